@@ -28,7 +28,7 @@
 ## make systemd-test as root on Debian: the units with a real systemd
 ## make package-test as root on Debian: the packages, on a clean Debian
 ## make bare-test    as root on Debian: a first hour as an ordinary user of a bare one
-## make mutate       how many changed conditions and sums the packages' own tests notice; MUTATE=./director chooses one
+## make mutate       how many changed conditions and sums the packages' own tests notice; MUTATE=./internal/director chooses one
 ## make deletion-test  without one capability after the other: its file and the lines that name it; all else builds and does what it did
 ## make perl-cost    as root on Debian: what external-perl costs beside the Perl ldirectord, by fork=yes and no
 ## make peers        as root: what a check costs beside keepalived and a small C program, and what watch costs, in a quarter of an hour; PEERS="http 1000" chooses
@@ -47,7 +47,7 @@ DESTDIR ?=
 FUZZTIME ?= 100000x
 BENCH    ?= .
 RUN      ?= .
-MUTATE   ?= ./judge ./core ./director ./history ./through ./ipvsctl ./notify ./status ./parser ./instance ./checker/health ./checker/schedule
+MUTATE   ?= ./internal/judge ./internal/core ./internal/director ./internal/history ./internal/viavip ./ipvsctl ./internal/notify ./internal/status ./parser ./internal/instance ./internal/health ./internal/schedule
 GOARCH  ?= $(shell $(GO) env GOARCH)
 PROGRAM ?= ldirectord
 # With the one that checks Oracle for it.
@@ -66,7 +66,7 @@ BENCHSTAT   = golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 MISSPELL    = github.com/golangci/misspell/cmd/misspell@v0.8.0
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-EMBEDDED = $(wildcard parser/*.txt checker/*.pl page/page.* cmd/ldirectord/*.sh cmd/ldirectord/*.txt cmd/ldirectord/help/*.txt)
+EMBEDDED = $(wildcard parser/*.txt checker/*.pl internal/page/page.* cmd/ldirectord/*.sh cmd/ldirectord/*.txt cmd/ldirectord/help/*.txt)
 SOURCES := $(shell find . -path ./tools -prune -o -name '*.go' -not -name '*_test.go' -print) $(EMBEDDED) go.mod $(wildcard go.sum)
 packages_with = $(sort $(dir $(shell grep -rlE --include='*_test.go' --exclude-dir=tools '^func $(1)' .)))
 # The race detector needs a C compiler; everything else is built without.
@@ -170,7 +170,7 @@ KERNEL_TEST = LDIRECTORD=$(CURDIR)/ldirectord GOTEST='$(call replayed,$(1))$(GOT
 	testdata/lab/kernel-test
 kernel-test: kernel-test-1 kernel-test-2
 kernel-test-1: ldirectord
-	@mkdir -p build; $(call KERNEL_TEST,$@) -run '$(KERNEL_TEST_1)' ./lab
+	@mkdir -p build; $(call KERNEL_TEST,$@) -run '$(KERNEL_TEST_1)' ./internal/lab
 kernel-test-2: ldirectord
 	@mkdir -p build; ended=0; $(call KERNEL_TEST,$@) -skip '$(KERNEL_TEST_1)' $(call packages_with,TestKernel) || ended=$$?; \
 		$(call KERNEL_TEST,kernel-test-tools) -C tools ./demo || ended=$$?; exit $$ended
@@ -182,52 +182,52 @@ FAULTS = GOTEST='$(call tests,$@,standard-verbose)' LDIRECTORD=$(CURDIR)/ldirect
 all-faults:
 	@$(MAKE) -j2 -k -O --no-print-directory all-faults-1 all-faults-2
 all-faults-1: ldirectord
-	$(FAULTS) -run '$(FAULTS_1)' ./lab
+	$(FAULTS) -run '$(FAULTS_1)' ./internal/lab
 all-faults-2: ldirectord
-	$(FAULTS) -run '^TestKernel(CheckVIPMarksChanged|LongCheckVIPPorts|$(JUDGEMENT))$$' -skip '$(FAULTS_1)' ./lab
+	$(FAULTS) -run '^TestKernel(CheckVIPMarksChanged|LongCheckVIPPorts|$(JUDGEMENT))$$' -skip '$(FAULTS_1)' ./internal/lab
 
 # Three times the rows of what docs/judgement.md describes.
 long-judgement: ldirectord
 	LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 UML_SECONDS=3600 GOFLAGS=-v testdata/lab/kernel-test \
-		-run '^TestKernel($(JUDGEMENT))$$' -count=3 ./lab
+		-run '^TestKernel($(JUDGEMENT))$$' -count=3 ./internal/lab
 
 # Each fault twenty times, in eight minutes.
 long-watch: ldirectord
-	LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 WATCH_ROUNDS=4 GOFLAGS=-v testdata/lab/kernel-test -run '^TestKernelLongWatch(Traffic|Idle)?$$' ./lab
+	LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 WATCH_ROUNDS=4 GOFLAGS=-v testdata/lab/kernel-test -run '^TestKernelLongWatch(Traffic|Idle)?$$' ./internal/lab
 
 # An hour of strange and honest traffic, and faults that only clients meet, in seven minutes.
 long-observe: ldirectord
-	LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 HONEST_TRAFFIC=1h UML_SECONDS=5000 GOFLAGS=-v testdata/lab/kernel-test -run '^TestKernelLong(Observe(Out)?|Honest)$$' ./lab
+	LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 HONEST_TRAFFIC=1h UML_SECONDS=5000 GOFLAGS=-v testdata/lab/kernel-test -run '^TestKernelLong(Observe(Out)?|Honest)$$' ./internal/lab
 
 # In five minutes.
 long-switch: ldirectord
-	LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 UML_MEMORY=1500M GOFLAGS=-v testdata/lab/kernel-test -run '^TestKernelLongWatchSwitch$$' ./lab
+	LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 UML_MEMORY=1500M GOFLAGS=-v testdata/lab/kernel-test -run '^TestKernelLongWatchSwitch$$' ./internal/lab
 
 # An hour of idle connections that servers end.
 long-idle: ldirectord
-	LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 IDLE_CLOSES=1h UML_SECONDS=4000 GOFLAGS=-v testdata/lab/kernel-test -run '^TestKernelLongWatchIdle$$' ./lab
+	LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 IDLE_CLOSES=1h UML_SECONDS=4000 GOFLAGS=-v testdata/lab/kernel-test -run '^TestKernelLongWatchIdle$$' ./internal/lab
 
 # A hundred of 300 servers are dead; RUN='gate IPv4' chooses rows. All of them need six hours.
 PORTS_FOR ?= 10m
 long-checkvip: ldirectord
 	LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 PORTS_FOR=$(PORTS_FOR) UML_SECONDS=40000 GOFLAGS=-v testdata/lab/kernel-test \
-		-run '^TestKernelLongCheckVIPPorts$$/$(RUN)' ./lab
+		-run '^TestKernelLongCheckVIPPorts$$/$(RUN)' ./internal/lab
 
 # What clients with connections see when their server fails, by onfail, in two minutes: rows of docs/measured/failures.md.
 long-onfail: ldirectord
-	LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 GOFLAGS=-v testdata/lab/kernel-test -run '^TestKernelLongOnFail$$' ./lab
+	LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 GOFLAGS=-v testdata/lab/kernel-test -run '^TestKernelLongOnFail$$' ./internal/lab
 
 # Random trouble for the director, from many seeds: time is faked. One processor; long-chaos takes all.
 all-chaos:
-	CHAOS_SEEDS=300 GOMAXPROCS=1 nice -n 19 $(GO) test -count=1 -timeout 30m -run '^TestChaos$$' ./director
+	CHAOS_SEEDS=300 GOMAXPROCS=1 nice -n 19 $(GO) test -count=1 -timeout 30m -run '^TestChaos$$' ./internal/director
 
 long-chaos:
-	CHAOS_SEEDS=1000 $(GO) test -count=1 -timeout 30m -run '^TestChaos$$' ./director
+	CHAOS_SEEDS=1000 $(GO) test -count=1 -timeout 30m -run '^TestChaos$$' ./internal/director
 
 # Every state that judge can come to, with its capabilities alone, in pairs and in triples. WALK=NAME chooses a slice.
 WALK ?= long
 long-walk:
-	WALK='$(WALK)' GOMEMLIMIT=3500MiB $(GO) test -count=1 -parallel 2 -timeout 2h -run '^TestWalk$$' ./judge
+	WALK='$(WALK)' GOMEMLIMIT=3500MiB $(GO) test -count=1 -parallel 2 -timeout 2h -run '^TestWalk$$' ./internal/judge
 
 FILES ?= 20000
 long-files:
@@ -235,11 +235,11 @@ long-files:
 
 long-kernel: ldirectord
 	LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 UML_SECONDS=1800 GOFLAGS=-v testdata/lab/kernel-test \
-		-run '^TestKernelLong(Chaos|MarksOverKills)$$' ./lab
+		-run '^TestKernelLong(Chaos|MarksOverKills)$$' ./internal/lab
 
 long-runs:
 	LONG_TESTS=2m $(GO) test -count=1 -timeout 20m -run '^TestLong' ./checker
-	LONG_TESTS=1 $(GO) test -count=1 -v -run '^TestRulesOnThisKernel' ./fwmark
+	LONG_TESTS=1 $(GO) test -count=1 -v -run '^TestRulesOnThisKernel' ./internal/fwmark
 
 # The table of docs/managers.md.
 long-gaps:
@@ -247,7 +247,7 @@ long-gaps:
 
 # Real packets through every forwarding method; prints the table of testdata/traffic.md.
 traffic: ldirectord
-	@suite=$$(mktemp -d) && trap "rm -r $$suite" EXIT && $(GO) test -c -o $$suite/traffic ./lab && \
+	@suite=$$(mktemp -d) && trap "rm -r $$suite" EXIT && $(GO) test -c -o $$suite/traffic ./internal/lab && \
 		LDIRECTORD=$(CURDIR)/ldirectord testdata/lab/kernel-test -c env -C lab $$suite/traffic -test.run '^TestKernelTraffic'
 
 # The first binary decides: LDIRECTORD=/usr/sbin/ldirectord tries the Perl program alone.
@@ -271,7 +271,7 @@ neighbours-test long-neighbours: ldirectord
 	@testdata/servers/install
 	@suite=$$(mktemp -d) && trap "rm -r $$suite" EXIT && testdata/servers/perl $$suite && \
 		PERL_LDIRECTORD=$$suite/usr/sbin/ldirectord LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 GOFLAGS=-v \
-		testdata/lab/kernel-test -run '^TestKernelLongNeighbours$(if $(filter long-%,$@),Wait,(Perl)?)$$' ./lab
+		testdata/lab/kernel-test -run '^TestKernelLongNeighbours$(if $(filter long-%,$@),Wait,(Perl)?)$$' ./internal/lab
 
 # Heartbeat, pacemaker and keepalived on two machines of the lab: six minutes for each half. With LONG_TESTS=1 also the
 # gaps of a table that is always in place and, where REFERENCE names the Perl program, of that.
@@ -280,13 +280,13 @@ manager-test-1 manager-test-2: ldirectord
 	@testdata/servers/install
 	LDIRECTORD=$(CURDIR)/ldirectord REFERENCE=$(REFERENCE) MANAGER_TESTS=required UML_MEMORY=1500M UML_SECONDS=2400 \
 		$(call tests,$@,standard-verbose) -count=1 -timeout 40m -v -exec $(CURDIR)/testdata/lab/uml-run -run '$(RUN)' \
-		-skip '^TestManager($(if $(filter %-1,$@),Pacemaker|Keepalived,Heartbeat|Agents))' ./lab/managers
+		-skip '^TestManager($(if $(filter %-1,$@),Pacemaker|Keepalived,Heartbeat|Agents))' ./internal/lab/managers
 
 # Several directors, a router and real servers with BIRD, and with FRR; the table of docs/directors.md.
 directors-test long-directors: ldirectord
 	@testdata/servers/install
 	LDIRECTORD=$(CURDIR)/ldirectord DIRECTORS_TESTS=required UML_MEMORY=1200M UML_SECONDS=$(if $(filter long-%,$@),2400,900) GOFLAGS=-v \
-		GOTEST='$(call tests,$@,standard-verbose)' testdata/lab/kernel-test -run '^TestDirectors' $(if $(filter long-%,$@),-count=3) ./lab
+		GOTEST='$(call tests,$@,standard-verbose)' testdata/lab/kernel-test -run '^TestDirectors' $(if $(filter long-%,$@),-count=3) ./internal/lab
 
 # The units with a real systemd.
 systemd-test: ldirectord
@@ -294,13 +294,13 @@ systemd-test: ldirectord
 
 # The page with a real browser, which needs a minute.
 AXE = build/axe/node_modules/axe-core/axe.min.js
-BROWSER_TEST = cd page/browser && LDIRECTORD=$(CURDIR)/ldirectord $(if $(shell command -v npm),AXE=$(CURDIR)/$(AXE)) $(GO) test -count=1 -timeout 5m
+BROWSER_TEST = cd internal/page/browser && LDIRECTORD=$(CURDIR)/ldirectord $(if $(shell command -v npm),AXE=$(CURDIR)/$(AXE)) $(GO) test -count=1 -timeout 5m
 page-test page-pictures: ldirectord $(if $(shell command -v npm),$(AXE))
 	@testdata/servers/install
 	@$(if $(shell command -v npm),,echo 'skipped: accessibility: axe-core needs npm')
 	$(if $(filter %-pictures,$@),export PICTURES=$(CURDIR)/docs; )$(call script,$@)sh -c '$(BROWSER_TEST) $(if $(filter %-pictures,$@),-run Pictures )./...'
 
-$(AXE): page/browser/package.json page/browser/package-lock.json
+$(AXE): internal/page/browser/package.json internal/page/browser/package-lock.json
 	@mkdir -p build/axe && cp $^ build/axe && cd build/axe && npm ci --ignore-scripts --no-audit --no-fund --silent
 
 package-test:

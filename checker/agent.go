@@ -5,8 +5,8 @@ import (
 	"context"
 	"fmt"
 
-	"ldirectord/checker/health"
 	"ldirectord/checker/wire"
+	"ldirectord/internal/health"
 )
 
 // Agent is the Type of a check of a server's agent.

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"ldirectord/checker/health"
 	"ldirectord/checker/wire"
+	"ldirectord/internal/health"
 )
 
 func agentSpec(to netip.AddrPort, send string) Spec {

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 // Checker makes one check of one server. It applies its own deadline (Spec.Timeout or Spec.NegotiateTimeout) to

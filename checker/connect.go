@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"net/netip"
 
-	"ldirectord/checker/health"
 	"ldirectord/checker/wire"
+	"ldirectord/internal/health"
 )
 
 // connectCheck tests whether a server accepts a TCP connection. Nothing is sent.

@@ -3,7 +3,7 @@ package checker
 import (
 	"testing"
 
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 // A check that always fails, because a required setting is missing, is reported as such before it is made. Other

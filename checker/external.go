@@ -10,10 +10,10 @@ import (
 	"syscall"
 	"time"
 
-	"ldirectord/checker/health"
 	"ldirectord/checker/transcript"
 	"ldirectord/checker/wire"
-	"ldirectord/program"
+	"ldirectord/internal/health"
+	"ldirectord/internal/subprocess"
 )
 
 const (
@@ -43,7 +43,7 @@ func newExternal(s Spec, e *Env) (Checker, error) {
 }
 
 func newProgram(s Spec, e *Env, command ...string) *external {
-	latest := s.Timeout + program.Patience + killDelay
+	latest := s.Timeout + subprocess.Patience + killDelay
 	return &external{argv: append(command, s.Args[:]...), weighs: s.Weighs, timeout: s.Timeout, latest: latest,
 		children: e.Children}
 }
@@ -94,8 +94,8 @@ var errCrowded = wire.NewFault(syscall.ENOMEM, "too many programs are running al
 
 // runProgram runs the program to its end, or kills it and what it started at the timeout.
 func (c *external) runProgram(ctx context.Context) ([]byte, error) {
-	said := &program.Output{Max: maxOutput}
-	err := program.Run(ctx, program.Command{Argv: c.argv, Limit: c.timeout, Stdout: said, Stderr: said})
+	said := &subprocess.Output{Max: maxOutput}
+	err := subprocess.Run(ctx, subprocess.Command{Argv: c.argv, Limit: c.timeout, Stdout: said, Stderr: said})
 	return said.Text, err
 }
 
@@ -118,7 +118,7 @@ func (c *external) judge(ctx context.Context, said []byte, err error) Result {
 			return c.passed(fmt.Sprintf("%v, reports %d%%", err, percent), said, percent)
 		}
 		failure.Detail = withOutput(err.Error(), said)
-	case *program.TimeoutError:
+	case *subprocess.TimeoutError:
 		failure.Cause, failure.Detail = Timeout, withOutput(err.Error()+", killed", said)
 		if err.Starved {
 			failure.Cause = Shortage

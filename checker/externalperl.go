@@ -10,7 +10,7 @@ import (
 	"syscall"
 
 	"ldirectord/checker/wire"
-	"ldirectord/program"
+	"ldirectord/internal/subprocess"
 )
 
 //go:embed externalperl.pl
@@ -45,7 +45,7 @@ type Perls struct {
 }
 
 type perl struct {
-	*program.Helper
+	*subprocess.Helper
 	file syscall.Stat_t // the file as it was compiled
 }
 
@@ -60,7 +60,7 @@ func (p *Perls) Renew() {
 }
 
 // ask starts a check in the perl of its file. A changed file gets a new perl.
-func (p *Perls) ask(argv []string, weighs bool, check ...string) (*program.Helper, <-chan string, error) {
+func (p *Perls) ask(argv []string, weighs bool, check ...string) (*subprocess.Helper, <-chan string, error) {
 	var now syscall.Stat_t
 	_ = syscall.Stat(argv[2], &now) // perl reports why the file can't be read
 	now.Atim, now.Blocks = syscall.Timespec{}, 0
@@ -79,7 +79,7 @@ func (p *Perls) ask(argv []string, weighs bool, check ...string) (*program.Helpe
 	if is {
 		of.Close()
 	}
-	h, err := program.StartHelper(program.Command{Argv: argv, Stdin: code})
+	h, err := subprocess.StartHelper(subprocess.Command{Argv: argv, Stdin: code})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -97,9 +97,9 @@ func (c *external) runPerl(ctx context.Context, perls *Perls) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	began, err := program.Await(ctx, answers, h.Pid, c.timeout)
+	began, err := subprocess.Await(ctx, answers, h.Pid, c.timeout)
 	if began == "" {
-		if err = h.End(err); err == program.ErrEnded {
+		if err = h.End(err); err == subprocess.ErrEnded {
 			err = errPerl
 		}
 		return nil, err
@@ -108,10 +108,10 @@ func (c *external) runPerl(ctx context.Context, perls *Perls) ([]byte, error) {
 	if pid <= 1 {
 		return nil, errPerl
 	}
-	end, late := program.Await(ctx, answers, pid, c.timeout)
+	end, late := subprocess.Await(ctx, answers, pid, c.timeout)
 	if late != nil || end == "" {
-		program.Kill(pid)
-		if end, err = program.Await(ctx, answers, h.Pid, killDelay); err != nil {
+		subprocess.Kill(pid)
+		if end, err = subprocess.Await(ctx, answers, h.Pid, killDelay); err != nil {
 			_ = h.End(err)
 		}
 	}

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"ldirectord/program"
+	"ldirectord/internal/subprocess"
 )
 
 // perlFile is a file of external-perl checks with Perl processes of its own, which are killed after the test.
@@ -361,7 +361,7 @@ func TestAPerlFileThatHangsFails(t *testing.T) {
 // However the daemon ends, the perl and its checks end with it.
 func TestAPerlEndsWithTheDaemon(t *testing.T) {
 	if path := os.Getenv("PERL_TEST_FILE"); path != "" {
-		h, err := program.StartHelper(program.Command{Argv: []string{"perl", "-", path}, Stdin: perlRunner})
+		h, err := subprocess.StartHelper(subprocess.Command{Argv: []string{"perl", "-", path}, Stdin: perlRunner})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,7 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 	"net"
 	"strings"
 	"testing"

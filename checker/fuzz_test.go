@@ -16,7 +16,7 @@ import (
 	"github.com/miekg/dns"
 
 	"ldirectord/checker/wire"
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 // Each target feeds one parser of servers' answers. Whatever a server sends, nothing panics except libraries that are

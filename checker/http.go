@@ -11,9 +11,9 @@ import (
 	"strings"
 	"time"
 
-	"ldirectord/checker/health"
 	"ldirectord/checker/wire"
-	"ldirectord/lvs"
+	"ldirectord/internal/health"
+	"ldirectord/internal/lvs"
 )
 
 // maxRedirects is how many redirects are followed, as by the Perl ldirectord (LWP's max_redirect).

@@ -5,7 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 	"log"
 	"net"
 	"net/http"

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"ldirectord/checker/wire"
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 func TestHTTPStatusesThatAreGood(t *testing.T) {

@@ -3,7 +3,7 @@ package checker
 import (
 	"testing"
 
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 func TestIMAP(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"ldirectord/checker/wire"
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 // Each protocol is checked often, with many servers: a port that ended a connection is in use for a minute longer,

@@ -5,7 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 	"net"
 	"os/exec"
 	"path/filepath"

@@ -7,7 +7,7 @@ import (
 	"slices"
 
 	"ldirectord/checker/wire"
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 // SpecError is the error of a setting that makes a check impossible.

@@ -9,7 +9,7 @@ import (
 
 	"ldirectord/checker/oracle"
 	"ldirectord/checker/wire"
-	"ldirectord/program"
+	"ldirectord/internal/subprocess"
 )
 
 // oracleCheck has ldirectord-oracle log in to an Oracle database and run a query, which must return a row. That program
@@ -32,14 +32,14 @@ func newOracle(s Spec, e *Env, query string) (Checker, error) {
 	c := &oracleCheck{target: s.Target, limit: s.NegotiateTimeout, query: query, question: string(question)}
 	c.timeout = c.limit + killDelay // the program's time limit beyond the connection's end
 	c.argv = []string{oracle.Program}
-	c.latest, c.children = c.timeout+program.Patience+killDelay, e.Children
+	c.latest, c.children = c.timeout+subprocess.Patience+killDelay, e.Children
 	return c, err
 }
 
 // Check implements Checker.
 func (c *oracleCheck) Check(ctx context.Context) Result {
 	return c.bounded(ctx, func() Result {
-		path, err := program.FindOwn(c.argv[0])
+		path, err := subprocess.FindOwn(c.argv[0])
 		if err != nil {
 			return unable(oracle.Program + " is not installed")
 		}
@@ -48,8 +48,8 @@ func (c *oracleCheck) Check(ctx context.Context) Result {
 		if err := relay.begin(); err != nil {
 			return Failed(err)
 		}
-		said, complaint := &program.Output{Max: maxOutput}, &program.Output{Max: maxOutput}
-		err = program.Run(ctx, program.Command{
+		said, complaint := &subprocess.Output{Max: maxOutput}, &subprocess.Output{Max: maxOutput}
+		err = subprocess.Run(ctx, subprocess.Command{
 			Argv: []string{path}, Env: []string{"GOTRACEBACK=single"}, Stdin: c.question,
 			Files: relay.theirs, Limit: c.timeout, Stdout: said, Stderr: complaint,
 		})

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"ldirectord/checker/oracle"
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 // There is no free Oracle server. These tests speak TNS as far as the answer of a listener and the beginning of a

@@ -15,7 +15,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/xdg-go/scram"
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 var goodPgSQL = Spec{

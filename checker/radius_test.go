@@ -10,7 +10,7 @@ import (
 	"layeh.com/radius"
 	"layeh.com/radius/rfc2865"
 	"layeh.com/radius/rfc2869"
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 // radiusServer is a fake server with one user. It answers only clients that know its secret.

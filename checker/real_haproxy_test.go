@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"ldirectord/checker/health"
+	"ldirectord/internal/health"
 )
 
 // scriptedAgent sends the same line at two addresses, and counts the clients of each.

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 func TestRealNginx(t *testing.T) {

@@ -2,7 +2,7 @@ package checker
 
 import (
 	"fmt"
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 	"path/filepath"
 	"testing"
 )

@@ -8,9 +8,9 @@ import (
 	"syscall"
 	"time"
 
-	"ldirectord/checker/health"
 	"ldirectord/checker/icmp"
 	"ldirectord/checker/wire"
+	"ldirectord/internal/health"
 )
 
 // Result is the result of one check.

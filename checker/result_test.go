@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"ldirectord/checker/wire"
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 // refusedHandshake is the error when a server answers with the alert handshake_failure (RFC 8446, section 6).

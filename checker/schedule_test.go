@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"ldirectord/checker"
-	"ldirectord/checker/schedule"
+	"ldirectord/internal/schedule"
 )
 
 func init() { checker.RunPool = runPool }

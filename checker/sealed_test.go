@@ -3,7 +3,7 @@ package checker
 import (
 	"context"
 	"errors"
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 	"strings"
 	"testing"
 )

@@ -14,7 +14,7 @@ import (
 	"unicode/utf8"
 
 	"ldirectord/checker/transcript"
-	"ldirectord/printable"
+	"ldirectord/internal/printable"
 )
 
 const (

@@ -15,7 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"ldirectord/checker/wire"
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 const (

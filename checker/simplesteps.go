@@ -6,7 +6,7 @@ import (
 
 	"ldirectord/checker/perlre"
 	"ldirectord/checker/wire"
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 // maxHeard limits the data between two expected answers, in bytes.

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 // awaitBytes reads exactly these bytes.

@@ -12,7 +12,7 @@ import (
 	"syscall"
 
 	"ldirectord/checker/wire"
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 const maxSimpleAnswer = 256 << 10 // in bytes; in a longer answer the first ones decide

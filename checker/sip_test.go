@@ -1,7 +1,7 @@
 package checker
 
 import (
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 	"net"
 	"regexp"
 	"strings"

@@ -10,7 +10,7 @@ import (
 
 	ber "github.com/go-asn1-ber/asn1-ber"
 	"github.com/go-ldap/ldap/v3"
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 // turn makes the server's TLS handshake.

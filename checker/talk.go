@@ -5,7 +5,7 @@ import (
 	"crypto/tls"
 
 	"ldirectord/checker/wire"
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 // talk is a check that has a conversation with a server on one connection, in the clear or over TLS.

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"ldirectord/checker/wire"
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 // said is a connection that ends after a given text.

@@ -8,7 +8,7 @@ import (
 	"slices"
 
 	"ldirectord/checker/wire"
-	"ldirectord/run"
+	"ldirectord/internal/runfile"
 )
 
 // maxPEM limits a file of certificates, in bytes. All authorities of a system take 220 kB.
@@ -57,7 +57,7 @@ func (f tlsFiles) sum() string {
 	for _, path := range f {
 		text, err := []byte(nil), error(nil)
 		if path != "" {
-			text, err = run.ReadFile(path, maxPEM)
+			text, err = runfile.ReadFile(path, maxPEM)
 		}
 		fmt.Fprintf(sum, "%d %s %v\n", len(text), text, err)
 	}
@@ -70,7 +70,7 @@ func (e *Env) authorities(path string) (*x509.CertPool, error) {
 		if path == "" {
 			return x509.SystemCertPool()
 		}
-		text, err := run.ReadFile(path, maxPEM)
+		text, err := runfile.ReadFile(path, maxPEM)
 		if err != nil {
 			return nil, err
 		}
@@ -84,14 +84,14 @@ func (e *Env) authorities(path string) (*x509.CertPool, error) {
 
 // clientCertificate reads a certificate with its chain, and its key.
 func clientCertificate(certPath, keyPath string) (*tls.Certificate, error) {
-	cert, err := run.ReadFile(certPath, maxPEM)
+	cert, err := runfile.ReadFile(certPath, maxPEM)
 	if err == nil && !x509.NewCertPool().AppendCertsFromPEM(cert) {
 		err = fmt.Errorf("%s: no certificate in it", certPath)
 	}
 	if err != nil {
 		return nil, &SpecError{"tlscert", err}
 	}
-	key, err := run.ReadFile(keyPath, maxPEM)
+	key, err := runfile.ReadFile(keyPath, maxPEM)
 	if err != nil {
 		return nil, &SpecError{"tlskey", err}
 	}

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"ldirectord/checker/wire"
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 // serveTLS is a server that makes a handshake, which may fail, and then follows a script.

@@ -10,7 +10,7 @@ import (
 
 	"ldirectord/checker/transcript"
 	"ldirectord/checker/wire"
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 // tape makes a check and returns its transcript.

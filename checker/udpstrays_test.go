@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"ldirectord/checker/wire"
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 // A server that answers other questions than the check's keeps the check busy, but not forever.

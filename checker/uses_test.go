@@ -9,7 +9,7 @@ import (
 	"sync"
 	"testing"
 
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 // uses are directives, and what each changes in the settings of a check.

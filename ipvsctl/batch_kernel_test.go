@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 
 	"github.com/moby/ipvs"
 )

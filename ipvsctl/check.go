@@ -7,7 +7,7 @@ import (
 	"net/netip"
 	"syscall"
 
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 // Check refuses what ipvsadm or the kernel refuses, and what the kernel would misread. So both tables refuse the same.

@@ -14,7 +14,7 @@ import (
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
-	"ldirectord/program"
+	"ldirectord/internal/subprocess"
 )
 
 // Sizes of buffers for answers, in bytes. For each answer the kernel allocates and clears as much memory as the largest
@@ -131,13 +131,13 @@ func (e *absentError) Error() string { return "the kernel has no IPVS" }
 func (e *absentError) Unwrap() error { return syscall.ENOENT }
 
 func loadModule(ctx context.Context) error {
-	modprobe, err := program.Find("modprobe")
+	modprobe, err := subprocess.Find("modprobe")
 	if err != nil {
 		return err
 	}
-	said := &program.Output{Max: 4096}
-	err = program.Run(ctx,
-		program.Command{Argv: []string{modprobe, "ip_vs"}, Limit: moduleTimeout, Stdout: said, Stderr: said})
+	said := &subprocess.Output{Max: 4096}
+	err = subprocess.Run(ctx,
+		subprocess.Command{Argv: []string{modprobe, "ip_vs"}, Limit: moduleTimeout, Stdout: said, Stderr: said})
 	var exit *exec.ExitError
 	switch first, _, _ := strings.Cut(string(said.Text), "\n"); {
 	case err == nil:

@@ -15,7 +15,7 @@ import (
 	"strings"
 	"time"
 
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 // Connection is an entry of the kernel's table of connections (/proc/net/ip_vs_conn): one connection, or the

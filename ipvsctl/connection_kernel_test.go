@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 // TestKernelEditsKeepConnections keeps a connection open through a masquerading service during every kind of edit.

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 const connectionsHead = "Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Expires PEName PEData\n"

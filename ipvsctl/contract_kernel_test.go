@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"testing"
 
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 // needsIPVS skips a test where IPVS can't be used. When the test was asked for by name, that is a failure.

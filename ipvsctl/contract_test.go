@@ -10,7 +10,7 @@ import (
 	"syscall"
 	"testing"
 
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 // The contract of Client: each case makes changes that succeed, then one that may fail, and compares the table. The

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"testing"
 
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 func TestDiffAddsBeforeItTakesAway(t *testing.T) {

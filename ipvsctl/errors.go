@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"syscall"
 
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 // OpError is a failed request to a table. errors.Is finds the kernel's errno in it.

@@ -3,7 +3,7 @@ package ipvsctl
 import (
 	"testing"
 
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 func TestTimeoutsInMemory(t *testing.T) { testTimeouts(t, NewMemory(nil)) }

@@ -15,8 +15,8 @@ import (
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
-	"ldirectord/checker/raw"
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/raw"
 )
 
 // answerTimeout is the longest wait for the kernel's answer to a request or a batch.

@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 
 	"github.com/moby/ipvs"
 	"github.com/vishvananda/netlink/nl"

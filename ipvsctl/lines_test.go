@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 // parseOp reads a change in the arguments of ipvsadm, as Op.String writes it.

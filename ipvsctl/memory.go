@@ -9,7 +9,7 @@ import (
 	"sync"
 	"syscall"
 
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 // Memory is a table without load balancing, for trials, tests and measurements. It answers as the kernel does, with the

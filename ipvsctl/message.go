@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"

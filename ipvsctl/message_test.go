@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 var packed = []lvs.Dest{

@@ -8,7 +8,7 @@ import (
 	"syscall"
 	"time"
 
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 
 	"github.com/moby/ipvs"
 	"github.com/sirupsen/logrus"

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 
 	"golang.org/x/sys/unix"
 )

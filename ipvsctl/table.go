@@ -4,7 +4,7 @@ package ipvsctl
 import (
 	"context"
 
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 // FirstPrivate and LastPrivate are the marks of private services: each has one destination, for checks of it alone.

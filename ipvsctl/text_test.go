@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 func TestOpReadsAsIpvsadmTakesIt(t *testing.T) {

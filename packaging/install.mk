@@ -35,7 +35,7 @@ install-files: $(BINARIES)
 	install -d -m 0755 $(DESTDIR)/etc/ha.d/resource.d && ln -sf $(SBINDIR)/ldirectord $(DESTDIR)/etc/ha.d/resource.d/ldirectord
 	for unit in $(UNITS); do \
 		sed 's|/usr/sbin/|$(SBINDIR)/|g' packaging/systemd/$$unit | $(INSTALL) /dev/stdin $(DESTDIR)$(UNITDIR)/$$unit || exit 1; done
-	for page in man/*; do \
+	for page in docs/man/*; do \
 		sed 's/^\.Os ldirectord$$/& $(VERSION)/' $$page | gzip -9nc | \
 			$(INSTALL) /dev/stdin $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}.gz || exit 1; done
 	$(INSTALL) packaging/completion/ldirectord.bash $(DESTDIR)$(BASHDIR)/ldirectord
@@ -70,7 +70,7 @@ install-sysv:
 # Files of /etc that an operator changed stay, and so do ldirectord.cf and what is in /run and /var/log.
 uninstall:
 	rm -f $(DESTDIR)$(SBINDIR)/ldirectord $(DESTDIR)$(SBINDIR)/ldirectord-oracle $(DESTDIR)$(AGENT) $(DESTDIR)/etc/ha.d/resource.d/ldirectord \
-		$(UNITS:%=$(DESTDIR)$(UNITDIR)/%) $(foreach page,$(wildcard man/*),$(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)).gz) \
+		$(UNITS:%=$(DESTDIR)$(UNITDIR)/%) $(foreach page,$(wildcard docs/man/*),$(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)).gz) \
 		$(DESTDIR)$(BASHDIR)/ldirectord $(DESTDIR)/etc/init.d/ldirectord
 	rm -rf $(DESTDIR)$(DOCDIR) $(DESTDIR)$(TERMSDIR)
 	for file in logrotate:logrotate.d init/default:default; do \
@@ -98,7 +98,7 @@ archive: $(BINARIES)
 	install -D -m 0755 $(PROGRAM) build/archive/$(ARCHIVE)/ldirectord
 	install -D -m 0755 $(PROGRAM)-oracle build/archive/$(ARCHIVE)/ldirectord-oracle
 	$(MAKE) -s install-terms TERMSDIR=build/archive/$(ARCHIVE)
-	for file in README.md CHANGELOG.md CONTRIBUTING.md docs/*.md docs/measured/* man/* packaging/*/* packaging/logrotate $$(find examples -type f) $(BRIDGE); do \
+	for file in README.md CHANGELOG.md CONTRIBUTING.md docs/*.md docs/measured/* docs/man/* packaging/*/* packaging/logrotate $$(find examples -type f) $(BRIDGE); do \
 		case $$file in packaging/deb/* | packaging/rpm/*) continue ;; esac; \
 		$(INSTALL) $$file build/archive/$(ARCHIVE)/$$file || exit 1; done
 	chmod 0755 build/archive/$(ARCHIVE)/packaging/ocf/ldirectord build/archive/$(ARCHIVE)/packaging/init/ldirectord

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 // header is the value of virtual or virtual6.

@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 // advise warns of accepted settings that are surely mistakes.

@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 // This file reads further checks of a section, which must pass or lower the weight.

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 // This file reads the directives for announced addresses, and refuses addresses that can't be announced.

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 // OverTLS reports whether the check uses TLS. It does so with http_proxy for an https URL, too.

@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"ldirectord/printable"
+	"ldirectord/internal/printable"
 )
 
 const (

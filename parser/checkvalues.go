@@ -8,8 +8,8 @@ import (
 	"strconv"
 	"strings"
 
-	"ldirectord/lvs"
-	"ldirectord/printable"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/printable"
 )
 
 // This file reads the values of directives for checks.

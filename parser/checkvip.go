@@ -4,7 +4,7 @@ import (
 	"net/netip"
 	"slices"
 
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 // This file reads the directive for checks through the virtual address.

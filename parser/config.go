@@ -11,17 +11,17 @@ import (
 	"slices"
 	"time"
 
-	"ldirectord/lvs"
-	"ldirectord/names"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/resolve"
 )
 
 // Config is one configuration file, resolved and with every default filled in.
 type Config struct {
 	Name     string // file name as given to Parse, used in diagnostics
 	Global   Global
-	Virtuals []*Virtual   // in file order
-	Names    []names.Name // the host names that were looked up, sorted
-	Unsound  []*Virtual   // sections with an error, as far as they could be read, for further diagnostics
+	Virtuals []*Virtual     // in file order
+	Names    []resolve.Name // the host names that were looked up, sorted
+	Unsound  []*Virtual     // sections with an error, as far as they could be read, for further diagnostics
 
 	hidesSecrets bool // in its JSON
 }

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 func mustParse(t *testing.T, src string) *Config {

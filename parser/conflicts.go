@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 // This file refuses directives of a section that exclude each other, or that lack their counterpart.

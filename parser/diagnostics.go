@@ -6,7 +6,7 @@ import (
 	"math"
 	"slices"
 
-	"ldirectord/printable"
+	"ldirectord/internal/printable"
 )
 
 // Severity of a diagnostic.

@@ -4,7 +4,7 @@ import (
 	"regexp"
 	"strconv"
 
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 // This file reads the dialogue of a simpletcp check: its send and expect lines in their order.

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 // Directive is what the program knows of a directive: where it may be written, its default, and how it is read and
@@ -29,7 +29,7 @@ type Directive struct {
 //	extension, repeats, secret   see Directive
 //	shown-empty, shown-written   how JSON shows an empty value without a default: as an empty text, always or if
 //	                             it is written; others are null
-//	for-tls                      services over TLS use it, as those do that name it in lvs/service.go
+//	for-tls                      services over TLS use it, as those do that name it in internal/lvs/service.go
 //	as-…                         see forms
 //
 // A directive may be written where its field is: outside of sections for Global, in a section for Virtual, and in both
@@ -55,7 +55,7 @@ var forms = map[string]Form{"as-words": Words, "as-seconds": WholeSeconds, "as-s
 // is reports whether the directive has a word.
 func (d *Directive) is(word string) bool { return slices.Contains(d.words, word) }
 
-// Directives returns the table of all directives. Their texts are in docs/directives.txt.
+// Directives returns the table of all directives. Their texts are in internal/docs/directives.txt.
 func Directives() []*Directive { return slices.Clone(directives) }
 
 // Limits that the Perl ldirectord leaves to others: ipvsadm refuses a longer persistence, the kernel's
@@ -69,7 +69,7 @@ const (
 	maxExpiryWarn  = 3650 // days
 )
 
-// Texts that messages share with docs/directives.txt.
+// Texts that messages share with internal/docs/directives.txt.
 const (
 	realServerForm = `ADDRESS[->ADDRESS][:PORT] gate|masq|ipip [WEIGHT] ` +
 		`["REQUEST", "RECEIVE"] [l:N] [u:N] [comeback=order]`

@@ -7,8 +7,8 @@ import (
 	"strconv"
 	"strings"
 
-	"ldirectord/lvs"
-	"ldirectord/names"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/resolve"
 )
 
 // This file computes effective values: a section's own, otherwise the global ones, otherwise the defaults.
@@ -20,10 +20,10 @@ type resolver struct {
 	unwritten section // in which nothing is written
 	opts      Options
 	sections  []*section
-	names     *names.Table
-	warned    map[names.Key]bool // there was a warning about its look-up
-	marked    int                // ports and ranges of mark lines so far
-	reals     int                // real servers so far
+	names     *resolve.Table
+	warned    map[resolve.Key]bool // there was a warning about its look-up
+	marked    int                  // ports and ranges of mark lines so far
+	reals     int                  // real servers so far
 }
 
 // config makes the configuration from the parsed file. It is complete only if no error was reported.

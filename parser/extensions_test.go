@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 // Each section is the only one of its file. The JSON is what the lines add to that of the section without them.

@@ -3,7 +3,7 @@ package parser
 import (
 	"strings"
 
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 // readFallback reads the last two words, as the Perl ldirectord does: server and method. A value that is refused leaves

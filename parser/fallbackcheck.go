@@ -3,7 +3,7 @@ package parser
 import (
 	"net/netip"
 
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 // This file has fallbackcheck: how fallback servers are checked.

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"testing"
 
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 // fallbackcheck makes one check of the fallback servers, without anything that concerns the table, or it is warned of.

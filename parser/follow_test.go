@@ -6,7 +6,7 @@ import (
 	"slices"
 	"testing"
 
-	"ldirectord/names"
+	"ldirectord/internal/resolve"
 )
 
 // Names of real servers are looked up again later, unless a range or a virtual service uses the same name. The
@@ -27,7 +27,7 @@ func TestNamesThatAreFollowed(t *testing.T) {
 		"moved": addrs("192.0.2.31", "192.0.2.32"), "several": addrs("192.0.2.14"), "lost": addrs("192.0.2.34", "192.0.2.35"),
 		"own": addrs("192.0.2.36"), "next": addrs("192.0.2.1"),
 	}
-	last := func(key names.Key) []netip.Addr { return known[key.Host] }
+	last := func(key resolve.Key) []netip.Addr { return known[key.Host] }
 	const src = `virtual = vip:80
 	real = web:80 masq
 	real = moved:80 masq
@@ -111,15 +111,15 @@ func TestAnswersThatAreRefused(t *testing.T) {
 			before = netip.MustParseAddr("2001:db8::11")
 		}
 		o := Options{Resolver: answers{"web": {answer}}, Own: isOwn, Wait: true}
-		read := func(last ...netip.Addr) names.Name {
-			o.Last = func(names.Key) []netip.Addr { return last }
+		read := func(last ...netip.Addr) resolve.Name {
+			o.Last = func(resolve.Key) []netip.Addr { return last }
 			cfg, found := parse(t.Context(), "", []byte("resolve=1\n"+src), o)
 			if cfg == nil || len(cfg.Names) != 1 {
 				t.Fatal(c.answer, found)
 			}
-			lookUp := func(had netip.Addr) names.Name {
-				list := []names.Name{{Key: names.Key{Host: "web", IPv6: six}, Addr: had, Followed: true}}
-				return names.Source{Resolver: o.Resolver, Own: o.Own}.LookUp(t.Context(), list, cfg.OwnAddresses())[0]
+			lookUp := func(had netip.Addr) resolve.Name {
+				list := []resolve.Name{{Key: resolve.Key{Host: "web", IPv6: six}, Addr: had, Followed: true}}
+				return resolve.Source{Resolver: o.Resolver, Own: o.Own}.LookUp(t.Context(), list, cfg.OwnAddresses())[0]
 			}
 			again := lookUp(before)
 			if wants := c.why != ""; (again.Why != "") != wants || wants && again.Addr != before {

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 // This file reads global directives with special rules.

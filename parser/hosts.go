@@ -5,11 +5,11 @@ import (
 	"strconv"
 	"strings"
 
-	"ldirectord/names"
+	"ldirectord/internal/resolve"
 )
 
 // readHost reads an address, IPv6 in brackets, or notes a name to look up.
-func readHost(t *names.Table, text string, ipv6 bool) (l names.HostLookup) {
+func readHost(t *resolve.Table, text string, ipv6 bool) (l resolve.HostLookup) {
 	inner, bracketed := strings.CutPrefix(text, "[")
 	inner, closed := strings.CutSuffix(inner, "]")
 	a, err := netip.ParseAddr(inner)
@@ -53,15 +53,15 @@ func notLookedUp(text string) string {
 }
 
 // readPort reads a port number, 0 where none is written, or notes a service name to look up.
-func readPort(t *names.Table, text, protocol string) names.PortLookup {
+func readPort(t *resolve.Table, text, protocol string) resolve.PortLookup {
 	if text != "" && !all(text, isDigit) {
 		return t.Port(text, protocol)
 	}
 	v, err := strconv.ParseUint("0"+text, 10, 16)
 	if err != nil {
-		return names.PortLookup{Reason: "it is out of range; a port is a number from 0 to 65535"}
+		return resolve.PortLookup{Reason: "it is out of range; a port is a number from 0 to 65535"}
 	}
-	return names.PortLookup{Value: uint16(v)}
+	return resolve.PortLookup{Value: uint16(v)}
 }
 
 // OwnAddresses are the virtual addresses of the file.

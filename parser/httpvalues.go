@@ -5,7 +5,7 @@ import (
 	"regexp"
 	"strings"
 
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 // This file reads the extensions for http checks.

@@ -10,7 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 // MarshalJSON gives the effective configuration under the names of the file: "global" and "virtuals", the latter with

@@ -5,7 +5,7 @@ import (
 	"net/netip"
 	"testing"
 
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 // These values have a JSON form too. No file of the corpus has them.

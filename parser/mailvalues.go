@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 // This file reads the values of directives for mail.

@@ -6,8 +6,8 @@ import (
 	"strconv"
 	"strings"
 
-	"ldirectord/lvs"
-	"ldirectord/names"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/resolve"
 )
 
 // This file reads the rules that give packets their firewall mark.
@@ -163,7 +163,7 @@ func (r *resolver) markings(s *section) (list []Marking) {
 }
 
 // resolve looks names up for the protocol. Service names of sctp are rare, so names of any protocol are accepted.
-func (p *markPorts) resolve(v *value, t *names.Table, protocol string) lvs.Ports {
+func (p *markPorts) resolve(v *value, t *resolve.Table, protocol string) lvs.Ports {
 	if protocol == "sctp" {
 		protocol = ""
 	}
@@ -175,7 +175,7 @@ func (p *markPorts) resolve(v *value, t *names.Table, protocol string) lvs.Ports
 }
 
 // packetPort is a port number other than 0.
-func (v *value) packetPort(t *names.Table, name, protocol string) uint16 {
+func (v *value) packetPort(t *resolve.Table, name, protocol string) uint16 {
 	port := readPort(t, name, protocol)
 	switch {
 	case port.Value == 0 && all(name, isDigit):

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 // This file reads the directives for when and how gently servers are added and removed.

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 // The directives for moving weights are global or of a section. The section's own lines win.

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"ldirectord/lvs"
-	"ldirectord/names"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/resolve"
 )
 
 // This file replaces names by addresses, and reports those without one.
@@ -17,7 +17,7 @@ import (
 func (r *resolver) hostAddress(at finder, kind string, l line, text string, ipv6 bool) (netip.Addr, bool) {
 	var p *Diagnostic
 	host := readHost(r.names, text, ipv6)
-	what := names.NoHost(host.Value)
+	what := resolve.NoHost(host.Value)
 	switch {
 	case host.Reason != "" && host.Failure != "":
 		p = refuse(kind, "the name %q has no address: %s", text, host.Reason)
@@ -41,14 +41,14 @@ func (r *resolver) hostAddress(at finder, kind string, l line, text string, ipv6
 
 // warnOfName warns of a look-up that failed, once for each name.
 func (r *resolver) warnOfName(at finder, l line, text string, ipv6 bool, follows, why string) {
-	if name := (names.Key{Host: text, IPv6: ipv6}); !r.warned[name] {
+	if name := (resolve.Key{Host: text, IPv6: ipv6}); !r.warned[name] {
 		r.warned[name] = true
 		at.warn(nameInVain, l.around(text), "the name %q %s: %s", text, follows, why)
 	}
 }
 
 // hasNumber reports whether a port as written has a number; otherwise it adds an error.
-func (f finder) hasNumber(kind string, l line, text string, port names.PortLookup) bool {
+func (f finder) hasNumber(kind string, l line, text string, port resolve.PortLookup) bool {
 	if port.Reason != "" {
 		p := refuse(kind, "the port %q cannot be used: %s", text, port.Reason)
 		p.part = text
@@ -64,7 +64,7 @@ func (r *resolver) address(s *section, protocol lvs.Protocol) (none netip.AddrPo
 	}
 	at, port := r.in(s, headerNames), readPort(r.names, s.port, protocol.String())
 	addr, ok := r.hostAddress(at, badVirtualAddress, s.line, s.host, s.IPv6)
-	r.names.Use(names.OfVirtual, s.IPv6, s.host)
+	r.names.Use(resolve.OfVirtual, s.IPv6, s.host)
 	if !ok || !at.hasNumber(badVirtualAddress, s.line, s.port, port) {
 		return none
 	}
@@ -119,7 +119,7 @@ func (r *resolver) globalFallback(f *realLine, ipv6 bool) *GlobalFallback {
 }
 
 // fallbackServer is a fallback server with its address, nil when it has none.
-func (r *resolver) fallbackServer(at finder, f *realLine, ipv6 bool, port names.PortLookup) *Real {
+func (r *resolver) fallbackServer(at finder, f *realLine, ipv6 bool, port resolve.PortLookup) *Real {
 	addr, ok := r.hostAddress(at, fallbackHost, f.line, f.hosts[0], ipv6)
 	if !at.hasNumber(fallbackPort, f.line, f.port, port) || !ok {
 		return nil
@@ -139,9 +139,9 @@ func (r *resolver) servers(s *section, line *realLine, v *Virtual) {
 		}
 	}
 	first, last, number, ok := r.endpoints(at, line, s.IPv6)
-	used := names.OfReal
+	used := resolve.OfReal
 	if line.isRange() {
-		used = names.OfRange
+		used = resolve.OfRange
 	}
 	r.names.Use(used, s.IPv6, line.hosts...)
 	if line.problem != nil {

@@ -3,15 +3,15 @@ package parser
 import (
 	"net/netip"
 
-	"ldirectord/names"
+	"ldirectord/internal/resolve"
 )
 
 // Options are the functions and facts that the parser needs. The zero value resolves nothing and opens nothing.
 type Options struct {
-	Resolver names.Resolver // nil: only numeric addresses and ports
-	Alone    bool           // Resolver makes up addresses, so a range between two names is unknown
+	Resolver resolve.Resolver // nil: only numeric addresses and ports
+	Alone    bool             // Resolver makes up addresses, so a range between two names is unknown
 	// the last known address, used with a warning if a look-up fails; nil: none is known
-	Last names.Last
+	Last resolve.Last
 	Own  func(netip.Addr) bool // whether an address belongs to this machine; nil: not tested
 	// a real server whose host name has no address waits for one, see Virtual.Waiting
 	Wait    bool

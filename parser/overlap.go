@@ -4,7 +4,7 @@ import (
 	"net/netip"
 	"slices"
 
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 // This file finds mark lines for the same packets.

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"strings"
 
-	"ldirectord/lvs"
-	"ldirectord/names"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/resolve"
 )
 
 // MaxSize is the largest size of a file, in bytes.
@@ -20,8 +20,8 @@ func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Di
 	r := &reader{resolver: resolver{report: report{file: name, strict: o.Strict}, opts: o}}
 	r.defaults()
 	r.globals.At = map[string]Position{}
-	r.names = names.NewTable(names.Source{Resolver: o.Resolver, Last: o.Last, Own: o.Own})
-	r.warned = map[names.Key]bool{}
+	r.names = resolve.NewTable(resolve.Source{Resolver: o.Resolver, Last: o.Last, Own: o.Own})
+	r.warned = map[resolve.Key]bool{}
 	if len(src) > MaxSize {
 		r.on(0).error(tooLarge, Position{File: name}, "the file has %d bytes; at most %d are allowed", len(src),
 			MaxSize)

@@ -5,7 +5,7 @@ import (
 	"io"
 	"strings"
 
-	"ldirectord/printable"
+	"ldirectord/internal/printable"
 )
 
 // maxQuote limits quotations of the file in messages, in bytes.

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 // realLine is one line of real servers, or of a fallback server, as written. The problems of real servers are reported

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"unicode"
 
-	"ldirectord/printable"
+	"ldirectord/internal/printable"
 )
 
 // Render is String, and below it the line of the source with a caret under the position. The values of

@@ -13,7 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"ldirectord/names"
+	"ldirectord/internal/resolve"
 )
 
 // slow is a Resolver that takes a while for each name, and counts the look-ups.
@@ -178,12 +178,12 @@ func TestLookUpAgain(t *testing.T) {
 	one, two := netip.MustParseAddr("::ffff:192.0.2.1"), netip.MustParseAddr("192.0.2.2")
 	six := netip.MustParseAddr("2001:db8::6%eth0")
 	r := answers{"both": {six, one, two}, "four": {one}, "six": {six}}
-	list := []names.Name{
-		{Key: names.Key{Host: "six", IPv6: true}}, {Key: names.Key{Host: "both", IPv6: true}}, {Key: names.Key{Host: "both"}, Addr: two}, {Key: names.Key{Host: "four", IPv6: true}},
-		{Key: names.Key{Host: "four"}, Addr: netip.MustParseAddr("192.0.2.9")}, {Key: names.Key{Host: "six"}}, {Key: names.Key{Host: "none"}, Addr: two},
+	list := []resolve.Name{
+		{Key: resolve.Key{Host: "six", IPv6: true}}, {Key: resolve.Key{Host: "both", IPv6: true}}, {Key: resolve.Key{Host: "both"}, Addr: two}, {Key: resolve.Key{Host: "four", IPv6: true}},
+		{Key: resolve.Key{Host: "four"}, Addr: netip.MustParseAddr("192.0.2.9")}, {Key: resolve.Key{Host: "six"}}, {Key: resolve.Key{Host: "none"}, Addr: two},
 	}
 	var got []string
-	for _, n := range (names.Source{Resolver: r}).LookUp(t.Context(), list, nil) {
+	for _, n := range (resolve.Source{Resolver: r}).LookUp(t.Context(), list, nil) {
 		got = append(got, fmt.Sprint(n.Host, " ", n.IPv6, " ", n.Addr, " ", n.Why))
 	}
 	want := []string{
@@ -198,10 +198,10 @@ func TestLookUpAgain(t *testing.T) {
 
 // The last known address of a name is used only if it has the right family.
 func TestLastAddressesCountInTheirFamily(t *testing.T) {
-	last := func(names.Key) []netip.Addr { return []netip.Addr{netip.MustParseAddr("192.0.2.7")} }
+	last := func(resolve.Key) []netip.Addr { return []netip.Addr{netip.MustParseAddr("192.0.2.7")} }
 	o := Options{Resolver: answers{}, Last: last}
 	cfg, _ := parse(t.Context(), "", []byte("virtual=192.0.2.1:80\n\treal=web masq\n\treal=web:80 masq\n"), o)
-	if cfg == nil || cfg.Virtuals[0].Reals[0].Addr.Addr() != last(names.Key{})[0] {
+	if cfg == nil || cfg.Virtuals[0].Reals[0].Addr.Addr() != last(resolve.Key{})[0] {
 		t.Errorf("got %+v", cfg)
 	}
 	if cfg, _ = parse(t.Context(), "", []byte("virtual6=[::1]:80\n\treal6=web masq\n"), o); cfg != nil {

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 // This file reads the values of directives for the virtual service.

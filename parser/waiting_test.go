@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"ldirectord/names"
+	"ldirectord/internal/resolve"
 )
 
 // hosts is a Resolver with a hosts file. For every other name the name server does not answer.
@@ -29,7 +29,7 @@ func (h hosts) Port(context.Context, string, string) (uint16, error) {
 }
 
 func TestNamesWithoutAnAnswer(t *testing.T) {
-	known := func(key names.Key) []netip.Addr {
+	known := func(key resolve.Key) []netip.Addr {
 		switch {
 		case key.Host == "old" && !key.IPv6:
 			return []netip.Addr{netip.MustParseAddr("192.0.2.9")}
@@ -112,7 +112,7 @@ func TestNamesWithoutAnAnswer(t *testing.T) {
 func TestTheNamesOfAConfiguration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const src = "virtual=here:80\n\treal=new:80 masq\n\treal=old:80 masq\n\treal=192.0.2.3:80 masq\n"
-		last := func(key names.Key) []netip.Addr {
+		last := func(key resolve.Key) []netip.Addr {
 			if key.Host == "old" {
 				return []netip.Addr{netip.MustParseAddr("192.0.2.9")}
 			}
@@ -122,10 +122,10 @@ func TestTheNamesOfAConfiguration(t *testing.T) {
 		if cfg == nil {
 			t.Fatal(found)
 		}
-		want := []names.Name{
-			{Key: names.Key{Host: "here"}, Addr: netip.MustParseAddr("192.0.2.7")},
-			{Key: names.Key{Host: "new"}, Why: "no answer"},
-			{Key: names.Key{Host: "old"}, Addr: netip.MustParseAddr("192.0.2.9"), Why: "no answer"},
+		want := []resolve.Name{
+			{Key: resolve.Key{Host: "here"}, Addr: netip.MustParseAddr("192.0.2.7")},
+			{Key: resolve.Key{Host: "new"}, Why: "no answer"},
+			{Key: resolve.Key{Host: "old"}, Addr: netip.MustParseAddr("192.0.2.9"), Why: "no answer"},
 		}
 		if fmt.Sprint(cfg.Names) != fmt.Sprint(want) {
 			t.Errorf("got %v\nwant %v", cfg.Names, want)
@@ -152,7 +152,7 @@ func TestADeadNameServerHoldsUpNoOtherName(t *testing.T) {
 		if v := cfg.Virtuals[0]; len(v.Reals) != 500 || len(v.Waiting) != 500 {
 			t.Errorf("%d servers have an address and %d wait, want 500 of each", len(v.Reals), len(v.Waiting))
 		}
-		if d := time.Since(start); d > names.LookupDeadline {
+		if d := time.Since(start); d > resolve.LookupDeadline {
 			t.Errorf("it took %v", d)
 		}
 	})

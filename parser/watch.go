@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
 )
 
 // This file reads the directives for what shows a failure before a check does: idle connections to servers, and packets

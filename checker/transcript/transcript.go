@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"ldirectord/printable"
+	"ldirectord/internal/printable"
 )
 
 // Limits of the record of one check. Beyond them only sizes are kept.

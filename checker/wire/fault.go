@@ -14,7 +14,7 @@ import (
 	"syscall"
 	"time"
 
-	"ldirectord/printable"
+	"ldirectord/internal/printable"
 )
 
 // Fault is the reason of a failed check, with a text for operators and the original error.

@@ -8,7 +8,7 @@ import (
 	"syscall"
 	"time"
 
-	"ldirectord/checker/raw"
+	"ldirectord/internal/raw"
 )
 
 // dialTCP connects without net.Dialer, which takes twice as long, with twice as many allocations (BenchmarkDialOwn,

@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ldirectord/checker/raw"
+	"ldirectord/internal/raw"
 )
 
 // Via is the path of a check's packets that are sent to a virtual address and reach one server by a private service of

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"os"
 
+	"ldirectord/internal/view"
 	"ldirectord/parser"
-	"ldirectord/view"
 )
 
 // check reads the configuration and prints all findings about it and about this machine.

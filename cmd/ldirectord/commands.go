@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"ldirectord/orders"
+	"ldirectord/internal/orders"
 )
 
 // action is what a command does.

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"ldirectord/printable"
+	"ldirectord/internal/printable"
 )
 
 // For a server or a virtual service the completion offers those of the file.

@@ -7,10 +7,10 @@ import (
 	"slices"
 	"strings"
 
-	"ldirectord/daemon"
-	"ldirectord/doctor"
+	"ldirectord/internal/daemon"
+	"ldirectord/internal/doctor"
+	"ldirectord/internal/view"
 	"ldirectord/parser"
-	"ldirectord/view"
 )
 
 // source is the configuration of this call. A name without an address is an error for check, and for status and stop

@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"ldirectord/internal/plan"
 	"ldirectord/parser"
-	"ldirectord/plan"
 )
 
 // The JSON object is complete for any length of its lists, empty ones included.

@@ -7,10 +7,10 @@ import (
 	"strings"
 	"time"
 
-	"ldirectord/core"
+	"ldirectord/internal/core"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/orders"
 	"ldirectord/ipvsctl"
-	"ldirectord/lvs"
-	"ldirectord/orders"
 )
 
 // connections shows the current connections and persistence templates in the order of the kernel, then the table's

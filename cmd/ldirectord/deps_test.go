@@ -12,65 +12,66 @@ import (
 	"testing"
 )
 
-// Packages import only those below them, and each library is imported by one package. Every package may import lvs.
+// Packages import only those that this list names, and each that it names. Few packages import each library. Every
+// package may import lvs.
 func TestWhoMayImportWhom(t *testing.T) {
 	ours := map[string][]string{
-		"ldirectord/lvs":            nil,
-		"ldirectord/printable":      nil,
-		"ldirectord/checker/health": nil,
-		"ldirectord/judge":          {"ldirectord/checker/health"},
-		"ldirectord/lab/always":     {"ldirectord/checker/health"},
-		"ldirectord/program":        nil,
-		"ldirectord/names":          {"ldirectord/printable", "ldirectord/run"},
-		"ldirectord/parser":         {"ldirectord/names", "ldirectord/printable"},
-		"ldirectord/checker":        {"ldirectord/checker/health", "ldirectord/checker/icmp", "ldirectord/checker/oracle", "ldirectord/checker/perlre", "ldirectord/checker/query", "ldirectord/checker/transcript", "ldirectord/checker/wire", "ldirectord/printable", "ldirectord/program", "ldirectord/run"},
-		"ldirectord/checker/icmp":   nil,
-		"ldirectord/checker/perlre": nil,
-		"ldirectord/ipvsctl":        {"ldirectord/checker/raw", "ldirectord/program"},
-		"ldirectord/notify":         {"ldirectord/program"},
-		"ldirectord/notify/mail":    {"ldirectord/notify", "ldirectord/printable", "ldirectord/program"},
-		"ldirectord/notify/webhook": {"ldirectord/notify", "ldirectord/printable"},
-		"ldirectord/history":        {"ldirectord/checker", "ldirectord/checker/wire", "ldirectord/printable"},
-		"ldirectord/fwmark":         {"ldirectord/printable", "ldirectord/program"},
-		"ldirectord/announce":       {"ldirectord/run"},
-		"ldirectord/run":            nil,
-		"ldirectord/control":        {"ldirectord/printable", "ldirectord/run"},
-		"ldirectord/instance":       {"ldirectord/ipvsctl", "ldirectord/judge", "ldirectord/run"},
-		"ldirectord/maintenance":    {"ldirectord/parser", "ldirectord/printable", "ldirectord/run"},
-		"ldirectord/orders":         {"ldirectord/maintenance", "ldirectord/parser", "ldirectord/printable", "ldirectord/run"},
-		"ldirectord/plan":           {"ldirectord/checker", "ldirectord/checker/health", "ldirectord/checker/schedule", "ldirectord/fwmark", "ldirectord/judge", "ldirectord/orders", "ldirectord/parser"},
-		"ldirectord/core":           {"ldirectord/announce", "ldirectord/checker", "ldirectord/checker/health", "ldirectord/checker/schedule", "ldirectord/checker/wire", "ldirectord/history", "ldirectord/judge", "ldirectord/maintenance", "ldirectord/notify", "ldirectord/notify/monitorfile", "ldirectord/orders", "ldirectord/parser", "ldirectord/plan", "ldirectord/view"},
-		"ldirectord/director":       {"ldirectord/announce", "ldirectord/checker/schedule", "ldirectord/core", "ldirectord/ipvsctl", "ldirectord/judge", "ldirectord/maintenance", "ldirectord/orders", "ldirectord/plan", "ldirectord/view"},
-		"ldirectord/doctor":         {"ldirectord/announce", "ldirectord/checker", "ldirectord/checker/wire", "ldirectord/checker/icmp", "ldirectord/checker/oracle", "ldirectord/fwmark", "ldirectord/instance", "ldirectord/ipvsctl", "ldirectord/notify", "ldirectord/notify/mail", "ldirectord/parser", "ldirectord/plan", "ldirectord/printable", "ldirectord/program", "ldirectord/run", "ldirectord/through"},
-		"ldirectord/shadow":         {"ldirectord/checker", "ldirectord/checker/wire", "ldirectord/director", "ldirectord/ipvsctl", "ldirectord/maintenance", "ldirectord/parser", "ldirectord/plan", "ldirectord/view"},
-		"ldirectord/through":        {"ldirectord/checker", "ldirectord/checker/wire", "ldirectord/ipvsctl", "ldirectord/run"},
-		"ldirectord/view":           {"ldirectord/checker", "ldirectord/checker/health", "ldirectord/checker/wire", "ldirectord/history", "ldirectord/judge", "ldirectord/orders"},
-		"ldirectord/status":         {"ldirectord/checker", "ldirectord/checker/wire", "ldirectord/history", "ldirectord/judge", "ldirectord/orders", "ldirectord/printable", "ldirectord/view"},
-		"ldirectord/daemon":         {"ldirectord/announce", "ldirectord/checker", "ldirectord/checker/icmp", "ldirectord/control", "ldirectord/core", "ldirectord/director", "ldirectord/doctor", "ldirectord/fwmark", "ldirectord/instance", "ldirectord/ipvsctl", "ldirectord/maintenance", "ldirectord/names", "ldirectord/notify", "ldirectord/notify/mail", "ldirectord/notify/monitorfile", "ldirectord/notify/webhook", "ldirectord/orders", "ldirectord/page", "ldirectord/parser", "ldirectord/plan", "ldirectord/printable", "ldirectord/run", "ldirectord/status", "ldirectord/through", "ldirectord/view"},
-		"ldirectord/page":           {"ldirectord/printable", "ldirectord/status"},
-		"ldirectord/cmd/ldirectord": {"ldirectord/checker", "ldirectord/checker/icmp", "ldirectord/checker/schedule", "ldirectord/checker/transcript", "ldirectord/checker/wire", "ldirectord/control", "ldirectord/core", "ldirectord/daemon", "ldirectord/doctor", "ldirectord/fwmark", "ldirectord/instance", "ldirectord/ipvsctl", "ldirectord/orders", "ldirectord/parser", "ldirectord/plan", "ldirectord/printable", "ldirectord/run", "ldirectord/shadow", "ldirectord/status", "ldirectord/view"},
-		"ldirectord/docs":           {"ldirectord/lvs", "ldirectord/parser"},
+		"ldirectord/internal/lvs":            nil,
+		"ldirectord/internal/printable":      nil,
+		"ldirectord/internal/health":         nil,
+		"ldirectord/internal/judge":          {"ldirectord/internal/health"},
+		"ldirectord/internal/lab/always":     {"ldirectord/internal/health"},
+		"ldirectord/internal/subprocess":     nil,
+		"ldirectord/internal/resolve":        {"ldirectord/internal/runfile"},
+		"ldirectord/parser":                  {"ldirectord/internal/resolve", "ldirectord/internal/printable"},
+		"ldirectord/checker":                 {"ldirectord/internal/health", "ldirectord/checker/icmp", "ldirectord/checker/oracle", "ldirectord/checker/perlre", "ldirectord/checker/query", "ldirectord/checker/transcript", "ldirectord/checker/wire", "ldirectord/internal/printable", "ldirectord/internal/subprocess", "ldirectord/internal/runfile"},
+		"ldirectord/checker/icmp":            nil,
+		"ldirectord/checker/perlre":          nil,
+		"ldirectord/ipvsctl":                 {"ldirectord/internal/raw", "ldirectord/internal/subprocess"},
+		"ldirectord/internal/notify":         {"ldirectord/internal/subprocess"},
+		"ldirectord/internal/notify/mail":    {"ldirectord/internal/notify", "ldirectord/internal/printable", "ldirectord/internal/subprocess"},
+		"ldirectord/internal/notify/webhook": {"ldirectord/internal/notify", "ldirectord/internal/printable"},
+		"ldirectord/internal/history":        {"ldirectord/checker", "ldirectord/checker/wire", "ldirectord/internal/printable"},
+		"ldirectord/internal/fwmark":         {"ldirectord/internal/printable", "ldirectord/internal/subprocess"},
+		"ldirectord/internal/announce":       {"ldirectord/internal/runfile"},
+		"ldirectord/internal/runfile":        nil,
+		"ldirectord/internal/socket":         {"ldirectord/internal/runfile"},
+		"ldirectord/internal/instance":       {"ldirectord/ipvsctl", "ldirectord/internal/judge", "ldirectord/internal/runfile"},
+		"ldirectord/internal/maintenance":    {"ldirectord/internal/printable", "ldirectord/internal/runfile"},
+		"ldirectord/internal/orders":         {"ldirectord/internal/maintenance", "ldirectord/parser", "ldirectord/internal/printable", "ldirectord/internal/runfile"},
+		"ldirectord/internal/plan":           {"ldirectord/checker", "ldirectord/internal/health", "ldirectord/internal/schedule", "ldirectord/internal/judge", "ldirectord/internal/orders", "ldirectord/parser"},
+		"ldirectord/internal/core":           {"ldirectord/internal/announce", "ldirectord/checker", "ldirectord/internal/health", "ldirectord/internal/schedule", "ldirectord/checker/wire", "ldirectord/internal/history", "ldirectord/internal/judge", "ldirectord/internal/maintenance", "ldirectord/internal/notify", "ldirectord/internal/notify/monitorfile", "ldirectord/internal/orders", "ldirectord/parser", "ldirectord/internal/plan", "ldirectord/internal/view"},
+		"ldirectord/internal/director":       {"ldirectord/internal/announce", "ldirectord/internal/schedule", "ldirectord/internal/core", "ldirectord/ipvsctl", "ldirectord/internal/judge", "ldirectord/internal/maintenance", "ldirectord/internal/orders", "ldirectord/internal/plan", "ldirectord/internal/view"},
+		"ldirectord/internal/doctor":         {"ldirectord/internal/announce", "ldirectord/checker", "ldirectord/checker/wire", "ldirectord/checker/icmp", "ldirectord/checker/oracle", "ldirectord/internal/fwmark", "ldirectord/internal/instance", "ldirectord/ipvsctl", "ldirectord/internal/notify", "ldirectord/internal/notify/mail", "ldirectord/parser", "ldirectord/internal/plan", "ldirectord/internal/printable", "ldirectord/internal/subprocess", "ldirectord/internal/runfile", "ldirectord/internal/viavip"},
+		"ldirectord/internal/shadow":         {"ldirectord/checker", "ldirectord/checker/wire", "ldirectord/internal/director", "ldirectord/ipvsctl", "ldirectord/internal/maintenance", "ldirectord/parser", "ldirectord/internal/plan", "ldirectord/internal/view"},
+		"ldirectord/internal/viavip":         {"ldirectord/checker", "ldirectord/checker/wire", "ldirectord/ipvsctl", "ldirectord/internal/runfile"},
+		"ldirectord/internal/view":           {"ldirectord/checker", "ldirectord/internal/health", "ldirectord/checker/wire", "ldirectord/internal/history", "ldirectord/internal/judge", "ldirectord/internal/orders"},
+		"ldirectord/internal/status":         {"ldirectord/checker", "ldirectord/checker/wire", "ldirectord/internal/history", "ldirectord/internal/judge", "ldirectord/internal/orders", "ldirectord/internal/printable", "ldirectord/internal/view"},
+		"ldirectord/internal/daemon":         {"ldirectord/internal/announce", "ldirectord/checker", "ldirectord/checker/icmp", "ldirectord/internal/socket", "ldirectord/internal/core", "ldirectord/internal/director", "ldirectord/internal/doctor", "ldirectord/internal/fwmark", "ldirectord/internal/instance", "ldirectord/ipvsctl", "ldirectord/internal/maintenance", "ldirectord/internal/resolve", "ldirectord/internal/notify", "ldirectord/internal/notify/mail", "ldirectord/internal/notify/monitorfile", "ldirectord/internal/notify/webhook", "ldirectord/internal/orders", "ldirectord/internal/page", "ldirectord/parser", "ldirectord/internal/plan", "ldirectord/internal/printable", "ldirectord/internal/runfile", "ldirectord/internal/status", "ldirectord/internal/viavip", "ldirectord/internal/view"},
+		"ldirectord/internal/page":           {"ldirectord/internal/printable", "ldirectord/internal/status"},
+		"ldirectord/cmd/ldirectord":          {"ldirectord/checker", "ldirectord/checker/icmp", "ldirectord/internal/schedule", "ldirectord/checker/transcript", "ldirectord/checker/wire", "ldirectord/internal/socket", "ldirectord/internal/core", "ldirectord/internal/daemon", "ldirectord/internal/doctor", "ldirectord/internal/fwmark", "ldirectord/internal/instance", "ldirectord/ipvsctl", "ldirectord/internal/orders", "ldirectord/parser", "ldirectord/internal/plan", "ldirectord/internal/printable", "ldirectord/internal/runfile", "ldirectord/internal/shadow", "ldirectord/internal/status", "ldirectord/internal/view"},
+		"ldirectord/internal/docs":           {"ldirectord/internal/lvs", "ldirectord/parser"},
 
-		"ldirectord/checker/oracle":        nil,
-		"ldirectord/checker/query":         nil,
-		"ldirectord/checker/raw":           nil,
-		"ldirectord/checker/schedule":      {"ldirectord/checker", "ldirectord/checker/icmp", "ldirectord/checker/raw", "ldirectord/checker/transcript", "ldirectord/checker/wire"},
-		"ldirectord/checker/transcript":    {"ldirectord/printable"},
-		"ldirectord/checker/wire":          {"ldirectord/checker/raw", "ldirectord/checker/transcript", "ldirectord/printable"},
-		"ldirectord/notify/monitorfile":    {"ldirectord/checker", "ldirectord/checker/wire", "ldirectord/parser"},
-		"ldirectord/cmd/ldirectord-oracle": {"ldirectord/checker/oracle", "ldirectord/checker/query"},
+		"ldirectord/checker/oracle":              nil,
+		"ldirectord/checker/query":               nil,
+		"ldirectord/internal/raw":                nil,
+		"ldirectord/internal/schedule":           {"ldirectord/checker", "ldirectord/checker/icmp", "ldirectord/internal/raw", "ldirectord/checker/transcript", "ldirectord/checker/wire"},
+		"ldirectord/checker/transcript":          {"ldirectord/internal/printable"},
+		"ldirectord/checker/wire":                {"ldirectord/internal/raw", "ldirectord/checker/transcript", "ldirectord/internal/printable"},
+		"ldirectord/internal/notify/monitorfile": {"ldirectord/checker", "ldirectord/checker/wire", "ldirectord/parser"},
+		"ldirectord/cmd/ldirectord-oracle":       {"ldirectord/checker/oracle", "ldirectord/checker/query"},
 
-		"ldirectord/lab":          nil,
-		"ldirectord/lab/managers": nil,
-		"ldirectord/lab/peers":    nil,
+		"ldirectord/internal/lab":          nil,
+		"ldirectord/internal/lab/managers": nil,
+		"ldirectord/internal/lab/peers":    nil,
 	}
 	libraries := map[string][]string{
 		"github.com/moby/ipvs": {"ldirectord/ipvsctl"},
-		"github.com/vishvananda/": {"ldirectord/announce", "ldirectord/doctor", "ldirectord/ipvsctl",
-			"ldirectord/through"},
-		"github.com/mdlayher/":          {"ldirectord/doctor"},
+		"github.com/vishvananda/": {"ldirectord/internal/announce", "ldirectord/internal/doctor", "ldirectord/ipvsctl",
+			"ldirectord/internal/viavip"},
+		"github.com/mdlayher/":          {"ldirectord/internal/doctor"},
 		"github.com/go-ping/ping":       {"ldirectord/checker/icmp"},
-		"golang.org/x/net/":             {"ldirectord/checker/icmp", "ldirectord/doctor"},
+		"golang.org/x/net/":             {"ldirectord/checker/icmp", "ldirectord/internal/doctor"},
 		"github.com/miekg/dns":          {"ldirectord/checker"},
 		"layeh.com/radius":              {"ldirectord/checker"},
 		"github.com/go-ldap/ldap":       {"ldirectord/checker"},
@@ -79,10 +80,10 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"github.com/xdg-go/":            {"ldirectord/checker"},
 		"github.com/sijms/go-ora":       {"ldirectord/cmd/ldirectord-oracle"},
 		"github.com/dlclark/regexp2":    {"ldirectord/checker/perlre"},
-		"github.com/sirupsen/logrus":    {"ldirectord/daemon", "ldirectord/ipvsctl"},
-		"github.com/fsnotify/fsnotify":  {"ldirectord/daemon"},
+		"github.com/sirupsen/logrus":    {"ldirectord/internal/daemon", "ldirectord/ipvsctl"},
+		"github.com/fsnotify/fsnotify":  {"ldirectord/internal/daemon"},
 		"github.com/spf13/pflag":        {"ldirectord/cmd/ldirectord"},
-		"github.com/coreos/go-iptables": {"ldirectord/fwmark"},
+		"github.com/coreos/go-iptables": {"ldirectord/internal/fwmark"},
 	}
 	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "ldirectord/...").Output()
 	if err != nil {
@@ -95,8 +96,13 @@ func TestWhoMayImportWhom(t *testing.T) {
 		if !known {
 			t.Errorf("%s: a package that this test does not know", pkg)
 		}
+		for _, i := range allowed {
+			if !slices.Contains(imports, i) {
+				t.Errorf("%s may import %s, and does not", pkg, i)
+			}
+		}
 		for _, i := range imports {
-			if strings.HasPrefix(i, "ldirectord/") && i != "ldirectord/lvs" && !slices.Contains(allowed, i) {
+			if strings.HasPrefix(i, "ldirectord/") && i != "ldirectord/internal/lvs" && !slices.Contains(allowed, i) {
 				t.Errorf("%s imports %s", pkg, i)
 			}
 			for library, users := range libraries {
@@ -150,10 +156,10 @@ func TestTheTableIsOpenedInOnePlace(t *testing.T) {
 	}
 	opening := regexp.MustCompile(`ipvsctl\.(Open|Kernel)\b|instance\.Kernel\b|defaultIPVS\b|\bNETLINK_GENERIC\b|moby/ipvs|modprobe"`)
 	want := map[string]int{
-		"ldirectord/cmd/ldirectord/options.go defaultIPVS":    3, // as the default of --ipvs
-		"ldirectord/cmd/ldirectord/options.go ipvsctl.Open":   1,
-		"ldirectord/cmd/ldirectord/options.go ipvsctl.Kernel": 1,
-		"ldirectord/instance/daemon.go ipvsctl.Kernel":        1,
+		"ldirectord/cmd/ldirectord/options.go defaultIPVS":      3, // as the default of --ipvs
+		"ldirectord/cmd/ldirectord/options.go ipvsctl.Open":     1,
+		"ldirectord/cmd/ldirectord/options.go ipvsctl.Kernel":   1,
+		"ldirectord/internal/instance/daemon.go ipvsctl.Kernel": 1,
 	}
 	found := map[string]int{}
 	for line := range strings.Lines(string(out)) {

@@ -5,11 +5,11 @@ import (
 	"strings"
 
 	"ldirectord/checker"
-	"ldirectord/checker/schedule"
-	"ldirectord/daemon"
-	"ldirectord/doctor"
-	"ldirectord/fwmark"
-	"ldirectord/plan"
+	"ldirectord/internal/daemon"
+	"ldirectord/internal/doctor"
+	"ldirectord/internal/fwmark"
+	"ldirectord/internal/plan"
+	"ldirectord/internal/schedule"
 )
 
 // examine finds what the configuration lacks on this machine and its neighbours, and changes nothing. It fails if some

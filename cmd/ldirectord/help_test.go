@@ -21,7 +21,7 @@ func TestEachTextNamesEveryCommandAndOption(t *testing.T) {
 		"help/short.txt":                             {commands: true, topics: true},
 		"help/commands.txt":                          {commands: true},
 		"help/options.txt":                           {options: true},
-		"../../man/ldirectord.8":                     {commands: true, options: true, topics: true},
+		"../../docs/man/ldirectord.8":                {commands: true, options: true, topics: true},
 		"../../packaging/completion/ldirectord.bash": {commands: true, options: true, topics: true},
 	} {
 		text, err := os.ReadFile(path)
@@ -52,7 +52,7 @@ func TestEachTextNamesEveryCommandAndOption(t *testing.T) {
 }
 
 func TestTheManualNamesNoCommandThatIsNone(t *testing.T) {
-	text, err := os.ReadFile("../../man/ldirectord.8")
+	text, err := os.ReadFile("../../docs/man/ldirectord.8")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +98,7 @@ func TestEachTopicHasHelp(t *testing.T) {
 }
 
 func TestEachExitStatusIsExplained(t *testing.T) {
-	for _, path := range []string{"help/exit.txt", "../../man/ldirectord.8"} {
+	for _, path := range []string{"help/exit.txt", "../../docs/man/ldirectord.8"} {
 		text, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)

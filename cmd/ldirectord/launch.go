@@ -9,9 +9,9 @@ import (
 	"os/exec"
 	"syscall"
 
-	"ldirectord/daemon"
-	"ldirectord/instance"
-	"ldirectord/run"
+	"ldirectord/internal/daemon"
+	"ldirectord/internal/instance"
+	"ldirectord/internal/runfile"
 )
 
 // The daemon in the background has a descriptor for its reports to the starter: lines for the operator, and finally
@@ -39,7 +39,7 @@ func (c *call) launch() error {
 		return err
 	}
 	ended, err := spawn(c)
-	return cmp.Or(run.While("starting the daemon", err), ended)
+	return cmp.Or(runfile.While("starting the daemon", err), ended)
 }
 
 func daemonOptions(c *call, by instance.Supervisor, ready io.WriteCloser) daemon.Options {

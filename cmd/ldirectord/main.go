@@ -18,9 +18,9 @@ import (
 	"runtime"
 
 	"ldirectord/checker/icmp"
-	"ldirectord/daemon"
-	"ldirectord/instance"
-	"ldirectord/printable"
+	"ldirectord/internal/daemon"
+	"ldirectord/internal/instance"
+	"ldirectord/internal/printable"
 )
 
 // Exit statuses of the Perl ldirectord.

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"ldirectord/status"
+	"ldirectord/internal/status"
 )
 
 // runningDaemon is a daemon in a process of its own, with the table in memory.

@@ -15,10 +15,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ldirectord/control"
-	"ldirectord/daemon"
-	"ldirectord/instance"
-	"ldirectord/run"
+	"ldirectord/internal/daemon"
+	"ldirectord/internal/instance"
+	"ldirectord/internal/runfile"
+	"ldirectord/internal/socket"
 )
 
 const (
@@ -74,10 +74,10 @@ func notifyState(c *call) error {
 // valid even with an error. It is unsaved if the order is in no file.
 func (c *call) giveRole(change instance.RoleChange) (left instance.Role, unsaved bool, err error) {
 	var answer daemon.RoleAnswer
-	begun := run.SinceBoot()
+	begun := runfile.SinceBoot()
 	words := url.Values{"to": {string(change)}, "given": {strconv.FormatInt(int64(begun), 10)}, "via": c.via}
 	err = c.socket().Order(c.ctx, daemon.OrderTimeout, "/role", words, &answer)
-	refused, _ := errors.AsType[*control.Refusal](err)
+	refused, _ := errors.AsType[*socket.Refusal](err)
 	switch {
 	case err == nil:
 		if answer.Unsaved != "" {
@@ -96,7 +96,7 @@ func (c *call) giveRole(change instance.RoleChange) (left instance.Role, unsaved
 	if !now.StaysUp() || found.Pid == 0 || !c.instance().Stays(found.Process) {
 		return now, unrecorded != nil, unrecorded
 	}
-	switch silent := !errors.Is(err, control.ErrNoListener) && !errors.Is(err, control.ErrEnding); {
+	switch silent := !errors.Is(err, socket.ErrNoListener) && !errors.Is(err, socket.ErrEnding); {
 	case unrecorded != nil:
 		err = errors.Join(err, unrecorded)
 	case silent:

@@ -15,8 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"ldirectord/daemon"
-	"ldirectord/instance"
+	"ldirectord/internal/daemon"
+	"ldirectord/internal/instance"
 )
 
 func TestStatesOfNotify(t *testing.T) {

@@ -18,10 +18,10 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"ldirectord/control"
-	"ldirectord/instance"
+	"ldirectord/internal/instance"
+	"ldirectord/internal/orders"
+	"ldirectord/internal/socket"
 	"ldirectord/ipvsctl"
-	"ldirectord/orders"
 	"ldirectord/parser"
 )
 
@@ -366,7 +366,7 @@ func (o *options) instanceName() string {
 }
 
 // socket is that of the daemon which this command line refers to.
-func (o *options) socket() control.Socket { return control.Socket(o.instance().Files().Socket) }
+func (o *options) socket() socket.Socket { return socket.Socket(o.instance().Files().Socket) }
 
 // roleFile is that of the daemon which this command line refers to.
 func (o *options) roleFile() instance.RoleFile { return instance.RoleFile(o.instance().Files().Role) }

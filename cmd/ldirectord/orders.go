@@ -5,9 +5,9 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"ldirectord/core"
-	"ldirectord/orders"
-	"ldirectord/status"
+	"ldirectord/internal/core"
+	"ldirectord/internal/orders"
+	"ldirectord/internal/status"
 )
 
 // listOrders lists the orders in force in the running daemon, or those that the next daemon will find.

@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"ldirectord/daemon"
-	"ldirectord/instance"
-	"ldirectord/run"
+	"ldirectord/internal/daemon"
+	"ldirectord/internal/instance"
+	"ldirectord/internal/runfile"
 )
 
 // A reload that comes while another file is being read gets its own result, not that of the other file.
@@ -94,7 +94,7 @@ func TestTheLatestRoleWins(t *testing.T) {
 	d := launched(t, "standby", twoServers)
 	s := d.options().socket()
 	var answer daemon.RoleAnswer
-	now := run.SinceBoot()
+	now := runfile.SinceBoot()
 	for _, o := range []struct {
 		to    instance.RoleChange
 		given time.Duration

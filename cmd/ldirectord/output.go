@@ -10,7 +10,7 @@ import (
 	"time"
 	"unicode"
 
-	"ldirectord/printable"
+	"ldirectord/internal/printable"
 )
 
 // output takes a command's answer and its errors.

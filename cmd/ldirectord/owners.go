@@ -4,10 +4,10 @@ import (
 	"net/netip"
 	"slices"
 
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/plan"
 	"ldirectord/ipvsctl"
-	"ldirectord/lvs"
 	"ldirectord/parser"
-	"ldirectord/plan"
 )
 
 // owners finds the virtual service of an entry of the kernel's table of connections. The entry of a template names its

@@ -7,11 +7,11 @@ import (
 	"testing"
 	"time"
 
+	"ldirectord/internal/judge"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/plan"
 	"ldirectord/ipvsctl"
-	"ldirectord/judge"
-	"ldirectord/lvs"
 	"ldirectord/parser"
-	"ldirectord/plan"
 )
 
 func addrPort(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"ldirectord/instance"
+	"ldirectord/internal/instance"
 )
 
 func packaged(t *testing.T, name string) string {

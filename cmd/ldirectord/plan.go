@@ -6,12 +6,12 @@ import (
 	"slices"
 	"syscall"
 
-	"ldirectord/daemon"
-	"ldirectord/doctor"
-	"ldirectord/fwmark"
+	"ldirectord/internal/daemon"
+	"ldirectord/internal/doctor"
+	"ldirectord/internal/fwmark"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/orders"
 	"ldirectord/ipvsctl"
-	"ldirectord/lvs"
-	"ldirectord/orders"
 )
 
 // showPlan shows what the configuration would change: the table as ipvsadm commands, the mark rules as iptables

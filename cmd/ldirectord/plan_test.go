@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"ldirectord/instance"
+	"ldirectord/internal/instance"
 )
 
 // On a laptop or in CI, plan compares with an empty table, and says so.

@@ -11,11 +11,11 @@ import (
 	"time"
 
 	"ldirectord/checker"
-	"ldirectord/checker/schedule"
 	"ldirectord/checker/transcript"
 	"ldirectord/checker/wire"
-	"ldirectord/core"
-	"ldirectord/plan"
+	"ldirectord/internal/core"
+	"ldirectord/internal/plan"
+	"ldirectord/internal/schedule"
 )
 
 // maxProbes is how many checks of a probe run at once.

@@ -16,11 +16,11 @@ import (
 func TestWhatDecidesIsPure(t *testing.T) {
 	ofTime := []string{"Time", "Duration", "Second", "Unix"}
 	for dir, row := range map[string]struct{ imports, ofTime []string }{
-		"judge": {[]string{"cmp", "fmt", "iter", "maps", "math/bits", "net/netip", "slices", "time", "ldirectord/checker/health", "ldirectord/lvs"}, ofTime},
+		"judge": {[]string{"cmp", "fmt", "iter", "maps", "math/bits", "net/netip", "slices", "time", "ldirectord/internal/health", "ldirectord/internal/lvs"}, ofTime},
 		"core": {[]string{"bytes", "cmp", "container/heap", "encoding/json", "errors", "fmt", "iter", "maps", "net/netip", "path/filepath", "reflect",
 			"slices", "strings", "time", "ldirectord/"}, append(ofTime, "Minute", "Hour", "Millisecond")},
 	} {
-		files, err := filepath.Glob("../../" + dir + "/*.go")
+		files, err := filepath.Glob("../../internal/" + dir + "/*.go")
 		if err != nil || len(files) == 0 {
 			t.Fatal(err, files)
 		}

@@ -10,10 +10,10 @@ import (
 	"strconv"
 	"strings"
 
-	"ldirectord/lvs"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/plan"
+	"ldirectord/internal/printable"
 	"ldirectord/parser"
-	"ldirectord/plan"
-	"ldirectord/printable"
 )
 
 // realServerScript is the script, with placeholders between @ for values from the file.

@@ -10,11 +10,11 @@ import (
 	"strings"
 	"time"
 
-	"ldirectord/control"
-	"ldirectord/daemon"
-	"ldirectord/lvs"
-	"ldirectord/orders"
-	"ldirectord/run"
+	"ldirectord/internal/daemon"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/orders"
+	"ldirectord/internal/runfile"
+	"ldirectord/internal/socket"
 )
 
 // idleInterval is the time between two looks at the connections of servers.
@@ -67,8 +67,8 @@ func setServers(c *call, servers []string, what string) error {
 	}
 	var answer daemon.SetAnswer
 	err = c.socket().Order(c.ctx, daemon.OrderTimeout, "/set", words, &answer)
-	if errors.Is(err, control.ErrNoListener) || errors.Is(err, control.ErrEnding) ||
-		errors.Is(err, control.ErrNoAnswer) {
+	if errors.Is(err, socket.ErrNoListener) || errors.Is(err, socket.ErrEnding) ||
+		errors.Is(err, socket.ErrNoAnswer) {
 		if refused := c.load(); refused != nil {
 			return refused
 		}
@@ -158,7 +158,7 @@ func printOrdered(c *call, order orders.Request, s daemon.OrderedServer) {
 func unconfirmed(c *call, unanswered error) error {
 	found := c.found()
 	switch {
-	case found.Pid == 0 || errors.Is(unanswered, control.ErrEnding):
+	case found.Pid == 0 || errors.Is(unanswered, socket.ErrEnding):
 		if there := c.elsewhere(); there != "" {
 			return fmt.Errorf("recorded for the next start on this table; %s", there)
 		}
@@ -167,7 +167,7 @@ func unconfirmed(c *call, unanswered error) error {
 			return recorded
 		}
 		return exit{exitOK, recorded}
-	case errors.Is(unanswered, control.ErrNoAnswer):
+	case errors.Is(unanswered, socket.ErrNoAnswer):
 		return fmt.Errorf("%w; the order is recorded, and the daemon with pid %d follows it as soon as it can",
 			unanswered, found.Pid)
 	case found.State.Pid == 0:
@@ -209,7 +209,7 @@ func awaitCarried(c *call, servers []daemon.OrderedServer, left string,
 		if done(carry) {
 			return nil
 		}
-		if !run.Pause(ctx, idleInterval) {
+		if !runfile.Pause(ctx, idleInterval) {
 			return fmt.Errorf("%s after %v", left, c.Timeout)
 		}
 	}

@@ -7,9 +7,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"ldirectord/daemon"
+	"ldirectord/internal/daemon"
+	"ldirectord/internal/lvs"
 	"ldirectord/ipvsctl"
-	"ldirectord/lvs"
 )
 
 // emptying is a table with one server, whose connections end at a given time.

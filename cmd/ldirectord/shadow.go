@@ -11,10 +11,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ldirectord/internal/plan"
+	"ldirectord/internal/runfile"
+	"ldirectord/internal/shadow"
 	"ldirectord/parser"
-	"ldirectord/plan"
-	"ldirectord/run"
-	"ldirectord/shadow"
 )
 
 // runShadow compares the table with the one that this daemon would write, until a signal or --for ends it.
@@ -66,7 +66,7 @@ func (c *call) writeReport(r shadow.Report) error {
 		return nil
 	}
 	text, _ := json.MarshalIndent(r, "", "  ") // strings, times and numbers can't fail
-	return run.Replace(c.Report, append(text, '\n'), 0o644)
+	return runfile.Replace(c.Report, append(text, '\n'), 0o644)
 }
 
 // followedFile is the configuration while a shadow runs.

@@ -11,11 +11,11 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ldirectord/control"
-	"ldirectord/daemon"
-	"ldirectord/instance"
-	"ldirectord/run"
-	"ldirectord/view"
+	"ldirectord/internal/daemon"
+	"ldirectord/internal/instance"
+	"ldirectord/internal/runfile"
+	"ldirectord/internal/socket"
+	"ldirectord/internal/view"
 )
 
 // start starts the daemon to serve, unless it runs.
@@ -42,7 +42,7 @@ func standby(c *call) error {
 			_, _, err := c.giveRole(instance.ToStayUp)
 			return err
 		}
-		_, err := c.recordRole(run.SinceBoot(), func(last instance.Role) instance.Role {
+		_, err := c.recordRole(runfile.SinceBoot(), func(last instance.Role) instance.Role {
 			if last.StaysUp() {
 				return last
 			}
@@ -107,7 +107,7 @@ func reload(c *call) error {
 			if c.Loaded != nil {
 				words["refused"] = c.Refusals()
 			}
-			_ = c.socket().Order(c.ctx, control.AskTimeout, "/reload", words, new(struct{}))
+			_ = c.socket().Order(c.ctx, socket.AskTimeout, "/reload", words, new(struct{}))
 		}
 		return err
 	}
@@ -127,11 +127,11 @@ func reload(c *call) error {
 		words.Set("empty", "")
 	}
 	err = c.socket().Order(c.ctx, daemon.ReloadTimeout, "/reload", words, new(struct{}))
-	refused, _ := errors.AsType[*control.Refusal](err)
+	refused, _ := errors.AsType[*socket.Refusal](err)
 	switch {
-	case errors.Is(err, control.ErrEnding) && c.waitsForUs(c.found()):
+	case errors.Is(err, socket.ErrEnding) && c.waitsForUs(c.found()):
 		return nil
-	case errors.Is(err, control.ErrNoListener) && !c.Empty:
+	case errors.Is(err, socket.ErrNoListener) && !c.Empty:
 		return send(found.Pid, unix.SIGHUP)
 	case refused != nil && refused.Status == http.StatusConflict:
 		return exit{exitConfig, err}

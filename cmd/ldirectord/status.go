@@ -12,9 +12,9 @@ import (
 	"strings"
 	"time"
 
-	"ldirectord/instance"
-	"ldirectord/printable"
-	"ldirectord/status"
+	"ldirectord/internal/instance"
+	"ldirectord/internal/printable"
+	"ldirectord/internal/status"
 )
 
 // siblingTimeout is how long a sibling's status may take.

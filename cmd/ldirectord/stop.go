@@ -8,9 +8,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ldirectord/daemon"
-	"ldirectord/instance"
-	"ldirectord/run"
+	"ldirectord/internal/daemon"
+	"ldirectord/internal/instance"
+	"ldirectord/internal/runfile"
 )
 
 // stop stops the running daemon, whatever the state of the file, and waits until it has cleaned up.
@@ -63,7 +63,7 @@ func handOver(c *call, p instance.Process) error {
 }
 
 func send(pid int, sig syscall.Signal) error {
-	return run.While(fmt.Sprintf("sending %s to pid %d", unix.SignalName(sig), pid), syscall.Kill(pid, sig))
+	return runfile.While(fmt.Sprintf("sending %s to pid %d", unix.SignalName(sig), pid), syscall.Kill(pid, sig))
 }
 
 // restart replaces the running daemon by a new one; the table stays as it is meanwhile.

@@ -7,9 +7,9 @@ import (
 	"os/exec"
 	"regexp"
 
-	"ldirectord/daemon"
-	"ldirectord/instance"
-	"ldirectord/run"
+	"ldirectord/internal/daemon"
+	"ldirectord/internal/instance"
+	"ldirectord/internal/runfile"
 )
 
 // a program other than a systemd unit runs the daemon in the foreground.
@@ -44,5 +44,5 @@ func restartSupervised(c *call, by instance.Supervisor) error {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "systemctl", "restart", "--", string(by))
 	cmd.Stdout, cmd.Stderr = c.stderr, c.stderr
-	return run.While("systemctl restart "+string(by), cmd.Run())
+	return runfile.While("systemctl restart "+string(by), cmd.Run())
 }

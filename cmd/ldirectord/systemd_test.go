@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"ldirectord/instance"
+	"ldirectord/internal/instance"
 )
 
 // managed is a daemon in the foreground, with the test as its service manager.

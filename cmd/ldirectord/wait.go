@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"slices"
 
-	"ldirectord/run"
-	"ldirectord/status"
+	"ldirectord/internal/runfile"
+	"ldirectord/internal/status"
 )
 
 // waitFor waits until a server is up or out.
@@ -29,7 +29,7 @@ func waitFor(c *call) error {
 		if len(awaited) == 0 {
 			return nil
 		}
-		if !run.Pause(ending, idleInterval) {
+		if !runfile.Pause(ending, idleInterval) {
 			s := awaited[0]
 			late := fmt.Errorf("%s of %s is not %s after %v", s.Real, s.Virtual, word, c.Timeout)
 			return exit{exitLate, late}

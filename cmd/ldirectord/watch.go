@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ldirectord/status"
+	"ldirectord/internal/status"
 )
 
 const (

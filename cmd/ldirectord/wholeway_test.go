@@ -26,16 +26,16 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/icmp"
-	"ldirectord/daemon"
-	"ldirectord/director"
-	"ldirectord/docs"
+	"ldirectord/internal/daemon"
+	"ldirectord/internal/director"
+	"ldirectord/internal/docs"
+	"ldirectord/internal/maintenance"
+	"ldirectord/internal/page"
+	"ldirectord/internal/plan"
+	"ldirectord/internal/printable"
+	"ldirectord/internal/status"
 	"ldirectord/ipvsctl"
-	"ldirectord/maintenance"
-	"ldirectord/page"
 	"ldirectord/parser"
-	"ldirectord/plan"
-	"ldirectord/printable"
-	"ldirectord/status"
 )
 
 // FuzzWholeWay takes a file the whole way: parse, plan, findings, check, then check --json or plan or plan --json, the

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"net/url"
 
-	"ldirectord/status"
+	"ldirectord/internal/status"
 )
 
 // why shows the results of a real server's checks and the actions that followed.

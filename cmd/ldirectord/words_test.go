@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"ldirectord/instance"
+	"ldirectord/internal/instance"
 	"ldirectord/parser"
 )
 

@@ -11,8 +11,8 @@ import (
 	"testing"
 
 	"ldirectord/checker"
-	"ldirectord/docs"
-	"ldirectord/lvs"
+	"ldirectord/internal/docs"
+	"ldirectord/internal/lvs"
 )
 
 var update = flag.Bool("update", false, "write what --help, the man page, running.md and the completion have of the commands")
@@ -55,7 +55,7 @@ func TestHelpIsWrittenFromTheRows(t *testing.T) {
 	}
 	written(t, "help/directives.txt", "", helpDirectives(), "")
 	written(t, "help/checks.txt", "by which they are guessed:\n\n", helpServices(), "\n/usr/share")
-	const man = "../../man/ldirectord.8"
+	const man = "../../docs/man/ldirectord.8"
 	written(t, man, ".\\\" commands\n", manChapters(commandRows, manCommand), ".\\\" end\n")
 	written(t, man, ".\\\" options\n", manChapters(optionRows, manOption), ".\\\" end\n")
 	written(t, man, ".\\\" files\n", manTopic(t, "files", "Pa "), ".\\\" end\n")

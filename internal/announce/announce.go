@@ -1,0 +1,137 @@
+// Package announce puts virtual addresses on dummy devices, where a routing daemon finds and announces them, and sets
+// the local routes for their packets. Its callers decide which address belongs where.
+package announce
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"sync"
+
+	"ldirectord/internal/lvs"
+)
+
+// Place is where an address is.
+type Place struct {
+	Addr    netip.Addr
+	Device  string // the device on which we announce it; "": none, or a device that is down
+	Local   bool   // its local route exists
+	Trouble error  // why it is not where it should be: "device lvs0 is down"; "belongs to www.cf, pid 4711"
+}
+
+// Announcer keeps the addresses of one daemon on devices. It recognizes its own addresses by the label DEVICE:ldir
+// (IPv4), or by the record and a preferred lifetime of 0 (IPv6). It leaves addresses of other programs alone.
+type Announcer struct {
+	claims Claims
+	save   func(Record) error
+	open   func() (kernel, error)
+
+	mu       sync.Mutex // guards what follows
+	recorded Record
+	mine     Record // the records of this daemon
+	// where Sync put or found it, by device index: if it is missing later, it was removed by hand
+	placed map[netip.Addr]int
+}
+
+// Claims returns the addresses of other daemons of this machine, with the daemons. No daemon writes its record before
+// release is called.
+type Claims func(context.Context) (theirs map[netip.Addr]string, release func())
+
+// Record has the devices on which this daemon or its predecessors may have put an address, for the next daemon. It is
+// written before any change. The device "" is the local route. A desired address without a device is in it too: it is
+// claimed.
+type Record = map[netip.Addr][]string
+
+// New is the announcer of a daemon. before is the record of the previous daemon; save replaces it.
+func New(before Record, claims Claims, save func(Record) error) *Announcer {
+	return &Announcer{claims: claims, save: save, open: openKernel, recorded: before, placed: map[netip.Addr]int{}}
+}
+
+// Sync compares the desired places with the kernel, and changes what differs. It adds a route before its address,
+// removes an address before its route, and removes an address from one device before it adds it to another. It returns
+// a place for each desired address, in this order. An address that was removed by hand is added again only with Repair,
+// or after it was wanted elsewhere. An address whose new device is missing or down stays where it is. Recorded
+// addresses that no service wants are withdrawn; if that fails, their places follow the others. ctx ends Sync between
+// two addresses.
+func (a *Announcer) Sync(ctx context.Context, want []lvs.Wanted) (places []Place, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	k, err := a.open()
+	if err != nil {
+		return nil, err
+	}
+	defer k.Close()
+	theirs, release := a.claims(ctx)
+	now, err := readState(k)
+	if err != nil {
+		release()
+		return nil, err
+	}
+	all, next, unrecorded := a.claim(now, theirs, want)
+	release()
+	for i := range all {
+		if err := ctx.Err(); err != nil {
+			return places, fmt.Errorf("announcing addresses: %w", err)
+		}
+		s := &all[i]
+		trouble := a.carryOut(k, s, unrecorded)
+		s.recordIn(next, false)
+		if i < len(want) || trouble != nil && !s.isOthers() {
+			places = append(places, Place{s.Addr, s.at, s.routed && !s.gone, trouble})
+		}
+	}
+	return places, a.record(next)
+}
+
+// claim plans the change of each address and records it. Addresses that another daemon has recorded are left to that
+// daemon.
+func (a *Announcer) claim(now state, theirs map[netip.Addr]string, want []lvs.Wanted) ([]settling, Record, error) {
+	all, next := []settling{}, Record{}
+	maps.Copy(next, a.recorded)
+	for i, w := range append(slices.Clone(want), a.leftovers(want)...) {
+		s := settling{Wanted: w, wanted: i < len(want)}
+		if _, ours := a.mine[w.Addr]; !ours {
+			s.owner = theirs[w.Addr]
+		}
+		a.plan(now, &s)
+		s.recordIn(next, true)
+		all = append(all, s)
+	}
+	unrecorded := a.record(next)
+	if unrecorded == nil {
+		a.mine = next
+	}
+	return all, next, unrecorded
+}
+
+// leftovers are the addresses of the record that no service wants.
+func (a *Announcer) leftovers(want []lvs.Wanted) (list []lvs.Wanted) {
+	left := maps.Clone(a.recorded)
+	for _, w := range want {
+		delete(left, w.Addr)
+	}
+	for _, addr := range slices.SortedFunc(maps.Keys(left), netip.Addr.Compare) {
+		list = append(list, lvs.Wanted{Addr: addr, Devices: left[addr]})
+	}
+	return list
+}
+
+// record saves the record, if it changed.
+func (a *Announcer) record(next Record) error {
+	if maps.EqualFunc(next, a.recorded, slices.Equal) {
+		return nil
+	}
+	next = maps.Clone(next)
+	err := a.save(next)
+	if err == nil {
+		a.recorded = next
+	}
+	return err
+}
+
+// sorted returns the elements of both lists, each once.
+func sorted(a, b []string) []string {
+	return slices.Compact(slices.Sorted(slices.Values(slices.Concat(a, b))))
+}

@@ -1,0 +1,98 @@
+package announce
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+
+	"ldirectord/internal/lvs"
+)
+
+// Fault is a reason why addresses can't be on a device, or an address that should not be on a device.
+type Fault struct {
+	Device string
+	Addr   netip.Prefix // the zero Prefix if the fault is the device's
+	// "device lvs0 is down"; of an address: "was announced by a daemon that no longer runs"
+	Text    string
+	Command string // the command that fixes it; "" if no command does
+}
+
+// Inspect finds, without a change: devices that can't have their addresses, desired addresses that are on other devices
+// too, and addresses with our label that belong to no running daemon. For an Announcer that only looks, New needs no
+// function to save a record, and the claims are those of all running daemons.
+func (a *Announcer) Inspect(want []lvs.Wanted) (found []Fault, err error) {
+	now, err := a.look()
+	if err != nil {
+		return nil, err
+	}
+	has, release := a.claims(context.Background())
+	defer release()
+	devices, named := map[netip.Addr][]string{}, []string(nil)
+	for _, w := range want {
+		devices[w.Addr], named = w.Devices, sorted(named, w.Devices)
+	}
+	for _, name := range named {
+		if command, unfit := now.devices[name].unfit(name); unfit != nil {
+			found = append(found, Fault{Device: name, Text: unfit.Error(), Command: command})
+		}
+	}
+	for name, d := range now.devices {
+		for addr, held := range d.held {
+			text := ""
+			if slices.ContainsFunc(held, isOurs) && has[addr] == "" {
+				text = "was announced by a daemon that no longer runs"
+			} else if on, wanted := devices[addr]; wanted && !slices.Contains(on, name) {
+				text = "is on this device too"
+			}
+			if text != "" {
+				prefix := prefixOf(held[0].IPNet)
+				found = append(found, Fault{name, prefix, text,
+					fmt.Sprintf("ip address del %s dev %s", prefix, name)})
+			}
+		}
+	}
+	return found, nil
+}
+
+// Preview describes what Sync would change: desired addresses that are on none of their devices, and recorded addresses
+// in unwanted places. An address that is only Local is withdrawn by order.
+func (a *Announcer) Preview(want []lvs.Wanted) (changes []string, err error) {
+	if len(want)+len(a.recorded) == 0 {
+		return nil, nil
+	}
+	now, err := a.look()
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range append(slices.Clone(want), a.leftovers(want)...) {
+		_, ours, foreign := now.find(w, a.recorded[w.Addr])
+		there, why := foreign != nil || w.Device == "", "not in the file"
+		if w.Device == "" && w.Local {
+			why = "withdrawn by order"
+		}
+		for _, name := range slices.Sorted(maps.Keys(ours)) {
+			if w.Device != "" && slices.Contains(w.Devices, name) {
+				there = true
+			} else {
+				changes = append(changes,
+					fmt.Sprintf("would take %s from %s (%s)", single(w.Addr), name, why))
+			}
+		}
+		if !there {
+			changes = append(changes, fmt.Sprintf("would put %s on %s", single(w.Addr), w.Device))
+		}
+	}
+	return changes, nil
+}
+
+// look reads the kernel's state without changing anything.
+func (a *Announcer) look() (state, error) {
+	k, err := a.open()
+	if err != nil {
+		return state{}, err
+	}
+	defer k.Close()
+	return readState(k)
+}

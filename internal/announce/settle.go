@@ -1,0 +1,124 @@
+package announce
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+
+	"github.com/vishvananda/netlink"
+
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/runfile"
+)
+
+// settling is the pending work for one address.
+type settling struct {
+	lvs.Wanted
+	target   device
+	ours     map[string]netlink.Addr // by their devices
+	at       string                  // where it is announced
+	routed   bool                    // its local route is there
+	there    bool                    // it is on its device
+	wanted   bool                    // it is desired, not left over
+	owner    string                  // the other daemon that has it; "": none
+	obstacle error                   // why it can't be put on its device
+	foreign  error                   // another program put it on a device
+	gone     bool                    // our last entry is removed
+}
+
+// plan plans the change of one address.
+func (a *Announcer) plan(now state, s *settling) {
+	s.at, s.ours, s.foreign = now.find(s.Wanted, a.recorded[s.Addr])
+	_, s.there = s.ours[s.Device]
+	s.target = now.devices[s.Device]
+	s.routed = now.routed[netip.PrefixFrom(s.Addr, s.Addr.BitLen())]
+	switch {
+	case s.isOthers():
+		s.at = ""
+	case !s.Undecided:
+		s.obstacle = a.obstacle(s)
+	}
+}
+
+// isOthers reports whether another daemon has the address.
+func (s *settling) isOthers() bool { return s.owner != "" }
+
+// recordIn records the devices on which we may have put the address, including its next one.
+func (s *settling) recordIn(next Record, comes bool) {
+	switch {
+	case s.isOthers() || s.gone:
+		delete(next, s.Addr)
+	case s.Local:
+		devices := slices.AppendSeq([]string{""}, maps.Keys(s.ours))
+		if comes && s.obstacle == nil {
+			devices = append(devices, s.Device)
+		}
+		next[s.Addr] = sorted(devices, nil)
+	}
+	if _, recorded := next[s.Addr]; !recorded && s.wanted && !s.isOthers() {
+		next[s.Addr] = nil // claimed
+	}
+}
+
+// carryOut moves the address to its desired place. It adds nothing without a record.
+func (a *Announcer) carryOut(k kernel, s *settling, unrecorded error) error {
+	if s.isOthers() {
+		return fmt.Errorf("belongs to %s", s.owner)
+	}
+	var trouble error
+	if s.Local {
+		trouble = unrecorded
+	}
+	if s.Local && trouble == nil && !s.routed {
+		trouble = runfile.While("adding its local route", k.RouteAppend(localRoute(s.Addr)))
+		s.routed = trouble == nil
+	}
+	if s.Undecided {
+		return trouble
+	}
+	if trouble = cmp.Or(trouble, s.obstacle); s.Device != "" && trouble != nil {
+		return trouble
+	}
+	for name, h := range s.ours {
+		if name == s.Device {
+			continue
+		}
+		if err := runfile.While("removing it from "+name, k.AddrDel(nil, &h)); err != nil {
+			return err
+		}
+		delete(s.ours, name)
+		s.at = ""
+	}
+	switch {
+	case s.Device != "":
+		if !s.there {
+			trouble = runfile.While("announcing it", k.AddrAdd(nil, addressOn(s.target, s.Wanted)))
+		}
+		if trouble == nil {
+			s.at, s.ours[s.Device], a.placed[s.Addr] = s.Device, netlink.Addr{}, s.target.index
+		}
+	case !s.Local:
+		if s.routed {
+			trouble = runfile.While("removing its local route", k.RouteDel(localRoute(s.Addr)))
+		}
+		s.gone = trouble == nil
+	}
+	return cmp.Or(s.foreign, trouble)
+}
+
+// obstacle is why the address can't be put on its device.
+func (a *Announcer) obstacle(s *settling) error {
+	last := a.placed[s.Addr]
+	delete(a.placed, s.Addr)
+	if s.Device == "" {
+		return nil
+	}
+	_, unfit := s.target.unfit(s.Device)
+	if unfit != nil || s.there || s.Repair || last != s.target.index {
+		return unfit
+	}
+	a.placed[s.Addr] = last
+	return fmt.Errorf("was removed from %s by hand", s.Device)
+}

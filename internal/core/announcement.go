@@ -1,0 +1,121 @@
+package core
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"ldirectord/internal/announce"
+	"ldirectord/internal/judge"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/notify"
+	"ldirectord/internal/view"
+)
+
+// This file keeps where each announced address is, since when, and what was reported about it.
+
+// announcement is one announced address.
+type announcement struct {
+	judge.Address
+	virtuals []*virtual // the virtual services with this address; none: it left the file
+	gone     bool       // the address left the file and is withdrawn
+	keys     []lvs.Key  // the real servers of its virtual services
+
+	since   time.Time // when it came to where it is
+	changes uint64
+	trouble string
+}
+
+// awaitsRoute reports whether the first check of a server waits for a route to the virtual address.
+func (x user) awaitsRoute(now time.Time) bool {
+	return slices.ContainsFunc(x.v.addresses,
+		func(one *announcement) bool { return one.Want.Addr == x.v.Config.CheckVIP && now.Before(one.RouteBy) })
+}
+
+// took handles the result of an order: where the addresses are.
+func (a *announcer) took(all []announce.Place, err error) {
+	a.busy, a.looked, a.stale, a.again = false, true, true, time.Time{}
+	byAddr := a.byAddr()
+	for _, p := range all {
+		if one := byAddr[p.Addr]; one != nil {
+			a.found(one, p)
+		} else if p.Trouble != nil { // an address of the previous daemon
+			err = errors.Join(err, fmt.Errorf("%s can't be withdrawn: %w", p.Addr, p.Trouble))
+		}
+	}
+	a.tell.trouble(&a.trouble, err, notify.AnnounceFailed, "Addresses can't be announced",
+		notify.AnnounceRecovered, "Addresses can be announced again")
+	if a.trouble != "" || slices.ContainsFunc(a.list, func(one *announcement) bool { return one.Fails }) {
+		a.again = a.tell.now().Add(announceRetry)
+	}
+}
+
+// found notes where an address is, and reports a change.
+func (a *announcer) found(one *announcement, p announce.Place) {
+	a.tell.trouble(&one.trouble, p.Trouble, notify.AnnounceFailed,
+		fmt.Sprintf("%s is not where it should be", p.Addr),
+		notify.AnnounceRecovered, fmt.Sprintf("%s is where it should be", p.Addr))
+	was, why := one.At, cmp.Or(one.trouble, one.Why)
+	one.Fails = one.trouble != ""
+	moved := one.Found(p.Device, p.Local, a.tell.now())
+	if was == one.At {
+		return
+	}
+	if one.since = a.tell.now(); !moved { // the address was on this device at the start
+		return
+	}
+	one.changes++
+	e := notify.Event{Kind: notify.Announced, Text: fmt.Sprintf("Announced %s on %s", p.Addr, one.At),
+		Reason: why}
+	switch one.State() {
+	case "withdrawn":
+		e.Kind, e.Text = notify.Withdrawn, fmt.Sprintf("Withdrew %s from %s: %s", p.Addr, was, why)
+	case "last resort":
+		e.Kind, e.Text = notify.LastResort,
+			fmt.Sprintf("Announced %s on %s, the last resort: %s", p.Addr, one.At, why)
+	}
+	a.tell.emit(e)
+	a.marks.tellState(one.virtuals...)
+}
+
+func (a *announcer) describe() (list []view.Announcement) {
+	for _, one := range a.list {
+		now := view.Announcement{
+			Address: one.Want.Addr.String(), Device: one.Device, On: one.At, State: one.State(),
+			Since: one.since.UTC(),
+			Why:   cmp.Or(one.trouble, one.Why), Fails: one.Fails, Changes: one.changes,
+		}
+		for _, v := range one.virtuals {
+			now.IDs = append(now.IDs, v.Config.ID)
+		}
+		list = append(list, now)
+	}
+	return list
+}
+
+// announced are the addresses of a virtual service.
+type announced []*announcement
+
+// areElsewhere reports whether a virtual service has addresses to announce and none of them is on its device.
+func (all announced) areElsewhere() bool {
+	return len(all) > 0 && !slices.ContainsFunc(all, func(one *announcement) bool { return one.IsThere() })
+}
+
+// gather has all servers checked at once when a check shows that the first server is back. It includes all virtual
+// services of that server's addresses, because they are announced together.
+func (e *examiner) gather(v *virtual, by *judgement) {
+	for _, one := range v.addresses {
+		for _, other := range one.virtuals {
+			if other.Away = other.addresses.areElsewhere(); !other.IsAway() || other.Gathers() {
+				continue
+			}
+			other.Gather(by.Began)
+			other.look()
+			for x := range checked(other) {
+				e.hurry(x.j.check)
+			}
+		}
+	}
+}

@@ -1,0 +1,140 @@
+package core
+
+import (
+	"cmp"
+	"net/netip"
+	"reflect"
+	"slices"
+	"time"
+
+	"ldirectord/internal/judge"
+	"ldirectord/internal/lvs"
+)
+
+const (
+	announceTimeout = judge.Moving // for one order, and at a stop for an address that can't be withdrawn
+	announceRetry   = time.Second  // after trouble
+)
+
+// announcer decides which addresses are announced.
+type announcer struct {
+	aside[[]lvs.Wanted]
+	*services
+	marks *marker
+
+	list      []*announcement // in the order of the file
+	known     []judge.Host    // see hosts
+	stale     bool            // the places have to be decided again
+	look      time.Time       // when time alone may change the decision; zero: never
+	again     time.Time       // when the order is repeated after a failure; zero: no failure
+	atEnd     bool            // all addresses are withdrawn except those that cleanstop = no leaves
+	withdraws bool            // a demotion waits until all addresses are withdrawn
+	looked    bool            // an order was carried out, so nothing of the previous daemon is left
+}
+
+// enlist adopts the virtual services of a plan and gives each its addresses. An address that the plan no longer
+// has is withdrawn; its virtual services continue to serve until then. First checks through an address wait for its
+// local route: without a route they would not go through the address.
+func (a *announcer) enlist(virtuals []*virtual, now time.Time) {
+	a.stale = true
+	byAddr := a.byAddr()
+	for _, one := range a.list {
+		one.virtuals, one.Asked = nil, false
+	}
+	for _, v := range virtuals {
+		v.addresses = nil
+		for _, addr := range v.Config.Announced() {
+			one := byAddr[addr]
+			if one == nil {
+				one = &announcement{Address: judge.Address{Want: lvs.Wanted{Addr: addr}}, since: now}
+				byAddr[addr] = one
+				a.list = append(a.list, one)
+			}
+			if len(one.virtuals) == 0 {
+				one.keys = nil
+			}
+			one.Device, one.Last = v.Config.Announce, v.Config.LastResort
+			one.virtuals, one.keys = append(one.virtuals, v), append(one.keys, v.Key())
+			v.addresses = append(v.addresses, one)
+			if v.Config.CheckVIP == addr {
+				one.Asked, a.due = true, true
+				one.RouteBy = cmp.Or(one.RouteBy, now.Add(announceTimeout))
+			}
+		}
+	}
+}
+
+// reconsider has the next step decide all places again.
+func (a *announcer) reconsider() { a.stale = true }
+
+// end has all addresses withdrawn, except those that cleanstop = no leaves.
+func (a *announcer) end() { a.atEnd = true }
+
+func (a *announcer) byAddr() map[netip.Addr]*announcement {
+	all := make(map[netip.Addr]*announcement, len(a.list))
+	for _, one := range a.list {
+		all[one.Want.Addr] = one
+	}
+	return all
+}
+
+// byKey returns the announced addresses by virtual service.
+func (a *announcer) byKey() map[lvs.Key][]*announcement {
+	all := map[lvs.Key][]*announcement{}
+	for _, one := range a.list {
+		for _, key := range one.keys {
+			all[key] = append(all[key], one)
+		}
+	}
+	return all
+}
+
+// recheck has the addresses examined again, if there are any.
+func (a *announcer) recheck() { a.due = a.due || len(a.list) > 0 || a.trouble != "" }
+
+// decide decides where each address belongs, and orders what changed since the last order.
+func (a *announcer) decide(now time.Time) {
+	if isDue(a.again, now) {
+		a.due, a.again = true, time.Time{}
+	}
+	a.stale, a.look = false, a.again
+	together := a.together()
+	a.list = slices.DeleteFunc(a.list, func(one *announcement) bool {
+		one.gone = len(one.virtuals) == 0 && a.idle() && one.IsGone(together, now)
+		return one.gone
+	})
+	var all []lvs.Wanted
+	for _, one := range a.list {
+		a.look = earliest(a.look, one.Place(a.hosts(one), a.command(one), together, now))
+		if one.IsOrdered() {
+			all = append(all, one.Ordered())
+		}
+	}
+	if !reflect.DeepEqual(all, a.want) {
+		a.due, a.want = true, all
+	}
+	if a.idle() && a.isWithdrawn(now) {
+		a.withdraws = false
+	}
+}
+
+// hosts are the virtual services of an address, until the next call.
+func (a *announcer) hosts(one *announcement) []judge.Host {
+	a.known = a.known[:0]
+	marks := a.marks.now()
+	for _, v := range one.virtuals {
+		h := judge.Host{Case: &v.Case, Label: v.label(), Placed: v.placed, Refused: v.retry.Refusal,
+			Servers: v.size()}
+		h.Marked, h.Known = marks.Serve(v.Marks, &one.Address)
+		a.known = append(a.known, h)
+	}
+	return a.known
+}
+
+// command is the order that withdraws an address; "" for none.
+func (a *announcer) command(one *announcement) string {
+	if o := a.hold.Held.Withdrawal(one.Want.Addr); o.Kind != "" {
+		return cmp.Or(o.Remark("order: "), "by order")
+	}
+	return ""
+}

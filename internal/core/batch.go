@@ -1,0 +1,58 @@
+package core
+
+import (
+	"slices"
+
+	"ldirectord/internal/judge"
+	"ldirectord/internal/lvs"
+)
+
+// change is the write of one virtual service.
+type change struct {
+	v *virtual
+	*judge.Write
+}
+
+// newChange returns the change from the current table to the decision.
+func (w *writer) newChange(v *virtual, have lvs.VirtualService, decision judge.Decision) *change {
+	tellHeld(&w.tell, v)
+	want := lvs.VirtualService{Key: v.Key(), Settings: v.Settings, Dests: lvs.DestsOf(decision.Places)}
+	return &change{v, judge.NewWrite(&v.Case, have, want)}
+}
+
+// record passes on who leaves and whose weight moves, before the table changes.
+func (w *writer) record() {
+	if w.examiner.endMoved() || w.left {
+		w.left = false
+		w.leavers.record()
+	}
+	w.movers.record(false)
+}
+
+// carryOut makes changes.
+func (w *writer) carryOut(changes []*change) {
+	w.record()
+	all := make([]*judge.Write, len(changes))
+	for i, c := range changes {
+		all[i] = c.Write
+	}
+	writes := judge.NewWrites(all)
+	for ops := writes.Next(); len(ops) > 0; ops = writes.Next() {
+		if !w.mayAsk() {
+			writes.Skip(errSilent)
+			continue
+		}
+		for i, o := range w.do(ops...) {
+			of := writes.Answered(i, o)
+			w.tell.op(changes[of].v, ops[i], o.Err)
+		}
+	}
+	for _, c := range changes {
+		c.v.written, c.v.retry.SettingsOnly = c.Written, c.Refused != nil && c.Err == nil
+	}
+}
+
+// last is the virtual service as it was last written.
+func (v *virtual) last() lvs.VirtualService {
+	return lvs.VirtualService{Key: v.Key(), Settings: v.written, Dests: slices.Clone(v.Have)}
+}

@@ -1,0 +1,101 @@
+package core
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/internal/history"
+	"ldirectord/internal/judge"
+	"ldirectord/internal/notify"
+)
+
+// askedAgain is the delay before another check of a server whose result is needed soon: it may show whether the path
+// through a virtual address works.
+const askedAgain = 100 * time.Millisecond
+
+// passage is the last result in the form that judge needs.
+func (c *check) passage() judge.Passage {
+	r := &c.last
+	return judge.Passage{Began: c.began, OK: r.OK, Passed: r.OK && r.Way == checker.WayThrough, Own: r.OwnAnswers}
+}
+
+// user is the check that a spot identifies.
+func (v *virtual) user(at judge.Spot) user {
+	s := v.all[at.Server]
+	return user{v, s, s.judgement(at.Check)}
+}
+
+// brake takes a result, and reports whether the result must not be judged, or not yet.
+func (e *examiner) brake(x user) bool {
+	kept, idle := x.v.Brake(judge.Spot{Server: x.s.At, Check: int(x.j.k)}, e.tell.now())
+	if idle {
+		e.tell.found(history.Braked, &x.j.check.last, x)
+	}
+	if len(x.v.Brakes) > 0 && x.v.Brakes[x.j.Line].Due {
+		e.braked = append(e.braked, x.v)
+	}
+	return kept
+}
+
+// settleBrakes evaluates all results of a wake-up together, of the virtual services that need it, in the order of the
+// file.
+func (e *examiner) settleBrakes() {
+	slices.SortFunc(e.braked, func(a, b *virtual) int { return cmp.Compare(a.nth, b.nth) })
+	for _, v := range slices.Compact(e.braked) {
+		for line := range v.Brakes {
+			e.settleBrake(v, line)
+		}
+	}
+	e.braked = nil
+}
+
+// settleBrake judges the failures that the servers cause, and holds those that this machine causes. If the results
+// don't show which, it has other servers checked.
+func (e *examiner) settleBrake(v *virtual, line int) {
+	cfg := v.Config
+	patience := cfg.CheckInterval.Duration() + 2*max(cfg.CheckTimeout, cfg.NegotiateTimeout).Duration()
+	done := v.Settle(line, patience, e.tell.now())
+	if done.Over {
+		e.tell.guard(v, notify.GuardOver, "Brake is over", ": checks count again, because this server passed: "+
+			v.user(v.Brakes[line].Newest).s.entry.Name())
+	}
+	e.judgeAccused(v, done.Judged)
+	for _, at := range done.Asked {
+		e.repeat(v.user(at).j.check, askedAgain)
+	}
+	for _, at := range done.Holds {
+		x := v.user(at)
+		e.tell.found(history.Braked, &x.j.check.last, x)
+	}
+	if len(done.Holds) > 0 {
+		why := v.user(done.Holds[0]).j.check.last.Detail
+		e.tell.report(v, nil, notify.GuardHolds, "Brake holds", fmt.Sprintf(": every server that was up "+
+			"fails, and only through %s. This points to a fault of this director, so the servers keep "+
+			"their states: %s", v.Config.CheckVIP, why), why)
+	}
+}
+
+// judgeAccused judges the last failures of accused servers.
+func (e *examiner) judgeAccused(v *virtual, spots []judge.Spot) {
+	for _, at := range spots {
+		x := v.user(at)
+		e.judge(x, &x.j.check.last)
+		e.hurry(x.j.check)
+	}
+}
+
+var brakeKind = kind{name: "brake", trouble: judge.Noted, says: func(a *subject) string {
+	if len(a.v.Brakes) == 0 || a.s.Fallback {
+		return ""
+	}
+	for _, c := range a.s.Checks() {
+		if a.v.IsBraked(c) {
+			return "not believed: every server that was up fails only through " +
+				a.v.Config.CheckVIP.String()
+		}
+	}
+	return ""
+}}

@@ -1,0 +1,88 @@
+package core
+
+import (
+	"ldirectord/checker"
+	"ldirectord/internal/health"
+	"ldirectord/internal/history"
+	"ldirectord/internal/notify"
+	"ldirectord/parser"
+)
+
+// Change is one event: the state before, the state after, and the cause. Log, mail, status and the other receivers get
+// one stream of changes.
+type Change struct {
+	Before, After State
+	Cause
+	Global *parser.Global // the configuration in force
+
+	user // the virtual service and the server that changed, if any
+	// Await waits for the receivers that must finish first, if any. It returns a function that ends the wait, or
+	// nil.
+	Await func() (done func())
+}
+
+// State is what a change can change. Unaffected fields are zero, before and after.
+type State struct {
+	Verdict  health.State // the state of a server by its checks
+	Fallback string       // the last argument of fallbackcommand: start or stop
+
+	notify.Report // on a virtual service
+}
+
+// Cause is why something changed. It may change nothing.
+type Cause struct {
+	notify.Event                 // the event in words; without a kind: none
+	Result       *checker.Result // the result of a check; nil: none
+	By           history.Verdict // the number of results that decided
+	// How history records it; for a result, what it counts as. Empty with a result: the result is new.
+	Past history.Kind
+	Note string // the words that history records
+}
+
+// Receiver gets each change in turn, from the director's goroutine. It must not block, and may keep only the texts of a
+// change.
+type Receiver func(*Change)
+
+// isNew reports whether the change is a new result, whose meaning is not decided yet.
+func (c *Change) isNew() bool { return c.Result != nil && c.Past == history.Nothing }
+
+// Words passes the texts of changes to the log, mail and the counters of events.
+func Words(emit func(notify.Event)) Receiver {
+	return func(c *Change) {
+		if c.Kind != "" {
+			emit(c.Event)
+		}
+	}
+}
+
+// Posts passes the states of virtual services to the webhook, if the configuration has one.
+func Posts(post func(virtual string, state []byte, tried func())) Receiver {
+	return func(c *Change) {
+		if c.After.Text != nil && c.Global.Webhook != "" {
+			post(c.Virtual, c.After.Text, c.Await())
+		}
+	}
+}
+
+// Commands passes on the operator's commands: fallbackcommand and onchange.
+func Commands(run func(notify.Hook)) Receiver {
+	return func(c *Change) {
+		if c.After.Fallback != c.Before.Fallback {
+			run(notify.FallbackCommand(c.v.Config.FallbackCommand, c.v.Key(), c.After.Fallback))
+		}
+		if c.After.Text != nil && c.v.Config.OnChange != "" {
+			hook := notify.OnChange(c.v.Config.OnChange, c.Virtual, c.After.Report)
+			hook.Ended = c.Await()
+			run(hook)
+		}
+	}
+}
+
+// Results passes new results, each with its server, the section of its check, and whether that server is suspended.
+func Results(take func(check *parser.Virtual, real *parser.Real, r *checker.Result, suspended bool)) Receiver {
+	return func(c *Change) {
+		if c.isNew() {
+			take(c.use().Check(), c.s.entry.Real, c.Result, c.s.Suspended())
+		}
+	}
+}

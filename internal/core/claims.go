@@ -1,0 +1,117 @@
+package core
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"ldirectord/internal/judge"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/notify"
+	"ldirectord/internal/view"
+)
+
+// Claims report which virtual services other daemons of this machine have in the table. A daemon keeps the virtual
+// services that it has.
+type Claims interface {
+	// Take claims these virtual services for this director, except those that another daemon has: for those it
+	// waits. It gives up all other claims except those in left, which may still be in the table. Theirs names the
+	// daemon that has each virtual service; beside names daemons that share one, wait for it or change it. Take is
+	// called before a virtual service is added and after one was removed.
+	Take(keys, left []lvs.Key) (theirs, beside map[lvs.Key]string)
+}
+
+// claimant claims virtual services, and knows the claims of other daemons.
+type claimant struct {
+	*services
+	claims  Claims                         // nil: there are no other daemons
+	through func(left map[netip.Addr]bool) // see World
+	idle    bool                           // the timeouts of idle connections are this daemon's to set
+
+	marker    *marker
+	announcer *announcer
+}
+
+// elsewhere is the other daemon that has a virtual service in the table; "": none of this machine has.
+func (v *virtual) elsewhere() string {
+	if v.Owner == judge.ActiveDirector {
+		return ""
+	}
+	return v.Owner
+}
+
+// shared is a daemon that waits for a virtual service of this one, or changes it too.
+func (v *virtual) shared() string {
+	if !v.IsOurs() {
+		return ""
+	}
+	return v.Beside
+}
+
+var (
+	elsewhereKind = kind{name: "elsewhere", says: func(a *subject) string {
+		if a.v.elsewhere() == "" {
+			return ""
+		}
+		return "belongs to " + a.v.Owner + "; this daemon only checks, and takes over when that one leaves"
+	}}
+	sharedKind = kind{name: "shared", says: func(a *subject) string {
+		return view.After("it also belongs to ", a.v.shared())
+	}}
+)
+
+// assign claims virtual services, and notes whose they are. left has the virtual services that are no longer
+// configured and may still be in the table. It returns those that this daemon takes over from another one.
+func (c *claimant) assign(virtuals, left []*virtual) (gained []*virtual) {
+	now := judge.Claims{Standby: c.standby, Aside: map[netip.Addr]bool{}}
+	if c.claims != nil {
+		wanted := now.Wanted(keysOf(virtuals), c.global.Timeouts)
+		now.Theirs, now.Beside = c.claims.Take(wanted, keysOf(left))
+	}
+	for _, v := range left {
+		v.Beside = now.Beside[v.Key()]
+	}
+	c.idle, c.ours = now.HasTimeouts(), nil
+	for _, v := range virtuals {
+		if now.Assign(&v.Claim, v.Key(), v.Config.CheckVIP) {
+			gained = append(gained, v)
+		}
+		if v.IsOurs() {
+			c.ours = append(c.ours, v)
+		}
+	}
+	if c.through != nil {
+		c.through(now.Aside)
+	}
+	return gained
+}
+
+// record passes on the virtual services that this director may have in the table. It takes over those that no other
+// daemon has any more, as they are in the table.
+func (c *claimant) record() {
+	left := slices.DeleteFunc(slices.Clone(c.virtuals), func(v *virtual) bool { return !v.LeftIn })
+	c.takeOver(c.assign(c.virtuals, slices.Concat(left, c.purges)))
+}
+
+// takeOver tells which virtual services other daemons gave up, and has them written.
+func (c *claimant) takeOver(gained []*virtual) {
+	if len(gained) == 0 {
+		return
+	}
+	var names []string
+	for _, v := range gained {
+		v.touch()
+		names = append(names, v.label())
+	}
+	c.tell.line(notify.TakenOver, "Taken over: "+view.Listed(names))
+	c.announcer.reconsider()
+	c.marker.order()
+}
+
+// leaves reports whether a virtual service stays in the table for another daemon, which has it or waits for it.
+func (c *claimant) leaves(v *virtual) bool {
+	if v.Beside != "" {
+		c.tell.say(v, nil, notify.TakenOver, fmt.Sprintf("Left to %s: %s", v.Beside, v.called()), "")
+	}
+	return v.Beside != ""
+}

@@ -1,0 +1,201 @@
+package core
+
+import (
+	"cmp"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"ldirectord/checker"
+	"ldirectord/internal/judge"
+	"ldirectord/internal/notify"
+	"ldirectord/internal/orders"
+	"ldirectord/internal/view"
+)
+
+// subject is what a sentence is about: a server, or a virtual service.
+type subject struct {
+	judge.View
+	orders orders.All // in force
+	v      *virtual
+	s      *server // nil: the virtual service
+	worst  *judgement
+	state  judge.Name
+}
+
+// about turns to a server.
+func (a *subject) about(v *virtual, s *server, worst *judgement) {
+	*a = subject{v.Seen(s.Server, a.Now), a.orders, v, s, worst, s.StateName()}
+}
+
+// aboutAll turns to a virtual service.
+func (a *subject) aboutAll(v *virtual) {
+	*a = subject{View: v.Seen(nil, a.Now), orders: a.orders, v: v}
+}
+
+// kind is a kind of condition that rests on what the director knows. Says is its sentence; "" while it does not hold.
+// A kind without says is told, and not shown.
+type kind struct {
+	name    string
+	trouble judge.Trouble
+	says    func(*subject) string
+	*news   // nil: it is shown, and not told
+}
+
+// The kinds of servers, and those of virtual services, in the order in which they are shown and told.
+var (
+	serverKinds = slices.Concat(
+		[]kind{downKind, unknownKind, maintenanceKind, warningKind, drainedKind, suspectedKind, fullKind},
+		ofRules(false),
+		[]kind{brakeKind, unwatchedKind, staysKind, reroutedKind, orderKind, reportsKind, weightKind,
+			unjudgedKind, failingKind, flapsKind, byHandKind},
+	)
+	sectionKinds = append(ofRules(true), refusedKind, elsewhereKind, sharedKind, obeyedKind, heldKind, allFullKind,
+		nothingServesKind, noWeightKind, fallbackFailsKind, addedKind)
+)
+
+// kinds are those that it may have.
+func (a *subject) kinds() []kind {
+	if a.s == nil {
+		return sectionKinds
+	}
+	return serverKinds
+}
+
+// ofRules are the kinds that rules have. Those that are part of the sentence about the weight are not shown here.
+func ofRules(section bool) (list []kind) {
+	for _, k := range judge.Kinds {
+		if k.OfSection != section {
+			continue
+		}
+		one := kind{name: k.Name, trouble: k.Trouble}
+		if k.Says != nil && k.Share == nil {
+			one.says = func(a *subject) string { return k.Says(a.View) }
+		}
+		if k.Count != nil {
+			one.news = &news{count: func(a *subject) int { return k.Count(a.View) },
+				begins: byRule(k.Begins), ends: byRule(k.Ends)}
+		}
+		list = append(list, one)
+	}
+	return list
+}
+
+// byRule is what a rule has to tell.
+func byRule(of func(judge.View) judge.Notice) func(*subject, begun) notice {
+	if of == nil {
+		return nil
+	}
+	return func(a *subject, _ begun) notice {
+		n := of(a.View)
+		return notice{event: notify.Kind(n.Event), what: n.What, more: n.More}
+	}
+}
+
+// conditions are those that hold.
+func (a *subject) conditions() (list []view.Condition) {
+	for _, k := range a.kinds() {
+		if k.says == nil {
+			continue
+		}
+		if says := k.says(a); says != "" {
+			list = append(list, view.Condition{Kind: k.name, Trouble: k.trouble, Text: says})
+		}
+	}
+	return list
+}
+
+var downKind = kind{name: "down", trouble: judge.Broken, says: func(a *subject) string {
+	if a.state != judge.Down {
+		return ""
+	}
+	return cmp.Or(a.reason(), "its checks fail")
+}}
+
+// reason is why the check that decides fails.
+func (a *subject) reason() string { return user{a.v, a.s, a.worst}.named(a.worst.reason) }
+
+var unknownKind = kind{name: "unknown", trouble: judge.Doubt, says: func(a *subject) string {
+	switch {
+	case a.state != judge.Unknown:
+		return ""
+	case a.worst.shortages > 0:
+		return cmp.Or(a.reason(), view.NoResult)
+	}
+	return view.NoResult
+}}
+
+var drainedKind = kind{name: "drained", trouble: judge.Noted, says: func(a *subject) string {
+	if !a.s.Drained() || a.state == judge.Draining {
+		return ""
+	}
+	return "drained too: it gets no new connections when it is up again"
+}}
+
+// last is the last result of the check that decides, of a server that is up.
+func (a *subject) last() *checker.Result {
+	if a.worst.check == nil || a.worst.check.at == 0 || a.state != judge.Up {
+		return &checker.Result{OK: true}
+	}
+	return &a.worst.check.last
+}
+
+var warningKind = kind{name: "warning", trouble: judge.Doubt, says: func(a *subject) string {
+	return view.After("warning: ", a.last().Warning)
+}}
+
+var failingKind = kind{name: "failing", trouble: judge.Doubt, says: func(a *subject) string {
+	if a.last().OK {
+		return ""
+	}
+	return "last check: " + a.last().Detail
+}}
+
+var unjudgedKind = kind{name: "unjudged", trouble: judge.Doubt, says: func(a *subject) string {
+	for x := range a.v.checks(a.s) {
+		if why := x.j.cantJudge(); why != "" {
+			return "its state is kept: " + x.named(why)
+		}
+	}
+	return ""
+}}
+
+var staysKind = kind{name: "stays", trouble: judge.Noted, says: func(a *subject) string {
+	if !a.v.Stays(a.s.entry) {
+		return ""
+	}
+	return "it left the file; it stays until every name in the file has an address, or until the next reload"
+}}
+
+var byHandKind = kind{name: view.ByHand.Kind, trouble: view.ByHand.Trouble, says: func(a *subject) string {
+	if !a.v.ByHand[a.s.Dest.Addr] {
+		return ""
+	}
+	return view.ByHand.Text
+}}
+
+var addedKind = kind{name: "by hand", trouble: judge.Doubt, says: func(a *subject) string {
+	all := added(&a.v.Case)
+	if all == nil {
+		return ""
+	}
+	return "added externally: " + strings.Join(all, ", ") + "; kept until a reload"
+}}
+
+// added are destinations that were added by hand.
+func added(v *judge.Case) (list []string) {
+	if len(v.ByHand) == 0 { // the usual case allocates nothing
+		return nil
+	}
+	for _, addr := range slices.SortedFunc(maps.Keys(v.ByHand), netip.AddrPort.Compare) {
+		if _, in := v.WeightAt(addr); in && v.IsNobodys(addr) {
+			list = append(list, addr.String())
+		}
+	}
+	return list
+}
+
+var refusedKind = kind{name: "refused", trouble: judge.Broken, says: func(a *subject) string {
+	return view.After("the table refuses it: ", a.v.retry.Refusal)
+}}

@@ -1,0 +1,106 @@
+// Package core decides what is in the IPVS table, and when it changes: its methods are events, of checks, of the
+// table, of operators and of time, and Step has everything follow that they make due. It has no clock and waits for
+// nothing but the answers of the table, so that a test plays any order of events in memory.
+package core
+
+import (
+	"net/netip"
+	"time"
+
+	"ldirectord/internal/judge"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/orders"
+	"ldirectord/internal/schedule"
+	"ldirectord/internal/view"
+	"ldirectord/parser"
+)
+
+// World is what a core acts on, and what it knows of the time before it.
+type World struct {
+	Tell []Receiver // the receivers of changes
+	// Former are the virtual services of the previous daemon, which handed over or crashed. Those that the plan
+	// does not have are purged.
+	Former []lvs.Key
+	// Withdraw: the previous daemon may have left addresses, even if the plan has none.
+	Withdraw bool
+	// Through, if not nil, is called with the virtual addresses that checks must not use, because other daemons
+	// have their services.
+	Through func(left map[netip.Addr]bool)
+	// Leavers are servers that left the configuration of the previous daemon and still had connections.
+	Leavers []judge.Record
+	// Leave, if not nil, is called with the leaving servers at each change, before the table changes. Its last
+	// argument becomes Leavers of the next daemon.
+	Leave func([]judge.Record)
+	// Moving are the servers whose weights were changing when the previous daemon ended. Move, if not nil, is
+	// called with all servers whose weights are changing, before the table changes, at most once a second.
+	Moving []judge.Record
+	Move   func([]judge.Record)
+	// Orders apply from the start on.
+	Orders orders.All
+	// Standby makes the core start on standby, see SetStandby.
+	Standby bool
+}
+
+// Performers carry out what a core decides, and decide nothing.
+type Performers struct {
+	Checks  Checks
+	Watches Watches
+	Claims  Claims // nil: there are no other daemons
+	Marks   bool   // something keeps mark rules
+	// Await is called for each receiver of a change that has to finish before the table is emptied. It returns a
+	// function that ends the wait.
+	Await func() (done func())
+}
+
+// Checks runs the checks of a plan, see schedule.Pool.
+type Checks interface {
+	Set(tasks []*schedule.Task, heirs map[*schedule.Task]*schedule.Task)
+	Hurry(t *schedule.Task, every time.Duration)
+	Ask(tasks ...*schedule.Task)
+	Tape(t *schedule.Task)
+}
+
+// Core is the state of all virtual services. Its parts do not know it, and share services. Its methods are called one
+// after the other.
+type Core struct {
+	services
+	writer    writer
+	examiner  examiner
+	claimant  claimant
+	remover   remover
+	ordered   orderBook
+	leavers   leavers
+	observer  observer
+	movers    movers
+	folder    maintainer
+	marker    *marker
+	announcer *announcer
+	former    []lvs.Key // see World
+	compared  time.Time // when the table is compared with the last write next
+}
+
+// New returns a core without virtual services.
+func New(w World, by Performers) *Core {
+	c := &Core{former: w.Former}
+	all := &c.services
+	c.role = role{standby: w.Standby}
+	c.tell = teller{receivers: append([]Receiver{count, remember, shift}, w.Tell...), global: &parser.Global{},
+		await: by.Await}
+	c.leavers = leavers{services: all, records: records{w.Leavers, w.Leave}}
+	c.movers = movers{services: all, records: records{w.Moving, w.Move}}
+	c.folder = maintainer{services: all}
+	c.marker = &marker{services: all, rules: judge.Marks{Kept: by.Marks}}
+	c.announcer = &announcer{aside: aside[[]lvs.Wanted]{due: w.Withdraw}, services: all, marks: c.marker,
+		looked: !w.Withdraw}
+	c.examiner = examiner{services: all, checked: by.Checks, watches: by.Watches,
+		said: conversations{tape: by.Checks.Tape, kept: map[*schedule.Task]view.Conversation{}}}
+	c.observer = observer{services: all, examiner: &c.examiner}
+	c.hold.Given(w.Orders)
+	c.ordered = orderBook{services: all, examiner: &c.examiner, announcer: c.announcer}
+	c.claimant = claimant{services: all, claims: by.Claims, through: w.Through, marker: c.marker,
+		announcer: c.announcer}
+	c.remover = remover{claimant: &c.claimant, writer: &c.writer}
+	c.writer = writer{services: all, others: &c.claimant, remover: &c.remover, marker: c.marker,
+		examiner: &c.examiner, leavers: &c.leavers, movers: &c.movers}
+	return c
+}

@@ -1,0 +1,120 @@
+package core
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/internal/judge"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/plan"
+	"ldirectord/internal/schedule"
+	"ldirectord/ipvsctl"
+	"ldirectord/parser"
+)
+
+// memory is a table in memory that answers at once.
+type memory struct{ *ipvsctl.Memory }
+
+func (m memory) Do(_ time.Duration, ops ...lvs.Op) []judge.Outcome {
+	outcomes := make([]judge.Outcome, len(ops))
+	for i, err := range m.Memory.Do(context.Background(), ops...) {
+		outcomes[i] = outcomeOf(err)
+	}
+	return outcomes
+}
+
+func (m memory) Read(time.Duration) (lvs.Table, judge.Outcome) {
+	have, err := m.Memory.Read(context.Background())
+	return have, outcomeOf(err)
+}
+
+func (m memory) Services(_ time.Duration, keys ...lvs.Key) (lvs.Table, judge.Outcome) {
+	found, err := m.Memory.Services(context.Background(), keys...)
+	return found, outcomeOf(err)
+}
+
+func (m memory) Timeouts(_ time.Duration, want lvs.Timeouts) (lvs.Timeouts, judge.Outcome) {
+	was, err := m.Memory.Timeouts(context.Background(), want)
+	return was, outcomeOf(err)
+}
+
+func (m memory) Now() time.Time { return time.Now() }
+
+func outcomeOf(err error) judge.Outcome {
+	switch {
+	case err == nil:
+		return judge.Outcome{}
+	case ipvsctl.IsMissing(err):
+		return judge.Outcome{Answer: judge.Missing, Err: err}
+	}
+	return judge.Outcome{Answer: judge.Refused, Err: err}
+}
+
+// unchecked makes no checks, and watches nothing.
+type unchecked struct{}
+
+func (unchecked) Set([]*schedule.Task, map[*schedule.Task]*schedule.Task) {}
+func (unchecked) Hurry(*schedule.Task, time.Duration)                     {}
+func (unchecked) Ask(...*schedule.Task)                                   {}
+func (unchecked) Tape(*schedule.Task)                                     {}
+
+type unwatched struct{}
+
+func (unwatched) Set(map[netip.AddrPort]*schedule.Watch) {}
+func (unwatched) Attend(netip.AddrPort, bool)            {}
+
+// newCore is a core that has not begun.
+func newCore(tell ...Receiver) *Core {
+	return New(World{Tell: tell}, Performers{Checks: unchecked{}, Watches: unwatched{}})
+}
+
+// many is a configuration of n servers, four in each virtual service.
+func many(n, port, interval int) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "checkinterval = %d\nnegotiatetimeout = 3\n", interval)
+	for i := range n {
+		if i%4 == 0 {
+			fmt.Fprintf(&b, "virtual = 10.%d.%d.1:80\n\tservice = http\n\treceive = \"OK\"\n", i/4/250, i/4%250)
+		}
+		fmt.Fprintf(&b, "\treal = 127.1.%d.%d:%d masq\n", i/250, i%250+1, port)
+	}
+	return b.String()
+}
+
+func planOf(t testing.TB, text string) *plan.Plan {
+	t.Helper()
+	env := &checker.Env{}
+	return planned(t, text, func(s checker.Spec) (checker.Checker, error) { return checker.New(s, env) })
+}
+
+// planned is the plan of a configuration, with the checks that build makes.
+func planned(t testing.TB, config string, build plan.Build) *plan.Plan {
+	t.Helper()
+	return plannedWith(t, config, build, parser.Options{})
+}
+
+func plannedWith(t testing.TB, config string, build plan.Build, o parser.Options) *plan.Plan {
+	t.Helper()
+	cfg, found := parser.Parse(t.Context(), "plan.cf", []byte(config), o)
+	if found.HasErrors() {
+		t.Fatal(found)
+	}
+	p, found := plan.New(cfg, build)
+	if found.HasErrors() {
+		t.Fatal(found)
+	}
+	return p
+}
+
+type checkFunc func() checker.Result
+
+func (f checkFunc) Check(context.Context) checker.Result { return f() }
+
+func neverChecked(checker.Spec) (checker.Checker, error) {
+	return checkFunc(func() checker.Result { return checker.Result{} }), nil
+}

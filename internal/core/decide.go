@@ -1,0 +1,55 @@
+package core
+
+import (
+	"slices"
+	"time"
+
+	"ldirectord/internal/judge"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/notify"
+)
+
+// decide applies the rules to a virtual service, and reports changes of the guard.
+func (w *writer) decide(v *virtual) judge.Decision {
+	w.countRerouted(v)
+	now, obeyed := w.tell.now(), v.Obeys
+	decision := judge.Decide(v.Case, now)
+	next := &judge.Case{Section: v.Case.Section, State: decision.State}
+	v.moves, v.lasts = false, decision.Again
+	for i, s := range v.members() {
+		was, is := v.Seen(s.Server, now), next.Seen(&next.Servers[i], now)
+		if is.One.Name != s.Name {
+			s.before, s.lasted = s.Name, uint32(is.One.Since.Sub(s.Since).Round(time.Second)/time.Second)
+		}
+		v.moves = v.moves || is.Moves()
+		s.steps = s.steps || was.Moves() || is.Moves()
+	}
+	if v.rules = decision.Others; v.moves {
+		decision.Again = together(decision.Again)
+	}
+	v.wakeAt(decision.Again)
+	leavers := v.Leavers
+	if v.Adopt(decision.State); !slices.Equal(v.Leavers, leavers) {
+		v.depart(v.servers)
+		w.left = true
+	}
+	w.movers.note(v)
+	if v.IsOurs() { // otherwise no server is in service
+		v.held = nil
+		for _, i := range decision.Held {
+			v.held = append(v.held, v.all[i])
+		}
+	}
+	for _, s := range v.fallbackServers() {
+		s.Rename(now)
+	}
+	for _, s := range v.members() {
+		w.tell.compare(v, s, v.IsOurs())
+	}
+	if obeyed && !v.Obeys {
+		w.hold.End(lvs.Backend{Virtual: v.Config.ID})
+		w.tell.guard(v, notify.GuardObeys, "Guard is in force again", ": every server is up")
+	}
+	w.tell.compare(v, nil, v.IsOurs() && v.placed)
+	return decision
+}

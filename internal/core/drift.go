@@ -1,0 +1,112 @@
+package core
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/notify"
+)
+
+// checkDrift compares the table with the last write and undoes external changes: settings and removals of virtual
+// services always, changes of real servers only with repair.
+func (w *writer) checkDrift() {
+	if w.silent() {
+		return
+	}
+	table, o := w.read()
+	if w.ends {
+		return
+	}
+	w.tell.trouble(&w.unread, o.Err, notify.TableError, "Table can't be read", notify.TableRecovered,
+		"Table can be read again")
+	if o.Err != nil {
+		return
+	}
+	w.noteCounters(table)
+	var changes []*change
+	for _, v := range w.ours {
+		if slices.ContainsFunc(v.servers, func(s *server) bool { return s.Rerouted }) {
+			v.touch() // the server's connections may have ended
+		}
+		have := table[v.Key()]
+		same := have.Key == v.Key() && have.Settings == v.written && slices.Equal(have.Dests, v.Have)
+		if v.Known && !same {
+			changes = append(changes, w.found(v, have))
+		}
+	}
+	w.settle(changes)
+	w.keepTimeouts()
+}
+
+// keepTimeouts sets the timeouts of idle connections, if the file has them and no other daemon sets them. At the end
+// they stay.
+func (w *writer) keepTimeouts() {
+	want := w.global.Timeouts
+	if want == (lvs.Timeouts{}) || !w.others.idle || !w.mayAsk() {
+		return
+	}
+	was, o := w.Timeouts(w.silence.Limit(), want)
+	if w.ended(o); w.ends {
+		return
+	}
+	w.tell.trouble(&w.unset, o.Err, notify.TableError, "Timeouts can't be set", notify.TableRecovered,
+		"Timeouts can be set again")
+	if now := want.Over(was); o.Err == nil && now != was {
+		text := fmt.Sprintf("Set timeouts: %v, before: %v", now, was)
+		w.tell.emit(notify.Event{Kind: notify.Timeouts, Text: text})
+	}
+}
+
+// noteCounters notes the counters of the servers from the table, and when they were read.
+func (w *writer) noteCounters(table lvs.Table) {
+	interval := w.driftInterval()
+	for _, v := range w.virtuals {
+		counters := table[v.Key()].Counters
+		if counters != nil {
+			w.counted = w.tell.now()
+		}
+		for _, s := range v.servers {
+			s.carries, s.counted = counters[s.Dest.Addr]
+		}
+		w.limits(v, table[v.Key()].Dests, interval)
+	}
+}
+
+// notice reports external changes once. Such a change of a server is kept until the server's next change of state or a
+// reload, unless a file in maintenancedir or the directive repair forbids it.
+func (w *writer) notice(v *virtual, was, have lvs.VirtualService) {
+	if have.Key != v.Key() {
+		w.tell.override(v, netip.AddrPort{}, "the virtual service was removed; restoring it")
+		v.placed = false
+		v.Vanished()
+		return
+	}
+	empties := v.Beside != "" && !v.Have.Serve()
+	ops := lvs.DiffService(was, have)
+	slices.SortStableFunc(ops, func(a, b lvs.Op) int { return a.Dest.Addr.Compare(b.Dest.Addr) })
+	for _, op := range ops {
+		what, addr := fmt.Sprintf("has weight %d", op.Dest.Weight), op.Dest.Addr
+		switch op.Kind {
+		case lvs.EditService:
+			w.tell.override(v, netip.AddrPort{}, "the virtual service was changed; restoring it")
+			continue
+		case lvs.AddDest:
+			what = "was added"
+		case lvs.DelDest:
+			what = "was removed"
+		}
+		v.byHand(&w.tell, addr, op.Kind != lvs.DelDest, empties, what)
+	}
+}
+
+// byHand notes and reports a change by hand of the destination at addr. For in and empties, see judge.
+func (v *virtual) byHand(tell *teller, addr netip.AddrPort, in, empties bool, what string) {
+	if v.Changed(addr, in, empties) {
+		what += "; kept until its next change of state or a reload"
+	} else {
+		what += "; restoring it"
+	}
+	tell.override(v, addr, what)
+}

@@ -1,0 +1,238 @@
+package core
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/internal/health"
+	"ldirectord/internal/history"
+	"ldirectord/internal/judge"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/notify"
+)
+
+// op reports a change of the table in the words that log watchers know.
+func (t *teller) op(v *virtual, op lvs.Op, err error) {
+	s, step := v.serverAt(op.Dest.Addr), false
+	c := Change{user: user{v: v, s: s}}
+	c.Virtual, c.Weight = v.Config.ID, int(op.Dest.Weight)
+	if s != nil && err == nil {
+		step = op.Kind == lvs.EditDest && s.steps && !s.Turned && !s.Rerouted
+		s.steps = false
+	}
+	if err != nil {
+		c.Note = err.Error()
+	}
+	past := [...]history.Kind{
+		lvs.AddDest: history.Add, lvs.EditDest: history.Edit, lvs.DelDest: history.Remove,
+	}[op.Kind]
+	if v.isFallback(op, s) {
+		its := c
+		its.s, its.Past = v.fallbackServers()[v.FallbackAt(op.Dest.Addr)], past
+		t.tell(its)
+	}
+	if s != nil && !step {
+		c.Past = past
+	}
+	switch {
+	case step, err != nil: // of small steps only the beginning and the end have a log line
+	case op.Kind == lvs.AddService:
+		c.Say(notify.AddedVirtual, "Added virtual server: %s", v.Name())
+	case op.Kind == lvs.EditService:
+		c.Say(notify.ChangedVirtual, "Changed virtual server: %s", v.Name())
+	case op.Kind == lvs.DelService:
+		c.Say(notify.PurgedVirtual, "Purged virtual server (%s): %s", v.told.purge(), v.Name())
+	default:
+		t.destOp(v, op, &c.Event)
+	}
+	t.tell(c)
+}
+
+func (t *teller) destOp(v *virtual, op lvs.Op, e *notify.Event) {
+	if sayLeaving(v, op, e) {
+		return
+	}
+	s := v.serverAt(op.Dest.Addr)
+	kind, name, table := "real", "", op.Dest.Addr.String()
+	switch {
+	case v.isFallback(op, s):
+		kind, e.Fallback = "fallback", true
+		name = v.fallbackServers()[v.FallbackAt(op.Dest.Addr)].entry.Name()
+	case s != nil:
+		if name = s.label(); op.Dest.Addr == s.entry.Real.Addr {
+			table = name
+		}
+		worst := s.worst()
+		e.Reason = user{v, s, worst}.named(worst.reason)
+		if why := s.suspended(); why != "" {
+			e.Reason = "maintenance: " + why
+		}
+		addDetails(v, s, e, t.now())
+	}
+	down := s != nil && s.State() == health.Down
+	e.Real = op.Dest.Addr.String()
+	switch op.Kind {
+	case lvs.AddDest:
+		e.Say(notify.Added, "Added %s server: %s (%s) (Weight set to %d)", kind, name, v.Name(), op.Dest.Weight)
+		if kind == "real" && down && t.global.ReaddQuiescent {
+			e.Say(notify.Quiescent, "Readd Quiescent real server: %s (%s) (Weight set to 0)", name,
+				v.Name())
+		}
+	case lvs.EditDest:
+		if kind == "real" && s != nil && (s.IsDraining() || s.Rerouted) && op.Dest.Weight == 0 {
+			e.Say(notify.Drained, "Drained real server: %s (%s) (Weight set to 0)",
+				tableName(table, name), v.called())
+			e.Reason = cmp.Or(s.note(), e.Reason)
+			return
+		}
+		e.Say(notify.Restored, "Restored %s server: %s (%s) (Weight set to %d)",
+			kind, name, v.Name(), op.Dest.Weight)
+		if kind == "real" && down {
+			e.Say(notify.Quiescent, "Quiescent %s server: %s (%s) (Weight set to 0)",
+				kind, tableName(table, name), v.Name())
+		}
+	case lvs.DelDest:
+		e.Say(notify.Deleted, "Deleted %s server: %s (%s)", kind, tableName(table, name), v.Name())
+		if s == nil && !e.Fallback {
+			e.Say(notify.Purged, "Purged real server (%s): %s (%s)", v.told.purge(), table, v.Name())
+		}
+	}
+}
+
+// addDetails adds the details for mails about a server. The servers are counted once for all events of a moment.
+func addDetails(v *virtual, s *server, e *notify.Event, now time.Time) {
+	if v.Config.Mail.To == "" {
+		return
+	}
+	if !v.told.leftAt.Equal(now) {
+		v.told.left, v.told.leftAt = 0, now
+		for _, s := range v.servers {
+			if v.Serves(s.Server) {
+				v.told.left++
+			}
+		}
+	}
+	e.Name, e.Left, e.Servers = s.entry.Name(), v.told.left, v.size()
+	if s.before > judge.Unknown {
+		e.Before, e.Lasted = s.before.String(), time.Duration(s.lasted)*time.Second
+	}
+}
+
+// tableName names a server in lines about its removal: with the port of the table, and the configured port if it
+// differs.
+func tableName(table, configured string) string {
+	if configured == "" || table == configured {
+		return table
+	}
+	return table + " mapped from " + configured
+}
+
+// sayLeaving reports a change of a leaving server.
+func sayLeaving(v *virtual, op lvs.Op, e *notify.Event) bool {
+	l, drains := v.Leaver(op.Dest.Addr), op.Kind == lvs.EditDest && op.Dest.Weight == 0
+	if l == nil || !drains && op.Kind != lvs.DelDest {
+		return false
+	}
+	e.Real = l.Addr.String()
+	e.Say(notify.Purged, "Purged real server (%s): %s (%s)", cmp.Or(whyOver(l), v.told.purge()), l.Addr, v.Name())
+	if drains {
+		why := "it is not configured"
+		if v.At(l.Addr) != nil {
+			why = "the backup server is no longer needed: " + v.OwnServe()
+		}
+		e.Say(notify.Drained, "Draining real server: %s (%s) (Weight set to 0) since %s",
+			l.Addr, v.called(), why)
+	}
+	return true
+}
+
+// override reports a change by hand of a virtual service, or to the destination at addr.
+func (t *teller) override(v *virtual, addr netip.AddrPort, what string) {
+	e, whose, servers := notify.Event{Virtual: v.Config.ID}, v.called()+":", v.servers
+	if addr.IsValid() {
+		e.Real = addr.String()
+		whose, servers = e.Real+" ("+v.called()+")", []*server{v.serverAt(addr)}
+	}
+	t.note(history.Changed, "changed externally: "+what, servers...)
+	e.Say(notify.ChangedByHand, "Changed externally: %s %s", whose, what)
+	t.emit(e)
+}
+
+// unjudged handles an answer that can't be judged: the server keeps its state. Each server is reported in the log. Only
+// the first of a virtual service is reported by mail, because its servers usually share the pattern. After
+// unjudgedQuiet it is reported again.
+func (t *teller) unjudged(c *check, r *checker.Result) {
+	t.found(history.Unjudged, r, c.users...)
+	now := t.now()
+	for _, x := range c.users {
+		if x.j.unjudged == nil {
+			x.j.unjudged = &unjudged{}
+		}
+		kind, detail := notify.CheckWarning, x.named(strings.TrimPrefix(r.Detail, "cannot be judged: "))
+		if x.v.IsOurs() && !x.s.Fallback && now.Sub(x.v.told.unjudgedAt) > unjudgedQuiet {
+			kind = notify.Unjudged
+		}
+		if now.Sub(x.j.unjudged.at) > unjudgedQuiet {
+			t.report(x.v, x.s, kind, "Answer can't be judged",
+				fmt.Sprintf(" stays %s: %s", x.j.Health.State, detail), detail)
+			x.j.unjudged.at = now
+			x.v.told.unjudgedAt = now
+		}
+		x.j.unjudged.why = r.Detail
+	}
+}
+
+// unjudgedQuiet is the time between two reports of unjudged answers of a server.
+const unjudgedQuiet = time.Hour
+
+// shortage counts checks that failed because of a shortage of this machine. The third in a row is reported.
+// lasts reports whether it was at least the third.
+func (t *teller) shortage(c *check, r *checker.Result) (lasts bool) {
+	t.found(history.Shortage, r, c.users...)
+	for _, x := range c.users {
+		x.j.shortages++
+		lasts = lasts || x.j.shortages >= 3
+		if x.j.Health.State == health.Unknown {
+			x.j.reason = r.Detail
+		}
+		if x.j.shortages == 3 {
+			detail := x.named(r.Detail)
+			t.report(x.v, x.s, notify.LocalShortage, "Local resource shortage",
+				fmt.Sprintf(" can't be checked and stays %s: %s", x.j.Health.State, detail), detail)
+		}
+	}
+	return lasts
+}
+
+// warn reports a check's warning when it differs from the last one.
+func (t *teller) warn(c *check, r *checker.Result) {
+	if r.Warning == "" || c.last.Warning == r.Warning {
+		return
+	}
+	for _, x := range c.users {
+		warning := x.named(r.Warning)
+		t.note(history.Changed, "warning: "+warning, x.s)
+		t.report(x.v, x.s, notify.CheckWarning, "Check warning", ": "+warning, warning)
+	}
+}
+
+// guard reports an act that concerns a virtual service as a whole.
+func (t *teller) guard(v *virtual, kind notify.Kind, does, more string) {
+	t.report(v, nil, kind, does, more, "")
+}
+
+// isFallback reports whether a change concerns the fallback server. Its address may also be that of a real server, s.
+func (v *virtual) isFallback(op lvs.Op, s *server) bool {
+	switch {
+	case v.FallbackAt(op.Dest.Addr) < 0:
+		return false
+	case op.Kind == lvs.DelDest:
+		return s == nil || v.FallbackIn
+	default:
+		return op.Dest.Weight > 0 && !v.ServedBy(op.Dest.Addr)
+	}
+}

@@ -1,0 +1,250 @@
+package core
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/internal/health"
+	"ldirectord/internal/history"
+	"ldirectord/internal/judge"
+	"ldirectord/internal/notify"
+	"ldirectord/internal/plan"
+	"ldirectord/internal/schedule"
+	"ldirectord/internal/view"
+)
+
+// examiner runs the checks of a plan and judges servers by the results.
+type examiner struct {
+	*services
+	checked Checks
+	watches Watches
+	said    conversations
+
+	checks    map[*schedule.Task]*check
+	tasks     []*schedule.Task // of the plan, in the order of the file
+	braked    []*virtual       // to be settled
+	moved     []*virtual       // with servers that moved away
+	held      bool             // some checks wait for a route
+	waiting   int              // checks without a result yet
+	shortages uint64
+}
+
+// Watches keep an idle connection to each address, see schedule.Watches.
+type Watches interface {
+	Set(all map[netip.AddrPort]*schedule.Watch)
+	Attend(to netip.AddrPort, up bool)
+}
+
+// check is the state of a running check.
+type check struct {
+	users    []user // the real servers that use this check
+	last     checker.Result
+	at       history.Moment // when the result in last arrived, up to a second late; zero: no result yet
+	began    time.Time      // when the check of the result in last began
+	answered history.Moment // the start of the last check that ended, with any result
+	hurried  time.Duration  // the shorter interval given to the pool: fastinterval or askedAgain; 0: none
+	begun    bool           // it is in the pool
+	reported bool           // it had a result, or one that does not count and ends the wait
+	awaited  bool           // the start waits for its result
+	agent    bool           // it is that of an agent
+	ended    bool           // it was asked for, see schedule.Update, and no result has settled the question yet
+	observed bool           // it was asked for because a server is suspected
+	// why its address can't be watched before the next reload; "": it can
+	unwatched string
+	watch     *schedule.Watch // nil: it is not watched
+}
+
+// isAwaited reports whether the start waits for its first result.
+func (c *check) isAwaited() bool { return c.awaited && !c.reported }
+
+// user is a real server of a virtual service, or a fallback server, with one of its checks.
+type user struct {
+	v *virtual
+	s *server
+	j *judgement
+}
+
+// enter puts the checks of a plan in force.
+func (e *examiner) enter(p *plan.Plan) {
+	e.tasks, e.waiting = p.Tasks, 0
+	e.moved = nil
+	for _, v := range e.virtuals {
+		if n := len(v.servers); n > 0 && v.servers[n-1].MovedTo >= 0 {
+			e.moved = append(e.moved, v)
+		}
+	}
+	checks := make(map[*schedule.Task]*check, len(p.Tasks))
+	all := make([]check, len(p.Tasks))
+	for i, t := range p.Tasks {
+		c := &all[i]
+		if was := e.checks[t]; was != nil {
+			*c = *was
+		}
+		c.users, c.watch, c.awaited, checks[t] = nil, nil, false, c
+	}
+	for x := range checked(e.virtuals...) {
+		c := checks[x.task()]
+		x.j.check, c.users = c, append(c.users, x)
+		c.agent, c.reported = x.j.Aside, c.reported || x.j.Aside
+		c.awaited = c.awaited || !x.s.Fallback
+		tells := len(x.v.Brakes) > 0 && c.at == 0 && x.use().Spec().Through.Virtual.IsValid()
+		x.j.Took(c.passage(), x.v.Back)
+		if x.j.Pending = !c.reported; tells {
+			x.j.Tells = true
+		}
+	}
+	e.checks = checks
+	for _, c := range checks {
+		if c.isAwaited() {
+			e.waiting++
+		}
+		if c.at != 0 {
+			e.hurry(c)
+		}
+	}
+}
+
+// run starts the checks that a service uses and that have a path. Heirs are the new ones by those that they replace.
+func (e *examiner) run(heirs map[*schedule.Task]*schedule.Task) {
+	maps.DeleteFunc(e.checks, func(_ *schedule.Task, c *check) bool {
+		if len(c.users) == 0 && c.isAwaited() {
+			e.waiting--
+		}
+		return len(c.users) == 0
+	})
+	e.held = false
+	awaits := func(x user) bool { return x.awaitsRoute(e.tell.now()) }
+	for _, c := range e.checks {
+		c.begun = c.begun || !slices.ContainsFunc(c.users, awaits)
+		e.held = e.held || !c.begun
+	}
+	tasks := e.tasks
+	if e.held || len(e.checks) < len(tasks) {
+		tasks = slices.DeleteFunc(slices.Clone(tasks), func(t *schedule.Task) bool {
+			c := e.checks[t]
+			return c == nil || !c.begun
+		})
+	}
+	e.checked.Set(tasks, heirs)
+	e.watch(tasks)
+	maps.DeleteFunc(e.said.kept, func(t *schedule.Task, _ view.Conversation) bool { return e.checks[t] == nil })
+}
+
+// watch has the pool watch the addresses that the sections name. If several sections share an address, they share one
+// connection.
+func (e *examiner) watch(tasks []*schedule.Task) {
+	all := map[netip.AddrPort]*schedule.Watch{}
+	for _, t := range tasks {
+		c := e.checks[t]
+		c.watch = nil
+		for _, x := range c.users {
+			if !x.isWatched() || c.unwatched != "" {
+				continue
+			}
+			spec, cfg := x.use().Spec(), x.v.Config
+			every, silence := cfg.CheckInterval.Duration(), cfg.Watch.Silence
+			w := all[spec.Target]
+			switch {
+			case w == nil:
+				w = &schedule.Watch{To: spec.Target, Silence: silence, Every: every}
+				all[spec.Target] = w
+			case w.Silence == 0 || silence > 0 && silence < w.Silence:
+				w.Silence = silence
+			}
+			w.OnLink, w.Every = w.OnLink || spec.OnLink, min(w.Every, every)
+			if c.watch == nil {
+				c.watch, w.Tasks = w, append(w.Tasks, t)
+			}
+		}
+	}
+	e.watches.Set(all)
+	for _, t := range tasks {
+		if c := e.checks[t]; c.at != 0 {
+			e.attend(c)
+		}
+	}
+}
+
+// isWatched reports whether an idle connection shows the end of the server to the check, by the section.
+func (x user) isWatched() bool { return x.use().Check().Watches(x.s.entry.Real) }
+
+// attend has the address of a check watched after a success, while a server is up there.
+func (e *examiner) attend(c *check) {
+	w := c.watch
+	if w == nil {
+		return
+	}
+	up := slices.ContainsFunc(w.Tasks, e.serves)
+	if c.last.OK || !up {
+		e.watches.Attend(w.To, up)
+	}
+}
+
+// serves reports whether a server that uses the check of a task is up.
+func (e *examiner) serves(t *schedule.Task) bool {
+	c := e.checks[t]
+	return c != nil && slices.ContainsFunc(c.users, func(x user) bool { return x.s.Verdict() == health.Up })
+}
+
+// unwatch notes that the address of a check can't be watched, and reports it.
+func (e *examiner) unwatch(c *check, why string) {
+	if c.watch == nil {
+		return
+	}
+	for _, t := range c.watch.Tasks {
+		e.checks[t].unwatched, e.checks[t].watch = why, nil
+	}
+	x := c.users[slices.IndexFunc(c.users, user.isWatched)]
+	why = x.named(why)
+	after := ": " + why + "; its checks continue"
+	e.tell.report(x.v, x.s, notify.Unwatched, "Not watched until the next reload", after, why)
+}
+
+// share gives a judgement the earlier reports of servers with this check.
+func (c *check) share(j *judgement) {
+	for _, x := range c.users {
+		if x.j.Telling != (health.Telling{}) {
+			if j.Telling = x.j.Telling; j.Aside {
+				j.Health, j.Loss, j.reason = x.j.Health, x.j.Loss, x.j.reason
+			}
+		}
+	}
+}
+
+// judgeKnown judges unknown servers by existing results of their checks, which other servers may share.
+func (e *examiner) judgeKnown(v *virtual) {
+	for _, s := range v.entries() {
+		was := s.Verdict()
+		for j := &s.first; j != nil; j = j.next {
+			c := e.checks[s.entry.Line(int(j.k)).Task]
+			switch {
+			case c == nil || c.at == 0:
+			case j.Aside && j.Telling == (health.Telling{}):
+				c.share(j)
+			case j.Health.State == health.Unknown:
+				c.share(j)
+				j.Learn(v.Rule, c.last.OK && !j.Telling.Down, lossOf(c.last))
+				j.reason = c.last.Detail
+			}
+		}
+		if s.Verdict() != was {
+			v.Learned(s.Server)
+			e.tell.turned(user{v, s, s.worst()}, was, history.Verdict{})
+		}
+		s.Hold(s.Kept) // by what its agent reported to others
+	}
+}
+
+var unwatchedKind = kind{name: "unwatched", trouble: judge.Noted, says: func(a *subject) string {
+	var why []string
+	for x := range a.v.checks(a.s) {
+		if x.j.check != nil && x.j.check.unwatched != "" && x.isWatched() {
+			why = append(why, x.named(x.j.check.unwatched))
+		}
+	}
+	return view.After("not watched until the next reload: ", strings.Join(why, "; "))
+}}

@@ -1,0 +1,71 @@
+package core
+
+import (
+	"slices"
+
+	"ldirectord/internal/history"
+	"ldirectord/internal/judge"
+	"ldirectord/internal/notify"
+	"ldirectord/internal/view"
+)
+
+// members are the servers in judge's order.
+func (v *virtual) members() []*server { return v.all[:len(v.Members)] }
+
+func (v *virtual) fallbackServers() []*server { return v.all[len(v.Members):] }
+
+// entries are the real servers and the fallback servers.
+func (v *virtual) entries() []*server { return slices.Concat(v.servers, v.fallbackServers()) }
+
+// formerly is this fallback server in a former plan; nil: it was not there, or only one of them is checked.
+func (was *virtual) formerly(s *server) *server {
+	for _, old := range was.fallbackServers() {
+		if old.Dest.Addr == s.Dest.Addr && old.Unchecked == s.Unchecked {
+			return old
+		}
+	}
+	return nil
+}
+
+// turnedFallback tells that a fallback server begins to fail, or passes again.
+func (t *teller) turnedFallback(x user, now history.Kind) {
+	reason := x.j.reason
+	switch {
+	case now == history.Down && !x.s.past.IsDown():
+		t.report(x.v, x.s, notify.FallbackFails, "Check failed", ": "+reason, reason)
+	case now == history.Up:
+		t.report(x.v, x.s, notify.FallbackPasses, "Check passes again", "", "")
+	}
+}
+
+// describeFallback describes the fallback server of a virtual service.
+func describeFallback(v *virtual, a *subject) *view.Fallback {
+	if len(v.fallbackServers()) == 0 {
+		return nil
+	}
+	one := v.fallbackServers()[0]
+	addr := one.Dest.Addr
+	now := &view.Fallback{Server: one.entry.Name(), Active: v.FallbackIn, ByHand: v.ByHand[addr],
+		Rule: v.rules[addr].String()}
+	if weight, in := v.WeightAt(addr); in {
+		now.TableWeight = &weight
+	}
+	if !one.Unchecked {
+		var s view.Server
+		describe(&s, v, one, a)
+		now.State, now.Reason, now.Conditions = s.State, s.Reason, s.Conditions
+		now.Checked, now.Last = s.Checked, s.Last
+	}
+	return now
+}
+
+var fallbackFailsKind = kind{name: "fallback fails", trouble: judge.Doubt,
+	says: func(a *subject) string {
+		if len(a.v.Fallbacks) == 0 {
+			return ""
+		}
+		one := a.v.fallbackServers()[0]
+		its := subject{View: a.View}
+		its.about(a.v, one, one.worst())
+		return view.After("the fallback "+one.entry.Name()+" fails: ", downKind.says(&its))
+	}}

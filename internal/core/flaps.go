@@ -1,0 +1,72 @@
+package core
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"ldirectord/internal/health"
+	"ldirectord/internal/judge"
+	"ldirectord/internal/notify"
+)
+
+// A server whose state changes many times within minutes flaps. That is shown and reported. Nothing decides by it.
+
+const (
+	flapsFrom  = 4 // changes of its state
+	flapsIn    = 10 * time.Minute
+	shiftsKept = 100 // that are remembered
+)
+
+// shift is the receiver that notes when a server changes its state.
+func shift(c *Change) {
+	if c.Before.Verdict == health.Unknown {
+		return
+	}
+	kept := memoryOf(c.v, c.s)
+	if len(kept.shifts) == shiftsKept {
+		kept.shifts = slices.Delete(kept.shifts, 0, 1)
+	}
+	kept.shifts = append(kept.shifts, c.Time)
+}
+
+// lately counts the changes of a server within flapsIn.
+func (s *server) lately(now time.Time) int {
+	if s.recent == nil {
+		return 0
+	}
+	n := len(s.shifts)
+	for n > 0 && !now.Before(s.shifts[len(s.shifts)-n].Add(flapsIn)) {
+		n--
+	}
+	return n
+}
+
+// flaps describes the changes of a server that flaps; "" for others.
+func (v *virtual) flaps(s *server, now time.Time) string {
+	n := s.lately(now)
+	if n < flapsFrom {
+		return ""
+	}
+	text := fmt.Sprintf("%d changes in %.0f minutes", n, flapsIn.Minutes())
+	if n == shiftsKept {
+		text += ", or more"
+	}
+	if v.HoldDown == 0 && !s.Waits() {
+		text += "; holddown keeps such a server out, longer each time"
+	}
+	return text
+}
+
+var flapsKind = kind{name: "flaps", trouble: judge.Doubt,
+	says: func(a *subject) string { return a.v.flaps(a.s, a.Now) },
+	news: &news{
+		begins: func(a *subject, _ begun) notice {
+			return notice{event: notify.Flaps, what: "Flaps", more: ": " + a.v.flaps(a.s, a.Now)}
+		},
+		ends: alike(notify.FlapsOver, "No longer flaps", ""),
+		over: func(a *subject) time.Time {
+			return a.s.shifts[len(a.s.shifts)-flapsFrom].Add(flapsIn)
+		},
+	},
+}

@@ -1,0 +1,136 @@
+package core
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"ldirectord/internal/health"
+	"ldirectord/internal/judge"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/notify"
+	"ldirectord/internal/orders"
+	"ldirectord/internal/view"
+)
+
+// holder is the first directive that holds servers in service, or has them wait to come back; "": none does.
+func (v *virtual) holder() string {
+	switch {
+	case v.Quota() > 0:
+		return "keepserving"
+	case len(v.Brakes) > 0:
+		return "checkvip"
+	case v.PaceOut.N > 0:
+		return "paceout"
+	case v.Pace.N > 0:
+		return "pace"
+	}
+	return ""
+}
+
+// guard is what holds servers in service, as JSON shows it.
+func (v *virtual) guard() view.Guard {
+	now := view.Guard{Keeps: v.Quota(), Held: len(v.held), Obeys: v.Obeys, Paced: v.PaceOut.N > 0}
+	if now.Keeps == 0 && !now.Paced && !(now.Obeys && v.holder() != "") {
+		return view.Guard{}
+	}
+	return now
+}
+
+var obeyedKind = kind{name: "obeyed", trouble: judge.Noted, says: func(a *subject) string {
+	by, order := a.v.holder(), a.orders[lvs.Backend{Virtual: a.v.Config.ID}]
+	if !a.v.Obeys || by == "" {
+		return ""
+	}
+	none := by + " holds no"
+	switch {
+	case by == "pace":
+		none = "pace delays no"
+	case by == "keepserving" && a.v.PaceOut.N > 0:
+		none = "neither keepserving nor paceout holds a"
+	case a.v.PaceOut.N > 0:
+		none = "paceout holds no"
+	}
+	return "by order, until every server is up: " + none + " server" + order.Remark("; order: ")
+}}
+
+// heldKind is told once a checkinterval after servers are first held: by then all held servers are known.
+var heldKind = kind{name: "held", trouble: judge.Noted, says: (*subject).held, news: &news{
+	count: func(a *subject) int { return len(a.v.held) },
+	after: func(v *virtual) time.Duration { return v.Config.CheckInterval.Duration() },
+	begins: func(a *subject, was begun) notice {
+		if was.told {
+			return notice{event: notify.GuardChanged, what: "Guard holds other servers",
+				more: ": " + a.v.listHeld()}
+		}
+		why := ": checks fail"
+		if slices.ContainsFunc(a.v.held, func(s *server) bool { return s.Asks() > health.NoAdmin }) {
+			why = ": checks fail, or servers report drain or maint"
+		}
+		return notice{event: notify.GuardHolds, what: "Guard holds",
+			more: why + ", and " + a.heldBy() + " in service: " + a.v.listHeld()}
+	},
+	ends: func(_ *subject, was begun) notice {
+		if !was.told {
+			return notice{event: notify.GuardChanged, what: "Guard held servers for a moment",
+				more: ": servers whose checks failed stayed in service"}
+		}
+		return notice{event: notify.GuardOver, what: "Guard is over", more: ": no server is held any more"}
+	},
+}}
+
+// held describes how many servers are held, and until when.
+func (a *subject) held() string {
+	switch held, g := len(a.v.held), a.v.guard(); {
+	case g.Obeys || held == 0:
+	case g.Paced && g.Keeps > 0:
+		return fmt.Sprintf("%d fail but stay in service until paceout or keepserving releases them", held)
+	case g.Paced:
+		return fmt.Sprintf("%d fail but stay in service until paceout releases them", held)
+	case g.Keeps > 0:
+		return fmt.Sprintf("keepserving holds %d in service although their checks fail: the minimum is %d",
+			held, g.Keeps)
+	}
+	return ""
+}
+
+// heldBy names the directives that hold servers.
+func (a *subject) heldBy() string {
+	var by []string
+	for _, s := range a.v.held {
+		by = append(by, a.v.Seen(s.Server, a.Now).HeldBy())
+	}
+	slices.Sort(by)
+	if by = slices.Compact(by); len(by) == 1 {
+		return by[0] + " keeps"
+	}
+	return strings.Join(by, " and ") + " keep"
+}
+
+// listHeld names the servers that are held in one line, shortened.
+func (v *virtual) listHeld() string {
+	var names []string
+	for _, s := range v.held {
+		names = append(names, s.entry.Name())
+	}
+	return view.Listed(names)
+}
+
+// obey carries out an order for a virtual service.
+func (e *examiner) obey(v *virtual, o orders.Order) {
+	if v.Obeys == (o.Kind == orders.Obey) {
+		return
+	}
+	braking := v.IsBraking()
+	judged := v.Obey(!v.Obeys)
+	if v.touch(); !v.Obeys {
+		e.tell.guard(v, notify.GuardObeys, "Guard is in force again", "")
+		return
+	}
+	e.tell.guard(v, notify.GuardObeys, "Guard is suspended by order", o.Remark(": "))
+	if braking {
+		e.tell.guard(v, notify.GuardOver, "Brake is over", ": suspended by order")
+	}
+	e.judgeAccused(v, judged)
+}

@@ -1,0 +1,130 @@
+package core
+
+import (
+	"slices"
+	"time"
+
+	"ldirectord/internal/judge"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/plan"
+	"ldirectord/internal/view"
+)
+
+// This file handles real servers that left the configuration of a virtual service with draintime. They stay in the
+// table at weight 0 until their connections have ended or the time is over. They are not checked, and get no new
+// clients. Backup servers that are no longer needed drain in the same way.
+
+// LookInterval is the time between two looks at the connections of servers that leave.
+const LookInterval = time.Second
+
+// depart notes the names of servers that leave now, or rest.
+func (v *virtual) depart(servers []*server) {
+	for _, s := range servers {
+		if l := v.Leaver(s.Dest.Addr); l != nil && l.Name == "" {
+			l.Name = s.entry.Name()
+		}
+	}
+}
+
+// whyOver is why a leaver is removed now; "" while it stays.
+func whyOver(l *judge.Leaver) string {
+	switch l.Over {
+	case judge.Late:
+		return "draintime is over, " + view.Carried(l.Carries)
+	case judge.Drained:
+		return "drained"
+	}
+	return ""
+}
+
+// leavers handles the leaving servers of all virtual services.
+type leavers struct {
+	*services
+	records
+	lookAt time.Time // the next look at their connections; zero while no server leaves
+}
+
+// records are what the next daemon has to know, of one kind.
+type records struct {
+	last []judge.Record       // as last passed on
+	pass func([]judge.Record) // see World
+}
+
+// keep passes on what changed.
+func (r *records) keep(now []judge.Record) {
+	if r.pass != nil && !slices.Equal(now, r.last) {
+		r.pass(now)
+	}
+	r.last = now
+}
+
+// mayServe reports whether a server that moved away was in service when the previous daemon ended, by the table, or was
+// in maintenance.
+func (all *leavers) mayServe(e *plan.Entry, found lvs.VirtualService) bool {
+	_, serves := found.Dests.At(e.Dest.Addr)
+	for _, l := range all.last {
+		if l.Key == found.Key && l.Addr == e.Dest.Addr {
+			serves = l.Stays
+		}
+	}
+	return serves
+}
+
+// record passes on the servers that leave, and those that moved away and are in maintenance. It starts the timer for
+// the next look.
+func (all *leavers) record() {
+	now, leave := make([]judge.Record, 0, len(all.last)), false
+	for _, v := range all.ours {
+		leave = leave || len(v.Leavers) > 0
+		for _, l := range v.Leavers {
+			if l.Until.IsZero() {
+				continue // the next daemon finds it in the table
+			}
+			now = append(now, judge.Record{Key: v.Key(), Addr: l.Addr, Name: l.Name, Until: l.Until})
+		}
+		for _, s := range v.servers {
+			if s.MovedTo >= 0 && s.Suspended() {
+				now = append(now, judge.Record{Key: v.Key(), Addr: s.Dest.Addr, Name: s.entry.Name(),
+					Stays: true})
+			}
+		}
+	}
+	if leave && all.lookAt.IsZero() {
+		all.lookAt = all.tell.now().Add(LookInterval)
+	}
+	all.keep(now)
+}
+
+// look removes leaving servers whose connections have ended or whose time is over.
+func (all *leavers) look(w *writer) {
+	all.lookAt = time.Time{}
+	for _, v := range all.ours {
+		if len(v.Leavers) == 0 {
+			continue
+		}
+		counters := w.counters(v.Key())[v.Key()].Counters
+		for i := range v.Leavers {
+			l := &v.Leavers[i]
+			carries, known := counters[l.Addr]
+			if known {
+				l.Carries = carries
+			}
+			if v.Looked(l, known && carries.Idle(), all.tell.now()) {
+				v.touch()
+			}
+		}
+	}
+	all.record()
+}
+
+// describeLeavers describes the leavers that are still in the table, without backup servers.
+func describeLeavers(v *virtual) (list []view.Leaver) {
+	for _, l := range v.Leavers {
+		if weight, in := v.WeightAt(l.Addr); in && v.At(l.Addr) == nil {
+			list = append(list, view.Leaver{Real: l.Name, State: judge.Draining.String(),
+				Rule: v.rules[l.Addr].String(), Effective: weight, ByHand: v.ByHand[l.Addr],
+				Connections: l.Carries, Until: l.Until})
+		}
+	}
+	return list
+}

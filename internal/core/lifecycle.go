@@ -1,0 +1,341 @@
+package core
+
+import (
+	"fmt"
+	"iter"
+	"net/netip"
+	"slices"
+	"time"
+
+	"ldirectord/internal/health"
+	"ldirectord/internal/history"
+	"ldirectord/internal/judge"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/maintenance"
+	"ldirectord/internal/notify"
+	"ldirectord/internal/plan"
+	"ldirectord/internal/schedule"
+	"ldirectord/parser"
+)
+
+// Plan is a plan that is ready to be put in force.
+type Plan struct {
+	*plan.Plan
+	virtuals []*virtual
+}
+
+// Ready prepares a plan. It does not need the core, and takes most of the time of a reload.
+func Ready(p *plan.Plan) Plan { return Plan{p, virtualsOf(p)} }
+
+// Begin applies the first plan to the table as found. Servers with a weight count as up until their checks fail. It
+// purges unconfigured destinations of our virtual services. First is the first reading of maintenancedir. Begin fails
+// only if it can't read the table.
+func (c *Core) Begin(now time.Time, t Table, p Plan, first maintenance.Reading) (Effects, error) {
+	c.tell.tick(now)
+	c.writer.use(t)
+	have, o := c.writer.read()
+	if o.Err != nil && o.Answer != judge.Interrupted {
+		return Effects{}, fmt.Errorf("reading the table: %w", o.Err)
+	}
+	c.tell.enter(lvs.StatusStarting)
+	c.global = &p.Config.Global
+	var former []*virtual
+	for _, key := range c.former {
+		former = append(former, &virtual{Service: &plan.Service{Config: &parser.Virtual{Key: key}}})
+	}
+	c.claimant.assign(p.virtuals, former)
+	for _, v := range p.virtuals {
+		v.touch()
+		found, there := have[v.Key()]
+		v.addEarlier(func(e *plan.Entry) bool { return v.IsOurs() && c.leavers.mayServe(e, found) })
+		if !there || !v.IsOurs() {
+			continue
+		}
+		for _, s := range v.servers {
+			if found.Dests.Weight(s.Dest.Addr) > 0 {
+				s.Assume()
+			}
+		}
+		for _, l := range c.leavers.last {
+			if _, in := found.Dests.At(l.Addr); in && l.Key == v.Key() && !l.Stays {
+				v.SendOff(judge.Leaver{Addr: l.Addr, Name: l.Name, Until: l.Until}, c.tell.now())
+			}
+		}
+	}
+	former = slices.DeleteFunc(former, func(v *virtual) bool { return have[v.Key()].Key != v.Key() })
+	c.install(p, p.Succeed(usesOf(nil), nil, usesOf(nil)), first, former)
+	c.movers.resume(have) // after the orders, which give weights
+	if c.standby {
+		c.tell.line(notify.StandingBy, standsBy)
+	}
+	c.writer.keepTimeouts()
+	c.writer.sync(have)
+	c.compared = c.tell.now().Add(c.driftInterval())
+	return c.effects(), nil
+}
+
+// Replace puts a new plan in force, with the first reading of its maintenancedir. A server whose check stays the same
+// keeps its health. If its check changed, its entry in the table stays until the first result of the new check.
+func (c *Core) Replace(now time.Time, p Plan, first maintenance.Reading) {
+	c.replace(now, p, first, false)
+}
+
+// Refine replaces the plan by one that differs only in servers whose names have got an address. Until then such servers
+// are unknown and in no table. They count as down, so that the fallback server can serve. A destination that was in the
+// table at the start may be one of them, so it is kept as it is until every name has an address. Servers that left the
+// file when such a name was added stay too, and are checked. Unlike Replace it keeps overrides.
+func (c *Core) Refine(now time.Time, p Plan, first maintenance.Reading) {
+	c.replace(now, p, first, true)
+}
+
+func (c *Core) replace(now time.Time, p Plan, first maintenance.Reading, refines bool) {
+	if c.tell.tick(now); !refines {
+		c.tell.enter(lvs.StatusReloading)
+		for _, one := range c.examiner.checks {
+			one.unwatched = ""
+		}
+	}
+	before := byKey(c.virtuals)
+	owned := slices.DeleteFunc(slices.Clone(c.virtuals),
+		func(v *virtual) bool { return !v.MayBeIn() })
+	for _, v := range p.virtuals {
+		was := before[v.Key()]
+		v.addEarlier(func(e *plan.Entry) bool { return was != nil && was.WouldServe(e.Dest.Addr) })
+		if was != nil {
+			v.Owner = was.Owner
+		}
+	}
+	gained := c.claimant.assign(p.virtuals, slices.Concat(owned, c.purges))
+	heirs := p.Succeed(usesOf(c.virtuals), c.tls, usesOf(p.virtuals))
+	for _, v := range p.virtuals {
+		v.touch()
+		takeOver(v, before[v.Key()], refines, &c.tell)
+		if p.Config.Global.Channels != c.global.Channels {
+			v.told.state.Text = nil // a new receiver gets the current state
+		}
+		c.examiner.judgeKnown(v)
+	}
+	c.install(p, heirs, first, owned)
+	c.claimant.takeOver(gained)
+	c.writer.keepTimeouts()
+	c.remover.purge()
+}
+
+// takeOver copies the state of a virtual service from the former plan; nil: it is new.
+func takeOver(v, was *virtual, refines bool, tell *teller) {
+	if was == nil {
+		return
+	}
+	v.inherit(was)
+	for _, s := range v.servers {
+		if s.Verdict() == health.Up && s.past.IsDown() {
+			tell.note(history.Up, "the check that failed is no longer made", s)
+		}
+	}
+	if was.IsBraking() && !v.IsBraking() {
+		tell.guard(v, notify.GuardOver, "Brake is over", ": the checks that it held are no longer made")
+	}
+	if refines {
+		v.CarryTable(&was.State, v.Repair)
+		v.writing = was.writing
+		v.touch()
+		for _, s := range v.servers {
+			if o := was.serverAt(s.Dest.Addr); o != nil && o.entry.Name() == s.entry.Name() {
+				s.order, s.maintenance = o.order, o.maintenance
+				s.CarryOrders(o.Server)
+			}
+		}
+	}
+	for _, s := range v.members() {
+		tell.known(v, s)
+	}
+	tell.known(v, nil)
+	if !was.IsOurs() {
+		return
+	}
+	for _, l := range was.Leavers {
+		v.SendOff(l, tell.now())
+	}
+	for _, s := range was.servers {
+		v.SendOff(judge.Leaver{Addr: s.Dest.Addr}, tell.now())
+	}
+	v.depart(was.servers)
+}
+
+// checked yields all checks of all servers and fallback servers, except those with checktype=off.
+func checked(virtuals ...*virtual) iter.Seq[user] {
+	return func(yield func(user) bool) {
+		for _, v := range virtuals {
+			for _, s := range v.entries() {
+				for x := range v.checks(s) {
+					if x.task() != nil && !yield(x) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// usesOf yields the checks of virtual services in their plan.
+func usesOf(virtuals []*virtual) iter.Seq[plan.Use] {
+	return func(yield func(plan.Use) bool) {
+		for x := range checked(virtuals...) {
+			if !yield(x.use()) {
+				return
+			}
+		}
+	}
+}
+
+// inherit copies the state of a virtual service without overrides, which end at a reload.
+func (v *virtual) inherit(was *virtual) {
+	v.acts, v.placed, v.retry = was.acts, was.placed, was.retry.Renewed()
+	before, now := make(map[netip.AddrPort]*server, len(was.servers)), v.entries()
+	for _, s := range was.servers {
+		before[s.entry.Real.Addr] = s
+	}
+	v.Carry(&was.Case, was.placed, func(i int) int {
+		s := now[i]
+		old, place := before[s.entry.Real.Addr], 0
+		if s.Fallback {
+			old, place = was.formerly(s), len(was.Servers)
+		}
+		if old == nil {
+			return -1
+		}
+		s.notes = old.notes
+		return place + int(old.At)
+	}, func(i, k int) *judge.Check {
+		s := now[i]
+		j := s.judgement(k)
+		o := user{v, s, j}.before(was)
+		if o == nil {
+			s.past.Retire()
+			return nil
+		}
+		j.reason, j.shortages, j.unjudged = o.reason, o.shortages, o.unjudged
+		return o.Check
+	})
+	if len(v.Config.Waiting) > 0 {
+		v.waitingSince = was.waitingSince
+	}
+}
+
+// judgement is one of the server's, by its place among them.
+func (s *server) judgement(k int) *judgement {
+	j := &s.first
+	for range k {
+		j = j.next
+	}
+	return j
+}
+
+// before is the judgement of the same server by the same check; nil: none. A renewed certificate makes a new task, but
+// the check stays the same.
+func (x user) before(was *virtual) *judgement {
+	asOften := was.Config.CheckInterval == x.v.Config.CheckInterval
+	if x.s.Fallback {
+		return x.among(was, was.formerly(x.s), asOften)
+	}
+	for old := range was.Sharing(x.s.Dest.Addr) {
+		if j := x.among(was, was.all[old.At], asOften); j != nil {
+			return j
+		}
+	}
+	return nil
+}
+
+// among is the judgement of a former server by the same check; nil: none.
+func (x user) among(was *virtual, old *server, asOften bool) *judgement {
+	if old == nil {
+		return nil
+	}
+	for o := range was.checks(old) {
+		if o.task() == x.task() || asOften && o.use().Spec() == x.use().Spec() {
+			return o.j
+		}
+	}
+	return nil
+}
+
+// install puts the plan's virtual services and checks in force. Heirs are its new checks by those that they replace,
+// owned the virtual services that may be in the table.
+func (c *Core) install(p Plan, heirs map[*schedule.Task]*schedule.Task, first maintenance.Reading, owned []*virtual) {
+	c.agenda.enter(p.virtuals, c.virtuals)
+	c.global, c.tls, c.virtuals = &p.Config.Global, p.TLS, p.virtuals
+	c.tell.use(c.global)
+	for _, v := range c.virtuals {
+		if len(v.Config.Waiting) > 0 && v.waitingSince.IsZero() {
+			v.waitingSince = c.tell.now()
+		}
+	}
+	c.examiner.enter(p.Plan)
+	c.announcer.enlist(c.virtuals, c.tell.now())
+	c.ordered.apply()
+	c.folder.enter(first)
+	c.examiner.run(heirs)
+	c.remover.disown(owned)
+	c.marker.order()
+	c.claimant.record()
+	c.leavers.record()
+	c.observer.arm()
+}
+
+// End records what changes the weights of servers, for the next daemon. No result of a check is taken after it.
+func (c *Core) End(now time.Time) {
+	c.tell.tick(now)
+	c.movers.record(true)
+}
+
+// Stop begins the end: the virtual services with cleanstop are about to leave the table. The addresses are withdrawn
+// next, see Withdrawing, then Clear removes the virtual services. From now on t is the table.
+func (c *Core) Stop(now time.Time, t Table) {
+	c.tell.tick(now)
+	c.tell.enter(lvs.StatusStopping)
+	c.writer.use(t)
+	for _, v := range c.purges {
+		v.retry.AtOnce()
+		v.Marks = nil
+	}
+	c.claimant.assign(c.ours, c.purges) // find out which daemon waits now
+	c.tell.leaving(c.ours, "the director stops")
+	c.announcer.end()
+}
+
+// Clear removes the virtual services that have cleanstop from the table.
+func (c *Core) Clear(now time.Time) {
+	c.tell.tick(now)
+	c.remover.purge()
+	told, left := map[string]bool{}, 0
+	for _, v := range c.ours {
+		switch o := c.writer.leave(v, told); {
+		case o.Answer == judge.Unsent:
+			left++
+		case o.Err != nil:
+			c.writer.failed(v, o)
+		}
+	}
+	if left > 0 {
+		c.tell.emit(notify.Event{Kind: notify.TableError, Reason: errSilent.Error(),
+			Text: fmt.Sprintf("Table change failed: %d more virtual services could not be removed: %v",
+				left, errSilent)})
+	}
+}
+
+// RulesLeft are the mark rules that stay after a stop. Any: they have to be set.
+func (c *Core) RulesLeft() (rules []lvs.MarkRule, any bool) {
+	cleans := func(v *virtual) bool { return v.Config.CleanStop }
+	return rulesOf(slices.DeleteFunc(slices.Clone(c.ours), cleans)), !c.marker.now().IsClear()
+}
+
+// RulesSet is Marked at a stop.
+func (c *Core) RulesSet(now time.Time, rules []lvs.MarkRule, restored []string, err error) {
+	c.tell.tick(now)
+	c.marker.took(rules, restored, err)
+}
+
+// RulesStay takes that an earlier order for mark rules has not ended at a stop.
+func (c *Core) RulesStay() {
+	c.tell.line(notify.TableError, "Mark rules can't be removed: an earlier change of them has not ended")
+}

@@ -1,0 +1,80 @@
+package core
+
+import (
+	"net/netip"
+	"path/filepath"
+
+	"ldirectord/internal/health"
+	"ldirectord/internal/judge"
+	"ldirectord/internal/maintenance"
+	"ldirectord/internal/notify"
+)
+
+// maintainer puts servers into maintenance by the files in maintenancedir.
+type maintainer struct {
+	*services
+	dir     string
+	out     map[netip.AddrPort]string // the servers in maintenance at the last successful reading
+	trouble string                    // why the folder can't be read
+}
+
+// enter switches to the folder of a new plan, with its first reading.
+func (m *maintainer) enter(first maintenance.Reading) {
+	if m.dir = m.global.MaintenanceDir; m.dir == "" {
+		m.trouble = "" // the folder is not read any more
+	}
+	m.obey(first)
+}
+
+// obey puts the servers that the folder names into maintenance. While the folder can't be read, no server leaves
+// maintenance. Each reason is reported once.
+func (m *maintainer) obey(r maintenance.Reading) {
+	if r.Err == nil {
+		m.out = r.Out
+	}
+	m.tell.trouble(&m.trouble, r.Err, notify.FolderError,
+		"Maintenance folder can't be read; servers in maintenance stay there: "+m.dir,
+		notify.FolderReadable, "Maintenance folder can be read again: "+m.dir)
+	for _, v := range m.virtuals {
+		m.maintain(v)
+	}
+}
+
+// maintain begins and ends maintenance for the servers of a virtual service.
+func (m *maintainer) maintain(v *virtual) {
+	var taken *server // that could serve
+	for _, s := range v.servers {
+		file, where := m.out[s.entry.Real.Addr], ""
+		if file != "" {
+			where = "file " + filepath.Join(filepath.Base(m.dir), file)
+		}
+		if where == s.maintenance {
+			continue
+		}
+		if s.maintenance == "" && s.State() != health.Down && !s.Unchecked && !s.Drained() {
+			taken = s
+		}
+		s.maintenance = where
+		m.tell.changed(v, s)
+		v.touch()
+		s.Maintained(file != "")
+	}
+	if up, known := v.Available(); taken != nil && !up && known {
+		m.tell.report(v, taken, notify.LastServer, "Maintenance takes out the last server", "",
+			taken.maintenance)
+	}
+}
+
+var maintenanceKind = kind{name: "maintenance", trouble: judge.Noted,
+	says: func(a *subject) string { return a.s.maintenance },
+	news: &news{
+		begins: func(a *subject, _ begun) notice {
+			by := filepath.Base(a.s.maintenance)
+			return notice{notify.MaintenanceOn, "Maintenance begins", " by file " + by, by,
+				"maintenance begins by file " + by}
+		},
+		ends: func(*subject, begun) notice {
+			return notice{event: notify.MaintenanceOff, what: "Maintenance ends", past: "maintenance ends"}
+		},
+	},
+}

@@ -1,0 +1,53 @@
+package core
+
+import (
+	"fmt"
+	"slices"
+
+	"ldirectord/internal/judge"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/notify"
+)
+
+// marker keeps the mark rules.
+type marker struct {
+	aside[[]lvs.MarkRule]
+	*services
+	rules judge.Marks
+}
+
+// now is what is known of the rules.
+func (m *marker) now() *judge.Marks {
+	m.rules.Want, m.rules.Busy, m.rules.Fails = m.want, !m.idle(), m.trouble != ""
+	return &m.rules
+}
+
+// order has the rules of all served virtual services checked and set, now or when the marker is free. Virtual services
+// that left the file are included.
+func (m *marker) order() {
+	m.want, m.due = rulesOf(slices.Concat(m.purges, m.ours)), false
+	m.due = m.now().NeedsOrder()
+}
+
+// recheck has the rules checked again.
+func (m *marker) recheck() { m.due = m.due || m.now().NeedsLook() }
+
+// took receives the result of an order: the rules, a line for each damaged one that was restored.
+func (m *marker) took(rules []lvs.MarkRule, fixed []string, err error) {
+	m.busy = false
+	for _, what := range fixed {
+		m.tell.line(notify.ChangedByHand, "Restored mark rules: "+what)
+	}
+	m.tell.trouble(&m.trouble, err, notify.TableError, "Mark rules can't be set", notify.TableRecovered,
+		"Mark rules can be set again")
+	if err == nil && m.rules.Took(rules) {
+		m.tell.line(notify.MarkRules, fmt.Sprintf("Set mark rules: %d", len(rules)))
+	}
+}
+
+func rulesOf(virtuals []*virtual) (rules []lvs.MarkRule) {
+	for _, v := range virtuals {
+		rules = append(rules, v.Marks...)
+	}
+	return rules
+}

@@ -1,0 +1,129 @@
+package core
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"ldirectord/internal/health"
+	"ldirectord/internal/judge"
+	"ldirectord/internal/lvs"
+)
+
+// This file records what changes the weights of servers, for the next daemon.
+
+// recordInterval is the shortest time between two records for each server in them, maxRecordInterval that between any.
+const (
+	recordInterval    = 4 * time.Millisecond
+	maxRecordInterval = time.Second
+)
+
+// movers records the moving servers of all virtual services.
+type movers struct {
+	*services
+	records
+	due time.Time // when to record; zero: nothing is new
+	at  time.Time // of the last record
+}
+
+// note notes what changes the weights of a virtual service's servers.
+func (all *movers) note(v *virtual) {
+	for i, s := range v.members() {
+		told := judge.SpokenBy(s.Server)
+		if v.moving == nil && s.Memory == (judge.Memory{}) && told == (judge.Spoken{}) {
+			continue
+		}
+		if v.moving == nil {
+			v.moving = make([]judge.Record, len(v.members()))
+		}
+		if m := &v.moving[i]; m.Memory != s.Memory || m.Of != s.Weight() || m.Told != told {
+			nth := slices.Index(v.AllAt(s.Dest.Addr), s.At)
+			*m = judge.Record{Key: v.Key(), Addr: s.Dest.Addr, Nth: uint32(nth), Of: s.Weight(),
+				Weight: v.Have.Weight(s.Dest.Addr), Memory: s.Memory, Told: told}
+			all.due = all.at.Add(min(time.Duration(1+len(all.last))*recordInterval, maxRecordInterval))
+		}
+	}
+}
+
+// record passes on the servers whose weights are changing. It is called before the table changes, and at the end.
+func (all *movers) record(ends bool) {
+	now := all.tell.now()
+	if !ends && (all.due.IsZero() || now.Before(all.due)) {
+		return
+	}
+	all.due, all.at = time.Time{}, now
+	changing := make([]judge.Record, 0, len(all.last))
+	for _, v := range all.virtuals {
+		for _, m := range v.moving {
+			if m.Memory != (judge.Memory{}) || m.Told != (judge.Spoken{}) {
+				changing = append(changing, m)
+			}
+		}
+	}
+	all.keep(changing)
+}
+
+// resume continues where the previous daemon ended. A weight in the table that does not fit was changed by hand in the
+// meantime. A record that is not ours has no meaning for our servers.
+func (all *movers) resume(have lvs.Table) {
+	virtuals := byKey(all.virtuals)
+	for _, m := range all.last {
+		v := virtuals[m.Key]
+		if v == nil || int(m.Nth) >= len(v.AllAt(m.Addr)) {
+			continue
+		}
+		weight, s := uint32(0), &v.Servers[v.AllAt(m.Addr)[m.Nth]]
+		if v.IsOurs() {
+			weight = have[m.Key].Dests.Weight(m.Addr)
+		}
+		if !v.Resume(s, m, weight, all.tell.now()) && v.At(m.Addr) == s {
+			v.byHand(&all.tell, m.Addr, true, false, fmt.Sprintf("has weight %d", weight))
+		}
+		all.tell.known(v, v.all[s.At])
+	}
+}
+
+// together is the next whole second of the clock: the steps of all virtual services are made together.
+func together(at time.Time) time.Time {
+	return at.Add((time.Second + at.Truncate(time.Second).Sub(at)) % time.Second)
+}
+
+var weightKind = kind{name: "weight", trouble: judge.Fine,
+	says: func(a *subject) string { return a.v.whyWeight(a.s, a.Now) }}
+
+// whyWeight describes what reduces the weight of a server in the table; "" if the order or the file alone decides it.
+func (v *virtual) whyWeight(s *server, now time.Time) string {
+	var parts []string
+	view := v.Seen(s.Server, now)
+	if !v.lasts.IsZero() && !now.Before(v.lasts) { // the next step is due
+		view.Now = v.lasts.Add(-1)
+	}
+	for i := range judge.Kinds {
+		k := &judge.Kinds[i]
+		if k.Share == nil {
+			continue
+		}
+		if says := k.Says(view); says != "" {
+			parts = append(parts, says)
+		}
+	}
+	for x := range v.checks(s) {
+		j := x.j
+		switch asks := j.Telling.Asks(); {
+		case asks > health.NoAdmin:
+			parts = append(parts, fmt.Sprintf("%s %v", x.use().Spec().Kind(), asks))
+		case j.Telling.Less > 0:
+			parts = append(parts, fmt.Sprintf("%s %d %%", x.use().Spec().Kind(), j.Telling.Percent()))
+		}
+		if j.Part > 0 && j.Health.State == health.Down {
+			parts = append(parts, fmt.Sprintf("%s is down: %d %%", x.use().Name(), j.Part))
+		}
+	}
+	weight, in := v.WeightAt(s.Dest.Addr)
+	isOut := s.Verdict() == health.Down && !s.Held
+	if parts == nil || !in || weight == s.Weight() || s.Order.Kind == judge.Drain || isOut {
+		return ""
+	}
+	return fmt.Sprintf("weight %d of %d: %s", weight, s.Weight(), strings.Join(parts, "; "))
+}

@@ -1,0 +1,132 @@
+package core
+
+import (
+	"time"
+
+	"ldirectord/internal/history"
+	"ldirectord/internal/notify"
+)
+
+// news is what is told of a kind of condition when it begins and ends.
+type news struct {
+	// how often it began; 0 while it does not hold. Nil: it can't begin again while it says something
+	count func(*subject) int
+	// begins is told when the count rises, ends when it becomes 0; nil: nothing is. A notice without an event is
+	// not told.
+	begins, ends func(*subject, begun) notice
+	after        func(*virtual) time.Duration // it is told when it has held so long; nil: at once
+	over         func(*subject) time.Time     // when time alone ends it; nil: never
+}
+
+// notice is what is told, once.
+type notice struct {
+	event  notify.Kind
+	what   string // before the name of the server or the virtual service
+	more   string // after it
+	reason string // as mails and hooks get it
+	past   string // as history records it; "": not at all
+}
+
+// alike makes a notice that is the same for all servers.
+func alike(event notify.Kind, what, more string) func(*subject, begun) notice {
+	return func(*subject, begun) notice { return notice{event: event, what: what, more: more} }
+}
+
+// begun is a condition that holds, as it was told last.
+type begun struct {
+	count int
+	due   time.Time // when it is told
+	told  bool      // else it has not held long enough
+}
+
+// recent is what is remembered of a server, or of a virtual service, while it changes.
+type recent struct {
+	begun  map[*news]begun // the conditions that hold
+	shifts []time.Time     // when the state of a server changed, see flapsKind
+}
+
+// memoryOf returns the memory of a server, or without one of its virtual service.
+func memoryOf(v *virtual, s *server) *recent {
+	kept := &v.recent
+	if s != nil {
+		kept = &s.recent
+	}
+	if *kept == nil {
+		*kept = &recent{begun: map[*news]begun{}}
+	}
+	return *kept
+}
+
+// often is how often a kind of condition that is told has begun; 0 while it does not hold.
+func (k *kind) often(a *subject) int {
+	if k.count != nil {
+		return k.count(a)
+	}
+	return min(len(k.says(a)), 1)
+}
+
+// changed tells which conditions of a server, or without one of its virtual service, have begun or ended since the last
+// call, and notes when time alone changes that.
+func (t *teller) changed(v *virtual, s *server) { t.compare(v, s, true) }
+
+// known takes what holds now as told: another daemon has the virtual service, or a former plan or daemon told it. What
+// is told only after a while may not have been yet, and stays as it is.
+func (t *teller) known(v *virtual, s *server) { t.compare(v, s, false) }
+
+func (t *teller) compare(v *virtual, s *server, tells bool) {
+	a, was := &t.subject, v.recent
+	a.Now = t.now()
+	a.aboutAll(v)
+	defer func() { *a = subject{} }() // a plan that was replaced may be freed
+	if s != nil {
+		a.about(v, s, s.worst())
+		was = s.recent
+	}
+	for _, one := range a.kinds() {
+		k := one.news
+		if k == nil || k.after != nil && !tells {
+			continue
+		}
+		count := one.often(a)
+		if count == 0 && (was == nil || len(was.begun) == 0) {
+			continue // as for most servers
+		}
+		n := k.follow(a, memoryOf(v, s).begun, count)
+		if n.past != "" && tells {
+			t.note(history.Changed, n.past, s)
+		}
+		if n.event != "" && tells {
+			t.report(v, s, n.event, n.what, n.more, n.reason)
+		}
+	}
+}
+
+// follow notes how often a condition has begun, and returns what there is to tell.
+func (k *news) follow(a *subject, all map[*news]begun, count int) (n notice) {
+	was, held := all[k]
+	now := begun{count, was.due, was.told}
+	switch {
+	case count > 0 && !held:
+		now.due = a.Now
+		if k.after != nil {
+			now.due = now.due.Add(k.after(a.v))
+		}
+	case count > 0:
+	case held && k.ends != nil:
+		n = k.ends(a, was)
+		fallthrough
+	default:
+		delete(all, k)
+		return n
+	}
+	if k.over != nil {
+		a.v.sooner(k.over(a))
+	}
+	if now.told = was.told || !a.Now.Before(now.due); !now.told {
+		a.v.sooner(now.due)
+	} else if !was.told || count > was.count {
+		n = k.begins(a, was)
+	}
+	all[k] = now
+	return n
+}

@@ -1,0 +1,137 @@
+package core
+
+import (
+	"bytes"
+	"encoding/json"
+	"time"
+
+	"ldirectord/internal/notify"
+	"ldirectord/internal/view"
+	"ldirectord/parser"
+)
+
+// message is a virtual service at one moment, as onchange and the webhook get it.
+type message struct {
+	Virtual   string           `json:"virtual"`
+	Available bool             `json:"available"`        // a server is up or held, and clients get to it
+	Reason    string           `json:"reason,omitempty"` // why it is not available, though a server is up
+	Fallback  bool             `json:"fallback"`         // the fallback server serves
+	Announced *bool            `json:"announced,omitempty"`
+	Enough    *view.MinServers `json:"minservers,omitempty"`
+	Servers   []member         `json:"servers"`
+	Leaving   []string         `json:"leaving,omitempty"` // servers that left the file and drain
+}
+
+// member is a real server in a message.
+type member struct {
+	Real    string `json:"real"`
+	Address string `json:"address,omitempty"` // the address, if Real is a host name
+	State   string `json:"state"`             // unknown, up, down, drained, maintenance or off
+	Weight  int    `json:"weight"`            // as configured
+	Reason  string `json:"reason,omitempty"`
+	Held    bool   `json:"held,omitempty"`
+	Waits   string `json:"waits_for,omitempty"`
+}
+
+// newMessage describes a virtual service and counts its servers that are up.
+func newMessage(now *view.Virtual) (m message, up int) {
+	m = message{Virtual: now.ID, Announced: now.Announced, Enough: now.Enough}
+	m.Fallback = now.Fallback != nil && now.Fallback.Active
+	for i := range now.Servers {
+		s := &now.Servers[i]
+		if s.State == "up" && s.WaitsFor == "" {
+			up++
+		}
+		m.Servers = append(m.Servers,
+			member{s.Real, s.Address, s.State, s.Weight, s.Reason, s.Held, s.WaitsFor})
+	}
+	for i := range now.Leaving {
+		m.Leaving = append(m.Leaving, now.Leaving[i].Real)
+	}
+	return m, up
+}
+
+// message describes a virtual service at a moment.
+func (v *virtual) message(now time.Time) (m message, up int) {
+	m, up = newMessage(&describeAll([]*virtual{v}, nil, now)[0])
+	if m.Available, _ = v.Available(); m.Available && v.servesNothing() {
+		m.Available, m.Reason = false, "servers pass, and have weight 0"
+	}
+	return m, up
+}
+
+// tells reports whether anything receives the states of a virtual service: the operator's command, or a channel.
+func (t *teller) tells(v *virtual) bool {
+	return v.Config.OnChange != "" || t.global.Channels != parser.Channels{}
+}
+
+// tellState reports the states of virtual services in the table, but not during a demotion.
+func (m *marker) tellState(virtuals ...*virtual) {
+	for _, v := range virtuals {
+		if m.demotion == nil && v.Known {
+			m.tell.state(v, m.now().Has(v.Marks), m.trouble)
+		}
+	}
+}
+
+// state reports the state of a virtual service if it has changed. A service is not available before the rules that mark
+// its packets are set. If they can't be changed later, it stays available. Trouble is why they can't be set.
+func (t *teller) state(v *virtual, marked bool, trouble string) {
+	if _, known := v.Available(); !t.tells(v) || !known {
+		return
+	}
+	now, up := v.message(t.now())
+	if now.Available && !v.told.state.Available && !marked {
+		if trouble == "" {
+			return // reported when the rules are set, or can't be set
+		}
+		now.Available, now.Reason = false, "mark rules can't be set: "+trouble
+	}
+	t.became(v, now, up, func() func() { return nil })
+}
+
+// leaving reports virtual services that are about to leave the table, by cleanstop and without another daemon
+// that waits. It reports whether a receiver is awaited.
+func (t *teller) leaving(virtuals []*virtual, why string) (waits bool) {
+	await := func() func() {
+		waits = true
+		return t.await()
+	}
+	for _, v := range virtuals {
+		if !v.Goes() || !t.tells(v) || v.told.state.Text != nil && !v.told.state.Available {
+			continue
+		}
+		now, up := v.message(t.now())
+		now.Available, now.Reason = false, why
+		t.became(v, now, up, await)
+	}
+	return waits
+}
+
+// became reports the new state of a virtual service, if it differs from the last report. Await is called for each
+// receiver to wait for.
+func (t *teller) became(v *virtual, now message, up int, await func() (done func())) {
+	text, err := json.Marshal(now)
+	if text = append(text, '\n'); err != nil || bytes.Equal(text, v.told.state.Text) {
+		return
+	}
+	c := Change{user: user{v: v}, Before: v.told.state, Await: await}
+	c.After.Report = notify.Report{Text: text, Available: now.Available, Up: up, Servers: len(now.Servers)}
+	v.told.state, c.Virtual = c.After, v.Config.ID
+	t.tell(c)
+}
+
+// fallback reports when the last server is lost and when the first one is back, for fallbackcommand.
+func (t *teller) fallback(v *virtual) {
+	up, known := v.Available()
+	state := "stop"
+	if !up {
+		state = "start"
+	}
+	if v.Config.FallbackCommand == "" || !known || v.told.fallback == state {
+		return
+	}
+	c := Change{user: user{v: v}, Before: State{Fallback: v.told.fallback}, After: State{Fallback: state}}
+	v.told.fallback, c.Virtual = state, v.Config.ID
+	t.tell(c)
+}

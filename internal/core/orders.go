@@ -1,0 +1,177 @@
+package core
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"ldirectord/internal/health"
+	"ldirectord/internal/history"
+	"ldirectord/internal/judge"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/notify"
+	"ldirectord/internal/orders"
+	"ldirectord/internal/plan"
+	"ldirectord/internal/view"
+)
+
+// clockLook is the interval between looks at the wall clock while an order has an end, because the clock may be set.
+const clockLook = 10 * time.Second
+
+// Order puts these orders in force, and has the table follow. Ready are servers that no longer wait to come back, even
+// those without an order.
+func (c *Core) Order(now time.Time, all orders.All, ready ...lvs.Backend) {
+	c.tell.tick(now)
+	c.ordered.forgive(ready)
+	c.ordered.replace(all)
+	c.ordered.apply()
+	c.writer.sync(nil)
+}
+
+// orderBook puts orders in force.
+type orderBook struct {
+	*services
+	next time.Time // when the next order ends; zero: none has an end
+
+	examiner  *examiner
+	announcer *announcer
+}
+
+// forgive lets waiting servers back into service.
+func (b *orderBook) forgive(ready []lvs.Backend) {
+	for _, v := range b.virtuals {
+		for _, s := range v.servers {
+			name, _ := s.entry.Names()
+			if s.Fallen && slices.Contains(ready, lvs.At(v.Config.ID, name)) {
+				b.tell.note(history.Order, "order: ready", s)
+				s.Forgive()
+				v.touch()
+			}
+		}
+	}
+}
+
+// replace reports which orders are new and which are undone.
+func (b *orderBook) replace(all orders.All) {
+	begun, undone := b.hold.Given(all)
+	b.say(begun, notify.Ordered, "Order")
+	b.say(undone, notify.Ordered, "Order undone")
+}
+
+// end drops and reports orders whose time is over, and notes when the next one ends.
+func (b *orderBook) end(now time.Time) {
+	var over orders.All
+	ends := map[lvs.Backend]time.Time{}
+	for at, o := range b.hold.Held {
+		end := o.End()
+		if o.Ends > 0 { // by the monotonic clock, which can't be set
+			end = now.Add(min(end.Sub(now), clockLook))
+		}
+		if !o.Until.IsZero() {
+			ends[at] = end
+		}
+	}
+	over, b.next = b.hold.Expire(ends, now)
+	b.say(over, notify.OrderEnded, "Order ended")
+}
+
+// say reports an event of orders. For a plain drain the line about the weight is enough; for an order to obey, the line
+// of the guard.
+func (b *orderBook) say(all orders.All, kind notify.Kind, what string) {
+	for _, at := range all.Sorted() {
+		o := all[at]
+		if o.Kind == orders.Obey || o.IsPlain() {
+			continue
+		}
+		name := at.Virtual
+		for _, v := range b.virtuals {
+			if v.Config.ID == name {
+				name = v.label()
+			}
+		}
+		if at.Real != "" {
+			name = at.Real + " (" + name + ")"
+		}
+		text := fmt.Sprintf("%s: %s: %s", what, name, o)
+		b.tell.emit(notify.Event{Kind: kind, Virtual: at.Virtual, Real: at.Real, Text: text, Reason: o.Why})
+	}
+}
+
+// apply carries out the orders in force. Orders for servers outside the plan are kept for a later plan.
+func (b *orderBook) apply() {
+	b.end(b.tell.now())
+	all := b.hold.Held
+	b.announcer.reconsider()
+	for _, v := range b.virtuals {
+		b.examiner.obey(v, all[lvs.Backend{Virtual: v.Config.ID}])
+		for _, s := range v.servers {
+			if o := v.OrderOf(all, s.entry); o != s.ordered() {
+				b.tell.ordered(s, o)
+				s.order = new(o)
+				s.Ordered(plan.Decisive(o))
+				v.touch()
+			}
+		}
+	}
+}
+
+// ordered is the server's order, zero without one.
+func (s *server) ordered() orders.Order {
+	if s.order == nil {
+		return orders.Order{}
+	}
+	return *s.order
+}
+
+// suspended is what puts the server into maintenance: a file, an order or its own report; "" for nothing.
+func (s *server) suspended() string {
+	if s.maintenance == "" && s.Suspended() {
+		return s.note()
+	}
+	return s.maintenance // "" for none
+}
+
+// note is why the server gets no new connections, besides its checks; "" for nothing.
+func (s *server) note() string { return cmp.Or(s.rerouting(), s.command(), s.asks()) }
+
+// rerouting is what a server waits for before it changes to gate; "" for nothing.
+func (s *server) rerouting() string {
+	if !s.Rerouted {
+		return ""
+	}
+	return "changes to gate, one server at a time, when its connections have ended: " + view.Carried(s.carries)
+}
+
+// command is the server's order in words; "" without one.
+func (s *server) command() string {
+	o := s.ordered()
+	if o.Kind == "" {
+		return ""
+	}
+	if !o.Since.IsZero() && o.By != "" {
+		o.By += o.Since.Local().Format(" since Jan 02 15:04")
+	}
+	return "order: " + o.String()
+}
+
+// asks is what the server requests, in words; "" for nothing.
+func (s *server) asks() string {
+	if asks := s.Asks(); asks > health.NoAdmin {
+		return "reports " + asks.String()
+	}
+	return ""
+}
+
+var (
+	reroutedKind = kind{name: "rerouted", trouble: judge.Noted,
+		says: func(a *subject) string { return a.s.rerouting() }}
+	orderKind = kind{name: "order", trouble: judge.Noted,
+		says: func(a *subject) string { return a.s.command() }}
+	reportsKind = kind{name: "reports", trouble: judge.Noted, says: func(a *subject) string {
+		if a.s.ordered().Kind != "" {
+			return ""
+		}
+		return a.s.asks()
+	}}
+)

@@ -1,0 +1,111 @@
+package core
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"ldirectord/internal/judge"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/notify"
+)
+
+// sync decides every virtual service that is due and updates the table. It starts from the last write, so that one
+// change is one request. It reads the table only if the last write is unknown, or if a change shows that the table
+// differs. Then it removes virtual services that are no longer configured. Have, if not nil, is the table as just read.
+func (w *writer) sync(have lvs.Table) {
+	var changes []*change
+	var unknown []*virtual
+	now := w.tell.now()
+	taken := w.agenda.take(now)
+	for _, v := range taken {
+		if v.Gathers() {
+			v.Away = v.addresses.areElsewhere()
+			if v.HasGathered() {
+				v.touch()
+			}
+		}
+		v.weighed = v.weighed && !v.dirty
+		steps := v.moves && v.again.Before(now.Add(time.Second)) // which decides, too
+		if !v.dirty && (steps || !v.Obeys) {
+			continue
+		}
+		v.dirty = v.dirty && v.IsOurs() // the daemon that takes it over writes it
+		if v.moves && v.Known && v.dirty && !v.retry.Waits(false, now) && w.mayAsk() {
+			v.wakeAt(time.Time{})
+			unknown = append(unknown, v) // a weight that moves may not undo a change by hand
+			continue
+		}
+		decision := w.decide(v)
+		switch {
+		case !v.dirty || v.retry.Waits(v.retry.SettingsOnly && v.hasTurned(), now) || !w.mayAsk():
+		case v.Known:
+			changes = append(changes, w.newChange(v, v.last(), decision))
+		default:
+			unknown = append(unknown, v)
+		}
+	}
+	w.agenda.giveBack(taken)
+	w.follow(changes, unknown, have)
+	w.remover.purge()
+}
+
+// hasTurned reports whether a server changed its state since the last write.
+func (v *virtual) hasTurned() bool {
+	return slices.ContainsFunc(v.servers, func(s *server) bool { return s.Turned })
+}
+
+// succeeded ends a failure that failed has reported.
+func (w *writer) succeeded(v *virtual) {
+	if v.retry.Succeeded() {
+		w.tell.say(v, nil, notify.TableRecovered, "Table changes succeed again: "+v.called(), "")
+	}
+}
+
+// failed reports that a change failed and sets the time of the next try. It reports once until a change succeeds or the
+// configuration changes. If the table does not answer, only one virtual service is reported. A change that the end of
+// the daemon interrupts is not a failure.
+func (w *writer) failed(v *virtual, o judge.Outcome) {
+	v.weighed = false
+	v.touch()
+	if o.Answer == judge.Interrupted {
+		return
+	}
+	if !v.retry.SettingsOnly {
+		v.Lost() // some of the changes may have been made: the next difference is not an external change
+	}
+	if v.retry.Refusal == "" {
+		unanswered := o.Answer == judge.Unanswered
+		if unanswered && w.told {
+			return
+		}
+		w.told = unanswered
+		w.tell.say(v, nil, notify.TableError,
+			fmt.Sprintf("Table change failed: %s: %v", v.called(), o.Err), o.Err.Error())
+	}
+	v.retry.Failed(o.Err.Error(), v.Config.CheckInterval.Duration(), w.tell.now())
+}
+
+// nextTry is when a virtual service is due by time alone, or a failed change is tried again; zero: never.
+func (w *writer) nextTry(lists ...[]*virtual) time.Time {
+	next := w.agenda.next()
+	for _, list := range lists {
+		for _, v := range list {
+			if v.dirty {
+				next = earliest(next, w.triedAt(v))
+			}
+		}
+	}
+	return next
+}
+
+// triedAt is when a virtual service that is due gets its change.
+func (w *writer) triedAt(v *virtual) time.Time {
+	at := w.tell.now()
+	for _, until := range []time.Time{v.retry.Until(), w.silence.Until()} {
+		if until.After(at) {
+			at = until
+		}
+	}
+	return at
+}

@@ -1,0 +1,88 @@
+package core
+
+import (
+	"maps"
+	"slices"
+
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/plan"
+	"ldirectord/parser"
+)
+
+// remover removes virtual services that are no longer configured. They continue to serve until their replacement is
+// ready.
+type remover struct {
+	*claimant
+	writer *writer
+}
+
+// disown queues virtual services for removal that the plan does not keep in the table. This director or the previous
+// daemon added them.
+func (r *remover) disown(owned []*virtual) {
+	kept := byKey(r.virtuals)
+	maps.DeleteFunc(kept, func(_ lvs.Key, v *virtual) bool { return !v.Keeps() })
+	r.purges = slices.DeleteFunc(r.purges, func(p *virtual) bool {
+		if kept[p.Key()] == nil {
+			return false
+		}
+		owned = append(owned, p)
+		return true
+	})
+	announced := r.announcer.byKey()
+	for _, was := range owned {
+		if v := kept[was.Key()]; v != nil {
+			v.LeftIn = r.standby
+		} else {
+			r.add(was, announced[was.Key()])
+		}
+	}
+}
+
+// add queues a virtual service for removal. Perhaps only its key is known. While it is announced, its mark rules stay.
+func (r *remover) add(was *virtual, addresses []*announcement) *virtual {
+	cfg := &parser.Virtual{ID: was.Key().ID(), Key: was.Key()}
+	cfg.CheckInterval = r.global.CheckInterval
+	v := &virtual{Service: &plan.Service{Config: cfg}, addresses: addresses, writing: writing{dirty: true}}
+	if v.Case.Section = &v.Service.Section; slices.ContainsFunc(addresses, r.announcer.lingers) {
+		v.Marks = was.Service.Section.Marks
+	}
+	r.purges = append(r.purges, v)
+	return v
+}
+
+// mayNotGo reports whether a virtual service must stay: until the mark rules that replace it are set and its addresses
+// are withdrawn.
+func (r *remover) mayNotGo(v *virtual) bool {
+	return !r.announcer.atEnd && (r.marker.now().Holds(v.Key()) || r.announcer.holds(v.addresses))
+}
+
+// purge removes the queued virtual services that no longer have to stay.
+func (r *remover) purge() {
+	unmarked := false
+	for _, v := range r.purges {
+		if len(v.Marks) > 0 && !r.announcer.holds(v.addresses) {
+			v.Marks, unmarked = nil, true
+		}
+	}
+	if unmarked {
+		r.marker.order()
+	}
+	now, before := r.tell.now(), len(r.purges)
+	r.purges = slices.DeleteFunc(r.purges, func(v *virtual) bool {
+		if r.mayNotGo(v) || v.retry.Waits(false, now) || !r.writer.mayAsk() {
+			return false
+		}
+		if r.leaves(v) {
+			return true
+		}
+		if o := r.writer.remove(v); o.Err != nil {
+			r.writer.failed(v, o)
+			return false
+		}
+		r.writer.succeeded(v)
+		return true
+	})
+	if len(r.purges) < before {
+		r.record()
+	}
+}

@@ -1,0 +1,139 @@
+package core
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"ldirectord/internal/health"
+	"ldirectord/internal/judge"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/orders"
+	"ldirectord/internal/plan"
+	"ldirectord/internal/view"
+)
+
+// SnapshotOf is the state of a plan before any check, with an empty table.
+func SnapshotOf(p *plan.Plan, now time.Time) *view.Snapshot {
+	a, virtuals := announcer{}, virtualsOf(p)
+	a.enlist(virtuals, time.Time{})
+	return &view.Snapshot{Standby: true, Virtuals: describeAll(virtuals, nil, now), Announcements: a.describe()}
+}
+
+// Snapshot copies the state: one to three milliseconds for 10,000 servers.
+func (c *Core) Snapshot(now time.Time) *view.Snapshot {
+	c.tell.tick(now)
+	return &view.Snapshot{
+		Time: now, Status: c.tell.status, Standby: c.standby,
+		Orders: c.hold.Held, Over: maps.Clone(c.hold.Over),
+		Table: c.writer.asked, Unread: c.writer.unread, Marks: c.marker.trouble, Folder: c.folder.trouble,
+		Shortages: c.examiner.shortages, Purging: len(c.purges),
+		Announcements: c.announcer.describe(), Announcing: c.announcer.trouble,
+		Virtuals: describeAll(c.virtuals, c.hold.Held, now), Counted: c.writer.counted,
+		Small: c.global.Metrics == "small",
+	}
+}
+
+// describeAll describes virtual services, with the orders in force.
+func describeAll(virtuals []*virtual, held orders.All, now time.Time) []view.Virtual {
+	list, a := make([]view.Virtual, len(virtuals)), &subject{orders: held}
+	a.Now = now
+	all := 0
+	for _, v := range virtuals {
+		all += v.size()
+	}
+	servers := make([]view.Server, all)
+	for i, v := range virtuals {
+		n := v.size()
+		own := servers[:n:n]
+		servers = servers[n:]
+		for k, s := range v.servers {
+			describe(&own[k], v, s, a)
+			if own[k].Serves = judge.InService(&v.Case, s.Server); own[k].Serves {
+				list[i].Serving++
+			}
+		}
+		for k := range v.Config.Waiting {
+			w := &v.Config.Waiting[k]
+			now := &own[len(v.servers)+k]
+			*now = view.Server{
+				Real: w.Name, ServerNames: view.ServerNames{Waits: !w.IsRange},
+				State: health.Unknown.String(), Since: v.waitingSince, Weight: w.Weight,
+				Conditions: []view.Condition{
+					{Kind: "no address", Trouble: judge.Doubt, Text: plan.NoAddress(*w)}},
+			}
+			now.FillOld()
+		}
+		list[i] = view.Virtual{
+			Serving: list[i].Serving, Nothing: v.servesNothing(),
+			ID: v.Config.ID, Name: v.Name(), Title: v.Config.ServiceName, Key: v.Key(),
+			Scheduler: v.Settings.Scheduler, Refuses: v.Config.RefusesClientsOfTheDown(),
+			Fallback: describeFallback(v, a),
+			Written:  v.Known && !v.dirty, Rule: v.Rule, Error: v.retry.Refusal, Added: added(&v.Case),
+			Took: v.took, Stages: v.stages, Servers: own,
+			Leaving: describeLeavers(v),
+			Guard:   v.guard(), Holder: v.holder(), Recovered: v.Recovered(),
+			Order: held[lvs.Backend{Virtual: v.Config.ID}],
+			Full:  v.full, Enough: v.minServers(), Owner: v.elsewhere(), Beside: v.shared(),
+		}
+		a.aboutAll(v)
+		list[i].Conditions = a.conditions()
+		if elsewhere := func(one *announcement) bool { return !one.IsThere() }; len(v.addresses) > 0 {
+			list[i].Announced = new(!slices.ContainsFunc(v.addresses, elsewhere))
+		}
+	}
+	return list
+}
+
+// size is the number of servers of a virtual service, including servers without an address.
+func (v *virtual) size() int { return len(v.servers) + len(v.Config.Waiting) }
+
+// describe describes a server.
+func describe(now *view.Server, v *virtual, s *server, a *subject) {
+	now.Real, now.Alias = s.entry.Names()
+	now.Addr, now.Weight = s.Dest.Addr, int(s.Dest.Weight)
+	if now.Moved = s.MovedTo >= 0; s.entry.Follows() {
+		now.Address = s.entry.Real.Addr.Addr().String()
+	} else if s.entry.Real.Named != nil && !now.Moved {
+		now.Host = s.entry.Real.Named.Host
+	}
+	worst := s.worst()
+	now.State, now.Since, now.Streak = s.StateName().String(), s.Since, int(worst.Health.Streak)
+	if o := s.ordered(); s.Name > judge.Down && o.TakesOut() && !o.Since.IsZero() && o.Since.Before(now.Since) {
+		now.Since = o.Since // by an earlier daemon
+	}
+	now.Drained, now.Order, now.Rule = s.Drained(), s.order, s.Why.String()
+	now.Up, now.Held = s.IsUp() && !s.Held, s.Held && !now.Drained
+	now.Tally, now.Carries, now.Counted, now.Limit = s.tally, s.carries, s.counted, s.Dest.Upper
+	for x := range v.checks(s) {
+		j := x.j
+		c := j.check
+		if c != nil && c.last.CertEnd != 0 && (now.CertEnd == 0 || c.last.CertEnd < now.CertEnd) {
+			now.CertEnd = c.last.CertEnd
+		}
+		if c != nil && c.answered != 0 {
+			now.Due = earliest(now.Due, c.answered.Time().Add(cmp.Or(c.hurried, x.task().Every)))
+		}
+		if s.first.next != nil {
+			now.Checks = append(now.Checks, x.describe())
+		}
+	}
+	now.Effective, now.InTable = v.WeightAt(s.Dest.Addr)
+	if c := worst.check; c != nil {
+		now.Checked, now.Last = c.at.Time(), c.last
+	}
+	a.about(v, s, worst)
+	now.Conditions = a.conditions()
+	now.FillOld()
+}
+
+func (x user) describe() view.Check {
+	j := x.j
+	now := view.Check{Name: x.use().Name(), Agent: j.Aside, State: j.Health.State.String(),
+		Streak: int(j.Health.Streak), Unjudged: j.cantJudge()}
+	if j.check != nil {
+		now.Checked, now.Last = j.check.at.Time(), j.check.last
+	}
+	return now
+}

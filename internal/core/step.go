@@ -1,0 +1,162 @@
+package core
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"ldirectord/internal/announce"
+	"ldirectord/internal/history"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/maintenance"
+	"ldirectord/internal/schedule"
+)
+
+// Effects are what is to be done after a step. The results of slow orders are events.
+type Effects struct {
+	SetRules bool // mark rules are to be set, exactly these; Marked takes the result
+	Rules    []lvs.MarkRule
+	Place    bool // addresses are to be put on devices, and all others withdrawn; Placed takes the result
+	Wanted   []lvs.Wanted
+	Follow   bool      // changes of addresses and devices are of interest, see Recheck
+	Idle     bool      // no demotion and no order for mark rules is under way
+	Settled  bool      // no check is without its first result
+	Next     time.Time // when the next step is due by time alone; zero: never
+}
+
+// Step has everything follow that events and time have made due: the table, addresses, mark rules, orders.
+func (c *Core) Step(now time.Time) Effects {
+	c.tell.tick(now)
+	if isDue(c.compared, now) {
+		c.compare()
+		c.compared = c.tell.now().Add(c.driftInterval())
+	}
+	if isDue(c.leavers.lookAt, now) {
+		c.leavers.look(&c.writer)
+	}
+	if isDue(c.observer.lookAt, now) {
+		c.observer.look(&c.writer)
+	}
+	if c.demotion != nil && isDue(c.demotionEnds(), now) {
+		c.demote()
+	}
+	if isDue(c.ordered.next, now) {
+		c.ordered.apply()
+	}
+	c.writer.sync(nil)
+	return c.effects()
+}
+
+// compare compares the table, mark rules and addresses with what they should be.
+func (c *Core) compare() {
+	c.writer.checkDrift()
+	c.marker.recheck()
+	c.announcer.recheck()
+}
+
+// effects decides where the addresses belong, and returns what is to be done.
+func (c *Core) effects() (e Effects) {
+	c.announce()
+	e.Rules, e.SetRules = c.marker.take()
+	e.Wanted, e.Place = c.announcer.take()
+	e.Follow = len(c.announcer.list) > 0
+	e.Idle = c.marker.idle() && c.demotion == nil
+	if e.Settled = c.examiner.waiting == 0; e.Settled {
+		c.tell.enter(lvs.StatusRunning)
+	}
+	e.Next = c.next()
+	return e
+}
+
+// announce decides again where the addresses belong, after a change.
+func (c *Core) announce() {
+	a, now := c.announcer, c.tell.now()
+	for _, v := range c.agenda.open {
+		if v.isUnweighed() {
+			v.Weigh()
+			v.weighed = true
+			a.reconsider()
+		}
+	}
+	if !a.stale && !isDue(a.look, now) {
+		return
+	}
+	a.decide(now)
+	if c.examiner.held {
+		c.examiner.run(nil)
+	}
+}
+
+// next is when time alone makes something due; zero: never.
+func (c *Core) next() time.Time {
+	next := c.writer.nextTry(c.agenda.open, slices.DeleteFunc(slices.Clone(c.purges), c.remover.mayNotGo))
+	if !c.ordered.next.IsZero() {
+		next = earliest(next, c.ordered.next, c.tell.now().Add(clockLook))
+	}
+	if c.demotion != nil {
+		next = earliest(next, c.demotionEnds())
+	}
+	return earliest(next, c.announcer.look, c.movers.due, c.leavers.lookAt, c.observer.lookAt, c.compared)
+}
+
+// isDue reports whether a time has come; the zero time is never.
+func isDue(at, now time.Time) bool { return !at.IsZero() && !now.Before(at) }
+
+// earliest is the first of these times; zero, which is never, if there is none.
+func earliest(times ...time.Time) (first time.Time) {
+	for _, t := range times {
+		if first.IsZero() || !t.IsZero() && t.Before(first) {
+			first = t
+		}
+	}
+	return first
+}
+
+// Results takes the results of checks.
+func (c *Core) Results(now time.Time, updates []schedule.Update) {
+	c.tell.tick(now)
+	c.examiner.results(updates)
+}
+
+// Maintained takes a reading of maintenancedir.
+func (c *Core) Maintained(now time.Time, r maintenance.Reading) {
+	c.tell.tick(now)
+	c.folder.obey(r)
+}
+
+// Placed takes the places of addresses, after an order or its failure.
+func (c *Core) Placed(now time.Time, all []announce.Place, err error) {
+	c.tell.tick(now)
+	c.announcer.took(all, err)
+}
+
+// Recheck has the announced addresses examined, because something changed on devices.
+func (c *Core) Recheck() { c.announcer.recheck() }
+
+// Claimed takes a change of the claims of other daemons. A virtual service of a daemon that stopped is back at once.
+func (c *Core) Claimed(now time.Time) {
+	c.tell.tick(now)
+	if c.demotion == nil {
+		c.claimant.record()
+	}
+	c.writer.sync(nil)
+	c.writer.checkDrift()
+}
+
+// Marked takes the result of an order for mark rules, with a line for each damaged rule that was restored.
+func (c *Core) Marked(now time.Time, rules []lvs.MarkRule, restored []string, err error) {
+	c.RulesSet(now, rules, restored, err)
+	c.announcer.reconsider()
+	for _, v := range c.ours {
+		if len(v.Marks) == 0 {
+			continue
+		}
+		for _, what := range restored {
+			if v.Key().IPv6 == strings.HasPrefix(what, "IPv6") {
+				what = "changed externally: mark rules: " + what + "; restored"
+				c.tell.note(history.Changed, what, v.servers...)
+			}
+		}
+		c.marker.tellState(v)
+	}
+}

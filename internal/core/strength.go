@@ -1,0 +1,45 @@
+package core
+
+import (
+	"slices"
+
+	"ldirectord/internal/judge"
+	"ldirectord/internal/view"
+	"ldirectord/parser"
+)
+
+// minServers is nil without the directive.
+func (v *virtual) minServers() *view.MinServers {
+	if v.Config.MinServers.Low.N == 0 {
+		return nil
+	}
+	now := v.Case
+	now.Weigh()
+	n := &now.Strength
+	return &view.MinServers{Up: n.Up, Needed: n.Needed, Enough: n.Enough}
+}
+
+// servesNothing reports whether clients get nothing: nothing in the table has a weight, and the file wants more.
+func (v *virtual) servesNothing() bool {
+	return v.IsOurs() && v.Known && !v.Have.Serve() && v.Config.CheckType != parser.Off
+}
+
+var nothingServesKind = kind{name: "nothing serves", trouble: judge.Broken,
+	says: func(a *subject) string {
+		if !a.v.servesNothing() {
+			return ""
+		}
+		fallback := "the fallback stays out"
+		if len(a.v.Fallbacks) == 0 {
+			fallback = "there is no fallback"
+		}
+		return "no server serves, and " + fallback + ": clients get nothing"
+	}}
+
+var noWeightKind = kind{name: "no weight", trouble: judge.Broken, says: func(a *subject) string {
+	passes := func(s *server) bool { return s.IsUp() && !s.Held }
+	if !a.v.servesNothing() || !slices.ContainsFunc(a.v.servers, passes) {
+		return ""
+	}
+	return "the servers that pass have weight 0, which keeps a fallback out"
+}}

@@ -1,0 +1,92 @@
+package core
+
+import (
+	"errors"
+	"time"
+
+	"ldirectord/internal/judge"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/view"
+)
+
+// Table carries out the requests of a core to IPVS, which waits for each answer. A request that is not answered within
+// its limit may be carried out, or not.
+type Table interface {
+	// Do makes changes in their order.
+	Do(limit time.Duration, ops ...lvs.Op) []judge.Outcome
+	Read(limit time.Duration) (lvs.Table, judge.Outcome)
+	// Services reads virtual services with the counters of their destinations. Those that could not be read are
+	// missing.
+	Services(limit time.Duration, keys ...lvs.Key) (lvs.Table, judge.Outcome)
+	// Timeouts sets those of idle connections that are not 0, and returns the former ones.
+	Timeouts(limit time.Duration, want lvs.Timeouts) (was lvs.Timeouts, o judge.Outcome)
+	// Now is the time at which the last request ended.
+	Now() time.Time
+}
+
+// table sends requests to IPVS. While the table does not answer, results, orders and questions are handled.
+type table struct {
+	Table
+	silence judge.Silence
+	ends    bool // a request was interrupted: the daemon ends
+	told    bool // the missing answer was reported
+	asked   view.Operations
+}
+
+// use has another way to the same table, which is asked at once.
+func (t *table) use(now Table) { t.Table, t.ends, t.silence = now, false, judge.Silence{} }
+
+// errSilent is the error while a table that did not answer gets no requests.
+var errSilent = errors.New("the table does not answer")
+
+// silent reports whether the table gets no request now, because it did not answer a moment ago.
+func (w *writer) silent() bool { return w.silence.Holds(w.tell.now()) }
+
+// mayAsk reports whether the table may get a request now.
+func (w *writer) mayAsk() bool { return !w.silent() && !w.ends }
+
+// ended notes what became of a request, and that time has passed.
+func (w *writer) ended(all ...judge.Outcome) {
+	w.tell.tick(w.Now())
+	silence := judge.Silence{}
+	for _, o := range all {
+		switch {
+		case o.Answer == judge.Interrupted:
+			w.ends = true
+			return
+		case o.Answer == judge.Unanswered && silence == judge.Silence{}:
+			silence = w.silence
+			silence.Unanswered(w.tell.now())
+		}
+	}
+	w.silence, w.told = silence, w.told && silence != judge.Silence{}
+}
+
+// read reads the whole table.
+func (w *writer) read() (lvs.Table, judge.Outcome) {
+	have, o := w.Read(w.silence.Limit())
+	w.asked.Add(view.ReadTable, o.Err)
+	w.ended(o)
+	return have, o
+}
+
+// counters reads virtual services with the counters of their destinations. Those that could not be read are missing.
+func (w *writer) counters(keys ...lvs.Key) lvs.Table {
+	if len(keys) == 0 || w.silent() {
+		return nil
+	}
+	found, o := w.Services(w.silence.Limit(), keys...)
+	w.asked.Add(view.ReadTable, o.Err)
+	w.ended(o)
+	return found
+}
+
+// do sends changes to the table.
+func (w *writer) do(ops ...lvs.Op) []judge.Outcome {
+	outcomes := w.Do(w.silence.Limit(), ops...)
+	for i, op := range ops {
+		w.asked.Add(int(op.Kind), outcomes[i].Err)
+	}
+	w.ended(outcomes...)
+	return outcomes
+}

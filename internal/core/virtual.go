@@ -1,0 +1,202 @@
+package core
+
+import (
+	"net/netip"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/internal/history"
+	"ldirectord/internal/judge"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/orders"
+	"ldirectord/internal/plan"
+	"ldirectord/internal/view"
+	"ldirectord/parser"
+)
+
+// virtual is one virtual service: what is planned, its state, and the director's notes.
+type virtual struct {
+	judge.Case
+	*plan.Service
+	servers []*server // servers of the file, then servers that left it and stay, then servers that moved away
+	all     []*server // as the entries, including those that moved away and are no longer needed
+
+	writing
+	acts
+	post
+
+	weighed bool // when its strength last changed
+
+	addresses    announced                       // the addresses that are announced for it
+	moving       []judge.Record                  // members, with what was recorded of them; nil: none moved yet
+	rules        map[netip.AddrPort]judge.RuleID // the rules that decided the places of other destinations
+	waitingSince time.Time                       // servers have no address; zero when all have one
+}
+
+// acts are notes on a virtual service that survive a reload.
+type acts struct {
+	told told
+	*recent
+	held   []*server      // that the guard holds; after a reload, until the next decision, those of the former plan
+	full   bool           // all servers in service are full
+	took   view.Durations // durations of its servers' checks
+	stages view.StageTimes
+}
+
+// server is one real server of a virtual service.
+type server struct {
+	*judge.Server
+	entry *plan.Entry
+	first judgement // the judgement by its first check; with checktype=off that has no task
+
+	maintenance string        // the file that puts it into maintenance; "" for none
+	order       *orders.Order // of the operator; nil, or without a kind: none
+
+	steps bool // only its weight changes, see judge.Section.Ramp
+
+	notes
+}
+
+// notes are what is known of a server beside its checks. They survive a reload.
+type notes struct {
+	before  judge.Name     // the previous state
+	counted bool           // the table had the server when it was read the last time
+	lasted  uint32         // how many seconds the previous state lasted
+	carries lvs.Counters   // its counters in the kernel
+	limit   *limit         // nil: it never had one
+	witness *judge.Witness // nil: it was never observed
+	tally   view.Tally
+	past    history.History
+	*recent // nil: its state never changed, and no condition ever held that is told
+}
+
+// virtualsOf are the virtual services of a plan, in the order of the file.
+func virtualsOf(p *plan.Plan) []*virtual {
+	list, all := make([]*virtual, len(p.Services)), make([]virtual, len(p.Services)) // allocated at once
+	left := roomFor(p.Services...)
+	for i, s := range p.Services {
+		list[i] = &all[i]
+		left = list[i].enlist(s, left)
+	}
+	return list
+}
+
+// room is memory for servers and their states.
+type room struct {
+	servers []server
+	states  []judge.Server
+}
+
+func roomFor(services ...*plan.Service) room {
+	n := 0
+	for _, s := range services {
+		n += len(s.Entries)
+	}
+	return room{make([]server, n), make([]judge.Server, n)}
+}
+
+// enlist makes the servers of a virtual service, with empty states. It returns the room that is left.
+func (v *virtual) enlist(s *plan.Service, in room) (left room) {
+	servers, n := make([]*server, len(s.Entries)), len(s.Entries)
+	for i := range servers {
+		servers[i] = &in.servers[i]
+	}
+	v.seat(s, servers, in.states[:n])
+	return room{in.servers[n:], in.states[n:]}
+}
+
+// seat gives the servers of a virtual service their entries and empty states.
+func (v *virtual) seat(s *plan.Service, servers []*server, states []judge.Server) {
+	now, n := s.Unknown(states), len(s.Section.Members)
+	v.Service, v.Case.Section = s, &s.Section
+	v.Servers, v.FallbackServers, v.Brakes = now.Servers, now.FallbackServers, now.Brakes
+	v.all, v.servers = servers, servers[:n:n]
+	for i, one := range servers {
+		one.sit(s.Entries[i], &states[i])
+	}
+}
+
+// sit gives a server its entry and its state, and a judgement for each of its checks.
+func (s *server) sit(e *plan.Entry, state *judge.Server) {
+	s.entry, s.Server = e, state
+	j := &s.first
+	for k, l := 0, &e.First; l != nil; k, l = k+1, l.Next {
+		if k > 0 {
+			j.next = &judgement{}
+			j = j.next
+		}
+		j.k, j.Check = uint8(k), s.Check(k)
+	}
+}
+
+// label and called name the virtual service in lines that the Perl ldirectord does not have.
+func (v *virtual) label() string  { return view.Label(v.Config.ID, v.Config.ServiceName) }
+func (v *virtual) called() string { return view.Label(v.Name(), v.Config.ServiceName) }
+
+// label is the name of a server in the log: its name and its address.
+func (s *server) label() string {
+	if s.Fallback {
+		return "fallback server " + s.entry.Name()
+	}
+	if s.entry.Follows() {
+		return s.entry.Name() + " at " + lvs.FormatAddr(s.entry.Real.Addr.Addr())
+	}
+	return s.entry.Name()
+}
+
+// serverAt returns the real server with an address of the table: if several share it, the one that is up; nil for none.
+func (v *virtual) serverAt(addr netip.AddrPort) *server {
+	if s := v.At(addr); s != nil {
+		return v.all[s.At]
+	}
+	return nil
+}
+
+// services are the virtual services of the plan in force and the remaining ones of former plans, with the role and the
+// teller. The parts of the director share one.
+type services struct {
+	role
+	tell     teller
+	global   *parser.Global
+	hold     orders.Book
+	tls      checker.TLSSums
+	virtuals []*virtual // in the order of the file
+	ours     []*virtual // those that this director puts into the table
+	purges   []*virtual // no longer configured, still in the table
+	agenda   agenda
+}
+
+// minDrift is the shortest time between two comparisons of the table.
+const minDrift = time.Second
+
+// watchedDrift is the longest interval of drift checks, in seconds, where checkinterval may be long because servers are
+// watched.
+const watchedDrift = 10
+
+// driftInterval is the smallest checkinterval, less a tenth, so that a removed entry is back within one interval.
+func (all *services) driftInterval() time.Duration {
+	interval := all.global.CheckInterval
+	for _, v := range all.virtuals {
+		interval = min(interval, v.Config.CheckInterval)
+		if v.Config.Watch.On {
+			interval = min(interval, watchedDrift)
+		}
+	}
+	return max(interval.Duration(), minDrift) * 9 / 10
+}
+
+func byKey(virtuals []*virtual) map[lvs.Key]*virtual {
+	all := make(map[lvs.Key]*virtual, len(virtuals))
+	for _, v := range virtuals {
+		all[v.Key()] = v
+	}
+	return all
+}
+
+func keysOf(virtuals []*virtual) []lvs.Key {
+	keys := make([]lvs.Key, len(virtuals))
+	for i, v := range virtuals {
+		keys[i] = v.Key()
+	}
+	return keys
+}

@@ -1,0 +1,73 @@
+package core
+
+import (
+	"runtime"
+	"testing"
+	"time"
+
+	"ldirectord/internal/health"
+	"ldirectord/internal/judge"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/plan"
+	"ldirectord/internal/schedule"
+	"ldirectord/parser"
+)
+
+// virtualOf is a virtual service with these servers.
+func virtualOf(cfg *parser.Virtual, servers ...*server) *virtual {
+	p, _ := plan.New(&parser.Config{Virtuals: []*parser.Virtual{cfg}}, neverChecked)
+	entries := make([]*plan.Entry, len(servers))
+	for i, s := range servers {
+		entries[i] = s.entry
+	}
+	v := &virtual{}
+	v.seat(p.Services[0].With(entries...), servers, make([]judge.Server, len(servers)))
+	return v
+}
+
+// serverOf is a real server with one check.
+func serverOf(d lvs.Dest) *server {
+	e := &plan.Entry{Real: &parser.Real{}, Member: judge.Member{Dest: d, MovedTo: -1}, First: plan.Line{Task: &schedule.Task{}}}
+	return &server{entry: e, first: judgement{check: &check{}}}
+}
+
+// seated sets the states of a virtual service's servers.
+func (v *virtual) seated(states ...health.State) *virtual {
+	for i, state := range states {
+		v.Servers[i].AssumeAll(health.Assume(state))
+	}
+	return v
+}
+
+// While the table does not answer, a server that changes to gate keeps the last known number of connections.
+func TestWhatAServerCarriesIsKeptWhileTheTableIsSilent(t *testing.T) {
+	server := serverOf(lvs.Dest{Addr: someAddr, Forward: lvs.Route, Weight: 1})
+	v := virtualOf(&parser.Virtual{}, server)
+	v.Wrote(lvs.Dests{{Addr: someAddr, Forward: lvs.Masq, Weight: 1}})
+	server.Counted(1)
+	w := writer{services: &services{tell: teller{clock: time.Now()}}}
+	w.silence.Unanswered(time.Now())
+	if w.countRerouted(v); !server.Connected {
+		t.Error("the server has lost its connections")
+	}
+}
+
+// During a reload there are two plans, so the machine needs memory for both.
+func TestAPlanTakesLittleMemory(t *testing.T) {
+	const servers, most = 4000, 2130 // bytes for each server
+	live := func() int64 {
+		runtime.GC()
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	before := live()
+	p := planOf(t, many(servers, 80, 5))
+	virtuals := virtualsOf(p)
+	if each := (live() - before) / servers; each > most {
+		t.Errorf("%d bytes for each server, at most %d", each, most)
+	}
+	runtime.KeepAlive(p)
+	runtime.KeepAlive(virtuals)
+}

@@ -1,0 +1,80 @@
+package core
+
+import (
+	"slices"
+	"time"
+
+	"ldirectord/internal/announce"
+	"ldirectord/internal/judge"
+	"ldirectord/internal/lvs"
+)
+
+// This file withdraws addresses: by the operator's order, at a demotion, at a stop, and after they left the file.
+// Packets still arrive for a moment, so their virtual services continue to serve.
+
+// together is what decides about all addresses.
+func (a *announcer) together() judge.Addressing {
+	return judge.Addressing{Stops: a.atEnd, Standby: a.standby || a.demotion != nil && !a.atEnd,
+		Withdraw: a.withdrawWait(), Repair: a.global.Repair, Fails: a.trouble != ""}
+}
+
+// withdrawWait is how long the services of a withdrawn address continue to serve. The command that orders a demotion
+// waits for it, so it is short.
+func (a *announcer) withdrawWait() time.Duration {
+	wait := a.global.WithdrawWait.Duration()
+	if a.standby || a.demotion != nil {
+		wait = min(wait, maxDemotionWait)
+	}
+	return wait
+}
+
+// isWithdrawn reports whether all withdrawn addresses are removed.
+func (a *announcer) isWithdrawn(now time.Time) bool {
+	together := a.together()
+	return !slices.ContainsFunc(a.list, func(one *announcement) bool {
+		return one.Order != "" && !one.IsGone(together, now)
+	})
+}
+
+// holds reports whether a virtual service that left the file must still serve, because its addresses may still be
+// announced.
+func (a *announcer) holds(addresses []*announcement) bool {
+	return !a.looked || slices.ContainsFunc(addresses, a.lingers)
+}
+
+// lingers reports whether an address that left the file still has to be served.
+func (a *announcer) lingers(one *announcement) bool {
+	isUsed := len(one.virtuals) > 0 && !a.standby
+	return !one.gone && !isUsed && one.Lingers(a.busy, a.together(), a.tell.now())
+}
+
+// demote withdraws all addresses, until the role changes.
+func (a *announcer) demote() {
+	a.followRole()
+	a.withdraws = len(a.list) > 0
+}
+
+// followRole decides again after a change of the role. No demotion is in progress.
+func (a *announcer) followRole() { a.withdraws, a.stale = false, true }
+
+// Announces reports whether there are addresses to announce or to withdraw.
+func (c *Core) Announces() bool { return len(c.announcer.list) > 0 }
+
+// WithdrawWait is the longest time that addresses need to be withdrawn at a stop.
+func (c *Core) WithdrawWait() time.Duration { return c.announcer.withdrawWait() + announceTimeout }
+
+// Withdrawing returns which addresses still have to be on their devices at a stop. Withdrew takes where they are then.
+func (c *Core) Withdrawing(now time.Time) []lvs.Wanted {
+	c.tell.tick(now)
+	c.announcer.interrupt()
+	c.announcer.decide(now)
+	return c.announcer.want
+}
+
+// Withdrew takes where the addresses are, at a stop. It reports when to try again, and whether all are withdrawn that
+// have to be.
+func (c *Core) Withdrew(now time.Time, all []announce.Place, err error) (again time.Time, over bool) {
+	c.Placed(now, all, err)
+	c.announcer.decide(now)
+	return c.announcer.look, c.announcer.isWithdrawn(now)
+}

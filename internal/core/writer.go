@@ -1,0 +1,167 @@
+package core
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"ldirectord/internal/health"
+	"ldirectord/internal/judge"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/notify"
+	"ldirectord/internal/notify/monitorfile"
+)
+
+// writer writes decisions into the table, retries failed changes, and undoes external changes.
+type writer struct {
+	table
+	*services
+	others   *claimant // finds the daemon that has a virtual service, or waits for it
+	remover  *remover
+	marker   *marker
+	examiner *examiner
+	leavers  *leavers
+	movers   *movers
+
+	left    bool      // a server has begun to leave since the leaving servers were last recorded
+	unread  string    // why the table could not be read the last time
+	unset   string    // why the timeouts of idle connections could not be set the last time
+	counted time.Time // when the counters of the servers were read
+}
+
+// writing is the writer's notes on a virtual service.
+type writing struct {
+	retry   judge.Retry
+	written lvs.Settings // as last written to the table, while Known
+	lasts   time.Time    // until then the weights stay as they were decided; zero: longer
+	again   time.Time    // when it is due by time alone, see wakeAt; zero: never
+	dirty   bool         // it is due, see touch
+	placed  bool         // the table has it, as far as known
+	moves   bool         // the weight of a server changes
+}
+
+// follow updates the table. It reads the table first for virtual services whose entries are unknown. Have, if not nil,
+// is the table as it was just read.
+func (w *writer) follow(changes []*change, unknown []*virtual, have lvs.Table) {
+	w.carryOut(changes)
+	for _, c := range changes {
+		if c.Answer == judge.Missing {
+			unknown, have = append(unknown, c.v), nil
+			continue
+		}
+		w.conclude(c)
+	}
+	w.followAsRead(unknown, have)
+}
+
+// followAsRead updates virtual services whose entries must be read first.
+func (w *writer) followAsRead(virtuals []*virtual, have lvs.Table) {
+	if len(virtuals) == 0 || !w.mayAsk() {
+		return
+	}
+	if have == nil {
+		var o judge.Outcome
+		if have, o = w.read(); o.Err != nil {
+			for _, v := range virtuals {
+				w.failed(v, o)
+			}
+			return
+		}
+	}
+	var changes []*change
+	for _, v := range virtuals {
+		changes = append(changes, w.found(v, have[v.Key()]))
+	}
+	w.settle(changes)
+}
+
+// found takes the entry of a virtual service as read, if there was one, and returns the change to make.
+func (w *writer) found(v *virtual, have lvs.VirtualService) *change {
+	was, known := v.last(), v.Known
+	if v.Read(append(lvs.Dests{}, have.Dests...)); known {
+		w.notice(v, was, have)
+	}
+	return w.newChange(v, have, w.decide(v)) // a server that was taken out by hand is not held
+}
+
+// settle carries out changes and notes their results.
+func (w *writer) settle(changes []*change) {
+	w.carryOut(changes)
+	for _, c := range changes {
+		w.conclude(c)
+	}
+}
+
+// countRerouted reads the connections of servers if some are to change to gate. While the table gets no requests, the
+// last reading counts: a server without connections would change to gate.
+func (w *writer) countRerouted(v *virtual) {
+	isRerouted := func(s *server) bool {
+		now, in := v.Have.At(s.Dest.Addr)
+		return in && s.Reroutes(now)
+	}
+	if !v.IsOurs() || !v.MayReroute(v.Have) || !slices.ContainsFunc(v.servers, isRerouted) || !w.mayAsk() {
+		return
+	}
+	counters := w.counters(v.Key())[v.Key()].Counters
+	for _, s := range v.servers {
+		s.carries, s.counted = counters[s.Dest.Addr]
+		s.Counted(s.carries.Total())
+	}
+}
+
+// conclude notes the result of a virtual service's change, and runs the hooks for the new table.
+func (w *writer) conclude(c *change) {
+	v := c.v
+	if c.Err == nil {
+		v.placed = true
+		v.unweigh()
+		v.Wrote(c.Want.Dests)
+		w.tell.fallback(v)
+		w.marker.tellState(v)
+	}
+	switch v.dirty = c.Err != nil || c.Refused != nil; {
+	case !v.dirty:
+		w.succeeded(v)
+	case c.Answer != judge.Unsent:
+		w.failed(v, cmp.Or(c.Outcome, judge.Outcome{Answer: judge.Refused, Err: c.Refused}))
+	}
+}
+
+// leave removes a virtual service for good, if cleanstop is yes. It reports the servers that are up, except backup
+// servers that rest. Like the Perl ldirectord, it reports a server that several virtual services have in the same way
+// only for the first of them. told has the servers that were reported already, and gets those of this call.
+func (w *writer) leave(v *virtual, told map[string]bool) judge.Outcome {
+	var leaving []*server
+	for _, s := range v.servers {
+		id := monitorfile.ID(v.Config, s.entry.Real)
+		if s.State() == health.Up && !v.Rests(s.Server) && !told[id] {
+			told[id] = true
+			leaving = append(leaving, s)
+		}
+	}
+	if v.Remains || w.others.leaves(v) {
+		return judge.Outcome{}
+	}
+	if w.silent() {
+		return judge.Outcome{Answer: judge.Unsent, Err: errSilent}
+	}
+	v.told.stops = true
+	return w.remove(v, leaving...)
+}
+
+// remove removes a virtual service from the table and reports these servers as removed.
+func (w *writer) remove(v *virtual, leaving ...*server) judge.Outcome {
+	op := lvs.Op{Kind: lvs.DelService, Key: v.Key()}
+	o := w.do(op)[0]
+	if o.Err != nil {
+		return o
+	}
+	v.placed = false
+	for _, s := range leaving {
+		text := fmt.Sprintf("Purged real server (stop): %s (%s)", s.label(), v.Name())
+		w.tell.say(v, s, notify.Purged, text, "")
+	}
+	w.tell.op(v, op, nil)
+	return o
+}

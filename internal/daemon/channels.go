@@ -1,0 +1,83 @@
+package daemon
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"ldirectord/internal/core"
+	"ldirectord/internal/notify"
+	"ldirectord/internal/notify/mail"
+	"ldirectord/internal/notify/monitorfile"
+	"ldirectord/internal/notify/webhook"
+	"ldirectord/internal/plan"
+)
+
+// channels report events to the outside. They are opened, configured and closed here.
+type channels struct {
+	journal *notify.Journal
+	mailer  *mail.Mailer
+	monitor *notify.Monitor
+	hooks   *notify.Hooks
+	webhook *webhook.Poster
+}
+
+// openChannels opens the channels, and returns the receivers for the director.
+func (d *daemon) openChannels() []core.Receiver {
+	d.mailer = mail.New(func(e notify.Event) { d.journal.Emit(e) })
+	d.journal = notify.NewJournal(d.log.Notify, d.mailer.Notify, d.tally.Notify, d.tellStarter)
+	d.monitor = notify.NewMonitor(d.journal.Emit)
+	d.hooks = notify.NewHooks(d.journal)
+	d.webhook = webhook.New(d.journal.Emit)
+	d.setChannels(d.Loaded.Plan)
+	return []core.Receiver{
+		core.Words(d.journal.Emit), core.Results(monitorfile.Lines(d.monitor.Record)),
+		core.Posts(d.webhook.Post), core.Commands(d.hooks.Run),
+	}
+}
+
+// setChannels gives the channels the receivers of a plan.
+func (c *channels) setChannels(p *plan.Plan) {
+	c.mailer.Set(mailRules(p))
+	c.webhook.Set(p.Config.Global.Webhook)
+}
+
+// say records an event.
+func (c *channels) say(kind notify.Kind, text string) {
+	c.journal.Emit(notify.Event{Kind: kind, Text: text})
+}
+
+// refused records why a configuration was refused.
+func (c *channels) refused(why string) {
+	c.say(notify.ConfigError, fmt.Sprintf("Error [%d]: %s", os.Getpid(), why))
+}
+
+// failed records an error of the daemon itself, if there is one.
+func (c *channels) failed(kind notify.Kind, what string, err error) {
+	if err != nil {
+		c.journal.Emit(notify.Event{Kind: kind, Text: fmt.Sprintf("%s: %v", what, err), Reason: err.Error()})
+	}
+}
+
+// closeChannels waits until pending reports are sent and commands have exited. The log is closed last.
+func (d *daemon) closeChannels(cause error) {
+	begun := cmp.Or(d.ending, time.Now())
+	hooksCtx, cancel := context.WithDeadline(context.Background(), begun.Add(hooksTimeout))
+	defer cancel()
+	posting, cancel := context.WithTimeout(hooksCtx, closeTimeout) // while commands run
+	defer cancel()
+	d.failed(notify.PostFailed, "End", d.webhook.Close(posting))
+	d.hooks.Close(hooksCtx)
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	d.failed(notify.MonitorFailed, "Monitorfile", d.monitor.Close(ctx))
+	if err := d.journal.Close(ctx); err != nil && cause == nil {
+		fmt.Fprintf(d.Stderr, "ldirectord: %v\n", err)
+	}
+	if err := d.mailer.Close(ctx); err != nil { // the journal is closed: straight to the log
+		d.log.Notify(notify.Event{Time: time.Now(), Kind: notify.MailFailed,
+			Text: fmt.Sprintf("Mail was not sent: %v", err)})
+	}
+}

@@ -1,0 +1,223 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/netip"
+	"reflect"
+	"slices"
+	"sync"
+	"time"
+
+	"ldirectord/internal/instance"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/notify"
+	"ldirectord/internal/plan"
+	"ldirectord/internal/runfile"
+	"ldirectord/internal/view"
+	"ldirectord/parser"
+)
+
+const (
+	claimTimeout = time.Second // how long other processes may lock the run folders
+	// the time between two looks at the other daemons, while this daemon waits for a virtual service that one of
+	// them has
+	waitInterval = 300 * time.Millisecond
+)
+
+// claims are the claims of this daemon on virtual services, for its director. A running daemon that has recorded a
+// virtual service owns it. Records are written while the run folders are locked.
+type claims struct {
+	d       *daemon
+	changed chan struct{}
+
+	mu         sync.Mutex // guards what follows
+	neighbours neighbours
+	mine       keySet             // the virtual services that this daemon may take
+	has, waits keySet             // the virtual services that the record has
+	yields     bool               // recorded: others may take its virtual services
+	last       []neighbour        // the other daemons at the last look
+	contested  bool               // another daemon changes our virtual services, so the table is read often
+	marking    []*parser.Virtual  // the virtual services of the file
+	names      map[lvs.Key]string // the file's servicenames
+	told       map[string]bool
+}
+
+func newClaims(d *daemon) *claims {
+	c := &claims{d: d, changed: make(chan struct{}, 1)}
+	c.follows(d.Loaded.Config.Virtuals)
+	c.neighbours = newNeighbours(d.Instance, d.Config)
+	if d.lock.Before.IsHandedOver() {
+		c.mine = newKeySet(d.lock.Before.Virtuals)
+	}
+	return c
+}
+
+// Changed implements director.Claims.
+func (c *claims) Changed() <-chan struct{} { return c.changed }
+
+// Take implements director.Claims.
+func (c *claims) Take(keys, left []lvs.Key) (theirs, beside map[lvs.Key]string) {
+	ctx, cancel := context.WithTimeout(context.Background(), claimTimeout)
+	defer cancel()
+	defer c.d.Instance.LockFolders(ctx)()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	theirs, beside = map[lvs.Key]string{}, map[lvs.Key]string{}
+	c.last = c.neighbours.look(ctx)
+	for _, n := range c.last {
+		for _, k := range n.has {
+			if beside[k] = n.name; !c.mine.has(k) {
+				theirs[k] = n.name
+			}
+		}
+		for _, k := range n.waits {
+			beside[k] = n.name
+		}
+	}
+	var has, waits []lvs.Key
+	for i, k := range slices.Concat(keys, left) {
+		if theirs[k] == "" {
+			has = append(has, k)
+		} else if i < len(keys) {
+			waits = append(waits, k)
+		}
+	}
+	c.record(newKeySet(has), newKeySet(waits), len(keys) == 0)
+	c.tell()
+	return theirs, beside
+}
+
+// record saves which virtual services this daemon has and waits for, if that changed.
+func (c *claims) record(has, waits keySet, yields bool) {
+	if slices.Equal(has, c.has) && slices.Equal(waits, c.waits) && yields == c.yields {
+		return // and mine stays
+	}
+	c.has, c.waits, c.yields = has, waits, yields
+	if c.mine = has; yields {
+		c.mine = nil
+	}
+	c.d.record(func(s *instance.State) { s.Virtuals, s.Waits, s.Yields = has, waits, yields })
+}
+
+// tell reports once each virtual service that this daemon shares with others.
+func (c *claims) tell() {
+	told := map[string]bool{}
+	say := func(before string, ids []string, after string) {
+		if len(ids) > 0 {
+			told[before+view.Listed(ids)+after] = true
+		}
+	}
+	c.contested = false
+	for _, n := range c.last {
+		belong, theirs := " belong to ", c.called(n.has, c.waits.has)
+		if len(theirs) == 1 && theirs[0] != lvs.TimeoutsKey.ID() {
+			belong = " belongs to "
+		}
+		say("", theirs, belong+n.name+": this daemon takes over when that one leaves")
+		say(n.name+", waits for ", c.called(n.waits, c.mine.has),
+			": that daemon takes over when this one leaves")
+		changed := c.called(n.has, c.mine.has)
+		c.contested = c.contested || len(changed) > 0
+		say("Changed by "+n.name+", too: ", changed, "; what that daemon changes counts as made by hand")
+		for _, v := range c.marking {
+			caught := c.called(n.has, func(k lvs.Key) bool { return plan.Catches(v, k) })
+			marked := view.Label(v.ID, v.ServiceName)
+			say("Marked here: "+marked+" gets packets of "+n.name+": ", caught, "")
+		}
+	}
+	for _, what := range c.neighbours.unknown {
+		told["Other directors: "+what+"; both daemons change the virtual services that both have"] = true
+	}
+	for _, text := range slices.Sorted(maps.Keys(told)) {
+		if !c.told[text] {
+			c.d.say(notify.Shared, text)
+			if c.d.Ready != nil { // closed after the start
+				fmt.Fprintln(c.d.Ready, text)
+			}
+		}
+	}
+	c.told = told
+}
+
+// addresses returns the addresses that other daemons announce, see announce.Claims.
+func (c *claims) addresses(ctx context.Context) (theirs map[netip.Addr]string, release func()) {
+	release = c.d.Instance.LockFolders(ctx)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	theirs = map[netip.Addr]string{}
+	for _, n := range c.neighbours.look(ctx) {
+		for addr := range n.announced {
+			theirs[addr] = n.name
+		}
+	}
+	return theirs, release
+}
+
+// follow notifies the director, until ctx is done, when claims of other daemons may have changed.
+func (c *claims) follow(ctx context.Context) {
+	for wait := waitInterval; runfile.Pause(ctx, wait); {
+		wait = c.lookAgain(ctx)
+	}
+}
+
+// lookAgain notifies the director if claims of other daemons have changed since the last look. It returns the time
+// until the next look.
+func (c *claims) lookAgain(ctx context.Context) time.Duration {
+	ctx, cancel := context.WithTimeout(ctx, claimTimeout)
+	defer cancel()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.neighbours.look(ctx)
+	if c.contested || !reflect.DeepEqual(now, c.last) {
+		select {
+		case c.changed <- struct{}{}:
+		default:
+		}
+	}
+	if c.last = now; c.contested || len(c.waits) > 0 {
+		return waitInterval
+	}
+	return pollInterval
+}
+
+// renew makes the next look read all command lines, because the file changed.
+func (c *claims) renew(cfg *parser.Config) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.neighbours.everybody = true
+	c.follows(cfg.Virtuals)
+}
+
+// follows notes the virtual services of the file in force.
+func (c *claims) follows(virtuals []*parser.Virtual) {
+	c.marking, c.names = virtuals, map[lvs.Key]string{}
+	for _, v := range virtuals {
+		if v.ServiceName != "" {
+			c.names[v.Key] = v.ServiceName
+		}
+	}
+}
+
+// keySet are the keys of virtual services, sorted. It is never changed.
+type keySet []lvs.Key
+
+func newKeySet(keys []lvs.Key) keySet {
+	return slices.Clip(slices.Compact(slices.SortedFunc(slices.Values(keys), lvs.Key.Compare)))
+}
+
+func (s keySet) has(k lvs.Key) bool {
+	_, found := slices.BinarySearchFunc(s, k, lvs.Key.Compare)
+	return found
+}
+
+// called returns the names in the file of those keys that pass the filter.
+func (c *claims) called(keys []lvs.Key, isMeant func(lvs.Key) bool) (ids []string) {
+	for _, k := range keys {
+		if isMeant(k) {
+			ids = append(ids, view.Label(k.ID(), c.names[k]))
+		}
+	}
+	return ids
+}

@@ -1,0 +1,50 @@
+package daemon
+
+import (
+	"net/netip"
+	"runtime"
+	"slices"
+	"testing"
+
+	"ldirectord/internal/lvs"
+	"ldirectord/parser"
+)
+
+func TestKeySet(t *testing.T) {
+	keys := []lvs.Key{{Mark: 3}, {Mark: 1}, {Mark: 3}, {Mark: 7}}
+	set := newKeySet(keys)
+	if want := (keySet{{Mark: 1}, {Mark: 3}, {Mark: 7}}); !slices.Equal(set, want) {
+		t.Errorf("set of %v: %v", keys, set)
+	}
+	if keys[0].Mark != 3 || !set.has(lvs.Key{Mark: 7}) || set.has(lvs.Key{Mark: 2}) || newKeySet(nil).has(lvs.Key{}) {
+		t.Errorf("wrong set of %v: %v", keys, set)
+	}
+}
+
+// TestClaimsTakeLittleMemory has a thousand virtual services without a servicename: their keys are kept, once.
+func TestClaimsTakeLittleMemory(t *testing.T) {
+	const services = 1000
+	virtuals := make([]*parser.Virtual, services)
+	keys := make([]lvs.Key, services)
+	for i := range keys {
+		keys[i].Addr = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 80)
+		virtuals[i] = &parser.Virtual{Key: keys[i]}
+	}
+	alive := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := alive()
+	c := &claims{has: newKeySet(keys)}
+	c.follows(virtuals)
+	after := alive()
+	if each := (int64(after) - int64(before)) / services; each > 60 {
+		t.Errorf("a virtual service takes %d bytes", each)
+	}
+	runtime.KeepAlive(virtuals)
+	runtime.KeepAlive(keys)
+	runtime.KeepAlive(c)
+}

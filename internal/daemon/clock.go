@@ -1,0 +1,27 @@
+package daemon
+
+import (
+	"fmt"
+	"time"
+
+	"ldirectord/internal/notify"
+)
+
+// clockSet is the smallest jump of the clock that is reported.
+const clockSet = 2 * time.Second
+
+func wallClock() time.Duration { return time.Duration(time.Now().UnixNano()) }
+
+// followClock reports when the wall clock was set. It returns how far the wall clock is ahead of the clock since boot;
+// the difference changes only when the clock is set.
+func (d *daemon) followClock(was time.Duration, boot func() time.Duration) time.Duration {
+	since := boot()
+	ahead := wallClock() - since
+	stoodStill := boot()-since > clockSet/2 // the process was suspended between the two looks
+	if by := ahead - was; by.Abs() > clockSet && !stoodStill {
+		way := map[bool]string{true: "forward", false: "back"}[by > 0]
+		d.say(notify.ClockSet, fmt.Sprintf("The clock was set %s by %v", way, by.Abs().Round(time.Second)))
+		return ahead
+	}
+	return was
+}

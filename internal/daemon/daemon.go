@@ -1,0 +1,338 @@
+// Package daemon is a running ldirectord. It reads the configuration, hands it to the director, and connects the
+// director with signals, files, log, service manager, control socket and metrics.
+package daemon
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ldirectord/internal/announce"
+	"ldirectord/internal/core"
+	"ldirectord/internal/director"
+	"ldirectord/internal/fwmark"
+	"ldirectord/internal/instance"
+	"ldirectord/internal/maintenance"
+	"ldirectord/internal/notify"
+	"ldirectord/internal/runfile"
+	"ldirectord/internal/socket"
+	"ldirectord/ipvsctl"
+)
+
+// EndTimeout is how long a command waits for a daemon to exit; a daemon never needs that long.
+const EndTimeout = 40 * time.Second
+
+const (
+	resultsTimeout = 3 * time.Second // how long a start waits for the first results
+
+	// Time limits for the shutdown of a daemon, from the signal on. EndTimeout is longer than their sum.
+	directorTimeout = 25 * time.Second // until the director has cleaned up the table
+	saveTimeout     = time.Second      // at a handover, until an unsaved role is saved
+	hooksTimeout    = 30 * time.Second // until the last commands have exited
+	closeTimeout    = 5 * time.Second  // after that, for the last log lines and mails
+)
+
+// SignalHandOver makes a daemon exit without touching the table. The Perl daemon does not handle this signal: it exits
+// at once, and leaves its table too.
+const SignalHandOver = syscall.SIGUSR1
+
+// ReadyLine is the last line that Options.Ready gets.
+const ReadyLine = "ready"
+
+// Options are the options of a daemon.
+type Options struct {
+	Instance   instance.Instance
+	Table      ipvsctl.Access
+	Supervisor instance.Supervisor // the supervisor in the foreground; "" in the background
+	Config     Source
+	Loaded     *Loaded // the configuration to begin with
+	Manager    *ServiceManager
+	Via        Via      // the files whose daemons passed on this start
+	Args       []string // options for its commands to other daemons of this machine
+
+	Name    string // the daemon's name in log lines
+	Version string // of the program
+	Debug   bool   // the log goes to standard error, without a header
+	JSONLog bool
+	PidFile bool           // the daemon has a pid file, and commands find the daemon by it
+	Ready   io.WriteCloser // gets a line for each problem of the start, and finally ReadyLine; may be nil
+	Stderr  io.Writer
+}
+
+// daemon is the running director with its files, sockets and channels.
+type daemon struct {
+	Options
+	channels
+	lock     *instance.Lock
+	log      *logSink
+	director *director.Director
+	tally    *tally
+	siblings *siblings
+	orders   *standingOrders
+	claims   *claims
+	config   *configFile
+	socket   *socket.Server // nil if the socket could not be made
+	metrics  *metricsServer
+	end      context.CancelCauseFunc // stops the director
+	ended    chan error              // gets its last error
+	ending   time.Time               // when it was told to stop; zero before
+	signals  chan os.Signal          // that stop it, or mean nothing
+	hangups  chan os.Signal          // that have it read the file again
+}
+
+// Run runs the daemon in this process, until a signal or an order stops it. If another one is running, the error wraps
+// instance.ErrRunning.
+func Run(ctx context.Context, o Options) error {
+	os.Unsetenv(viaEnv) // it concerns only this start
+	d := &daemon{Options: o}
+	// first: without a lock a daemon leaves nothing in the run folder
+	if err := o.Table.Connect(ctx); err != nil {
+		return err
+	}
+	show, err := showTable(o.Table, o.Instance.Table)
+	if err != nil {
+		return err
+	}
+	acquiring, cancel := context.WithTimeout(ctx, EndTimeout)
+	defer cancel()
+	if d.lock, err = o.Instance.Acquire(acquiring, o.Supervisor); err != nil {
+		return err
+	}
+	show() // the state file may show the table of another daemon
+	// Before any command can know our pid. PIPE is caught rather than ignored, because children would inherit an
+	// ignored signal.
+	d.signals, d.hangups = make(chan os.Signal, 8), make(chan os.Signal, 1)
+	signal.Notify(d.signals, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGPIPE, SignalHandOver)
+	signal.Notify(d.hangups, unix.SIGHUP)
+	if o.PidFile {
+		_ = d.lock.WritePid() // commands find the daemon by its state and its socket, too
+		defer d.lock.RemovePid()
+		if err := os.Chdir("/"); err != nil {
+			return err
+		}
+	}
+	d.assemble()
+	return d.finish(d.live(ctx))
+}
+
+// assemble makes the parts of the daemon. Only the journal already runs.
+func (d *daemon) assemble() {
+	cfg, plan := d.Loaded.Config, d.Loaded.Plan
+	d.tally = newTally(d.Options)
+	d.log = newLogSink(d.Options, cfg.Global)
+	receivers := d.openChannels()
+	d.orders, d.claims = newOrders(d), newClaims(d)
+	d.siblings = &siblings{d: d, names: cfg.Global.Execute, role: d.orders.role.Role}
+	deps := director.Deps{
+		World: core.World{
+			Orders: d.orders.given, Standby: d.orders.role.Role == instance.Standby,
+			Withdraw: len(d.lock.Before.Announced) > 0, Tell: receivers,
+			Former: d.lock.Before.Virtuals, Through: d.Config.Checks.through.Leave,
+			Leavers: d.lock.Before.Leavers, Leave: recording(d, (*instance.State).SetLeavers),
+			Moving: d.lock.Before.Moving, Move: recording(d, (*instance.State).SetMoving),
+		},
+		Table: d.Table, Maintenance: maintenance.New(watch).Watch, Claims: d.claims,
+		Alive: d.Manager.alive, Pulse: d.Manager.every,
+	}
+	if d.Table.Machine { // with a table in memory there are no mark rules and no addresses
+		deps.Marks = fwmark.Open(d.Instance.Chains())
+		save := func(all announce.Record) error {
+			return d.lock.Update(func(s *instance.State) { s.Announced = all })
+		}
+		deps.Announcer = announce.New(d.lock.Before.Announced, d.claims.addresses, save)
+	}
+	d.director = director.New(deps)
+	d.Config.Checks.SetVirtuals(plan)
+	d.config = newConfigFile(d)
+}
+
+// live runs the director until a signal or an order stops it, and returns the cause.
+func (d *daemon) live(ctx context.Context) error {
+	d.announce()
+	d.record(func(s *instance.State) { s.Execute = d.Loaded.Config.Global.Execute })
+	ctx, d.end = context.WithCancelCause(ctx)
+	defer d.end(nil)
+	d.metrics = d.openMetrics(ctx)
+	d.openSocket(ctx)
+	d.ended = make(chan error, 1)
+	plan := d.Loaded.Plan
+	d.startThrough(ctx)
+	go func() {
+		d.ended <- d.director.Run(ctx, plan)
+		d.end(nil) // no command waits for it any more
+	}()
+	go d.settle(ctx, d.Loaded.Summary())
+	go d.orders.follow(ctx)
+	go d.claims.follow(ctx)
+	go d.keepFiles(ctx)
+	go d.config.run(ctx)
+	d.Loaded = nil // d.config has the configuration in force
+	cause := d.attend()
+	d.Config.Checks.through.Close(context.Background()) // even if the table could not be cleaned up
+	if d.socket != nil {
+		d.failed(notify.ListenFailed, notListening, d.socket.Close())
+	}
+	return cause
+}
+
+// attend handles signals until the director has stopped, and returns the cause.
+func (d *daemon) attend() error {
+	for {
+		select {
+		case <-d.Manager.beats:
+			d.Manager.feed()
+		case err := <-d.ended:
+			return err
+		case <-d.orders.leave: // the command may be killed before it sends a signal
+			return d.leave("TERM")
+		case s := <-d.signals:
+			switch s {
+			case unix.SIGPIPE:
+			case SignalHandOver:
+				d.Manager.stopping()
+				saving, cancel := context.WithTimeout(context.Background(), saveTimeout)
+				d.orders.keep(saving)
+				cancel()
+				d.record(func(s *instance.State) {
+					s.Phase, s.Kept = instance.HandedOver, runfile.SinceBoot()+instance.Handover
+				})
+				d.end(director.ErrHandover)
+				return d.awaitEnd("USR1")
+			default:
+				return d.leave(endedBy(strings.TrimPrefix(unix.SignalName(s.(syscall.Signal)), "SIG")))
+			}
+		}
+	}
+}
+
+// leave stops the director and the daemons that execute= names.
+func (d *daemon) leave(by endedBy) error {
+	d.Manager.stopping()
+	d.record(func(s *instance.State) { s.Phase = instance.Ending })
+	d.siblings.stop()
+	d.end(by)
+	err := d.awaitEnd(by)
+	if errors.Is(err, by) { // its virtual services are free for others
+		d.record(func(s *instance.State) { s.Virtuals, s.Waits = nil, nil })
+	}
+	return err
+}
+
+// awaitEnd waits until the director has stopped. If the director hangs, its virtual services stay recorded as after a
+// crash, and the next daemon cleans up.
+func (d *daemon) awaitEnd(by endedBy) error {
+	d.ending = time.Now()
+	late := time.After(directorTimeout)
+	for {
+		select {
+		case <-d.Manager.beats:
+			d.Manager.feed()
+		case err := <-d.ended:
+			return cmp.Or(err, error(by))
+		case <-late:
+			d.record(func(s *instance.State) { s.Phase = instance.Running })
+			return fmt.Errorf("signal %s, but the table was not left within %v", string(by),
+				directorTimeout)
+		}
+	}
+}
+
+// endedBy is the name of the signal that stopped the daemon.
+type endedBy string
+
+func (e endedBy) Error() string { return "signal " + string(e) }
+
+// finish reports that the daemon stops, waits for remaining goroutines, and returns the final error.
+func (d *daemon) finish(cause error) error {
+	by, asked := cause.(endedBy)
+	switch {
+	case asked:
+		cause = nil
+		d.say(notify.Terminated, "Linux Director Daemon terminated on signal: "+string(by))
+	case cause != nil:
+		d.say(notify.Terminated, fmt.Sprintf("Linux Director Daemon ended: %v", cause))
+	}
+	d.closeChannels(cause)
+	return cause
+}
+
+// record updates the state file.
+func (d *daemon) record(change func(*instance.State)) {
+	d.failed(notify.StateFailed, "State file", d.lock.Update(change))
+}
+
+// recording has a setter of the file of the state called with what changed.
+func recording[T any](d *daemon, set func(*instance.State, T)) func(T) {
+	return func(now T) { d.record(func(s *instance.State) { set(s, now) }) }
+}
+
+// recorded reports that the file of the role could not be written.
+func (d *daemon) recorded(err error) { d.failed(notify.HookFailed, "State file", err) }
+
+// tellStarter shows failing changes of the table to the command that waits for the start. The daemon tries them again.
+func (o *Options) tellStarter(e notify.Event) {
+	if o.Ready != nil && e.Kind == notify.TableError {
+		fmt.Fprintln(o.Ready, e.Text) // an error means that the start is over
+	}
+}
+
+func (d *daemon) announce() {
+	how := "as daemon"
+	if !d.PidFile {
+		how = fmt.Sprintf("with pid: %d", os.Getpid())
+	}
+	d.say(notify.Starting, fmt.Sprintf("Starting Linux Director %s %s", d.Version, how))
+	for _, f := range d.Loaded.Found.ForLog() {
+		if d.PidFile || !f.IsPerls() { // otherwise the command has printed it there
+			d.say(notify.ConfigWarning, Message(f))
+		}
+	}
+}
+
+// settle waits for the virtual services and, if that does not take long, for the first results. Then it starts the
+// siblings and tells the starter.
+func (d *daemon) settle(ctx context.Context, summary string) {
+	select {
+	case <-d.director.Started():
+	case <-ctx.Done():
+		return
+	}
+	select {
+	case <-d.director.Settled():
+	case <-time.After(resultsTimeout):
+	case <-ctx.Done():
+		return
+	}
+	d.siblings.start(d.Via)
+	if d.Ready != nil {
+		fmt.Fprintln(d.Ready, ReadyLine)
+		d.Ready.Close()
+	}
+	d.Manager.ready(summary)
+	settleMemory()
+}
+
+// keepFiles restores lost files of the run folder, until ctx is done, and saves unsaved orders. It retries failures;
+// commands that need a missing file report it.
+func (d *daemon) keepFiles(ctx context.Context) {
+	ahead := wallClock() - runfile.SinceBoot()
+	for runfile.Pause(ctx, pollInterval) && ctx.Err() == nil { // a daemon that is ending restores nothing
+		ahead = d.followClock(ahead, runfile.SinceBoot)
+		if d.lock.Restore() == nil {
+			d.tally.forget(notify.StateFailed)
+		}
+		if d.socket != nil {
+			_ = d.socket.Restore(ctx)
+		}
+		d.orders.keep(ctx)
+	}
+}

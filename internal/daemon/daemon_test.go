@@ -1,0 +1,54 @@
+package daemon
+
+import (
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ldirectord/internal/instance"
+)
+
+func TestMain(m *testing.M) {
+	syscall.Umask(0o022) // a run folder that a group can write is refused
+	os.Exit(m.Run())
+}
+
+// stop waits longer than a daemon may take to end: for its director, for the programs that it starts then, and for
+// its last messages.
+func TestStopWaitsLongerThanTheEndTakes(t *testing.T) {
+	const killed = 2 * time.Second // for the end of a command that was killed
+	if took := max(directorTimeout, hooksTimeout+killed) + closeTimeout; took >= EndTimeout {
+		t.Errorf("the end may take %v, stop waits %v", took, EndTimeout)
+	}
+}
+
+// When the director hangs at the end, the daemon ends without it, and the record of what is in the table is kept.
+func TestADirectorThatHangsIsLeft(t *testing.T) {
+	i := instance.New(t.TempDir(), instance.Daemon{Path: "/a.cf", Table: "memory", NetNS: instance.NetNS()}, "a.cf")
+	lock, err := i.Acquire(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		d := &daemon{Options: Options{Manager: &ServiceManager{}}, lock: lock}
+		if err := lock.Update(func(s *instance.State) { s.Phase = instance.Ending }); err != nil {
+			t.Fatal(err)
+		}
+		begun := time.Now()
+		err := d.awaitEnd("TERM")
+		if took := time.Since(begun); took > directorTimeout || err == nil || !strings.Contains(err.Error(), "the table was not left within") {
+			t.Errorf("%v after %v", err, took)
+		}
+		if s, err := i.State(); err != nil || s.Phase != instance.Running {
+			t.Errorf("recorded: %v, %v", s.Phase, err)
+		}
+	})
+	ended := make(chan error, 1)
+	ended <- nil
+	if err := (&daemon{Options: Options{Manager: &ServiceManager{}}, ended: ended}).awaitEnd("TERM"); err != endedBy("TERM") {
+		t.Errorf("one that ends: %v", err)
+	}
+}

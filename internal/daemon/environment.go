@@ -1,0 +1,101 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"runtime"
+	"sync/atomic"
+	"syscall"
+
+	"ldirectord/checker"
+	"ldirectord/checker/icmp"
+	"ldirectord/internal/plan"
+	"ldirectord/internal/viavip"
+)
+
+// Environment has the resources that the checks of a process share.
+type Environment struct {
+	User string // the user of a command that changes nothing; "" for root, and for the start of a daemon
+
+	pinger   *icmp.Pinger
+	children chan struct{}
+	matching *checker.Matching
+	perls    checker.Perls
+	virtuals atomic.Pointer[map[netip.AddrPort]bool]
+	through  *viavip.Services
+}
+
+// NewEnvironment returns an environment with this pinger. Close closes the pinger too.
+func NewEnvironment(pinger *icmp.Pinger) *Environment {
+	return &Environment{
+		pinger:   pinger,
+		children: make(chan struct{}, 32*runtime.NumCPU()),
+		matching: checker.NewMatching(),
+		through:  viavip.New(),
+	}
+}
+
+// Close frees the shared resources.
+func (e *Environment) Close() {
+	e.perls.Renew()
+	e.pinger.Close()
+}
+
+// lacksRights returns the user if an error is only about this user's rights, "" otherwise: the daemon will have other
+// rights.
+func (e *Environment) lacksRights(err error) string {
+	if errors.Is(err, syscall.EACCES) {
+		return e.User
+	}
+	return ""
+}
+
+// Builder returns the function that makes the checkers of one plan or one command. The checkers share certificates.
+// Perl files, and the modules that they use, are read again.
+func (e *Environment) Builder() plan.Build {
+	e.perls.Renew()
+	env := &checker.Env{
+		Pinger:   e.pinger,
+		Children: e.children,
+		Matching: e.matching,
+		Perls:    &e.perls,
+		HostName: hostName(),
+		IsVirtual: func(a netip.AddrPort) bool {
+			virtuals := e.virtuals.Load()
+			return virtuals != nil && (*virtuals)[a]
+		},
+	}
+	direct := func(spec checker.Spec) (checker.Checker, error) {
+		made, err := checker.New(spec, env)
+		if err != nil && e.lacksRights(err) != "" {
+			return forbidden(err.Error()), nil
+		}
+		return made, err
+	}
+	return func(spec checker.Spec) (checker.Checker, error) {
+		if spec.Through == (checker.Through{}) {
+			return direct(spec)
+		}
+		return e.through.New(spec, direct)
+	}
+}
+
+// forbidden is a check with a file that the current user may not read.
+type forbidden string
+
+// Check returns why it does not check the server.
+func (f forbidden) Check(context.Context) checker.Result {
+	return checker.Result{Cause: checker.Shortage, Detail: string(f)}
+}
+
+// SetVirtuals sets the virtual services to which no check may be redirected.
+func (e *Environment) SetVirtuals(p *plan.Plan) {
+	virtuals := map[netip.AddrPort]bool{}
+	for _, k := range p.Keys() {
+		if k.Addr.IsValid() {
+			virtuals[k.Addr] = true
+		}
+	}
+	e.virtuals.Store(&virtuals)
+}

@@ -1,0 +1,237 @@
+package daemon
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"ldirectord/checker"
+	"ldirectord/internal/doctor"
+	"ldirectord/internal/instance"
+	"ldirectord/internal/plan"
+	"ldirectord/internal/resolve"
+	"ldirectord/internal/runfile"
+	"ldirectord/parser"
+)
+
+// Source is a configuration file, and how to read it.
+type Source struct {
+	Path   string
+	Names  string // the file with the last addresses of host names
+	Strict bool
+	Alone  bool // do not look up names
+	Wait   bool // real servers wait for the addresses of their names; only check reports an error
+	Checks *Environment
+	Dirs   instance.ConfigDirs // where execute= looks for files
+}
+
+// Loaded is a configuration that was read.
+type Loaded struct {
+	Text   []byte         // the text of the file; nil when it is no longer needed
+	Config *parser.Config // nil when it was refused, like Plan
+	Plan   *plan.Plan
+	Draft  *parser.Config // the readable part of a refused configuration; nil otherwise
+	Found  parser.Diagnostics
+}
+
+// Load reads a configuration and prepares it. An error means that the file could not be read; mistakes in it are in
+// Found.
+func Load(ctx context.Context, s Source) (*Loaded, error) {
+	text, err := s.Read()
+	if err != nil {
+		return nil, err
+	}
+	return s.prepare(ctx, text, s.parserOptions()), nil
+}
+
+// Read returns the text of the file.
+func (s Source) Read() ([]byte, error) {
+	text, err := runfile.ReadFile(s.Path, parser.MaxSize)
+	return text, runfile.While("reading the configuration", err)
+}
+
+// prepare makes a configuration ready to run. A panic refuses it: a daemon keeps the one that it has.
+func (s Source) prepare(ctx context.Context, text []byte, o parser.Options) (l *Loaded) {
+	l = &Loaded{Text: text}
+	defer func() {
+		if p := recover(); p != nil {
+			*l = Loaded{Text: text, Found: append(l.Found, parser.Diagnostic{
+				Severity: parser.Error, Kind: "fault", Pos: parser.Position{File: s.Path},
+				Text: fault(p)})}
+		}
+	}()
+	cfg, found := parser.Parse(ctx, s.Path, text, o)
+	l.Found = found
+	if cfg == nil {
+		return l
+	}
+	p, more := plan.New(cfg, s.Checks.Builder())
+	l.Found = append(l.Found, more...)
+	if len(cfg.Virtuals) == 0 && len(cfg.Global.Execute) == 0 && !found.HasErrors() {
+		l.Found = append(l.Found, parser.Diagnostic{
+			Kind: "nothing-to-do", Pos: parser.Position{File: s.Path},
+			Text: "there is no virtual service, so the daemon has nothing to do",
+		})
+	}
+	l.Found = append(l.Found, doctor.JudgeMarks(cfg)...)
+	l.Found = append(l.Found, doctor.JudgePrograms(cfg)...)
+	for _, name := range cfg.Global.Execute {
+		if _, err := s.Dirs.Find(name); err != nil {
+			l.Found = append(l.Found, parser.Diagnostic{Kind: "missing-file", Pos: cfg.Global.At["execute"],
+				Text: "execute starts nothing: there is no configuration file " + name})
+		}
+	}
+	if l.Found.HasErrors() {
+		l.Draft = cfg
+		return l
+	}
+	l.Config, l.Plan = cfg, p
+	return l
+}
+
+// maxTold is how many errors of a file a command tells the daemon: its socket takes no long request.
+const maxTold = 10
+
+// Refusals are the errors of a refused configuration, in the order of reading. The first has the number of all.
+func (l *Loaded) Refusals() (all []string) {
+	errors := l.Found.Errors()
+	for _, d := range errors[:min(len(errors), maxTold)] {
+		all = append(all, d.String())
+	}
+	if len(errors) > 1 {
+		all[0] += fmt.Sprintf(" (errors: %d)", len(errors))
+	}
+	return all
+}
+
+// fault describes a panic that is recovered from.
+func fault(p any) string {
+	return fmt.Sprintf("a fault in ldirectord: %v at %s", p, checker.PanicPlace())
+}
+
+// RefuseWhatNeverRuns refuses a configuration with parts that can't work here, as in an image without a shell. A daemon
+// only warns, because the rest works.
+func (l *Loaded) RefuseWhatNeverRuns() {
+	for i := range l.Found {
+		if kind := l.Found[i].Kind; kind == doctor.NoShell || kind == doctor.NoOracle {
+			l.Found[i].Severity, l.Plan = parser.Error, nil
+		}
+	}
+}
+
+// Summary counts the virtual services and real servers, in a line.
+func (l *Loaded) Summary() string {
+	reals := 0
+	for _, v := range l.Config.Virtuals {
+		reals += len(v.Reals) + len(v.Waiting)
+	}
+	return fmt.Sprintf("Virtual services: %d, real servers: %d", len(l.Config.Virtuals), reals)
+}
+
+// forget drops the parts that only messages about the file need: in a large file the positions take more memory than
+// the settings. The text is kept while names have no answer or are looked up again.
+func (l *Loaded) forget() {
+	if len(resolve.Unanswered(l.Config.Names)) == 0 && len(resolve.Followed(l.Config.Names)) == 0 {
+		l.Text = nil
+	}
+	l.Found = nil
+	l.Config.Global.At = nil
+	for _, v := range l.Config.Virtuals {
+		for _, check := range v.Checks() {
+			check.At = nil
+		}
+	}
+}
+
+func (s Source) parserOptions() parser.Options {
+	o := parser.Options{
+		Resolver: newSystemNames(),
+		Last:     resolve.File(s.Names).Last(),
+		Own:      ownAddress(),
+		Wait:     s.Wait,
+		TryFile:  tryFile,
+		TryRead:  runfile.TryRead,
+		User:     s.Checks.lacksRights,
+		DirExist: isFolder,
+		LogFile:  logOfUnit(),
+		HostName: hostName(),
+		Strict:   s.Strict,
+	}
+	if s.Alone {
+		o.Resolver, o.Alone = noNames{}, true
+	}
+	return o
+}
+
+// isFolder reports whether a folder exists. If the file system hangs, the folder counts as existing.
+func isFolder(path string) bool {
+	info, err := runfile.InTime(path, func() (os.FileInfo, error) { return os.Stat(path) })
+	return errors.Is(err, runfile.ErrLate) || err == nil && info.IsDir()
+}
+
+// logOfUnit is the default log file if systemd has made a folder for it, as with the drop-in user.conf, because only
+// root may write to the usual one. Folders of other units are ignored.
+func logOfUnit() string {
+	if dir := os.Getenv("LOGS_DIRECTORY"); dir == "/var/log/ldirectord" {
+		return dir + "/ldirectord.log"
+	}
+	return ""
+}
+
+// tryFile returns why a file can't be appended to, or can't be made if it is missing. It makes no file: the daemon
+// makes it with its first line.
+func tryFile(path string) error {
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return tryMaking(path)
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// tryMaking returns why a missing file can't be made. It follows a dangling link, as the kernel does when it makes the
+// file.
+func tryMaking(path string) error {
+	if target, err := os.Readlink(path); err == nil {
+		if !filepath.IsAbs(target) {
+			target = filepath.Join(filepath.Dir(path), target)
+		}
+		return tryFile(target)
+	}
+	if strings.HasSuffix(path, "/") {
+		return &fs.PathError{Op: "open", Path: path, Err: syscall.EISDIR}
+	}
+	const mayWrite = unix.W_OK | unix.X_OK
+	if err := unix.Faccessat(unix.AT_FDCWD, filepath.Dir(path), mayWrite, unix.AT_EACCESS); err != nil {
+		return &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	return nil
+}
+
+func hostName() string {
+	name, _ := os.Hostname()
+	return cmp.Or(os.Getenv("HOSTNAME"), name, "localhost")
+}
+
+// Message formats a diagnostic as the Perl ldirectord does, because tools grep for it. The column comes last.
+func Message(d parser.Diagnostic) string {
+	word := "Warning"
+	if d.Severity == parser.Error {
+		word = "Error"
+	}
+	text := "%s [%d] reading file %s at line %d: %s (column %d)"
+	if d.Pos.Line == 0 {
+		text = "%[1]s [%[2]d]: %[3]s: %[5]s"
+	}
+	return fmt.Sprintf(text, word, os.Getpid(), d.Pos.File, d.Pos.Line, d.Text, d.Pos.Column)
+}

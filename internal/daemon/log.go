@@ -1,0 +1,155 @@
+package daemon
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"ldirectord/internal/notify"
+	"ldirectord/internal/printable"
+	"ldirectord/internal/status"
+	"ldirectord/parser"
+)
+
+// logSink writes events to the log: a file, a syslog facility, or a standard stream. It is a Notifier.
+type logSink struct {
+	target atomic.Pointer[string]
+	fixed  io.Writer // the standard stream in the foreground; nil: target decides
+	json   bool
+	bare   bool   // lines have no header
+	writer string // in the header: who writes
+
+	mu     sync.Mutex // guards what follows
+	file   logFile
+	system syslogConn
+	failed []status.Failure // why the last line could not be written; nil after a success
+	lost   int              // lines lost since the last written one
+}
+
+// newLogSink returns the log by command line and configuration: a standard stream in the foreground, otherwise logfile,
+// which is a path or a syslog facility.
+func newLogSink(o Options, global parser.Global) *logSink {
+	writer := fmt.Sprintf("|%s|%d", printable.Line(o.Name), os.Getpid())
+	l := &logSink{json: o.JSONLog, bare: o.JSONLog || o.Debug, writer: writer}
+	l.setTarget(global.LogFile)
+	switch {
+	case o.Debug:
+		l.fixed = o.Stderr
+	case global.Supervised: // not the command's writer: a lost log line does not fail the command
+		l.fixed, l.writer = os.Stdout, ""
+	}
+	return l
+}
+
+// setTarget changes the target of the log, from the next line on.
+func (l *logSink) setTarget(target string) { l.target.Store(&target) }
+
+// Notify writes one event to the log. If that fails, the event goes to standard error, and the daemon continues. The
+// next line reports how many lines were lost.
+func (l *logSink) Notify(e notify.Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var err error
+	if l.lost > 0 {
+		text := fmt.Sprintf("%d lines were lost: %s", l.lost, l.failed[0].Text)
+		err = l.put(notify.Event{Time: e.Time, Kind: notify.Lost, Text: text})
+	}
+	if err == nil {
+		l.lost, err = 0, l.put(e)
+	}
+	if l.failed = nil; err == nil {
+		return
+	}
+	target := *l.target.Load()
+	if isPath(target) {
+		l.lost++
+	}
+	fmt.Fprintln(os.Stderr, l.header(e.Time)+l.line(e))
+	text := fmt.Sprintf("the log %s can't be written: %v", target, err)
+	l.failed = []status.Failure{{Event: "log-failed", Text: text, At: e.Time}}
+}
+
+// put writes an event; mu is held.
+func (l *logSink) put(e notify.Event) error {
+	target, line := *l.target.Load(), l.line(e)
+	if l.fixed == nil && !isPath(target) {
+		return l.system.send(target, line) // with a header of its own
+	}
+	line = l.header(e.Time) + line + "\n"
+	if l.fixed != nil {
+		_, err := io.WriteString(l.fixed, line)
+		return err
+	}
+	return l.file.write(filepath.Clean(target), line)
+}
+
+func (l *logSink) header(at time.Time) string {
+	if l.bare {
+		return ""
+	}
+	return fmt.Sprintf("[%s%s] ", at.Format(time.ANSIC), l.writer)
+}
+
+// failures has the reason why the log can't be written, if any.
+func (l *logSink) failures() []status.Failure {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.failed
+}
+
+// line is an event as text or JSON.
+func (l *logSink) line(e notify.Event) string {
+	text := printable.Line(e.Text)
+	if !l.json {
+		return text
+	}
+	fields := logrus.Fields{"event": string(e.Kind)}
+	for key, value := range map[string]string{"virtual": e.Virtual, "real": e.Real, "reason": e.Reason} {
+		if value != "" {
+			fields[key] = value
+		}
+	}
+	form := logrus.JSONFormatter{TimestampFormat: time.RFC3339Nano}
+	entry := &logrus.Entry{Time: e.Time, Level: logrus.InfoLevel, Message: text, Data: fields}
+	line, _ := form.Format(entry) // text can't fail
+	return strings.TrimSuffix(string(line), "\n")
+}
+
+func isPath(target string) bool { return strings.HasPrefix(target, "/") }
+
+// logFile is an open log file. It stays open, so that lines can be written when descriptors run out. It is opened again
+// when its path leads to another file, as after a rotation.
+type logFile struct {
+	path   string
+	file   *os.File
+	opened fileStamp // the open file
+	torn   bool      // only a part of the last line was written
+}
+
+func (f *logFile) write(path, line string) error {
+	if f.path != path || !stamp(path).isOf(f.opened) {
+		file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY|syscall.O_NONBLOCK, 0o644)
+		if err != nil && f.path != path {
+			return err
+		}
+		if err == nil {
+			f.file.Close()
+			info, _ := file.Stat()
+			*f = logFile{path: path, file: file, opened: fileStamp{info}}
+		}
+	}
+	if f.torn {
+		line = "\n" + line
+	}
+	n, err := f.file.WriteString(line)
+	f.torn = err != nil && (f.torn || n > 0)
+	return err
+}

@@ -1,0 +1,191 @@
+package daemon
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"ldirectord/internal/notify"
+	"ldirectord/parser"
+)
+
+func TestTheLogFollowsItsTarget(t *testing.T) {
+	dir := t.TempDir()
+	first, second := filepath.Join(dir, "first"), filepath.Join(dir, "second")
+	l := newLogSink(Options{Name: "ld.cf"}, parser.Global{LogFile: first})
+	said := func(text string) { l.Notify(notify.Event{Text: text}) }
+
+	said("one")
+	if err := os.Rename(first, first+".1"); err != nil {
+		t.Fatal(err)
+	}
+	said("after its rotation")
+	l.setTarget("local0") // here only the following lines matter: there may be no syslog daemon
+	said("to syslog")
+	l.setTarget(second)
+	said("two")
+	said("three")
+	for file, want := range map[string][]string{
+		first + ".1": {"one"}, first: {"after its rotation"}, second: {"two", "three"},
+	} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Error(err)
+		}
+		lines := strings.SplitAfter(string(text), "\n")
+		if len(lines) != len(want)+1 {
+			t.Errorf("%s: %q, want %q", file, text, want)
+			continue
+		}
+		for i, w := range want {
+			if !strings.HasPrefix(lines[i], "[") || !strings.HasSuffix(lines[i], "|ld.cf|"+strconv.Itoa(os.Getpid())+"] "+w+"\n") {
+				t.Errorf("%s: line %q, want %q", file, lines[i], w)
+			}
+		}
+	}
+}
+
+func TestTheLogGoesOnWithoutDescriptors(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	l := newLogSink(Options{}, parser.Global{LogFile: path})
+	l.Notify(notify.Event{Text: "before"})
+
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	none := limit
+	none.Cur = 0
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &none); err != nil {
+		t.Fatal(err)
+	}
+	l.Notify(notify.Event{Text: "Own shortage"})
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	if text, _ := os.ReadFile(path); !strings.Contains(string(text), "Own shortage") {
+		t.Errorf("the log is %q", text)
+	}
+}
+
+// When a disk becomes full, the last line may be cut. When there is room again, the log continues on a new line, and
+// reports how many lines were lost.
+func TestAFullDiskTearsNoSecondLine(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mount("log", dir, "tmpfs", 0, "size=8k"); err != nil {
+		t.Skip("needs a file system of its own: ", err)
+	}
+	defer syscall.Unmount(dir, 0)
+	fill, path := filepath.Join(dir, "fill"), filepath.Join(dir, "log")
+	if err := os.WriteFile(fill, make([]byte, 4096), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l := newLogSink(Options{Name: "ld.cf"}, parser.Global{LogFile: path})
+	said := func(text string) { l.Notify(notify.Event{Time: time.Now(), Kind: notify.Starting, Text: text}) }
+	for i := 0; l.failures() == nil && i < 1000; i++ {
+		said("a line of the log")
+	}
+	said("lost")
+	said("lost")
+	if failed := l.failures(); len(failed) != 1 || !strings.Contains(failed[0].Text, syscall.ENOSPC.Error()) {
+		t.Fatalf("the disk is not full: %v", failed)
+	}
+	if err := os.Remove(fill); err != nil {
+		t.Fatal(err)
+	}
+	said("after room is made")
+	said("the next one")
+	text, err := os.ReadFile(path)
+	l.file.file.Close()
+	lines := strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
+	if err != nil || len(lines) < 5 || l.failures() != nil {
+		t.Fatalf("%v, %v:\n%s", err, l.failures(), text)
+	}
+	counted := "] 3 lines were lost: the log " + path + " can't be written: "
+	for i, want := range []string{counted, "] after room is made", "] the next one"} {
+		line := lines[len(lines)-3+i]
+		if !strings.HasPrefix(line, "[") || !strings.Contains(line, want) || strings.Count(line, "[") != 1 {
+			t.Errorf("%q, want %q", line, want)
+		}
+	}
+}
+
+func TestANewFileOfTheSameTimeAndSizeIsAnotherFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ld.cf")
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(path, "weight 1")
+	before := stamp(path)
+	if !stamp(path).same(before) {
+		t.Error("an untouched file is another one")
+	}
+	write(path+".new", "weight 2")
+	if err := os.Chtimes(path+".new", before.ModTime(), before.ModTime()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		t.Fatal(err)
+	}
+	if stamp(path).same(before) {
+		t.Error("the new file is the old one")
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if stamp(path).same(before) || !stamp(path).same(stamp(path)) {
+		t.Error("a missing file is not told from one that is there")
+	}
+}
+
+// A line of JSON has no header, wherever it is written, and only the fields that have a value.
+func TestTheLogAsJSON(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	at := time.Date(2026, 11, 21, 12, 0, 0, 500, time.UTC)
+	var stream strings.Builder
+	for _, l := range []*logSink{
+		newLogSink(Options{Name: "ld.cf", JSONLog: true}, parser.Global{LogFile: path}),
+		newLogSink(Options{JSONLog: true, Debug: true, Stderr: &stream}, parser.Global{}),
+	} {
+		l.Notify(notify.Event{Time: at, Kind: notify.TableError, Virtual: "fwm:3", Reason: "a <b>\n", Text: "not\x1b made"})
+	}
+	want := `{"event":"table-error","level":"info","msg":"not  made","reason":"a \u003cb\u003e\n","time":"2026-11-21T12:00:00.0000005Z","virtual":"fwm:3"}` + "\n"
+	if text, err := os.ReadFile(path); string(text) != want || err != nil {
+		t.Errorf("the file has %s, %v; want %s", text, err, want)
+	}
+	if stream.String() != want {
+		t.Errorf("the stream has %s, want %s", stream.String(), want)
+	}
+}
+
+// Each line has the facility that is configured at that time. A syslog daemon that was restarted gets the next line.
+func TestTheLogInSyslog(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	defer func(usual []string) { syslogSockets = usual }(syslogSockets)
+	syslogSockets = []string{path}
+	l := newLogSink(Options{}, parser.Global{LogFile: "local0"})
+	for facility, priority := range map[string]string{"local0": "<134>", "local7": "<190>", "nonsense": "<14>"} {
+		server, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.setTarget(facility)
+		l.Notify(notify.Event{Text: "a line"})
+		line := make([]byte, 200)
+		n, err := server.Read(line)
+		got := string(line[:n])
+		if err != nil || !strings.HasPrefix(got, priority) || !strings.HasSuffix(got, " ldirectord["+strconv.Itoa(os.Getpid())+"]: a line") {
+			t.Errorf("%s: %q, %v", facility, got, err)
+		}
+		server.Close()
+		os.Remove(path)
+	}
+}

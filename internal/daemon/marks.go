@@ -1,0 +1,83 @@
+package daemon
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"time"
+
+	"ldirectord/internal/announce"
+	"ldirectord/internal/fwmark"
+	"ldirectord/internal/instance"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/notify"
+	"ldirectord/internal/runfile"
+	"ldirectord/internal/view"
+	"ldirectord/parser"
+)
+
+// markInterval is the time between two looks at the rules of other programs; each look runs programs.
+const markInterval = time.Minute
+
+// markTimeout limits all programs that list the rules for marks.
+const markTimeout = 20 * time.Second
+
+// watchMarks watches the marks for which the file in force has no mark lines, until ctx is done or it is called again.
+// It notices when no rule sets such a mark any more, as after a restart of a firewall.
+func (f *configFile) watchMarks(ctx context.Context) {
+	f.endMarks()
+	ctx, f.endMarks = context.WithCancel(ctx)
+	left := slices.DeleteFunc(slices.Clone(f.current.Config.Virtuals), func(v *parser.Virtual) bool {
+		return v.Protocol != lvs.Mark || len(v.Marking) > 0
+	})
+	if len(left) == 0 || !f.d.Table.Machine {
+		return
+	}
+	go func() {
+		unset := map[string]bool{}
+		for open := true; open; open = runfile.Pause(ctx, markInterval) {
+			f.d.lookAtMarks(ctx, left, unset)
+		}
+	}()
+}
+
+// lookAtMarks reports what changed since the last look.
+func (c *channels) lookAtMarks(ctx context.Context, virtuals []*parser.Virtual, unset map[string]bool) {
+	ctx, cancel := context.WithTimeout(ctx, markTimeout)
+	defer cancel()
+	m := fwmark.Inspect(ctx)
+	if ctx.Err() != nil {
+		return
+	}
+	for _, v := range virtuals {
+		was, is := unset[v.ID], m.NothingSets(v.Mark, v.IPv6)
+		unset[v.ID] = is
+		text := "Nothing sets mark %d on this machine: %s gets no packets"
+		if !is {
+			text = "Mark %d is set again: %s"
+		}
+		if is != was {
+			e := notify.Event{Virtual: v.ID}
+			e.Say(notify.MarkRules, text, v.Mark, view.Label(v.ID, v.ServiceName))
+			c.journal.Emit(e)
+		}
+	}
+}
+
+// Announcements returns an announcer for looking at the announced addresses of an instance.
+func Announcements(i instance.Instance) *announce.Announcer {
+	last, _ := i.State() // empty if none is recorded
+	return announce.New(last.Announced, func(context.Context) (has map[netip.Addr]string, release func()) {
+		has = map[netip.Addr]string{}
+		own := instance.Other{State: last, Lives: i.Find().Pid != 0}
+		others, _ := i.Others(nil)
+		for _, o := range append(others, own) {
+			for addr := range o.Announced {
+				if o.Lives {
+					has[addr] = o.Path
+				}
+			}
+		}
+		return has, func() {}
+	}, nil)
+}

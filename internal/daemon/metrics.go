@@ -1,0 +1,173 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"ldirectord/internal/notify"
+	"ldirectord/internal/page"
+	"ldirectord/internal/printable"
+	"ldirectord/internal/runfile"
+	"ldirectord/internal/socket"
+	"ldirectord/internal/status"
+	"ldirectord/internal/view"
+	"ldirectord/parser"
+)
+
+// Limits of the address that listen names.
+const (
+	scrapeTimeout = 10 * time.Second // until the client has read its answer; Prometheus waits no longer
+	maxScrapes    = 8                // scrapes at once
+	maxProbes     = 8
+	maxReaders    = 4           // readers of the page at once
+	listenRetry   = time.Second // between two tries to listen on an address in use
+)
+
+// metricsServer serves metrics and probes on the address of listen, if there is one. follow is called by one goroutine
+// at a time.
+type metricsServer struct {
+	end     func() // stops serving, however often it is called
+	handler http.Handler
+	global  atomic.Pointer[parser.Global] // the global directives in force
+	*channels
+}
+
+// openMetrics starts to serve, until ctx is done.
+func (d *daemon) openMetrics(ctx context.Context) *metricsServer {
+	routes, scrapes, probes := http.NewServeMux(), socket.Limiter(maxScrapes), socket.Limiter(maxProbes)
+	routes.HandleFunc("GET /metrics", scrapes(d.answerMetrics))
+	routes.HandleFunc("GET /healthz", probes(answerProbe(d.alive)))
+	routes.HandleFunc("GET /readyz", probes(answerProbe(d.ready)))
+	m := &metricsServer{end: func() {}, channels: &d.channels}
+	m.handler = m.withPage(d, routes)
+	m.follow(ctx, d.Loaded.Config.Global)
+	return m
+}
+
+// withPage adds the page, if statuspage allows it.
+func (m *metricsServer) withPage(d *daemon, routes *http.ServeMux) http.HandlerFunc {
+	all, readers := http.NewServeMux(), socket.Limiter(maxReaders)
+	pages := &page.Pages{Report: d.report, Why: d.why,
+		Host: func() string { return m.global.Load().StatusHost }}
+	all.Handle("/", routes)
+	all.HandleFunc("GET /{$}", readers(pages.Page))
+	all.HandleFunc("GET /status.json", readers(pages.Status))
+	all.HandleFunc("GET /why.json", readers(pages.Because))
+	return func(w http.ResponseWriter, r *http.Request) {
+		if m.global.Load().StatusPage {
+			all.ServeHTTP(w, r)
+		} else {
+			routes.ServeHTTP(w, r)
+		}
+	}
+}
+
+// follow serves metrics as a configuration requires. When it returns, the daemon listens on no other address.
+func (m *metricsServer) follow(ctx context.Context, global parser.Global) {
+	before := m.global.Swap(&global)
+	if before != nil && before.Listen == global.Listen {
+		return
+	}
+	m.end()
+	if !global.Listen.IsValid() {
+		return
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() { m.run(ctx, global.Listen); close(ended) }()
+	m.end = func() { cancel(); <-ended }
+}
+
+// run listens on an address until ctx is done. An address in use is reported once and tried again.
+func (m *metricsServer) run(ctx context.Context, addr netip.AddrPort) {
+	for reported := false; ; reported = true {
+		l, err := net.Listen("tcp", addr.String())
+		if err == nil {
+			server := socket.NewServer(ctx, m.handler)
+			server.WriteTimeout = scrapeTimeout
+			go socket.Serve(server, l)
+			m.say(notify.Listening, fmt.Sprintf("Metrics are served on %s", addr))
+			<-ctx.Done()
+			server.Close()
+			return
+		}
+		if !reported {
+			what := fmt.Sprintf("Metrics can't be served on %s; trying again", addr)
+			m.failed(notify.ListenFailed, what, err)
+		}
+		if !runfile.Pause(ctx, listenRetry) {
+			return
+		}
+	}
+}
+
+func (d *daemon) answerMetrics(w http.ResponseWriter, r *http.Request) {
+	now, err := d.director.Snapshot(r.Context())
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	w.Header().Set("Content-Type", status.MetricsType)
+	_ = status.WriteMetrics(w, now, d.tally.process()) // an error is the client's
+}
+
+// answerProbe answers 200 where failed returns no error, else 503.
+func answerProbe(failed func(context.Context) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if err := failed(r.Context()); err != nil {
+			http.Error(w, printable.Line(err.Error()), http.StatusServiceUnavailable)
+			return
+		}
+		io.WriteString(w, "ok\n")
+	}
+}
+
+// alive is for a liveness probe: the director's goroutine answers.
+func (d *daemon) alive(ctx context.Context) error {
+	_, err := d.director.Snapshot(ctx)
+	return err
+}
+
+// ready is for a readiness probe: the table is as it should be.
+func (d *daemon) ready(ctx context.Context) error {
+	select {
+	case <-d.director.Started():
+	default:
+		return errors.New("starting")
+	}
+	now, err := d.director.Snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	return unready(now)
+}
+
+// unready returns why clients are not served as configured.
+func unready(now *view.Snapshot) error {
+	switch {
+	case now.Standby:
+		return errors.New("standing by")
+	case now.Unread != "":
+		return fmt.Errorf("the table can't be read: %s", now.Unread)
+	case now.Marks != "":
+		return fmt.Errorf("mark rules can't be set: %s", now.Marks)
+	}
+	serves := len(now.Virtuals) == 0
+	for _, v := range now.Virtuals {
+		if v.Error != "" {
+			return fmt.Errorf("the table refuses %s: %s", v.ID, v.Error)
+		}
+		serves = serves || !v.Nothing
+	}
+	if !serves {
+		return errors.New("no virtual service is served: clients get nothing")
+	}
+	return nil
+}

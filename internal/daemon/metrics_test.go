@@ -1,0 +1,107 @@
+package daemon
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ldirectord/internal/notify"
+	"ldirectord/internal/status"
+	"ldirectord/internal/view"
+	"ldirectord/parser"
+)
+
+func hello() *http.ServeMux {
+	routes := http.NewServeMux()
+	routes.HandleFunc("GET /hello", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("hello")) })
+	return routes
+}
+
+const awaitLimit = 10 * time.Second
+
+// fetch returns the status and the body of a page.
+func fetch(t *testing.T, url string) (int, string) {
+	t.Helper()
+	client := &http.Client{Timeout: awaitLimit, Transport: &http.Transport{DisableKeepAlives: true}}
+	answer, err := client.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer.StatusCode, string(text)
+}
+
+func TestAnAddressThatIsTakenIsToldOnceAndTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		taken, err := net.Listen("tcp4", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		addr := netip.MustParseAddrPort(taken.Addr().String())
+		said := make(chan notify.Event, 10)
+		journal := notify.NewJournal(func(e notify.Event) { said <- e })
+		defer journal.Close(context.WithoutCancel(t.Context()))
+		m := &metricsServer{end: func() {}, handler: hello(), channels: &channels{journal: journal}}
+		ctx, cancel := context.WithCancel(t.Context())
+		m.follow(ctx, parser.Global{Listen: addr})
+		if e := <-said; e.Kind != notify.ListenFailed || !strings.Contains(e.Text, addr.String()) || !strings.Contains(e.Text, "address already in use") {
+			t.Errorf("%+v", e)
+		}
+		time.Sleep(10 * listenRetry)
+		taken.Close()
+		if e := <-said; e.Kind != notify.Listening {
+			t.Errorf("%+v", e)
+		}
+		if code, text := fetch(t, "http://"+addr.String()+"/hello"); code != http.StatusOK || text != "hello" {
+			t.Errorf("%d %q", code, text)
+		}
+		cancel()
+		m.end()
+		if c, err := net.Dial("tcp", addr.String()); err == nil {
+			c.Close()
+			t.Error("it listens after its end")
+		}
+	})
+}
+
+func TestWhatIsNotReady(t *testing.T) {
+	virtuals := []view.Virtual{{ID: "tcp:10.1.0.1:80"}, {ID: "tcp:10.1.0.2:80", Error: "no such module"}}
+	for want, now := range map[string]view.Snapshot{
+		"":                         {Virtuals: []view.Virtual{virtuals[0], {Nothing: true}}},
+		"standing by":              {Standby: true, Virtuals: virtuals},
+		"the table can't be read":  {Unread: "permission denied"},
+		"mark rules can't be set":  {Virtuals: virtuals[:1], Marks: "no iptables"},
+		"refuses tcp:10.1.0.2:80:": {Virtuals: virtuals},
+		"no virtual service is served: clients get nothing": {Virtuals: []view.Virtual{{Nothing: true}}},
+	} {
+		err := unready(&now)
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", want, err)
+		}
+	}
+}
+
+func TestReloadsAreCounted(t *testing.T) {
+	c := newTally(Options{})
+	now := func() status.Reloads { return c.process().Reloads }
+	began := now().Last
+	c.reread("line 1")
+	c.reread("line 2")
+	if r := now(); r.Refused != 2 || r.Error != "line 2" || !r.Last.Equal(began) {
+		t.Errorf("%+v", r)
+	}
+	c.reread("")
+	if r := now(); r.Succeeded != 1 || r.Error != "" || r.Last.Equal(began) {
+		t.Errorf("%+v", r)
+	}
+}

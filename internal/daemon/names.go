@@ -1,0 +1,146 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"ldirectord/internal/notify"
+	"ldirectord/internal/resolve"
+)
+
+// Names without an answer are looked up again after minLookupRetry, then after twice as long, and so on.
+const (
+	minLookupRetry = time.Second
+	maxLookupRetry = time.Minute
+)
+
+// followNames looks names up again in the background, and stops the previous search. Names without an answer are looked
+// up first after wait; with resolve, the others at its intervals, counted from the reading of the file.
+func (f *configFile) followNames(ctx context.Context, wait time.Duration) {
+	f.endLookups()
+	ctx, f.endLookups = context.WithCancel(ctx)
+	cfg, longest := f.current.Config, maxLookupRetry
+	if every := cfg.Global.Resolve.Duration(); every > 0 {
+		longest = min(longest, every)
+		f.search(ctx, resolve.Followed(cfg.Names), every-time.Since(f.adopted)%every, every, every)
+	}
+	f.search(ctx, resolve.Unanswered(cfg.Names), wait, 0, longest)
+}
+
+func (f *configFile) search(ctx context.Context, list []resolve.Name, wait, shortest, longest time.Duration) {
+	if len(list) == 0 {
+		return
+	}
+	cfg := f.current.Config
+	lookUp := func(ctx context.Context) []resolve.Name {
+		source := resolve.Source{Resolver: newSystemNames(), Own: ownAddress()}
+		return source.LookUp(ctx, list, cfg.OwnAddresses())
+	}
+	go func() {
+		found := resolve.Await(ctx, lookUp, list, wait, shortest, longest)
+		if found == nil {
+			return
+		}
+		select {
+		case f.found <- found:
+		case <-ctx.Done():
+		}
+	}()
+}
+
+// adoptNames adopts the results of repeated look-ups.
+func (f *configFile) adoptNames(ctx context.Context, found []resolve.Name) {
+	now := resolve.Index(found)
+	list := slices.Clone(f.current.Config.Names)
+	moved := false
+	for i, before := range list {
+		n, ok := now[before.Key]
+		if !ok {
+			continue
+		}
+		list[i] = n
+		moved = moved || n.Addr != before.Addr
+		f.d.say(news(before, n))
+	}
+	wait := minLookupRetry
+	switch {
+	case !moved:
+		f.current.Config.Names = list
+		f.remember()
+	case !f.refine(ctx, list):
+		wait = maxLookupRetry // the daemon would refuse it again
+	}
+	f.followNames(ctx, wait)
+}
+
+// news describes the new state of a name.
+func news(before, now resolve.Name) (kind notify.Kind, text string) {
+	kind, text = notify.NameFound, "The name %[1]s can be looked up again: its address was %[2]s and is %[3]s"
+	switch {
+	case now.Why != "":
+		kind, text = notify.NameLost,
+			"The name %[1]s can't be looked up; its last address %[3]s stays in use: %[4]s"
+	case !before.Addr.IsValid():
+		text = "The name %[1]s has an address now: %[3]s"
+	case before.Why == "":
+		kind, text = notify.NameMoved, "The name %[1]s has a new address: it was %[2]s and is %[3]s"
+	case before.Addr == now.Addr:
+		text = "The name %[1]s can be looked up again; its address %[3]s stays in use"
+	}
+	return kind, fmt.Sprintf(text, now.Host, before.Addr, now.Addr, now.Why)
+}
+
+// refine puts the configuration with these addresses in force. The file is not read again, even if it has changed. It
+// reports whether the director has adopted the addresses.
+func (f *configFile) refine(ctx context.Context, list []resolve.Name) bool {
+	o := f.d.Config.parserOptions()
+	o.Resolver, o.Last = knownNames{Known: resolve.Index(list)}, f.inService(ctx).Last(o.Last)
+	o.Before, o.Refines = f.current.Config, true
+	l := f.d.Config.prepare(ctx, f.current.Text, o)
+	if l.Plan == nil {
+		f.d.refused("addresses of names can't be taken over: " + l.Found.Errors()[0].String())
+		return false
+	}
+	l.forget()
+	if f.install(ctx, l, f.d.director.Refine) != nil {
+		return false
+	}
+	f.current = l
+	f.remember()
+	f.tls.follow(l)
+	return true
+}
+
+// remember keeps the addresses of the names, for when they can't be looked up.
+func (f *configFile) remember() {
+	list := f.current.Config.Names
+	f.d.tally.setNames(list)
+	f.d.failed(notify.HookFailed, "Addresses of names can't be kept", resolve.File(f.d.lock.Names).Write(list))
+}
+
+// inService returns the names of the configuration in force. Their earlier addresses are those that still have servers
+// in service; if that is unknown, all of them.
+func (f *configFile) inService(ctx context.Context) resolve.Known {
+	list := slices.Clone(f.current.Config.Names)
+	if len(resolve.Followed(list)) == 0 {
+		return resolve.Index(list)
+	}
+	now, err := f.d.director.Snapshot(ctx)
+	if err != nil {
+		return resolve.Index(list)
+	}
+	serves := map[netip.Addr]bool{}
+	for _, s := range now.Each() {
+		if s.Moved {
+			serves[s.Addr.Addr()] = true
+		}
+	}
+	for i := range list {
+		list[i].Earlier = slices.DeleteFunc(slices.Clone(list[i].Earlier),
+			func(a netip.Addr) bool { return !serves[a] })
+	}
+	return resolve.Index(list)
+}

@@ -1,0 +1,145 @@
+package daemon
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"ldirectord/internal/announce"
+	"ldirectord/internal/doctor"
+	"ldirectord/internal/instance"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/runfile"
+	"ldirectord/parser"
+)
+
+// crashWait is how long the virtual services of a crashed daemon are reserved for its successor.
+const crashWait = 10 * time.Second
+
+// neighbours are the other directors on the same table.
+type neighbours struct {
+	of        instance.Instance
+	source    Source
+	kept      instance.Kept
+	seen      map[string]time.Time // when daemons were seen alive, by the paths of their files
+	perls     map[instance.Process]*perl
+	unknown   []string // reports on daemons whose virtual services are unknown
+	everybody bool     // the next look reads all command lines
+}
+
+// neighbour is one other director.
+type neighbour struct {
+	name       string // b.cf, pid 852
+	has, waits []lvs.Key
+	announced  announce.Record
+}
+
+// perl is a Perl ldirectord. Its virtual services are those of its file.
+type perl struct {
+	instance.Stranger
+	path string
+	read fileStamp // the version of the file that was read
+	has  []lvs.Key
+}
+
+// newNeighbours returns the neighbours of an instance.
+func newNeighbours(i instance.Instance, s Source) neighbours {
+	s.Wait = true
+	seen, perls := map[string]time.Time{}, map[instance.Process]*perl{}
+	return neighbours{of: i, source: s, kept: instance.Kept{}, seen: seen, perls: perls, everybody: true}
+}
+
+// look finds the other directors.
+func (n *neighbours) look(ctx context.Context) (list []neighbour) {
+	now := time.Now()
+	others, known := n.of.Others(n.kept)
+	for _, o := range others {
+		one := neighbour{name: fmt.Sprintf("%s, pid %d", filepath.Base(o.Path), o.Pid)}
+		if o.Lives {
+			n.seen[o.Path], one.waits = now, o.Waits
+		}
+		crashed := o.Phase == instance.Running && now.Sub(n.seen[o.Path]) < crashWait
+		if o.Lives || o.IsHandedOver() || crashed {
+			one.has, one.announced = o.Has(), o.Announced
+		}
+		list = append(list, one)
+	}
+	n.findPerls(known)
+	for _, p := range n.perls {
+		p.follow(ctx, n.source)
+		name := fmt.Sprintf("the Perl ldirectord of %s, pid %d", filepath.Base(p.path), p.Pid)
+		list = append(list, neighbour{name: name, has: p.has})
+	}
+	slices.SortFunc(list, func(a, b neighbour) int { return strings.Compare(a.name, b.name) })
+	return list
+}
+
+// findPerls notes which Perl ldirectords run, except known processes.
+func (n *neighbours) findPerls(known map[int]bool) {
+	if n.everybody {
+		n.unknown = nil
+	}
+	for _, s := range n.of.Strangers(known, n.everybody) {
+		path, _ := n.source.Dirs.Find(s.Config)
+		switch {
+		case n.perls[s.Process] != nil, n.of.Find().Pid == s.Pid: // its successor is this daemon
+		case s.Proved && runfile.TryRead(path) == nil:
+			n.perls[s.Process] = &perl{Stranger: s, path: path}
+		case !n.everybody:
+		case s.RunDir != "":
+			n.unknown = append(n.unknown,
+				fmt.Sprintf("the run folder %s of pid %d is not looked at", s.RunDir, s.Pid))
+		default:
+			const unread = "the file of the Perl ldirectord with pid %d can't be read, " +
+				"or its network namespace"
+			n.unknown = append(n.unknown, fmt.Sprintf(unread, s.Pid))
+		}
+	}
+	n.everybody = false
+	for process, p := range n.perls {
+		if !p.Lives() {
+			delete(n.perls, process)
+		}
+	}
+}
+
+// follow reads the file of a Perl ldirectord again when it has changed.
+func (p *perl) follow(ctx context.Context, s Source) {
+	now := stamp(p.path)
+	if now.same(p.read) {
+		return
+	}
+	text, err := runfile.ReadFile(p.path, parser.MaxSize)
+	if p.read = now; err != nil {
+		return
+	}
+	if cfg, _ := parser.Parse(ctx, p.path, text, s.parserOptions()); cfg != nil {
+		p.has = nil
+		for _, v := range cfg.Virtuals {
+			p.has = append(p.has, v.Key)
+		}
+	}
+}
+
+// Shared describes, by virtual service, what other directors have or wait for on a daemon's table. Unknown names the
+// daemons whose virtual services are unknown.
+func Shared(ctx context.Context, i instance.Instance, s Source) (shared map[lvs.Key]string, unknown []string) {
+	n, mine := newNeighbours(i, s), i.Find().State.Virtuals
+	shared = map[lvs.Key]string{}
+	for _, one := range n.look(ctx) {
+		for _, k := range one.waits {
+			shared[k] = cmp.Or(shared[k], one.name+", waits for it")
+		}
+		for _, k := range one.has {
+			shared[k] = "belongs to " + one.name + doctor.Waits
+			if slices.Contains(mine, k) {
+				shared[k] = "also belongs to " + one.name
+			}
+		}
+	}
+	return shared, n.unknown
+}

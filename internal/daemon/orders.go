@@ -1,0 +1,79 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"ldirectord/internal/instance"
+	"ldirectord/internal/notify"
+	"ldirectord/internal/orders"
+	"ldirectord/internal/runfile"
+)
+
+// Time limits of orders.
+const (
+	OrderTimeout  = 5 * time.Second // an order that changes the table at once
+	ReloadTimeout = time.Minute     // a reload: looking up names and a slow table take time
+)
+
+// standingOrders are the orders in addition to the configuration: the role, and orders for servers. They are carried
+// out one after the other. Their files are for the next daemon, and for commands that got no answer.
+type standingOrders struct {
+	d     *daemon
+	turn  chan struct{} // has an element while an order is carried out, see inTurn
+	leave chan struct{} // gets one when the daemon is to stop
+
+	// The fields below belong to the order that is being carried out.
+	role    instance.RoleOrder
+	unsaved bool       // the role is not in its file
+	given   orders.All // the orders that the director has
+}
+
+// newOrders returns the orders that the previous daemon left. A daemon whose role can't be read serves.
+func newOrders(d *daemon) *standingOrders {
+	o := &standingOrders{d: d, turn: make(chan struct{}, 1), leave: make(chan struct{})}
+	var err error
+	o.given, err = o.orderFile().Read()
+	d.failed(notify.HookFailed, "Orders for servers can't be read", err)
+	o.role, err = o.roleFile().Read()
+	d.recorded(err)
+	return o
+}
+
+// follow carries out, until ctx is done, the recorded orders of commands that got no answer.
+func (o *standingOrders) follow(ctx context.Context) {
+	go followFile(ctx, o.d.lock.Drain, func() bool { return o.inOwnTurn(ctx, o.followGiven) })
+	followFile(ctx, o.d.lock.Role, func() bool { return o.inOwnTurn(ctx, o.followRole) })
+}
+
+// inOwnTurn carries out an order without a waiting command, and reports whether it succeeded.
+func (o *standingOrders) inOwnTurn(ctx context.Context, order func(context.Context) bool) bool {
+	release, err := o.inTurn(ctx)
+	if err != nil {
+		return false
+	}
+	defer release()
+	return order(ctx)
+}
+
+// keep saves unsaved or lost files again, and drops orders whose time is over.
+func (o *standingOrders) keep(ctx context.Context) {
+	o.inOwnTurn(ctx, func(ctx context.Context) bool {
+		if o.unsaved || o.role.Role != instance.NoRole && !runfile.Exists(o.d.lock.Role) {
+			_ = o.saveRole(o.role) // an error was reported before
+		}
+		o.keepGiven(ctx)
+		return true
+	})
+}
+
+// inTurn waits until no other order is carried out.
+func (o *standingOrders) inTurn(ctx context.Context) (release func(), err error) {
+	select {
+	case o.turn <- struct{}{}:
+		return func() { <-o.turn }, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("the daemon is still carrying out another order: %w", context.Cause(ctx))
+	}
+}

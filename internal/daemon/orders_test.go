@@ -1,0 +1,178 @@
+package daemon
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ldirectord/checker/icmp"
+	"ldirectord/internal/director"
+	"ldirectord/internal/notify"
+	"ldirectord/internal/notify/mail"
+	"ldirectord/internal/notify/webhook"
+	"ldirectord/internal/orders"
+	"ldirectord/internal/resolve"
+	"ldirectord/internal/socket"
+	"ldirectord/internal/view"
+)
+
+// An order whose command has given up is dropped: it is recorded in the file, where later orders may have replaced it
+// by now. Here the daemon is busy with another order, and then free again.
+func TestAnOrderOfSomebodyWhoHasGoneIsDropped(t *testing.T) {
+	o := &standingOrders{turn: make(chan struct{}, 1)}
+	carriedOut := make(chan error, 1)
+	routes := http.NewServeMux()
+	routes.HandleFunc("POST /order", func(_ http.ResponseWriter, r *http.Request) {
+		ctx := context.WithoutCancel(r.Context()) // the daemon may notice the client's end too late
+		_, err := o.inTurn(ctx)
+		carriedOut <- cmp.Or(err, socket.IsAwaited(ctx))
+	})
+	s := filepath.Join(t.TempDir(), "a.sock")
+	socket, err := socket.Listen(t.Context(), s, routes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { socket.Close() })
+	o.turn <- struct{}{}
+	c, err := net.Dial("unix", s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintf(c, "POST /order HTTP/1.1\r\nHost: x\r\n\r\n")
+	c.Close()
+	<-o.turn
+	if err := <-carriedOut; err == nil {
+		t.Error("it was carried out")
+	}
+}
+
+// When the director refuses a configuration, here because it has ended, the other parts of the daemon keep the old
+// one too.
+func TestAReloadIsWholeOrNotAtAll(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "ld.cf")
+	write := func(logfile string) {
+		if err := os.WriteFile(file, []byte("logfile = \""+filepath.Join(dir, logfile)+"\"\n"+oneServer), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		env := NewEnvironment(icmp.NewPinger())
+		defer env.Close()
+		source := Source{Path: file, Checks: env}
+		write("old")
+		old, err := Load(t.Context(), source)
+		if err != nil || old.Plan == nil {
+			t.Fatal(err, old)
+		}
+		d := daemonOf(source, old)
+		f := newConfigFile(d)
+		write("new")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if why := f.read(ctx, request{}); why == "" || f.current != old {
+			t.Error("the refused configuration is in force")
+		}
+		d.journal.Emit(notify.Event{Text: "the last word"})
+		closing := context.WithoutCancel(t.Context())
+		d.journal.Close(closing)
+		d.mailer.Close(closing)
+		d.webhook.Close(closing)
+		if text, _ := os.ReadFile(filepath.Join(dir, "old")); !strings.Contains(string(text), "the last word") {
+			t.Errorf("the old log has %q", text)
+		}
+	})
+}
+
+// Wherever a panic is on the way from a file to its plan, the file is refused, with the place, and the daemon continues with
+// the one in force: by a command or HUP, by autoreload or a new certificate, and when names are looked up again.
+func TestAPanicOnTheWayToAPlanRefusesTheFile(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "ld.cf")
+	ways := map[string]func(context.Context, *configFile){
+		"a command":     func(ctx context.Context, f *configFile) { f.reload(ctx, request{}) },
+		"autoreload":    func(ctx context.Context, f *configFile) { f.look(ctx) },
+		"a certificate": func(ctx context.Context, f *configFile) { f.read(ctx, request{auto: true}) },
+		"names":         func(ctx context.Context, f *configFile) { f.refine(ctx, nil) },
+	}
+	stages := map[string]func(*configFile){
+		"while checkers are made": func(f *configFile) { f.d.Config.Checks = nil },
+		"before it is parsed": func(f *configFile) {
+			f.d.director, f.current.Config.Names = nil, []resolve.Name{{Key: resolve.Key{Host: "web1"}, Followed: true}}
+		},
+	}
+	for way, take := range ways {
+		for stage, spoil := range stages {
+			if way == "names" && stage == "before it is parsed" {
+				continue // nothing of the file has a part there
+			}
+			t.Run(way+" "+stage, func(t *testing.T) {
+				text := "autoreload = yes\nlogfile = \"" + filepath.Join(dir, "log") + "\"\n" + oneServer
+				if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				synctest.Test(t, func(t *testing.T) {
+					env := NewEnvironment(icmp.NewPinger())
+					defer env.Close()
+					old, err := Load(t.Context(), Source{Path: file, Checks: env})
+					if err != nil || old.Plan == nil {
+						t.Fatal(err, old)
+					}
+					f := newConfigFile(daemonOf(Source{Path: file, Checks: env}, old))
+					ctx, cancel := context.WithCancel(t.Context())
+					defer cancel()
+					if err := os.WriteFile(file, []byte(text+"# new\n"), 0o600); err != nil {
+						t.Fatal(err)
+					}
+					spoil(f)
+					take(ctx, f)
+					if f.current != old {
+						t.Error("another configuration is in force")
+					}
+					f.d.journal.Close(context.WithoutCancel(ctx))
+					if log, _ := os.ReadFile(filepath.Join(dir, "log")); !strings.Contains(string(log), "a fault in ldirectord: ") {
+						t.Errorf("the log has %q", log)
+					}
+					os.Remove(filepath.Join(dir, "log"))
+					f.d.mailer.Close(ctx)
+					f.d.webhook.Close(ctx)
+				})
+			})
+		}
+	}
+}
+
+// daemonOf is a daemon whose director has ended.
+func daemonOf(source Source, l *Loaded) *daemon {
+	d := &daemon{Options: Options{Config: source, Loaded: l, Manager: &ServiceManager{}}, tally: newTally(Options{}), director: director.New(director.Deps{})}
+	d.claims = &claims{}
+	d.log = newLogSink(d.Options, l.Config.Global)
+	d.mailer = mail.New(func(notify.Event) {})
+	d.webhook = webhook.New(func(notify.Event) {})
+	d.journal = notify.NewJournal(d.log.Notify)
+	d.metrics = &metricsServer{end: func() {}}
+	return d
+}
+
+// An address without a port names no virtual service. The message must not say that the real server is missing.
+func TestWhoIsNotThereToDrain(t *testing.T) {
+	for virtual, want := range map[string]string{
+		"": "a.cf has no real server 10.0.0.1",
+		"10.9.9.1": "a.cf has no virtual service 10.9.9.1 with a real server 10.0.0.1; " +
+			"a virtual service is named by ADDRESS:PORT as in status, by its mark, or by its servicename",
+	} {
+		if _, err := meantBy(orders.Request{Virtual: virtual, Real: "10.0.0.1"}, &view.Snapshot{}, nil, "a.cf"); err == nil || err.Error() != want {
+			t.Error(err)
+		}
+	}
+}
+
+const oneServer = "virtual = 10.1.0.1:7000\n\treal = 10.2.0.1:7000 gate\n\tchecktype = on\n"

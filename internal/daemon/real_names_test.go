@@ -1,0 +1,238 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"ldirectord/internal/resolve"
+	"ldirectord/parser"
+)
+
+// The test starts a name server of a Debian package on loopback. It runs when REAL_TESTS is set. Without the package
+// it is skipped; with REAL_TESTS=required it fails.
+func TestRealNameServer(t *testing.T) {
+	mode := os.Getenv("REAL_TESTS")
+	if mode == "" {
+		t.Skip("needs a real server: make test-all")
+	}
+	const program = "/usr/sbin/knotd"
+	if _, err := os.Stat(program); err != nil {
+		if mode == "required" {
+			t.Fatalf("it is in the package knot: %v", err)
+		}
+		t.Skipf("it is in the package knot: %v", err)
+	}
+	server, port, zone := startKnot(t, program)
+	before := net.DefaultResolver
+	t.Cleanup(func() { net.DefaultResolver = before })
+	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, network, fmt.Sprintf("127.0.0.1:%d", port))
+	}}
+	until(t, func() bool { return answers(t) })
+
+	const good = "web1=192.0.2.10 alias=192.0.2.10 six: six: both=192.0.2.12"
+	if got := lookedUp(t, 5*time.Second); got != good+" none: foreign:" {
+		t.Errorf("while it answers: %s", got)
+	}
+	if err := server.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	until(t, func() bool { return !answers(t) }) // its threads stop one after the other
+	if got := lookedUp(t, 7*time.Second); got != "web1: alias: six: six: both: none: foreign:" {
+		t.Errorf("while it hangs: %s", got)
+	}
+	if err := server.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	until(t, func() bool { return answers(t) })
+	if got := lookedUp(t, 5*time.Second); got != good+" none: foreign:" {
+		t.Errorf("when it answers again: %s", got)
+	}
+	moves(t, server, zone)
+	if err := server.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	until(t, func() bool { return !answers(t) })
+	if got := lookedUp(t, 5*time.Second); got != "web1: alias: six: six: both: none: foreign:" {
+		t.Errorf("when it is gone: %s", got)
+	}
+}
+
+// moves changes the address of a name while the daemon looks it up regularly. Then the name server stops answering.
+func moves(t *testing.T, server *os.Process, zone string) {
+	t.Helper()
+	const src = "resolve = 1\nvirtual = 192.0.2.1:80\n\treal = web1.example.test:80 masq\n\treal = both.example.test:80 masq\n"
+	cfg, found := parser.Parse(t.Context(), "ld.cf", []byte(src), parser.Options{Resolver: systemNames{}})
+	if found.HasErrors() {
+		t.Fatal(found)
+	}
+	followed := resolve.Followed(cfg.Names)
+	look := func(ctx context.Context) []resolve.Name {
+		return resolve.Source{Resolver: systemNames{}}.LookUp(ctx, followed, cfg.OwnAddresses())
+	}
+	change := func(what string) []resolve.Name {
+		ctx, cancel := context.WithTimeout(t.Context(), awaitLimit)
+		defer cancel()
+		list := resolve.Await(ctx, look, followed, 0, 20*time.Millisecond, 20*time.Millisecond)
+		if len(list) == 0 {
+			t.Fatalf("%s: nothing changed", what)
+		}
+		return list
+	}
+	text, err := os.ReadFile(zone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = []byte(strings.NewReplacer("hm 1 60", "hm 2 60", "web1 A 192.0.2.10", "web1 A 192.0.2.11").Replace(string(text)))
+	if err := os.WriteFile(zone, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	if now := change("a new zone"); len(now) != 1 || now[0].Host != "web1.example.test" || now[0].Addr.String() != "192.0.2.11" || now[0].Why != "" {
+		t.Errorf("another address: %+v", now)
+	}
+	if err := server.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	until(t, func() bool { return !answers(t) })
+	for _, n := range change("no answer") {
+		if n.Why == "" || !n.Addr.IsValid() {
+			t.Errorf("while it hangs: %+v", n)
+		}
+	}
+	if err := server.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// answers reports whether the name server answers at once.
+func answers(t *testing.T) bool {
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	_, err := systemNames{}.Host(ctx, "web1.example.test", false)
+	return err == nil
+}
+
+// lookedUp lists the servers of a configuration with these names: each has an address, or waits for one.
+func lookedUp(t *testing.T, limit time.Duration) string {
+	t.Helper()
+	src := "virtual = 192.0.2.1:80\n"
+	for _, host := range []string{"web1.example.test", "alias.example.test", "six.example.test", "six.example.test", "both.example.test", "none.example.test", "www.example.org"} {
+		src += "\treal = " + host + ":80 masq\n"
+	}
+	begun := time.Now()
+	cfg, found := parser.Parse(t.Context(), "ld.cf", []byte(src), parser.Options{Resolver: systemNames{}, Wait: true})
+	if found.HasErrors() {
+		t.Fatal(found)
+	}
+	if d := time.Since(begun); d > limit {
+		t.Errorf("it took %v", d)
+	}
+	addrs := map[string]netip.Addr{}
+	for _, n := range cfg.Names {
+		addrs[n.Host] = n.Addr
+	}
+	var list []string
+	for _, host := range []string{"web1", "alias", "six", "six", "both", "none", "foreign"} {
+		full := strings.ReplaceAll(host, "foreign", "www.example.org")
+		if full == host {
+			full += ".example.test"
+		}
+		if a := addrs[full]; a.IsValid() {
+			list = append(list, host+"="+a.String())
+		} else {
+			list = append(list, host+":")
+		}
+	}
+	return strings.Join(list, " ")
+}
+
+// startKnot runs a name server until the test ends. It returns its port and the file of its zone.
+func startKnot(t *testing.T, program string) (*os.Process, int, string) {
+	t.Helper()
+	dir := t.TempDir()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := l.Addr().(*net.TCPAddr).Port
+	l.Close()
+	for name, text := range map[string]string{
+		"zone": `$ORIGIN example.test.
+$TTL 0
+@ SOA ns hm 1 60 60 60 60
+@ NS ns
+ns A 127.0.0.1
+web1 A 192.0.2.10
+alias CNAME web1
+six AAAA 2001:db8::10
+both A 192.0.2.12
+both AAAA 2001:db8::12
+`,
+		"knot.conf": fmt.Sprintf(`
+server:
+    rundir: "%[1]s"
+    listen: 127.0.0.1@%[2]d
+    udp-workers: 1
+    tcp-workers: 1
+    background-workers: 1
+database:
+    storage: "%[1]s"
+template:
+  - id: default
+    storage: "%[1]s"
+    zonefile-sync: -1
+    journal-content: none
+zone:
+  - domain: example.test
+    file: zone
+`, dir, port),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command(program, "-c", filepath.Join(dir, "knot.conf"))
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	return cmd.Process, port, filepath.Join(dir, "zone")
+}
+
+// until waits until a condition holds.
+func until(t *testing.T, holds func() bool) {
+	t.Helper()
+	for end := time.Now().Add(awaitLimit); !holds(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited %v", awaitLimit)
+		}
+	}
+}
+
+func TestOwnAddress(t *testing.T) {
+	is := ownAddress()
+	all, err := net.InterfaceAddrs()
+	if err != nil || len(all) == 0 {
+		t.Skip("this machine has no address: ", err)
+	}
+	for _, one := range all {
+		if p := netip.MustParsePrefix(one.String()); !is(p.Addr()) {
+			t.Errorf("%s is not this machine's", p)
+		}
+	}
+	if other := netip.MustParseAddr("192.0.2.200"); is(other) {
+		t.Errorf("%s is this machine's", other)
+	}
+}

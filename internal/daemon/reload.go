@@ -1,0 +1,313 @@
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"ldirectord/internal/instance"
+	"ldirectord/internal/notify"
+	"ldirectord/internal/plan"
+	"ldirectord/internal/resolve"
+	"ldirectord/internal/socket"
+	"ldirectord/parser"
+)
+
+// settleInterval is how long a changed file must stay as it is before it is read: it may be written in several steps.
+const settleInterval = 200 * time.Millisecond
+
+// configFile keeps the file on disk in force. Everything happens in the goroutine of run: it watches the file, its
+// certificates and its names, and reads the file after a change or at a command.
+type configFile struct {
+	d          *daemon
+	current    *Loaded           // the configuration in force
+	sum        [sha256.Size]byte // the checksum of the file at the last reading
+	requests   chan request
+	found      chan []resolve.Name // names with a new result
+	endLookups context.CancelFunc  // stops the look-ups
+	endMarks   context.CancelFunc  // stops the watch of marks
+	adopted    time.Time           // when the file in force was adopted or read again
+	auto       bool                // it was adopted without a command
+	missing    bool                // there is no file, which is reported
+	tls        tlsWatch
+}
+
+// request is why the file is read again: an order, unless auto is set.
+type request struct {
+	via    Via
+	auto   bool          // the file has changed, or a certificate was renewed
+	empty  bool          // a file without a virtual service is meant
+	answer chan<- string // buffered for one answer: why the file was refused; "" if it was accepted
+}
+
+func newConfigFile(d *daemon) *configFile {
+	return &configFile{
+		d: d, current: d.Loaded, sum: sha256.Sum256(d.Loaded.Text),
+		requests: make(chan request, socket.MaxClients),
+		found:    make(chan []resolve.Name), endLookups: func() {}, endMarks: func() {},
+	}
+}
+
+// run follows the file until ctx is done: at once if the system reports changes, otherwise by a look each second. It
+// also watches the folder of a symbolic link's target, for ConfigMaps.
+func (f *configFile) run(ctx context.Context) {
+	path := f.d.Config.Path
+	f.adopt(ctx)
+	f.current.forget()
+	here := watch(ctx, filepath.Dir(path))
+	var there <-chan struct{}
+	if target, err := filepath.EvalSymlinks(path); err == nil && filepath.Dir(target) != filepath.Dir(path) {
+		there = watch(ctx, filepath.Dir(target))
+	}
+	poll := time.Tick(pollInterval)
+	settle := time.NewTimer(0)
+	defer settle.Stop()
+	last, settling := stamp(path), true // the file may have changed since it was read
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-f.d.hangups:
+			f.reload(ctx, request{})
+		case r := <-f.requests:
+			f.answer(ctx, r)
+		case found := <-f.found:
+			f.adoptNames(ctx, found)
+		case <-here:
+		case <-there:
+		case <-poll:
+			f.lookAtTLS(ctx)
+		case <-settle.C:
+			if settling && stamp(path).same(last) {
+				settling = false
+				f.look(ctx)
+			}
+		}
+		if now := stamp(path); !now.same(last) {
+			last, settling = now, true
+			settle.Reset(settleInterval)
+		}
+	}
+}
+
+// look adopts a changed file, or reports that autoreload is off. A new time stamp alone is not a change. A missing file
+// is reported and waited for.
+func (f *configFile) look(ctx context.Context) {
+	defer settleMemory() // even if the text changes nothing
+	text, err := f.d.Config.Read()
+	if err != nil {
+		text = []byte(err.Error()) // reported once
+	}
+	sum := sha256.Sum256(text)
+	global, path, was := f.current.Config.Global, f.d.Config.Path, f.missing
+	if f.missing = errors.Is(err, fs.ErrNotExist); f.missing && !was {
+		const stays = "Configuration file '%s' is missing: the configuration in force stays"
+		f.d.say(notify.ConfigChanged, fmt.Sprintf(stays, path))
+	}
+	f.d.tally.setMissing(f.missing)
+	if f.missing || sum == f.sum {
+		return
+	}
+	if f.sum = sum; err == nil {
+		f.d.say(notify.ConfigChanged, fmt.Sprintf("Configuration file '%s' has changed on disk", path))
+		info, gone := os.Stat(global.Callback)
+		if gone == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+			f.d.hooks.Run(notify.Hook{Lane: "callback", Argv: []string{global.Callback, path}})
+		}
+		if !global.AutoReload {
+			f.d.say(notify.ConfigIgnored, " - ignore new configuration")
+			f.d.say(notify.ConfigIgnored,
+				"autoreload is off: the command reload takes the new configuration")
+		}
+	}
+	if global.AutoReload {
+		f.take(ctx, text, err, request{auto: true})
+	}
+}
+
+// lookAtTLS reads the configuration again when TLS files were renewed.
+func (f *configFile) lookAtTLS(ctx context.Context) {
+	changed := f.tls.renewed()
+	if len(changed) == 0 {
+		return
+	}
+	files := strings.Join(changed, " or ")
+	f.d.say(notify.ConfigChanged, "Certificate, key or authority has changed on disk: "+files)
+	f.read(ctx, request{auto: true})
+}
+
+// answer reads the file once for all waiting requests. A later request gets a reading of its own, because the file may
+// have changed.
+func (f *configFile) answer(ctx context.Context, r request) {
+	answers := []chan<- string{r.answer}
+	for len(f.requests) > 0 {
+		next := <-f.requests
+		r.via = slices.DeleteFunc(r.via, func(path string) bool { return !slices.Contains(next.via, path) })
+		r.empty = r.empty || next.empty
+		answers = append(answers, next.answer)
+	}
+	why := f.reload(ctx, r)
+	for _, a := range answers {
+		a <- why
+	}
+}
+
+// answerReload answers when a reading that began after the order was adopted or refused. If the command has refused the
+// file, the daemon does not read it.
+func (f *configFile) answerReload(ctx context.Context, words url.Values) (any, error) {
+	if words.Has("refused") {
+		if !f.d.metrics.global.Load().AutoReload { // which tells it as well
+			for _, why := range words["refused"] {
+				f.d.refused("reload: " + why)
+			}
+			f.d.tally.reread(words.Get("refused"))
+		}
+		return struct{}{}, nil
+	}
+	answer := make(chan string, 1)
+	asking := f.requests
+	for {
+		select {
+		case asking <- request{via: words["via"], empty: words.Has("empty"), answer: answer}:
+			asking = nil
+		case why := <-answer:
+			if why != "" {
+				return nil, socket.Refused("the file is refused: " + why)
+			}
+			return struct{}{}, nil
+		case <-ctx.Done():
+			if ctx.Err() == context.DeadlineExceeded {
+				return nil, fmt.Errorf("the file is not in force after %v", ReloadTimeout)
+			}
+			return nil, fmt.Errorf("the daemon ended before it had read the file: %w", context.Cause(ctx))
+		}
+	}
+}
+
+// reload reads the file because a command requested it. It returns why the file was refused; "" if it was accepted.
+func (f *configFile) reload(ctx context.Context, r request) (why string) {
+	f.d.say(notify.Reloading, "Reloading Linux Director Daemon config on signal")
+	return f.read(ctx, r)
+}
+
+func (f *configFile) read(ctx context.Context, r request) (why string) {
+	defer settleMemory() // even after a refused file
+	text, err := f.d.Config.Read()
+	return f.take(ctx, text, err, r)
+}
+
+// take puts the file's configuration in force, as a whole or not at all. err is the reading error. take returns why the
+// file was refused; "" if it was accepted.
+func (f *configFile) take(ctx context.Context, text []byte, err error, r request) (why string) {
+	f.d.Manager.reloading()
+	collectAt(200) // otherwise collections would take half of the time
+	var l *Loaded
+	if err != nil {
+		why = err.Error()
+		f.d.refused(why)
+	} else {
+		l, why = f.prepare(ctx, text, r)
+		f.sum = sha256.Sum256(text)
+	}
+	if why == "" {
+		if err = f.install(ctx, l, f.d.director.Reload); err != nil {
+			why = fmt.Sprintf("the daemon ends: %v", err)
+		}
+	}
+	f.d.tally.reread(why)
+	if why != "" {
+		f.d.Manager.ready(f.current.Summary() + "; the file was refused, see the log")
+		f.followNames(ctx, minLookupRetry)
+		return why
+	}
+	f.d.siblings.change(l.Config.Global.Execute, r.via)
+	f.d.record(func(s *instance.State) { s.Execute = l.Config.Global.Execute })
+	f.current, f.auto = l, r.auto
+	f.adopt(ctx)
+	f.d.Manager.ready(l.Summary())
+	return ""
+}
+
+// prepare makes a text ready to run, and returns why it is refused; "" if it is accepted.
+func (f *configFile) prepare(ctx context.Context, text []byte, r request) (l *Loaded, why string) {
+	defer func() {
+		if p := recover(); p != nil {
+			why = fault(p)
+			f.d.refused(why)
+		}
+	}()
+	o := f.d.Config.parserOptions()
+	o.Last, o.Before = f.inService(ctx).Last(o.Last), f.current.Config
+	// A certificate is new, or a command requests a file that autoreload has just adopted.
+	o.Refines = (r.auto || f.auto) && bytes.Equal(text, f.current.Text)
+	l = f.d.Config.prepare(ctx, text, o)
+	if ctx.Err() != nil {
+		return l, "the daemon ends"
+	}
+	for _, d := range l.Found.ForLog() {
+		kind := notify.ConfigWarning
+		if d.Severity == parser.Error {
+			kind = notify.ConfigError
+		}
+		f.d.say(kind, Message(d))
+	}
+	if l.Plan == nil {
+		return l, l.Refusals()[0]
+	}
+	l.forget()
+	if !r.empty && len(l.Config.Virtuals) == 0 && len(f.current.Config.Virtuals) > 0 {
+		why = f.d.Config.Path + " no longer has a virtual service: the old configuration stays in force; " +
+			"the command reload --empty puts the new one in force"
+		f.d.refused(why)
+		return l, why
+	}
+	if r.auto {
+		f.d.say(notify.ConfigReread, " - reread new configuration")
+	}
+	return l, ""
+}
+
+// adopt watches the files and names of the configuration in force.
+func (f *configFile) adopt(ctx context.Context) {
+	f.remember()
+	f.watchMarks(ctx)
+	f.tls.follow(f.current)
+	f.adopted = time.Now()
+	f.followNames(ctx, minLookupRetry)
+}
+
+// install puts a configuration in force, in the channels and in the director, or in neither. The channels come first,
+// so that the director's changes are reported to the new log and the new mail addresses.
+func (f *configFile) install(ctx context.Context, l *Loaded, give func(context.Context, *plan.Plan) error) error {
+	f.applySettings(ctx, l)
+	f.d.claims.renew(l.Config)
+	services := f.d.Config.Checks.through
+	services.Set(ctx, slices.Concat(f.current.Plan.Ways, l.Plan.Ways), l.Plan.Keys())
+	err := give(ctx, l.Plan)
+	if err != nil {
+		l = f.current
+		f.applySettings(ctx, l)
+	}
+	services.Set(ctx, l.Plan.Ways, l.Plan.Keys())
+	return err
+}
+
+func (f *configFile) applySettings(ctx context.Context, l *Loaded) {
+	d, global := f.d, l.Config.Global
+	d.log.setTarget(global.LogFile)
+	if d.socket != nil {
+		d.failed(notify.ListenFailed, notListening, d.socket.Allow(global.StatusGroup))
+	}
+	d.metrics.follow(ctx, global)
+	d.Config.Checks.SetVirtuals(l.Plan)
+	d.setChannels(l.Plan)
+}

@@ -1,0 +1,124 @@
+package daemon
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/url"
+	"strconv"
+	"time"
+
+	"ldirectord/internal/instance"
+	"ldirectord/internal/runfile"
+	"ldirectord/internal/socket"
+)
+
+// RoleAnswer is the outcome of an order that concerns the role.
+type RoleAnswer struct {
+	Role    instance.Role `json:"role"`
+	Unsaved string        `json:"unsaved,omitempty"` // why the role could not be saved for the next daemon
+}
+
+func (o *standingOrders) roleFile() instance.RoleFile { return instance.RoleFile(o.d.lock.Role) }
+
+// answerRole carries out an order and saves it for the next daemon, even if the command was killed meanwhile, because
+// running ends later than the request's ctx. An order that stops the daemon is answered first.
+func (o *standingOrders) answerRole(running, ctx context.Context, words url.Values) (any, error) {
+	change := instance.RoleChange(words.Get("to"))
+	if !change.IsKnown() {
+		return nil, socket.Refused(fmt.Sprintf("%q is not a role: %s, %s and %s are allowed", change,
+			instance.ToServe, instance.ToLeave, instance.ToStayUp))
+	}
+	given := runfile.SinceBoot()
+	if ns, err := strconv.ParseInt(words.Get("given"), 10, 64); err == nil {
+		given = min(given, time.Duration(ns))
+	}
+	var answer RoleAnswer
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		answer, err = o.changeRole(running, change, given, words["via"])
+	}()
+	select {
+	case <-done:
+		return answer, err
+	case <-ctx.Done():
+	}
+	if running.Err() != nil { // the daemon is stopping, perhaps because of this order
+		<-done
+		return answer, err
+	}
+	return nil, fmt.Errorf("the order is not carried out yet: %w", context.Cause(ctx))
+}
+
+// changeRole carries out an order in its turn, unless a later order was carried out already.
+func (o *standingOrders) changeRole(ctx context.Context, change instance.RoleChange, given time.Duration,
+	via Via) (RoleAnswer, error) {
+	release, err := o.inTurn(ctx)
+	if err != nil {
+		return RoleAnswer{}, err
+	}
+	defer release()
+	if given < o.role.Given {
+		return RoleAnswer{Role: o.role.Role}, nil
+	}
+	now := instance.RoleOrder{Role: change.After(o.role.Role), Given: given}
+	answer := RoleAnswer{Role: now.Role}
+	if now.Role != o.role.Role || o.unsaved {
+		if err := o.saveRole(now); err != nil {
+			answer.Unsaved = err.Error()
+		}
+	}
+	return answer, o.setRole(ctx, now, via)
+}
+
+// saveRole saves an order for the next daemon.
+func (o *standingOrders) saveRole(now instance.RoleOrder) error {
+	err := o.roleFile().Write(now)
+	if err != nil && !o.unsaved {
+		o.d.recorded(err)
+	}
+	o.unsaved = err != nil
+	return err
+}
+
+// setRole carries out an order, here and in the siblings. It fails only when ctx is done.
+func (o *standingOrders) setRole(ctx context.Context, now instance.RoleOrder, via Via) error {
+	before := o.role.Role
+	o.role = now
+	if now.Role == before {
+		return nil
+	}
+	if err := o.d.director.SetStandby(ctx, now.Role == instance.Standby); err != nil {
+		return err
+	}
+	if now.Role != instance.Stopped {
+		o.d.siblings.follow(now.Role, via)
+		return nil
+	}
+	select {
+	case o.leave <- struct{}{}:
+	case <-ctx.Done():
+	}
+	return nil
+}
+
+// followRole carries out a recorded order, unless a later order was carried out already.
+func (o *standingOrders) followRole(ctx context.Context) bool {
+	if !runfile.Exists(o.d.lock.Role) {
+		return true // the file was lost; that is no order
+	}
+	last, err := o.roleFile().Read()
+	if err != nil {
+		o.d.recorded(err)
+		return true // until the file changes
+	}
+	last.Given = cmp.Or(last.Given, runfile.SinceBoot()) // 0: not in the file
+	if last.Given < o.role.Given {
+		o.unsaved = o.role.Role != last.Role
+		return true
+	}
+	o.unsaved = false
+	return o.setRole(ctx, last, nil) == nil
+}

@@ -1,0 +1,110 @@
+package daemon
+
+import (
+	"context"
+	"maps"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"ldirectord/internal/director"
+	"ldirectord/internal/instance"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/orders"
+	"ldirectord/internal/view"
+)
+
+// whole is a time in whole seconds, as in the file of orders.
+func whole(t time.Time) time.Time { return time.Unix(t.Unix(), 0).UTC() }
+
+// An order that has ended is removed from the file. If a command has recorded another one meanwhile, that one is
+// carried out first.
+func TestOrdersThatAreOverAreDropped(t *testing.T) {
+	a, b := lvs.Backend{Virtual: "fwm:3", Real: "10.2.0.1:25"}, lvs.Backend{Virtual: "fwm:3", Real: "10.2.0.2:25"}
+	over := orders.Order{Kind: orders.Maint, Until: whole(time.Now().Add(-time.Hour))}
+	holds := orders.Order{Kind: orders.Maint, Until: whole(time.Now().Add(time.Hour))}
+	for what, c := range map[string]struct{ given, recorded, left orders.All }{
+		"none is over":     {orders.All{a: holds}, orders.All{a: holds}, orders.All{a: holds}},
+		"one is over":      {orders.All{a: over, b: holds}, orders.All{a: over, b: holds}, orders.All{b: holds}},
+		"all are over":     {orders.All{a: over}, orders.All{a: over}, orders.All{}},
+		"another recorded": {orders.All{a: over}, orders.All{a: over, b: holds}, orders.All{a: over, b: holds}},
+		"the file is lost": {orders.All{a: over, b: holds}, nil, orders.All{b: holds}},
+	} {
+		t.Run(what, func(t *testing.T) {
+			lock := &instance.Lock{}
+			lock.Drain = filepath.Join(t.TempDir(), "drain")
+			o := &standingOrders{d: &daemon{lock: lock}, given: c.given}
+			if c.recorded != nil {
+				if err := o.orderFile().Write(c.recorded); err != nil {
+					t.Fatal(err)
+				}
+			}
+			o.keepGiven(t.Context())
+			if got, err := o.orderFile().Read(); !maps.Equal(got, c.left) || err != nil {
+				t.Errorf("the file has %v, %v; want %v", got, err, c.left)
+			}
+		})
+	}
+}
+
+// A server that is known by a name and by an address has one order, whichever of them was used, and is listed once.
+func TestAServerWithTwoNamesHasOneOrder(t *testing.T) {
+	const id = "tcp:10.1.0.1:80"
+	addr := netip.MustParseAddrPort("10.2.0.1:80")
+	now := &view.Snapshot{Virtuals: []view.Virtual{{ID: id, Servers: []view.Server{
+		{Real: "web:80", Addr: addr, ServerNames: view.ServerNames{Address: "10.2.0.1", Alias: addr.String()}},
+	}}}}
+	for what, left := range map[string]int{"weight 3": 1, "ready": 0} {
+		all := orders.All{{Virtual: id, Real: addr.String()}: {Kind: orders.Maint}}
+		r, _ := orders.Parse(url.Values{"order": {what}})
+		r.Real = "10.2.0.1"
+		meant, err := carryOut(r, now, all, "a.cf", orders.File(filepath.Join(t.TempDir(), "drain")))
+		if len(meant) != 1 || meant[0].Real != "web:80" || len(all) != left || err != nil {
+			t.Errorf("%s: %v, %v, left %v", what, meant, err, all)
+		}
+	}
+}
+
+// The end of an order is told from a command that found none; a server that waited to come back is released by it.
+func TestWhichServersHadNoOrder(t *testing.T) {
+	const id = "tcp:10.1.0.1:80"
+	now := &view.Snapshot{Virtuals: []view.Virtual{{ID: id, Servers: []view.Server{
+		{Real: "none"}, {Real: "undone", Order: &orders.Order{}},
+		{Real: "given"}, {Real: "alias", Order: &orders.Order{Kind: orders.Drain}},
+		{Real: "fallen", ServerResult: view.ServerResult{WaitsFor: "holddown"}},
+	}}}, Orders: orders.All{lvs.At(id, "given"): {Kind: orders.Maint}, lvs.At(id, "lost"): {Kind: orders.Maint}}}
+	var meant []lvs.Backend
+	for _, name := range []string{"none", "undone", "given", "alias", "fallen", "lost", ""} {
+		meant = append(meant, lvs.At(id, name))
+	}
+	var fresh []string
+	for _, s := range inTable(now, meant) {
+		if s.Fresh {
+			fresh = append(fresh, s.Real)
+		}
+	}
+	if want := []string{"none", "undone", ""}; !slices.Equal(fresh, want) {
+		t.Errorf("without an order are %q, want %q", fresh, want)
+	}
+}
+
+// Recorded orders that the director did not take are passed to it again until it does.
+func TestOrdersThatTheDirectorDidNotTakeAreGivenAgain(t *testing.T) {
+	at := lvs.Backend{Virtual: "fwm:3", Real: "10.2.0.1:25"}
+	lock := &instance.Lock{}
+	lock.Drain = filepath.Join(t.TempDir(), "drain")
+	o := &standingOrders{d: &daemon{lock: lock, director: director.New(director.Deps{})}} // which does not run
+	if err := o.orderFile().Write(orders.All{at: {Kind: orders.Drain}}); err != nil {
+		t.Fatal(err)
+	}
+	gone, end := context.WithCancel(t.Context())
+	end()
+	for range 2 {
+		if o.followGiven(gone) || len(o.given) != 0 {
+			t.Fatalf("the director has %v", o.given)
+		}
+	}
+}

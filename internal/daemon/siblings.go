@@ -1,0 +1,121 @@
+package daemon
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"sync"
+
+	"ldirectord/internal/instance"
+	"ldirectord/internal/notify"
+)
+
+// sibling is this program with our options and the sibling's configuration, as part of a line for sh.
+const sibling = `"$0" "$@" `
+
+// viaEnv holds Via, a file on each line, for a command that a daemon runs and for the daemon that this command starts.
+const viaEnv = "LDIRECTORD_EXECUTE"
+
+// Via are the files whose daemons have passed a command on to the files of their execute=. Files may name each other,
+// so a command is never passed on to a file in Via.
+type Via []string
+
+// PassedOn returns the files whose daemons passed this command on.
+func PassedOn() Via {
+	return strings.FieldsFunc(os.Getenv(viaEnv), func(r rune) bool { return r == '\n' })
+}
+
+// And is v with one more file.
+func (v Via) And(path string) Via { return append(slices.Clone(v), path) }
+
+// Env is the variable that passes v to a command.
+func (v Via) Env() string { return viaEnv + "=" + strings.Join(v, "\n") }
+
+// Others returns the names in execute= whose files are not in v, as words of a command line that are not options.
+func (v Via) Others(names []string, dirs instance.ConfigDirs) (words []string) {
+	for _, name := range names {
+		path, err := dirs.Find(name)
+		if err == nil && slices.ContainsFunc(v,
+			func(other string) bool { return path == other || stamp(path).isOf(stamp(other)) }) {
+			continue
+		}
+		if strings.HasPrefix(name, "-") {
+			name = "./" + name
+		}
+		words = append(words, name)
+	}
+	return words
+}
+
+// siblings are the daemons that execute= names. They follow this daemon.
+type siblings struct {
+	d *daemon
+
+	mu    sync.Mutex // guards what follows
+	names []string
+	role  instance.Role
+}
+
+// start starts them, in the role that this daemon has.
+func (s *siblings) start(via Via) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.run(s.names, startLine(s.role), via)
+}
+
+// follow changes their role.
+func (s *siblings) follow(role instance.Role, via Via) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.role = role
+	s.run(s.names, startLine(role), via)
+}
+
+// change follows a reload: it stops siblings that are no longer named, reloads the others and starts new ones. A reload
+// also starts a sibling that does not run, as in the Perl ldirectord.
+func (s *siblings) change(now []string, via Via) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	gone := without(s.names, now)
+	s.run(gone, sibling+"stop", via)
+	s.run(without(s.names, gone), sibling+"reload || "+startLine(s.role), via)
+	s.run(without(now, s.names), startLine(s.role), via)
+	s.names = now
+}
+
+func (s *siblings) stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.run(s.names, sibling+"stop", nil)
+}
+
+// run runs a line of sh for each sibling: in sequence for the same sibling, in parallel for several.
+func (s *siblings) run(names []string, line string, via Via) {
+	via = via.And(s.d.Config.Path)
+	self, err := os.Executable()
+	if err != nil {
+		s.d.failed(notify.HookFailed, "Execute", err)
+		return
+	}
+	for _, name := range via.Others(names, s.d.Config.Dirs) {
+		argv := append([]string{"/bin/sh", "-c", line, self}, s.d.Args...)
+		s.d.hooks.Run(notify.Hook{Lane: "execute " + name, Argv: append(argv, name), Env: []string{via.Env()}})
+	}
+}
+
+// startLine starts a sibling in a role.
+func startLine(role instance.Role) string {
+	switch role {
+	case instance.Active:
+		return sibling + "standby && " + sibling + "notify master"
+	case instance.Standby:
+		return sibling + "standby && " + sibling + "notify backup"
+	default:
+		return sibling + "start"
+	}
+}
+
+// without returns the names in a that are not in b.
+func without(a, b []string) []string {
+	return slices.DeleteFunc(slices.Clone(a), func(name string) bool { return slices.Contains(b, name) })
+}

@@ -1,0 +1,36 @@
+package daemon
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+
+	"ldirectord/internal/notify"
+	"ldirectord/internal/socket"
+)
+
+// maxAnswers is the number of requests that are answered at once.
+const maxAnswers = 16
+
+// openSocket makes the control socket. The daemon also runs without one.
+func (d *daemon) openSocket(ctx context.Context) {
+	routes := http.NewServeMux()
+	routes.HandleFunc("GET /status", socket.Limiter(maxAnswers)(d.answerStatus))
+	routes.HandleFunc("GET /lacking", socket.Limiter(maxAnswers)(d.answerLacking))
+	routes.HandleFunc("GET /why", socket.Limiter(maxAnswers)(d.answerWhy))
+	routes.HandleFunc("POST /reload", socket.Answer(ReloadTimeout, d.config.answerReload))
+	routes.HandleFunc("POST /role",
+		socket.Answer(OrderTimeout, func(asked context.Context, words url.Values) (any, error) {
+			return d.orders.answerRole(ctx, asked, words)
+		}))
+	routes.HandleFunc("POST /set", socket.Answer(OrderTimeout, d.orders.set))
+	s, err := socket.Listen(ctx, d.lock.Socket, routes)
+	if err == nil {
+		d.socket = s
+		err = s.Allow(d.Loaded.Config.Global.StatusGroup)
+	}
+	d.failed(notify.ListenFailed, notListening, err)
+}
+
+// notListening reports that commands or metrics can't reach the daemon as configured.
+const notListening = "Not listening"

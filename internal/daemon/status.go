@@ -1,0 +1,238 @@
+package daemon
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/notify"
+	"ldirectord/internal/resolve"
+	"ldirectord/internal/socket"
+	"ldirectord/internal/status"
+	"ldirectord/internal/view"
+	"ldirectord/ipvsctl"
+)
+
+// connectionsTimeout is how long reading the connections of all servers may take.
+const connectionsTimeout = time.Second
+
+// answerStatus answers a command with the report of this moment.
+func (d *daemon) answerStatus(w http.ResponseWriter, r *http.Request) {
+	report, err := d.report(r.Context())
+	socket.Write(w, report, err, http.StatusServiceUnavailable)
+}
+
+// answerLacking answers how many virtual services have no server, and how many there are. Cluster managers ask every
+// few seconds, so it does not read the kernel's counters.
+func (d *daemon) answerLacking(w http.ResponseWriter, r *http.Request) {
+	now, err := d.director.Snapshot(r.Context())
+	if now == nil {
+		now = new(view.Snapshot)
+	}
+	report := status.NewReport(now, d.tally.process(), nil)
+	socket.Write(w, []int{report.Lacking(), len(report.Virtuals)}, err, http.StatusServiceUnavailable)
+}
+
+// report is the current report.
+func (d *daemon) report(ctx context.Context) (*status.Report, error) {
+	now, err := d.director.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	process := d.tally.process()
+	process.Failures = append(slices.DeleteFunc(process.Failures, d.isOver), d.log.failures()...)
+	return status.NewReport(now, process, connections(ctx, d.Table.Live, now)), nil
+}
+
+// isOver reports whether a failure is of mail, which has left the file.
+func (c *channels) isOver(f status.Failure) bool {
+	return f.Event == string(notify.MailFailed) && !c.mailer.HasRules()
+}
+
+// answerWhy answers with the history of the servers that a request names.
+func (d *daemon) answerWhy(w http.ResponseWriter, r *http.Request) {
+	why, err := d.why(r.Context(), r.FormValue("virtual"), r.FormValue("server"))
+	socket.Write(w, why, err, http.StatusServiceUnavailable)
+}
+
+// why returns the history. Only root gets the conversations, because pages may be confidential.
+func (d *daemon) why(ctx context.Context, virtual, real string) (*status.Why, error) {
+	now, err := d.director.Why(ctx, virtual, real)
+	if err != nil {
+		return nil, err
+	}
+	why := status.NewWhy(now, d.tally.process().Started, connections(ctx, d.Table.Live, now))
+	if socket.UserOf(ctx) != 0 {
+		why.DropConversations()
+	}
+	return why, nil
+}
+
+// connections reads the counters of all servers from the kernel, with a client of its own, so that it never waits for
+// the director's. Counters that can't be read in time are left out.
+func connections(ctx context.Context, table ipvsctl.Client,
+	now *view.Snapshot) map[lvs.Backend]lvs.Counters {
+	if table == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, connectionsTimeout)
+	defer cancel()
+	all := map[lvs.Backend]lvs.Counters{}
+	for _, v := range now.Virtuals {
+		found, err := table.Services(ctx, v.Key)
+		if err != nil {
+			return all
+		}
+		for _, s := range v.Servers {
+			if c, in := found[v.Key].Counters[s.Addr]; in {
+				all[lvs.At(v.ID, s.Real)] = c
+			}
+		}
+	}
+	return all
+}
+
+// tally has the facts about the daemon itself, without its director. As a Notifier it counts the journal's events, and
+// keeps the last of each kind of failure.
+type tally struct {
+	mu   sync.Mutex // guards what follows
+	is   status.Process
+	last map[notify.Kind]failure
+}
+
+// failure is the last failure of a kind, and the number of those that still last. Mail may fail at several servers.
+type failure struct {
+	notify.Event
+	open int
+}
+
+// failureLasts is how long a failure is shown if no event reports its end.
+const failureLasts = 24 * time.Hour
+
+// newTally sets the counters for alerts to 0, so that their first event is a change.
+func newTally(o Options) *tally {
+	now := time.Now().UTC()
+	known := status.Report{Config: o.Config.Path, Pid: os.Getpid(), Version: o.Version, Started: now,
+		Reloads: status.Reloads{Last: now}}
+	t := &tally{last: map[notify.Kind]failure{}, is: status.Process{Report: known, Events: map[string]uint64{}}}
+	for _, kind := range []notify.Kind{
+		notify.ConfigError, notify.TableError, notify.HookFailed, notify.MailFailed, notify.PostFailed,
+		notify.MonitorFailed, notify.ListenFailed, notify.StateFailed,
+		notify.LocalShortage, notify.Unjudged, notify.LastServer, notify.ChangedByHand, notify.Lost,
+	} {
+		t.is.Events[string(kind)] = 0
+	}
+	return t
+}
+
+// Notify implements notify.Notifier.
+func (t *tally) Notify(e notify.Event) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.is.Events[string(e.Kind)]++
+	switch e.Kind {
+	case notify.ChangedByHand, notify.Shared, notify.TakenOver, notify.TableError, notify.LocalShortage,
+		notify.LastServer, notify.GuardHolds, notify.Promoted, notify.StandingBy, notify.AnnounceFailed,
+		notify.ClockSet, notify.AllFull, notify.FallbackFails:
+		t.happened(e)
+	case notify.MailFailed, notify.PostFailed, notify.ListenFailed, notify.HookFailed, notify.MonitorFailed,
+		notify.StateFailed:
+		t.last[e.Kind] = failure{e, t.last[e.Kind].open + 1}
+	case notify.MailRecovered:
+		t.recovered(notify.MailFailed)
+	case notify.PostRecovered:
+		t.recovered(notify.PostFailed)
+	case notify.Listening:
+		t.recovered(notify.ListenFailed)
+	}
+}
+
+// lastEvents is how many important events are shown.
+const lastEvents = 5
+
+// happened keeps an event; several of a kind at once are counted as one. mu is held.
+func (t *tally) happened(e notify.Event) {
+	all := t.is.Last
+	if n := len(all); n > 0 && all[n-1].Event == string(e.Kind) && e.Time.Sub(all[n-1].At).Abs() < time.Second {
+		all[n-1].More++
+		return
+	}
+	t.is.Last = append(all[max(len(all)+1-lastEvents, 0):],
+		status.Failure{Event: string(e.Kind), Text: e.Text, At: e.Time.UTC()})
+}
+
+// forget ends all failures of a kind.
+func (t *tally) forget(kind notify.Kind) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.last, kind)
+}
+
+// recovered ends a failure of a kind; mu is held.
+func (t *tally) recovered(kind notify.Kind) {
+	was := t.last[kind]
+	was.open--
+	if t.last[kind] = was; was.open <= 0 {
+		delete(t.last, kind)
+	}
+}
+
+// setMissing notes whether the file is gone.
+func (t *tally) setMissing(is bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.is.Reloads.Missing = is
+}
+
+const fileRefused = "the file was refused"
+
+// reread counts one reading of the file, with the reason if it was refused.
+func (t *tally) reread(why string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := time.Now().UTC()
+	t.is.Reloads.Error = why
+	if why != "" {
+		t.is.Reloads.Refused++
+		t.happened(notify.Event{Kind: notify.ConfigError, Text: fileRefused, Time: now})
+		return
+	}
+	t.is.Reloads.Missing = false
+	t.is.Reloads.Succeeded++
+	t.is.Reloads.Last = now
+	for i := range t.is.Last {
+		if e := &t.is.Last[i]; e.Text == fileRefused {
+			e.Text += ", and corrected by the reload of " + now.Local().Format(time.TimeOnly)
+		}
+	}
+}
+
+// setNames notes which names of the configuration in force can't be looked up.
+func (t *tally) setNames(list []resolve.Name) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.is.Names = nil // others may use the former list
+	for _, n := range resolve.Unanswered(list) {
+		t.is.Names = append(t.is.Names, status.Name{Name: n.Host, Address: n.Addr, Error: n.Why})
+	}
+}
+
+// process returns these facts as status shows them.
+func (t *tally) process() status.Process {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := t.is
+	now.Events, now.Last = maps.Clone(now.Events), slices.Clone(now.Last)
+	for _, kind := range slices.Sorted(maps.Keys(t.last)) {
+		if e := t.last[kind]; time.Since(e.Time) < failureLasts {
+			now.Failures = append(now.Failures,
+				status.Failure{Event: string(kind), Text: e.Text, At: e.Time.UTC()})
+		}
+	}
+	return now
+}

@@ -1,0 +1,116 @@
+package daemon
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ldirectord/internal/notify"
+	"ldirectord/internal/notify/mail"
+	"ldirectord/internal/status"
+	"ldirectord/parser"
+)
+
+func TestFailuresAreShownUntilTheyEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tally := newTally(Options{})
+		shown := func() string {
+			var texts []string
+			for _, f := range tally.process().Failures {
+				texts = append(texts, f.Text)
+			}
+			return strings.Join(texts, ", ")
+		}
+		happens := func(kind notify.Kind, text string) {
+			tally.Notify(notify.Event{Time: time.Now(), Kind: kind, Text: text})
+		}
+		for _, step := range []struct {
+			kind       notify.Kind
+			text, want string
+		}{
+			{notify.CheckFailed, "a server", ""},
+			{notify.MailFailed, "mail to a", "mail to a"},
+			{notify.MailFailed, "mail to b", "mail to b"},
+			{notify.MailRecovered, "mail to a", "mail to b"},
+			{notify.MailRecovered, "mail to b", ""},
+			{notify.MailRecovered, "mail to c", ""},
+			{notify.ListenFailed, "listen", "listen"},
+			{notify.PostFailed, "post", "listen, post"},
+			{notify.Listening, "", "post"},
+			{notify.PostRecovered, "", ""},
+			{notify.HookFailed, "command", "command"},
+			{notify.MonitorFailed, "monitor", "command, monitor"},
+		} {
+			happens(step.kind, step.text)
+			if got := shown(); got != step.want {
+				t.Errorf("after %s %q: %q, want %q", step.kind, step.text, got, step.want)
+			}
+		}
+		time.Sleep(failureLasts)
+		if got := shown(); got != "" {
+			t.Errorf("after a day: %q", got)
+		}
+	})
+}
+
+// A mail that can't be sent is shown while the file has mail, and again when the file has it again.
+func TestAFailureOfMailGoesWithTheMail(t *testing.T) {
+	c := channels{mailer: mail.New(func(notify.Event) {})}
+	failed := status.Failure{Event: string(notify.MailFailed)}
+	for _, rules := range []map[string]mail.Rule{{"fwm:1": {To: "root"}}, nil, {"fwm:1": {To: "root"}}} {
+		c.mailer.Set(rules)
+		if c.isOver(failed) != (rules == nil) || c.isOver(status.Failure{Event: string(notify.HookFailed)}) {
+			t.Errorf("with %v it is over: %t", rules, c.isOver(failed))
+		}
+	}
+}
+
+// The last events that matter are shown. Events at the same time are one entry, and there are at most five.
+func TestTheLastEventsThatMatter(t *testing.T) {
+	tally, now := newTally(Options{}), time.Now()
+	happens := func(after time.Duration, kind notify.Kind, text string) {
+		tally.Notify(notify.Event{Time: now.Add(after), Kind: kind, Text: text})
+	}
+	for range 2000 {
+		happens(0, notify.ChangedByHand, "the table is emptied")
+	}
+	happens(0, notify.Added, "a server")
+	before := tally.process()
+	happens(10*time.Millisecond, notify.ChangedByHand, "a mark rule")
+	if last := before.Last; len(last) != 1 || last[0].More != 1999 || last[0].Event != "changed-by-hand" {
+		t.Errorf("%+v", last)
+	}
+	for i := range 5 {
+		happens(time.Duration(i+1)*time.Minute, notify.TableError, "refused")
+	}
+	last := tally.process().Last
+	if len(last) != 5 || last[0].More != 0 || !last[4].At.Equal(now.Add(5*time.Minute)) {
+		t.Errorf("%+v", last)
+	}
+	// The clock is set forward and back: these are two events.
+	happens(3*time.Hour, notify.ClockSet, "forward")
+	happens(6*time.Minute, notify.ClockSet, "back")
+	if last := tally.process().Last; last[4].Text != "back" || last[3].More != 0 {
+		t.Errorf("%+v", last)
+	}
+}
+
+func TestALogThatCannotBeWrittenIsAFailure(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "missing", "log")
+	l := newLogSink(Options{Name: "ldirectord"}, parser.Global{LogFile: path})
+	e := notify.Event{Time: time.Now(), Kind: notify.Starting, Text: "a line for standard error, too"}
+	l.Notify(e)
+	if got := l.failures(); len(got) != 1 || !strings.Contains(got[0].Text, path) || !got[0].At.Equal(e.Time) {
+		t.Errorf("failures: %+v", got)
+	}
+	if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	l.Notify(e)
+	if got := l.failures(); got != nil {
+		t.Errorf("failures of a log that can be written again: %+v", got)
+	}
+}

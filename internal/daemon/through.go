@@ -1,0 +1,92 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"os/signal"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ldirectord/checker"
+	"ldirectord/internal/fwmark"
+	"ldirectord/internal/instance"
+	"ldirectord/internal/plan"
+	"ldirectord/internal/printable"
+	"ldirectord/internal/viavip"
+	"ldirectord/ipvsctl"
+)
+
+// rulesTimeout limits the programs that list uses of firewall marks.
+const rulesTimeout = 5 * time.Second
+
+// startThrough lets checks go through virtual addresses, by private services of the kernel's table. Private services of
+// a killed daemon are used again or removed.
+func (d *daemon) startThrough(ctx context.Context) {
+	if d.Table.Private == nil {
+		return
+	}
+	services := d.Config.Checks.through
+	save := func(all []ipvsctl.PrivateService) error {
+		return d.lock.Update(func(s *instance.State) { s.Private = all })
+	}
+	services.Start(viavip.Options{
+		Table: d.Table.Private, Former: d.lock.Before.Private, Save: save, Taken: routedMarks,
+		Diverts: diverters(),
+		Config:  printable.ShellWord(d.Instance.Path),
+	})
+	services.Set(ctx, d.Loaded.Plan.Ways, d.Loaded.Plan.Keys())
+}
+
+// routedMarks returns the marks that ip rule uses: packets with them may take another route.
+func routedMarks(ctx context.Context) func(uint32) bool {
+	rules := sync.OnceValue(func() []fwmark.RoutingRule {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rulesTimeout)
+		defer cancel()
+		var m fwmark.Machine
+		m.ReadRouting(ctx)
+		return m.Routing
+	})
+	return func(mark uint32) bool {
+		return slices.ContainsFunc(rules(),
+			func(r fwmark.RoutingRule) bool { return r.Uses(mark, r.IPv6) })
+	}
+}
+
+// diverters names the rules that may send packets with a mark elsewhere, from a reading within the last minute.
+func diverters() func(ctx context.Context, mark uint32, ipv6 bool) string {
+	var m fwmark.Machine
+	var read time.Time
+	return func(ctx context.Context, mark uint32, ipv6 bool) string {
+		if time.Since(read) > time.Minute {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rulesTimeout)
+			defer cancel()
+			m = fwmark.Inspect(ctx) // the rules found so far
+			read = time.Now()
+		}
+		return m.Diverts(mark, ipv6)
+	}
+}
+
+// GoThrough runs checks through virtual addresses, by private services in the table, which it removes at the end. A
+// signal ends the context of the checks and is returned as the error.
+func (e *Environment) GoThrough(ctx context.Context, table ipvsctl.Client, p *plan.Plan, ways []checker.Through,
+	do func(context.Context)) error {
+	if err := table.Connect(ctx); err != nil {
+		return fmt.Errorf("opening the table for checks through virtual addresses: %w", err)
+	}
+	checks, stop := signal.NotifyContext(ctx, unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT)
+	defer stop()
+	e.through.Start(viavip.Options{
+		Table: table, Save: func([]ipvsctl.PrivateService) error { return nil }, Taken: routedMarks,
+		Diverts: diverters(), Config: printable.ShellWord(p.Config.Name),
+	})
+	e.through.Set(checks, ways, p.Keys())
+	do(checks)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	defer cancel()
+	e.through.Close(ctx)
+	return context.Cause(checks)
+}

@@ -1,0 +1,93 @@
+package director
+
+import (
+	"context"
+	"time"
+
+	"ldirectord/internal/announce"
+	"ldirectord/internal/judge"
+	"ldirectord/internal/lvs"
+)
+
+// aside carries out slow orders in a goroutine of its own, one after the other.
+type aside[O, R any] struct {
+	carryOut func(context.Context, O) R
+	reports  chan R // the results of the orders
+	busy     bool   // an order is in progress, or its result was not taken
+}
+
+func newAside[O, R any](carryOut func(context.Context, O) R) aside[O, R] {
+	return aside[O, R]{carryOut: carryOut, reports: make(chan R, 1)}
+}
+
+// start starts an order. It runs to its end even if ctx ends.
+func (a *aside[O, R]) start(ctx context.Context, order O) {
+	a.busy = true
+	go func() { a.reports <- a.carryOut(context.WithoutCancel(ctx), order) }()
+}
+
+// isOver waits, at a stop, for the order in progress, and reports whether it ended before ctx.
+func (a *aside[O, R]) isOver(ctx context.Context) bool {
+	if !a.busy {
+		return true
+	}
+	select {
+	case <-a.reports:
+		a.busy = false
+	case <-ctx.Done():
+	}
+	return !a.busy
+}
+
+// The time limit of one order for mark rules is marksTimeout and ruleTimeout for each rule: a program runs for every
+// rule.
+const (
+	marksTimeout = 15 * time.Second
+	ruleTimeout  = 20 * time.Millisecond
+)
+
+// Marks sets the rules that give packets their firewall marks.
+type Marks interface {
+	// Sync sets exactly these rules. It returns a line for each damaged rule that it restored.
+	Sync(ctx context.Context, want []lvs.MarkRule) ([]string, error)
+}
+
+// rules is the result of an order for mark rules.
+type rules struct {
+	all      []lvs.MarkRule
+	restored []string
+	err      error
+}
+
+func (d *Director) setRules(ctx context.Context, all []lvs.MarkRule) rules {
+	ctx, cancel := context.WithTimeout(ctx, marksTimeout+time.Duration(len(all))*ruleTimeout)
+	defer cancel()
+	restored, err := d.deps.Marks.Sync(ctx, all)
+	return rules{all, restored, err}
+}
+
+// Announcer puts addresses on devices and removes them, see package announce.
+type Announcer interface {
+	Sync(ctx context.Context, want []lvs.Wanted) ([]announce.Place, error)
+	Changes(ctx context.Context) <-chan struct{}
+}
+
+// places is the result of an order for addresses.
+type places struct {
+	all []announce.Place
+	err error
+}
+
+// place puts addresses on their devices. With a table in memory the places are only noted.
+func (d *Director) place(ctx context.Context, want []lvs.Wanted) (r places) {
+	if d.deps.Announcer == nil {
+		for _, w := range want {
+			r.all = append(r.all, announce.Place{Addr: w.Addr, Device: w.Device, Local: w.Local})
+		}
+		return r
+	}
+	ctx, cancel := context.WithTimeout(ctx, judge.Moving)
+	defer cancel()
+	r.all, r.err = d.deps.Announcer.Sync(ctx, want)
+	return r
+}

@@ -1,0 +1,288 @@
+package director
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"ldirectord/internal/lvs"
+)
+
+// newFile is a random variation of a file: some of its virtual services differ.
+func (c *chaos) newFile(was file) file {
+	next := file{}
+	for _, a := range virtuals {
+		old, had := was[a]
+		switch roll := c.rand.IntN(10); {
+		case had && roll < 5:
+			next[a] = old
+		case had && roll < 8:
+			next[a] = c.touched(old)
+		case roll < 9:
+			next[a] = c.newSection()
+		}
+		if s, in := next[a]; in {
+			s.at = a.Addr()
+			s.vip = s.vip && s.check != "off" && !slices.ContainsFunc(s.servers, func(e entry) bool { return e.name != "" })
+			s.agent = s.agent && s.check != "off"
+			s.byStatus = s.byStatus && s.check == "negotiate" && !s.agent
+			s.weighs = s.weighs && s.check != "off" && !s.vip
+			next[a] = s
+		}
+	}
+	return next
+}
+
+func (c *chaos) newSection() section {
+	s := section{
+		scheduler: schedulers[c.rand.IntN(len(schedulers))],
+		check:     "connect",
+		interval:  1 + c.rand.IntN(3), fall: 1 + c.rand.IntN(maxResults), rise: 1 + c.rand.IntN(maxResults),
+		fast:      fastIntervals[c.rand.IntN(len(fastIntervals))],
+		quiescent: c.coin(), repair: c.coin(), fallback: c.coin(), cleanStop: c.coin(), onChange: c.coin(),
+	}
+	if c.coin() {
+		s.check = "negotiate"
+	}
+	s.vip = c.coin()
+	s.keep = []string{"0", "0", "1", "2", "50%", "100%"}[c.rand.IntN(6)]
+	s.drain = []int{0, 0, 3, 60}[c.rand.IntN(4)]
+	s.slow = []int{0, 2, 10, 60}[c.rand.IntN(4)]
+	for _, further := range furtherChecks {
+		if c.rand.IntN(5) == 0 {
+			s.also = append(s.also, further)
+		}
+	}
+	if c.rand.IntN(10) == 0 {
+		s.check, s.also = "off", nil
+	}
+	s.below = []string{"", "", "1", "50%", "100%", "50%/100%"}[c.rand.IntN(6)]
+	s.announce = []string{"", "lvs0", "lvs0\n\tlastresort = lvs1"}[c.rand.IntN(3)]
+	s.turns = drawTurns(c.rand)
+	if s.observe == "out" && s.hold == "" {
+		s.hold = "2"
+	}
+	if s.observe == "out" && s.keep == "0" {
+		s.keep = "1"
+	}
+	for _, a := range servers {
+		if c.rand.IntN(3) == 0 {
+			s.servers = append(s.servers, entry{addr: a, weight: uint32(c.rand.IntN(5)), masq: c.coin(), backup: s.drawsBackup(c)})
+		}
+	}
+	for _, host := range hosts {
+		if c.rand.IntN(4) == 0 {
+			s.servers = append(s.servers, entry{c.names.at[host], 1 + uint32(c.rand.IntN(4)), c.coin(), host, false, s.drawsBackup(c)})
+		}
+	}
+	return s
+}
+
+// drawsBackup decides at random whether a server is a backup server. The first server of a section never is.
+func (s section) drawsBackup(c *chaos) bool {
+	return s.below != "" && len(s.servers) > 0 && c.rand.IntN(4) == 0
+}
+
+// touched is a section with one random change.
+func (c *chaos) touched(s section) section {
+	other := c.newSection()
+	s.servers = slices.Clone(s.servers)
+	if c.rand.IntN(8) == 0 {
+		s.turns = other.turns
+		return s
+	}
+	switch c.rand.IntN(17) {
+	case 16:
+		s.below = other.below
+	case 15:
+		for i := range s.servers {
+			s.servers[i].backup = other.drawsBackup(c) && i > 0
+		}
+	case 14:
+		s.slow = other.slow
+	case 13:
+		s.vip = !s.vip
+	case 12:
+		s.announce = other.announce
+	case 11:
+		s.keep = other.keep
+	case 9:
+		s.drain = other.drain
+	case 0:
+		s.scheduler = other.scheduler
+	case 1:
+		s.check, s.also = other.check, other.also
+	case 10:
+		if s.check != "off" {
+			s.also = other.also
+		}
+	case 2:
+		s.interval, s.fast = other.interval, other.fast
+	case 3:
+		s.fall, s.rise = other.fall, other.rise
+	case 4:
+		s.quiescent = !s.quiescent
+	case 5:
+		s.fallback = !s.fallback
+	case 6:
+		s.servers = other.servers
+	case 7:
+		s.repair = !s.repair
+	default:
+		if len(s.servers) > 0 {
+			e := &s.servers[c.rand.IntN(len(s.servers))]
+			e.weight = uint32(c.rand.IntN(5))
+			if e.name != "" {
+				e.weight++
+			}
+		}
+	}
+	return s
+}
+
+func (c *chaos) coin() bool { return c.rand.IntN(2) == 0 }
+
+// file is a configuration: its sections by the addresses of the virtual services.
+type file map[netip.AddrPort]section
+
+type section struct {
+	scheduler, check     string
+	also                 []further
+	interval, fall, rise int
+	fast                 string // fastinterval; changes when a verdict comes, not which one
+	keep                 string // keepserving
+	quiescent, repair    bool
+	fallback, cleanStop  bool
+	onChange             bool
+	announce             string
+	drain                int
+	slow                 int        // slowstart
+	below                string     // backupbelow; without it there are no backup servers
+	vip                  bool       // checkvip, without names that move
+	at                   netip.Addr // the virtual address
+	servers              []entry
+	turns
+}
+
+// further is a line of alsocheck.
+type further struct {
+	check string
+	port  uint16
+}
+
+// furtherChecks are two at the port of the servers, one of which equals the section's own check, and one at another
+// port.
+var furtherChecks = []further{{"connect", 80}, {"negotiate", 80}, {"connect", otherPort}}
+
+func (f further) String() string {
+	return fmt.Sprintf("%s %d", map[string]string{"negotiate": "http", "connect": "connect"}[f.check], f.port)
+}
+
+type entry struct {
+	addr   netip.AddrPort
+	weight uint32
+	masq   bool
+	name   string // for a server whose name may move
+	// elsewhere: the name does not lead to this address now
+	elsewhere bool
+	backup    bool
+}
+
+var (
+	virtuals   = addresses("10.1.0.", 4)
+	servers    = addresses("10.2.0.", 9)
+	everyone   = slices.Concat(servers, homes["web1"], homes["web2"])
+	otherPorts = atPort(otherPort, everyone)
+	sorry      = netip.MustParseAddrPort("127.0.0.1:80")
+	foreign    = netip.MustParseAddrPort("10.9.0.1:80") // a virtual service outside the file
+	schedulers = []string{"wrr", "wlc", "rr"}
+	// fastIntervals is mostly 0, and has one that is longer than checkinterval.
+	fastIntervals = []string{"0", "0", "100ms", "0.3", "1500ms"}
+)
+
+func addresses(prefix string, n int) (list []netip.AddrPort) {
+	for i := range n {
+		list = append(list, netip.MustParseAddrPort(fmt.Sprintf("%s%d:80", prefix, i+1)))
+	}
+	return list
+}
+
+func keyFor(a netip.AddrPort) lvs.Key { return lvs.Key{Protocol: lvs.TCP, Addr: a} }
+
+// text is the file as an operator writes it. Checks with different intervals have different timeouts, so the oracle
+// can distinguish them.
+func (f file) text(maintenanceDir string) string {
+	yes := map[bool]string{true: "yes", false: "no"}
+	var out strings.Builder
+	fmt.Fprintf(&out, "resolve = 30\nmaintenancedir = %s\n", maintenanceDir)
+	if f[virtuals[0]].onChange { // true for half of the files, so half of the reloads change the webhook
+		fmt.Fprintf(&out, "webhook = https://hooks.example/\n")
+	}
+	for _, a := range virtuals {
+		s, in := f[a]
+		if !in {
+			continue
+		}
+		fmt.Fprintf(&out, "virtual = %s\n", a)
+		for _, e := range s.servers {
+			addr := e.addr.String()
+			if e.name != "" {
+				addr = e.name + ":80"
+			}
+			line := map[bool]string{true: "backup", false: "real"}[e.backup]
+			fmt.Fprintf(&out, "\t%s = %s %s %d\n", line, addr, map[bool]string{true: "masq", false: "gate"}[e.masq], e.weight)
+		}
+		if s.fallback {
+			fmt.Fprintf(&out, "\tfallback = %s\n\tfallbackcheck = section\n", sorry)
+		}
+		if s.onChange {
+			fmt.Fprintf(&out, "\tonchange = /bin/true\n")
+		}
+		fmt.Fprintf(&out, "\tscheduler = %s\n\tchecktype = %s\n\tservice = http\n", s.scheduler, s.check)
+		for _, f := range s.also {
+			fmt.Fprintf(&out, "\talsocheck = %s\n", f)
+		}
+		if s.weighs {
+			fmt.Fprintf(&out, "\talsocheck = http %d weight=50%%\n", otherPort)
+		}
+		if s.byStatus {
+			fmt.Fprintf(&out, "\tdrainstatus = 503\n")
+		}
+		fmt.Fprintf(&out, "\tcheckinterval = %d\n\tchecktimeout = %d\n\tnegotiatetimeout = %d\n", s.interval, s.interval+10, s.interval+10)
+		fmt.Fprintf(&out, "\tkeepserving = %s\n", s.keep)
+		if s.announce != "" {
+			fmt.Fprintf(&out, "\tannounce = %s\n", s.announce)
+		}
+		if s.vip {
+			fmt.Fprintf(&out, "\tcheckvip = yes\n")
+		}
+		if s.slow > 0 {
+			fmt.Fprintf(&out, "\tslowstart = %d\n", s.slow)
+		}
+		if s.below != "" && slices.ContainsFunc(s.servers, func(e entry) bool { return e.backup }) {
+			fmt.Fprintf(&out, "\tbackupbelow = %s\n", s.below)
+		}
+		out.WriteString(s.turns.text())
+		if s.leavesOut() || s.observe == "yes" {
+			fmt.Fprintf(&out, "\tobserve = %s\n", s.observe)
+		}
+		if s.drain > 0 {
+			fmt.Fprintf(&out, "\tdraintime = %d\n", s.drain)
+		}
+		fmt.Fprintf(&out, "\tfailurecount = %d\n\trisecount = %d\n\tfastinterval = %s\n", s.fall, s.rise, s.fast)
+		fmt.Fprintf(&out, "\tquiescent = %s\n\trepair = %s\n\tcleanstop = %s\n", yes[s.quiescent], yes[s.repair], yes[s.cleanStop])
+	}
+	return out.String()
+}
+
+func (s section) entry(a netip.AddrPort) (entry, bool) { return entryAt(s.servers, a) }
+
+func entryAt(list []entry, a netip.AddrPort) (entry, bool) {
+	for _, e := range list {
+		if e.addr == a {
+			return e, true
+		}
+	}
+	return entry{}, false
+}

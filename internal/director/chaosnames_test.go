@@ -1,0 +1,97 @@
+package director
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+	"time"
+
+	known "ldirectord/internal/resolve"
+)
+
+// hosts are the names in the file. Homes has the addresses that each name may have; no other server has them.
+var (
+	hosts = []string{"web1", "web2"}
+	homes = map[string][]netip.AddrPort{"web1": addresses("10.2.0.1", 3), "web2": addresses("10.2.0.2", 3)}
+)
+
+// names answers as the name servers, and keeps earlier addresses for the next daemon.
+type names struct {
+	at   map[string]netip.AddrPort
+	past map[string][]netip.Addr
+}
+
+func newNames() names {
+	return names{at: map[string]netip.AddrPort{"web1": homes["web1"][0], "web2": homes["web2"][0]}, past: map[string][]netip.Addr{}}
+}
+
+// Host and Port implement resolve.Resolver.
+func (n names) Host(_ context.Context, name string, _ bool) ([]netip.Addr, error) {
+	return []netip.Addr{n.at[name].Addr()}, nil
+}
+
+func (n names) Port(context.Context, string, string) (uint16, error) {
+	return 0, errors.New("no such service")
+}
+
+func (n names) last(key known.Key) []netip.Addr { return n.past[key.Host] }
+
+func (n names) remember(all []known.Name) {
+	for _, name := range all {
+		n.past[name.Host] = append([]netip.Addr{name.Addr}, name.Earlier...)
+	}
+}
+
+// move gives a name another address.
+func (c *chaos) move() {
+	host := hosts[c.rand.IntN(len(hosts))]
+	to := homes[host][c.rand.IntN(len(homes[host]))]
+	if to == c.names.at[host] {
+		return
+	}
+	c.say("%s moves to %s", host, to)
+	c.names.at[host] = to
+	next := c.oracle.file().moved(host, to)
+	p := c.plan(next)
+	c.oracle.offer(next)
+	before, began := c.read(), time.Now()
+	if err := c.director.Refine(c.t.Context(), p); err != nil {
+		c.t.Error(err)
+	}
+	c.oracle.leave(next, before, began)
+	c.oracle.move(next, host)
+}
+
+// moved is the file with another address of a name.
+func (f file) moved(host string, to netip.AddrPort) file {
+	next := file{}
+	for addr, s := range f {
+		s.servers = slices.Clone(s.servers)
+		for i := range s.servers {
+			if s.servers[i].name == host {
+				s.servers[i].addr = to
+			}
+		}
+		next[addr] = s
+	}
+	return next
+}
+
+// places are the servers, and the other addresses that their names may have had.
+func (s section) places() []entry {
+	list := slices.Clone(s.servers)
+	for _, e := range s.servers {
+		for _, a := range homes[e.name] {
+			if a != e.addr {
+				list = append(list, entry{a, e.weight, e.masq, e.name, true, e.backup})
+			}
+		}
+	}
+	return list
+}
+
+// isHome reports whether an address may be that of a name.
+func isHome(a netip.AddrPort) bool {
+	return slices.ContainsFunc(hosts, func(h string) bool { return slices.Contains(homes[h], a) })
+}

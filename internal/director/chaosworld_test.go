@@ -1,0 +1,536 @@
+package director
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/internal/judge"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/orders"
+	"ldirectord/ipvsctl"
+)
+
+// This file is the world of chaos: servers with their conditions, the checks of them, and a table that may refuse
+// changes.
+
+// world is the true state, whatever the daemon knows: the file, the servers, what the operator did, and what daemons
+// recorded.
+type world struct {
+	mu         sync.Mutex // guards all fields, and the oracle
+	files      []file     // the current one; two while a reload is under way
+	conditions map[netip.AddrPort]condition
+	results    map[probe]*[]outcome // since this daemon started, or began to make this check
+	orders     orders.All           // including those that have ended
+	obeyed     orders.All           // without those whose end was seen
+	maintained map[netip.AddrPort]bool
+	busy       map[netip.AddrPort]bool      // servers with connections
+	disturbed  map[netip.AddrPort]time.Time // when an order or a maintenance file last came or went
+	troubled   time.Time                    // when something other than a check last changed what serves
+	foreign    bool                         // there is a virtual service outside the file
+	refusal    refusal
+	changes    int
+	left       int // changes until the daemon crashes; negative: it doesn't
+	role       part
+	claims     []lvs.Key      // the virtual services that the daemon says it may have in the table
+	recorded   []judge.Record // leaving servers, for the next daemon
+	moving     []judge.Record // moving weights, for the next daemon
+	lines      []string       // the story
+	clients
+}
+
+func newWorld() world {
+	return world{conditions: map[netip.AddrPort]condition{}, results: map[probe]*[]outcome{}, orders: orders.All{},
+		obeyed: orders.All{}, maintained: map[netip.AddrPort]bool{}, busy: map[netip.AddrPort]bool{},
+		disturbed: map[netip.AddrPort]time.Time{}, left: -1, clients: clients{map[netip.AddrPort]bool{}, map[spot]*seen{}}}
+}
+
+// spot is an entry of the table.
+type spot struct {
+	key  lvs.Key
+	addr netip.AddrPort
+}
+
+type outcome struct {
+	ok    bool
+	only  bool // a failure through the virtual address alone
+	at    time.Time
+	began time.Time
+	says  condition // the agent's answer
+}
+
+// condition is the condition of a server.
+type condition int
+
+const (
+	healthy condition = iota
+	slow
+	wrongPage // fails only for a negotiate check
+	refusing
+	hanging
+	short     // the check fails because this machine lacks resources
+	unreached // fails through the virtual address alone
+	voided    // the path through the virtual address can't be judged
+	conditions
+)
+
+func (c condition) String() string {
+	return []string{"healthy", "slow", "wrongPage", "refusing", "hanging", "short", "unreached", "voided", "drain", "maint",
+		"50%", "silent"}[c]
+}
+
+// refusal is what the table refuses.
+type refusal int
+
+const (
+	nothing refusal = iota
+	everyChange
+	someChanges
+	everything
+	refusals
+)
+
+func (r refusal) String() string {
+	return "refuses " + []string{"nothing", "every change", "some changes", "everything"}[r]
+}
+
+// part is the role of the daemon.
+type part int
+
+const (
+	inService part = iota
+	leaving
+	resting
+	returning
+)
+
+// probe is a check, with the facts by which the oracle distinguishes checks.
+type probe struct {
+	check    string
+	addr     netip.AddrPort
+	interval int
+	through  netip.Addr // the virtual address; invalid if the check goes to the server's own address
+	onLink   bool       // without a router: the address is announced, and the method is not masq
+}
+
+// probes are the checks of a server.
+func (s section) probes(e entry) []probe {
+	through := netip.Addr{}
+	if s.vip && !e.masq {
+		through = s.at
+	}
+	onLink := s.announce != "" && !e.masq
+	own := s.check
+	if s.byStatus {
+		own = "drains"
+	}
+	list := []probe{{own, e.addr, s.interval, through, onLink}}
+	for _, f := range s.also {
+		if p := (probe{f.check, netip.AddrPortFrom(e.addr.Addr(), f.port), s.interval, through,
+			onLink}); !slices.Contains(list, p) {
+			list = append(list, p)
+		}
+	}
+	if s.agent {
+		list = append(list, probe{"agent", netip.AddrPortFrom(e.addr.Addr(), agentPort), s.interval, netip.Addr{}, onLink})
+	}
+	if s.weighs {
+		list = append(list, probe{"negotiate", netip.AddrPortFrom(e.addr.Addr(), otherPort), s.interval, netip.Addr{}, onLink})
+	}
+	return list
+}
+
+// weighs reports whether a check only lowers the weight.
+func (p probe) weighs() bool { return p.check == "negotiate" && p.addr.Port() == otherPort }
+
+// deciding are the checks that can take a server out.
+func (s section) deciding(e entry) []probe { return slices.DeleteFunc(s.probes(e), probe.weighs) }
+
+type asking struct {
+	w *world
+	probe
+}
+
+// Check answers after a time that differs between servers, so that results come in the same order in each run.
+func (a asking) Check(ctx context.Context) checker.Result {
+	history, began := a.w.history(a.probe), time.Now()
+	octets := a.addr.Addr().As4()
+	wait := time.Duration(octets[3])*time.Millisecond + time.Duration(
+		a.addr.Port()-80+uint16(len(a.check)))*10*time.Microsecond
+	wait += time.Duration(a.interval) * time.Microsecond // the end of a connection starts all checks there at once
+	if a.onLink {
+		wait += 100 * time.Nanosecond
+	}
+	if a.through.IsValid() {
+		wait += time.Duration(a.through.As4()[3]) * 200 * time.Nanosecond
+	}
+	switch a.w.condition(a.addr) {
+	case slow:
+		wait += 700 * time.Millisecond
+	case hanging:
+		wait += 1500 * time.Millisecond
+	}
+	select {
+	case <-time.After(wait):
+	case <-ctx.Done():
+		return checker.Result{Detail: "ended"}
+	}
+	return a.w.answer(a.probe, history, began)
+}
+
+// watched is a table whose changes the oracle checks.
+type watched struct {
+	*ipvsctl.Memory
+	o *oracle
+}
+
+var errRefused = errors.New("refused")
+
+func (w *watched) Read(ctx context.Context) (lvs.Table, error) {
+	if err := w.o.refuses(false); err != nil {
+		return nil, err
+	}
+	return w.Memory.Read(ctx)
+}
+
+func (w *watched) Do(ctx context.Context, ops ...lvs.Op) []error {
+	return each(ops, func(op lvs.Op) error { return w.do(ctx, op) })
+}
+
+func (w *watched) do(ctx context.Context, op lvs.Op) error {
+	w.o.noteLeftOut(op.Key)
+	if err := w.o.refuses(true); err != nil {
+		return err
+	}
+	if on := w.o.on(op.Key.Addr.Addr()); op.Kind == lvs.DelService && on != "" {
+		w.o.complain("%v: it is announced on %s", op, on)
+	}
+	before, _ := w.Memory.Read(ctx)
+	if err := w.Memory.Do(ctx, op)[0]; err != nil {
+		return err
+	}
+	after, _ := w.Memory.Read(ctx)
+	if wrong := w.o.judge(op, before[op.Key], after[op.Key]); wrong != "" {
+		w.o.complain("%v: %s", op, wrong)
+	}
+	return nil
+}
+
+// Services adds the connections of busy servers, and the packets of clients.
+func (w *watched) Services(ctx context.Context, keys ...lvs.Key) (lvs.Table, error) {
+	if err := w.o.refuses(false); err != nil {
+		return nil, err
+	}
+	for _, key := range keys {
+		w.o.noteLeftOut(key)
+	}
+	table, err := w.Memory.Services(ctx, keys...)
+	w.o.mu.Lock()
+	defer w.o.mu.Unlock()
+	for key, service := range table {
+		for _, d := range service.Dests {
+			c := lvs.Counters{Traffic: w.o.packets(key, d)}
+			if w.o.busy[d.Addr] {
+				c.Active = 1
+			}
+			service.Counters[d.Addr] = c
+		}
+	}
+	return table, err
+}
+
+func (w *world) passesAll(s section, e entry) bool {
+	return !slices.ContainsFunc(s.deciding(e), func(p probe) bool { return !w.passes(p) })
+}
+
+func (w *world) passes(p probe) bool {
+	switch w.conditions[p.addr] {
+	case healthy, slow, voided:
+		return true
+	case saysDrain, saysMaint, saysHalf, saysNothing:
+		return p.check != "negotiate" // its status is 503
+	case unreached:
+		return !p.through.IsValid()
+	case wrongPage:
+		return p.check == "connect"
+	default:
+		return false
+	}
+}
+
+func (w *world) refuses(change bool) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.left == 0 || w.refusal == everything {
+		return errRefused
+	}
+	if !change {
+		return nil
+	}
+	w.changes++
+	if w.refusal == everyChange || w.refusal == someChanges && w.changes%3 == 0 {
+		return errRefused
+	}
+	if w.left > 0 {
+		w.left--
+	}
+	return nil
+}
+
+// failsOnlyThrough reports whether a check fails through the virtual address alone.
+func (w *world) failsOnlyThrough(p probe) bool {
+	return p.through.IsValid() && w.conditions[p.addr] == unreached
+}
+
+// file is the current configuration.
+func (w *world) file() file {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.files[len(w.files)-1]
+}
+
+func (w *world) set(a netip.AddrPort, c condition) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.conditions[a] = c
+}
+
+func (w *world) condition(a netip.AddrPort) condition {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.conditions[a]
+}
+
+// maintain begins or ends maintenance of a server, and reports which.
+func (w *world) maintain(a netip.AddrPort) (begins bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.troubled = time.Now()
+	w.maintained[a] = !w.maintained[a]
+	w.disturbed[a] = time.Now()
+	return w.maintained[a]
+}
+
+// order gives an order, or ends the existing one.
+func (w *world) order(at lvs.Backend, order orders.Order) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.troubled = time.Now()
+	if _, given := w.orders[at]; given {
+		delete(w.orders, at)
+	} else {
+		w.orders[at] = order
+	}
+	if real, err := netip.ParseAddrPort(at.Real); err == nil {
+		w.disturbed[real] = time.Now()
+	}
+	for _, a := range homes[strings.TrimSuffix(at.Real, ":80")] {
+		w.disturbed[a] = time.Now()
+	}
+}
+
+// given are the orders without those whose end was seen.
+func (w *world) given() orders.All {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	all := maps.Clone(w.orders)
+	maps.Copy(all, w.obeyed)
+	return all
+}
+
+// orderFor is the order that was in force for a server a time ago.
+func (w *world) orderFor(key lvs.Key, e entry, ago time.Duration) orders.Order {
+	called := []string{e.addr.String()}
+	if e.name != "" {
+		called = append(called, e.name+":80")
+	}
+	if !e.elsewhere {
+		slices.Reverse(called)
+	}
+	for _, name := range called {
+		if order, given := w.orders[lvs.Backend{Virtual: "tcp:" + key.Addr.String(), Real: name}]; given &&
+			!order.IsOver(time.Now().Add(-ago)) {
+			return order
+		}
+	}
+	return orders.Order{}
+}
+
+// weightOf is the weight that a server has when it is up.
+func (w *world) weightOf(key lvs.Key, e entry, ago time.Duration) uint32 {
+	if order := w.orderFor(key, e, ago); order.Kind == orders.Weigh {
+		return uint32(order.Weight)
+	}
+	return e.weight
+}
+
+func (w *world) isMaintained(key lvs.Key, e entry) bool {
+	return w.maintained[e.addr] || w.orderFor(key, e, 0).Kind == orders.Maint
+}
+
+func (w *world) refuse(r refusal) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.troubled = time.Now()
+	w.refusal = r
+}
+
+// dieAfter lets the daemon make n more changes, then it has crashed.
+func (w *world) dieAfter(n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.troubled = time.Now()
+	if w.left < 0 || n < w.left {
+		w.left = n
+	}
+}
+
+// claim stores what a daemon records for the next one, unless it has crashed.
+func (w *world) claim(keys []lvs.Key) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.left != 0 {
+		w.claims = keys
+	}
+}
+
+// claimed is what the last daemon recorded. One that stopped has recorded nothing.
+func (w *world) claimed() []lvs.Key {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.claims
+}
+
+func (w *world) rests() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.role == resting
+}
+
+func (w *world) story(line string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.note(line)
+}
+
+func (w *world) note(line string) {
+	const kept = 150
+	if w.lines = append(w.lines, line); len(w.lines) > 2*kept {
+		w.lines = slices.Delete(w.lines, 0, len(w.lines)-kept)
+	}
+}
+
+func (w *world) told() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return strings.Join(w.lines, "\n")
+}
+
+func (e entry) dest(weight uint32) lvs.Dest {
+	d := lvs.Dest{Addr: e.addr, Forward: lvs.Route, Weight: weight}
+	if e.masq {
+		d.Forward = lvs.Masq
+	}
+	return d
+}
+
+// checker makes the check of a real server.
+func (w *world) checker(s checker.Spec) (checker.Checker, error) {
+	timeout, check := max(s.Timeout, s.NegotiateTimeout), s.Type
+	if s.DrainStatus != "" {
+		check = "drains"
+	}
+	return asking{w, probe{check, s.Target, int(timeout/time.Second) - 10, s.Through.Virtual, s.OnLink}}, nil
+}
+
+func (w *world) history(p probe) *[]outcome {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.results[p] == nil {
+		w.results[p] = new([]outcome)
+	}
+	return w.results[p]
+}
+
+func (w *world) answer(p probe, history *[]outcome, began time.Time) checker.Result {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := w.conditions[p.addr]
+	if p.addr == sorry { // its check decides nothing
+		return checker.Result{OK: time.Now().Second() < 30, Detail: "sorry"}
+	}
+	if now == short {
+		return checker.Result{Cause: checker.Shortage, Detail: "too many open files"}
+	}
+	ok := w.passes(p)
+	r := checker.Result{OK: ok, Detail: w.conditions[p.addr].String(), OwnAnswers: w.failsOnlyThrough(p)}
+	if p.through.IsValid() {
+		r.Way = map[bool]checker.Way{true: checker.WayVoid,
+			false: checker.WayThrough}[w.conditions[p.addr] == voided]
+	}
+	says := now
+	switch {
+	case p.check == "agent":
+		r = now.said()
+	case p.check == "drains" && ok:
+		r.Told.Admin = now.said().Told.Admin
+	default:
+		says = wordless
+	}
+	*history = append(*history, outcome{ok, r.OwnAnswers, time.Now(), began, says})
+	return r
+}
+
+// recordLeavers stores what a daemon records of leaving servers, unless it has crashed.
+func (w *world) recordLeavers(all []judge.Record) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.left != 0 {
+		w.recorded = slices.Clone(all)
+	}
+}
+
+func (w *world) recordedLeavers() []judge.Record {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.recorded
+}
+
+// recordMoving does the same for servers whose weights move.
+func (w *world) recordMoving(all []judge.Record) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.left != 0 {
+		w.moving = slices.Clone(all)
+	}
+}
+
+func (w *world) recordedMoving() []judge.Record {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.moving
+}
+
+// obey replaces the orders to obey.
+func (w *world) obey(all orders.All) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.obeyed = all
+}
+
+// mayObey reports whether the checks of a virtual service may be obeyed by order.
+func (w *world) mayObey(key lvs.Key) bool {
+	_, may := w.obeyed[lvs.Backend{Virtual: "tcp:" + key.Addr.String()}]
+	return may
+}
+
+func (w *world) disturbedLately(a netip.AddrPort) bool {
+	at, ever := w.disturbed[a]
+	return ever && time.Since(at) < grace
+}

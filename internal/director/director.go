@@ -1,0 +1,195 @@
+// Package director keeps the IPVS table in line with a plan and the results of its checks. Package core decides; the
+// director gives it each event, one after the other, and carries out what it decides.
+package director
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"ldirectord/internal/core"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/maintenance"
+	"ldirectord/internal/plan"
+	"ldirectord/internal/schedule"
+	"ldirectord/ipvsctl"
+)
+
+// ErrHandover, as the cause of Run's context, makes Run leave the table as it is for the daemon that takes over.
+var ErrHandover = errors.New("handed over to another daemon")
+
+// Deps are the collaborators of a director.
+type Deps struct {
+	core.World
+	Table ipvsctl.Client // owned by the director while it runs
+	// Maintenance sends the servers that the files of dir put into maintenance: once as soon as they are known,
+	// then at each change, until ctx is done. It must not block. It is called only for plans with a maintenancedir.
+	Maintenance func(ctx context.Context, dir string, servers []maintenance.Server) <-chan maintenance.Reading
+	// Marks keeps the mark rules; nil: plans have none, or nothing keeps them.
+	Marks Marks
+	// Announcer puts addresses on devices; nil: the director only notes where they should be.
+	Announcer Announcer
+	// Claims, if not nil, knows which virtual services other daemons have. After a crash or a handover, the last
+	// claims become Former of the next daemon.
+	Claims Claims
+	// Alive, if not nil, is called by the director's goroutine at least once in each Pulse and after each answer of
+	// the table. If that goroutine hangs, the calls stop and a watchdog can fire. It must not block.
+	Alive func()
+	Pulse time.Duration
+}
+
+// Claims are those of other daemons, see core.Claims.
+type Claims interface {
+	core.Claims
+	// Changed signals that the answers of Take may have changed.
+	Changed() <-chan struct{}
+}
+
+// Director keeps the table in line with the plan and the checks. Its exported methods may be called from any goroutine.
+// The goroutine of Run owns the core.
+type Director struct {
+	deps    Deps
+	asked   requests
+	started chan struct{}   // closed when every virtual service and its mark rules have been set up once
+	settled chan struct{}   // closed when no server is unknown
+	life    context.Context // ends with Run
+	die     context.CancelFunc
+
+	// The fields below belong to the goroutine of Run.
+	core      *core.Core
+	pool      *schedule.Pool
+	hooks     hooks
+	folder    folder
+	rules     aside[[]lvs.MarkRule, rules]
+	addresses aside[[]lvs.Wanted, places]
+	claims    <-chan struct{}   // nil: there are no other daemons
+	changes   <-chan struct{}   // of addresses and devices; nil: of no interest
+	awaiting  []chan<- struct{} // callers that wait for a demotion or for mark rules
+}
+
+// New returns a director. It does nothing before Run.
+func New(deps Deps) *Director {
+	d := &Director{
+		deps:    deps,
+		asked:   make(requests),
+		started: make(chan struct{}),
+		settled: make(chan struct{}),
+		pool:    schedule.NewPool(),
+		hooks:   hooks{ended: make(chan struct{}, 1)},
+		folder:  folder{end: func() {}},
+	}
+	d.life, d.die = context.WithCancel(context.Background())
+	d.core = core.New(deps.World, d.performers(&d.pool.Watches))
+	d.rules, d.addresses = newAside(d.setRules), newAside(d.place)
+	return d
+}
+
+func (d *Director) performers(watches core.Watches) core.Performers {
+	by := core.Performers{Checks: d.pool, Watches: watches, Marks: d.deps.Marks != nil, Await: d.hooks.await}
+	if d.deps.Claims != nil {
+		by.Claims, d.claims = d.deps.Claims, d.deps.Claims.Changed()
+	}
+	return by
+}
+
+// Started is closed when every virtual service of the plan and its mark rules have been set up, or the failure has
+// been reported.
+func (d *Director) Started() <-chan struct{} { return d.started }
+
+// Settled is closed when the first result of every server is in the table.
+func (d *Director) Settled() <-chan struct{} { return d.settled }
+
+// Run keeps the table in line with the plan and the checks until ctx is done. Then it removes virtual services
+// according to cleanstop, unless the cause is ErrHandover. It fails only if it could not read the table at the start.
+func (d *Director) Run(ctx context.Context, p *plan.Plan) error {
+	defer d.die()
+	d.folder = d.openFolder(ctx, p)
+	e, err := d.core.Begin(time.Now(), d.table(ctx), core.Ready(p), d.folder.first)
+	if err != nil {
+		return err
+	}
+	poolCtx, stopPool := context.WithCancel(context.WithoutCancel(ctx))
+	var pool sync.WaitGroup
+	pool.Go(func() { d.pool.Run(poolCtx) })
+	d.loop(ctx, e)
+	stopPool()
+	pool.Wait()
+	d.core.End(time.Now())
+	d.stop(ctx)
+	return nil
+}
+
+// loop gives the core each event, and carries out what it decides.
+func (d *Director) loop(ctx context.Context, e core.Effects) {
+	next := time.NewTimer(time.Hour)
+	defer next.Stop()
+	pulse := time.NewTicker(cmp.Or(d.deps.Pulse, time.Hour))
+	defer pulse.Stop()
+	started, settled := sync.OnceFunc(func() { close(d.started) }), sync.OnceFunc(func() { close(d.settled) })
+	for {
+		d.carryOut(ctx, e)
+		if e.Idle {
+			started()
+			for _, done := range d.awaiting {
+				close(done)
+			}
+			d.awaiting = nil
+		}
+		if e.Settled {
+			settled()
+		}
+		if !e.Next.IsZero() {
+			next.Reset(time.Until(e.Next))
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-d.pool.Results():
+			d.core.Results(time.Now(), d.pool.Take())
+		case r := <-d.folder.readings:
+			d.core.Maintained(time.Now(), r)
+		case request := <-d.asked:
+			request()
+		case <-d.hooks.ended:
+			if d.hooks.left.Load() == 0 {
+				d.core.HooksEnded(time.Now())
+			}
+		case r := <-d.rules.reports:
+			d.rules.busy = false
+			d.core.Marked(time.Now(), r.all, r.restored, r.err)
+		case r := <-d.addresses.reports:
+			d.addresses.busy = false
+			d.core.Placed(time.Now(), r.all, r.err)
+		case <-d.changes:
+			d.core.Recheck()
+		case <-d.claims:
+			d.core.Claimed(time.Now())
+		case <-next.C:
+		case <-pulse.C:
+			d.alive()
+		}
+		e = d.core.Step(time.Now())
+	}
+}
+
+// carryOut begins the slow orders of a step.
+func (d *Director) carryOut(ctx context.Context, e core.Effects) {
+	if e.SetRules {
+		d.rules.start(ctx, e.Rules)
+	}
+	if e.Follow && d.changes == nil && d.deps.Announcer != nil {
+		d.changes = d.deps.Announcer.Changes(d.life)
+	}
+	if e.Place {
+		d.addresses.start(ctx, e.Wanted)
+	}
+}
+
+// alive shows that the director's goroutine does not hang.
+func (d *Director) alive() {
+	if d.deps.Alive != nil {
+		d.deps.Alive()
+	}
+}

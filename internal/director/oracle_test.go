@@ -1,0 +1,275 @@
+package director
+
+import (
+	"context"
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+
+	"ldirectord/internal/health"
+	"ldirectord/internal/judge"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/orders"
+	"ldirectord/ipvsctl"
+)
+
+// oracle knows the true state, from the file, the servers' conditions, the results of their checks and the operator's
+// actions. It asks the predicates of lab/always about it, after each change of the table and after each quiet time.
+// These files have what the predicates can't know, because it depends on the past of the daemon. Which facts must the
+// daemon know by now (known, settle)? Which servers may be held where that depends on the order of results
+// (oracleguard_test.go, oraclebrake_test.go)? When did a server begin to leave, and how long may that last
+// (oracleleave_test.go)? The oracle also checks what is not about one virtual service: services of others, a stop, a
+// standby, and announced addresses.
+type oracle struct {
+	complain func(format string, args ...any)
+	on       func(netip.Addr) string // the device that an address is on
+
+	world
+	found    map[spot][]probe // checks of the servers in service when this daemon started
+	changed  map[spot]bool    // a reload changed its rules or its checks
+	sorryIn  map[lvs.Key]bool // the fallback server is in service, as the daemon left it
+	byHand   map[spot]rest    // changed by hand without repair: may stay while its rest is this
+	unseen   map[spot]bool    // changed by hand: the daemon may not know it before a quiet time
+	moved    map[string]bool  // names, since this daemon started: it may have looked them up earlier
+	ending   bool
+	director *Director
+
+	// about servers that left the file
+	touched  map[spot]bool      // changed by hand since the file was read
+	mayStay  map[spot]time.Time // the latest end of its stay at weight 0, with connections
+	mustStay map[spot]time.Time // the earliest end: it always had connections, and nothing else happened
+	atZero   map[spot]time.Time // the earliest end for each server at weight 0, if it drains
+
+	// about servers that the guard may hold
+	gone      map[spot]bool // the daemon took it out of service, and it has not passed since
+	rechecked map[spot]bool // a reload changed its checks: if held, it stays so until they have results
+	putIn     map[spot]bool // put in by hand with a weight: that doesn't make the guard hold it
+}
+
+const (
+	maxResults = 3                       // the largest failurecount and risecount
+	grace      = 1200 * time.Millisecond // until the director knows results and maintenance files
+)
+
+func newOracle(complain func(string, ...any)) *oracle {
+	return &oracle{complain: complain, world: newWorld(), found: map[spot][]probe{}, changed: map[spot]bool{},
+		sorryIn: map[lvs.Key]bool{}, byHand: map[spot]rest{}, unseen: map[spot]bool{}, moved: map[string]bool{},
+		touched: map[spot]bool{}, mayStay: map[spot]time.Time{}, mustStay: map[spot]time.Time{},
+		atZero: map[spot]time.Time{},
+		gone:   map[spot]bool{}, putIn: map[spot]bool{}, rechecked: map[spot]bool{}}
+}
+
+// offer: from now on either of the last two files may apply. take: only this one does.
+func (o *oracle) offer(f file) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.troubled = time.Now()
+	for addr, s := range f {
+		for _, e := range s.servers {
+			at := spot{keyFor(addr), e.addr}
+			before := o.files[0][addr]
+			old, was := before.entry(e.addr)
+			same := was && slices.Equal(before.probes(old), s.probes(e)) && before.fall == s.fall &&
+				before.rise == s.rise
+			o.rechecked[at] = o.rechecked[at] || was && !same
+			o.changed[at] = o.changed[at] || !same
+		}
+	}
+	o.files = append(o.files, f)
+}
+
+func (o *oracle) take(f file) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.troubled = time.Now()
+	clear(o.byHand)
+	clear(o.putIn)
+	clear(o.touched)
+	kept := map[probe]bool{}
+	for _, s := range f {
+		for _, e := range s.places() {
+			for _, p := range s.probes(e) {
+				kept[p] = true
+			}
+		}
+	}
+	o.files = []file{f}
+	maps.DeleteFunc(o.results, func(p probe, _ *[]outcome) bool { return !kept[p] })
+}
+
+// hand records a change by hand.
+func (o *oracle) hand(op lvs.Op, before lvs.VirtualService) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	at := spot{op.Key, op.Dest.Addr}
+	o.troubled, o.unseen[at], o.foreign = time.Now(), true, o.foreign || op.Key.Addr == foreign
+	if op.Kind < lvs.AddDest {
+		for _, all := range o.drainers() {
+			maps.DeleteFunc(all, func(at spot, _ time.Time) bool { return at.key == op.Key })
+		}
+		return
+	}
+	o.touched[at] = true
+	delete(o.mustStay, at)
+	s := o.files[0][op.Key.Addr]
+	if _, in := s.entry(at.addr); !in && s.drain > 0 && o.refusal != nothing { // it may not be forgotten yet
+		o.mayStay[at] = time.Now().Add(s.drains())
+	}
+	delete(o.atZero, at)
+	if !s.repair {
+		o.byHand[at] = anyRest
+	}
+	switch {
+	case op.Kind == lvs.DelDest || op.Dest.Weight == 0:
+		delete(o.putIn, at)
+	case before.Dests.Weight(at.addr) == 0:
+		o.putIn[at] = true
+	}
+}
+
+// rest is the state of a server, or of the fallback server, after a quiet time. When it changes, a change by hand is
+// no longer kept.
+type rest string
+
+const (
+	anyRest  rest = "" // not known yet
+	nowhere  rest = "not configured"
+	inUse    rest = "in"
+	outOfUse rest = "out"
+	draining rest = "draining"
+)
+
+// settle finds, after a quiet time, which changes by hand may no longer stay. A file in maintenancedir ends all of
+// them, except the removal of a server that is out.
+func (o *oracle) settle(table lvs.Table, knows believed) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	clear(o.unseen)
+	for at, was := range o.byHand {
+		s := o.files[0][at.key.Addr]
+		e, _ := s.entry(at.addr)
+		if o.quota(at.key, s) > 0 || s.out != "" || isHome(at.addr) || s.vip || e.backup {
+			continue // the rest of a held server doesn't change: the change may stay until a reload
+		}
+		now := o.restOf(at.key, s, e)
+		if at.addr == sorry {
+			now = o.fallbackRests(at.key, s, knows[at.key])
+		}
+		o.byHand[at] = now
+		_, in := table[at.key].Dests.At(at.addr)
+		moved := was != anyRest && was != now
+		if (moved || o.isMaintained(at.key, e) && now == outOfUse) && (in || now != outOfUse) {
+			delete(o.byHand, at)
+		}
+	}
+}
+
+func (o *oracle) restOf(key lvs.Key, s section, e entry) rest {
+	says, _ := o.words(s, e)
+	switch {
+	case e.addr == netip.AddrPort{} || s.check == "off":
+		return nowhere
+	case !o.passesAll(s, e) || o.isMaintained(key, e) || says.Asks() == health.Maint:
+		return outOfUse
+	case o.orderFor(key, e, 0).Kind == orders.Drain || says.Asks() == health.Drain:
+		return draining
+	}
+	return inUse
+}
+
+func (o *oracle) fallbackRests(key lvs.Key, s section, knows *judge.Case) rest {
+	serves := func(e entry) bool { // a former address serves only while the daemon has a server there
+		now := serverAt(knows, e.addr)
+		return !e.elsewhere && o.restOf(key, s, e) == inUse ||
+			now != nil && now.IsUp() && !o.isMaintained(key, e)
+	}
+	if s.fallback && (knows == nil || !slices.ContainsFunc(s.places(), serves)) {
+		return inUse
+	}
+	return nowhere
+}
+
+func (o *oracle) stopping(clean bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.ending = clean
+	if clean {
+		maps.DeleteFunc(o.mustStay,
+			func(at spot, _ time.Time) bool { return o.files[0][at.key.Addr].cleanStop })
+	}
+}
+
+// rest records the daemon's new role. A promotion undoes changes by hand.
+func (o *oracle) rest(p part) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.troubled = time.Now()
+	o.role = p
+	if p == leaving { // a demotion doesn't wait for draining servers
+		clear(o.mustStay)
+		clear(o.atZero)
+	}
+	if p == leaving && o.refusal == nothing { // otherwise it may serve again before the table let them go
+		clear(o.mayStay)
+	}
+	if p == returning {
+		clear(o.gone)
+		clear(o.byHand)
+		clear(o.putIn)
+	}
+}
+
+// leftover removes from a table what a stop removes: what cleanstop says, and what is not configured.
+func (o *oracle) leftover(table lvs.Table) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, addr := range virtuals {
+		if s, in := o.files[0][addr]; !in || s.cleanStop {
+			delete(table, keyFor(addr))
+		}
+	}
+}
+
+// live is the table for a new daemon.
+func (o *oracle) live(m *ipvsctl.Memory) ipvsctl.Client {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.troubled = time.Now()
+	clear(o.results)
+	clear(o.byHand)
+	for _, m := range o.moving { // the table may not fit the record
+		o.byHand[spot{m.Key, m.Addr}] = anyRest
+	}
+	for _, all := range []map[spot]bool{o.putIn, o.gone, o.changed, o.rechecked} {
+		clear(all)
+	}
+	clear(o.found)
+	clear(o.moved)
+	clear(o.seen)
+	clear(o.sorryIn)
+	o.left, o.ending = -1, false
+	if o.refusal == everything {
+		o.refusal = everyChange // a daemon that can't read the table does not start
+	}
+	table, _ := m.Read(context.Background())
+	for addr, s := range o.files[0] {
+		dests := table[keyFor(addr)].Dests
+		o.sorryIn[keyFor(addr)] = dests.Weight(sorry) > 0
+		for _, e := range s.servers {
+			if dests.Weight(e.addr) > 0 && o.role != resting {
+				o.found[spot{keyFor(addr), e.addr}] = s.probes(e)
+			}
+		}
+	}
+	return &watched{Memory: m, o: o}
+}
+
+// move makes this the only file. Unlike a reload, it keeps changes by hand.
+func (o *oracle) move(f file, host string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.troubled = time.Now()
+	o.files = []file{f}
+	o.moved[host] = true
+}

@@ -1,0 +1,121 @@
+package director
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"ldirectord/internal/health"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/orders"
+)
+
+// This file is what the oracle knows of checkvip and its brake. If all up servers fail only through the virtual
+// address, the final state depends on which were up, so the oracle doesn't compute it. It computes which servers may
+// be held: none, if a check passes on that path. It also computes which must be held: a server must not go out for
+// such failures while another is certainly up, and no check has passed since.
+
+// anyAlike reports whether holds is true for a check of the section through the virtual address by the same line as p.
+func (o *oracle) anyAlike(s section, p probe, holds func(probe) bool) bool {
+	for _, e := range s.servers {
+		for _, q := range s.probes(e) {
+			if q.through.IsValid() && q.check == p.check && q.addr.Port() == p.addr.Port() && holds(q) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// isBraked reports whether a server that fails only through the virtual address is in the table as if it were up, and
+// may be. While the checks are obeyed by order, it may not.
+func (o *oracle) isBraked(key lvs.Key, s section, e entry, have lvs.Dest) bool {
+	only := false
+	if o.mayObey(key) {
+		return false
+	}
+	passesThrough := func(q probe) bool { return o.conditions[q.addr] != voided && o.passes(q) }
+	for _, p := range s.probes(e) {
+		switch {
+		case o.passes(p):
+		case !o.failsOnlyThrough(p) || o.anyAlike(s, p, passesThrough):
+			return false
+		default:
+			only = true
+		}
+	}
+	in := have.Addr == e.addr
+	return only && in && (have.Weight > 0 || o.orderFor(key, e, 0).Kind == orders.Drain || o.weightOf(key, e, 0) == 0)
+}
+
+// mustBrake reports whether a server that is taken out failed only through the virtual address, another one was
+// certainly up until it failed in the same way, and no check has passed on that path since.
+func (o *oracle) mustBrake(key lvs.Key, s section, addr netip.AddrPort) bool {
+	e, in := s.entry(addr)
+	if says, sure := o.words(s, e); !sure || says != (health.Words{}) {
+		return false
+	}
+	if !in || o.role != inService || o.isMaintained(key, e) || o.orderFor(key, e, 0) != (orders.Order{}) ||
+		o.disturbedLately(addr) || o.mayObey(key) {
+		return false
+	}
+	failed := false
+	for _, p := range s.probes(e) {
+		last := o.lastOf(p)
+		if last.ok && o.verdictOf(p, s, false, 0) == up {
+			continue
+		}
+		if !last.only || o.found[spot{key, addr}] != nil || o.changed[spot{key, addr}] ||
+			o.countsAs(p, s, false, 0, false) != up {
+			return false
+		}
+		passed := o.passedAlike(s, p)
+		other := o.anyAlike(s, p, func(q probe) bool {
+			f, _ := s.entry(netip.AddrPortFrom(q.addr.Addr(), 80))
+			at := spot{key, f.addr}
+			return q != p && o.lastOf(q).only && time.Since(o.lastOf(q).at) > grace &&
+				o.countsAs(q, s, false, 0, false) == up && !o.isMaintained(key, f) && !o.changed[at] &&
+				!o.disturbedLately(f.addr) &&
+				len(s.probes(f)) == 1 && !passed.After(o.onlySince(q))
+		})
+		if !other || passed.After(o.onlySince(p).Add(-time.Second)) {
+			return false
+		}
+		failed = true
+	}
+	return failed
+}
+
+func (o *oracle) lastOf(p probe) (last outcome) {
+	if history := o.results[p]; history != nil && len(*history) > 0 {
+		last = (*history)[len(*history)-1]
+	}
+	return last
+}
+
+// onlySince is the start of the first check in the latest series that failed only through the virtual address.
+func (o *oracle) onlySince(p probe) (began time.Time) {
+	for _, r := range slices.Backward(*o.results[p]) {
+		if !r.only {
+			break
+		}
+		began = r.began
+	}
+	return began
+}
+
+// passedAlike is the start of the last check that passed through the virtual address by the same line as p. Earlier
+// failures count, so their servers may be down.
+func (o *oracle) passedAlike(s section, p probe) (began time.Time) {
+	o.anyAlike(s, p, func(q probe) bool {
+		if history := o.results[q]; history != nil {
+			for _, r := range *history {
+				if r.ok && r.began.After(began) {
+					began = r.began
+				}
+			}
+		}
+		return false
+	})
+	return began
+}

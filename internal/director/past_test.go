@@ -1,0 +1,114 @@
+package director
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/internal/history"
+	"ldirectord/internal/schedule"
+	"ldirectord/internal/view"
+)
+
+// remembered is the history of the servers of a snapshot, one line for each record, ordered by its start.
+func remembered(now *view.Snapshot) (lines []string) {
+	for _, v := range now.Virtuals {
+		servers := v.Servers
+		if f := v.Fallback; f != nil && f.Asked != nil {
+			lines = append(lines, "fallback since "+f.Asked.Since.UTC().Format("15:04:05"))
+			servers = append(slices.Clip(servers), *f.Asked)
+		}
+		for _, s := range servers {
+			lines = append(lines, fmt.Sprintf("%s of %s: %s", s.Real, v.ID, s.State))
+			if s.Parts != "" {
+				lines = append(lines, "  "+s.Parts)
+			}
+			if s.Held || s.WaitsFor != "" || s.Rule == "onfail" || strings.Contains(s.Note, "not watched") {
+				lines = append(lines, "  "+s.Rule+": "+s.Note)
+			}
+			if s.Past == nil {
+				continue
+			}
+			from := len(lines)
+			clock := func(m history.Moment) string { return m.Time().Format("15:04:05") }
+			for _, r := range s.Past.Records() {
+				line := fmt.Sprintf("  %s-%s %d× %s %d %s", clock(r.First), clock(r.Last), r.Times, r.Kind, r.Weight, r.Text)
+				if r.Check != history.None {
+					line = fmt.Sprintf("  %s-%s %d× %s %s %d/%d", clock(r.First), clock(r.Last), r.Times, r.Kind, r.Text, r.Count, r.Needed)
+				}
+				if r.Check != history.None && (len(s.CheckNames) > 1 || r.Check == history.Former) {
+					line += fmt.Sprintf(" by %q", s.CheckNames[r.Check])
+				}
+				lines = append(lines, line)
+			}
+			slices.SortStableFunc(lines[from:], func(a, b string) int { return compareClock(a, b) })
+		}
+		for _, l := range v.Leaving {
+			lines = append(lines, fmt.Sprintf("%s of %s: leaving", l.Real, v.ID))
+		}
+	}
+	return lines
+}
+
+func compareClock(a, b string) int { return slices.Compare([]byte(a[:10]), []byte(b[:10])) }
+
+// forgotten returns where the history contradicts the rest of a snapshot, or is too large.
+func forgotten(now *view.Snapshot) (wrong []string) {
+	for _, v := range now.Virtuals {
+		for _, s := range v.Servers {
+			if s.Past == nil {
+				continue
+			}
+			add := func(format string, args ...any) {
+				wrong = append(wrong, fmt.Sprintf("why of %s of %s: ", s.Real, v.ID)+fmt.Sprintf(format, args...))
+			}
+			if s.Past.Size() > history.Limit {
+				add("the history has %d bytes", s.Past.Size())
+			}
+			var last history.Record
+			for _, r := range s.Past.Records() {
+				if r.Kind <= history.Failed && r.Last >= last.Last {
+					last = r
+				}
+			}
+			if len(s.Checks) == 0 && last.Times > 0 && !s.Checked.IsZero() && last.Check != history.Former && (last.Kind == history.Passed) != s.Last.OK {
+				add("the last result is %s, and was %v", last.Kind, s.Last)
+			}
+			held, state := false, ""
+			for _, d := range s.Past.Records() {
+				switch d.Kind {
+				case history.Held, history.LetGo:
+					held = d.Kind == history.Held
+				case history.Up, history.Down:
+					state = d.Kind.String()
+				}
+			}
+			if held != (s.Held || s.Drained && held) && !now.Standby {
+				add("held is %v in the history, and %v in the snapshot", held, s.Held)
+			}
+			if state == "up" && s.State == "down" || state == "down" && s.State == "up" {
+				add("the last state is %s in the history, and %s in the snapshot", state, s.State)
+			}
+		}
+	}
+	return wrong
+}
+
+// stall gives the director the result of a check that failed while this machine stood still, as the pool does.
+func (s *scenario) stall(at netip.AddrPort) {
+	d := s.director
+	_ = d.asked.submit(s.t.Context(), func(done chan<- struct{}) {
+		for _, service := range s.current.Services {
+			for _, e := range service.Entries {
+				if e.Real.Addr == at {
+					d.core.Results(time.Now(), []schedule.Update{{Task: e.First.Task, Stalled: true,
+						Result: checker.Result{Cause: checker.Timeout, Detail: "no answer in 5s"}}})
+				}
+			}
+		}
+		close(done)
+	})
+}

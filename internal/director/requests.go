@@ -1,0 +1,116 @@
+package director
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"ldirectord/internal/core"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/maintenance"
+	"ldirectord/internal/orders"
+	"ldirectord/internal/plan"
+	"ldirectord/internal/view"
+)
+
+// Reload puts a plan in force. It returns when the changes were sent to the table, even if it refused them, or when ctx
+// is done.
+func (d *Director) Reload(ctx context.Context, p *plan.Plan) error {
+	return d.replace(ctx, p, (*core.Core).Replace)
+}
+
+// Refine replaces the current plan by one that differs only in servers whose names have got an address, see
+// core.Core.Refine. It returns as Reload does.
+func (d *Director) Refine(ctx context.Context, p *plan.Plan) error {
+	return d.replace(ctx, p, (*core.Core).Refine)
+}
+
+// replace hands a new plan to the core, with the contents of its maintenancedir.
+func (d *Director) replace(ctx context.Context, p *plan.Plan,
+	put func(*core.Core, time.Time, core.Plan, maintenance.Reading)) error {
+	f, ready := d.openFolder(ctx, p), core.Ready(p)
+	err := d.asked.submit(ctx, func(done chan<- struct{}) {
+		d.folder.end()
+		d.folder = f
+		put(d.core, time.Now(), ready, f.first)
+		d.awaiting = append(d.awaiting, done)
+	})
+	if errors.Is(err, errNotTaken) {
+		f.end()
+	}
+	return err
+}
+
+// SetStandby puts the director on standby, or makes it serve, see core.Core.SetStandby. It returns when the table and
+// the mark rules follow, or when ctx is done.
+func (d *Director) SetStandby(ctx context.Context, standby bool) error {
+	return d.asked.submit(ctx, func(done chan<- struct{}) {
+		d.core.SetStandby(time.Now(), standby)
+		d.awaiting = append(d.awaiting, done)
+	})
+}
+
+// Order puts these orders in force. Ready are servers that no longer wait to come back, even those without an order. It
+// returns when the change was sent to the table, even if refused, or when ctx is done.
+func (d *Director) Order(ctx context.Context, all orders.All, ready ...lvs.Backend) error {
+	return d.asked.submit(ctx, func(done chan<- struct{}) {
+		d.core.Order(time.Now(), all, ready...)
+		close(done)
+	})
+}
+
+// Snapshot returns what the director knows now. It waits until the director is free, which may take as
+// long as one operation on the table, but no longer than ctx allows.
+func (d *Director) Snapshot(ctx context.Context) (*view.Snapshot, error) {
+	return d.look(ctx, func() *view.Snapshot { return d.core.Snapshot(time.Now()) })
+}
+
+// Why is a Snapshot of only the servers that an operator names, see core.Core.Why. It waits as Snapshot does.
+func (d *Director) Why(ctx context.Context, virtual, real string) (*view.Snapshot, error) {
+	var refused error
+	found, err := d.look(ctx, func() (found *view.Snapshot) {
+		found, refused = d.core.Why(time.Now(), virtual, real)
+		return found
+	})
+	if err != nil { // its name may still be looked up
+		return nil, err
+	}
+	return found, refused
+}
+
+// look takes a snapshot when the director has a moment.
+func (d *Director) look(ctx context.Context, snapshot func() *view.Snapshot) (*view.Snapshot, error) {
+	var now *view.Snapshot // the result is not used: the director may still write it when ctx is done
+	err := d.asked.submit(ctx, func(done chan<- struct{}) {
+		now = snapshot()
+		close(done)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("the director waits for the table: %w", ctx.Err())
+	}
+	now.Overdue = d.pool.Overdue()
+	return now, nil
+}
+
+// errNotTaken is the error of a request that never reached the director.
+var errNotTaken = errors.New("the director did not take the order")
+
+// requests are carried out by the goroutine of Run.
+type requests chan func()
+
+// submit hands a request to the director's goroutine and waits until that closes done, or until ctx is done.
+func (r requests) submit(ctx context.Context, request func(done chan<- struct{})) error {
+	done := make(chan struct{})
+	select {
+	case r <- func() { request(done) }:
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", errNotTaken, ctx.Err())
+	}
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

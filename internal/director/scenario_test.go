@@ -1,0 +1,809 @@
+package director
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/checker/icmp"
+	"ldirectord/checker/wire"
+	"ldirectord/internal/core"
+	"ldirectord/internal/health"
+	"ldirectord/internal/judge"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/maintenance"
+	"ldirectord/internal/notify"
+	"ldirectord/internal/orders"
+	"ldirectord/internal/plan"
+	known "ldirectord/internal/resolve"
+	"ldirectord/ipvsctl"
+	"ldirectord/parser"
+)
+
+var update = flag.Bool("update", false, "rewrite the scenarios' expectations")
+
+// A scenario is a file of steps. After each step are its results: operations on the table in the syntax of ipvsadm, log
+// lines after "log:", hooks after "hook:". The steps are
+//
+//	config NAME      followed by the configuration, each line after "| "
+//	table            followed, in the same way, by the table found at the start
+//	start NAME       start the director; start NAME standby: start it as a standby
+//	standby, serve   the order to become a standby, and to serve
+//	begin-standby    the order to become a standby, without waiting for its results
+//	reload NAME      load another configuration; begin-reload NAME: without waiting for its results
+//	name HOST ADDRESS…  a host name gets an address, and a running director gets it too; a name has none before
+//	lost HOST           the name server no longer knows the name
+//	stop, handover   end the director
+//	up, down ADDR:PORT…   the results of the checks of these servers from now on
+//	through ADDR:PORT…  the checks fail only through the virtual address, with checkvip
+//	void ADDR:PORT…  the path through the virtual address can't be judged; the servers' own addresses answer
+//	no-route         without a local route to a virtual address the path through it is void
+//	wrong ADDR:PORT…  the servers can be connected to, and answer wrongly
+//	short ADDR:PORT  the checks fail because this machine lacks resources
+//	no-pings         this machine doesn't let the daemon send pings
+//	tell ADDR:PORT LINE  the answer to the checks there, in the words of an agent
+//	hang ADDR:PORT   the checks there take 20 seconds
+//	silent ADDR:PORT the checks there get no answer in their negotiatetimeout
+//	unjudged ADDR:PORT  the answers can't be judged
+//	hand OP          change the table by hand, with an operation as in the results
+//	hooks DURATION   how long commands take from now on; only the ends of those that are waited for are results
+//	drain VIRTUAL REAL, undrain   the operator's order, which replaces all others
+//	order VIRTUAL REAL ORDER [for DURATION] [why TEXT]   one more order; ORDER is drain, maint, weight N, or
+//	                 ready to end it; with - as REAL, ORDER is obey
+//	obey ID…         the order to obey in these virtual services and no others; the next daemon doesn't find it
+//	maintain NAME, unmaintain NAME   add or remove a file in MAINTENANCE, the folder of the configuration
+//	break, fix       the table refuses every change, or accepts them again; `break marks`: so do the mark rules;
+//	                 `break devices`: no address can be changed
+//	late DURATION    how long the table takes from now on, for each operation and reading. What it does is done before
+//	carry ADDR:PORT ACTIVE INACTIVE PERSISTENT   the connections of a server from now on
+//	traffic ADDR:PORT CONNECTIONS IN OUT         more new connections of a server, and packets of its clients
+//	crash            end the director as kill -9 does: it records nothing any more
+//	stall ADDR:PORT  a check of the server fails while this machine stands still
+//	ends ADDR:PORT…  the idle connections to these servers end, see watch
+//	gives-up ADDR:PORT  the connection there can't be kept
+//	why VIRTUAL REAL the history of a server
+//	device NAME up|down   the state of a device on which addresses are announced
+//	devices DURATION how long a change of all devices takes from now on
+//	withdraw ADDRESS…, announce ADDRESS…   the operator's order; * for every address
+//	marks DURATION   how much longer a change of the mark rules takes from now on
+//	damage TEXT      change the mark rules by hand
+//	wait DURATION
+//
+// uses reports whether a scenario has one of these directives, separated by |.
+func uses(scenario, directives string) bool {
+	return directives != "" && regexp.MustCompile(`(?m)[|;]\s*(`+directives+`)\b|gate.*; *(`+directives+`)`).MatchString(scenario)
+}
+
+func TestScenarios(t *testing.T) {
+	files, err := filepath.Glob("../../testdata/scenario/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scenarios: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if uses(string(text), os.Getenv("WITHOUT")) {
+				t.Skip("it uses a directive that testdata/deletion took away")
+			}
+			var got string
+			folder := t.TempDir()
+			synctest.Test(t, func(t *testing.T) {
+				s := newScenario(t)
+				s.folder = folder
+				got = s.play(string(text))
+			})
+			if *update {
+				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if got != string(text) {
+				t.Errorf("the scenario has other results:\n%s", firstDifference(string(text), got))
+			}
+		})
+	}
+}
+
+type scenario struct {
+	channels []core.Receiver // in addition to those of every scenario
+	t        *testing.T
+	configs  map[string]string
+	folder   string // maintenancedir
+	orders   orders.All
+	watch    func(context.Context, string) <-chan struct{}
+	running  string                  // the name of the configuration
+	names    map[string]netip.Addr   // of hosts
+	current  *plan.Plan              // the last one that the director got
+	past     map[string][]netip.Addr // addresses of the names when the file was last read, and earlier ones
+	table    *recorder
+	client   ipvsctl.Client // the director's table
+	marks    *markRecorder
+	devices  *devices
+	watches  *idle
+	hookTime time.Duration
+	noPings  atomic.Bool
+	noRoute  atomic.Bool
+	director *Director
+	journal  *notify.Journal
+	kinds    map[notify.Kind]int // of the journal's events, guarded by mu
+	end      context.CancelCauseFunc
+	ended    chan error
+
+	mu      sync.Mutex
+	done    []string // operations and hooks since the last step
+	said    []string // log lines since the last step
+	health  map[netip.AddrPort]checker.Result
+	dead    bool           // the daemon was killed
+	leavers []judge.Record // for the next daemon
+	moving  []judge.Record // for the next daemon
+}
+
+func newScenario(t *testing.T) *scenario {
+	s := &scenario{t: t, configs: map[string]string{}, names: map[string]netip.Addr{}, past: map[string][]netip.Addr{}, health: map[netip.AddrPort]checker.Result{}}
+	s.table = &recorder{Memory: ipvsctl.NewMemory(nil), s: s, carries: map[netip.AddrPort]lvs.Counters{}}
+	s.client = s.table
+	s.marks = &markRecorder{s: s}
+	s.devices = newDevices(s.say)
+	return s
+}
+
+// play runs the steps of a scenario and returns its text with what really happened.
+func (s *scenario) play(text string) string {
+	var out strings.Builder
+	lines := strings.Split(text, "\n")
+	for i := 0; i < len(lines); i++ {
+		line := lines[i]
+		if strings.HasPrefix(line, "> ") {
+			continue
+		}
+		out.WriteString(line)
+		if i < len(lines)-1 {
+			out.WriteString("\n")
+		}
+		if line == "" || line[0] == '#' || line[0] == '|' {
+			continue
+		}
+		var body []string
+		for k := i + 1; k < len(lines) && strings.HasPrefix(lines[k], "|"); k++ {
+			body = append(body, strings.TrimPrefix(strings.TrimPrefix(lines[k], "|"), " "))
+		}
+		s.step(strings.Fields(line), strings.Join(body, "\n")+"\n")
+		time.Sleep(20 * time.Millisecond) // for checks that the step began
+		synctest.Wait()
+		for _, said := range s.take() {
+			fmt.Fprintf(&out, "> %s\n", said)
+		}
+	}
+	if s.end != nil {
+		s.stop(ErrHandover)
+	}
+	time.Sleep(time.Second) // checks in flight end
+	return out.String()
+}
+
+func (s *scenario) step(words []string, body string) {
+	s.t.Helper()
+	switch words[0] {
+	case "config":
+		s.configs[words[1]] = body
+	case "table":
+		for _, op := range strings.Split(strings.TrimSpace(body), "\n") {
+			s.hand(strings.Fields(op))
+		}
+	case "start":
+		s.start(words[1], len(words) > 2)
+	case "reload", "begin-reload":
+		s.running = words[1]
+		p := s.waitingPlan(words[1], false)
+		reload := func() {
+			if err := s.director.Reload(s.t.Context(), p); err != nil {
+				s.t.Error(err)
+			}
+		}
+		if words[0] == "reload" {
+			reload()
+			break
+		}
+		go reload()
+	case "name":
+		for pair := range slices.Chunk(words[1:], 2) {
+			s.names[pair[0]] = netip.MustParseAddr(pair[1])
+		}
+		if s.running == "" {
+			break
+		}
+		if err := s.director.Refine(s.t.Context(), s.waitingPlan(s.running, true)); err != nil {
+			s.t.Error(err)
+		}
+	case "lost":
+		delete(s.names, words[1])
+	case "stop":
+		s.stop(nil)
+	case "handover":
+		s.stop(ErrHandover)
+	case "crash":
+		s.mu.Lock()
+		s.dead = true
+		s.mu.Unlock()
+		s.stop(ErrHandover)
+	case "tell":
+		told, _ := health.ReadAgent(strings.Join(words[2:], " "))
+		s.mu.Lock()
+		s.health[netip.MustParseAddrPort(words[1])] = checker.Result{OK: told.State != health.Down, Told: told,
+			Cause: checker.Answer, Stage: wire.AtMatch, Detail: fmt.Sprintf("says %q", strings.Join(words[2:], " "))}
+		s.mu.Unlock()
+	case "hang":
+		s.mu.Lock()
+		s.health[netip.MustParseAddrPort(words[1])] = checker.Result{Took: 20 * time.Second}
+		s.mu.Unlock()
+	case "up", "down", "wrong", "short", "silent", "unjudged", "through", "void":
+		for _, a := range words[1:] {
+			s.set(netip.MustParseAddrPort(a), words[0])
+		}
+	case "no-pings":
+		s.noPings.Store(true)
+	case "no-route":
+		s.noRoute.Store(true)
+	case "hand":
+		s.hand(words[1:])
+	case "standby", "serve":
+		if err := s.director.SetStandby(s.t.Context(), words[0] == "standby"); err != nil {
+			s.t.Error(err)
+		}
+	case "begin-standby":
+		go s.director.SetStandby(s.t.Context(), true)
+	case "obey":
+		s.obey(words[1:])
+	case "drain":
+		s.director.Order(s.t.Context(), orders.All{{Virtual: words[1], Real: words[2]}: {Kind: orders.Drain}})
+	case "undrain":
+		s.director.Order(s.t.Context(), nil)
+	case "order":
+		s.order(words[1:])
+	case "maintain":
+		if err := os.WriteFile(filepath.Join(s.folder, words[1]), nil, 0o600); err != nil {
+			s.t.Fatal(err)
+		}
+	case "unmaintain":
+		if err := os.Remove(filepath.Join(s.folder, words[1])); err != nil {
+			s.t.Fatal(err)
+		}
+	case "break", "fix":
+		broken := &s.table.broken
+		switch {
+		case len(words) > 1 && words[1] == "devices":
+			broken = &s.devices.broken
+		case len(words) > 1:
+			broken = &s.marks.broken
+		}
+		broken.Store(words[0] == "break")
+	case "late":
+		s.table.late.Store(int64(s.duration(words[1])))
+	case "hooks":
+		s.hookTime = s.duration(words[1])
+	case "carry":
+		var c lvs.Counters
+		fmt.Sscan(strings.Join(words[2:], " "), &c.Active, &c.Inactive, &c.Persistent)
+		s.mu.Lock()
+		s.table.carries[netip.MustParseAddrPort(words[1])] = c
+		s.mu.Unlock()
+	case "traffic": // new connections, packets in, packets out
+		addr := netip.MustParseAddrPort(words[1])
+		var more lvs.Traffic
+		fmt.Sscan(strings.Join(words[2:], " "), &more.Connections, &more.PacketsIn, &more.PacketsOut)
+		s.mu.Lock()
+		c := s.table.carries[addr]
+		c.Traffic.Connections += more.Connections
+		c.Traffic.PacketsIn += more.PacketsIn
+		c.Traffic.PacketsOut += more.PacketsOut
+		s.table.carries[addr] = c
+		s.mu.Unlock()
+	case "stall":
+		s.stall(netip.MustParseAddrPort(words[1]))
+	case "ends":
+		for _, a := range words[1:] {
+			s.watches.end(netip.MustParseAddrPort(a))
+		}
+	case "gives-up":
+		s.watches.giveUp(netip.MustParseAddrPort(words[1]))
+	case "why":
+		now, err := s.director.Why(s.t.Context(), words[1], words[2])
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		for _, line := range remembered(now) {
+			s.say(line)
+		}
+	case "device":
+		s.devices.down[words[1]] = words[2] == "down"
+		s.devices.changed <- struct{}{}
+	case "devices":
+		s.devices.slow = s.duration(words[1])
+	case "marks":
+		s.marks.slow = s.duration(words[1])
+	case "withdraw", "announce":
+		for _, addr := range words[1:] {
+			kind := map[string]string{"withdraw": "withdraw", "announce": "ready"}[words[0]]
+			s.order([]string{addr, "-", kind})
+		}
+	case "damage":
+		s.marks.damage(strings.Join(words[1:], " "))
+	case "wait":
+		time.Sleep(s.duration(words[1]))
+	default:
+		s.t.Fatalf("unknown step %q", words)
+	}
+}
+
+func (s *scenario) order(words []string) {
+	s.t.Helper()
+	o := orders.Order{Kind: orders.Kind(words[2]), Since: time.Unix(time.Now().Unix(), 0).UTC()}
+	for i := 3; i < len(words); i++ {
+		switch {
+		case words[i] == "for":
+			o.Until = time.Unix(time.Now().Add(s.duration(words[i+1])).Unix(), 0).UTC()
+		case words[i] == "why":
+			o.Why = strings.Join(words[i+1:], " ")
+			i = len(words)
+		case o.Kind == orders.Weigh && o.Weight == 0:
+			fmt.Sscan(words[i], &o.Weight)
+		}
+	}
+	s.orders = maps.Clone(s.orders)
+	if s.orders == nil {
+		s.orders = orders.All{}
+	}
+	at := lvs.Backend{Virtual: words[0], Real: strings.Trim(words[1], "-")}
+	var ready []lvs.Backend
+	if s.orders[at] = o; o.Kind == "ready" {
+		delete(s.orders, at)
+		ready = append(ready, at)
+	}
+	if s.running == "" {
+		return
+	}
+	if err := s.director.Order(s.t.Context(), s.orders, ready...); err != nil {
+		s.t.Error(err)
+	}
+}
+
+// obey gives orders to obey, in addition to the others. The next daemon finds none of them.
+func (s *scenario) obey(ids []string) {
+	all := orders.All{}
+	maps.Copy(all, s.orders)
+	for _, id := range ids {
+		all[lvs.Backend{Virtual: id}] = orders.Order{Kind: orders.Obey, Since: time.Unix(time.Now().Unix(), 0).UTC()}
+	}
+	s.director.Order(s.t.Context(), all)
+}
+
+func (s *scenario) duration(word string) time.Duration {
+	s.t.Helper()
+	d, err := time.ParseDuration(word)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return d
+}
+
+func (s *scenario) newJournal() *notify.Journal {
+	s.kinds = map[notify.Kind]int{}
+	return notify.NewJournal(func(e notify.Event) {
+		s.mu.Lock()
+		s.kinds[e.Kind]++
+		s.mu.Unlock()
+		mailed := ""
+		if e.Servers > 0 {
+			mailed = fmt.Sprintf(" [%s; %s for %v before; %d of %d left]", e.Name, e.Before, e.Lasted.Round(time.Second), e.Left, e.Servers)
+		}
+		s.say("log: " + e.Text + mailed)
+	})
+}
+
+func (s *scenario) start(name string, standby bool) {
+	s.journal = s.newJournal()
+	s.mu.Lock()
+	s.dead = false
+	s.mu.Unlock()
+	s.director = New(Deps{
+		Table: s.client, Marks: s.marks, Announcer: s.devices, Maintenance: maintenance.New(s.watch).Watch, World: core.World{
+			Tell: s.receivers(), Standby: standby, Leavers: s.leavers, Leave: s.record, Orders: s.orders, Moving: s.moving, Move: s.recordMoving,
+		},
+	})
+	s.watches = newIdle(s.director, s.say)
+	ctx, end := context.WithCancelCause(context.Background())
+	s.end, s.ended = end, make(chan error, 1)
+	s.running = name
+	s.current = nil
+	p := s.waitingPlan(name, false)
+	go func() { s.ended <- s.director.Run(ctx, p) }()
+}
+
+// receivers are the log, the operator's commands and the webhook.
+func (s *scenario) receivers() []core.Receiver {
+	return append([]core.Receiver{core.Words(s.journal.Emit), core.Posts(s.Post), core.Commands(s.Run)}, s.channels...)
+}
+
+func (s *scenario) stop(cause error) {
+	s.end(cause)
+	if err := <-s.ended; err != nil {
+		s.t.Error(err)
+	}
+	s.end, s.running = nil, ""
+	if err := s.journal.Close(context.Background()); err != nil {
+		s.t.Error(err)
+	}
+}
+
+// recordMoving does the same as record, for servers whose weights move.
+func (s *scenario) recordMoving(all []judge.Record) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.dead {
+		return
+	}
+	s.moving = slices.Clone(all)
+	for i := range s.moving {
+		for _, at := range s.moving[i].Times() {
+			*at = at.Round(0)
+		}
+	}
+}
+
+// record keeps leaving servers for the next daemon, as the state file does: without monotonic times.
+func (s *scenario) record(all []judge.Record) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.dead {
+		return
+	}
+	s.leavers = slices.Clone(all)
+	for i := range s.leavers {
+		s.leavers[i].Until = s.leavers[i].Until.Round(0)
+	}
+}
+
+// Host and Port implement parser.Resolver.
+func (s *scenario) Host(_ context.Context, name string, _ bool) ([]netip.Addr, error) {
+	if a, ok := s.names[name]; ok {
+		return []netip.Addr{a}, nil
+	}
+	return nil, errors.New("no answer")
+}
+
+func (s *scenario) Port(context.Context, string, string) (uint16, error) {
+	return 0, errors.New("no such service")
+}
+
+func (s *scenario) plan(name string) *plan.Plan { return s.planWith(name, parser.Options{Resolver: s}) }
+
+// waitingPlan is a plan in which servers may wait for their addresses. It replaces the current one: its names may have
+// changed, or the whole file.
+func (s *scenario) waitingPlan(name string, refines bool) *plan.Plan {
+	o := parser.Options{Resolver: s, Wait: true, Refines: refines}
+	if s.current != nil {
+		o.Before = s.current.Config
+	}
+	s.current = s.planWith(name, o)
+	return s.current
+}
+
+func (s *scenario) planWith(name string, o parser.Options) *plan.Plan {
+	o.Last = func(key known.Key) []netip.Addr { return s.past[key.Host] }
+	cfg, found := parser.Parse(s.t.Context(), name, []byte(strings.ReplaceAll(s.configs[name], "MAINTENANCE", s.folder)), o)
+	if found.HasErrors() {
+		s.t.Fatal(found)
+	}
+	for _, n := range cfg.Names {
+		s.past[n.Host] = append([]netip.Addr{n.Addr}, n.Earlier...)
+	}
+	p, found := plan.New(cfg, func(spec checker.Spec) (checker.Checker, error) {
+		return checkFunc(func() checker.Result { return s.check(spec) }), nil
+	})
+	if found.HasErrors() {
+		s.t.Fatal(found)
+	}
+	return p
+}
+
+// Run implements the receiver of commands.
+func (s *scenario) Run(h notify.Hook) {
+	s.say("hook: " + h.Argv[len(h.Argv)-1])
+	if h.Ended == nil {
+		return
+	}
+	time.AfterFunc(s.hookTime, func() {
+		s.say("hook ends")
+		h.Ended()
+	})
+}
+
+// Post posts a state. That takes as long as a command.
+func (s *scenario) Post(virtual string, state []byte, tried func()) {
+	s.say("post: " + strings.TrimSuffix(string(state), "\n"))
+	if tried != nil {
+		time.AfterFunc(s.hookTime, func() {
+			s.say("post ends")
+			tried()
+		})
+	}
+}
+
+func (s *scenario) say(text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if strings.HasPrefix(text, "log: ") {
+		s.said = append(s.said, text)
+	} else {
+		s.done = append(s.done, text)
+	}
+}
+
+// take returns what happened since the last call: the operations and hooks, then the log lines.
+func (s *scenario) take() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := append(s.done, s.said...)
+	s.done, s.said = nil, nil
+	return all
+}
+
+// check answers for a server. Each check takes a different time, so that the order of results is always the same.
+func (s *scenario) check(spec checker.Spec) checker.Result {
+	octets := spec.Target.Addr().As4()
+	time.Sleep(time.Duration(octets[3])*time.Millisecond + time.Duration(int(spec.Target.Port()%900)+len(spec.Type))*time.Microsecond)
+	lost := s.noRoute.Load() && !s.devices.isLocal(spec.Through.Virtual)
+	s.mu.Lock()
+	if r := s.health[spec.Target]; r.Took < 0 { // whatever happens to the server meanwhile
+		s.mu.Unlock()
+		time.Sleep(spec.NegotiateTimeout)
+		return r
+	}
+	if until := s.health[spec.Target].Took; until > 0 {
+		s.mu.Unlock()
+		time.Sleep(until)
+		s.mu.Lock()
+	}
+	defer s.mu.Unlock()
+	switch {
+	case spec.Type == "on":
+		return checker.Result{OK: true}
+	case spec.Type == "ping" && s.noPings.Load():
+		return noPings(spec)
+	}
+	r, ok := s.health[spec.Target]
+	switch {
+	case !ok:
+		r = checker.Result{OK: true}
+	case !spec.Through.Virtual.IsValid() && (r.OwnAnswers || r.Way == checker.WayVoid):
+		return checker.Result{OK: true}
+	}
+	if lost && spec.Through.Virtual.IsValid() && (r.OK || r.OwnAnswers) {
+		r = checker.Result{OK: true, Way: checker.WayVoid, Warning: "not checked through it: nothing leads there from here"}
+	}
+	if spec.Through.Virtual.IsValid() && r.Way != checker.WayVoid {
+		r.Way = checker.WayThrough
+	}
+	return r
+}
+
+// noPings is the result of a check if no socket for pings can be opened.
+func noPings(spec checker.Spec) checker.Result {
+	c, err := checker.New(spec, &checker.Env{Pinger: denied{}})
+	if err != nil {
+		panic(err)
+	}
+	return c.Check(context.Background())
+}
+
+type denied struct{}
+
+func (denied) Ping(context.Context, netip.Addr, bool, time.Duration) (time.Duration, error) {
+	return 0, icmp.ErrDenied
+}
+
+func (s *scenario) set(a netip.AddrPort, how string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.health[a] = map[string]checker.Result{
+		"up":       {OK: true},
+		"down":     {Detail: "connect: refused", Cause: checker.Refused, Stage: wire.AtConnect},
+		"through":  {Detail: "no answer in 5s; at its own address it answers", Cause: checker.Timeout, Stage: wire.AtConnect, OwnAnswers: true},
+		"void":     {OK: true, Way: checker.WayVoid, Warning: "its private service was gone"},
+		"wrong":    {Detail: "status 500", Cause: checker.Answer, Stage: wire.AtMatch},
+		"silent":   {Detail: "no answer in time", Cause: checker.Timeout, Stage: wire.AtAnswer, Took: -1},
+		"short":    {Cause: checker.Shortage, Detail: "too many open files"},
+		"unjudged": {Cause: checker.Unjudged, Detail: "cannot be judged: matching took too long with /a/"},
+	}[how]
+}
+
+// hand applies an operation in the syntax of ipvsadm: -A -t V -s S, -E …, -D -t V, -a -t V -r R -g -w N, -e …, -d -t V
+// -r R.
+func (s *scenario) hand(words []string) {
+	s.t.Helper()
+	op := lvs.Op{
+		Kind: map[string]lvs.OpKind{
+			"-A": lvs.AddService, "-E": lvs.EditService, "-D": lvs.DelService,
+			"-a": lvs.AddDest, "-e": lvs.EditDest, "-d": lvs.DelDest,
+		}[words[0]],
+		Key:      lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort(words[2])},
+		Settings: lvs.Settings{Scheduler: "wrr", Netmask: 0xffffffff},
+		Dest:     lvs.Dest{Forward: lvs.Route, Weight: 1},
+	}
+	for i := 3; i < len(words); i++ {
+		switch words[i] {
+		case "-s":
+			op.Settings.Scheduler = words[i+1]
+		case "-r":
+			op.Dest.Addr = netip.MustParseAddrPort(words[i+1])
+		case "-w":
+			fmt.Sscan(words[i+1], &op.Dest.Weight)
+		case "-m":
+			op.Dest.Forward = lvs.Masq
+		}
+	}
+	if err := s.table.Memory.Do(s.t.Context(), op)[0]; err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// recorder is a table in memory that reports every operation.
+type recorder struct {
+	*ipvsctl.Memory
+	s       *scenario
+	broken  atomic.Bool
+	late    atomic.Int64                    // how long an answer takes, in nanoseconds
+	looks   atomic.Int32                    // how often the connections were read
+	carries map[netip.AddrPort]lvs.Counters // guarded by s.mu
+}
+
+// answer waits until the table answers, or until nobody waits for that any more.
+func (r *recorder) answer(ctx context.Context) error {
+	late := time.Duration(r.late.Load())
+	if late == 0 {
+		return nil
+	}
+	select {
+	case <-time.After(late):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (r *recorder) Services(ctx context.Context, keys ...lvs.Key) (lvs.Table, error) {
+	r.looks.Add(1)
+	if err := r.answer(ctx); err != nil {
+		return nil, err
+	}
+	table, err := r.Memory.Services(ctx, keys...)
+	return r.carry(table), err
+}
+
+// Read returns the connections too, as the kernel does.
+func (r *recorder) Read(ctx context.Context) (lvs.Table, error) {
+	if err := r.answer(ctx); err != nil {
+		return nil, err
+	}
+	table, err := r.Memory.Read(ctx)
+	return r.carry(table), err
+}
+
+// carry adds the scenario's connections to a table.
+func (r *recorder) carry(table lvs.Table) lvs.Table {
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	for key, service := range table {
+		service.Counters = map[netip.AddrPort]lvs.Counters{}
+		for _, d := range service.Dests {
+			service.Counters[d.Addr] = r.carries[d.Addr]
+		}
+		table[key] = service
+	}
+	return table
+}
+
+func (r *recorder) Do(ctx context.Context, ops ...lvs.Op) []error {
+	return each(ops, func(op lvs.Op) error {
+		if r.broken.Load() {
+			return fmt.Errorf("%s: no answer", op)
+		}
+		r.s.say(op.String())
+		return cmp.Or(r.Memory.Do(ctx, op)[0], r.answer(ctx))
+	})
+}
+
+// each makes changes one after the other.
+func each(ops []lvs.Op, do func(lvs.Op) error) (results []error) {
+	for _, op := range ops {
+		results = append(results, do(op))
+	}
+	return results
+}
+
+// markRecorder are mark rules that report every change. Reading them takes a while, as programs do.
+type markRecorder struct {
+	s      *scenario
+	broken atomic.Bool
+	slow   time.Duration // of each Sync
+
+	mu      sync.Mutex // guards the fields below
+	current []lvs.MarkRule
+	damaged []string
+}
+
+func (m *markRecorder) damage(text string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.damaged = append(m.damaged, text)
+}
+
+func (m *markRecorder) Sync(_ context.Context, want []lvs.MarkRule) ([]string, error) {
+	time.Sleep(5*time.Millisecond + m.slow)
+	if m.broken.Load() {
+		return nil, errors.New("iptables: no answer")
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !slices.EqualFunc(m.current, want, lvs.MarkRule.Equal) {
+		m.s.say(fmt.Sprintf("marks: %v", inWords(want)))
+	}
+	fixed := m.damaged
+	m.current, m.damaged = want, nil
+	return fixed, nil
+}
+
+// inWords are rules as an operator writes them.
+func inWords(rules []lvs.MarkRule) (words []string) {
+	for _, r := range rules {
+		dest, ports := r.Dest.String(), "all"
+		if r.Dest.IsSingleIP() {
+			dest = r.Dest.Addr().String()
+		}
+		if len(r.Ports) > 0 {
+			ports = strings.ReplaceAll(strings.Trim(fmt.Sprint(r.Ports), "[]"), " ", ",")
+		}
+		words = append(words, fmt.Sprintf("mark %d for %s %s %s", r.Mark, dest, r.Protocol, ports))
+	}
+	return words
+}
+
+type checkFunc func() checker.Result
+
+func (f checkFunc) Check(context.Context) checker.Result { return f() }
+
+func firstDifference(want, got string) string {
+	a, b := strings.Split(want, "\n"), strings.Split(got, "\n")
+	for i := range max(len(a), len(b)) {
+		var x, y string
+		if i < len(a) {
+			x = a[i]
+		}
+		if i < len(b) {
+			y = b[i]
+		}
+		if x != y {
+			return fmt.Sprintf("line %d\n want %s\n got  %s\nall of it:\n%s", i+1, x, y, got)
+		}
+	}
+	return ""
+}

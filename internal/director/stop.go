@@ -1,0 +1,100 @@
+package director
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"ldirectord/internal/core"
+)
+
+const (
+	stopTimeout   = 20 * time.Second      // the longest time for cleaning up at a stop
+	withdrawRetry = time.Second           // the longest time between two orders to withdraw addresses, then
+	withdrawPause = 10 * time.Millisecond // the shortest
+)
+
+// stop cleans up at a stop, within stopTimeout: virtual services first, because mark rules may take long.
+func (d *Director) stop(ended context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ended), stopTimeout)
+	defer cancel()
+	handedOver := errors.Is(context.Cause(ended), ErrHandover)
+	if !handedOver {
+		d.core.Stop(time.Now(), d.table(ctx))
+		d.withdraw(ctx)
+		d.hooks.wait(ctx, core.HooksTimeout)
+		d.core.Clear(time.Now())
+		d.settle(ctx)
+	}
+	if !d.rules.isOver(ctx) {
+		d.core.RulesStay()
+		return
+	}
+	if left, changes := d.core.RulesLeft(); changes && !handedOver {
+		r := d.setRules(ctx, left)
+		d.core.RulesSet(time.Now(), r.all, r.restored, r.err)
+	}
+}
+
+// withdraw withdraws the addresses whose virtual services are about to be removed, and waits for that.
+func (d *Director) withdraw(ctx context.Context) {
+	if !d.core.Announces() || !d.addresses.isOver(ctx) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, d.core.WithdrawWait())
+	defer cancel()
+	for ctx.Err() == nil {
+		again, over := d.settle(ctx)
+		if over {
+			return
+		}
+		d.alive()
+		select {
+		case <-time.After(max(min(time.Until(again), withdrawRetry), withdrawPause)):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// settle has addresses put where they belong, at a stop. It reports when to try again, and whether all are withdrawn
+// that have to be.
+func (d *Director) settle(ctx context.Context) (again time.Time, over bool) {
+	if !d.core.Announces() {
+		return again, true
+	}
+	r := d.place(ctx, d.core.Withdrawing(time.Now()))
+	return d.core.Withdrew(time.Now(), r.all, r.err)
+}
+
+// hooks are receivers of changes that are awaited, because virtual services are about to leave the table.
+type hooks struct {
+	left  atomic.Int32
+	ended chan struct{} // signals that none is left
+}
+
+// await awaits one more. The function that it returns ends that.
+func (h *hooks) await() (done func()) {
+	h.left.Add(1)
+	return func() {
+		if h.left.Add(-1) > 0 {
+			return
+		}
+		select {
+		case h.ended <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// wait waits for all within a time limit.
+func (h *hooks) wait(ctx context.Context, limit time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	for h.left.Load() > 0 && ctx.Err() == nil {
+		select {
+		case <-h.ended:
+		case <-ctx.Done():
+		}
+	}
+}

@@ -1,0 +1,122 @@
+package docs
+
+import (
+	"cmp"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Each path in architecture.md exists. A file without a folder is in a folder that the same line names before.
+func TestThePathsOfArchitectureExist(t *testing.T) {
+	code := regexp.MustCompile("`([a-z][\\w./*-]*)`")
+	paths := 0
+	for line := range strings.Lines(readDoc(t, "../../docs/architecture.md")) {
+		folders := []string{""}
+		for _, m := range code.FindAllStringSubmatch(line, -1) {
+			name := strings.TrimSuffix(m[1], "/")
+			switch {
+			case strings.Contains(name, "PROTOCOL"), strings.HasPrefix(name, "build/"): // a placeholder, a file that is built
+			case strings.Contains(m[1], "/"):
+				if !exists(name) {
+					t.Errorf("architecture.md names %s, which is not there", name)
+				}
+				folders = append(folders, name, path.Dir(name))
+				paths++
+			case path.Ext(name) == ".go":
+				if !slices.ContainsFunc(folders, func(folder string) bool { return exists(path.Join(folder, name)) }) {
+					t.Errorf("architecture.md names %s, which is in none of %q", name, folders)
+				}
+				paths++
+			case exists(name):
+				folders = append(folders, name)
+			}
+		}
+	}
+	if paths < 50 {
+		t.Errorf("architecture.md names %d paths: is it read?", paths)
+	}
+}
+
+// exists reports whether a path, which may have a *, exists in the tree.
+func exists(name string) bool {
+	found, err := filepath.Glob(filepath.Join("../..", name))
+	return err == nil && len(found) > 0
+}
+
+// Each folder with Go files has a row in architecture.md's table of packages, and each row has such a folder.
+func TestArchitectureNamesEveryPackage(t *testing.T) {
+	_, table, _ := strings.Cut(readDoc(t, "../../docs/architecture.md"), "\n## Packages\n")
+	table, _, _ = strings.Cut(table, "\n## ")
+	named := map[string]bool{}
+	for _, row := range regexp.MustCompile("(?m)^\\| `([^`]+)` \\|").FindAllStringSubmatch(table, -1) {
+		named[row[1]] = true
+	}
+	there := map[string]bool{}
+	eachText(t, func(name string, _ []byte) {
+		if path.Ext(name) == ".go" {
+			there[path.Dir(name)] = true
+		}
+	})
+	for name := range there {
+		if !named[name] {
+			t.Errorf("architecture.md's table of packages does not have %s", name)
+		}
+	}
+	for name := range named {
+		if !there[name] {
+			t.Errorf("architecture.md's table has the package %s, which is not there", name)
+		}
+	}
+}
+
+// The column "Imports from here" of that table lists what the packages import.
+func TestTheImportsOfArchitecture(t *testing.T) {
+	var out []byte
+	for _, module := range []string{"../..", "../../tools"} {
+		list := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...")
+		list.Dir = module
+		found, err := list.Output()
+		if err != nil {
+			t.Fatalf("go list: %v", err)
+		}
+		out = append(out, found...)
+	}
+	imports := map[string]string{}
+	for line := range strings.Lines(string(out)) {
+		words := strings.Fields(line)
+		var ours []string
+		for _, i := range words[1:] {
+			if name, is := strings.CutPrefix(i, "ldirectord/"); is {
+				ours = append(ours, "`"+name+"`")
+			}
+		}
+		imports[strings.TrimPrefix(words[0], "ldirectord/")] = cmp.Or(strings.Join(ours, ", "), "none")
+	}
+	_, table, _ := strings.Cut(readDoc(t, "../../docs/architecture.md"), "\n## Packages\n")
+	table, _, _ = strings.Cut(table, "\n## ")
+	rows := regexp.MustCompile("(?m)^\\| `[^`]+` \\|.*\\|$")
+	want := rows.ReplaceAllStringFunc(table, func(row string) string {
+		cells := strings.Split(row, " | ")
+		name := strings.Trim(cells[0], "|` ")
+		if found := imports[name]; found != "" {
+			cells[2] = found + " |"
+		}
+		return strings.Join(cells, " | ")
+	})
+	hold(t, "../../docs/architecture.md", "\n## Packages\n", want, "\n## ")
+}
+
+func readDoc(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}

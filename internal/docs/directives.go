@@ -1,0 +1,54 @@
+// Package docs has the documentation of the directives. The programs don't need it.
+package docs
+
+import (
+	_ "embed" // the texts
+	"strings"
+
+	"ldirectord/internal/lvs"
+	"ldirectord/parser"
+)
+
+// Directive is a row of the parser's table with what is written about it.
+type Directive struct {
+	parser.Directive
+	Chapter string
+	Value   string // what to write
+	Doc     string // the first sentence describes it; Markdown, with names in backquotes
+}
+
+//go:embed directives.txt
+var texts string
+
+// Directives are those of directives.txt, in its order. A paragraph of it is a chapter, or NAME = VALUE with the text
+// below. In both SERVICES is those for which the directive counts. One that the parser doesn't have has no name.
+func Directives() (list []Directive) {
+	rows := map[string]parser.Directive{}
+	for _, row := range parser.Directives() {
+		rows[row.Name] = *row
+	}
+	var every []string
+	for s := range lvs.Services() {
+		every = append(every, s.Name)
+	}
+	chapter := ""
+	for paragraph := range strings.SplitSeq(strings.TrimSpace(texts), "\n\n") {
+		head, text, isDirective := strings.Cut(paragraph, "\n")
+		if !isDirective {
+			chapter = head
+			continue
+		}
+		name, value, _ := strings.Cut(head, " = ")
+		d := Directive{Directive: rows[name], Chapter: chapter}
+		d.Default = strings.Trim(d.Default, `"`)
+		last := len(every) - 1
+		services := strings.Join(every[:last], ", ") + " and " + every[last]
+		if some := d.Services; some != "" {
+			services = some
+		}
+		d.Value = strings.ReplaceAll(value, "SERVICES", services)
+		d.Doc = strings.ReplaceAll(strings.Join(strings.Fields(text), " "), "SERVICES", services)
+		list = append(list, d)
+	}
+	return list
+}

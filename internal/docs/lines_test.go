@@ -1,0 +1,55 @@
+package docs
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// commandLine is a line in a document that a reader may type: indented, and beginning with one of these words.
+var commandLine = regexp.MustCompile(`(?m)^ {4,}(?:\$ )?((?:sudo )?(?:make|curl|systemctl|apt|dnf|zypper|dpkg-divert|podman|cp|rm|ln|install|ip|sh|(?:\./)?ldirectord)\b.*)$`)
+
+// TestLinesOfTheDocumentsAreRun compares testdata/lines with README and docs: it has every command line of the
+// documents, with the test that runs it, and no other line.
+func TestLinesOfTheDocumentsAreRun(t *testing.T) {
+	text, err := os.ReadFile("../../testdata/lines")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed := map[string]bool{}
+	for line := range strings.Lines(string(text)) {
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		who, what, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
+		if !slices.Contains([]string{"user", "bare-test", "kernel-test", "package-test", "systemd-test", "other", "nobody"}, who) {
+			t.Errorf("there is no test %q: %s", who, line)
+		}
+		listed[what] = false
+	}
+	documents, _ := filepath.Glob("../../docs/*.md")
+	measured, _ := filepath.Glob("../../docs/measured/*.md")
+	documents = append(documents, measured...)
+	for _, path := range append(documents, "../../README.md", "../../CONTRIBUTING.md") {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range commandLine.FindAllStringSubmatch(string(text), -1) {
+			line, _, _ := strings.Cut(m[1], " #")
+			line = strings.TrimSpace(line)
+			if _, ok := listed[line]; !ok {
+				t.Errorf("%s: testdata/lines does not have: %s", path, line)
+			}
+			listed[line] = true
+		}
+	}
+	for line, found := range listed {
+		if !found {
+			t.Errorf("testdata/lines: no document has: %s", line)
+		}
+	}
+}

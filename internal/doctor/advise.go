@@ -1,0 +1,157 @@
+package doctor
+
+// This file has the findings of check and plan about the machine.
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"os/user"
+	"slices"
+	"strings"
+	"time"
+
+	"ldirectord/internal/fwmark"
+	"ldirectord/internal/plan"
+	"ldirectord/internal/printable"
+	"ldirectord/internal/runfile"
+	"ldirectord/parser"
+)
+
+// inspectTime limits all programs that list the rules for marks.
+const inspectTime = 20 * time.Second
+
+// kernel examines the requirements of a table in the kernel.
+func (e *examination) kernel(ctx context.Context) {
+	if e.noIPVS.Kind != "" {
+		e.add(e.noIPVS)
+	}
+	e.addressesAway()
+	e.unseen()
+	if !usesMarks(e.services) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, inspectTime)
+	defer cancel()
+	e.marks = new(fwmark.Inspect(ctx))
+	e.allMarks()
+}
+
+func (e *examination) allMarks() {
+	for _, s := range e.services {
+		e.of(s).marking()
+		e.markAddresses(s)
+	}
+	if unread := e.marks.Unread; len(unread) > 0 {
+		e.addAt(parser.Position{}, "mark-unread", strings.Join(unread, "; "))
+	}
+}
+
+// addressesAway warns of virtual addresses whose packets do not end on this machine.
+func (e *examination) addressesAway() {
+	away := map[netip.Addr]bool{}
+	for _, s := range e.services {
+		addr := s.Config.Addr.Addr()
+		if s.Config.Mark != 0 || addr.IsUnspecified() || away[addr] || e.of(s).ends(single(addr)) {
+			continue
+		}
+		away[addr] = true
+		e.addAt(s.Config.At["virtual"], "virtual-address", addr, "") // doctor has the command
+	}
+}
+
+func single(addr netip.Addr) netip.Prefix { return netip.PrefixFrom(addr, addr.BitLen()) }
+
+// markAddresses warns of mark lines with an address that this machine does not have: the kernel would forward the
+// packets and bypass IPVS.
+func (e *examination) markAddresses(s *plan.Service) {
+	x := e.of(s)
+	for _, m := range s.Config.Marking {
+		if x.at = m.At; !x.ends(m.Dest) {
+			x.tell("mark-address", addressIn(m.Dest))
+		}
+	}
+}
+
+func (f *findings) secrets(cfg *parser.Config) {
+	at := cfg.Global.At["webhook"]
+	for _, v := range cfg.Virtuals {
+		at = cmp.Or(at, v.At["passwd"], v.At["secret"], v.At["httppasswd"])
+	}
+	if info, err := os.Stat(cfg.Name); at.Line > 0 && err == nil && info.Mode().Perm()&0o077 != 0 {
+		mode := fmt.Sprintf("%#o", info.Mode().Perm())
+		f.addAt(at, "readable-secret", mode, printable.ShellWord(cfg.Name))
+	}
+}
+
+// programs warns of external checks whose program can't be run: all these servers would be down.
+func (f *findings) programs(cfg *parser.Config) {
+	for _, v := range cfg.Virtuals {
+		at, written := v.At["checkcommand"]
+		var err error
+		must := "run"
+		switch {
+		case !written:
+		case runs(v, parser.External):
+			_, err = exec.LookPath(v.CheckCommand)
+			err = cmp.Or(errors.Unwrap(err), err) // its text has the path twice
+		case runs(v, parser.ExternalPerl):
+			must, err = "read", runfile.TryRead(v.CheckCommand)
+		}
+		if err != nil {
+			f.addAt(at, "missing-program", must, err)
+		}
+	}
+}
+
+// runs reports whether a section has a check of this type.
+func runs(v *parser.Virtual, kind string) bool {
+	return slices.ContainsFunc(v.Checks(), func(check *parser.Virtual) bool { return check.CheckType == kind })
+}
+
+// bigTable is the number of real servers from which on check recommends metrics = small.
+const bigTable = 2000
+
+// metrics recommends few metrics for a big table, once for a file that does not choose.
+func (f *findings) metrics(cfg *parser.Config) {
+	servers := 0
+	for _, v := range cfg.Virtuals {
+		servers += len(v.Reals)
+	}
+	at := cfg.Global.At
+	if _, chosen := at["metrics"]; !chosen && cfg.Global.Listen.IsValid() && servers >= bigTable {
+		f.addAt(at["listen"], "many-metrics", servers)
+	}
+}
+
+// descriptors warns when checks and watched connections may need more open files than a process may have here.
+func (f *findings) descriptors(cfg *parser.Config, limit uint64) {
+	watched, checks := map[netip.AddrPort]bool{}, 0
+	at := cfg.Global.At["watch"]
+	for _, v := range cfg.Virtuals {
+		for _, check := range v.Checks() {
+			for _, r := range v.Reals {
+				if checks++; check.Watches(&r) {
+					watched[netip.AddrPortFrom(r.Addr.Addr(), uint16(check.PortOf(&r)))] = true
+					at = cmp.Or(at, v.At["watch"])
+				}
+			}
+		}
+	}
+	if len(watched) > 0 && uint64(len(watched)+checks) > limit {
+		f.addAt(at, "open-files", len(watched), checks, limit)
+	}
+}
+
+func (f *findings) group(g parser.Global) {
+	if g.StatusGroup == "" {
+		return
+	}
+	if _, err := user.LookupGroup(g.StatusGroup); err != nil {
+		f.addAt(g.At["statusgroup"], "missing-group", g.StatusGroup)
+	}
+}

@@ -1,0 +1,212 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+
+	"ldirectord/checker"
+	"ldirectord/internal/fwmark"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/plan"
+)
+
+// ask runs the slow probes concurrently.
+func (f *facts) ask(ctx context.Context) {
+	network, cancel := context.WithTimeout(ctx, probeTime)
+	defer cancel()
+	programs, cancel := context.WithTimeout(ctx, programTime)
+	defer cancel()
+	f.neighbours = neighbours{}
+	var (
+		// guards the lists of probes and f.neighbours; each other field of f belongs to one probe
+		mu   sync.Mutex
+		work sync.WaitGroup
+	)
+	at := func(what string, probe func() error) {
+		work.Go(func() {
+			err := probe()
+			mu.Lock()
+			defer mu.Unlock()
+			f.note(what, err)
+		})
+	}
+	answers := func(addr netip.Addr, hardware string) {
+		mu.Lock()
+		defer mu.Unlock()
+		f.neighbours.add(addr, hardware)
+	}
+	for _, q := range f.inquiries() { // before any probe: notes impossible ones
+		at("who answers on "+q.device.Name, func() error { return askNeighbours(network, q, answers) })
+	}
+	at("sockets", func() error {
+		f.listening = listeners{}
+		return eachSocket(stateListen, f.listening.add)
+	})
+	if servers := f.fallbackServers(); len(servers) > 0 {
+		at("fallback servers", func() error {
+			f.refused = connectAll(network, servers)
+			return nil
+		})
+	}
+	var ways []checker.Spec
+	for _, s := range f.services {
+		ways = append(ways, waysOf(s)...)
+	}
+	if f.daemon.Reach != nil && len(ways) > 0 && f.noIPVS.Kind == "" {
+		at("real servers at the virtual addresses", func() (err error) {
+			f.reached, err = reachable(ctx, f.daemon.Reach, ways)
+			return err
+		})
+	}
+	checksThrough := func(s *plan.Service) bool { return s.Config.CheckVIP.IsValid() }
+	if usesMarks(f.services) || len(f.private) > 0 || slices.ContainsFunc(f.services, checksThrough) {
+		at("firewall marks", func() error {
+			f.marks = new(fwmark.Inspect(programs))
+			f.tryMarks(programs)
+			if len(f.marks.Unread) > 0 {
+				return errors.New(strings.Join(f.marks.Unread, "; "))
+			}
+			return nil
+		})
+	}
+	if slices.ContainsFunc(f.services, isMasqueraded) {
+		at("rules of NAT", func() (err error) {
+			f.nat, err = fwmark.SourceNAT(programs)
+			return err
+		})
+	}
+	work.Wait()
+}
+
+// note notes the result of a probe. A device may have probes for both families.
+func (f *facts) note(what string, err error) {
+	switch {
+	case err != nil:
+		f.miss("%s: %v", what, err)
+	case !slices.Contains(f.looked, what):
+		f.looked = append(f.looked, what)
+	}
+}
+
+// miss notes what could not be looked at, and why.
+func (f *facts) miss(format string, args ...any) {
+	f.unread = append(f.unread, fmt.Sprintf(format, args...))
+}
+
+// link is a device and a family of addresses.
+type link struct {
+	device string
+	ipv6   bool
+}
+
+// inquiries ask, on each link, for the virtual addresses, for which no real server may answer, and for the servers' own
+// addresses, which identify the servers.
+func (f *facts) inquiries() (list []inquiry) {
+	for l, addrs := range f.links() {
+		q := f.inquiryOn(l, addrs)
+		if !q.source.IsValid() {
+			f.miss("who answers on %s: no address or no ARP there", l.device)
+			continue
+		}
+		q.addrs = slices.SortedFunc(maps.Keys(addrs), netip.Addr.Compare)
+		if len(q.addrs) > maxQuestions {
+			q.addrs = q.addrs[:maxQuestions]
+			f.miss("who answers on %s: all addresses but the first %d", l.device, maxQuestions)
+		}
+		list = append(list, q)
+	}
+	return list
+}
+
+// links returns the links with servers by gate or ipip, each with the addresses of the servers and of their virtual
+// services.
+func (f *facts) links() map[link]map[netip.Addr]bool {
+	links := map[link]map[netip.Addr]bool{}
+	for _, s := range f.services {
+		for _, m := range s.Entries {
+			r := f.routeTo(m)
+			if m.Dest.Forward == lvs.Masq || r.local || r.gateway || r.device == "" {
+				continue
+			}
+			l := link{r.device, m.Dest.Addr.Addr().Is6()}
+			if links[l] == nil {
+				links[l] = map[netip.Addr]bool{}
+			}
+			links[l][m.Dest.Addr.Addr()] = true
+			for _, p := range s.Config.Addresses() {
+				if p.IsSingleIP() && p.Addr().Is6() == l.ipv6 {
+					links[l][p.Addr()] = true
+				}
+			}
+		}
+	}
+	return links
+}
+
+// inquiryOn has a device and one of its addresses as source: a virtual one only if there is no other.
+func (f *facts) inquiryOn(l link, virtual map[netip.Addr]bool) (q inquiry) {
+	for _, d := range f.devices {
+		if d.Name != l.device || !d.is(net.FlagUp) || len(d.HardwareAddr) != 6 {
+			continue
+		}
+		for _, p := range d.prefixes {
+			if p.Addr().Is6() == l.ipv6 && (!q.source.IsValid() || virtual[q.source]) {
+				q.device, q.source = d, p.Addr()
+			}
+		}
+	}
+	return q
+}
+
+func isMasqueraded(s *plan.Service) bool {
+	return slices.ContainsFunc(s.Entries, func(m *plan.Entry) bool { return m.Dest.Forward == lvs.Masq })
+}
+
+// fallbackServers are the TCP fallback servers to test with a connection. Servers on this machine by gate or ipip are
+// left out: they use the virtual address, and a connection to it goes through IPVS.
+func (f *facts) fallbackServers() []netip.AddrPort {
+	var list []netip.AddrPort
+	for _, s := range f.services {
+		for _, m := range s.Entries {
+			local := m.Dest.Forward != lvs.Masq && f.routeTo(m).local
+			if m.Fallback && !local && s.Config.Protocol != lvs.UDP && m.Dest.Addr.Port() != 0 &&
+				!slices.Contains(list, m.Dest.Addr) {
+				list = append(list, m.Dest.Addr)
+			}
+		}
+	}
+	return list[:min(len(list), maxQuestions)]
+}
+
+// connectAll returns the addresses that accept no connection, with the reasons.
+func connectAll(ctx context.Context, addrs []netip.AddrPort) map[netip.AddrPort]error {
+	var (
+		mu      sync.Mutex // guards refused
+		refused = map[netip.AddrPort]error{}
+		work    sync.WaitGroup
+		slots   = make(chan struct{}, maxConnections)
+	)
+	for _, addr := range addrs {
+		slots <- struct{}{}
+		work.Go(func() {
+			defer func() { <-slots }()
+			conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr.String())
+			if err == nil {
+				conn.Close()
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			refused[addr] = err
+		})
+	}
+	work.Wait()
+	return refused
+}

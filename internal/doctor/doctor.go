@@ -1,0 +1,228 @@
+// Package doctor compares a configuration with the machine: it gathers facts, finds problems, and names commands that
+// fix them.
+package doctor
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"syscall"
+
+	"ldirectord/internal/fwmark"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/plan"
+	"ldirectord/internal/printable"
+	"ldirectord/ipvsctl"
+	"ldirectord/parser"
+)
+
+// Finding is a mismatch between the configuration and this machine or a real server.
+type Finding struct {
+	Severity string   `json:"severity"`
+	Kind     string   `json:"kind"`
+	Virtuals []string `json:"virtuals"` // the ids of the virtual services that it concerns
+	Text     string   `json:"text"`
+	Command  string   `json:"command,omitempty"` // the command that fixes it; "" if no command does
+
+	at        parser.Position // zero if it belongs to no line
+	directive string          // at whose place it is, see findings.txt
+}
+
+func (f Finding) String() string {
+	line := f.Severity + ": " + f.Virtuals[0]
+	if more := len(f.Virtuals) - 1; more > 0 {
+		line += fmt.Sprintf(" and %d more", more)
+	}
+	return line + ": " + f.advice()
+}
+
+func (f Finding) advice() string {
+	if f.Command == "" {
+		return f.Text
+	}
+	return f.Text + "; to fix it: " + f.Command
+}
+
+// Brief returns the findings for a person: of findings that differ only in the server the first three, and the number
+// of the others.
+func (r Report) Brief() (few []Finding) {
+	kind := func(f Finding) string { return f.Severity + f.Kind + parser.WithoutPlaces(f.Text) }
+	for _, alike := range printable.Alike(r.Findings, maxAlike+1, kind) { // one line for one other is no shorter
+		if len(alike) > 1 {
+			others := alike[maxAlike:]
+			var of []string
+			for _, f := range others {
+				of = append(of, append(parser.Places(f.Text), f.Virtuals...)[0])
+			}
+			others[0].Command = ""
+			others[0].Text = fmt.Sprintf("the same is true of %d more", len(others)) +
+				parser.Listed(": ", slices.Compact(of))
+			alike = alike[:maxAlike+1]
+		}
+		few = append(few, alike...)
+	}
+	return few
+}
+
+// maxAlike is how many similar findings are shown.
+const maxAlike = 3
+
+// findings collects findings, each once.
+type findings struct {
+	list  []Finding
+	index map[string]int // the place of each finding in the list
+}
+
+// add adds a finding. The same finding for another virtual service is added to the first one.
+func (f *findings) add(found Finding) {
+	key := found.Kind + "\n" + found.Text + "\n" + found.Command
+	if len(found.Virtuals) == 0 {
+		key += fmt.Sprint(found.at)
+	}
+	i, known := f.index[key]
+	if !known {
+		if f.index == nil {
+			f.index = map[string]int{}
+		}
+		f.index[key] = len(f.list)
+		f.list = append(f.list, found)
+		return
+	}
+	for _, id := range found.Virtuals {
+		if !slices.Contains(f.list[i].Virtuals, id) {
+			f.list[i].Virtuals = append(f.list[i].Virtuals, id)
+		}
+	}
+}
+
+// addAt adds a finding of findings.txt for a place in the file.
+func (f *findings) addAt(at parser.Position, name string, values ...any) {
+	found := finding(name, values...)
+	found.at = at
+	f.add(found)
+}
+
+// Report is the result of an examination.
+type Report struct {
+	Findings    []Finding `json:"faults"` // broken ones first, otherwise in the order of the file
+	LookedAt    []string  `json:"looked_at"`
+	NotLookedAt []string  `json:"not_looked_at"` // and why
+}
+
+// IsBroken reports whether some traffic does not flow.
+func (r Report) IsBroken() bool {
+	return slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Severity == broken })
+}
+
+// Daemon describes what daemons have on this machine for a configuration. The functions are nil with a table in memory:
+// it needs no IPVS, has no checks through virtual addresses, and announces nothing.
+type Daemon struct {
+	Table ipvsctl.Client            // the table of this machine; nil for a table in memory
+	Owns  func(fwmark.Setting) bool // reports whether a mark rule is the daemon's own
+	// the marks of private services that daemons of this machine recorded; true for one that runs
+	Private map[uint32]bool
+	Reach   Reach
+	Inspect Inspect
+	Shared  map[lvs.Key]string // the virtual services that other directors on the table have or wait for, in words
+	Unknown []string           // daemons whose virtual services are unknown
+}
+
+// Examine finds what the services of the configuration at path lack on this machine and its neighbours, and changes
+// nothing.
+func Examine(ctx context.Context, services []*plan.Service, path string, own Daemon) Report {
+	facts := gather(ctx, services, own)
+	if want := Wanted(services); own.Inspect != nil && len(want) > 0 {
+		var err error
+		facts.faults, err = own.Inspect(want)
+		facts.note("announced addresses", err)
+	}
+	if facts.unread = append(facts.unread, own.Unknown...); own.Shared != nil {
+		facts.looked = append(facts.looked, "other directors")
+	}
+	facts.ask(ctx)
+	slices.Sort(facts.looked)
+	slices.Sort(facts.unread)
+	return Report{
+		Findings:    append([]Finding{}, examine(facts, path)...),
+		LookedAt:    facts.looked,
+		NotLookedAt: append([]string{}, facts.unread...),
+	}
+}
+
+// Advise examines facts outside the file: which users may read its passwords and change programs that root runs; which
+// programs, addresses and kernel modules exist; and which rules set and use its marks. It sends nothing to the network.
+// The services are those of cfg. The diagnostics are in the order of the file.
+func Advise(ctx context.Context, cfg *parser.Config, services []*plan.Service, own Daemon) parser.Diagnostics {
+	e := &examination{facts: gather(ctx, services, own), path: cfg.Name, early: true}
+	e.secrets(cfg)
+	e.trust(cfg)
+	e.programs(cfg)
+	e.group(cfg.Global)
+	e.metrics(cfg)
+	if who := own.Shared[lvs.TimeoutsKey]; who != "" && cfg.Global.Timeouts != (lvs.Timeouts{}) {
+		e.addAt(cfg.Global.At["timeouts"], "two-daemons timeouts", who)
+	}
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err == nil {
+		e.descriptors(cfg, limit.Max)
+	}
+	// the settings to judge; without IPVS their future values
+	e.settings = map[string]string{
+		expireTemplate: cmp.Or(e.settings[expireTemplate], "0"), sloppyTCP: cmp.Or(e.settings[sloppyTCP], "0"),
+	}
+	for _, s := range services {
+		x := e.of(s)
+		x.needed()
+		x.shared()
+		x.pingsAndMails()
+		x.unset()
+		if isAnnounced(s) {
+			x.behindRouter()
+		}
+		if own.Table == nil && s.Config.CheckVIP.IsValid() {
+			x.tell("check-memory")
+		}
+	}
+	if own.Table != nil {
+		e.kernel(ctx)
+	}
+	return e.diagnostics(cfg.Name)
+}
+
+// Waits is the end of a finding about a virtual service of another daemon.
+const Waits = "; the daemon of this file waits for it"
+
+// shared finds other daemons that have this virtual service, or that have a virtual service whose packets get this
+// one's mark.
+func (x one) shared() {
+	if who := x.daemon.Shared[x.Virtual.Key]; who != "" {
+		x.tell("two-daemons", who)
+	}
+	for _, k := range slices.SortedFunc(maps.Keys(x.daemon.Shared), lvs.Key.Compare) {
+		if plan.Catches(x.Virtual, k) {
+			x.tell("mark-catches", markOf(x.Virtual), k.ID(),
+				strings.TrimSuffix(x.daemon.Shared[k], Waits))
+		}
+	}
+}
+
+// diagnostics are the findings as those of a file, in its order. A file with something broken is only warned of.
+func (f *findings) diagnostics(file string) (found parser.Diagnostics) {
+	severities := map[string]parser.Severity{broken: parser.Warning, note: parser.Note, refused: parser.Error}
+	for _, one := range f.list {
+		at := one.at
+		at.File = cmp.Or(at.File, file)
+		found = append(found, parser.Diagnostic{Severity: severities[one.Severity], Kind: one.Kind, Pos: at,
+			Text: one.advice()})
+	}
+	return found.ByPosition()
+}
+
+// bySeverity compares findings: broken ones first, then in the order of the file.
+func bySeverity(a, b Finding) int {
+	return cmp.Or(cmp.Compare(a.Severity, b.Severity), cmp.Compare(a.at.Line, b.at.Line),
+		cmp.Compare(a.at.Column, b.at.Column))
+}

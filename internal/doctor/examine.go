@@ -1,0 +1,237 @@
+package doctor
+
+// This file finds problems of the director itself.
+
+import (
+	"cmp"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/plan"
+	"ldirectord/parser"
+)
+
+// examination compares virtual services with facts.
+type examination struct {
+	facts
+	findings
+	path  string // of the configuration
+	early bool   // for check: the machine may not serve yet
+}
+
+// one is the examination of one virtual service.
+type one struct {
+	*examination
+	*plan.Service
+	*parser.Virtual                 // its Config
+	at              parser.Position // the position of findings; zero: the section's header
+}
+
+func (e *examination) of(s *plan.Service) one {
+	return one{examination: e, Service: s, Virtual: s.Config}
+}
+
+// examine returns all findings for the services, each once.
+func examine(facts facts, path string) []Finding {
+	e := &examination{facts: facts, path: path}
+	for _, s := range e.services {
+		x := e.of(s)
+		if e.noIPVS.Kind != "" {
+			x.report(e.noIPVS)
+		}
+		x.shared()
+		x.addresses()
+		x.marking()
+		x.forwarding()
+		x.behindRouter()
+		x.answers()
+		x.tunnels()
+		if e.nat != "" && isMasqueraded(s) && e.settings[vsConntrack] == "0" {
+			x.tell("conntrack", e.nat)
+		}
+		x.pingsAndMails()
+		x.unset()
+		x.forgets()
+		x.announced()
+		x.needed()
+		x.own()
+		x.through()
+		x.reaches()
+	}
+	e.left()
+	slices.SortStableFunc(e.list, bySeverity)
+	return e.list
+}
+
+// report adds a finding for a virtual service.
+func (x one) report(f Finding) {
+	f.Virtuals, f.at = []string{x.ID}, cmp.Or(x.At[f.directive], x.at, x.At["virtual"])
+	x.add(f)
+}
+
+// tell reports a finding of findings.txt.
+func (x one) tell(name string, values ...any) { x.report(finding(name, values...)) }
+
+// addresses: packets reach IPVS only where the machine accepts them as its own, and clients of the same
+// network find it only where it answers for the address.
+func (x one) addresses() {
+	for _, p := range x.Addresses() {
+		switch {
+		case !x.ends(p):
+			x.tell("virtual-address", addressIn(p), x.addAddress(p))
+		case p.IsSingleIP() && p.Addr().Is4():
+			x.silence(p)
+		}
+	}
+}
+
+// ends reports whether packets to an address, or to some of a network, end on this machine. If the routes are unknown
+// it returns true. The daemon itself handles addresses that it announces.
+func (x one) ends(p netip.Prefix) bool {
+	r, known := x.routes[routeQuery{p.Addr(), x.Mark}]
+	return !known || r.local || slices.Contains(x.Announced(), p.Addr()) ||
+		slices.ContainsFunc(x.devices, func(d device) bool { return d.has(p) })
+}
+
+// addressIn names a virtual address, or one in a network of them.
+func addressIn(p netip.Prefix) string {
+	if p.IsSingleIP() {
+		return p.Addr().String()
+	}
+	return "an address of " + p.String()
+}
+
+func (e *examination) addAddress(p netip.Prefix) string {
+	if !p.IsSingleIP() {
+		return fmt.Sprintf("ip route add local %s dev lo", p)
+	}
+	device := cmp.Or(e.deviceOf(p.Addr()), e.routes[routeQuery{to: p.Addr()}].device, "lo")
+	command := fmt.Sprintf("ip address add %s dev %s", p, device)
+	if p.Addr().Is6() {
+		command += " nodad" // at once, as for any address that moves between machines
+	}
+	return command
+}
+
+// deviceOf returns the device with the network of an address; "" for none.
+func (e *examination) deviceOf(addr netip.Addr) string {
+	for _, d := range e.devices {
+		inside := func(p netip.Prefix) bool { return !p.IsSingleIP() && p.Masked().Contains(addr) }
+		if d.is(net.FlagUp) && !d.is(net.FlagLoopback) && slices.ContainsFunc(d.prefixes, inside) {
+			return d.Name
+		}
+	}
+	return ""
+}
+
+// silence: with the kernel settings of a real server, a director does not answer for an address on lo.
+func (x one) silence(vip netip.Prefix) {
+	device := x.deviceOf(vip.Addr())
+	if device == "" || x.deviceSetting(device, arpIgnore) < "1" || isAnnounced(x.Service) {
+		return
+	}
+	for _, d := range x.devices {
+		if !d.is(net.FlagLoopback) && d.has(vip) {
+			return
+		}
+	}
+	x.tell("director-silent", vip.Addr(), device, vip)
+}
+
+// pingAt is the position of a virtual service's first ping check; Line is 0 without one.
+func pingAt(s *plan.Service) (at parser.Position) {
+	for _, check := range s.Config.Checks() {
+		if check.Pings() {
+			return cmp.Or(check.At["checktype"], check.At["virtual"])
+		}
+	}
+	return at
+}
+
+// pingsAndMails: if the daemon may send no pings, these servers keep their states; mail from this machine needs a
+// program.
+func (x one) pingsAndMails() {
+	if at := pingAt(x.Service); x.noPing && at.Line > 0 {
+		x.at = at
+		x.tell("no-ping")
+		x.at = parser.Position{}
+	}
+	if x.noMail && x.Mail.To != "" && x.Mail.SMTP == "" {
+		x.tell("no-mail")
+	}
+}
+
+// unset finds kernel settings that are 0 and should be 1.
+func (x one) unset() {
+	tcp := x.Protocol != lvs.UDP
+	forwarded := slices.ContainsFunc(x.Entries, func(m *plan.Entry) bool { return m.Dest.Forward != lvs.Masq })
+	// a director that takes over has none of the open connections
+	mh := tcp && forwarded && x.Scheduler == "mh"
+	steady := mh || tcp && forwarded && x.Scheduler == "sh"
+	announced := isAnnounced(x.Service)
+	stays, ends, lost := x.Quiescent, !x.Quiescent, "lost-connections"
+	if x.OnFail != lvs.ByQuiescent {
+		stays, ends, lost = x.OnFail.Stays(), x.OnFail.Ends(), "lost-connections onfail"
+	}
+	for _, row := range []struct {
+		applies       bool
+		name, setting string
+	}{
+		{x.Persistent > 0 && stays, "sticky-quiescent", expireTemplate},
+		{ends && len(x.Virtual.Reals) > 0, lost, expireNoDest},
+		{x.Observe != lvs.NotObserved, "blind-observe", estimation},
+		{tcp && x.CheckVIP.IsValid(), "port-reuse checkvip", connReuse},
+		// with conntrack kernels before 5.9 lose a second on each such port
+		{tcp && !x.CheckVIP.IsValid() && x.settings[vsConntrack] != "1", "port-reuse", connReuse},
+		{mh && announced, "take-over announced", sloppyTCP},
+		{steady && !(mh && announced) && (announced || !x.early), "take-over " + x.Scheduler, sloppyTCP},
+	} {
+		if row.applies && x.settings[row.setting] == "0" {
+			x.tell(row.name)
+		}
+	}
+}
+
+// keepalive is after how many seconds without packets most systems probe a TCP connection that asks for it; remembered
+// is a timeout that is safely longer.
+const keepalive, remembered = 7200, 7500
+
+// forgets: the kernel forgets idle connections before their clients do. Web servers end them sooner.
+func (x one) forgets() {
+	idle := x.idle[0]
+	if idle > 0 && idle <= keepalive && x.Protocol != lvs.UDP && !strings.HasPrefix(x.Virtual.Service, "http") {
+		x.tell("idle-timeout", idle, keepalive, remembered)
+	}
+}
+
+const ftpPort = 21
+
+// needed: the kernel itself loads schedulers and persistence engines if it has the modules, but not ip_vs_ftp. Without
+// IPVS the modules don't matter.
+func (x one) needed() {
+	for _, row := range []struct {
+		applies           bool
+		directive, module string
+	}{
+		{true, "scheduler", "ip_vs_" + x.Scheduler},
+		{x.PEName != "" && x.Persistent > 0, "pename", "ip_vs_pe_" + x.PEName},
+		{len(x.Marking) > 0, "mark", "xt_mark"},
+		{
+			slices.ContainsFunc(x.Marking, func(m parser.Marking) bool { return len(m.Ports) > 0 }),
+			"mark", "xt_multiport",
+		},
+	} {
+		if x.at = x.At[row.directive]; row.applies && x.modules.lacks(row.module) && !x.modules.lacks("ip_vs") {
+			x.tell("missing-module", row.module)
+		}
+	}
+	x.at = parser.Position{}
+	isFTP := x.Protocol == lvs.TCP && x.Addr.Port() == ftpPort || x.Mark != 0 && x.Virtual.Service == "ftp"
+	if isFTP && !x.early && x.noIPVS.Kind == "" && isMasqueraded(x.Service) && !x.ftpLoaded {
+		x.tell("ftp-module", ftpModule)
+	}
+}

@@ -1,0 +1,227 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"time"
+
+	"ldirectord/checker/icmp"
+	"ldirectord/internal/announce"
+	"ldirectord/internal/fwmark"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/notify"
+	"ldirectord/internal/notify/mail"
+	"ldirectord/internal/plan"
+	"ldirectord/internal/runfile"
+	"ldirectord/ipvsctl"
+)
+
+const (
+	probeTime      = time.Second     // the time limit of all network probes
+	programTime    = 5 * time.Second // the time limit of all programs that list rules
+	maxQuestions   = 1024            // the number of network probes of each kind
+	maxConnections = 100             // network probes at the same time
+)
+
+// facts are the input of an examination. They are gathered first, so that it depends on nothing else.
+type facts struct {
+	services []*plan.Service   // of the configuration
+	settings map[string]string // settings of the kernel (sysctl(8)), without missing ones
+	devices  []device
+	routes   map[routeQuery]route
+	modules  kernelModules
+	noIPVS   Finding // zero if the kernel has IPVS
+	// whether ip_vs_ftp is loaded, which the kernel does not load by itself
+	ftpLoaded  bool
+	idle       lvs.Timeouts             // in the kernel; zero if they are not known
+	listening  listeners                // nil if unknown
+	neighbours neighbours               // the hardware addresses that answer for an address on the network
+	refused    map[netip.AddrPort]error // fallback servers that accept no connection
+	reached    Reached
+	noPing     bool            // this program may send no pings
+	noMail     bool            // there is a shell and no mail program
+	nat        string          // a rule that translates the sources of packets, "" for none
+	marks      *fwmark.Machine // the rules that set and use marks; nil if not read
+	// why marks can't be set, by family (IPv6); a zero Finding if they can
+	unsettable map[bool]Finding
+	daemon     Daemon
+	private    []uint32         // marks of the table's private services
+	faults     []announce.Fault // faults of devices and announced addresses
+	announcer  bool             // a routing daemon runs
+	routers    []netip.Addr     // the routers with BGP sessions
+
+	looked []string
+	unread []string // the failed probes, with reasons
+}
+
+// routeQuery has the inputs of a route look-up.
+type routeQuery struct {
+	to   netip.Addr
+	mark uint32
+}
+
+// gather reads the kernel's facts, without network probes or programs.
+func gather(ctx context.Context, services []*plan.Service, own Daemon) facts {
+	f := facts{
+		services: services, daemon: own, private: privateHere(), modules: modulesHere(),
+		settings: map[string]string{}, routes: map[routeQuery]route{},
+		looked: []string{"addresses", "routes", "kernel settings", "modules"},
+	}
+	if own.Table != nil {
+		f.noIPVS = withoutIPVS(ctx, f.modules, own.Table)
+	}
+	var err error
+	if own.Table != nil && runfile.Exists("/proc/net/ip_vs") {
+		f.idle, err = own.Table.Timeouts(ctx, lvs.Timeouts{})
+		own.Table.Close()
+		f.note("timeouts of IPVS", err)
+	}
+	if f.devices, err = devicesHere(); err != nil {
+		f.miss("%v", err)
+	}
+	if slices.ContainsFunc(services, isAnnounced) {
+		f.announcer = announcerRuns()
+		f.routers, err = routersHere()
+		f.note("routing daemons", err)
+	}
+	f.findRoutes()
+	f.readSettings()
+	f.noPing = slices.ContainsFunc(services, func(s *plan.Service) bool { return pingAt(s).Line > 0 }) &&
+		!mayPing(ctx)
+	_, noShell := exec.LookPath(notify.Shell("")[0])
+	f.noMail = noShell == nil && !mail.HasProgram()
+	// a built-in module shows only if it has parameters, as this one does
+	f.ftpLoaded = runfile.Exists("/sys/module/" + ftpModule)
+	return f
+}
+
+// privateHere are the marks of all private services in the kernel (/proc/net/ip_vs).
+func privateHere() (marks []uint32) {
+	text, _ := runfile.ReadFile("/proc/net/ip_vs", maxTable) // not there without IPVS
+	for line := range strings.Lines(string(text)) {
+		var mark uint32
+		if _, err := fmt.Sscanf(line, "FWM %X rr ops", &mark); err == nil && mark >= ipvsctl.FirstPrivate &&
+			mark <= ipvsctl.LastPrivate {
+			marks = append(marks, mark)
+		}
+	}
+	return marks
+}
+
+// mayPing tests the right to send pings with a ping to the machine itself.
+func mayPing(ctx context.Context) bool {
+	p := icmp.NewPinger()
+	defer p.Close()
+	_, err := p.Ping(ctx, netip.MustParseAddr("127.0.0.1"), false, probeTime)
+	return !errors.Is(err, icmp.ErrDenied)
+}
+
+const ftpModule = "ip_vs_ftp"
+
+func (f *facts) findRoutes() {
+	queries := routeQueries(f.services)
+	for _, r := range f.routers {
+		queries = append(queries, routeQuery{to: r})
+	}
+	for _, q := range queries {
+		if _, known := f.routes[q]; known {
+			continue
+		}
+		found, err := askRoute(q, f.devices)
+		if err != nil {
+			f.miss("%v", err)
+			return
+		}
+		f.routes[q] = found
+	}
+}
+
+// routeQueries request the routes of packets for virtual services and of those to their servers.
+func routeQueries(services []*plan.Service) []routeQuery {
+	var list []routeQuery
+	for _, s := range services {
+		for _, p := range s.Config.Addresses() {
+			list = append(list, routeQuery{p.Addr(), s.Config.Mark})
+		}
+		if vip := s.Config.CheckVIP; vip.IsValid() {
+			list = append(list, routeQuery{to: vip})
+		}
+		for _, m := range s.Entries {
+			list = append(list, routeQuery{to: m.Dest.Addr.Addr()})
+		}
+		list = append(list, routeQuery{to: client()}, routeQuery{client(), s.Config.Mark})
+	}
+	return list
+}
+
+// routeTo is the route to a server.
+func (f *facts) routeTo(m *plan.Entry) route {
+	addr := m.Dest.Addr.Addr()
+	r := f.routes[routeQuery{to: addr}]
+	r.local = r.local || addr.IsLoopback()
+	return r
+}
+
+// The settings that doctor reads. It also reads settings of devices, see deviceSetting.
+const (
+	forward4       = "net.ipv4.ip_forward"
+	forward6       = "net.ipv6.conf.all.forwarding"
+	expireTemplate = "net.ipv4.vs.expire_quiescent_template"
+	expireNoDest   = "net.ipv4.vs.expire_nodest_conn"
+	connReuse      = "net.ipv4.vs.conn_reuse_mode"
+	sloppyTCP      = "net.ipv4.vs.sloppy_tcp"
+	vsConntrack    = "net.ipv4.vs.conntrack"
+	estimation     = "net.ipv4.vs.run_estimation"       // since Linux 5.15
+	connections    = "net.netfilter.nf_conntrack_count" // 0 if no rule uses marks
+	arpIgnore      = "arp_ignore"
+	reversePath    = "rp_filter"
+	acceptLocal    = "accept_local"
+	forwards       = "forwarding"
+	srcValidMark   = "src_valid_mark"
+	maxSetting     = 4 << 10  // bytes
+	maxTable       = 16 << 20 // bytes
+)
+
+func (f *facts) readSettings() {
+	if _, err := os.Stat("/proc/sys/net/ipv4/vs"); err != nil {
+		f.miss("settings of IPVS: the module ip_vs is not loaded")
+	}
+	names := []string{forward4, forward6, expireTemplate, expireNoDest, connReuse, sloppyTCP, vsConntrack,
+		connections, estimation}
+	all := device{Interface: net.Interface{Name: "all"}}
+	for _, d := range append(f.devices, all) {
+		for _, name := range []string{arpIgnore, reversePath, acceptLocal, forwards, srcValidMark} {
+			names = append(names, ofDevice(d.Name, name))
+		}
+	}
+	for _, name := range names {
+		text, err := runfile.ReadFile("/proc/sys/"+inProc.Replace(name), maxSetting)
+		switch {
+		case err == nil:
+			f.settings[name] = strings.TrimSpace(string(text))
+		case !errors.Is(err, fs.ErrNotExist): // a missing setting is not an error
+			f.miss("%v", err)
+		}
+	}
+}
+
+// inProc returns the path of a setting.
+var inProc = strings.NewReplacer(".", "/", "/", ".")
+
+// ofDevice is a setting of a device; sysctl(8) takes a slash for a dot in its name.
+func ofDevice(device, name string) string {
+	return "net.ipv4.conf." + strings.ReplaceAll(device, ".", "/") + "." + name
+}
+
+// deviceSetting is the larger of a setting for a device and for all devices, which the kernel uses.
+func (f *facts) deviceSetting(device, name string) string {
+	return max(f.settings[ofDevice(device, name)], f.settings[ofDevice("all", name)])
+}

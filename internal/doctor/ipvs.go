@@ -1,0 +1,29 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"syscall"
+
+	"ldirectord/internal/runfile"
+	"ldirectord/ipvsctl"
+)
+
+// withoutIPVS returns the finding that the kernel has no IPVS; zero if the kernel has it, or has a module that the
+// daemon can load. It tries the kernel itself only if there is no list of modules, as in a container.
+func withoutIPVS(ctx context.Context, kernel kernelModules, table ipvsctl.Client) Finding {
+	if kernel.lacks("ip_vs") {
+		return finding("no-ipvs", "it has no module ip_vs; install the package that has it", "")
+	}
+	if kernel.listed != "" || runfile.Exists(filepath.Join(kernel.loaded, "ip_vs")) {
+		return Finding{}
+	}
+	err := table.Connect(ctx)
+	table.Close()
+	if !errors.Is(err, syscall.ENOENT) {
+		return Finding{} // it exists, perhaps without access for us
+	}
+	const unloaded = "the module ip_vs is not loaded; from within a container it must be loaded on the host"
+	return finding("no-ipvs", unloaded, "modprobe ip_vs")
+}

@@ -1,0 +1,151 @@
+package doctor
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"ldirectord/internal/fwmark"
+	"ldirectord/parser"
+)
+
+const (
+	ownMark    = "virtual=3\n\treal=192.0.2.21:80 gate\n\tservice=http\n\tmark=192.0.2.10 tcp 80,443\n"
+	othersMark = "virtual=3\n\treal=192.0.2.21:80 gate\n\tservice=http\n"
+	wholeMark  = 0xffffffff
+)
+
+func mustParse(t *testing.T, src string) *parser.Config {
+	t.Helper()
+	cfg, found := parser.Parse(t.Context(), "ld.cf", []byte(src), parser.Options{})
+	if found.HasErrors() {
+		t.Fatal(found)
+	}
+	return cfg
+}
+
+func TestWhatAMachineMakesOfMarks(t *testing.T) {
+	foreign := fwmark.Setting{BackEnd: fwmark.NFT, Chain: "PREROUTING", Rule: "-d 192.0.2.10/32 -j MARK --set-xmark 0x3/0xffffffff", Mark: 3, Mask: wholeMark}
+	sibling, own, foreign6 := foreign, foreign, foreign
+	sibling.Ours, sibling.Chain = true, "LDIRECTORD-other-1"
+	own.Ours, own.Chain = true, "LDIRECTORD-own-1"
+	foreign6.IPv6 = true
+	nft := func(s ...fwmark.Setting) fwmark.Machine { return fwmark.Machine{BackEnd: fwmark.NFT, Settings: s} }
+	routed := nft(own)
+	routed.Routing = []fwmark.RoutingRule{{IPv6: true, Mark: 3, Mask: wholeMark}, {Priority: 100, Mark: 3, Mask: 0xff, Table: "isp2"}}
+	other, legacy, unread := nft(own), nft(own), nft()
+	other.Other = fwmark.Legacy
+	legacy.Other, legacy.BackEnd = fwmark.NFT, fwmark.Legacy
+	unread.Unread = []string{"iptables-nft: permission denied"}
+	for _, tc := range []struct {
+		what, src string
+		machine   fwmark.Machine
+		want      string // the beginning of the only finding; "": no finding
+	}{
+		{"own rules that are set", ownMark, nft(own), ""},
+		{"own rules that are to come", ownMark, nft(), ""},
+		{"a rule of the operator's", othersMark, nft(foreign), ""},
+		{"no rule at all", othersMark, nft(), "ld.cf:1:9: warning: nothing sets mark 3 here"},
+		{"a rule of the other family", othersMark, nft(foreign6), "ld.cf:1:9: warning: nothing sets mark 3 here"},
+		{"a rule of the other family under virtual6", strings.Replace(strings.ReplaceAll(othersMark, "192.0.2.21", "[2001:db8::21]"), "virtual=3\n\treal", "virtual6=3\n\treal6", 1), nft(foreign), "ld.cf:1:10: warning: nothing sets mark 3 of IPv6 here"},
+		{"a rule for another mark", strings.Replace(othersMark, "=3", "=4", 1), nft(foreign), "ld.cf:1:9: warning: nothing sets mark 4 here"},
+		{"what can't be read is not missing", othersMark, unread, ": warning: not everything that sets or uses firewall marks on this machine can be looked at: iptables-nft: permission denied"},
+		{"a foreign rule beside ours", ownMark, nft(own, foreign), "ld.cf:1:9: warning: mark 3 is set by a rule too, in chain PREROUTING (iptables-nft): -d 192.0.2.10/32"},
+		{"another daemon's beside ours", ownMark, nft(own, sibling), "ld.cf:1:9: warning: mark 3 is set by a rule of another ldirectord too, in chain LDIRECTORD-other-1"},
+		{"policy routing by the mark", ownMark, routed, "ld.cf:1:9: warning: mark 3 is used by ip rule 100, which sends its packets to table isp2"},
+		{"rules in iptables-legacy", ownMark, other, "ld.cf:4:7: warning: iptables is iptables-nft here, and iptables-legacy has rules"},
+		{"rules in iptables-nft", ownMark, legacy, "ld.cf:4:7: warning: iptables is iptables-legacy here, and iptables-nft has rules"},
+		{"no iptables", ownMark, fwmark.Machine{}, "ld.cf:4:7: warning: iptables is not installed here"},
+		{"nothing of this without a mark", "virtual=192.0.2.10:80\n\treal=192.0.2.21:80 gate\n", routed, ""},
+	} {
+		e := newExamination(servicesOf(t, tc.src), facts{marks: &tc.machine, daemon: Daemon{Owns: func(s fwmark.Setting) bool { return s.Chain == own.Chain }}}, "")
+		e.allMarks()
+		if got := said(&e.findings); !strings.HasPrefix(got, tc.want) || tc.want == "" && got != "" || len(e.list) > 1 {
+			t.Errorf("%s: got %s, want %q", tc.what, got, tc.want)
+		}
+	}
+}
+
+func TestMarkLinesOfAddressesThatAreNotHere(t *testing.T) {
+	services := servicesOf(t, "virtual=3\n\treal=192.0.2.21:80 gate\n\tservice=http\n\tmark=192.0.2.10 tcp 80\n\tmark=192.0.2.11 tcp 80\n"+
+		"\tmark=192.0.2.11 udp 80\n\tmark=198.51.100.0/24 tcp 80\n\tmark=192.0.2.0/28 tcp 99\n")
+	f := facts{routes: map[routeQuery]route{}, devices: []device{{prefixes: []netip.Prefix{netip.MustParsePrefix("192.0.2.10/24")}}}}
+	for _, q := range routeQueries(services) {
+		f.routes[q] = route{}
+	}
+	e := newExamination(services, f, "")
+	e.markAddresses(services[0])
+	const want = "ld.cf:5:7: warning: no interface here has 192.0.2.11, so clients cannot reach it\n" +
+		"ld.cf:7:7: warning: no interface here has an address of 198.51.100.0/24, so clients cannot reach it\n"
+	if got := said(&e.findings); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
+// Primary is the address that an interface was given first in a network, and those of the loopback interface. The
+// address of a service with a full netmask is not primary, nor is a second address in the same network.
+func TestPrimaryAddresses(t *testing.T) {
+	for list, want := range map[string]string{
+		"192.0.2.1/24 192.0.2.10/24 192.0.2.11/32":                   "192.0.2.1",
+		"192.0.2.10/32 192.0.2.1/24":                                 "192.0.2.1",
+		"192.0.2.10/32":                                              "",
+		"127.0.0.1/8 192.0.2.10/32 ::1/128":                          "127.0.0.1 ::1",
+		"2001:db8::10/64 2001:db8::1/64 2001:db8::20/128 fe80::1/64": "2001:db8::1",
+		"192.0.2.1/24 2001:db8::1/64":                                "192.0.2.1 2001:db8::1",
+	} {
+		var prefixes []netip.Prefix
+		for _, text := range strings.Fields(list) {
+			prefixes = append(prefixes, netip.MustParsePrefix(text))
+		}
+		var got []string
+		for _, a := range primaryOf(prefixes) {
+			got = append(got, a.String())
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: primary %q, want %q", list, got, want)
+		}
+	}
+}
+
+func TestAddressesGivenForATimeArePrimary(t *testing.T) {
+	list := []netlink.Addr{
+		listed("::1/128", unix.RT_SCOPE_HOST, unix.IFA_F_PERMANENT),
+		listed("2001:db8::1/64", unix.RT_SCOPE_UNIVERSE, unix.IFA_F_PERMANENT),
+		listed("2001:db8::2/128", unix.RT_SCOPE_UNIVERSE, 0),
+		listed("2001:db8::3/64", unix.RT_SCOPE_UNIVERSE, unix.IFA_F_TEMPORARY|unix.IFA_F_DEPRECATED),
+		listed("fe80::50d5:11ff:fe3f:15ae/64", unix.RT_SCOPE_LINK, 0),
+		{IPNet: &net.IPNet{}},
+	}
+	if got := fmt.Sprint(timed(list)); got != "[2001:db8::2 2001:db8::3]" {
+		t.Error(got)
+	}
+}
+
+func listed(cidr string, scope, flags int) netlink.Addr {
+	p := netip.MustParsePrefix(cidr)
+	return netlink.Addr{IPNet: &net.IPNet{IP: p.Addr().AsSlice()}, Scope: scope, Flags: flags}
+}
+
+func TestMarksThatWouldTakeTheMachine(t *testing.T) {
+	primary := func() ([]netip.Addr, error) {
+		return []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}, nil
+	}
+	for line, refused := range map[string]bool{
+		"192.0.2.1 tcp all": true, "192.0.2.1 all all": true, "192.0.2.1 udp all": true, "192.0.2.0/24 tcp all": true, "0.0.0.0/0 all all": true,
+		"192.0.2.1 tcp 1000:65535,1:999": true, "192.0.2.1 tcp 2:65535": false, "192.0.2.1 tcp 1:999,1001:65535": false,
+		"192.0.2.1 tcp 80": false, "192.0.2.10 all all": false, "192.0.2.128/25 all all": false,
+	} {
+		found := judgeMarks(mustParse(t, "virtual=3\n\treal=192.0.2.21:80 gate\n\tmark="+line+"\n"), primary)
+		if found.HasErrors() != refused || refused && (found[0].Pos.Line != 3 || found[0].Pos.Column != 7 || !strings.Contains(found[0].Text, "all ports of 192.0.2.1 ")) {
+			t.Errorf("%s: %v", line, found)
+		}
+	}
+	if found := judgeMarks(mustParse(t, "virtual6=3\n\tmark=2001:db8::/32 all all\n"), primary); !found.HasErrors() {
+		t.Error("the network of an IPv6 address of this machine is marked")
+	}
+}

@@ -1,0 +1,48 @@
+package doctor
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"ldirectord/internal/runfile"
+)
+
+// kernelModules are the modules of the running kernel.
+type kernelModules struct {
+	listed string // their paths, as depmod(8) lists them; "": there is no list, as in most containers
+	loaded string // the folder with an entry for each loaded module
+}
+
+// maxModuleList bounds each list; that of a distribution's kernel has less than 1 MiB.
+const maxModuleList = 16 << 20
+
+// modulesHere reads the lists of the running kernel.
+func modulesHere() kernelModules {
+	release, _ := os.ReadFile("/proc/sys/kernel/osrelease")
+	return kernelModules{loaded: "/sys/module"}.read("/lib/modules/" + strings.TrimSpace(string(release)))
+}
+
+// read reads both lists of a folder, or none: with only one, the modules of the other would seem to be missing.
+func (m kernelModules) read(folder string) kernelModules {
+	for _, list := range []string{"modules.dep", "modules.builtin"} {
+		text, err := runfile.ReadFile(filepath.Join(folder, list), maxModuleList)
+		if err != nil {
+			m.listed = ""
+			return m
+		}
+		m.listed += string(text)
+	}
+	return m
+}
+
+// lacks reports whether a module is neither loaded nor available. Without a list no module counts as missing.
+func (m kernelModules) lacks(module string) bool {
+	if m.listed == "" || strings.Contains(m.listed, "/"+module+".ko") {
+		return false
+	}
+	_, err := os.Stat(filepath.Join(m.loaded, module))
+	return errors.Is(err, fs.ErrNotExist)
+}

@@ -1,0 +1,82 @@
+package doctor
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"syscall"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"ldirectord/internal/runfile"
+)
+
+// route is the route of packets to an address (ip route get).
+type route struct {
+	local   bool   // it ends on this machine
+	device  string // "" when there is no route
+	gateway bool   // by a router
+	mtu     int    // the largest packet in bytes; 0 if unknown
+	source  netip.Addr
+}
+
+// noRoute are the kernel's errors for an address without a route: there is none, or it is unreachable, prohibit or
+// blackhole.
+var noRoute = []error{syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.EACCES, syscall.EINVAL}
+
+// askRoute requests a route from the kernel (rtnetlink(7)). The zero route means no route.
+func askRoute(q routeQuery, devices []device) (route, error) {
+	answer, err := netlink.RouteGetWithOptions(q.to.AsSlice(), &netlink.RouteGetOptions{Mark: q.mark})
+	switch {
+	case slices.ContainsFunc(noRoute, func(no error) bool { return errors.Is(err, no) }):
+		return route{}, nil
+	case err != nil:
+		return route{}, fmt.Errorf("asking for the route to %s: %w", q.to, err)
+	case len(answer) == 0 || answer[0].Type != unix.RTN_LOCAL && answer[0].Type != unix.RTN_UNICAST:
+		return route{}, nil
+	}
+	best := answer[0]
+	source, _ := netip.AddrFromSlice(best.Src)
+	found := route{local: best.Type == unix.RTN_LOCAL, gateway: best.Gw != nil || best.Via != nil, mtu: best.MTU,
+		source: source.Unmap()}
+	for _, d := range devices {
+		if d.Index == best.LinkIndex {
+			found.device, found.mtu = d.Name, cmp.Or(best.MTU, d.MTU)
+		}
+	}
+	return found, nil
+}
+
+// device is a network interface.
+type device struct {
+	net.Interface                // HardwareAddr is empty if the device has no ARP
+	prefixes      []netip.Prefix // addresses with their prefix lengths
+}
+
+func (d device) is(flag net.Flags) bool { return d.Flags&flag != 0 }
+
+// has reports whether a device has an address, or an address in a network.
+func (d device) has(p netip.Prefix) bool {
+	return slices.ContainsFunc(d.prefixes, func(have netip.Prefix) bool { return p.Contains(have.Addr()) })
+}
+
+// devicesHere reads the interfaces.
+func devicesHere() ([]device, error) {
+	interfaces, err := net.Interfaces() // none with an error
+	var list []device
+	for _, i := range interfaces {
+		d := device{Interface: i}
+		addrs, _ := i.Addrs() // none if the device has gone
+		for _, a := range addrs {
+			if p, err := netip.ParsePrefix(a.String()); err == nil {
+				d.prefixes = append(d.prefixes, p)
+			}
+		}
+		list = append(list, d)
+	}
+	return list, runfile.While("reading the interfaces", err)
+}

@@ -1,0 +1,157 @@
+package doctor
+
+// This file finds problems between the director and its servers, and of servers on the director.
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"slices"
+
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/plan"
+	"ldirectord/parser"
+)
+
+// forwarding: answers of masqueraded servers are packets that the director forwards.
+func (x one) forwarding() {
+	for _, m := range x.Entries {
+		if m.Dest.Forward != lvs.Masq || x.routeTo(m).local {
+			continue
+		}
+		if setting := x.forwards(m); x.settings[setting] == "0" {
+			x.tell("forwarding", setting)
+		}
+	}
+}
+
+// forwards is the setting for forwarding a server's answers. For IPv4 the setting of the incoming device decides
+// (ip_forward sets all of them), for IPv6 the common one.
+func (x one) forwards(m *plan.Entry) string {
+	device := ofDevice(x.routeTo(m).device, forwards)
+	switch {
+	case m.Dest.Addr.Addr().Is6():
+		return forward6
+	case x.settings[device] == "" || x.settings[device] == "0" && x.settings[forward4] == "0":
+		return forward4
+	}
+	return device
+}
+
+// behindRouter: packets by gate can't pass a router, and neither can checks with announce.
+func (x one) behindRouter() {
+	more := ""
+	if isAnnounced(x.Service) {
+		more = "; with announce its checks stay on the link, so it is down"
+	}
+	for _, m := range x.Entries {
+		if m.Dest.Forward == lvs.Route && x.routeTo(m).gateway {
+			x.tell("gate-routed", m.Dest.Addr.Addr(), more)
+		}
+	}
+}
+
+// answers finds servers by gate or ipip that answer for the virtual address on the network.
+func (x one) answers() {
+	for _, p := range x.Addresses() {
+		for _, hardware := range x.neighbours[p.Addr()] {
+			server, known := x.serverWith(hardware)
+			switch {
+			case known:
+				x.tell("server-answers", server, p.Addr(), x.setUp(server))
+			case x.ends(p): // if the address is not here, it may be the active director's
+				x.tell("stranger-answers", hardware, p.Addr(), x.deviceOf(p.Addr()))
+			}
+		}
+	}
+}
+
+// serverWith returns the server with a hardware address: preferably one of the virtual service.
+func (x one) serverWith(hardware string) (addr netip.Addr, known bool) {
+	for _, s := range append([]*plan.Service{x.Service}, x.services...) {
+		for _, m := range s.Entries {
+			if addr = m.Dest.Addr.Addr(); slices.Contains(x.neighbours[addr], hardware) {
+				return addr, true
+			}
+		}
+	}
+	return netip.Addr{}, false
+}
+
+const (
+	maxPacket = 1500 // the size of a full packet on Ethernet
+	tunnel4   = "tunl0"
+)
+
+// tunnels: packets must fit into the tunnel, and packets out of it must not be dropped as forged.
+func (x one) tunnels() {
+	up := slices.ContainsFunc(x.devices, func(d device) bool { return d.Name == tunnel4 && d.is(net.FlagUp) })
+	for _, m := range x.Entries {
+		if m.Dest.Forward != lvs.Tunnel {
+			continue
+		}
+		r := x.routeTo(m)
+		if up && x.deviceSetting(tunnel4, reversePath) == "1" {
+			name := "tunnel-filter"
+			if r.local { // this machine is that server, for another director
+				name = "tunnel-filter here"
+			}
+			x.tell(name, tunnel4)
+		}
+		header := 20
+		if m.Dest.Addr.Addr().Is6() {
+			header = 40
+		}
+		if !r.local && r.mtu > 0 && r.mtu < maxPacket+header {
+			x.tell("tunnel-mtu", maxPacket, r.device, r.mtu, r.mtu-header-40, maxPacket+header)
+		}
+	}
+}
+
+// own: a server on the director itself gets packets unchanged with gate and ipip. A dead fallback server would
+// otherwise be noticed only when all others are down.
+func (x one) own() {
+	for _, m := range x.Entries {
+		silent := "own-server"
+		if m.Fallback {
+			silent = "sorry-server"
+		}
+		masq := m.Dest.Forward == lvs.Masq
+		switch local := x.routeTo(m).local; {
+		case local && masq && m.Dest.Addr.Addr().IsLoopback():
+			x.tell("masq-loopback", m.Name())
+		case local && !masq && x.listening != nil:
+			for _, to := range asked(x.Virtual) {
+				if !x.listening.accepts(to) {
+					x.tell(silent, m.Name(), to, to.Port())
+				}
+			}
+		}
+		if err := x.refused[m.Dest.Addr]; m.Fallback && err != nil {
+			x.tell("sorry-server refuses", m.Name(), reason(err))
+		}
+	}
+}
+
+// asked are the single addresses and ports of TCP that clients connect to.
+func asked(v *parser.Virtual) (list []netip.AddrPort) {
+	if v.Protocol == lvs.TCP && v.Addr.Port() != 0 {
+		return []netip.AddrPort{v.Addr}
+	}
+	for _, m := range v.Marking {
+		for _, r := range m.Ports {
+			if m.Dest.IsSingleIP() && m.Protocol == "tcp" && r.First == r.Last {
+				list = append(list, netip.AddrPortFrom(m.Dest.Addr(), r.First))
+			}
+		}
+	}
+	return list
+}
+
+// reason is the cause of a failed connection without its addresses.
+func reason(err error) string {
+	if op, is := errors.AsType[*net.OpError](err); is {
+		err = op.Err
+	}
+	return err.Error()
+}

@@ -1,0 +1,100 @@
+package doctor
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+
+	"ldirectord/checker/oracle"
+	"ldirectord/internal/notify"
+	"ldirectord/internal/notify/mail"
+	"ldirectord/internal/runfile"
+	"ldirectord/internal/subprocess"
+	"ldirectord/parser"
+)
+
+// The kinds of findings of JudgePrograms.
+const (
+	NoShell  = "missing-shell"
+	NoOracle = "missing-oracle"
+)
+
+// JudgePrograms finds programs of a configuration that this machine lacks: our own ones, and all programs if there is
+// no shell, as in an image that contains only ldirectord. Elsewhere a program may still be installed. The daemon starts
+// anyway.
+func JudgePrograms(cfg *parser.Config) parser.Diagnostics {
+	_, err := subprocess.FindOwn(oracle.Program)
+	found := judgePrograms(cfg, notify.Shell("")[0], mail.HasProgram())
+	return append(found, judgeOracle(cfg, err == nil)...)
+}
+
+func judgeOracle(cfg *parser.Config, installed bool) parser.Diagnostics {
+	if installed {
+		return nil
+	}
+	var f findings
+	for _, v := range cfg.Virtuals {
+		for _, check := range v.Checks() {
+			if check.Negotiates() && check.Service == "oracle" {
+				f.addAt(cmp.Or(check.At["service"], check.At["virtual"]), NoOracle, oracle.Program)
+			}
+		}
+	}
+	return f.diagnostics(cfg.Name)
+}
+
+func judgePrograms(cfg *parser.Config, sh string, canMail bool) parser.Diagnostics {
+	if _, err := exec.LookPath(sh); err == nil {
+		return nil
+	}
+	var f findings
+	eachCommand(cfg, func(directive, line string, at parser.Position) {
+		missing, instead := sh, ""
+		switch directive {
+		case "callback":
+			missing = lacking(line)
+		case "checkcommand":
+			return // tested below, because not every type runs it
+		case "onchange":
+			instead = "; webhook needs no shell"
+		}
+		if line != "" && missing != "" {
+			f.addAt(at, NoShell, missing, directive, instead)
+		}
+	})
+	for _, v := range cfg.Virtuals {
+		for kind, command := range map[string]string{parser.External: v.CheckCommand,
+			parser.ExternalPerl: "perl"} {
+			if at, written := v.At["checkcommand"]; written && runs(v, kind) && lacking(command) != "" {
+				f.addAt(at, NoShell, lacking(command), "checkcommand", "")
+			}
+		}
+		if v.Mail.To != "" && v.Mail.SMTP == "" && !canMail {
+			f.addAt(cmp.Or(v.At["emailalert"], cfg.Global.At["emailalert"]), NoShell+" mail")
+		}
+	}
+	return f.diagnostics(cfg.Name)
+}
+
+const maxFirstLine = 4 << 10 // bytes
+
+// lacking is the missing program for running a file: the file itself, or the interpreter in its first line; "" for
+// none.
+func lacking(path string) string {
+	if _, err := exec.LookPath(path); err != nil {
+		return path
+	}
+	file, err := runfile.OpenFile(path, os.O_RDONLY, 0)
+	if err != nil {
+		return ""
+	}
+	defer file.Close()
+	var interpreter string
+	_, err = fmt.Fscanf(io.LimitReader(file, maxFirstLine), "#!%s", &interpreter)
+	if _, missing := exec.LookPath(interpreter); err == nil && missing != nil {
+		return interpreter + " for " + path
+	}
+	return ""
+}

@@ -1,0 +1,204 @@
+package doctor
+
+// This file finds whether clients reach real servers at the virtual address, and why checks there can't be judged.
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"ldirectord/checker"
+	"ldirectord/checker/wire"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/plan"
+	"ldirectord/internal/printable"
+	throughIPVS "ldirectord/internal/viavip"
+	"ldirectord/ipvsctl"
+	"ldirectord/parser"
+)
+
+// Reach makes each of these checks through virtual addresses once.
+type Reach func(context.Context, []checker.Spec) (Reached, error)
+
+// Reached is how real servers answered checks at virtual addresses.
+type Reached map[checker.Spec]checker.Result
+
+// isThrough reports whether clients reach a server at the virtual address itself.
+func isThrough(m *plan.Entry) bool { return m.Dest.Forward != lvs.Masq && !m.Fallback }
+
+// waysOf returns TCP checks of a virtual service's servers by gate and ipip, through one of its addresses.
+func waysOf(s *plan.Service) (list []checker.Spec) {
+	to := asked(s.Config)
+	if len(to) == 0 {
+		return nil
+	}
+	virtual := cmp.Or(s.Config.CheckVIP, to[0].Addr())
+	for _, m := range s.Entries {
+		if !isThrough(m) {
+			continue
+		}
+		way := checker.Through{Virtual: virtual, Server: m.Dest.Addr.Addr(), Forward: m.Dest.Forward}
+		list = append(list, checker.Spec{
+			Type: parser.Connect, Protocol: lvs.TCP.String(), Through: way,
+			Timeout: 2 * probeTime, // the kernel sends a lost segment again after a second
+			Target:  netip.AddrPortFrom(way.Server, to[0].Port()),
+		})
+	}
+	return list
+}
+
+// reachable checks the servers. The error is the reason why a check is not possible.
+func reachable(ctx context.Context, reach Reach, ways []checker.Spec) (Reached, error) {
+	ways = ways[:min(len(ways), maxQuestions)]
+	answers, err := reach(ctx, ways)
+	for _, way := range ways {
+		if r := answers[way]; r.OK && r.Way == checker.WayVoid {
+			return answers, errors.New(r.Warning)
+		}
+	}
+	return answers, err
+}
+
+// reaches: clients get nothing from a server that does not answer at the virtual address.
+func (x one) reaches() {
+	var silent []checker.Spec
+	answered := false
+	for _, way := range waysOf(x.Service) {
+		r := x.reached[way]
+		if !r.OK && r.OwnAnswers {
+			silent = append(silent, way)
+		}
+		answered = answered || r.Way == checker.WayThrough && r.Cause != checker.Timeout
+		why := cmp.Or(r.Warning, r.Detail)
+		if r.Way == checker.WayVoid && strings.Contains(why, wire.Astray) {
+			x.tell("check-mark", why, fmt.Sprintf("%#x/%#x", ipvsctl.FirstPrivate, reserved))
+		}
+	}
+	if len(silent) == 0 {
+		return
+	}
+	vip := silent[0].Through.Virtual
+	if !answered && vip.Is6() && x.marks != nil && len(x.marks.Filters) > 0 {
+		for _, pass := range x.marks.Filters {
+			x.tell("check-filter firewall", vip, fmt.Sprintf(pass, vip))
+		}
+		return
+	}
+	// by firewall rules, which don't know IPVS connections
+	tracked := cmp.Or(x.settings[connections], "0") != "0"
+	if tracked && !answered && x.settings[vsConntrack] != "1" {
+		x.tell("check-firewall", vip)
+		if len(silent) > 1 {
+			return
+		}
+	}
+	for _, way := range silent {
+		server := way.Through.Server
+		at := netip.AddrPortFrom(vip, way.Target.Port())
+		x.tell("server-vip", server, at, x.reached[way].Cause, x.setUp(server))
+	}
+}
+
+// setUp is the command that sets up a real server for its virtual addresses.
+func (e *examination) setUp(server netip.Addr) string {
+	return fmt.Sprintf("ldirectord %s realserver-script %s | ssh root@%s sh -s start", printable.ShellWord(e.path),
+		server, server)
+}
+
+// through: the kernel needs a route to the virtual address before IPVS gets the packet. Answers must reach this
+// machine, and their source is the virtual address: by default the kernel drops them while it has that address itself,
+// as an active director does. Without checkvip only doctor checks there, and only where the address is now.
+func (x one) through() {
+	vip, unchecked := x.CheckVIP, "" // the names of findings without checkvip
+	checked := vip.IsValid()
+	here := checked
+	if checked {
+		x.routed(vip.Is6(), x.private...)
+		x.opened()
+	} else if all := x.Addresses(); len(all) > 0 {
+		vip, unchecked = all[0].Addr(), " unchecked"
+		here = x.daemon.Reach != nil && len(waysOf(x.Service)) > 0 && x.ends(single(vip))
+	}
+	here = here && vip.Is4()
+	there, known := x.routes[routeQuery{to: vip}]
+	out := x.routes[routeQuery{to: client()}]
+	for _, m := range x.Entries {
+		r := x.routeTo(m)
+		if !isThrough(m) || r.local || r.device == "" || !vip.IsValid() {
+			continue
+		}
+		if checked && known && there == (route{}) {
+			name := "check-route"
+			if slices.Contains(x.Announced(), vip) {
+				name = "check-route announced"
+			}
+			x.tell(name, vip, single(vip), r.device)
+		}
+		if r.source == vip {
+			x.tell("check-source", r.device, vip)
+		}
+		if out.gateway && out.source == vip {
+			x.tell("check-source gateway", out.device, vip)
+		}
+		martian, filtered := throughIPVS.Kernel{
+			Local: true, AcceptLocal: x.deviceSetting(r.device, acceptLocal) != "0",
+			Strict: x.deviceSetting(r.device, reversePath) == "1", Same: x.homeOf(vip) == r.device,
+		}.Drops()
+		if here && martian {
+			x.tell("check-martian"+unchecked, vip, r.device, ofDevice(r.device, acceptLocal))
+		}
+		if here && filtered {
+			x.tell("check-filter"+unchecked, vip, r.device, ofDevice(r.device, reversePath))
+		}
+	}
+}
+
+// reserved are the common bits of the marks of private services.
+const reserved = ^(ipvsctl.FirstPrivate ^ ipvsctl.LastPrivate)
+
+// opened: a packet from outside with the mark of a private service reaches any port of its real server.
+func (x one) opened() {
+	if x.marks == nil {
+		return
+	}
+	for _, r := range x.marks.Settings {
+		if r.Reaches(ipvsctl.FirstPrivate, reserved, x.CheckVIP.Is6()) {
+			x.tell("mark-reserved", r, fmt.Sprintf("%#x to %#x", ipvsctl.FirstPrivate, ipvsctl.LastPrivate))
+		}
+	}
+}
+
+// unseen recommends checkvip, once for a file that does not have it.
+func (e *examination) unseen() {
+	isUnseen := func(s *plan.Service) bool { return s.Config.WhyNotVIP() == "" && len(waysOf(s)) > 0 }
+	isChosen := func(s *plan.Service) bool { return s.Config.At["checkvip"].Line > 0 }
+	if i := slices.IndexFunc(e.services, isUnseen); i >= 0 && !slices.ContainsFunc(e.services, isChosen) {
+		e.of(e.services[i]).tell("no-checkvip")
+	}
+}
+
+// left: private services that belong to no running daemon. The next daemon of their file removes those that are
+// recorded.
+func (e *examination) left() {
+	left := slices.DeleteFunc(slices.Clone(e.private), func(mark uint32) bool { return e.daemon.Private[mark] })
+	if len(left) == 0 || len(e.services) == 0 {
+		return
+	}
+	marks := strings.Trim(fmt.Sprint(left), "[]")
+	const remove = "for mark in %s; do ipvsadm -D -f $mark 2>/dev/null || ipvsadm -D -f $mark -6; done"
+	e.of(e.services[0]).tell("check-left", marks, fmt.Sprintf(remove, marks))
+}
+
+// homeOf is the interface with an address, or on the route to it.
+func (e *examination) homeOf(addr netip.Addr) string {
+	for _, d := range e.devices {
+		if d.has(single(addr)) {
+			return d.Name
+		}
+	}
+	return e.routes[routeQuery{to: addr}].device
+}

@@ -1,0 +1,109 @@
+package doctor
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"ldirectord/internal/instance"
+	"ldirectord/internal/printable"
+	"ldirectord/parser"
+)
+
+// trust warns of files that other users may change although the daemon runs commands from them: the configuration and
+// its programs.
+func (f *findings) trust(cfg *parser.Config) {
+	known := map[string]bool{}
+	judge := func(at parser.Position, path, what string) {
+		if why, command := changeable(path); why != "" && !known[why] {
+			known[why] = true
+			f.addAt(at, "writable-file", why, what, command)
+		}
+	}
+	judge(parser.Position{}, cfg.Name, "this file, and with it what the daemon does")
+	eachCommand(cfg, func(directive, line string, at parser.Position) {
+		if directive != "execute" {
+			judge(at, programOf(line), "the "+directive)
+		}
+	})
+}
+
+// eachCommand calls f for each command line of a configuration, except execute, which names other configurations.
+func eachCommand(cfg *parser.Config, f func(directive, line string, at parser.Position)) {
+	named := func(directive, line string, places ...map[string]parser.Position) {
+		for _, place := range places {
+			if at, written := place[directive]; written {
+				f(directive, line, at)
+				return
+			}
+		}
+	}
+	g := cfg.Global
+	named("callback", g.Callback, g.At)
+	named("fallbackcommand", g.FallbackCommand, g.At)
+	named("execute", strings.Join(g.Execute, " "), g.At)
+	for _, v := range cfg.Virtuals {
+		named("checkcommand", v.CheckCommand, v.At)
+		named("fallbackcommand", v.FallbackCommand, v.At)
+		named("onchange", v.OnChange, v.At, g.At)
+	}
+}
+
+// programOf is the path of the program in a command line; "" if it is not found.
+func programOf(line string) string {
+	word, _, _ := strings.Cut(strings.TrimSpace(line), " ")
+	path, err := exec.LookPath(word)
+	if err != nil || !filepath.IsAbs(path) {
+		return ""
+	}
+	return path
+}
+
+// changeable returns how users other than root and the daemon's user may change or replace a file, and the command that
+// fixes it; "" if they can't.
+func changeable(path string) (why, command string) {
+	if path == "" {
+		return "", ""
+	}
+	path, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return "", "" // other findings report that
+	}
+	for parent := ""; ; path = parent {
+		why, command = openTo(path)
+		if parent = filepath.Dir(path); why != "" || parent == path {
+			return why, command
+		}
+	}
+}
+
+// openTo returns which users may write to a file or a folder, and the command that ends it; "" for none.
+func openTo(path string) (why, command string) {
+	var system unix.Statfs_t
+	if unix.Statfs(path, &system) == nil && system.Flags&unix.ST_RDONLY != 0 {
+		return "", "" // no user can, as with a ConfigMap
+	}
+	info, err := os.Lstat(path)
+	if err != nil {
+		return "", ""
+	}
+	owner, mode, others := info.Sys().(*syscall.Stat_t), info.Mode(), fs.FileMode(0o002)
+	if owner.Gid != 0 {
+		others = 0o022
+	}
+	sticky := mode.IsDir() && mode&fs.ModeSticky != 0
+	switch {
+	case owner.Uid != 0 && int(owner.Uid) != os.Geteuid():
+		return fmt.Sprintf("%s belongs to %s", path, instance.UserName(int(owner.Uid))), "chown root " +
+			printable.ShellWord(path)
+	case mode&others != 0 && !sticky:
+		return fmt.Sprintf("%s has mode %#o", path, mode.Perm()), "chmod go-w " + printable.ShellWord(path)
+	}
+	return "", ""
+}

@@ -1,0 +1,220 @@
+package fwmark
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"ldirectord/internal/subprocess"
+)
+
+// BackEnd is the part of the kernel in which a program keeps its rules. The programs of one back end do not see the
+// rules of the other, but packets pass both.
+type BackEnd string
+
+// The back ends.
+const (
+	Legacy BackEnd = "iptables-legacy"
+	NFT    BackEnd = "iptables-nft"
+	Native BackEnd = "nft" // rules that nft made, in tables that iptables does not read
+)
+
+// backEnds are those of iptables.
+var backEnds = []BackEnd{Legacy, NFT}
+
+// Machine has the rules that set and use firewall marks on this machine.
+type Machine struct {
+	BackEnd  BackEnd   // the back end of iptables; empty: not installed
+	Settings []Setting // rules for incoming packets
+	Outgoing []Setting // rules for packets that this machine sends
+	Routing  []RoutingRule
+	Filters  []string // commands that let an address, %s, pass a reverse path filter for IPv6
+	Other    BackEnd  // the other one of iptables, if it has rules in its mangle tables
+	Unread   []string // the unreadable parts, with reasons
+}
+
+// NothingSets reports whether no rule on this machine gives packets of a family that mark or a bit of it; false if some
+// rules could not be read.
+func (m Machine) NothingSets(mark uint32, ipv6 bool) bool {
+	return len(m.Unread) == 0 &&
+		!slices.ContainsFunc(m.Settings, func(s Setting) bool { return s.Gives(mark, ipv6) })
+}
+
+// Setting is a rule that sets the mark of packets: in PREROUTING or OUTPUT of the mangle table, in a chain
+// that it leads to, or in a chain of nft at that hook.
+type Setting struct {
+	BackEnd    BackEnd
+	IPv6       bool   // with Native: of an ip6 table
+	Chain      string // with Native: family, table and chain
+	Rule       string // as its program prints it; with Native: its handle
+	Mark, Mask uint32 // the bits in Mask are set to those of Mark; the others stay
+	Ours       bool   // in a chain of a daemon, this one or another; see Firewall.Owns
+	Restores   bool   // the bits in Mask are set to those of the connection's mark
+}
+
+// Gives reports whether packets of a family may have that mark by this rule: the bits that it sets are those of
+// the mark, and at least one of them is 1.
+func (s Setting) Gives(mark uint32, ipv6 bool) bool {
+	return s.isOf(ipv6) && !s.Restores && (s.Mark^mark)&s.Mask == 0 && s.Mark&s.Mask != 0
+}
+
+// isOf reports whether a rule sees packets of a family.
+func (s Setting) isOf(ipv6 bool) bool {
+	return s.IPv6 == ipv6 || s.BackEnd == Native && !strings.HasPrefix(s.Chain, "ip") // inet and netdev have both
+}
+
+// Reaches reports whether this rule may give packets of a family a mark that begins with these bits.
+func (s Setting) Reaches(mark, bits uint32, ipv6 bool) bool {
+	gives := s.Restores || (s.Mark^mark)&s.Mask&bits == 0
+	return s.isOf(ipv6) && gives && mark&s.Mask&bits != 0
+}
+
+// String describes the rule's effect on marks, and its place.
+func (s Setting) String() string {
+	does := "sets marks"
+	switch {
+	case s.Restores:
+		does = "restores the marks of connections"
+	case s.Mark&s.Mask == 0:
+		does = "takes marks off"
+	case s.Mask != wholeMark:
+		does = "sets some bits of marks"
+	}
+	return fmt.Sprintf("a rule in chain %s (%s) %s: %s", s.Chain, s.BackEnd, does, s.Rule)
+}
+
+// Diverts names a rule that may keep this machine's marked packets from the service for that mark; "" for none.
+func (m Machine) Diverts(mark uint32, ipv6 bool) string {
+	for _, s := range m.Outgoing {
+		if s.isOf(ipv6) {
+			return s.String()
+		}
+	}
+	for _, r := range m.Routing {
+		if r.Uses(mark, ipv6) {
+			return fmt.Sprintf("ip rule %d sends them to table %s", r.Priority, r.Table)
+		}
+	}
+	return ""
+}
+
+// RoutingRule is a rule of `ip rule` that uses marks.
+type RoutingRule struct {
+	IPv6       bool
+	Priority   int
+	Mark, Mask uint32
+	Table      string
+}
+
+// Uses reports whether packets of a family with that mark are routed by this rule.
+func (r RoutingRule) Uses(mark uint32, ipv6 bool) bool {
+	return r.IPv6 == ipv6 && (r.Mark^mark)&r.Mask == 0 && r.Mask != 0
+}
+
+// Owns reports whether a rule is in a chain of this daemon.
+func (f *Firewall) Owns(s Setting) bool { return number(s.Chain, f.families[0].prefix) > 0 }
+
+// Inspect changes nothing. Unreadable parts, also because ctx has ended, are in Unread.
+func Inspect(ctx context.Context) (m Machine) {
+	if path, err := subprocess.Find("iptables"); err == nil {
+		m.BackEnd = backEndOf(ctx, path)
+	}
+	for _, b := range backEnds {
+		for _, ipv6 := range []bool{false, true} {
+			m.readTable(ctx, b, ipv6)
+		}
+	}
+	if path, err := subprocess.Find("nft"); err == nil { // libnftables-json(5)
+		m.readJSON(ctx, "nft", m.parseNFT, path, "-j", "list", "ruleset")
+	}
+	m.ReadRouting(ctx)
+	return m
+}
+
+// backEndOf returns the back end of a program, or empty if unknown. Before version 1.8 there was only one.
+func backEndOf(ctx context.Context, path string) BackEnd {
+	version, err := run(ctx, path, "--version")
+	switch {
+	case err != nil:
+		return ""
+	case strings.Contains(version, "(nf_tables)"):
+		return NFT
+	}
+	return Legacy
+}
+
+// programOf keeps its rules in a back end.
+func programOf(b BackEnd, ipv6 bool) string {
+	return strings.Replace(string(b), "iptables", iptablesOf(ipv6), 1)
+}
+
+func (m *Machine) unread(what string, err error) {
+	m.Unread = append(m.Unread, fmt.Sprintf("%s: %v", what, err))
+}
+
+func (m *Machine) readTable(ctx context.Context, b BackEnd, ipv6 bool) {
+	name := programOf(b, ipv6)
+	path, err := subprocess.Find(name)
+	if err != nil && b == m.BackEnd { // before 1.8 the program was not called by its back end
+		path, err = subprocess.Find(iptablesOf(ipv6))
+	}
+	if err != nil {
+		return
+	}
+	table, err := listPresent(ctx, path, b, mangle, ipv6)
+	if err != nil {
+		m.unread(name, err)
+		return
+	}
+	if ipv6 {
+		raw, _ := listPresent(ctx, path, b, "raw", ipv6)
+		m.Filters = slices.Concat(m.Filters, raw.filters(name+" -t raw"), table.filters(name+" -t mangle"))
+	}
+	m.Settings = append(m.Settings, table.settings(prerouting, b, ipv6)...)
+	m.Outgoing = append(m.Outgoing, table.settings("OUTPUT", b, ipv6)...)
+	for _, rules := range table {
+		if b != m.BackEnd && len(rules) > 0 {
+			m.Other = b
+		}
+	}
+}
+
+// settings returns the rules that set marks in a chain and in the chains that it jumps to.
+func (l listing) settings(from string, b BackEnd, ipv6 bool) (list []Setting) {
+	for _, chain := range l.reachable(from) {
+		for _, rule := range l[chain] {
+			if s, ok := markOf(rule); ok {
+				s.BackEnd, s.IPv6, s.Chain, s.Rule = b, ipv6, chain, rule
+				s.Ours = strings.HasPrefix(chain, everyDaemon)
+				list = append(list, s)
+			}
+		}
+	}
+	return list
+}
+
+// filters returns the commands of Filters for a table of ip6tables.
+func (l listing) filters(table string) (list []string) {
+	looksBack := func(rule string) bool { return slices.Contains(words(rule), "rpfilter") }
+	for _, chain := range l.reachable(prerouting) {
+		if slices.ContainsFunc(l[chain], looksBack) {
+			list = append(list, fmt.Sprintf("%s -I %s -s %%s -j ACCEPT", table, chain))
+		}
+	}
+	return list
+}
+
+// markOf returns the effect of a rule of `iptables -S` on the mark.
+func markOf(rule string) (s Setting, ok bool) {
+	switch target(rule) {
+	case "MARK", "TPROXY":
+		s.Mark, s.Mask, ok = parseMark(after(rule, "--set-xmark", "--set-mark", "--tproxy-mark"))
+	case "CONNMARK":
+		if s.Restores = slices.Contains(words(rule), "--restore-mark"); s.Restores {
+			_, s.Mask, ok = parseMark("0/" + cmp.Or(after(rule, "--nfmask"), "0xffffffff"))
+		}
+	}
+	return s, ok
+}

@@ -1,0 +1,126 @@
+package fwmark
+
+import (
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"ldirectord/internal/lvs"
+)
+
+func TestLinesOfRules(t *testing.T) {
+	for _, c := range []struct {
+		rule string
+		want []string
+	}{
+		{"8 192.0.2.10 tcp 80", []string{"-d 192.0.2.10/32 -p tcp --dport 80 -j MARK --set-mark 8"}},
+		{"8 192.0.2.10 tcp 443,80", []string{"-d 192.0.2.10/32 -p tcp -m multiport --dports 80,443 -j MARK --set-mark 8"}},
+		{"8 192.0.2.10 udp 5060,10000:20000", []string{"-d 192.0.2.10/32 -p udp -m multiport --dports 5060,10000:20000 -j MARK --set-mark 8"}},
+		{"8 192.0.2.10 udp 10000:20000", []string{"-d 192.0.2.10/32 -p udp --dport 10000:20000 -j MARK --set-mark 8"}},
+		{"8 192.0.2.10 sctp 80,70:90,85:95", []string{"-d 192.0.2.10/32 -p sctp --dport 70:95 -j MARK --set-mark 8"}},
+		{"8 192.0.2.10 tcp all", []string{"-d 192.0.2.10/32 -p tcp -j MARK --set-mark 8"}},
+		{"8 192.0.2.10 tcp 0:65535", []string{"-d 192.0.2.10/32 -p tcp -j MARK --set-mark 8"}},
+		{"8 192.0.2.10/24 all all", []string{"-d 192.0.2.0/24 -j MARK --set-mark 8"}},
+		{"4294967295 0.0.0.0/0 udp 53", []string{"-p udp --dport 53 -j MARK --set-mark 4294967295"}},
+		{"8 2001:db8::10 tcp 80", []string{"-d 2001:db8::10/128 -p tcp --dport 80 -j MARK --set-mark 8"}},
+		{"8 192.0.2.10 tcp 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16", []string{
+			"-d 192.0.2.10/32 -p tcp -m multiport --dports 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15 -j MARK --set-mark 8",
+			"-d 192.0.2.10/32 -p tcp --dport 16 -j MARK --set-mark 8"}},
+		{"8 192.0.2.10 tcp 1,2,3,4,5,6,7,8,9,10,11,12,13,14,20:30", []string{
+			"-d 192.0.2.10/32 -p tcp -m multiport --dports 1,2,3,4,5,6,7,8,9,10,11,12,13,14 -j MARK --set-mark 8",
+			"-d 192.0.2.10/32 -p tcp --dport 20:30 -j MARK --set-mark 8"}},
+	} {
+		r := rule(t, c.rule)
+		got := linesOf([]lvs.MarkRule{r, r}, r.Dest.Addr().Is6())
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s:\n%s, want\n%s", c.rule, strings.Join(got, "\n"), strings.Join(c.want, "\n"))
+		}
+		if other := linesOf([]lvs.MarkRule{r}, !r.Dest.Addr().Is6()); other != nil {
+			t.Errorf("%s: in the other family too: %q", c.rule, other)
+		}
+	}
+}
+
+func TestLaterOfTwoEqualRulesStays(t *testing.T) {
+	lines := linesOf(rules(t, "1 192.0.2.10 tcp 80", "2 192.0.2.0/24 tcp 80", "1 192.0.2.10 tcp 80"), false)
+	want := []string{"-d 192.0.2.0/24 -p tcp --dport 80 -j MARK --set-mark 2", "-d 192.0.2.10/32 -p tcp --dport 80 -j MARK --set-mark 1"}
+	if !slices.Equal(lines, want) {
+		t.Errorf("%q", lines)
+	}
+}
+
+// Every known form in which iptables prints a rule is recognised.
+func TestPrintedRulesAreRecognised(t *testing.T) {
+	for printed, want := range map[string]string{
+		"-d 192.0.2.10/32 -p tcp -m tcp --dport 80 -j MARK --set-xmark 0x8/0xffffffff":                        "8 192.0.2.10 tcp 80",
+		"-d 192.0.2.10/32 -p 6 -m tcp --dport 80 -j MARK --set-xmark 0x8/0xffffffff":                          "8 192.0.2.10 tcp 80",
+		"-d 192.0.2.10 -p tcp -m tcp --dport 80 -j MARK --set-mark 0x8":                                       "8 192.0.2.10 tcp 80",
+		"-d 192.0.2.10/32 -p tcp -m multiport --dports 443,80,1000:2000 -j MARK --set-xmark 0x8/0xffffffff":   "8 192.0.2.10 tcp 80,443,1000:2000",
+		"-d 192.0.2.10/32 -p sctp -m sctp --dport 5060:5070 -j MARK --set-xmark 0x8/0xffffffff":               "8 192.0.2.10 sctp 5060:5070",
+		"-d 192.0.2.10/32 -p tcp -m tcp -j MARK --set-xmark 0x8/0xffffffff":                                   "8 192.0.2.10 tcp all",
+		"-d 192.0.2.10/32 -j MARK --set-xmark 0xffffffff/0xffffffff":                                          "4294967295 192.0.2.10 all all",
+		"-j MARK --set-xmark 0xffffffff/0xffffffff":                                                           "4294967295 0.0.0.0/0 all all",
+		"-d 2001:db8::10/128 -p udp -m udp --dport 10000:20000 -j MARK --set-xmark 0x8/0xffffffff":            "8 2001:db8::10 udp 10000:20000",
+		"-d 2001:db8::10/128 -p udp -m multiport --dports 5060,10000:20000 -j MARK --set-xmark 8/0xffffffff ": "8 2001:db8::10 udp 5060,10000:20000",
+	} {
+		r := rule(t, want)
+		if lines := linesOf([]lvs.MarkRule{r}, r.Dest.Addr().Is6()); normal(printed) != lines[0] {
+			t.Errorf("%s\nis %s\nwant %s", printed, normal(printed), lines[0])
+		}
+	}
+}
+
+// A rule with anything more or less than ours is not taken for ours.
+func TestForeignRulesAreNotTakenForOurs(t *testing.T) {
+	for _, foreign := range []string{
+		"",
+		"-j MARK",
+		"-d 192.0.2.10/32 -j ACCEPT",
+		"! -d 192.0.2.10/32 -j MARK --set-xmark 0x8/0xffffffff",
+		"-d 192.0.2.10/32 -i eth0 -j MARK --set-xmark 0x8/0xffffffff",
+		"-d 192.0.2.10/32 -j MARK --set-xmark 0x8/0xff",
+		"-d 192.0.2.10/32 -j MARK --set-xmark 0x8/0xffffffff extra",
+		"-d 192.0.2.10/32 -p tcp -m tcp ! --dport 80 -j MARK --set-xmark 0x8/0xffffffff",
+		"-d 192.0.2.10/32 -p tcp -m tcp --sport 80 -j MARK --set-xmark 0x8/0xffffffff",
+		`-d 192.0.2.10/32 -m comment --comment "-p tcp" -j MARK --set-xmark 0x8/0xffffffff`,
+		"-d 192.0.2.10/32 -j CONNMARK --restore-mark --nfmask 0xffffffff --ctmask 0xffffffff",
+	} {
+		if got := normal(foreign); got != foreign {
+			t.Errorf("%s\nis taken for %s", foreign, got)
+		}
+	}
+}
+
+func TestWordsHeedQuotes(t *testing.T) {
+	got := words(`-m comment --comment "hello \"w\" \\ x" -j  MARK ""`)
+	want := []string{"-m", "comment", "--comment", `hello "w" \ x`, "-j", "MARK", ""}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// Each random rule is recognised when it is printed.
+func TestRandomRulesAreRecognised(t *testing.T) {
+	random := rand.New(rand.NewPCG(5, 3))
+	for range 2000 {
+		for _, l := range linesOf(randomRules(random), false) {
+			if got := normal(printed(l)); got != l {
+				t.Fatalf("%s\nprinted %s\nread as %s", l, printed(l), got)
+			}
+		}
+	}
+}
+
+func FuzzNormal(f *testing.F) {
+	f.Add("-d 192.0.2.10/32 -p tcp -m multiport --dports 80,443 -j MARK --set-xmark 0x8/0xffffffff")
+	f.Add(`-m comment --comment "a \" b" -j MARK --set-mark 1`)
+	f.Add("-p sctp --dport 1:65535 -j MARK --set-mark 0x1")
+	f.Fuzz(func(t *testing.T, text string) {
+		once := normal(text)
+		if twice := normal(once); twice != once {
+			t.Errorf("%q becomes %q, then %q", text, once, twice)
+		}
+		markOf(text)
+	})
+}

@@ -1,0 +1,43 @@
+package fwmark
+
+import (
+	"context"
+	"maps"
+	"os"
+	"slices"
+
+	"ldirectord/internal/subprocess"
+)
+
+// SourceNAT is a rule that translates the sources of packets (iptables-extensions(8): SNAT, MASQUERADE), as iptables
+// prints it; "" for none. It reads existing tables, and loads none.
+func SourceNAT(ctx context.Context) (rule string, err error) {
+	_, noNFT := os.Stat("/sys/module/nf_tables")
+	for _, b := range backEnds {
+		for _, ipv6 := range []bool{false, true} {
+			path, err := subprocess.Find(programOf(b, ipv6))
+			if err != nil || b == NFT && noNFT != nil {
+				continue // no daemon here sets such rules
+			}
+			table, err := listPresent(ctx, path, b, "nat", ipv6)
+			if err != nil {
+				return "", err
+			}
+			if rule := sourceNAT(table); rule != "" {
+				return rule, nil
+			}
+		}
+	}
+	return "", nil
+}
+
+func sourceNAT(table listing) string {
+	for _, chain := range slices.Sorted(maps.Keys(table)) {
+		for _, rule := range table[chain] {
+			if to := target(rule); to == "SNAT" || to == "MASQUERADE" {
+				return rule
+			}
+		}
+	}
+	return ""
+}

@@ -1,0 +1,47 @@
+// Package fwmark keeps the mangle rules that set the firewall marks of packets (iptables-extensions(8), MARK), in a
+// chain of its own.
+package fwmark
+
+import (
+	"cmp"
+	"slices"
+
+	"ldirectord/internal/lvs"
+)
+
+// mergePorts sorts ranges and joins overlapping ones; nil means every port.
+func mergePorts(ports []lvs.Ports) []lvs.Ports {
+	sorted := slices.SortedFunc(slices.Values(ports),
+		func(a, b lvs.Ports) int { return cmp.Compare(a.First, b.First) })
+	var merged []lvs.Ports
+	for _, p := range sorted {
+		if last := len(merged) - 1; last >= 0 && p.First <= merged[last].Last {
+			merged[last].Last = max(merged[last].Last, p.Last)
+			continue
+		}
+		merged = append(merged, p)
+	}
+	if slices.Equal(merged, []lvs.Ports{{First: 0, Last: 65535}}) {
+		return nil
+	}
+	return merged
+}
+
+// splitPorts divides a list by the limit of multiport, 15 ports, of which a range counts as two (XT_MULTI_PORTS in
+// linux/netfilter/xt_multiport.h). An empty list gives one empty part.
+func splitPorts(ports []lvs.Ports) [][]lvs.Ports {
+	const maxSlots = 15
+	parts, used := [][]lvs.Ports{nil}, 0
+	for _, p := range ports {
+		slots := 1
+		if p.First != p.Last {
+			slots = 2
+		}
+		if used+slots > maxSlots {
+			parts, used = append(parts, nil), 0
+		}
+		parts[len(parts)-1] = append(parts[len(parts)-1], p)
+		used += slots
+	}
+	return parts
+}

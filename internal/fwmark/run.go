@@ -1,0 +1,48 @@
+package fwmark
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"ldirectord/internal/printable"
+	"ldirectord/internal/subprocess"
+)
+
+// A program must exit within patience, and may print at most maxOutput: ten thousand rules take 1 MB.
+const (
+	patience  = 10 * time.Second
+	maxOutput = 16 << 20
+	maxError  = 1 << 10
+)
+
+// run returns a program's output. Its error has the program's error text.
+func run(ctx context.Context, path string, args ...string) (string, error) {
+	out := &subprocess.Output{Max: maxOutput}
+	complaint := &subprocess.Output{Max: maxError}
+	err := subprocess.Run(ctx, subprocess.Command{
+		Argv: append([]string{path}, args...), Limit: patience, Stdout: out, Stderr: complaint,
+	})
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit) && len(complaint.Text) > 0:
+		err = errors.New(oneLine(string(complaint.Text)))
+	case err == nil && out.Cut:
+		err = fmt.Errorf("printed more than %d MB", maxOutput>>20)
+	}
+	if err != nil {
+		return "", fmt.Errorf("%s %s: %w", filepath.Base(path), strings.Join(args, " "), err)
+	}
+	return string(out.Text), nil
+}
+
+// oneLine formats a program's error text for a message: its lines joined, cut to maxError bytes.
+func oneLine(text string) string {
+	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' }), "; ")
+	start, _ := printable.Cut(text, maxError)
+	return start
+}

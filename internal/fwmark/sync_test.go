@@ -1,0 +1,365 @@
+package fwmark
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/netip"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"ldirectord/internal/lvs"
+)
+
+const daemon = "/etc/ha.d/ldirectord.cf"
+
+// firewall has its IPv4 rules in f, and IPv6 rules in tables of its own.
+func firewall(f *fakeTables) *Firewall { return open(daemon, f, newFake()) }
+
+func mustSync(t testing.TB, f *Firewall, want []lvs.MarkRule) []string {
+	t.Helper()
+	found, err := f.Sync(t.Context(), want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func TestSyncSetsChangesAndRemoves(t *testing.T) {
+	table := newFake()
+	table.chains[prerouting] = []string{"-i eth1 -j DROP"}
+	f := firewall(table)
+	for _, want := range [][]lvs.MarkRule{
+		nil,
+		rules(t, "8 192.0.2.10 tcp 80,443"),
+		rules(t, "8 192.0.2.10 tcp 80,443", "9 192.0.2.11 udp 53"),
+		rules(t, "9 192.0.2.11 udp 53", "8 192.0.2.10 tcp 80,443"),
+		rules(t, "10 192.0.2.10 tcp 443,80"),
+		nil,
+	} {
+		for range 2 { // the second time there is no change to make
+			if found := mustSync(t, f, want); len(found) > 0 {
+				t.Errorf("reports its own work: %q", found)
+			}
+			table.mustHave(t, daemon, want)
+		}
+	}
+	if want := (listing{prerouting: {"-i eth1 -j DROP"}, "OUTPUT": {}}); fmt.Sprint(table.chains) != fmt.Sprint(
+		want) {
+		t.Errorf("left: %v", table.chains)
+	}
+}
+
+// A Sync without a change lists the rules once. If there are no rules and the last Sync left none, it lists nothing.
+func TestSyncCostsOneListing(t *testing.T) {
+	table := newFake()
+	f := firewall(table)
+	cost := func(want []lvs.MarkRule) (lists, steps int) {
+		lists, steps = table.lists, table.steps
+		mustSync(t, f, want)
+		return table.lists - lists, table.steps - steps
+	}
+	some := rules(t, "8 192.0.2.10 tcp 80")
+	for i, c := range []struct {
+		want         []lvs.MarkRule
+		lists, steps int
+	}{{nil, 1, 0}, {nil, 0, 0}, {some, 2, 3}, {some, 1, 0}, {nil, 2, 3}, {nil, 0, 0}} {
+		if lists, steps := cost(c.want); lists != c.lists || steps != c.steps {
+			t.Errorf("round %d: %d listings and %d steps, want %d and %d", i+1, lists, steps, c.lists,
+				c.steps)
+		}
+	}
+}
+
+// When two rules match a packet, the later one sets its mark.
+func TestOrderOfRulesIsKept(t *testing.T) {
+	table := newFake()
+	mustSync(t, firewall(table), rules(t, "1 192.0.2.0/24 all all", "2 192.0.2.10 tcp 80"))
+	if got := table.mark(packet{netip.MustParseAddr("192.0.2.10"), "tcp", 80}); got != 2 {
+		t.Errorf("mark %d, want 2", got)
+	}
+}
+
+func TestFamiliesAreApart(t *testing.T) {
+	ipv4, ipv6 := newFake(), newFake()
+	f := open(daemon, ipv4, ipv6)
+	ipv4.refuse = "sctp"
+	_, err := f.Sync(t.Context(), rules(t, "8 192.0.2.10 sctp 80", "8 2001:db8::10 tcp 80"))
+	if err == nil || !strings.Contains(err.Error(), "IPv4 mark rules: ") {
+		t.Errorf("error %v", err)
+	}
+	ipv4.mustHave(t, daemon, nil)
+	if got := ipv6.mark(packet{netip.MustParseAddr("2001:db8::10"), "tcp", 80}); got != 8 {
+		t.Errorf("IPv6 has mark %d although only IPv4 failed", got)
+	}
+}
+
+func TestRefusedRulesChangeNothing(t *testing.T) {
+	table := newFake()
+	f := firewall(table)
+	before := rules(t, "8 192.0.2.10 tcp 80")
+	mustSync(t, f, before)
+	table.refuse = "multiport"
+	if _, err := f.Sync(t.Context(), rules(t, "9 192.0.2.10 udp 53", "8 192.0.2.10 tcp 80,443")); err == nil {
+		t.Error("no error for a rule that the kernel refuses")
+	}
+	table.mustHave(t, daemon, before)
+	table.refuse = ""
+	mustSync(t, f, before)
+	table.mustHave(t, daemon, before)
+}
+
+func TestDaemonsOfOtherNamesAreLeftAlone(t *testing.T) {
+	table := newFake()
+	one, two := open("one", table, newFake()), open("two", table, newFake())
+	first, second := rules(t, "1 192.0.2.1 tcp 80"), rules(t, "2 192.0.2.2 tcp 80")
+	for range 3 {
+		if found := slices.Concat(mustSync(t, one, first), mustSync(t, two, second)); len(found) > 0 {
+			t.Fatalf("they disturb each other: %q", found)
+		}
+	}
+	steps := table.steps
+	mustSync(t, one, first)
+	mustSync(t, two, second)
+	if table.steps != steps {
+		t.Error("they fight for the first place")
+	}
+	mustSync(t, one, nil)
+	table.mustHave(t, "two", second)
+}
+
+// Changes that others made to our chain are reported, and repaired by the next Sync.
+func TestDamageIsReportedAndRepaired(t *testing.T) {
+	want := rules(t, "8 192.0.2.10 tcp 80,443", "9 192.0.2.11 udp 53")
+	chain := chainPrefix(daemon) + "1"
+	first, second := "-d 192.0.2.10/32 -p tcp -m multiport --dports 80,443 -j MARK --set-mark 8",
+		"-d 192.0.2.11/32 -p udp --dport 53 -j MARK --set-mark 9"
+	stray := "-j MARK --set-xmark 0x63/0xffffffff"
+	for _, c := range []struct {
+		name    string
+		do      func(listing)
+		reports []string
+	}{
+		{"nothing", func(listing) {}, nil},
+		{"a rule deleted", func(l listing) { l[chain] = l[chain][1:] },
+			[]string{fmt.Sprintf("IPv4: the rule %q was missing in chain %s", first, chain)}},
+		{"the chain flushed", func(l listing) { l[chain] = nil },
+			[]string{"IPv4: chain " + chain + " was empty"}},
+		{"a rule added", func(l listing) { l[chain] = append(l[chain], stray) },
+			[]string{fmt.Sprintf("IPv4: the rule %q was in chain %s, and is not our rule", normal(stray),
+				chain)}},
+		{"a rule twice", func(l listing) { l[chain] = append(l[chain], l[chain][1]) },
+			[]string{fmt.Sprintf("IPv4: the rule %q was twice in chain %s", second, chain)}},
+		{"another order", func(l listing) { slices.Reverse(l[chain]) },
+			[]string{"IPv4: the rules of chain " + chain + " were in another order"}},
+		{"the jump deleted", func(l listing) { l[prerouting] = nil },
+			[]string{"IPv4: the jump to chain " + chain + " was gone"}},
+		{"the jump doubled", func(l listing) { l[prerouting] = append(l[prerouting], "-j "+chain) },
+			[]string{"IPv4: the jump to chain " + chain + " was there twice"}},
+		{"the jump on a condition", func(l listing) { l[prerouting] = []string{"-i eth0 -j " + chain} },
+			[]string{"IPv4: the jump to chain " + chain + ` had become "-i eth0 -j ` + chain + `"`}},
+		{"a rule before the jump",
+			func(l listing) { l[prerouting] = slices.Insert(l[prerouting], 0, "-p tcp -j ACCEPT") },
+			[]string{`IPv4: the rule "-p tcp -j ACCEPT" was before the jump to our chain`}},
+		{"everything flushed", func(l listing) { l[chain], l[prerouting] = nil, nil },
+			[]string{"IPv4: the jump to chain " + chain + " was gone", "IPv4: chain " + chain +
+				" was empty"}},
+		{"the chain removed", func(l listing) { delete(l, chain); l[prerouting] = nil },
+			[]string{"IPv4: our chain was gone"}},
+		{"another generation", func(l listing) { l[chainPrefix(daemon)+"7"] = nil },
+			[]string{"IPv4: chain " + chainPrefix(daemon) + "7 was left over, without a jump"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			table := newFake()
+			f := firewall(table)
+			mustSync(t, f, want)
+			c.do(table.chains)
+			if found := mustSync(t, f, want); !reflect.DeepEqual(found, c.reports) {
+				t.Errorf("reported\n%s\nwant\n%s", strings.Join(found, "\n"),
+					strings.Join(c.reports, "\n"))
+			}
+			table.mustHave(t, daemon, want)
+			if found := mustSync(t, f, want); found != nil {
+				t.Errorf("reported again: %q", found)
+			}
+		})
+	}
+}
+
+// A foreign rule that jumps to our chain is left as it is. The chain stays for it, but empty, and the error names the
+// reason.
+func TestForeignUseOfOurChainIsAnError(t *testing.T) {
+	table := newFake()
+	f := firewall(table)
+	mustSync(t, f, rules(t, "8 192.0.2.10 tcp 80"))
+	table.chains["OUTPUT"] = []string{"-j " + chainPrefix(daemon) + "1"}
+	want := rules(t, "8 192.0.2.10 tcp 443")
+	_, err := f.Sync(t.Context(), want)
+	if err == nil || !strings.Contains(err.Error(), "a rule of chain OUTPUT leads to it") {
+		t.Errorf("error %v", err)
+	}
+	if got := table.mark(packet{netip.MustParseAddr("192.0.2.10"), "tcp", 443}); got != 8 {
+		t.Errorf("the wanted rules are not there: mark %d", got)
+	}
+	table.chains["OUTPUT"] = nil
+	mustSync(t, f, want)
+	table.mustHave(t, daemon, want)
+}
+
+// A change from any rules to any others is killed at every step. A packet that is marked before and after is never
+// unmarked, its mark changes at most once, and the next Sync sets the right rules, whatever they are.
+func TestKilledAtEveryStep(t *testing.T) {
+	random := rand.New(rand.NewPCG(5, 1))
+	for range 30 {
+		from, to, then := randomRules(random), randomRules(random), randomRules(random)
+		for kill := 1; ; kill++ {
+			table := newFake()
+			table.chains[prerouting] = []string{"-i eth1 -j DROP"}
+			mustSync(t, firewall(table), from)
+			table.steps, table.killAt = 0, kill
+			check := watch(t, table, to)
+			_, err := firewall(table).Sync(t.Context(), to)
+			check()
+			table.killAt = 0
+			if kill%2 == 0 { // half of the time the next run sets other rules
+				then = to
+			}
+			check = watch(t, table, then)
+			mustSync(t, firewall(table), then)
+			check()
+			table.mustHave(t, daemon, then)
+			if err == nil {
+				break // the change finished before it was killed
+			}
+			if !errors.Is(err, errKilled) {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// watch checks the mark of every packet after every step, until the returned function is called.
+func watch(t *testing.T, table *fakeTables, want []lvs.MarkRule) func() {
+	before := map[packet]uint32{}
+	for _, p := range packets() {
+		before[p] = table.mark(p)
+	}
+	changed := map[packet]bool{}
+	table.watcher = func(step string) {
+		for p, old := range before {
+			now, wanted := table.mark(p), markWanted(want, p)
+			switch {
+			case old != 0 && wanted != 0 && now == 0:
+				t.Fatalf("after %s: %v lost its mark %d, wanted %d\n%v", step, p, old, wanted,
+					table.chains)
+			case now != old && now != wanted:
+				t.Fatalf("after %s: %v has mark %d, neither %d nor %d\n%v", step, p, now, old, wanted,
+					table.chains)
+			case changed[p] && now != wanted:
+				t.Fatalf("after %s: %v went back to mark %d from %d\n%v", step, p, now, wanted,
+					table.chains)
+			case wanted != 0 && now != wanted && strings.HasPrefix(step, "-I "+prerouting):
+				t.Fatalf("after %s: %v has mark %d, not yet %d\n%v", step, p, now, wanted, table.chains)
+			}
+			changed[p] = changed[p] || now != old
+		}
+	}
+	return func() { table.watcher = nil }
+}
+
+var (
+	someDests = []string{"192.0.2.10/32", "192.0.2.11/32", "192.0.2.0/24", "0.0.0.0/0"}
+	somePorts = []uint16{53, 80, 443, 8080}
+)
+
+func packets() []packet {
+	var all []packet
+	for _, dest := range []string{"192.0.2.10", "192.0.2.11", "192.0.2.12", "198.51.100.1"} {
+		for _, protocol := range []string{"tcp", "udp", "sctp"} {
+			for _, port := range somePorts {
+				all = append(all, packet{netip.MustParseAddr(dest), protocol, port})
+			}
+		}
+	}
+	return all
+}
+
+func randomRules(random *rand.Rand) []lvs.MarkRule {
+	all := make([]lvs.MarkRule, random.IntN(4))
+	for i := range all {
+		r := lvs.MarkRule{
+			Mark: 1 + random.Uint32N(3),
+			Packets: lvs.Packets{
+				Dest:     netip.MustParsePrefix(someDests[random.IntN(len(someDests))]),
+				Protocol: []string{"tcp", "udp", "sctp", "all"}[random.IntN(4)],
+			},
+		}
+		if r.Protocol != "all" {
+			for range random.IntN(4) {
+				first := somePorts[random.IntN(len(somePorts))]
+				r.Ports = append(r.Ports,
+					lvs.Ports{First: first, Last: first + uint16(random.IntN(2)*400)})
+			}
+		}
+		all[i] = r
+	}
+	return all
+}
+
+// One daemon changes many times between random rules, which are damaged in between.
+func TestRandomRulesAndDamage(t *testing.T) {
+	random := rand.New(rand.NewPCG(5, 2))
+	table := newFake()
+	f := firewall(table)
+	var before []lvs.MarkRule
+	for range 500 {
+		want := randomRules(random)
+		hurt := random.IntN(2) == 0 && len(before) > 0
+		if hurt {
+			damageAtRandom(random, table.chains)
+		}
+		found := mustSync(t, f, want)
+		if !hurt && found != nil {
+			t.Fatalf("reports its own work: %q", found)
+		}
+		table.mustHave(t, daemon, want)
+		before = want
+	}
+}
+
+func damageAtRandom(random *rand.Rand, chains listing) {
+	names := slices.Sorted(maps.Keys(chains))
+	chain := names[random.IntN(len(names))]
+	switch rules := chains[chain]; {
+	case len(rules) > 0 && random.IntN(2) == 0:
+		i := random.IntN(len(rules))
+		chains[chain] = slices.Delete(rules, i, i+1)
+	case strings.HasPrefix(chain, everyDaemon):
+		chains[chain] = append(rules, "-j MARK --set-xmark 0x63/0xffffffff")
+	case chain == prerouting:
+		chains[chain] = slices.Insert(rules, 0, "-i eth1 -j DROP")
+	}
+}
+
+// A Sync that is cancelled is finished by the next one.
+func TestSyncEndsWithItsContext(t *testing.T) {
+	table := newFake()
+	f := open(daemon, endless{table}, newFake())
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := f.Sync(ctx, rules(t, "8 192.0.2.10 tcp 80")); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// endless lists rules until the context ends.
+type endless struct{ *fakeTables }
+
+func (endless) list(ctx context.Context, _ bool) (listing, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}

@@ -1,0 +1,36 @@
+package fwmark
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"ldirectord/internal/subprocess"
+)
+
+// Try returns why no mark of a family can be set here, and the command that selects another program; "" for none. It
+// tests by adding a chain without a jump, and removes the chain.
+func Try(ctx context.Context, ipv6 bool) (fix string, err error) {
+	name := iptablesOf(ipv6)
+	if err = try(ctx, name, ipv6); err == nil || passing(err) { // another program may be setting marks
+		return "", nil
+	}
+	for _, b := range backEnds {
+		if path, _ := subprocess.Find(programOf(b, ipv6)); path != "" && try(ctx, path, ipv6) == nil {
+			return fmt.Sprintf("update-alternatives --set %s %s", name, path), err
+		}
+	}
+	return "", err
+}
+
+func try(ctx context.Context, program string, ipv6 bool) error {
+	f, chain := family{tables: &xtables{program: program, ipv6: ipv6}}, fmt.Sprintf("ldirectord-%d", os.Getpid())
+	_, err := f.run(ctx, []command{
+		{option: newChain, chain: chain},
+		{option: appendRule, chain: chain, rule: "-j MARK --set-mark 1"},
+	})
+	if err == nil { // else run has removed it
+		_, err = f.run(context.WithoutCancel(ctx), []command{{option: removeChain, chain: chain}})
+	}
+	return err
+}

@@ -1,0 +1,245 @@
+// Package history keeps the recent history of one real server: results of its checks, and what followed. Equal results
+// in a row are one record, so that months of successes take as much memory as one. It decides nothing.
+package history
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unsafe"
+
+	"ldirectord/checker"
+	"ldirectord/checker/wire"
+	"ldirectord/internal/printable"
+)
+
+// Limits of a History.
+const (
+	// the largest size of a History in bytes, see Size; with rounding by the allocator at most 2 kB
+	Limit      = 1920
+	maxRecords = 18
+	maxText    = 160 // bytes of a text that are kept
+)
+
+// History is the history of one real server. The zero value has no records. It is not safe for several goroutines.
+type History struct{ records []Record }
+
+// Moment is a time in nanoseconds since 1970, by the wall clock as in the log.
+type Moment int64
+
+// At is the moment of a time.
+func At(t time.Time) Moment { return Moment(t.UnixNano()) }
+
+// Time is the moment in UTC; of the zero moment the zero time.
+func (m Moment) Time() time.Time {
+	if m == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, int64(m)).UTC()
+}
+
+// Kind is what happened: what a check found, or what was done about a server or to it.
+type Kind uint8
+
+// The kinds of records; Nothing is never recorded. Only the next two kinds are results that count; the four after them
+// are results that don't count.
+const (
+	Nothing Kind = iota
+	Passed
+	Failed   // it counts
+	Shortage // a shortage of this machine
+	Unjudged // the answer could not be compared with receive
+	Stalled  // this machine or the daemon did not run for a while; the check was repeated
+	Braked   // every server that was up failed only through the virtual address
+
+	Up      // it is up now, by the rule in Text
+	Down    // it is down now
+	Add     // it was added to the table, with Weight; Text: why the table refused, "" after a success
+	Edit    // its weight in the table was set to Weight
+	Remove  // it was removed from the table
+	Held    // Text: the directive that keeps it in service although it is down
+	LetGo   // it is no longer held
+	Order   // Text: its new order, or the order that ended
+	Changed // Text describes another change
+)
+
+// Believed returns the kind of a result that counts.
+func Believed(ok bool) Kind {
+	if ok {
+		return Passed
+	}
+	return Failed
+}
+
+func (k Kind) String() string {
+	return [...]string{"", "passed", "failed", "shortage", "unjudged", "stalled", "braked",
+		"up", "down", "add", "edit", "remove", "held", "let-go", "order", "changed"}[k]
+}
+
+// Special values of Event.Check, other than the number of a check in the section.
+const (
+	None   = 254 // no check: the event is not a result
+	Former = 255 // a check that is no longer configured
+)
+
+// Event is something that happens. All successes of a check are equal, whatever the server's answer was.
+type Event struct {
+	Kind   Kind
+	Check  uint8
+	Cause  checker.Cause // the cause of a failure
+	Weight uint32
+	Text   string // depends on Kind; for a result why it failed
+}
+
+// Record is a row of equal events, of one check or without a check.
+type Record struct {
+	Event
+	First, Last Moment
+	Times       uint32
+	Took        uint32      // the time of the last result's stages, in µs
+	Stages      wire.Stages // the stages of the last result
+	Verdict                 // with the last result
+}
+
+// Verdict is how many results count against the state of a server, and how many change it; zero: none does.
+type Verdict struct{ Count, Needed uint16 }
+
+// Words describe the rule of a state: "2 of 3 failures", or with a window "2 of 3 failures in the last 5".
+func (v Verdict) Words(passed bool, window int) string {
+	what := "failures"
+	if passed {
+		what = "successes"
+	}
+	switch {
+	case v.Needed == 0:
+		return "the first result"
+	case window > 0:
+		return fmt.Sprintf("%d of %d %s in the last %d", v.Count, v.Needed, what, window)
+	default:
+		return fmt.Sprintf("%d of %d %s", v.Count, v.Needed, what)
+	}
+}
+
+// Result notes one result of a check, by its number in the section.
+func (h *History) Result(now Moment, check uint8, k Kind, r *checker.Result, v Verdict) {
+	e := Event{Kind: k, Check: check}
+	if k != Passed {
+		e.Text, e.Cause = r.Detail, r.Cause
+	}
+	at := h.note(now, e)
+	at.Took = uint32(min(max(r.Took.Microseconds(), 0), 1<<32-1))
+	at.Stages, at.Verdict = r.Stages, v
+}
+
+// Do records something that was done. The meaning of text depends on Kind.
+func (h *History) Do(now Moment, k Kind, weight uint32, text string) {
+	h.note(now, Event{Kind: k, Check: None, Weight: weight, Text: text})
+}
+
+// note notes an event, and drops older ones if there are too many.
+func (h *History) note(now Moment, e Event) *Record {
+	e.Text = short(e.Text)
+	if at := h.last(e.Check); at == nil || at.Event != e {
+		if len(h.records) == maxRecords {
+			h.drop()
+		}
+		e.Text = h.own(e.Text)
+		h.records = added(h.records, Record{Event: e, First: now})
+		for h.Size() > Limit {
+			h.drop()
+		}
+	}
+	at := h.last(e.Check)
+	at.Last, at.Times = now, at.Times+1
+	return at
+}
+
+// last returns the last record of a check, or of events without a check; nil if there is none.
+func (h *History) last(check uint8) *Record {
+	for i := len(h.records) - 1; i >= 0; i-- {
+		if h.records[i].Check == check {
+			return &h.records[i]
+		}
+	}
+	return nil
+}
+
+// Order notes a server's order, if it differs from the last noted one.
+func (h *History) Order(now Moment, text string) {
+	if h.lastOf(Order).Text != short(text) {
+		h.Do(now, Order, 0, text)
+	}
+}
+
+// IsHeld reports whether, by the last note, the server is held.
+func (h *History) IsHeld() bool { return h.lastOf(Held, LetGo).Kind == Held }
+
+// IsDown reports whether, by the last note, the server is down.
+func (h *History) IsDown() bool { return h.lastOf(Down, Up).Kind == Down }
+
+// lastOf returns the last record of these kinds, or an empty one.
+func (h *History) lastOf(kinds ...Kind) Record {
+	for _, r := range slices.Backward(h.records) {
+		if slices.Contains(kinds, r.Kind) {
+			return r
+		}
+	}
+	return Record{}
+}
+
+// Retire marks all checks as former ones, because their numbers may be reused.
+func (h *History) Retire() {
+	for i := range h.records {
+		if r := &h.records[i]; r.Check != None {
+			r.Check = Former
+		}
+	}
+}
+
+// Records returns all records, in the order of their starts. The caller must not change them.
+func (h *History) Records() []Record { return h.records }
+
+// Clone is a copy that later records don't change. It has no room for more.
+func (h *History) Clone() *History { return &History{slices.Clip(slices.Clone(h.records))} }
+
+// Size is the size of the history in bytes, without rounding by the allocator.
+func (h *History) Size() int {
+	n := int(unsafe.Sizeof(*h)) + cap(h.records)*int(unsafe.Sizeof(Record{}))
+	for i := range h.records {
+		r := &h.records[i]
+		// which share it
+		if !slices.ContainsFunc(h.records[:i], func(o Record) bool { return o.Text == r.Text }) {
+			n += len(r.Text)
+		}
+	}
+	return n
+}
+
+// drop drops the oldest record that is not the last one of its check.
+func (h *History) drop() {
+	oldest := max(0, slices.IndexFunc(h.records, func(r Record) bool { return *h.last(r.Check) != r }))
+	h.records = slices.Delete(h.records, oldest, oldest+1)
+}
+
+// added is a list with one more record. It grows by little: most lists stay short.
+func added(list []Record, one Record) []Record {
+	if n := len(list); n == cap(list) {
+		list = append(make([]Record, 0, n+min(max(n, 1), 2)), list...)
+	}
+	return append(list, one)
+}
+
+// short is a text as it is kept.
+func short(text string) string {
+	start, more := printable.Cut(text, maxText)
+	return start + more
+}
+
+// own returns a text that keeps no larger text in memory: an equal one that is kept, or a copy.
+func (h *History) own(text string) string {
+	if i := slices.IndexFunc(h.records, func(r Record) bool { return r.Text == text }); i >= 0 {
+		return h.records[i].Text
+	}
+	return strings.Clone(text)
+}

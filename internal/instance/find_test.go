@@ -1,0 +1,428 @@
+package instance
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/runfile"
+)
+
+// forge writes a state as another process would, and holds the lock. Releasing it is the end of that daemon.
+func forge(t *testing.T, i Instance, home string, s State) (release func()) {
+	t.Helper()
+	text, err := json.Marshal(s)
+	if err == nil {
+		err = runfile.Write(i.files(home).State, text, 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	lock, err := takeLock(i.files(home).Lock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { lock.Close() })
+	return func() { lock.Close() }
+}
+
+// serving is the state of a daemon that runs in another process.
+func serving(t *testing.T, d Daemon, name string) (State, standIn) {
+	t.Helper()
+	s := pretend(t, "/usr/sbin/ldirectord", "start")
+	return State{Format: format, Daemon: d, Name: name, Process: s.process(t), Phase: Running}, s
+}
+
+func file(t *testing.T, path string) string {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// Two paths mean the same file if they are equal, or lead to the same file now.
+func TestWhichDaemonIsMeant(t *testing.T) {
+	dir := t.TempDir()
+	one, two := file(t, filepath.Join(dir, "a", "x.cf")), file(t, filepath.Join(dir, "b", "x.cf"))
+	link, gone := filepath.Join(dir, "link.cf"), filepath.Join(dir, "gone.cf")
+	if err := os.Symlink(one, link); err != nil {
+		t.Fatal(err)
+	}
+	here := Daemon{Path: one, Table: Kernel, NetNS: 7}
+	for _, c := range []struct {
+		about    string
+		a, b     Daemon
+		want     bool
+		reversed bool
+	}{
+		{about: "the path", a: here, b: here, want: true},
+		{about: "a link", a: here, b: Daemon{link, Kernel, 7}, want: true},
+		{about: "a path whose file is gone", a: Daemon{gone, Kernel, 7}, b: Daemon{gone, Kernel, 7}, want: true},
+		{about: "two that are gone", a: Daemon{gone, Kernel, 7}, b: Daemon{gone + "x", Kernel, 7}, want: false},
+		{about: "one that is gone", a: here, b: Daemon{gone, Kernel, 7}, want: false},
+		{about: "another file of the name", a: here, b: Daemon{two, Kernel, 7}, want: false},
+		{about: "another table", a: here, b: Daemon{one, "memory", 7}, want: false},
+		{about: "another network namespace", a: here, b: Daemon{one, Kernel, 8}, want: false},
+	} {
+		if got := c.a.isSame(c.b); got != c.want {
+			t.Errorf("%s: %v, want %v", c.about, got, c.want)
+		}
+		if got := c.b.isSame(c.a); got != c.want {
+			t.Errorf("%s, the other way: %v, want %v", c.about, got, c.want)
+		}
+	}
+	if err := os.Remove(link); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(two, link); err != nil {
+		t.Fatal(err)
+	}
+	if got := here.isSame(Daemon{link, Kernel, 7}); got {
+		t.Errorf("a link that leads elsewhere now: %v", got)
+	}
+}
+
+// Our daemon is found by its state, whatever the pid file contains and however the file is spelt.
+func TestADaemonIsFoundByItsState(t *testing.T) {
+	i := daemonOf(t.TempDir(), "/etc/ha.d/ldirectord.cf", "ldirectord", "ldirectord.cf")
+	s, _ := serving(t, i.Daemon, "ldirectord")
+	release := forge(t, i, "ldirectord", s)
+	pager := pretend(t, "less", "/var/log/ldirectord.log")
+	for _, names := range [][]string{{"ldirectord", "ldirectord.cf"}, {"ldirectord.cf", "ldirectord"}} {
+		other := New(string(i.folder), i.Daemon, names...)
+		for _, pid := range []int{0, pager.Process.Pid, 1} {
+			os.Remove(other.PidFile())
+			if pid != 0 {
+				putPid(t, other.PidFile(), pid)
+			}
+			found := other.Find()
+			if found.Process != s.Process || found.Stale || found.State.Name != "ldirectord" {
+				t.Errorf("%s, pid file of %d: found %+v", names[0], pid, found)
+			}
+			if got := other.Files().Socket; !strings.HasSuffix(got, "/ldirectord.ldirectord.sock") {
+				t.Errorf("%s: the socket is %s", names[0], got)
+			}
+			if _, err := other.Acquire(soon(t), ""); !errors.Is(err, ErrRunning) {
+				t.Errorf("%s: a second one: %v", names[0], err)
+			}
+		}
+	}
+	release()
+	if found := i.Find(); found.Pid != 0 || !found.Stale {
+		t.Errorf("the lock is free, and found is %+v", found)
+	}
+}
+
+// After a boot another process may have the same pid and start time. A user who can open the lock finds that it is
+// free. A state whose process has another start time is no daemon's.
+func TestAStateIsNotBelieved(t *testing.T) {
+	for about, edit := range map[string]func(*State){
+		"another start": func(s *State) { s.Start++ },
+		"another pid":   func(s *State) { s.Pid = 1 << 30 },
+	} {
+		i := daemonOf(t.TempDir(), "/x.cf")
+		s, _ := serving(t, i.Daemon, "x.cf")
+		edit(&s)
+		forge(t, i, "x.cf", s)
+		if found := i.Find(); found.Pid != 0 {
+			t.Errorf("%s: found %+v", about, found)
+		}
+	}
+}
+
+func TestAnothersStateIsNotBelieved(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root gives files away")
+	}
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o777|os.ModeSticky); err != nil {
+		t.Fatal(err)
+	}
+	i := daemonOf(dir, "/x.cf")
+	s, _ := serving(t, i.Daemon, "x.cf")
+	forge(t, i, "x.cf", s)
+	if err := os.Chown(i.Files().State, 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	if found := i.Find(); found.Pid != 0 {
+		t.Errorf("found %+v", found)
+	}
+	if err := os.Chown(i.files("x.cf").Lock, 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := i.Acquire(soon(t), ""); err == nil || !strings.Contains(err.Error(), "belongs to the user 65534") {
+		t.Errorf("with a lock of another user's: %v", err)
+	}
+}
+
+// Every user may read the state. Only its owner may open the lock, because opening is enough to hold it.
+func TestWhoMayReadWhat(t *testing.T) {
+	i := daemonOf(t.TempDir(), "/x.cf")
+	h := acquire(t, i)
+	if err := h.WritePid(); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]os.FileMode{
+		h.State: 0o644, h.Pid: 0o644, h.Lock: 0o600, filepath.Join(string(i.folder), "ldirectord.lock"): 0o600,
+	} {
+		if info, err := os.Lstat(path); err != nil || info.Mode() != want {
+			t.Errorf("%s: %v, %v", path, info, err)
+		}
+	}
+	h.RemovePid()
+	if runfile.Exists(h.Pid) {
+		t.Error("the pid file is left")
+	}
+	putPid(t, h.Pid, 1)
+	h.RemovePid()
+	if !runfile.Exists(h.Pid) {
+		t.Error("another one's pid file was removed")
+	}
+}
+
+// A state that was written before states had a format names no file. It is ignored.
+func TestAStateWithoutAFormat(t *testing.T) {
+	i := daemonOf(t.TempDir(), "/etc/ha.d/ldirectord.cf", "ldirectord.cf", "ldirectord")
+	old := pretend(t, "/usr/sbin/ldirectord", "start")
+	text := fmt.Sprintf(`{"Pid":%d,"Phase":"running","Virtuals":[{"Addr":"10.1.0.1:80"}]}`, old.Process.Pid)
+	if err := os.WriteFile(i.files("ldirectord").State, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := i.State(); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("it is recorded: %v", err)
+	}
+	if h := acquire(t, i); h.Before.Virtuals != nil {
+		t.Errorf("taken over: %v", h.Before.Virtuals)
+	}
+}
+
+// The next daemon knows what an earlier one left in the table, however the file is spelt. After a clean end there is
+// nothing left.
+func TestWhatWasLeftInTheTable(t *testing.T) {
+	keys := []lvs.Key{{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")}}
+	for phase, want := range map[Phase][]lvs.Key{Running: keys, HandedOver: keys, Ending: nil} {
+		i := daemonOf(t.TempDir(), "/x/ldirectord.cf", "ldirectord", "ldirectord.cf")
+		s, old := serving(t, i.Daemon, "ldirectord")
+		s.Phase, s.Virtuals = phase, keys
+		release := forge(t, i, "ldirectord", s)
+		old.in.Close()
+		if err := s.Await(soon(t)); err != nil {
+			t.Fatal(err)
+		}
+		release()
+		next := New(string(i.folder), i.Daemon, "ldirectord.cf", "ldirectord")
+		h, err := next.Acquire(soon(t), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(h.Before.Virtuals, want) {
+			t.Errorf("%s: %v", phase, h.Before.Virtuals)
+		}
+		if filepath.Base(h.Pid) != "ldirectord.ldirectord.cf.pid" || filepath.Base(h.Role) != "ldirectord.ldirectord.role" {
+			t.Errorf("%s: the pid file is %s, the role %s", phase, h.Pid, h.Role)
+		}
+		giveBack(h)
+	}
+}
+
+// A daemon that is ending is waited for, however long it takes.
+func TestADaemonThatIsEndingIsWaitedFor(t *testing.T) {
+	i := daemonOf(t.TempDir(), "/x.cf")
+	s, old := serving(t, i.Daemon, "x.cf")
+	s.Phase = Ending
+	release := forge(t, i, "x.cf", s)
+	if i.Stays(s.Process) {
+		t.Error("a daemon that is ending stays")
+	}
+	time.AfterFunc(50*time.Millisecond, func() {
+		old.in.Close()
+		_ = s.Await(soon(t))
+		release()
+	})
+	h := acquire(t, i)
+	if s.Lives() {
+		t.Error("it was not waited for")
+	}
+	if h.now.Pid != os.Getpid() {
+		t.Errorf("recorded is %+v", h.now)
+	}
+}
+
+func TestTwoFilesOfOneNameAreTwoDaemons(t *testing.T) {
+	dir := t.TempDir()
+	first, second := daemonOf(dir, "/a/x.cf"), daemonOf(dir, "/b/x.cf")
+	s, _ := serving(t, first.Daemon, "x.cf")
+	forge(t, first, "x.cf", s)
+	putPid(t, first.PidFile(), s.Pid)
+	if found := second.Find(); found.Pid != 0 || found.Stale {
+		t.Errorf("the second one is %+v", found)
+	}
+	if _, err := second.Acquire(soon(t), ""); err == nil || err.Error() != taken("x.cf", "/a/x.cf", s.Pid).Error() {
+		t.Errorf("the second one: %v", err)
+	}
+	if err := second.MayStart(); err == nil {
+		t.Errorf("before the start: %v", err)
+	}
+	if err := first.MayStart(); err != nil {
+		t.Errorf("the first one: %v", err)
+	}
+}
+
+// With another table, or in another network namespace, a daemon may use the same name, and its files have other
+// names.
+func TestOtherTablesAndNetworksShareTheFolder(t *testing.T) {
+	for about, other := range map[string]Daemon{"table": {"/x.cf", "memory:/t", NetNS()}, "network": {"/x.cf", "memory", 9}} {
+		dir := t.TempDir()
+		first, second := daemonOf(dir, "/x.cf"), New(dir, other, "x.cf")
+		s, _ := serving(t, first.Daemon, "x.cf")
+		forge(t, first, "x.cf", s)
+		putPid(t, first.PidFile(), s.Pid)
+		if elsewhere := second.Elsewhere(); len(elsewhere) != 1 || elsewhere[0].Pid != s.Pid {
+			t.Errorf("%s: elsewhere is %v", about, elsewhere)
+		}
+		h := acquire(t, second)
+		if err := h.WritePid(); err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range []string{h.Pid, h.State, h.Lock, h.Socket, h.Role, h.Drain} {
+			if strings.HasPrefix(filepath.Base(path), "ldirectord.x.cf.") {
+				t.Errorf("%s: %s", about, path)
+			}
+		}
+		if pid, _ := readPid(first.PidFile()); pid != s.Pid || first.Find().Pid != s.Pid {
+			t.Errorf("%s: the first one's pid file holds %d", about, pid)
+		}
+	}
+}
+
+// A daemon that ended frees its name. One that crashed does not, because its services are still in the kernel's
+// table.
+func TestANameIsLeft(t *testing.T) {
+	dir := t.TempDir()
+	path := file(t, filepath.Join(dir, "a", "x.cf"))
+	keys := []lvs.Key{{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")}}
+	for _, c := range []struct {
+		about string
+		edit  func(*State)
+		want  bool
+	}{
+		{"crashed", func(*State) {}, false},
+		{"crashed with nothing in the table", func(s *State) { s.Virtuals = nil }, true},
+		{"ended", func(s *State) { s.Phase = Ending }, true},
+		{"its table ended with it", func(s *State) { s.Table = "memory" }, true},
+		{"in a network namespace that ended with its container", func(s *State) { s.NetNS = 8 }, true},
+		{"its file is gone", func(s *State) { s.Path = filepath.Join(dir, "gone.cf") }, true},
+	} {
+		run := t.TempDir()
+		i := New(run, Daemon{Path: "/b/x.cf", Table: Kernel, NetNS: 7}, "x.cf")
+		s := State{Format: format, Daemon: Daemon{path, Kernel, 7}, Name: "x.cf", Process: Process{Pid: 1 << 30}, Phase: Running, Virtuals: keys}
+		c.edit(&s)
+		forge(t, i, "x.cf", s)()
+		if got := filepath.Base(i.Files().State) == "ldirectord.x.cf.state"; got != c.want {
+			t.Errorf("%s: the state is %s", c.about, i.Files().State)
+		}
+		if got := filepath.Base(i.PidFile()); got != "ldirectord.x.cf.pid" {
+			t.Errorf("%s: the pid file is %s", c.about, got)
+		}
+	}
+}
+
+// An order that was recorded before the first start is found by the other spelling of the file too.
+func TestOrdersBeforeTheFirstStartAreFound(t *testing.T) {
+	i := daemonOf(t.TempDir(), "/x/ldirectord.cf", "ldirectord", "ldirectord.cf")
+	role := i.files("ldirectord.cf").Role
+	if err := runfile.Write(role, []byte("standby\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := i.Files().Role; got != role {
+		t.Errorf("the role is in %s", got)
+	}
+}
+
+// When a virtual service has moved to the daemon of another file, our daemon does not remove it any more.
+func TestServicesOfOtherDaemonsAreTheirs(t *testing.T) {
+	dir := t.TempDir()
+	key := func(addr string) lvs.Key {
+		return lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort(addr)}
+	}
+	i := daemonOf(dir, "/x.cf")
+	i.Table = "memory:file"
+	y, z := Daemon{"/y.cf", i.Table, NetNS()}, Daemon{"/z.cf", "memory:other", NetNS()}
+	for name, d := range map[string]Daemon{"y.cf": y, "z.cf": z} {
+		s, _ := serving(t, d, name)
+		s.Virtuals = []lvs.Key{key(map[string]string{"y.cf": "10.1.0.1:80", "z.cf": "10.1.0.2:80"}[name])}
+		forge(t, i, name, s)
+	}
+	got := i.NotOthers([]lvs.Key{key("10.1.0.1:80"), key("10.1.0.2:80"), key("10.1.0.3:80")})
+	if want := []lvs.Key{key("10.1.0.2:80"), key("10.1.0.3:80")}; !slices.Equal(got, want) {
+		t.Errorf("left are %v, want %v", got, want)
+	}
+}
+
+// A user who may not open the lock recognises the daemon by its start time. A daemon whose state only root may read
+// is recognised by its pid file.
+func TestAnyUserFindsTheDaemon(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root becomes another user")
+	}
+	dir := t.TempDir()
+	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	i, old := daemonOf(dir, "/x.cf"), daemonOf(dir, "/old.cf")
+	s, _ := serving(t, i.Daemon, "x.cf")
+	forge(t, i, "x.cf", s)
+	before := pretend(t, "/usr/sbin/ldirectord", "--", "--ipvs=memory", "start")
+	putPid(t, old.PidFile(), before.Process.Pid)
+	if err := os.WriteFile(old.Files().State, []byte(`{"Pid": 1}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+		syscall.Setfsgid(65534)
+		syscall.Setfsuid(65534)
+		if _, err := os.ReadFile(i.files("x.cf").Lock); !errors.Is(err, os.ErrPermission) {
+			t.Errorf("the lock: %v", err)
+		}
+		if found := i.Find(); found.Process != s.Process {
+			t.Errorf("found %+v", found)
+		}
+		if found := old.Find(); found.Pid != before.Process.Pid {
+			t.Errorf("by the pid file found is %+v", found)
+		}
+	}()
+	<-done
+}
+
+// Of two records of one file, the one of our path is preferred, in whatever order they are found.
+func TestTheRecordOfOurPathIsPreferred(t *testing.T) {
+	dir := t.TempDir()
+	path, link := file(t, filepath.Join(dir, "x.cf")), filepath.Join(dir, "link.cf")
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	i := New(dir, Daemon{path, Kernel, 7}, "x.cf")
+	byPath := record{State: State{Daemon: i.Daemon}, base: "x.cf"}
+	byLink := record{State: State{Daemon: Daemon{link, Kernel, 7}}, base: "link.cf"}
+	for _, all := range [][]record{{byPath, byLink}, {byLink, byPath}} {
+		if own, lives := i.own(all); own.base != "x.cf" || lives {
+			t.Errorf("of %v it is %v, which runs: %v", all, own, lives)
+		}
+	}
+}

@@ -1,0 +1,104 @@
+package instance
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"ldirectord/internal/runfile"
+)
+
+// folder is a run folder.
+type folder string
+
+// Files are the files of a daemon in the run folder.
+type Files struct{ Pid, State, Lock, Socket, Role, Drain, Names string }
+
+func (f folder) files(name string) Files {
+	base := filepath.Join(string(f), prefix+name)
+	return Files{
+		Pid: base + ".pid", State: base + ".state", Lock: base + ".lock", Socket: base + ".sock",
+		Role: base + ".role", Drain: base + ".drain", Names: base + ".names",
+	}
+}
+
+// records returns all records of the folder.
+func (f folder) records(all Kept) (found []record) {
+	entries, _ := os.ReadDir(string(f))
+	for _, e := range entries {
+		name, isOurs := strings.CutPrefix(e.Name(), prefix)
+		base, isState := strings.CutSuffix(name, ".state")
+		if !isOurs || !isState {
+			continue
+		}
+		if s := all.read(filepath.Join(string(f), e.Name())); s.Format > 0 {
+			found = append(found, record{State: s, base: base})
+		}
+	}
+	return found
+}
+
+// lives reports whether the daemon that wrote a record is running.
+func (f folder) lives(r record) bool {
+	return f.mayName(r.Pid) && r.Process.Lives() && f.isProved(r)
+}
+
+// PrivateMarks returns the marks of private services that running daemons of the run folder may have in the table.
+func (f folder) PrivateMarks() map[uint32]bool {
+	marks := map[uint32]bool{}
+	for _, r := range f.records(nil) {
+		lives := f.lives(r)
+		for _, p := range r.Private {
+			marks[p.Key.Mark] = marks[p.Key.Mark] || lives
+		}
+	}
+	return marks
+}
+
+// mayName reports whether files in this folder may name this process as the daemon. In another user's folder they may
+// name only processes of that user: otherwise a user could make root's commands kill any process.
+func (f folder) mayName(pid int) bool {
+	owner, err := runfile.Owner(string(f))
+	if err != nil {
+		return false
+	}
+	if owner == 0 || os.Geteuid() != 0 {
+		return true
+	}
+	ids := statusOf(pid, "Uid")
+	return len(ids) > 0 && ids[0] == strconv.FormatUint(uint64(owner), 10)
+}
+
+// checkOwner refuses to start a daemon of root in a folder of another user. Files there name only processes of
+// that user, see mayName: no command would find the daemon.
+func (f folder) checkOwner() error {
+	owner, err := runfile.Owner(string(f)) // Acquire reports the error
+	if err == nil && os.Geteuid() == 0 && owner != 0 {
+		return fmt.Errorf(
+			"the run folder %s belongs to the user %d: start the daemon as that user, or --rundir names "+
+				"another", f, owner)
+	}
+	return nil
+}
+
+// LockFolder keeps other processes from changing the folder, see runfile.LockFolder.
+func (f folder) LockFolder(ctx context.Context) (*os.File, error) {
+	return runfile.LockFolder(ctx, string(f))
+}
+
+// readPid returns the number in a pid file's first line, 0 if there is none. The file exists if it has any text.
+func readPid(path string) (pid int, there bool) {
+	text, err := runfile.Read(path)
+	if err != nil || len(text) == 0 {
+		return 0, false
+	}
+	line, _, _ := strings.Cut(string(text), "\n")
+	pid, err = strconv.Atoi(strings.TrimSpace(line))
+	if err != nil || pid < 1 {
+		return 0, true
+	}
+	return pid, true
+}

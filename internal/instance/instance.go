@@ -1,0 +1,227 @@
+package instance
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ldirectord/internal/runfile"
+)
+
+const prefix = "ldirectord."
+
+// The run folders: the usual one, and the one that systemd makes for a daemon with a user of its own.
+const (
+	Folder     = "/run"
+	UnitFolder = "/run/ldirectord"
+)
+
+// Instance is the daemon of a command line, whether it runs or not.
+type Instance struct {
+	Daemon
+	folder
+	names []string // the possible names of its pid file; the first is by this command line
+}
+
+// New returns the instance with files in the folder dir. The names are the possible names of its pid file, one for each
+// spelling of the configuration. The first is by this command line.
+func New(dir string, d Daemon, names ...string) Instance {
+	return Instance{d, folder(dir), names}
+}
+
+// Files returns the files of the daemon, whichever spelling of its configuration made them. Its pid file may have
+// another name.
+func (i Instance) Files() Files { return i.files(i.baseName(i.records(nil))) }
+
+// PidFile is the pid file of a daemon that this command line starts.
+func (i Instance) PidFile() string { return i.files(i.names[0]).Pid }
+
+// Found describes the running daemon.
+type Found struct {
+	Process       // its Pid is 0 if none runs
+	State   State // empty for the Perl ldirectord, or if lost
+	Stale   bool  // no daemon runs, but there is a pid file
+}
+
+// Find finds the daemon that runs for the file: one of this program, or the Perl ldirectord.
+func (i Instance) Find() Found {
+	all := i.records(nil)
+	if r, lives := i.own(all); lives && r.Pid != os.Getpid() {
+		return Found{Process: r.Process, State: r.State}
+	}
+	for _, name := range i.names {
+		pid, _ := readPid(i.files(name).Pid)
+		// A pid in a file may be from before a boot, or may belong to another configuration's daemon.
+		has := func(r record) bool { return r.Pid == pid }
+		if pid == 0 || pid == os.Getpid() || slices.ContainsFunc(i.others(all), has) || !i.isDirector(pid) {
+			continue
+		}
+		if p, err := processOf(pid); err == nil {
+			return Found{Process: p}
+		}
+	}
+	if p := i.unrecorded(all); p.Pid != 0 && p.Pid != os.Getpid() {
+		return Found{Process: p}
+	}
+	_, left := readPid(i.PidFile())
+	_, held := i.userOf(all, i.names[0])
+	return Found{Stale: left && !held}
+}
+
+// unrecorded is the process that holds our lock without a record of it, as on a full disk: it listens at the socket.
+func (i Instance) unrecorded(all []record) (p Process) {
+	f := i.files(i.baseName(all))
+	if locked, _ := runfile.IsLocked(f.Lock); !locked {
+		return p
+	}
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return p
+	}
+	defer unix.Close(fd)
+	if unix.Connect(fd, &unix.SockaddrUnix{Name: f.Socket}) != nil {
+		return p
+	}
+	who, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
+	if err == nil && i.mayName(int(who.Pid)) {
+		p, _ = processOf(int(who.Pid))
+	}
+	return p
+}
+
+// own returns the record of this daemon (zero if there is none), and whether it runs. If there are several records, a
+// running daemon's is preferred, and then that of our path.
+func (i Instance) own(all []record) (own record, lives bool) {
+	for _, r := range all {
+		if !i.isSame(r.Daemon) {
+			continue
+		}
+		alive := i.lives(r)
+		isNearer := alive == lives && r.Path == i.Path && own.Path != i.Path
+		if own.base == "" || alive && !lives || isNearer {
+			own, lives = r, alive
+		}
+	}
+	return own, lives
+}
+
+// baseName is the name of the daemon's files: their current name if any exists, otherwise the name by this command
+// line.
+func (i Instance) baseName(all []record) string {
+	if r, _ := i.own(all); r.base != "" {
+		return r.base
+	}
+	for _, name := range i.names {
+		if f := i.files(name); !i.isTaken(all, name) && (runfile.Exists(f.Role) || runfile.Exists(f.Drain)) {
+			return name
+		}
+	}
+	if i.isTaken(all, i.names[0]) {
+		return i.names[0] + i.suffix()
+	}
+	return i.names[0]
+}
+
+// isTaken reports whether a name belongs to another daemon that runs, or that left services in the table and may be
+// started again. A container has a new network namespace at each start, and its daemon keeps its name.
+func (i Instance) isTaken(all []record, name string) bool {
+	return slices.ContainsFunc(all, func(r record) bool {
+		if r.base != name || i.isSame(r.Daemon) {
+			return false
+		}
+		return i.lives(r) || r.NetNS == i.NetNS && r.hasServices()
+	})
+}
+
+// others returns the records of other running daemons.
+func (i Instance) others(all []record) (found []record) {
+	for _, r := range all {
+		if !i.isSame(r.Daemon) && i.lives(r) {
+			found = append(found, r)
+		}
+	}
+	return found
+}
+
+// userOf returns the other daemon that runs under a name, if there is one.
+func (i Instance) userOf(all []record, name string) (record, bool) {
+	for _, r := range i.others(all) {
+		if r.base == name || r.Name == name {
+			return r, true
+		}
+	}
+	return record{}, false
+}
+
+// isDirector reports whether a process that our pid file names is a director: one of this program whose state is lost,
+// or the Perl ldirectord of this configuration.
+func (i Instance) isDirector(pid int) bool {
+	if !i.sharesNetNS(pid) || !i.mayName(pid) {
+		return false
+	}
+	line := argv(pid)
+	if isOurs(line) {
+		return onKernel(line) == (i.Table == Kernel)
+	}
+	config, is := isPerl(line)
+	return is && i.Table == Kernel && i.perlMeans(config)
+}
+
+// perlMeans reports whether the Perl ldirectord with this word on its command line has our configuration. A word
+// without a leading slash may be relative to an unknown folder: then its last part decides.
+func (i Instance) perlMeans(config string) bool {
+	switch {
+	case config == "":
+		return slices.Contains(i.names, "ldirectord")
+	case filepath.IsAbs(config):
+		return i.isOf(filepath.Clean(config))
+	default:
+		return slices.Contains(i.names, filepath.Base(config))
+	}
+}
+
+// Stays reports whether a daemon will continue. A daemon that was just told to stop takes a moment to record it.
+func (i Instance) Stays(p Process) bool {
+	for range 15 {
+		now := i.Find()
+		if now.Pid != p.Pid || !p.Lives() || isKilled(p.Pid) || cmp.Or(now.State.Phase, Running) != Running {
+			return false
+		}
+		time.Sleep(pollInterval)
+	}
+	return true
+}
+
+// Chains is the name of the daemon's mark rules. It changes only with the name of its files. It is the same in both run
+// folders, so that a daemon keeps its rules when it gets a user of its own.
+func (i Instance) Chains() string {
+	pid := i.Files().Pid
+	if i.folder == UnitFolder {
+		return filepath.Join(Folder, filepath.Base(pid))
+	}
+	return pid
+}
+
+// Elsewhere returns the daemons of this file on another table or in another network namespace.
+func (i Instance) Elsewhere() (states []State) {
+	for _, r := range i.others(i.records(nil)) {
+		if i.isOf(r.Path) {
+			states = append(states, r.State)
+		}
+	}
+	return states
+}
+
+// State is the record of the daemon, whether it runs or not.
+func (i Instance) State() (State, error) {
+	r, _ := i.own(i.records(nil))
+	if r.base == "" {
+		return State{}, fmt.Errorf("nothing is recorded of a daemon for %s: %w", i.Path, os.ErrNotExist)
+	}
+	return r.State, nil
+}

@@ -1,0 +1,113 @@
+package instance
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"ldirectord/internal/runfile"
+)
+
+func TestMain(m *testing.M) {
+	syscall.Umask(0o022) // a run folder that a group can write is refused
+	os.Exit(m.Run())
+}
+
+// daemonOf is the daemon of a file in a folder, on a table in memory.
+func daemonOf(dir, file string, names ...string) Instance {
+	if names == nil {
+		names = []string{filepath.Base(file)}
+	}
+	return New(dir, Daemon{Path: file, Table: "memory", NetNS: NetNS()}, names...)
+}
+
+// soon ends before the test would time out.
+func soon(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// acquire makes this process the daemon.
+func acquire(t *testing.T, i Instance) *Lock {
+	t.Helper()
+	h, err := i.Acquire(soon(t), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { giveBack(h) })
+	return h
+}
+
+// giveBack releases the lock, as the end of the process does.
+func giveBack(h *Lock) { h.lock.Close() }
+
+// Files in the run folder with our names may be of any kind and size. Only a limited part of them is read, and
+// reading never blocks.
+func TestFilesOfTheRunFolderAreBounded(t *testing.T) {
+	for name, put := range map[string]func(path string, limit int64) error{
+		"too large": func(path string, limit int64) error {
+			if err := os.WriteFile(path, nil, 0o600); err != nil {
+				return err
+			}
+			return os.Truncate(path, limit+1)
+		},
+		"a pipe":   func(path string, _ int64) error { return syscall.Mkfifo(path, 0o600) },
+		"a folder": func(path string, _ int64) error { return os.Mkdir(path, 0o700) },
+		"a link":   func(path string, _ int64) error { return os.Symlink("/dev/zero", path) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			i := daemonOf(t.TempDir(), "/ld.cf")
+			f := i.Files()
+			for path, limit := range map[string]int64{f.Pid: runfile.MaxFile, f.State: runfile.MaxFile, f.Drain: runfile.MaxFile} {
+				if err := put(path, limit); err != nil {
+					t.Fatal(err)
+				}
+			}
+			start := time.Now()
+			if now := i.Find(); now.Pid != 0 {
+				t.Errorf("the pid is %d", now.Pid)
+			}
+			if _, err := i.State(); err == nil {
+				t.Error("the state file was read")
+			}
+			if _, err := runfile.Read(f.Drain); err == nil {
+				t.Error("the orders to drain were read")
+			}
+			if took := time.Since(start); took > 5*time.Second {
+				t.Errorf("took %v", took)
+			}
+		})
+	}
+}
+
+func TestTheRunFolderMustBeSafe(t *testing.T) {
+	for mode, want := range map[os.FileMode]bool{
+		0o755: true, 0o700: true, 0o777 | os.ModeSticky: true, 0o775 | os.ModeSticky: true,
+		0o777: false, 0o775: false, 0o757: false,
+	} {
+		dir := t.TempDir()
+		if err := os.Chmod(dir, mode); err != nil {
+			t.Fatal(err)
+		}
+		i := daemonOf(dir, "/ld.cf")
+		h, err := i.Acquire(soon(t), "")
+		if (err == nil) != want {
+			t.Errorf("%v: %v", mode, err)
+		}
+		if err != nil && !strings.Contains(err.Error(), "users other than its owner can write to the run folder") {
+			t.Errorf("%v: %v", mode, err)
+		}
+		if err == nil {
+			giveBack(h)
+		}
+		left, _ := os.ReadDir(dir)
+		if !want && len(left) > 0 {
+			t.Errorf("%v: %v was written there", mode, left)
+		}
+	}
+}

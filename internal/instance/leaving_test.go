@@ -1,0 +1,103 @@
+package instance
+
+import (
+	"encoding/json"
+	"net/netip"
+	"os"
+	"testing"
+	"time"
+
+	"ldirectord/internal/judge"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/runfile"
+)
+
+// The next daemon knows the servers that have left the configuration, also after a clean end. The rest of their time
+// is kept by a clock that can't be set.
+func TestWhoLeavesOverTheEnd(t *testing.T) {
+	for _, phase := range []Phase{Running, Ending} {
+		i := daemonOf(t.TempDir(), "/x.cf")
+		first := acquire(t, i)
+		if first.Before.Leavers != nil {
+			t.Errorf("at the first start: %v", first.Before.Leavers)
+		}
+		who := judge.Record{
+			Key:  lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")},
+			Addr: netip.MustParseAddrPort("10.2.0.1:80"), Name: "10.2.0.1:8080", Until: time.Now().Add(time.Minute), Stays: true,
+		}
+		if err := first.Update(func(s *State) { s.SetLeavers([]judge.Record{who}); s.Phase = phase }); err != nil {
+			t.Fatal(err)
+		}
+		giveBack(first)
+		kept := Kept(nil).read(first.State)
+		if kept.Format != format {
+			t.Fatalf("the file has %v", kept)
+		}
+		if left := time.Duration(kept.Leavers[0].Until.UnixNano()) - runfile.SinceBoot(); (left - time.Until(who.Until)).Abs() > time.Second {
+			t.Errorf("the file has %v, which is %v from now since the boot", kept.Leavers[0].Until, left)
+		}
+		for range 2 { // the first one is killed before it has recorded anything
+			now := acquire(t, i)
+			if len(now.Before.Leavers) != 1 {
+				t.Fatalf("the next daemon knows %v", now.Before.Leavers)
+			}
+			left := now.Before.Leavers[0].Until.Sub(who.Until)
+			now.Before.Leavers[0].Until = who.Until
+			if now.Before.Leavers[0] != who || left.Abs() > time.Second {
+				t.Errorf("the next daemon knows %+v, %v too long", now.Before.Leavers[0], left)
+			}
+			giveBack(now)
+		}
+	}
+}
+
+// The next daemon also knows the state of moving weights, by the same clock. After a boot this is discarded.
+func TestWhatMovesWeightsOverTheEnd(t *testing.T) {
+	for _, phase := range []Phase{Running, Ending} {
+		i := daemonOf(t.TempDir(), "/x.cf")
+		first := acquire(t, i)
+		moves := judge.Record{
+			Key:  lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")},
+			Addr: netip.MustParseAddrPort("10.2.0.1:80"), Weight: 3, Of: 40,
+			Memory: judge.Memory{Climbs: time.Now().Add(-18 * time.Second)},
+		}
+		rests := moves
+		rests.Memory = judge.Memory{}
+		if err := first.Update(func(s *State) { s.SetMoving([]judge.Record{moves, rests}); s.Phase = phase }); err != nil {
+			t.Fatal(err)
+		}
+		giveBack(first)
+		kept := Kept(nil).read(first.State)
+		if kept.Format != format {
+			t.Fatalf("the file has %v", kept)
+		}
+		if ago := runfile.SinceBoot() - time.Duration(kept.Moving[0].Climbs.UnixNano()); (ago - 18*time.Second).Abs() > time.Second {
+			t.Errorf("by the file it climbs for %v", ago)
+		}
+		for range 2 { // the first one is killed before it has recorded anything
+			now := acquire(t, i)
+			if len(now.Before.Moving) != 2 {
+				t.Fatalf("the next daemon knows %v", now.Before.Moving)
+			}
+			m := now.Before.Moving[0]
+			later := m.Climbs.Sub(moves.Climbs)
+			if m.Climbs = moves.Climbs; m != moves || later.Abs() > time.Second || now.Before.Moving[1] != rests {
+				t.Errorf("the next daemon knows %+v, %v later", now.Before.Moving, later)
+			}
+			giveBack(now)
+		}
+		kept.Boot = "another"
+		text, err := json.Marshal(kept)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(first.State, text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		now := acquire(t, i)
+		if len(now.Before.Moving) != 0 {
+			t.Errorf("after another boot it knows %v", now.Before.Moving)
+		}
+		giveBack(now)
+	}
+}

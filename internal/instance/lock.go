@@ -1,0 +1,200 @@
+package instance
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"sync"
+
+	"ldirectord/internal/runfile"
+)
+
+// ErrRunning: the daemon is running already.
+var ErrRunning = errors.New("a daemon for this configuration is running")
+
+// errEnding: the previous daemon has not exited yet.
+var errEnding = errors.New("the previous daemon does not end")
+
+// Lock is the exclusive right to be the daemon of a configuration, held until the process exits.
+type Lock struct {
+	Files
+	// Before is the record of the previous daemon. It has no Virtuals if that daemon stopped normally. The times of
+	// its Leavers and Moving are by the current clock.
+	Before State
+
+	lock *os.File
+
+	mu        sync.Mutex // guards what follows
+	now       State      // the state as recorded
+	unwritten bool       // it is not in its file, as on a full disk; Restore tries again
+	pidless   bool       // the same for the pid file
+}
+
+// Acquire makes this process the daemon, and records its supervisor. It waits for a daemon that is stopping. If a
+// daemon runs, it returns ErrRunning.
+func (i Instance) Acquire(ctx context.Context, by Supervisor) (*Lock, error) {
+	for {
+		l, err := i.tryAcquire(ctx, by)
+		if !errors.Is(err, errEnding) || !runfile.Pause(ctx, pollInterval) {
+			return l, err
+		}
+	}
+}
+
+// tryAcquire holds the folder's lock, so that only one of several starts succeeds, however they spell the file.
+func (i Instance) tryAcquire(ctx context.Context, by Supervisor) (*Lock, error) {
+	folder, err := i.LockFolder(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer folder.Close()
+	if err := i.checkOwner(); err != nil {
+		return nil, err
+	}
+	all := i.records(nil)
+	before, lives := i.own(all) // before is the zero State if there is no record
+	if lives && before.Pid != os.Getpid() {
+		if before.Phase == Running && !isKilled(before.Pid) {
+			return nil, ErrRunning
+		}
+		return nil, errEnding
+	}
+	name, err := i.name(all)
+	if err != nil {
+		return nil, err
+	}
+	self, err := processOf(os.Getpid())
+	if err != nil {
+		return nil, fmt.Errorf("looking at this process: %w", err)
+	}
+	l := &Lock{Files: i.files(i.baseName(all)), Before: before.State}
+	l.Pid = i.files(name).Pid
+	if l.lock, err = takeLock(l.Lock); err != nil {
+		return nil, err
+	}
+	if before.Phase == Ending {
+		l.Before.Virtuals = nil // Leavers are kept: cleanstop may have left those servers in the table
+	}
+	l.Before.Virtuals = i.NotOthers(l.Before.Virtuals)
+	l.Before.Leavers, l.Before.Moving = timed(before.Leavers, fromBoot), nil
+	if before.Boot == runfile.BootID() {
+		l.Before.Moving = timed(before.Moving, fromBoot)
+	}
+	l.now = State{
+		Format: format, Daemon: i.Daemon, Name: name, Process: self, Phase: Running, Supervisor: by,
+		Virtuals: l.Before.Virtuals,
+		Leavers:  before.Leavers, Moving: before.Moving, Boot: before.Boot, Announced: before.Announced,
+		Private: before.Private,
+	}
+	_ = l.write() // the next Update tells an error; the lock alone keeps others out
+	return l, nil
+}
+
+// taken is the error if the daemon of another file has this name.
+func taken(name, path string, pid int) error {
+	return fmt.Errorf(
+		"the daemon of %s has the name %s already (pid %d): rename one of the files, or give one of them "+
+			"another --rundir", path, name, pid)
+}
+
+// MayStart returns why a daemon may not start for this file, nil if it may.
+func (i Instance) MayStart() error {
+	if err := i.checkOwner(); err != nil {
+		return err
+	}
+	_, err := i.name(i.records(nil))
+	return err
+}
+
+// name is the future name of the pid file. The name by this command line may belong to a daemon on another table or in
+// another network namespace, which keeps it.
+func (i Instance) name(all []record) (string, error) {
+	name := i.names[0]
+	r, held := i.userOf(all, name)
+	switch {
+	case held && r.Table == i.Table && r.NetNS == i.NetNS:
+		return "", taken(name, r.Path, r.Pid)
+	case held:
+		return name + i.suffix(), nil
+	}
+	if pid, _ := readPid(i.PidFile()); pid != 0 && i.Table == Kernel && i.sharesNetNS(pid) {
+		if config, is := isPerl(argv(pid)); is && !i.perlMeans(config) {
+			return "", taken(name, config, pid)
+		}
+	}
+	return name, nil
+}
+
+func takeLock(path string) (*os.File, error) {
+	f, err := runfile.OpenLock(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := runfile.TryLock(f); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("%w: %s is locked", errEnding, path)
+	}
+	return f, nil
+}
+
+// Update changes the record of the daemon: change is called with the recorded state.
+func (l *Lock) Update(change func(*State)) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	change(&l.now)
+	return l.write()
+}
+
+// write records the state.
+func (l *Lock) write() error {
+	text, err := json.Marshal(l.now)
+	if err == nil {
+		err = runfile.Replace(l.State, append(text, '\n'), 0o644)
+	}
+	l.unwritten = err != nil
+	return runfile.While("recording the state", err)
+}
+
+// Restore restores the state file and the lock file if they were removed: without them no command finds the daemon, and
+// a second one may start. It leaves files of other users alone. What could not be written is tried again.
+func (l *Lock) Restore() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.unwritten || !runfile.Exists(l.State) {
+		if err := l.write(); err != nil {
+			return err
+		}
+	}
+	if l.pidless {
+		if err := l.WritePid(); err != nil {
+			return err
+		}
+	}
+	if runfile.Exists(l.Lock) {
+		return nil
+	}
+	lock, err := takeLock(l.Lock)
+	if err != nil {
+		return err
+	}
+	l.lock.Close()
+	l.lock = lock
+	return nil
+}
+
+// WritePid makes the pid file. If that fails, Restore tries again.
+func (l *Lock) WritePid() error {
+	err := runfile.Write(l.Pid, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644)
+	l.pidless = err != nil
+	return runfile.While("the pid file", err)
+}
+
+// RemovePid removes the pid file, if it is ours.
+func (l *Lock) RemovePid() {
+	if pid, _ := readPid(l.Pid); pid == os.Getpid() {
+		os.Remove(l.Pid)
+	}
+}

@@ -1,0 +1,184 @@
+package instance
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/runfile"
+)
+
+// The folder is locked by one process at a time, and others wait for it.
+func TestLockFolderWaits(t *testing.T) {
+	i := daemonOf(t.TempDir(), "/x.cf")
+	first, err := i.LockFolder(soon(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if _, err := i.LockFolder(ctx); err == nil || !strings.HasPrefix(err.Error(), "locking "+first.Name()) {
+		t.Errorf("a second one: %v", err)
+	}
+	time.AfterFunc(50*time.Millisecond, func() { first.Close() })
+	second, err := i.LockFolder(soon(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	second.Close()
+}
+
+// Files that were lost are written again, so that the daemon is found and no second one starts.
+func TestRestore(t *testing.T) {
+	i := daemonOf(t.TempDir(), "/x.cf")
+	l := acquire(t, i)
+	if err := l.Update(func(s *State) { s.Execute = []string{"y.cf"} }); err != nil {
+		t.Fatal(err)
+	}
+	for _, lost := range [][]string{{l.State, l.Lock}, {l.State}, {l.Lock}, nil} {
+		for _, path := range lost {
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := l.Restore(); err != nil {
+			t.Errorf("%v: %v", lost, err)
+		}
+		if s := Kept(nil).read(l.State); !slices.Equal(s.Execute, []string{"y.cf"}) {
+			t.Errorf("%v: %+v", lost, s)
+		}
+		if locked, err := runfile.IsLocked(l.Lock); !locked || err != nil {
+			t.Errorf("%v: locked: %v, %v", lost, locked, err)
+		}
+	}
+	if err := errors.Join(os.Remove(l.State), os.WriteFile(l.State, []byte("another"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Restore(); err != nil {
+		t.Error(err)
+	}
+	if text, err := os.ReadFile(l.State); string(text) != "another" {
+		t.Errorf("the state of another process is now %q, %v", text, err)
+	}
+}
+
+func TestRestoreSaysWhatFails(t *testing.T) {
+	i := daemonOf(t.TempDir(), "/x.cf")
+	l := acquire(t, i)
+	if err := os.Chmod(string(i.folder), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Update(func(s *State) { s.Phase = Ending }); err != nil { // which needs no folder lock
+		t.Fatal(err)
+	}
+	dir := filepath.Dir(l.State)
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Restore(); err == nil || !strings.HasPrefix(err.Error(), "recording the state: ") {
+		t.Errorf("without a folder: %v", err)
+	}
+}
+
+// The state has all that commands and the next daemon need.
+func TestWhatIsRecorded(t *testing.T) {
+	i := daemonOf(t.TempDir(), "/x.cf")
+	l := acquire(t, i)
+	keys := []lvs.Key{{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")}}
+	if err := l.Update(func(s *State) { s.Virtuals, s.Execute, s.Phase = keys, []string{"y.cf"}, HandedOver }); err != nil {
+		t.Fatal(err)
+	}
+	s, err := i.State()
+	if err != nil || !slices.Equal(s.Virtuals, keys) || !slices.Equal(s.Execute, []string{"y.cf"}) || s.Phase != HandedOver || s.Pid != os.Getpid() {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if _, err := daemonOf(string(i.folder), "/y.cf").State(); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("of another daemon: %v", err)
+	}
+}
+
+func TestANameThatIsTaken(t *testing.T) {
+	want := "the daemon of /a/x.cf has the name x.cf already (pid 7): rename one of the files, or give one of them another --rundir"
+	if err := taken("x.cf", "/a/x.cf", 7); err.Error() != want {
+		t.Errorf("got %q", err)
+	}
+}
+
+// On a full disk a daemon starts, is found by its socket, and keeps others out by its lock. It writes as soon as it can.
+func TestADaemonThatCannotWriteStarts(t *testing.T) {
+	i := daemonOf(t.TempDir(), "/x.cf")
+	files := i.files("x.cf")
+	for _, path := range []string{files.State, files.Pid} {
+		if err := os.MkdirAll(path+"/x", 0o700); err != nil { // a file can't replace a folder
+			t.Fatal(err)
+		}
+	}
+	h, err := i.Acquire(soon(t), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer giveBack(h)
+	if err := h.WritePid(); err == nil {
+		t.Error("the pid file is written")
+	}
+	if err := h.Restore(); err == nil {
+		t.Error("the state is written")
+	}
+	if second, err := i.Acquire(soon(t), ""); !errors.Is(err, errEnding) {
+		t.Errorf("a second daemon: %v, %v", second, err)
+	}
+	for _, path := range []string{files.State, files.Pid} {
+		if err := os.RemoveAll(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pid, _ := readPid(files.Pid)
+	if err := h.Restore(); err != nil || pid != 0 {
+		t.Errorf("%v, pid %d", err, pid)
+	}
+	if pid, _ := readPid(files.Pid); pid != os.Getpid() {
+		t.Errorf("pid %d", pid)
+	}
+	if s, err := i.State(); err != nil || s.Pid != os.Getpid() {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
+
+// A daemon that runs will stay. One that was killed, or told to end, will not.
+func TestStays(t *testing.T) {
+	i := daemonOf(t.TempDir(), "/x.cf")
+	s, daemon := serving(t, i.Daemon, "x.cf")
+	forge(t, i, "x.cf", s)
+	if !i.Stays(s.Process) {
+		t.Error("a daemon that runs does not stay")
+	}
+	if i.Stays(Process{Pid: s.Pid, Start: s.Start + 1}) || i.Stays(Process{Pid: 1 << 30}) {
+		t.Error("another process stays")
+	}
+	s.Phase = HandedOver
+	text, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := runfile.Write(i.Files().State, text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if i.Stays(s.Process) {
+		t.Error("a daemon that hands over stays")
+	}
+	daemon.in.Close()
+	if err := s.Await(soon(t)); err != nil {
+		t.Fatal(err)
+	}
+	if i.Stays(s.Process) {
+		t.Error("a daemon that has ended stays")
+	}
+}

@@ -1,0 +1,114 @@
+package instance
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/runfile"
+)
+
+// This file finds the other daemons of this program on the same table: those of other files, in every run folder.
+
+// Handover is how long a daemon that handed over keeps its virtual services for the next one.
+const Handover = 30 * time.Second
+
+// private is the table of one process alone.
+const private = "memory"
+
+// Other is the record of another daemon on the same table.
+type Other struct {
+	State
+	Lives bool // it holds the lock on its file
+}
+
+// Has are the virtual services that it owns while it runs.
+func (o *Other) Has() []lvs.Key {
+	if o.Yields {
+		return nil
+	}
+	return o.Virtuals
+}
+
+// IsHandedOver reports whether it handed over its virtual services to its successor a moment ago.
+func (s *State) IsHandedOver() bool {
+	left := s.Kept - runfile.SinceBoot()
+	return s.Phase == HandedOver && left > 0 && left <= Handover
+}
+
+// Others returns the records of the other daemons on the table. Known are the processes that are not strangers: this
+// one, its parent, and running ones with a record.
+func (i Instance) Others(kept Kept) (all []Other, known map[int]bool) {
+	known = map[int]bool{os.Getpid(): true, os.Getppid(): true}
+	for _, there := range i.folders() {
+		for _, r := range there.records(kept) {
+			o := Other{r.State, there.isProved(r)}
+			known[r.Pid] = known[r.Pid] || o.Lives
+			same := o.Table == i.Table && o.NetNS == i.NetNS && i.Table != private
+			// a daemon of the same file in another run folder counts while it runs
+			if same && (!i.isSame(o.Daemon) || there != i.folder && o.Lives) {
+				all = append(all, o)
+			}
+		}
+	}
+	return all, known
+}
+
+// isProved reports whether the daemon of a record certainly runs: by its lock, even if this process can't see others.
+// Without access to the lock, a process with its number and its time of start proves it.
+func (f folder) isProved(r record) bool {
+	locked, err := runfile.IsLocked(f.files(r.base).Lock)
+	return locked || err != nil && r.Process.Lives()
+}
+
+// folders returns the run folders of daemons on the same table, each once, in a fixed order.
+func (i Instance) folders() []folder {
+	list := []folder{i.folder}
+	if i.Table != Kernel {
+		return list
+	}
+	own, err := filepath.EvalSymlinks(string(i.folder))
+	if err != nil {
+		return list
+	}
+	for _, dir := range []string{Folder, UnitFolder} {
+		if dir != own && runfile.CheckFolder(dir) == nil {
+			list = append(list, folder(dir))
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// LockFolders keeps others from changing the run folders, those that can be locked in time, until unlock is called.
+func (i Instance) LockFolders(ctx context.Context) (unlock func()) {
+	var locks []*os.File
+	for _, there := range i.folders() {
+		if f, err := there.LockFolder(ctx); err == nil {
+			locks = append(locks, f)
+		}
+	}
+	return func() {
+		for _, f := range locks {
+			f.Close()
+		}
+	}
+}
+
+// NotOthers returns keys without the virtual services that other running daemons have: a service may have moved to
+// another configuration.
+func (i Instance) NotOthers(keys []lvs.Key) []lvs.Key {
+	taken := map[lvs.Key]bool{}
+	others, _ := i.Others(nil)
+	for _, o := range others {
+		if o.Lives && o.Phase == Running {
+			for _, k := range o.Has() {
+				taken[k] = true
+			}
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(keys), func(k lvs.Key) bool { return taken[k] })
+}

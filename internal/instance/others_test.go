@@ -1,0 +1,88 @@
+package instance
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/runfile"
+)
+
+// A daemon is alive if its lock is held, whatever its pid is. A record that was written twice within the same moment
+// is read again.
+func TestOthersLiveByTheirLock(t *testing.T) {
+	i := daemonOf(t.TempDir(), "/x.cf")
+	i.Table = "memory:file"
+	key := lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")}
+	y := State{Format: format, Daemon: Daemon{"/y.cf", i.Table, i.NetNS}, Phase: Running}
+	y.Pid = 1 << 30
+	y.Virtuals = []lvs.Key{key}
+	release := forge(t, i, "y.cf", y)
+	z := y
+	z.Table = "memory:other"
+	forge(t, i, "z.cf", z)
+	own := y
+	own.Daemon = i.Daemon
+	forge(t, i, "x.cf", own)
+	one, _ := i.Others(nil)
+	if len(one) != 1 || !one[0].Lives || len(one[0].Has()) != 1 {
+		t.Fatalf("%+v", one)
+	}
+	release()
+	y.Yields = true
+	forge(t, i, "y.cf", y)()
+	if one, _ = i.Others(nil); len(one) != 1 || one[0].Lives || len(one[0].Has()) != 0 {
+		t.Errorf("%+v", one)
+	}
+}
+
+func TestAHandOverIsKeptForAWhile(t *testing.T) {
+	for _, c := range []struct {
+		phase Phase
+		left  time.Duration
+		is    bool
+	}{
+		{HandedOver, Handover - time.Second, true}, {HandedOver, -time.Second, false},
+		{Running, time.Second, false},
+		{HandedOver, time.Hour, false}, // of another boot
+	} {
+		if s := (State{Phase: c.phase, Kept: runfile.SinceBoot() + c.left}); s.IsHandedOver() != c.is {
+			t.Errorf("%s, %v left", c.phase, c.left)
+		}
+	}
+}
+
+// The records of other daemons are looked at every second. A record of thousands of virtual services is read again
+// only when it has changed.
+func TestARecordIsReadOnceUntilItChanges(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "ldirectord.x.cf.state")
+	put := func(pid int, age time.Duration) {
+		text := fmt.Sprintf(`{"Format": 1, "Pid": %d}`, pid)
+		if err := runfile.Replace(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		when := time.Now().Add(-age)
+		if err := os.Chtimes(path, when, when); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kept := Kept{}
+	read := func() int { return kept.read(path).Pid }
+	put(7, time.Minute)
+	first := read()
+	kept[path] = keptState{kept[path].file, State{Process: Process{Pid: 8}}}
+	again := read()
+	put(9, 0)
+	changed := read()
+	if first != 7 || again != 8 || changed != 9 {
+		t.Errorf("read %d, again %d, changed %d", first, again, changed)
+	}
+	if kept[path].Pid != 8 {
+		t.Error("one that was just written is kept: another one in the same moment would not be seen")
+	}
+}

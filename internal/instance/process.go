@@ -1,0 +1,173 @@
+package instance
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"ldirectord/internal/runfile"
+)
+
+// pollInterval is how often another process is looked at.
+const pollInterval = 20 * time.Millisecond
+
+// Process identifies a process: its number is used again after it exits, its start time is not.
+type Process struct {
+	Pid   int
+	Start uint64 // in ticks since the boot; field 22 of proc_pid_stat(5)
+}
+
+// processOf returns the process that has this number now. A zombie is an error as well.
+func processOf(pid int) (Process, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return Process{}, err
+	}
+	// a program's name may have any character
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	if len(fields) < 20 || fields[0] == "Z" || fields[0] == "X" {
+		return Process{}, fmt.Errorf("process %d has ended", pid)
+	}
+	start, err := strconv.ParseUint(fields[19], 10, 64)
+	return Process{Pid: pid, Start: start}, err
+}
+
+// Lives reports whether the process still runs.
+func (p Process) Lives() bool {
+	now, err := processOf(p.Pid)
+	return err == nil && now == p
+}
+
+// Await waits until the process has exited.
+func (p Process) Await(ctx context.Context) error {
+	for p.Lives() {
+		if !runfile.Pause(ctx, pollInterval) {
+			const remedy = "\"kill -9 %[1]d\" ends it and leaves the table as it is"
+			return fmt.Errorf("the daemon with pid %[1]d does not end: "+remedy, p.Pid)
+		}
+	}
+	return nil
+}
+
+// isKilled reports whether a process was sent SIGKILL: it no longer runs, even if the kernel has not removed it yet.
+func isKilled(pid int) bool {
+	const bit = 1 << (syscall.SIGKILL - 1)
+	pending, _ := strconv.ParseUint(strings.Join(statusOf(pid, "ShdPnd"), ""), 16, 64) // 0 if it can't be read
+	return pending&bit != 0
+}
+
+// statusOf returns the words of a field in /proc/PID/status, none if it can't be read.
+func statusOf(pid int, field string) []string {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return nil
+	}
+	for line := range strings.Lines(string(text)) {
+		if words, ok := strings.CutPrefix(line, field+":"); ok {
+			return strings.Fields(words)
+		}
+	}
+	return nil
+}
+
+// UserName is the name of a user of this machine.
+func UserName(uid int) string {
+	if who, err := user.LookupId(strconv.Itoa(uid)); err == nil {
+		return who.Username
+	}
+	return "user " + strconv.Itoa(uid)
+}
+
+// argv is the command line of a process. Of one that is gone, or of a zombie, it is a word without a character.
+func argv(pid int) []string {
+	line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	return strings.Split(strings.TrimSuffix(string(line), "\x00"), "\x00")
+}
+
+// starting are the commands with which a process may become the daemon.
+var starting = []string{"start", "standby", "restart", "try-restart"}
+
+func starts(word string) bool { return slices.Contains(starting, word) }
+
+// isOurs reports whether a command line belongs to a daemon of this program, whatever its name.
+func isOurs(argv []string) bool {
+	program := filepath.Base(argv[0])
+	return (program == "ldirectord" || program == filepath.Base(os.Args[0])) &&
+		slices.ContainsFunc(argv[1:], starts)
+}
+
+// onKernel reports whether a daemon of this program with this command line has the kernel's table.
+func onKernel(argv []string) bool { return optionOf(argv, "--ipvs", Kernel) == Kernel }
+
+// optionOf is the value of an option in a command line.
+func optionOf(argv []string, name, without string) string {
+	for i, word := range argv {
+		if value, ok := strings.CutPrefix(word, name+"="); ok {
+			return value
+		}
+		if word == name && i+1 < len(argv) {
+			return argv[i+1]
+		}
+	}
+	return without
+}
+
+// isPerl reports whether a command line is that of the Perl ldirectord, and returns its configuration: "" without one.
+func isPerl(argv []string) (config string, is bool) {
+	if !strings.HasPrefix(filepath.Base(argv[0]), "perl") {
+		return "", false
+	}
+	words := withoutOptions(argv[1:])
+	if len(words) == 0 || filepath.Base(words[0]) != "ldirectord" {
+		return "", false
+	}
+	if words = withoutOptions(words[1:]); len(words) > 1 {
+		config, words = words[0], words[1:]
+	}
+	return config, len(words) > 0 && starts(words[0])
+}
+
+// IsPerl reports whether the process is the Perl ldirectord, of whatever configuration.
+func (p Process) IsPerl() bool {
+	_, is := isPerl(argv(p.Pid))
+	return is
+}
+
+func withoutOptions(words []string) []string {
+	for len(words) > 0 && strings.HasPrefix(words[0], "-") {
+		words = words[1:]
+	}
+	return words
+}
+
+// Forked lists the processes that the Perl ldirectord forked with fork=yes, one for each virtual service. They would
+// continue to change the table after it has exited.
+func (p Process) Forked() (children []int) {
+	for _, child := range allPids() {
+		if !slices.Equal(statusOf(child, "PPid"), []string{strconv.Itoa(p.Pid)}) {
+			continue
+		}
+		if strings.HasPrefix(argv(child)[0], "ldirectord ") {
+			children = append(children, child)
+		}
+	}
+	return children
+}
+
+// allPids returns the numbers of all processes.
+func allPids() (pids []int) {
+	folders, _ := filepath.Glob("/proc/[0-9]*") // the pattern is good
+	for _, dir := range folders {
+		pid, _ := strconv.Atoi(filepath.Base(dir))
+		pids = append(pids, pid)
+	}
+	return pids
+}

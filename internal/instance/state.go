@@ -1,0 +1,124 @@
+package instance
+
+import (
+	"encoding/json"
+	"net/netip"
+	"os"
+	"slices"
+	"time"
+
+	"ldirectord/internal/judge"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/runfile"
+	"ldirectord/ipvsctl"
+)
+
+// format is the format of state files. Files without a number name no configuration, and are not read.
+const format = 2
+
+// Phase is the phase of the daemon of a state file.
+type Phase string
+
+const (
+	Running    Phase = "running"
+	Ending     Phase = "ending"
+	HandedOver Phase = "handed over" // it stopped and left its table to the next one
+)
+
+// Supervisor is the program that runs a daemon in the foreground and must start the next one: a systemd unit by its
+// name, or another program. A daemon in the background has none.
+type Supervisor string
+
+// State is the content of a state file. Every user may read it.
+type State struct {
+	Format int
+	Daemon
+	Name string // the name of its pid file
+	Process
+	Phase      Phase
+	Supervisor Supervisor `json:",omitempty"`
+	Execute    []string   `json:",omitempty"` // the configurations of its siblings
+	// the virtual services that it may have in the table, unless it is stopping
+	Virtuals []lvs.Key `json:",omitempty"`
+	Waits    []lvs.Key `json:",omitempty"` // the virtual services that it waits for
+	Yields   bool      `json:",omitempty"` // it is on standby, so other daemons may take over its virtual services
+	// Virtuals are reserved for its successor until this time since the boot
+	Kept time.Duration `json:",omitempty"`
+	// the leavers of those virtual services; times count from the boot, because that clock can't be set
+	Leavers []judge.Record `json:",omitempty"`
+	// what changes the weights of its servers, by the same clock, and the boot from which it counts
+	Moving []judge.Record `json:",omitempty"`
+	Boot   string         `json:",omitempty"`
+
+	Private   []ipvsctl.PrivateService `json:",omitempty"` // the private services that it may have in the table
+	Announced map[netip.Addr][]string  `json:",omitempty"` // the devices on which it may have an address
+}
+
+// SetLeavers sets the servers that leave the configuration. Their times are by the present clock.
+func (s *State) SetLeavers(all []judge.Record) { s.Leavers = timed(all, toBoot) }
+
+// SetMoving does the same for what changes the weights of servers.
+func (s *State) SetMoving(all []judge.Record) {
+	s.Moving, s.Boot = timed(all, toBoot), runfile.BootID()
+}
+
+// timed returns records by another clock.
+func timed(all []judge.Record, byOther func(time.Time) time.Time) []judge.Record {
+	all = slices.Clone(all)
+	for i := range all {
+		for _, t := range all[i].Times() {
+			if !t.IsZero() {
+				*t = byOther(*t)
+			}
+		}
+	}
+	return all
+}
+
+// toBoot turns a time by the current clock into one that counts from the boot.
+func toBoot(t time.Time) time.Time { return time.Unix(0, int64(runfile.SinceBoot()+time.Until(t))) }
+
+// fromBoot turns a time that counts from the boot into one by the current clock.
+func fromBoot(t time.Time) time.Time {
+	return time.Now().Add(time.Duration(t.UnixNano()) - runfile.SinceBoot())
+}
+
+// record is a state file that was found.
+type record struct {
+	State
+	base string // the name of its files
+}
+
+// Kept caches records by path. A record is read again when its file changes.
+type Kept map[string]keptState
+
+type keptState struct {
+	file os.FileInfo
+	State
+}
+
+// read reads a record; without a cache (nil) each time. It is empty if it can't be read.
+func (all Kept) read(path string) (s State) {
+	file, err := os.Lstat(path)
+	if err != nil {
+		return s
+	}
+	if k := all[path]; os.SameFile(file, k.file) && file.ModTime().Equal(k.file.ModTime()) {
+		return k.State
+	}
+	text, err := runfile.Read(path)
+	if err != nil || json.Unmarshal(text, &s) != nil {
+		return State{}
+	}
+	// otherwise the next one may look the same
+	if all != nil && time.Since(file.ModTime()) > time.Second {
+		all[path] = keptState{file, s}
+	}
+	return s
+}
+
+// hasServices reports whether only this record names services that may be in the kernel's table, for a file that is
+// still there.
+func (r record) hasServices() bool {
+	return r.Table == Kernel && r.Phase != Ending && len(r.Virtuals) > 0 && runfile.Exists(r.Path)
+}

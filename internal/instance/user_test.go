@@ -1,0 +1,97 @@
+package instance
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"ldirectord/internal/runfile"
+)
+
+const nobody = 65534
+
+// folderOfNobody is the run folder of a daemon with a user of its own, nobody.
+func folderOfNobody(t *testing.T) string {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	dir := t.TempDir()
+	if err := os.Chown(dir, nobody, nobody); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// Files that root's commands write to the folder of a daemon with a user of its own belong to that user. Otherwise
+// the daemon could not open them.
+func TestRootShutsNoUserOut(t *testing.T) {
+	i := daemonOf(folderOfNobody(t), "/etc/ha.d/ldirectord.cf")
+	lock, err := i.LockFolder(soon(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lock.Close()
+	if err := runfile.Write(i.Files().Drain, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(string(i.folder) + "/*")
+	if err != nil || len(files) != 2 {
+		t.Fatalf("%q, %v", files, err)
+	}
+	for _, file := range files {
+		info, err := os.Stat(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if owner := info.Sys().(*syscall.Stat_t).Uid; owner != nobody {
+			t.Errorf("%s belongs to the user %d", file, owner)
+		}
+	}
+}
+
+// A user can't make root end a process of another user by naming it as the daemon in a folder.
+func TestAUserNamesItsOwnProcessAlone(t *testing.T) {
+	for uid, want := range map[uint32]bool{0: false, nobody: true} {
+		dir := folderOfNobody(t)
+		i := daemonOf(dir, "/etc/ha.d/ldirectord.cf")
+		other := exec.Command("sleep", "60")
+		other.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}, Pdeathsig: syscall.SIGKILL}
+		if err := other.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = other.Process.Kill(); _ = other.Wait() })
+		p, err := processOf(other.Process.Pid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		forge(t, i, "ldirectord.cf", State{Format: format, Daemon: i.Daemon, Process: p, Phase: Running})
+		if found := i.Find(); (found.Pid == p.Pid) != want {
+			t.Errorf("a process of user %d: found %+v", uid, found)
+		}
+	}
+}
+
+// Commands of root would not find root's daemon in the folder of another user: stop would end nothing. So it doesn't
+// start.
+func TestRootIsNoDaemonInTheFolderOfAUser(t *testing.T) {
+	i := daemonOf(folderOfNobody(t), "/etc/ha.d/ldirectord.cf")
+	if h, err := i.Acquire(soon(t), ""); err == nil {
+		t.Errorf("it may: %+v is found", i.Find())
+		giveBack(h)
+	}
+	if i.MayStart() == nil {
+		t.Error("a restart ends the daemon before it is refused")
+	}
+}
+
+// A daemon that changes to the unit's folder and a user of its own keeps its mark rules.
+func TestTheChainsStayInTheUnitsFolder(t *testing.T) {
+	d := Daemon{Path: "/nowhere/none.cf", Table: Kernel}
+	usual, unit, other := New(Folder, d, "none.cf"), New(UnitFolder, d, "none.cf"), New("/run/other", d, "none.cf")
+	if usual.Chains() != unit.Chains() || usual.Chains() == other.Chains() {
+		t.Errorf("%s, %s, %s", usual.Chains(), unit.Chains(), other.Chains())
+	}
+}

@@ -1,0 +1,223 @@
+package judge
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"ldirectord/internal/lvs"
+)
+
+// An address of virtual services with announce is on a device while they can be served here: a routing daemon announces
+// it then. This file decides on which device it belongs, and how long its packets are still served after an order
+// withdraws it.
+
+// Moving is how long putting an address on a device may take.
+const Moving = 5 * time.Second
+
+// Address is an announced address: where it is, and where it belongs.
+type Address struct {
+	Device, Last string    // the devices of announce and lastresort
+	Asked        bool      // checks go through it. Without a route to it they wait
+	RouteBy      time.Time // until when first checks through it wait for its local route; zero: they don't wait
+
+	Known bool   // it is known where the address is
+	At    string // the device that it is on; "" for none
+	Fails bool   // it could not be put where it should be
+
+	Decided bool // the first results of its servers were there once
+	Want    lvs.Wanted
+	Why     string    // why it should not be announced; "" if it should
+	Owner   string    // the other daemon that has all its virtual services; "": none
+	Order   string    // why it is withdrawn; "": it is not
+	Left    time.Time // since when it is withdrawn; zero: it is not
+}
+
+// Host is a virtual service of an announced address.
+type Host struct {
+	*Case
+	Label   string // its name in messages
+	Placed  bool   // the table has it, as far as known
+	Refused string // why the table does not have it
+	Servers int    // how many the file has
+	Marked  bool   // packets get its mark
+	Known   bool   // whether they get it is known
+}
+
+// Addressing is what decides about all addresses at a moment.
+type Addressing struct {
+	Stops    bool          // the director stops
+	Standby  bool          // it stands by, or is about to
+	Withdraw time.Duration // how long the virtual services of a withdrawn address continue to serve
+	Repair   bool
+	Fails    bool // addresses can't be put anywhere
+}
+
+// Place decides where an address belongs, given its virtual services, none if it left the file, and the order that
+// withdraws it. Again is when time alone may change the decision; zero: never. An address that is withdrawn moves to
+// the last resort, if it has one, and then to no device. Its packets are served while its virtual services serve.
+func (a *Address) Place(hosts []Host, order string, all Addressing, now time.Time) (again time.Time) {
+	device, why, serves := a.belongs(hosts)
+	want := lvs.Wanted{Addr: a.Want.Addr, Device: device, Local: serves, Undecided: !a.Decided || !a.Known,
+		Repair: all.Repair}
+	if len(hosts) == 0 {
+		want.Local = a.Want.Local
+	}
+	if a.Order = a.withdrawal(hosts, order, all); a.Order == "" {
+		a.Left = time.Time{}
+		want.Local = want.Local || a.Asked
+	} else {
+		want.Device, want.Undecided, why = "", !a.Known, a.Order
+		if a.Left.IsZero() && a.At != "" {
+			a.Left = now
+		}
+		if until := a.Left.Add(all.Withdraw); now.Before(until) {
+			again = until
+			if a.At != "" && want.Local {
+				want.Device = a.Last
+			}
+		}
+	}
+	for _, device := range []string{a.Device, a.Last, a.At} {
+		if device != "" && !slices.Contains(want.Devices, device) {
+			want.Devices = append(want.Devices, device)
+		}
+	}
+	if now.Before(a.RouteBy) && want.Local && !all.Fails && !a.Fails {
+		if again.IsZero() || a.RouteBy.Before(again) {
+			again = a.RouteBy
+		}
+	} else {
+		a.RouteBy = time.Time{}
+	}
+	a.Want, a.Why = want, why
+	return again
+}
+
+// belongs returns the device where an address belongs, given its virtual services, and why that is not the device of
+// announce. Serves reports whether one of its virtual services has a server in service.
+func (a *Address) belongs(hosts []Host) (device, why string, serves bool) {
+	stays, healthy, awaited, decided, gathers := false, true, false, false, false
+	a.Owner = ""
+	for k := range hosts {
+		h := &hosts[k]
+		gathers = gathers || h.Gathers()
+		if k == 0 || h.Owner == "" { // the owner of the first virtual service, unless this director has one
+			a.Owner = h.Owner
+		}
+		if h.Owner != "" {
+			continue
+		}
+		in := h.Marked && h.Strength.Serves && h.Placed
+		serves = serves || in
+		if !h.Known || !h.Strength.Known {
+			awaited = true
+			continue
+		}
+		decided = true
+		weakness := h.weakness()
+		healthy = healthy && weakness == ""
+		why = cmp.Or(why, weakness)
+		stays = stays || in && (h.Strength.Enough || h.Strength.Holds || h.FallbackIn)
+	}
+	if a.At != a.Device && gathers {
+		return a.At, "waits for results of the servers that are back", serves
+	}
+	switch { // a virtual service that a reload added counts once its first results are there
+	case awaited && !a.Decided, !decided:
+		return "", "waits for the first results", serves
+	case healthy, a.Last == "" && stays:
+		device = a.Device
+	case serves:
+		device = a.Last
+	}
+	a.Decided = true
+	return device, why, serves
+}
+
+// weakness is why its addresses should not be announced here; "" while it is healthy.
+func (h *Host) weakness() string {
+	switch n := &h.Strength; {
+	case !h.Placed && h.Refused != "":
+		return h.Label + " is not in the table: " + h.Refused
+	case !h.Placed:
+		return h.Label + " is not in the table"
+	case !h.Marked:
+		return "the mark rules of " + h.Label + " are not set"
+	case !n.Enough || !n.Serves:
+		return fmt.Sprintf("%s: %d of %d up, %d needed", h.Label, n.Up, h.Servers, n.Needed)
+	}
+	return ""
+}
+
+// withdrawal is why an address is withdrawn; "" while it is not.
+func (a *Address) withdrawal(hosts []Host, order string, all Addressing) string {
+	cleans := func(h Host) bool { return !h.Remains }
+	switch {
+	case len(hosts) == 0:
+		return "it left the file"
+	case all.Stops && slices.ContainsFunc(hosts, cleans):
+		return "the director stops"
+	case all.Standby:
+		return "the director stands by"
+	case a.Owner != "":
+		return "belongs to " + a.Owner
+	}
+	return order
+}
+
+// IsOrdered reports whether what is wanted of an address has to be ordered. Otherwise the address is left to other
+// directors.
+func (a *Address) IsOrdered() bool { return a.Owner == "" || !a.Known || a.At != "" || a.Want.Local }
+
+// Ordered is what is wanted of it, as an order. Before its first results it stays where it is.
+func (a *Address) Ordered() lvs.Wanted {
+	want := a.Want
+	if want.Undecided {
+		want.Device, want.Local = "", want.Local && a.Asked
+	}
+	return want
+}
+
+// IsGone reports whether a withdrawn address is on no device, and its packets need no longer be served.
+func (a *Address) IsGone(all Addressing, now time.Time) bool {
+	return a.Known && a.At == "" && !now.Before(a.Left.Add(all.Withdraw))
+}
+
+// Lingers reports whether an address that left the file, or that the director withdraws to stand by, still has to be
+// served. Busy reports whether an order is due or in progress.
+func (a *Address) Lingers(busy bool, all Addressing, now time.Time) bool {
+	if !a.Left.IsZero() && now.After(a.Left.Add(all.Withdraw+Moving)) { // it can't be withdrawn
+		return false
+	}
+	return busy || a.Want.Device != "" || !a.IsGone(all, now)
+}
+
+// Found notes where an address is, and reports whether that is a change. It is none if it was not known before.
+func (a *Address) Found(at string, local bool, now time.Time) (moved bool) {
+	was, known := a.At, a.Known
+	a.At, a.Known = at, true
+	if local {
+		a.RouteBy = time.Time{}
+	}
+	if moved = known && was != at; moved && !a.Left.IsZero() && was == a.Device {
+		a.Left = now
+	}
+	return moved
+}
+
+// State is the word for where an address is.
+func (a *Address) State() string {
+	switch a.At {
+	case "":
+		return "withdrawn"
+	case a.Last:
+		return "last resort"
+	default:
+		return "announced"
+	}
+}
+
+// IsThere reports whether an address is on the device of announce.
+func (a *Address) IsThere() bool { return a.At == a.Device }

@@ -1,0 +1,329 @@
+package judge
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"ldirectord/internal/lvs"
+)
+
+// addressed is an address that is announced, with a last resort, and one virtual service, which serves.
+func addressed() (Address, []Host) {
+	c := inService(1, 1)
+	c.Strength = Strength{Up: 2, Needed: 1, Enough: true, Known: true, Serves: true}
+	a := Address{Device: "lvs0", Last: "lvs1", Known: true, At: "lvs0", Decided: true,
+		Want: lvs.Wanted{Addr: netip.MustParseAddr("192.0.2.10")}}
+	return a, []Host{{Case: &c, Label: "web", Placed: true, Marked: true, Known: true, Servers: 2}}
+}
+
+// Where an address belongs, why, whether its packets are served, and when that is decided again.
+func TestWhereAnAddressBelongs(t *testing.T) {
+	fails := func(a *Address, h []Host, _ *Addressing) {
+		h[0].Strength = Strength{Needed: 1, Known: true}
+	}
+	weak := func(a *Address, h []Host, _ *Addressing) {
+		h[0].Strength = Strength{Up: 1, Needed: 2, Known: true, Serves: true}
+	}
+	alone := func(a *Address) { a.Last = "" }
+	for _, row := range []struct {
+		what  string
+		order string
+		given func(a *Address, h []Host, all *Addressing)
+		want  string
+		why   string
+		in    time.Duration
+	}{
+		{what: "it serves", want: "lvs0 served"},
+		{what: "nothing serves", given: fails, want: "nowhere", why: "web: 0 of 2 up, 1 needed"},
+		{what: "too few are up", given: weak, want: "lvs1 served", why: "web: 1 of 2 up, 2 needed"},
+		{what: "… without a last resort", given: func(a *Address, h []Host, all *Addressing) { weak(a, h, all); alone(a) },
+			want: "nowhere served", why: "web: 1 of 2 up, 2 needed"},
+		{what: "… and some are held", given: func(a *Address, h []Host, all *Addressing) {
+			weak(a, h, all)
+			alone(a)
+			h[0].Strength.Holds = true
+		}, want: "lvs0 served", why: "web: 1 of 2 up, 2 needed"},
+		{what: "… and the fallback server serves", given: func(a *Address, h []Host, all *Addressing) {
+			weak(a, h, all)
+			alone(a)
+			h[0].FallbackIn = true
+		}, want: "lvs0 served", why: "web: 1 of 2 up, 2 needed"},
+		{what: "… with a last resort", given: func(a *Address, h []Host, all *Addressing) {
+			weak(a, h, all)
+			h[0].Strength.Holds = true
+		}, want: "lvs1 served", why: "web: 1 of 2 up, 2 needed"},
+		{what: "the table refuses it", given: func(a *Address, h []Host, _ *Addressing) { h[0].Placed, h[0].Refused = false, "oops" },
+			want: "nowhere", why: "web is not in the table: oops"},
+		{what: "the table does not have it", given: func(a *Address, h []Host, _ *Addressing) { h[0].Placed = false },
+			want: "nowhere", why: "web is not in the table"},
+		{what: "no mark rules", given: func(a *Address, h []Host, _ *Addressing) { h[0].Marked = false },
+			want: "nowhere", why: "the mark rules of web are not set"},
+		{what: "no results yet", given: func(a *Address, h []Host, _ *Addressing) { h[0].Strength.Known, a.Decided = false, false },
+			want: "nowhere served undecided", why: "waits for the first results"},
+		{what: "no results after a reload", given: func(a *Address, h []Host, _ *Addressing) { h[0].Strength.Known = false },
+			want: "nowhere served", why: "waits for the first results"},
+		{what: "where it is is not known", given: func(a *Address, h []Host, _ *Addressing) { a.Known, a.At = false, "" },
+			want: "lvs0 served undecided"},
+		{what: "servers are back", given: func(a *Address, h []Host, _ *Addressing) { a.At, h[0].Back = "lvs1", noon },
+			want: "lvs1 served", why: "waits for results of the servers that are back"},
+		{what: "servers are back, and it is there", given: func(a *Address, h []Host, _ *Addressing) { h[0].Back = noon },
+			want: "lvs0 served"},
+		{what: "another daemon has it", given: func(a *Address, h []Host, _ *Addressing) { h[0].Owner = "www.cf" },
+			want: "nowhere", why: "belongs to www.cf", in: 3 * time.Second},
+		{what: "checks go through it", given: func(a *Address, h []Host, all *Addressing) { fails(a, h, all); a.Asked = true },
+			want: "nowhere served", why: "web: 0 of 2 up, 1 needed"},
+		{what: "first checks wait for its route", given: func(a *Address, h []Host, _ *Addressing) { a.RouteBy = noon.Add(time.Second) },
+			want: "lvs0 served", in: time.Second},
+		{what: "… but it can't be put there", given: func(a *Address, h []Host, _ *Addressing) {
+			a.RouteBy, a.Fails = noon.Add(time.Second), true
+		}, want: "lvs0 served"},
+		{what: "an order withdraws it", order: "by order", want: "lvs1 served", why: "by order", in: 3 * time.Second},
+		{what: "… without a last resort", order: "by order", given: func(a *Address, _ []Host, _ *Addressing) { alone(a) },
+			want: "nowhere served", why: "by order", in: 3 * time.Second},
+		{what: "… from nowhere", order: "by order", given: func(a *Address, _ []Host, _ *Addressing) { a.At = "" },
+			want: "nowhere served", why: "by order"},
+		{what: "… and it is nowhere now", order: "by order", given: func(a *Address, _ []Host, _ *Addressing) {
+			a.At, a.Left = "", noon.Add(-time.Second)
+		}, want: "nowhere served", why: "by order", in: 2 * time.Second},
+		{what: "… and its time is over", order: "by order", given: func(a *Address, _ []Host, _ *Addressing) {
+			a.Left = noon.Add(-3 * time.Second)
+		}, want: "nowhere served", why: "by order"},
+		{what: "… and nothing serves", order: "by order", given: fails, want: "nowhere", why: "by order", in: 3 * time.Second},
+		{what: "the director stands by", order: "by order", given: func(_ *Address, _ []Host, all *Addressing) { all.Standby = true },
+			want: "lvs1 served", why: "the director stands by", in: 3 * time.Second},
+		{what: "the director stops", given: func(_ *Address, _ []Host, all *Addressing) { all.Stops = true },
+			want: "lvs1 served", why: "the director stops", in: 3 * time.Second},
+		{what: "… with cleanstop = no", given: func(_ *Address, h []Host, all *Addressing) { all.Stops, h[0].Remains = true, true },
+			want: "lvs0 served"},
+	} {
+		a, hosts := addressed()
+		all := Addressing{Withdraw: 3 * time.Second}
+		if row.given != nil {
+			row.given(&a, hosts, &all)
+		}
+		again, in := a.Place(hosts, row.order, all, noon), time.Duration(0)
+		if !again.IsZero() {
+			in = again.Sub(noon)
+		}
+		if got := placeOf(a.Want); got != row.want || a.Why != row.why || in != row.in {
+			t.Errorf("%s: %s, %q, again in %v\nwant %s, %q, %v", row.what, got, a.Why, in, row.want, row.why, row.in)
+		}
+	}
+}
+
+// An address of several virtual services belongs to another daemon if that has all of them. Without results of one, the
+// others decide, unless it never had any.
+func TestAnAddressOfSeveralServices(t *testing.T) {
+	for _, row := range []struct {
+		what   string
+		given  func(a *Address, h []Host)
+		want   string
+		owner  string
+		orders bool
+	}{
+		{"both serve", func(*Address, []Host) {}, "lvs0 served", "", true},
+		{"one is theirs", func(_ *Address, h []Host) { h[0].Owner = "www.cf" }, "lvs0 served", "", true},
+		{"the other one is theirs", func(_ *Address, h []Host) { h[1].Owner = "www.cf" }, "lvs0 served", "", true},
+		{"both are theirs", func(a *Address, h []Host) { h[0].Owner, h[1].Owner, a.At = "www.cf", "mail.cf", "" },
+			"nowhere", "www.cf", false},
+		{"both are theirs, and it is still here", func(_ *Address, h []Host) { h[0].Owner, h[1].Owner = "www.cf", "mail.cf" },
+			"nowhere", "www.cf", true},
+		{"both are theirs, and checks go through it", func(a *Address, h []Host) {
+			h[0].Owner, h[1].Owner, a.At, a.Want.Local = "www.cf", "mail.cf", "", true
+		}, "nowhere", "www.cf", false},
+		{"one has no results", func(_ *Address, h []Host) { h[1].Strength.Known = false }, "lvs0 served", "", true},
+		{"… nor ever had", func(a *Address, h []Host) { h[1].Strength.Known, a.Decided = false, false },
+			"nowhere served undecided", "", true},
+	} {
+		a, hosts := addressed()
+		_, second := addressed()
+		hosts = append(hosts, second...)
+		row.given(&a, hosts)
+		a.Place(hosts, "", Addressing{}, noon)
+		if got := placeOf(a.Want); got != row.want || a.Owner != row.owner || a.IsOrdered() != row.orders {
+			t.Errorf("%s: %s, of %q, ordered %t; want %+v", row.what, got, a.Owner, a.IsOrdered(), row)
+		}
+	}
+}
+
+// What is not decided is not changed: the order says only whether the address needs its local route for checks.
+func TestTheOrderOfAnAddress(t *testing.T) {
+	for _, row := range []struct {
+		undecided, asked bool
+		want             string
+	}{
+		{false, false, "lvs0 served"},
+		{true, false, "nowhere undecided"},
+		{true, true, "nowhere served undecided"},
+	} {
+		a := Address{Asked: row.asked, Want: lvs.Wanted{Device: "lvs0", Local: true, Undecided: row.undecided}}
+		if got := placeOf(a.Ordered()); got != row.want {
+			t.Errorf("%+v: %s", row, got)
+		}
+	}
+	theirs := Address{Owner: "www.cf", Known: true, Want: lvs.Wanted{Local: true}}
+	if !theirs.IsOrdered() {
+		t.Error("packets are served, and nothing is ordered")
+	}
+}
+
+func placeOf(w lvs.Wanted) string {
+	text := w.Device
+	if text == "" {
+		text = "nowhere"
+	}
+	if w.Local {
+		text += " served"
+	}
+	if w.Undecided {
+		text += " undecided"
+	}
+	return text
+}
+
+// An address that left the file is served until it is on no device, and withdrawwait is over; not longer than an order
+// may take.
+func TestHowLongAWithdrawnAddressIsServed(t *testing.T) {
+	a, hosts := addressed()
+	all := Addressing{Withdraw: 3 * time.Second}
+	a.Place(hosts, "", all, noon)
+	for _, step := range []struct {
+		after         time.Duration
+		at            string // found there then
+		want          string
+		lingers, gone bool
+	}{
+		{0, "lvs0", "lvs1 served", true, false},
+		{time.Second, "lvs1", "lvs1 served", true, false},
+		{3 * time.Second, "lvs1", "lvs1 served", true, false},
+		{4 * time.Second, "lvs1", "nowhere served", true, false},
+		{4 * time.Second, "", "nowhere served", false, true},
+		{9 * time.Second, "lvs1", "nowhere served", true, false},
+		{10 * time.Second, "lvs1", "nowhere served", false, false},
+	} {
+		now := noon.Add(step.after)
+		a.Found(step.at, true, now)
+		a.Place(nil, "", all, now)
+		got := placeOf(a.Want)
+		if lingers, gone := a.Lingers(false, all, now), a.IsGone(all, now); got != step.want || lingers != step.lingers || gone != step.gone {
+			t.Errorf("after %v on %q: %s, lingers %t, gone %t; want %+v", step.after, step.at, got, lingers, gone, step)
+		}
+	}
+	if !a.Lingers(true, all, noon.Add(3*time.Second)) {
+		t.Error("it does not linger while an order is in progress")
+	}
+}
+
+// In each state of an address with two virtual services: it is wanted on the device of announce only while one of them is
+// served here and nothing withdraws it, on the last resort only while packets are served, and elsewhere never. A decision
+// that is made again without an event is the same.
+func TestAnAddressIsNeverWantedWhereNothingServes(t *testing.T) {
+	type walked struct{ announced, last, nowhere, withdrawn, undecided int }
+	var n walked
+	bits := func(n *int, of int) (k int) { k = *n % of; *n /= of; return k }
+	for code := range 6 * 6 * 4 * 3 * 2 * 2 * 3 * 4 {
+		rest := code
+		a, hosts := addressed()
+		_, second := addressed()
+		hosts = append(hosts, second...)
+		for i := range hosts {
+			h := &hosts[i]
+			h.Label = fmt.Sprint("service ", i)
+			switch bits(&rest, 6) {
+			case 0: // it serves
+			case 1:
+				h.Strength = Strength{Up: 0, Needed: 1, Known: true}
+			case 2:
+				h.Strength = Strength{Up: 1, Needed: 2, Known: true, Serves: true}
+			case 3:
+				h.Strength.Known = false
+			case 4:
+				h.Placed = false
+			case 5:
+				h.Owner = "www.cf"
+			}
+		}
+		switch bits(&rest, 4) {
+		case 1:
+			hosts[0].Marked = false
+		case 2:
+			hosts[0].Marked, hosts[0].Known = false, false
+		case 3:
+			hosts[1].Back = noon
+		}
+		a.At = []string{"lvs0", "lvs1", ""}[bits(&rest, 3)]
+		a.Known, a.Decided = bits(&rest, 2) == 0, bits(&rest, 2) == 0
+		a.Left = []time.Time{{}, noon.Add(-time.Second), noon.Add(-time.Minute)}[bits(&rest, 3)]
+		all, order := Addressing{Withdraw: 3 * time.Second}, ""
+		switch bits(&rest, 4) {
+		case 1:
+			order = "by order"
+		case 2:
+			all.Standby = true
+		case 3:
+			hosts = nil
+		}
+		served := false
+		for _, h := range hosts {
+			served = served || h.Owner == "" && h.Placed && h.Marked && h.Strength.Serves
+		}
+		before := a
+		a.Want.Local = hosts == nil // it was served
+		again := a.Place(hosts, order, all, noon)
+		w := a.Want
+		switch {
+		case w.Device == "lvs0" && (a.Order != "" || !served && !(a.At == "lvs0" && hosts[1].Gathers())):
+			t.Fatalf("%d: announced, %+v", code, a)
+		case w.Device == "lvs1" && !w.Local && !(a.At == "lvs1" && hosts[1].Gathers()):
+			t.Fatalf("%d: on the last resort, %+v", code, a)
+		case w.Device != "" && w.Device != "lvs0" && w.Device != "lvs1", !again.IsZero() && !again.After(noon):
+			t.Fatalf("%d: %+v, again at %v", code, a, again)
+		case w.Local != (served || hosts == nil):
+			t.Fatalf("%d: its packets are served: %t, %+v", code, w.Local, a)
+		}
+		once := a
+		if a.Place(hosts, order, all, noon); fmt.Sprint(a) != fmt.Sprint(once) && before.Decided {
+			t.Fatalf("%d: %+v, and then %+v", code, once, a)
+		}
+		switch {
+		case w.Undecided:
+			n.undecided++
+		case w.Device == "lvs0":
+			n.announced++
+		case a.Order != "":
+			n.withdrawn++
+		case w.Device == "lvs1":
+			n.last++
+		default:
+			n.nowhere++
+		}
+	}
+	if n.announced == 0 || n.last == 0 || n.nowhere == 0 || n.withdrawn == 0 || n.undecided == 0 {
+		t.Errorf("not all was reached: %+v", n)
+	}
+}
+
+// An address is taken off each device on which it may be: that of announce, the last resort, and where it is now.
+func TestTheDevicesOfAnAddress(t *testing.T) {
+	for _, row := range []struct {
+		last, at string
+		want     []string
+		isThere  bool
+	}{
+		{"", "", []string{"lvs0"}, false},
+		{"", "lvs0", []string{"lvs0"}, true},
+		{"lvs1", "", []string{"lvs0", "lvs1"}, false},
+		{"lvs1", "lvs1", []string{"lvs0", "lvs1"}, false},
+		{"lvs1", "former", []string{"lvs0", "lvs1", "former"}, false},
+	} {
+		a, hosts := addressed()
+		a.Last, a.At = row.last, row.at
+		a.Place(hosts, "", Addressing{}, noon)
+		if !slices.Equal(a.Want.Devices, row.want) || a.IsThere() != row.isThere {
+			t.Errorf("%+v: %v, there: %t", row, a.Want.Devices, a.IsThere())
+		}
+	}
+}

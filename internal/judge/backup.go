@@ -1,0 +1,98 @@
+package judge
+
+import (
+	"slices"
+
+	"ldirectord/internal/health"
+)
+
+// From the file: backup servers serve once fewer than LOW other servers serve, and drain once HIGH serve.
+var backupRule = Rule{"backup", true, backup}
+
+var backupKind = Kind{Name: "backup", Trouble: Noted,
+	Says: func(v View) string {
+		if !v.One.Backup {
+			return ""
+		}
+		does := "waits"
+		if _, in := v.WeightAt(v.One.Dest.Addr); !v.Rests(v.One) {
+			does = "needed"
+		} else if in {
+			does = "drains"
+		}
+		return "backup, " + does + ": " + v.OwnServe()
+	},
+}
+
+// backedKind is told, and each backup server shows what it does.
+var backedKind = Kind{Name: "backed", OfSection: true,
+	Count: func(v View) int {
+		if !v.Backed {
+			return 0
+		}
+		return 1
+	},
+	Begins: func(v View) Notice {
+		return Notice{"backup-serves", "Backup servers take over", ": " + v.OwnServe()}
+	},
+	Ends: func(v View) Notice {
+		return Notice{"backup-rests", "Backup servers are no longer needed", ": " + v.OwnServe()}
+	},
+}
+
+// backup puts the backup servers in service when fewer than LOW of the section's own servers serve, until HIGH of them
+// serve again. Until the own servers have results, the backup servers stay as the table has them. One that is no longer
+// needed drains like a server that left the file.
+func backup(h *hearing) {
+	if !h.reserve {
+		return
+	}
+	was := h.Backed
+	up, unknown := h.Own()
+	if h.Gathers() {
+		up, unknown = 0, up+unknown // none of them is back yet
+	}
+	low, high := h.BackupBelow.Of(h.Weighted())
+	switch {
+	case up >= high:
+		h.Backed = false
+	case up+unknown < low, (unknown > 0 || !h.Known) && h.backupIsIn():
+		h.Backed = true
+	}
+	for s := range h.all() {
+		if !s.Backup || h.At(s.Dest.Addr) != s {
+			continue
+		}
+		if was != h.Backed {
+			delete(h.ByHand, s.Dest.Addr)
+		}
+		h.rest(s)
+	}
+}
+
+// backupIsIn reports whether the table has a backup server in service, and not by hand.
+func (s *State) backupIsIn() bool {
+	return slices.ContainsFunc(s.Servers, func(one Server) bool {
+		return one.Backup && !s.weighsNothing(&one) && !s.ByHand[one.Dest.Addr]
+	})
+}
+
+// rest has a backup server drain while it rests and is in the table. One that fails is treated like every server.
+func (h *hearing) rest(s *Server) {
+	drains := false
+	stays, _ := h.stays(s)
+	d, in := h.Have.At(s.Dest.Addr)
+	if h.Rests(s) {
+		s.Why = h.by
+		drains = in && !h.ByHand[s.Dest.Addr] && (s.State() != health.Down || stays)
+	}
+	leaver := Leaver{Addr: s.Dest.Addr}
+	// draintime begins at weight 0
+	if at, leaves := h.findLeaver(leaver.Addr); leaves && (!drains || d.Weight > 0) {
+		leaver.Name = h.Leavers[at].Name
+		h.Leavers = slices.Delete(h.Leavers, at, at+1)
+	}
+	if drains {
+		h.SendOff(leaver, h.now)
+	}
+}

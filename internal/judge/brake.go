@@ -1,0 +1,151 @@
+package judge
+
+import (
+	"slices"
+	"time"
+
+	"ldirectord/internal/health"
+)
+
+// Brake is the state of the path through the virtual address, for one line of checks in a section. If all servers that
+// were up fail only on that path, the fault is the director's, and the servers keep their states. One pass shows that
+// the path works. A server is accused while its failures on that path are not judged yet.
+type Brake struct {
+	Accuses bool      // at least one server is accused
+	Holds   bool      // no server can show that the path is fine, so the states of all stay
+	Over    time.Time // when the brake ended last; results of checks that began earlier don't count
+	Newest  Spot      // a check that passed in this wake-up, otherwise the last one with a result
+	Due     bool      // Settle has to decide whether the brake holds
+}
+
+// Spot identifies a check by its server's place and its own.
+type Spot struct {
+	Server int32
+	Check  int
+}
+
+func (s *State) check(at Spot) *Check { return s.Servers[at.Server].Check(at.Check) }
+
+// mayBrake reports whether the brake may hold a server: one that is up and not in maintenance.
+func (s *Server) mayBrake() bool { return s.Verdict() == health.Up && !s.Suspended() }
+
+// IsBraked reports whether the brake keeps the state of a server.
+func (s *State) IsBraked(c *Check) bool {
+	return len(s.Brakes) > 0 && !c.Accused.IsZero() && s.Brakes[c.Line].Holds
+}
+
+// IsBraking reports whether the brake withholds failures of any check.
+func (s *State) IsBraking() bool {
+	return slices.ContainsFunc(s.Brakes, func(b Brake) bool { return b.Holds })
+}
+
+// Brake handles the last passage of a check. Kept: the result is not judged, or not yet. Idle: the result changes
+// nothing.
+func (c *Case) Brake(at Spot, now time.Time) (kept, idle bool) {
+	if len(c.Brakes) == 0 || c.Obeys {
+		return false, false
+	}
+	check := c.check(at)
+	b := &c.Brakes[check.Line]
+	kept = check.Own && c.Servers[at.Server].mayBrake()
+	stale := check.Began.Before(b.Over)
+	idle = kept && (b.Holds || stale || !check.Accused.IsZero())
+	switch {
+	case !kept:
+		check.Accused = time.Time{}
+	case !stale && check.Accused.IsZero():
+		check.Accused, b.Accuses = now, true
+	}
+	if b.Accuses && (!b.Due || !c.check(b.Newest).Passed) {
+		b.Newest, b.Due = at, true
+	}
+	return kept, idle
+}
+
+// Braking is the outcome of Settle.
+type Braking struct {
+	Over   bool   // the brake no longer holds: its newest check passed
+	Judged []Spot // the last failures of these checks count
+	Asked  []Spot // these checks are made again soon: they may show whether the path works
+	Holds  []Spot // the brake begins to hold: these servers keep their states
+}
+
+// Settle evaluates all results of one wake-up for a line of checks together. Patience is how long failures wait for a
+// result that shows whether the servers or the director cause them.
+func (c *Case) Settle(line int, patience time.Duration, now time.Time) (done Braking) {
+	b := &c.Brakes[line]
+	if !b.Due {
+		return done
+	}
+	b.Due = false
+	accused, open, proof := fellows(c, uint8(line))
+	switch {
+	case b.Holds && len(accused) > 0 && !c.check(b.Newest).Passed:
+		return done
+	case b.Holds:
+		for _, at := range accused {
+			c.check(at).Accused = time.Time{}
+		}
+		*b = Brake{Over: now, Newest: b.Newest}
+		done.Over = true
+		return done
+	}
+	alone := len(accused)+len(open) == 1
+	var kept []Spot
+	for _, at := range accused {
+		check := c.check(at)
+		if alone || proof.After(check.Began) || now.Sub(check.Accused) > patience {
+			check.Accused = time.Time{}
+			done.Judged = append(done.Judged, at)
+		} else {
+			kept = append(kept, at)
+		}
+	}
+	if b.Accuses = len(kept) > 0; !b.Accuses {
+		return done
+	}
+	if done.Asked = open; len(open) == 0 {
+		b.Holds, done.Holds = true, kept
+	}
+	return done
+}
+
+// fellows returns, for one line of checks, the accused checks, the checks that may still show whether the path works,
+// and the start of the last check that passed.
+func fellows(c *Case, line uint8) (accused, open []Spot, proof time.Time) {
+	for s := range c.all() {
+		for k, check := range s.Checks() {
+			if check.Line != line || s.Unchecked {
+				continue
+			}
+			if check.Passed && check.Began.After(proof) {
+				proof = check.Began
+			}
+			switch {
+			case !check.Accused.IsZero():
+				accused = append(accused, Spot{s.At, k})
+			case s.mayBrake() && check.Tells:
+				open = append(open, Spot{s.At, k})
+			}
+		}
+	}
+	return accused, open, proof
+}
+
+// Obey notes the order to obey the checks, or that it ended. With the order all failures count: it returns the checks
+// whose failures were not judged yet.
+func (c *Case) Obey(obeys bool) (judged []Spot) {
+	if c.Obeys = obeys; !obeys || len(c.Brakes) == 0 {
+		return nil
+	}
+	clear(c.Brakes)
+	for s := range c.all() {
+		for k, check := range s.Checks() {
+			if !check.Accused.IsZero() {
+				check.Accused = time.Time{}
+				judged = append(judged, Spot{s.At, k})
+			}
+		}
+	}
+	return judged
+}

@@ -1,0 +1,75 @@
+package judge
+
+import (
+	"net/netip"
+
+	"ldirectord/internal/health"
+)
+
+// From checks, orders: a change by hand ends with the server's next change of state.
+var releaseRule = Rule{"released", true, released}
+
+// From keepserving: a change by hand ends when the guard releases that server.
+var releaseAgainRule = Rule{"let go", true, released}
+
+// released ends the overrides of servers whose state has changed, and of the fallback server. It is applied before
+// guard, which counts the result. A server that went down and was removed by hand stays out, unless readdquiescent adds
+// it again.
+func released(h *hearing) {
+	for s := range h.all() {
+		addr := s.Dest.Addr
+		if !s.Turned || !h.ByHand[addr] {
+			continue
+		}
+		_, in := h.Have.At(addr)
+		if in || h.Readd || s.State() != health.Down {
+			delete(h.ByHand, addr)
+		}
+	}
+	if wanted, known := h.fallbackWanted(); known && wanted != h.FallbackWanted {
+		delete(h.ByHand, h.fallback().Addr)
+	}
+}
+
+// From another program: a change by hand in the table stays.
+var byHandRule = Rule{"hand", true, byHand}
+
+// byHand keeps changes made by hand.
+func byHand(h *hearing) {
+	for addr := range h.ByHand {
+		if d, in := h.Have.At(addr); in {
+			h.other(d, d.Weight)
+		} else {
+			delete(h.Places, addr)
+		}
+		if s := h.At(addr); s != nil {
+			s.Why = h.by
+		}
+	}
+}
+
+// Changed notes that a destination was changed by hand, and reports whether the change is kept, until the server's next
+// change of state or a reload. It is undone if repair is set, if another daemon empties the section, or if it
+// contradicts maintenance. A change that is kept ends what was changing the server's weight. In: the destination still
+// exists.
+func (c *Case) Changed(addr netip.AddrPort, in, empties bool) (kept bool) {
+	s := c.At(addr)
+	keptOut := s != nil && s.Suspended()
+	if !c.Found[addr] && (c.Repair || empties || keptOut && (in || c.Readd)) {
+		delete(c.ByHand, addr)
+		return false
+	}
+	if c.ByHand == nil {
+		c.ByHand = map[netip.AddrPort]bool{}
+	}
+	c.ByHand[addr] = true
+	if s != nil {
+		s.Memory = Memory{}
+	}
+	return true
+}
+
+// isOutByHand reports whether a server was taken out of service by hand.
+func (s *State) isOutByHand(addr netip.AddrPort) bool {
+	return s.ByHand[addr] && s.Have.Weight(addr) == 0 // cheapest test first, because this runs for each result
+}

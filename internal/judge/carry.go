@@ -1,0 +1,77 @@
+package judge
+
+import (
+	"maps"
+	"net/netip"
+)
+
+// Carry copies the state that survives a reload; nothing else decides that. Changes by hand end, and what the table had
+// is read anew. Orders and maintenance files are not copied: they are given again after the reload. Placed: the section
+// was set up before, so every destination has an owner. Old maps a server to its former place, -1 for a new one; check
+// maps a check to the same check before the reload, nil for a new one. The places of fallback servers come after those
+// of all servers.
+func (c *Case) Carry(was *Case, placed bool, old func(i int) int, check func(i, k int) *Check) {
+	c.Lasting, c.Backed = was.Lasting, was.Backed && c.reserve
+	c.Found = stillFound(c, was, placed)
+	for i := range len(c.Servers) + len(c.FallbackServers) {
+		s := c.entry(i)
+		if o := old(i); o >= 0 {
+			before := was.entry(o)
+			s.Name, s.Since = before.Name, before.Since
+			if before.Dest.Addr == s.Dest.Addr && !s.Unchecked {
+				s.Held, s.Entered = before.Held, before.Entered
+				s.Memory, s.Looks = before.Memory, before.Looks
+				s.Kept = s.Entered && was.Serves(before)
+			}
+		}
+		decides := false // a check that only weighed before
+		for k, now := range s.Checks() {
+			if before := check(i, k); before != nil {
+				decides = decides || before.Part > 0 && now.Part == 0
+				line, part, way := now.Line, now.Part, now.Way
+				*now = *before
+				now.Line, now.Part, now.Way = line, part, way
+				if way == nil || before.Way == nil {
+					continue
+				}
+				if *way = *before.Way; !way.Accused.IsZero() {
+					c.Brakes[line] = was.Brakes[before.Line]
+				}
+			}
+		}
+		s.Hold(decides && s.Entered)
+	}
+}
+
+// stillFound are the destinations found in the table that belong neither to a server nor to the fallback. Once all
+// servers have an address, none remain.
+func stillFound(c, was *Case, placed bool) map[netip.AddrPort]bool {
+	if len(c.Waiting) == 0 || was.Found == nil && !placed {
+		return nil
+	}
+	found := map[netip.AddrPort]bool{}
+	for addr := range was.Found {
+		if c.IsNobodys(addr) {
+			found[addr] = true
+		}
+	}
+	return found
+}
+
+// CarryTable copies the contents of the table and external changes to it. The sections differ only in servers whose
+// names now have an address. A destination that was found now belongs to a server, or is removed; with repair no
+// external change to it is kept.
+func (s *State) CarryTable(was *State, repair bool) {
+	s.Have, s.Known, s.ByHand = was.Have, was.Known, maps.Clone(was.ByHand)
+	for addr := range was.Found {
+		if repair && !s.Found[addr] {
+			delete(s.ByHand, addr)
+		}
+	}
+}
+
+// CarryOrders copies orders and external changes of the same server, where the sections differ only in servers whose
+// names now have an address.
+func (s *Server) CarryOrders(was *Server) {
+	s.Order, s.File, s.Turned = was.Order, was.File, was.Turned
+}

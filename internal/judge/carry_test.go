@@ -1,0 +1,43 @@
+package judge
+
+import (
+	"testing"
+
+	"ldirectord/internal/health"
+	"ldirectord/internal/lvs"
+)
+
+// Before the reload a check only weighed, and it is down. After the reload it decides. The guard holds the server,
+// as if the check had just failed.
+func TestACheckThatWeighedDecidesAfterAReload(t *testing.T) {
+	was := inService(4, 4)
+	was.KeepServing = lvs.Share{N: 1}
+	now := Case{Section: was.Section, State: was.Clone()}
+	for i := range was.Servers {
+		was.Servers[i].More = []Check{{Line: 1, Part: 50, Health: health.Assume(health.Down)}}
+		now.Servers[i].More = []Check{{Line: 1}}
+	}
+	now.Carry(&was, true, func(i int) int { return i }, func(i, k int) *Check { return was.Servers[i].Check(k) })
+	if got := placed(&hearing{Decision: Decision{Places: Decide(now, noon).Places}}); got != "2:4" {
+		t.Errorf("after the reload %s, want 2:4", got)
+	}
+}
+
+// A reload holds a server only if one of its failing checks weighed before and decides now.
+func TestWhichCheckHasItHeldAfterAReload(t *testing.T) {
+	for _, row := range []struct {
+		was, is uint8 // its part
+		held    bool
+	}{{50, 0, true}, {0, 0, false}, {50, 20, false}} {
+		was := inService(4)
+		was.Servers[0].More = []Check{{Part: row.was, Health: health.Assume(health.Down)}}
+		now := inService(4)
+		now.Servers[0].More = []Check{{Part: row.is}}
+		now.Carry(&was, true, func(int) int { return 0 }, func(_, k int) *Check {
+			return []*Check{nil, &was.Servers[0].More[0]}[k]
+		})
+		if now.Servers[0].Held != row.held {
+			t.Errorf("of part %d, then %d: held %v", row.was, row.is, now.Servers[0].Held)
+		}
+	}
+}

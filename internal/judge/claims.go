@@ -1,0 +1,70 @@
+package judge
+
+import (
+	"net/netip"
+
+	"ldirectord/internal/lvs"
+)
+
+// Several daemons of one machine may write its table. A virtual service belongs to the daemon that claimed it first:
+// the others only check its servers. On standby a director claims nothing.
+
+// Claim is whose a virtual service is.
+type Claim struct {
+	Owner  string // the other daemon that has it in the table; "": it is ours
+	Beside string // the daemon that has it, waits for it, or changes it too; "": none
+	LeftIn bool   // this director is on standby, and left it in the table
+}
+
+// ActiveDirector has the virtual services of a director that is on standby.
+const ActiveDirector = "the active director"
+
+// IsOurs reports whether this director puts a virtual service into the table. Otherwise it only checks the servers.
+func (c *Claim) IsOurs() bool { return c.Owner == "" }
+
+// MayBeIn reports whether this director may have put it into the table.
+func (c *Claim) MayBeIn() bool { return c.IsOurs() || c.LeftIn }
+
+// Keeps reports whether what this director had of it in the table may stay there.
+func (c *Case) Keeps() bool { return c.IsOurs() || c.Remains }
+
+// Goes reports whether it leaves the table when its director stops or stands by: no other daemon waits for it.
+func (c *Case) Goes() bool { return !c.Remains && c.Beside == "" }
+
+// Claims decide which daemon has which virtual service, after what the other daemons claim.
+type Claims struct {
+	Standby bool
+	Theirs  map[lvs.Key]string // which other daemon has it
+	Beside  map[lvs.Key]string // which one has it, waits for it, or changes it too
+	// Aside are the addresses that checks go through, once their virtual services are assigned: whether other
+	// daemons have them all.
+	Aside map[netip.Addr]bool
+}
+
+// Wanted are the claims on all virtual services of a file, and on the timeouts of idle connections if it has some.
+func (a *Claims) Wanted(all []lvs.Key, timeouts lvs.Timeouts) []lvs.Key {
+	switch {
+	case a.Standby:
+		return nil
+	case timeouts != lvs.Timeouts{}:
+		return append(all, lvs.TimeoutsKey)
+	}
+	return all
+}
+
+// HasTimeouts reports whether the timeouts of idle connections are this daemon's to set.
+func (a *Claims) HasTimeouts() bool { return !a.Standby && a.Theirs[lvs.TimeoutsKey] == "" }
+
+// Assign notes whose a virtual service is, and reports whether it is taken over from another daemon. Its checks go
+// through that address.
+func (a *Claims) Assign(c *Claim, key lvs.Key, through netip.Addr) (gained bool) {
+	was, owner := c.Owner, a.Theirs[key]
+	if all, met := a.Aside[through]; all || !met {
+		a.Aside[through] = owner != ""
+	}
+	c.Owner, c.Beside, c.LeftIn = owner, a.Beside[key], c.LeftIn && a.Standby
+	if a.Standby {
+		c.Owner = ActiveDirector
+	}
+	return c.IsOurs() && was != "" && was != ActiveDirector
+}

@@ -1,0 +1,42 @@
+package judge
+
+import (
+	"cmp"
+
+	"ldirectord/internal/lvs"
+)
+
+// With comeback = order, a server that was taken out stays out until an operator lets it back in.
+
+// From comeback: a server that failed waits for an order.
+var comebackRule = Rule{"comeback", false, awaitOrder}
+
+var comebackKind = Kind{Name: "comeback", Trouble: Doubt, delays: byOrder,
+	Says: func(v View) string {
+		if !v.One.Waits() || !byOrder(v.Section, v.One) {
+			return ""
+		}
+		return "held down until an order (set … ready): comeback = order"
+	},
+	Count: func(v View) int {
+		// the decision names the state
+		if v.One.Name != Up || !v.One.Waits() || !byOrder(v.Section, v.One) {
+			return 0
+		}
+		return 1
+	},
+	Begins: func(View) Notice {
+		return Notice{"held-down", "Held down until an order (set … ready)", ": comeback = order"}
+	},
+}
+
+func byOrder(c *Section, s *Server) bool { return (c.Comeback || s.Comeback) == lvs.ByOrder }
+
+// awaitOrder bars the servers that wait. Only an order ends that.
+func awaitOrder(h *hearing) {
+	for s := range h.all() {
+		if s.Waits() && byOrder(h.Section, s) {
+			s.Why = cmp.Or(s.Why, h.by)
+		}
+	}
+}

@@ -1,0 +1,110 @@
+package judge
+
+import (
+	"net/netip"
+	"time"
+
+	"ldirectord/internal/lvs"
+)
+
+// Decision is the result of all rules for a case at one moment.
+type Decision struct {
+	State State // the state of the case after the decision
+	// Places are the destinations that the table should have, by address. It is nil while the contents of the table
+	// are unknown.
+	Places map[netip.AddrPort]lvs.Dest
+	Others map[netip.AddrPort]RuleID // the rules that decided the places of no member, see Server.Why
+	Held   []int                     // members that only the guard keeps in service
+	Again  time.Time                 // when time alone may change the decision; zero: never
+}
+
+// Decide applies the rules to a case. It has no side effects: the same case and time give the same decision.
+func Decide(c Case, now time.Time) Decision {
+	c.State = c.cloneServers()
+	h := &hearing{Case: c, now: now}
+	for i := range h.Servers {
+		h.Servers[i].Why, h.Servers[i].Until = 0, time.Time{}
+	}
+	if c.Have != nil {
+		h.Places = make(map[netip.AddrPort]lvs.Dest, len(c.Have))
+	}
+	for id := range Rules {
+		if rule := &Rules[id]; h.Places != nil || !rule.places {
+			h.by = RuleID(id + 1)
+			if rule.step(h); h.over {
+				break
+			}
+		}
+	}
+	h.Decision.State = h.Case.State
+	return h.Decision
+}
+
+// hearing is a decision in progress, which each rule changes.
+type hearing struct {
+	Case
+	Decision // the decision so far; its State is set at the end
+	now      time.Time
+	by       RuleID    // whose turn it is
+	queue    []waiter  // servers that may come back
+	leave    []*Server // held, and not needed by the guard
+
+	up      bool // a server is up, or what was found serves
+	unknown bool // some server has no result yet
+	over    bool // the rules after this one are skipped
+}
+
+// member places a member.
+func (h *hearing) member(s *Server, weight uint32) {
+	d := s.Dest
+	d.Weight = weight
+	h.Places[d.Addr] = d
+}
+
+// other places a destination that may belong to no member.
+func (h *hearing) other(d lvs.Dest, weight uint32) {
+	if h.Others == nil {
+		h.Others = map[netip.AddrPort]RuleID{}
+	}
+	h.Others[d.Addr] = h.by
+	d.Weight = weight
+	h.Places[d.Addr] = d
+}
+
+// askAgain notes when time alone may change the result of the current rule. Times in the past are
+// ignored.
+func (h *hearing) askAgain(at time.Time) {
+	if at.After(h.now) && (h.Again.IsZero() || at.Before(h.Again)) {
+		h.Again = at
+	}
+}
+
+// serving reports whether a destination takes new connections so far, unless it was taken out by hand.
+func (h *hearing) serving() bool {
+	for addr, p := range h.Places {
+		if p.Weight > 0 && !h.isOutByHand(addr) {
+			return true
+		}
+	}
+	return false
+}
+
+// passing is serving without the servers that are held, which may be dead.
+func (h *hearing) passing() bool {
+	for addr, p := range h.Places {
+		if s := h.At(addr); p.Weight > 0 && !h.isOutByHand(addr) && (s == nil || !s.Held) {
+			return true
+		}
+	}
+	return false
+}
+
+// servesBeside reports whether another server serves than this one and those that are held, which may be dead.
+func (h *hearing) servesBeside(s *Server) bool {
+	for other := range h.all() {
+		if other != s && !other.Held && h.Serves(other) {
+			return true
+		}
+	}
+	return false
+}

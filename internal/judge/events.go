@@ -1,0 +1,169 @@
+package judge
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"ldirectord/internal/health"
+	"ldirectord/internal/lvs"
+)
+
+// The events of a case. Each method notes a fact. If one takes a server out of service, only a decision puts it
+// back.
+
+// Result notes a check's result for a server, and reports whether the server's verdict changed.
+func (c *Case) Result(s *Server, check *Check, ok bool, loss Loss) (turned bool) {
+	was, served := s.Verdict(), c.Serves(s) && (s.Entered || !c.IsOurs())
+	check.Health, _ = check.Health.Next(ok, c.Rule)
+	check.Proven = check.Proven || ok && check.Health.State == health.Up
+	if !ok {
+		check.Loss = loss
+	}
+	if s.Verdict() == was {
+		return false
+	}
+	s.Turned = follow(c, s, served) || s.Turned
+	return true
+}
+
+// Learn notes the last result of a check that other servers already use: it decides an unknown server at once.
+func (c *Check) Learn(r health.Rule, ok bool, loss Loss) {
+	c.Health, _ = c.Health.Next(ok, r)
+	c.Loss, c.Proven = loss, ok
+}
+
+// Learned notes, after Learn, that the verdict of a server changed.
+func (c *Case) Learned(s *Server) { follow(c, s, s.Held || s.Kept) }
+
+// Hold has a server that fails, or asks to be left out, held for now: the guard decides further. Serves: it may be in
+// service.
+func (s *Server) Hold(serves bool) {
+	s.Held = s.Held || serves && (s.Verdict() == health.Down || s.Asks() > health.NoAdmin)
+}
+
+// follow adopts the current verdict of a server's checks. Served: it was in service, so if it goes down it is held, or
+// has fallen; a reload may still add the directive that delays its return. It reports whether the table may change.
+func follow(c *Case, s *Server, served bool) bool {
+	was := s.Held
+	switch s.Verdict() {
+	case health.Down:
+		s.Held, s.Kept = false, false
+		s.Hold(served && c.guards() && !s.Backup)
+		s.Entered = s.Entered && s.Held
+		s.Fallen = s.Fallen || served && !s.Held
+	case health.Up:
+		s.Held, s.Looks = s.Held && s.Asks() > health.NoAdmin, 0
+		if s.Fallen && !c.delaysReturn(s) {
+			s.Forgive()
+		}
+	}
+	return !was && !s.Held
+}
+
+// Assume notes, at a start, that the server has a weight in the table: it counts as up until its checks fail.
+func (s *Server) Assume() {
+	s.AssumeAll(health.Assume(health.Up))
+	s.Entered = true
+}
+
+// AssumeAll sets the state of all checks of a server.
+func (s *Server) AssumeAll(h health.Health) {
+	for _, check := range s.Checks() {
+		check.Health = h
+	}
+}
+
+// Ordered notes another order of the operator. A held server that is drained keeps its connections. When the drain ends
+// it is removed, and returns only after a success.
+func (s *Server) Ordered(o Order) {
+	wasDrained := s.Drained()
+	s.Order = o
+	if s.Suspended() || wasDrained && !s.Drained() {
+		s.goOut()
+	}
+	if s.Drained() {
+		s.Kept, s.Entered = false, false
+	}
+	s.Turned = true
+}
+
+// Maintained notes whether a file takes a server out for maintenance.
+func (s *Server) Maintained(out bool) {
+	s.File = out
+	s.goOut()
+	s.Turned = true
+}
+
+// goOut ends every reason to keep a failing server in service.
+func (s *Server) goOut() { s.Held, s.Kept, s.Entered = false, false, false }
+
+// Vanished notes that another program or an operator removed the virtual service from the table.
+func (s *State) Vanished() {
+	clear(s.ByHand)
+	for i := range s.Servers {
+		s.Servers[i].Rerouted = false // its old connections ended with the virtual service
+	}
+	s.Have, s.Known = lvs.Dests{}, false
+}
+
+// Lost notes that the contents of the table are unknown: some of the changes may have been made.
+func (s *State) Lost() { s.Have, s.Known = nil, false }
+
+// Did notes that one destination was changed. If its entry was unknown, it stays unknown.
+func (s *State) Did(d lvs.Dest, removed bool) {
+	switch {
+	case !s.Known:
+	case removed:
+		s.Have.Remove(d.Addr)
+	default:
+		s.Have.Put(d)
+	}
+}
+
+// Read notes the contents of the table. While servers have no address yet, an unassigned destination may be one of
+// them. A server with weight 0 is out, whatever was known before: if it fails, it is not held.
+func (c *Case) Read(have lvs.Dests) {
+	c.Have = have
+	for s := range c.all() {
+		d, in := have.At(s.Dest.Addr)
+		s.Entered = s.Entered && !(in && d.Weight == 0)
+	}
+	if len(c.Waiting) > 0 && c.Found == nil {
+		c.Found = map[netip.AddrPort]bool{}
+		for _, d := range have {
+			if c.IsNobodys(d.Addr) {
+				c.Found[d.Addr] = true
+			}
+		}
+	}
+}
+
+// Wrote notes that the table now has what was decided.
+func (c *Case) Wrote(have lvs.Dests) {
+	c.Have, c.Known = have, true
+	for s := range c.all() {
+		s.Turned, s.Entered = false, have.Weight(s.Dest.Addr) > 0
+		s.Kept = s.Kept && s.Entered
+	}
+	if wanted, known := c.fallbackWanted(); known {
+		c.FallbackWanted = wanted
+	}
+	c.Leavers = slices.DeleteFunc(c.Leavers, func(l Leaver) bool {
+		_, in := have.At(l.Addr)
+		return !in
+	})
+	sorry := c.fallback().Addr
+	c.FallbackIn = sorry.IsValid() && !c.ServedBy(sorry) && have.Weight(sorry) > 0
+}
+
+// Left notes that this director is on standby and has removed the section from the table, or left it there.
+func (c *Case) Left() {
+	c.LeftIn = c.Remains && c.Beside == ""
+	c.Have, c.Known, c.FallbackIn, c.Backed = nil, false, false, false
+	c.Found, c.Leavers = nil, nil
+	for i := range c.Servers {
+		c.Servers[i].Climbs, c.Servers[i].Failed = time.Time{}, time.Time{}
+	}
+	clear(c.ByHand)
+}

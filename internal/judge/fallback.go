@@ -1,0 +1,72 @@
+package judge
+
+import (
+	"net/netip"
+	"slices"
+
+	"ldirectord/internal/lvs"
+)
+
+// From the file: the fallback server serves while no other does.
+var fallbackRule = Rule{"fallback", true, fallback}
+
+// fallback puts the fallback server in service while every real server is down. While a server is unknown and none is
+// up, the fallback server stays in or out.
+func fallback(h *hearing) {
+	sorry := h.fallback()
+	if !sorry.Addr.IsValid() || h.up || h.NoFallback {
+		return
+	}
+	if !h.unknown || h.Have.Weight(sorry.Addr) > 0 || h.FallbackIn {
+		h.other(sorry, sorry.Weight)
+	}
+}
+
+// From a reload: while a server has no result and none serves, servers that left the file still serve.
+var replacedRule = Rule{"replaced", true, replaced}
+
+// replaced keeps destinations in service that are no longer configured. It applies after a reload that replaced all
+// servers, until one of the new ones passes a check. It does not apply to members: checks and orders have decided
+// those, even if no other server is left.
+func replaced(h *hearing) {
+	if !h.unknown || h.serving() {
+		return
+	}
+	for _, d := range h.Have {
+		_, wanted := h.Places[d.Addr]
+		left := len(h.AllAt(d.Addr)) == 0 && (!wanted || h.Leaver(d.Addr) != nil)
+		if left && d.Weight > 0 {
+			h.other(d, d.Weight)
+		}
+	}
+}
+
+// fallbackWanted reports whether the fallback server should serve, and whether that is known.
+func (c *Case) fallbackWanted() (wanted, known bool) {
+	up, known := c.Available()
+	known = known && len(c.Fallbacks) > 0
+	return known && !up && !c.NoFallback, known
+}
+
+// ServedBy reports whether an address belongs to a real server that is up.
+func (c *Case) ServedBy(addr netip.AddrPort) bool {
+	for s := range c.Sharing(addr) {
+		if s.IsUp() {
+			return true
+		}
+	}
+	return false
+}
+
+// fallback is the fallback server that serves when no other does; zero: there is none. Its checks decide nothing.
+func (s *Section) fallback() (d lvs.Dest) {
+	if len(s.Fallbacks) > 0 {
+		d = s.Fallbacks[0].Dest
+	}
+	return d
+}
+
+// FallbackAt is the place of the fallback server at an address of the table; negative: there is none.
+func (s *Section) FallbackAt(addr netip.AddrPort) int {
+	return slices.IndexFunc(s.Fallbacks, func(m *Member) bool { return m.Dest.Addr == addr })
+}

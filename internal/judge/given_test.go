@@ -1,0 +1,219 @@
+package judge
+
+import (
+	"cmp"
+	"net/netip"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"ldirectord/internal/health"
+	"ldirectord/internal/lvs"
+)
+
+// What holds before something happens is a script of clauses, divided by commas. A clause is a directive, as in the
+// file ("keepserving=2", times in seconds), a fact of the section ("back", "not known"), or servers and their facts
+// ("1 2 down held", "3 table=0 byhand"). A name is that of a field, of a server's first check too, or is listed in fact
+// and factOf. Times are relative to noon ("climbs=-18s"), and noon without a value.
+func (c *Case) given(script string) {
+	for clause := range strings.SplitSeq(script, ", ") {
+		var servers []int
+		not := false
+		for word := range strings.FieldsSeq(clause) {
+			if n, err := strconv.Atoi(word); err == nil {
+				servers = append(servers, n)
+				continue
+			} else if word == "not" {
+				not = true
+				continue
+			}
+			name, value, _ := strings.Cut(word, "=")
+			if servers == nil {
+				c.fact(name, value, not)
+			}
+			for _, n := range servers {
+				c.factOf(byte(n), name, value, not)
+			}
+			not = false
+		}
+	}
+}
+
+func (c *Case) fact(name, value string, not bool) {
+	switch name {
+	case "standby":
+		c.Owner = ActiveDirector
+	case "lost":
+		c.Lost()
+	case "vanished":
+		c.Vanished()
+	case "left":
+		c.Left()
+	case "empty":
+		c.Have = lvs.Dests{}
+	case "found":
+		c.Found = map[netip.AddrPort]bool{at(byte(number(value))): true}
+	case "leaver":
+		c.Leavers = []Leaver{{Addr: at(byte(number(value)))}}
+	case "fallback":
+		c.Fallbacks = fallbackAt(byte(number(value)))
+	case "nobrakes":
+		c.Brakes = nil
+	case "over": // of the one that leaves
+		c.Leavers[0].Over = map[string]Ending{"drained": Drained, "late": Late}[value]
+	case "nofallbacks":
+		c.Fallbacks = nil
+	case "waiting": // the weights of servers without an address
+		if c.Waiting = nil; value == "" {
+			return
+		}
+		for weight := range strings.SplitSeq(value, "/") {
+			c.Waiting = append(c.Waiting, uint32(number(weight)))
+		}
+	default:
+		put(fieldOf(reflect.ValueOf(c), name), value, not)
+		c.HoldDownMax = 4 * c.HoldDown
+	}
+}
+
+// factOf is about the server at an address, or about that address.
+func (c *Case) factOf(at_ byte, name, value string, not bool) {
+	switch name {
+	case "table":
+		c.has(at_, uint32(number(value)))
+		return
+	case "absent":
+		c.Have.Remove(at(at_))
+		return
+	case "added", "removed":
+		c.Did(lvs.Dest{Addr: at(at_)}, name == "removed")
+		return
+	case "byhand":
+		c.byHand(at_)
+		return
+	}
+	s := &c.Servers[at_-1]
+	switch name {
+	case "up", "down", "unknown":
+		s.AssumeAll(assumed(name))
+	case "drained":
+		s.Order.Kind = Drain
+	case "maint":
+		s.Order.Kind = Maint
+	case "ordered": // another weight
+		s.Order = Order{Weigh, uint32(number(value))}
+	case "gate":
+		s.Dest.Forward = lvs.Route
+	case "weight":
+		s.Dest.Weight = uint32(number(value))
+	case "at": // another address
+		s.Dest.Addr = at(byte(number(value)))
+	case "moved": // its name is that of another server now
+		s.MovedTo = int32(number(value) - 1)
+	case "says":
+		s.First.Telling = health.Tells(health.Words{
+			Admin: map[string]health.Admin{"drain": health.Drain, "maint": health.Maint}[value]})
+	case "bears": // a percentage
+		s.First.Telling = health.Tells(health.Words{Less: 100 - uint8(number(value))})
+	case "vipfails": // through the virtual address alone
+		s.First.Took(Passage{Began: noon, Own: true}, time.Time{})
+	case "fellfirst":
+		s.FellFirst = uint32(noon.Add(after(value)).Unix())
+	case "noway": // without checkvip and announce
+		s.First.Way = nil
+	case "also": // the state of its second check
+		s.More = []Check{{Way: &Way{}, Health: assumed(value)}}
+	case "wrong":
+		s.First.Loss = WrongAnswer
+	default:
+		put(fieldOf(reflect.ValueOf(s), name), value, not)
+	}
+	c.Index()
+}
+
+func assumed(state string) health.Health {
+	return health.Assume(map[string]health.State{"up": health.Up, "down": health.Down}[state])
+}
+
+// fieldOf follows a path like "strength.known".
+func fieldOf(of reflect.Value, path string) reflect.Value {
+	for name := range strings.SplitSeq(path, ".") {
+		named := func(s string) bool { return strings.EqualFold(s, name) }
+		field := reflect.Indirect(of).FieldByNameFunc(named)
+		if s, is := of.Interface().(*Server); is && !field.IsValid() {
+			field = reflect.ValueOf(&s.First).Elem().FieldByNameFunc(named)
+		}
+		if of = field; of.Kind() == reflect.Slice {
+			of = of.Index(0)
+		}
+	}
+	return of
+}
+
+// put sets a field to a value, which is written as in the file.
+func put(of reflect.Value, value string, not bool) {
+	low, high, two := strings.Cut(value, "/")
+	switch field := of.Addr().Interface().(type) {
+	case *bool:
+		*field = !not
+	case *time.Time:
+		if *field = noon.Add(after(value)); not {
+			*field = time.Time{}
+		}
+	case *time.Duration:
+		*field = time.Duration(number(value)) * time.Second
+	case *lvs.Share:
+		*field = shareOf(value)
+	case *lvs.LowHigh:
+		if *field = (lvs.LowHigh{Low: shareOf(low), High: shareOf(low)}); two {
+			field.High = shareOf(high)
+		}
+	case *lvs.Pace:
+		*field = lvs.Pace{Share: shareOf(low), Every: time.Duration(number(high)) * time.Second}
+	case *lvs.OnFail:
+		var known bool
+		if *field, known = map[string]lvs.OnFail{"keep": lvs.Keep, "cut": lvs.Cut, "byquiescent": 0}[value]; !known {
+			*field = lvs.OnFail(number(value)) * lvs.OnFail(time.Second)
+		}
+	case *lvs.Comeback:
+		*field, _ = lvs.ParseComeback(value)
+	case *lvs.Observe:
+		*field, _ = lvs.ParseObserve(value)
+	case *Name:
+		*field = map[string]Name{"up": Up, "down": Down, "draining": Draining}[value]
+	default:
+		putNumber(of, number(value))
+	}
+}
+
+func putNumber(field reflect.Value, n int) {
+	if field.CanInt() {
+		field.SetInt(int64(n))
+	} else {
+		field.SetUint(uint64(n))
+	}
+}
+
+func shareOf(value string) (s lvs.Share) {
+	digits, percent := strings.CutSuffix(value, "%")
+	return lvs.Share{N: int32(number(digits)), Percent: percent}
+}
+
+// number is 0 without a value.
+func number(value string) int {
+	n, err := strconv.Atoi(cmp.Or(value, "0"))
+	if err != nil {
+		panic(err)
+	}
+	return n
+}
+
+// after is a time since noon.
+func after(value string) time.Duration {
+	d, err := time.ParseDuration(cmp.Or(value, "0"))
+	if err != nil {
+		panic(err)
+	}
+	return d
+}

@@ -1,0 +1,101 @@
+package judge
+
+import (
+	"slices"
+
+	"ldirectord/internal/health"
+)
+
+// From keepserving: checks leave that many servers in service; unreachable ones are removed first.
+var guardRule = Rule{"guard", false, guard}
+
+var guardKind = Kind{Name: "held", Trouble: Noted,
+	Says: func(v View) string {
+		if !v.One.Held || !v.One.Until.IsZero() || v.One.Drained() {
+			return ""
+		}
+		return "held"
+	},
+	Holds: func(v View) string {
+		if !v.One.Held || !v.One.Until.IsZero() || v.KeepServing.N == 0 {
+			return ""
+		}
+		return "keepserving = " + v.KeepServing.String()
+	},
+}
+
+// guard finds the held servers beyond the quota, which may leave: first those that fail, last those that pass and
+// request to be left out. A server whose check was changed by a reload is held at least until the first result. guard
+// uses the time since which each server fails, so name is applied before it.
+func guard(h *hearing) {
+	serving, guards := 0, h.guards()
+	var held []*Server
+	for s := range h.all() {
+		s.Held = s.Held && (s.Verdict() != health.Up || s.Asks() > health.NoAdmin)
+		switch serves := h.Serves(s) || s.Rerouted && s.IsUp() && s.Weight() > 0 && !h.servesBeside(s); {
+		case s.Held && (!guards || s.Weight() == 0 || s.Backup):
+			s.letGo()
+		case s.Held && (h.isOutByHand(s.Dest.Addr) || h.Gathers() && h.Have != nil && h.weighsNothing(s)):
+			s.goOut() // otherwise it would come back without a success
+		case s.Backup:
+		case serves && s.Held:
+			held, h.Held = append(held, s), append(h.Held, int(s.At))
+			s.Why = h.by
+			fallthrough
+		case serves:
+			serving++
+		}
+	}
+	slices.SortStableFunc(held, less)
+	held = slices.DeleteFunc(held, func(s *Server) bool { return s.Verdict() == health.Unknown })
+	h.leave = held[:min(len(held), max(0, serving-h.Quota()))]
+}
+
+// guards reports whether servers may be held.
+func (c *Case) guards() bool { return (c.KeepServing.N > 0 || c.PaceOut.N > 0) && !c.Obeys }
+
+// letGo releases a held server. One that fails has fallen; a request to be left out is not a failure.
+func (s *Server) letGo() {
+	s.Held, s.Entered, s.Turned = false, false, true
+	s.Fallen = s.Verdict() != health.Up
+}
+
+// From checks: a server leaves service when no rule holds it.
+var leaveRule = Rule{"leaves", false, leave}
+
+// leave releases the servers that no rule holds. They may get other names.
+func leave(h *hearing) {
+	for _, s := range h.leave {
+		s.letGo()
+	}
+	h.Held = slices.DeleteFunc(h.Held, func(i int) bool { return !h.Servers[i].Held })
+	name(h)
+}
+
+// From an operator: an order to obey the checks ends when every server is up.
+var obeyRule = Rule{"obeyed", false, obeyed}
+
+// obeyed ends the order to obey the checks when no server is left that a guard could hold.
+func obeyed(h *hearing) {
+	h.Obeys = h.Obeys && !h.Recovered()
+}
+
+// Recovered reports whether every server is up on its own, not only by the brake, requests nothing and waits for
+// nothing. Servers that an order takes out, backup servers and servers without an address don't count.
+func (c *Case) Recovered() bool {
+	for s := range c.all() {
+		out := s.File || s.Order.Kind == Drain || s.Order.Kind == Maint
+		if out || s.Unchecked || s.Backup || s.Weight() == 0 {
+			continue
+		}
+		if s.Verdict() != health.Up || s.Asks() > health.NoAdmin || s.Waits() {
+			return false
+		}
+		for _, check := range s.Checks() {
+			if check.Way != nil && check.Own {
+				return false
+			}
+		}
+	}
+	return true
+}

@@ -1,0 +1,89 @@
+package judge
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+
+	"ldirectord/internal/lvs"
+)
+
+// With holddown, a server that fails again soon after its return stays out, for longer each time.
+
+// From holddown: a server that fails again soon after its return stays out, longer each time.
+var holddownRule = Rule{"held down", false, heldDown}
+
+// From holddown: the failure of a server that was just taken out is counted.
+var holddownAgainRule = Rule{"counted", false, heldDown}
+
+var holddownKind = Kind{Name: "holddown", Trouble: Doubt,
+	delays: func(c *Section, _ *Server) bool { return c.HoldDown > 0 },
+	Says: func(v View) string {
+		if !v.isKeptOut() || v.One.Suspect || !v.Now.Before(v.One.Turn) {
+			return ""
+		}
+		return fmt.Sprintf("held down for another %v: %s", v.left(v.One.Turn), v.falls())
+	},
+	Count: func(v View) int {
+		if !v.One.Fallen || v.One.Suspect || v.One.Falls < 2 {
+			return 0
+		}
+		return int(v.One.Falls)
+	},
+	Begins: func(v View) Notice {
+		return Notice{"held-down", fmt.Sprintf("Held down for %v", v.left(v.One.Turn)), ": " + v.falls()}
+	},
+}
+
+// isKeptOut reports whether a server that passes is held down.
+func (v View) isKeptOut() bool { return v.One.Waits() && v.One.Until.IsZero() }
+
+// falls is how often a server failed.
+func (v View) falls() string {
+	since := v.Now.Sub(time.Unix(int64(v.One.FellFirst), 0)).Round(time.Second)
+	return fmt.Sprintf("failed %d times in %v", v.One.Falls, since)
+}
+
+const maxReturns = 2 // of a server whose clients get no answers; after that only an order lets it back in
+
+// needsOrder reports whether a server that was left out comes back only by an order, unless too few others serve.
+func needsOrder(s *Server) bool { return s.Suspect && s.Suspects > maxReturns }
+
+// heldDown notes how long servers that left service stay out. After long enough without a failure, the failures of a
+// server are forgotten.
+func heldDown(h *hearing) {
+	for s := range h.all() {
+		if s.Fallen {
+			h.count(s)
+		} else if s.Suspects == 0 && !h.now.Before(s.Turn.Add(max(h.HoldDownMax, h.Pace.Every))) {
+			s.Forgive()
+		}
+		if s.Waits() && h.isHeldDown(s) {
+			s.Why = cmp.Or(s.Why, h.by)
+			h.askAgain(s.Turn)
+		}
+	}
+}
+
+// count counts the failure by which a server left service, once.
+func (h *hearing) count(s *Server) {
+	if !s.Fallen || s.Noted {
+		return
+	}
+	returned := s.Turn
+	if s.Noted, s.Turn = true, h.now; !h.now.Before(returned.Add(h.HoldDownMax)) {
+		s.Falls, s.FellFirst = 1, uint32(h.now.Unix())
+		if !s.Suspect { // its checks pass, so it would be back at once
+			return
+		}
+	}
+	out := h.HoldDown
+	for range s.Falls - 1 {
+		out = min(2*out, h.HoldDownMax)
+	}
+	s.Turn, s.Falls = h.now.Add(out), max(s.Falls, s.Falls+1)
+}
+
+func (h *hearing) isHeldDown(s *Server) bool {
+	return h.HoldDown > 0 && (h.now.Before(s.Turn) || h.Observe == lvs.LeftOut && needsOrder(s))
+}

@@ -1,0 +1,97 @@
+package judge
+
+import (
+	"slices"
+
+	"ldirectord/internal/lvs"
+)
+
+// The rules that give packets their firewall marks are set by programs, and that takes time. Meanwhile packets get the
+// old mark, or none: a virtual service must not go, and an address not be announced, before its packets have a service.
+
+// Marks are the mark rules of a director.
+type Marks struct {
+	Kept   bool           // they are kept; otherwise none is needed
+	Want   []lvs.MarkRule // of all virtual services that are served
+	Busy   bool           // an order is due or in progress
+	Fails  bool           // the last order failed
+	Looked bool           // an order was carried out, so nothing of a previous daemon is left
+
+	set    []lvs.MarkRule // by the last order that did not fail
+	byMark map[uint32][]lvs.MarkRule
+}
+
+// Took notes that an order set exactly these rules, and reports whether they are others than before.
+func (m *Marks) Took(rules []lvs.MarkRule) (changed bool) {
+	m.Looked = true
+	if sameRules(rules, m.set) {
+		return false
+	}
+	m.set, m.byMark = rules, map[uint32][]lvs.MarkRule{}
+	for _, r := range rules {
+		m.byMark[r.Mark] = append(m.byMark[r.Mark], r)
+	}
+	return true
+}
+
+// NeedsOrder reports whether the wanted rules have to be set, or rules removed. Without rules a start does not wait for
+// programs.
+func (m *Marks) NeedsOrder() bool {
+	return m.Kept && (len(m.Want) > 0 || len(m.set) > 0 || m.Busy || m.Fails)
+}
+
+// NeedsLook reports whether rules have to be checked again: there are some, or the previous daemon may have left some.
+func (m *Marks) NeedsLook() bool { return m.Kept && (len(m.Want) > 0 || m.Fails || !m.Looked) }
+
+// IsClear reports whether there are no rules to remove at a stop.
+func (m *Marks) IsClear() bool { return !m.Kept || m.Looked && len(m.Want) == 0 && len(m.set) == 0 }
+
+// isChanging reports whether rules are about to change. The virtual services that they replace must stay until then.
+func (m *Marks) isChanging() bool { return m.Busy && !m.Fails && !sameRules(m.Want, m.set) }
+
+// Has reports whether the rules of a section are set, or are not needed.
+func (m *Marks) Has(rules []lvs.MarkRule) bool {
+	return !m.Kept || !slices.ContainsFunc(rules, func(r lvs.MarkRule) bool { return !m.isSet(r) })
+}
+
+func (m *Marks) isSet(r lvs.MarkRule) bool { return slices.ContainsFunc(m.byMark[r.Mark], r.Equal) }
+
+// Holds reports whether a virtual service that left the file must still serve because of rules. Either packets still
+// get its mark: without it no service would take them. Or the rule for their new mark can't be set: until then only the
+// old service takes them.
+func (m *Marks) Holds(key lvs.Key) bool {
+	if m.isChanging() {
+		return true
+	}
+	if key.Protocol == lvs.Mark {
+		return slices.ContainsFunc(m.byMark[key.Mark],
+			func(r lvs.MarkRule) bool { return r.Dest.Addr().Is6() == key.IPv6 })
+	}
+	return m.Fails && slices.ContainsFunc(m.Want, func(r lvs.MarkRule) bool {
+		return !m.isSet(r) && r.Catches(key.Addr, key.Protocol.String())
+	})
+}
+
+// Serve reports whether packets to an announced address get the mark of a section with these rules, and whether that is
+// known. While the rules change, existing rules for the address count; while it is on a device also rules of a mark
+// that is about to be removed.
+func (m *Marks) Serve(rules []lvs.MarkRule, a *Address) (is, known bool) {
+	switch {
+	case m.Has(rules):
+		return true, true
+	case !m.Looked && !m.Fails:
+		return false, false
+	}
+	return m.isChanging() && slices.ContainsFunc(m.set, func(r lvs.MarkRule) bool {
+		return r.Dest.Contains(a.Want.Addr) && (r.Mark == rules[0].Mark || a.At != "" && m.succeed(rules, r))
+	}), true
+}
+
+// succeed reports whether a section with these rules is about to take the packets of a rule that is being removed.
+// Until then the service of the old mark takes them, see Holds.
+func (m *Marks) succeed(rules []lvs.MarkRule, old lvs.MarkRule) bool {
+	stays := slices.ContainsFunc(m.Want, func(w lvs.MarkRule) bool { return w.Mark == old.Mark })
+	return !stays && slices.ContainsFunc(rules, func(r lvs.MarkRule) bool { return r.Packets.Equal(old.Packets) })
+}
+
+func sameRules(a, b []lvs.MarkRule) bool { return slices.EqualFunc(a, b, lvs.MarkRule.Equal) }

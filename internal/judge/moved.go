@@ -1,0 +1,49 @@
+package judge
+
+import (
+	"net/netip"
+
+	"ldirectord/internal/health"
+)
+
+// From a host name: the server at the former address is removed when the one at the new address is up, or when it
+// fails.
+var movedRule = Rule{"moved", false, moved}
+
+var movedKind = Kind{Name: "moved", Trouble: Noted, Says: func(v View) string {
+	if v.One.MovedTo < 0 {
+		return ""
+	}
+	return "its name has a new address; this server serves until it fails, or " +
+		"until the one at the new address is up"
+}}
+
+// From keepserving: the server at a former address is removed when the guard releases it.
+var movedAgainRule = Rule{"given up", false, moved}
+
+// moved removes servers at former addresses that are no longer needed. A server in maintenance is no longer needed once
+// the one at the new address, also in maintenance, passes its checks.
+func moved(h *hearing) {
+	for s := range h.all() {
+		if s.MovedTo < 0 {
+			continue
+		}
+		to := &h.Servers[s.MovedTo]
+		replaced := to.State() == health.Up && (to.Order.Kind == Drain || !to.Drained()) ||
+			s.Suspended() && to.Verdict() == health.Up
+		if s.Gone = replaced || !s.works(); !s.Gone {
+			continue
+		}
+		if s.Why = h.by; h.IsOurs() {
+			h.SendOff(Leaver{Addr: s.Dest.Addr}, h.now)
+		}
+	}
+}
+
+// WouldServe reports whether a server that moved away is in service; it then stays until the one at the new address is
+// up.
+func (c *Case) WouldServe(addr netip.AddrPort) bool {
+	s := c.At(addr)
+	_, in := c.WeightAt(addr)
+	return s != nil && s.works() && (in || s.Verdict() == health.Up)
+}

@@ -1,0 +1,83 @@
+package judge
+
+import (
+	"net/netip"
+	"time"
+
+	"ldirectord/internal/health"
+	"ldirectord/internal/lvs"
+)
+
+// Record is what the next daemon has to know of a server that leaves, or whose weight is changing. Fields that do not
+// concern it are zero.
+type Record struct {
+	Key  lvs.Key
+	Addr netip.AddrPort
+
+	// For a server that leaves: it is removed when its connections have ended.
+	Name  string    `json:",omitzero"` // address:port as it was configured
+	Until time.Time `json:",omitzero"` // the latest time to remove it
+	// it moved away, is in maintenance, and serves again afterwards: Until does not count
+	Stays bool `json:",omitzero"`
+
+	// For a server whose weight is changing.
+	Nth    uint32 `json:",omitzero"` // of the servers with this address
+	Weight uint32 `json:",omitzero"` // in the table when it was recorded
+	Of     uint32 `json:",omitzero"` // its weight by order or file
+	Memory
+	Told Spoken `json:",omitzero"`
+}
+
+// Times are all times of a record.
+func (r *Record) Times() []*time.Time { return []*time.Time{&r.Until, &r.Climbs, &r.Failed, &r.Turn} }
+
+// Spoken has the reports of a server that count, and its failing checks that only change the weight: those of the first
+// checks with something to note, by their lines.
+type Spoken [4]struct {
+	Line  uint8
+	Agent bool `json:",omitzero"` // whatever its line
+	health.Words
+}
+
+// SpokenBy is what a server reports, for the next daemon.
+func SpokenBy(s *Server) (all Spoken) {
+	n := 0
+	for _, check := range s.Checks() {
+		words := check.Telling.Words
+		words.Down = check.Health.State == health.Down && (words.Down || check.Part > 0)
+		if words != (health.Words{}) && n < len(all) {
+			all[n].Line, all[n].Agent, all[n].Words = check.Line, check.Aside, words
+			n++
+		}
+	}
+	return all
+}
+
+// resume notes what the server reported when the previous daemon ended.
+func (all *Spoken) resume(s *Server) {
+	for _, check := range s.Checks() {
+		for _, one := range all {
+			mine := one.Agent == check.Aside && (one.Agent || one.Line == check.Line)
+			if !mine || one.Words == (health.Words{}) {
+				continue
+			}
+			check.Telling = health.Tells(one.Words)
+			if one.Down {
+				check.Health, check.Loss = health.Assume(health.Down), WrongAnswer
+			}
+		}
+	}
+	s.Hold(s.Entered)
+}
+
+// Resume notes, at a start, what was changing the server's weight when the previous daemon ended. It reports whether
+// the weight in the table fits the record: it is not beyond those of then and of now. A server that is out has no
+// weight.
+func (c *Section) Resume(s *Server, m Record, weight uint32, now time.Time) (fits bool) {
+	m.Told.resume(s)
+	if s.Memory = m.Memory; weight == 0 || m.Climbs.After(now) {
+		s.Climbs = time.Time{}
+	}
+	is := (&hearing{Case: Case{Section: c}, now: now}).weight(s)
+	return weight == 0 || m.Of != s.Weight() || min(is, m.Weight) <= weight && weight <= max(is, m.Weight)
+}

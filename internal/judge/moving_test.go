@@ -1,0 +1,81 @@
+package judge
+
+import (
+	"testing"
+	"time"
+
+	"ldirectord/internal/health"
+)
+
+// At a start a weight in the table fits the record if it is between the recorded weight and the one due now.
+func TestWhatMovedAtTheEndOfTheLastDaemon(t *testing.T) {
+	for _, row := range []struct {
+		what   string
+		given  func(*Case, *Record)
+		weight uint32
+		fits   bool
+		climbs bool
+	}{
+		{"whole, as it would be by now", func(c *Case, m *Record) {}, 40, true, true},
+		{"as it was recorded", func(c *Case, m *Record) {}, 1, true, true},
+		{"between the two", func(c *Case, m *Record) {}, 12, true, true},
+		{"more than it has", func(c *Case, m *Record) {}, 41, false, true},
+		{"less than was recorded", func(c *Case, m *Record) { m.Weight = 12 }, 11, false, true},
+		{"recorded before it went down to what it is now", func(c *Case, m *Record) { m.Weight = 60 }, 50, true, true},
+		{"… and above that", func(c *Case, m *Record) { m.Weight = 60 }, 61, false, true},
+		{"it is out", func(c *Case, m *Record) { m.Weight = 12 }, 0, true, false},
+		{"its weight by order or file is another one now", func(c *Case, m *Record) { m.Of = 100 }, 70, true, true},
+		{"it begins later than now", func(c *Case, m *Record) { m.Climbs = noon.Add(1) }, 12, true, false},
+	} {
+		c := inService(40)
+		m := Record{Addr: at(1), Weight: 1, Of: 40, Memory: Memory{Climbs: noon.Add(-time.Hour)}}
+		row.given(&c, &m)
+		s := &c.Servers[0]
+		if fits := c.Resume(s, m, row.weight, noon); fits != row.fits || s.Climbs.IsZero() == row.climbs || s.Held {
+			t.Errorf("%s: fits %v, climbs %v, held %v", row.what, fits, !s.Climbs.IsZero(), s.Held)
+		}
+	}
+}
+
+// The next daemon may have another file. The words of an agent belong to the agent, whatever line it now has, and to
+// no other check.
+func TestWhatWasToldBelongsToItsCheck(t *testing.T) {
+	down := health.Tells(health.Words{Admin: health.Drain, Down: true})
+	agent := Check{Line: 1, Aside: true, Health: health.Assume(health.Down), Telling: down}
+	for _, row := range []struct {
+		what string
+		was  []Check
+		now  []Check
+		want health.State
+		asks health.Admin
+	}{
+		{"as it was", []Check{agent}, []Check{{Line: 1, Aside: true}}, health.Down, health.Drain},
+		{"a check before the agent", []Check{agent}, []Check{{Line: 1}, {Line: 2, Aside: true}}, health.Down, health.Drain},
+		{"a check in place of the agent", []Check{agent}, []Check{{Line: 1}}, health.Up, health.NoAdmin},
+	} {
+		was, c := inService(4), inService(4)
+		was.Servers[0].More = row.was
+		s := &c.Servers[0]
+		s.More = row.now
+		s.Assume()
+		c.Resume(s, Record{Weight: 4, Of: 4, Told: SpokenBy(&was.Servers[0])}, 4, noon)
+		if s.Verdict() != row.want || s.Asks() != row.asks {
+			t.Errorf("%s: %v, asks %v", row.what, s.Verdict(), s.Asks())
+		}
+	}
+}
+
+// The record has room for four checks. A check that decides and is down is not recorded: the next daemon makes it
+// anyway.
+func TestWhatIsRecordedOfChecks(t *testing.T) {
+	s := inService(4).Servers[0]
+	s.First.Health = health.Assume(health.Down)
+	for line := range uint8(5) {
+		s.More = append(s.More, Check{Line: 1 + line, Telling: health.Tells(health.Words{Less: 10 + line})})
+	}
+	for i, one := range SpokenBy(&s) {
+		if one.Line != uint8(1+i) || one.Less != uint8(10+i) {
+			t.Errorf("check %d of the record is %+v", i, one)
+		}
+	}
+}

@@ -1,0 +1,87 @@
+package judge
+
+import (
+	"fmt"
+
+	"ldirectord/internal/health"
+	"ldirectord/internal/lvs"
+)
+
+// With observe, the packets of clients show a fault that checks don't: a server may pass its checks while none of its
+// clients gets an answer. With observe = out it is then left out: it has weight 0, and holddown decides when it comes
+// back.
+
+// From packets of clients: a server whose clients get no answers is left out, one at a time, while enough others serve.
+var suspectRule = Rule{"suspects", false, leaveOut}
+
+// leaveOut leaves out a server that is suspected, unless another one of the section is out for that.
+func leaveOut(h *hearing) {
+	serving, leaves := 0, h.Observe == lvs.LeftOut && !h.Obeys && h.IsOurs()
+	var suspect *Server
+	for s := range h.all() {
+		leaves = leaves && !s.Suspect
+		if h.isOutByHand(s.Dest.Addr) {
+			s.Looks = 0
+		}
+		if !h.Serves(s) || s.Held || s.Backup || s.Verdict() != health.Up {
+			continue
+		}
+		if serving++; s.Looks == surely && suspect == nil {
+			suspect = s
+		}
+	}
+	if leaves && suspect != nil && serving > needed(&h.Case) {
+		suspect.Fallen, suspect.Noted, suspect.Suspect, suspect.Looks = true, false, true, 0
+		suspect.Suspects = min(suspect.Suspects, maxReturns) + 1
+		delete(h.ByHand, suspect.Dest.Addr)
+	}
+}
+
+// From packets of clients: a server that was left out stays out as long as holddown says.
+var observeRule = Rule{"observe", false, observed}
+
+var observeKind = Kind{Name: "observe", Trouble: Doubt,
+	Says: func(v View) string {
+		switch s := v.One; {
+		case !s.Suspect || !v.isKeptOut():
+			return ""
+		case needsOrder(s):
+			return "held down until an order (set … ready): " + noAnswers(s)
+		default:
+			return fmt.Sprintf("held down for another %v: %s", v.left(s.Turn), noAnswers(s))
+		}
+	},
+	keeps: func(h *hearing, s *Server) (stays, decides bool) {
+		_, in := h.Have.At(s.Dest.Addr)
+		return in, isLeftOut(s)
+	},
+	Count: func(v View) int {
+		if !v.One.Suspect {
+			return 0
+		}
+		return int(v.One.Suspects)
+	},
+	Begins: func(v View) Notice {
+		what := "Held down until an order (set … ready)"
+		if !needsOrder(v.One) {
+			what = fmt.Sprintf("Held down for %v", v.left(v.One.Turn))
+		}
+		return Notice{"held-down", what, ": " + noAnswers(v.One)}
+	},
+}
+
+// noAnswers is why a server was left out.
+func noAnswers(s *Server) string {
+	if s.Suspects > 1 {
+		return fmt.Sprintf("its clients got no answers, %d times in a row", s.Suspects)
+	}
+	return "its clients got no answers"
+}
+
+func observed(h *hearing) {
+	for s := range h.all() {
+		if isLeftOut(s) && h.isHeldDown(s) {
+			s.Why = h.by
+		}
+	}
+}

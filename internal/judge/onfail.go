@@ -1,0 +1,86 @@
+package judge
+
+import (
+	"fmt"
+	"time"
+
+	"ldirectord/internal/health"
+	"ldirectord/internal/lvs"
+)
+
+// With onfail, the file decides what happens to the connections of a server that checks take out. They stay while it
+// has weight 0, and end when it is removed from the table.
+
+// From the file: a server that checks take out has weight 0 while it fails or for a time, or is removed.
+var onfailRule = Rule{"onfail", true, failed}
+
+var onfailKind = Kind{Name: "onfail", Trouble: Noted, Says: sayOnFail, keeps: keepsFailing}
+
+// sayOnFail describes what happens to the connections of a server that checks took out.
+func sayOnFail(v View) string {
+	s, what := v.One, "not in the table until it passes"
+	if v.OnFail == lvs.ByQuiescent || !v.Known || !outByChecks(s) || v.Rests(s) || v.ByHand[s.Dest.Addr] {
+		return ""
+	}
+	_, in := v.WeightAt(s.Dest.Addr)
+	switch until := v.left(s.Failed.Add(time.Duration(v.OnFail))); {
+	case s.Waits() && (!in || s.Failed.IsZero()):
+		return ""
+	case s.Waits():
+		return fmt.Sprintf("removed in %v (onfail = %v)", until, v.OnFail)
+	case in && s.Drained():
+		what = "weight 0 while it is drained"
+	case in && v.OnFail > 0:
+		what = fmt.Sprintf("weight 0 for another %v, then it is removed", until)
+	case in && v.OnFail == lvs.Cut:
+		what = "weight 0: its check has not passed since the start, or since a reload changed it"
+	case in:
+		what = "weight 0 while it fails"
+	}
+	return fmt.Sprintf("failed: %s (onfail = %v)", what, v.OnFail)
+}
+
+// failed notes since when checks keep servers out, where onfail has a time. For a server without a result the
+// time continues.
+func failed(h *hearing) {
+	for s := range h.all() {
+		out := outByChecks(s)
+		switch {
+		case h.OnFail <= 0 || !out && s.State() != health.Unknown:
+			s.Failed = time.Time{}
+		case out && s.Failed.IsZero():
+			s.Failed = h.now
+		}
+		if out && h.OnFail != lvs.ByQuiescent && !s.Waits() {
+			s.Why = h.by
+		}
+		if stays, _ := h.stays(s); out && stays {
+			h.askAgain(s.Failed.Add(time.Duration(max(0, h.OnFail))))
+		}
+	}
+}
+
+// keepsFailing decides for servers that checks take out, but adds none for that.
+func keepsFailing(h *hearing, s *Server) (stays, decides bool) {
+	_, in := h.Have.At(s.Dest.Addr)
+	stays, decides = in || h.Quiescent, h.OnFail != lvs.ByQuiescent && outByChecks(s)
+	switch {
+	case s.Order.Kind == Drain: // it keeps its connections
+	case h.OnFail > 0:
+		stays = in && h.now.Before(s.Failed.Add(time.Duration(h.OnFail)))
+	case h.OnFail == lvs.Cut && isBelieved(s):
+		stays = false
+	}
+	return stays, decides
+}
+
+// isBelieved reports whether a failing check has passed before, since the start or its last change. A check that never
+// passed may itself be wrong. The failure of a suspected server may be a fault of the network.
+func isBelieved(s *Server) bool {
+	for _, check := range s.Checks() {
+		if check.Health.State == health.Down && check.Part == 0 && check.Proven {
+			return s.Looks == 0 && !s.Suspect
+		}
+	}
+	return false
+}

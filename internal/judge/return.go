@@ -1,0 +1,87 @@
+package judge
+
+import (
+	"slices"
+	"time"
+
+	"ldirectord/internal/health"
+)
+
+// A server that checks took out comes back when nothing bars it. Servers wait in a queue: rules may bar one, or have it
+// wait for its turn. None of them applies while too few serve.
+
+// Waits reports whether a server passes, and is not let back in yet. A backup server never waits.
+func (s *Server) Waits() bool {
+	passes := s.Fallen && s.Verdict() == health.Up && s.Weight() > 0
+	return passes && !s.Backup && !s.Drained() && !s.Suspended()
+}
+
+// isLeftOut reports whether a server passes, and is out because its clients got no answers.
+func isLeftOut(s *Server) bool { return s.Suspect && s.Waits() }
+
+// needed is how many servers serve before any of them is kept out.
+func needed(c *Case) int {
+	_, enough := c.MinServers.Of(c.Weighted())
+	return max(enough, c.Quota(), (c.Weighted()+1)/2)
+}
+
+// waiter is a server in the queue.
+type waiter struct {
+	*Server
+	barred bool // by a rule
+	needed bool // it comes back at once
+}
+
+// From checks: servers that checks took out wait in the order in which they passed, or come back at once while too few
+// serve.
+var queueRule = Rule{"queue", false, queue}
+
+// delaysReturn reports whether a server that checks took out may have to wait.
+func (c *Section) delaysReturn(s *Server) bool {
+	return slices.ContainsFunc(Kinds, func(k Kind) bool { return k.delays != nil && k.delays(c, s) })
+}
+
+// queue lines up the servers that wait. Those that a rule bars come last, and back only if they are needed.
+func queue(h *hearing) {
+	missing := needed(&h.Case)
+	var waiting, barred []waiter
+	for s := range h.all() {
+		switch {
+		case s.Waits() && s.Why != 0:
+			barred = append(barred, waiter{Server: s, barred: true})
+		case s.Waits():
+			waiting = append(waiting, waiter{Server: s})
+		case s.Fallen && s.Verdict() == health.Up && s.Asks() <= health.NoAdmin:
+			s.Forgive() // an order overrides it
+		case !s.Held && !s.Backup && (h.Serves(s) || !h.IsOurs() && s.Verdict() == health.Unknown):
+			missing--
+		}
+	}
+	for _, list := range [][]waiter{waiting, barred} {
+		slices.SortStableFunc(list, func(a, b waiter) int { return a.Since.Compare(b.Since) })
+	}
+	h.queue = slices.Concat(waiting, barred)
+	for i := range h.queue {
+		w := &h.queue[i]
+		if w.needed = missing > 0 || h.Gathers() || !h.weighsNothing(w.Server) && !w.Suspect; w.needed {
+			missing--
+		}
+	}
+	h.queue = slices.DeleteFunc(h.queue, func(w waiter) bool { return w.barred && !w.needed })
+}
+
+// waits notes when it is a server's turn, and when that is looked at again.
+func (h *hearing) waits(s *Server, turn, again time.Time) {
+	s.Until, s.Why = turn, h.by
+	h.askAgain(again)
+}
+
+// From checks: a server in the queue comes back when no rule keeps it there.
+var letInRule = Rule{"let in", false, letIn}
+
+// letIn lets in the servers that no rule has wait longer.
+func letIn(h *hearing) {
+	for _, s := range h.queue {
+		s.Fallen, s.Noted, s.Suspect, s.Turn = false, false, false, h.now
+	}
+}

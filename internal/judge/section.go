@@ -1,0 +1,101 @@
+// Package judge decides which destinations a virtual service should have, and why, from its configuration and its
+// state. It is pure. The methods of Case note events and decide nothing. Decide applies the rules, one after the other.
+// Time is an argument. Nothing else decides the contents of the table.
+package judge
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"time"
+
+	"ldirectord/internal/health"
+	"ldirectord/internal/lvs"
+)
+
+// Section is the configuration of one virtual service. It never changes: a reload makes a new one.
+type Section struct {
+	Members   []*Member      // real servers, in the order of the file
+	Waiting   []uint32       // the weights of servers whose names have no address yet
+	Fallbacks []*Member      // fallback servers
+	Marks     []lvs.MarkRule // that give packets its mark
+	Rule      health.Rule
+	lvs.Policy
+	Observe    lvs.Observe   // what happens to a server whose clients get no answers
+	DrainTime  time.Duration // 0: a server that leaves the file is removed at once
+	Announce   bool          // its addresses are announced
+	Readd      bool          // readdquiescent
+	Remains    bool          // cleanstop = no
+	NoFallback bool          // the fallback server never serves: checktype=off, and the section has none of its own
+
+	byAddr  []int32 // members in the order of their addresses
+	reserve bool    // it has backup servers that are checked
+}
+
+// Member is the configuration of one real server.
+type Member struct {
+	Dest lvs.Dest // its entry in the table while it serves
+	At   int32    // its place among the members
+	// MovedTo is the place of the server at the name's new address; -1: this server has not moved.
+	MovedTo   int32
+	Unchecked bool         // checktype=off: never added
+	Backup    bool         // it serves only while too few others do
+	Fallback  bool         // it serves only while no other does
+	Comeback  lvs.Comeback // as the section's, for this server
+}
+
+// Index prepares At and the rule backup, once all members are known.
+func (s *Section) Index() {
+	s.byAddr, s.reserve = make([]int32, len(s.Members)), false
+	for i, m := range s.Members {
+		s.byAddr[i], s.reserve = int32(i), s.reserve || m.Backup && !m.Unchecked
+	}
+	slices.SortStableFunc(s.byAddr, func(a, b int32) int {
+		return s.Members[a].Dest.Addr.Compare(s.Members[b].Dest.Addr)
+	})
+}
+
+// AllAt are the members at an address of the table, in the order of the file: one, or several that share the entry.
+func (s *Section) AllAt(addr netip.AddrPort) []int32 {
+	first, _ := slices.BinarySearchFunc(s.byAddr, addr,
+		func(i int32, a netip.AddrPort) int { return s.Members[i].Dest.Addr.Compare(a) })
+	end := first
+	for end < len(s.byAddr) && s.Members[s.byAddr[end]].Dest.Addr == addr {
+		end++
+	}
+	return s.byAddr[first:end]
+}
+
+// Order is an operator's order for a real server.
+type Order struct {
+	Kind   OrderKind
+	Weight uint32 // for Weigh: 1 or more
+}
+
+// OrderKind is the kind of an order.
+type OrderKind uint8
+
+// The orders. None is the absence of an order.
+const (
+	None  OrderKind = iota
+	Drain           // weight 0
+	Maint           // out of service
+	Weigh           // another weight than in the file
+)
+
+// Loss grades how a check failed. Servers with the least loss are removed first: unreachable servers first, servers
+// with wrong answers last.
+type Loss uint8
+
+// The losses.
+const (
+	NotReached Loss = iota
+	NoAnswer
+	WrongAnswer
+	nothingLost // it passes
+)
+
+// less orders held servers: the smaller one is removed first.
+func less(a, b *Server) int {
+	return cmp.Or(cmp.Compare(lossOf(a), lossOf(b)), a.Since.Compare(b.Since))
+}

@@ -1,0 +1,101 @@
+package judge
+
+import "ldirectord/internal/health"
+
+// off is the state of a server that is not checked. It is neither up, down nor unknown: the server is not in use.
+const off health.State = 255
+
+// State is the state that decides about the table. A server in maintenance counts as down, whatever its checks find,
+// and so does a server that waits to come back. A held server counts as up.
+func (s *Server) State() health.State {
+	switch {
+	case s.Unchecked:
+		return off
+	case s.Suspended(), s.Waits():
+		return health.Down
+	case s.Held:
+		return health.Up
+	default:
+		return s.Verdict()
+	}
+}
+
+// StateName is the name of the server's state in status and alerts.
+func (s *Server) StateName() Name {
+	switch {
+	case s.Unchecked:
+		return Off
+	case s.Suspended():
+		return Maintenance
+	case s.IsDraining():
+		return Draining
+	default:
+		return [...]Name{health.Unknown: Unknown, health.Up: Up, health.Down: Down}[s.Verdict()]
+	}
+}
+
+// IsDraining reports whether the server could serve and is drained instead. One that fails is down and not draining.
+func (s *Server) IsDraining() bool {
+	state := s.State()
+	return s.Drained() && (state == health.Up || state == health.Unknown)
+}
+
+// IsUp reports whether checks and orders let the server serve.
+func (s *Server) IsUp() bool { return s.State() == health.Up && !s.Drained() }
+
+// Weight is the server's weight, by order or as configured.
+func (s *Server) Weight() uint32 {
+	if s.Order.Kind == Weigh {
+		return s.Order.Weight
+	}
+	return s.Dest.Weight
+}
+
+// works reports whether the server has not failed. A server in maintenance counts as working: it serves again when
+// maintenance ends.
+func (s *Server) works() bool { return !s.Unchecked && (s.Held || s.Verdict() != health.Down) }
+
+// isAwaited reports whether a check of the server has no result yet. Until then the former result counts.
+func (s *Server) isAwaited() bool {
+	for _, check := range s.Checks() {
+		if check.Pending && check.Part == 0 {
+			return true
+		}
+	}
+	return s.Kept && s.State() == health.Unknown
+}
+
+// Verdict combines all checks of a server that decide: it is down if one of them is down, up if all are up, otherwise
+// unknown.
+func (s *Server) Verdict() health.State {
+	verdict := s.First.Health.State
+	for k := range s.More {
+		switch state := s.More[k].Health.State; {
+		case s.More[k].Part > 0, verdict == health.Down || state == health.Up:
+		default:
+			verdict = state
+		}
+	}
+	return verdict
+}
+
+// Suspended reports whether a file or an order puts the server into maintenance, or its own report while no order
+// drains it.
+func (s *Server) Suspended() bool {
+	asks := !s.Held && s.Order.Kind != Drain && s.Asks() == health.Maint
+	return s.File || s.Order.Kind == Maint || asks
+}
+
+// Drained reports whether an order, or its own report, gives the server no new connections, whatever its checks find.
+func (s *Server) Drained() bool { return s.Order.Kind == Drain || !s.Held && s.Asks() == health.Drain }
+
+// lossOf is the least loss of the server's failing checks.
+func lossOf(s *Server) Loss {
+	least := nothingLost
+	for _, c := range s.Checks() {
+		if c.Health.State == health.Down && c.Part == 0 {
+			least = min(least, c.Loss)
+		}
+	}
+	return least
+}

@@ -1,0 +1,128 @@
+package judge
+
+import (
+	"fmt"
+	"time"
+
+	"ldirectord/internal/health"
+)
+
+// With slowstart, the weight of a server that joins others in service climbs: without connections it would get all new
+// ones from wlc, and its caches are empty. The steps of a section are at the same whole seconds.
+
+// stride is the shortest time between two steps of a section.
+const stride = time.Second
+
+// Ramp is the part of its weight that a server has while it climbs: the time since it began, out of slowstart, both in
+// microseconds.
+func (c *Section) Ramp(s *Server, now time.Time) Part {
+	if s.Climbs.IsZero() || c.SlowStart == 0 {
+		return Part{1, 1}
+	}
+	age := min(now.Sub(s.Climbs).Truncate(stride), c.SlowStart)
+	return Part{uint64(max(age.Microseconds(), 1)), uint64(c.SlowStart.Microseconds())}
+}
+
+// From the file: the weight of a server that comes back climbs while others serve.
+var slowstartRule = Rule{"slowstart", true, climb}
+
+var slowstartKind = Kind{Name: "slowstart", Share: func(v View) Part { return v.Ramp(v.One, v.Now) },
+	Says: func(v View) string {
+		ramp := v.Ramp(v.One, v.Now)
+		if ramp.Num >= ramp.Den {
+			return ""
+		}
+		return fmt.Sprintf("%d %% after %.0f s of slowstart %v", 100*ramp.Num/ramp.Den,
+			v.Now.Sub(v.One.Climbs).Truncate(stride).Seconds(), v.SlowStart.Seconds())
+	},
+	Count: func(v View) int {
+		if v.One.Climbs.IsZero() {
+			return 0
+		}
+		return 1
+	},
+	Begins: func(v View) Notice {
+		return Notice{"climbs", fmt.Sprintf("Weight starts to rise to %d (slowstart)", v.One.Weight()), ""}
+	},
+	Ends: func(v View) Notice {
+		if !v.One.IsUp() || v.One.Held || v.ByHand[v.One.Dest.Addr] {
+			return Notice{}
+		}
+		return Notice{"climbed", "Full weight reached", fmt.Sprintf(": %d", v.One.Weight())}
+	},
+}
+
+// climb begins and ends the ramps of servers.
+func climb(h *hearing) {
+	if h.SlowStart == 0 {
+		for s := range h.all() {
+			s.Climbs = time.Time{}
+		}
+		return
+	}
+	cold, beat := h.isCold()
+	for s := range h.all() {
+		if h.comesIn(s) && !cold {
+			s.Climbs = beat
+		}
+		for other := range h.Sharing(s.Dest.Addr) { // the table has one weight for all of them
+			if s.Climbs.IsZero() && s.IsUp() && !s.Held {
+				s.Climbs = other.Climbs
+			}
+		}
+		weight := h.Ramp(s, h.now).roundedUp(s.Weight())
+		if cold || weight == s.Weight() {
+			s.Climbs = time.Time{}
+			continue
+		}
+		s.Why = h.by
+		// the last whole second at which the weight is not more
+		over, each := h.SlowStart.Microseconds(), stride.Microseconds()
+		seconds, _ := Part{uint64(over), uint64(each) * uint64(s.Weight())}.of(weight)
+		h.askAgain(s.Climbs.Add(stride * time.Duration(seconds+1)))
+	}
+}
+
+// comesIn reports whether a server without a weight in the table gets one now.
+func (h *hearing) comesIn(s *Server) bool {
+	return s.IsUp() && !s.Backup && h.Serves(s) && !s.Held && !h.ByHand[s.Dest.Addr] && h.isOut(s)
+}
+
+// isOut reports whether a server has no weight in the table, and not only because it changes to gate.
+func (h *hearing) isOut(s *Server) bool {
+	d, in := h.Have.At(s.Dest.Addr)
+	return d.Weight == 0 && !(in && s.Reroutes(d) && s.Connected)
+}
+
+// isCold reports whether too few serve: servers that are up and at their full weight have less than half of the weight
+// of the section. A section in which none served stays cold until each server has had a result. The ramps of servers
+// that are out, held or changed by hand end. Beat is the last whole second of the other ramps.
+func (h *hearing) isCold() (cold bool, beat time.Time) {
+	full, all, awaited := uint64(0), uint64(0), false
+	beat = h.now
+	for _, weight := range h.Waiting {
+		all += uint64(weight)
+	}
+	for s := range h.all() {
+		out := h.isOut(s)
+		if out || s.Backup || s.Held || h.ByHand[s.Dest.Addr] || !h.Serves(s) {
+			s.Climbs = time.Time{}
+		}
+		if s.Backup {
+			continue // it comes with its full weight, for servers that are out
+		}
+		awaited = awaited || s.isAwaited()
+		if s.MovedTo < 0 {
+			all += uint64(s.Weight())
+		}
+		switch serves := s.State() == health.Up || s.State() == health.Unknown && s.Kept; {
+		case !s.Climbs.IsZero():
+			beat = s.Climbs.Add(h.now.Sub(s.Climbs).Truncate(stride))
+		case serves && !s.Held && !s.Drained() && !out:
+			full += uint64(s.Weight())
+		}
+	}
+	cold = 2*full < all || h.Cold
+	h.Cold = cold && awaited
+	return cold, beat
+}

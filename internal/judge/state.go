@@ -1,0 +1,217 @@
+package judge
+
+import (
+	"iter"
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+
+	"ldirectord/internal/health"
+	"ldirectord/internal/lvs"
+)
+
+// State is everything known of a virtual service, including the results of earlier decisions. It is a value: Clone it,
+// change it, compare it. The zero State knows nothing.
+type State struct {
+	Servers         []Server  // of the section's members
+	FallbackServers []Server  // of the fallback servers
+	Brakes          []Brake   // of its lines of checks; nil without checkvip
+	Leavers         []Leaver  // servers that left the file and drain
+	Have            lvs.Dests // the table, as it is to be changed
+	// ByHand are destinations whose changes by hand are kept.
+	ByHand map[netip.AddrPort]bool
+	// Found are destinations of no known server. They come from the first reading of the table while servers have
+	// no address; nil before that.
+	Found map[netip.AddrPort]bool
+
+	Lasting
+	Claim
+
+	Known  bool // Have is what this director wrote, with changes noted since
+	Backed bool // too few real servers serve: the backup servers do
+	Away   bool // it has announce, and its addresses are not on that device
+}
+
+// Lasting is the part of the state of a virtual service that a reload leaves as it is.
+type Lasting struct {
+	Back     time.Time // while servers that are back wait for others: when the check of the first began
+	Strength Strength
+	Removals Removals
+	Cold     bool // with slowstart: none served at first, and not every server had a result since
+	// Obeys: by the operator's order checks may remove every server, until all are up.
+	Obeys          bool
+	FallbackIn     bool // the fallback server serves
+	FallbackWanted bool // whether the fallback server should serve, when that was last known
+}
+
+// Server is the state of one real server.
+type Server struct {
+	*Member
+	First Check   // the result of its own check
+	More  []Check // the results of its other checks
+	Memory
+
+	Order     Order
+	File      bool // a file puts it into maintenance
+	Turned    bool // the server changed its state since the table was written
+	Held      bool // it fails or requests to be left out, but keepserving keeps it in service
+	Entered   bool // it has a weight in the table, and nothing since has contradicted that
+	Kept      bool // it was in service before it became unknown
+	Rerouted  bool // it does not use gate yet, until its connections have ended
+	Connected bool // it had connections when they were last counted
+	Gone      bool // it moved away and is no longer needed: no longer a member
+	// Looks is how often in a row its clients were seen to get no answers while those of others did, up to three.
+	Looks uint8
+
+	Name  Name      // the name of its state in status and alerts
+	Why   RuleID    // the rule that decided its place
+	Since time.Time // when the state began
+	Until time.Time // it waits by pace or paceout until then; zero: it does not
+}
+
+// Check is the state of one check of one server.
+type Check struct {
+	*Way    // with checkvip or announce; else nil
+	Health  health.Health
+	Telling health.Telling // what the server reports
+	Loss    Loss           // the loss of the last failure
+	Line    uint8          // its place among the section's checks
+	// Part is the percentage of its weight that the server has while this check is down; 0: the server is down.
+	Part    uint8
+	Pending bool // it had no result yet
+	Proven  bool // it passed since the start, or since a reload changed it
+	Aside   bool // nothing waits for its results
+}
+
+// Way is the state of the path of a check.
+type Way struct {
+	Passage
+	Accused time.Time // since when its failures are not judged, see Brake; zero: they are judged
+	Tells   bool      // the next result may show whether the path through the virtual address works
+	Awaited bool      // since servers are back it has neither passed nor finally failed
+}
+
+// Passage is the last result that counts for the server.
+type Passage struct {
+	Began  time.Time // the check
+	OK     bool      // it passed
+	Passed bool      // it passed through the virtual address
+	Own    bool      // it failed, and passed at the server's own address
+}
+
+// Leaver is a server that has left its section and drains.
+type Leaver struct {
+	Addr  netip.AddrPort
+	Name  string    // as it was configured; "" until that is noted
+	Until time.Time // the latest time to remove it
+	Idle  bool      // it had no connections at the last look
+	Over  Ending
+
+	Carries lvs.Counters // its connections at the last look, if they were known
+}
+
+// Ending is why a leaver is removed.
+type Ending uint8
+
+// The endings. A leaver that Stays continues to drain.
+const (
+	Stays   Ending = iota
+	Drained        // its connections have ended
+	Late           // draintime is over
+)
+
+// Name is the name of a server's state.
+type Name uint8
+
+// The names. It is empty before the first decision.
+const (
+	Nameless Name = iota
+	Unknown
+	Up
+	Down
+	Draining
+	Maintenance
+	Off
+)
+
+func (n Name) String() string {
+	return [...]string{"", "unknown", "up", "down", "drained", "maintenance", "off"}[n]
+}
+
+// Strength is whether enough servers of a section are up, see minservers. Servers that are held, drained, in
+// maintenance or without a weight do not count. With checktype=off only servers that were added by hand count.
+type Strength struct {
+	Up     int // servers that count
+	Needed int // how many of them are enough: LOW, or HIGH after there were fewer than LOW
+	Enough bool
+	Known  bool // every server had its first result
+	Serves bool // a server is up or held, or the fallback server is in
+	Holds  bool // a server is held
+}
+
+// Clone returns a deep copy.
+func (s *State) Clone() State {
+	c := s.cloneServers()
+	c.Have, c.FallbackServers = slices.Clone(s.Have), slices.Clone(s.FallbackServers)
+	for i := range len(c.Servers) + len(c.FallbackServers) {
+		one := c.entry(i)
+		one.More = slices.Clone(one.More)
+		for _, check := range one.Checks() {
+			if check.Way != nil {
+				check.Way = new(*check.Way)
+			}
+		}
+	}
+	c.Brakes = slices.Clone(s.Brakes)
+	return c
+}
+
+// cloneServers returns a copy for a decision, which changes neither checks nor brakes.
+func (s *State) cloneServers() State {
+	c := *s
+	c.Servers, c.Leavers = slices.Clone(s.Servers), slices.Clone(s.Leavers)
+	c.ByHand, c.Found = maps.Clone(s.ByHand), maps.Clone(s.Found)
+	return c
+}
+
+// Adopt takes over the state from a decision. The servers keep their places.
+func (s *State) Adopt(next State) {
+	servers := s.Servers
+	copy(servers, next.Servers)
+	*s = next
+	s.Servers = servers
+}
+
+// entry is a server, or after all servers a fallback server.
+func (s *State) entry(i int) *Server {
+	if i < len(s.Servers) {
+		return &s.Servers[i]
+	}
+	return &s.FallbackServers[i-len(s.Servers)]
+}
+
+// Check is one of a server's checks, by its place among them.
+func (s *Server) Check(k int) *Check {
+	if k == 0 {
+		return &s.First
+	}
+	return &s.More[k-1]
+}
+
+// Checks are a server's checks.
+func (s *Server) Checks() iter.Seq2[int, *Check] {
+	return func(yield func(int, *Check) bool) {
+		for k := range 1 + len(s.More) {
+			if !yield(k, s.Check(k)) {
+				return
+			}
+		}
+	}
+}
+
+// Removals are those that paceout counts: how many servers checks took out since then.
+type Removals struct {
+	Since time.Time
+	N     int
+}

@@ -1,0 +1,342 @@
+package judge
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"testing"
+
+	"ldirectord/internal/health"
+	"ldirectord/internal/lvs"
+)
+
+func TestChecksOfAServer(t *testing.T) {
+	s := Server{First: Check{Line: 10}, More: []Check{{Line: 11}, {Line: 12}}}
+	var lines []uint8
+	for k, check := range s.Checks() {
+		if check != s.Check(k) {
+			t.Errorf("check %d of the iteration differs from Check(%[1]d)", k)
+		}
+		lines = append(lines, check.Line)
+	}
+	if !slices.Equal(lines, []uint8{10, 11, 12}) {
+		t.Errorf("the lines of the checks are %v", lines)
+	}
+	for k := range s.Checks() {
+		if k == 1 {
+			break
+		}
+	}
+}
+
+func TestWhatAllChecksSayTogether(t *testing.T) {
+	u, d, n := health.Up, health.Down, health.Unknown
+	for _, row := range []struct {
+		checks []health.State
+		want   health.State
+	}{
+		{[]health.State{u}, u}, {[]health.State{d}, d}, {[]health.State{n}, n},
+		{[]health.State{u, u}, u}, {[]health.State{u, d}, d}, {[]health.State{d, u}, d}, {[]health.State{u, n}, n},
+		{[]health.State{n, u}, n}, {[]health.State{n, d}, d}, {[]health.State{d, n}, d}, {[]health.State{n, u, d}, d},
+		{[]health.State{u, n, u}, n},
+	} {
+		s := Server{More: make([]Check, len(row.checks)-1)}
+		for k, state := range row.checks {
+			s.Check(k).Health = health.Assume(state)
+		}
+		if got := s.Verdict(); got != row.want {
+			t.Errorf("%v: %v", row.checks, got)
+		}
+	}
+}
+
+func TestStatesOfAServer(t *testing.T) {
+	for _, row := range []struct {
+		what    string
+		given   func(*Server)
+		verdict health.State
+		name    string
+		state   health.State
+		facts   string // IsUp, IsDraining, works
+	}{
+		{"up", func(s *Server) {}, health.Up, "up", health.Up, "true false true"},
+		{"down", func(s *Server) {}, health.Down, "down", health.Down, "false false false"},
+		{"unknown", func(s *Server) {}, health.Unknown, "unknown", health.Unknown, "false false true"},
+		{"held", func(s *Server) { s.Held = true }, health.Down, "down", health.Up, "true false true"},
+		{"drained", func(s *Server) { s.Order.Kind = Drain }, health.Up, "drained", health.Up, "false true true"},
+		{"drained and down", func(s *Server) { s.Order.Kind = Drain }, health.Down, "down", health.Down,
+			"false false false"},
+		{"drained and unknown", func(s *Server) { s.Order.Kind = Drain }, health.Unknown, "drained", health.Unknown,
+			"false true true"},
+		{"in maintenance by a file", func(s *Server) { s.File = true }, health.Up, "maintenance", health.Down,
+			"false false true"},
+		{"in maintenance by order", func(s *Server) { s.Order.Kind = Maint }, health.Up, "maintenance", health.Down,
+			"false false true"},
+		{"not checked", func(s *Server) { s.Unchecked = true }, health.Unknown, "off", off, "false false false"},
+	} {
+		s := Server{Member: &Member{}}
+		s.AssumeAll(health.Assume(row.verdict))
+		row.given(&s)
+		facts := fmt.Sprint(s.IsUp(), s.IsDraining(), s.works())
+		if s.StateName().String() != row.name || s.State() != row.state || facts != row.facts {
+			t.Errorf("%s: %v, %d, %s", row.what, s.StateName(), s.State(), facts)
+		}
+	}
+}
+
+func TestWeightOfAServer(t *testing.T) {
+	for kind, want := range map[OrderKind]uint32{None: 4, Drain: 4, Maint: 4, Weigh: 2} {
+		s := Server{Member: &Member{Dest: lvs.Dest{Weight: 4}}, Order: Order{kind, 2}}
+		if got := s.Weight(); got != want {
+			t.Errorf("order %v: weight %d", kind, got)
+		}
+	}
+}
+
+func TestWhichServersAreAwaited(t *testing.T) {
+	for _, row := range []struct {
+		what  string
+		given func(*Server)
+		want  bool
+	}{
+		{"each check has a result", func(s *Server) {}, false},
+		{"the second has none", func(s *Server) { s.More[0].Pending = true }, true},
+		{"kept over a reload", func(s *Server) { s.Kept = true }, false},
+		{"kept, without a result", func(s *Server) { s.Kept, s.More[0].Health = true, health.Health{} }, true},
+		{"without a result, not kept", func(s *Server) { s.More[0].Health = health.Health{} }, false},
+	} {
+		s := Server{Member: &Member{}, More: make([]Check, 1)}
+		s.AssumeAll(health.Assume(health.Up))
+		if row.given(&s); s.isAwaited() != row.want {
+			t.Errorf("%s: %v", row.what, s.isAwaited())
+		}
+	}
+}
+
+// The loss of a server is the least one of its checks that fail.
+func TestLossOfAServer(t *testing.T) {
+	down := health.Assume(health.Down)
+	s := Server{First: Check{Health: down, Loss: NoAnswer}, More: []Check{{Health: down, Loss: WrongAnswer}, {Loss: NotReached}}}
+	if got := lossOf(&s); got != NoAnswer {
+		t.Errorf("the loss is %d, want NoAnswer", got)
+	}
+}
+
+func TestWhichServerIsRemovedFirst(t *testing.T) {
+	of := func(l Loss, days int) *Server {
+		s := &Server{First: Check{Health: health.Assume(health.Down), Loss: l}}
+		s.Since = noon.AddDate(0, 0, days)
+		return s
+	}
+	all := []*Server{of(WrongAnswer, 0), of(NoAnswer, 2), of(NotReached, 9), of(NoAnswer, 1)}
+	sorted := slices.SortedStableFunc(slices.Values(all), less)
+	if want := []*Server{all[2], all[3], all[1], all[0]}; !slices.Equal(sorted, want) {
+		t.Errorf("%v", sorted)
+	}
+}
+
+func TestMembersAtAnAddress(t *testing.T) {
+	c := inService(1, 1, 1, 1)
+	for i, n := range []byte{7, 3, 7, 5} {
+		c.Members[i].Dest.Addr = at(n)
+	}
+	c.Index()
+	for n, want := range map[byte][]int32{3: {1}, 5: {3}, 7: {0, 2}, 4: {}, 9: {}} {
+		if got := c.AllAt(at(n)); !slices.Equal(got, want) {
+			t.Errorf("at %d: %v", n, got)
+		}
+	}
+	c.given("1 down")
+	if s := c.At(at(7)); s != &c.Servers[2] {
+		t.Error("with several members at an address, the one that is up is not found")
+	}
+	c.given("3 unknown")
+	if s := c.At(at(7)); s != &c.Servers[0] {
+		t.Error("with none up, the first member at the address is not found")
+	}
+	c.given("1 gone")
+	if s := c.At(at(7)); s != &c.Servers[2] {
+		t.Error("a member is found that is gone")
+	}
+	if c.At(at(4)) != nil {
+		t.Error("a member is found at an address without one")
+	}
+}
+
+func TestACopySharesNothing(t *testing.T) {
+	c := inService(1)
+	c.Servers[0].More = []Check{{Way: &Way{}}, {}}
+	c.Leavers, c.Brakes, c.Found = make([]Leaver, 1), make([]Brake, 1), map[netip.AddrPort]bool{at(5): true}
+	c.byHand(1)
+	other := c.Clone()
+	other.Servers[0].Held, other.Servers[0].More[0].Pending, other.Have[0].Weight = true, true, 9
+	other.Leavers[0].Idle, other.Brakes[0].Due = true, true
+	other.Servers[0].First.Awaited, other.Servers[0].More[0].Tells = true, true
+	clear(other.ByHand)
+	clear(other.Found)
+	if s := c.Servers[0]; s.First.Awaited || s.More[0].Tells {
+		t.Errorf("the ways of checks are shared: %+v %+v", s.First.Way, s.More[0].Way)
+	}
+	if s := c.Servers[0]; s.Held || s.More[0].Pending || c.Have[0].Weight != 1 || c.Leavers[0].Idle || c.Brakes[0].Due ||
+		len(c.ByHand) != 1 || len(c.Found) != 1 {
+		t.Errorf("a change of the copy changed the original: %+v", c.State)
+	}
+}
+
+func TestADecisionChangesNothingButItsOwn(t *testing.T) {
+	c := inService(4, 4)
+	c.given("keepserving=1, 1 down held")
+	first := &c.Servers[0]
+	d := Decide(c, noon)
+	if !first.Held || d.State.Servers[0].Held {
+		t.Errorf("held before the decision: %v, after it: %v", first.Held, d.State.Servers[0].Held)
+	}
+	if c.Adopt(d.State); first != &c.Servers[0] || first.Held {
+		t.Error("adopting a decision replaced the servers, or did not update them")
+	}
+}
+
+// While the table is unknown no places are decided, but which servers are held is.
+func TestWithoutATableNothingIsPlaced(t *testing.T) {
+	c := inService(4, 4)
+	c.given("keepserving=1, 1 down held, lost")
+	if d := Decide(c, noon); d.Places != nil || d.State.Servers[0].Held || d.State.Servers[1].Name != Up {
+		t.Errorf("with an unknown table the decision is %+v", d)
+	}
+	c.given("empty")
+	if d := Decide(c, noon); len(d.Places) != 1 {
+		t.Errorf("with an empty, known table the places are %v", d.Places)
+	}
+}
+
+func TestWhichServersServe(t *testing.T) {
+	for _, row := range []struct {
+		what  string
+		given string
+		want  bool
+	}{
+		{"up", "", true},
+		{"weight 0", "1 weight=0", false},
+		{"drained", "1 drained", false},
+		{"down", "1 down", false},
+		{"down, kept", "1 down kept", false},
+		{"without a result", "1 unknown", false},
+		{"without a result, kept", "1 unknown kept", true},
+		{"by hand with another weight", "1 byhand table=9", true},
+		{"by hand with weight 0", "1 byhand table=0", false},
+		{"weight 0 in the table", "1 table=0", true},
+		{"… and on its way to gate", "1 table=0 rerouted", false},
+		{"on its way to gate", "1 rerouted", true},
+		{"weight 0 in the table, while servers wait for each other", "1 table=0, back",
+			false},
+		{"while servers wait for each other", "back", true},
+		{"… and the table was read, and not written yet", "back, not known",
+			true},
+	} {
+		c := inService(4, 4)
+		if c.given(row.given); c.Serves(&c.Servers[0]) != row.want {
+			t.Errorf("%s: %v", row.what, !row.want)
+		}
+	}
+}
+
+func TestWeightInTheTable(t *testing.T) {
+	c := inService(4)
+	for n, want := range map[byte]string{1: "4 true", 2: "0 false"} {
+		if got := fmt.Sprint(c.WeightAt(at(n))); got != want {
+			t.Errorf("at %d: %s", n, got)
+		}
+	}
+	c.Known = false
+	if got := fmt.Sprint(c.WeightAt(at(1))); got != "0 false" {
+		t.Errorf("not known: %s", got)
+	}
+}
+
+func TestWhichAddressesAreNobodys(t *testing.T) {
+	c := inService(4)
+	c.Fallbacks, c.Leavers = fallbackAt(9), []Leaver{{Addr: at(5)}, {Addr: at(7)}}
+	for n, want := range map[byte]bool{1: false, 5: false, 6: true, 7: false, 8: true, 9: false} {
+		if got := c.IsNobodys(at(n)); got != want {
+			t.Errorf("address %d belongs to nothing: %v", n, got)
+		}
+	}
+	if l := c.Leaver(at(7)); l != &c.Leavers[1] {
+		t.Errorf("the leaver at address 7 is %v", l)
+	}
+}
+
+func TestAvailable(t *testing.T) {
+	for _, row := range []struct {
+		what   string
+		given  string
+		want   string // available, known
+		wanted string // fallback server wanted, known
+	}{
+		{"both are up", "", "true true", "false true"},
+		{"one is", "1 down", "true true", "false true"},
+		{"one is, the other has no result", "1 unknown", "true true", "false true"},
+		{"none is", "1 down, 2 down", "false true", "true true"},
+		{"none is, of one it is not known", "1 unknown, 2 down",
+			"false false", "false false"},
+		{"one is drained, the other fails", "1 drained, 2 down",
+			"false true", "true true"},
+		{"they wait for each other", "back", "false false", "false false"},
+		{"… and one was found that serves", "back, found=5, 5 table=1", "true true", "false true"},
+		{"… and one was found of weight 0", "back, found=5, 5 table=0", "false false", "false false"},
+		{"none is, without a fallback server", "nofallbacks, 1 down, 2 down", "false true", "false false"},
+		{"none is checked", "nofallback, 1 unchecked, 2 unchecked", "false true", "false true"},
+	} {
+		c := inService(4, 4)
+		c.given("fallback=9")
+		c.given(row.given)
+		if got := fmt.Sprint(c.Available()); got != row.want {
+			t.Errorf("%s: available %s", row.what, got)
+		}
+		if got := fmt.Sprint(c.fallbackWanted()); got != row.wanted {
+			t.Errorf("%s: fallback server wanted %s", row.what, got)
+		}
+	}
+}
+
+func TestQuota(t *testing.T) {
+	c := inService(4, 4, 0)
+	c.given("waiting=9/0")
+	for share, want := range map[lvs.Share]int{{}: 0, {N: 2}: 2, {N: 100, Percent: true}: 3} {
+		if c.KeepServing = share; c.Quota() != want {
+			t.Errorf("%v: %d", share, c.Quota())
+		}
+	}
+	c.given("keepserving=100%")
+	for i, to := range []int32{1, 0} {
+		c.Members[i].MovedTo = to
+		if c.Quota() != 2 {
+			t.Errorf("a server that moved to %d counts: %d", to, c.Quota())
+		}
+		c.Members[i].MovedTo = -1
+	}
+	c.given("1 moved=2")
+	if c.Servers[1].Gone = true; c.Quota() != 1 {
+		t.Errorf("a server that has gone counts: %d", c.Quota())
+	}
+}
+
+func TestAServerThatMovedAwayWouldServe(t *testing.T) {
+	for _, row := range []struct {
+		what  string
+		given string
+		want  bool
+	}{
+		{"up, in the table", "", true},
+		{"up, not in the table", "empty", true},
+		{"down", "1 down", false},
+		{"without a result, in the table", "1 unknown", true},
+		{"without a result, not in the table", "1 unknown, empty", false},
+		{"no server", "1 at=7", false},
+	} {
+		c := inService(4)
+		if c.given(row.given); c.WouldServe(at(1)) != row.want {
+			t.Errorf("%s: %v", row.what, !row.want)
+		}
+	}
+}

@@ -1,0 +1,100 @@
+package judge
+
+import (
+	"fmt"
+
+	"ldirectord/internal/health"
+)
+
+// Weigh counts again whether enough servers are up. The two numbers of minservers make a hysteresis: the result depends
+// on the previous result.
+func (c *Case) Weigh() {
+	n := &c.Strength
+	found, awaited := c.foundServes(), 0
+	n.Up, n.Holds, n.Serves = 0, false, found || c.FallbackIn
+	low, high := c.MinServers.Of(c.Weighted())
+	if found {
+		awaited = len(c.Waiting)
+	}
+	for s := range c.all() {
+		serves := InService(c, s)
+		n.Serves = n.Serves || serves
+		switch {
+		case c.Rests(s), s.Weight() == 0, s.Drained(), s.Suspended():
+		case s.isAwaited():
+			awaited++
+		case s.Held:
+			n.Holds = n.Holds || serves
+		case serves:
+			n.Up++
+		}
+	}
+	if awaited > 0 && c.Known { // a reload replaced all servers, and the old ones still serve
+		n.Serves = n.Serves || c.Have.Serve()
+	}
+	switch {
+	case !n.Known:
+		n.Known, n.Enough = awaited == 0, n.Up >= low
+	case n.Up >= high:
+		n.Enough = true
+	case n.Up+awaited < low:
+		n.Enough = false
+	}
+	if n.Needed = low; n.Known && !n.Enough {
+		n.Needed = high
+	}
+}
+
+// InService reports whether a server gets new clients: it serves, and has a weight in the table, as far as that is
+// known. One that is not checked has a weight only by hand.
+func InService(c *Case, s *Server) bool {
+	weight, _ := c.WeightAt(s.Dest.Addr)
+	return c.Serves(s) && (weight > 0 || !c.Known) || s.Unchecked && weight > 0
+}
+
+// Weighted is the number of the section's own servers with a weight, including servers without an address.
+func (c *Case) Weighted() (n int) {
+	for s := range c.all() {
+		if s.Weight() > 0 && s.MovedTo < 0 && !s.Backup {
+			n++
+		}
+	}
+	for _, weight := range c.Waiting {
+		n += int(min(weight, 1))
+	}
+	return n
+}
+
+// Own counts the section's own servers that serve, and those for which that is unknown. Those that are held or climb do
+// not serve.
+func (s *State) Own() (up, unknown int) {
+	for addr := range s.Found {
+		up += int(min(s.Have.Weight(addr), 1))
+	}
+	for one := range s.all() {
+		switch {
+		case one.Backup, one.Weight() == 0, one.Drained(), one.Suspended(), one.Waits(),
+			s.isOutByHand(one.Dest.Addr):
+		case one.MovedTo >= 0 && isOpen(&s.Servers[one.MovedTo]): // the two are one
+		case isOpen(one):
+			unknown++
+		case one.Verdict() == health.Up && !one.Held && one.Climbs.IsZero():
+			up++
+		}
+	}
+	return up, unknown
+}
+
+// isOpen reports whether the checks of a server have no result yet. One that fails is enough.
+func isOpen(s *Server) bool {
+	return s.Verdict() == health.Unknown || s.Verdict() == health.Up && s.isAwaited()
+}
+
+// OwnServe counts the section's own servers that serve, in words.
+func (c *Case) OwnServe() string {
+	up, _ := c.Own()
+	return fmt.Sprintf("%d of %d real servers serve", up, c.Weighted())
+}
+
+// Quota is how many servers checks must leave in service; 0: they may take out all.
+func (c *Case) Quota() int { return c.KeepServing.Of(c.Weighted()) }

@@ -1,0 +1,74 @@
+package judge
+
+import "ldirectord/internal/health"
+
+// A server may report what it can bear, see health.Telling: no new connections (drain), nothing at all (maint), or a
+// percentage of its weight. It never gets more than its weight, and nothing that it reports makes up for a failed
+// check. If too many servers ask to be left out, the guard holds the last ones.
+
+// whole is a part in full.
+const whole = 10_000
+
+// told is the part of its weight that a server reports it can bear. A check that only weighs takes its part while it is
+// down.
+func (s *Server) told() Part {
+	p := Part{whole, whole}
+	for _, check := range s.Checks() {
+		share := uint64(check.Telling.Percent()) * 100
+		if check.Part > 0 && check.Health.State == health.Down {
+			share = share / 100 * uint64(check.Part)
+		}
+		p.Num = (p.Num*share + 9999) / 10000
+	}
+	if s.Held {
+		p.Num = max(p.Num, 1)
+	}
+	return p
+}
+
+// Asks is what a server asks for, by any of its checks: to drain, for maintenance, or nothing.
+func (s *Server) Asks() (most health.Admin) {
+	for _, check := range s.Checks() {
+		most = max(most, check.Telling.Asks())
+	}
+	return most
+}
+
+// Told notes what a server reports with an answer, before the result of that check is noted. It reports whether the
+// table may change. A report of a server that serves counts when enough answers agree. A server that does not serve
+// never comes into service against its own report.
+func Told(c *Case, s *Server, check *Check, told health.Told) (changed bool) {
+	rule := c.Rule
+	if s.State() != health.Up || s.Verdict() != health.Up { // a held one may come back by this answer
+		rule = health.Rule{Fall: 1}
+	}
+	asked, before := s.Asks(), check.Telling.Words
+	holds := c.guards() && c.Serves(s) && (s.Entered || !c.IsOurs())
+	check.Telling = check.Telling.Next(told, rule)
+	if s.Asks() != asked {
+		s.Hold(holds)
+		s.Turned = s.Turned || !s.Held
+	}
+	return check.Telling.Words != before
+}
+
+// From the server: a server that reports drain has weight 0, one that reports maint is out, unless the guard holds it.
+var toldRule = Rule{"told", true, leftOut}
+
+// leftOut takes out servers that ask for that and are not held. A server that reports drain keeps its connections, as
+// by an order, but is not added to the table for that.
+func leftOut(h *hearing) {
+	for s := range h.all() {
+		kind := s.Order.Kind
+		if s.Held || s.Asks() == health.NoAdmin || h.Rests(s) || s.File || kind == Drain || kind == Maint {
+			continue
+		}
+		if s.IsDraining() || s.Suspended() {
+			s.Why = h.by
+		}
+		_, in := h.Have.At(s.Dest.Addr)
+		if s.IsDraining() && (in || h.Quiescent && s.State() == health.Up) {
+			h.member(s, 0)
+		}
+	}
+}

@@ -1,0 +1,52 @@
+package judge
+
+import (
+	"time"
+
+	"ldirectord/internal/health"
+)
+
+// isNewlyOut reports whether a server was left out by this step.
+func (s *step) isNewlyOut(i int) bool {
+	return s.to.Servers[i].LeftOut && i < len(s.from.Servers) && !s.from.Servers[i].LeftOut
+}
+
+// suspects reports whether a server is suspected long enough to be left out in this step.
+func (s *step) suspects(one *Server) bool {
+	was := s.before.running(one.Dest.Addr)
+	return was != nil && was.Looks == surely
+}
+
+// leavesOutOne: a suspected server is left out because of its packets, one at a time, while enough others serve. It
+// comes back when its time is over and it passes. After two returns without an answer it needs an order, unless too
+// few servers serve.
+func leavesOutOne(s *step) string {
+	b, w := s.before, s.after
+	if !w.has(observed_) || w.dead {
+		return ""
+	}
+	for one := range w.all() {
+		was, facts := b.running(one.Dest.Addr), &s.to.Servers[one.At]
+		serves := s.to.Follows && s.to.ServesIn(facts) && !w.ByHand[one.Dest.Addr]
+		switch {
+		case one.Suspect && serves && verdict(one) == health.Up:
+			return nameOf(one) + " is left out, and serves"
+		case was == nil || !s.from.Follows || !s.to.Follows:
+		case one.Suspect && !was.Suspect && (s.kind != packets || int32(s.a) != one.At) && was.Looks < surely:
+			return nameOf(one) + " is left out, and was not suspected"
+		case one.Suspect && !was.Suspect && !enough(s, int(one.At)):
+			return nameOf(one) + " is left out, and no other serves"
+		case one.Suspect && !was.Suspect && one.Turn.Sub(instant) < tick:
+			return nameOf(one) + " is left out for no time"
+		case s.kind == packets && !one.Suspect && was.Climbs.IsZero() && s.changes(one.Dest.Addr):
+			return nameOf(one) + " changes its place by a suspicion"
+		case one.Suspect || !was.Suspect || !serves || !enough(s, int(one.At)) || w.Gathers() || b.Gathers() || s.kind == order || s.kind == file ||
+			s.kind == ready || s.kind == look || s.kind == edit:
+		case was.Turn.Add(-time.Duration(bit(s.kind == time_)) * tick).After(instant), was.Suspects > 2:
+			return nameOf(one) + " is back early"
+		case verdict(one) != health.Up:
+			return nameOf(one) + " is back, and does not pass"
+		}
+	}
+	return ""
+}

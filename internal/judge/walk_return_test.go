@@ -1,0 +1,154 @@
+package judge
+
+import (
+	"time"
+
+	"ldirectord/internal/health"
+)
+
+// holdsDown: a server that checks take out soon after its return stays out for its time. Each further failure doubles
+// the time, up to the maximum. Then it comes back if it passes, and not before, unless too few serve.
+func holdsDown(s *step) string {
+	b, w := s.before, s.after
+	if !w.has(holddown) || !s.from.Follows || !s.to.Follows || s.kind == edit {
+		return ""
+	}
+	passed := time.Duration(bit(s.kind == time_)) * tick
+	for i := range w.Servers {
+		one, was, facts := &w.Servers[i], &b.Servers[i], &s.to.Servers[i]
+		soon := !was.Fallen && instant.Before(was.Turn.Add(w.HoldDownMax-passed))
+		left := was.Turn.Add(-passed).Sub(instant)
+		switch {
+		case one.Gone, one.Suspect, was.Suspect:
+		case one.Fallen && !was.Fallen &&
+			one.Turn.Sub(instant) != time.Duration(bit(soon)*min(int(was.Falls), int(w.HoldDownMax/tick)))*tick:
+			return nameOf(one) + " is out for another time than its failures say"
+		case facts.Waits && !one.Turn.After(instant) && !w.has(byOrdered|paced):
+			return nameOf(one) + " waits, and its time is over"
+		case was.Fallen && one.Fallen && s.kind != time_ && one.Turn != was.Turn:
+			return nameOf(one) + " is out, and waits for another time"
+		case !one.Fallen && s.from.Servers[i].Waits && s.from.Servers[i].Verdict == health.Up && left > 0 &&
+			enough(s, i) &&
+			s.kind != order && s.kind != file && s.kind != look && s.kind != ready:
+			return nameOf(one) + " comes back early"
+		}
+	}
+	return ""
+}
+
+// enough reports whether another server serves.
+func enough(s *step, i int) bool {
+	for o := range s.to.Servers {
+		other := &s.to.Servers[o]
+		if o != i && s.to.MayServe(other) && other.Verdict == health.Up && s.to.ServesIn(other) {
+			return true
+		}
+	}
+	return false
+}
+
+// comesByOrder: a server that was taken out does not come back by itself, unless too few serve.
+func comesByOrder(s *step) string {
+	w := s.after
+	if !w.has(byOrdered) || w.has(strength) || !s.from.Follows || !s.to.Follows || s.kind == edit || w.Gathers() || s.before.Gathers() {
+		return ""
+	}
+	for one := range w.all() {
+		was, facts := s.before.running(one.Dest.Addr), &s.to.Servers[one.At]
+		if was == nil || !was.Fallen || one.Fallen || facts.Verdict != health.Up || !enough(s, int(one.At)) {
+			continue
+		}
+		if from := &s.from.Servers[was.At]; s.from.MayServe(from) && !s.from.ServesIn(from) && !s.to.ByHand[one.Dest.Addr] &&
+			s.kind != order && s.kind != file && s.kind != look && s.kind != ready {
+			return nameOf(one) + " comes back without an order"
+		}
+	}
+	return ""
+}
+
+// comesAtPace: one server comes back in each tick, unless the other does not serve. A server waits only for another
+// that came. With minservers both must return.
+func comesAtPace(s *step) string {
+	b, w := s.before, s.after
+	if !w.has(paced) || !s.from.Follows || !s.to.Follows || s.kind == edit {
+		return ""
+	}
+	for i := range w.Servers {
+		one, came := &w.Servers[i], false
+		for o := range w.Servers {
+			other := &w.Servers[o]
+			came = came || o != i && !other.Fallen && instant.Before(other.Turn.Add(tick))
+		}
+		facts := &s.to.Servers[i]
+		lifted := !s.to.MayServe(facts) || facts.Weight == 0 || w.has(strength) || w.obey || b.obey || s.kind == obey ||
+			w.Gathers() || b.Gathers() || s.from.ServesIn(&s.from.Servers[i]) || s.kind == order || s.kind == file ||
+			s.kind == ready || s.kind == look
+		switch {
+		case one.Gone:
+		case !one.Fallen && b.Servers[i].Fallen && came && enough(s, i) && !lifted:
+			return nameOf(one) + " comes back too soon after another"
+		case facts.Waits && !needsOrder(one) && !w.has(byOrdered) && !came && !one.Turn.After(instant):
+			return nameOf(one) + " waits, and no other came"
+		}
+	}
+	return ""
+}
+
+// lingers reports whether as many servers were removed as paceout allows in this time.
+func (w *world) lingers() bool {
+	return w.Removals.N > 0 && instant.Before(w.Removals.Since.Add(tick))
+}
+
+// answers reports whether a server is down, and all its failing checks got an answer.
+func answers(s *Server) bool {
+	for _, check := range s.Checks() {
+		if check.Part == 0 && check.Health.State == health.Down && check.Loss == NotReached {
+			return false
+		}
+	}
+	return verdict(s) == health.Down
+}
+
+// goesAtPace: of the failing servers that answer, checks take out one in each tick, and count it. With the order to
+// obey, all go.
+func goesAtPace(s *step) string {
+	b, w := s.before, s.after
+	if !w.has(pacedOut) || !s.from.Follows || !s.to.Follows || s.kind == edit || b.obey || w.obey {
+		return ""
+	}
+	gone := 0
+	for i := range w.Servers {
+		one, was, facts := &w.Servers[i], &s.from.Servers[i], &s.to.Servers[i]
+		// a server that was never up is not held
+		served := s.from.ServesIn(facts) && (was.Held || was.Kept || was.Verdict == health.Up)
+		out := facts.Out || facts.Drained || facts.Weight == 0 || one.Gone && s.to.Servers[one.MovedTo].Verdict == health.Up
+		gone += bit(served && !out && !one.Backup && !s.to.ServesIn(facts) && answers(one))
+	}
+	full := b.lingers() && (s.kind != time_ || instant.Before(b.Removals.Since))
+	switch {
+	case gone > 1-bit(full):
+		return "more servers leave than may in this time"
+	case gone == 0 && w.lingers() && !full, gone > 0 && (w.Removals != Removals{Since: instant, N: 1}):
+		return "the number of removals is counted wrong"
+	}
+	return ""
+}
+
+// remembersFalls: a server that checks took out is known as such until it is back, whatever the file says at that time.
+func remembersFalls(s *step) string {
+	if !s.after.sl.has(holddown|byOrdered|paced|policy) || !s.from.Follows || !s.to.Follows || s.kind == look || s.kind == ready || s.kind == retry {
+		return ""
+	}
+	for one := range s.after.all() {
+		was, to := s.before.At(one.Dest.Addr), &s.to.Servers[one.At]
+		if was == nil || to.Backup || to.Verdict != health.Down || !s.to.MayServe(to) || s.to.ServesIn(to) || s.to.ByHand[to.Dest.Addr] {
+			continue
+		}
+		from := &s.from.Servers[was.At]
+		passed := from.Verdict == health.Up || from.Kept || from.Held
+		if served := passed && s.from.MayServe(from) && s.from.ServesIn(from); (served || was.Fallen) && !one.Fallen {
+			return nameOf(one) + " was taken out by checks, and that is not noted"
+		}
+	}
+	return ""
+}

@@ -1,0 +1,132 @@
+package judge
+
+import (
+	"fmt"
+	"time"
+
+	"ldirectord/internal/health"
+	"ldirectord/internal/lvs"
+)
+
+// With observe, the packets of clients are compared: a server is suspected when its clients get no packet back, while
+// clients of the other servers do.
+
+const (
+	// A server is suspected after this many connections without a packet back. minWaiting of them were there at the
+	// look before, because the answer to a connection made just before a look may still be on its way.
+	minUnanswered = 20
+	minWaiting    = 10
+	maxQuiet      = 10 // looks in a row without a new connection, after which nothing is known of a server
+)
+
+// Witness is what the counters of a server show of its clients, look by look.
+type Witness struct {
+	last       lvs.Traffic // at the last look
+	at         time.Time   // of the last look at which it was compared
+	fresh      lvs.Traffic // since the look before
+	since      time.Time   // of the last look before the connections below; zero: none yet
+	unanswered uint64      // new connections while no packet came back
+	quiet      int         // looks in a row without a new connection
+	Suspected  bool        // its clients get no answers
+	Begins     bool        // that began at the last look
+	well       bool        // enough others answered, at the last look
+	out        bool        // it was left out, at the last look
+	Over       string      // why the last suspicion ended
+}
+
+// Look notes counters. If they are smaller than before, they were reset, and the count starts again. It also starts for
+// a server that was not looked at before.
+func (w *Witness) Look(t lvs.Traffic, now time.Time) {
+	before := w.last
+	if w.last = t; w.since.IsZero() || t.Connections < before.Connections || t.PacketsOut < before.PacketsOut {
+		w.Forget(now, "its counters were reset")
+		before = t
+	}
+	w.fresh.Connections, w.fresh.PacketsOut = t.Connections-before.Connections, t.PacketsOut-before.PacketsOut
+}
+
+// Forget starts the count again.
+func (w *Witness) Forget(now time.Time, why string) {
+	w.since, w.unanswered, w.quiet = now, 0, 0
+	if w.Suspected {
+		w.Suspected, w.Over = false, why
+	}
+}
+
+// Follow begins a look at a server: what its checks find may end a suspicion.
+func (w *Witness) Follow(s *Server, now time.Time) {
+	w.fresh, w.Begins = lvs.Traffic{}, false
+	switch {
+	case s.Verdict() == health.Down:
+		w.Forget(now, "its checks fail")
+	case w.out && !s.Suspect:
+		w.Forget(now, "it is back in service")
+	}
+	w.out = s.Suspect
+}
+
+// Says describes what was seen.
+func (w *Witness) Says() string {
+	return fmt.Sprintf("%d connections in %.0f s, 0 packets back", w.unanswered, w.at.Sub(w.since).Seconds())
+}
+
+// Compare decides which servers of a section are suspected, after a look at all of them: those whose clients got no
+// packet back, while two thirds of the others with new connections answered.
+func Compare(all []*Witness, now time.Time) {
+	asked, answered := 0, 0
+	count := func(w *Witness, n int) {
+		if w.fresh.Connections > 0 {
+			asked += n
+			answered += n * int(min(w.fresh.PacketsOut, 1))
+		}
+	}
+	for _, w := range all {
+		count(w, 1)
+	}
+	for _, w := range all {
+		count(w, -1)
+		w.judge(answered > 0 && 3*answered >= 2*asked, now)
+		count(w, 1)
+	}
+}
+
+// judge decides whether a server is suspected. well: enough of the other servers answered.
+func (w *Witness) judge(well bool, now time.Time) {
+	waiting := w.unanswered
+	w.at, w.well = now, well
+	switch w.unanswered += w.fresh.Connections; {
+	case w.fresh.PacketsOut > 0:
+		w.Forget(now, "packets come back")
+	case w.fresh.Connections > 0:
+		w.quiet = 0
+		if !well && !w.Suspected {
+			w.Forget(now, "")
+		}
+	default:
+		w.quiet++
+		if w.quiet == maxQuiet || w.unanswered == 0 {
+			w.Forget(now, "it gets no new connections")
+		}
+	}
+	renewed := w.fresh.Connections > 0 // otherwise the answers may be there, and not counted yet
+	w.Begins = !w.Suspected && well && renewed && waiting >= minWaiting && w.unanswered >= minUnanswered
+	w.Suspected = w.Suspected || w.Begins
+}
+
+const surely = 3 // looks in a row after which a server is left out
+
+// Observed notes, after Compare, what was seen of a server, and reports whether the table may change. For a server that
+// fails, or is left out, nothing is noted.
+func Observed(s *Server, w *Witness) (changed bool) {
+	switch {
+	case s.Verdict() == health.Down || s.Suspect:
+	case !w.Suspected:
+		s.Looks = 0
+		if w.fresh.PacketsOut > 0 {
+			s.Suspects = 0
+		}
+	case w.well || s.Looks == 0:
+		s.Looks = min(s.Looks+1, surely)
+	}
+	return s.Looks == surely
+}

@@ -1,0 +1,296 @@
+package judge
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"ldirectord/internal/health"
+	"ldirectord/internal/lvs"
+)
+
+const interval = 2 * time.Second // of looks
+
+// seen is a look at a server.
+func seen(suspected, well, answered bool) *Witness {
+	w := &Witness{Suspected: suspected, well: well}
+	if answered {
+		w.fresh.PacketsOut = 1
+	}
+	return w
+}
+
+// Each line of a row is a server, each word what a look finds since the last look: new connections, a slash, packets
+// back. A leading - means that the counters were reset before. After the arrow follow the looks at which the suspicion
+// begins and ends. The first look is 1.
+func TestWhenAServerIsSuspected(t *testing.T) {
+	for _, row := range []struct{ what, looks string }{
+		{"the example: its fellows answer", `
+			14/0  14/0  -> 2
+			14/50 14/50
+			14/50 14/50`},
+		{"packets came back after the first of its connections", `
+			14/1  14/0  14/0  -> 3
+			14/50 14/50 14/50`},
+		{"one packet back ends it", `
+			14/0  14/0  14/0  14/1 14/0 -> 2 4
+			14/50 14/50 14/50 14/50 14/50`},
+		{"a burst just before the look", `
+			0/5   60/0  0/60
+			14/50 60/50 14/50`},
+		{"a burst just before the look, and an answer that is late by one look", `
+			1/0   60/0  0/60
+			14/50 60/50 14/50`},
+		{"a burst that no server answers at first, because it was just made", `
+			30/0  30/30
+			30/0  30/30
+			30/0  30/30`},
+		{"few of them were there at the look before", `
+			9/0   30/0  0/0   1/0   -> 4
+			14/50 14/50 14/50 14/50`},
+		{"a burst just before its counters are renewed, and a look before they are again", `
+			1/0   60/0  0/0   0/60
+			14/50 14/50 14/50 14/50`},
+		{"fewer than 20", `
+			10/0  9/0   0/0
+			14/50 14/50 14/50`},
+		{"exactly 20", `
+			10/0  10/0  -> 2
+			14/50 14/50`},
+		{"slowly", `
+			4/0   4/0   4/0   4/0   4/0   -> 5
+			14/50 14/50 14/50 14/50 14/50`},
+		{"looks without a connection change nothing", `
+			10/0  0/0   0/0   10/0  -> 4
+			14/50 14/50 14/50 14/50`},
+		{"one connection each tenth look adds up to nothing", `
+			9/0 0/0 0/0 0/0 0/0 0/0 0/0 0/0 0/0 0/0 0/0 15/0 5/0
+			9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9  0/9`},
+		{"no clients any more: it ends after ten looks", `
+			20/0 20/0 0/0 0/0 0/0 0/0 0/0 0/0 0/0 0/0 0/0 0/0 0/0 -> 2 12
+			9/9  9/9  9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9`},
+		{"a client at the ninth: it stays", `
+			20/0 20/0 0/0 0/0 0/0 0/0 0/0 0/0 0/0 0/0 0/0 1/0 0/0 0/0 -> 2
+			9/9  9/9  9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9`},
+		{"no server to compare with", `
+			50/0 50/0 50/0`},
+		{"the others have no new connections: old ones say nothing", `
+			50/0 50/0 50/0
+			0/99 0/99 0/99`},
+		{"a flood: no server answers", `
+			999/0 999/0 999/0
+			999/0 999/0 999/0
+			999/0 999/0 999/0`},
+		{"two of three answer: not two thirds of the fellows of either", `
+			50/0  50/0  50/0
+			50/0  50/0  50/0
+			50/99 50/99 50/99`},
+		{"of four, two fellows of three are two thirds", `
+			50/0  50/0  50/0 -> 2
+			50/0  50/0  50/0 -> 2
+			50/99 50/99 50/99
+			50/99 50/99 50/99`},
+		{"idle fellows don't count", `
+			50/0  50/0 -> 2
+			0/0   0/0
+			0/9   0/0
+			50/99 50/99`},
+		{"the network comes back: looks in which the fellows failed don't count", `
+			50/0 50/0 9/0  9/0  9/9
+			50/0 50/0 9/9  9/9  9/9
+			50/0 50/0 9/9  9/9  9/9`},
+		{"once suspected, it stays so while the others fail, too", `
+			50/0  50/0  50/0 50/0 50/0 -> 2
+			50/99 50/99 50/0 50/0 50/9`},
+		{"scanners send SYNs alone to one server: it answers them", `
+			300/300 300/300 300/300
+			5/20    5/20    5/20`},
+		{"uploads and long polls: no new connections, or acknowledged ones", `
+			0/0  20/1 20/1 0/0 0/0
+			9/9  9/9  9/9  9/9 9/9`},
+		{"the counters are set to zero: what was seen is forgotten", `
+			14/0  -0/0 14/0  14/0  -> 4
+			14/50 -0/0 14/50 14/50`},
+		{"and have more connections than before already: a fellow says nothing then", `
+			14/0  14/0    14/0  14/0  -> 4
+			14/50 -2000/5 14/50 14/50`},
+		{"and have more packets than before already", `
+			14/0  14/0    14/0  14/0  -> 4
+			14/50 -5/3000 14/50 14/50`},
+		{"the others fail while it gets no connection: it is decided later", `
+			20/0  0/0  0/0   1/0   -> 4
+			14/50 14/0 14/50 14/50`},
+		{"and so is a suspicion", `
+			14/0  14/0  -0/0 0/0   -> 2 3
+			14/50 14/50 -0/0 14/50`},
+	} {
+		t.Run(row.what, func(t *testing.T) {
+			var all []*Witness
+			var looks [][]string
+			var want []string
+			for _, line := range strings.Split(strings.TrimSpace(row.looks), "\n") {
+				words, turns, _ := strings.Cut(line, "->")
+				looks, want = append(looks, strings.Fields(words)), append(want, strings.TrimSpace(turns))
+				all = append(all, &Witness{})
+			}
+			traffic, now := make([]lvs.Traffic, len(all)), time.Unix(1000, 0)
+			got := make([]string, len(all))
+			for k := range looks[0] {
+				for i, w := range all {
+					if k == 0 { // the counters before the first look
+						traffic[i] = lvs.Traffic{Connections: 1000, PacketsOut: 1000}
+						w.Look(traffic[i], now)
+					}
+				}
+				now = now.Add(interval)
+				before := make([]bool, len(all))
+				for i, w := range all {
+					before[i] = w.Suspected
+				}
+				for i, w := range all {
+					var more lvs.Traffic
+					word, anew := strings.CutPrefix(looks[i][k], "-")
+					if anew {
+						traffic[i] = lvs.Traffic{}
+					}
+					if _, err := fmt.Sscanf(word, "%d/%d", &more.Connections, &more.PacketsOut); err != nil {
+						t.Fatal(err)
+					}
+					traffic[i].Connections += more.Connections
+					traffic[i].PacketsOut += more.PacketsOut
+					w.Look(traffic[i], now)
+				}
+				Compare(all, now)
+				for i, w := range all {
+					if w.Suspected != before[i] {
+						got[i] = strings.TrimSpace(fmt.Sprint(got[i], " ", k+1))
+					}
+				}
+			}
+			for i := range all {
+				if got[i] != want[i] {
+					t.Errorf("server %d: turned at %q, want %q", i+1, got[i], want[i])
+				}
+			}
+		})
+	}
+}
+
+// In an hour of honest traffic to six servers, the clients' and the network's behaviour changes every 30 s, and no
+// server is suspected. Then one server stops answering, and is suspected. The kernel renews the counters of each
+// server every 2.05 s, at different times.
+func TestAnHourOfHonestTraffic(t *testing.T) {
+	const tick, renew, mode, servers = 10 * time.Millisecond, 205, 3000, 6
+	const look = int(interval / tick)
+	for seed := range uint64(10) {
+		random := rand.New(rand.NewPCG(seed, 1))
+		var all [servers]*Witness
+		var traffic, shown [servers]lvs.Traffic
+		var late [servers][1000]uint64 // answers by the tick at which they arrive, modulo a thousand
+		for i := range all {
+			all[i] = &Witness{}
+		}
+		kind, gray, turn, now := 0, -1, 0, time.Unix(1000, 0)
+		const end = int(time.Hour / tick)
+		for n := range end + 4*renew {
+			if n == end {
+				kind, gray = 1, random.IntN(servers)
+			} else if n%mode == 0 && n < end {
+				kind = random.IntN(9)
+			}
+			come, to, lost := 0, -1, 0.0
+			switch kind {
+			case 1: // steady
+				come = random.IntN(2)
+			case 2: // bursts just before each look
+				if n%renew >= renew-3 {
+					come = 100
+				}
+			case 3: // bursts of one persistent client
+				if n%renew == renew-1 {
+					come, to = 60, n/mode%servers
+				}
+			case 4: // a flood that fills the queues of all servers
+				come, lost = 10, 0.9
+			case 5: // a scanner that sends only SYNs to one server
+				come, to = 1, n/mode%servers
+			case 6: // the network fails
+				come, lost = 1, 1
+			case 7: // long polls, half idle
+				if n%200 == 0 {
+					come = 1
+				}
+			case 8: // uploads: no new connections
+				for i := range late {
+					late[i][n%1000]++
+				}
+			}
+			for range come {
+				i := to
+				if turn++; to < 0 {
+					i = turn % servers
+				}
+				traffic[i].Connections++
+				if delay := random.IntN(40); i != gray { // a lost SYN is resent after 1 s, 3 s and 7 s
+					for _, again := range []int{0, 100, 300, 700} {
+						if random.Float64() >= lost {
+							late[i][(n+again+delay)%1000]++
+							break
+						}
+					}
+				}
+			}
+			for i := range late {
+				if i != gray {
+					traffic[i].PacketsOut += late[i][n%1000]
+				}
+				if late[i][n%1000] = 0; (n+i*renew/servers)%renew == 0 {
+					shown[i] = traffic[i]
+				}
+			}
+			if now = now.Add(tick); n%look != look-1 {
+				continue
+			}
+			for i, w := range all {
+				w.Look(shown[i], now)
+			}
+			Compare(all[:], now)
+			for i, w := range all {
+				if w.Suspected && i != gray || !w.Suspected && i == gray && n > end+3*renew+look/2 {
+					t.Fatalf("seed %d, %v, traffic %d: server %d suspected: %t, gray is %d: %+v",
+						seed, time.Duration(n)*tick, kind, i, w.Suspected, gray, *w)
+				}
+			}
+		}
+	}
+}
+
+// What the checks of a server find ends a suspicion, as does its return.
+func TestWhatChecksSayEndsASuspicion(t *testing.T) {
+	for _, row := range []struct {
+		what           string
+		state          health.State
+		wasOut, out    bool
+		suspected, now bool
+		over           string
+	}{
+		{"it passes", health.Up, false, false, true, true, ""},
+		{"it has no result", health.Unknown, false, false, true, true, ""},
+		{"it fails", health.Down, false, false, true, false, "its checks fail"},
+		{"it fails, and was not suspected", health.Down, false, false, false, false, ""},
+		{"it is left out", health.Up, false, true, true, true, ""},
+		{"it stays left out", health.Up, true, true, true, true, ""},
+		{"it is back", health.Up, true, false, true, false, "it is back in service"},
+	} {
+		c := inService(4)
+		c.says(0, row.state)
+		c.Servers[0].Suspect = row.out
+		w := Witness{Suspected: row.suspected, out: row.wasOut, Begins: true, fresh: lvs.Traffic{Connections: 1}}
+		w.Follow(&c.Servers[0], noon)
+		if w.Suspected != row.now || w.Over != row.over || w.out != row.out || w.Begins || w.fresh.Connections > 0 {
+			t.Errorf("%s: %+v", row.what, w)
+		}
+	}
+}

@@ -1,0 +1,141 @@
+package judge
+
+import (
+	"slices"
+
+	"ldirectord/internal/lvs"
+)
+
+// The table is written in rounds over all virtual services: first everything that adds capacity, then everything that
+// removes some. What fails in one round is skipped in the next, except for servers that are not up: a server that the
+// table refuses must not keep another one in service whose checks fail.
+
+// Write turns the table's entry of one virtual service into the desired one.
+type Write struct {
+	Want    lvs.VirtualService
+	Written lvs.Settings // the settings in the table
+	Refused error        // why the table refuses the settings: the former ones stay
+	Outcome              // of the rest: the first one that is not Done
+
+	of     *Case
+	ops    []lvs.Op
+	partly bool // Err is only about real servers that the table refuses
+}
+
+// Answer is what the table did with an operation.
+type Answer uint8
+
+// The answers.
+const (
+	Done Answer = iota
+	Refused
+	Missing     // the entry is not there
+	Unanswered  // it may be done, or not
+	Unsent      // the table gets no requests now
+	Interrupted // the daemon ends
+)
+
+// Outcome is what became of a request to the table.
+type Outcome struct {
+	Answer
+	Err error // nil: it is Done
+}
+
+// NewWrite is the write that leads from the table's entry of a virtual service to the desired one.
+func NewWrite(c *Case, have, want lvs.VirtualService) *Write {
+	return &Write{Want: want, Written: have.Settings, of: c, ops: lvs.DiffService(have, want)}
+}
+
+// Writes are the writes of several virtual services, in progress: Next has the operations to send, and Answered or Skip
+// says what became of them.
+type Writes struct {
+	all   []*Write
+	round int
+	steps []sending // the rest of the round
+	sent  []sending
+}
+
+// sending is one operation of a write.
+type sending struct {
+	op *lvs.Op
+	of int // the write
+}
+
+// NewWrites begins these writes.
+func NewWrites(all []*Write) *Writes { return &Writes{all: all} }
+
+// Next are the operations to send now, at most lvs.Batch; none at the end.
+func (w *Writes) Next() []lvs.Op {
+	for ; len(w.steps) == 0 && w.round < lvs.Rounds; w.round++ {
+		w.steps = w.stepsOf(w.round)
+	}
+	n := min(len(w.steps), lvs.Batch)
+	w.sent, w.steps = w.steps[:n], w.steps[n:]
+	ops := make([]lvs.Op, n)
+	for i, s := range w.sent {
+		ops[i] = *s.op
+	}
+	return ops
+}
+
+// stepsOf are the operations of a round.
+func (w *Writes) stepsOf(round int) (steps []sending) {
+	for of, one := range w.all {
+		for i := range one.ops {
+			if op := &one.ops[i]; op.Round() == round && (one.Err == nil || one.takesOut(op)) {
+				steps = append(steps, sending{op, of})
+			}
+		}
+	}
+	if round == lvs.Rounds-1 && len(steps) > lvs.Batch {
+		// the kernel searches its list of removed destinations from the latest on; another order would be slow
+		slices.Reverse(steps)
+	}
+	return steps
+}
+
+// Skip notes that the operations of Next were not sent.
+func (w *Writes) Skip(why error) {
+	for _, s := range w.sent {
+		w.all[s.of].fails(Outcome{Unsent, why})
+	}
+}
+
+// fails notes an outcome, if it is the first that is not Done.
+func (w *Write) fails(o Outcome) {
+	if w.Err == nil {
+		w.Outcome = o
+	}
+}
+
+// Answered notes what became of one of the operations of Next. Of is the place of its write.
+func (w *Writes) Answered(i int, o Outcome) (of int) {
+	op, of := w.sent[i].op, w.sent[i].of
+	one, a := w.all[of], o.Answer
+	switch {
+	case a == Done && op.Kind < lvs.DelService:
+		one.Written = op.Settings
+	case a == Done:
+		one.of.Did(op.Dest, op.Kind == lvs.DelDest)
+	case a == Refused && op.Kind == lvs.EditService:
+		one.Refused, one.Want.Settings = o.Err, one.Written
+	default:
+		one.partly = (one.Err == nil || one.partly) && a == Refused && one.placesServer(op)
+		one.fails(o)
+	}
+	return of
+}
+
+// takesOut reports whether an operation takes a server that is not up out of service, although the table refuses
+// another server. A server that is up stays, as does the fallback server: the refused one may have to replace it.
+func (w *Write) takesOut(op *lvs.Op) bool {
+	out := op.Kind == lvs.DelDest || op.Kind == lvs.EditDest && op.Dest.Weight == 0
+	s := w.of.At(op.Dest.Addr)
+	return w.partly && out && s != nil && !s.IsUp()
+}
+
+// placesServer reports whether an operation adds or edits a real server. A fallback server is not one: without it the
+// last server stays.
+func (w *Write) placesServer(op *lvs.Op) bool {
+	return (op.Kind == lvs.AddDest || op.Kind == lvs.EditDest) && w.of.At(op.Dest.Addr) != nil
+}

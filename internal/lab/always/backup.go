@@ -1,0 +1,52 @@
+package always
+
+import "ldirectord/internal/health"
+
+// backupTurns: backup servers come into service only when too few others could serve. They leave only when enough do,
+// and keep their connections.
+func backupTurns(s *Step) string {
+	b, m := s.Before, s.After
+	if !b.Follows && s.Cause != Started || !m.Follows || s.Cause == Outside || m.Gathers {
+		return ""
+	}
+	up, open, unsure := m.own()
+	low, high := m.BackupBelow.Of(m.Weighted())
+	for i := range m.Servers {
+		o := &m.Servers[i]
+		if !o.Backup || o.Weight == 0 || o.Touched || m.isByHand(o) || b.isByHand(o) {
+			continue
+		}
+		_, in := m.Table.At(o.Dest.Addr)
+		was, now := b.WeightIn(o.Dest.Addr) > 0, m.ServesIn(o)
+		wanted := !o.Out && !o.Drained && o.Asks == health.NoAdmin && !o.Gone
+		passes := wanted && o.Verdict == health.Up && !o.Unchecked
+		switch {
+		case !was && now && !b.Backed && up+open >= low:
+			return m.Call(o.Dest.Addr) + " comes, and enough others serve or are unknown"
+		case was && !now && passes && up+unsure < high && !m.changesToGate(o):
+			return m.Call(o.Dest.Addr) + " goes, and too few others serve"
+		case was && !in && passes:
+			return m.Call(o.Dest.Addr) + " is a backup server that is cut"
+		}
+	}
+	return ""
+}
+
+// backupServes: backup servers serve while too few others do, and at no other time.
+func backupServes(m *Moment) string {
+	up, open, unsure := m.own()
+	low, high := m.BackupBelow.Of(m.Weighted())
+	for i := range m.Servers {
+		s := &m.Servers[i]
+		switch {
+		case !s.Backup || s.Unchecked || m.Gathers:
+		case m.Backed && up >= high:
+			return m.Call(s.Dest.Addr) + " is needed, and enough others serve"
+		case !m.Backed && up+open+unsure < low:
+			return m.Call(s.Dest.Addr) + " is not needed, and too few others serve"
+		case m.Rests(s) && m.ServesIn(s) && !m.isByHand(s):
+			return m.Call(s.Dest.Addr) + " is not needed, and serves"
+		}
+	}
+	return ""
+}

@@ -1,0 +1,224 @@
+// Package always has the predicates of docs/judgement.md, which always hold for a virtual service, over plain facts.
+// The walk of judge tests them in every state, the chaos test of director on a table in memory. Only tests
+// import it.
+package always
+
+import (
+	"net/netip"
+	"slices"
+
+	"ldirectord/internal/health"
+	"ldirectord/internal/lvs"
+)
+
+// Moment is a virtual service at one moment: its configuration, its state, and its part of the table.
+type Moment struct {
+	Servers     []Server  // real servers, in the order of the file, then those at former addresses
+	Waiting     []uint32  // the weights of servers whose names have no address yet
+	Fallback    lvs.Dest  // invalid address: none
+	NoFallback  bool      // the fallback server never serves
+	KeepServing lvs.Share // zero: checks may take out all
+	BackupBelow lvs.LowHigh
+	Backed      bool // backup servers are in service
+	Quiescent   bool
+	OnFail      lvs.OnFail // what happens to servers that fail
+	Repair      bool       // changes by hand are undone
+
+	Dead     bool      // no daemon runs
+	Theirs   bool      // another director has the virtual service
+	Failed   bool      // the last change of the table failed
+	Follows  bool      // the daemon has the virtual service, and knows the table as it is
+	Obeys    bool      // an order lets checks take out all servers
+	Gathers  bool      // servers that are back wait for others
+	Together bool      // the first servers wait for each other
+	Table    lvs.Dests // as it is
+	Have     lvs.Dests // as the daemon knows it
+
+	ByHand  map[netip.AddrPort]bool // changed by hand, and kept
+	Found   map[netip.AddrPort]bool // in the table, of no known server, while some servers have no address
+	Leavers []Leaver
+	Passed  []netip.AddrPort // servers that passed or may stay, by the record of the previous daemon
+	Call    func(netip.AddrPort) string
+
+	FallbackIn      bool // the fallback server served when the daemon last changed the table
+	FallbackTouched bool // the fallback server was changed by hand, even if the daemon does not know yet
+}
+
+// Leaver is a server that drains because it left the file, or a backup server that drains.
+type Leaver struct {
+	Addr    netip.AddrPort
+	Stays   bool // it has connections, and its draintime is not over
+	Endless bool // it drains without a limit, as backup servers do without draintime
+}
+
+// Server is the state of a real server.
+type Server struct {
+	Dest      lvs.Dest // as configured
+	Weight    uint32   // by order, or as configured
+	Former    bool     // it is at a former address of a name
+	To        int      // if Former, the server that has the name now
+	Unchecked bool
+	Verdict   health.State // by its checks
+	Unsure    bool         // the daemon may not know the current state yet
+	Touched   bool         // changed by hand, even if the daemon does not know yet
+	Drained   bool         // by an order
+	Out       bool         // for maintenance
+	Connected bool
+	Held      bool         // in service by the guard
+	Kept      bool         // in service since before it was unknown
+	Climbs    bool         // its weight grows since it came in
+	Asks      health.Admin // what it reports, if that counts: drain or maint
+	Less      uint32       // how much less than Weight it can bear, by its own report
+	Backup    bool         // in service only while too few others are
+	Open      bool         // its checks have had no result since the daemon knows it
+	Lingers   bool         // it fails, and may not go before its turn
+	Ends      bool         // if it fails, onfail has removed it by now
+	Waits     bool         // checks took it out, it passes, and is not let back in yet
+	LeftOut   bool         // observe took it out because its clients got no answers
+	Gone      bool         // it moved to another address and no longer counts as a server
+}
+
+// Step is one thing that happened, with the moments before and after it.
+type Step struct {
+	Before, After *Moment
+	Cause
+}
+
+// Cause is what made a step.
+type Cause uint8
+
+// The causes that predicates tell apart.
+const (
+	Other   Cause = iota
+	Checks        // a result of a check, or another check, and nothing else
+	Started       // a daemon started
+	Outside       // the table was changed by hand, or it is left to another director
+)
+
+// MayServe reports whether only checks can keep a server out of service.
+func (m *Moment) MayServe(s *Server) bool {
+	return !s.Gone && !s.Unchecked && !s.Out && !s.Drained && (s.Asks == health.NoAdmin || s.Held) && !m.Rests(s)
+}
+
+// Rests reports whether a server is a backup server that is not needed.
+func (m *Moment) Rests(s *Server) bool { return s.Backup && !m.Backed }
+
+// own counts the servers that are not backup servers: those that serve, those that the daemon does not know, and those
+// that it may know or not.
+func (m *Moment) own() (up, open, unsure int) {
+	for addr := range m.Found {
+		up += int(min(m.WeightIn(addr), 1))
+	}
+	for i := range m.Servers {
+		switch s := &m.Servers[i]; {
+		case s.Backup, s.Weight == 0:
+		case s.Unsure: // also whether it may serve
+			unsure++
+		case !m.MayServe(s), s.Waits, m.isByHand(s) && !m.ServesIn(s):
+		case s.Former && m.Servers[s.To].Open:
+		case s.Open:
+			open++
+		case s.Verdict == health.Up && !s.Held && !s.Climbs:
+			up++
+		}
+	}
+	return up, open, unsure
+}
+
+func (m *Moment) isGood(s *Server) bool {
+	return m.MayServe(s) && (s.Verdict == health.Up || s.Held) && !s.Waits
+}
+
+// SomeIsGood reports whether a server serves by its checks, or is held.
+func (m *Moment) SomeIsGood() bool {
+	return slices.ContainsFunc(m.Servers, func(s Server) bool { return m.isGood(&s) })
+}
+
+// WeightIn is the weight of a destination in the table; 0 also if it is not there.
+func (m *Moment) WeightIn(addr netip.AddrPort) uint32 {
+	d, _ := m.Table.At(addr)
+	return d.Weight
+}
+
+// ServesIn reports whether the table has a server with a weight.
+func (m *Moment) ServesIn(s *Server) bool { return m.WeightIn(s.Dest.Addr) > 0 }
+
+// Bears is the weight that a server can bear by its own report.
+func (s *Server) Bears() uint32 { return s.Weight - s.Less }
+
+func (m *Moment) isAsConfigured(s *Server) bool {
+	want := s.Dest
+	want.Weight = s.Bears()
+	got, in := m.Table.At(want.Addr)
+	return in && got == want
+}
+
+// climbs reports whether a server that passes has only a part of its weight because it came in a while ago.
+func (m *Moment) climbs(s *Server) bool {
+	got, _ := m.Table.At(s.Dest.Addr)
+	return s.Climbs && !s.Held && s.Verdict == health.Up && got.Forward == s.Dest.Forward &&
+		got.Weight > 0 && got.Weight <= s.Weight
+}
+
+// changesToGate reports whether connections keep a server from the forwarding method gate.
+func (m *Moment) changesToGate(s *Server) bool {
+	d, in := m.Table.At(s.Dest.Addr)
+	return in && d.Forward != lvs.Route && s.Dest.Forward == lvs.Route && s.Connected
+}
+
+// IsUnknown reports whether a server could serve of which it is not known whether it passes.
+func (m *Moment) IsUnknown() bool {
+	for i := range m.Servers {
+		if s := &m.Servers[i]; m.MayServe(s) && !s.Held && s.Verdict == health.Unknown {
+			return true
+		}
+	}
+	return m.Gathers
+}
+
+// Weighted is how many servers have a weight.
+func (m *Moment) Weighted() int {
+	n := 0
+	for _, weight := range m.Waiting {
+		n += int(min(weight, 1))
+	}
+	for i := range m.Servers {
+		if s := &m.Servers[i]; !s.Gone && !s.Former && !s.Backup && s.Weight > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// IsSure reports whether a server that may serve has this verdict, and the daemon knows it.
+func (m *Moment) IsSure(s *Server, verdict health.State) bool {
+	return !s.Unsure && m.MayServe(s) && s.Verdict == verdict
+}
+
+func (m *Moment) serverAt(addr netip.AddrPort) *Server {
+	for i := range m.Servers {
+		if s := &m.Servers[i]; !s.Gone && s.Dest.Addr == addr {
+			return s
+		}
+	}
+	return nil
+}
+
+// configured returns the server at an address, even if it is gone.
+func (m *Moment) configured(addr netip.AddrPort) *Server {
+	for i := range m.Servers {
+		if s := &m.Servers[i]; s.Dest.Addr == addr {
+			return s
+		}
+	}
+	return nil
+}
+
+func (m *Moment) leaver(addr netip.AddrPort) *Leaver {
+	for i := range m.Leavers {
+		if m.Leavers[i].Addr == addr {
+			return &m.Leavers[i]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,83 @@
+package managers
+
+import (
+	"os"
+	"testing"
+)
+
+// agentPath is where pacemaker looks for ocf:heartbeat:ldirectord.
+const agentPath = "/usr/lib/ocf/resource.d/heartbeat/ldirectord"
+
+// agents are the resource agents that must run the program: Debian's as it is, and ours in its place.
+func agents(t *testing.T) map[string]string {
+	t.Helper()
+	texts := map[string]string{}
+	for name, path := range map[string]string{"standard agent": agentPath, "our agent": "../../../packaging/ocf/ldirectord"} {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[name] = string(text)
+	}
+	return texts
+}
+
+func (m *machine) installAgent(text string) {
+	m.t.Helper()
+	m.put(agentPath, text)
+	m.sh("chmod 755 %s", agentPath)
+}
+
+// Exit codes of the agents by state, as of the OCF resource agent API: 0 success, 1 error, 3 no such
+// action, 5 not installed, 7 not running. Over the Perl program a monitor of a daemon that runs fails while
+// its file is broken; that would move the service for a mistake in a file that is not in use.
+func TestManagerAgents(t *testing.T) {
+	const (
+		config  = "/etc/ha.d/ldirectord.cf"
+		prepare = "ldirectord ldirectord.cf stop >/dev/null 2>&1; pkill -9 -x ldirectord; ipvsadm -C; cp /root/good.cf " + config
+		breakIt = "; echo nonsense = 1 >" + config
+		start   = "; ldirectord ldirectord.cf start"
+	)
+	c := newCluster(t, "/var/log/ldirectord.log")
+	m := c.d1
+	m.sh("cp %s /root/good.cf; sed -i '1i autoreload = no' /root/good.cf", config)
+	states := []struct {
+		name, prepare string
+		codes         map[string]int
+	}{
+		{"stopped", prepare, map[string]int{"validate-all": 0, "monitor": 7, "start": 0, "stop": 0}},
+		{"running", prepare + start, map[string]int{"validate-all": 0, "monitor": 0, "start": 0, "stop": 0}},
+		{"killed", prepare + start + "; pkill -9 -x ldirectord", map[string]int{"validate-all": 0, "monitor": 7, "start": 0, "stop": 0}},
+		{"running, file broken", prepare + start + breakIt, map[string]int{"validate-all": 0, "monitor": 0, "start": 0, "stop": 0}},
+		{"stopped, file broken", prepare + breakIt, map[string]int{"validate-all": 0, "monitor": 1, "start": 1, "stop": 0}},
+		{"file missing", prepare + "; rm " + config, map[string]int{"validate-all": 5, "monitor": 5, "start": 5, "stop": 5}},
+		{"program missing", prepare + "; mv /usr/sbin/ldirectord /root", map[string]int{"validate-all": 5, "monitor": 5, "start": 5, "stop": 5}},
+		{"any", prepare, map[string]int{"meta-data": 0, "reload": 3, "promote": 3, "notify": 3}},
+	}
+	for agent, text := range agents(t) {
+		m.installAgent(text)
+		for _, state := range states {
+			for action, want := range state.codes {
+				t.Run(agent+"/"+state.name+"/"+action, func(t *testing.T) {
+					m.run("sh", "-c", "mv /root/ldirectord /usr/sbin/ 2>/dev/null; "+state.prepare)
+					said, got := m.run("env", "OCF_ROOT=/usr/lib/ocf", "OCF_RESOURCE_INSTANCE=director", agentPath, action)
+					if got != want {
+						t.Errorf("exit status %d, want %d: %s", got, want, said)
+					}
+					if table := m.table(); action == "stop" && want == 0 && table != "" && state.name != "killed" {
+						t.Errorf("it left\n%s", table)
+					}
+					if action == "start" && want == 0 && m.table() != wholeTable {
+						t.Errorf("the table is\n%s", m.table())
+					}
+				})
+			}
+		}
+		m.run("sh", "-c", "mv /root/ldirectord /usr/sbin/ 2>/dev/null; "+prepare)
+		t.Run(agent+"/ocf-tester", func(t *testing.T) {
+			if said, status := m.run("ocf-tester", "-n", "director", "-o", "configfile="+config, agentPath); status != 0 {
+				t.Errorf("exit status %d: %s", status, said)
+			}
+		})
+	}
+}

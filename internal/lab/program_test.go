@@ -1,0 +1,83 @@
+package lab
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// exitOK is the exit status of a command that succeeded.
+const exitOK = 0
+
+// program is the path of the binary under test.
+func program(t *testing.T) string {
+	t.Helper()
+	path, err := filepath.Abs(cmp.Or(os.Getenv("LDIRECTORD"), "../../ldirectord"))
+	if err == nil {
+		_, err = os.Stat(path)
+	}
+	if err != nil {
+		t.Fatalf("the program to test: %v: make builds it", err)
+	}
+	return path
+}
+
+// command is a command of the program in the director.
+func (l *lab) command(args ...string) *exec.Cmd {
+	l.t.Helper()
+	return exec.Command("ip", append([]string{"netns", "exec", l.prefix + "dir", cmp.Or(l.exe, program(l.t)), "--rundir", l.dir}, args...)...)
+}
+
+// run runs the program in the director, and checks its exit status. It returns the output.
+func (l *lab) run(want int, args ...string) string {
+	l.t.Helper()
+	cmd := l.command(args...)
+	out, err := cmd.CombinedOutput()
+	if got := cmd.ProcessState.ExitCode(); got != want {
+		l.t.Fatalf("%v: exit status %d (%v), want %d: %s\n%s", args, got, err, want, out, l.logText())
+	}
+	return string(out)
+}
+
+// pid is the process of the daemon; 0 if none is running.
+func (l *lab) pid() int {
+	text, err := os.ReadFile(filepath.Join(l.dir, "ldirectord.ldirectord.cf.pid"))
+	pid, bad := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil || bad != nil {
+		return 0
+	}
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil || bytes.Contains(stat, []byte(") Z ")) { // a zombie
+		return 0
+	}
+	return pid
+}
+
+// signal sends a signal to the daemon, which must be running.
+func (l *lab) signal(s syscall.Signal) {
+	l.t.Helper()
+	pid := l.pid()
+	if pid == 0 {
+		l.t.Fatalf("no daemon:\n%s", l.logText())
+	}
+	if err := syscall.Kill(pid, s); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+// kill ends the daemon as a crash does.
+func (l *lab) kill() {
+	l.t.Helper()
+	l.signal(syscall.SIGKILL)
+	for l.pid() != 0 {
+		time.Sleep(5 * time.Millisecond)
+	}
+}

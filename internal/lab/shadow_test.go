@@ -1,0 +1,186 @@
+package lab
+
+import (
+	"encoding/json"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const shadowConfig = `checkinterval = 1
+checktimeout = 1
+virtual = 198.51.100.10:80
+        real = 192.0.2.21:80 masq
+        real = 192.0.2.22:80 masq
+        checktype = connect
+        quiescent = no
+`
+
+// A shadow runs next to a daemon with the same file. What both see is not a difference. What a hanging daemon misses is
+// one. The shadow changes nothing, and docs/upgrade.md shows its output.
+func TestKernelShadow(t *testing.T) {
+	l := newLab(t)
+	l.echo("rs1", ":80")
+	second := l.listener("rs2")
+	path := l.config(shadowConfig)
+	l.run(0, path, "start")
+	l.until(2*time.Second, "-r 192.0.2.21:80", "-r 192.0.2.22:80")
+	l.saysWithin(10*time.Second, "192.0.2.22:80") // the log may be written after the table, and is one of the files
+	before := l.files()
+	report := filepath.Join(t.TempDir(), "shadow.json")
+	shadow := l.beginShadow(path, "--report", report)
+	second.Close()
+	l.until(5*time.Second, "no -r 192.0.2.22:80")
+	time.Sleep(3 * time.Second)
+	second = l.listener("rs2")
+	l.until(5*time.Second, "-r 192.0.2.22:80")
+	time.Sleep(3 * time.Second)
+	if out := shadow.end(0); !strings.Contains(out, "requests that write: 0\n") || !strings.Contains(out, "Lasting differences: 0\n") {
+		t.Errorf("the shadow prints\n%s", out)
+	}
+	var sum struct{ Writes, Virtuals, Servers int }
+	if text, err := os.ReadFile(report); err != nil || json.Unmarshal(text, &sum) != nil || sum.Writes != 0 || sum.Virtuals != 1 || sum.Servers != 2 {
+		t.Errorf("the report is %s, %v", text, err)
+	}
+
+	shadow = l.beginShadow(path, "--for", "1h")
+	l.signal(syscall.SIGSTOP)
+	table := l.table()
+	second.Close()
+	shadow.await("Different")
+	if now := l.table(); now != table {
+		t.Errorf("the table was\n%sand is\n%s", table, now)
+	}
+	l.signal(syscall.SIGCONT)
+	shadow.await("The same again")
+	if after := l.files(); after != before {
+		t.Errorf("the files were\n%sand are\n%s", before, after)
+	}
+	out := shadow.end(1)
+	page, err := os.ReadFile("../../docs/upgrade.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, shown, _ := strings.Cut(string(page), "shadow --for 24h --report shadow.json\n")
+	shown, _, _ = strings.Cut(shown, "```")
+	if got, want := steadyShadow(out), steadyShadow(shown); got != want {
+		t.Errorf("the shadow prints\n%sthe page has\n%s", out, shown)
+	}
+	l.run(0, path, "stop")
+	for _, long := range []string{"ever", "0s", "5"} {
+		l.run(255, path, "shadow", "--for", long)
+	}
+
+	cmd := l.command(path, "shadow", "--for", "2s")
+	if out, err := cmd.CombinedOutput(); cmd.ProcessState.ExitCode() != 1 || !strings.Contains(string(out), "nothing was compared") {
+		t.Errorf("with an empty table the shadow ends with %v\n%s", err, out)
+	}
+}
+
+// listener answers connections on port 80 until it is closed.
+func (l *lab) listener(ns string) (listener net.Listener) {
+	l.t.Helper()
+	var err error
+	l.in(ns, func() { listener, err = net.Listen("tcp4", ":80") })
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.t.Cleanup(func() { listener.Close() })
+	return listener
+}
+
+// files are the names in the run folder, except those that the daemon is about to rename.
+func (l *lab) files() string {
+	l.t.Helper()
+	list, err := os.ReadDir(l.dir)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	var names strings.Builder
+	for _, e := range list {
+		if !strings.HasSuffix(e.Name(), ".new") {
+			names.WriteString(e.Name() + "\n")
+		}
+	}
+	return names.String()
+}
+
+// shadowing is a running shadow.
+type shadowing struct {
+	l   *lab
+	cmd *exec.Cmd
+	out *os.File
+}
+
+func (l *lab) beginShadow(path string, args ...string) *shadowing {
+	l.t.Helper()
+	out, err := os.Create(filepath.Join(l.t.TempDir(), "out"))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	report := filepath.Join(l.t.TempDir(), "report")
+	if i := slices.Index(args, "--report"); i >= 0 {
+		report = args[i+1]
+	} else {
+		args = append(args, "--report", report)
+	}
+	s := &shadowing{l, l.command(append([]string{path, "shadow"}, args...)...), out}
+	s.cmd.Stdout, s.cmd.Stderr = out, out
+	if err := s.cmd.Start(); err != nil {
+		l.t.Fatal(err)
+	}
+	l.t.Cleanup(func() { s.cmd.Process.Kill() })
+	var r struct{ Readings int }
+	// by the second reading all servers have a result
+	for end := time.Now().Add(20 * time.Second); r.Readings < 2; time.Sleep(50 * time.Millisecond) {
+		if text, err := os.ReadFile(report); err == nil {
+			_ = json.Unmarshal(text, &r) // an unfinished file is read again
+		}
+		if time.Now().After(end) {
+			l.t.Fatalf("the shadow has read the table only %d times:\n%s", r.Readings, s.text())
+		}
+	}
+	return s
+}
+
+func (s *shadowing) text() string {
+	text, _ := os.ReadFile(s.out.Name())
+	return string(text)
+}
+
+func (s *shadowing) await(word string) {
+	s.l.t.Helper()
+	for end := time.Now().Add(20 * time.Second); !strings.Contains(s.text(), word); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			s.l.t.Fatalf("the shadow does not print %s:\n%s", word, s.text())
+		}
+	}
+}
+
+// end ends the shadow as Ctrl-C does, and returns its output.
+func (s *shadowing) end(want int) string {
+	s.l.t.Helper()
+	s.cmd.Process.Signal(syscall.SIGINT)
+	err := s.cmd.Wait()
+	if got := s.cmd.ProcessState.ExitCode(); got != want {
+		s.l.t.Errorf("exit status %d (%v), want %d:\n%s", got, err, want, s.text())
+	}
+	return s.text()
+}
+
+var (
+	moments  = regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d`)
+	readings = regexp.MustCompile(`Readings of the live table: \d+`)
+)
+
+// steadyShadow is the output of a shadow without times.
+func steadyShadow(text string) string {
+	return steady(moments.ReplaceAllString(readings.ReplaceAllString(text, "Readings -"), "-"))
+}

@@ -1,0 +1,111 @@
+package maintenance
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"ldirectord/internal/lvs"
+)
+
+const (
+	namesValid    = time.Minute     // how long the result of a reverse look-up is used
+	lookupTimeout = 2 * time.Second // for all reverse look-ups of one round together
+	maxLookups    = 50              // at the same time
+)
+
+// names are the host names of servers. They are safe for use by several goroutines.
+type names struct {
+	lookup func(ctx context.Context, addr string) (hosts []string, err error)
+
+	mu    sync.Mutex // guards known
+	known map[netip.Addr]name
+}
+
+type name struct {
+	host  string
+	until time.Time
+}
+
+func newNames(lookup func(context.Context, string) ([]string, error)) *names {
+	return &names{lookup: lookup, known: map[netip.Addr]name{}}
+}
+
+// files returns the file names for a server's maintenance, in the order of the Perl ldirectord: address, host name and
+// its first part, each with and without the port. The configuration's own host name comes before the one of the
+// address.
+func (n *names) files(s Server) (list []string) {
+	addr := s.Addr.Addr()
+	hosts := []string{lvs.FormatAddr(addr)}
+	if addr.Is6() {
+		hosts = append(hosts, addr.String())
+	}
+	for _, host := range []string{s.Host, n.of(addr).host} {
+		short, _, dotted := strings.Cut(host, ".")
+		if hosts = append(hosts, host); dotted {
+			hosts = append(hosts, short)
+		}
+	}
+	for _, h := range hosts {
+		if h != "" {
+			list = append(list, fmt.Sprintf("%s:%d", h, s.Addr.Port()), h)
+		}
+	}
+	return list
+}
+
+func (n *names) of(a netip.Addr) name {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.known[a]
+}
+
+// due returns the addresses whose names are outdated, or were never looked up.
+func (n *names) due(servers []Server, at time.Time) (addrs []netip.Addr) {
+	for _, s := range servers {
+		addr := s.Addr.Addr()
+		if until := n.of(addr).until; until.IsZero() || at.After(until) {
+			addrs = append(addrs, addr)
+		}
+	}
+	return addrs
+}
+
+// resolve looks up the host names of addresses, up to maxLookups at the same time, and keeps them. Without an answer
+// the last good one is kept.
+func (n *names) resolve(ctx context.Context, addrs []netip.Addr) {
+	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+	defer cancel()
+	var all sync.WaitGroup
+	slots := make(chan struct{}, maxLookups)
+	for _, addr := range addrs {
+		slots <- struct{}{}
+		all.Go(func() {
+			defer func() { <-slots }()
+			host := ""
+			if found, err := n.lookup(ctx, addr.String()); err == nil && len(found) > 0 {
+				host = strings.TrimSuffix(found[0], ".")
+			}
+			n.mu.Lock()
+			defer n.mu.Unlock()
+			n.known[addr] = name{cmp.Or(host, n.known[addr].host), time.Now().Add(namesValid)}
+		})
+	}
+	all.Wait()
+}
+
+// hasNames reports whether any file may be named by a host name.
+func hasNames(files map[string]bool) bool {
+	for f := range files {
+		_, noPort := netip.ParseAddrPort(f)
+		_, noAddr := netip.ParseAddr(strings.Trim(f, "[]"))
+		if noPort != nil && noAddr != nil {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,89 @@
+package maintenance
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"ldirectord/internal/printable"
+	"ldirectord/internal/runfile"
+)
+
+const (
+	maxFile = 1000 // bytes read of a file
+	maxNote = 200  // the kept bytes of its reason
+)
+
+// note is the content of a file of the folder.
+type note struct {
+	text  string    // after its name: the reason, and the end; "" when it is empty
+	until time.Time // zero: until the file is removed
+}
+
+// readNote reads a file. Its reason is the line why=, otherwise the first line; until= ends the maintenance. An invalid
+// time is ignored.
+func readNote(path string) (n note) {
+	f, err := runfile.OpenFile(path, os.O_RDONLY, 0)
+	if err != nil {
+		return n
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return n
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxFile))
+	if err != nil {
+		return note{text: ": " + err.Error()}
+	}
+	why, end := "", ""
+	for line := range strings.Lines(strings.TrimSpace(string(text))) {
+		line = strings.TrimSpace(line)
+		switch word, rest, is := strings.Cut(line, "="); {
+		case is && word == "until":
+			end = strings.TrimSpace(rest)
+		case is && word == "why":
+			why = strings.TrimSpace(rest)
+		case why == "":
+			why = line
+		}
+	}
+	if why != "" {
+		start, _ := printable.Cut(why, maxNote)
+		n.text = ": " + printable.Line(start)
+	}
+	if end == "" {
+		return n
+	}
+	if n.until, err = ParseUntil(end, info.ModTime()); err != nil {
+		n.text += "; no end: " + err.Error()
+	} else {
+		n.text += "; until " + n.until.Local().Format(time.DateTime)
+	}
+	return n
+}
+
+// ParseUntil reads an end: a date with a time, or the next occurrence of a time of day. The default time zone is the
+// local one.
+func ParseUntil(text string, after time.Time) (time.Time, error) {
+	for _, form := range []string{time.RFC3339, time.DateTime, "2006-01-02 15:04", "2006-01-02T15:04"} {
+		if t, err := time.ParseInLocation(form, text, time.Local); err == nil {
+			return t, nil
+		}
+	}
+	clock, err := time.Parse("15:04", text)
+	if err != nil {
+		return time.Time{},
+			fmt.Errorf("%q is not a time; write 18:00, 2026-11-21 18:00 or 2026-11-21T18:00:00Z", text)
+	}
+	after = after.Local()
+	for day := 0; ; day++ {
+		t := time.Date(after.Year(), after.Month(), after.Day()+day, clock.Hour(), clock.Minute(), 0, 0,
+			time.Local)
+		if t.After(after) {
+			return t, nil
+		}
+	}
+}

@@ -1,0 +1,34 @@
+package notify
+
+import (
+	"fmt"
+
+	"ldirectord/internal/lvs"
+)
+
+// Report is the state of a virtual service as the operator's programs get it.
+type Report struct {
+	Text        []byte // as JSON
+	Available   bool
+	Up, Servers int // how many of its servers are up
+}
+
+// FallbackCommand is the call of a fallbackcommand with a word: start or stop.
+func FallbackCommand(command string, of lvs.Key, word string) Hook {
+	address := of.Name()
+	if of.Protocol == lvs.Mark {
+		address = ":0" // what the Perl ldirectord gives for a mark
+	}
+	line := fmt.Sprintf("%s %s %s %s", command, word, address, of.Protocol)
+	return Hook{Lane: of.ID(), Key: of.ID(), Argv: Shell(line)}
+}
+
+// OnChange is the call of an onchange for the virtual service with this id.
+func OnChange(command, virtual string, now Report) Hook {
+	word := "unavailable"
+	if now.Available {
+		word = "available"
+	}
+	line := fmt.Sprintf("%s %s %s %d %d", command, virtual, word, now.Up, now.Servers)
+	return Hook{Lane: "onchange", Key: virtual, Argv: Shell(line), Stdin: now.Text}
+}

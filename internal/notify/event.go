@@ -1,0 +1,125 @@
+// Package notify reports what happened: a journal that hands events to the log and to mail, commands of the operator,
+// and monitorfiles.
+package notify
+
+import (
+	"fmt"
+	"time"
+
+	"ldirectord/internal/lvs"
+)
+
+// Kind names what happened. The names are stable: log watchers may match them.
+type Kind string
+
+// What can happen. docs/status.md has this list, with these comments.
+const (
+	Starting       Kind = "starting"        // the daemon starts
+	Terminated     Kind = "terminated"      // the daemon stops; the line names the signal
+	Reloading      Kind = "reloading"       // a signal requested a reload
+	ConfigChanged  Kind = "config-changed"  // the configuration file was changed
+	ConfigReread   Kind = "config-reread"   // the changed file is in force
+	ConfigIgnored  Kind = "config-ignored"  // the file was changed and autoreload is off
+	ConfigError    Kind = "config-error"    // the changed file was refused
+	ConfigWarning  Kind = "config-warning"  // the file was accepted, with a likely mistake
+	NameFound      Kind = "name-found"      // a host name that had no address has one
+	NameMoved      Kind = "name-moved"      // a host name has another address
+	NameLost       Kind = "name-lost"       // a host name can't be looked up; its last address stays in use
+	AddedVirtual   Kind = "added-virtual"   // a virtual service was added
+	ChangedVirtual Kind = "changed-virtual" // the settings of a virtual service were changed
+	PurgedVirtual  Kind = "purged-virtual"  // a virtual service was removed
+	Added          Kind = "added"           // a server was added to the table
+	Restored       Kind = "restored"        // a server has a weight again
+	Climbs         Kind = "climbs"          // the weight of a server that came back starts to rise, see slowstart
+	Climbed        Kind = "climbed"         // the weight of a server that climbed has reached its full value
+	Promoted       Kind = "promoted"        // the director was on standby, and serves now
+	StandingBy     Kind = "standing-by"     // the director checks and leaves the table alone
+	TakenOver      Kind = "taken-over"      // virtual services came from another daemon, or were left to it
+	Shared         Kind = "shared"          // another daemon has virtual services of the file, too
+	Drained        Kind = "drained"         // a server has weight 0 by order, or because it reports drain
+	Quiescent      Kind = "quiescent"       // a server has weight 0 because it is down
+	Deleted        Kind = "deleted"         // a server that is down, or a fallback server, was removed
+	Purged         Kind = "purged"          // a server was removed because it is not configured
+	SoftFailure    Kind = "soft-failure"    // a check failed, not yet often enough for the server to be down
+	SoftReset      Kind = "soft-reset"      // a check passed before it had failed often enough
+	CheckFailed    Kind = "check-failed"    // a server is down
+	Tells          Kind = "tells"           // a server or its check reduces the server's weight, or restores it
+	Unwatched      Kind = "unwatched"       // no idle connection to a server can be kept, see watch
+	CheckWarning   Kind = "check-warning"   // a check passed with a warning
+	LocalShortage  Kind = "local-shortage"  // this machine lacks descriptors, memory or ports: checks prove nothing
+	Unjudged       Kind = "unjudged"        // an answer can't be compared with receive in time: it proves nothing
+	ChangedByHand  Kind = "changed-by-hand" // another program changed our part of the table
+	MarkRules      Kind = "mark-rules"      // the rules that set firewall marks were changed
+	Timeouts       Kind = "timeouts"        // the timeouts of idle connections were set, or set again
+	TableError     Kind = "table-error"     // a change of the table failed; it is tried again
+	TableRecovered Kind = "table-recovered" // changes of the table succeed again
+	HookSaid       Kind = "hook-said"       // a command of the operator wrote something
+	HookFailed     Kind = "hook-failed"     // a command of the operator failed
+	Mailing        Kind = "mailing"         // a mail is on its way
+	MailFailed     Kind = "mail-failed"     // a mail can't be sent
+	MailRecovered  Kind = "mail-recovered"  // mail can be sent again
+	MonitorFailed  Kind = "monitor-failed"  // a monitorfile can't be written
+	StateFailed    Kind = "state-failed"    // the file can't be written by which commands know the daemon
+	MaintenanceOn  Kind = "maintenance-on"  // maintenance of a server begins
+	MaintenanceOff Kind = "maintenance-off" // maintenance of a server ends
+	Ordered        Kind = "ordered"         // an order was given or undone; plain drains have no line here
+	OrderEnded     Kind = "order-ended"     // the time of an order is over
+	GuardHolds     Kind = "guard-holds"     // keepserving, paceout or the brake of checkvip holds failing servers
+	GuardChanged   Kind = "guard-changed"   // keepserving or paceout holds other servers
+	GuardOver      Kind = "guard-over"      // keepserving, paceout or the brake no longer holds a server
+	GuardObeys     Kind = "guard-obeys"     // an order lets checks take out every server, or has ended
+	HeldDown       Kind = "held-down"       // a server stays out although it passes, see holddown and comeback
+	Full           Kind = "full"            // a server is at its upper limit of connections: it gets no new client
+	AllFull        Kind = "all-full"        // all servers in service are full: new clients are refused
+	FullOver       Kind = "full-over"       // a server is no longer full, or the servers are no longer all full
+	Suspected      Kind = "suspected"       // the clients of a server get no answers, see observe
+	SuspicionOver  Kind = "suspicion-over"  // a server is no longer suspected
+	Flaps          Kind = "flaps"           // the state of a server changed several times within minutes
+	FlapsOver      Kind = "flaps-over"      // a server no longer flaps
+	BackupServes   Kind = "backup-serves"   // too few servers serve, so the backup servers serve
+	BackupRests    Kind = "backup-rests"    // enough servers serve again; the backup servers drain
+	FallbackFails  Kind = "fallback-fails"  // a fallback server fails its check, see fallbackcheck
+	FallbackPasses Kind = "fallback-passes" // a fallback server that failed passes its check again
+	Announced      Kind = "announced"       // an address is on the device of announce
+	LastResort     Kind = "last-resort"     // an address is on the device of lastresort
+	Withdrawn      Kind = "withdrawn"       // an address is on no device
+	AnnounceFailed Kind = "announce-failed" // an address is not where it should be
+	ClockSet       Kind = "clock-set"       // the clock of this machine was set
+	LastServer     Kind = "last-server"     // the last server of a virtual service is in maintenance
+	FolderError    Kind = "folder-error"    // maintenancedir can't be read
+	FolderReadable Kind = "folder-readable" // maintenancedir can be read again
+	Listening      Kind = "listening"       // the daemon serves at the address of listen
+	ListenFailed   Kind = "listen-failed"   // the control socket or the address of listen can't be used
+	Lost           Kind = "events-lost"     // a receiver was too slow and missed events
+
+	AnnounceRecovered Kind = "announce-recovered" // addresses are where they should be again
+
+	PostFailed    Kind = "webhook-failed"    // a state can't be posted
+	PostRecovered Kind = "webhook-recovered" // states can be posted again
+)
+
+// Event is one thing that happened. Text is the whole message, in the form that log watchers of ldirectord know; the
+// other fields are its parts, empty where they do not apply.
+type Event struct {
+	Time     time.Time
+	Kind     Kind
+	Status   lvs.Status // the status of the daemon; set in events of a virtual service
+	Virtual  string     // the id of the virtual service: tcp:192.0.2.1:80, fwm:3
+	Real     string     // address:port
+	Fallback bool       // Real is a fallback server
+	Weight   int        // after the change; meaningful for Added and Restored
+	Text     string
+	Reason   string // for a person: the message of the check or the kernel
+
+	// The details that a mail adds about a real server.
+	Name    string        // as commands call it; "" for a fallback server
+	Before  string        // its previous state; "" if that is not worth mentioning
+	Lasted  time.Duration // how long the previous state lasted
+	Left    int           // servers of the virtual service that are in service now
+	Servers int           // all servers of the virtual service; 0: not counted
+}
+
+// Say makes the event one of a kind, in words.
+func (e *Event) Say(kind Kind, format string, args ...any) {
+	e.Kind, e.Text = kind, fmt.Sprintf(format, args...)
+}

@@ -1,0 +1,115 @@
+package notify
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"ldirectord/internal/subprocess"
+)
+
+const (
+	hookTime   = time.Minute // how long a command may run before its process group is killed
+	hookOutput = 4096        // bytes of its output that are kept
+)
+
+// Hook is a command of the operator, to be run.
+type Hook struct {
+	Lane  string // hooks of one lane run one after another
+	Key   string // of the hooks in a lane that wait with the same key, only the latest runs
+	Argv  []string
+	Env   []string // in addition to the daemon's
+	Stdin []byte
+	Ended func() // called when it has exited, or another one has replaced it; may be nil
+}
+
+// Hooks runs the operator's commands (fallbackcommand, callback, onchange) outside the director's goroutine. A lane
+// runs one command at a time, in the order in which they were queued. When changes come faster than commands finish,
+// only the latest of each key is run.
+type Hooks struct {
+	journal *Journal
+	tries   *Tries // the commands, each of which is run once
+
+	mu    sync.Mutex // guards what follows
+	lanes map[string][]Hook
+}
+
+// NewHooks returns a runner whose failures go into the journal. Close ends it.
+func NewHooks(j *Journal) *Hooks {
+	return &Hooks{journal: j, tries: NewTries(), lanes: map[string][]Hook{}}
+}
+
+// Shell is how the Perl runs a fallbackcommand: a command line for sh.
+func Shell(line string) []string { return []string{"/bin/sh", "-c", line} }
+
+// Run runs a command when the ones before it in its lane have exited.
+func (h *Hooks) Run(hook Hook) {
+	if hook.Ended == nil {
+		hook.Ended = func() {}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	waiting, busy := h.lanes[hook.Lane]
+	for i := range waiting {
+		if waiting[i].Key == hook.Key {
+			waiting[i].Ended()
+			waiting[i] = hook
+			return
+		}
+	}
+	h.lanes[hook.Lane] = append(waiting, hook)
+	if !busy {
+		h.tries.Go(func() { h.work(hook.Lane) })
+	}
+}
+
+// Close waits for the commands that still run or wait, and kills them when ctx is done.
+func (h *Hooks) Close(ctx context.Context) { h.tries.End(ctx) }
+
+func (h *Hooks) work(lane string) {
+	for {
+		hook, any := h.next(lane)
+		if !any {
+			return
+		}
+		out := &subprocess.Output{Max: hookOutput, Last: true}
+		err := subprocess.Run(h.tries.Context, subprocess.Command{Argv: hook.Argv, Env: hook.Env,
+			Stdin: string(hook.Stdin), Limit: hookTime, Stdout: out, Stderr: out})
+		hook.Ended()
+		said := strings.TrimSpace(string(out.Text))
+		e := Event{Kind: HookSaid, Virtual: hook.Key, Reason: said, Text: "Command said: " + hook.name()}
+		if err != nil {
+			e.Kind, e.Reason, e.Text = HookFailed, err.Error(),
+				fmt.Sprintf("Command failed: %s: %v", hook.name(), err)
+		}
+		if said != "" {
+			e.Text += fmt.Sprintf(": %q", said)
+		}
+		if err != nil || said != "" {
+			h.journal.Emit(e)
+		}
+	}
+}
+
+// next takes the first hook of a lane; if there is none, the lane is no longer busy.
+func (h *Hooks) next(lane string) (Hook, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	waiting := h.lanes[lane]
+	if len(waiting) == 0 {
+		delete(h.lanes, lane)
+		return Hook{}, false
+	}
+	h.lanes[lane] = waiting[1:]
+	return waiting[0], true
+}
+
+// name is the command as the operator wrote it.
+func (h Hook) name() string {
+	if len(h.Argv) == 3 && h.Argv[1] == "-c" {
+		return h.Argv[2]
+	}
+	return strings.Join(h.Argv, " ")
+}

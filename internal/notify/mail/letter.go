@@ -1,0 +1,193 @@
+package mail
+
+import (
+	"cmp"
+	"crypto/rand"
+	"fmt"
+	"mime"
+	"net/mail"
+	"os"
+	"os/user"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"ldirectord/internal/notify"
+	"ldirectord/internal/printable"
+)
+
+// maxMailLine bounds a line of a mail in bytes, below the 998 of RFC 5322, 2.1.1.
+const maxMailLine = 900
+
+// letter is one mail. Its texts are without control characters.
+type letter struct {
+	via      string   // SMTP server, "" for sendmail
+	sender   string   // the sender of the envelope
+	to       []string // the recipients of the envelope that have not got it yet
+	about    string   // what happened
+	reminder bool     // it reminds of a server that is still down
+	count    int      // how many alerts it reports
+	tries    int
+	date     time.Time
+
+	id, fromLine, toLine, subject, reason, body string
+}
+
+// newLetter writes the mail about an event, with the subject and the lines of the Perl, and then, if details are
+// configured, the details.
+func newLetter(rule Rule, e notify.Event, about string) *letter {
+	host := hostName()
+	l := &letter{
+		via:      rule.SMTP,
+		sender:   userName() + "@" + host,
+		about:    plain(about),
+		count:    1,
+		date:     e.Time,
+		id:       rand.Text() + "@" + host,
+		fromLine: plain(rule.From),
+		toLine:   plain(rule.To),
+	}
+	l.to = []string{l.toLine}
+	if l.via != "" { // sendmail parses the header itself
+		l.to = addresses(l.toLine)
+		l.fromLine = cmp.Or(l.fromLine, l.sender)
+	}
+	l.subject = l.about
+	if rule.ServiceName != "" {
+		l.subject = plain("[" + rule.ServiceName + "] " + l.about)
+	}
+	l.body = fmt.Sprintf("ldirectord host: %s\nLog-Message: %s\nDaemon-Status: %s\n", host, l.subject, e.Status)
+	if e.Kind == notify.Deleted || e.Kind == notify.Quiescent {
+		l.reason = plain(e.Reason) // in the header as well: for programs
+	}
+	if details := detail("Service name", rule.ServiceName) + detail("Comment", rule.Comment); details != "" {
+		l.body += "\n" + details + "\n"
+	}
+	if more := further(rule, e); rule.Why != "" && more != "" {
+		l.body += "\n" + more
+	}
+	return l
+}
+
+// further has the details that the Perl's mail does not contain, one line for each.
+func further(rule Rule, e notify.Event) (lines string) {
+	label := "Reason"
+	if e.Kind == notify.Added || e.Kind == notify.Restored {
+		label = "Last failure"
+	}
+	lines = detail(label, e.Reason)
+	if e.Before != "" {
+		lines += fmt.Sprintf("State before: %s for %v\n", e.Before, e.Lasted.Round(time.Second))
+	}
+	if e.Servers > 0 {
+		lines += fmt.Sprintf("Servers in service: %d of %d\n", e.Left, e.Servers)
+	}
+	if e.Name != "" {
+		lines += plain("To find out more: "+rule.Why+" "+e.Virtual+" "+e.Name) + "\n"
+	}
+	return lines
+}
+
+// detail is a line of a mail, if there is a text.
+func detail(label, text string) string {
+	if text == "" {
+		return ""
+	}
+	return label + ": " + plain(text) + "\n"
+}
+
+// box names the queue of a letter. Letters to the same people by the same server are sent one after the other.
+func (l *letter) box() string {
+	return strings.Join(append([]string{l.via, l.fromLine}, l.to...), "\n")
+}
+
+// text is the mail with its header; lines end in LF. In addition to the Perl's lines, the header has what RFC 5322 and
+// RFC 3834 require, so that a late mail shows when it was written.
+func (l *letter) text() string {
+	var b strings.Builder
+	if l.fromLine != "" {
+		fmt.Fprintf(&b, "From: %s\n", encodedAddresses(l.fromLine))
+	}
+	fmt.Fprintf(&b, "To: %s\nSubject: %s\n", encodedAddresses(l.toLine), encodedText(l.subject))
+	fmt.Fprintf(&b, "Date: %s\nMessage-ID: <%s>\nAuto-Submitted: auto-generated\n", l.date.Format(time.RFC1123Z),
+		l.id)
+	if l.reason != "" {
+		fmt.Fprintf(&b, "X-Ldirectord-Reason: %s\n", encodedText(l.reason))
+	}
+	if !isASCII(l.body) {
+		b.WriteString(
+			"MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n")
+	}
+	b.WriteString("\n" + l.body)
+	return b.String()
+}
+
+// addresses are the mailboxes of an emailalert value. One that is not a list by RFC 5322, as with local names, is split
+// at its commas.
+func addresses(list string) []string {
+	var found []string
+	if parsed, err := mail.ParseAddressList(list); err == nil {
+		for _, a := range parsed {
+			found = append(found, a.Address)
+		}
+	} else {
+		for part := range strings.SplitSeq(list, ",") {
+			found = append(found, inBrackets(part))
+		}
+	}
+	return slices.DeleteFunc(found, func(a string) bool {
+		return a == "" || strings.ContainsAny(a, " <>\"") // which would end it in an SMTP command
+	})
+}
+
+// inBrackets is the address of "Name <address>".
+func inBrackets(s string) string {
+	if open, end := strings.IndexByte(s, '<'), strings.LastIndexByte(s, '>'); open >= 0 && end > open {
+		s = s[open+1 : end]
+	}
+	return strings.TrimSpace(s)
+}
+
+// encodedText is a header's text in ASCII (RFC 2047), folded where it is encoded.
+func encodedText(s string) string {
+	return strings.ReplaceAll(mime.QEncoding.Encode("utf-8", s), "?= =?", "?=\n =?")
+}
+
+// encodedAddresses is a list of addresses in ASCII, as written where it is that already.
+func encodedAddresses(list string) string {
+	parsed, err := mail.ParseAddressList(list)
+	if err != nil || isASCII(list) {
+		return list
+	}
+	var encoded []string
+	for _, a := range parsed {
+		encoded = append(encoded, a.String())
+	}
+	return strings.Join(encoded, ",\n ")
+}
+
+func isASCII(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII })
+}
+
+// plain converts a text to one line for a mail.
+func plain(s string) string {
+	line, _ := printable.Cut(printable.Line(s), maxMailLine)
+	return strings.TrimSpace(line)
+}
+
+// userName is the user that runs the daemon, from the user database: a resource agent may start it without USER.
+func userName() string {
+	uid := strconv.Itoa(os.Getuid())
+	if u, err := user.LookupId(uid); err == nil {
+		return u.Username
+	}
+	return "uid" + uid
+}
+
+func hostName() string {
+	name, _ := os.Hostname()
+	return cmp.Or(plain(name), "localhost")
+}

@@ -1,0 +1,206 @@
+package mail
+
+import (
+	"mime"
+	"net/mail"
+	"os"
+	"os/user"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/notify"
+)
+
+func TestNothingCanBeSlippedIntoAMail(t *testing.T) {
+	const evil = "x\r\nBcc: all@example.net\n.\r\nMAIL FROM:<y>\x1b[2J\u0085\u2028\xff"
+	rule := Rule{To: "a@example.net\r\nBcc: b@example.net", From: "me\nBcc: c@example.net", SMTP: "mail",
+		ServiceName: evil, Comment: evil}
+	l := newLetter(rule, notify.Event{Status: lvs.StatusRunning}, evil)
+	for i, line := range strings.Split(l.text(), "\n") {
+		if strings.HasPrefix(strings.ToLower(line), "bcc") || line == "." || strings.HasPrefix(line, "MAIL") {
+			t.Errorf("line %d is %q", i, line)
+		}
+		if strings.ContainsAny(line, "\r\x1b\u0085\u2028") {
+			t.Errorf("line %d has control characters: %q", i, line)
+		}
+	}
+	for _, to := range l.to {
+		if strings.ContainsAny(to, " \r\n<>") {
+			t.Errorf("recipient %q", to)
+		}
+	}
+}
+
+// A mail has the lines of the Perl ldirectord. After them it has the reason, how long the server was in the other
+// state, which servers are left, and where to look. The reason of a failure is also in the header.
+func TestAMailSaysMoreThanThePerls(t *testing.T) {
+	const perls = "\nLog-Message: what\nDaemon-Status: running\n"
+	const header = "\nX-Ldirectord-Reason: connect: connection refused x\n\n"
+	rule := Rule{To: "a@example.net", Why: "ldirectord 'www.cf' why"}
+	for _, c := range []struct {
+		event notify.Event
+		want  string
+	}{
+		{notify.Event{Kind: notify.Deleted, Reason: "connect: connection refused\nx",
+			Virtual: "tcp:192.0.2.1:80", Name: "192.0.2.21:80",
+			Before: "up", Lasted: 3*time.Hour + 400*time.Millisecond, Left: 1, Servers: 3},
+			"\nReason: connect: connection refused x\nState before: up for 3h0m0s\nServers in service: 1 " +
+				"of 3\nTo find out more: ldirectord 'www.cf' why tcp:192.0.2.1:80 192.0.2.21:80\n"},
+		{notify.Event{Kind: notify.Quiescent, Reason: "connect: connection refused\nx", Servers: 3},
+			"\nReason: connect: connection refused x\nServers in service: 0 of 3\n"},
+		{notify.Event{Kind: notify.Restored, Reason: "connect: connection refused\nx"},
+			"\nLast failure: connect: connection refused x\n"},
+		{notify.Event{Kind: notify.Added, Reason: "refused"}, "\nLast failure: refused\n"},
+		{notify.Event{Kind: notify.Drained, Before: "up", Lasted: time.Second}, "\nState before: up for 1s\n"},
+		{notify.Event{Kind: notify.Deleted}, ""},
+	} {
+		c.event.Status = lvs.StatusRunning
+		l := newLetter(rule, c.event, "what")
+		if !strings.HasSuffix(l.text(), perls+c.want) {
+			t.Errorf("%+v: %s", c.event, l.text())
+		}
+		failed := (c.event.Kind == notify.Deleted || c.event.Kind == notify.Quiescent) && c.event.Reason != ""
+		if strings.Contains(l.text(), header) != failed {
+			t.Errorf("%+v: %s", c.event, l.text())
+		}
+		perl := newLetter(Rule{To: rule.To}, c.event, "what")
+		if !strings.HasSuffix(perl.text(), perls) {
+			t.Errorf("without emailalertdetail: %s", perl.text())
+		}
+	}
+}
+
+func TestMailIsReadableByTheStandard(t *testing.T) {
+	rule := Rule{To: "Überwacher <a@example.net>", From: "Wächter <lvs@example.net>", SMTP: "mail",
+		ServiceName: strings.Repeat("Größe ", 20), Comment: strings.Repeat("é", maxMailLine)}
+	at := time.Date(2026, 10, 7, 12, 0, 0, 0, time.FixedZone("", 7200))
+	l := newLetter(rule, notify.Event{Time: at, Status: lvs.StatusRunning, Kind: notify.Deleted, Reason: "Größe 大"},
+		"Added real server: x (y)")
+	for line := range strings.SplitSeq(l.text(), "\n") {
+		if len(line) > 998 {
+			t.Errorf("a line has %d bytes", len(line))
+		}
+	}
+	m, err := mail.ReadMessage(strings.NewReader(l.text()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	subject, err := new(mime.WordDecoder).DecodeHeader(m.Header.Get("Subject"))
+	if err != nil || subject != l.subject {
+		t.Errorf("subject %q, %v; want %q", subject, err, l.subject)
+	}
+	raw := m.Header.Get("X-Ldirectord-Reason")
+	if reason, err := new(mime.WordDecoder).DecodeHeader(raw); err != nil || reason != "Größe 大" || !isASCII(raw) {
+		t.Errorf("reason %q, %q, %v", raw, reason, err)
+	}
+	if date, err := m.Header.Date(); err != nil || !date.Equal(at) {
+		t.Errorf("date %v, %v; want %v", date, err, at)
+	}
+	if from, err := m.Header.AddressList("From"); err != nil || from[0].Name != "Wächter" {
+		t.Errorf("from %v, %v", from, err)
+	}
+	if to, err := m.Header.AddressList("To"); err != nil || to[0].Address != "a@example.net" {
+		t.Errorf("to %v, %v", to, err)
+	}
+	if m.Header.Get("Message-Id") == "" || m.Header.Get("Content-Type") != "text/plain; charset=utf-8" {
+		t.Errorf("header %v", m.Header)
+	}
+}
+
+func TestAddresses(t *testing.T) {
+	for list, want := range map[string][]string{
+		"admin@example.net":                         {"admin@example.net"},
+		"a@example.net,b@example.net":               {"a@example.net", "b@example.net"},
+		"a@example.net , b@example.net,":            {"a@example.net", "b@example.net"},
+		"root":                                      {"root"},
+		"root, Admin <a@example.net>":               {"root", "a@example.net"},
+		`"Doe, John" <j@example.net>,a@example.net`: {"j@example.net", "a@example.net"},
+		"two words":                                 {},
+		"":                                          {},
+	} {
+		if got := addresses(list); !slices.Equal(got, want) {
+			t.Errorf("addresses(%q) = %q, want %q", list, got, want)
+		}
+	}
+}
+
+func TestPlainKeepsWholeCharacters(t *testing.T) {
+	if got, want := plain("a\u009b31m\u202e\u2028b\xff é"), `a\u009b31m\u202e\u2028b\xff é`; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	got := plain(strings.Repeat("é", maxMailLine))
+	if len(got) > maxMailLine || got != strings.Repeat("é", len(got)/2) {
+		t.Errorf("%d bytes, ending in %q", len(got), got[len(got)-2:])
+	}
+}
+
+func TestInBrackets(t *testing.T) {
+	for text, want := range map[string]string{
+		"<a@example.net>": "a@example.net", "Name <a@example.net> x": "a@example.net", " a ": "a",
+		"> a <": "> a <", "a>": "a>", "<>": "",
+	} {
+		if got := inBrackets(text); got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestAddressesAreEncodedOnlyWhereTheyMust(t *testing.T) {
+	for list, want := range map[string]string{
+		"a@example.net,  root":              "a@example.net,  root",
+		"a@example.net,  B <b@example.net>": "a@example.net,  B <b@example.net>",
+		"Jörg <a@example.net>,B <b@example.net>": "=?utf-8?q?J=C3=B6rg?= <a@example.net>,\n \"B\" " +
+			"<b@example.net>",
+		"Jörg, root":                                   "Jörg, root",
+		"\u007f@example.net, B <b@example.net>":        "\u007f@example.net, B <b@example.net>",
+		"\"\u007f\" <a@example.net>,B <b@example.net>": "\"\u007f\" <a@example.net>,B <b@example.net>",
+	} {
+		if got := encodedAddresses(list); got != want {
+			t.Errorf("%q: got %q, want %q", list, got, want)
+		}
+	}
+	if isASCII("\u0080") || !isASCII("\u007f") {
+		t.Error("ASCII ends at 0x7f")
+	}
+}
+
+// A cluster manager starts the daemon without the environment of a user (resource-agents 01ccd21e2). The sender is
+// the user of the process nevertheless.
+func TestTheSenderNeedsNoEnvironment(t *testing.T) {
+	text, err := os.ReadFile("/etc/passwd")
+	if err != nil {
+		t.Skip(err)
+	}
+	name := ""
+	for line := range strings.Lines(string(text)) {
+		if f := strings.Split(line, ":"); len(f) > 2 && f[2] == strconv.Itoa(os.Getuid()) && name == "" {
+			name = f[0]
+		}
+	}
+	if name == "" {
+		t.Skip("this user is not in /etc/passwd")
+	}
+	for _, v := range []string{"USER", "LOGNAME", "USERNAME", "HOME"} {
+		t.Setenv(v, "somebody-else")
+		if err := os.Unsetenv(v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l := newLetter(Rule{To: "admin@example.net"}, notify.Event{Time: time.Now()}, "text")
+	if want := name + "@" + hostName(); l.sender != want {
+		t.Errorf("the sender is %q, want %q", l.sender, want)
+	}
+}
+
+func TestTheHostIsNamed(t *testing.T) {
+	if name, err := os.Hostname(); err == nil && hostName() != name {
+		t.Errorf("%q, want %q", hostName(), name)
+	}
+	if who, err := user.Current(); err == nil && userName() != who.Username {
+		t.Errorf("%q, want %q", userName(), who.Username)
+	}
+}

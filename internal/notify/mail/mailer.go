@@ -1,0 +1,180 @@
+package mail
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/notify"
+)
+
+// Rule has the settings of mail about one virtual service. The fields are directives of the ldirectord manual.
+type Rule struct {
+	To          string        // emailalert: addresses separated by commas; "" for none
+	From        string        // emailalertfrom: the From line; "" for USER@HOST
+	SMTP        string        // smtp: server, at port 25 unless it is host:port; "" for the local sendmail
+	Freq        time.Duration // emailalertfreq: between reminders of a server that is still down; 0 for none
+	Statuses    []lvs.Status  // emailalertstatus: the states of the daemon in which mail is sent
+	ServiceName string        // servicename: in front of the subject, and in the body
+	Comment     string        // comment: in the body
+	// emailalertdetail: the command that shows more about a server, without the virtual service and the server; "":
+	// the mail is as in the Perl
+	Why   string
+	Reals []string // the real servers by the names of Event.Real
+}
+
+// mails reports whether mail is sent about what happens in a state of the daemon.
+func (r Rule) mails(s lvs.Status) bool { return r.To != "" && slices.Contains(r.Statuses, s) }
+
+// Mailer sends mail about servers that are added and removed, and reminders of those that are still down. Letters wait
+// in queues of their own.
+type Mailer struct {
+	report func(notify.Event)
+	out    *outbox
+
+	mu    sync.Mutex // guards what follows
+	rules map[string]Rule
+	// what reminders say of real servers that are down, with the time when the last mail about the server was due
+	down   map[lvs.Backend]notify.Event
+	timer  *time.Timer
+	due    time.Time // when the timer fires; zero if nothing is due
+	closed bool
+}
+
+// New returns a mailer without rules. It calls report for each mail that is to be sent (Mailing), and when mail fails
+// and works again (MailFailed, MailRecovered). The function report is called from several goroutines; it must not block
+// or call the Mailer. Close ends it.
+func New(report func(notify.Event)) *Mailer {
+	m := &Mailer{report: report, out: newOutbox(report), down: map[lvs.Backend]notify.Event{}}
+	m.timer = time.AfterFunc(time.Hour, m.remind)
+	m.timer.Stop() // nothing is due
+	return m
+}
+
+// Set replaces the rules, by Event.Virtual. Reminders of servers that are still configured continue, at the new
+// frequency.
+func (m *Mailer) Set(rules map[string]Rule) {
+	m.mu.Lock()
+	m.rules = maps.Clone(rules)
+	for s := range m.down {
+		if !slices.Contains(m.rules[s.Virtual].Reals, s.Real) {
+			delete(m.down, s)
+		}
+	}
+	m.mu.Unlock()
+	m.remind()
+}
+
+// HasRules reports whether there is mail to send for any virtual service.
+func (m *Mailer) HasRules() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.rules) > 0
+}
+
+// Notify receives an event. It never blocks.
+func (m *Mailer) Notify(e notify.Event) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch e.Kind {
+	case notify.Added, notify.Restored, notify.Drained, notify.Purged:
+		delete(m.down, lvs.At(e.Virtual, e.Real))
+		m.mail(e)
+	case notify.Quiescent, notify.Deleted:
+		if !e.Fallback {
+			s := lvs.At(e.Virtual, e.Real)
+			m.down[s] = notify.Event{Time: e.Time, Status: lvs.StatusRunning,
+				Virtual: e.Virtual, Real: e.Real, Reason: e.Reason, Name: e.Name}
+			m.schedule(s)
+		}
+		m.mail(e)
+	case notify.Unjudged, notify.OrderEnded, notify.GuardHolds, notify.GuardOver:
+		m.mail(e)
+	case notify.StandingBy: // the director that now serves sends mail
+		clear(m.down)
+	case notify.Lost:
+		m.mailAll(e)
+	}
+}
+
+// Close tries once more to send every mail that waits, but takes no longer than ctx allows. The error counts the mails
+// that could not be sent.
+func (m *Mailer) Close(ctx context.Context) error {
+	m.mu.Lock()
+	m.closed = true
+	m.timer.Stop()
+	m.mu.Unlock()
+	return m.out.close(ctx)
+}
+
+// mail sends mail about one change. For a server that is added with weight 0 the subject is that it became quiescent,
+// as in the Perl.
+func (m *Mailer) mail(e notify.Event) {
+	if rule := m.rules[e.Virtual]; rule.mails(e.Status) {
+		m.send(e, newLetter(rule, e, strings.TrimPrefix(e.Text, "Readd ")))
+	}
+}
+
+// mailAll sends mail to every recipient of any rule, once to each.
+func (m *Mailer) mailAll(e notify.Event) {
+	e.Status = cmp.Or(e.Status, lvs.StatusRunning)
+	done := map[string]bool{}
+	for _, rule := range m.rules {
+		rule.ServiceName, rule.Comment = "", ""
+		if l := newLetter(rule, e, e.Text); rule.mails(e.Status) && !done[l.box()] {
+			done[l.box()] = true
+			m.send(e, l)
+		}
+	}
+}
+
+func (m *Mailer) send(e notify.Event, l *letter) {
+	if m.out.put(l) {
+		m.report(notify.Event{Kind: notify.Mailing, Status: e.Status, Virtual: e.Virtual, Real: e.Real,
+			Text: "emailalert: " + l.about})
+	}
+}
+
+// schedule sets the timer for the next reminder of a server, unless it fires earlier.
+func (m *Mailer) schedule(s lvs.Backend) {
+	freq := m.rules[s.Virtual].Freq
+	at := m.down[s].Time.Add(freq)
+	if m.closed || freq <= 0 || !m.due.IsZero() && !at.Before(m.due) {
+		return
+	}
+	m.due = at
+	m.timer.Reset(time.Until(at))
+}
+
+// remind sends the reminders that are due. The Perl looks between two rounds of checks, so its reminders always say
+// that it is running.
+func (m *Mailer) remind() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return
+	}
+	m.due = time.Time{}
+	now := time.Now()
+	for _, s := range slices.SortedFunc(maps.Keys(m.down), lvs.Backend.Compare) {
+		rule := m.rules[s.Virtual]
+		if e := m.down[s]; rule.Freq > 0 && !e.Time.Add(rule.Freq).After(now) {
+			e.Time = now
+			m.down[s] = e
+			if rule.mails(lvs.StatusRunning) {
+				_, address, _ := strings.Cut(s.Virtual, ":")
+				l := newLetter(rule, e,
+					fmt.Sprintf("Inaccessible real server: %s (%s)", s.Real, address))
+				l.reminder = true
+				m.send(e, l)
+			}
+		}
+		m.schedule(s)
+	}
+}

@@ -1,0 +1,219 @@
+package mail
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"ldirectord/internal/notify"
+)
+
+// Limits of the delivery of mail.
+const (
+	maxWaiting     = 100              // mails in a box; all after them are dropped, and one mail reports how many
+	maxSending     = 8                // how many mails are sent at once
+	firstMailRetry = 5 * time.Second  // after the first temporary failure; then it doubles
+	lastMailRetry  = 10 * time.Minute // the longest pause between two tries
+	mailLifetime   = 24 * time.Hour   // the time after which no further try is made
+)
+
+// outbox delivers letters. Those of one box are sent in order; boxes do not wait for each other.
+type outbox struct {
+	// deliver hands a letter to the mail system. It returns the recipients to try again; the error is about the
+	// others, or, when there are none, about all.
+	deliver func(context.Context, *letter) (again []string, err error)
+	report  func(notify.Event)
+	tries   *notify.Tries
+	slots   chan struct{}
+
+	mu     sync.Mutex // guards what follows
+	boxes  map[string]*box
+	closed bool
+}
+
+// box has the letters to the same people by the same server. A box that fails is kept until it works again.
+type box struct {
+	key     string
+	queue   []*letter // the first is being sent
+	dropped *letter   // the last letter that did not fit; its count is the number of all of them
+	busy    bool      // a goroutine works on the queue
+	failing bool      // the box fails, and that was reported
+	lost    int       // alerts that a recipient did not get since mail began to fail
+	stuck   bool      // its last try failed
+}
+
+func newOutbox(report func(notify.Event)) *outbox {
+	return &outbox{deliver: deliver, report: report, tries: notify.NewTries(),
+		slots: make(chan struct{}, maxSending), boxes: map[string]*box{}}
+}
+
+// deliver sends a letter over SMTP, or through the local sendmail.
+func deliver(ctx context.Context, l *letter) (again []string, err error) {
+	if l.via == "" {
+		return sendmail(ctx, mailPrograms[:], l)
+	}
+	var d net.Dialer
+	return sendSMTP(ctx, d.DialContext, l)
+}
+
+// put queues a letter. It refuses a reminder while mail fails or without room, because another reminder will follow.
+func (o *outbox) put(l *letter) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.queue(l)
+}
+
+func (o *outbox) queue(l *letter) bool {
+	b := o.boxes[l.box()]
+	if b == nil {
+		b = &box{key: l.box()}
+		o.boxes[b.key] = b
+	}
+	full := len(b.queue) >= maxWaiting || b.dropped != nil
+	switch {
+	case l.reminder && (full || b.failing && len(b.queue) > 0):
+		return false
+	case full:
+		if b.dropped != nil {
+			l.count += b.dropped.count
+		}
+		b.dropped = l
+	default:
+		b.queue = append(b.queue, l)
+	}
+	if !b.busy && !o.closed {
+		b.busy = true
+		o.tries.Go(func() { o.work(b) })
+	}
+	return true
+}
+
+// close gives every letter one more try, and cancels all of them when ctx is done.
+func (o *outbox) close(ctx context.Context) error {
+	o.mu.Lock()
+	o.closed = true
+	o.mu.Unlock()
+	o.tries.End(ctx)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	unsent := 0
+	for _, b := range o.boxes {
+		unsent += b.lost
+		if b.dropped != nil {
+			unsent += b.dropped.count
+		}
+		for _, l := range b.queue {
+			unsent += l.count
+		}
+	}
+	if unsent > 0 {
+		return fmt.Errorf("%d email messages did not reach all recipients", unsent)
+	}
+	return nil
+}
+
+// work sends the letters of a box until none is left.
+func (o *outbox) work(b *box) {
+	for l := o.next(b); l != nil; l = o.next(b) {
+		again, err := o.send(l)
+		if !o.settle(b, l, again, err) {
+			o.tries.Pause(notify.Backoff(l.tries, firstMailRetry, lastMailRetry))
+		}
+	}
+}
+
+// next is the first letter of a box, or the summary when all others are sent. If there is none, the box is no longer
+// busy.
+func (o *outbox) next(b *box) *letter {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(b.queue) == 0 && b.dropped != nil {
+		b.dropped.summarize()
+		b.queue, b.dropped = append(b.queue, b.dropped), nil
+	}
+	if len(b.queue) > 0 && !b.stuck && o.tries.Context.Err() == nil {
+		return b.queue[0]
+	}
+	b.busy = false
+	if len(b.queue) == 0 && !b.failing {
+		delete(o.boxes, b.key)
+	}
+	return nil
+}
+
+func (o *outbox) send(l *letter) (again []string, err error) {
+	select {
+	case o.slots <- struct{}{}:
+		defer func() { <-o.slots }()
+		return o.deliver(o.tries.Context, l)
+	case <-o.tries.Context.Done():
+		return l.to, o.tries.Context.Err()
+	}
+}
+
+// settle removes a letter from its box, unless no recipient got it and it is to be tried again.
+func (o *outbox) settle(b *box, l *letter, again []string, err error) (done bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	l.tries++
+	if o.tries.Context.Err() == nil {
+		o.reportChange(b, l, err)
+	}
+	decided := len(again) < len(l.to) || len(again) == 0 // for some recipients, or there is none
+	expired := time.Since(l.date) > mailLifetime
+	switch {
+	case decided:
+		if err != nil {
+			b.lost += l.count
+		}
+		if len(again) > 0 { // the letters after it do not wait for those
+			rest := *l
+			rest.to = again
+			o.queue(&rest)
+		}
+	case o.closed:
+		b.stuck = true
+		return true
+	case expired:
+		b.lost += l.count
+	default:
+		return false
+	}
+	b.queue = slices.DeleteFunc(b.queue, func(x *letter) bool { return x == l })
+	return true
+}
+
+// reportChange reports the first failure of a box, and when it works again.
+func (o *outbox) reportChange(b *box, l *letter, err error) {
+	e := notify.Event{Time: time.Now(), Kind: notify.MailFailed}
+	to, server := strings.Join(l.to, ", "), "sendmail"
+	if l.via != "" {
+		server = "SMTP server " + l.via
+	}
+	switch {
+	case b.failing == (err != nil):
+		return
+	case err != nil:
+		e.Reason = plain(err.Error())
+		e.Text = plain(fmt.Sprintf("failed to send email message to %s by %s: %v", to, server, err))
+	default:
+		e.Say(notify.MailRecovered, "email messages to %s by %s succeed again; %d did not reach all recipients",
+			to, server, b.lost)
+		b.lost = 0
+	}
+	b.failing = err != nil
+	o.report(e)
+}
+
+// summarize turns a dropped letter into the summary of dropped letters.
+func (l *letter) summarize() {
+	last := l.subject
+	l.about = fmt.Sprintf("%d alerts were dropped: they came faster than mail could be sent", l.count)
+	l.subject, l.reason, l.reminder, l.tries = l.about, "", false, 0
+	l.body = fmt.Sprintf("ldirectord host: %s\nLog-Message: %s\n\nThe last was: %s\nThe log has all of them.\n",
+		hostName(), l.about, last)
+}

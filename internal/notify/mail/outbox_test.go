@@ -1,0 +1,264 @@
+package mail
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/notify"
+)
+
+var errAway = errors.New("connection refused")
+
+func TestMailIsTriedAgainAtGrowingIntervals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, p := newTestMailer(t)
+		setRule(m, testRule())
+		start := time.Now()
+		var at []time.Duration
+		m.out.deliver = func(_ context.Context, l *letter) ([]string, error) {
+			at = append(at, time.Since(start))
+			return l.to, errAway
+		}
+		m.Notify(wentDown(testReal))
+		time.Sleep(mailLifetime + time.Hour)
+		synctest.Wait()
+		first := []time.Duration{0, 5 * time.Second, 15 * time.Second, 35 * time.Second, 75 * time.Second}
+		if len(at) < 100 || len(at) > 200 || !slices.Equal(at[:5], first) {
+			t.Errorf("%d tries, the first at %v", len(at), at[:min(len(at), 5)])
+		}
+		if end := at[len(at)-1]; end < mailLifetime || end > mailLifetime+lastMailRetry {
+			t.Errorf("given up after %v", end)
+		}
+		if reported := p.reported(); !slices.Equal(reported, []notify.Kind{notify.MailFailed}) {
+			t.Errorf("reported %v, want one failure", reported)
+		}
+	})
+}
+
+func TestFailingMailIsReportedOnceAndSoIsItsReturn(t *testing.T) {
+	for _, final := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			m, p := newTestMailer(t)
+			setRule(m, testRule())
+			p.answer(errors.New("554 \"go\r\naway\""), final)
+			for range 3 {
+				m.Notify(wentDown(testReal))
+			}
+			synctest.Wait()
+			at := slices.IndexFunc(p.events, func(e notify.Event) bool { return e.Kind == notify.MailFailed }) // perhaps after other events
+			if at < 0 {
+				t.Fatalf("reported %v, want a failure", p.reported())
+			}
+			failed := p.events[at]
+			if want := `failed to send email message to admin@example.net by SMTP server 127.0.0.1: 554 "go  away"`; failed.Text != want {
+				t.Errorf("reported %q, want %q", failed.Text, want)
+			}
+			time.Sleep(time.Minute)
+			if reported := p.reported(); !slices.Equal(reported, []notify.Kind{notify.MailFailed}) {
+				t.Errorf("reported %v, want one failure", reported)
+			}
+			p.answer(nil, false)
+			m.Notify(cameBack(testReal))
+			time.Sleep(time.Hour)
+			lost, arrived := "; 0 did not reach all recipients", 4
+			if final {
+				lost, arrived = "; 3 did not reach all recipients", 1
+			}
+			if got := p.subjects(); len(got) != arrived {
+				t.Errorf("%d mails arrived, want %d", len(got), arrived)
+			}
+			if last := p.events[len(p.events)-1]; last.Kind != notify.MailRecovered || !strings.HasSuffix(last.Text, lost) {
+				t.Errorf("reported %v %q, want %q", last.Kind, last.Text, lost)
+			}
+		})
+	}
+}
+
+func TestWhatAFullBoxDropsIsOneSummary(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, p := newTestMailer(t)
+		setRule(m, testRule())
+		p.answer(errAway, false)
+		const all = maxWaiting + 550
+		for i := range all {
+			m.Notify(wentDown(fmt.Sprint("server", i)))
+		}
+		p.answer(nil, false)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if len(p.got) != maxWaiting+1 {
+			t.Fatalf("%d mails arrived, want %d and a summary", len(p.got), maxWaiting)
+		}
+		summary := p.got[maxWaiting]
+		want := fmt.Sprintf("%d alerts were dropped: ", all-maxWaiting)
+		if !strings.HasPrefix(summary.subject, want) {
+			t.Errorf("subject %q, want %q", summary.subject, want)
+		}
+		if !strings.Contains(summary.body, "server649 (") {
+			t.Errorf("the summary lacks the last alert:\n%s", summary.body)
+		}
+	})
+}
+
+// A refused mail is not kept for another try: the next mail is the next reminder.
+func TestAReminderComesWhereNothingWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, p := newTestMailer(t)
+		rule := testRule()
+		rule.Freq = time.Minute
+		setRule(m, rule)
+		p.answer(errors.New("554 no such user"), true)
+		m.Notify(wentDown(testReal))
+		p.answer(nil, false)
+		time.Sleep(rule.Freq)
+		want := []string{"Inaccessible real server: 10.2.0.1:7000 (10.1.0.1:7000)"}
+		if got := p.subjects(); !slices.Equal(got, want) {
+			t.Errorf("mailed %q, want %q", got, want)
+		}
+	})
+}
+
+func TestALetterIsTriedForItsLifetime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutbox(func(notify.Event) {})
+		l := &letter{to: []string{"a@example.net"}, date: time.Now().Add(-mailLifetime), count: 3}
+		b := &box{queue: []*letter{l}}
+		if o.settle(b, l, l.to, errAway) || len(b.queue) != 1 || b.lost != 0 {
+			t.Errorf("at its end: %+v", b)
+		}
+		time.Sleep(time.Nanosecond)
+		if !o.settle(b, l, l.to, errAway) || len(b.queue) != 0 || b.lost != 3 {
+			t.Errorf("after it: %+v", b)
+		}
+	})
+}
+
+func TestOneBoxDoesNotWaitForAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, p := newTestMailer(t)
+		rule := testRule()
+		rule.To = "good@example.net, full@example.net"
+		setRule(m, rule)
+		got := map[string]int{}
+		p.answer(errAway, false)
+		m.out.deliver = func(_ context.Context, l *letter) (again []string, err error) {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			for _, to := range l.to {
+				if p.fails != nil && to == "full@example.net" {
+					again = append(again, to)
+					continue
+				}
+				got[to]++
+			}
+			if len(again) == len(l.to) {
+				err = errAway
+			}
+			return again, err
+		}
+		for range 3 {
+			m.Notify(wentDown(testReal))
+		}
+		synctest.Wait()
+		if got["good@example.net"] != 3 || got["full@example.net"] != 0 {
+			t.Errorf("arrived: %v", got)
+		}
+		p.answer(nil, false)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if got["good@example.net"] != 3 || got["full@example.net"] != 3 {
+			t.Errorf("arrived at last: %v", got)
+		}
+		if reported := p.reported(); !slices.Equal(reported, []notify.Kind{notify.MailFailed, notify.MailRecovered}) {
+			t.Errorf("reported %v", reported)
+		}
+	})
+}
+
+func TestASilentServerDelaysNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, p := newTestMailer(t)
+		silent, good := testRule(), testRule()
+		silent.SMTP = "192.0.2.1"
+		m.Set(map[string]Rule{"fwm:1": silent, "fwm:2": good})
+		m.out.deliver = func(ctx context.Context, l *letter) ([]string, error) {
+			if l.via == silent.SMTP {
+				<-ctx.Done()
+				return l.to, ctx.Err()
+			}
+			return p.deliver(ctx, l)
+		}
+		m.Notify(notify.Event{Kind: notify.Added, Status: lvs.StatusRunning, Virtual: "fwm:1", Text: "Added 1"})
+		m.Notify(notify.Event{Kind: notify.Added, Status: lvs.StatusRunning, Virtual: "fwm:2", Text: "Added 2"})
+		if got := p.subjects(); !slices.Equal(got, []string{"Added 2"}) {
+			t.Errorf("arrived: %q", got)
+		}
+	})
+}
+
+func TestCloseSendsWhatWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, p := newTestMailer(t)
+		setRule(m, testRule())
+		p.answer(errAway, false)
+		for range 3 {
+			m.Notify(wentDown(testReal))
+		}
+		time.Sleep(time.Hour)
+		p.answer(nil, false)
+		start := time.Now()
+		if err := m.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if got := p.subjects(); len(got) != 3 || time.Since(start) > 0 {
+			t.Errorf("%d mails arrived, after %v", len(got), time.Since(start))
+		}
+	})
+}
+
+func TestCloseTriesOnceAndCountsTheRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, p := newTestMailer(t)
+		setRule(m, testRule())
+		p.answer(errAway, false)
+		for range maxWaiting + 20 {
+			m.Notify(wentDown(testReal))
+		}
+		synctest.Wait()
+		before, start := p.tries, time.Now()
+		err := m.Close(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "120 email messages") {
+			t.Errorf("Close: %v", err)
+		}
+		if p.tries != before+1 || time.Since(start) > 0 {
+			t.Errorf("%d more tries in %v, want one", p.tries-before, time.Since(start))
+		}
+	})
+}
+
+func TestCloseDoesNotWaitForASilentServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, _ := newTestMailer(t)
+		setRule(m, testRule())
+		s := &smtpScript{reply: map[string]string{atGreeting: silence}}
+		m.out.deliver = func(ctx context.Context, l *letter) ([]string, error) { return sendSMTP(ctx, s.dial, l) }
+		m.Notify(wentDown(testReal))
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		start := time.Now()
+		if err := m.Close(ctx); err == nil {
+			t.Error("Close: no error")
+		}
+		if took := time.Since(start); took != 3*time.Second {
+			t.Errorf("Close took %v", took)
+		}
+	})
+}

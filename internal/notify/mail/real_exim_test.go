@@ -1,0 +1,264 @@
+package mail
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/notify"
+)
+
+// Tests named TestReal… need a program of a Debian package. They run when REAL_TESTS is set. Without the program they
+// are skipped; with REAL_TESTS=required they fail.
+
+const realWait = 30 * time.Second
+
+// A mail is sent by SMTP and by the sendmail command of a real mail system, and arrives in a mailbox.
+func TestRealEximDelivers(t *testing.T) {
+	e := startExim(t)
+	for name, rule := range map[string]Rule{
+		"SMTP":     {To: "Ops <ops@example.net>, night@example.net", SMTP: e.addr},
+		"sendmail": {To: "Ops <ops@example.net>, night@example.net"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, failures := e.mailer(t)
+			rule.From, rule.ServiceName, rule.Statuses = "LVS <lvs@example.net>", "Läden "+
+				name, []lvs.Status{lvs.StatusRunning}
+			setRule(m, rule)
+			m.Notify(wentDown(testReal))
+			ctx, cancel := context.WithTimeout(t.Context(), realWait)
+			defer cancel()
+			if err := m.Close(ctx); err != nil || len(failures()) > 0 {
+				t.Fatalf("%v, %v", err, failures())
+			}
+			for _, to := range []string{"ops@example.net", "night@example.net"} {
+				mail := e.await(t, "Envelope-to: "+to, "Service name: Läden "+name)
+				for _, line := range []string{
+					"\nFrom: LVS <lvs@example.net>\n", "\nLog-Message: [Läden " + name +
+						"] Deleted real server: 10.2.0.1:7000 (10.1.0.1:7000)\n",
+					"\nDaemon-Status: running\n",
+				} {
+					if !strings.Contains(mail, line) {
+						t.Errorf("to %s: no line %q in\n%s", to, line, mail)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestRealEximRefuses(t *testing.T) {
+	e := startExim(t)
+	for to, want := range map[string]string{
+		"nobody@example.net":   "550",
+		"tooearly@example.net": "451",
+	} {
+		m, failures := e.mailer(t)
+		setRule(m, Rule{To: to, SMTP: e.addr, Statuses: []lvs.Status{lvs.StatusRunning}})
+		m.Notify(wentDown(testReal))
+		ctx, cancel := context.WithTimeout(t.Context(), realWait)
+		defer cancel()
+		if err := m.Close(ctx); err == nil {
+			t.Errorf("%s: the mail counts as sent", to)
+		}
+		if got := failures(); len(got) != 1 || !strings.Contains(got[0], want) {
+			t.Errorf("%s: reported %q, want one failure with %s", to, got, want)
+		}
+	}
+}
+
+func TestRealEximThatIsSilentHoldsNobodyUp(t *testing.T) {
+	e := startExim(t)
+	if err := syscall.Kill(-e.pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	m, _ := e.mailer(t)
+	setRule(m, Rule{To: "ops@example.net", SMTP: e.addr, Statuses: []lvs.Status{lvs.StatusRunning}})
+	start := time.Now()
+	m.Notify(wentDown(testReal))
+	if took := time.Since(start); took > time.Second {
+		t.Errorf("reporting took %v", took)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	if err := m.Close(ctx); err == nil || time.Since(start) > 5*time.Second {
+		t.Errorf("Close: %v after %v", err, time.Since(start))
+	}
+}
+
+// exim is a mail system on loopback that puts everything into one mailbox.
+type exim struct {
+	path, config, box, addr string
+	pid                     int
+}
+
+func startExim(t *testing.T) *exim {
+	t.Helper()
+	mode := os.Getenv("REAL_TESTS")
+	if mode == "" {
+		t.Skip("needs a real server: make test-all")
+	}
+	path, err := exec.LookPath("/usr/sbin/exim4")
+	if err != nil && mode == "required" {
+		t.Fatal("exim4 is not installed: it is in the package exim4-daemon-light")
+	} else if err != nil {
+		t.Skip("exim4 is not installed: it is in the package exim4-daemon-light")
+	}
+	dir, err := os.MkdirTemp("", "exim") // t.TempDir is closed to other users
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	e := &exim{path: path, config: filepath.Join(dir, "exim.conf"), box: filepath.Join(dir, "spool", "box"),
+		addr: freeAddr(t)}
+	e.configure(t, dir)
+	e.run(t)
+	return e
+}
+
+func (e *exim) configure(t *testing.T, dir string) {
+	t.Helper()
+	_, port, _ := net.SplitHostPort(e.addr)
+	if err := os.Mkdir(filepath.Join(dir, "spool"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for path, mode := range map[string]os.FileMode{dir: 0o755, filepath.Join(dir, "spool"): 0o755} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	u, err := user.Lookup("mail")
+	if err != nil {
+		t.Fatal(err)
+	}
+	uid, _ := strconv.Atoi(u.Uid)
+	gid, _ := strconv.Atoi(u.Gid)
+	if err := os.Chown(filepath.Join(dir, "spool"), uid, gid); err != nil {
+		t.Fatal(err)
+	}
+	text := fmt.Sprintf(`
+primary_hostname = mx.example.test
+exim_user = mail
+exim_group = mail
+never_users =
+spool_directory = %[1]s/spool
+log_file_path = %[1]s/spool/%%slog
+pid_file_path = %[1]s/spool/pid
+daemon_smtp_ports = %[2]s
+local_interfaces = 127.0.0.1
+rfc1413_query_timeout = 0s
+keep_environment =
+qualify_domain = example.net
+acl_smtp_rcpt = received
+begin acl
+received:
+  deny local_parts = nobody
+  defer local_parts = tooearly
+  accept
+begin routers
+all:
+  driver = accept
+  transport = box
+begin transports
+box:
+  driver = appendfile
+  file = %[1]s/spool/box
+  envelope_to_add
+  user = mail
+`, dir, port)
+	if err := os.WriteFile(e.config, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// run runs the daemon in a process group of its own until the test ends.
+func (e *exim) run(t *testing.T) {
+	t.Helper()
+	cmd := exec.Command(e.path, "-bdf", "-C", e.config)
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	e.pid = cmd.Process.Pid
+	t.Cleanup(func() {
+		syscall.Kill(-e.pid, syscall.SIGKILL)
+		cmd.Wait()
+	})
+	for end := time.Now().Add(realWait); ; time.Sleep(20 * time.Millisecond) {
+		conn, err := net.DialTimeout("tcp", e.addr, time.Second)
+		if err == nil {
+			conn.Close()
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("exim does not listen: %v: %s", err, said.Bytes())
+		}
+	}
+}
+
+// mailer sends through this exim, also by its sendmail command. The function failures returns the failures that were
+// reported.
+func (e *exim) mailer(t *testing.T) (m *Mailer, failures func() []string) {
+	t.Helper()
+	reported := make(chan string, 100)
+	m = New(func(ev notify.Event) {
+		if ev.Kind == notify.MailFailed {
+			reported <- ev.Text
+		}
+	})
+	m.out.deliver = func(ctx context.Context, l *letter) ([]string, error) {
+		if l.via == "" {
+			return sendmail(ctx, [][]string{{e.path, "-C", e.config, "-odf", "-t"}}, l)
+		}
+		return deliver(ctx, l)
+	}
+	return m, func() (all []string) {
+		for len(reported) > 0 {
+			all = append(all, <-reported)
+		}
+		return all
+	}
+}
+
+// await returns the mail in the mailbox that has these lines.
+func (e *exim) await(t *testing.T, lines ...string) string {
+	t.Helper()
+	var box []byte
+	for end := time.Now().Add(realWait); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		box, _ = os.ReadFile(e.box)
+	mails:
+		for mail := range strings.SplitSeq(string(box), "\nFrom ") {
+			for _, l := range lines {
+				if !strings.Contains(mail, "\n"+l+"\n") {
+					continue mails
+				}
+			}
+			return mail
+		}
+	}
+	t.Fatalf("no mail with %q came:\n%s", lines, box)
+	return ""
+}
+
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}

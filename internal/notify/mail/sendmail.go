@@ -1,0 +1,63 @@
+package mail
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"slices"
+	"time"
+
+	"ldirectord/internal/subprocess"
+)
+
+// mailPrograms are the local ways to send a mail, in the order in which Mail::Mailer, which the Perl uses, looks for
+// them.
+var mailPrograms = [...][]string{
+	{"/usr/sbin/sendmail", "-t"},
+	{"/usr/lib/sendmail", "-t"},
+	{"/usr/ucblib/sendmail", "-t"},
+	{"/usr/sbin/qmail-inject"},
+	{"/var/qmail/bin/qmail-inject"},
+}
+
+// Limits of one run of a mail program.
+const (
+	sendmailTime   = 2 * time.Minute
+	sendmailOutput = 4096 // bytes of its output that are kept
+)
+
+// HasProgram reports whether one of these is installed.
+func HasProgram() bool { return installed(mailPrograms[:]) >= 0 }
+
+// installed is the first of programs that is there, -1 for none.
+func installed(programs [][]string) int {
+	return slices.IndexFunc(programs, func(argv []string) bool {
+		_, err := exec.LookPath(argv[0])
+		return err == nil
+	})
+}
+
+// sendmail hands a letter to the first of the programs that is installed. Only an error in the mail itself is final.
+func sendmail(ctx context.Context, programs [][]string, l *letter) (again []string, err error) {
+	i := installed(programs)
+	if i < 0 {
+		return l.to, fmt.Errorf("no mail program: %s does not exist", programs[0][0])
+	}
+	argv, out := programs[i], &subprocess.Output{Max: sendmailOutput, Last: true}
+	err = subprocess.Run(ctx,
+		subprocess.Command{Argv: argv, Stdin: l.text(), Limit: sendmailTime, Stdout: out, Stderr: out})
+	if err == nil {
+		return nil, nil
+	}
+	exit, is := errors.AsType[*exec.ExitError](err)
+	// of sysexits.h: usage, data, no user, no host
+	if !is || !slices.Contains([]int{64, 65, 67, 68}, exit.ExitCode()) {
+		again = l.to
+	}
+	if said := bytes.TrimSpace(out.Text); len(said) > 0 {
+		err = fmt.Errorf("%w: %q", err, said)
+	}
+	return again, fmt.Errorf("%s: %w", argv[0], err)
+}

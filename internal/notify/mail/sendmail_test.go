@@ -1,0 +1,117 @@
+package mail
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/notify"
+)
+
+// fakeSendmail is a mail program made of these lines of shell.
+func fakeSendmail(t *testing.T, script string) [][]string {
+	path := filepath.Join(t.TempDir(), "sendmail")
+	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return [][]string{{path + ".absent", "-x"}, {path, "-t"}}
+}
+
+func TestSendmailGetsTheMailOnStandardInput(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "out")
+	l := newLetter(Rule{To: "root, admin@example.net"}, notify.Event{Status: lvs.StatusRunning},
+		"Added real server: …")
+	again, err := sendmail(t.Context(), fakeSendmail(t, fmt.Sprintf("echo \"$@\" >%s; cat >>%[1]s", out)), l)
+	if again != nil || err != nil {
+		t.Fatalf("again %v, error %v", again, err)
+	}
+	got, _ := os.ReadFile(out)
+	if want := "-t\n" + l.text(); string(got) != want {
+		t.Errorf("the program got %q, want %q", got, want)
+	}
+	if !strings.HasPrefix(l.text(), "To: root, admin@example.net\n") {
+		t.Errorf("the mail is %q, want one without our From line", l.text())
+	}
+}
+
+func TestSendmailIsTriedAgainUnlessItRejectsTheMail(t *testing.T) {
+	for code, final := range map[int]bool{1: false, 67: true, 69: false, 75: false, 127: false} {
+		l := newLetter(Rule{To: "root, admin@example.net"}, notify.Event{Status: lvs.StatusRunning},
+			"Added real server: …")
+		again, err := sendmail(t.Context(), fakeSendmail(t, fmt.Sprintf("echo out of luck >&2; exit %d", code)),
+			l)
+		if err == nil || !strings.Contains(err.Error(), "out of luck") {
+			t.Errorf("exit %d: error %v", code, err)
+		}
+		if (len(again) == 0) != final {
+			t.Errorf("exit %d: to be tried again: %q", code, again)
+		}
+	}
+}
+
+func TestASendmailThatHangsIsKilledWithItsChildren(t *testing.T) {
+	pids := filepath.Join(t.TempDir(), "pids")
+	if err := syscall.Mkfifo(pids, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	programs := fakeSendmail(t, fmt.Sprintf("sleep 300 & echo $! >%s; sleep 300", pids))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	child := -1
+	var started sync.WaitGroup
+	started.Go(func() {
+		defer cancel()
+		text, unread := os.ReadFile(pids)
+		pid, _ := strconv.Atoi(strings.TrimSpace(string(text)))
+		var err error
+		if child, err = unix.PidfdOpen(pid, 0); unread != nil || err != nil {
+			t.Errorf("the child %q: %v, %v", text, unread, err)
+		}
+	})
+	again, err := sendmail(ctx, programs, testLetter("a@example.net"))
+	if err == nil || len(again) != 1 {
+		t.Errorf("again %q, error %v", again, err)
+	}
+	started.Wait()
+	defer unix.Close(child)
+	if n, err := unix.Poll([]unix.PollFd{{Fd: int32(child), Events: unix.POLLIN}}, 10_000); n != 1 {
+		t.Errorf("the child still runs: %v", err)
+	}
+}
+
+func TestTheFirstMailProgramIsTaken(t *testing.T) {
+	programs := fakeSendmail(t, "exit 0")
+	if again, err := sendmail(t.Context(), append(programs[1:], []string{"/bin/false"}),
+		testLetter("a@example.net")); again != nil || err != nil {
+		t.Errorf("again %q, error %v", again, err)
+	}
+}
+
+func TestWhatAMailProgramSaysIsInTheError(t *testing.T) {
+	for script, want := range map[string]string{
+		"echo; echo ' no queue ' >&2; exit 75": `exit status 75: "no queue"`,
+		"exit 1":                               "exit status 1",
+	} {
+		programs := fakeSendmail(t, script)
+		_, err := sendmail(t.Context(), programs, testLetter("a@example.net"))
+		if want = programs[1][0] + ": " + want; err == nil || err.Error() != want {
+			t.Errorf("error %v, want %s", err, want)
+		}
+	}
+}
+
+func TestWithoutAMailProgramThereIsAnError(t *testing.T) {
+	again, err := sendmail(t.Context(), [][]string{{"/nonexistent/sendmail"}}, testLetter("a@example.net"))
+	if len(again) != 1 || err == nil || !strings.Contains(err.Error(), "/nonexistent/sendmail") {
+		t.Errorf("again %q, error %v", again, err)
+	}
+}

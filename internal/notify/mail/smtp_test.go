@@ -1,0 +1,293 @@
+package mail
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/notify"
+)
+
+// The steps of an SMTP session, as smtpScript names them.
+const (
+	atGreeting = "greeting"
+	atEHLO     = "EHLO"
+	atMAIL     = "MAIL"
+	atRCPT     = "RCPT"
+	atDATA     = "DATA"
+	atText     = "."
+)
+
+var smtpSteps = []string{atGreeting, atEHLO, atMAIL, atRCPT, atDATA, atText}
+
+// What smtpScript may do instead of sending a reply.
+const (
+	silence = "silence"
+	hangUp  = "hang up"
+)
+
+// smtpScript is a mail server that follows a script, on connections in memory.
+type smtpScript struct {
+	reply    map[string]string // by step, or by a whole command; without one the reply is positive
+	commands []string
+	mails    []string // their texts, with lines ending in LF
+}
+
+func (s *smtpScript) dial(context.Context, string, string) (net.Conn, error) {
+	here, there := net.Pipe()
+	go s.serve(there)
+	return here, nil
+}
+
+// serve runs until the connection ends.
+func (s *smtpScript) serve(c net.Conn) {
+	defer c.Close()
+	in := bufio.NewReader(c)
+	if !s.say(c, atGreeting, "220 test ESMTP") {
+		return
+	}
+	for {
+		line, err := in.ReadString('\n')
+		if err != nil {
+			return
+		}
+		line = strings.TrimSpace(line)
+		s.commands = append(s.commands, line)
+		word, _, _ := strings.Cut(line, " ")
+		good := "250 ok"
+		if word == atDATA {
+			good = "354 go on"
+		}
+		if r, scripted := s.reply[line]; scripted {
+			good = r
+		}
+		if !s.say(c, word, good) {
+			return
+		}
+		if word == atDATA && s.reply[atDATA] == "" {
+			if !s.take(in) || !s.say(c, atText, "250 taken") {
+				return
+			}
+		}
+	}
+}
+
+func (s *smtpScript) take(in *bufio.Reader) bool {
+	var text strings.Builder
+	for {
+		line, err := in.ReadString('\n')
+		if err != nil {
+			return false
+		}
+		if line == ".\r\n" {
+			s.mails = append(s.mails, text.String())
+			return true
+		}
+		text.WriteString(strings.TrimSuffix(strings.TrimPrefix(line, "."), "\r\n") + "\n")
+	}
+}
+
+func (s *smtpScript) say(c net.Conn, step, good string) bool {
+	if r, scripted := s.reply[step]; scripted {
+		good = r
+	}
+	switch good {
+	case silence:
+		return true
+	case hangUp:
+		return false
+	}
+	_, err := fmt.Fprintf(c, "%s\r\n", good)
+	return err == nil
+}
+
+// testLetter is a letter to these addresses.
+func testLetter(to ...string) *letter {
+	rule := Rule{To: strings.Join(to, ", "), SMTP: "mail.example.net"}
+	e := notify.Event{Time: time.Date(2026, 10, 7, 12, 0, 0, 0, time.UTC), Status: lvs.StatusRunning}
+	return newLetter(rule, e, "Deleted real server: 10.2.0.1:80 (10.1.0.1:80)")
+}
+
+func TestSMTPSendsOneMailToEverybody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &smtpScript{}
+		l := testLetter("a@example.net", "b@example.net")
+		again, err := sendSMTP(t.Context(), s.dial, l)
+		if again != nil || err != nil {
+			t.Fatalf("again %v, error %v", again, err)
+		}
+		me := userName() + "@" + hostName()
+		want := []string{
+			"EHLO " + hostName(), "MAIL FROM:<" + me + ">", "RCPT TO:<a@example.net>", "RCPT TO:<b@example.net>", "DATA", "QUIT",
+		}
+		if !slices.Equal(s.commands, want) {
+			t.Errorf("the server got\n%q, want\n%q", s.commands, want)
+		}
+		if len(s.mails) != 1 || s.mails[0] != l.text() {
+			t.Errorf("the server took %q, want %q", s.mails, l.text())
+		}
+	})
+}
+
+func TestSMTPFailures(t *testing.T) {
+	const (
+		later = true
+		final = false
+	)
+	replies := []struct {
+		reply string
+		again bool
+		took  time.Duration
+		says  string
+	}{
+		{silence, later, smtpStepTime, "no answer in 1m0s"},
+		{hangUp, later, 0, "closed"},
+		{"451 try later", later, 0, "451"},
+		{"499 later still", later, 0, "499"},
+		{"500 never", final, 0, "500"},
+		{"554 not from you", final, 0, "554"},
+		{"not SMTP", later, 0, "not SMTP"},
+		{strings.Repeat("250-more\r\n", maxSMTPReplies/10+1), later, 0, "more than"},
+	}
+	for _, step := range smtpSteps {
+		for _, r := range replies {
+			if step == atEHLO && r.says == "more than" {
+				continue // then net/smtp sends HELO, and waits as for a silent server
+			}
+			t.Run(step+"/"+r.says, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := &smtpScript{reply: map[string]string{step: r.reply}}
+					if step == atEHLO {
+						s.reply["HELO"] = r.reply
+					}
+					start := time.Now()
+					again, err := sendSMTP(t.Context(), s.dial, testLetter("a@example.net"))
+					if err == nil || !strings.Contains(err.Error(), r.says) {
+						t.Errorf("error %v, want one with %q", err, r.says)
+					}
+					if len(again) == 1 != r.again {
+						t.Errorf("to be tried again: %q", again)
+					}
+					if took := time.Since(start); took < r.took || took > 2*r.took+smtpStepTime { // also for QUIT
+						t.Errorf("took %v, want %v", took, r.took)
+					}
+				})
+			})
+		}
+	}
+}
+
+func TestSMTPRecipientsAreJudgedOneByOne(t *testing.T) {
+	const good, full, gone = "good@example.net", "full@example.net", "gone@example.net"
+	script := map[string]string{
+		"RCPT TO:<" + full + ">": "452 mailbox full",
+		"RCPT TO:<" + gone + ">": "550 no such user",
+	}
+	for _, c := range []struct {
+		name, says string
+		to, again  []string
+		mails      int
+	}{
+		{"one has to wait", "", []string{good, full}, []string{full}, 1},
+		{"one is refused", "550", []string{good, gone}, nil, 1},
+		{"one of each", "550", []string{good, full, gone}, []string{full}, 1},
+		{"all have to wait", "452", []string{full}, []string{full}, 0},
+		{"none is left", "550", []string{gone}, nil, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &smtpScript{reply: script}
+				again, err := sendSMTP(t.Context(), s.dial, testLetter(c.to...))
+				if !slices.Equal(again, c.again) {
+					t.Errorf("to be tried again: %q, want %q", again, c.again)
+				}
+				if (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
+					t.Errorf("error %v, want %q", err, c.says)
+				}
+				if len(s.mails) != c.mails {
+					t.Errorf("%d mails were taken, want %d", len(s.mails), c.mails)
+				}
+			})
+		})
+	}
+}
+
+func TestSMTPWithoutAServerIsTriedAgain(t *testing.T) {
+	refused := errors.New("connection refused")
+	dial := func(context.Context, string, string) (net.Conn, error) { return nil, refused }
+	again, err := sendSMTP(t.Context(), dial, testLetter("a@example.net"))
+	if len(again) != 1 || !errors.Is(err, refused) {
+		t.Errorf("again %q, error %v", again, err)
+	}
+}
+
+func TestSMTPSpeaksHELOToAServerThatDoesNotKnowEHLO(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &smtpScript{reply: map[string]string{atEHLO: "502 what?"}}
+		if _, err := sendSMTP(t.Context(), s.dial, testLetter("a@example.net")); err != nil || len(s.mails) != 1 {
+			t.Errorf("error %v, mails %q", err, s.mails)
+		}
+	})
+}
+
+func TestSMTPEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &smtpScript{reply: map[string]string{atMAIL: silence}}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		start := time.Now()
+		if _, err := sendSMTP(ctx, s.dial, testLetter("a@example.net")); err == nil {
+			t.Error("no error")
+		}
+		if took := time.Since(start); took != time.Second {
+			t.Errorf("took %v, want 1s", took)
+		}
+	})
+}
+
+func TestSMTPOverLoopback(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	s, served := &smtpScript{}, make(chan struct{})
+	go func() {
+		defer close(served)
+		if c, err := l.Accept(); err == nil {
+			s.serve(c)
+		}
+	}()
+	x := testLetter("a@example.net")
+	x.via = l.Addr().String()
+	if again, err := deliver(t.Context(), x); again != nil || err != nil {
+		t.Fatalf("again %v, error %v", again, err)
+	}
+	<-served
+	if len(s.mails) != 1 {
+		t.Errorf("the server took %q", s.mails)
+	}
+}
+
+func TestSMTPServerIsAskedAtPort25UnlessItSaysAnother(t *testing.T) {
+	for server, want := range map[string]string{
+		"mail.example.net":     "mail.example.net:25",
+		"192.0.2.1":            "192.0.2.1:25",
+		"mail.example.net:587": "mail.example.net:587",
+		"2001:db8::25":         "[2001:db8::25]:25",
+		"[2001:db8::25]":       "[2001:db8::25]:25",
+		"[2001:db8::25]:587":   "[2001:db8::25]:587",
+	} {
+		if got := smtpAddress(server); got != want {
+			t.Errorf("smtpAddress(%q) = %q, want %q", server, got, want)
+		}
+	}
+}

@@ -1,0 +1,120 @@
+// Package monitorfile makes the lines of monitorfiles from the results of checks, in the words of the Perl ldirectord.
+package monitorfile
+
+import (
+	"cmp"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"ldirectord/checker"
+	"ldirectord/checker/wire"
+	"ldirectord/internal/lvs"
+	"ldirectord/parser"
+)
+
+// inMaintenance is the message for a server that maintenancedir takes down.
+const inMaintenance = "Server in maintenance"
+
+// Lines writes conclusive results into the monitorfiles of their checks. A server may be suspended: in maintenance.
+func Lines(write func(file, id string, up bool, message string)) (
+	take func(check *parser.Virtual, real *parser.Real, r *checker.Result, suspended bool)) {
+	return func(check *parser.Virtual, real *parser.Real, r *checker.Result, suspended bool) {
+		if check.MonitorFile == "" || r.Cause == checker.Shortage || r.Cause == checker.Unjudged {
+			return
+		}
+		if suspended {
+			write(check.MonitorFile, ID(check, real), false, inMaintenance)
+			return
+		}
+		kind := check.CheckType
+		switch {
+		case check.Negotiates():
+			kind = check.Service
+		case check.Pings():
+			kind = "ping"
+		}
+		if text, line := message(kind, *r); line {
+			write(check.MonitorFile, ID(check, real), r.OK, text)
+		}
+	}
+}
+
+// message is the text about a result for a monitorfile; "" for none. Kind is the service of a negotiate or
+// combined check, otherwise the check type; ping for connect with udp. The Perl leaves some results out; then there is
+// no line.
+func message(kind string, r checker.Result) (text string, line bool) {
+	switch kind {
+	case "on", "off", "external-perl", checker.Agent:
+		return "", false
+	case "ping":
+		return "", r.OK
+	case "http", "https", "http_proxy":
+		return httpMessage(r), true
+	case "dns":
+		// what the Perl writes for every other failure
+		return messageOf(r, dnsFailures, "Connection timed out"), true
+	case "ldap", "ldaps":
+		return messageOf(r, ldapFailures, "No answer received"), true
+	}
+	return "", true
+}
+
+// httpMessage is the status line, or the wrong content if the status is good. Without an answer it is a 500, as in the
+// Perl, in different words.
+func httpMessage(r checker.Result) string {
+	switch {
+	case r.OK && r.Stage == wire.AtConnect: // a connect between two full checks
+		return ""
+	case r.OK:
+		return r.Detail
+	case r.Body == "":
+		return "500 " + r.Detail
+	}
+	return r.Body
+}
+
+// messageOf is success, or the message for a failure at its stage.
+func messageOf(r checker.Result, failures map[wire.Stage]string, other string) string {
+	if r.OK {
+		return "Success"
+	}
+	return cmp.Or(failures[r.Stage], other)
+}
+
+var (
+	// urlPassword matches a URL up to and including the password of its log-in (RFC 3986, 3.2.1).
+	urlPassword = regexp.MustCompile(`(//[^/?#:@\s]*:)[^/?#@\s]*@`)
+	colons      = regexp.MustCompile(`:+`)
+
+	dnsFailures  = map[wire.Stage]string{wire.AtMatch: "Response mismatch"}
+	ldapFailures = map[wire.Stage]string{
+		wire.AtConnect: "Connection failed",
+		wire.AtTLS:     "Connection failed",
+		wire.AtLogin:   "Bind failed",
+		wire.AtMatch:   "Response mismatch",
+	}
+)
+
+// ID names a check as the Perl does in a monitorfile, without passwords: its settings, with a blank for each run
+// of colons, and without backslashes. A colon of request or receive is kept.
+func ID(cfg *parser.Virtual, r *parser.Real) string {
+	check, checkPort := cfg.CheckType, ""
+	switch cfg.CheckType {
+	case parser.Negotiate, parser.Combined:
+		check += ":" + cfg.Service
+	case parser.External, parser.ExternalPerl:
+		check += ":" + cfg.CheckCommand
+	}
+	if cfg.CheckPort > 0 {
+		checkPort = strconv.Itoa(cfg.CheckPort)
+	}
+	request, receive := cfg.Asks(r)
+	escaped := strings.NewReplacer(`\`, "", ":", `\:`)
+	id := strings.Join([]string{
+		check, cfg.Protocol.String(), lvs.FormatAddr(r.Addr.Addr()), strconv.Itoa(int(r.Addr.Port())),
+		cfg.VirtualHost, checkPort, strconv.Itoa(r.Weight), r.Forward.String(),
+		escaped.Replace(urlPassword.ReplaceAllString(request, "$1…@")), escaped.Replace(receive),
+	}, ":")
+	return strings.ReplaceAll(colons.ReplaceAllString(id, " "), `\`, "")
+}

@@ -1,0 +1,148 @@
+package monitorfile
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/checker/wire"
+	"ldirectord/internal/lvs"
+	"ldirectord/parser"
+)
+
+// The monitorfile has the words of the Perl ldirectord: the status line, or the page that does not match.
+func TestMonitorfileHasTheWordsOfAnHTTPServer(t *testing.T) {
+	page := strings.Repeat("gone fishing, back at noon; ", 10) + "password s3cret"
+	for _, c := range []struct {
+		name    string
+		answer  string
+		up      bool
+		message string
+	}{
+		{"well", "HTTP/1.0 200 OK\r\n\r\nall OK\n", true, "200 OK"},
+		{"its own words", "HTTP/1.0 200 Fine\r\n\r\nall OK\n", true, "200 Fine"},
+		{"no words", "HTTP/1.0 200\r\n\r\nall OK\n", true, "200 OK"},
+		{"bad status", "HTTP/1.0 503 Service Unavailable\r\n\r\n", false, "503 Service Unavailable"},
+		{"bad status in its own words", "HTTP/1.0 503 Gone fishing\r\n\r\n", false, "503 Gone fishing"},
+		{"bad status without words", "HTTP/1.0 404\r\n\r\n", false, "404 Not Found"},
+		{"status without usual words", "HTTP/1.0 599\r\n\r\n", false, "599 Unknown code"},
+		{"wrong content", "HTTP/1.0 200 OK\r\n\r\n" + page, false, strings.ReplaceAll(page, "s3cret", "…")},
+		{"no content", "HTTP/1.0 200 OK\r\n\r\n", false, "200 OK"},
+		{"no answer", "", false, "500 connection closed without an answer"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			target := answering(t, c.answer)
+			check, err := checker.New(checker.Spec{
+				Type: "negotiate", Service: "http", Protocol: "tcp", Target: target, NegotiateTimeout: 5 * time.Second,
+				Request: "/", URL: "http://" + target.String() + "/", Receive: "OK", HTTP: lvs.HTTP{HTTPMethod: "GET", FollowRedirect: "yes", HTTPUser: "me", HTTPPasswd: "s3cret"},
+			}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := check.Check(t.Context())
+			text, line := message("http", r)
+			if r.OK != c.up || !line || text != c.message {
+				t.Errorf("up %v, %q (from %q), want %v, %q", r.OK, text, r.Detail, c.up, c.message)
+			}
+		})
+	}
+}
+
+// answering is a server that gives the same answer to every request.
+func answering(t *testing.T, answer string) netip.AddrPort {
+	t.Helper()
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			conn.SetDeadline(time.Now().Add(5 * time.Second))
+			http.ReadRequest(bufio.NewReader(conn))
+			io.WriteString(conn, answer)
+			conn.Close()
+		}
+	}()
+	return netip.MustParseAddrPort(l.Addr().String())
+}
+
+// The ids are those that get_real_id_str of the Perl ldirectord writes to a monitorfile.
+func TestMonitorID(t *testing.T) {
+	cfg := parser.Virtual{Key: lvs.Key{Protocol: lvs.TCP}, CheckType: parser.Connect}
+	real := parser.Real{Addr: netip.MustParseAddrPort("10.2.0.1:7000"), Weight: 1, Forward: lvs.Route, Request: "/", OwnRequest: true}
+	for _, c := range []struct {
+		change func(*parser.Virtual, *parser.Real)
+		want   string
+	}{
+		{func(*parser.Virtual, *parser.Real) {}, "connect tcp 10.2.0.1 7000 1 gate / "},
+		{func(_ *parser.Virtual, r *parser.Real) { r.Addr = netip.MustParseAddrPort("[fd00::1]:7000") },
+			"connect tcp [fd00 1] 7000 1 gate / "},
+		{func(v *parser.Virtual, r *parser.Real) {
+			v.CheckType, v.Service, v.VirtualHost, v.CheckPort = parser.Negotiate, "http", "www.example.net", 81
+			r.Request, r.Receive = "/a::b c", `:x\d:`
+		}, "negotiate http tcp 10.2.0.1 7000 www.example.net 81 1 gate /a  b c  xd "},
+		{func(v *parser.Virtual, r *parser.Real) {
+			v.CheckType, v.CheckCommand, v.Protocol = parser.External, "/bin/ch::eck", lvs.Mark
+			r.Addr = netip.AddrPortFrom(r.Addr.Addr(), 0)
+		}, "external /bin/ch eck fwm 10.2.0.1 0 1 gate / "},
+		{func(_ *parser.Virtual, r *parser.Real) { r.Request = "http://me:s3cret@10.2.0.9/" },
+			"connect tcp 10.2.0.1 7000 1 gate http //me …@10.2.0.9/ "},
+	} {
+		v, r := cfg, real
+		c.change(&v, &r)
+		if got := ID(&v, &r); got != c.want {
+			t.Errorf("got %q, want %q", got, c.want)
+		}
+	}
+}
+
+func TestMonitorMessage(t *testing.T) {
+	down := func(at wire.Stage) checker.Result { return checker.Result{Stage: at, Detail: "why"} }
+	up := checker.Result{OK: true, Stage: wire.AtMatch, Detail: "seen"}
+	connected := checker.Result{OK: true, Stage: wire.AtConnect, Detail: "connected"}
+	for _, c := range []struct {
+		kind   string
+		result checker.Result
+		want   string
+		line   bool
+	}{
+		{"http", up, "seen", true},
+		{"http", connected, "", true},
+		{"https", checker.Result{Detail: "status 503, want 2xx", Body: "503 Gone fishing"}, "503 Gone fishing", true},
+		{"http_proxy", down(wire.AtConnect), "500 why", true},
+		{"dns", up, "Success", true},
+		{"dns", down(wire.AtMatch), "Response mismatch", true},
+		{"dns", down(wire.AtConnect), "Connection timed out", true},
+		{"dns", down(wire.AtAnswer), "Connection timed out", true},
+		{"ldap", up, "Success", true},
+		{"ldap", down(wire.AtConnect), "Connection failed", true},
+		{"ldaps", down(wire.AtTLS), "Connection failed", true},
+		{"ldap", down(wire.AtLogin), "Bind failed", true},
+		{"ldap", down(wire.AtMatch), "Response mismatch", true},
+		{"ldap", down(wire.AtAnswer), "No answer received", true},
+		{"connect", connected, "", true},
+		{"connect", down(wire.AtConnect), "", true},
+		{"smtp", down(wire.AtAnswer), "", true},
+		{"external", down(wire.AtStart), "", true},
+		{"ping", up, "", true},
+		{"ping", down(wire.AtAnswer), "", false},
+		{"external-perl", up, "", false},
+		{"on", up, "", false},
+		{"off", down(wire.AtStart), "", false},
+	} {
+		if got, line := message(c.kind, c.result); got != c.want || line != c.line {
+			t.Errorf("%s, %+v: %q, %v; want %q, %v", c.kind, c.result, got, line, c.want, c.line)
+		}
+	}
+}

@@ -1,0 +1,85 @@
+package webhook
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"ldirectord/internal/printable"
+)
+
+// Limits of one try.
+const (
+	tryTime   = 10 * time.Second // from the look-up to the end of the answer
+	maxHeader = 64 << 10         // bytes of the answer's header
+	maxAnswer = 64 << 10         // bytes of the answer that are read; none of them counts
+)
+
+// newClient is a client that speaks HTTP/1.1, verifies certificates, follows no redirect and takes the proxy of the
+// environment. It keeps a connection for the next state.
+func newClient() *http.Client {
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	return &http.Client{
+		Transport: &http.Transport{
+			Proxy: http.ProxyFromEnvironment, Protocols: &protocols, DisableCompression: true,
+			MaxResponseHeaderBytes: maxHeader, MaxIdleConns: 1, IdleConnTimeout: tryTime,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// post makes one try. Its error has no part of the URL but the host.
+func post(ctx context.Context, client *http.Client, to string, text []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, tryTime)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(text))
+	if err != nil {
+		return reason(ctx, err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("User-Agent", "ldirectord")
+	answer, err := client.Do(request)
+	if err != nil {
+		return reason(ctx, err)
+	}
+	defer answer.Body.Close()
+	_, _ = io.CopyN(io.Discard, answer.Body, maxAnswer)
+	if code := answer.StatusCode; code/100 != 2 {
+		return fmt.Errorf("status %d %s", code, http.StatusText(code))
+	}
+	return nil
+}
+
+// reason is the error of a try without its URL, as a line. It quotes nothing from an answer, because a receiver may
+// repeat the URL.
+func reason(ctx context.Context, err error) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return fmt.Errorf("no answer in %v", tryTime)
+	}
+	if of, is := errors.AsType[*url.Error](err); is {
+		err = of.Err
+	}
+	_, network := errors.AsType[*net.OpError](err)
+	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
+	if !network && !untrusted && !errors.Is(err, http.ErrSchemeMismatch) {
+		return errors.New("no answer that can be read as HTTP")
+	}
+	return errors.New(printable.Line(err.Error()))
+}
+
+// name is what is shown of a URL: a token may be anywhere in the rest.
+func name(to string) string {
+	u, err := url.Parse(to)
+	if err != nil {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
+}

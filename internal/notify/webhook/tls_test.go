@@ -1,0 +1,142 @@
+package webhook
+
+import (
+	"context"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"ldirectord/internal/notify"
+)
+
+// TestRealTLS posts to servers whose authority is only in SSL_CERT_FILE. It does so in a process of its own, because
+// the system's authorities are read only once in a process.
+func TestRealTLS(t *testing.T) {
+	if to := os.Getenv("WEBHOOK_TEST_URL"); to != "" {
+		fmt.Println("said:", postOnce(to))
+		return
+	}
+	var got []string
+	good := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		text, _ := io.ReadAll(r.Body)
+		user, password, _ := r.BasicAuth()
+		got = append(got, fmt.Sprintf("%s %s %s %s:%s %s %q", r.Method, r.URL, r.Header.Get("Content-Type"), user, password, r.UserAgent(), text))
+	}))
+	defer good.Close()
+	good.Config.ErrorLog = log.New(io.Discard, "", 0)
+	good.StartTLS()
+	moved := httptest.NewTLSServer(http.RedirectHandler(good.URL+"/moved?s3cret", http.StatusTemporaryRedirect))
+	defer moved.Close()
+	authority := filepath.Join(t.TempDir(), "ca.pem")
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: good.Certificate().Raw})
+	if err := os.WriteFile(authority, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	other := filepath.Join(t.TempDir(), "none.pem")
+	if err := os.WriteFile(other, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed.Close()
+	at := strings.TrimPrefix(good.URL, "https://")
+	for _, c := range []struct{ what, to, authority, proxy, want string }{
+		{"trusted", "https://me:s3cret@" + at + "/s3cret?token=s3cret", authority, "", "posted"},
+		{"not trusted", good.URL + "/s3cret", other, "", "certificate signed by unknown authority"},
+		{"another name", strings.Replace(good.URL, "127.0.0.1", "localhost", 1), authority, "", "not localhost"},
+		{"no TLS there", "https://" + plainServer(t) + "/s3cret", authority, "", "server gave HTTP response to HTTPS client"},
+		{"TLS there", "http://" + at + "/s3cret", authority, "", "status 400"},
+		{"a redirect", moved.URL + "/s3cret", authority, "", "status 307"},
+		{"closed", "https://" + closed.Addr().String() + "/s3cret", authority, "", "connection refused"},
+		{"an endless answer", "http://" + endlessServer(t) + "/s3cret", authority, "", "posted"},
+		{"an endless header", "http://" + endlessHeader(t) + "/s3cret", authority, "", "can be read as HTTP"},
+		{"a proxy", "http://hooks.example/s3cret", authority, "http://me:s3cret@" + closed.Addr().String(), "proxyconnect tcp: dial tcp " + closed.Addr().String() + ": connect: connection refused"},
+	} {
+		if _, err := net.LookupHost("localhost"); err != nil && c.what == "another name" {
+			t.Log("nothing here knows the name localhost: there is no /etc/hosts")
+			continue
+		}
+		run := exec.Command(os.Args[0], "-test.run=^TestRealTLS$")
+		run.Env = append(os.Environ(), "WEBHOOK_TEST_URL="+c.to, "SSL_CERT_FILE="+c.authority, "SSL_CERT_DIR=/nonexistent", "HTTP_PROXY="+c.proxy, "HTTPS_PROXY=", "https_proxy=", "http_proxy=", "NO_PROXY=")
+		began := time.Now()
+		out, err := run.Output()
+		if took := time.Since(began); took > tryTime/2 {
+			t.Errorf("%s: after %v", c.what, took)
+		}
+		if said := string(out); err != nil || !strings.Contains(said, c.want) || strings.Contains(said, "s3cret") {
+			t.Errorf("%s: %v: %s", c.what, err, said)
+		}
+	}
+	if want := `POST /s3cret?token=s3cret application/json me:s3cret ldirectord "{}\n"`; len(got) != 1 || got[0] != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// postOnce returns the result of one try.
+func postOnce(to string) string {
+	said := make(chan string, 10)
+	p := New(func(e notify.Event) { said <- e.Text })
+	p.Set(to)
+	tried := make(chan struct{})
+	p.Post("tcp:192.0.2.1:80", []byte("{}\n"), func() { close(tried) })
+	<-tried
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := p.Close(ctx); err == nil {
+		return "posted"
+	}
+	return <-said
+}
+
+// plainServer speaks HTTP without TLS.
+func plainServer(t *testing.T) string {
+	s := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(s.Close)
+	return s.Listener.Addr().String()
+}
+
+// endlessServer never ends its answer.
+func endlessServer(t *testing.T) string {
+	return talker(t, "HTTP/1.1 200 OK\r\n\r\n", "more ")
+}
+
+// endlessHeader never ends its header.
+func endlessHeader(t *testing.T) string {
+	return talker(t, "HTTP/1.1 200 OK\r\nX: ", "more ")
+}
+
+// talker sends the first text and then the other one repeatedly, until the client closes the connection.
+func talker(t *testing.T, first, more string) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				_, _ = c.Read(make([]byte, 4096))
+				for _, err := io.WriteString(c, first); err == nil; _, err = io.WriteString(c, strings.Repeat(more, 1000)) {
+				}
+			}()
+		}
+	}()
+	return l.Addr().String()
+}

@@ -1,0 +1,166 @@
+// Package webhook posts the states of virtual services to a URL. It does not interpret a state, and decides nothing.
+package webhook
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"time"
+
+	"ldirectord/internal/notify"
+)
+
+// Pauses after a try that failed. The first doubles up to the last.
+const (
+	firstPause = time.Second
+	lastPause  = time.Minute
+)
+
+// Poster posts one state at a time. Only the latest state of each virtual service waits, so the queue is never longer
+// than the number of services. A receiver that fails is tried again; the daemon does not wait for it.
+type Poster struct {
+	report func(notify.Event)
+	client *http.Client
+	tries  *notify.Tries
+
+	mu     sync.Mutex // guards what follows
+	url    string     // "": nothing is posted
+	latest map[string]*state
+	turns  []string // the keys of latest, in the order in which their states are posted
+	busy   bool     // a goroutine works on them
+	closed bool
+	stuck  bool // a try failed after Close
+	failed int  // tries since the last success
+}
+
+// state is the state of one virtual service.
+type state struct {
+	virtual string
+	text    []byte
+	tried   func()
+}
+
+// New returns a poster without a URL. It calls report when the receiver fails (PostFailed), and when it works again
+// (PostRecovered). The function report must not block or call the Poster. Close ends it.
+func New(report func(notify.Event)) *Poster {
+	return &Poster{report: report, client: newClient(), tries: notify.NewTries(), latest: map[string]*state{}}
+}
+
+// Set makes url the receiver, also of states that already wait. Without one nothing is posted.
+func (p *Poster) Set(url string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if url != p.url {
+		p.url, p.failed = url, 0
+	}
+}
+
+// Post posts the state of a virtual service, a JSON text, when its turn comes. It replaces one that waits. The
+// function tried, if not nil, is called after the first try, or at once where that should not be waited for. It must
+// not block or call the Poster.
+func (p *Poster) Post(virtual string, text []byte, tried func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if tried == nil {
+		tried = func() {}
+	}
+	s := &state{virtual, text, sync.OnceFunc(tried)}
+	if p.closed || p.url == "" || p.failed > 0 {
+		s.tried()
+	}
+	if was := p.latest[virtual]; was != nil {
+		was.tried()
+		p.latest[virtual] = s
+		return
+	}
+	p.queue(s)
+}
+
+func (p *Poster) queue(s *state) {
+	p.latest[s.virtual] = s
+	p.turns = append(p.turns, s.virtual)
+	if !p.busy && !p.closed {
+		p.busy = true
+		p.tries.Go(p.work)
+	}
+}
+
+// Close tries once more to post the waiting states, until a try fails or ctx is done. The error counts the states that
+// were not posted.
+func (p *Poster) Close(ctx context.Context) error {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	p.tries.End(ctx)
+	p.client.CloseIdleConnections()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if left := len(p.latest); left > 0 {
+		return fmt.Errorf("webhook %s: %d states were not posted", name(p.url), left)
+	}
+	return nil
+}
+
+// work posts until nothing waits, or a try fails after Close.
+func (p *Poster) work() {
+	for s, url := p.next(); s != nil; s, url = p.next() {
+		if failed := p.settle(s, post(p.tries.Context, p.client, url, s.text)); failed > 0 {
+			pause := notify.Backoff(failed, firstPause, lastPause)
+			// directors that lost the same receiver must not all retry at the same moment
+			p.tries.Pause(pause/2 + rand.N(pause/2))
+		}
+	}
+}
+
+// next returns the next state to post. If there is none, the sender has ended.
+func (p *Poster) next() (s *state, url string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.url == "" {
+		for _, s := range p.latest {
+			s.tried()
+		}
+		clear(p.latest)
+		p.turns = nil
+	}
+	if len(p.turns) == 0 || p.stuck {
+		p.busy = false
+		return nil, ""
+	}
+	s = p.latest[p.turns[0]]
+	p.turns = p.turns[1:]
+	delete(p.latest, s.virtual)
+	return s, p.url
+}
+
+// settle records the result of a try, and returns the number of failures since the last success. A failed state gets
+// its next turn after all others, unless there is a newer one, so that a refused state delays no other.
+func (p *Poster) settle(s *state, err error) (failed int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s.tried()
+	switch {
+	case err != nil:
+		p.stuck = p.closed
+		what := "fails; trying again: "
+		if p.closed {
+			what = "fails: "
+		}
+		if p.failed++; p.failed == 1 {
+			p.say(notify.PostFailed, err.Error(), what+err.Error())
+		}
+		if p.latest[s.virtual] == nil {
+			p.queue(s)
+		}
+	case p.failed > 0:
+		p.failed = 0
+		p.say(notify.PostRecovered, "", "answers again")
+	}
+	return p.failed
+}
+
+func (p *Poster) say(kind notify.Kind, reason, what string) {
+	p.report(notify.Event{Kind: kind, Reason: reason, Text: "webhook " + name(p.url) + " " + what})
+}

@@ -1,0 +1,53 @@
+package orders
+
+import (
+	"maps"
+	"time"
+
+	"ldirectord/internal/lvs"
+)
+
+// Book has the orders of a director, once some were Given. One that ended here does not begin again, although its
+// sender still gives it.
+type Book struct {
+	Held All // in force; a change makes another map
+	Over All // ended here, while the sender still gives them
+}
+
+// Given replaces the orders. It returns those that begin, and those that are undone.
+func (b *Book) Given(all All) (begun, undone All) {
+	before, over := b.Held, b.Over
+	b.Held, b.Over = All{}, All{}
+	begun, undone = All{}, maps.Clone(before)
+	for at, o := range all {
+		if over[at] == o { // no order is empty
+			b.Over[at] = o
+			continue
+		}
+		b.Held[at] = o
+		if delete(undone, at); o != before[at] {
+			begun[at] = o
+		}
+	}
+	return begun, undone
+}
+
+// Expire ends the orders whose time is over, given when orders end. Next is when the next one ends; zero: none does.
+func (b *Book) Expire(ends map[lvs.Backend]time.Time, now time.Time) (over All, next time.Time) {
+	over = All{}
+	for at, end := range ends {
+		if !end.After(now) {
+			over[at] = b.Held[at]
+			b.End(at)
+		} else if next.IsZero() || end.Before(next) {
+			next = end
+		}
+	}
+	return over, next
+}
+
+// End ends an order.
+func (b *Book) End(at lvs.Backend) {
+	b.Over[at], b.Held = b.Held[at], maps.Clone(b.Held)
+	delete(b.Held, at)
+}

@@ -1,0 +1,81 @@
+package orders
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/runfile"
+)
+
+// Entry is an order for a real server or a virtual service.
+type Entry struct {
+	lvs.Backend
+	Lost bool `json:"lost,omitempty"` // the configuration does not have it
+	Order
+}
+
+// File is the path of the file with the orders. It survives the daemon, but not a boot. After the format each order is
+// in a comment. Then there is a line for each server that is taken out, virtual service and real server: it stays
+// drained where its comment is damaged.
+type File string
+
+// Read returns the orders; none when there is no file. Those that it can't read leave the servers drained.
+func (f File) Read() (All, error) {
+	text, err := runfile.Read(string(f))
+	if err != nil {
+		return nil, fmt.Errorf("reading the orders: %w", err)
+	}
+	if old := string(text); old != "" && !strings.HasPrefix(old, runfile.Format+"\n") {
+		return nil, fmt.Errorf("reading the orders: %s is in the form of a build before 1.0.0; "+
+			"remove it, and give these orders again: %s", f, strings.ReplaceAll(old, "\n", "; "))
+	}
+	all := All{}
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, "# {") {
+			var o Entry
+			if bad := json.Unmarshal([]byte(line[len("# "):]), &o); bad != nil {
+				err = fmt.Errorf("reading the orders: %s: %w", f, bad)
+				continue
+			}
+			if o.Boot != runfile.BootID() {
+				o.Ends = 0 // from now on the wall clock decides
+			}
+			all[o.Backend] = o.Order
+		}
+		virtual, real, ok := strings.Cut(line, " ")
+		at := lvs.At(virtual, real)
+		if _, told := all[at]; ok && !told && !strings.HasPrefix(line, "#") {
+			all[at] = Order{Kind: Drain}
+		}
+	}
+	return all, err
+}
+
+// Write replaces the orders in the file.
+func (f File) Write(all All) error {
+	lines := []string{runfile.Format + "\n"}
+	for at, o := range all {
+		text, _ := json.Marshal(Entry{Backend: at, Order: o}) // every order can be written
+		if lines = append(lines, "# "+string(text)+"\n"); o.TakesOut() {
+			lines = append(lines, at.Virtual+" "+at.Real+"\n")
+		}
+	}
+	slices.Sort(lines[1:]) // the comments come first
+	err := runfile.Write(string(f), []byte(strings.Join(lines, "")), 0o600)
+	return runfile.While("recording the orders", err)
+}
+
+// InForce returns the orders in force. A file of other users is ignored.
+func (f File) InForce() (All, error) {
+	all, err := f.Read()
+	if errors.Is(err, runfile.ErrForeign) {
+		return All{}, nil
+	}
+	return all.At(time.Now()), err
+}

@@ -1,0 +1,132 @@
+// Package orders has the operator's orders in addition to the file: their kinds, their ends, how commands request them,
+// and the file that keeps them.
+package orders
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+	"strconv"
+	"time"
+
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/runfile"
+)
+
+// Kind is the kind of an order for a real server or a virtual service.
+type Kind string
+
+const (
+	Drain Kind = "drain"  // no new connections; current ones continue at weight 0
+	Maint Kind = "maint"  // it is out, as by a file in maintenancedir
+	Weigh Kind = "weight" // it has another weight than in the file
+	Ready Kind = "ready"  // it has no order
+	// of a virtual service: keepserving and checkvip hold no server, until all are up
+	Obey Kind = "obey"
+
+	Withdraw Kind = "withdraw" // of an address, or of EveryAddress: it is not announced
+	Announce Kind = "announce" // of an address, or of EveryAddress: it has no such order
+)
+
+// Order is one order of the operator. Times are whole seconds in UTC, so that equal orders are the same one.
+type Order struct {
+	Kind   Kind      `json:"order"`
+	Weight int       `json:"weight,omitempty"` // of Weigh, 1 or more
+	Why    string    `json:"why,omitempty"`
+	By     string    `json:"by,omitempty"` // the user that gave it, where that is known
+	Since  time.Time `json:"since,omitzero"`
+	Until  time.Time `json:"until,omitzero"` // by the wall clock; zero: never
+
+	// For an order for a time: when it ends since the boot, see End. Its file may outlive that.
+	Ends time.Duration `json:"boot_end,omitempty"`
+	Boot string        `json:"boot,omitempty"`
+}
+
+// What describes the order without its user and reason: "weight 20".
+func (o Order) What() string {
+	if o.Kind == Weigh {
+		return string(o.Kind) + " " + strconv.Itoa(o.Weight)
+	}
+	return string(o.Kind)
+}
+
+// String is the whole order in words, in local time: "maint until 2026-11-21 18:00:00 by root: new disk".
+func (o Order) String() string {
+	text := o.What() + o.Expiry()
+	if o.By != "" {
+		text += " by " + o.By
+	}
+	if o.Why != "" {
+		text += ": " + o.Why
+	}
+	return text
+}
+
+// Expiry is the end in words, in local time: " until 2026-11-21 18:00:00"; "" without one.
+func (o Order) Expiry() string {
+	if end := o.End(); !end.IsZero() {
+		return " until " + end.Local().Format(time.DateTime)
+	}
+	return ""
+}
+
+// TakesOut reports whether a server with the order gets no new connections.
+func (o Order) TakesOut() bool { return o.Kind == Drain || o.Kind == Maint }
+
+// End is when the order ends by the wall clock as it is now. Until itself does not change when the clock is set.
+func (o Order) End() time.Time {
+	left := o.Ends - runfile.SinceBoot() // first: a pause between the two ends no order early
+	if by := time.Now().Add(left).Sub(o.Until); o.Ends > 0 && by.Abs() > clockSet {
+		return o.Until.Add(by.Round(time.Second))
+	}
+	return o.Until
+}
+
+// IsOver reports whether the order has ended.
+func (o Order) IsOver(now time.Time) bool { return !o.Until.IsZero() && !o.End().After(now) }
+
+// IsPlain reports whether the state shows the order, except who gave it: drained, or an obeying guard.
+func (o Order) IsPlain() bool {
+	return (o.Kind == Drain || o.Kind == Obey || o.Kind == Withdraw) && o.Why == "" && o.Until.IsZero()
+}
+
+// Remark returns the order's reason and end, after a prefix; "" for none.
+func (o Order) Remark(after string) string {
+	if o.Kind == "" || o.IsPlain() {
+		return ""
+	}
+	return after + o.String()
+}
+
+// All are the orders in force, including those for servers that the file does not have now. One for a virtual service
+// has no Real.
+type All map[lvs.Backend]Order
+
+// Sorted returns the servers with orders, by virtual service, then by name.
+func (all All) Sorted() []lvs.Backend {
+	return slices.SortedFunc(maps.Keys(all), lvs.Backend.Compare)
+}
+
+// At is a copy of the orders that have not ended.
+func (all All) At(now time.Time) All {
+	held := All{}
+	maps.Copy(held, all)
+	maps.DeleteFunc(held, func(_ lvs.Backend, o Order) bool { return o.IsOver(now) })
+	return held
+}
+
+// Withdrawal is the order that withdraws an address, alone or with all others; the zero Order for none.
+func (all All) Withdrawal(addr netip.Addr) Order {
+	for _, at := range []string{EveryAddress, addr.String()} {
+		if o := all[lvs.Backend{Virtual: at}]; o.Kind == Withdraw {
+			return o
+		}
+	}
+	return Order{}
+}
+
+// clockSet is more than the difference of two readings of the clocks, unless a clock was set.
+const clockSet = 2 * time.Second
+
+// EveryAddress is what an order to withdraw has in place of one address.
+const EveryAddress = "*"

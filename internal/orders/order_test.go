@@ -1,0 +1,50 @@
+package orders
+
+import (
+	"testing"
+	"time"
+
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/runfile"
+)
+
+func TestAnOrderInWords(t *testing.T) {
+	until := time.Date(2026, 11, 21, 18, 0, 0, 0, time.Local).UTC()
+	for want, o := range map[string]Order{
+		"drain":     {Kind: Drain},
+		"weight 20": {Kind: Weigh, Weight: 20},
+		"maint until 2026-11-21 18:00:00 by kim: new disk": {Kind: Maint, By: "kim", Why: "new disk", Until: until},
+		"drain: slow": {Kind: Drain, Why: "slow"},
+	} {
+		if got := o.String(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+func TestOrdersThatAnOperatorMeans(t *testing.T) {
+	all := All{lvs.At("tcp:10.1.0.1:80", "10.2.0.1:80"): {}, lvs.At("fwm:3", "10.2.0.1:80"): {}, lvs.At("fwm:3", "10.2.0.11:80"): {}, lvs.At("fwm:3", ""): {}}
+	for words, want := range map[[2]string]int{
+		{"", "10.2.0.1"}: 2, {"3", "10.2.0.1"}: 1, {"fwm:3", "10.2.0.11:80"}: 1, {"10.1.0.1:80", "10.2.0.1:80"}: 1, {"", "10.2.0.1:81"}: 0, {"3", ""}: 1, {"", "3"}: 1,
+		{"", "fwm:3"}: 1, {"3", "3"}: 0, {"", "10.1.0.1:80"}: 0,
+	} {
+		var got []lvs.Backend
+		for _, at := range all.Sorted() {
+			if at.IsMeant(words[0], words[1]) {
+				got = append(got, at)
+			}
+		}
+		if len(got) != want {
+			t.Errorf("%q: %v, want %d", words, got, want)
+		}
+	}
+}
+
+// Unless the clock is set, an order ends at the second that it names.
+func TestAnEndStaysWhereNobodySetsTheClock(t *testing.T) {
+	until := time.Now().Add(time.Hour)
+	o := Order{Kind: Drain, Until: until, Ends: runfile.SinceBoot() + time.Hour + time.Second}
+	if !o.End().Equal(until) || o.IsOver(time.Now()) {
+		t.Errorf("%v, not %v", o.End(), until)
+	}
+}

@@ -1,0 +1,95 @@
+package orders
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"ldirectord/internal/maintenance"
+	"ldirectord/internal/printable"
+	"ldirectord/internal/runfile"
+	"ldirectord/parser"
+)
+
+// Request is an order for real servers, or for the virtual services of a name. A request for Ready ends the order.
+type Request struct {
+	Virtual string // as the operator named it; "" for any
+	Real    string // "" with Obey, and to take that back
+	Force   bool   // also for the last server of a virtual service
+	Order
+}
+
+const maxWhy = 200 // bytes of a reason that are kept
+
+// kinds are the orders that take no number.
+var kinds = []Kind{Drain, Maint, Ready, Obey, Withdraw, Announce}
+
+// Parse reads the words of a request. The order is drain, maint, ready, obey, or weight and a number, of which 0 is
+// drain. A reason and an end may be given: until a time (18:00), or for how long from now (2h). In words, the reason is
+// replaced by its kept part, and until by the time with its zone, because the daemon may have another time zone.
+func Parse(words url.Values) (r Request, err error) {
+	what, until, last := words.Get("order"), words.Get("until"), words.Get("for")
+	why, more := printable.Cut(printable.Line(strings.TrimSpace(words.Get("why"))), maxWhy)
+	why += more
+	words.Set("why", why)
+	now := time.Now()
+	r.Virtual, r.Real, r.Force = words.Get("virtual"), words.Get("server"), words.Has("force")
+	r.Order = Order{Kind: Kind(what), Why: why, Since: second(now)}
+	number, weighs := strings.CutPrefix(what, string(Weigh)+" ")
+	switch {
+	case weighs:
+		n, err := strconv.ParseUint(number, 10, 31)
+		if err != nil {
+			return r, fmt.Errorf("%q is not a weight: 0 (drain) and 1 to %d are allowed", number,
+				1<<31-1)
+		}
+		if r.Kind, r.Weight = Weigh, int(n); n == 0 {
+			r.Kind = Drain
+		}
+	case !slices.Contains(kinds, r.Kind):
+		return r, fmt.Errorf("%q is not an order: drain, maint, ready and weight N are allowed", what)
+	case r.TakesBack() && (r.Why != "" || until != "" || last != ""):
+		return r, errors.New(
+			"the end of an order takes no why, until or for: they are for drain, maint, weight N, obey " +
+				"and withdraw")
+	}
+	if r.Until, err = endOf(until, last, now); last != "" {
+		r.Boot, r.Ends = runfile.BootID(), runfile.SinceBoot()+r.Until.Sub(now)
+	} else if until != "" {
+		words.Set("until", r.Until.Format(time.RFC3339))
+	}
+	return r, err
+}
+
+// TakesBack reports whether it ends an order.
+func (r Request) TakesBack() bool { return r.Kind == Ready || r.Kind == Announce }
+
+// endOf is when an order ends; zero for never.
+func endOf(until, last string, now time.Time) (time.Time, error) {
+	switch {
+	case until != "" && last != "":
+		return now, errors.New("give either until or for, not both")
+	case last != "":
+		d, unit, ok := parser.ParseSeconds(last)
+		if !ok || unit == "" || d < 1 || d > 3650*24*3600 {
+			return now, fmt.Errorf(
+				"%q is not a time that an order can last; give a number with a unit, such as 90s, "+
+					"30m, 2h or 1d, up to 3650d", last)
+		}
+		return second(now.Add(d.Duration())), nil
+	case until == "":
+		return time.Time{}, nil
+	}
+	end, err := maintenance.ParseUntil(until, now)
+	if err == nil && !end.After(now) {
+		err = fmt.Errorf("%s is over", until)
+	}
+	return second(end), err
+}
+
+// second is a time in the form of an order's.
+func second(t time.Time) time.Time { return time.Unix(t.Unix(), 0).UTC() }

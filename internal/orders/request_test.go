@@ -1,0 +1,156 @@
+package orders
+
+import (
+	"maps"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/runfile"
+)
+
+// The end of an order for a time is kept by the clock since the boot. After another boot, or without a record of the
+// boot, the wall clock decides.
+func TestAnOrderForATimeIsOfThisBoot(t *testing.T) {
+	file := File(filepath.Join(t.TempDir(), "drain"))
+	r, err := Parse(url.Values{"order": {"maint"}, "for": {"2h"}})
+	if left := r.Ends - runfile.SinceBoot(); err != nil || left < time.Hour || left > 2*time.Hour || r.Boot == "" {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	until, _ := Parse(url.Values{"order": {"maint"}, "until": {"23:59"}})
+	at := func(real string) lvs.Backend { return lvs.Backend{Virtual: "fwm:3", Real: real} }
+	former, earlier := r.Order, r.Order
+	former.Boot, earlier.Boot, earlier.Ends = "another", "", 0
+	all := All{at("a:1"): r.Order, at("b:1"): former, at("c:1"): earlier, at("d:1"): until.Order}
+	if err := file.Write(all); err != nil {
+		t.Fatal(err)
+	}
+	got, err := file.Read()
+	if err != nil || got[at("a:1")] != r.Order || got[at("c:1")] != earlier || got[at("d:1")] != until.Order {
+		t.Errorf("%v, %v; want %v", got, err, all)
+	}
+	if o := got[at("b:1")]; o.Ends != 0 || !o.End().Equal(r.Until) || until.Ends != 0 {
+		t.Errorf("of another boot: %+v", o)
+	}
+}
+
+// Orders that are written are read as they were. Each server has a line of its own. A file without the line of the
+// format is refused.
+func TestTheFileOfOrders(t *testing.T) {
+	dir := t.TempDir()
+	file := File(filepath.Join(dir, "drain"))
+	if all, err := file.Read(); len(all) != 0 || err != nil {
+		t.Errorf("no file: %v, %v", all, err)
+	}
+	now := second(time.Now())
+	web, mail := lvs.Backend{Virtual: "tcp:10.1.0.1:80", Real: "10.2.0.1:80"}, lvs.Backend{Virtual: "fwm:3", Real: "10.2.0.1:25"}
+	other := lvs.Backend{Virtual: "fwm:3", Real: "10.2.0.2:25"}
+	all := All{
+		web:   {Kind: Maint, Why: "new \"disk\"\u2028 # {", By: "kim", Since: now, Until: now.Add(time.Hour)},
+		mail:  {Kind: Weigh, Weight: 20, Since: now},
+		other: {Kind: Drain},
+
+		{Virtual: "fwm:3"}: {Kind: Obey, Since: now},
+	}
+	if err := file.Write(all); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := file.Read(); !maps.Equal(got, all) || err != nil {
+		t.Errorf("read again: %v, %v", got, err)
+	}
+	text, _ := os.ReadFile(string(file))
+	var plain []string
+	for line := range strings.Lines(string(text)) {
+		if !strings.HasPrefix(line, "#") {
+			plain = append(plain, strings.TrimSpace(line))
+		}
+	}
+	bad := File(filepath.Join(dir, "bad"))
+	if err := os.WriteFile(string(bad), []byte(runfile.Format+"\n # {1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := bad.Read(); len(all) != 0 || err == nil {
+		t.Errorf("an order that is none: %v, %v", all, err)
+	}
+	if got := strings.Join(plain, ", "); got != "fwm:3 10.2.0.2:25, tcp:10.1.0.1:80 10.2.0.1:80" {
+		t.Errorf("taken out: %s", got)
+	}
+	for text, want := range map[string]All{
+		"# ldirectord 2\nfwm:3 10.2.0.1:25\n":                       {mail: {Kind: Drain}},
+		"# ldirectord 2\n# a word\n\nnothing\nfwm:3":                {},
+		"# ldirectord 2\n# {\"virtual\":\"fwm\nfwm:3 10.2.0.1:25\n": {mail: {Kind: Drain}},
+	} {
+		if err := runfile.Write(string(file), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := file.Read(); !maps.Equal(got, want) || (err != nil) != strings.Contains(text, "{") {
+			t.Errorf("%q: %v, %v", text, got, err)
+		}
+	}
+	if err := runfile.Write(string(file), []byte("fwm:3 10.2.0.1:25\nfwm:3 10.2.0.2:25\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := file.Read(); len(all) != 0 || err == nil || !strings.HasSuffix(err.Error(), "again: fwm:3 10.2.0.1:25; fwm:3 10.2.0.2:25; ") {
+		t.Errorf("without a format: %v, %v", all, err)
+	}
+}
+
+func TestHowLongAnOrderLasts(t *testing.T) {
+	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.Local)
+	for _, c := range []struct {
+		until, last string
+		want        time.Duration // 0: forever; -1: refused
+	}{
+		{"", "", 0}, {"", "90s", 90 * time.Second}, {"", "30m", 30 * time.Minute}, {"", "2h", 2 * time.Hour}, {"", "1d", 24 * time.Hour},
+		{"", "1.5h", 90 * time.Minute}, {"", "1h30m", -1}, {"", "3650d", 3650 * 24 * time.Hour}, {"18:00", "", 6 * time.Hour}, {"12:00", "", 24 * time.Hour},
+		{"", "3651d", -1}, {"", "99999d", -1}, {"", "-1h", -1}, {"", "0s", -1}, {"", "1ms", -1}, {"", "2", -1}, {"", "d", -1}, {"", "-1d", -1},
+		{"24:00", "", -1}, {"2026-11-21 11:59", "", -1}, {"18:00", "1h", -1}, {"soon", "", -1},
+	} {
+		end, err := endOf(c.until, c.last, now)
+		switch {
+		case c.want < 0 && err == nil:
+			t.Errorf("%+v: it is taken: %v", c, end)
+		case c.want == 0 && (err != nil || !end.IsZero()), c.want > 0 && (err != nil || end.Sub(now) != c.want):
+			t.Errorf("%+v: %v, %v", c, end, err)
+		}
+	}
+}
+
+func TestTheReasonOfAnOrderIsOneShortLine(t *testing.T) {
+	for why, want := range map[string]string{
+		" new disk ":             "new disk",
+		"a\nb\x1b[31m":           "a b [31m",
+		strings.Repeat("x", 999): strings.Repeat("x", maxWhy) + "…",
+	} {
+		words := url.Values{"order": {"maint"}, "why": {why}}
+		if r, err := Parse(words); r.Why != want || err != nil {
+			t.Errorf("%q: %q, %v", why, r.Why, err)
+		}
+		if got := words.Get("why"); got != want { // a request line must not be too long
+			t.Errorf("%q is sent as %q", why, got)
+		}
+	}
+	if r, err := Parse(url.Values{"order": {"weight 0"}}); r.Kind != Drain || r.Weight != 0 || err != nil {
+		t.Errorf("weight 0: %+v, %v", r, err)
+	}
+	for _, what := range []string{"", "weight", "weight x", "weight -1", "weight 1 2", "weight 2147483648", "Drain", "off"} {
+		if _, err := Parse(url.Values{"order": {what}}); err == nil {
+			t.Errorf("%q is taken", what)
+		}
+	}
+}
+
+func TestAnOrderThatIsTakenBackHasNoReasonAndNoEnd(t *testing.T) {
+	for _, o := range [][3]string{{"", "", "2h"}, {"", "18:00", ""}, {"done", "", ""}} {
+		if _, err := Parse(url.Values{"order": {"ready"}, "why": {o[0]}, "until": {o[1]}, "for": {o[2]}}); err == nil {
+			t.Errorf("ready is taken with %q", o)
+		}
+	}
+	if _, err := Parse(url.Values{"order": {"ready"}}); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,40 @@
+package page
+
+import (
+	"fmt"
+	"html"
+	"strings"
+
+	"ldirectord/internal/printable"
+)
+
+// markup is text that is HTML.
+type markup string
+
+// fill puts values into a format of HTML, where all but markup is escaped. (html/template would keep all methods of the
+// program in the binary, which makes it 4 MB larger.)
+func fill(format string, values ...any) markup {
+	for i, value := range values {
+		if _, is := value.(markup); !is {
+			values[i] = html.EscapeString(printable.Line(fmt.Sprint(value)))
+		}
+	}
+	return markup(fmt.Sprintf(format, values...))
+}
+
+// when is fill if a condition is true, otherwise it is empty.
+func when(is bool, format string, values ...any) markup {
+	if !is {
+		return ""
+	}
+	return fill(format, values...)
+}
+
+// each applies a function to all elements of a list, and joins the results.
+func each[T any](list []T, show func(T) markup) markup {
+	var b strings.Builder
+	for _, one := range list {
+		b.WriteString(string(show(one)))
+	}
+	return markup(b.String())
+}

@@ -1,0 +1,161 @@
+package page
+
+import (
+	"cmp"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"ldirectord/internal/status"
+)
+
+// Rows of a table on one page; the others are a link away.
+const (
+	maxServers  = 200
+	maxServices = 2500
+	maxOpened   = 200 // in groups that open
+)
+
+// table is a list of rows, of which one page is shown.
+type table struct {
+	caption, none string
+	columns       []column
+	max           int // rows on one page
+	rows          []status.Row
+	joins         bool           // rows of one reason are one that opens
+	groups        [][]status.Row // the groups on this page
+	from, all     int            // how many groups are on the pages before, and on all
+}
+
+// is what the script shows of a row when it changes.
+func is(r *status.Row) string {
+	if r.Server == nil {
+		return r.At.OfAll() + " up"
+	}
+	return r.Server.State + ", weight " + status.Number(r.Weight)
+}
+
+// known is all that no other column has.
+func known(r *status.Row, now time.Time) string {
+	if r.Server != nil {
+		return strings.Join(status.ServerRemarks(r.Server, now), "; ")
+	}
+	what := r.At.Remarks()
+	if r.At.IsOff() {
+		what = append(what, "its servers are not checked")
+	}
+	return strings.Join(what, "; ")
+}
+
+// column is a column of a table.
+type column struct {
+	name, class string // n: numbers; opt: a narrow page leaves it out
+	sorts       bool   // the table may be sorted by it
+}
+
+// The tables' columns. All have what is known as the last one.
+var (
+	server  = column{"server", "", true}
+	service = column{"service", "of", true}
+	active  = column{"active", "n opt", true}
+
+	ofOne = []column{server, {"state", "is", true}, {"for", "n", true}, {"weight", "n opt", true}, active,
+		{"last check", "opt", false}}
+	ofAll      = slices.Insert(slices.Clone(ofOne), 1, service)
+	ofServices = []column{service, {"up", "n is", true}, active, {"scheduler", "opt", false}}
+)
+
+// text is the text of a row in a column, and the target of its link; "": no link.
+func (c column) text(r *status.Row, now time.Time) (text, to string) {
+	switch c.name {
+	case "server":
+		text, to = r.Server.Real, pageOfServer(r)
+	case "service":
+		text, to = r.At.Label(), pageOf(r.At.ID, "")
+	case "active":
+		text = status.Number(r.Active)
+	case "state":
+		text = r.Server.State
+	case "for":
+		text = status.For(r.Server, now)
+	case "weight":
+		text = status.Number(r.Weight)
+	case "last check":
+		text = status.LastCheck(r.Server, now)
+	case "up":
+		text = r.At.OfAll()
+	case "scheduler":
+		text = cmp.Or(r.At.Scheduler, "none")
+	}
+	return text, to
+}
+
+// compare compares rows by a column that sorts.
+func (c column) compare(a, b *status.Row) int {
+	switch c.name {
+	case "server":
+		return byName(a.Server.Real, b.Server.Real)
+	case "service":
+		return cmp.Compare(a.At.ID, b.At.ID)
+	case "active":
+		return cmp.Compare(a.Active, b.Active)
+	case "state":
+		return cmp.Compare(a.Server.State, b.Server.State)
+	case "for":
+		return b.Server.Since.Compare(a.Server.Since)
+	case "weight":
+		return cmp.Compare(a.Weight, b.Weight)
+	default: // up
+		return cmp.Compare(a.At.Up(), b.At.Up())
+	}
+}
+
+// add sorts a table, trouble first unless a column was requested, and leaves the rows that are on this page.
+func (v *view) add(t *table) {
+	status.WorstFirst(t.rows)
+	by, backwards := strings.CutPrefix(v.asked.Get("sort"), "-")
+	for _, c := range t.columns {
+		if c.name == by && c.sorts {
+			t.joins = false
+			slices.SortStableFunc(t.rows, func(a, b status.Row) int {
+				if backwards {
+					a, b = b, a
+				}
+				return c.compare(&a, &b)
+			})
+		}
+	}
+	if t.groups = status.Alike(t.rows); !t.joins {
+		t.groups = slices.Collect(slices.Chunk(t.rows, 1))
+	}
+	t.all = len(t.groups)
+	t.from = min(v.skip(), t.all)
+	t.groups = t.groups[t.from:min(t.from+t.max, t.all)]
+	v.tables = append(v.tables, t)
+}
+
+// byName compares names of servers: addresses as numbers, after other names.
+func byName(a, b string) int {
+	x, _ := netip.ParseAddrPort(a) // of a name it is the zero value, here and below
+	y, _ := netip.ParseAddrPort(b)
+	return cmp.Or(x.Compare(y), cmp.Compare(a, b))
+}
+
+// pageOfServer is the address of the page of a server; "" for one that has none.
+func pageOfServer(r *status.Row) string {
+	if r.Server.Since.IsZero() {
+		return ""
+	}
+	return pageOf(r.At.ID, r.Server.Real)
+}
+
+// pageOf is the address of the page of a virtual service, or of one of its servers.
+func pageOf(virtual, real string) string {
+	address := "?virtual=" + url.QueryEscape(virtual)
+	if real != "" {
+		address += "&real=" + url.QueryEscape(real)
+	}
+	return address
+}

@@ -1,0 +1,141 @@
+package page
+
+import (
+	"fmt"
+	"maps"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"ldirectord/internal/status"
+)
+
+// view is what a browser shows of a report.
+type view struct {
+	*status.Report
+	// The query: virtual, real, state, reason, q (words), sort (a column, - before it: from the end), skip (rows).
+	asked   url.Values
+	about   status.Row     // what is requested; empty for all
+	missing string         // requested, but unknown
+	why     *status.Why    // the history of the server
+	counts  map[string]int // how many servers are in which state
+	tables  []*table
+}
+
+func newView(r *status.Report, asked url.Values) *view {
+	v := &view{Report: r, asked: asked, counts: map[string]int{}}
+	virtual, real := asked.Get("virtual"), asked.Get("real")
+	for _, service := range r.Services() {
+		if service.At.ID == virtual {
+			v.about = service
+		}
+		for _, row := range service.At.Rows() {
+			v.counts[row.Server.State]++
+			if service.At.ID == virtual && row.Server.Real == real && pageOfServer(&row) != "" {
+				v.about = row
+			}
+		}
+	}
+	switch {
+	case virtual == "":
+		v.overview()
+	case v.about.At == nil:
+		v.missing = "There is no virtual service " + virtual + "."
+	case real == "":
+		v.add(&table{caption: "Servers", none: "No server matches.", columns: ofOne, max: maxServers,
+			rows: v.servers(v.about.At)})
+	case v.about.Server == nil:
+		v.missing = "There is no server " + real + " in " + virtual + "."
+	}
+	return v
+}
+
+// overview shows the servers that need attention, or that match the search, and the virtual services.
+func (v *view) overview() {
+	servers := &table{caption: "Not up, or with a remark", none: "Every server is up.", columns: ofAll,
+		max: maxServers, joins: true}
+	searches := v.asked.Get("state")+v.asked.Get("reason") != "" || strings.TrimSpace(v.asked.Get("q")) != ""
+	if searches {
+		servers.caption, servers.none, servers.joins = "Servers found", "No server matches.", false
+	}
+	ill := &table{caption: "Virtual services in trouble", columns: ofServices, max: maxServices, joins: true}
+	all := &table{caption: "Virtual services", none: "No virtual service matches.", columns: ofServices,
+		max: maxServices}
+	splits := !searches && v.asked.Get("sort") == "" && v.skip() == 0
+	for _, at := range v.Services() {
+		for _, r := range v.servers(at.At) {
+			if searches || r.Trouble > status.Fine {
+				servers.rows = append(servers.rows, r)
+			}
+		}
+		switch {
+		case !v.wants(&at):
+		case at.Trouble >= status.Doubt && splits:
+			ill.rows = append(ill.rows, at)
+		default:
+			all.rows = append(all.rows, at)
+		}
+	}
+	if len(ill.rows) > 0 {
+		v.add(ill)
+		all.caption, all.none = "Other virtual services", "There is no other virtual service."
+	}
+	v.add(servers)
+	v.add(all)
+}
+
+// servers are the servers of a virtual service that match the search.
+func (v *view) servers(at *status.Virtual) []status.Row {
+	return slices.DeleteFunc(at.Rows(), func(r status.Row) bool { return !v.wants(&r) })
+}
+
+// wants reports whether a row matches the search: it has the state and each of the words.
+func (v *view) wants(r *status.Row) bool {
+	if state := v.asked.Get("state"); state != "" && (r.Server == nil || state != r.Server.State) {
+		return false
+	}
+	if why := v.asked.Get("reason"); why != "" && why != r.Reason() {
+		return false
+	}
+	text := []string{r.At.Label()}
+	if s := r.Server; s != nil {
+		text = append(text, s.Real, s.Address, s.Host, s.State)
+		for _, c := range s.Conditions {
+			text = append(text, c.Text)
+		}
+	}
+	all := strings.ToLower(strings.Join(text, " "))
+	return !slices.ContainsFunc(strings.Fields(strings.ToLower(v.asked.Get("q"))),
+		func(w string) bool { return !strings.Contains(all, w) })
+}
+
+// title is the title of the browser's tab.
+func (v *view) title() string {
+	title := filepath.Base(v.Config) + ", ldirectord"
+	if down := v.counts["down"]; down > 0 {
+		title = fmt.Sprintf("%d down, %s", down, title)
+	}
+	switch {
+	case v.about.Server != nil:
+		return v.about.Server.Real + ", " + title
+	case v.about.At != nil:
+		return v.about.At.Label() + ", " + title
+	}
+	return title
+}
+
+// link is the address of this page with one thing changed.
+func (v *view) link(name string, value any) string {
+	all := maps.Clone(v.asked)
+	all.Del("skip")
+	all.Set(name, fmt.Sprint(value))
+	return "?" + all.Encode()
+}
+
+// skip is the number of rows on earlier pages.
+func (v *view) skip() int {
+	n, _ := strconv.Atoi(v.asked.Get("skip")) // 0 for what is not a number
+	return max(n, 0)
+}

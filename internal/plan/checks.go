@@ -1,0 +1,49 @@
+package plan
+
+import (
+	"ldirectord/checker"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/schedule"
+	"ldirectord/parser"
+)
+
+// Check is one check of a plan and where it is used.
+type Check struct {
+	Virtual, Real string
+	Name          string // http, or http 80 if the server has several checks
+	Spec          checker.Spec
+	Task          *schedule.Task // nil with checktype=off, and without an address
+	Waits         string         // why the server has no address; "" when it has one
+}
+
+// Checks lists every check of the plan in the order of the file.
+func (p *Plan) Checks() []Check { return p.ChecksOf("", "") }
+
+// ChecksOf lists the checks of the servers that an operator names, as for Snapshot.Backends.
+func (p *Plan) ChecksOf(virtual, real string) (list []Check) {
+	for _, s := range p.ServicesOf(virtual) {
+		for _, e := range s.Entries {
+			name, other := e.Names()
+			isMeant := real == "" || lvs.IsServer(name, real) || lvs.IsServer(other, real)
+			if !isMeant || e.Fallback && e.Unchecked {
+				continue
+			}
+			at := Check{Virtual: s.Config.ID, Real: name}
+			for l := &e.First; l != nil; l = l.Next {
+				x := Use{s, e, l}
+				at.Name, at.Spec, at.Task = x.Name(), x.Spec(), l.Task
+				list = append(list, at)
+			}
+		}
+		for _, w := range s.Config.Waiting {
+			at := Check{Virtual: s.Config.ID, Real: w.Name, Name: "-", Waits: NoAddress(w)}
+			if real == "" || lvs.IsServer(w.Name, real) {
+				list = append(list, at)
+			}
+		}
+	}
+	return list
+}
+
+// NoAddress is why a server has no address.
+func NoAddress(w parser.Waiting) string { return "no address: " + w.Host + ": " + w.Why }

@@ -1,0 +1,39 @@
+// Package plan makes a configuration ready to run: it computes the settings and entries of the table and builds the
+// checks, so that no mistake of the file can show up later. A plan in force does not change.
+package plan
+
+import (
+	"ldirectord/checker"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/schedule"
+	"ldirectord/parser"
+)
+
+// Plan is a configuration made ready to run.
+type Plan struct {
+	Config   *parser.Config
+	TLS      checker.TLSSums        // sums of the files that the checks read
+	Ways     []checker.Through      // the paths of the checks through virtual addresses
+	Services []*Service             // in the order of the file
+	Tasks    []*schedule.Task       // every check once, in the order of the file
+	jobs     map[job]*schedule.Task // the same by key, until the plan is in force
+}
+
+// Keys are the virtual services of the plan.
+func (p *Plan) Keys() []lvs.Key {
+	keys := make([]lvs.Key, len(p.Services))
+	for i, s := range p.Services {
+		keys[i] = s.Key()
+	}
+	return keys
+}
+
+// ServicesOf finds the virtual services with this id, address:port or mark; "" means all.
+func (p *Plan) ServicesOf(virtual string) (found []*Service) {
+	for _, s := range p.Services {
+		if lvs.IsNamed(s.Config.ID, virtual) {
+			found = append(found, s)
+		}
+	}
+	return found
+}

@@ -1,0 +1,204 @@
+package plan
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"reflect"
+	"strings"
+	"testing"
+
+	"ldirectord/checker"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/orders"
+	"ldirectord/parser"
+)
+
+// planned makes a plan of a configuration, with the checks that build makes. The diagnostics are those of the plan.
+func planned(t *testing.T, config string, build Build) (*Plan, parser.Diagnostics) {
+	t.Helper()
+	cfg, found := parser.Parse(t.Context(), "plan.cf", []byte(config), parser.Options{})
+	if found.HasErrors() {
+		t.Fatal(found)
+	}
+	return New(cfg, build)
+}
+
+func neverChecked(checker.Spec) (checker.Checker, error) {
+	return passes{}, nil
+}
+
+// passes is a check that passes.
+type passes struct{}
+
+func (passes) Check(context.Context) checker.Result { return checker.Result{} }
+
+// lines is a virtual service with one real server.
+func lines(head, real string, directives ...string) string {
+	return head + "\n\t" + real + "\n\t" + strings.Join(directives, "\n\t") + "\n"
+}
+
+func TestWhatAPlanPutsIntoTheTable(t *testing.T) {
+	for _, c := range []struct{ name, config, want string }{
+		{"gate takes the port of the virtual service", lines("virtual = 10.1.0.1:80", "real = 10.2.0.1:8080 gate 3", "checktype = connect"),
+			"-A -t 10.1.0.1:80 -s wrr\n-a -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 3\n"},
+		{"ipip takes the port of the virtual service", lines("virtual = 10.1.0.1:80", "real = 10.2.0.1:8080 ipip", "checktype = connect"),
+			"-A -t 10.1.0.1:80 -s wrr\n-a -t 10.1.0.1:80 -r 10.2.0.1:80 -i -w 1\n"},
+		{"masq keeps its port", lines("virtual = 10.1.0.1:80", "real = 10.2.0.1:8080 masq", "checktype = connect"),
+			"-A -t 10.1.0.1:80 -s wrr\n-a -t 10.1.0.1:80 -r 10.2.0.1:8080 -m -w 1\n"},
+		{"a mark keeps the port of each", lines("virtual = 7", "real = 10.2.0.1:8080 gate", "checktype = connect"),
+			"-A -f 7 -s wrr\n-a -f 7 -r 10.2.0.1:8080 -g -w 1\n"},
+		{"a mark of IPv6", lines("virtual6 = 7", "real6 = [fd00::1]:8080 gate", "checktype = connect"),
+			"-A -f 7 -6 -s wrr\n-a -f 7 -6 -r [fd00::1]:8080 -g -w 1\n"},
+		{"one packet, for UDP", lines("virtual = 10.1.0.1:53", "real = 10.2.0.1:53 gate", "protocol = udp", "checktype = ping", "ops = yes"),
+			"-A -u 10.1.0.1:53 -s wrr -o\n-a -u 10.1.0.1:53 -r 10.2.0.1:53 -g -w 1\n"},
+		{"flags of the scheduler", lines("virtual = 10.1.0.1:80", "real = 10.2.0.1:80 gate", "checktype = connect", "scheduler = sh", "schedflags = sh-port"),
+			"-A -t 10.1.0.1:80 -s sh -b sh-port\n-a -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 1\n"},
+		{"persistence", lines("virtual = 10.1.0.1:80", "real = 10.2.0.1:80 gate", "checktype = connect", "persistent = 600"),
+			"-A -t 10.1.0.1:80 -s wrr -p 600\n-a -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 1\n"},
+		{"persistence of networks", lines("virtual = 10.1.0.1:80", "real = 10.2.0.1:80 gate", "checktype = connect", "persistent = 600", "netmask = 255.254.252.128"),
+			"-A -t 10.1.0.1:80 -s wrr -p 600 -M 255.254.252.128\n-a -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 1\n"},
+		{"persistence of networks of IPv6", lines("virtual6 = [fd00::9]:80", "real6 = [fd00::1]:80 gate", "checktype = connect", "persistent = 600", "netmask = 64"),
+			"-A -t [fd00::9]:80 -s wrr -p 600 -M 64\n-a -t [fd00::9]:80 -r [fd00::1]:80 -g -w 1\n"},
+		{"checktype off is not there", lines("virtual = 10.1.0.1:80", "real = 10.2.0.1:80 gate", "checktype = off"),
+			"-A -t 10.1.0.1:80 -s wrr\n"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p, found := planned(t, c.config, neverChecked)
+			if len(found) > 0 {
+				t.Fatal(found)
+			}
+			if got := lvs.Format(p.Preview(nil, nil)); got != c.want {
+				t.Errorf("got\n%swant\n%s", got, c.want)
+			}
+			if key := p.Keys()[0]; p.Services[0].Config.ID != key.ID() {
+				t.Errorf("%v is named %s, want %s", key, key.ID(), p.Services[0].Config.ID)
+			}
+		})
+	}
+}
+
+// Orders apply to a preview too.
+func TestAPreviewFollowsOrders(t *testing.T) {
+	p, _ := planned(t, "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate 5\n\treal = 10.2.0.2:80 gate 5\n\treal = 10.2.0.3:80 gate 5\n\treal = 10.2.0.4:80 gate 5\n\tchecktype = connect\n", neverChecked)
+	given := orders.All{}
+	for real, o := range map[string]orders.Order{"10.2.0.1:80": {Kind: orders.Drain}, "10.2.0.2:80": {Kind: orders.Maint}, "10.2.0.3:80": {Kind: orders.Weigh, Weight: 7}} {
+		given[lvs.At("tcp:10.1.0.1:80", real)] = o
+	}
+	if got, want := lvs.Format(p.Preview(given, nil)), "-A -t 10.1.0.1:80 -s wrr\n-a -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 0\n-a -t 10.1.0.1:80 -r 10.2.0.3:80 -g -w 7\n-a -t 10.1.0.1:80 -r 10.2.0.4:80 -g -w 5\n"; got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+	if got := lvs.Format(p.Preview(nil, nil)); strings.Count(got, "-w 5\n") != 4 {
+		t.Errorf("a preview changes the plan: %s", got)
+	}
+}
+
+// In a preview with slowstart, a server that would come into a serving section has its first weight.
+func TestAPreviewOfOneThatWouldClimb(t *testing.T) {
+	key := lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")}
+	for _, row := range []struct {
+		slowstart string
+		in        int // how many of three servers the table has
+		want      string
+	}{
+		{"30", 2, "40 40 1"},
+		{"30", 1, "40 40 40"}, // the section is cold
+		{"30", 3, "40 40 40"},
+		{"0", 2, "40 40 40"},
+		{"30", 4, "40 40 40"}, // the third one climbs, which only the daemon knows
+	} {
+		p, _ := planned(t, "virtual = 10.1.0.1:80\n\treal = 10.2.0.1->10.2.0.3:80 gate 40\n\tchecktype = connect\n\tscheduler = wlc\n\tslowstart = "+
+			row.slowstart+"\n", neverChecked)
+		have := p.Preview(nil, nil)
+		service := have[key]
+		if row.in == 4 {
+			service.Dests[2].Weight = 12
+		} else {
+			service.Dests = service.Dests[:row.in]
+		}
+		have[key] = service
+		var weights []string
+		for _, dest := range p.Preview(nil, have)[key].Dests {
+			weights = append(weights, fmt.Sprint(dest.Weight))
+		}
+		if got := strings.Join(weights, " "); got != row.want {
+			t.Errorf("slowstart = %s, %d in the table: %s, want %s", row.slowstart, row.in, got, row.want)
+		}
+	}
+}
+
+// shown are the fields of a spec that are set.
+func shown(s checker.Spec) string {
+	var out []string
+	v := reflect.ValueOf(s)
+	for _, f := range reflect.VisibleFields(v.Type()) {
+		if field := v.FieldByIndex(f.Index); !f.Anonymous && !field.IsZero() {
+			out = append(out, fmt.Sprintf("%s=%v", f.Name, field))
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+// A check has only the settings that it uses, so that virtual services share it.
+func TestAPlanAsksOnlyForWhatACheckUses(t *testing.T) {
+	const all = "checktimeout = 3\n\tnegotiatetimeout = 4\n\tcheckcount = 2\n\trequest = \"/x\"\n\treceive = \"ok\"\n\tlogin = \"me\"\n\tpasswd = \"pw\"\n\tvirtualhost = \"www\""
+	for _, c := range []struct{ checks, want string }{
+		{"checktype = on", "Type=on Target=10.2.0.1:80"},
+		{"checktype = ping", "Type=ping Protocol=tcp Target=10.2.0.1:80 Timeout=3s Attempts=2"},
+		{"checktype = connect", "Type=connect Protocol=tcp Target=10.2.0.1:80 Timeout=3s Attempts=2"},
+		{"checktype = connect\n\tcheckport = 81", "Type=connect Protocol=tcp Target=10.2.0.1:81 Timeout=3s Attempts=2"},
+		{"checktype = external\n\tcheckcommand = /bin/true", "Type=external Protocol=tcp Target=10.2.0.1:80 Timeout=3s Command=/bin/true Args=[10.1.0.1 80 10.2.0.1 80]"},
+		{"checktype = negotiate\n\tservice = http", "Type=negotiate Service=http Protocol=tcp Target=10.2.0.1:80 NegotiateTimeout=4s Request=/x URL=http://10.2.0.1:80/x Receive=ok Host=www HTTPMethod=GET FollowRedirect=yes"},
+		{"checktype = negotiate\n\tservice = pop", "Type=negotiate Service=pop Protocol=tcp Target=10.2.0.1:80 NegotiateTimeout=4s Request=/x Receive=ok Host=www Login=me Passwd=pw"},
+		{"checktype = 3\n\tservice = pop", "Type=combined Service=pop Protocol=tcp Connects=3 Target=10.2.0.1:80 Timeout=3s NegotiateTimeout=4s Request=/x Receive=ok Host=www Login=me Passwd=pw"},
+	} {
+		p, found := planned(t, "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\t"+all+"\n\t"+c.checks+"\n", neverChecked)
+		if found.HasErrors() {
+			t.Fatal(found)
+		}
+		if got := shown(p.Checks()[0].Spec); got != c.want {
+			t.Errorf("%s:\ngot  %s\nwant %s", c.checks, got, c.want)
+		}
+	}
+	p, _ := planned(t, "virtual = 7\n\treal = 10.2.0.1:80 gate\n\tchecktype = external\n\tcheckcommand = /bin/true\n", neverChecked)
+	if got := p.Checks()[0].Spec.Args; got != [4]string{"7", "0", "10.2.0.1", "80"} {
+		t.Errorf("the arguments for a mark are %q", got)
+	}
+}
+
+// Servers with equal checks share one. A check that can't be made is an error at the directive, once for all its
+// servers. A doubtful one is a warning.
+func TestAPlanBuildsEqualChecksOnce(t *testing.T) {
+	const two = "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\treal = 10.2.0.2:80 gate\n\tchecktype = negotiate\n\tservice = http\n\treceive = \"ok\"\n\trequest = \"/\"\n" +
+		"virtual = 10.1.0.2:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = negotiate\n\tservice = http\n\treceive = \"ok\"\n\trequest = \"/\"\n"
+	built := 0
+	p, found := planned(t, two, func(s checker.Spec) (checker.Checker, error) { built++; return neverChecked(s) })
+	if len(found) > 0 || built != 2 || len(p.Tasks) != 2 || p.Checks()[0].Task != p.Checks()[2].Task {
+		t.Errorf("%d checkers, %d tasks, %v", built, len(p.Tasks), found)
+	}
+	p, found = planned(t, two, func(checker.Spec) (checker.Checker, error) {
+		return nil, &checker.SpecError{Directive: "receive", Err: fmt.Errorf("no pattern")}
+	})
+	if p != nil || len(found) != 2 || found[0].Pos.Line != 6 || found[1].Pos.Line != 12 {
+		t.Errorf("refused: %v", found)
+	}
+	nothing := "virtual = 10.1.0.1:53\n\treal = 10.2.0.1:53 gate\n\treal = 10.2.0.2:53 gate\n\tchecktype = negotiate\n\tservice = dns\n\treceive = \"ok\"\n"
+	p, found = planned(t, nothing, func(s checker.Spec) (checker.Checker, error) { return checker.New(s, &checker.Env{}) })
+	if p == nil || len(found) != 1 || found[0].Severity != parser.Warning || found[0].Kind != "suspicious" || found[0].Pos.Line != 5 {
+		t.Errorf("a check that asks nothing: %v", found)
+	}
+}
+
+// Checks that differ in one setting are two checks.
+func TestAPlanBuildsEachCheckThatDiffers(t *testing.T) {
+	const one = "virtual = 10.1.0.%d:80\n\treal = 10.2.0.1:80 gate%s\n\tchecktype = negotiate\n\tservice = http\n\treceive = \"ok\"\n%s"
+	for _, row := range []struct{ strings, line string }{
+		{`"/own", "ok"`, ""}, {"", `request = "/x"`}, {"", `receive = "x"`}, {"", `virtualhost = "x"`}, {"", "checkport = 81"},
+		{"", "checktimeout = 9"}, {"", "checkinterval = 9"}, {"", "checkvip = yes"}, {"", "service = https"}, {"", "checktype = connect"},
+	} {
+		p, found := planned(t, fmt.Sprintf(one+one, 1, "", "", 2, " 1 "+row.strings, "\t"+row.line+"\n"), neverChecked)
+		if p == nil || len(p.Tasks) != 2 {
+			t.Errorf("%v: %v", row, found)
+		}
+	}
+}

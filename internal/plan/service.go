@@ -1,0 +1,156 @@
+package plan
+
+import (
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"ldirectord/internal/health"
+	"ldirectord/internal/judge"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/schedule"
+	"ldirectord/parser"
+)
+
+// Service is a virtual service of a plan.
+type Service struct {
+	Config        *parser.Virtual
+	Settings      lvs.Settings
+	Section       judge.Section   // what decisions use of it
+	Entries       []*Entry        // the members of the section in their order, then its fallback servers
+	Earlier       []*Entry        // former addresses of its servers
+	FallbackCheck *parser.Virtual // the section as fallback servers are checked; nil: they are not
+}
+
+// Entry is a real server, or a fallback server, of a virtual service.
+type Entry struct {
+	judge.Member
+	Real  *parser.Real
+	First Line // with checktype=off it has no task
+}
+
+// Line is the check of an entry by one of the lines of checks of its section.
+type Line struct {
+	Task   *schedule.Task // nil with checktype=off
+	Next   *Line          // of the entry
+	Number uint8          // in the section: 0, or the line of alsocheck
+}
+
+// Key is the service in the table.
+func (s *Service) Key() lvs.Key { return s.Config.Key }
+
+// Name is the service in the log: address:port, or the mark.
+func (s *Service) Name() string {
+	_, name, _ := strings.Cut(s.Config.ID, ":")
+	return name
+}
+
+// Stays reports whether an entry left the file and stays, see parser.Virtual.Staying.
+func (s *Service) Stays(e *Entry) bool {
+	return !e.Fallback && e.MovedTo < 0 && int(e.At) >= len(s.Config.Reals)
+}
+
+// Reals are the entries that are no fallback servers.
+func (s *Service) Reals() []*Entry { return s.Entries[:len(s.Section.Members)] }
+
+// Name is the name of an entry in orders, status and metrics: as configured, address:port, or host:port with resolve.
+func (e *Entry) Name() string {
+	name, _ := e.Names()
+	return name
+}
+
+// Line is the check of an entry at a place among its checks.
+func (e *Entry) Line(k int) *Line {
+	l := &e.First
+	for range k {
+		l = l.Next
+	}
+	return l
+}
+
+// Names returns the names of an entry: as in the file, with the configured port, and the other name that orders may
+// use, its address or its host; "" for none.
+func (e *Entry) Names() (name, other string) {
+	addr, named := e.Real.Addr.String(), e.Real.Named
+	if named == nil {
+		return addr, ""
+	}
+	host := named.Host + ":" + strconv.Itoa(int(e.Real.Addr.Port()))
+	if e.Follows() {
+		return host, addr
+	}
+	return addr, host
+}
+
+// Follows reports whether the address of the entry may change while the daemon runs.
+func (e *Entry) Follows() bool { return e.MovedTo < 0 && e.Real.Named != nil && e.Real.Named.Followed }
+
+// Host is the host name in the file of a server that may move, or has moved; "" for others.
+func (e *Entry) Host() string {
+	if named := e.Real.Named; named != nil && named.Followed {
+		return named.Host
+	}
+	return ""
+}
+
+// With is the service with further members.
+func (s *Service) With(more ...*Entry) *Service {
+	with, n := *s, len(s.Section.Members)
+	with.Entries = slices.Clone(s.Entries[:n])
+	for _, e := range more {
+		one := *e
+		one.At = int32(len(with.Entries))
+		with.Entries = append(with.Entries, &one)
+	}
+	with.Section.Members = membersOf(with.Entries)
+	with.Section.Index()
+	with.Entries = append(with.Entries, s.Entries[n:]...)
+	return &with
+}
+
+func membersOf(entries []*Entry) []*judge.Member {
+	members := make([]*judge.Member, len(entries))
+	for i, e := range entries {
+		members[i] = &e.Member
+	}
+	return members
+}
+
+// has reports whether a member has an address of the table.
+func (s *Service) has(addr netip.AddrPort) bool { return len(s.Section.AllAt(addr)) > 0 }
+
+// Unknown is the state of the service while nothing is known of it, in room for all entries.
+func (s *Service) Unknown(room []judge.Server) (now judge.State) {
+	if s.Config.CheckVIP.IsValid() {
+		now.Brakes = make([]judge.Brake, len(s.Config.Checks()))
+	}
+	ways, n := now.Brakes != nil || s.Section.Announce, len(s.Section.Members)
+	now.Servers, now.FallbackServers = room[:n:n], room[n:len(s.Entries)]
+	for i, e := range s.Entries {
+		s.unknown(&room[i], e, ways && i < n)
+	}
+	return now
+}
+
+// unknown is the state of an entry, whose checks may have paths of their own.
+func (s *Service) unknown(one *judge.Server, e *Entry, ways bool) {
+	more := 0
+	for l := e.First.Next; l != nil; l = l.Next {
+		more++
+	}
+	one.Member, one.More = &e.Member, make([]judge.Check, more)
+	for k, l := 0, &e.First; l != nil; k, l = k+1, l.Next {
+		check := one.Check(k)
+		check.Line = l.Number
+		if n := int(l.Number); n > 0 && n <= len(s.Config.AlsoChecks) {
+			check.Part = s.Config.AlsoChecks[n-1].Weight
+		}
+		if s.Config.Check(int(l.Number)).CheckType == parser.Agent {
+			check.Aside, check.Health = true, health.Assume(health.Up)
+		}
+		if ways {
+			check.Way = new(judge.Way)
+		}
+	}
+}

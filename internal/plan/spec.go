@@ -1,0 +1,126 @@
+package plan
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"ldirectord/checker"
+	"ldirectord/internal/health"
+	"ldirectord/internal/judge"
+	"ldirectord/internal/lvs"
+	"ldirectord/parser"
+)
+
+// Spec is the request of a check. It contains only what the check uses, so virtual services with equal checks
+// share one.
+func (x Use) Spec() checker.Spec {
+	cfg, r := x.Check(), x.Entry.Real
+	s := checker.Spec{
+		Type:     cfg.CheckType,
+		Protocol: cfg.Protocol.String(),
+		Target:   netip.AddrPortFrom(r.Addr.Addr(), uint16(cfg.PortOf(r))),
+	}
+	if cfg.CheckVIP.IsValid() && r.Forward != lvs.Masq {
+		s.Through = checker.Through{Virtual: cfg.CheckVIP, Server: s.Target.Addr(), Forward: r.Forward}
+	}
+	// A director that lost its link to the servers must not reach them through a router, because gate can't.
+	onLink := cfg.Announce != "" && r.Forward == lvs.Route
+	if cfg.CheckType != parser.Negotiate {
+		s.Timeout = cfg.CheckTimeout.Duration()
+	}
+	switch cfg.CheckType {
+	case parser.On, parser.Off:
+		return checker.Spec{Type: s.Type, Target: s.Target}
+	case parser.Ping, parser.Connect:
+		s.OnLink, s.Attempts = onLink, cfg.CheckCount
+		return s
+	case parser.External, parser.ExternalPerl:
+		s.Command, s.Args = cfg.CheckCommand, externalArgs(cfg, r)
+		s.Weighs = cfg.ExternalWeight
+		return s
+	case parser.Agent:
+		s.OnLink, s.Request = onLink, cfg.Request
+		return s
+	case parser.Combined:
+		s.Connects = cfg.NumConnects
+	}
+	s.Service, s.OnLink = cfg.Service, onLink
+	s.NegotiateTimeout = cfg.NegotiateTimeout.Duration()
+	s.Request, s.Receive = cfg.Asks(r)
+	s.Host, s.SNI = cfg.VirtualHost, cfg.SNI
+	if s.TLS = cfg.TLS; !cfg.OverTLS() {
+		s.TLSExpiryWarn = 0
+	}
+	if strings.HasPrefix(cfg.Service, "http") {
+		s.URL, s.HTTP, s.DrainStatus = cfg.URL(r), cfg.HTTP, cfg.DrainStatus
+		s.HTTPHeaders = checker.ListOf(cfg.HTTPHeaders...)
+		return s
+	}
+	s.Account, s.StartTLS, s.NoClearText = cfg.Account, cfg.StartTLS, !cfg.ClearText
+	s.DNSType, s.DNSRcode, s.Steps = cfg.DNSType, cfg.DNSRcode, checker.ListOf(cfg.Steps...)
+	return s
+}
+
+// externalArgs are the four arguments of an external check: virtual address or mark, virtual port,
+// real address, real port; 0 for no port.
+func externalArgs(cfg *parser.Virtual, r *parser.Real) [4]string {
+	virtual, port := cfg.Name(), "0"
+	if cfg.Protocol != lvs.Mark {
+		virtual = lvs.FormatAddr(cfg.Addr.Addr())
+		port = strconv.Itoa(int(cfg.Addr.Port()))
+	}
+	return [4]string{virtual, port, lvs.FormatAddr(r.Addr.Addr()), strconv.Itoa(int(r.Addr.Port()))}
+}
+
+func settingsOf(cfg *parser.Virtual) (lvs.Settings, error) {
+	s := lvs.Settings{Scheduler: cfg.Scheduler, Netmask: lvs.EachClient(cfg.IPv6)}
+	if cfg.SchedFlags != "" {
+		flags, err := lvs.ParseSchedFlags(cfg.Scheduler, cfg.SchedFlags)
+		if err != nil {
+			return s, &checker.SpecError{Directive: "schedflags", Err: err}
+		}
+		s.Flags |= flags
+	}
+	if cfg.OnePacket && cfg.Protocol == lvs.UDP {
+		s.Flags |= lvs.OnePacket
+	}
+	if cfg.Persistent <= 0 {
+		return s, nil
+	}
+	s.Flags |= lvs.Persistent
+	s.Timeout = uint32(min(cfg.Persistent, lvs.MaxTimeout))
+	s.PEName = cfg.PEName
+	if cfg.Netmask != (parser.Netmask{}) {
+		s.Netmask = cfg.Netmask.Bits
+	}
+	return s, nil
+}
+
+// destOf is a server in the table.
+func destOf(cfg *parser.Virtual, r *parser.Real) lvs.Dest {
+	return lvs.Dest{Addr: cfg.EntryOf(r), Forward: r.Forward, Weight: uint32(r.Weight),
+		Upper: uint32(r.Upper), Lower: uint32(r.Lower)}
+}
+
+// sectionOf returns the part of a section that judge needs.
+func sectionOf(cfg *parser.Virtual, readd bool) judge.Section {
+	s := judge.Section{
+		Rule: health.Rule{Fall: cfg.FailureCount, Rise: cfg.RiseCount, Need: cfg.Window.Need,
+			Of: cfg.Window.Of},
+		Policy: cfg.Policy, Observe: cfg.Observe, Announce: cfg.Announce != "",
+		DrainTime: cfg.DrainTime.Duration(), Readd: readd, Remains: !cfg.CleanStop,
+		NoFallback: cfg.CheckType == parser.Off && !cfg.OwnFallback,
+	}
+	for _, m := range cfg.Marking {
+		s.Marks = append(s.Marks, lvs.MarkRule{Mark: cfg.Mark, Packets: m.Packets})
+	}
+	for i := range cfg.Waiting {
+		weight := uint32(cfg.Waiting[i].Weight)
+		if cfg.Waiting[i].Backup {
+			weight = 0 // not counted
+		}
+		s.Waiting = append(s.Waiting, weight)
+	}
+	return s
+}

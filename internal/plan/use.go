@@ -1,0 +1,98 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"iter"
+	"net/netip"
+	"time"
+	"unique"
+
+	"ldirectord/checker"
+	"ldirectord/internal/schedule"
+	"ldirectord/parser"
+)
+
+// Use is one check of an entry of a virtual service. Equal checks are made once for all their uses.
+type Use struct {
+	Service *Service
+	Entry   *Entry
+	Line    *Line
+}
+
+// Section is the configuration of the checks of the entry.
+func (x Use) Section() *parser.Virtual {
+	if x.Entry.Fallback && x.Service.FallbackCheck != nil {
+		return x.Service.FallbackCheck
+	}
+	return x.Service.Config
+}
+
+// Check is the configuration of the check.
+func (x Use) Check() *parser.Virtual { return x.Section().Check(int(x.Line.Number)) }
+
+// Name is the name of the check: https, or https 443 if the entry has several.
+func (x Use) Name() string {
+	spec := x.Spec()
+	name := spec.Kind()
+	if x.Entry.First.Next == nil {
+		return name
+	}
+	switch spec.Type {
+	case "combined":
+		name = spec.Service
+	case "on", "ping", "external", "external-perl":
+		return name
+	}
+	return fmt.Sprintf("%s %d", name, spec.Target.Port())
+}
+
+// job is one check and how often it is made. Equal jobs are made once.
+type job struct {
+	common unique.Handle[checker.Spec] // what servers have in common, kept once
+	target netip.AddrPort
+	url    string
+	every  time.Duration
+}
+
+// job returns the check. Sums are the checksums of the files that it reads.
+func (x Use) job(tls checker.TLSSums) (checker.Spec, job) {
+	spec := x.Spec()
+	spec.TLSFiles = tls.Of(spec)
+	common := spec
+	common.Target, common.URL, common.Through.Server = netip.AddrPort{}, "", netip.Addr{}
+	return spec, job{unique.Make(common), spec.Target, spec.URL, x.Service.Config.CheckInterval.Duration()}
+}
+
+// whom is what of a check tells whose silence its timeout is: whom it asks, by which protocol, and for how long.
+func whom(s checker.Spec) job {
+	return job{target: s.Target, url: s.Service, every: s.NegotiateTimeout}
+}
+
+// Succeed lets a plan, before it is in force, continue the checks that run already. It has the uses now. It returns its
+// new checks by those that they replace.
+func (p *Plan) Succeed(running iter.Seq[Use], sums checker.TLSSums, now iter.Seq[Use]) (
+	heirs map[*schedule.Task]*schedule.Task) {
+	adopted, replaced := make(map[*schedule.Task]*schedule.Task, len(p.Tasks)), map[job]*schedule.Task{}
+	heirs = map[*schedule.Task]*schedule.Task{}
+	for x := range running {
+		spec, j := x.job(sums)
+		if t := p.jobs[j]; t != nil {
+			adopted[t] = x.Line.Task
+		} else if spec.Type == parser.Negotiate {
+			replaced[whom(spec)] = x.Line.Task
+		}
+	}
+	for x := range now {
+		if t := adopted[x.Line.Task]; t != nil {
+			x.Line.Task = t
+		} else if t := replaced[whom(x.Spec())]; t != nil {
+			heirs[t] = x.Line.Task
+		}
+	}
+	for i, t := range p.Tasks {
+		p.Tasks[i] = cmp.Or(adopted[t], t)
+	}
+	p.jobs = nil
+	return heirs
+}

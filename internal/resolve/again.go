@@ -1,0 +1,53 @@
+package resolve
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"time"
+
+	"ldirectord/internal/runfile"
+)
+
+// LookUp looks names of a file up again, with the deadline that the names of a file have. If the answer still contains
+// a name's address, the name keeps it, because the order of addresses means nothing. A name whose look-up fails also
+// keeps it, and has Why. A followed name must not lead to a refused address.
+func (s Source) LookUp(ctx context.Context, list []Name, refused map[netip.Addr]bool) []Name {
+	before := Index(list)
+	s.Last = func(key Key) []netip.Addr { return before[key].addrs() }
+	t := NewTable(s)
+	t.Again, t.read, t.refused = true, true, refused
+	for _, n := range list {
+		t.Host(n.Host, n.IPv6)
+		if n.Followed {
+			t.Use(OfReal, n.IPv6, n.Host)
+		}
+	}
+	t.LookUp(ctx)
+	return t.List()
+}
+
+// Await looks names up with lookUp until at least one has another address, or has an answer and had none, or has none
+// and had one. It first waits for wait, then each time twice as long as before, within two limits. It returns those.
+func Await(ctx context.Context, lookUp func(context.Context) []Name, list []Name,
+	wait, shortest, longest time.Duration) []Name {
+	before := Index(list)
+	for ; ; wait = min(max(2*wait, shortest), longest) {
+		if !runfile.Pause(ctx, wait) {
+			return nil
+		}
+		found := slices.DeleteFunc(lookUp(ctx), func(n Name) bool {
+			was := before[n.Key]
+			if n.Why != "" || was.Why != "" {
+				return n.Why != "" && was.Why != "" // the name has no answer yet
+			}
+			return n.Addr == was.Addr
+		})
+		if ctx.Err() != nil {
+			return nil // the look-ups failed because they were cancelled
+		}
+		if len(found) > 0 {
+			return found
+		}
+	}
+}

@@ -1,0 +1,103 @@
+package resolve
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// This file decides which answers count.
+
+// Role is the use of a name.
+type Role uint8
+
+const (
+	OfReal    Role = 1 << iota // a line of one real server
+	OfRange                    // a range, whose addresses never change
+	OfVirtual                  // a virtual service, whose address never changes either
+)
+
+// Use notes the use of those texts that were noted as names.
+func (t *Table) Use(r Role, ipv6 bool, texts ...string) {
+	for _, text := range texts {
+		if key := (Key{text, ipv6}); t.hosts[key] != nil {
+			t.roles[key] |= r
+		}
+	}
+}
+
+// follows reports whether a name is looked up again.
+func (t *Table) follows(key Key) bool { return t.Again && t.roles[key] == OfReal }
+
+// earlier returns the former addresses of a name.
+func (t *Table) earlier(key Key) []netip.Addr {
+	if !t.follows(key) {
+		return nil
+	}
+	return slices.DeleteFunc(t.lastOf(key), func(a netip.Addr) bool { return a == t.hosts[key].Value })
+}
+
+// refusal is why a name may not have an address; "" when it may. A name that is looked up again may lead to this
+// machine only if it did so when it was read.
+func (t *Table) refusal(key Key, a netip.Addr) string {
+	what := NoHost(a)
+	if last := t.lastOf(key); what == "" && t.follows(key) {
+		switch {
+		case t.refused[a]:
+			what = "a virtual address of the file"
+		case slices.Contains(last, a), !t.read && (len(last) == 0 || t.near(last[0]) != ""):
+		default:
+			what = t.near(a)
+		}
+	}
+	if what != "" {
+		what = "the answer " + a.String() + " is refused because it is " + what
+	}
+	return what
+}
+
+// near describes how an address leads to this machine, or to no other network; "" for others.
+func (t *Table) near(a netip.Addr) string {
+	switch {
+	case a.IsLoopback():
+		return "a loopback address"
+	case a.IsLinkLocalUnicast():
+		return "a link-local address"
+	case t.Own != nil && t.Own(a):
+		return "an address of this machine"
+	}
+	return ""
+}
+
+// NoHost describes an address that no server can have; "" for others. The kernel's table refuses it.
+func NoHost(a netip.Addr) string {
+	switch {
+	case a.IsUnspecified():
+		return "not the address of a host"
+	case a.IsMulticast():
+		return "a multicast address"
+	case a == netip.MustParseAddr("255.255.255.255"):
+		return "the broadcast address"
+	case a.Is6() && a.IsLinkLocalUnicast():
+		return "a link-local address, and IPVS knows no scope"
+	}
+	return ""
+}
+
+// Refuse takes back the answers that lead a real server to one of these addresses, to an address of the configuration
+// itself, or to that of a virtual service: packets to it would come back.
+func (t *Table) Refuse(own map[netip.Addr]bool) {
+	if !t.Again {
+		return
+	}
+	t.refused = own
+	for key, r := range t.roles {
+		if r&OfVirtual != 0 {
+			t.refused[t.hosts[key].Value] = true
+		}
+	}
+	for key, l := range t.hosts {
+		if why := t.refusal(key, l.Value); l.Value.IsValid() && why != "" {
+			*l = t.failed(key, why)
+		}
+	}
+}

@@ -1,0 +1,61 @@
+package resolve
+
+import (
+	"encoding/json"
+	"net/netip"
+	"sync"
+
+	"ldirectord/internal/runfile"
+)
+
+// File keeps the last address of each host name of a configuration, and after it the earlier ones that may still be in
+// service. It survives the daemon, but not a boot.
+type File string
+
+const (
+	nameFormat = 2
+	maxNames   = 1 << 16 // that are kept
+)
+
+// keptNames is the content of the file.
+type keptNames struct {
+	Format int
+	Names  map[string][]netip.Addr // of both families
+}
+
+// read returns the names of a file; none if it can't be read.
+func (f File) read() map[string][]netip.Addr {
+	var kept keptNames
+	text, err := runfile.Read(string(f))
+	if err != nil || json.Unmarshal(text, &kept) != nil || kept.Format != nameFormat {
+		return nil
+	}
+	return kept.Names
+}
+
+// Write keeps these names and no others.
+func (f File) Write(list []Name) error {
+	kept, left := keptNames{nameFormat, map[string][]netip.Addr{}}, maxNames
+	for _, n := range list {
+		for _, a := range n.addrs() {
+			if a.IsValid() && left > 0 {
+				kept.Names[n.Host] = append(kept.Names[n.Host], a)
+				left--
+			}
+		}
+	}
+	if len(kept.Names) == 0 {
+		return runfile.Remove(string(f))
+	}
+	text, err := json.Marshal(kept)
+	if err != nil {
+		return err
+	}
+	return runfile.Write(string(f), append(text, '\n'), 0o644)
+}
+
+// Last returns the addresses in the file, of both families. It is read when the first one is requested.
+func (f File) Last() Last {
+	read := sync.OnceValue(f.read)
+	return func(key Key) []netip.Addr { return read()[key.Host] }
+}

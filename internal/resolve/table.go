@@ -1,0 +1,182 @@
+package resolve
+
+import (
+	"cmp"
+	"context"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// LookupDeadline is how long all look-ups of a file together may take.
+const LookupDeadline = 5 * time.Second
+
+// The number of look-ups at once. A look-up that waits long makes room for the next: names in the hosts file must not
+// wait for a dead name server.
+const (
+	lookupsAtOnce = 32
+	lookupRoom    = 100 * time.Millisecond
+)
+
+// Table has the names of a file, each distinct one once. They are noted as they are requested, and then all looked up.
+type Table struct {
+	Source
+	// names are looked up again: if an answer contains the last address, that one is used
+	Again   bool
+	read    bool                // the names were read before
+	refused map[netip.Addr]bool // where a name that is looked up again may not lead to
+	roles   map[Key]Role
+	hosts   map[Key]*HostLookup
+	ports   map[portName]*PortLookup
+}
+
+// NewTable returns an empty table.
+func NewTable(s Source) *Table {
+	return &Table{
+		Source: s,
+		roles:  map[Key]Role{},
+		hosts:  map[Key]*HostLookup{},
+		ports:  map[portName]*PortLookup{},
+	}
+}
+
+type portName struct {
+	name     string
+	protocol string // "" for any
+}
+
+// HostLookup is the address of a host as written, or the result of its look-up.
+type HostLookup struct {
+	Value   netip.Addr
+	Reason  string // no value
+	Failure string // why the look-up failed; Value may be the last one that is known then
+}
+
+// PortLookup is the number of a port as written, or the result of its look-up.
+type PortLookup struct {
+	Value  uint16
+	Reason string // no value
+}
+
+const unknown = "names are not looked up here"
+
+// Host is what is known of a host name, which is noted.
+func (t *Table) Host(name string, ipv6 bool) HostLookup {
+	key := Key{name, ipv6}
+	if t.hosts[key] == nil {
+		t.hosts[key] = &HostLookup{Reason: unknown}
+	}
+	return *t.hosts[key]
+}
+
+// Port is what is known of a service name, which is noted.
+func (t *Table) Port(name, protocol string) PortLookup {
+	key := portName{name, protocol}
+	if t.ports[key] == nil {
+		t.ports[key] = &PortLookup{Reason: unknown}
+	}
+	return *t.ports[key]
+}
+
+// Name is the result of the look-up of a host name; nil if the text was not noted as a name.
+func (t *Table) Name(text string, ipv6 bool) *Name {
+	key := Key{text, ipv6}
+	if l := t.hosts[key]; l != nil {
+		return &Name{key, l.Value, l.Failure, t.follows(key), t.earlier(key)}
+	}
+	return nil
+}
+
+// LookUp answers everything that was noted. It returns when all answers are in or the deadline is over, and reports
+// whether there was anything to look up.
+func (t *Table) LookUp(ctx context.Context) bool {
+	if t.Resolver == nil || len(t.hosts)+len(t.ports) == 0 {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, LookupDeadline)
+	defer cancel()
+	free := make(chan struct{}, lookupsAtOnce)
+	var running sync.WaitGroup
+	start := func(f func()) {
+		free <- struct{}{}
+		running.Go(func() {
+			makeRoom := time.AfterFunc(lookupRoom, func() { <-free })
+			f()
+			if makeRoom.Stop() {
+				<-free
+			}
+		})
+	}
+	for key, l := range t.hosts {
+		start(func() { *l = t.lookUpHost(ctx, key) })
+	}
+	for key, l := range t.ports {
+		start(func() {
+			p, err := t.Resolver.Port(ctx, key.name, key.protocol)
+			if *l = (PortLookup{Value: p}); err != nil {
+				*l = PortLookup{Reason: err.Error()}
+			}
+		})
+	}
+	running.Wait()
+	return true
+}
+
+func (t *Table) lookUpHost(ctx context.Context, key Key) HostLookup {
+	addrs, err := t.Resolver.Host(ctx, key.Host, key.IPv6)
+	if err != nil {
+		return t.failed(key, err.Error())
+	}
+	for i := range addrs {
+		addrs[i] = addrs[i].Unmap().WithZone("")
+	}
+	if a := t.lastOf(key); t.Again && len(a) > 0 && slices.Contains(addrs, a[0]) && t.refusal(key, a[0]) == "" {
+		return HostLookup{Value: a[0]}
+	}
+	why := "it has no IPv4 address"
+	if key.IPv6 {
+		why = "it has no IPv6 address"
+	}
+	for _, a := range addrs {
+		if a.Is6() != key.IPv6 {
+			continue
+		}
+		if why = t.refusal(key, a); why == "" {
+			return HostLookup{Value: a}
+		}
+	}
+	return t.failed(key, why)
+}
+
+// failed is a look-up that failed: the last address that is known counts, if there is one.
+func (t *Table) failed(key Key, why string) HostLookup {
+	l := HostLookup{Reason: why, Failure: why}
+	if a := t.lastOf(key); len(a) > 0 && t.refusal(key, a[0]) == "" {
+		l.Value, l.Reason = a[0], ""
+	}
+	return l
+}
+
+// lastOf are the addresses that a name had, the last one first.
+func (t *Table) lastOf(key Key) []netip.Addr {
+	if t.Last == nil {
+		return nil
+	}
+	isOther := func(a netip.Addr) bool { return !a.IsValid() || a.Is6() != key.IPv6 }
+	return slices.DeleteFunc(slices.Clone(t.Last(key)), isOther)
+}
+
+// List has the results of the look-ups of host names, sorted.
+func (t *Table) List() (list []Name) {
+	for key := range t.hosts {
+		list = append(list, *t.Name(key.Host, key.IPv6))
+	}
+	slices.SortFunc(list, func(a, b Name) int {
+		return cmp.Or(strings.Compare(a.Host, b.Host),
+			strings.Compare(strconv.FormatBool(a.IPv6), strconv.FormatBool(b.IPv6)))
+	})
+	return list
+}

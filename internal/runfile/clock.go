@@ -1,0 +1,33 @@
+package runfile
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Pause waits for a time, and reports whether ctx is still open. Loops call it between two looks at a process, a file
+// or a table.
+func Pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}
+
+// SinceBoot is the time since the boot: a clock that all processes share and that can't be set.
+func SinceBoot() time.Duration {
+	var t unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_BOOTTIME, &t) // 0 where it fails
+	return time.Duration(t.Nano())
+}
+
+// BootID identifies this boot; "" if it is not known.
+func BootID() string {
+	text, _ := ReadFile("/proc/sys/kernel/random/boot_id", 64)
+	return strings.TrimSpace(string(text))
+}

@@ -1,0 +1,75 @@
+package runfile
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// lockWait is how long another process may hold the lock on the run folder. It takes milliseconds.
+const lockWait = 5 * time.Second
+
+// OpenLock opens a lock file. Only its owner can: a user who can open it can hold the lock forever.
+func OpenLock(path string) (*os.File, error) {
+	f, err := OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	if err == nil {
+		err = trusted(f)
+	}
+	if err == nil {
+		err = giveToFolder(f)
+	}
+	if err != nil {
+		f.Close() // nil if it was not opened
+		return nil, fmt.Errorf("opening the lock: %w; --rundir names another folder", err)
+	}
+	return f, nil
+}
+
+// TryLock takes the lock on an open file, unless another process has it; closing the file releases it.
+func TryLock(f *os.File) error {
+	return unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_WRLCK})
+}
+
+// IsLocked reports whether a process has the lock on a file. It fails when the file is not there, or we may not open
+// it.
+func IsLocked(path string) (bool, error) {
+	f, err := OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	l := unix.Flock_t{Type: unix.F_WRLCK}
+	if err := unix.FcntlFlock(f.Fd(), unix.F_OFD_GETLK, &l); err != nil {
+		return false, err
+	}
+	return l.Type != unix.F_UNLCK, nil
+}
+
+// LockFolder keeps other processes from changing a run folder until the returned file is closed. It is for
+// milliseconds, to read what is there and write it again.
+func LockFolder(ctx context.Context, dir string) (*os.File, error) {
+	if err := CheckFolder(dir); err != nil {
+		return nil, err
+	}
+	f, err := OpenLock(filepath.Join(dir, "ldirectord.lock"))
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, lockWait)
+	defer cancel()
+	for {
+		err := TryLock(f)
+		if err == nil {
+			return f, nil
+		}
+		if !Pause(ctx, 5*time.Millisecond) {
+			f.Close()
+			return nil, fmt.Errorf("locking %s: %w", f.Name(), err)
+		}
+	}
+}

@@ -1,0 +1,120 @@
+package runfile
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// Format is the line with the format of a file of orders.
+const Format = "# ldirectord 2"
+
+// Write replaces a file of the run folder atomically: a reader sees the old one or the new one, and on a full disk the
+// old one stays. It follows no link.
+func Write(path string, text []byte, mode os.FileMode) error {
+	if err := CheckFolder(filepath.Dir(path)); err != nil {
+		return err
+	}
+	return Replace(path, text, mode)
+}
+
+// Replace is Write for a file in any folder.
+func Replace(path string, text []byte, mode os.FileMode) error {
+	fresh := fmt.Sprintf("%s.%d.new", path, os.Getpid())
+	// of a process that was killed and had our pid; if it can't be removed, the next line fails
+	_ = os.Remove(fresh)
+	f, err := os.OpenFile(fresh, os.O_RDWR|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	_, err = f.Write(text)
+	err = errors.Join(err, f.Chmod(mode), giveToFolder(f), f.Close())
+	if err == nil {
+		err = os.Rename(fresh, path)
+	}
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", path, errors.Join(err, os.Remove(fresh)))
+	}
+	return nil
+}
+
+// Remove removes a file, if it is there.
+func Remove(path string) error {
+	if err := os.Remove(path); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// CheckFolder refuses a run folder in which other users could replace our files.
+func CheckFolder(dir string) error {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return fmt.Errorf("the run folder: %w; --rundir names another", err)
+	}
+	const groupAndOthers = 0o022
+	owner := ownerOf(info)
+	ours := owner == 0 || int(owner) == os.Geteuid()
+	if info.Mode()&groupAndOthers == 0 || info.Mode()&os.ModeSticky != 0 && ours {
+		return nil
+	}
+	return fmt.Errorf(
+		"users other than its owner can write to the run folder %s (%v): chmod go-w it, or --rundir names "+
+			"another", dir, info.Mode())
+}
+
+// Owner is the owner of a file or a folder.
+func Owner(path string) (uint32, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0, err
+	}
+	return ownerOf(info), nil
+}
+
+func ownerOf(info os.FileInfo) uint32 { return info.Sys().(*syscall.Stat_t).Uid }
+
+// trusted refuses a file of the run folder that is another user's.
+func trusted(f *os.File) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	folders, err := Owner(filepath.Dir(f.Name()))
+	if err != nil {
+		return err
+	}
+	switch owner := ownerOf(info); {
+	case owner == 0, int(owner) == os.Geteuid(), owner == folders:
+		return nil
+	default:
+		return fmt.Errorf("%s belongs to the user %d: %w", f.Name(), owner, ErrForeign)
+	}
+}
+
+// giveToFolder gives a file of root to the owner of its folder: a daemon with a user of its own could not open it
+// otherwise.
+func giveToFolder(f *os.File) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	info, err := os.Stat(filepath.Dir(f.Name()))
+	if err != nil {
+		return err
+	}
+	owner := info.Sys().(*syscall.Stat_t)
+	if owner.Uid == 0 {
+		return nil
+	}
+	return f.Chown(int(owner.Uid), int(owner.Gid))
+}
+
+// While wraps an error with the action; nil stays nil.
+func While(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}

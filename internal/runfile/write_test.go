@@ -1,0 +1,51 @@
+package runfile
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// A file in the place of the temporary one is replaced. If it is a link, its target is unchanged.
+func TestNoLinkIsWrittenThrough(t *testing.T) {
+	dir := t.TempDir()
+	path, victim := filepath.Join(dir, "file"), filepath.Join(dir, "victim")
+	if err := os.WriteFile(victim, []byte("kept"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, link := range []string{path, fmt.Sprintf("%s.%d.new", path, os.Getpid())} {
+		if err := os.Symlink(victim, link); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := Write(path, []byte("text"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if text, _ := os.ReadFile(victim); string(text) != "kept" {
+		t.Errorf("the link's target is now %q", text)
+	}
+	info, err := os.Lstat(path)
+	if err != nil || info.Mode() != 0o640 {
+		t.Errorf("the file is %v, %v", info, err)
+	}
+	if text, _ := os.ReadFile(path); string(text) != "text" {
+		t.Errorf("the file holds %q", text)
+	}
+}
+
+// If a file can't be written, the old one stays, and no temporary file is left.
+func TestAFailedWriteLeavesTheOldFile(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "file")
+	if err := os.Mkdir(path, 0o700); err != nil { // a rename can't replace a folder
+		t.Fatal(err)
+	}
+	if err := Write(path, []byte("text"), 0o600); err == nil {
+		t.Error("a folder was replaced")
+	}
+	left, err := os.ReadDir(dir)
+	if err != nil || len(left) != 1 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+}

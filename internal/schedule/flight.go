@@ -1,0 +1,252 @@
+package schedule
+
+import (
+	"container/heap"
+	"context"
+	"io"
+	"net"
+	"syscall"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/checker/icmp"
+	"ldirectord/checker/wire"
+	"ldirectord/internal/raw"
+)
+
+// maxHeld and maxPieces limit how much of an answer the loop reads, in bytes and in reads. A longer one gets a
+// goroutine.
+const (
+	maxHeld   = 16 << 10
+	maxPieces = 4
+)
+
+// flight is a light check in progress.
+type flight struct {
+	checker.Opening
+	task  *Task
+	check checker.Light
+	began time.Time
+	slot  // its deadline, in the loop's ends
+
+	fd     int // -1 without a socket
+	looks  int
+	sent   bool
+	head   []byte // the bytes read so far
+	pieces int    // the number of reads
+	stages wire.Stages
+
+	echo  icmp.Echo
+	asked int // how many echo requests were sent
+}
+
+// unconnected is the result without a connection.
+func (f *flight) unconnected(err error) checker.Result {
+	return checker.Failed(wire.ConnectFault(err, f.Timeout))
+}
+
+// step continues a check as far as that is possible now. It reports whether the loop is done with it.
+func (l *loop) step(ctx context.Context, f *flight) bool {
+	if !f.sent {
+		begin := (*loop).send
+		if len(f.Request) == 0 {
+			begin = (*loop).connected
+		}
+		if done := begin(l, ctx, f); done || !f.sent {
+			return done
+		}
+	}
+	return l.receive(ctx, f)
+}
+
+// connected calls connect again, which returns the result (connect(2)).
+func (l *loop) connected(ctx context.Context, f *flight) bool {
+	err := raw.Connect(f.fd, f.To)
+	switch {
+	case raw.InProgress(err):
+		return false
+	case err == nil || err == syscall.EISCONN:
+		f.mark(wire.MarkConnect, l.now)
+		if f.sent = f.Line > 0; f.sent {
+			return false
+		}
+		l.finish(ctx, f, f.check.Resume(ctx, nil))
+	default:
+		l.finish(ctx, f, f.unconnected(err))
+	}
+	return true
+}
+
+// send sends the request as soon as there is a connection.
+func (l *loop) send(ctx context.Context, f *flight) (done bool) {
+	n, err := raw.Write(f.fd, f.Request)
+	switch {
+	case err == syscall.EAGAIN: // no connection yet
+		return false
+	case err == syscall.EPIPE || err == syscall.ECONNRESET:
+		l.finish(ctx, f, checker.Failed(wire.StageFault("sending the request", err)))
+		return true
+	case err != nil: // the result of the connection
+		l.finish(ctx, f, f.unconnected(err))
+		return true
+	}
+	f.mark(wire.MarkConnect, l.now)
+	if n < len(f.Request) {
+		l.handOver(ctx, f, f.Request[n:])
+		return true
+	}
+	f.mark(wire.MarkSent, l.now)
+	f.sent = true
+	return false
+}
+
+// mark notes the end of a stage, with the time of the loop's last look, which is shared by many checks.
+func (f *flight) mark(m wire.Mark, now time.Time) {
+	if f.stages.Set(m, now.Sub(f.began)); m == wire.MarkConnect {
+		f.Via.Connected(f.fd, f.To)
+	}
+}
+
+// receive reads available data, and finishes the check if that is enough.
+func (l *loop) receive(ctx context.Context, f *flight) (done bool) {
+	for {
+		n, err := raw.Read(f.fd, l.buf[:])
+		switch {
+		case err == syscall.EAGAIN:
+			return false
+		case err == syscall.EINTR:
+			continue
+		case n == 0:
+			err = io.EOF
+		case n > 0 && f.stages[wire.MarkFirstByte] == 0:
+			f.mark(wire.MarkFirstByte, l.now)
+		}
+		said := l.buf[:max(n, 0)]
+		if len(f.head) > 0 {
+			f.head = append(f.head, said...)
+			said = f.head
+		}
+		more, done := l.judge(ctx, f, said, err)
+		if done {
+			return true
+		}
+		f.head = append(f.head[:0], said...)
+		if f.pieces++; !more || f.pieces == maxPieces && f.Line == 0 || len(f.head) >= maxHeld {
+			l.handOver(ctx, f, nil)
+			return true
+		}
+	}
+}
+
+// judge finishes the check if the received data is enough. Otherwise it reports whether more data would help.
+func (l *loop) judge(ctx context.Context, f *flight, said []byte, err error) (more, done bool) {
+	part := wire.Received{Head: said, Err: err}
+	r := f.check.Resume(ctx, &wire.Conn{Conn: &part, Deadline: f.began.Add(f.Timeout)})
+	if part.Short || part.Waits {
+		return part.Short, false
+	}
+	l.finish(ctx, f, r)
+	return false, true
+}
+
+// handOver continues a check in a goroutine, which first sends the rest of the request.
+func (l *loop) handOver(ctx context.Context, f *flight, request []byte) {
+	if l.forget(f) {
+		syscall.EpollCtl(l.epoll, syscall.EPOLL_CTL_DEL, f.fd, nil)
+	}
+	s := wire.NewSocket(f.fd, f.To)
+	t, check, began, timeout, head := f.task, f.check, f.began, f.Timeout, f.head
+	way := ctx
+	if f.Via != nil {
+		way = wire.WithVia(ctx, *f.Via)
+	}
+	w := wire.WatchingOn(way, began, f.stages)
+	f.head = nil
+	l.release(f)
+	l.pool.running.Go(func() {
+		u := Update{Task: t, Result: goOn(w, check, s, request, head, timeout), Began: began}
+		u.Result.Watched(w)
+		l.pool.complete(ctx, u)
+	})
+}
+
+func goOn(ctx *wire.Watch, check checker.Light, s net.Conn, request, head []byte,
+	timeout time.Duration) checker.Result {
+	c, err := wire.Guard(ctx, &wire.Received{Conn: s, Head: head}, ctx.End(timeout))
+	if err == nil {
+		err = c.Send("the request", request)
+	}
+	if err != nil {
+		return checker.Failed(err)
+	}
+	return check.Resume(ctx, c)
+}
+
+// echoed is the result of a flight's echo request.
+type echoed struct {
+	flight *flight
+	took   time.Duration
+	err    error
+}
+
+// ping queues an echo request, to be sent together with others.
+func (p *pings) ping(f *flight) {
+	f.echo.To, f.echo.OnLink = f.Ping.Target, f.Ping.OnLink
+	f.asked++
+	p.echoes = append(p.echoes, &f.echo)
+	p.pinger = f.Ping.Pinger.(checker.Echoer)
+}
+
+// sendEchoes sends the echo requests. All checks share one pinger.
+func (p *pings) sendEchoes() {
+	if len(p.echoes) > 0 {
+		p.pinger.Send(p.echoes)
+		clear(p.echoes)
+		p.echoes, p.pinged = p.echoes[:0], true
+	}
+}
+
+// noteEcho may be called from any goroutine. If the loop wakes soon anyway, one reply does not wake it.
+func (l *loop) noteEcho(e echoed) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.echoed = append(l.echoed, e)
+	if l.asleep {
+		l.asleep = false
+		l.poll.SetReadDeadline(wire.LongAgo)
+	}
+}
+
+func (l *loop) takeEchoes(ctx context.Context) {
+	l.mu.Lock()
+	l.taken, l.echoed = l.echoed, l.taken[:0]
+	l.mu.Unlock()
+	l.pinged = false
+	for _, e := range l.taken {
+		l.finish(ctx, e.flight, e.flight.Ping.Result(e.took, e.err))
+	}
+	clear(l.taken)
+}
+
+// endOfPing handles a ping whose deadline has passed: it tries again, up to checkcount times.
+func (l *loop) endOfPing(ctx context.Context, f *flight, now moment) {
+	rest, err := l.pinger.Rest(&f.echo, f.Timeout)
+	if rest == 0 && l.pinger.Forget(&f.echo) {
+		if !wire.IsTimeout(err) || f.asked == f.Ping.Attempts {
+			l.finish(ctx, f, f.Ping.Result(0, err))
+			return
+		}
+		l.ping(f)
+		rest = f.Timeout
+	}
+	f.due = now + max(rest, lookEvery) // without rest its end was just reported
+	heap.Fix(&l.ends, f.index)
+}
+
+// pings is the loop's state of pings.
+type pings struct {
+	pinger checker.Echoer
+	echoes []*icmp.Echo // to be sent
+	taken  []echoed
+	pinged bool // results since the last wait
+}

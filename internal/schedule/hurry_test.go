@@ -1,0 +1,341 @@
+package schedule
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/internal/health"
+)
+
+// starts records when each check begins, as the time since an instant.
+type starts struct {
+	mu    sync.Mutex
+	begin time.Time
+	at    []time.Duration
+}
+
+func (s *starts) check(took time.Duration, ok bool) checker.Checker {
+	return checkFunc(func(ctx context.Context) checker.Result {
+		s.mu.Lock()
+		s.at = append(s.at, time.Since(s.begin))
+		s.mu.Unlock()
+		if took == 0 {
+			// no timer: under the race detector Go's code for many timers fails, once in many runs
+			return checker.Result{OK: ok}
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(took):
+		}
+		return checker.Result{OK: ok}
+	})
+}
+
+// settled is a running pool in a bubble, with one task whose schedule is known: from its beginning on it is due every
+// 10 s.
+func settled(t *testing.T, took time.Duration) (*Pool, *Task, *starts) {
+	s := &starts{begin: time.Now()}
+	p := run(t)
+	tk := task(10*time.Second, s.check(took, false))
+	p.Set([]*Task{tk}, nil)
+	time.Sleep(16500 * time.Millisecond) // the first phase is 6.5 s
+	synctest.Wait()
+	s.again(nil)
+	return p, tk, s
+}
+
+// again forgets all earlier starts and counts from now.
+func (s *starts) again(at []time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.begin, s.at = time.Now(), at
+}
+
+func TestAHurriedTaskIsCheckedBesideItsSchedule(t *testing.T) {
+	for name, c := range map[string]struct {
+		took, every time.Duration
+		want        string
+	}{
+		"each three seconds":             {0, 3 * time.Second, "[3s 6s 9s 10s 13s 16s 19s 20s]"},
+		"from the end of the one before": {2 * time.Second, 3 * time.Second, "[5s 10s 15s 20s]"},
+		"as its interval":                {0, 10 * time.Second, "[10s 20s]"},
+		"slower than its interval":       {0, 30 * time.Second, "[10s 20s]"},
+		"one that ends after it was due": {8 * time.Second, time.Second, "[9s 18s]"},
+		"and whose next one is too late": {7 * time.Second, 2500 * time.Millisecond, "[9.5s 19s]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p, tk, s := settled(t, c.took)
+				p.Hurry(tk, c.every)
+				time.Sleep(21 * time.Second)
+				synctest.Wait()
+				if got := fmt.Sprint(s.at); got != c.want {
+					t.Errorf("checks at %v, want %v", got, c.want)
+				}
+			})
+		})
+	}
+}
+
+func TestTheEndOfAHurryBringsTheScheduleBack(t *testing.T) {
+	for name, c := range map[string]struct {
+		took, end time.Duration
+		want      string
+	}{
+		"between two checks":    {0, 7 * time.Second, "[3s 6s 10s 20s]"},
+		"while an extra runs":   {time.Second, 4500 * time.Millisecond, "[4s 10s 20s]"},
+		"while a planned runs":  {time.Second, 10500 * time.Millisecond, "[4s 8s 10s 20s]"},
+		"before the first one":  {0, 0, "[10s 20s]"},
+		"and it is not granted": {0, 3*time.Second - Tick/2, "[10s 20s]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p, tk, s := settled(t, c.took)
+				p.Hurry(tk, 3*time.Second)
+				time.Sleep(c.end)
+				synctest.Wait()
+				p.Hurry(tk, 0)
+				time.Sleep(21*time.Second - c.end)
+				synctest.Wait()
+				if got := fmt.Sprint(s.at); got != c.want {
+					t.Errorf("checks at %v, want %v", got, c.want)
+				}
+				if tk.hurried != 0 || tk.due != tk.planned {
+					t.Error("it is still hurried")
+				}
+			})
+		})
+	}
+}
+
+func TestAnotherHurryCountsFromNow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, tk, s := settled(t, 0)
+		p.Hurry(tk, 8*time.Second)
+		time.Sleep(time.Second)
+		p.Hurry(tk, 4*time.Second)
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if got := fmt.Sprint(s.at); got != "[5s 9s 10s]" {
+			t.Errorf("checks at %v", got)
+		}
+	})
+}
+
+// While a server comes back, each success counts, and is reported at once.
+func TestResultsOfAHurriedTaskAreToldAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := run(t)
+		tk := task(10*time.Second, checkFunc(func(context.Context) checker.Result { return checker.Result{OK: true} }))
+		p.Set([]*Task{tk}, nil)
+		<-p.Results()
+		p.Take()
+		p.Hurry(tk, 100*time.Millisecond)
+		begin := time.Now()
+		for range 5 {
+			<-p.Results()
+			p.Take()
+		}
+		if took := time.Since(begin); took > 550*time.Millisecond {
+			t.Errorf("five results took %v, want 500 ms", took)
+		}
+	})
+}
+
+// A rack fails: ten thousand servers fail from one moment on, and all their tasks are hurried.
+func TestExtraChecksHaveABudget(t *testing.T) {
+	for _, every := range []time.Duration{time.Second, 10 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			const servers = 10_000
+			s := &starts{begin: time.Now()}
+			p := run(t)
+			var tasks []*Task
+			for range servers {
+				tasks = append(tasks, task(every, s.check(0, false)))
+			}
+			p.Set(tasks, nil)
+			time.Sleep(3 * every)
+			synctest.Wait()
+			for _, tk := range tasks {
+				p.Hurry(tk, every/2)
+			}
+			s.again(make([]time.Duration, 0, 3*servers))
+			time.Sleep(2 * every)
+			synctest.Wait()
+			budget := int(2*every/time.Second) * 500
+			if extra := len(s.at) - 2*servers; extra < budget*7/10 || extra > budget+servers/100 {
+				t.Errorf("interval %v: %d extra checks in two intervals, want up to %d", every, extra,
+					budget)
+			}
+			planned := servers * int(Tick) / int(gridOf(every, servers))
+			for i, at := range s.at {
+				if j, _ := slices.BinarySearch(s.at,
+					at+Tick); j-i > 2*planned+2*int(Tick/extraEvery)+3 {
+					t.Fatalf("interval %v: %d checks at once, %d are planned", every, j-i, planned)
+				}
+			}
+		})
+	}
+}
+
+func TestAnExtraCheckWaitsForItsTurnOrForItsInterval(t *testing.T) {
+	const now = 1000 * time.Second
+	for name, c := range map[string]struct {
+		free, planned time.Duration // relative to now
+		granted       bool
+		runs          bool
+		due, next     time.Duration
+	}{
+		"nobody waits": {-time.Second, 5 * time.Second, false, true, 0, extraEvery},
+		"others come first": {time.Second, 5 * time.Second, false, false, time.Second,
+			time.Second + extraEvery},
+		"it is its turn": {time.Second, 5 * time.Second, true, true, 0, time.Second},
+		"it is due before its turn": {5 * time.Second, 5 * time.Second, false, false, 5 * time.Second,
+			5 * time.Second},
+		"it has become due meantime": {time.Second, 0, false, true, 0, time.Second},
+	} {
+		p := NewPool()
+		p.free = now + c.free
+		tk := &Task{slot: slot{due: now}, hurried: 1, planned: now + c.planned, granted: c.granted}
+		if runs := p.grants(tk, now); runs != c.runs || tk.due-now != c.due || p.free-now != c.next {
+			t.Errorf("%s: runs %v, due %v, the next is free at %v", name, runs, tk.due-now,
+				p.free-now)
+		}
+	}
+}
+
+// judging decides about results as the director does: a task is hurried while its last result contradicts its state.
+func judging(ctx context.Context, p *Pool, tasks []*Task, every time.Duration,
+	r health.Rule) (changed map[*Task]time.Time) {
+	health, hurried := make(map[*Task]health.Health, len(tasks)), map[*Task]bool{}
+	changed = make(map[*Task]time.Time, len(tasks))
+	go func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-p.Results():
+			}
+			for _, u := range p.Take() {
+				h, turned := health[u.Task].Next(u.Result.OK, r)
+				health[u.Task] = h
+				if turned {
+					changed[u.Task] = time.Now()
+				}
+				if doubted := h.Doubted(u.Result.OK); doubted != hurried[u.Task] {
+					hurried[u.Task] = doubted
+					p.Hurry(u.Task, map[bool]time.Duration{true: every}[doubted])
+				}
+			}
+		}
+	}()
+	return changed
+}
+
+// A state changes within interval + (count - 1) x fastinterval + the time of the checks, at whatever moment a server
+// fails or comes back.
+func TestAVerdictComesInTime(t *testing.T) {
+	const count, ms = 3, time.Millisecond
+	for _, c := range []struct{ every, fast, took time.Duration }{
+		{10 * time.Second, 500 * ms, 0}, {10 * time.Second, 500 * ms, 2 * time.Second}, {time.Second, 100 * ms,
+			100 * ms},
+		{100 * ms, 50 * ms, 0}, {10 * time.Second, 4 * time.Second, 9 * time.Second},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			p := run(t)
+			var up atomic.Bool
+			up.Store(true)
+			tk := task(c.every, checkFunc(func(ctx context.Context) checker.Result {
+				if up.Load() {
+					return checker.Result{OK: true}
+				}
+				select {
+				case <-ctx.Done():
+				case <-time.After(c.took):
+				}
+				return checker.Result{}
+			}))
+			p.Set([]*Task{tk}, nil)
+			changed := judging(t.Context(), p, []*Task{tk}, c.fast, health.Rule{Fall: count, Rise: count})
+			time.Sleep(3 * c.every)
+			for range 20 {
+				for _, now := range []bool{false, true} {
+					begin := time.Now()
+					up.Store(now)
+					time.Sleep(5*c.every + 5*c.took)
+					synctest.Wait()
+					limit := c.every + (count-1)*c.fast + 2*count*Tick
+					if !now {
+						limit += count * c.took
+					}
+					if late := changed[tk].Sub(begin) - limit; late > 0 ||
+						!changed[tk].After(begin) {
+						t.Errorf("%+v: up %v after %v, want %v at most", c, now,
+							changed[tk].Sub(begin), limit)
+					}
+					time.Sleep(c.every * 7 / 100) // to another moment of the interval
+				}
+			}
+		})
+	}
+}
+
+// Ten thousand servers with an interval of 10 s fail at once. 500 checks a second are added to the 1,000 of the
+// schedule, no server is found down later than without them, and they end when all are known to be down.
+func TestADeadRackIsNoStorm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const servers, every = 10_000, 10 * time.Second
+		p := run(t)
+		s := &starts{begin: time.Now()}
+		var dead atomic.Bool
+		var tasks []*Task
+		for range servers {
+			tasks = append(tasks, task(every, checkFunc(func(context.Context) checker.Result {
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				s.at = append(s.at, time.Since(s.begin))
+				return checker.Result{OK: !dead.Load()}
+			})))
+		}
+		p.Set(tasks, nil)
+		changed := judging(t.Context(), p, tasks, 500*time.Millisecond, health.Rule{Fall: 3, Rise: 3})
+		time.Sleep(3 * every)
+		synctest.Wait()
+		s.again(make([]time.Duration, 0, 10*servers))
+		begin := time.Now()
+		dead.Store(true)
+		time.Sleep(4 * every)
+		synctest.Wait()
+		last, soon := time.Duration(0), 0
+		for _, tk := range tasks {
+			took := changed[tk].Sub(begin)
+			if last = max(last, took); took > 0 && took <= every+1100*time.Millisecond {
+				soon++
+			}
+		}
+		if last > 3*every+2*Tick || soon < 1000 {
+			t.Errorf("the last of %d is down after %v, %d within an interval and two fast ones",
+				len(changed), last, soon)
+		}
+		perSecond := map[int]int{}
+		for _, at := range s.at {
+			perSecond[int(at/time.Second)]++
+		}
+		for second, checks := range perSecond {
+			limit := 1000 + 500
+			if second >= 31 {
+				limit = 1000
+			}
+			if checks > limit+20 {
+				t.Errorf("%d checks in second %d, want %d at most", checks, second, limit)
+			}
+		}
+	})
+}

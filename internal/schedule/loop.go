@@ -1,0 +1,363 @@
+package schedule
+
+import (
+	"container/heap"
+	"context"
+	"os"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ldirectord/checker"
+	"ldirectord/checker/icmp"
+	"ldirectord/checker/wire"
+	"ldirectord/internal/raw"
+)
+
+const (
+	maxEvents = 128
+	maxIdle   = 256 // flights to be used again
+	// A near server answers within lookEvery. The loop looks at its socket maxLooks times, which costs one wake-up
+	// for all checks that began together. Only then it asks the kernel for an event of this socket.
+	lookEvery = time.Millisecond
+	maxLooks  = 4
+	// confirmTimeout limits the confirmation of all checks that were answered at the same time.
+	confirmTimeout = 2 * time.Second
+)
+
+// loop runs light checks in one goroutine, over one epoll descriptor. That descriptor lies in Go's poller: a goroutine
+// that blocks in epoll_wait(2) itself would keep a thread, and wake another one each time. It wakes by a timer of the
+// kernel: Go's poller counts in milliseconds, and would wake twice for one of its own timers.
+type loop struct {
+	pool    *Pool
+	epoll   int      // its descriptor
+	poll    *os.File // the same, in Go's poller
+	raw     syscall.RawConn
+	timer   int             // its descriptor
+	fresh   []*flight       // looked at next time
+	watched []*flight       // by descriptor
+	ends    byTime[*flight] // by deadline
+	idle    []*flight       // to be used again
+	passed  []Update        // to be confirmed
+	delayed int             // how often that was postponed
+	soon    bool            // the timer is set for the next look
+	now     time.Time       // the time of the last look
+	events  [maxEvents]syscall.EpollEvent
+	buf     [maxHeld]byte
+	pings
+
+	mu     sync.Mutex // guards what follows
+	woken  bool
+	echoed []echoed
+	asleep bool // set for longer than the next look
+}
+
+func newLoop(p *Pool) (*loop, error) {
+	fd, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, err
+	}
+	err = syscall.SetNonblock(fd, true)
+	l := &loop{pool: p, epoll: fd, poll: os.NewFile(uintptr(fd), "epoll"), timer: -1}
+	if err == nil {
+		l.timer, err = unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
+	}
+	if err == nil {
+		l.raw, err = l.poll.SyscallConn()
+	}
+	if err == nil {
+		err = l.watch(l.timer, nil)
+	}
+	if err != nil {
+		l.close()
+		return nil, err
+	}
+	return l, nil
+}
+
+func (l *loop) close() {
+	for _, f := range l.ends {
+		if f.Ping != nil {
+			l.pinger.Forget(&f.echo)
+			continue
+		}
+		syscall.Close(f.fd)
+	}
+	syscall.Close(l.timer)
+	l.poll.Close()
+}
+
+// wake ends run soon. It may be called from any goroutine.
+func (l *loop) wake() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.woken = true
+	l.poll.SetReadDeadline(wire.LongAgo)
+}
+
+// run starts checks, and continues all checks in progress, until a time or until it is woken. If that time has passed
+// it continues them once, so that checks also end on a machine that starts them too slowly.
+func (l *loop) run(ctx context.Context, tasks []*Task, until moment) {
+	for _, t := range tasks {
+		l.begin(ctx, t)
+	}
+	for woken := false; ; {
+		l.sendEchoes()
+		l.look(ctx)
+		l.confirm(ctx)
+		l.setTimer(until)
+		var n int
+		n, woken = l.wait()
+		l.now = time.Now()
+		l.takeEchoes(ctx)
+		for _, e := range l.events[:n] {
+			if f := l.watched[e.Fd]; f != nil {
+				l.step(ctx, f)
+			} else {
+				l.pool.Watches.receive(l, e.Fd)
+			}
+		}
+		l.expire(ctx)
+		if woken || l.pool.now() >= until {
+			return
+		}
+	}
+}
+
+// setTimer sets when the loop wakes: at the time given, for the next look, or at the next deadline.
+func (l *loop) setTimer(until moment) {
+	if len(l.ends) > 0 {
+		until = min(until, l.ends[0].due)
+	}
+	now := l.pool.now()
+	if l.soon = len(l.fresh) > 0 || l.pinged; l.soon {
+		until = now + lookEvery
+	}
+	in := unix.NsecToTimespec(int64(max(until-now, 1)))
+	unix.TimerfdSettime(l.timer, 0, &unix.ItimerSpec{Value: in}, nil)
+}
+
+// wait waits for events. The timer is one event, which belongs to no check.
+func (l *loop) wait() (n int, woken bool) {
+	ask := func(uintptr) bool {
+		n, _ = raw.EpollWait(l.epoll, l.events[:])
+		return n != 0
+	}
+	if l.fallAsleep() && l.raw.Read(ask) != nil { // woken: handle what has arrived
+		ask(0)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.woken || !l.asleep {
+		l.poll.SetReadDeadline(time.Time{})
+	}
+	woken, l.woken, l.asleep = l.woken, false, false
+	return max(n, 0), woken
+}
+
+// fallAsleep reports whether the loop may sleep, because there is nothing to do.
+func (l *loop) fallAsleep() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.asleep = !l.soon
+	return len(l.echoed) == 0 || l.soon
+}
+
+func (l *loop) begin(ctx context.Context, t *Task) {
+	now := time.Now()
+	var via *wire.Via
+	if g, ok := t.Checker.(checker.Guided); ok {
+		if via, ok = g.Way(now); !ok {
+			l.pool.running.Go(func() { l.pool.run(ctx, Update{Task: t, Began: now}) })
+			return
+		}
+	}
+	f := l.newFlight(t, now)
+	if via != nil {
+		f.Via = via
+	}
+	if f.Ping != nil {
+		l.ping(f)
+		return
+	}
+	fd, err := wire.StartTCP(f.To, f.Via)
+	if err != nil {
+		l.finish(ctx, f, f.unconnected(err))
+		return
+	}
+	f.fd = fd
+	l.fresh = append(l.fresh, f)
+}
+
+func (l *loop) newFlight(t *Task, now time.Time) *flight {
+	var f *flight
+	if last := len(l.idle) - 1; last >= 0 {
+		f = l.idle[last]
+		l.idle = l.idle[:last]
+	} else {
+		f = &flight{}
+		f.echo.Done = func(_ *icmp.Echo, took time.Duration, err error) { l.noteEcho(echoed{f, took, err}) }
+	}
+	check := checker.LightOf(t.Checker)
+	o, _ := check.Opening()
+	*f = flight{Opening: o, task: t, check: check, began: now, slot: slot{due: l.pool.at(now) + o.Timeout}, fd: -1,
+		head: f.head[:0], echo: icmp.Echo{Done: f.echo.Done}}
+	heap.Push(&l.ends, f)
+	return f
+}
+
+// look continues all checks whose sockets the kernel does not watch.
+func (l *loop) look(ctx context.Context) {
+	looked := l.fresh
+	l.fresh = l.fresh[:0]
+	if len(looked) > 0 {
+		l.now = time.Now()
+	}
+	for _, f := range looked {
+		if l.step(ctx, f) {
+			continue
+		}
+		if f.looks++; f.looks < maxLooks {
+			l.fresh = append(l.fresh, f)
+		} else if err := l.watch(f.fd, f); err != nil {
+			l.finish(ctx, f, f.unconnected(err))
+		}
+	}
+	clear(looked[len(l.fresh):])
+}
+
+// watch has the kernel report each event of a descriptor once; past events are reported at once.
+func (l *loop) watch(fd int, f *flight) error {
+	const edge = 1 << 31 // EPOLLET
+	for fd >= len(l.watched) {
+		l.watched = append(l.watched, nil)
+	}
+	l.watched[fd] = f
+	e := syscall.EpollEvent{Events: syscall.EPOLLIN | syscall.EPOLLOUT | edge, Fd: int32(fd)}
+	return syscall.EpollCtl(l.epoll, syscall.EPOLL_CTL_ADD, fd, &e)
+}
+
+// forget stops events of a flight's socket. It reports whether the kernel watched it.
+func (l *loop) forget(f *flight) bool {
+	if f.fd < 0 || f.fd >= len(l.watched) || l.watched[f.fd] != f {
+		return false
+	}
+	l.watched[f.fd] = nil
+	return true
+}
+
+func (l *loop) finish(ctx context.Context, f *flight, r checker.Result) {
+	l.forget(f)
+	if f.fd >= 0 {
+		raw.Close(f.fd)
+	}
+	r.Took, r.Stages = time.Since(f.began), f.stages
+	r.Conclude(r.Took)
+	t, began := f.task, f.began
+	l.release(f)
+	u := Update{Task: t, Result: r, Began: began}
+	if _, guided := t.Checker.(checker.Guided); guided {
+		l.finishGuided(ctx, u)
+		return
+	}
+	l.pool.finish(ctx, u)
+}
+
+// finishGuided continues a check whose first check is done. Inside finish, this code would allocate the update of every
+// check.
+func (l *loop) finishGuided(ctx context.Context, u Update) {
+	if u.Result.OK {
+		l.passed = append(l.passed, u)
+		return
+	}
+	l.pool.running.Go(func() { l.pool.complete(ctx, u) })
+}
+
+// confirm finishes guided checks whose first check passed, in one goroutine, because each takes a moment. Checks that
+// began together are confirmed together, even if some answers take a few more looks.
+func (l *loop) confirm(ctx context.Context) {
+	if len(l.passed) == 0 {
+		return
+	}
+	if len(l.fresh) > 0 && l.delayed < maxLooks {
+		l.delayed++
+		return
+	}
+	passed := l.passed
+	l.passed, l.delayed = nil, 0
+	l.pool.running.Go(func() { l.pool.confirm(ctx, passed) })
+}
+
+// confirm finishes guided checks whose first check passed.
+func (p *Pool) confirm(ctx context.Context, passed []Update) {
+	limited, cancel := context.WithTimeout(ctx, confirmTimeout)
+	defer cancel()
+	checks := make([]checker.Guided, len(passed))
+	for i, u := range passed {
+		checks[i] = u.Task.Checker.(checker.Guided)
+	}
+	counts := checks[0].Confirm(limited, checks)
+	now := p.now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i, u := range passed {
+		if !counts[i] {
+			p.running.Go(func() { p.complete(ctx, u) })
+			continue
+		}
+		u.Result.Way = checker.WayThrough
+		p.put(ctx, u, now)
+	}
+}
+
+// complete finishes a check that the loop began, and continues a guided one, whose first answer is not confirmed.
+func (p *Pool) complete(ctx context.Context, u Update) {
+	if g, guided := u.Task.Checker.(checker.Guided); guided {
+		u.Result = g.Finish(ctx, u.Result)
+	}
+	u.Result.Took = time.Since(u.Began)
+	p.finish(ctx, u)
+}
+
+func (l *loop) release(f *flight) {
+	heap.Remove(&l.ends, f.index)
+	f.task, f.check = nil, nil
+	if len(l.idle) < maxIdle {
+		l.idle = append(l.idle, f)
+	}
+}
+
+// expire ends the checks whose deadline has passed. An answer that has arrived by now counts.
+func (l *loop) expire(ctx context.Context) {
+	now := l.pool.at(l.now) // the timer has woken the loop since; later ends wait for the next wake-up
+	for len(l.ends) > 0 && l.ends[0].due <= now {
+		f := l.ends[0]
+		if f.Ping != nil {
+			l.endOfPing(ctx, f, now)
+			continue
+		}
+		if f.looks < maxLooks {
+			l.fresh = slices.DeleteFunc(l.fresh, func(other *flight) bool { return other == f })
+		}
+		if l.step(ctx, f) {
+			continue
+		}
+		if !f.sent {
+			l.finish(ctx, f, f.unconnected(os.ErrDeadlineExceeded))
+			continue
+		}
+		if _, done := l.judge(ctx, f, f.head, os.ErrDeadlineExceeded); !done {
+			silent := wire.ReadFault("the answer", true, f.Timeout, os.ErrDeadlineExceeded)
+			l.finish(ctx, f, checker.Failed(silent))
+		}
+	}
+}
+
+// suspended is how long the machine has been suspended since its boot: the difference of CLOCK_BOOTTIME and
+// CLOCK_MONOTONIC (clock_gettime(2)).
+func suspended() time.Duration {
+	return raw.Clock(unix.CLOCK_BOOTTIME) - raw.Clock(unix.CLOCK_MONOTONIC)
+}

@@ -1,0 +1,264 @@
+package schedule
+
+import (
+	"container/heap"
+	"math/rand/v2"
+	"net/netip"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ldirectord/checker"
+	"ldirectord/checker/wire"
+	"ldirectord/internal/raw"
+)
+
+const (
+	// dialEvery is the time between two new connections of all watches together.
+	dialEvery = 2 * time.Millisecond
+	// firstPause is the longest first pause before a connection is replaced. It is short, because a process that
+	// ends may close its connections before it stops listening, and pass a check in between. The pause doubles each
+	// time, up to the interval of the checks. After a connection that lasted an interval it starts again with the
+	// first.
+	firstPause = 10 * time.Millisecond
+	// A server that ends maxShort connections in a row within shortLife, and passes its checks, is not watched.
+	shortLife = 5 * time.Second
+	maxShort  = 5
+	maxSaid   = 64 << 10 // how many bytes a server may send on one connection
+)
+
+// Watch is an address where an idle TCP connection shows at once that the server, or the way to it, is gone. The end of
+// the connection changes no state: it only causes a check of each task.
+type Watch struct {
+	To     netip.AddrPort
+	OnLink bool // as in wire.Via
+	// Silence, in whole seconds: the other end is gone when its kernel is silent for that long to twice as long; 0:
+	// only a FIN, a RST or an error of the network counts.
+	Silence time.Duration
+	Every   time.Duration // the shortest interval of the tasks
+	Tasks   []*Task       // the checks of that address
+}
+
+// Watches are the idle connections of a pool, one for each address. The loop has them, without a goroutine for each.
+// They are safe for use by several goroutines.
+type Watches struct {
+	pool *Pool // its mu guards what follows
+
+	all   map[netip.AddrPort]*watching
+	dials byTime[*watching]   // those that wait for a new connection
+	free  moment              // when the next connection may be made
+	open  map[int32]*watching // by descriptor
+}
+
+// watching is the state of a Watch.
+type watching struct {
+	Watch
+	fd    int // -1: no connection
+	began moment
+	pause time.Duration // the longest one before this connection
+	short int           // how many connections in a row were too short
+	said  int           // how many bytes came
+	slot                // of the next connection, in dials
+}
+
+// Set replaces all watches. The connections of those that stay the same are kept, the others are closed. A new watch
+// has none before Attend.
+func (ws *Watches) Set(all map[netip.AddrPort]*Watch) {
+	ws.pool.mu.Lock()
+	defer ws.pool.mu.Unlock()
+	before := ws.all
+	ws.all = make(map[netip.AddrPort]*watching, len(all))
+	for to, one := range all {
+		w := before[to]
+		if w == nil || w.OnLink != one.OnLink || w.Silence != one.Silence {
+			w = &watching{fd: -1, slot: slot{index: -1}}
+		}
+		w.Watch, ws.all[to] = *one, w
+	}
+	for to, w := range before {
+		if ws.all[to] != w {
+			ws.rest(w)
+		}
+	}
+}
+
+// Attend tells a watch that its server is up, because a check has just passed, or that it is down. A server that is
+// down has no connection.
+func (ws *Watches) Attend(to netip.AddrPort, up bool) {
+	ws.pool.mu.Lock()
+	defer ws.pool.mu.Unlock()
+	w := ws.all[to]
+	switch {
+	case w == nil:
+	case !up:
+		ws.rest(w)
+		w.pause, w.short = 0, 0
+	case w.fd < 0 && w.index < 0:
+		half := w.pause / 2 // spread, because a rack ends all connections together
+		w.due = ws.pool.now() + half + rand.N(half+1)
+		heap.Push(&ws.dials, w)
+		if w.due < ws.pool.planned {
+			ws.pool.changed()
+		}
+	}
+}
+
+// rest has a watch without a connection.
+func (ws *Watches) rest(w *watching) {
+	if w.index >= 0 {
+		heap.Remove(&ws.dials, w.index)
+	}
+	ws.hangUp(w)
+}
+
+// tend makes the connections that are due. It returns when the next one is, at the latest then. The loop is opened for
+// the first one.
+func (ws *Watches) tend(now, then moment) moment {
+	if len(ws.dials) > 0 && ws.pool.loop == nil {
+		ws.pool.loop, _ = newLoop(ws.pool)
+	}
+	if len(ws.dials) == 0 || ws.pool.loop == nil {
+		return then
+	}
+	ws.free = max(ws.free, now-Tick) // a wake-up makes those of the whole tick
+	for len(ws.dials) > 0 {
+		due := max(ws.dials[0].due, ws.free)
+		if due > now {
+			return min(due, then)
+		}
+		ws.free += dialEvery
+		ws.dial(ws.pool.loop, heap.Pop(&ws.dials).(*watching), now)
+	}
+	return then
+}
+
+// dial makes the connection of a watch. A shortage of this machine proves nothing about the server: the next check that
+// passes makes another one.
+func (ws *Watches) dial(l *loop, w *watching, now moment) {
+	var via *wire.Via
+	if w.OnLink {
+		via = &wire.Via{OnLink: true, To: w.To.Addr().Unmap()}
+	}
+	fd, err := wire.StartTCP(w.To, via)
+	if err == nil {
+		w.fd, w.began, w.said = fd, now, 0
+		ws.open[int32(fd)] = w
+		if err = w.keepAlive(); err == nil {
+			err = l.watch(fd, nil)
+		}
+	}
+	if err != nil {
+		ws.hangUp(w)
+		w.grow(0)
+	}
+	if err == syscall.ECONNREFUSED {
+		ask(ws.pool, w.Tasks)
+	}
+}
+
+// keepAlive has the kernel ask the other end's kernel once each Silence, and end the connection if one question gets no
+// answer. TCP_USER_TIMEOUT then replaces TCP_KEEPCNT, see tcp(7), and also ends a connection that is not accepted.
+func (w *watching) keepAlive() error {
+	if w.Silence == 0 {
+		return nil
+	}
+	seconds := int32(w.Silence / time.Second)
+	for _, o := range [...]struct {
+		level, name int
+		value       int32
+	}{
+		{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, seconds}, {unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, seconds},
+		{unix.IPPROTO_TCP, unix.TCP_KEEPCNT, 1}, {unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, 1000 * seconds},
+		{unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1},
+	} {
+		if err := raw.SetOption(w.fd, o.level, o.name, o.value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// grow makes the pause longer after a connection that lasted so long.
+func (w *watching) grow(lasted time.Duration) {
+	if lasted >= w.Every {
+		w.pause = 0
+	}
+	w.pause = min(max(2*w.pause, firstPause), w.Every)
+}
+
+// hangUp closes the connection of a watch, if it has one.
+func (ws *Watches) hangUp(w *watching) {
+	if w.fd >= 0 {
+		delete(ws.open, int32(w.fd))
+		raw.Close(w.fd)
+		w.fd = -1
+	}
+}
+
+// receive drops what a server sends, and notes the end of its connection. The loop's timer is no connection.
+func (ws *Watches) receive(l *loop, fd int32) {
+	ws.pool.mu.Lock()
+	defer ws.pool.mu.Unlock()
+	w := ws.open[fd]
+	if w == nil {
+		return
+	}
+	for w.said <= maxSaid {
+		n, err := raw.Read(w.fd, l.buf[:])
+		switch {
+		case err == syscall.EAGAIN:
+			return
+		case err == syscall.EINTR:
+			continue
+		case n <= 0:
+			ws.ended(w, ws.pool.at(l.now))
+			return
+		}
+		w.said += n
+	}
+	ws.giveUp(w, "it sends more than 64 KiB without being asked")
+}
+
+// Ask has all checks of an address made at once, as far as there are extra checks.
+func (ws *Watches) Ask(to netip.AddrPort) {
+	ws.pool.mu.Lock()
+	defer ws.pool.mu.Unlock()
+	if w := ws.all[to]; w != nil {
+		ask(ws.pool, w.Tasks)
+	}
+}
+
+// ended asks for the checks of a watch whose connection ended.
+func (ws *Watches) ended(w *watching, now moment) {
+	if ws.all[w.To] == w {
+		ask(ws.pool, w.Tasks)
+	}
+	lasted := now - w.began
+	if w.short++; lasted >= shortLife {
+		w.short = 0
+	}
+	w.grow(lasted)
+	ws.hangUp(w)
+	if w.short == maxShort {
+		ws.giveUp(w, "it ends each connection within "+shortLife.String())
+	}
+}
+
+// giveUp ends a watch until Set has it again, and reports why.
+func (ws *Watches) giveUp(w *watching, why string) {
+	ws.hangUp(w)
+	if p := ws.pool; ws.all[w.To] == w {
+		delete(ws.all, w.To)
+		p.pending = append(p.pending,
+			Update{Task: w.Tasks[0], Result: checker.Result{Detail: why}, Unwatched: true})
+		p.tell(p.now())
+	}
+}
+
+// close closes all connections at the end.
+func (ws *Watches) close() {
+	for _, w := range ws.open {
+		ws.hangUp(w)
+	}
+}

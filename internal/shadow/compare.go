@@ -1,0 +1,184 @@
+package shadow
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/view"
+	"ldirectord/parser"
+)
+
+// place is a destination of a virtual service, or without an address the service itself.
+type place struct {
+	key  lvs.Key
+	addr netip.AddrPort
+}
+
+// serves reports whether a table has a destination in service.
+func (p place) serves(t lvs.Table) bool { return t[p.key].Dests.Weight(p.addr) > 0 }
+
+// value is a table's entry there, in the notation of ipvsadm.
+func (p place) value(t lvs.Table) string {
+	service := t[p.key]
+	if !p.addr.IsValid() {
+		return strings.TrimPrefix(service.String(), p.key.String()+" ")
+	}
+	if dest, in := service.Dests.At(p.addr); in {
+		return strings.TrimPrefix(dest.String(), "-r "+p.addr.String()+" ")
+	}
+	return "not there"
+}
+
+// Side is one of the two tables that are compared.
+type Side string
+
+// The two sides.
+const (
+	Live   Side = "live"
+	Shadow Side = "shadow"
+)
+
+// changes are the places in which one table differs from another. A service that only one of them has is left out.
+func changes(from, to lvs.Table) map[place]bool {
+	places := map[place]bool{}
+	for key, service := range to {
+		if old, there := from[key]; there {
+			for _, op := range lvs.DiffService(old, service) {
+				places[place{key, op.Dest.Addr}] = true
+			}
+		}
+	}
+	return places
+}
+
+// compare notes the current differences of the tables, and reports those that have lasted too long.
+func (s *shadow) compare(ctx context.Context, now pair) {
+	differ, live, ours := changes(now.live, now.ours), changes(s.was.live, now.live), changes(s.was.ours, now.ours)
+	for p := range live {
+		if was := p.serves(s.was.live); ours[p] && !differ[p] && s.open[p] == nil && !s.fallback[p] &&
+			was != p.serves(now.live) {
+			s.report.count(was).Together++
+		}
+	}
+	for p, d := range s.open {
+		if !differ[p] {
+			s.close(p, d, live[p], ours[p], now)
+			delete(s.open, p)
+		}
+	}
+	for p := range differ {
+		s.note(p, live[p], ours[p], now)
+	}
+	s.was = now
+	if len(s.open) > 0 {
+		s.tellLasting(ctx)
+	}
+}
+
+// note records that the tables differ in a place. If one of them has changed once more, the time starts over.
+func (s *shadow) note(p place, live, ours bool, now pair) {
+	d := &Difference{Since: time.Now(), Virtual: p.key.ID(), Live: p.value(now.live), Shadow: p.value(now.ours)}
+	if was := s.open[p]; was != nil && was.Live == d.Live && was.Shadow == d.Shadow {
+		return
+	}
+	if p.addr.IsValid() {
+		d.Real = p.addr.String()
+	}
+	switch {
+	case live && !ours:
+		d.First = Live
+	case ours && !live:
+		d.First = Shadow
+	}
+	s.open[p] = d
+}
+
+// close ends a difference: the second daemon followed, or the first one returned to the former state.
+func (s *shadow) close(p place, d *Difference, live, ours bool, now pair) {
+	if now.live[p.key].Key != now.ours[p.key].Key {
+		return // the place is no longer compared
+	}
+	lasted := time.Since(d.Since).Round(readInterval)
+	if d.Lasting {
+		s.Say(fmt.Sprintf("The same again: %s, after %v", d.name(), lasted))
+	}
+	second, followed := s.was.live, live
+	if d.First == Live {
+		second, followed = s.was.ours, ours
+	}
+	if served := p.serves(second); d.First != "" && followed && !s.fallback[p] && served != p.serves(now.live) {
+		s.report.count(served).lead(d.First, lasted)
+	}
+}
+
+// tellLasting reports differences that have lasted longer than the times of both sides explain.
+func (s *shadow) tellLasting(ctx context.Context) {
+	known, err := s.director.Snapshot(ctx)
+	if err != nil {
+		return // it ends
+	}
+	explained := s.explain(known)
+	for p, d := range s.open {
+		d.Lasted = time.Since(d.Since).Seconds()
+		if d.Lasting || d.Lasted <= explained[p.key].Seconds() {
+			continue
+		}
+		d.Lasting, d.Reason = true, reason(p, known)
+		s.report.Lasting++
+		if len(s.report.Differences) < maxDifferences {
+			s.report.Differences = append(s.report.Differences, d)
+		}
+		s.Say("Different " + d.String())
+	}
+}
+
+// slack allows for the readings, once a second, and for changes in progress.
+const slack = 3 * time.Second
+
+// explain returns, for each virtual service, how long the times of the file explain a difference. A change is due after
+// as many results as the thresholds require. Between two of them there is the interval and, in a daemon that checks one
+// server after the other as the Perl does, the time that all checks take. Each may take all of its time.
+func (s *shadow) explain(now *view.Snapshot) map[lvs.Key]time.Duration {
+	var all time.Duration
+	for _, v := range now.Virtuals {
+		for _, server := range v.Servers {
+			all += server.Last.Took
+		}
+	}
+	explained := map[lvs.Key]time.Duration{}
+	for _, v := range s.services {
+		c := v.Config
+		round := all + max(c.CheckInterval, s.Plan.Config.Global.CheckInterval).Duration()
+		for _, check := range c.Checks() {
+			round += max(check.CheckTimeout*parser.Seconds(max(check.CheckCount, 1)),
+				check.NegotiateTimeout).Duration()
+		}
+		explained[v.Key()] = time.Duration(max(c.FailureCount, c.RiseCount, c.Window.Of, 1))*round + slack +
+			c.SlowStart + c.HoldDownMax
+	}
+	return explained
+}
+
+// reason is why the shadow's table has its entry in a place.
+func reason(p place, now *view.Snapshot) string {
+	for _, v := range now.Virtuals {
+		if v.Key != p.key {
+			continue
+		}
+		for _, server := range v.Servers {
+			if server.Addr == p.addr {
+				return strings.TrimSuffix(server.State+": "+
+					cmp.Or(server.Reason, server.Unjudged, server.Last.Detail), ": ")
+			}
+		}
+		if p.addr.IsValid() && v.Fallback != nil && v.Fallback.Active {
+			return "no server is up"
+		}
+	}
+	return "as in the file"
+}

@@ -1,0 +1,45 @@
+package shadow
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+
+	"ldirectord/checker"
+	"ldirectord/checker/wire"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/plan"
+	"ldirectord/parser"
+)
+
+// follower is in place of a check that runs a program: the server is up while the live table has it in service.
+type follower struct {
+	table *atomic.Pointer[lvs.Table]
+	at    place
+}
+
+// Check takes its result from the live table as it was last read.
+func (f follower) Check(context.Context) checker.Result {
+	if f.at.serves(*f.table.Load()) {
+		return checker.Result{OK: true, Stage: wire.AtMatch,
+			Detail: "in service in the live table, which is followed"}
+	}
+	return checker.Result{Cause: checker.Program, Detail: "not in service in the live table, which is followed"}
+}
+
+// follow replaces the checks of a plan that run programs.
+func (s *shadow) follow(p *plan.Plan, places map[[2]string]place) {
+	for _, c := range p.Checks() {
+		if kind := c.Spec.Type; c.Task != nil &&
+			(kind == parser.External || kind == parser.ExternalPerl) {
+			c.Task.Checker = follower{&s.table, places[[2]string{c.Virtual, c.Real}]}
+			s.report.Followed = append(s.report.Followed, c.Virtual+" "+c.Real)
+		}
+	}
+	if n := len(s.report.Followed); n > 0 {
+		s.Say(
+			fmt.Sprintf(
+				"%d checks run programs, which needs --with-programs: their servers are assumed to be "+
+					"as in the live table", n))
+	}
+}

@@ -1,0 +1,163 @@
+// Package shadow runs alongside the daemon that keeps the table. It makes the same checks, decides by the same director
+// over a table of its own in memory, and compares that with the live one. It changes nothing.
+package shadow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"ldirectord/internal/director"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/maintenance"
+	"ldirectord/internal/plan"
+	"ldirectord/ipvsctl"
+)
+
+const (
+	readInterval = time.Second     // between two readings of the live table
+	readTimeout  = 5 * time.Second // the time limit of a reading
+)
+
+// Reader is the part of an ipvsctl.Client that only reads.
+type Reader interface {
+	Read(context.Context) (lvs.Table, error)
+	Services(context.Context, ...lvs.Key) (lvs.Table, error)
+}
+
+// Options are what a shadow works with.
+type Options struct {
+	Live     Reader // the live table, read by several goroutines
+	Plan     *plan.Plan
+	Programs bool // external checks are run; else their servers are in service here when they are in the live table
+	// Changed returns another plan when the file has changed, else nil. It is called after each reading.
+	Changed func() *plan.Plan
+	Say     func(line string)  // gets what happens, a line each
+	Update  func(Report) error // gets the report after each reading
+}
+
+// shadow is one run. Its fields belong to the goroutine of Run but for table, which followers read.
+type shadow struct {
+	Options
+	memory   *ipvsctl.Memory
+	director *director.Director
+	report   Report
+	open     map[place]*Difference
+	services []*plan.Service // of the plan, whose virtual services are the director's
+	fallback map[place]bool
+	was      pair
+	unread   string // why the live table can't be read; "" while it can
+	table    atomic.Pointer[lvs.Table]
+}
+
+// pair are both tables as they were read last; nil before.
+type pair struct{ live, ours lvs.Table }
+
+// ownTable is the director's. A server that leaves the file drains by its connections in the live table.
+type ownTable struct {
+	*ipvsctl.Memory
+	live Reader
+}
+
+// Services returns those of the live table.
+func (t ownTable) Services(ctx context.Context, keys ...lvs.Key) (lvs.Table, error) {
+	return t.live.Services(ctx, keys...)
+}
+
+// Run compares until ctx is done, and returns what it saw. It begins as a daemon does that starts over the live table.
+// An error means that it could not begin.
+func Run(ctx context.Context, o Options) (Report, error) {
+	s := &shadow{Options: o, open: map[place]*Difference{},
+		report: Report{Begun: time.Now()}}
+	table, err := s.Live.Read(ctx)
+	if err != nil {
+		return s.report, fmt.Errorf("reading the live table: %w", err)
+	}
+	s.table.Store(&table)
+	s.was.live = table
+	s.adopt(o.Plan)
+	if err := s.publish(); err != nil {
+		return s.report, err
+	}
+	ours := maps.Clone(table)
+	maps.DeleteFunc(ours,
+		func(key lvs.Key, _ lvs.VirtualService) bool { return !slices.Contains(o.Plan.Keys(), key) })
+	s.memory = ipvsctl.NewMemory(ours)
+	s.director = director.New(director.Deps{
+		Table: ownTable{s.memory, s.Live}, Maintenance: maintenance.New(nil).Watch,
+	})
+	directing, end := context.WithCancelCause(context.WithoutCancel(ctx))
+	ended := make(chan error, 1)
+	go func() { ended <- s.director.Run(directing, o.Plan) }()
+	s.watch(ctx)
+	end(director.ErrHandover)
+	err = <-ended
+	s.report.Ended = true
+	return s.report, errors.Join(err, s.publish())
+}
+
+// watch compares both tables every second until ctx is done.
+func (s *shadow) watch(ctx context.Context) {
+	ticker := time.NewTicker(readInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		if s.look(ctx); s.Changed == nil || ctx.Err() != nil {
+			continue
+		}
+		if p := s.Changed(); p != nil {
+			s.adopt(p)
+			_ = s.director.Reload(ctx, p) // it fails with ctx alone
+		}
+	}
+}
+
+// look reads both tables and compares them.
+func (s *shadow) look(ctx context.Context) {
+	reading, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	live, err := s.Live.Read(reading)
+	if ctx.Err() != nil {
+		return
+	}
+	if err != nil {
+		s.report.Unread++
+		if why := err.Error(); why != s.unread {
+			s.unread = why
+			s.Say("The live table can't be read: " + why)
+		}
+		return
+	}
+	s.unread = ""
+	s.report.Readings++
+	s.table.Store(&live)
+	if ours, err := s.memory.Read(ctx); err == nil {
+		s.compare(ctx, pair{live, ours})
+		_ = s.publish() // the last one is written too
+	}
+}
+
+// adopt makes a plan the one that is followed.
+func (s *shadow) adopt(p *plan.Plan) {
+	s.services = p.Services
+	s.Plan, s.report.Followed, s.fallback = p, nil, map[place]bool{}
+	places := map[[2]string]place{}
+	for _, v := range s.services {
+		for _, m := range v.Entries {
+			at := place{v.Key(), m.Dest.Addr}
+			places[[2]string{v.Config.ID, m.Name()}] = at
+			s.fallback[at] = m.Fallback
+		}
+	}
+	if !s.Programs {
+		s.follow(p, places)
+	}
+}

@@ -1,0 +1,590 @@
+package shadow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/internal/director"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/maintenance"
+	"ldirectord/internal/plan"
+	"ldirectord/internal/view"
+	"ldirectord/ipvsctl"
+	"ldirectord/parser"
+)
+
+const config = `checkinterval = 5
+checktimeout = 2
+failurecount = 2
+quiescent = no
+fallback = 192.0.2.99:80 masq
+virtual = 192.0.2.10:80
+	real = 192.0.2.21:80 masq
+	real = 192.0.2.22:80 masq 3
+	checktype = connect
+`
+
+// farm is real servers, and a table that the shadow takes for the kernel's.
+type farm struct {
+	t     *testing.T
+	table *ipvsctl.Memory
+
+	mu    sync.Mutex // guards what follows
+	lines []string
+	ran   []string // the programs that ran
+	last  Report
+	file  *plan.Plan // another file for the shadow to follow
+	down  map[string]bool
+}
+
+// play runs a test in fake time. At first all servers are up.
+func play(t *testing.T, test func(t *testing.T, f *farm)) {
+	synctest.Test(t, func(t *testing.T) {
+		test(t, &farm{t: t, table: ipvsctl.NewMemory(nil), down: map[string]bool{}})
+	})
+}
+
+// carrying is a table in which the kernel counts a connection for each server.
+type carrying struct{ *ipvsctl.Memory }
+
+func (c carrying) Services(ctx context.Context, keys ...lvs.Key) (lvs.Table, error) {
+	table, err := c.Memory.Services(ctx, keys...)
+	for key, service := range table {
+		service.Counters = map[netip.AddrPort]lvs.Counters{}
+		for _, dest := range service.Dests {
+			service.Counters[dest.Addr] = lvs.Counters{Active: 1}
+		}
+		table[key] = service
+	}
+	return table, err
+}
+
+// locked locks the farm, and returns the function that unlocks it.
+func (f *farm) locked() (unlock func()) {
+	f.mu.Lock()
+	return f.mu.Unlock
+}
+
+func (f *farm) set(down bool, addr string) {
+	defer f.locked()()
+	f.down[addr] = down
+}
+
+// follow makes the shadow follow another file.
+func (f *farm) follow(text string) {
+	p := f.plan(text)
+	defer f.locked()()
+	f.file = p
+}
+
+// said are the lines so far.
+func (f *farm) said() []string {
+	defer f.locked()()
+	return slices.Clone(f.lines)
+}
+
+// now are the current differences.
+func (f *farm) now() []Difference {
+	defer f.locked()()
+	return f.last.Now
+}
+
+// server is a check of one of the servers.
+type server struct {
+	f    *farm
+	spec checker.Spec
+}
+
+func (s server) Check(context.Context) checker.Result {
+	time.Sleep(10 * time.Millisecond)
+	defer s.f.locked()()
+	if s.spec.Command != "" {
+		s.f.ran = append(s.f.ran, s.spec.Command)
+	}
+	if s.f.down[s.spec.Target.Addr().String()] {
+		return checker.Result{Cause: checker.Refused, Detail: "connect: refused"}
+	}
+	return checker.Result{OK: true, Detail: "connected"}
+}
+
+func (f *farm) plan(text string) *plan.Plan {
+	f.t.Helper()
+	cfg, found := parser.Parse(f.t.Context(), "test.cf", []byte(text),
+		parser.Options{DirExist: func(string) bool { return true }})
+	if found.HasErrors() {
+		f.t.Fatal(found)
+	}
+	p, found := plan.New(cfg, func(s checker.Spec) (checker.Checker, error) { return server{f, s}, nil })
+	if p == nil {
+		f.t.Fatal(found)
+	}
+	return p
+}
+
+// live starts a daemon on the table. The returned function ends it like kill -9.
+func (f *farm) live(text string) (kill func()) {
+	ctx, end := context.WithCancelCause(f.t.Context())
+	d := director.New(director.Deps{Table: carrying{f.table},
+		Maintenance: maintenance.New(nil).Watch})
+	done := make(chan error, 1)
+	plan := f.plan(text)
+	go func() { done <- d.Run(ctx, plan) }()
+	synctest.Wait()
+	return func() { end(director.ErrHandover); <-done }
+}
+
+// shadow starts a shadow. The returned function ends it and returns its report.
+func (f *farm) shadow(text string, programs bool) (stop func() Report) {
+	ctx, end := context.WithCancel(f.t.Context())
+	done := make(chan Report, 1)
+	first := f.plan(text)
+	go func() {
+		r, err := Run(ctx, Options{
+			Live: carrying{f.table}, Plan: first, Programs: programs,
+			Changed: func() *plan.Plan { defer f.locked()(); p := f.file; f.file = nil; return p },
+			Say:     func(line string) { defer f.locked()(); f.lines = append(f.lines, line) },
+			Update:  func(r Report) error { defer f.locked()(); f.last = r; return nil },
+		})
+		if err != nil {
+			f.t.Error(err)
+		}
+		done <- r
+	}()
+	synctest.Wait()
+	return func() Report { end(); return <-done }
+}
+
+func (f *farm) do(ops ...lvs.Op) {
+	f.t.Helper()
+	if err := errors.Join(f.table.Do(f.t.Context(), ops...)...); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func (f *farm) text() string {
+	t, err := f.table.Read(f.t.Context())
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return lvs.Format(t)
+}
+
+var web = lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("192.0.2.10:80")}
+
+func dest(addr string, weight uint32) lvs.Dest {
+	return lvs.Dest{Addr: netip.MustParseAddrPort(addr), Weight: weight}
+}
+
+// A daemon that makes its checks at other times has no lasting difference, even when servers go down and come back.
+func TestAnotherPhaseIsNoDifference(t *testing.T) {
+	play(t, func(t *testing.T, f *farm) {
+		kill := f.live(config)
+		defer kill()
+		time.Sleep(2300 * time.Millisecond)
+		stop := f.shadow(config, false)
+		for round := range 20 {
+			time.Sleep(time.Duration(20+7*round%9) * time.Second)
+			f.set(true, "192.0.2.21")
+			f.set(round%3 == 0, "192.0.2.22")
+			time.Sleep(time.Duration(20+5*round%9) * time.Second)
+			f.set(false, "192.0.2.21")
+			f.set(false, "192.0.2.22")
+		}
+		time.Sleep(30 * time.Second)
+		r := stop()
+		if r.Lasting != 0 || r.Virtuals == 0 || len(f.said()) > 0 || !r.Ended || r.Unread != 0 ||
+			r.Writes != 0 {
+			t.Errorf("%+v\n%q", r, f.said())
+		}
+		if r.Virtuals != 1 || r.Servers != 2 {
+			t.Errorf("compared: %d, %d", r.Virtuals, r.Servers)
+		}
+		for what, s := range map[string]Sightings{"failures": r.Failures, "recoveries": r.Recoveries} {
+			seen := s.Together + s.Shadow.First + s.Live.First
+			if want := map[string]int{"failures": 27, "recoveries": 27}[what]; seen != want {
+				t.Errorf("%s: %+v, want %d", what, s, want)
+			}
+			if s.Shadow.First == 0 || s.Live.First == 0 || s.Shadow.Most > 8 || s.Live.Most > 8 {
+				t.Errorf("%s: which was first, and by how much: %+v", what, s)
+			}
+		}
+	})
+}
+
+// A weight that is climbing in the live table when the shadow begins makes no lasting difference, nor does one that
+// climbs in both.
+func TestWeightsThatClimbAreNoDifference(t *testing.T) {
+	play(t, func(t *testing.T, f *farm) {
+		climbing := strings.NewReplacer("quiescent", "slowstart = 60\nquiescent", "192.0.2.21:80 masq", "192.0.2.21:80 masq 2").Replace(config)
+		kill := f.live(climbing)
+		defer kill()
+		time.Sleep(2300 * time.Millisecond)
+		f.set(true, "192.0.2.21")
+		time.Sleep(30 * time.Second)
+		f.set(false, "192.0.2.21")
+		time.Sleep(10 * time.Second)
+		if text := f.text(); !strings.Contains(text, "192.0.2.21:80 -m -w 1") {
+			t.Fatal(text)
+		}
+		stop := f.shadow(climbing, false)
+		time.Sleep(90 * time.Second)
+		f.set(true, "192.0.2.21")
+		time.Sleep(30 * time.Second)
+		f.set(false, "192.0.2.21")
+		time.Sleep(90 * time.Second)
+		if r := stop(); r.Lasting != 0 || r.Virtuals == 0 || len(f.said()) > 0 {
+			t.Errorf("%+v\n%q", r, f.said())
+		}
+	})
+}
+
+// A daemon that has ended, or hangs, misses a failure. That is a difference, with the one that noticed the failure,
+// and the reason.
+func TestAMissedFailureIsADifference(t *testing.T) {
+	play(t, func(t *testing.T, f *farm) {
+		kill := f.live(config)
+		time.Sleep(time.Second)
+		stop := f.shadow(config, false)
+		time.Sleep(20 * time.Second)
+		kill()
+		before := f.text()
+		f.set(true, "192.0.2.22")
+		time.Sleep(20 * time.Second)
+		if now := f.now(); len(f.said()) > 0 || len(now) != 1 || now[0].Lasting {
+			t.Errorf("early: %q, %+v", f.said(), now)
+		}
+		time.Sleep(20 * time.Second)
+		if f.text() != before {
+			t.Errorf("the live table was changed:\n%s", f.text())
+		}
+		want := "Different for 18s: tcp:192.0.2.10:80 192.0.2.22:80: live: -m -w 3; shadow: not there, down: " +
+			"connect: refused; shadow changed first"
+		if len(f.said()) != 1 || f.said()[0] != want {
+			t.Errorf("%q", f.said())
+		}
+		f.live(config)
+		time.Sleep(10 * time.Second)
+		r := stop()
+		if r.Lasting != 1 || len(r.Differences) != 1 || len(r.Now) != 0 || r.Failures.Shadow.First != 1 {
+			t.Errorf("%+v", r)
+		}
+		if len(f.said()) != 2 ||
+			!strings.HasPrefix(f.said()[1], "The same again: tcp:192.0.2.10:80 192.0.2.22:80, after ") {
+			t.Errorf("%q", f.said())
+		}
+		var sum strings.Builder
+		r.Print(&sum)
+		for _, line := range []string{"Lasting differences: 1\n", "requests that write: 0\n",
+			"Failures: together: 0; shadow first: 1, by "} {
+			if !strings.Contains(sum.String(), line) {
+				t.Errorf("no %q in\n%s", line, &sum)
+			}
+		}
+	})
+}
+
+// Each part of a destination and of a service is compared. Services that the file does not name, or that the live
+// table does not have, are not.
+func TestWhatIsCompared(t *testing.T) {
+	other := web
+	other.Addr = netip.MustParseAddrPort("192.0.2.11:80")
+	settings := lvs.Settings{Scheduler: "wrr"}
+	for name, c := range map[string]struct {
+		op   lvs.Op
+		want string
+	}{
+		"weight": {lvs.Op{Kind: lvs.EditDest, Key: web, Dest: dest("192.0.2.22:80", 7)},
+			"live: -m -w 7; shadow: -m -w 3, up: connected; live changed first"},
+		"forwarding": {lvs.Op{Kind: lvs.EditDest, Key: web,
+			Dest: lvs.Dest{Addr: netip.MustParseAddrPort("192.0.2.22:80"), Weight: 3, Forward: lvs.Tunnel}},
+			"live: -i -w 3; shadow"},
+		"removal": {lvs.Op{Kind: lvs.DelDest, Key: web, Dest: dest("192.0.2.22:80", 0)},
+			"live: not there; shadow: -m -w 3"},
+		"fallback": {lvs.Op{Kind: lvs.AddDest, Key: web, Dest: dest("192.0.2.99:80", 1)},
+			"live: -m -w 1; shadow: not there, as in the file"},
+		"stranger": {lvs.Op{Kind: lvs.AddDest, Key: web, Dest: dest("192.0.2.50:80", 1)},
+			"192.0.2.50:80: live"},
+		"scheduler": {lvs.Op{Kind: lvs.EditService, Key: web,
+			Settings: lvs.Settings{Scheduler: "rr"}},
+			"tcp:192.0.2.10:80: live: -s rr; shadow: -s wrr, as in the file"},
+		"others": {lvs.Op{Kind: lvs.AddService, Key: other, Settings: settings}, ""},
+		"gone":   {lvs.Op{Kind: lvs.DelService, Key: web}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			play(t, func(t *testing.T, f *farm) {
+				kill := f.live(config)
+				time.Sleep(time.Second)
+				stop := f.shadow(config, false)
+				time.Sleep(10 * time.Second)
+				kill()
+				f.do(c.op)
+				time.Sleep(time.Minute)
+				r := stop()
+				if c.want == "" && (len(f.said()) > 0 || r.Lasting > 0) ||
+					c.want != "" && (len(f.said()) != 1 || !strings.Contains(f.said()[0], c.want)) {
+					t.Errorf("%q", f.said())
+				}
+				if gone := name == "gone"; (r.Lasting > 0) != (c.want != "") ||
+					(len(r.Absent) == 1) != gone {
+					t.Errorf("%+v", r)
+				}
+			})
+		})
+	}
+}
+
+// By default no external programs are run: the states of their servers, and of the fallback server, are taken from
+// the live table.
+func TestProgramsAreFollowed(t *testing.T) {
+	for _, kind := range []string{"external", "external-perl", "external, with programs"} {
+		kind, _, programs := strings.Cut(kind, ", ")
+		text := strings.Replace(config, "checktype = connect", "checktype = "+kind+
+			"\n\tcheckcommand = /bin/probe", 1)
+		play(t, func(t *testing.T, f *farm) {
+			kill := f.live(text)
+			time.Sleep(time.Second)
+			kill()
+			func() { defer f.locked()(); f.ran = nil }()
+			stop := f.shadow(text, programs)
+			time.Sleep(10 * time.Second)
+			f.do(lvs.Op{Kind: lvs.DelDest, Key: web, Dest: dest("192.0.2.21:80", 0)},
+				lvs.Op{Kind: lvs.DelDest, Key: web, Dest: dest("192.0.2.22:80", 0)},
+				lvs.Op{Kind: lvs.AddDest, Key: web, Dest: dest("192.0.2.99:80", 1)})
+			time.Sleep(time.Minute)
+			r := stop()
+			if (len(f.ran) > 0) != programs {
+				t.Errorf("with programs %v these were run: %q", programs, f.ran)
+			}
+			if !programs && (r.Lasting != 0 || len(r.Followed) != 2 || len(f.said()) != 1 ||
+				!strings.HasPrefix(f.said()[0], "2 checks run programs")) {
+				t.Errorf("%q %+v", f.said(), r)
+			}
+			if programs && r.Lasting != 3 {
+				t.Errorf("%q %+v", f.said(), r)
+			}
+		})
+	}
+}
+
+// Maintenance is followed, and so is a changed file.
+func TestMaintenanceAndTheFileAreFollowed(t *testing.T) {
+	folder := t.TempDir()
+	text := "maintenancedir = " + folder + "\n" + config
+	play(t, func(t *testing.T, f *farm) {
+		stopLive := f.live(text)
+		time.Sleep(time.Second)
+		stop := f.shadow(text, false)
+		time.Sleep(10 * time.Second)
+		if err := os.WriteFile(filepath.Join(folder, "192.0.2.21:80"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if strings.Contains(f.text(), "192.0.2.21") || len(f.said()) > 0 {
+			t.Errorf("%q\n%s", f.said(), f.text())
+		}
+		stopLive()
+		changed := strings.Replace(text, "masq 3", "masq 4", 1)
+		defer f.live(changed)()
+		f.follow(changed)
+		time.Sleep(time.Minute)
+		if r := stop(); !strings.Contains(f.text(), "192.0.2.22:80 -m -w 4") || r.Lasting > 0 {
+			t.Errorf("%q\n%s", f.said(), f.text())
+		}
+	})
+}
+
+// A service that a changed file adds is compared. When it is removed from the live table, its difference ends.
+func TestTheFileThatChangesIsCompared(t *testing.T) {
+	play(t, func(t *testing.T, f *farm) {
+		kill := f.live(config)
+		time.Sleep(time.Second)
+		stop := f.shadow(config, false)
+		time.Sleep(10 * time.Second)
+		kill()
+		other := web
+		other.Addr = netip.MustParseAddrPort("192.0.2.11:80")
+		f.do(lvs.Op{Kind: lvs.AddService, Key: other, Settings: lvs.Settings{Scheduler: "wrr"}})
+		f.follow(config + "virtual = 192.0.2.11:80\n\treal = 192.0.2.23:80 masq\n\tchecktype = connect\n")
+		time.Sleep(time.Minute)
+		if lines := f.said(); len(lines) != 1 ||
+			!strings.Contains(lines[0], ": tcp:192.0.2.11:80 192.0.2.23:80: live: not there; ") {
+			t.Errorf("%q", lines)
+		}
+		f.do(lvs.Op{Kind: lvs.DelService, Key: other})
+		time.Sleep(time.Minute)
+		if r := stop(); len(f.said()) != 1 || len(r.Absent) != 1 || len(r.Now) > 0 {
+			t.Errorf("%q %+v", f.said(), r)
+		}
+	})
+}
+
+// The summary has how often each of the two was first, and by how much on average and at most.
+func TestTheSumOfWhoWasFirst(t *testing.T) {
+	var s Sightings
+	for _, by := range []time.Duration{2, 6, 1} {
+		s.lead(Shadow, by*time.Second)
+	}
+	s.lead(Live, 4*time.Second)
+	var text strings.Builder
+	if s.print(&text,
+		"Failures"); text.String() != "Failures: together: 0; shadow first: 3, by 3s, at most 6s; live "+
+		"first: 1, by 4s, at most 4s\n" {
+		t.Error(text.String())
+	}
+}
+
+// A shadow does none of the things that a daemon does besides its table, also while servers fail and come back.
+func TestAShadowDoesNothingElse(t *testing.T) {
+	folder := t.TempDir()
+	text := strings.ReplaceAll(`webhook = http://127.0.0.1:1/
+emailalert = me@example.com
+smtp = 127.0.0.1
+callback = "touch DIR/callback"
+execute = DIR/other.cf
+logfile = "DIR/log"
+statuspage = yes
+listen = 127.0.0.1:1
+`+config+`	announce = lvs0
+	minservers = 1
+	checkvip = yes
+	draintime = 60
+	monitorfile = DIR/monitor
+	onchange = "touch DIR/onchange"
+	fallbackcommand = "touch DIR/fallback"
+`, "DIR", folder)
+	play(t, func(t *testing.T, f *farm) {
+		defer f.live(config)()
+		time.Sleep(time.Second)
+		stop := f.shadow(text, false)
+		for _, down := range []bool{true, false} {
+			time.Sleep(30 * time.Second)
+			f.set(down, "192.0.2.21")
+			f.set(down, "192.0.2.22")
+		}
+		time.Sleep(30 * time.Second)
+		if r := stop(); r.Writes != 0 || r.Readings < 80 {
+			t.Errorf("%+v", r)
+		}
+		if made, err := os.ReadDir(folder); err != nil || len(made) > 0 {
+			t.Errorf("%v: it made %v", err, made)
+		}
+	})
+}
+
+// A table that can't be read is reported once. The comparison continues when it can be read.
+func TestATableThatCannotBeRead(t *testing.T) {
+	play(t, func(t *testing.T, f *farm) {
+		defer f.live(config)()
+		time.Sleep(time.Second)
+		broken := &flaky{Memory: f.table}
+		ctx, end := context.WithTimeout(t.Context(), 30*time.Second)
+		defer end()
+		time.AfterFunc(5500*time.Millisecond, func() { broken.set(true) })
+		time.AfterFunc(15500*time.Millisecond, func() { broken.set(false) })
+		r, err := Run(ctx, Options{Live: broken, Plan: f.plan(config),
+			Say:    func(l string) { f.lines = append(f.lines, l) },
+			Update: func(Report) error { return nil }})
+		if err != nil || r.Unread != 10 || r.Readings < 18 ||
+			fmt.Sprint(f.said()) != "[The live table can't be read: broken]" {
+			t.Errorf("%v %+v %q", err, r, f.said())
+		}
+		broken.set(true)
+		if _, err := Run(ctx, Options{Live: broken, Plan: f.plan(config)}); err == nil {
+			t.Error("it begins without a table")
+		}
+	})
+}
+
+type flaky struct {
+	*ipvsctl.Memory
+	mu     sync.Mutex
+	broken bool
+}
+
+func (f *flaky) set(broken bool) { f.mu.Lock(); f.broken = broken; f.mu.Unlock() }
+
+func (f *flaky) Read(ctx context.Context) (lvs.Table, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.broken {
+		return nil, errors.New("broken")
+	}
+	return f.Memory.Read(ctx)
+}
+
+// The Perl ldirectord makes its checks one after the other, so the time that they take together is part of the delay
+// that is normal.
+func TestWhatTheTimesExplain(t *testing.T) {
+	f := &farm{t: t}
+	took := func(d time.Duration) view.Server {
+		return view.Server{ServerResult: view.ServerResult{Last: checker.Result{Took: d}}}
+	}
+	now := &view.Snapshot{Virtuals: []view.Virtual{{Servers: []view.Server{took(
+		4 * time.Second)}}, {Servers: []view.Server{took(time.Second), took(time.Second)}}}}
+	// failurecount × (interval + timeout of connect + time of all checks) + slack
+	s := &shadow{}
+	s.Programs = true
+	s.adopt(f.plan(config))
+	if got, want := s.explain(now)[web], 2*(5+2+6)*time.Second+slack; got != want {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// A report lists a thousand differences of each kind, and counts the others.
+func TestAReportIsBounded(t *testing.T) {
+	text := strings.Replace(config, "192.0.2.21:80 masq", "10.0.0.1->10.0.4.250:80 masq", 1)
+	play(t, func(t *testing.T, f *farm) {
+		kill := f.live(config)
+		time.Sleep(time.Second)
+		kill()
+		stop := f.shadow(text, false)
+		time.Sleep(2 * time.Minute)
+		now := len(f.now())
+		if r := stop(); r.Lasting < 1200 || len(r.Differences) != 1000 || now != 1000 {
+			t.Errorf("%d last, %d told, %d now", r.Lasting, len(r.Differences), now)
+		}
+	})
+}
+
+// A server with connections that leaves the file stays as long in the shadow as in the live table, whose connections
+// count.
+func TestAServerThatLeavesKeepsItsConnections(t *testing.T) {
+	text := "draintime = 60\n" + config
+	less := strings.Replace(text, "\treal = 192.0.2.22:80 masq 3\n", "", 1)
+	play(t, func(t *testing.T, f *farm) {
+		plan, next := f.plan(text), f.plan(less)
+		ctx, end := context.WithCancelCause(t.Context())
+		d := director.New(director.Deps{Table: carrying{f.table},
+			Maintenance: maintenance.New(nil).Watch})
+		done := make(chan error, 1)
+		go func() { done <- d.Run(ctx, plan) }()
+		time.Sleep(time.Second)
+		stop := f.shadow(text, false)
+		time.Sleep(10 * time.Second)
+		if err := d.Reload(t.Context(), next); err != nil {
+			t.Fatal(err)
+		}
+		f.follow(less)
+		time.Sleep(50 * time.Second)
+		if !strings.Contains(f.text(), "192.0.2.22:80 -m -w 0") {
+			t.Errorf("it does not drain:\n%s", f.text())
+		}
+		time.Sleep(time.Minute)
+		if r := stop(); r.Lasting > 0 || strings.Contains(f.text(), "192.0.2.22") {
+			t.Errorf("%q\n%s", f.said(), f.text())
+		}
+		end(director.ErrHandover)
+		<-done
+	})
+}

@@ -1,0 +1,64 @@
+package socket
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// Refused is why an order is not carried out, as a text for the operator.
+type Refused string
+
+func (r Refused) Error() string { return string(r) }
+
+// IsAwaited returns an error if the command that gave an order has given up. It has then recorded the order, and the
+// file may already have later orders.
+func IsAwaited(ctx context.Context) error {
+	if clientOf(ctx).hasGone() {
+		return errors.New("the command that gave the order has given up")
+	}
+	return nil
+}
+
+// Answer answers an order with its outcome.
+func Answer(limit time.Duration, carryOut func(context.Context, url.Values) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if !clientOf(r.Context()).isOwner() {
+			http.Error(w,
+				"orders are taken from root and from the user that runs the daemon; the members of "+
+					"statusgroup may ask for its status", http.StatusForbidden)
+			return
+		}
+		ctx, cancel := context.WithTimeout(r.Context(), limit)
+		defer cancel()
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(limit + writeTimeout)) // a socket can
+		answer, err := carryOut(ctx, r.URL.Query())
+		Write(w, answer, err, statusOf(ctx, err))
+	}
+}
+
+// Write answers with JSON, or with an HTTP status and an error.
+func Write(w http.ResponseWriter, answer any, err error, failure int) {
+	if err != nil {
+		http.Error(w, err.Error(), failure)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(answer) // an error is the client's
+}
+
+// statusOf is the HTTP status for an order that was refused, was too late, or takes too long.
+func statusOf(ctx context.Context, err error) int {
+	_, refused := errors.AsType[Refused](err)
+	switch {
+	case refused:
+		return http.StatusConflict
+	case ctx.Err() == context.Canceled:
+		return http.StatusServiceUnavailable
+	default:
+		return http.StatusGatewayTimeout
+	}
+}

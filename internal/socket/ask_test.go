@@ -1,0 +1,205 @@
+package socket
+
+import (
+	"cmp"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// answering is a control socket whose requests handle answers.
+func answering(t *testing.T, handle http.HandlerFunc) Socket {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "a.sock")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: handle}
+	go server.Serve(l)
+	t.Cleanup(func() { server.Close() })
+	return Socket(path)
+}
+
+// say answers with a status and a text.
+func say(status int, text string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(status)
+		w.Write([]byte(text))
+	}
+}
+
+func TestAskReturnsTheAnswer(t *testing.T) {
+	s := answering(t, func(w http.ResponseWriter, r *http.Request) { w.Write([]byte(r.Method + " " + r.URL.Path)) })
+	if text, err := s.Ask(t.Context(), "/status"); string(text) != "GET /status" || err != nil {
+		t.Errorf("%q, %v", text, err)
+	}
+	s = answering(t, say(http.StatusNotFound, " no\x1b such\npath\n"))
+	if _, err := s.Ask(t.Context(), "/"); err == nil || err.Error() != "asking the daemon: the daemon reports: no\x1b such\npath" {
+		t.Errorf("a refusal: %v", err)
+	}
+	s = Socket(filepath.Join(t.TempDir(), "none.sock"))
+	if _, err := s.Ask(t.Context(), "/"); err == nil || !strings.HasPrefix(err.Error(), "asking the daemon: it has no socket "+string(s)) {
+		t.Errorf("no socket: %v", err)
+	}
+}
+
+// closing is a listener that closes the next left connections without reading, and then accepts.
+type closing struct {
+	net.Listener
+	left   *atomic.Int32
+	unread bool // close them only when a request has come
+}
+
+func (c closing) Accept() (net.Conn, error) {
+	for {
+		conn, err := c.Listener.Accept()
+		if err != nil || c.left.Add(-1) < 0 {
+			return conn, err
+		}
+		if c.unread {
+			raw, _ := conn.(*net.UnixConn).SyscallConn()
+			raw.Read(func(fd uintptr) bool {
+				n, _, err := unix.Recvfrom(int(fd), make([]byte, 1), unix.MSG_PEEK)
+				return n > 0 || err != unix.EAGAIN
+			})
+		}
+		conn.Close()
+	}
+}
+
+// A request that the daemon closed without reading is sent again, and carried out once.
+func TestWhatWasNotReadIsSentAgain(t *testing.T) {
+	for about, unread := range map[string]bool{"before it was sent": false, "when it was sent": true} {
+		t.Run(about, func(t *testing.T) {
+			left, carriedOut := &atomic.Int32{}, atomic.Int32{}
+			path := filepath.Join(t.TempDir(), "a.sock")
+			l, err := net.Listen("unix", path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				carriedOut.Add(1)
+				w.Write([]byte("{}"))
+			})}
+			go server.Serve(closing{l, left, unread})
+			defer server.Close()
+			left.Store(2)
+			if text, err := Socket(path).Ask(t.Context(), "/status"); err != nil || string(text) != "{}" {
+				t.Errorf("%q, %v", text, err)
+			}
+			left.Store(2)
+			if err := Socket(path).Order(t.Context(), time.Minute, "/set", nil, new(struct{})); err != nil {
+				t.Error(err)
+			}
+			if n := carriedOut.Load(); n != 2 {
+				t.Errorf("%d requests were carried out, want 2", n)
+			}
+			left.Store(1000)
+			err = Socket(path).Order(t.Context(), time.Minute, "/set", nil, new(struct{}))
+			const want = "the daemon does not answer: for 3s every request arrived too late: this machine is busy"
+			if !errors.Is(err, ErrNoAnswer) || err.Error() != want {
+				t.Errorf("%v, want %s", err, want)
+			}
+		})
+	}
+}
+
+// A request that the daemon may have read is not sent again.
+func TestWhatMayHaveBeenReadIsSentOnce(t *testing.T) {
+	var read atomic.Int32
+	s := answering(t, func(http.ResponseWriter, *http.Request) {
+		read.Add(1)
+		panic(http.ErrAbortHandler)
+	})
+	err := s.Order(t.Context(), time.Minute, "/set", nil, new(struct{}))
+	if n := read.Load(); n != 1 || !errors.Is(err, ErrEnding) {
+		t.Errorf("sent %d times; %v", n, err)
+	}
+}
+
+// A daemon that ends during a request counts as ending, not as one that doesn't answer.
+func TestADaemonThatEndsMeanwhile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.sock")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		conn, err := l.Accept()
+		l.Close() // removes the socket
+		if err == nil {
+			conn.Close()
+		}
+	}()
+	if err := Socket(path).Order(t.Context(), time.Minute, "/set", nil, new(struct{})); !errors.Is(err, ErrEnding) {
+		t.Error(err)
+	}
+}
+
+func TestOrderSendsWordsAndReadsTheAnswer(t *testing.T) {
+	s := answering(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Write([]byte(`{"Method": "` + r.Method + `", "Said": "` + r.URL.Query().Get("to") + `"}`))
+	})
+	var answer struct{ Method, Said string }
+	if err := s.Order(t.Context(), time.Minute, "/role", url.Values{"to": {"a b"}}, &answer); err != nil || answer.Method != "POST" || answer.Said != "a b" {
+		t.Errorf("%+v, %v", answer, err)
+	}
+}
+
+// What a command does next depends on why there is no answer.
+func TestWhyAnOrderHasNoAnswer(t *testing.T) {
+	const short = 100*time.Millisecond - time.Second // Order adds a second
+	cut := func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "9")
+		w.Write([]byte("{"))
+		w.(http.Flusher).Flush()
+		panic(http.ErrAbortHandler)
+	}
+	for about, c := range map[string]struct {
+		handle http.HandlerFunc // nil: no daemon listens
+		limit  time.Duration
+		is     error // nil: a *Refusal, or another error
+		status int
+		text   string
+	}{
+		"nobody listens":    {is: ErrNoListener, text: "connect: "},
+		"another program":   {handle: say(http.StatusNotFound, "no"), status: http.StatusNotFound, text: "the daemon reports: no"},
+		"it is ending":      {handle: say(http.StatusServiceUnavailable, "by TERM"), is: ErrEnding, text: "the daemon reports: by TERM"},
+		"it dies":           {handle: func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, is: ErrEnding, text: "EOF"},
+		"it dies meanwhile": {handle: cut, is: ErrEnding, text: "unexpected EOF"},
+		"it hangs":          {handle: func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, limit: short, is: ErrNoAnswer, text: "does not answer after 100ms"},
+		"it can't":          {handle: say(http.StatusConflict, "the last server"), status: http.StatusConflict, text: "the last server"},
+		"it is late":        {handle: say(http.StatusGatewayTimeout, "not yet"), status: http.StatusGatewayTimeout, text: "the daemon reports: not yet"},
+		"it is not JSON":    {handle: say(http.StatusOK, "{"), text: "reading the daemon's answer: "},
+	} {
+		t.Run(about, func(t *testing.T) {
+			s := Socket(filepath.Join(t.TempDir(), "none.sock"))
+			if c.handle != nil {
+				s = answering(t, c.handle)
+			}
+			var answer map[string]any
+			err := s.Order(t.Context(), cmp.Or(c.limit, time.Minute), "/role", nil, &answer)
+			if err == nil || c.is != nil && !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.text) {
+				t.Fatalf("%v, want %v with %q", err, c.is, c.text)
+			}
+			var refused *Refusal
+			switch {
+			case errors.As(err, &refused) != (c.status != 0 || about == "it is ending"):
+				t.Errorf("a refusal: %v", err)
+			case c.status != 0 && (refused.Status != c.status || refused.IsFinal() != (c.status != http.StatusGatewayTimeout)):
+				t.Errorf("%+v, final: %v", refused, refused.IsFinal())
+			case c.status == http.StatusConflict && err.Error() != c.text:
+				t.Errorf("got %q", err)
+			}
+		})
+	}
+}

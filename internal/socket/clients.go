@@ -1,0 +1,223 @@
+package socket
+
+import (
+	"context"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Limits of a server for commands or monitoring.
+const (
+	headTimeout    = 500 * time.Millisecond // the time for the head of a request
+	requestTimeout = AskTimeout             // the time for a whole request, as its sender sees it
+	handlerTimeout = AskTimeout * 3 / 4     // the time until the answer begins
+	writeTimeout   = 5 * time.Second        // the time until the sender has read the answer
+	stallTimeout   = 2 * time.Second        // the time until the sender has read a further part of it
+	maxPart        = 4 << 10                // bytes that are written at once
+	maxHeader      = 8 << 10                // bytes
+	maxBody        = 64 << 10               // bytes of a request
+	MaxClients     = 256                    // connections at once; fewer of them are answered at once
+	crowdPause     = time.Millisecond       // the pause after a client from the network replaced another one
+)
+
+// NewServer returns an HTTP server that no client can occupy for long. If too many are connected, it disconnects the
+// client that has been silent, or waited for its turn, for the longest time. Requests end with ctx.
+func NewServer(ctx context.Context, handler http.Handler) *http.Server {
+	all := &clients{}
+	s := &http.Server{
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		Handler:           http.MaxBytesHandler(handler, maxBody),
+		ReadHeaderTimeout: headTimeout,
+		ReadTimeout:       requestTimeout,
+		WriteTimeout:      writeTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          log.New(io.Discard, "", 0), // errors of clients are not logged
+		ConnState:         all.follow,
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return context.WithValue(ctx, clientKey{}, c.(*client))
+		},
+	}
+	s.SetKeepAlivesEnabled(false)
+	return s
+}
+
+// client is a connection with facts about the process at its other end.
+type client struct {
+	net.Conn
+	uid   int         // -1 if unknown
+	asked bool        // a request arrived
+	waits atomic.Bool // it waits for a slot
+	end   time.Time   // when the whole answer must be read
+}
+
+// SetWriteDeadline sets the deadline of the whole answer.
+func (c *client) SetWriteDeadline(end time.Time) error {
+	c.end = end
+	return nil
+}
+
+// Write ends at the deadline, or when the client stops reading.
+func (c *client) Write(p []byte) (n int, err error) {
+	for n < len(p) && err == nil {
+		end := time.Now().Add(stallTimeout)
+		if c.end.Before(end) {
+			end = c.end
+		}
+		_ = c.Conn.SetWriteDeadline(end) // a socket can
+		more := 0
+		more, err = c.Conn.Write(p[n:min(n+maxPart, len(p))])
+		n += more
+	}
+	return n, err
+}
+
+type clientKey struct{}
+
+// clientOf returns the client of a request's context.
+func clientOf(ctx context.Context) *client { return ctx.Value(clientKey{}).(*client) }
+
+// UserOf is the user of the request; -1 if unknown.
+func UserOf(ctx context.Context) int { return clientOf(ctx).uid }
+
+// isOwner reports whether this client may give orders: it is root, or the user that runs the daemon.
+func (c *client) isOwner() bool { return c.uid == 0 || c.uid == os.Geteuid() }
+
+// Serve runs a server of NewServer on a listener.
+func Serve(s *http.Server, l net.Listener) error { return s.Serve(listener{l}) }
+
+// listener is a net.Listener whose connections are clients.
+type listener struct{ net.Listener }
+
+func (l listener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	c := &client{Conn: conn, uid: -1}
+	c.control(func(fd int) {
+		if cred, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
+			c.uid = int(cred.Uid)
+		}
+	})
+	return c, nil
+}
+
+// control calls f with the descriptor of a connection of this machine. Any other connection has none for f.
+func (c *client) control(f func(fd int)) {
+	local, ok := c.Conn.(*net.UnixConn)
+	if !ok {
+		return
+	}
+	if raw, err := local.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { f(int(fd)) }) // a closed connection has none
+	}
+}
+
+// hasGone reports whether the client has closed the connection.
+func (c *client) hasGone() bool {
+	gone := false
+	c.control(func(fd int) {
+		n, _, err := unix.Recvfrom(fd, make([]byte, 1), unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		gone = err == nil && n == 0 || err != nil && err != unix.EAGAIN
+	})
+	return gone
+}
+
+// clients are the connections of a server.
+type clients struct {
+	mu  sync.Mutex // guards the fields below, and asked of each client
+	all []*client  // the clients, oldest first
+}
+
+// follow is called by the server when a connection changes its state; for a new one before the next is accepted. In a
+// flood from the network the next one waits a moment, so that each client has MaxClients moments for its request before
+// it is disconnected.
+func (a *clients) follow(conn net.Conn, state http.ConnState) {
+	c := conn.(*client)
+	if crowded := a.change(c, state); crowded && c.uid < 0 {
+		time.Sleep(crowdPause)
+	}
+}
+
+// change returns whether a new client exceeds the limit.
+func (a *clients) change(c *client, state http.ConnState) (crowded bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch state {
+	case http.StateNew:
+		a.all = append(a.all, c)
+		if crowded = len(a.all) > MaxClients; crowded {
+			a.makeRoom(c)
+		}
+	case http.StateActive:
+		c.asked = true
+	case http.StateClosed:
+		a.remove(c)
+	}
+	return crowded
+}
+
+// makeRoom disconnects a client: the oldest that is silent or waits for its turn, otherwise the newest. The owner is
+// never disconnected.
+func (a *clients) makeRoom(newest *client) {
+	goes := newest
+	for _, c := range a.all {
+		if (!c.asked || c.waits.Load()) && !c.isOwner() {
+			goes = c
+			break
+		}
+	}
+	if !goes.isOwner() {
+		a.remove(goes)
+		goes.Close()
+	}
+}
+
+func (a *clients) remove(c *client) {
+	a.all = slices.DeleteFunc(a.all, func(other *client) bool { return other == c })
+}
+
+// Limiter limits, for the handlers that it is applied to, how many requests are answered at once, with one more of the
+// owner, and how long each may take.
+func Limiter(most int) func(http.HandlerFunc) http.HandlerFunc {
+	common, reserved := make(chan struct{}, most), make(chan struct{}, 1)
+	return func(handler http.HandlerFunc) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			ctx, cancel := context.WithTimeout(r.Context(), handlerTimeout)
+			defer cancel()
+			slot := clientOf(ctx).waitFor(ctx, common, reserved)
+			if slot == nil {
+				http.Error(w, "too many clients ask at once", http.StatusServiceUnavailable)
+				return
+			}
+			defer func() { <-slot }()
+			handler(w, r.WithContext(ctx))
+		}
+	}
+}
+
+// waitFor waits, until ctx is done, for a free place, or for the place reserved for the owner, and takes it.
+func (c *client) waitFor(ctx context.Context, common, reserved chan struct{}) (slot chan struct{}) {
+	c.waits.Store(true)
+	defer c.waits.Store(false)
+	if !c.isOwner() {
+		reserved = nil
+	}
+	select {
+	case common <- struct{}{}:
+		return common
+	case reserved <- struct{}{}:
+		return reserved
+	case <-ctx.Done():
+		return nil
+	}
+}

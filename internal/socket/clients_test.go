@@ -1,0 +1,194 @@
+package socket
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// Clients that connect and send nothing, or ask and read nothing, keep no other client from an answer. The test has
+// 300 at once, more than the server keeps, and they come again after they were disconnected.
+func TestWhoHangsOnKeepsNobodyOut(t *testing.T) {
+	for what, request := range map[string]string{
+		"silent": "GET /probe HTTP/1.1\r\nX: ",
+		"unread": "GET /large HTTP/1.1\r\nHost: a\r\n\r\n",
+	} {
+		t.Run(what, func(t *testing.T) {
+			routes, text := http.NewServeMux(), make([]byte, 16<<20)
+			say := func(text []byte) http.HandlerFunc {
+				return func(w http.ResponseWriter, _ *http.Request) { w.Write(text) }
+			}
+			routes.HandleFunc("GET /large", Limiter(8)(say(text)))
+			routes.HandleFunc("GET /probe", Limiter(1)(say([]byte("ok"))))
+			l, err := net.Listen("tcp4", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			server := NewServer(t.Context(), routes)
+			go Serve(server, l)
+			t.Cleanup(func() { server.Close() })
+			flood(t, l.Addr().String(), request, 300)
+			for range 30 {
+				code, text := fetch(t, "http://"+l.Addr().String()+"/probe")
+				if code != http.StatusOK || text != "ok" {
+					t.Fatalf("%d %q", code, text)
+				}
+			}
+		})
+	}
+}
+
+func fetch(t *testing.T, url string) (int, string) {
+	t.Helper()
+	client := &http.Client{Timeout: awaitLimit, Transport: &http.Transport{DisableKeepAlives: true}}
+	answer, err := client.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer.StatusCode, string(text)
+}
+
+// flood keeps n connections open that send this request and read nothing.
+func flood(t *testing.T, addr, request string, n int) {
+	t.Helper()
+	first := make(chan struct{}, n)
+	for range n {
+		go func() {
+			told := false
+			for t.Context().Err() == nil {
+				c, err := net.Dial("tcp4", addr)
+				if !told {
+					told = true
+					first <- struct{}{}
+				}
+				if err != nil {
+					return // the server has ended
+				}
+				c.(*net.TCPConn).SetReadBuffer(2048)
+				c.Write([]byte(request))
+				for err = nil; err == nil && t.Context().Err() == nil; _, err = c.Write([]byte("x")) {
+					select { // until the server closes it
+					case <-t.Context().Done():
+					case <-time.After(20 * time.Millisecond):
+					}
+				}
+				c.Close()
+			}
+		}()
+	}
+	for range n {
+		<-first
+	}
+}
+
+// An answer may take until its deadline while the client reads it, and 2 s while the client does not.
+func TestAnAnswerThatIsNotReadEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mine, theirs := strangers(1)
+		c, text := mine[0], make([]byte, 10*maxPart)
+		c.SetWriteDeadline(time.Now().Add(time.Minute))
+		go func() {
+			for range 5 {
+				time.Sleep(stallTimeout - time.Second)
+				io.ReadFull(theirs[0], make([]byte, maxPart))
+			}
+		}()
+		began := time.Now()
+		n, err := c.Write(text)
+		want := 5*(stallTimeout-time.Second) + stallTimeout
+		if took := time.Since(began); n != 5*maxPart || err == nil || took != want {
+			t.Errorf("%d bytes in %v: %v", n, took, err)
+		}
+		c.SetWriteDeadline(time.Now().Add(time.Second))
+		began = time.Now()
+		if _, err := c.Write(text); err == nil || time.Since(began) != time.Second {
+			t.Errorf("after %v: %v", time.Since(began), err)
+		}
+	})
+}
+
+// strangers are both ends of connections of a user other than the owner.
+func strangers(n int) (mine []*client, theirs []net.Conn) {
+	for range n {
+		a, b := net.Pipe()
+		mine, theirs = append(mine, &client{Conn: a, uid: -1}), append(theirs, b)
+	}
+	return mine, theirs
+}
+
+func isOpen(c net.Conn) bool {
+	c.SetReadDeadline(time.Now())
+	_, err := c.Read(make([]byte, 1))
+	return err != nil && strings.Contains(err.Error(), "timeout")
+}
+
+// Of too many clients the oldest that is silent or waits for its turn is disconnected. If there is none, the newest
+// is. The owner's connections are never closed.
+func TestWhoGoesFromTheCrowd(t *testing.T) {
+	all := &clients{}
+	mine, theirs := strangers(MaxClients + 4)
+	for _, c := range mine[:MaxClients] {
+		all.follow(c, http.StateNew)
+	}
+	all.follow(mine[0], http.StateActive)
+	all.follow(mine[MaxClients], http.StateNew)
+	if !isOpen(theirs[0]) || isOpen(theirs[1]) || !isOpen(theirs[MaxClients]) {
+		t.Error("the oldest silent client is not the one that was disconnected")
+	}
+	all.follow(mine[1], http.StateClosed)
+	all.follow(mine[3], http.StateActive)
+	all.follow(mine[2], http.StateActive)
+	mine[2].waits.Store(true)
+	all.follow(mine[MaxClients+3], http.StateNew)
+	if isOpen(theirs[2]) || !isOpen(theirs[3]) {
+		t.Error("one that waits for its turn stays")
+	}
+	all.follow(mine[2], http.StateClosed)
+	for _, c := range mine {
+		all.follow(c, http.StateActive)
+	}
+	all.follow(mine[MaxClients+1], http.StateNew)
+	if isOpen(theirs[MaxClients+1]) || !isOpen(theirs[3]) {
+		t.Error("no client is silent, and the newest is not the one that was disconnected")
+	}
+	mine[MaxClients+2].uid = 0
+	all.follow(mine[MaxClients+2], http.StateNew)
+	if !isOpen(theirs[MaxClients+2]) {
+		t.Error("the owner was sent away")
+	}
+	for _, c := range mine {
+		all.follow(c, http.StateClosed)
+	}
+	if len(all.all) != 0 {
+		t.Errorf("%d are left", len(all.all))
+	}
+}
+
+// One answer at a time is reserved for the owner, even when other clients use all others.
+func TestASlotIsReservedForTheOwner(t *testing.T) {
+	common, reserved := make(chan struct{}, 1), make(chan struct{}, 1)
+	stranger, root := &client{uid: -1}, &client{uid: 0}
+	if slot := stranger.waitFor(t.Context(), common, reserved); slot == nil {
+		t.Fatal("a stranger got none")
+	}
+	slot := root.waitFor(t.Context(), common, reserved)
+	if slot == nil {
+		t.Fatal("the owner got none")
+	}
+	<-slot
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if slot := stranger.waitFor(ctx, common, reserved); slot != nil {
+		t.Error("a stranger got the owner's slot")
+	}
+}

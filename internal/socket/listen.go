@@ -1,0 +1,147 @@
+package socket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"os/user"
+	"strconv"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"ldirectord/internal/runfile"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxPath is the longest path of a socket, unix(7).
+const maxPath = len(unix.RawSockaddrUnix{}.Path) - 1
+
+// lastWords is how long pending answers may take after the socket was closed.
+const lastWords = 100 * time.Millisecond
+
+// Server is the daemon's HTTP server for commands.
+type Server struct {
+	path   string
+	server *http.Server
+	group  atomic.Value // the group that may use it as well, a string
+}
+
+// Listen creates the control socket. Only the instance's daemon may call it: it replaces the socket of a previous
+// daemon in one step. Until Allow, only root may use the socket. Requests end with ctx.
+func Listen(ctx context.Context, path string, handler http.Handler) (*Server, error) {
+	c := &Server{path: path, server: NewServer(ctx, handler)}
+	return c, runfile.While("making the control socket", c.bind(ctx))
+}
+
+// bind creates the socket and starts to serve there.
+func (c *Server) bind(ctx context.Context) error {
+	fresh := c.path + ".new"
+	if len(fresh) > maxPath {
+		return fmt.Errorf("the path %s is longer than %d bytes; --rundir names another folder", fresh, maxPath)
+	}
+	for _, way := range []string{c.path, fresh} {
+		if err := inTheWay(way); err != nil {
+			return err
+		}
+	}
+	if err := removeSocket(fresh); err != nil {
+		return err
+	}
+	l, err := (&net.ListenConfig{Control: ownerOnly}).Listen(ctx, "unix", fresh)
+	if err != nil {
+		return err
+	}
+	l.(*net.UnixListener).SetUnlinkOnClose(false)
+	if err := os.Rename(fresh, c.path); err != nil {
+		return errors.Join(err, l.Close(), removeSocket(fresh))
+	}
+	go Serve(c.server, l)
+	return nil
+}
+
+// Restore creates the socket again if it was lost.
+func (c *Server) Restore(ctx context.Context) error {
+	if runfile.Exists(c.path) {
+		return nil
+	}
+	if err := c.bind(ctx); err != nil {
+		return err
+	}
+	group, _ := c.group.Load().(string) // "" before Allow
+	return c.Allow(group)
+}
+
+// ownerOnly sets the mode of the socket before it is made (unix(7)), so that it never has a wider one.
+func ownerOnly(_, _ string, c syscall.RawConn) error {
+	var mode error
+	err := c.Control(func(fd uintptr) { mode = unix.Fchmod(int(fd), 0o600) })
+	return errors.Join(err, mode)
+}
+
+// Allow lets the members of a group, by name or number, use the socket as well; with "" or an unknown group only the
+// owner may.
+func (c *Server) Allow(group string) error {
+	c.group.Store(group)
+	if err := os.Chmod(c.path, 0o600); err != nil { // before the group changes, so that no other group gets access
+		return fmt.Errorf("closing the control socket to groups: %w", err)
+	}
+	if group == "" {
+		return nil
+	}
+	gid, err := groupID(group)
+	if err == nil {
+		err = os.Lchown(c.path, -1, gid)
+	}
+	if err == nil {
+		err = os.Chmod(c.path, 0o660)
+	}
+	return runfile.While("statusgroup", err)
+}
+
+func groupID(name string) (int, error) {
+	if g, err := user.LookupGroup(name); err == nil {
+		return strconv.Atoi(g.Gid)
+	}
+	id, err := strconv.ParseUint(name, 10, 31)
+	if err != nil {
+		return 0, fmt.Errorf("there is no group %s", name)
+	}
+	return int(id), nil
+}
+
+// Close closes the socket and removes it. An answer in progress, such as the one to the order to leave, has lastWords
+// to finish.
+func (c *Server) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), lastWords)
+	defer cancel()
+	_ = c.server.Shutdown(ctx) // Close ends the remaining connections
+	return errors.Join(c.server.Close(), removeSocket(c.path))
+}
+
+// inTheWay returns an error if a file other than a socket has the path.
+func inTheWay(path string) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case info.Mode().Type() != fs.ModeSocket:
+		return fmt.Errorf("%s exists and is not a socket", path)
+	}
+	return nil
+}
+
+// removeSocket removes a socket, never anything else.
+func removeSocket(path string) error {
+	if inTheWay(path) != nil {
+		return nil
+	}
+	return runfile.Remove(path)
+}

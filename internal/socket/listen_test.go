@@ -1,0 +1,192 @@
+package socket
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// inFolder is the path of a control socket in a folder of its own.
+func inFolder(t *testing.T) Socket {
+	return Socket(filepath.Join(t.TempDir(), "a.sock"))
+}
+
+// listening opens a control socket with these routes.
+func listening(t *testing.T, s Socket, routes http.Handler) *Server {
+	t.Helper()
+	c, err := Listen(t.Context(), string(s), routes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func hello() *http.ServeMux {
+	routes := http.NewServeMux()
+	routes.HandleFunc("GET /hello", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("hello")) })
+	return routes
+}
+
+func modeOf(t *testing.T, path string) fs.FileMode {
+	t.Helper()
+	info, err := os.Lstat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Mode()
+}
+
+func TestTheControlSocketAnswersAndGoes(t *testing.T) {
+	s := inFolder(t)
+	c := listening(t, s, hello())
+	if text, err := s.Ask(t.Context(), "/hello"); string(text) != "hello" || err != nil {
+		t.Errorf("answer %q, %v", text, err)
+	}
+	if _, err := s.Ask(t.Context(), "/nothing"); err == nil || !strings.Contains(err.Error(), "the daemon reports: 404") {
+		t.Errorf("unknown path: %v", err)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(string(s)); !os.IsNotExist(err) {
+		t.Errorf("the socket is left: %v", err)
+	}
+	if _, err := s.Ask(t.Context(), "/hello"); err == nil {
+		t.Error("an answer after the end")
+	}
+}
+
+func TestTheControlSocketIsForItsOwnerOrOneGroup(t *testing.T) {
+	s := inFolder(t)
+	c := listening(t, s, hello())
+	if mode := modeOf(t, c.path); mode != fs.ModeSocket|0o600 {
+		t.Errorf("mode %v", mode)
+	}
+	if err := c.Allow("0"); err != nil && os.Getuid() == 0 {
+		t.Error(err)
+	}
+	if mode := modeOf(t, c.path); os.Getuid() == 0 && mode != fs.ModeSocket|0o660 {
+		t.Errorf("mode with a group %v", mode)
+	}
+	if err := c.Allow("no-such-group"); err == nil || !strings.Contains(err.Error(), "there is no group no-such-group") {
+		t.Errorf("unknown group: %v", err)
+	}
+	if mode := modeOf(t, c.path); mode != fs.ModeSocket|0o600 {
+		t.Errorf("mode with an unknown group %v", mode)
+	}
+}
+
+func TestAStaleSocketIsReplacedAndNothingElse(t *testing.T) {
+	s := inFolder(t)
+	first, err := Listen(t.Context(), string(s), hello())
+	if err != nil {
+		t.Fatal(err)
+	}
+	first.server.Close() // the socket's file is left, as after a crash
+	modeOf(t, string(s))
+	listening(t, s, hello())
+	if _, err := s.Ask(t.Context(), "/hello"); err != nil {
+		t.Errorf("after a crash: %v", err)
+	}
+	for _, name := range []string{"file", "link"} {
+		t.Run(name, func(t *testing.T) {
+			s := inFolder(t)
+			victim := filepath.Join(t.TempDir(), "victim")
+			if err := os.WriteFile(victim, []byte("kept"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			put := map[string]func(string, string) error{"file": os.Link, "link": os.Symlink}[name]
+			if err := put(victim, string(s)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Listen(t.Context(), string(s), hello()); err == nil || !strings.Contains(err.Error(), "is not a socket") {
+				t.Errorf("listening: %v", err)
+			}
+			if text, err := os.ReadFile(string(s)); string(text) != "kept" {
+				t.Errorf("%q is left, %v", text, err)
+			}
+		})
+	}
+}
+
+func TestAFolderThatCantBeWrittenIsAnError(t *testing.T) {
+	s := inFolder(t)
+	if _, err := s.Ask(t.Context(), "/hello"); err == nil || !strings.Contains(err.Error(), "it has no socket "+string(s)) {
+		t.Errorf("asking without a socket: %v", err)
+	}
+	s = Socket(filepath.Join(t.TempDir(), strings.Repeat("x", maxPath)))
+	if _, err := Listen(t.Context(), string(s), hello()); err == nil || !strings.Contains(err.Error(), "--rundir names another folder") {
+		t.Errorf("a long path: %v", err)
+	}
+	s = Socket(filepath.Join(t.TempDir(), "missing", "s"))
+	if _, err := Listen(t.Context(), string(s), hello()); err == nil || !strings.Contains(err.Error(), "making the control socket") {
+		t.Errorf("listening: %v", err)
+	}
+}
+
+func TestRequestsAreLimited(t *testing.T) {
+	s := inFolder(t)
+	routes := http.NewServeMux()
+	routes.HandleFunc("POST /read", func(w http.ResponseWriter, r *http.Request) {
+		if _, err := io.ReadAll(r.Body); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+		}
+	})
+	listening(t, s, routes)
+	for size, want := range map[int]string{3: "200", 2 * maxBody: "400"} {
+		c, err := net.Dial("unix", string(s))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		c.SetDeadline(time.Now().Add(awaitLimit))
+		go fmt.Fprintf(c, "POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", size, strings.Repeat("x", size))
+		if line, _ := bufio.NewReader(c).ReadString('\n'); !strings.Contains(line, want) {
+			t.Errorf("a body of %d bytes is answered by %q", size, line)
+		}
+	}
+	c, err := net.Dial("unix", string(s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(10 * time.Second))
+	c.Write([]byte("GET / HTTP/1.1\r\nHost: x\r\nLong: " + strings.Repeat("x", 4*maxHeader) + "\r\n\r\n"))
+	if line, _ := bufio.NewReader(c).ReadString('\n'); !strings.Contains(line, "431") {
+		t.Errorf("a long header is answered by %q", line)
+	}
+}
+
+// A new daemon answers on the same control socket, after a restart and after a crash.
+func TestTheControlSocketIsTakenOver(t *testing.T) {
+	s := inFolder(t)
+	old, err := Listen(t.Context(), string(s), hello())
+	if err != nil {
+		t.Fatal(err)
+	}
+	idle, err := net.Dial("unix", string(s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer idle.Close()
+	if err := old.Close(); err != nil {
+		t.Fatal(err)
+	}
+	idle.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if _, err := idle.Read(make([]byte, 1)); err == nil {
+		t.Error("a client of the old one is kept")
+	}
+	listening(t, s, hello())
+	if _, err := s.Ask(t.Context(), "/hello"); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,256 @@
+package status
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"maps"
+	"runtime"
+	"slices"
+
+	"ldirectord/checker/wire"
+	"ldirectord/internal/printable"
+	"ldirectord/internal/view"
+)
+
+// MetricsType is the media type of what WriteMetrics writes.
+const MetricsType = "text/plain; version=0.0.4; charset=utf-8"
+
+// WriteMetrics writes everything that is counted in the text format of Prometheus. Label values come only from the
+// configuration and from fixed lists, never from a server's answers. It holds no more in memory than the snapshot:
+// 10,000 servers are 14 MB of text.
+func WriteMetrics(w io.Writer, s *view.Snapshot, p Process) error {
+	e := exposition{bufio.NewWriterSize(w, 32<<10), s}
+	e.process(p)
+	e.table()
+	e.virtuals()
+	e.announcements()
+	e.servers()
+	return e.w.Flush()
+}
+
+func (e exposition) process(p Process) {
+	e.family("ldirectord_build_info").add(1,
+		"version", p.Version, "goversion", runtime.Version())
+	e.family("process_start_time_seconds").add(seconds(p.Started))
+	e.family("ldirectord_standby").add(number(e.s.Standby))
+	e.family("ldirectord_config_last_reload_successful").add(number(p.Reloads.Error == ""))
+	e.family("ldirectord_config_last_reload_success_timestamp_seconds").add(seconds(p.Reloads.Last))
+	reloads := e.family("ldirectord_config_reloads_total")
+	reloads.add(float64(p.Reloads.Succeeded), "result", "success")
+	reloads.add(float64(p.Reloads.Refused), "result", "refused")
+	e.family("ldirectord_check_overdue_seconds").add(e.s.Overdue.Seconds())
+	e.family("ldirectord_own_shortages_total").add(float64(e.s.Shortages))
+	events := e.family("ldirectord_events_total")
+	for _, kind := range slices.Sorted(maps.Keys(p.Events)) {
+		events.add(float64(p.Events[kind]), "event", kind)
+	}
+}
+
+func (e exposition) table() {
+	e.family("ldirectord_table_readable").add(number(e.s.Unread == ""))
+	e.family("ldirectord_mark_rules_set").add(number(e.s.Marks == ""))
+	done := e.family("ldirectord_table_operations_total")
+	for i, kind := range view.OperationNames {
+		done.add(float64(e.s.Table[i].Done), "operation", kind)
+	}
+	failed := e.family("ldirectord_table_errors_total")
+	for i, kind := range view.OperationNames {
+		failed.add(float64(e.s.Table[i].Failed), "operation", kind)
+	}
+}
+
+func (e exposition) virtuals() {
+	info := e.family("ldirectord_virtual_info")
+	for i := range e.s.Virtuals {
+		info.add(1, "virtual", e.s.Virtuals[i].ID, "servicename", printable.Text(e.s.Virtuals[i].Title))
+	}
+	e.family("ldirectord_virtual_serving").virtuals(
+		func(v *view.Virtual) (float64, bool) { return float64(v.Serving), !(*Virtual)(v).IsOff() })
+	e.family("ldirectord_virtual_written").virtuals(
+		func(v *view.Virtual) (float64, bool) { return number(v.Written), true })
+	e.family("ldirectord_virtual_elsewhere").virtuals(
+		func(v *view.Virtual) (float64, bool) { return 1, v.Owner != "" })
+	e.family("ldirectord_virtual_fallback_active").virtuals(
+		func(v *view.Virtual) (float64, bool) {
+			return number(v.Fallback != nil && v.Fallback.Active), v.Fallback != nil
+		})
+	fallbacks := e.family("ldirectord_fallback_up")
+	for i := range e.s.Virtuals {
+		if f := e.s.Virtuals[i].Fallback; f != nil && !f.Checked.IsZero() {
+			fallbacks.add(number(f.State != "down"), "virtual", e.s.Virtuals[i].ID, "real", f.Server)
+		}
+	}
+	e.family("ldirectord_virtual_draining").virtuals(
+		func(v *view.Virtual) (float64, bool) {
+			return float64(len(v.Leaving)),
+				len(v.Leaving) > 0
+		})
+	e.family("ldirectord_virtual_guard_held").virtuals(
+		func(v *view.Virtual) (float64, bool) {
+			held := v.Guard.Held
+			for i := range v.Servers {
+				if v.Servers[i].Braked {
+					held++
+				}
+			}
+			return float64(held), v.Guard.Keeps > 0 || v.Guard.Paced || held > 0
+		})
+	e.family("ldirectord_virtual_minservers_met").virtuals(
+		func(v *view.Virtual) (float64, bool) {
+			return number(v.Enough != nil && v.Enough.Enough), v.Enough != nil
+		})
+	e.family("ldirectord_virtual_full").virtuals(
+		func(v *view.Virtual) (float64, bool) { return 1, v.Full })
+	took := e.family("ldirectord_check_duration_seconds")
+	bucket, sum, count := family{e, took.name + "_bucket"}, family{e, took.name + "_sum"},
+		family{e, took.name + "_count"}
+	for i := range e.s.Virtuals {
+		v := &e.s.Virtuals[i]
+		if !e.s.Small {
+			for i, bound := range view.Bounds {
+				bucket.add(float64(v.Took.Classes[i]), "virtual", v.ID, "le",
+					fmt.Sprint(bound.Seconds()))
+			}
+			bucket.add(float64(v.Took.Count), "virtual", v.ID, "le", "+Inf")
+		}
+		sum.add(v.Took.Sum.Seconds(), "virtual", v.ID)
+		count.add(float64(v.Took.Count), "virtual", v.ID)
+	}
+}
+
+func (e exposition) announcements() {
+	if len(e.s.Announcements) == 0 {
+		return
+	}
+	announced := e.family("ldirectord_announced")
+	for _, a := range e.s.Announcements {
+		announced.add(number(a.On == a.Device), "address", a.Address, "device", a.Device)
+	}
+	last := e.family("ldirectord_announced_last_resort")
+	for _, a := range e.s.Announcements {
+		last.add(number(a.State == "last resort"), "address", a.Address)
+	}
+	changes := e.family("ldirectord_announcement_changes_total")
+	for _, a := range e.s.Announcements {
+		changes.add(float64(a.Changes), "address", a.Address)
+	}
+}
+
+func (e exposition) servers() {
+	e.family("ldirectord_server_up").servers(func(r *Server) (float64, bool) { return number(r.Up), true })
+	suspended := e.family("ldirectord_server_suspended")
+	for v, r := range e.s.Each() {
+		if r.State == "maintenance" || r.State == "drained" || r.State == "off" {
+			suspended.add(1, "virtual", v.ID, "real", r.Real, "state", r.State)
+		}
+	}
+	orders := e.family("ldirectord_server_order")
+	for _, at := range e.s.Orders.Sorted() {
+		o, end := e.s.Orders[at], "set"
+		if o.Until.IsZero() {
+			end = "none"
+		}
+		orders.add(1, "virtual", at.Virtual, "real", at.Real, "order", string(o.Kind), "end", end)
+	}
+	e.family("ldirectord_server_unjudged").servers(
+		func(r *Server) (float64, bool) { return 1, r.Unjudged != "" })
+	waits := e.family("ldirectord_server_waiting")
+	for v, r := range e.s.Each() {
+		if r.WaitsFor != "" {
+			waits.add(1, "virtual", v.ID, "real", r.Real, "for", r.WaitsFor)
+		}
+	}
+	e.family("ldirectord_server_full").servers(func(r *Server) (float64, bool) { return 1, r.Full })
+	e.family("ldirectord_server_suspected").servers(
+		func(r *Server) (float64, bool) { return 1, r.Suspected != "" })
+	e.family("ldirectord_server_certificate_not_after_timestamp_seconds").servers(
+		func(r *Server) (float64, bool) { return float64(r.CertEnd), r.CertEnd != 0 })
+	if !e.s.Small {
+		e.conditions()
+		// how long checks took in each stage that they completed
+		e.family("ldirectord_check_stage_seconds_total").stages(
+			func(t view.StageTime) float64 { return t.Sum.Seconds() })
+		e.family("ldirectord_check_stages_total").stages(
+			func(t view.StageTime) float64 { return float64(t.Count) })
+		e.tallies()
+		e.carried()
+	}
+}
+
+// conditions are those that hold now.
+func (e exposition) conditions() {
+	f := e.family("ldirectord_condition")
+	for i := range e.s.Virtuals {
+		v := &e.s.Virtuals[i]
+		for _, c := range v.Conditions {
+			f.add(1, "virtual", v.ID, "kind", c.Kind)
+		}
+	}
+	for v, s := range e.s.Each() {
+		for _, c := range s.Conditions {
+			f.add(1, "virtual", v.ID, "real", s.Real, "kind", c.Kind)
+		}
+	}
+}
+
+// stages adds a sample for each stage of the checks of each virtual service.
+func (f family) stages(value func(view.StageTime) float64) {
+	for i := range f.s.Virtuals {
+		for mark, t := range f.s.Virtuals[i].Stages {
+			if t.Count > 0 {
+				f.add(value(t), "virtual", f.s.Virtuals[i].ID, "stage", wire.Mark(mark).String())
+			}
+		}
+	}
+}
+
+// tallies are what is counted for each real server.
+func (e exposition) tallies() {
+	e.family("ldirectord_server_weight").servers(
+		func(r *Server) (float64, bool) { return float64(r.Effective), true })
+	e.family("ldirectord_server_checks_total").servers(
+		func(r *Server) (float64, bool) { return float64(r.Tally.Checks), true })
+	failures := e.family("ldirectord_server_check_failures_total")
+	for v, r := range e.s.Each() {
+		for cause, n := range r.Tally.Failures() {
+			failures.add(float64(n), "virtual", v.ID, "real", r.Real, "reason", cause)
+		}
+	}
+	e.family("ldirectord_server_transitions_total").servers(
+		func(r *Server) (float64, bool) { return float64(r.Tally.Transitions), true })
+}
+
+// carried has the kernel's counters from the last reading of the table: a scrape sends the kernel no request.
+func (e exposition) carried() {
+	if e.s.Counted.IsZero() {
+		return
+	}
+	e.family("ldirectord_traffic_age_seconds").add(e.s.Time.Sub(e.s.Counted).Seconds())
+	for i, row := range traffic {
+		f := family{e, row[0]}
+		if i == 0 || row[0] != traffic[i-1][0] {
+			f = e.family(row[0])
+		}
+		f.servers(func(r *Server) (float64, bool) { return numbersOf(r)[i], r.Counted }, row[1:]...)
+	}
+}
+
+// traffic are the metrics of what a real server carries, with their labels.
+var traffic = [][]string{
+	{"ldirectord_server_connections", "state", "active"},
+	{"ldirectord_server_connections", "state", "inactive"},
+	{"ldirectord_server_connections", "state", "persistent"},
+	{"ldirectord_server_connections_total"},
+	{"ldirectord_server_packets_total", "direction", "in"},
+	{"ldirectord_server_packets_total", "direction", "out"},
+	{"ldirectord_server_bytes_total", "direction", "in"},
+	{"ldirectord_server_bytes_total", "direction", "out"},
+}
+
+// numbersOf are the counters of a real server, in the order of traffic.
+func numbersOf(r *Server) [8]float64 {
+	c, all := &r.Carries, &r.Carries.Traffic
+	return [...]float64{float64(c.Active), float64(c.Inactive), float64(c.Persistent), float64(all.Connections),
+		float64(all.PacketsIn), float64(all.PacketsOut), float64(all.BytesIn), float64(all.BytesOut)}
+}

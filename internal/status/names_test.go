@@ -1,0 +1,45 @@
+package status
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"ldirectord/internal/view"
+)
+
+func TestNamesThatCannotBeLookedUpShowInEveryForm(t *testing.T) {
+	now := &view.Snapshot{Time: process().Started.Add(time.Hour), Virtuals: []view.Virtual{{
+		ID: "tcp:192.0.2.10:80", Scheduler: "wrr",
+		Servers: []view.Server{{Real: "web1.example:80", State: "unknown", Since: process().Started, Weight: 3, Reason: "no address: web1.example: no such host"}},
+	}}}
+	now.Virtuals[0].Servers[0].Learn()
+	p := process()
+	p.Names = []Name{{Name: "web1.example", Error: "no such host"}, {Name: "web2.example", Address: netip.MustParseAddr("192.0.2.22"), Error: "timeout"}}
+	report := NewReport(now, p, nil)
+	var form bytes.Buffer
+	if err := report.WriteText(&form); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"\nthe name web2.example can't be looked up; its last address 192.0.2.22 stays in\nuse: timeout\n",
+		"  web1.example:80       unknown        1h0m      -       -  -\n    no address: web1.example: no such host\n",
+	} {
+		if !strings.Contains(form.String(), want) {
+			t.Errorf("the text lacks\n%s\nit is\n%s", want, &form)
+		}
+	}
+	if strings.Contains(form.String(), "the name web1") {
+		t.Errorf("a name without an address is told of twice:\n%s", &form)
+	}
+	text, err := json.Marshal(report.Names)
+	if want := `[{"name":"web1.example","error":"no such host"},{"name":"web2.example","address":"192.0.2.22","error":"timeout"}]`; err != nil || string(text) != want {
+		t.Errorf("got  %s (%v)\nwant %s", text, err, want)
+	}
+	if want := `ldirectord_server_up{virtual="tcp:192.0.2.10:80",real="web1.example:80"} 0`; !bytes.Contains(metricsOf(t, now), []byte(want)) {
+		t.Errorf("the metrics lack %s", want)
+	}
+}

@@ -1,0 +1,133 @@
+package status
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ldirectord/internal/core"
+	"ldirectord/internal/director"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/notify"
+	"ldirectord/internal/orders"
+	"ldirectord/ipvsctl"
+)
+
+// overridden is a service in which everything was changed: 192.0.2.22 is down and drained, 192.0.2.25 was never
+// checked and was removed by hand, the fallback server has another weight, and another server was added by hand.
+const overridden = `checkinterval = 2
+virtual = 192.0.2.10:80
+	real = 192.0.2.22:80 gate
+	real = 192.0.2.25:80 gate
+	fallback = 127.0.0.1:80
+	checktype = connect
+virtual = 192.0.2.11:80
+	real = 192.0.2.22:80 gate
+	fallback = 127.0.0.1:80
+	checktype = connect
+`
+
+// The status for people and that for programs show all changes by hand and all orders.
+func TestEveryOverrideShows(t *testing.T) {
+	var report *Report
+	var metrics bytes.Buffer
+	synctest.Test(t, func(t *testing.T) {
+		web, other := lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("192.0.2.10:80")},
+			lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("192.0.2.11:80")}
+		table := ipvsctl.NewMemory(nil)
+		hand := func(kind lvs.OpKind, key lvs.Key, addr string, weight uint32) {
+			op := lvs.Op{Kind: kind, Key: key, Settings: lvs.Settings{Scheduler: "wrr",
+				Netmask: 0xffffffff}, Dest: lvs.Dest{Addr: netip.MustParseAddrPort(addr),
+				Forward: lvs.Route, Weight: weight}}
+			if err := table.Do(t.Context(), op)[0]; err != nil {
+				t.Fatal(err)
+			}
+		}
+		hand(lvs.AddService, web, "0.0.0.0:0", 0)
+		hand(lvs.AddDest, web, "192.0.2.25:80", 0)
+		journal := notify.NewJournal()
+		until := time.Date(2000, 1, 1, 6, 0, 0, 0, time.UTC)
+		d := director.New(director.Deps{
+			Table: table, World: core.World{
+				Tell: []core.Receiver{core.Words(journal.Emit)}, Orders: orders.All{
+					{Virtual: "tcp:192.0.2.10:80", Real: "192.0.2.22:80"}: {Kind: orders.Drain},
+					{Virtual: "tcp:192.0.2.11:80", Real: "192.0.2.22:80"}: {Kind: orders.Weigh, Weight: 7,
+						Why: "new disk", By: "kim", Until: until},
+					{Virtual: "tcp:192.0.2.11:80", Real: "192.0.2.29:80"}: {Kind: orders.Maint,
+						Why: "sold"},
+				},
+			},
+		})
+		ctx, end := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- d.Run(ctx, planOf(t, []byte(overridden))) }()
+		time.Sleep(10 * time.Second)
+		hand(lvs.DelDest, web, "192.0.2.25:80", 0)
+		hand(lvs.AddDest, web, "192.0.2.99:80", 3)
+		hand(lvs.EditDest, other, "127.0.0.1:80", 5)
+		time.Sleep(10 * time.Second)
+		now, err := d.Snapshot(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		report = NewReport(now, process(), nil)
+		if err := WriteMetrics(&metrics, now, process()); err != nil {
+			t.Error(err)
+		}
+		end()
+		if err := errors.Join(<-ended, journal.Close(context.Background())); err != nil {
+			t.Error(err)
+		}
+	})
+	var text bytes.Buffer
+	if err := report.WriteText(&text); err != nil {
+		t.Fatal(err)
+	}
+	object, err := json.Marshal(report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%s\n%s", text.String(), object)
+	for _, want := range []string{
+		"    drained too: it gets no new connections when it is up again\n",
+		"    changed externally; kept until the server's state changes, or a reload\n",
+		"    order: weight 7 until " + time.Date(2000, 1, 1, 6, 0, 0, 0,
+			time.UTC).Local().Format(time.DateTime) + " by kim: new disk\n",
+		"an order for 192.0.2.29:80 of tcp:192.0.2.11:80, which is not in the file:\nmaint: sold\n",
+		"  added externally: 192.0.2.99:80; kept until a reload\n",
+		"  127.0.0.1:80          fallback                 5          serves, not checked\n    changed externally; kept " +
+			"until the server's state changes, or a reload\n",
+	} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("the text lacks %q", want)
+		}
+	}
+	for _, want := range []string{
+		`"added_by_hand":["192.0.2.99:80"]`, `"drained":true`,
+		`"fallback":{"server":"127.0.0.1:80","active":true,"table_weight":5,"changed_by_hand":true,"rule":"hand"}`,
+		`"table_weight":null,"changed_by_hand":true`,
+		`"orders":[{"virtual":"tcp:192.0.2.10:80","real":"192.0.2.22:80","order":"drain"},{"virtual":"tcp:192.0.2.11:80","real":"192.0.2.22:80",` +
+			`"order":"weight","weight":7,"why":"new disk","by":"kim","until":"2000-01-01T06:00:00Z"},` +
+			`{"virtual":"tcp:192.0.2.11:80","real":"192.0.2.29:80","lost":true,"order":"maint","why":"sold"}]`,
+		`"note":"order: weight 7 until `,
+	} {
+		if !strings.Contains(string(object), want) {
+			t.Errorf("the object lacks %s", want)
+		}
+	}
+	for _, want := range []string{
+		`ldirectord_server_order{virtual="tcp:192.0.2.10:80",real="192.0.2.22:80",order="drain",end="none"} 1`,
+		`ldirectord_server_order{virtual="tcp:192.0.2.11:80",real="192.0.2.22:80",order="weight",end="set"} 1`,
+		`ldirectord_server_order{virtual="tcp:192.0.2.11:80",real="192.0.2.29:80",order="maint",end="none"} 1`,
+	} {
+		if !strings.Contains(metrics.String(), want+"\n") {
+			t.Errorf("the metrics lack %s", want)
+		}
+	}
+}

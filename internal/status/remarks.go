@@ -1,0 +1,92 @@
+package status
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"ldirectord/internal/printable"
+)
+
+// sentences are remarks. Text from servers and other programs in them is not escaped yet.
+type sentences []string
+
+func (all *sentences) add(format string, values ...any) {
+	*all = append(*all, fmt.Sprintf(format, values...))
+}
+
+// told adds a remark that ends with the given text, if there is any.
+func (all *sentences) told(about, what string) {
+	if what != "" {
+		*all = append(*all, about+what)
+	}
+}
+
+// Remarks are the faults of the daemon as a whole, a sentence each. They contain text from servers and other programs:
+// escape it.
+func (r *Report) Remarks() []string {
+	var all sentences
+	if r.Reloads.Missing {
+		all.add("the file is missing; the configuration of %s stays in force", clock(r.Reloads.Last, r.Time))
+	} else {
+		all.told("the last reload was refused: ", r.Reloads.Error)
+	}
+	all.told("the table can't be read: ", r.Table.Error)
+	if r.Table.Removing > 0 {
+		all.add("%d virtual services that should be removed are still in the table", r.Table.Removing)
+	}
+	all.told("mark rules can't be set: ", r.MarkError)
+	all.told("the maintenance folder can't be read; servers in maintenance stay there: ", r.Folder)
+	all.told("addresses can't be announced: ", r.AnnounceError)
+	for _, n := range r.Names {
+		if n.Address.IsValid() { // without an address, the servers have remarks of their own
+			all.add("the name %s can't be looked up; its last address %s stays in use: %s", n.Name,
+				n.Address,
+				n.Error)
+		}
+	}
+	for _, f := range r.Failures {
+		start, more := fmt.Sprintf("%s ago: %s", Short(r.Time.Sub(f.At)), f.Text), ""
+		if f.Event == "mail-failed" { // which has all output of a program: the log shows that
+			start, more = printable.Cut(start, width-len("…"))
+		}
+		all = append(all, start+more)
+	}
+	for _, o := range r.Orders {
+		if o.Lost {
+			all.add("an order for %s, which is not in the file: %s", o.Backend, o.Order)
+		}
+	}
+	if r.Checks.Overdue >= 1 {
+		all.add("checks are late by %s", Short(time.Duration(r.Checks.Overdue*float64(time.Second))))
+	}
+	if r.Checks.Shortages > 0 {
+		all.add("%d checks failed because this machine lacked what they need", r.Checks.Shortages)
+	}
+	return all
+}
+
+// ServerRemarks are the facts about a server besides its numbers. They contain text from servers and other
+// programs: escape it.
+func ServerRemarks(s *Server, now time.Time) []string {
+	var all sentences
+	all.told("its address is ", s.Address)
+	all.told("its name is ", s.Host)
+	for _, c := range s.Conditions {
+		all.told("", c.Text)
+	}
+	for _, c := range s.Checks {
+		state := c.State
+		if c.Agent && c.Check != nil {
+			state = c.Check.Detail
+		}
+		all.add("%s: %s (%s)", c.Name, state, summary(c.Check, now))
+	}
+	if c := s.Check; c != nil && s.State != "up" && s.State != "fallback" {
+		if !c.OK && !strings.HasSuffix(s.Reason, c.Detail) {
+			all.add("last check: %s", c.Detail)
+		}
+		all.told("warning: ", c.Warning)
+	}
+	return all
+}

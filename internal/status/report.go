@@ -1,0 +1,218 @@
+// Package status shows what a running director knows: as JSON and as a table for people, and as metrics for
+// Prometheus. It only reads snapshots.
+package status
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/orders"
+	"ldirectord/internal/view"
+)
+
+// Process has the facts that the daemon around a director knows.
+type Process struct {
+	Report                   // without what the director knows
+	Events map[string]uint64 // how many of each kind the journal had
+}
+
+// Failure is one of something that the daemon uses besides servers and table: log, mail, webhook, address of the
+// metrics, commands, monitorfiles.
+type Failure struct {
+	Event string    `json:"event"` // its kind in the journal; log-failed where that is the log itself
+	Text  string    `json:"text"`
+	At    time.Time `json:"at"`             // the last one
+	More  int       `json:"more,omitempty"` // how many more of this kind happened at the same time
+}
+
+// Name is a host name that can't be looked up.
+type Name struct {
+	Name string `json:"name"`
+	// the last one that is known, which is used; absent if there is none
+	Address netip.Addr `json:"address,omitzero"`
+	Error   string     `json:"error"`
+}
+
+// Reloads counts how often the file was read again.
+type Reloads struct {
+	Succeeded uint64    `json:"succeeded"`
+	Refused   uint64    `json:"refused"`
+	Last      time.Time `json:"last"`              // when the configuration in force was taken over
+	Error     string    `json:"error,omitempty"`   // why the last reading was refused; absent if it was accepted
+	Missing   bool      `json:"missing,omitempty"` // the file is gone
+}
+
+// Report is the whole status. Its JSON names are stable: fields are added, never renamed.
+type Report struct {
+	Running   bool      `json:"running"`
+	Config    string    `json:"config"`
+	Pid       int       `json:"pid,omitempty"`
+	Error     string    `json:"error,omitempty"` // why a running daemon does not answer
+	Version   string    `json:"version,omitempty"`
+	Started   time.Time `json:"started,omitzero"`
+	Time      time.Time `json:"time,omitzero"`
+	Role      string    `json:"role,omitempty"`  // active or standby
+	Phase     string    `json:"phase,omitempty"` // starting, running, reloading, stopping
+	Reloads   Reloads   `json:"reloads,omitzero"`
+	Checks    *Checks   `json:"checks,omitempty"`
+	Table     Table     `json:"table,omitzero"`
+	MarkError string    `json:"mark_rules_error,omitempty"`
+	Folder    string    `json:"maintenance_error,omitempty"` // why maintenancedir can't be read
+	Names     []Name    `json:"names,omitempty"`             // those that can't be looked up
+	// of the daemon's own log, mail and commands: until they work again, where that is known, and for a day at most
+	Failures []Failure `json:"failures,omitempty"`
+	// the last important events of the log, including changes by other programs or by hand
+	Last     []Failure      `json:"last_events,omitempty"`
+	Orders   []orders.Entry `json:"orders,omitempty"`
+	Virtuals []Virtual      `json:"virtuals,omitempty"`
+
+	Announcements []Announcement `json:"announcements,omitempty"`
+	AnnounceError string         `json:"announce_error,omitempty"` // why addresses can't be announced
+}
+
+// Checks is a summary of all checks.
+type Checks struct {
+	Overdue float64 `json:"overdue_seconds"` // how late the most overdue check is
+	// that failed because this machine lacked descriptors, memory, ports or permissions
+	Shortages uint64 `json:"own_shortages"`
+}
+
+// Table is the state of the table of IPVS.
+type Table struct {
+	Error string `json:"error,omitempty"` // why it can't be read
+	// virtual services that are still to be removed
+	Removing   int                    `json:"removing"`
+	Operations map[string]view.Counts `json:"operations"`
+}
+
+// Virtual and Server are a virtual service and a real server as the director knows them. The rest is shown as it is.
+type (
+	Virtual      view.Virtual
+	Server       = view.Server
+	Leaver       = view.Leaver
+	Check        = view.LastCheck
+	Connections  = lvs.Counters
+	Guard        = view.Guard
+	Fallback     = view.Fallback
+	Announcement = view.Announcement
+)
+
+// NewReport makes a report of all facts. It fills in the remaining fields of the snapshot. Servers may be missing in
+// connections.
+func NewReport(s *view.Snapshot, p Process, carried map[lvs.Backend]Connections) *Report {
+	r := &p.Report
+	r.Running, r.Time, r.Role, r.Phase = true, s.Time.UTC(), roleOf(s), string(s.Status)
+	r.MarkError, r.Folder, r.Orders = s.Marks, s.Folder, ListOrders(s.Orders, s)
+	r.Checks = &Checks{Overdue: s.Overdue.Seconds(), Shortages: s.Shortages}
+	r.Table = Table{Error: s.Unread, Removing: s.Purging, Operations: map[string]view.Counts{}}
+	for i, kind := range view.OperationNames {
+		r.Table.Operations[kind] = s.Table[i]
+	}
+	r.Announcements, r.AnnounceError = s.Announcements, s.Announcing
+	for i := range s.Virtuals {
+		r.Virtuals = append(r.Virtuals, newVirtual(&s.Virtuals[i], s.Time, carried))
+	}
+	return r
+}
+
+func roleOf(s *view.Snapshot) string {
+	if s.Standby {
+		return "standby"
+	}
+	return "active"
+}
+
+// ListOrders sorts orders, and finds those for servers and services that are not configured.
+func ListOrders(all orders.All, now *view.Snapshot) []orders.Entry {
+	known := map[lvs.Backend]bool{}
+	for v, s := range now.Each() {
+		for _, name := range []string{"", s.Real, s.Alias} { // "" is the virtual service
+			known[lvs.At(v.ID, name)] = true
+		}
+	}
+	for _, a := range now.Announcements {
+		known[lvs.Backend{Virtual: a.Address}],
+			known[lvs.Backend{Virtual: orders.EveryAddress}] = true, true
+	}
+	list := make([]orders.Entry, 0, len(all))
+	for _, at := range all.Sorted() {
+		o := orders.Entry{Backend: at, Lost: !known[at], Order: all[at]}
+		o.Until = o.End()
+		list = append(list, o)
+	}
+	return list
+}
+
+// newVirtual completes the director's facts about a virtual service. It changes its servers in place, because there may
+// be many.
+func newVirtual(known *view.Virtual, now time.Time, carried map[lvs.Backend]Connections) Virtual {
+	v := Virtual(*known)
+	for i := range v.Servers {
+		s := &v.Servers[i]
+		complete(s, now)
+		if c, known := carried[lvs.At(v.ID, s.Real)]; known {
+			s.Connections = &c
+		}
+	}
+	if f := v.Fallback; f != nil {
+		f.Check = newCheck(f.Checked, &f.Last)
+	}
+	for i := range v.Leaving {
+		l := &v.Leaving[i]
+		left := max(l.Until.Sub(now), 0)
+		l.Left = left.Seconds()
+		l.Note = fmt.Sprintf("draining, %s, %s left", view.Carried(l.Connections), Short(left))
+	}
+	return v
+}
+
+// complete fills in the fields that follow from the director's facts about a server.
+func complete(s *Server, now time.Time) {
+	s.InState, s.Since, s.Due = now.Sub(s.Since).Seconds(), s.Since.UTC(), s.Due.UTC()
+	s.Failures = maps.Collect(s.Tally.Failures())
+	if s.InTable {
+		s.TableWeight = &s.Effective
+	}
+	s.Check = newCheck(s.Checked, &s.Last)
+	for i := range s.Checks {
+		c := &s.Checks[i]
+		c.Check = newCheck(c.Checked, &c.Last)
+	}
+}
+
+// newCheck is nil before the first result.
+func newCheck(at time.Time, r *checker.Result) *Check {
+	if at.IsZero() {
+		return nil
+	}
+	c := &Check{Time: at.UTC(), OK: r.OK, Seconds: r.Took.Seconds(), Detail: r.Detail, Warning: r.Warning}
+	c.Way = map[checker.Way]string{checker.WayThrough: "through", checker.WayVoid: "void"}[r.Way]
+	if !r.OK {
+		c.Cause = r.Cause.String()
+	}
+	return c
+}
+
+// ReadReport reads a report as JSON, as a daemon of this or another version wrote it.
+func ReadReport(text []byte) (*Report, error) {
+	r := &Report{}
+	if err := json.Unmarshal(text, r); err != nil {
+		return nil, fmt.Errorf("reading the daemon's report: %w", err)
+	}
+	if r.Time.IsZero() || r.Started.IsZero() || r.Reloads.Last.IsZero() || r.Table.Operations == nil ||
+		r.Checks == nil {
+		return nil, errors.New("reading the daemon's report: it is not complete")
+	}
+	for i := range r.Virtuals {
+		for k := range r.Virtuals[i].Servers {
+			r.Virtuals[i].Servers[k].Learn()
+		}
+	}
+	return r, nil
+}

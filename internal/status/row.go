@@ -1,0 +1,210 @@
+package status
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"ldirectord/internal/judge"
+	"ldirectord/internal/view"
+)
+
+// Row is a server in a table that shows a virtual service, or the virtual service itself.
+type Row struct {
+	At             *Virtual
+	Server         *Server // nil for the virtual service
+	Trouble        Trouble
+	Weight, Active int64 // in the table, and its active connections; -1 where there is none, or it is not known
+}
+
+// Name identifies a row in a report.
+func (r *Row) Name() string {
+	if r.Server == nil {
+		return r.At.ID
+	}
+	return r.Server.Real + " of " + r.At.ID
+}
+
+// Label is the virtual service's id, with its servicename.
+func (v *Virtual) Label() string { return view.Label(v.ID, v.Title) }
+
+// Services are the virtual services as rows, with the connections of all their servers.
+func (r *Report) Services() []Row {
+	rows := make([]Row, len(r.Virtuals))
+	for i := range r.Virtuals {
+		v := &r.Virtuals[i]
+		rows[i] = Row{v, nil, v.Trouble(), -1, -1}
+		for _, s := range v.Servers {
+			if s.Connections != nil {
+				rows[i].Active = max(rows[i].Active, 0) + int64(s.Connections.Active)
+			}
+		}
+	}
+	return rows
+}
+
+// WorstFirst sorts rows by their trouble.
+func WorstFirst(rows []Row) []Row {
+	slices.SortStableFunc(rows, func(a, b Row) int { return cmp.Compare(b.Trouble, a.Trouble) })
+	return rows
+}
+
+// Rows are the servers of the file, then those that left it, and the fallback server as one more.
+func (v *Virtual) Rows() (rows []Row) {
+	add := func(s *Server) {
+		r := Row{v, s, trouble(s), -1, -1}
+		if s.TableWeight != nil {
+			r.Weight = int64(*s.TableWeight)
+		}
+		if s.Connections != nil {
+			r.Active = int64(s.Connections.Active)
+		}
+		rows = append(rows, r)
+	}
+	for i := range v.Servers {
+		add(&v.Servers[i])
+	}
+	for i := range v.Leaving {
+		l := &v.Leaving[i]
+		note := "not in the file: " + l.Note
+		s := &Server{Real: l.Real, State: l.State, Note: note, TableWeight: &l.Effective, ByHand: l.ByHand,
+			Connections: &l.Connections}
+		s.Conditions = []view.Condition{{Kind: "leaving", Trouble: Noted, Text: note}}
+		addByHand(s)
+		add(s)
+	}
+	if f := v.Fallback; f != nil {
+		s := &Server{Real: f.Server, State: "fallback", Note: "waits", TableWeight: f.TableWeight,
+			ByHand: f.ByHand, Conditions: slices.Clone(f.Conditions)}
+		if s.Check = f.Check; f.Active {
+			if s.Note = "serves"; f.State == "" {
+				s.Note = "serves, not checked"
+			}
+			s.Conditions = append(s.Conditions, view.Condition{Kind: "fallback", Trouble: Doubt})
+		}
+		if f.State == "" { // otherwise it is among its conditions
+			addByHand(s)
+		}
+		add(s)
+	}
+	return rows
+}
+
+// addByHand adds what was done to an entry that belongs to no real server of the file.
+func addByHand(s *Server) {
+	if s.ByHand {
+		s.Conditions = append(s.Conditions, view.ByHand)
+	}
+}
+
+// Trouble is how much attention something needs.
+type Trouble = judge.Trouble
+
+const (
+	Fine   = judge.Fine
+	Noted  = judge.Noted
+	Doubt  = judge.Doubt
+	Broken = judge.Broken
+)
+
+// trouble is the level of a server.
+func trouble(s *Server) Trouble { return worst(s).Trouble }
+
+// worst is the first of the conditions that need the most attention, if possible with a text; the zero value if there
+// are none.
+func worst(s *Server) (one view.Condition) {
+	for _, c := range s.Conditions {
+		if c.Trouble > one.Trouble || c.Trouble == one.Trouble && one.Text == "" {
+			one = c
+		}
+	}
+	return one
+}
+
+// Remarks are the sentences of its conditions. They contain text from servers and other programs: escape it.
+func (v *Virtual) Remarks() (all []string) {
+	for _, c := range v.Conditions {
+		all = append(all, c.Text)
+	}
+	return all
+}
+
+// Trouble is that of a virtual service. It is broken only where no server serves, or the table refuses it.
+func (v *Virtual) Trouble() Trouble {
+	worst := Fine
+	for _, r := range v.Rows() {
+		worst = max(worst, min(r.Trouble, Doubt))
+	}
+	if v.Serving == 0 && worst > Fine {
+		return Broken
+	}
+	for _, c := range v.Conditions {
+		worst = max(worst, c.Trouble)
+	}
+	return worst
+}
+
+// IsOff reports whether the file keeps every server out.
+func (v *Virtual) IsOff() bool {
+	return slices.ContainsFunc(v.Servers, func(s Server) bool { return s.State == "off" })
+}
+
+// Up is how many servers are up and don't wait to come back.
+func (v *Virtual) Up() int {
+	up := 0
+	for i := range v.Servers {
+		if v.Servers[i].State == "up" && v.Servers[i].WaitsFor == "" {
+			up++
+		}
+	}
+	return up
+}
+
+// OfAll is how many servers are up, and of how many.
+func (v *Virtual) OfAll() string { return fmt.Sprintf("%d of %d", v.Up(), len(v.Servers)) }
+
+// title describes a virtual service in a line.
+func (v *Virtual) title() string {
+	return fmt.Sprintf("%s %s, %s up", v.Label(), cmp.Or(v.Scheduler, "none"), v.OfAll())
+}
+
+// Number formats a weight or a number of connections.
+func Number(n int64) string {
+	if n < 0 {
+		return "-"
+	}
+	return strconv.FormatInt(n, 10)
+}
+
+// For is how long a server has been in its state; "" where that is not known.
+func For(s *Server, now time.Time) string {
+	if s.Since.IsZero() {
+		return ""
+	}
+	return Short(now.Sub(s.Since))
+}
+
+// LastCheck is the summary of a server's last check; of a fallback server whether it waits or serves, too.
+func LastCheck(s *Server, now time.Time) string {
+	switch {
+	case s.State != "fallback":
+		return summary(s.Check, now)
+	case s.Check == nil:
+		return s.Note
+	}
+	return s.Note + "; " + summary(s.Check, now)
+}
+
+// summary is how long a check took or why it failed, and when; "-" before the first.
+func summary(c *Check, now time.Time) string {
+	if c == nil {
+		return "-"
+	}
+	what := c.Cause
+	if c.OK {
+		what = brief(c.Seconds)
+	}
+	return fmt.Sprintf("%s, %s ago", what, Short(now.Sub(c.Time)))
+}

@@ -1,0 +1,489 @@
+package status
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/checker/wire"
+	"ldirectord/internal/core"
+	"ldirectord/internal/director"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/maintenance"
+	"ldirectord/internal/notify"
+	"ldirectord/internal/orders"
+	"ldirectord/internal/plan"
+	"ldirectord/internal/view"
+	"ldirectord/ipvsctl"
+	"ldirectord/parser"
+)
+
+var update = flag.Bool("update", false, "write the files that hold what is expected")
+
+const testdata = "../../testdata/status/"
+
+// checkFunc is a checker.
+type checkFunc func(context.Context) checker.Result
+
+func (f checkFunc) Check(ctx context.Context) checker.Result { return f(ctx) }
+
+// answer is the result for a server of ld.cf. It takes a different time for each server, so that results always come
+// in the same order.
+func answer(spec checker.Spec) checkFunc {
+	return func(ctx context.Context) checker.Result {
+		last := spec.Target.Addr().As16()[15]
+		time.Sleep(time.Duration(last)*time.Millisecond/10 + time.Duration(spec.Target.Port())*time.Microsecond)
+		switch {
+		case spec.Target.Port() == 25:
+			return checker.Result{
+				OK: true, Detail: "220 mail", Warning: "the certificate expires in 5 days", CertEnd: time.Date(2000, 1, 6, 0, 0, 0, 0, time.UTC).Unix(),
+				Stages: wire.Stages{wire.MarkConnect: 1000, wire.MarkFirstByte: 3000, wire.MarkSent: 3500, wire.MarkAnswer: 4000, wire.MarkMatch: 4000},
+			}
+		case last == 22:
+			return checker.Result{Cause: checker.Answer, Detail: `body does not match "ready": got "<h1>starting up, please come back in a minute or two</h1>\x1b[31m"`}
+		case last == 27 || last == 28:
+			if time.Now().Minute() < 5 {
+				return checker.Result{OK: true, Detail: "connected", CertEnd: time.Now().Unix()}
+			}
+			return checker.Result{Cause: checker.Answer, Stage: wire.AtMatch, Detail: "status 500"}
+		case last == 26:
+			return checker.Result{Cause: checker.Unjudged, Detail: "cannot be judged: matching took too long with /(?=x)(a+)+$/"}
+		case last == 25: // without an answer
+			<-ctx.Done()
+			return checker.Result{Cause: checker.Shortage}
+		default:
+			return checker.Result{OK: true, Detail: "connected"}
+		}
+	}
+}
+
+// refusing is a table that refuses changes of one virtual service.
+type refusing struct{ *ipvsctl.Memory }
+
+func (r refusing) Do(ctx context.Context, ops ...lvs.Op) (results []error) {
+	for _, op := range ops {
+		if op.Key.Addr == netip.MustParseAddrPort("192.0.2.12:25") {
+			results = append(results, &ipvsctl.OpError{Op: op.String(), Err: errors.New("no such file or directory"), Hint: "the kernel lacks module ip_vs_wrr"})
+		} else {
+			results = append(results, r.Memory.Do(ctx, op)...)
+		}
+	}
+	return results
+}
+
+// Read has counters for two servers of one virtual service. One of them never had a connection.
+func (r refusing) Read(ctx context.Context) (lvs.Table, error) {
+	table, err := r.Memory.Read(ctx)
+	key := lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("192.0.2.10:80")}
+	if service, in := table[key]; in {
+		service.Counters = map[netip.AddrPort]lvs.Counters{
+			netip.MustParseAddrPort("192.0.2.21:80"): {Active: 120, Inactive: 30, Persistent: 4, Traffic: lvs.Traffic{
+				Connections: 1 << 33, PacketsIn: 9_000_000_001, PacketsOut: 7_000_000_002, BytesIn: 5_000_000_000_003, BytesOut: 4,
+			}},
+			netip.MustParseAddrPort("192.0.2.24:80"): {},
+		}
+		table[key] = service
+	}
+	return table, err
+}
+
+// observed is what a director knows after ten minutes of fake time with testdata/status/ld.cf.
+func observed(t *testing.T) (now *view.Snapshot) {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "maint")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "192.0.2.23"), []byte("new disk\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	source, err := os.ReadFile(testdata + "ld.cf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	source = bytes.ReplaceAll(source, []byte("MAINTENANCE"), []byte(dir))
+	synctest.Test(t, func(t *testing.T) {
+		journal := notify.NewJournal()
+		d := director.New(director.Deps{
+			Table: refusing{ipvsctl.NewMemory(nil)}, Maintenance: maintenance.New(nil).Watch, World: core.World{
+				Tell: []core.Receiver{core.Words(journal.Emit)}, Orders: orders.All{{Virtual: "tcp:192.0.2.10:80", Real: "192.0.2.24:80"}: {Kind: orders.Drain}},
+			},
+		})
+		p := planOf(t, source)
+		ctx, end := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- d.Run(ctx, p) }()
+		time.Sleep(10 * time.Minute)
+		if now, err = d.Snapshot(ctx); err != nil {
+			t.Error(err)
+		}
+		end()
+		if err := errors.Join(<-ended, journal.Close(context.Background())); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(time.Minute) // so that look-ups of names have ended
+	})
+	return now
+}
+
+func planOf(t testing.TB, source []byte) *plan.Plan {
+	t.Helper()
+	cfg, found := parser.Parse(t.Context(), "ld.cf", source, parser.Options{})
+	if found.HasErrors() {
+		t.Fatal(found)
+	}
+	p, found := plan.New(cfg, func(s checker.Spec) (checker.Checker, error) { return answer(s), nil })
+	if found.HasErrors() {
+		t.Fatal(found)
+	}
+	return p
+}
+
+// process is a daemon that started when the fake time did.
+func process() Process {
+	began := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+	return Process{Events: map[string]uint64{"mail-failed": 0, "hook-failed": 2}, Report: Report{
+		Config: "/etc/ha.d/ld.cf", Pid: 4711, Version: `1.2 "beta"`, Started: began,
+		Reloads: Reloads{Succeeded: 2, Refused: 1, Last: began.Add(4 * time.Minute), Error: `/etc/ha.d/ld.cf:3:1: unknown directive "virtuel"`},
+	}}
+}
+
+func carried() map[lvs.Backend]Connections {
+	return map[lvs.Backend]Connections{
+		{Virtual: "tcp:192.0.2.10:80", Real: "192.0.2.21:80"}: {Active: 120, Inactive: 30, Persistent: 4},
+		{Virtual: "tcp:192.0.2.10:80", Real: "192.0.2.24:80"}: {Active: 1},
+	}
+}
+
+func TestTheThreeFormsOfAReport(t *testing.T) {
+	now := observed(t)
+	var form bytes.Buffer
+	report := NewReport(now, process(), carried())
+	if err := report.WriteText(&form); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "text", form.Bytes())
+	for line := range strings.Lines(form.String()) {
+		if len(line) > width+1 {
+			t.Errorf("%d columns: %s", len(line)-1, line)
+		}
+	}
+	text, err := json.MarshalIndent(report, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "json", append(text, '\n'))
+	golden(t, "metrics", metricsOf(t, now))
+}
+
+// Small metrics, for big tables, have all that shows which servers are up or need attention, and all that the alert
+// rules for this use.
+func TestSmallMetrics(t *testing.T) {
+	now := observed(t)
+	full := metricsOf(t, now)
+	now.Small = true
+	small := metricsOf(t, now)
+	for family, stays := range map[string]bool{
+		"server_up": true, "server_suspended": true, "server_unjudged": true, "server_order": true, "virtual_written": true, "check_duration_seconds_count": true, "check_duration_seconds_sum": true,
+		"check_duration_seconds_bucket": false,
+		"check_stages_total":            false, "server_certificate_not_after_timestamp_seconds": true, "server_weight": false, "server_checks_total": false, "server_check_failures_total": false, "server_transitions_total": false,
+		"server_connections": false, "server_connections_total": false, "server_packets_total": false, "server_bytes_total": false, "traffic_age_seconds": false,
+	} {
+		line := []byte("\nldirectord_" + family)
+		if bytes.Contains(small, line) != stays || !bytes.Contains(full, line) {
+			t.Errorf("%s: in small %t, in full %t", family, bytes.Contains(small, line), bytes.Contains(full, line))
+		}
+	}
+}
+
+// A server whose checks pass, but which still waits, does not count as serving.
+func TestAServerThatWaits(t *testing.T) {
+	now := observed(t)
+	v := &now.Virtuals[1]
+	v.Servers[0].State, v.Servers[0].WaitsFor, v.Servers[0].Note = "up", "holddown", "held down for another 40s"
+	v.Servers[0].Conditions = nil
+	v.Servers[0].Learn()
+	const want = "\nldirectord_server_waiting{virtual=\"tcp:192.0.2.11:443\",real=\"192.0.2.22:443\",for=\"holddown\"} 1\n"
+	if got := metricsOf(t, now); !bytes.Contains(got, []byte(want)) {
+		t.Errorf("no %s in %s", want, got)
+	}
+	for _, row := range NewReport(now, process(), nil).Virtuals[1].Rows()[:1] {
+		if row.Trouble != Doubt || row.At.Up() != 0 {
+			t.Errorf("its trouble is %d, and %d are up", row.Trouble, row.At.Up())
+		}
+	}
+}
+
+// A suspected server serves, and needs attention.
+func TestAServerThatIsSuspected(t *testing.T) {
+	now := observed(t)
+	s := &now.Virtuals[5].Servers[0]
+	s.State, s.Suspected, s.Conditions = "up", "28 connections in 4 s, 0 packets back", nil
+	s.Learn()
+	const want = "\nldirectord_server_suspected{virtual=\"tcp:192.0.2.13:80\",real=\"192.0.2.27:80\"} 1\n"
+	if got := metricsOf(t, now); bytes.Count(got, []byte(want)) != 1 || bytes.Count(got, []byte("\nldirectord_server_suspected")) != 1 {
+		t.Errorf("not only %s in %s", want, got)
+	}
+	row := NewReport(now, process(), nil).Virtuals[5].Rows()[0]
+	text, err := json.Marshal(row.Server)
+	if row.Trouble != Doubt || !strings.Contains(string(text), `"suspected":"28 connections in 4 s, 0 packets back"`) {
+		t.Errorf("its trouble is %d, %s, %v", row.Trouble, text, err)
+	}
+}
+
+func metricsOf(t *testing.T, now *view.Snapshot) []byte {
+	t.Helper()
+	var form bytes.Buffer
+	if err := WriteMetrics(&form, now, process()); err != nil {
+		t.Fatal(err)
+	}
+	return bytes.ReplaceAll(form.Bytes(), []byte(runtime.Version()), []byte("go1.26"))
+}
+
+// reads are the numbers of reads of the table. They may differ by one, because two timers end at the same time.
+var reads = regexp.MustCompile(`(operation="read"} |"read": {\s+"done": )[1-9][0-9]*`)
+
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	file := testdata + name
+	got = reads.ReplaceAll(got, []byte("${1}640"))
+	if *update {
+		if err := os.WriteFile(file, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s has changed (write it with -update if it is better now): %s", file, firstDifference(string(got), string(want)))
+	}
+	if bytes.Contains(got, []byte("s3cret")) {
+		t.Errorf("%s shows a password", file)
+	}
+}
+
+func firstDifference(got, want string) string {
+	a, b := strings.Split(got, "\n"), strings.Split(want, "\n")
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			return fmt.Sprintf("line %d is\n%s\nand was\n%s", i+1, a[i], b[i])
+		}
+	}
+	return fmt.Sprintf("%d lines instead of %d", len(a), len(b))
+}
+
+// A command reads a report as the daemon wrote it.
+func TestAReportIsReadAsItWasWritten(t *testing.T) {
+	report := NewReport(observed(t), process(), carried())
+	text, err := json.Marshal(report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read, err := ReadReport(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := json.Marshal(read)
+	if err != nil || !bytes.Equal(text, again) {
+		t.Errorf("%v\nwritten %s\nread    %s", err, text, again)
+	}
+	for _, bad := range []string{"", "no JSON", "{}", `{"running":true,"time":"2000-01-01T00:00:00Z"}`} {
+		if _, err := ReadReport([]byte(bad)); err == nil {
+			t.Errorf("%q is read", bad)
+		}
+	}
+}
+
+func TestWhatServersSayIsInNoLabel(t *testing.T) {
+	if metrics := metricsOf(t, observed(t)); bytes.Contains(metrics, []byte("starting up")) {
+		t.Errorf("%s", metrics)
+	}
+}
+
+func TestLabelValuesAreEscaped(t *testing.T) {
+	now := &view.Snapshot{Virtuals: []view.Virtual{{ID: "a\\\"\nb", Servers: []view.Server{{Real: "r"}}}}}
+	if metrics := metricsOf(t, now); !bytes.Contains(metrics, []byte(`ldirectord_server_up{virtual="a\\\"\nb",real="r"} 0`)) {
+		t.Errorf("%s", metrics)
+	}
+}
+
+// Servers that are held by keepserving and those that are held by the brake of checkvip are in the same gauge, for
+// one alert.
+func TestBrakedServersAreHeld(t *testing.T) {
+	held := view.ServerResult{Braked: true}
+	braked := []view.Server{{Real: "a", ServerResult: held}, {Real: "b", ServerResult: held}, {Real: "c"}}
+	now := &view.Snapshot{Virtuals: []view.Virtual{
+		{ID: "brake", Servers: braked}, {ID: "both", Servers: braked, Guard: view.Guard{Keeps: 1, Held: 1}}, {ID: "none", Servers: braked[2:]},
+	}}
+	want := "\nldirectord_virtual_guard_held{virtual=\"brake\"} 2\nldirectord_virtual_guard_held{virtual=\"both\"} 3\n#"
+	if metrics := metricsOf(t, now); !bytes.Contains(metrics, []byte(want)) {
+		t.Errorf("the metrics lack %s\n%s", want, metrics)
+	}
+}
+
+// An address is on its announce device, on the device of last resort, or on none.
+func TestWhereAnAddressIsAnnounced(t *testing.T) {
+	at := func(state, on string) view.Announcement {
+		return view.Announcement{Address: state, State: state, Device: "lvs0", On: on}
+	}
+	now := &view.Snapshot{Announcements: []view.Announcement{at("announced", "lvs0"), at("last resort", "lvs1"), at("withdrawn", "")}}
+	metrics := metricsOf(t, now)
+	for _, want := range []string{
+		"\nldirectord_announced{address=\"announced\",device=\"lvs0\"} 1\nldirectord_announced{address=\"last resort\",device=\"lvs0\"} 0\nldirectord_announced{address=\"withdrawn\",device=\"lvs0\"} 0\n#",
+		"\nldirectord_announced_last_resort{address=\"announced\"} 0\nldirectord_announced_last_resort{address=\"last resort\"} 1\nldirectord_announced_last_resort{address=\"withdrawn\"} 0\n#",
+	} {
+		if !bytes.Contains(metrics, []byte(want)) {
+			t.Errorf("the metrics lack %s\n%s", want, metrics)
+		}
+	}
+}
+
+func TestAServerThatIsNamedTwiceIsOneSeries(t *testing.T) {
+	twice := []view.Server{{Real: "192.0.2.21:80"}, {Real: "192.0.2.21:80"}}
+	now := &view.Snapshot{Virtuals: []view.Virtual{{ID: "a", Servers: twice}, {ID: "b", Servers: twice}}}
+	if n := bytes.Count(metricsOf(t, now), []byte("\nldirectord_server_weight{")); n != 2 {
+		t.Errorf("%d series, want 2", n)
+	}
+}
+
+// brokenPipe is a client that has closed its connection.
+type brokenPipe struct{}
+
+func (brokenPipe) Write([]byte) (int, error) { return 0, errors.New("broken pipe") }
+
+func TestAClientThatHasGoneIsAnError(t *testing.T) {
+	now := observed(t)
+	if err := WriteMetrics(brokenPipe{}, now, process()); err == nil {
+		t.Error("metrics: no error")
+	}
+	if err := NewReport(now, process(), nil).WriteText(brokenPipe{}); err == nil {
+		t.Error("text: no error")
+	}
+}
+
+// Text from servers and from files of maintenancedir is printable.
+func TestARemarkIsPrintable(t *testing.T) {
+	var b bytes.Buffer
+	p := page{bufio.NewWriter(&b)}
+	p.remarks(2, "größe\n\u009b31m \u202eb\xff")
+	p.w.Flush()
+	if got, want := b.String(), "  größe "+`31m \u202eb\xff`+"\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestARemarkThatFitsIsOneLine(t *testing.T) {
+	for length, lines := range map[int]int{width: 1, width + 1: 2} {
+		var b bytes.Buffer
+		p := page{bufio.NewWriter(&b)}
+		p.remarks(4, "x "+strings.Repeat("y", length-6))
+		p.w.Flush()
+		if got := strings.Count(b.String(), "\n"); got != lines {
+			t.Errorf("%d characters: %d lines, want %d", length, got, lines)
+		}
+	}
+}
+
+func TestANameThatFitsItsColumnHasNoLineOfItsOwn(t *testing.T) {
+	for length, lines := range map[int]int{21: 1, 22: 2} {
+		var b bytes.Buffer
+		p := page{bufio.NewWriter(&b)}
+		p.server(&Row{Server: &Server{Real: strings.Repeat("x", length), State: "up"}, Weight: -1, Active: -1}, time.Time{})
+		p.w.Flush()
+		if got := strings.Count(b.String(), "\n"); got != lines {
+			t.Errorf("a name of %d: %d lines, want %d", length, got, lines)
+		}
+	}
+}
+
+// Checks are reported as late from a second on. A table without lines has no head.
+func TestWhatADaemonIsRemarkedOn(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	for overdue, late := range map[float64]bool{0.99: false, 1: true} {
+		r := Report{Time: now, Started: now, Reloads: Reloads{Last: now}, Table: Table{}, Checks: &Checks{Overdue: overdue}}
+		var b bytes.Buffer
+		if err := r.WriteText(&b); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(b.String(), "checks are late by 1s"); got != late || strings.Contains(b.String(), "REAL SERVER") || strings.Contains(b.String(), "0 ") && strings.Contains(b.String(), "failed by") {
+			t.Errorf("%g s:\n%s", overdue, b.String())
+		}
+	}
+}
+
+// The status explains why a server does not come back from maintenance.
+func TestAFolderThatCannotBeReadShows(t *testing.T) {
+	s := observed(t)
+	s.Folder = "open /srv/maintenance: permission denied"
+	want := "the maintenance folder can't be read; servers in maintenance stay there: " + s.Folder
+	if all := NewReport(s, process(), nil).Remarks(); !slices.Contains(all, want) {
+		t.Errorf("%q", all)
+	}
+}
+
+// A long message of a mail program is only in the log.
+func TestAMailThatFailsIsOneLine(t *testing.T) {
+	s, p := observed(t), process()
+	long := "failed to send email message to root by sendmail: /usr/sbin/sendmail: exit status 1: " +
+		strings.Repeat("words ", 90)
+	p.Failures = []Failure{{Event: "mail-failed", Text: long, At: s.Time}}
+	var b strings.Builder
+	if err := NewReport(s, p, nil).WriteText(&b); err != nil {
+		t.Fatal(err)
+	}
+	_, told, _ := strings.Cut(b.String(), "0s ago: failed to send email message to root by sendmail")
+	first, next, _ := strings.Cut(told, "\n")
+	if !strings.HasSuffix(first, "…") || strings.HasPrefix(next, "words") {
+		t.Errorf("%s", b.String())
+	}
+}
+
+// The last events are shown at the end, with the day if it is another one.
+func TestTheLastEventsAreShown(t *testing.T) {
+	s, p := observed(t), process()
+	p.Last = []Failure{
+		{Text: "the table was emptied", At: s.Time.Add(-48 * time.Hour), More: 2}, {Text: "today", At: s.Time},
+	}
+	var b strings.Builder
+	if err := NewReport(s, p, nil).WriteText(&b); err != nil {
+		t.Fatal(err)
+	}
+	day, clock := s.Time.Add(-48*time.Hour).Local().Format("Jan 02 15:04"), s.Time.Local().Format(time.TimeOnly)
+	want := "\nLAST EVENTS\n  " + day + "  the table was emptied (and 2 more)\n  " + clock + "      today\n"
+	if !strings.HasSuffix(b.String(), want) {
+		t.Errorf("%s\nwant %s", b.String(), want)
+	}
+}
+
+func TestDurationsAreShort(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		-time.Second: "0s", 0: "0s", 59900 * time.Millisecond: "59s", time.Minute: "1m0s", 61 * time.Minute: "1h1m",
+		time.Hour - time.Second: "59m59s", time.Hour: "1h0m", 24*time.Hour - time.Second: "23h59m", 24 * time.Hour: "1d0h", 25 * time.Hour: "1d1h", 400 * 24 * time.Hour: "400d0h",
+	} {
+		if got := Short(d); got != want {
+			t.Errorf("%v is %s, want %s", d, got, want)
+		}
+	}
+	for seconds, want := range map[float64]string{0: "0µs", 0.000076: "76µs", 0.001: "1ms", 0.00123: "1.23ms", 0.25: "250ms", 0.9994: "999ms", 0.9995: "1s", 0.9999: "1s", 12.34: "12.3s"} {
+		if got := brief(seconds); got != want {
+			t.Errorf("%g s is %s, want %s", seconds, got, want)
+		}
+	}
+}

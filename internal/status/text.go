@@ -1,0 +1,169 @@
+package status
+
+import (
+	"bufio"
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"ldirectord/internal/printable"
+	"ldirectord/internal/view"
+)
+
+// width is how many columns the table takes, unless a name or word alone is longer.
+const width = 80
+
+// columns of a server: its name, state, time in it, weight, active connections, last check.
+const columns = "%-23s %-11s %7s %6s %7s  %s\n"
+
+// WriteText writes a report of a daemon that runs, for people: the daemon in a few lines, then the virtual
+// services with their servers, trouble first.
+func (r *Report) WriteText(w io.Writer) error {
+	t := page{bufio.NewWriter(w)}
+	t.printf("%s, version %s, up for %s\n", r.Doing(), r.Version, Short(r.Time.Sub(r.Started)))
+	t.printf("configuration read %s ago; %s, %d refused\n", Short(r.Time.Sub(r.Reloads.Last)),
+		view.Plural(r.Reloads.Succeeded, "reload"), r.Reloads.Refused)
+	t.remarks(0, r.Remarks()...)
+	t.announcements(r)
+	t.printf("\n%s\n", r.Summary())
+	if len(r.Virtuals) > 0 {
+		t.printf("\n"+columns, "REAL SERVER", "STATE", "FOR", "WEIGHT", "ACTIVE", "LAST CHECK")
+	}
+	for _, v := range WorstFirst(r.Services()) {
+		t.printf("%s\n", printable.Line(v.At.title()))
+		t.remarks(2, v.At.Remarks()...)
+		remarks := v.At.once(r.Time)
+		for _, row := range WorstFirst(v.At.Rows()) {
+			t.server(&row, r.Time)
+			t.remarks(4, remarks(row.Server)...)
+		}
+	}
+	if len(r.Last) > 0 {
+		t.printf("\nLAST EVENTS\n")
+	}
+	for _, e := range r.Last {
+		text := e.Text
+		if e.More > 0 {
+			text += fmt.Sprintf(" (and %d more)", e.More)
+		}
+		t.hanging(fmt.Sprintf("  %-14s", clock(e.At, r.Time)), text)
+	}
+	return t.w.Flush()
+}
+
+// clock is when something happened, in local time: an instant of today, or the day too.
+func clock(at, now time.Time) string {
+	if day := time.DateOnly; at.Local().Format(day) == now.Local().Format(day) {
+		return at.Local().Format(time.TimeOnly)
+	}
+	return at.Local().Format("Jan 02 15:04")
+}
+
+// page buffers the text. Flush returns an error of the writer.
+type page struct{ w *bufio.Writer }
+
+func (t page) printf(format string, values ...any) { fmt.Fprintf(t.w, format, values...) }
+
+// announcements are the addresses that are announced, or should be.
+func (t page) announcements(r *Report) {
+	const columns = "%-39s %-11s %-15s %7s\n"
+	if len(r.Announcements) > 0 {
+		t.printf("\n"+columns, "ADDRESS", "IS", "ON", "FOR")
+	}
+	for _, a := range r.Announcements {
+		t.printf(columns, a.Address, a.State, cmp.Or(a.On, "-"), Short(r.Time.Sub(a.Since)))
+		if a.Why != "" {
+			t.remarks(4, a.Why)
+		}
+	}
+}
+
+// Doing is the daemon's role, and what else it is doing.
+func (r *Report) Doing() string {
+	word := "active"
+	switch {
+	case r.Role == "standby":
+		word = "standing by"
+	case slices.ContainsFunc(r.Virtuals, func(v Virtual) bool { return v.Serving > 0 }):
+		word = "serving"
+	}
+	if r.Phase != "running" {
+		word += " (" + r.Phase + ")"
+	}
+	return word
+}
+
+// server is one server. A name that is too long for its column has a line of its own.
+func (t page) server(r *Row, now time.Time) {
+	s := r.Server
+	name := "  " + s.Real
+	if len(name) > 23 {
+		t.printf("%s\n", name)
+		name = ""
+	}
+	weight, active := Number(r.Weight), Number(r.Active)
+	if s.State == "fallback" { // which has only words, unless it was changed by hand
+		active = ""
+		if !s.ByHand {
+			weight = ""
+		}
+	}
+	t.printf(columns, name, s.State, For(s, now), weight, active, LastCheck(s, now))
+}
+
+// remarks writes sentences, each broken between words to fit the width.
+func (t page) remarks(indent int, all ...string) {
+	for _, sentence := range all {
+		t.hanging(strings.Repeat(" ", indent), sentence)
+	}
+}
+
+// hanging writes a sentence after what its first line starts with, under which the others are indented.
+func (t page) hanging(start, sentence string) {
+	margin, line := strings.Repeat(" ", len(start)), start
+	for _, word := range strings.FieldsFunc(sentence,
+		func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
+		word = printable.Text(word)
+		switch {
+		case len(line) == len(start):
+			line += word
+		case len(line)+1+len(word) > width:
+			t.printf("%s\n", line)
+			line = margin + word
+		default:
+			line += " " + word
+		}
+	}
+	t.printf("%s\n", line)
+}
+
+// Short is a duration in its two largest units, down to seconds.
+func Short(d time.Duration) string {
+	n := max(int64(d/time.Second), 0)
+	switch {
+	case n < 60:
+		return fmt.Sprintf("%ds", n)
+	case n < 3600:
+		return fmt.Sprintf("%dm%ds", n/60, n%60)
+	case n < 24*3600:
+		return fmt.Sprintf("%dh%dm", n/3600, n/60%60)
+	default:
+		return fmt.Sprintf("%dd%dh", n/(24*3600), n/3600%24)
+	}
+}
+
+// brief is how long a check took, to about three digits.
+func brief(seconds float64) string {
+	switch {
+	case seconds < 0.001:
+		return fmt.Sprintf("%.0fµs", seconds*1e6)
+	case seconds < 0.9995:
+		return fmt.Sprintf("%.3gms", seconds*1e3)
+	default:
+		return fmt.Sprintf("%.3gs", seconds)
+	}
+}

@@ -1,0 +1,259 @@
+package status
+
+import (
+	"bufio"
+	"cmp"
+	"fmt"
+	"io"
+	"math"
+	"time"
+
+	"ldirectord/checker/wire"
+	"ldirectord/internal/history"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/view"
+)
+
+// Why shows what the checks of real servers found recently, and what was done about it. Its JSON names are stable, as
+// those of Report.
+type Why struct {
+	Time    time.Time `json:"time"`
+	Started time.Time `json:"started"` // when the daemon started: nothing from before is known
+	Role    string    `json:"role"`    // active or standby
+	Servers []Case    `json:"servers"` // the requested servers; none: the file has none of that name
+}
+
+// Case is one real server of one virtual service.
+type Case struct {
+	Virtual    string   `json:"virtual"`
+	Title      string   `json:"servicename,omitempty"`
+	Fallback   bool     `json:"fallback,omitempty"` // it is the fallback server
+	Server              // the same fields as in a Report
+	TableError string   `json:"table_error,omitempty"` // why the table refuses the virtual service
+	Guard      Guard    `json:"guard,omitzero"`
+	Remarks    []string `json:"remarks,omitempty"` // on the virtual service
+	History    []Entry  `json:"history"`           // in the order in which each began
+}
+
+// Entry is one thing that happened to a server, or equal ones in a row.
+type Entry struct {
+	First time.Time `json:"first"`
+	Last  time.Time `json:"last"`
+	Times uint32    `json:"times"`
+	// What it is. Results of checks: passed, failed, and those that were not believed: shortage, unjudged,
+	// stalled, braked. Their consequences: up, down, held, let-go. Changes of the table: add, edit, remove.
+	// What an operator did: order, changed.
+	What   string `json:"what"`
+	Text   string `json:"text"`             // without its time; text from servers and other programs: escape it
+	Check  string `json:"check,omitempty"`  // which of several checks: https 443
+	Cause  string `json:"cause,omitempty"`  // the cause of a failure
+	Detail string `json:"detail,omitempty"` // what the check found, why the table refused, or what was ordered
+	// For the last check, in milliseconds: how long it took, and how long after its start each stage was done:
+	// lookup, connect, TLS, sent, first byte, whole answer, match.
+	Took   float64            `json:"took_ms,omitempty"`
+	Stages map[string]float64 `json:"stages_ms,omitempty"`
+}
+
+// NewWhy puts together what director.Why found. Servers may be missing in connections.
+func NewWhy(s *view.Snapshot, started time.Time, carried map[lvs.Backend]Connections) *Why {
+	w := &Why{Time: s.Time.UTC(), Started: started.UTC(), Role: roleOf(s), Servers: []Case{}}
+	for i := range s.Virtuals {
+		v := &s.Virtuals[i]
+		known := newVirtual(v, s.Time, carried)
+		about := known.Remarks()
+		if f := v.Fallback; f != nil && f.Asked == nil {
+			known.Fallback = nil
+		}
+		for k, row := range known.Rows() {
+			isFallback := row.Server.State == "fallback"
+			c := Case{v.ID, v.Title, isFallback, *row.Server, known.Error, known.Guard, about, []Entry{}}
+			switch {
+			case k < len(v.Servers):
+				c.History = entries(&v.Servers[k], v.Rule.Of)
+			case isFallback:
+				c.Server = inFull(v.Fallback, row.Server.Note, s.Time)
+				c.History = entries(&c.Server, v.Rule.Of)
+			default:
+				c.Since = w.Time
+			}
+			w.Servers = append(w.Servers, c)
+		}
+	}
+	return w
+}
+
+// inFull is a fallback server with all that is known of it. Place is whether it serves.
+func inFull(f *Fallback, place string, now time.Time) Server {
+	s := f.Asked
+	complete(s, now)
+	if s.Rule = f.Rule; f.State == "" {
+		s.State = "fallback"
+	}
+	s.Conditions = append(s.Conditions, view.Condition{Kind: "fallback", Text: "fallback: " + place})
+	return *s
+}
+
+// entries are all records of a server.
+func entries(s *Server, window int) []Entry {
+	list := []Entry{}
+	if s.Past == nil {
+		return list
+	}
+	for _, r := range s.Past.Records() {
+		e := Entry{First: r.First.Time(), Last: r.Last.Time(), Times: r.Times, What: r.Kind.String(),
+			Detail: r.Text}
+		if r.Check == history.None {
+			e.done(&r)
+		} else {
+			e.found(&r, s.CheckNames, window)
+		}
+		list = append(list, e)
+	}
+	return list
+}
+
+// found describes results of a check.
+func (e *Entry) found(r *history.Record, names map[uint8]string, window int) {
+	inMS := func(us uint32) float64 { return float64(us) / 1000 }
+	e.Took = inMS(r.Took)
+	took := fmt.Sprintf("%.1f ms", e.Took)
+	if e.Text = "passed in " + took; r.Kind != history.Passed {
+		e.Cause = r.Cause.String()
+		e.Text = map[history.Kind]string{
+			history.Failed:   fmt.Sprintf("failed after %s, %s: %s", took, e.Cause, e.Detail),
+			history.Shortage: "not believed, this machine lacks what the check needs: " + e.Detail,
+			history.Unjudged: "not judged: " + e.Detail,
+			history.Braked: "not believed, every server that was up failed only through the virtual " +
+				"address: " + e.Detail,
+			history.Stalled: "not believed, this machine stood still: " + cmp.Or(e.Detail, e.Cause) +
+				"; checked again at once",
+		}[r.Kind]
+	}
+	switch {
+	case r.Check == history.Former:
+		e.Check = "a check before the reload"
+	case len(names) > 1:
+		e.Check = names[r.Check]
+	}
+	if e.Check != "" {
+		e.Text = e.Check + ": " + e.Text
+	}
+	if r.Needed > 0 {
+		e.Text += "; " + r.Words(r.Kind == history.Passed, window)
+	}
+	e.Stages = map[string]float64{}
+	for mark, at := range r.Stages {
+		if at > 0 {
+			e.Stages[wire.Mark(mark).String()] = inMS(at)
+		}
+	}
+}
+
+// done describes the consequences of results, and what was done by hand.
+func (e *Entry) done(r *history.Record) {
+	weight := fmt.Sprintf("weight %d", r.Weight)
+	switch e.Text = r.Text; r.Kind {
+	case history.Up, history.Down:
+		e.Text = e.What + ": " + r.Text
+	case history.LetGo:
+		e.Text = "no longer held"
+	case history.Add:
+		e.told(r, "added with "+weight, "to add it with "+weight)
+	case history.Edit:
+		e.told(r, weight, weight)
+	case history.Remove:
+		e.told(r, "removed", "to remove it")
+	}
+}
+
+// told describes what the table did, or refused.
+func (e *Entry) told(r *history.Record, did, refused string) {
+	if e.Text = "table: " + did; r.Text != "" {
+		e.Text = "table: refused " + refused + ": " + r.Text
+	}
+}
+
+// Last drops all but the last n entries of each server.
+func (w *Why) Last(n int) {
+	for i := range w.Servers {
+		all := &w.Servers[i].History
+		*all = (*all)[max(0, len(*all)-n):]
+	}
+}
+
+// DropConversations drops the conversations of failed checks.
+func (w *Why) DropConversations() {
+	for i := range w.Servers {
+		w.Servers[i].Conversations = nil
+	}
+}
+
+// stages are when its stages were done, in words.
+func (e *Entry) stages() string {
+	var all wire.Stages
+	for mark := range all {
+		all[mark] = uint32(math.Round(e.Stages[wire.Mark(mark).String()] * 1000))
+	}
+	return all.String()
+}
+
+// WriteText writes the history as text; all of it with the stages of checks and the conversations.
+func (w *Why) WriteText(out io.Writer, all bool) error {
+	t := page{bufio.NewWriter(out)}
+	if !all {
+		w.DropConversations()
+	}
+	for i := range w.Servers {
+		if i > 0 {
+			t.printf("\n")
+		}
+		t.explain(&w.Servers[i], w, all)
+	}
+	return t.w.Flush()
+}
+
+func (t page) explain(c *Case, w *Why, all bool) {
+	since := c.Since.Local().Format(time.DateTime)
+	t.remarks(0, fmt.Sprintf("%s of %s: %s since %s, for %s",
+		c.Real, view.Label(c.Virtual, c.Title), c.State, since, Short(w.Time.Sub(c.Since))))
+	t.remarks(2, ServerRemarks(&c.Server, w.Time)...)
+	if left := Short(c.Due.Sub(w.Time)); left != "0s" {
+		t.remarks(2, "its next check is due in "+left)
+	} else if !c.Due.IsZero() {
+		t.remarks(2, "its next check is due now")
+	}
+	t.remarks(2, c.inTable(w))
+	t.remarks(2, c.Remarks...)
+	const columns = "  %-12s  %-12s %5s  "
+	if len(c.History) > 0 {
+		t.printf("\n"+columns+"%s\n", "FIRST", "LAST", "TIMES", "WHAT")
+	}
+	for _, e := range c.History {
+		last, times := "", ""
+		if e.Times > 1 {
+			last, times = clock(e.Last, w.Time), fmt.Sprint(e.Times)
+		}
+		if stages := e.stages(); all && stages != "" {
+			e.Text += " (" + stages + ")"
+		}
+		t.hanging(fmt.Sprintf(columns, clock(e.First, w.Time), last, times), e.Text)
+	}
+	for _, said := range c.Conversations {
+		t.printf("\n")
+		at := clock(said.Time, w.Time)
+		t.remarks(2, fmt.Sprintf("last failed conversation of %s, at %s:", said.Check, at))
+		t.printf("%s\n", said.Text)
+	}
+	t.printf("  nothing is known from before the start at %s\n", w.Started.Local().Format(time.DateTime))
+}
+
+// inTable describes the server's entry in the table.
+func (c *Case) inTable(w *Why) string {
+	switch {
+	case w.Role == "standby":
+		return "the director stands by: it leaves the table alone"
+	case c.TableWeight == nil:
+		return "it is not in the table"
+	}
+	return fmt.Sprintf("it is in the table with weight %d", *c.TableWeight)
+}

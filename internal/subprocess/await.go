@@ -1,0 +1,80 @@
+package subprocess
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	// Patience bounds how much more than its limit a program gets on a busy machine.
+	Patience = 5 * time.Second
+	// lookEvery is the time between two looks at a program that is above its limit.
+	lookEvery = 20 * time.Millisecond
+	// maxDepth bounds how deep descendants are looked for.
+	maxDepth = 8
+)
+
+// Await waits for the result of a process, until ctx is done or the limit is reached: a TimeoutError. The time in which
+// the process and its descendants waited for a processor does not count, up to Patience. What the process did before is
+// looked up only where it takes a moment.
+func Await[T any](ctx context.Context, done <-chan T, pid int, limit time.Duration) (what T, err error) {
+	began, rest := time.Now(), min(limit, lookEvery)
+	var before usage
+	for looked := false; ; looked = true {
+		select {
+		case what = <-done:
+			return what, nil
+		case <-ctx.Done():
+			return what, context.Cause(ctx)
+		case <-time.After(rest):
+		}
+		if !looked {
+			before, _ = used(pid)
+			before.ran, before.waited = max(0, before.ran-rest), max(0, before.waited-rest)
+			rest = limit - rest
+			continue
+		}
+		waited := lacked(pid, before, limit, maxDepth)
+		if time.Since(began)-limit >= min(waited, Patience) {
+			return what, &TimeoutError{limit, waited >= Patience}
+		}
+		rest = lookEvery
+	}
+}
+
+// usage is how long a process ran, and how long it waited for a processor.
+type usage struct{ ran, waited time.Duration }
+
+// used is the usage of a process since its start, if the kernel reports it.
+func used(pid int) (u usage, ok bool) {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/schedstat", pid))
+	n, _ := fmt.Sscan(string(text), &u.ran, &u.waited)
+	return u, n == 2
+}
+
+// lacked is how long a process, since it had the usage before, and its descendants, one after the other, waited for a
+// processor; Patience if one still does. A process that ran for the whole limit waits for nothing; one that has ended
+// waits until that is noticed. 0 if the kernel does not report it.
+func lacked(pid int, before usage, limit time.Duration, depth int) time.Duration {
+	if depth == maxDepth && syscall.Kill(pid, 0) == syscall.ESRCH {
+		return Patience
+	}
+	u, ok := used(pid)
+	if !ok || depth == 0 {
+		return 0
+	}
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	in := func(state string) bool { return strings.Contains(string(text), ") "+state+" ") }
+	if u.ran-before.ran < limit && in("R") || depth == maxDepth && in("Z") {
+		return Patience
+	}
+	var longest time.Duration
+	for _, child := range children(pid) {
+		longest = max(longest, lacked(child, usage{}, limit, depth-1))
+	}
+	return u.waited - before.waited + longest
+}

@@ -1,0 +1,114 @@
+package subprocess
+
+import (
+	"bufio"
+	"cmp"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// ErrEnded means that a ready helper has exited.
+var ErrEnded = errors.New("it ended")
+
+// Helper is a program that answers requests until it is idle or closed. A question is a line that it reads from
+// descriptor 3: a number and words, with tabs between them. Answers are lines of its standard output: the number, and
+// words, of the last answer more than one. A line with the number of no request reports that it is ready.
+type Helper struct {
+	Pid int
+	to  *os.File
+
+	mu      sync.Mutex // guards what follows
+	asked   int
+	ready   bool
+	waiting map[string]chan string // by the number of the question
+	err     error                  // why it exited
+}
+
+// StartHelper starts a helper.
+func StartHelper(c Command) (*Helper, error) {
+	questions, to, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer questions.Close()
+	cmd := c.prepare(c.Argv...)
+	cmd.ExtraFiles = []*os.File{questions}
+	answers, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		to.Close()
+		return nil, err
+	}
+	h := &Helper{Pid: cmd.Process.Pid, to: to, waiting: map[string]chan string{}}
+	go h.run(cmd, answers)
+	return h, nil
+}
+
+// run hands answers over until the helper exits.
+func (h *Helper) run(cmd *exec.Cmd, answers io.Reader) {
+	for lines := bufio.NewScanner(answers); lines.Scan(); { // a line has at most 64 KiB
+		h.handOver(lines.Text())
+	}
+	Kill(h.Pid) // harmless if it has exited already: its pid is not used again before Wait
+	err := cmd.Wait()
+	h.to.Close()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.err = cmp.Or(h.err, err)
+	for _, answers := range h.waiting {
+		close(answers)
+	}
+}
+
+func (h *Helper) handOver(line string) {
+	number, words, _ := strings.Cut(line, "\t")
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.ready = true
+	select {
+	case h.waiting[number] <- words:
+	default: // one answer too many
+	}
+	if strings.Contains(words, "\t") {
+		delete(h.waiting, number)
+	}
+}
+
+// Ask sends a request that has two answers. They come through the channel, which is closed if the helper exits before.
+func (h *Helper) Ask(words ...string) (<-chan string, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.asked++
+	number, answers := strconv.Itoa(h.asked), make(chan string, 2)
+	_ = h.to.SetWriteDeadline(time.Now().Add(time.Second)) // a pipe can
+	if _, err := h.to.WriteString(number + "\t" + strings.Join(words, "\t") + "\n"); err != nil {
+		return nil, err
+	}
+	h.waiting[number] = answers
+	return answers, nil
+}
+
+// Close lets the helper exit when it has answered.
+func (h *Helper) Close() { h.to.Close() }
+
+// End kills a helper that does not answer, and returns why it ended: ErrEnded, or where it was not ready before that,
+// nil for status 0, or an error as of Run.
+func (h *Helper) End(why error) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if why != nil {
+		Kill(h.Pid)
+	}
+	if h.err = cmp.Or(h.err, why); h.ready {
+		return ErrEnded
+	}
+	return h.err
+}

@@ -1,0 +1,42 @@
+package subprocess
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// maxDescendants bounds how many processes of one program are looked for.
+const maxDescendants = 10000
+
+// Kill kills a program that leads a process group, its group, and its descendants that left the group by setsid. A
+// process whose parent has exited is a child of init, and is not found. PR_SET_CHILD_SUBREAPER would make it our child
+// instead, but for the whole process: os/exec could no longer wait for its own.
+func Kill(pid int) {
+	all := []int{pid}
+	for i := 0; i < len(all) && len(all) < maxDescendants; i++ {
+		syscall.Kill(all[i], syscall.SIGSTOP) // a stopped process starts no further children
+		all = append(all, children(all[i])...)
+	}
+	syscall.Kill(-pid, syscall.SIGKILL)
+	for _, descendant := range all[1:] {
+		syscall.Kill(descendant, syscall.SIGKILL)
+	}
+}
+
+// children are the processes that the threads of a process started. A kernel without CONFIG_PROC_CHILDREN shows none.
+func children(pid int) (list []int) {
+	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	for _, file := range files {
+		text, _ := os.ReadFile(file)
+		for _, word := range strings.Fields(string(text)) {
+			if child, err := strconv.Atoi(word); err == nil && child > 1 {
+				list = append(list, child)
+			}
+		}
+	}
+	return list
+}

@@ -1,0 +1,120 @@
+// Package subprocess runs other programs, each in a process group of its own, within a limit of time and of output.
+package subprocess
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// pipeDelay is the wait for the rest of a program's output after the program has exited: a process that it left running
+// may hold the pipe forever.
+const pipeDelay = 200 * time.Millisecond
+
+// Command is a program to run.
+type Command struct {
+	Argv   []string      // its name or path, and its arguments; no shell reads them
+	Env    []string      // KEY=VALUE, in addition to the environment of this process
+	Stdin  string        // what it reads
+	Files  []*os.File    // its descriptors from 3 on; Run closes them here when it has started
+	Limit  time.Duration // how long it may run
+	Stdout *Output       // nil: thrown away
+	Stderr *Output       // may be the same as Stdout
+}
+
+// TimeoutError means that a program was killed at its time limit. It is a context.DeadlineExceeded.
+type TimeoutError struct {
+	Limit   time.Duration
+	Starved bool // it waited too long for a processor
+}
+
+func (e *TimeoutError) Error() string {
+	if e.Starved {
+		return fmt.Sprintf("did not end in %v, more than %v of it without a processor",
+			e.Limit+Patience, Patience)
+	}
+	return fmt.Sprintf("did not end in %v", e.Limit)
+}
+
+// Unwrap is for errors.Is.
+func (e *TimeoutError) Unwrap() error { return context.DeadlineExceeded }
+
+// Find is the path of a program. The search path of a daemon often lacks the directories of the administrator.
+func Find(name string) (string, error) {
+	for _, dir := range []string{"", "/usr/sbin", "/sbin", "/usr/local/sbin"} { // "" is the search path
+		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("%s: not installed", name)
+}
+
+// FindOwn is the path of a program that is installed with this one: next to it, or else as Find returns it.
+func FindOwn(name string) (string, error) {
+	if self, err := os.Executable(); err == nil {
+		if path, err := exec.LookPath(filepath.Join(filepath.Dir(self), name)); err == nil {
+			return path, nil
+		}
+	}
+	return Find(name)
+}
+
+// Run runs a program until it exits, or until it is killed with all that it started: at its limit, or when ctx is done.
+// The error is an *exec.ExitError for a status other than 0 and for a signal, a *TimeoutError at the limit, the cause
+// of ctx when ctx is done, or the reason why the program could not be started. A script without #! is given to the
+// shell, as execvp(3) does.
+func Run(ctx context.Context, c Command) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	cmd := c.prepare(c.Argv...)
+	err := cmd.Start()
+	if errors.Is(err, syscall.ENOEXEC) {
+		cmd = c.prepare(append([]string{"/bin/sh", cmd.Path}, c.Argv[1:]...)...)
+		err = cmd.Start()
+	}
+	for _, file := range c.Files {
+		file.Close()
+	}
+	if err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	err, killed := Await(ctx, ended, cmd.Process.Pid, c.Limit)
+	if killed != nil {
+		Kill(cmd.Process.Pid)
+		err = <-ended
+	}
+	status, _ := cmd.ProcessState.Sys().(syscall.WaitStatus)
+	switch {
+	case cmd.ProcessState.Success(): // another process may hold its output open
+		return nil
+	case killed != nil && status.Signaled():
+		return killed
+	}
+	return err
+}
+
+func (c *Command) prepare(argv ...string) *exec.Cmd {
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Env, cmd.ExtraFiles = append(os.Environ(), c.Env...), c.Files
+	if c.Stdin != "" {
+		cmd.Stdin = strings.NewReader(c.Stdin)
+	}
+	if c.Stdout != nil {
+		cmd.Stdout = c.Stdout
+	}
+	if c.Stderr != nil {
+		cmd.Stderr = c.Stderr
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.WaitDelay = pipeDelay
+	return cmd
+}

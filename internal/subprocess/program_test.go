@@ -1,0 +1,218 @@
+package subprocess
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const patient = 10 * time.Second
+
+// shell is a command of sh whose output is kept.
+func shell(script string) (Command, *Output) {
+	out := &Output{Max: 1000}
+	return Command{Argv: []string{"/bin/sh", "-c", script}, Limit: patient, Stdout: out, Stderr: out}, out
+}
+
+func TestAProgramGetsInputAndEnvironment(t *testing.T) {
+	t.Setenv("INHERITED", "one")
+	c, out := shell(`cat; echo "$INHERITED $ADDED"; echo complaint >&2`)
+	c.Env, c.Stdin = []string{"ADDED=two"}, "input\n"
+	if err := Run(t.Context(), c); err != nil || string(out.Text) != "input\none two\ncomplaint\n" || out.Cut {
+		t.Errorf("%v: %q", err, out.Text)
+	}
+}
+
+func TestOutputAndErrorsAreKeptApart(t *testing.T) {
+	c, out := shell(`echo text; echo complaint >&2`)
+	c.Stderr = &Output{Max: 4}
+	if err := Run(t.Context(), c); err != nil || string(out.Text) != "text\n" || string(c.Stderr.Text) != "comp" || !c.Stderr.Cut {
+		t.Errorf("%v: %q, %q", err, out.Text, c.Stderr.Text)
+	}
+	c.Stdout, c.Stderr = nil, nil
+	if err := Run(t.Context(), c); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOutputIsBounded(t *testing.T) {
+	for _, c := range []struct {
+		last   bool
+		writes []string
+		want   string
+		cut    bool
+	}{
+		{false, []string{"ab", "c"}, "abc", false},
+		{false, []string{"ab", "cd"}, "abc", true},
+		{false, []string{"abcd", "e", "f"}, "abc", true},
+		{true, []string{"ab", "c"}, "abc", false},
+		{true, []string{"ab", "cd"}, "bcd", true},
+		{true, []string{"abcd", "e", "f"}, "def", true},
+	} {
+		o := Output{Max: 3, Last: c.last}
+		for _, text := range c.writes {
+			if n, err := o.Write([]byte(text)); n != len(text) || err != nil {
+				t.Errorf("%q: %d, %v", text, n, err)
+			}
+		}
+		if string(o.Text) != c.want || o.Cut != c.cut {
+			t.Errorf("%q, last %v: %q, cut %v", c.writes, c.last, o.Text, o.Cut)
+		}
+	}
+}
+
+func TestAFailureIsAnExitError(t *testing.T) {
+	for script, signal := range map[string]syscall.Signal{"exit 3": -1, "kill -SEGV $$": syscall.SIGSEGV} {
+		c, _ := shell(script)
+		var exit *exec.ExitError
+		if err := Run(t.Context(), c); !errors.As(err, &exit) {
+			t.Errorf("%s: %v", script, err)
+		} else if status := exit.Sys().(syscall.WaitStatus); status.Signal() != signal || signal < 0 && status.ExitStatus() != 3 {
+			t.Errorf("%s: %v", script, exit)
+		}
+	}
+}
+
+func TestAProgramThatCanNotBeStarted(t *testing.T) {
+	err := Run(t.Context(), Command{Argv: []string{"/does/not/exist"}, Limit: patient})
+	if !errors.Is(err, os.ErrNotExist) {
+		t.Error(err)
+	}
+}
+
+func TestAScriptWithoutAnInterpreterIsGivenToTheShell(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "script")
+	if err := os.WriteFile(path, []byte("echo $# $1 $2\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	c, out := shell("")
+	c.Argv = []string{path, "a b", "c"}
+	if err := Run(t.Context(), c); err != nil || string(out.Text) != "2 a b c\n" {
+		t.Errorf("%v: %q", err, out.Text)
+	}
+}
+
+func TestAtTheLimitAProgramIsKilledWithAllThatItStarted(t *testing.T) {
+	setsid := ""
+	if _, err := os.Stat("/proc/self/task/" + strconv.Itoa(os.Getpid()) + "/children"); err == nil {
+		setsid = "setsid "
+	}
+	c, out := shell("trap '' TERM; " + setsid + "sh -c 'sleep 60 & echo $! $$; wait' & sleep 60 & echo $! $$; wait")
+	var pids []string
+	for c.Limit = time.Second; len(pids) != 4 && c.Limit < patient; c.Limit *= 2 { // a busy machine starts them slowly
+		out.Text = nil
+		begin := time.Now()
+		err := Run(t.Context(), c)
+		var late *TimeoutError
+		if !errors.As(err, &late) || !errors.Is(err, context.DeadlineExceeded) || err.Error() != fmt.Sprintf("did not end in %v", c.Limit) {
+			t.Error(err)
+		}
+		if took := time.Since(begin); took < c.Limit || took > c.Limit+patient {
+			t.Errorf("took %v", took)
+		}
+		pids = strings.Fields(string(out.Text))
+	}
+	if len(pids) != 4 {
+		t.Errorf("processes %q, want 4", pids)
+	}
+	for _, pid := range pids {
+		if !ended(pid) {
+			t.Errorf("process %s lives", pid)
+		}
+	}
+}
+
+// ended waits until a process has ended. It may be a zombie of init for a moment.
+func ended(pid string) bool {
+	for end := time.Now().Add(patient); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		stat, err := os.ReadFile("/proc/" + pid + "/stat")
+		if err != nil || strings.Contains(string(stat), ") Z ") {
+			return true
+		}
+	}
+	return false
+}
+
+func TestAProgramIsKilledWhenItsContextIsDone(t *testing.T) {
+	why := errors.New("no longer needed")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	gate := filepath.Join(t.TempDir(), "gate")
+	if err := syscall.Mkfifo(gate, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		os.ReadFile(gate) // waits until the program runs
+		cancel(why)
+	}()
+	c, _ := shell("echo >" + gate + "; exec sleep 60")
+	if err := Run(ctx, c); err != why {
+		t.Error(err)
+	}
+	if err := Run(ctx, c); err != why {
+		t.Errorf("one that was done before: %v", err)
+	}
+}
+
+func TestWhatAProgramLeavesRunningIsNotWaitedFor(t *testing.T) {
+	for script, fails := range map[string]bool{"sleep 60 & echo $!": false, "sleep 60 & echo $!; exit 1": true} {
+		c, out := shell(script)
+		begin := time.Now()
+		if err := Run(t.Context(), c); (err != nil) != fails || time.Since(begin) > patient/2 {
+			t.Errorf("%s: %v after %v", script, err, time.Since(begin))
+		}
+		pid, err := strconv.Atoi(strings.TrimSpace(string(out.Text)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		syscall.Kill(pid, syscall.SIGKILL)
+	}
+}
+
+// A process may have waited for a processor before it got a question. That does not excuse a late answer.
+func TestWhatAProcessLackedBeforeDoesNotCount(t *testing.T) {
+	spin := exec.Command("/bin/sh", "-c", "while :; do :; done")
+	if err := spin.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer spin.Wait()
+	defer spin.Process.Kill()
+	pid := spin.Process.Pid
+	for u, ok := used(pid); u.waited == 0 && t.Context().Err() == nil; u, ok = used(pid) {
+		if !ok {
+			t.Skip("the kernel does not say how long a process waited for a processor")
+		}
+	}
+	_ = spin.Process.Signal(syscall.SIGSTOP)
+	var status syscall.WaitStatus
+	if _, err := syscall.Wait4(pid, &status, syscall.WUNTRACED, nil); err != nil {
+		t.Fatal(err)
+	}
+	u, _ := used(pid)
+	if before, all := lacked(pid, u, 0, maxDepth), lacked(pid, usage{}, 0, maxDepth); before != 0 || all != u.waited {
+		t.Errorf("lacked %v since, %v ever, want 0 and %v", before, all, u.waited)
+	}
+}
+
+func TestFindLooksWhereAdministratorsProgramsAre(t *testing.T) {
+	t.Setenv("PATH", "/nowhere")
+	if _, err := os.Stat("/usr/sbin/chroot"); err == nil {
+		if path, err := Find("chroot"); path != "/usr/sbin/chroot" || err != nil {
+			t.Errorf("%q, %v", path, err)
+		}
+	}
+	if path, err := Find("no-such-program"); err == nil {
+		t.Errorf("found %s", path)
+	}
+	t.Setenv("PATH", "/bin")
+	if path, err := Find("sh"); path != "/bin/sh" || err != nil {
+		t.Errorf("%q, %v", path, err)
+	}
+}

@@ -1,0 +1,236 @@
+package viavip
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/checker/wire"
+	"ldirectord/internal/lvs"
+	"ldirectord/ipvsctl"
+)
+
+// A failure counts when a connection that the service counts fails, too: the kernel may have sent the first one to
+// another server. The second one has what is left of the timeout, half of it more, up to a second, and twice what the last
+// success took at least.
+func TestAFailureIsRepeatedBeforeItCounts(t *testing.T) {
+	up, refused := checker.Result{OK: true}, checker.Result{Detail: "connect: refused", Cause: checker.Refused}
+	late := func(d time.Duration) checker.Result { return checker.Result{OK: true, Took: d} }
+	silent := checker.Result{Detail: "connect: no answer in 5s", Cause: checker.Timeout, Took: 5 * time.Second}
+	for _, row := range []struct {
+		name               string
+		timeout, usual     time.Duration
+		first, second, own checker.Result
+		ok, ownAnswers     bool
+		took               time.Duration // since the check began
+		detail             string
+		connections        int
+	}{
+		{name: "led astray", first: silent, second: up, own: up, ok: true, took: 5 * time.Second, connections: 1},
+		{name: "refused by another server", first: refused, second: up, own: up, ok: true, connections: 1},
+		{name: "dead", first: silent, second: silent, own: silent, took: 6 * time.Second, connections: 1,
+			detail: "through 127.0.0.9: connect: no answer in 5s"},
+		{name: "without the address", first: silent, second: silent, own: up, ownAnswers: true, took: 6 * time.Second, connections: 1},
+		{name: "without the address, a short timeout", timeout: time.Second, first: checker.Result{Cause: checker.Timeout, Took: time.Second},
+			second: silent, own: up, ownAnswers: true, took: 1500 * time.Millisecond, connections: 1},
+		{name: "refused", first: refused, second: refused, own: up, ownAnswers: true, connections: 1},
+		{name: "slow by habit", usual: 2 * time.Second, first: silent, second: late(3 * time.Second), own: up, ok: true,
+			took: 8 * time.Second, connections: 1},
+		{name: "slow all at once", first: silent, second: late(3 * time.Second), own: silent, took: 6 * time.Second, connections: 1},
+		{name: "our own shortage", first: silent, second: checker.Result{Cause: checker.Shortage}, own: up,
+			took: 5 * time.Second, connections: 1},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFake(ipvsctl.NewMemory(nil))
+				through := &answers{list: []checker.Result{late(row.usual), row.second}}
+				c := f.check(t, through, &answers{list: []checker.Result{row.own}}).(*check)
+				c.timeout = cmp.Or(row.timeout, c.timeout)
+				c.Check(t.Context())
+				before := f.knocks
+				if _, ok := c.Way(time.Now()); !ok {
+					t.Fatal("the loop can't make it")
+				}
+				began := time.Now()
+				time.Sleep(row.first.Took)
+				r := c.Finish(t.Context(), row.first)
+				if r.OK != row.ok || r.OwnAnswers != row.ownAnswers || r.Way != checker.WayThrough ||
+					time.Since(began) != row.took || f.knocks-before != row.connections || row.detail != "" && r.Detail != row.detail {
+					t.Errorf("after %v and %d connections: %+v", time.Since(began), f.knocks-before, r)
+				}
+			})
+		})
+	}
+}
+
+// A server that passed before does not go out by one connection, even if the service counted it: where ports are scarce, a
+// new connection from the port of one that a flush made IPVS forget may wait for a second packet. Then a last one has a
+// whole timeout, if the server answers at its own address. One that did not pass stays out by one.
+func TestNoSingleConnectionTakesAServerOut(t *testing.T) {
+	up, silent := checker.Result{OK: true}, checker.Result{Cause: checker.Timeout, Took: 5 * time.Second}
+	late := checker.Result{OK: true, Took: 3 * time.Second}
+	for _, row := range []struct {
+		name        string
+		list        []checker.Result
+		crowded     bool // every other connection is not counted
+		own         checker.Result
+		ok          bool
+		took        time.Duration
+		connections int
+	}{
+		{"the second one answers", []checker.Result{up, silent, up}, false, up, true, 5 * time.Second, 2},
+		{"the second one does not", []checker.Result{up, silent, silent}, false, up, false, 6 * time.Second, 2},
+		{"the last one answers", []checker.Result{up, silent, silent, late}, true, up, true, 9 * time.Second, 6},
+		{"nor does the last one", []checker.Result{up, silent, silent, silent}, true, up, false, 11 * time.Second, 6},
+		{"it is dead", []checker.Result{up, silent, silent, late}, true, silent, false, 6 * time.Second, 4},
+		{"it was out", []checker.Result{silent, silent, up}, false, up, false, 5 * time.Second, 1},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFake(ipvsctl.NewMemory(nil))
+				c := f.check(t, &answers{list: row.list}, &answers{list: []checker.Result{row.own}})
+				if row.crowded {
+					f.knock = func() error {
+						f.count.Inactive += uint32(f.knocks+1) % 2
+						return nil
+					}
+				}
+				c.Check(t.Context())
+				time.Sleep(summedUp + 1)
+				before, began := f.knocks, time.Now()
+				r := c.Check(t.Context())
+				if r.OK != row.ok || time.Since(began) != row.took || f.knocks-before != row.connections {
+					t.Errorf("after %v and %d connections: %+v", time.Since(began), f.knocks-before, r)
+				}
+			})
+		})
+	}
+}
+
+// twice makes two connections, and fails if it can't.
+type twice struct {
+	f       *fake
+	between func()
+	then    checker.Result // if it can
+}
+
+func (c twice) Check(ctx context.Context) checker.Result {
+	connect := func() error { return c.f.connect(80) }
+	begin := wire.ViaTo(ctx, netip.AddrPortFrom(virtual, 80)).Starter
+	err := begin.Start(connect)
+	c.between()
+	if errors.Join(err, begin.Start(connect)) != nil {
+		return checker.Result{}
+	}
+	return c.then
+}
+
+// Each connection of a check has to be counted, not only the first. One whose turn comes too late proves nothing, because
+// little of its timeout is left. Nor does silence after one whose turn came late.
+func TestEachConnectionIsCounted(t *testing.T) {
+	busy := func(d time.Duration) func(*fake) {
+		return func(f *fake) {
+			f.line <- struct{}{}
+			time.AfterFunc(d, func() { <-f.line })
+		}
+	}
+	up, silent, refused := checker.Result{OK: true}, checker.Result{Cause: checker.Timeout}, checker.Result{Cause: checker.Refused}
+	for name, row := range map[string]struct {
+		between func(*fake)
+		then    checker.Result
+		want    error
+	}{
+		"counted":               {func(*fake) {}, up, nil},
+		"the second one is not": {func(f *fake) { f.astray = true }, up, errStray},
+		"too late":              {busy(turnLimit + 1), up, errSilent},
+		"late, and up":          {busy(lateLimit + 1), up, nil},
+		"late, and silent":      {busy(lateLimit + 1), silent, errSilent},
+		"late, and refused":     {busy(lateLimit + 1), refused, nil},
+		"in time, and silent":   {busy(lateLimit), silent, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFake(ipvsctl.NewMemory(nil))
+				f.Set(t.Context(), []checker.Through{way("127.0.0.2", lvs.Route)}, nil)
+				var p passage
+				f.ready(t.Context(), way("127.0.0.2", lvs.Route), &p)
+				n := &counting{Services: f.Services, ctx: t.Context(), p: &p, left: make(chan struct{}),
+					first: make(chan func() error), judged: make(chan error)}
+				r, err := n.check(forever, twice{f, func() { <-n.left; row.between(f) }, row.then})
+				if err != row.want || err == nil && r != row.then {
+					t.Errorf("%+v, %v", r, err)
+				}
+			})
+		})
+	}
+}
+
+// After an answer that could not be judged the next connection is counted, too.
+func TestAVoidAnswerLeavesTheWayDoubted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(ipvsctl.NewMemory(nil))
+		through := &answers{list: []checker.Result{{OK: true}}}
+		c := f.check(t, through, &answers{list: []checker.Result{{OK: true}}}).(*check)
+		through.then = func() {
+			f.line <- struct{}{}
+			time.AfterFunc(lineTimeout+1, func() { <-f.line })
+		}
+		if r := c.Check(t.Context()); r.Way != checker.WayVoid || !c.now.looked.IsZero() {
+			t.Errorf("%+v, looked at %v", r, c.now.looked)
+		}
+	})
+}
+
+// The kernel counts no datagrams, and may remember any source port for another server. So a server goes out or comes back
+// by the results from five ports, which have to agree.
+func TestDatagramsFromFivePortsDecide(t *testing.T) {
+	const all = 1 + otherPorts
+	for _, row := range []struct {
+		name   string
+		passes int // of the five
+		ok     bool
+		cause  checker.Cause
+	}{
+		{"back", all, true, 0},
+		{"dead, and one port leads to another server", 1, false, checker.Unjudged},
+		{"up, and one port leads to a dead server", all - 1, false, checker.Unjudged},
+		{"dead", 0, false, checker.Timeout},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				for lastly := range 2 { // the first check is the one that is built last
+					f, built := newFake(ipvsctl.NewMemory(nil)), 0
+					spec := checker.Spec{Type: "negotiate", Protocol: "udp", NegotiateTimeout: 5 * time.Second,
+						Through: way("127.0.0.2", lvs.Route), Target: netip.MustParseAddrPort("127.0.0.2:80")}
+					f.Set(t.Context(), []checker.Through{spec.Through}, nil)
+					c, err := f.New(spec, func(s checker.Spec) (checker.Checker, error) {
+						r := checker.Result{Cause: checker.Timeout, Took: 5 * time.Second}
+						if s.Target.Addr() != virtual {
+							return &answers{list: []checker.Result{{OK: true}}}, nil
+						}
+						if built++; (built+lastly*row.passes-1)%all < row.passes {
+							r = checker.Result{OK: true}
+						}
+						a := &answers{list: []checker.Result{r}}
+						if built == all {
+							return f.asked(a, 80), nil
+						}
+						return a, nil
+					})
+					if err != nil || built != all {
+						t.Fatal(built, err)
+					}
+					began := time.Now()
+					if r := c.Check(t.Context()); r.OK != row.ok || r.Cause != row.cause || time.Since(began) > 6*time.Second {
+						t.Errorf("after %v: %+v", time.Since(began), r)
+					}
+				}
+			})
+		})
+	}
+}

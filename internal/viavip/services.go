@@ -1,0 +1,522 @@
+// Package viavip checks real servers as clients reach them: by a virtual address, forwarded by IPVS. For each server
+// there is a private service of IPVS, which forwards to that server alone. The mark of a check's socket chooses the
+// service.
+package viavip
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/checker/wire"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/runfile"
+	"ldirectord/ipvsctl"
+)
+
+const (
+	lineTimeout  = 10 * time.Second // the wait for a turn: a thousand first checks may begin at once
+	checkTimeout = 2 * time.Second  // how long a check waits for the table
+	setTimeout   = 5 * time.Second  // how long a reload waits for the table
+	wayRenewed   = time.Minute      // after this time the path of a check is tested again; after a failure at once
+	eachRenewed  = 20 * time.Second // the same if several checks use one service
+	summedUp     = 5 * time.Second  // the kernel adds up its counters every two; a check may come just before
+)
+
+const (
+	countedBy = 100 * time.Millisecond // after this time a connection that was not counted is made a last time
+	maxTries  = 24                     // connections until one is counted: most ports may lead elsewhere
+	fewTries  = 2                      // the same while ports are scarce, because each connection takes one
+	turnLimit = overtime / 2           // the wait before a further connection, within the timeout of its check
+	lateLimit = overtime / 4           // after a longer wait for the table a failure proves nothing
+	firstUser = uint16(1024)           // the first port that is not reserved
+)
+
+var (
+	errSilent = errors.New("the table does not answer")
+	errLost   = errors.New("the private service was lost")
+	errStray  = errors.New("the connection leads elsewhere")
+	errScarce = errors.New("source ports are scarce, because this address and port are checked too often")
+)
+
+var errNoMark = fmt.Errorf(
+	"the server has no private service: other programs use all marks from %#x to %#x (ip rule), or the "+
+		"virtual service has left the configuration",
+	ipvsctl.FirstPrivate, ipvsctl.LastPrivate)
+
+// Options are what the services of a daemon need.
+type Options struct {
+	Table  ipvsctl.Client                               // used by one goroutine at a time
+	Former []ipvsctl.PrivateService                     // what the previous daemon may have left
+	Save   func([]ipvsctl.PrivateService) error         // records services before they are in the table
+	Taken  func(context.Context) func(mark uint32) bool // the marks of others; called to choose a mark
+	Config string                                       // the configuration, as a word of a shell
+	// Diverts names the rules that may send packets with a mark elsewhere; "" for none.
+	Diverts func(ctx context.Context, mark uint32, ipv6 bool) string
+}
+
+// Services are the private services of one daemon. While they are not started, checks go to the servers' own addresses.
+type Services struct {
+	on   atomic.Bool
+	left atomic.Pointer[map[netip.Addr]bool] // virtual addresses whose virtual services are left to others
+	line chan struct{}                       // held by the one goroutine that uses the table and the fields below
+
+	ports wire.Ports
+	knock func(netip.AddrPort, wire.Via) error // wire.Knock
+
+	Options
+	all     map[ipvsctl.PrivateService]*service // the services by their keys, without their marks
+	taken   func(mark uint32) bool
+	used    map[uint32]bool        // further marks that are not free
+	next    map[lvs.Forward]uint32 // from which on a mark may be free, until the next Set
+	virtual map[netip.Addr]bool    // the addresses that clients send to
+	saved   bool                   // all services in all are recorded
+	machine
+}
+
+// service is a private service, in the table or not yet.
+type service struct {
+	ipvsctl.PrivateService
+	ours   bool // the service with its mark in the table is ours
+	*entry      // a new one each time that the service is made; nil before
+}
+
+// entry is a service in the table.
+type entry struct {
+	present     atomic.Bool // false once it may not be there
+	connections uint32      // connections that the kernel remembers, as last read
+	packets     uint64      // all packets that arrived, as last summed up
+	moved       time.Time   // when more of them were found than before
+	of          *passage    // the path of the last check
+	shared      bool        // several checks use it
+	restored    bool        // it was lost before, and no check failed since
+}
+
+// passage is how a check reaches its server, by a service in its state when the check began.
+type passage struct {
+	service
+	via    wire.Via
+	looked time.Time // when the source was found; zero: packets may not come to the service
+	before Kernel    // at the end of the previous check, if that failed
+	stray  error     // why they don't; nil when they do
+	seen   time.Time // when that was found
+	// the service counted the connections of the last check
+	counted bool
+	crowded bool // the last one that it counted was not the first that was made: the kernel remembers many ports
+}
+
+// lose notes that a service may not be in the table.
+func (sv *service) lose() {
+	if sv.entry != nil {
+		sv.present.Store(false)
+	}
+}
+
+// isPresent reports whether a service is in the table as far as known.
+func (sv *service) isPresent() bool { return sv.entry != nil && sv.present.Load() }
+
+// New returns services that are not started.
+func New() *Services {
+	return &Services{
+		line:    make(chan struct{}, 1),
+		knock:   wire.Knock,
+		all:     map[ipvsctl.PrivateService]*service{},
+		used:    map[uint32]bool{},
+		next:    map[lvs.Forward]uint32{},
+		virtual: map[netip.Addr]bool{},
+		saved:   true,
+	}
+}
+
+// Start makes checks go through private services from now on. It changes nothing in the table.
+func (s *Services) Start(o Options) {
+	s.Options = o
+	for _, p := range o.Former {
+		name := p
+		name.Key.Mark = 0
+		s.all[name], s.used[p.Key.Mark] = &service{PrivateService: p, ours: true}, true
+	}
+	s.on.Store(true)
+}
+
+// Leave has checks through these virtual addresses go to the servers' own: another daemon has their virtual services.
+func (s *Services) Leave(virtual map[netip.Addr]bool) { s.left.Store(&virtual) }
+
+// wanted is the service for a path, without its mark.
+func wanted(w checker.Through) ipvsctl.PrivateService {
+	d := lvs.Dest{Addr: netip.AddrPortFrom(w.Server, 0), Forward: w.Forward, Weight: 1}
+	return ipvsctl.PrivateService{Key: lvs.Key{IPv6: w.Virtual.Is6()}, Dest: d}
+}
+
+// turn is the right of one goroutine to use the table, and the facts about it.
+type turn struct {
+	*Services
+	ctx context.Context // the limit of the turn
+}
+
+// do makes a change of the table.
+func (t turn) do(op lvs.Op) error { return t.Table.Do(t.ctx, op)[0] }
+
+// with waits for a turn, which f has.
+func (s *Services) with(ctx context.Context, limit time.Duration, f func(turn) error) error {
+	waiting, cancel := context.WithTimeoutCause(ctx, lineTimeout, errSilent)
+	defer cancel()
+	select {
+	case s.line <- struct{}{}:
+		defer func() { <-s.line }()
+		ctx, cancel := context.WithTimeoutCause(ctx, limit, errSilent)
+		defer cancel()
+		return f(turn{s, ctx})
+	case <-waiting.Done():
+		return context.Cause(waiting)
+	}
+}
+
+// Set chooses and records the marks for these paths, and removes all other services: a check that still uses one is
+// void. The keys are the virtual services of the configuration. The checks, or the next Set, try a failed service
+// again.
+func (s *Services) Set(ctx context.Context, ways []checker.Through, keys []lvs.Key) {
+	if s.Table == nil {
+		return
+	}
+	_ = s.with(ctx, setTimeout, func(t turn) error {
+		for _, k := range keys {
+			s.used[k.Mark], s.virtual[k.Addr.Addr()] = true, true
+		}
+		s.taken = s.Taken(t.ctx)
+		clear(s.next)
+		stay := map[ipvsctl.PrivateService]bool{}
+		for _, w := range ways {
+			name := wanted(w)
+			s.virtual[w.Virtual], stay[name] = true, true
+			if sv := (&service{PrivateService: name}); s.all[name] == nil && s.choose(sv) == nil {
+				s.all[name] = sv
+			}
+		}
+		err := s.save()
+		for name, sv := range s.all {
+			if !stay[name] && t.remove(sv) == nil {
+				sv.lose()
+				delete(s.all, name)
+				delete(s.used, sv.Key.Mark)
+				s.saved = false
+			}
+		}
+		return cmp.Or(err, s.save())
+	})
+}
+
+// Close removes all services within setTimeout. Checks that still run are void.
+func (s *Services) Close(ctx context.Context) {
+	s.on.Store(false)
+	s.Set(ctx, nil, nil)
+}
+
+// choose gives a service the next mark that is free. Half of the marks are for tunnels: while connections last, the
+// kernel keeps the route of a destination, and it must not be the route of the other method. Without a free mark
+// nothing changes.
+func (s *Services) choose(sv *service) error {
+	mark, last := ipvsctl.FirstPrivate, ipvsctl.FirstPrivate+(ipvsctl.LastPrivate-ipvsctl.FirstPrivate)/2
+	if sv.Dest.Forward == lvs.Tunnel {
+		mark, last = last+1, ipvsctl.LastPrivate
+	}
+	for mark = max(mark, s.next[sv.Dest.Forward]); mark <= last && (s.used[mark] || s.taken(mark)); {
+		mark++
+	}
+	if s.next[sv.Dest.Forward] = mark; mark > last {
+		return errNoMark
+	}
+	sv.Key.Mark, sv.ours, s.used[mark], s.saved = mark, false, true, false
+	return nil
+}
+
+// save records the services that may be in the table, if they are not recorded yet.
+func (s *Services) save() error {
+	if s.saved {
+		return nil
+	}
+	var all []ipvsctl.PrivateService
+	for _, sv := range s.all {
+		all = append(all, sv.PrivateService)
+	}
+	err := s.Save(all)
+	s.saved = err == nil
+	return err
+}
+
+// ready makes the service of a path, unless it is in the table as far as known, and finds how a check reaches it. It
+// reports whether packets may not come to the service.
+func (s *Services) ready(ctx context.Context, w checker.Through, p *passage) (doubted bool, err error) {
+	err = s.with(ctx, checkTimeout, func(t turn) error {
+		sv := s.all[wanted(w)]
+		if sv == nil {
+			return errNoMark
+		}
+		err := s.save()
+		for err == nil && !sv.isPresent() {
+			err = t.make(sv)
+		}
+		p.service, p.via.To, p.via.Mark, p.via.Ports = *sv, w.Virtual, sv.Key.Mark, &s.ports
+		if err == nil {
+			doubted, err = s.locate(p, time.Now())
+		}
+		return err
+	})
+	return doubted, err
+}
+
+// make makes a service. If its mark now belongs to another program, it gets another mark.
+func (t turn) make(sv *service) error {
+	err := t.do(lvs.Op{Kind: lvs.AddService, Key: sv.Key, Settings: ipvsctl.Private, New: true})
+	if errors.Is(err, syscall.EEXIST) {
+		var free []bool
+		if _, free, err = t.look(sv); err != nil {
+			return err
+		}
+		if !sv.ours || !free[0] {
+			return cmp.Or(t.choose(sv), t.save())
+		}
+	}
+	if sv.ours = true; err == nil {
+		err = t.do(lvs.Op{Kind: lvs.AddDest, Key: sv.Key, Dest: sv.Dest})
+	}
+	if err == nil {
+		sv.entry = &entry{restored: sv.entry != nil}
+		sv.present.Store(true)
+	}
+	return err
+}
+
+// look reads services, with one request for each: whether they stayed in the table as they were made, and whether they
+// have no destinations that this program did not add. Neither is known of services that could not be read.
+func (t turn) look(all ...*service) (stayed, free []bool, err error) {
+	stayed, free = make([]bool, len(all)), make([]bool, len(all))
+	keys := make([]lvs.Key, len(all))
+	for i, sv := range all {
+		keys[i] = sv.Key
+	}
+	table, err := t.Table.Services(t.ctx, keys...)
+	for i, sv := range all {
+		found, read := table[sv.Key]
+		own, in := found.Dests.At(sv.Dest.Addr)
+		if read && (len(found.Dests) != 1 || own != sv.Dest) {
+			sv.lose()
+		}
+		stayed[i] = read && sv.isPresent()
+		if c := found.Counters[sv.Dest.Addr]; stayed[i] {
+			if sv.connections = c.Active + c.Inactive; sv.packets != c.Traffic.PacketsIn {
+				sv.packets, sv.moved = c.Traffic.PacketsIn, time.Now()
+			}
+		}
+		free[i] = read && (len(found.Dests) == 0 || in && len(found.Dests) == 1)
+	}
+	return stayed, free, err
+}
+
+// judge returns why an answer is void; "" if it counts.
+func (s *Services) judge(ctx context.Context, p *passage, r checker.Result) (void string) {
+	answered := time.Now()
+	err := s.with(ctx, checkTimeout, func(t turn) error {
+		stayed, _, err := t.look(&p.service)
+		var k Kernel
+		if !r.OK {
+			k = s.kernel(p.via.To, p.Dest.Addr.Addr(), answered)
+		}
+		if !r.OK || p.isDoubted(answered) {
+			p.looked = time.Time{}
+		}
+		// A service that was changed while the check ran does not show where its packets went.
+		void = cmp.Or(Judge(r, stayed[0], p.via.To.Is6(), k), Judge(r, true, p.via.To.Is6(), p.before))
+		p.before = k
+		if void == "" && !r.OK && p.restored {
+			// A connection from before may have left a route of another method: an edit ends that.
+			p.restored, void = false, errLost.Error()
+			return cmp.Or(err, t.do(lvs.Op{Kind: lvs.AddDest, Key: p.Key, Dest: p.Dest}))
+		}
+		return err
+	})
+	if err != nil {
+		void = voidBy(err)
+	}
+	if void != "" {
+		p.looked = time.Time{}
+	}
+	return void
+}
+
+// voidBy is why an answer is void by an error. What was being done while the table was silent does not matter.
+func voidBy(err error) string {
+	if errors.Is(err, errSilent) {
+		err = errSilent
+	}
+	return err.Error()
+}
+
+// remove removes a service that is ours.
+func (t turn) remove(sv *service) error {
+	_, free, err := t.look(sv)
+	if err == nil && sv.ours && free[0] {
+		err = t.do(lvs.Op{Kind: lvs.DelService, Key: sv.Key})
+	}
+	return err
+}
+
+// surely makes a check by connections that its service counts. Others prove nothing about the server: the kernel may
+// remember a connection with the same port, of another check or of another program, and a rule of the firewall may
+// change marks.
+func (s *Services) surely(ctx context.Context, p *passage, limit time.Duration, c checker.Checker) (r checker.Result,
+	err error) {
+	stray, tries := p.stray, maxTries
+	switch {
+	case stray == nil || time.Since(p.seen) >= wayRenewed:
+		stray = nil
+	case stray != errScarce:
+		return r, stray
+	default:
+		tries = fewTries
+	}
+	for try := 1; try <= tries && (try < maxTries || runfile.Pause(ctx, countedBy)); try++ {
+		n := &counting{Services: s, ctx: ctx, p: p, left: make(chan struct{}), first: make(chan func() error),
+			judged: make(chan error)}
+		if r, err = n.check(limit, c); err != errStray {
+			p.stray, p.crowded = nil, try > 1
+			return r, err
+		}
+	}
+	if stray != nil {
+		return r, stray
+	}
+	return r, s.with(ctx, checkTimeout, func(t turn) error {
+		p.stray, p.seen = t.strays(p), time.Now()
+		return p.stray
+	})
+}
+
+// strays finds out why no connection of a check is counted. Where no rule leads them elsewhere it may be their ports: a
+// connection to another port is a new one from each of them.
+func (t turn) strays(p *passage) error {
+	if why := t.Diverts(t.ctx, p.Key.Mark, p.Key.IPv6); why != "" {
+		return fmt.Errorf("%s: %s", wire.Astray, why)
+	}
+	n := &counting{Services: t.Services, p: p}
+	other := netip.AddrPortFrom(p.via.To, firstUser+rand.N(^firstUser))
+	if n.count(t, func() error { return t.knock(other, p.via) }) == nil {
+		return errScarce
+	}
+	return errors.New(wire.Astray + ": no rule was found that would do that (iptables, nft, ip rule)")
+}
+
+// counting has the kernel count the connections of a check. It is a wire.Starter.
+type counting struct {
+	*Services
+	ctx    context.Context
+	p      *passage
+	first  chan func() error // begins the first connection
+	judged chan error        // its result
+	left   chan struct{}     // closed when the check no longer has its turn at the table
+	err    error             // why a connection proves nothing
+	waited time.Duration     // how long connections waited for the table, of the timeout of their check
+}
+
+// check makes a check. Its first connection is counted in the turn that it begins in: its timeout is not for waiting.
+func (n *counting) check(limit time.Duration, c checker.Checker) (checker.Result, error) {
+	ended := make(chan checker.Result, 1)
+	err := n.with(n.ctx, checkTimeout, func(t turn) error {
+		defer close(n.left)
+		via := n.p.via
+		via.Starter = n
+		go func() {
+			limited, cancel := context.WithTimeout(n.ctx, limit)
+			defer cancel()
+			ended <- c.Check(wire.WithVia(limited, via))
+		}()
+		select {
+		case send := <-n.first:
+			n.judged <- n.count(t, send)
+		case r := <-ended:
+			ended <- r
+		case <-t.ctx.Done():
+		}
+		return nil
+	})
+	if err != nil {
+		return checker.Result{}, err
+	}
+	r := <-ended
+	if n.err == nil && r.Cause == checker.Timeout && n.waited > lateLimit {
+		n.err = errSilent
+	}
+	return r, n.err
+}
+
+// Start sends the first packet of a connection.
+func (n *counting) Start(send func() error) error {
+	began := time.Now()
+	defer func() { n.waited = max(n.waited, time.Since(began)) }()
+	select {
+	case n.first <- send:
+		return <-n.judged
+	case <-n.left:
+		n.err = errSilent
+		soon, cancel := context.WithTimeoutCause(n.ctx, turnLimit, errSilent)
+		defer cancel()
+		return n.with(soon, turnLimit, func(t turn) error { return n.count(t, send) })
+	}
+}
+
+// count sends the first packet of a connection, which the kernel counts at once.
+func (n *counting) count(t turn, send func() error) error {
+	n.err = nil
+	_, _, unread := t.look(&n.p.service)
+	before := n.p.connections
+	if err := send(); err != nil {
+		return err
+	}
+	stayed, _, err := t.look(&n.p.service)
+	switch n.err = cmp.Or(unread, err); {
+	case n.err != nil:
+	case !stayed[0]:
+		n.err = errLost
+	case n.p.connections <= before:
+		n.err = errStray
+	default:
+		n.p.moved = time.Now()
+	}
+	return n.err
+}
+
+// locate finds the source address of a check, and the segments that fit there. It reports whether packets may not come
+// to the service.
+func (s *Services) locate(p *passage, now time.Time) (doubted bool, err error) {
+	p.shared = p.shared || p.of != nil && p.of != p
+	p.of = p
+	doubted = p.isDoubted(now)
+	if !doubted && now.Sub(p.looked) < wayRenewed {
+		return false, nil
+	}
+	server := p.Dest.Addr.Addr()
+	source, device, err := towards(server)
+	if err == nil && s.virtual[source] {
+		err = fmt.Errorf("the only address of this machine towards %v is the virtual address %v", server,
+			source)
+	}
+	if err != nil {
+		return false, err
+	}
+	mtu := cmp.Or(s.at(now.Add(-wayRenewed)).byIndex[device].MTU, 1500)
+	p.via.Source, p.via.MSS = source, min(mtu, 1500)-100
+	p.looked = now
+	return doubted, nil
+}
+
+// isDoubted reports whether packets may fail to reach the service: none came recently, or only those of other checks.
+func (p *passage) isDoubted(now time.Time) bool {
+	return p.looked.IsZero() || now.Sub(p.moved) > summedUp || p.shared && now.Sub(p.looked) > eachRenewed
+}

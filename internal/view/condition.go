@@ -1,0 +1,26 @@
+package view
+
+import "ldirectord/internal/judge"
+
+// Condition is why the place of a server differs from "in the table, with its weight in the file", or what else an
+// operator should know of it. Status, page, metrics and JSON show conditions and know nothing of a kind.
+type Condition struct {
+	Kind    string        `json:"kind"`
+	Trouble judge.Trouble `json:"trouble"`
+	Text    string        `json:"text"` // a sentence; text from servers and other programs in it is not escaped
+}
+
+// ByHand is the condition of a destination that another program or an operator has changed in the table.
+var ByHand = Condition{"by hand", judge.Doubt,
+	"changed externally; kept until the server's state changes, or a reload"}
+
+// NoResult is what is said of a server that is unknown for no other reason.
+const NoResult = "no result yet"
+
+// After is a sentence that ends with a text; "" without one.
+func After(about, text string) string {
+	if text == "" {
+		return ""
+	}
+	return about + text
+}

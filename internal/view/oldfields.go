@@ -1,0 +1,72 @@
+package view
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"ldirectord/internal/judge"
+)
+
+// FillOld fills in the fields that JSON and metrics had before there were conditions. No other file compares kinds.
+func (now *Server) FillOld() {
+	var notes []string
+	for _, c := range now.Conditions {
+		switch c.Kind {
+		case "down", "unknown", "maintenance", "no address":
+			now.Reason = strings.TrimPrefix(c.Text, NoResult)
+			continue
+		case "weight":
+			now.Parts = c.Text
+			continue
+		case "unjudged":
+			now.Unjudged = strings.TrimPrefix(c.Text, "its state is kept: ")
+			continue
+		case "by hand":
+			now.ByHand = true
+			continue
+		case "warning", "failing", "drained":
+			continue
+		case "order", "reports":
+			if now.State == "maintenance" {
+				now.Reason = cmp.Or(now.Reason, c.Text)
+			}
+		case "suspected":
+			now.Suspected = strings.TrimPrefix(c.Text, "suspected: ")
+		case "pace", "holddown", "comeback", "observe":
+			now.WaitsFor = c.Kind
+		case "backup":
+			now.Backup, _, _ = strings.Cut(strings.TrimPrefix(c.Text, "backup, "), ":")
+		case "full":
+			now.Full = true
+		case "brake":
+			now.Braked = true
+		}
+		notes = append(notes, c.Text)
+	}
+	now.Note = strings.Join(notes, "; ")
+}
+
+// Learn makes a condition of the fields of a daemon that tells none.
+func (now *Server) Learn() {
+	if now.Conditions != nil {
+		return
+	}
+	text := []string{now.Reason, now.Note, now.Unjudged}
+	if now.State == "up" && now.Check != nil {
+		text = append(text, After("warning: ", now.Check.Warning))
+	}
+	text = slices.Compact(slices.DeleteFunc(text, func(s string) bool { return s == "" }))
+	one := Condition{"former", judge.Fine, strings.Join(text, "; ")}
+	switch {
+	case now.State == "down":
+		one.Trouble = judge.Broken
+	case now.State == "maintenance" || now.State == "drained":
+		one.Trouble = judge.Noted
+	case now.State == "unknown" || one.Text != "":
+		one.Trouble = judge.Doubt
+	default:
+		return
+	}
+	now.Conditions = []Condition{one}
+}

@@ -1,0 +1,141 @@
+package view
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/orders"
+)
+
+// Backends finds the servers that an operator names. real is address:port, an address or a name; virtual is an id,
+// address:port or a mark; "" means any. Ranges whose names have no address yet are left out.
+func (now *Snapshot) Backends(virtual, real string) (found []lvs.Backend) {
+	for v, s := range now.Each() {
+		if lvs.IsNamed(v.ID, virtual) && (s.Waits || s.Addr.IsValid()) && !s.Moved && s.IsMeant(real) {
+			found = append(found, lvs.At(v.ID, s.Real))
+		}
+	}
+	return found
+}
+
+// Aliases are other names of these servers; orders may use them.
+func (now *Snapshot) Aliases(servers []lvs.Backend) (others []lvs.Backend) {
+	meant := setOf(servers)
+	for v, s := range now.Each() {
+		if s.Alias != "" && meant[lvs.At(v.ID, s.Real)] {
+			others = append(others, lvs.At(v.ID, s.Alias))
+		}
+	}
+	return others
+}
+
+// Label names a virtual service by its id and its servicename.
+func Label(id, servicename string) string {
+	if servicename != "" {
+		id += " [" + servicename + "]"
+	}
+	return id
+}
+
+// Called returns the id of the virtual service with this servicename. Ids, addresses and marks take precedence over
+// names.
+func (now *Snapshot) Called(word *string) error {
+	var ids []string
+	for _, v := range now.Virtuals {
+		if lvs.IsNamed(v.ID, *word) {
+			return nil
+		}
+		if v.Title == *word {
+			ids = append(ids, v.ID)
+		}
+	}
+	if len(ids) == 1 {
+		*word = ids[0]
+	} else if len(ids) > 1 {
+		return fmt.Errorf("%s is the name of several virtual services: %s", *word, strings.Join(ids, ", "))
+	}
+	return nil
+}
+
+// IsMeant reports whether a word names this real server, by name or address.
+func (s *Server) IsMeant(word string) bool {
+	return word == "" || lvs.IsServer(s.Real, word) || lvs.IsServer(s.Alias, word)
+}
+
+// Last finds these servers' virtual services that nothing would serve without them and without all servers that orders
+// take out. It returns one server of each. If nothing serves now, it is a server without which nothing could serve.
+func (now *Snapshot) Last(backends []lvs.Backend, given orders.All) (last []lvs.Backend) {
+	goes := setOf(backends)
+	for _, v := range now.Virtuals {
+		var serve, others, othersServe bool
+		asked := lvs.Backend{}
+		for _, s := range v.Servers {
+			switch at := lvs.At(v.ID, s.Real); {
+			case s.Moved, !s.Addr.IsValid(): // it is about to be removed, or has no address
+			case goes[at]:
+				asked = at
+				serve = serve || s.serves()
+			case !given[at].TakesOut():
+				others = true
+				othersServe = othersServe || s.serves()
+			}
+		}
+		if asked != (lvs.Backend{}) && !othersServe && (serve || !others) {
+			last = append(last, asked)
+		}
+	}
+	return last
+}
+
+// serves reports whether a server gets new connections, or would as a backup server. If the table is unknown, its
+// checks decide.
+func (s *Server) serves() bool { return s.Serves || s.Backup == "waits" && s.Up }
+
+// Undrained finds one of these servers that still gets new connections, and the reason.
+func (now *Snapshot) Undrained(backends []lvs.Backend) (left lvs.Backend, why string, any bool) {
+	asked := setOf(backends)
+	for v, s := range now.Each() {
+		if at := lvs.At(v.ID, s.Real); asked[at] && s.InTable && s.Effective > 0 {
+			return at, cmp.Or(v.Error,
+				"its entry in the table belongs to another server too, or was changed externally"), true
+		}
+	}
+	return lvs.Backend{}, "", false
+}
+
+// Refusing returns the virtual services whose scheduler refuses clients of these servers while they are drained.
+func (now *Snapshot) Refusing(backends []lvs.Backend) (ids []string) {
+	asked := setOf(backends)
+	for v, s := range now.Each() {
+		if v.Refuses && asked[lvs.At(v.ID, s.Real)] && !slices.Contains(ids, v.ID) {
+			ids = append(ids, v.ID)
+		}
+	}
+	return ids
+}
+
+func setOf(backends []lvs.Backend) map[lvs.Backend]bool {
+	set := make(map[lvs.Backend]bool, len(backends))
+	for _, b := range backends {
+		set[b] = true
+	}
+	return set
+}
+
+// Only drops all servers except those that an operator names.
+func (now *Snapshot) Only(virtual, real string) {
+	now.Virtuals = slices.DeleteFunc(now.Virtuals,
+		func(v Virtual) bool { return !lvs.IsNamed(v.ID, virtual) })
+	for i := range now.Virtuals {
+		v := &now.Virtuals[i]
+		v.Servers = slices.DeleteFunc(v.Servers, func(s Server) bool { return !s.IsMeant(real) })
+		v.Leaving = slices.DeleteFunc(v.Leaving,
+			func(l Leaver) bool { return real != "" && !lvs.IsServer(l.Real, real) })
+	}
+	now.Virtuals = slices.DeleteFunc(now.Virtuals, func(v Virtual) bool {
+		return len(v.Servers)+len(v.Leaving) == 0 && (v.Fallback == nil || v.Fallback.Asked == nil)
+	})
+}

@@ -1,0 +1,265 @@
+// Package view has the state of the director at one moment, as status, page, metrics and commands show it.
+package view
+
+import (
+	"iter"
+	"net/netip"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/internal/health"
+	"ldirectord/internal/history"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/orders"
+)
+
+// Snapshot is the state of the director at one moment. It shares no memory with the director.
+type Snapshot struct {
+	Time      time.Time
+	Status    lvs.Status
+	Standby   bool // this director leaves the table alone
+	Virtuals  []Virtual
+	Table     Operations
+	Unread    string     // why the table can't be read; "" while it can
+	Orders    orders.All // in force
+	Over      orders.All // orders that have ended, and are still given
+	Marks     string     // why the mark rules can't be set; "" while they can
+	Folder    string     // why maintenancedir can't be read; "" while it can
+	Shortages uint64     // checks that failed by a shortage of this machine
+	Purging   int        // virtual services that are no longer configured and not removed yet
+	Overdue   time.Duration
+	Small     bool      // metrics = small
+	Counted   time.Time // when the counters of the servers were read; zero before
+
+	Announcements []Announcement
+	Announcing    string // why addresses can't be announced; "" while they can
+}
+
+// Announcement is the state of an announced address at one moment.
+type Announcement struct {
+	Address string    `json:"address"`
+	State   string    `json:"state"`            // announced, last resort or withdrawn
+	On      string    `json:"device,omitempty"` // its present device; "" for none
+	Since   time.Time `json:"since"`
+	Why     string    `json:"why,omitempty"`   // why it is not announced, or not on its device
+	Fails   bool      `json:"fails,omitempty"` // it is not on its device
+	Changes uint64    `json:"changes"`         // how often it was added, removed or moved
+	Device  string    `json:"-"`               // that of announce
+	IDs     []string  `json:"-"`               // its virtual services
+}
+
+// Virtual is a virtual service at one moment. status --json shows it and its parts: fields may be added, never
+// renamed. Fields that are "filled in later" are empty when the director returns it.
+type Virtual struct {
+	ID        string  `json:"id"` // tcp:192.0.2.1:80, fwm:3
+	Name      string  `json:"-"`  // 192.0.2.1:80, 3
+	Key       lvs.Key `json:"-"`
+	Title     string  `json:"servicename,omitempty"`
+	Owner     string  `json:"belongs_to,omitempty"` // the other daemon of this machine that owns it
+	Beside    string  `json:"also_of,omitempty"`    // a daemon that waits for it, or changes it too
+	Scheduler string  `json:"scheduler"`
+	// the scheduler refuses clients of a server with weight 0
+	Refuses   bool         `json:"-"`
+	Fallback  *Fallback    `json:"fallback,omitempty"` // nil: none
+	Rule      health.Rule  `json:"-"`                  // the thresholds for its servers
+	Guard     Guard        `json:"guard,omitzero"`
+	Order     orders.Order `json:"order,omitzero"`           // to obey
+	Enough    *MinServers  `json:"minservers,omitempty"`     // nil without minservers
+	Written   bool         `json:"written"`                  // the table is as the director wants it
+	Error     string       `json:"error,omitempty"`          // why the table refused the last change
+	Full      bool         `json:"full,omitempty"`           // all servers in service are full
+	Announced *bool        `json:"announced,omitempty"`      // its addresses are on the device of announce
+	Serving   int          `json:"serving"`                  // how many servers get new clients
+	Nothing   bool         `json:"serves_nothing,omitempty"` // nothing in the table has a weight
+	// destinations that were added by hand and are kept
+	Added      []string    `json:"added_by_hand,omitempty"`
+	Conditions []Condition `json:"conditions,omitempty"`
+	// the first directive that holds servers, or has them wait to come back; "": none does
+	Holder    string     `json:"-"`
+	Recovered bool       `json:"-"` // every server is up, except those that orders take out
+	Took      Durations  `json:"-"`
+	Stages    StageTimes `json:"-"`
+	Servers   []Server   `json:"servers"` // in the order of the file; servers without an address last
+	Leaving   []Leaver   `json:"leaving,omitempty"`
+}
+
+// Leaver is a real server that left the file, at one moment. It gets no new connections, and is removed when it
+// has none left. Note and Left are filled in later.
+type Leaver struct {
+	Real  string `json:"real"`
+	State string `json:"state"`
+	Note  string `json:"note"`
+	Rule  string `json:"rule,omitempty"` // the rule that decided its place
+	// 0, except by hand, or while no other server serves
+	Effective   uint32       `json:"table_weight"`
+	ByHand      bool         `json:"changed_by_hand,omitempty"` // its entry in the table was changed by hand
+	Connections lvs.Counters `json:"connections"`               // up to a second old
+	Until       time.Time    `json:"-"`
+	Left        float64      `json:"seconds_left"`
+}
+
+// Guard is the state of keepserving in a virtual service at one moment.
+type Guard struct {
+	Keeps int  `json:"keeps"`           // how many servers checks must leave in service; 0: none
+	Held  int  `json:"held"`            // how many servers are held
+	Obeys bool `json:"obeys,omitempty"` // an order lets checks remove every server, until all are up
+	Paced bool `json:"paced,omitempty"` // it has paceout, which may hold servers too
+}
+
+// Each yields every real server once with its virtual service. A server that a section has twice is one entry of the
+// table.
+func (now *Snapshot) Each() iter.Seq2[*Virtual, *Server] {
+	return func(yield func(*Virtual, *Server) bool) {
+		seen := map[string]bool{}
+		for i := range now.Virtuals {
+			v := &now.Virtuals[i]
+			clear(seen)
+			for j := range v.Servers {
+				s := &v.Servers[j]
+				if seen[s.Real] {
+					continue
+				}
+				seen[s.Real] = true
+				if !yield(v, s) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Fallback is the fallback server of a virtual service at one moment.
+type Fallback struct {
+	Server string `json:"server"` // address:port as configured
+	Active bool   `json:"active"` // it serves
+	// as the director last wrote the table; null when it is not there
+	TableWeight *uint32 `json:"table_weight"`
+	ByHand      bool    `json:"changed_by_hand,omitempty"` // its entry in the table was changed by hand
+	Rule        string  `json:"rule,omitempty"`            // the rule that decided its place
+	// With fallbackcheck: unknown, up or down, and the rest as in Server. It decides nothing.
+	State      string         `json:"state,omitempty"`
+	Reason     string         `json:"reason,omitempty"`
+	Conditions []Condition    `json:"conditions,omitempty"`
+	Checked    time.Time      `json:"-"`
+	Last       checker.Result `json:"-"`
+	Check      *LastCheck     `json:"last_check,omitempty"`
+	Asked      *Server        `json:"-"` // all that is known of it; only Why fills it in, where it is named
+}
+
+// Server is a real server at one moment.
+type Server struct {
+	Real string `json:"real"` // as configured: address:port, or host:port with resolve
+	ServerNames
+	Addr    netip.AddrPort `json:"-"`                // in the table
+	State   string         `json:"state"`            // unknown, up, down, drained, maintenance or off
+	Since   time.Time      `json:"since"`            // of that state
+	InState float64        `json:"seconds_in_state"` // filled in later
+	// its checks pass, and no order takes it out; it gets new clients, by the checks alone if the table is unknown
+	Up, Serves bool `json:"-"`
+	// why it is out: its last failure while it is down, the shortage because of which it is unknown, its
+	// maintenance file, or its name without an address
+	Reason      string  `json:"reason,omitempty"`
+	Weight      int     `json:"weight"`                    // as configured
+	InTable     bool    `json:"-"`                         // as the director last wrote the table
+	Effective   uint32  `json:"-"`                         // weight in the table; 0 when it is not there
+	TableWeight *uint32 `json:"table_weight"`              // the same, or null; filled in later
+	Parts       string  `json:"weight_parts,omitempty"`    // what makes up the weight in the table while it moves
+	ByHand      bool    `json:"changed_by_hand,omitempty"` // its entry in the table was changed by hand
+	Unjudged    string  `json:"unjudged,omitempty"`        // why its last answer can't be judged
+	Drained     bool    `json:"drained,omitempty"`         // by an order or its own report, whatever its state
+	Held        bool    `json:"held,omitempty"`            // down, but kept in service by keepserving
+	Rule        string  `json:"rule,omitempty"`            // the rule that decided its place in the table
+	Note        string  `json:"note,omitempty"`            // remarks on its state: moved away, its order
+
+	Conditions []Condition   `json:"conditions,omitempty"`
+	Order      *orders.Order `json:"-"` // the operator's order; nil, or without a kind: none
+
+	ServerResult
+	ServerCounts
+	Connections *lvs.Counters `json:"connections"` // as just read, or null; filled in later
+	// each check of a server with several; ServerResult is the worst one
+	Checks []Check `json:"each_check,omitempty"`
+	ServerPast
+}
+
+// ServerNames are further names of a server.
+type ServerNames struct {
+	Address string `json:"address,omitempty"` // of the host in Real, without a port; else ""
+	Host    string `json:"name,omitempty"`    // where Real is its address
+	Alias   string `json:"-"`                 // another name that orders may use; "" for none
+	Backup  string `json:"backup,omitempty"`  // of a backup server: needed, drains or waits
+	Waits   bool   `json:"-"`                 // it is a single server without an address yet
+	Moved   bool   `json:"-"`                 // the host has a new address
+}
+
+// ServerResult is the last conclusive result for a server.
+type ServerResult struct {
+	Streak int  `json:"streak"` // results in a row against the state
+	Braked bool `json:"-"`      // up only by the brake of checkvip; its checks fail
+	// the directive that keeps it out although it passes: holddown, pace or observe
+	WaitsFor string         `json:"waits_for,omitempty"`
+	Checked  time.Time      `json:"-"` // up to a second late; zero before the first result
+	Last     checker.Result `json:"-"`
+	Check    *LastCheck     `json:"last_check"`          // the same; filled in later
+	Due      time.Time      `json:"next_check,omitzero"` // when the next check is due; zero if unknown
+	// when the first of its certificates expires, in seconds since the epoch; 0: none
+	CertEnd int64 `json:"-"`
+}
+
+// ServerCounts are the counters of a server.
+type ServerCounts struct {
+	Tally
+	Failures map[string]uint32 `json:"failures,omitempty"`    // failures by cause; filled in later
+	Limit    uint32            `json:"upper_limit,omitempty"` // of connections, as configured; 0: none
+	Full     bool              `json:"full,omitempty"`        // it is there: the kernel sends it no new client
+	// why it is suspected: by observe its clients get no answers; "" when it is not
+	Suspected string       `json:"suspected,omitempty"`
+	Carries   lvs.Counters `json:"-"`
+	Counted   bool         `json:"-"` // Carries is known
+}
+
+// ServerPast is the history of a server; only Why fills it in.
+type ServerPast struct {
+	Past       *history.History `json:"-"`
+	CheckNames map[uint8]string `json:"-"` // the names of checks by their numbers in Past
+	// the last conversations of its checks that are down
+	Conversations []Conversation `json:"conversations,omitempty"`
+}
+
+// Check is one check of a server at one moment.
+type Check struct {
+	Name     string         `json:"check"` // https 443
+	Agent    bool           `json:"agent,omitempty"`
+	State    string         `json:"state"`  // unknown, up or down
+	Streak   int            `json:"streak"` // these fields as in Server
+	Unjudged string         `json:"unjudged,omitempty"`
+	Checked  time.Time      `json:"-"`
+	Last     checker.Result `json:"-"`
+	Check    *LastCheck     `json:"last_check"`
+}
+
+// LastCheck is the result of one check.
+type LastCheck struct {
+	Time    time.Time `json:"time"`
+	OK      bool      `json:"ok"`
+	Seconds float64   `json:"seconds"`
+	Cause   string    `json:"cause,omitempty"`
+	Detail  string    `json:"detail,omitempty"`
+	Warning string    `json:"warning,omitempty"`
+	// with checkvip: through, by the virtual address; void, at the server's own address because of Warning
+	Way string `json:"way,omitempty"`
+}
+
+// MinServers reports whether enough servers of a virtual service are up.
+type MinServers struct {
+	Up     int  `json:"up"`     // servers that count
+	Needed int  `json:"needed"` // how many servers are enough: LOW, or HIGH after there were fewer than LOW
+	Enough bool `json:"enough"`
+}
+
+// Conversation is what a failed check sent and received, without secrets.
+type Conversation struct {
+	Check string    `json:"check"`
+	Time  time.Time `json:"time"`
+	Text  string    `json:"text"`
+}
