@@ -31,7 +31,7 @@ func longTime(t *testing.T) time.Duration {
 	t.Helper()
 	said := os.Getenv("LONG_TESTS")
 	if said == "" {
-		t.Skip("takes long: make test-all, make long")
+		t.Skip("takes long: make test-all, make suites")
 	}
 	if d, err := time.ParseDuration(said); err == nil {
 		return d

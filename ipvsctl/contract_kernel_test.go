@@ -23,7 +23,7 @@ func needsIPVS(t testing.TB) {
 	case os.Getenv("IPVS_TESTS") == "required":
 		t.Fatal("this test needs root and a kernel with IPVS")
 	default:
-		t.Skip("needs root and a kernel with IPVS: make kernel-test")
+		t.Skip("needs root and a kernel with IPVS: make test-kernel")
 	}
 }
 

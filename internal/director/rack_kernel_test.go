@@ -84,7 +84,7 @@ func (v *verdicts) checker() checker.Checker {
 // the table takes to follow. On an otherwise idle machine that should be half a second at most.
 func TestKernelFollowsARack(t *testing.T) {
 	if _, err := os.Stat("/proc/net/ip_vs"); err != nil || os.Geteuid() != 0 {
-		t.Skip("needs root and a kernel with IPVS: make kernel-test")
+		t.Skip("needs root and a kernel with IPVS: make test-kernel")
 	}
 	for _, quiescent := range []string{"yes", "no"} {
 		t.Run("quiescent="+quiescent, func(t *testing.T) {

@@ -203,21 +203,19 @@ func (k *walk) story(to uint32, last event) string {
 	return k.sl.scenario(k.sl.roots()[to], events)
 }
 
-// TestWalk walks each capability alone and some pairs, in half a minute. With WALK=long it walks all pairs, and the
-// triples with guard, hand, reload and crash. Otherwise WALK is the name of one slice, as printed.
+// TestWalk walks each capability alone and some pairs; with -short only the first. With WALK=long it walks all pairs, and
+// the triples with guard, hand, reload and crash. Otherwise WALK is the name of one slice, as printed.
 func TestWalk(t *testing.T) {
-	asked := os.Getenv("WALK")
+	asked, alone := os.Getenv("WALK"), raced || testing.Short()
 	was := debug.SetGCPercent(800) // little of what a step allocates is kept
 	t.Cleanup(func() { debug.SetGCPercent(was) })
 	for _, sl := range everySlice() {
 		name := sl.name()
-		if asked != "long" && name != asked && (asked != "" || !sl.isQuick() || raced && sl.checks+bits.OnesCount32(uint32(sl.has_)) > 2) {
+		if asked != "long" && name != asked && (asked != "" || !sl.isQuick() || alone && sl.checks+bits.OnesCount32(uint32(sl.has_)) > 2) {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
-			if t.Parallel(); testing.Short() {
-				t.Skip()
-			}
+			t.Parallel()
 			began := time.Now()
 			k, ended := sl.run(maxStates, func(text string) { t.Error(text) })
 			verdict := "walked"

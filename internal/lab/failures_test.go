@@ -75,7 +75,7 @@ func TestKernelLongFailures(t *testing.T) {
 func onlyLong(t *testing.T) {
 	t.Helper()
 	if os.Getenv("LONG_TESTS") == "" {
-		t.Skip("takes long: make test-all, make long")
+		t.Skip("takes long: make test-all, make suites")
 	}
 }
 
