@@ -9,7 +9,7 @@
 # make release      all that a release has, in build/release
 # make install      as root: everything where systemd and the cluster managers look for it; install-sysv the rest
 # make help-all     the other targets
-## make long-chaos   of these, 1,000 seeds of random trouble for the director, with faked time
+## make long-chaos   of these, 1,000 seeds of random trouble for the core, with a clock of its own
 ## make long-walk    of these, what decides (judge) with every pair of its capabilities and many triples, to the last state: up to two hours
 ## make long-judgement  of these, three times the rows of docs/judgement.md
 ## make long-watch   of these, four times the rows of docs/measured/failures.md about watch
@@ -142,7 +142,7 @@ test-all: ldirectord
 long: long-checkvip long-files long-runs long-chaos long-walk long-kernel long-judgement long-watch long-observe long-switch long-idle long-onfail long-gaps long-shadow long-directors long-neighbours mutate
 
 # Tests of one goroutine: the race detector finds nothing there, and took a third of its time for them. They run without it.
-ALONE = Walk|StoriesStay|GuardInEveryOrder|PlainWords|LinksLeadSomewhere|PatternsMeanWhatTheyMeanToPerl|EnginesAgree|ReceiveDecidesAsPerlOnRandomPatterns|$\
+ALONE = Walk|Chaos|StoriesStay|GuardInEveryOrder|PlainWords|LinksLeadSomewhere|PatternsMeanWhatTheyMeanToPerl|EnginesAgree|ReceiveDecidesAsPerlOnRandomPatterns|$\
 	HostilePatternsAreCompiledOrRefusedInTime|TheMemoryOfTenThousandServers|AHistoryIsBounded|Size|Views|BoundsAreThoseOfOneConfiguration|$\
 	LayoutDoesNotChangeTheMeaning|FindingsAlikeAreCounted|Corpus|StrictCorpus|RangesOfAFileAreBounded|OverlapsAreThoseOfEachPairOfLines|$\
 	NoFileGivesMoreDiagnosticsThanAnyoneReads|ACutTranscriptLeavesNoPartOfASecret
@@ -217,12 +217,12 @@ long-checkvip: ldirectord
 long-onfail: ldirectord
 	LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 GOFLAGS=-v testdata/lab/kernel-test -run '^TestKernelLongOnFail$$' ./lab
 
-# Random trouble for the director, from many seeds: time is faked. One processor; long-chaos takes all.
+# Random trouble for the core, from many seeds, with a clock of its own. One processor; long-chaos takes all.
 all-chaos:
-	CHAOS_SEEDS=300 GOMAXPROCS=1 nice -n 19 $(GO) test -count=1 -timeout 30m -run '^TestChaos$$' ./director
+	CHAOS_SEEDS=300 GOMAXPROCS=1 nice -n 19 $(GO) test -count=1 -timeout 30m -run '^TestChaos$$' ./core
 
 long-chaos:
-	CHAOS_SEEDS=1000 $(GO) test -count=1 -timeout 30m -run '^TestChaos$$' ./director
+	CHAOS_SEEDS=1000 $(GO) test -count=1 -timeout 30m -run '^TestChaos$$' ./core
 
 # Every state that judge can come to, with its capabilities alone, in pairs and in triples. WALK=NAME chooses a slice.
 WALK ?= long

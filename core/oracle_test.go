@@ -1,4 +1,4 @@
-package director
+package core
 
 import (
 	"context"
@@ -23,17 +23,17 @@ import (
 // standby, and announced addresses.
 type oracle struct {
 	complain func(format string, args ...any)
-	on       func(netip.Addr) string // the device that an address is on
+	on       map[netip.Addr]string // the device that an address is on
 
-	world
-	found    map[spot][]probe // checks of the servers in service when this daemon started
-	changed  map[spot]bool    // a reload changed its rules or its checks
-	sorryIn  map[lvs.Key]bool // the fallback server is in service, as the daemon left it
-	byHand   map[spot]rest    // changed by hand without repair: may stay while its rest is this
-	unseen   map[spot]bool    // changed by hand: the daemon may not know it before a quiet time
-	moved    map[string]bool  // names, since this daemon started: it may have looked them up earlier
-	ending   bool
-	director *Director
+	truth
+	found   map[spot][]probe // checks of the servers in service when this daemon started
+	changed map[spot]bool    // a reload changed its rules or its checks
+	sorryIn map[lvs.Key]bool // the fallback server is in service, as the daemon left it
+	byHand  map[spot]rest    // changed by hand without repair: may stay while its rest is this
+	unseen  map[spot]bool    // changed by hand: the daemon may not know it before a quiet time
+	moved   map[string]bool  // names, since this daemon started: it may have looked them up earlier
+	ending  bool
+	core    *Core
 
 	// about servers that left the file
 	touched  map[spot]bool      // changed by hand since the file was read
@@ -49,11 +49,11 @@ type oracle struct {
 
 const (
 	maxResults = 3                       // the largest failurecount and risecount
-	grace      = 1200 * time.Millisecond // until the director knows results and maintenance files
+	grace      = 1200 * time.Millisecond // until the daemon knows results and maintenance files
 )
 
-func newOracle(complain func(string, ...any)) *oracle {
-	return &oracle{complain: complain, world: newWorld(), found: map[spot][]probe{}, changed: map[spot]bool{},
+func newOracle(t *timeline, complain func(string, ...any)) *oracle {
+	return &oracle{complain: complain, truth: newTruth(t), found: map[spot][]probe{}, changed: map[spot]bool{},
 		sorryIn: map[lvs.Key]bool{}, byHand: map[spot]rest{}, unseen: map[spot]bool{}, moved: map[string]bool{},
 		touched: map[spot]bool{}, mayStay: map[spot]time.Time{}, mustStay: map[spot]time.Time{},
 		atZero: map[spot]time.Time{},
@@ -62,9 +62,7 @@ func newOracle(complain func(string, ...any)) *oracle {
 
 // offer: from now on either of the last two files may apply. take: only this one does.
 func (o *oracle) offer(f file) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.troubled = time.Now()
+	o.troubled = o.now
 	for addr, s := range f {
 		for _, e := range s.servers {
 			at := spot{keyFor(addr), e.addr}
@@ -80,9 +78,7 @@ func (o *oracle) offer(f file) {
 }
 
 func (o *oracle) take(f file) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.troubled = time.Now()
+	o.troubled = o.now
 	clear(o.byHand)
 	clear(o.putIn)
 	clear(o.touched)
@@ -100,10 +96,8 @@ func (o *oracle) take(f file) {
 
 // hand records a change by hand.
 func (o *oracle) hand(op lvs.Op, before lvs.VirtualService) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
 	at := spot{op.Key, op.Dest.Addr}
-	o.troubled, o.unseen[at], o.foreign = time.Now(), true, o.foreign || op.Key.Addr == foreign
+	o.troubled, o.unseen[at], o.foreign = o.now, true, o.foreign || op.Key.Addr == foreign
 	if op.Kind < lvs.AddDest {
 		for _, all := range o.drainers() {
 			maps.DeleteFunc(all, func(at spot, _ time.Time) bool { return at.key == op.Key })
@@ -114,7 +108,7 @@ func (o *oracle) hand(op lvs.Op, before lvs.VirtualService) {
 	delete(o.mustStay, at)
 	s := o.files[0][op.Key.Addr]
 	if _, in := s.entry(at.addr); !in && s.drain > 0 && o.refusal != nothing { // it may not be forgotten yet
-		o.mayStay[at] = time.Now().Add(s.drains())
+		o.mayStay[at] = o.now.Add(s.drains())
 	}
 	delete(o.atZero, at)
 	if !s.repair {
@@ -143,8 +137,6 @@ const (
 // settle finds, after a quiet time, which changes by hand may no longer stay. A file in maintenancedir ends all of
 // them, except the removal of a server that is out.
 func (o *oracle) settle(table lvs.Table, knows believed) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
 	clear(o.unseen)
 	for at, was := range o.byHand {
 		s := o.files[0][at.key.Addr]
@@ -191,8 +183,6 @@ func (o *oracle) fallbackRests(key lvs.Key, s section, knows *judge.Case) rest {
 }
 
 func (o *oracle) stopping(clean bool) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
 	o.ending = clean
 	if clean {
 		maps.DeleteFunc(o.mustStay,
@@ -202,9 +192,7 @@ func (o *oracle) stopping(clean bool) {
 
 // rest records the daemon's new role. A promotion undoes changes by hand.
 func (o *oracle) rest(p part) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.troubled = time.Now()
+	o.troubled = o.now
 	o.role = p
 	if p == leaving { // a demotion doesn't wait for draining servers
 		clear(o.mustStay)
@@ -222,8 +210,6 @@ func (o *oracle) rest(p part) {
 
 // leftover removes from a table what a stop removes: what cleanstop says, and what is not configured.
 func (o *oracle) leftover(table lvs.Table) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
 	for _, addr := range virtuals {
 		if s, in := o.files[0][addr]; !in || s.cleanStop {
 			delete(table, keyFor(addr))
@@ -232,10 +218,8 @@ func (o *oracle) leftover(table lvs.Table) {
 }
 
 // live is the table for a new daemon.
-func (o *oracle) live(m *ipvsctl.Memory) ipvsctl.Client {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.troubled = time.Now()
+func (o *oracle) live(m *ipvsctl.Memory) *judged {
+	o.troubled = o.now
 	clear(o.results)
 	clear(o.byHand)
 	for _, m := range o.moving { // the table may not fit the record
@@ -262,14 +246,12 @@ func (o *oracle) live(m *ipvsctl.Memory) ipvsctl.Client {
 			}
 		}
 	}
-	return &watched{Memory: m, o: o}
+	return &judged{memory{m}, o}
 }
 
 // move makes this the only file. Unlike a reload, it keeps changes by hand.
 func (o *oracle) move(f file, host string) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.troubled = time.Now()
+	o.troubled = o.now
 	o.files = []file{f}
 	o.moved[host] = true
 }

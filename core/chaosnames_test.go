@@ -1,11 +1,10 @@
-package director
+package core
 
 import (
 	"context"
 	"errors"
 	"net/netip"
 	"slices"
-	"time"
 
 	known "ldirectord/names"
 )
@@ -55,10 +54,8 @@ func (c *chaos) move() {
 	next := c.oracle.file().moved(host, to)
 	p := c.plan(next)
 	c.oracle.offer(next)
-	before, began := c.read(), time.Now()
-	if err := c.director.Refine(c.t.Context(), p); err != nil {
-		c.t.Error(err)
-	}
+	before, began := c.read(), c.now
+	c.daemon.replace(p, (*Core).Refine)
 	c.oracle.leave(next, before, began)
 	c.oracle.move(next, host)
 }

@@ -1,4 +1,4 @@
-package director
+package core
 
 import (
 	"slices"
@@ -47,8 +47,8 @@ func (o *oracle) wavers(by []probe, verdictAt func(ago time.Duration) verdict) b
 	agos := []time.Duration{grace}
 	for _, p := range by {
 		if history := o.results[p]; history != nil {
-			for i := len(*history) - 1; i >= 0 && time.Since((*history)[i].at) < grace; i-- {
-				agos = append(agos, time.Since((*history)[i].at))
+			for i := len(*history) - 1; i >= 0 && o.since((*history)[i].at) < grace; i-- {
+				agos = append(agos, o.since((*history)[i].at))
 			}
 		}
 	}
@@ -105,7 +105,7 @@ func (o *oracle) countsFrom(now verdict, p probe, s section, ago time.Duration, 
 	streak := 0
 	if history := o.results[p]; history != nil {
 		for _, r := range *history {
-			if time.Since(r.at) < ago {
+			if o.since(r.at) < ago {
 				break
 			}
 			if r.only && !all && now == up || r.says == saysNothing {

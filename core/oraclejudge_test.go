@@ -1,8 +1,7 @@
-package director
+package core
 
 import (
 	"fmt"
-	"time"
 
 	"ldirectord/lab/always"
 	"ldirectord/lvs"
@@ -10,8 +9,6 @@ import (
 
 // judge checks one change that a daemon made, and returns what is wrong with it.
 func (o *oracle) judge(op lvs.Op, before, after lvs.VirtualService) string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
 	at := spot{op.Key, op.Dest.Addr}
 	o.note("         " + op.String())
 	defer o.noteGone(op, before, after)
@@ -69,8 +66,6 @@ func (o *oracle) wrong(op lvs.Op, s section, before, after lvs.VirtualService) s
 
 // atRest returns what is wrong after a quiet time.
 func (o *oracle) atRest(table lvs.Table, knows believed) (wrong []string) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
 	add := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
 	for key := range table {
 		if _, in := o.files[0][key.Addr]; !in && (key.Addr != foreign || !o.foreign) {
@@ -91,7 +86,7 @@ func (o *oracle) atRest(table lvs.Table, knows believed) (wrong []string) {
 		})
 	}
 	for at, until := range o.mustStay {
-		if _, in := table[at.key].Dests.At(at.addr); !in && time.Now().Before(until) {
+		if _, in := table[at.key].Dests.At(at.addr); !in && o.now.Before(until) {
 			add("%v should drain in %v", at.addr, at.key)
 		}
 	}

@@ -1,4 +1,4 @@
-package director
+package core
 
 import (
 	"fmt"
@@ -212,10 +212,10 @@ func keyFor(a netip.AddrPort) lvs.Key { return lvs.Key{Protocol: lvs.TCP, Addr: 
 
 // text is the file as an operator writes it. Checks with different intervals have different timeouts, so the oracle
 // can distinguish them.
-func (f file) text(maintenanceDir string) string {
+func (f file) text() string {
 	yes := map[bool]string{true: "yes", false: "no"}
 	var out strings.Builder
-	fmt.Fprintf(&out, "resolve = 30\nmaintenancedir = %s\n", maintenanceDir)
+	fmt.Fprintf(&out, "resolve = 30\nmaintenancedir = /maintenance\n")
 	if f[virtuals[0]].onChange { // true for half of the files, so half of the reloads change the webhook
 		fmt.Fprintf(&out, "webhook = https://hooks.example/\n")
 	}
