@@ -96,7 +96,7 @@ type chaos struct {
 
 func newChaos(t *testing.T, seed uint64) *chaos {
 	begun := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	c := &chaos{timeline: &timeline{now: begun}, t: t, rand: rand.New(rand.NewPCG(seed, 0)),
+	c := &chaos{timeline: &timeline{now: begun, played: begun}, t: t, rand: rand.New(rand.NewPCG(seed, 0)),
 		table: ipvsctl.NewMemory(nil), begun: begun, names: newNames()}
 	c.devices = &devices{c.say, map[netip.Addr]string{}, map[netip.Addr]bool{}}
 	c.oracle = newOracle(c.timeline, c.complain)
@@ -339,7 +339,7 @@ func (c *chaos) touchedServer() netip.AddrPort {
 	return c.server()
 }
 
-// refuse makes the table refuse changes, or accept them again.
+// refuse makes the table refuse changes, or answer late, or as it should again.
 func (c *chaos) refuse() {
 	how := refusal(c.rand.IntN(int(refusals)))
 	c.say("the table %v", how)

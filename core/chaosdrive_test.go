@@ -17,6 +17,7 @@ import (
 // timeline is the time of a world, and what happens when.
 type timeline struct {
 	now    time.Time
+	played time.Time     // all that was due until then has happened
 	due    []moment      // by their time
 	daemon func() moment // what the daemon does next; nil: there is none
 }
@@ -58,7 +59,7 @@ func (t *timeline) next(end time.Time) (played bool) {
 	if !isOwn {
 		t.due = t.due[1:]
 	}
-	t.now = latest(t.now, first.at)
+	t.now, t.played = latest(t.now, first.at), latest(t.played, first.at)
 	first.play()
 	return true
 }
@@ -73,7 +74,7 @@ func (t *timeline) pass(d time.Duration) {
 func (t *timeline) wait(end time.Time, isOver func() bool) {
 	for !isOver() {
 		if !t.next(end) {
-			t.now = latest(t.now, end)
+			t.now, t.played = latest(t.now, end), latest(t.played, end)
 			return
 		}
 	}
@@ -128,6 +129,7 @@ func (d *driver) event(play func()) {
 	if !d.over {
 		play()
 		d.carryOut(d.Step(d.now))
+		d.c.oracle.after(d.Core)
 	}
 }
 

@@ -210,6 +210,9 @@ func addresses(prefix string, n int) (list []netip.AddrPort) {
 
 func keyFor(a netip.AddrPort) lvs.Key { return lvs.Key{Protocol: lvs.TCP, Addr: a} }
 
+// addrOf is the address of a virtual service.
+func addrOf(key lvs.Key) netip.Addr { return key.Addr.Addr() }
+
 // text is the file as an operator writes it. Checks with different intervals have different timeouts, so the oracle
 // can distinguish them.
 func (f file) text() string {

@@ -76,8 +76,8 @@ func (o *oracle) moment(key lvs.Key, s section, table lvs.Dests) *always.Moment 
 	return m
 }
 
-// climbs reports whether a server that came in at since has the part of its weight that is due now, or was due a
-// second ago. All virtual services step at whole seconds of the clock.
+// climbs reports whether a server that came in at since has the part of its weight that is due now, or was due up to a
+// second before. All virtual services step at whole seconds of the clock.
 func (s section) climbs(since, now time.Time, weight, got uint32, says health.Words) bool {
 	seconds := int(now.Sub(since) / time.Second)
 	if since.IsZero() || s.slow == 0 || seconds > s.slow {
@@ -133,6 +133,9 @@ func (o *oracle) step(op lvs.Op, s section, before, after lvs.VirtualService) *a
 		a.Gone = drains && (!e.elsewhere || after.Dests.Weight(e.addr) == 0)
 		a.Connected = was.Forward == lvs.Masq && in
 		known := o.known(op.Key, s, e)
+		if lately := o.refusal != nothing || o.since(o.troubled) < guardQuiet; e.backup && lately && !knows.Backed && !o.backed[op.Key] {
+			known = uncertain // it was to rest when enough others served, and the table has not followed
+		}
 		a.Unsure = known == uncertain
 		a.Verdict = map[verdict]health.State{up: health.Up, down: health.Down}[known]
 		now := serverAt(knows, e.addr)
@@ -177,7 +180,7 @@ func (o *oracle) restMoment(key lvs.Key, s section, table lvs.Dests, knows *judg
 		f.Ends = s.ends(now, o.now)
 		f.LeftOut = now != nil && now.Suspect
 		// while weights climb, it comes back at a whole second
-		f.Waits = f.LeftOut && now.Waits() && (s.leavesOut() && now.Suspect && now.Suspects > 2 || o.since(now.Turn) < grace)
+		f.Waits = f.LeftOut && now.Waits() && (s.leavesOut() && now.Suspect && now.Suspects > 2 || o.since(now.Turn) < o.grace())
 		f.Connected, f.Gone = o.busy[e.addr], e.elsewhere && now == nil
 		f.Held = (f.Verdict == health.Down || f.Asks > health.NoAdmin) && now != nil && now.Held && !o.putIn[spot{key, e.addr}]
 	}

@@ -189,7 +189,7 @@ func (o *oracle) lastWord(p probe, s section) (says condition, sure bool) {
 	if p.check == "drains" && !o.passes(p) && len(answers) > 0 {
 		says = answers[len(answers)-1].says // the last word still applies
 	}
-	recent := slices.IndexFunc(answers, func(r outcome) bool { return o.since(r.at) < grace })
+	recent := slices.IndexFunc(answers, func(r outcome) bool { return o.since(r.at) < o.grace() })
 	if recent < 0 {
 		recent = len(answers)
 	}

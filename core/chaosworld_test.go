@@ -33,7 +33,9 @@ type truth struct {
 	foreign    bool                         // there is a virtual service outside the file
 	refusal    refusal
 	changes    int
-	left       int // changes until the daemon crashes; negative: it doesn't
+	requests   int
+	delayed    time.Time // when the table, or who sets addresses and rules, was last late
+	left       int       // changes until the daemon crashes; negative: it doesn't
 	role       part
 	claims     []lvs.Key      // the virtual services that the daemon says it may have in the table
 	recorded   []judge.Record // leaving servers, for the next daemon
@@ -90,11 +92,14 @@ const (
 	everyChange
 	someChanges
 	everything
+	itsOwn // changes that it makes
+	inTime // to answer at once
 	refusals
 )
 
 func (r refusal) String() string {
-	return "refuses " + []string{"nothing", "every change", "some changes", "everything"}[r]
+	return "refuses " + []string{"nothing", "every change", "some changes", "everything", "changes that it makes",
+		"to answer in time"}[r]
 }
 
 // part is the role of the daemon.
@@ -163,12 +168,28 @@ func (w *judged) Read(limit time.Duration) (lvs.Table, judge.Outcome) {
 	if err := w.o.refuses(false); err != nil {
 		return nil, outcomeOf(err)
 	}
-	return w.memory.Read(limit)
+	have, o := w.memory.Read(limit)
+	return have, w.late(limit, o)[0]
 }
 
 func (w *judged) Do(limit time.Duration, ops ...lvs.Op) (all []judge.Outcome) {
 	for _, op := range ops {
 		all = append(all, w.do(limit, op))
+	}
+	return w.late(limit, all...)
+}
+
+// late has a request take its time. One that takes too long was carried out all the same.
+func (w *judged) late(limit time.Duration, all ...judge.Outcome) []judge.Outcome {
+	if w.o.refusal != inTime {
+		return all
+	}
+	w.o.requests, w.o.delayed = w.o.requests+1, w.o.now
+	took := []time.Duration{0, 100, 3000, 20, 500, 60_000, 1000}[w.o.requests%7] * time.Millisecond
+	if w.o.now = w.o.now.Add(min(took, limit)); took > limit {
+		for i := range all {
+			all[i] = judge.Outcome{Answer: judge.Unanswered, Err: errors.New("no answer")}
+		}
 	}
 	return all
 }
@@ -178,7 +199,7 @@ func (w *judged) do(limit time.Duration, op lvs.Op) judge.Outcome {
 	if err := w.o.refuses(true); err != nil {
 		return outcomeOf(err)
 	}
-	if on := w.o.on[op.Key.Addr.Addr()]; op.Kind == lvs.DelService && on != "" {
+	if on := w.o.on[addrOf(op.Key)]; op.Kind == lvs.DelService && on != "" && !w.o.mayLinger(op.Key) {
 		w.o.complain("%v: it is announced on %s", op, on)
 	}
 	before, _ := w.memory.Read(limit)
@@ -188,6 +209,9 @@ func (w *judged) do(limit time.Duration, op lvs.Op) judge.Outcome {
 	after, _ := w.memory.Read(limit)
 	if wrong := w.o.judge(op, before[op.Key], after[op.Key]); wrong != "" {
 		w.o.complain("%v: %s", op, wrong)
+	}
+	if w.o.refusal == itsOwn {
+		return outcomeOf(errRefused)
 	}
 	return judge.Outcome{}
 }
@@ -210,7 +234,7 @@ func (w *judged) Services(limit time.Duration, keys ...lvs.Key) (lvs.Table, judg
 			service.Counters[d.Addr] = c
 		}
 	}
-	return table, o
+	return table, w.late(limit, o)[0]
 }
 
 func (w *truth) passesAll(s section, e entry) bool {
@@ -433,5 +457,5 @@ func (w *truth) mayObey(key lvs.Key) bool {
 
 func (w *truth) disturbedLately(a netip.AddrPort) bool {
 	at, ever := w.disturbed[a]
-	return ever && w.since(at) < grace
+	return ever && w.since(at) < w.grace()
 }

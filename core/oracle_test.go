@@ -26,12 +26,14 @@ type oracle struct {
 	on       map[netip.Addr]string // the device that an address is on
 
 	truth
-	found   map[spot][]probe // checks of the servers in service when this daemon started
-	changed map[spot]bool    // a reload changed its rules or its checks
-	sorryIn map[lvs.Key]bool // the fallback server is in service, as the daemon left it
-	byHand  map[spot]rest    // changed by hand without repair: may stay while its rest is this
-	unseen  map[spot]bool    // changed by hand: the daemon may not know it before a quiet time
-	moved   map[string]bool  // names, since this daemon started: it may have looked them up earlier
+	found   map[spot][]probe      // checks of the servers in service when this daemon started
+	changed map[spot]bool         // a reload changed its rules or its checks
+	sorryIn map[lvs.Key]bool      // the fallback server is in service, as the daemon left it
+	byHand  map[spot]rest         // changed by hand without repair: may stay while its rest is this
+	unseen  map[spot]bool         // changed by hand: the daemon may not know it before a quiet time
+	leaves  map[lvs.Key]time.Time // since when its address is to be withdrawn
+	moved   map[string]bool       // names, since this daemon started: it may have looked them up earlier
+	backed  map[lvs.Key]bool      // its backup servers were needed after the last event
 	ending  bool
 	core    *Core
 
@@ -47,14 +49,15 @@ type oracle struct {
 	putIn     map[spot]bool // put in by hand with a weight: that doesn't make the guard hold it
 }
 
-const (
-	maxResults = 3                       // the largest failurecount and risecount
-	grace      = 1200 * time.Millisecond // until the daemon knows results and maintenance files
-)
+const maxResults = 3 // the largest failurecount and risecount
+
+// grace is how long ago results and maintenance files can have come that the daemon does not know.
+func (w *truth) grace() time.Duration { return 1200*time.Millisecond + w.since(w.played) }
 
 func newOracle(t *timeline, complain func(string, ...any)) *oracle {
 	return &oracle{complain: complain, truth: newTruth(t), found: map[spot][]probe{}, changed: map[spot]bool{},
 		sorryIn: map[lvs.Key]bool{}, byHand: map[spot]rest{}, unseen: map[spot]bool{}, moved: map[string]bool{},
+		leaves: map[lvs.Key]time.Time{}, backed: map[lvs.Key]bool{},
 		touched: map[spot]bool{}, mayStay: map[spot]time.Time{}, mustStay: map[spot]time.Time{},
 		atZero: map[spot]time.Time{},
 		gone:   map[spot]bool{}, putIn: map[spot]bool{}, rechecked: map[spot]bool{}}
@@ -63,6 +66,7 @@ func newOracle(t *timeline, complain func(string, ...any)) *oracle {
 // offer: from now on either of the last two files may apply. take: only this one does.
 func (o *oracle) offer(f file) {
 	o.troubled = o.now
+	o.withdraw(func(key lvs.Key) bool { return f[key.Addr].announce == "" })
 	for addr, s := range f {
 		for _, e := range s.servers {
 			at := spot{keyFor(addr), e.addr}
@@ -94,6 +98,13 @@ func (o *oracle) take(f file) {
 	maps.DeleteFunc(o.results, func(p probe, _ *[]outcome) bool { return !kept[p] })
 }
 
+// after notes what the daemon has decided in an event.
+func (o *oracle) after(c *Core) {
+	for key, v := range c.Cases() {
+		o.backed[key] = v.Backed
+	}
+}
+
 // hand records a change by hand.
 func (o *oracle) hand(op lvs.Op, before lvs.VirtualService) {
 	at := spot{op.Key, op.Dest.Addr}
@@ -120,6 +131,26 @@ func (o *oracle) hand(op lvs.Op, before lvs.VirtualService) {
 	case before.Dests.Weight(at.addr) == 0:
 		o.putIn[at] = true
 	}
+}
+
+// withdraw notes which addresses are to be withdrawn from now on, if they are not yet.
+func (o *oracle) withdraw(is func(lvs.Key) bool) {
+	for _, addr := range virtuals {
+		key := keyFor(addr)
+		_, was := o.leaves[key]
+		if now := is(key); !now {
+			delete(o.leaves, key)
+		} else if !was {
+			o.leaves[key] = o.now
+		}
+	}
+}
+
+// mayLinger reports whether a virtual service may go although its address could not be withdrawn in time.
+func (o *oracle) mayLinger(key lvs.Key) bool {
+	const most = 8 * time.Second // withdrawwait, and the time of an order
+	since, left := o.leaves[key]
+	return left && o.since(since) >= most && o.since(o.delayed) < time.Minute
 }
 
 // rest is the state of a server, or of the fallback server, after a quiet time. When it changes, a change by hand is
@@ -193,6 +224,7 @@ func (o *oracle) stopping(clean bool) {
 // rest records the daemon's new role. A promotion undoes changes by hand.
 func (o *oracle) rest(p part) {
 	o.troubled = o.now
+	o.withdraw(func(lvs.Key) bool { return p == leaving || p == resting })
 	o.role = p
 	if p == leaving { // a demotion doesn't wait for draining servers
 		clear(o.mustStay)
@@ -233,7 +265,7 @@ func (o *oracle) live(m *ipvsctl.Memory) *judged {
 	clear(o.seen)
 	clear(o.sorryIn)
 	o.left, o.ending = -1, false
-	if o.refusal == everything {
+	if o.refusal == everything || o.refusal == inTime {
 		o.refusal = everyChange // a daemon that can't read the table does not start
 	}
 	table, _ := m.Read(context.Background())

@@ -73,7 +73,7 @@ func (o *oracle) mustBrake(key lvs.Key, s section, addr netip.AddrPort) bool {
 		other := o.anyAlike(s, p, func(q probe) bool {
 			f, _ := s.entry(netip.AddrPortFrom(q.addr.Addr(), 80))
 			at := spot{key, f.addr}
-			return q != p && o.lastOf(q).only && o.since(o.lastOf(q).at) > grace &&
+			return q != p && o.lastOf(q).only && o.since(o.lastOf(q).at) > o.grace() &&
 				o.wasUp(q, s) && !o.isMaintained(key, f) && !o.changed[at] &&
 				!o.disturbedLately(f.addr) &&
 				len(s.probes(f)) == 1 && !passed.After(o.onlySince(q))
