@@ -30,7 +30,7 @@ const (
 
 // TestChaos plays random trouble from a seed against the core: servers that fail, hang, flap, and don't answer clients;
 // reloads, maintenance, orders, changes by hand, handovers, crashes, standby, names that move, and a table that refuses
-// changes. One goroutine plays all of it, so a seed is always the same story. The oracle checks every change of the table. After each quiet period it checks the whole
+// changes. Orders for addresses and mark rules are slow, or fail. One goroutine plays all of it, so a seed is always the same story. The oracle checks every change of the table. After each quiet period it checks the whole
 // table. CHAOS_SEED plays one seed again. CHAOS_SEEDS is the number of seeds to play, which share nothing and run in
 // parallel.
 func TestChaos(t *testing.T) {
@@ -98,7 +98,7 @@ func newChaos(t *testing.T, seed uint64) *chaos {
 	begun := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	c := &chaos{timeline: &timeline{now: begun, played: begun}, t: t, rand: rand.New(rand.NewPCG(seed, 0)),
 		table: ipvsctl.NewMemory(nil), begun: begun, names: newNames()}
-	c.devices = &devices{c.say, map[netip.Addr]string{}, map[netip.Addr]bool{}}
+	c.devices = &devices{chaos: c, on: map[netip.Addr]string{}, local: map[netip.Addr]bool{}}
 	c.oracle = newOracle(c.timeline, c.complain)
 	c.oracle.on = c.devices.on
 	return c
@@ -145,6 +145,7 @@ func (c *chaos) event() {
 		{6, func() { c.byHand() }},
 		{1, c.byHandInAnOutage},
 		{4, c.refuse},
+		{2, c.hinder},
 		{1, func() { c.handOver(); c.pause(); c.start() }},
 		{2, c.crash},
 		{2, c.standBy},
@@ -265,7 +266,7 @@ func (c *chaos) obey() {
 			o.Until = o.Since.Add(time.Duration(1+c.rand.IntN(60)) * time.Second)
 		}
 		if c.rand.IntN(3) == 0 {
-			all[lvs.Backend{Virtual: "tcp:" + v.String()}] = o
+			all[lvs.Backend{Virtual: keyFor(v).ID()}] = o
 		}
 	}
 	c.oracle.obey(all)
@@ -274,7 +275,7 @@ func (c *chaos) obey() {
 
 // order gives an order for a server, or ends it.
 func (c *chaos) order() {
-	at := lvs.Backend{Virtual: "tcp:" + c.virtual().String(), Real: c.server().String()}
+	at := lvs.Backend{Virtual: keyFor(c.virtual()).ID(), Real: c.server().String()}
 	o := orders.Order{Kind: []orders.Kind{orders.Drain, orders.Maint, orders.Weigh}[c.rand.IntN(3)], Since: c.now.Truncate(time.Second)}
 	if o.Kind == orders.Weigh {
 		o.Weight = 1 + c.rand.IntN(5)
@@ -346,7 +347,17 @@ func (c *chaos) refuse() {
 	c.oracle.refuse(how)
 }
 
-func (c *chaos) fix() { c.oracle.refuse(nothing) }
+func (c *chaos) fix() {
+	c.oracle.refuse(nothing)
+	c.oracle.takes, c.oracle.fails = 0, false
+}
+
+// hinder makes orders for addresses and mark rules slow, or fail.
+func (c *chaos) hinder() {
+	c.oracle.takes = time.Duration(c.rand.IntN(8)) * 500 * time.Millisecond
+	c.oracle.fails = c.rand.IntN(3) == 0
+	c.say("orders for addresses and rules take %v, and fail: %t", c.oracle.takes, c.oracle.fails)
+}
 
 // crash ends the daemon while it works. The next one may find another file.
 func (c *chaos) crash() {

@@ -11,11 +11,12 @@ import (
 	"ldirectord/orders"
 )
 
-// devices are the devices that addresses are on. The device of the local route is "local".
+// devices are what the kernel knows of addresses and of packets to them.
 type devices struct {
-	say   func(string, ...any)
-	on    map[netip.Addr]string
-	local map[netip.Addr]bool
+	*chaos
+	on    map[netip.Addr]string // the device that an address is on
+	local map[netip.Addr]bool   // it has a local route
+	rules []lvs.MarkRule
 }
 
 // sync puts addresses on their devices, and withdraws all others.
@@ -41,9 +42,17 @@ func (d *devices) sync(want []lvs.Wanted) (all []announce.Place) {
 func (d *devices) move(w lvs.Wanted) {
 	if was := d.on[w.Addr]; was != w.Device {
 		d.say("address: %s from %q to %q", w.Addr, was, w.Device)
+		if was == "" && w.Addr == virtuals[3].Addr() && !d.marks() {
+			d.complain("%s is announced before its packets are marked", w.Addr)
+		}
 		d.on[w.Addr] = w.Device
 	}
 	d.route(w.Addr, w.Local || w.Device != "")
+}
+
+// marks reports whether the packets of the last virtual service are marked.
+func (d *devices) marks() bool {
+	return slices.ContainsFunc(d.rules, func(r lvs.MarkRule) bool { return r.Mark == mark })
 }
 
 func (d *devices) route(addr netip.Addr, is bool) {
@@ -52,8 +61,11 @@ func (d *devices) route(addr netip.Addr, is bool) {
 	}
 }
 
-// compareAddresses checks, after a quiet time, that the served addresses are announced.
+// compareAddresses checks, after a quiet time, that the served addresses are announced, and their packets marked.
 func (c *chaos) compareAddresses(table lvs.Table) {
+	if _, in := c.oracle.files[0][virtuals[3]]; in != c.devices.marks() {
+		c.complain("packets are marked: %t", !in)
+	}
 	for _, addr := range virtuals {
 		s, key, on := c.oracle.files[0][addr], keyFor(addr), c.devices.on[addr.Addr()]
 		serving, surely := false, false
@@ -80,5 +92,6 @@ func (c *chaos) compareAddresses(table lvs.Table) {
 // withdraw gives the order to withdraw every address, or ends it.
 func (c *chaos) withdraw() {
 	c.oracle.order(lvs.Backend{Virtual: orders.EveryAddress}, orders.Order{Kind: orders.Withdraw, Since: c.now.Truncate(time.Second)})
+	c.oracle.noteLeft()
 	c.command()
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"ldirectord/announce"
 	"ldirectord/lvs"
 	"ldirectord/maintenance"
 	"ldirectord/notify"
@@ -98,7 +99,10 @@ type driver struct {
 	folder  *folder
 	effects Effects
 	awaited int  // receivers that the end waits for
-	over    bool // the daemon has ended, or crashed
+	placing bool // an order for addresses is in progress
+	marking bool // one for mark rules
+	over    bool // the daemon ends: there are no events any more
+	gone    bool // it has ended, or crashed
 }
 
 // begin begins a daemon with a plan.
@@ -112,7 +116,7 @@ func (c *chaos) begin(p *plan.Plan) *driver {
 		Withdraw: true, Tell: []Receiver{Words(log), Posts(d.post), Commands(d.run)},
 		Orders: o.given(), Former: o.claims, Standby: o.role == resting,
 		Leavers: o.recorded, Leave: o.recordLeavers, Moving: o.moving, Move: o.recordMoving,
-	}, Performers{Checks: &d.pool, Watches: &d.idle, Claims: claimer(o.claim), Await: d.await})
+	}, Performers{Checks: &d.pool, Watches: &d.idle, Claims: claimer(o.claim), Marks: true, Await: d.await})
 	o.core = d.Core
 	e, err := d.Begin(d.now, d.table, Ready(p), d.open(p))
 	if err != nil {
@@ -136,10 +140,39 @@ func (d *driver) event(play func()) {
 // carryOut begins the slow orders of a step.
 func (d *driver) carryOut(e Effects) {
 	if d.effects = e; e.Place {
-		d.after(0, func() {
-			d.event(func() { d.Placed(d.now, d.c.devices.sync(e.Wanted), nil) })
+		d.perform(&d.placing, func(err error) {
+			var all []announce.Place
+			if err == nil {
+				all = d.c.devices.sync(e.Wanted)
+			}
+			d.event(func() { d.Placed(d.now, all, err) })
 		})
 	}
+	if e.SetRules {
+		d.perform(&d.marking, func(err error) {
+			if err == nil {
+				d.c.devices.rules = e.Rules
+			}
+			d.event(func() { d.Marked(d.now, e.Rules, nil, err) })
+		})
+	}
+}
+
+// perform carries out an order, which may take its time, or fail.
+func (d *driver) perform(busy *bool, order func(error)) {
+	o, err := d.c.oracle, error(nil)
+	if o.fails {
+		o.failed, err = true, errRefused
+	}
+	if o.fails || o.takes > 0 {
+		o.delayed = d.now
+	}
+	*busy = true
+	d.after(o.takes, func() {
+		if *busy = false; !d.gone {
+			order(err)
+		}
+	})
 }
 
 // due is what the daemon does next.
@@ -209,7 +242,7 @@ func (w *truth) filesFor(p *plan.Plan) map[netip.AddrPort]string {
 func (d *driver) run(h notify.Hook) { d.post(h.Key, h.Stdin, h.Ended) }
 
 func (d *driver) post(virtual string, _ []byte, tried func()) {
-	if tried != nil && virtual != "tcp:"+virtuals[2].String() {
+	if tried != nil && virtual != keyFor(virtuals[2]).ID() {
 		d.after(2*time.Second, tried)
 	}
 }
@@ -233,17 +266,24 @@ func (c claimer) Take(keys, left []lvs.Key) (theirs, beside map[lvs.Key]string) 
 }
 
 // drop ends a daemon that crashed, or hands over. It changes nothing.
-func (d *driver) drop() { d.over, d.timeline.daemon = true, nil }
+func (d *driver) drop() { d.over, d.gone, d.timeline.daemon = true, true, nil }
 
 // stop ends the daemon, see the director's stop.
 func (d *driver) stop() {
-	d.drop()
+	d.over, d.timeline.daemon = true, nil
 	d.End(d.now)
 	d.Stop(d.now, d.table)
+	d.wait(d.now.Add(time.Minute), func() bool { return !d.placing })
 	d.withdraw()
 	d.wait(d.now.Add(HooksTimeout), func() bool { return d.awaited == 0 })
 	d.Clear(d.now)
 	d.place()
+	d.wait(d.now.Add(time.Minute), func() bool { return !d.marking })
+	if left, any := d.RulesLeft(); any {
+		d.c.devices.rules = left
+		d.RulesSet(d.now, left, nil, nil)
+	}
+	d.drop()
 }
 
 // withdraw withdraws the addresses whose virtual services are about to be removed.

@@ -208,10 +208,23 @@ func addresses(prefix string, n int) (list []netip.AddrPort) {
 	return list
 }
 
-func keyFor(a netip.AddrPort) lvs.Key { return lvs.Key{Protocol: lvs.TCP, Addr: a} }
+// mark is that of the packets to the last virtual service.
+const mark = 7
+
+func keyFor(a netip.AddrPort) lvs.Key {
+	if a == virtuals[3] {
+		return lvs.Key{Protocol: lvs.Mark, Mark: mark}
+	}
+	return lvs.Key{Protocol: lvs.TCP, Addr: a}
+}
 
 // addrOf is the address of a virtual service.
-func addrOf(key lvs.Key) netip.Addr { return key.Addr.Addr() }
+func addrOf(key lvs.Key) netip.AddrPort {
+	if key.Protocol == lvs.Mark {
+		return virtuals[3]
+	}
+	return key.Addr
+}
 
 // text is the file as an operator writes it. Checks with different intervals have different timeouts, so the oracle
 // can distinguish them.
@@ -227,7 +240,10 @@ func (f file) text() string {
 		if !in {
 			continue
 		}
-		fmt.Fprintf(&out, "virtual = %s\n", a)
+		fmt.Fprintf(&out, "virtual = %s\n", keyFor(a).Name())
+		if keyFor(a).Mark > 0 {
+			fmt.Fprintf(&out, "\tmark = %s tcp 80\n", a.Addr())
+		}
 		for _, e := range s.servers {
 			addr := e.addr.String()
 			if e.name != "" {

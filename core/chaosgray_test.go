@@ -112,14 +112,14 @@ func (o *oracle) wrongLeftOut(key lvs.Key) (wrong string) {
 func (o *oracle) mayNotBeOut(key lvs.Key, knows *judge.Case, now *judge.Server, was seen) string {
 	observed, compared := false, false
 	for _, f := range o.files {
-		s := f[key.Addr]
+		s := f[addrOf(key)]
 		e, _ := entryAt(s.places(), now.Dest.Addr)
 		observed = observed || e.masq && s.leavesOut()
 	}
 	for at, one := range o.seen {
 		compared = compared || at.key == key && one.answered.Sub(was.answered) >= ObserveInterval
 	}
-	s := o.files[0][key.Addr]
+	s := o.files[0][addrOf(key)]
 	_, may := o.serving(key, s, knows, now)
 	switch {
 	case !observed:
@@ -137,7 +137,7 @@ func (o *oracle) mayNotBeOut(key lvs.Key, knows *judge.Case, now *judge.Server, 
 // isEarly reports whether a left-out server is back before its time, though nothing else happened and enough others
 // serve.
 func (o *oracle) isEarly(key lvs.Key, knows *judge.Case, now *judge.Server, was seen) bool {
-	s := o.files[0][key.Addr]
+	s := o.files[0][addrOf(key)]
 	hold, _, _ := strings.Cut(s.hold, ",")
 	seconds, _ := strconv.Atoi(hold)
 	sure, _ := o.serving(key, s, knows, now)

@@ -161,7 +161,7 @@ func (o *oracle) step(op lvs.Op, s section, before, after lvs.VirtualService) *a
 // restMoment is a virtual service after a quiet time, when the daemon has all results.
 func (o *oracle) restMoment(key lvs.Key, s section, table lvs.Dests, knows *judge.Case) *always.Moment {
 	if !knows.Obeys {
-		delete(o.obeyed, lvs.Backend{Virtual: "tcp:" + key.Addr.String()})
+		delete(o.obeyed, lvs.Backend{Virtual: key.ID()})
 	}
 	m := o.moment(key, s, table)
 	m.Backed = knows.Backed

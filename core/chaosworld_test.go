@@ -34,8 +34,11 @@ type truth struct {
 	refusal    refusal
 	changes    int
 	requests   int
-	delayed    time.Time // when the table, or who sets addresses and rules, was last late
-	left       int       // changes until the daemon crashes; negative: it doesn't
+	takes      time.Duration // that orders for addresses and mark rules take
+	fails      bool          // they fail
+	failed     bool          // one did, of this daemon
+	delayed    time.Time     // when the table, or who sets addresses and rules, was last late
+	left       int           // changes until the daemon crashes; negative: it doesn't
 	role       part
 	claims     []lvs.Key      // the virtual services that the daemon says it may have in the table
 	recorded   []judge.Record // leaving servers, for the next daemon
@@ -119,6 +122,7 @@ type probe struct {
 	interval int
 	through  netip.Addr // the virtual address; invalid if the check goes to the server's own address
 	onLink   bool       // without a router: the address is announced, and the method is not masq
+	marked   bool       // for the virtual service with a mark
 }
 
 // probes are the checks of a server.
@@ -128,22 +132,22 @@ func (s section) probes(e entry) []probe {
 		through = s.at
 	}
 	onLink := s.announce != "" && !e.masq
-	own := s.check
+	own, marked := s.check, s.at == virtuals[3].Addr()
 	if s.byStatus {
 		own = "drains"
 	}
-	list := []probe{{own, e.addr, s.interval, through, onLink}}
+	list := []probe{{own, e.addr, s.interval, through, onLink, marked}}
 	for _, f := range s.also {
 		if p := (probe{f.check, netip.AddrPortFrom(e.addr.Addr(), f.port), s.interval, through,
-			onLink}); !slices.Contains(list, p) {
+			onLink, marked}); !slices.Contains(list, p) {
 			list = append(list, p)
 		}
 	}
 	if s.agent {
-		list = append(list, probe{"agent", netip.AddrPortFrom(e.addr.Addr(), agentPort), s.interval, netip.Addr{}, onLink})
+		list = append(list, probe{"agent", netip.AddrPortFrom(e.addr.Addr(), agentPort), s.interval, netip.Addr{}, onLink, marked})
 	}
 	if s.weighs {
-		list = append(list, probe{"negotiate", netip.AddrPortFrom(e.addr.Addr(), otherPort), s.interval, netip.Addr{}, onLink})
+		list = append(list, probe{"negotiate", netip.AddrPortFrom(e.addr.Addr(), otherPort), s.interval, netip.Addr{}, onLink, marked})
 	}
 	return list
 }
@@ -199,7 +203,7 @@ func (w *judged) do(limit time.Duration, op lvs.Op) judge.Outcome {
 	if err := w.o.refuses(true); err != nil {
 		return outcomeOf(err)
 	}
-	if on := w.o.on[addrOf(op.Key)]; op.Kind == lvs.DelService && on != "" && !w.o.mayLinger(op.Key) {
+	if on := w.o.on[addrOf(op.Key).Addr()]; op.Kind == lvs.DelService && on != "" && !w.o.mayLinger(op.Key) {
 		w.o.complain("%v: it is announced on %s", op, on)
 	}
 	before, _ := w.memory.Read(limit)
@@ -328,7 +332,7 @@ func (w *truth) orderFor(key lvs.Key, e entry, ago time.Duration) orders.Order {
 		slices.Reverse(called)
 	}
 	for _, name := range called {
-		if order, given := w.orders[lvs.Backend{Virtual: "tcp:" + key.Addr.String(), Real: name}]; given &&
+		if order, given := w.orders[lvs.Backend{Virtual: key.ID(), Real: name}]; given &&
 			!order.IsOver(w.now.Add(-ago)) {
 			return order
 		}
@@ -393,7 +397,7 @@ func (w *truth) checker(s checker.Spec) (checker.Checker, error) {
 	if s.DrainStatus != "" {
 		check = "drains"
 	}
-	return asking{w, probe{check, s.Target, int(timeout/time.Second) - 10, s.Through.Virtual, s.OnLink}}, nil
+	return asking{w, probe{check, s.Target, int(timeout/time.Second) - 10, s.Through.Virtual, s.OnLink, s.Protocol == "fwm"}}, nil
 }
 
 func (w *truth) history(p probe) *[]outcome {
@@ -451,7 +455,7 @@ func (w *truth) obey(all orders.All) {
 
 // mayObey reports whether the checks of a virtual service may be obeyed by order.
 func (w *truth) mayObey(key lvs.Key) bool {
-	_, may := w.obeyed[lvs.Backend{Virtual: "tcp:" + key.Addr.String()}]
+	_, may := w.obeyed[lvs.Backend{Virtual: key.ID()}]
 	return may
 }
 

@@ -34,6 +34,7 @@ type oracle struct {
 	leaves  map[lvs.Key]time.Time // since when its address is to be withdrawn
 	moved   map[string]bool       // names, since this daemon started: it may have looked them up earlier
 	backed  map[lvs.Key]bool      // its backup servers were needed after the last event
+	begun   time.Time             // this daemon
 	ending  bool
 	core    *Core
 
@@ -66,7 +67,6 @@ func newOracle(t *timeline, complain func(string, ...any)) *oracle {
 // offer: from now on either of the last two files may apply. take: only this one does.
 func (o *oracle) offer(f file) {
 	o.troubled = o.now
-	o.withdraw(func(key lvs.Key) bool { return f[key.Addr].announce == "" })
 	for addr, s := range f {
 		for _, e := range s.servers {
 			at := spot{keyFor(addr), e.addr}
@@ -79,6 +79,7 @@ func (o *oracle) offer(f file) {
 		}
 	}
 	o.files = append(o.files, f)
+	o.noteLeft()
 }
 
 func (o *oracle) take(f file) {
@@ -117,7 +118,7 @@ func (o *oracle) hand(op lvs.Op, before lvs.VirtualService) {
 	}
 	o.touched[at] = true
 	delete(o.mustStay, at)
-	s := o.files[0][op.Key.Addr]
+	s := o.files[0][addrOf(op.Key)]
 	if _, in := s.entry(at.addr); !in && s.drain > 0 && o.refusal != nothing { // it may not be forgotten yet
 		o.mayStay[at] = o.now.Add(s.drains())
 	}
@@ -133,12 +134,13 @@ func (o *oracle) hand(op lvs.Op, before lvs.VirtualService) {
 	}
 }
 
-// withdraw notes which addresses are to be withdrawn from now on, if they are not yet.
-func (o *oracle) withdraw(is func(lvs.Key) bool) {
+// noteLeft notes which addresses are to be withdrawn from now on, if they are not yet.
+func (o *oracle) noteLeft() {
+	all := o.role == leaving || o.role == resting ||
+		o.orders[lvs.Backend{Virtual: orders.EveryAddress}].Kind == orders.Withdraw
 	for _, addr := range virtuals {
 		key := keyFor(addr)
-		_, was := o.leaves[key]
-		if now := is(key); !now {
+		if _, was := o.leaves[key]; !all && o.files[len(o.files)-1][addr].announce != "" {
 			delete(o.leaves, key)
 		} else if !was {
 			o.leaves[key] = o.now
@@ -150,7 +152,9 @@ func (o *oracle) withdraw(is func(lvs.Key) bool) {
 func (o *oracle) mayLinger(key lvs.Key) bool {
 	const most = 8 * time.Second // withdrawwait, and the time of an order
 	since, left := o.leaves[key]
-	return left && o.since(since) >= most && o.since(o.delayed) < time.Minute
+	// a daemon that took over does not wait after a failure, since it knows nothing of such an address
+	takenOver := o.failed && !since.After(o.begun)
+	return left && (o.since(since) >= most || takenOver) && o.since(o.delayed) < time.Minute
 }
 
 // rest is the state of a server, or of the fallback server, after a quiet time. When it changes, a change by hand is
@@ -170,7 +174,7 @@ const (
 func (o *oracle) settle(table lvs.Table, knows believed) {
 	clear(o.unseen)
 	for at, was := range o.byHand {
-		s := o.files[0][at.key.Addr]
+		s := o.files[0][addrOf(at.key)]
 		e, _ := s.entry(at.addr)
 		if o.quota(at.key, s) > 0 || s.out != "" || isHome(at.addr) || s.vip || e.backup {
 			continue // the rest of a held server doesn't change: the change may stay until a reload
@@ -217,15 +221,15 @@ func (o *oracle) stopping(clean bool) {
 	o.ending = clean
 	if clean {
 		maps.DeleteFunc(o.mustStay,
-			func(at spot, _ time.Time) bool { return o.files[0][at.key.Addr].cleanStop })
+			func(at spot, _ time.Time) bool { return o.files[0][addrOf(at.key)].cleanStop })
 	}
 }
 
 // rest records the daemon's new role. A promotion undoes changes by hand.
 func (o *oracle) rest(p part) {
 	o.troubled = o.now
-	o.withdraw(func(lvs.Key) bool { return p == leaving || p == resting })
 	o.role = p
+	o.noteLeft()
 	if p == leaving { // a demotion doesn't wait for draining servers
 		clear(o.mustStay)
 		clear(o.atZero)
@@ -264,7 +268,7 @@ func (o *oracle) live(m *ipvsctl.Memory) *judged {
 	clear(o.moved)
 	clear(o.seen)
 	clear(o.sorryIn)
-	o.left, o.ending = -1, false
+	o.left, o.ending, o.begun, o.failed = -1, false, o.now, false
 	if o.refusal == everything || o.refusal == inTime {
 		o.refusal = everyChange // a daemon that can't read the table does not start
 	}

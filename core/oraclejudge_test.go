@@ -32,7 +32,7 @@ func (o *oracle) judge(op lvs.Op, before, after lvs.VirtualService) string {
 	}
 	wrong := ""
 	for _, f := range o.files { // the file as the daemon may have it by now
-		s, in := f[op.Key.Addr]
+		s, in := f[addrOf(op.Key)]
 		if !in || o.ending {
 			return ""
 		}
@@ -68,7 +68,7 @@ func (o *oracle) wrong(op lvs.Op, s section, before, after lvs.VirtualService) s
 func (o *oracle) atRest(table lvs.Table, knows believed) (wrong []string) {
 	add := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
 	for key := range table {
-		if _, in := o.files[0][key.Addr]; !in && (key.Addr != foreign || !o.foreign) {
+		if _, in := o.files[0][addrOf(key)]; !in && (key.Addr != foreign || !o.foreign) {
 			add("%v is in the table, and not in the file", key)
 		}
 	}

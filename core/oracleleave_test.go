@@ -33,7 +33,7 @@ func (o *oracle) noteZero(op lvs.Op, after lvs.VirtualService) {
 	}
 	delete(o.atZero, at)
 	for _, f := range o.files {
-		if s, ours := f[op.Key.Addr]; ours && in && d.Weight == 0 && o.busy[at.addr] {
+		if s, ours := f[addrOf(op.Key)]; ours && in && d.Weight == 0 && o.busy[at.addr] {
 			o.atZero[at] = earliest(o.atZero[at], o.now.Add(s.drains()))
 		}
 	}
