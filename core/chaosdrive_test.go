@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"ldirectord/announce"
-	"ldirectord/lvs"
 	"ldirectord/maintenance"
 	"ldirectord/notify"
 	"ldirectord/plan"
@@ -107,6 +106,7 @@ type driver struct {
 
 // begin begins a daemon with a plan.
 func (c *chaos) begin(p *plan.Plan) *driver {
+	c.oracle.pass(c.coin)
 	d := &driver{timeline: c.timeline, c: c, table: c.oracle.live(c.table)}
 	d.pool = pool{driver: d, jobs: jobs{}}
 	d.idle = idle{pool: &d.pool, open: map[netip.AddrPort]bool{}}
@@ -114,9 +114,9 @@ func (c *chaos) begin(p *plan.Plan) *driver {
 	log := func(e notify.Event) { c.say("log: %s", e.Text) }
 	d.Core = New(World{
 		Withdraw: true, Tell: []Receiver{Words(log), Posts(d.post), Commands(d.run)},
-		Orders: o.given(), Former: o.claims, Standby: o.role == resting,
+		Orders: o.given(), Former: o.ours, Standby: o.role == resting,
 		Leavers: o.recorded, Leave: o.recordLeavers, Moving: o.moving, Move: o.recordMoving,
-	}, Performers{Checks: &d.pool, Watches: &d.idle, Claims: claimer(o.claim), Marks: true, Await: d.await})
+	}, Performers{Checks: &d.pool, Watches: &d.idle, Claims: o, Marks: true, Await: d.await})
 	o.core = d.Core
 	e, err := d.Begin(d.now, d.table, Ready(p), d.open(p))
 	if err != nil {
@@ -255,14 +255,6 @@ func (d *driver) await() (done func()) {
 			d.event(func() { d.HooksEnded(d.now) })
 		}
 	}
-}
-
-// claimer are the claims of a daemon without others. It is called with the virtual services that may be in the table.
-type claimer func([]lvs.Key)
-
-func (c claimer) Take(keys, left []lvs.Key) (theirs, beside map[lvs.Key]string) {
-	c(slices.Concat(keys, left))
-	return nil, nil
 }
 
 // drop ends a daemon that crashed, or hands over. It changes nothing.

@@ -169,7 +169,8 @@ func (o *oracle) restMoment(key lvs.Key, s section, table lvs.Dests, knows *judg
 		f, now := &m.Servers[i], serverAt(knows, e.addr)
 		dest, _ := table.At(e.addr)
 		says, _ := o.words(s, e)
-		f.Unsure = !o.passesAll(s, e) && o.isBraked(key, s, e, dest) // the guard may hold it too
+		f.Unsure = !o.passesAll(s, e) && o.isBraked(key, s, e, dest) && // the guard may hold it too
+			(f.Weight > 0 || now != nil && now.IsUp()) // with weight 0 it is in the table in any case
 		if f.Verdict = health.Down; f.Unsure || o.passesAll(s, e) {
 			f.Verdict = health.Up
 		}

@@ -40,17 +40,18 @@ type truth struct {
 	delayed    time.Time     // when the table, or who sets addresses and rules, was last late
 	left       int           // changes until the daemon crashes; negative: it doesn't
 	role       part
-	claims     []lvs.Key      // the virtual services that the daemon says it may have in the table
 	recorded   []judge.Record // leaving servers, for the next daemon
 	moving     []judge.Record // moving weights, for the next daemon
 	lines      []string       // the story
 	clients
+	claims
 }
 
 func newTruth(t *timeline) truth {
 	return truth{timeline: t, conditions: map[netip.AddrPort]condition{}, results: map[probe]*[]outcome{}, orders: orders.All{},
 		obeyed: orders.All{}, maintained: map[netip.AddrPort]bool{}, busy: map[netip.AddrPort]bool{},
-		disturbed: map[netip.AddrPort]time.Time{}, left: -1, clients: clients{map[netip.AddrPort]bool{}, map[spot]*seen{}}}
+		disturbed: map[netip.AddrPort]time.Time{}, left: -1, clients: clients{map[netip.AddrPort]bool{}, map[spot]*seen{}},
+		claims: claims{theirs: map[lvs.Key]bool{}, waits: map[lvs.Key]bool{}}}
 }
 
 // spot is an entry of the table.
@@ -362,13 +363,6 @@ func (w *truth) dieAfter(n int) {
 	w.troubled = w.now
 	if w.left < 0 || n < w.left {
 		w.left = n
-	}
-}
-
-// claim stores what a daemon records for the next one, unless it has crashed.
-func (w *truth) claim(keys []lvs.Key) {
-	if w.left != 0 {
-		w.claims = keys
 	}
 }
 

@@ -17,7 +17,7 @@ func (o *oracle) judge(op lvs.Op, before, after lvs.VirtualService) string {
 		defer delete(o.mustStay, at)
 	}
 	defer delete(o.unseen, at)
-	if op.Key.Addr == foreign {
+	if op.Key.Addr == foreign || o.theirs[op.Key] {
 		return "this virtual service is not ours"
 	}
 	if op.Dest.Addr == sorry {
@@ -68,12 +68,15 @@ func (o *oracle) wrong(op lvs.Op, s section, before, after lvs.VirtualService) s
 func (o *oracle) atRest(table lvs.Table, knows believed) (wrong []string) {
 	add := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
 	for key := range table {
-		if _, in := o.files[0][addrOf(key)]; !in && (key.Addr != foreign || !o.foreign) {
+		if _, in := o.files[0][addrOf(key)]; !in && !o.theirs[key] && (key.Addr != foreign || !o.foreign) {
 			add("%v is in the table, and not in the file", key)
 		}
 	}
 	for addr, s := range o.files[0] {
 		key := keyFor(addr)
+		if o.theirs[key] {
+			continue
+		}
 		have, in := table[key]
 		want := lvs.VirtualService{Key: key, Settings: lvs.Settings{Scheduler: s.scheduler}, Dests: have.Dests}
 		if !in || knows[key] == nil ||

@@ -64,7 +64,7 @@ func (o *oracle) leave(next file, before lvs.Table, began time.Time) {
 			e, known := was.entry(a)
 			_, isZero := o.atZero[at]
 			until, left := o.mayStay[at]
-			if drain == 0 || stays || !known && !left || o.role != inService {
+			if drain == 0 || stays || !known && !left || o.role != inService || o.theirs[key] {
 				continue
 			}
 			may[at] = earliest(until, o.now.Add(drain))
