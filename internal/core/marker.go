@@ -29,8 +29,9 @@ func (m *marker) order() {
 	m.due = m.now().NeedsOrder()
 }
 
-// recheck has the rules checked again.
-func (m *marker) recheck() { m.due = m.due || m.now().NeedsLook() }
+// recheck has the rules checked again, unless that is done already. Otherwise orders that take longer than the time
+// between two comparisons would never come to an end, and a caller would wait for that.
+func (m *marker) recheck() { m.due = m.due || !m.busy && m.now().NeedsLook() }
 
 // took receives the result of an order: the rules, a line for each damaged one that was restored.
 func (m *marker) took(rules []lvs.MarkRule, fixed []string, err error) {

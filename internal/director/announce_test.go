@@ -13,7 +13,6 @@ import (
 
 	"ldirectord/internal/announce"
 	"ldirectord/internal/lvs"
-	"ldirectord/internal/orders"
 )
 
 // devices is an Announcer whose kernel is a map. It reports every change as "+ ADDRESS DEVICE" or "- ADDRESS DEVICE",
@@ -98,53 +97,8 @@ func (d *devices) route(addr netip.Addr) error {
 	return nil
 }
 
-// where is the device that an address is on.
-func (d *devices) where(addr netip.Addr) string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.on[addr]
-}
-
 func (d *devices) isLocal(addr netip.Addr) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.local[addr]
-}
-
-// compareAddresses checks, after a quiet time, that the served addresses are announced.
-func (c *chaos) compareAddresses(table lvs.Table) {
-	c.oracle.mu.Lock()
-	var wrong []string
-	for _, addr := range virtuals {
-		s, key, on := c.oracle.files[0][addr], keyFor(addr), c.devices.where(addr.Addr())
-		serving, surely := false, false
-		for _, d := range table[key].Dests {
-			serving = serving || d.Weight > 0
-		}
-		for _, e := range s.servers {
-			surely = surely || s.check != "off" && c.oracle.passesAll(s, e) && !c.oracle.isByHand(spot{key, e.addr}) && table[key].Dests.Weight(e.addr) > 0
-		}
-		withdrawn := c.oracle.orders[lvs.Backend{Virtual: orders.EveryAddress}].Kind == orders.Withdraw
-		switch {
-		case on != "" && s.announce == "":
-			wrong = append(wrong, fmt.Sprintf("%s is on %s, and is not to be announced", addr, on))
-		case on != "" && !serving:
-			wrong = append(wrong, fmt.Sprintf("%s is on %s, and no server serves", addr, on))
-		case on != "" && withdrawn:
-			wrong = append(wrong, fmt.Sprintf("%s is on %s, and withdrawn by order", addr, on))
-		case on == "" && surely && s.announce != "" && !withdrawn:
-			wrong = append(wrong, fmt.Sprintf("%s is not announced, and is served", addr))
-		}
-	}
-	c.oracle.mu.Unlock()
-	for _, what := range wrong {
-		c.complain("%s", what)
-	}
-}
-
-// withdraw gives the order to withdraw every address, or ends it.
-func (c *chaos) withdraw() {
-	c.oracle.order(lvs.Backend{Virtual: orders.EveryAddress}, orders.Order{Kind: orders.Withdraw, Since: time.Unix(time.Now().Unix(), 0).UTC()})
-	c.say("orders: %v", c.oracle.given())
-	c.director.Order(c.t.Context(), c.oracle.given())
 }

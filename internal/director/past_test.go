@@ -55,48 +55,6 @@ func remembered(now *view.Snapshot) (lines []string) {
 
 func compareClock(a, b string) int { return slices.Compare([]byte(a[:10]), []byte(b[:10])) }
 
-// forgotten returns where the history contradicts the rest of a snapshot, or is too large.
-func forgotten(now *view.Snapshot) (wrong []string) {
-	for _, v := range now.Virtuals {
-		for _, s := range v.Servers {
-			if s.Past == nil {
-				continue
-			}
-			add := func(format string, args ...any) {
-				wrong = append(wrong, fmt.Sprintf("why of %s of %s: ", s.Real, v.ID)+fmt.Sprintf(format, args...))
-			}
-			if s.Past.Size() > history.Limit {
-				add("the history has %d bytes", s.Past.Size())
-			}
-			var last history.Record
-			for _, r := range s.Past.Records() {
-				if r.Kind <= history.Failed && r.Last >= last.Last {
-					last = r
-				}
-			}
-			if len(s.Checks) == 0 && last.Times > 0 && !s.Checked.IsZero() && last.Check != history.Former && (last.Kind == history.Passed) != s.Last.OK {
-				add("the last result is %s, and was %v", last.Kind, s.Last)
-			}
-			held, state := false, ""
-			for _, d := range s.Past.Records() {
-				switch d.Kind {
-				case history.Held, history.LetGo:
-					held = d.Kind == history.Held
-				case history.Up, history.Down:
-					state = d.Kind.String()
-				}
-			}
-			if held != (s.Held || s.Drained && held) && !now.Standby {
-				add("held is %v in the history, and %v in the snapshot", held, s.Held)
-			}
-			if state == "up" && s.State == "down" || state == "down" && s.State == "up" {
-				add("the last state is %s in the history, and %s in the snapshot", state, s.State)
-			}
-		}
-	}
-	return wrong
-}
-
 // stall gives the director the result of a check that failed while this machine stood still, as the pool does.
 func (s *scenario) stall(at netip.AddrPort) {
 	d := s.director

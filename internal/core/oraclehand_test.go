@@ -1,4 +1,4 @@
-package director
+package core
 
 import (
 	"net/netip"
@@ -19,7 +19,7 @@ func TestOracleKnowsWhatServesInsteadOfTheFallbackServer(t *testing.T) {
 		{"no server serves before and after", homes["web1"][0], true},
 		{"the server serves before", netip.AddrPort{}, false},
 	} {
-		o := newOracle(t.Fatalf)
+		o := newOracle(&timeline{}, t.Fatalf)
 		one := entry{addr: homes["web1"][0], weight: 1, name: "web1"}
 		o.take(file{virtuals[0]: {check: "connect", keep: "0", fallback: true, servers: []entry{one}}})
 		o.maintained[row.out] = true

@@ -1,4 +1,4 @@
-package director
+package core
 
 import (
 	"fmt"
@@ -67,16 +67,16 @@ func (t turns) onFails() lvs.OnFail {
 
 // ends reports whether a server that has failed for long is to be out of the table. Whether a check has passed before
 // is taken from the daemon.
-func (t turns) ends(now *judge.Server) bool {
+func (t turns) ends(one *judge.Server, now time.Time) bool {
 	switch t.onFail {
 	case "2":
 		return true
 	case "3600":
-		return now != nil && time.Since(now.Failed) >= time.Hour
+		return one != nil && now.Sub(one.Failed) >= time.Hour
 	case "cut":
-		for _, check := range checksOf(now) {
+		for _, check := range checksOf(one) {
 			if check.Proven && check.Part == 0 && check.Health.State == health.Down {
-				return now.Looks == 0 && !now.Suspect
+				return one.Looks == 0 && !one.Suspect
 			}
 		}
 	}
@@ -121,7 +121,7 @@ func (c *chaos) ends() {
 	c.say("connections end: %v", some)
 	for range 1 + c.rand.IntN(3) {
 		for _, a := range slices.Concat(some, atPort(81, some)) {
-			c.idle.end(a)
+			c.daemon.idle.end(a)
 		}
 		c.pause()
 	}
@@ -189,7 +189,7 @@ func (o *oracle) lastWord(p probe, s section) (says condition, sure bool) {
 	if p.check == "drains" && !o.passes(p) && len(answers) > 0 {
 		says = answers[len(answers)-1].says // the last word still applies
 	}
-	recent := slices.IndexFunc(answers, func(r outcome) bool { return time.Since(r.at) < grace })
+	recent := slices.IndexFunc(answers, func(r outcome) bool { return o.since(r.at) < o.grace() })
 	if recent < 0 {
 		recent = len(answers)
 	}

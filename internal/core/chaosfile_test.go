@@ -1,4 +1,4 @@
-package director
+package core
 
 import (
 	"fmt"
@@ -208,14 +208,30 @@ func addresses(prefix string, n int) (list []netip.AddrPort) {
 	return list
 }
 
-func keyFor(a netip.AddrPort) lvs.Key { return lvs.Key{Protocol: lvs.TCP, Addr: a} }
+// mark is that of the packets to the last virtual service.
+const mark = 7
+
+func keyFor(a netip.AddrPort) lvs.Key {
+	if a == virtuals[3] {
+		return lvs.Key{Protocol: lvs.Mark, Mark: mark}
+	}
+	return lvs.Key{Protocol: lvs.TCP, Addr: a}
+}
+
+// addrOf is the address of a virtual service.
+func addrOf(key lvs.Key) netip.AddrPort {
+	if key.Protocol == lvs.Mark {
+		return virtuals[3]
+	}
+	return key.Addr
+}
 
 // text is the file as an operator writes it. Checks with different intervals have different timeouts, so the oracle
 // can distinguish them.
-func (f file) text(maintenanceDir string) string {
+func (f file) text() string {
 	yes := map[bool]string{true: "yes", false: "no"}
 	var out strings.Builder
-	fmt.Fprintf(&out, "resolve = 30\nmaintenancedir = %s\n", maintenanceDir)
+	fmt.Fprintf(&out, "resolve = 30\nmaintenancedir = /maintenance\n")
 	if f[virtuals[0]].onChange { // true for half of the files, so half of the reloads change the webhook
 		fmt.Fprintf(&out, "webhook = https://hooks.example/\n")
 	}
@@ -224,7 +240,10 @@ func (f file) text(maintenanceDir string) string {
 		if !in {
 			continue
 		}
-		fmt.Fprintf(&out, "virtual = %s\n", a)
+		fmt.Fprintf(&out, "virtual = %s\n", keyFor(a).Name())
+		if keyFor(a).Mark > 0 {
+			fmt.Fprintf(&out, "\tmark = %s tcp 80\n", a.Addr())
+		}
 		for _, e := range s.servers {
 			addr := e.addr.String()
 			if e.name != "" {

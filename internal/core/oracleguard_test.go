@@ -1,4 +1,4 @@
-package director
+package core
 
 import (
 	"time"
@@ -34,7 +34,7 @@ func (o *oracle) noteGone(op lvs.Op, before, after lvs.VirtualService) {
 
 // isByChecks reports whether only checks can have taken a server out: nothing else is under way, and the guard counts.
 func (o *oracle) isByChecks(op lvs.Op, s section) bool {
-	if len(o.files) > 1 || o.role != inService || o.refusal != nothing || time.Since(o.troubled) < guardQuiet {
+	if len(o.files) > 1 || o.role != inService || o.refusal != nothing || o.since(o.troubled) < guardQuiet {
 		return false
 	}
 	for at := range o.byHand {

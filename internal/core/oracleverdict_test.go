@@ -1,4 +1,4 @@
-package director
+package core
 
 import (
 	"slices"
@@ -32,7 +32,7 @@ func (o *oracle) known(key lvs.Key, s section, e entry) verdict {
 	now := o.verdict(key, s, e, 0)
 	_, sure := o.words(s, e)
 	switch {
-	case o.disturbedLately(e.addr) || order != o.orderFor(key, e, grace):
+	case o.disturbedLately(e.addr) || order != o.orderFor(key, e, o.grace()):
 		return uncertain
 	case s.check == "off" || o.isMaintained(key, e) || order.Kind == orders.Drain:
 		return down
@@ -44,11 +44,11 @@ func (o *oracle) known(key lvs.Key, s section, e entry) verdict {
 
 // wavers reports whether the verdict changed in the last moment: that may bring back a waiting server.
 func (o *oracle) wavers(by []probe, verdictAt func(ago time.Duration) verdict) bool {
-	agos := []time.Duration{grace}
+	agos := []time.Duration{o.grace()}
 	for _, p := range by {
 		if history := o.results[p]; history != nil {
-			for i := len(*history) - 1; i >= 0 && time.Since((*history)[i].at) < grace; i-- {
-				agos = append(agos, time.Since((*history)[i].at))
+			for i := len(*history) - 1; i >= 0 && o.since((*history)[i].at) < o.grace(); i-- {
+				agos = append(agos, o.since((*history)[i].at))
 			}
 		}
 	}
@@ -105,7 +105,7 @@ func (o *oracle) countsFrom(now verdict, p probe, s section, ago time.Duration, 
 	streak := 0
 	if history := o.results[p]; history != nil {
 		for _, r := range *history {
-			if time.Since(r.at) < ago {
+			if o.since(r.at) < ago {
 				break
 			}
 			if r.only && !all && now == up || r.says == saysNothing {

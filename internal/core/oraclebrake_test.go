@@ -1,4 +1,4 @@
-package director
+package core
 
 import (
 	"net/netip"
@@ -66,15 +66,15 @@ func (o *oracle) mustBrake(key lvs.Key, s section, addr netip.AddrPort) bool {
 			continue
 		}
 		if !last.only || o.found[spot{key, addr}] != nil || o.changed[spot{key, addr}] ||
-			o.countsAs(p, s, false, 0, false) != up {
+			!o.wasUp(p, s) {
 			return false
 		}
 		passed := o.passedAlike(s, p)
 		other := o.anyAlike(s, p, func(q probe) bool {
 			f, _ := s.entry(netip.AddrPortFrom(q.addr.Addr(), 80))
 			at := spot{key, f.addr}
-			return q != p && o.lastOf(q).only && time.Since(o.lastOf(q).at) > grace &&
-				o.countsAs(q, s, false, 0, false) == up && !o.isMaintained(key, f) && !o.changed[at] &&
+			return q != p && o.lastOf(q).only && o.since(o.lastOf(q).at) > o.grace() &&
+				o.wasUp(q, s) && !o.isMaintained(key, f) && !o.changed[at] &&
 				!o.disturbedLately(f.addr) &&
 				len(s.probes(f)) == 1 && !passed.After(o.onlySince(q))
 		})
@@ -84,6 +84,13 @@ func (o *oracle) mustBrake(key lvs.Key, s section, addr netip.AddrPort) bool {
 		failed = true
 	}
 	return failed
+}
+
+// wasUp reports whether a check, which now fails only through the virtual address, has passed until then. If one passed
+// on that path, earlier such failures have counted.
+func (o *oracle) wasUp(p probe, s section) bool {
+	before := o.countsAs(p, s, false, o.since(o.onlySince(p)), true)
+	return before == up && o.countsAs(p, s, false, 0, false) == up
 }
 
 func (o *oracle) lastOf(p probe) (last outcome) {

@@ -1,20 +1,17 @@
-package director
+package core
 
 import (
-	"context"
 	"errors"
 	"maps"
 	"net/netip"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"ldirectord/checker"
 	"ldirectord/internal/judge"
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/orders"
-	"ldirectord/ipvsctl"
 )
 
 // This file is the world of chaos: servers with their conditions, the checks of them, and a table that may refuse
@@ -22,9 +19,9 @@ import (
 
 // world is the true state, whatever the daemon knows: the file, the servers, what the operator did, and what daemons
 // recorded.
-type world struct {
-	mu         sync.Mutex // guards all fields, and the oracle
-	files      []file     // the current one; two while a reload is under way
+type truth struct {
+	*timeline
+	files      []file // the current one; two while a reload is under way
 	conditions map[netip.AddrPort]condition
 	results    map[probe]*[]outcome // since this daemon started, or began to make this check
 	orders     orders.All           // including those that have ended
@@ -36,19 +33,25 @@ type world struct {
 	foreign    bool                         // there is a virtual service outside the file
 	refusal    refusal
 	changes    int
-	left       int // changes until the daemon crashes; negative: it doesn't
+	requests   int
+	takes      time.Duration // that orders for addresses and mark rules take
+	fails      bool          // they fail
+	failed     bool          // one did, of this daemon
+	delayed    time.Time     // when the table, or who sets addresses and rules, was last late
+	left       int           // changes until the daemon crashes; negative: it doesn't
 	role       part
-	claims     []lvs.Key      // the virtual services that the daemon says it may have in the table
 	recorded   []judge.Record // leaving servers, for the next daemon
 	moving     []judge.Record // moving weights, for the next daemon
 	lines      []string       // the story
 	clients
+	claims
 }
 
-func newWorld() world {
-	return world{conditions: map[netip.AddrPort]condition{}, results: map[probe]*[]outcome{}, orders: orders.All{},
+func newTruth(t *timeline) truth {
+	return truth{timeline: t, conditions: map[netip.AddrPort]condition{}, results: map[probe]*[]outcome{}, orders: orders.All{},
 		obeyed: orders.All{}, maintained: map[netip.AddrPort]bool{}, busy: map[netip.AddrPort]bool{},
-		disturbed: map[netip.AddrPort]time.Time{}, left: -1, clients: clients{map[netip.AddrPort]bool{}, map[spot]*seen{}}}
+		disturbed: map[netip.AddrPort]time.Time{}, left: -1, clients: clients{map[netip.AddrPort]bool{}, map[spot]*seen{}},
+		claims: claims{theirs: map[lvs.Key]bool{}, waits: map[lvs.Key]bool{}}}
 }
 
 // spot is an entry of the table.
@@ -93,11 +96,14 @@ const (
 	everyChange
 	someChanges
 	everything
+	itsOwn // changes that it makes
+	inTime // to answer at once
 	refusals
 )
 
 func (r refusal) String() string {
-	return "refuses " + []string{"nothing", "every change", "some changes", "everything"}[r]
+	return "refuses " + []string{"nothing", "every change", "some changes", "everything", "changes that it makes",
+		"to answer in time"}[r]
 }
 
 // part is the role of the daemon.
@@ -117,6 +123,7 @@ type probe struct {
 	interval int
 	through  netip.Addr // the virtual address; invalid if the check goes to the server's own address
 	onLink   bool       // without a router: the address is announced, and the method is not masq
+	marked   bool       // for the virtual service with a mark
 }
 
 // probes are the checks of a server.
@@ -126,22 +133,22 @@ func (s section) probes(e entry) []probe {
 		through = s.at
 	}
 	onLink := s.announce != "" && !e.masq
-	own := s.check
+	own, marked := s.check, s.at == virtuals[3].Addr()
 	if s.byStatus {
 		own = "drains"
 	}
-	list := []probe{{own, e.addr, s.interval, through, onLink}}
+	list := []probe{{own, e.addr, s.interval, through, onLink, marked}}
 	for _, f := range s.also {
 		if p := (probe{f.check, netip.AddrPortFrom(e.addr.Addr(), f.port), s.interval, through,
-			onLink}); !slices.Contains(list, p) {
+			onLink, marked}); !slices.Contains(list, p) {
 			list = append(list, p)
 		}
 	}
 	if s.agent {
-		list = append(list, probe{"agent", netip.AddrPortFrom(e.addr.Addr(), agentPort), s.interval, netip.Addr{}, onLink})
+		list = append(list, probe{"agent", netip.AddrPortFrom(e.addr.Addr(), agentPort), s.interval, netip.Addr{}, onLink, marked})
 	}
 	if s.weighs {
-		list = append(list, probe{"negotiate", netip.AddrPortFrom(e.addr.Addr(), otherPort), s.interval, netip.Addr{}, onLink})
+		list = append(list, probe{"negotiate", netip.AddrPortFrom(e.addr.Addr(), otherPort), s.interval, netip.Addr{}, onLink, marked})
 	}
 	return list
 }
@@ -152,87 +159,77 @@ func (p probe) weighs() bool { return p.check == "negotiate" && p.addr.Port() ==
 // deciding are the checks that can take a server out.
 func (s section) deciding(e entry) []probe { return slices.DeleteFunc(s.probes(e), probe.weighs) }
 
-type asking struct {
-	w *world
-	probe
-}
-
-// Check answers after a time that differs between servers, so that results come in the same order in each run.
-func (a asking) Check(ctx context.Context) checker.Result {
-	history, began := a.w.history(a.probe), time.Now()
-	octets := a.addr.Addr().As4()
-	wait := time.Duration(octets[3])*time.Millisecond + time.Duration(
-		a.addr.Port()-80+uint16(len(a.check)))*10*time.Microsecond
-	wait += time.Duration(a.interval) * time.Microsecond // the end of a connection starts all checks there at once
-	if a.onLink {
-		wait += 100 * time.Nanosecond
-	}
-	if a.through.IsValid() {
-		wait += time.Duration(a.through.As4()[3]) * 200 * time.Nanosecond
-	}
-	switch a.w.condition(a.addr) {
-	case slow:
-		wait += 700 * time.Millisecond
-	case hanging:
-		wait += 1500 * time.Millisecond
-	}
-	select {
-	case <-time.After(wait):
-	case <-ctx.Done():
-		return checker.Result{Detail: "ended"}
-	}
-	return a.w.answer(a.probe, history, began)
-}
-
-// watched is a table whose changes the oracle checks.
-type watched struct {
-	*ipvsctl.Memory
+// judged is a table whose changes the oracle checks.
+type judged struct {
+	memory
 	o *oracle
 }
 
 var errRefused = errors.New("refused")
 
-func (w *watched) Read(ctx context.Context) (lvs.Table, error) {
+func (w *judged) Now() time.Time { return w.o.now }
+
+func (w *judged) Read(limit time.Duration) (lvs.Table, judge.Outcome) {
 	if err := w.o.refuses(false); err != nil {
-		return nil, err
+		return nil, outcomeOf(err)
 	}
-	return w.Memory.Read(ctx)
+	have, o := w.memory.Read(limit)
+	return have, w.late(limit, o)[0]
 }
 
-func (w *watched) Do(ctx context.Context, ops ...lvs.Op) []error {
-	return each(ops, func(op lvs.Op) error { return w.do(ctx, op) })
+func (w *judged) Do(limit time.Duration, ops ...lvs.Op) (all []judge.Outcome) {
+	for _, op := range ops {
+		all = append(all, w.do(limit, op))
+	}
+	return w.late(limit, all...)
 }
 
-func (w *watched) do(ctx context.Context, op lvs.Op) error {
+// late has a request take its time. One that takes too long was carried out all the same.
+func (w *judged) late(limit time.Duration, all ...judge.Outcome) []judge.Outcome {
+	if w.o.refusal != inTime {
+		return all
+	}
+	w.o.requests, w.o.delayed = w.o.requests+1, w.o.now
+	took := []time.Duration{0, 100, 3000, 20, 500, 60_000, 1000}[w.o.requests%7] * time.Millisecond
+	if w.o.now = w.o.now.Add(min(took, limit)); took > limit {
+		for i := range all {
+			all[i] = judge.Outcome{Answer: judge.Unanswered, Err: errors.New("no answer")}
+		}
+	}
+	return all
+}
+
+func (w *judged) do(limit time.Duration, op lvs.Op) judge.Outcome {
 	w.o.noteLeftOut(op.Key)
 	if err := w.o.refuses(true); err != nil {
-		return err
+		return outcomeOf(err)
 	}
-	if on := w.o.on(op.Key.Addr.Addr()); op.Kind == lvs.DelService && on != "" {
+	if on := w.o.on[addrOf(op.Key).Addr()]; op.Kind == lvs.DelService && on != "" && !w.o.mayLinger(op.Key) {
 		w.o.complain("%v: it is announced on %s", op, on)
 	}
-	before, _ := w.Memory.Read(ctx)
-	if err := w.Memory.Do(ctx, op)[0]; err != nil {
-		return err
+	before, _ := w.memory.Read(limit)
+	if o := w.memory.Do(limit, op)[0]; o.Err != nil {
+		return o
 	}
-	after, _ := w.Memory.Read(ctx)
+	after, _ := w.memory.Read(limit)
 	if wrong := w.o.judge(op, before[op.Key], after[op.Key]); wrong != "" {
 		w.o.complain("%v: %s", op, wrong)
 	}
-	return nil
+	if w.o.refusal == itsOwn {
+		return outcomeOf(errRefused)
+	}
+	return judge.Outcome{}
 }
 
 // Services adds the connections of busy servers, and the packets of clients.
-func (w *watched) Services(ctx context.Context, keys ...lvs.Key) (lvs.Table, error) {
+func (w *judged) Services(limit time.Duration, keys ...lvs.Key) (lvs.Table, judge.Outcome) {
 	if err := w.o.refuses(false); err != nil {
-		return nil, err
+		return nil, outcomeOf(err)
 	}
 	for _, key := range keys {
 		w.o.noteLeftOut(key)
 	}
-	table, err := w.Memory.Services(ctx, keys...)
-	w.o.mu.Lock()
-	defer w.o.mu.Unlock()
+	table, o := w.memory.Services(limit, keys...)
 	for key, service := range table {
 		for _, d := range service.Dests {
 			c := lvs.Counters{Traffic: w.o.packets(key, d)}
@@ -242,14 +239,14 @@ func (w *watched) Services(ctx context.Context, keys ...lvs.Key) (lvs.Table, err
 			service.Counters[d.Addr] = c
 		}
 	}
-	return table, err
+	return table, w.late(limit, o)[0]
 }
 
-func (w *world) passesAll(s section, e entry) bool {
+func (w *truth) passesAll(s section, e entry) bool {
 	return !slices.ContainsFunc(s.deciding(e), func(p probe) bool { return !w.passes(p) })
 }
 
-func (w *world) passes(p probe) bool {
+func (w *truth) passes(p probe) bool {
 	switch w.conditions[p.addr] {
 	case healthy, slow, voided:
 		return true
@@ -264,9 +261,7 @@ func (w *world) passes(p probe) bool {
 	}
 }
 
-func (w *world) refuses(change bool) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+func (w *truth) refuses(change bool) error {
 	if w.left == 0 || w.refusal == everything {
 		return errRefused
 	}
@@ -284,68 +279,52 @@ func (w *world) refuses(change bool) error {
 }
 
 // failsOnlyThrough reports whether a check fails through the virtual address alone.
-func (w *world) failsOnlyThrough(p probe) bool {
+func (w *truth) failsOnlyThrough(p probe) bool {
 	return p.through.IsValid() && w.conditions[p.addr] == unreached
 }
 
 // file is the current configuration.
-func (w *world) file() file {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+func (w *truth) file() file {
 	return w.files[len(w.files)-1]
 }
 
-func (w *world) set(a netip.AddrPort, c condition) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+func (w *truth) set(a netip.AddrPort, c condition) {
 	w.conditions[a] = c
 }
 
-func (w *world) condition(a netip.AddrPort) condition {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.conditions[a]
-}
-
 // maintain begins or ends maintenance of a server, and reports which.
-func (w *world) maintain(a netip.AddrPort) (begins bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.troubled = time.Now()
+func (w *truth) maintain(a netip.AddrPort) (begins bool) {
+	w.troubled = w.now
 	w.maintained[a] = !w.maintained[a]
-	w.disturbed[a] = time.Now()
+	w.disturbed[a] = w.now
 	return w.maintained[a]
 }
 
 // order gives an order, or ends the existing one.
-func (w *world) order(at lvs.Backend, order orders.Order) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.troubled = time.Now()
+func (w *truth) order(at lvs.Backend, order orders.Order) {
+	w.troubled = w.now
 	if _, given := w.orders[at]; given {
 		delete(w.orders, at)
 	} else {
 		w.orders[at] = order
 	}
 	if real, err := netip.ParseAddrPort(at.Real); err == nil {
-		w.disturbed[real] = time.Now()
+		w.disturbed[real] = w.now
 	}
 	for _, a := range homes[strings.TrimSuffix(at.Real, ":80")] {
-		w.disturbed[a] = time.Now()
+		w.disturbed[a] = w.now
 	}
 }
 
 // given are the orders without those whose end was seen.
-func (w *world) given() orders.All {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+func (w *truth) given() orders.All {
 	all := maps.Clone(w.orders)
 	maps.Copy(all, w.obeyed)
 	return all
 }
 
 // orderFor is the order that was in force for a server a time ago.
-func (w *world) orderFor(key lvs.Key, e entry, ago time.Duration) orders.Order {
+func (w *truth) orderFor(key lvs.Key, e entry, ago time.Duration) orders.Order {
 	called := []string{e.addr.String()}
 	if e.name != "" {
 		called = append(called, e.name+":80")
@@ -354,8 +333,8 @@ func (w *world) orderFor(key lvs.Key, e entry, ago time.Duration) orders.Order {
 		slices.Reverse(called)
 	}
 	for _, name := range called {
-		if order, given := w.orders[lvs.Backend{Virtual: "tcp:" + key.Addr.String(), Real: name}]; given &&
-			!order.IsOver(time.Now().Add(-ago)) {
+		if order, given := w.orders[lvs.Backend{Virtual: key.ID(), Real: name}]; given &&
+			!order.IsOver(w.now.Add(-ago)) {
 			return order
 		}
 	}
@@ -363,72 +342,38 @@ func (w *world) orderFor(key lvs.Key, e entry, ago time.Duration) orders.Order {
 }
 
 // weightOf is the weight that a server has when it is up.
-func (w *world) weightOf(key lvs.Key, e entry, ago time.Duration) uint32 {
+func (w *truth) weightOf(key lvs.Key, e entry, ago time.Duration) uint32 {
 	if order := w.orderFor(key, e, ago); order.Kind == orders.Weigh {
 		return uint32(order.Weight)
 	}
 	return e.weight
 }
 
-func (w *world) isMaintained(key lvs.Key, e entry) bool {
+func (w *truth) isMaintained(key lvs.Key, e entry) bool {
 	return w.maintained[e.addr] || w.orderFor(key, e, 0).Kind == orders.Maint
 }
 
-func (w *world) refuse(r refusal) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.troubled = time.Now()
+func (w *truth) refuse(r refusal) {
+	w.troubled = w.now
 	w.refusal = r
 }
 
 // dieAfter lets the daemon make n more changes, then it has crashed.
-func (w *world) dieAfter(n int) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.troubled = time.Now()
+func (w *truth) dieAfter(n int) {
+	w.troubled = w.now
 	if w.left < 0 || n < w.left {
 		w.left = n
 	}
 }
 
-// claim stores what a daemon records for the next one, unless it has crashed.
-func (w *world) claim(keys []lvs.Key) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.left != 0 {
-		w.claims = keys
-	}
-}
-
-// claimed is what the last daemon recorded. One that stopped has recorded nothing.
-func (w *world) claimed() []lvs.Key {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.claims
-}
-
-func (w *world) rests() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.role == resting
-}
-
-func (w *world) story(line string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.note(line)
-}
-
-func (w *world) note(line string) {
+func (w *truth) note(line string) {
 	const kept = 150
 	if w.lines = append(w.lines, line); len(w.lines) > 2*kept {
 		w.lines = slices.Delete(w.lines, 0, len(w.lines)-kept)
 	}
 }
 
-func (w *world) told() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+func (w *truth) told() string {
 	return strings.Join(w.lines, "\n")
 }
 
@@ -441,29 +386,25 @@ func (e entry) dest(weight uint32) lvs.Dest {
 }
 
 // checker makes the check of a real server.
-func (w *world) checker(s checker.Spec) (checker.Checker, error) {
+func (w *truth) checker(s checker.Spec) (checker.Checker, error) {
 	timeout, check := max(s.Timeout, s.NegotiateTimeout), s.Type
 	if s.DrainStatus != "" {
 		check = "drains"
 	}
-	return asking{w, probe{check, s.Target, int(timeout/time.Second) - 10, s.Through.Virtual, s.OnLink}}, nil
+	return asking{w, probe{check, s.Target, int(timeout/time.Second) - 10, s.Through.Virtual, s.OnLink, s.Protocol == "fwm"}}, nil
 }
 
-func (w *world) history(p probe) *[]outcome {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+func (w *truth) history(p probe) *[]outcome {
 	if w.results[p] == nil {
 		w.results[p] = new([]outcome)
 	}
 	return w.results[p]
 }
 
-func (w *world) answer(p probe, history *[]outcome, began time.Time) checker.Result {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+func (w *truth) answer(p probe, history *[]outcome, began time.Time) checker.Result {
 	now := w.conditions[p.addr]
 	if p.addr == sorry { // its check decides nothing
-		return checker.Result{OK: time.Now().Second() < 30, Detail: "sorry"}
+		return checker.Result{OK: w.now.Second() < 30, Detail: "sorry"}
 	}
 	if now == short {
 		return checker.Result{Cause: checker.Shortage, Detail: "too many open files"}
@@ -483,54 +424,36 @@ func (w *world) answer(p probe, history *[]outcome, began time.Time) checker.Res
 	default:
 		says = wordless
 	}
-	*history = append(*history, outcome{ok, r.OwnAnswers, time.Now(), began, says})
+	*history = append(*history, outcome{ok, r.OwnAnswers, w.now, began, says})
 	return r
 }
 
 // recordLeavers stores what a daemon records of leaving servers, unless it has crashed.
-func (w *world) recordLeavers(all []judge.Record) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+func (w *truth) recordLeavers(all []judge.Record) {
 	if w.left != 0 {
 		w.recorded = slices.Clone(all)
 	}
 }
 
-func (w *world) recordedLeavers() []judge.Record {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.recorded
-}
-
 // recordMoving does the same for servers whose weights move.
-func (w *world) recordMoving(all []judge.Record) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+func (w *truth) recordMoving(all []judge.Record) {
 	if w.left != 0 {
 		w.moving = slices.Clone(all)
 	}
 }
 
-func (w *world) recordedMoving() []judge.Record {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.moving
-}
-
 // obey replaces the orders to obey.
-func (w *world) obey(all orders.All) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+func (w *truth) obey(all orders.All) {
 	w.obeyed = all
 }
 
 // mayObey reports whether the checks of a virtual service may be obeyed by order.
-func (w *world) mayObey(key lvs.Key) bool {
-	_, may := w.obeyed[lvs.Backend{Virtual: "tcp:" + key.Addr.String()}]
+func (w *truth) mayObey(key lvs.Key) bool {
+	_, may := w.obeyed[lvs.Backend{Virtual: key.ID()}]
 	return may
 }
 
-func (w *world) disturbedLately(a netip.AddrPort) bool {
+func (w *truth) disturbedLately(a netip.AddrPort) bool {
 	at, ever := w.disturbed[a]
-	return ever && time.Since(at) < grace
+	return ever && w.since(at) < w.grace()
 }

@@ -1,8 +1,7 @@
-package director
+package core
 
 import (
 	"fmt"
-	"time"
 
 	"ldirectord/internal/lab/always"
 	"ldirectord/internal/lvs"
@@ -10,8 +9,6 @@ import (
 
 // judge checks one change that a daemon made, and returns what is wrong with it.
 func (o *oracle) judge(op lvs.Op, before, after lvs.VirtualService) string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
 	at := spot{op.Key, op.Dest.Addr}
 	o.note("         " + op.String())
 	defer o.noteGone(op, before, after)
@@ -20,7 +17,7 @@ func (o *oracle) judge(op lvs.Op, before, after lvs.VirtualService) string {
 		defer delete(o.mustStay, at)
 	}
 	defer delete(o.unseen, at)
-	if op.Key.Addr == foreign {
+	if op.Key.Addr == foreign || o.theirs[op.Key] {
 		return "this virtual service is not ours"
 	}
 	if op.Dest.Addr == sorry {
@@ -35,7 +32,7 @@ func (o *oracle) judge(op lvs.Op, before, after lvs.VirtualService) string {
 	}
 	wrong := ""
 	for _, f := range o.files { // the file as the daemon may have it by now
-		s, in := f[op.Key.Addr]
+		s, in := f[addrOf(op.Key)]
 		if !in || o.ending {
 			return ""
 		}
@@ -69,16 +66,17 @@ func (o *oracle) wrong(op lvs.Op, s section, before, after lvs.VirtualService) s
 
 // atRest returns what is wrong after a quiet time.
 func (o *oracle) atRest(table lvs.Table, knows believed) (wrong []string) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
 	add := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
 	for key := range table {
-		if _, in := o.files[0][key.Addr]; !in && (key.Addr != foreign || !o.foreign) {
+		if _, in := o.files[0][addrOf(key)]; !in && !o.theirs[key] && (key.Addr != foreign || !o.foreign) {
 			add("%v is in the table, and not in the file", key)
 		}
 	}
 	for addr, s := range o.files[0] {
 		key := keyFor(addr)
+		if o.theirs[key] {
+			continue
+		}
 		have, in := table[key]
 		want := lvs.VirtualService{Key: key, Settings: lvs.Settings{Scheduler: s.scheduler}, Dests: have.Dests}
 		if !in || knows[key] == nil ||
@@ -91,7 +89,7 @@ func (o *oracle) atRest(table lvs.Table, knows believed) (wrong []string) {
 		})
 	}
 	for at, until := range o.mustStay {
-		if _, in := table[at.key].Dests.At(at.addr); !in && time.Now().Before(until) {
+		if _, in := table[at.key].Dests.At(at.addr); !in && o.now.Before(until) {
 			add("%v should drain in %v", at.addr, at.key)
 		}
 	}

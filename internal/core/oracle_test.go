@@ -1,4 +1,4 @@
-package director
+package core
 
 import (
 	"context"
@@ -23,17 +23,20 @@ import (
 // standby, and announced addresses.
 type oracle struct {
 	complain func(format string, args ...any)
-	on       func(netip.Addr) string // the device that an address is on
+	on       map[netip.Addr]string // the device that an address is on
 
-	world
-	found    map[spot][]probe // checks of the servers in service when this daemon started
-	changed  map[spot]bool    // a reload changed its rules or its checks
-	sorryIn  map[lvs.Key]bool // the fallback server is in service, as the daemon left it
-	byHand   map[spot]rest    // changed by hand without repair: may stay while its rest is this
-	unseen   map[spot]bool    // changed by hand: the daemon may not know it before a quiet time
-	moved    map[string]bool  // names, since this daemon started: it may have looked them up earlier
-	ending   bool
-	director *Director
+	truth
+	found   map[spot][]probe      // checks of the servers in service when this daemon started
+	changed map[spot]bool         // a reload changed its rules or its checks
+	sorryIn map[lvs.Key]bool      // the fallback server is in service, as the daemon left it
+	byHand  map[spot]rest         // changed by hand without repair: may stay while its rest is this
+	unseen  map[spot]bool         // changed by hand: the daemon may not know it before a quiet time
+	leaves  map[lvs.Key]time.Time // since when its address is to be withdrawn
+	moved   map[string]bool       // names, since this daemon started: it may have looked them up earlier
+	backed  map[lvs.Key]bool      // its backup servers were needed after the last event
+	begun   time.Time             // this daemon
+	ending  bool
+	core    *Core
 
 	// about servers that left the file
 	touched  map[spot]bool      // changed by hand since the file was read
@@ -47,14 +50,15 @@ type oracle struct {
 	putIn     map[spot]bool // put in by hand with a weight: that doesn't make the guard hold it
 }
 
-const (
-	maxResults = 3                       // the largest failurecount and risecount
-	grace      = 1200 * time.Millisecond // until the director knows results and maintenance files
-)
+const maxResults = 3 // the largest failurecount and risecount
 
-func newOracle(complain func(string, ...any)) *oracle {
-	return &oracle{complain: complain, world: newWorld(), found: map[spot][]probe{}, changed: map[spot]bool{},
+// grace is how long ago results and maintenance files can have come that the daemon does not know.
+func (w *truth) grace() time.Duration { return 1200*time.Millisecond + w.since(w.played) }
+
+func newOracle(t *timeline, complain func(string, ...any)) *oracle {
+	return &oracle{complain: complain, truth: newTruth(t), found: map[spot][]probe{}, changed: map[spot]bool{},
 		sorryIn: map[lvs.Key]bool{}, byHand: map[spot]rest{}, unseen: map[spot]bool{}, moved: map[string]bool{},
+		leaves: map[lvs.Key]time.Time{}, backed: map[lvs.Key]bool{},
 		touched: map[spot]bool{}, mayStay: map[spot]time.Time{}, mustStay: map[spot]time.Time{},
 		atZero: map[spot]time.Time{},
 		gone:   map[spot]bool{}, putIn: map[spot]bool{}, rechecked: map[spot]bool{}}
@@ -62,9 +66,7 @@ func newOracle(complain func(string, ...any)) *oracle {
 
 // offer: from now on either of the last two files may apply. take: only this one does.
 func (o *oracle) offer(f file) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.troubled = time.Now()
+	o.troubled = o.now
 	for addr, s := range f {
 		for _, e := range s.servers {
 			at := spot{keyFor(addr), e.addr}
@@ -77,12 +79,11 @@ func (o *oracle) offer(f file) {
 		}
 	}
 	o.files = append(o.files, f)
+	o.noteLeft()
 }
 
 func (o *oracle) take(f file) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.troubled = time.Now()
+	o.troubled = o.now
 	clear(o.byHand)
 	clear(o.putIn)
 	clear(o.touched)
@@ -98,12 +99,17 @@ func (o *oracle) take(f file) {
 	maps.DeleteFunc(o.results, func(p probe, _ *[]outcome) bool { return !kept[p] })
 }
 
+// after notes what the daemon has decided in an event.
+func (o *oracle) after(c *Core) {
+	for key, v := range c.Cases() {
+		o.backed[key] = v.Backed
+	}
+}
+
 // hand records a change by hand.
 func (o *oracle) hand(op lvs.Op, before lvs.VirtualService) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
 	at := spot{op.Key, op.Dest.Addr}
-	o.troubled, o.unseen[at], o.foreign = time.Now(), true, o.foreign || op.Key.Addr == foreign
+	o.troubled, o.unseen[at], o.foreign = o.now, true, o.foreign || op.Key.Addr == foreign
 	if op.Kind < lvs.AddDest {
 		for _, all := range o.drainers() {
 			maps.DeleteFunc(all, func(at spot, _ time.Time) bool { return at.key == op.Key })
@@ -112,9 +118,9 @@ func (o *oracle) hand(op lvs.Op, before lvs.VirtualService) {
 	}
 	o.touched[at] = true
 	delete(o.mustStay, at)
-	s := o.files[0][op.Key.Addr]
+	s := o.files[0][addrOf(op.Key)]
 	if _, in := s.entry(at.addr); !in && s.drain > 0 && o.refusal != nothing { // it may not be forgotten yet
-		o.mayStay[at] = time.Now().Add(s.drains())
+		o.mayStay[at] = o.now.Add(s.drains())
 	}
 	delete(o.atZero, at)
 	if !s.repair {
@@ -126,6 +132,29 @@ func (o *oracle) hand(op lvs.Op, before lvs.VirtualService) {
 	case before.Dests.Weight(at.addr) == 0:
 		o.putIn[at] = true
 	}
+}
+
+// noteLeft notes which addresses are to be withdrawn from now on, if they are not yet.
+func (o *oracle) noteLeft() {
+	all := o.role == leaving || o.role == resting ||
+		o.orders[lvs.Backend{Virtual: orders.EveryAddress}].Kind == orders.Withdraw
+	for _, addr := range virtuals {
+		key := keyFor(addr)
+		if _, was := o.leaves[key]; !all && o.files[len(o.files)-1][addr].announce != "" {
+			delete(o.leaves, key)
+		} else if !was {
+			o.leaves[key] = o.now
+		}
+	}
+}
+
+// mayLinger reports whether a virtual service may go although its address could not be withdrawn in time.
+func (o *oracle) mayLinger(key lvs.Key) bool {
+	const most = 8 * time.Second // withdrawwait, and the time of an order
+	since, left := o.leaves[key]
+	// a daemon that took over does not wait after a failure, since it knows nothing of such an address
+	takenOver := o.failed && !since.After(o.begun)
+	return left && (o.since(since) >= most || takenOver) && o.since(o.delayed) < time.Minute
 }
 
 // rest is the state of a server, or of the fallback server, after a quiet time. When it changes, a change by hand is
@@ -143,11 +172,9 @@ const (
 // settle finds, after a quiet time, which changes by hand may no longer stay. A file in maintenancedir ends all of
 // them, except the removal of a server that is out.
 func (o *oracle) settle(table lvs.Table, knows believed) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
 	clear(o.unseen)
 	for at, was := range o.byHand {
-		s := o.files[0][at.key.Addr]
+		s := o.files[0][addrOf(at.key)]
 		e, _ := s.entry(at.addr)
 		if o.quota(at.key, s) > 0 || s.out != "" || isHome(at.addr) || s.vip || e.backup {
 			continue // the rest of a held server doesn't change: the change may stay until a reload
@@ -191,21 +218,18 @@ func (o *oracle) fallbackRests(key lvs.Key, s section, knows *judge.Case) rest {
 }
 
 func (o *oracle) stopping(clean bool) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
 	o.ending = clean
 	if clean {
 		maps.DeleteFunc(o.mustStay,
-			func(at spot, _ time.Time) bool { return o.files[0][at.key.Addr].cleanStop })
+			func(at spot, _ time.Time) bool { return o.files[0][addrOf(at.key)].cleanStop })
 	}
 }
 
 // rest records the daemon's new role. A promotion undoes changes by hand.
 func (o *oracle) rest(p part) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.troubled = time.Now()
+	o.troubled = o.now
 	o.role = p
+	o.noteLeft()
 	if p == leaving { // a demotion doesn't wait for draining servers
 		clear(o.mustStay)
 		clear(o.atZero)
@@ -222,20 +246,16 @@ func (o *oracle) rest(p part) {
 
 // leftover removes from a table what a stop removes: what cleanstop says, and what is not configured.
 func (o *oracle) leftover(table lvs.Table) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
 	for _, addr := range virtuals {
-		if s, in := o.files[0][addr]; !in || s.cleanStop {
+		if s, in := o.files[0][addr]; !o.theirs[keyFor(addr)] && (!in || s.cleanStop) {
 			delete(table, keyFor(addr))
 		}
 	}
 }
 
 // live is the table for a new daemon.
-func (o *oracle) live(m *ipvsctl.Memory) ipvsctl.Client {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.troubled = time.Now()
+func (o *oracle) live(m *ipvsctl.Memory) *judged {
+	o.troubled = o.now
 	clear(o.results)
 	clear(o.byHand)
 	for _, m := range o.moving { // the table may not fit the record
@@ -248,8 +268,8 @@ func (o *oracle) live(m *ipvsctl.Memory) ipvsctl.Client {
 	clear(o.moved)
 	clear(o.seen)
 	clear(o.sorryIn)
-	o.left, o.ending = -1, false
-	if o.refusal == everything {
+	o.left, o.ending, o.begun, o.failed = -1, false, o.now, false
+	if o.refusal == everything || o.refusal == inTime {
 		o.refusal = everyChange // a daemon that can't read the table does not start
 	}
 	table, _ := m.Read(context.Background())
@@ -257,19 +277,17 @@ func (o *oracle) live(m *ipvsctl.Memory) ipvsctl.Client {
 		dests := table[keyFor(addr)].Dests
 		o.sorryIn[keyFor(addr)] = dests.Weight(sorry) > 0
 		for _, e := range s.servers {
-			if dests.Weight(e.addr) > 0 && o.role != resting {
+			if dests.Weight(e.addr) > 0 && o.role != resting && !o.theirs[keyFor(addr)] {
 				o.found[spot{keyFor(addr), e.addr}] = s.probes(e)
 			}
 		}
 	}
-	return &watched{Memory: m, o: o}
+	return &judged{memory{m}, o}
 }
 
 // move makes this the only file. Unlike a reload, it keeps changes by hand.
 func (o *oracle) move(f file, host string) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.troubled = time.Now()
+	o.troubled = o.now
 	o.files = []file{f}
 	o.moved[host] = true
 }

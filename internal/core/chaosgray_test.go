@@ -1,4 +1,4 @@
-package director
+package core
 
 import (
 	"fmt"
@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"ldirectord/internal/core"
 	"ldirectord/internal/judge"
 	"ldirectord/internal/lvs"
 )
@@ -16,6 +15,7 @@ import (
 // out. A server may be left out if the counters that the daemon read allow it.
 
 const clientEach = 50 * time.Millisecond // the time between two new connections to a server with a weight
+const minUnanswered = 20                 // as in judge
 
 // clients are the clients of all servers.
 type clients struct {
@@ -37,8 +37,6 @@ type seen struct {
 
 // silence chooses the servers whose clients get no answers: none or a few.
 func (c *chaos) silence() {
-	c.oracle.mu.Lock()
-	defer c.oracle.mu.Unlock()
 	clear(c.oracle.gray)
 	for range c.rand.IntN(6) {
 		c.oracle.gray[c.server()] = true
@@ -54,8 +52,8 @@ func (c *chaos) silence() {
 // packets are the counters of a destination that the daemon reads. Packets back are seen only with masq.
 func (o *oracle) packets(key lvs.Key, d lvs.Dest) lvs.Traffic {
 	one := o.seenAt(spot{key, d.Addr}, false)
-	n := uint64(time.Since(one.at)/clientEach) * uint64(min(d.Weight, 1))
-	one.at = time.Now()
+	n := uint64(o.since(one.at)/clientEach) * uint64(min(d.Weight, 1))
+	one.at = o.now
 	one.Connections, one.unanswered, one.readings = one.Connections+n, one.unanswered+n, one.readings+1
 	if n > 0 && d.Forward == lvs.Masq && !o.gray[d.Addr] {
 		one.PacketsOut, one.answered, one.unanswered, one.readings = one.PacketsOut+n, one.at, 0, 0
@@ -69,7 +67,7 @@ func (o *oracle) packets(key lvs.Key, d lvs.Dest) lvs.Traffic {
 // seenAt is what this daemon has read of a server. At the first call for a server, out is its state.
 func (o *oracle) seenAt(at spot, out bool) *seen {
 	if o.seen[at] == nil {
-		o.seen[at] = &seen{at: time.Now(), answered: time.Now(), out: out, since: time.Now()}
+		o.seen[at] = &seen{at: o.now, answered: o.now, out: out, since: o.now}
 	}
 	return o.seen[at]
 }
@@ -85,8 +83,6 @@ func (o *oracle) noteLeftOut(key lvs.Key) {
 }
 
 func (o *oracle) wrongLeftOut(key lvs.Key) (wrong string) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
 	knows := o.believes(key)
 	for i := range knows.Servers {
 		now := &knows.Servers[i]
@@ -101,7 +97,7 @@ func (o *oracle) wrongLeftOut(key lvs.Key) (wrong string) {
 				one.times = 0
 			}
 			one.times++
-			one.since, one.readings = time.Now(), 1 // suspected unless a reading shows answers
+			one.since, one.readings = o.now, 1 // suspected unless a reading shows answers
 			if why := o.mayNotBeOut(key, knows, now, was); why != "" {
 				wrong = fmt.Sprint(now.Dest.Addr, " is left out, and ", why)
 			}
@@ -116,14 +112,14 @@ func (o *oracle) wrongLeftOut(key lvs.Key) (wrong string) {
 func (o *oracle) mayNotBeOut(key lvs.Key, knows *judge.Case, now *judge.Server, was seen) string {
 	observed, compared := false, false
 	for _, f := range o.files {
-		s := f[key.Addr]
+		s := f[addrOf(key)]
 		e, _ := entryAt(s.places(), now.Dest.Addr)
 		observed = observed || e.masq && s.leavesOut()
 	}
 	for at, one := range o.seen {
-		compared = compared || at.key == key && one.answered.Sub(was.answered) >= core.ObserveInterval
+		compared = compared || at.key == key && one.answered.Sub(was.answered) >= ObserveInterval
 	}
-	s := o.files[0][key.Addr]
+	s := o.files[0][addrOf(key)]
 	_, may := o.serving(key, s, knows, now)
 	switch {
 	case !observed:
@@ -132,7 +128,7 @@ func (o *oracle) mayNotBeOut(key lvs.Key, knows *judge.Case, now *judge.Server, 
 		return "its clients got answers"
 	case !compared:
 		return "the clients of no other server got answers"
-	case time.Since(o.troubled) > guardQuiet && may < o.neededBy(key, s):
+	case o.since(o.troubled) > guardQuiet && may < o.neededBy(key, s):
 		return "too few others serve"
 	}
 	return ""
@@ -141,15 +137,15 @@ func (o *oracle) mayNotBeOut(key lvs.Key, knows *judge.Case, now *judge.Server, 
 // isEarly reports whether a left-out server is back before its time, though nothing else happened and enough others
 // serve.
 func (o *oracle) isEarly(key lvs.Key, knows *judge.Case, now *judge.Server, was seen) bool {
-	s := o.files[0][key.Addr]
+	s := o.files[0][addrOf(key)]
 	hold, _, _ := strings.Cut(s.hold, ",")
 	seconds, _ := strconv.Atoi(hold)
 	sure, _ := o.serving(key, s, knows, now)
-	early := was.times > 2 || time.Since(was.since) < time.Duration(seconds)*time.Second
+	early := was.times > 2 || o.since(was.since) < time.Duration(seconds)*time.Second
 	// otherwise it may have been left out before that was seen
-	quiet := o.refusal == nothing && was.since.Sub(o.troubled) > core.ObserveInterval
+	quiet := o.refusal == nothing && was.since.Sub(o.troubled) > ObserveInterval
 	e, in := entryAt(s.places(), now.Dest.Addr)
-	ordered := o.orderFor(key, e, 0) != o.orderFor(key, e, time.Since(was.since)) // an order has ended
+	ordered := o.orderFor(key, e, 0) != o.orderFor(key, e, o.since(was.since)) // an order has ended
 	return early && quiet && in && !ordered && s.leavesOut() && sure >= o.neededBy(key, s)
 }
 

@@ -1,11 +1,10 @@
-package director
+package core
 
 import (
 	"context"
 	"errors"
 	"net/netip"
 	"slices"
-	"time"
 
 	known "ldirectord/internal/resolve"
 )
@@ -26,7 +25,7 @@ func newNames() names {
 	return names{at: map[string]netip.AddrPort{"web1": homes["web1"][0], "web2": homes["web2"][0]}, past: map[string][]netip.Addr{}}
 }
 
-// Host and Port implement resolve.Resolver.
+// Host and Port implement names.Resolver.
 func (n names) Host(_ context.Context, name string, _ bool) ([]netip.Addr, error) {
 	return []netip.Addr{n.at[name].Addr()}, nil
 }
@@ -55,10 +54,8 @@ func (c *chaos) move() {
 	next := c.oracle.file().moved(host, to)
 	p := c.plan(next)
 	c.oracle.offer(next)
-	before, began := c.read(), time.Now()
-	if err := c.director.Refine(c.t.Context(), p); err != nil {
-		c.t.Error(err)
-	}
+	before, began := c.read(), c.now
+	c.daemon.replace(p, (*Core).Refine)
 	c.oracle.leave(next, before, began)
 	c.oracle.move(next, host)
 }

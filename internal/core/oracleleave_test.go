@@ -1,4 +1,4 @@
-package director
+package core
 
 import (
 	"cmp"
@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"ldirectord/internal/core"
 	"ldirectord/internal/lab/always"
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/orders"
@@ -15,8 +14,6 @@ import (
 
 // carry begins or ends the connections of a server, and reports which.
 func (o *oracle) carry(a netip.AddrPort) (begin bool) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
 	o.busy[a] = !o.busy[a]
 	for _, all := range o.drainers() {
 		maps.DeleteFunc(all, func(at spot, _ time.Time) bool { return at.addr == a })
@@ -36,8 +33,8 @@ func (o *oracle) noteZero(op lvs.Op, after lvs.VirtualService) {
 	}
 	delete(o.atZero, at)
 	for _, f := range o.files {
-		if s, ours := f[op.Key.Addr]; ours && in && d.Weight == 0 && o.busy[at.addr] {
-			o.atZero[at] = earlier(o.atZero[at], time.Now().Add(s.drains()))
+		if s, ours := f[addrOf(op.Key)]; ours && in && d.Weight == 0 && o.busy[at.addr] {
+			o.atZero[at] = earliest(o.atZero[at], o.now.Add(s.drains()))
 		}
 	}
 }
@@ -50,16 +47,14 @@ func (s section) drains() time.Duration {
 // leave records which servers leave with another file. The daemon began to read it at began, and before is the table
 // then.
 func (o *oracle) leave(next file, before lvs.Table, began time.Time) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
 	may, must := map[spot]time.Time{}, map[spot]time.Time{}
 	for addr, s := range next {
 		key, drain := keyFor(addr), time.Duration(s.drain)*time.Second
 		was := o.files[0][addr]
 		for at, until := range o.atZero {
 			if at.key == key {
-				until = earlier(o.mayStay[at], until) // it had already left the file
-				o.atZero[at] = earlier(until, began.Add(s.drains()))
+				until = earliest(o.mayStay[at], until) // it had already left the file
+				o.atZero[at] = earliest(until, began.Add(s.drains()))
 			}
 		}
 		for _, dest := range before[key].Dests {
@@ -69,15 +64,15 @@ func (o *oracle) leave(next file, before lvs.Table, began time.Time) {
 			e, known := was.entry(a)
 			_, isZero := o.atZero[at]
 			until, left := o.mayStay[at]
-			if drain == 0 || stays || !known && !left || o.role != inService {
+			if drain == 0 || stays || !known && !left || o.role != inService || o.theirs[key] {
 				continue
 			}
-			may[at] = earlier(until, time.Now().Add(drain))
+			may[at] = earliest(until, o.now.Add(drain))
 			// a backup server may have drained before, even while the table refused changes
 			if _, sure := o.mustStay[at]; o.busy[a] && o.left != 0 && !o.touched[at] &&
 				(sure || known && (isZero || !e.backup)) {
-				if must[at] = earlier(o.mustStay[at], began.Add(drain)); e.backup && isZero {
-					must[at] = earlier(must[at], o.atZero[at])
+				if must[at] = earliest(o.mustStay[at], began.Add(drain)); e.backup && isZero {
+					must[at] = earliest(must[at], o.atZero[at])
 				}
 			}
 		}
@@ -93,29 +88,21 @@ func (o *oracle) mustDrain(key lvs.Key, s section, addr netip.AddrPort) bool {
 	case known && !e.elsewhere:
 		return false
 	case known && !s.quiescent &&
-		(o.isMaintained(key, e) || o.orderFor(key, e, grace).Kind == orders.Maint || o.disturbedLately(addr)):
+		(o.isMaintained(key, e) || o.orderFor(key, e, o.grace()).Kind == orders.Maint || o.disturbedLately(addr)):
 		return false
 	}
-	return s.drain > 0 && time.Now().Before(o.mustStay[spot{key, addr}])
+	return s.drain > 0 && o.now.Before(o.mustStay[spot{key, addr}])
 }
 
 // restsOn are the backup servers that drain because they are no longer needed, and have had connections ever since.
 func (o *oracle) restsOn(key lvs.Key, s section) (list []always.Leaver) {
 	for at, until := range o.atZero {
 		e, in := s.entry(at.addr)
-		if at.key == key && in && e.backup && !o.touched[at] && !o.unseen[at] && time.Now().Before(until) {
+		if at.key == key && in && e.backup && !o.touched[at] && !o.unseen[at] && o.now.Before(until) {
 			list = append(list, always.Leaver{Addr: at.addr, Stays: true})
 		}
 	}
 	return list
-}
-
-// earlier is the earlier of two times. The first may be zero, which means none.
-func earlier(a, b time.Time) time.Time {
-	if a.IsZero() || b.Before(a) {
-		return b
-	}
-	return a
 }
 
 // mayLeave reports whether a server may still be leaving. When one at a former address began to leave is not known.
@@ -125,7 +112,7 @@ func (o *oracle) mayLeave(key lvs.Key, s section, addr netip.AddrPort) bool {
 	endless := known && e.elsewhere && e.backup && s.drain == 0
 	drains := isHome(addr) && time.Duration(s.drain)*time.Second > quietTime || endless
 	began := slices.ContainsFunc(s.servers, func(now entry) bool { // when an order for the new address ended
-		return now.name == e.name && o.orderFor(key, now, 0) != o.orderFor(key, now, 5*core.LookInterval)
+		return now.name == e.name && o.orderFor(key, now, 0) != o.orderFor(key, now, 5*LookInterval)
 	})
-	return isHome(addr) && began || o.busy[addr] && (drains || left && time.Since(until) < 2*core.LookInterval)
+	return isHome(addr) && began || o.busy[addr] && (drains || left && o.since(until) < 2*LookInterval)
 }

@@ -1,4 +1,4 @@
-package director
+package core
 
 import (
 	"net/netip"
@@ -24,26 +24,19 @@ type believed map[lvs.Key]*judge.Case
 // beliefs returns what the daemon knows, while it does nothing. Nothing due is off its agenda.
 func (c *chaos) beliefs() believed {
 	all := believed{}
-	d := c.director
-	err := d.asked.submit(c.t.Context(), func(done chan<- struct{}) {
-		for key, v := range d.core.Cases() {
-			all[key] = &judge.Case{Section: v.Section, State: v.Clone()}
-		}
-		for _, wrong := range d.core.Forgotten() {
-			c.complain("off the agenda: %s", wrong)
-		}
-		close(done)
-	})
-	if err != nil {
-		c.t.Error(err)
+	for key, v := range c.daemon.Cases() {
+		all[key] = &judge.Case{Section: v.Section, State: v.Clone()}
+	}
+	for _, wrong := range c.daemon.Forgotten() {
+		c.complain("off the agenda: %s", wrong)
 	}
 	return all
 }
 
 // believes is what a working daemon knows of a virtual service.
 func (o *oracle) believes(key lvs.Key) *judge.Case {
-	if o.director != nil {
-		for of, v := range o.director.core.Cases() {
+	if o.core != nil {
+		for of, v := range o.core.Cases() {
 			if of == key {
 				return v
 			}
@@ -83,10 +76,10 @@ func (o *oracle) moment(key lvs.Key, s section, table lvs.Dests) *always.Moment 
 	return m
 }
 
-// climbs reports whether a server that came in at since has the part of its weight that is due now, or was due a
-// second ago. All virtual services step at whole seconds of the clock.
-func (s section) climbs(since time.Time, weight, got uint32, says health.Words) bool {
-	seconds := int(time.Since(since) / time.Second)
+// climbs reports whether a server that came in at since has the part of its weight that is due now, or was due up to a
+// second before. All virtual services step at whole seconds of the clock.
+func (s section) climbs(since, now time.Time, weight, got uint32, says health.Words) bool {
+	seconds := int(now.Sub(since) / time.Second)
 	if since.IsZero() || s.slow == 0 || seconds > s.slow {
 		return false
 	}
@@ -140,11 +133,14 @@ func (o *oracle) step(op lvs.Op, s section, before, after lvs.VirtualService) *a
 		a.Gone = drains && (!e.elsewhere || after.Dests.Weight(e.addr) == 0)
 		a.Connected = was.Forward == lvs.Masq && in
 		known := o.known(op.Key, s, e)
+		if lately := o.refusal != nothing || o.since(o.troubled) < guardQuiet; e.backup && lately && !knows.Backed && !o.backed[op.Key] {
+			known = uncertain // it was to rest when enough others served, and the table has not followed
+		}
 		a.Unsure = known == uncertain
 		a.Verdict = map[verdict]health.State{up: health.Up, down: health.Down}[known]
 		now := serverAt(knows, e.addr)
 		says, _ := o.words(s, e)
-		a.Climbs = now != nil && s.climbs(now.Climbs, a.Weight, after.Dests.Weight(e.addr), says)
+		a.Climbs = now != nil && s.climbs(now.Climbs, o.now, a.Weight, after.Dests.Weight(e.addr), says)
 		a.LeftOut = now != nil && now.Suspect
 		a.Waits = now != nil && now.Waits() && (s.hold != "" || s.pace != "")
 		a.Held = now != nil && now.Held && o.mayBeHeld(op.Key, s, e) && (known != unknown || o.rechecked[at])
@@ -165,7 +161,7 @@ func (o *oracle) step(op lvs.Op, s section, before, after lvs.VirtualService) *a
 // restMoment is a virtual service after a quiet time, when the daemon has all results.
 func (o *oracle) restMoment(key lvs.Key, s section, table lvs.Dests, knows *judge.Case) *always.Moment {
 	if !knows.Obeys {
-		delete(o.obeyed, lvs.Backend{Virtual: "tcp:" + key.Addr.String()})
+		delete(o.obeyed, lvs.Backend{Virtual: key.ID()})
 	}
 	m := o.moment(key, s, table)
 	m.Backed = knows.Backed
@@ -173,18 +169,19 @@ func (o *oracle) restMoment(key lvs.Key, s section, table lvs.Dests, knows *judg
 		f, now := &m.Servers[i], serverAt(knows, e.addr)
 		dest, _ := table.At(e.addr)
 		says, _ := o.words(s, e)
-		f.Unsure = !o.passesAll(s, e) && o.isBraked(key, s, e, dest) // the guard may hold it too
+		f.Unsure = !o.passesAll(s, e) && o.isBraked(key, s, e, dest) && // the guard may hold it too
+			(f.Weight > 0 || now != nil && now.IsUp()) // with weight 0 it is in the table in any case
 		if f.Verdict = health.Down; f.Unsure || o.passesAll(s, e) {
 			f.Verdict = health.Up
 		}
 		if f.Verdict == health.Up && !e.elsewhere {
 			delete(o.putIn, spot{key, e.addr})
 		}
-		f.Climbs = now != nil && s.climbs(now.Climbs, f.Weight, dest.Weight, says)
-		f.Ends = s.ends(now)
+		f.Climbs = now != nil && s.climbs(now.Climbs, o.now, f.Weight, dest.Weight, says)
+		f.Ends = s.ends(now, o.now)
 		f.LeftOut = now != nil && now.Suspect
 		// while weights climb, it comes back at a whole second
-		f.Waits = f.LeftOut && now.Waits() && (s.leavesOut() && now.Suspect && now.Suspects > 2 || time.Since(now.Turn) < grace)
+		f.Waits = f.LeftOut && now.Waits() && (s.leavesOut() && now.Suspect && now.Suspects > 2 || o.since(now.Turn) < o.grace())
 		f.Connected, f.Gone = o.busy[e.addr], e.elsewhere && now == nil
 		f.Held = (f.Verdict == health.Down || f.Asks > health.NoAdmin) && now != nil && now.Held && !o.putIn[spot{key, e.addr}]
 	}
