@@ -89,14 +89,14 @@ func TestTheListOfEvents(t *testing.T) {
 
 // The rules in judgement.md are those of package judge, in their order.
 func TestTheListOfRules(t *testing.T) {
-	list := "| | Rule | From | What |\n|---|---|---|---|\n"
+	list := "| Rule | From | What |\n|---|---|---|\n"
 	says := commentsOfRules(t)
-	for i, rule := range judge.Rules {
+	for _, rule := range judge.Rules {
 		who, what, has := strings.Cut(strings.TrimPrefix(says[rule.Name], "From "), ": ")
 		if !has {
 			t.Errorf("the comment of the rule %s is %q", rule.Name, says[rule.Name])
 		}
-		list += fmt.Sprintf("| %d | `%s` | %s | %s |\n", i+1, rule.Name, who, strings.TrimSuffix(what, "."))
+		list += fmt.Sprintf("| `%s` | %s | %s |\n", rule.Name, who, strings.TrimSuffix(what, "."))
 	}
 	hold(t, "judgement.md", "<!-- rules -->\n", list, "<!-- end rules -->\n")
 }
