@@ -69,7 +69,7 @@ func TestTheExampleOfWhyIsWhatItShows(t *testing.T) {
 	hold(t, "status.md", "<!-- why -->\n", example, "\n<!-- end -->\n")
 }
 
-// The list of events in status.md has the kinds of package notify, with their comments as text.
+// The list of events in events.md has the kinds of package notify, with their comments as text.
 func TestTheListOfEvents(t *testing.T) {
 	list := "| `event` | What happened |\n|---|---|\n"
 	kinds := 0
@@ -84,7 +84,7 @@ func TestTheListOfEvents(t *testing.T) {
 	if kinds < 50 {
 		t.Fatalf("%d kinds of events: is the code read?", kinds)
 	}
-	hold(t, "status.md", "<!-- events -->\n", list, "<!-- end events -->\n")
+	hold(t, "events.md", "<!-- events -->\n", list, "<!-- end events -->\n")
 }
 
 // The rules in judgement.md are those of package judge, in their order.
