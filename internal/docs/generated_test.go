@@ -69,7 +69,7 @@ func TestTheExampleOfWhyIsWhatItShows(t *testing.T) {
 	hold(t, "../../docs/status.md", "<!-- why -->\n", example, "\n<!-- end -->\n")
 }
 
-// The list of events in status.md has the kinds of package notify, with their comments as text.
+// The list of events in events.md has the kinds of package notify, with their comments as text.
 func TestTheListOfEvents(t *testing.T) {
 	list := "| `event` | What happened |\n|---|---|\n"
 	kinds := 0
@@ -84,19 +84,19 @@ func TestTheListOfEvents(t *testing.T) {
 	if kinds < 50 {
 		t.Fatalf("%d kinds of events: is the code read?", kinds)
 	}
-	hold(t, "../../docs/status.md", "<!-- events -->\n", list, "<!-- end events -->\n")
+	hold(t, "../../docs/events.md", "<!-- events -->\n", list, "<!-- end events -->\n")
 }
 
 // The rules in judgement.md are those of package judge, in their order.
 func TestTheListOfRules(t *testing.T) {
-	list := "| | Rule | From | What |\n|---|---|---|---|\n"
+	list := "| Rule | From | What |\n|---|---|---|\n"
 	says := commentsOfRules(t)
-	for i, rule := range judge.Rules {
+	for _, rule := range judge.Rules {
 		who, what, has := strings.Cut(strings.TrimPrefix(says[rule.Name], "From "), ": ")
 		if !has {
 			t.Errorf("the comment of the rule %s is %q", rule.Name, says[rule.Name])
 		}
-		list += fmt.Sprintf("| %d | `%s` | %s | %s |\n", i+1, rule.Name, who, strings.TrimSuffix(what, "."))
+		list += fmt.Sprintf("| `%s` | %s | %s |\n", rule.Name, who, strings.TrimSuffix(what, "."))
 	}
 	hold(t, "../../docs/judgement.md", "<!-- rules -->\n", list, "<!-- end rules -->\n")
 }

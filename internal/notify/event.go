@@ -12,7 +12,7 @@ import (
 // Kind names what happened. The names are stable: log watchers may match them.
 type Kind string
 
-// What can happen. docs/status.md has this list, with these comments.
+// What can happen. docs/events.md has this list, with these comments.
 const (
 	Starting       Kind = "starting"        // the daemon starts
 	Terminated     Kind = "terminated"      // the daemon stops; the line names the signal

@@ -1,4 +1,4 @@
-// Package always has the predicates of docs/judgement.md, which always hold for a virtual service, over plain facts.
+// Package always has the predicates of docs/measured/walk.md, which always hold for a virtual service, over plain facts.
 // The walk of judge tests them in every state, the chaos test of director on a table in memory. Only tests
 // import it.
 package always

@@ -11,7 +11,7 @@ import (
 // Predicate always holds. Step examines a step, Rest a moment in which the director has nothing left to do. Each
 // returns what is wrong, or nothing.
 type Predicate struct {
-	Number int // of docs/judgement.md
+	Number int // of docs/measured/walk.md
 	Step   func(*Step) string
 	Rest   func(*Moment) string
 }
