@@ -1,5 +1,6 @@
 // Package always has the predicates of docs/measured/walk.md, which always hold for a virtual service, over plain
-// facts. The walk of judge tests them in every state, the chaos test of core on a table in memory. Only tests import it.
+// facts. The walk of judge tests them in every state, the chaos test of core on a table in memory. Only tests import
+// it.
 package always
 
 import (
