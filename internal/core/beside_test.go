@@ -1,6 +1,7 @@
 package core
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -151,5 +152,30 @@ func TestTimeoutsOfIdleConnections(t *testing.T) {
 		"log Set timeouts: 7200/90/60, before: 7200/7/60\nlog Set timeouts: 7200/1/60, before: 1/1/1\nlog Set timeouts: 7200/9/60, before: 9/9/9"
 	if got := w.saw("claim", "-", "log A", "log T", "log St", "log No", "answered", "read", "rules", "leavers", "checks", "log D", "log P"); got != said {
 		t.Errorf("got\n%s\nwant\n%s", got, said)
+	}
+}
+
+// A daemon that crashed left a virtual service, which another one claimed. The next one is to remove it when it knows
+// where the addresses are, but takes it over before.
+func TestWhatIsTakenOverIsNotRemoved(t *testing.T) {
+	key := keyOf(t, web(1))
+	w := newWorld(t, func(before *World) { before.Former, before.Withdraw = []lvs.Key{key}, true })
+	w.memory.Do(0, lvs.Op{Kind: lvs.AddService, Key: key, Settings: lvs.Settings{Scheduler: "wrr", Netmask: 0xffffffff}})
+	w.slow, w.theirs = true, map[lvs.Key]string{key: "b.cf"}
+	var err error
+	if w.e, err = w.Begin(w.now, w, w.file("cleanstop = yes\n"+web(1)), maintenance.Reading{}); err != nil {
+		t.Fatal(err)
+	}
+	w.pending()
+	w.theirs = nil
+	w.Claimed(w.now)
+	w.step()
+	w.perform()
+	w.pass(time.Minute)
+	if have, _ := w.memory.Read(0); have[key].Key != key || len(w.purges) > 0 {
+		t.Errorf("the table has %v, and %d are to be removed", have, len(w.purges))
+	}
+	if strings.Contains(w.saw(), "-D") {
+		t.Error("it was removed")
 	}
 }

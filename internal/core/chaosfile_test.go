@@ -250,7 +250,8 @@ func (f file) text() string {
 				addr = e.name + ":80"
 			}
 			line := map[bool]string{true: "backup", false: "real"}[e.backup]
-			fmt.Fprintf(&out, "\t%s = %s %s %d\n", line, addr, map[bool]string{true: "masq", false: "gate"}[e.masq], e.weight)
+			method := map[bool]string{true: "masq", false: "gate"}[e.masq]
+			fmt.Fprintf(&out, "\t%s = %s %s %d%s\n", line, addr, method, e.weight, map[bool]string{true: " u:1"}[s.limited])
 		}
 		if s.fallback {
 			fmt.Fprintf(&out, "\tfallback = %s\n\tfallbackcheck = section\n", sorry)

@@ -66,7 +66,7 @@ func (o *oracle) moment(key lvs.Key, s section, table lvs.Dests) *always.Moment 
 	for _, e := range s.places() {
 		says, _ := o.words(s, e)
 		weight := o.weightOf(key, e, 0)
-		m.Servers = append(m.Servers, always.Server{Dest: e.dest(e.weight), Weight: weight,
+		m.Servers = append(m.Servers, always.Server{Dest: s.dest(e), Weight: weight,
 			Asks: says.Asks(), Less: weight - (weight*uint32(says.Percent())+99)/100,
 			Backup: e.backup, Unchecked: s.check == "off", Former: e.elsewhere, Touched: o.isByHand(spot{key, e.addr}),
 			To: slices.IndexFunc(s.servers,
@@ -142,7 +142,7 @@ func (o *oracle) step(op lvs.Op, s section, before, after lvs.VirtualService) *a
 		says, _ := o.words(s, e)
 		a.Climbs = now != nil && s.climbs(now.Climbs, o.now, a.Weight, after.Dests.Weight(e.addr), says)
 		a.LeftOut = now != nil && now.Suspect
-		a.Waits = now != nil && now.Waits() && (s.hold != "" || s.pace != "")
+		a.Waits = now != nil && now.Waits() && (s.hold != "" || s.pace != "" || s.comeback)
 		a.Held = now != nil && now.Held && o.mayBeHeld(op.Key, s, e) && (known != unknown || o.rechecked[at])
 	}
 	for at := range o.mustStay {
@@ -181,7 +181,7 @@ func (o *oracle) restMoment(key lvs.Key, s section, table lvs.Dests, knows *judg
 		f.Ends = s.ends(now, o.now)
 		f.LeftOut = now != nil && now.Suspect
 		// while weights climb, it comes back at a whole second
-		f.Waits = f.LeftOut && now.Waits() && (s.leavesOut() && now.Suspect && now.Suspects > 2 || o.since(now.Turn) < o.grace())
+		f.Waits = s.comeback && now != nil && now.Waits() || f.LeftOut && now.Waits() && (s.leavesOut() && now.Suspect && now.Suspects > 2 || o.since(now.Turn) < o.grace())
 		f.Connected, f.Gone = o.busy[e.addr], e.elsewhere && now == nil
 		f.Held = (f.Verdict == health.Down || f.Asks > health.NoAdmin) && now != nil && now.Held && !o.putIn[spot{key, e.addr}]
 	}

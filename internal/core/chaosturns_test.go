@@ -25,6 +25,8 @@ type turns struct {
 	weighs          bool // a negotiate check at the other port that only weighs
 	watch           string
 	observe         string // written only if leavesOut allows out
+	comeback        bool   // by order
+	limited         bool   // each server is full with one connection
 }
 
 var (
@@ -43,7 +45,7 @@ func drawTurns(r *rand.Rand) turns {
 	return turns{holds[r.IntN(len(holds))], paces[r.IntN(len(paces))], removals[r.IntN(len(removals))],
 		onFails[r.IntN(len(onFails))],
 		r.IntN(3) == 0, r.IntN(3) == 0, r.IntN(3) == 0, watching[r.IntN(len(watching))],
-		observing[r.IntN(len(observing))]}
+		observing[r.IntN(len(observing))], r.IntN(6) == 0, r.IntN(3) == 0}
 }
 
 func (t turns) text() string {
@@ -52,6 +54,9 @@ func (t turns) text() string {
 		if value != "" {
 			fmt.Fprintf(&out, "\t%s = %s\n", []string{"holddown", "pace", "paceout", "onfail", "watch"}[i], value)
 		}
+	}
+	if t.comeback {
+		fmt.Fprintf(&out, "\tcomeback = order\n")
 	}
 	if t.agent {
 		fmt.Fprintf(&out, "\tagentport = %d\n", agentPort)

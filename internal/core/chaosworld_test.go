@@ -174,6 +174,13 @@ func (w *judged) Read(limit time.Duration) (lvs.Table, judge.Outcome) {
 		return nil, outcomeOf(err)
 	}
 	have, o := w.memory.Read(limit)
+	for key, service := range have {
+		service.Counters = map[netip.AddrPort]lvs.Counters{}
+		for _, d := range service.Dests {
+			service.Counters[d.Addr] = w.o.connections(d.Addr)
+		}
+		have[key] = service
+	}
 	return have, w.late(limit, o)[0]
 }
 
@@ -232,14 +239,19 @@ func (w *judged) Services(limit time.Duration, keys ...lvs.Key) (lvs.Table, judg
 	table, o := w.memory.Services(limit, keys...)
 	for key, service := range table {
 		for _, d := range service.Dests {
-			c := lvs.Counters{Traffic: w.o.packets(key, d)}
-			if w.o.busy[d.Addr] {
-				c.Active = 1
-			}
+			c := w.o.connections(d.Addr)
+			c.Traffic = w.o.packets(key, d)
 			service.Counters[d.Addr] = c
 		}
 	}
 	return table, w.late(limit, o)[0]
+}
+
+func (w *truth) connections(a netip.AddrPort) (c lvs.Counters) {
+	if w.busy[a] {
+		c.Active = 1
+	}
+	return c
 }
 
 func (w *truth) passesAll(s section, e entry) bool {
@@ -377,8 +389,11 @@ func (w *truth) told() string {
 	return strings.Join(w.lines, "\n")
 }
 
-func (e entry) dest(weight uint32) lvs.Dest {
-	d := lvs.Dest{Addr: e.addr, Forward: lvs.Route, Weight: weight}
+func (s section) dest(e entry) lvs.Dest {
+	d := lvs.Dest{Addr: e.addr, Forward: lvs.Route, Weight: e.weight}
+	if s.limited {
+		d.Upper = 1
+	}
 	if e.masq {
 		d.Forward = lvs.Masq
 	}

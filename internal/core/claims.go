@@ -93,7 +93,8 @@ func (c *claimant) record() {
 	c.takeOver(c.assign(c.virtuals, slices.Concat(left, c.purges)))
 }
 
-// takeOver tells which virtual services other daemons gave up, and has them written.
+// takeOver tells which virtual services other daemons gave up, and has them written. One that was to be removed,
+// because the previous daemon had it, stays.
 func (c *claimant) takeOver(gained []*virtual) {
 	if len(gained) == 0 {
 		return
@@ -103,6 +104,8 @@ func (c *claimant) takeOver(gained []*virtual) {
 		v.touch()
 		names = append(names, v.label())
 	}
+	isOurs := byKey(gained)
+	c.purges = slices.DeleteFunc(c.purges, func(v *virtual) bool { return isOurs[v.Key()] != nil })
 	c.tell.line(notify.TakenOver, "Taken over: "+view.Listed(names))
 	c.announcer.reconsider()
 	c.marker.order()

@@ -35,6 +35,7 @@ type oracle struct {
 	moved   map[string]bool       // names, since this daemon started: it may have looked them up earlier
 	backed  map[lvs.Key]bool      // its backup servers were needed after the last event
 	begun   time.Time             // this daemon
+	course                        // of conditions
 	ending  bool
 	core    *Core
 
@@ -56,7 +57,7 @@ const maxResults = 3 // the largest failurecount and risecount
 func (w *truth) grace() time.Duration { return 1200*time.Millisecond + w.since(w.played) }
 
 func newOracle(t *timeline, complain func(string, ...any)) *oracle {
-	return &oracle{complain: complain, truth: newTruth(t), found: map[spot][]probe{}, changed: map[spot]bool{},
+	return &oracle{complain: complain, truth: newTruth(t), course: newCourse(), found: map[spot][]probe{}, changed: map[spot]bool{},
 		sorryIn: map[lvs.Key]bool{}, byHand: map[spot]rest{}, unseen: map[spot]bool{}, moved: map[string]bool{},
 		leaves: map[lvs.Key]time.Time{}, backed: map[lvs.Key]bool{},
 		touched: map[spot]bool{}, mayStay: map[spot]time.Time{}, mustStay: map[spot]time.Time{},
@@ -104,6 +105,7 @@ func (o *oracle) after(c *Core) {
 	for key, v := range c.Cases() {
 		o.backed[key] = v.Backed
 	}
+	o.follow(c)
 }
 
 // hand records a change by hand.
