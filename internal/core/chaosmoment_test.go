@@ -178,7 +178,8 @@ func (o *oracle) restMoment(key lvs.Key, s section, table lvs.Dests, knows *judg
 			delete(o.putIn, spot{key, e.addr})
 		}
 		f.Climbs = now != nil && s.climbs(now.Climbs, o.now, f.Weight, dest.Weight, says)
-		f.Ends = s.ends(now, o.now)
+		// its time begins with the end of an order
+		f.Ends = s.ends(now, o.now) && o.orderFor(key, e, 2*time.Second) == o.orderFor(key, e, 0)
 		f.LeftOut = now != nil && now.Suspect
 		// while weights climb, it comes back at a whole second
 		f.Waits = s.comeback && now != nil && now.Waits() || f.LeftOut && now.Waits() && (s.leavesOut() && now.Suspect && now.Suspects > 2 || o.since(now.Turn) < o.grace())
