@@ -135,11 +135,12 @@ func loadModule(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	said := &subprocess.Output{Max: 4096}
-	err = subprocess.Run(ctx,
-		subprocess.Command{Argv: []string{modprobe, "ip_vs"}, Limit: moduleTimeout, Stdout: said, Stderr: said})
+	answer := &subprocess.Output{Max: 4096}
+	err = subprocess.Run(ctx, subprocess.Command{
+		Argv: []string{modprobe, "ip_vs"}, Limit: moduleTimeout, Stdout: answer, Stderr: answer,
+	})
 	var exit *exec.ExitError
-	switch first, _, _ := strings.Cut(string(said.Text), "\n"); {
+	switch first, _, _ := strings.Cut(string(answer.Text), "\n"); {
 	case err == nil:
 		return nil
 	case errors.As(err, &exit) && first != "":

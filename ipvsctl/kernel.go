@@ -33,8 +33,8 @@ type kernel struct {
 	// untold reads counters by raw system calls, which bypass Go's scheduler: it would wake a thread each time, the
 	// largest cost. While another program holds the kernel's lock of IPVS, one of Go's processors waits. Its
 	// answers are short: it reads one service at a time.
-	untold  bool
-	timeout time.Duration // for an answer; 0 for answerTimeout
+	unreported bool
+	timeout    time.Duration // for an answer; 0 for answerTimeout
 
 	mu   sync.Mutex // guards conn
 	conn *conn      // nil if the next request must open a new line
@@ -50,10 +50,10 @@ type conn struct {
 // destination, tunnels and persistence engines, reads a weight as 16 bits, and waits for every answer. It is not for
 // several goroutines at once.
 type genl struct {
-	file    *os.File
-	timeout time.Duration // see wait
-	family  uint16        // the number of IPVS
-	untold  bool          // see call
+	file       *os.File
+	timeout    time.Duration // see wait
+	family     uint16        // the number of IPVS
+	unreported bool          // see call
 
 	out    []byte // queued requests
 	last   int    // the start of the last queued request
@@ -126,7 +126,7 @@ func (k *kernel) request(ctx context.Context, talk func(*conn) error) error {
 	}
 	if k.conn == nil {
 		room := maxAnswer
-		if k.untold {
+		if k.unreported {
 			room = shortAnswer
 		}
 		c, err := connect(ctx, cmp.Or(k.timeout, answerTimeout), room)
@@ -258,16 +258,16 @@ func (g *genl) exchange(answer func(attrs) error) (ended []error, err error) {
 
 // call sends or receives. Untold it is a raw system call, see kernel.
 func (g *genl) call(sends bool, p []byte) (n int, err error) {
-	wait, told, untold := syscall.RawConn.Read, g.file.Read, raw.Read
+	wait, reported, unreported := syscall.RawConn.Read, g.file.Read, raw.Read
 	if sends {
-		wait, told, untold = syscall.RawConn.Write, g.file.Write, raw.Write
+		wait, reported, unreported = syscall.RawConn.Write, g.file.Write, raw.Write
 	}
 	conn, closed := g.file.SyscallConn()
-	if !g.untold || closed != nil {
-		return told(p)
+	if !g.unreported || closed != nil {
+		return reported(p)
 	}
 	waited := wait(conn, func(fd uintptr) bool {
-		n, err = untold(int(fd), p)
+		n, err = unreported(int(fd), p)
 		return err != unix.EAGAIN
 	})
 	return n, cmp.Or(waited, err)

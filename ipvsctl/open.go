@@ -28,7 +28,7 @@ func Open(name string) (Access, error) {
 	if name == Kernel {
 		return Access{
 			Client: &kernel{}, Live: &kernel{},
-			Private:     &kernel{untold: true}, // there is one request for each answer
+			Private:     &kernel{unreported: true}, // there is one request for each answer
 			Connections: EachConnection, Absent: absent, Machine: true,
 		}, nil
 	}

@@ -29,7 +29,7 @@ func TestATableIsOpenedByItsName(t *testing.T) {
 	if table.Client == table.Live || table.Client == table.Private || table.Live == table.Private {
 		t.Error("one client for several goroutines that would wait for each other")
 	}
-	if !table.Private.(*kernel).untold || table.Live.(*kernel).untold || table.Client.(*kernel).untold {
+	if !table.Private.(*kernel).unreported || table.Live.(*kernel).unreported || table.Client.(*kernel).unreported {
 		t.Error("untold is for the private services, for each of which there is a request")
 	}
 	_, there := os.Stat("/proc/net/ip_vs")

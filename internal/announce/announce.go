@@ -37,7 +37,7 @@ type Announcer struct {
 
 // Claims returns the addresses of other daemons of this machine, with the daemons. No daemon writes its record before
 // release is called.
-type Claims func(context.Context) (theirs map[netip.Addr]string, release func())
+type Claims func(context.Context) (foreign map[netip.Addr]string, release func())
 
 // Record has the devices on which this daemon or its predecessors may have put an address, for the next daemon. It is
 // written before any change. The device "" is the local route. A desired address without a device is in it too: it is
@@ -63,13 +63,13 @@ func (a *Announcer) Sync(ctx context.Context, want []lvs.Wanted) (places []Place
 		return nil, err
 	}
 	defer k.Close()
-	theirs, release := a.claims(ctx)
+	foreign, release := a.claims(ctx)
 	now, err := readState(k)
 	if err != nil {
 		release()
 		return nil, err
 	}
-	all, next, unrecorded := a.claim(now, theirs, want)
+	all, next, unrecorded := a.claim(now, foreign, want)
 	release()
 	for i := range all {
 		if err := ctx.Err(); err != nil {
@@ -87,13 +87,13 @@ func (a *Announcer) Sync(ctx context.Context, want []lvs.Wanted) (places []Place
 
 // claim plans the change of each address and records it. Addresses that another daemon has recorded are left to that
 // daemon.
-func (a *Announcer) claim(now state, theirs map[netip.Addr]string, want []lvs.Wanted) ([]settling, Record, error) {
+func (a *Announcer) claim(now state, foreign map[netip.Addr]string, want []lvs.Wanted) ([]settling, Record, error) {
 	all, next := []settling{}, Record{}
 	maps.Copy(next, a.recorded)
 	for i, w := range append(slices.Clone(want), a.leftovers(want)...) {
 		s := settling{Wanted: w, wanted: i < len(want)}
 		if _, ours := a.mine[w.Addr]; !ours {
-			s.owner = theirs[w.Addr]
+			s.owner = foreign[w.Addr]
 		}
 		a.plan(now, &s)
 		s.recordIn(next, true)

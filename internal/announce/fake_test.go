@@ -183,16 +183,16 @@ func (f *fake) announcer(t *testing.T, file string) *Announcer {
 
 // claimsOf are the addresses of other files' daemons, from their records.
 func claimsOf(file string, daemons map[string]*Announcer, records map[string]Record) Claims {
-	return func(context.Context) (theirs map[netip.Addr]string, release func()) {
-		theirs = map[netip.Addr]string{}
+	return func(context.Context) (foreign map[netip.Addr]string, release func()) {
+		foreign = map[netip.Addr]string{}
 		for other, a := range daemons {
 			for addr := range records[other] {
 				if other != file && a.claims != nil {
-					theirs[addr] = other + ", pid 7"
+					foreign[addr] = other + ", pid 7"
 				}
 			}
 		}
-		return theirs, func() {}
+		return foreign, func() {}
 	}
 }
 

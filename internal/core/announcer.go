@@ -18,7 +18,7 @@ const (
 
 // announcer decides which addresses are announced.
 type announcer struct {
-	aside[[]lvs.Wanted]
+	background[[]lvs.Wanted]
 	*services
 	marks *marker
 

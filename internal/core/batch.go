@@ -24,7 +24,7 @@ func (w *writer) newChange(v *virtual, have lvs.VirtualService, decision judge.D
 func (w *writer) record() {
 	if w.examiner.endMoved() || w.left {
 		w.left = false
-		w.leavers.record()
+		w.departures.record()
 	}
 	w.movers.record(false)
 }

@@ -11,26 +11,26 @@ import (
 	"ldirectord/internal/orders"
 )
 
-// A virtual service of another daemon is checked, and nothing of it is changed or told. When that one ends, it is taken
+// A virtual service of another daemon is checked, and nothing of it is changed or reported. When that one ends, it is taken
 // over as found. One that another daemon waits for is left to it.
 func TestBesideAnotherDaemon(t *testing.T) {
 	const tells = "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate 5\n\tchecktype = connect\n\tonchange = tell\n"
-	theirs := map[lvs.Key]string{keyOf(t, web(1)): "b.cf"}
+	taken := map[lvs.Key]string{keyOf(t, web(1)): "b.cf"}
 	play(t, []row{
 		{"the other has it, ends, and another one waits", "",
 			func(w *world) {
 				w.memory.Do(0, lvs.Op{Kind: lvs.AddService, Key: keyOf(w, tells), Settings: lvs.Settings{Scheduler: "wrr", Netmask: 0xffffffff}})
 				w.hand(lvs.AddDest, "10.2.0.1:80", 1)
-				w.theirs = theirs
+				w.taken = taken
 				w.reload(tells + web(2))
 				w.results(true, "")
 				w.show("Owner", w.first())
 				w.show("State")
 				w.Order(w.now, orders.All{lvs.At("tcp:10.1.0.1:80", "10.2.0.1:80"): {Kind: orders.Weigh, Weight: 7}})
-				w.theirs = nil
+				w.taken = nil
 				w.note("the other ends")
 				w.Claimed(w.now)
-				w.beside = theirs
+				w.beside = taken
 				w.hand(lvs.DelDest, "10.2.0.1:80", 0)
 				w.note("another waits, and empties it")
 				w.Claimed(w.now)
@@ -111,7 +111,7 @@ func TestTimeoutsOfIdleConnections(t *testing.T) {
 	if _, err := w.Begin(w.now, w, w.file(file+web(1)), maintenance.Reading{}); err != nil {
 		t.Fatal(err)
 	}
-	theirs := map[lvs.Key]string{lvs.TimeoutsKey: "b.cf"}
+	taken := map[lvs.Key]string{lvs.TimeoutsKey: "b.cf"}
 	for _, step := range []struct {
 		what       string
 		hand, want lvs.Timeouts
@@ -123,11 +123,11 @@ func TestTimeoutsOfIdleConnections(t *testing.T) {
 		{"reload", lvs.Timeouts{}, lvs.Timeouts{7200, 90, 60}, func() { w.reload("timeouts = 0/90/0\n" + web(1)) }},
 		{"none in the file", lvs.Timeouts{1, 1, 1}, lvs.Timeouts{1, 1, 1}, func() { w.reload(web(1)) }},
 		{"another daemon has them", lvs.Timeouts{}, lvs.Timeouts{1, 1, 1}, func() {
-			w.theirs = theirs
+			w.taken = taken
 			w.reload(file + web(1))
 		}},
 		{"that one ends", lvs.Timeouts{}, lvs.Timeouts{7200, 1, 60}, func() {
-			w.theirs = nil
+			w.taken = nil
 			w.Claimed(w.now)
 		}},
 		{"demotion", lvs.Timeouts{9, 9, 9}, lvs.Timeouts{9, 9, 9}, func() { w.SetStandby(w.now, true) }},
@@ -161,13 +161,13 @@ func TestWhatIsTakenOverIsNotRemoved(t *testing.T) {
 	key := keyOf(t, web(1))
 	w := newWorld(t, func(before *World) { before.Former, before.Withdraw = []lvs.Key{key}, true })
 	w.memory.Do(0, lvs.Op{Kind: lvs.AddService, Key: key, Settings: lvs.Settings{Scheduler: "wrr", Netmask: 0xffffffff}})
-	w.slow, w.theirs = true, map[lvs.Key]string{key: "b.cf"}
+	w.slow, w.taken = true, map[lvs.Key]string{key: "b.cf"}
 	var err error
 	if w.e, err = w.Begin(w.now, w, w.file("cleanstop = yes\n"+web(1)), maintenance.Reading{}); err != nil {
 		t.Fatal(err)
 	}
 	w.pending()
-	w.theirs = nil
+	w.taken = nil
 	w.Claimed(w.now)
 	w.step()
 	w.perform()

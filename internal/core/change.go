@@ -23,7 +23,7 @@ type Change struct {
 
 // State is what a change can change. Unaffected fields are zero, before and after.
 type State struct {
-	Verdict  health.State // the state of a server by its checks
+	Health   health.State // the state of a server by its checks
 	Fallback string       // the last argument of fallbackcommand: start or stop
 
 	notify.Report // on a virtual service
@@ -33,7 +33,7 @@ type State struct {
 type Cause struct {
 	notify.Event                 // the event in words; without a kind: none
 	Result       *checker.Result // the result of a check; nil: none
-	By           history.Verdict // the number of results that decided
+	By           history.Outcome // the number of results that decided
 	// How history records it; for a result, what it counts as. Empty with a result: the result is new.
 	Past history.Kind
 	Note string // the words that history records

@@ -58,7 +58,7 @@ func TestASeedIsAlwaysTheSameStory(t *testing.T) {
 	for i := range stories {
 		c := newChaos(t, 1)
 		c.play()
-		stories[i] = c.oracle.told()
+		stories[i] = c.oracle.reported()
 	}
 	if stories[0] != stories[1] {
 		t.Error("they differ")
@@ -332,7 +332,7 @@ func (c *chaos) byHand() (touched netip.AddrPort) {
 	v, there := c.read()[key]
 	op := lvs.Op{Key: key, Settings: v.Settings,
 		Dest: lvs.Dest{Addr: c.touchedServer(), Forward: lvs.Route, Weight: uint32(c.rand.IntN(4))}}
-	if c.oracle.theirs[key] {
+	if c.oracle.taken[key] {
 		return touched
 	}
 	if d, in := v.Dests.At(op.Dest.Addr); in {
@@ -595,5 +595,5 @@ func (c *chaos) say(format string, args ...any) {
 func (c *chaos) complain(format string, args ...any) {
 	c.t.Helper()
 	c.t.Errorf("%v: %s\nthe story:\n%s\nthe file:\n%s", c.since(c.begun), fmt.Sprintf(format, args...),
-		c.oracle.told(), c.oracle.file().text())
+		c.oracle.reported(), c.oracle.file().text())
 }

@@ -64,12 +64,12 @@ func (d *devices) route(addr netip.Addr, is bool) {
 // compareAddresses checks, after a quiet time, that the served addresses are announced, and their packets marked.
 func (c *chaos) compareAddresses(table lvs.Table) {
 	_, in := c.oracle.files[0][virtuals[3]]
-	if in = in && !c.oracle.theirs[keyFor(virtuals[3])]; in != c.devices.marks() {
+	if in = in && !c.oracle.taken[keyFor(virtuals[3])]; in != c.devices.marks() {
 		c.complain("packets are marked: %t", !in)
 	}
 	for _, addr := range virtuals {
 		s, key, on := c.oracle.files[0][addr], keyFor(addr), c.devices.on[addr.Addr()]
-		if c.oracle.theirs[key] {
+		if c.oracle.taken[key] {
 			continue
 		}
 		serving, surely := false, false

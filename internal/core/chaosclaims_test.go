@@ -14,15 +14,15 @@ const neighbour = "neighbour.cf"
 
 // claims are those of both daemons.
 type claims struct {
-	ours   []lvs.Key        // what the daemon says it may have in the table
-	theirs map[lvs.Key]bool // what the other one has
-	waits  map[lvs.Key]bool // and what it waits for
+	ours  []lvs.Key        // what the daemon says it may have in the table
+	taken map[lvs.Key]bool // what the other one has
+	waits map[lvs.Key]bool // and what it waits for
 }
 
 // Take implements Claims. The other daemon gets what this one gives up.
-func (o *oracle) Take(keys, left []lvs.Key) (theirs, beside map[lvs.Key]string) {
-	theirs, beside = map[lvs.Key]string{}, map[lvs.Key]string{}
-	isTheirs := func(key lvs.Key) bool { return o.theirs[key] }
+func (o *oracle) Take(keys, left []lvs.Key) (taken, beside map[lvs.Key]string) {
+	taken, beside = map[lvs.Key]string{}, map[lvs.Key]string{}
+	isTheirs := func(key lvs.Key) bool { return o.taken[key] }
 	if ours := slices.DeleteFunc(slices.Concat(keys, left), isTheirs); o.left != 0 {
 		o.ours = ours
 		for key := range o.waits {
@@ -31,19 +31,19 @@ func (o *oracle) Take(keys, left []lvs.Key) (theirs, beside map[lvs.Key]string) 
 			}
 		}
 	}
-	for key := range o.theirs {
-		theirs[key], beside[key] = neighbour, neighbour
+	for key := range o.taken {
+		taken[key], beside[key] = neighbour, neighbour
 	}
 	for key := range o.waits {
 		beside[key] = neighbour
 	}
-	return theirs, beside
+	return taken, beside
 }
 
 // gain gives a virtual service to the other daemon.
 func (o *oracle) gain(key lvs.Key) {
 	delete(o.waits, key)
-	o.theirs[key] = true
+	o.taken[key] = true
 	for _, all := range append(o.drainers(), o.mayStay) {
 		maps.DeleteFunc(all, func(at spot, _ time.Time) bool { return at.key == key })
 	}
@@ -60,7 +60,7 @@ func (o *oracle) pass(some func() bool) {
 
 // lose takes a virtual service away from the other daemon. This one finds it as it is.
 func (o *oracle) lose(key lvs.Key, table lvs.Table) {
-	delete(o.theirs, key)
+	delete(o.taken, key)
 	o.sorryIn[key] = table[key].Dests.Weight(sorry) > 0
 	maps.DeleteFunc(o.seen, func(at spot, _ *seen) bool { return at.key == key })
 	maps.DeleteFunc(o.byHand, func(at spot, _ rest) bool { return at.key == key })
@@ -74,7 +74,7 @@ func (c *chaos) meet() {
 	o, key := c.oracle, keyFor(c.virtual())
 	o.troubled = c.now
 	switch {
-	case o.theirs[key]:
+	case o.taken[key]:
 		if _, in := o.file()[addrOf(key)]; !in || o.role != inService || c.coin() {
 			c.table.Do(c.t.Context(), lvs.Op{Kind: lvs.DelService, Key: key})
 		}

@@ -115,7 +115,7 @@ func (c *chaos) begin(p *plan.Plan) *driver {
 	d.Core = New(World{
 		Withdraw: true, Tell: []Receiver{Words(log), Posts(d.post), Commands(d.run)},
 		Orders: o.given(), Former: o.ours, Standby: o.role == resting,
-		Leavers: o.recorded, Leave: o.recordLeavers, Moving: o.moving, Move: o.recordMoving,
+		Departing: o.recorded, Leave: o.recordLeavers, Moving: o.moving, Move: o.recordMoving,
 	}, Performers{Checks: &d.pool, Watches: &d.idle, Claims: o, Marks: true, Await: d.await})
 	o.core = d.Core
 	e, err := d.Begin(d.now, d.table, Ready(p), d.open(p))

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// This file counts which kinds of conditions chaos comes to. Each that is told has to begin and to end.
+// This file counts which kinds of conditions chaos comes to. Each that is reported has to begin and to end.
 
 // course is how often the conditions of each kind have begun and ended.
 type course struct {
@@ -43,7 +43,7 @@ func (all *course) compare(now *recent) {
 		}
 	}
 	for kind, is := range now.begun {
-		if is.told && !was[kind] {
+		if is.reported && !was[kind] {
 			was[kind] = true
 			all.begins[kind]++
 		}

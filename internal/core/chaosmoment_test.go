@@ -137,7 +137,7 @@ func (o *oracle) step(op lvs.Op, s section, before, after lvs.VirtualService) *a
 			known = uncertain // it was to rest when enough others served, and the table has not followed
 		}
 		a.Unsure = known == uncertain
-		a.Verdict = map[verdict]health.State{up: health.Up, down: health.Down}[known]
+		a.Health = map[verdict]health.State{up: health.Up, down: health.Down}[known]
 		now := serverAt(knows, e.addr)
 		says, _ := o.words(s, e)
 		a.Climbs = now != nil && s.climbs(now.Climbs, o.now, a.Weight, after.Dests.Weight(e.addr), says)
@@ -147,11 +147,11 @@ func (o *oracle) step(op lvs.Op, s section, before, after lvs.VirtualService) *a
 	}
 	for at := range o.mustStay {
 		if at.key == op.Key {
-			leaver := always.Leaver{Addr: at.addr, Stays: o.mustDrain(op.Key, s, at.addr)}
-			step.Before.Leavers = append(step.Before.Leavers, leaver)
+			departure := always.Departure{Addr: at.addr, Stays: o.mustDrain(op.Key, s, at.addr)}
+			step.Before.Departing = append(step.Before.Departing, departure)
 		}
 	}
-	step.Before.Leavers = append(step.Before.Leavers, o.restsOn(op.Key, s)...)
+	step.Before.Departing = append(step.Before.Departing, o.restsOn(op.Key, s)...)
 	if o.isByChecks(op, s) {
 		step.Cause = always.Checks
 	}
@@ -171,10 +171,10 @@ func (o *oracle) restMoment(key lvs.Key, s section, table lvs.Dests, knows *judg
 		says, _ := o.words(s, e)
 		f.Unsure = !o.passesAll(s, e) && o.isBraked(key, s, e, dest) && // the guard may hold it too
 			(f.Weight > 0 || now != nil && now.IsUp()) // with weight 0 it is in the table in any case
-		if f.Verdict = health.Down; f.Unsure || o.passesAll(s, e) {
-			f.Verdict = health.Up
+		if f.Health = health.Down; f.Unsure || o.passesAll(s, e) {
+			f.Health = health.Up
 		}
-		if f.Verdict == health.Up && !e.elsewhere {
+		if f.Health == health.Up && !e.elsewhere {
 			delete(o.putIn, spot{key, e.addr})
 		}
 		f.Climbs = now != nil && s.climbs(now.Climbs, o.now, f.Weight, dest.Weight, says)
@@ -184,7 +184,7 @@ func (o *oracle) restMoment(key lvs.Key, s section, table lvs.Dests, knows *judg
 		// while weights climb, it comes back at a whole second
 		f.Waits = s.comeback && now != nil && now.Waits() || f.LeftOut && now.Waits() && (s.leavesOut() && now.Suspect && now.Suspects > 2 || o.since(now.Turn) < o.grace())
 		f.Connected, f.Gone = o.busy[e.addr], e.elsewhere && now == nil
-		f.Held = (f.Verdict == health.Down || f.Asks > health.NoAdmin) && now != nil && now.Held && !o.putIn[spot{key, e.addr}]
+		f.Held = (f.Health == health.Down || f.Asks > health.NoAdmin) && now != nil && now.Held && !o.putIn[spot{key, e.addr}]
 	}
 	m.ByHand = map[netip.AddrPort]bool{}
 	for addr := range knows.ByHand {
@@ -192,9 +192,9 @@ func (o *oracle) restMoment(key lvs.Key, s section, table lvs.Dests, knows *judg
 			m.ByHand[addr] = true
 		}
 	}
-	for _, l := range knows.Leavers {
+	for _, l := range knows.Departing {
 		if o.mayLeave(key, s, l.Addr) {
-			m.Leavers = append(m.Leavers, always.Leaver{Addr: l.Addr})
+			m.Departing = append(m.Departing, always.Departure{Addr: l.Addr})
 		}
 	}
 	return m

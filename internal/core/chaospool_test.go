@@ -16,11 +16,11 @@ import (
 // pool implements Checks.
 type pool struct {
 	*driver
-	tasks  []*schedule.Task
-	jobs   jobs
-	spread float64           // the place of the next new task in its interval
-	news   []schedule.Update // that the core has not got yet
-	told   time.Time         // when it last got some
+	tasks    []*schedule.Task
+	jobs     jobs
+	spread   float64           // the place of the next new task in its interval
+	news     []schedule.Update // that the core has not got yet
+	reported time.Time         // when it last got some
 }
 
 // jobs are the checks of tasks.
@@ -99,7 +99,7 @@ func (p *pool) due() (first moment) {
 			first.play = func() { p.finish(t, j) }
 		}
 	}
-	if at := p.told.Add(time.Second); len(p.news) > 0 && (first.play == nil || at.Before(first.at)) {
+	if at := p.reported.Add(time.Second); len(p.news) > 0 && (first.play == nil || at.Before(first.at)) {
 		first = moment{at, p.tell}
 	}
 	return first
@@ -115,11 +115,11 @@ func (p *pool) begin(t *schedule.Task, j *job) {
 	j.asked, j.wanted = j.wanted, false
 }
 
-// finish ends a check. A success after a success is told up to a second later.
+// finish ends a check. A success after a success is reported up to a second later.
 func (p *pool) finish(t *schedule.Task, j *job) {
 	u := schedule.Update{Task: t, Result: j.answer(), Began: j.began, Asked: j.asked}
 	p.news = append(p.news, u)
-	told := !u.Result.OK || !j.passed || j.hurried > 0 || j.asked
+	reported := !u.Result.OK || !j.passed || j.hurried > 0 || j.asked
 	for !j.planned.After(j.began) || j.planned.Before(p.now) {
 		j.planned = j.planned.Add(t.Every)
 	}
@@ -127,7 +127,7 @@ func (p *pool) finish(t *schedule.Task, j *job) {
 		j.planned = p.now
 	}
 	j.passed, j.answer = u.Result.OK, nil
-	if j.hasten(p.now); told {
+	if j.hasten(p.now); reported {
 		p.tell()
 	}
 }
@@ -135,7 +135,7 @@ func (p *pool) finish(t *schedule.Task, j *job) {
 // tell gives the core the results.
 func (p *pool) tell() {
 	news := p.news
-	p.news, p.told = nil, p.now
+	p.news, p.reported = nil, p.now
 	p.event(func() { p.Results(p.now, news) })
 }
 

@@ -116,7 +116,7 @@ func (c *chaos) speak() {
 	c.oracle.set(a, says)
 }
 
-// ends closes the idle connections to a server, or to all. The oracle isn't told, so only a check may change the table
+// ends closes the idle connections to a server, or to all. The oracle does not know, so only a check may change the table
 // afterwards.
 func (c *chaos) ends() {
 	some := []netip.AddrPort{c.server()}
@@ -144,17 +144,17 @@ func (c condition) asks() health.Admin {
 
 // said is the answer of an agent.
 func (c condition) said() checker.Result {
-	told := health.Told{Weighs: true, Percent: c.percent(), Admin: c.asks(), State: health.Up}
+	reported := health.Told{Weighs: true, Percent: c.percent(), Admin: c.asks(), State: health.Up}
 	switch c {
 	case saysNothing:
 		return checker.Result{Detail: "silent"}
 	case refusing:
-		told.State = health.Down
+		reported.State = health.Down
 	}
-	if told.Admin == health.NoAdmin {
-		told.Admin = health.Ready
+	if reported.Admin == health.NoAdmin {
+		reported.Admin = health.Ready
 	}
-	return checker.Result{OK: told.State == health.Up, Told: told, Detail: "says " + c.String()}
+	return checker.Result{OK: reported.State == health.Up, Told: reported, Detail: "says " + c.String()}
 }
 
 // words are what an agent says or the status of an answer tells, and how much weight the other port can bear. Sure

@@ -51,7 +51,7 @@ func newTruth(t *timeline) truth {
 	return truth{timeline: t, conditions: map[netip.AddrPort]condition{}, results: map[probe]*[]outcome{}, orders: orders.All{},
 		obeyed: orders.All{}, maintained: map[netip.AddrPort]bool{}, busy: map[netip.AddrPort]bool{},
 		disturbed: map[netip.AddrPort]time.Time{}, left: -1, clients: clients{map[netip.AddrPort]bool{}, map[spot]*seen{}},
-		claims: claims{theirs: map[lvs.Key]bool{}, waits: map[lvs.Key]bool{}}}
+		claims: claims{taken: map[lvs.Key]bool{}, waits: map[lvs.Key]bool{}}}
 }
 
 // spot is an entry of the table.
@@ -385,7 +385,7 @@ func (w *truth) note(line string) {
 	}
 }
 
-func (w *truth) told() string {
+func (w *truth) reported() string {
 	return strings.Join(w.lines, "\n")
 }
 

@@ -15,10 +15,10 @@ import (
 // services that it has.
 type Claims interface {
 	// Take claims these virtual services for this director, except those that another daemon has: for those it
-	// waits. It gives up all other claims except those in left, which may still be in the table. Theirs names the
+	// waits. It gives up all other claims except those in left, which may still be in the table. Taken names the
 	// daemon that has each virtual service; beside names daemons that share one, wait for it or change it. Take is
 	// called before a virtual service is added and after one was removed.
-	Take(keys, left []lvs.Key) (theirs, beside map[lvs.Key]string)
+	Take(keys, left []lvs.Key) (taken, beside map[lvs.Key]string)
 }
 
 // claimant claims virtual services, and knows the claims of other daemons.
@@ -63,10 +63,10 @@ var (
 // assign claims virtual services, and notes whose they are. left has the virtual services that are no longer
 // configured and may still be in the table. It returns those that this daemon takes over from another one.
 func (c *claimant) assign(virtuals, left []*virtual) (gained []*virtual) {
-	now := judge.Claims{Standby: c.standby, Aside: map[netip.Addr]bool{}}
+	now := judge.Claims{Standby: c.standby, Yielded: map[netip.Addr]bool{}}
 	if c.claims != nil {
 		wanted := now.Wanted(keysOf(virtuals), c.global.Timeouts)
-		now.Theirs, now.Beside = c.claims.Take(wanted, keysOf(left))
+		now.Taken, now.Beside = c.claims.Take(wanted, keysOf(left))
 	}
 	for _, v := range left {
 		v.Beside = now.Beside[v.Key()]
@@ -81,7 +81,7 @@ func (c *claimant) assign(virtuals, left []*virtual) (gained []*virtual) {
 		}
 	}
 	if c.through != nil {
-		c.through(now.Aside)
+		c.through(now.Yielded)
 	}
 	return gained
 }

@@ -35,15 +35,15 @@ func (a *subject) aboutAll(v *virtual) {
 }
 
 // kind is a kind of condition that rests on what the director knows. Says is its sentence; "" while it does not hold.
-// A kind without says is told, and not shown.
+// A kind without says is reported, and not shown.
 type kind struct {
 	name    string
 	trouble judge.Trouble
 	says    func(*subject) string
-	*news   // nil: it is shown, and not told
+	*news   // nil: it is shown, and not reported
 }
 
-// The kinds of servers, and those of virtual services, in the order in which they are shown and told.
+// The kinds of servers, and those of virtual services, in the order in which they are shown and reported.
 var (
 	serverKinds = slices.Concat(
 		[]kind{downKind, unknownKind, maintenanceKind, warningKind, drainedKind, suspectedKind, fullKind},

@@ -26,10 +26,10 @@ type World struct {
 	// Through, if not nil, is called with the virtual addresses that checks must not use, because other daemons
 	// have their services.
 	Through func(left map[netip.Addr]bool)
-	// Leavers are servers that left the configuration of the previous daemon and still had connections.
-	Leavers []judge.Record
+	// Departing servers are servers that left the configuration of the previous daemon and still had connections.
+	Departing []judge.Record
 	// Leave, if not nil, is called with the leaving servers at each change, before the table changes. Its last
-	// argument becomes Leavers of the next daemon.
+	// argument becomes Departing servers of the next daemon.
 	Leave func([]judge.Record)
 	// Moving are the servers whose weights were changing when the previous daemon ended. Move, if not nil, is
 	// called with all servers whose weights are changing, before the table changes, at most once a second.
@@ -64,19 +64,19 @@ type Checks interface {
 // after the other.
 type Core struct {
 	services
-	writer    writer
-	examiner  examiner
-	claimant  claimant
-	remover   remover
-	ordered   orderBook
-	leavers   leavers
-	observer  observer
-	movers    movers
-	folder    maintainer
-	marker    *marker
-	announcer *announcer
-	former    []lvs.Key // see World
-	compared  time.Time // when the table is compared with the last write next
+	writer     writer
+	examiner   examiner
+	claimant   claimant
+	remover    remover
+	ordered    orderBook
+	departures departures
+	observer   observer
+	movers     movers
+	folder     maintainer
+	marker     *marker
+	announcer  *announcer
+	former     []lvs.Key // see World
+	compared   time.Time // when the table is compared with the last write next
 }
 
 // New returns a core without virtual services.
@@ -86,14 +86,14 @@ func New(w World, by Performers) *Core {
 	c.role = role{standby: w.Standby}
 	c.tell = teller{receivers: append([]Receiver{count, remember, shift}, w.Tell...), global: &parser.Global{},
 		await: by.Await}
-	c.leavers = leavers{services: all, records: records{w.Leavers, w.Leave}}
+	c.departures = departures{services: all, records: records{w.Departing, w.Leave}}
 	c.movers = movers{services: all, records: records{w.Moving, w.Move}}
 	c.folder = maintainer{services: all}
 	c.marker = &marker{services: all, rules: judge.Marks{Kept: by.Marks}}
-	c.announcer = &announcer{aside: aside[[]lvs.Wanted]{due: w.Withdraw}, services: all, marks: c.marker,
+	c.announcer = &announcer{background: background[[]lvs.Wanted]{due: w.Withdraw}, services: all, marks: c.marker,
 		looked: !w.Withdraw}
 	c.examiner = examiner{services: all, checked: by.Checks, watches: by.Watches,
-		said: conversations{tape: by.Checks.Tape, kept: map[*schedule.Task]view.Conversation{}}}
+		conversations: conversations{tape: by.Checks.Tape, kept: map[*schedule.Task]view.Conversation{}}}
 	c.observer = observer{services: all, examiner: &c.examiner}
 	c.hold.Given(w.Orders)
 	c.ordered = orderBook{services: all, examiner: &c.examiner, announcer: c.announcer}
@@ -101,6 +101,6 @@ func New(w World, by Performers) *Core {
 		announcer: c.announcer}
 	c.remover = remover{claimant: &c.claimant, writer: &c.writer}
 	c.writer = writer{services: all, others: &c.claimant, remover: &c.remover, marker: c.marker,
-		examiner: &c.examiner, leavers: &c.leavers, movers: &c.movers}
+		examiner: &c.examiner, departures: &c.departures, movers: &c.movers}
 	return c
 }

@@ -28,8 +28,8 @@ func (w *writer) decide(v *virtual) judge.Decision {
 		decision.Again = together(decision.Again)
 	}
 	v.wakeAt(decision.Again)
-	leavers := v.Leavers
-	if v.Adopt(decision.State); !slices.Equal(v.Leavers, leavers) {
+	departures := v.Departing
+	if v.Adopt(decision.State); !slices.Equal(v.Departing, departures) {
 		v.depart(v.servers)
 		w.left = true
 	}

@@ -45,7 +45,7 @@ func (t *teller) op(v *virtual, op lvs.Op, err error) {
 	case op.Kind == lvs.EditService:
 		c.Say(notify.ChangedVirtual, "Changed virtual server: %s", v.Name())
 	case op.Kind == lvs.DelService:
-		c.Say(notify.PurgedVirtual, "Purged virtual server (%s): %s", v.told.purge(), v.Name())
+		c.Say(notify.PurgedVirtual, "Purged virtual server (%s): %s", v.reported.purge(), v.Name())
 	default:
 		t.destOp(v, op, &c.Event)
 	}
@@ -98,7 +98,7 @@ func (t *teller) destOp(v *virtual, op lvs.Op, e *notify.Event) {
 	case lvs.DelDest:
 		e.Say(notify.Deleted, "Deleted %s server: %s (%s)", kind, tableName(table, name), v.Name())
 		if s == nil && !e.Fallback {
-			e.Say(notify.Purged, "Purged real server (%s): %s (%s)", v.told.purge(), table, v.Name())
+			e.Say(notify.Purged, "Purged real server (%s): %s (%s)", v.reported.purge(), table, v.Name())
 		}
 	}
 }
@@ -108,15 +108,15 @@ func addDetails(v *virtual, s *server, e *notify.Event, now time.Time) {
 	if v.Config.Mail.To == "" {
 		return
 	}
-	if !v.told.leftAt.Equal(now) {
-		v.told.left, v.told.leftAt = 0, now
+	if !v.reported.leftAt.Equal(now) {
+		v.reported.left, v.reported.leftAt = 0, now
 		for _, s := range v.servers {
 			if v.Serves(s.Server) {
-				v.told.left++
+				v.reported.left++
 			}
 		}
 	}
-	e.Name, e.Left, e.Servers = s.entry.Name(), v.told.left, v.size()
+	e.Name, e.Left, e.Servers = s.entry.Name(), v.reported.left, v.size()
 	if s.before > judge.Unknown {
 		e.Before, e.Lasted = s.before.String(), time.Duration(s.lasted)*time.Second
 	}
@@ -133,14 +133,15 @@ func tableName(table, configured string) string {
 
 // sayLeaving reports a change of a leaving server.
 func sayLeaving(v *virtual, op lvs.Op, e *notify.Event) bool {
-	l, drains := v.Leaver(op.Dest.Addr), op.Kind == lvs.EditDest && op.Dest.Weight == 0
+	l, drains := v.Departure(op.Dest.Addr), op.Kind == lvs.EditDest && op.Dest.Weight == 0
 	if l == nil || !drains && op.Kind != lvs.DelDest {
 		return false
 	}
 	e.Real = l.Addr.String()
-	e.Say(notify.Purged, "Purged real server (%s): %s (%s)", cmp.Or(whyOver(l), v.told.purge()), l.Addr, v.Name())
+	why := cmp.Or(whyOver(l), v.reported.purge())
+	e.Say(notify.Purged, "Purged real server (%s): %s (%s)", why, l.Addr, v.Name())
 	if drains {
-		why := "it is not configured"
+		why = "it is not configured"
 		if v.At(l.Addr) != nil {
 			why = "the backup server is no longer needed: " + v.OwnServe()
 		}
@@ -173,14 +174,14 @@ func (t *teller) unjudged(c *check, r *checker.Result) {
 			x.j.unjudged = &unjudged{}
 		}
 		kind, detail := notify.CheckWarning, x.named(strings.TrimPrefix(r.Detail, "cannot be judged: "))
-		if x.v.IsOurs() && !x.s.Fallback && now.Sub(x.v.told.unjudgedAt) > unjudgedQuiet {
+		if x.v.IsOurs() && !x.s.Fallback && now.Sub(x.v.reported.unjudgedAt) > unjudgedQuiet {
 			kind = notify.Unjudged
 		}
 		if now.Sub(x.j.unjudged.at) > unjudgedQuiet {
 			t.report(x.v, x.s, kind, "Answer can't be judged",
 				fmt.Sprintf(" stays %s: %s", x.j.Health.State, detail), detail)
 			x.j.unjudged.at = now
-			x.v.told.unjudgedAt = now
+			x.v.reported.unjudgedAt = now
 		}
 		x.j.unjudged.why = r.Detail
 	}

@@ -18,7 +18,7 @@ import (
 	"ldirectord/parser"
 )
 
-// What is told of results, and how often.
+// What is reported of results, and how often.
 func TestResultsTell(t *testing.T) {
 	const first, second = "10.2.0.1:80", "10.2.0.2:80"
 	unjudged := checker.Result{Cause: checker.Unjudged, Detail: "too long"}
@@ -166,8 +166,8 @@ func TestAReceiverIsToldOfEachChange(t *testing.T) {
 				w.note("%s", c.Kind)
 			case c.After.Text != nil:
 				w.note("%s has %d of %d up, before %d", c.Virtual, c.After.Up, c.After.Servers, c.Before.Up)
-			case c.Before.Verdict != c.After.Verdict:
-				w.note("it is %s, was %s, by %d of %d", c.After.Verdict, c.Before.Verdict, c.By.Count, c.By.Needed)
+			case c.Before.Health != c.After.Health:
+				w.note("it is %s, was %s, by %d of %d", c.After.Health, c.Before.Health, c.By.Count, c.By.Needed)
 			case c.Result != nil && !c.Result.OK:
 				w.note("it failed, %d of %d", c.By.Count, c.By.Needed)
 			}

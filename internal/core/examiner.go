@@ -20,9 +20,9 @@ import (
 // examiner runs the checks of a plan and judges servers by the results.
 type examiner struct {
 	*services
-	checked Checks
-	watches Watches
-	said    conversations
+	checked       Checks
+	watches       Watches
+	conversations conversations
 
 	checks    map[*schedule.Task]*check
 	tasks     []*schedule.Task // of the plan, in the order of the file
@@ -89,7 +89,7 @@ func (e *examiner) enter(p *plan.Plan) {
 	for x := range checked(e.virtuals...) {
 		c := checks[x.task()]
 		x.j.check, c.users = c, append(c.users, x)
-		c.agent, c.reported = x.j.Aside, c.reported || x.j.Aside
+		c.agent, c.reported = x.j.Agent, c.reported || x.j.Agent
 		c.awaited = c.awaited || !x.s.Fallback
 		tells := len(x.v.Brakes) > 0 && c.at == 0 && x.use().Spec().Through.Virtual.IsValid()
 		x.j.Took(c.passage(), x.v.Back)
@@ -131,7 +131,8 @@ func (e *examiner) run(heirs map[*schedule.Task]*schedule.Task) {
 	}
 	e.checked.Set(tasks, heirs)
 	e.watch(tasks)
-	maps.DeleteFunc(e.said.kept, func(t *schedule.Task, _ view.Conversation) bool { return e.checks[t] == nil })
+	maps.DeleteFunc(e.conversations.kept,
+		func(t *schedule.Task, _ view.Conversation) bool { return e.checks[t] == nil })
 }
 
 // watch has the pool watch the addresses that the sections name. If several sections share an address, they share one
@@ -187,7 +188,7 @@ func (e *examiner) attend(c *check) {
 // serves reports whether a server that uses the check of a task is up.
 func (e *examiner) serves(t *schedule.Task) bool {
 	c := e.checks[t]
-	return c != nil && slices.ContainsFunc(c.users, func(x user) bool { return x.s.Verdict() == health.Up })
+	return c != nil && slices.ContainsFunc(c.users, func(x user) bool { return x.s.Health() == health.Up })
 }
 
 // unwatch notes that the address of a check can't be watched, and reports it.
@@ -208,7 +209,7 @@ func (e *examiner) unwatch(c *check, why string) {
 func (c *check) share(j *judgement) {
 	for _, x := range c.users {
 		if x.j.Telling != (health.Telling{}) {
-			if j.Telling = x.j.Telling; j.Aside {
+			if j.Telling = x.j.Telling; j.Agent {
 				j.Health, j.Loss, j.reason = x.j.Health, x.j.Loss, x.j.reason
 			}
 		}
@@ -218,12 +219,12 @@ func (c *check) share(j *judgement) {
 // judgeKnown judges unknown servers by existing results of their checks, which other servers may share.
 func (e *examiner) judgeKnown(v *virtual) {
 	for _, s := range v.entries() {
-		was := s.Verdict()
+		was := s.Health()
 		for j := &s.first; j != nil; j = j.next {
 			c := e.checks[s.entry.Line(int(j.k)).Task]
 			switch {
 			case c == nil || c.at == 0:
-			case j.Aside && j.Telling == (health.Telling{}):
+			case j.Agent && j.Telling == (health.Telling{}):
 				c.share(j)
 			case j.Health.State == health.Unknown:
 				c.share(j)
@@ -231,9 +232,9 @@ func (e *examiner) judgeKnown(v *virtual) {
 				j.reason = c.last.Detail
 			}
 		}
-		if s.Verdict() != was {
+		if s.Health() != was {
 			v.Learned(s.Server)
-			e.tell.turned(user{v, s, s.worst()}, was, history.Verdict{})
+			e.tell.turned(user{v, s, s.worst()}, was, history.Outcome{})
 		}
 		s.Hold(s.Kept) // by what its agent reported to others
 	}

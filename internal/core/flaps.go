@@ -20,7 +20,7 @@ const (
 
 // shift is the receiver that notes when a server changes its state.
 func shift(c *Change) {
-	if c.Before.Verdict == health.Unknown {
+	if c.Before.Health == health.Unknown {
 		return
 	}
 	kept := memoryOf(c.v, c.s)

@@ -31,7 +31,7 @@ func TestFlapsCountsWhatIsRecent(t *testing.T) {
 		v.Case.Section = &judge.Section{}
 		s := &server{Server: &judge.Server{Member: &judge.Member{}}}
 		for _, ago := range row.changes {
-			c := Change{user: user{v: v, s: s}, Before: State{Verdict: health.Up}}
+			c := Change{user: user{v: v, s: s}, Before: State{Health: health.Up}}
 			c.Time = now.Add(-ago * time.Second)
 			shift(&c)
 		}

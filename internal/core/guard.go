@@ -55,12 +55,12 @@ var obeyedKind = kind{name: "obeyed", trouble: judge.Noted, says: func(a *subjec
 	return "by order, until every server is up: " + none + " server" + order.Remark("; order: ")
 }}
 
-// heldKind is told once a checkinterval after servers are first held: by then all held servers are known.
+// heldKind is reported once a checkinterval after servers are first held: by then all held servers are known.
 var heldKind = kind{name: "held", trouble: judge.Noted, says: (*subject).held, news: &news{
 	count: func(a *subject) int { return len(a.v.held) },
 	after: func(v *virtual) time.Duration { return v.Config.CheckInterval.Duration() },
 	begins: func(a *subject, was begun) notice {
-		if was.told {
+		if was.reported {
 			return notice{event: notify.GuardChanged, what: "Guard holds other servers",
 				more: ": " + a.v.listHeld()}
 		}
@@ -72,7 +72,7 @@ var heldKind = kind{name: "held", trouble: judge.Noted, says: (*subject).held, n
 			more: why + ", and " + a.heldBy() + " in service: " + a.v.listHeld()}
 	},
 	ends: func(_ *subject, was begun) notice {
-		if !was.told {
+		if !was.reported {
 			return notice{event: notify.GuardChanged, what: "Guard held servers for a moment",
 				more: ": servers whose checks failed stayed in service"}
 		}

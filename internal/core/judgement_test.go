@@ -29,8 +29,8 @@ func TestTheVerdictOfSeveralChecks(t *testing.T) {
 	} {
 		s := checkedBy(c.checks...)
 		worst := s.judgement(c.worst)
-		if s.Verdict() != c.want || s.worst() != worst {
-			t.Errorf("%v: %v, want %v; the worst is %p, want %p", c.checks, s.Verdict(), c.want, s.worst(),
+		if s.Health() != c.want || s.worst() != worst {
+			t.Errorf("%v: %v, want %v; the worst is %p, want %p", c.checks, s.Health(), c.want, s.worst(),
 				worst)
 		}
 	}
@@ -40,8 +40,8 @@ func TestTheVerdictOfSeveralChecks(t *testing.T) {
 func TestTheWorstOfChecksThatPass(t *testing.T) {
 	s := checkedBy(health.Up, health.Up)
 	s.first.next.Health, _ = s.first.next.Health.Next(false, health.Rule{Fall: 3, Rise: 1})
-	if s.worst() != s.first.next || s.Verdict() != health.Up {
-		t.Errorf("the server is %v, the worst check's streak %d", s.Verdict(), s.worst().Health.Streak)
+	if s.worst() != s.first.next || s.Health() != health.Up {
+		t.Errorf("the server is %v, the worst check's streak %d", s.Health(), s.worst().Health.Streak)
 	}
 }
 

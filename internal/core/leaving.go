@@ -20,14 +20,14 @@ const LookInterval = time.Second
 // depart notes the names of servers that leave now, or rest.
 func (v *virtual) depart(servers []*server) {
 	for _, s := range servers {
-		if l := v.Leaver(s.Dest.Addr); l != nil && l.Name == "" {
+		if l := v.Departure(s.Dest.Addr); l != nil && l.Name == "" {
 			l.Name = s.entry.Name()
 		}
 	}
 }
 
-// whyOver is why a leaver is removed now; "" while it stays.
-func whyOver(l *judge.Leaver) string {
+// whyOver is why a departing server is removed now; "" while it stays.
+func whyOver(l *judge.Departure) string {
 	switch l.Over {
 	case judge.Late:
 		return "draintime is over, " + view.Carried(l.Carries)
@@ -37,8 +37,8 @@ func whyOver(l *judge.Leaver) string {
 	return ""
 }
 
-// leavers handles the leaving servers of all virtual services.
-type leavers struct {
+// departures handles the leaving servers of all virtual services.
+type departures struct {
 	*services
 	records
 	lookAt time.Time // the next look at their connections; zero while no server leaves
@@ -60,7 +60,7 @@ func (r *records) keep(now []judge.Record) {
 
 // mayServe reports whether a server that moved away was in service when the previous daemon ended, by the table, or was
 // in maintenance.
-func (all *leavers) mayServe(e *plan.Entry, found lvs.VirtualService) bool {
+func (all *departures) mayServe(e *plan.Entry, found lvs.VirtualService) bool {
 	_, serves := found.Dests.At(e.Dest.Addr)
 	for _, l := range all.last {
 		if l.Key == found.Key && l.Addr == e.Dest.Addr {
@@ -72,11 +72,11 @@ func (all *leavers) mayServe(e *plan.Entry, found lvs.VirtualService) bool {
 
 // record passes on the servers that leave, and those that moved away and are in maintenance. It starts the timer for
 // the next look.
-func (all *leavers) record() {
+func (all *departures) record() {
 	now, leave := make([]judge.Record, 0, len(all.last)), false
 	for _, v := range all.ours {
-		leave = leave || len(v.Leavers) > 0
-		for _, l := range v.Leavers {
+		leave = leave || len(v.Departing) > 0
+		for _, l := range v.Departing {
 			if l.Until.IsZero() {
 				continue // the next daemon finds it in the table
 			}
@@ -96,15 +96,15 @@ func (all *leavers) record() {
 }
 
 // look removes leaving servers whose connections have ended or whose time is over.
-func (all *leavers) look(w *writer) {
+func (all *departures) look(w *writer) {
 	all.lookAt = time.Time{}
 	for _, v := range all.ours {
-		if len(v.Leavers) == 0 {
+		if len(v.Departing) == 0 {
 			continue
 		}
 		counters := w.counters(v.Key())[v.Key()].Counters
-		for i := range v.Leavers {
-			l := &v.Leavers[i]
+		for i := range v.Departing {
+			l := &v.Departing[i]
 			carries, known := counters[l.Addr]
 			if known {
 				l.Carries = carries
@@ -117,11 +117,11 @@ func (all *leavers) look(w *writer) {
 	all.record()
 }
 
-// describeLeavers describes the leavers that are still in the table, without backup servers.
-func describeLeavers(v *virtual) (list []view.Leaver) {
-	for _, l := range v.Leavers {
+// describeDepartures describes the departing servers that are still in the table, without backup servers.
+func describeDepartures(v *virtual) (list []view.Departure) {
+	for _, l := range v.Departing {
 		if weight, in := v.WeightAt(l.Addr); in && v.At(l.Addr) == nil {
-			list = append(list, view.Leaver{Real: l.Name, State: judge.Draining.String(),
+			list = append(list, view.Departure{Real: l.Name, State: judge.Draining.String(),
 				Rule: v.rules[l.Addr].String(), Effective: weight, ByHand: v.ByHand[l.Addr],
 				Connections: l.Carries, Until: l.Until})
 		}

@@ -47,7 +47,7 @@ func (c *Core) Begin(now time.Time, t Table, p Plan, first maintenance.Reading) 
 	for _, v := range p.virtuals {
 		v.touch()
 		found, there := have[v.Key()]
-		v.addEarlier(func(e *plan.Entry) bool { return v.IsOurs() && c.leavers.mayServe(e, found) })
+		v.addEarlier(func(e *plan.Entry) bool { return v.IsOurs() && c.departures.mayServe(e, found) })
 		if !there || !v.IsOurs() {
 			continue
 		}
@@ -56,9 +56,9 @@ func (c *Core) Begin(now time.Time, t Table, p Plan, first maintenance.Reading) 
 				s.Assume()
 			}
 		}
-		for _, l := range c.leavers.last {
+		for _, l := range c.departures.last {
 			if _, in := found.Dests.At(l.Addr); in && l.Key == v.Key() && !l.Stays {
-				v.SendOff(judge.Leaver{Addr: l.Addr, Name: l.Name, Until: l.Until}, c.tell.now())
+				v.SendOff(judge.Departure{Addr: l.Addr, Name: l.Name, Until: l.Until}, c.tell.now())
 			}
 		}
 	}
@@ -111,7 +111,7 @@ func (c *Core) replace(now time.Time, p Plan, first maintenance.Reading, refines
 		v.touch()
 		takeOver(v, before[v.Key()], refines, &c.tell)
 		if p.Config.Global.Channels != c.global.Channels {
-			v.told.state.Text = nil // a new receiver gets the current state
+			v.reported.state.Text = nil // a new receiver gets the current state
 		}
 		c.examiner.judgeKnown(v)
 	}
@@ -128,7 +128,7 @@ func takeOver(v, was *virtual, refines bool, tell *teller) {
 	}
 	v.inherit(was)
 	for _, s := range v.servers {
-		if s.Verdict() == health.Up && s.past.IsDown() {
+		if s.Health() == health.Up && s.past.IsDown() {
 			tell.note(history.Up, "the check that failed is no longer made", s)
 		}
 	}
@@ -153,11 +153,11 @@ func takeOver(v, was *virtual, refines bool, tell *teller) {
 	if !was.IsOurs() {
 		return
 	}
-	for _, l := range was.Leavers {
+	for _, l := range was.Departing {
 		v.SendOff(l, tell.now())
 	}
 	for _, s := range was.servers {
-		v.SendOff(judge.Leaver{Addr: s.Dest.Addr}, tell.now())
+		v.SendOff(judge.Departure{Addr: s.Dest.Addr}, tell.now())
 	}
 	v.depart(was.servers)
 }
@@ -278,7 +278,7 @@ func (c *Core) install(p Plan, heirs map[*schedule.Task]*schedule.Task, first ma
 	c.remover.disown(owned)
 	c.marker.order()
 	c.claimant.record()
-	c.leavers.record()
+	c.departures.record()
 	c.observer.arm()
 }
 
@@ -307,9 +307,9 @@ func (c *Core) Stop(now time.Time, t Table) {
 func (c *Core) Clear(now time.Time) {
 	c.tell.tick(now)
 	c.remover.purge()
-	told, left := map[string]bool{}, 0
+	reported, left := map[string]bool{}, 0
 	for _, v := range c.ours {
-		switch o := c.writer.leave(v, told); {
+		switch o := c.writer.leave(v, reported); {
 		case o.Answer == judge.Unsent:
 			left++
 		case o.Err != nil:

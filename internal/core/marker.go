@@ -11,7 +11,7 @@ import (
 
 // marker keeps the mark rules.
 type marker struct {
-	aside[[]lvs.MarkRule]
+	background[[]lvs.MarkRule]
 	*services
 	rules judge.Marks
 }

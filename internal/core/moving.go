@@ -30,17 +30,17 @@ type movers struct {
 // note notes what changes the weights of a virtual service's servers.
 func (all *movers) note(v *virtual) {
 	for i, s := range v.members() {
-		told := judge.SpokenBy(s.Server)
-		if v.moving == nil && s.Memory == (judge.Memory{}) && told == (judge.Spoken{}) {
+		reported := judge.SpokenBy(s.Server)
+		if v.moving == nil && s.Memory == (judge.Memory{}) && reported == (judge.Spoken{}) {
 			continue
 		}
 		if v.moving == nil {
 			v.moving = make([]judge.Record, len(v.members()))
 		}
-		if m := &v.moving[i]; m.Memory != s.Memory || m.Of != s.Weight() || m.Told != told {
+		if m := &v.moving[i]; m.Memory != s.Memory || m.Of != s.Weight() || m.Told != reported {
 			nth := slices.Index(v.AllAt(s.Dest.Addr), s.At)
 			*m = judge.Record{Key: v.Key(), Addr: s.Dest.Addr, Nth: uint32(nth), Of: s.Weight(),
-				Weight: v.Have.Weight(s.Dest.Addr), Memory: s.Memory, Told: told}
+				Weight: v.Have.Weight(s.Dest.Addr), Memory: s.Memory, Told: reported}
 			all.due = all.at.Add(min(time.Duration(1+len(all.last))*recordInterval, maxRecordInterval))
 		}
 	}
@@ -121,7 +121,7 @@ func (v *virtual) whyWeight(s *server, now time.Time) string {
 		}
 	}
 	weight, in := v.WeightAt(s.Dest.Addr)
-	isOut := s.Verdict() == health.Down && !s.Held
+	isOut := s.Health() == health.Down && !s.Held
 	if parts == nil || !in || weight == s.Weight() || s.Order.Kind == judge.Drain || isOut {
 		return ""
 	}

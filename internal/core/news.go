@@ -7,18 +7,18 @@ import (
 	"ldirectord/internal/notify"
 )
 
-// news is what is told of a kind of condition when it begins and ends.
+// news is what is reported of a kind of condition when it begins and ends.
 type news struct {
 	// how often it began; 0 while it does not hold. Nil: it can't begin again while it says something
 	count func(*subject) int
-	// begins is told when the count rises, ends when it becomes 0; nil: nothing is. A notice without an event is
-	// not told.
+	// begins is reported when the count rises, ends when it becomes 0; nil: nothing is. A notice without an event
+	// is not reported.
 	begins, ends func(*subject, begun) notice
-	after        func(*virtual) time.Duration // it is told when it has held so long; nil: at once
+	after        func(*virtual) time.Duration // it is reported when it has held so long; nil: at once
 	over         func(*subject) time.Time     // when time alone ends it; nil: never
 }
 
-// notice is what is told, once.
+// notice is what is reported, once.
 type notice struct {
 	event  notify.Kind
 	what   string // before the name of the server or the virtual service
@@ -32,11 +32,11 @@ func alike(event notify.Kind, what, more string) func(*subject, begun) notice {
 	return func(*subject, begun) notice { return notice{event: event, what: what, more: more} }
 }
 
-// begun is a condition that holds, as it was told last.
+// begun is a condition that holds, as it was reported last.
 type begun struct {
-	count int
-	due   time.Time // when it is told
-	told  bool      // else it has not held long enough
+	count    int
+	due      time.Time // when it is reported
+	reported bool      // else it has not held long enough
 }
 
 // recent is what is remembered of a server, or of a virtual service, while it changes.
@@ -57,7 +57,7 @@ func memoryOf(v *virtual, s *server) *recent {
 	return *kept
 }
 
-// often is how often a kind of condition that is told has begun; 0 while it does not hold.
+// often is how often a kind of condition that is reported has begun; 0 while it does not hold.
 func (k *kind) often(a *subject) int {
 	if k.count != nil {
 		return k.count(a)
@@ -69,8 +69,8 @@ func (k *kind) often(a *subject) int {
 // call, and notes when time alone changes that.
 func (t *teller) changed(v *virtual, s *server) { t.compare(v, s, true) }
 
-// known takes what holds now as told: another daemon has the virtual service, or a former plan or daemon told it. What
-// is told only after a while may not have been yet, and stays as it is.
+// known takes what holds now as reported: another daemon has the virtual service, or a former plan or daemon reported
+// it. What is reported only after a while may not have been yet, and stays as it is.
 func (t *teller) known(v *virtual, s *server) { t.compare(v, s, false) }
 
 func (t *teller) compare(v *virtual, s *server, tells bool) {
@@ -104,7 +104,7 @@ func (t *teller) compare(v *virtual, s *server, tells bool) {
 // follow notes how often a condition has begun, and returns what there is to tell.
 func (k *news) follow(a *subject, all map[*news]begun, count int) (n notice) {
 	was, held := all[k]
-	now := begun{count, was.due, was.told}
+	now := begun{count, was.due, was.reported}
 	switch {
 	case count > 0 && !held:
 		now.due = a.Now
@@ -122,9 +122,9 @@ func (k *news) follow(a *subject, all map[*news]begun, count int) (n notice) {
 	if k.over != nil {
 		a.v.sooner(k.over(a))
 	}
-	if now.told = was.told || !a.Now.Before(now.due); !now.told {
+	if now.reported = was.reported || !a.Now.Before(now.due); !now.reported {
 		a.v.sooner(now.due)
-	} else if !was.told || count > was.count {
+	} else if !was.reported || count > was.count {
 		n = k.begins(a, was)
 	}
 	all[k] = now

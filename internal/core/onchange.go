@@ -81,7 +81,7 @@ func (t *teller) state(v *virtual, marked bool, trouble string) {
 		return
 	}
 	now, up := v.message(t.now())
-	if now.Available && !v.told.state.Available && !marked {
+	if now.Available && !v.reported.state.Available && !marked {
 		if trouble == "" {
 			return // reported when the rules are set, or can't be set
 		}
@@ -98,7 +98,7 @@ func (t *teller) leaving(virtuals []*virtual, why string) (waits bool) {
 		return t.await()
 	}
 	for _, v := range virtuals {
-		if !v.Goes() || !t.tells(v) || v.told.state.Text != nil && !v.told.state.Available {
+		if !v.Goes() || !t.tells(v) || v.reported.state.Text != nil && !v.reported.state.Available {
 			continue
 		}
 		now, up := v.message(t.now())
@@ -112,12 +112,12 @@ func (t *teller) leaving(virtuals []*virtual, why string) (waits bool) {
 // receiver to wait for.
 func (t *teller) became(v *virtual, now message, up int, await func() (done func())) {
 	text, err := json.Marshal(now)
-	if text = append(text, '\n'); err != nil || bytes.Equal(text, v.told.state.Text) {
+	if text = append(text, '\n'); err != nil || bytes.Equal(text, v.reported.state.Text) {
 		return
 	}
-	c := Change{user: user{v: v}, Before: v.told.state, Await: await}
+	c := Change{user: user{v: v}, Before: v.reported.state, Await: await}
 	c.After.Report = notify.Report{Text: text, Available: now.Available, Up: up, Servers: len(now.Servers)}
-	v.told.state, c.Virtual = c.After, v.Config.ID
+	v.reported.state, c.Virtual = c.After, v.Config.ID
 	t.tell(c)
 }
 
@@ -128,10 +128,10 @@ func (t *teller) fallback(v *virtual) {
 	if !up {
 		state = "start"
 	}
-	if v.Config.FallbackCommand == "" || !known || v.told.fallback == state {
+	if v.Config.FallbackCommand == "" || !known || v.reported.fallback == state {
 		return
 	}
-	c := Change{user: user{v: v}, Before: State{Fallback: v.told.fallback}, After: State{Fallback: state}}
-	v.told.fallback, c.Virtual = state, v.Config.ID
+	c := Change{user: user{v: v}, Before: State{Fallback: v.reported.fallback}, After: State{Fallback: state}}
+	v.reported.fallback, c.Virtual = state, v.Config.ID
 	t.tell(c)
 }

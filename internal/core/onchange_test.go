@@ -143,7 +143,7 @@ func TestTheBytesOfAMessage(t *testing.T) {
 				{Real: "10.2.0.2:80", ServerNames: view.ServerNames{Host: "web2"}, State: "down", Weight: 5, Reason: "refused",
 					Held: true, Note: "held"},
 			},
-			Leaving: []view.Leaver{{Real: "10.2.0.3:80"}},
+			Leaving: []view.Departure{{Real: "10.2.0.3:80"}},
 		},
 	} {
 		m, up := newMessage(&now)
@@ -158,7 +158,7 @@ func TestTheBytesOfAMessage(t *testing.T) {
 func TestOnChangeGetsLeavingServers(t *testing.T) {
 	in, out := netip.MustParseAddrPort("10.2.0.1:80"), netip.MustParseAddrPort("10.2.0.2:80")
 	v := virtualOf(&parser.Virtual{ID: "tcp:10.1.0.1:80"})
-	v.Leavers = []judge.Leaver{{Addr: in, Name: "10.2.0.1:8080"}, {Addr: out, Name: "10.2.0.2:80"}}
+	v.Departing = []judge.Departure{{Addr: in, Name: "10.2.0.1:8080"}, {Addr: out, Name: "10.2.0.2:80"}}
 	v.Have, v.Known = lvs.Dests{{Addr: in}}, true
 	now, up := v.message(time.Now())
 	if !slices.Equal(now.Leaving, []string{"10.2.0.1:8080"}) || up != 0 || len(now.Servers) != 0 {

@@ -249,7 +249,7 @@ func (o *oracle) rest(p part) {
 // leftover removes from a table what a stop removes: what cleanstop says, and what is not configured.
 func (o *oracle) leftover(table lvs.Table) {
 	for _, addr := range virtuals {
-		if s, in := o.files[0][addr]; !o.theirs[keyFor(addr)] && (!in || s.cleanStop) {
+		if s, in := o.files[0][addr]; !o.taken[keyFor(addr)] && (!in || s.cleanStop) {
 			delete(table, keyFor(addr))
 		}
 	}
@@ -279,7 +279,7 @@ func (o *oracle) live(m *ipvsctl.Memory) *judged {
 		dests := table[keyFor(addr)].Dests
 		o.sorryIn[keyFor(addr)] = dests.Weight(sorry) > 0
 		for _, e := range s.servers {
-			if dests.Weight(e.addr) > 0 && o.role != resting && !o.theirs[keyFor(addr)] {
+			if dests.Weight(e.addr) > 0 && o.role != resting && !o.taken[keyFor(addr)] {
 				o.found[spot{keyFor(addr), e.addr}] = s.probes(e)
 			}
 		}

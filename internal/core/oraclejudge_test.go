@@ -17,7 +17,7 @@ func (o *oracle) judge(op lvs.Op, before, after lvs.VirtualService) string {
 		defer delete(o.mustStay, at)
 	}
 	defer delete(o.unseen, at)
-	if op.Key.Addr == foreign || o.theirs[op.Key] {
+	if op.Key.Addr == foreign || o.taken[op.Key] {
 		return "this virtual service is not ours"
 	}
 	if op.Dest.Addr == sorry {
@@ -68,13 +68,13 @@ func (o *oracle) wrong(op lvs.Op, s section, before, after lvs.VirtualService) s
 func (o *oracle) atRest(table lvs.Table, knows believed) (wrong []string) {
 	add := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
 	for key := range table {
-		if _, in := o.files[0][addrOf(key)]; !in && !o.theirs[key] && (key.Addr != foreign || !o.foreign) {
+		if _, in := o.files[0][addrOf(key)]; !in && !o.taken[key] && (key.Addr != foreign || !o.foreign) {
 			add("%v is in the table, and not in the file", key)
 		}
 	}
 	for addr, s := range o.files[0] {
 		key := keyFor(addr)
-		if o.theirs[key] {
+		if o.taken[key] {
 			continue
 		}
 		have, in := table[key]

@@ -64,7 +64,7 @@ func (o *oracle) leave(next file, before lvs.Table, began time.Time) {
 			e, known := was.entry(a)
 			_, isZero := o.atZero[at]
 			until, left := o.mayStay[at]
-			if drain == 0 || stays || !known && !left || o.role != inService || o.theirs[key] {
+			if drain == 0 || stays || !known && !left || o.role != inService || o.taken[key] {
 				continue
 			}
 			may[at] = earliest(until, o.now.Add(drain))
@@ -95,11 +95,11 @@ func (o *oracle) mustDrain(key lvs.Key, s section, addr netip.AddrPort) bool {
 }
 
 // restsOn are the backup servers that drain because they are no longer needed, and have had connections ever since.
-func (o *oracle) restsOn(key lvs.Key, s section) (list []always.Leaver) {
+func (o *oracle) restsOn(key lvs.Key, s section) (list []always.Departure) {
 	for at, until := range o.atZero {
 		e, in := s.entry(at.addr)
 		if at.key == key && in && e.backup && !o.touched[at] && !o.unseen[at] && o.now.Before(until) {
-			list = append(list, always.Leaver{Addr: at.addr, Stays: true})
+			list = append(list, always.Departure{Addr: at.addr, Stays: true})
 		}
 	}
 	return list

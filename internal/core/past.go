@@ -36,11 +36,11 @@ func (t *teller) found(k history.Kind, r *checker.Result, users ...user) {
 }
 
 // turned reports that a server changed its state, and the rule that decided it.
-func (t *teller) turned(x user, was health.State, by history.Verdict) {
-	c := Change{user: x, Before: State{Verdict: was}, After: State{Verdict: x.s.Verdict()}}
-	up := c.After.Verdict == health.Up
+func (t *teller) turned(x user, was health.State, by history.Outcome) {
+	c := Change{user: x, Before: State{Health: was}, After: State{Health: x.s.Health()}}
+	up := c.After.Health == health.Up
 	switch {
-	case c.After.Verdict == health.Down:
+	case c.After.Health == health.Down:
 		c.Past = history.Down
 	case was != health.Unknown || x.s.past.IsDown(): // otherwise the entry is as it should be
 		c.Past = history.Up
@@ -84,7 +84,7 @@ func whyHeld(v *virtual, s *server) string {
 }
 
 // counted is how many results of one check, up to the last one, count against the state.
-func counted(before, next health.Health, changed, ok bool, r health.Rule) (v history.Verdict) {
+func counted(before, next health.Health, changed, ok bool, r health.Rule) (v history.Outcome) {
 	if !before.Doubted(ok) {
 		return v
 	}
@@ -134,7 +134,7 @@ func (c *Core) recall(now *view.Virtual, v *virtual, real string) {
 			continue
 		}
 		one.Past, one.CheckNames = s.past.Clone(), v.checkNames(s)
-		one.Conversations = c.examiner.said.of(v, s)
+		one.Conversations = c.examiner.conversations.of(v, s)
 		if s.Fallback {
 			now.Fallback.Asked = one
 		}

@@ -50,15 +50,15 @@ read
 -A -t 10.1.0.2:80 -s wrr`},
 		{"one that another daemon has is not added", web(1),
 			func(w *world) {
-				w.theirs = map[lvs.Key]string{keyOf(w, web(2)): "b.cf"}
+				w.taken = map[lvs.Key]string{keyOf(w, web(2)): "b.cf"}
 				w.reload(web(2))
 			}, "log claim answered", `
 -D -t 10.1.0.1:80`},
 		{"one that the other daemon gives up just when this one reloads is taken over", web(1),
 			func(w *world) {
-				w.theirs = map[lvs.Key]string{keyOf(w, web(1)): "b.cf"}
+				w.taken = map[lvs.Key]string{keyOf(w, web(1)): "b.cf"}
 				w.Claimed(w.now)
-				w.theirs = nil
+				w.taken = nil
 				w.saw()
 				w.reload(web(1) + web(2))
 			}, "claim answered checks", `

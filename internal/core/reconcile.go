@@ -76,10 +76,10 @@ func (w *writer) failed(v *virtual, o judge.Outcome) {
 	}
 	if v.retry.Refusal == "" {
 		unanswered := o.Answer == judge.Unanswered
-		if unanswered && w.told {
+		if unanswered && w.reported {
 			return
 		}
-		w.told = unanswered
+		w.reported = unanswered
 		w.tell.say(v, nil, notify.TableError,
 			fmt.Sprintf("Table change failed: %s: %v", v.called(), o.Err), o.Err.Error())
 	}

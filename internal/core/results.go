@@ -60,7 +60,7 @@ func (e *examiner) results(updates []schedule.Update) {
 			c.last, c.at, c.began = u.Result, history.At(now), u.Began
 			e.tell.found(history.Unjudged, &u.Result, c.users...)
 			for _, x := range c.users {
-				if e.told(x, &u.Result) {
+				if e.reported(x, &u.Result) {
 					e.weighed(x)
 				}
 			}
@@ -82,7 +82,7 @@ func (e *examiner) results(updates []schedule.Update) {
 				e.judge(x, &u.Result)
 			}
 		}
-		e.said.follow(u, c, now)
+		e.conversations.follow(u, c, now)
 		e.hurry(c)
 	}
 	e.settleBrakes()
@@ -135,8 +135,8 @@ func (e *examiner) repeat(c *check, every time.Duration) {
 // judge applies one result of one check to one server of one virtual service.
 func (e *examiner) judge(x user, r *checker.Result) {
 	v, s, j := x.v, x.s, x.j
-	was, before, rule := s.Verdict(), j.Health, v.Rule
-	weighs := e.told(x, r)
+	was, before, rule := s.Health(), j.Health, v.Rule
+	weighs := e.reported(x, r)
 	ok := r.OK && !j.Telling.Down
 	turned := v.Result(s.Server, j.Check, ok, lossOf(*r))
 	next, changed := j.Health, j.Health.State != before.State
@@ -155,7 +155,7 @@ func (e *examiner) judge(x user, r *checker.Result) {
 	}
 	softly, _ := before.Soft(rule)
 	switch {
-	case s.Fallback: // it is told in turned
+	case s.Fallback: // it is reported in turned
 	case changed && !ok && j.Part > 0:
 		e.tell.report(v, s, notify.Tells, fmt.Sprintf("Failed check limits the weight to %d%%", j.Part),
 			": "+detail, detail)
@@ -179,7 +179,7 @@ func (e *examiner) judge(x user, r *checker.Result) {
 		v.touch()
 		v.retry.AtOnce() // this server does not wait for a change that was refused
 		e.tell.turned(x, was, by)
-		if s.Verdict() == health.Up {
+		if s.Health() == health.Up {
 			for y := range v.checks(s) { // those that passed before
 				e.attend(y.j.check)
 			}
@@ -202,14 +202,14 @@ func (e *examiner) weighed(x user) {
 	}
 }
 
-// told notes what the server reports with a result, and returns whether its weight may change. There is an event when a
-// reduction begins and ends, not for each percentage.
-func (e *examiner) told(x user, r *checker.Result) (weighs bool) {
+// reported notes what the server reports with a result, and returns whether its weight may change. There is an event
+// when a reduction begins and ends, not for each percentage.
+func (e *examiner) reported(x user, r *checker.Result) (weighs bool) {
 	if !r.OK && r.Told == (health.Told{}) {
 		return false // it failed before it could report anything
 	}
 	before := x.j.Telling
-	weighs = judge.Told(&x.v.Case, x.s.Server, x.j.Check, r.Told)
+	weighs = judge.Report(&x.v.Case, x.s.Server, x.j.Check, r.Told)
 	now := x.j.Telling
 	switch {
 	case x.s.Fallback:

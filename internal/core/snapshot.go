@@ -72,7 +72,7 @@ func describeAll(virtuals []*virtual, held orders.All, now time.Time) []view.Vir
 			Fallback: describeFallback(v, a),
 			Written:  v.Known && !v.dirty, Rule: v.Rule, Error: v.retry.Refusal, Added: added(&v.Case),
 			Took: v.took, Stages: v.stages, Servers: own,
-			Leaving: describeLeavers(v),
+			Leaving: describeDepartures(v),
 			Guard:   v.guard(), Holder: v.holder(), Recovered: v.Recovered(),
 			Order: held[lvs.Backend{Virtual: v.Config.ID}],
 			Full:  v.full, Enough: v.minServers(), Owner: v.elsewhere(), Beside: v.shared(),
@@ -130,7 +130,7 @@ func describe(now *view.Server, v *virtual, s *server, a *subject) {
 
 func (x user) describe() view.Check {
 	j := x.j
-	now := view.Check{Name: x.use().Name(), Agent: j.Aside, State: j.Health.State.String(),
+	now := view.Check{Name: x.use().Name(), Agent: j.Agent, State: j.Health.State.String(),
 		Streak: int(j.Health.Streak), Unjudged: j.cantJudge()}
 	if j.check != nil {
 		now.Checked, now.Last = j.check.at.Time(), j.check.last

@@ -75,7 +75,7 @@ func (c *Core) demote() {
 	for _, v := range c.ours {
 		if o := c.writer.leave(v, named); o.Err != nil {
 			rest := c.remover.add(v, announced[v.Key()])
-			rest.told.stops = true
+			rest.reported.stops = true
 			if o.Answer != judge.Unsent {
 				c.writer.failed(rest, o)
 			}
@@ -85,7 +85,7 @@ func (c *Core) demote() {
 		v.writing = writing{dirty: v.dirty}
 		v.unweigh()
 		v.recent, v.held, v.full = nil, nil, false
-		v.told = told{unjudgedAt: v.told.unjudgedAt} // the last calls of its hooks are forgotten
+		v.reported = reported{unjudgedAt: v.reported.unjudgedAt} // the last calls of its hooks are forgotten
 	}
 	c.role = role{standby: true}
 	c.announcer.followRole()

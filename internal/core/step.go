@@ -31,8 +31,8 @@ func (c *Core) Step(now time.Time) Effects {
 		c.compare()
 		c.compared = c.tell.now().Add(c.driftInterval())
 	}
-	if isDue(c.leavers.lookAt, now) {
-		c.leavers.look(&c.writer)
+	if isDue(c.departures.lookAt, now) {
+		c.departures.look(&c.writer)
 	}
 	if isDue(c.observer.lookAt, now) {
 		c.observer.look(&c.writer)
@@ -96,7 +96,7 @@ func (c *Core) next() time.Time {
 	if c.demotion != nil {
 		next = earliest(next, c.demotionEnds())
 	}
-	return earliest(next, c.announcer.look, c.movers.due, c.leavers.lookAt, c.observer.lookAt, c.compared)
+	return earliest(next, c.announcer.look, c.movers.due, c.departures.lookAt, c.observer.lookAt, c.compared)
 }
 
 // isDue reports whether a time has come; the zero time is never.

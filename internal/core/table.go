@@ -27,10 +27,10 @@ type Table interface {
 // table sends requests to IPVS. While the table does not answer, results, orders and questions are handled.
 type table struct {
 	Table
-	silence judge.Silence
-	ends    bool // a request was interrupted: the daemon ends
-	told    bool // the missing answer was reported
-	asked   view.Operations
+	silence  judge.Silence
+	ends     bool // a request was interrupted: the daemon ends
+	reported bool // the missing answer was reported
+	asked    view.Operations
 }
 
 // use has another way to the same table, which is asked at once.
@@ -59,7 +59,7 @@ func (w *writer) ended(all ...judge.Outcome) {
 			silence.Unanswered(w.tell.now())
 		}
 	}
-	w.silence, w.told = silence, w.told && silence != judge.Silence{}
+	w.silence, w.reported = silence, w.reported && silence != judge.Silence{}
 }
 
 // read reads the whole table.

@@ -7,7 +7,7 @@ import (
 // count is the receiver that counts results and changes of state.
 func count(c *Change) {
 	switch {
-	case c.Before.Verdict != health.Unknown: // it had another state
+	case c.Before.Health != health.Unknown: // it had another state
 		c.s.tally.Transitions++
 	case c.isNew():
 		c.s.tally.Checks++

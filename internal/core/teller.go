@@ -20,8 +20,8 @@ type teller struct {
 	subject subject // whose conditions are compared, reused likewise
 }
 
-// told is what was reported about a virtual service. It survives a reload.
-type told struct {
+// reported is what was reported about a virtual service. It survives a reload.
+type reported struct {
 	fallback   string    // the last call of fallbackcommand: start, stop, or nothing yet
 	state      State     // the last report of the virtual service; without a text: none yet
 	stops      bool      // it is removed by a stop, not by a start or a reload
@@ -31,7 +31,7 @@ type told struct {
 }
 
 // purge is the reason of a purge in the log.
-func (t *told) purge() string {
+func (t *reported) purge() string {
 	if t.stops {
 		return "stop"
 	}
@@ -90,15 +90,15 @@ func (t *teller) use(global *parser.Global) { t.global = global }
 // tick takes the time of an event, or of an answer of the table.
 func (t *teller) tick(now time.Time) { t.clock = now }
 
-// trouble reports trouble once for each reason, and once that it is over. told points to the last reported reason.
-func (t *teller) trouble(told *string, err error, fails notify.Kind, failed string, works notify.Kind, again string) {
+// trouble reports trouble once for each reason, and once that it is over. last points to the last reported reason.
+func (t *teller) trouble(last *string, err error, fails notify.Kind, failed string, works notify.Kind, again string) {
 	e, why := notify.Event{Kind: works, Text: again}, ""
 	if err != nil {
 		why = err.Error()
 		e = notify.Event{Kind: fails, Text: failed + ": " + why, Reason: why}
 	}
-	if why != *told {
-		*told = why
+	if why != *last {
+		*last = why
 		t.emit(e)
 	}
 }

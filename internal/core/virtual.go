@@ -35,7 +35,7 @@ type virtual struct {
 
 // acts are notes on a virtual service that survive a reload.
 type acts struct {
-	told told
+	reported reported
 	*recent
 	held   []*server      // that the guard holds; after a reload, until the next decision, those of the former plan
 	full   bool           // all servers in service are full
@@ -67,7 +67,7 @@ type notes struct {
 	witness *judge.Witness // nil: it was never observed
 	tally   view.Tally
 	past    history.History
-	*recent // nil: its state never changed, and no condition ever held that is told
+	*recent // nil: its state never changed, and no condition ever held that is reported
 }
 
 // virtualsOf are the virtual services of a plan, in the order of the file.

@@ -37,7 +37,7 @@ type world struct {
 	begun  int                   // checks that run
 	heirs  int                   // how many of them replaced others at the last change
 	hooks  []func()              // commands that run
-	theirs map[lvs.Key]string    // the virtual services that other daemons have
+	taken  map[lvs.Key]string    // the virtual services that other daemons have
 	beside map[lvs.Key]string    // and those that they wait for
 	names  map[string]netip.Addr // of hosts
 	slow   bool                  // slow orders are not carried out before perform is called
@@ -51,10 +51,10 @@ type world struct {
 	answers func(what string) (judge.Outcome, time.Duration)
 }
 
-// newWorld is a world that has not begun. Each of these changes what its core is told of the time before.
+// newWorld is a world that has not begun. Each of these changes what its core knows of the time before.
 func newWorld(t *testing.T, before ...func(*World)) *world {
 	w := &world{T: t, memory: memory{ipvsctl.NewMemory(nil)}, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
-	told := World{
+	reported := World{
 		Tell: []Receiver{Words(w.log), Commands(func(h notify.Hook) {
 			w.note("run %s", strings.Join(h.Argv[1:], " "))
 			if h.Ended != nil {
@@ -65,9 +65,9 @@ func newWorld(t *testing.T, before ...func(*World)) *world {
 		Move:  func(all []judge.Record) { w.note("moving %d", len(all)) },
 	}
 	for _, change := range before {
-		change(&told)
+		change(&reported)
 	}
-	w.Core = New(told, Performers{Checks: w, Watches: &watched{w: w}, Claims: w, Marks: true, Await: func() func() { return func() {} }})
+	w.Core = New(reported, Performers{Checks: w, Watches: &watched{w: w}, Claims: w, Marks: true, Await: func() func() { return func() {} }})
 	return w
 }
 
@@ -137,10 +137,10 @@ func (w *world) carry(have lvs.Table) lvs.Table {
 	return have
 }
 
-func (w *world) Take(keys, left []lvs.Key) (theirs, beside map[lvs.Key]string) {
+func (w *world) Take(keys, left []lvs.Key) (taken, beside map[lvs.Key]string) {
 	w.note("claim %d, left %d", len(keys), len(left))
-	if w.theirs != nil {
-		return w.theirs, w.theirs
+	if w.taken != nil {
+		return w.taken, w.taken
 	}
 	return nil, w.beside
 }

@@ -17,12 +17,12 @@ import (
 type writer struct {
 	table
 	*services
-	others   *claimant // finds the daemon that has a virtual service, or waits for it
-	remover  *remover
-	marker   *marker
-	examiner *examiner
-	leavers  *leavers
-	movers   *movers
+	others     *claimant // finds the daemon that has a virtual service, or waits for it
+	remover    *remover
+	marker     *marker
+	examiner   *examiner
+	departures *departures
+	movers     *movers
 
 	left    bool      // a server has begun to leave since the leaving servers were last recorded
 	unread  string    // why the table could not be read the last time
@@ -130,13 +130,13 @@ func (w *writer) conclude(c *change) {
 
 // leave removes a virtual service for good, if cleanstop is yes. It reports the servers that are up, except backup
 // servers that rest. Like the Perl ldirectord, it reports a server that several virtual services have in the same way
-// only for the first of them. told has the servers that were reported already, and gets those of this call.
-func (w *writer) leave(v *virtual, told map[string]bool) judge.Outcome {
+// only for the first of them. reported has the servers that were reported already, and gets those of this call.
+func (w *writer) leave(v *virtual, reported map[string]bool) judge.Outcome {
 	var leaving []*server
 	for _, s := range v.servers {
 		id := monitorfile.ID(v.Config, s.entry.Real)
-		if s.State() == health.Up && !v.Rests(s.Server) && !told[id] {
-			told[id] = true
+		if s.State() == health.Up && !v.Rests(s.Server) && !reported[id] {
+			reported[id] = true
 			leaving = append(leaving, s)
 		}
 	}
@@ -146,7 +146,7 @@ func (w *writer) leave(v *virtual, told map[string]bool) judge.Outcome {
 	if w.silent() {
 		return judge.Outcome{Answer: judge.Unsent, Err: errSilent}
 	}
-	v.told.stops = true
+	v.reported.stops = true
 	return w.remove(v, leaving...)
 }
 

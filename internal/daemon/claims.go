@@ -41,7 +41,7 @@ type claims struct {
 	contested  bool               // another daemon changes our virtual services, so the table is read often
 	marking    []*parser.Virtual  // the virtual services of the file
 	names      map[lvs.Key]string // the file's servicenames
-	told       map[string]bool
+	reported   map[string]bool
 }
 
 func newClaims(d *daemon) *claims {
@@ -58,18 +58,18 @@ func newClaims(d *daemon) *claims {
 func (c *claims) Changed() <-chan struct{} { return c.changed }
 
 // Take implements director.Claims.
-func (c *claims) Take(keys, left []lvs.Key) (theirs, beside map[lvs.Key]string) {
+func (c *claims) Take(keys, left []lvs.Key) (taken, beside map[lvs.Key]string) {
 	ctx, cancel := context.WithTimeout(context.Background(), claimTimeout)
 	defer cancel()
 	defer c.d.Instance.LockFolders(ctx)()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	theirs, beside = map[lvs.Key]string{}, map[lvs.Key]string{}
+	taken, beside = map[lvs.Key]string{}, map[lvs.Key]string{}
 	c.last = c.neighbours.look(ctx)
 	for _, n := range c.last {
 		for _, k := range n.has {
 			if beside[k] = n.name; !c.mine.has(k) {
-				theirs[k] = n.name
+				taken[k] = n.name
 			}
 		}
 		for _, k := range n.waits {
@@ -78,7 +78,7 @@ func (c *claims) Take(keys, left []lvs.Key) (theirs, beside map[lvs.Key]string) 
 	}
 	var has, waits []lvs.Key
 	for i, k := range slices.Concat(keys, left) {
-		if theirs[k] == "" {
+		if taken[k] == "" {
 			has = append(has, k)
 		} else if i < len(keys) {
 			waits = append(waits, k)
@@ -86,7 +86,7 @@ func (c *claims) Take(keys, left []lvs.Key) (theirs, beside map[lvs.Key]string) 
 	}
 	c.record(newKeySet(has), newKeySet(waits), len(keys) == 0)
 	c.tell()
-	return theirs, beside
+	return taken, beside
 }
 
 // record saves which virtual services this daemon has and waits for, if that changed.
@@ -103,19 +103,19 @@ func (c *claims) record(has, waits keySet, yields bool) {
 
 // tell reports once each virtual service that this daemon shares with others.
 func (c *claims) tell() {
-	told := map[string]bool{}
+	reported := map[string]bool{}
 	say := func(before string, ids []string, after string) {
 		if len(ids) > 0 {
-			told[before+view.Listed(ids)+after] = true
+			reported[before+view.Listed(ids)+after] = true
 		}
 	}
 	c.contested = false
 	for _, n := range c.last {
-		belong, theirs := " belong to ", c.called(n.has, c.waits.has)
-		if len(theirs) == 1 && theirs[0] != lvs.TimeoutsKey.ID() {
+		belong, taken := " belong to ", c.called(n.has, c.waits.has)
+		if len(taken) == 1 && taken[0] != lvs.TimeoutsKey.ID() {
 			belong = " belongs to "
 		}
-		say("", theirs, belong+n.name+": this daemon takes over when that one leaves")
+		say("", taken, belong+n.name+": this daemon takes over when that one leaves")
 		say(n.name+", waits for ", c.called(n.waits, c.mine.has),
 			": that daemon takes over when this one leaves")
 		changed := c.called(n.has, c.mine.has)
@@ -128,31 +128,31 @@ func (c *claims) tell() {
 		}
 	}
 	for _, what := range c.neighbours.unknown {
-		told["Other directors: "+what+"; both daemons change the virtual services that both have"] = true
+		reported["Other directors: "+what+"; both daemons change the virtual services that both have"] = true
 	}
-	for _, text := range slices.Sorted(maps.Keys(told)) {
-		if !c.told[text] {
+	for _, text := range slices.Sorted(maps.Keys(reported)) {
+		if !c.reported[text] {
 			c.d.say(notify.Shared, text)
 			if c.d.Ready != nil { // closed after the start
 				fmt.Fprintln(c.d.Ready, text)
 			}
 		}
 	}
-	c.told = told
+	c.reported = reported
 }
 
 // addresses returns the addresses that other daemons announce, see announce.Claims.
-func (c *claims) addresses(ctx context.Context) (theirs map[netip.Addr]string, release func()) {
+func (c *claims) addresses(ctx context.Context) (taken map[netip.Addr]string, release func()) {
 	release = c.d.Instance.LockFolders(ctx)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	theirs = map[netip.Addr]string{}
+	taken = map[netip.Addr]string{}
 	for _, n := range c.neighbours.look(ctx) {
 		for addr := range n.announced {
-			theirs[addr] = n.name
+			taken[addr] = n.name
 		}
 	}
-	return theirs, release
+	return taken, release
 }
 
 // follow notifies the director, until ctx is done, when claims of other daemons may have changed.

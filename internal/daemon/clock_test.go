@@ -21,8 +21,8 @@ func TestAJumpOfTheClockIsTold(t *testing.T) {
 			}
 			return since
 		}
-		var told []string
-		d := &daemon{channels: channels{journal: notify.NewJournal(func(e notify.Event) { told = append(told, e.Text) })}}
+		var reported []string
+		d := &daemon{channels: channels{journal: notify.NewJournal(func(e notify.Event) { reported = append(reported, e.Text) })}}
 		ahead := wallClock() - boot()
 		for _, by := range []time.Duration{0, time.Second, 3 * time.Hour, 0, -90 * time.Minute} {
 			time.Sleep(pollInterval)
@@ -39,8 +39,8 @@ func TestAJumpOfTheClockIsTold(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := []string{"The clock was set forward by 3h0m1s", "The clock was set back by 1h30m0s"}
-		if len(told) != len(want) || told[0] != want[0] || told[1] != want[1] {
-			t.Errorf("told %q, want %q", told, want)
+		if len(reported) != len(want) || reported[0] != want[0] || reported[1] != want[1] {
+			t.Errorf("told %q, want %q", reported, want)
 		}
 	})
 }

@@ -84,7 +84,7 @@ type daemon struct {
 	metrics  *metricsServer
 	end      context.CancelCauseFunc // stops the director
 	ended    chan error              // gets its last error
-	ending   time.Time               // when it was told to stop; zero before
+	ending   time.Time               // when it got the order to stop; zero before
 	signals  chan os.Signal          // that stop it, or mean nothing
 	hangups  chan os.Signal          // that have it read the file again
 }
@@ -137,7 +137,7 @@ func (d *daemon) assemble() {
 			Orders: d.orders.given, Standby: d.orders.role.Role == instance.Standby,
 			Withdraw: len(d.lock.Before.Announced) > 0, Tell: receivers,
 			Former: d.lock.Before.Virtuals, Through: d.Config.Checks.through.Leave,
-			Leavers: d.lock.Before.Leavers, Leave: recording(d, (*instance.State).SetLeavers),
+			Departing: d.lock.Before.Departing, Leave: recording(d, (*instance.State).SetDeparting),
 			Moving: d.lock.Before.Moving, Move: recording(d, (*instance.State).SetMoving),
 		},
 		Table: d.Table, Maintenance: maintenance.New(watch).Watch, Claims: d.claims,

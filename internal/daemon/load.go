@@ -97,13 +97,13 @@ func (s Source) prepare(ctx context.Context, text []byte, o parser.Options) (l *
 	return l
 }
 
-// maxTold is how many errors of a file a command tells the daemon: its socket takes no long request.
-const maxTold = 10
+// maxReported is how many errors of a file a command tells the daemon: its socket takes no long request.
+const maxReported = 10
 
 // Refusals are the errors of a refused configuration, in the order of reading. The first has the number of all.
 func (l *Loaded) Refusals() (all []string) {
 	errors := l.Found.Errors()
-	for _, d := range errors[:min(len(errors), maxTold)] {
+	for _, d := range errors[:min(len(errors), maxReported)] {
 		all = append(all, d.String())
 	}
 	if len(errors) > 1 {

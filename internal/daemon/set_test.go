@@ -68,7 +68,7 @@ func TestAServerWithTwoNamesHasOneOrder(t *testing.T) {
 	}
 }
 
-// The end of an order is told from a command that found none; a server that waited to come back is released by it.
+// The end of an order is reported from a command that found none; a server that waited to come back is released by it.
 func TestWhichServersHadNoOrder(t *testing.T) {
 	const id = "tcp:10.1.0.1:80"
 	now := &view.Snapshot{Virtuals: []view.Virtual{{ID: id, Servers: []view.Server{

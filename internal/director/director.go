@@ -62,8 +62,8 @@ type Director struct {
 	pool      *schedule.Pool
 	hooks     hooks
 	folder    folder
-	rules     aside[[]lvs.MarkRule, rules]
-	addresses aside[[]lvs.Wanted, places]
+	rules     background[[]lvs.MarkRule, rules]
+	addresses background[[]lvs.Wanted, places]
 	claims    <-chan struct{}   // nil: there are no other daemons
 	changes   <-chan struct{}   // of addresses and devices; nil: of no interest
 	awaiting  []chan<- struct{} // callers that wait for a demotion or for mark rules
@@ -82,7 +82,7 @@ func New(deps Deps) *Director {
 	}
 	d.life, d.die = context.WithCancel(context.Background())
 	d.core = core.New(deps.World, d.performers(&d.pool.Watches))
-	d.rules, d.addresses = newAside(d.setRules), newAside(d.place)
+	d.rules, d.addresses = newBackground(d.setRules), newBackground(d.place)
 	return d
 }
 

@@ -148,13 +148,13 @@ type scenario struct {
 	end      context.CancelCauseFunc
 	ended    chan error
 
-	mu      sync.Mutex
-	done    []string // operations and hooks since the last step
-	said    []string // log lines since the last step
-	health  map[netip.AddrPort]checker.Result
-	dead    bool           // the daemon was killed
-	leavers []judge.Record // for the next daemon
-	moving  []judge.Record // for the next daemon
+	mu         sync.Mutex
+	done       []string // operations and hooks since the last step
+	said       []string // log lines since the last step
+	health     map[netip.AddrPort]checker.Result
+	dead       bool           // the daemon was killed
+	departures []judge.Record // for the next daemon
+	moving     []judge.Record // for the next daemon
 }
 
 func newScenario(t *testing.T) *scenario {
@@ -246,9 +246,9 @@ func (s *scenario) step(words []string, body string) {
 		s.mu.Unlock()
 		s.stop(ErrHandover)
 	case "tell":
-		told, _ := health.ReadAgent(strings.Join(words[2:], " "))
+		reported, _ := health.ReadAgent(strings.Join(words[2:], " "))
 		s.mu.Lock()
-		s.health[netip.MustParseAddrPort(words[1])] = checker.Result{OK: told.State != health.Down, Told: told,
+		s.health[netip.MustParseAddrPort(words[1])] = checker.Result{OK: reported.State != health.Down, Told: reported,
 			Cause: checker.Answer, Stage: wire.AtMatch, Detail: fmt.Sprintf("says %q", strings.Join(words[2:], " "))}
 		s.mu.Unlock()
 	case "hang":
@@ -426,7 +426,7 @@ func (s *scenario) start(name string, standby bool) {
 	s.mu.Unlock()
 	s.director = New(Deps{
 		Table: s.client, Marks: s.marks, Announcer: s.devices, Maintenance: maintenance.New(s.watch).Watch, World: core.World{
-			Tell: s.receivers(), Standby: standby, Leavers: s.leavers, Leave: s.record, Orders: s.orders, Moving: s.moving, Move: s.recordMoving,
+			Tell: s.receivers(), Standby: standby, Departing: s.departures, Leave: s.record, Orders: s.orders, Moving: s.moving, Move: s.recordMoving,
 		},
 	})
 	s.watches = newIdle(s.director, s.say)
@@ -476,9 +476,9 @@ func (s *scenario) record(all []judge.Record) {
 	if s.dead {
 		return
 	}
-	s.leavers = slices.Clone(all)
-	for i := range s.leavers {
-		s.leavers[i].Until = s.leavers[i].Until.Round(0)
+	s.departures = slices.Clone(all)
+	for i := range s.departures {
+		s.departures[i].Until = s.departures[i].Until.Round(0)
 	}
 }
 

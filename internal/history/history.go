@@ -99,14 +99,14 @@ type Record struct {
 	Times       uint32
 	Took        uint32      // the time of the last result's stages, in µs
 	Stages      wire.Stages // the stages of the last result
-	Verdict                 // with the last result
+	Outcome                 // with the last result
 }
 
-// Verdict is how many results count against the state of a server, and how many change it; zero: none does.
-type Verdict struct{ Count, Needed uint16 }
+// Outcome is how many results count against the state of a server, and how many change it; zero: none does.
+type Outcome struct{ Count, Needed uint16 }
 
 // Words describe the rule of a state: "2 of 3 failures", or with a window "2 of 3 failures in the last 5".
-func (v Verdict) Words(passed bool, window int) string {
+func (v Outcome) Words(passed bool, window int) string {
 	what := "failures"
 	if passed {
 		what = "successes"
@@ -122,14 +122,14 @@ func (v Verdict) Words(passed bool, window int) string {
 }
 
 // Result notes one result of a check, by its number in the section.
-func (h *History) Result(now Moment, check uint8, k Kind, r *checker.Result, v Verdict) {
+func (h *History) Result(now Moment, check uint8, k Kind, r *checker.Result, v Outcome) {
 	e := Event{Kind: k, Check: check}
 	if k != Passed {
 		e.Text, e.Cause = r.Detail, r.Cause
 	}
 	at := h.note(now, e)
 	at.Took = uint32(min(max(r.Took.Microseconds(), 0), 1<<32-1))
-	at.Stages, at.Verdict = r.Stages, v
+	at.Stages, at.Outcome = r.Stages, v
 }
 
 // Do records something that was done. The meaning of text depends on Kind.

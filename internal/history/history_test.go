@@ -38,11 +38,11 @@ func TestEqualResultsInARowAreOneRecord(t *testing.T) {
 	other.Detail = "status 500"
 	slow.Took = 10 * time.Millisecond
 	for i, r := range []checker.Result{passed, slow, passed, refused, refused, other, passed} {
-		h.Result(Moment(i), 0, map[bool]Kind{true: Passed, false: Failed}[r.OK], &r, Verdict{uint16(i), 9})
+		h.Result(Moment(i), 0, map[bool]Kind{true: Passed, false: Failed}[r.OK], &r, Outcome{uint16(i), 9})
 	}
-	h.Result(7, 0, Stalled, &refused, Verdict{})
-	h.Result(8, 1, Passed, &passed, Verdict{}) // of another check
-	h.Result(9, 0, Stalled, &refused, Verdict{})
+	h.Result(7, 0, Stalled, &refused, Outcome{})
+	h.Result(8, 1, Passed, &passed, Outcome{}) // of another check
+	h.Result(9, 0, Stalled, &refused, Outcome{})
 	want := "3×passed ; 2×failed connect: refused; 1×failed status 500; 1×passed ; 2×stalled connect: refused; 1×passed "
 	if got := h.line(); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
@@ -57,9 +57,9 @@ func TestEqualResultsInARowAreOneRecord(t *testing.T) {
 
 func TestNumbersThatMayBeOfAnotherCheckAreNotContinued(t *testing.T) {
 	var h History
-	h.Result(0, 0, Passed, &passed, Verdict{})
+	h.Result(0, 0, Passed, &passed, Outcome{})
 	h.Retire()
-	h.Result(1, 0, Passed, &passed, Verdict{})
+	h.Result(1, 0, Passed, &passed, Outcome{})
 	if len(h.Records()) != 2 || h.Records()[0].Check != Former {
 		t.Errorf("%+v", h.Records())
 	}
@@ -68,13 +68,13 @@ func TestNumbersThatMayBeOfAnotherCheckAreNotContinued(t *testing.T) {
 // Of a server that comes and goes, each event is below the result that it rests on: a pass between two failures stays.
 func TestPassesBetweenFailuresStay(t *testing.T) {
 	var h History
-	h.Result(0, 1, Passed, &passed, Verdict{}) // of another check, for a long time
+	h.Result(0, 1, Passed, &passed, Outcome{}) // of another check, for a long time
 	for i := range Moment(3 * maxRecords) {
-		h.Result(10*i+1, 0, Failed, &refused, Verdict{})
+		h.Result(10*i+1, 0, Failed, &refused, Outcome{})
 		h.Do(10*i+1, Down, 0, "1 of 1 failures")
-		h.Result(10*i+2, 0, Passed, &passed, Verdict{})
+		h.Result(10*i+2, 0, Passed, &passed, Outcome{})
 		h.Do(10*i+2, Up, 0, "1 of 1 successes")
-		h.Result(10*i+2, 1, Passed, &passed, Verdict{})
+		h.Result(10*i+2, 1, Passed, &passed, Outcome{})
 	}
 	all := h.Records()
 	if first := all[0]; len(all) != maxRecords || first.Check != 1 || first.First != 0 {
@@ -118,10 +118,10 @@ func TestWhatIsDoneAgainWithTheSameAnswerIsOneRecord(t *testing.T) {
 
 func TestTheRuleInWords(t *testing.T) {
 	for want, got := range map[string]string{
-		"2 of 3 failures":                Verdict{2, 3}.Words(false, 0),
-		"2 of 2 successes":               Verdict{2, 2}.Words(true, 0),
-		"3 of 3 successes in the last 5": Verdict{3, 3}.Words(true, 5),
-		"the first result":               Verdict{}.Words(false, 5),
+		"2 of 3 failures":                Outcome{2, 3}.Words(false, 0),
+		"2 of 2 successes":               Outcome{2, 2}.Words(true, 0),
+		"3 of 3 successes in the last 5": Outcome{3, 3}.Words(true, 5),
+		"the first result":               Outcome{}.Words(false, 5),
 	} {
 		if got != want {
 			t.Errorf("got %s, want %s", got, want)
@@ -137,7 +137,7 @@ func TestAHistoryIsBounded(t *testing.T) {
 		for i := range Moment(300) {
 			r := checker.Result{Detail: strings.Repeat(fmt.Sprint(random.IntN(20)), random.IntN(300)), Cause: checker.Cause(random.IntN(int(checker.Causes)))}
 			o := Passed + Kind(random.IntN(5))
-			h.Result(i, uint8(random.IntN(3)), o, &r, Verdict{})
+			h.Result(i, uint8(random.IntN(3)), o, &r, Outcome{})
 			if !slices.ContainsFunc(h.records, func(r Record) bool { return r.Last == i }) {
 				t.Fatalf("seed %d: the last result is lost", seed)
 			}
@@ -160,8 +160,8 @@ func TestAHistoryIsBounded(t *testing.T) {
 func TestOneMoreSuccessAllocatesNothing(t *testing.T) {
 	var h History
 	now := At(time.Now())
-	h.Result(now, 0, Passed, &passed, Verdict{})
-	if n := testing.AllocsPerRun(1000, func() { h.Result(now, 0, Passed, &passed, Verdict{}) }); n > 0 {
+	h.Result(now, 0, Passed, &passed, Outcome{})
+	if n := testing.AllocsPerRun(1000, func() { h.Result(now, 0, Passed, &passed, Outcome{}) }); n > 0 {
 		t.Errorf("%v allocations", n)
 	}
 }
@@ -176,13 +176,13 @@ func TestTheMemoryOfTenThousandServers(t *testing.T) {
 		"healthy": {300, func(h *History) {
 			h.Do(0, Add, 1, "")
 			for i := range Moment(3) {
-				h.Result(i, 0, Passed, &passed, Verdict{})
+				h.Result(i, 0, Passed, &passed, Outcome{})
 			}
 		}},
 		"in trouble": {2 << 10, func(h *History) {
 			for i := range Moment(40) {
 				r := checker.Result{Detail: strings.Repeat(fmt.Sprint(i), 30)}
-				h.Result(i, 0, Failed, &r, Verdict{})
+				h.Result(i, 0, Failed, &r, Outcome{})
 				h.Do(i, Edit, 0, r.Detail)
 			}
 		}},
@@ -208,9 +208,9 @@ func TestTheMemoryOfTenThousandServers(t *testing.T) {
 
 func TestACopyStaysAsItIs(t *testing.T) {
 	var h History
-	h.Result(1, 0, Passed, &passed, Verdict{})
+	h.Result(1, 0, Passed, &passed, Outcome{})
 	before := h.Clone()
-	h.Result(2, 0, Passed, &passed, Verdict{})
+	h.Result(2, 0, Passed, &passed, Outcome{})
 	if got := before.line(); got != "1×passed " || h.line() != "2×passed " {
 		t.Errorf("the copy is %s, the other %s", got, h.line())
 	}
@@ -265,7 +265,7 @@ func TestATimeIsKeptWithinItsBounds(t *testing.T) {
 	kept := map[time.Duration]uint32{-time.Second: 0, 0: 0, time.Millisecond: 1000, 2 * time.Hour: most}
 	for took, want := range kept {
 		var h History
-		h.Result(1, 0, Passed, &checker.Result{OK: true, Took: took}, Verdict{})
+		h.Result(1, 0, Passed, &checker.Result{OK: true, Took: took}, Outcome{})
 		if got := h.Records()[0].Took; got != want {
 			t.Errorf("%v is kept as %d µs, want %d", took, got, want)
 		}

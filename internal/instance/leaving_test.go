@@ -18,14 +18,14 @@ func TestWhoLeavesOverTheEnd(t *testing.T) {
 	for _, phase := range []Phase{Running, Ending} {
 		i := daemonOf(t.TempDir(), "/x.cf")
 		first := acquire(t, i)
-		if first.Before.Leavers != nil {
-			t.Errorf("at the first start: %v", first.Before.Leavers)
+		if first.Before.Departing != nil {
+			t.Errorf("at the first start: %v", first.Before.Departing)
 		}
 		who := judge.Record{
 			Key:  lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")},
 			Addr: netip.MustParseAddrPort("10.2.0.1:80"), Name: "10.2.0.1:8080", Until: time.Now().Add(time.Minute), Stays: true,
 		}
-		if err := first.Update(func(s *State) { s.SetLeavers([]judge.Record{who}); s.Phase = phase }); err != nil {
+		if err := first.Update(func(s *State) { s.SetDeparting([]judge.Record{who}); s.Phase = phase }); err != nil {
 			t.Fatal(err)
 		}
 		giveBack(first)
@@ -33,18 +33,18 @@ func TestWhoLeavesOverTheEnd(t *testing.T) {
 		if kept.Format != format {
 			t.Fatalf("the file has %v", kept)
 		}
-		if left := time.Duration(kept.Leavers[0].Until.UnixNano()) - runfile.SinceBoot(); (left - time.Until(who.Until)).Abs() > time.Second {
-			t.Errorf("the file has %v, which is %v from now since the boot", kept.Leavers[0].Until, left)
+		if left := time.Duration(kept.Departing[0].Until.UnixNano()) - runfile.SinceBoot(); (left - time.Until(who.Until)).Abs() > time.Second {
+			t.Errorf("the file has %v, which is %v from now since the boot", kept.Departing[0].Until, left)
 		}
 		for range 2 { // the first one is killed before it has recorded anything
 			now := acquire(t, i)
-			if len(now.Before.Leavers) != 1 {
-				t.Fatalf("the next daemon knows %v", now.Before.Leavers)
+			if len(now.Before.Departing) != 1 {
+				t.Fatalf("the next daemon knows %v", now.Before.Departing)
 			}
-			left := now.Before.Leavers[0].Until.Sub(who.Until)
-			now.Before.Leavers[0].Until = who.Until
-			if now.Before.Leavers[0] != who || left.Abs() > time.Second {
-				t.Errorf("the next daemon knows %+v, %v too long", now.Before.Leavers[0], left)
+			left := now.Before.Departing[0].Until.Sub(who.Until)
+			now.Before.Departing[0].Until = who.Until
+			if now.Before.Departing[0] != who || left.Abs() > time.Second {
+				t.Errorf("the next daemon knows %+v, %v too long", now.Before.Departing[0], left)
 			}
 			giveBack(now)
 		}

@@ -22,7 +22,7 @@ var errEnding = errors.New("the previous daemon does not end")
 type Lock struct {
 	Files
 	// Before is the record of the previous daemon. It has no Virtuals if that daemon stopped normally. The times of
-	// its Leavers and Moving are by the current clock.
+	// its Departing servers and Moving are by the current clock.
 	Before State
 
 	lock *os.File
@@ -76,17 +76,17 @@ func (i Instance) tryAcquire(ctx context.Context, by Supervisor) (*Lock, error) 
 		return nil, err
 	}
 	if before.Phase == Ending {
-		l.Before.Virtuals = nil // Leavers are kept: cleanstop may have left those servers in the table
+		l.Before.Virtuals = nil // its departing servers are kept: cleanstop may have left them in the table
 	}
 	l.Before.Virtuals = i.NotOthers(l.Before.Virtuals)
-	l.Before.Leavers, l.Before.Moving = timed(before.Leavers, fromBoot), nil
+	l.Before.Departing, l.Before.Moving = timed(before.Departing, fromBoot), nil
 	if before.Boot == runfile.BootID() {
 		l.Before.Moving = timed(before.Moving, fromBoot)
 	}
 	l.now = State{
 		Format: format, Daemon: i.Daemon, Name: name, Process: self, Phase: Running, Supervisor: by,
-		Virtuals: l.Before.Virtuals,
-		Leavers:  before.Leavers, Moving: before.Moving, Boot: before.Boot, Announced: before.Announced,
+		Virtuals:  l.Before.Virtuals,
+		Departing: before.Departing, Moving: before.Moving, Boot: before.Boot, Announced: before.Announced,
 		Private: before.Private,
 	}
 	_ = l.write() // the next Update tells an error; the lock alone keeps others out

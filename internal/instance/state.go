@@ -44,8 +44,8 @@ type State struct {
 	Yields   bool      `json:",omitempty"` // it is on standby, so other daemons may take over its virtual services
 	// Virtuals are reserved for its successor until this time since the boot
 	Kept time.Duration `json:",omitempty"`
-	// the leavers of those virtual services; times count from the boot, because that clock can't be set
-	Leavers []judge.Record `json:",omitempty"`
+	// the departing servers of those virtual services; times count from the boot, because that clock can't be set
+	Departing []judge.Record `json:"Leavers,omitempty"`
 	// what changes the weights of its servers, by the same clock, and the boot from which it counts
 	Moving []judge.Record `json:",omitempty"`
 	Boot   string         `json:",omitempty"`
@@ -54,8 +54,8 @@ type State struct {
 	Announced map[netip.Addr][]string  `json:",omitempty"` // the devices on which it may have an address
 }
 
-// SetLeavers sets the servers that leave the configuration. Their times are by the present clock.
-func (s *State) SetLeavers(all []judge.Record) { s.Leavers = timed(all, toBoot) }
+// SetDeparting sets the servers that leave the configuration. Their times are by the present clock.
+func (s *State) SetDeparting(all []judge.Record) { s.Departing = timed(all, toBoot) }
 
 // SetMoving does the same for what changes the weights of servers.
 func (s *State) SetMoving(all []judge.Record) {

@@ -164,8 +164,8 @@ func TestTheOrderOfAnAddress(t *testing.T) {
 			t.Errorf("%+v: %s", row, got)
 		}
 	}
-	theirs := Address{Owner: "www.cf", Known: true, Want: lvs.Wanted{Local: true}}
-	if !theirs.IsOrdered() {
+	taken := Address{Owner: "www.cf", Known: true, Want: lvs.Wanted{Local: true}}
+	if !taken.IsOrdered() {
 		t.Error("packets are served, and nothing is ordered")
 	}
 }

@@ -32,7 +32,7 @@ func (c *Case) Gather(began time.Time) {
 
 // Awaits reports whether the section waits for a check of a server.
 func (s *State) Awaits(one *Server, check *Check) bool {
-	awaited := s.Gathers() && check.Way != nil && check.Awaited && !check.Aside
+	awaited := s.Gathers() && check.Way != nil && check.Awaited && !check.Agent
 	return awaited && one.Weight() > 0 && !one.Held && !one.Drained() && !one.Suspended()
 }
 
@@ -55,9 +55,9 @@ func (c *Case) HasGathered() bool {
 var gatheredRule = Rule{"back together", false, gathered}
 
 // gathered lets servers that are back come into the table.
-func gathered(h *hearing) {
-	if h.HasGathered() {
-		h.Back = time.Time{}
+func gathered(p *proposal) {
+	if p.HasGathered() {
+		p.Back = time.Time{}
 	}
 }
 

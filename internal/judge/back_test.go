@@ -63,7 +63,7 @@ func TestNothingWaitsForAnAgent(t *testing.T) {
 	if !c.Awaits(s, &s.First) {
 		t.Error("a check that has not passed since is not awaited")
 	}
-	if s.First.Aside = true; c.Awaits(s, &s.First) {
+	if s.First.Agent = true; c.Awaits(s, &s.First) {
 		t.Error("an agent is awaited")
 	}
 }

@@ -24,7 +24,7 @@ var backupKind = Kind{Name: "backup", Trouble: Noted,
 	},
 }
 
-// backedKind is told, and each backup server shows what it does.
+// backedKind is reported, and each backup server shows what it does.
 var backedKind = Kind{Name: "backed", OfSection: true,
 	Count: func(v View) int {
 		if !v.Backed {
@@ -43,30 +43,30 @@ var backedKind = Kind{Name: "backed", OfSection: true,
 // backup puts the backup servers in service when fewer than LOW of the section's own servers serve, until HIGH of them
 // serve again. Until the own servers have results, the backup servers stay as the table has them. One that is no longer
 // needed drains like a server that left the file.
-func backup(h *hearing) {
-	if !h.reserve {
+func backup(p *proposal) {
+	if !p.reserve {
 		return
 	}
-	was := h.Backed
-	up, unknown := h.Own()
-	if h.Gathers() {
+	was := p.Backed
+	up, unknown := p.Own()
+	if p.Gathers() {
 		up, unknown = 0, up+unknown // none of them is back yet
 	}
-	low, high := h.BackupBelow.Of(h.Weighted())
+	low, high := p.BackupBelow.Of(p.Weighted())
 	switch {
 	case up >= high:
-		h.Backed = false
-	case up+unknown < low, (unknown > 0 || !h.Known) && h.backupIsIn():
-		h.Backed = true
+		p.Backed = false
+	case up+unknown < low, (unknown > 0 || !p.Known) && p.backupIsIn():
+		p.Backed = true
 	}
-	for s := range h.all() {
-		if !s.Backup || h.At(s.Dest.Addr) != s {
+	for s := range p.all() {
+		if !s.Backup || p.At(s.Dest.Addr) != s {
 			continue
 		}
-		if was != h.Backed {
-			delete(h.ByHand, s.Dest.Addr)
+		if was != p.Backed {
+			delete(p.ByHand, s.Dest.Addr)
 		}
-		h.rest(s)
+		p.rest(s)
 	}
 }
 
@@ -78,21 +78,21 @@ func (s *State) backupIsIn() bool {
 }
 
 // rest has a backup server drain while it rests and is in the table. One that fails is treated like every server.
-func (h *hearing) rest(s *Server) {
+func (p *proposal) rest(s *Server) {
 	drains := false
-	stays, _ := h.stays(s)
-	d, in := h.Have.At(s.Dest.Addr)
-	if h.Rests(s) {
-		s.Why = h.by
-		drains = in && !h.ByHand[s.Dest.Addr] && (s.State() != health.Down || stays)
+	stays, _ := p.stays(s)
+	d, in := p.Have.At(s.Dest.Addr)
+	if p.Rests(s) {
+		s.Why = p.by
+		drains = in && !p.ByHand[s.Dest.Addr] && (s.State() != health.Down || stays)
 	}
-	leaver := Leaver{Addr: s.Dest.Addr}
+	departure := Departure{Addr: s.Dest.Addr}
 	// draintime begins at weight 0
-	if at, leaves := h.findLeaver(leaver.Addr); leaves && (!drains || d.Weight > 0) {
-		leaver.Name = h.Leavers[at].Name
-		h.Leavers = slices.Delete(h.Leavers, at, at+1)
+	if at, leaves := p.findDeparture(departure.Addr); leaves && (!drains || d.Weight > 0) {
+		departure.Name = p.Departing[at].Name
+		p.Departing = slices.Delete(p.Departing, at, at+1)
 	}
 	if drains {
-		h.SendOff(leaver, h.now)
+		p.SendOff(departure, p.now)
 	}
 }

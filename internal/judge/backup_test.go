@@ -102,7 +102,7 @@ func TestABackupServerComesAndDrains(t *testing.T) {
 		c.given("fallback=9")
 		c.given(row.given)
 		d := Decide(c, noon)
-		if got := placed(&hearing{Decision: Decision{Places: d.Places}}); got != row.want {
+		if got := placed(&proposal{Decision: Decision{Places: d.Places}}); got != row.want {
 			t.Errorf("%s: %s, want %s", row.what, got, row.want)
 		}
 	}
@@ -117,7 +117,7 @@ func TestTheGuardDoesNotCountBackupServers(t *testing.T) {
 		c.Result(s, &s.First, false, NoAnswer)
 	}
 	d := Decide(c, noon)
-	if got := placed(&hearing{Decision: Decision{Places: d.Places}}); got != "1:4, 2:4" || len(d.Held) != 2 || c.Weighted() != 2 {
+	if got := placed(&proposal{Decision: Decision{Places: d.Places}}); got != "1:4, 2:4" || len(d.Held) != 2 || c.Weighted() != 2 {
 		t.Errorf("the table is to have %s, %d servers are held of %d", got, len(d.Held), c.Weighted())
 	}
 }
@@ -145,7 +145,7 @@ func TestHowLongABackupServerDrains(t *testing.T) {
 		d := Decide(c, noon)
 		c.State = d.State
 		c.Wrote(lvs.DestsOf(d.Places))
-		l := c.Leaver(at(3))
+		l := c.Departure(at(3))
 		if l == nil || l.Until.IsZero() != (drainTime == 0) {
 			t.Fatalf("draintime %v: it drains as %+v", drainTime, l)
 		}
@@ -158,8 +158,8 @@ func TestHowLongABackupServerDrains(t *testing.T) {
 		}
 		next := backedUp()
 		next.DrainTime = drainTime
-		next.SendOff(Leaver{Addr: at(3), Until: l.Until}, noon)
-		if again := next.Leaver(at(3)); again == nil || !again.Until.Equal(l.Until) {
+		next.SendOff(Departure{Addr: at(3), Until: l.Until}, noon)
+		if again := next.Departure(at(3)); again == nil || !again.Until.Equal(l.Until) {
 			t.Errorf("draintime %v: after a restart it leaves as %+v", drainTime, again)
 		}
 	}
@@ -170,14 +170,14 @@ func TestABackupServerDrainsFromWeight0(t *testing.T) {
 	c := backedUp()
 	c.given("draintime=60, backed, 3 table=4")
 	c.State = Decide(c, noon).State // the kernel refuses this decision's change
-	c.Leaver(at(3)).Name = "web"
+	c.Departure(at(3)).Name = "web"
 	later := noon.Add(time.Hour)
-	c.Looked(c.Leaver(at(3)), false, later)
+	c.Looked(c.Departure(at(3)), false, later)
 	d := Decide(c, later)
 	if place, in := d.Places[at(3)]; !in || place.Weight > 0 {
 		t.Errorf("its place is %v, in the table: %v; want weight 0, in the table", place, in)
 	}
-	if l := d.State.Leaver(at(3)); l == nil || l.Name != "web" || !l.Until.Equal(later.Add(time.Minute)) {
+	if l := d.State.Departure(at(3)); l == nil || l.Name != "web" || !l.Until.Equal(later.Add(time.Minute)) {
 		t.Errorf("it drains as %+v", l)
 	}
 }

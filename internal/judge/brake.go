@@ -27,7 +27,7 @@ type Spot struct {
 func (s *State) check(at Spot) *Check { return s.Servers[at.Server].Check(at.Check) }
 
 // mayBrake reports whether the brake may hold a server: one that is up and not in maintenance.
-func (s *Server) mayBrake() bool { return s.Verdict() == health.Up && !s.Suspended() }
+func (s *Server) mayBrake() bool { return s.Health() == health.Up && !s.Suspended() }
 
 // IsBraked reports whether the brake keeps the state of a server.
 func (s *State) IsBraked(c *Check) bool {

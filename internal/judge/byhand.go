@@ -15,19 +15,19 @@ var releaseAgainRule = Rule{"let go", true, released}
 // released ends the overrides of servers whose state has changed, and of the fallback server. It is applied before
 // guard, which counts the result. A server that went down and was removed by hand stays out, unless readdquiescent adds
 // it again.
-func released(h *hearing) {
-	for s := range h.all() {
+func released(p *proposal) {
+	for s := range p.all() {
 		addr := s.Dest.Addr
-		if !s.Turned || !h.ByHand[addr] {
+		if !s.Turned || !p.ByHand[addr] {
 			continue
 		}
-		_, in := h.Have.At(addr)
-		if in || h.Readd || s.State() != health.Down {
-			delete(h.ByHand, addr)
+		_, in := p.Have.At(addr)
+		if in || p.Readd || s.State() != health.Down {
+			delete(p.ByHand, addr)
 		}
 	}
-	if wanted, known := h.fallbackWanted(); known && wanted != h.FallbackWanted {
-		delete(h.ByHand, h.fallback().Addr)
+	if wanted, known := p.fallbackWanted(); known && wanted != p.FallbackWanted {
+		delete(p.ByHand, p.fallback().Addr)
 	}
 }
 
@@ -35,15 +35,15 @@ func released(h *hearing) {
 var byHandRule = Rule{"hand", true, byHand}
 
 // byHand keeps changes made by hand.
-func byHand(h *hearing) {
-	for addr := range h.ByHand {
-		if d, in := h.Have.At(addr); in {
-			h.other(d, d.Weight)
+func byHand(p *proposal) {
+	for addr := range p.ByHand {
+		if d, in := p.Have.At(addr); in {
+			p.other(d, d.Weight)
 		} else {
-			delete(h.Places, addr)
+			delete(p.Places, addr)
 		}
-		if s := h.At(addr); s != nil {
-			s.Why = h.by
+		if s := p.At(addr); s != nil {
+			s.Why = p.by
 		}
 	}
 }

@@ -18,7 +18,7 @@ func TestACheckThatWeighedDecidesAfterAReload(t *testing.T) {
 		now.Servers[i].More = []Check{{Line: 1}}
 	}
 	now.Carry(&was, true, func(i int) int { return i }, func(i, k int) *Check { return was.Servers[i].Check(k) })
-	if got := placed(&hearing{Decision: Decision{Places: Decide(now, noon).Places}}); got != "2:4" {
+	if got := placed(&proposal{Decision: Decision{Places: Decide(now, noon).Places}}); got != "2:4" {
 		t.Errorf("after the reload %s, want 2:4", got)
 	}
 }

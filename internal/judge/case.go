@@ -73,7 +73,7 @@ func (c *Case) At(addr netip.AddrPort) (found *Server) {
 
 // IsNobodys reports whether an address belongs to no server, neither a configured one nor one that left.
 func (c *Case) IsNobodys(addr netip.AddrPort) bool {
-	return c.At(addr) == nil && c.Leaver(addr) == nil && c.FallbackAt(addr) < 0
+	return c.At(addr) == nil && c.Departure(addr) == nil && c.FallbackAt(addr) < 0
 }
 
 // Available reports whether a section has a server that is up, and whether that is known yet.

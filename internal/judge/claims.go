@@ -34,11 +34,11 @@ func (c *Case) Goes() bool { return !c.Remains && c.Beside == "" }
 // Claims decide which daemon has which virtual service, after what the other daemons claim.
 type Claims struct {
 	Standby bool
-	Theirs  map[lvs.Key]string // which other daemon has it
+	Taken   map[lvs.Key]string // which other daemon has it
 	Beside  map[lvs.Key]string // which one has it, waits for it, or changes it too
-	// Aside are the addresses that checks go through, once their virtual services are assigned: whether other
+	// Yielded are the addresses that checks go through, once their virtual services are assigned: whether other
 	// daemons have them all.
-	Aside map[netip.Addr]bool
+	Yielded map[netip.Addr]bool
 }
 
 // Wanted are the claims on all virtual services of a file, and on the timeouts of idle connections if it has some.
@@ -53,14 +53,14 @@ func (a *Claims) Wanted(all []lvs.Key, timeouts lvs.Timeouts) []lvs.Key {
 }
 
 // HasTimeouts reports whether the timeouts of idle connections are this daemon's to set.
-func (a *Claims) HasTimeouts() bool { return !a.Standby && a.Theirs[lvs.TimeoutsKey] == "" }
+func (a *Claims) HasTimeouts() bool { return !a.Standby && a.Taken[lvs.TimeoutsKey] == "" }
 
 // Assign notes whose a virtual service is, and reports whether it is taken over from another daemon. Its checks go
 // through that address.
 func (a *Claims) Assign(c *Claim, key lvs.Key, through netip.Addr) (gained bool) {
-	was, owner := c.Owner, a.Theirs[key]
-	if all, met := a.Aside[through]; all || !met {
-		a.Aside[through] = owner != ""
+	was, owner := c.Owner, a.Taken[key]
+	if all, met := a.Yielded[through]; all || !met {
+		a.Yielded[through] = owner != ""
 	}
 	c.Owner, c.Beside, c.LeftIn = owner, a.Beside[key], c.LeftIn && a.Standby
 	if a.Standby {

@@ -14,27 +14,27 @@ var webKey = lvs.Key{Protocol: lvs.Mark, Mark: 1}
 func TestWhoseAVirtualServiceIs(t *testing.T) {
 	const other = "b.cf"
 	for _, row := range []struct {
-		what           string
-		was            string
-		standby        bool
-		theirs, beside string
-		owner          string
-		gained         bool
+		what          string
+		was           string
+		standby       bool
+		taken, beside string
+		owner         string
+		gained        bool
 	}{
 		{what: "nobody else has it"},
 		{what: "another daemon waits for it", beside: other},
-		{what: "another daemon has it", theirs: other, beside: other, owner: other},
-		{what: "… and still has it", was: other, theirs: other, owner: other},
-		{what: "… and a third one has it now", was: "c.cf", theirs: other, owner: other},
+		{what: "another daemon has it", taken: other, beside: other, owner: other},
+		{what: "… and still has it", was: other, taken: other, owner: other},
+		{what: "… and a third one has it now", was: "c.cf", taken: other, owner: other},
 		{what: "… and left it", was: other, gained: true},
 		{what: "this director stands by", standby: true, owner: ActiveDirector},
-		{what: "… and another daemon has it", standby: true, theirs: other, owner: ActiveDirector},
+		{what: "… and another daemon has it", standby: true, taken: other, owner: ActiveDirector},
 		{what: "… and another daemon left it", was: other, standby: true, owner: ActiveDirector},
 		{what: "this director is promoted", was: ActiveDirector},
-		{what: "… and another daemon has it", was: ActiveDirector, theirs: other, owner: other},
+		{what: "… and another daemon has it", was: ActiveDirector, taken: other, owner: other},
 	} {
-		all := Claims{Standby: row.standby, Theirs: map[lvs.Key]string{webKey: row.theirs},
-			Beside: map[lvs.Key]string{webKey: row.beside}, Aside: map[netip.Addr]bool{}}
+		all := Claims{Standby: row.standby, Taken: map[lvs.Key]string{webKey: row.taken},
+			Beside: map[lvs.Key]string{webKey: row.beside}, Yielded: map[netip.Addr]bool{}}
 		c := Claim{Owner: row.was, Beside: "c.cf", LeftIn: true}
 		gained := all.Assign(&c, webKey, netip.Addr{})
 		if want := (Claim{row.owner, row.beside, row.standby}); c != want || gained != row.gained {
@@ -80,7 +80,7 @@ func TestWhatADirectorClaims(t *testing.T) {
 	}{
 		{what: "the file has no timeouts", want: both[:1], has: true},
 		{what: "it has some", timeouts: set, want: both, has: true},
-		{what: "… and another daemon sets them", all: Claims{Theirs: map[lvs.Key]string{lvs.TimeoutsKey: "b.cf"}},
+		{what: "… and another daemon sets them", all: Claims{Taken: map[lvs.Key]string{lvs.TimeoutsKey: "b.cf"}},
 			timeouts: set, want: both},
 		{what: "it stands by", all: Claims{Standby: true}, timeouts: set},
 	} {
@@ -95,15 +95,15 @@ func TestWhatADirectorClaims(t *testing.T) {
 func TestAddressesThatAreLeftToOthers(t *testing.T) {
 	addr := netip.MustParseAddr("192.0.2.10")
 	for owners, want := range map[string]bool{"---": false, "b--": false, "--b": false, "-b-": false, "bbb": true} {
-		all := Claims{Standby: true, Theirs: map[lvs.Key]string{}, Aside: map[netip.Addr]bool{}}
+		all := Claims{Standby: true, Taken: map[lvs.Key]string{}, Yielded: map[netip.Addr]bool{}}
 		for i, owner := range owners {
 			key := lvs.Key{Mark: uint32(i)}
 			if owner == 'b' {
-				all.Theirs[key] = "b.cf"
+				all.Taken[key] = "b.cf"
 			}
 			all.Assign(&Claim{}, key, addr)
 		}
-		if all.Aside[addr] != want {
+		if all.Yielded[addr] != want {
 			t.Errorf("%s: its address is left to others: %t", owners, !want)
 		}
 	}

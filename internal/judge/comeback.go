@@ -33,10 +33,10 @@ var comebackKind = Kind{Name: "comeback", Trouble: Doubt, delays: byOrder,
 func byOrder(c *Section, s *Server) bool { return (c.Comeback || s.Comeback) == lvs.ByOrder }
 
 // awaitOrder bars the servers that wait. Only an order ends that.
-func awaitOrder(h *hearing) {
-	for s := range h.all() {
-		if s.Waits() && byOrder(h.Section, s) {
-			s.Why = cmp.Or(s.Why, h.by)
+func awaitOrder(p *proposal) {
+	for s := range p.all() {
+		if s.Waits() && byOrder(p.Section, s) {
+			s.Why = cmp.Or(s.Why, p.by)
 		}
 	}
 }

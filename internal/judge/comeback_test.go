@@ -48,7 +48,7 @@ func TestRuleComeback(t *testing.T) {
 	}
 }
 
-// It is said and told from the decision that finds that the server passes, until it is let in.
+// It is said and reported from the decision that finds that the server passes, until it is let in.
 func TestKindComeback(t *testing.T) {
 	p := playedWith("comeback=order")
 	const says = "held down until an order (set … ready): comeback = order"

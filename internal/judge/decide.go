@@ -21,7 +21,7 @@ type Decision struct {
 // Decide applies the rules to a case. It has no side effects: the same case and time give the same decision.
 func Decide(c Case, now time.Time) Decision {
 	c.State = c.cloneServers()
-	h := &hearing{Case: c, now: now}
+	h := &proposal{Case: c, now: now}
 	for i := range h.Servers {
 		h.Servers[i].Why, h.Servers[i].Until = 0, time.Time{}
 	}
@@ -40,8 +40,8 @@ func Decide(c Case, now time.Time) Decision {
 	return h.Decision
 }
 
-// hearing is a decision in progress, which each rule changes.
-type hearing struct {
+// proposal is a decision in progress, which each rule changes.
+type proposal struct {
 	Case
 	Decision // the decision so far; its State is set at the end
 	now      time.Time
@@ -55,32 +55,32 @@ type hearing struct {
 }
 
 // member places a member.
-func (h *hearing) member(s *Server, weight uint32) {
+func (p *proposal) member(s *Server, weight uint32) {
 	d := s.Dest
 	d.Weight = weight
-	h.Places[d.Addr] = d
+	p.Places[d.Addr] = d
 }
 
 // other places a destination that may belong to no member.
-func (h *hearing) other(d lvs.Dest, weight uint32) {
-	if h.Others == nil {
-		h.Others = map[netip.AddrPort]RuleID{}
+func (p *proposal) other(d lvs.Dest, weight uint32) {
+	if p.Others == nil {
+		p.Others = map[netip.AddrPort]RuleID{}
 	}
-	h.Others[d.Addr] = h.by
+	p.Others[d.Addr] = p.by
 	d.Weight = weight
-	h.Places[d.Addr] = d
+	p.Places[d.Addr] = d
 }
 
 // askAgain notes when time alone may change the result of the current rule. Times in the past are
 // ignored.
-func (h *hearing) askAgain(at time.Time) {
-	if at.After(h.now) && (h.Again.IsZero() || at.Before(h.Again)) {
-		h.Again = at
+func (p *proposal) askAgain(at time.Time) {
+	if at.After(p.now) && (p.Again.IsZero() || at.Before(p.Again)) {
+		p.Again = at
 	}
 }
 
 // serving reports whether a destination takes new connections so far, unless it was taken out by hand.
-func (h *hearing) serving() bool {
+func (h *proposal) serving() bool {
 	for addr, p := range h.Places {
 		if p.Weight > 0 && !h.isOutByHand(addr) {
 			return true
@@ -90,7 +90,7 @@ func (h *hearing) serving() bool {
 }
 
 // passing is serving without the servers that are held, which may be dead.
-func (h *hearing) passing() bool {
+func (h *proposal) passing() bool {
 	for addr, p := range h.Places {
 		if s := h.At(addr); p.Weight > 0 && !h.isOutByHand(addr) && (s == nil || !s.Held) {
 			return true
@@ -100,9 +100,9 @@ func (h *hearing) passing() bool {
 }
 
 // servesBeside reports whether another server serves than this one and those that are held, which may be dead.
-func (h *hearing) servesBeside(s *Server) bool {
-	for other := range h.all() {
-		if other != s && !other.Held && h.Serves(other) {
+func (p *proposal) servesBeside(s *Server) bool {
+	for other := range p.all() {
+		if other != s && !other.Held && p.Serves(other) {
 			return true
 		}
 	}

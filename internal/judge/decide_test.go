@@ -112,17 +112,17 @@ func TestWhatAVirtualServiceShouldHave(t *testing.T) {
 // larger weight in the table keeps that one.
 const slowStart = 8 * time.Second
 
-func slowly(h *hearing) {
-	for s := range h.all() {
-		age, full := h.now.Sub(s.Since), s.Weight()
-		had, _ := h.WeightAt(s.Dest.Addr)
+func slowly(p *proposal) {
+	for s := range p.all() {
+		age, full := p.now.Sub(s.Since), s.Weight()
+		had, _ := p.WeightAt(s.Dest.Addr)
 		weight := max(1, had, uint32(time.Duration(full)*age/slowStart))
 		if !s.IsUp() || weight >= full {
 			continue
 		}
-		s.Why = h.by
-		h.member(s, weight)
-		h.askAgain(s.Since.Add(time.Duration(weight+1) * slowStart / time.Duration(full)))
+		s.Why = p.by
+		p.member(s, weight)
+		p.askAgain(s.Since.Add(time.Duration(weight+1) * slowStart / time.Duration(full)))
 	}
 }
 
@@ -164,7 +164,7 @@ func TestARuleThatMovesWithTime(t *testing.T) {
 			t.Errorf("after %v: %s, want %s", row.at, got, row.want)
 		}
 	}
-	h := &hearing{now: noon}
+	h := &proposal{now: noon}
 	for _, at := range []time.Duration{-1, 0, 5, 3, 4} {
 		h.askAgain(noon.Add(at * time.Second))
 	}

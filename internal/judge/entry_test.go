@@ -32,8 +32,8 @@ func TestAReloadKeepsWhatIsKnownOfFallbackServers(t *testing.T) {
 		return was.entry(places[i]).Check(k)
 	})
 	first, second := &now.FallbackServers[0], &now.FallbackServers[1]
-	if second.Verdict() != health.Down || second.Since != noon || first.Verdict() == health.Down || !first.Since.IsZero() {
-		t.Errorf("%v since %v, and %v since %v", first.Verdict(), first.Since, second.Verdict(), second.Since)
+	if second.Health() != health.Down || second.Since != noon || first.Health() == health.Down || !first.Since.IsZero() {
+		t.Errorf("%v since %v, and %v since %v", first.Health(), first.Since, second.Health(), second.Since)
 	}
 }
 
@@ -60,7 +60,7 @@ func TestTheChecksOfAFallbackServerDecideNothing(t *testing.T) {
 	}
 	c.Rule.Fall = 1
 	c.Result(one, &one.First, false, NoAnswer)
-	if one.Held || one.Fallen || one.Verdict() != health.Down {
+	if one.Held || one.Fallen || one.Health() != health.Down {
 		t.Errorf("%+v", one)
 	}
 	if got := c.FallbackAt(at(9)); got != 1 || c.FallbackAt(at(1)) >= 0 || c.IsNobodys(at(8)) || !c.IsNobodys(at(7)) {

@@ -14,13 +14,13 @@ import (
 
 // Result notes a check's result for a server, and reports whether the server's verdict changed.
 func (c *Case) Result(s *Server, check *Check, ok bool, loss Loss) (turned bool) {
-	was, served := s.Verdict(), c.Serves(s) && (s.Entered || !c.IsOurs())
+	was, served := s.Health(), c.Serves(s) && (s.Entered || !c.IsOurs())
 	check.Health, _ = check.Health.Next(ok, c.Rule)
 	check.Proven = check.Proven || ok && check.Health.State == health.Up
 	if !ok {
 		check.Loss = loss
 	}
-	if s.Verdict() == was {
+	if s.Health() == was {
 		return false
 	}
 	s.Turned = follow(c, s, served) || s.Turned
@@ -39,14 +39,14 @@ func (c *Case) Learned(s *Server) { follow(c, s, s.Held || s.Kept) }
 // Hold has a server that fails, or asks to be left out, held for now: the guard decides further. Serves: it may be in
 // service.
 func (s *Server) Hold(serves bool) {
-	s.Held = s.Held || serves && (s.Verdict() == health.Down || s.Asks() > health.NoAdmin)
+	s.Held = s.Held || serves && (s.Health() == health.Down || s.Asks() > health.NoAdmin)
 }
 
 // follow adopts the current verdict of a server's checks. Served: it was in service, so if it goes down it is held, or
 // has fallen; a reload may still add the directive that delays its return. It reports whether the table may change.
 func follow(c *Case, s *Server, served bool) bool {
 	was := s.Held
-	switch s.Verdict() {
+	switch s.Health() {
 	case health.Down:
 		s.Held, s.Kept = false, false
 		s.Hold(served && c.guards() && !s.Backup)
@@ -149,7 +149,7 @@ func (c *Case) Wrote(have lvs.Dests) {
 	if wanted, known := c.fallbackWanted(); known {
 		c.FallbackWanted = wanted
 	}
-	c.Leavers = slices.DeleteFunc(c.Leavers, func(l Leaver) bool {
+	c.Departing = slices.DeleteFunc(c.Departing, func(l Departure) bool {
 		_, in := have.At(l.Addr)
 		return !in
 	})
@@ -161,7 +161,7 @@ func (c *Case) Wrote(have lvs.Dests) {
 func (c *Case) Left() {
 	c.LeftIn = c.Remains && c.Beside == ""
 	c.Have, c.Known, c.FallbackIn, c.Backed = nil, false, false, false
-	c.Found, c.Leavers = nil, nil
+	c.Found, c.Departing = nil, nil
 	for i := range c.Servers {
 		c.Servers[i].Climbs, c.Servers[i].Failed = time.Time{}, time.Time{}
 	}

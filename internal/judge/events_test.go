@@ -78,8 +78,8 @@ func TestACheckThatOthersHadBefore(t *testing.T) {
 		s.First.Learn(c.Rule, ok, WrongAnswer)
 		c.Learned(s)
 		want := map[bool]string{true: "kept entered ", false: "held entered "}[ok]
-		if s.First.Loss != WrongAnswer || (s.Verdict() == health.Up) != ok || facts(s) != want {
-			t.Errorf("passed %v: %v, %s", ok, s.Verdict(), facts(s))
+		if s.First.Loss != WrongAnswer || (s.Health() == health.Up) != ok || facts(s) != want {
+			t.Errorf("passed %v: %v, %s", ok, s.Health(), facts(s))
 		}
 	}
 	c := inService(4)
@@ -92,8 +92,8 @@ func TestACheckThatOthersHadBefore(t *testing.T) {
 func TestAServerOfTheTableIsAssumedToBeUp(t *testing.T) {
 	s := Server{Member: &Member{}, More: make([]Check, 2)}
 	s.Assume()
-	if s.Verdict() != health.Up || facts(&s) != "entered " {
-		t.Errorf("%v, %s", s.Verdict(), facts(&s))
+	if s.Health() != health.Up || facts(&s) != "entered " {
+		t.Errorf("%v, %s", s.Health(), facts(&s))
 	}
 	s.AssumeAll(health.Assume(health.Down))
 	for k, check := range s.Checks() {
@@ -198,7 +198,7 @@ func TestWhatIsKnownOfTheTable(t *testing.T) {
 	}
 	c := inService(4)
 	c.given("found=5, leaver=6")
-	if c.Left(); c.Found != nil || c.Leavers != nil {
+	if c.Left(); c.Found != nil || c.Departing != nil {
 		t.Error("a standby still has leaving or found servers")
 	}
 	c.given("1 rerouted")
@@ -254,14 +254,14 @@ func TestWhatIsFoundInTheTable(t *testing.T) {
 func TestWhatWasWritten(t *testing.T) {
 	c := inService(4, 4)
 	c.given("fallback=9")
-	c.Leavers = []Leaver{{Addr: at(5)}, {Addr: at(6)}}
+	c.Departing = []Departure{{Addr: at(5)}, {Addr: at(6)}}
 	c.given("1 turned, 2 turned not entered, 1 down, 2 down, not known, 1 kept, 2 kept")
 	c.Wrote(lvs.Dests{{Addr: at(1)}, {Addr: at(2), Weight: 4}, {Addr: at(6)}, {Addr: at(9), Weight: 1}})
 	if a, b := facts(&c.Servers[0]), facts(&c.Servers[1]); a != "" || b != "kept entered " {
 		t.Errorf("of weight 0: %s, of weight 4: %s", a, b)
 	}
-	if len(c.Leavers) != 1 || c.Leavers[0].Addr != at(6) {
-		t.Errorf("leavers: %v", c.Leavers)
+	if len(c.Departing) != 1 || c.Departing[0].Addr != at(6) {
+		t.Errorf("leavers: %v", c.Departing)
 	}
 	if !c.Known || !c.FallbackIn || !c.FallbackWanted {
 		t.Errorf("%s", tableOf(&c))
@@ -292,21 +292,21 @@ func TestConnectionsCounted(t *testing.T) {
 func TestAServerLeaves(t *testing.T) {
 	for _, row := range []struct {
 		what  string
-		given func(*Case) Leaver
+		given func(*Case) Departure
 		left  time.Duration // 0: the server does not drain
 	}{
-		{"it drains for draintime", func(c *Case) Leaver { return Leaver{Addr: at(5)} }, time.Minute},
-		{"… which it has begun", func(c *Case) Leaver { return Leaver{Addr: at(5), Until: noon.Add(time.Second)} },
+		{"it drains for draintime", func(c *Case) Departure { return Departure{Addr: at(5)} }, time.Minute},
+		{"… which it has begun", func(c *Case) Departure { return Departure{Addr: at(5), Until: noon.Add(time.Second)} },
 			time.Second},
-		{"… which was longer", func(c *Case) Leaver { return Leaver{Addr: at(5), Until: noon.Add(time.Hour)} },
+		{"… which was longer", func(c *Case) Departure { return Departure{Addr: at(5), Until: noon.Add(time.Hour)} },
 			time.Minute},
-		{"without draintime", func(c *Case) Leaver { c.DrainTime = 0; return Leaver{Addr: at(5)} }, 0},
-		{"it is in the file", func(c *Case) Leaver { return Leaver{Addr: at(2)} }, 0},
+		{"without draintime", func(c *Case) Departure { c.DrainTime = 0; return Departure{Addr: at(5)} }, 0},
+		{"it is in the file", func(c *Case) Departure { return Departure{Addr: at(2)} }, 0},
 	} {
 		c := inService(4, 4)
 		c.given("draintime=60, 5 byhand")
 		c.SendOff(row.given(&c), noon)
-		l := c.Leaver(at(5))
+		l := c.Departure(at(5))
 		if (l != nil) != (row.left > 0) || l != nil && !l.Until.Equal(noon.Add(row.left)) {
 			t.Errorf("%s: %v", row.what, l)
 		}
@@ -317,12 +317,12 @@ func TestAServerLeaves(t *testing.T) {
 	c := inService(4)
 	c.given("draintime=60")
 	for _, n := range []byte{7, 5, 6, 5} {
-		c.SendOff(Leaver{Addr: at(n)}, noon)
+		c.SendOff(Departure{Addr: at(n)}, noon)
 		c.DrainTime *= 2
 	}
 	for i, want := range []byte{5, 6, 7} {
-		if len(c.Leavers) != 3 || c.Leavers[i].Addr != at(want) || !c.Leavers[0].Until.Equal(noon.Add(2*time.Minute)) {
-			t.Fatalf("leavers: %v", c.Leavers)
+		if len(c.Departing) != 3 || c.Departing[i].Addr != at(want) || !c.Departing[0].Until.Equal(noon.Add(2*time.Minute)) {
+			t.Fatalf("leavers: %v", c.Departing)
 		}
 	}
 }
@@ -330,25 +330,25 @@ func TestAServerLeaves(t *testing.T) {
 func TestALeaverIsLookedAt(t *testing.T) {
 	for _, row := range []struct {
 		what      string
-		given     func(*Case, *Leaver)
+		given     func(*Case, *Departure)
 		idle      bool
 		now       time.Time
 		over      Ending
 		idleAfter bool
 	}{
-		{"it has connections", func(c *Case, l *Leaver) { l.Idle = true }, false, noon, Stays, false},
-		{"it has none, for the first time", func(c *Case, l *Leaver) {}, true, noon, Stays, true},
-		{"it has none, again", func(c *Case, l *Leaver) { l.Idle = true }, true, noon, Drained, true},
-		{"it has none, and still serves", func(c *Case, l *Leaver) { l.Idle = true; c.has(5, 1) }, true, noon, Stays, false},
-		{"it has none, and is not in the table", func(c *Case, l *Leaver) { l.Idle = true; c.Have.Remove(at(5)) }, true,
+		{"it has connections", func(c *Case, l *Departure) { l.Idle = true }, false, noon, Stays, false},
+		{"it has none, for the first time", func(c *Case, l *Departure) {}, true, noon, Stays, true},
+		{"it has none, again", func(c *Case, l *Departure) { l.Idle = true }, true, noon, Drained, true},
+		{"it has none, and still serves", func(c *Case, l *Departure) { l.Idle = true; c.has(5, 1) }, true, noon, Stays, false},
+		{"it has none, and is not in the table", func(c *Case, l *Departure) { l.Idle = true; c.Have.Remove(at(5)) }, true,
 			noon, Stays, false},
-		{"its time is over", func(c *Case, l *Leaver) {}, false, noon.Add(time.Minute), Late, false},
-		{"… and it has no connections", func(c *Case, l *Leaver) { l.Idle = true }, true, noon.Add(time.Hour), Late, true},
-		{"its time is almost over", func(c *Case, l *Leaver) {}, false, noon.Add(time.Minute - 1), Stays, false},
+		{"its time is over", func(c *Case, l *Departure) {}, false, noon.Add(time.Minute), Late, false},
+		{"… and it has no connections", func(c *Case, l *Departure) { l.Idle = true }, true, noon.Add(time.Hour), Late, true},
+		{"its time is almost over", func(c *Case, l *Departure) {}, false, noon.Add(time.Minute - 1), Stays, false},
 	} {
 		c := inService(4)
 		c.given("5 table=0 byhand")
-		l := &Leaver{Addr: at(5), Until: noon.Add(time.Minute)}
+		l := &Departure{Addr: at(5), Until: noon.Add(time.Minute)}
 		row.given(&c, l)
 		goes := c.Looked(l, row.idle, row.now)
 		if goes != (row.over != Stays) || l.Over != row.over || l.Idle != row.idleAfter || c.ByHand[at(5)] == goes {

@@ -12,13 +12,13 @@ var fallbackRule = Rule{"fallback", true, fallback}
 
 // fallback puts the fallback server in service while every real server is down. While a server is unknown and none is
 // up, the fallback server stays in or out.
-func fallback(h *hearing) {
-	sorry := h.fallback()
-	if !sorry.Addr.IsValid() || h.up || h.NoFallback {
+func fallback(p *proposal) {
+	sorry := p.fallback()
+	if !sorry.Addr.IsValid() || p.up || p.NoFallback {
 		return
 	}
-	if !h.unknown || h.Have.Weight(sorry.Addr) > 0 || h.FallbackIn {
-		h.other(sorry, sorry.Weight)
+	if !p.unknown || p.Have.Weight(sorry.Addr) > 0 || p.FallbackIn {
+		p.other(sorry, sorry.Weight)
 	}
 }
 
@@ -28,15 +28,15 @@ var replacedRule = Rule{"replaced", true, replaced}
 // replaced keeps destinations in service that are no longer configured. It applies after a reload that replaced all
 // servers, until one of the new ones passes a check. It does not apply to members: checks and orders have decided
 // those, even if no other server is left.
-func replaced(h *hearing) {
-	if !h.unknown || h.serving() {
+func replaced(p *proposal) {
+	if !p.unknown || p.serving() {
 		return
 	}
-	for _, d := range h.Have {
-		_, wanted := h.Places[d.Addr]
-		left := len(h.AllAt(d.Addr)) == 0 && (!wanted || h.Leaver(d.Addr) != nil)
+	for _, d := range p.Have {
+		_, wanted := p.Places[d.Addr]
+		left := len(p.AllAt(d.Addr)) == 0 && (!wanted || p.Departure(d.Addr) != nil)
 		if left && d.Weight > 0 {
-			h.other(d, d.Weight)
+			p.other(d, d.Weight)
 		}
 	}
 }

@@ -4,11 +4,11 @@ package judge
 var foundRule = Rule{"found", true, found}
 
 // found leaves destinations of no known server as they are.
-func found(h *hearing) {
-	for addr := range h.Found {
-		if d, in := h.Have.At(addr); in {
-			h.other(d, d.Weight)
-			h.up = h.up || d.Weight > 0
+func found(p *proposal) {
+	for addr := range p.Found {
+		if d, in := p.Have.At(addr); in {
+			p.other(d, d.Weight)
+			p.up = p.up || d.Weight > 0
 		}
 	}
 }

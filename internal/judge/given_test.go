@@ -55,13 +55,13 @@ func (c *Case) fact(name, value string, not bool) {
 	case "found":
 		c.Found = map[netip.AddrPort]bool{at(byte(number(value))): true}
 	case "leaver":
-		c.Leavers = []Leaver{{Addr: at(byte(number(value)))}}
+		c.Departing = []Departure{{Addr: at(byte(number(value)))}}
 	case "fallback":
 		c.Fallbacks = fallbackAt(byte(number(value)))
 	case "nobrakes":
 		c.Brakes = nil
 	case "over": // of the one that leaves
-		c.Leavers[0].Over = map[string]Ending{"drained": Drained, "late": Late}[value]
+		c.Departing[0].Over = map[string]Ending{"drained": Drained, "late": Late}[value]
 	case "nofallbacks":
 		c.Fallbacks = nil
 	case "waiting": // the weights of servers without an address

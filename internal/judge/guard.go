@@ -27,28 +27,28 @@ var guardKind = Kind{Name: "held", Trouble: Noted,
 // guard finds the held servers beyond the quota, which may leave: first those that fail, last those that pass and
 // request to be left out. A server whose check was changed by a reload is held at least until the first result. guard
 // uses the time since which each server fails, so name is applied before it.
-func guard(h *hearing) {
-	serving, guards := 0, h.guards()
+func guard(p *proposal) {
+	serving, guards := 0, p.guards()
 	var held []*Server
-	for s := range h.all() {
-		s.Held = s.Held && (s.Verdict() != health.Up || s.Asks() > health.NoAdmin)
-		switch serves := h.Serves(s) || s.Rerouted && s.IsUp() && s.Weight() > 0 && !h.servesBeside(s); {
+	for s := range p.all() {
+		s.Held = s.Held && (s.Health() != health.Up || s.Asks() > health.NoAdmin)
+		switch serves := p.Serves(s) || s.Rerouted && s.IsUp() && s.Weight() > 0 && !p.servesBeside(s); {
 		case s.Held && (!guards || s.Weight() == 0 || s.Backup):
 			s.letGo()
-		case s.Held && (h.isOutByHand(s.Dest.Addr) || h.Gathers() && h.Have != nil && h.weighsNothing(s)):
+		case s.Held && (p.isOutByHand(s.Dest.Addr) || p.Gathers() && p.Have != nil && p.weighsNothing(s)):
 			s.goOut() // otherwise it would come back without a success
 		case s.Backup:
 		case serves && s.Held:
-			held, h.Held = append(held, s), append(h.Held, int(s.At))
-			s.Why = h.by
+			held, p.Held = append(held, s), append(p.Held, int(s.At))
+			s.Why = p.by
 			fallthrough
 		case serves:
 			serving++
 		}
 	}
 	slices.SortStableFunc(held, less)
-	held = slices.DeleteFunc(held, func(s *Server) bool { return s.Verdict() == health.Unknown })
-	h.leave = held[:min(len(held), max(0, serving-h.Quota()))]
+	held = slices.DeleteFunc(held, func(s *Server) bool { return s.Health() == health.Unknown })
+	p.leave = held[:min(len(held), max(0, serving-p.Quota()))]
 }
 
 // guards reports whether servers may be held.
@@ -57,27 +57,27 @@ func (c *Case) guards() bool { return (c.KeepServing.N > 0 || c.PaceOut.N > 0) &
 // letGo releases a held server. One that fails has fallen; a request to be left out is not a failure.
 func (s *Server) letGo() {
 	s.Held, s.Entered, s.Turned = false, false, true
-	s.Fallen = s.Verdict() != health.Up
+	s.Fallen = s.Health() != health.Up
 }
 
 // From checks: a server leaves service when no rule holds it.
 var leaveRule = Rule{"leaves", false, leave}
 
 // leave releases the servers that no rule holds. They may get other names.
-func leave(h *hearing) {
-	for _, s := range h.leave {
+func leave(p *proposal) {
+	for _, s := range p.leave {
 		s.letGo()
 	}
-	h.Held = slices.DeleteFunc(h.Held, func(i int) bool { return !h.Servers[i].Held })
-	name(h)
+	p.Held = slices.DeleteFunc(p.Held, func(i int) bool { return !p.Servers[i].Held })
+	name(p)
 }
 
 // From an operator: an order to obey the checks ends when every server is up.
 var obeyRule = Rule{"obeyed", false, obeyed}
 
 // obeyed ends the order to obey the checks when no server is left that a guard could hold.
-func obeyed(h *hearing) {
-	h.Obeys = h.Obeys && !h.Recovered()
+func obeyed(p *proposal) {
+	p.Obeys = p.Obeys && !p.Recovered()
 }
 
 // Recovered reports whether every server is up on its own, not only by the brake, requests nothing and waits for
@@ -88,7 +88,7 @@ func (c *Case) Recovered() bool {
 		if out || s.Unchecked || s.Backup || s.Weight() == 0 {
 			continue
 		}
-		if s.Verdict() != health.Up || s.Asks() > health.NoAdmin || s.Waits() {
+		if s.Health() != health.Up || s.Asks() > health.NoAdmin || s.Waits() {
 			return false
 		}
 		for _, check := range s.Checks() {

@@ -65,7 +65,7 @@ func unguarded(c *Case, before []bool) string {
 	serving, down, worst := 0, 0, NotReached
 	for s := range c.all() {
 		i := s.At
-		fails := s.Verdict() == health.Down
+		fails := s.Health() == health.Down
 		if fails {
 			down++
 		}

@@ -51,39 +51,39 @@ func needsOrder(s *Server) bool { return s.Suspect && s.Suspects > maxReturns }
 
 // heldDown notes how long servers that left service stay out. After long enough without a failure, the failures of a
 // server are forgotten.
-func heldDown(h *hearing) {
-	for s := range h.all() {
+func heldDown(p *proposal) {
+	for s := range p.all() {
 		if s.Fallen {
-			h.count(s)
-		} else if s.Suspects == 0 && !h.now.Before(s.Turn.Add(max(h.HoldDownMax, h.Pace.Every))) {
+			p.count(s)
+		} else if s.Suspects == 0 && !p.now.Before(s.Turn.Add(max(p.HoldDownMax, p.Pace.Every))) {
 			s.Forgive()
 		}
-		if s.Waits() && h.isHeldDown(s) {
-			s.Why = cmp.Or(s.Why, h.by)
-			h.askAgain(s.Turn)
+		if s.Waits() && p.isHeldDown(s) {
+			s.Why = cmp.Or(s.Why, p.by)
+			p.askAgain(s.Turn)
 		}
 	}
 }
 
 // count counts the failure by which a server left service, once.
-func (h *hearing) count(s *Server) {
+func (p *proposal) count(s *Server) {
 	if !s.Fallen || s.Noted {
 		return
 	}
 	returned := s.Turn
-	if s.Noted, s.Turn = true, h.now; !h.now.Before(returned.Add(h.HoldDownMax)) {
-		s.Falls, s.FellFirst = 1, uint32(h.now.Unix())
+	if s.Noted, s.Turn = true, p.now; !p.now.Before(returned.Add(p.HoldDownMax)) {
+		s.Falls, s.FellFirst = 1, uint32(p.now.Unix())
 		if !s.Suspect { // its checks pass, so it would be back at once
 			return
 		}
 	}
-	out := h.HoldDown
+	out := p.HoldDown
 	for range s.Falls - 1 {
-		out = min(2*out, h.HoldDownMax)
+		out = min(2*out, p.HoldDownMax)
 	}
-	s.Turn, s.Falls = h.now.Add(out), max(s.Falls, s.Falls+1)
+	s.Turn, s.Falls = p.now.Add(out), max(s.Falls, s.Falls+1)
 }
 
-func (h *hearing) isHeldDown(s *Server) bool {
-	return h.HoldDown > 0 && (h.now.Before(s.Turn) || h.Observe == lvs.LeftOut && needsOrder(s))
+func (p *proposal) isHeldDown(s *Server) bool {
+	return p.HoldDown > 0 && (p.now.Before(s.Turn) || p.Observe == lvs.LeftOut && needsOrder(s))
 }

@@ -14,12 +14,12 @@ type Kind struct {
 	// Share is the part of its weight that it leaves a server. Its sentence is part of the one about the weight.
 	Share func(View) Part
 	// keeps reports whether a server that is down has weight 0 in the table, if it decides that.
-	keeps func(h *hearing, s *Server) (stays, decides bool)
+	keeps func(h *proposal, s *Server) (stays, decides bool)
 	// delays reports whether a server that checks took out may have to wait before it comes back.
 	delays func(*Section, *Server) bool
 
-	// Count is how often it began; 0 while it does not hold. Begins is told when that rises, Ends when it becomes
-	// zero.
+	// Count is how often it began; 0 while it does not hold. Begins is reported when that rises, Ends when it
+	// becomes zero.
 	Count        func(View) int
 	Begins, Ends func(View) Notice
 	OfSection    bool // it is one of the section, and there is no server
@@ -82,7 +82,7 @@ func (v View) HeldBy() string {
 	return ""
 }
 
-// Notice is what is told of a server or a section.
+// Notice is what is reported of a server or a section.
 type Notice struct {
 	Event string // its kind, see package notify
 	What  string // before the name of the server or the section

@@ -78,7 +78,7 @@ func TestWhatKindsSay(t *testing.T) {
 	}
 }
 
-// A condition is told when it begins, when it begins once more, and when it ends.
+// A condition is reported when it begins, when it begins once more, and when it ends.
 func TestWhatKindsTell(t *testing.T) {
 	tells := func(section bool, was, is Case) (all []Notice) {
 		before, now := was.Seen(&was.Servers[0], noon), is.Seen(&is.Servers[0], noon)

@@ -7,13 +7,13 @@ import (
 )
 
 // From the file: a server that left the file drains.
-var leaverRule = Rule{"leaver", true, leaving}
+var departureRule = Rule{"leaver", true, leaving}
 
 // leaving keeps servers that left the file, and backup servers that are no longer needed, at weight 0.
-func leaving(h *hearing) {
-	for _, l := range h.Leavers {
-		if d, in := h.Have.At(l.Addr); in && l.Over == Stays {
-			h.other(d, 0)
+func leaving(p *proposal) {
+	for _, l := range p.Departing {
+		if d, in := p.Have.At(l.Addr); in && l.Over == Stays {
+			p.other(d, 0)
 		}
 	}
 }
@@ -21,8 +21,8 @@ func leaving(h *hearing) {
 // SendOff notes that a server left the section, or is a backup server that rests. With draintime it drains for that
 // time; a backup server without draintime until its connections have ended. If the table does not have it, the next
 // change forgets it.
-func (c *Case) SendOff(l Leaver, now time.Time) {
-	at, leaves := c.findLeaver(l.Addr)
+func (c *Case) SendOff(l Departure, now time.Time) {
+	at, leaves := c.findDeparture(l.Addr)
 	s := c.At(l.Addr)
 	if leaves || s == nil && c.DrainTime == 0 || s != nil && !c.Rests(s) {
 		return
@@ -35,14 +35,14 @@ func (c *Case) SendOff(l Leaver, now time.Time) {
 		l.Until = time.Time{}
 	}
 	delete(c.ByHand, l.Addr)
-	c.Leavers = slices.Insert(c.Leavers, at, l)
+	c.Departing = slices.Insert(c.Departing, at, l)
 }
 
-// Looked notes whether a leaver has no connections left, and reports whether it is removed now.
-func (s *State) Looked(l *Leaver, idle bool, now time.Time) (goes bool) {
+// Looked notes whether a departing server has no connections left, and reports whether it is removed now.
+func (s *State) Looked(l *Departure, idle bool, now time.Time) (goes bool) {
 	weight, in := s.WeightAt(l.Addr)
 	wasIdle := l.Idle
-	l.Idle = idle && in && weight == 0 // a leaver with a weight still serves, see keepServing
+	l.Idle = idle && in && weight == 0 // a departing server with a weight still serves, see keepServing
 	switch {
 	case !l.Until.IsZero() && !now.Before(l.Until):
 		l.Over = Late
@@ -55,16 +55,16 @@ func (s *State) Looked(l *Leaver, idle bool, now time.Time) (goes bool) {
 	return true
 }
 
-// Leaver is the server that left the section and drains at an address; nil: none.
-func (s *State) Leaver(addr netip.AddrPort) *Leaver {
-	at, in := s.findLeaver(addr)
+// Departure is the server that left the section and drains at an address; nil: none.
+func (s *State) Departure(addr netip.AddrPort) *Departure {
+	at, in := s.findDeparture(addr)
 	if !in {
 		return nil
 	}
-	return &s.Leavers[at]
+	return &s.Departing[at]
 }
 
-func (s *State) findLeaver(addr netip.AddrPort) (at int, in bool) {
-	return slices.BinarySearchFunc(s.Leavers, addr,
-		func(l Leaver, a netip.AddrPort) int { return l.Addr.Compare(a) })
+func (s *State) findDeparture(addr netip.AddrPort) (at int, in bool) {
+	return slices.BinarySearchFunc(s.Departing, addr,
+		func(l Departure, a netip.AddrPort) int { return l.Addr.Compare(a) })
 }

@@ -23,19 +23,19 @@ var movedAgainRule = Rule{"given up", false, moved}
 
 // moved removes servers at former addresses that are no longer needed. A server in maintenance is no longer needed once
 // the one at the new address, also in maintenance, passes its checks.
-func moved(h *hearing) {
-	for s := range h.all() {
+func moved(p *proposal) {
+	for s := range p.all() {
 		if s.MovedTo < 0 {
 			continue
 		}
-		to := &h.Servers[s.MovedTo]
+		to := &p.Servers[s.MovedTo]
 		replaced := to.State() == health.Up && (to.Order.Kind == Drain || !to.Drained()) ||
-			s.Suspended() && to.Verdict() == health.Up
+			s.Suspended() && to.Health() == health.Up
 		if s.Gone = replaced || !s.works(); !s.Gone {
 			continue
 		}
-		if s.Why = h.by; h.IsOurs() {
-			h.SendOff(Leaver{Addr: s.Dest.Addr}, h.now)
+		if s.Why = p.by; p.IsOurs() {
+			p.SendOff(Departure{Addr: s.Dest.Addr}, p.now)
 		}
 	}
 }
@@ -45,5 +45,5 @@ func moved(h *hearing) {
 func (c *Case) WouldServe(addr netip.AddrPort) bool {
 	s := c.At(addr)
 	_, in := c.WeightAt(addr)
-	return s != nil && s.works() && (in || s.Verdict() == health.Up)
+	return s != nil && s.works() && (in || s.Health() == health.Up)
 }

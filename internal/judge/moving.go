@@ -46,7 +46,7 @@ func SpokenBy(s *Server) (all Spoken) {
 		words := check.Telling.Words
 		words.Down = check.Health.State == health.Down && (words.Down || check.Part > 0)
 		if words != (health.Words{}) && n < len(all) {
-			all[n].Line, all[n].Agent, all[n].Words = check.Line, check.Aside, words
+			all[n].Line, all[n].Agent, all[n].Words = check.Line, check.Agent, words
 			n++
 		}
 	}
@@ -57,7 +57,7 @@ func SpokenBy(s *Server) (all Spoken) {
 func (all *Spoken) resume(s *Server) {
 	for _, check := range s.Checks() {
 		for _, one := range all {
-			mine := one.Agent == check.Aside && (one.Agent || one.Line == check.Line)
+			mine := one.Agent == check.Agent && (one.Agent || one.Line == check.Line)
 			if !mine || one.Words == (health.Words{}) {
 				continue
 			}
@@ -78,6 +78,6 @@ func (c *Section) Resume(s *Server, m Record, weight uint32, now time.Time) (fit
 	if s.Memory = m.Memory; weight == 0 || m.Climbs.After(now) {
 		s.Climbs = time.Time{}
 	}
-	is := (&hearing{Case: Case{Section: c}, now: now}).weight(s)
+	is := (&proposal{Case: Case{Section: c}, now: now}).weight(s)
 	return weight == 0 || m.Of != s.Weight() || min(is, m.Weight) <= weight && weight <= max(is, m.Weight)
 }

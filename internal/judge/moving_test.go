@@ -41,7 +41,7 @@ func TestWhatMovedAtTheEndOfTheLastDaemon(t *testing.T) {
 // no other check.
 func TestWhatWasToldBelongsToItsCheck(t *testing.T) {
 	down := health.Tells(health.Words{Admin: health.Drain, Down: true})
-	agent := Check{Line: 1, Aside: true, Health: health.Assume(health.Down), Telling: down}
+	agent := Check{Line: 1, Agent: true, Health: health.Assume(health.Down), Telling: down}
 	for _, row := range []struct {
 		what string
 		was  []Check
@@ -49,8 +49,8 @@ func TestWhatWasToldBelongsToItsCheck(t *testing.T) {
 		want health.State
 		asks health.Admin
 	}{
-		{"as it was", []Check{agent}, []Check{{Line: 1, Aside: true}}, health.Down, health.Drain},
-		{"a check before the agent", []Check{agent}, []Check{{Line: 1}, {Line: 2, Aside: true}}, health.Down, health.Drain},
+		{"as it was", []Check{agent}, []Check{{Line: 1, Agent: true}}, health.Down, health.Drain},
+		{"a check before the agent", []Check{agent}, []Check{{Line: 1}, {Line: 2, Agent: true}}, health.Down, health.Drain},
 		{"a check in place of the agent", []Check{agent}, []Check{{Line: 1}}, health.Up, health.NoAdmin},
 	} {
 		was, c := inService(4), inService(4)
@@ -59,8 +59,8 @@ func TestWhatWasToldBelongsToItsCheck(t *testing.T) {
 		s.More = row.now
 		s.Assume()
 		c.Resume(s, Record{Weight: 4, Of: 4, Told: SpokenBy(&was.Servers[0])}, 4, noon)
-		if s.Verdict() != row.want || s.Asks() != row.asks {
-			t.Errorf("%s: %v, asks %v", row.what, s.Verdict(), s.Asks())
+		if s.Health() != row.want || s.Asks() != row.asks {
+			t.Errorf("%s: %v, asks %v", row.what, s.Health(), s.Asks())
 		}
 	}
 }

@@ -15,25 +15,25 @@ import (
 var suspectRule = Rule{"suspects", false, leaveOut}
 
 // leaveOut leaves out a server that is suspected, unless another one of the section is out for that.
-func leaveOut(h *hearing) {
-	serving, leaves := 0, h.Observe == lvs.LeftOut && !h.Obeys && h.IsOurs()
+func leaveOut(p *proposal) {
+	serving, leaves := 0, p.Observe == lvs.LeftOut && !p.Obeys && p.IsOurs()
 	var suspect *Server
-	for s := range h.all() {
+	for s := range p.all() {
 		leaves = leaves && !s.Suspect
-		if h.isOutByHand(s.Dest.Addr) {
+		if p.isOutByHand(s.Dest.Addr) {
 			s.Looks = 0
 		}
-		if !h.Serves(s) || s.Held || s.Backup || s.Verdict() != health.Up {
+		if !p.Serves(s) || s.Held || s.Backup || s.Health() != health.Up {
 			continue
 		}
 		if serving++; s.Looks == surely && suspect == nil {
 			suspect = s
 		}
 	}
-	if leaves && suspect != nil && serving > needed(&h.Case) {
+	if leaves && suspect != nil && serving > needed(&p.Case) {
 		suspect.Fallen, suspect.Noted, suspect.Suspect, suspect.Looks = true, false, true, 0
 		suspect.Suspects = min(suspect.Suspects, maxReturns) + 1
-		delete(h.ByHand, suspect.Dest.Addr)
+		delete(p.ByHand, suspect.Dest.Addr)
 	}
 }
 
@@ -51,8 +51,8 @@ var observeKind = Kind{Name: "observe", Trouble: Doubt,
 			return fmt.Sprintf("held down for another %v: %s", v.left(s.Turn), noAnswers(s))
 		}
 	},
-	keeps: func(h *hearing, s *Server) (stays, decides bool) {
-		_, in := h.Have.At(s.Dest.Addr)
+	keeps: func(p *proposal, s *Server) (stays, decides bool) {
+		_, in := p.Have.At(s.Dest.Addr)
 		return in, isLeftOut(s)
 	},
 	Count: func(v View) int {
@@ -78,10 +78,10 @@ func noAnswers(s *Server) string {
 	return "its clients got no answers"
 }
 
-func observed(h *hearing) {
-	for s := range h.all() {
-		if isLeftOut(s) && h.isHeldDown(s) {
-			s.Why = h.by
+func observed(p *proposal) {
+	for s := range p.all() {
+		if isLeftOut(s) && p.isHeldDown(s) {
+			s.Why = p.by
 		}
 	}
 }

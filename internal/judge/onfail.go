@@ -42,33 +42,33 @@ func sayOnFail(v View) string {
 
 // failed notes since when checks keep servers out, where onfail has a time. For a server without a result the
 // time continues.
-func failed(h *hearing) {
-	for s := range h.all() {
+func failed(p *proposal) {
+	for s := range p.all() {
 		out := outByChecks(s)
 		switch {
-		case h.OnFail <= 0 || !out && s.State() != health.Unknown:
+		case p.OnFail <= 0 || !out && s.State() != health.Unknown:
 			s.Failed = time.Time{}
 		case out && s.Failed.IsZero():
-			s.Failed = h.now
+			s.Failed = p.now
 		}
-		if out && h.OnFail != lvs.ByQuiescent && !s.Waits() {
-			s.Why = h.by
+		if out && p.OnFail != lvs.ByQuiescent && !s.Waits() {
+			s.Why = p.by
 		}
-		if stays, _ := h.stays(s); out && stays {
-			h.askAgain(s.Failed.Add(time.Duration(max(0, h.OnFail))))
+		if stays, _ := p.stays(s); out && stays {
+			p.askAgain(s.Failed.Add(time.Duration(max(0, p.OnFail))))
 		}
 	}
 }
 
 // keepsFailing decides for servers that checks take out, but adds none for that.
-func keepsFailing(h *hearing, s *Server) (stays, decides bool) {
-	_, in := h.Have.At(s.Dest.Addr)
-	stays, decides = in || h.Quiescent, h.OnFail != lvs.ByQuiescent && outByChecks(s)
+func keepsFailing(p *proposal, s *Server) (stays, decides bool) {
+	_, in := p.Have.At(s.Dest.Addr)
+	stays, decides = in || p.Quiescent, p.OnFail != lvs.ByQuiescent && outByChecks(s)
 	switch {
 	case s.Order.Kind == Drain: // it keeps its connections
-	case h.OnFail > 0:
-		stays = in && h.now.Before(s.Failed.Add(time.Duration(h.OnFail)))
-	case h.OnFail == lvs.Cut && isBelieved(s):
+	case p.OnFail > 0:
+		stays = in && p.now.Before(s.Failed.Add(time.Duration(p.OnFail)))
+	case p.OnFail == lvs.Cut && isBelieved(s):
 		stays = false
 	}
 	return stays, decides

@@ -50,7 +50,7 @@ func TestOnFail(t *testing.T) {
 		c.OnFail = row.onFail
 		c.given(row.given)
 		d := Decide(c, noon)
-		got := placed(&hearing{Decision: d})
+		got := placed(&proposal{Decision: d})
 		if got != row.want || d.State.Servers[0].Why.String() != row.rule {
 			t.Errorf("%s: %q by %v, want %q by %v", row.what, got, d.State.Servers[0].Why, row.want, row.rule)
 		}

@@ -17,26 +17,26 @@ var paceKind = Kind{Name: "pace", Trouble: Doubt, Says: func(v View) string {
 }, delays: func(c *Section, _ *Server) bool { return c.Pace.N > 0 }}
 
 // takeTurns has servers in the queue wait for their turn.
-func takeTurns(h *hearing) {
-	if h.Pace.N == 0 || h.Obeys || !h.IsOurs() {
+func takeTurns(p *proposal) {
+	if p.Pace.N == 0 || p.Obeys || !p.IsOurs() {
 		return
 	}
 	var came []time.Time // when each of those that returned no longer counts
-	for s := range h.all() {
-		if again := s.Turn.Add(h.Pace.Every); !s.Fallen && h.now.Before(again) {
+	for s := range p.all() {
+		if again := s.Turn.Add(p.Pace.Every); !s.Fallen && p.now.Before(again) {
 			came = append(came, again)
 		}
 	}
 	slices.SortFunc(came, time.Time.Compare)
-	each := max(1, h.Pace.Of(h.Weighted())) // 0 where only former addresses have one
-	h.queue = slices.DeleteFunc(h.queue, func(w waiter) bool {
+	each := max(1, p.Pace.Of(p.Weighted())) // 0 where only former addresses have one
+	p.queue = slices.DeleteFunc(p.queue, func(w waiter) bool {
 		if w.needed || len(came) < each {
-			came = append(came, h.now.Add(h.Pace.Every))
+			came = append(came, p.now.Add(p.Pace.Every))
 			return false
 		}
 		turn := came[len(came)-each]
-		h.waits(w.Server, turn, came[0])
-		came = append(came, turn.Add(h.Pace.Every))
+		p.waits(w.Server, turn, came[0])
+		came = append(came, turn.Add(p.Pace.Every))
 		return true
 	})
 }

@@ -27,14 +27,14 @@ var paceoutKind = Kind{Name: "paceout", Trouble: Noted,
 }
 
 // removals holds the servers that the guard does not need until it is their turn.
-func removals(h *hearing) {
-	waiting, each := 0, max(1, h.PaceOut.Of(h.Weighted()))
-	h.leave = slices.DeleteFunc(h.leave, func(s *Server) bool {
-		if !h.waitsToGo(s) {
+func removals(p *proposal) {
+	waiting, each := 0, max(1, p.PaceOut.Of(p.Weighted()))
+	p.leave = slices.DeleteFunc(p.leave, func(s *Server) bool {
+		if !p.waitsToGo(s) {
 			return false
 		}
-		turn := h.Removals.Since.Add(h.PaceOut.Every * time.Duration(1+waiting/each))
-		h.waits(s, turn, turn)
+		turn := p.Removals.Since.Add(p.PaceOut.Every * time.Duration(1+waiting/each))
+		p.waits(s, turn, turn)
 		waiting++
 		return true
 	})
@@ -42,15 +42,15 @@ func removals(h *hearing) {
 
 // waitsToGo reports whether a server that checks take out waits for its turn, and counts it if not. A server that
 // accepts no connection, or that requests it, is taken out at once.
-func (h *hearing) waitsToGo(s *Server) bool {
-	if h.PaceOut.N == 0 || !h.IsOurs() || s.Verdict() == health.Up || lossOf(s) == NotReached {
+func (p *proposal) waitsToGo(s *Server) bool {
+	if p.PaceOut.N == 0 || !p.IsOurs() || s.Health() == health.Up || lossOf(s) == NotReached {
 		return false
 	}
-	if !h.now.Before(h.Removals.Since.Add(h.PaceOut.Every)) {
-		h.Removals = Removals{Since: h.now}
-	} else if h.Removals.N >= h.PaceOut.Of(h.Weighted()) {
+	if !p.now.Before(p.Removals.Since.Add(p.PaceOut.Every)) {
+		p.Removals = Removals{Since: p.now}
+	} else if p.Removals.N >= p.PaceOut.Of(p.Weighted()) {
 		return true
 	}
-	h.Removals.N++
+	p.Removals.N++
 	return false
 }

@@ -11,14 +11,14 @@ var drainRule = Rule{"drain", true, drained}
 
 // drained keeps the connections of a server that an order drains, whatever quiescent is. It does not count as
 // available. Once it fails, the rule for servers that are down decides, although the order still applies.
-func drained(h *hearing) {
-	for s := range h.all() {
-		if !s.IsDraining() || s.Order.Kind != Drain || h.Rests(s) {
+func drained(p *proposal) {
+	for s := range p.all() {
+		if !s.IsDraining() || s.Order.Kind != Drain || p.Rests(s) {
 			continue
 		}
-		s.Why = h.by
-		if _, in := h.Have.At(s.Dest.Addr); in || s.State() == health.Up {
-			h.member(s, 0)
+		s.Why = p.by
+		if _, in := p.Have.At(s.Dest.Addr); in || s.State() == health.Up {
+			p.member(s, 0)
 		}
 	}
 }
@@ -27,9 +27,9 @@ func drained(h *hearing) {
 var nameRule = Rule{"names", false, name}
 
 // name notes the state of each server and when that state began.
-func name(h *hearing) {
-	for s := range h.all() {
-		s.Rename(h.now)
+func name(p *proposal) {
+	for s := range p.all() {
+		s.Rename(p.now)
 	}
 }
 
@@ -44,32 +44,32 @@ func (s *Server) Rename(now time.Time) {
 var downRule = Rule{"down", true, down}
 
 // down takes a server out of service.
-func down(h *hearing) {
-	for s := range h.all() {
-		if s.State() != health.Down || h.Rests(s) {
+func down(p *proposal) {
+	for s := range p.all() {
+		if s.State() != health.Down || p.Rests(s) {
 			continue
 		}
-		stays, decided := h.stays(s)
+		stays, decided := p.stays(s)
 		if stays {
-			h.member(s, 0)
+			p.member(s, 0)
 		}
 		if !s.Waits() && !decided { // otherwise the rule that has it wait, or decided, is the reason
-			s.Why = h.by
+			s.Why = p.by
 		}
 	}
 }
 
 // stays reports whether a server that is down has weight 0 in the table, and whether a kind of condition decides that.
 // Otherwise it is removed.
-func (h *hearing) stays(s *Server) (stays, decided bool) {
+func (p *proposal) stays(s *Server) (stays, decided bool) {
 	for i := range Kinds {
 		if keeps := Kinds[i].keeps; keeps != nil {
-			if stays, decided = keeps(h, s); decided {
+			if stays, decided = keeps(p, s); decided {
 				return stays, true
 			}
 		}
 	}
-	return h.Quiescent, false
+	return p.Quiescent, false
 }
 
 // outByChecks reports whether nothing but checks keeps a server out: one fails, or failed and it waits to come back.
@@ -82,18 +82,18 @@ var unknownRule = Rule{"unknown", true, unknown}
 
 // unknown leaves the entry of a server as it was found: a new server gets no traffic before its first success, and a
 // current one stays until its first failure. Servers that are back and wait for others are treated alike.
-func unknown(h *hearing) {
-	for s := range h.all() {
+func unknown(p *proposal) {
+	for s := range p.all() {
 		state := s.State()
-		if s.IsDraining() || h.Rests(s) || state != health.Unknown && (state != health.Up || !h.Gathers()) {
+		if s.IsDraining() || p.Rests(s) || state != health.Unknown && (state != health.Up || !p.Gathers()) {
 			continue
 		}
-		h.unknown = true
-		if d, in := h.Have.At(s.Dest.Addr); in {
-			h.member(s, min(d.Weight, 1)*h.weight(s))
+		p.unknown = true
+		if d, in := p.Have.At(s.Dest.Addr); in {
+			p.member(s, min(d.Weight, 1)*p.weight(s))
 		}
 		if !s.Held { // otherwise the guard decides
-			s.Why = h.by
+			s.Why = p.by
 		}
 	}
 }
@@ -102,14 +102,14 @@ func unknown(h *hearing) {
 var upRule = Rule{"up", true, up}
 
 // up puts servers in service with their weights.
-func up(h *hearing) {
-	for s := range h.all() {
-		if !s.IsUp() || h.Gathers() || h.Rests(s) {
+func up(p *proposal) {
+	for s := range p.all() {
+		if !s.IsUp() || p.Gathers() || p.Rests(s) {
 			continue
 		}
-		h.up = true
-		if h.member(s, h.weight(s)); !s.Held && s.Climbs.IsZero() { // otherwise the guard or slowstart decides
-			s.Why = h.by
+		p.up = true
+		if p.member(s, p.weight(s)); !s.Held && s.Climbs.IsZero() { // otherwise the guard or slowstart decides
+			s.Why = p.by
 		}
 	}
 }
@@ -118,10 +118,10 @@ func up(h *hearing) {
 var offRule = Rule{"off", true, unchecked}
 
 // unchecked keeps servers with checktype=off out of the table, unless they were added by hand.
-func unchecked(h *hearing) {
-	for s := range h.all() {
+func unchecked(p *proposal) {
+	for s := range p.all() {
 		if s.Unchecked {
-			s.Why = h.by
+			s.Why = p.by
 		}
 	}
 }

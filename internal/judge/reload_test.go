@@ -61,7 +61,7 @@ func (p *played) reload(t *testing.T, file string) {
 			p.Servers[i].Ordered(o)
 		}
 	}
-	for _, l := range was.Leavers {
+	for _, l := range was.Departing {
 		p.SendOff(l, p.now)
 	}
 	p.Read(was.Have)

@@ -16,25 +16,25 @@ var rerouteRule = Rule{"rerouted", true, rerouted}
 // kernel caches one route for each destination. A packet of an old connection caches a route that is wrong for gate.
 // The kernel then sends ARP requests for the virtual address, and no new client gets an answer, even after that
 // connection has ended.
-func rerouted(h *hearing) {
-	left, may := false, h.MayReroute(h.Have)
-	for s := range h.all() {
-		now, in := h.Have.At(s.Dest.Addr)
-		wanted, placed := h.Places[s.Dest.Addr]
+func rerouted(p *proposal) {
+	left, may := false, p.MayReroute(p.Have)
+	for s := range p.all() {
+		now, in := p.Have.At(s.Dest.Addr)
+		wanted, placed := p.Places[s.Dest.Addr]
 		s.Rerouted = may && in && s.Reroutes(now) && placed && wanted.Forward == lvs.Route && s.Connected
 		if !s.Rerouted {
 			continue
 		}
-		delete(h.Places, now.Addr)
+		delete(p.Places, now.Addr)
 		// otherwise a held server would return without a success
-		leaves := !left && wanted.Weight > 0 && !s.Held && h.passing()
+		leaves := !left && wanted.Weight > 0 && !s.Held && p.passing()
 		// which may have left before
 		left = left || leaves || wanted.Weight == 0 && s.State() == health.Unknown
 		if leaves {
 			wanted.Weight, s.Climbs = 0, time.Time{}
 		}
 		now.Weight = wanted.Weight
-		h.Places[now.Addr], s.Why = now, h.by
+		p.Places[now.Addr], s.Why = now, p.by
 	}
 }
 

@@ -48,7 +48,7 @@ func (r *Retry) Until() time.Time { return r.until }
 // AtOnce has the next change tried without a wait.
 func (r *Retry) AtOnce() { r.until = time.Time{} }
 
-// Renewed is a Retry for another configuration: it is tried at once, and a failure is told again.
+// Renewed is a Retry for another configuration: it is tried at once, and a failure is reported again.
 func (r Retry) Renewed() Retry { return Retry{wait: r.wait} }
 
 // Silence is that of a table that does not answer. It gets no request for as long as one just waited, so that something

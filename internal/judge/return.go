@@ -12,7 +12,7 @@ import (
 
 // Waits reports whether a server passes, and is not let back in yet. A backup server never waits.
 func (s *Server) Waits() bool {
-	passes := s.Fallen && s.Verdict() == health.Up && s.Weight() > 0
+	passes := s.Fallen && s.Health() == health.Up && s.Weight() > 0
 	return passes && !s.Backup && !s.Drained() && !s.Suspended()
 }
 
@@ -42,46 +42,46 @@ func (c *Section) delaysReturn(s *Server) bool {
 }
 
 // queue lines up the servers that wait. Those that a rule bars come last, and back only if they are needed.
-func queue(h *hearing) {
-	missing := needed(&h.Case)
+func queue(p *proposal) {
+	missing := needed(&p.Case)
 	var waiting, barred []waiter
-	for s := range h.all() {
+	for s := range p.all() {
 		switch {
 		case s.Waits() && s.Why != 0:
 			barred = append(barred, waiter{Server: s, barred: true})
 		case s.Waits():
 			waiting = append(waiting, waiter{Server: s})
-		case s.Fallen && s.Verdict() == health.Up && s.Asks() <= health.NoAdmin:
+		case s.Fallen && s.Health() == health.Up && s.Asks() <= health.NoAdmin:
 			s.Forgive() // an order overrides it
-		case !s.Held && !s.Backup && (h.Serves(s) || !h.IsOurs() && s.Verdict() == health.Unknown):
+		case !s.Held && !s.Backup && (p.Serves(s) || !p.IsOurs() && s.Health() == health.Unknown):
 			missing--
 		}
 	}
 	for _, list := range [][]waiter{waiting, barred} {
 		slices.SortStableFunc(list, func(a, b waiter) int { return a.Since.Compare(b.Since) })
 	}
-	h.queue = slices.Concat(waiting, barred)
-	for i := range h.queue {
-		w := &h.queue[i]
-		if w.needed = missing > 0 || h.Gathers() || !h.weighsNothing(w.Server) && !w.Suspect; w.needed {
+	p.queue = slices.Concat(waiting, barred)
+	for i := range p.queue {
+		w := &p.queue[i]
+		if w.needed = missing > 0 || p.Gathers() || !p.weighsNothing(w.Server) && !w.Suspect; w.needed {
 			missing--
 		}
 	}
-	h.queue = slices.DeleteFunc(h.queue, func(w waiter) bool { return w.barred && !w.needed })
+	p.queue = slices.DeleteFunc(p.queue, func(w waiter) bool { return w.barred && !w.needed })
 }
 
 // waits notes when it is a server's turn, and when that is looked at again.
-func (h *hearing) waits(s *Server, turn, again time.Time) {
-	s.Until, s.Why = turn, h.by
-	h.askAgain(again)
+func (p *proposal) waits(s *Server, turn, again time.Time) {
+	s.Until, s.Why = turn, p.by
+	p.askAgain(again)
 }
 
 // From checks: a server in the queue comes back when no rule keeps it there.
 var letInRule = Rule{"let in", false, letIn}
 
 // letIn lets in the servers that no rule has wait longer.
-func letIn(h *hearing) {
-	for _, s := range h.queue {
-		s.Fallen, s.Noted, s.Suspect, s.Turn = false, false, false, h.now
+func letIn(p *proposal) {
+	for _, s := range p.queue {
+		s.Fallen, s.Noted, s.Suspect, s.Turn = false, false, false, p.now
 	}
 }

@@ -52,8 +52,8 @@ func (p *played) do(t *testing.T, what string) {
 			case "file":
 				s.Maintained(!s.File)
 			case "asks", "answers": // its check passes; the answer says drain or ready
-				told := health.Told{Admin: map[string]health.Admin{"asks": health.Drain, "answers": health.Ready}[does]}
-				Told(&p.Case, s, &s.First, told)
+				reported := health.Told{Admin: map[string]health.Admin{"asks": health.Drain, "answers": health.Ready}[does]}
+				Report(&p.Case, s, &s.First, reported)
 				p.Result(s, &s.First, true, 0)
 			case "reload": // its check is replaced by another one
 				was := p.Case
@@ -283,7 +283,7 @@ func TestPaceWithWeightsAtFormerAddresses(t *testing.T) {
 		c.says(i+2, health.Unknown)
 	}
 	c.given("1 table=4 entered, 2 fallen")
-	if got := placed(&hearing{Decision: Decision{Places: Decide(c, noon).Places}}); got != "1:4, 2:4, 3:0, 4:0" {
+	if got := placed(&proposal{Decision: Decision{Places: Decide(c, noon).Places}}); got != "1:4, 2:4, 3:0, 4:0" {
 		t.Errorf("the table is to have %s, want 1:4, 2:4, 3:0, 4:0", got)
 	}
 }

@@ -6,7 +6,7 @@ type Rule struct {
 	Name string
 	// places: the rule places destinations, so the contents of the table must be known.
 	places bool
-	step   func(*hearing) // applies it
+	step   func(*proposal) // applies it
 }
 
 // RuleID is the place of a rule in Rules, counted from 1; 0: none.
@@ -44,10 +44,10 @@ var Rules = []Rule{
 	onfailRule,
 	backupRule,
 	togetherRule,
-	leaverRule,
+	departureRule,
 	drainRule,
 	downRule,
-	toldRule,
+	reportRule,
 	unknownRule,
 	upRule,
 	offRule,

@@ -45,9 +45,9 @@ func (c *Case) has(n byte, weight uint32) { c.Have.Put(lvs.Dest{Addr: at(n), Wei
 func (c *Case) byHand(n byte) { c.ByHand = map[netip.AddrPort]bool{at(n): true} }
 
 // hearRule applies one rule, or several, to a case.
-func hearRule(rules string, c Case) *hearing {
+func hearRule(rules string, c Case) *proposal {
 	c.State = c.cloneServers()
-	h := &hearing{Case: c, now: noon, Decision: Decision{Places: dests{}}}
+	h := &proposal{Case: c, now: noon, Decision: Decision{Places: dests{}}}
 	for rule := range strings.SplitSeq(rules, ", ") {
 		id := slices.IndexFunc(Rules, func(r Rule) bool { return r.Name == rule })
 		h.by = RuleID(id + 1)
@@ -65,9 +65,9 @@ func whys(s *State) (by []RuleID) {
 }
 
 // placed is what the table is to have: 1:4 is server 1 with weight 4.
-func placed(h *hearing) string {
+func placed(p *proposal) string {
 	var list []string
-	for _, d := range lvs.DestsOf(h.Places) {
+	for _, d := range lvs.DestsOf(p.Places) {
 		text := fmt.Sprintf("%d:%d", d.Addr.Addr().As4()[3], d.Weight)
 		if d.Forward == lvs.Route {
 			text += " by gate"
@@ -78,10 +78,10 @@ func placed(h *hearing) string {
 }
 
 // numbers are the servers for which is reports true.
-func numbers(h *hearing, is func(*Server) bool) string {
+func numbers(p *proposal, is func(*Server) bool) string {
 	var list []string
-	for i := range h.Servers {
-		if s := &h.Servers[i]; is(s) {
+	for i := range p.Servers {
+		if s := &p.Servers[i]; is(s) {
 			list = append(list, fmt.Sprint(s.At+1))
 		}
 	}
@@ -94,7 +94,7 @@ type ruleRow struct {
 	want  string
 }
 
-func testRule(t *testing.T, rule string, rows []ruleRow, got func(*hearing) string) {
+func testRule(t *testing.T, rule string, rows []ruleRow, got func(*proposal) string) {
 	t.Helper()
 	for _, row := range rows {
 		c := inService(4, 4)
@@ -115,7 +115,7 @@ func TestRuleBackTogether(t *testing.T) {
 		{"each that is back has passed", "back, away, strength.known", "no"},
 		{"one has not", "back, away, strength.known, 2 awaited", "yes"},
 		{"its addresses are not away", "back, 2 awaited", "no"},
-	}, func(h *hearing) string { return map[bool]string{true: "yes", false: "no"}[h.Gathers()] })
+	}, func(h *proposal) string { return map[bool]string{true: "yes", false: "no"}[h.Gathers()] })
 }
 
 const movedAway = "1 moved=2"
@@ -137,7 +137,7 @@ func TestRuleMoved(t *testing.T) {
 			{"the new one alone in maintenance", movedAway + ", 2 file", ""},
 			{"the new one is drained by order", movedAway + ", 2 drained", "1"},
 			{"the new one tells drain", movedAway + ", 2 says=drain", ""},
-		}, func(h *hearing) string { return numbers(h, func(s *Server) bool { return s.Gone }) })
+		}, func(h *proposal) string { return numbers(h, func(s *Server) bool { return s.Gone }) })
 	}
 }
 
@@ -147,7 +147,7 @@ func TestTheFormerAddressDrains(t *testing.T) {
 		c.given(movedAway + ", draintime=60")
 		c.Owner = owner
 		h := hearRule("moved", c)
-		if drains := h.Leaver(at(1)) != nil; drains != c.IsOurs() {
+		if drains := h.Departure(at(1)) != nil; drains != c.IsOurs() {
 			t.Errorf("the table belongs to %q; it drains: %v", owner, drains)
 		}
 	}
@@ -158,7 +158,7 @@ func TestRuleNames(t *testing.T) {
 		{"a new state", "1 name=up", "2"},
 		{"both are as they were", "1 name=up, 2 name=up", ""},
 		{"one fails now", "1 name=up, 2 name=up, 1 down", "1"},
-	}, func(h *hearing) string { return numbers(h, func(s *Server) bool { return s.Since.Equal(noon) }) })
+	}, func(h *proposal) string { return numbers(h, func(s *Server) bool { return s.Since.Equal(noon) }) })
 }
 
 func TestRuleObeyed(t *testing.T) {
@@ -174,7 +174,7 @@ func TestRuleObeyed(t *testing.T) {
 		{"one fails that is drained", "obeys, 1 drained down", "false"},
 		{"one fails that is in maintenance", "obeys, 1 file down", "false"},
 		{"one is not checked", "obeys, 1 unchecked unknown", "false"},
-	}, func(h *hearing) string { return fmt.Sprint(h.Obeys) })
+	}, func(h *proposal) string { return fmt.Sprint(h.Obeys) })
 }
 
 // hold makes servers fail that are then held.
@@ -201,7 +201,7 @@ func TestRuleGuard(t *testing.T) {
 		{"a reload changed its check, and the other serves", "keepserving=1, 1 unknown held", "1 2/1"},
 		{"it is drained", "keepserving=2, 1 drained down held", "1 kept"},
 		{"it passes, and requests nothing any more", "keepserving=2, 1 held", ""},
-	}, func(h *hearing) string {
+	}, func(h *proposal) string {
 		text, serving := "", 0
 		for s := range h.all() {
 			serving += bit(h.Serves(s))
@@ -260,7 +260,7 @@ func TestRuleReleased(t *testing.T) {
 		{"… or that is not known", "9 byhand, fallback=9, fallbackwanted, 1 unknown, 2 unknown", "by hand"},
 	}
 	for _, rule := range []string{"released", "let go"} {
-		testRule(t, rule, rows, func(h *hearing) string { return map[bool]string{true: "by hand"}[len(h.ByHand) > 0] })
+		testRule(t, rule, rows, func(h *proposal) string { return map[bool]string{true: "by hand"}[len(h.ByHand) > 0] })
 	}
 }
 
@@ -411,7 +411,7 @@ func TestRuleUnknown(t *testing.T) {
 		{"up, while servers that are back wait for each other", "back, 2 absent",
 			"1:4 unknown"},
 		{"… down meanwhile", "back, 1 down, 2 down", ""},
-	}, func(h *hearing) string { return placed(h) + map[bool]string{true: " unknown"}[h.unknown] })
+	}, func(h *proposal) string { return placed(h) + map[bool]string{true: " unknown"}[h.unknown] })
 }
 
 func TestAHeldServerIsTheGuardsWhileOthersWait(t *testing.T) {
@@ -433,7 +433,7 @@ func TestRuleUp(t *testing.T) {
 		{"held", "1 down held", "1:4, 2:4 up"},
 		{"none", "1 down, 2 unknown", ""},
 		{"servers that are back wait for each other", "back", ""},
-	}, func(h *hearing) string { return placed(h) + map[bool]string{true: " up"}[h.up] })
+	}, func(h *proposal) string { return placed(h) + map[bool]string{true: " up"}[h.up] })
 }
 
 func TestRuleFound(t *testing.T) {
@@ -442,30 +442,30 @@ func TestRuleFound(t *testing.T) {
 		{"it serves", "5 table=3, found=5", "5:3 up"},
 		{"it has weight 0", "5 table=0, found=5", "5:0"},
 		{"it is gone", "found=5", ""},
-	}, func(h *hearing) string { return placed(h) + map[bool]string{true: " up"}[h.up] })
+	}, func(h *proposal) string { return placed(h) + map[bool]string{true: " up"}[h.up] })
 }
 
 func TestRuleFallback(t *testing.T) {
 	sorry := lvs.Dest{Addr: at(9), Weight: 1}
 	for _, row := range []struct {
 		what    string
-		given   func(*hearing)
+		given   func(*proposal)
 		want    string
 		unknown string // the places if a server's state is unknown
 	}{
-		{"no server is up", func(h *hearing) {}, "9:1", ""},
-		{"one is", func(h *hearing) { h.up = true }, "", ""},
-		{"there is none", func(h *hearing) { h.Fallbacks = nil }, "", ""},
-		{"servers are not checked", func(h *hearing) { h.NoFallback = true }, "", ""},
-		{"it is in the table", func(h *hearing) { h.Have.Put(sorry) }, "9:1", "9:1"},
-		{"it is in the table with weight 0", func(h *hearing) { h.Have.Put(lvs.Dest{Addr: at(9)}) }, "9:1", ""},
-		{"it was in before", func(h *hearing) { h.FallbackIn = true }, "9:1", "9:1"},
+		{"no server is up", func(h *proposal) {}, "9:1", ""},
+		{"one is", func(h *proposal) { h.up = true }, "", ""},
+		{"there is none", func(h *proposal) { h.Fallbacks = nil }, "", ""},
+		{"servers are not checked", func(h *proposal) { h.NoFallback = true }, "", ""},
+		{"it is in the table", func(h *proposal) { h.Have.Put(sorry) }, "9:1", "9:1"},
+		{"it is in the table with weight 0", func(h *proposal) { h.Have.Put(lvs.Dest{Addr: at(9)}) }, "9:1", ""},
+		{"it was in before", func(h *proposal) { h.FallbackIn = true }, "9:1", "9:1"},
 	} {
 		for unknown, want := range map[bool]string{false: row.want, true: row.unknown} {
 			c := inService(4, 4)
 			section := *c.Section
 			section.Fallbacks = []*Member{{Dest: sorry}}
-			h := &hearing{Case: Case{&section, c.State}, Decision: Decision{Places: dests{}}, unknown: unknown}
+			h := &proposal{Case: Case{&section, c.State}, Decision: Decision{Places: dests{}}, unknown: unknown}
 			row.given(h)
 			if fallback(h); placed(h) != want {
 				t.Errorf("%s, a server is unknown: %v: %q, want %q", row.what, unknown, placed(h), want)
@@ -477,35 +477,35 @@ func TestRuleFallback(t *testing.T) {
 func TestRuleReplaced(t *testing.T) {
 	for _, row := range []struct {
 		what  string
-		given func(*hearing)
+		given func(*proposal)
 		want  string
 	}{
-		{"the servers before serve on", func(h *hearing) {}, "5:3"},
-		{"… until each has a result", func(h *hearing) { h.unknown = false }, ""},
-		{"… or one serves", func(h *hearing) { h.Places[at(2)] = lvs.Dest{Addr: at(2), Weight: 1} }, "2:1"},
-		{"… not by weight 0", func(h *hearing) { h.Places[at(2)] = lvs.Dest{Addr: at(2)} }, "2:0, 5:3"},
-		{"… not if it was taken out by hand", func(h *hearing) {
+		{"the servers before serve on", func(h *proposal) {}, "5:3"},
+		{"… until each has a result", func(h *proposal) { h.unknown = false }, ""},
+		{"… or one serves", func(h *proposal) { h.Places[at(2)] = lvs.Dest{Addr: at(2), Weight: 1} }, "2:1"},
+		{"… not by weight 0", func(h *proposal) { h.Places[at(2)] = lvs.Dest{Addr: at(2)} }, "2:0, 5:3"},
+		{"… not if it was taken out by hand", func(h *proposal) {
 			h.Places[at(2)] = lvs.Dest{Addr: at(2), Weight: 1}
 			h.Have.Remove(at(2))
 			h.byHand(2)
 		}, "2:1, 5:3"},
-		{"… by hand, too", func(h *hearing) {
+		{"… by hand, too", func(h *proposal) {
 			h.Places[at(2)] = lvs.Dest{Addr: at(2), Weight: 1}
 			h.has(2, 7)
 			h.byHand(2)
 		}, "2:1"},
-		{"what has weight 0 doesn't", func(h *hearing) { h.has(6, 0) }, "5:3"},
-		{"one that is configured doesn't, where no rule places it", func(h *hearing) { h.has(1, 4) }, "5:3"},
-		{"… nor one that moved away and is done", func(h *hearing) { h.has(1, 4); h.Servers[0].Gone = true }, "5:3"},
-		{"what is placed stays so", func(h *hearing) { h.Places[at(5)] = lvs.Dest{Addr: at(5)} }, "5:0"},
-		{"… but for a server that left", func(h *hearing) {
+		{"what has weight 0 doesn't", func(h *proposal) { h.has(6, 0) }, "5:3"},
+		{"one that is configured doesn't, where no rule places it", func(h *proposal) { h.has(1, 4) }, "5:3"},
+		{"… nor one that moved away and is done", func(h *proposal) { h.has(1, 4); h.Servers[0].Gone = true }, "5:3"},
+		{"what is placed stays so", func(h *proposal) { h.Places[at(5)] = lvs.Dest{Addr: at(5)} }, "5:0"},
+		{"… but for a server that left", func(h *proposal) {
 			h.Places[at(5)] = lvs.Dest{Addr: at(5)}
-			h.Leavers = []Leaver{{Addr: at(5)}}
+			h.Departing = []Departure{{Addr: at(5)}}
 		}, "5:3"},
 	} {
 		c := inService(4, 4)
 		c.given("empty, 5 table=3")
-		h := &hearing{Case: c, Decision: Decision{Places: dests{}}, unknown: true}
+		h := &proposal{Case: c, Decision: Decision{Places: dests{}}, unknown: true}
 		row.given(h)
 		if replaced(h); placed(h) != row.want {
 			t.Errorf("%s: %q, want %q", row.what, placed(h), row.want)
@@ -527,7 +527,7 @@ func TestRuleHand(t *testing.T) {
 		c := inService(4, 4)
 		c.given(row.given)
 		id := slices.IndexFunc(Rules, func(r Rule) bool { return r.Name == "hand" })
-		h := &hearing{Case: c, by: RuleID(id + 1)}
+		h := &proposal{Case: c, by: RuleID(id + 1)}
 		h.Places = dests{at(1): {Addr: at(1), Weight: 4}}
 		byHand(h)
 		if by := h.Servers[0].Why.String(); placed(h) != row.want || by != row.by {
@@ -559,57 +559,57 @@ func TestWhichSectionsMayReroute(t *testing.T) {
 func TestRuleRerouted(t *testing.T) {
 	for _, row := range []struct {
 		what, want string
-		given      func(*hearing)
+		given      func(*proposal)
 	}{
-		{"without connections", "1:4 by gate, 2:4 by gate", func(h *hearing) {}},
-		{"one has some", "1:0, 2:4 by gate", func(h *hearing) { h.Servers[0].Connected = true }},
-		{"both have some: one after the other", "1:0, 2:4", func(h *hearing) {
+		{"without connections", "1:4 by gate, 2:4 by gate", func(h *proposal) {}},
+		{"one has some", "1:0, 2:4 by gate", func(h *proposal) { h.Servers[0].Connected = true }},
+		{"both have some: one after the other", "1:0, 2:4", func(h *proposal) {
 			h.Servers[0].Connected, h.Servers[1].Connected = true, true
 		}},
-		{"… though another server serves", "1:0, 2:4, 3:1", func(h *hearing) {
+		{"… though another server serves", "1:0, 2:4, 3:1", func(h *proposal) {
 			h.Servers[0].Connected, h.Servers[1].Connected = true, true
 			h.Places[at(3)] = lvs.Dest{Addr: at(3), Weight: 1}
 		}},
-		{"… the first left before", "1:0, 2:4", func(h *hearing) {
+		{"… the first left before", "1:0, 2:4", func(h *proposal) {
 			h.Servers[0].Connected, h.Servers[1].Connected = true, true
 			h.says(0, health.Unknown)
 			h.Places[at(1)] = lvs.Dest{Addr: at(1), Forward: lvs.Route}
 		}},
-		{"… and another server serves", "1:0, 2:4, 3:1", func(h *hearing) {
+		{"… and another server serves", "1:0, 2:4, 3:1", func(h *proposal) {
 			h.Servers[0].Connected, h.Servers[1].Connected = true, true
 			h.says(0, health.Unknown)
 			h.Places[at(1)] = lvs.Dest{Addr: at(1), Forward: lvs.Route}
 			h.Places[at(3)] = lvs.Dest{Addr: at(3), Weight: 1}
 		}},
-		{"the first has weight 0, the next one leaves", "1:0, 2:0, 3:1", func(h *hearing) {
+		{"the first has weight 0, the next one leaves", "1:0, 2:0, 3:1", func(h *proposal) {
 			h.Servers[0].Connected, h.Servers[1].Connected = true, true
 			h.Places[at(1)] = lvs.Dest{Addr: at(1), Forward: lvs.Route}
 			h.Places[at(3)] = lvs.Dest{Addr: at(3), Weight: 1}
 		}},
-		{"the only other one is held: it may be dead", "1:4, 2:4 by gate", func(h *hearing) {
+		{"the only other one is held: it may be dead", "1:4, 2:4 by gate", func(h *proposal) {
 			h.Servers[0].Connected = true
 			h.hold(1)
 		}},
-		{"it is held", "1:4, 2:4 by gate", func(h *hearing) { h.Servers[0].Connected = true; h.hold(0) }},
-		{"it is in by gate", "1:4 by gate, 2:4 by gate", func(h *hearing) {
+		{"it is held", "1:4, 2:4 by gate", func(h *proposal) { h.Servers[0].Connected = true; h.hold(0) }},
+		{"it is in by gate", "1:4 by gate, 2:4 by gate", func(h *proposal) {
 			h.Servers[0].Connected = true
 			h.Have.Put(lvs.Dest{Addr: at(1), Forward: lvs.Route, Weight: 4})
 		}},
-		{"it is to be in by masq", "1:4, 2:4 by gate", func(h *hearing) {
+		{"it is to be in by masq", "1:4, 2:4 by gate", func(h *proposal) {
 			h.Servers[0].Connected = true
 			h.Places[at(1)] = lvs.Dest{Addr: at(1), Weight: 4}
 		}},
-		{"it is not in the table", "1:4 by gate, 2:4 by gate", func(h *hearing) {
+		{"it is not in the table", "1:4 by gate, 2:4 by gate", func(h *proposal) {
 			h.Servers[0].Connected = true
 			h.Have.Remove(at(1))
 		}},
-		{"it is to go", "2:4 by gate", func(h *hearing) {
+		{"it is to go", "2:4 by gate", func(h *proposal) {
 			h.Servers[0].Connected = true
 			delete(h.Places, at(1))
 		}},
 	} {
 		c := inService(4, 4)
-		h := &hearing{Case: c, Decision: Decision{Places: maps.Clone(dests{})}}
+		h := &proposal{Case: c, Decision: Decision{Places: maps.Clone(dests{})}}
 		for _, m := range c.Members {
 			m.Dest.Forward = lvs.Route
 			h.Places[m.Dest.Addr] = m.Dest

@@ -16,7 +16,7 @@ func (s *Server) State() health.State {
 	case s.Held:
 		return health.Up
 	default:
-		return s.Verdict()
+		return s.Health()
 	}
 }
 
@@ -30,7 +30,7 @@ func (s *Server) StateName() Name {
 	case s.IsDraining():
 		return Draining
 	default:
-		return [...]Name{health.Unknown: Unknown, health.Up: Up, health.Down: Down}[s.Verdict()]
+		return [...]Name{health.Unknown: Unknown, health.Up: Up, health.Down: Down}[s.Health()]
 	}
 }
 
@@ -53,7 +53,7 @@ func (s *Server) Weight() uint32 {
 
 // works reports whether the server has not failed. A server in maintenance counts as working: it serves again when
 // maintenance ends.
-func (s *Server) works() bool { return !s.Unchecked && (s.Held || s.Verdict() != health.Down) }
+func (s *Server) works() bool { return !s.Unchecked && (s.Held || s.Health() != health.Down) }
 
 // isAwaited reports whether a check of the server has no result yet. Until then the former result counts.
 func (s *Server) isAwaited() bool {
@@ -65,18 +65,18 @@ func (s *Server) isAwaited() bool {
 	return s.Kept && s.State() == health.Unknown
 }
 
-// Verdict combines all checks of a server that decide: it is down if one of them is down, up if all are up, otherwise
+// Health combines all checks of a server that decide: it is down if one of them is down, up if all are up, otherwise
 // unknown.
-func (s *Server) Verdict() health.State {
-	verdict := s.First.Health.State
+func (s *Server) Health() health.State {
+	all := s.First.Health.State
 	for k := range s.More {
 		switch state := s.More[k].Health.State; {
-		case s.More[k].Part > 0, verdict == health.Down || state == health.Up:
+		case s.More[k].Part > 0, all == health.Down || state == health.Up:
 		default:
-			verdict = state
+			all = state
 		}
 	}
-	return verdict
+	return all
 }
 
 // Suspended reports whether a file or an order puts the server into maintenance, or its own report while no order

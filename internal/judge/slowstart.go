@@ -53,59 +53,59 @@ var slowstartKind = Kind{Name: "slowstart", Share: func(v View) Part { return v.
 }
 
 // climb begins and ends the ramps of servers.
-func climb(h *hearing) {
-	if h.SlowStart == 0 {
-		for s := range h.all() {
+func climb(p *proposal) {
+	if p.SlowStart == 0 {
+		for s := range p.all() {
 			s.Climbs = time.Time{}
 		}
 		return
 	}
-	cold, beat := h.isCold()
-	for s := range h.all() {
-		if h.comesIn(s) && !cold {
+	cold, beat := p.isCold()
+	for s := range p.all() {
+		if p.comesIn(s) && !cold {
 			s.Climbs = beat
 		}
-		for other := range h.Sharing(s.Dest.Addr) { // the table has one weight for all of them
+		for other := range p.Sharing(s.Dest.Addr) { // the table has one weight for all of them
 			if s.Climbs.IsZero() && s.IsUp() && !s.Held {
 				s.Climbs = other.Climbs
 			}
 		}
-		weight := h.Ramp(s, h.now).roundedUp(s.Weight())
+		weight := p.Ramp(s, p.now).roundedUp(s.Weight())
 		if cold || weight == s.Weight() {
 			s.Climbs = time.Time{}
 			continue
 		}
-		s.Why = h.by
+		s.Why = p.by
 		// the last whole second at which the weight is not more
-		over, each := h.SlowStart.Microseconds(), stride.Microseconds()
+		over, each := p.SlowStart.Microseconds(), stride.Microseconds()
 		seconds, _ := Part{uint64(over), uint64(each) * uint64(s.Weight())}.of(weight)
-		h.askAgain(s.Climbs.Add(stride * time.Duration(seconds+1)))
+		p.askAgain(s.Climbs.Add(stride * time.Duration(seconds+1)))
 	}
 }
 
 // comesIn reports whether a server without a weight in the table gets one now.
-func (h *hearing) comesIn(s *Server) bool {
-	return s.IsUp() && !s.Backup && h.Serves(s) && !s.Held && !h.ByHand[s.Dest.Addr] && h.isOut(s)
+func (p *proposal) comesIn(s *Server) bool {
+	return s.IsUp() && !s.Backup && p.Serves(s) && !s.Held && !p.ByHand[s.Dest.Addr] && p.isOut(s)
 }
 
 // isOut reports whether a server has no weight in the table, and not only because it changes to gate.
-func (h *hearing) isOut(s *Server) bool {
-	d, in := h.Have.At(s.Dest.Addr)
+func (p *proposal) isOut(s *Server) bool {
+	d, in := p.Have.At(s.Dest.Addr)
 	return d.Weight == 0 && !(in && s.Reroutes(d) && s.Connected)
 }
 
 // isCold reports whether too few serve: servers that are up and at their full weight have less than half of the weight
 // of the section. A section in which none served stays cold until each server has had a result. The ramps of servers
 // that are out, held or changed by hand end. Beat is the last whole second of the other ramps.
-func (h *hearing) isCold() (cold bool, beat time.Time) {
+func (p *proposal) isCold() (cold bool, beat time.Time) {
 	full, all, awaited := uint64(0), uint64(0), false
-	beat = h.now
-	for _, weight := range h.Waiting {
+	beat = p.now
+	for _, weight := range p.Waiting {
 		all += uint64(weight)
 	}
-	for s := range h.all() {
-		out := h.isOut(s)
-		if out || s.Backup || s.Held || h.ByHand[s.Dest.Addr] || !h.Serves(s) {
+	for s := range p.all() {
+		out := p.isOut(s)
+		if out || s.Backup || s.Held || p.ByHand[s.Dest.Addr] || !p.Serves(s) {
 			s.Climbs = time.Time{}
 		}
 		if s.Backup {
@@ -117,12 +117,12 @@ func (h *hearing) isCold() (cold bool, beat time.Time) {
 		}
 		switch serves := s.State() == health.Up || s.State() == health.Unknown && s.Kept; {
 		case !s.Climbs.IsZero():
-			beat = s.Climbs.Add(h.now.Sub(s.Climbs).Truncate(stride))
+			beat = s.Climbs.Add(p.now.Sub(s.Climbs).Truncate(stride))
 		case serves && !s.Held && !s.Drained() && !out:
 			full += uint64(s.Weight())
 		}
 	}
-	cold = 2*full < all || h.Cold
-	h.Cold = cold && awaited
+	cold = 2*full < all || p.Cold
+	p.Cold = cold && awaited
 	return cold, beat
 }

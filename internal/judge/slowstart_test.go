@@ -27,7 +27,7 @@ func (c *Case) since(i int, age time.Duration, weight uint32) {
 // next decision is due.
 func decideOnce(c Case) string {
 	d := Decide(c, noon)
-	said := fmt.Sprintf("%s by %v", placed(&hearing{Decision: Decision{Places: d.Places}}), d.State.Servers[1].Why)
+	said := fmt.Sprintf("%s by %v", placed(&proposal{Decision: Decision{Places: d.Places}}), d.State.Servers[1].Why)
 	if since := d.State.Servers[1].Climbs; !since.IsZero() {
 		said += fmt.Sprint(", for ", noon.Sub(since))
 	}

@@ -14,11 +14,11 @@ import (
 // State is everything known of a virtual service, including the results of earlier decisions. It is a value: Clone it,
 // change it, compare it. The zero State knows nothing.
 type State struct {
-	Servers         []Server  // of the section's members
-	FallbackServers []Server  // of the fallback servers
-	Brakes          []Brake   // of its lines of checks; nil without checkvip
-	Leavers         []Leaver  // servers that left the file and drain
-	Have            lvs.Dests // the table, as it is to be changed
+	Servers         []Server    // of the section's members
+	FallbackServers []Server    // of the fallback servers
+	Brakes          []Brake     // of its lines of checks; nil without checkvip
+	Departing       []Departure // servers that left the file and drain
+	Have            lvs.Dests   // the table, as it is to be changed
 	// ByHand are destinations whose changes by hand are kept.
 	ByHand map[netip.AddrPort]bool
 	// Found are destinations of no known server. They come from the first reading of the table while servers have
@@ -81,7 +81,7 @@ type Check struct {
 	Part    uint8
 	Pending bool // it had no result yet
 	Proven  bool // it passed since the start, or since a reload changed it
-	Aside   bool // nothing waits for its results
+	Agent   bool // nothing waits for its results
 }
 
 // Way is the state of the path of a check.
@@ -100,8 +100,8 @@ type Passage struct {
 	Own    bool      // it failed, and passed at the server's own address
 }
 
-// Leaver is a server that has left its section and drains.
-type Leaver struct {
+// Departure is a server that has left its section and drains.
+type Departure struct {
 	Addr  netip.AddrPort
 	Name  string    // as it was configured; "" until that is noted
 	Until time.Time // the latest time to remove it
@@ -111,10 +111,10 @@ type Leaver struct {
 	Carries lvs.Counters // its connections at the last look, if they were known
 }
 
-// Ending is why a leaver is removed.
+// Ending is why a departing server is removed.
 type Ending uint8
 
-// The endings. A leaver that Stays continues to drain.
+// The endings. A departing server that Stays continues to drain.
 const (
 	Stays   Ending = iota
 	Drained        // its connections have ended
@@ -170,7 +170,7 @@ func (s *State) Clone() State {
 // cloneServers returns a copy for a decision, which changes neither checks nor brakes.
 func (s *State) cloneServers() State {
 	c := *s
-	c.Servers, c.Leavers = slices.Clone(s.Servers), slices.Clone(s.Leavers)
+	c.Servers, c.Departing = slices.Clone(s.Servers), slices.Clone(s.Departing)
 	c.ByHand, c.Found = maps.Clone(s.ByHand), maps.Clone(s.Found)
 	return c
 }

@@ -44,7 +44,7 @@ func TestWhatAllChecksSayTogether(t *testing.T) {
 		for k, state := range row.checks {
 			s.Check(k).Health = health.Assume(state)
 		}
-		if got := s.Verdict(); got != row.want {
+		if got := s.Health(); got != row.want {
 			t.Errorf("%v: %v", row.checks, got)
 		}
 	}
@@ -52,12 +52,12 @@ func TestWhatAllChecksSayTogether(t *testing.T) {
 
 func TestStatesOfAServer(t *testing.T) {
 	for _, row := range []struct {
-		what    string
-		given   func(*Server)
-		verdict health.State
-		name    string
-		state   health.State
-		facts   string // IsUp, IsDraining, works
+		what   string
+		given  func(*Server)
+		checks health.State
+		name   string
+		state  health.State
+		facts  string // IsUp, IsDraining, works
 	}{
 		{"up", func(s *Server) {}, health.Up, "up", health.Up, "true false true"},
 		{"down", func(s *Server) {}, health.Down, "down", health.Down, "false false false"},
@@ -75,7 +75,7 @@ func TestStatesOfAServer(t *testing.T) {
 		{"not checked", func(s *Server) { s.Unchecked = true }, health.Unknown, "off", off, "false false false"},
 	} {
 		s := Server{Member: &Member{}}
-		s.AssumeAll(health.Assume(row.verdict))
+		s.AssumeAll(health.Assume(row.checks))
 		row.given(&s)
 		facts := fmt.Sprint(s.IsUp(), s.IsDraining(), s.works())
 		if s.StateName().String() != row.name || s.State() != row.state || facts != row.facts {
@@ -166,18 +166,18 @@ func TestMembersAtAnAddress(t *testing.T) {
 func TestACopySharesNothing(t *testing.T) {
 	c := inService(1)
 	c.Servers[0].More = []Check{{Way: &Way{}}, {}}
-	c.Leavers, c.Brakes, c.Found = make([]Leaver, 1), make([]Brake, 1), map[netip.AddrPort]bool{at(5): true}
+	c.Departing, c.Brakes, c.Found = make([]Departure, 1), make([]Brake, 1), map[netip.AddrPort]bool{at(5): true}
 	c.byHand(1)
 	other := c.Clone()
 	other.Servers[0].Held, other.Servers[0].More[0].Pending, other.Have[0].Weight = true, true, 9
-	other.Leavers[0].Idle, other.Brakes[0].Due = true, true
+	other.Departing[0].Idle, other.Brakes[0].Due = true, true
 	other.Servers[0].First.Awaited, other.Servers[0].More[0].Tells = true, true
 	clear(other.ByHand)
 	clear(other.Found)
 	if s := c.Servers[0]; s.First.Awaited || s.More[0].Tells {
 		t.Errorf("the ways of checks are shared: %+v %+v", s.First.Way, s.More[0].Way)
 	}
-	if s := c.Servers[0]; s.Held || s.More[0].Pending || c.Have[0].Weight != 1 || c.Leavers[0].Idle || c.Brakes[0].Due ||
+	if s := c.Servers[0]; s.Held || s.More[0].Pending || c.Have[0].Weight != 1 || c.Departing[0].Idle || c.Brakes[0].Due ||
 		len(c.ByHand) != 1 || len(c.Found) != 1 {
 		t.Errorf("a change of the copy changed the original: %+v", c.State)
 	}
@@ -255,13 +255,13 @@ func TestWeightInTheTable(t *testing.T) {
 
 func TestWhichAddressesAreNobodys(t *testing.T) {
 	c := inService(4)
-	c.Fallbacks, c.Leavers = fallbackAt(9), []Leaver{{Addr: at(5)}, {Addr: at(7)}}
+	c.Fallbacks, c.Departing = fallbackAt(9), []Departure{{Addr: at(5)}, {Addr: at(7)}}
 	for n, want := range map[byte]bool{1: false, 5: false, 6: true, 7: false, 8: true, 9: false} {
 		if got := c.IsNobodys(at(n)); got != want {
 			t.Errorf("address %d belongs to nothing: %v", n, got)
 		}
 	}
-	if l := c.Leaver(at(7)); l != &c.Leavers[1] {
+	if l := c.Departure(at(7)); l != &c.Departing[1] {
 		t.Errorf("the leaver at address 7 is %v", l)
 	}
 }

@@ -125,16 +125,16 @@ func (s tale) play() (sums, story string) {
 func (w *world) decided() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s", strings.Join(w.did, ", "))
-	for _, d := range w.told.wanted() {
+	for _, d := range w.reported.wanted() {
 		fmt.Fprintf(&b, "; %s", describeDest(d))
 	}
 	for i := range addrs {
-		if by := w.told.Others[addrs[i]]; by != 0 {
+		if by := w.reported.Others[addrs[i]]; by != 0 {
 			fmt.Fprintf(&b, "; %s by %s", slotNames[i], by)
 		}
 	}
-	if fmt.Fprintf(&b, "; held %v", w.told.Held); !w.told.Again.IsZero() {
-		fmt.Fprintf(&b, "; again in %v", w.told.Again.Sub(instant))
+	if fmt.Fprintf(&b, "; held %v", w.reported.Held); !w.reported.Again.IsZero() {
+		fmt.Fprintf(&b, "; again in %v", w.reported.Again.Sub(instant))
 	}
 	for i := range w.Servers {
 		s := &w.Servers[i]

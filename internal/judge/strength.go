@@ -78,7 +78,7 @@ func (s *State) Own() (up, unknown int) {
 		case one.MovedTo >= 0 && isOpen(&s.Servers[one.MovedTo]): // the two are one
 		case isOpen(one):
 			unknown++
-		case one.Verdict() == health.Up && !one.Held && one.Climbs.IsZero():
+		case one.Health() == health.Up && !one.Held && one.Climbs.IsZero():
 			up++
 		}
 	}
@@ -87,7 +87,7 @@ func (s *State) Own() (up, unknown int) {
 
 // isOpen reports whether the checks of a server have no result yet. One that fails is enough.
 func isOpen(s *Server) bool {
-	return s.Verdict() == health.Unknown || s.Verdict() == health.Up && s.isAwaited()
+	return s.Health() == health.Unknown || s.Health() == health.Up && s.isAwaited()
 }
 
 // OwnServe counts the section's own servers that serve, in words.

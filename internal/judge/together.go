@@ -6,19 +6,19 @@ var togetherRule = Rule{"together", true, together}
 // together adds the first servers of an announced section in one step. mh depends on the order of the entries, which
 // must be the same on all directors, whichever server answers first. Nothing is announced before that. Servers that
 // were removed by hand together with the virtual service do not wait for this: they are added at once.
-func together(h *hearing) {
-	if !h.Announce || !h.Quiescent || len(h.Have) > 0 {
+func together(p *proposal) {
+	if !p.Announce || !p.Quiescent || len(p.Have) > 0 {
 		return
 	}
 	awaited, entered := false, false
-	for s := range h.all() {
+	for s := range p.all() {
 		awaited, entered = awaited || s.isAwaited(), entered || s.Entered
 	}
 	if !awaited || entered {
 		return
 	}
-	for s := range h.all() {
-		s.Why = h.by
+	for s := range p.all() {
+		s.Why = p.by
 	}
-	h.over = true
+	p.over = true
 }

@@ -35,7 +35,7 @@ func (w *world) settleBrakes() {
 // mayBrake reports whether the brake may hold failures of a server through the virtual address alone.
 func mayBrake(m *always.Moment, i int) bool {
 	s := &m.Servers[i]
-	return !s.Gone && !m.Obeys && !s.Out && s.Verdict == health.Up
+	return !s.Gone && !m.Obeys && !s.Out && s.Health == health.Up
 }
 
 func (w *world) accused(i, k int) bool { return !w.Servers[i].Check(k).Accused.IsZero() }

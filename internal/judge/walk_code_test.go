@@ -201,9 +201,9 @@ func (w *world) codeMemory(c *codec, m *Memory) {
 
 func (w *world) codeState(c *codec) {
 	known, same := w.Have != nil, slices.Equal(w.Have, w.table)
-	theirs := !w.IsOurs()
-	c.flags(&theirs, &w.Backed, &w.Away, &w.Obeys, &w.Known, &w.FallbackIn, &w.FallbackWanted, &known, &same)
-	w.standBy(theirs)
+	taken := !w.IsOurs()
+	c.flags(&taken, &w.Backed, &w.Away, &w.Obeys, &w.Known, &w.FallbackIn, &w.FallbackWanted, &known, &same)
+	w.standBy(taken)
 	switch {
 	case !known:
 	case !same:
@@ -234,13 +234,13 @@ func (w *world) codeState(c *codec) {
 			w.Found = map[netip.AddrPort]bool{}
 		}
 	}
-	for slot, l := 0, 0; slot < slots && w.sl.has(leavers|backup_); slot++ {
-		leaves := l < len(w.Leavers) && w.Leavers[l].Addr == addrs[slot]
+	for slot, l := 0, 0; slot < slots && w.sl.has(departures|backup_); slot++ {
+		leaves := l < len(w.Departing) && w.Departing[l].Addr == addrs[slot]
 		if c.flags(&leaves); leaves {
 			if c.reads {
-				w.Leavers = append(w.Leavers, Leaver{Addr: addrs[slot]})
+				w.Departing = append(w.Departing, Departure{Addr: addrs[slot]})
 			}
-			at := &w.Leavers[l]
+			at := &w.Departing[l]
 			c.when(&at.Until)
 			c.flags(&at.Idle)
 			num(c, &at.Over, 2)
@@ -311,8 +311,8 @@ func (w *world) settle() {
 	}
 	keepOrder(since, 1)
 	keepOrder(began, 2)
-	for i := range w.Leavers {
-		if l := &w.Leavers[i]; !l.Until.IsZero() && l.Until.Before(instant.Add(-tick)) {
+	for i := range w.Departing {
+		if l := &w.Departing[i]; !l.Until.IsZero() && l.Until.Before(instant.Add(-tick)) {
 			l.Until = instant.Add(-tick)
 		}
 	}

@@ -92,7 +92,7 @@ func (w *world) events(all []event) []event {
 		}
 		all = append(all, e)
 	}
-	if w.sl.has(leavers|brake|holddown|byOrdered|paced|pacedOut|timed) || w.climbs() {
+	if w.sl.has(departures|brake|holddown|byOrdered|paced|pacedOut|timed) || w.climbs() {
 		add(time_)
 	}
 	w.fileEvents(add)
@@ -128,7 +128,7 @@ func (w *world) events(all []event) []event {
 	if w.sl.has(crashes) {
 		add(kill)
 	}
-	if len(w.Leavers) > 0 {
+	if len(w.Departing) > 0 {
 		add(lookAtLeaver)
 	}
 	if w.Gathers() && w.Back.After(instant.Add(-stillAway)) {
@@ -206,7 +206,7 @@ func (w *world) fileEvents(add func(eventKind, ...int)) {
 			add(edit, i, editCheck, 1)
 			add(edit, i, editCheck, 2)
 		}
-		if (w.sl.has(reload) && i == 1 || w.sl.has(leavers)) && (!l.in || w.lines[1-i].in) {
+		if (w.sl.has(reload) && i == 1 || w.sl.has(departures)) && (!l.in || w.lines[1-i].in) {
 			add(edit, i, editIn)
 			if !l.in && w.sl.has(reload) {
 				add(edit, i, editIn, 1)
@@ -238,7 +238,7 @@ func (w *world) handEvents(add func(eventKind, ...int)) {
 		now, in := w.table.At(addrs[slot])
 		was, had := w.Have.At(addrs[slot])
 		unseen = unseen || w.Known && (now != was || in != had)
-		if in && w.sl.has(leavers|rerouted_|backup_) && (w.conns[slot] || now.Weight > 0) {
+		if in && w.sl.has(departures|rerouted_|backup_) && (w.conns[slot] || now.Weight > 0) {
 			add(connect, slot)
 		}
 	}
@@ -299,7 +299,7 @@ func (w *world) apply(e event) {
 		w.sync(e.mishap)
 	case packets:
 		s, ended := &w.Servers[a], false
-		for again := s.Looks > 0; !ended; ended = !again || e.b != unanswered || s.Looks == surely || s.Verdict() == health.Down {
+		for again := s.Looks > 0; !ended; ended = !again || e.b != unanswered || s.Looks == surely || s.Health() == health.Down {
 			Observed(s, seen(e.b == unanswered, true, e.b == answered))
 		}
 		w.sync(e.mishap)
@@ -388,7 +388,7 @@ func (w *world) take(i, k int, found uint8) {
 	at := Spot{int32(i), k}
 	if kept, _ := w.Brake(at, instant); !kept {
 		if answers := w.sl.answers(); p.OK && k == 0 && answers != nil {
-			Told(&w.Case, &w.Servers[i], check, answers[max(found, tellsAll)-tellsAll])
+			Report(&w.Case, &w.Servers[i], check, answers[max(found, tellsAll)-tellsAll])
 		}
 		w.judge(at, p.OK, loss)
 	}
@@ -399,7 +399,7 @@ func (w *world) judge(at Spot, ok bool, loss Loss) {
 	s := &w.Servers[at.Server]
 	turned := w.Result(s, s.Check(at.Check), ok, loss)
 	w.Away = w.sl.has(strength) && w.IsOurs()
-	if turned && s.Verdict() == health.Up && w.IsAway() && !w.Gathers() {
+	if turned && s.Health() == health.Up && w.IsAway() && !w.Gathers() {
 		w.Gather(instant)
 	}
 }
@@ -456,8 +456,8 @@ func (w *world) edit(e event) {
 }
 
 func (w *world) lookAtLeavers() {
-	for i := range w.Leavers {
-		l := &w.Leavers[i]
+	for i := range w.Departing {
+		l := &w.Departing[i]
 		_, known := w.table.At(l.Addr)
 		w.Looked(l, known && !w.conns[slotOf(l.Addr)], instant)
 	}
@@ -467,8 +467,8 @@ func (w *world) lookAtLeavers() {
 // pass lets a tick pass: it moves all times into the past.
 func (w *world) pass() {
 	times := []*time.Time{&w.Removals.Since}
-	for i := range w.Leavers {
-		times = append(times, &w.Leavers[i].Until)
+	for i := range w.Departing {
+		times = append(times, &w.Departing[i].Until)
 	}
 	if w.Back.After(instant.Add(-stillAway)) {
 		times = append(times, &w.Back)
@@ -506,7 +506,7 @@ func (w *world) describe() string {
 		text += " " + describeDest(d) + ","
 	}
 	for i, s := range w.Servers {
-		text += fmt.Sprintf(" %s %v%s%s,", nameOf(&w.Servers[i]), s.Verdict(),
+		text += fmt.Sprintf(" %s %v%s%s,", nameOf(&w.Servers[i]), s.Health(),
 			[...]string{"", " held"}[bit(s.Held)], [...]string{"", " gone"}[bit(s.Gone)])
 	}
 	return strings.TrimRight(text, ",")

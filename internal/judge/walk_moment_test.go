@@ -10,8 +10,8 @@ import (
 // look returns a moment of the world, for predicates that need only facts.
 func (w *world) look(m *always.Moment) *always.Moment {
 	*m = always.Moment{
-		Servers: m.Servers[:0], Leavers: m.Leavers[:0], Passed: m.Passed[:0], Call: callAddr,
-		Dead: w.dead, Theirs: !w.IsOurs(), Failed: w.failed, Follows: w.serves(), Obeys: w.obey,
+		Servers: m.Servers[:0], Departing: m.Departing[:0], Passed: m.Passed[:0], Call: callAddr,
+		Dead: w.dead, Taken: !w.IsOurs(), Failed: w.failed, Follows: w.serves(), Obeys: w.obey,
 		Gathers: w.Gathers(), Table: w.table, Have: w.Have, ByHand: w.ByHand, Found: w.Found,
 		Waiting: w.Waiting, Fallback: w.fallback(), NoFallback: w.NoFallback, KeepServing: w.KeepServing,
 		BackupBelow: w.BackupBelow, Backed: w.Backed, Quiescent: w.Quiescent, OnFail: w.OnFail, Repair: w.Repair, FallbackIn: w.FallbackIn,
@@ -36,26 +36,26 @@ func (w *world) look(m *always.Moment) *always.Moment {
 		}
 		m.Servers = append(m.Servers, always.Server{
 			Dest: s.Dest, Weight: weight, Unchecked: s.Unchecked, Former: s.MovedTo >= 0, To: int(max(0, s.MovedTo)),
-			Verdict: verdict(s), Drained: order.Kind == Drain, Out: w.files[server] || order.Kind == Maint,
+			Health: state(s), Drained: order.Kind == Drain, Out: w.files[server] || order.Kind == Maint,
 			Connected: s.Connected, Held: s.Held, Kept: s.Kept, Gone: s.Gone,
 			Lingers: w.lingers() && !w.obey && answers(s), Touched: w.touched(s.Dest.Addr),
 			Asks: asks(s), Less: weight - bears(s, weight),
 			LeftOut: s.Suspect, Climbs: !s.Climbs.IsZero(), Backup: s.Backup, Ends: w.ends(s),
-			Open: verdict(s) == health.Unknown || verdict(s) == health.Up && isPending(*s),
-			Waits: s.Fallen && !s.Backup && asks(s) == health.NoAdmin && verdict(s) == health.Up && weight > 0 && order.Kind != Drain && order.Kind != Maint &&
+			Open: state(s) == health.Unknown || state(s) == health.Up && isPending(*s),
+			Waits: s.Fallen && !s.Backup && asks(s) == health.NoAdmin && state(s) == health.Up && weight > 0 && order.Kind != Drain && order.Kind != Maint &&
 				!w.files[server],
 		})
 	}
-	for _, l := range w.Leavers {
+	for _, l := range w.Departing {
 		stays := w.conns[slotOf(l.Addr)] && (l.Until.IsZero() || l.Until.After(instant)) && l.Over == Stays
-		m.Leavers = append(m.Leavers, always.Leaver{Addr: l.Addr, Stays: stays, Endless: l.Until.IsZero()})
+		m.Departing = append(m.Departing, always.Departure{Addr: l.Addr, Stays: stays, Endless: l.Until.IsZero()})
 	}
 	return m
 }
 
 // These are facts of a server, computed without the rules.
 
-func verdict(s *Server) health.State {
+func state(s *Server) health.State {
 	all := health.Up
 	for _, check := range s.Checks() {
 		switch {
@@ -71,8 +71,8 @@ func verdict(s *Server) health.State {
 
 // asks is the word in a server's answer that counts. Weight 0 counts as drain.
 func asks(s *Server) health.Admin {
-	if told := s.First.Telling.Words; told.Less < 100 {
-		return told.Admin
+	if reported := s.First.Telling.Words; reported.Less < 100 {
+		return reported.Admin
 	}
 	return health.Drain
 }

@@ -29,7 +29,7 @@ func leavesOutOne(s *step) string {
 		was, facts := b.running(one.Dest.Addr), &s.to.Servers[one.At]
 		serves := s.to.Follows && s.to.ServesIn(facts) && !w.ByHand[one.Dest.Addr]
 		switch {
-		case one.Suspect && serves && verdict(one) == health.Up:
+		case one.Suspect && serves && state(one) == health.Up:
 			return nameOf(one) + " is left out, and serves"
 		case was == nil || !s.from.Follows || !s.to.Follows:
 		case one.Suspect && !was.Suspect && (s.kind != packets || int32(s.a) != one.At) && was.Looks < surely:
@@ -44,7 +44,7 @@ func leavesOutOne(s *step) string {
 			s.kind == ready || s.kind == look || s.kind == edit:
 		case was.Turn.Add(-time.Duration(bit(s.kind == time_)) * tick).After(instant), was.Suspects > 2:
 			return nameOf(one) + " is back early"
-		case verdict(one) != health.Up:
+		case state(one) != health.Up:
 			return nameOf(one) + " is back, and does not pass"
 		}
 	}

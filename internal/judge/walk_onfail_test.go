@@ -25,7 +25,7 @@ func isProven(s *Server) bool {
 
 // isOut reports whether checks alone keep a server out.
 func (s *step) isOut(o *always.Server) bool {
-	return s.to.MayServe(o) && (o.Verdict == health.Down || o.Waits && !o.LeftOut) && !o.Held && o.Weight > 0 && !s.to.ByHand[o.Dest.Addr]
+	return s.to.MayServe(o) && (o.Health == health.Down || o.Waits && !o.LeftOut) && !o.Held && o.Weight > 0 && !s.to.ByHand[o.Dest.Addr]
 }
 
 // failsRightly: a failing server stays in the table for the time of onfail, which begins once. With cut it stays while
@@ -53,7 +53,7 @@ func failsRightly(s *step) string {
 		case !w.has(timed):
 		case one.Failed.IsZero():
 			return nameOf(one) + " fails, and its time has not begun"
-		case s.from.Servers[was.At].Verdict == health.Up && !s.from.Servers[was.At].Waits && !one.Failed.Equal(instant):
+		case s.from.Servers[was.At].Health == health.Up && !s.from.Servers[was.At].Waits && !one.Failed.Equal(instant):
 			return nameOf(one) + " fails, and its time began earlier"
 		case !began.IsZero() && one.Failed.Before(began), !began.IsZero() && one.Failed.After(began) &&
 			instant.Sub(began) < 2*tick && s.kind != look:

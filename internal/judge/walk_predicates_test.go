@@ -147,7 +147,7 @@ func handStays(s *step) string {
 func (s *step) relieves(one *Server) bool { return one.Backup && s.from.Backed != s.to.Backed }
 
 // verdicts reports whether the verdict of a server's checks changes.
-func (s *step) verdicts(i int32) bool { return s.from.Servers[i].Verdict != s.to.Servers[i].Verdict }
+func (s *step) verdicts(i int32) bool { return s.from.Servers[i].Health != s.to.Servers[i].Health }
 
 // handEnds: a change by hand ends with the server's next change of state, and with an order or a file for it. For a
 // held server it ends when it is no longer held. For the fallback server it ends when that is to come or to go.
@@ -202,7 +202,7 @@ func ownServer(s *step) string {
 
 // tellsWhy: each place has the name of the rule that decided it. State and rule together have one cause only.
 func tellsWhy(w *world, m *always.Moment) string {
-	d := &w.told
+	d := &w.reported
 	for addr := range d.Places {
 		if by, other := d.Others[addr]; w.At(addr) == nil && !(other && Rules[by-1].places) {
 			return "a place has no rule"
@@ -213,12 +213,12 @@ func tellsWhy(w *world, m *always.Moment) string {
 		if why == 0 {
 			return nameOf(s) + " has no rule"
 		}
-		cause, told := w.cause(s, m), &w.sl.causes[s.Name][why]
-		if *told == "" {
-			*told = cause
+		cause, reported := w.cause(s, m), &w.sl.causes[s.Name][why]
+		if *reported == "" {
+			*reported = cause
 		}
-		if *told != cause {
-			return fmt.Sprintf("%s, %v by rule %v, may be: %s, %s", nameOf(s), s.Name, why, *told, cause)
+		if *reported != cause {
+			return fmt.Sprintf("%s, %v by rule %v, may be: %s, %s", nameOf(s), s.Name, why, *reported, cause)
 		}
 	}
 	return ""
@@ -240,20 +240,20 @@ func (w *world) cause(s *Server, m *always.Moment) string {
 		return "rests"
 	case facts.Out:
 		return "maintenance"
-	case facts.Drained && (facts.Verdict != health.Down || s.Held):
+	case facts.Drained && (facts.Health != health.Down || s.Held):
 		return "drained"
-	case facts.Asks > health.NoAdmin && !s.Held && (facts.Verdict != health.Down || facts.Asks == health.Maint):
+	case facts.Asks > health.NoAdmin && !s.Held && (facts.Health != health.Down || facts.Asks == health.Maint):
 		return "asks to be left out"
 	case s.Held:
 		return "held"
 	case facts.Waits:
 		return "waits to come back"
-	case facts.Verdict == health.Up && m.Gathers:
+	case facts.Health == health.Up && m.Gathers:
 		return "waits for others"
-	case facts.Verdict == health.Up && facts.Climbs:
+	case facts.Health == health.Up && facts.Climbs:
 		return "climbs"
 	}
-	return facts.Verdict.String()
+	return facts.Health.String()
 }
 
 // checksStay: a result changes one check. Nothing else does, except a start and a reload.
@@ -304,12 +304,12 @@ func comesInOrder(s *step) string {
 		switch {
 		case isOne && first && now.Weight > 0 && slices.ContainsFunc(w.Servers, isPending):
 			return nameOf(one) + " comes before the others had a result"
-		case isOne && i == int(s.a) && back && s.expects(i) && s.from.Servers[i].Verdict != health.Up:
+		case isOne && i == int(s.a) && back && s.expects(i) && s.from.Servers[i].Health != health.Up:
 			return nameOf(one) + " is back before the others were asked"
 		case in && was.Forward != lvs.Route && now.Forward == lvs.Route && w.conns[slotOf(one.Dest.Addr)]:
 			return nameOf(one) + " changes to gate with connections"
 		case (isOne && !b.Servers[i].Gone || s.kind == edit) && one.Gone && !one.Unchecked &&
-			facts.Verdict == health.Up && s.to.Servers[one.MovedTo].Verdict != health.Up:
+			facts.Health == health.Up && s.to.Servers[one.MovedTo].Health != health.Up:
 			return nameOf(one) + " goes, and the server at the new address does not pass"
 		}
 	}
@@ -332,7 +332,7 @@ func endsInTime(s *step) string {
 	if w.dead || b.dead {
 		return ""
 	}
-	if w.sl.has(leavers) && s.kind == edit && s.b == editIn && s.from.Follows && s.to.Follows && !w.lines[s.a].in {
+	if w.sl.has(departures) && s.kind == edit && s.b == editIn && s.from.Follows && s.to.Follows && !w.lines[s.a].in {
 		addr := addrs[b.lines[s.a].slot(int(s.a))]
 		_, in := b.table.At(addr)
 		if _, still := w.table.At(addr); b.At(addr) != nil && in && !still {
@@ -343,7 +343,7 @@ func endsInTime(s *step) string {
 	for i := range s.to.Servers {
 		o := &s.to.Servers[i]
 		counts := o.Weight > 0 && !o.Backup && !o.Unchecked && !o.Gone && !o.Out && !o.Drained
-		up := o.Verdict == health.Up && o.Asks == health.NoAdmin && (!o.Waits || s.isNewlyOut(i)) && !w.failsOwn(i)
+		up := o.Health == health.Up && o.Asks == health.NoAdmin && (!o.Waits || s.isNewlyOut(i)) && !w.failsOwn(i)
 		all = all && (up || !counts)
 	}
 	was, now := &b.Strength, &w.Strength

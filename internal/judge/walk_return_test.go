@@ -27,7 +27,7 @@ func holdsDown(s *step) string {
 			return nameOf(one) + " waits, and its time is over"
 		case was.Fallen && one.Fallen && s.kind != time_ && one.Turn != was.Turn:
 			return nameOf(one) + " is out, and waits for another time"
-		case !one.Fallen && s.from.Servers[i].Waits && s.from.Servers[i].Verdict == health.Up && left > 0 &&
+		case !one.Fallen && s.from.Servers[i].Waits && s.from.Servers[i].Health == health.Up && left > 0 &&
 			enough(s, i) &&
 			s.kind != order && s.kind != file && s.kind != look && s.kind != ready:
 			return nameOf(one) + " comes back early"
@@ -40,7 +40,7 @@ func holdsDown(s *step) string {
 func enough(s *step, i int) bool {
 	for o := range s.to.Servers {
 		other := &s.to.Servers[o]
-		if o != i && s.to.MayServe(other) && other.Verdict == health.Up && s.to.ServesIn(other) {
+		if o != i && s.to.MayServe(other) && other.Health == health.Up && s.to.ServesIn(other) {
 			return true
 		}
 	}
@@ -55,7 +55,7 @@ func comesByOrder(s *step) string {
 	}
 	for one := range w.all() {
 		was, facts := s.before.running(one.Dest.Addr), &s.to.Servers[one.At]
-		if was == nil || !was.Fallen || one.Fallen || facts.Verdict != health.Up || !enough(s, int(one.At)) {
+		if was == nil || !was.Fallen || one.Fallen || facts.Health != health.Up || !enough(s, int(one.At)) {
 			continue
 		}
 		if from := &s.from.Servers[was.At]; s.from.MayServe(from) && !s.from.ServesIn(from) && !s.to.ByHand[one.Dest.Addr] &&
@@ -106,7 +106,7 @@ func answers(s *Server) bool {
 			return false
 		}
 	}
-	return verdict(s) == health.Down
+	return state(s) == health.Down
 }
 
 // goesAtPace: of the failing servers that answer, checks take out one in each tick, and count it. With the order to
@@ -120,8 +120,8 @@ func goesAtPace(s *step) string {
 	for i := range w.Servers {
 		one, was, facts := &w.Servers[i], &s.from.Servers[i], &s.to.Servers[i]
 		// a server that was never up is not held
-		served := s.from.ServesIn(facts) && (was.Held || was.Kept || was.Verdict == health.Up)
-		out := facts.Out || facts.Drained || facts.Weight == 0 || one.Gone && s.to.Servers[one.MovedTo].Verdict == health.Up
+		served := s.from.ServesIn(facts) && (was.Held || was.Kept || was.Health == health.Up)
+		out := facts.Out || facts.Drained || facts.Weight == 0 || one.Gone && s.to.Servers[one.MovedTo].Health == health.Up
 		gone += bit(served && !out && !one.Backup && !s.to.ServesIn(facts) && answers(one))
 	}
 	full := b.lingers() && (s.kind != time_ || instant.Before(b.Removals.Since))
@@ -141,11 +141,11 @@ func remembersFalls(s *step) string {
 	}
 	for one := range s.after.all() {
 		was, to := s.before.At(one.Dest.Addr), &s.to.Servers[one.At]
-		if was == nil || to.Backup || to.Verdict != health.Down || !s.to.MayServe(to) || s.to.ServesIn(to) || s.to.ByHand[to.Dest.Addr] {
+		if was == nil || to.Backup || to.Health != health.Down || !s.to.MayServe(to) || s.to.ServesIn(to) || s.to.ByHand[to.Dest.Addr] {
 			continue
 		}
 		from := &s.from.Servers[was.At]
-		passed := from.Verdict == health.Up || from.Kept || from.Held
+		passed := from.Health == health.Up || from.Kept || from.Held
 		if served := passed && s.from.MayServe(from) && s.from.ServesIn(from); (served || was.Fallen) && !one.Fallen {
 			return nameOf(one) + " was taken out by checks, and that is not noted"
 		}

@@ -95,7 +95,7 @@ func (p *play) file(w *world) string {
 		{w.has(repair), "repair = yes"}, {!w.has(repair), "repair = no"},
 		{w.has(guarded), "keepserving = 50%"}, {w.has(holddown), "holddown = 1000,2000"}, {w.has(paced), "pace = 1/1000"}, {w.has(byOrdered), "comeback = order"},
 		{w.has(pacedOut), "paceout = 1/1000"}, {w.has(timed), "onfail = 2000"}, {w.has(cuts), "onfail = cut"},
-		{w.has(leavers), "draintime = 2000"}, {w.has(slow), "slowstart = 3000"}, {w.has(windows), "window = 2/3"},
+		{w.has(departures), "draintime = 2000"}, {w.has(slow), "slowstart = 3000"}, {w.has(windows), "window = 2/3"},
 		{w.has(maintained), "maintenancedir = MAINTENANCE"}, {w.has(moved_ | found_), "resolve = 3600"},
 		{true, "virtual = " + playedVirtual},
 		{w.lines[0].in, p.real(w, 0)}, {w.lines[1].in, p.real(w, 1)},

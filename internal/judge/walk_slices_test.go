@@ -23,7 +23,7 @@ const (
 	moved_
 	found_
 	rerouted_
-	leavers
+	departures
 	together_
 	strength
 	reload
@@ -127,9 +127,9 @@ func (sl *slice) noteTelling(now health.Telling) {
 	}
 	sl.spoken[now] = uint8(len(sl.tellings))
 	sl.tellings = append(sl.tellings, now)
-	for _, told := range sl.answers() {
-		sl.noteTelling(now.Next(told, sl.rule))
-		sl.noteTelling(now.Next(told, health.Rule{Fall: 1}))
+	for _, reported := range sl.answers() {
+		sl.noteTelling(now.Next(reported, sl.rule))
+		sl.noteTelling(now.Next(reported, health.Rule{Fall: 1}))
 	}
 	sl.noteTelling(health.Tells(now.Words))
 }
@@ -139,9 +139,9 @@ func (sl *slice) answers() (all []health.Told) {
 	if !sl.has(tells) {
 		return nil
 	}
-	all = append(all, told(health.Ready, 100), told(health.Drain, 100), told(health.Ready, 50))
+	all = append(all, reported(health.Ready, 100), reported(health.Drain, 100), reported(health.Ready, 50))
 	if sl.has_ == tells {
-		all = append(all, told(health.Maint, 100))
+		all = append(all, reported(health.Maint, 100))
 	}
 	if sl.has_ == tells && sl.checks > 1 {
 		all = append(all, health.Told{Silent: true})
@@ -149,7 +149,7 @@ func (sl *slice) answers() (all []health.Told) {
 	return all
 }
 
-func told(admin health.Admin, percent uint8) health.Told {
+func reported(admin health.Admin, percent uint8) health.Told {
 	return health.Told{Admin: admin, Weighs: true, Percent: percent}
 }
 
@@ -168,7 +168,7 @@ func (sl *slice) section(plain bool) *Section {
 	if sl.has(guarded) {
 		s.KeepServing = lvs.Share{N: 50, Percent: true}
 	}
-	if sl.has(leavers) {
+	if sl.has(departures) {
 		s.DrainTime = 2 * tick
 	}
 	if sl.has(slow) {
@@ -275,7 +275,7 @@ func (sl *slice) isQuick() bool {
 	case n == 2 && sl.has(pacedOut):
 		return sl.has(guarded)
 	case n == 2 && sl.has(backup_):
-		return sl.has(guarded | quiescent | fallback_ | reload | crashes | found_ | leavers | hand)
+		return sl.has(guarded | quiescent | fallback_ | reload | crashes | found_ | departures | hand)
 	case n == 2 && sl.has(holddown|byOrdered|paced):
 		return sl.has(guarded|strength|standby) || sl.has_&(holddown|byOrdered|paced) == sl.has_
 	case n == 2:

@@ -14,7 +14,7 @@ import (
 // one begins. It continues to climb until it is full, goes out, or the others no longer serve enough.
 func climbsRightly(s *step) string {
 	b, m, w := s.from, s.to, s.after
-	known := b.Follows || b.Dead || b.Theirs && s.kind == promote
+	known := b.Follows || b.Dead || b.Taken && s.kind == promote
 	if !m.Follows {
 		return ""
 	}
@@ -47,7 +47,7 @@ func climbsRightly(s *step) string {
 		case now.Backup && climbs:
 			return nameOf(one) + " is a backup server, and climbs"
 		case now.Backup:
-		case climbs && (!up && now.Verdict != health.Unknown || !serves):
+		case climbs && (!up && now.Health != health.Unknown || !serves):
 			return nameOf(one) + " climbs, and does not serve by its checks"
 		case climbs && cold:
 			return nameOf(one) + " climbs, and the others do not serve enough"
@@ -122,7 +122,7 @@ func (s *step) isCold() bool {
 		if m.ByHand[o.Dest.Addr] {
 			since = time.Time{}
 		}
-		passes := o.Verdict == health.Up || o.Verdict == health.Unknown && o.Kept
+		passes := o.Health == health.Up || o.Health == health.Unknown && o.Kept
 		if m.MayServe(o) && passes && !o.Held && !o.LeftOut && since.IsZero() && (in || s.after.Servers[i].Rerouted) {
 			full += o.Weight
 		}

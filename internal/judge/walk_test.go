@@ -115,7 +115,7 @@ func (k *walk) meet(w, before *world, e event, from uint32) {
 func (k *walk) compare(w *world, code words) {
 	again := k.sl.decode(code)
 	now := *w
-	now.told, now.did = Decision{}, nil
+	now.reported, now.did = Decision{}, nil
 	now.Servers = slices.Clone(now.Servers)
 	for i := range now.Servers {
 		now.Servers[i].Why, now.Servers[i].Until = 0, time.Time{} // which the next decision sets anew
@@ -123,8 +123,8 @@ func (k *walk) compare(w *world, code words) {
 	if len(now.table) == 0 {
 		now.table, again.table = nil, nil
 	}
-	if len(now.Leavers) == 0 {
-		now.Leavers = nil
+	if len(now.Departing) == 0 {
+		now.Departing = nil
 	}
 	if now.Have != nil && len(now.Have) == 0 {
 		now.Have = again.Have
@@ -218,11 +218,11 @@ func TestWalk(t *testing.T) {
 			t.Parallel()
 			began := time.Now()
 			k, ended := sl.run(maxStates, func(text string) { t.Error(text) })
-			verdict := "walked"
+			state := "walked"
 			if !ended {
-				verdict = "NOT FINISHED"
+				state = "NOT FINISHED"
 			}
-			fmt.Printf("%-12s %9d states %10d steps %3d deep %8v  %s\n", verdict, len(k.edges), k.steps, k.depth,
+			fmt.Printf("%-12s %9d states %10d steps %3d deep %8v  %s\n", state, len(k.edges), k.steps, k.depth,
 				time.Since(began).Round(time.Millisecond), name+sl.bound())
 		})
 	}

@@ -130,8 +130,8 @@ type world struct {
 	failed bool // the last change failed, and waits for another try
 	placed bool // this director has set up the section
 
-	told Decision // the last decision, and what was done for it; not part of the key
-	did  []string
+	reported Decision // the last decision, and what was done for it; not part of the key
+	did      []string
 }
 
 // fork is a copy that shares nothing that changes.
@@ -207,7 +207,7 @@ func (w *world) decide() Decision {
 	}
 	w.obey = w.Obeys
 	w.noteMoving()
-	w.told = d
+	w.reported = d
 	return d
 }
 
@@ -423,7 +423,7 @@ func (w *world) record() {
 	if !w.IsOurs() {
 		return
 	}
-	for _, l := range w.Leavers {
+	for _, l := range w.Departing {
 		if l.Until.IsZero() {
 			continue
 		}
@@ -472,7 +472,7 @@ func (w *world) begin(m mishap) {
 	}
 	for slot, r := range w.left {
 		if _, in := w.table.At(addrs[slot]); in && r.listed && !r.stays {
-			w.SendOff(Leaver{Addr: addrs[slot], Until: instant.Add(time.Duration(r.until) * tick)}, instant)
+			w.SendOff(Departure{Addr: addrs[slot], Until: instant.Add(time.Duration(r.until) * tick)}, instant)
 		}
 	}
 	w.obeyFiles()
@@ -546,24 +546,24 @@ func (w *world) reload(lines [2]line, refines bool, known uint8, other int, m mi
 		w.failed = false
 	}
 	if was.IsOurs() {
-		for _, l := range was.Leavers {
+		for _, l := range was.Departing {
 			w.SendOff(l, instant)
 		}
 		for o := range was.Servers {
 			if !was.Servers[o].Gone {
-				w.SendOff(Leaver{Addr: was.Members[o].Dest.Addr}, instant)
+				w.SendOff(Departure{Addr: was.Members[o].Dest.Addr}, instant)
 			}
 		}
 	}
 	for i := range w.Servers {
 		s := &w.Servers[i]
-		verdict := s.Verdict()
+		state := s.Health()
 		for _, check := range s.Checks() {
 			if known > 0 && check.Health.State == health.Unknown {
 				check.Learn(w.Rule, known == 1, NotReached)
 			}
 		}
-		if s.Verdict() != verdict {
+		if s.Health() != state {
 			w.Learned(s)
 		}
 	}

@@ -31,6 +31,6 @@ var weightKind = Kind{Name: "weightless", Trouble: Noted, Says: func(v View) str
 }}
 
 // weight is the weight that a server gets in the table while it serves.
-func (h *hearing) weight(s *Server) uint32 {
-	return h.Seen(s, h.now).share().times(s.told()).roundedUp(s.Weight())
+func (p *proposal) weight(s *Server) uint32 {
+	return p.Seen(s, p.now).share().times(s.reported()).roundedUp(s.Weight())
 }

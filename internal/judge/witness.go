@@ -57,7 +57,7 @@ func (w *Witness) Forget(now time.Time, why string) {
 func (w *Witness) Follow(s *Server, now time.Time) {
 	w.fresh, w.Begins = lvs.Traffic{}, false
 	switch {
-	case s.Verdict() == health.Down:
+	case s.Health() == health.Down:
 		w.Forget(now, "its checks fail")
 	case w.out && !s.Suspect:
 		w.Forget(now, "it is back in service")
@@ -119,7 +119,7 @@ const surely = 3 // looks in a row after which a server is left out
 // fails, or is left out, nothing is noted.
 func Observed(s *Server, w *Witness) (changed bool) {
 	switch {
-	case s.Verdict() == health.Down || s.Suspect:
+	case s.Health() == health.Down || s.Suspect:
 	case !w.Suspected:
 		s.Looks = 0
 		if w.fresh.PacketsOut > 0 {

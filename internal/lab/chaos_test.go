@@ -406,13 +406,13 @@ func (c *chaos) moment(v *chaosService, has lvs.Dests) *always.Moment {
 	for name, weight := range v.weights {
 		order := v.ordered[name]
 		d := lvs.Dest{Addr: netip.MustParseAddrPort(address(name)), Forward: forward, Weight: uint32(weight)}
-		s := always.Server{Dest: d, Weight: d.Weight, Verdict: health.Down, Drained: order == "drain",
+		s := always.Server{Dest: d, Weight: d.Weight, Health: health.Down, Drained: order == "drain",
 			Out: c.maintained[name] || order == "maint"}
 		if order == "weight 4" {
 			s.Weight = 4
 		}
 		if c.health[name] {
-			s.Verdict = health.Up
+			s.Health = health.Up
 		}
 		m.Servers = append(m.Servers, s)
 	}

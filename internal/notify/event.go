@@ -53,7 +53,7 @@ const (
 	Timeouts       Kind = "timeouts"        // the timeouts of idle connections were set, or set again
 	TableError     Kind = "table-error"     // a change of the table failed; it is tried again
 	TableRecovered Kind = "table-recovered" // changes of the table succeed again
-	HookSaid       Kind = "hook-said"       // a command of the operator wrote something
+	HookOutput     Kind = "hook-said"       // a command of the operator wrote something
 	HookFailed     Kind = "hook-failed"     // a command of the operator failed
 	Mailing        Kind = "mailing"         // a mail is on its way
 	MailFailed     Kind = "mail-failed"     // a mail can't be sent

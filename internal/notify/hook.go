@@ -78,16 +78,16 @@ func (h *Hooks) work(lane string) {
 		err := subprocess.Run(h.tries.Context, subprocess.Command{Argv: hook.Argv, Env: hook.Env,
 			Stdin: string(hook.Stdin), Limit: hookTime, Stdout: out, Stderr: out})
 		hook.Ended()
-		said := strings.TrimSpace(string(out.Text))
-		e := Event{Kind: HookSaid, Virtual: hook.Key, Reason: said, Text: "Command said: " + hook.name()}
+		output := strings.TrimSpace(string(out.Text))
+		e := Event{Kind: HookOutput, Virtual: hook.Key, Reason: output, Text: "Command said: " + hook.name()}
 		if err != nil {
 			e.Kind, e.Reason, e.Text = HookFailed, err.Error(),
 				fmt.Sprintf("Command failed: %s: %v", hook.name(), err)
 		}
-		if said != "" {
-			e.Text += fmt.Sprintf(": %q", said)
+		if output != "" {
+			e.Text += fmt.Sprintf(": %q", output)
 		}
-		if err != nil || said != "" {
+		if err != nil || output != "" {
 			h.journal.Emit(e)
 		}
 	}

@@ -66,10 +66,10 @@ func TestWhatAHookWritesAndItsFailureAreReported(t *testing.T) {
 	}{
 		{Shell("echo no route; exit 3"), HookFailed, `Command failed: echo no route; exit 3: exit status 3: "no route"`, "exit status 3"},
 		{Shell("exit 3"), HookFailed, "Command failed: exit 3: exit status 3", "exit status 3"},
-		{Shell("echo; echo ' well \033' >&2"), HookSaid, "Command said: echo; echo ' well \033' >&2: \"well \\x1b\"", "well \033"},
-		{[]string{script, "0"}, HookSaid, "Command said: " + script + ` 0: "0"`, "0"},
+		{Shell("echo; echo ' well \033' >&2"), HookOutput, "Command said: echo; echo ' well \033' >&2: \"well \\x1b\"", "well \033"},
+		{[]string{script, "0"}, HookOutput, "Command said: " + script + ` 0: "0"`, "0"},
 		{[]string{script, "1", "-c"}, HookFailed, "Command failed: " + script + ` 1 -c: exit status 1: "1 -c"`, "exit status 1"},
-		{[]string{script, "0", "2"}, HookSaid, "Command said: " + script + ` 0 2: "0 2"`, "0 2"},
+		{[]string{script, "0", "2"}, HookOutput, "Command said: " + script + ` 0 2: "0 2"`, "0 2"},
 		{Shell("exit 0"), "", "", ""},
 	} {
 		var got []Event

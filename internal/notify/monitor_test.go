@@ -181,15 +181,15 @@ func TestTheMonitorsQueueIsBoundedAndItsLossReported(t *testing.T) {
 
 // A server's answer in a monitorfile is one printable line.
 func TestAMonitorMessageIsPrintable(t *testing.T) {
-	for said, want := range map[string]string{
+	for output, want := range map[string]string{
 		"200 größe\tas it is":   "200 größe\tas it is",
 		"100% | \x1b[m\r\n\x7f": "100%25 %7c %1b[m%0d%0a%7f",
 		"\u009b31m\u202e\u2028": "%c2%9b31m%e2%80%ae%e2%80%a8",
 		"\x9b31m\xff":           "%9b31m%ff",
 		"":                      "-",
 	} {
-		if got := escape(said); got != want {
-			t.Errorf("%q: got %q, want %q", said, got, want)
+		if got := escape(output); got != want {
+			t.Errorf("%q: got %q, want %q", output, got, want)
 		}
 	}
 }

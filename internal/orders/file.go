@@ -50,7 +50,7 @@ func (f File) Read() (All, error) {
 		}
 		virtual, real, ok := strings.Cut(line, " ")
 		at := lvs.At(virtual, real)
-		if _, told := all[at]; ok && !told && !strings.HasPrefix(line, "#") {
+		if _, reported := all[at]; ok && !reported && !strings.HasPrefix(line, "#") {
 			all[at] = Order{Kind: Drain}
 		}
 	}

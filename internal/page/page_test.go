@@ -118,7 +118,7 @@ func some() *status.Report {
 		status.Virtual{ID: "tcp:192.0.2.1:80", Scheduler: "wrr", Servers: []status.Server{
 			newServer("10.0.0.10:80", "up"), newServer("10.0.0.2:80", "down"), newServer("10.0.0.1:80", "unknown"), order, byHand, ends}},
 		status.Virtual{ID: "tcp:192.0.2.2:80", Scheduler: "wlc", Servers: []status.Server{newServer("10.0.1.1:80", "down")},
-			Fallback: &status.Fallback{Server: "127.0.0.1:80", Active: true}, Leaving: []status.Leaver{{Real: "10.0.1.9:80", State: "drained", Note: "draining, 3 connections, 40s left"}}},
+			Fallback: &status.Fallback{Server: "127.0.0.1:80", Active: true}, Leaving: []status.Departure{{Real: "10.0.1.9:80", State: "drained", Note: "draining, 3 connections, 40s left"}}},
 		status.Virtual{ID: "tcp:192.0.2.3:80", Scheduler: "rr", Servers: []status.Server{newServer("10.0.2.1:80", "off")}},
 		status.Virtual{ID: "fwm:3", Scheduler: "sh", Servers: []status.Server{held}, Guard: status.Guard{Keeps: 1, Held: 1},
 			Conditions: []seen.Condition{{Kind: "held", Trouble: status.Noted, Text: "keepserving holds 1"}}},
@@ -344,7 +344,7 @@ func quoting(words string) *status.Report {
 	s := newServer(words, "down")
 	s.Reason, s.Note, s.Unjudged, s.Address, s.Check.Detail, s.Check.Warning, s.Check.Cause = words, words, words, words, words+"x", words, words
 	r := newReport(status.Virtual{ID: words, Scheduler: words, Conditions: []seen.Condition{{Kind: words, Text: words}}, Servers: []status.Server{s},
-		Fallback: &status.Fallback{Server: words, Active: true}, Leaving: []status.Leaver{{Real: words, State: words, Note: words}}})
+		Fallback: &status.Fallback{Server: words, Active: true}, Leaving: []status.Departure{{Real: words, State: words, Note: words}}})
 	r.Config, r.Version, r.MarkError, r.Table.Error, r.Reloads.Error, r.Phase = words, words, words, words, words, words
 	r.Names = []status.Name{{Name: words, Address: netip.MustParseAddr("192.0.2.22"), Error: words}}
 	return r

@@ -147,7 +147,7 @@ func (s *Service) unknown(one *judge.Server, e *Entry, ways bool) {
 			check.Part = s.Config.AlsoChecks[n-1].Weight
 		}
 		if s.Config.Check(int(l.Number)).CheckType == parser.Agent {
-			check.Aside, check.Health = true, health.Assume(health.Up)
+			check.Agent, check.Health = true, health.Assume(health.Up)
 		}
 		if ways {
 			check.Way = new(judge.Way)

@@ -121,16 +121,16 @@ func (l *loop) receive(ctx context.Context, f *flight) (done bool) {
 		case n > 0 && f.stages[wire.MarkFirstByte] == 0:
 			f.mark(wire.MarkFirstByte, l.now)
 		}
-		said := l.buf[:max(n, 0)]
+		sent := l.buf[:max(n, 0)]
 		if len(f.head) > 0 {
-			f.head = append(f.head, said...)
-			said = f.head
+			f.head = append(f.head, sent...)
+			sent = f.head
 		}
-		more, done := l.judge(ctx, f, said, err)
+		more, done := l.judge(ctx, f, sent, err)
 		if done {
 			return true
 		}
-		f.head = append(f.head[:0], said...)
+		f.head = append(f.head[:0], sent...)
 		if f.pieces++; !more || f.pieces == maxPieces && f.Line == 0 || len(f.head) >= maxHeld {
 			l.handOver(ctx, f, nil)
 			return true
@@ -139,8 +139,8 @@ func (l *loop) receive(ctx context.Context, f *flight) (done bool) {
 }
 
 // judge finishes the check if the received data is enough. Otherwise it reports whether more data would help.
-func (l *loop) judge(ctx context.Context, f *flight, said []byte, err error) (more, done bool) {
-	part := wire.Received{Head: said, Err: err}
+func (l *loop) judge(ctx context.Context, f *flight, sent []byte, err error) (more, done bool) {
+	part := wire.Received{Head: sent, Err: err}
 	r := f.check.Resume(ctx, &wire.Conn{Conn: &part, Deadline: f.began.Add(f.Timeout)})
 	if part.Short || part.Waits {
 		return part.Short, false

@@ -139,10 +139,10 @@ func TestAnAnswerThatCameCountsAfterItsDeadline(t *testing.T) {
 // The rules of the schedule are valid for checks in the loop too.
 func TestTheLoopKeepsTheSchedule(t *testing.T) {
 	for name, c := range map[string]struct {
-		every  time.Duration
-		treat  func(p *Pool, connection int32) // before the server closes the connection without an answer
-		checks int
-		told   int
+		every    time.Duration
+		treat    func(p *Pool, connection int32) // before the server closes the connection without an answer
+		checks   int
+		reported int
 	}{
 		"a failure while the process was stopped is ignored once": {
 			every: time.Minute,
@@ -153,17 +153,17 @@ func TestTheLoopKeepsTheSchedule(t *testing.T) {
 					p.mu.Unlock()
 				}
 			},
-			checks: 2, told: 2, // the first result is not conclusive
+			checks: 2, reported: 2, // the first result is not conclusive
 		},
 		"the result of a dropped job is not told": {
 			every:  time.Minute,
 			treat:  func(p *Pool, _ int32) { p.Set(nil, nil) },
-			checks: 1, told: 0,
+			checks: 1, reported: 0,
 		},
 		"a check that takes longer than its interval is made again at once, and never twice at a time": {
 			every:  50 * time.Millisecond,
 			treat:  func(*Pool, int32) { time.Sleep(120 * time.Millisecond) },
-			checks: 3, told: 3,
+			checks: 3, reported: 3,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -187,13 +187,13 @@ func TestTheLoopKeepsTheSchedule(t *testing.T) {
 			defer cancel()
 			ran := make(chan struct{})
 			go func() { p.Run(ctx); close(ran) }()
-			told := func() int {
+			reported := func() int {
 				p.mu.Lock()
 				defer p.mu.Unlock()
 				return len(p.pending)
 			}
 			checks := 0
-			for (checks < c.checks || told() < c.told) && ctx.Err() == nil {
+			for (checks < c.checks || reported() < c.reported) && ctx.Err() == nil {
 				select {
 				case <-ended:
 					checks++
@@ -205,9 +205,9 @@ func TestTheLoopKeepsTheSchedule(t *testing.T) {
 			<-ran
 			checks += len(ended)
 			more := c.every < time.Minute
-			if told := told(); checks < c.checks || told < c.told ||
-				!more && (checks > c.checks || told > c.told) {
-				t.Errorf("%d checks, %d told; want %d and %d", checks, told, c.checks, c.told)
+			if reported := reported(); checks < c.checks || reported < c.reported ||
+				!more && (checks > c.checks || reported > c.reported) {
+				t.Errorf("%d checks, %d told; want %d and %d", checks, reported, c.checks, c.reported)
 			}
 		})
 	}

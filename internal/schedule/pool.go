@@ -108,22 +108,22 @@ type Pool struct {
 	asleep  func() time.Duration // how long the machine has been suspended since its boot
 	epoch   time.Time            // where all grids begin
 
-	mu      sync.Mutex // guards what follows
-	loop    *loop      // nil before the first light check
-	tasks   []*Task
-	queue   byTime[*Task]         // tasks without a running check
-	heirs   map[*Task]*Task       // of tasks that were replaced while their check runs, see Set
-	every   map[time.Duration]int // the number of tasks of each interval
-	pending []Update
-	taken   []Update      // used again
-	told    moment        // when results was last signalled
-	quiet   time.Duration // how late a success after a success may be reported
-	spread  float64       // the place of the next new task in its interval
-	company map[companyKey]company
-	free    moment        // when the next extra check may begin
-	planned moment        // when the pool last planned to wake; zero before the first round
-	stalled moment        // when it last woke far too late
-	slept   time.Duration // the last result of asleep
+	mu       sync.Mutex // guards what follows
+	loop     *loop      // nil before the first light check
+	tasks    []*Task
+	queue    byTime[*Task]         // tasks without a running check
+	heirs    map[*Task]*Task       // of tasks that were replaced while their check runs, see Set
+	every    map[time.Duration]int // the number of tasks of each interval
+	pending  []Update
+	taken    []Update      // used again
+	reported moment        // when results was last signalled
+	quiet    time.Duration // how late a success after a success may be reported
+	spread   float64       // the place of the next new task in its interval
+	company  map[companyKey]company
+	free     moment        // when the next extra check may begin
+	planned  moment        // when the pool last planned to wake; zero before the first round
+	stalled  moment        // when it last woke far too late
+	slept    time.Duration // the last result of asleep
 }
 
 // moment is a time of the schedule: how long after the pool's epoch.
@@ -149,7 +149,7 @@ type company struct {
 // NewPool returns a pool without tasks. It does nothing until Run.
 func NewPool() *Pool {
 	p := &Pool{wake: make(chan struct{}, 1), results: make(chan struct{}, 1), asleep: suspended,
-		epoch: time.Now(), told: -maxSleep, heirs: map[*Task]*Task{}}
+		epoch: time.Now(), reported: -maxSleep, heirs: map[*Task]*Task{}}
 	p.Watches = Watches{pool: p, open: map[int32]*watching{}}
 	return p
 }
@@ -392,7 +392,7 @@ func (p *Pool) round(ctx context.Context) (light []*Task, next moment) {
 		}
 		p.running.Go(func() { p.run(ctx, u) })
 	}
-	if len(p.pending) > 0 && now-p.told >= p.quiet {
+	if len(p.pending) > 0 && now-p.reported >= p.quiet {
 		p.tell(now)
 	}
 	p.planned = p.Watches.tend(now, now+maxSleep)
@@ -431,7 +431,7 @@ func (p *Pool) isLight(t *Task) bool {
 
 // tell signals results.
 func (p *Pool) tell(now moment) {
-	p.told = now
+	p.reported = now
 	signal(p.results)
 }
 
@@ -459,14 +459,14 @@ func (p *Pool) put(ctx context.Context, u Update, now moment) {
 		delete(p.heirs, t)
 		return
 	}
-	told, due := false, p.next(t, r, start, now)
+	reported, due := false, p.next(t, r, start, now)
 	if u.Stalled = missed && !t.doubted; u.Stalled {
 		t.due, t.planned = now, max(now, due)
 	} else {
 		if u.Asked = t.asked == underWay; u.Asked {
 			t.asked = 0
 		}
-		told = !r.OK || t.last != passed || t.hurried > 0 || u.Asked
+		reported = !r.OK || t.last != passed || t.hurried > 0 || u.Asked
 		if t.planned, t.last = due, failed; r.OK {
 			t.last = passed
 		}
@@ -475,7 +475,7 @@ func (p *Pool) put(ctx context.Context, u Update, now moment) {
 	t.last, t.doubted = max(t.last, failed), u.Stalled
 	heap.Push(&p.queue, t)
 	p.pending = append(p.pending, u)
-	if told {
+	if reported {
 		p.tell(now)
 	}
 	if u.Stalled || t.due < p.planned {

@@ -58,7 +58,7 @@ type watching struct {
 	began moment
 	pause time.Duration // the longest one before this connection
 	short int           // how many connections in a row were too short
-	said  int           // how many bytes came
+	sent  int           // how many bytes came
 	slot                // of the next connection, in dials
 }
 
@@ -142,7 +142,7 @@ func (ws *Watches) dial(l *loop, w *watching, now moment) {
 	}
 	fd, err := wire.StartTCP(w.To, via)
 	if err == nil {
-		w.fd, w.began, w.said = fd, now, 0
+		w.fd, w.began, w.sent = fd, now, 0
 		ws.open[int32(fd)] = w
 		if err = w.keepAlive(); err == nil {
 			err = l.watch(fd, nil)
@@ -204,7 +204,7 @@ func (ws *Watches) receive(l *loop, fd int32) {
 	if w == nil {
 		return
 	}
-	for w.said <= maxSaid {
+	for w.sent <= maxSaid {
 		n, err := raw.Read(w.fd, l.buf[:])
 		switch {
 		case err == syscall.EAGAIN:
@@ -215,7 +215,7 @@ func (ws *Watches) receive(l *loop, fd int32) {
 			ws.ended(w, ws.pool.at(l.now))
 			return
 		}
-		w.said += n
+		w.sent += n
 	}
 	ws.giveUp(w, "it sends more than 64 KiB without being asked")
 }

@@ -94,13 +94,13 @@ func flood(t *testing.T, addr, request string, n int) {
 // An answer may take until its deadline while the client reads it, and 2 s while the client does not.
 func TestAnAnswerThatIsNotReadEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		mine, theirs := strangers(1)
+		mine, taken := strangers(1)
 		c, text := mine[0], make([]byte, 10*maxPart)
 		c.SetWriteDeadline(time.Now().Add(time.Minute))
 		go func() {
 			for range 5 {
 				time.Sleep(stallTimeout - time.Second)
-				io.ReadFull(theirs[0], make([]byte, maxPart))
+				io.ReadFull(taken[0], make([]byte, maxPart))
 			}
 		}()
 		began := time.Now()
@@ -118,12 +118,12 @@ func TestAnAnswerThatIsNotReadEnds(t *testing.T) {
 }
 
 // strangers are both ends of connections of a user other than the owner.
-func strangers(n int) (mine []*client, theirs []net.Conn) {
+func strangers(n int) (mine []*client, taken []net.Conn) {
 	for range n {
 		a, b := net.Pipe()
-		mine, theirs = append(mine, &client{Conn: a, uid: -1}), append(theirs, b)
+		mine, taken = append(mine, &client{Conn: a, uid: -1}), append(taken, b)
 	}
-	return mine, theirs
+	return mine, taken
 }
 
 func isOpen(c net.Conn) bool {
@@ -136,13 +136,13 @@ func isOpen(c net.Conn) bool {
 // is. The owner's connections are never closed.
 func TestWhoGoesFromTheCrowd(t *testing.T) {
 	all := &clients{}
-	mine, theirs := strangers(MaxClients + 4)
+	mine, taken := strangers(MaxClients + 4)
 	for _, c := range mine[:MaxClients] {
 		all.follow(c, http.StateNew)
 	}
 	all.follow(mine[0], http.StateActive)
 	all.follow(mine[MaxClients], http.StateNew)
-	if !isOpen(theirs[0]) || isOpen(theirs[1]) || !isOpen(theirs[MaxClients]) {
+	if !isOpen(taken[0]) || isOpen(taken[1]) || !isOpen(taken[MaxClients]) {
 		t.Error("the oldest silent client is not the one that was disconnected")
 	}
 	all.follow(mine[1], http.StateClosed)
@@ -150,7 +150,7 @@ func TestWhoGoesFromTheCrowd(t *testing.T) {
 	all.follow(mine[2], http.StateActive)
 	mine[2].waits.Store(true)
 	all.follow(mine[MaxClients+3], http.StateNew)
-	if isOpen(theirs[2]) || !isOpen(theirs[3]) {
+	if isOpen(taken[2]) || !isOpen(taken[3]) {
 		t.Error("one that waits for its turn stays")
 	}
 	all.follow(mine[2], http.StateClosed)
@@ -158,12 +158,12 @@ func TestWhoGoesFromTheCrowd(t *testing.T) {
 		all.follow(c, http.StateActive)
 	}
 	all.follow(mine[MaxClients+1], http.StateNew)
-	if isOpen(theirs[MaxClients+1]) || !isOpen(theirs[3]) {
+	if isOpen(taken[MaxClients+1]) || !isOpen(taken[3]) {
 		t.Error("no client is silent, and the newest is not the one that was disconnected")
 	}
 	mine[MaxClients+2].uid = 0
 	all.follow(mine[MaxClients+2], http.StateNew)
-	if !isOpen(theirs[MaxClients+2]) {
+	if !isOpen(taken[MaxClients+2]) {
 		t.Error("the owner was sent away")
 	}
 	for _, c := range mine {

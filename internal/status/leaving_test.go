@@ -15,7 +15,7 @@ func TestServersThatLeave(t *testing.T) {
 	began := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 	now := &view.Snapshot{Time: began, Virtuals: []view.Virtual{{
 		ID: "tcp:192.0.2.10:80", Scheduler: "wrr",
-		Leaving: []view.Leaver{
+		Leaving: []view.Departure{
 			{Real: "192.0.2.21:80", State: "drained", Until: began.Add(220 * time.Second), Connections: lvs.Counters{Active: 9, Inactive: 3}},
 			{Real: "192.0.2.22:80", State: "drained", Until: began.Add(-time.Second), Connections: lvs.Counters{Active: 1, Persistent: 2}, Effective: 5, ByHand: true},
 		},

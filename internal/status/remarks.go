@@ -15,8 +15,8 @@ func (all *sentences) add(format string, values ...any) {
 	*all = append(*all, fmt.Sprintf(format, values...))
 }
 
-// told adds a remark that ends with the given text, if there is any.
-func (all *sentences) told(about, what string) {
+// reported adds a remark that ends with the given text, if there is any.
+func (all *sentences) reported(about, what string) {
 	if what != "" {
 		*all = append(*all, about+what)
 	}
@@ -29,15 +29,15 @@ func (r *Report) Remarks() []string {
 	if r.Reloads.Missing {
 		all.add("the file is missing; the configuration of %s stays in force", clock(r.Reloads.Last, r.Time))
 	} else {
-		all.told("the last reload was refused: ", r.Reloads.Error)
+		all.reported("the last reload was refused: ", r.Reloads.Error)
 	}
-	all.told("the table can't be read: ", r.Table.Error)
+	all.reported("the table can't be read: ", r.Table.Error)
 	if r.Table.Removing > 0 {
 		all.add("%d virtual services that should be removed are still in the table", r.Table.Removing)
 	}
-	all.told("mark rules can't be set: ", r.MarkError)
-	all.told("the maintenance folder can't be read; servers in maintenance stay there: ", r.Folder)
-	all.told("addresses can't be announced: ", r.AnnounceError)
+	all.reported("mark rules can't be set: ", r.MarkError)
+	all.reported("the maintenance folder can't be read; servers in maintenance stay there: ", r.Folder)
+	all.reported("addresses can't be announced: ", r.AnnounceError)
 	for _, n := range r.Names {
 		if n.Address.IsValid() { // without an address, the servers have remarks of their own
 			all.add("the name %s can't be looked up; its last address %s stays in use: %s", n.Name,
@@ -70,10 +70,10 @@ func (r *Report) Remarks() []string {
 // programs: escape it.
 func ServerRemarks(s *Server, now time.Time) []string {
 	var all sentences
-	all.told("its address is ", s.Address)
-	all.told("its name is ", s.Host)
+	all.reported("its address is ", s.Address)
+	all.reported("its name is ", s.Host)
 	for _, c := range s.Conditions {
-		all.told("", c.Text)
+		all.reported("", c.Text)
 	}
 	for _, c := range s.Checks {
 		state := c.State
@@ -86,7 +86,7 @@ func ServerRemarks(s *Server, now time.Time) []string {
 		if !c.OK && !strings.HasSuffix(s.Reason, c.Detail) {
 			all.add("last check: %s", c.Detail)
 		}
-		all.told("warning: ", c.Warning)
+		all.reported("warning: ", c.Warning)
 	}
 	return all
 }

@@ -95,7 +95,7 @@ type Table struct {
 type (
 	Virtual      view.Virtual
 	Server       = view.Server
-	Leaver       = view.Leaver
+	Departure    = view.Departure
 	Check        = view.LastCheck
 	Connections  = lvs.Counters
 	Guard        = view.Guard

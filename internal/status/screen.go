@@ -118,27 +118,27 @@ func (s *Screen) body(room int) []line {
 		}
 	}
 	lines = nil
-	told := map[string]bool{}
+	reported := map[string]bool{}
 	for _, same := range Alike(WorstFirst(ill)) {
 		if r := same[0]; len(same) > 1 {
-			told[r.Reason()] = true
+			reported[r.Reason()] = true
 			text := fmt.Sprintf("  %d × %s", len(same), r.Reason())
 			lines = append(lines, line{text: text, style: styleOf(r.Trouble)})
 		}
 	}
-	return append(lines, s.services(told)...)
+	return append(lines, s.services(reported)...)
 }
 
 // services are all virtual services, and their servers except those whose reason is already shown.
-func (s *Screen) services(told map[string]bool) (lines []line) {
+func (s *Screen) services(reported map[string]bool) (lines []line) {
 	for _, v := range WorstFirst(s.now.Services()) {
 		lines = append(lines, line{text: "  " + v.At.title(), style: cmp.Or(styleOf(v.Trouble), bold)})
-		if !told[v.Reason()] {
+		if !reported[v.Reason()] {
 			lines = append(lines, remarked(v.At.Remarks(), v.Trouble)...)
 		}
 		remarks := v.At.once(s.now.Time)
 		for _, r := range WorstFirst(v.At.Rows()) {
-			if r.Trouble == Fine && r.Server.State == "fallback" || told[r.Reason()] {
+			if r.Trouble == Fine && r.Server.State == "fallback" || reported[r.Reason()] {
 				continue
 			}
 			l := s.server(&r)

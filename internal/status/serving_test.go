@@ -18,14 +18,14 @@ import (
 	"ldirectord/ipvsctl"
 )
 
-// told is what each output says of the only virtual service of a file after ten seconds, and the table that it is about.
-type told struct {
+// reported is what each output says of the only virtual service of a file after ten seconds, and the table that it is about.
+type reported struct {
 	text, why, object, metrics string
 	trouble                    Trouble
 	table                      lvs.Table
 }
 
-func tell(t *testing.T, config string, given orders.All, standby bool) (all told) {
+func tell(t *testing.T, config string, given orders.All, standby bool) (all reported) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		table := ipvsctl.NewMemory(nil)
@@ -46,7 +46,7 @@ func tell(t *testing.T, config string, given orders.All, standby bool) (all told
 		report := NewReport(now, process(), nil)
 		object, err := json.Marshal(report.Virtuals[0])
 		err = errors.Join(err, report.WriteText(&text), NewWhy(past, now.Time, nil).WriteText(&why, false), WriteMetrics(&metrics, now, process()))
-		all = told{text.String(), why.String(), string(object), metrics.String(), report.Virtuals[0].Trouble(), have}
+		all = reported{text.String(), why.String(), string(object), metrics.String(), report.Virtuals[0].Trouble(), have}
 		end()
 		if err := errors.Join(err, <-ended); err != nil {
 			t.Error(err)
@@ -121,9 +121,9 @@ func TestTheStateIsAsOldAsItsOrder(t *testing.T) {
 		got := tell(t, "real = 192.0.2.21:80 gate\nreal = 192.0.2.23:80 gate", orders.All{
 			{Virtual: "tcp:192.0.2.10:80", Real: "192.0.2.21:80"}: {Kind: orders.Drain, By: "root", Since: since}}, false)
 		_, line, _ := strings.Cut(got.text, "  192.0.2.21:80         drained")
-		told := "\n    order: drain by root" + map[bool]string{false: since.Local().Format(" since Jan 02 15:04")}[since.IsZero()]
-		if fields := strings.Fields(line); !strings.HasPrefix(fields[0], want) || !strings.Contains(line, told+"\n") {
-			t.Errorf("want %s and %s in\n%s", want, told, got.text)
+		reported := "\n    order: drain by root" + map[bool]string{false: since.Local().Format(" since Jan 02 15:04")}[since.IsZero()]
+		if fields := strings.Fields(line); !strings.HasPrefix(fields[0], want) || !strings.Contains(line, reported+"\n") {
+			t.Errorf("want %s and %s in\n%s", want, reported, got.text)
 		}
 	}
 }

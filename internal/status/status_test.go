@@ -448,8 +448,8 @@ func TestAMailThatFailsIsOneLine(t *testing.T) {
 	if err := NewReport(s, p, nil).WriteText(&b); err != nil {
 		t.Fatal(err)
 	}
-	_, told, _ := strings.Cut(b.String(), "0s ago: failed to send email message to root by sendmail")
-	first, next, _ := strings.Cut(told, "\n")
+	_, reported, _ := strings.Cut(b.String(), "0s ago: failed to send email message to root by sendmail")
+	first, next, _ := strings.Cut(reported, "\n")
 	if !strings.HasSuffix(first, "…") || strings.HasPrefix(next, "words") {
 		t.Errorf("%s", b.String())
 	}

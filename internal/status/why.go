@@ -158,16 +158,16 @@ func (e *Entry) done(r *history.Record) {
 	case history.LetGo:
 		e.Text = "no longer held"
 	case history.Add:
-		e.told(r, "added with "+weight, "to add it with "+weight)
+		e.reported(r, "added with "+weight, "to add it with "+weight)
 	case history.Edit:
-		e.told(r, weight, weight)
+		e.reported(r, weight, weight)
 	case history.Remove:
-		e.told(r, "removed", "to remove it")
+		e.reported(r, "removed", "to remove it")
 	}
 }
 
-// told describes what the table did, or refused.
-func (e *Entry) told(r *history.Record, did, refused string) {
+// reported describes what the table did, or refused.
+func (e *Entry) reported(r *history.Record, did, refused string) {
 	if e.Text = "table: " + did; r.Text != "" {
 		e.Text = "table: refused " + refused + ": " + r.Text
 	}

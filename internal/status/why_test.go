@@ -41,7 +41,7 @@ func night() *view.Snapshot {
 	}
 	refused := &checker.Result{Cause: checker.Refused, Stage: wire.AtConnect, Detail: "connect: refused",
 		Took: 400 * time.Microsecond}
-	none, one := history.Verdict{}, history.Verdict{Count: 1, Needed: 3}
+	none, one := history.Outcome{}, history.Outcome{Count: 1, Needed: 3}
 	var first, second history.History
 	first.Result(at("-2h"), 0, history.Passed, passed(2000), none)
 	first.Do(at("-2h"), history.Add, 3, "")
@@ -50,9 +50,9 @@ func night() *view.Snapshot {
 	first.Result(at("2h58m14s"), 0, history.Passed, passed(3000), none)
 	first.Result(at("3h2m5s"), 0, history.Passed, passed(3000), none)
 	for i, clock := range []string{"3h2m7s", "3h2m9s", "3h2m11s"} {
-		first.Result(at(clock), 0, history.Failed, failed, history.Verdict{Count: uint16(i + 1), Needed: 3})
+		first.Result(at(clock), 0, history.Failed, failed, history.Outcome{Count: uint16(i + 1), Needed: 3})
 	}
-	first.Do(at("3h2m11s"), history.Down, 0, history.Verdict{Count: 3, Needed: 3}.Words(false, 0))
+	first.Do(at("3h2m11s"), history.Down, 0, history.Outcome{Count: 3, Needed: 3}.Words(false, 0))
 	first.Do(at("3h2m11s"), history.Edit, 0, "no answer")
 	first.Do(at("3h2m15s"), history.Edit, 0, "no answer")
 	first.Do(at("3h2m23s"), history.Edit, 0, "")
@@ -67,7 +67,7 @@ func night() *view.Snapshot {
 	second.Result(at("3h0m2s"), 2, history.Unjudged,
 		&checker.Result{Cause: checker.Unjudged, Detail: "matching took too long with /(a+)+$/"}, none)
 	second.Result(at("3h0m3s"), 0, history.Failed, &checker.Result{Detail: "status 500 \x1b[31m<h1>"},
-		history.Verdict{Count: 2, Needed: 3})
+		history.Outcome{Count: 2, Needed: 3})
 	second.Do(at("3h1m"), history.Held, 0, "held: keepserving keeps it in service although its checks fail")
 	second.Do(at("3h2m"), history.LetGo, 0, "")
 	second.Do(at("3h3m"), history.Remove, 0, "")
@@ -100,7 +100,7 @@ func night() *view.Snapshot {
 				{Real: "web9:443", State: "unknown", Since: at("3h").Time(), Weight: 1,
 					Reason: "no address: web9: no answer"},
 			},
-			Leaving: []view.Leaver{{Real: "192.0.2.29:443", State: "drained",
+			Leaving: []view.Departure{{Real: "192.0.2.29:443", State: "drained",
 				Until: at("3h11m").Time()}},
 		},
 	}}

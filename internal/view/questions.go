@@ -133,7 +133,7 @@ func (now *Snapshot) Only(virtual, real string) {
 		v := &now.Virtuals[i]
 		v.Servers = slices.DeleteFunc(v.Servers, func(s Server) bool { return !s.IsMeant(real) })
 		v.Leaving = slices.DeleteFunc(v.Leaving,
-			func(l Leaver) bool { return real != "" && !lvs.IsServer(l.Real, real) })
+			func(l Departure) bool { return real != "" && !lvs.IsServer(l.Real, real) })
 	}
 	now.Virtuals = slices.DeleteFunc(now.Virtuals, func(v Virtual) bool {
 		return len(v.Servers)+len(v.Leaving) == 0 && (v.Fallback == nil || v.Fallback.Asked == nil)

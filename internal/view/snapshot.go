@@ -75,17 +75,17 @@ type Virtual struct {
 	Added      []string    `json:"added_by_hand,omitempty"`
 	Conditions []Condition `json:"conditions,omitempty"`
 	// the first directive that holds servers, or has them wait to come back; "": none does
-	Holder    string     `json:"-"`
-	Recovered bool       `json:"-"` // every server is up, except those that orders take out
-	Took      Durations  `json:"-"`
-	Stages    StageTimes `json:"-"`
-	Servers   []Server   `json:"servers"` // in the order of the file; servers without an address last
-	Leaving   []Leaver   `json:"leaving,omitempty"`
+	Holder    string      `json:"-"`
+	Recovered bool        `json:"-"` // every server is up, except those that orders take out
+	Took      Durations   `json:"-"`
+	Stages    StageTimes  `json:"-"`
+	Servers   []Server    `json:"servers"` // in the order of the file; servers without an address last
+	Leaving   []Departure `json:"leaving,omitempty"`
 }
 
-// Leaver is a real server that left the file, at one moment. It gets no new connections, and is removed when it
+// Departure is a real server that left the file, at one moment. It gets no new connections, and is removed when it
 // has none left. Note and Left are filled in later.
-type Leaver struct {
+type Departure struct {
 	Real  string `json:"real"`
 	State string `json:"state"`
 	Note  string `json:"note"`

@@ -19,7 +19,7 @@ func backupTurns(s *Step) string {
 		_, in := m.Table.At(o.Dest.Addr)
 		was, now := b.WeightIn(o.Dest.Addr) > 0, m.ServesIn(o)
 		wanted := !o.Out && !o.Drained && o.Asks == health.NoAdmin && !o.Gone
-		passes := wanted && o.Verdict == health.Up && !o.Unchecked
+		passes := wanted && o.Health == health.Up && !o.Unchecked
 		switch {
 		case !was && now && !b.Backed && up+open >= low:
 			return m.Call(o.Dest.Addr) + " comes, and enough others serve or are unknown"

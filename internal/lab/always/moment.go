@@ -25,7 +25,7 @@ type Moment struct {
 	Repair      bool       // changes by hand are undone
 
 	Dead     bool      // no daemon runs
-	Theirs   bool      // another director has the virtual service
+	Taken    bool      // another director has the virtual service
 	Failed   bool      // the last change of the table failed
 	Follows  bool      // the daemon has the virtual service, and knows the table as it is
 	Obeys    bool      // an order lets checks take out all servers
@@ -34,18 +34,18 @@ type Moment struct {
 	Table    lvs.Dests // as it is
 	Have     lvs.Dests // as the daemon knows it
 
-	ByHand  map[netip.AddrPort]bool // changed by hand, and kept
-	Found   map[netip.AddrPort]bool // in the table, of no known server, while some servers have no address
-	Leavers []Leaver
-	Passed  []netip.AddrPort // servers that passed or may stay, by the record of the previous daemon
-	Call    func(netip.AddrPort) string
+	ByHand    map[netip.AddrPort]bool // changed by hand, and kept
+	Found     map[netip.AddrPort]bool // in the table, of no known server, while some servers have no address
+	Departing []Departure
+	Passed    []netip.AddrPort // servers that passed or may stay, by the record of the previous daemon
+	Call      func(netip.AddrPort) string
 
 	FallbackIn      bool // the fallback server served when the daemon last changed the table
 	FallbackTouched bool // the fallback server was changed by hand, even if the daemon does not know yet
 }
 
-// Leaver is a server that drains because it left the file, or a backup server that drains.
-type Leaver struct {
+// Departure is a server that drains because it left the file, or a backup server that drains.
+type Departure struct {
 	Addr    netip.AddrPort
 	Stays   bool // it has connections, and its draintime is not over
 	Endless bool // it drains without a limit, as backup servers do without draintime
@@ -58,7 +58,7 @@ type Server struct {
 	Former    bool     // it is at a former address of a name
 	To        int      // if Former, the server that has the name now
 	Unchecked bool
-	Verdict   health.State // by its checks
+	Health    health.State // by its checks
 	Unsure    bool         // the daemon may not know the current state yet
 	Touched   bool         // changed by hand, even if the daemon does not know yet
 	Drained   bool         // by an order
@@ -118,7 +118,7 @@ func (m *Moment) own() (up, open, unsure int) {
 		case s.Former && m.Servers[s.To].Open:
 		case s.Open:
 			open++
-		case s.Verdict == health.Up && !s.Held && !s.Climbs:
+		case s.Health == health.Up && !s.Held && !s.Climbs:
 			up++
 		}
 	}
@@ -126,7 +126,7 @@ func (m *Moment) own() (up, open, unsure int) {
 }
 
 func (m *Moment) isGood(s *Server) bool {
-	return m.MayServe(s) && (s.Verdict == health.Up || s.Held) && !s.Waits
+	return m.MayServe(s) && (s.Health == health.Up || s.Held) && !s.Waits
 }
 
 // SomeIsGood reports whether a server serves by its checks, or is held.
@@ -156,7 +156,7 @@ func (m *Moment) isAsConfigured(s *Server) bool {
 // climbs reports whether a server that passes has only a part of its weight because it came in a while ago.
 func (m *Moment) climbs(s *Server) bool {
 	got, _ := m.Table.At(s.Dest.Addr)
-	return s.Climbs && !s.Held && s.Verdict == health.Up && got.Forward == s.Dest.Forward &&
+	return s.Climbs && !s.Held && s.Health == health.Up && got.Forward == s.Dest.Forward &&
 		got.Weight > 0 && got.Weight <= s.Weight
 }
 
@@ -169,7 +169,7 @@ func (m *Moment) changesToGate(s *Server) bool {
 // IsUnknown reports whether a server could serve of which it is not known whether it passes.
 func (m *Moment) IsUnknown() bool {
 	for i := range m.Servers {
-		if s := &m.Servers[i]; m.MayServe(s) && !s.Held && s.Verdict == health.Unknown {
+		if s := &m.Servers[i]; m.MayServe(s) && !s.Held && s.Health == health.Unknown {
 			return true
 		}
 	}
@@ -191,8 +191,8 @@ func (m *Moment) Weighted() int {
 }
 
 // IsSure reports whether a server that may serve has this verdict, and the daemon knows it.
-func (m *Moment) IsSure(s *Server, verdict health.State) bool {
-	return !s.Unsure && m.MayServe(s) && s.Verdict == verdict
+func (m *Moment) IsSure(s *Server, health health.State) bool {
+	return !s.Unsure && m.MayServe(s) && s.Health == health
 }
 
 func (m *Moment) serverAt(addr netip.AddrPort) *Server {
@@ -214,10 +214,10 @@ func (m *Moment) configured(addr netip.AddrPort) *Server {
 	return nil
 }
 
-func (m *Moment) leaver(addr netip.AddrPort) *Leaver {
-	for i := range m.Leavers {
-		if m.Leavers[i].Addr == addr {
-			return &m.Leavers[i]
+func (m *Moment) departure(addr netip.AddrPort) *Departure {
+	for i := range m.Departing {
+		if m.Departing[i].Addr == addr {
+			return &m.Departing[i]
 		}
 	}
 	return nil

@@ -140,7 +140,7 @@ func passed(s *Step) string {
 		was, _ := s.Before.Have.At(o.Dest.Addr) // a server that repair puts back served
 		comes := s.Before.WeightIn(o.Dest.Addr) == 0 && was.Weight == 0 && m.ServesIn(o)
 		// The guard may have to wait: while another daemon has the section, or changes are refused.
-		held := o.Held && (s.Before.Theirs || s.Before.Failed)
+		held := o.Held && (s.Before.Taken || s.Before.Failed)
 		if comes && !o.Unsure && !m.IsSure(o, health.Up) && !held && !m.excused(1, o) {
 			return m.Call(o.Dest.Addr) + " comes into service"
 		}
@@ -154,7 +154,7 @@ func passed(s *Step) string {
 // staysIn: a server that passes is not taken out, not even for a moment.
 func staysIn(s *Step) string {
 	m := s.After
-	if m.Dead || m.Theirs || s.Cause == Outside {
+	if m.Dead || m.Taken || s.Cause == Outside {
 		return ""
 	}
 	for i := range m.Servers {
@@ -172,7 +172,7 @@ func staysIn(s *Step) string {
 func passing(m *Moment) string {
 	for i := range m.Servers {
 		s := &m.Servers[i]
-		if !m.MayServe(s) || s.Verdict != health.Up || m.excused(2, s) {
+		if !m.MayServe(s) || s.Health != health.Up || m.excused(2, s) {
 			continue
 		}
 		if !m.isAsConfigured(s) {
@@ -196,7 +196,7 @@ func failing(m *Moment) string {
 	serving := m.serving()
 	for i := range m.Servers {
 		s := &m.Servers[i]
-		if s.Verdict != health.Down || !s.Gone && !m.MayServe(s) || m.excused(3, s) {
+		if s.Health != health.Down || !s.Gone && !m.MayServe(s) || m.excused(3, s) {
 			continue
 		}
 		got, in := m.Table.At(s.Dest.Addr)
@@ -234,7 +234,7 @@ func isSomebodys(m *Moment) string {
 		switch {
 		case s != nil && d.Forward != s.Dest.Forward && !m.changesToGate(s) && !m.isByHand(s) && !m.Rests(s):
 			return m.Call(d.Addr) + " is in the table by another forwarding method"
-		case s != nil && !s.Unchecked, d == m.Fallback && !m.NoFallback, m.leaver(d.Addr) != nil:
+		case s != nil && !s.Unchecked, d == m.Fallback && !m.NoFallback, m.departure(d.Addr) != nil:
 		case m.ByHand[d.Addr], m.Found[d.Addr], m.IsUnknown(), m.Together:
 		default:
 			return m.Call(d.Addr) + " is in the table, and is no server of the section"
@@ -251,7 +251,7 @@ func guardKeeps(s *Step) string {
 	was, now := 0, 0
 	for i := range b.Servers {
 		o := &b.Servers[i]
-		kept := o.Kept && o.Verdict == health.Unknown && !o.Gone
+		kept := o.Kept && o.Health == health.Unknown && !o.Gone
 		// A server with weight 0 by file or order serves only by hand. The guard does not count it.
 		if (b.isGood(o) || kept) && o.Weight > 0 && !o.Backup && b.ServesIn(o) {
 			was++
@@ -279,9 +279,9 @@ func ordersHold(m *Moment) string {
 		case m.Rests(s):
 		case s.Out && in != m.Quiescent && !m.changesToGate(s) && !m.Together:
 			return m.Call(s.Dest.Addr) + " is in maintenance, and is in the table as if it were not"
-		case s.Out || !s.Drained || s.Verdict == health.Unknown || m.Together || m.changesToGate(s):
-		case s.Verdict == health.Down && !s.Held && !m.isAgainstOnFail(s, in):
-		case in != (m.Quiescent || s.Held || s.Verdict == health.Up):
+		case s.Out || !s.Drained || s.Health == health.Unknown || m.Together || m.changesToGate(s):
+		case s.Health == health.Down && !s.Held && !m.isAgainstOnFail(s, in):
+		case in != (m.Quiescent || s.Held || s.Health == health.Up):
 			return m.Call(s.Dest.Addr) + " is drained, and is in the table as if it were not"
 		}
 	}
@@ -331,7 +331,7 @@ func fallbackComes(s *Step) string {
 // replace it is unknown.
 func leavesNone(s *Step) string {
 	b, m := s.Before, s.After
-	if m.Dead || m.Theirs || s.Cause == Outside || !b.Table.Serve() || m.Table.Serve() {
+	if m.Dead || m.Taken || s.Cause == Outside || !b.Table.Serve() || m.Table.Serve() {
 		return ""
 	}
 	if m.Failed { // the changes that were to follow were not made
@@ -357,7 +357,7 @@ func leavesNone(s *Step) string {
 		if o.Former {
 			continue
 		}
-		allDown = allDown && !o.Unsure && !o.Held && (!m.MayServe(o) || o.Verdict == health.Down)
+		allDown = allDown && !o.Unsure && !o.Held && (!m.MayServe(o) || o.Health == health.Down)
 	}
 	if allDown && m.Fallback.Addr.IsValid() && !m.NoFallback && !m.FallbackTouched {
 		return "none serves, and the fallback server could"
@@ -396,7 +396,7 @@ func adopts(s *Step) string {
 			slices.Contains(b.Passed, o.Dest.Addr)
 		switch {
 		case o.Unchecked || m.excused(10, o):
-		case was && o.Verdict != health.Up:
+		case was && o.Health != health.Up:
 			return m.Call(o.Dest.Addr) + " was in service, and does not count as up"
 		case was && !now && !speaks:
 			return m.Call(o.Dest.Addr) + " was in service, and is not"
@@ -410,10 +410,10 @@ func adopts(s *Step) string {
 // drainsOn: a server that left the file stays while it has connections and its draintime is not over.
 func drainsOn(s *Step) string {
 	b, m := s.Before, s.After
-	if m.Dead || m.Theirs || s.Cause == Outside {
+	if m.Dead || m.Taken || s.Cause == Outside {
 		return ""
 	}
-	for _, l := range b.Leavers {
+	for _, l := range b.Departing {
 		_, in := b.Table.At(l.Addr)
 		if _, still := m.Table.At(l.Addr); l.Stays && in && !still && m.drains(&l) {
 			return m.Call(l.Addr) + " left the file, and does not drain"
@@ -423,14 +423,14 @@ func drainsOn(s *Step) string {
 }
 
 // drains reports whether a server left the file, or rests.
-func (m *Moment) drains(l *Leaver) bool {
+func (m *Moment) drains(l *Departure) bool {
 	s := m.serverAt(l.Addr)
-	return s == nil && !l.Endless || s != nil && m.Rests(s) && s.Verdict == health.Up && !s.Out
+	return s == nil && !l.Endless || s != nil && m.Rests(s) && s.Health == health.Up && !s.Out
 }
 
 // leaves: a server that left the file has weight 0, unless it serves until the state of another is known.
 func leaves(m *Moment) string {
-	for _, l := range m.Leavers {
+	for _, l := range m.Departing {
 		if (m.serverServes() || !m.IsUnknown()) && m.WeightIn(l.Addr) > 0 && !m.ByHand[l.Addr] && !m.Together {
 			return m.Call(l.Addr) + " left the file, and serves beside others"
 		}
@@ -450,7 +450,7 @@ func formerGoes(m *Moment) string {
 			continue
 		}
 		now := &m.Servers[s.To]
-		passes := now.Verdict == health.Up && !now.Waits && (now.Asks == health.NoAdmin || now.Drained)
+		passes := now.Health == health.Up && !now.Waits && (now.Asks == health.NoAdmin || now.Drained)
 		if !now.Out && (passes || now.Held) || s.Out && passes {
 			return m.Call(s.Dest.Addr) +
 				" is at a former address, and stays beside the one at the new address"
@@ -505,7 +505,7 @@ func wordsHold(m *Moment) string {
 		case !s.Held && s.Asks == health.Maint && in != m.Quiescent && !s.Drained && !m.changesToGate(s) &&
 			!m.Together && !m.Rests(s):
 			return m.Call(s.Dest.Addr) + " reports maint, and is in the table as if it did not"
-		case !s.Held || s.Verdict != health.Up || !m.MayServe(s):
+		case !s.Held || s.Health != health.Up || !m.MayServe(s):
 		case m.KeepServing.N == 0 || m.Obeys:
 			return m.Call(s.Dest.Addr) + " is held against its word without a guard"
 		case serving > m.KeepServing.Of(m.Weighted()):
@@ -523,7 +523,7 @@ func waitsBeside(m *Moment) string {
 	serving := 0
 	for i := range m.Servers {
 		s := &m.Servers[i]
-		if !s.Held && m.isGood(s) && m.ServesIn(s) || s.Kept && s.Verdict == health.Unknown {
+		if !s.Held && m.isGood(s) && m.ServesIn(s) || s.Kept && s.Health == health.Unknown {
 			serving++
 		}
 	}

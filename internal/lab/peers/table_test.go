@@ -84,14 +84,14 @@ func (r result) middle(program, format string, of func(sample) float64) string {
 
 // ratio is the processor time of a check of ldirectord's to that of another program.
 func (r result) ratio(other string) string {
-	ours, theirs := r.samples["ldirectord"], r.samples[other]
-	n := min(len(ours), len(theirs))
+	ours, taken := r.samples["ldirectord"], r.samples[other]
+	n := min(len(ours), len(taken))
 	if n == 0 {
 		return "–"
 	}
 	ratios := make([]float64, n)
 	for i := range ratios {
-		ratios[i] = ours[i].cpu / theirs[i].cpu
+		ratios[i] = ours[i].cpu / taken[i].cpu
 	}
 	return fmt.Sprintf("%.2f", median(ratios, func(x float64) float64 { return x }))
 }

@@ -186,8 +186,8 @@ box:
 func (e *exim) run(t *testing.T) {
 	t.Helper()
 	cmd := exec.Command(e.path, "-bdf", "-C", e.config)
-	var said bytes.Buffer
-	cmd.Stderr = &said
+	var output bytes.Buffer
+	cmd.Stderr = &output
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -204,7 +204,7 @@ func (e *exim) run(t *testing.T) {
 			return
 		}
 		if time.Now().After(end) {
-			t.Fatalf("exim does not listen: %v: %s", err, said.Bytes())
+			t.Fatalf("exim does not listen: %v: %s", err, output.Bytes())
 		}
 	}
 }

@@ -56,8 +56,8 @@ func sendmail(ctx context.Context, programs [][]string, l *letter) (again []stri
 	if !is || !slices.Contains([]int{64, 65, 67, 68}, exit.ExitCode()) {
 		again = l.to
 	}
-	if said := bytes.TrimSpace(out.Text); len(said) > 0 {
-		err = fmt.Errorf("%w: %q", err, said)
+	if output := bytes.TrimSpace(out.Text); len(output) > 0 {
+		err = fmt.Errorf("%w: %q", err, output)
 	}
 	return again, fmt.Errorf("%s: %w", argv[0], err)
 }

@@ -75,8 +75,8 @@ func TestRealTLS(t *testing.T) {
 		if took := time.Since(began); took > tryTime/2 {
 			t.Errorf("%s: after %v", c.what, took)
 		}
-		if said := string(out); err != nil || !strings.Contains(said, c.want) || strings.Contains(said, "s3cret") {
-			t.Errorf("%s: %v: %s", c.what, err, said)
+		if output := string(out); err != nil || !strings.Contains(output, c.want) || strings.Contains(output, "s3cret") {
+			t.Errorf("%s: %v: %s", c.what, err, output)
 		}
 	}
 	if want := `POST /s3cret?token=s3cret application/json me:s3cret ldirectord "{}\n"`; len(got) != 1 || got[0] != want {
@@ -86,8 +86,8 @@ func TestRealTLS(t *testing.T) {
 
 // postOnce returns the result of one try.
 func postOnce(to string) string {
-	said := make(chan string, 10)
-	p := New(func(e notify.Event) { said <- e.Text })
+	output := make(chan string, 10)
+	p := New(func(e notify.Event) { output <- e.Text })
 	p.Set(to)
 	tried := make(chan struct{})
 	p.Post("tcp:192.0.2.1:80", []byte("{}\n"), func() { close(tried) })
@@ -97,7 +97,7 @@ func postOnce(to string) string {
 	if err := p.Close(ctx); err == nil {
 		return "posted"
 	}
-	return <-said
+	return <-output
 }
 
 // plainServer speaks HTTP without TLS.

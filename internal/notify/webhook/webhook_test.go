@@ -67,7 +67,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	w.WriteHeader(status)
 }
 
-func (r *receiver) said() (got, reports []string) {
+func (r *receiver) output() (got, reports []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	got, reports = r.got, r.reports
@@ -91,9 +91,9 @@ func (l *one) Addr() net.Addr { return &net.UnixAddr{} }
 // expect compares what was posted and reported since the last call.
 func (r *receiver) expect(got []string, reports ...string) {
 	r.t.Helper()
-	have, said := r.said()
-	if !slices.Equal(have, got) || !slices.Equal(said, reports) {
-		r.t.Errorf("posted %q, want %q; reported %q, want %q", have, got, said, reports)
+	have, output := r.output()
+	if !slices.Equal(have, got) || !slices.Equal(output, reports) {
+		r.t.Errorf("posted %q, want %q; reported %q, want %q", have, got, output, reports)
 	}
 }
 
@@ -121,7 +121,7 @@ func TestWhatFailsIsTriedAgainAndTheLatestCounts(t *testing.T) {
 		r.mu.Unlock()
 		status.Store(200)
 		time.Sleep(2 * time.Minute)
-		got, reports := r.said()
+		got, reports := r.output()
 		slices.Sort(got)
 		if !slices.Equal(got, []string{"a3", "b1"}) || !slices.Equal(reports, []string{"webhook-recovered: webhook http://hooks.example answers again"}) {
 			t.Errorf("posted %q, reported %q", got, reports)
@@ -177,7 +177,7 @@ func TestAnOlderStateNeverComesAfterANewerOne(t *testing.T) {
 			t.Errorf("%d tries", r.tries)
 		}
 		r.mu.Unlock()
-		if got, _ := r.said(); !slices.Equal(got, []string{"a2"}) {
+		if got, _ := r.output(); !slices.Equal(got, []string{"a2"}) {
 			t.Errorf("posted %q", got)
 		}
 		if err := p.Close(t.Context()); err != nil {
@@ -194,7 +194,7 @@ func TestAStateThatIsRefusedDelaysNoOther(t *testing.T) {
 		p.Post("b", []byte("b1"), nil)
 		p.Post("c", []byte("c1"), nil)
 		time.Sleep(2 * time.Second)
-		if got, _ := r.said(); !slices.Equal(got, []string{"b1", "c1"}) {
+		if got, _ := r.output(); !slices.Equal(got, []string{"b1", "c1"}) {
 			t.Errorf("posted %q", got)
 		}
 		if err := p.Close(t.Context()); err == nil || err.Error() != "webhook http://hooks.example: 1 states were not posted" {
@@ -239,7 +239,7 @@ func TestAnEndWaitsForOneTryAndNoLongerThanAllowed(t *testing.T) {
 					t.Errorf("after %v: %v", took, err)
 				}
 				close(release)
-				got, _ := r.said()
+				got, _ := r.output()
 				slices.Sort(got)
 				if !slices.Equal(got, c.posted) {
 					t.Errorf("posted %q, want %q", got, c.posted)
@@ -339,9 +339,9 @@ func TestWhatAReceiverSaysIsNotShown(t *testing.T) {
 				return
 			}
 			defer c.Close()
-			said := make([]byte, 4096)
-			n, _ := c.Read(said)
-			line, _, _ := strings.Cut(string(said[:n]), "\r\n")
+			output := make([]byte, 4096)
+			n, _ := c.Read(output)
+			line, _, _ := strings.Cut(string(output[:n]), "\r\n")
 			fmt.Fprintf(c, answer, strings.ReplaceAll(line, " ", "_")+"_bWU6czNjcmV0LTE=")
 		}()
 		to := strings.Replace(target, "hooks.example", l.Addr().String(), 1)

@@ -37,12 +37,12 @@ func (c *talk) step(t *testing.T, step string) string {
 	d := Decide(c.Case, c.now)
 	c.Adopt(d.State)
 	c.Wrote(lvs.DestsOf(d.Places))
-	return placed(&hearing{Decision: Decision{Places: d.Places}})
+	return placed(&proposal{Decision: Decision{Places: d.Places}})
 }
 
 func (c *talk) happens(t *testing.T, s *Server, what string) {
 	word, rest, _ := strings.Cut(what, " ")
-	told := health.Told{}
+	reported := health.Told{}
 	ok, loss, check := true, WrongAnswer, &s.First
 	switch word {
 	case "fail", "wrong":
@@ -56,20 +56,20 @@ func (c *talk) happens(t *testing.T, s *Server, what string) {
 		s.More[0].Health = health.Assume(map[string]health.State{"up": health.Up, "down": health.Down}[rest])
 		return
 	case "silent":
-		told.Silent = true
+		reported.Silent = true
 	case "hand":
 		c.Have.Put(lvs.Dest{Addr: s.Dest.Addr, Weight: 7})
 		c.Changed(s.Dest.Addr, true, false)
 		return
 	default:
 		var known bool
-		if told, known = health.ReadAgent(what); !known {
+		if reported, known = health.ReadAgent(what); !known {
 			t.Fatalf("%q is neither a step nor a word of an agent", what)
 		}
-		ok = told.State != health.Down
+		ok = reported.State != health.Down
 	}
-	if ok || told != (health.Told{}) {
-		Told(&c.Case, s, check, told)
+	if ok || reported != (health.Told{}) {
+		Report(&c.Case, s, check, reported)
 	}
 	c.Result(s, check, ok && !check.Telling.Down, loss)
 }
@@ -194,8 +194,8 @@ func TestWhichWordChangesSomething(t *testing.T) {
 		says    string
 		changes bool
 	}{{"ready", false}, {"50%", true}, {"50%", false}, {"drain", true}, {"drain 50%", false}, {"ready", true}} {
-		told, _ := health.ReadAgent(row.says)
-		if Told(&c, s, &s.First, told) != row.changes {
+		reported, _ := health.ReadAgent(row.says)
+		if Report(&c, s, &s.First, reported) != row.changes {
 			t.Errorf("%s: changes something: %v", row.says, !row.changes)
 		}
 	}

@@ -1,7 +1,7 @@
 package core
 
-// aside is work that takes long and is done meanwhile, one order after the other.
-type aside[O any] struct {
+// background is work that takes long and is done meanwhile, one order after the other.
+type background[O any] struct {
 	want    O      // the next order
 	due     bool   // the next order has to start
 	busy    bool   // an order is in progress
@@ -9,7 +9,7 @@ type aside[O any] struct {
 }
 
 // take begins the order that is due, unless another one is in progress.
-func (a *aside[O]) take() (want O, begins bool) {
+func (a *background[O]) take() (want O, begins bool) {
 	if !a.due || a.busy {
 		return want, false
 	}
@@ -18,7 +18,7 @@ func (a *aside[O]) take() (want O, begins bool) {
 }
 
 // interrupt ends what is due or in progress.
-func (a *aside[O]) interrupt() { a.due, a.busy = false, false }
+func (a *background[O]) interrupt() { a.due, a.busy = false, false }
 
 // idle reports whether no order is due or in progress.
-func (a *aside[O]) idle() bool { return !a.due && !a.busy }
+func (a *background[O]) idle() bool { return !a.due && !a.busy }

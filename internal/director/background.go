@@ -9,25 +9,25 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// aside carries out slow orders in a goroutine of its own, one after the other.
-type aside[O, R any] struct {
+// background carries out slow orders in a goroutine of its own, one after the other.
+type background[O, R any] struct {
 	carryOut func(context.Context, O) R
 	reports  chan R // the results of the orders
 	busy     bool   // an order is in progress, or its result was not taken
 }
 
-func newAside[O, R any](carryOut func(context.Context, O) R) aside[O, R] {
-	return aside[O, R]{carryOut: carryOut, reports: make(chan R, 1)}
+func newBackground[O, R any](carryOut func(context.Context, O) R) background[O, R] {
+	return background[O, R]{carryOut: carryOut, reports: make(chan R, 1)}
 }
 
 // start starts an order. It runs to its end even if ctx ends.
-func (a *aside[O, R]) start(ctx context.Context, order O) {
+func (a *background[O, R]) start(ctx context.Context, order O) {
 	a.busy = true
 	go func() { a.reports <- a.carryOut(context.WithoutCancel(ctx), order) }()
 }
 
 // isOver waits, at a stop, for the order in progress, and reports whether it ended before ctx.
-func (a *aside[O, R]) isOver(ctx context.Context) bool {
+func (a *background[O, R]) isOver(ctx context.Context) bool {
 	if !a.busy {
 		return true
 	}

@@ -9,9 +9,9 @@ import "ldirectord/internal/health"
 // whole is a part in full.
 const whole = 10_000
 
-// told is the part of its weight that a server reports it can bear. A check that only weighs takes its part while it is
-// down.
-func (s *Server) told() Part {
+// reported is the part of its weight that a server reports it can bear. A check that only weighs takes its part while
+// it is down.
+func (s *Server) reported() Part {
 	p := Part{whole, whole}
 	for _, check := range s.Checks() {
 		share := uint64(check.Telling.Percent()) * 100
@@ -34,17 +34,17 @@ func (s *Server) Asks() (most health.Admin) {
 	return most
 }
 
-// Told notes what a server reports with an answer, before the result of that check is noted. It reports whether the
+// Report notes what a server reports with an answer, before the result of that check is noted. It reports whether the
 // table may change. A report of a server that serves counts when enough answers agree. A server that does not serve
 // never comes into service against its own report.
-func Told(c *Case, s *Server, check *Check, told health.Told) (changed bool) {
+func Report(c *Case, s *Server, check *Check, reported health.Told) (changed bool) {
 	rule := c.Rule
-	if s.State() != health.Up || s.Verdict() != health.Up { // a held one may come back by this answer
+	if s.State() != health.Up || s.Health() != health.Up { // a held one may come back by this answer
 		rule = health.Rule{Fall: 1}
 	}
 	asked, before := s.Asks(), check.Telling.Words
 	holds := c.guards() && c.Serves(s) && (s.Entered || !c.IsOurs())
-	check.Telling = check.Telling.Next(told, rule)
+	check.Telling = check.Telling.Next(reported, rule)
 	if s.Asks() != asked {
 		s.Hold(holds)
 		s.Turned = s.Turned || !s.Held
@@ -53,22 +53,22 @@ func Told(c *Case, s *Server, check *Check, told health.Told) (changed bool) {
 }
 
 // From the server: a server that reports drain has weight 0, one that reports maint is out, unless the guard holds it.
-var toldRule = Rule{"told", true, leftOut}
+var reportRule = Rule{"told", true, leftOut}
 
 // leftOut takes out servers that ask for that and are not held. A server that reports drain keeps its connections, as
 // by an order, but is not added to the table for that.
-func leftOut(h *hearing) {
-	for s := range h.all() {
+func leftOut(p *proposal) {
+	for s := range p.all() {
 		kind := s.Order.Kind
-		if s.Held || s.Asks() == health.NoAdmin || h.Rests(s) || s.File || kind == Drain || kind == Maint {
+		if s.Held || s.Asks() == health.NoAdmin || p.Rests(s) || s.File || kind == Drain || kind == Maint {
 			continue
 		}
 		if s.IsDraining() || s.Suspended() {
-			s.Why = h.by
+			s.Why = p.by
 		}
-		_, in := h.Have.At(s.Dest.Addr)
-		if s.IsDraining() && (in || h.Quiescent && s.State() == health.Up) {
-			h.member(s, 0)
+		_, in := p.Have.At(s.Dest.Addr)
+		if s.IsDraining() && (in || p.Quiescent && s.State() == health.Up) {
+			p.member(s, 0)
 		}
 	}
 }
