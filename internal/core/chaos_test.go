@@ -408,6 +408,10 @@ func (c *chaos) standBy() {
 	c.say("standby")
 	c.oracle.rest(leaving)
 	c.setStandby(true)
+	before := c.read()
+	if c.oracle.leftover(before); c.oracle.refusal == nothing && lvs.Format(c.read()) != lvs.Format(before) {
+		c.complain("a standby left\n%sand should have left\n%s", lvs.Format(c.read()), lvs.Format(before))
+	}
 	c.oracle.rest(resting)
 	for range c.rand.IntN(6) {
 		c.pause()

@@ -2,6 +2,7 @@ package core
 
 import (
 	"fmt"
+	"slices"
 
 	"ldirectord/internal/lab/always"
 	"ldirectord/internal/lvs"
@@ -17,6 +18,9 @@ func (o *oracle) judge(op lvs.Op, before, after lvs.VirtualService) string {
 		defer delete(o.mustStay, at)
 	}
 	defer delete(o.unseen, at)
+	if op.Kind == lvs.AddService && !slices.Contains(o.ours, op.Key) {
+		return "it is not claimed"
+	}
 	if op.Key.Addr == foreign || o.taken[op.Key] {
 		return "this virtual service is not ours"
 	}
