@@ -22,7 +22,7 @@ const (
 	ConfigIgnored  Kind = "config-ignored"  // the file was changed and autoreload is off
 	ConfigError    Kind = "config-error"    // the changed file was refused
 	ConfigWarning  Kind = "config-warning"  // the file was accepted, with a likely mistake
-	NameFound      Kind = "name-found"      // a host name that had no address has one
+	NameFound      Kind = "name-found"      // a host name that had no address, or whose look-ups failed, has one
 	NameMoved      Kind = "name-moved"      // a host name has another address
 	NameLost       Kind = "name-lost"       // a host name can't be looked up; its last address stays in use
 	AddedVirtual   Kind = "added-virtual"   // a virtual service was added
