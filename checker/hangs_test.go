@@ -111,6 +111,9 @@ func TestAHangIsNamedByItsStage(t *testing.T) {
 		if service == "none" || slices.Contains(overUDP, service) {
 			continue
 		}
+		if hangs[service] == "" {
+			t.Errorf("hangs of hangs_test.go has no row for %s", service)
+		}
 		hang(service+" not accepted", hangSpec(service, unserved), nil, "connect; ; connect: no answer in 400ms")
 		hang(service, hangSpec(service, serveScript(t, "127.0.0.1", nil, stay).String()), nil, hangs[service])
 	}

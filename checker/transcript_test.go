@@ -57,6 +57,9 @@ func TestNoTranscriptTellsASecret(t *testing.T) {
 			continue
 		}
 		t.Run(service, func(t *testing.T) {
+			if good[service] == nil {
+				t.Fatalf("good of transcript_test.go has no server for %s", service)
+			}
 			to := serve(t, good[service]).addr
 			if service == "https" {
 				to = serveHTTP(t, serverTLS(t), func(w http.ResponseWriter, r *http.Request) { r.Header.Write(w) })

@@ -92,6 +92,9 @@ func TestServicesUseWhatTheirRowsName(t *testing.T) {
 				lines, names = append(lines, names...), nil
 				return lines
 			}
+			if servers[service.Name] == nil {
+				t.Fatalf("servers of uses_test.go has no row for %s", service.Name)
+			}
 			as := func(*Spec) {}
 			first := run(as)
 			steady := slices.DeleteFunc(slices.Clone(first), func(line string) bool { return !slices.Contains(run(as), line) })

@@ -362,7 +362,7 @@ func TestServicesHaveTheirUsualPort(t *testing.T) {
 		extension := s.Name == "redis" || s.Name == "tls"
 		switch got := guessService(s.Port); {
 		case extension != s.Is(lvs.Extension):
-			t.Errorf("%s is an extension: %v", s.Name, !extension)
+			t.Errorf("%s is an extension in internal/lvs/service.go: %v, in this test: %v", s.Name, !extension, extension)
 		case extension && got != "none":
 			t.Errorf("port %d suggests %s, which the Perl ldirectord does not know", s.Port, got)
 		case !extension && s.Port > 0 && got != s.Name:

@@ -51,12 +51,12 @@ func TestChecksAndDocsAgree(t *testing.T) {
 	_, types, _ := strings.Cut(string(text), "\n## Check types\n")
 	types, services, _ := strings.Cut(types, "\n## Services\n")
 	services, _, _ = strings.Cut(services, "\n## ")
-	sameNames(t, "check types", headings(types), checker.Types())
+	sameNames(t, "the check types of docs/checks.md", headings(types), checker.Types())
 	var known []string
 	for s := range lvs.Services() {
 		known = append(known, s.Name)
 	}
-	sameNames(t, "services", headings(services), known)
+	sameNames(t, "the services of docs/checks.md", headings(services), known)
 	for _, row := range regexp.MustCompile("(?m)^\\| `([^`]+)` ").FindAllSubmatch(text, -1) {
 		if !slices.ContainsFunc(parser.Directives(), func(d *parser.Directive) bool { return d.Name == string(row[1]) }) {
 			t.Errorf("docs/checks.md has a setting %s, which is no directive", row[1])
@@ -87,7 +87,7 @@ func sameNames(t *testing.T, what string, got, want []string) {
 	slices.Sort(got)
 	want = slices.Sorted(slices.Values(want))
 	if !slices.Equal(got, want) {
-		t.Errorf("the docs have the %s %q\nwant %q", what, got, want)
+		t.Errorf("%s are %q\nwant %q", what, got, want)
 	}
 }
 
@@ -134,7 +134,7 @@ func TestDirectivesAreDocumented(t *testing.T) {
 			t.Errorf("the value of %s is %q, a message says: %s", d.Name, d.Value, found[0].Text)
 		}
 	}
-	sameNames(t, "directives", documented, names)
+	sameNames(t, "the directives of internal/docs/directives.txt", documented, names)
 }
 
 // everything.cf has every directive. Those that need an existing file have a # in front.
@@ -145,7 +145,7 @@ func TestExampleOfEverything(t *testing.T) {
 	}
 	for _, d := range parser.Directives() {
 		if !regexp.MustCompile(`(?m)^ *#?` + d.Name + ` = `).Match(text) {
-			t.Errorf("everything.cf has no %s", d.Name)
+			t.Errorf("examples/everything.cf has no %s", d.Name)
 		}
 	}
 }

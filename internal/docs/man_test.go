@@ -33,7 +33,7 @@ func TestManPageHasTheChecks(t *testing.T) {
 		}
 		return list
 	}
-	sameNames(t, "check types", append(names(types), "combined"), checker.Types()) // which is written as a number
+	sameNames(t, "the check types of docs/man/ldirectord.cf.5", append(names(types), "combined"), checker.Types()) // which is written as a number
 	var want []string
 	for s := range lvs.Services() {
 		if s.Port > 0 {
@@ -41,7 +41,7 @@ func TestManPageHasTheChecks(t *testing.T) {
 		}
 		want = append(want, s.Name)
 	}
-	sameNames(t, "services", names(services), want)
+	sameNames(t, "the services of docs/man/ldirectord.cf.5", names(services), want)
 }
 
 // Every example of the page is good, without a warning.
