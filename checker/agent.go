@@ -9,9 +9,6 @@ import (
 	"ldirectord/internal/health"
 )
 
-// Agent is the Type of a check of a server's agent.
-const Agent = "agent"
-
 // maxAgentLine limits the line of an agent, in bytes.
 const maxAgentLine = 256
 
@@ -72,12 +69,4 @@ func mute(err error) Result {
 	r := Failed(err)
 	r.Silence()
 	return r
-}
-
-// Silence turns the failure of an agent's check into a result that proves nothing about the server, unless the agent
-// itself reports the failure.
-func (r *Result) Silence() {
-	if !r.OK && r.Told.State != health.Down && r.Cause != Shortage {
-		r.Cause, r.Told.Silent = Silent, true
-	}
 }

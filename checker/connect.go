@@ -72,6 +72,9 @@ func newCombined(s Spec, e *Env) (Checker, error) {
 	return c, nil
 }
 
+// Unwrap returns the full check.
+func (c *combined) Unwrap() Checker { return c.full }
+
 // Check implements Checker.
 func (c *combined) Check(ctx context.Context) Result {
 	if c.left > 0 {

@@ -43,7 +43,7 @@ func newDNS(s Spec, _ *Env, receive *matcher) (Checker, error) {
 		return always{Detail: "request: " + err.Error()}, nil
 	}
 	return &dnsCheck{
-		server:  s.server(),
+		server:  serverOf(s),
 		tcp:     s.Protocol == "tcp",
 		asked:   question,
 		rcode:   dns.StringToRcode[s.DNSRcode],

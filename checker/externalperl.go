@@ -30,12 +30,12 @@ func newExternalPerl(s Spec, e *Env) (Checker, error) {
 	return c, nil
 }
 
-// CompanyOf is what checks have in common that cost less one shortly after the other; "" for nothing.
-func CompanyOf(c Checker) string {
-	if perl, is := bare(c).(*external); is && perl.argv[1] == "-" {
-		return strings.Join(perl.argv[:5], "\t") // the file and the virtual service have a process
+// Company names the process that checks of a file and a virtual service share.
+func (c *external) Company() string {
+	if len(c.argv) < 2 || c.argv[1] != "-" {
+		return ""
 	}
-	return ""
+	return strings.Join(c.argv[:5], "\t")
 }
 
 // Perls has a perl for each file. Renew makes it ready for use.

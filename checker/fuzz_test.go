@@ -83,7 +83,7 @@ func (f fuzzing) result(r Result) {
 	f.Helper()
 	f.message(r.Detail)
 	f.message(r.Warning)
-	if len(r.Body) > maxSaid {
+	if len(r.Body) > MaxSaid {
 		f.Errorf("%d bytes are kept of what was said", len(r.Body))
 	}
 }
@@ -111,7 +111,7 @@ func FuzzHTTP(f *testing.F) {
 			t.Errorf("%d bytes of body", len(a.body))
 		}
 		check.message(a.statusLine())
-		u, err := parseURL(a.location)
+		u, err := wire.ParseURL(a.location)
 		if err != nil {
 			return
 		}
@@ -204,7 +204,7 @@ func FuzzMySQL(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		made, _ := newMySQL(Spec{Service: "mysql", Account: lvs.Account{Login: "u", Passwd: "p", Database: "d"}, Target: loopback(1), NegotiateTimeout: time.Second}, &Env{}, "select 1")
 		c := unplugged{made.(*mysqlTalk).protocol, dialogueOf(string(text))}
-		r := (&sealed{Checker: c}).Check(t.Context())
+		r := newSealed(c, Spec{}, nil).Check(t.Context())
 		fuzz(t).result(r)
 		if strings.Contains(r.Warning, ".logIn ") {
 			t.Errorf("a goroutine of the driver never ends: %s: %s", r.Detail, r.Warning)

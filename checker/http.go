@@ -68,7 +68,7 @@ func newHTTP(s Spec, e *Env, receive *matcher) (Checker, error) {
 	if err != nil {
 		return always{Detail: "request: " + err.Error()}, nil
 	}
-	host := cleanField(s.Host)
+	host := wire.CleanField(s.Host)
 	switch {
 	case c.proxy:
 		host = u.Host
@@ -99,7 +99,7 @@ func newHTTPRules(s Spec, e *Env, receive *matcher) (c *httpRules, err error) {
 		return nil, err
 	}
 	for header := range s.HTTPHeaders.All() {
-		c.fields = append(c.fields, cleanField(header))
+		c.fields = append(c.fields, wire.CleanField(header))
 	}
 	if c.HTTPUser != "" {
 		c.login = basicField(c.HTTPUser, c.HTTPPasswd)
@@ -211,7 +211,7 @@ func (at *trail) withoutForeignText(err error) error {
 	if !at.foreign {
 		return err
 	}
-	switch causeOf(err) {
+	switch Failed(err).Cause {
 	case Timeout, Refused, Closed, Unreachable, Shortage:
 		return err
 	case TLS:
@@ -352,7 +352,7 @@ func (c *httpCheck) redirects(a *httpAnswer, followed int) bool {
 
 // redirected returns the request for a redirect, in a check that began at home.
 func (at *trail) redirected(home *hop, a *httpAnswer) (hop, error) {
-	u, err := parseURL(a.location)
+	u, err := wire.ParseURL(a.location)
 	if err != nil {
 		return hop{url: &url.URL{Opaque: a.location}}, errors.New("this is not a URL")
 	}

@@ -86,10 +86,10 @@ const longTurn = time.Second
 // broken explains an error while reading one part of the answer.
 func (r *answerReader) broken(part string, err error) error {
 	switch {
-	case errors.Is(err, errUnjudged), errors.Is(err, wire.ErrStopped):
+	case errors.Is(err, wire.ErrUnjudged), errors.Is(err, wire.ErrStopped):
 		return err
 	case r.waited > longTurn && !wire.IsTimeout(err): // a server may not wait that long
-		return wire.NewFault(errUnjudged,
+		return wire.NewFault(wire.ErrUnjudged,
 			"cannot be judged: %s in %s, after the check had waited %v for its turn to match the answer",
 			wire.Reason(err), part, r.waited.Round(time.Millisecond))
 	}

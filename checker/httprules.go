@@ -8,11 +8,8 @@ import (
 	"strings"
 )
 
-// maxSaid limits the kept part of a server's answer, in bytes.
-const maxSaid = 1000
-
 // firstWords is the beginning of a server's answer, for Result.Body.
-func firstWords[T string | []byte](words T) string { return string(words[:min(len(words), maxSaid)]) }
+func firstWords[T string | []byte](words T) string { return string(words[:min(len(words), MaxSaid)]) }
 
 // fieldsFor returns the additional header fields of a request. A log-in in the URL counts if there is no other.
 func (c *httpCheck) fieldsFor(u *url.URL, home bool) (fields []string) {
@@ -51,16 +48,6 @@ func hasField(fields []string, name string) bool {
 		has, _, _ := strings.Cut(field, ":")
 		return strings.EqualFold(has, name)
 	})
-}
-
-// cleanField removes characters that would end a header field.
-func cleanField(value string) string {
-	return strings.TrimSpace(strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return -1
-		}
-		return r
-	}, value))
 }
 
 // good reports whether a status is accepted: without a list as by the Perl ldirectord.

@@ -1,7 +1,6 @@
 package checker
 
 import (
-	"errors"
 	"fmt"
 	"net/url"
 	"strconv"
@@ -10,50 +9,13 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// parseURL reads an address as LWP does: forgivingly.
-func parseURL(text string) (*url.URL, error) {
-	u, err := url.Parse(forgive(strings.Trim(text, " \t\r\n")))
-	if err != nil {
-		var detail *url.Error
-		if errors.As(err, &detail) {
-			err = detail.Err // without the URL, which may contain a password
-		}
-		return nil, err
-	}
-	u.Fragment, u.RawFragment = "", ""
-	return u, nil
-}
-
-// forgive escapes what a URL may not contain. Blanks in a request, for example, often are not escaped.
-func forgive(text string) string {
-	var b strings.Builder
-	for i := range len(text) {
-		c := text[i]
-		if c <= ' ' || c >= 0x7f || strings.IndexByte("\"<>\\^`{|}", c) >= 0 ||
-			c == '%' && !isEscape(text[i:]) {
-			fmt.Fprintf(&b, "%%%02X", c)
-		} else {
-			b.WriteByte(c)
-		}
-	}
-	return b.String()
-}
-
 // parseTarget reads the URL of a request, which must be absolute.
 func parseTarget(text string) (*url.URL, error) {
-	u, err := parseURL(text)
+	u, err := wire.ParseURL(text)
 	if err != nil {
 		return nil, err
 	}
 	return u, checkURL(u)
-}
-
-func isEscape(s string) bool {
-	if len(s) < 3 {
-		return false
-	}
-	_, err := strconv.ParseUint(s[1:3], 16, 8)
-	return err == nil
 }
 
 // checkURL returns why a URL can't be used.

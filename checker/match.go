@@ -45,10 +45,7 @@ func NewMatching() *Matching {
 	}
 }
 
-// errUnjudged is an answer that could not be compared with receive: the server's state stays.
-var errUnjudged = errors.New("cannot be judged")
-
-var errNoTurn = wire.NewFault(errUnjudged,
+var errNoTurn = wire.NewFault(wire.ErrUnjudged,
 	"cannot be judged: no turn to match the answer in %v: too many answers are being matched", maxSlotWait)
 
 // acquireSlot waits for a free slot to match an answer, and returns how long it waited.
@@ -92,20 +89,6 @@ type matcher struct {
 	limits  *Matching
 }
 
-// matcher returns the matcher of a pattern, compiled once.
-func (e *Env) matcher(pattern string) (*matcher, error) {
-	return e.matchers.get(pattern, func() (*matcher, error) {
-		re, err := perlre.Compile(pattern)
-		if err != nil {
-			return nil, err
-		}
-		if e.Matching == nil {
-			e.Matching = NewMatching()
-		}
-		return &matcher{pattern, re, e.Matching}, nil
-	})
-}
-
 // match reports whether the pattern matches anywhere in a text. The check searches no other text.
 func (m *matcher) match(ctx context.Context, text []byte) (bool, error) {
 	s := search{ctx: ctx, matcher: m}
@@ -137,7 +120,7 @@ func (s *search) find(text []byte) ([]int, error) {
 type engine[T any] func(text []byte, budget time.Duration, spent *time.Duration) (T, error)
 
 // inBudget matches a text within the budget of the check. A search that may take long waits for a slot. One that
-// exceeds its budget is tried once more, alone. If that fails, too, the result is errUnjudged.
+// exceeds its budget is tried once more, alone. If that fails, too, the result is wire.ErrUnjudged.
 func inBudget[T any](s *search, text []byte, run engine[T]) (found T, err error) {
 	if !s.re.Heavy(text) {
 		return run(text, thoroughBudget, &s.spent)
@@ -151,7 +134,7 @@ func inBudget[T any](s *search, text []byte, run engine[T]) (found T, err error)
 	}
 	found, err = inTurn(s, s.limits.thorough, text, run)
 	if errors.Is(err, perlre.ErrBudget) {
-		err = wire.NewFault(errUnjudged, "cannot be judged: %v with %s", err, s)
+		err = wire.NewFault(wire.ErrUnjudged, "cannot be judged: %v with %s", err, s)
 	}
 	return found, err
 }

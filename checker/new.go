@@ -6,18 +6,8 @@ import (
 	"maps"
 	"slices"
 
-	"ldirectord/checker/wire"
 	"ldirectord/internal/lvs"
 )
-
-// SpecError is the error of a setting that makes a check impossible.
-type SpecError struct {
-	Directive string // the directive of the configuration, such as receive
-	Err       error
-}
-
-func (e *SpecError) Error() string { return e.Directive + ": " + e.Err.Error() }
-func (e *SpecError) Unwrap() error { return e.Err }
 
 // New returns the checker of a Spec. For a setting that can't work it returns a *SpecError. If the Spec has no address
 // or port, each check fails.
@@ -29,24 +19,7 @@ func New(s Spec, e *Env) (Checker, error) {
 	if err != nil {
 		return nil, err
 	}
-	sealed := &sealed{Checker: c, hidden: e.untoldOf(s)}
-	if s.OnLink {
-		sealed.via = &wire.Via{OnLink: true, To: s.Target.Addr().Unmap()}
-	}
-	return sealed, nil
-}
-
-// bare returns the check of the service itself, without wrappers.
-func bare(c Checker) Checker {
-	switch c := c.(type) {
-	case Guided:
-		return bare(c.First())
-	case *sealed:
-		return bare(c.Checker)
-	case *combined:
-		return bare(c.full)
-	}
-	return c
+	return newSealed(c, s, e.secretsOf(s)), nil
 }
 
 // constructor makes the check of a Spec.
@@ -137,16 +110,16 @@ func newNone(Spec, *Env, *matcher) (Checker, error) {
 	return always{OK: true, Detail: "service none"}, nil
 }
 
-// Idle returns why a check always fails without a request, because a required setting is missing; otherwise nil.
-func Idle(c Checker) *SpecError {
-	if r, ok := bare(c).(always); ok && !r.OK {
-		return &SpecError{"service", fmt.Errorf("%s, so its checks fail", r.Detail)}
-	}
-	return nil
-}
-
 // always is a check without a request.
 type always Result
 
 // Check implements Checker.
 func (a always) Check(context.Context) Result { return Result(a) }
+
+// Idle reports the failure of every such check.
+func (a always) Idle() *SpecError {
+	if a.OK {
+		return nil
+	}
+	return &SpecError{"service", fmt.Errorf("%s, so its checks fail", a.Detail)}
+}

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"math/big"
 	"net/netip"
 	"slices"
@@ -92,8 +93,18 @@ func TestOnOffAndNoneAskNobody(t *testing.T) {
 func TestEqualPatternsAreCompiledOnce(t *testing.T) {
 	e := &Env{}
 	s := httpSpec(netip.MustParseAddrPort("127.0.0.1:80"), "a+b")
-	one, two := build(t, s, e).(*sealed), build(t, s, e).(*sealed)
-	if one.Checker.(*httpCheck).receive != two.Checker.(*httpCheck).receive {
+	one, two := Bare(build(t, s, e)).(*httpCheck), Bare(build(t, s, e)).(*httpCheck)
+	if one.receive != two.receive {
 		t.Error("two matchers for one pattern")
+	}
+}
+
+// New returns each checker as a sealed one, which catches panics and removes passwords from results.
+func TestEveryCheckIsSealed(t *testing.T) {
+	for _, kind := range Types() {
+		s := anySpec(kind)
+		if made := fmt.Sprintf("%T", build(t, s, &Env{Pinger: &fakePinger{}})); made != "*checker.sealed" {
+			t.Errorf("%s is %s", kind, made)
+		}
 	}
 }

@@ -32,7 +32,7 @@ type pgsqlCheck struct {
 func newPgSQL(s Spec, _ *Env, query string) (Checker, error) {
 	kept := wire.NewSessions()
 	return &pgsqlCheck{
-		talk: talk{told: told{server: s.server(), Account: s.Account},
+		talk: talk{told: told{server: serverOf(s), Account: s.Account},
 			tls: wire.TLSRules{}.Config(kept, s.SNI, s.Host), sessions: kept, later: true},
 		query: query,
 		clear: clearText{refused: s.NoClearText},

@@ -31,7 +31,7 @@ func newRADIUS(s Spec, _ *Env, _ *matcher) (Checker, error) {
 	if s.Secret == "" {
 		return always{Detail: "secret is not set"}, nil
 	}
-	return &radiusCheck{s.server(), s.Login, s.Passwd, []byte(s.Secret)}, nil
+	return &radiusCheck{serverOf(s), s.Login, s.Passwd, []byte(s.Secret)}, nil
 }
 
 // Check implements Checker.

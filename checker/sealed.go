@@ -20,6 +20,17 @@ type sealed struct {
 	via    *wire.Via // nil: the usual way
 }
 
+func newSealed(c Checker, s Spec, hidden *untold) Checker {
+	sealed := &sealed{Checker: c, hidden: hidden}
+	if s.OnLink {
+		sealed.via = &wire.Via{OnLink: true, To: s.Target.Addr().Unmap()}
+	}
+	return sealed
+}
+
+// Unwrap returns the check as its constructor made it.
+func (c *sealed) Unwrap() Checker { return c.Checker }
+
 // Check implements Checker.
 func (c *sealed) Check(ctx context.Context) (r Result) {
 	if c.via != nil {
@@ -35,7 +46,7 @@ func (c *sealed) Check(ctx context.Context) (r Result) {
 func (c *sealed) conclude(w *wire.Watch, r *Result) {
 	r.Watched(w)
 	if w.IsTaped() {
-		w.Remark("%s\n%s", r.verdict(), r.Stages)
+		w.Remark("%s\n%s", verdict(r), r.Stages)
 		w.Tape.Close(func(kind transcript.Kind, text string, cut bool) string {
 			return c.hidden.mask(c.Checker, kind, text, cut)
 		})
@@ -97,4 +108,17 @@ func PanicPlace() string {
 		}
 	}
 	return strings.Join(places, " < ")
+}
+
+// verdict is the result in words.
+func verdict(r *Result) string {
+	text := "down: "
+	if r.OK {
+		text = "up: "
+	}
+	text += r.Detail
+	if r.Warning != "" {
+		text += "; " + r.Warning
+	}
+	return text
 }

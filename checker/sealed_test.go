@@ -46,13 +46,3 @@ func TestAPanicIsOneFailedCheckWithItsPlace(t *testing.T) {
 		})
 	}
 }
-
-// New returns each checker as a sealed one, which catches panics and removes passwords from results.
-func TestEveryCheckIsSealed(t *testing.T) {
-	for _, kind := range Types() {
-		s := anySpec(kind)
-		if _, ok := build(t, s, &Env{Pinger: &fakePinger{}}).(*sealed); !ok {
-			t.Errorf("%s is not", kind)
-		}
-	}
-}

@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"ldirectord/checker/transcript"
+	"ldirectord/checker/wire"
 	"ldirectord/internal/printable"
 )
 
@@ -35,29 +36,31 @@ type untold struct {
 	taped  secrets // for transcripts, which contain everything sent: also the names of log-ins
 }
 
-// untoldOf returns the secrets of a Spec. Many servers share them.
-func (e *Env) untoldOf(s Spec) *untold {
+// Key has those settings of a Spec that have secrets. Checks with the same ones share their Secrets.
+func Key(s Spec) Spec {
 	key := Spec{Account: s.Account, HTTPHeaders: s.HTTPHeaders}
 	key.HTTPUser, key.HTTPPasswd = s.HTTPUser, s.HTTPPasswd
 	if strings.Contains(s.URL, "@") {
 		key.URL = s.URL
 	}
-	if key == (Spec{}) {
+	return key
+}
+
+// NewSecrets returns the secrets of a Spec.
+func NewSecrets(s Spec) *untold {
+	if s == (Spec{}) {
 		return nil
 	}
-	found, _ := e.secrets.get(key, func() (*untold, error) {
-		taped := newSecrets(key)
-		taped.add("", key.Login)
-		taped.add("", key.HTTPUser)
-		return &untold{newSecrets(key), taped.sorted()}, nil
-	})
-	return found
+	taped := newSecrets(s)
+	taped.add("", s.Login)
+	taped.add("", s.HTTPUser)
+	return &untold{newSecrets(s), taped.sorted()}
 }
 
 // mask hides the secrets in a turn of a transcript. Messages derived from a password are not shown at all, because they
 // allow guesses.
 func (h *untold) mask(c Checker, kind transcript.Kind, text string, cut bool) string {
-	if p, ok := bare(c).(concealer); ok && kind != transcript.Note && p.conceals(kind == transcript.Sent, text) {
+	if p, ok := Bare(c).(concealer); ok && kind != transcript.Note && p.conceals(kind == transcript.Sent, text) {
 		return ""
 	}
 	least := minPart
@@ -90,17 +93,17 @@ func newSecrets(s Spec) secrets {
 	found.add(s.Login, s.Passwd)
 	found.add(s.HTTPUser, s.HTTPPasswd)
 	for header := range s.HTTPHeaders.All() {
-		_, value, _ := strings.Cut(cleanField(header), ": ")
+		_, value, _ := strings.Cut(wire.CleanField(header), ": ")
 		for _, secret := range append(strings.Fields(value), value) { // a token may follow its scheme
 			if len(secret) >= minSecret {
 				found.add("", secret)
 			}
 		}
 		if len(value) < minSecret {
-			found = append(found, cleanField(header))
+			found = append(found, wire.CleanField(header))
 		}
 	}
-	if u, err := parseURL(s.URL); err == nil && u.User != nil {
+	if u, err := wire.ParseURL(s.URL); err == nil && u.User != nil {
 		password, _ := u.User.Password()
 		found.add(u.User.Username(), password)
 	}
@@ -140,7 +143,7 @@ func (s *secrets) add(user, password string) {
 		forms = append(forms, encode(password))
 	}
 	for _, form := range forms {
-		*s = append(*s, form, quote(form), printable.Text(form), forgive(form))
+		*s = append(*s, form, quote(form), printable.Text(form), wire.Forgive(form))
 	}
 }
 
@@ -158,7 +161,7 @@ func (h *untold) hideIn(r *Result) {
 	}
 	s := h.always
 	r.Detail, r.Warning = s.hide(r.Detail), s.hide(r.Warning)
-	if len(r.Body) >= maxSaid {
+	if len(r.Body) >= MaxSaid {
 		r.Body = s.cut(r.Body, minCut)
 	}
 	r.Body = s.replace(r.Body)

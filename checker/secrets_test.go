@@ -1,6 +1,7 @@
 package checker
 
 import (
+	"context"
 	"encoding/base64"
 	"fmt"
 	"html"
@@ -163,25 +164,34 @@ func TestSecretsOfHTTPAreHidden(t *testing.T) {
 	}
 }
 
+// shownBy returns how the result of a check shows a text.
+func shownBy(t testing.TB, s Spec) func(text string) string {
+	hidden := NewSecrets(Key(s))
+	return func(text string) string {
+		return newSealed(always{Detail: text}, s, hidden).Check(context.Background()).Detail
+	}
+}
+
 // Wherever a message is cut, it contains no part of a password before the cut.
 func TestACutLeavesNoPartOfAPassword(t *testing.T) {
-	hidden := newSecrets(Spec{Account: lvs.Account{Login: testLogin, Passwd: testPassword}})
+	s := Spec{Account: lvs.Account{Login: testLogin, Passwd: testPassword}}
+	hidden, shown := NewSecrets(Key(s)), shownBy(t, s)
 	for pad := range wire.MaxExcerpt + 2 {
 		for name, show := range map[string]func(string) string{
 			"excerpt": func(said string) string { return wire.Excerpt([]byte(said)) },
 			"escape":  func(said string) string { return wire.Escape(said, wire.MaxExcerpt) },
 		} {
 			for how, words := range repeated() {
-				text := hidden.hide(show(strings.Repeat(".", pad) + words + strings.Repeat(".", wire.MaxExcerpt)))
+				text := shown(show(strings.Repeat(".", pad) + words + strings.Repeat(".", wire.MaxExcerpt)))
 				if tells(text) || strings.Contains(text, "s3c") && how != "after what is like it" {
 					t.Errorf("%s, %s after %d: %s", name, how, pad, text)
 				}
 			}
 		}
-		r := Result{Body: string(firstWords([]byte(strings.Repeat(".", maxSaid-pad) + testPassword)))}
-		(&untold{always: hidden}).hideIn(&r)
+		r := Result{Body: string(firstWords([]byte(strings.Repeat(".", MaxSaid-pad) + testPassword)))}
+		r = newSealed(always(r), s, hidden).Check(t.Context())
 		if strings.Contains(r.Body, testPassword[:2]) {
-			t.Errorf("said, %d before the end: %q", pad, r.Body[maxSaid-pad:])
+			t.Errorf("said, %d before the end: %q", pad, r.Body[MaxSaid-pad:])
 		}
 	}
 }
@@ -195,19 +205,19 @@ func TestShortPasswordsLeaveMessagesReadable(t *testing.T) {
 		"x1y2": {"bx1y2b", "b…b"},
 		"ü":    {"für ü", "für …"},
 	} {
-		if got := newSecrets(Spec{Account: lvs.Account{Passwd: password}}).hide(c.text); got != c.want {
+		if got := shownBy(t, Spec{Account: lvs.Account{Passwd: password}})(c.text); got != c.want {
 			t.Errorf("%s: %s, want %s", password, got, c.want)
 		}
 	}
-	if found := (&Env{}).untoldOf(Spec{Account: lvs.Account{Login: "me"}, HTTP: lvs.HTTP{HTTPUser: "me"}}); len(found.always) > 0 {
-		t.Errorf("a check without secrets has %q", found.always)
+	if got := shownBy(t, Spec{Account: lvs.Account{Login: "me"}, HTTP: lvs.HTTP{HTTPUser: "me"}})("me"); got != "me" {
+		t.Errorf("without secrets: %s", got)
 	}
 }
 
 func TestServersShareTheSecretsOfTheirSection(t *testing.T) {
 	e := &Env{}
-	one := e.untoldOf(Spec{Account: lvs.Account{Passwd: testPassword}, Target: loopback(1)})
-	two := e.untoldOf(Spec{Account: lvs.Account{Passwd: testPassword}, Target: loopback(2)})
+	one := e.secretsOf(Spec{Account: lvs.Account{Passwd: testPassword}, Target: loopback(1)})
+	two := e.secretsOf(Spec{Account: lvs.Account{Passwd: testPassword}, Target: loopback(2)})
 	if one != two {
 		t.Error("equal secrets are made twice")
 	}
@@ -216,7 +226,7 @@ func TestServersShareTheSecretsOfTheirSection(t *testing.T) {
 // Each form in which a server may repeat a password is hidden, as it is and as our messages show it.
 func TestEachFormOfAPasswordIsHidden(t *testing.T) {
 	const password = `é<b&"d\e/f+g h`
-	hidden := newSecrets(Spec{Account: lvs.Account{Login: "me", Passwd: password}})
+	shown := shownBy(t, Spec{Account: lvs.Account{Login: "me", Passwd: password}})
 	for form, said := range map[string]string{
 		"as written":              password,
 		"quoted":                  `é<b&\"d\\e/f+g h`,
@@ -231,12 +241,12 @@ func TestEachFormOfAPasswordIsHidden(t *testing.T) {
 		"base64":                  `w6k8YiYiZFxlL2YrZyBo`,
 		"base64, after the login": `bWU6w6k8YiYiZFxlL2YrZyBo`,
 	} {
-		for shown, text := range map[string]string{
-			"as it is": said, "quoted": strconv.Quote(said), "escaped": wire.Escape(said, 100), "in a URL": forgive(said),
+		for as, text := range map[string]string{
+			"as it is": said, "quoted": strconv.Quote(said), "escaped": wire.Escape(said, 100), "in a URL": wire.Forgive(said),
 			"cut": wire.Excerpt([]byte(strings.Repeat(".", wire.MaxExcerpt-8) + said + said)),
 		} {
-			if told := hidden.hide(text); strings.ContainsAny(told, "bdegZ") || !strings.Contains(told, "…") {
-				t.Errorf("%s, %s: %s is told as %s", form, shown, text, told)
+			if told := shown(text); strings.ContainsAny(told, "bdegZ") || !strings.Contains(told, "…") {
+				t.Errorf("%s, %s: %s is told as %s", form, as, text, told)
 			}
 		}
 	}
@@ -244,10 +254,10 @@ func TestEachFormOfAPasswordIsHidden(t *testing.T) {
 
 // A page that repeats what it was sent may do so as HTML.
 func TestAPasswordInHTMLIsHidden(t *testing.T) {
-	hidden := newSecrets(Spec{Account: lvs.Account{Login: testLogin, Passwd: `a<b&c"d\e`}})
+	shown := shownBy(t, Spec{Account: lvs.Account{Login: testLogin, Passwd: `a<b&c"d\e`}})
 	for _, page := range []string{html.EscapeString(`a<b&c"d\e`), "a&lt;b&amp;c&quot;d\\e"} {
 		for _, said := range []string{page, strconv.Quote(page), "got " + strconv.Quote(page[:12]) + "…"} {
-			if told := hidden.hide(said); strings.Contains(told, "lt;b") {
+			if told := shown(said); strings.Contains(told, "lt;b") {
 				t.Errorf("%s is told as %s", said, told)
 			}
 		}

@@ -26,7 +26,7 @@ type simpleStep struct {
 }
 
 func newSimpleSteps(s Spec, e *Env) (Checker, error) {
-	c := &simpleSteps{server: s.server(), udp: s.Protocol == "udp"}
+	c := &simpleSteps{server: serverOf(s), udp: s.Protocol == "udp"}
 	for step := range s.Steps.All() {
 		made, err := e.simpleStep(step)
 		if err != nil {

@@ -32,7 +32,7 @@ func newSimpleTCP(s Spec, e *Env, receive *matcher) (Checker, error) {
 	}
 	// The leading slash comes from the configuration; \n is the only escape.
 	request := strings.ReplaceAll(strings.TrimPrefix(s.Request, "/"), `\n`, "\n")
-	return &simpleTCP{s.server(), s.Protocol == "udp", []byte(request), receive}, nil
+	return &simpleTCP{serverOf(s), s.Protocol == "udp", []byte(request), receive}, nil
 }
 
 // Check implements Checker.

@@ -21,9 +21,9 @@ const sipResend = 500 * time.Millisecond
 type sip struct{ user string }
 
 func newSIP(s Spec, e *Env, _ *matcher) (Checker, error) {
-	t := sip{cleanField(cmp.Or(s.Login, "ldirectord@"+e.HostName))}
+	t := sip{wire.CleanField(cmp.Or(s.Login, "ldirectord@"+e.HostName))}
 	if s.Protocol == "udp" {
-		return &sipUDP{t, s.server()}, nil
+		return &sipUDP{t, serverOf(s)}, nil
 	}
 	return newTalk(s, e, nil, t.run)
 }

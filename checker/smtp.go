@@ -23,7 +23,7 @@ func smtp(d *dialogue) (string, error) {
 
 // hello sends EHLO, or HELO to a server that does not know EHLO.
 func (d *dialogue) hello() (wire.Reply, error) {
-	name := smtpName(cleanField(d.hostName), d.Conn.LocalAddr())
+	name := smtpName(wire.CleanField(d.hostName), d.Conn.LocalAddr())
 	answer, err := d.Ask("SMTP", "EHLO "+name)
 	if err == nil && answer.Code/100 == 5 {
 		answer, err = d.Ask("SMTP", "HELO "+name)

@@ -94,7 +94,7 @@ func TestStagesAreInOrder(t *testing.T) {
 
 // A check in a goroutine makes one allocation for its stages; a check in the loop makes none.
 func TestStagesCostOneAllocation(t *testing.T) {
-	c := &sealed{Checker: always{OK: true}}
+	c := newSealed(always{OK: true}, Spec{}, nil)
 	if n := testing.AllocsPerRun(100, func() { c.Check(context.Background()) }); n > 1 {
 		t.Errorf("%v allocations", n)
 	}

@@ -39,7 +39,7 @@ func speaking(p protocol) service {
 // the clear, as the Spec requires.
 func newTalk(s Spec, e *Env, receive *matcher, p protocol) (*talk, error) {
 	c := &talk{protocol: p,
-		told: told{s.server(), s.Account, s.Request, e.HostName, receive}}
+		told: told{serverOf(s), s.Account, s.Request, e.HostName, receive}}
 	service := lvs.ServiceOf(s.Service)
 	c.later = s.StartTLS && service.Takes("starttls")
 	if !c.later && !service.Is(lvs.OverTLS) {

@@ -33,7 +33,7 @@ func dialogueOf(text string) *dialogue {
 // Whatever a server sends, a check ends, and its message is one printable line without the password.
 func FuzzTalk(f *testing.F) {
 	const secret = "pa\"ss\\word"
-	hidden := newSecrets(Spec{Account: lvs.Account{Login: "user", Passwd: secret}})
+	shown := shownBy(f, Spec{Account: lvs.Account{Login: "user", Passwd: secret}})
 	for _, text := range []string{
 		"220 mx\r\n250-mx\r\n250 x\r\n221 bye\r\n",
 		"+OK\r\n+OK\r\n-ERR pa\"ss\\word\r\n",
@@ -55,7 +55,7 @@ func FuzzTalk(f *testing.F) {
 			if err != nil {
 				seen = err.Error()
 			}
-			seen = hidden.hide(seen)
+			seen = shown(seen)
 			for _, r := range seen {
 				if !strconv.IsPrint(r) {
 					t.Errorf("%s on %q: %q holds what can't be printed", name, text, seen)

@@ -1,68 +1,12 @@
 package checker
 
 import (
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"slices"
 
 	"ldirectord/checker/wire"
-	"ldirectord/internal/runfile"
 )
-
-// maxPEM limits a file of certificates, in bytes. All authorities of a system take 220 kB.
-const maxPEM = 4 << 20
-
-// TLSSums has checksums of the files that checks read, so that a certificate renewed in place makes a new check. Files
-// that many checks share are read once.
-type TLSSums map[tlsFiles]string
-
-// tlsFiles are the paths of a certificate, its key, and authorities; "" for none.
-type tlsFiles [3]string
-
-// Of returns the sum of the files that a check reads, "" without any. New refuses unreadable files.
-func (t TLSSums) Of(s Spec) string {
-	files := tlsFiles{s.TLSCert, s.TLSKey}
-	if s.TLSVerify {
-		files[2] = s.TLSCA
-	}
-	if _, known := t[files]; !known {
-		t[files] = files.sum()
-	}
-	return t[files]
-}
-
-// Names returns the files, sorted.
-func (t TLSSums) Names() []string { return t.names(func(tlsFiles) bool { return true }) }
-
-// Renewed returns the files of these checks whose content has changed, sorted.
-func (t TLSSums) Renewed() []string { return t.names(func(f tlsFiles) bool { return f.sum() != t[f] }) }
-
-func (t TLSSums) names(match func(tlsFiles) bool) (names []string) {
-	for files := range t {
-		if match(files) {
-			names = append(names, files[:]...)
-		}
-	}
-	slices.Sort(names)
-	return slices.DeleteFunc(slices.Compact(names), func(name string) bool { return name == "" })
-}
-
-func (f tlsFiles) sum() string {
-	if f == (tlsFiles{}) {
-		return ""
-	}
-	sum := sha256.New()
-	for _, path := range f {
-		text, err := []byte(nil), error(nil)
-		if path != "" {
-			text, err = runfile.ReadFile(path, maxPEM)
-		}
-		fmt.Fprintf(sum, "%d %s %v\n", len(text), text, err)
-	}
-	return string(sum.Sum(nil))
-}
 
 // authorities returns the certificates of a file, or the system's without a file.
 func (e *Env) authorities(path string) (*x509.CertPool, error) {
@@ -70,7 +14,7 @@ func (e *Env) authorities(path string) (*x509.CertPool, error) {
 		if path == "" {
 			return x509.SystemCertPool()
 		}
-		text, err := runfile.ReadFile(path, maxPEM)
+		text, err := ReadPEM(path)
 		if err != nil {
 			return nil, err
 		}
@@ -84,14 +28,14 @@ func (e *Env) authorities(path string) (*x509.CertPool, error) {
 
 // clientCertificate reads a certificate with its chain, and its key.
 func clientCertificate(certPath, keyPath string) (*tls.Certificate, error) {
-	cert, err := runfile.ReadFile(certPath, maxPEM)
+	cert, err := ReadPEM(certPath)
 	if err == nil && !x509.NewCertPool().AppendCertsFromPEM(cert) {
 		err = fmt.Errorf("%s: no certificate in it", certPath)
 	}
 	if err != nil {
 		return nil, &SpecError{"tlscert", err}
 	}
-	key, err := runfile.ReadFile(keyPath, maxPEM)
+	key, err := ReadPEM(keyPath)
 	if err != nil {
 		return nil, &SpecError{"tlskey", err}
 	}

@@ -245,7 +245,7 @@ func TestFilesForTLSThatAreNoGood(t *testing.T) {
 	cert, key := a.write(t, "one", a.issue(t, "director", time.Hour))
 	_, otherKey := a.write(t, "two", a.issue(t, "director", time.Hour))
 	none := writeFile(t, a.dir, "none.pem", "nothing\n")
-	huge := writeFile(t, a.dir, "huge.pem", strings.Repeat("-", maxPEM+1))
+	huge := writeFile(t, a.dir, "huge.pem", strings.Repeat("-", 4<<20+1))
 	pipe := filepath.Join(a.dir, "pipe")
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		t.Fatal(err)

@@ -131,7 +131,7 @@ func seen(t *testing.T, server *testServer, service string, change func(*Spec)) 
 	change(&s)
 	c := build(t, s, nil)
 	if service == "oracle" {
-		_, question, _ := strings.Cut(fmt.Sprintf("%+v", bare(c)), "question:")
+		_, question, _ := strings.Cut(fmt.Sprintf("%+v", Bare(c)), "question:")
 		return []string{strings.ReplaceAll(question, server.addr.String(), "SERVER")}
 	}
 	text := tapeOf(t, c)
