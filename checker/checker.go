@@ -3,6 +3,7 @@ package checker
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -92,3 +93,33 @@ type SpecError struct {
 
 func (e *SpecError) Error() string { return e.Directive + ": " + e.Err.Error() }
 func (e *SpecError) Unwrap() error { return e.Err }
+
+// Always is a check without a request.
+type Always Result
+
+// Check implements Checker.
+func (a Always) Check(context.Context) Result { return Result(a) }
+
+// Bare returns the check of the service itself, which other checks wrap. A check that wraps another one has a First.
+func Bare(c Checker) Checker {
+	if w, ok := c.(interface{ First() Checker }); ok {
+		return Bare(w.First())
+	}
+	return c
+}
+
+// Idle returns why a check always fails without a request, because a required setting is missing; otherwise nil.
+func Idle(c Checker) *SpecError {
+	if r, ok := Bare(c).(Always); ok && !r.OK {
+		return &SpecError{"service", fmt.Errorf("%s, so its checks fail", r.Detail)}
+	}
+	return nil
+}
+
+// CompanyOf is what checks have in common that cost less one shortly after the other; "" for nothing.
+func CompanyOf(c Checker) string {
+	if of, ok := Bare(c).(interface{ Company() string }); ok {
+		return of.Company()
+	}
+	return ""
+}
