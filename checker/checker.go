@@ -3,9 +3,8 @@ package checker
 
 import (
 	"context"
-	"crypto/x509"
+	"fmt"
 	"net/netip"
-	"sync"
 	"time"
 
 	"ldirectord/internal/lvs"
@@ -70,52 +69,6 @@ type Through struct {
 	Forward lvs.Forward // how IPVS forwards them: Route or Tunnel
 }
 
-// Env has what the checkers of one reading of the configuration share: ping sockets, the limit of child processes, and
-// facts from the configuration. Each file is read once.
-type Env struct {
-	Pinger Pinger
-	// IsVirtual reports whether an address is one of our own virtual services; nil: none is. It is called at each
-	// redirect, so it may change with a reload.
-	IsVirtual func(netip.AddrPort) bool
-	// Children limits the external programs running at once; nil: no limit.
-	Children chan struct{}
-	// Perls run the files of external-perl; nil: each check has a perl of its own.
-	Perls *Perls
-	// Matching limits the search of answers; nil: this Env has limits of its own.
-	Matching *Matching
-	// HostName is the name of this machine, for greetings and default log-ins.
-	HostName string
-
-	matchers shared[string, *matcher]       // by pattern
-	trusted  shared[string, *x509.CertPool] // by file
-	secrets  shared[Spec, *untold]          // keyed by the settings that need it
-	http     shared[Spec, *httpRules]       // keyed by settings that don't depend on the server
-	requests shared[string, []byte]         // by their own text
-}
-
-// shared caches values that many servers share: one for each key.
-type shared[K comparable, V any] struct {
-	mu   sync.Mutex
-	made map[K]V
-}
-
-func (s *shared[K, V]) get(key K, build func() (V, error)) (V, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if v, ok := s.made[key]; ok {
-		return v, nil
-	}
-	v, err := build()
-	if err != nil {
-		return v, err
-	}
-	if s.made == nil {
-		s.made = map[K]V{}
-	}
-	s.made[key] = v
-	return v, nil
-}
-
 // Pinger sends one echo request, without a router if required, and waits for its reply.
 type Pinger interface {
 	Ping(ctx context.Context, to netip.Addr, onLink bool, timeout time.Duration) (time.Duration, error)
@@ -127,4 +80,46 @@ func (s Spec) Kind() string {
 		return s.Service
 	}
 	return s.Type
+}
+
+// Agent is the Type of a check of a server's agent.
+const Agent = "agent"
+
+// SpecError is the error of a setting that makes a check impossible.
+type SpecError struct {
+	Directive string // the directive of the configuration, such as receive
+	Err       error
+}
+
+func (e *SpecError) Error() string { return e.Directive + ": " + e.Err.Error() }
+func (e *SpecError) Unwrap() error { return e.Err }
+
+// Always is a check without a request.
+type Always Result
+
+// Check implements Checker.
+func (a Always) Check(context.Context) Result { return Result(a) }
+
+// Bare returns the check of the service itself, which other checks wrap. A check that wraps another one has a First.
+func Bare(c Checker) Checker {
+	if w, ok := c.(interface{ First() Checker }); ok {
+		return Bare(w.First())
+	}
+	return c
+}
+
+// Idle returns why a check always fails without a request, because a required setting is missing; otherwise nil.
+func Idle(c Checker) *SpecError {
+	if r, ok := Bare(c).(Always); ok && !r.OK {
+		return &SpecError{"service", fmt.Errorf("%s, so its checks fail", r.Detail)}
+	}
+	return nil
+}
+
+// CompanyOf is what checks have in common that cost less one shortly after the other; "" for nothing.
+func CompanyOf(c Checker) string {
+	if of, ok := Bare(c).(interface{ Company() string }); ok {
+		return of.Company()
+	}
+	return ""
 }

@@ -2,6 +2,7 @@ package checker
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -34,29 +35,6 @@ type Guided interface {
 	Finish(ctx context.Context, r Result) Result
 }
 
-// server is where a check connects, and how long the check may take.
-type server struct {
-	target  netip.AddrPort
-	timeout time.Duration
-}
-
-// server is the server of a full check.
-func (s Spec) server() server { return server{s.Target, s.NegotiateTimeout} }
-
-func (s server) dial(ctx context.Context) (*wire.Conn, error) {
-	return wire.Connect(ctx, s.target, s.timeout)
-}
-
-// question is a request over UDP to the server, of a protocol whose answers name their question.
-func (s server) question(resend time.Duration) wire.Question {
-	return wire.Question{To: s.target, Timeout: s.timeout, Resend: resend, Patience: wire.MaxStrays}
-}
-
-// opening is the first step of a check that connects to the server, if its address has a port.
-func (s server) opening(request []byte) (Opening, bool) {
-	return Opening{To: s.target, Request: request, Timeout: s.timeout}, s.target.Port() != 0
-}
-
 // LightOf returns the light check that a check is, or starts with; nil if there is none.
 func LightOf(c Checker) Light {
 	if g, ok := c.(Guided); ok {
@@ -68,7 +46,7 @@ func LightOf(c Checker) Light {
 
 // Opening is the first step of a light check.
 type Opening struct {
-	Ping    *pingCheck // instead of a connection, if not nil
+	Ping    *Ping // instead of a connection, if not nil
 	To      netip.AddrPort
 	Request []byte // empty: the connection alone is the check, unless it reads a line
 	Line    int    // the answer is a line of that many bytes at most: the loop reads all of it
@@ -81,4 +59,29 @@ type Echoer interface {
 	Send([]*icmp.Echo)
 	Forget(*icmp.Echo) bool
 	Rest(*icmp.Echo, time.Duration) (time.Duration, error)
+}
+
+// Ping is an ICMP echo request, and what its reply proves.
+type Ping struct {
+	Target   netip.Addr
+	OnLink   bool
+	Timeout  time.Duration // of one attempt
+	Attempts int
+	Pinger   Pinger
+}
+
+// Result is the result of a check after its last request.
+func (c *Ping) Result(took time.Duration, err error) Result {
+	switch {
+	case err == nil:
+		return Result{OK: true, Stage: wire.AtMatch,
+			Detail: fmt.Sprintf("echo reply after %v", took.Round(time.Microsecond))}
+	case !wire.IsTimeout(err):
+		return Failed(wire.AtConnect.Of(wire.StageFault("ping", err)))
+	}
+	silence := wire.NewFault(err, "ping: no answer in %v", c.Timeout)
+	if c.Attempts > 1 {
+		silence = wire.NewFault(err, "ping: no answer to %d requests, %v each", c.Attempts, c.Timeout)
+	}
+	return Failed(wire.AtConnect.Of(silence))
 }

@@ -3,7 +3,6 @@ package checker
 import (
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"net"
 	"syscall"
 	"time"
@@ -12,6 +11,9 @@ import (
 	"ldirectord/checker/wire"
 	"ldirectord/internal/health"
 )
+
+// MaxSaid limits the kept part of a server's answer, in bytes.
+const MaxSaid = 1000
 
 // Result is the result of one check.
 type Result struct {
@@ -92,7 +94,7 @@ func causeOf(err error) Cause {
 	switch {
 	case errors.Is(err, wire.ErrStopped), isShortage(err):
 		return Shortage
-	case errors.Is(err, errUnjudged):
+	case errors.Is(err, wire.ErrUnjudged):
 		return Unjudged
 	case errors.As(err, &lookup):
 		return Lookup
@@ -131,33 +133,6 @@ func (r *Result) Conclude(took time.Duration) {
 	r.Stages.Set(wire.MarkMatch, took)
 }
 
-// verdict is the result in words.
-func (r *Result) verdict() string {
-	text := "down: "
-	if r.OK {
-		text = "up: "
-	}
-	text += r.Detail
-	if r.Warning != "" {
-		text += "; " + r.Warning
-	}
-	return text
-}
-
-// mismatch is an answer that receive does not match.
-func mismatch(format string, args ...any) error { return wire.AtMatch.Of(fmt.Errorf(format, args...)) }
-
-// passed is the result of a successful check.
-func passed(detail string) Result { return Result{OK: true, Stage: wire.AtMatch, Detail: detail} }
-
-// concluded is passed, or the result of a check with an error.
-func concluded(seen string, err error) Result {
-	if err != nil {
-		return Failed(err)
-	}
-	return passed(seen)
-}
-
 // Failed is the result of a check that ended with an error: the server's failure, unless our own machine was short of
 // something.
 func Failed(err error) Result {
@@ -172,4 +147,12 @@ func Failed(err error) Result {
 func isShortage(err error) bool {
 	return wire.IsOneOf(err, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS, syscall.EADDRNOTAVAIL,
 		syscall.EPERM, icmp.ErrDenied)
+}
+
+// Silence turns the failure of an agent's check into a result that proves nothing about the server, unless the agent
+// itself reports the failure.
+func (r *Result) Silence() {
+	if !r.OK && r.Told.State != health.Down && r.Cause != Shortage {
+		r.Cause, r.Told.Silent = Silent, true
+	}
 }

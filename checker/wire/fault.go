@@ -39,6 +39,9 @@ func StageFault(stage string, err error) error {
 // ErrStopped marks a check that was cancelled, not answered.
 var ErrStopped = errors.New("stopped")
 
+// ErrUnjudged is an answer that could not be compared with receive: the server's state stays.
+var ErrUnjudged = errors.New("cannot be judged")
+
 // IsOneOf is errors.Is for several errors.
 func IsOneOf(err error, of ...error) bool {
 	return slices.ContainsFunc(of, func(e error) bool { return errors.Is(err, e) })

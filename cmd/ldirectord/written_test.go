@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"ldirectord/checker"
+	"ldirectord/checker/protocol"
 	"ldirectord/internal/docs"
 	"ldirectord/internal/lvs"
 )
@@ -244,7 +244,7 @@ func helpDirectives() string {
 
 // helpServices are the services that negotiate knows, with their ports.
 func helpServices() (text string) {
-	known := checker.Services()
+	known := protocol.Services()
 	for s := range lvs.Services() {
 		switch {
 		case !slices.Contains(known, s.Name):

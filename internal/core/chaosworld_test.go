@@ -222,7 +222,7 @@ func (w *judged) do(limit time.Duration, op lvs.Op) judge.Outcome {
 	if wrong := w.o.judge(op, before[op.Key], after[op.Key]); wrong != "" {
 		w.o.complain("%v: %s", op, wrong)
 	}
-	for _, l := range w.o.believes(op.Key).Leavers {
+	for _, l := range w.o.believes(op.Key).Departing {
 		of := func(r judge.Record) bool { return r.Key == op.Key && r.Addr == l.Addr }
 		if !l.Until.IsZero() && !slices.ContainsFunc(w.o.recorded, of) {
 			w.o.complain("%v: it is not recorded that %v leaves", op, l.Addr)

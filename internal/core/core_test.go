@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/checker/protocol"
 	"ldirectord/internal/judge"
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/plan"
@@ -88,8 +89,8 @@ func many(n, port, interval int) string {
 
 func planOf(t testing.TB, text string) *plan.Plan {
 	t.Helper()
-	env := &checker.Env{}
-	return planned(t, text, func(s checker.Spec) (checker.Checker, error) { return checker.New(s, env) })
+	env := &protocol.Env{}
+	return planned(t, text, func(s checker.Spec) (checker.Checker, error) { return protocol.New(s, env) })
 }
 
 // planned is the plan of a configuration, with the checks that build makes.

@@ -10,6 +10,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/icmp"
+	"ldirectord/checker/protocol"
 	"ldirectord/internal/plan"
 	"ldirectord/internal/viavip"
 )
@@ -20,8 +21,8 @@ type Environment struct {
 
 	pinger   *icmp.Pinger
 	children chan struct{}
-	matching *checker.Matching
-	perls    checker.Perls
+	matching *protocol.Matching
+	perls    protocol.Perls
 	virtuals atomic.Pointer[map[netip.AddrPort]bool]
 	through  *viavip.Services
 }
@@ -31,7 +32,7 @@ func NewEnvironment(pinger *icmp.Pinger) *Environment {
 	return &Environment{
 		pinger:   pinger,
 		children: make(chan struct{}, 32*runtime.NumCPU()),
-		matching: checker.NewMatching(),
+		matching: protocol.NewMatching(),
 		through:  viavip.New(),
 	}
 }
@@ -55,7 +56,7 @@ func (e *Environment) lacksRights(err error) string {
 // Perl files, and the modules that they use, are read again.
 func (e *Environment) Builder() plan.Build {
 	e.perls.Renew()
-	env := &checker.Env{
+	env := &protocol.Env{
 		Pinger:   e.pinger,
 		Children: e.children,
 		Matching: e.matching,
@@ -67,7 +68,7 @@ func (e *Environment) Builder() plan.Build {
 		},
 	}
 	direct := func(spec checker.Spec) (checker.Checker, error) {
-		made, err := checker.New(spec, env)
+		made, err := protocol.New(spec, env)
 		if err != nil && e.lacksRights(err) != "" {
 			return forbidden(err.Error()), nil
 		}

@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ldirectord/checker"
+	"ldirectord/checker/seal"
 	"ldirectord/internal/doctor"
 	"ldirectord/internal/instance"
 	"ldirectord/internal/plan"
@@ -114,7 +114,7 @@ func (l *Loaded) Refusals() (all []string) {
 
 // fault describes a panic that is recovered from.
 func fault(p any) string {
-	return fmt.Sprintf("a fault in ldirectord: %v at %s", p, checker.PanicPlace())
+	return fmt.Sprintf("a fault in ldirectord: %v at %s", p, seal.PanicPlace())
 }
 
 // RefuseWhatNeverRuns refuses a configuration with parts that can't work here, as in an image without a shell. A daemon

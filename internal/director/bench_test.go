@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/checker/protocol"
 	"ldirectord/internal/core"
 	"ldirectord/internal/notify"
 	"ldirectord/internal/plan"
@@ -73,8 +74,8 @@ func many(n, port, interval int) string {
 
 func planOf(t testing.TB, text string) *plan.Plan {
 	t.Helper()
-	env := &checker.Env{}
-	return planChecked(t, text, func(s checker.Spec) (checker.Checker, error) { return checker.New(s, env) })
+	env := &protocol.Env{}
+	return planChecked(t, text, func(s checker.Spec) (checker.Checker, error) { return protocol.New(s, env) })
 }
 
 // planChecked is the plan of a configuration, with the checks that the test makes.

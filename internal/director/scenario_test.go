@@ -21,6 +21,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/icmp"
+	"ldirectord/checker/protocol"
 	"ldirectord/checker/wire"
 	"ldirectord/internal/core"
 	"ldirectord/internal/health"
@@ -608,7 +609,7 @@ func (s *scenario) check(spec checker.Spec) checker.Result {
 
 // noPings is the result of a check if no socket for pings can be opened.
 func noPings(spec checker.Spec) checker.Result {
-	c, err := checker.New(spec, &checker.Env{Pinger: denied{}})
+	c, err := protocol.New(spec, &protocol.Env{Pinger: denied{}})
 	if err != nil {
 		panic(err)
 	}

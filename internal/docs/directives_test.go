@@ -11,6 +11,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/icmp"
+	"ldirectord/checker/protocol"
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/plan"
 	"ldirectord/parser"
@@ -22,7 +23,7 @@ func TestServicesCheckersAndDocsAgree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	known := checker.Services()
+	known := protocol.Services()
 	for s := range lvs.Services() {
 		if !slices.Contains(known, s.Name) {
 			t.Errorf("no checker for service %s", s.Name)
@@ -31,7 +32,7 @@ func TestServicesCheckersAndDocsAgree(t *testing.T) {
 			t.Errorf("docs/directives.md does not name service %s", s.Name)
 		}
 	}
-	for _, name := range checker.Types() {
+	for _, name := range protocol.Types() {
 		if name != "combined" && !named(text, name) { // combined is written as a number
 			t.Errorf("docs/directives.md does not name checktype %s", name)
 		}
@@ -51,7 +52,7 @@ func TestChecksAndDocsAgree(t *testing.T) {
 	_, types, _ := strings.Cut(string(text), "\n## Check types\n")
 	types, services, _ := strings.Cut(types, "\n## Services\n")
 	services, _, _ = strings.Cut(services, "\n## ")
-	sameNames(t, "the check types of docs/checks.md", headings(types), checker.Types())
+	sameNames(t, "the check types of docs/checks.md", headings(types), protocol.Types())
 	var known []string
 	for s := range lvs.Services() {
 		known = append(known, s.Name)
@@ -101,9 +102,9 @@ func checkExample(t *testing.T, source string) {
 	if cfg == nil {
 		return
 	}
-	env := &checker.Env{Pinger: icmp.NewPinger()}
+	env := &protocol.Env{Pinger: icmp.NewPinger()}
 	_, found = plan.New(cfg, func(s checker.Spec) (checker.Checker, error) {
-		c, err := checker.New(s, env)
+		c, err := protocol.New(s, env)
 		if errors.Is(err, os.ErrNotExist) {
 			err = nil
 		}
@@ -170,8 +171,8 @@ func TestExamples(t *testing.T) {
 			if cfg == nil {
 				return
 			}
-			env := &checker.Env{Pinger: icmp.NewPinger()}
-			_, found = plan.New(cfg, func(s checker.Spec) (checker.Checker, error) { return checker.New(s, env) })
+			env := &protocol.Env{Pinger: icmp.NewPinger()}
+			_, found = plan.New(cfg, func(s checker.Spec) (checker.Checker, error) { return protocol.New(s, env) })
 			for _, d := range found {
 				t.Error(d)
 			}
@@ -186,7 +187,7 @@ func TestReceiveCountsWhereACheckerReadsIt(t *testing.T) {
 		_, found := parser.Parse(t.Context(), "ld.cf", []byte(source), parser.Options{})
 		ignored := slices.ContainsFunc(found, func(d parser.Diagnostic) bool { return strings.HasPrefix(d.Text, "receive applies only to ") })
 		spec := checker.Spec{Type: "negotiate", Service: s.Name, Receive: "(", Request: "/x", URL: "http://192.0.2.2/", Account: lvs.Account{Secret: "x"}}
-		_, err := checker.New(spec, nil)
+		_, err := protocol.New(spec, nil)
 		var refused *checker.SpecError
 		read := errors.As(err, &refused) && refused.Directive == "receive"
 		if read == ignored {

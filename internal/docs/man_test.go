@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"ldirectord/checker"
+	"ldirectord/checker/protocol"
 	"ldirectord/internal/lvs"
 )
 
@@ -33,7 +33,7 @@ func TestManPageHasTheChecks(t *testing.T) {
 		}
 		return list
 	}
-	sameNames(t, "the check types of docs/man/ldirectord.cf.5", append(names(types), "combined"), checker.Types()) // which is written as a number
+	sameNames(t, "the check types of docs/man/ldirectord.cf.5", append(names(types), "combined"), protocol.Types()) // which is written as a number
 	var want []string
 	for s := range lvs.Services() {
 		if s.Port > 0 {

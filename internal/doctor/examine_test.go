@@ -15,6 +15,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/icmp"
+	"ldirectord/checker/protocol"
 	"ldirectord/checker/wire"
 	"ldirectord/internal/announce"
 	"ldirectord/internal/fwmark"
@@ -102,7 +103,7 @@ var notThrough = checker.Result{Way: checker.WayThrough, Cause: checker.Timeout,
 // answered sets the results of checking the servers of a section at the virtual address.
 func answered(f *facts, section string, results ...checker.Result) {
 	cfg, _ := parser.Parse(context.Background(), "ld.cf", []byte(section), parser.Options{})
-	p, _ := plan.New(cfg, func(s checker.Spec) (checker.Checker, error) { return checker.New(s, nil) })
+	p, _ := plan.New(cfg, func(s checker.Spec) (checker.Checker, error) { return protocol.New(s, nil) })
 	f.reached = map[checker.Spec]checker.Result{}
 	for i, way := range waysOf(p.Services[0]) {
 		f.reached[way] = results[i]
@@ -597,7 +598,7 @@ func servicesOf(t *testing.T, config string) []*plan.Service {
 		t.Fatal(found)
 	}
 	p, found := plan.New(cfg, func(s checker.Spec) (checker.Checker, error) {
-		return checker.New(s, &checker.Env{Pinger: icmp.NewPinger()})
+		return protocol.New(s, &protocol.Env{Pinger: icmp.NewPinger()})
 	})
 	if p == nil {
 		t.Fatal(found)

@@ -14,7 +14,7 @@ type discovery struct {
 	inquiry
 }
 
-func openND(q inquiry) (protocol, error) {
+func openND(q inquiry) (finder, error) {
 	conn, _, err := ndp.Listen(&q.device.Interface, ndp.Unspecified)
 	if err != nil {
 		return nil, err

@@ -28,8 +28,8 @@ func (n neighbours) add(addr netip.Addr, hardware string) {
 	}
 }
 
-// protocol finds the owners of addresses on one device.
-type protocol interface {
+// finder finds the owners of addresses on one device.
+type finder interface {
 	SetDeadline(time.Time) error
 	Close() error
 	send(netip.Addr) error
@@ -60,7 +60,7 @@ func askNeighbours(ctx context.Context, q inquiry, found func(netip.Addr, string
 }
 
 // receiveAll reports answers until the deadline.
-func receiveAll(p protocol, found func(addr netip.Addr, hardware string)) error {
+func receiveAll(p finder, found func(addr netip.Addr, hardware string)) error {
 	buffer := make([]byte, 1500)
 	for {
 		n, err := p.receive(buffer)

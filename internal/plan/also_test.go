@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"ldirectord/checker"
+	"ldirectord/checker/protocol"
 	"ldirectord/parser"
 )
 
@@ -67,7 +68,7 @@ func TestAFurtherCheckIsRefusedAtItsLine(t *testing.T) {
 		t.Errorf("refused: %v", found)
 	}
 	doubtful := "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = connect\n\talsocheck = dns 53\n"
-	p, found = planned(t, doubtful, func(s checker.Spec) (checker.Checker, error) { return checker.New(s, &checker.Env{}) })
+	p, found = planned(t, doubtful, func(s checker.Spec) (checker.Checker, error) { return protocol.New(s, &protocol.Env{}) })
 	if p == nil || len(found) != 1 || found[0].Severity != parser.Warning || found[0].Pos.Line != 4 {
 		t.Errorf("a check that asks nothing: %v", found)
 	}

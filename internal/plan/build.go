@@ -14,7 +14,7 @@ import (
 	"ldirectord/parser"
 )
 
-// Build makes the checker of a spec, as checker.New does.
+// Build makes the checker of a spec, as protocol.New does.
 type Build func(checker.Spec) (checker.Checker, error)
 
 // New prepares a configuration. If no checker or table can carry something out, it returns a diagnostic with the

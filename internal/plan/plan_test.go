@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"ldirectord/checker"
+	"ldirectord/checker/protocol"
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/orders"
 	"ldirectord/parser"
@@ -183,7 +184,7 @@ func TestAPlanBuildsEqualChecksOnce(t *testing.T) {
 		t.Errorf("refused: %v", found)
 	}
 	nothing := "virtual = 10.1.0.1:53\n\treal = 10.2.0.1:53 gate\n\treal = 10.2.0.2:53 gate\n\tchecktype = negotiate\n\tservice = dns\n\treceive = \"ok\"\n"
-	p, found = planned(t, nothing, func(s checker.Spec) (checker.Checker, error) { return checker.New(s, &checker.Env{}) })
+	p, found = planned(t, nothing, func(s checker.Spec) (checker.Checker, error) { return protocol.New(s, &protocol.Env{}) })
 	if p == nil || len(found) != 1 || found[0].Severity != parser.Warning || found[0].Kind != "suspicious" || found[0].Pos.Line != 5 {
 		t.Errorf("a check that asks nothing: %v", found)
 	}

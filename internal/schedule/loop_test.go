@@ -13,6 +13,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/icmp"
+	"ldirectord/checker/protocol"
 	"ldirectord/checker/wire"
 )
 
@@ -57,7 +58,7 @@ func TestTheLoopMakesManyChecksAtOnce(t *testing.T) {
 			k.spec.NegotiateTimeout = map[bool]time.Duration{true: inTime,
 				false: 200 * time.Millisecond}[k.ok]
 			task := &Task{Every: 300 * time.Millisecond,
-				Checker: build(t, k.spec, &checker.Env{Pinger: pinger})}
+				Checker: build(t, k.spec, &protocol.Env{Pinger: pinger})}
 			tasks, want[task] = append(tasks, task), k.ok
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/checker/protocol"
 	"ldirectord/checker/wire"
 )
 
@@ -512,7 +513,7 @@ func TestChecksThatCostLessTogetherAreDueTogether(t *testing.T) {
 	due := map[string]map[time.Duration]int{"a": {}, "b": {}}
 	for i := range 24 {
 		service := []string{"a", "b"}[i%2]
-		c, err := checker.New(checker.Spec{Type: "external-perl", Command: "file",
+		c, err := protocol.New(checker.Spec{Type: "external-perl", Command: "file",
 			Args: [4]string{service, "80", strconv.Itoa(i), "80"}}, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -537,7 +538,7 @@ func TestChecksThatCostLessTogetherAreDueTogether(t *testing.T) {
 func TestChecksWithOtherIntervalsAreNotDueTogether(t *testing.T) {
 	p := NewPool()
 	p.Set(nil, nil)
-	c, err := checker.New(checker.Spec{Type: "external-perl", Command: "file"}, nil)
+	c, err := protocol.New(checker.Spec{Type: "external-perl", Command: "file"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/checker/protocol"
 	"ldirectord/internal/lvs"
 )
 
@@ -79,9 +80,9 @@ func connectSpec(to netip.AddrPort) checker.Spec {
 	return checker.Spec{Type: "connect", Protocol: "tcp", Target: to, Timeout: patient}
 }
 
-func build(t testing.TB, s checker.Spec, e *checker.Env) checker.Checker {
+func build(t testing.TB, s checker.Spec, e *protocol.Env) checker.Checker {
 	t.Helper()
-	c, err := checker.New(s, e)
+	c, err := protocol.New(s, e)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/checker/protocol"
 	"ldirectord/checker/wire"
 	"ldirectord/internal/health"
 	"ldirectord/internal/lvs"
@@ -651,7 +652,7 @@ func TestTheWayIsOpenedMeanwhile(t *testing.T) {
 
 // When check warns that a check always fails, it also does so for the same check through the virtual address.
 func TestACheckThatIsLeftOutIsKnown(t *testing.T) {
-	build := func(s checker.Spec) (checker.Checker, error) { return checker.New(s, &checker.Env{}) }
+	build := func(s checker.Spec) (checker.Checker, error) { return protocol.New(s, &protocol.Env{}) }
 	spec := checker.Spec{Type: "negotiate", Service: "oracle", Target: netip.MustParseAddrPort("127.0.0.2:1521"),
 		Through: checker.Through{Virtual: netip.MustParseAddr("127.0.0.9")}}
 	own, err := build(spec)

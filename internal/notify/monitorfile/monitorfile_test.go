@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/checker/protocol"
 	"ldirectord/checker/wire"
 	"ldirectord/internal/lvs"
 	"ldirectord/parser"
@@ -38,7 +39,7 @@ func TestMonitorfileHasTheWordsOfAnHTTPServer(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			target := answering(t, c.answer)
-			check, err := checker.New(checker.Spec{
+			check, err := protocol.New(checker.Spec{
 				Type: "negotiate", Service: "http", Protocol: "tcp", Target: target, NegotiateTimeout: 5 * time.Second,
 				Request: "/", URL: "http://" + target.String() + "/", Receive: "OK", HTTP: lvs.HTTP{HTTPMethod: "GET", FollowRedirect: "yes", HTTPUser: "me", HTTPPasswd: "s3cret"},
 			}, nil)

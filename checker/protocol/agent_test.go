@@ -1,0 +1,299 @@
+package protocol
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/checker/wire"
+	"ldirectord/internal/health"
+)
+
+func agentSpec(to netip.AddrPort, send string) Spec {
+	return Spec{Type: checker.Agent, Protocol: "tcp", Target: to, Timeout: inTime, Request: send}
+}
+
+// An agent check fails only at the words down, fail and stopped, whatever else the agent does. It never takes longer
+// than its timeout.
+func TestAgents(t *testing.T) {
+	dripping := func(text string) step { // more pieces than a light check may have before it gets a goroutine
+		return func(c *client) bool {
+			for _, b := range []byte(text) {
+				c.Write([]byte{b})
+				time.Sleep(5 * time.Millisecond)
+			}
+			return true
+		}
+	}
+	for _, c := range []struct {
+		name   string
+		server []step // nil: the port is closed
+		send   string
+		want   string // cause and message; without a cause: a success
+		late   bool   // ends by the deadline
+	}{
+		{name: "a line", server: []step{raw("drain #lunch\n")}, want: `reports "drain #lunch"`},
+		{name: "a line of Windows", server: []step{raw("50%\r\n"), stay}, want: `reports "50%"`},
+		{name: "more lines", server: []step{raw("\n50%\n"), stay}, want: `reports ""`},
+		{name: "in pieces", server: []step{dripping("maint,50%\n"), stay}, want: `reports "maint,50%"`},
+		{name: "asked", send: "state 7\nplease", server: []step{awaitSome("state 7\nplease"), raw("up\n"), stay},
+			want: `reports "up"`},
+		{name: "asked, in pieces", send: "?", server: []step{awaitSome("?"), dripping("up ready 100%\n"), stay}, want: `reports "up ready 100%"`},
+		{name: "answers before it is asked", send: "?", server: []step{raw("5%\n"), awaitSome("?"), stay}, want: `reports "5%"`},
+		{name: "down", server: []step{raw("down #disk\n")}, want: `answer: reports "down #disk"`},
+		{name: "nothing listens", want: "silent: connect: refused"},
+		{name: "closed at once", server: []step{}, want: "silent: connection closed without an answer"},
+		{name: "reset", server: []step{reset}, want: "silent: conne"}, // during the connect, or after it
+		{name: "no end of the line", server: []step{raw("50%")}, want: "silent: connection closed in the line"},
+		{name: "no end of the line, and stays", server: []step{raw("50%"), stay}, late: true, want: "silent: timeout in the line"},
+		{name: "silence", server: []step{silent}, late: true, want: "silent: no answer in "},
+		{name: "too few bytes", server: []step{drip(strings.Repeat("5", 250))}, late: true, want: "silent: timeout in the line"},
+		{name: "a NUL", server: []step{raw("50%\x00\n")}, want: `silent: not a line of text: "50%\x00\n"`},
+		{name: "binary", server: []step{raw("\x16\x03\x01\x02\x00\x01")}, want: `silent: not a line of text: "\x16\x03\x01\x02\x00\x01"`},
+		{name: "endless", server: []step{endless("50% ")}, want: `silent: no end of line within 256 bytes: "50% 50% 50%`},
+		{name: "endless NULs", server: []step{endless("\x00")}, want: "silent: not a line of text: "},
+		{name: "the longest line", server: []step{raw("maint " + strings.Repeat(" ", 249) + "\n")}, want: `reports "maint `},
+		{name: "a line too long", server: []step{raw("maint " + strings.Repeat(" ", 250) + "\n")},
+			want: "silent: no end of line within 256 bytes: "},
+		{name: "another protocol", server: []step{raw("HTTP/1.1 400 Bad Request\r\n")},
+			want: `silent: no known word in "HTTP/1.1 400 Bad Request"`},
+		{name: "twice the sign", server: []step{raw("100%%\n")}, want: `silent: no known word in "100%%"`},
+	} {
+		for _, way := range []string{"goroutine", "loop"} {
+			t.Run(c.name+", "+way, func(t *testing.T) {
+				t.Parallel()
+				spec := agentSpec(closedPort(t, "127.0.0.1"), c.send)
+				if c.server != nil {
+					spec.Target = serveScript(t, "127.0.0.1", nil, c.server...)
+				}
+				if c.late {
+					spec.Timeout = tooLate
+				}
+				check, err := New(spec, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if way == "loop" {
+					check = looped{check}
+				}
+				began := time.Now()
+				r := check.Check(t.Context())
+				took, got := time.Since(began), r.Detail
+				if r.Silence(); !r.OK { // with a light check the loop makes the connection
+					got = r.Cause.String() + ": " + got
+				}
+				if !strings.HasPrefix(got, c.want) || r.Told.Silent != (r.Cause == checker.Silent) || !r.OK && !r.Told.Silent && r.Told.State != health.Down {
+					t.Errorf("%q, want %q: %+v", got, c.want, r)
+				}
+				if !c.late && took > inTime/2 || c.late && took < spec.Timeout {
+					t.Errorf("took %v", took)
+				}
+			})
+		}
+	}
+}
+
+// awaitSome waits for the first bytes that the client sends.
+func awaitSome(want string) step {
+	return func(c *client) bool {
+		got, err := c.read.Peek(len(want))
+		if c.read.Discard(len(got)); err != nil || string(got) != want {
+			c.t.Errorf("the server received %q, want %q (%v)", got, want, err)
+		}
+		return err == nil
+	}
+}
+
+// Checks of agents that send byte by byte get no goroutine, however many agents there are.
+func TestSlowAgentsCostNoGoroutine(t *testing.T) {
+	const agents = 20
+	spec := agentSpec(serveScript(t, "127.0.0.1", nil, drip(strings.Repeat("5", 250))), "")
+	spec.Timeout = 4 * tooLate
+	checks := make([]Timed, agents)
+	for i := range checks {
+		checks[i] = Timed{time.Minute, build(t, spec, nil)}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	late, most := 0, 0
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		RunPool(ctx, checks, func(_ int, r Result) {
+			if late++; late == agents {
+				cancel()
+			}
+			if r.Detail != "timeout in the line" {
+				t.Errorf("%+v", r)
+			}
+		})
+	}()
+	for look := time.NewTicker(tooLate / 8); ; {
+		select {
+		case <-done:
+			if look.Stop(); late != agents || most > 1 { // one: the loop, while it reads an answer
+				t.Errorf("%d results, %d goroutines of checks", late, most)
+			}
+			return
+		case <-look.C:
+			most = max(most, strings.Count(strings.Join(goroutines(), "\n"), "checker.(*agent)"))
+		}
+	}
+}
+
+// An answer takes a bounded amount of memory even in the largest number of pieces.
+func TestAnAgentsAnswerInPiecesAllocatesLittle(t *testing.T) {
+	c := build(t, agentSpec(netip.MustParseAddrPort("127.0.0.1:9"), ""), nil).(checker.Light)
+	line := []byte(strings.Repeat("5", maxAgentLine))
+	of := func(n int) float64 {
+		return testing.AllocsPerRun(100, func() {
+			part := wire.Received{Head: line[:n]}
+			c.Resume(t.Context(), &wire.Conn{Conn: &part})
+		})
+	}
+	if few, many := of(1), of(maxAgentLine-1); many > few {
+		t.Errorf("%v allocations for a byte, %v for %d", few, many, maxAgentLine-1)
+	}
+}
+
+func FuzzAgent(f *testing.F) {
+	for _, text := range []string{"up 50% ready #fine\n", "drain,maint\tdown\r\n", "99999999999999999999%\n", "100%%\n", "\x00", "maxconn:5 #\n"} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		check := fuzz(t)
+		c := build(t, agentSpec(netip.MustParseAddrPort("127.0.0.1:9"), ""), nil).(checker.Light)
+		part := wire.Received{Head: text, Err: net.ErrClosed}
+		r := c.Resume(t.Context(), &wire.Conn{Conn: &part})
+		check.result(r)
+		line, _, whole := strings.Cut(strings.ReplaceAll(string(text[:min(len(text), maxAgentLine)]), "\r", "\n"), "\n")
+		switch told := r.Told; {
+		case told.Percent > 100, told.Silent && told != health.Told{Silent: true}, told.Silent == r.Conclusive():
+			t.Errorf("%q: %+v", text, r)
+		case !told.Silent && (!whole || strings.Contains(line, "\x00")):
+			t.Errorf("%q is no line, and counts: %+v", text, r)
+		case !told.Silent && r.OK != (told.State != health.Down):
+			t.Errorf("%q: %+v", text, r)
+		}
+		if word := r.Told.Admin.String(); !strings.Contains(strings.ToLower(line), word) {
+			t.Errorf("%q tells %s", text, word)
+		}
+	})
+}
+
+// A status of drainstatus reports drain, and receive isn't looked at. Every other check that passes reports ready.
+func TestDrainStatus(t *testing.T) {
+	leaks(t)
+	answer := func(status int, body string) string {
+		return fmt.Sprintf("HTTP/1.1 %d Whatever\r\nLocation: /there\r\nContent-Length: %d\r\n\r\n%s", status, len(body), body)
+	}
+	for _, c := range []struct {
+		status int
+		body   string
+		ok     bool
+		admin  health.Admin
+	}{
+		{200, "OK-perf", true, health.Ready},
+		{200, "bad", false, health.NoAdmin},
+		{503, "bad", true, health.Drain},
+		{302, "", true, health.Drain}, // the redirect is not followed
+		{429, "", true, health.Drain},
+		{500, "OK-perf", false, health.NoAdmin},
+	} {
+		s := serve(t, saying(answer(c.status, c.body)))
+		spec := httpSpec(s.addr, "OK-perf")
+		spec.DrainStatus = "302-303,429,503"
+		for _, kind := range []string{"negotiate", "combined"} {
+			spec.Type, spec.Timeout = kind, inTime
+			check := build(t, spec, nil)
+			for _, check := range []Checker{check, looped{check}}[:map[string]int{"negotiate": 2, "combined": 1}[kind]] {
+				if r := check.Check(t.Context()); r.OK != c.ok || r.Told != (health.Told{Admin: c.admin}) || len(s.asked()) > 3 {
+					t.Errorf("%s %d: %+v", kind, c.status, r)
+				}
+			}
+		}
+	}
+	s := serve(t, saying(answer(200, "OK-perf")))
+	if r := build(t, httpSpec(s.addr, "OK-perf"), nil).Check(t.Context()); !r.OK || r.Told != (health.Told{}) {
+		t.Errorf("without drainstatus: %+v", r)
+	}
+}
+
+// A status that another server sends at the end of a redirect reports nothing about this server.
+func TestDrainStatusOfAnotherServer(t *testing.T) {
+	other := serveOn(t, "127.0.0.2:0", saying("HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"))
+	s := serve(t, saying("HTTP/1.1 301 There\r\nLocation: http://"+other.addr.String()+"/\r\n\r\n"))
+	spec := httpSpec(s.addr, "")
+	spec.DrainStatus, spec.FollowRedirect = "503", "yes"
+	if r := build(t, spec, nil).Check(t.Context()); r.OK || r.Told != (health.Told{}) {
+		t.Errorf("%+v", r)
+	}
+}
+
+// With externalweight an exit status from 2 to 102 is a weight. A program that was killed, or a Perl file that died,
+// gives no weight.
+func TestExternalWeight(t *testing.T) {
+	leaks(t)
+	weight := func(n uint8) health.Told { return health.Told{Weighs: true, Percent: n} }
+	spec := externalSpec("")
+	spec.Weighs = true
+	for status, want := range map[int]health.Told{0: weight(100), 2: weight(0), 3: weight(1), 52: weight(50), 102: weight(100),
+		1: {}, 103: {}, 126: {}, 127: {}, 128: {}, 255: {}} {
+		spec.Command = writeScript(t, fmt.Sprintf("#!/bin/sh\necho said; exit %d\n", status))
+		r := build(t, spec, nil).Check(t.Context())
+		if r.Told != want || r.OK != want.Weighs || !strings.HasPrefix(r.Detail, fmt.Sprintf("exit status %d", status)) ||
+			strings.Contains(r.Detail, fmt.Sprintf(", reports %d%%", want.Percent)) != (want.Weighs && status > 0) {
+			t.Errorf("%d: %+v", status, r)
+		}
+		spec.Weighs = false
+		if r := build(t, spec, nil).Check(t.Context()); r.Told != (health.Told{}) || r.OK != (status == 0) {
+			t.Errorf("%d without externalweight: %+v", status, r)
+		}
+		spec.Weighs = true
+	}
+	for name, script := range map[string]string{
+		"a signal": "kill -3 $$", "a signal to its child": "sh -c 'kill -9 $$'; exit $?", "no program": "exec /does/not/exist",
+		"no permission": "exec /etc/passwd", "none of the shell": "no-such-program",
+	} {
+		spec.Command = writeScript(t, "#!/bin/sh\n"+script+"\n")
+		if r := build(t, spec, nil).Check(t.Context()); r.OK || r.Told != (health.Told{}) {
+			t.Errorf("%s: %+v", name, r)
+		}
+	}
+	spec.Command = writeScript(t, "#!/bin/sh\ntrap 'exit 50' TERM\nsleep 60 & wait\n")
+	spec.Timeout = tooLate
+	if r := build(t, spec, nil).Check(t.Context()); r.OK || r.Told != (health.Told{}) {
+		t.Errorf("killed at its limit: %+v", r)
+	}
+}
+
+func TestExternalPerlWeight(t *testing.T) {
+	f := newPerlFile(t, `$! = 30; eval $ARGV[2]; die $@ if $@; exit 0`)
+	for _, weighs := range []bool{true, false, true} {
+		for do, status := range map[string]int{"": 0, "exit 52": 52, "exit 1": 1, "exit 126": 126, "exec 'sh', '-c', 'exit 20'": 20,
+			"require POSIX; POSIX::_exit(5)": 5, "die": 255, "$! = 2; die": 255, "last": 255, "kill 9, $$": -1} {
+			spec := externalSpec(f.path)
+			spec.Type, spec.Weighs, spec.Args = "external-perl", weighs, [4]string{"a", "b", do}
+			r, want := build(t, spec, f.env).Check(t.Context()), health.Told{}
+			if weighs && (status == 0 || status >= firstWeight && status <= firstWeight+100) {
+				want = health.Told{Weighs: true, Percent: uint8(max(status-2, 0))}
+			}
+			if status == 0 && weighs {
+				want.Percent = 100
+			}
+			if r.Told != want || r.OK != (status == 0 || want.Weighs) {
+				t.Errorf("%q, %v: %+v", do, weighs, r)
+			}
+		}
+	}
+	missing := externalSpec("/does/not/exist")
+	missing.Type, missing.Weighs = "external-perl", true
+	if r := build(t, missing, f.env).Check(t.Context()); r.OK || r.Told != (health.Told{}) {
+		t.Errorf("%+v", r)
+	}
+}

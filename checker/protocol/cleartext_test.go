@@ -1,0 +1,179 @@
+package protocol
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha1"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"ldirectord/checker"
+)
+
+// mySeed is the random data that a MySQL log-in is scrambled with.
+const mySeed = "abcdefghijklmnopqrst"
+
+// myAsksForPassword is a server that asks for the password encrypted with the server's own key, and records it.
+func myAsksForPassword(t *testing.T, plugin string) func(*testServer, net.Conn) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKIXPublicKey(key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return myUntilLogin(func(s *testServer, c net.Conn) {
+		number := 2
+		say := func(body string) {
+			io.WriteString(c, myPackets(number, body))
+			number += 2
+		}
+		say("\xfe" + plugin + "\x00" + mySeed + "\x00")
+		asked := myHear(c)
+		if plugin == "caching_sha2_password" {
+			say("\x01\x04") // full authentication
+			asked = myHear(c)
+		}
+		if len(asked) != 1 {
+			t.Errorf("%s: the key is not asked for: %q", plugin, asked)
+		}
+		say("\x01" + toPEM("PUBLIC KEY", der))
+		got := myHear(c)
+		if got == "" {
+			return
+		}
+		text, err := rsa.DecryptOAEP(sha1.New(), nil, key, []byte(got), nil)
+		if err != nil {
+			t.Errorf("%s: %v", plugin, err)
+		}
+		for i := range text {
+			text[i] ^= mySeed[i%len(mySeed)]
+		}
+		s.keep(strings.TrimRight(string(text), "\x00"))
+		say(myOK)
+		myHear(c)
+		io.WriteString(c, myPackets(1, "\x01", myColumn, myEOF, myRow, myEOF))
+		myHear(c)
+	})
+}
+
+// pgAsksForPassword is a server that asks for the password in clear text, and records it.
+func pgAsksForPassword(secure *tls.Config) func(*testServer, net.Conn) {
+	return func(s *testServer, c net.Conn) {
+		b := pgproto3.NewBackend(c, c)
+		for {
+			message, err := b.ReceiveStartupMessage()
+			if err != nil {
+				return
+			}
+			if _, ok := message.(*pgproto3.StartupMessage); ok {
+				break
+			}
+			if secure == nil {
+				io.WriteString(c, "N")
+				continue
+			}
+			io.WriteString(c, "S")
+			c = tls.Server(c, secure)
+			b = pgproto3.NewBackend(c, c)
+		}
+		b.SetAuthType(pgproto3.AuthTypeCleartextPassword)
+		pgSend(b, &pgproto3.AuthenticationCleartextPassword{})
+		message, err := b.Receive()
+		if err != nil {
+			return
+		}
+		s.keep(message.(*pgproto3.PasswordMessage).Password)
+		pgSend(b, pgLetIn...)
+		b.Receive()
+		pgSend(b, pgRows, pgRow, pgDone("SELECT 1"), pgReady)
+		b.Receive()
+	}
+}
+
+// A server, or an attacker in its place, may ask for the password in a form that it can read.
+func TestAPasswordGoesOutInClearOnlyIfItMay(t *testing.T) {
+	const warning = "the server asks for the password in clear text; cleartext=no refuses that"
+	for name, c := range map[string]struct {
+		spec   Spec
+		treat  func(*testServer, net.Conn)
+		hidden bool // TLS covers it
+	}{
+		"caching_sha2_password": {goodMySQL, myAsksForPassword(t, "caching_sha2_password"), false},
+		"sha256_password":       {goodMySQL, myAsksForPassword(t, "sha256_password"), false},
+		"pgsql":                 {goodPgSQL, pgAsksForPassword(nil), false},
+		"pgsql by TLS":          {goodPgSQL, pgAsksForPassword(serverTLS(t)), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			leaks(t)
+			server := serve(t, c.treat)
+			s := c.spec
+			s.Target = server.addr
+			check := build(t, s, nil)
+			for range 2 { // both checks send the same, so the warning is reported once
+				r := check.Check(t.Context())
+				if !r.OK || (r.Warning == warning) == c.hidden {
+					t.Errorf("it may: %+v", r)
+				}
+			}
+			if got := server.asked(); len(got) != 2 || got[0] != s.Passwd {
+				t.Errorf("it may: the server has %q", got)
+			}
+			s.NoClearText = true
+			r := build(t, s, nil).Check(t.Context())
+			if c.hidden {
+				if !r.OK || r.Warning != "" {
+					t.Errorf("hidden: %+v", r)
+				}
+				return
+			}
+			want := "login: the server asks for the password in clear text, which cleartext=no refuses"
+			if r.OK || r.Cause == checker.Shortage || r.Detail != want || r.Warning != "" || r.Cause != checker.Answer {
+				t.Errorf("it may not: %+v\nwant %s", r, want)
+			}
+			if got := server.asked(); len(got) != 2 {
+				t.Errorf("it may not: the server has %q", got)
+			}
+		})
+	}
+}
+
+// The MySQL driver takes every public key for an RSA key.
+func TestAKeyOfAnotherKindIsNoMySQL(t *testing.T) {
+	der, err := x509.MarshalPKIXPublicKey(newKey(t).Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := "\x01" + toPEM("PUBLIC KEY", der)
+	for plugin, says := range map[string]string{
+		"sha256_password":       myPackets(4, key),
+		"caching_sha2_password": myPackets(4, "\x01\x04") + myPackets(6, key),
+	} {
+		t.Run(plugin, func(t *testing.T) {
+			leaks(t)
+			s := goodMySQL
+			s.Target = serve(t, myUntilLogin(heedless(myPackets(2, "\xfe"+plugin+"\x00"+mySeed+"\x00")+says))).addr
+			if r := build(t, s, nil).Check(t.Context()); !strings.HasPrefix(r.Detail, "login: this is not MySQL: ") {
+				t.Errorf("%+v", r)
+			}
+		})
+	}
+}
+
+// The numbers and rows of a query's answer begin with the same byte as a key, and are none.
+func TestNoAnswerToAQueryIsTakenForAKey(t *testing.T) {
+	row := "\x01" + strings.Repeat("1", 300)
+	s := goodMySQL
+	s.NoClearText = true
+	s.Target = serve(t, mariadb{login: []string{myOK}, answer: []string{"\x01", myColumn, myEOF, row, myEOF}}.treat).addr
+	if r := build(t, s, nil).Check(t.Context()); !r.OK || r.Warning != "" {
+		t.Errorf("%+v", r)
+	}
+}

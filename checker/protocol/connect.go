@@ -1,0 +1,97 @@
+package protocol
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+
+	"ldirectord/checker/wire"
+	"ldirectord/internal/health"
+)
+
+// connectCheck tests whether a server accepts a TCP connection. Nothing is sent.
+type connectCheck struct{ server }
+
+// newConnect returns the check of a connection; for UDP, which has no connections, it is a ping.
+func newConnect(s Spec, e *Env) (Checker, error) {
+	if s.Protocol == "udp" {
+		return newPing(s, e)
+	}
+	return &connectCheck{server{s.Target, s.Timeout}}, nil
+}
+
+// Check implements Checker.
+func (c *connectCheck) Check(ctx context.Context) Result {
+	conn, err := c.dial(ctx)
+	if err != nil {
+		return failed(err)
+	}
+	conn.Close()
+	return c.Resume(ctx, conn)
+}
+
+func (c *connectCheck) Opening() (Opening, bool) { return c.opening(nil) }
+
+func (c *connectCheck) Resume(context.Context, *wire.Conn) Result {
+	return Result{OK: true, Stage: wire.AtConnect, Detail: "connected"}
+}
+
+// routeCheck replaces connecting for UDP: it tests whether there is a route to the server. As in the Perl ldirectord it
+// is used only between two full checks.
+type routeCheck struct{ target netip.AddrPort }
+
+// Check implements Checker.
+func (c *routeCheck) Check(ctx context.Context) Result {
+	conn, err := wire.OpenUDP(ctx, c.target)
+	if err != nil {
+		return failed(wire.AtConnect.Of(wire.StageFault("connect", err)))
+	}
+	conn.Close()
+	return Result{OK: true, Stage: wire.AtConnect, Detail: fmt.Sprintf("route to %s", c.target.Addr())}
+}
+
+// combined makes a full check, then connects that many times, then a full check again. A failed connect is a failure at
+// once. After any failure the next check is a full one.
+type combined struct {
+	full, connect Checker
+	connects      int
+	left          int    // connects before the next full check
+	warning       string // the warning of the last full check, repeated so that it is reported once
+	tells         bool   // the full check may report a weight
+}
+
+func newCombined(s Spec, e *Env) (Checker, error) {
+	full, err := newNegotiate(s, e)
+	if err != nil {
+		return nil, err
+	}
+	c := &combined{full: full, connect: &connectCheck{server{s.Target, s.Timeout}}, connects: s.Connects}
+	if s.Protocol == "udp" {
+		c.connect = &routeCheck{s.Target}
+	}
+	return c, nil
+}
+
+// First returns the full check.
+func (c *combined) First() Checker { return c.full }
+
+// Check implements Checker.
+func (c *combined) Check(ctx context.Context) Result {
+	if c.left > 0 {
+		r := c.connect.Check(ctx)
+		r.Warning, r.Told.Wordless = c.warning, c.tells
+		switch {
+		case r.OK:
+			c.left--
+		case r.Conclusive():
+			c.left = 0
+		}
+		return r
+	}
+	r := c.full.Check(ctx)
+	c.warning, c.tells = r.Warning, c.tells || r.Told != (health.Told{})
+	if r.OK {
+		c.left = c.connects
+	}
+	return r
+}

@@ -1,0 +1,260 @@
+package protocol
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/checker/wire"
+)
+
+func connectSpec(to netip.AddrPort) Spec {
+	return Spec{Type: "connect", Protocol: "tcp", Target: to, Timeout: patient, Attempts: 1}
+}
+
+func TestConnect(t *testing.T) {
+	for _, addr := range []string{"127.0.0.1:0", "[::1]:0"} {
+		t.Run(addr, func(t *testing.T) {
+			leaks(t)
+			said := make(chan int, 1)
+			s := serveOn(t, addr, func(s *testServer, c net.Conn) {
+				n, _ := c.Read(make([]byte, 1))
+				said <- n
+			})
+			for _, protocol := range []string{"tcp", "fwm"} {
+				spec := connectSpec(s.addr)
+				spec.Protocol = protocol
+				if r := build(t, spec, nil).Check(t.Context()); !r.OK || r.Cause == checker.Shortage {
+					t.Errorf("%s: %+v", protocol, r)
+				}
+				if n := <-said; n != 0 {
+					t.Errorf("%s: something was sent", protocol)
+				}
+			}
+		})
+	}
+}
+
+func TestConnectRefused(t *testing.T) {
+	leaks(t)
+	if r := build(t, connectSpec(refusingPort(t)), nil).Check(t.Context()); r.OK || r.Cause == checker.Shortage || r.Detail != "connect: refused" {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestConnectToServerThatDoesNotAnswer(t *testing.T) {
+	leaks(t)
+	spec := connectSpec(deafPort(t))
+	spec.Timeout = short
+	r, took := timed(t, build(t, spec, nil))
+	if r.OK || r.Cause == checker.Shortage || r.Detail != "connect: no answer in 150ms" {
+		t.Errorf("%+v", r)
+	}
+	if took < short || took > short+slack {
+		t.Errorf("took %v", took)
+	}
+}
+
+// deafPort returns an address whose queue of connections is full: the kernel drops new ones.
+func deafPort(t *testing.T) netip.AddrPort {
+	t.Helper()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { syscall.Close(fd) })
+	if err := errors.Join(syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}), syscall.Listen(fd, 0)); err != nil {
+		t.Fatal(err)
+	}
+	name, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(name.(*syscall.SockaddrInet4).Port))
+	for range 10 {
+		c, err := net.DialTimeout("tcp", addr.String(), 50*time.Millisecond)
+		if err != nil {
+			return addr
+		}
+		t.Cleanup(func() { c.Close() })
+	}
+	t.Skip("the kernel takes connections beyond the queue")
+	return addr
+}
+
+func TestCancelledConnectEndsAtOnce(t *testing.T) {
+	leaks(t)
+	c := build(t, connectSpec(deafPort(t)), nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(20*time.Millisecond, cancel)
+	begin := time.Now()
+	if r := c.Check(ctx); r.OK || r.Cause != checker.Shortage || time.Since(begin) > slack {
+		t.Errorf("%+v after %v", r, time.Since(begin))
+	}
+}
+
+func TestOurShortageIsNotTheServersFailure(t *testing.T) {
+	s := serve(t, silence)
+	c := build(t, connectSpec(s.addr), nil)
+	var before syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Setrlimit(syscall.RLIMIT_NOFILE, &before)
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 3, Max: before.Max}); err != nil {
+		t.Fatal(err)
+	}
+	r := c.Check(t.Context())
+	if r.OK || r.Cause != checker.Shortage || r.Detail != "connect: too many open files" {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestBlame(t *testing.T) {
+	for err, local := range map[error]bool{
+		syscall.EMFILE: true, syscall.ENFILE: true, syscall.ENOMEM: true, syscall.ENOBUFS: true, syscall.EADDRNOTAVAIL: true,
+		syscall.ECONNREFUSED: false, syscall.EHOSTUNREACH: false, syscall.ENETUNREACH: false, syscall.EPERM: true, syscall.EACCES: false,
+		syscall.ETIMEDOUT: false, os.ErrDeadlineExceeded: false, net.ErrClosed: false,
+	} {
+		wrapped := wire.StageFault("connect", &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", err)})
+		if r := failed(wrapped); r.Cause == checker.Shortage != local || r.OK {
+			t.Errorf("%v: %+v", err, r)
+		}
+	}
+	for err, want := range map[error]string{
+		&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.EHOSTUNREACH)}: "connect: no route to host",
+		&os.PathError{Op: "read", Path: "tcp", Err: syscall.ECONNRESET}:                    "connect: reset by the server",
+		&os.PathError{Op: "read", Path: "tcp", Err: os.ErrDeadlineExceeded}:                "connect: timeout",
+		errors.New("odd\nthing\x1b"): `connect: odd\nthing\x1b`,
+	} {
+		if got := wire.StageFault("connect", err).Error(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+func TestExcerptsAreShortAndEscaped(t *testing.T) {
+	for said, want := range map[string]string{
+		"":                             `""`,
+		"ok\r\n\x00\x7f\xff\u202e":     `"ok\r\n\x00\x7f\xff\u202e"`,
+		string(make([]byte, 70)):       `"` + strings.Repeat(`\x00`, 60) + `"…`,
+		strings.Repeat("x", 59) + "éé": `"` + strings.Repeat("x", 59) + `"…`,
+		strings.Repeat("\x80", 70):     `"` + strings.Repeat(`\x80`, 60) + `"…`,
+		`say "hi" C:\`:                 `"say \"hi\" C:\\"`,
+	} {
+		if got := wire.Excerpt([]byte(said)); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+	if got, want := wire.Escape("a\\d \"é\"\x1b\n"+strings.Repeat("x", 100), 70), `a\d "é"\x1b\n`+strings.Repeat("x", 60)+"…"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+func TestCombinedMakesFullChecksAndConnectsInTurn(t *testing.T) {
+	full, connect := &scripted{}, &scripted{}
+	c := &combined{full: full, connect: connect, connects: 2}
+	const up, down, ours = 'u', 'd', 'l'
+	for i, step := range []struct {
+		full, connect rune // the results that they would have
+		asked         string
+	}{
+		{up, up, "full"}, {up, up, "connect"}, {up, up, "connect"},
+		{up, up, "full"}, {up, down, "connect"}, // a failed connect is a failure at once,
+		{down, up, "full"}, {down, up, "full"}, // the next check is a full one until it succeeds
+		{up, up, "full"}, {up, ours, "connect"}, {up, ours, "connect"}, {up, up, "connect"}, {up, up, "connect"},
+		{ours, up, "full"}, {up, up, "full"}, {up, up, "connect"},
+	} {
+		full.answer, connect.answer = step.full, step.connect
+		full.asked, connect.asked = 0, 0
+		r := c.Check(t.Context())
+		want := step.full
+		if step.asked == "connect" {
+			want = step.connect
+		}
+		if r.OK != (want == up) || (r.Cause == checker.Shortage) != (want == ours) || full.asked+connect.asked != 1 || (full.asked == 1) != (step.asked == "full") {
+			t.Errorf("step %d: %+v, full %d, connect %d, want %s", i, r, full.asked, connect.asked, step.asked)
+		}
+	}
+}
+
+// scripted is a checker whose results the test sets.
+type scripted struct {
+	answer rune
+	asked  int
+}
+
+func (s *scripted) Check(context.Context) Result {
+	s.asked++
+	causes := map[rune]checker.Cause{'l': checker.Shortage}
+	return Result{OK: s.answer == 'u', Cause: causes[s.answer]}
+}
+
+func TestCombinedOverUDPNeedsARoute(t *testing.T) {
+	spec := anySpec("combined")
+	spec.Protocol = "udp"
+	c := build(t, spec, nil)
+	for range 2 {
+		if r := c.Check(t.Context()); !r.OK {
+			t.Errorf("%+v", r)
+		}
+	}
+}
+
+func TestCombinedOverTCP(t *testing.T) {
+	s := serve(t, saying(okHead+"\r\nok"))
+	spec := httpSpec(s.addr, "ok")
+	spec.Type, spec.Timeout, spec.Connects = "combined", patient, 1
+	c := build(t, spec, nil)
+	for i, want := range []string{"200 OK", "connected", "200 OK"} {
+		if r := c.Check(t.Context()); r.Detail != want {
+			t.Errorf("check %d: %+v, want %s", i, r, want)
+		}
+	}
+}
+
+// countingContext counts the functions that wait for the end of the context.
+type countingContext struct {
+	context.Context
+	done    chan struct{}
+	waiting atomic.Int32
+}
+
+func (c *countingContext) Done() <-chan struct{} { return c.done }
+
+func (c *countingContext) AfterFunc(func()) (stop func() bool) {
+	c.waiting.Add(1)
+	return func() bool {
+		c.waiting.Add(-1)
+		return true
+	}
+}
+
+func TestCheckLeavesNothingBehindInItsContext(t *testing.T) {
+	s := serve(t, saying(okHead+"\r\nok"))
+	ctx := &countingContext{Context: context.Background(), done: make(chan struct{})}
+	for _, spec := range []Spec{httpSpec(s.addr, "ok"), connectSpec(s.addr), connectSpec(refusingPort(t)), httpSpec(s.addr, "other")} {
+		build(t, spec, nil).Check(ctx)
+		if n := ctx.waiting.Load(); n != 0 {
+			t.Errorf("%s of %v: %d functions are left", spec.Kind(), spec.Target, n)
+		}
+	}
+}
+
+// The director reports a warning as new when the last check had none: a connect of combined must not lose it.
+func TestAWarningLastsThroughTheConnectsOfCombined(t *testing.T) {
+	c := &combined{full: always{OK: true, Warning: "ends in 3 days"}, connect: always{OK: true}, connects: 1}
+	for range 4 {
+		if r := c.Check(t.Context()); r.Warning != "ends in 3 days" {
+			t.Errorf("%+v", r)
+		}
+	}
+}

@@ -1,0 +1,182 @@
+package protocol
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"syscall"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/checker/transcript"
+	"ldirectord/checker/wire"
+	"ldirectord/internal/health"
+	"ldirectord/internal/subprocess"
+)
+
+const (
+	// killDelay is how long a killed program may take to exit: a program that hangs in the kernel can't be killed.
+	killDelay = time.Second
+	// maxOutput limits the kept output of a program, in bytes.
+	maxOutput = 4 << 10
+)
+
+// external runs a program; exit status 0 means up.
+type external struct {
+	argv     []string
+	weighs   bool // 2 to 102 also mean up: with 0 to 100 percent of the weight
+	run      func(context.Context) (said []byte, err error)
+	timeout  time.Duration
+	latest   time.Duration // after which run has returned, if it can
+	children chan struct{}
+	running  chan Result // the result for a program that did not exit after it was killed
+}
+
+// newExternal takes the command as the name of a program, without arguments and without a shell, as
+// the Perl ldirectord does.
+func newExternal(s Spec, e *Env) (Checker, error) {
+	c := newProgram(s, e, cmp.Or(s.Command, "/bin/true"))
+	c.run = c.runProgram
+	return c, nil
+}
+
+func newProgram(s Spec, e *Env, command ...string) *external {
+	latest := s.Timeout + subprocess.Patience + killDelay
+	return &external{argv: append(command, s.Args[:]...), weighs: s.Weighs, timeout: s.Timeout, latest: latest,
+		children: e.Children}
+}
+
+// Check implements Checker.
+func (c *external) Check(ctx context.Context) Result {
+	return c.bounded(ctx, func() Result {
+		said, err := c.run(ctx)
+		return c.judge(ctx, said, err)
+	})
+}
+
+// bounded makes a check by a program. The wait for a free slot does not count as time of the program.
+func (c *external) bounded(ctx context.Context, check func() Result) Result {
+	if c.running != nil {
+		select {
+		case <-c.running:
+			c.running = nil
+		default:
+			return c.stuck()
+		}
+	}
+	if _, err := acquire(ctx, c.children, c.timeout, errCrowded); err != nil {
+		return failed(err)
+	}
+	ended := make(chan Result, 1)
+	go func() {
+		r := check()
+		releaseSlot(c.children)
+		ended <- r
+	}()
+	select {
+	case r := <-ended:
+		return r
+	case <-time.After(c.latest):
+		c.running = ended
+		return c.stuck()
+	}
+}
+
+// stuck is the result if the kernel does not start a program, or a killed one does not exit.
+func (c *external) stuck() Result {
+	return unable(fmt.Sprintf("the program did not start, or did not end after it was killed, within %v", c.latest))
+}
+
+// errCrowded is a shortage of this machine.
+var errCrowded = wire.NewFault(syscall.ENOMEM, "too many programs are running already")
+
+// runProgram runs the program to its end, or kills it and what it started at the timeout.
+func (c *external) runProgram(ctx context.Context) ([]byte, error) {
+	said := &subprocess.Output{Max: maxOutput}
+	err := subprocess.Run(ctx, subprocess.Command{Argv: c.argv, Limit: c.timeout, Stdout: said, Stderr: said})
+	return said.Text, err
+}
+
+// judge returns the result of a program, from its output and its error.
+func (c *external) judge(ctx context.Context, said []byte, err error) Result {
+	if w := wire.WatchOf(ctx); w.IsTaped() {
+		w.Remark("ran %q", c.argv)
+		w.Tape.Say(transcript.Received, c, said)
+	}
+	if exit, is := errors.AsType[*exec.ExitError](err); is {
+		err = ending(exit.Sys().(syscall.WaitStatus))
+	}
+	failure := Result{Cause: checker.Program, Stage: wire.AtAnswer}
+	switch err := err.(type) {
+	case nil:
+		return c.passed("exit status 0", said, 100)
+	case ending:
+		percent := syscall.WaitStatus(err).ExitStatus() - firstWeight // far below 0 without a status
+		if c.weighs && percent >= 0 && percent <= 100 {
+			return c.passed(fmt.Sprintf("%v, reports %d%%", err, percent), said, percent)
+		}
+		failure.Detail = withOutput(err.Error(), said)
+	case *subprocess.TimeoutError:
+		failure.Cause, failure.Detail = checker.Timeout, withOutput(err.Error()+", killed", said)
+		if err.Starved {
+			failure.Cause = checker.Shortage
+		}
+	case *wire.Fault:
+		return failed(err)
+	default:
+		return c.notStarted(err)
+	}
+	return failure
+}
+
+// passed is the result of a program that reports how much of its weight the server can bear.
+func (c *external) passed(end string, said []byte, percent int) Result {
+	r := passed(withOutput(end, said))
+	if c.weighs {
+		r.Told = health.Told{Weighs: true, Percent: uint8(percent)}
+	}
+	return r
+}
+
+func (c *external) notStarted(err error) Result {
+	why := "not found"
+	if !errors.Is(err, exec.ErrNotFound) {
+		why = wire.Reason(err)
+	}
+	r := failed(wire.NewFault(err, "can't run %s: %s", wire.Escape(c.argv[0], 2*wire.MaxExcerpt), why))
+	switch {
+	case errors.Is(err, syscall.EAGAIN): // no more processes
+		r.Cause = checker.Shortage
+	case r.Cause != checker.Shortage || errors.Is(err, syscall.EPERM): // the subject of the message, the program
+		r.Cause = checker.Program
+	}
+	return r
+}
+
+// ending describes how a program failed. Death by a signal is a failure; the Perl ldirectord reads it as status 0.
+type ending syscall.WaitStatus
+
+func (e ending) Error() string {
+	status := syscall.WaitStatus(e)
+	if status.Signaled() {
+		return fmt.Sprintf("died of signal %d (%s)", int(status.Signal()), status.Signal())
+	}
+	return fmt.Sprintf("exit status %d", status.ExitStatus())
+}
+
+// firstWeight is the exit status for 0 percent of the weight; 100 more is for 100 percent. All others but 0 are
+// failures: 1 is common to all programs, and shells use 126 and 127.
+const firstWeight = 2
+
+// withOutput is a text, followed by the first line of a program's output.
+func withOutput(text string, output []byte) string {
+	for line := range bytes.Lines(output) {
+		if line = bytes.TrimSpace(line); len(line) > 0 {
+			return text + ": " + wire.Escape(string(line), 4*wire.MaxExcerpt)
+		}
+	}
+	return text
+}

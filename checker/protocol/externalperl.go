@@ -1,0 +1,128 @@
+package protocol
+
+import (
+	"context"
+	_ "embed"
+	"encoding/hex"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+
+	"ldirectord/checker/wire"
+	"ldirectord/internal/subprocess"
+)
+
+//go:embed externalperl.pl
+var perlRunner string
+
+// newExternalPerl runs a Perl file. The Perl ldirectord loads the file into itself. Here a separate perl loads it and
+// forks processes for checks, so that a file that hangs or crashes harms only its own check.
+func newExternalPerl(s Spec, e *Env) (Checker, error) {
+	c := newProgram(s, e, "perl", "-", s.Command)
+	perls := e.Perls
+	if perls == nil {
+		perls = &Perls{}
+		perls.Renew()
+	}
+	c.latest *= 3 // limits each of the three waits of runPerl
+	c.run = func(ctx context.Context) ([]byte, error) { return c.runPerl(ctx, perls) }
+	return perlCheck{c}, nil
+}
+
+// perlCheck is a check by a Perl file.
+type perlCheck struct{ *external }
+
+// Company names the process that checks of a file and a virtual service share.
+func (c perlCheck) Company() string { return strings.Join(c.argv[:5], "\t") }
+
+// Perls has a perl for each file. Renew makes it ready for use.
+type Perls struct {
+	mu  sync.Mutex
+	all map[string]perl
+}
+
+type perl struct {
+	*subprocess.Helper
+	file syscall.Stat_t // the file as it was compiled
+}
+
+// Renew makes the next check of each file start a new perl. The old ones exit after their answers.
+func (p *Perls) Renew() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, of := range p.all {
+		of.Close()
+	}
+	p.all = map[string]perl{}
+}
+
+// ask starts a check in the perl of its file. A changed file gets a new perl.
+func (p *Perls) ask(argv []string, weighs bool, check ...string) (*subprocess.Helper, <-chan string, error) {
+	var now syscall.Stat_t
+	_ = syscall.Stat(argv[2], &now) // perl reports why the file can't be read
+	now.Atim, now.Blocks = syscall.Timespec{}, 0
+	key, code := argv[2], perlRunner
+	if weighs {
+		key, code = key+"\tweighs", "$ldirectord::program::weighs = 1; "+code
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	of, is := p.all[key]
+	if is && of.file == now {
+		if answers, err := of.Ask(check...); err == nil {
+			return of.Helper, answers, nil
+		}
+	}
+	if is {
+		of.Close()
+	}
+	h, err := subprocess.StartHelper(subprocess.Command{Argv: argv, Stdin: code})
+	if err != nil {
+		return nil, nil, err
+	}
+	p.all[key] = perl{h, now}
+	answers, err := h.Ask(check...)
+	return h, answers, err
+}
+
+// errPerl is a shortage of this machine, or perl was killed.
+var errPerl = wire.NewFault(syscall.ENOMEM, "the perl that compiled the file ended, does not answer or can't fork")
+
+// runPerl has the file's perl fork, waits until that process exits, or kills it at the timeout.
+func (c *external) runPerl(ctx context.Context, perls *Perls) ([]byte, error) {
+	h, answers, err := perls.ask(c.argv[:3], c.weighs, c.argv[3:]...)
+	if err != nil {
+		return nil, err
+	}
+	began, err := subprocess.Await(ctx, answers, h.Pid, c.timeout)
+	if began == "" {
+		if err = h.End(err); err == subprocess.ErrEnded {
+			err = errPerl
+		}
+		return nil, err
+	}
+	pid, _ := strconv.Atoi(began)
+	if pid <= 1 {
+		return nil, errPerl
+	}
+	end, late := subprocess.Await(ctx, answers, pid, c.timeout)
+	if late != nil || end == "" {
+		subprocess.Kill(pid)
+		if end, err = subprocess.Await(ctx, answers, h.Pid, killDelay); err != nil {
+			_ = h.End(err)
+		}
+	}
+	word, text, _ := strings.Cut(end, "\t")
+	status, _ := strconv.Atoi(word)
+	said, _ := hex.DecodeString(text)
+	switch {
+	case late != nil && (end == "" || syscall.WaitStatus(status).Signaled()):
+		err = late
+	case end == "":
+		err = errPerl
+	case status != 0:
+		err = ending(status)
+	}
+	return said, err
+}

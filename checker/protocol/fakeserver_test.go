@@ -1,0 +1,376 @@
+package protocol
+
+import (
+	"bufio"
+	"crypto/tls"
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A fake server follows a script with each client, and can behave worse than any real server.
+
+// step is what a fake server does next; false ends the conversation.
+type step func(*client) bool
+
+// client is a client of a fake server.
+type client struct {
+	net.Conn
+	t    *testing.T
+	read *bufio.Reader
+	data net.Listener // the data connection of FTP
+}
+
+func say(lines ...string) step {
+	return raw(strings.Join(lines, "\r\n") + "\r\n")
+}
+
+func raw(text string) step {
+	return func(c *client) bool {
+		_, err := io.WriteString(c, text)
+		return err == nil
+	}
+}
+
+// await reads a line and compares it.
+func await(want string) step {
+	return func(c *client) bool {
+		line, err := c.read.ReadString('\n')
+		if got := strings.TrimSuffix(line, "\r\n"); err != nil || got != want {
+			c.t.Errorf("the server received %q, want %q (%v)", line, want, err)
+			return false
+		}
+		return true
+	}
+}
+
+// awaitAll reads all that the client sends before it closes its side, and compares it.
+func awaitAll(want string) step {
+	return func(c *client) bool {
+		got, err := io.ReadAll(c.read)
+		if err != nil || string(got) != want {
+			c.t.Errorf("the server received %q, want %q (%v)", got, want, err)
+		}
+		return true
+	}
+}
+
+// silent sends nothing until the client closes the connection.
+func silent(c *client) bool {
+	io.Copy(io.Discard, c.read)
+	return false
+}
+
+// stay keeps the connection open until the test is over, even when the client has sent its last command.
+func stay(c *client) bool {
+	<-c.t.Context().Done()
+	return false
+}
+
+// drip sends text byte by byte, too slowly to finish in time.
+func drip(text string) step {
+	return func(c *client) bool {
+		for _, b := range []byte(text) {
+			if _, err := c.Write([]byte{b}); err != nil {
+				return false
+			}
+			time.Sleep(slowly)
+		}
+		return silent(c)
+	}
+}
+
+// endless sends text until the client closes the connection.
+func endless(text string) step {
+	block := []byte(strings.Repeat(text, 1+4096/len(text)))
+	return func(c *client) bool {
+		for {
+			if _, err := c.Write(block); err != nil {
+				return false
+			}
+		}
+	}
+}
+
+// hangUp ends the connection when the first bytes of the client have come.
+func hangUp(c *client) bool {
+	c.read.Peek(1)
+	return false
+}
+
+// reset ends the connection with RST instead of FIN.
+func reset(c *client) bool {
+	if tcp, ok := c.Conn.(*net.TCPConn); ok {
+		tcp.SetLinger(0)
+	}
+	return false
+}
+
+const (
+	inTime  = 10 * time.Second       // for checks that the server answers
+	tooLate = 400 * time.Millisecond // for those it does not
+	slowly  = tooLate / 10
+	late    = 2 * time.Second // how much longer a check may take on a busy machine
+)
+
+// serveScript starts a fake server on a loopback address until the test ends.
+func serveScript(t *testing.T, host string, secure *tls.Config, script ...step) netip.AddrPort {
+	t.Helper()
+	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := l.Addr().(*net.TCPAddr).AddrPort()
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			serving.Go(func() { follow(t, conn, secure, script) })
+		}
+	})
+	t.Cleanup(func() { l.Close(); serving.Wait() })
+	return to
+}
+
+func follow(t *testing.T, conn net.Conn, secure *tls.Config, script []step) {
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(inTime))
+	c := &client{Conn: conn, t: t}
+	if secure != nil {
+		secured := tls.Server(conn, secure)
+		defer secured.Close()
+		if err := secured.Handshake(); err != nil {
+			t.Errorf("the server's TLS handshake: %v", err)
+			return
+		}
+		c.Conn = secured
+	}
+	c.read = bufio.NewReader(c.Conn)
+	for _, next := range script {
+		if !next(c) {
+			return
+		}
+	}
+}
+
+// closedPort is an address at which no program listens.
+func closedPort(t *testing.T, host string) netip.AddrPort {
+	t.Helper()
+	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).AddrPort()
+}
+
+// fakeCase is one check of a fake server.
+type fakeCase struct {
+	name   string
+	spec   Spec
+	server []step      // nil: the port is closed
+	tls    *tls.Config // of the server
+	ipv6   bool
+	late   bool // ends by the check's deadline
+	up     bool
+	detail string // all of it
+}
+
+// checkFakes makes all checks. Afterwards no goroutine and no descriptor may be left.
+func checkFakes(t *testing.T, cases []fakeCase) {
+	t.Helper()
+	leaks(t)
+	t.Run("checks", func(t *testing.T) {
+		for _, c := range cases {
+			t.Run(c.name, func(t *testing.T) {
+				t.Parallel()
+				c.check(t)
+			})
+		}
+	})
+}
+
+func (c fakeCase) check(t *testing.T) {
+	host := "127.0.0.1"
+	if c.ipv6 {
+		host = "::1"
+	}
+	to := closedPort(t, host)
+	if c.server != nil {
+		to = serveScript(t, host, c.tls, c.server...)
+	}
+	c.checkAt(t, to)
+}
+
+func (c fakeCase) checkAt(t *testing.T, to netip.AddrPort) {
+	s := c.spec
+	s.Type, s.Target, s.NegotiateTimeout = "negotiate", to, inTime
+	if c.late {
+		s.NegotiateTimeout = tooLate
+	}
+	took, of := inItsTime(t, s, &Env{HostName: "director.example.org"}, c.up, c.detail)
+	if !c.late && took > inTime/2 {
+		t.Errorf("took %v, though the server had said all it would", took)
+	}
+	if c.late && took < of {
+		t.Errorf("took %v, want the deadline of %v", took, of)
+	}
+}
+
+// greetingCases are the failures up to a server's greeting, which are the same with each protocol.
+func greetingCases(s Spec, secure *tls.Config, protocol, greeting string) []fakeCase {
+	cases := []fakeCase{
+		{name: "refused", detail: "connect: refused"},
+		{name: "refused over IPv6", ipv6: true, detail: "connect: refused"},
+		{name: "silent after connect", server: []step{silent}, late: true, detail: "timeout waiting for the greeting"},
+		{name: "slow drip", server: []step{drip(greeting + " from a slow server")}, late: true, detail: "timeout in the greeting"},
+		{name: "closed after connect", server: []step{}, detail: "connection closed waiting for the greeting"},
+		{name: "closed in the greeting", server: []step{raw(greeting)}, detail: "connection closed in the greeting"},
+		{name: "another protocol", server: []step{say("SSH-2.0-\x1b[2J"), awaitAll("")}, detail: "not " + protocol + `: "SSH-2.0-\x1b[2J"`},
+		{name: "binary", server: []step{raw("\x00\xff\n"), silent}, detail: "not " + protocol + `: "\x00\xff"`},
+		{name: "empty line", server: []step{say(""), silent}, detail: "not " + protocol + `: ""`},
+		{name: "endless line", server: []step{endless(greeting)}, detail: "a line of more than 4096 bytes in the greeting"},
+	}
+	for i := range cases {
+		cases[i].spec, cases[i].tls = s, secure
+	}
+	if secure == nil {
+		return cases
+	}
+	return append(cases,
+		fakeCase{name: "silent in the TLS handshake", spec: s, server: []step{silent}, late: true, detail: "timeout in TLS handshake"},
+		fakeCase{name: "closed in the TLS handshake", spec: s, server: []step{hangUp}, detail: "TLS handshake: closed by the server"},
+		fakeCase{name: "without TLS", spec: s, server: []step{say(greeting), silent}, detail: "TLS handshake: the port does not speak TLS"},
+	)
+}
+
+// steps puts a script together.
+func steps(parts ...any) (all []step) {
+	for _, p := range parts {
+		switch p := p.(type) {
+		case []step:
+			all = append(all, p...)
+		case step:
+			all = append(all, p)
+		case func(*client) bool:
+			all = append(all, p)
+		default:
+			panic("neither a step nor steps")
+		}
+	}
+	return all
+}
+
+// expectName is a server that expects a name in the client's hello.
+func expectName(t *testing.T, name string) *tls.Config {
+	cfg := serverTLS(t)
+	cfg.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		if hello.ServerName != name {
+			t.Errorf("server name %q, want %q", hello.ServerName, name)
+		}
+		return nil, nil
+	}
+	return cfg
+}
+
+// oldTLS is a server that only knows TLS 1.0.
+func oldTLS(t *testing.T) *tls.Config {
+	cfg := serverTLS(t)
+	cfg.MinVersion, cfg.MaxVersion = tls.VersionTLS10, tls.VersionTLS10
+	return cfg
+}
+
+// datagrams is how a fake server answers the nth packet of a check, from 0.
+type datagrams func(n int, packet []byte, from net.Addr) []string
+
+// listenUDPAlone takes a UDP port that is free by TCP too, and stays so while other tests run.
+func listenUDPAlone(t *testing.T, host string) net.PacketConn {
+	t.Helper()
+	for range 50 {
+		c, err := net.ListenPacket("udp", net.JoinHostPort(host, "0"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := c.LocalAddr().(*net.UDPAddr).AddrPort()
+		var bound unix.Sockaddr = &unix.SockaddrInet6{Port: int(at.Port()), Addr: at.Addr().As16()}
+		family := unix.AF_INET6
+		if at.Addr().Is4() {
+			family, bound = unix.AF_INET, &unix.SockaddrInet4{Port: int(at.Port()), Addr: at.Addr().As4()}
+		}
+		fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if unix.Bind(fd, bound) == nil {
+			t.Cleanup(func() { unix.Close(fd) })
+			return c
+		}
+		unix.Close(fd)
+		c.Close()
+	}
+	t.Fatal("no port is free by UDP and TCP")
+	return nil
+}
+
+// serveDatagrams starts a fake server until the test ends.
+func serveDatagrams(t *testing.T, host string, answer datagrams) netip.AddrPort {
+	t.Helper()
+	c := listenUDPAlone(t, host)
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		buf := make([]byte, 1<<16-1)
+		for n := 0; ; n++ {
+			length, from, err := c.ReadFrom(buf)
+			if err != nil {
+				return
+			}
+			for _, text := range answer(n, buf[:length], from) {
+				c.WriteTo([]byte(text), from)
+			}
+		}
+	})
+	t.Cleanup(func() { c.Close(); serving.Wait() })
+	return c.LocalAddr().(*net.UDPAddr).AddrPort()
+}
+
+// datagramCase is one check of a fake server that answers by UDP.
+type datagramCase struct {
+	name   string
+	spec   Spec
+	server datagrams // nil: the port is closed
+	ipv6   bool
+	late   bool
+	up     bool
+	detail string
+}
+
+// checkDatagrams makes all checks. Afterwards no goroutine and no descriptor may be left.
+func checkDatagrams(t *testing.T, cases []datagramCase) {
+	t.Helper()
+	leaks(t)
+	t.Run("checks", func(t *testing.T) {
+		for _, c := range cases {
+			t.Run(c.name, func(t *testing.T) {
+				t.Parallel()
+				host := "127.0.0.1"
+				if c.ipv6 {
+					host = "::1"
+				}
+				to := closedPort(t, host)
+				if c.server != nil {
+					to = serveDatagrams(t, host, c.server)
+				}
+				fakeCase{spec: c.spec, late: c.late, up: c.up, detail: c.detail}.checkAt(t, to)
+			})
+		}
+	})
+}

@@ -1,0 +1,159 @@
+package protocol
+
+import (
+	"cmp"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"ldirectord/checker/wire"
+)
+
+// ftp logs in, fetches a file and compares it (RFC 959). Without a file the log-in is enough.
+func ftp(d *dialogue) (string, error) {
+	defer d.Quit("QUIT")
+	if _, err := d.Greeting("FTP"); err != nil {
+		return "", err
+	}
+	if d.Offered != nil {
+		d.Offered = d.Offered.Clone()
+		// Data connections resume the session, because servers verify that it is the same client. Without a
+		// name it would be looked up by the port; an address is not sent as a name.
+		d.Offered.ServerName = cmp.Or(d.Offered.ServerName, d.target.Addr().String())
+		d.Offered.ClientSessionCache = tls.NewLRUClientSessionCache(1)
+		if err := d.AskTLS("FTP", "AUTH TLS", 234); err != nil { // RFC 4217, 4
+			return "", err
+		}
+	}
+	welcome, err := d.logIn("FTP", cmp.Or(d.Login, "anonymous"), 331)
+	if err != nil {
+		return "", err
+	}
+	if err := d.demand(2, "CWD /", "TYPE I"); err != nil {
+		return "", err
+	}
+	if d.asks == "" || d.asks == "/" && d.receive.pattern == "" {
+		return welcome, nil
+	}
+	return fetchFTP(d)
+}
+
+// logIn sends a name, and after the reply with the number that demands it the password.
+func (d *dialogue) logIn(protocol, name string, demands int) (seen string, err error) {
+	r, err := d.Ask(protocol, "USER "+name)
+	if err == nil && r.Code == demands {
+		r, err = d.Ask(protocol, "PASS "+d.Passwd)
+	}
+	return wire.Show(r.Text), wire.AtLogin.Of(wire.Agreed(err, r.Good(), "login rejected", r.Text))
+}
+
+// demand sends commands and requires a kind of reply: 1 is preliminary, 2 is completion.
+func (d *dialogue) demand(kind int, commands ...string) error {
+	for _, command := range commands {
+		r, err := d.Ask("FTP", command)
+		verb, _, _ := strings.Cut(command, " ")
+		if err := wire.Agreed(err, r.Code/100 == kind, verb+" rejected", r.Text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fetchFTP gets the file and compares it.
+func fetchFTP(d *dialogue) (string, error) {
+	port, err := passiveFTP(d)
+	if err != nil {
+		return "", err
+	}
+	data, err := wire.Connect(d.ctx, netip.AddrPortFrom(d.target.Addr(), port), d.timeout)
+	if err != nil {
+		return "", wire.NewFault(err, "data %v", err)
+	}
+	defer data.Close()
+	if d.Conn.TLS != nil { // files also go over TLS (RFC 4217, 9)
+		if err := d.demand(2, "PBSZ 0", "PROT P"); err != nil {
+			return "", err
+		}
+	}
+	if err := d.demand(1, "RETR "+d.asks); err != nil {
+		return "", err
+	}
+	content := beginning{ctx: d.ctx, limits: d.receive.limits}
+	defer content.close()
+	if err := readFTP(d, data, &content); err != nil {
+		return "", err
+	}
+	file, text := wire.Show(d.asks), content.text
+	what := file
+	if len(text) > maxText {
+		text, what = text[:maxText], fmt.Sprintf("%s in its first %d bytes", file, maxText)
+	} else if done, err := d.Reply("FTP", "the end of the transfer"); err != nil || !done.Good() {
+		return "", wire.Agreed(err, false, "transfer failed", done.Text)
+	}
+	return fmt.Sprintf("%s: %d bytes", file, len(text)), d.want(what, text)
+}
+
+// readFTP reads the file up to its end, or beyond its limit.
+func readFTP(d *dialogue, data *wire.Conn, content *beginning) error {
+	if d.Conn.TLS != nil {
+		if err := data.OpenTLS(d.Offered); err != nil {
+			return wire.NewFault(err, "data: %v", err)
+		}
+		defer data.TLS.CloseWrite()
+	}
+	err := content.read(data, maxText+1, d.Conn, data)
+	// many servers end without closing TLS; the reply decides
+	if err == nil || err == io.EOF || d.Conn.TLS != nil && wire.IsClosed(err) {
+		return nil
+	}
+	return wire.NewFault(err, "%s in the file", wire.Reason(err))
+}
+
+// passiveFTP asks for a data port: with EPSV (RFC 2428), or with PASV for older servers. The address in the reply to
+// PASV is ignored, because it is wrong with address translation.
+func passiveFTP(d *dialogue) (uint16, error) {
+	r, err := d.Ask("FTP", "EPSV")
+	if err == nil && r.Code == 229 {
+		return extendedPort(r.Text)
+	}
+	if err == nil {
+		r, err = d.Ask("FTP", "PASV")
+	}
+	if err := wire.Agreed(err, r.Code == 227, "PASV rejected", r.Text); err != nil {
+		return 0, err
+	}
+	return passivePort(r.Text)
+}
+
+var errNoPort = errors.New("the server names no port to fetch from")
+
+// extendedPort reads a reply to EPSV: 229 … (|||6446|).
+func extendedPort(text string) (uint16, error) {
+	_, inner, _ := strings.Cut(text, "(")
+	inner, _, _ = strings.Cut(inner, ")")
+	if fields := strings.Split(inner, inner[:min(1, len(inner))]); len(fields) == 5 && fields[4] == "" {
+		if port, err := strconv.ParseUint(fields[3], 10, 16); err == nil && port > 0 {
+			return uint16(port), nil
+		}
+	}
+	return 0, errNoPort
+}
+
+// passivePort reads a reply to PASV: 227 … (192,0,2,1,25,46). The parentheses may be missing
+// (RFC 1123, 4.1.2.6).
+func passivePort(text string) (uint16, error) {
+	fields := strings.FieldsFunc(text[3:], func(r rune) bool { return r < '0' || r > '9' })
+	if len(fields) < 6 {
+		return 0, errNoPort
+	}
+	high, errHigh := strconv.ParseUint(fields[len(fields)-2], 10, 8)
+	low, errLow := strconv.ParseUint(fields[len(fields)-1], 10, 8)
+	if errHigh != nil || errLow != nil || high+low == 0 {
+		return 0, errNoPort
+	}
+	return uint16(high<<8 | low), nil
+}

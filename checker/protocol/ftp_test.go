@@ -1,0 +1,121 @@
+package protocol
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"ldirectord/internal/lvs"
+	"net"
+	"strings"
+	"testing"
+)
+
+// listenData opens a data port and sends it to the client in a reply.
+func listenData(reply string) step {
+	return func(c *client) bool {
+		l, err := net.Listen("tcp", net.JoinHostPort(c.LocalAddr().(*net.TCPAddr).IP.String(), "0"))
+		if err != nil {
+			c.t.Error(err)
+			return false
+		}
+		c.data = l
+		port := l.Addr().(*net.TCPAddr).Port
+		numbers := strings.NewReplacer("PORT", fmt.Sprint(port), "HIGH", fmt.Sprint(port>>8), "LOW", fmt.Sprint(port&0xff))
+		return say(numbers.Replace(reply))(c)
+	}
+}
+
+// transfer sends a client over the data connection what the steps send.
+func transfer(with ...step) step {
+	return func(c *client) bool {
+		conn, err := c.data.Accept()
+		c.data.Close()
+		if err != nil {
+			c.t.Error(err)
+			return false
+		}
+		defer conn.Close()
+		for _, next := range with {
+			if !next(&client{Conn: conn, t: c.t, read: bufio.NewReader(conn)}) {
+				break
+			}
+		}
+		return true
+	}
+}
+
+func TestFTP(t *testing.T) {
+	anonymous := Spec{Service: "ftp", Request: "/"}
+	file := Spec{Service: "ftp", Account: lvs.Account{Login: "monitor", Passwd: "secret"}, Request: "/status", Receive: "^all w.ll$"}
+	in := steps(say("220-welcome", " to this server", "220 ready"), await("USER monitor"), say("331 and?"), await("PASS secret"), say("230 in"))
+	atRoot := steps(in, await("CWD /"), say("250 /"), await("TYPE I"), say("200 binary"))
+	extended := steps(atRoot, await("EPSV"), listenData("229 Extended (|||PORT|)"))
+	retrieve := steps(await("RETR /status"), say("150 here it comes"))
+	done := steps(say("226 done"), await("QUIT"), say("221 bye"))
+	quit := steps(await("QUIT"), say("221 bye"))
+	checkFakes(t, append(greetingCases(anonymous, nil, "FTP", "220 ready"), []fakeCase{
+		{name: "good", spec: file, server: steps(extended, retrieve, transfer(raw("all well\n")), done), up: true, detail: "/status: 9 bytes"},
+		{name: "good over IPv6", spec: file, ipv6: true, server: steps(extended, retrieve, transfer(raw("all well")), done), up: true, detail: "/status: 8 bytes"},
+		{name: "knows PASV only", spec: file, server: steps(atRoot, await("EPSV"), say("500 what?"), await("PASV"), listenData("227 Passive (10,0,0,1,HIGH,LOW)."), retrieve, transfer(raw("all well")), done),
+			up: true, detail: "/status: 8 bytes"},
+		{name: "without a file", spec: anonymous, server: steps(say("220 ready"), await("USER anonymous"), say("331 mail address, please"), await("PASS "), say("230 welcome"), await("CWD /"), say("250 /"), await("TYPE I"), say("200 binary"), quit),
+			up: true, detail: "230 welcome"},
+		{name: "without a password", spec: anonymous, server: steps(say("220 ready"), await("USER anonymous"), say("230 welcome"), await("CWD /"), say("250 /"), await("TYPE I"), say("200 binary"), quit),
+			up: true, detail: "230 welcome"},
+		{name: "not ready", spec: anonymous, server: steps(say("421 too many users"), quit), detail: "greeting: 421 too many users"},
+		{name: "wrong user", spec: file, server: steps(say("220 ready"), await("USER monitor"), say("530 no"), quit), detail: "login rejected: 530 no"},
+		{name: "wrong password", spec: file, server: steps(say("220 ready"), await("USER monitor"), say("331 and?"), await("PASS secret"), say("530 not with secret"), quit),
+			detail: "login rejected: 530 not with …"},
+		{name: "no root", spec: file, server: steps(in, await("CWD /"), say("550 no"), quit), detail: "CWD rejected: 550 no"},
+		{name: "no passive transfer", spec: file, server: steps(atRoot, await("EPSV"), say("500 no"), await("PASV"), say("502 no"), quit), detail: "PASV rejected: 502 no"},
+		{name: "no file", spec: file, server: steps(extended, await("RETR /status"), transfer(), say("550 no such file"), quit), detail: "RETR rejected: 550 no such file"},
+		{name: "wrong content", spec: file, server: steps(extended, retrieve, transfer(raw("\x1b[2Jnot well")), done), detail: `/status does not match /^all w.ll$/: got "\x1b[2Jnot well"`},
+		{name: "empty file", spec: file, server: steps(extended, retrieve, transfer(), done), detail: `/status does not match /^all w.ll$/: got ""`},
+		{name: "transfer aborted", spec: file, server: steps(extended, retrieve, transfer(raw("all w")), say("426 disk broken"), quit), detail: "transfer failed: 426 disk broken"},
+		{name: "endless file", spec: file, server: steps(extended, retrieve, transfer(endless("all well\n")), quit), detail: `/status in its first 1048576 bytes does not match /^all w.ll$/: got "all well\nall well\nall well\nall well\nall well\nall well\nall we"…`},
+		{name: "data port closed", spec: file, server: steps(atRoot, await("EPSV"), closedData, quit), detail: "data connect: refused"},
+		{name: "silent in the file", spec: file, server: steps(extended, retrieve, transfer(raw("all well"), stay)), late: true, detail: "timeout in the file"},
+		{name: "slow drip in the file", spec: file, server: steps(extended, retrieve, transfer(drip("all well, but slowly"))), late: true, detail: "timeout in the file"},
+		{name: "silent after the file", spec: file, server: steps(extended, retrieve, transfer(raw("all well")), silent), late: true, detail: "timeout waiting for the end of the transfer"},
+		{name: "closed in the middle", spec: file, server: steps(in, await("CWD /")), detail: "connection closed waiting for the answer to CWD"},
+		{name: "reset in the middle", spec: file, server: steps(in, await("CWD /"), reset), detail: "connection reset waiting for the answer to CWD"},
+		{name: "silent in the middle", spec: file, server: steps(in, await("CWD /"), silent), late: true, detail: "timeout waiting for the answer to CWD"},
+		{name: "invalid data in the middle", spec: file, server: steps(in, await("CWD /"), say("* BYE"), silent), detail: `not FTP: "* BYE"`},
+		{name: "endless reply", spec: file, server: steps(in, await("CWD /"), endless("250-/\r\n")), detail: "more than 65536 bytes sent before the end of the answer to CWD"},
+	}...))
+}
+
+// closedData sends the client a data port at which no program listens.
+func closedData(c *client) bool {
+	return say(fmt.Sprintf("229 Extended (|||%d|)", closedPort(c.t, "127.0.0.1").Port()))(c)
+}
+
+func TestFTPDataPort(t *testing.T) {
+	for text, want := range map[string]uint16{
+		"229 Entering Extended Passive Mode (|||6446|)": 6446,
+		"229 (!!!6446!)":              6446,
+		"229 (|||0|)":                 0,
+		"229 (|||65536|)":             0,
+		"229 (|||-1|)":                0,
+		"229 (|6446|)":                0,
+		"229 no parentheses |||6446|": 0,
+		"229 ()":                      0,
+		"229":                         0,
+	} {
+		if got, err := extendedPort(text); got != want || (want == 0) != errors.Is(err, errNoPort) {
+			t.Errorf("%s: %d, %v", text, got, err)
+		}
+	}
+	for text, want := range map[string]uint16{
+		"227 Entering Passive Mode (192,0,2,1,25,46).": 25<<8 | 46,
+		"227 Entering Passive Mode 192,0,2,1,0,21":     21,
+		"227 (192,0,2,1,0,0)":                          0,
+		"227 (192,0,2,1,256,1)":                        0,
+		"227 (25,46)":                                  0,
+		"227":                                          0,
+	} {
+		if got, err := passivePort(text); got != want || (want == 0) != errors.Is(err, errNoPort) {
+			t.Errorf("%s: %d, %v", text, got, err)
+		}
+	}
+}

@@ -1,0 +1,401 @@
+package protocol
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/checker/wire"
+	"ldirectord/internal/health"
+	"ldirectord/internal/lvs"
+)
+
+// maxRedirects is how many redirects are followed, as by the Perl ldirectord (LWP's max_redirect).
+const maxRedirects = 7
+
+// httpCheck sends a request over http or https, or to a proxy, and compares the answer: the status must be accepted and
+// the body must match.
+type httpCheck struct {
+	*httpRules
+	target   netip.AddrPort
+	sessions *wire.Sessions // nil for http
+
+	// The first request.
+	url    string // the first request's URL, validated
+	text   []byte
+	direct bool        // the request goes to the server that the URL names
+	tls    *tls.Config // nil for http
+}
+
+// httpRules are settings that the checks of many servers share.
+type httpRules struct {
+	lvs.HTTP
+	timeout   time.Duration
+	proxy     bool             // the server is a proxy: requests have the whole URL
+	drains    lvs.HTTPStatuses // by which the server reports drain
+	fields    []string         // from the configuration, for the request's header
+	login     string           // field with the user and password; "" for none
+	rules     wire.TLSRules
+	receive   *matcher
+	isVirtual func(netip.AddrPort) bool
+}
+
+// hop is one request of a check: the first, or the target of a redirect.
+type hop struct {
+	url     *url.URL       // nil: the check's own request, not made yet
+	to      netip.AddrPort // the address for the request; invalid before the name is looked up
+	request []byte
+	tls     *tls.Config // nil for http
+	away    bool        // the request does not go to the server being checked
+}
+
+func newHTTP(s Spec, e *Env, receive *matcher) (Checker, error) {
+	common := s
+	common.Target, common.URL, common.Request, common.Host, common.SNI = netip.AddrPort{}, "", "", "", ""
+	rules, err := e.http.Get(common, func() (*httpRules, error) { return newHTTPRules(common, e, receive) })
+	if err != nil {
+		return nil, err
+	}
+	c := &httpCheck{httpRules: rules, target: netip.AddrPortFrom(s.Target.Addr().Unmap(), s.Target.Port()),
+		url: s.URL}
+	u, err := parseTarget(s.URL)
+	if err != nil {
+		return always{Detail: "request: " + err.Error()}, nil
+	}
+	host := wire.CleanField(s.Host)
+	switch {
+	case c.proxy:
+		host = u.Host
+	case host == "":
+		host = lvs.FormatAddr(c.target.Addr())
+	}
+	addr, noAddr := netip.ParseAddr(u.Hostname())
+	port, badPort := urlPort(u)
+	c.direct = noAddr == nil && badPort == nil && netip.AddrPortFrom(addr.Unmap(), port) == c.target
+	first := hop{url: u}
+	c.prepare(&first, host, true, s.SNI, s.Host, u.Host)
+	c.tls = first.tls
+	c.text, _ = e.requests.Get(string(first.request), func() ([]byte, error) { return first.request, nil })
+	return c, nil
+}
+
+func newHTTPRules(s Spec, e *Env, receive *matcher) (c *httpRules, err error) {
+	c = &httpRules{
+		HTTP:      s.HTTP,
+		timeout:   s.NegotiateTimeout,
+		proxy:     s.Service == "http_proxy",
+		drains:    s.DrainStatus,
+		receive:   receive,
+		isVirtual: e.IsVirtual,
+	}
+	c.HTTPMethod = cmp.Or(c.HTTPMethod, "GET")
+	if c.rules, err = e.tlsRules(s); err != nil {
+		return nil, err
+	}
+	for header := range s.HTTPHeaders.All() {
+		c.fields = append(c.fields, wire.CleanField(header))
+	}
+	if c.HTTPUser != "" {
+		c.login = basicField(c.HTTPUser, c.HTTPPasswd)
+		if c.proxy {
+			c.login = "Proxy-" + c.login
+		}
+	}
+	return c, nil
+}
+
+// address is the URL of a request.
+func (c *httpCheck) address(h *hop) *url.URL {
+	if h.url == nil {
+		h.url, _ = parseTarget(c.url) // newHTTP parsed it
+	}
+	return h.url
+}
+
+// byProxy reports whether a request goes through the proxy being checked.
+func (c *httpCheck) byProxy(u *url.URL) bool { return c.proxy && u.Scheme == "http" }
+
+// prepare writes a request. Log-ins and headers of the configuration are only for home, the server being checked: a
+// redirect must not send them to other servers.
+func (c *httpCheck) prepare(h *hop, host string, home bool, names ...string) {
+	target := h.url.RequestURI()
+	if c.byProxy(h.url) {
+		target = "http://" + h.url.Host + target
+	}
+	h.request = requestBytes(c.HTTPMethod, target, host, c.fieldsFor(h.url, home))
+	if h.url.Scheme == "https" {
+		if c.sessions == nil {
+			c.sessions = wire.NewSessions()
+		}
+		rules := c.rules
+		if !home {
+			rules.Own = nil
+		}
+		h.tls = rules.Config(c.sessions, names...)
+	}
+}
+
+// Check implements Checker.
+func (c *httpCheck) Check(ctx context.Context) Result {
+	return c.Resume(ctx, nil)
+}
+
+func (c *httpCheck) Opening() (Opening, bool) {
+	return Opening{To: c.target, Request: c.text, Timeout: c.timeout}, c.tls == nil && c.direct &&
+		c.target.Port() != 0
+}
+
+// Resume makes the request, unless begun has sent it, and follows redirects.
+func (c *httpCheck) Resume(ctx context.Context, begun *wire.Conn) Result {
+	at := trail{httpCheck: c, answerReader: newAnswerReader(ctx, c.timeout, c.receive.limits),
+		hop: hop{request: c.text, tls: c.tls}} // its URL is parsed again when it is needed, which is rare
+	defer at.close()
+	if c.direct {
+		at.hop.to = c.target
+	}
+	seen, err := at.walk(begun)
+	result := passed(seen)
+	result.Told = at.told
+	if err != nil {
+		result = failed(err)
+		result.Detail = at.via + result.Detail
+	}
+	result.Body = at.said
+	result.Warning = at.warning
+	if at.warning != "" && at.ending != "" {
+		result.Warning += "; "
+	}
+	result.Warning += at.ending
+	c.sessions.Ended(result.OK && result.Warning == "")
+	return result
+}
+
+// trail is the progress of a check.
+type trail struct {
+	*httpCheck
+	answerReader
+	hop     hop
+	via     string // the redirect that led here, for messages
+	warning string
+	ending  string // the first warning about a certificate
+	said    string // the body of the last answer, for Result.Body
+	foreign bool   // a redirect led to another server: its text is not reported
+	told    health.Told
+}
+
+// lead sets the next request. A foreign server's redirects stay foreign.
+func (at *trail) lead(to hop) {
+	at.hop = to
+	if at.foreign {
+		at.via = strings.TrimSuffix(strings.TrimSuffix(at.via, ": "), " and on") + " and on: "
+		return
+	}
+	at.via = "redirected to " + showURL(to.url) + ": "
+	if to.away {
+		at.warning = "redirect to " + showURL(to.url) + " leaves the server being checked"
+	}
+}
+
+// withoutForeignText is an error without the text of a foreign server.
+func (at *trail) withoutForeignText(err error) error {
+	if !at.foreign {
+		return err
+	}
+	switch failed(err).Cause {
+	case checker.Timeout, checker.Refused, checker.Closed, checker.Unreachable, checker.Shortage:
+		return err
+	case checker.TLS:
+		return wire.NewFault(err, "no TLS there, or a certificate that is not trusted")
+	}
+	return wire.NewFault(err, "the answer there can't be used")
+}
+
+// walk follows redirects up to the limit, judges the last answer, and returns its status line.
+func (at *trail) walk(begun *wire.Conn) (seen string, err error) {
+	if err := at.locate(&at.hop); err != nil {
+		return "", err
+	}
+	home := at.hop
+	if at.hop.away {
+		at.warning = "request " + showURL(at.address(&at.hop)) + " does not go to the server being checked"
+	}
+	for followed := 0; ; followed++ {
+		at.foreign = at.hop.away && followed > 0
+		a, err := at.exchange(begun)
+		if part := begun.InLoop(); part != nil && err == nil &&
+			(at.redirects(&a, followed) || at.receive.re.Heavy(a.body)) {
+			part.Waits = true
+			return "", wire.ErrWaits
+		}
+		begun = nil
+		if err != nil {
+			return "", at.withoutForeignText(err)
+		}
+		if at.foreign {
+			a.reason = ""
+		}
+		if !at.redirects(&a, followed) {
+			return at.judge(&a)
+		}
+		next, err := at.redirected(&home, &a)
+		if next.away && at.FollowRedirect == "server" {
+			return at.judge(&a)
+		}
+		at.lead(next)
+		if err != nil {
+			return "", at.withoutForeignText(err)
+		}
+	}
+}
+
+// locate finds out where to send a request.
+func (at *trail) locate(h *hop) error {
+	if h.to.IsValid() && !at.proxy {
+		return nil
+	}
+	u := at.address(h)
+	if at.byProxy(u) {
+		h.to = at.target
+	}
+	if h.to.IsValid() {
+		return nil
+	}
+	port, _ := urlPort(u) // parseTarget, or redirected, has checked it
+	addrs, err := wire.Resolve(at.ctx, u.Hostname(), at.timeout)
+	if err != nil {
+		return err
+	}
+	h.to, h.away = at.route(u.Scheme == "https", addrs, port)
+	return nil
+}
+
+// route chooses among the addresses of a URL's host. A request to one of our virtual services goes to the server being
+// checked instead: otherwise its peers would answer.
+func (c *httpCheck) route(secure bool, addrs []netip.Addr, port uint16) (to netip.AddrPort, away bool) {
+	for _, a := range addrs {
+		to := netip.AddrPortFrom(a, port)
+		switch {
+		case c.isVirtual != nil && c.isVirtual(to) && secure == (c.tls != nil):
+			return c.target, false
+		case c.isVirtual != nil && c.isVirtual(to):
+			return netip.AddrPortFrom(c.target.Addr(), port), false
+		case a == c.target.Addr():
+			return to, false
+		}
+	}
+	for _, a := range addrs {
+		if a.Is4() == c.target.Addr().Is4() {
+			return netip.AddrPortFrom(a, port), true
+		}
+	}
+	return netip.AddrPortFrom(addrs[0], port), true
+}
+
+// exchange sends a request, unless begun has sent it, and reads the answer, with its body if the status is accepted.
+func (at *trail) exchange(begun *wire.Conn) (a httpAnswer, err error) {
+	server := begun
+	if begun == nil {
+		if server, err = at.request(); err != nil {
+			return a, err
+		}
+	}
+	defer server.Close()
+	if server.TLS != nil {
+		defer server.TLS.CloseWrite()
+	}
+	at.reset(server)
+	a, err = at.answer()
+	if err == nil && at.good(a.status) && at.HTTPMethod != "HEAD" {
+		err = at.readBody(&a)
+	}
+	return a, err
+}
+
+// request connects to a server and sends the request.
+func (at *trail) request() (*wire.Conn, error) {
+	h := &at.hop
+	server, err := wire.Connect(at.ctx, h.to, at.timeout)
+	if err != nil {
+		return nil, err
+	}
+	if h.tls != nil {
+		if err := server.OpenTLS(h.tls); err != nil {
+			server.Close()
+			return nil, err
+		}
+		at.ending = cmp.Or(at.ending, at.rules.Warning(server.TLS))
+	}
+	return server, server.Send("the request", h.request)
+}
+
+// redirects reports whether an answer is a redirect to follow. A redirect with an accepted status is not followed.
+func (c *httpCheck) redirects(a *httpAnswer, followed int) bool {
+	if c.good(a.status) || c.drains.Has(a.status) {
+		return false
+	}
+	switch a.status {
+	case 301, 302, 303, 307, 308:
+		return c.FollowRedirect != "no" && followed < maxRedirects && a.location != ""
+	}
+	return false
+}
+
+// redirected returns the request for a redirect, in a check that began at home.
+func (at *trail) redirected(home *hop, a *httpAnswer) (hop, error) {
+	u, err := wire.ParseURL(a.location)
+	if err != nil {
+		return hop{url: &url.URL{Opaque: a.location}}, errors.New("this is not a URL")
+	}
+	u = at.address(&at.hop).ResolveReference(u)
+	if err := checkURL(u); err != nil {
+		return hop{url: u}, err
+	}
+	h := hop{url: u}
+	if err := at.locate(&h); err != nil {
+		return h, err
+	}
+	first := at.address(home)
+	same := u.Scheme == first.Scheme && h.to == home.to && (!at.proxy || u.Host == first.Host)
+	at.prepare(&h, u.Host, same, u.Host)
+	return h, nil
+}
+
+// judge compares an answer with the settings, and returns its status line.
+func (at *trail) judge(a *httpAnswer) (seen string, err error) {
+	switch {
+	case at.drains.Has(a.status) && !at.foreign:
+		at.told.Admin = health.Drain
+		return a.statusLine() + ", reports drain", nil
+	case at.drains != "":
+		at.told.Admin = health.Ready
+	}
+	if !at.good(a.status) {
+		at.said = firstWords(a.statusSaid())
+		return "", fmt.Errorf("status %03d, want %s", a.status, cmp.Or(at.HTTPStatus, "2xx"))
+	}
+	wire.WatchOf(at.ctx).Mark(wire.MarkAnswer)
+	ok, err := at.receive.match(at.ctx, a.body)
+	switch {
+	case err != nil:
+		return "", err
+	case ok:
+		return a.statusLine(), nil
+	}
+	if at.foreign {
+		at.said = firstWords(a.statusSaid())
+		return "", mismatch("body does not match %s", at.receive)
+	}
+	page, where := firstWords(a.body), ""
+	at.said = cmp.Or(page, firstWords(a.statusSaid()))
+	if a.cut {
+		where = fmt.Sprintf(" in its first %d bytes", maxText)
+	}
+	return "", mismatch("body does not match %s%s: got %s", at.receive, where, wire.Excerpt(page))
+}

@@ -1,0 +1,293 @@
+package protocol
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"ldirectord/checker/wire"
+)
+
+// Limits for reading an answer, in bytes.
+const (
+	maxHead      = 64 << 10 // the header, including interim answers
+	maxChunkLine = 4 << 10
+)
+
+// httpAnswer is the response of an HTTP server. Its body is in the reader's buffer.
+type httpAnswer struct {
+	status   int
+	reason   string
+	location string
+	length   int  // the length of the body; -1 if the header does not have it
+	chunked  bool // the body is chunked
+	body     []byte
+	cut      bool // the body has more than maxText bytes
+}
+
+// statusLine is the status in the form of the Perl ldirectord: 200 OK.
+func (a *httpAnswer) statusLine() string {
+	if a.status == 200 && a.reason == "OK" {
+		return "200 OK"
+	}
+	return wire.Show(a.statusSaid())
+}
+
+// statusSaid is the status as received, with the usual text if the server sent none.
+func (a *httpAnswer) statusSaid() string {
+	return fmt.Sprintf("%03d %s", a.status, cmp.Or(a.reason, http.StatusText(a.status), "Unknown code"))
+}
+
+// answerReader reads one HTTP answer (RFC 9112). Every part has a limit. It is our own because http.ReadResponse
+// refuses answers that are good enough for a check, such as those with junk in the header. It also takes longer, with
+// 15 allocations (BenchmarkAnswerOwn, BenchmarkAnswerNetHTTP).
+type answerReader struct {
+	timeout time.Duration // the timeout of the check, for messages
+	src     *wire.Conn
+	in      *bufio.Reader // reads src
+	header  int           // bytes of headers that came
+	extra   int           // bytes of extensions of chunks
+	beginning
+}
+
+// newAnswerReader returns a reader, which must be closed.
+func newAnswerReader(ctx context.Context, timeout time.Duration, limits *Matching) answerReader {
+	return answerReader{timeout: timeout, in: readerPool.Get().(*bufio.Reader),
+		beginning: beginning{ctx: ctx, limits: limits}}
+}
+
+// close returns the buffers. After it no part of an answer may be used.
+func (r *answerReader) close() {
+	r.in.Reset(nil)
+	readerPool.Put(r.in)
+	r.beginning.close()
+}
+
+var readerPool = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, maxChunkLine) }}
+
+// reset makes the reader ready for another answer.
+func (r *answerReader) reset(src *wire.Conn) {
+	r.src, r.header, r.extra, r.text = src, 0, 0, r.text[:0]
+	r.in.Reset(src)
+}
+
+// longTurn is a wait after which a server may give up.
+const longTurn = time.Second
+
+// broken explains an error while reading one part of the answer.
+func (r *answerReader) broken(part string, err error) error {
+	switch {
+	case errors.Is(err, wire.ErrUnjudged), errors.Is(err, wire.ErrStopped):
+		return err
+	case r.waited > longTurn && !wire.IsTimeout(err): // a server may not wait that long
+		return wire.NewFault(wire.ErrUnjudged,
+			"cannot be judged: %s in %s, after the check had waited %v for its turn to match the answer",
+			wire.Reason(err), part, r.waited.Round(time.Millisecond))
+	}
+	return wire.ReadFault(part, r.header+r.in.Buffered() > 0, r.timeout, err)
+}
+
+// answer reads the header of the final answer.
+func (r *answerReader) answer() (httpAnswer, error) {
+	for {
+		a, err := r.head()
+		if err != nil || a.status < 100 || a.status > 199 || a.status == 101 {
+			return a, err
+		}
+	}
+}
+
+// head reads a status line and the header fields that matter to a check, up to the empty line after them.
+func (r *answerReader) head() (httpAnswer, error) {
+	a := httpAnswer{length: -1}
+	line, err := r.statusLine()
+	if err == nil {
+		err = a.parseStatus(line)
+	}
+	field := make([]byte, 0, 256)
+	for err == nil {
+		if line, err = r.headerLine(); err != nil {
+			break
+		}
+		if len(line) > 0 && (line[0] == ' ' || line[0] == '\t') { // of the field before it (RFC 9112, 5.2)
+			field = append(append(field, ' '), bytes.TrimLeft(line, " \t")...)
+			continue
+		}
+		err = a.parseField(field)
+		if len(line) == 0 {
+			break
+		}
+		field = append(field[:0], line...)
+	}
+	return a, err
+}
+
+var httpMark = []byte("HTTP/")
+
+// statusLine reads the first line, if it is one of HTTP.
+func (r *answerReader) statusLine() ([]byte, error) {
+	start, err := r.in.Peek(len(httpMark))
+	if !bytes.HasPrefix(httpMark, start) {
+		said, _ := r.in.Peek(r.in.Buffered())
+		return nil, notHTTP(said)
+	}
+	if err != nil {
+		return nil, r.broken("the header", err)
+	}
+	return r.headerLine()
+}
+
+// headerLine reads a line of the header, without its end: LF or CR LF. The next one overwrites it.
+func (r *answerReader) headerLine() (line []byte, err error) {
+	for {
+		part, err := r.in.ReadSlice('\n')
+		r.header += len(part)
+		switch {
+		case r.header > maxHead:
+			return nil, fmt.Errorf("header is longer than %d bytes", maxHead)
+		case err == bufio.ErrBufferFull:
+			line = append(line, part...)
+			continue
+		case err != nil:
+			return nil, r.broken("the header", err)
+		case line == nil:
+			return withoutEnd(part), nil
+		}
+		return withoutEnd(append(line, part...)), nil
+	}
+}
+
+func withoutEnd(line []byte) []byte {
+	return bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
+}
+
+func notHTTP(said []byte) error {
+	if len(said) > 1 && (said[0] == 0x15 || said[0] == 0x16) && said[1] == 3 {
+		return errors.New("not HTTP: the port speaks TLS")
+	}
+	return fmt.Errorf("not HTTP: %s", wire.Excerpt(said))
+}
+
+// parseStatus reads "HTTP/1.1 200 OK". The reason may be missing.
+func (a *httpAnswer) parseStatus(line []byte) error {
+	_, rest, _ := bytes.Cut(line, []byte(" "))
+	code, reason, _ := bytes.Cut(bytes.TrimLeft(rest, " "), []byte(" "))
+	a.reason = string(reason)
+	status, err := strconv.ParseUint(string(code), 10, 16)
+	if err != nil || len(code) != 3 {
+		return fmt.Errorf("bad status line %s", wire.Excerpt(line))
+	}
+	a.status = int(status)
+	return nil
+}
+
+// parseField reads a header field. A line that is not a header field is ignored.
+func (a *httpAnswer) parseField(field []byte) error {
+	name, value, ok := bytes.Cut(field, []byte(":"))
+	value = bytes.Trim(value, " \t")
+	switch {
+	case !ok:
+	case fieldIs(name, "content-length"):
+		n, err := strconv.ParseUint(string(value), 10, 62)
+		if err != nil || a.length >= 0 && a.length != int(n) {
+			return fmt.Errorf("bad Content-Length %s", wire.Excerpt(value))
+		}
+		a.length = int(n)
+	case fieldIs(name, "transfer-encoding"):
+		last := value[bytes.LastIndexByte(value, ',')+1:]
+		a.chunked = fieldIs(bytes.Trim(last, " \t"), "chunked")
+	case fieldIs(name, "location") && a.location == "":
+		a.location = string(value)
+	}
+	return nil
+}
+
+// fieldIs compares without regard to case.
+func fieldIs(name []byte, want string) bool {
+	return bytes.EqualFold(name, []byte(want))
+}
+
+// readBody reads the body, or its first maxText bytes.
+func (r *answerReader) readBody(a *httpAnswer) (err error) {
+	switch {
+	case a.status < 200 || a.status == 204 || a.status == 304:
+	case a.chunked:
+		a.cut, err = r.chunks()
+	case a.length >= 0:
+		a.cut = a.length > maxText
+		if err = r.read(r.in, min(a.length, maxText), r.src); err != nil {
+			err = r.broken(fmt.Sprintf("the body, %d of %d bytes received", len(r.text), a.length), err)
+		}
+	default:
+		err = r.read(r.in, maxText, r.src)
+		if a.cut = err == nil; err == io.EOF {
+			err = nil
+		} else if err != nil {
+			err = r.brokenBody(err)
+		}
+	}
+	a.body = r.text
+	return err
+}
+
+func (r *answerReader) brokenBody(err error) error {
+	return r.broken(fmt.Sprintf("the body, %d bytes received", len(r.text)), err)
+}
+
+// chunks reads a chunked body. The trailer is ignored.
+func (r *answerReader) chunks() (cut bool, err error) {
+	for {
+		size, err := r.chunkSize()
+		if err != nil || size == 0 {
+			return false, err
+		}
+		want := min(size, maxText-len(r.text))
+		if err := r.read(r.in, want, r.src); err != nil {
+			return false, r.brokenBody(err)
+		}
+		if want < size {
+			return true, nil
+		}
+		if line, err := r.chunkLine(); err != nil {
+			return false, err
+		} else if len(line) > 0 {
+			return false, fmt.Errorf("bad chunk: %s after its data", wire.Excerpt(line))
+		}
+	}
+}
+
+func (r *answerReader) chunkSize() (int, error) {
+	line, err := r.chunkLine()
+	if err != nil {
+		return 0, err
+	}
+	digits, extension, _ := bytes.Cut(line, []byte(";"))
+	if r.extra += len(extension); r.extra > maxHead {
+		return 0, fmt.Errorf("extensions of chunks are longer than %d bytes", maxHead)
+	}
+	size, err := strconv.ParseUint(string(bytes.TrimRight(digits, " \t")), 16, 62)
+	if err != nil {
+		return 0, fmt.Errorf("bad chunk size %s", wire.Excerpt(line))
+	}
+	return int(size), nil
+}
+
+// chunkLine reads a line between chunks, without its end. The next one overwrites it.
+func (r *answerReader) chunkLine() ([]byte, error) {
+	line, err := r.in.ReadSlice('\n')
+	switch {
+	case err == bufio.ErrBufferFull:
+		return nil, fmt.Errorf("chunk header is longer than %d bytes", maxChunkLine)
+	case err != nil:
+		return nil, r.broken("the body, between chunks", err)
+	}
+	return withoutEnd(line), nil
+}

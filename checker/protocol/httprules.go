@@ -1,0 +1,60 @@
+package protocol
+
+import (
+	"encoding/base64"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"ldirectord/checker"
+)
+
+// firstWords is the beginning of a server's answer, for Result.Body.
+func firstWords[T string | []byte](words T) string {
+	return string(words[:min(len(words), checker.MaxSaid)])
+}
+
+// fieldsFor returns the additional header fields of a request. A log-in in the URL counts if there is no other.
+func (c *httpCheck) fieldsFor(u *url.URL, home bool) (fields []string) {
+	if home {
+		fields = append(fields, c.fields...)
+	}
+	if c.login != "" && (home && !c.proxy || c.byProxy(u)) {
+		fields = append(fields, c.login)
+	}
+	if u.User != nil && !hasField(fields, "Authorization") {
+		password, _ := u.User.Password()
+		fields = append(fields, basicField(u.User.Username(), password))
+	}
+	return fields
+}
+
+// basicField is a log-in by the Basic scheme (RFC 7617, 2).
+func basicField(user, password string) string {
+	return "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
+}
+
+func requestBytes(method, target, host string, fields []string) []byte {
+	b := fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: %s\r\n", method, target, host)
+	if !hasField(fields, "User-Agent") {
+		b = append(b, "User-Agent: ldirectord\r\n"...)
+	}
+	b = append(b, "Connection: close\r\n"...)
+	for _, field := range fields {
+		b = fmt.Appendf(b, "%s\r\n", field)
+	}
+	return append(b, "\r\n"...)
+}
+
+func hasField(fields []string, name string) bool {
+	return slices.ContainsFunc(fields, func(field string) bool {
+		has, _, _ := strings.Cut(field, ":")
+		return strings.EqualFold(has, name)
+	})
+}
+
+// good reports whether a status is accepted: without a list as by the Perl ldirectord.
+func (c *httpRules) good(status int) bool {
+	return c.HTTPStatus == "" && status/100 == 2 || c.HTTPStatus.Has(status)
+}

@@ -1,0 +1,274 @@
+package protocol
+
+import (
+	"bufio"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/checker/wire"
+	"ldirectord/internal/lvs"
+)
+
+func TestHTTPStatusesThatAreGood(t *testing.T) {
+	for name, c := range map[string]struct {
+		status, answer, receive string
+		want                    string
+	}{
+		"listed":                 {"200,204,300-399", "HTTP/1.1 204 No Content\r\n\r\n", "", "204 No Content"},
+		"in a range":             {"200,204,300-399", "HTTP/1.1 304 Not Modified\r\nContent-Length: 99\r\n\r\n", "", "304 Not Modified"},
+		"end of a range":         {"300-399", "HTTP/1.1 399 Odd\r\n\r\nok", "ok", "399 Odd"},
+		"log-in wanted":          {"401", "HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nok", "^ok$", "401 Unauthorized"},
+		"redirect not followed":  {"302", "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 2\r\n\r\nok", "^ok$", "302 Found"},
+		"protocol switch":        {"101", "HTTP/1.1 101 Switching Protocols\r\n\r\n\x81\x05", "", "101 Switching Protocols"},
+		"not listed":             {"200,204,300-399", "HTTP/1.1 503 Service Unavailable\r\n\r\n", "", "status 503, want 200,204,300-399"},
+		"success is not listed":  {"401", okHead + "\r\nok", "", "status 200, want 401"},
+		"below a range":          {"300-399", "HTTP/1.1 299 Odd\r\n\r\n", "", "status 299, want 300-399"},
+		"above a range":          {"300-399", "HTTP/1.1 400 Bad Request\r\n\r\n", "", "status 400, want 300-399"},
+		"other body":             {"503", "HTTP/1.1 503 Service Unavailable\r\n\r\nworse", "maintenance", `body does not match /maintenance/: got "worse"`},
+		"body cut off":           {"503", "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 9\r\n\r\nmain", "", "connection closed in the body, 4 of 9 bytes received"},
+		"status of other digits": {"200-599", "HTTP/1.1 600 ?\r\n\r\n", "", "status 600, want 200-599"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			leaks(t)
+			s := httpSpec(serve(t, saying(c.answer)).addr, c.receive)
+			s.HTTPStatus = lvs.HTTPStatuses(c.status)
+			up := c.want[0] >= '1' && c.want[0] <= '5'
+			if r := build(t, s, nil).Check(t.Context()); r.OK != up || r.Detail != c.want || r.Cause == checker.Shortage {
+				t.Errorf("%+v, want up %v, %s", r, up, c.want)
+			}
+		})
+	}
+}
+
+func TestHTTPWaitsForNoBodyOfAProtocolSwitch(t *testing.T) {
+	leaks(t)
+	s := httpSpec(serve(t, thenSilence("HTTP/1.1 101 Switching Protocols\r\n\r\n")).addr, "")
+	s.HTTPStatus = "101"
+	if r := build(t, s, nil).Check(t.Context()); !r.OK {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestHTTPHeadersAndLogIn(t *testing.T) {
+	s := serve(t, saying(okHead+"Content-Length: 0\r\n\r\n"))
+	const head = "GET /index.html HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+	const usual = head + "User-Agent: ldirectord\r\nConnection: close\r\n"
+	login := func(s *Spec) { s.HTTPUser, s.HTTPPasswd = "me", "s3cret:x" }
+	for name, c := range map[string]struct {
+		change func(*Spec)
+		want   string
+	}{
+		"headers":      {func(s *Spec) { s.HTTPHeaders = checker.ListOf("X-Forwarded-Proto: https", "X-Empty: ") }, usual + "X-Forwarded-Proto: https\r\nX-Empty:\r\n\r\n"},
+		"no smuggling": {func(s *Spec) { s.HTTPHeaders = checker.ListOf("X-A: b\rHost: evil\x00") }, usual + "X-A: bHost: evil\r\n\r\n"},
+		"own agent":    {func(s *Spec) { s.HTTPHeaders = checker.ListOf("user-agent: monitor/1") }, head + "Connection: close\r\nuser-agent: monitor/1\r\n\r\n"},
+		"log-in":       {login, usual + "Authorization: Basic bWU6czNjcmV0Ong=\r\n\r\n"},
+		"log-in wins":  {func(s *Spec) { login(s); s.URL = strings.Replace(s.URL, "//", "//you:other@", 1) }, usual + "Authorization: Basic bWU6czNjcmV0Ong=\r\n\r\n"},
+		"header wins": {func(s *Spec) {
+			s.HTTPHeaders = checker.ListOf("authorization: Bearer x")
+			s.URL = strings.Replace(s.URL, "//", "//you:other@", 1)
+		}, usual + "authorization: Bearer x\r\n\r\n"},
+		"head": {func(s *Spec) { login(s); s.HTTPMethod = "HEAD" }, "HEAD" + usual[3:] + "Authorization: Basic bWU6czNjcmV0Ong=\r\n\r\n"},
+		"proxy": {func(s *Spec) {
+			login(s)
+			s.Service, s.URL, s.HTTPHeaders = "http_proxy", "http://www.example.com/", checker.ListOf("X-A: b")
+		}, "GET http://www.example.com/ HTTP/1.1\r\nHost: www.example.com\r\nUser-Agent: ldirectord\r\nConnection: close\r\nX-A: b\r\nProxy-Authorization: Basic bWU6czNjcmV0Ong=\r\n\r\n"},
+		"proxy and URL": {func(s *Spec) { login(s); s.Service, s.URL = "http_proxy", "http://you:x@www.example.com/" }, "GET http://www.example.com/ HTTP/1.1\r\nHost: www.example.com\r\nUser-Agent: ldirectord\r\nConnection: close\r\nProxy-Authorization: Basic bWU6czNjcmV0Ong=\r\nAuthorization: Basic eW91Ong=\r\n\r\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			spec := httpSpec(s.addr, "")
+			c.change(&spec)
+			if r := build(t, spec, nil).Check(t.Context()); !r.OK {
+				t.Errorf("%+v", r)
+			}
+			asked := s.asked()
+			if got := asked[len(asked)-1]; got != c.want {
+				t.Errorf("asked %q\nwant  %q", got, c.want)
+			}
+		})
+	}
+}
+
+// visitors are the headers of the requests that came to a server, by their paths.
+type visitors struct {
+	mu   sync.Mutex
+	seen map[string]http.Header
+	cert map[string]bool // by path: the request came with a client certificate
+}
+
+func (v *visitors) note(r *http.Request) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.seen == nil {
+		v.seen, v.cert = map[string]http.Header{}, map[string]bool{}
+	}
+	v.seen[r.URL.Path] = r.Header
+	v.cert[r.URL.Path] = r.TLS != nil && len(r.TLS.PeerCertificates) > 0
+}
+
+func TestARedirectLeadsNoSecretAway(t *testing.T) {
+	a := newAuthority(t)
+	asks := a.serves(t, "127.0.0.1")
+	asks.ClientAuth = tls.RequestClientCert
+	cert, key := a.write(t, "own", a.issue(t, "director", time.Hour))
+	var v visitors
+	page := func(w http.ResponseWriter, r *http.Request) { v.note(r); io.WriteString(w, "All good") }
+	plain, secure := serveHTTP(t, nil, page), serveHTTP(t, asks, page)
+	elsewhere := serveOn(t, "127.0.0.2:0", func(s *testServer, c net.Conn) {
+		r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(s.request(c))))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		v.note(r)
+		io.WriteString(c, okHead+"\r\nAll good")
+	})
+	var to atomic.Pointer[string]
+	first := func(w http.ResponseWriter, r *http.Request) {
+		v.note(r)
+		if r.URL.Path == "/index.html" {
+			http.Redirect(w, r, *to.Load(), http.StatusFound)
+			return
+		}
+		io.WriteString(w, "All good")
+	}
+	starts := map[string]netip.AddrPort{"http": serveHTTP(t, nil, first), "https": serveHTTP(t, asks, first)}
+	for name, c := range map[string]struct {
+		from, to, path string
+		secrets        bool
+	}{
+		"same server":            {"http", "/here", "/here", true},
+		"same server, by TLS":    {"https", "/here-too", "/here-too", true},
+		"another port":           {"http", fmt.Sprintf("http://%s/port", plain), "/port", false},
+		"another port, by TLS":   {"https", fmt.Sprintf("https://%s/tls-port", secure), "/tls-port", false},
+		"from TLS to none":       {"https", fmt.Sprintf("http://%s/clear", plain), "/clear", false},
+		"another server":         {"http", fmt.Sprintf("http://%s/elsewhere", elsewhere.addr), "/elsewhere", false},
+		"another server, by TLS": {"https", fmt.Sprintf("http://%s/elsewhere", elsewhere.addr), "/elsewhere", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			to.Store(&c.to)
+			s := httpSpec(starts[c.from], "All good")
+			s.Service, s.URL = c.from, fmt.Sprintf("%s://%s/index.html", c.from, starts[c.from])
+			s.HTTPUser, s.HTTPPasswd, s.HTTPHeaders = "me", "s3cret", checker.ListOf("X-Token: hunter2")
+			s.TLSCert, s.TLSKey = cert, key
+			if r := build(t, s, nil).Check(t.Context()); !r.OK {
+				t.Fatalf("%+v", r)
+			}
+			v.mu.Lock()
+			defer v.mu.Unlock()
+			for path, secrets := range map[string]bool{"/index.html": true, c.path: c.secrets} {
+				h := v.seen[path]
+				if (h.Get("Authorization") != "") != secrets || (h.Get("X-Token") != "") != secrets {
+					t.Errorf("%s was told %v", path, h)
+				}
+				if shown := secrets && c.from == "https"; v.cert[path] != shown {
+					t.Errorf("%s was shown our certificate: %v", path, v.cert[path])
+				}
+			}
+		})
+	}
+}
+
+// peeked is a connection whose first bytes were already read into a buffer.
+type peeked struct {
+	net.Conn
+	in *bufio.Reader
+}
+
+func (p peeked) Read(b []byte) (int, error) { return p.in.Read(b) }
+
+// The port stays the same, but what is sent there can be read on the way.
+func TestARedirectFromTLSToNoneTellsNoSecret(t *testing.T) {
+	a := newAuthority(t)
+	secure := a.serves(t, "127.0.0.1")
+	clear := make(chan string, 1)
+	server := serve(t, func(s *testServer, c net.Conn) {
+		in := bufio.NewReader(c)
+		first, err := in.Peek(1)
+		if err != nil {
+			return
+		}
+		seen := peeked{c, in}
+		if first[0] == 'G' {
+			clear <- s.request(seen)
+			io.WriteString(c, okHead+"\r\nAll good")
+			return
+		}
+		over := tls.Server(seen, secure)
+		s.request(over)
+		fmt.Fprintf(over, "HTTP/1.1 302 Found\r\nLocation: http://%s/\r\n\r\n", s.addr)
+	})
+	s := httpSpec(server.addr, "All good")
+	s.Service, s.URL = "https", "https://"+server.addr.String()+"/"
+	s.HTTPUser, s.HTTPPasswd, s.HTTPHeaders = "me", "s3cret", checker.ListOf("X-Token: hunter2")
+	if r := build(t, s, nil).Check(t.Context()); !r.OK {
+		t.Fatalf("%+v", r)
+	}
+	if said := <-clear; strings.Contains(said, "Basic") || strings.Contains(said, "hunter2") {
+		t.Errorf("said in the clear: %q", said)
+	}
+}
+
+func TestAProxyIsToldTheLogInAtEachStep(t *testing.T) {
+	proxy := serve(t, func(s *testServer, c net.Conn) {
+		if strings.HasPrefix(s.request(c), "GET http://one.example.com/") {
+			io.WriteString(c, "HTTP/1.1 302 Found\r\nLocation: http://two.example.com/\r\n\r\n")
+			return
+		}
+		io.WriteString(c, okHead+"\r\nAll good")
+	})
+	s := httpSpec(proxy.addr, "All good")
+	s.Service, s.URL = "http_proxy", "http://one.example.com/"
+	s.HTTPUser, s.HTTPPasswd, s.HTTPHeaders = "me", "s3cret", checker.ListOf("X-Token: hunter2")
+	if r := build(t, s, nil).Check(t.Context()); !r.OK {
+		t.Fatalf("%+v", r)
+	}
+	var login, token []bool
+	for _, asked := range proxy.asked() {
+		login = append(login, strings.Contains(asked, "\r\nProxy-Authorization: Basic "))
+		token = append(token, strings.Contains(asked, "X-Token"))
+	}
+	if !slices.Equal(login, []bool{true, true}) || !slices.Equal(token, []bool{true, false}) {
+		t.Errorf("log-in %v, header %v", login, token)
+	}
+}
+
+func TestAPageThatRepeatsSecretsIsNotRepeated(t *testing.T) {
+	s := httpSpec(serve(t, func(s *testServer, c net.Conn) {
+		request := s.request(c)
+		_, fields, _ := strings.Cut(request, "close\r\n")
+		fmt.Fprintf(c, "%s\r\n%s s3cret hunter2", okHead, fields)
+	}).addr, "All good")
+	s.HTTPUser, s.HTTPPasswd, s.HTTPHeaders = "me", "s3cret", checker.ListOf("X-Token: hunter2hunter2")
+	want := `body does not match /All good/: got "X-Token: …\r\nAuthorization: Basic …\r\n"…`
+	if r := build(t, s, nil).Check(t.Context()); r.Detail != want {
+		t.Errorf("%s\nwant %s", r.Detail, want)
+	}
+}
+
+func TestWarningsOfHTTPSStandTogether(t *testing.T) {
+	a := newAuthority(t)
+	ending := &tls.Config{Certificates: []tls.Certificate{a.issue(t, "127.0.0.1", 80*time.Hour)}}
+	other := serveOn(t, "127.0.0.2:0", saying(okHead+"\r\nAll good"))
+	addr := serveHTTP(t, ending, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, fmt.Sprintf("http://%s/there", other.addr), http.StatusFound)
+	})
+	s := httpSpec(addr, "All good")
+	s.Service, s.URL, s.TLSExpiryWarn = "https", "https://"+addr.String()+"/", 30
+	want := fmt.Sprintf("redirect to http://%s/there leaves the server being checked; "+
+		"certificate of 127.0.0.1 expires on %s",
+		other.addr, wire.Day(time.Now().Add(80*time.Hour)))
+	if r := build(t, s, nil).Check(t.Context()); !r.OK || r.Warning != want {
+		t.Errorf("%+v\nwant %s", r, want)
+	}
+}

@@ -1,0 +1,100 @@
+package protocol
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"ldirectord/checker/wire"
+)
+
+// imap logs in to a mail server (RFC 3501, 6.2.3). Without a log-in the greeting is enough.
+func imap(d *dialogue) (string, error) {
+	defer d.Quit("b LOGOUT")
+	greeting, err := d.Line("the greeting")
+	if err != nil {
+		return "", err
+	}
+	status := imapStatus(greeting, "*")
+	switch {
+	case status == "":
+		return "", d.NotProtocol("IMAP", greeting)
+	case status == "PREAUTH" && d.Offered != nil:
+		// It is too late for TLS, and the greeting may come from an attacker (RFC 3501, 6.2.1).
+		return "", wire.NotOffered(greeting)
+	case status == "PREAUTH":
+		return wire.Show(greeting), nil
+	case status != "OK":
+		return "", fmt.Errorf("greeting: %s", wire.Show(greeting))
+	case d.Offered != nil:
+		var said string
+		said, err = d.askIMAP("STARTTLS", "s STARTTLS", "s")
+		err = d.StartTLS(said, imapStatus(said, "s") == "OK", err)
+	case d.Login != "" && strings.Contains(strings.ToUpper(greeting), "LOGINDISABLED"):
+		err = wire.AtLogin.Of(errors.New("login not possible: the server wants TLS first (LOGINDISABLED)"))
+	}
+	if err != nil || d.Login == "" {
+		return wire.Show(greeting), err
+	}
+	seen, err := logInIMAP(d)
+	return seen, wire.AtLogin.Of(err)
+}
+
+// logInIMAP sends LOGIN. A literal waits for the server's continuation (RFC 3501, 4.3).
+func logInIMAP(d *dialogue) (string, error) {
+	command := "a LOGIN"
+	for _, text := range []string{d.Login, d.Passwd} {
+		if isQuotable(text) {
+			command += " " + quoteIMAP(text)
+			continue
+		}
+		said, err := d.askIMAP("LOGIN", fmt.Sprintf("%s {%d}", command, len(text)), "+", "a")
+		switch {
+		case err != nil:
+			return "", err
+		case !strings.HasPrefix(said, "+"):
+			return "", fmt.Errorf("login rejected: %s", wire.Show(said))
+		}
+		command = text
+	}
+	said, err := d.askIMAP("LOGIN", command, "a")
+	return wire.Show(said), wire.Agreed(err, imapStatus(said, "a") == "OK", "login rejected", said)
+}
+
+// askIMAP sends a line of a command and reads up to the answer: a line with one of these tags.
+func (d *dialogue) askIMAP(command, line string, tags ...string) (string, error) {
+	answer, err := d.Request(command, line)
+	for ; err == nil; answer, err = d.Line("the answer to " + command) {
+		tag, _, _ := strings.Cut(answer, " ")
+		switch {
+		case slices.Contains(tags, tag):
+			return answer, nil
+		case tag != "*":
+			return "", d.NotProtocol("IMAP", answer)
+		}
+	}
+	return "", err
+}
+
+// imapStatus is the status of a line with a tag: OK, NO, BAD, PREAUTH or BYE, or "" for none.
+func imapStatus(line, tag string) string {
+	words := strings.SplitN(line, " ", 3)
+	if len(words) < 2 || words[0] != tag {
+		return ""
+	}
+	switch status := strings.ToUpper(words[1]); status {
+	case "OK", "NO", "BAD", "PREAUTH", "BYE":
+		return status
+	}
+	return ""
+}
+
+// isQuotable reports whether a text can be a quoted string.
+func isQuotable(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return r == 0 || r == '\r' || r == '\n' || r >= 0x80 })
+}
+
+func quoteIMAP(text string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text) + `"`
+}

@@ -1,0 +1,305 @@
+package protocol
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	ber "github.com/go-asn1-ber/asn1-ber"
+	"github.com/go-ldap/ldap/v3"
+
+	"ldirectord/checker"
+)
+
+var goodLDAP = Spec{
+	Type: "negotiate", Service: "ldap", Protocol: "tcp", NegotiateTimeout: 5 * time.Second,
+	Request: "/dc=example,dc=test", Receive: "dc=example",
+}
+
+// directory is a server that answers bind and search as a test sets it.
+type directory struct {
+	user, passwd string // none: anonymous
+	bind, search ldapSays
+	entries      []string
+}
+
+// ldapSays is a result code and its message.
+type ldapSays struct {
+	code  int64
+	words string
+}
+
+func (d directory) treat(s *testServer, c net.Conn) {
+	for {
+		p, err := ber.ReadPacket(c)
+		if err != nil {
+			return
+		}
+		id, op := p.Children[0].Value.(int64), p.Children[1]
+		s.keep(ldapOp(op))
+		switch int(op.Tag) {
+		case ldap.ApplicationBindRequest:
+			c.Write(d.bindAnswer(id, op))
+		case ldap.ApplicationSearchRequest:
+			for _, name := range d.entries {
+				c.Write(ldapEntry(id, name))
+			}
+			c.Write(ldapResult(id, ldap.ApplicationSearchResultDone, d.search))
+		}
+	}
+}
+
+func (d directory) bindAnswer(id int64, op *ber.Packet) []byte {
+	if d.bind.code == 0 && (op.Children[1].Value != d.user || op.Children[2].Data.String() != d.passwd) {
+		return ldapResult(id, ldap.ApplicationBindResponse, ldapSays{code: ldap.LDAPResultInvalidCredentials})
+	}
+	return ldapResult(id, ldap.ApplicationBindResponse, d.bind)
+}
+
+func (s *testServer) keep(request string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.requests = append(s.requests, request)
+}
+
+// ldapOp is a request as text.
+func ldapOp(op *ber.Packet) string {
+	switch int(op.Tag) {
+	case ldap.ApplicationBindRequest:
+		return "bind " + op.Children[1].Value.(string)
+	case ldap.ApplicationSearchRequest:
+		filter, _ := ldap.DecompileFilter(op.Children[6])
+		return "search " + op.Children[0].Value.(string) + " " + ldap.ScopeMap[int(op.Children[1].Value.(int64))] + " " + filter
+	case ldap.ApplicationUnbindRequest:
+		return "unbind"
+	}
+	return strconv.Itoa(int(op.Tag))
+}
+
+func ldapMessage(id int64, op *ber.Packet) []byte {
+	p := ber.Encode(ber.ClassUniversal, ber.TypeConstructed, ber.TagSequence, nil, "")
+	p.AppendChild(ber.NewInteger(ber.ClassUniversal, ber.TypePrimitive, ber.TagInteger, id, ""))
+	p.AppendChild(op)
+	return p.Bytes()
+}
+
+func ldapResult(id int64, tag ber.Tag, says ldapSays) []byte {
+	op := ber.Encode(ber.ClassApplication, ber.TypeConstructed, tag, nil, "")
+	op.AppendChild(ber.NewInteger(ber.ClassUniversal, ber.TypePrimitive, ber.TagEnumerated, says.code, ""))
+	op.AppendChild(ldapString(""))
+	op.AppendChild(ldapString(says.words))
+	return ldapMessage(id, op)
+}
+
+func ldapEntry(id int64, name string) []byte {
+	op := ber.Encode(ber.ClassApplication, ber.TypeConstructed, ldap.ApplicationSearchResultEntry, nil, "")
+	op.AppendChild(ldapString(name))
+	op.AppendChild(ber.Encode(ber.ClassUniversal, ber.TypeConstructed, ber.TagSequence, nil, ""))
+	return ldapMessage(id, op)
+}
+
+func ldapString(s string) *ber.Packet {
+	return ber.NewString(ber.ClassUniversal, ber.TypePrimitive, ber.TagOctetString, s, "")
+}
+
+// afterBind accepts the bind and then calls a function of the test.
+func afterBind(then func(*testServer, net.Conn)) func(*testServer, net.Conn) {
+	return func(s *testServer, c net.Conn) {
+		ber.ReadPacket(c)
+		c.Write(ldapResult(1, ldap.ApplicationBindResponse, ldapSays{}))
+		ber.ReadPacket(c)
+		then(s, c)
+	}
+}
+
+func TestLDAP(t *testing.T) {
+	one := []string{"dc=example,dc=test"}
+	login := func(s *Spec) { s.Login, s.Passwd = "cn=admin", "secret" }
+	checkScenes(t, goodLDAP, []scene{
+		{"good", directory{entries: one}.treat, nil, true, `entry "dc=example,dc=test"`},
+		{"good login", directory{user: "cn=admin", passwd: "secret", entries: one}.treat, login, true, `entry "dc=example,dc=test"`},
+		{"login without password is anonymous", directory{entries: one}.treat, func(s *Spec) { s.Login = "cn=admin" }, true, `entry "dc=example,dc=test"`},
+		{"no receive", directory{entries: one}.treat, func(s *Spec) { s.Receive = "" }, true, `entry "dc=example,dc=test"`},
+		{"root of the directory", directory{entries: []string{""}}.treat, func(s *Spec) { s.Request, s.Receive = "/", "" }, true, `entry ""`},
+		{"wrong login", directory{user: "cn=admin", passwd: "other"}.treat, login, false, "login rejected: invalid credentials"},
+		{"login refused with words", directory{bind: ldapSays{53, "no\nanonymous\x1b"}}.treat, nil, false, `login rejected: unwilling to perform: no\nanonymous\x1b`},
+		{"unknown result", directory{bind: ldapSays{code: 99}}.treat, nil, false, "login rejected: result 99"},
+		{"wrong base", directory{search: ldapSays{code: ldap.LDAPResultNoSuchObject}}.treat, nil, false, `search of "dc=example,dc=test": no such object`},
+		{"no entry", directory{}.treat, nil, false, `search of "dc=example,dc=test": no entry`},
+		{"two entries", directory{entries: []string{"dc=example", "dc=example,dc=test"}}.treat, nil, false, `search of "dc=example,dc=test": 2 entries`},
+		{"wrong entry", directory{entries: []string{"dc=\nother"}}.treat, nil, false, `the entry's name does not match /dc=example/: got "dc=\nother"`},
+		{"refused", closing, func(s *Spec) { s.Target = refusingPort(t) }, false, "connect: refused"},
+		{"closed at once", closing, nil, false, "login: closed by the server"},
+		{"silent after connect", silence, soon, false, "login: timeout"},
+		{"silent after login", afterBind(silence), soon, false, "search: timeout"},
+		{"closed after login", afterBind(closing), nil, false, "search: closed by the server"},
+		{"another protocol", heedless("SSH-2.0-OpenSSH_9.2\r\n"), nil, false, `login: this is not LDAP: got "SSH-2."`},
+		{"short sequence", heedless("0\x0300000"), nil, false, `login: this is not LDAP: got "0\x030000"`},
+		{"endless length", heedless("0\x80\x00\x00\x00\x00"), nil, false, `login: this is not LDAP: got "0\x80\x00\x00\x00\x00"`},
+		{"huge length", heedless("0\x84\x7f\xff\xff\xff"), nil, false, "login: the answer is too long"},
+		{"length of eight bytes", heedless("0\x88\x7f\xff\xff\xff\xff"), nil, false, `login: this is not LDAP: got "0\x88\x7f\xff\xff\xff"`},
+		{"sequence of nonsense", heedless("0\x0dabcdefghijklmn"), soon, false, "login: timeout"},
+		{"slow drip", trickle(string(ldapResult(1, ldap.ApplicationBindResponse, ldapSays{words: strings.Repeat("x", 100)}))), soon, false, "login: timeout"},
+		{"answers forever", afterBind(func(_ *testServer, c net.Conn) { chatter(c, ldapEntry(2, "dc=x")) }), nil, false, "search: the answer is too long"},
+		{"packets forever", afterBind(func(_ *testServer, c net.Conn) {
+			chatter(c, append([]byte{0x30, 0x82, 0x7f, 0xfc}, strings.Repeat("\x05\x00", 0x3ffe)...))
+		}), nil, false, "search: the answer is too long"},
+	})
+}
+
+func TestLDAPAsksForOneEntryAndTakesLeave(t *testing.T) {
+	for name, c := range map[string]struct {
+		server directory
+		want   string
+	}{
+		"good":     {directory{entries: []string{"dc=example"}}, "bind |search dc=example,dc=test Base Object (objectClass=*)|unbind"},
+		"rejected": {directory{bind: ldapSays{code: 49}}, "bind |unbind"},
+		"no entry": {directory{}, "bind |search dc=example,dc=test Base Object (objectClass=*)|unbind"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			leaks(t)
+			done := make(chan struct{})
+			server := serve(t, func(s *testServer, conn net.Conn) {
+				defer close(done)
+				c.server.treat(s, conn)
+			})
+			s := goodLDAP
+			s.Target = server.addr
+			build(t, s, nil).Check(t.Context())
+			<-done
+			if got := strings.Join(server.asked(), "|"); got != c.want {
+				t.Errorf("asked %s\nwant  %s", got, c.want)
+			}
+		})
+	}
+}
+
+func TestLDAPOverIPv6(t *testing.T) {
+	s := goodLDAP
+	s.Target = serveOn(t, "[::1]:0", directory{entries: []string{"dc=example"}}.treat).addr
+	if r := build(t, s, nil).Check(t.Context()); !r.OK {
+		t.Error(r.Detail)
+	}
+}
+
+func TestLDAPSSpeaksTLS(t *testing.T) {
+	for name, version := range map[string]uint16{"TLS 1.0": tls.VersionTLS10, "TLS 1.3": tls.VersionTLS13} {
+		t.Run(name, func(t *testing.T) {
+			leaks(t)
+			config := &tls.Config{Certificates: []tls.Certificate{selfSigned(t)}, MinVersion: tls.VersionTLS10, MaxVersion: version}
+			asked := make(chan string, 2)
+			server := serve(t, func(s *testServer, c net.Conn) {
+				over := tls.Server(c, config)
+				if err := over.Handshake(); err != nil {
+					t.Error(err)
+				}
+				asked <- over.ConnectionState().ServerName
+				directory{entries: []string{"dc=example"}}.treat(s, over)
+			})
+			s := goodLDAP
+			s.Service, s.Target, s.Host = "ldaps", server.addr, "ldap.example.org:636"
+			check := build(t, s, nil)
+			for range 2 {
+				if r := check.Check(t.Context()); !r.OK {
+					t.Error(r.Detail)
+				}
+				if name := <-asked; name != "ldap.example.org" {
+					t.Errorf("asked for %q", name)
+				}
+			}
+		})
+	}
+}
+
+func TestLDAPSTellsWhatIsWrongWithTLS(t *testing.T) {
+	s := goodLDAP
+	s.Service = "ldaps"
+	checkScenes(t, s, []scene{
+		{"no TLS", func(_ *testServer, c net.Conn) { c.Write([]byte("* OK ready, what may I do?\r\n")) }, nil, false, "TLS handshake: the port does not speak TLS"},
+		{"silent", silence, soon, false, "timeout in TLS handshake"},
+		{"closed", closing, nil, false, "TLS handshake: closed by the server"},
+	})
+}
+
+func TestLDAPEndsWhenCancelled(t *testing.T) {
+	leaks(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	s := goodLDAP
+	s.Target = serve(t, func(s *testServer, c net.Conn) {
+		ber.ReadPacket(c)
+		cancel()
+		silence(s, c)
+	}).addr
+	if r := build(t, s, nil).Check(ctx); r.OK || r.Cause != checker.Shortage || r.Detail != "stopped" {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestRealSlapd(t *testing.T) {
+	good, secure, pid := startSlapd(t)
+	ldaps := func(s *Spec) { s.Service, s.Target = "ldaps", loopback(secure) }
+	checkCells(t, good, []cell{
+		{"good", nil, true, `entry "dc=example,dc=test"`},
+		{"IPv6", func(s *Spec) { s.Target = loopback6(s.Target.Port()) }, true, `entry "dc=example,dc=test"`},
+		{"login", func(s *Spec) { s.Login, s.Passwd = "cn=admin,dc=example,dc=test", "secret" }, true, `entry "dc=example,dc=test"`},
+		{"wrong password", func(s *Spec) { s.Login, s.Passwd = "cn=admin,dc=example,dc=test", "other" }, false, "login rejected: invalid credentials"},
+		{"odd login", func(s *Spec) { s.Login, s.Passwd = "admin", "secret" }, false, "login rejected: invalid dn syntax: invalid DN"},
+		{"wrong base", func(s *Spec) { s.Request = "/dc=other,dc=test" }, false, `search of "dc=other,dc=test": no such object`},
+		{"wrong receive", func(s *Spec) { s.Receive = "other" }, false, `the entry's name does not match /other/: got "dc=example,dc=test"`},
+		{"root of the directory", func(s *Spec) { s.Request, s.Receive = "/", "" }, true, `entry ""`},
+		{"STARTTLS", func(s *Spec) { s.StartTLS, s.Login, s.Passwd = true, "cn=admin,dc=example,dc=test", "secret" }, true, `entry "dc=example,dc=test"`},
+		{"STARTTLS of another authority", func(s *Spec) { s.StartTLS, s.TLSVerify, s.TLSCA = true, true, newAuthority(t).file }, false,
+			"certificate refused: certificate signed by unknown authority"},
+		{"STARTTLS on the port of ldaps", func(s *Spec) { s.StartTLS, s.Target = true, loopback(secure) }, false, "STARTTLS: closed by the server"},
+		{"ldaps", ldaps, true, `entry "dc=example,dc=test"`},
+		{"ldaps on the port of ldap", func(s *Spec) { s.Service = "ldaps" }, false, "TLS handshake: closed by the server"},
+		{"ldap on the port of ldaps", func(s *Spec) { s.Target = loopback(secure) }, false, "login: closed by the server"},
+	})
+	checkStopped(t, pid, good, "login: timeout")
+}
+
+// startSlapd starts OpenLDAP with one entry, and returns its good check and its port for ldaps.
+func startSlapd(t *testing.T) (good Spec, secure uint16, pid int) {
+	t.Helper()
+	slapd, slapadd := needProgram(t, "slapd", "slapd"), needProgram(t, "slapadd", "slapd")
+	dir := serverDir(t)
+	cert, key := writeCertificate(t, dir)
+	config := writeFile(t, dir, "slapd.conf", `include /etc/ldap/schema/core.schema
+pidfile `+dir+`/slapd.pid
+argsfile `+dir+`/slapd.args
+modulepath /usr/lib/ldap
+moduleload back_mdb
+TLSCertificateFile `+cert+`
+TLSCertificateKeyFile `+key+`
+database mdb
+maxsize 16777216
+suffix "dc=example,dc=test"
+rootdn "cn=admin,dc=example,dc=test"
+rootpw secret
+directory `+dir+`/db
+`)
+	if err := os.Mkdir(filepath.Join(dir, "db"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	tree := writeFile(t, dir, "tree.ldif", "dn: dc=example,dc=test\nobjectClass: dcObject\nobjectClass: organization\no: ex\ndc: example\n")
+	if said, err := exec.CommandContext(t.Context(), slapadd, "-f", config, "-l", tree).CombinedOutput(); err != nil {
+		t.Fatalf("slapadd: %v: %s", err, said)
+	}
+	port, secure := freePort(t), freePort(t)
+	good = goodLDAP
+	good.Target = loopback(port)
+	urls := ""
+	for _, host := range []string{"127.0.0.1", "[::1]"} {
+		urls += fmt.Sprintf("ldap://%s:%d/ ldaps://%[1]s:%[3]d/ ", host, port, secure)
+	}
+	pid = realServer{path: slapd, args: []string{"-d", "0", "-h", urls, "-f", config}, ready: accepts(port, secure)}.start(t)
+	return good, secure, pid
+}

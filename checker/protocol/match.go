@@ -1,0 +1,158 @@
+package protocol
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"time"
+
+	"ldirectord/checker/perlre"
+	"ldirectord/checker/wire"
+)
+
+// Limits of the cost of matching. All matching of one check shares a budget of processor time. When it is spent, the
+// check tries again with a larger budget, one check at a time.
+const (
+	quickBudget    = 250 * time.Millisecond
+	thoroughBudget = 2 * time.Second
+	// maxSlotWait limits how long a check waits for its turn.
+	maxSlotWait = 30 * time.Second
+	// largeBody is the length in bytes from which on a body waits for its turn.
+	largeBody = 64 << 10
+	// largeBodies is how many such bodies are in memory at once.
+	largeBodies = 16
+)
+
+// Matching limits the processors and memory that all checks together use to search answers. A check that finds no free
+// slot waits, and that time is not part of its timeout.
+type Matching struct {
+	quick, thorough lane
+	bodies          chan struct{}
+}
+
+// lane limits how many texts are searched at once, and how long each check may search.
+type lane struct {
+	slots  chan struct{}
+	budget time.Duration
+}
+
+// NewMatching returns the limits for the processors of this machine.
+func NewMatching() *Matching {
+	return &Matching{
+		quick:    lane{make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)), quickBudget},
+		thorough: lane{make(chan struct{}, 1), thoroughBudget},
+		bodies:   make(chan struct{}, largeBodies),
+	}
+}
+
+var errNoTurn = wire.NewFault(wire.ErrUnjudged,
+	"cannot be judged: no turn to match the answer in %v: too many answers are being matched", maxSlotWait)
+
+// acquireSlot waits for a free slot to match an answer, and returns how long it waited.
+func acquireSlot(ctx context.Context, slots chan struct{}) (waited time.Duration, err error) {
+	return acquire(ctx, slots, maxSlotWait, errNoTurn)
+}
+
+// acquire waits for a free slot, no longer than patience allows, and returns how long it waited. A nil lane always has
+// a free slot.
+func acquire(ctx context.Context, slots chan struct{}, patience time.Duration, crowded error) (waited time.Duration,
+	err error) {
+	if slots == nil {
+		return 0, nil
+	}
+	select {
+	case slots <- struct{}{}:
+		return 0, nil
+	default:
+	}
+	begin := time.Now()
+	select {
+	case slots <- struct{}{}:
+		return time.Since(begin), nil
+	case <-ctx.Done():
+		return time.Since(begin), wire.ErrStopped
+	case <-time.After(patience):
+		return time.Since(begin), crowded
+	}
+}
+
+func releaseSlot(slots chan struct{}) {
+	if slots != nil {
+		<-slots
+	}
+}
+
+// matcher decides whether an answer matches `receive`. It is safe for use by several goroutines.
+type matcher struct {
+	pattern string
+	re      *perlre.Regexp
+	limits  *Matching
+}
+
+// match reports whether the pattern matches anywhere in a text. The check searches no other text.
+func (m *matcher) match(ctx context.Context, text []byte) (bool, error) {
+	s := search{ctx: ctx, matcher: m}
+	return s.match(text)
+}
+
+// String is the pattern in messages.
+func (m *matcher) String() string { return "/" + wire.Show(m.pattern) + "/" }
+
+// search is the matching of one check, with its budget.
+type search struct {
+	*matcher
+	ctx      context.Context
+	spent    time.Duration // of the budget
+	thorough bool          // the large one
+	waited   time.Duration // the wait for slots: not part of the timeout
+}
+
+func (s *search) match(text []byte) (bool, error) {
+	return inBudget(s, text, s.re.Match)
+}
+
+// find returns where the first match begins and ends, or nil.
+func (s *search) find(text []byte) ([]int, error) {
+	return inBudget(s, text, s.re.Find)
+}
+
+// engine is a method of perlre.Regexp.
+type engine[T any] func(text []byte, budget time.Duration, spent *time.Duration) (T, error)
+
+// inBudget matches a text within the budget of the check. A search that may take long waits for a slot. One that
+// exceeds its budget is tried once more, alone. If that fails, too, the result is wire.ErrUnjudged.
+func inBudget[T any](s *search, text []byte, run engine[T]) (found T, err error) {
+	if !s.re.Heavy(text) {
+		return run(text, thoroughBudget, &s.spent)
+	}
+	if !s.thorough {
+		found, err = inTurn(s, s.limits.quick, text, run)
+		if !errors.Is(err, perlre.ErrBudget) {
+			return found, err
+		}
+		s.spent, s.thorough = 0, true
+	}
+	found, err = inTurn(s, s.limits.thorough, text, run)
+	if errors.Is(err, perlre.ErrBudget) {
+		err = wire.NewFault(wire.ErrUnjudged, "cannot be judged: %v with %s", err, s)
+	}
+	return found, err
+}
+
+// inTurn matches as soon as there is a slot.
+func inTurn[T any](s *search, l lane, text []byte, run engine[T]) (found T, err error) {
+	waited, err := acquireSlot(s.ctx, l.slots)
+	s.waited += waited
+	if err != nil {
+		return found, err
+	}
+	defer releaseSlot(l.slots)
+	return run(text, l.budget-s.spent, &s.spent)
+}
+
+// prolong adds to a connection's deadline the time that the search has waited for slots since the last call.
+func (s *search) prolong(c *wire.Conn) error {
+	waited := s.waited
+	s.waited = 0
+	return c.Prolong(waited)
+}

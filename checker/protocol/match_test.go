@@ -1,0 +1,208 @@
+package protocol
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/checker/wire"
+)
+
+// slow is a pattern for which the backtracking engine needs practically forever on slowText.
+const slow = `(?=(a|aa)+$)a`
+
+var slowText = strings.Repeat("a", 100) + "b"
+
+// hasty has very short time limits.
+func hasty() *Matching {
+	limits := NewMatching()
+	limits.quick.budget, limits.thorough.budget = time.Millisecond, 2*time.Millisecond
+	return limits
+}
+
+// page is a server that answers with this page.
+func page(text string) func(*testServer, net.Conn) {
+	return saying(okHead + fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(text), text))
+}
+
+// An answer that can't be compared in time proves nothing about its server.
+func TestAnswerThatTakesTooLongToMatchIsNotJudged(t *testing.T) {
+	spec := httpSpec(serve(t, page(slowText)).addr, slow)
+	r := build(t, spec, &Env{Matching: hasty()}).Check(t.Context())
+	want := "cannot be judged: matching took too long with /" + slow + "/"
+	if r.OK || r.Conclusive() || r.Cause != checker.Unjudged || r.Detail != want {
+		t.Errorf("%+v, want %s", r, want)
+	}
+}
+
+// The second try has more time: a pattern that is slow, but not hopeless, gets a result.
+func TestMatchOverItsBudgetIsTriedOnceMore(t *testing.T) {
+	e := &Env{Matching: hasty()}
+	e.Matching.quick.budget, e.Matching.thorough.budget = 0, time.Minute
+	m, err := e.matcher(slow)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := search{ctx: t.Context(), matcher: m}
+	if ok, err := s.match([]byte(strings.Repeat("a", 10) + "b")); ok || err != nil || !s.thorough {
+		t.Errorf("%v, %v, tried again %v", ok, err, s.thorough)
+	}
+}
+
+// After a reload all servers are checked at once. Each comparison has its own time, whatever the others need.
+func TestManySlowMatchesAtOnceAreAllJudged(t *testing.T) {
+	m, err := new(Env).matcher(`(?=.)class=.*active`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unit := `<div class="card"><a href="/product/12345">Some product name, description of it</a></div>`
+	page := []byte(strings.Repeat(unit, 80) + "\n" + `<div class="state active">ok</div>`)
+	var all sync.WaitGroup
+	for range 10 {
+		all.Go(func() {
+			if ok, err := m.match(t.Context(), page); !ok || err != nil {
+				t.Errorf("%v, %v", ok, err)
+			}
+		})
+	}
+	all.Wait()
+}
+
+func TestWaitForATurnEndsWithTheCheck(t *testing.T) {
+	limits := NewMatching()
+	limits.thorough.slots <- struct{}{}
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	if _, err := acquireSlot(ctx, limits.thorough.slots); !errors.Is(err, wire.ErrStopped) {
+		t.Errorf("%v", err)
+	}
+}
+
+// A large body waits for its turn to be compared. That time is not part of the server's timeout.
+func TestWaitForATurnIsNotTheServersTime(t *testing.T) {
+	spec := httpSpec(serve(t, page(strings.Repeat("x", 4*largeBody)+"ready")).addr, "x.*ready$")
+	moreTime(300*time.Millisecond, func(timeout time.Duration) (Result, bool) {
+		spec.NegotiateTimeout = timeout
+		limits := NewMatching()
+		for range largeBodies {
+			limits.bodies <- struct{}{}
+		}
+		released := make(chan struct{})
+		time.AfterFunc(2*timeout, func() { releaseSlot(limits.bodies); close(released) })
+		r := build(t, spec, &Env{Matching: limits}).Check(t.Context())
+		<-released
+		if n := len(limits.bodies); n != largeBodies-1 {
+			t.Errorf("%d slots are taken, not %d", n, largeBodies-1)
+		}
+		return r, r.OK
+	}, func(r Result) { t.Errorf("%+v", r) })
+}
+
+// When a server sends single bytes, the answer is not searched again for each of them.
+func TestDrippingServerIsNotSearchedForEachByte(t *testing.T) {
+	here, there := net.Pipe()
+	go func() {
+		defer there.Close()
+		for range maxHeard / 2 {
+			if _, err := there.Write([]byte("s")); err != nil {
+				return
+			}
+		}
+	}()
+	m, err := new(Env).matcher(`\d\d|x`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := wire.Guard(t.Context(), here, time.Now().Add(inTime))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := session{server: server, buf: make([]byte, maxHeard), search: search{ctx: t.Context()}}
+	if err := h.expect(simpleStep{expect: m}); err == nil {
+		t.Error("the pattern was found")
+	}
+	if h.searched > 2*maxSearched {
+		t.Errorf("%d bytes were searched for %d", h.searched, len(h.received))
+	}
+}
+
+// UDP has no end of an answer: the length decides how much of it is searched.
+func TestDatagramsAreSearchedUpToALimit(t *testing.T) {
+	m, err := new(Env).matcher("ok")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := simpleAnswer{search: search{ctx: t.Context(), matcher: m}}
+	flood := []byte(strings.Repeat("status\n", 1000))
+	for err = wire.ErrNotYet; errors.Is(err, wire.ErrNotYet); {
+		err = a.datagram(nil, flood)
+	}
+	if a.received > maxSimpleAnswer+len(flood) || !strings.HasPrefix(err.Error(), "no line matches /ok/ in the first 262144 bytes") {
+		t.Errorf("%d bytes: %v", a.received, err)
+	}
+}
+
+// Joining folded lines takes linear time and memory.
+func TestFoldedHeaderLeavesLittleGarbage(t *testing.T) {
+	head := "HTTP/1.1 200 OK\r\nX: a\n" + strings.Repeat(" b\n", 20000) + "Content-Length: 2\r\n\r\n"
+	r := newAnswerReader(t.Context(), inTime, NewMatching())
+	defer r.close()
+	r.reset(havingSaid(strings.NewReader(head)))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	a, err := r.answer()
+	runtime.ReadMemStats(&after)
+	if err != nil || a.length != 2 {
+		t.Errorf("%+v, %v", a, err)
+	}
+	if made := after.TotalAlloc - before.TotalAlloc; made > 1<<20 {
+		t.Errorf("%d bytes for a header of %d", made, len(head))
+	}
+}
+
+// The extensions that a server adds to its chunks are limited as a header is.
+func TestExtensionsOfChunksAreCounted(t *testing.T) {
+	chunk := "1;" + strings.Repeat("e", 4000) + "\r\na\r\n"
+	from := strings.NewReader(okHead + "Transfer-Encoding: chunked\r\n\r\n" + strings.Repeat(chunk, 1000))
+	r := newAnswerReader(t.Context(), inTime, NewMatching())
+	defer r.close()
+	r.reset(havingSaid(from))
+	a, err := r.answer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err = r.readBody(&a); err == nil || err.Error() != "extensions of chunks are longer than 65536 bytes" {
+		t.Errorf("%v", err)
+	}
+	if read := from.Size() - int64(from.Len()); read > 3*maxHead {
+		t.Errorf("%d bytes were read", read)
+	}
+}
+
+// A length that is only announced takes no memory: the body may never come.
+func TestAnnouncedLengthTakesNoMemory(t *testing.T) {
+	r := newAnswerReader(t.Context(), inTime, NewMatching())
+	defer r.close()
+	r.small = new(make([]byte, 0, smallBody)) // another test may have left a large one in the pool
+	r.text = *r.small
+	r.reset(havingSaid(io.MultiReader(strings.NewReader(okHead+"Content-Length: 4611686018427387903\r\n\r\nx"), iotest.ErrReader(io.EOF))))
+	a, err := r.answer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err = r.readBody(&a); !wire.IsClosed(err) {
+		t.Errorf("%v", err)
+	}
+	if cap(r.text) > smallBody {
+		t.Errorf("%d bytes are held for a body of 1", cap(r.text))
+	}
+}

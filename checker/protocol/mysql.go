@@ -1,0 +1,107 @@
+package protocol
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strconv"
+
+	"github.com/go-sql-driver/mysql"
+
+	"ldirectord/checker/query"
+	"ldirectord/checker/wire"
+)
+
+// mysqlTalk logs in to a MySQL or MariaDB server and runs a query, which must return a row. It does not use TLS: failed
+// handshakes count towards the server's max_connect_errors, and the server would lock out the director.
+type mysqlTalk struct {
+	*talk
+	config *mysql.Config
+	query  string
+	clear  clearText
+}
+
+func newMySQL(s Spec, e *Env, query string) (Checker, error) {
+	config := mysql.NewConfig()
+	config.Logger = &mysql.NopLogger{}
+	config.Net, config.Addr = "tcp", s.Target.String()
+	config.User, config.Passwd, config.DBName = s.Login, s.Passwd, s.Database
+	config.ConnectionAttributes = "program_name:ldirectord"
+	t := &mysqlTalk{config: config, query: query, clear: clearText{refused: s.NoClearText}}
+	var err error
+	t.talk, err = newTalk(s, e, nil, t.run)
+	return t, err
+}
+
+// Check implements Checker.
+func (t *mysqlTalk) Check(ctx context.Context) Result {
+	return t.clear.warned(t.talk.Check(ctx))
+}
+
+func (t *mysqlTalk) run(d *dialogue) (string, error) {
+	login := &mysqlLogin{server: wire.NewLibConn(&d.Dialogue, maxSQL, mysqlHeader, nil), clear: &t.clear}
+	login.server.Length = login.length
+	session, err := t.logIn(login.server)
+	if err != nil {
+		return "", login.fault(wire.LoginStep, err)
+	}
+	defer session.Close()
+	rows, err := query.Run(session, t.query)
+	if err != nil {
+		err = login.fault(wire.QueryStep, err)
+	}
+	return sqlSeen(t.query, rows, err)
+}
+
+// conceals implements concealer. Each command begins with packet 0; packets with a higher number belong to the log-in.
+func (*mysqlTalk) Conceals(sent bool, turn string) bool { return sent && len(turn) > 3 && turn[3] > 0 }
+
+var errNotMySQL = errors.New("this is not MySQL")
+
+// mysqlHeader is a packet's length in three bytes, its number, and the first byte of its body.
+const mysqlHeader = 5
+
+// mysqlFailure begins the body of an error.
+const mysqlFailure = 0xff
+
+// mysqlLength is how many bytes of a packet follow its header. None is empty; an error has a number
+// and a text.
+func mysqlLength(header []byte) (int, error) {
+	length := int(header[0]) | int(header[1])<<8 | int(header[2])<<16
+	if length == 0 || header[4] == mysqlFailure && length < 9 {
+		return 0, errNotMySQL
+	}
+	return length - 1, nil
+}
+
+// logIn starts a session.
+func (t *mysqlTalk) logIn(server *wire.LibConn) (query.Session, error) {
+	defer func() { server.Length = mysqlLength }()
+	config := t.config.Clone()
+	config.DialFunc = func(context.Context, string, string) (net.Conn, error) { return server, nil }
+	connector, err := mysql.NewConnector(config)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := connector.Connect(context.Background())
+	if errors.Is(err, mysql.ErrCleartextPassword) {
+		return nil, errors.New(
+			"the server asks for the password in clear text (mysql_clear_password), which is never sent")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return conn.(query.Session), nil
+}
+
+// fault explains an error: the server's own, or an error in a step of the check.
+func (l *mysqlLogin) fault(s wire.LibStep, err error) error {
+	var said *mysql.MySQLError
+	if errors.As(err, &said) {
+		err = &wire.Refusal{Text: said.Message, Code: strconv.Itoa(int(said.Number))}
+	}
+	if !l.greeted {
+		s = wire.LibStep{Stage: wire.AtAnswer, Name: "greeting"}
+	}
+	return l.server.Fault(s, err)
+}

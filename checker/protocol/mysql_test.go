@@ -1,0 +1,259 @@
+package protocol
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"ldirectord/internal/lvs"
+	"net"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"ldirectord/checker"
+)
+
+var goodMySQL = Spec{
+	Type: "negotiate", Service: "mysql", Protocol: "tcp", NegotiateTimeout: 5 * time.Second,
+	Request: "/SELECT enabled FROM t", Account: lvs.Account{Login: "check", Passwd: "secret", Database: "chk"},
+}
+
+// mariadb is a server that answers with the packets that a test sets, one after the other.
+type mariadb struct {
+	login  []string // what it sends after a log-in
+	answer []string // what it sends after a query
+}
+
+// These packets are from the manual of MySQL's protocol, without their headers. The server speaks protocol 4.1 at
+// most, so that an EOF packet ends columns and rows.
+const (
+	myHandshake = "\x0a5.5.5-10.11.0-MariaDB\x00\x01\x00\x00\x00abcdefgh\x00\x08\xa2\x08\x02\x00\x08\x00" +
+		"\x15\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00ijklmnopqrst\x00mysql_native_password\x00"
+	myOK     = "\x00\x00\x00\x02\x00\x00\x00"
+	myEOF    = "\xfe\x00\x00\x02\x00"
+	myDenied = "\xff\x15\x04#28000Access denied\x1b for user 'check'"
+	myColumn = "\x03def\x03chk\x01t\x01t\x07enabled\x07enabled\x0c\x3f\x00\x0b\x00\x00\x00\x03\x00\x00\x00\x00\x00"
+	myRow    = "\x011"
+)
+
+// myPackets puts headers before packets; the first has that number.
+func myPackets(number int, bodies ...string) string {
+	all := ""
+	for i, body := range bodies {
+		all += string([]byte{byte(len(body)), byte(len(body) >> 8), byte(len(body) >> 16), byte(number + i)}) + body
+	}
+	return all
+}
+
+// myHear reads one packet; "" is the end.
+func myHear(c net.Conn) string {
+	header := make([]byte, 4)
+	if _, err := io.ReadFull(c, header); err != nil {
+		return ""
+	}
+	body := make([]byte, int(header[0])|int(header[1])<<8|int(header[2])<<16)
+	io.ReadFull(c, body)
+	return string(body)
+}
+
+func (m mariadb) treat(s *testServer, c net.Conn) {
+	io.WriteString(c, myPackets(0, myHandshake))
+	login := myHear(c)
+	if login == "" {
+		return
+	}
+	s.keep(fmt.Sprintf("login check %v database chk %v", strings.Contains(login, "check\x00"), strings.Contains(login, "chk\x00")))
+	io.WriteString(c, myPackets(2, m.login...))
+	for {
+		switch command := myHear(c); {
+		case command == "":
+			return
+		case command[0] == 1:
+			s.keep("quit")
+		case command[0] == 3:
+			s.keep("query " + command[1:])
+			io.WriteString(c, myPackets(1, m.answer...))
+		}
+	}
+}
+
+// myUntilQuery is a server that accepts the log-in, reads the query and then calls a function of the test.
+func myUntilQuery(then func(*testServer, net.Conn)) func(*testServer, net.Conn) {
+	return myUntilLogin(func(s *testServer, c net.Conn) {
+		io.WriteString(c, myPackets(2, myOK))
+		myHear(c)
+		then(s, c)
+	})
+}
+
+// myUntilLogin is a server that reads the log-in and then calls a function of the test.
+func myUntilLogin(then func(*testServer, net.Conn)) func(*testServer, net.Conn) {
+	return func(s *testServer, c net.Conn) {
+		io.WriteString(c, myPackets(0, myHandshake))
+		myHear(c)
+		then(s, c)
+	}
+}
+
+func TestMySQL(t *testing.T) {
+	answering := func(packets ...string) func(*testServer, net.Conn) {
+		return mariadb{login: []string{myOK}, answer: packets}.treat
+	}
+	request := func(query string) func(*Spec) { return func(s *Spec) { s.Request = query } }
+	checkScenes(t, goodMySQL, []scene{
+		{"good", answering("\x01", myColumn, myEOF, myRow, myEOF), nil, true, "SELECT returned a row"},
+		{"request with a blank before it", answering("\x01", myColumn, myEOF, myRow, myEOF), request("/ select 1"), true, "SELECT returned a row"},
+		{"no row", answering("\x01", myColumn, myEOF, myEOF), nil, false, "SELECT returned no row"},
+		{"command without rows", answering(myOK), request("/SET @x = 1"), false, "SET returned no row"},
+		{"rows touched", answering("\x00\x02\x00\x02\x00\x00\x00"), request("/UPDATE t SET enabled = 2"), true, "UPDATE returned a row"},
+		{"no rows touched", answering(myOK), request("/UPDATE t SET enabled = 2"), false, "UPDATE returned no row"},
+		{"wrong query", answering("\xff\x7a\x04#42S02Table 'chk.t'\ndoesn't exist"), nil, false, `query failed: Table 'chk.t'\ndoesn't exist (1146)`},
+		{"failure after a row", answering("\x01", myColumn, myEOF, myRow, "\xff\x25\x05#70100interrupted"), nil, false, "query failed: interrupted (1317)"},
+		{"server asks for a file", myUntilQuery(func(s *testServer, c net.Conn) {
+			io.WriteString(c, myPackets(1, "\xfb/etc/passwd"))
+			if sent := myHear(c); sent != "" {
+				t.Errorf("sent %q", sent)
+			}
+			io.WriteString(c, myPackets(3, myOK))
+			silence(s, c)
+		}), nil, false, "query: local file '/etc/passwd' is not registered"},
+		{"wrong log-in", mariadb{login: []string{myDenied}}.treat, nil, false, `login rejected: Access denied\x1b for user 'check' (1045)`},
+		{"password in clear text", mariadb{login: []string{"\xfemysql_clear_password\x00"}}.treat, nil, false,
+			"login: the server asks for the password in clear text (mysql_clear_password), which is never sent"},
+		{"unknown plugin", mariadb{login: []string{"\xfesecret_handshake\x00abc\x00"}}.treat, nil, false, "login: this authentication plugin is not supported"},
+		{"too many connections", heedless(myPackets(0, "\xff\x10\x04Too many connections")), nil, false, "login rejected: Too many connections (1040)"},
+		{"no login", closing, func(s *Spec) { s.Login = "" }, false, "mysql needs a login and a request"},
+		{"no request", closing, request("/"), false, "mysql needs a login and a request"},
+		{"refused", closing, func(s *Spec) { s.Target = refusingPort(t) }, false, "connect: refused"},
+		{"closed at once", closing, nil, false, "greeting: closed by the server"},
+		{"silent after connect", silence, soon, false, "greeting: timeout"},
+		{"silent in the greeting", heedless(myPackets(0, myHandshake)[:20]), soon, false, "greeting: timeout"},
+		{"silent after the log-in was sent", myUntilLogin(silence), soon, false, "login: timeout"},
+		{"closed after the log-in was sent", myUntilLogin(closing), nil, false, "login: closed by the server"},
+		{"silent after login", myUntilQuery(silence), soon, false, "query: timeout"},
+		{"closed after login", myUntilQuery(closing), nil, false, "query: closed by the server"},
+		{"silent after a row", myUntilQuery(heedless(myPackets(1, "\x01", myColumn, myEOF, myRow))), soon, false, "query: timeout"},
+		{"another protocol", heedless("SSH-2.0-OpenSSH_9.2\r\n"), nil, false, `greeting: this is not MySQL: got "SSH-2"`},
+		{"another packet", heedless(myPackets(0, "\x0bhello")), nil, false, `greeting: this is not MySQL: got "\x06\x00\x00\x00\v"`},
+		{"greeting cut short", heedless(myPackets(0, myHandshake[:40])), nil, false, `greeting: this is not MySQL: got "(\x00\x00\x00\n"`},
+		{"empty packet", heedless(myPackets(0, "", "")), nil, false, `greeting: this is not MySQL: got "\x00\x00\x00\x00\x00"`},
+		{"error cut short", myUntilLogin(heedless(myPackets(2, "\xff\x10"))), nil, false, `login: this is not MySQL: got "\x02\x00\x00\x02\xff"`},
+		{"OK cut short", myUntilLogin(heedless(myPackets(2, "\x00\x00\x00\x02"))), nil, false, `login: this is not MySQL: got "\x04\x00\x00\x02\x00"`},
+		{"OK with a number cut short", myUntilLogin(heedless(myPackets(2, "\x00\xfe\x00\x00\x02\x00\x00"))), nil, false, `login: this is not MySQL: got "\a\x00\x00\x02\x00"`},
+		{"OK with large numbers", myUntilLogin(heedless(myPackets(2, "\x00\xfc\x00\x00\xfe\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00") + myPackets(1, "\x01", myColumn, myEOF, myRow, myEOF))), nil, true, "SELECT returned a row"},
+		{"another way to log in, cut short", myUntilLogin(heedless(myPackets(2, "\xfemysql_native_password\x00abcdefgh\x00"))), nil, false, `login: this is not MySQL: got " \x00\x00\x02\xfe"`},
+		{"another way to log in, cut off", myUntilLogin(heedless(myPackets(2, "\xfemysql_native_password\x00")[:12])), soon, false, "login: timeout"},
+		{"numbers out of order", myUntilLogin(heedless(myPackets(7, myOK))), nil, false, "login: commands out of sync. You can't run this command now"},
+		{"column cut short", myUntilQuery(heedless(myPackets(1, "\x01", "\x03def\xfe\xff\xff\xff\xff\xff\xff\xff\x7f", myEOF))), nil, false, "panic over the answer: slice bounds out of range [-9223372036854775796:]"},
+		{"huge packet", myUntilLogin(heedless("\xff\xff\xff\x02\x00")), nil, false, "login: the answer is too long"},
+		{"slow drip", trickle(myPackets(0, myHandshake)), soon, false, "greeting: timeout"},
+		{"slow drip in the answer", myUntilQuery(trickle(myPackets(1, "\x01", myColumn, myEOF))), soon, false, "query: timeout"},
+		{"rows forever", myUntilQuery(func(_ *testServer, c net.Conn) {
+			io.WriteString(c, myPackets(1, "\x01", myColumn, myEOF))
+			w := bufio.NewWriter(c)
+			for number := 4; ; number++ {
+				if _, err := w.WriteString(myPackets(number, myRow)); err != nil {
+					return
+				}
+			}
+		}), nil, true, "SELECT returned a row"},
+	})
+}
+
+func TestMySQLAsksOnceAndTakesLeave(t *testing.T) {
+	leaks(t)
+	done := make(chan struct{})
+	server := serve(t, func(s *testServer, c net.Conn) {
+		defer close(done)
+		mariadb{login: []string{myOK}, answer: []string{"\x01", myColumn, myEOF, myRow, myEOF}}.treat(s, c)
+	})
+	s := goodMySQL
+	s.Target = server.addr
+	build(t, s, nil).Check(t.Context())
+	<-done
+	want := "login check true database chk true|query SELECT enabled FROM t|quit"
+	if got := strings.Join(server.asked(), "|"); got != want {
+		t.Errorf("asked %s\nwant  %s", got, want)
+	}
+}
+
+func TestMySQLOverIPv6(t *testing.T) {
+	s := goodMySQL
+	s.Target = serveOn(t, "[::1]:0", mariadb{login: []string{myOK}, answer: []string{"\x01", myColumn, myEOF, myRow, myEOF}}.treat).addr
+	if r := build(t, s, nil).Check(t.Context()); !r.OK {
+		t.Error(r.Detail)
+	}
+}
+
+func TestMySQLEndsWhenCancelled(t *testing.T) {
+	leaks(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	s := goodMySQL
+	s.Target = serve(t, myUntilLogin(func(s *testServer, c net.Conn) {
+		cancel()
+		silence(s, c)
+	})).addr
+	if r := build(t, s, nil).Check(ctx); r.OK || r.Cause != checker.Shortage || r.Detail != "stopped" {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestRealMariaDB(t *testing.T) {
+	good, pid := startMariaDB(t)
+	request := func(query string) func(*Spec) { return func(s *Spec) { s.Request = query } }
+	checkCells(t, good, []cell{
+		{"good", nil, true, "SELECT returned a row"},
+		{"IPv6", func(s *Spec) { s.Target = loopback6(s.Target.Port()) }, true, "SELECT returned a row"},
+		{"ed25519", func(s *Spec) { s.Login = "modern" }, true, "SELECT returned a row"},
+		{"no database", func(s *Spec) { s.Database, s.Request = "", "/SELECT * FROM chk.t;" }, true, "SELECT returned a row"},
+		{"show", request("/SHOW STATUS LIKE 'Uptime'"), true, "SHOW returned a row"},
+		{"no row", request("/SELECT enabled FROM t WHERE enabled = 2"), false, "SELECT returned no row"},
+		{"no connection was aborted", request("/SELECT 1 FROM information_schema.global_status WHERE variable_name = 'Aborted_clients' AND variable_value = 0"), true, "SELECT returned a row"},
+		{"rows touched", request("/UPDATE t SET enabled = enabled + 1"), true, "UPDATE returned a row"},
+		{"no rows touched", request("/DELETE FROM t WHERE enabled = 0"), false, "DELETE returned no row"},
+		{"wrong query", request("/SELECT 1 FROM nope"), false, "query failed: Table 'chk.nope' doesn't exist (1146)"},
+		{"wrong password", func(s *Spec) { s.Passwd = "other" }, false, "login rejected: Access denied for user 'check'@'127.0.0.1' (using password: YES) (1045)"},
+		{"no password", func(s *Spec) { s.Passwd = "" }, false, "login rejected: Access denied for user 'check'@'127.0.0.1' (using password: NO) (1045)"},
+		{"only over TLS", func(s *Spec) { s.Login = "secure" }, false, "login rejected: Access denied for user 'secure'@'127.0.0.1' (using password: YES) (1045)"},
+		{"unknown database", func(s *Spec) { s.Database = "nope" }, false, "login rejected: Access denied for user 'check'@'%' to database 'nope' (1044)"},
+		{"many rows", request("/SELECT REPEAT('x', 1000) FROM seq_1_to_10000"), true, "SELECT returned a row"},
+		{"query that takes too long", func(s *Spec) { s.Request = "/SELECT SLEEP(20)"; soon(s) }, false, "query: timeout"},
+	})
+	checkStopped(t, pid, good, "greeting: timeout")
+}
+
+// startMariaDB starts MariaDB with a table of one row.
+func startMariaDB(t *testing.T) (good Spec, pid int) {
+	t.Helper()
+	mariadbd, install := needProgram(t, "mariadbd", "mariadb-server"), needProgram(t, "mariadb-install-db", "mariadb-server")
+	dir := serverDir(t)
+	data := filepath.Join(dir, "data")
+	give(t, dir, "mysql")
+	small := []string{"--no-defaults", "--user=mysql", "--datadir=" + data, "--tmpdir=" + dir,
+		"--innodb-use-native-aio=0", "--innodb-flush-method=fsync", "--innodb-buffer-pool-size=8M", "--innodb-log-file-size=4M"}
+	cmd := exec.CommandContext(t.Context(), install, append(small, "--skip-test-db", "--auth-root-authentication-method=normal")...)
+	if said, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v: %s", install, err, said)
+	}
+	start := writeFile(t, dir, "init.sql", `CREATE DATABASE chk;
+CREATE USER 'check'@'%' IDENTIFIED BY 'secret';
+CREATE USER 'secure'@'%' IDENTIFIED BY 'secret' REQUIRE SSL;
+INSTALL SONAME 'auth_ed25519';
+CREATE USER 'modern'@'%' IDENTIFIED VIA ed25519 USING PASSWORD('secret');
+GRANT ALL ON chk.* TO 'check'@'%';
+GRANT ALL ON chk.* TO 'modern'@'%';
+CREATE TABLE chk.t (enabled INT) ENGINE=Aria;
+INSERT INTO chk.t VALUES (1);
+`)
+	good = goodMySQL
+	good.Target = loopback(freePort(t))
+	good.Request = "/SELECT enabled FROM t"
+	args := append(small, "--socket="+dir+"/sock", "--pid-file="+dir+"/pid", fmt.Sprintf("--port=%d", good.Target.Port()),
+		"--bind-address=127.0.0.1,::1", "--init-file="+start, "--performance-schema=OFF", "--skip-log-bin",
+		"--skip-name-resolve")
+	pid = realServer{path: mariadbd, args: args, ready: answers(build(t, good, nil))}.start(t)
+	return good, pid
+}

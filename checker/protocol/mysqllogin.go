@@ -1,0 +1,112 @@
+package protocol
+
+import (
+	"bytes"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/binary"
+	"encoding/pem"
+
+	"ldirectord/checker/wire"
+)
+
+// The packets of a log-in, by the first byte of their body ("Connection Phase Packets" in the manual of MySQL's
+// protocol). mysqlFailure is one, too.
+const (
+	mysqlOK     = 0x00
+	mysqlMore   = 0x01 // more data, such as the server's public key
+	mysqlSwitch = 0xfe // a switch to another way to log in
+)
+
+// mysqlSeed is the number of random bytes for hashing a password.
+const mysqlSeed = 20
+
+// mysqlLogin validates the packets of a log-in before the driver, because the driver panics on some truncated ones and
+// then leaks a goroutine.
+type mysqlLogin struct {
+	server  *wire.LibConn
+	clear   *clearText
+	greeted bool
+}
+
+// length is mysqlLength for the packets of a connection.
+func (l *mysqlLogin) length(header []byte) (left int, err error) {
+	left, err = mysqlLength(header)
+	greeting := !l.greeted
+	switch {
+	case err != nil:
+		return 0, err
+	case greeting && header[mysqlHeader-2] != 0:
+		return 0, errNotMySQL
+	case left > l.server.In.Size():
+		return 0, wire.ErrTooMuch
+	}
+	body, err := l.server.In.Peek(left)
+	if err != nil {
+		return 0, err
+	}
+	switch kind := header[mysqlHeader-1]; {
+	case greeting && kind != mysqlFailure && !isMySQLHandshake(kind, body):
+		err = errNotMySQL
+	case greeting:
+		l.greeted = true
+	case kind == mysqlMore && len(body) > 1:
+		// The server's public key: the log-ins caching_sha2_password and sha256_password then send the password
+		// encrypted with it, so the owner of the key can read it.
+		err = l.clear.ask()
+		if err == nil && isOtherKey(body) {
+			err = errNotMySQL
+		}
+	case kind == mysqlOK && !isMySQLOK(body), kind == mysqlSwitch && isShortSwitch(body):
+		err = errNotMySQL
+	}
+	return left, err
+}
+
+// isMySQLHandshake reports whether a packet has the parts of a HandshakeV10: after its version come at least 44 bytes,
+// or 15 if the server is older than 4.1 (the manual of MySQL's protocol).
+func isMySQLHandshake(kind byte, body []byte) bool {
+	const flags, protocol41 = 4 + 8 + 1, 0x0200
+	_, rest, found := bytes.Cut(body, []byte{0})
+	if kind != 10 || !found {
+		return false
+	}
+	return len(rest) >= 44 || len(rest) == flags+2 && binary.LittleEndian.Uint16(rest[flags:])&protocol41 == 0
+}
+
+// isOtherKey reports whether there is a key other than an RSA key.
+func isOtherKey(body []byte) bool {
+	block, _ := pem.Decode(body)
+	if block == nil {
+		return false
+	}
+	key, err := x509.ParsePKIXPublicKey(block.Bytes)
+	_, known := key.(*rsa.PublicKey)
+	return err == nil && !known
+}
+
+// isMySQLOK reports whether an OK has its parts: two numbers, and the server's status.
+func isMySQLOK(body []byte) bool {
+	for range 2 {
+		if len(body) == 0 {
+			return false
+		}
+		size := 1
+		switch body[0] {
+		case 0xfc:
+			size = 3
+		case 0xfd:
+			size = 4
+		case 0xfe:
+			size = 9
+		}
+		body = body[min(size, len(body)):]
+	}
+	return len(body) >= 2
+}
+
+// isShortSwitch reports whether a server requests another way to log in, with too few random bytes for it.
+func isShortSwitch(body []byte) bool {
+	plugin, seed, _ := bytes.Cut(body, []byte{0})
+	return string(plugin) == "mysql_native_password" && len(bytes.TrimSuffix(seed, []byte{0})) < mysqlSeed
+}

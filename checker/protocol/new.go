@@ -1,0 +1,161 @@
+package protocol
+
+import (
+	"crypto/x509"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+
+	"ldirectord/checker"
+	"ldirectord/checker/perlre"
+	"ldirectord/checker/seal"
+	"ldirectord/internal/lvs"
+)
+
+// The words of every protocol.
+type (
+	Spec    = checker.Spec
+	always  = checker.Always
+	Checker = checker.Checker
+	Opening = checker.Opening
+	Result  = checker.Result
+)
+
+// New returns the checker of a Spec. For a setting that can't work it returns a *SpecError. If the Spec has no address
+// or port, each check fails.
+func New(s Spec, e *Env) (Checker, error) {
+	if e == nil {
+		e = &Env{}
+	}
+	c, err := newCheck(s, e)
+	if err != nil {
+		return nil, err
+	}
+	return seal.New(c, s, &e.secrets), nil
+}
+
+// constructor makes the check of a Spec.
+type constructor func(Spec, *Env) (Checker, error)
+
+// types are the check types.
+var types = map[string]constructor{
+	"combined":      newCombined,
+	"connect":       newConnect,
+	"external":      newExternal,
+	"external-perl": newExternalPerl,
+	"negotiate":     newNegotiate,
+	"off":           without(Result{Detail: "checktype off"}),
+	"on":            without(Result{OK: true, Detail: "checktype on"}),
+	"ping":          newPing,
+}
+
+// service makes the check of a Spec for a service. receive is nil if it compares nothing.
+type service func(s Spec, e *Env, receive *matcher) (Checker, error)
+
+// services are the services of the check types negotiate and combined.
+var services = map[string]service{
+	"dns":        newDNS,
+	"ftp":        speaking(ftp),
+	"http":       newHTTP,
+	"http_proxy": newHTTP,
+	"https":      newHTTP,
+	"imap":       speaking(imap),
+	"imaps":      speaking(imap),
+	"ldap":       speaking(ldapTalk),
+	"ldaps":      speaking(ldapTalk),
+	"mysql":      ofQuery(newMySQL),
+	"nntp":       speaking(nntp),
+	"none":       newNone,
+	"oracle":     ofQuery(newOracle),
+	"pgsql":      ofQuery(newPgSQL),
+	"pop":        speaking(pop),
+	"pops":       speaking(pop),
+	"radius":     newRADIUS,
+	"redis":      speaking(redis),
+	"simpletcp":  newSimpleTCP,
+	"sip":        newSIP,
+	"smtp":       speaking(smtp),
+	"submission": speaking(smtp),
+	"tls":        speaking(handshakeOnly),
+}
+
+// newCheck returns the check of a type.
+func newCheck(s Spec, e *Env) (Checker, error) {
+	if s.Type == checker.Agent { // besides the check of the server
+		return &agent{server{s.Target, s.Timeout}, []byte(s.Request)}, nil
+	}
+	if b, ok := types[s.Type]; ok {
+		return b(s, e)
+	}
+	return nil, refused("checktype", fmt.Errorf("unknown type %q", s.Type))
+}
+
+// newNegotiate returns the full check of a service.
+func newNegotiate(s Spec, e *Env) (Checker, error) {
+	build, ok := services[s.Service]
+	if !ok {
+		return nil, refused("service", fmt.Errorf("unknown service %q", s.Service))
+	}
+	var receive *matcher
+	if lvs.ServiceOf(s.Service).Takes("receive") {
+		var err error
+		if receive, err = e.matcher(s.Receive); err != nil {
+			return nil, refused("receive", err)
+		}
+	}
+	return build(s, e, receive)
+}
+
+// Types returns the check types that New knows.
+func Types() []string { return slices.Sorted(maps.Keys(types)) }
+
+// Services returns the services that New knows.
+func Services() []string { return slices.Sorted(maps.Keys(services)) }
+
+// without returns a check that sends no request.
+func without(r Result) constructor {
+	return func(Spec, *Env) (Checker, error) { return always(r), nil }
+}
+
+// newNone returns the check of service=none.
+func newNone(Spec, *Env, *matcher) (Checker, error) {
+	return always{OK: true, Detail: "service none"}, nil
+}
+
+// Env has what the checkers of one reading of the configuration share: ping sockets, the limit of child processes, and
+// facts from the configuration. Each file is read once.
+type Env struct {
+	Pinger checker.Pinger
+	// IsVirtual reports whether an address is one of our own virtual services; nil: none is. It is called at each
+	// redirect, so it may change with a reload.
+	IsVirtual func(netip.AddrPort) bool
+	// Children limits the external programs running at once; nil: no limit.
+	Children chan struct{}
+	// Perls run the files of external-perl; nil: each check has a perl of its own.
+	Perls *Perls
+	// Matching limits the search of answers; nil: this Env has limits of its own.
+	Matching *Matching
+	// HostName is the name of this machine, for greetings and default log-ins.
+	HostName string
+
+	matchers checker.Shared[string, *matcher]       // by pattern
+	trusted  checker.Shared[string, *x509.CertPool] // by file
+	secrets  seal.Secrets
+	http     checker.Shared[Spec, *httpRules] // keyed by settings that don't depend on the server
+	requests checker.Shared[string, []byte]   // by their own text
+}
+
+// matcher returns the matcher of a pattern, compiled once.
+func (e *Env) matcher(pattern string) (*matcher, error) {
+	return e.matchers.Get(pattern, func() (*matcher, error) {
+		re, err := perlre.Compile(pattern)
+		if err != nil {
+			return nil, err
+		}
+		if e.Matching == nil {
+			e.Matching = NewMatching()
+		}
+		return &matcher{pattern, re, e.Matching}, nil
+	})
+}

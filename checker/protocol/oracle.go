@@ -1,0 +1,98 @@
+package protocol
+
+import (
+	"context"
+	"encoding/json"
+	"net/netip"
+	"strings"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/checker/oracle"
+	"ldirectord/checker/wire"
+	"ldirectord/internal/subprocess"
+)
+
+// oracleCheck has ldirectord-oracle log in to an Oracle database and run a query, which must return a row. That program
+// speaks the protocol through sockets of this process, which has the connection and its limits. docs/checks.md tells
+// how far this was tested: there is no free server.
+type oracleCheck struct {
+	external
+	target   netip.AddrPort
+	limit    time.Duration // the time that the server may take
+	query    string
+	question string
+}
+
+// newOracle returns the check of a Spec whose database is a SID, or, after a slash, a service name.
+func newOracle(s Spec, e *Env, query string) (Checker, error) {
+	question, err := json.Marshal(oracle.Question{
+		Server: s.Target, HostName: e.HostName,
+		Login: []byte(s.Login), Password: []byte(s.Passwd), Database: []byte(s.Database), Query: []byte(query),
+	})
+	c := &oracleCheck{target: s.Target, limit: s.NegotiateTimeout, query: query, question: string(question)}
+	c.timeout = c.limit + killDelay // the program's time limit beyond the connection's end
+	c.argv = []string{oracle.Program}
+	c.latest, c.children = c.timeout+subprocess.Patience+killDelay, e.Children
+	return c, err
+}
+
+// Check implements Checker.
+func (c *oracleCheck) Check(ctx context.Context) Result {
+	return c.bounded(ctx, func() Result {
+		path, err := subprocess.FindOwn(c.argv[0])
+		if err != nil {
+			return unable(oracle.Program + " is not installed")
+		}
+		relay := &oracleRelay{ctx: ctx, target: c.target, limit: c.limit}
+		defer relay.end()
+		if err := relay.begin(); err != nil {
+			return failed(err)
+		}
+		said, complaint := &subprocess.Output{Max: maxOutput}, &subprocess.Output{Max: maxOutput}
+		err = subprocess.Run(ctx, subprocess.Command{
+			Argv: []string{path}, Env: []string{"GOTRACEBACK=single"}, Stdin: c.question,
+			Files: relay.theirs, Limit: c.timeout, Stdout: said, Stderr: complaint,
+		})
+		relay.end()
+		switch {
+		case relay.failed != nil:
+			return failed(relay.failed)
+		case err == nil:
+			return c.conclude(relay, said.Text)
+		}
+		if crash, is := strings.CutPrefix(string(complaint.Text), "panic: "); is {
+			return crashed(crash)
+		}
+		return unable(oracle.Program + ": " + c.judge(ctx, complaint.Text, err).Detail)
+	})
+}
+
+// conceals implements concealer: a session's key, also the server's, is hidden by the password alone.
+func (*oracleCheck) Conceals(bool, string) bool { return true }
+
+// conclude returns the result from a program's answer. Without a connection the answer proves nothing about the server.
+func (c *oracleCheck) conclude(relay *oracleRelay, said []byte) Result {
+	var answer oracle.Answer
+	if json.Unmarshal(said, &answer) != nil || !answer.Verdict.IsKnown() || relay.server == nil {
+		return unable(oracle.Program + " gave no answer, but " + wire.Excerpt(said))
+	}
+	seen, err := sqlSeen(c.query, answer.Rows, relay.fault(&answer))
+	return concluded(seen, err)
+}
+
+// unable is the result of a check that this machine can't make.
+func unable(why string) Result {
+	return Result{Cause: checker.Shortage, Stage: wire.AtAnswer, Detail: why}
+}
+
+// crashed returns the result of a panic in our program, with its text and place.
+func crashed(told string) Result {
+	what, _, _ := strings.Cut(strings.TrimPrefix(told, "runtime error: "), "\n")
+	_, place, _ := strings.Cut(told, "\n\t")
+	place, _, _ = strings.Cut(place, " +0x")
+	return Result{
+		Detail:  "panic over the answer: " + wire.Escape(what, 2*wire.MaxExcerpt),
+		Warning: "a fault in " + oracle.Program + ": panic at " + wire.Escape(place, 4*wire.MaxExcerpt),
+	}
+}

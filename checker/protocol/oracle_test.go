@@ -1,0 +1,192 @@
+package protocol
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/checker/oracle"
+	"ldirectord/internal/lvs"
+)
+
+// There is no free Oracle server. These tests speak TNS as far as the answer of a listener and the beginning of a
+// session.
+var goodOracle = Spec{
+	Type: "negotiate", Service: "oracle", Protocol: "tcp", NegotiateTimeout: 5 * time.Second,
+	Request: "/SELECT 1 FROM dual", Account: lvs.Account{Login: "check", Passwd: "secret", Database: "XE"},
+}
+
+// oracleBuilt builds ldirectord-oracle in the folder of the test binary.
+var oracleBuilt = sync.OnceValue(func() error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	build := exec.Command("go", "build", "-o", filepath.Join(filepath.Dir(self), oracle.Program),
+		"ldirectord/cmd/ldirectord-oracle")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	return nil
+})
+
+func needsOracle(t *testing.T) {
+	t.Helper()
+	if err := oracleBuilt(); err != nil {
+		t.Fatal("building the program: ", err)
+	}
+}
+
+// tns puts a header before the body of a packet.
+func tns(kind byte, body string) string {
+	header := make([]byte, 8)
+	binary.BigEndian.PutUint16(header, uint16(8+len(body)))
+	header[4] = kind
+	return string(header) + body
+}
+
+// tnsHear reads one packet whose length has two bytes; "" is the end.
+func tnsHear(c net.Conn) string {
+	header := make([]byte, 8)
+	if _, err := io.ReadFull(c, header); err != nil {
+		return ""
+	}
+	body := make([]byte, binary.BigEndian.Uint16(header)-8)
+	io.ReadFull(c, body)
+	return string(header) + string(body)
+}
+
+func tnsRefuse(words string) string {
+	return tns(4, "\x22\x00"+string([]byte{byte(len(words) >> 8), byte(len(words))})+words)
+}
+
+func tnsRedirect(words string) string {
+	return tns(5, string([]byte{byte(len(words) >> 8), byte(len(words))})+words)
+}
+
+// tnsAccepted is a packet that accepts a version.
+func tnsAccepted(version uint16) string {
+	body := make([]byte, 40)
+	binary.BigEndian.PutUint16(body, version)
+	binary.BigEndian.PutUint16(body[4:], oracle.Unit)
+	binary.BigEndian.PutUint16(body[6:], 0xffff)
+	binary.BigEndian.PutUint16(body[12:], 48) // where the data begins; there is none
+	body[15] = 4                              // no services to negotiate
+	binary.BigEndian.PutUint32(body[24:], oracle.Unit)
+	binary.BigEndian.PutUint32(body[28:], 0xffff)
+	return tns(2, string(body))
+}
+
+// listener is a server that answers each connect packet with the given bytes.
+func listener(says string) func(*testServer, net.Conn) { return tnsUntilAnswer(heedless(says)) }
+
+// tnsUntilAnswer is a server that reads a connect packet and then calls a function of the test.
+func tnsUntilAnswer(then func(*testServer, net.Conn)) func(*testServer, net.Conn) {
+	return func(s *testServer, c net.Conn) {
+		packet := tnsHear(c)
+		if begin := strings.Index(packet, "(DESCRIPTION"); begin >= 0 {
+			s.keep(packet[begin:])
+		}
+		then(s, c)
+	}
+}
+
+func TestOracle(t *testing.T) {
+	needsOracle(t)
+	const unknown = "(DESCRIPTION=(TMP=)(VSNNUM=318767104)(ERR=12514)(ERROR_STACK=(ERROR=(CODE=12514)(EMFI=4))))"
+	checkScenes(t, goodOracle, []scene{
+		{"unknown database", listener(tnsRefuse(unknown)), nil, false,
+			"login rejected: ORA-12514: TNS:listener does not currently know of service requested in connect descriptor"},
+		{"refusal with another number", listener(tnsRefuse("(DESCRIPTION=(ERR=12505))")), nil, false, "login rejected: ORA-12505"},
+		{"refusal without a number", listener(tnsRefuse("")), nil, false, "login rejected: ORA-12564: TNS connection refused"},
+		{"refusal cut short", listener(tns(4, "")), nil, false, "panic over the answer: invalid memory address or nil pointer dereference"},
+		{"no login", closing, func(s *Spec) { s.Login = "" }, false, "oracle needs a login and a request"},
+		{"no request", closing, func(s *Spec) { s.Request = "/" }, false, "oracle needs a login and a request"},
+		{"refused", closing, func(s *Spec) { s.Target = refusingPort(t) }, false, "connect: refused"},
+		{"no port", closing, func(s *Spec) { s.Target = loopback(0) }, false, "no port to connect to: neither the real server nor checkport gives one"},
+		{"closed at once", closing, nil, false, "login: closed by the server"},
+		{"silent after connect", silence, soon, false, "login: timeout"},
+		{"silent in the answer", listener(tnsRefuse(unknown)[:20]), soon, false, "login: timeout"},
+		{"slow drip", tnsUntilAnswer(trickle(tnsRefuse(unknown))), soon, false, "login: timeout"},
+		{"another protocol", heedless("SSH-2.0-OpenSSH_9.2\r\n"), nil, false, `login: this is not Oracle: got "SSH-2.0-"`},
+		{"another protocol that answers", listener("HTTP/1.0 400 Bad\r\n\r\n"), nil, false, `login: this is not Oracle: got "HTTP/1.0"`},
+		{"length of nothing", heedless("\x00\x00\x00\x00\x04\x00\x00\x00"), nil, false, `login: this is not Oracle: got "\x00\x00\x00\x00\x04\x00\x00\x00"`},
+		{"accepted and silent", listener(tnsAccepted(314)), soon, false, "login: timeout"},
+		{"accepted and closed", tnsUntilAnswer(func(s *testServer, c net.Conn) {
+			io.WriteString(c, tnsAccepted(319))
+			closing(s, c)
+		}), nil, false, "login: closed by the server"},
+		{"accepted, then a length of nothing", listener(tnsAccepted(319) + "\x00\x00\x00\x00\x06\x00\x00\x00"), nil, false,
+			`login: this is not Oracle: got "\x00\x00\x00\x00\x06\x00\x00\x00"`},
+		{"accepted, then a huge packet", listener(tnsAccepted(319) + "\x7f\xff\xff\xff\x06\x00\x00\x00"), nil, false, "login: the answer is too long"},
+		{"accepted, then nonsense", listener(tnsAccepted(314) + tns(6, "\x00\x00\xff\xff")), nil, false, "login: message code error: received code 255 and expected code is 1"},
+		{"resends forever", tnsUntilAnswer(func(_ *testServer, c net.Conn) { chatter(c, []byte(tns(11, ""))) }), soon, false, "login: timeout"},
+		{"redirect forever", func(s *testServer, c net.Conn) {
+			listener(tnsRedirect(fmt.Sprintf("(ADDRESS=(PROTOCOL=tcp)(HOST=192.0.2.1)(PORT=%d))", s.addr.Port())))(s, c)
+		}, nil, false, "login: the listener redirects to nowhere"},
+		{"redirect to a wrong port", listener(tnsRedirect("(ADDRESS=(PROTOCOL=tcp)(HOST=192.0.2.1)(PORT=99999))")), nil, false, "login: the listener redirects to nowhere"},
+		{"redirect to no address", listener(tnsRedirect("hello")), nil, false, "login: no address passed in connection string"},
+	})
+}
+
+func TestOracleNamesTheDatabase(t *testing.T) {
+	needsOracle(t)
+	for database, want := range map[string]string{"XE": "(SID=XE)", "/pdb.example.org": "(SERVICE_NAME=pdb.example.org)"} {
+		t.Setenv("USER", "other")
+		server := serve(t, listener(tnsRefuse("")))
+		s := goodOracle
+		s.Target, s.Database = server.addr, database
+		build(t, s, &Env{HostName: "director"}).Check(t.Context())
+		asked := strings.Join(server.asked(), "|")
+		want = "(CONNECT_DATA=" + want + "(CID=(PROGRAM=ldirectord)(HOST=director)(USER=ldirectord)))"
+		if !strings.Contains(asked, want) || strings.Contains(asked, "secret") {
+			t.Errorf("asked %s\nwant  %s", asked, want)
+		}
+	}
+}
+
+// A redirect to another port of the server, such as a dispatcher's, is followed.
+func TestOracleIsRedirectedOnTheServer(t *testing.T) {
+	needsOracle(t)
+	dispatcher := serve(t, listener(tnsRefuse("(DESCRIPTION=(ERR=12516))")))
+	s := goodOracle
+	s.Target = serve(t, listener(tnsRedirect(fmt.Sprintf("(ADDRESS=(PROTOCOL=tcp)(HOST=192.0.2.1)(PORT=%d))", dispatcher.addr.Port())))).addr
+	want := "login rejected: ORA-12516: TNS:listener could not find available handler with matching protocol stack"
+	if r := build(t, s, nil).Check(t.Context()); r.Detail != want {
+		t.Errorf("%s\nwant %s", r.Detail, want)
+	}
+}
+
+func TestOracleOverIPv6(t *testing.T) {
+	needsOracle(t)
+	s := goodOracle
+	s.Target = serveOn(t, "[::1]:0", listener(tnsRefuse("(DESCRIPTION=(ERR=12505))"))).addr
+	if r := build(t, s, nil).Check(t.Context()); r.Detail != "login rejected: ORA-12505" {
+		t.Error(r.Detail)
+	}
+}
+
+func TestOracleEndsWhenCancelled(t *testing.T) {
+	needsOracle(t)
+	leaks(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	s := goodOracle
+	s.Target = serve(t, tnsUntilAnswer(func(s *testServer, c net.Conn) {
+		cancel()
+		silence(s, c)
+	})).addr
+	if r := build(t, s, nil).Check(ctx); r.OK || r.Cause != checker.Shortage || r.Detail != "stopped" {
+		t.Errorf("%+v", r)
+	}
+}

@@ -1,0 +1,139 @@
+package protocol
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/checker/wire"
+)
+
+// fakeOracle makes a check with a script instead of ldirectord-oracle. The server sends one packet.
+func fakeOracle(t *testing.T, script string, limit time.Duration) Result {
+	t.Helper()
+	s := goodOracle
+	s.NegotiateTimeout = limit
+	s.Target = serve(t, heedless(tns(11, ""))).addr
+	c := build(t, s, nil)
+	of := checker.Bare(c).(*oracleCheck)
+	of.argv[0] = script
+	if !strings.HasPrefix(script, "/") {
+		of.argv[0] = writeScript(t, "#!/bin/sh\n"+script+"\n")
+	}
+	return c.Check(t.Context())
+}
+
+// talked is the beginning of a script: it asks for a connection and waits for the first bytes of the server.
+const talked = `printf '\0\0' >&3; head -c 8 <&3 >/dev/null; `
+
+// Without an answer of the program the server keeps its state, whatever the program did.
+func TestOracleWithoutAnAnswerIsAShortage(t *testing.T) {
+	const no = "ldirectord-oracle gave no answer, but "
+	for name, c := range map[string]struct {
+		script string
+		want   string
+	}{
+		"missing":            {"/does/not/exist", "ldirectord-oracle is not installed"},
+		"killed":             {"kill -9 $$", "ldirectord-oracle: died of signal 9 (killed)"},
+		"killed in the talk": {talked + "kill -9 $$", "ldirectord-oracle: died of signal 9 (killed)"},
+		"short of something": {"echo no memory >&2; exit 1", "ldirectord-oracle: exit status 1: no memory"},
+		"silent":             {"exit 0", no + `""`},
+		"something else":     {"echo hello", no + `"hello\n"`},
+		"another answer":     {talked + `echo '{"Verdict":"perhaps","Rows":1}'`, no + `"{\"Verdict\":\"perhaps\",\"Rows\":1}\n"`},
+		"nothing":            {talked + "echo null", no + `"null\n"`},
+		"two answers":        {talked + `echo '{"Verdict":"done"} {}'`, no + `"{\"Verdict\":\"done\"} {}\n"`},
+		"an endless answer":  {talked + `echo '{"Verdict":"done",'; yes | head -c 10000000`, no + `"{\"Verdict\":\"done\",\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny"…`},
+		"asked no server":    {`echo '{"Verdict":"done","Rows":1}'`, no + `"{\"Verdict\":\"done\",\"Rows\":1}\n"`},
+		"lost no server":     {`echo '{"Verdict":"failed","Lost":true}'`, no + `"{\"Verdict\":\"failed\",\"Lost\":true}\n"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			leaks(t)
+			if r := fakeOracle(t, c.script, patient); r.OK || r.Cause != checker.Shortage || r.Detail != c.want {
+				t.Errorf("%+v\nwant %s", r, c.want)
+			}
+		})
+	}
+}
+
+// A program that hangs is killed with all that it started. A server that was silent meanwhile is not at fault: it may
+// wait for the program.
+func TestOracleThatHangsIsKilled(t *testing.T) {
+	for name, begin := range map[string]string{"at once": "", "in the talk": talked, "with endless output": "yes & "} {
+		t.Run(name, func(t *testing.T) {
+			leaks(t)
+			pids := filepath.Join(t.TempDir(), "pids")
+			var r Result
+			var written []string
+			for limit := 2 * short; limit < 10*patient; limit *= 5 { // a busy machine starts them slowly
+				r = fakeOracle(t, begin+"sleep 60 & echo $! $$ >"+pids+"; sleep 60", limit)
+				text, _ := os.ReadFile(pids)
+				written = strings.Fields(string(text))
+				if len(written) == 2 && r.Detail == "ldirectord-oracle: did not end in "+(limit+killDelay).String()+", killed" {
+					break
+				}
+			}
+			if r.OK || r.Cause != checker.Shortage || !strings.HasSuffix(r.Detail, ", killed") || len(written) != 2 {
+				t.Errorf("%+v, processes %q", r, written)
+			}
+			for _, pid := range written {
+				if !gone(t, pid) {
+					t.Errorf("process %s lives", pid)
+				}
+			}
+		})
+	}
+}
+
+// The program's answer is the result, provided that it had talked to the server.
+func TestOracleTakesTheAnswer(t *testing.T) {
+	for answer, want := range map[string]Result{
+		`"Verdict":"done","Rows":1`:                                           {OK: true, Stage: wire.AtMatch, Detail: "SELECT returned a row"},
+		`"Verdict":"done"`:                                                    {Stage: wire.AtAnswer, Cause: checker.Answer, Detail: "SELECT returned no row"},
+		`"Verdict":"refused","Text":"T1JBLTAxMDE3"`:                           {Stage: wire.AtLogin, Cause: checker.Answer, Detail: "login rejected: ORA-01017"},
+		`"Verdict":"refused","InQuery":true,"Text":"T1JBLTAwOTQy"`:            {Stage: wire.AtAnswer, Cause: checker.Answer, Detail: "query failed: ORA-00942"},
+		`"Verdict":"failed","Rows":1,"InQuery":true,"Text":"Ym9va+k="`:        {Stage: wire.AtAnswer, Cause: checker.Answer, Detail: `query: book\xe9`},
+		`"Verdict":"failed","InQuery":true,"Text":"c2VjcmV0IGFuZCBzZWNyZXQ="`: {Stage: wire.AtAnswer, Cause: checker.Answer, Detail: "query: … and …"},
+	} {
+		r := fakeOracle(t, talked+"echo '{"+answer+"}'", patient)
+		if r.OK != want.OK || r.Stage != want.Stage || r.Cause != want.Cause || r.Detail != want.Detail {
+			t.Errorf("%s: %+v\nwant %+v", answer, r, want)
+		}
+	}
+}
+
+// When the server's answer crashes the program, the check fails, as with every protocol. The message names the place
+// of the crash.
+func TestOracleThatCrashes(t *testing.T) {
+	needsOracle(t)
+	s := goodOracle
+	s.Target = serve(t, listener(tns(4, ""))).addr
+	r := build(t, s, nil).Check(t.Context())
+	const where = "a fault in ldirectord-oracle: panic at "
+	if r.OK || r.Cause != checker.Other || !strings.HasPrefix(r.Warning, where) || !strings.Contains(r.Warning, "refuse_packet.go:") {
+		t.Errorf("%+v", r)
+	}
+}
+
+// Other users can read the arguments and the environment of a process.
+func TestOracleIsToldNoSecretInItsArguments(t *testing.T) {
+	told := filepath.Join(t.TempDir(), "told")
+	fakeOracle(t, "cat /proc/$$/cmdline /proc/$$/environ >"+told+"; exit 1", patient)
+	text, err := os.ReadFile(told)
+	if err != nil || len(text) == 0 || strings.Contains(string(text), goodOracle.Passwd) || strings.Contains(string(text), "c2VjcmV0") {
+		t.Errorf("%v: %q", err, text)
+	}
+}
+
+// When the maximum of programs run already, another one waits, as an external check does.
+func TestOraclesAreBounded(t *testing.T) {
+	s := goodOracle
+	s.Target, s.NegotiateTimeout = refusingPort(t), short // how long it waits
+	e := &Env{Children: make(chan struct{}, 1)}
+	e.Children <- struct{}{}
+	if r := build(t, s, e).Check(t.Context()); r.Cause != checker.Shortage || r.Detail != errCrowded.Error() {
+		t.Errorf("%+v", r)
+	}
+}

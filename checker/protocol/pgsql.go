@@ -1,0 +1,236 @@
+package protocol
+
+import (
+	"bytes"
+	"context"
+	"crypto/md5"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"ldirectord/checker/wire"
+)
+
+// pgsqlCheck logs in to a PostgreSQL server, or a compatible one, and runs a query, which must return a row. As libpq
+// does by default, it uses TLS if the server offers it.
+//
+// It uses the messages of the driver and not its connections: those take settings from the environment, and from files
+// in the user's home.
+type pgsqlCheck struct {
+	talk
+	query string
+	scram scramClient
+	clear clearText
+}
+
+func newPgSQL(s Spec, _ *Env, query string) (Checker, error) {
+	kept := wire.NewSessions()
+	return &pgsqlCheck{
+		talk: talk{told: told{server: serverOf(s), Account: s.Account},
+			tls: wire.TLSRules{}.Config(kept, s.SNI, s.Host), sessions: kept, later: true},
+		query: query,
+		clear: clearText{refused: s.NoClearText},
+	}, nil
+}
+
+// Check implements Checker.
+func (c *pgsqlCheck) Check(ctx context.Context) Result {
+	rows, err := c.ask(ctx, true)
+	if wantsPlain(err) {
+		rows, err = c.ask(ctx, false)
+	}
+	seen, err := sqlSeen(c.query, rows, err)
+	c.sessions.Ended(err == nil)
+	return c.clear.warned(concluded(seen, err))
+}
+
+// conceals implements concealer: passwords and their derivatives are in messages of type p.
+func (c *pgsqlCheck) Conceals(sent bool, turn string) bool {
+	return sent && turn[:min(len(turn), 1)] == "p"
+}
+
+// wantsPlain reports whether a server that offers TLS may be healthy without it: libpq tries that too.
+func wantsPlain(err error) bool {
+	var refused *wire.Refusal
+	return wire.StageOf(err) == wire.AtTLS && !wire.IsTimeout(err) ||
+		errors.As(err, &refused) && refused.Code == "28000"
+}
+
+// ask logs in, runs the query and logs out. It returns the number of rows.
+func (c *pgsqlCheck) ask(ctx context.Context, secure bool) (rows int, err error) {
+	d, err := c.begin(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer d.Close()
+	if secure {
+		if err := c.secure(d); err != nil {
+			return 0, err
+		}
+	}
+	server := wire.NewLibConn(&d.Dialogue, maxSQL, 5, pgsqlLengths())
+	f := pgproto3.NewFrontend(server, server)
+	if err := c.logIn(f, d.Conn.TLS != nil); err != nil {
+		return 0, server.Fault(wire.LoginStep, err)
+	}
+	if rows, err = c.run(f); err != nil {
+		return rows, server.Fault(wire.QueryStep, err)
+	}
+	f.Send(&pgproto3.Terminate{})
+	f.Flush()
+	return rows, nil
+}
+
+// secure requests TLS ("SSL Session Encryption" in the protocol's manual) and starts it if the server agrees.
+func (c *pgsqlCheck) secure(d *dialogue) error {
+	request, _ := new(pgproto3.SSLRequest).Encode(nil)
+	_, err := d.Conn.Write(request)
+	var answer byte
+	if err == nil {
+		answer, err = d.In.ReadByte()
+	}
+	switch {
+	case err != nil:
+		return wire.AtLogin.Of(wire.StageFault("login", err))
+	case answer == 'N':
+		return nil
+	case answer != 'S':
+		return d.In.UnreadByte()
+	}
+	return d.Upgrade()
+}
+
+// pgsqlLengths returns the function that reads how many bytes of a message follow its header. The first one must be an
+// answer to a log-in.
+func pgsqlLengths() func(header []byte) (int, error) {
+	first := true
+	return func(header []byte) (int, error) {
+		length := int(int32(binary.BigEndian.Uint32(header[1:])))
+		if length < 4 || first && !bytes.ContainsRune([]byte("REvN"), rune(header[0])) {
+			return 0, errors.New("this is not PostgreSQL")
+		}
+		first = false
+		return length - 4, nil
+	}
+}
+
+// logIn starts a session; hidden: TLS protects it.
+func (c *pgsqlCheck) logIn(f *pgproto3.Frontend, hidden bool) error {
+	settings := map[string]string{"user": c.Login, "application_name": "ldirectord"}
+	if c.Database != "" { // otherwise it is named like the login
+		settings["database"] = c.Database
+	}
+	f.Send(&pgproto3.StartupMessage{ProtocolVersion: pgproto3.ProtocolVersion30, Parameters: settings})
+	scram := c.scram.logIn(c.Passwd)
+	for {
+		if err := f.Flush(); err != nil {
+			return err
+		}
+		message, err := f.Receive()
+		if err != nil {
+			return err
+		}
+		switch m := message.(type) {
+		case *pgproto3.ReadyForQuery:
+			return nil
+		case *pgproto3.ErrorResponse:
+			return &wire.Refusal{Text: m.Message, Code: m.Code}
+		case pgproto3.AuthenticationResponseMessage:
+			if err := c.authenticate(f, scram, m, hidden); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// authenticate answers one authentication request of the server.
+func (c *pgsqlCheck) authenticate(f *pgproto3.Frontend, scram scramLogin,
+	demand pgproto3.AuthenticationResponseMessage, hidden bool) error {
+	if _, done := demand.(*pgproto3.AuthenticationOk); !done && c.Passwd == "" {
+		return errors.New("the server wants a password")
+	}
+	switch m := demand.(type) {
+	case *pgproto3.AuthenticationOk:
+		return nil
+	case *pgproto3.AuthenticationCleartextPassword:
+		if !hidden {
+			if err := c.clear.ask(); err != nil {
+				return err
+			}
+		}
+		f.Send(&pgproto3.PasswordMessage{Password: c.Passwd})
+		return nil
+	case *pgproto3.AuthenticationMD5Password:
+		f.Send(&pgproto3.PasswordMessage{Password: pgsqlMD5(c.Login, c.Passwd, m.Salt)})
+		return nil
+	case *pgproto3.AuthenticationSASL:
+		if !slices.Contains(m.AuthMechanisms, scramSHA256) {
+			return fmt.Errorf("the server wants one of %s", wire.Show(strings.Join(m.AuthMechanisms, ", ")))
+		}
+		f.Send(&pgproto3.SASLInitialResponse{AuthMechanism: scramSHA256, Data: []byte(scram.first)})
+		return nil
+	case *pgproto3.AuthenticationSASLContinue:
+		final, err := scram.answer(m.Data)
+		f.Send(&pgproto3.SASLResponse{Data: final})
+		return err
+	case *pgproto3.AuthenticationSASLFinal:
+		if _, err := scram.answer(m.Data); err != nil {
+			return errors.New("the server does not know the password")
+		}
+		return nil
+	}
+	return errors.New("the server wants a log-in that is not supported")
+}
+
+// pgsqlMD5 is the answer to AuthenticationMD5Password ("Start-up" in the protocol's manual).
+func pgsqlMD5(login, passwd string, salt [4]byte) string {
+	inner := md5.Sum([]byte(passwd + login))
+	outer := md5.Sum(append(hex.AppendEncode(nil, inner[:]), salt[:]...))
+	return "md5" + hex.EncodeToString(outer[:])
+}
+
+// run sends the query and counts the rows of its last statement, as libpq's PQexec does; a statement
+// without rows counts those that it touched.
+func (c *pgsqlCheck) run(f *pgproto3.Frontend) (rows int, err error) {
+	f.SendQuery(&pgproto3.Query{String: c.query})
+	if err := f.Flush(); err != nil {
+		return 0, err
+	}
+	var failure error
+	selected := false
+	for {
+		message, err := f.Receive()
+		if err != nil {
+			return rows, err
+		}
+		switch m := message.(type) {
+		case *pgproto3.RowDescription:
+			selected, rows = true, 0
+		case *pgproto3.DataRow:
+			rows++
+		case *pgproto3.CommandComplete:
+			if !selected {
+				tag := string(m.CommandTag) // such as UPDATE 3
+				rows, _ = strconv.Atoi(tag[strings.LastIndexByte(tag, ' ')+1:])
+			}
+			selected = false
+		case *pgproto3.EmptyQueryResponse:
+			rows = 0
+		case *pgproto3.CopyInResponse, *pgproto3.CopyBothResponse:
+			return 0, errors.New("the query waits for data instead of returning some")
+		case *pgproto3.ErrorResponse:
+			failure = &wire.Refusal{Text: m.Message, Code: m.Code}
+			if m.SeverityUnlocalized == "FATAL" {
+				return 0, failure
+			}
+		case *pgproto3.ReadyForQuery:
+			return rows, failure
+		}
+	}
+}

@@ -1,0 +1,426 @@
+package protocol
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+	"github.com/xdg-go/scram"
+	"ldirectord/internal/lvs"
+
+	"ldirectord/checker"
+)
+
+var goodPgSQL = Spec{
+	Type: "negotiate", Service: "pgsql", Protocol: "tcp", NegotiateTimeout: 5 * time.Second,
+	Request: "/SELECT 1 FROM t", Account: lvs.Account{Login: "check", Passwd: "secret", Database: "chk"},
+}
+
+// postgres is a server that answers with the messages that a test sets.
+type postgres struct {
+	secure *tls.Config // nil: TLS is not offered
+	plain  bool        // log-ins are possible only without TLS
+	auth   []pgproto3.BackendMessage
+	answer []pgproto3.BackendMessage
+}
+
+var (
+	pgLetIn = []pgproto3.BackendMessage{
+		&pgproto3.AuthenticationOk{}, &pgproto3.ParameterStatus{Name: "server_version", Value: "15"},
+		&pgproto3.BackendKeyData{ProcessID: 1, SecretKey: []byte{0, 0, 0, 2}}, &pgproto3.ReadyForQuery{TxStatus: 'I'},
+	}
+	pgRows  = &pgproto3.RowDescription{Fields: []pgproto3.FieldDescription{{Name: []byte("enabled")}}}
+	pgRow   = &pgproto3.DataRow{Values: [][]byte{[]byte("1")}}
+	pgReady = &pgproto3.ReadyForQuery{TxStatus: 'I'}
+)
+
+func pgDone(tag string) *pgproto3.CommandComplete {
+	return &pgproto3.CommandComplete{CommandTag: []byte(tag)}
+}
+
+func pgSays(severity, code, message string) *pgproto3.ErrorResponse {
+	return &pgproto3.ErrorResponse{Severity: severity, SeverityUnlocalized: severity, Code: code, Message: message}
+}
+
+func pgAnswer(messages ...pgproto3.BackendMessage) []pgproto3.BackendMessage { return messages }
+
+func (p postgres) treat(s *testServer, c net.Conn) {
+	b := pgproto3.NewBackend(c, c)
+	for {
+		message, err := b.ReceiveStartupMessage()
+		if err != nil {
+			return
+		}
+		if start, ok := message.(*pgproto3.StartupMessage); ok {
+			s.keep(fmt.Sprintf("user %s database %q", start.Parameters["user"], start.Parameters["database"]))
+			break
+		}
+		s.keep("TLS?")
+		if p.secure == nil {
+			c.Write([]byte("N"))
+			continue
+		}
+		c.Write([]byte("S"))
+		c = tls.Server(c, p.secure)
+		b = pgproto3.NewBackend(c, c)
+	}
+	if _, over := c.(*tls.Conn); over && p.plain {
+		pgSend(b, pgSays("FATAL", "28000", "no pg_hba.conf entry, SSL encryption"))
+		return
+	}
+	if !pgSend(b, p.auth...) {
+		return
+	}
+	for {
+		message, err := b.Receive()
+		if err != nil {
+			return
+		}
+		switch m := message.(type) {
+		case *pgproto3.Query:
+			s.keep("query " + m.String)
+			pgSend(b, p.answer...)
+		case *pgproto3.Terminate:
+			s.keep("terminate")
+		}
+	}
+}
+
+func pgSend(b *pgproto3.Backend, messages ...pgproto3.BackendMessage) bool {
+	for _, m := range messages {
+		b.Send(m)
+	}
+	return b.Flush() == nil
+}
+
+// pgUntilQuery is a server that accepts the log-in, reads the query and then calls a function of the test.
+func pgUntilQuery(then func(*testServer, net.Conn)) func(*testServer, net.Conn) {
+	return func(s *testServer, c net.Conn) {
+		b := pgproto3.NewBackend(c, c)
+		b.ReceiveStartupMessage()
+		c.Write([]byte("N"))
+		b.ReceiveStartupMessage()
+		pgSend(b, pgLetIn...)
+		b.Receive()
+		then(s, c)
+	}
+}
+
+// pgUntilLogin is a server that reads the log-in and then calls a function of the test.
+func pgUntilLogin(then func(*testServer, net.Conn)) func(*testServer, net.Conn) {
+	return func(s *testServer, c net.Conn) {
+		b := pgproto3.NewBackend(c, c)
+		b.ReceiveStartupMessage()
+		c.Write([]byte("N"))
+		b.ReceiveStartupMessage()
+		then(s, c)
+	}
+}
+
+func pgBytes(messages ...pgproto3.BackendMessage) (all []byte) {
+	for _, m := range messages {
+		all, _ = m.Encode(all)
+	}
+	return all
+}
+
+func TestPgSQL(t *testing.T) {
+	found := pgAnswer(pgRows, pgRow, pgDone("SELECT 1"), pgReady)
+	answering := func(messages ...pgproto3.BackendMessage) func(*testServer, net.Conn) {
+		return postgres{auth: pgLetIn, answer: messages}.treat
+	}
+	saying := func(messages ...pgproto3.BackendMessage) func(*testServer, net.Conn) {
+		return postgres{auth: messages}.treat
+	}
+	secure := &tls.Config{Certificates: []tls.Certificate{selfSigned(t)}}
+	checkScenes(t, goodPgSQL, []scene{
+		{"good", answering(found...), nil, true, "SELECT returned a row"},
+		{"good over TLS", postgres{secure: secure, auth: pgLetIn, answer: found}.treat, nil, true, "SELECT returned a row"},
+		{"good, but not over TLS", postgres{secure: secure, plain: true, auth: pgLetIn, answer: found}.treat, nil, true, "SELECT returned a row"},
+		{"no row", answering(pgRows, pgDone("SELECT 0"), pgReady), nil, false, "SELECT returned no row"},
+		{"notices", answering(&pgproto3.NoticeResponse{Message: "hm"}, pgRows, pgRow, pgDone("SELECT 1"), pgReady), nil, true, "SELECT returned a row"},
+		{"last statement counts", answering(pgRows, pgRow, pgDone("SELECT 1"), pgRows, pgDone("SELECT 0"), pgReady), nil, false, "SELECT returned no row"},
+		{"rows touched", answering(pgDone("UPDATE 2"), pgReady), func(s *Spec) { s.Request = "/update t set x=1" }, true, "UPDATE returned a row"},
+		{"no rows touched", answering(pgDone("UPDATE 0"), pgReady), func(s *Spec) { s.Request = "/update t set x=1" }, false, "UPDATE returned no row"},
+		{"command without rows", answering(pgDone("SET"), pgReady), func(s *Spec) { s.Request = "/set x=1" }, false, "SET returned no row"},
+		{"empty query", answering(&pgproto3.EmptyQueryResponse{}, pgReady), func(s *Spec) { s.Request = "/ " }, false, "the query returned no row"},
+		{"wrong query", answering(pgSays("ERROR", "42P01", "relation \"t\"\ndoes not exist"), pgReady), nil, false, `query failed: relation "t"\ndoes not exist (42P01)`},
+		{"failure after a row", answering(pgRows, pgRow, pgSays("ERROR", "57014", "canceled"), pgReady), nil, false, "query failed: canceled (57014)"},
+		{"shut down in the query", answering(pgSays("FATAL", "57P01", "terminating")), nil, false, "query failed: terminating (57P01)"},
+		{"request that wants data", answering(&pgproto3.CopyInResponse{}), nil, false, "query: the query waits for data instead of returning some"},
+		{"wrong log-in", saying(pgSays("FATAL", "28P01", "password authentication failed\x1b for user \"check\"")), nil, false, `login rejected: password authentication failed\x1b for user "check" (28P01)`},
+		{"starting up", saying(pgSays("FATAL", "57P03", "the database system is starting up")), nil, false, "login rejected: the database system is starting up (57P03)"},
+		{"error instead of TLS", func(s *testServer, c net.Conn) {
+			pgproto3.NewBackend(c, c).ReceiveStartupMessage()
+			c.Write(pgBytes(pgSays("FATAL", "53300", "sorry, too many clients already")))
+			silence(s, c)
+		}, nil, false, "login rejected: sorry, too many clients already (53300)"},
+		{"password wanted, none set", saying(&pgproto3.AuthenticationCleartextPassword{}), func(s *Spec) { s.Passwd = "" }, false, "login: the server wants a password"},
+		{"no login", closing, func(s *Spec) { s.Login = "" }, false, "pgsql needs a login and a request"},
+		{"no request", closing, func(s *Spec) { s.Request = "/" }, false, "pgsql needs a login and a request"},
+		{"Kerberos", saying(&pgproto3.AuthenticationGSS{}), nil, false, "login: the server wants a log-in that is not supported"},
+		{"unknown SASL", saying(&pgproto3.AuthenticationSASL{AuthMechanisms: []string{"OAUTHBEARER"}}), nil, false, "login: the server wants one of OAUTHBEARER"},
+		{"SCRAM without a challenge", saying(&pgproto3.AuthenticationSASLContinue{Data: []byte("r=,s=,i=1")}), nil, false, "login: the server's SCRAM message makes no sense"},
+		{"refused", closing, func(s *Spec) { s.Target = refusingPort(t) }, false, "connect: refused"},
+		{"closed at once", closing, nil, false, "login: closed by the server"},
+		{"silent after connect", silence, soon, false, "login: timeout"},
+		{"silent instead of TLS", func(s *testServer, c net.Conn) { c.Write([]byte("S")); silence(s, c) }, soon, false, "timeout in TLS handshake"},
+		{"silent after the log-in was sent", pgUntilLogin(silence), soon, false, "login: timeout"},
+		{"closed after the log-in was sent", pgUntilLogin(closing), nil, false, "login: closed by the server"},
+		{"silent after login", pgUntilQuery(silence), soon, false, "query: timeout"},
+		{"silent after a row", pgUntilQuery(heedless(string(pgBytes(pgRows, pgRow)))), soon, false, "query: timeout"},
+		{"closed after a row", pgUntilQuery(func(s *testServer, c net.Conn) {
+			c.Write(pgBytes(pgRows, pgRow))
+			closing(s, c)
+		}), nil, false, "query: closed by the server"},
+		{"another protocol", heedless("220 mail.example.org ESMTP\r\n"), nil, false, `login: this is not PostgreSQL: got "220 m"`},
+		{"another protocol that begins as TLS", heedless("SSH-2.0-OpenSSH_9.2\r\n"), nil, false, `login: this is not PostgreSQL: got "SSH-2"`},
+		{"huge message", pgUntilLogin(heedless("R\x7f\xff\xff\xff")), nil, false, "login: the answer is too long"},
+		{"negative length", pgUntilLogin(heedless("R\xff\xff\xff\xff")), nil, false, `login: this is not PostgreSQL: got "R\xff\xff\xff\xff"`},
+		{"slow drip", pgUntilLogin(trickle(string(pgBytes(pgLetIn...)))), soon, false, "login: timeout"},
+		{"endless notices", pgUntilLogin(func(_ *testServer, c net.Conn) {
+			chatter(c, pgBytes(&pgproto3.ParameterStatus{Name: "x", Value: strings.Repeat("y", 1000)}))
+		}), nil, false, `login: this is not PostgreSQL: got "S\x00\x00\x03\xef"`},
+		{"rows forever", pgUntilQuery(func(_ *testServer, c net.Conn) {
+			c.Write(pgBytes(pgRows))
+			chatter(c, pgBytes(pgRow))
+		}), nil, true, "SELECT returned a row"},
+		{"endless notices instead of rows", pgUntilQuery(func(_ *testServer, c net.Conn) {
+			chatter(c, pgBytes(&pgproto3.NoticeResponse{Message: strings.Repeat("y", 1000)}))
+		}), nil, false, "query: the answer is too long"},
+	})
+}
+
+func TestPgSQLAsksOnceAndTakesLeave(t *testing.T) {
+	leaks(t)
+	done := make(chan struct{})
+	server := serve(t, func(s *testServer, c net.Conn) {
+		defer close(done)
+		postgres{auth: pgLetIn, answer: pgAnswer(pgRows, pgRow, pgDone("SELECT 1"), pgReady)}.treat(s, c)
+	})
+	s := goodPgSQL
+	s.Target = server.addr
+	build(t, s, nil).Check(t.Context())
+	<-done
+	want := `TLS?|user check database "chk"|query SELECT 1 FROM t|terminate`
+	if got := strings.Join(server.asked(), "|"); got != want {
+		t.Errorf("asked %s\nwant  %s", got, want)
+	}
+}
+
+func TestPgSQLOverIPv6(t *testing.T) {
+	s := goodPgSQL
+	s.Target = serveOn(t, "[::1]:0", postgres{auth: pgLetIn, answer: pgAnswer(pgRows, pgRow, pgDone("SELECT 1"), pgReady)}.treat).addr
+	if r := build(t, s, nil).Check(t.Context()); !r.OK {
+		t.Error(r.Detail)
+	}
+}
+
+func TestPgSQLEndsWhenCancelled(t *testing.T) {
+	leaks(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	s := goodPgSQL
+	s.Target = serve(t, pgUntilLogin(func(s *testServer, c net.Conn) {
+		cancel()
+		silence(s, c)
+	})).addr
+	if r := build(t, s, nil).Check(ctx); r.OK || r.Cause != checker.Shortage || r.Detail != "stopped" {
+		t.Errorf("%+v", r)
+	}
+}
+
+// PostgreSQL's own client library would use all of these settings.
+func TestPgSQLReadsNoSettingsOfTheUser(t *testing.T) {
+	home := t.TempDir()
+	writeFile(t, home, ".pgpass", "*:*:*:*:fromfile\n")
+	writeFile(t, home, ".pg_service.conf", "[other]\nuser=other\n")
+	for name, value := range map[string]string{
+		"HOME": home, "PGHOST": "192.0.2.1", "PGPORT": "no port", "PGUSER": "other", "PGPASSWORD": "other", "PGDATABASE": "other",
+		"PGSERVICE": "missing", "PGSERVICEFILE": filepath.Join(home, "missing"), "PGPASSFILE": filepath.Join(home, ".pgpass"),
+		"PGSSLMODE": "verify-full", "PGSSLROOTCERT": filepath.Join(home, "missing"), "PGCONNECT_TIMEOUT": "never",
+		"PGTARGETSESSIONATTRS": "nonsense", "PGOPTIONS": "-c nonsense",
+	} {
+		t.Setenv(name, value)
+	}
+	server := serve(t, postgres{auth: pgLetIn, answer: pgAnswer(pgRows, pgRow, pgDone("SELECT 1"), pgReady)}.treat)
+	s := goodPgSQL
+	s.Target, s.Database = server.addr, ""
+	if r := build(t, s, nil).Check(t.Context()); !r.OK {
+		t.Error(r.Detail)
+	}
+	if got := server.asked()[1]; got != `user check database ""` {
+		t.Error(got)
+	}
+}
+
+// The example of RFC 7677, section 3, in which the client sends a user name.
+func TestScramMakesTheProofOfTheRFC(t *testing.T) {
+	client, err := scram.SHA256.NewClientUnprepped("user", "pencil", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	client.WithNonceGenerator(func() string { return "rOprNGfwEbeRWgbNEkqO" })
+	keys := scramClient{client, 10}
+	for _, signature := range []string{ // the second log-in uses the stored keys
+		"6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=", "AAriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=",
+	} {
+		l := keys.logIn("pencil")
+		got, err := l.answer([]byte("r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"))
+		want := "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="
+		if err != nil || string(got) != want {
+			t.Fatalf("%s, %v\nwant %s", got, err, want)
+		}
+		if _, err := l.answer([]byte("v=" + signature)); (err == nil) != (signature[0] == '6') {
+			t.Errorf("the signature %s: %v", signature, err)
+		}
+	}
+}
+
+func TestScramRefusesOddChallenges(t *testing.T) {
+	for _, challenge := range []string{
+		"", "r=abc", "r=other,s=AAAA,i=4096", "r=abcd,s=!,i=4096", "r=abcd,s=AAAA,i=0", "r=abcd,s=AAAA,i=x",
+		"r=abcd,s=AAAA,i=99999999", "m=ext,r=abcd,s=AAAA,i=4096",
+		"r=abcd,s=" + strings.Repeat("AAAA", maxScramMessage/4) + ",i=1", // so long a salt would be stored
+	} {
+		keys := scramClient{}
+		keys.logIn("pencil")
+		keys.WithNonceGenerator(func() string { return "abc" })
+		l := keys.logIn("pencil")
+		if l.first != "n,,n=,r=abc" {
+			t.Fatal(l.first)
+		}
+		if got, err := l.answer([]byte(challenge)); err == nil {
+			t.Errorf("%.60q is answered by %q", challenge, got)
+		}
+	}
+}
+
+// The keys of each salt are stored, and a server may send a new salt each time: the number of keys is limited.
+func TestScramForgetsKeys(t *testing.T) {
+	keys := scramClient{}
+	keys.logIn("pencil")
+	first := keys.Client
+	for range maxScramLogins {
+		keys.logIn("pencil")
+	}
+	if keys.Client != first {
+		t.Error("the keys are forgotten too early")
+	}
+	if keys.logIn("pencil"); keys.Client == first {
+		t.Error("the keys are kept forever")
+	}
+}
+
+func TestPgSQLMD5(t *testing.T) {
+	// md5(md5("secretcheck" in hex) + salt), as md5sum counts it
+	if got, want := pgsqlMD5("check", "secret", [4]byte{1, 2, 3, 4}), "md502cfab7b194fed7a6164b3e12511bd79"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+func TestRealPostgreSQL(t *testing.T) {
+	good, pid := startPostgres(t)
+	wrong := func(login string) func(*Spec) {
+		return func(s *Spec) { s.Login, s.Passwd = login, "other" }
+	}
+	as := func(login string) func(*Spec) { return func(s *Spec) { s.Login = login } }
+	checkCells(t, good, []cell{
+		{"SCRAM", nil, true, "SELECT returned a row"},
+		{"SCRAM over IPv6", func(s *Spec) { s.Target = loopback6(s.Target.Port()) }, true, "SELECT returned a row"},
+		{"md5", as("old"), true, "SELECT returned a row"},
+		{"password in plain text", as("plain"), true, "SELECT returned a row"},
+		{"only over TLS", as("secure"), true, "SELECT returned a row"},
+		{"only without TLS", as("open"), true, "SELECT returned a row"},
+		{"wrong password by SCRAM", wrong("check"), false, `login rejected: password authentication failed for user "check" (28P01)`},
+		{"wrong password by md5", wrong("old"), false, `login rejected: password authentication failed for user "old" (28P01)`},
+		{"wrong password in plain text", wrong("plain"), false, `login rejected: password authentication failed for user "plain" (28P01)`},
+		{"no password", func(s *Spec) { s.Passwd = "" }, false, "login: the server wants a password"},
+		{"unknown database", func(s *Spec) { s.Database = "nope" }, false, `login rejected: database "nope" does not exist (3D000)`},
+		{"no row", func(s *Spec) { s.Request = "/SELECT 1 FROM t WHERE enabled = 2" }, false, "SELECT returned no row"},
+		{"wrong query", func(s *Spec) { s.Request = "/SELECT 1 FROM nope" }, false, `query failed: relation "nope" does not exist (42P01)`},
+		{"many rows", func(s *Spec) { s.Request = "/SELECT repeat('x', 1000) FROM generate_series(1, 10000)" }, true, "SELECT returned a row"},
+		{"two statements", func(s *Spec) { s.Request = "/SET search_path = public; SHOW server_version;" }, true, "SET returned a row"},
+		{"query that takes too long", func(s *Spec) { s.Request = "/SELECT pg_sleep(20)"; soon(s) }, false, "query: timeout"},
+	})
+	checkStopped(t, pid, good, "login: timeout")
+}
+
+// startPostgres starts PostgreSQL with a table of one row, and users for each kind of log-in.
+func startPostgres(t *testing.T) (good Spec, pid int) {
+	t.Helper()
+	initdb := needPostgres(t, "initdb")
+	dir := serverDir(t)
+	data := filepath.Join(dir, "data")
+	cert, key := writeCertificate(t, dir)
+	password := writeFile(t, dir, "password", "secret\n")
+	give(t, dir, "postgres")
+	for _, path := range []string{cert, key} {
+		if err := os.Chmod(path, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	asPostgres(t, "", initdb, "-D", data, "-U", "check", "--pwfile", password, "-A", "scram-sha-256", "--locale=C", "-E", "UTF8", "--no-sync")
+	postgres := needPostgres(t, "postgres")
+	asPostgres(t, "CREATE DATABASE chk;\n", postgres, "--single", "-D", data, "postgres")
+	asPostgres(t, `CREATE TABLE t(enabled int)
+INSERT INTO t VALUES (1)
+CREATE USER secure PASSWORD 'secret'
+CREATE USER open PASSWORD 'secret'
+CREATE USER plain PASSWORD 'secret'
+SET password_encryption = 'md5'
+CREATE USER old PASSWORD 'secret'
+GRANT SELECT ON t TO PUBLIC
+`, postgres, "--single", "-D", data, "chk")
+	writeFile(t, data, "pg_hba.conf", `host    all old    all md5
+host    all plain  all password
+hostssl all secure all scram-sha-256
+hostnossl all open all scram-sha-256
+host    all check  all scram-sha-256
+`)
+	good = goodPgSQL
+	good.Target = loopback(freePort(t))
+	pid = realServer{
+		path: postgres, user: "postgres", ready: answers(build(t, good, nil)),
+		args: []string{
+			"-D", data, "-p", fmt.Sprint(good.Target.Port()), "-c", "listen_addresses=127.0.0.1,::1",
+			"-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "autovacuum=off", "-c", "shared_buffers=1MB",
+			"-c", "ssl=on", "-c", "ssl_cert_file=" + cert, "-c", "ssl_key_file=" + key,
+		},
+	}.start(t)
+	return good, pid
+}
+
+// needPostgres finds a program that Debian keeps outside of the search path, in the newest version if there are
+// several.
+func needPostgres(t *testing.T, program string) string {
+	t.Helper()
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/" + program)
+	if len(found) == 0 {
+		return needProgram(t, program, "postgresql")
+	}
+	if os.Getenv("REAL_TESTS") == "" {
+		t.Skip("needs a real server: make test-all")
+	}
+	return found[len(found)-1]
+}
+
+// asPostgres runs a program as the user postgres: it refuses to run as root.
+func asPostgres(t *testing.T, input, path string, args ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), path, args...)
+	cmd.Stdin = strings.NewReader(input)
+	cmd.Dir = "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: credential(t, "postgres")}
+	if said, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v: %s", path, err, said)
+	}
+}

@@ -1,0 +1,67 @@
+package protocol
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+
+	"github.com/xdg-go/scram"
+)
+
+const scramSHA256 = "SCRAM-SHA-256"
+
+const (
+	// maxScramRounds limits the work that a server may demand: PostgreSQL's default is 4096 rounds, and this many
+	// cost some hundred milliseconds.
+	maxScramRounds = 1 << 20
+	// maxScramMessage limits a server's message, in bytes. PostgreSQL's have about 100.
+	maxScramMessage = 4 << 10
+	// maxScramLogins is after how many log-ins the keys are forgotten: a server may send another salt each time.
+	maxScramLogins = 100
+)
+
+// scramClient makes log-ins by SCRAM-SHA-256 (RFC 7677), without channel binding and without SASLprep. It keeps what
+// the password becomes by a salt and a number of rounds: that is nearly all that a log-in costs, and a server keeps
+// both.
+type scramClient struct {
+	*scram.Client
+	left int // log-ins before the keys are forgotten
+}
+
+// logIn begins a log-in. The name is empty, because the server uses the name from the start of the session.
+func (c *scramClient) logIn(passwd string) scramLogin {
+	if c.left--; c.left < 0 {
+		c.Client, _ = scram.SHA256.NewClientUnprepped("", passwd, "") // it never fails
+		c.left = maxScramLogins
+	}
+	l := scramLogin{ClientConversation: c.WithMinIterations(1).NewConversation()}
+	l.first, _ = l.Step("") // it never fails
+	return l
+}
+
+// scramLogin is one log-in.
+type scramLogin struct {
+	*scram.ClientConversation
+	first string // the first message
+}
+
+var errScram = errors.New("the server's SCRAM message makes no sense")
+
+// answer answers a message of the server: the first one with the proof that we know the password. A salt is kept, so a
+// long message is refused.
+func (l scramLogin) answer(said []byte) ([]byte, error) {
+	if len(said) > maxScramMessage {
+		return nil, errScram
+	}
+	if parts := strings.Split(string(said), ","); len(parts) > 2 {
+		rounds, err := strconv.Atoi(strings.TrimPrefix(parts[2], "i="))
+		if err != nil || rounds > maxScramRounds {
+			return nil, errScram
+		}
+	}
+	answer, err := l.Step(string(said))
+	if err != nil {
+		return nil, errScram
+	}
+	return []byte(answer), nil
+}

@@ -1,0 +1,38 @@
+package protocol
+
+import (
+	"context"
+	"errors"
+
+	"ldirectord/checker"
+	"ldirectord/checker/wire"
+)
+
+// pingCheck tests whether a server answers an ICMP echo request.
+type pingCheck struct{ checker.Ping }
+
+func newPing(s Spec, e *Env) (Checker, error) {
+	if e.Pinger == nil {
+		return nil, refused("checktype", errors.New("no ping is possible here"))
+	}
+	return &pingCheck{checker.Ping{Target: s.Target.Addr().Unmap(), OnLink: s.OnLink, Timeout: s.Timeout,
+		Attempts: max(s.Attempts, 1), Pinger: e.Pinger}}, nil
+}
+
+// Check implements Checker. Without a reply the request is repeated, up to checkcount times; any other failure is
+// final.
+func (c *pingCheck) Check(ctx context.Context) Result {
+	wire.WatchOf(ctx).Remark("echo request to %v", c.Target)
+	took, err := c.Pinger.Ping(ctx, c.Target, c.OnLink, c.Timeout)
+	for again := c.Attempts - 1; again > 0 && wire.IsTimeout(err) && ctx.Err() == nil; again-- {
+		took, err = c.Pinger.Ping(ctx, c.Target, c.OnLink, c.Timeout)
+	}
+	return c.Result(took, err)
+}
+
+func (c *pingCheck) Opening() (Opening, bool) {
+	_, ok := c.Pinger.(checker.Echoer)
+	return Opening{Ping: &c.Ping, Timeout: c.Timeout}, ok
+}
+
+func (c *pingCheck) Resume(context.Context, *wire.Conn) Result { return Result{} }

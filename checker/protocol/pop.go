@@ -1,0 +1,14 @@
+package protocol
+
+// pop logs in to a mailbox (RFC 1939). Without a log-in the greeting is enough.
+func pop(d *dialogue) (string, error) {
+	defer d.Quit("QUIT")
+	greeting, err := d.Greeting("POP")
+	if err == nil && d.Offered != nil {
+		err = d.AskTLS("POP", "STLS", 200) // RFC 2595, 4
+	}
+	if err != nil || d.Login == "" {
+		return greeting, err
+	}
+	return d.logIn("POP", d.Login, 200)
+}

@@ -1,0 +1,85 @@
+package protocol
+
+import (
+	"fmt"
+	"ldirectord/internal/lvs"
+	"testing"
+)
+
+func TestRealFreeRADIUS(t *testing.T) {
+	path := needProgram(t, "freeradius", "freeradius")
+	dir, port := serverDir(t), freePort(t)
+	users := writeFile(t, dir, "users", `monitor Cleartext-Password := "password"
+DEFAULT Auth-Type := Reject
+	Reply-Message := "nobody of us"
+`)
+	writeFile(t, dir, "radiusd.conf", fmt.Sprintf(`
+prefix = /usr
+libdir = /usr/lib/freeradius
+run_dir = %[1]s
+db_dir = %[1]s
+log {
+	destination = stdout
+}
+security {
+	max_attributes = 200
+	reject_delay = 0
+	status_server = yes
+}
+client director {
+	ipaddr = 127.0.0.1
+	secret = shared
+	require_message_authenticator = yes
+}
+client director6 {
+	ipv6addr = ::1
+	secret = shared
+	require_message_authenticator = yes
+}
+modules {
+	pap {
+	}
+	files {
+		filename = %[2]s
+	}
+}
+server default {
+	listen {
+		type = auth
+		ipaddr = 127.0.0.1
+		port = %[3]d
+	}
+	listen {
+		type = auth
+		ipv6addr = ::1
+		port = %[3]d
+	}
+	authorize {
+		files
+		pap
+	}
+	authenticate {
+		Auth-Type PAP {
+			pap
+		}
+	}
+}
+`, dir, users, port))
+	good := Spec{Type: "negotiate", Service: "radius", Protocol: "udp", Target: loopback(port), NegotiateTimeout: inTime,
+		Account: lvs.Account{Login: "monitor", Passwd: "password", Secret: "shared"}}
+	s := realServer{path: path, args: []string{"-f", "-l", "stdout", "-n", "radiusd", "-d", dir, "-D", "/usr/share/freeradius"},
+		ready: answers(build(t, good, nil))}
+	pid := s.start(t)
+	const silence = "no answer in 400ms (a server is also silent when it does not know us or the secret)"
+	late := func(s *Spec) { s.NegotiateTimeout = tooLate }
+	checkCells(t, good, []cell{
+		{"good", nil, true, "Access-Accept"},
+		{"good over IPv6", func(s *Spec) { s.Target = loopback6(port) }, true, "Access-Accept"},
+		{"wrong password", func(s *Spec) { s.Passwd = "other" }, false, "login rejected: Access-Reject"},
+		{"wrong user", func(s *Spec) { s.Login = "other" }, false, "login rejected: Access-Reject: nobody of us"},
+		{"wrong secret", func(s *Spec) { s.Secret = "other"; late(s) }, false, silence},
+		{"refused", func(s *Spec) { s.Target = loopback(freePort(t)) }, false, "udp: refused"},
+	})
+	freeze(t, pid)
+	checkCells(t, good, []cell{{"frozen", late, false, silence}})
+}

@@ -1,0 +1,62 @@
+package protocol
+
+import (
+	"fmt"
+	"ldirectord/internal/lvs"
+	"path/filepath"
+	"testing"
+)
+
+func TestRealKamailio(t *testing.T) {
+	path := needProgram(t, "kamailio", "kamailio")
+	dir, port := serverDir(t), freePort(t)
+	config := writeFile(t, dir, "kamailio.cfg", fmt.Sprintf(`#!KAMAILIO
+debug=1
+log_stderror=yes
+children=1
+tcp_children=1
+auto_aliases=no
+listen=udp:127.0.0.1:%[1]d
+listen=tcp:127.0.0.1:%[1]d
+listen=udp:[::1]:%[1]d
+listen=tcp:[::1]:%[1]d
+loadmodule "sl.so"
+loadmodule "pv.so"
+loadmodule "textops.so"
+loadmodule "siputils.so"
+request_route {
+	if (!is_method("OPTIONS")) {
+		sl_send_reply("405", "Method Not Allowed");
+		exit;
+	}
+	if ($rU != "monitor") {
+		sl_send_reply("404", "Not Found");
+		exit;
+	}
+	sl_send_reply("100", "Trying");
+	sl_send_reply("200", "OK");
+}
+`, port))
+	good := Spec{Type: "negotiate", Service: "sip", Protocol: "udp", Target: loopback(port), NegotiateTimeout: inTime,
+		Account: lvs.Account{Login: "monitor@example.net"}}
+	s := realServer{path: path, args: []string{"-DD", "-E", "-m", "16", "-M", "4", "-Y", dir, "-P", filepath.Join(dir, "pid"), "-f", config},
+		ready: answers(build(t, good, nil))}
+	pid := s.start(t)
+	tcp := func(s *Spec) { s.Protocol = "tcp" }
+	checkCells(t, good, []cell{
+		{"good", nil, true, "SIP/2.0 200 OK"},
+		{"good over IPv6", func(s *Spec) { s.Target = loopback6(port) }, true, "SIP/2.0 200 OK"},
+		{"good over TCP", tcp, true, "SIP/2.0 200 OK"},
+		{"good over TCP and IPv6", func(s *Spec) { tcp(s); s.Target = loopback6(port) }, true, "SIP/2.0 200 OK"},
+		{"wrong user", func(s *Spec) { s.Login = "nobody@example.net" }, false, "status 404 Not Found, want 200 OK"},
+		{"wrong user over TCP", func(s *Spec) { tcp(s); s.Login = "nobody@example.net" }, false, "status 404 Not Found, want 200 OK"},
+		{"refused", func(s *Spec) { s.Target = loopback(freePort(t)) }, false, "udp: refused"},
+		{"refused over TCP", func(s *Spec) { tcp(s); s.Target = loopback(freePort(t)) }, false, "connect: refused"},
+	})
+	freeze(t, pid)
+	good.NegotiateTimeout = tooLate
+	checkCells(t, good, []cell{
+		{"frozen", nil, false, "no answer in 400ms"},
+		{"frozen over TCP", tcp, false, "timeout waiting for the answer"},
+	})
+}

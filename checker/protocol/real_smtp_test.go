@@ -1,0 +1,73 @@
+package protocol
+
+import (
+	"fmt"
+	"os"
+	"testing"
+)
+
+func TestRealExim(t *testing.T) {
+	path := needProgram(t, "exim4", "exim4-daemon-light")
+	dir, port, submission := serverDir(t), freePort(t), freePort(t)
+	writeFile(t, dir, "spool/none", "")
+	give(t, dir+"/spool", "mail")
+	cert, key := writeCertificate(t, dir)
+	give(t, key, "mail")
+	busy := dir + "/busy"
+	config := writeFile(t, dir, "exim.conf", fmt.Sprintf(`
+primary_hostname = mx.example.test
+exim_user = mail
+exim_group = mail
+never_users =
+spool_directory = %[1]s/spool
+log_file_path = %[1]s/spool/%%slog
+pid_file_path = %[1]s/spool/pid
+daemon_smtp_ports = %[2]d : %[3]d
+local_interfaces = <; 127.0.0.1 ; ::1
+smtp_banner = mx.example.test ESMTP
+rfc1413_query_timeout = 0s
+keep_environment =
+tls_advertise_hosts = ${if eq{$received_port}{%[3]d}{*}{}}
+tls_certificate = %[5]s
+tls_privatekey = %[6]s
+acl_smtp_connect = connected
+acl_smtp_helo = greeted
+acl_smtp_rcpt = received
+helo_accept_junk_hosts =
+begin acl
+connected:
+  defer condition = ${if exists{%[4]s}}
+    message = too busy
+  accept
+greeted:
+  deny condition = ${if exists{%[4]s-later}}
+    message = not you
+  accept
+received:
+  accept
+`, dir, port, submission, busy, cert, key))
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	good := Spec{Type: "negotiate", Service: "smtp", Target: loopback(port), NegotiateTimeout: inTime}
+	s := realServer{path: path, args: []string{"-bdf", "-C", config}, ready: answers(build(t, good, nil))}
+	pid := s.start(t)
+	checkCells(t, good, []cell{
+		{"good", nil, true, "220 mx.example.test ESMTP"},
+		{"good over IPv6", func(s *Spec) { s.Target = loopback6(port) }, true, "220 mx.example.test ESMTP"},
+		{"submission", func(s *Spec) { s.Service, s.Target = "submission", loopback(submission) }, true, "220 mx.example.test ESMTP"},
+		{"submission with STARTTLS", func(s *Spec) { s.Service, s.Target, s.StartTLS = "submission", loopback(submission), true }, true, "220 mx.example.test ESMTP"},
+		{"submission verified", func(s *Spec) {
+			s.Service, s.Target, s.StartTLS, s.TLSVerify, s.TLSCA = "submission", loopback6(submission), true, true, cert
+		}, true, "220 mx.example.test ESMTP"},
+		{"STARTTLS not offered", func(s *Spec) { s.StartTLS = true }, false, "STARTTLS not offered"},
+		{"refused", func(s *Spec) { s.Target = loopback(freePort(t)) }, false, "connect: refused"},
+	})
+	writeFile(t, dir, "busy-later", "")
+	checkCells(t, good, []cell{{"not you", nil, false, "hello rejected: 550 not you"}})
+	writeFile(t, dir, "busy", "")
+	checkCells(t, good, []cell{{"too busy", nil, false, "greeting: 451 too busy"}})
+	freeze(t, pid)
+	good.NegotiateTimeout = tooLate
+	checkCells(t, good, []cell{{"frozen", nil, false, "timeout waiting for the greeting"}})
+}

@@ -1,0 +1,377 @@
+package protocol
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/checker/wire"
+)
+
+// Tests named TestReal… start programs of Debian packages on loopback and check them. They run when REAL_TESTS is
+// set. A test whose program is not installed is skipped; with REAL_TESTS=required it fails.
+
+// realStart bounds how long a server may take to answer, realStop how long to end.
+const (
+	realStart = 30 * time.Second
+	realStop  = 10 * time.Second
+)
+
+// needProgram returns the path of a server's program, or ends the test.
+func needProgram(t *testing.T, program, debianPackage string) string {
+	t.Helper()
+	mode := os.Getenv("REAL_TESTS")
+	if mode == "" {
+		t.Skip("needs a real server: make test-all")
+	}
+	for _, path := range []string{program, "/usr/sbin/" + program, "/sbin/" + program} {
+		if path, err := exec.LookPath(path); err == nil {
+			return path
+		}
+	}
+	if mode == "required" {
+		t.Fatalf("%s is not installed: it is in the package %s", program, debianPackage)
+	}
+	t.Skipf("%s is not installed: it is in the package %s", program, debianPackage)
+	return ""
+}
+
+// realServer is a program to run for one test.
+type realServer struct {
+	path  string
+	args  []string
+	env   []string       // in addition to the test's environment
+	user  string         // "": the user of the test
+	stop  syscall.Signal // 0: SIGTERM
+	ready func(context.Context) error
+}
+
+// start runs the server until the test ends, and returns when it is ready. Tests that stop the server in between use
+// its process id.
+func (s realServer) start(t *testing.T) (pid int) {
+	t.Helper()
+	log := filepath.Join(t.TempDir(), "log")
+	out, err := os.Create(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	cmd := exec.Command(s.path, s.args...)
+	cmd.Stdout, cmd.Stderr = out, out
+	s.as(t, cmd)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() { cmd.Wait(); close(ended) }()
+	t.Cleanup(func() {
+		stopServer(cmd.Process, s.stop, ended)
+		if said, err := os.ReadFile(log); t.Failed() && err == nil {
+			t.Logf("%s said:\n%s", s.path, said)
+		}
+	})
+	s.await(t, ended)
+	return cmd.Process.Pid
+}
+
+// as gives a command the server's user and environment.
+func (s realServer) as(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	cmd.Env = append(os.Environ(), s.env...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if s.user != "" {
+		cmd.SysProcAttr.Credential = credential(t, s.user)
+	}
+}
+
+// await waits until the server is ready.
+func (s realServer) await(t *testing.T, ended <-chan struct{}) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), realStart)
+	defer cancel()
+	for {
+		err := s.ready(ctx)
+		if err == nil {
+			return
+		}
+		select {
+		case <-ended:
+			t.Fatalf("%s ended before it was ready", s.path)
+		case <-ctx.Done():
+			t.Fatalf("%s is not ready after %v: %v", s.path, realStart, err)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// stopServer ends a server and the rest of its process group.
+func stopServer(p *os.Process, how syscall.Signal, ended <-chan struct{}) {
+	if how == 0 {
+		how = syscall.SIGTERM
+	}
+	syscall.Kill(-p.Pid, syscall.SIGCONT)
+	p.Signal(how)
+	select {
+	case <-ended:
+	case <-time.After(realStop):
+	}
+	syscall.Kill(-p.Pid, syscall.SIGKILL)
+	<-ended
+}
+
+// freeze stops all processes of a server: its ports stay open, and no process answers.
+func freeze(t *testing.T, pid int) {
+	t.Helper()
+	if err := syscall.Kill(-pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(realStop); !isFrozen(t, pid); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the server does not stop")
+		}
+	}
+}
+
+// isFrozen reports whether every thread of a process group has stopped (proc_pid_stat(5)).
+func isFrozen(t *testing.T, group int) bool {
+	t.Helper()
+	threads, err := filepath.Glob("/proc/[0-9]*/task/[0-9]*/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range threads {
+		stat, err := os.ReadFile(path)
+		if err != nil {
+			continue // the thread has ended
+		}
+		_, after, _ := strings.Cut(string(stat), ") ")
+		fields := strings.Fields(after) // state, parent, process group …
+		if len(fields) > 2 && fields[2] == strconv.Itoa(group) && !strings.Contains("TZX", fields[0]) {
+			return false
+		}
+	}
+	return true
+}
+
+func credential(t *testing.T, name string) *syscall.Credential {
+	t.Helper()
+	uid, gid := ids(t, name)
+	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+}
+
+func ids(t *testing.T, name string) (uid, gid int) {
+	t.Helper()
+	u, err := user.Lookup(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	uid, _ = strconv.Atoi(u.Uid)
+	gid, _ = strconv.Atoi(u.Gid)
+	return uid, gid
+}
+
+// give changes the owner of a folder and of all in it.
+func give(t *testing.T, dir, name string) {
+	t.Helper()
+	uid, gid := ids(t, name)
+	err := filepath.WalkDir(dir, func(path string, _ os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return os.Lchown(path, uid, gid)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// serverDir makes a folder that other users may enter (t.TempDir is closed to them), with a path
+// short enough for sockets.
+func serverDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "real")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// writeFile writes a file of a server and returns its path.
+func writeFile(t *testing.T, dir, name, text string) string {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// freePort returns a port that is free on both loopback addresses, for TCP and UDP.
+func freePort(t *testing.T) uint16 {
+	t.Helper()
+	for range 100 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		port := l.Addr().(*net.TCPAddr).AddrPort().Port()
+		l.Close()
+		if isFree("tcp", port) && isFree("udp", port) {
+			return port
+		}
+	}
+	t.Fatal("no free port found")
+	return 0
+}
+
+func isFree(network string, port uint16) bool {
+	for _, host := range []string{"127.0.0.1", "::1"} {
+		to := netip.AddrPortFrom(netip.MustParseAddr(host), port)
+		if network == "tcp" {
+			l, err := net.ListenTCP(network, net.TCPAddrFromAddrPort(to))
+			if err != nil {
+				return false
+			}
+			l.Close()
+			continue
+		}
+		c, err := net.ListenUDP(network, net.UDPAddrFromAddrPort(to))
+		if err != nil {
+			return false
+		}
+		c.Close()
+	}
+	return true
+}
+
+// loopback is a port of 127.0.0.1, loopback6 one of ::1.
+func loopback(port uint16) netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), port)
+}
+
+func loopback6(port uint16) netip.AddrPort { return netip.AddrPortFrom(netip.IPv6Loopback(), port) }
+
+// accepts reports a server as ready when all ports take TCP connections.
+func accepts(ports ...uint16) func(context.Context) error {
+	return func(ctx context.Context) error {
+		for _, port := range ports {
+			c, err := new(net.Dialer).DialContext(ctx, "tcp", loopback(port).String())
+			if err != nil {
+				return err
+			}
+			c.Close()
+		}
+		return nil
+	}
+}
+
+// answers reports a server as ready when a check succeeds.
+func answers(c Checker) func(context.Context) error {
+	return func(ctx context.Context) error {
+		r := c.Check(ctx)
+		if !r.OK {
+			return wire.NewFault(nil, "%s", r.Detail)
+		}
+		return nil
+	}
+}
+
+// certificate is a self-signed certificate for localhost and its key, as PEM. It is made once.
+var certificate = sync.OnceValues(func() (cert, key []byte) {
+	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	c := &x509.Certificate{
+		SerialNumber: big.NewInt(1),
+		Subject:      pkix.Name{CommonName: "localhost"},
+		DNSNames:     []string{"localhost"},
+		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
+		NotBefore:    time.Now().Add(-time.Hour),
+		NotAfter:     time.Now().Add(24 * time.Hour),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, c, c, k.Public(), k)
+	if err != nil {
+		panic(err)
+	}
+	raw, err := x509.MarshalPKCS8PrivateKey(k)
+	if err != nil {
+		panic(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
+		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: raw})
+})
+
+// writeCertificate puts the certificate and its key into a server's folder.
+func writeCertificate(t *testing.T, dir string) (cert, key string) {
+	t.Helper()
+	c, k := certificate()
+	return writeFile(t, dir, "cert.pem", string(c)), writeFile(t, dir, "key.pem", string(k))
+}
+
+// serverTLS is the TLS configuration of a test's server, which accepts old versions too.
+func serverTLS(t *testing.T) *tls.Config {
+	t.Helper()
+	pair, err := tls.X509KeyPair(certificate())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS10}
+}
+
+// cell is one case of a check: what it changes in the good check, and the expected result.
+type cell struct {
+	name   string
+	change func(*Spec)
+	up     bool
+	detail string // all of Result.Detail, or up to a final *
+}
+
+// checkCells makes the check of each cell.
+func checkCells(t *testing.T, good Spec, cells []cell) {
+	t.Helper()
+	for _, c := range cells {
+		t.Run(c.name, func(t *testing.T) {
+			s := good
+			if c.change != nil {
+				c.change(&s)
+			}
+			check, err := New(s, &Env{HostName: "director"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := check.Check(t.Context())
+			begin, cut := strings.CutSuffix(c.detail, "*")
+			said := r.Detail == c.detail || cut && strings.HasPrefix(r.Detail, begin)
+			if r.OK != c.up || !said || r.Cause == checker.Shortage {
+				t.Errorf("up %v (local %v): %s\nwant %v: %s", r.OK, r.Cause == checker.Shortage, r.Detail, c.up, c.detail)
+			}
+		})
+	}
+}

@@ -1,0 +1,121 @@
+package protocol
+
+import (
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"ldirectord/checker"
+)
+
+// scene is one case of a check: how a server treats its connections, and the expected result.
+type scene struct {
+	name   string
+	treat  func(*testServer, net.Conn)
+	change func(*Spec)
+	up     bool
+	detail string // all of Result.Detail
+}
+
+// soon gives a check a short timeout, for servers that don't answer.
+func soon(s *Spec) { s.NegotiateTimeout = 150 * time.Millisecond }
+
+// checkScenes makes the check of each case. No goroutine and no descriptor may be left, and no check may take longer
+// than allowed.
+func checkScenes(t *testing.T, good Spec, scenes []scene) {
+	t.Helper()
+	for _, c := range scenes {
+		t.Run(c.name, func(t *testing.T) {
+			leaks(t)
+			s := good
+			s.Target = serve(t, c.treat).addr
+			if c.change != nil {
+				c.change(&s)
+			}
+			inItsTime(t, s, nil, c.up, c.detail)
+		})
+	}
+}
+
+// inItsTime makes a check and compares its result. On a busy machine a check may reach its deadline in an earlier
+// stage than the expected one. Then it is made again with more time.
+func inItsTime(t *testing.T, s Spec, e *Env, up bool, detail string) (took time.Duration, of time.Duration) {
+	t.Helper()
+	first := s.NegotiateTimeout
+	moreTime(first, func(limit time.Duration) (Result, bool) {
+		s.NegotiateTimeout = limit
+		begin := time.Now()
+		r := build(t, s, e).Check(t.Context())
+		took, of = time.Since(begin), limit
+		if took > limit+late {
+			t.Errorf("took %v of %v", took, limit)
+		}
+		return r, r.OK == up && r.Detail == strings.ReplaceAll(detail, first.String(), limit.String()) && r.Cause != checker.Shortage
+	}, func(r Result) {
+		t.Errorf("up %v (local %v): %s\nwant %v: %s, in %v", r.OK, r.Cause == checker.Shortage, r.Detail, up, detail, first)
+	})
+	return took, of
+}
+
+// moreTime makes a check with a time limit. If the result differs and the check timed out, it makes the check again
+// with a longer limit.
+func moreTime(limit time.Duration, check func(limit time.Duration) (r Result, fits bool), wrong func(Result)) {
+	for ; ; limit *= 5 {
+		r, fits := check(limit)
+		if !fits && r.Cause == checker.Timeout && limit < inTime {
+			continue
+		}
+		if !fits {
+			wrong(r)
+		}
+		return
+	}
+}
+
+// heedless sends its answer at once, without reading a request, and closes when the client does.
+func heedless(says string) func(*testServer, net.Conn) {
+	return func(s *testServer, c net.Conn) {
+		c.Write([]byte(says))
+		silence(s, c)
+	}
+}
+
+// closing ends each connection at once, with FIN.
+func closing(s *testServer, c net.Conn) {
+	c.(*net.TCPConn).CloseWrite()
+	silence(s, c)
+}
+
+// trickle sends a byte at a time.
+func trickle(says string) func(*testServer, net.Conn) {
+	return func(_ *testServer, c net.Conn) {
+		for _, b := range []byte(says) {
+			if _, err := c.Write([]byte{b}); err != nil {
+				return
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	}
+}
+
+// chatter sends the same bytes until the connection ends.
+func chatter(c net.Conn, says []byte) {
+	for {
+		if _, err := c.Write(says); err != nil {
+			return
+		}
+	}
+}
+
+// checkStopped checks a real server whose processes are all stopped.
+func checkStopped(t *testing.T, pid int, s Spec, detail string) {
+	t.Helper()
+	t.Run("stopped processes", func(t *testing.T) {
+		freeze(t, pid)
+		soon(&s)
+		if r := build(t, s, nil).Check(t.Context()); r.OK || r.Detail != detail {
+			t.Errorf("up %v: %s\nwant: %s", r.OK, r.Detail, detail)
+		}
+	})
+}

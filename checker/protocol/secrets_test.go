@@ -1,0 +1,258 @@
+package protocol
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"html"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"ldirectord/checker"
+	"ldirectord/checker/seal"
+	"ldirectord/checker/wire"
+	"ldirectord/internal/lvs"
+)
+
+const (
+	testLogin    = "monitor"
+	testPassword = `s3cr"t\w+x/7`
+)
+
+// repeated are the forms in which a server may repeat a password that it was sent.
+func repeated() map[string]string {
+	code := func(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }
+	return map[string]string{
+		"as it is":              testPassword,
+		"between quotes":        "'" + testPassword + "'",
+		"quoted":                strconv.Quote(testPassword),
+		"JSON of PHP":           `s3cr\"t\\w+x\/7`,
+		"in a word":             "x" + testPassword + "x",
+		"in a query":            "q=" + url.QueryEscape(testPassword),
+		"in a path":             "/" + url.PathEscape(testPassword),
+		"in a URL":              "http://" + url.UserPassword(testLogin, testPassword).String() + "@a/",
+		"base64":                code(testPassword),
+		"basic":                 "Basic " + code(testLogin+":"+testPassword),
+		"more than once":        testPassword + testPassword,
+		"after what is like it": "s3cs3cr" + testPassword,
+	}
+}
+
+// tells reports whether a text contains the password, whole or most of it.
+func tells(text string) bool {
+	return strings.Contains(text, "s3cr") && strings.Contains(text, "w+x/7") || strings.Contains(text, `t\w`) || strings.Contains(text, `t\\w`) ||
+		strings.Contains(text, "MzY3Idx3") || strings.Contains(text, `%5Cw`) || holdsDecoded(text)
+}
+
+// holdsDecoded reports whether some base64 in a text is the password.
+func holdsDecoded(text string) bool { return decodesTo(text, testPassword[:6]) }
+
+// decodesTo reports whether some base64 in a text holds a part of a secret.
+func decodesTo(text, part string) bool {
+	words := strings.FieldsFunc(text, func(r rune) bool {
+		return !strings.ContainsRune("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_", r)
+	})
+	for _, word := range words {
+		word = strings.NewReplacer("-", "+", "_", "/").Replace(word)
+		for from := range min(4, len(word)) {
+			decoded, _ := base64.RawStdEncoding.DecodeString(word[from : len(word)-(len(word)-from)%4])
+			if strings.Contains(string(decoded), part) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// A server knows the password that it was sent, and may repeat it in any part of its answer.
+func TestNoServerMakesUsTellAPassword(t *testing.T) {
+	for name, words := range repeated() {
+		for protocol, c := range map[string]struct {
+			spec  Spec
+			treat func(*testServer, net.Conn)
+		}{
+			"redis":           {Spec{Service: "redis", Account: lvs.Account{Passwd: testPassword}}, redisServer(map[string]string{"AUTH": "-ERR unknown command, with args: " + words + "\r\n"})},
+			"redis PONG":      {Spec{Service: "redis", Account: lvs.Account{Passwd: testPassword}}, redisServer(map[string]string{"AUTH": "+OK\r\n", "PING": "+" + words + "\r\n"})},
+			"ldap":            {Spec{Service: "ldap"}, directory{bind: ldapSays{49, words}}.treat},
+			"pgsql":           {Spec{Service: "pgsql", Request: "/SELECT 1"}, postgres{auth: []pgproto3.BackendMessage{pgSays("FATAL", "28P01", words)}}.treat},
+			"mysql":           {Spec{Service: "mysql", Request: "/SELECT 1"}, myUntilLogin(brief(myPackets(2, "\xff\x15\x04#28000"+words)))},
+			"ftp":             {Spec{Service: "ftp"}, brief("220 x\r\n331 x\r\n530 " + words + "\r\n")},
+			"pop":             {Spec{Service: "pop"}, brief("+OK\r\n+OK\r\n-ERR " + words + "\r\n")},
+			"pop that is up":  {Spec{Service: "pop"}, brief("+OK\r\n+OK\r\n+OK " + words + "\r\n")},
+			"imap":            {Spec{Service: "imap"}, brief("* OK\r\na NO " + words + "\r\n")},
+			"http":            {Spec{Service: "http", Receive: "good"}, saying(okHead + "\r\n" + words)},
+			"http status":     {Spec{Service: "http"}, saying("HTTP/1.1 401 " + words + "\r\n\r\n")},
+			"http that is up": {Spec{Service: "http"}, saying("HTTP/1.1 200 " + words + "\r\n\r\n")},
+			"redirect":        {Spec{Service: "http", HTTP: lvs.HTTP{FollowRedirect: "yes"}}, saying("HTTP/1.1 302 Found\r\nLocation: ftp://x/" + words + "\r\n\r\n")},
+			"http_proxy":      {Spec{Service: "http_proxy", Receive: "good"}, saying(okHead + "\r\n" + words)},
+		} {
+			t.Run(protocol+" "+name, func(t *testing.T) {
+				s := c.spec
+				s.Type, s.Protocol, s.NegotiateTimeout, s.Login, s.Target = "negotiate", "tcp", inTime, testLogin, serve(t, c.treat).addr
+				s.URL, s.Passwd, s.HTTPUser, s.HTTPPasswd = "http://"+s.Target.String()+"/", testPassword, testLogin, testPassword
+				judgeSecrets(t, build(t, s, nil).Check(t.Context()), true)
+			})
+		}
+	}
+}
+
+// brief sends its answer at once and closes its side.
+func brief(says string) func(*testServer, net.Conn) {
+	return func(s *testServer, c net.Conn) {
+		io.WriteString(c, says)
+		closing(s, c)
+	}
+}
+
+func judgeSecrets(t *testing.T, r Result, hidden bool) {
+	t.Helper()
+	for _, text := range []string{r.Detail, r.Warning, r.Body} {
+		if tells(text) {
+			t.Errorf("the password is told: %q", text)
+		}
+	}
+	if hidden && !strings.Contains(r.Detail+r.Body, "…") {
+		t.Errorf("nothing was taken out: %+v", r)
+	}
+}
+
+// A server may repeat the password in a protocol that has none, or send it instead of a valid answer.
+func TestNoGarbageMakesUsTellAPassword(t *testing.T) {
+	for _, service := range Services() {
+		for name, words := range repeated() {
+			t.Run(service+" "+name, func(t *testing.T) {
+				s := Spec{
+					Type: "negotiate", Service: service, Protocol: "tcp", NegotiateTimeout: inTime, Account: lvs.Account{Login: testLogin, Passwd: testPassword, Secret: testPassword},
+					HTTP: lvs.HTTP{HTTPUser: testLogin, HTTPPasswd: testPassword}, Request: "/SELECT 1", Receive: "good", DNSType: "TXT",
+				}
+				s.Target = serve(t, brief(words+"\r\n")).addr
+				s.URL = "http://" + s.Target.String() + "/"
+				judgeSecrets(t, build(t, s, nil).Check(t.Context()), false)
+			})
+		}
+	}
+}
+
+// Secrets that the configuration has in other places than passwd are hidden as well.
+func TestSecretsOfHTTPAreHidden(t *testing.T) {
+	echo := func(w http.ResponseWriter, r *http.Request) {
+		user, password, _ := r.BasicAuth()
+		fmt.Fprintf(w, "%s %s %s %s", r.Header.Get("X-Token"), r.Header.Get("Authorization"), user, password)
+	}
+	for name, change := range map[string]func(*Spec){
+		"in the URL":        func(s *Spec) { s.URL = strings.Replace(s.URL, "//", "//me:hunter2hunter2@", 1) },
+		"in a header":       func(s *Spec) { s.HTTPHeaders = checker.ListOf("X-Token: hunter2hunter2") },
+		"after a scheme":    func(s *Spec) { s.HTTPHeaders = checker.ListOf("Authorization: Bearer hunter2hunter2") },
+		"with its own user": func(s *Spec) { s.HTTPUser, s.HTTPPasswd = "me", "hunter2hunter2" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := httpSpec(serveHTTP(t, nil, echo), "good")
+			change(&s)
+			r := build(t, s, nil).Check(t.Context())
+			code := base64.StdEncoding.EncodeToString([]byte("me:hunter2hunter2"))
+			for _, text := range []string{r.Detail, r.Body} {
+				if strings.Contains(text, "hunter") || strings.Contains(text, code[:12]) || !strings.Contains(text, "…") {
+					t.Errorf("%q", text)
+				}
+			}
+		})
+	}
+}
+
+// shownBy returns how the result of a check shows a text.
+func shownBy(t testing.TB, s Spec) func(text string) string {
+	hidden := new(seal.Secrets)
+	return func(text string) string {
+		return seal.New(always{Detail: text}, s, hidden).Check(context.Background()).Detail
+	}
+}
+
+// Wherever a message is cut, it contains no part of a password before the cut.
+func TestACutLeavesNoPartOfAPassword(t *testing.T) {
+	s := Spec{Account: lvs.Account{Login: testLogin, Passwd: testPassword}}
+	hidden, shown := new(seal.Secrets), shownBy(t, s)
+	for pad := range wire.MaxExcerpt + 2 {
+		for name, show := range map[string]func(string) string{
+			"excerpt": func(said string) string { return wire.Excerpt([]byte(said)) },
+			"escape":  func(said string) string { return wire.Escape(said, wire.MaxExcerpt) },
+		} {
+			for how, words := range repeated() {
+				text := shown(show(strings.Repeat(".", pad) + words + strings.Repeat(".", wire.MaxExcerpt)))
+				if tells(text) || strings.Contains(text, "s3c") && how != "after what is like it" {
+					t.Errorf("%s, %s after %d: %s", name, how, pad, text)
+				}
+			}
+		}
+		r := Result{Body: string(firstWords([]byte(strings.Repeat(".", checker.MaxSaid-pad) + testPassword)))}
+		r = seal.New(always(r), s, hidden).Check(t.Context())
+		if strings.Contains(r.Body, testPassword[:2]) {
+			t.Errorf("said, %d before the end: %q", pad, r.Body[checker.MaxSaid-pad:])
+		}
+	}
+}
+
+// A short password that is a part of many words is removed only where it is a word by itself.
+func TestShortPasswordsLeaveMessagesReadable(t *testing.T) {
+	for password, c := range map[string]struct{ text, want string }{
+		"a":    {"login rejected: bad password a, a!", "login rejected: bad password …, …!"},
+		"e":    {"connect: refused", "connect: refused"},
+		"12":   {`got "12" in 120 or 12`, `got "…" in 120 or …`},
+		"x1y2": {"bx1y2b", "b…b"},
+		"ü":    {"für ü", "für …"},
+	} {
+		if got := shownBy(t, Spec{Account: lvs.Account{Passwd: password}})(c.text); got != c.want {
+			t.Errorf("%s: %s, want %s", password, got, c.want)
+		}
+	}
+	if got := shownBy(t, Spec{Account: lvs.Account{Login: "me"}, HTTP: lvs.HTTP{HTTPUser: "me"}})("me"); got != "me" {
+		t.Errorf("without secrets: %s", got)
+	}
+}
+
+// Each form in which a server may repeat a password is hidden, as it is and as our messages show it.
+func TestEachFormOfAPasswordIsHidden(t *testing.T) {
+	const password = `é<b&"d\e/f+g h`
+	shown := shownBy(t, Spec{Account: lvs.Account{Login: "me", Passwd: password}})
+	for form, said := range map[string]string{
+		"as written":              password,
+		"quoted":                  `é<b&\"d\\e/f+g h`,
+		"JSON of Go":              `é\u003cb\u0026\"d\\e/f+g h`,
+		"JSON of Python":          `\u00e9<b&\"d\\e/f+g h`,
+		"JSON of PHP":             `\u00e9<b&\"d\\e\/f+g h`,
+		"in a query":              `%C3%A9%3Cb%26%22d%5Ce%2Ff%2Bg+h`,
+		"in a path":               `%C3%A9%3Cb&%22d%5Ce%2Ff+g%20h`,
+		"in a URL":                `%C3%A9%3Cb&%22d%5Ce/f+g%20h`,
+		"HTML":                    `é&lt;b&amp;&quot;d\e/f+g h`,
+		"HTML by number":          `é&lt;b&amp;&#34;d\e/f+g h`,
+		"base64":                  `w6k8YiYiZFxlL2YrZyBo`,
+		"base64, after the login": `bWU6w6k8YiYiZFxlL2YrZyBo`,
+	} {
+		for as, text := range map[string]string{
+			"as it is": said, "quoted": strconv.Quote(said), "escaped": wire.Escape(said, 100), "in a URL": wire.Forgive(said),
+			"cut": wire.Excerpt([]byte(strings.Repeat(".", wire.MaxExcerpt-8) + said + said)),
+		} {
+			if told := shown(text); strings.ContainsAny(told, "bdegZ") || !strings.Contains(told, "…") {
+				t.Errorf("%s, %s: %s is told as %s", form, as, text, told)
+			}
+		}
+	}
+}
+
+// A page that repeats what it was sent may do so as HTML.
+func TestAPasswordInHTMLIsHidden(t *testing.T) {
+	shown := shownBy(t, Spec{Account: lvs.Account{Login: testLogin, Passwd: `a<b&c"d\e`}})
+	for _, page := range []string{html.EscapeString(`a<b&c"d\e`), "a&lt;b&amp;c&quot;d\\e"} {
+		for _, said := range []string{page, strconv.Quote(page), "got " + strconv.Quote(page[:12]) + "…"} {
+			if told := shown(said); strings.Contains(told, "lt;b") {
+				t.Errorf("%s is told as %s", said, told)
+			}
+		}
+	}
+}

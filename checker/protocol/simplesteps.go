@@ -1,0 +1,175 @@
+package protocol
+
+import (
+	"context"
+	"time"
+
+	"ldirectord/checker/perlre"
+	"ldirectord/checker/wire"
+	"ldirectord/internal/lvs"
+)
+
+// maxHeard limits the data between two expected answers, in bytes.
+const maxHeard = 16 << 10
+
+// simpleSteps has a conversation with a server, step by step. With protocol=udp each send line is a datagram.
+type simpleSteps struct {
+	server
+	udp   bool
+	steps []simpleStep
+}
+
+// simpleStep is one send or expect line.
+type simpleStep struct {
+	send   string
+	expect *matcher // nil: send
+}
+
+func newSimpleSteps(s Spec, e *Env) (Checker, error) {
+	c := &simpleSteps{server: serverOf(s), udp: s.Protocol == "udp"}
+	for step := range s.Steps.All() {
+		made, err := e.simpleStep(step)
+		if err != nil {
+			return nil, err
+		}
+		c.steps = append(c.steps, made)
+	}
+	return c, nil
+}
+
+func (e *Env) simpleStep(s lvs.Step) (made simpleStep, err error) {
+	if s.Send {
+		return simpleStep{send: s.Text}, nil
+	}
+	_, err = perlre.Compile(s.Text)
+	var m *matcher
+	if err == nil {
+		m, err = e.matcher("(?m)" + s.Text) // as with receive, ^ and $ are those of lines
+	}
+	if err != nil {
+		return made, refused("expect", err)
+	}
+	return simpleStep{expect: &matcher{pattern: s.Text, re: m.re, limits: m.limits}}, nil
+}
+
+// Check implements Checker.
+func (c *simpleSteps) Check(ctx context.Context) Result {
+	dial := wire.Connect
+	if c.udp {
+		dial = wire.DialUDP
+	}
+	server, err := dial(ctx, c.target, c.timeout)
+	if err != nil {
+		return failed(err)
+	}
+	defer server.Close()
+	h := session{server: server, buf: make([]byte, maxHeard), search: search{ctx: ctx}}
+	for i, step := range c.steps {
+		if err := h.take(step); err != nil {
+			return failed(wire.NewFault(err, "step %d: %v", i+1, err))
+		}
+	}
+	return passed(h.seen())
+}
+
+// session is the state of a conversation with a server.
+type session struct {
+	server   *wire.Conn
+	buf      []byte
+	received []byte // received, and not matched yet
+	matched  []byte // the last match
+	searched int    // searched bytes; repeated searches count again
+	search   search // all searches of the check
+}
+
+// Limits of repeated searches while a server sends more: after maxSearched bytes the check waits for gatherTime before
+// each search.
+const (
+	maxSearched = 64 * maxHeard
+	gatherTime  = 100 * time.Millisecond
+)
+
+func (h *session) take(step simpleStep) error {
+	if step.expect != nil {
+		return h.expect(step)
+	}
+	if _, err := h.server.Write([]byte(step.send)); err != nil {
+		return wire.StageFault("sending", err)
+	}
+	return nil
+}
+
+// expect reads until the expected text has arrived. The next expectation applies to the text after it.
+func (h *session) expect(step simpleStep) error {
+	h.search.matcher = step.expect
+	for {
+		if found, err := h.find(); err != nil || found {
+			return err
+		}
+		if len(h.received) >= maxHeard {
+			return mismatch("no match for %s in %d bytes: got %s", step.expect.String(), maxHeard,
+				wire.Excerpt(h.received))
+		}
+		if err := h.read(); err != nil {
+			err = wire.AwaitFault(step.expect.String(), false, err)
+			if len(h.received) > 0 {
+				err = wire.NewFault(err, "%v: got %s", err, wire.Excerpt(h.received))
+			}
+			return err
+		}
+		if err := h.gather(); err != nil {
+			return err
+		}
+	}
+}
+
+// find looks for a match in the received data, and removes the data up to its end. Nothing matches nothing.
+func (h *session) find() (found bool, err error) {
+	if len(h.received) == 0 {
+		return false, nil
+	}
+	h.searched += len(h.received)
+	at, err := h.search.find(h.received)
+	if at != nil {
+		h.matched, h.received = h.received[at[0]:at[1]:at[1]], h.received[at[1]:]
+	}
+	if err == nil {
+		err = h.search.prolong(h.server)
+	}
+	return at != nil, err
+}
+
+// gather reads for a while from a server that sends little at a time, so that not every byte causes a search. An error
+// is found again by the next read.
+func (h *session) gather() error {
+	if h.searched < maxSearched {
+		return nil
+	}
+	end := time.Now().Add(gatherTime)
+	if end.After(h.server.Deadline) {
+		end = h.server.Deadline
+	}
+	if err := h.server.Until(end); err != nil {
+		return err
+	}
+	for len(h.received) < maxHeard && h.read() == nil {
+	}
+	return h.server.Until(h.server.Deadline)
+}
+
+func (h *session) read() error {
+	n, err := h.server.Read(h.buf[:maxHeard-len(h.received)])
+	h.received = append(h.received, h.buf[:n]...)
+	if n > 0 {
+		return nil
+	}
+	return err
+}
+
+// seen is what showed that the server is healthy.
+func (h *session) seen() string {
+	if h.matched == nil {
+		return "all sent"
+	}
+	return "got " + wire.Excerpt(h.matched)
+}

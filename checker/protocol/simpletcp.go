@@ -1,0 +1,143 @@
+package protocol
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"syscall"
+
+	"ldirectord/checker"
+	"ldirectord/checker/wire"
+	"ldirectord/internal/lvs"
+)
+
+const maxSimpleAnswer = 256 << 10 // in bytes; in a longer answer the first ones decide
+
+// simpleTCP sends a request, closes its side of the connection and searches each line of the answer.
+// With protocol=udp it sends one datagram, and the answer is searched in the same way.
+type simpleTCP struct {
+	server
+	udp     bool
+	request []byte
+	receive *matcher
+}
+
+func newSimpleTCP(s Spec, e *Env, receive *matcher) (Checker, error) {
+	if s.Steps != (checker.List[lvs.Step]{}) {
+		return newSimpleSteps(s, e)
+	}
+	// The leading slash comes from the configuration; \n is the only escape.
+	request := strings.ReplaceAll(strings.TrimPrefix(s.Request, "/"), `\n`, "\n")
+	return &simpleTCP{serverOf(s), s.Protocol == "udp", []byte(request), receive}, nil
+}
+
+// Check implements Checker.
+func (c *simpleTCP) Check(ctx context.Context) Result {
+	ask := c.overTCP
+	if c.udp {
+		ask = c.overUDP
+	}
+	a := simpleAnswer{search: search{ctx: ctx, matcher: c.receive}}
+	err := ask(ctx, &a)
+	return concluded("got "+wire.Excerpt(a.found), err)
+}
+
+func (c *simpleTCP) overTCP(ctx context.Context, a *simpleAnswer) error {
+	tcp, err := c.dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer tcp.Close()
+	if err := tcp.Send("the request", c.request); err != nil {
+		return err
+	}
+	closeWrite(tcp) // a server that has closed already may have answered before
+	lines := bufio.NewReader(io.LimitReader(tcp, maxSimpleAnswer))
+	for {
+		line, err := lines.ReadBytes('\n')
+		ended := errors.Is(err, io.EOF)
+		if err != nil && !ended {
+			return wire.ReadFault("the answer", a.received > 0 || len(line) > 0, c.timeout, err)
+		}
+		found, err := a.look(line)
+		if err == nil {
+			err = a.search.prolong(tcp)
+		}
+		switch {
+		case err != nil || found:
+			return err
+		case ended:
+			return a.mismatch()
+		}
+	}
+}
+
+// closeWrite closes our side of a connection: some servers answer only then.
+func closeWrite(c *wire.Conn) {
+	if raw, err := c.Conn.(syscall.Conn).SyscallConn(); err == nil {
+		raw.Control(func(fd uintptr) { syscall.Shutdown(int(fd), syscall.SHUT_WR) })
+	}
+}
+
+func (c *simpleTCP) overUDP(ctx context.Context, a *simpleAnswer) error {
+	q := wire.Question{To: c.target, Timeout: c.timeout, Accept: a.datagram}
+	err := q.Ask(ctx, func(net.Addr) []byte { return c.request })
+	if wire.IsTimeout(err) && a.received > 0 {
+		return a.mismatch()
+	}
+	return err
+}
+
+// simpleAnswer searches an answer line by line.
+type simpleAnswer struct {
+	search   search
+	received int    // how many bytes
+	first    []byte // the first line, for the message
+	found    []byte // the line that matches
+}
+
+// look searches a line with its end. An empty text is not a line.
+func (a *simpleAnswer) look(line []byte) (found bool, err error) {
+	if len(line) == 0 {
+		return false, nil
+	}
+	if a.received == 0 {
+		a.first = bytes.Clone(line[:min(len(line), 2*wire.MaxExcerpt)])
+	}
+	a.received += len(line)
+	found, err = a.search.match(line)
+	if found {
+		a.found = bytes.Clone(line[:min(len(line), 2*wire.MaxExcerpt)])
+	}
+	return found, err
+}
+
+// datagram searches the lines of one datagram. Without a match the check waits for further datagrams, up to a limit.
+func (a *simpleAnswer) datagram(from *wire.Conn, datagram []byte) error {
+	for line := range bytes.Lines(datagram) {
+		if found, err := a.look(line); err != nil || found {
+			return err
+		}
+	}
+	if a.received >= maxSimpleAnswer {
+		return a.mismatch()
+	}
+	return cmp.Or(a.search.prolong(from), wire.ErrNotYet)
+}
+
+// mismatch is the error after the whole answer was searched.
+func (a *simpleAnswer) mismatch() error {
+	switch {
+	case a.received == 0:
+		return errors.New("connection closed without an answer")
+	case a.received >= maxSimpleAnswer:
+		return mismatch("no line matches %s in the first %d bytes: got %s", a.search, maxSimpleAnswer,
+			wire.Excerpt(a.first))
+	}
+	return mismatch("no line matches %s: got %s", a.search, wire.Excerpt(a.first))
+}

@@ -1,0 +1,67 @@
+package protocol
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"ldirectord/checker/query"
+	"ldirectord/checker/wire"
+)
+
+// maxSQL limits a database's answer, in bytes. A longer answer contains a row.
+const maxSQL = 1 << 20
+
+// ofQuery returns the constructor of a check that runs a query, without the leading slash of requests. Without a query
+// or login the check never succeeds, as in the Perl ldirectord.
+func ofQuery(build func(s Spec, e *Env, query string) (Checker, error)) service {
+	return func(s Spec, e *Env, _ *matcher) (Checker, error) {
+		query := strings.TrimPrefix(s.Request, "/")
+		if s.Login == "" || query == "" {
+			return always{Detail: s.Service + " needs a login and a request"}, nil
+		}
+		return build(s, e, query)
+	}
+}
+
+// sqlSeen judges the result of a query: one row is enough. An answer over the limit has rows; any other error counts.
+func sqlSeen(query string, rows int, err error) (string, error) {
+	switch {
+	case rows == 0 && err == nil:
+		err = fmt.Errorf("%s returned no row", sqlVerb(query))
+	case rows > 0 && errors.Is(err, wire.ErrTooMuch):
+		err = nil
+	}
+	return sqlVerb(query) + " returned a row", err
+}
+
+// clearText is whether a server may request the password in readable form, and did.
+type clearText struct {
+	refused bool
+	asked   bool // at least once: the warning lasts as long as the check
+}
+
+// ask is called when the server requests it.
+func (c *clearText) ask() error {
+	if c.refused {
+		return wire.ErrClearText
+	}
+	c.asked = true
+	return nil
+}
+
+// warned adds the warning to a result.
+func (c *clearText) warned(r Result) Result {
+	if c.asked {
+		r.Warning = "the server asks for the password in clear text; cleartext=no refuses that"
+	}
+	return r
+}
+
+// sqlVerb is the first word of a query.
+func sqlVerb(text string) string {
+	if verb := query.Verb(text); verb != "" {
+		return wire.Show(verb)
+	}
+	return "the query"
+}

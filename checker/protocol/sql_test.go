@@ -1,0 +1,20 @@
+package protocol
+
+import "testing"
+
+func TestSQLVerb(t *testing.T) {
+	for query, want := range map[string]string{
+		"SELECT 1":            "SELECT",
+		"select(1)":           "SELECT",
+		" \t\n((select 1))":   "SELECT",
+		"insert into t":       "INSERT",
+		"":                    "the query",
+		"/* hm */ SELECT 1":   "the query",
+		"\x1b[31mSELECT":      "the query",
+		"secret' OR 'x' = 'x": "SECRET",
+	} {
+		if got := sqlVerb(query); got != want {
+			t.Errorf("%q: %s, want %s", query, got, want)
+		}
+	}
+}

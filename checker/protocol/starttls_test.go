@@ -1,0 +1,263 @@
+package protocol
+
+import (
+	"bufio"
+	"crypto/tls"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	ber "github.com/go-asn1-ber/asn1-ber"
+	"github.com/go-ldap/ldap/v3"
+	"ldirectord/internal/lvs"
+)
+
+// turn makes the server's TLS handshake.
+func turn(secure *tls.Config) step {
+	return func(c *client) bool {
+		secured := tls.Server(c.Conn, secure)
+		if err := secured.Handshake(); err != nil {
+			c.t.Errorf("the server's TLS handshake: %v", err)
+			return false
+		}
+		c.Conn, c.read = secured, bufio.NewReader(secured)
+		return true
+	}
+}
+
+// ended waits until the client closes or resets the connection.
+func ended(c *client) bool {
+	c.read.Peek(1)
+	return false
+}
+
+func TestSTARTTLS(t *testing.T) {
+	secure := serverTLS(t)
+	for service, c := range map[string]struct {
+		spec       Spec
+		asked      []step // up to and including the command that asks for TLS
+		yes, no    step
+		inside     []step // what follows over TLS
+		detail     string
+		notOffered string
+		protocol   string
+		command    string // the command that asks for TLS
+		first      string // the first command over TLS
+	}{
+		"smtp": {
+			asked: steps(say("220 mx ESMTP"), await("EHLO director.example.org"), say("250-mx", "250-SIZE", "250 starttls"), await("STARTTLS")),
+			yes:   say("220 go ahead"), no: say("454 not now"),
+			inside: steps(await("EHLO director.example.org"), say("250 mx"), await("QUIT"), say("221 bye")),
+			detail: "220 mx ESMTP", notOffered: "454 not now", protocol: "SMTP", command: "STARTTLS", first: "EHLO",
+		},
+		"imap": {
+			spec:  Spec{Account: lvs.Account{Login: "monitor", Passwd: "secret"}},
+			asked: steps(say("* OK [CAPABILITY STARTTLS LOGINDISABLED] ready"), await("s STARTTLS")),
+			yes:   say("* some news", "s OK go ahead"), no: say("s BAD what?"),
+			inside: steps(await(`a LOGIN "monitor" "secret"`), say("a OK in"), await("b LOGOUT"), say("* BYE", "b OK")),
+			detail: "a OK in", notOffered: "s BAD what?", protocol: "IMAP", command: "STARTTLS", first: "LOGIN",
+		},
+		"pop": {
+			spec:  Spec{Account: lvs.Account{Login: "monitor", Passwd: "secret"}},
+			asked: steps(say("+OK ready"), await("STLS")),
+			yes:   say("+OK go ahead"), no: say("-ERR what?"),
+			inside: steps(await("USER monitor"), say("+OK"), await("PASS secret"), say("+OK in"), await("QUIT"), say("+OK")),
+			detail: "+OK in", notOffered: "-ERR what?", protocol: "POP", command: "STLS", first: "USER",
+		},
+		"ftp": {
+			spec:  Spec{Account: lvs.Account{Login: "monitor", Passwd: "secret"}, Request: "/"},
+			asked: steps(say("220 ready"), await("AUTH TLS")),
+			yes:   say("234 go ahead"), no: say("530 what?"),
+			inside: steps(await("USER monitor"), say("331 and?"), await("PASS secret"), say("230 in"), await("CWD /"), say("250 /"), await("TYPE I"), say("200 I"), await("QUIT"), say("221 bye")),
+			detail: "230 in", notOffered: "530 what?", protocol: "FTP", command: "AUTH", first: "USER",
+		},
+	} {
+		t.Run(service, func(t *testing.T) {
+			s := c.spec
+			s.Service, s.StartTLS, s.Host = service, true, "mx.example.org"
+			verify := s
+			verify.TLSVerify, verify.TLSCA = true, newAuthority(t).file
+			over := func(server *tls.Config) []step { return steps(c.asked, c.yes, turn(server), c.inside) }
+			injected := func(cl *client) bool { // in one segment: the client gets both at once
+				said := &recorder{Conn: cl.Conn}
+				c.yes(&client{Conn: said, t: t})
+				cl.Write([]byte(string(said.text) + "250 pay no heed\r\n"))
+				return ended(cl)
+			}
+			checkFakes(t, []fakeCase{
+				{name: "good", spec: s, server: over(secure), up: true, detail: c.detail},
+				{name: "good over IPv6", spec: s, ipv6: true, server: over(secure), up: true, detail: c.detail},
+				{name: "good with server name", spec: s, server: over(expectName(t, "mx.example.org")), up: true, detail: c.detail},
+				{name: "good with old TLS", spec: s, server: over(oldTLS(t)), up: true, detail: c.detail},
+				{name: "rejected", spec: s, server: steps(c.asked, c.no, ended), detail: "STARTTLS not offered: " + c.notOffered},
+				{name: "silent when asked", spec: s, server: steps(c.asked, silent), late: true, detail: "timeout waiting for the answer to " + c.command},
+				{name: "closed when asked", spec: s, server: steps(c.asked), detail: "connection closed waiting for the answer to " + c.command},
+				{name: "silent in the handshake", spec: s, server: steps(c.asked, c.yes, silent), late: true, detail: "timeout in TLS handshake"},
+				{name: "closed in the handshake", spec: s, server: steps(c.asked, c.yes, hangUp), detail: "TLS handshake: closed by the server"},
+				{name: "continues in the clear", spec: s, server: steps(c.asked, c.yes, hangOn, say("250 pay no heed"), ended), detail: "TLS handshake: the port does not speak TLS"},
+				{name: "word put in before TLS", spec: s, server: steps(c.asked, injected), detail: `STARTTLS: the server sent more in the clear: "250 pay no heed\r\n"`},
+				{name: "closed under TLS", spec: s, server: steps(c.asked, c.yes, turn(secure), c.inside[:1]), detail: "connection closed waiting for the answer to " + c.first},
+				{name: "certificate refused", spec: verify, server: steps(c.asked, c.yes, refusedTurn(secure)), detail: "certificate refused: certificate is valid for localhost, not mx.example.org"},
+				{name: "greeting too late", spec: s, server: []step{silent}, late: true, detail: "timeout waiting for the greeting"},
+				{name: "no greeting", spec: s, server: []step{say("SSH-2.0-x"), ended}, detail: "not " + c.protocol + `: "SSH-2.0-x"`},
+			})
+		})
+	}
+}
+
+// recorder is a connection that keeps what is written to it.
+type recorder struct {
+	net.Conn
+	text []byte
+}
+
+func (r *recorder) Write(b []byte) (int, error) {
+	r.text = append(r.text, b...)
+	return len(b), nil
+}
+
+// hangOn waits for the client's hello, and does not answer it.
+func hangOn(c *client) bool {
+	c.read.Peek(1)
+	return true
+}
+
+// refusedTurn is a server whose certificate the client refuses.
+func refusedTurn(secure *tls.Config) step {
+	return func(c *client) bool {
+		if err := tls.Server(c.Conn, secure).Handshake(); err == nil {
+			c.Read(make([]byte, 1)) // with TLS 1.3 the client refuses it after the handshake
+		}
+		return false
+	}
+}
+
+func TestSTARTTLSThatIsNotOffered(t *testing.T) {
+	smtp := Spec{Service: "smtp", StartTLS: true}
+	submission := Spec{Service: "submission", StartTLS: true}
+	imap := Spec{Service: "imap", StartTLS: true, Account: lvs.Account{Login: "monitor", Passwd: "secret"}}
+	hello := steps(say("220 mx ESMTP"), await("EHLO director.example.org"))
+	quit := steps(await("QUIT"), say("221 bye"))
+	checkFakes(t, []fakeCase{
+		{name: "smtp", spec: smtp, server: steps(hello, say("250-STARTTLS.example.org", "250-XSTARTTLS", "250 SIZE"), quit), detail: "STARTTLS not offered"},
+		{name: "submission", spec: submission, server: steps(hello, say("250 mx"), quit), detail: "STARTTLS not offered"},
+		{name: "HELO only", spec: smtp, server: steps(hello, say("502 what?"), await("HELO director.example.org"), say("250 mx"), quit), detail: "STARTTLS not offered"},
+		{name: "logged in before TLS", spec: imap, server: steps(say("* PREAUTH welcome"), await("b LOGOUT"), say("b OK")), detail: "STARTTLS not offered: * PREAUTH welcome"},
+		{name: "imap not ready", spec: imap, server: steps(say("* BYE later"), await("b LOGOUT"), say("b OK")), detail: "greeting: * BYE later"},
+		{name: "hello under TLS rejected", spec: smtp, server: steps(hello, say("250-mx", "250 STARTTLS"), await("STARTTLS"), say("220 go"), turn(serverTLS(t)), await("EHLO director.example.org"), say("550 no"), await("HELO director.example.org"), say("550 no"), quit),
+			detail: "hello rejected: 550 no"},
+		{name: "quoted password", spec: imap, server: steps(say("* OK"), await("s STARTTLS"), say("s NO secret"), await("b LOGOUT"), say("b OK")), detail: "STARTTLS not offered: s NO …"},
+	})
+}
+
+func TestFTPFetchesOverTLS(t *testing.T) {
+	secure := serverTLS(t)
+	file := Spec{Service: "ftp", StartTLS: true, Account: lvs.Account{Login: "monitor", Passwd: "secret"}, Request: "/status", Receive: "^all well$"}
+	in := steps(say("220 ready"), await("AUTH TLS"), say("234 go"), turn(secure), await("USER monitor"), say("230 in"), await("CWD /"), say("250 /"), await("TYPE I"), say("200 I"),
+		await("EPSV"), listenData("229 Extended (|||PORT|)"))
+	private := steps(await("PBSZ 0"), say("200 0"), await("PROT P"), say("200 P"))
+	retrieve := steps(await("RETR /status"), say("150 here it comes"))
+	done := steps(say("226 done"), await("QUIT"), say("221 bye"))
+	resumed := func(c *client) bool {
+		secured := tls.Server(c.Conn, secure)
+		if err := secured.Handshake(); err != nil || !secured.ConnectionState().DidResume {
+			c.t.Errorf("the session of the conversation is not resumed: %v", err)
+		}
+		secured.Write([]byte("all well\n"))
+		secured.Close()
+		return false
+	}
+	unended := func(c *client) bool {
+		secured := tls.Server(c.Conn, secure)
+		secured.Handshake()
+		secured.Write([]byte("all well\n"))
+		return false
+	}
+	checkFakes(t, []fakeCase{
+		{name: "good", spec: file, server: steps(in, private, retrieve, transfer(resumed), done), up: true, detail: "/status: 9 bytes"},
+		{name: "good over IPv6", spec: file, ipv6: true, server: steps(in, private, retrieve, transfer(resumed), done), up: true, detail: "/status: 9 bytes"},
+		{name: "file ends without a word", spec: file, server: steps(in, private, retrieve, transfer(unended), done), up: true, detail: "/status: 9 bytes"},
+		{name: "transfer aborted", spec: file, server: steps(in, private, retrieve, transfer(unended), say("426 broken"), ended), detail: "transfer failed: 426 broken"},
+		{name: "no protection", spec: file, server: steps(in, await("PBSZ 0"), say("200 0"), await("PROT P"), say("536 no"), await("QUIT"), say("221 bye")), detail: "PROT rejected: 536 no"},
+		{name: "file in the clear", spec: file, server: steps(in, private, retrieve, transfer(raw("all fine\n")), ended), detail: "data: TLS handshake: the port does not speak TLS"},
+		{name: "silent in the handshake", spec: file, server: steps(in, private, retrieve, transfer(silent)), late: true, detail: "data: timeout in TLS handshake"},
+	})
+}
+
+// turnLDAP answers a request for TLS, and continues over TLS.
+func turnLDAP(says ldapSays, secure *tls.Config, d directory) func(*testServer, net.Conn) {
+	return func(s *testServer, c net.Conn) {
+		p, err := ber.ReadPacket(c)
+		if err != nil || p.Children[1].Tag != ldap.ApplicationExtendedRequest || p.Children[1].Children[0].Data.String() != "1.3.6.1.4.1.1466.20037" {
+			s.keep("no request for TLS")
+			return
+		}
+		c.Write(ldapResult(p.Children[0].Value.(int64), ldap.ApplicationExtendedResponse, says))
+		if secure == nil {
+			silence(s, c)
+		} else {
+			d.treat(s, tls.Server(c, secure))
+		}
+	}
+}
+
+func TestLDAPWithSTARTTLS(t *testing.T) {
+	secure := serverTLS(t)
+	one := directory{user: "cn=admin", passwd: "secret", entries: []string{"dc=example,dc=test"}}
+	s := goodLDAP
+	s.StartTLS, s.Login, s.Passwd = true, "cn=admin", "secret"
+	a := newAuthority(t)
+	plain := func(more string) func(*testServer, net.Conn) {
+		return func(_ *testServer, c net.Conn) {
+			ber.ReadPacket(c)
+			c.Write(append(ldapResult(1, ldap.ApplicationExtendedResponse, ldapSays{}), more...))
+			c.Read(make([]byte, 1))
+		}
+	}
+	checkScenes(t, s, []scene{
+		{"good", turnLDAP(ldapSays{}, secure, one), nil, true, `entry "dc=example,dc=test"`},
+		{"old TLS", turnLDAP(ldapSays{}, oldTLS(t), one), nil, true, `entry "dc=example,dc=test"`},
+		{"wrong login", turnLDAP(ldapSays{}, secure, directory{}), nil, false, "login rejected: invalid credentials"},
+		{"rejected", turnLDAP(ldapSays{2, "unsupported\x1b"}, nil, one), nil, false, `STARTTLS not offered: protocol error: unsupported\x1b`},
+		{"not the certificate wanted", turnLDAP(ldapSays{}, secure, one), func(s *Spec) { s.TLSVerify, s.TLSCA, s.Host = true, a.file, "ldap.example.org" }, false,
+			"certificate refused: certificate is valid for localhost, not ldap.example.org"},
+		{"silent", silence, soon, false, "STARTTLS: timeout"},
+		{"closed", closing, nil, false, "STARTTLS: closed by the server"},
+		{"another protocol", heedless("SSH-2.0-OpenSSH_9.2\r\n"), nil, false, `STARTTLS: this is not LDAP: got "SSH-2."`},
+		{"huge answer", heedless("0\x84\x7f\xff\xff\xff"), nil, false, "STARTTLS: the answer is too long"},
+		{"another answer", heedless(string(ldapResult(1, ldap.ApplicationBindResponse, ldapSays{}))), nil, false,
+			`STARTTLS: this is not LDAP: got "0\f\x02\x01\x01a\a\n\x01\x00\x04\x00\x04\x00"`},
+		{"nonsense", heedless("0\x0dabcdefghijklm"), nil, false, `STARTTLS: this is not LDAP: got "0\rabcdefghijklm"`},
+		{"silent in the handshake", turnLDAP(ldapSays{}, nil, one), soon, false, "timeout in TLS handshake"},
+		{"word put in before TLS", plain(string(ldapResult(2, ldap.ApplicationBindResponse, ldapSays{}))), nil, false, `STARTTLS: the server sent more in the clear: "0\f\x02\x01\x02a\a\n\x01\x00\x04\x00\x04\x00"`},
+	})
+}
+
+func TestLDAPSendsNoPasswordInTheClear(t *testing.T) {
+	received := make(chan string, 1)
+	s := goodLDAP
+	s.StartTLS, s.Login, s.Passwd = true, "cn=admin", "hunter2"
+	s.Target = serve(t, func(_ *testServer, c net.Conn) {
+		ber.ReadPacket(c)
+		c.Write(ldapResult(1, ldap.ApplicationExtendedResponse, ldapSays{2, "no"}))
+		c.SetReadDeadline(time.Now().Add(tooLate))
+		rest := make([]byte, 1024)
+		n, _ := c.Read(rest)
+		received <- string(rest[:n])
+	}).addr
+	build(t, s, nil).Check(t.Context())
+	if rest := <-received; strings.Contains(rest, "hunter2") || rest != "" {
+		t.Errorf("after the refusal it said %q", rest)
+	}
+}
+
+// For services without STARTTLS the directive has no effect. The parser warns of it.
+func TestSTARTTLSHasNoEffectOnOtherServices(t *testing.T) {
+	for _, service := range []string{"mysql", "nntp", "redis", "sip"} {
+		s := Spec{Type: "negotiate", Service: service, Protocol: "tcp", Account: lvs.Account{Login: "u"}, Request: "/x", StartTLS: true, TLS: lvs.TLS{TLSCert: "/missing"}}
+		if _, err := New(s, nil); err != nil {
+			t.Errorf("%s: %v", service, err)
+		}
+	}
+}

@@ -1,0 +1,162 @@
+package protocol
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/checker/wire"
+	"ldirectord/internal/lvs"
+)
+
+// server is where a check connects, and how long the check may take.
+type server struct {
+	target  netip.AddrPort
+	timeout time.Duration
+}
+
+// serverOf is the server of a full check.
+func serverOf(s Spec) server { return server{s.Target, s.NegotiateTimeout} }
+
+func (s server) dial(ctx context.Context) (*wire.Conn, error) {
+	return wire.Connect(ctx, s.target, s.timeout)
+}
+
+// question is a request over UDP to the server, of a protocol whose answers name their question.
+func (s server) question(resend time.Duration) wire.Question {
+	return wire.Question{To: s.target, Timeout: s.timeout, Resend: resend, Patience: wire.MaxStrays}
+}
+
+// opening is the first step of a check that connects to the server, if its address has a port.
+func (s server) opening(request []byte) (Opening, bool) {
+	return Opening{To: s.target, Request: request, Timeout: s.timeout}, s.target.Port() != 0
+}
+
+// talk is a check that has a conversation with a server on one connection, in the clear or over TLS.
+type talk struct {
+	told
+	tls      *tls.Config // nil: in the clear
+	rules    wire.TLSRules
+	sessions *wire.Sessions // nil: each handshake is a full one
+	later    bool           // TLS starts by a command of the protocol, not at once
+	protocol protocol
+}
+
+// told is the part of a Spec that a protocol needs.
+type told struct {
+	server
+	lvs.Account
+	asks, hostName string
+	receive        *matcher // nil: the protocol compares nothing
+}
+
+// protocol runs the conversation of a protocol, from the greeting to the end. It returns the text that shows that the
+// server is healthy.
+type protocol func(d *dialogue) (seen string, err error)
+
+// speaking makes the constructor of a check by a conversation.
+func speaking(p protocol) service {
+	return func(s Spec, e *Env, receive *matcher) (Checker, error) {
+		return newTalk(s, e, receive, p)
+	}
+}
+
+// newTalk returns the check for a conversation with a server: over TLS, with TLS by a command of the protocol, or in
+// the clear, as the Spec requires.
+func newTalk(s Spec, e *Env, receive *matcher, p protocol) (*talk, error) {
+	c := &talk{protocol: p,
+		told: told{serverOf(s), s.Account, s.Request, e.HostName, receive}}
+	service := lvs.ServiceOf(s.Service)
+	c.later = s.StartTLS && service.Takes("starttls")
+	if !c.later && !service.Is(lvs.OverTLS) {
+		return c, nil
+	}
+	var err error
+	if c.rules, err = e.tlsRules(s); err != nil {
+		return nil, err
+	}
+	if s.Service != "tls" {
+		c.sessions = wire.NewSessions()
+	}
+	c.tls = c.rules.Config(c.sessions, s.SNI, s.Host, addressName(s))
+	return c, nil
+}
+
+// Check implements Checker.
+func (c *talk) Check(ctx context.Context) Result {
+	d, err := c.begin(ctx)
+	if err != nil {
+		c.sessions.Ended(false)
+		return failed(err)
+	}
+	defer d.Close()
+	seen, err := c.protocol(d)
+	result := concluded(seen, err)
+	if d.Conn.TLS != nil {
+		result.Warning = c.rules.Warning(d.Conn.TLS)
+	}
+	c.sessions.Ended(err == nil && result.Warning == "")
+	return result
+}
+
+// dialogue is a conversation with a server, with the settings of the protocol.
+type dialogue struct {
+	wire.Dialogue
+	told
+	ctx context.Context // of the check
+}
+
+// want compares a text from the server. What names the text in the error.
+func (d *dialogue) want(what string, text []byte) error {
+	ok, err := d.receive.match(d.ctx, text)
+	if err == nil && !ok {
+		err = mismatch("%s does not match %s: got %s", what, d.receive, wire.Excerpt(text))
+	}
+	return err
+}
+
+// begin connects to the server.
+func (c *talk) begin(ctx context.Context) (*dialogue, error) {
+	tcp, err := c.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	d := &dialogue{wire.NewDialogue(tcp), c.told, ctx}
+	switch {
+	case c.later:
+		d.Offered = c.tls
+	case c.tls != nil:
+		if err := d.OpenTLS(c.tls); err != nil {
+			tcp.Close()
+			return nil, err
+		}
+	}
+	return d, nil
+}
+
+// mismatch is an answer that receive does not match.
+func mismatch(format string, args ...any) error { return wire.AtMatch.Of(fmt.Errorf(format, args...)) }
+
+// passed is the result of a successful check.
+func passed(detail string) Result {
+	return Result{OK: true, Stage: wire.AtMatch, Detail: detail}
+}
+
+// failed is the result of a check that ended with an error.
+func failed(err error) Result { return checker.Failed(err) }
+
+// concluded is passed, or the result of a check with an error.
+func concluded(seen string, err error) Result {
+	if err != nil {
+		return failed(err)
+	}
+	return passed(seen)
+}
+
+// refused is the error of a setting that makes a check impossible.
+func refused(directive string, err error) error {
+	return &checker.SpecError{Directive: directive, Err: err}
+}

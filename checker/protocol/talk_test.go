@@ -1,0 +1,86 @@
+package protocol
+
+import (
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"ldirectord/checker/wire"
+	"ldirectord/internal/lvs"
+)
+
+// said is a connection that ends after a given text.
+type said struct {
+	net.Conn
+	io.Reader
+}
+
+func (s said) Read(b []byte) (int, error) { return s.Reader.Read(b) }
+func (said) Write(b []byte) (int, error)  { return len(b), nil }
+func (said) SetDeadline(time.Time) error  { return nil }
+func (said) LocalAddr() net.Addr          { return &net.TCPAddr{} }
+
+// havingSaid is a connection on which the server sends this text and then ends.
+func havingSaid(text io.Reader) *wire.Conn { return &wire.Conn{Conn: said{Reader: text}} }
+
+func dialogueOf(text string) *dialogue {
+	return &dialogue{Dialogue: wire.NewDialogue(havingSaid(strings.NewReader(text)))}
+}
+
+// Whatever a server sends, a check ends, and its message is one printable line without the password.
+func FuzzTalk(f *testing.F) {
+	const secret = "pa\"ss\\word"
+	shown := shownBy(f, Spec{Account: lvs.Account{Login: "user", Passwd: secret}})
+	for _, text := range []string{
+		"220 mx\r\n250-mx\r\n250 x\r\n221 bye\r\n",
+		"+OK\r\n+OK\r\n-ERR pa\"ss\\word\r\n",
+		"* OK\r\n* x\r\na NO \"pa\\\"ss\\\\word\"\r\n",
+		"+OK\r\n+OK\r\n-ERR papa\"ss\\wo\"ss\\word\r\n",
+		"220 a\r\n331 b\r\n530 pa\"ss\\word\r\n",
+		"SIP/2.0 100 Trying\r\n\r\nSIP/2.0 200 OK\r\n\r\n",
+		"200 \x1b\xff\r\n",
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		for name, p := range map[string]protocol{
+			"smtp": smtp, "pop": pop, "imap": imap, "nntp": nntp, "sip": sip{"user"}.run, "ftp": ftp,
+		} {
+			d := dialogueOf(text)
+			d.told = told{Account: lvs.Account{Login: "user", Passwd: secret}, hostName: "director", receive: &matcher{}}
+			seen, err := p(d)
+			if err != nil {
+				seen = err.Error()
+			}
+			seen = shown(seen)
+			for _, r := range seen {
+				if !strconv.IsPrint(r) {
+					t.Errorf("%s on %q: %q holds what can't be printed", name, text, seen)
+				}
+			}
+			if strings.Contains(seen, secret) || strings.Contains(seen, quoteIMAP(secret)) {
+				t.Errorf("%s on %q: %q tells the password", name, text, seen)
+			}
+		}
+		extendedPort(text)
+		passivePort("227" + text)
+	})
+}
+
+func TestQuotingIsUndoneByNoPassword(t *testing.T) {
+	for text, want := range map[string]string{
+		`plain`: `"plain"`, `say "x"`: `"say \"x\""`, `back\slash`: `"back\\slash"`, `\"`: `"\\\""`, ``: `""`,
+	} {
+		if got := quoteIMAP(text); got != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+	for _, text := range []string{"ü", "a\r\nb LOGOUT", "\x00", "\n"} {
+		if isQuotable(text) {
+			t.Errorf("%q can't be quoted", text)
+		}
+	}
+}

@@ -1,0 +1,76 @@
+package protocol
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+
+	"ldirectord/checker"
+	"ldirectord/checker/wire"
+)
+
+// authorities returns the certificates of a file, or the system's without a file.
+func (e *Env) authorities(path string) (*x509.CertPool, error) {
+	return e.trusted.Get(path, func() (*x509.CertPool, error) {
+		if path == "" {
+			return x509.SystemCertPool()
+		}
+		text, err := checker.ReadPEM(path)
+		if err != nil {
+			return nil, err
+		}
+		pool := x509.NewCertPool()
+		if !pool.AppendCertsFromPEM(text) {
+			return nil, fmt.Errorf("%s: no certificate in it", path)
+		}
+		return pool, nil
+	})
+}
+
+// clientCertificate reads a certificate with its chain, and its key.
+func clientCertificate(certPath, keyPath string) (*tls.Certificate, error) {
+	cert, err := checker.ReadPEM(certPath)
+	if err == nil && !x509.NewCertPool().AppendCertsFromPEM(cert) {
+		err = fmt.Errorf("%s: no certificate in it", certPath)
+	}
+	if err != nil {
+		return nil, refused("tlscert", err)
+	}
+	key, err := checker.ReadPEM(keyPath)
+	if err != nil {
+		return nil, refused("tlskey", err)
+	}
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		return nil, refused("tlskey", fmt.Errorf("%s: %w", keyPath, err))
+	}
+	return &pair, nil
+}
+
+// tlsRules returns the TLS rules of a Spec, and reads its files.
+func (e *Env) tlsRules(s Spec) (r wire.TLSRules, err error) {
+	r.Verify, r.WarnDays = s.TLSVerify, s.TLSExpiryWarn
+	if s.TLSVerify {
+		if r.Roots, err = e.authorities(s.TLSCA); err != nil {
+			return r, refused("tlsca", err)
+		}
+	}
+	if s.TLSCert != "" || s.TLSKey != "" {
+		r.Own, err = clientCertificate(s.TLSCert, s.TLSKey)
+	}
+	return r, err
+}
+
+// addressName is the name that a certificate must match if the configuration has none.
+func addressName(s Spec) string { return s.Target.Addr().Unmap().WithZone("").String() }
+
+// handshakeOnly requires TLS, with a certificate that the rules accept.
+func handshakeOnly(d *dialogue) (string, error) {
+	if err := d.Verdict(); err != nil {
+		return "", err
+	}
+	state := d.Conn.TLS.ConnectionState()
+	leaf := state.PeerCertificates[0]
+	return fmt.Sprintf("%s, %s until %s", tls.VersionName(state.Version), wire.CertificateText(leaf),
+		wire.Day(leaf.NotAfter)), nil
+}

@@ -1,0 +1,338 @@
+package protocol
+
+import (
+	"crypto/tls"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/checker/wire"
+	"ldirectord/internal/lvs"
+)
+
+// serveTLS is a server that makes a handshake, which may fail, and then follows a script.
+func serveTLS(t *testing.T, host string, secure *tls.Config, script ...step) Spec {
+	t.Helper()
+	to := serveScript(t, host, nil, func(c *client) bool {
+		secured := tls.Server(c.Conn, secure)
+		if secured.Handshake() != nil {
+			return false
+		}
+		for _, next := range script {
+			if !next(&client{Conn: secured, t: t}) {
+				break
+			}
+		}
+		secured.Close()
+		return false
+	})
+	return Spec{Type: "negotiate", Service: "tls", Target: to, NegotiateTimeout: inTime}
+}
+
+func TestTLSJudgesTheCertificate(t *testing.T) {
+	leaks(t)
+	a, other := newAuthority(t), newAuthority(t)
+	until := wire.Day(time.Now().Add(time.Hour))
+	verify := func(s *Spec) { s.TLSVerify, s.TLSCA = true, a.file }
+	called := func(host string) func(*Spec) {
+		return func(s *Spec) { verify(s); s.Host = host }
+	}
+	ended := &tls.Config{Certificates: []tls.Certificate{a.issue(t, "127.0.0.1", -time.Hour)}}
+	for name, c := range map[string]struct {
+		server *tls.Config
+		change func(*Spec)
+		host   string
+		up     bool
+		detail string
+	}{
+		"no rules": {server: a.serves(t, "www.example.org"), up: true,
+			detail: "TLS 1.3, certificate of www.example.org until " + until},
+		"old server": {server: oldTLS(t), up: true,
+			detail: "TLS 1.0, certificate of localhost until " + wire.Day(time.Now().Add(24*time.Hour))},
+		"good for the address": {server: a.serves(t, "127.0.0.1"), change: verify, up: true,
+			detail: "TLS 1.3, certificate of 127.0.0.1 until " + until},
+		"good for the IPv6 address": {server: a.serves(t, "::1"), change: verify, host: "::1", up: true,
+			detail: "TLS 1.3, certificate of ::1 until " + until},
+		"good for virtualhost": {server: a.serves(t, "www.example.org"),
+			change: called("www.example.org:443"), up: true,
+			detail: "TLS 1.3, certificate of www.example.org until " + until},
+		"virtualhost is an address": {server: a.serves(t, "192.0.2.80"), change: called("192.0.2.80"),
+			up: true, detail: "TLS 1.3, certificate of 192.0.2.80 until " + until},
+		"sni before virtualhost": {server: a.serves(t, "sni.example.org"),
+			change: func(s *Spec) { called("www.example.org")(s); s.SNI = "sni.example.org" }, up: true,
+			detail: "TLS 1.3, certificate of sni.example.org until " + until},
+		"not for the address": {server: a.serves(t, "www.example.org"), change: verify,
+			detail: "certificate refused: cannot validate certificate for 127.0.0.1 because it doesn't " +
+				"contain any IP SANs"},
+		"not for the name": {server: a.serves(t, "www.example.org"),
+			change: called("www.example.net"),
+			detail: "certificate refused: certificate is valid for www.example.org, not www.example.net"},
+		"for the address, not sni": {server: a.serves(t, "127.0.0.1"), change: called("www.example.org"),
+			detail: "certificate refused: certificate is not valid for any names, but wanted to match " +
+				"www.example.org"},
+		"of another authority": {server: other.serves(t, "127.0.0.1"), change: verify,
+			detail: "certificate refused: certificate signed by unknown authority"},
+		"of no authority": {server: serverTLS(t), change: verify,
+			detail: "certificate refused: certificate signed by unknown authority"},
+		"not of the system's": {server: a.serves(t, "127.0.0.1"),
+			change: func(s *Spec) { s.TLSVerify = true },
+			detail: "certificate refused: certificate signed by unknown authority"},
+		"ended": {server: ended, change: verify,
+			detail: "certificate refused: certificate of 127.0.0.1 expired on " +
+				wire.Day(time.Now().Add(-time.Hour))},
+		"ended, and nobody looks": {server: ended, up: true,
+			detail: "TLS 1.3, certificate of 127.0.0.1 until " + wire.Day(time.Now().Add(-time.Hour))},
+		"name with control character": {server: a.serves(t, "www\x1b.example.org"), up: true,
+			detail: `TLS 1.3, certificate of www\x1b.example.org until ` + until},
+	} {
+		t.Run(name, func(t *testing.T) {
+			host := "127.0.0.1"
+			if c.host != "" {
+				host = c.host
+			}
+			s := serveTLS(t, host, c.server)
+			if c.change != nil {
+				c.change(&s)
+			}
+			r := build(t, s, nil).Check(t.Context())
+			if r.OK != c.up || r.Detail != c.detail && !strings.HasPrefix(r.Detail, c.detail+" (") ||
+				r.Cause == checker.Shortage || r.Warning != "" {
+				t.Errorf("%+v\nwant %v: %s", r, c.up, c.detail)
+			}
+		})
+	}
+}
+
+func TestTLSShowsItsCertificate(t *testing.T) {
+	leaks(t)
+	a, other := newAuthority(t), newAuthority(t)
+	cert, key := a.write(t, "good", a.issue(t, "director", time.Hour))
+	otherCert, otherKey := other.write(t, "other", other.issue(t, "director", time.Hour))
+	for version, none := range map[uint16]string{
+		tls.VersionTLS12: "TLS handshake: remote error: tls: handshake failure",
+		tls.VersionTLS13: "TLS handshake: remote error: tls: certificate required",
+	} {
+		t.Run(tls.VersionName(version), func(t *testing.T) {
+			for name, c := range map[string]struct {
+				cert, key string
+				detail    string
+			}{
+				"good": {cert, key, tls.VersionName(version) + ", certificate of 127.0.0.1 until " +
+					wire.Day(time.Now().Add(time.Hour))},
+				"none": {"", "", none},
+				"other": {otherCert, otherKey,
+					"TLS handshake: remote error: tls: unknown certificate authority"},
+			} {
+				t.Run(name, func(t *testing.T) {
+					s := serveTLS(t, "127.0.0.1", a.demands(t, version))
+					s.TLSCert, s.TLSKey = c.cert, c.key
+					if r := build(t, s, nil).Check(t.Context()); r.OK != (name == "good") ||
+						r.Detail != c.detail {
+						t.Errorf("%+v\nwant %s", r, c.detail)
+					}
+				})
+			}
+		})
+	}
+}
+
+func TestTLSServersThatAreNotWell(t *testing.T) {
+	leaks(t)
+	for name, c := range map[string]struct {
+		server step
+		late   bool
+		detail string
+	}{
+		"silent": {silent, true, "timeout in TLS handshake"},
+		"slow drip": {drip("\x16\x03\x03\x40\x00 a slow server says hello"), true,
+			"timeout in TLS handshake"},
+		"closed":  {hangUp, false, "TLS handshake: closed by the server"},
+		"no TLS":  {say("220 mx.example.org ESMTP"), false, "TLS handshake: the port does not speak TLS"},
+		"endless": {endless("\x16\x03\x03\x40\x00"), false, "TLS handshake: "},
+		"reset": {func(c *client) bool { c.read.Peek(1); return reset(c) }, false,
+			"TLS handshake: reset by the server"},
+		"wants no TLS": {raw("\x15\x03\x03\x00\x02\x02\x28"), false,
+			"TLS handshake: remote error: tls: handshake failure"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := Spec{Type: "negotiate", Service: "tls", NegotiateTimeout: inTime,
+				Target: serveScript(t, "127.0.0.1", nil, c.server)}
+			if c.late {
+				s.NegotiateTimeout = tooLate
+			}
+			if r := build(t, s, nil).Check(t.Context()); r.OK || !strings.HasPrefix(r.Detail, c.detail) {
+				t.Errorf("%+v\nwant %s", r, c.detail)
+			}
+		})
+	}
+}
+
+func TestTLSDoesNotWaitForALongGoodbye(t *testing.T) {
+	leaks(t)
+	s := serveTLS(t, "127.0.0.1", serverTLS(t), stay)
+	r, took := timed(t, build(t, s, nil))
+	if !r.OK || took > time.Second+tooLate {
+		t.Errorf("%+v after %v", r, took)
+	}
+}
+
+func TestWarningsOfCertificatesLeaveTheServerUp(t *testing.T) {
+	leaks(t)
+	a := newAuthority(t)
+	soon := &tls.Config{Certificates: []tls.Certificate{a.issue(t, "127.0.0.1", 80*time.Hour)}}
+	want := "certificate of 127.0.0.1 expires on " + wire.Day(time.Now().Add(80*time.Hour))
+	s := serveTLS(t, "127.0.0.1", soon)
+	for days, want := range map[int]string{0: "", 3: "", 4: want} {
+		s.TLSExpiryWarn = days
+		if r := build(t, s, nil).Check(t.Context()); !r.OK || r.Warning != want {
+			t.Errorf("%d days: %+v", days, r)
+		}
+	}
+}
+
+// A resumed session shows the certificate of the first handshake, which the server may have replaced since. So no
+// session is resumed after a warning.
+func TestACertificateThatIsWarnedAboutIsShownAtEachCheck(t *testing.T) {
+	leaks(t)
+	a := newAuthority(t)
+	certs := []tls.Certificate{a.issue(t, "127.0.0.1", 80*time.Hour), a.issue(t, "127.0.0.1", 200*time.Hour)}
+	shown := 0
+	server := &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+		shown++
+		return &certs[min(shown-1, 1)], nil
+	}}
+	s := serveTLS(t, "127.0.0.1", server, raw("* OK ready\r\n"))
+	s.Service, s.TLSExpiryWarn = "imaps", 4
+	check := build(t, s, nil)
+	if r := check.Check(t.Context()); !r.OK || r.Warning == "" {
+		t.Errorf("first: %+v", r)
+	}
+	if r := check.Check(t.Context()); !r.OK || r.Warning != "" {
+		t.Errorf("second: %+v", r)
+	}
+}
+
+func TestEveryServiceOverTLSKeepsTheRules(t *testing.T) {
+	a, other := newAuthority(t), newAuthority(t)
+	for _, service := range []string{"https", "imaps", "pops", "ldaps", "tls"} {
+		t.Run(service, func(t *testing.T) {
+			leaks(t)
+			s := serveTLS(t, "127.0.0.1", other.serves(t, "127.0.0.1"))
+			s.Service, s.Request, s.URL = service, "/", "https://"+s.Target.String()+"/"
+			s.TLSVerify, s.TLSCA = true, a.file
+			want := "certificate refused: certificate signed by unknown authority"
+			if r := build(t, s, nil).Check(t.Context()); r.OK || !strings.HasPrefix(r.Detail, want) {
+				t.Errorf("%+v, want %s", r, want)
+			}
+			s.TLSCA = filepath.Join(a.dir, "none")
+			_, err := New(s, nil)
+			var spec *checker.SpecError
+			if !errors.As(err, &spec) || spec.Directive != "tlsca" || !errors.Is(err, os.ErrNotExist) {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestFilesForTLSThatAreNoGood(t *testing.T) {
+	a := newAuthority(t)
+	cert, key := a.write(t, "one", a.issue(t, "director", time.Hour))
+	_, otherKey := a.write(t, "two", a.issue(t, "director", time.Hour))
+	none := writeFile(t, a.dir, "none.pem", "nothing\n")
+	huge := writeFile(t, a.dir, "huge.pem", strings.Repeat("-", 4<<20+1))
+	pipe := filepath.Join(a.dir, "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for want, change := range map[string]func(*Spec){
+		"tlsca: open /nowhere: no such file or directory": func(s *Spec) { s.TLSVerify, s.TLSCA = true, "/nowhere" },
+		"tlsca: " + none +
+			": no certificate in it": func(s *Spec) { s.TLSVerify, s.TLSCA = true, none },
+		"tlsca: " + pipe +
+			" is not a regular file": func(s *Spec) { s.TLSVerify, s.TLSCA = true, pipe },
+		"tlsca: " + huge +
+			" is larger than 4194304 bytes": func(s *Spec) { s.TLSVerify, s.TLSCA = true, huge },
+		"tlscert: open /nowhere: no such file or directory": func(s *Spec) { s.TLSCert, s.TLSKey = "/nowhere", key },
+		"tlscert: " + key +
+			": no certificate in it": func(s *Spec) { s.TLSCert, s.TLSKey = key, key },
+		"tlscert: open : no such file or directory":        func(s *Spec) { s.TLSKey = key },
+		"tlskey: open : no such file or directory":         func(s *Spec) { s.TLSCert = cert },
+		"tlskey: open /nowhere: no such file or directory": func(s *Spec) { s.TLSCert, s.TLSKey = cert, "/nowhere" },
+		"tlskey: " + otherKey +
+			": tls: private key does not match public key": func(s *Spec) { s.TLSCert, s.TLSKey = cert, otherKey },
+	} {
+		for _, service := range []string{"https", "imaps", "ldaps", "tls"} {
+			s := anySpec("negotiate")
+			s.Service, s.URL = service, "https://127.0.0.1/"
+			change(&s)
+			if _, err := New(s, nil); err == nil || err.Error() != want {
+				t.Errorf("%s: %v\nwant %s", service, err, want)
+			}
+		}
+	}
+}
+
+func TestAuthoritiesAreReadOnceForAllServers(t *testing.T) {
+	a := newAuthority(t)
+	e := &Env{}
+	for _, path := range []string{a.file, ""} {
+		first, err := e.authorities(path)
+		if again, _ := e.authorities(path); err != nil || again != first {
+			t.Errorf("%q: %v", path, err)
+		}
+	}
+}
+
+// A reload only notices changes that TLSSums shows.
+func TestTLSSumsTellEveryContentOfEachFile(t *testing.T) {
+	sumOf := func(s Spec) string { return checker.TLSSums{}.Of(s) }
+	dir := t.TempDir()
+	spec := Spec{TLS: lvs.TLS{TLSVerify: true, TLSCA: filepath.Join(dir, "ca"), TLSCert: filepath.Join(dir, "cert"), TLSKey: filepath.Join(dir, "key")}}
+	now, when := map[string]string{"ca": "1", "cert": "1", "key": "1"}, time.Now()
+	seen := map[string]string{sumOf(spec): "files that are not there"}
+	look := func(what string) {
+		for name, text := range now {
+			writeFile(t, dir, name, text)
+			if err := os.Chtimes(filepath.Join(dir, name), when, when); err != nil {
+				t.Fatal(err)
+			}
+		}
+		sum := sumOf(spec)
+		if again := sumOf(spec); again != sum {
+			t.Errorf("%s: another one each time", what)
+		}
+		if was, ok := seen[sum]; ok {
+			t.Errorf("%s: the same as %s", what, was)
+		}
+		seen[sum] = what
+	}
+	look("all alike")
+	for _, name := range []string{"ca", "cert", "key"} {
+		now[name] = "2" // with the same time and size as before
+		look("another " + name)
+	}
+	now["cert"], now["key"] = "2 2", "2"
+	look("a longer certificate")
+	now["cert"], now["key"] = "2", "2 2"
+	look("a longer key")
+	before := sumOf(spec)
+	if spec.TLSVerify = false; sumOf(spec) == before {
+		t.Error("the authority's file counts without tlsverify")
+	}
+	if sum := sumOf(Spec{TLS: lvs.TLS{TLSCA: spec.TLSCA}}); sum != "" {
+		t.Errorf("without files: %q", sum)
+	}
+}
+
+func TestACertificateIsGoodForAnAddress(t *testing.T) {
+	if got := addressName(Spec{Target: loopback6(1)}); net.ParseIP(got) == nil {
+		t.Errorf("%s is no address", got)
+	}
+}

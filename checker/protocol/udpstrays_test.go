@@ -1,0 +1,47 @@
+package protocol
+
+import (
+	"fmt"
+	"net"
+	"slices"
+	"testing"
+
+	"ldirectord/checker/wire"
+	"ldirectord/internal/lvs"
+)
+
+// A server that answers other questions than the check's keeps the check busy, but not forever.
+func TestStraysAreLookedAtForAWhile(t *testing.T) {
+	www := Spec{Service: "dns", Protocol: "udp", Request: "/www.example.org", Receive: "192"}
+	good := zone{records: []string{"@ 60 IN A 192.0.2.10"}}
+	sip := Spec{Service: "sip", Protocol: "udp", Account: lvs.Account{Login: "monitor@example.net"}}
+	radius := Spec{Service: "radius", Protocol: "udp", Account: lvs.Account{Login: "monitor", Passwd: "password", Secret: "shared"}}
+	server := radiusServer{secret: "shared"}
+	other := server
+	other.id = 1
+	first := func(n int, stray datagrams, answer datagrams) datagrams {
+		return func(i int, packet []byte, from net.Addr) []string {
+			return append(slices.Repeat(stray(i, packet, from), n), answer(i, packet, from)...)
+		}
+	}
+	another := func(n int, packet []byte, from net.Addr) []string {
+		packet = slices.Clone(packet)
+		packet[0] ^= 1
+		return good.udp(n, packet, from)
+	}
+	var cases []datagramCase
+	for _, c := range []struct {
+		spec          Spec
+		stray, answer datagrams
+		detail        string
+	}{
+		{www, another, good.udp, "www.example.org is 192.0.2.10"},
+		{sip, sipAnswer("SIP/2.0 100 Trying"), sipAnswer("SIP/2.0 200 OK"), "SIP/2.0 200 OK"},
+		{radius, other.answer, server.answer, "Access-Accept"},
+	} {
+		cases = append(cases,
+			datagramCase{name: c.spec.Service + " some", spec: c.spec, server: first(wire.MaxStrays-1, c.stray, c.answer), up: true, detail: c.detail},
+			datagramCase{name: c.spec.Service + " many", spec: c.spec, server: first(wire.MaxStrays, c.stray, c.answer), detail: fmt.Sprintf("no answer, but %d other datagrams", wire.MaxStrays)})
+	}
+	checkDatagrams(t, cases)
+}

@@ -1,0 +1,126 @@
+package seal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"runtime"
+	"strings"
+
+	"ldirectord/checker"
+	"ldirectord/checker/transcript"
+	"ldirectord/checker/wire"
+)
+
+// sealed is a checker as New returns it: a panic over unexpected bytes is only a failed check, and no result contains a
+// password.
+type sealed struct {
+	checker.Checker
+	hidden *untold
+	via    *wire.Via // nil: the usual way
+}
+
+// New wraps the check of a Spec.
+func New(c checker.Checker, s checker.Spec, known *Secrets) checker.Checker {
+	sealed := &sealed{Checker: c, hidden: known.of(s)}
+	if s.OnLink {
+		sealed.via = &wire.Via{OnLink: true, To: s.Target.Addr().Unmap()}
+	}
+	return sealed
+}
+
+// First returns the check as its constructor made it.
+func (c *sealed) First() checker.Checker { return c.Checker }
+
+// Check implements Checker.
+func (c *sealed) Check(ctx context.Context) (r checker.Result) {
+	if c.via != nil {
+		ctx = wire.WithVia(ctx, *c.via)
+	}
+	w := wire.Watching(ctx)
+	defer c.conclude(w, &r)
+	defer c.seal(ctx, &r)
+	return c.Checker.Check(w)
+}
+
+// conclude ends a check and its transcript.
+func (c *sealed) conclude(w *wire.Watch, r *checker.Result) {
+	r.Watched(w)
+	if w.IsTaped() {
+		w.Remark("%s\n%s", verdict(r), r.Stages)
+		w.Tape.Close(func(kind transcript.Kind, text string, cut bool) string {
+			return c.hidden.mask(c.Checker, kind, text, cut)
+		})
+	}
+}
+
+func (c *sealed) Opening() (o checker.Opening, ok bool) {
+	l, ok := c.Checker.(checker.Light)
+	if ok {
+		o, ok = l.Opening()
+	}
+	o.Via = c.via
+	return o, ok
+}
+
+func (c *sealed) Resume(ctx context.Context, conn *wire.Conn) (r checker.Result) {
+	defer c.seal(ctx, &r)
+	return c.Checker.(checker.Light).Resume(ctx, conn)
+}
+
+// seal ends a check, whether it panics or not. A check that was cancelled has failed by that alone.
+func (c *sealed) seal(ctx context.Context, r *checker.Result) {
+	if p := recover(); p != nil {
+		*r = panicked(p)
+	}
+	if !r.OK && errors.Is(ctx.Err(), context.Canceled) {
+		*r = checker.Failed(wire.ErrStopped)
+	}
+	c.hidden.hideIn(r)
+}
+
+// panicked is the result of a check that ended with a panic. Its warning has the place; it is reported once.
+func panicked(p any) checker.Result {
+	text := strings.TrimPrefix(fmt.Sprint(p), "runtime error: ")
+	return checker.Result{
+		Detail:  "panic over the answer: " + wire.Escape(text, 2*wire.MaxExcerpt),
+		Warning: "a fault in ldirectord: panic at " + PanicPlace(),
+	}
+}
+
+// maxFrames limits the reported calls of a stack.
+const maxFrames = 12
+
+// PanicPlace is the stack of the panic that was just recovered from, in a line: from its origin up to the check.
+func PanicPlace() string {
+	var pcs [64]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(0, pcs[:])])
+	var places []string
+	for begun := false; len(places) < maxFrames; {
+		f, more := frames.Next()
+		switch {
+		case f.Function == "runtime.gopanic":
+			begun, places = true, nil
+		case strings.Contains(f.Function, ".(*sealed).") && begun, !more:
+			return strings.Join(places, " < ")
+		case begun && !strings.HasPrefix(f.Function, "runtime."):
+			places = append(places,
+				fmt.Sprintf("%s %s:%d", path.Base(f.Function), path.Base(f.File), f.Line))
+		}
+	}
+	return strings.Join(places, " < ")
+}
+
+// verdict is the result in words.
+func verdict(r *checker.Result) string {
+	text := "down: "
+	if r.OK {
+		text = "up: "
+	}
+	text += r.Detail
+	if r.Warning != "" {
+		text += "; " + r.Warning
+	}
+	return text
+}

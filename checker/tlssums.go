@@ -1,0 +1,65 @@
+package checker
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"slices"
+
+	"ldirectord/internal/runfile"
+)
+
+// maxPEM limits a file of certificates, in bytes. All authorities of a system take 220 kB.
+const maxPEM = 4 << 20
+
+// TLSSums has checksums of the files that checks read, so that a certificate renewed in place makes a new check. Files
+// that many checks share are read once.
+type TLSSums map[tlsFiles]string
+
+// tlsFiles are the paths of a certificate, its key, and authorities; "" for none.
+type tlsFiles [3]string
+
+// Of returns the sum of the files that a check reads, "" without any. New refuses unreadable files.
+func (t TLSSums) Of(s Spec) string {
+	files := tlsFiles{s.TLSCert, s.TLSKey}
+	if s.TLSVerify {
+		files[2] = s.TLSCA
+	}
+	if _, known := t[files]; !known {
+		t[files] = files.sum()
+	}
+	return t[files]
+}
+
+// Names returns the files, sorted.
+func (t TLSSums) Names() []string { return t.names(func(tlsFiles) bool { return true }) }
+
+// Renewed returns the files of these checks whose content has changed, sorted.
+func (t TLSSums) Renewed() []string { return t.names(func(f tlsFiles) bool { return f.sum() != t[f] }) }
+
+func (t TLSSums) names(match func(tlsFiles) bool) (names []string) {
+	for files := range t {
+		if match(files) {
+			names = append(names, files[:]...)
+		}
+	}
+	slices.Sort(names)
+	return slices.DeleteFunc(slices.Compact(names), func(name string) bool { return name == "" })
+}
+
+func (f tlsFiles) sum() string {
+	if f == (tlsFiles{}) {
+		return ""
+	}
+	sum := sha256.New()
+	for _, path := range f {
+		text, err := []byte(nil), error(nil)
+		if path != "" {
+			text, err = ReadPEM(path)
+		}
+		fmt.Fprintf(sum, "%d %s %v\n", len(text), text, err)
+	}
+	return string(sum.Sum(nil))
+}
+
+// ReadPEM reads a file of certificates or a key.
+func ReadPEM(path string) ([]byte, error) { return runfile.ReadFile(path, maxPEM) }

@@ -1,0 +1,56 @@
+package wire
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// CleanField removes characters that would end a header field.
+func CleanField(value string) string {
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return -1
+		}
+		return r
+	}, value))
+}
+
+// ParseURL reads an address as LWP does: forgivingly.
+func ParseURL(text string) (*url.URL, error) {
+	u, err := url.Parse(Forgive(strings.Trim(text, " \t\r\n")))
+	if err != nil {
+		var detail *url.Error
+		if errors.As(err, &detail) {
+			err = detail.Err // without the URL, which may contain a password
+		}
+		return nil, err
+	}
+	u.Fragment, u.RawFragment = "", ""
+	return u, nil
+}
+
+// Forgive escapes what a URL may not contain. Blanks in a request, for example, often are not escaped.
+func Forgive(text string) string {
+	var b strings.Builder
+	for i := range len(text) {
+		c := text[i]
+		if c <= ' ' || c >= 0x7f || strings.IndexByte("\"<>\\^`{|}", c) >= 0 ||
+			c == '%' && !isEscape(text[i:]) {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+func isEscape(s string) bool {
+	if len(s) < 3 {
+		return false
+	}
+	_, err := strconv.ParseUint(s[1:3], 16, 8)
+	return err == nil
+}
