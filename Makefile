@@ -36,7 +36,7 @@ BENCHSTAT   = golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 MISSPELL    = github.com/golangci/misspell/cmd/misspell@v0.8.0
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-EMBEDDED = $(wildcard parser/*.txt checker/*.pl internal/page/page.* cmd/ldirectord/*.sh cmd/ldirectord/*.txt cmd/ldirectord/help/*.txt)
+EMBEDDED = $(wildcard parser/*.txt checker/protocol/*.pl internal/page/page.* cmd/ldirectord/*.sh cmd/ldirectord/*.txt cmd/ldirectord/help/*.txt)
 SOURCES := $(shell find . -path ./tools -prune -o -name '*.go' -not -name '*_test.go' -print) $(EMBEDDED) go.mod $(wildcard go.sum)
 packages_with = $(sort $(dir $(shell grep -rlE --include='*_test.go' --exclude-dir=tools '^func $(1)' .)))
 # The race detector needs a C compiler; everything else is built without.
@@ -108,7 +108,7 @@ test-all: ldirectord
 	@$(MAKE) lint deletion-test
 	@$(MAKE) -j2 -k --no-print-directory race test-kernel
 	@$(MAKE) real-test
-	LONG_TESTS=20s $(call events,long-tests) -count=1 -run '^TestLong' ./checker
+	LONG_TESTS=20s $(call events,long-tests) -count=1 -run '^TestLong' ./checker/protocol
 	@PEERS='http 10' REPEATS=1 WINDOW=2s $(MAKE) --no-print-directory peers
 	@$(MAKE) --no-print-directory page-test
 	@ended=0; $(MAKE) -j2 -k -O faults-1 faults-2 || ended=$$?; \

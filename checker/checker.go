@@ -1,4 +1,4 @@
-// Package checker checks whether real servers are healthy: a file for each protocol.
+// Package checker has what a check is: its settings, its result, and how it is made without a goroutine.
 package checker
 
 import (
@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"time"
 
+	"ldirectord/checker/settings"
 	"ldirectord/internal/lvs"
 )
 
@@ -38,9 +39,9 @@ type Spec struct {
 	Receive string // Perl regular expression; "" matches everything
 	Host    string // virtualhost
 	SNI     string // "" means Host
-	lvs.Account
-	lvs.HTTP
-	lvs.TLS
+	settings.Account
+	settings.HTTP
+	settings.TLS
 
 	// Extensions, all opt-in.
 	TLSFiles    string       // the checksum of these files by TLSSums
@@ -48,7 +49,7 @@ type Spec struct {
 	NoClearText bool         // mysql, pgsql: the password is never sent in clear text
 	HTTPHeaders List[string] // further request headers, each "Name: value"
 	Tells
-	Steps List[lvs.Step] // simpletcp: a conversation instead of Request and Receive
+	Steps List[settings.Step] // simpletcp: a conversation instead of Request and Receive
 	// the record type of the question, validated by the parser; "": A, or PTR for an address
 	DNSType  string
 	DNSRcode string  // the accepted answer code, validated by the parser; "": NOERROR
@@ -57,8 +58,8 @@ type Spec struct {
 
 // Tells is how the check of a server reports what the server can bear.
 type Tells struct {
-	DrainStatus lvs.HTTPStatuses // http, https: with these it wants no new clients
-	Weighs      bool             // external, external-perl: the exit status sets the weight
+	DrainStatus settings.HTTPStatuses // http, https: with these it wants no new clients
+	Weighs      bool                  // external, external-perl: the exit status sets the weight
 }
 
 // Through is the path of a check that reaches a server as clients do: the check connects to the virtual address and

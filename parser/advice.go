@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"ldirectord/checker/settings"
 	"ldirectord/internal/lvs"
 )
 
@@ -61,7 +62,7 @@ func (a adviser) when(condition bool, directive, kind, format string, args ...an
 }
 
 func (a adviser) check() {
-	negotiates, service := a.Negotiates(), lvs.ServiceOf(a.Service)
+	negotiates, service := a.Negotiates(), settings.ServiceOf(a.Service)
 	if a.runsCommand() && !a.has("checkcommand") {
 		directive := "checktype"
 		if a.isAlso {
@@ -79,7 +80,8 @@ func (a adviser) check() {
 		suspicious,
 		"each server is asked for the URL as a path; only http_proxy and the strings of a real server take "+
 			"a whole URL")
-	a.when(negotiates && a.Protocol == lvs.UDP && !service.Is(lvs.ByUDP) && a.CheckPort == 0, "service", suspicious,
+	a.when(negotiates && a.Protocol == lvs.UDP && !service.Is(settings.ByUDP) && a.CheckPort == 0,
+		"service", suspicious,
 		"service=%s is checked over TCP, which does not show whether clients are served over udp; to "+
 			"check another service of the machine, give its checkport", a.Service)
 	a.when((a.CheckType == Connect || negotiates && a.Service != "none") &&

@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"ldirectord/internal/lvs"
+	"ldirectord/checker/settings"
 )
 
 // This file reads further checks of a section, which must pass or lower the weight.
@@ -108,7 +108,7 @@ func (c *AlsoCheck) readStrings(v *value, text string) {
 	default:
 		request = unquote(text)
 	}
-	if receive != "" && !lvs.ServiceOf(c.Type).Takes("receive") {
+	if receive != "" && !settings.ServiceOf(c.Type).Takes("receive") {
 		v.wrong("%s compares no answer; \"RECEIVE\" is only for %s", c.Type,
 			enumerate(servicesThatTake("receive"))).part = `"` + receive + `"`
 	}
@@ -181,4 +181,4 @@ func (v *Virtual) Check(n int) *Virtual {
 	return v.also[n-1]
 }
 
-var serviceNames = lvs.ServicesThat(func(lvs.Service) bool { return true })
+var serviceNames = settings.ServicesThat(func(settings.Service) bool { return true })

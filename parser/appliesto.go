@@ -4,14 +4,14 @@ import (
 	"slices"
 	"strings"
 
-	"ldirectord/internal/lvs"
+	"ldirectord/checker/settings"
 )
 
 // OverTLS reports whether the check uses TLS. It does so with http_proxy for an https URL, too.
 func (v *Virtual) OverTLS() bool {
-	s := lvs.ServiceOf(v.Service)
+	s := settings.ServiceOf(v.Service)
 	secure := v.Service == "http_proxy" && strings.HasPrefix(v.Request, "/https://")
-	return s.Is(lvs.OverTLS) || v.StartTLS && s.Takes("starttls") || secure
+	return s.Is(settings.OverTLS) || v.StartTLS && s.Takes("starttls") || secure
 }
 
 func (d *Directive) usedBy() string {
@@ -22,17 +22,19 @@ func (d *Directive) usedBy() string {
 	case !d.is("for-tls"):
 		return enumerate(names)
 	}
-	names = lvs.ServicesThat(func(s lvs.Service) bool { return s.Is(lvs.OverTLS) || s.Takes(d.Name) })
+	names = settings.ServicesThat(func(s settings.Service) bool {
+		return s.Is(settings.OverTLS) || s.Takes(d.Name)
+	})
 	return enumerate(names) + ", and with starttls=yes for " + enumerate(servicesThatTake("starttls"))
 }
 
 func servicesThatTake(directive string) []string {
-	return lvs.ServicesThat(func(s lvs.Service) bool { return s.Takes(directive) })
+	return settings.ServicesThat(func(s settings.Service) bool { return s.Takes(directive) })
 }
 
 // isUsedBy reports whether the check of a section, which speaks its service, uses the directive.
 func (d *Directive) isUsedBy(check *Virtual) bool {
-	return lvs.ServiceOf(check.Service).Takes(d.Name) || d.is("for-tls") && check.OverTLS()
+	return settings.ServiceOf(check.Service).Takes(d.Name) || d.is("for-tls") && check.OverTLS()
 }
 
 // enumerate formats a list for a sentence: "a, b and c".

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"ldirectord/checker/settings"
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/resolve"
 )
@@ -176,9 +177,9 @@ type Virtual struct {
 	Service string `cf:"service"`
 	Request string `cf:"request=\"/\""`
 	Receive string `cf:"receive,shown-empty"`
-	lvs.Account
-	lvs.HTTP
-	lvs.TLS
+	settings.Account
+	settings.HTTP
+	settings.TLS
 	VirtualHost string `cf:"virtualhost,shown-written,for-tls"`
 	Load        string `cf:"load"`                  // accepted for old files, without effect
 	SNI         string `cf:"sni,extension,for-tls"` // "" means VirtualHost
@@ -188,10 +189,10 @@ type Virtual struct {
 	// the password may be sent in clear text
 	ClearText bool `cf:"cleartext=yes,extension"`
 	// "Name: value" of RFC 9110, in file order
-	HTTPHeaders []string   `cf:"httpheader,extension,repeats,secret,as-text"`
-	Steps       []lvs.Step // simpletcp: send and expect lines in their order, instead of Request and Receive
-	DNSType     string     `cf:"dnstype,extension"`  // in upper case; "" for A, or PTR for an address
-	DNSRcode    string     `cf:"dnsrcode,extension"` // in upper case; "" for NOERROR
+	HTTPHeaders []string        `cf:"httpheader,extension,repeats,secret,as-text"`
+	Steps       []settings.Step // simpletcp: send and expect lines in their order, instead of Request and Receive
+	DNSType     string          `cf:"dnstype,extension"`  // in upper case; "" for A, or PTR for an address
+	DNSRcode    string          `cf:"dnsrcode,extension"` // in upper case; "" for NOERROR
 
 	Fallback    *Real  // effective: own or global, with its port filled in; nil: none
 	OwnFallback bool   // Fallback was written in this section
@@ -214,7 +215,7 @@ type Tells struct {
 	ExternalWeight bool   `cf:"externalweight=no,extension"`
 	AgentSend      string `cf:"agentsend,extension,as-escaped"` // what is sent there first, bytes
 	// http, https: a server with one of these wants no new clients; none of HTTPStatus
-	DrainStatus lvs.HTTPStatuses `cf:"drainstatus,extension"`
+	DrainStatus settings.HTTPStatuses `cf:"drainstatus,extension"`
 }
 
 // Addresses are the destination addresses of a virtual service's packets; none if the file does not have them.

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"ldirectord/checker/settings"
 	"ldirectord/internal/lvs"
 )
 
@@ -355,21 +356,21 @@ func says(t *testing.T, src, words string) bool {
 }
 
 func TestServicesHaveTheirUsualPort(t *testing.T) {
-	for s := range lvs.Services() {
-		if got := lvs.ServiceOf(s.Name); got != s {
+	for s := range settings.Services() {
+		if got := settings.ServiceOf(s.Name); got != s {
 			t.Errorf("%s is %+v, want %+v", s.Name, got, s)
 		}
 		extension := s.Name == "redis" || s.Name == "tls"
 		switch got := guessService(s.Port); {
-		case extension != s.Is(lvs.Extension):
-			t.Errorf("%s is an extension in internal/lvs/service.go: %v, in this test: %v", s.Name, !extension, extension)
+		case extension != s.Is(settings.Extension):
+			t.Errorf("%s is an extension in its row: %v, in this test: %v", s.Name, !extension, extension)
 		case extension && got != "none":
 			t.Errorf("port %d suggests %s, which the Perl ldirectord does not know", s.Port, got)
 		case !extension && s.Port > 0 && got != s.Name:
 			t.Errorf("port %d suggests %s, want %s", s.Port, got, s.Name)
 		}
 	}
-	if guessService(0) != "none" || guessService(465) != "none" || lvs.ServiceOf("simpletcp").Port != 0 {
+	if guessService(0) != "none" || guessService(465) != "none" || settings.ServiceOf("simpletcp").Port != 0 {
 		t.Error("a service was guessed where there is none")
 	}
 }

@@ -4,13 +4,13 @@ import (
 	"regexp"
 	"strconv"
 
-	"ldirectord/internal/lvs"
+	"ldirectord/checker/settings"
 )
 
 // This file reads the dialogue of a simpletcp check: its send and expect lines in their order.
 
 // stepsJSON has each step under the name of its directive.
-func stepsJSON(steps []lvs.Step) (shown []map[string]text) {
+func stepsJSON(steps []settings.Step) (shown []map[string]text) {
 	for _, s := range steps {
 		name := "expect"
 		if s.Send {
@@ -23,7 +23,7 @@ func stepsJSON(steps []lvs.Step) (shown []map[string]text) {
 
 func readStep(v *value) {
 	text := quoted(v)
-	s := lvs.Step{Send: v.line.name == "send", Text: text, Written: text}
+	s := settings.Step{Send: v.line.name == "send", Text: text, Written: text}
 	if s.Send {
 		s.Text = v.unescape(text)
 	}

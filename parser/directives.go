@@ -29,7 +29,7 @@ type Directive struct {
 //	extension, repeats, secret   see Directive
 //	shown-empty, shown-written   how JSON shows an empty value without a default: as an empty text, always or if
 //	                             it is written; others are null
-//	for-tls                      services over TLS use it, as those do that name it in internal/lvs/service.go
+//	for-tls                      services over TLS use it, as those do that name it in checker/settings/service.go
 //	as-…                         see forms
 //
 // A directive may be written where its field is: outside of sections for Global, in a section for Virtual, and in both

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"ldirectord/checker/settings"
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/resolve"
 )
@@ -155,7 +156,7 @@ func (g *Global) fallbackOf(v *Virtual) *Real {
 
 // PortOf is the port of a real server that is checked; 0 if there is none.
 func (v *Virtual) PortOf(real *Real) int {
-	return cmp.Or(v.CheckPort, int(real.Addr.Port()), int(lvs.ServiceOf(v.Service).Port))
+	return cmp.Or(v.CheckPort, int(real.Addr.Port()), int(settings.ServiceOf(v.Service).Port))
 }
 
 // EntryOf is the address and port of a server in the kernel's table. With direct routing and tunnelling the kernel
@@ -199,8 +200,8 @@ func (v *Virtual) URL(real *Real) string {
 
 // guessService returns the usual service of a port, or none, as the Perl ldirectord does.
 func guessService(port uint16) string {
-	for s := range lvs.Services() {
-		if s.Port == port && port != 0 && !s.Is(lvs.Extension) {
+	for s := range settings.Services() {
+		if s.Port == port && port != 0 && !s.Is(settings.Extension) {
 			return s.Name
 		}
 	}

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"ldirectord/internal/lvs"
+	"ldirectord/checker/settings"
 )
 
 // Each section is the only one of its file. The JSON is what the lines add to that of the section without them.
@@ -108,7 +108,7 @@ func TestExtensionsCountForTheirServices(t *testing.T) {
 			line += "=yes"
 		}
 		var got []string
-		for s := range lvs.Services() {
+		for s := range settings.Services() {
 			src := "virtual=192.0.2.1:99\n\tservice=" + s.Name + "\n\t" + line + "\n"
 			if !says(t, src, name+" applies only to") {
 				got = append(got, s.Name)

@@ -5,7 +5,7 @@ import (
 	"regexp"
 	"strings"
 
-	"ldirectord/internal/lvs"
+	"ldirectord/checker/settings"
 )
 
 // This file reads the extensions for http checks.
@@ -14,7 +14,7 @@ import (
 var httpStatus = regexp.MustCompile(`^[1-5][0-9]{2}$`)
 
 // overlap reports whether a status that means up is in another list too.
-func overlap(up, other lvs.HTTPStatuses) bool {
+func overlap(up, other settings.HTTPStatuses) bool {
 	for status := 100; status < 600 && other != ""; status++ {
 		if other.Has(status) && cmp.Or(up, "200-299").Has(status) {
 			return true
@@ -23,8 +23,8 @@ func overlap(up, other lvs.HTTPStatuses) bool {
 	return false
 }
 
-func readStatuses(v *value) lvs.HTTPStatuses {
-	return lvs.HTTPStatuses(strings.Join(readList(v, unquote(v.text), v.readStatusRange), ","))
+func readStatuses(v *value) settings.HTTPStatuses {
+	return settings.HTTPStatuses(strings.Join(readList(v, unquote(v.text), v.readStatusRange), ","))
 }
 
 // readStatusRange reads one status or a range of them.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"ldirectord/checker/settings"
 	"ldirectord/internal/lvs"
 )
 
@@ -44,7 +45,7 @@ func parseWatch(text string) (Watch, bool) {
 // leaves out servers that would notice it.
 func (v *Virtual) Watches(real *Real) bool {
 	return v.Watch.On && asksByTCP(v) && v.PortOf(real) > 0 &&
-		(v.has("watch") || !serviceOf(v, real).Is(lvs.Greets))
+		(v.has("watch") || !serviceOf(v, real).Is(settings.Greets))
 }
 
 // asksByTCP reports whether the check of a section is made by TCP.
@@ -59,15 +60,15 @@ func asksByTCP(v *Virtual) bool {
 }
 
 // serviceOf is the service of a server that the check asks: where it only connects, the usual one of the port.
-func serviceOf(v *Virtual, real *Real) lvs.Service {
+func serviceOf(v *Virtual, real *Real) settings.Service {
 	if v.Negotiates() {
-		return lvs.ServiceOf(v.Service)
+		return settings.ServiceOf(v.Service)
 	}
 	port := v.PortOf(real)
 	if port == sshPort {
-		return lvs.Service{Name: "ssh", Traits: lvs.Greets}
+		return settings.Service{Name: "ssh", Traits: settings.Greets}
 	}
-	return lvs.ServiceOf(guessService(uint16(port)))
+	return settings.ServiceOf(guessService(uint16(port)))
 }
 
 const sshPort = 22
@@ -75,7 +76,7 @@ const sshPort = 22
 // watches tells which servers a watch leaves out or burdens. It refuses one by which MySQL would lock this machine out.
 func (a adviser) watches() {
 	own := a.has("watch")
-	asked := map[string]lvs.Service{}
+	asked := map[string]settings.Service{}
 	for _, check := range a.Checks() {
 		for i := range a.Reals {
 			if s := serviceOf(check, &a.Reals[i]); a.Watch.On && asksByTCP(check) {
@@ -91,10 +92,10 @@ func (a adviser) watches() {
 			a.refuse("watch", incomplete,
 				"watch needs a check of mysql that logs in: a server counts idle connections as "+
 					"errors, then refuses this machine, and only a log-in resets that count")
-		case s.Is(lvs.Greets) && !own:
+		case s.Is(settings.Greets) && !own:
 			a.tell(Note, notWatched, a.place("watch"), "watch leaves out %s, whose servers greet first or "+
 				"count connections; watch in the section includes them", name)
-		case s.Is(lvs.Forks):
+		case s.Is(settings.Forks):
 			a.tell(Note, notWatched, a.place("watch"),
 				"a watched %s server has one more connection, and a process for it", name)
 		}

@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"ldirectord/checker"
-	"ldirectord/internal/lvs"
+	"ldirectord/checker/settings"
 )
 
 // A check that always fails, because a required setting is missing, is reported as such before it is made. Other
@@ -17,8 +17,8 @@ func TestChecksThatCanOnlyFail(t *testing.T) {
 	}{
 		{"dns", Spec{Type: "negotiate", Service: "dns", Request: "/www.example.org"}, "service: receive is empty: no answer can match it, so its checks fail"},
 		{"dns with a type", Spec{Type: "negotiate", Service: "dns", Request: "/www.example.org", DNSType: "A"}, ""},
-		{"mysql", Spec{Type: "negotiate", Service: "mysql", Account: lvs.Account{Login: "u"}}, "service: mysql needs a login and a request, so its checks fail"},
-		{"combined", Spec{Type: "combined", Service: "radius", Account: lvs.Account{Login: "u", Passwd: "p"}}, "service: secret is not set, so its checks fail"},
+		{"mysql", Spec{Type: "negotiate", Service: "mysql", Account: settings.Account{Login: "u"}}, "service: mysql needs a login and a request, so its checks fail"},
+		{"combined", Spec{Type: "combined", Service: "radius", Account: settings.Account{Login: "u", Passwd: "p"}}, "service: secret is not set, so its checks fail"},
 		{"on", Spec{Type: "on"}, ""},
 		{"connect", Spec{Type: "connect"}, ""},
 	} {

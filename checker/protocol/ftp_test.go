@@ -4,10 +4,11 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
-	"ldirectord/internal/lvs"
 	"net"
 	"strings"
 	"testing"
+
+	"ldirectord/checker/settings"
 )
 
 // listenData opens a data port and sends it to the client in a reply.
@@ -46,7 +47,7 @@ func transfer(with ...step) step {
 
 func TestFTP(t *testing.T) {
 	anonymous := Spec{Service: "ftp", Request: "/"}
-	file := Spec{Service: "ftp", Account: lvs.Account{Login: "monitor", Passwd: "secret"}, Request: "/status", Receive: "^all w.ll$"}
+	file := Spec{Service: "ftp", Account: settings.Account{Login: "monitor", Passwd: "secret"}, Request: "/status", Receive: "^all w.ll$"}
 	in := steps(say("220-welcome", " to this server", "220 ready"), await("USER monitor"), say("331 and?"), await("PASS secret"), say("230 in"))
 	atRoot := steps(in, await("CWD /"), say("250 /"), await("TYPE I"), say("200 binary"))
 	extended := steps(atRoot, await("EPSV"), listenData("229 Extended (|||PORT|)"))

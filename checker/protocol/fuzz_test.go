@@ -17,8 +17,8 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/seal"
+	"ldirectord/checker/settings"
 	"ldirectord/checker/wire"
-	"ldirectord/internal/lvs"
 )
 
 // Each target feeds one parser of servers' answers. Whatever a server sends, nothing panics except libraries that are
@@ -204,7 +204,7 @@ func FuzzMySQL(f *testing.F) {
 	f.Add([]byte(myPackets(0, myHandshake) + myPackets(2, "\xfecaching_sha2_password\x00"+mySeed+"\x00") + myPackets(4, "\x01\x04") + myPackets(6, "\x01-----BEGIN PUBLIC KEY-----")))
 	f.Add([]byte(myPackets(0, "\xff\x01\x00#08S01x")))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		made, _ := newMySQL(Spec{Service: "mysql", Account: lvs.Account{Login: "u", Passwd: "p", Database: "d"}, Target: loopback(1), NegotiateTimeout: time.Second}, &Env{}, "select 1")
+		made, _ := newMySQL(Spec{Service: "mysql", Account: settings.Account{Login: "u", Passwd: "p", Database: "d"}, Target: loopback(1), NegotiateTimeout: time.Second}, &Env{}, "select 1")
 		c := unplugged{made.(*mysqlTalk).protocol, dialogueOf(string(text))}
 		r := seal.New(c, Spec{}, new(seal.Secrets)).Check(t.Context())
 		fuzz(t).result(r)
@@ -220,7 +220,7 @@ func FuzzPgSQL(f *testing.F) {
 	f.Add([]byte("E\x00\x00\x00\x14SFATAL\x00C28000\x00Mx\x00\x00"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		check := fuzz(t)
-		c := &pgsqlCheck{talk: talk{told: told{Account: lvs.Account{Login: "u", Passwd: "p"}}}, query: "select 1"}
+		c := &pgsqlCheck{talk: talk{told: told{Account: settings.Account{Login: "u", Passwd: "p"}}}, query: "select 1"}
 		server := wire.NewLibConn(&dialogueOf(string(text)).Dialogue, maxSQL, 5, pgsqlLengths())
 		front := pgproto3.NewFrontend(server, server)
 		err := c.logIn(front, false)
@@ -241,7 +241,7 @@ func FuzzRedis(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		check := fuzz(t)
 		d := dialogueOf(string(text))
-		d.told, d.ctx = told{Account: lvs.Account{Login: "u", Passwd: "p"}, receive: receive}, t.Context()
+		d.told, d.ctx = told{Account: settings.Account{Login: "u", Passwd: "p"}, receive: receive}, t.Context()
 		seen, err := redis(d)
 		check.fails(err)
 		check.message(seen)
@@ -252,7 +252,7 @@ func FuzzRedis(f *testing.F) {
 func FuzzDatagrams(f *testing.F) {
 	f.Add([]byte("\x02\x00\x00\x14aaaaaaaaaaaaaaaa"))
 	f.Add([]byte("SIP/2.0 200 OK\r\nCall-ID: x\r\n\r\n"))
-	made, _ := newRADIUS(Spec{Account: lvs.Account{Secret: "s", Login: "u", Passwd: "p"}, NegotiateTimeout: time.Second}, nil, nil)
+	made, _ := newRADIUS(Spec{Account: settings.Account{Secret: "s", Login: "u", Passwd: "p"}, NegotiateTimeout: time.Second}, nil, nil)
 	radius := made.(*radiusCheck)
 	request, err := radius.request()
 	if err != nil {

@@ -2,7 +2,6 @@ package protocol
 
 import (
 	"fmt"
-	"ldirectord/internal/lvs"
 	"net"
 	"net/netip"
 	"os"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/checker/settings"
 )
 
 // hangs are servers that stop answering at some stage. The key is the service and the stage that it still does. The
@@ -74,7 +74,7 @@ var hangs = map[string]string{
 func hangSpec(service, target string) Spec {
 	s := Spec{
 		Type: "negotiate", Service: service, Protocol: "tcp", NegotiateTimeout: tooLate, Timeout: tooLate, Target: netip.MustParseAddrPort(target),
-		URL: service + "://" + target + "/", Request: "/SELECT 1", Receive: "good", Account: lvs.Account{Database: "db", Login: "monitor", Passwd: "password", Secret: "secret"},
+		URL: service + "://" + target + "/", Request: "/SELECT 1", Receive: "good", Account: settings.Account{Database: "db", Login: "monitor", Passwd: "password", Secret: "secret"},
 	}
 	if service == "http_proxy" {
 		s.URL = "http://" + target + "/"

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/checker/settings"
 	"ldirectord/checker/wire"
 	"ldirectord/internal/health"
 	"ldirectord/internal/lvs"
@@ -36,12 +37,12 @@ type httpCheck struct {
 
 // httpRules are settings that the checks of many servers share.
 type httpRules struct {
-	lvs.HTTP
+	settings.HTTP
 	timeout   time.Duration
-	proxy     bool             // the server is a proxy: requests have the whole URL
-	drains    lvs.HTTPStatuses // by which the server reports drain
-	fields    []string         // from the configuration, for the request's header
-	login     string           // field with the user and password; "" for none
+	proxy     bool                  // the server is a proxy: requests have the whole URL
+	drains    settings.HTTPStatuses // by which the server reports drain
+	fields    []string              // from the configuration, for the request's header
+	login     string                // field with the user and password; "" for none
 	rules     wire.TLSRules
 	receive   *matcher
 	isVirtual func(netip.AddrPort) bool

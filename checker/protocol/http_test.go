@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
-	"ldirectord/internal/lvs"
 	"log"
 	"net"
 	"net/http"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/checker/settings"
 )
 
 var discardLog = log.New(io.Discard, "", 0)
@@ -30,7 +30,7 @@ const (
 func httpSpec(to netip.AddrPort, receive string) Spec {
 	return Spec{
 		Type: "negotiate", Service: "http", Protocol: "tcp", Target: to, NegotiateTimeout: patient,
-		URL: "http://" + to.String() + "/index.html", Receive: receive, HTTP: lvs.HTTP{HTTPMethod: "GET", FollowRedirect: "yes"},
+		URL: "http://" + to.String() + "/index.html", Receive: receive, HTTP: settings.HTTP{HTTPMethod: "GET", FollowRedirect: "yes"},
 	}
 }
 

@@ -16,8 +16,8 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/checker/settings"
 	"ldirectord/checker/wire"
-	"ldirectord/internal/lvs"
 )
 
 func TestHTTPStatusesThatAreGood(t *testing.T) {
@@ -42,7 +42,7 @@ func TestHTTPStatusesThatAreGood(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			leaks(t)
 			s := httpSpec(serve(t, saying(c.answer)).addr, c.receive)
-			s.HTTPStatus = lvs.HTTPStatuses(c.status)
+			s.HTTPStatus = settings.HTTPStatuses(c.status)
 			up := c.want[0] >= '1' && c.want[0] <= '5'
 			if r := build(t, s, nil).Check(t.Context()); r.OK != up || r.Detail != c.want || r.Cause == checker.Shortage {
 				t.Errorf("%+v, want up %v, %s", r, up, c.want)

@@ -3,14 +3,14 @@ package protocol
 import (
 	"testing"
 
-	"ldirectord/internal/lvs"
+	"ldirectord/checker/settings"
 )
 
 func TestIMAP(t *testing.T) {
 	const greeting = "* OK ready"
 	imap := Spec{Service: "imap"}
-	user := Spec{Service: "imap", Account: lvs.Account{Login: "monitor", Passwd: `pass "word"`}}
-	foreign := Spec{Service: "imap", Account: lvs.Account{Login: "mönitor", Passwd: "pässword"}}
+	user := Spec{Service: "imap", Account: settings.Account{Login: "monitor", Passwd: `pass "word"`}}
+	foreign := Spec{Service: "imap", Account: settings.Account{Login: "mönitor", Passwd: "pässword"}}
 	asked := []step{say(greeting), await(`a LOGIN "monitor" "pass \"word\""`)}
 	quit := []step{await("b LOGOUT"), say("* BYE", "b OK")}
 	checkFakes(t, append(greetingCases(imap, nil, "IMAP", greeting), []fakeCase{
@@ -42,7 +42,7 @@ func TestIMAP(t *testing.T) {
 func TestIMAPS(t *testing.T) {
 	const greeting = "* OK ready"
 	secure := serverTLS(t)
-	imaps := Spec{Service: "imaps", Account: lvs.Account{Login: "monitor", Passwd: "password"}, Host: "mail.example.org"}
+	imaps := Spec{Service: "imaps", Account: settings.Account{Login: "monitor", Passwd: "password"}, Host: "mail.example.org"}
 	asked := []step{say(greeting), await(`a LOGIN "monitor" "password"`)}
 	quit := []step{await("b LOGOUT"), say("* BYE", "b OK")}
 	good := steps(asked, say("a OK in"), quit)

@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"ldirectord/checker/settings"
 	"ldirectord/checker/wire"
-	"ldirectord/internal/lvs"
 )
 
 // Each protocol is checked often, with many servers: a port that ended a connection is in use for a minute longer,
@@ -140,10 +140,10 @@ func lightProtocols(t *testing.T) []light {
 	return []light{
 		dns,
 		tcp(Spec{Service: "smtp"}, say("220 mx"), skip(1), say("250-mx", "250 SIZE"), skip(1), say("221 bye")),
-		tcp(Spec{Service: "pop", Account: lvs.Account{Login: "monitor", Passwd: "secret"}}, say("+OK"), skip(1), say("+OK"), skip(1), say("+OK in"), skip(1), say("+OK")),
-		tcp(Spec{Service: "imap", Account: lvs.Account{Login: "monitor", Passwd: "secret"}}, say("* OK"), skip(1), say("a OK in"), skip(1), say("* BYE", "b OK")),
+		tcp(Spec{Service: "pop", Account: settings.Account{Login: "monitor", Passwd: "secret"}}, say("+OK"), skip(1), say("+OK"), skip(1), say("+OK in"), skip(1), say("+OK")),
+		tcp(Spec{Service: "imap", Account: settings.Account{Login: "monitor", Passwd: "secret"}}, say("* OK"), skip(1), say("a OK in"), skip(1), say("* BYE", "b OK")),
 		tcp(Spec{Service: "simpletcp", Protocol: "tcp", Request: "/PING", Receive: "^PO.G"}, hangOn, say("PONG")),
-		tcp(Spec{Service: "redis", Account: lvs.Account{Passwd: "secret"}}, skip(5), say("+OK"), skip(3), say("+PONG"), skip(3), say("+OK")),
+		tcp(Spec{Service: "redis", Account: settings.Account{Passwd: "secret"}}, skip(5), say("+OK"), skip(3), say("+PONG"), skip(3), say("+OK")),
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"ldirectord/internal/lvs"
 	"net"
 	"os/exec"
 	"path/filepath"
@@ -14,11 +13,12 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/checker/settings"
 )
 
 var goodMySQL = Spec{
 	Type: "negotiate", Service: "mysql", Protocol: "tcp", NegotiateTimeout: 5 * time.Second,
-	Request: "/SELECT enabled FROM t", Account: lvs.Account{Login: "check", Passwd: "secret", Database: "chk"},
+	Request: "/SELECT enabled FROM t", Account: settings.Account{Login: "check", Passwd: "secret", Database: "chk"},
 }
 
 // mariadb is a server that answers with the packets that a test sets, one after the other.

@@ -1,3 +1,4 @@
+// Package protocol makes the checks: a file for each protocol, and a row for it in this one.
 package protocol
 
 import (
@@ -10,7 +11,7 @@ import (
 	"ldirectord/checker"
 	"ldirectord/checker/perlre"
 	"ldirectord/checker/seal"
-	"ldirectord/internal/lvs"
+	"ldirectord/checker/settings"
 )
 
 // The words of every protocol.
@@ -98,7 +99,7 @@ func newNegotiate(s Spec, e *Env) (Checker, error) {
 		return nil, refused("service", fmt.Errorf("unknown service %q", s.Service))
 	}
 	var receive *matcher
-	if lvs.ServiceOf(s.Service).Takes("receive") {
+	if settings.ServiceOf(s.Service).Takes("receive") {
 		var err error
 		if receive, err = e.matcher(s.Receive); err != nil {
 			return nil, refused("receive", err)

@@ -104,7 +104,7 @@ func TestEqualPatternsAreCompiledOnce(t *testing.T) {
 func TestEveryCheckIsSealed(t *testing.T) {
 	for _, kind := range Types() {
 		s := anySpec(kind)
-		if made := fmt.Sprintf("%T", build(t, s, &Env{Pinger: &fakePinger{}})); made != "*checker.sealed" {
+		if made := fmt.Sprintf("%T", build(t, s, &Env{Pinger: &fakePinger{}})); made != "*seal.sealed" {
 			t.Errorf("%s is %s", kind, made)
 		}
 	}

@@ -16,14 +16,14 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/oracle"
-	"ldirectord/internal/lvs"
+	"ldirectord/checker/settings"
 )
 
 // There is no free Oracle server. These tests speak TNS as far as the answer of a listener and the beginning of a
 // session.
 var goodOracle = Spec{
 	Type: "negotiate", Service: "oracle", Protocol: "tcp", NegotiateTimeout: 5 * time.Second,
-	Request: "/SELECT 1 FROM dual", Account: lvs.Account{Login: "check", Passwd: "secret", Database: "XE"},
+	Request: "/SELECT 1 FROM dual", Account: settings.Account{Login: "check", Passwd: "secret", Database: "XE"},
 }
 
 // oracleBuilt builds ldirectord-oracle in the folder of the test binary.

@@ -15,14 +15,14 @@ import (
 
 	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/xdg-go/scram"
-	"ldirectord/internal/lvs"
 
 	"ldirectord/checker"
+	"ldirectord/checker/settings"
 )
 
 var goodPgSQL = Spec{
 	Type: "negotiate", Service: "pgsql", Protocol: "tcp", NegotiateTimeout: 5 * time.Second,
-	Request: "/SELECT 1 FROM t", Account: lvs.Account{Login: "check", Passwd: "secret", Database: "chk"},
+	Request: "/SELECT 1 FROM t", Account: settings.Account{Login: "check", Passwd: "secret", Database: "chk"},
 }
 
 // postgres is a server that answers with the messages that a test sets.

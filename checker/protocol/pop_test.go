@@ -3,13 +3,13 @@ package protocol
 import (
 	"testing"
 
-	"ldirectord/internal/lvs"
+	"ldirectord/checker/settings"
 )
 
 func TestPOP(t *testing.T) {
 	const greeting = "+OK ready"
 	pop := Spec{Service: "pop"}
-	user := Spec{Service: "pop", Account: lvs.Account{Login: "monitor", Passwd: `pass "word"`}}
+	user := Spec{Service: "pop", Account: settings.Account{Login: "monitor", Passwd: `pass "word"`}}
 	named := []step{say(greeting), await("USER monitor"), say("+OK")}
 	passed := steps(named, await(`PASS pass "word"`))
 	quit := []step{await("QUIT"), say("+OK bye")}
@@ -33,7 +33,7 @@ func TestPOP(t *testing.T) {
 func TestPOPS(t *testing.T) {
 	const greeting = "+OK ready"
 	secure := serverTLS(t)
-	pops := Spec{Service: "pops", Account: lvs.Account{Login: "monitor", Passwd: "password"}, Host: "mail.example.org"}
+	pops := Spec{Service: "pops", Account: settings.Account{Login: "monitor", Passwd: "password"}, Host: "mail.example.org"}
 	quit := []step{await("QUIT"), say("+OK bye")}
 	passed := []step{say(greeting), await("USER monitor"), say("+OK"), await("PASS password")}
 	checkFakes(t, append(greetingCases(pops, secure, "POP", greeting), []fakeCase{

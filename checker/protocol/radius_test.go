@@ -10,7 +10,8 @@ import (
 	"layeh.com/radius"
 	"layeh.com/radius/rfc2865"
 	"layeh.com/radius/rfc2869"
-	"ldirectord/internal/lvs"
+
+	"ldirectord/checker/settings"
 )
 
 // radiusServer is a fake server with one user. It answers only clients that know its secret.
@@ -58,7 +59,7 @@ func (s radiusServer) signed(p *radius.Packet) bool {
 }
 
 func TestRADIUS(t *testing.T) {
-	user := Spec{Service: "radius", Protocol: "udp", Account: lvs.Account{Login: "monitor", Passwd: "password", Secret: "shared"}}
+	user := Spec{Service: "radius", Protocol: "udp", Account: settings.Account{Login: "monitor", Passwd: "password", Secret: "shared"}}
 	wrong := user
 	wrong.Passwd = "other"
 	server := radiusServer{secret: "shared"}
@@ -93,6 +94,6 @@ func TestRADIUS(t *testing.T) {
 		{name: "silent", spec: user, server: fixed(), late: true, detail: silence},
 		{name: "refused", spec: user, detail: "udp: refused"},
 		{name: "refused over IPv6", spec: user, ipv6: true, detail: "udp: refused"},
-		{name: "no secret", spec: Spec{Service: "radius", Account: lvs.Account{Login: "monitor", Passwd: "password"}}, detail: "secret is not set"},
+		{name: "no secret", spec: Spec{Service: "radius", Account: settings.Account{Login: "monitor", Passwd: "password"}}, detail: "secret is not set"},
 	})
 }

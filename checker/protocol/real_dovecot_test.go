@@ -2,9 +2,10 @@ package protocol
 
 import (
 	"fmt"
-	"ldirectord/internal/lvs"
 	"syscall"
 	"testing"
+
+	"ldirectord/checker/settings"
 )
 
 func TestRealDovecot(t *testing.T) {
@@ -20,7 +21,7 @@ func TestRealDovecot(t *testing.T) {
 	said := map[string]words{"imap": imap, "imaps": imap, "pop": pop, "pops": pop}
 	good := func(service string) Spec {
 		return Spec{Type: "negotiate", Service: service, Target: loopback(ports[service]), NegotiateTimeout: inTime,
-			Account: lvs.Account{Login: "monitor", Passwd: `pass "word" \ ü`}, Host: "localhost"}
+			Account: settings.Account{Login: "monitor", Passwd: `pass "word" \ ü`}, Host: "localhost"}
 	}
 	for service, port := range ports {
 		t.Run(service, func(t *testing.T) {

@@ -2,10 +2,11 @@ package protocol
 
 import (
 	"fmt"
-	"ldirectord/internal/lvs"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"ldirectord/checker/settings"
 )
 
 func TestRealVsftpd(t *testing.T) {
@@ -31,7 +32,7 @@ secure_chroot_dir=%s
 `, address, port, pub, filepath.Join(dir, "empty")))
 	}
 	good := Spec{Type: "negotiate", Service: "ftp", Target: loopback(port), NegotiateTimeout: inTime,
-		Account: lvs.Account{Login: "anonymous", Passwd: "ldirectord@director"}, Request: "/status", Receive: "^all well$"}
+		Account: settings.Account{Login: "anonymous", Passwd: "ldirectord@director"}, Request: "/status", Receive: "^all well$"}
 	t.Run("IPv6", func(t *testing.T) {
 		good := good
 		good.Target = loopback6(port)

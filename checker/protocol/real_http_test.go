@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
-	"ldirectord/internal/lvs"
+	"ldirectord/checker/settings"
 )
 
 func TestRealNginx(t *testing.T) {
@@ -76,7 +76,7 @@ http {
 		}
 	}
 	login := func(s *Spec) { s.HTTPUser, s.HTTPPasswd = "monitor", "s3cret" }
-	status := func(list lvs.HTTPStatuses) func(*Spec) { return func(s *Spec) { s.HTTPStatus = list } }
+	status := func(list settings.HTTPStatuses) func(*Spec) { return func(s *Spec) { s.HTTPStatus = list } }
 	verify := func(s *Spec) { s.TLSVerify, s.TLSCA = true, cert }
 	checkCells(t, good, []cell{
 		{"good", nil, true, "200 OK"},

@@ -2,8 +2,9 @@ package protocol
 
 import (
 	"fmt"
-	"ldirectord/internal/lvs"
 	"testing"
+
+	"ldirectord/checker/settings"
 )
 
 func TestRealFreeRADIUS(t *testing.T) {
@@ -66,7 +67,7 @@ server default {
 }
 `, dir, users, port))
 	good := Spec{Type: "negotiate", Service: "radius", Protocol: "udp", Target: loopback(port), NegotiateTimeout: inTime,
-		Account: lvs.Account{Login: "monitor", Passwd: "password", Secret: "shared"}}
+		Account: settings.Account{Login: "monitor", Passwd: "password", Secret: "shared"}}
 	s := realServer{path: path, args: []string{"-f", "-l", "stdout", "-n", "radiusd", "-d", dir, "-D", "/usr/share/freeradius"},
 		ready: answers(build(t, good, nil))}
 	pid := s.start(t)

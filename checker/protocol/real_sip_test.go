@@ -2,9 +2,10 @@ package protocol
 
 import (
 	"fmt"
-	"ldirectord/internal/lvs"
 	"path/filepath"
 	"testing"
+
+	"ldirectord/checker/settings"
 )
 
 func TestRealKamailio(t *testing.T) {
@@ -38,7 +39,7 @@ request_route {
 }
 `, port))
 	good := Spec{Type: "negotiate", Service: "sip", Protocol: "udp", Target: loopback(port), NegotiateTimeout: inTime,
-		Account: lvs.Account{Login: "monitor@example.net"}}
+		Account: settings.Account{Login: "monitor@example.net"}}
 	s := realServer{path: path, args: []string{"-DD", "-E", "-m", "16", "-M", "4", "-Y", dir, "-P", filepath.Join(dir, "pid"), "-f", config},
 		ready: answers(build(t, good, nil))}
 	pid := s.start(t)

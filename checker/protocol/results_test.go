@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/checker/settings"
 	"ldirectord/checker/wire"
-	"ldirectord/internal/lvs"
 )
 
 // refusedHandshake is the error when a server answers with the alert handshake_failure (RFC 8446, section 6).
@@ -72,7 +72,7 @@ func TestARefusedConnectionIsCountedAsThat(t *testing.T) {
 }
 
 func TestAFailureNamesItsStage(t *testing.T) {
-	pop := Spec{Service: "pop", Account: lvs.Account{Login: "monitor", Passwd: "secret"}}
+	pop := Spec{Service: "pop", Account: settings.Account{Login: "monitor", Passwd: "secret"}}
 	secured := Spec{Service: "pop", StartTLS: true}
 	page := "HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nwrong"
 	for name, c := range map[string]struct {
@@ -89,7 +89,7 @@ func TestAFailureNamesItsStage(t *testing.T) {
 		"silent in the log-in": {pop, []step{say("+OK ready"), silent}, wire.AtLogin},
 		"wrong user": {pop, []step{say("+OK ready"), await("USER monitor"), say("-ERR"), silent},
 			wire.AtLogin},
-		"log-in of a library": {Spec{Service: "redis", Account: lvs.Account{Passwd: "secret"}}, []step{say("-WRONGPASS no"), silent},
+		"log-in of a library": {Spec{Service: "redis", Account: settings.Account{Passwd: "secret"}}, []step{say("-WRONGPASS no"), silent},
 			wire.AtLogin},
 		"query of a library": {Spec{Service: "redis"}, []step{say("-LOADING wait"), silent}, wire.AtAnswer},
 		"status": {Spec{Service: "http", URL: "http://x/"},

@@ -17,8 +17,8 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/seal"
+	"ldirectord/checker/settings"
 	"ldirectord/checker/wire"
-	"ldirectord/internal/lvs"
 )
 
 const (
@@ -78,8 +78,8 @@ func TestNoServerMakesUsTellAPassword(t *testing.T) {
 			spec  Spec
 			treat func(*testServer, net.Conn)
 		}{
-			"redis":           {Spec{Service: "redis", Account: lvs.Account{Passwd: testPassword}}, redisServer(map[string]string{"AUTH": "-ERR unknown command, with args: " + words + "\r\n"})},
-			"redis PONG":      {Spec{Service: "redis", Account: lvs.Account{Passwd: testPassword}}, redisServer(map[string]string{"AUTH": "+OK\r\n", "PING": "+" + words + "\r\n"})},
+			"redis":           {Spec{Service: "redis", Account: settings.Account{Passwd: testPassword}}, redisServer(map[string]string{"AUTH": "-ERR unknown command, with args: " + words + "\r\n"})},
+			"redis PONG":      {Spec{Service: "redis", Account: settings.Account{Passwd: testPassword}}, redisServer(map[string]string{"AUTH": "+OK\r\n", "PING": "+" + words + "\r\n"})},
 			"ldap":            {Spec{Service: "ldap"}, directory{bind: ldapSays{49, words}}.treat},
 			"pgsql":           {Spec{Service: "pgsql", Request: "/SELECT 1"}, postgres{auth: []pgproto3.BackendMessage{pgSays("FATAL", "28P01", words)}}.treat},
 			"mysql":           {Spec{Service: "mysql", Request: "/SELECT 1"}, myUntilLogin(brief(myPackets(2, "\xff\x15\x04#28000"+words)))},
@@ -90,7 +90,7 @@ func TestNoServerMakesUsTellAPassword(t *testing.T) {
 			"http":            {Spec{Service: "http", Receive: "good"}, saying(okHead + "\r\n" + words)},
 			"http status":     {Spec{Service: "http"}, saying("HTTP/1.1 401 " + words + "\r\n\r\n")},
 			"http that is up": {Spec{Service: "http"}, saying("HTTP/1.1 200 " + words + "\r\n\r\n")},
-			"redirect":        {Spec{Service: "http", HTTP: lvs.HTTP{FollowRedirect: "yes"}}, saying("HTTP/1.1 302 Found\r\nLocation: ftp://x/" + words + "\r\n\r\n")},
+			"redirect":        {Spec{Service: "http", HTTP: settings.HTTP{FollowRedirect: "yes"}}, saying("HTTP/1.1 302 Found\r\nLocation: ftp://x/" + words + "\r\n\r\n")},
 			"http_proxy":      {Spec{Service: "http_proxy", Receive: "good"}, saying(okHead + "\r\n" + words)},
 		} {
 			t.Run(protocol+" "+name, func(t *testing.T) {
@@ -129,8 +129,8 @@ func TestNoGarbageMakesUsTellAPassword(t *testing.T) {
 		for name, words := range repeated() {
 			t.Run(service+" "+name, func(t *testing.T) {
 				s := Spec{
-					Type: "negotiate", Service: service, Protocol: "tcp", NegotiateTimeout: inTime, Account: lvs.Account{Login: testLogin, Passwd: testPassword, Secret: testPassword},
-					HTTP: lvs.HTTP{HTTPUser: testLogin, HTTPPasswd: testPassword}, Request: "/SELECT 1", Receive: "good", DNSType: "TXT",
+					Type: "negotiate", Service: service, Protocol: "tcp", NegotiateTimeout: inTime, Account: settings.Account{Login: testLogin, Passwd: testPassword, Secret: testPassword},
+					HTTP: settings.HTTP{HTTPUser: testLogin, HTTPPasswd: testPassword}, Request: "/SELECT 1", Receive: "good", DNSType: "TXT",
 				}
 				s.Target = serve(t, brief(words+"\r\n")).addr
 				s.URL = "http://" + s.Target.String() + "/"
@@ -176,7 +176,7 @@ func shownBy(t testing.TB, s Spec) func(text string) string {
 
 // Wherever a message is cut, it contains no part of a password before the cut.
 func TestACutLeavesNoPartOfAPassword(t *testing.T) {
-	s := Spec{Account: lvs.Account{Login: testLogin, Passwd: testPassword}}
+	s := Spec{Account: settings.Account{Login: testLogin, Passwd: testPassword}}
 	hidden, shown := new(seal.Secrets), shownBy(t, s)
 	for pad := range wire.MaxExcerpt + 2 {
 		for name, show := range map[string]func(string) string{
@@ -207,11 +207,11 @@ func TestShortPasswordsLeaveMessagesReadable(t *testing.T) {
 		"x1y2": {"bx1y2b", "b…b"},
 		"ü":    {"für ü", "für …"},
 	} {
-		if got := shownBy(t, Spec{Account: lvs.Account{Passwd: password}})(c.text); got != c.want {
+		if got := shownBy(t, Spec{Account: settings.Account{Passwd: password}})(c.text); got != c.want {
 			t.Errorf("%s: %s, want %s", password, got, c.want)
 		}
 	}
-	if got := shownBy(t, Spec{Account: lvs.Account{Login: "me"}, HTTP: lvs.HTTP{HTTPUser: "me"}})("me"); got != "me" {
+	if got := shownBy(t, Spec{Account: settings.Account{Login: "me"}, HTTP: settings.HTTP{HTTPUser: "me"}})("me"); got != "me" {
 		t.Errorf("without secrets: %s", got)
 	}
 }
@@ -219,7 +219,7 @@ func TestShortPasswordsLeaveMessagesReadable(t *testing.T) {
 // Each form in which a server may repeat a password is hidden, as it is and as our messages show it.
 func TestEachFormOfAPasswordIsHidden(t *testing.T) {
 	const password = `é<b&"d\e/f+g h`
-	shown := shownBy(t, Spec{Account: lvs.Account{Login: "me", Passwd: password}})
+	shown := shownBy(t, Spec{Account: settings.Account{Login: "me", Passwd: password}})
 	for form, said := range map[string]string{
 		"as written":              password,
 		"quoted":                  `é<b&\"d\\e/f+g h`,
@@ -247,7 +247,7 @@ func TestEachFormOfAPasswordIsHidden(t *testing.T) {
 
 // A page that repeats what it was sent may do so as HTML.
 func TestAPasswordInHTMLIsHidden(t *testing.T) {
-	shown := shownBy(t, Spec{Account: lvs.Account{Login: testLogin, Passwd: `a<b&c"d\e`}})
+	shown := shownBy(t, Spec{Account: settings.Account{Login: testLogin, Passwd: `a<b&c"d\e`}})
 	for _, page := range []string{html.EscapeString(`a<b&c"d\e`), "a&lt;b&amp;c&quot;d\\e"} {
 		for _, said := range []string{page, strconv.Quote(page), "got " + strconv.Quote(page[:12]) + "…"} {
 			if told := shown(said); strings.Contains(told, "lt;b") {

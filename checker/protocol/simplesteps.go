@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"ldirectord/checker/perlre"
+	"ldirectord/checker/settings"
 	"ldirectord/checker/wire"
-	"ldirectord/internal/lvs"
 )
 
 // maxHeard limits the data between two expected answers, in bytes.
@@ -37,7 +37,7 @@ func newSimpleSteps(s Spec, e *Env) (Checker, error) {
 	return c, nil
 }
 
-func (e *Env) simpleStep(s lvs.Step) (made simpleStep, err error) {
+func (e *Env) simpleStep(s settings.Step) (made simpleStep, err error) {
 	if s.Send {
 		return simpleStep{send: s.Text}, nil
 	}

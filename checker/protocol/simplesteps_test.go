@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"ldirectord/checker"
-	"ldirectord/internal/lvs"
+	"ldirectord/checker/settings"
 )
 
 // awaitBytes reads exactly these bytes.
@@ -30,11 +30,11 @@ func awaitBytes(want string) step {
 }
 
 // conversationOf makes a dialogue of lines "send TEXT" and "expect REGEX".
-func conversationOf(lines ...string) checker.List[lvs.Step] {
-	var steps []lvs.Step
+func conversationOf(lines ...string) checker.List[settings.Step] {
+	var steps []settings.Step
 	for _, line := range lines {
 		word, text, _ := strings.Cut(line, " ")
-		steps = append(steps, lvs.Step{Send: word == "send", Text: text})
+		steps = append(steps, settings.Step{Send: word == "send", Text: text})
 	}
 	return checker.ListOf(steps...)
 }

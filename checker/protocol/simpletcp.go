@@ -12,8 +12,8 @@ import (
 	"syscall"
 
 	"ldirectord/checker"
+	"ldirectord/checker/settings"
 	"ldirectord/checker/wire"
-	"ldirectord/internal/lvs"
 )
 
 const maxSimpleAnswer = 256 << 10 // in bytes; in a longer answer the first ones decide
@@ -28,7 +28,7 @@ type simpleTCP struct {
 }
 
 func newSimpleTCP(s Spec, e *Env, receive *matcher) (Checker, error) {
-	if s.Steps != (checker.List[lvs.Step]{}) {
+	if s.Steps != (checker.List[settings.Step]{}) {
 		return newSimpleSteps(s, e)
 	}
 	// The leading slash comes from the configuration; \n is the only escape.

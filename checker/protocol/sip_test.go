@@ -1,11 +1,12 @@
 package protocol
 
 import (
-	"ldirectord/internal/lvs"
 	"net"
 	"regexp"
 	"strings"
 	"testing"
+
+	"ldirectord/checker/settings"
 )
 
 // sipAnswer answers a request with responses of these status lines. Each has the fields of the request.
@@ -20,7 +21,7 @@ func sipAnswer(statuses ...string) datagrams {
 }
 
 func TestSIPOverUDP(t *testing.T) {
-	user := Spec{Service: "sip", Protocol: "udp", Account: lvs.Account{Login: "monitor@example.net"}}
+	user := Spec{Service: "sip", Protocol: "udp", Account: settings.Account{Login: "monitor@example.net"}}
 	fixed := func(text string) datagrams {
 		return func(int, []byte, net.Addr) []string { return []string{text} }
 	}
@@ -53,7 +54,7 @@ func TestSIPOverUDP(t *testing.T) {
 }
 
 func TestSIPOverTCP(t *testing.T) {
-	user := Spec{Service: "sip", Protocol: "tcp", Account: lvs.Account{Login: "monitor@example.net"}}
+	user := Spec{Service: "sip", Protocol: "tcp", Account: settings.Account{Login: "monitor@example.net"}}
 	ok := say("SIP/2.0 200 OK", "Content-Length: 0", "")
 	checkFakes(t, []fakeCase{
 		{name: "good", spec: user, server: steps(hearSIP, ok), up: true, detail: "SIP/2.0 200 OK"},

@@ -10,7 +10,8 @@ import (
 
 	ber "github.com/go-asn1-ber/asn1-ber"
 	"github.com/go-ldap/ldap/v3"
-	"ldirectord/internal/lvs"
+
+	"ldirectord/checker/settings"
 )
 
 // turn makes the server's TLS handshake.
@@ -52,21 +53,21 @@ func TestSTARTTLS(t *testing.T) {
 			detail: "220 mx ESMTP", notOffered: "454 not now", protocol: "SMTP", command: "STARTTLS", first: "EHLO",
 		},
 		"imap": {
-			spec:  Spec{Account: lvs.Account{Login: "monitor", Passwd: "secret"}},
+			spec:  Spec{Account: settings.Account{Login: "monitor", Passwd: "secret"}},
 			asked: steps(say("* OK [CAPABILITY STARTTLS LOGINDISABLED] ready"), await("s STARTTLS")),
 			yes:   say("* some news", "s OK go ahead"), no: say("s BAD what?"),
 			inside: steps(await(`a LOGIN "monitor" "secret"`), say("a OK in"), await("b LOGOUT"), say("* BYE", "b OK")),
 			detail: "a OK in", notOffered: "s BAD what?", protocol: "IMAP", command: "STARTTLS", first: "LOGIN",
 		},
 		"pop": {
-			spec:  Spec{Account: lvs.Account{Login: "monitor", Passwd: "secret"}},
+			spec:  Spec{Account: settings.Account{Login: "monitor", Passwd: "secret"}},
 			asked: steps(say("+OK ready"), await("STLS")),
 			yes:   say("+OK go ahead"), no: say("-ERR what?"),
 			inside: steps(await("USER monitor"), say("+OK"), await("PASS secret"), say("+OK in"), await("QUIT"), say("+OK")),
 			detail: "+OK in", notOffered: "-ERR what?", protocol: "POP", command: "STLS", first: "USER",
 		},
 		"ftp": {
-			spec:  Spec{Account: lvs.Account{Login: "monitor", Passwd: "secret"}, Request: "/"},
+			spec:  Spec{Account: settings.Account{Login: "monitor", Passwd: "secret"}, Request: "/"},
 			asked: steps(say("220 ready"), await("AUTH TLS")),
 			yes:   say("234 go ahead"), no: say("530 what?"),
 			inside: steps(await("USER monitor"), say("331 and?"), await("PASS secret"), say("230 in"), await("CWD /"), say("250 /"), await("TYPE I"), say("200 I"), await("QUIT"), say("221 bye")),
@@ -136,7 +137,7 @@ func refusedTurn(secure *tls.Config) step {
 func TestSTARTTLSThatIsNotOffered(t *testing.T) {
 	smtp := Spec{Service: "smtp", StartTLS: true}
 	submission := Spec{Service: "submission", StartTLS: true}
-	imap := Spec{Service: "imap", StartTLS: true, Account: lvs.Account{Login: "monitor", Passwd: "secret"}}
+	imap := Spec{Service: "imap", StartTLS: true, Account: settings.Account{Login: "monitor", Passwd: "secret"}}
 	hello := steps(say("220 mx ESMTP"), await("EHLO director.example.org"))
 	quit := steps(await("QUIT"), say("221 bye"))
 	checkFakes(t, []fakeCase{
@@ -153,7 +154,7 @@ func TestSTARTTLSThatIsNotOffered(t *testing.T) {
 
 func TestFTPFetchesOverTLS(t *testing.T) {
 	secure := serverTLS(t)
-	file := Spec{Service: "ftp", StartTLS: true, Account: lvs.Account{Login: "monitor", Passwd: "secret"}, Request: "/status", Receive: "^all well$"}
+	file := Spec{Service: "ftp", StartTLS: true, Account: settings.Account{Login: "monitor", Passwd: "secret"}, Request: "/status", Receive: "^all well$"}
 	in := steps(say("220 ready"), await("AUTH TLS"), say("234 go"), turn(secure), await("USER monitor"), say("230 in"), await("CWD /"), say("250 /"), await("TYPE I"), say("200 I"),
 		await("EPSV"), listenData("229 Extended (|||PORT|)"))
 	private := steps(await("PBSZ 0"), say("200 0"), await("PROT P"), say("200 P"))
@@ -255,7 +256,7 @@ func TestLDAPSendsNoPasswordInTheClear(t *testing.T) {
 // For services without STARTTLS the directive has no effect. The parser warns of it.
 func TestSTARTTLSHasNoEffectOnOtherServices(t *testing.T) {
 	for _, service := range []string{"mysql", "nntp", "redis", "sip"} {
-		s := Spec{Type: "negotiate", Service: service, Protocol: "tcp", Account: lvs.Account{Login: "u"}, Request: "/x", StartTLS: true, TLS: lvs.TLS{TLSCert: "/missing"}}
+		s := Spec{Type: "negotiate", Service: service, Protocol: "tcp", Account: settings.Account{Login: "u"}, Request: "/x", StartTLS: true, TLS: settings.TLS{TLSCert: "/missing"}}
 		if _, err := New(s, nil); err != nil {
 			t.Errorf("%s: %v", service, err)
 		}

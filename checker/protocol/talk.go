@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/checker/settings"
 	"ldirectord/checker/wire"
-	"ldirectord/internal/lvs"
 )
 
 // server is where a check connects, and how long the check may take.
@@ -48,7 +48,7 @@ type talk struct {
 // told is the part of a Spec that a protocol needs.
 type told struct {
 	server
-	lvs.Account
+	settings.Account
 	asks, hostName string
 	receive        *matcher // nil: the protocol compares nothing
 }
@@ -69,9 +69,9 @@ func speaking(p protocol) service {
 func newTalk(s Spec, e *Env, receive *matcher, p protocol) (*talk, error) {
 	c := &talk{protocol: p,
 		told: told{serverOf(s), s.Account, s.Request, e.HostName, receive}}
-	service := lvs.ServiceOf(s.Service)
+	service := settings.ServiceOf(s.Service)
 	c.later = s.StartTLS && service.Takes("starttls")
-	if !c.later && !service.Is(lvs.OverTLS) {
+	if !c.later && !service.Is(settings.OverTLS) {
 		return c, nil
 	}
 	var err error

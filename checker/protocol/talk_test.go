@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"ldirectord/checker/settings"
 	"ldirectord/checker/wire"
-	"ldirectord/internal/lvs"
 )
 
 // said is a connection that ends after a given text.
@@ -33,7 +33,7 @@ func dialogueOf(text string) *dialogue {
 // Whatever a server sends, a check ends, and its message is one printable line without the password.
 func FuzzTalk(f *testing.F) {
 	const secret = "pa\"ss\\word"
-	shown := shownBy(f, Spec{Account: lvs.Account{Login: "user", Passwd: secret}})
+	shown := shownBy(f, Spec{Account: settings.Account{Login: "user", Passwd: secret}})
 	for _, text := range []string{
 		"220 mx\r\n250-mx\r\n250 x\r\n221 bye\r\n",
 		"+OK\r\n+OK\r\n-ERR pa\"ss\\word\r\n",
@@ -50,7 +50,7 @@ func FuzzTalk(f *testing.F) {
 			"smtp": smtp, "pop": pop, "imap": imap, "nntp": nntp, "sip": sip{"user"}.run, "ftp": ftp,
 		} {
 			d := dialogueOf(text)
-			d.told = told{Account: lvs.Account{Login: "user", Passwd: secret}, hostName: "director", receive: &matcher{}}
+			d.told = told{Account: settings.Account{Login: "user", Passwd: secret}, hostName: "director", receive: &matcher{}}
 			seen, err := p(d)
 			if err != nil {
 				seen = err.Error()

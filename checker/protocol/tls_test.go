@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/checker/settings"
 	"ldirectord/checker/wire"
-	"ldirectord/internal/lvs"
 )
 
 // serveTLS is a server that makes a handshake, which may fail, and then follows a script.
@@ -294,7 +294,7 @@ func TestAuthoritiesAreReadOnceForAllServers(t *testing.T) {
 func TestTLSSumsTellEveryContentOfEachFile(t *testing.T) {
 	sumOf := func(s Spec) string { return checker.TLSSums{}.Of(s) }
 	dir := t.TempDir()
-	spec := Spec{TLS: lvs.TLS{TLSVerify: true, TLSCA: filepath.Join(dir, "ca"), TLSCert: filepath.Join(dir, "cert"), TLSKey: filepath.Join(dir, "key")}}
+	spec := Spec{TLS: settings.TLS{TLSVerify: true, TLSCA: filepath.Join(dir, "ca"), TLSCert: filepath.Join(dir, "cert"), TLSKey: filepath.Join(dir, "key")}}
 	now, when := map[string]string{"ca": "1", "cert": "1", "key": "1"}, time.Now()
 	seen := map[string]string{sumOf(spec): "files that are not there"}
 	look := func(what string) {
@@ -326,7 +326,7 @@ func TestTLSSumsTellEveryContentOfEachFile(t *testing.T) {
 	if spec.TLSVerify = false; sumOf(spec) == before {
 		t.Error("the authority's file counts without tlsverify")
 	}
-	if sum := sumOf(Spec{TLS: lvs.TLS{TLSCA: spec.TLSCA}}); sum != "" {
+	if sum := sumOf(Spec{TLS: settings.TLS{TLSCA: spec.TLSCA}}); sum != "" {
 		t.Errorf("without files: %q", sum)
 	}
 }

@@ -11,9 +11,9 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/seal"
+	"ldirectord/checker/settings"
 	"ldirectord/checker/transcript"
 	"ldirectord/checker/wire"
-	"ldirectord/internal/lvs"
 )
 
 // tape makes a check and returns its transcript.
@@ -141,8 +141,8 @@ func TestACutTranscriptLeavesNoPartOfASecret(t *testing.T) {
 
 func secretSpec(service string) Spec {
 	return Spec{
-		Type: "negotiate", Service: service, Protocol: "tcp", NegotiateTimeout: tooLate, Account: lvs.Account{Login: testLogin, Passwd: testPassword, Secret: testPassword},
-		HTTP: lvs.HTTP{HTTPUser: "webmaster", HTTPPasswd: testPassword}, HTTPHeaders: checker.ListOf("X-Token: "+testPassword, "X-Pin: 1234"), Request: "/SELECT 1", Receive: "good", DNSType: "TXT",
+		Type: "negotiate", Service: service, Protocol: "tcp", NegotiateTimeout: tooLate, Account: settings.Account{Login: testLogin, Passwd: testPassword, Secret: testPassword},
+		HTTP: settings.HTTP{HTTPUser: "webmaster", HTTPPasswd: testPassword}, HTTPHeaders: checker.ListOf("X-Token: "+testPassword, "X-Pin: 1234"), Request: "/SELECT 1", Receive: "good", DNSType: "TXT",
 	}
 }
 

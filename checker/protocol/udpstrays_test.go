@@ -6,16 +6,16 @@ import (
 	"slices"
 	"testing"
 
+	"ldirectord/checker/settings"
 	"ldirectord/checker/wire"
-	"ldirectord/internal/lvs"
 )
 
 // A server that answers other questions than the check's keeps the check busy, but not forever.
 func TestStraysAreLookedAtForAWhile(t *testing.T) {
 	www := Spec{Service: "dns", Protocol: "udp", Request: "/www.example.org", Receive: "192"}
 	good := zone{records: []string{"@ 60 IN A 192.0.2.10"}}
-	sip := Spec{Service: "sip", Protocol: "udp", Account: lvs.Account{Login: "monitor@example.net"}}
-	radius := Spec{Service: "radius", Protocol: "udp", Account: lvs.Account{Login: "monitor", Passwd: "password", Secret: "shared"}}
+	sip := Spec{Service: "sip", Protocol: "udp", Account: settings.Account{Login: "monitor@example.net"}}
+	radius := Spec{Service: "radius", Protocol: "udp", Account: settings.Account{Login: "monitor", Passwd: "password", Secret: "shared"}}
 	server := radiusServer{secret: "shared"}
 	other := server
 	other.id = 1

@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"ldirectord/checker"
-	"ldirectord/internal/lvs"
+	"ldirectord/checker/settings"
 )
 
 // uses are directives, and what each changes in the settings of a check.
@@ -31,8 +31,8 @@ var uses = map[string]func(*Spec){
 	"starttls":       func(s *Spec) { s.StartTLS, s.NegotiateTimeout = true, tooLate },
 	"sni":            func(s *Spec) { s.SNI = "x.example.org" },
 	"cleartext":      func(s *Spec) { s.NoClearText = true },
-	"send":           func(s *Spec) { s.Steps = checker.ListOf(lvs.Step{Send: true, Text: "x"}) },
-	"expect":         func(s *Spec) { s.Steps = checker.ListOf(lvs.Step{Text: "x"}) },
+	"send":           func(s *Spec) { s.Steps = checker.ListOf(settings.Step{Send: true, Text: "x"}) },
+	"expect":         func(s *Spec) { s.Steps = checker.ListOf(settings.Step{Text: "x"}) },
 	"dnstype":        func(s *Spec) { s.DNSType = "TXT" },
 	"dnsrcode":       func(s *Spec) { s.DNSRcode = "NXDOMAIN" },
 }
@@ -80,7 +80,7 @@ func TestServicesUseWhatTheirRowsName(t *testing.T) {
 		"mysql": myAsksForPassword(t, "caching_sha2_password"), "pgsql": pgAsksForPassword(secure),
 		"oracle": listener(tnsAccepted(319)), "radius": closing, "none": closing,
 	}
-	for service := range lvs.Services() {
+	for service := range settings.Services() {
 		t.Run(service.Name, func(t *testing.T) {
 			run := func(change func(*Spec)) (lines []string) {
 				for _, name := range []string{service.Name, service.Name + " without TLS"} {
@@ -100,7 +100,7 @@ func TestServicesUseWhatTheirRowsName(t *testing.T) {
 			first := run(as)
 			steady := slices.DeleteFunc(slices.Clone(first), func(line string) bool { return !slices.Contains(run(as), line) })
 			for name, change := range uses {
-				if service.Is(lvs.OverTLS) && (name == "sni" || name == "virtualhost") {
+				if service.Is(settings.OverTLS) && (name == "sni" || name == "virtualhost") {
 					continue // for-tls of the parser's table
 				}
 				got := run(change)
@@ -121,7 +121,7 @@ func TestServicesUseWhatTheirRowsName(t *testing.T) {
 // seen is what a server sees of a check, and the result.
 func seen(t *testing.T, server *testServer, service string, change func(*Spec)) (lines []string) {
 	s := Spec{Type: "negotiate", Service: service, Protocol: "tcp", NegotiateTimeout: inTime, Target: server.addr,
-		Account: lvs.Account{Login: "me", Passwd: longPassword, Secret: "key"}, Request: "/www", Receive: "good"}
+		Account: settings.Account{Login: "me", Passwd: longPassword, Secret: "key"}, Request: "/www", Receive: "good"}
 	s.URL = strings.TrimSuffix(service, "_proxy") + "://" + s.Target.String() + "/"
 	switch service {
 	case "ftp":

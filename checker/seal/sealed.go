@@ -1,3 +1,5 @@
+// Package seal wraps every check: a panic over an answer is a failed check, and no result or transcript tells a secret
+// of the configuration.
 package seal
 
 import (
@@ -13,7 +15,7 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// sealed is a checker as New returns it: a panic over unexpected bytes is only a failed check, and no result contains a
+// sealed is a check as New returns it: a panic over unexpected bytes is only a failed check, and no result contains a
 // password.
 type sealed struct {
 	checker.Checker

@@ -11,8 +11,8 @@ import (
 	"testing"
 
 	"ldirectord/checker/protocol"
+	"ldirectord/checker/settings"
 	"ldirectord/internal/docs"
-	"ldirectord/internal/lvs"
 )
 
 var update = flag.Bool("update", false, "write what --help, the man page, running.md and the completion have of the commands")
@@ -245,7 +245,7 @@ func helpDirectives() string {
 // helpServices are the services that negotiate knows, with their ports.
 func helpServices() (text string) {
 	known := protocol.Services()
-	for s := range lvs.Services() {
+	for s := range settings.Services() {
 		switch {
 		case !slices.Contains(known, s.Name):
 		case s.Port == 0:

@@ -5,7 +5,7 @@ import (
 	_ "embed" // the texts
 	"strings"
 
-	"ldirectord/internal/lvs"
+	"ldirectord/checker/settings"
 	"ldirectord/parser"
 )
 
@@ -28,7 +28,7 @@ func Directives() (list []Directive) {
 		rows[row.Name] = *row
 	}
 	var every []string
-	for s := range lvs.Services() {
+	for s := range settings.Services() {
 		every = append(every, s.Name)
 	}
 	chapter := ""

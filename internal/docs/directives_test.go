@@ -12,7 +12,7 @@ import (
 	"ldirectord/checker"
 	"ldirectord/checker/icmp"
 	"ldirectord/checker/protocol"
-	"ldirectord/internal/lvs"
+	"ldirectord/checker/settings"
 	"ldirectord/internal/plan"
 	"ldirectord/parser"
 )
@@ -24,7 +24,7 @@ func TestServicesCheckersAndDocsAgree(t *testing.T) {
 		t.Fatal(err)
 	}
 	known := protocol.Services()
-	for s := range lvs.Services() {
+	for s := range settings.Services() {
 		if !slices.Contains(known, s.Name) {
 			t.Errorf("no checker for service %s", s.Name)
 		}
@@ -54,7 +54,7 @@ func TestChecksAndDocsAgree(t *testing.T) {
 	services, _, _ = strings.Cut(services, "\n## ")
 	sameNames(t, "the check types of docs/checks.md", headings(types), protocol.Types())
 	var known []string
-	for s := range lvs.Services() {
+	for s := range settings.Services() {
 		known = append(known, s.Name)
 	}
 	sameNames(t, "the services of docs/checks.md", headings(services), known)
@@ -182,11 +182,11 @@ func TestExamples(t *testing.T) {
 
 // The warning that receive is ignored is given exactly for the services whose checkers don't use it.
 func TestReceiveCountsWhereACheckerReadsIt(t *testing.T) {
-	for s := range lvs.Services() {
+	for s := range settings.Services() {
 		source := "virtual = 192.0.2.1:99\n\treal = 192.0.2.2:99 gate\n\tservice = " + s.Name + "\n\treceive = \"(\"\n"
 		_, found := parser.Parse(t.Context(), "ld.cf", []byte(source), parser.Options{})
 		ignored := slices.ContainsFunc(found, func(d parser.Diagnostic) bool { return strings.HasPrefix(d.Text, "receive applies only to ") })
-		spec := checker.Spec{Type: "negotiate", Service: s.Name, Receive: "(", Request: "/x", URL: "http://192.0.2.2/", Account: lvs.Account{Secret: "x"}}
+		spec := checker.Spec{Type: "negotiate", Service: s.Name, Receive: "(", Request: "/x", URL: "http://192.0.2.2/", Account: settings.Account{Secret: "x"}}
 		_, err := protocol.New(spec, nil)
 		var refused *checker.SpecError
 		read := errors.As(err, &refused) && refused.Directive == "receive"

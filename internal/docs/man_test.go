@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"ldirectord/checker/protocol"
-	"ldirectord/internal/lvs"
+	"ldirectord/checker/settings"
 )
 
 const configPage = "../../docs/man/ldirectord.cf.5"
@@ -35,7 +35,7 @@ func TestManPageHasTheChecks(t *testing.T) {
 	}
 	sameNames(t, "the check types of docs/man/ldirectord.cf.5", append(names(types), "combined"), protocol.Types()) // which is written as a number
 	var want []string
-	for s := range lvs.Services() {
+	for s := range settings.Services() {
 		if s.Port > 0 {
 			s.Name += fmt.Sprintf(" Pq %d", s.Port)
 		}

@@ -8,8 +8,8 @@ import (
 	"strings"
 
 	"ldirectord/checker"
+	"ldirectord/checker/settings"
 	"ldirectord/internal/judge"
-	"ldirectord/internal/lvs"
 	"ldirectord/internal/schedule"
 	"ldirectord/parser"
 )
@@ -206,7 +206,7 @@ type doubts map[question]bool
 type question struct {
 	number           uint8 // of the check
 	request, receive string
-	steps            checker.List[lvs.Step]
+	steps            checker.List[settings.Step]
 }
 
 // look finds doubtful settings of a check, once for all servers that share it.

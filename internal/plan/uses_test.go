@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"ldirectord/checker"
+	"ldirectord/checker/settings"
 	"ldirectord/internal/docs"
-	"ldirectord/internal/lvs"
 	"ldirectord/parser"
 )
 
@@ -54,7 +54,7 @@ func TestEachDirectiveOfChecksIsUsedOrWarnedOf(t *testing.T) {
 			continue
 		}
 		for _, kind := range []string{"negotiate", "3", "connect", "ping", "external", "external-perl"} {
-			for service := range lvs.Services() {
+			for service := range settings.Services() {
 				bare := fmt.Sprintf("virtual=192.0.2.1:99\n\treal=192.0.2.2:99 gate\n\tchecktype=%s\n\tservice=%s\n", kind, service.Name)
 				before, was := specs(bare)
 				after, found := specs(bare + "\t" + line + "\n")
@@ -65,7 +65,7 @@ func TestEachDirectiveOfChecksIsUsedOrWarnedOf(t *testing.T) {
 				warned := slices.ContainsFunc(found, func(f parser.Diagnostic) bool {
 					return f.Pos.Line > 4 && strings.Contains(f.Text, d.Name)
 				})
-				takes := service.Takes(d.Name) || service.Is(lvs.OverTLS) && strings.Contains(d.Services, "starttls=yes")
+				takes := service.Takes(d.Name) || service.Is(settings.OverTLS) && strings.Contains(d.Services, "starttls=yes")
 				switch speaks := kind == "negotiate" || kind == "3"; {
 				case was.HasErrors():
 					t.Fatal(was)

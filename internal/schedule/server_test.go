@@ -17,7 +17,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/protocol"
-	"ldirectord/internal/lvs"
+	"ldirectord/checker/settings"
 )
 
 // testServer is a listener on loopback whose connections are served by a function of the test.
@@ -72,7 +72,7 @@ const (
 func httpSpec(to netip.AddrPort) checker.Spec {
 	return checker.Spec{
 		Type: "negotiate", Service: "http", Protocol: "tcp", Target: to, NegotiateTimeout: patient,
-		URL: "http://" + to.String() + "/", Receive: "OK-perf", HTTP: lvs.HTTP{HTTPMethod: "GET"},
+		URL: "http://" + to.String() + "/", Receive: "OK-perf", HTTP: settings.HTTP{HTTPMethod: "GET"},
 	}
 }
 

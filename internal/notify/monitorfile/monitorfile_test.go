@@ -12,6 +12,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/protocol"
+	"ldirectord/checker/settings"
 	"ldirectord/checker/wire"
 	"ldirectord/internal/lvs"
 	"ldirectord/parser"
@@ -41,7 +42,7 @@ func TestMonitorfileHasTheWordsOfAnHTTPServer(t *testing.T) {
 			target := answering(t, c.answer)
 			check, err := protocol.New(checker.Spec{
 				Type: "negotiate", Service: "http", Protocol: "tcp", Target: target, NegotiateTimeout: 5 * time.Second,
-				Request: "/", URL: "http://" + target.String() + "/", Receive: "OK", HTTP: lvs.HTTP{HTTPMethod: "GET", FollowRedirect: "yes", HTTPUser: "me", HTTPPasswd: "s3cret"},
+				Request: "/", URL: "http://" + target.String() + "/", Receive: "OK", HTTP: settings.HTTP{HTTPMethod: "GET", FollowRedirect: "yes", HTTPUser: "me", HTTPPasswd: "s3cret"},
 			}, nil)
 			if err != nil {
 				t.Fatal(err)

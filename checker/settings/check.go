@@ -1,4 +1,6 @@
-package lvs
+// Package settings has what a configuration tells a check: how it logs in and uses HTTP and TLS, and for each service
+// which directives its check uses.
+package settings
 
 import (
 	"fmt"
