@@ -4,10 +4,7 @@ import "strings"
 
 // assign reads a value and sets it, in the globals when s is nil.
 func (r *reader) assign(at finder, l line, d *Directive, s *section) {
-	v := &r.value
-	*v = value{line: l, form: d.Form, opts: &r.opts, globals: &r.globals, section: s, notes: v.notes[:0]}
-	v.takeMeant()
-	d.set(v)
+	v := r.read(l, d, s)
 	if literal := l.literal(s != nil); literal != v.text && !d.Extension {
 		r.compare(at, d, v, literal)
 	}
@@ -29,6 +26,15 @@ func (r *reader) assign(at finder, l line, d *Directive, s *section) {
 			before.Line)
 	}
 	written[d.Name] = l.position()
+}
+
+// read reads the value of a line, and sets it. The value is that of the last line that was read.
+func (r *reader) read(l line, d *Directive, s *section) *value {
+	v := &r.value
+	*v = value{line: l, form: d.Form, opts: &r.opts, globals: &r.globals, section: s, notes: v.notes[:0]}
+	v.takeMeant()
+	d.set(v)
+	return v
 }
 
 // compare reads the value again as the Perl ldirectord does, where its reading differs. If only the Perl ldirectord

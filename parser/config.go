@@ -24,7 +24,8 @@ type Config struct {
 	Names    []resolve.Name // the host names that were looked up, sorted
 	Unsound  []*Virtual     // sections with an error, as far as they could be read, for further diagnostics
 
-	hidesSecrets bool // in its JSON
+	hidesSecrets bool           // in its JSON
+	blocks       map[int]string // the block of defaults of each of their lines
 }
 
 // Position is a place in a file. Line and column count from 1; with line 0 it is the file as a whole.
@@ -146,6 +147,8 @@ type Virtual struct {
 	Settings
 	lvs.Key
 	ID string // of the Key
+	// the block of defaults whose lines it has, "" for none
+	Use string `cf:"use,extension"`
 	// the packets that get the mark, in file order; none: another program sets the mark
 	Marking []Marking `cf:"mark,extension,repeats"`
 

@@ -85,7 +85,7 @@ type Channels struct {
 
 // withoutField are directives whose values no field has as they were read. Words say where they may be written.
 var withoutField = []string{
-	"virtual,header", "virtual6,header",
+	"virtual,header", "virtual6,header", "defaults,header,extension",
 	"fallback,global,section", "fallback6,global,section",
 	"real,section,repeats,as-server", "real6,section,repeats,as-server",
 	"backup,section,extension,repeats,as-server",
@@ -150,6 +150,8 @@ var readers = map[string]reading{
 	"announceaddress": of(readAnnounceAddress),
 	// The service and its servers
 	"real real6 backup":   alone(readReal),
+	"defaults":            alone(readDefaults),
+	"use":                 of(readBlockName),
 	"protocol":            of(readProtocol),
 	"scheduler":           of(readScheduler),
 	"schedflags":          of(readSchedFlags),

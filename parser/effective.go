@@ -30,6 +30,7 @@ type resolver struct {
 // config makes the configuration from the parsed file. It is complete only if no error was reported.
 func (r *resolver) config() *Config {
 	c := &Config{Name: r.file, Global: r.globalConfig(), Virtuals: make([]*Virtual, len(r.sections))}
+	c.blocks, r.told = r.shared, map[toldText]bool{}
 	r.marked, r.reals = 0, 0
 	seen := make(map[string]int, len(r.sections)) // their lines
 	all := make([]Virtual, len(r.sections))       // at once: each alone would take more memory

@@ -16,7 +16,7 @@ import (
 // MarshalJSON gives the effective configuration under the names of the file: "global" and "virtuals", the latter with
 // their "reals". Unset values are null. Passwords are included; see WithoutSecrets.
 func (c *Config) MarshalJSON() ([]byte, error) {
-	s := shown{c.hidesSecrets}
+	s := shown{c}
 	virtuals := make([]jsonObject, len(c.Virtuals))
 	for i, v := range c.Virtuals {
 		virtuals[i] = s.virtual(v)
@@ -27,7 +27,7 @@ func (c *Config) MarshalJSON() ([]byte, error) {
 type jsonObject map[string]any
 
 // shown formats a configuration as JSON.
-type shown struct{ hidesSecrets bool }
+type shown struct{ *Config }
 
 // addAll adds the values of directives under their names. Extensions appear only if they are used.
 func (s shown) addAll(o jsonObject, of any, at *Settings) {
@@ -159,6 +159,9 @@ func (s shown) virtual(v *Virtual) jsonObject {
 		reals[i] = s.real(v, &v.Reals[i])
 	}
 	o["reals"] = reals
+	if v.Use != "" {
+		o["from"] = s.from(v)
+	}
 	if v.Steps != nil {
 		o["steps"] = stepsJSON(v.Steps)
 	}

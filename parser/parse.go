@@ -20,6 +20,8 @@ func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Di
 	r := &reader{resolver: resolver{report: report{file: name, strict: o.Strict}, opts: o}}
 	r.defaults()
 	r.globals.At = map[string]Position{}
+	r.blocks, r.shared = map[string]*section{}, map[int]string{}
+	r.told = map[toldText]bool{}
 	r.names = resolve.NewTable(resolve.Source{Resolver: o.Resolver, Last: o.Last, Own: o.Own})
 	r.warned = map[resolve.Key]bool{}
 	if len(src) > MaxSize {
@@ -29,6 +31,7 @@ func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Di
 	}
 	r.readAll(string(src))
 	r.names.Again = r.globals.Resolve > 0
+	r.takeDefaults()
 	written := r.report
 	cfg := r.config() // Options.Resolver, noting the names
 	if r.names.LookUp(ctx) {
@@ -68,6 +71,10 @@ type reader struct {
 	gap    int
 	crTold bool // the carriage returns were reported
 
+	blocks     map[string]*section
+	blockNames []string // in file order
+	taken      int      // bytes that sections have taken from blocks
+
 	value value // the number of the current line
 }
 
@@ -95,6 +102,8 @@ func (r *reader) line(l line) {
 		r.blank(l)
 	case l.name == "virtual", l.name == "virtual6":
 		r.header(l)
+	case l.name == "defaults":
+		r.defaultsLine(l)
 	default:
 		r.directive(l)
 	}
@@ -139,15 +148,19 @@ func (r *reader) header(l line) {
 	at.notes(v)
 }
 
-// openSection ends the last section and opens a new one.
 func (r *reader) openSection(l line, ipv6 bool) *section {
-	r.leave(l.number)
-	r.closeSection()
 	s := &section{header: header{line: l, Key: lvs.Key{IPv6: ipv6}}, v: r.unwritten.v}
-	s.v.At = map[string]Position{}
 	r.sections = append(r.sections, s)
-	r.current, r.open, r.gap = s, true, 0
+	r.begin(s)
 	return s
+}
+
+// begin ends the last section and opens a new one.
+func (r *reader) begin(s *section) {
+	r.leave(s.line.number)
+	r.closeSection()
+	s.v.At = map[string]Position{}
+	r.current, r.open, r.gap = s, true, 0
 }
 
 // closeSection reports the layout of a section that is complete.
@@ -233,6 +246,10 @@ func (r *reader) inSection(l line, d *Directive) {
 				"are needed")
 	}
 	r.gap = 0
+	if s.block != nil {
+		r.inBlock(at, l, d)
+		return
+	}
 	if right, mixed := ofOtherFamily(s, d.Name); mixed {
 		at.error(familyMix, l.begin, "%s is not for this address family; under %s it must be %s", d.Name,
 			s.line.name, right)

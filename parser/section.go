@@ -12,6 +12,7 @@ type globals struct {
 type section struct {
 	header
 	v        Virtual
+	block    *block // nil for a virtual service
 	fallback *realLine
 	reals    []realLine
 	marks    []markLine

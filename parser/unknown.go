@@ -18,12 +18,16 @@ func (r *reader) oddDirective(l line) {
 		kind = removedDirective
 	} else if best := nearest(l.name, headers); best != "" && l.indent < sectionIndent {
 		// The lines after it belong to it, not to the section before.
-		at = r.in(r.openSection(l, best == "virtual6"), inLines)
+		if best == "defaults" {
+			at = r.in(r.openBlock(l), inLines)
+		} else {
+			at = r.in(r.openSection(l, best == "virtual6"), inLines)
+		}
 	}
 	at.error(kind, l.begin, "%s", describeOdd(l))
 }
 
-var headers = []string{"virtual", "virtual6"}
+var headers = []string{"virtual", "virtual6", "defaults"}
 
 func describeOdd(l line) string {
 	const allowed = "; a line is NAME = VALUE or a comment after #"

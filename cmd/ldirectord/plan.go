@@ -40,6 +40,12 @@ func showPlan(c *call) error {
 				check.Real, check.Virtual, check.Waits))
 		}
 	}
+	for _, v := range c.Config.Virtuals {
+		isOf := func(op lvs.Op) bool { return op.Key == v.Key }
+		if v.Use != "" && slices.ContainsFunc(ops, isOf) {
+			c.note(fmt.Sprintf("%s uses the block %s", v.ID, c.Config.Taken(v)))
+		}
+	}
 	changes := planned(ops)
 	for _, command := range commands {
 		changes = append(changes, change{Command: command})

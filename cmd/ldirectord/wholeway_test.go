@@ -320,6 +320,7 @@ var odd = []string{
 var headers = []string{
 	"virtual=192.0.2.10:80", "virtual=192.0.2.11:514", "virtual=7", "virtual6=[2001:db8::1]:80",
 	"virtual=192.0.2.10:0", "virtual=192.0.2.12:443",
+	"defaults=web", "defaults=patient",
 }
 
 // grammar draws files: each directive with values of its own, of others, and with strange ones.

@@ -1,0 +1,232 @@
+package parser
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"ldirectord/internal/lvs"
+)
+
+// This file reads blocks of `defaults`, and gives their lines to the sections that use them.
+
+// block is what a section of `defaults` has instead of a virtual service.
+type block struct {
+	name   string
+	lines  []line
+	next   *section // the block that it uses; nil for none
+	isUsed bool
+}
+
+// blockName is what a block may be called.
+var blockName = regexp.MustCompile(`^\w[\w.-]{0,63}$`)
+
+func readBlockName(v *value) string {
+	if !blockName.MatchString(v.text) {
+		v.bad("is not a name; it must be letters, digits, _ - and . with at most 64 of them, such as web")
+	}
+	return v.text
+}
+
+func readDefaults(v *value) { v.section.block.name = readBlockName(v) }
+
+// instead are the directives of a block that a section does not take if it has this one of its own.
+var instead = map[string][]string{
+	"window": {"failurecount", "risecount"}, "failurecount": {"window"}, "risecount": {"window"},
+	"request": {"send", "expect"}, "receive": {"send", "expect"},
+	"send": {"request", "receive"}, "expect": {"request", "receive"},
+}
+
+// openBlock opens a block without a name.
+func (r *reader) openBlock(l line) *section {
+	b := &section{header: header{line: l}, block: &block{}}
+	r.begin(b)
+	return b
+}
+
+func (r *reader) defaultsLine(l line) {
+	b := r.openBlock(l)
+	at := r.in(b, inLines)
+	if l.indent > 0 {
+		at.tolerate(l, unknownDirective, l.begin, "defaults is indented; a block begins in the first column")
+	}
+	if !l.equals {
+		at.error(unknownDirective, l.begin, "%s", describeOdd(l))
+		return
+	}
+	v := r.read(l, byName["defaults"], b)
+	if v.problem != nil {
+		at.about(l, *v.problem)
+		return
+	}
+	if first := r.blocks[b.block.name]; first != nil {
+		at.error(badValue, l.position(), "the block %q is already in line %d; each needs a name of its own",
+			b.block.name, first.line.number)
+		return
+	}
+	r.blocks[b.block.name] = b
+	r.blockNames = append(r.blockNames, b.block.name)
+}
+
+// inBlock keeps a line of a block, and reports what is wrong with it in any section.
+func (r *reader) inBlock(at finder, l line, d *Directive) {
+	b := r.current
+	if d.Name == "real" || d.Name == "real6" {
+		at.error(unknownDirective, l.begin, "%s is in a block; it belongs in a section; a block may have "+
+			"every other directive of one", d.Name)
+		return
+	}
+	if before, again := b.v.At[d.Name]; again && !d.Repeats {
+		at.warn(repeated, l.begin, "%s is given again; the one in line %d is ignored", d.Name, before.Line)
+	}
+	b.v.At[d.Name] = l.position()
+	if d.Name == "use" {
+		r.assignUse(at, l, d)
+		return
+	}
+	b.block.lines = append(b.block.lines, l)
+	r.shared[l.number] = b.block.name
+	v := r.read(l, d, trial(false))
+	if v.problem != nil {
+		v = r.read(l, d, trial(true)) // a value may be for one family
+	}
+	at.notes(v)
+	if v.problem != nil {
+		at.about(l, *v.problem)
+	}
+}
+
+func (r *reader) assignUse(at finder, l line, d *Directive) {
+	if v := r.read(l, d, r.current); v.problem != nil {
+		at.about(l, *v.problem)
+	}
+}
+
+// trial is a section to read a value for.
+func trial(ipv6 bool) *section { return &section{header: header{Key: lvs.Key{IPv6: ipv6}}} }
+
+// takeDefaults gives each section the lines of the block that it uses, and those of the block that this one uses.
+func (r *reader) takeDefaults() {
+	for _, name := range r.blockNames {
+		b := r.blocks[name]
+		if b.block.next = r.usedBy(b); b.block.next != nil && b.block.next.v.Use != "" {
+			r.in(b, inLines).error(badValue, b.v.At["use"],
+				"the block %q uses another one; a block may use one that uses none", b.v.Use)
+			b.block.next = nil
+		}
+	}
+	for _, s := range r.sections {
+		for b := r.usedBy(s); b != nil; b = b.block.next {
+			if !r.take(s, b.block) {
+				return
+			}
+		}
+	}
+	for _, name := range r.blockNames {
+		if b := r.blocks[name]; !b.block.isUsed {
+			r.in(b, inLines).warn(noEffect, b.line.position(), "no section uses the block %q", name)
+		}
+	}
+}
+
+// usedBy is the block that a section or a block uses, nil for none.
+func (r *reader) usedBy(s *section) *section {
+	if s.v.Use == "" {
+		return nil
+	}
+	b := r.blocks[s.v.Use]
+	if b == nil {
+		r.in(s, inLines).error(badValue, s.v.At["use"],
+			"there is no block %q; it must be the NAME of a line defaults = NAME", s.v.Use)
+		return nil
+	}
+	b.block.isUsed = true
+	return b
+}
+
+// take reads the lines of a block that a section has not of its own. It returns false if all sections together have
+// more text than a file may have.
+func (r *reader) take(s *section, b *block) bool {
+	own, at := maps.Clone(s.v.At), r.in(s, inLines)
+	has := func(name string) bool { _, has := own[name]; return has }
+	for _, l := range b.lines {
+		d := byName[l.name]
+		if _, mixed := ofOtherFamily(s, d.Name); mixed || has(d.Name) && !d.Repeats ||
+			slices.ContainsFunc(instead[d.Name], has) {
+			continue
+		}
+		if r.taken += len(l.text); r.taken > MaxSize {
+			at.error(tooLarge, s.v.At["use"],
+				"with the lines of their blocks the sections have more than %d bytes", MaxSize)
+			return false
+		}
+		v := r.read(l, d, s)
+		at.notes(v)
+		if v.problem != nil && d.Form != RealServer { // reported together with the names
+			at.about(l, *v.problem)
+		}
+		if !has(d.Name) {
+			s.v.At[d.Name] = l.position()
+		}
+	}
+	return true
+}
+
+// isTold reports whether a finding about a line of a block is known from another section. That the line has no effect
+// in one section, or another one for the Perl ldirectord, is no finding: the block is for others too.
+func (f finder) isTold(d Diagnostic) bool {
+	if _, isShared := f.shared[d.Pos.Line]; !isShared || d.Pos.File != f.file {
+		return false
+	}
+	one := toldText{d.Pos.Line, d.Text}
+	told := f.told[one] || f.phase == advice && (d.Kind == noEffect || d.Kind == ownInterval)
+	f.told[one] = true
+	return told
+}
+
+// toldText is the text of a finding, and its line.
+type toldText struct {
+	line int
+	text string
+}
+
+// Taken describes what a virtual service has from blocks: "web: request (line 3), scheduler (line 4)"; "" without a
+// block.
+func (c *Config) Taken(v *Virtual) string {
+	if v.Use == "" {
+		return ""
+	}
+	var taken []string
+	for _, name := range slices.Sorted(maps.Keys(v.At)) {
+		if at := v.At[name]; c.blockAt(at) != "" {
+			taken = append(taken, fmt.Sprintf("%s (line %d)", name, at.Line))
+		}
+	}
+	return v.Use + ": " + strings.Join(taken, ", ")
+}
+
+// blockAt is the name of the block at a place, "" if there is none.
+func (c *Config) blockAt(at Position) string {
+	if at.File != c.Name {
+		return ""
+	}
+	return c.blocks[at.Line]
+}
+
+// from has the places of the values of a virtual service that are not the defaults of the program.
+func (c *Config) from(v *Virtual) jsonObject {
+	all := jsonObject{}
+	for _, d := range directives {
+		at, written := v.At[d.Name]
+		if !written {
+			at, written = c.Global.At[d.Name]
+		}
+		if written && d.Section() {
+			all[d.Name] = jsonObject{"file": at.File, "line": at.Line,
+				"defaults": orNull(c.blockAt(at), c.blockAt(at) != "")}
+		}
+	}
+	return all
+}
