@@ -24,7 +24,7 @@ type Result struct {
 	Way   Way // the path of the answer
 	// OwnAnswers: the check failed through the virtual address, but the server answers at its own.
 	OwnAnswers bool
-	Told       health.Told // what the server reports about itself; its text is in Detail
+	Report     health.Report // what the server reports about itself; its text is in Detail
 	// one line: the reason of a failure, or what the check saw; control characters are escaped, secrets removed
 	Detail  string
 	Warning string // reported once, such as a redirect that leaves the server
@@ -152,7 +152,7 @@ func isShortage(err error) bool {
 // Silence turns the failure of an agent's check into a result that proves nothing about the server, unless the agent
 // itself reports the failure.
 func (r *Result) Silence() {
-	if !r.OK && r.Told.State != health.Down && r.Cause != Shortage {
-		r.Cause, r.Told.Silent = Silent, true
+	if !r.OK && r.Report.State != health.Down && r.Cause != Shortage {
+		r.Cause, r.Report.Silent = Silent, true
 	}
 }

@@ -50,12 +50,12 @@ func (c *agent) Resume(_ context.Context, conn *wire.Conn) Result {
 		case end >= 0 && line[end] == 0:
 			return mute(fmt.Errorf("not a line of text: %s", wire.Excerpt(line)))
 		case end >= 0:
-			told, known := health.ReadAgent(string(line[:end]))
+			report, known := health.ReadAgent(string(line[:end]))
 			if !known {
 				return mute(fmt.Errorf("no known word in %s", wire.Excerpt(line[:end])))
 			}
-			return Result{OK: told.State != health.Down, Cause: checker.Answer, Stage: wire.AtMatch,
-				Told: told, Detail: "reports " + wire.Excerpt(line[:end])}
+			return Result{OK: report.State != health.Down, Cause: checker.Answer, Stage: wire.AtMatch,
+				Report: report, Detail: "reports " + wire.Excerpt(line[:end])}
 		case len(line) == cap(line):
 			return mute(fmt.Errorf("no end of line within %d bytes: %s", len(line),
 				wire.Excerpt(line)))

@@ -87,7 +87,7 @@ func TestAgents(t *testing.T) {
 				if r.Silence(); !r.OK { // with a light check the loop makes the connection
 					got = r.Cause.String() + ": " + got
 				}
-				if !strings.HasPrefix(got, c.want) || r.Told.Silent != (r.Cause == checker.Silent) || !r.OK && !r.Told.Silent && r.Told.State != health.Down {
+				if !strings.HasPrefix(got, c.want) || r.Report.Silent != (r.Cause == checker.Silent) || !r.OK && !r.Report.Silent && r.Report.State != health.Down {
 					t.Errorf("%q, want %q: %+v", got, c.want, r)
 				}
 				if !c.late && took > inTime/2 || c.late && took < spec.Timeout {
@@ -172,15 +172,15 @@ func FuzzAgent(f *testing.F) {
 		r := c.Resume(t.Context(), &wire.Conn{Conn: &part})
 		check.result(r)
 		line, _, whole := strings.Cut(strings.ReplaceAll(string(text[:min(len(text), maxAgentLine)]), "\r", "\n"), "\n")
-		switch told := r.Told; {
-		case told.Percent > 100, told.Silent && told != health.Told{Silent: true}, told.Silent == r.Conclusive():
+		switch report := r.Report; {
+		case report.Percent > 100, report.Silent && report != health.Report{Silent: true}, report.Silent == r.Conclusive():
 			t.Errorf("%q: %+v", text, r)
-		case !told.Silent && (!whole || strings.Contains(line, "\x00")):
+		case !report.Silent && (!whole || strings.Contains(line, "\x00")):
 			t.Errorf("%q is no line, and counts: %+v", text, r)
-		case !told.Silent && r.OK != (told.State != health.Down):
+		case !report.Silent && r.OK != (report.State != health.Down):
 			t.Errorf("%q: %+v", text, r)
 		}
-		if word := r.Told.Admin.String(); !strings.Contains(strings.ToLower(line), word) {
+		if word := r.Report.Admin.String(); !strings.Contains(strings.ToLower(line), word) {
 			t.Errorf("%q tells %s", text, word)
 		}
 	})
@@ -212,14 +212,14 @@ func TestDrainStatus(t *testing.T) {
 			spec.Type, spec.Timeout = kind, inTime
 			check := build(t, spec, nil)
 			for _, check := range []Checker{check, looped{check}}[:map[string]int{"negotiate": 2, "combined": 1}[kind]] {
-				if r := check.Check(t.Context()); r.OK != c.ok || r.Told != (health.Told{Admin: c.admin}) || len(s.asked()) > 3 {
+				if r := check.Check(t.Context()); r.OK != c.ok || r.Report != (health.Report{Admin: c.admin}) || len(s.asked()) > 3 {
 					t.Errorf("%s %d: %+v", kind, c.status, r)
 				}
 			}
 		}
 	}
 	s := serve(t, saying(answer(200, "OK-perf")))
-	if r := build(t, httpSpec(s.addr, "OK-perf"), nil).Check(t.Context()); !r.OK || r.Told != (health.Told{}) {
+	if r := build(t, httpSpec(s.addr, "OK-perf"), nil).Check(t.Context()); !r.OK || r.Report != (health.Report{}) {
 		t.Errorf("without drainstatus: %+v", r)
 	}
 }
@@ -230,7 +230,7 @@ func TestDrainStatusOfAnotherServer(t *testing.T) {
 	s := serve(t, saying("HTTP/1.1 301 There\r\nLocation: http://"+other.addr.String()+"/\r\n\r\n"))
 	spec := httpSpec(s.addr, "")
 	spec.DrainStatus, spec.FollowRedirect = "503", "yes"
-	if r := build(t, spec, nil).Check(t.Context()); r.OK || r.Told != (health.Told{}) {
+	if r := build(t, spec, nil).Check(t.Context()); r.OK || r.Report != (health.Report{}) {
 		t.Errorf("%+v", r)
 	}
 }
@@ -239,19 +239,19 @@ func TestDrainStatusOfAnotherServer(t *testing.T) {
 // gives no weight.
 func TestExternalWeight(t *testing.T) {
 	leaks(t)
-	weight := func(n uint8) health.Told { return health.Told{Weighs: true, Percent: n} }
+	weight := func(n uint8) health.Report { return health.Report{Weighs: true, Percent: n} }
 	spec := externalSpec("")
 	spec.Weighs = true
-	for status, want := range map[int]health.Told{0: weight(100), 2: weight(0), 3: weight(1), 52: weight(50), 102: weight(100),
+	for status, want := range map[int]health.Report{0: weight(100), 2: weight(0), 3: weight(1), 52: weight(50), 102: weight(100),
 		1: {}, 103: {}, 126: {}, 127: {}, 128: {}, 255: {}} {
 		spec.Command = writeScript(t, fmt.Sprintf("#!/bin/sh\necho said; exit %d\n", status))
 		r := build(t, spec, nil).Check(t.Context())
-		if r.Told != want || r.OK != want.Weighs || !strings.HasPrefix(r.Detail, fmt.Sprintf("exit status %d", status)) ||
+		if r.Report != want || r.OK != want.Weighs || !strings.HasPrefix(r.Detail, fmt.Sprintf("exit status %d", status)) ||
 			strings.Contains(r.Detail, fmt.Sprintf(", reports %d%%", want.Percent)) != (want.Weighs && status > 0) {
 			t.Errorf("%d: %+v", status, r)
 		}
 		spec.Weighs = false
-		if r := build(t, spec, nil).Check(t.Context()); r.Told != (health.Told{}) || r.OK != (status == 0) {
+		if r := build(t, spec, nil).Check(t.Context()); r.Report != (health.Report{}) || r.OK != (status == 0) {
 			t.Errorf("%d without externalweight: %+v", status, r)
 		}
 		spec.Weighs = true
@@ -261,13 +261,13 @@ func TestExternalWeight(t *testing.T) {
 		"no permission": "exec /etc/passwd", "none of the shell": "no-such-program",
 	} {
 		spec.Command = writeScript(t, "#!/bin/sh\n"+script+"\n")
-		if r := build(t, spec, nil).Check(t.Context()); r.OK || r.Told != (health.Told{}) {
+		if r := build(t, spec, nil).Check(t.Context()); r.OK || r.Report != (health.Report{}) {
 			t.Errorf("%s: %+v", name, r)
 		}
 	}
 	spec.Command = writeScript(t, "#!/bin/sh\ntrap 'exit 50' TERM\nsleep 60 & wait\n")
 	spec.Timeout = tooLate
-	if r := build(t, spec, nil).Check(t.Context()); r.OK || r.Told != (health.Told{}) {
+	if r := build(t, spec, nil).Check(t.Context()); r.OK || r.Report != (health.Report{}) {
 		t.Errorf("killed at its limit: %+v", r)
 	}
 }
@@ -279,21 +279,21 @@ func TestExternalPerlWeight(t *testing.T) {
 			"require POSIX; POSIX::_exit(5)": 5, "die": 255, "$! = 2; die": 255, "last": 255, "kill 9, $$": -1} {
 			spec := externalSpec(f.path)
 			spec.Type, spec.Weighs, spec.Args = "external-perl", weighs, [4]string{"a", "b", do}
-			r, want := build(t, spec, f.env).Check(t.Context()), health.Told{}
+			r, want := build(t, spec, f.env).Check(t.Context()), health.Report{}
 			if weighs && (status == 0 || status >= firstWeight && status <= firstWeight+100) {
-				want = health.Told{Weighs: true, Percent: uint8(max(status-2, 0))}
+				want = health.Report{Weighs: true, Percent: uint8(max(status-2, 0))}
 			}
 			if status == 0 && weighs {
 				want.Percent = 100
 			}
-			if r.Told != want || r.OK != (status == 0 || want.Weighs) {
+			if r.Report != want || r.OK != (status == 0 || want.Weighs) {
 				t.Errorf("%q, %v: %+v", do, weighs, r)
 			}
 		}
 	}
 	missing := externalSpec("/does/not/exist")
 	missing.Type, missing.Weighs = "external-perl", true
-	if r := build(t, missing, f.env).Check(t.Context()); r.OK || r.Told != (health.Told{}) {
+	if r := build(t, missing, f.env).Check(t.Context()); r.OK || r.Report != (health.Report{}) {
 		t.Errorf("%+v", r)
 	}
 }

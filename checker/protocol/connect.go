@@ -79,7 +79,7 @@ func (c *combined) First() Checker { return c.full }
 func (c *combined) Check(ctx context.Context) Result {
 	if c.left > 0 {
 		r := c.connect.Check(ctx)
-		r.Warning, r.Told.Wordless = c.warning, c.tells
+		r.Warning, r.Report.Wordless = c.warning, c.tells
 		switch {
 		case r.OK:
 			c.left--
@@ -89,7 +89,7 @@ func (c *combined) Check(ctx context.Context) Result {
 		return r
 	}
 	r := c.full.Check(ctx)
-	c.warning, c.tells = r.Warning, c.tells || r.Told != (health.Told{})
+	c.warning, c.tells = r.Warning, c.tells || r.Report != (health.Report{})
 	if r.OK {
 		c.left = c.connects
 	}

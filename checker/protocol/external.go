@@ -136,7 +136,7 @@ func (c *external) judge(ctx context.Context, said []byte, err error) Result {
 func (c *external) passed(end string, said []byte, percent int) Result {
 	r := passed(withOutput(end, said))
 	if c.weighs {
-		r.Told = health.Told{Weighs: true, Percent: uint8(percent)}
+		r.Report = health.Report{Weighs: true, Percent: uint8(percent)}
 	}
 	return r
 }

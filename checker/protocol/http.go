@@ -163,7 +163,7 @@ func (c *httpCheck) Resume(ctx context.Context, begun *wire.Conn) Result {
 	}
 	seen, err := at.walk(begun)
 	result := passed(seen)
-	result.Told = at.told
+	result.Report = at.report
 	if err != nil {
 		result = failed(err)
 		result.Detail = at.via + result.Detail
@@ -188,7 +188,7 @@ type trail struct {
 	ending  string // the first warning about a certificate
 	said    string // the body of the last answer, for Result.Body
 	foreign bool   // a redirect led to another server: its text is not reported
-	told    health.Told
+	report  health.Report
 }
 
 // lead sets the next request. A foreign server's redirects stay foreign.
@@ -372,10 +372,10 @@ func (at *trail) redirected(home *hop, a *httpAnswer) (hop, error) {
 func (at *trail) judge(a *httpAnswer) (seen string, err error) {
 	switch {
 	case at.drains.Has(a.status) && !at.foreign:
-		at.told.Admin = health.Drain
+		at.report.Admin = health.Drain
 		return a.statusLine() + ", reports drain", nil
 	case at.drains != "":
-		at.told.Admin = health.Ready
+		at.report.Admin = health.Ready
 	}
 	if !at.good(a.status) {
 		at.said = firstWords(a.statusSaid())

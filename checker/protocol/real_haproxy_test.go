@@ -170,7 +170,7 @@ listen one
 			agent.say(t, line+"\n")
 			r := ours.Check(t.Context())
 			r.Silence()
-			telling = telling.Next(r.Told, health.Rule{Fall: 1, Rise: 1})
+			telling = telling.Next(r.Report, health.Rule{Fall: 1, Rise: 1})
 			return inWords(telling.Words), h.tells(t)
 		}
 		if got, want := tell("ready up 100%"); got != want {
@@ -186,7 +186,7 @@ listen one
 		agent.say(t, "ready up 100%\n")
 		agent.say(t, cut)
 		r := ours.Check(t.Context())
-		if got := h.tells(t); !r.Told.Silent || got != "100%  " {
+		if got := h.tells(t); !r.Report.Silent || got != "100%  " {
 			t.Errorf("%q: %+v, by HAProxy %s", cut, r, got)
 		}
 	}

@@ -144,7 +144,7 @@ func (c condition) asks() health.Admin {
 
 // said is the answer of an agent.
 func (c condition) said() checker.Result {
-	reported := health.Told{Weighs: true, Percent: c.percent(), Admin: c.asks(), State: health.Up}
+	reported := health.Report{Weighs: true, Percent: c.percent(), Admin: c.asks(), State: health.Up}
 	switch c {
 	case saysNothing:
 		return checker.Result{Detail: "silent"}
@@ -154,7 +154,7 @@ func (c condition) said() checker.Result {
 	if reported.Admin == health.NoAdmin {
 		reported.Admin = health.Ready
 	}
-	return checker.Result{OK: reported.State == health.Up, Told: reported, Detail: "says " + c.String()}
+	return checker.Result{OK: reported.State == health.Up, Report: reported, Detail: "says " + c.String()}
 }
 
 // words are what an agent says or the status of an answer tells, and how much weight the other port can bear. Sure

@@ -441,7 +441,7 @@ func (w *truth) answer(p probe, history *[]outcome, began time.Time) checker.Res
 	case p.check == "agent":
 		r = now.said()
 	case p.check == "drains" && ok:
-		r.Told.Admin = now.said().Told.Admin
+		r.Report.Admin = now.said().Report.Admin
 	default:
 		says = wordless
 	}

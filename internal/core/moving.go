@@ -37,10 +37,10 @@ func (all *movers) note(v *virtual) {
 		if v.moving == nil {
 			v.moving = make([]judge.Record, len(v.members()))
 		}
-		if m := &v.moving[i]; m.Memory != s.Memory || m.Of != s.Weight() || m.Told != reported {
+		if m := &v.moving[i]; m.Memory != s.Memory || m.Of != s.Weight() || m.Reports != reported {
 			nth := slices.Index(v.AllAt(s.Dest.Addr), s.At)
 			*m = judge.Record{Key: v.Key(), Addr: s.Dest.Addr, Nth: uint32(nth), Of: s.Weight(),
-				Weight: v.Have.Weight(s.Dest.Addr), Memory: s.Memory, Told: reported}
+				Weight: v.Have.Weight(s.Dest.Addr), Memory: s.Memory, Reports: reported}
 			all.due = all.at.Add(min(time.Duration(1+len(all.last))*recordInterval, maxRecordInterval))
 		}
 	}
@@ -56,7 +56,7 @@ func (all *movers) record(ends bool) {
 	changing := make([]judge.Record, 0, len(all.last))
 	for _, v := range all.virtuals {
 		for _, m := range v.moving {
-			if m.Memory != (judge.Memory{}) || m.Told != (judge.Spoken{}) {
+			if m.Memory != (judge.Memory{}) || m.Reports != (judge.Spoken{}) {
 				changing = append(changing, m)
 			}
 		}

@@ -56,7 +56,7 @@ func (e *examiner) results(updates []schedule.Update) {
 			continue
 		}
 		e.arrived(c)
-		if u.Result.Told.Silent {
+		if u.Result.Report.Silent {
 			c.last, c.at, c.began = u.Result, history.At(now), u.Began
 			e.tell.found(history.Unjudged, &u.Result, c.users...)
 			for _, x := range c.users {
@@ -109,7 +109,7 @@ func (e *examiner) hurry(c *check) {
 		switch {
 		case x.v.Awaits(x.s.Server, x.j.Check):
 			fast = askedAgain
-		case c.last.Told.Silent,
+		case c.last.Report.Silent,
 			!x.j.Health.Doubted(c.last.OK && !x.j.Telling.Down) && !x.j.Telling.IsDoubted():
 			continue
 		case c.ended && (x.isWatched() || x.use().Section().Observes(x.s.entry.Real)):
@@ -205,11 +205,11 @@ func (e *examiner) weighed(x user) {
 // reported notes what the server reports with a result, and returns whether its weight may change. There is an event
 // when a reduction begins and ends, not for each percentage.
 func (e *examiner) reported(x user, r *checker.Result) (weighs bool) {
-	if !r.OK && r.Told == (health.Told{}) {
+	if !r.OK && r.Report == (health.Report{}) {
 		return false // it failed before it could report anything
 	}
 	before := x.j.Telling
-	weighs = judge.Report(&x.v.Case, x.s.Server, x.j.Check, r.Told)
+	weighs = judge.Report(&x.v.Case, x.s.Server, x.j.Check, r.Report)
 	now := x.j.Telling
 	switch {
 	case x.s.Fallback:

@@ -249,7 +249,7 @@ func (s *scenario) step(words []string, body string) {
 	case "tell":
 		reported, _ := health.ReadAgent(strings.Join(words[2:], " "))
 		s.mu.Lock()
-		s.health[netip.MustParseAddrPort(words[1])] = checker.Result{OK: reported.State != health.Down, Told: reported,
+		s.health[netip.MustParseAddrPort(words[1])] = checker.Result{OK: reported.State != health.Down, Report: reported,
 			Cause: checker.Answer, Stage: wire.AtMatch, Detail: fmt.Sprintf("says %q", strings.Join(words[2:], " "))}
 		s.mu.Unlock()
 	case "hang":

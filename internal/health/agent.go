@@ -8,7 +8,7 @@ import (
 )
 
 // agentWords are the words of HAProxy's agent-check, besides percentages and maxconn:N.
-var agentWords = map[string]Told{
+var agentWords = map[string]Report{
 	"ready":   {Admin: Ready},
 	"drain":   {Admin: Drain},
 	"maint":   {Admin: Maint},
@@ -20,26 +20,26 @@ var agentWords = map[string]Told{
 
 // ReadAgent reads the words of an agent, in any order: of several of one kind the last one counts, as in HAProxy. It
 // reports whether the line has a known word, or no word at all.
-func ReadAgent(line string) (told Told, known bool) {
+func ReadAgent(line string) (report Report, known bool) {
 	strange := false
 	for word := range strings.FieldsFuncSeq(line, func(r rune) bool { return strings.ContainsRune(" \t,", r) }) {
 		if word[0] == '#' { // the reason, for operators
 			break
 		}
 		said, is := agentWords[strings.ToLower(word)]
-		told.Admin, told.State = cmp.Or(said.Admin, told.Admin), cmp.Or(said.State, told.State)
+		report.Admin, report.State = cmp.Or(said.Admin, report.Admin), cmp.Or(said.State, report.State)
 		switch {
 		case is:
 		case word[0] >= '0' && word[0] <= '9' && strings.Contains(word, "%"):
-			told.Percent, told.Weighs = readPercent(word)
-			is = told.Weighs
+			report.Percent, report.Weighs = readPercent(word)
+			is = report.Weighs
 		default:
 			is = strings.HasPrefix(strings.ToLower(word), "maxconn:")
 		}
 		known, strange = known || is, strange || !is
 	}
-	told.Wordless = told == (Told{})
-	return told, known || !strange
+	report.Wordless = report == (Report{})
+	return report, known || !strange
 }
 
 // readPercent reads a number from 0 to 100 with a percent sign. More than 100 counts as 100.

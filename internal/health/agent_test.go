@@ -5,9 +5,9 @@ import "testing"
 // The words of an agent mean what they mean to HAProxy. TestRealHAProxyAgent of package checker compares with HAProxy
 // itself.
 func TestAnAgentsWords(t *testing.T) {
-	percent := func(n uint8) Told { return Told{Weighs: true, Percent: n} }
-	none := Told{Wordless: true}
-	for line, want := range map[string]Told{
+	percent := func(n uint8) Report { return Report{Weighs: true, Percent: n} }
+	none := Report{Wordless: true}
+	for line, want := range map[string]Report{
 		"":                       none,
 		" \t,":                   none,
 		"# 50% down":             none,
@@ -41,13 +41,13 @@ func TestAnAgentsWords(t *testing.T) {
 		"50% 100%%":              none,
 		"up 5x%":                 {State: Up},
 	} {
-		if told, known := ReadAgent(line); told != want || !known {
-			t.Errorf("%q tells %+v (%v), want %+v", line, told, known, want)
+		if report, known := ReadAgent(line); report != want || !known {
+			t.Errorf("%q tells %+v (%v), want %+v", line, report, known, want)
 		}
 	}
 	for _, line := range []string{"-5%", "+5%", "1.5%", "5x%", "50%;", "50", "% 5", "50 %", "up#why", "HTTP/1.1 400 Bad", "\xff"} {
-		if told, known := ReadAgent(line); told != none || known {
-			t.Errorf("%q tells %+v (%v)", line, told, known)
+		if report, known := ReadAgent(line); report != none || known {
+			t.Errorf("%q tells %+v (%v)", line, report, known)
 		}
 	}
 }

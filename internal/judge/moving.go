@@ -25,7 +25,7 @@ type Record struct {
 	Weight uint32 `json:",omitzero"` // in the table when it was recorded
 	Of     uint32 `json:",omitzero"` // its weight by order or file
 	Memory
-	Told Spoken `json:",omitzero"`
+	Reports Spoken `json:"Told,omitzero"`
 }
 
 // Times are all times of a record.
@@ -74,7 +74,7 @@ func (all *Spoken) resume(s *Server) {
 // the weight in the table fits the record: it is not beyond those of then and of now. A server that is out has no
 // weight.
 func (c *Section) Resume(s *Server, m Record, weight uint32, now time.Time) (fits bool) {
-	m.Told.resume(s)
+	m.Reports.resume(s)
 	if s.Memory = m.Memory; weight == 0 || m.Climbs.After(now) {
 		s.Climbs = time.Time{}
 	}

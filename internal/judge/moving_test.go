@@ -58,7 +58,7 @@ func TestWhatWasToldBelongsToItsCheck(t *testing.T) {
 		s := &c.Servers[0]
 		s.More = row.now
 		s.Assume()
-		c.Resume(s, Record{Weight: 4, Of: 4, Told: SpokenBy(&was.Servers[0])}, 4, noon)
+		c.Resume(s, Record{Weight: 4, Of: 4, Reports: SpokenBy(&was.Servers[0])}, 4, noon)
 		if s.Health() != row.want || s.Asks() != row.asks {
 			t.Errorf("%s: %v, asks %v", row.what, s.Health(), s.Asks())
 		}

@@ -37,7 +37,7 @@ func (s *Server) Asks() (most health.Admin) {
 // Report notes what a server reports with an answer, before the result of that check is noted. It reports whether the
 // table may change. A report of a server that serves counts when enough answers agree. A server that does not serve
 // never comes into service against its own report.
-func Report(c *Case, s *Server, check *Check, reported health.Told) (changed bool) {
+func Report(c *Case, s *Server, check *Check, reported health.Report) (changed bool) {
 	rule := c.Rule
 	if s.State() != health.Up || s.Health() != health.Up { // a held one may come back by this answer
 		rule = health.Rule{Fall: 1}

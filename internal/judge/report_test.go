@@ -42,7 +42,7 @@ func (c *talk) step(t *testing.T, step string) string {
 
 func (c *talk) happens(t *testing.T, s *Server, what string) {
 	word, rest, _ := strings.Cut(what, " ")
-	reported := health.Told{}
+	reported := health.Report{}
 	ok, loss, check := true, WrongAnswer, &s.First
 	switch word {
 	case "fail", "wrong":
@@ -68,7 +68,7 @@ func (c *talk) happens(t *testing.T, s *Server, what string) {
 		}
 		ok = reported.State != health.Down
 	}
-	if ok || reported != (health.Told{}) {
+	if ok || reported != (health.Report{}) {
 		Report(&c.Case, s, check, reported)
 	}
 	c.Result(s, check, ok && !check.Telling.Down, loss)
@@ -79,7 +79,7 @@ func (c *talk) restart() {
 	var was []Record
 	for i := range c.Servers {
 		s := &c.Servers[i]
-		was = append(was, Record{Of: s.Weight(), Weight: c.Have.Weight(s.Dest.Addr), Told: SpokenBy(s), Memory: s.Memory})
+		was = append(was, Record{Of: s.Weight(), Weight: c.Have.Weight(s.Dest.Addr), Reports: SpokenBy(s), Memory: s.Memory})
 		*s = Server{Member: s.Member, More: make([]Check, len(s.More))}
 		for k := range s.More {
 			s.More[k].Line, s.More[k].Part = uint8(k+1), 50

@@ -52,7 +52,7 @@ func (p *played) do(t *testing.T, what string) {
 			case "file":
 				s.Maintained(!s.File)
 			case "asks", "answers": // its check passes; the answer says drain or ready
-				reported := health.Told{Admin: map[string]health.Admin{"asks": health.Drain, "answers": health.Ready}[does]}
+				reported := health.Report{Admin: map[string]health.Admin{"asks": health.Drain, "answers": health.Ready}[does]}
 				Report(&p.Case, s, &s.First, reported)
 				p.Result(s, &s.First, true, 0)
 			case "reload": // its check is replaced by another one

@@ -126,7 +126,7 @@ func (w *world) code(c *codec) {
 // codeSpoken encodes the recorded words of a server, of two checks at most.
 func (w *world) codeSpoken(c *codec, m *Record) {
 	for n := range 2 {
-		one := &m.Told[n]
+		one := &m.Reports[n]
 		num(c, &one.Line, 1)
 		num(c, &one.Admin, 2)
 		half := one.Less > 0
@@ -319,7 +319,7 @@ func (w *world) settle() {
 	for i := range w.left {
 		w.left[i].until = max(-1, w.left[i].until)
 		w.settleClimb(&w.moving[i].Climbs)
-		if w.settleReturn(&w.moving[i].Memory); w.moving[i].Memory == (Memory{}) && w.moving[i].Told == (Spoken{}) {
+		if w.settleReturn(&w.moving[i].Memory); w.moving[i].Memory == (Memory{}) && w.moving[i].Reports == (Spoken{}) {
 			w.moving[i] = Record{}
 		}
 	}

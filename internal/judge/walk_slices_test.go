@@ -135,7 +135,7 @@ func (sl *slice) noteTelling(now health.Telling) {
 }
 
 // answers are what a server's answer may have: ready, drain, half of the weight, maint, no word.
-func (sl *slice) answers() (all []health.Told) {
+func (sl *slice) answers() (all []health.Report) {
 	if !sl.has(tells) {
 		return nil
 	}
@@ -144,13 +144,13 @@ func (sl *slice) answers() (all []health.Told) {
 		all = append(all, reported(health.Maint, 100))
 	}
 	if sl.has_ == tells && sl.checks > 1 {
-		all = append(all, health.Told{Silent: true})
+		all = append(all, health.Report{Silent: true})
 	}
 	return all
 }
 
-func reported(admin health.Admin, percent uint8) health.Told {
-	return health.Told{Admin: admin, Weighs: true, Percent: percent}
+func reported(admin health.Admin, percent uint8) health.Report {
+	return health.Report{Admin: admin, Weighs: true, Percent: percent}
 }
 
 // section is the section of the slice, without members. Plain: the file has none of the policies.

@@ -466,7 +466,7 @@ func (w *world) begin(m mishap) {
 	for i := range w.Servers {
 		addr := w.Servers[i].Dest.Addr
 		m, weight := w.moving[slotOf(addr)], w.table.Weight(addr)
-		if (m.Memory != (Memory{}) || m.Told != (Spoken{})) && !w.Resume(&w.Servers[i], m, weight, instant) {
+		if (m.Memory != (Memory{}) || m.Reports != (Spoken{})) && !w.Resume(&w.Servers[i], m, weight, instant) {
 			w.Changed(addr, true, false)
 		}
 	}
@@ -589,10 +589,10 @@ func (w *world) noteMoving() {
 		}
 		switch was := recorded[slotOf(s.Dest.Addr)]; {
 		case motion == (Memory{}) && SpokenBy(s) == (Spoken{}):
-		case was.Memory == motion && was.Of == s.Weight() && was.Told == SpokenBy(s):
+		case was.Memory == motion && was.Of == s.Weight() && was.Reports == SpokenBy(s):
 			*m = was
 		default:
-			*m = Record{Weight: w.Have.Weight(s.Dest.Addr), Of: s.Weight(), Memory: motion, Told: SpokenBy(s)}
+			*m = Record{Weight: w.Have.Weight(s.Dest.Addr), Of: s.Weight(), Memory: motion, Reports: SpokenBy(s)}
 		}
 	}
 }

@@ -271,7 +271,7 @@ const (
 	silently
 )
 
-// count counts the fates of connections. Told is the time up to which clients already knew.
+// count counts the fates of connections. Report is the time up to which clients already knew.
 func count(all []*held, told, back time.Time) []int {
 	n := make([]int, 3)
 	for _, h := range all {

@@ -387,7 +387,7 @@ func (a *answers) Check(ctx context.Context) checker.Result {
 
 func TestCheck(t *testing.T) {
 	up := checker.Result{OK: true, Detail: "200 OK"}
-	drains := checker.Result{OK: true, Told: health.Told{Admin: health.Drain}}
+	drains := checker.Result{OK: true, Report: health.Report{Admin: health.Drain}}
 	refused := checker.Result{Detail: "connect: refused", Cause: checker.Refused}
 	silent := checker.Result{Detail: "connect: no answer in 5s", Cause: checker.Timeout, Took: 5 * time.Second}
 	wrong := checker.Result{Detail: "500 Oops", Cause: checker.Answer}

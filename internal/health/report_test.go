@@ -7,7 +7,7 @@ import (
 )
 
 // told reads an answer of the test's table: the words of an agent, or "silent".
-func told(t *testing.T, answer string) (a Told) {
+func report(t *testing.T, answer string) (a Report) {
 	t.Helper()
 	for word := range strings.FieldsSeq(answer) {
 		switch word {
@@ -82,7 +82,7 @@ func TestTelling(t *testing.T) {
 			var now Telling
 			var got []string
 			for answer := range strings.SplitSeq(c.answers, ",") {
-				now = now.Next(told(t, answer), c.rule)
+				now = now.Next(report(t, answer), c.rule)
 				got = append(got, shown(now.Words))
 			}
 			if got := strings.Join(got, ","); got != c.want {
@@ -98,22 +98,22 @@ func TestASilentServerThatNeverAnswered(t *testing.T) {
 		if now.IsSilent() {
 			t.Errorf("silent after %d checks", n)
 		}
-		now = now.Next(Told{Silent: true}, Rule{Fall: 1, Rise: 1})
+		now = now.Next(Report{Silent: true}, Rule{Fall: 1, Rise: 1})
 	}
 	if !now.IsSilent() || now.Words != (Words{}) {
 		t.Errorf("%+v", now)
 	}
-	if now = now.Next(Told{Wordless: true}, Rule{Fall: 1, Rise: 1}); now != (Telling{}) {
+	if now = now.Next(Report{Wordless: true}, Rule{Fall: 1, Rise: 1}); now != (Telling{}) {
 		t.Errorf("after an answer: %+v", now)
 	}
 }
 
 func TestWordsFromARecordCountUntilTheNext(t *testing.T) {
-	now := Tells(Words{Admin: Drain, Less: 40}).Next(Told{Wordless: true}, Rule{Fall: 3, Rise: 1})
+	now := Tells(Words{Admin: Drain, Less: 40}).Next(Report{Wordless: true}, Rule{Fall: 3, Rise: 1})
 	if now.Words != (Words{Admin: Drain, Less: 40}) {
 		t.Errorf("%+v", now)
 	}
-	if now = now.Next(Told{Admin: Ready}, Rule{Fall: 3, Rise: 1}); now.Words != (Words{Less: 40}) {
+	if now = now.Next(Report{Admin: Ready}, Rule{Fall: 3, Rise: 1}); now.Words != (Words{Less: 40}) {
 		t.Errorf("after ready: %+v", now)
 	}
 }

@@ -2,9 +2,9 @@ package health
 
 import "fmt"
 
-// Told is what one answer of a server reports, in the words of HAProxy's agent-check. The zero Told is from a check
+// Report is what one answer of a server reports, in the words of HAProxy's agent-check. The zero Report is from a check
 // that requests none.
-type Told struct {
+type Report struct {
 	Silent   bool // there was no answer
 	Wordless bool // there was one with none of these words
 	Weighs   bool // it has Percent
@@ -78,11 +78,11 @@ const Silences = 3
 func Tells(w Words) Telling { return Telling{Words: w, said: w} }
 
 // Next returns what applies after one more answer.
-func (t Telling) Next(told Told, r Rule) Telling {
+func (t Telling) Next(report Report, r Rule) Telling {
 	switch {
-	case told == (Told{}):
+	case report == (Report{}):
 		return Telling{}
-	case told.Silent:
+	case report.Silent:
 		// only the percentage is forgotten
 		if t.silences = min(t.silences+1, Silences); t.IsSilent() {
 			t.Less, t.said.Less, t.common.Less = 0, 0, 0
@@ -90,7 +90,7 @@ func (t Telling) Next(told Told, r Rule) Telling {
 		return t
 	}
 	t.silences = 0
-	t.note(told)
+	t.note(report)
 	t.Words = t.min(t.said)
 	switch {
 	case r.limit() == 1:
@@ -110,18 +110,18 @@ func (t Telling) Next(told Told, r Rule) Telling {
 }
 
 // note takes over the words of an answer.
-func (t *Telling) note(told Told) {
-	switch told.Admin {
+func (t *Telling) note(report Report) {
+	switch report.Admin {
 	case Ready:
 		t.said.Admin = NoAdmin
 	case Drain, Maint:
-		t.said.Admin = told.Admin
+		t.said.Admin = report.Admin
 	}
-	if told.Weighs {
-		t.said.Less = 100 - min(told.Percent, 100)
+	if report.Weighs {
+		t.said.Less = 100 - min(report.Percent, 100)
 	}
-	if told.State != Unknown {
-		t.said.Down = told.State == Down
+	if report.State != Unknown {
+		t.said.Down = report.State == Down
 	}
 }
 
