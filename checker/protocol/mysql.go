@@ -53,7 +53,7 @@ func (t *mysqlTalk) run(d *dialogue) (string, error) {
 	return sqlSeen(t.query, rows, err)
 }
 
-// conceals implements concealer. Each command begins with packet 0; packets with a higher number belong to the log-in.
+// Conceals is true of the log-in: each command begins with packet 0, packets with a higher number belong to it.
 func (*mysqlTalk) Conceals(sent bool, turn string) bool { return sent && len(turn) > 3 && turn[3] > 0 }
 
 var errNotMySQL = errors.New("this is not MySQL")

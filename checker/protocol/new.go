@@ -14,17 +14,17 @@ import (
 	"ldirectord/checker/settings"
 )
 
-// The words of every protocol.
+// What most protocols name, without its package.
 type (
 	Spec    = checker.Spec
-	always  = checker.Always
 	Checker = checker.Checker
 	Opening = checker.Opening
 	Result  = checker.Result
+	always  = checker.Always
 )
 
-// New returns the checker of a Spec. For a setting that can't work it returns a *SpecError. If the Spec has no address
-// or port, each check fails.
+// New returns the checker of a Spec. For a setting that can't work it returns a *checker.SpecError. If the Spec has no
+// address or port, each check fails.
 func New(s Spec, e *Env) (Checker, error) {
 	if e == nil {
 		e = &Env{}

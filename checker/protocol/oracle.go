@@ -68,7 +68,7 @@ func (c *oracleCheck) Check(ctx context.Context) Result {
 	})
 }
 
-// conceals implements concealer: a session's key, also the server's, is hidden by the password alone.
+// Conceals is always true: a session's key, also the server's, is hidden by the password alone.
 func (*oracleCheck) Conceals(bool, string) bool { return true }
 
 // conclude returns the result from a program's answer. Without a connection the answer proves nothing about the server.

@@ -50,7 +50,7 @@ func (c *pgsqlCheck) Check(ctx context.Context) Result {
 	return c.clear.warned(concluded(seen, err))
 }
 
-// conceals implements concealer: passwords and their derivatives are in messages of type p.
+// Conceals is true of the log-in: passwords and their derivatives are in messages of type p.
 func (c *pgsqlCheck) Conceals(sent bool, turn string) bool {
 	return sent && turn[:min(len(turn), 1)] == "p"
 }

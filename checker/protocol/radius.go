@@ -59,7 +59,7 @@ func (c *radiusCheck) Check(ctx context.Context) Result {
 	return passed(answer.Code.String())
 }
 
-// conceals implements concealer: the password in a request is hidden by the secret alone (RFC 2865, 5.2).
+// Conceals is true of requests: the password in a request is hidden by the secret alone (RFC 2865, 5.2).
 func (c *radiusCheck) Conceals(sent bool, _ string) bool { return sent }
 
 // request is an Access-Request. Some servers require a Message-Authenticator in it against forged answers (RFC 3579,

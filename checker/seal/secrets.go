@@ -88,7 +88,7 @@ var cutLogin = regexp.MustCompile(`(://)[^/?#\s]*$`)
 
 // concealer is a check of a protocol that sends passwords only in derived form.
 type concealer interface {
-	// conceals reports whether a turn contains data derived from the password, or data that helps to guess it.
+	// Conceals reports whether a turn contains data derived from the password, or data that helps to guess it.
 	Conceals(sent bool, turn string) bool
 }
 
