@@ -1,7 +1,6 @@
-// Package oracle defines the messages between ldirectord and the program ldirectord-oracle. The program makes one check
-// of a database: it reads a Question, in JSON, from standard input, and writes an Answer, on one line, to standard
-// output. It opens no connections itself. It has sockets: it writes a port, two bytes, to a socket, and ldirectord then
-// connects that socket to the server.
+// Package oracle defines what ldirectord and ldirectord-oracle send each other for one check of a database: a Question,
+// in JSON, on the program's standard input, and an Answer, on one line, on its standard output. The program opens no
+// connections: it writes a port, two bytes, to one of its sockets, and ldirectord connects that socket to the server.
 package oracle
 
 import "net/netip"

@@ -1,7 +1,6 @@
-// Package perlre matches Perl's regular expressions (perlre(1), Perl 5.36) over bytes as Perl does. A pattern
-// that means the same to Go's own engine runs there, in a time that is linear in the text's length. The others
-// (look-around, back-references, atomic groups) need an engine that backtracks, within a
-// budget of processor time.
+// Package perlre matches Perl's regular expressions (perlre(1), Perl 5.36) over bytes as Perl does. A pattern that
+// means the same to Go's own engine runs there, in a time that is linear in the text's length. The others (look-around,
+// back-references, atomic groups) need an engine that backtracks, within a budget of processor time.
 package perlre
 
 import (

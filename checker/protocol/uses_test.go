@@ -111,7 +111,7 @@ func TestServicesUseWhatTheirRowsName(t *testing.T) {
 			}
 			for name := range strings.FieldsSeq(service.Uses) {
 				if uses[name] == nil {
-					t.Errorf("the test has no %s", name)
+					t.Errorf("uses of uses_test.go has no row for %s", name)
 				}
 			}
 		})

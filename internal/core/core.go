@@ -1,6 +1,6 @@
-// Package core decides what is in the IPVS table, and when it changes: its methods are events, of checks, of the
-// table, of operators and of time, and Step has everything follow that they make due. It has no clock and waits for
-// nothing but the answers of the table, so that a test plays any order of events in memory.
+// Package core decides what the IPVS table has, and when it changes. Events of checks, of the table, of operators and
+// of time are its methods; Step does all that they make due. It has no clock and waits for the table's answers alone,
+// so that a test plays any order of events in memory.
 package core
 
 import (

@@ -1,4 +1,5 @@
-// Package docs has the documentation of the directives. The programs don't need it.
+// Package docs has the texts about directives, and the tests that compare the documents with the code. The programs
+// don't need it.
 package docs
 
 import (

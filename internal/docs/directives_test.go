@@ -85,10 +85,11 @@ func headings(chapter string) (names []string) {
 
 func sameNames(t *testing.T, what string, got, want []string) {
 	t.Helper()
-	slices.Sort(got)
-	want = slices.Sorted(slices.Values(want))
-	if !slices.Equal(got, want) {
-		t.Errorf("%s are %q\nwant %q", what, got, want)
+	without := func(names, others []string) []string {
+		return slices.DeleteFunc(slices.Sorted(slices.Values(names)), func(name string) bool { return slices.Contains(others, name) })
+	}
+	if missing, more := without(want, got), without(got, want); len(missing)+len(more) > 0 || len(got) != len(want) {
+		t.Errorf("%s: %q are missing, %q are too many; there are %d names, want %d", what, missing, more, len(got), len(want))
 	}
 }
 

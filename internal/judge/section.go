@@ -1,6 +1,6 @@
 // Package judge decides which destinations a virtual service should have, and why, from its configuration and its
-// state. It is pure. The methods of Case note events and decide nothing. Decide applies the rules, one after the other.
-// Time is an argument. Nothing else decides the contents of the table.
+// state. The methods of Case note events; Decide applies the rules, one after the other. It is pure: time is an
+// argument, and nothing else decides the contents of the table.
 package judge
 
 import (

@@ -40,7 +40,7 @@ func TestStoriesStayAsTheyWere(t *testing.T) {
 			fmt.Print(story)
 		}
 		if want := wanted[one.String()]; !*updateStories && sums != want {
-			t.Errorf("another story than before, from step %d on: STORY=%q go test -run Stories ./judge",
+			t.Errorf("another story than before, from step %d on: STORY=%q go test -run Stories ./internal/judge",
 				differsAt(strings.Fields(sums), strings.Fields(want))*chapterSteps, one)
 		}
 	}

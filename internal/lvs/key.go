@@ -1,5 +1,5 @@
-// Package lvs has the words that all packages share: what a virtual service and a destination are, as the kernel knows
-// them, and how addresses and ports are written.
+// Package lvs has the types that all packages share: virtual service, destination, table and operation as the kernel
+// knows them, the settings that decide about them, and how addresses and ports are written.
 package lvs
 
 import (

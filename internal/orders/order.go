@@ -1,5 +1,5 @@
-// Package orders has the operator's orders in addition to the file: their kinds, their ends, how commands request them,
-// and the file that keeps them.
+// Package orders has what an operator orders beside the file: the kinds of orders, when they end, how commands request
+// them, and the file that keeps them.
 package orders
 
 import (

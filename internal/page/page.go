@@ -1,8 +1,5 @@
-// Package page is the status page: it shows the report of a running daemon as HTML, for people with a browser. It only
-// reads reports.
-//
-// The HTML is made here and nowhere else: the script of the page requests the same address again and takes over the
-// changes.
+// Package page shows the report of a running daemon as HTML, for people with a browser, and only reads reports. All
+// HTML is made here: the script of the page requests the same address again and takes over the changes.
 package page
 
 import (

@@ -48,7 +48,7 @@ func TestEachDirectiveOfChecksIsUsedOrWarnedOf(t *testing.T) {
 		line := lines[d.Name]
 		isAxis := d.Name == "checktype" || d.Name == "service"
 		if (slices.Contains(chapters, d.Chapter) && !isAxis) != (line != "") {
-			t.Errorf("%s is in the chapter %s; its line here: %q", d.Name, d.Chapter, line)
+			t.Errorf("%s is in the chapter %s; its row in lines of uses_test.go: %q", d.Name, d.Chapter, line)
 		}
 		if line == "" {
 			continue

@@ -1,5 +1,5 @@
-// Package schedule makes checks on time. A pool knows when each check is due; a loop over all sockets runs light checks
-// without a goroutine for each. Its benchmarks, and those of package checker, show the savings.
+// Package schedule makes checks on time. A pool knows when each check is due; a loop over all sockets makes light
+// checks without a goroutine for each.
 package schedule
 
 import (

@@ -1,5 +1,5 @@
-// Alertmanager is a bridge: ldirectord's webhook posts the states of virtual services to it, and it tells Alertmanager
-// (API v2) which of them and of their servers are down. README.md says how to run it.
+// Command alertmanager is a bridge from ldirectord's webhook to Alertmanager (API v2): it reports which virtual
+// services and which of their servers are down. README.md says how to run it.
 package main
 
 import (

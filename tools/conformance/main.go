@@ -1,6 +1,6 @@
-// Conformance runs scenarios against ldirectord binaries on a kernel with IPVS, and compares what an operator
-// relies on: the table at rest, the order of ups and downs, exit statuses, files, mails, calls of hooks, events
-// in the log. Times, process ids and the exact wording are not compared.
+// Command conformance runs scenarios against ldirectord binaries on a kernel with IPVS, and compares what an operator
+// relies on: the table at rest, the order of ups and downs, exit statuses, files, mails, calls of hooks, events in the
+// log. Times, process ids and the exact wording are not compared.
 //
 //	conformance [-p N] [-run REGEXP] [-record] [-v] [-shadow PROGRAM] BINARY...
 //

@@ -1,6 +1,6 @@
-// Command demo shows ldirectord at work on loopback: three small web servers, a fallback server and the
-// daemon. It needs no root and installs nothing: connections are relayed by the table the daemon
-// keeps in memory. With -ipvs kernel (root, a kernel with IPVS) the kernel forwards them instead.
+// Command demo shows ldirectord at work on loopback: three small web servers, a fallback server and the daemon. It
+// needs no root and installs nothing: connections are relayed by the table that the daemon keeps in memory. With -ipvs
+// kernel (root, a kernel with IPVS) the kernel forwards them instead.
 package main
 
 import (

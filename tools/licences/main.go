@@ -1,6 +1,5 @@
-// Command licences collects the licences of all modules that binaries are made of, from the module cache, as the
-// packages must bring them along. It fails where a module has none, or one that the program may not be given
-// away with.
+// Command licences collects the licences of all modules in the binaries, from the module cache, for the packages. It
+// fails where a module has none, or one that forbids distribution.
 //
 //	licences [-C FOLDER] [-arch ARCH] PACKAGE…
 package main

@@ -1,6 +1,6 @@
-// Size prints the Go tokens of each package of the program, the lines of more than 120 columns, and the largest types:
-// those with more than 25 methods, and the structs with more than 25 lines of fields. Of the programs in tools, it
-// prints the tokens and the lines.
+// Command size prints the Go tokens of each package of the program, the lines of more than 120 columns, and the largest
+// types: those with more than 25 methods, and the structs with more than 25 lines of fields. Of the programs in tools,
+// it prints the tokens and the lines.
 //
 //	size FOLDER    where go.mod is
 //

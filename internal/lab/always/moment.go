@@ -1,6 +1,6 @@
-// Package always has the predicates of docs/measured/walk.md, which always hold for a virtual service, over plain
-// facts. The walk of judge tests them in every state, the chaos test of core on a table in memory. Only tests import
-// it.
+// Package always has predicates that hold for every virtual service at every moment, over plain facts;
+// docs/measured/walk.md lists them. Only tests import it: the walk of judge checks them in every state, the chaos test
+// of core on a table in memory.
 package always
 
 import (

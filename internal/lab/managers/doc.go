@@ -1,4 +1,4 @@
-// Package managers tests ldirectord under the cluster managers that start it: heartbeat, pacemaker and
-// keepalived as Debian ships them, on two machines of the lab, while a client sends requests to the virtual address.
-// There is nothing in it but tests: TestManager…
+// Package managers tests ldirectord with the cluster managers that start it, as Debian ships them: heartbeat, pacemaker
+// and keepalived, on two machines of the lab, while a client sends requests to the virtual address. It has only tests:
+// TestManager…
 package managers

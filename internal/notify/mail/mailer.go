@@ -1,3 +1,5 @@
+// Package mail mails events to the operator: it decides which events are mailed and when a reminder is due, writes the
+// text, and delivers it over SMTP or through sendmail.
 package mail
 
 import (
