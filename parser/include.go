@@ -30,7 +30,7 @@ func Join(name string, file []byte, parts []Part) ([]byte, error) {
 			return fmt.Errorf("%s: a line begins with a zero byte", path)
 		}
 		all.Write(text)
-		if !bytes.HasSuffix(text, []byte("\n")) {
+		if len(text) > 0 && !bytes.HasSuffix(text, []byte("\n")) {
 			all.WriteByte('\n')
 		}
 		return nil
@@ -100,6 +100,9 @@ func (r *reader) heading(text string, last int) bool {
 	if err != nil || err2 != nil || number < 0 || number >= len(r.globals.includes) {
 		return false
 	}
+	r.leave(last)
+	r.closeSection()
+	r.from, r.inPart, r.current, r.gap = path, true, nil, 0
 	l := r.globals.includes[number]
 	switch at := r.on(l.order); {
 	case path == "":
@@ -107,9 +110,6 @@ func (r *reader) heading(text string, last int) bool {
 	case left:
 		at.warn(noEffect, l.position(), "%q is not read: its name is that of a copy", path)
 	default:
-		r.leave(last)
-		r.closeSection()
-		r.from, r.current, r.gap = path, nil, 0
 		r.parts = append(r.parts, path)
 	}
 	return true
@@ -117,7 +117,7 @@ func (r *reader) heading(text string, last int) bool {
 
 // notInPart reports a line that belongs in the main file.
 func (r *reader) notInPart(l line, d *Directive) bool {
-	if r.from == r.file || d.Section() && (!d.Global() || l.indent > 0 && r.current != nil) {
+	if !r.inPart || d.Section() && (!d.Global() || l.indent > 0 && r.current != nil) {
 		return false
 	}
 	text := l.name + " is in a part, which has only sections; it belongs in " + r.file

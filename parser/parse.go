@@ -67,6 +67,7 @@ func (r *resolver) sort(all []*Virtual) (sound, unsound []*Virtual) {
 type reader struct {
 	resolver
 	from    string   // the file or part of the current line
+	inPart  bool     // it is a part
 	current *section // the last section; here neither a blank line nor a global directive ends it
 	open    bool     // the section has not ended for the Perl ldirectord either
 	// the blank or global line that ended the section for the Perl ldirectord; 0: none, or the section continued

@@ -9,7 +9,7 @@ func (r *reader) oddDirective(l line) {
 	if inside {
 		at = r.in(r.current, inLines)
 	}
-	if !inside && r.from == r.file && strings.HasPrefix(l.name, "supervised") {
+	if !inside && !r.inPart && strings.HasPrefix(l.name, "supervised") {
 		r.supervised(at, l)
 		return
 	}
