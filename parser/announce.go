@@ -113,8 +113,8 @@ func (r *resolver) oneDevice(c *Config) {
 				first[a] = v
 			case other.Announce != v.Announce || other.LastResort != v.LastResort:
 				r.in(r.sections[i], wholeSection).error(conflict, v.At["virtual"],
-					"%s has other devices in line %d; an address can have only one announce and "+
-						"one lastresort", a, other.At["virtual"].Line)
+					"%s has other devices in %s; an address can have only one announce and "+
+						"one lastresort", a, other.At["virtual"].seenFrom(v.At["virtual"]))
 			}
 		}
 	}

@@ -10,7 +10,7 @@ func (r *reader) assign(at finder, l line, d *Directive, s *section) {
 	}
 	at.notes(v)
 	if p := v.problem; p != nil {
-		if r.reportedLine == l.number {
+		if r.reportedLine == l.order {
 			p.Kind = r.refusal
 		}
 		if d.Form != RealServer { // reported together with the names
@@ -72,8 +72,8 @@ func layoutOf(v *value, literal string) string {
 
 // tolerate reports a layout that the Perl ldirectord refuses, once for each line.
 func (f finder) tolerate(l line, refusal string, pos Position, text string) {
-	if f.reportedLine != l.number {
-		f.reportedLine, f.refusal = l.number, refusal
+	if f.reportedLine != l.order {
+		f.reportedLine, f.refusal = l.order, refusal
 		f.layout(refusal, pos, text)
 	}
 }

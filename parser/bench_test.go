@@ -21,7 +21,10 @@ func farm(n, servers int) []byte {
 }
 
 func benchmarkParse(b *testing.B, virtuals, servers int) {
-	src := farm(virtuals, servers)
+	benchmarkParseOf(b, farm(virtuals, servers), virtuals)
+}
+
+func benchmarkParseOf(b *testing.B, src []byte, virtuals int) {
 	b.SetBytes(int64(len(src)))
 	b.ReportAllocs()
 	for b.Loop() {

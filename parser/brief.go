@@ -74,7 +74,7 @@ func (ds Diagnostics) brief(keepsPerls bool) (brief Diagnostics) {
 			listed[list] = true
 		}
 		text, _, _ := strings.Cut(d.Text, "; to fix it: ")
-		d.Text = text + others(alike[1:]) + d.Text[len(text):]
+		d.Text = text + others(d.At().File, alike[1:]) + d.Text[len(text):]
 		brief = append(brief, d)
 	}
 	return brief
@@ -92,15 +92,18 @@ func (ds Diagnostics) Within(most int) (few Diagnostics, left int) {
 	return gravest[:most].ByPosition(), len(ds) - most
 }
 
-// others returns how many other findings there are, and the first of their lines.
-func others(list []Diagnostic) string {
+// others returns how many other findings there are, and the first of their lines, in other files with the file.
+func others(file string, list []Diagnostic) string {
 	if len(list) == 0 {
 		return ""
 	}
 	var lines []string
 	for _, d := range list {
 		line := strconv.Itoa(d.At().Line)
-		if line != "0" && len(lines) <= maxLines && !slices.Contains(lines, line) {
+		if d.At().File != file {
+			line = d.At().File + ":" + line
+		}
+		if d.At().Line > 0 && len(lines) <= maxLines && !slices.Contains(lines, line) {
 			lines = append(lines, line)
 		}
 	}

@@ -22,6 +22,7 @@ type Config struct {
 	Global   Global
 	Virtuals []*Virtual     // in file order
 	Names    []resolve.Name // the host names that were looked up, sorted
+	Parts    []string       // paths of the files that include has taken
 	Unsound  []*Virtual     // sections with an error, as far as they could be read, for further diagnostics
 
 	hidesSecrets bool           // in its JSON
@@ -93,6 +94,7 @@ func (w Window) String() string { return fmt.Sprintf("%d/%d", w.Need, w.Of) }
 // Global holds what is outside the virtual sections.
 type Global struct {
 	Channels
+	Include    []string        `cf:"include,extension,repeats,as-text"` // patterns of paths, in file order
 	AutoReload bool            `cf:"autoreload=no"`
 	Callback   string          `cf:"callback,shown-written"`
 	Fallback   *GlobalFallback // nil: none
@@ -146,7 +148,8 @@ const (
 type Virtual struct {
 	Settings
 	lvs.Key
-	ID string // of the Key
+	ID   string // of the Key
+	Part string // the path of the part that it is in; "" for the file itself
 	// the block of defaults whose lines it has, "" for none
 	Use string `cf:"use,extension"`
 	// the packets that get the mark, in file order; none: another program sets the mark

@@ -61,6 +61,9 @@ func (r *reader) defaultsLine(l line) {
 		at.about(l, *v.problem)
 		return
 	}
+	if r.notInPart(l, byName["defaults"]) {
+		return
+	}
 	if first := r.blocks[b.block.name]; first != nil {
 		at.error(badValue, l.position(), "the block %q is already in line %d; each needs a name of its own",
 			b.block.name, first.line.number)

@@ -123,6 +123,9 @@ func (ds Diagnostics) ByPosition() Diagnostics {
 	sorted := slices.Clone(ds)
 	slices.SortStableFunc(sorted, func(a, b Diagnostic) int {
 		p, q := a.At(), b.At()
+		if p.File != q.File && p.Line*q.Line > 0 {
+			return cmp.Compare(p.File, q.File)
+		}
 		return cmp.Or(cmp.Compare(cmp.Or(p.Line, math.MaxInt), cmp.Or(q.Line, math.MaxInt)),
 			cmp.Compare(p.Column, q.Column))
 	})
@@ -181,7 +184,7 @@ type finder struct {
 }
 
 // in reports a finding in a section.
-func (r *report) in(s *section, p phase) finder { return finder{r, order{s.line.number, p}} }
+func (r *report) in(s *section, p phase) finder { return finder{r, order{s.line.order, p}} }
 
 // on reports a finding on a line outside of the sections; 0: in the whole file.
 func (r *report) on(line int) finder { return finder{r, order{block: line}} }

@@ -95,6 +95,7 @@ var withoutField = []string{
 // readers read the values of these directives. All others are yes or no.
 var readers = map[string]reading{
 	// Global
+	"include":        alone(readInclude),
 	"callback":       of(inQuotes),
 	"logfile":        of(readLogFile),
 	"execute":        alone(readExecute),

@@ -25,6 +25,7 @@ type resolver struct {
 	warned    map[resolve.Key]bool // there was a warning about its look-up
 	marked    int                  // ports and ranges of mark lines so far
 	reals     int                  // real servers so far
+	parts     []string             // the paths of parts so far
 }
 
 // config makes the configuration from the parsed file. It is complete only if no error was reported.
@@ -32,8 +33,9 @@ func (r *resolver) config() *Config {
 	c := &Config{Name: r.file, Global: r.globalConfig(), Virtuals: make([]*Virtual, len(r.sections))}
 	c.blocks, r.told = r.shared, map[toldText]bool{}
 	r.marked, r.reals = 0, 0
-	seen := make(map[string]int, len(r.sections)) // their lines
-	all := make([]Virtual, len(r.sections))       // at once: each alone would take more memory
+	c.Parts = r.parts
+	seen := make(map[string]Position, len(r.sections)) // their headers
+	all := make([]Virtual, len(r.sections))            // at once: each alone would take more memory
 	for i, s := range r.sections {
 		v := &all[i]
 		r.virtual(v, s, &c.Global)
@@ -43,11 +45,12 @@ func (r *resolver) config() *Config {
 		case again: // at the line where the Perl ldirectord notices
 			r.in(s, wholeSection).add(Diagnostic{
 				Severity: Error, Kind: duplicateVirtual,
-				Pos: Position{r.file, s.end, 1}, cause: s.v.At["virtual"],
-				Text: fmt.Sprintf("%s of line %d is already in line %d", v.ID, s.line.number, first),
+				Pos: Position{s.line.file, s.end, 1}, cause: s.v.At["virtual"],
+				Text: fmt.Sprintf("%s of line %d is already in %s", v.ID, s.line.number,
+					first.seenFrom(s.line.begin)),
 			})
 		default:
-			seen[v.ID] = s.line.number
+			seen[v.ID] = s.line.begin
 		}
 	}
 	r.overlaps(c)
@@ -79,6 +82,9 @@ func (r *resolver) virtual(v *Virtual, s *section, global *Global) {
 	v.Protocol = s.effectiveProtocol()
 	v.Addr = r.address(s, v.Protocol)
 	v.ID = v.Key.ID()
+	if s.line.file != r.file {
+		v.Part = s.line.file
+	}
 
 	r.inherit(v, &s.v)
 	v.HoldDown, v.HoldDownMax = v.HoldDowns.first, v.HoldDowns.most

@@ -6,6 +6,7 @@ import "strings"
 type line struct {
 	file   string
 	number int
+	order  int      // the number in the text with all parts
 	text   string   // without its line feed
 	indent int      // columns of leading blanks; every tab counts as four
 	start  int      // offset of the first non-blank byte

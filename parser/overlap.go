@@ -1,6 +1,7 @@
 package parser
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 
@@ -87,7 +88,7 @@ func (m *markedPackets) add(r *resolver, line markedLine) {
 }
 
 func warnOfOverlap(r *resolver, a, b markedLine) {
-	if a.At.Line < b.At.Line {
+	if cmp.Or(a.section.line.order-b.section.line.order, a.At.Line-b.At.Line) < 0 {
 		a, b = b, a
 	}
 	at := r.in(a.section, advice)
@@ -95,12 +96,12 @@ func warnOfOverlap(r *resolver, a, b markedLine) {
 	case a.Marking == b.Marking:
 		at.warn(repeated, a.At, "a port appears twice in the list")
 	case a.section == b.section:
-		at.warn(repeated, a.At, "some of these packets have the mark already, by line %d: %s", b.At.Line,
-			b.Marking)
+		at.warn(repeated, a.At, "some of these packets have the mark already, by %s: %s",
+			piece(b.At.seenFrom(a.At)), b.Marking)
 	default:
 		at.warn(suspicious, a.At,
-			"some of these packets have mark %d too, by line %d: %s; they get %d, as the later line counts",
-			b.Mark, b.At.Line, b.Marking, a.Mark)
+			"some of these packets have mark %d too, by %s: %s; they get %d, as the later line counts",
+			b.Mark, piece(b.At.seenFrom(a.At)), b.Marking, a.Mark)
 	}
 }
 
@@ -114,9 +115,9 @@ func (m *markedPackets) warnOfAddress(r *resolver, v *Virtual) {
 	addr := v.Addr.Addr()
 	if line, ok := m.find(netip.PrefixFrom(addr, addr.BitLen()), v.Protocol.String(), ports); ok {
 		r.in(line.section, advice).warn(suspicious, line.At,
-			"packets to the virtual service %s of line %d get the mark, and the kernel looks up the mark "+
+			"packets to the virtual service %s of %s get the mark, and the kernel looks up the mark "+
 				"first: that service never gets them",
-			v.ID, v.At["virtual"].Line)
+			v.ID, v.At["virtual"].seenFrom(line.At))
 	}
 }
 

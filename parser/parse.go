@@ -18,6 +18,7 @@ const MaxSize = 64 << 20
 // its ranges; all look-ups together take at most five seconds.
 func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Diagnostics) {
 	r := &reader{resolver: resolver{report: report{file: name, strict: o.Strict}, opts: o}}
+	r.from = name
 	r.defaults()
 	r.globals.At = map[string]Position{}
 	r.blocks, r.shared = map[string]*section{}, map[int]string{}
@@ -52,7 +53,7 @@ func (r *resolver) sort(all []*Virtual) (sound, unsound []*Virtual) {
 	}
 	sound = all[:0]
 	for i, s := range r.sections {
-		if all[i].hasHeader() && !broken[s.line.number] {
+		if all[i].hasHeader() && !broken[s.line.order] {
 			sound = append(sound, all[i])
 		} else {
 			unsound = append(unsound, all[i])
@@ -65,6 +66,8 @@ func (r *resolver) sort(all []*Virtual) (sound, unsound []*Virtual) {
 // list and continues.
 type reader struct {
 	resolver
+	from    string   // the file or part of the current line
+	inPart  bool     // it is a part
 	current *section // the last section; here neither a blank line nor a global directive ends it
 	open    bool     // the section has not ended for the Perl ldirectord either
 	// the blank or global line that ended the section for the Perl ldirectord; 0: none, or the section continued
@@ -78,18 +81,27 @@ type reader struct {
 	value value // the number of the current line
 }
 
+const byteOrderMark = "\ufeff"
+
 func (r *reader) readAll(text string) {
-	if rest, ok := strings.CutPrefix(text, "\ufeff"); ok {
+	if rest, ok := strings.CutPrefix(text, byteOrderMark); ok {
 		text = rest
 		r.on(0).layout(unknownDirective, Position{r.file, 1, 1},
 			"the file begins with a byte-order mark, which the Perl ldirectord refuses")
 	}
-	number := 0
+	number, order := 0, 0
 	for text != "" && r.count[Error] <= maxFindings {
 		line, rest, _ := strings.Cut(text, "\n")
 		text = rest
+		if strings.HasPrefix(line, partMark) && r.heading(line, number) {
+			number = 0
+			continue
+		}
 		number++
-		r.line(readLine(r.file, number, line))
+		order++
+		l := readLine(r.from, number, line)
+		l.order = order
+		r.line(l)
 	}
 	r.leave(number)
 	r.closeSection()
@@ -188,6 +200,9 @@ func (r *reader) directive(l line) {
 		r.oddDirective(l)
 		return
 	}
+	if r.notInPart(l, d) {
+		return
+	}
 	switch {
 	case !d.Section():
 		r.global(l, d)
@@ -199,7 +214,7 @@ func (r *reader) directive(l line) {
 	case d.Global() && (l.indent == 0 || r.current == nil):
 		r.global(l, d)
 	case r.current == nil:
-		r.on(l.number).error(unknownDirective, l.begin,
+		r.on(l.order).error(unknownDirective, l.begin,
 			"%s is outside of a section; it belongs below a virtual, indented by four blanks or a tab",
 			l.name)
 	default:
@@ -208,7 +223,7 @@ func (r *reader) directive(l line) {
 }
 
 func (r *reader) global(l line, d *Directive) {
-	at := r.on(l.number)
+	at := r.on(l.order)
 	if l.indent > 0 && r.current != nil {
 		at = r.in(r.current, inLines)
 	}
@@ -232,7 +247,7 @@ func (r *reader) inSection(l line, d *Directive) {
 	at := r.in(s, inLines)
 	switch {
 	case l.indent == 0:
-		r.reportedLine, r.refusal = l.number, unknownDirective // closeSection reports it
+		r.reportedLine, r.refusal = l.order, unknownDirective // closeSection reports it
 		if s.underIndent.Line == 0 {
 			s.underIndent = l.at(0)
 		}

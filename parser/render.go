@@ -14,7 +14,7 @@ import (
 func (d Diagnostic) Render(src []byte) string {
 	text := d.String() + "\n"
 	at := d.At()
-	src = bytes.TrimPrefix(src, []byte("\ufeff"))
+	src = bytes.TrimPrefix(partText(src, at.File), []byte("\ufeff"))
 	for range at.Line - 1 {
 		_, src, _ = bytes.Cut(src, []byte("\n"))
 	}

@@ -4,6 +4,7 @@ package parser
 type globals struct {
 	Global
 	executes            map[string]bool // what Execute holds
+	includes            []line          // those of Include
 	fallback, fallback6 *realLine
 }
 

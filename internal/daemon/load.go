@@ -52,9 +52,12 @@ func Load(ctx context.Context, s Source) (*Loaded, error) {
 	return s.prepare(ctx, text, s.parserOptions()), nil
 }
 
-// Read returns the text of the file.
+// Read returns the text of the file, with its parts.
 func (s Source) Read() ([]byte, error) {
 	text, err := runfile.ReadFile(s.Path, parser.MaxSize)
+	if err == nil {
+		text, err = s.withParts(text)
+	}
 	return text, runfile.While("reading the configuration", err)
 }
 

@@ -37,6 +37,7 @@ type configFile struct {
 	endMarks   context.CancelFunc  // stops the watch of marks
 	adopted    time.Time           // when the file in force was adopted or read again
 	auto       bool                // it was adopted without a command
+	include    []string            // the patterns of its parts, at the last reading
 	missing    bool                // there is no file, which is reported
 	tls        tlsWatch
 }
@@ -52,6 +53,7 @@ type request struct {
 func newConfigFile(d *daemon) *configFile {
 	return &configFile{
 		d: d, current: d.Loaded, sum: sha256.Sum256(d.Loaded.Text),
+		include:  parser.Includes(d.Loaded.Text),
 		requests: make(chan request, socket.MaxClients),
 		found:    make(chan []resolve.Name), endLookups: func() {}, endMarks: func() {},
 	}
@@ -72,7 +74,9 @@ func (f *configFile) run(ctx context.Context) {
 	settle := time.NewTimer(0)
 	defer settle.Stop()
 	last, settling := stamp(path), true // the file may have changed since it was read
+	parts := f.d.Config.partsStamp(f.include)
 	for {
+		looks := false // at the parts too
 		select {
 		case <-ctx.Done():
 			return
@@ -85,15 +89,21 @@ func (f *configFile) run(ctx context.Context) {
 		case <-here:
 		case <-there:
 		case <-poll:
+			looks = true
 			f.lookAtTLS(ctx)
 		case <-settle.C:
-			if settling && stamp(path).same(last) {
+			looks = true
+			if settling && stamp(path).same(last) && f.d.Config.partsStamp(f.include) == parts {
 				settling = false
 				f.look(ctx)
 			}
 		}
-		if now := stamp(path); !now.same(last) {
-			last, settling = now, true
+		now, nowParts := stamp(path), parts
+		if looks {
+			nowParts = f.d.Config.partsStamp(f.include)
+		}
+		if !now.same(last) || nowParts != parts {
+			last, parts, settling = now, nowParts, true
 			settle.Reset(settleInterval)
 		}
 	}
@@ -118,6 +128,7 @@ func (f *configFile) look(ctx context.Context) {
 		return
 	}
 	if f.sum = sum; err == nil {
+		f.include = parser.Includes(text)
 		f.d.say(notify.ConfigChanged, fmt.Sprintf("Configuration file '%s' has changed on disk", path))
 		info, gone := os.Stat(global.Callback)
 		if gone == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
@@ -216,7 +227,7 @@ func (f *configFile) take(ctx context.Context, text []byte, err error, r request
 		f.d.refused(why)
 	} else {
 		l, why = f.prepare(ctx, text, r)
-		f.sum = sha256.Sum256(text)
+		f.sum, f.include = sha256.Sum256(text), parser.Includes(text)
 	}
 	if why == "" {
 		if err = f.install(ctx, l, f.d.director.Reload); err != nil {
@@ -264,6 +275,10 @@ func (f *configFile) prepare(ctx context.Context, text []byte, r request) (l *Lo
 		return l, l.Refusals()[0]
 	}
 	l.forget()
+	if gone := f.vanished(l.Config); r.auto && gone != "" {
+		f.d.refused(gone)
+		return l, gone
+	}
 	if !r.empty && len(l.Config.Virtuals) == 0 && len(f.current.Config.Virtuals) > 0 {
 		why = f.d.Config.Path + " no longer has a virtual service: the old configuration stays in force; " +
 			"the command reload --empty puts the new one in force"

@@ -82,9 +82,10 @@ func (f *findings) secrets(cfg *parser.Config) {
 	for _, v := range cfg.Virtuals {
 		at = cmp.Or(at, v.At["passwd"], v.At["secret"], v.At["httppasswd"])
 	}
-	if info, err := os.Stat(cfg.Name); at.Line > 0 && err == nil && info.Mode().Perm()&0o077 != 0 {
+	file := cmp.Or(at.File, cfg.Name)
+	if info, err := os.Stat(file); at.Line > 0 && err == nil && info.Mode().Perm()&0o077 != 0 {
 		mode := fmt.Sprintf("%#o", info.Mode().Perm())
-		f.addAt(at, "readable-secret", mode, printable.ShellWord(cfg.Name))
+		f.addAt(at, "readable-secret", mode, printable.ShellWord(file))
 	}
 }
 

@@ -163,7 +163,11 @@ func TestFilesThatOthersMayChangeAreReported(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg := mustParse(t, "virtual=192.0.2.10:80\n\treal=192.0.2.21:80 gate\n\tchecktype=external\n\tcheckcommand=\""+program+"\"\n\tonchange="+program+" a b\n")
-	cfg.Name = link
+	part := filepath.Join(folder, "part.cf")
+	if err := os.WriteFile(part, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg.Name, cfg.Parts = link, []string{part}
 	const this, named = ", so others could change this file, and with it what the daemon does", ", so others could change the checkcommand"
 	for name, c := range map[string]struct {
 		path string
@@ -174,7 +178,9 @@ func TestFilesThatOthersMayChangeAreReported(t *testing.T) {
 		"the file":                     {file, 0o666, ": warning: " + file + " has mode 0666" + this + "; to fix it: chmod go-w '" + file + "'\n"},
 		"the folder":                   {folder, 0o777, ": warning: " + folder + " has mode 0777" + this + "; to fix it: chmod go-w '" + folder + "'\n"},
 		"a folder for files of anyone": {folder, 0o777 | os.ModeSticky, ""},
-		"a program":                    {program, 0o757, "ld.cf:4:15: warning: " + program + " has mode 0757" + named + "; to fix it: chmod go-w '" + program + "'\n"},
+		"a part": {part, 0o606, part + ": warning: " + part + " has mode 0606, so others could change this part, and with it what the daemon does; " +
+			"to fix it: chmod go-w '" + part + "'\n"},
+		"a program": {program, 0o757, "ld.cf:4:15: warning: " + program + " has mode 0757" + named + "; to fix it: chmod go-w '" + program + "'\n"},
 	} {
 		before, err := os.Stat(c.path)
 		if err != nil {

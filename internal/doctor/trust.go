@@ -27,6 +27,9 @@ func (f *findings) trust(cfg *parser.Config) {
 		}
 	}
 	judge(parser.Position{}, cfg.Name, "this file, and with it what the daemon does")
+	for _, part := range cfg.Parts {
+		judge(parser.Position{File: part}, part, "this part, and with it what the daemon does")
+	}
 	eachCommand(cfg, func(directive, line string, at parser.Position) {
 		if directive != "execute" {
 			judge(at, programOf(line), "the "+directive)

@@ -1,0 +1,118 @@
+package daemon
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"syscall"
+
+	"ldirectord/internal/runfile"
+	"ldirectord/parser"
+)
+
+// maxParts is how many parts a configuration may have.
+const maxParts = 10000
+
+// copies are names that editors and packages give to what they leave.
+var copies = regexp.MustCompile(`^\.|~$|\.swp$|\.dpkg-[^.]*$|\.rpm[^.]*$`)
+
+// withParts joins the text of the file and those of its parts. A part that can't be read is an error, but not that of a
+// missing file: the file itself is there.
+func (s Source) withParts(text []byte) ([]byte, error) {
+	patterns := parser.Includes(text)
+	if len(patterns) == 0 {
+		return text, nil
+	}
+	var parts []parser.Part
+	size, taken := len(text), map[string]bool{}
+	for i, pattern := range patterns {
+		paths, err := runfile.InTime(pattern, func() ([]string, error) { return s.matches(pattern) })
+		if err != nil {
+			return nil, fmt.Errorf("include: %v", err)
+		}
+		if len(paths) == 0 {
+			parts = append(parts, parser.Part{Line: i})
+		}
+		for _, path := range paths {
+			if taken[path] {
+				continue
+			}
+			taken[path] = true
+			part := parser.Part{Line: i, Path: path, Left: copies.MatchString(filepath.Base(path))}
+			if !part.Left {
+				if part.Text, err = runfile.ReadFile(path, parser.MaxSize); err != nil {
+					return nil, fmt.Errorf("include: %v", err)
+				}
+			}
+			size += len(part.Text)
+			if parts = append(parts, part); len(parts) > maxParts || size > parser.MaxSize {
+				return nil, fmt.Errorf("include: there are more than %d parts or %d bytes", maxParts,
+					parser.MaxSize)
+			}
+		}
+	}
+	return parser.Join(s.Path, text, parts)
+}
+
+// matches are the files that a pattern names, in order of their names.
+func (s Source) matches(pattern string) (paths []string, err error) {
+	if !filepath.IsAbs(pattern) {
+		pattern = filepath.Join(filepath.Dir(s.Path), pattern)
+	}
+	entries, err := os.ReadDir(filepath.Dir(pattern))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	for _, e := range entries {
+		if ok, _ := filepath.Match(filepath.Base(pattern), e.Name()); ok && !e.IsDir() {
+			paths = append(paths, filepath.Join(filepath.Dir(pattern), e.Name()))
+		}
+	}
+	return paths, err
+}
+
+// partsStamp identifies the versions of all files that patterns name.
+func (s Source) partsStamp(patterns []string) (sum [sha256.Size]byte) {
+	if len(patterns) == 0 {
+		return sum
+	}
+	h := sha256.New()
+	for _, pattern := range patterns {
+		paths, err := s.matches(pattern)
+		fmt.Fprintln(h, pattern, err)
+		for _, path := range paths {
+			if info, err := os.Stat(path); err == nil {
+				at := info.Sys().(*syscall.Stat_t)
+				fmt.Fprintln(h, path, info.Size(), info.ModTime().UnixNano(), at.Dev, at.Ino)
+			}
+		}
+	}
+	return [sha256.Size]byte(h.Sum(nil))
+}
+
+// vanished is why a change of the parts is refused: half of the virtual services that came from parts, or more, are
+// gone, as with a folder that is not mounted; "" if it is not.
+func (f *configFile) vanished(now *parser.Config) string {
+	const few = 4 // virtual services
+	stay := map[string]bool{}
+	for _, v := range now.Virtuals {
+		stay[v.ID] = true
+	}
+	had, gone := 0, 0
+	for _, v := range f.current.Config.Virtuals {
+		if v.Part != "" {
+			if had++; !stay[v.ID] {
+				gone++
+			}
+		}
+	}
+	if had < few || 2*gone < had {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d virtual services that came from the parts of %s are gone: the old configuration "+
+		"stays in force; the command reload puts the new one in force", gone, had, f.d.Config.Path)
+}

@@ -1,0 +1,122 @@
+package daemon
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"ldirectord/parser"
+)
+
+func TestNamesOfCopies(t *testing.T) {
+	for name, want := range map[string]bool{
+		"a.cf": false, "a": false, "rpm.cf": false, "a.rpm.cf": false, "a.dpkg-dist.cf": false, "a.swp.cf": false,
+		".a.cf": true, "a.cf~": true, ".a.cf.swp": true, "a.swp": true, "a.cf.dpkg-new": true, "a.cf.dpkg-dist": true,
+		"a.cf.rpmsave": true, "a.cf.rpmnew": true,
+	} {
+		if copies.MatchString(name) != want {
+			t.Errorf("%s: %v", name, !want)
+		}
+	}
+}
+
+// Autoreload refuses from half of four services on, whatever the file itself has.
+func TestVanishedParts(t *testing.T) {
+	config := func(parts, own int) *parser.Config {
+		c := &parser.Config{}
+		for i := range parts {
+			c.Virtuals = append(c.Virtuals, &parser.Virtual{ID: fmt.Sprint("part", i), Part: "a.cf"})
+		}
+		for i := range own {
+			c.Virtuals = append(c.Virtuals, &parser.Virtual{ID: fmt.Sprint("own", i)})
+		}
+		return c
+	}
+	for _, row := range []struct {
+		had, stay int
+		refused   bool
+	}{{4, 4, false}, {4, 3, false}, {4, 2, true}, {4, 0, true}, {3, 0, false}, {5, 3, false}, {5, 2, true}, {0, 0, false}} {
+		f := &configFile{d: &daemon{}, current: &Loaded{Config: config(row.had, 5)}}
+		if why := f.vanished(config(row.stay, 0)); (why != "") != row.refused {
+			t.Errorf("%d of %d stay: %q", row.stay, row.had, why)
+		}
+	}
+}
+
+// What can't be read is no missing file: the file itself is there.
+func TestPartsThatCannotBeRead(t *testing.T) {
+	dir := t.TempDir()
+	s := Source{Path: filepath.Join(dir, "ld.cf")}
+	for name, row := range map[string]struct {
+		make func(path string) error
+		want string
+	}{
+		"a link that leads nowhere": {func(path string) error { return os.Symlink("nowhere", path) }, "no such file"},
+		"a link to a folder":        {func(path string) error { return os.Symlink("/", path) }, "is not a regular file"},
+		"a forged part":             {func(path string) error { return os.WriteFile(path, []byte("\x00"), 0o600) }, "a line begins with a zero byte"},
+	} {
+		path := filepath.Join(dir, "a.part")
+		if err := row.make(path); err != nil {
+			t.Fatal(err)
+		}
+		_, err := s.withParts([]byte("include=*.part\n"))
+		if err == nil || os.IsNotExist(err) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), row.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Every way in which a part changes is seen.
+func TestPartsStamp(t *testing.T) {
+	dir := t.TempDir()
+	s := Source{Path: filepath.Join(dir, "ld.cf")}
+	write := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	last := s.partsStamp([]string{"*.part"})
+	for _, step := range []struct {
+		name string
+		do   func()
+		same bool
+	}{
+		{"comes", func() { write("a.part", "1") }, false},
+		{"stays", func() {}, true},
+		{"another file", func() { write("b", "1") }, true},
+		{"grows", func() { write("a.part", "12") }, false},
+		{"exchanged", func() { write("b", "34"); _ = os.Rename(filepath.Join(dir, "b"), filepath.Join(dir, "a.part")) }, false},
+		{"goes", func() { _ = os.Remove(filepath.Join(dir, "a.part")) }, false},
+	} {
+		step.do()
+		now := s.partsStamp([]string{"*.part"})
+		if (now == last) != step.same {
+			t.Errorf("%s: the same %v", step.name, !step.same)
+		}
+		last = now
+	}
+}
+
+func TestTooManyParts(t *testing.T) {
+	dir := t.TempDir()
+	s := Source{Path: filepath.Join(dir, "ld.cf")}
+	for i := range maxParts + 1 {
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprint(i, ".part")), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.withParts([]byte("include=*.part\n")); err == nil || !strings.Contains(err.Error(), "more than 10000 parts") {
+		t.Error(err)
+	}
+	if err := os.Remove(filepath.Join(dir, "0.part")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.withParts([]byte("include=*.part\ninclude=*.part\n")); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,138 @@
+package parser
+
+import (
+	"bytes"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// This file reads lines of `include`, and the text of a file with its parts.
+
+// Part is a file that a line of include names.
+type Part struct {
+	Line int    // which line of include, from 0
+	Path string // "" if there is no such file
+	Text []byte
+	Left bool // the file is not read: its name is that of a copy
+}
+
+// A line of the joined text that begins with partMark is the heading of a part: its path in quotes, its line of
+// include, and left, with tabs between them.
+const partMark = "\x00"
+
+// Join makes one text of a file and its parts, for Parse. It refuses a text that looks joined.
+func Join(name string, file []byte, parts []Part) ([]byte, error) {
+	all := &bytes.Buffer{}
+	add := func(path string, text []byte) error {
+		if bytes.HasPrefix(text, []byte(partMark)) || bytes.Contains(text, []byte("\n"+partMark)) {
+			return fmt.Errorf("%s: a line begins with a zero byte", path)
+		}
+		all.Write(text)
+		if len(text) > 0 && !bytes.HasSuffix(text, []byte("\n")) {
+			all.WriteByte('\n')
+		}
+		return nil
+	}
+	err := add(name, file)
+	for _, p := range parts {
+		fmt.Fprintf(all, partMark+"%q\t%d", p.Path, p.Line)
+		if p.Left {
+			all.WriteString("\tleft")
+		}
+		all.WriteByte('\n')
+		if err == nil {
+			err = add(p.Path, p.Text)
+		}
+	}
+	return all.Bytes(), err
+}
+
+// partText is the text from a part on, or the whole text without such a part.
+func partText(all []byte, path string) []byte {
+	_, from, found := bytes.Cut(all, fmt.Appendf(nil, "\n"+partMark+"%q\t", path))
+	if !found {
+		return all
+	}
+	_, text, _ := bytes.Cut(from, []byte("\n"))
+	return text
+}
+
+// Includes are the patterns of the lines of include in a file.
+func Includes(text []byte) (patterns []string) {
+	if !bytes.Contains(text, []byte("include")) {
+		return nil
+	}
+	r := &reader{}
+	for one := range strings.Lines(strings.TrimPrefix(string(text), byteOrderMark)) {
+		if strings.HasPrefix(one, partMark) {
+			break
+		}
+		if l := readLine("", 0, strings.TrimSuffix(one, "\n")); l.name == "include" && l.equals {
+			r.read(l, byName["include"], nil)
+		}
+	}
+	return r.globals.Include
+}
+
+// readInclude adds a pattern. Only the name may have wildcards: a search of folders could take any time.
+func readInclude(v *value) {
+	pattern := plainText(v)
+	if _, err := filepath.Match(pattern, ""); err != nil {
+		v.bad("is not a pattern: a [ is not closed; it must be a path such as conf.d/*.cf")
+	}
+	if strings.ContainsAny(filepath.Dir(pattern), "*?[\x00") {
+		v.bad("has a wildcard in a folder; only the name may have one, such as conf.d/*.cf")
+	}
+	if v.problem == nil {
+		v.globals.Include = append(v.globals.Include, pattern)
+		v.globals.includes = append(v.globals.includes, v.line)
+	}
+}
+
+// heading begins a part, if the line is its heading. The last line before it has a number.
+func (r *reader) heading(text string, last int) bool {
+	quoted, about, _ := strings.Cut(strings.TrimPrefix(text, partMark), "\t")
+	of, left := strings.CutSuffix(about, "\tleft")
+	path, err := strconv.Unquote(quoted)
+	number, err2 := strconv.Atoi(of)
+	if err != nil || err2 != nil || number < 0 || number >= len(r.globals.includes) {
+		return false
+	}
+	r.leave(last)
+	r.closeSection()
+	r.from, r.inPart, r.current, r.gap = path, true, nil, 0
+	l := r.globals.includes[number]
+	switch at := r.on(l.order); {
+	case path == "":
+		at.warn(noEffect, l.position(), "there is no file %q", r.globals.Include[number])
+	case left:
+		at.warn(noEffect, l.position(), "%q is not read: its name is that of a copy", path)
+	default:
+		r.parts = append(r.parts, path)
+	}
+	return true
+}
+
+// notInPart reports a line that belongs in the main file.
+func (r *reader) notInPart(l line, d *Directive) bool {
+	if !r.inPart || d.Section() && (!d.Global() || l.indent > 0 && r.current != nil) {
+		return false
+	}
+	text := l.name + " is in a part, which has only sections; it belongs in " + r.file
+	if d.Section() {
+		text += ", or is indented below a virtual"
+	}
+	r.on(l.order).error(unknownDirective, l.begin, "%s", text)
+	return true
+}
+
+// seenFrom names a line in a finding about another: "line 5", with the file if that is another.
+func (p Position) seenFrom(other Position) string {
+	text := fmt.Sprintf("line %d", p.Line)
+	if p.File != other.File {
+		text += " of " + p.File
+	}
+	return text
+}
