@@ -8,7 +8,7 @@ import (
 // reading reads a value, and keeps it in the field of its directive.
 type reading func(v *value, field reflect.Value)
 
-// of is the reading of the value of one line. A refused value changes nothing.
+// of makes a reading that stores what read returns for one line. A refused value changes nothing.
 func of[V any](read func(*value) V) reading {
 	return func(v *value, field reflect.Value) {
 		if got := read(v); v.problem == nil {

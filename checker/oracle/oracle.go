@@ -19,7 +19,7 @@ const (
 	MaxText = 1 << 10
 )
 
-// Question is the check to make. A text need not be UTF-8.
+// Question is the check to make. Its text fields need not be valid UTF-8.
 type Question struct {
 	Server   netip.AddrPort // the address as sent to the listener
 	Login    []byte

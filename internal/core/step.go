@@ -133,7 +133,7 @@ func (c *Core) Placed(now time.Time, all []announce.Place, err error) {
 // Recheck has the announced addresses examined, because something changed on devices.
 func (c *Core) Recheck() { c.announcer.recheck() }
 
-// Claimed takes a change of the claims of other daemons. A virtual service of a daemon that stopped is back at once.
+// Claimed handles a change in other daemons' claims. A virtual service of a daemon that stopped is back at once.
 func (c *Core) Claimed(now time.Time) {
 	c.tell.tick(now)
 	if c.demotion == nil {

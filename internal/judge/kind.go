@@ -15,7 +15,7 @@ type Kind struct {
 	Share func(View) Part
 	// keeps reports whether a server that is down has weight 0 in the table, if it decides that.
 	keeps func(h *proposal, s *Server) (stays, decides bool)
-	// delays reports whether a server that checks took out may have to wait before it comes back.
+	// delays reports whether a server that its checks took out may have to wait before it comes back.
 	delays func(*Section, *Server) bool
 
 	// Count is how often it began; 0 while it does not hold. Begins is reported when that rises, Ends when it

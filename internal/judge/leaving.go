@@ -19,7 +19,7 @@ func leaving(p *proposal) {
 }
 
 // SendOff notes that a server left the section, or is a backup server that rests. With draintime it drains for that
-// time; a backup server without draintime until its connections have ended. If the table does not have it, the next
+// long; without it, a backup server drains until its connections have ended. If the table does not have it, the next
 // change forgets it.
 func (c *Case) SendOff(l Departure, now time.Time) {
 	at, leaves := c.findDeparture(l.Addr)

@@ -64,7 +64,7 @@ type sending struct {
 // NewWrites begins these writes.
 func NewWrites(all []*Write) *Writes { return &Writes{all: all} }
 
-// Next are the operations to send now, at most lvs.Batch; none at the end.
+// Next returns the operations to send now, at most lvs.Batch; none at the end.
 func (w *Writes) Next() []lvs.Op {
 	for ; len(w.steps) == 0 && w.round < lvs.Rounds; w.round++ {
 		w.steps = w.stepsOf(w.round)

@@ -123,7 +123,7 @@ func (p *Pages) answer(w http.ResponseWriter, r *http.Request,
 	if !found {
 		w.WriteHeader(http.StatusNotFound)
 	}
-	_, _ = to.Write(body) // an error is the client's
+	_, _ = to.Write(body) // a write error is the client's problem
 }
 
 // foreign is why a request is not meant for this machine; "" if it is. A foreign name that leads here (DNS rebinding)

@@ -25,7 +25,7 @@ type Process struct {
 // Failure is one of something that the daemon uses besides servers and table: log, mail, webhook, address of the
 // metrics, commands, monitorfiles.
 type Failure struct {
-	Event string    `json:"event"` // its kind in the journal; log-failed where that is the log itself
+	Event string    `json:"event"` // its kind in the journal, or log-failed if the log itself failed
 	Text  string    `json:"text"`
 	At    time.Time `json:"at"`             // the last one
 	More  int       `json:"more,omitempty"` // how many more of this kind happened at the same time
