@@ -34,8 +34,8 @@ const EndTimeout = 40 * time.Second
 const (
 	resultsTimeout = 3 * time.Second // how long a start waits for the first results
 
-	// Time limits for the shutdown of a daemon, from the signal on. EndTimeout is longer than the latest of them and
-	// what follows it.
+	// Time limits for the shutdown of a daemon, from the signal on. EndTimeout is longer than the latest of them
+	// and what follows it.
 	directorTimeout = 25 * time.Second // until the director has cleaned up the table
 	saveTimeout     = time.Second      // at a handover, until an unsaved role is saved
 	hooksTimeout    = 30 * time.Second // until the last commands have exited
