@@ -76,7 +76,7 @@ func (f *configFile) run(ctx context.Context) {
 	last, settling := stamp(path), true // the file may have changed since it was read
 	parts := f.d.Config.partsStamp(f.include)
 	for {
-		looks := false // at the parts too
+		looks, settled := false, false // looks: at the parts too
 		select {
 		case <-ctx.Done():
 			return
@@ -92,19 +92,19 @@ func (f *configFile) run(ctx context.Context) {
 			looks = true
 			f.lookAtTLS(ctx)
 		case <-settle.C:
-			looks = true
-			if settling && stamp(path).same(last) && f.d.Config.partsStamp(f.include) == parts {
-				settling = false
-				f.look(ctx)
-			}
+			looks, settled = true, settling
 		}
 		now, nowParts := stamp(path), parts
 		if looks {
 			nowParts = f.d.Config.partsStamp(f.include)
 		}
-		if !now.same(last) || nowParts != parts {
+		switch {
+		case !now.same(last) || nowParts != parts:
 			last, parts, settling = now, nowParts, true
 			settle.Reset(settleInterval)
+		case settled:
+			settling = false
+			f.look(ctx)
 		}
 	}
 }
