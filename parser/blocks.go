@@ -177,20 +177,20 @@ func (r *reader) take(s *section, b *block) bool {
 	return true
 }
 
-// isTold reports whether a finding about a line of a block is known from another section. That the line has no effect
-// in one section, or another one for the Perl ldirectord, is no finding: the block is for others too.
-func (f finder) isTold(d Diagnostic) bool {
+// isReported reports whether a finding about a line of a block is known from another section. That the line has no
+// effect in one section, or another one for the Perl ldirectord, is no finding: the block is for others too.
+func (f finder) isReported(d Diagnostic) bool {
 	if _, isShared := f.shared[d.Pos.Line]; !isShared || d.Pos.File != f.file {
 		return false
 	}
-	one := toldText{d.Pos.Line, d.Text}
-	told := f.told[one] || f.phase == advice && (d.Kind == noEffect || d.Kind == ownInterval)
-	f.told[one] = true
-	return told
+	one := reportedText{d.Pos.Line, d.Text}
+	known := f.reported[one] || f.phase == advice && (d.Kind == noEffect || d.Kind == ownInterval)
+	f.reported[one] = true
+	return known
 }
 
-// toldText is the text of a finding, and its line.
-type toldText struct {
+// reportedText is the text of a finding, and its line.
+type reportedText struct {
 	line int
 	text string
 }

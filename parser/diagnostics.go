@@ -149,8 +149,8 @@ type report struct {
 	found  Diagnostics
 	count  [Note + 1]int // counts by severity, including dropped findings
 
-	shared map[int]string    // the block of each line of one
-	told   map[toldText]bool // of such lines
+	shared   map[int]string        // the block of each line of one
+	reported map[reportedText]bool // of such lines
 
 	reportedLine int    // the last line with a layout that was reported
 	refusal      string // how the Perl ldirectord refuses that line
@@ -190,7 +190,7 @@ func (r *report) in(s *section, p phase) finder { return finder{r, order{s.line.
 func (r *report) on(line int) finder { return finder{r, order{block: line}} }
 
 func (f finder) add(d Diagnostic) {
-	if f.isTold(d) {
+	if f.isReported(d) {
 		return
 	}
 	if f.count[d.Severity]++; f.count[d.Severity] <= maxFindings {

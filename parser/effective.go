@@ -31,7 +31,7 @@ type resolver struct {
 // config makes the configuration from the parsed file. It is complete only if no error was reported.
 func (r *resolver) config() *Config {
 	c := &Config{Name: r.file, Global: r.globalConfig(), Virtuals: make([]*Virtual, len(r.sections))}
-	c.blocks, r.told = r.shared, map[toldText]bool{}
+	c.blocks, r.reported = r.shared, map[reportedText]bool{}
 	r.marked, r.reals = 0, 0
 	c.Parts = r.parts
 	seen := make(map[string]Position, len(r.sections)) // their headers

@@ -22,7 +22,7 @@ func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Di
 	r.defaults()
 	r.globals.At = map[string]Position{}
 	r.blocks, r.shared = map[string]*section{}, map[int]string{}
-	r.told = map[toldText]bool{}
+	r.reported = map[reportedText]bool{}
 	r.names = resolve.NewTable(resolve.Source{Resolver: o.Resolver, Last: o.Last, Own: o.Own})
 	r.warned = map[resolve.Key]bool{}
 	if len(src) > MaxSize {
