@@ -68,13 +68,14 @@ type reading struct {
 
 // ordering has the options of orders.
 type ordering struct {
-	Wait    bool
-	Timeout time.Duration
-	Force   bool
-	Off     bool
-	Why     string
-	Until   string
-	For     string
+	Wait       bool
+	WaitBudget time.Duration
+	Timeout    time.Duration
+	Force      bool
+	Off        bool
+	Why        string
+	Until      string
+	For        string
 }
 
 const (

@@ -58,7 +58,11 @@ func setServers(c *call, servers []string, what string) error {
 	if c.Force {
 		words.Set("force", "")
 	}
+	words.Set("wait-budget", c.WaitBudget.String())
 	order, err := orders.Parse(words)
+	if err == nil && c.WaitBudget != 0 && !order.TakesOut() {
+		err = errors.New("--wait-budget works only with drain, maint and weight 0")
+	}
 	if err == nil && c.Wait && !order.TakesOut() && order.Kind != orders.Withdraw {
 		err = errors.New("--wait works only with drain, maint and withdraw")
 	}
@@ -66,9 +70,9 @@ func setServers(c *call, servers []string, what string) error {
 		return exit{exitUsage, fmt.Errorf("%s: %w", c.verb, err)}
 	}
 	var answer daemon.SetAnswer
-	err = c.socket().Order(c.ctx, daemon.OrderTimeout, "/set", words, &answer)
-	if errors.Is(err, socket.ErrNoListener) || errors.Is(err, socket.ErrEnding) ||
-		errors.Is(err, socket.ErrNoAnswer) {
+	err = c.socket().Order(c.ctx, daemon.OrderTimeout+order.WaitBudget, "/set", words, &answer)
+	unheard := errors.Is(err, socket.ErrEnding) || errors.Is(err, socket.ErrNoAnswer)
+	if errors.Is(err, socket.ErrNoListener) || unheard && order.WaitBudget == 0 {
 		if refused := c.load(); refused != nil {
 			return refused
 		}

@@ -51,8 +51,8 @@ var (
 		[]kind{brakeKind, unwatchedKind, staysKind, reroutedKind, orderKind, reportsKind, weightKind,
 			unjudgedKind, failingKind, flapsKind, byHandKind},
 	)
-	sectionKinds = append(ofRules(true), refusedKind, elsewhereKind, sharedKind, obeyedKind, heldKind, allFullKind,
-		nothingServesKind, noWeightKind, fallbackFailsKind, addedKind)
+	sectionKinds = append(ofRules(true), refusedKind, elsewhereKind, sharedKind, obeyedKind, heldKind, shortKind,
+		allFullKind, nothingServesKind, noWeightKind, fallbackFailsKind, addedKind)
 )
 
 // kinds are those that it may have.

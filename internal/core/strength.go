@@ -1,6 +1,7 @@
 package core
 
 import (
+	"fmt"
 	"slices"
 
 	"ldirectord/internal/judge"
@@ -16,13 +17,34 @@ func (v *virtual) minServers() *view.MinServers {
 	now := v.Case
 	now.Weigh()
 	n := &now.Strength
-	return &view.MinServers{Up: n.Up, Needed: n.Needed, Enough: n.Enough}
+	low, _ := v.MinServers.Of(v.Weighted())
+	return &view.MinServers{Up: n.Up, Needed: n.Needed, Enough: n.Enough, Low: low}
 }
 
 // servesNothing reports whether clients get nothing: nothing in the table has a weight, and the file wants more.
 func (v *virtual) servesNothing() bool {
 	return v.IsOurs() && v.Known && !v.Have.Serve() && v.Config.CheckType != parser.Off
 }
+
+// shortKind holds while orders and files in maintenancedir leave fewer servers than keepserving or minservers require.
+var shortKind = kind{name: "short", trouble: judge.Doubt, says: func(a *subject) string {
+	low, _ := a.v.MinServers.Of(a.v.Weighted())
+	least, serve := max(low, a.v.Quota()), 0
+	var out []string
+	for _, s := range a.v.servers {
+		if judge.InService(&a.v.Case, s.Server) && !s.Held {
+			serve++
+		}
+		if s.suspended() != "" || s.Drained() {
+			out = append(out, s.entry.Name())
+		}
+	}
+	if serve >= least || len(out) == 0 || !a.v.IsOurs() || a.v.Obeys {
+		return ""
+	}
+	return fmt.Sprintf("orders or maintenance take out %s: %d in service, %d required", view.Listed(out), serve,
+		least)
+}}
 
 var nothingServesKind = kind{name: "nothing serves", trouble: judge.Broken,
 	says: func(a *subject) string {

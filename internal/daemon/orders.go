@@ -23,6 +23,7 @@ type standingOrders struct {
 	d     *daemon
 	turn  chan struct{} // has an element while an order is carried out, see inTurn
 	leave chan struct{} // gets one when the daemon is to stop
+	line  line          // orders that wait for their budget
 
 	// The fields below belong to the order that is being carried out.
 	role    instance.RoleOrder

@@ -57,26 +57,22 @@ func Record(ctx context.Context, i instance.Instance, p *plan.Plan, r orders.Req
 	r.By = instance.UserName(os.Geteuid())
 	now := core.SnapshotOf(p, time.Now())
 	now.Orders = maps.Clone(all)
-	meant, err := carryOut(r, now, all, i.Path, file)
+	meant, err := meantBy(r, now, all, i.Path)
+	if err == nil {
+		err = inBudget(r, now.Short(meant, all))
+	}
+	if err == nil {
+		err = record(r, now, all, meant, file)
+	}
+	if err != nil {
+		return answer, err
+	}
 	answer.Servers = inTable(now, meant)
-	return answer, err
+	return answer, nil
 }
 
-// carryOut changes the orders in force, records them, and returns their servers.
-func carryOut(r orders.Request, now *view.Snapshot, all orders.All, path string,
-	file orders.File) ([]lvs.Backend, error) {
-	meant, err := meantBy(r, now, all, path)
-	if err != nil {
-		return nil, err
-	}
-	if last := now.Last(meant, all); len(last) > 0 && r.TakesOut() && !r.Force {
-		names := make([]string, len(last))
-		for i, at := range last {
-			names[i] = fmt.Sprintf("%s is the last server of %s", at.Real, at.Virtual)
-		}
-		return nil, socket.Refused(fmt.Sprintf("%s; --force orders %s anyway", strings.Join(names, ", "),
-			r.What()))
-	}
+// record changes the orders in force, and records them.
+func record(r orders.Request, now *view.Snapshot, all orders.All, meant []lvs.Backend, file orders.File) error {
 	for _, p := range append(now.Aliases(meant), meant...) {
 		delete(all, p)
 	}
@@ -86,9 +82,9 @@ func carryOut(r orders.Request, now *view.Snapshot, all orders.All, path string,
 		}
 	}
 	if err := file.Write(all); err != nil {
-		return nil, socket.Refused(fmt.Sprintf("nothing is changed: %v", err))
+		return socket.Refused(fmt.Sprintf("nothing is changed: %v", err))
 	}
-	return meant, nil
+	return nil
 }
 
 const howCalled = "a virtual service is named by ADDRESS:PORT as in status, by its mark, or by its servicename"
@@ -166,14 +162,37 @@ func announced(r orders.Request, now *view.Snapshot, all orders.All, path string
 	return found, strings.TrimSuffix(fmt.Sprintf("%s announces no address %s", path, r.Virtual), " "+every.Virtual)
 }
 
-// set carries out an order in its turn, with the configuration of that moment. It records the order first: an order
-// that can't be recorded is refused.
+// set carries out an order in its turn, with the configuration of that moment, and waits for its budget if asked to. It
+// records the order first: an order that can't be recorded is refused.
 func (o *standingOrders) set(ctx context.Context, words url.Values) (any, error) {
 	r, err := orders.Parse(words)
 	if err != nil {
 		return nil, socket.Refused(err.Error())
 	}
 	r.By = instance.UserName(socket.UserOf(ctx))
+	if r.WaitBudget == 0 {
+		return o.setNow(ctx, r, nil)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, r.WaitBudget+OrderTimeout, errors.New("the order took too long"))
+	defer cancel()
+	place := o.line.enter()
+	defer o.line.leave(place)
+	for end := time.Now().Add(r.WaitBudget); ; {
+		answer, err := o.setNow(ctx, r, place)
+		if _, waits := errors.AsType[overBudget](err); !waits {
+			return answer, err
+		}
+		if time.Now().After(end) {
+			return nil, socket.Refused(fmt.Sprintf("%v, after %v", err, r.WaitBudget))
+		}
+		if !runfile.Pause(ctx, budgetInterval) {
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// setNow carries out an order in its turn. With a place in the line it leaves the budget to those before it.
+func (o *standingOrders) setNow(ctx context.Context, r orders.Request, place *place) (any, error) {
 	release, err := o.inTurn(ctx)
 	if err != nil {
 		return nil, err
@@ -186,7 +205,7 @@ func (o *standingOrders) set(ctx context.Context, words url.Values) (any, error)
 	if err != nil {
 		return nil, err
 	}
-	meant, err := o.give(ctx, r, now)
+	meant, err := o.give(ctx, r, now, place)
 	if err != nil {
 		return nil, err
 	}
@@ -201,13 +220,23 @@ func (o *standingOrders) set(ctx context.Context, words url.Values) (any, error)
 }
 
 // give records an order and gives it to the director.
-func (o *standingOrders) give(ctx context.Context, r orders.Request, now *view.Snapshot) ([]lvs.Backend, error) {
+func (o *standingOrders) give(ctx context.Context, r orders.Request, now *view.Snapshot,
+	place *place) ([]lvs.Backend, error) {
 	all, err := o.recorded()
 	if err != nil {
 		return nil, socket.Refused(fmt.Sprintf("nothing is changed: %v", err))
 	}
 	all = all.At(time.Now())
-	meant, err := carryOut(r, now, all, o.d.Config.Path, o.orderFile())
+	meant, err := meantBy(r, now, all, o.d.Config.Path)
+	if err == nil {
+		err = o.line.next(place, meant, now.Standby)
+	}
+	if err == nil {
+		err = inBudget(r, now.Short(meant, all))
+	}
+	if err == nil {
+		err = record(r, now, all, meant, o.orderFile())
+	}
 	if err != nil {
 		return nil, err
 	}

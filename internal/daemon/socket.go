@@ -6,6 +6,7 @@ import (
 	"net/url"
 
 	"ldirectord/internal/notify"
+	"ldirectord/internal/orders"
 	"ldirectord/internal/socket"
 )
 
@@ -23,7 +24,9 @@ func (d *daemon) openSocket(ctx context.Context) {
 		socket.Answer(OrderTimeout, func(asked context.Context, words url.Values) (any, error) {
 			return d.orders.answerRole(ctx, asked, words)
 		}))
-	routes.HandleFunc("POST /set", socket.Answer(OrderTimeout, d.orders.set))
+	routes.HandleFunc("POST /set", func(w http.ResponseWriter, r *http.Request) {
+		socket.Answer(OrderTimeout+orders.BudgetOf(r.URL.Query()), d.orders.set)(w, r)
+	})
 	s, err := socket.Listen(ctx, d.lock.Socket, routes)
 	if err == nil {
 		d.socket = s

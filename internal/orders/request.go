@@ -19,7 +19,9 @@ import (
 type Request struct {
 	Virtual string // as the operator named it; "" for any
 	Real    string // "" with Obey, and to take that back
-	Force   bool   // also for the last server of a virtual service
+	Force   bool   // also if too few servers are left
+	// how long it waits until enough servers are left; 0: it is refused at once
+	WaitBudget time.Duration
 	Order
 }
 
@@ -38,6 +40,7 @@ func Parse(words url.Values) (r Request, err error) {
 	words.Set("why", why)
 	now := time.Now()
 	r.Virtual, r.Real, r.Force = words.Get("virtual"), words.Get("server"), words.Has("force")
+	r.WaitBudget = BudgetOf(words)
 	r.Order = Order{Kind: Kind(what), Why: why, Since: second(now)}
 	number, weighs := strings.CutPrefix(what, string(Weigh)+" ")
 	switch {
@@ -63,6 +66,15 @@ func Parse(words url.Values) (r Request, err error) {
 		words.Set("until", r.Until.Format(time.RFC3339))
 	}
 	return r, err
+}
+
+// maxBudget is how long an order may wait for its budget.
+const maxBudget = 24 * time.Hour
+
+// BudgetOf is how long a request waits for its budget.
+func BudgetOf(words url.Values) time.Duration {
+	d, _ := time.ParseDuration(words.Get("wait-budget")) // a command wrote it
+	return min(max(d, 0), maxBudget)
 }
 
 // TakesBack reports whether it ends an order.

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"ldirectord/internal/lvs"
-	"ldirectord/internal/orders"
 )
 
 // Backends finds the servers that an operator names. real is address:port, an address or a name; virtual is an id,
@@ -64,35 +63,6 @@ func (now *Snapshot) Called(word *string) error {
 func (s *Server) IsMeant(word string) bool {
 	return word == "" || lvs.IsServer(s.Real, word) || lvs.IsServer(s.Alias, word)
 }
-
-// Last finds these servers' virtual services that nothing would serve without them and without all servers that orders
-// take out. It returns one server of each. If nothing serves now, it is a server without which nothing could serve.
-func (now *Snapshot) Last(backends []lvs.Backend, given orders.All) (last []lvs.Backend) {
-	goes := setOf(backends)
-	for _, v := range now.Virtuals {
-		var serve, others, othersServe bool
-		asked := lvs.Backend{}
-		for _, s := range v.Servers {
-			switch at := lvs.At(v.ID, s.Real); {
-			case s.Moved, !s.Addr.IsValid(): // it is about to be removed, or has no address
-			case goes[at]:
-				asked = at
-				serve = serve || s.serves()
-			case !given[at].TakesOut():
-				others = true
-				othersServe = othersServe || s.serves()
-			}
-		}
-		if asked != (lvs.Backend{}) && !othersServe && (serve || !others) {
-			last = append(last, asked)
-		}
-	}
-	return last
-}
-
-// serves reports whether a server gets new connections, or would as a backup server. If the table is unknown, its
-// checks decide.
-func (s *Server) serves() bool { return s.Serves || s.Backup == "waits" && s.Up }
 
 // Undrained finds one of these servers that still gets new connections, and the reason.
 func (now *Snapshot) Undrained(backends []lvs.Backend) (left lvs.Backend, why string, any bool) {

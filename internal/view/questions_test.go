@@ -6,46 +6,9 @@ import (
 	"testing"
 
 	"ldirectord/internal/lvs"
-	"ldirectord/internal/orders"
 )
 
 var someAddr = netip.MustParseAddrPort("10.2.0.1:80")
-
-// drain refuses to take out the last server that gets new connections. If all servers are down, any may be drained,
-// except the last one that could come back.
-func TestTheLastServerOfAVirtualService(t *testing.T) {
-	const id = "tcp:10.1.0.1:80"
-	serves, down, unresolved := Server{Addr: someAddr, Up: true, Serves: true}, Server{Addr: someAddr}, Server{}
-	for _, row := range []struct {
-		what          string
-		first, second Server
-		drained       bool // the second
-		last          string
-	}{
-		{"another one serves", serves, serves, false, "both"},
-		{"the other one is down", serves, down, false, "first"},
-		{"the other one passes with weight 0", serves, Server{Addr: someAddr, Up: true}, false, "first"},
-		{"the other one waits as a backup server", serves, Server{Addr: someAddr, Up: true, ServerNames: ServerNames{Backup: "waits"}}, false, "both"},
-		{"the other one is drained before the table follows", serves, serves, true, "first"},
-		{"all are down", down, down, false, "both"},
-		{"all are down, and the other one is drained", down, down, true, "first"},
-		{"the other one has no address", down, unresolved, false, "first"},
-	} {
-		row.first.Real, row.second.Real = "10.2.0.1:80", "10.2.0.2:80"
-		now := &Snapshot{Virtuals: []Virtual{{ID: id, Servers: []Server{row.first, row.second}},
-			{ID: "fwm:3", Servers: []Server{row.first}}}}
-		first, given := lvs.At(id, row.first.Real), orders.All{}
-		if row.drained {
-			given[lvs.At(id, row.second.Real)] = orders.Order{Kind: orders.Drain}
-		}
-		for who, order := range map[string][]lvs.Backend{"first": {first}, "both": {first, lvs.At(id, row.second.Real)}} {
-			last := now.Last(order, given)
-			if want := who == "both" || row.last == "first"; want != (len(last) == 1) || want && last[0].Virtual != id {
-				t.Errorf("%s: an order for %s takes out the last: %v", row.what, who, last)
-			}
-		}
-	}
-}
 
 func TestWhatAnOperatorMeans(t *testing.T) {
 	now := &Snapshot{Virtuals: []Virtual{

@@ -255,6 +255,7 @@ type MinServers struct {
 	Up     int  `json:"up"`     // servers that count
 	Needed int  `json:"needed"` // how many servers are enough: LOW, or HIGH after there were fewer than LOW
 	Enough bool `json:"enough"`
+	Low    int  `json:"-"`
 }
 
 // Conversation is what a failed check sent and received, without secrets.

@@ -1,0 +1,90 @@
+package daemon
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/orders"
+	"ldirectord/internal/socket"
+	"ldirectord/internal/view"
+)
+
+// budgetInterval is the time between two looks of a waiting order at its budget.
+const budgetInterval = 250 * time.Millisecond
+
+// overBudget is why an order may be given later, but not now.
+type overBudget string
+
+func (o overBudget) Error() string { return string(o) }
+func (o overBudget) Unwrap() error { return socket.Refused(o) }
+
+// inBudget refuses an order that leaves a virtual service short.
+func inBudget(r orders.Request, short []view.Short) error {
+	if len(short) == 0 || !r.TakesOut() || r.Force {
+		return nil
+	}
+	texts := make([]string, len(short))
+	for i, s := range short {
+		texts[i] = s.String()
+	}
+	return overBudget(fmt.Sprintf("%s; --force orders %s anyway", strings.Join(texts, ", "), r.What()))
+}
+
+// line has the orders that wait for their budget, in the order in which they came. It may be used concurrently.
+type line struct {
+	lock  sync.Mutex
+	waits []*place
+}
+
+// place is that of one order.
+type place struct {
+	serves bool // this director served when the order came
+	known  bool // virtuals and serves are known
+	of     []string
+}
+
+func (l *line) enter() *place {
+	p := &place{}
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	l.waits = append(l.waits, p)
+	return p
+}
+
+func (l *line) leave(p *place) {
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	l.waits = slices.DeleteFunc(l.waits, func(other *place) bool { return other == p })
+}
+
+// next returns an error if an earlier order waits for one of the same virtual services, or if this director has
+// stopped serving since the order came. An order without a place does not wait.
+func (l *line) next(p *place, meant []lvs.Backend, standby bool) error {
+	if p == nil {
+		return nil
+	}
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	if !p.known {
+		p.known, p.serves = true, !standby
+	}
+	if p.serves && standby {
+		return socket.Refused("this director stands by now: the order is not given")
+	}
+	p.of = p.of[:0]
+	for _, at := range meant {
+		p.of = append(p.of, at.Virtual)
+	}
+	for _, other := range l.waits[:slices.Index(l.waits, p)] {
+		for _, id := range p.of {
+			if slices.Contains(other.of, id) {
+				return overBudget("an earlier order waits for its budget in " + id)
+			}
+		}
+	}
+	return nil
+}

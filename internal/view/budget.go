@@ -1,0 +1,96 @@
+package view
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/orders"
+)
+
+// Short is a virtual service that would serve with too few servers.
+type Short struct {
+	lvs.Backend        // one of the servers that go
+	Left        int    // servers that pass their checks and still get new clients
+	Least       int    // as many are required; 0: none would get new clients
+	By          string // the directive that requires them
+	Out         []string
+}
+
+// String describes it, with the servers that are out and why.
+func (s Short) String() string {
+	text := fmt.Sprintf("%s is the last server of %s", s.Real, s.Virtual)
+	if s.Least > 0 {
+		text = fmt.Sprintf("without %s, %s has %s: %s requires %d", s.Real, s.Virtual, Plural(s.Left, "server"),
+			s.By, s.Least)
+	}
+	if len(s.Out) > 0 {
+		text += " (out: " + Listed(s.Out) + ")"
+	}
+	return text
+}
+
+// Short finds these servers' virtual services that would serve with too few servers without them, and without all that
+// orders take out. A server that gets no new clients now changes nothing. While its state is unknown, as in a snapshot
+// of a plan, it is needed if no other one could serve.
+func (now *Snapshot) Short(backends []lvs.Backend, given orders.All) (list []Short) {
+	goes := setOf(backends)
+	for i := range now.Virtuals {
+		if s, is := now.Virtuals[i].without(goes, given); is {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// without is the virtual service without these servers, and reports whether they are needed.
+func (v *Virtual) without(goes map[lvs.Backend]bool, given orders.All) (left Short, needed bool) {
+	var serves, passes, unknown bool // servers that go
+	var stay, others int             // other servers that get new clients; that could
+	seen := map[string]bool{}
+	for i := range v.Servers {
+		s := &v.Servers[i]
+		at := lvs.At(v.ID, s.Real)
+		switch order := given[at]; {
+		case s.Moved, !s.Addr.IsValid(), seen[s.Real]: // it is to be removed, has no address, or is counted
+			continue
+		case goes[at]:
+			left.Backend = at
+			serves, passes = serves || s.serves(), passes || s.serves() && !s.Held
+			unknown = unknown || s.State == "unknown"
+		case order.TakesOut():
+			left.Out = append(left.Out, s.Real+": "+order.String())
+		case s.serves() && !s.Held:
+			left.Left, stay, others = left.Left+1, stay+1, others+1
+		case s.serves():
+			stay, others = stay+1, others+1
+			left.Out = append(left.Out, s.Real+": held")
+		default:
+			others++
+			why := cmp.Or(s.Note, strings.TrimSuffix(s.State+": "+s.Reason, ": "))
+			left.Out = append(left.Out, s.Real+": "+why)
+		}
+		seen[s.Real] = true
+	}
+	if serves && stay == 0 || unknown && others == 0 {
+		return left, true
+	}
+	left.Least, left.By = v.least()
+	return left, passes && left.Left < left.Least
+}
+
+// least is how many servers orders must leave in service, and the directive that requires them.
+func (v *Virtual) least() (n int, by string) {
+	if !v.Guard.Obeys {
+		n, by = v.Guard.Keeps, "keepserving"
+	}
+	if v.Enough != nil && v.Enough.Low > n {
+		n, by = v.Enough.Low, "minservers"
+	}
+	return n, by
+}
+
+// serves reports whether a server gets new connections, or would as a backup server. If the table is unknown, its
+// checks decide.
+func (s *Server) serves() bool { return s.Serves || s.Backup == "waits" && s.Up }
