@@ -45,6 +45,7 @@ type options struct {
 	Report       string
 	reading
 	ordering
+	supposing
 	args []string // after the command
 
 	topic  string // the topic of --help; "" without one
@@ -270,6 +271,8 @@ func (o *options) flags() *pflag.FlagSet {
 			f.BoolVarP(to, e.name, e.short, false, "")
 		case *string:
 			f.StringVarP(to, e.name, e.short, *to, "")
+		case *[]string:
+			f.StringSliceVarP(to, e.name, e.short, nil, "")
 		case *int:
 			f.IntVarP(to, e.name, e.short, *to, "")
 		case *time.Duration:
@@ -296,6 +299,9 @@ func (o *options) validate(f *pflag.FlagSet) (err error) {
 	}
 	if f.Changed("timeout") && !o.Wait && o.verb != "wait" {
 		return errors.New("--timeout is the limit of --wait, which is not given")
+	}
+	if o.Running && !o.supposing.any() {
+		return errors.New("--running needs --down, --drain, --without-director or --each")
 	}
 	if o.WithSecrets && !o.JSON {
 		return errors.New("--with-secrets needs --json")

@@ -28,6 +28,9 @@ func showPlan(c *call) error {
 	if err != nil {
 		return err
 	}
+	if c.supposing.any() {
+		return suppose(c, given)
+	}
 	have, commands, err := machine(c, given)
 	if err != nil {
 		return err

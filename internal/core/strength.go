@@ -28,8 +28,11 @@ func (v *virtual) servesNothing() bool {
 
 // shortKind holds while orders and files in maintenancedir leave fewer servers than keepserving or minservers require.
 var shortKind = kind{name: "short", trouble: judge.Doubt, says: func(a *subject) string {
-	low, _ := a.v.MinServers.Of(a.v.Weighted())
-	least, serve := max(low, a.v.Quota()), 0
+	least, serve := a.v.Quota(), 0
+	if a.v.Config.MinServers.Low.N > 0 {
+		low, _ := a.v.MinServers.Of(a.v.Weighted())
+		least = max(least, low)
+	}
 	var out []string
 	for _, s := range a.v.servers {
 		if judge.InService(&a.v.Case, s.Server) && !s.Held {

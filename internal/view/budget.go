@@ -80,9 +80,21 @@ func (v *Virtual) without(goes map[lvs.Backend]bool, given orders.All) (left Sho
 	return left, passes && left.Left < left.Least
 }
 
+// Lack is what a virtual service lacks: how many servers pass and get new clients, how many are required, and by which
+// directive. A service without a directive requires one server.
+func (v *Virtual) Lack() (left, required int, by string) {
+	for i := range v.Servers {
+		if s := &v.Servers[i]; s.Serves && !s.Held {
+			left++
+		}
+	}
+	required, by = v.least()
+	return left, max(required, 1), by
+}
+
 // least is how many servers orders must leave in service, and the directive that requires them.
 func (v *Virtual) least() (n int, by string) {
-	if !v.Guard.Obeys {
+	if v.Guard.Keeps > 0 && !v.Guard.Obeys {
 		n, by = v.Guard.Keeps, "keepserving"
 	}
 	if v.Enough != nil && v.Enough.Low > n {

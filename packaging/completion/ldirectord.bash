@@ -32,7 +32,7 @@ _ldirectord_row() {
 	topics='commands options files directives checks marks exit'
 	options='--debug --help --version --ipvs --log-format --rundir' takes=''
 	case $1 in
-	'') options+=' --foreground --keep --empty --strict --verbose --watch --warnings-are-errors --no-lookup --all --exit-code --json --lines --with-secrets --wait --timeout --wait-budget --force --why --until --for --report --with-programs --off' ;;
+	'') options+=' --foreground --keep --empty --strict --verbose --watch --warnings-are-errors --no-lookup --all --exit-code --down --drain --without-director --each --running --json --lines --with-secrets --wait --timeout --wait-budget --force --why --until --for --report --with-programs --off' ;;
 	start) options+=' --foreground --strict' ;;
 	stop) options+=' --keep' ;;
 	restart) options+=' --foreground --strict' ;;
@@ -44,7 +44,7 @@ _ldirectord_row() {
 	orders) options+=' --json' ;;
 	connections) takes='VIRTUAL' options+=' --json' ;;
 	check) options+=' --all --json --no-lookup --strict --warnings-are-errors --with-secrets' ;;
-	plan) options+=' --exit-code --json --strict' ;;
+	plan) options+=' --down --drain --each --exit-code --json --running --strict --without-director' ;;
 	probe) takes='VIRTUAL REAL' options+=' --json --strict --verbose' ;;
 	shadow) options+=' --for --report --strict --with-programs' ;;
 	doctor) options+=' --json' ;;

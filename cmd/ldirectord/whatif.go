@@ -1,0 +1,268 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"ldirectord/internal/core"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/orders"
+	"ldirectord/internal/plan"
+	"ldirectord/internal/view"
+	"ldirectord/internal/whatif"
+)
+
+// supposing has the options of plan that suppose something.
+type supposing struct {
+	Down            []string
+	Drain           []string
+	WithoutDirector bool
+	Each            bool
+	Running         bool
+}
+
+func (s *supposing) any() bool { return len(s.Down)+len(s.Drain) > 0 || s.WithoutDirector || s.Each }
+
+// loss is what a virtual service has left.
+type loss struct {
+	ID       string `json:"id"`
+	Left     int    `json:"serving"`
+	Required int    `json:"required"`
+	By       string `json:"by,omitempty"`       // the directive that requires them
+	Fallback string `json:"fallback,omitempty"` // the fallback server, if it serves
+	// what status shows of the virtual service, if it was not so before
+	Notices []string `json:"notices,omitempty"`
+}
+
+func (l loss) String() string {
+	text := fmt.Sprintf("%s: %s in service", l.ID, view.Plural(l.Left, "server"))
+	if l.By != "" {
+		text += fmt.Sprintf(", %s requires %d", l.By, l.Required)
+	}
+	if l.Fallback != "" {
+		text += "; the fallback " + l.Fallback + " serves"
+	}
+	return strings.Join(append([]string{text}, l.Notices...), "; ")
+}
+
+// suppose shows what the table would be if servers failed or were drained, or if this director ended.
+func suppose(c *call, given orders.All) error {
+	failed, given, err := present(c, given)
+	if err != nil {
+		return err
+	}
+	if c.Each {
+		return eachLoss(c, failed, given)
+	}
+	down, err := meantBy(c, c.Down)
+	if err != nil {
+		return err
+	}
+	drained, err := meantBy(c, c.Drain)
+	if err != nil {
+		return err
+	}
+	services := c.Plan.Services
+	if !c.WithoutDirector {
+		services = touched(c.Plan, slices.Concat(down, drained))
+	}
+	w := whatif.New(c.Plan, services, given, whatif.Calm)
+	w.Fail(failed)
+	before, was := w.Table(), w.Snapshot()
+	w.Fail(down)
+	all := maps.Clone(given)
+	for _, at := range drained {
+		all[at] = orders.Order{Kind: orders.Drain}
+	}
+	w.Order(all)
+	if c.WithoutDirector {
+		w.End()
+	}
+	now := w.Snapshot()
+	changes := planned(lvs.Diff(before, w.Table()))
+	for _, s := range services {
+		if _, stays := w.Table()[s.Key()]; !stays {
+			changes = append(changes, change{Command: lvs.Op{Kind: lvs.DelService, Key: s.Key()}.String()})
+		}
+	}
+	for i := range changes {
+		changes[i].When = "" // the checks are supposed
+	}
+	losses, addresses := lossesOf(was, now), moves(was, now)
+	if c.WithoutDirector {
+		losses = []loss{} // another director may serve
+	}
+	if c.answer != nil {
+		c.answer["changes"], c.answer["services"], c.answer["addresses"] = changes, losses, addresses
+		return nil
+	}
+	printChanges(c, changes)
+	for _, l := range losses {
+		c.note(l.String())
+	}
+	for _, text := range addresses {
+		c.note(text)
+	}
+	return nil
+}
+
+// present is what is known before: nothing fails, or with --running the servers that are down in the running daemon.
+func present(c *call, given orders.All) (failed []lvs.Backend, all orders.All, err error) {
+	all = maps.Clone(given)
+	if !c.Running {
+		return nil, all, nil
+	}
+	report, err := c.report()
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, v := range report.Virtuals {
+		for _, s := range v.Servers {
+			switch at := lvs.At(v.ID, s.Real); {
+			case s.State == "down" || s.State == "unknown":
+				failed = append(failed, at)
+			case s.State == "maintenance" && all[at].Kind == "":
+				all[at] = orders.Order{Kind: orders.Maint}
+			}
+		}
+	}
+	return failed, all, nil
+}
+
+// meantBy returns the servers that these words name.
+func meantBy(c *call, words []string) (all []lvs.Backend, err error) {
+	now := planView(c)
+	for _, word := range words {
+		found := now.Backends("", word)
+		if len(found) == 0 {
+			return nil, fmt.Errorf("%s has no real server %s", c.path, word)
+		}
+		all = append(all, found...)
+	}
+	return all, nil
+}
+
+// touched are the virtual services with one of these servers. An announced address depends on all that announce.
+func touched(p *plan.Plan, servers []lvs.Backend) (list []*plan.Service) {
+	ids, announces := map[string]bool{}, false
+	for _, at := range servers {
+		ids[at.Virtual] = true
+	}
+	for _, s := range p.Services {
+		announces = announces || ids[s.Config.ID] && s.Section.Announce
+	}
+	for _, s := range p.Services {
+		if ids[s.Config.ID] || announces && s.Section.Announce {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// lossesOf are the virtual services that have fewer servers in service, or another state, than before.
+func lossesOf(before, now *view.Snapshot) []loss {
+	list := []loss{}
+	for i := range now.Virtuals {
+		was, v := &before.Virtuals[i], &now.Virtuals[i]
+		l := loss{ID: v.ID}
+		l.Left, l.Required, l.By = v.Lack()
+		if v.Fallback != nil && v.Fallback.Active {
+			l.Fallback = v.Fallback.Server
+		}
+		for _, one := range v.Conditions {
+			if !slices.Contains(was.Conditions, one) {
+				l.Notices = append(l.Notices, one.Text)
+			}
+		}
+		if left, _, _ := was.Lack(); left != l.Left || len(l.Notices) > 0 {
+			list = append(list, l)
+		}
+	}
+	return list
+}
+
+// moves are the announced addresses that are elsewhere than before, in words.
+func moves(before, now *view.Snapshot) []string {
+	list := []string{}
+	for i, one := range now.Announcements {
+		if was := before.Announcements[i]; was.State != one.State {
+			list = append(list, strings.TrimSuffix(fmt.Sprintf("%s: %s: %s", one.Address, one.State, one.Why), ": "))
+		}
+	}
+	return list
+}
+
+// eachCalm is enough for one server to go: it does not wait for a turn.
+const eachCalm = time.Minute
+
+// eachLoss shows each real server, and each name of several, without which a virtual service has too few servers.
+func eachLoss(c *call, failed []lvs.Backend, given orders.All) error {
+	units := unitsOf(c.Plan)
+	type lost struct {
+		Without  string `json:"without"`
+		Services []loss `json:"services"`
+	}
+	all := []lost{}
+	for _, name := range slices.Sorted(maps.Keys(units)) {
+		if c.ctx.Err() != nil {
+			return c.ctx.Err()
+		}
+		w := whatif.New(c.Plan, touched(c.Plan, units[name]), given, eachCalm)
+		w.Fail(failed)
+		was := w.Snapshot()
+		w.Fail(units[name])
+		enough := func(l loss) bool { return l.Left >= l.Required }
+		if short := slices.DeleteFunc(lossesOf(was, w.Snapshot()), enough); len(short) > 0 {
+			all = append(all, lost{name, short})
+		}
+	}
+	if c.answer != nil {
+		c.answer["losses"] = all
+	}
+	for _, one := range all {
+		for _, l := range one.Services {
+			if c.answer == nil {
+				c.tell("without %s: %s", one.Without, l)
+			}
+		}
+	}
+	if len(all) > 0 {
+		return exit{status: exitChanges}
+	}
+	if c.answer == nil {
+		c.tell("# every virtual service has enough servers without any one of %d", len(units))
+	}
+	return nil
+}
+
+// unitsOf are the servers that can fail together: at one address, or of one name.
+func unitsOf(p *plan.Plan) map[string][]lvs.Backend {
+	units, named := map[string][]lvs.Backend{}, map[string][]lvs.Backend{}
+	hosts := map[string]map[netip.Addr]bool{}
+	for _, s := range p.Services {
+		for _, e := range s.Reals() {
+			at, addr := lvs.At(s.Config.ID, e.Name()), e.Real.Addr.Addr()
+			units[addr.String()] = append(units[addr.String()], at)
+			if n := e.Real.Named; n != nil {
+				if hosts[n.Host] == nil {
+					hosts[n.Host] = map[netip.Addr]bool{}
+				}
+				hosts[n.Host][addr] = true
+				named[n.Host] = append(named[n.Host], at)
+			}
+		}
+	}
+	for host, addrs := range hosts {
+		if len(addrs) > 1 {
+			units[host] = named[host]
+		}
+	}
+	return units
+}
+
+// planView is the plan before any check.
+func planView(c *call) *view.Snapshot { return core.SnapshotOf(c.Plan, time.Now()) }

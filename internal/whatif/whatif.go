@@ -1,0 +1,215 @@
+// Package whatif plays a plan in memory, by the core that the daemon has: what the table would be if servers failed, if
+// they were drained, or if the director ended.
+package whatif
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/internal/announce"
+	"ldirectord/internal/core"
+	"ldirectord/internal/judge"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/maintenance"
+	"ldirectord/internal/orders"
+	"ldirectord/internal/plan"
+	"ldirectord/internal/schedule"
+	"ldirectord/internal/view"
+	"ldirectord/ipvsctl"
+)
+
+const (
+	// Calm is a time after which removals in turn and climbing weights have ended.
+	Calm = time.Hour
+
+	maxSteps  = 100_000 // of one wait
+	maxRounds = 1000    // failures in a row that a server may need
+)
+
+// World is a plan that is played. Its checks pass, except those that Fail.
+type World struct {
+	core  *core.Core
+	plan  *plan.Plan
+	table *ipvsctl.Memory
+	now   time.Time
+	next  time.Time
+	fails map[*schedule.Task]bool
+	calm  time.Duration
+}
+
+// New plays these services of a plan, with the orders in force, until all servers are up. Each event is followed by so
+// much calm.
+func New(p *plan.Plan, services []*plan.Service, given orders.All, calm time.Duration) *World {
+	part := *p
+	part.Services = services
+	w := &World{plan: &part, table: ipvsctl.NewMemory(nil), now: time.Now(), calm: calm,
+		fails: map[*schedule.Task]bool{}}
+	w.core = core.New(core.World{Orders: given}, core.Performers{Checks: pool{}, Watches: watches{}, Marks: true,
+		Await: func() func() { return func() {} }})
+	e, _ := w.core.Begin(w.now, w, core.Ready(&part), maintenance.Reading{}) // this table can be read
+	w.perform(e)
+	w.check()
+	w.pass(w.calm)
+	return w
+}
+
+// Fail has the checks of these servers fail until they are down.
+func (w *World) Fail(servers []lvs.Backend) {
+	asked := map[lvs.Backend]bool{}
+	for _, at := range servers {
+		asked[at] = true
+	}
+	for _, s := range w.plan.Services {
+		for _, e := range s.Reals() {
+			for l := &e.First; l != nil && asked[lvs.At(s.Config.ID, e.Name())]; l = l.Next {
+				w.fails[l.Task] = true
+			}
+		}
+	}
+	for range maxRounds {
+		w.check()
+		w.pass(time.Second)
+		if !w.anyUp(asked) {
+			break
+		}
+	}
+	w.pass(w.calm)
+}
+
+// anyUp reports whether one of these servers is not down yet.
+func (w *World) anyUp(asked map[lvs.Backend]bool) bool {
+	for v, s := range w.Snapshot().Each() {
+		if asked[lvs.At(v.ID, s.Real)] && s.Up && s.State == "up" {
+			return true
+		}
+	}
+	return false
+}
+
+// Order puts these orders in force, instead of earlier ones.
+func (w *World) Order(all orders.All) {
+	w.core.Order(w.now, all)
+	w.step()
+	w.pass(w.calm)
+}
+
+// End ends the director, as stop does.
+func (w *World) End() {
+	w.core.End(w.now)
+	w.core.Stop(w.now, w)
+	if w.core.Announces() {
+		w.core.Withdrew(w.now, placesOf(w.core.Withdrawing(w.now)), nil)
+	}
+	w.core.Clear(w.now)
+}
+
+// Snapshot is the present state.
+func (w *World) Snapshot() *view.Snapshot { return w.core.Snapshot(w.now) }
+
+// Table is the present table.
+func (w *World) Table() lvs.Table {
+	have, _ := w.table.Read(context.Background()) // a table in memory
+	return have
+}
+
+// check gives every check a result.
+func (w *World) check() {
+	var all []schedule.Update
+	seen := map[*schedule.Task]bool{}
+	for _, s := range w.plan.Services {
+		for _, e := range s.Entries {
+			for l := &e.First; l != nil && l.Task != nil; l = l.Next {
+				if !seen[l.Task] {
+					r := checker.Result{OK: !w.fails[l.Task], Detail: "it is assumed to fail"}
+					all = append(all, schedule.Update{Task: l.Task, Result: r, Began: w.now})
+				}
+				seen[l.Task] = true
+			}
+		}
+	}
+	w.core.Results(w.now, all)
+	w.step()
+}
+
+// pass lets time pass, with all steps that it makes due.
+func (w *World) pass(d time.Duration) {
+	end := w.now.Add(d)
+	for range maxSteps {
+		if w.next.IsZero() || w.next.After(end) {
+			break
+		}
+		if w.next.After(w.now) {
+			w.now = w.next
+		}
+		w.step()
+	}
+	w.now = end
+	w.step()
+}
+
+func (w *World) step() { w.perform(w.core.Step(w.now)) }
+
+// perform carries out the orders of a step: each succeeds at once.
+func (w *World) perform(e core.Effects) {
+	for e.SetRules || e.Place {
+		if e.SetRules {
+			w.core.Marked(w.now, e.Rules, nil, nil)
+		}
+		if e.Place {
+			w.core.Placed(w.now, placesOf(e.Wanted), nil)
+		}
+		e = w.core.Step(w.now)
+	}
+	w.next = e.Next
+}
+
+// placesOf puts addresses where they belong.
+func placesOf(all []lvs.Wanted) []announce.Place {
+	places := make([]announce.Place, len(all))
+	for i, one := range all {
+		places[i] = announce.Place{Addr: one.Addr, Device: one.Device, Local: one.Local}
+	}
+	return places
+}
+
+// What follows is the table of the core, whose requests succeed at once, and checks that nobody makes.
+
+func (w *World) Do(_ time.Duration, ops ...lvs.Op) []judge.Outcome {
+	all := make([]judge.Outcome, len(ops))
+	for i, err := range w.table.Do(context.Background(), ops...) {
+		if err != nil {
+			all[i] = judge.Outcome{Answer: judge.Refused, Err: err}
+		}
+	}
+	return all
+}
+
+func (w *World) Read(time.Duration) (lvs.Table, judge.Outcome) { return w.Table(), judge.Outcome{} }
+
+func (w *World) Services(_ time.Duration, keys ...lvs.Key) (lvs.Table, judge.Outcome) {
+	have, _ := w.table.Services(context.Background(), keys...)
+	return have, judge.Outcome{}
+}
+
+func (w *World) Timeouts(_ time.Duration, want lvs.Timeouts) (lvs.Timeouts, judge.Outcome) {
+	was, _ := w.table.Timeouts(context.Background(), want)
+	return was, judge.Outcome{}
+}
+
+func (w *World) Now() time.Time { return w.now }
+
+// watches are idle connections, which nothing ends.
+type watches struct{}
+
+func (watches) Set(map[netip.AddrPort]*schedule.Watch) {}
+func (watches) Attend(netip.AddrPort, bool)            {}
+
+// pool takes checks, whose results World gives.
+type pool struct{}
+
+func (pool) Set([]*schedule.Task, map[*schedule.Task]*schedule.Task) {}
+func (pool) Hurry(*schedule.Task, time.Duration)                     {}
+func (pool) Ask(...*schedule.Task)                                   {}
+func (pool) Tape(*schedule.Task)                                     {}
