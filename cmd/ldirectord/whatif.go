@@ -190,7 +190,7 @@ func moves(before, now *view.Snapshot) []string {
 	list := []string{}
 	for i, one := range now.Announcements {
 		if was := before.Announcements[i]; was.State != one.State {
-			list = append(list, strings.TrimSuffix(fmt.Sprintf("%s: %s: %s", one.Address, one.State, one.Why), ": "))
+			list = append(list, one.Address+": "+one.State+view.After(": ", one.Why))
 		}
 	}
 	return list
