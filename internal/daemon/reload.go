@@ -31,6 +31,7 @@ type configFile struct {
 	d          *daemon
 	current    *Loaded           // the configuration in force
 	sum        [sha256.Size]byte // the checksum of the file at the last reading
+	inForce    [sha256.Size]byte // the checksum of the configuration in force
 	requests   chan request
 	found      chan []resolve.Name // names with a new result
 	endLookups context.CancelFunc  // stops the look-ups
@@ -51,8 +52,9 @@ type request struct {
 }
 
 func newConfigFile(d *daemon) *configFile {
+	sum := sha256.Sum256(d.Loaded.Text)
 	return &configFile{
-		d: d, current: d.Loaded, sum: sha256.Sum256(d.Loaded.Text),
+		d: d, current: d.Loaded, sum: sum, inForce: sum,
 		include:  parser.Includes(d.Loaded.Text),
 		requests: make(chan request, socket.MaxClients),
 		found:    make(chan []resolve.Name), endLookups: func() {}, endMarks: func() {},
@@ -127,6 +129,9 @@ func (f *configFile) look(ctx context.Context) {
 	if f.missing || sum == f.sum {
 		return
 	}
+	if !global.AutoReload {
+		f.d.tally.setChanged(sum != f.inForce, f.refusal(ctx, text, err))
+	}
 	if f.sum = sum; err == nil {
 		f.include = parser.Includes(text)
 		f.d.say(notify.ConfigChanged, fmt.Sprintf("Configuration file '%s' has changed on disk", path))
@@ -143,6 +148,17 @@ func (f *configFile) look(ctx context.Context) {
 	if global.AutoReload {
 		f.take(ctx, text, err, request{auto: true})
 	}
+}
+
+// refusal is why the text would be refused; "" if it would be accepted.
+func (f *configFile) refusal(ctx context.Context, text []byte, err error) string {
+	if err != nil {
+		return err.Error()
+	}
+	if l := f.d.Config.prepare(ctx, text, f.d.Config.parserOptions()); l.Plan == nil {
+		return l.Refusals()[0]
+	}
+	return ""
 }
 
 // lookAtTLS reads the configuration again when TLS files were renewed.
@@ -235,6 +251,7 @@ func (f *configFile) take(ctx context.Context, text []byte, err error, r request
 		}
 	}
 	f.d.tally.reread(why)
+	f.d.tally.setChanged(why != "" && f.sum != f.inForce, why)
 	if why != "" {
 		f.d.Manager.ready(f.current.Summary() + "; the file was refused, see the log")
 		f.followNames(ctx, minLookupRetry)
@@ -242,7 +259,7 @@ func (f *configFile) take(ctx context.Context, text []byte, err error, r request
 	}
 	f.d.siblings.change(l.Config.Global.Execute, r.via)
 	f.d.record(func(s *instance.State) { s.Execute = l.Config.Global.Execute })
-	f.current, f.auto = l, r.auto
+	f.current, f.auto, f.inForce = l, r.auto, f.sum
 	f.adopt(ctx)
 	f.d.Manager.ready(l.Summary())
 	return ""

@@ -189,6 +189,20 @@ func (t *tally) setMissing(is bool) {
 	t.is.Reloads.Missing = is
 }
 
+// setChanged notes whether the file differs from the configuration in force, and why it would be refused; "" if it
+// would not be.
+func (t *tally) setChanged(differs bool, refusal string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r := &t.is.Reloads
+	r.Refusal = refusal
+	if !differs {
+		r.Changed = time.Time{}
+	} else if r.Changed.IsZero() {
+		r.Changed = time.Now().UTC()
+	}
+}
+
 const fileRefused = "the file was refused"
 
 // reread counts one reading of the file, with the reason if it was refused.

@@ -22,6 +22,18 @@ func (all *sentences) reported(about, what string) {
 	}
 }
 
+// changed tells of a file that is not in force.
+func (all *sentences) changed(r *Reloads, now time.Time) {
+	if r.Changed.IsZero() {
+		return
+	}
+	text := "the file has changed since " + clock(r.Changed, now) + " and is not in force"
+	if r.Refusal != "" && r.Refusal != r.Error {
+		text += "; it would be refused: " + r.Refusal
+	}
+	*all = append(*all, text)
+}
+
 // Remarks are the faults of the daemon as a whole, a sentence each. They contain text from servers and other programs:
 // escape it.
 func (r *Report) Remarks() []string {
@@ -29,6 +41,7 @@ func (r *Report) Remarks() []string {
 	if r.Reloads.Missing {
 		all.add("the file is missing; the configuration of %s stays in force", clock(r.Reloads.Last, r.Time))
 	} else {
+		all.changed(&r.Reloads, r.Time)
 		all.reported("the last reload was refused: ", r.Reloads.Error)
 	}
 	all.reported("the table can't be read: ", r.Table.Error)

@@ -46,6 +46,9 @@ type Reloads struct {
 	Last      time.Time `json:"last"`              // when the configuration in force was taken over
 	Error     string    `json:"error,omitempty"`   // why the last reading was refused; absent if it was accepted
 	Missing   bool      `json:"missing,omitempty"` // the file is gone
+	// when the file was first seen to differ from the configuration in force, and why it would be refused
+	Changed time.Time `json:"file_changed,omitzero"`
+	Refusal string    `json:"would_be_refused,omitempty"`
 }
 
 // Report is the whole status. Its JSON names are stable: fields are added, never renamed.
