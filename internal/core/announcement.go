@@ -36,7 +36,7 @@ func (x user) awaitsRoute(now time.Time) bool {
 
 // took handles the result of an order: where the addresses are.
 func (a *announcer) took(all []announce.Place, err error) {
-	a.busy, a.looked, a.stale, a.again = false, true, true, time.Time{}
+	a.busy, a.stale, a.again = false, true, time.Time{}
 	byAddr := a.byAddr()
 	for _, p := range all {
 		if one := byAddr[p.Addr]; one != nil {
@@ -45,6 +45,10 @@ func (a *announcer) took(all []announce.Place, err error) {
 			err = errors.Join(err, fmt.Errorf("%s can't be withdrawn: %w", p.Addr, p.Trouble))
 		}
 	}
+	if a.lookBy.IsZero() {
+		a.lookBy = a.tell.now().Add(announceTimeout)
+	}
+	a.looked = a.looked || err == nil || isDue(a.lookBy, a.tell.now())
 	a.tell.trouble(&a.trouble, err, notify.AnnounceFailed, "Addresses can't be announced",
 		notify.AnnounceRecovered, "Addresses can be announced again")
 	if a.trouble != "" || slices.ContainsFunc(a.list, func(one *announcement) bool { return one.Fails }) {

@@ -29,7 +29,8 @@ type announcer struct {
 	again     time.Time       // when the order is repeated after a failure; zero: no failure
 	atEnd     bool            // all addresses are withdrawn except those that cleanstop = no leaves
 	withdraws bool            // a demotion waits until all addresses are withdrawn
-	looked    bool            // an order was carried out, so nothing of the previous daemon is left
+	looked    bool            // no address of the previous daemon is left, or that can't be known
+	lookBy    time.Time       // when orders that fail no longer delay removals; zero before the first
 }
 
 // enlist adopts the virtual services of a plan and gives each its addresses. An address that the plan no longer
