@@ -1,4 +1,4 @@
-// Package checker has what a check is: its settings, its result, and how it is made without a goroutine.
+// Package checker defines a check: its settings, its result, and how it is made without a goroutine.
 package checker
 
 import (

@@ -1,6 +1,7 @@
-// Package core decides what the IPVS table has, and when it changes. Events of checks, of the table, of operators and
-// of time are its methods; Step does all that they make due. It has no clock and waits for the table's answers alone,
-// so that a test plays any order of events in memory.
+// Package core decides, for all virtual services together, when something is done and in which order: writes to the
+// table, addresses, mark rules, messages. What a single virtual service should have it asks judge. Events of checks, of
+// the table, of operators and of time are its methods; Step does all that they make due. It has no clock and waits for
+// the table's answers alone, so that a test plays any order of events in memory.
 package core
 
 import (

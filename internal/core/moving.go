@@ -27,7 +27,7 @@ type movers struct {
 	at  time.Time // of the last record
 }
 
-// note notes what changes the weights of a virtual service's servers.
+// note keeps, for each server of a virtual service whose weight is changing, what the next daemon needs to continue.
 func (all *movers) note(v *virtual) {
 	for i, s := range v.members() {
 		reported := judge.SpokenBy(s.Server)

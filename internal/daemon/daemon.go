@@ -1,5 +1,5 @@
-// Package daemon is a running ldirectord. It reads the configuration, hands it to the director, and connects the
-// director with signals, files, log, service manager, control socket and metrics.
+// Package daemon starts and connects the parts of a running ldirectord: it reads the configuration, hands it to the
+// director, and connects the director with signals, files, log, service manager, control socket and metrics.
 package daemon
 
 import (

@@ -1,5 +1,5 @@
-// Package director keeps the IPVS table in line with a plan and the results of its checks. Package core decides; the
-// director gives it each event, one after the other, and carries out what it decides.
+// Package director runs the core and decides nothing: its loop gives the core each event, one after the other, and
+// carries out what the core returns.
 package director
 
 import (

@@ -1,4 +1,5 @@
-// Package health computes the health of one server from the results of one check.
+// Package health decides whether one check says that one server is up, by counting its results: failurecount, risecount
+// and window.
 package health
 
 import (

@@ -1,6 +1,6 @@
-// Package judge decides which destinations a virtual service should have, and why, from its configuration and its
-// state. The methods of Case note events; Decide applies the rules, one after the other. It is pure: time is an
-// argument, and nothing else decides the contents of the table.
+// Package judge decides which servers one virtual service should have in the table, with which weights, and why, from
+// its configuration and its state. Each rule has a file; Decide applies the rules, one after the other. The methods of
+// Case note events. It is pure: time is an argument, and nothing else decides the contents of the table.
 package judge
 
 import (

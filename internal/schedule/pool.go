@@ -1,4 +1,4 @@
-// Package schedule makes checks on time. A pool knows when each check is due; a loop over all sockets makes light
+// Package schedule runs the checks, each at its interval. A pool knows when each check is due; a loop over all sockets makes light
 // checks without a goroutine for each.
 package schedule
 

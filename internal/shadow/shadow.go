@@ -1,5 +1,6 @@
-// Package shadow runs alongside the daemon that keeps the table. It makes the same checks, decides by the same director
-// over a table of its own in memory, and compares that with the live one. It changes nothing.
+// Package shadow compares what this program would do with what another running daemon does. It makes the same checks,
+// decides by the same director over a table of its own in memory, and compares that table with the live one. It changes
+// nothing.
 package shadow
 
 import (
