@@ -1,5 +1,5 @@
-// Package schedule runs the checks, each at its interval. A pool knows when each check is due; a loop over all sockets makes light
-// checks without a goroutine for each.
+// Package schedule runs the checks, each at its interval. A pool knows when each check is due; a loop over all sockets
+// makes light checks without a goroutine for each.
 package schedule
 
 import (
