@@ -76,7 +76,7 @@ func (r *reader) defaultsLine(l line) {
 // inBlock keeps a line of a block, and reports what is wrong with it in any section.
 func (r *reader) inBlock(at finder, l line, d *Directive) {
 	b := r.current
-	if d.Name == "real" || d.Name == "real6" {
+	if d.Name == "real" || d.Name == "real6" || d.Name == "realfile" {
 		at.error(unknownDirective, l.begin, "%s is in a block; it belongs in a section; a block may have "+
 			"every other directive of one", d.Name)
 		return

@@ -104,9 +104,12 @@ type Global struct {
 	Execute        []string `cf:"execute,repeats,as-text,shown-empty"` // in file order, each once
 	EmailAlertFrom string   `cf:"emailalertfrom"`
 	ReaddQuiescent bool     `cf:"readdquiescent=no"`
-	MaintenanceDir string   `cf:"maintenancedir"`
-	Supervised     bool     `cf:"supervised=no"`
-	Fork           bool     `cf:"fork=no"`
+	EmptyOK        bool     `cf:"emptyok=no,extension"` // a list of realfile may be empty
+	// how long a list of realfile must have fewer than half of its servers before it is taken
+	ShrinkWait     Seconds `cf:"shrinkwait=600,extension"`
+	MaintenanceDir string  `cf:"maintenancedir"`
+	Supervised     bool    `cf:"supervised=no"`
+	Fork           bool    `cf:"fork=no"`
 	// the interval of repeated look-ups of real servers' names; 0: none
 	Resolve Seconds `cf:"resolve,extension"`
 	// how long the kernel remembers idle connections

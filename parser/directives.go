@@ -73,6 +73,7 @@ const (
 const (
 	realServerForm = `ADDRESS[->ADDRESS][:PORT] gate|masq|ipip [WEIGHT] ` +
 		`["REQUEST", "RECEIVE"] [l:N] [u:N] [comeback=order]`
+	realFileForm  = `/PATH gate|masq|ipip [WEIGHT] ["REQUEST", "RECEIVE"] [l:N] [u:N] [comeback=order]`
 	fallbackForm  = "ADDRESS[:PORT] [gate|masq|ipip]"
 	markForm      = "ADDRESS[/LENGTH] tcp|udp|sctp|all PORT,PORT:PORT,…|all"
 	alsoCheckForm = `TYPE [PORT] ["REQUEST" ["RECEIVE"]] [weight=N%]`
@@ -88,7 +89,7 @@ var withoutField = []string{
 	"virtual,header", "virtual6,header", "defaults,header,extension",
 	"fallback,global,section", "fallback6,global,section",
 	"real,section,repeats,as-server", "real6,section,repeats,as-server",
-	"backup,section,extension,repeats,as-server",
+	"backup,section,extension,repeats,as-server", "realfile,section,extension,repeats,as-server",
 	"send,section,extension,repeats,as-escaped", "expect,section,extension,repeats,as-escaped",
 }
 
@@ -101,6 +102,7 @@ var readers = map[string]reading{
 	"execute":        alone(readExecute),
 	"emailalertfrom": of(rawText),
 	"maintenancedir": of(readMaintenanceDir),
+	"shrinkwait":     timeFrom(0, maxTime, "a time from 0 to 10 years: 600, 600s or 10m"),
 	"resolve":        timeFrom(1, maxTime, "a time from a second to 10 years: 30, 30s or 5m"),
 	"timeouts":       of(readTimeouts),
 	"webhook":        of(readWebhook),
@@ -151,6 +153,7 @@ var readers = map[string]reading{
 	"announceaddress": of(readAnnounceAddress),
 	// The service and its servers
 	"real real6 backup":   alone(readReal),
+	"realfile":            alone(readRealFile),
 	"defaults":            alone(readDefaults),
 	"use":                 of(readBlockName),
 	"protocol":            of(readProtocol),

@@ -33,6 +33,9 @@ func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Di
 	r.readAll(string(src))
 	r.names.Again = r.globals.Resolve > 0
 	r.takeDefaults()
+	for _, s := range r.sections {
+		r.dropListed(s)
+	}
 	written := r.report
 	cfg := r.config() // Options.Resolver, noting the names
 	if r.names.LookUp(ctx) {

@@ -17,6 +17,7 @@ type realLine struct {
 	hosts   []string // one, or the ends of a range; none if they were refused
 	port    string   // "" when there is none
 	server  Real     // the settings of each of the servers
+	list    string   // the list that has it; "" for a line of the file
 	problem *Diagnostic
 }
 

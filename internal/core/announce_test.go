@@ -40,7 +40,7 @@ func TestAddressesOfTheDaemonBeforeStay(t *testing.T) {
 }
 
 // While the first orders for addresses fail, a virtual service of the daemon before may have an address on a device, so
-// it stays; but not without end.
+// it stays; but not forever.
 func TestAFailedOrderForAddressesIsNoSignThatTheyAreGone(t *testing.T) {
 	for _, row := range []struct {
 		what    string

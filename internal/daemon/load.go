@@ -40,6 +40,7 @@ type Loaded struct {
 	Plan   *plan.Plan
 	Draft  *parser.Config // the readable part of a refused configuration; nil otherwise
 	Found  parser.Diagnostics
+	Lists  lists // of realfile
 }
 
 // Load reads a configuration and prepares it. An error means that the file could not be read; mistakes in it are in
@@ -49,7 +50,9 @@ func Load(ctx context.Context, s Source) (*Loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.prepare(ctx, text, s.parserOptions()), nil
+	o := s.parserOptions()
+	o.Lists = s.readLists(text, nil, nil)
+	return s.prepare(ctx, text, o), nil
 }
 
 // Read returns the text of the file, with its parts.
@@ -63,7 +66,7 @@ func (s Source) Read() ([]byte, error) {
 
 // prepare makes a configuration ready to run. A panic refuses it: a daemon keeps the one that it has.
 func (s Source) prepare(ctx context.Context, text []byte, o parser.Options) (l *Loaded) {
-	l = &Loaded{Text: text}
+	l = &Loaded{Text: text, Lists: o.Lists}
 	defer func() {
 		if p := recover(); p != nil {
 			*l = Loaded{Text: text, Found: append(l.Found, parser.Diagnostic{
@@ -140,9 +143,9 @@ func (l *Loaded) Summary() string {
 }
 
 // forget drops the parts that only messages about the file need: in a large file the positions take more memory than
-// the settings. The text is kept while names have no answer or are looked up again.
+// the settings. The text is kept with lists, and while names have no answer or are looked up again.
 func (l *Loaded) forget() {
-	if len(resolve.Unanswered(l.Config.Names)) == 0 && len(resolve.Followed(l.Config.Names)) == 0 {
+	if len(l.Lists)+len(resolve.Unanswered(l.Config.Names)) == 0 && len(resolve.Followed(l.Config.Names)) == 0 {
 		l.Text = nil
 	}
 	l.Found = nil

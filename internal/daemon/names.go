@@ -98,7 +98,7 @@ func news(before, now resolve.Name) (kind notify.Kind, text string) {
 func (f *configFile) refine(ctx context.Context, list []resolve.Name) bool {
 	o := f.d.Config.parserOptions()
 	o.Resolver, o.Last = knownNames{Known: resolve.Index(list)}, f.inService(ctx).Last(o.Last)
-	o.Before, o.Refines = f.current.Config, true
+	o.Before, o.Refines, o.Lists = f.current.Config, true, f.current.Lists
 	l := f.d.Config.prepare(ctx, f.current.Text, o)
 	if l.Plan == nil {
 		f.d.refused("addresses of names can't be taken over: " + l.Found.Errors()[0].String())

@@ -41,6 +41,7 @@ type configFile struct {
 	include    []string            // the patterns of its parts, at the last reading
 	missing    bool                // there is no file, which is reported
 	tls        tlsWatch
+	lists      listWatch
 }
 
 // request is why the file is read again: an order, unless auto is set.
@@ -48,6 +49,7 @@ type request struct {
 	via    Via
 	auto   bool          // the file has changed, or a certificate was renewed
 	empty  bool          // a file without a virtual service is meant
+	lists  lists         // those to take; nil: they are read
 	answer chan<- string // buffered for one answer: why the file was refused; "" if it was accepted
 }
 
@@ -57,6 +59,7 @@ func newConfigFile(d *daemon) *configFile {
 		d: d, current: d.Loaded, sum: sum, inForce: sum,
 		include:  parser.Includes(d.Loaded.Text),
 		requests: make(chan request, socket.MaxClients),
+		lists:    newListWatch(),
 		found:    make(chan []resolve.Name), endLookups: func() {}, endMarks: func() {},
 	}
 }
@@ -93,6 +96,9 @@ func (f *configFile) run(ctx context.Context) {
 		case <-poll:
 			looks = true
 			f.lookAtTLS(ctx)
+			if now, take := f.lookAtLists(); take {
+				f.take(ctx, f.current.Text, nil, request{auto: true, lists: now})
+			}
 		case <-settle.C:
 			looks, settled = true, settling
 		}
@@ -155,7 +161,9 @@ func (f *configFile) refusal(ctx context.Context, text []byte, err error) string
 	if err != nil {
 		return err.Error()
 	}
-	if l := f.d.Config.prepare(ctx, text, f.d.Config.parserOptions()); l.Plan == nil {
+	o := f.d.Config.parserOptions()
+	o.Lists = f.d.Config.readLists(text, f.lists.inForce, unguarded)
+	if l := f.d.Config.prepare(ctx, text, o); l.Plan == nil {
 		return l.Refusals()[0]
 	}
 	return ""
@@ -243,7 +251,9 @@ func (f *configFile) take(ctx context.Context, text []byte, err error, r request
 		f.d.refused(why)
 	} else {
 		l, why = f.prepare(ctx, text, r)
-		f.sum, f.include = sha256.Sum256(text), parser.Includes(text)
+		if r.lists == nil {
+			f.sum, f.include = sha256.Sum256(text), parser.Includes(text)
+		}
 	}
 	if why == "" {
 		if err = f.install(ctx, l, f.d.director.Reload); err != nil {
@@ -251,7 +261,12 @@ func (f *configFile) take(ctx context.Context, text []byte, err error, r request
 		}
 	}
 	f.d.tally.reread(why)
-	f.d.tally.setChanged(why != "" && f.sum != f.inForce, why)
+	if why == "" {
+		f.inForce = sha256.Sum256(text)
+	}
+	if r.lists == nil {
+		f.d.tally.setChanged(f.sum != f.inForce, why)
+	}
 	if why != "" {
 		f.d.Manager.ready(f.current.Summary() + "; the file was refused, see the log")
 		f.followNames(ctx, minLookupRetry)
@@ -259,7 +274,7 @@ func (f *configFile) take(ctx context.Context, text []byte, err error, r request
 	}
 	f.d.siblings.change(l.Config.Global.Execute, r.via)
 	f.d.record(func(s *instance.State) { s.Execute = l.Config.Global.Execute })
-	f.current, f.auto, f.inForce = l, r.auto, f.sum
+	f.current, f.auto = l, r.auto
 	f.adopt(ctx)
 	f.d.Manager.ready(l.Summary())
 	return ""
@@ -274,9 +289,12 @@ func (f *configFile) prepare(ctx context.Context, text []byte, r request) (l *Lo
 		}
 	}()
 	o := f.d.Config.parserOptions()
+	if o.Lists = r.lists; r.lists == nil {
+		o.Lists = f.d.Config.readLists(text, f.lists.inForce, func(string) bool { return r.auto })
+	}
 	o.Last, o.Before = f.inService(ctx).Last(o.Last), f.current.Config
 	// A certificate is new, or a command requests a file that autoreload has just adopted.
-	o.Refines = (r.auto || f.auto) && bytes.Equal(text, f.current.Text)
+	o.Refines = (r.auto || f.auto) && r.lists == nil && bytes.Equal(text, f.current.Text)
 	l = f.d.Config.prepare(ctx, text, o)
 	if ctx.Err() != nil {
 		return l, "the daemon ends"
@@ -313,6 +331,7 @@ func (f *configFile) adopt(ctx context.Context) {
 	f.remember()
 	f.watchMarks(ctx)
 	f.tls.follow(f.current)
+	f.adoptLists()
 	f.adopted = time.Now()
 	f.followNames(ctx, minLookupRetry)
 }

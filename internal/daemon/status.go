@@ -141,10 +141,12 @@ func (t *tally) Notify(e notify.Event) {
 		notify.ClockSet, notify.AllFull, notify.FallbackFails:
 		t.happened(e)
 	case notify.MailFailed, notify.PostFailed, notify.ListenFailed, notify.HookFailed, notify.MonitorFailed,
-		notify.StateFailed:
+		notify.StateFailed, notify.ListFailed:
 		t.last[e.Kind] = failure{e, t.last[e.Kind].open + 1}
 	case notify.MailRecovered:
 		t.recovered(notify.MailFailed)
+	case notify.ListRecovered:
+		t.recovered(notify.ListFailed)
 	case notify.PostRecovered:
 		t.recovered(notify.PostFailed)
 	case notify.Listening:

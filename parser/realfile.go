@@ -1,0 +1,251 @@
+package parser
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/resolve"
+)
+
+// This file reads lines of `realfile`, and the lists that they name.
+
+// List is a list of real servers that a line of realfile names.
+type List struct {
+	Servers []ListedReal
+	Trouble string // why the file can't be used, and what is in force instead; "" if it is used
+	Shrunk  bool   // the trouble is that the file has lost more than half of the servers
+}
+
+// ListedReal is a server of a list.
+type ListedReal struct {
+	Target string `json:"target"` // ADDRESS[:PORT] or NAME[:PORT]
+	Method string `json:"method,omitempty"`
+	Weight string `json:"weight,omitempty"` // "": that of the line
+	Backup bool   `json:"backup,omitempty"`
+}
+
+// maxOfList is how many servers a list may have.
+const maxOfList = 10000
+
+// RealFiles returns the paths of a file's lines of realfile, each once, and whether empty lists are meant.
+func RealFiles(text []byte) (paths []string, emptyOK bool) {
+	if !bytes.Contains(text, []byte("realfile")) {
+		return nil, false
+	}
+	r := &reader{}
+	for one := range strings.Lines(string(text)) {
+		switch l := readLine("", 0, strings.TrimSuffix(one, "\n")); {
+		case !l.equals:
+		case l.name == "emptyok":
+			r.read(l, byName["emptyok"], nil)
+		case l.name == "realfile":
+			if path, _ := cutWord(l.text[l.value:]); isListPath(path) && !slices.Contains(paths, path) {
+				paths = append(paths, path)
+			}
+		}
+	}
+	return paths, r.globals.EmptyOK
+}
+
+func isListPath(path string) bool {
+	return strings.HasPrefix(path, "/") && !strings.ContainsAny(path, "\"\x00")
+}
+
+// readRealFile adds the servers of a list, each as if a line real or backup had it.
+func readRealFile(v *value) {
+	path, rest := cutWord(v.text)
+	if !isListPath(path) {
+		v.bad("has no path; it must be %s", realFileForm)
+	} else if v.listed(ListedReal{Target: "192.0.2.1"}, rest, path); v.problem == nil { // the line is right
+		v.addListed(path, rest)
+	}
+	if v.problem != nil {
+		v.section.reals = append(v.section.reals, realLine{line: v.line, problem: v.problem})
+	}
+}
+
+// addListed adds the servers of a list that have the family of the section.
+func (v *value) addListed(path, rest string) {
+	list, s, notes := v.opts.Lists[path], v.section, len(v.notes)
+	for _, one := range list.Servers {
+		addr, isNumber := one.address()
+		l := v.listed(one, rest, path)
+		v.notes = v.notes[:notes] // the line has them
+		l.port = cmp.Or(l.port, s.port)
+		switch {
+		case isNumber && addr.Is6() != s.IPv6:
+		case isNumber && addr.String() == s.host:
+			v.wrong("%s has %s, the address of the virtual service itself; it must have real servers", path,
+				one.Target)
+			return
+		case l.port == "":
+			v.wrong("%s has %s without a port, which it needs under a firewall mark", path, one.Target)
+			return
+		default:
+			s.reals = append(s.reals, l)
+		}
+	}
+	if list.Trouble != "" {
+		v.warn(suspicious, "%s: %s", path, list.Trouble)
+	}
+}
+
+// listed is a server of a list as a line of real servers.
+func (v *value) listed(one ListedReal, rest, path string) realLine {
+	method, options := cutWord(trimLeft(rest))
+	if one.Method != "" {
+		method = one.Method
+	}
+	if first, others := cutWord(trimLeft(options)); one.Weight != "" {
+		if first != "" && isDigit(first[0]) {
+			options = others
+		}
+		options = one.Weight + " " + options
+	}
+	text := v.text
+	v.text = one.Target + " " + method + " " + options
+	r := realLine{line: v.line, list: path, server: Real{Backup: one.Backup, At: v.line.position()}}
+	if r.readEndpoint(v); v.problem == nil {
+		r.readSettings(v)
+	}
+	v.text, r.problem = text, v.problem
+	return r
+}
+
+// dropListed drops servers of lists that a line of the section has, too, and all but the first of equal ones.
+func (r *reader) dropListed(s *section) {
+	if !slices.ContainsFunc(s.reals, func(l realLine) bool { return l.list != "" }) {
+		return
+	}
+	first := map[string]*realLine{}
+	for i := range s.reals {
+		if l := &s.reals[i]; l.list == "" {
+			first[l.endpoint(s)] = &realLine{line: l.line}
+		}
+	}
+	s.reals = slices.DeleteFunc(s.reals, func(l realLine) bool {
+		at := l.endpoint(s)
+		was := first[at]
+		if l.list != "" && was == nil {
+			first[at] = &realLine{line: l.line, list: l.list}
+		} else if l.list != "" && was.list == "" {
+			r.in(s, inLines).warn(repeated, l.line.position(), "%s of %s is in line %d, too, which counts",
+				l.hosts[0], l.list, was.line.number)
+		}
+		return l.list != "" && was != nil
+	})
+}
+
+// endpoint identifies the server of a line in its section.
+func (l *realLine) endpoint(s *section) string {
+	return strings.Join(l.hosts, "->") + " " + trimZeros(cmp.Or(l.port, s.port))
+}
+
+// ReadList reads a list: file_sd of Prometheus in JSON, or a server a line. It is whole: the last line ends with a line
+// feed.
+func ReadList(text []byte) ([]ListedReal, error) {
+	read := listLines
+	if isJSON.Match(text) {
+		read = listJSON
+	}
+	list, err := read(text)
+	if err != nil {
+		return nil, err
+	}
+	if len(list) > maxOfList {
+		return nil, fmt.Errorf("it has more than %d servers", maxOfList)
+	}
+	for i := range list {
+		if err := list[i].check(); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+// isJSON matches a list of groups; [fe00::1] begins an address.
+var isJSON = regexp.MustCompile(`^\s*\[\s*[{\]]`)
+
+func listLines(text []byte) (list []ListedReal, err error) {
+	if len(text) > 0 && !bytes.HasSuffix(text, []byte("\n")) {
+		return nil, errors.New("its last line is not complete: it does not end with a line feed")
+	}
+	n := 0
+	for one := range strings.Lines(string(text)) {
+		n++
+		one, _, _ = strings.Cut(one, "#")
+		switch words := strings.Fields(one); len(words) {
+		case 0:
+		case 1:
+			list = append(list, ListedReal{Target: words[0]})
+		default:
+			return nil, fmt.Errorf("line %d: %q follows the server; a line has one address or name", n,
+				words[1])
+		}
+	}
+	return list, nil
+}
+
+// listJSON reads groups of targets with labels; those that are not known are ignored.
+func listJSON(text []byte) (list []ListedReal, err error) {
+	var groups []struct {
+		Targets []string          `json:"targets"`
+		Labels  map[string]string `json:"labels"`
+	}
+	if err := json.Unmarshal(text, &groups); err != nil {
+		return nil, fmt.Errorf("as JSON: %w", err)
+	}
+	for _, g := range groups {
+		for _, target := range g.Targets {
+			one := ListedReal{Target: target, Method: g.Labels["method"], Weight: g.Labels["weight"]}
+			switch backup := g.Labels["backup"]; backup {
+			case "true", "yes":
+				one.Backup = true
+			case "", "false", "no":
+			default:
+				return nil, fmt.Errorf("backup=%q of %s must be yes or no", backup, target)
+			}
+			list = append(list, one)
+		}
+	}
+	return list, nil
+}
+
+// check returns what is wrong with a server of a list.
+func (l ListedReal) check() error {
+	hosts, port := splitEndpoint(l.Target)
+	if len(hosts) != 1 || !isEndpointHost(hosts[0]) || l.Target == "" {
+		return fmt.Errorf("%q is not a server; it must be ADDRESS, NAME, ADDRESS:PORT or NAME:PORT", l.Target)
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); port != "" && (err != nil || n == 0) {
+		return fmt.Errorf("the port of %q must be a number from 1 to %d", l.Target, maxPort)
+	}
+	addr, isNumber := l.address()
+	if what := resolve.NoHost(addr); isNumber && what != "" {
+		return fmt.Errorf("%s cannot be a server: it is %s", l.Target, what)
+	}
+	if _, known := lvs.Forwards[l.Method]; l.Method != "" && !known {
+		return fmt.Errorf("method=%q of %s must be gate, masq or ipip", l.Method, l.Target)
+	}
+	if n, err := strconv.ParseUint(l.Weight, 10, 32); l.Weight != "" && (err != nil || n > maxWeight) {
+		return fmt.Errorf("weight=%q of %s must be a whole number from 0 to %d", l.Weight, l.Target,
+			maxWeight)
+	}
+	return nil
+}
+
+// address is the address of the server, if it has a number and not a name.
+func (l ListedReal) address() (netip.Addr, bool) {
+	hosts, _ := splitEndpoint(l.Target)
+	addr, err := netip.ParseAddr(strings.Trim(hosts[0], "[]"))
+	return addr, err == nil
+}
