@@ -23,6 +23,7 @@ type Config struct {
 	Virtuals []*Virtual     // in file order
 	Names    []resolve.Name // the host names that were looked up, sorted
 	Parts    []string       // paths of the files that include has taken
+	Secrets  []string       // paths of the files with passwords, each once
 	Unsound  []*Virtual     // sections with an error, as far as they could be read, for further diagnostics
 
 	hidesSecrets bool           // in its JSON

@@ -12,6 +12,7 @@ import (
 func (a adviser) conflicts() {
 	a.oneRule(&a.Settings)
 	a.oneDialogue()
+	a.oneSecret()
 	a.misplaced()
 	for _, pair := range [][2]string{{"tlscert", "tlskey"}, {"tlskey", "tlscert"}, {"httpuser", "httppasswd"},
 		{"httppasswd", "httpuser"}, {"agentsend", "agentport"}, {"backupbelow", "backup"}} {

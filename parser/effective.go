@@ -33,7 +33,7 @@ func (r *resolver) config() *Config {
 	c := &Config{Name: r.file, Global: r.globalConfig(), Virtuals: make([]*Virtual, len(r.sections))}
 	c.blocks, r.reported = r.shared, map[reportedText]bool{}
 	r.marked, r.reals = 0, 0
-	c.Parts = r.parts
+	c.Parts, c.Secrets = r.parts, r.globals.secrets
 	seen := make(map[string]Position, len(r.sections)) // their headers
 	all := make([]Virtual, len(r.sections))            // at once: each alone would take more memory
 	for i, s := range r.sections {

@@ -19,6 +19,9 @@ type Options struct {
 	Refines bool                    // the file is Before, with new addresses of names
 	TryFile func(path string) error // tests whether a log or monitor file can be appended to; nil: not tested
 	TryRead func(path string) error // opens a file of certificates or a key for reading; nil: not tested
+	// the first line of a file with a password, or of credential:NAME; text of a warning, or why it can't be used;
+	// nil: there are no such files
+	ReadSecret func(path string) (secret, warning string, err error)
 	// the user, if an error of TryFile or TryRead only concerns this user's rights: a warning; "" or nil: an error
 	User     func(error) string
 	DirExist func(path string) bool // whether maintenancedir exists; nil: not tested

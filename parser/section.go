@@ -5,6 +5,7 @@ type globals struct {
 	Global
 	executes            map[string]bool // what Execute holds
 	includes            []line          // those of Include
+	secrets             []string        // what Config.Secrets has
 	fallback, fallback6 *realLine
 }
 

@@ -76,8 +76,9 @@ func ServiceOf(name string) (found Service) {
 // Is reports whether a trait is true of a service.
 func (s Service) Is(t Trait) bool { return s.Traits&t != 0 }
 
-// Takes reports whether its check uses a directive.
+// Takes reports whether its check uses a directive. A password from a file is used as one in the configuration.
 func (s Service) Takes(directive string) bool {
+	directive = strings.TrimSuffix(directive, "file")
 	for used := range strings.FieldsSeq(s.Uses) { // without allocation: a start asks for each directive and service
 		if used == directive {
 			return true

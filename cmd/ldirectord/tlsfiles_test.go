@@ -180,7 +180,7 @@ func TestARenewedCertificateCountsAtOnceWithAutoreload(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	changed := fmt.Sprintf("Certificate, key or authority has changed on disk: %[1]s/ca.pem or %[1]s/cert.pem or %[1]s/key.pem", d.dir)
+	changed := fmt.Sprintf("Certificate, key, authority or password has changed on disk: %[1]s/ca.pem or %[1]s/cert.pem or %[1]s/key.pem", d.dir)
 	for text, want := range map[string]int{changed: 2, "does not match public key": 1, " - reread new configuration": 1, "Deleted real server": 0} {
 		if got := strings.Count(string(log), text); got != want {
 			t.Errorf("%q is %d times in the log, want %d:\n%s", text, got, want, log)

@@ -28,6 +28,7 @@ type Source struct {
 	Names  string // the file with the last addresses of host names
 	Strict bool
 	Alone  bool // do not look up names
+	Runs   bool // a daemon runs with it, and needs its credentials
 	Wait   bool // real servers wait for the addresses of their names; only check reports an error
 	Checks *Environment
 	Dirs   instance.ConfigDirs // where execute= looks for files
@@ -159,17 +160,18 @@ func (l *Loaded) forget() {
 
 func (s Source) parserOptions() parser.Options {
 	o := parser.Options{
-		Resolver: newSystemNames(),
-		Last:     resolve.File(s.Names).Last(),
-		Own:      ownAddress(),
-		Wait:     s.Wait,
-		TryFile:  tryFile,
-		TryRead:  runfile.TryRead,
-		User:     s.Checks.lacksRights,
-		DirExist: isFolder,
-		LogFile:  logOfUnit(),
-		HostName: hostName(),
-		Strict:   s.Strict,
+		Resolver:   newSystemNames(),
+		Last:       resolve.File(s.Names).Last(),
+		Own:        ownAddress(),
+		Wait:       s.Wait,
+		TryFile:    tryFile,
+		TryRead:    runfile.TryRead,
+		ReadSecret: s.readSecret,
+		User:       s.Checks.lacksRights,
+		DirExist:   isFolder,
+		LogFile:    logOfUnit(),
+		HostName:   hostName(),
+		Strict:     s.Strict,
 	}
 	if s.Alone {
 		o.Resolver, o.Alone = noNames{}, true

@@ -176,7 +176,7 @@ func (f *configFile) lookAtTLS(ctx context.Context) {
 		return
 	}
 	files := strings.Join(changed, " or ")
-	f.d.say(notify.ConfigChanged, "Certificate, key or authority has changed on disk: "+files)
+	f.d.say(notify.ConfigChanged, "Certificate, key, authority or password has changed on disk: "+files)
 	f.read(ctx, request{auto: true})
 }
 

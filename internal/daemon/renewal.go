@@ -6,18 +6,22 @@ import (
 	"ldirectord/internal/plan"
 )
 
-// tlsWatch notices, with autoreload, when a certificate, key or authority was renewed in place.
+// tlsWatch notices, with autoreload, when a certificate, key, authority or password was renewed in place.
 type tlsWatch struct {
 	plan     *plan.Plan // nil: nothing is watched
+	files    []string
 	last     []fileStamp
+	secrets  []fileStamp // of Config.Secrets, when they were read
 	settling bool // the files may have changed since they were read
 }
 
 // follow watches the files of a new configuration.
 func (w *tlsWatch) follow(l *Loaded) {
 	*w = tlsWatch{}
-	if files := l.Plan.TLS.Names(); l.Config.Global.AutoReload && len(files) > 0 {
-		*w = tlsWatch{plan: l.Plan, last: stamps(files), settling: true}
+	files := slices.Concat(l.Plan.TLS.Names(), l.Config.Secrets)
+	if l.Config.Global.AutoReload && len(files) > 0 {
+		*w = tlsWatch{plan: l.Plan, files: files, last: stamps(files), secrets: stamps(l.Config.Secrets),
+			settling: true}
 	}
 }
 
@@ -28,7 +32,7 @@ func (w *tlsWatch) renewed() []string {
 	if w.plan == nil {
 		return nil
 	}
-	now := stamps(w.plan.TLS.Names())
+	now := stamps(w.files)
 	if !slices.EqualFunc(now, w.last, fileStamp.same) {
 		w.last, w.settling = now, true
 		return nil
@@ -37,7 +41,13 @@ func (w *tlsWatch) renewed() []string {
 		return nil
 	}
 	w.settling = false
-	return w.plan.TLS.Renewed()
+	renewed := w.plan.TLS.Renewed()
+	for i, path := range w.plan.Config.Secrets {
+		if now := stamp(path); !now.same(w.secrets[i]) {
+			renewed, w.secrets[i] = append(renewed, path), now
+		}
+	}
+	return renewed
 }
 
 func stamps(paths []string) []fileStamp {

@@ -27,7 +27,8 @@ func TestEachDirectiveOfChecksIsUsedOrWarnedOf(t *testing.T) {
 		"starttls": "starttls=yes", "followredirect": "followredirect=no", "httpstatus": "httpstatus=201",
 		"drainstatus": "drainstatus=503", "httpheader": "httpheader=X: x", "httpuser": "httpuser=\"x\"\n\thttppasswd=\"x\"",
 		"httppasswd": "httpuser=\"x\"\n\thttppasswd=\"x\"", "send": `send="x"`, "expect": `expect="x"`, "dnstype": "dnstype=MX",
-		"dnsrcode": "dnsrcode=NXDOMAIN",
+		"dnsrcode": "dnsrcode=NXDOMAIN", "passwdfile": "passwdfile=/x", "secretfile": "secretfile=/x",
+		"httppasswdfile": "httpuser=\"x\"\n\thttppasswdfile=/x",
 	}
 	specs := func(src string) (all map[checker.Spec]bool, found parser.Diagnostics) {
 		cfg, found := parser.Parse(t.Context(), "t.cf", []byte(src), parser.Options{})

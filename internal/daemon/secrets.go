@@ -1,0 +1,51 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"ldirectord/internal/runfile"
+)
+
+// maxSecret limits a file with a password, in bytes.
+const maxSecret = 4 << 10
+
+// readSecret returns the first line of a file with a password, or of a credential that systemd passes to the daemon
+// (systemd.exec(5), Credentials). It refuses a file that other users may write, and warns of one that they may read.
+// Only a daemon needs its credentials.
+func (s Source) readSecret(path string) (secret, warning string, err error) {
+	if name, is := strings.CutPrefix(path, "credential:"); is {
+		dir := os.Getenv("CREDENTIALS_DIRECTORY")
+		if dir == "" && !s.Runs {
+			return "", "systemd passes it to the daemon alone; here it is not known", nil
+		} else if dir == "" {
+			return "", "", errors.New("systemd has passed no credentials; the unit needs LoadCredential=")
+		}
+		path = filepath.Join(dir, name)
+	}
+	text, err := runfile.ReadFile(path, maxSecret)
+	if err != nil {
+		return "", "", err
+	}
+	mode, err := os.Stat(path)
+	if err == nil && mode.Mode()&0o022 != 0 {
+		err = fmt.Errorf("other users may write it; to fix it: chmod go-w %s", path)
+	} else if err == nil && mode.Mode()&0o004 != 0 {
+		warning = "other users may read it; to fix it: chmod o-r " + path
+	}
+	secret, more, _ := strings.Cut(strings.TrimSuffix(string(text), "\n"), "\n")
+	secret = strings.TrimSuffix(secret, "\r")
+	switch {
+	case err != nil:
+	case more != "":
+		err = errors.New("it has more than one line")
+	case secret == "":
+		err = errors.New("it is empty")
+	case strings.Contains(secret, "\x00"):
+		err = errors.New("it has a zero byte")
+	}
+	return secret, warning, err
+}

@@ -1,0 +1,60 @@
+package parser
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// This file reads passwords from files.
+
+const secretFileForm = "a path that begins with /, or credential:NAME"
+
+// credential is before the name of a credential of systemd.
+const credential = "credential:"
+
+// readSecretFile reads the path of a file with a password, and gives the section the password.
+func readSecretFile(v *value) string {
+	path := optionallyQuoted(v)
+	name, isCredential := strings.CutPrefix(path, credential)
+	if !strings.HasPrefix(path, "/") && (!isCredential || !blockName.MatchString(name)) {
+		v.bad("is not allowed; it must be %s", secretFileForm)
+	}
+	if v.problem != nil {
+		return path
+	}
+	secret := hidden // it is not known here
+	if v.opts.ReadSecret != nil {
+		known, warning, err := v.opts.ReadSecret(path)
+		if err != nil {
+			v.refuse(unreadable, "%s cannot be used: %v", path, err)
+			return path
+		}
+		if warning != "" {
+			v.warn(suspicious, "%s: %s", path, warning)
+		}
+		secret = cmp.Or(known, secret)
+	}
+	own := &v.section.v
+	*map[string]*string{"passwdfile": &own.Passwd, "secretfile": &own.Secret,
+		"httppasswdfile": &own.HTTPPasswd}[v.line.name] = secret
+	if !isCredential && !slices.Contains(v.globals.secrets, path) {
+		v.globals.secrets = append(v.globals.secrets, path)
+	}
+	return path
+}
+
+// inFiles are directives whose value may be in a file instead.
+var inFiles = []string{"passwd", "secret", "httppasswd"}
+
+// oneSecret refuses a password that is in the configuration and in a file, and counts one in a file as written.
+func (a adviser) oneSecret() {
+	for _, name := range inFiles {
+		at, inFile := a.At[name+"file"]
+		if _, written := a.At[name]; inFile && written && a.At[name] != at {
+			a.refuse(name+"file", conflict, "%sfile and %[1]s are given; use only one of them", name)
+		} else if inFile {
+			a.At[name] = at
+		}
+	}
+}
