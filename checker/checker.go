@@ -32,7 +32,7 @@ type Spec struct {
 	Attempts         int            // checkcount: ping
 
 	Command string    // checkcommand
-	Args    [4]string // external: virtual address or mark, virtual port, real address, real port
+	Args    string // external: the arguments of Command, with zero bytes between them
 
 	Request string // with its leading slash, as the Perl ldirectord keeps it
 	URL     string // the URL of an http check

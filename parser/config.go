@@ -174,7 +174,9 @@ type Virtual struct {
 	CheckType    string `cf:"checktype=negotiate,as-words"`
 	NumConnects  int    // Combined only
 	CheckCommand string `cf:"checkcommand=/bin/true"`
-	CheckPort    int    `cf:"checkport"` // 0: the real server's
+	// the arguments of CheckCommand instead of the usual four, see Arguments; "": those
+	CheckArgs string `cf:"checkargs,extension"`
+	CheckPort int    `cf:"checkport"` // 0: the real server's
 	// further checks, which must pass too; in file order
 	AlsoChecks []AlsoCheck `cf:"alsocheck,extension,repeats,as-strings"`
 	Tells

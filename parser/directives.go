@@ -144,6 +144,7 @@ var readers = map[string]reading{
 	"emailalertstatus":          of(readMailStatus),
 	"smtp":                      of(readMailServer),
 	"checkcommand onchange sni": of(optionallyQuoted),
+	"checkargs":                 of(readCheckArgs),
 	"monitorfile":               of(readMonitorFile),
 	// Many directors
 	"announce lastresort": parsed(parseDevice, fmt.Sprintf("is not a device; it must be the name of a dummy "+

@@ -13,6 +13,15 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 	const observesNone = "observe has no effect: it compares servers of one section that answer TCP clients"
 	gate := strings.ReplaceAll(real, "masq", "gate")
 	for _, row := range []struct{ src, said, not string }{
+		// checkargs.go
+		{virtual + real + "\tchecktype=external\n\tcheckargs=\"-H {adress}\"\n", `"{adress}" is not known (did you mean {address}?); the placeholders are`, ""},
+		{virtual + real + "\tchecktype=external\n\tcheckargs=-H \"{address}\n", "a double quote is not closed", ""},
+		{virtual + real + "\tcheckargs=-H\n", "checkargs has an effect only with checktype=external or external-perl", ""},
+		{virtual + real + "\tchecktype=external\n\tcheckargs=\"\"\n", "the value of checkargs is empty", ""},
+		// realfile.go
+		{virtual + "\trealfile=/x\n", "the forwarding method is missing", ""},
+		{virtual + "\trealfile=/x masq 1 \"a\"\n", "cannot be read", ""},
+		{"defaults=a\n\trealfile=/x masq\n" + virtual + "\tuse=a\n" + real, "realfile is in a block", ""},
 		// address.go
 		{"virtual=192.0.2.1:80/tcp\n", `the text after port "80" is ignored`, ""},
 		{"virtual=192.0.2.1:/tcp\n", "has no port", "the text after"},

@@ -278,7 +278,7 @@ func TestExternalPerlWeight(t *testing.T) {
 		for do, status := range map[string]int{"": 0, "exit 52": 52, "exit 1": 1, "exit 126": 126, "exec 'sh', '-c', 'exit 20'": 20,
 			"require POSIX; POSIX::_exit(5)": 5, "die": 255, "$! = 2; die": 255, "last": 255, "kill 9, $$": -1} {
 			spec := externalSpec(f.path)
-			spec.Type, spec.Weighs, spec.Args = "external-perl", weighs, [4]string{"a", "b", do}
+			spec.Type, spec.Weighs, spec.Args = "external-perl", weighs, "a\x00b\x00"+do+"\x00"
 			r, want := build(t, spec, f.env).Check(t.Context()), health.Report{}
 			if weighs && (status == 0 || status >= firstWeight && status <= firstWeight+100) {
 				want = health.Report{Weighs: true, Percent: uint8(max(status-2, 0))}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"strings"
 	"syscall"
 	"time"
 
@@ -45,8 +46,8 @@ func newExternal(s Spec, e *Env) (Checker, error) {
 
 func newProgram(s Spec, e *Env, command ...string) *external {
 	latest := s.Timeout + subprocess.Patience + killDelay
-	return &external{argv: append(command, s.Args[:]...), weighs: s.Weighs, timeout: s.Timeout, latest: latest,
-		children: e.Children}
+	return &external{argv: append(command, strings.Split(s.Args, "\x00")...), weighs: s.Weighs,
+		timeout: s.Timeout, latest: latest, children: e.Children}
 }
 
 // Check implements Checker.

@@ -32,7 +32,7 @@ func writeScript(t *testing.T, text string) string {
 func externalSpec(command string) Spec {
 	return Spec{
 		Type: "external", Protocol: "tcp", Command: command, Timeout: patient,
-		Args: [4]string{"10.1.0.1", "80", "[fe80::1 x", "0"},
+		Args: strings.Join([]string{"10.1.0.1", "80", "[fe80::1 x", "0"}, "\x00"),
 	}
 }
 

@@ -41,7 +41,9 @@ func newPerlFile(t *testing.T, code string) *perlFile {
 func (f *perlFile) check(words ...string) Result {
 	spec := externalSpec(f.path)
 	spec.Type, spec.Timeout = "external-perl", f.limit
-	copy(spec.Args[:], words)
+	args := strings.Split(spec.Args, "\x00")
+	copy(args, words)
+	spec.Args = strings.Join(args, "\x00")
 	r := build(f.t, spec, f.env).Check(f.t.Context())
 	r.Detail = strings.ReplaceAll(r.Detail, f.path, "FILE")
 	return r

@@ -107,6 +107,9 @@ func (f *findings) programs(cfg *parser.Config) {
 		case runs(v, parser.ExternalPerl):
 			must, err = "read", runfile.TryRead(v.CheckCommand)
 		}
+		if err != nil && strings.Contains(v.CheckCommand, " ") {
+			err = fmt.Errorf("%w; arguments belong in checkargs", err)
+		}
 		if err != nil {
 			f.addAt(at, "missing-program", must, err)
 		}

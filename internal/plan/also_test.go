@@ -42,7 +42,7 @@ func TestAPlanHasEachCheckOfAServerOnce(t *testing.T) {
 connect 81: Type=connect Protocol=tcp Target=10.2.0.1:81 Timeout=3s Attempts=1
 https 443: Type=negotiate Service=https Protocol=tcp Target=10.2.0.1:443 NegotiateTimeout=4s Request=/health URL=https://10.2.0.1:443/health Receive=^well HTTPMethod=GET FollowRedirect=yes
 ping: Type=ping Protocol=tcp Target=10.2.0.1:80 Timeout=3s Attempts=1
-external: Type=external Protocol=tcp Target=10.2.0.1:80 Timeout=3s Command=/bin/true Args=[10.1.0.1 80 10.2.0.1 80]
+external: Type=external Protocol=tcp Target=10.2.0.1:80 Timeout=3s Command=/bin/true Args=10.1.0.1 80 10.2.0.1 80
 pop 110: Type=negotiate Service=pop Protocol=tcp Target=10.2.0.1:110 NegotiateTimeout=4s Request=/ Passwd=pw`
 	if text := strings.Join(got, "\n"); text != want {
 		t.Errorf("got\n%s\nwant\n%s", text, want)

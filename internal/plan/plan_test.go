@@ -137,7 +137,7 @@ func shown(s checker.Spec) string {
 			out = append(out, fmt.Sprintf("%s=%v", f.Name, field))
 		}
 	}
-	return strings.Join(out, " ")
+	return strings.ReplaceAll(strings.Join(out, " "), "\x00", " ")
 }
 
 // A check has only the settings that it uses, so that virtual services share it.
@@ -148,7 +148,7 @@ func TestAPlanAsksOnlyForWhatACheckUses(t *testing.T) {
 		{"checktype = ping", "Type=ping Protocol=tcp Target=10.2.0.1:80 Timeout=3s Attempts=2"},
 		{"checktype = connect", "Type=connect Protocol=tcp Target=10.2.0.1:80 Timeout=3s Attempts=2"},
 		{"checktype = connect\n\tcheckport = 81", "Type=connect Protocol=tcp Target=10.2.0.1:81 Timeout=3s Attempts=2"},
-		{"checktype = external\n\tcheckcommand = /bin/true", "Type=external Protocol=tcp Target=10.2.0.1:80 Timeout=3s Command=/bin/true Args=[10.1.0.1 80 10.2.0.1 80]"},
+		{"checktype = external\n\tcheckcommand = /bin/true", "Type=external Protocol=tcp Target=10.2.0.1:80 Timeout=3s Command=/bin/true Args=10.1.0.1 80 10.2.0.1 80"},
 		{"checktype = negotiate\n\tservice = http", "Type=negotiate Service=http Protocol=tcp Target=10.2.0.1:80 NegotiateTimeout=4s Request=/x URL=http://10.2.0.1:80/x Receive=ok Host=www HTTPMethod=GET FollowRedirect=yes"},
 		{"checktype = negotiate\n\tservice = pop", "Type=negotiate Service=pop Protocol=tcp Target=10.2.0.1:80 NegotiateTimeout=4s Request=/x Receive=ok Host=www Login=me Passwd=pw"},
 		{"checktype = 3\n\tservice = pop", "Type=combined Service=pop Protocol=tcp Connects=3 Target=10.2.0.1:80 Timeout=3s NegotiateTimeout=4s Request=/x Receive=ok Host=www Login=me Passwd=pw"},
@@ -162,8 +162,23 @@ func TestAPlanAsksOnlyForWhatACheckUses(t *testing.T) {
 		}
 	}
 	p, _ := planned(t, "virtual = 7\n\treal = 10.2.0.1:80 gate\n\tchecktype = external\n\tcheckcommand = /bin/true\n", neverChecked)
-	if got := p.Checks()[0].Spec.Args; got != [4]string{"7", "0", "10.2.0.1", "80"} {
+	if got := p.Checks()[0].Spec.Args; got != "7\x000\x0010.2.0.1\x0080" {
 		t.Errorf("the arguments for a mark are %q", got)
+	}
+	for args, want := range map[string]string{
+		`-H {address} -p {port}`:   "-H|10.2.0.1|-p|80",
+		`"-H {address} -p {port}"`: "-H|10.2.0.1|-p|80",
+		`"--url=http://{virtual}:{virtualport}/{name} -s "a b" -x"y z""`: "--url=http://10.1.0.1:80/10.2.0.1|-s|a b|-xy z",
+		`"-e $HOME;"`: "-e|$HOME;",
+	} {
+		p, found := planned(t, "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = external\n\tcheckcommand = /bin/true\n\tcheckargs = "+args+"\n", neverChecked)
+		got := ""
+		if !found.HasErrors() {
+			got = strings.ReplaceAll(p.Checks()[0].Spec.Args, "\x00", "|")
+		}
+		if got != want {
+			t.Errorf("%s: %s, want %s", args, got, want)
+		}
 	}
 }
 

@@ -62,15 +62,24 @@ func (x Use) Spec() checker.Spec {
 	return s
 }
 
-// externalArgs are the four arguments of an external check: virtual address or mark, virtual port,
-// real address, real port; 0 for no port.
-func externalArgs(cfg *parser.Virtual, r *parser.Real) [4]string {
+// externalArgs are the arguments of an external check, with zero bytes between them: virtual address or mark, virtual
+// port, real address, real port, with 0 for no port; or those of checkargs.
+func externalArgs(cfg *parser.Virtual, r *parser.Real) string {
 	virtual, port := cfg.Name(), "0"
 	if cfg.Protocol != lvs.Mark {
 		virtual = lvs.FormatAddr(cfg.Addr.Addr())
 		port = strconv.Itoa(int(cfg.Addr.Port()))
 	}
-	return [4]string{virtual, port, lvs.FormatAddr(r.Addr.Addr()), strconv.Itoa(int(r.Addr.Port()))}
+	address, realPort := lvs.FormatAddr(r.Addr.Addr()), strconv.Itoa(int(r.Addr.Port()))
+	args := []string{virtual, port, address, realPort}
+	if cfg.CheckArgs != "" {
+		name := address
+		if r.Named != nil {
+			name = r.Named.Host
+		}
+		args = cfg.Arguments(strings.Trim(address, "[]"), realPort, strings.Trim(virtual, "[]"), port, name)
+	}
+	return strings.Join(args, "\x00")
 }
 
 func settingsOf(cfg *parser.Virtual) (lvs.Settings, error) {

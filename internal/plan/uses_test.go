@@ -19,7 +19,7 @@ import (
 func TestEachDirectiveOfChecksIsUsedOrWarnedOf(t *testing.T) {
 	lines := map[string]string{
 		"checkport": "checkport=81", "request": `request="x"`, "receive": `receive="x"`, "httpmethod": "httpmethod=HEAD",
-		"virtualhost": "virtualhost=x", "checkcommand": "checkcommand=/bin/false", "login": `login="x"`, "passwd": `passwd="x"`,
+		"virtualhost": "virtualhost=x", "checkcommand": "checkcommand=/bin/false", "checkargs": "checkargs={name}", "login": `login="x"`, "passwd": `passwd="x"`,
 		"database": `database="x"`, "secret": `secret="x"`, "checkvip": "checkvip=yes", "alsocheck": "alsocheck=connect 82",
 		"agentport": "agentport=83", "agentsend": "agentport=83\n\tagentsend=x", "externalweight": "externalweight=yes",
 		"cleartext": "cleartext=no", "sni": "sni=x", "tlsverify": "tlsverify=yes", "tlsca": "tlsverify=yes\n\ttlsca=/x",

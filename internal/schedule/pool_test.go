@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -514,7 +515,7 @@ func TestChecksThatCostLessTogetherAreDueTogether(t *testing.T) {
 	for i := range 24 {
 		service := []string{"a", "b"}[i%2]
 		c, err := protocol.New(checker.Spec{Type: "external-perl", Command: "file",
-			Args: [4]string{service, "80", strconv.Itoa(i), "80"}}, nil)
+			Args: strings.Join([]string{service, "80", strconv.Itoa(i), "80"}, "\x00")}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

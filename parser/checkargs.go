@@ -1,0 +1,42 @@
+package parser
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// This file reads the arguments of external checks.
+
+// placeholders are the words of checkargs that are replaced.
+var placeholders = []string{"{address}", "{port}", "{virtual}", "{virtualport}", "{name}"}
+
+var braced = regexp.MustCompile(`\{[^{}\s]*\}`)
+
+// readCheckArgs reads words, of which a part in double quotes may have blanks.
+func readCheckArgs(v *value) string {
+	text := optionallyQuoted(v)
+	for _, found := range braced.FindAllString(text, -1) {
+		if at := "{" + strings.ToLower(found[1:len(found)-1]) + "}"; !slices.Contains(placeholders, found) {
+			v.wrong("%q is not known%s; the placeholders are %s", found, DidYouMean(at, placeholders),
+				enumerate(placeholders)).part = found
+		}
+	}
+	if strings.Count(text, `"`)%2 != 0 {
+		v.wrong("a double quote is not closed; a word with blanks is in two of them")
+	}
+	return v.notEmpty(text, `words such as "-H {address} -p {port}"`)
+}
+
+// argument matches a word: parts without blanks, and parts in double quotes.
+var argument = regexp.MustCompile(`(?:[^\s"]|"[^"]*")+`)
+
+// Arguments are the words of checkargs with these values for their placeholders.
+func (v *Virtual) Arguments(address, port, virtual, virtualPort, name string) (words []string) {
+	values := strings.NewReplacer("{address}", address, "{port}", port, "{virtual}", virtual,
+		"{virtualport}", virtualPort, "{name}", name, `"`, "")
+	for _, word := range argument.FindAllString(v.CheckArgs, -1) {
+		words = append(words, values.Replace(word))
+	}
+	return words
+}
