@@ -31,7 +31,7 @@ type Spec struct {
 	NegotiateTimeout time.Duration  // negotiate
 	Attempts         int            // checkcount: ping
 
-	Command string    // checkcommand
+	Command string // checkcommand
 	Args    string // external: the arguments of Command, with zero bytes between them
 
 	Request string // with its leading slash, as the Perl ldirectord keeps it

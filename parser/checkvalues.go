@@ -80,8 +80,8 @@ func withSlash(request string) string {
 func readHTTPMethod(v *value) string {
 	word := v.word()
 	method := strings.ToUpper(word)
-	if method != "GET" && method != "HEAD" {
-		v.bad("is not allowed; it must be GET or HEAD")
+	if method != "GET" && method != "HEAD" && method != "POST" {
+		v.bad("is not allowed; it must be GET, HEAD or POST")
 	}
 	v.only(word)
 	return method

@@ -39,6 +39,11 @@ func (a adviser) misplaced() {
 	refuse(a.PEName != "" && a.Protocol == lvs.TCP, "pename",
 		"pename=sip would make a service of tcp lose every packet; it needs protocol=udp, or "+
 			"a firewall mark")
+	if a.HTTPMethod == "POST" && !a.has("httpbody") {
+		a.refuse("httpmethod", badValue, "POST is allowed only with httpbody; otherwise it must be GET or HEAD")
+	}
+	refuse(a.HTTPBody != "" && a.HTTPMethod != "POST", "httpbody",
+		"httpbody needs httpmethod=POST: other requests have no body")
 	refuse(off && a.AgentPort > 0, "agentport",
 		"agentport is given with a checktype that checks nothing; use only one of them")
 	refuse(!off && a.ExternalWeight && !a.runsCommand(), "externalweight",

@@ -186,6 +186,8 @@ var readers = map[string]reading{
 	"httpstatus drainstatus":               of(readStatuses),
 	"httpheader":                           alone(readHTTPHeader),
 	"httpuser":                             of(readHTTPUser),
+	"httpbody":                             of(quoted),
+	"receiveheader":                        of(readReceiveHeader),
 	"httppasswd":                           of(readLogin),
 	"passwdfile secretfile httppasswdfile": of(readSecretFile),
 	"send expect":                          alone(readStep),

@@ -51,6 +51,9 @@ func (v *value) readStatusRange(item, _ string) string {
 func readHTTPHeader(v *value) {
 	name, content, found := strings.Cut(v.withoutQuotes(), ":")
 	hint := ownHeaders[strings.ToLower(name)]
+	if strings.EqualFold(name, "connection") && strings.EqualFold(trim(content), "upgrade") {
+		hint = ""
+	}
 	switch virtual := &v.section.v; {
 	case !found || !all(name, isTokenByte):
 		v.wrong("that is not a header; it must be Name: value, with a name of letters, digits and -")
@@ -63,12 +66,24 @@ func readHTTPHeader(v *value) {
 	}
 }
 
+// readReceiveHeader reads the name of a field, and the pattern for its value.
+func readReceiveHeader(v *value) string {
+	text := quoted(v)
+	name, pattern, found := strings.Cut(text, ":")
+	if v.problem == nil && (!found || !all(name, isTokenByte) || trim(pattern) == "") {
+		v.wrong("%q is not a header and a pattern; it must be Name: PATTERN, such as "+
+			"\"Content-Type: ^text/html\"", text)
+	}
+	return name + ": " + trim(pattern)
+}
+
 // ownHeaders are the headers that the check writes itself, in lower case, and what to use instead.
 var ownHeaders = map[string]string{
 	"host":              "use virtualhost",
-	"content-length":    "the request has no body",
-	"transfer-encoding": "the request has no body",
-	"connection":        "each check has a connection of its own, and closes it",
+	"content-length":    "the check writes it, for httpbody",
+	"transfer-encoding": "the check writes the length of httpbody",
+	"connection": "each check has a connection of its own, and closes it; only Upgrade is allowed, for " +
+		"httpstatus = 101",
 }
 
 // isTokenByte reports whether a byte is a tchar of RFC 9110, section 5.6.2.

@@ -13,6 +13,13 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 	const observesNone = "observe has no effect: it compares servers of one section that answer TCP clients"
 	gate := strings.ReplaceAll(real, "masq", "gate")
 	for _, row := range []struct{ src, said, not string }{
+		// httpvalues.go
+		{virtual + real + "\tservice=http\n\thttpmethod=POST\n", "POST is allowed only with httpbody; otherwise it must be GET or HEAD", ""},
+		{virtual + real + "\tservice=http\n\thttpbody=\"x\"\n", "httpbody needs httpmethod=POST", ""},
+		{virtual + real + "\tservice=http\n\treceiveheader=\"x\"\n", `"x" is not a header and a pattern`, ""},
+		{virtual + real + "\tservice=http\n\treceiveheader=\"x: \"\n", `is not a header and a pattern`, ""},
+		{virtual + real + "\tservice=http\n\thttpheader=Connection: upgrade\n", "", "can't be given"},
+		{virtual + real + "\tservice=smtp\n\thttpbody=\"x\"\n\thttpmethod=POST\n", "httpbody applies only to http", ""},
 		// checkargs.go
 		{virtual + real + "\tchecktype=external\n\tcheckargs=\"-H {adress}\"\n", `"{adress}" is not known (did you mean {address}?); the placeholders are`, ""},
 		{virtual + real + "\tchecktype=external\n\tcheckargs=-H \"{address}\n", "a double quote is not closed", ""},

@@ -119,7 +119,7 @@ func FuzzHTTP(f *testing.F) {
 		}
 		check.fails(checkURL(u))
 		check.message(showURL(u))
-		if request := requestBytes("GET", u.RequestURI(), u.Host, nil); bytes.Count(request, []byte("\n")) != 5 {
+		if request := requestBytes("GET", u.RequestURI(), u.Host, nil, ""); bytes.Count(request, []byte("\n")) != 5 {
 			t.Errorf("a Location makes lines of the request: %q", request)
 		}
 	})

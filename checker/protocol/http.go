@@ -45,6 +45,8 @@ type httpRules struct {
 	login     string                // field with the user and password; "" for none
 	rules     wire.TLSRules
 	receive   *matcher
+	field     string   // whose value wants matches
+	wants     *matcher // nil: every header will do
 	isVirtual func(netip.AddrPort) bool
 }
 
@@ -55,6 +57,8 @@ type hop struct {
 	request []byte
 	tls     *tls.Config // nil for http
 	away    bool        // the request does not go to the server being checked
+
+	seeOther bool // a redirect answers a POST: the next request is GET (RFC 9110, 15.4)
 }
 
 func newHTTP(s Spec, e *Env, receive *matcher) (Checker, error) {
@@ -103,6 +107,12 @@ func newHTTPRules(s Spec, e *Env, receive *matcher) (c *httpRules, err error) {
 	for header := range s.HTTPHeaders.All() {
 		c.fields = append(c.fields, wire.CleanField(header))
 	}
+	if name, pattern, is := strings.Cut(s.ReceiveHeader, ": "); is {
+		c.field = name
+		if c.wants, err = e.matcher(pattern); err != nil {
+			return nil, refused("receiveheader", err)
+		}
+	}
 	if c.HTTPUser != "" {
 		c.login = basicField(c.HTTPUser, c.HTTPPasswd)
 		if c.proxy {
@@ -130,7 +140,11 @@ func (c *httpCheck) prepare(h *hop, host string, home bool, names ...string) {
 	if c.byProxy(h.url) {
 		target = "http://" + h.url.Host + target
 	}
-	h.request = requestBytes(c.HTTPMethod, target, host, c.fieldsFor(h.url, home))
+	method, body := c.HTTPMethod, c.HTTPBody
+	if h.seeOther || !home && method == "POST" { // a body is for home alone
+		method, body = "GET", ""
+	}
+	h.request = requestBytes(method, target, host, c.fieldsFor(h.url, home), body)
 	if h.url.Scheme == "https" {
 		if c.sessions == nil {
 			c.sessions = wire.NewSessions()
@@ -158,6 +172,7 @@ func (c *httpCheck) Resume(ctx context.Context, begun *wire.Conn) Result {
 	at := trail{httpCheck: c, answerReader: newAnswerReader(ctx, c.timeout, c.receive.limits),
 		hop: hop{request: c.text, tls: c.tls}} // its URL is parsed again when it is needed, which is rare
 	defer at.close()
+	at.wanted = c.field
 	if c.direct {
 		at.hop.to = c.target
 	}
@@ -358,7 +373,7 @@ func (at *trail) redirected(home *hop, a *httpAnswer) (hop, error) {
 	if err := checkURL(u); err != nil {
 		return hop{url: u}, err
 	}
-	h := hop{url: u}
+	h := hop{url: u, seeOther: at.hop.seeOther || at.HTTPMethod == "POST" && a.status < 304}
 	if err := at.locate(&h); err != nil {
 		return h, err
 	}
@@ -382,6 +397,15 @@ func (at *trail) judge(a *httpAnswer) (seen string, err error) {
 		return "", fmt.Errorf("status %03d, want %s", a.status, cmp.Or(at.HTTPStatus, "2xx"))
 	}
 	wire.WatchOf(at.ctx).Mark(wire.MarkAnswer)
+	if at.wants != nil {
+		if ok, err := at.wants.match(at.ctx, a.field); err != nil || !ok {
+			said := "it is missing"
+			if a.field != nil && !at.foreign {
+				said = "got " + wire.Excerpt(a.field)
+			}
+			return "", cmp.Or(err, mismatch("header %s does not match %s: %s", at.field, at.wants, said))
+		}
+	}
 	ok, err := at.receive.match(at.ctx, a.body)
 	switch {
 	case err != nil:

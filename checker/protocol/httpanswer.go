@@ -27,8 +27,9 @@ type httpAnswer struct {
 	status   int
 	reason   string
 	location string
-	length   int  // the length of the body; -1 if the header does not have it
-	chunked  bool // the body is chunked
+	length   int    // the length of the body; -1 if the header does not have it
+	chunked  bool   // the body is chunked
+	field    []byte // the value of the field that was asked for; nil: there is none
 	body     []byte
 	cut      bool // the body has more than maxText bytes
 }
@@ -55,6 +56,7 @@ type answerReader struct {
 	in      *bufio.Reader // reads src
 	header  int           // bytes of headers that came
 	extra   int           // bytes of extensions of chunks
+	wanted  string        // the field whose value is kept; "" for none
 	beginning
 }
 
@@ -121,7 +123,7 @@ func (r *answerReader) head() (httpAnswer, error) {
 			field = append(append(field, ' '), bytes.TrimLeft(line, " \t")...)
 			continue
 		}
-		err = a.parseField(field)
+		err = a.parseField(field, r.wanted)
 		if len(line) == 0 {
 			break
 		}
@@ -190,9 +192,17 @@ func (a *httpAnswer) parseStatus(line []byte) error {
 }
 
 // parseField reads a header field. A line that is not a header field is ignored.
-func (a *httpAnswer) parseField(field []byte) error {
+func (a *httpAnswer) parseField(field []byte, wanted string) error {
 	name, value, ok := bytes.Cut(field, []byte(":"))
 	value = bytes.Trim(value, " \t")
+	if ok && wanted != "" && fieldIs(name, wanted) {
+		if a.field != nil { // several are one list (RFC 9110, 5.3)
+			a.field = append(a.field, ", "...)
+		}
+		if a.field = append(a.field, value...); len(a.field) == 0 {
+			a.field = []byte{}
+		}
+	}
 	switch {
 	case !ok:
 	case fieldIs(name, "content-length"):

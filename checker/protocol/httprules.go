@@ -35,16 +35,22 @@ func basicField(user, password string) string {
 	return "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
 }
 
-func requestBytes(method, target, host string, fields []string) []byte {
+// requestBytes is a request; a POST has a body.
+func requestBytes(method, target, host string, fields []string, body string) []byte {
 	b := fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: %s\r\n", method, target, host)
 	if !hasField(fields, "User-Agent") {
 		b = append(b, "User-Agent: ldirectord\r\n"...)
 	}
-	b = append(b, "Connection: close\r\n"...)
+	if !hasField(fields, "Connection") { // which then is Upgrade
+		b = append(b, "Connection: close\r\n"...)
+	}
+	if method == "POST" {
+		b = fmt.Appendf(b, "Content-Length: %d\r\n", len(body))
+	}
 	for _, field := range fields {
 		b = fmt.Appendf(b, "%s\r\n", field)
 	}
-	return append(b, "\r\n"...)
+	return append(append(b, "\r\n"...), body...)
 }
 
 func hasField(fields []string, name string) bool {

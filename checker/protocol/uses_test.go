@@ -18,6 +18,8 @@ var uses = map[string]func(*Spec){
 	"request":        func(s *Spec) { s.Request += "x"; s.URL += "x" },
 	"receive":        func(s *Spec) { s.Receive += "x" },
 	"httpmethod":     func(s *Spec) { s.HTTPMethod = "HEAD" },
+	"httpbody":       func(s *Spec) { s.HTTPMethod, s.HTTPBody = "POST", "x" },
+	"receiveheader":  func(s *Spec) { s.ReceiveHeader = "X: x" },
 	"virtualhost":    func(s *Spec) { s.Host = "x.example.org" },
 	"login":          func(s *Spec) { s.Login = "" },
 	"passwd":         func(s *Spec) { s.Passwd = "" },

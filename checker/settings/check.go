@@ -47,9 +47,12 @@ type Account struct {
 
 // HTTP has the settings of a check by http or https.
 type HTTP struct {
-	HTTPMethod     string       `cf:"httpmethod=GET"`               // GET or HEAD
+	HTTPMethod     string       `cf:"httpmethod=GET"`               // GET, HEAD or POST
 	FollowRedirect string       `cf:"followredirect=yes,extension"` // yes, server or no
 	HTTPStatus     HTTPStatuses `cf:"httpstatus,extension"`         // accepted statuses; "": 2xx
+	HTTPBody       string       `cf:"httpbody,extension"`           // of a POST
+	// "Name: PATTERN": the pattern, a Perl regular expression, must match in the field; "": any header will do
+	ReceiveHeader string `cf:"receiveheader,extension"`
 	// basic authentication; the user has no colon
 	HTTPUser   string `cf:"httpuser,extension,secret"`
 	HTTPPasswd string `cf:"httppasswd,extension,secret"`

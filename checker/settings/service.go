@@ -30,7 +30,8 @@ const (
 
 const (
 	queries  = "request login passwd database "
-	overHTTP = "request receive httpmethod followredirect httpstatus httpheader httpuser httppasswd"
+	overHTTP = "request receive receiveheader httpmethod httpbody " +
+		"followredirect httpstatus httpheader httpuser httppasswd"
 )
 
 // services is sorted by name.

@@ -18,7 +18,7 @@ import (
 // (checker.TestServicesUseWhatTheirRowsName proves those rows).
 func TestEachDirectiveOfChecksIsUsedOrWarnedOf(t *testing.T) {
 	lines := map[string]string{
-		"checkport": "checkport=81", "request": `request="x"`, "receive": `receive="x"`, "httpmethod": "httpmethod=HEAD",
+		"checkport": "checkport=81", "request": `request="x"`, "receive": `receive="x"`, "httpmethod": "httpmethod=HEAD", "httpbody": "httpmethod=POST\n\thttpbody=\"x\"", "receiveheader": `receiveheader="X: x"`,
 		"virtualhost": "virtualhost=x", "checkcommand": "checkcommand=/bin/false", "checkargs": "checkargs={name}", "login": `login="x"`, "passwd": `passwd="x"`,
 		"database": `database="x"`, "secret": `secret="x"`, "checkvip": "checkvip=yes", "alsocheck": "alsocheck=connect 82",
 		"agentport": "agentport=83", "agentsend": "agentport=83\n\tagentsend=x", "externalweight": "externalweight=yes",

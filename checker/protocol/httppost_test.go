@@ -1,0 +1,91 @@
+package protocol
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"ldirectord/checker"
+)
+
+// What a server gets of a POST, and of the requests that follow its redirects. A body goes to no other server.
+func TestHTTPPost(t *testing.T) {
+	var seen []string
+	note := func(r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		seen = append(seen, fmt.Sprintf("%s %s %d %s %s", r.Method, r.URL.Path, r.ContentLength, r.Header.Get("Content-Type"), body))
+	}
+	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { note(r) }))
+	defer other.Close()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		note(r)
+		switch r.URL.Path {
+		case "/303":
+			http.Redirect(w, r, "/end", http.StatusSeeOther)
+		case "/307":
+			http.Redirect(w, r, "/end", http.StatusTemporaryRedirect)
+		case "/away":
+			http.Redirect(w, r, other.URL+"/end", http.StatusTemporaryRedirect)
+		}
+	}))
+	defer server.Close()
+	const post = " 8 text/json {\"a\": 1}"
+	for path, want := range map[string]string{
+		"/end":  "POST /end" + post,
+		"/303":  "POST /303" + post + "; GET /end 0 text/json ",
+		"/307":  "POST /307" + post + "; POST /end" + post,
+		"/away": "POST /away" + post + "; GET /end 0  ",
+	} {
+		seen = nil
+		s := httpSpec(netip.MustParseAddrPort(server.Listener.Addr().String()), "")
+		s.URL, s.HTTPMethod, s.HTTPBody = server.URL+path, "POST", `{"a": 1}`
+		s.HTTPHeaders = checker.ListOf("Content-Type: text/json")
+		if r := build(t, s, nil).Check(t.Context()); !r.OK {
+			t.Errorf("%s: %+v", path, r)
+		}
+		if got := strings.Join(seen, "; "); got != want {
+			t.Errorf("%s: %q, want %q", path, got, want)
+		}
+	}
+}
+
+// A field of the answer has to match; several of a name are one list, and its name has no case.
+func TestHTTPReceiveHeader(t *testing.T) {
+	for answer, want := range map[string]string{
+		"X-Role: primary\r\n":              "200 OK",
+		"x-role:primary\r\nX-Other: a\r\n": "200 OK",
+		"X-Role: a\r\nX-Role: primary\r\n": "200 OK",
+		"X-Role: standby\r\n":              `header X-Role does not match /\bprimary$/: got "standby"`,
+		"X-Role:\r\n":                      `header X-Role does not match /\bprimary$/: got ""`,
+		"X-Other: primary\r\n":             `header X-Role does not match /\bprimary$/: it is missing`,
+	} {
+		s := httpSpec(serve(t, saying(okHead+answer+"\r\nok")).addr, "ok")
+		s.ReceiveHeader = `X-Role: \bprimary$`
+		if r := build(t, s, nil).Check(t.Context()); r.Detail != want || r.OK != (want == "200 OK") {
+			t.Errorf("%q: %+v, want %s", answer, r, want)
+		}
+	}
+	s := httpSpec(netip.MustParseAddrPort("127.0.0.1:1"), "")
+	s.ReceiveHeader = "X-Role: ("
+	if _, err := New(s, nil); err == nil || !strings.HasPrefix(err.Error(), "receiveheader: ") {
+		t.Error(err)
+	}
+}
+
+// A web socket is asked for as RFC 6455, 4.1 has it.
+func TestHTTPUpgrade(t *testing.T) {
+	server := serve(t, saying("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"))
+	s := httpSpec(server.addr, "")
+	s.HTTPStatus, s.ReceiveHeader = "101", "Upgrade: websocket"
+	s.HTTPHeaders = checker.ListOf("Connection: Upgrade", "Upgrade: websocket")
+	if r := build(t, s, nil).Check(t.Context()); !r.OK {
+		t.Errorf("%+v", r)
+	}
+	if got := server.asked()[0]; strings.Contains(got, "close") || !strings.Contains(got, "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n") {
+		t.Errorf("%q", got)
+	}
+}
