@@ -45,6 +45,7 @@ type Spec struct {
 
 	// Extensions, all opt-in.
 	TLSFiles    string       // the checksum of these files by TLSSums
+	UseTLS      bool         // grpc, redis, simpletcp: over TLS
 	StartTLS    bool         // smtp, submission, imap, pop, ldap, ftp
 	NoClearText bool         // mysql, pgsql: the password is never sent in clear text
 	HTTPHeaders List[string] // further request headers, each "Name: value"

@@ -11,7 +11,7 @@ import (
 func (v *Virtual) OverTLS() bool {
 	s := settings.ServiceOf(v.Service)
 	secure := v.Service == "http_proxy" && strings.HasPrefix(v.Request, "/https://")
-	return s.Is(settings.OverTLS) || v.StartTLS && s.Takes("starttls") || secure
+	return s.Is(settings.OverTLS) || v.StartTLS && s.Takes("starttls") || v.UseTLS && s.Takes("tls") || secure
 }
 
 func (d *Directive) usedBy() string {
@@ -25,7 +25,8 @@ func (d *Directive) usedBy() string {
 	names = settings.ServicesThat(func(s settings.Service) bool {
 		return s.Is(settings.OverTLS) || s.Takes(d.Name)
 	})
-	return enumerate(names) + ", and with starttls=yes for " + enumerate(servicesThatTake("starttls"))
+	return enumerate(names) + ", with tls=yes for " + enumerate(servicesThatTake("tls")) +
+		", and with starttls=yes for " + enumerate(servicesThatTake("starttls"))
 }
 
 func servicesThatTake(directive string) []string {

@@ -198,6 +198,7 @@ type Virtual struct {
 
 	// Extensions, all opt-in.
 	StartTLS bool `cf:"starttls=no,extension"`
+	UseTLS   bool `cf:"tls=no,extension"`
 	// the password may be sent in clear text
 	ClearText bool `cf:"cleartext=yes,extension"`
 	// "Name: value" of RFC 9110, in file order

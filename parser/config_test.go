@@ -360,7 +360,7 @@ func TestServicesHaveTheirUsualPort(t *testing.T) {
 		if got := settings.ServiceOf(s.Name); got != s {
 			t.Errorf("%s is %+v, want %+v", s.Name, got, s)
 		}
-		extension := s.Name == "redis" || s.Name == "tls"
+		extension := slices.Contains([]string{"grpc", "redis", "tls"}, s.Name)
 		switch got := guessService(s.Port); {
 		case extension != s.Is(settings.Extension):
 			t.Errorf("%s is an extension in its row: %v, in this test: %v", s.Name, !extension, extension)

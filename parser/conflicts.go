@@ -44,6 +44,8 @@ func (a adviser) misplaced() {
 	}
 	refuse(a.HTTPBody != "" && a.HTTPMethod != "POST", "httpbody",
 		"httpbody needs httpmethod=POST: other requests have no body")
+	refuse(a.UseTLS && a.Service == "simpletcp" && a.Protocol == lvs.UDP, "tls",
+		"tls=yes needs a service of tcp")
 	refuse(off && a.AgentPort > 0, "agentport",
 		"agentport is given with a checktype that checks nothing; use only one of them")
 	refuse(!off && a.ExternalWeight && !a.runsCommand(), "externalweight",

@@ -58,6 +58,7 @@ type service func(s Spec, e *Env, receive *matcher) (Checker, error)
 var services = map[string]service{
 	"dns":        newDNS,
 	"ftp":        speaking(ftp),
+	"grpc":       newGRPC,
 	"http":       newHTTP,
 	"http_proxy": newHTTP,
 	"https":      newHTTP,

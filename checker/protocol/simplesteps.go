@@ -15,6 +15,7 @@ const maxHeard = 16 << 10
 // simpleSteps has a conversation with a server, step by step. With protocol=udp each send line is a datagram.
 type simpleSteps struct {
 	server
+	secured
 	udp   bool
 	steps []simpleStep
 }
@@ -27,6 +28,10 @@ type simpleStep struct {
 
 func newSimpleSteps(s Spec, e *Env) (Checker, error) {
 	c := &simpleSteps{server: serverOf(s), udp: s.Protocol == "udp"}
+	var err error
+	if c.secured, err = e.secured(s); err != nil {
+		return nil, err
+	}
 	for step := range s.Steps.All() {
 		made, err := e.simpleStep(step)
 		if err != nil {
@@ -63,13 +68,19 @@ func (c *simpleSteps) Check(ctx context.Context) Result {
 		return failed(err)
 	}
 	defer server.Close()
+	warning, err := c.open(server)
+	if err != nil {
+		return failed(err)
+	}
 	h := session{server: server, buf: make([]byte, maxHeard), search: search{ctx: ctx}}
 	for i, step := range c.steps {
 		if err := h.take(step); err != nil {
 			return failed(wire.NewFault(err, "step %d: %v", i+1, err))
 		}
 	}
-	return passed(h.seen())
+	result := passed(h.seen())
+	result.Warning = warning
+	return result
 }
 
 // session is the state of a conversation with a server.

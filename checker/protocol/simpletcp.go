@@ -22,6 +22,7 @@ const maxSimpleAnswer = 256 << 10 // in bytes; in a longer answer the first ones
 // With protocol=udp it sends one datagram, and the answer is searched in the same way.
 type simpleTCP struct {
 	server
+	secured
 	udp     bool
 	request []byte
 	receive *matcher
@@ -33,7 +34,8 @@ func newSimpleTCP(s Spec, e *Env, receive *matcher) (Checker, error) {
 	}
 	// The leading slash comes from the configuration; \n is the only escape.
 	request := strings.ReplaceAll(strings.TrimPrefix(s.Request, "/"), `\n`, "\n")
-	return &simpleTCP{serverOf(s), s.Protocol == "udp", []byte(request), receive}, nil
+	secured, err := e.secured(s)
+	return &simpleTCP{serverOf(s), secured, s.Protocol == "udp", []byte(request), receive}, err
 }
 
 // Check implements Checker.
@@ -44,7 +46,9 @@ func (c *simpleTCP) Check(ctx context.Context) Result {
 	}
 	a := simpleAnswer{search: search{ctx: ctx, matcher: c.receive}}
 	err := ask(ctx, &a)
-	return concluded("got "+wire.Excerpt(a.found), err)
+	result := concluded("got "+wire.Excerpt(a.found), err)
+	result.Warning = a.warning
+	return result
 }
 
 func (c *simpleTCP) overTCP(ctx context.Context, a *simpleAnswer) error {
@@ -53,6 +57,9 @@ func (c *simpleTCP) overTCP(ctx context.Context, a *simpleAnswer) error {
 		return err
 	}
 	defer tcp.Close()
+	if a.warning, err = c.open(tcp); err != nil {
+		return err
+	}
 	if err := tcp.Send("the request", c.request); err != nil {
 		return err
 	}
@@ -79,6 +86,10 @@ func (c *simpleTCP) overTCP(ctx context.Context, a *simpleAnswer) error {
 
 // closeWrite closes our side of a connection: some servers answer only then.
 func closeWrite(c *wire.Conn) {
+	if c.TLS != nil {
+		c.TLS.CloseWrite()
+		return
+	}
 	if raw, err := c.Conn.(syscall.Conn).SyscallConn(); err == nil {
 		raw.Control(func(fd uintptr) { syscall.Shutdown(int(fd), syscall.SHUT_WR) })
 	}
@@ -99,6 +110,7 @@ type simpleAnswer struct {
 	received int    // how many bytes
 	first    []byte // the first line, for the message
 	found    []byte // the line that matches
+	warning  string // about the certificate
 }
 
 // look searches a line with its end. An empty text is not a line.

@@ -71,7 +71,7 @@ func newTalk(s Spec, e *Env, receive *matcher, p protocol) (*talk, error) {
 		told: told{serverOf(s), s.Account, s.Request, e.HostName, receive}}
 	service := settings.ServiceOf(s.Service)
 	c.later = s.StartTLS && service.Takes("starttls")
-	if !c.later && !service.Is(settings.OverTLS) {
+	if !c.later && !service.Is(settings.OverTLS) && !(s.UseTLS && service.Takes("tls")) {
 		return c, nil
 	}
 	var err error

@@ -53,6 +53,7 @@ func TestNoTranscriptTellsASecret(t *testing.T) {
 		"http": saying(okHead + "\r\ngood"), "http_proxy": saying(okHead + "\r\ngood"),
 		"oracle": listener(tnsAccepted(319)),
 		"https":  closing, "imaps": closing, "pops": closing, "ldaps": closing, // as without TLS, see below
+		"grpc":   grpcTreat,
 		"radius": closing, // it uses UDP, see below
 	}
 	for _, service := range Services() {

@@ -38,6 +38,7 @@ const (
 var services = []Service{
 	{"dns", 53, ByUDP, "request receive dnstype dnsrcode"},
 	{"ftp", 21, Greets, "request receive login passwd starttls"},
+	{"grpc", 0, Extension, "request virtualhost tls"},
 	{"http", 80, 0, overHTTP + " virtualhost"},
 	{"http_proxy", 3128, 0, overHTTP},
 	{"https", 443, OverTLS | ByUDP, overHTTP + " virtualhost"},
@@ -53,8 +54,8 @@ var services = []Service{
 	{"pop", 110, Greets, "login passwd starttls"},
 	{"pops", 995, OverTLS | Greets, "login passwd"},
 	{"radius", 1812, ByUDP, "login passwd secret"},
-	{"redis", 6379, Extension, "receive login passwd"},
-	{"simpletcp", 0, ByUDP, "request receive send expect"},
+	{"redis", 6379, Extension, "receive login passwd tls"},
+	{"simpletcp", 0, ByUDP, "request receive send expect tls"},
 	{"sip", 5060, ByUDP, "login"},
 	{"smtp", 25, Greets, "starttls"},
 	{"submission", 587, Greets, "starttls"},

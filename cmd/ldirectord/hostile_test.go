@@ -121,7 +121,7 @@ func TestWordsOfServersAreHarmlessEverywhere(t *testing.T) {
 	section(hostile(t, "", "HTTP/1.1 500 "+evil+"\r\n\r\n"), "\tservice = http\n\trequest = \"/\"\n")
 	section(hostile(t, "", page), "\tservice = http\n\trequest = \"/\"\n\treceive = \"good\"\n")
 	section(hostile(t, "", "HTTP/1.1 302 "+evil+"\r\nLocation: ftp://x/"+evil+"\r\n\r\n"), "\tservice = http\n\trequest = \"/\"\n\treceive = \"good\"\n")
-	for service, first := range map[string]string{"smtp": "500 ", "ftp": "530 ", "pop": "-ERR ", "imap": "* NO ", "nntp": "400 ", "redis": "-", "simpletcp": "", "mysql": "", "pgsql": "", "ldap": "", "sip": "", "tls": ""} {
+	for service, first := range map[string]string{"smtp": "500 ", "ftp": "530 ", "pop": "-ERR ", "imap": "* NO ", "nntp": "400 ", "redis": "-", "simpletcp": "", "grpc": "", "mysql": "", "pgsql": "", "ldap": "", "sip": "", "tls": ""} {
 		section(hostile(t, first+evil+"\r\n", first+evil+"\r\n"), "\tservice = "+service+"\n\tlogin = \"u\"\n\tpasswd = \"passwd-1\"\n\trequest = \"SELECT 1\"\n\treceive = \"good\"\n")
 	}
 	section("127.0.0.1:9", "\tchecktype = external\n\tcheckcommand = \""+script+"\"\n")

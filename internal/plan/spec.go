@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"ldirectord/checker"
+	"ldirectord/checker/settings"
 	"ldirectord/internal/health"
 	"ldirectord/internal/judge"
 	"ldirectord/internal/lvs"
@@ -57,6 +58,7 @@ func (x Use) Spec() checker.Spec {
 		s.HTTPHeaders = checker.ListOf(cfg.HTTPHeaders...)
 		return s
 	}
+	s.UseTLS = cfg.UseTLS && settings.ServiceOf(cfg.Service).Takes("tls")
 	s.Account, s.StartTLS, s.NoClearText = cfg.Account, cfg.StartTLS, !cfg.ClearText
 	s.DNSType, s.DNSRcode, s.Steps = cfg.DNSType, cfg.DNSRcode, checker.ListOf(cfg.Steps...)
 	return s

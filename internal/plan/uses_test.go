@@ -24,7 +24,7 @@ func TestEachDirectiveOfChecksIsUsedOrWarnedOf(t *testing.T) {
 		"agentport": "agentport=83", "agentsend": "agentport=83\n\tagentsend=x", "externalweight": "externalweight=yes",
 		"cleartext": "cleartext=no", "sni": "sni=x", "tlsverify": "tlsverify=yes", "tlsca": "tlsverify=yes\n\ttlsca=/x",
 		"tlscert": "tlscert=/x\n\ttlskey=/x", "tlskey": "tlscert=/x\n\ttlskey=/x", "tlsexpirywarn": "tlsexpirywarn=3",
-		"starttls": "starttls=yes", "followredirect": "followredirect=no", "httpstatus": "httpstatus=201",
+		"starttls": "starttls=yes", "tls": "tls=yes", "followredirect": "followredirect=no", "httpstatus": "httpstatus=201",
 		"drainstatus": "drainstatus=503", "httpheader": "httpheader=X: x", "httpuser": "httpuser=\"x\"\n\thttppasswd=\"x\"",
 		"httppasswd": "httpuser=\"x\"\n\thttppasswd=\"x\"", "send": `send="x"`, "expect": `expect="x"`, "dnstype": "dnstype=MX",
 		"dnsrcode": "dnsrcode=NXDOMAIN", "passwdfile": "passwdfile=/x", "secretfile": "secretfile=/x",

@@ -1,0 +1,157 @@
+package protocol
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+
+	"ldirectord/checker/wire"
+)
+
+// grpc asks a gRPC server for the health of a service by grpc.health.v1.Health/Check, a unary call over HTTP/2
+// (github.com/grpc/grpc: doc/health-checking.md, doc/PROTOCOL-HTTP2.md).
+type grpc struct {
+	server
+	secured
+	host    string // :authority
+	service string // "": the whole server
+}
+
+// maxGRPCAnswer limits a message, in bytes: a right one has two.
+const maxGRPCAnswer = 4 << 10
+
+// grpcHead is the length of what is before a message: a flag and the message's length.
+const grpcHead = 5
+
+func newGRPC(s Spec, e *Env, _ *matcher) (Checker, error) {
+	c := &grpc{server: serverOf(s), host: cmp.Or(s.Host, s.Target.String()),
+		service: strings.TrimPrefix(s.Request, "/")}
+	var err error
+	if c.secured, err = e.secured(s); err == nil && c.tls != nil {
+		c.tls.NextProtos = []string{"h2"}
+	}
+	return c, err
+}
+
+// Check implements Checker.
+func (c *grpc) Check(ctx context.Context) Result {
+	server, err := c.dial(ctx)
+	if err != nil {
+		return failed(err)
+	}
+	defer server.Close()
+	warning, err := c.open(server)
+	if err != nil {
+		return failed(err)
+	}
+	if server.TLS != nil && server.TLS.ConnectionState().NegotiatedProtocol != "h2" {
+		return failed(wire.AtTLS.Of(errors.New("the server has no HTTP/2 over TLS")))
+	}
+	seen, err := c.ask(ctx, server)
+	result := concluded(seen, err)
+	result.Warning = warning
+	return result
+}
+
+// ask makes the call on a connection.
+func (c *grpc) ask(ctx context.Context, server *wire.Conn) (string, error) {
+	way := &http.Transport{DisableCompression: true, MaxResponseHeaderBytes: maxHead,
+		Protocols: new(http.Protocols)}
+	defer way.CloseIdleConnections()
+	way.DialContext = func(context.Context, string, string) (net.Conn, error) { return server, nil }
+	way.DialTLSContext = func(context.Context, string, string) (net.Conn, error) { return server.TLS, nil }
+	scheme := "http"
+	if way.Protocols.SetUnencryptedHTTP2(true); server.TLS != nil {
+		scheme = "https"
+		way.Protocols.SetHTTP2(true)
+	}
+	url := scheme + "://" + c.target.String() + "/grpc.health.v1.Health/Check"
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(c.question()))
+	if err != nil {
+		return "", err
+	}
+	r.Host = c.host
+	r.Header = http.Header{"Content-Type": {"application/grpc"}, "Te": {"trailers"}, "User-Agent": {"ldirectord"}}
+	answer, err := way.RoundTrip(r)
+	if err != nil {
+		return "", wire.ReadFault("the answer", false, c.timeout, err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("status %03d, want 200", answer.StatusCode)
+	}
+	message, err := io.ReadAll(io.LimitReader(answer.Body, maxGRPCAnswer+1))
+	if err != nil {
+		return "", wire.ReadFault("the answer", len(message) > 0, c.timeout, err)
+	}
+	if len(message) > maxGRPCAnswer {
+		return "", fmt.Errorf("the answer is longer than %d bytes", maxGRPCAnswer)
+	}
+	end := answer.Trailer
+	if end.Get("Grpc-Status") == "" { // an answer without a message has one header
+		end = answer.Header
+	}
+	if err := c.judgeCall(end.Get("Grpc-Status"), end.Get("Grpc-Message")); err != nil {
+		return "", err
+	}
+	return judgeHealth(message)
+}
+
+// question is the message HealthCheckRequest, whose field 1 is the service.
+func (c *grpc) question() []byte {
+	var body []byte
+	if c.service != "" {
+		body = append(binary.AppendUvarint([]byte{1<<3 | 2}, uint64(len(c.service))), c.service...)
+	}
+	return append(binary.BigEndian.AppendUint32([]byte{0}, uint32(len(body))), body...)
+}
+
+// judgeCall reads the status of the call.
+func (c *grpc) judgeCall(status, message string) error {
+	switch status {
+	case "0":
+		return nil
+	case "":
+		return errors.New("not gRPC: the answer has no grpc-status")
+	case "5":
+		return fmt.Errorf("the server does not know the service %q", c.service)
+	case "12":
+		return errors.New("the server has no health service (grpc.health.v1)")
+	}
+	return fmt.Errorf("grpc-status %s: %s", wire.Show(status), wire.Excerpt(message))
+}
+
+// judgeHealth reads the message HealthCheckResponse, whose field 1 is the status.
+func judgeHealth(message []byte) (string, error) {
+	if len(message) < grpcHead || message[0] != 0 ||
+		int(binary.BigEndian.Uint32(message[1:])) != len(message)-grpcHead {
+		return "", errors.New("not gRPC: the answer is no message")
+	}
+	body, status := message[grpcHead:], uint64(0)
+	for len(body) > 0 {
+		key, n := binary.Uvarint(body)
+		value, m := binary.Uvarint(body[max(n, 0):])
+		if n <= 0 || m <= 0 || key&7 != 0 {
+			return "", errors.New("the answer is no health status")
+		}
+		if key>>3 == 1 {
+			status = value
+		}
+		body = body[n+m:]
+	}
+	names := []string{"UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN"}
+	if status >= uint64(len(names)) {
+		return "", fmt.Errorf("the health status is %d", status)
+	}
+	if names[status] != "SERVING" {
+		return "", wire.AtMatch.Of(fmt.Errorf("the health status is %s", names[status]))
+	}
+	return names[status], nil
+}

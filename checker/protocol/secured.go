@@ -1,0 +1,35 @@
+package protocol
+
+import (
+	"crypto/tls"
+
+	"ldirectord/checker/wire"
+)
+
+// secured is the TLS of a check with tls = yes.
+type secured struct {
+	tls   *tls.Config // nil: in the clear
+	rules wire.TLSRules
+}
+
+// secured returns the TLS that a Spec requires.
+func (e *Env) secured(s Spec) (c secured, err error) {
+	if !s.UseTLS {
+		return c, nil
+	}
+	if c.rules, err = e.tlsRules(s); err == nil {
+		c.tls = c.rules.Config(nil, s.SNI, s.Host, addressName(s))
+	}
+	return c, err
+}
+
+// open starts TLS on a connection, if it is required, and returns a warning about the certificate.
+func (c *secured) open(server *wire.Conn) (warning string, err error) {
+	if c.tls == nil {
+		return "", nil
+	}
+	if err := server.OpenTLS(c.tls); err != nil {
+		return "", err
+	}
+	return c.rules.Warning(server.TLS), nil
+}
