@@ -60,7 +60,7 @@ var hangs = map[string]string{
 	// These servers accept the connection and do nothing else.
 	"http": "answer; connect, sent; no answer in 400ms", "http_proxy": "answer; connect, sent; no answer in 400ms",
 	"simpletcp": "answer; connect, sent; no answer in 400ms", "grpc": "answer; connect, sent; no answer in 400ms",
-	"ftp":       "answer; connect; timeout waiting for the greeting", "imap": "answer; connect; timeout waiting for the greeting",
+	"ftp": "answer; connect; timeout waiting for the greeting", "imap": "answer; connect; timeout waiting for the greeting",
 	"nntp": "answer; connect; timeout waiting for the greeting", "pop": "answer; connect; timeout waiting for the greeting",
 	"smtp": "answer; connect; timeout waiting for the greeting", "submission": "answer; connect; timeout waiting for the greeting",
 	"mysql": "answer; connect; greeting: timeout",
