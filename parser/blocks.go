@@ -180,10 +180,10 @@ func (r *reader) take(s *section, b *block) bool {
 // isReported reports whether a finding about a line of a block is known from another section. That the line has no
 // effect in one section, or another one for the Perl ldirectord, is no finding: the block is for others too.
 func (f finder) isReported(d Diagnostic) bool {
-	if _, isShared := f.shared[d.Pos.Line]; !isShared || d.Pos.File != f.file {
+	if _, isShared := f.shared[int(d.Pos.Line)]; !isShared || d.Pos.File != f.file {
 		return false
 	}
-	one := reportedText{d.Pos.Line, d.Text}
+	one := reportedText{int(d.Pos.Line), d.Text}
 	known := f.reported[one] || f.phase == advice && (d.Kind == noEffect || d.Kind == ownInterval)
 	f.reported[one] = true
 	return known
@@ -215,7 +215,7 @@ func (c *Config) blockAt(at Position) string {
 	if at.File != c.Name {
 		return ""
 	}
-	return c.blocks[at.Line]
+	return c.blocks[int(at.Line)]
 }
 
 // from has the places of the values of a virtual service that are not the defaults of the program.

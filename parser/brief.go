@@ -99,7 +99,7 @@ func others(file string, list []Diagnostic) string {
 	}
 	var lines []string
 	for _, d := range list {
-		line := strconv.Itoa(d.At().Line)
+		line := strconv.Itoa(int(d.At().Line))
 		if d.At().File != file {
 			line = d.At().File + ":" + line
 		}

@@ -108,7 +108,7 @@ func TestWhatIsAlike(t *testing.T) {
 // alikeBut are findings that differ in one word of their text.
 func alikeBut(text string, words ...string) (found Diagnostics) {
 	for i, word := range words {
-		d := Diagnostic{Kind: "a", Text: strings.ReplaceAll(text, "%s", word), Pos: Position{"a.cf", i + 1, 1}}
+		d := Diagnostic{Kind: "a", Text: strings.ReplaceAll(text, "%s", word), Pos: Position{"a.cf", int32(i + 1), 1}}
 		found = append(found, d)
 	}
 	return found
@@ -124,7 +124,7 @@ func TestOthersOfOneLine(t *testing.T) {
 	} {
 		var found Diagnostics
 		for _, line := range lines {
-			found = append(found, Diagnostic{Kind: "x", Pos: Position{Line: line}, Text: "odd"})
+			found = append(found, Diagnostic{Kind: "x", Pos: Position{Line: int32(line)}, Text: "odd"})
 		}
 		if brief := found.Brief(); brief[len(brief)-1].Text != want {
 			t.Errorf("%v: %q, want %q", lines, brief[len(brief)-1].Text, want)
@@ -137,7 +137,7 @@ func TestWithin(t *testing.T) {
 	found := Diagnostics{{Severity: Note, Text: "a"}, {Severity: Warning, Text: "b"}, {Severity: Error, Text: "c"}, {Severity: Warning, Text: "d"}}
 	for most, want := range map[int]string{1: "c", 2: "b c", 3: "b c d", 4: "a b c d"} {
 		for i := range found {
-			found[i].Pos.Line = i + 1
+			found[i].Pos.Line = int32(i + 1)
 		}
 		few, left := found.Within(most)
 		var texts []string

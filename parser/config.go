@@ -33,8 +33,8 @@ type Config struct {
 // Position is a place in a file. Line and column count from 1; with line 0 it is the file as a whole.
 type Position struct {
 	File   string
-	Line   int
-	Column int // in bytes
+	Line   int32
+	Column int32 // in bytes
 }
 
 // Settings are the values of directives that may be global or in a section. In Global they are the global values; in
@@ -309,6 +309,11 @@ type Mail struct {
 	Freq Seconds `cf:"emailalertfreq=0,as-seconds"` // between reminders; 0: none
 	// the states of the daemon in which it sends mail; in the order of lvs.Statuses
 	Status []lvs.Status `cf:"emailalertstatus=all"`
-	SMTP   string       `cf:"smtp"`                          // server; "" means the local sendmail
-	Detail bool         `cf:"emailalertdetail=no,extension"` // mail with more details than the Perl's
+	SMTP   string       `cf:"smtp"` // server; "" means the local sendmail
+	Port   uint16       `cf:"smtpport=25,extension"`
+	TLS    MailTLS      `cf:"smtptls=no,extension"`
+	User   string       `cf:"smtpuser,extension"` // "": no log-in
+	// the file with the user's password: a path, or credential:NAME
+	PasswdFile string `cf:"smtppasswdfile,extension"`
+	Detail     bool   `cf:"emailalertdetail=no,extension"` // mail with more details than the Perl's
 }

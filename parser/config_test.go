@@ -198,7 +198,7 @@ func TestPositionsAreThoseOfTheValues(t *testing.T) {
 		"fallback":      {v.Fallback.At, 5, 11},
 		"receive":       {v.At["receive"], 6, 13},
 	} {
-		if want := (Position{"test.cf", got.line, got.column}); got.at != want {
+		if want := (Position{"test.cf", int32(got.line), int32(got.column)}); got.at != want {
 			t.Errorf("%s is at %v, want %v", what, got.at, want)
 		}
 	}

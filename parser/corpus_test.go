@@ -197,7 +197,7 @@ func (c *corpusCase) differs(t *testing.T, o Options) string {
 		return c.tolerant.differs(t, cfg, c.brief)
 	}
 	for _, line := range c.warnings {
-		if !slices.ContainsFunc(found, func(d Diagnostic) bool { return d.Pos.Line == line }) {
+		if !slices.ContainsFunc(found, func(d Diagnostic) bool { return int(d.Pos.Line) == line }) {
 			return fmt.Sprintf("no warning at line %d", line)
 		}
 	}
@@ -206,7 +206,7 @@ func (c *corpusCase) differs(t *testing.T, o Options) string {
 
 func (c *corpusCase) sameError(found Diagnostics) string {
 	first := found.Errors()[0]
-	if first.Kind == c.kind && first.Pos.Line == c.line {
+	if first.Kind == c.kind && int(first.Pos.Line) == c.line {
 		return ""
 	}
 	return fmt.Sprintf("%s: %s; the Perl ldirectord says %q at line %d", first.Kind, first, c.kind, c.line)

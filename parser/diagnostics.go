@@ -126,7 +126,7 @@ func (ds Diagnostics) ByPosition() Diagnostics {
 		if p.File != q.File && p.Line*q.Line > 0 {
 			return cmp.Compare(p.File, q.File)
 		}
-		return cmp.Or(cmp.Compare(cmp.Or(p.Line, math.MaxInt), cmp.Or(q.Line, math.MaxInt)),
+		return cmp.Or(cmp.Compare(cmp.Or(p.Line, math.MaxInt32), cmp.Or(q.Line, math.MaxInt32)),
 			cmp.Compare(p.Column, q.Column))
 	})
 	return sorted
@@ -229,7 +229,7 @@ func (f finder) layout(refusal string, pos Position, text string) {
 
 func (r *report) diagnostics() Diagnostics {
 	slices.SortStableFunc(r.found, func(a, b Diagnostic) int {
-		return cmp.Or(a.block-b.block, int(a.phase-b.phase), a.Pos.Line-b.Pos.Line)
+		return cmp.Or(a.block-b.block, int(a.phase-b.phase), int(a.Pos.Line-b.Pos.Line))
 	})
 	for s, n := range r.count {
 		if n > maxFindings {

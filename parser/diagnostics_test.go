@@ -37,7 +37,7 @@ autoreload=maybe
 	_, found := parse(t.Context(), "", []byte(src), Options{})
 	var lines []int
 	for _, d := range found.Errors() {
-		lines = append(lines, d.Pos.Line)
+		lines = append(lines, int(d.Pos.Line))
 	}
 	want := []int{4, 3, 1, 2, 5, 8, 8}
 	for i := range want {
@@ -53,7 +53,7 @@ autoreload=maybe
 func TestRenderShowsTheSurroundingsOfTheCaret(t *testing.T) {
 	src := "\tcomment=" + strings.Repeat("é", 100) + "\tx" + strings.Repeat("ü", 100) + "\n"
 	at := strings.IndexByte(src, 'x') + 1
-	text := Diagnostic{Severity: Error, Pos: Position{"a\x1b.cf", 1, at}, Text: "here"}.Render([]byte(src))
+	text := Diagnostic{Severity: Error, Pos: Position{"a\x1b.cf", 1, int32(at)}, Text: "here"}.Render([]byte(src))
 	want := "a\\x1b.cf:1:" + "211: error: here\n" +
 		"  …" + strings.Repeat("é", 30) + "\tx" + strings.Repeat("ü", 29) + "…\n" +
 		"  " + strings.Repeat(" ", 31) + "\t^\n"
@@ -62,7 +62,7 @@ func TestRenderShowsTheSurroundingsOfTheCaret(t *testing.T) {
 	}
 	for before, after := range map[int]int{60: 60, 61: 61} {
 		line := strings.Repeat("b", before) + strings.Repeat("a", after)
-		got := Diagnostic{Pos: Position{"", 2, before + 1}}.Render([]byte("\n" + line))
+		got := Diagnostic{Pos: Position{"", 2, int32(before + 1)}}.Render([]byte("\n" + line))
 		if cut := strings.Contains(got, "…"); cut != (before > 60) {
 			t.Errorf("%d bytes before the caret and after it: cut is %v", before, cut)
 		}
@@ -99,7 +99,7 @@ func TestNoFileGivesMoreDiagnosticsThanAnyoneReads(t *testing.T) {
 
 func TestDiagnosticsByPosition(t *testing.T) {
 	at := func(line, column int) Diagnostic {
-		return Diagnostic{Pos: Position{"", line, column}, Text: fmt.Sprintf("%d:%d", line, column)}
+		return Diagnostic{Pos: Position{"", int32(line), int32(column)}, Text: fmt.Sprintf("%d:%d", line, column)}
 	}
 	duplicate := Diagnostic{Pos: Position{"", 9, 1}, cause: Position{"", 2, 5}, Text: "cause 2:5"}
 	var got []string

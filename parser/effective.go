@@ -45,7 +45,7 @@ func (r *resolver) config() *Config {
 		case again: // at the line where the Perl ldirectord notices
 			r.in(s, wholeSection).add(Diagnostic{
 				Severity: Error, Kind: duplicateVirtual,
-				Pos: Position{s.line.file, s.end, 1}, cause: s.v.At["virtual"],
+				Pos: Position{s.line.file, int32(s.end), 1}, cause: s.v.At["virtual"],
 				Text: fmt.Sprintf("%s of line %d is already in %s", v.ID, s.line.number,
 					first.seenFrom(s.line.begin)),
 			})
@@ -69,7 +69,8 @@ func (r *resolver) globalConfig() Global {
 		g.LogFile = cmp.Or(r.opts.LogFile, g.LogFile)
 	}
 	g.fillTimeouts()
-	r.on(g.At["window"].Line).oneRule(&g.Settings)
+	r.on(int(g.At["window"].Line)).oneRule(&g.Settings)
+	r.on(0).mailLogin(&g.Mail, g.At)
 	g.Fallback = r.globalFallback(r.globals.fallback, false)
 	g.Fallback6 = r.globalFallback(r.globals.fallback6, true)
 	return *g

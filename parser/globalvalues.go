@@ -119,7 +119,7 @@ func readTimeouts(v *value) (all lvs.Timeouts) {
 // useless warns of a global directive without effect, if it is written.
 func (r *resolver) useless(directive, text string) {
 	if pos, written := r.globals.At[directive]; written {
-		r.on(pos.Line).warn(noEffect, pos, "%s", text)
+		r.on(int(pos.Line)).warn(noEffect, pos, "%s", text)
 	}
 }
 

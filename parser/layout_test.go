@@ -102,7 +102,7 @@ func TestLayoutWarningsNameTheirLine(t *testing.T) {
 			if d.Kind != layout {
 				t.Errorf("%s: %s", name, d)
 			}
-			lines = append(lines, d.Pos.Line)
+			lines = append(lines, int(d.Pos.Line))
 		}
 		if !reflect.DeepEqual(lines, tc.line) {
 			t.Errorf("%s: warnings in lines %v, want %v", name, lines, tc.line)

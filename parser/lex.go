@@ -32,7 +32,7 @@ func readLine(file string, number int, text string) line {
 	return l
 }
 
-func (l line) at(offset int) Position { return Position{l.file, l.number, offset + 1} }
+func (l line) at(offset int) Position { return Position{l.file, int32(l.number), int32(offset + 1)} }
 
 // around is the position of a part of the directive's value, or of the whole value.
 func (l line) around(part string) Position {

@@ -17,6 +17,26 @@ func readMailFrequency(v *value) Seconds {
 	return Seconds(number(0, 0)(v))
 }
 
+// MailTLS is whether mail is sent over TLS.
+type MailTLS uint8
+
+// The values of smtptls.
+const (
+	MailInClear MailTLS = iota
+	MailIfOffered
+	MailOnlyOver
+)
+
+var mailTLS = []string{"no", "offered", "required"}
+
+// String is the value as in the file.
+func (m MailTLS) String() string { return mailTLS[m] }
+
+func parseMailTLS(text string) (MailTLS, bool) {
+	i := slices.Index(mailTLS, text)
+	return MailTLS(max(0, i)), i >= 0
+}
+
 func readMailStatus(v *value) []lvs.Status {
 	const allowed = "it must be a list of starting, running, stopping and reloading, separated by commas, or " +
 		"all, or none"

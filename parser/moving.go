@@ -153,7 +153,7 @@ func (r *resolver) ends(c *Config) {
 				Text: fmt.Sprintf("with onfail = %v %s", v.OnFail, text)}
 			if !told[one] {
 				told[one] = true
-				r.on(one.Pos.Line).add(one)
+				r.on(int(one.Pos.Line)).add(one)
 			}
 		}
 		tell(v.OnFail == lvs.Cut && v.FailureCount == 1 && v.Window.Of == 0, Warning,

@@ -88,7 +88,7 @@ func (m *markedPackets) add(r *resolver, line markedLine) {
 }
 
 func warnOfOverlap(r *resolver, a, b markedLine) {
-	if cmp.Or(a.section.line.order-b.section.line.order, a.At.Line-b.At.Line) < 0 {
+	if cmp.Or(a.section.line.order-b.section.line.order, int(a.At.Line-b.At.Line)) < 0 {
 		a, b = b, a
 	}
 	at := r.in(a.section, advice)

@@ -29,7 +29,7 @@ func TestOverlapsAreThoseOfEachPairOfLines(t *testing.T) {
 		}
 		told := map[int]bool{}
 		for _, d := range found {
-			told[d.Pos.Line] = told[d.Pos.Line] || strings.HasPrefix(d.Text, "some of these packets have mark")
+			told[int(d.Pos.Line)] = told[int(d.Pos.Line)] || strings.HasPrefix(d.Text, "some of these packets have mark")
 		}
 		want := false
 		for i := range lines {
@@ -45,7 +45,7 @@ func TestOverlapsAreThoseOfEachPairOfLines(t *testing.T) {
 			for j := range lines {
 				alone = alone && (i == j || !share(lines[i], lines[j]))
 			}
-			if alone && told[lines[i].At.Line] {
+			if alone && told[int(lines[i].At.Line)] {
 				t.Fatalf("line %d shares no packet in\n%s%v", lines[i].At.Line, src.String(), found)
 			}
 		}

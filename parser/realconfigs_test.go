@@ -65,7 +65,7 @@ func unlike(found Diagnostics, accepted bool, message string) string {
 		return "no line in " + message
 	}
 	line, _ := strconv.Atoi(m[1])
-	here := func(d Diagnostic) bool { return d.Pos.Line == line && (d.Severity == Error || d.Kind == layout) }
+	here := func(d Diagnostic) bool { return int(d.Pos.Line) == line && (d.Severity == Error || d.Kind == layout) }
 	if !slices.ContainsFunc(found, here) {
 		return fmt.Sprintf("nothing at line %d, where the Perl ldirectord says %q", line, message)
 	}

@@ -22,7 +22,7 @@ func (d Diagnostic) Render(src []byte) string {
 		return text
 	}
 	line, _, _ := bytes.Cut(src, []byte("\n"))
-	return text + excerpt(string(line), at.Column-1)
+	return text + excerpt(string(line), int(at.Column)-1)
 }
 
 // If the line is longer, only the part around the caret is shown, in bytes.

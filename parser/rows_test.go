@@ -20,6 +20,13 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 		{virtual + real + "\tservice=http\n\treceiveheader=\"x: \"\n", `is not a header and a pattern`, ""},
 		{virtual + real + "\tservice=http\n\thttpheader=Connection: upgrade\n", "", "can't be given"},
 		{virtual + real + "\tservice=smtp\n\thttpbody=\"x\"\n\thttpmethod=POST\n", "httpbody applies only to http", ""},
+		// secretfile.go
+		{"smtpuser=a\n", "smtpuser and smtppasswdfile belong together", ""},
+		{"smtpuser=a\nsmtppasswdfile=/x\n", "smtpuser needs smtptls", ""},
+		{"smtpuser=a\nsmtppasswdfile=/x\nsmtptls=offered\n", "", "smtpuser"},
+		{"smtptls=required\nsmtppasswdfile=/x\n" + virtual + real + "\tsmtpuser=a\n", "belong together", ""},
+		{virtual + real + "\tservice=imap\n\tpasswdfile=x\n", "it must be a path that begins with /, or credential:NAME", ""},
+		{virtual + real + "\tservice=imap\n\tpasswdfile=credential:a/b\n", "is not allowed", ""},
 		// checkargs.go
 		{virtual + real + "\tchecktype=external\n\tcheckargs=\"-H {adress}\"\n", `"{adress}" is not known (did you mean {address}?); the placeholders are`, ""},
 		{virtual + real + "\tchecktype=external\n\tcheckargs=-H \"{address}\n", "a double quote is not closed", ""},

@@ -35,13 +35,33 @@ func readSecretFile(v *value) string {
 		}
 		secret = cmp.Or(known, secret)
 	}
-	own := &v.section.v
-	*map[string]*string{"passwdfile": &own.Passwd, "secretfile": &own.Secret,
-		"httppasswdfile": &own.HTTPPasswd}[v.line.name] = secret
 	if !isCredential && !slices.Contains(v.globals.secrets, path) {
 		v.globals.secrets = append(v.globals.secrets, path)
 	}
+	if v.line.name == "smtppasswdfile" { // it is read for each mail
+		return path
+	}
+	own := &v.section.v
+	*map[string]*string{"passwdfile": &own.Passwd, "secretfile": &own.Secret,
+		"httppasswdfile": &own.HTTPPasswd}[v.line.name] = secret
 	return path
+}
+
+// mailLogin refuses half of a log-in, and one in clear text, where a directive of it is written.
+func (f finder) mailLogin(m *Mail, written map[string]Position) {
+	for _, name := range []string{"smtpuser", "smtppasswdfile", "smtptls"} {
+		at, is := written[name]
+		switch {
+		case !is:
+		case (m.User == "") != (m.PasswdFile == ""):
+			f.error(incomplete, at, "smtpuser and smtppasswdfile belong together; give both or neither")
+			return
+		case m.User != "" && m.TLS == MailInClear:
+			f.error(conflict, at,
+				"smtpuser needs smtptls = required or offered: a password is not sent in clear text")
+			return
+		}
+	}
 }
 
 // inFiles are directives whose value may be in a file instead.

@@ -40,9 +40,6 @@ type Account struct {
 	Database string `cf:"database,shown-empty"`
 	// that the client of a RADIUS server shares with it
 	Secret string `cf:"secret,secret,shown-empty"`
-	// the files that have Passwd and Secret: a path, or credential:NAME
-	PasswdFile string `cf:"passwdfile,extension"`
-	SecretFile string `cf:"secretfile,extension"`
 }
 
 // HTTP has the settings of a check by http or https.
@@ -56,8 +53,6 @@ type HTTP struct {
 	// basic authentication; the user has no colon
 	HTTPUser   string `cf:"httpuser,extension,secret"`
 	HTTPPasswd string `cf:"httppasswd,extension,secret"`
-	// the file that has HTTPPasswd: a path, or credential:NAME
-	HTTPPasswdFile string `cf:"httppasswdfile,extension"`
 }
 
 // TLS has the settings of a check over TLS, all extensions.

@@ -7,8 +7,8 @@ type finding struct {
 	Severity string `json:"severity"`
 	Kind     string `json:"kind"`
 	File     string `json:"file"`
-	Line     *int   `json:"line"`
-	Column   *int   `json:"column"`
+	Line     *int32 `json:"line"`
+	Column   *int32 `json:"column"`
 	Text     string `json:"text"`
 }
 

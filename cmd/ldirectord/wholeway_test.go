@@ -462,7 +462,7 @@ func TestPairsOfDirectives(t *testing.T) {
 			}
 			refused, line := map[int]bool{}, 1
 			for _, e := range found.Errors() {
-				refused[e.At().Line] = true
+				refused[int(e.At().Line)] = true
 			}
 			sections = slices.DeleteFunc(sections, func(section string) (out bool) {
 				for range strings.Count(section, "\n") {

@@ -1,10 +1,16 @@
 package daemon
 
 import (
+	"net"
+	"strconv"
+
 	"ldirectord/internal/notify/mail"
 	"ldirectord/internal/plan"
 	"ldirectord/internal/printable"
 )
+
+// mailPort is that of a mail server whose port is not given.
+const mailPort = 25
 
 // mailRules returns the mail settings of each virtual service, from the configuration.
 func mailRules(p *plan.Plan) map[string]mail.Rule {
@@ -18,6 +24,16 @@ func mailRules(p *plan.Plan) map[string]mail.Rule {
 			To: v.Mail.To, From: p.Config.Global.EmailAlertFrom, SMTP: v.Mail.SMTP,
 			Freq: v.Mail.Freq.Duration(), Statuses: v.Mail.Status,
 			ServiceName: v.ServiceName, Comment: v.Comment,
+		}
+		if rule.SMTP != "" {
+			rule.TLS, rule.User = v.Mail.TLS.String(), v.Mail.User
+			if v.Mail.Port != mailPort {
+				rule.SMTP = net.JoinHostPort(rule.SMTP, strconv.Itoa(int(v.Mail.Port)))
+			}
+			rule.Password = func() (string, error) {
+				secret, _, err := Source{Runs: true}.readSecret(v.Mail.PasswdFile)
+				return secret, err
+			}
 		}
 		for _, m := range s.Reals() {
 			rule.Reals = append(rule.Reals, m.Dest.Addr.String())

@@ -12,7 +12,7 @@ type tlsWatch struct {
 	files    []string
 	last     []fileStamp
 	secrets  []fileStamp // of Config.Secrets, when they were read
-	settling bool // the files may have changed since they were read
+	settling bool        // the files may have changed since they were read
 }
 
 // follow watches the files of a new configuration.

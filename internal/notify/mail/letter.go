@@ -3,6 +3,7 @@ package mail
 import (
 	"cmp"
 	"crypto/rand"
+	"crypto/x509"
 	"fmt"
 	"mime"
 	"net/mail"
@@ -23,12 +24,16 @@ const maxMailLine = 900
 
 // letter is one mail. Its texts are without control characters.
 type letter struct {
-	via      string   // SMTP server, "" for sendmail
-	sender   string   // the sender of the envelope
-	to       []string // the recipients of the envelope that have not got it yet
-	about    string   // what happened
-	reminder bool     // it reminds of a server that is still down
-	count    int      // how many alerts it reports
+	via      string // SMTP server, "" for sendmail
+	tls      string // no, offered or required
+	user     string // who logs in; "" for nobody
+	password func() (string, error)
+	roots    *x509.CertPool // nil: the system's
+	sender   string         // the sender of the envelope
+	to       []string       // the recipients of the envelope that have not got it yet
+	about    string         // what happened
+	reminder bool           // it reminds of a server that is still down
+	count    int            // how many alerts it reports
 	tries    int
 	date     time.Time
 
@@ -41,6 +46,9 @@ func newLetter(rule Rule, e notify.Event, about string) *letter {
 	host := hostName()
 	l := &letter{
 		via:      rule.SMTP,
+		tls:      rule.TLS,
+		user:     rule.User,
+		password: rule.Password,
 		sender:   userName() + "@" + host,
 		about:    plain(about),
 		count:    1,
@@ -100,7 +108,7 @@ func detail(label, text string) string {
 
 // box names the queue of a letter. Letters to the same people by the same server are sent one after the other.
 func (l *letter) box() string {
-	return strings.Join(append([]string{l.via, l.fromLine}, l.to...), "\n")
+	return strings.Join(append([]string{l.via, l.tls, l.user, l.fromLine}, l.to...), "\n")
 }
 
 // text is the mail with its header; lines end in LF. In addition to the Perl's lines, the header has what RFC 5322 and

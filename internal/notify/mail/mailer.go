@@ -18,9 +18,12 @@ import (
 
 // Rule has the settings of mail about one virtual service. The fields are directives of the ldirectord manual.
 type Rule struct {
-	To          string        // emailalert: addresses separated by commas; "" for none
-	From        string        // emailalertfrom: the From line; "" for USER@HOST
-	SMTP        string        // smtp: server, at port 25 unless it is host:port; "" for the local sendmail
+	To          string // emailalert: addresses separated by commas; "" for none
+	From        string // emailalertfrom: the From line; "" for USER@HOST
+	SMTP        string // smtp: server, at port 25 unless it is host:port; "" for the local sendmail
+	TLS         string // smtptls: no, offered or required; "" is no
+	User        string // smtpuser: who logs in; "" for nobody
+	Password    func() (string, error)
 	Freq        time.Duration // emailalertfreq: between reminders of a server that is still down; 0 for none
 	Statuses    []lvs.Status  // emailalertstatus: the states of the daemon in which mail is sent
 	ServiceName string        // servicename: in front of the subject, and in the body

@@ -3,6 +3,7 @@ package mail
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -21,8 +22,8 @@ const (
 	maxSMTPReplies  = 256 << 10        // bytes that a server may send in all
 )
 
-// sendSMTP hands a letter to its SMTP server (RFC 5321), without TLS as in the Perl. A reply of 5xx is final; after any
-// other error it is tried again.
+// sendSMTP hands a letter to its SMTP server (RFC 5321). A reply of 5xx is final; after any other error it is tried
+// again.
 func sendSMTP(ctx context.Context, dial func(ctx context.Context, network, address string) (net.Conn, error),
 	l *letter) (again []string, err error) {
 	if len(l.to) == 0 {
@@ -39,9 +40,13 @@ func sendSMTP(ctx context.Context, dial func(ctx context.Context, network, addre
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	_ = conn.SetDeadline(time.Now().Add(smtpStepTime)) // a socket can, here and below
-	server, err := smtp.NewClient(&boundedConn{conn, maxSMTPReplies}, l.via)
+	host, _, _ := net.SplitHostPort(smtpAddress(l.via))
+	server, err := smtp.NewClient(&boundedConn{conn, maxSMTPReplies}, host)
 	if err = during("greeting", err); err == nil {
 		err = during("EHLO", server.Hello(hostName()))
+	}
+	if err == nil {
+		err = l.logIn(server, host)
 	}
 	if err == nil {
 		err = during("MAIL", server.Mail(l.sender))
@@ -50,6 +55,33 @@ func sendSMTP(ctx context.Context, dial func(ctx context.Context, network, addre
 		return unlessFinal(err, l.to), err
 	}
 	return transact(server, l)
+}
+
+// logIn starts TLS (RFC 3207) and logs in (RFC 4954), as the letter requires. A password is sent only over TLS, to a
+// server whose certificate is good for its name.
+func (l *letter) logIn(server *smtp.Client, host string) error {
+	if l.tls == "" || l.tls == "no" {
+		return nil
+	}
+	if offered, _ := server.Extension("STARTTLS"); offered {
+		rules := &tls.Config{ServerName: host, RootCAs: l.roots,
+			InsecureSkipVerify: l.tls == "offered" && l.user == ""}
+		if err := server.StartTLS(rules); err != nil {
+			return during("STARTTLS", err)
+		}
+		if l.user == "" {
+			return nil
+		}
+		password, err := l.password()
+		if err != nil {
+			return fmt.Errorf("the password of %s: %w", l.user, err)
+		}
+		return during("AUTH", server.Auth(smtp.PlainAuth("", l.user, password, host)))
+	}
+	if l.tls == "required" || l.user != "" {
+		return errors.New("STARTTLS: the server does not offer TLS")
+	}
+	return nil
 }
 
 // during adds the step of the session to an error.
