@@ -5,6 +5,7 @@
 package parser
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"math"
 	"net/netip"
@@ -23,8 +24,9 @@ type Config struct {
 	Virtuals []*Virtual     // in file order
 	Names    []resolve.Name // the host names that were looked up, sorted
 	Parts    []string       // paths of the files that include has taken
-	Secrets  []string       // paths of the files with passwords, each once
-	Unsound  []*Virtual     // sections with an error, as far as they could be read, for further diagnostics
+	// the sums of the passwords in files, by the paths of the files
+	Secrets map[string][sha256.Size]byte
+	Unsound []*Virtual // sections with an error, as far as they could be read, for further diagnostics
 
 	hidesSecrets bool           // in its JSON
 	blocks       map[int]string // the block of defaults of each of their lines

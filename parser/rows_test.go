@@ -28,7 +28,7 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 		{virtual + real + "\tservice=imap\n\tpasswdfile=x\n", "it must be a path that begins with /, or credential:NAME", ""},
 		{virtual + real + "\tservice=imap\n\tpasswdfile=credential:a/b\n", "is not allowed", ""},
 		// checkargs.go
-		{virtual + real + "\tchecktype=external\n\tcheckargs=\"-H {adress}\"\n", `"{adress}" is not known (did you mean {address}?); the placeholders are`, ""},
+		{virtual + real + "\tchecktype=external\n\tcheckargs=\"-H {Address}\"\n", `"{Address}" is not known (did you mean {address}?); the placeholders are`, ""},
 		{virtual + real + "\tchecktype=external\n\tcheckargs=-H \"{address}\n", "a double quote is not closed", ""},
 		{virtual + real + "\tcheckargs=-H\n", "checkargs has an effect only with checktype=external or external-perl", ""},
 		{virtual + real + "\tchecktype=external\n\tcheckargs=\"\"\n", "the value of checkargs is empty", ""},

@@ -2,7 +2,7 @@ package parser
 
 import (
 	"cmp"
-	"slices"
+	"crypto/sha256"
 	"strings"
 )
 
@@ -35,11 +35,14 @@ func readSecretFile(v *value) string {
 		}
 		secret = cmp.Or(known, secret)
 	}
-	if !isCredential && !slices.Contains(v.globals.secrets, path) {
-		v.globals.secrets = append(v.globals.secrets, path)
-	}
 	if v.line.name == "smtppasswdfile" { // it is read for each mail
 		return path
+	}
+	if !isCredential {
+		if v.globals.secrets == nil {
+			v.globals.secrets = map[string][sha256.Size]byte{}
+		}
+		v.globals.secrets[path] = sha256.Sum256([]byte(secret))
 	}
 	own := &v.section.v
 	*map[string]*string{"passwdfile": &own.Passwd, "secretfile": &own.Secret,

@@ -1,11 +1,13 @@
 package parser
 
+import "crypto/sha256"
+
 // globals are the directives outside of sections.
 type globals struct {
 	Global
-	executes            map[string]bool // what Execute holds
-	includes            []line          // those of Include
-	secrets             []string        // what Config.Secrets has
+	executes            map[string]bool              // what Execute holds
+	includes            []line                       // those of Include
+	secrets             map[string][sha256.Size]byte // what Config.Secrets has
 	fallback, fallback6 *realLine
 }
 

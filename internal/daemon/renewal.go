@@ -1,6 +1,8 @@
 package daemon
 
 import (
+	"crypto/sha256"
+	"maps"
 	"slices"
 
 	"ldirectord/internal/plan"
@@ -11,17 +13,15 @@ type tlsWatch struct {
 	plan     *plan.Plan // nil: nothing is watched
 	files    []string
 	last     []fileStamp
-	secrets  []fileStamp // of Config.Secrets, when they were read
-	settling bool        // the files may have changed since they were read
+	settling bool // the files may have changed since they were read
 }
 
 // follow watches the files of a new configuration.
 func (w *tlsWatch) follow(l *Loaded) {
 	*w = tlsWatch{}
-	files := slices.Concat(l.Plan.TLS.Names(), l.Config.Secrets)
+	files := slices.AppendSeq(l.Plan.TLS.Names(), maps.Keys(l.Config.Secrets))
 	if l.Config.Global.AutoReload && len(files) > 0 {
-		*w = tlsWatch{plan: l.Plan, files: files, last: stamps(files), secrets: stamps(l.Config.Secrets),
-			settling: true}
+		*w = tlsWatch{plan: l.Plan, files: files, last: stamps(files), settling: true}
 	}
 }
 
@@ -42,9 +42,10 @@ func (w *tlsWatch) renewed() []string {
 	}
 	w.settling = false
 	renewed := w.plan.TLS.Renewed()
-	for i, path := range w.plan.Config.Secrets {
-		if now := stamp(path); !now.same(w.secrets[i]) {
-			renewed, w.secrets[i] = append(renewed, path), now
+	for _, path := range slices.Sorted(maps.Keys(w.plan.Config.Secrets)) {
+		secret, _, err := Source{}.readSecret(path)
+		if err != nil || sha256.Sum256([]byte(secret)) != w.plan.Config.Secrets[path] {
+			renewed = append(renewed, path)
 		}
 	}
 	return renewed

@@ -2,11 +2,11 @@ package daemon
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"ldirectord/internal/printable"
 	"ldirectord/internal/runfile"
 )
 
@@ -26,15 +26,19 @@ func (s Source) readSecret(path string) (secret, warning string, err error) {
 		}
 		path = filepath.Join(dir, name)
 	}
+	before := stamp(path)
 	text, err := runfile.ReadFile(path, maxSecret)
 	if err != nil {
 		return "", "", err
 	}
-	mode, err := os.Stat(path)
-	if err == nil && mode.Mode()&0o022 != 0 {
-		err = fmt.Errorf("other users may write it; to fix it: chmod go-w %s", path)
-	} else if err == nil && mode.Mode()&0o004 != 0 {
-		warning = "other users may read it; to fix it: chmod o-r " + path
+	file, word := stamp(path), printable.ShellWord(path)
+	switch {
+	case file.FileInfo == nil || !file.same(before):
+		err = errors.New("it has changed while it was read")
+	case file.Mode()&0o022 != 0:
+		err = errors.New("other users may write it; to fix it: chmod go-w " + word)
+	case file.Mode()&0o004 != 0:
+		warning = "other users may read it; to fix it: chmod o-r " + word
 	}
 	secret, more, _ := strings.Cut(strings.TrimSuffix(string(text), "\n"), "\n")
 	secret = strings.TrimSuffix(secret, "\r")
