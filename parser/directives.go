@@ -90,7 +90,8 @@ var withoutField = []string{
 	"fallback,global,section", "fallback6,global,section",
 	"real,section,repeats,as-server", "real6,section,repeats,as-server",
 	"passwdfile,section,extension", "secretfile,section,extension", "httppasswdfile,section,extension",
-	"backup,section,extension,repeats,as-server", "realfile,section,extension,repeats,as-server",
+	"backup,section,extension,repeats,as-server",
+	"realfile,section,extension,repeats,as-server",
 	"send,section,extension,repeats,as-escaped", "expect,section,extension,repeats,as-escaped",
 }
 

@@ -36,24 +36,52 @@ type ListedReal struct {
 // maxOfList is how many servers a list may have.
 const maxOfList = 10000
 
-// RealFiles returns the paths of a file's lines of realfile, each once, and whether empty lists are meant.
-func RealFiles(text []byte) (paths []string, emptyOK bool) {
+// ListUse is how the sections of a file use a list.
+type ListUse struct {
+	Virtuals  []string // the addresses of their virtual services
+	NeedsPort bool     // one of them has a firewall mark, and so no port
+}
+
+// RealFiles returns how a file uses the lists of its lines of realfile, by their paths, and whether empty lists are
+// meant.
+func RealFiles(text []byte) (lists map[string]ListUse, emptyOK bool) {
 	if !bytes.Contains(text, []byte("realfile")) {
 		return nil, false
 	}
-	r := &reader{}
+	r, current := &reader{}, header{}
+	lists = map[string]ListUse{}
 	for one := range strings.Lines(string(text)) {
 		switch l := readLine("", 0, strings.TrimSuffix(one, "\n")); {
 		case !l.equals:
 		case l.name == "emptyok":
 			r.read(l, byName["emptyok"], nil)
+		case l.name == "virtual", l.name == "virtual6":
+			current = header{line: l, Key: lvs.Key{IPv6: l.name == "virtual6"}}
+			current.read(&value{text: trimRight(l.text[l.value:]), line: l})
 		case l.name == "realfile":
-			if path, _ := cutWord(l.text[l.value:]); isListPath(path) && !slices.Contains(paths, path) {
-				paths = append(paths, path)
+			if path, _ := cutWord(l.text[l.value:]); isListPath(path) {
+				use := lists[path]
+				use.Virtuals = append(use.Virtuals, current.host)
+				use.NeedsPort = use.NeedsPort || current.Mark > 0
+				lists[path] = use
 			}
 		}
 	}
-	return paths, r.globals.EmptyOK
+	return lists, r.globals.EmptyOK
+}
+
+// Check returns why a list can't be used so: packets to the virtual address would come back.
+func (u ListUse) Check(list []ListedReal) error {
+	for _, one := range list {
+		addr, isNumber := one.address()
+		if isNumber && slices.Contains(u.Virtuals, addr.String()) {
+			return fmt.Errorf("%s is the address of the virtual service itself", one.Target)
+		}
+		if _, port := splitEndpoint(one.Target); port == "" && u.NeedsPort {
+			return fmt.Errorf("%s has no port, which it needs under a firewall mark", one.Target)
+		}
+	}
+	return nil
 }
 
 func isListPath(path string) bool {
@@ -83,13 +111,6 @@ func (v *value) addListed(path, rest string) {
 		l.port = cmp.Or(l.port, s.port)
 		switch {
 		case isNumber && addr.Is6() != s.IPv6:
-		case isNumber && addr.String() == s.host:
-			v.wrong("%s has %s, the address of the virtual service itself; it must have real servers", path,
-				one.Target)
-			return
-		case l.port == "":
-			v.wrong("%s has %s without a port, which it needs under a firewall mark", path, one.Target)
-			return
 		default:
 			s.reals = append(s.reals, l)
 		}
@@ -247,5 +268,5 @@ func (l ListedReal) check() error {
 func (l ListedReal) address() (netip.Addr, bool) {
 	hosts, _ := splitEndpoint(l.Target)
 	addr, err := netip.ParseAddr(strings.Trim(hosts[0], "[]"))
-	return addr, err == nil
+	return addr.Unmap(), err == nil
 }

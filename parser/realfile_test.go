@@ -76,8 +76,8 @@ func FuzzList(f *testing.F) {
 
 // The lists that a text names, in parts too.
 func TestTheListsOfAFile(t *testing.T) {
-	paths, empty := RealFiles([]byte("emptyok = yes\nvirtual = 1\n\trealfile = /a gate\n# realfile = /c gate\n\trealfile=/b masq\n\trealfile = /a ipip\n\trealfile = x gate\n"))
-	if got := fmt.Sprint(paths, empty); got != "[/a /b] true" {
+	lists, empty := RealFiles([]byte("emptyok = yes\nvirtual = 1\n\trealfile = /a gate\n# realfile = /c gate\n\trealfile=/b masq\n\trealfile = x gate\nvirtual = 10.1.0.1:80\n\trealfile = /a ipip\n"))
+	if got := fmt.Sprint(lists, empty); got != "map[/a:{[ 10.1.0.1] true} /b:{[] true}] true" {
 		t.Error(got)
 	}
 }

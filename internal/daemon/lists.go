@@ -27,15 +27,21 @@ const (
 type lists map[string]parser.List
 
 // readLists reads the files that lines of realfile name. In place of one that can't be used there is the list in force,
-// or that of the last daemon. A list for which guards is true must not lose more than half of its servers.
-func (s Source) readLists(text []byte, inForce lists, guards func(path string) bool) lists {
-	paths, emptyOK := parser.RealFiles(text)
+// or that of the last daemon. A list that is guarded must not have fewer than half of the servers of that one.
+func (s Source) readLists(text []byte, inForce lists, guarded func(path string) bool) lists {
+	uses, emptyOK := parser.RealFiles(text)
 	all := lists{}
-	for _, path := range paths {
+	for path, use := range uses {
 		was, known := inForce[path]
+		if !known {
+			was.Servers, known = savedList(path)
+		}
 		servers, err := readList(path, emptyOK)
+		if err == nil {
+			err = use.Check(servers)
+		}
 		isShrunk := false
-		if err == nil && known && guards(path) {
+		if err == nil && known && guarded(path) {
 			err = shrunk(was.Servers, servers)
 			isShrunk = err != nil
 		}
@@ -43,29 +49,35 @@ func (s Source) readLists(text []byte, inForce lists, guards func(path string) b
 			all[path] = parser.List{Servers: servers}
 			continue
 		}
-		if !known {
-			was.Servers, known = savedList(path)
-		}
 		instead := "the section has none of its servers"
 		if known {
 			instead = "its last good list stays in force"
 		}
-		all[path] = parser.List{Servers: was.Servers, Trouble: err.Error() + "; " + instead,
-			Shrunk: isShrunk}
+		all[path] = parser.List{Servers: was.Servers, Trouble: err.Error() + "; " + instead, Shrunk: isShrunk}
 	}
 	return all
 }
 
-func unguarded(string) bool { return false }
+func guardAll(string) bool { return true }
 
-// readList reads a list. It refuses one that every user may write: who writes it sends clients anywhere.
+func guardNone(string) bool { return false }
+
+// readList reads a list. It refuses one that every user may write or replace: who writes it sends clients anywhere.
 func readList(path string, emptyOK bool) ([]parser.ListedReal, error) {
+	before := stamp(path)
 	text, err := runfile.ReadFile(path, maxList)
 	if err != nil {
 		return nil, err
 	}
-	if info, err := os.Stat(path); err == nil && info.Mode()&0o002 != 0 {
+	const everyUser = 0o002
+	file, folder := stamp(path), stamp(filepath.Dir(path))
+	switch {
+	case file.FileInfo == nil || folder.FileInfo == nil || !file.same(before):
+		return nil, errors.New("it has changed while it was read")
+	case file.Mode()&everyUser != 0:
 		return nil, errors.New("every user may write it; chmod o-w")
+	case folder.Mode()&everyUser != 0 && folder.Mode()&os.ModeSticky == 0:
+		return nil, errors.New("every user may replace it; chmod o-w for its folder")
 	}
 	list, err := parser.ReadList(text)
 	if err == nil && len(list) == 0 && !emptyOK {
@@ -74,23 +86,23 @@ func readList(path string, emptyOK bool) ([]parser.ListedReal, error) {
 	return list, err
 }
 
-// shrunk returns an error if fewer than half of the servers are left.
+// shrunk returns an error for a list with fewer than half of the servers of another one.
 func shrunk(was, now []parser.ListedReal) error {
-	stay := map[string]bool{}
-	for _, one := range now {
-		stay[one.Target] = true
-	}
-	left := 0
-	for _, one := range was {
-		if stay[one.Target] {
-			left++
-		}
-	}
-	if len(was) >= fewListed && 2*left < len(was) {
+	before, left := distinct(was), distinct(now)
+	if before >= fewListed && 2*left < before {
 		return fmt.Errorf("it has %d of %d servers left, which the command reload takes at once, and "+
-			"shrinkwait later", left, len(was))
+			"shrinkwait later", left, before)
 	}
 	return nil
+}
+
+// distinct is how many servers a list has.
+func distinct(list []parser.ListedReal) int {
+	targets := map[string]bool{}
+	for _, one := range list {
+		targets[one.Target] = true
+	}
+	return len(targets)
 }
 
 // savedPath is where the last good list of a path is kept over a boot: in the folder of the unit, or in the usual one.

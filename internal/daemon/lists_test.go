@@ -31,7 +31,9 @@ func TestWhichListIsInForce(t *testing.T) {
 		{"a longer one", "-", "a", "a\nb\n", true, "a b", ""},
 		{"half of it", "-", "a b c d", "a\nb\n", true, "a b", ""},
 		{"less than half", "-", "a b c d", "a\n", true, "a b c d", "it has 1 of 4 servers left"},
-		{"others of the same number", "-", "a b c d", "e\nf\ng\nh\n", true, "a b c d", "it has 0 of 4 servers left"},
+		{"others of the same number", "-", "a b c d", "e\nf\ng\nh\n", true, "e f g h", ""},
+		{"less than half at a start", "a b c d", "-", "a\n", true, "a b c d", "it has 1 of 4 servers left"},
+		{"the virtual address", "-", "a", "a\n10.1.0.1:9\n", false, "a", "10.1.0.1:9 is the address of the virtual service itself"},
 		{"less than half by a command", "-", "a b c d", "a\n", false, "a", ""},
 		{"one of three", "-", "a b c", "a\n", true, "a", ""},
 		{"an empty one", "a", "a b", "\n", false, "a b", "it has no server"},
@@ -52,7 +54,7 @@ func TestWhichListIsInForce(t *testing.T) {
 		if err := os.WriteFile(path, []byte(row.file), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		got := Source{}.readLists([]byte("virtual = 1\n\trealfile = "+path+" gate\n"), inForce, func(string) bool { return row.guarded })[path]
+		got := Source{}.readLists([]byte("virtual = 10.1.0.1:80\n\trealfile = "+path+" gate\n"), inForce, func(string) bool { return row.guarded })[path]
 		var names []string
 		for _, one := range got.Servers {
 			names = append(names, one.Target)

@@ -52,7 +52,7 @@ func Load(ctx context.Context, s Source) (*Loaded, error) {
 		return nil, err
 	}
 	o := s.parserOptions()
-	o.Lists = s.readLists(text, nil, nil)
+	o.Lists = s.readLists(text, nil, guardAll)
 	return s.prepare(ctx, text, o), nil
 }
 

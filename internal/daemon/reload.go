@@ -162,7 +162,7 @@ func (f *configFile) refusal(ctx context.Context, text []byte, err error) string
 		return err.Error()
 	}
 	o := f.d.Config.parserOptions()
-	o.Lists = f.d.Config.readLists(text, f.lists.inForce, unguarded)
+	o.Lists = f.d.Config.readLists(text, f.lists.inForce, guardNone)
 	if l := f.d.Config.prepare(ctx, text, o); l.Plan == nil {
 		return l.Refusals()[0]
 	}
