@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 
 	"ldirectord/checker/wire"
 )
@@ -47,6 +48,8 @@ func (c *grpc) Check(ctx context.Context) Result {
 		return failed(err)
 	}
 	defer server.Close()
+	raw := &noting{Conn: server.Conn}
+	server.Conn = raw
 	warning, err := c.open(server)
 	if err != nil {
 		return failed(err)
@@ -54,14 +57,14 @@ func (c *grpc) Check(ctx context.Context) Result {
 	if server.TLS != nil && server.TLS.ConnectionState().NegotiatedProtocol != "h2" {
 		return failed(wire.AtTLS.Of(errors.New("the server has no HTTP/2 over TLS")))
 	}
-	seen, err := c.ask(ctx, server)
+	seen, err := c.ask(ctx, server, raw)
 	result := concluded(seen, err)
 	result.Warning = warning
 	return result
 }
 
 // ask makes the call on a connection.
-func (c *grpc) ask(ctx context.Context, server *wire.Conn) (string, error) {
+func (c *grpc) ask(ctx context.Context, server *wire.Conn, raw *noting) (string, error) {
 	way := &http.Transport{DisableCompression: true, MaxResponseHeaderBytes: maxHead,
 		Protocols: new(http.Protocols)}
 	defer way.CloseIdleConnections()
@@ -81,7 +84,7 @@ func (c *grpc) ask(ctx context.Context, server *wire.Conn) (string, error) {
 	r.Header = http.Header{"Content-Type": {"application/grpc"}, "Te": {"trailers"}, "User-Agent": {"ldirectord"}}
 	answer, err := way.RoundTrip(r)
 	if err != nil {
-		return "", wire.ReadFault("the answer", false, c.timeout, err)
+		return "", wire.ReadFault("the answer", false, c.timeout, raw.cause(err))
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
@@ -89,7 +92,7 @@ func (c *grpc) ask(ctx context.Context, server *wire.Conn) (string, error) {
 	}
 	message, err := io.ReadAll(io.LimitReader(answer.Body, maxGRPCAnswer+1))
 	if err != nil {
-		return "", wire.ReadFault("the answer", len(message) > 0, c.timeout, err)
+		return "", wire.ReadFault("the answer", len(message) > 0, c.timeout, raw.cause(err))
 	}
 	if len(message) > maxGRPCAnswer {
 		return "", fmt.Errorf("the answer is longer than %d bytes", maxGRPCAnswer)
@@ -102,6 +105,37 @@ func (c *grpc) ask(ctx context.Context, server *wire.Conn) (string, error) {
 		return "", err
 	}
 	return judgeHealth(message)
+}
+
+// noting is a connection that keeps why it could not be read: the transport may report another error, depending on when
+// the connection ended.
+type noting struct {
+	net.Conn
+	failed atomic.Pointer[error] // the first error
+	older  atomic.Bool           // an answer of HTTP/1 came
+}
+
+func (n *noting) Read(p []byte) (int, error) {
+	read, err := n.Conn.Read(p)
+	if bytes.HasPrefix(p[:max(read, 0)], httpMark) { // HTTP/2 begins with a frame
+		n.older.Store(true)
+	}
+	if err != nil && !errors.Is(err, net.ErrClosed) { // the transport itself closed it
+		n.failed.CompareAndSwap(nil, &err)
+	}
+	return read, err
+}
+
+// cause is why the call failed, by what the connection has seen, or otherwise the error of the transport.
+func (n *noting) cause(err error) error {
+	failed := n.failed.Load()
+	switch {
+	case n.older.Load():
+		return errors.New("not gRPC: the server speaks HTTP/1")
+	case failed != nil:
+		return *failed
+	}
+	return err
 }
 
 // question is the message HealthCheckRequest, whose field 1 is the service.
