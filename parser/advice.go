@@ -99,8 +99,9 @@ func (a adviser) commands() {
 	a.when(a.has("checkcommand") && !slices.ContainsFunc(a.Checks(), (*Virtual).runsCommand), "checkcommand",
 		noEffect,
 		"checkcommand has an effect only with checktype=external or external-perl")
-	a.when(a.has("checkargs") && !slices.ContainsFunc(a.Checks(), (*Virtual).runsCommand), "checkargs", noEffect,
-		"checkargs has an effect only with checktype=external or external-perl")
+	isExternal := func(check *Virtual) bool { return check.CheckType == External }
+	a.when(a.has("checkargs") && !slices.ContainsFunc(a.Checks(), isExternal), "checkargs", noEffect,
+		"checkargs has an effect only with checktype=external")
 	a.when(a.has("checkport") && (a.CheckType == Ping || a.runsCommand()), "checkport", noEffect,
 		"checkport has no effect with checktype=%s", a.CheckType)
 	a.when(a.has("checkinterval") && !a.global.Fork, "checkinterval", ownInterval,

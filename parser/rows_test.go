@@ -30,7 +30,8 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 		// checkargs.go
 		{virtual + real + "\tchecktype=external\n\tcheckargs=\"-H {Address}\"\n", `"{Address}" is not known (did you mean {address}?); the placeholders are`, ""},
 		{virtual + real + "\tchecktype=external\n\tcheckargs=-H \"{address}\n", "a double quote is not closed", ""},
-		{virtual + real + "\tcheckargs=-H\n", "checkargs has an effect only with checktype=external or external-perl", ""},
+		{virtual + real + "\tchecktype=external-perl\n\tcheckcommand=/x\n\tcheckargs=-H\n", "checkargs has an effect only with checktype=external", ""},
+		{virtual + real + "\tcheckargs=-H\n", "checkargs has an effect only with checktype=external", ""},
 		{virtual + real + "\tchecktype=external\n\tcheckargs=\"\"\n", "the value of checkargs is empty", ""},
 		// realfile.go
 		{virtual + "\trealfile=/x\n", "the forwarding method is missing", ""},

@@ -75,11 +75,14 @@ func (c *grpc) ask(ctx context.Context, server *wire.Conn, raw *noting) (string,
 		scheme = "https"
 		way.Protocols.SetHTTP2(true)
 	}
+	ctx, cancel := context.WithDeadline(ctx, server.Deadline)
+	defer cancel()
 	url := scheme + "://" + c.target.String() + "/grpc.health.v1.Health/Check"
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(c.question()))
 	if err != nil {
 		return "", err
 	}
+	r.GetBody = nil // a request that the server refuses is not sent again
 	r.Host = c.host
 	r.Header = http.Header{"Content-Type": {"application/grpc"}, "Te": {"trailers"}, "User-Agent": {"ldirectord"}}
 	answer, err := way.RoundTrip(r)
@@ -132,6 +135,8 @@ func (n *noting) cause(err error) error {
 	switch {
 	case n.older.Load():
 		return errors.New("not gRPC: the server speaks HTTP/1")
+	case strings.Contains(err.Error(), "REFUSED_STREAM"):
+		return errors.New("the server refuses the call (REFUSED_STREAM)")
 	case failed != nil:
 		return *failed
 	}

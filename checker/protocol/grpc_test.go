@@ -144,3 +144,28 @@ func (l *oneConn) Accept() (net.Conn, error) {
 }
 
 func (l *oneConn) Addr() net.Addr { return l.LocalAddr() }
+
+// refusingStreams refuses each call by RST_STREAM (RFC 9113, 6.4).
+func refusingStreams(_ *testServer, c net.Conn) {
+	io.ReadFull(c, make([]byte, len("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")))
+	c.Write([]byte{0, 0, 0, 4, 0, 0, 0, 0, 0}) // SETTINGS
+	for head := make([]byte, 9); ; {
+		if _, err := io.ReadFull(c, head); err != nil {
+			return
+		}
+		io.ReadFull(c, make([]byte, int(head[0])<<16|int(head[1])<<8|int(head[2])))
+		if head[3] == 1 { // HEADERS
+			c.Write(append([]byte{0, 0, 4, 3, 0, head[5], head[6], head[7], head[8]}, 0, 0, 0, 7))
+		}
+	}
+}
+
+// A server that refuses calls gets one, within the time of the check.
+func TestGRPCRefusedStream(t *testing.T) {
+	s := grpcSpec(serve(t, refusingStreams).addr, "")
+	begun := time.Now()
+	r := build(t, s, nil).Check(t.Context())
+	if want := "reading the answer: the server refuses the call (REFUSED_STREAM)"; r.OK || r.Detail != want || time.Since(begun) > patient/2 {
+		t.Errorf("%+v after %v, want %s", r, time.Since(begun), want)
+	}
+}

@@ -74,7 +74,7 @@ func externalArgs(cfg *parser.Virtual, r *parser.Real) string {
 	}
 	address, realPort := lvs.FormatAddr(r.Addr.Addr()), strconv.Itoa(int(r.Addr.Port()))
 	args := []string{virtual, port, address, realPort}
-	if cfg.CheckArgs != "" {
+	if cfg.CheckArgs != "" && cfg.CheckType == parser.External {
 		name := address
 		if r.Named != nil {
 			name = r.Named.Host
