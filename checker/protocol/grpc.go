@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync/atomic"
 
@@ -123,7 +124,7 @@ func (n *noting) Read(p []byte) (int, error) {
 	if bytes.HasPrefix(p[:max(read, 0)], httpMark) { // HTTP/2 begins with a frame
 		n.older.Store(true)
 	}
-	if err != nil && !errors.Is(err, net.ErrClosed) { // the transport itself closed it
+	if err != nil && !errors.Is(err, net.ErrClosed) && !errors.Is(err, os.ErrClosed) { // by the transport itself
 		n.failed.CompareAndSwap(nil, &err)
 	}
 	return read, err
@@ -139,6 +140,8 @@ func (n *noting) cause(err error) error {
 		return errors.New("the server refuses the call (REFUSED_STREAM)")
 	case failed != nil:
 		return *failed
+	case errors.Is(err, context.DeadlineExceeded):
+		return os.ErrDeadlineExceeded // as of the connection
 	}
 	return err
 }
