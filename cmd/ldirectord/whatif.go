@@ -58,11 +58,12 @@ func suppose(c *call, given orders.All) error {
 	if c.Each {
 		return eachLoss(c, failed, given)
 	}
-	down, err := meantBy(c, c.Down)
+	known := core.SnapshotOf(c.Plan, time.Now())
+	down, err := meantBy(c, known, c.Down)
 	if err != nil {
 		return err
 	}
-	drained, err := meantBy(c, c.Drain)
+	drained, err := meantBy(c, known, c.Drain)
 	if err != nil {
 		return err
 	}
@@ -82,10 +83,10 @@ func suppose(c *call, given orders.All) error {
 	if c.WithoutDirector {
 		w.End()
 	}
-	now := w.Snapshot()
-	changes := planned(lvs.Diff(before, w.Table()))
+	now, after := w.Snapshot(), w.Table()
+	changes := planned(lvs.Diff(before, after))
 	for _, s := range services {
-		if _, stays := w.Table()[s.Key()]; !stays {
+		if _, stays := after[s.Key()]; !stays {
 			changes = append(changes, change{Command: lvs.Op{Kind: lvs.DelService, Key: s.Key()}.String()})
 		}
 	}
@@ -134,8 +135,7 @@ func present(c *call, given orders.All) (failed []lvs.Backend, all orders.All, e
 }
 
 // meantBy returns the servers that these words name.
-func meantBy(c *call, words []string) (all []lvs.Backend, err error) {
-	now := planView(c)
+func meantBy(c *call, now *view.Snapshot, words []string) (all []lvs.Backend, err error) {
 	for _, word := range words {
 		found := now.Backends("", word)
 		if len(found) == 0 {
@@ -263,6 +263,3 @@ func unitsOf(p *plan.Plan) map[string][]lvs.Backend {
 	}
 	return units
 }
-
-// planView is the plan before any check.
-func planView(c *call) *view.Snapshot { return core.SnapshotOf(c.Plan, time.Now()) }
