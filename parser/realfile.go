@@ -105,15 +105,13 @@ func readRealFile(v *value) {
 func (v *value) addListed(path, rest string) {
 	list, s, notes := v.opts.Lists[path], v.section, len(v.notes)
 	for _, one := range list.Servers {
-		addr, isNumber := one.address()
+		if addr, isNumber := one.address(); isNumber && addr.Is6() != s.IPv6 {
+			continue
+		}
 		l := v.listed(one, rest, path)
 		v.notes = v.notes[:notes] // the line has them
 		l.port = cmp.Or(l.port, s.port)
-		switch {
-		case isNumber && addr.Is6() != s.IPv6:
-		default:
-			s.reals = append(s.reals, l)
-		}
+		s.reals = append(s.reals, l)
 	}
 	if list.Trouble != "" {
 		v.warn(suspicious, "%s: %s", path, list.Trouble)

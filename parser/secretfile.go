@@ -70,6 +70,16 @@ func (f finder) mailLogin(m *Mail, written map[string]Position) {
 // inFiles are directives whose value may be in a file instead.
 var inFiles = []string{"passwd", "secret", "httppasswd"}
 
+// SecretAt is where the section has its first password in the configuration itself; zero if it has none there.
+func (v *Virtual) SecretAt() (at Position) {
+	for _, name := range inFiles {
+		if v.At[name] != v.At[name+"file"] {
+			at = cmp.Or(at, v.At[name])
+		}
+	}
+	return at
+}
+
 // oneSecret refuses a password that is in the configuration and in a file, and counts one in a file as written.
 func (a adviser) oneSecret() {
 	for _, name := range inFiles {

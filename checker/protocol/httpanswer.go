@@ -196,12 +196,12 @@ func (a *httpAnswer) parseField(field []byte, wanted string) error {
 	name, value, ok := bytes.Cut(field, []byte(":"))
 	value = bytes.Trim(value, " \t")
 	if ok && wanted != "" && fieldIs(name, wanted) {
-		if a.field != nil { // several are one list (RFC 9110, 5.3)
+		if a.field == nil {
+			a.field = []byte{}
+		} else { // several are one list (RFC 9110, 5.3)
 			a.field = append(a.field, ", "...)
 		}
-		if a.field = append(a.field, value...); len(a.field) == 0 {
-			a.field = []byte{}
-		}
+		a.field = append(a.field, value...)
 	}
 	switch {
 	case !ok:

@@ -33,7 +33,8 @@ func newPgSQL(s Spec, _ *Env, query string) (Checker, error) {
 	kept := wire.NewSessions()
 	return &pgsqlCheck{
 		talk: talk{told: told{server: serverOf(s), Account: s.Account},
-			tls: wire.TLSRules{}.Config(kept, s.SNI, s.Host), sessions: kept, later: true},
+			secured:  secured{tls: wire.TLSRules{}.Config(kept, s.SNI, s.Host)},
+			sessions: kept, later: true},
 		query: query,
 		clear: clearText{refused: s.NoClearText},
 	}, nil

@@ -2,7 +2,6 @@ package protocol
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"net/netip"
 	"time"
@@ -38,8 +37,7 @@ func (s server) opening(request []byte) (Opening, bool) {
 // talk is a check that has a conversation with a server on one connection, in the clear or over TLS.
 type talk struct {
 	told
-	tls      *tls.Config // nil: in the clear
-	rules    wire.TLSRules
+	secured
 	sessions *wire.Sessions // nil: each handshake is a full one
 	later    bool           // TLS starts by a command of the protocol, not at once
 	protocol protocol
@@ -74,14 +72,13 @@ func newTalk(s Spec, e *Env, receive *matcher, p protocol) (*talk, error) {
 	if !c.later && !service.Is(settings.OverTLS) && !(s.UseTLS && service.Takes("tls")) {
 		return c, nil
 	}
-	var err error
-	if c.rules, err = e.tlsRules(s); err != nil {
-		return nil, err
-	}
 	if s.Service != "tls" {
 		c.sessions = wire.NewSessions()
 	}
-	c.tls = c.rules.Config(c.sessions, s.SNI, s.Host, addressName(s))
+	var err error
+	if c.secured, err = e.overTLS(s, c.sessions); err != nil {
+		return nil, err
+	}
 	return c, nil
 }
 

@@ -9,6 +9,15 @@ import (
 	"ldirectord/parser"
 )
 
+// low is LOW of minservers, 0 without the directive.
+func (v *virtual) low() int {
+	if v.Config.MinServers.Low.N == 0 {
+		return 0
+	}
+	low, _ := v.MinServers.Of(v.Weighted())
+	return low
+}
+
 // minServers is nil without the directive.
 func (v *virtual) minServers() *view.MinServers {
 	if v.Config.MinServers.Low.N == 0 {
@@ -17,8 +26,7 @@ func (v *virtual) minServers() *view.MinServers {
 	now := v.Case
 	now.Weigh()
 	n := &now.Strength
-	low, _ := v.MinServers.Of(v.Weighted())
-	return &view.MinServers{Up: n.Up, Needed: n.Needed, Enough: n.Enough, Low: low}
+	return &view.MinServers{Up: n.Up, Needed: n.Needed, Enough: n.Enough, Low: v.low()}
 }
 
 // servesNothing reports whether clients get nothing: nothing in the table has a weight, and the file wants more.
@@ -28,11 +36,7 @@ func (v *virtual) servesNothing() bool {
 
 // shortKind holds while orders and files in maintenancedir leave fewer servers than keepserving or minservers require.
 var shortKind = kind{name: "short", trouble: judge.Doubt, says: func(a *subject) string {
-	least, serve := a.v.Quota(), 0
-	if a.v.Config.MinServers.Low.N > 0 {
-		low, _ := a.v.MinServers.Of(a.v.Weighted())
-		least = max(least, low)
-	}
+	least, serve := max(a.v.Quota(), a.v.low()), 0
 	var out []string
 	for _, s := range a.v.servers {
 		if judge.InService(&a.v.Case, s.Server) && !s.Held {

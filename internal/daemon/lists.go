@@ -64,15 +64,13 @@ func guardNone(string) bool { return false }
 
 // readList reads a list. It refuses one that every user may write or replace: who writes it sends clients anywhere.
 func readList(path string, emptyOK bool) ([]parser.ListedReal, error) {
-	before := stamp(path)
-	text, err := runfile.ReadFile(path, maxList)
+	text, file, err := readStamped(path, maxList)
 	if err != nil {
 		return nil, err
 	}
 	const everyUser = 0o002
-	file, folder := stamp(path), stamp(filepath.Dir(path))
-	switch {
-	case file.FileInfo == nil || folder.FileInfo == nil || !file.same(before):
+	switch folder := stamp(filepath.Dir(path)); {
+	case folder.FileInfo == nil:
 		return nil, errors.New("it has changed while it was read")
 	case file.Mode()&everyUser != 0:
 		return nil, errors.New("every user may write it; chmod o-w")

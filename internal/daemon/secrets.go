@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"ldirectord/internal/printable"
-	"ldirectord/internal/runfile"
 )
 
 // maxSecret limits a file with a password, in bytes.
@@ -26,15 +25,11 @@ func (s Source) readSecret(path string) (secret, warning string, err error) {
 		}
 		path = filepath.Join(dir, name)
 	}
-	before := stamp(path)
-	text, err := runfile.ReadFile(path, maxSecret)
+	text, file, err := readStamped(path, maxSecret)
 	if err != nil {
 		return "", "", err
 	}
-	file, word := stamp(path), printable.ShellWord(path)
-	switch {
-	case file.FileInfo == nil || !file.same(before):
-		err = errors.New("it has changed while it was read")
+	switch word := printable.ShellWord(path); {
 	case file.Mode()&0o022 != 0:
 		err = errors.New("other users may write it; to fix it: chmod go-w " + word)
 	case file.Mode()&0o004 != 0:

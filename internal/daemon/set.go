@@ -57,22 +57,25 @@ func Record(ctx context.Context, i instance.Instance, p *plan.Plan, r orders.Req
 	r.By = instance.UserName(os.Geteuid())
 	now := core.SnapshotOf(p, time.Now())
 	now.Orders = maps.Clone(all)
-	meant, err := meantBy(r, now, all, i.Path)
+	meant, err := carryOut(r, now, all, i.Path, file, func([]lvs.Backend) error { return nil })
+	answer.Servers = inTable(now, meant)
+	return answer, err
+}
+
+// carryOut changes the orders in force, records them, and returns their servers. It refuses an order whose turn has not
+// come, or that leaves too few servers.
+func carryOut(r orders.Request, now *view.Snapshot, all orders.All, path string, file orders.File,
+	hasTurn func([]lvs.Backend) error) ([]lvs.Backend, error) {
+	meant, err := meantBy(r, now, all, path)
+	if err == nil {
+		err = hasTurn(meant)
+	}
 	if err == nil {
 		err = inBudget(r, now.Short(meant, all))
 	}
-	if err == nil {
-		err = record(r, now, all, meant, file)
-	}
 	if err != nil {
-		return answer, err
+		return nil, err
 	}
-	answer.Servers = inTable(now, meant)
-	return answer, nil
-}
-
-// record changes the orders in force, and records them.
-func record(r orders.Request, now *view.Snapshot, all orders.All, meant []lvs.Backend, file orders.File) error {
 	for _, p := range append(now.Aliases(meant), meant...) {
 		delete(all, p)
 	}
@@ -82,9 +85,9 @@ func record(r orders.Request, now *view.Snapshot, all orders.All, meant []lvs.Ba
 		}
 	}
 	if err := file.Write(all); err != nil {
-		return socket.Refused(fmt.Sprintf("nothing is changed: %v", err))
+		return nil, socket.Refused(fmt.Sprintf("nothing is changed: %v", err))
 	}
-	return nil
+	return meant, nil
 }
 
 const howCalled = "a virtual service is named by ADDRESS:PORT as in status, by its mark, or by its servicename"
@@ -227,16 +230,8 @@ func (o *standingOrders) give(ctx context.Context, r orders.Request, now *view.S
 		return nil, socket.Refused(fmt.Sprintf("nothing is changed: %v", err))
 	}
 	all = all.At(time.Now())
-	meant, err := meantBy(r, now, all, o.d.Config.Path)
-	if err == nil {
-		err = o.line.next(place, meant, now.Standby)
-	}
-	if err == nil {
-		err = inBudget(r, now.Short(meant, all))
-	}
-	if err == nil {
-		err = record(r, now, all, meant, o.orderFile())
-	}
+	meant, err := carryOut(r, now, all, o.d.Config.Path, o.orderFile(),
+		func(meant []lvs.Backend) error { return o.line.next(place, meant, now.Standby) })
 	if err != nil {
 		return nil, err
 	}

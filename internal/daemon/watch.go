@@ -2,11 +2,14 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
+
+	"ldirectord/internal/runfile"
 )
 
 // pollInterval is the time between two looks at a file, for file systems that report no changes.
@@ -74,6 +77,17 @@ func stamp(path string) fileStamp {
 
 func (s fileStamp) same(other fileStamp) bool {
 	return s == other || s.isOf(other) && s.ModTime().Equal(other.ModTime()) && s.Size() == other.Size()
+}
+
+// readStamped returns the text of a file, and the stamp that it had before and after the reading.
+func readStamped(path string, limit int64) ([]byte, fileStamp, error) {
+	before := stamp(path)
+	text, err := runfile.ReadFile(path, limit)
+	after := stamp(path)
+	if err == nil && (after.FileInfo == nil || !after.same(before)) {
+		err = errors.New("it has changed while it was read")
+	}
+	return text, after, err
 }
 
 // isOf reports whether both stamps are of one file, whatever its content.

@@ -80,11 +80,7 @@ func (e *examination) markAddresses(s *plan.Service) {
 func (f *findings) secrets(cfg *parser.Config) {
 	at := cfg.Global.At["webhook"]
 	for _, v := range cfg.Virtuals {
-		for _, name := range []string{"passwd", "secret", "httppasswd"} {
-			if one := v.At[name]; one != v.At[name+"file"] { // it is not in a file of its own
-				at = cmp.Or(at, one)
-			}
-		}
+		at = cmp.Or(at, v.SecretAt())
 	}
 	file := cmp.Or(at.File, cfg.Name)
 	if info, err := os.Stat(file); at.Line > 0 && err == nil && info.Mode().Perm()&0o077 != 0 {
