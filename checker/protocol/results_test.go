@@ -50,12 +50,19 @@ func TestEachFailureHasItsCause(t *testing.T) {
 }
 
 func TestProgramsFailByTheirStatusOrInTime(t *testing.T) {
-	for command, want := range map[string]checker.Cause{"/bin/false": checker.Program, "/no/such/program": checker.Program,
-		"/bin/sleep 9": checker.Timeout} {
-		c := &external{argv: strings.Fields(command), timeout: 50 * time.Millisecond, latest: time.Minute}
+	for _, test := range []struct {
+		command string
+		timeout time.Duration
+		want    checker.Cause
+	}{
+		{"/bin/false", time.Minute, checker.Program},
+		{"/no/such/program", time.Minute, checker.Program},
+		{"/bin/sleep 99", 50 * time.Millisecond, checker.Timeout},
+	} {
+		c := &external{argv: strings.Fields(test.command), timeout: test.timeout, latest: 2 * time.Minute}
 		c.run = c.runProgram
-		if r := c.Check(t.Context()); r.OK || r.Cause != want {
-			t.Errorf("%s: %+v, want %v", command, r, want)
+		if r := c.Check(t.Context()); r.OK || r.Cause != test.want {
+			t.Errorf("%s: %+v, want %v", test.command, r, test.want)
 		}
 	}
 }
