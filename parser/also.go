@@ -15,7 +15,8 @@ import (
 
 // AlsoCheck is one line of alsocheck.
 type AlsoCheck struct {
-	Type    string // connect, ping, external or a service
+	Name    string // of a checkdef; "" for none
+	Type    string // connect, ping, external or a service; of a checkdef its checktype
 	Port    int    // 0: the real server's
 	Request string // with a leading slash, as in a section; used only for a service
 	Receive string // "": every answer passes
@@ -24,6 +25,8 @@ type AlsoCheck struct {
 	At      Position
 
 	RequestAt, ReceiveAt Position
+
+	check *section // with the lines of its checkdef; nil without one
 }
 
 // maxAlsoChecks limits the checks of one server.
@@ -47,9 +50,12 @@ func readAlsoCheck(v *value) {
 		return
 	}
 	c := AlsoCheck{Type: list[0], At: v.line.position()}
-	if !slices.Contains(alsoTypes, c.Type) {
-		v.wrong("%q is not a check%s; it must be one of %s", c.Type, DidYouMean(c.Type, alsoTypes),
-			enumerate(alsoTypes))
+	switch {
+	case v.globals.checks[c.Type]:
+		c.Name = c.Type
+	case !slices.Contains(alsoTypes, c.Type):
+		v.wrong("%q is not a check%s; it must be one of %s; a block checkdef = NAME defines another check",
+			c.Type, DidYouMean(c.Type, alsoTypes), enumerate(alsoTypes))
 	}
 	c.readPort(v, list[1:])
 	c.readStrings(v, strs)
@@ -100,6 +106,8 @@ func (c *AlsoCheck) readStrings(v *value, text string) {
 	request, receive, two := splitPair(text)
 	switch {
 	case text == "":
+	case c.Name != "":
+		v.wrong("%s is a checkdef, whose request and receive are lines of it", c.Name).part = text
 	case !slices.Contains(serviceNames, c.Type):
 		v.wrong("%s has no request; \"REQUEST\" and \"RECEIVE\" are for services", c.Type).part = text
 	case two:
@@ -144,29 +152,37 @@ func (a adviser) furtherChecks(hostName string) {
 
 // with returns the section with an alsocheck line as its check, and without real servers. The section's request and
 // dialogue apply only to its own check.
-func (v *Virtual) with(c *AlsoCheck, hostName string) *Virtual {
-	one := *v
+func (a adviser) with(c *AlsoCheck, hostName string) *Virtual {
+	one := *a.Virtual
 	one.isAlso, one.also, one.AlsoChecks, one.Reals, one.Waiting, one.Steps = true, nil, nil, nil, nil, nil
 	one.CheckType, one.NumConnects, one.CheckPort, one.Request, one.Receive = c.Type, 0, c.Port,
 		c.Request, c.Receive
-	one.Tells = Tells{}
-	if slices.Contains(serviceNames, c.Type) {
-		one.CheckType, one.Service = Negotiate, c.Type
-	}
-	if !v.has("login") {
-		one.Login = ""
-	}
-	if !v.has("passwd") {
-		one.Passwd = ""
+	one.Tells, one.CheckName, one.At = Tells{}, c.Name, maps.Clone(a.At)
+	if c.check != nil {
+		a.define(&one, c.check)
+	} else {
+		one.asWritten(c, a.At)
 	}
 	one.fillService(hostName)
 	if c.Type == Agent || one.WhyNotVIP() != "" {
 		one.CheckVIP = netip.Addr{}
 	}
-	one.At = maps.Clone(v.At)
 	maps.Copy(one.At, map[string]Position{"checktype": c.At, "service": c.At, "checkport": c.At,
 		"request": c.RequestAt, "receive": c.ReceiveAt})
 	return &one
+}
+
+// asWritten is for a line that names no checkdef.
+func (v *Virtual) asWritten(c *AlsoCheck, section map[string]Position) {
+	if slices.Contains(serviceNames, c.Type) {
+		v.CheckType, v.Service = Negotiate, c.Type
+	}
+	if _, written := section["login"]; !written {
+		v.Login = ""
+	}
+	if _, written := section["passwd"]; !written {
+		v.Passwd = ""
+	}
 }
 
 // Checks returns the checks of a section, each as a section with only that check: its own, those of alsocheck, and that

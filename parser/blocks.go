@@ -1,6 +1,7 @@
 package parser
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"regexp"
@@ -10,11 +11,14 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// This file reads blocks of `defaults`, and gives their lines to the sections that use them.
+// This file reads blocks of `defaults` and `checkdef`, and gives their lines to the sections that use them.
 
-// block is what a section of `defaults` has instead of a virtual service.
+// blockID is a block's directive, `defaults` or `checkdef`, and its name.
+type blockID struct{ kind, name string }
+
+// block is what a section of lines for others has instead of a virtual service.
 type block struct {
-	name   string
+	blockID
 	lines  []line
 	next   *section // the block that it uses; nil for none
 	isUsed bool
@@ -30,7 +34,7 @@ func readBlockName(v *value) string {
 	return v.text
 }
 
-func readDefaults(v *value) { v.section.block.name = readBlockName(v) }
+func readBlock(v *value) { v.section.block.blockID = blockID{v.line.name, readBlockName(v)} }
 
 // instead are the directives of a block that a section does not take if it has this one of its own.
 var instead = map[string][]string{
@@ -46,37 +50,45 @@ func (r *reader) openBlock(l line) *section {
 	return b
 }
 
-func (r *reader) defaultsLine(l line) {
+func (r *reader) blockLine(l line) {
 	b := r.openBlock(l)
 	at := r.in(b, inLines)
 	if l.indent > 0 {
-		at.tolerate(l, unknownDirective, l.begin, "defaults is indented; a block begins in the first column")
+		at.tolerate(l, unknownDirective, l.begin, l.name+" is indented; a block begins in the first column")
 	}
 	if !l.equals {
 		at.error(unknownDirective, l.begin, "%s", describeOdd(l))
 		return
 	}
-	v := r.read(l, byName["defaults"], b)
+	v := r.read(l, byName[l.name], b)
 	if v.problem != nil {
 		at.about(l, *v.problem)
 		return
 	}
-	if r.notInPart(l, byName["defaults"]) {
+	if r.notInPart(l, byName[l.name]) {
 		return
 	}
-	if first := r.blocks[b.block.name]; first != nil {
+	if first := r.blocks[b.block.blockID]; first != nil {
 		at.error(badValue, l.position(), "the block %q is already in line %d; each needs a name of its own",
 			b.block.name, first.line.number)
 		return
 	}
-	r.blocks[b.block.name] = b
-	r.blockNames = append(r.blockNames, b.block.name)
+	if l.name == "checkdef" && slices.Contains(alsoTypes, b.block.name) {
+		at.warn(suspicious, l.position(), "the checkdef replaces the check %q of ldirectord", b.block.name)
+	}
+	r.blocks[b.block.blockID] = b
+	r.blockIDs = append(r.blockIDs, b.block.blockID)
 }
 
 // inBlock keeps a line of a block, and reports what is wrong with it in any section.
 func (r *reader) inBlock(at finder, l line, d *Directive) {
 	b := r.current
-	if d.Name == "real" || d.Name == "real6" || d.Name == "realfile" {
+	switch isServers := d.Name == "real" || d.Name == "real6" || d.Name == "realfile"; {
+	case b.line.name == "checkdef" && !d.isOfCheck():
+		at.error(unknownDirective, l.begin, "%s is in a checkdef, which has only the words of a check; "+
+			"it belongs in a section", d.Name)
+		return
+	case isServers:
 		at.error(unknownDirective, l.begin, "%s is in a block; it belongs in a section; a block may have "+
 			"every other directive of one", d.Name)
 		return
@@ -90,10 +102,10 @@ func (r *reader) inBlock(at finder, l line, d *Directive) {
 		return
 	}
 	b.block.lines = append(b.block.lines, l)
-	r.shared[l.number] = b.block.name
-	v := r.read(l, d, trial(false))
+	r.shared[l.number] = b.block.blockID
+	v := r.read(l, d, trial(b.block, false))
 	if v.problem != nil {
-		v = r.read(l, d, trial(true)) // a value may be for one family
+		v = r.read(l, d, trial(b.block, true)) // a value may be for one family
 	}
 	at.notes(v)
 	if v.problem != nil {
@@ -107,13 +119,15 @@ func (r *reader) assignUse(at finder, l line, d *Directive) {
 	}
 }
 
-// trial is a section to read a value for.
-func trial(ipv6 bool) *section { return &section{header: header{Key: lvs.Key{IPv6: ipv6}}} }
+// trial is a section to read a value of a block for.
+func trial(b *block, ipv6 bool) *section {
+	return &section{header: header{Key: lvs.Key{IPv6: ipv6}}, from: b.blockID}
+}
 
 // takeDefaults gives each section the lines of the block that it uses, and those of the block that this one uses.
 func (r *reader) takeDefaults() {
-	for _, name := range r.blockNames {
-		b := r.blocks[name]
+	for _, id := range r.blockIDs {
+		b := r.blocks[id]
 		if b.block.next = r.usedBy(b); b.block.next != nil && b.block.next.v.Use != "" {
 			r.in(b, inLines).error(badValue, b.v.At["use"],
 				"the block %q uses another one; a block may use one that uses none", b.v.Use)
@@ -121,15 +135,22 @@ func (r *reader) takeDefaults() {
 		}
 	}
 	for _, s := range r.sections {
-		for b := r.usedBy(s); b != nil; b = b.block.next {
+		used := r.usedBy(s)
+		if !r.takeOwnCheck(s, used) {
+			return
+		}
+		for b := used; b != nil; b = b.block.next {
 			if !r.take(s, b.block) {
 				return
 			}
 		}
+		if !r.takeFurtherChecks(s) {
+			return
+		}
 	}
-	for _, name := range r.blockNames {
-		if b := r.blocks[name]; !b.block.isUsed {
-			r.in(b, inLines).warn(noEffect, b.line.position(), "no section uses the block %q", name)
+	for _, id := range r.blockIDs {
+		if b := r.blocks[id]; !b.block.isUsed {
+			r.in(b, inLines).warn(noEffect, b.line.position(), "no section uses the block %q", id.name)
 		}
 	}
 }
@@ -139,7 +160,7 @@ func (r *reader) usedBy(s *section) *section {
 	if s.v.Use == "" {
 		return nil
 	}
-	b := r.blocks[s.v.Use]
+	b := r.blocks[blockID{"defaults", s.v.Use}]
 	if b == nil {
 		r.in(s, inLines).error(badValue, s.v.At["use"],
 			"there is no block %q; it must be the NAME of a line defaults = NAME", s.v.Use)
@@ -152,27 +173,39 @@ func (r *reader) usedBy(s *section) *section {
 // take reads the lines of a block that a section has not of its own. It returns false if all sections together have
 // more text than a file may have.
 func (r *reader) take(s *section, b *block) bool {
-	own, at := maps.Clone(s.v.At), r.in(s, inLines)
+	own := maps.Clone(s.v.At)
 	has := func(name string) bool { _, has := own[name]; return has }
 	for _, l := range b.lines {
 		d := byName[l.name]
-		if _, mixed := ofOtherFamily(s, d.Name); mixed || has(d.Name) && !d.Repeats ||
-			slices.ContainsFunc(instead[d.Name], has) {
+		_, mixed := ofOtherFamily(s, d.Name)
+		isOfOwnCheck := d.Name == "checktype" && b.kind == "defaults" && s.v.CheckName != ""
+		if mixed || isOfOwnCheck || has(d.Name) && !d.Repeats || slices.ContainsFunc(instead[d.Name], has) {
 			continue
 		}
-		if r.taken += len(l.text); r.taken > MaxSize {
-			at.error(tooLarge, s.v.At["use"],
-				"with the lines of their blocks the sections have more than %d bytes", MaxSize)
+		if !r.takeLine(s, b, l) {
 			return false
 		}
-		v := r.read(l, d, s)
-		at.notes(v)
-		if v.problem != nil && d.Form != RealServer { // reported together with the names
-			at.about(l, *v.problem)
-		}
-		if !has(d.Name) {
-			s.v.At[d.Name] = l.position()
-		}
+	}
+	return true
+}
+
+// takeLine reads a line of a block for a section. It returns false as take does.
+func (r *reader) takeLine(s *section, b *block, l line) bool {
+	d, at := byName[l.name], r.in(s, inLines)
+	if r.taken += len(l.text); r.taken > MaxSize {
+		at.error(tooLarge, cmp.Or(s.v.At["use"], s.line.position()),
+			"with the lines of their blocks the sections have more than %d bytes", MaxSize)
+		return false
+	}
+	s.from = b.blockID
+	v := r.read(l, d, s)
+	s.from = blockID{}
+	at.notes(v)
+	if v.problem != nil && d.Form != RealServer { // reported together with the names
+		at.about(l, *v.problem)
+	}
+	if !s.v.has(d.Name) {
+		s.v.At[d.Name] = l.position()
 	}
 	return true
 }
@@ -195,25 +228,39 @@ type reportedText struct {
 	text string
 }
 
-// Taken describes what a virtual service has from blocks: "web: request (line 3), scheduler (line 4)"; "" without a
-// block.
+// Taken describes what a virtual service has from blocks: "block web: request (line 3), scheduler (line 4)"; "" without
+// a block.
 func (c *Config) Taken(v *Virtual) string {
-	if v.Use == "" {
+	names, blocks := v.blockNames(), "block "
+	if len(names) == 0 {
 		return ""
+	}
+	if len(names) > 1 {
+		blocks = "blocks "
 	}
 	var taken []string
 	for _, name := range slices.Sorted(maps.Keys(v.At)) {
-		if at := v.At[name]; c.blockAt(at) != "" {
+		if at := v.At[name]; c.blockAt(at) != (blockID{}) {
 			taken = append(taken, fmt.Sprintf("%s (line %d)", name, at.Line))
 		}
 	}
-	return v.Use + ": " + strings.Join(taken, ", ")
+	return blocks + enumerate(names) + ": " + strings.Join(taken, ", ")
 }
 
-// blockAt is the name of the block at a place, "" if there is none.
-func (c *Config) blockAt(at Position) string {
+// blockNames are the blocks whose lines a virtual service has for its own.
+func (v *Virtual) blockNames() (names []string) {
+	for _, name := range []string{v.CheckName, v.Use} {
+		if name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// blockAt is the block at a place, zero if there is none.
+func (c *Config) blockAt(at Position) blockID {
 	if at.File != c.Name {
-		return ""
+		return blockID{}
 	}
 	return c.blocks[int(at.Line)]
 }
@@ -227,8 +274,10 @@ func (c *Config) from(v *Virtual) jsonObject {
 			at, written = c.Global.At[d.Name]
 		}
 		if written && d.Section() {
-			all[d.Name] = jsonObject{"file": at.File, "line": at.Line,
-				"defaults": orNull(c.blockAt(at), c.blockAt(at) != "")}
+			all[d.Name] = jsonObject{"file": at.File, "line": at.Line, "defaults": nil}
+			if b := c.blockAt(at); b.kind != "" {
+				all[d.Name].(jsonObject)[b.kind] = b.name
+			}
 		}
 	}
 	return all

@@ -105,7 +105,7 @@ func TestOriginOfValues(t *testing.T) {
 	if string(got) != want {
 		t.Errorf("%s\nwant\n%s", got, want)
 	}
-	if taken := cfg.Taken(cfg.Virtuals[0]); taken != "a: scheduler (line 3)" {
+	if taken := cfg.Taken(cfg.Virtuals[0]); taken != "block a: scheduler (line 3)" {
 		t.Error(taken)
 	}
 }

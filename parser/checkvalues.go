@@ -36,6 +36,9 @@ func parsePart(text string) (k lvs.Share, ok bool) {
 
 var checkTypes = []string{Negotiate, Connect, Ping, External, ExternalPerl, On, Off}
 
+// definedTypes are those that a checkdef may have.
+var definedTypes = []string{Negotiate, Connect, Ping, External}
+
 // readCheckType reads a number as the number of connects. The Perl ldirectord does so for any value with a digit in it.
 func readCheckType(v *value) {
 	virtual := &v.section.v
@@ -52,19 +55,12 @@ func readCheckType(v *value) {
 		v.bad("is not a check type%s; it must be one of %s, or the number of connects between two negotiate "+
 			"checks", DidYouMean(word, checkTypes), strings.Join(checkTypes, ", "))
 	}
+	if v.definesCheck() && !slices.Contains(definedTypes, word) {
+		v.bad("is not for a checkdef; it must be one of %s", strings.Join(definedTypes, ", "))
+	}
 	if v.problem == nil {
 		virtual.CheckType, virtual.NumConnects = word, connects
 	}
-}
-
-func readService(v *value) string {
-	word := v.word()
-	if !slices.Contains(serviceNames, word) {
-		v.wrong("unknown service %q%s; known are %s", v.text, DidYouMean(word, serviceNames),
-			strings.Join(serviceNames, ", "))
-	}
-	v.only(word)
-	return word
 }
 
 // readRequest puts a slash before every request, including queries and URLs; checks drop it again.

@@ -28,8 +28,8 @@ type Config struct {
 	Secrets map[string][sha256.Size]byte
 	Unsound []*Virtual // sections with an error, as far as they could be read, for further diagnostics
 
-	hidesSecrets bool           // in its JSON
-	blocks       map[int]string // the block of defaults of each of their lines
+	hidesSecrets bool            // in its JSON
+	blocks       map[int]blockID // the block of each of their lines
 }
 
 // Position is a place in a file. Line and column count from 1; with line 0 it is the file as a whole.
@@ -43,8 +43,8 @@ type Position struct {
 // Virtual the section's own or else the global ones.
 type Settings struct {
 	// effective: negotiatetimeout if only that is written
-	CheckTimeout     Seconds `cf:"checktimeout=5"`
-	NegotiateTimeout Seconds `cf:"negotiatetimeout=30"` // effective: checktimeout if only that is written
+	CheckTimeout     Seconds `cf:"checktimeout=5,check"`
+	NegotiateTimeout Seconds `cf:"negotiatetimeout=30,check"` // effective: checktimeout if only that is written
 	CheckInterval    Seconds `cf:"checkinterval=10"`
 	// the interval while a server's state is in doubt; 0: unchanged
 	FastInterval Seconds `cf:"fastinterval=0,extension"`
@@ -158,6 +158,8 @@ type Virtual struct {
 	Part string // the path of the part that it is in; "" for the file itself
 	// the block of defaults whose lines it has, "" for none
 	Use string `cf:"use,extension"`
+	// the checkdef that is the section's own check, "" for none
+	CheckName string
 	// the packets that get the mark, in file order; none: another program sets the mark
 	Marking []Marking `cf:"mark,extension,repeats"`
 
@@ -173,12 +175,12 @@ type Virtual struct {
 	PEName string `cf:"pename,extension"`
 
 	// one of the above, except for Agent also in a file
-	CheckType    string `cf:"checktype=negotiate,as-words"`
+	CheckType    string `cf:"checktype=negotiate,as-words,check"`
 	NumConnects  int    // Combined only
-	CheckCommand string `cf:"checkcommand=/bin/true"`
+	CheckCommand string `cf:"checkcommand=/bin/true,check"`
 	// the arguments of CheckCommand instead of the usual four, see Arguments; "": those
-	CheckArgs string `cf:"checkargs,extension"`
-	CheckPort int    `cf:"checkport"` // 0: the real server's
+	CheckArgs string `cf:"checkargs,extension,check"`
+	CheckPort int    `cf:"checkport,check"` // 0: the real server's
 	// further checks, which must pass too; in file order
 	AlsoChecks []AlsoCheck `cf:"alsocheck,extension,repeats,as-strings"`
 	Tells
@@ -188,7 +190,7 @@ type Virtual struct {
 	WrittenVIP string      `cf:"checkvip=no,extension"` // checkvip: yes, no or an address
 	Observe    lvs.Observe `cf:"observe=no,extension"`  // see Observes
 
-	Service string `cf:"service"`
+	Service string `cf:"service,check"`
 	Request string `cf:"request=\"/\""`
 	Receive string `cf:"receive,shown-empty"`
 	settings.Account

@@ -149,7 +149,7 @@ type report struct {
 	found  Diagnostics
 	count  [Note + 1]int // counts by severity, including dropped findings
 
-	shared   map[int]string        // the block of each line of one
+	shared   map[int]blockID       // the block of each line of one
 	reported map[reportedText]bool // of such lines
 
 	reportedLine int    // the last line with a layout that was reported

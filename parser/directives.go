@@ -29,6 +29,7 @@ type Directive struct {
 //	extension, repeats, secret   see Directive
 //	shown-empty, shown-written   how JSON shows an empty value without a default: as an empty text, always or if
 //	                             it is written; others are null
+//	check                        a checkdef may have it, as it may have those that Services has a list for
 //	for-tls                      services over TLS use it, as those do that name it in checker/settings/service.go
 //	as-…                         see forms
 //
@@ -87,9 +88,12 @@ type Channels struct {
 // withoutField are directives whose values no field has as they were read. Words say where they may be written.
 var withoutField = []string{
 	"virtual,header", "virtual6,header", "defaults,header,extension",
+	"checkdef,header,extension",
 	"fallback,global,section", "fallback6,global,section",
 	"real,section,repeats,as-server", "real6,section,repeats,as-server",
-	"passwdfile,section,extension", "secretfile,section,extension", "httppasswdfile,section,extension",
+	"passwdfile,section,extension,check",
+	"secretfile,section,extension,check",
+	"httppasswdfile,section,extension,check",
 	"backup,section,extension,repeats,as-server",
 	"realfile,section,extension,repeats,as-server",
 	"send,section,extension,repeats,as-escaped", "expect,section,extension,repeats,as-escaped",
@@ -157,7 +161,7 @@ var readers = map[string]reading{
 	// The service and its servers
 	"real real6 backup":   alone(readReal),
 	"realfile":            alone(readRealFile),
-	"defaults":            alone(readDefaults),
+	"defaults checkdef":   alone(readBlock),
 	"use":                 of(readBlockName),
 	"protocol":            of(readProtocol),
 	"scheduler":           of(readScheduler),

@@ -87,7 +87,7 @@ func (r *resolver) virtual(v *Virtual, s *section, global *Global) {
 		v.Part = s.line.file
 	}
 
-	r.inherit(v, &s.v)
+	inherit(global, v, &s.v)
 	v.HoldDown, v.HoldDownMax = v.HoldDowns.first, v.HoldDowns.most
 	v.fillTimeouts()
 	v.Marking = r.markings(s)

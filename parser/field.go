@@ -64,8 +64,8 @@ func (r *resolver) defaults() {
 }
 
 // inherit copies global values for directives that the section does not have.
-func (r *resolver) inherit(v, own *Virtual) {
-	v.Settings = r.globals.Settings
+func inherit(global *Global, v, own *Virtual) {
+	v.Settings = global.Settings
 	v.At = own.At
 	for name := range v.At {
 		d := byName[name]

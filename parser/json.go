@@ -159,11 +159,14 @@ func (s shown) virtual(v *Virtual) jsonObject {
 		reals[i] = s.real(v, &v.Reals[i])
 	}
 	o["reals"] = reals
-	if v.Use != "" {
+	if len(v.blockNames()) > 0 {
 		o["from"] = s.from(v)
 	}
 	if v.Steps != nil {
 		o["steps"] = stepsJSON(v.Steps)
+	}
+	if v.CheckName != "" {
+		o["checkdef"] = v.CheckName
 	}
 	s.addAll(o, v, &v.Settings)
 	o["request"] = s.text(v.Request)

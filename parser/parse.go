@@ -21,7 +21,7 @@ func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Di
 	r.from = name
 	r.defaults()
 	r.globals.At = map[string]Position{}
-	r.blocks, r.shared = map[string]*section{}, map[int]string{}
+	r.blocks, r.shared = map[blockID]*section{}, map[int]blockID{}
 	r.reported = map[reportedText]bool{}
 	r.names = resolve.NewTable(resolve.Source{Resolver: o.Resolver, Last: o.Last, Own: o.Own})
 	r.warned = map[resolve.Key]bool{}
@@ -30,6 +30,7 @@ func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Di
 			MaxSize)
 		return nil, r.diagnostics()
 	}
+	r.nameChecks(string(src))
 	r.readAll(string(src))
 	r.names.Again = r.globals.Resolve > 0
 	r.takeDefaults()
@@ -77,9 +78,9 @@ type reader struct {
 	gap    int
 	crTold bool // the carriage returns were reported
 
-	blocks     map[string]*section
-	blockNames []string // in file order
-	taken      int      // bytes that sections have taken from blocks
+	blocks   map[blockID]*section
+	blockIDs []blockID // in file order
+	taken    int       // bytes that sections have taken from blocks
 
 	value value // the number of the current line
 }
@@ -117,8 +118,8 @@ func (r *reader) line(l line) {
 		r.blank(l)
 	case l.name == "virtual", l.name == "virtual6":
 		r.header(l)
-	case l.name == "defaults":
-		r.defaultsLine(l)
+	case l.name == "defaults", l.name == "checkdef":
+		r.blockLine(l)
 	default:
 		r.directive(l)
 	}

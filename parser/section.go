@@ -7,6 +7,7 @@ type globals struct {
 	Global
 	executes            map[string]bool              // what Execute holds
 	includes            []line                       // those of Include
+	checks              map[string]bool              // the names of checkdefs
 	secrets             map[string][sha256.Size]byte // what Config.Secrets has
 	fallback, fallback6 *realLine
 }
@@ -16,7 +17,8 @@ type globals struct {
 type section struct {
 	header
 	v        Virtual
-	block    *block // nil for a virtual service
+	block    *block  // nil for a virtual service
+	from     blockID // the block whose lines it takes now
 	fallback *realLine
 	reals    []realLine
 	marks    []markLine

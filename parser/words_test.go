@@ -8,7 +8,7 @@ import (
 // Each word in a row of the table has a meaning, and each row has a place.
 func TestWordsOfTheTable(t *testing.T) {
 	places := []string{"header", "global", "section"}
-	others := []string{"extension", "repeats", "secret", "shown-empty", "shown-written", "for-tls"}
+	others := []string{"extension", "repeats", "secret", "shown-empty", "shown-written", "for-tls", "check"}
 	for _, d := range directives {
 		found := 0
 		for _, word := range d.words {

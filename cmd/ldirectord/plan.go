@@ -46,7 +46,7 @@ func showPlan(c *call) error {
 	for _, v := range c.Config.Virtuals {
 		isOf := func(op lvs.Op) bool { return op.Key == v.Key }
 		if v.Use != "" && slices.ContainsFunc(ops, isOf) {
-			c.note(fmt.Sprintf("%s uses the block %s", v.ID, c.Config.Taken(v)))
+			c.note(fmt.Sprintf("%s uses the %s", v.ID, c.Config.Taken(v)))
 		}
 	}
 	changes := planned(ops)

@@ -73,3 +73,19 @@ func TestAFurtherCheckIsRefusedAtItsLine(t *testing.T) {
 		t.Errorf("a check that asks nothing: %v", found)
 	}
 }
+
+// No two checks of a server have one name: those of one kind and port are numbered, those of a checkdef have its name.
+func TestChecksOfAServerHaveNamesOfTheirOwn(t *testing.T) {
+	p, found := planned(t, "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\tservice = http\n\talsocheck = http 80 \"a\"\n"+
+		"\talsocheck = login\n\talsocheck = http 81\ncheckdef = login\n\tservice = http\n\trequest = \"login\"\n", neverChecked)
+	if len(found) > 0 {
+		t.Fatal(found)
+	}
+	var names []string
+	for _, c := range p.Checks() {
+		names = append(names, c.Name)
+	}
+	if got := strings.Join(names, ", "); got != "http 80 #1, http 80 #2, login, http 81" {
+		t.Error(got)
+	}
+}

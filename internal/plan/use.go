@@ -31,8 +31,23 @@ func (x Use) Section() *parser.Virtual {
 // Check is the configuration of the check.
 func (x Use) Check() *parser.Virtual { return x.Section().Check(int(x.Line.Number)) }
 
-// Name is the name of the check: https, or https 443 if the entry has several.
+// Name is the name of the check: https, or https 443 if the entry has several, or https 443 #2 if they are alike. A
+// check of a checkdef has its name.
 func (x Use) Name() string {
+	name := x.plainName()
+	for l := &x.Entry.First; l != nil; l = l.Next {
+		if l != x.Line && (Use{x.Service, x.Entry, l}).plainName() == name {
+			return fmt.Sprintf("%s #%d", name, x.Line.Number+1)
+		}
+	}
+	return name
+}
+
+// plainName is the name of the check, which others of the entry may have, too.
+func (x Use) plainName() string {
+	if name := x.Check().CheckName; name != "" {
+		return name
+	}
 	spec := x.Spec()
 	name := spec.Kind()
 	if x.Entry.First.Next == nil {

@@ -1,0 +1,125 @@
+package parser
+
+import (
+	"cmp"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// This file reads checks with names: the blocks of `checkdef` that service and alsocheck name.
+
+// isOfCheck reports whether a checkdef may have the directive.
+func (d *Directive) isOfCheck() bool { return d.Services != "" || d.is("check") }
+
+// opensCheck matches the line that opens a checkdef.
+var opensCheck = regexp.MustCompile(`(?m)^[ \t]*checkdef[ \t]*=[ \t]*"?(\w[\w.-]*)`)
+
+// nameChecks notes the names of the checkdefs, which may be below the sections that use them.
+func (r *reader) nameChecks(text string) {
+	r.globals.checks = map[string]bool{}
+	if !strings.Contains(text, "checkdef") { // which is faster
+		return
+	}
+	for _, m := range opensCheck.FindAllStringSubmatch(text, -1) {
+		r.globals.checks[m[1]] = true
+	}
+}
+
+// definesCheck reports whether the value's line is in a checkdef.
+func (v *value) definesCheck() bool { return v.section.from.kind == "checkdef" }
+
+// readService reads the name of a protocol, or of a checkdef, whose name comes first.
+func readService(v *value) string {
+	text := unquote(v.text)
+	if v.globals.checks[text] && !v.definesCheck() {
+		v.section.v.CheckName = text
+		return ""
+	}
+	word := v.word()
+	if !slices.Contains(serviceNames, word) {
+		v.wrong("unknown service %q%s; known are %s; a block checkdef = NAME defines another check", v.text,
+			DidYouMean(word, serviceNames), strings.Join(serviceNames, ", "))
+	}
+	v.only(word)
+	return word
+}
+
+// takeOwnCheck gives a section the lines of the checkdef that its service names, or that of a block that it uses. It
+// returns false as take does.
+func (r *reader) takeOwnCheck(s, used *section) bool {
+	for b := used; b != nil && !s.v.has("service"); b = b.block.next {
+		for _, l := range b.block.lines {
+			if l.name == "service" && !r.takeLine(s, b.block, l) {
+				return false
+			}
+		}
+	}
+	b := r.checkdef(s.v.CheckName)
+	if b == nil {
+		return true
+	}
+	if at := b.v.At["checktype"]; b.v.has("checktype") && s.v.has("checktype") {
+		r.in(s, inLines).error(conflict, s.v.At["checktype"],
+			"checktype is given here and in the checkdef %s (line %d); use only one of them", s.v.CheckName,
+			at.Line)
+	}
+	named := s.v.At["service"]
+	delete(s.v.At, "service")
+	goOn := r.take(s, b.block)
+	s.v.At["service"] = cmp.Or(s.v.At["service"], named)
+	return goOn
+}
+
+// checkdef is the block of a name, nil if its heading was refused, and for "".
+func (r *reader) checkdef(name string) *section {
+	b := r.blocks[blockID{"checkdef", name}]
+	if b != nil {
+		b.block.isUsed = true
+	}
+	return b
+}
+
+// takeFurtherChecks gives the lines of alsocheck the checkdefs that they name. It returns false as take does.
+func (r *reader) takeFurtherChecks(s *section) bool {
+	for i := range s.v.AlsoChecks {
+		c := &s.v.AlsoChecks[i]
+		b := r.checkdef(c.Name)
+		if b == nil {
+			continue
+		}
+		c.check = &section{header: s.header, v: r.unwritten.v}
+		c.check.v.At = map[string]Position{}
+		if !r.take(c.check, b.block) {
+			return false
+		}
+		c.Type, c.Port = c.check.v.CheckType, cmp.Or(c.Port, c.check.v.CheckPort)
+		if c.Port > 0 && !c.hasPort() {
+			r.in(s, inLines).error(badValue, c.At,
+				"the checkdef %s is a check by %s, which has no port; write alsocheck = %[1]s", c.Name,
+				c.Type)
+		}
+	}
+	return true
+}
+
+// define gives a further check what its checkdef has, and the global values. The section's words are for its own check.
+func (a adviser) define(check *Virtual, s *section) {
+	own, port := s.v, check.CheckPort
+	own.Key = check.Key
+	inherit(a.global, &own, &s.v)
+	own.fillTimeouts()
+	adviser{a.finder, &own, s, a.global}.conflicts()
+	for _, d := range directives {
+		to, ok := d.field(check)
+		if !ok || !d.isOfCheck() {
+			continue
+		}
+		from, _ := d.field(&own)
+		to.Set(from)
+		delete(check.At, d.Name)
+	}
+	check.Steps, check.CheckPort = own.Steps, port
+	maps.Copy(check.At, own.At)
+}
