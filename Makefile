@@ -100,8 +100,9 @@ test-kernel:
 	@$(MAKE) -j2 -k --no-print-directory kernel-test-1 kernel-test-2; ended=$$?; \
 		testdata/sum build/kernel-test-1 build/kernel-test-2 build/kernel-test-2-tools; exit $$ended
 
-# The Perl program is left out of the scenarios here: what it did is recorded. The faults come alone, since their clients must
-# not wait for a processor; then three parts at a time, which wait for their guests most of the time.
+# The Perl program is left out of the scenarios here: what it did is recorded. The faults and the cluster managers come
+# alone, since their clients must not wait for a processor; then three parts at a time, which wait for their guests most of
+# the time.
 test-all: export REFERENCE =
 test-all: ldirectord
 	@testdata/servers/install
@@ -112,8 +113,9 @@ test-all: ldirectord
 	@PEERS='http 10' REPEATS=1 WINDOW=2s $(MAKE) --no-print-directory peers
 	@$(MAKE) --no-print-directory page-test
 	@ended=0; $(MAKE) -j2 -k -O faults-1 faults-2 || ended=$$?; \
-		$(MAKE) -j3 -k -O all-chaos conformance shadow-test neighbours-test manager-test-1 bare-test package-test manager-test-2 systemd-test \
-		directors-test || ended=$$?; exit $$ended
+		$(MAKE) -j2 -k -O manager-test-1 manager-test-2 || ended=$$?; \
+		$(MAKE) -j3 -k -O directors-test all-chaos conformance shadow-test neighbours-test bare-test package-test systemd-test || ended=$$?; \
+		exit $$ended
 	@$(MAKE) fuzz FUZZTIME=20000x
 
 # Tests of one goroutine: the race detector finds nothing there, and took a third of its time for them. They run without it.
