@@ -211,11 +211,13 @@ type Virtual struct {
 	DNSType     string          `cf:"dnstype,extension"`  // in upper case; "" for A, or PTR for an address
 	DNSRcode    string          `cf:"dnsrcode,extension"` // in upper case; "" for NOERROR
 
-	Fallback    *Real  // effective: own or global, with its port filled in; nil: none
-	OwnFallback bool   // Fallback was written in this section
-	MonitorFile string `cf:"monitorfile"`
-	ServiceName string `cf:"servicename,shown-written,as-free"`
-	Comment     string `cf:"comment,shown-written,as-free"`
+	Fallback    *Real // effective: own or global, with its port filled in; nil: none
+	OwnFallback bool  // Fallback was written in this section
+	// those that serve instead of Fallback while it fails its fallbackcheck, in file order
+	AlsoFallbacks []Real
+	MonitorFile   string `cf:"monitorfile"`
+	ServiceName   string `cf:"servicename,shown-written,as-free"`
+	Comment       string `cf:"comment,shown-written,as-free"`
 
 	Reals   []Real    // in file order, ranges spread out; backups come last
 	Waiting []Waiting // lines of real servers without an address, in file order; none unless Options.Wait

@@ -90,6 +90,7 @@ var withoutField = []string{
 	"virtual,header", "virtual6,header", "defaults,header,extension",
 	"checkdef,header,extension",
 	"fallback,global,section", "fallback6,global,section",
+	"alsofallback,section,extension,repeats",
 	"real,section,repeats,as-server", "real6,section,repeats,as-server",
 	"passwdfile,section,extension,check",
 	"secretfile,section,extension,check",
@@ -129,9 +130,9 @@ var readers = map[string]reading{
 		"%v, such as 5 or 1m", maxSilence)),
 	"observe": parsed(lvs.ParseObserve, "is not allowed; it must be yes, out or no"),
 	// What happens to the table
-	"fallback fallback6": alone(readFallback),
-	"fallbackcommand":    of(readFallbackCommand),
-	"fallbackcheck":      oneOf("no", "connect", "section"),
+	"fallback fallback6 alsofallback": alone(readFallback),
+	"fallbackcommand":                 of(readFallbackCommand),
+	"fallbackcheck":                   oneOf("no", "connect", "section"),
 	"keepserving": parsed(parsePart, "is not allowed; it must be a number of servers, such as 2, or a "+
 		"percentage from 0% to 100%, such as 50%"),
 	"slowstart": of(durationOrNone),

@@ -98,9 +98,10 @@ func (r *resolver) virtual(v *Virtual, s *section, global *Global) {
 	if s.fallback == nil {
 		v.Fallback = global.fallbackOf(v)
 	} else {
-		v.Fallback = r.ownFallback(s, v)
+		v.Fallback = r.fallbackOf(s, s.fallback, v)
 		v.OwnFallback = v.Fallback != nil
 	}
+	r.moreFallbacks(a)
 
 	v.Reals = make([]Real, 0, len(s.reals))
 	for _, backups := range []bool{false, true} {

@@ -1,6 +1,7 @@
 package parser
 
 import (
+	"slices"
 	"strings"
 
 	"ldirectord/internal/lvs"
@@ -39,6 +40,10 @@ func readFallback(v *value) {
 	f.hosts, f.port = []string{host}, port
 	switch {
 	case v.problem != nil:
+	case v.line.name == "alsofallback" && len(v.section.moreFallbacks) == maxAlsoFallbacks:
+		v.refuse(tooLarge, "the section has more than %d lines of alsofallback", maxAlsoFallbacks)
+	case v.line.name == "alsofallback":
+		v.section.moreFallbacks = append(v.section.moreFallbacks, f)
 	case v.section != nil:
 		v.section.fallback = f
 	case v.line.name == "fallback6":
@@ -46,6 +51,37 @@ func readFallback(v *value) {
 	default:
 		v.globals.fallback = f
 	}
+}
+
+// maxAlsoFallbacks limits the further fallback servers of one section.
+const maxAlsoFallbacks = 16
+
+// moreFallbacks are the fallback servers of alsofallback.
+func (r *resolver) moreFallbacks(a adviser) {
+	if a.Fallback == nil && len(a.s.moreFallbacks) > 0 {
+		a.refuse("alsofallback", incomplete, "alsofallback is given without fallback; give both or neither")
+		return
+	}
+	for _, line := range a.s.moreFallbacks {
+		f := r.fallbackOf(a.s, line, a.Virtual)
+		if f == nil {
+			continue
+		}
+		isSame := func(other Real) bool { return a.EntryOf(&other) == a.EntryOf(f) }
+		if isSame(*a.Fallback) || slices.ContainsFunc(a.AlsoFallbacks, isSame) {
+			a.error(conflict, f.At, "%s is a fallback of this virtual already; write each once", f.Addr)
+			continue
+		}
+		a.AlsoFallbacks = append(a.AlsoFallbacks, *f)
+	}
+}
+
+// AllFallbacks are the fallback servers in their order; none without one.
+func (v *Virtual) AllFallbacks() []Real {
+	if v.Fallback == nil {
+		return nil
+	}
+	return append([]Real{*v.Fallback}, v.AlsoFallbacks...)
 }
 
 // brackets puts an IPv6 address in brackets, and removes brackets from other hosts. The Perl ldirectord ignores

@@ -2,6 +2,7 @@ package parser
 
 import (
 	"net/netip"
+	"slices"
 
 	"ldirectord/internal/lvs"
 )
@@ -18,12 +19,13 @@ func (v *Virtual) Fallbacks() (one *Virtual, why string) {
 		return nil, "there is no fallback"
 	}
 	one = new(*v)
-	one.also, one.Fallback, one.Waiting, one.Staying, one.MonitorFile = nil, nil, nil, nil, ""
+	one.also, one.Waiting, one.Staying, one.MonitorFile = nil, nil, nil, ""
+	one.Fallback, one.AlsoFallbacks = nil, nil
 	one.Policy, one.CheckVIP, one.Observe, one.Watch = lvs.Policy{}, netip.Addr{}, 0, Watch{}
 	if v.FallbackCheck == Connect {
 		one.CheckType, one.CheckPort = Connect, 0
 	}
-	one.Reals = []Real{*v.Fallback}
+	one.Reals = v.AllFallbacks()
 	switch {
 	case v.CheckType == Off && !v.OwnFallback:
 		why = "with checktype=off the global fallback never serves"
@@ -33,8 +35,8 @@ func (v *Virtual) Fallbacks() (one *Virtual, why string) {
 		why = "service=none checks nothing"
 	case v.FallbackCheck == Connect && v.Protocol == lvs.UDP:
 		why = "connect needs TCP, and the service is of udp; section makes the section's own check"
-	case !one.Pings() && !one.runsCommand() && one.PortOf(&one.Reals[0]) == 0:
-		why = "the fallback has no port"
+	case !one.Pings() && !one.runsCommand() && slices.ContainsFunc(one.Reals, one.hasNoPort):
+		why = "a fallback has no port"
 	default:
 		return one, ""
 	}
@@ -49,3 +51,5 @@ func (v *Virtual) neverChecksFallback() string {
 	}
 	return why
 }
+
+func (v *Virtual) hasNoPort(r Real) bool { return v.PortOf(&r) == 0 }

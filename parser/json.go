@@ -165,6 +165,13 @@ func (s shown) virtual(v *Virtual) jsonObject {
 	if v.Steps != nil {
 		o["steps"] = stepsJSON(v.Steps)
 	}
+	if len(v.AlsoFallbacks) > 0 {
+		var more []jsonObject
+		for i := range v.AlsoFallbacks {
+			more = append(more, v.AlsoFallbacks[i].json())
+		}
+		o["alsofallback"] = more
+	}
 	if v.CheckName != "" {
 		o["checkdef"] = v.CheckName
 	}

@@ -83,10 +83,10 @@ func (s *section) effectiveProtocol() lvs.Protocol {
 	}
 }
 
-// ownFallback is the fallback server that a section has, nil when it has no address. Without a port it uses the
-// section's port. A mark has no protocol; a service name then means its first entry.
-func (r *resolver) ownFallback(s *section, v *Virtual) *Real {
-	f, protocol := s.fallback, v.Protocol.String()
+// fallbackOf is a fallback server of a section, nil when it has no address. Without a port it uses the section's port.
+// A mark has no protocol; a service name then means its first entry.
+func (r *resolver) fallbackOf(s *section, f *realLine, v *Virtual) *Real {
+	protocol := v.Protocol.String()
 	if s.Mark > 0 {
 		protocol = ""
 	}

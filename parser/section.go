@@ -23,6 +23,8 @@ type section struct {
 	reals    []realLine
 	marks    []markLine
 
+	moreFallbacks []*realLine // of alsofallback
+
 	end          int      // the line at which the section ends for the Perl ldirectord
 	underIndent  Position // its first directive at column 0; zero when there is none
 	unclear      bool     // a later line may be global or of the section

@@ -170,8 +170,8 @@ func lossesOf(before, now *view.Snapshot) []loss {
 		was, v := &before.Virtuals[i], &now.Virtuals[i]
 		l := loss{ID: v.ID}
 		l.Left, l.Required, l.By = v.Lack()
-		if v.Fallback != nil && v.Fallback.Active {
-			l.Fallback = v.Fallback.Server
+		if f := v.ServingFallback(); f != nil {
+			l.Fallback = f.Server
 		}
 		for _, one := range v.Conditions {
 			if !slices.Contains(was.Conditions, one) {

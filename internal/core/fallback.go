@@ -2,6 +2,7 @@ package core
 
 import (
 	"slices"
+	"strings"
 
 	"ldirectord/internal/history"
 	"ldirectord/internal/judge"
@@ -38,14 +39,21 @@ func (t *teller) turnedFallback(x user, now history.Kind) {
 	}
 }
 
-// describeFallback describes the fallback server of a virtual service.
-func describeFallback(v *virtual, a *subject) *view.Fallback {
-	if len(v.fallbackServers()) == 0 {
-		return nil
+// describeFallbacks describes the fallback servers of a virtual service.
+func describeFallbacks(now *view.Virtual, v *virtual, a *subject) {
+	for i, one := range v.fallbackServers() {
+		f := describeFallback(v, one, a)
+		if i == 0 {
+			now.Fallback = f
+		} else {
+			now.AlsoFallbacks = append(now.AlsoFallbacks, f)
+		}
 	}
-	one := v.fallbackServers()[0]
+}
+
+func describeFallback(v *virtual, one *server, a *subject) *view.Fallback {
 	addr := one.Dest.Addr
-	now := &view.Fallback{Server: one.entry.Name(), Active: v.FallbackIn, ByHand: v.ByHand[addr],
+	now := &view.Fallback{Server: one.entry.Name(), Active: v.FallbackIn && v.IsIn(one.Member), ByHand: v.ByHand[addr],
 		Rule: v.rules[addr].String()}
 	if weight, in := v.WeightAt(addr); in {
 		now.TableWeight = &weight
@@ -61,11 +69,13 @@ func describeFallback(v *virtual, a *subject) *view.Fallback {
 
 var fallbackFailsKind = kind{name: "fallback fails", trouble: judge.Doubt,
 	says: func(a *subject) string {
-		if len(a.v.Fallbacks) == 0 {
-			return ""
+		var fail []string
+		for _, one := range a.v.fallbackServers() {
+			its := subject{View: a.View}
+			its.about(a.v, one, one.worst())
+			if says := downKind.says(&its); says != "" {
+				fail = append(fail, "the fallback "+one.entry.Name()+" fails: "+says)
+			}
 		}
-		one := a.v.fallbackServers()[0]
-		its := subject{View: a.View}
-		its.about(a.v, one, one.worst())
-		return view.After("the fallback "+one.entry.Name()+" fails: ", downKind.says(&its))
+		return strings.Join(fail, "; ")
 	}}

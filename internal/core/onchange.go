@@ -36,7 +36,7 @@ type member struct {
 // newMessage describes a virtual service and counts its servers that are up.
 func newMessage(now *view.Virtual) (m message, up int) {
 	m = message{Virtual: now.ID, Announced: now.Announced, Enough: now.Enough}
-	m.Fallback = now.Fallback != nil && now.Fallback.Active
+	m.Fallback = now.ServingFallback() != nil
 	for i := range now.Servers {
 		s := &now.Servers[i]
 		if s.State == "up" && s.WaitsFor == "" {

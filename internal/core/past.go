@@ -136,7 +136,7 @@ func (c *Core) recall(now *view.Virtual, v *virtual, real string) {
 		one.Past, one.CheckNames = s.past.Clone(), v.checkNames(s)
 		one.Conversations = c.examiner.conversations.of(v, s)
 		if s.Fallback {
-			now.Fallback.Asked = one
+			now.Fallbacks()[k-len(v.servers)].Asked = one
 		}
 	}
 }

@@ -69,14 +69,14 @@ func describeAll(virtuals []*virtual, held orders.All, now time.Time) []view.Vir
 			Serving: list[i].Serving, Nothing: v.servesNothing(),
 			ID: v.Config.ID, Name: v.Name(), Title: v.Config.ServiceName, Key: v.Key(),
 			Scheduler: v.Settings.Scheduler, Refuses: v.Config.RefusesClientsOfTheDown(),
-			Fallback: describeFallback(v, a),
-			Written:  v.Known && !v.dirty, Rule: v.Rule, Error: v.retry.Refusal, Added: added(&v.Case),
+			Written: v.Known && !v.dirty, Rule: v.Rule, Error: v.retry.Refusal, Added: added(&v.Case),
 			Took: v.took, Stages: v.stages, Servers: own,
 			Leaving: describeDepartures(v),
 			Guard:   v.guard(), Holder: v.holder(), Recovered: v.Recovered(),
 			Order: held[lvs.Backend{Virtual: v.Config.ID}],
 			Full:  v.full, Enough: v.minServers(), Owner: v.elsewhere(), Beside: v.shared(),
 		}
+		describeFallbacks(&list[i], v, a)
 		a.aboutAll(v)
 		list[i].Conditions = a.conditions()
 		if elsewhere := func(one *announcement) bool { return !one.IsThere() }; len(v.addresses) > 0 {

@@ -27,7 +27,9 @@ func released(p *proposal) {
 		}
 	}
 	if wanted, known := p.fallbackWanted(); known && wanted != p.FallbackWanted {
-		delete(p.ByHand, p.fallback().Addr)
+		for _, m := range p.Fallbacks {
+			delete(p.ByHand, m.Dest.Addr)
+		}
 	}
 }
 

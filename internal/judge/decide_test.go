@@ -96,7 +96,7 @@ func TestWhatAVirtualServiceShouldHave(t *testing.T) {
 			if c.drained {
 				decided.Servers[0].Order.Kind = Drain
 			}
-			decided.Fallbacks = []*Member{{Dest: lvs.DestsOf(destsOf(map[byte]uint32{9: 1}))[0]}}
+			decided.Fallbacks = []*Member{{Dest: lvs.DestsOf(destsOf(map[byte]uint32{9: 1}))[0], Unchecked: true}}
 			for _, n := range c.overridden {
 				decided.ByHand = map[netip.AddrPort]bool{lvs.DestsOf(destsOf(map[byte]uint32{n: 0}))[0].Addr: true}
 			}

@@ -14,6 +14,7 @@ func checkedFallbacks() Case {
 	c := inService(4)
 	c.Fallbacks = append(fallbackAt(8), fallbackAt(9)...)
 	for _, m := range c.Fallbacks {
+		m.Unchecked = false
 		c.FallbackServers = append(c.FallbackServers, Server{Member: m, More: []Check{{}}})
 	}
 	c.FallbackServers[0].AssumeAll(health.Assume(health.Down))
@@ -65,6 +66,46 @@ func TestTheChecksOfAFallbackServerDecideNothing(t *testing.T) {
 	}
 	if got := c.FallbackAt(at(9)); got != 1 || c.FallbackAt(at(1)) >= 0 || c.IsNobodys(at(8)) || !c.IsNobodys(at(7)) {
 		t.Errorf("10.2.0.9 is fallback server %d", got)
+	}
+}
+
+// Of several fallback servers the first that passes serves; while none has passed, the one that serves already.
+func TestWhichFallbackServes(t *testing.T) {
+	const up, down, unknown = health.Up, health.Down, health.Unknown
+	for _, row := range []struct {
+		states  [2]health.State
+		serving byte // 8 or 9 in the table; 0: none
+		want    byte
+	}{
+		{[2]health.State{up, up}, 0, 8},
+		{[2]health.State{up, up}, 9, 8},
+		{[2]health.State{down, up}, 0, 9},
+		{[2]health.State{down, up}, 8, 9},
+		{[2]health.State{unknown, up}, 0, 9},
+		{[2]health.State{unknown, unknown}, 0, 8},
+		{[2]health.State{unknown, unknown}, 9, 9},
+		{[2]health.State{down, unknown}, 9, 9},
+		{[2]health.State{down, unknown}, 8, 8},
+		{[2]health.State{down, down}, 0, 8},
+		{[2]health.State{down, down}, 9, 8},
+	} {
+		c := checkedFallbacks()
+		for i, state := range row.states {
+			c.FallbackServers[i].AssumeAll(health.Assume(state))
+		}
+		for i := range c.Servers {
+			c.Servers[i].AssumeAll(health.Assume(down))
+		}
+		c.Have, c.Known = lvs.Dests{}, true
+		if row.serving > 0 {
+			c.Have = lvs.DestsOf(destsOf(map[byte]uint32{row.serving: 1}))
+		}
+		decided := Decide(c, noon)
+		for _, n := range []byte{8, 9} {
+			if in := decided.Places[at(n)].Weight > 0; in != (n == row.want) {
+				t.Errorf("%+v: 10.2.0.%d in service is %v", row, n, in)
+			}
+		}
 	}
 }
 

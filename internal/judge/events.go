@@ -153,8 +153,7 @@ func (c *Case) Wrote(have lvs.Dests) {
 		_, in := have.At(l.Addr)
 		return !in
 	})
-	sorry := c.fallback().Addr
-	c.FallbackIn = sorry.IsValid() && !c.ServedBy(sorry) && have.Weight(sorry) > 0
+	c.FallbackIn = slices.ContainsFunc(c.Fallbacks, c.IsIn)
 }
 
 // Left notes that this director is on standby and has removed the section from the table, or left it there.

@@ -4,7 +4,7 @@ import (
 	"net/netip"
 	"slices"
 
-	"ldirectord/internal/lvs"
+	"ldirectord/internal/health"
 )
 
 // From the file: the fallback server serves while no other does.
@@ -14,11 +14,11 @@ var fallbackRule = Rule{"fallback", true, fallback}
 // up, the fallback server stays in or out.
 func fallback(p *proposal) {
 	sorry := p.fallback()
-	if !sorry.Addr.IsValid() || p.up || p.NoFallback {
+	if sorry == nil || p.up || p.NoFallback {
 		return
 	}
-	if !p.unknown || p.Have.Weight(sorry.Addr) > 0 || p.FallbackIn {
-		p.other(sorry, sorry.Weight)
+	if !p.unknown || p.FallbackIn || slices.ContainsFunc(p.Fallbacks, p.IsIn) {
+		p.other(sorry.Dest, sorry.Dest.Weight)
 	}
 }
 
@@ -58,12 +58,26 @@ func (c *Case) ServedBy(addr netip.AddrPort) bool {
 	return false
 }
 
-// fallback is the fallback server that serves when no other does; zero: there is none. Its checks decide nothing.
-func (s *Section) fallback() (d lvs.Dest) {
-	if len(s.Fallbacks) > 0 {
-		d = s.Fallbacks[0].Dest
+// fallback is the fallback server that is to serve when no other does: the first that passes or is not checked; until
+// one has passed, the one that serves already; otherwise the first. It is nil if there is none.
+func (c *Case) fallback() (chosen *Member) {
+	for i, m := range c.Fallbacks {
+		if m.Unchecked {
+			return m
+		}
+		switch its := c.FallbackServers[i].Health(); {
+		case its == health.Up:
+			return m
+		case chosen == nil || its == health.Unknown && c.IsIn(m):
+			chosen = m
+		}
 	}
-	return d
+	return chosen
+}
+
+// IsIn reports whether the table has a fallback server in service.
+func (c *Case) IsIn(m *Member) bool {
+	return c.Have.Weight(m.Dest.Addr) > 0 && !c.ServedBy(m.Dest.Addr)
 }
 
 // FallbackAt is the place of the fallback server at an address of the table; negative: there is none.

@@ -19,7 +19,7 @@ var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
 // fallbackAt is a section's only fallback server.
 func fallbackAt(n byte) []*Member {
-	return []*Member{{Dest: lvs.Dest{Addr: at(n), Weight: 1}, Fallback: true}}
+	return []*Member{{Dest: lvs.Dest{Addr: at(n), Weight: 1}, Fallback: true, Unchecked: true}}
 }
 
 func at(n byte) netip.AddrPort { return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 2, 0, n}), 80) }
@@ -464,7 +464,7 @@ func TestRuleFallback(t *testing.T) {
 		for unknown, want := range map[bool]string{false: row.want, true: row.unknown} {
 			c := inService(4, 4)
 			section := *c.Section
-			section.Fallbacks = []*Member{{Dest: sorry}}
+			section.Fallbacks = []*Member{{Dest: sorry, Unchecked: true}}
 			h := &proposal{Case: Case{&section, c.State}, Decision: Decision{Places: dests{}}, unknown: unknown}
 			row.given(h)
 			if fallback(h); placed(h) != want {

@@ -5,6 +5,7 @@ import (
 
 	"ldirectord/internal/health"
 	"ldirectord/internal/lab/always"
+	"ldirectord/internal/lvs"
 )
 
 // look returns a moment of the world, for predicates that need only facts.
@@ -13,7 +14,7 @@ func (w *world) look(m *always.Moment) *always.Moment {
 		Servers: m.Servers[:0], Departing: m.Departing[:0], Passed: m.Passed[:0], Call: callAddr,
 		Dead: w.dead, Taken: !w.IsOurs(), Failed: w.failed, Follows: w.serves(), Obeys: w.obey,
 		Gathers: w.Gathers(), Table: w.table, Have: w.Have, ByHand: w.ByHand, Found: w.Found,
-		Waiting: w.Waiting, Fallback: w.fallback(), NoFallback: w.NoFallback, KeepServing: w.KeepServing,
+		Waiting: w.Waiting, Fallback: w.sorry(), NoFallback: w.NoFallback, KeepServing: w.KeepServing,
 		BackupBelow: w.BackupBelow, Backed: w.Backed, Quiescent: w.Quiescent, OnFail: w.OnFail, Repair: w.Repair, FallbackIn: w.FallbackIn,
 		FallbackTouched: w.touched(addrs[sorry]),
 	}
@@ -122,4 +123,12 @@ func (e event) cause() always.Cause {
 		return always.Outside
 	}
 	return always.Other
+}
+
+// sorry is the fallback server; zero: there is none.
+func (w *world) sorry() (d lvs.Dest) {
+	if m := w.fallback(); m != nil {
+		d = m.Dest
+	}
+	return d
 }

@@ -163,7 +163,7 @@ func (sl *slice) section(plain bool) *Section {
 	}
 	s.Quiescent, s.Repair = sl.has(quiescent|together_), sl.has(repair)
 	if sl.has(fallback_) {
-		s.Fallbacks, s.NoFallback = []*Member{{Dest: destAt(sorry, false, 1)}}, sl.has(off_)
+		s.Fallbacks, s.NoFallback = []*Member{{Dest: destAt(sorry, false, 1), Unchecked: true}}, sl.has(off_)
 	}
 	if sl.has(guarded) {
 		s.KeepServing = lvs.Share{N: 50, Percent: true}

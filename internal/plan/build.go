@@ -105,26 +105,28 @@ func (b *builder) service(s *Service, cfg *parser.Virtual) (found parser.Diagnos
 	}
 	s.Section.Members = membersOf(s.Entries)
 	s.Section.Index()
-	var fallbacks []*Entry
-	if cfg.Fallback != nil {
-		one, more := b.fallback(s, refused, doubted)
-		fallbacks, found = []*Entry{one}, append(found, more...)
-	}
+	fallbacks, more := b.fallbacks(s, refused, doubted)
+	found = append(found, more...)
 	b.staying(s)
 	s.Section.Fallbacks, s.Entries = membersOf(fallbacks), append(s.Entries, fallbacks...)
 	b.earlier(s)
 	return found
 }
 
-// fallback makes the fallback server. With fallbackcheck it is checked like real servers, but its checks decide
-// nothing.
-func (b *builder) fallback(s *Service, refused map[string]bool, doubted doubts) (*Entry, parser.Diagnostics) {
-	e := entryOf(s.Config, s.Config.Fallback, 0)
-	e.Fallback, e.Unchecked = true, true
-	if s.FallbackCheck, _ = s.Config.Fallbacks(); s.FallbackCheck == nil {
-		return &e, nil
+// fallbacks makes the fallback servers. With fallbackcheck they are checked like real servers, but their checks only
+// choose among them.
+func (b *builder) fallbacks(s *Service, refused map[string]bool, doubted doubts) (all []*Entry, found parser.Diagnostics) {
+	s.FallbackCheck, _ = s.Config.Fallbacks()
+	reals := s.Config.AllFallbacks()
+	for i := range reals {
+		e := entryOf(s.Config, &reals[i], i)
+		e.Fallback, e.Unchecked = true, true
+		if s.FallbackCheck != nil {
+			found = append(found, b.examined(s, &e, refused, doubted)...)
+		}
+		all = append(all, &e)
 	}
-	return &e, b.examined(s, &e, refused, doubted)
+	return all, found
 }
 
 // staying makes the entries that stay although they have left the file.

@@ -176,7 +176,7 @@ func reason(p place, now *view.Snapshot) string {
 					cmp.Or(server.Reason, server.Unjudged, server.Last.Detail), ": ")
 			}
 		}
-		if p.addr.IsValid() && v.Fallback != nil && v.Fallback.Active {
+		if p.addr.IsValid() && v.ServingFallback() != nil {
 			return "no server is up"
 		}
 	}

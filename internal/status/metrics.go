@@ -74,12 +74,14 @@ func (e exposition) virtuals() {
 		func(v *view.Virtual) (float64, bool) { return 1, v.Owner != "" })
 	e.family("ldirectord_virtual_fallback_active").virtuals(
 		func(v *view.Virtual) (float64, bool) {
-			return number(v.Fallback != nil && v.Fallback.Active), v.Fallback != nil
+			return number(v.ServingFallback() != nil), v.Fallback != nil
 		})
 	fallbacks := e.family("ldirectord_fallback_up")
 	for i := range e.s.Virtuals {
-		if f := e.s.Virtuals[i].Fallback; f != nil && !f.Checked.IsZero() {
-			fallbacks.add(number(f.State != "down"), "virtual", e.s.Virtuals[i].ID, "real", f.Server)
+		for _, f := range e.s.Virtuals[i].Fallbacks() {
+			if !f.Checked.IsZero() {
+				fallbacks.add(number(f.State != "down"), "virtual", e.s.Virtuals[i].ID, "real", f.Server)
+			}
 		}
 	}
 	e.family("ldirectord_virtual_draining").virtuals(

@@ -163,7 +163,7 @@ func newVirtual(known *view.Virtual, now time.Time, carried map[lvs.Backend]Conn
 			s.Connections = &c
 		}
 	}
-	if f := v.Fallback; f != nil {
+	for _, f := range known.Fallbacks() {
 		f.Check = newCheck(f.Checked, &f.Last)
 	}
 	for i := range v.Leaving {

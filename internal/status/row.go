@@ -75,7 +75,7 @@ func (v *Virtual) Rows() (rows []Row) {
 		addByHand(s)
 		add(s)
 	}
-	if f := v.Fallback; f != nil {
+	for _, f := range (*view.Virtual)(v).Fallbacks() {
 		s := &Server{Real: f.Server, State: "fallback", Note: "waits", TableWeight: f.TableWeight,
 			ByHand: f.ByHand, Conditions: slices.Clone(f.Conditions)}
 		if s.Check = f.Check; f.Active {

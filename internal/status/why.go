@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"time"
 
 	"ldirectord/checker/wire"
@@ -61,17 +62,21 @@ func NewWhy(s *view.Snapshot, started time.Time, carried map[lvs.Backend]Connect
 		v := &s.Virtuals[i]
 		known := newVirtual(v, s.Time, carried)
 		about := known.Remarks()
-		if f := v.Fallback; f != nil && f.Asked == nil {
-			known.Fallback = nil
+		asked := slices.DeleteFunc(v.Fallbacks(), func(f *Fallback) bool { return f.Asked == nil })
+		known.Fallback, known.AlsoFallbacks = nil, nil
+		if len(asked) > 0 {
+			known.Fallback, known.AlsoFallbacks = asked[0], asked[1:]
 		}
-		for k, row := range known.Rows() {
-			isFallback := row.Server.State == "fallback"
+		rows := known.Rows()
+		for k, row := range rows {
+			first := len(rows) - len(asked)
+			isFallback := k >= first
 			c := Case{v.ID, v.Title, isFallback, *row.Server, known.Error, known.Guard, about, []Entry{}}
 			switch {
 			case k < len(v.Servers):
 				c.History = entries(&v.Servers[k], v.Rule.Of)
 			case isFallback:
-				c.Server = inFull(v.Fallback, row.Server.Note, s.Time)
+				c.Server = inFull(asked[k-first], row.Server.Note, s.Time)
 				c.History = entries(&c.Server, v.Rule.Of)
 			default:
 				c.Since = w.Time

@@ -95,6 +95,24 @@ func setOf(backends []lvs.Backend) map[lvs.Backend]bool {
 	return set
 }
 
+// Fallbacks are the fallback servers in their order.
+func (v *Virtual) Fallbacks() []*Fallback {
+	if v.Fallback == nil {
+		return nil
+	}
+	return append([]*Fallback{v.Fallback}, v.AlsoFallbacks...)
+}
+
+// ServingFallback is the fallback server that serves; nil: none does.
+func (v *Virtual) ServingFallback() *Fallback {
+	for _, f := range v.Fallbacks() {
+		if f.Active {
+			return f
+		}
+	}
+	return nil
+}
+
 // Only drops all servers except those that an operator names.
 func (now *Snapshot) Only(virtual, real string) {
 	now.Virtuals = slices.DeleteFunc(now.Virtuals,
@@ -106,6 +124,7 @@ func (now *Snapshot) Only(virtual, real string) {
 			func(l Departure) bool { return real != "" && !lvs.IsServer(l.Real, real) })
 	}
 	now.Virtuals = slices.DeleteFunc(now.Virtuals, func(v Virtual) bool {
-		return len(v.Servers)+len(v.Leaving) == 0 && (v.Fallback == nil || v.Fallback.Asked == nil)
+		isAsked := func(f *Fallback) bool { return f.Asked != nil }
+		return len(v.Servers)+len(v.Leaving) == 0 && !slices.ContainsFunc(v.Fallbacks(), isAsked)
 	})
 }

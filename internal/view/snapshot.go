@@ -59,18 +59,20 @@ type Virtual struct {
 	Beside    string  `json:"also_of,omitempty"`    // a daemon that waits for it, or changes it too
 	Scheduler string  `json:"scheduler"`
 	// the scheduler refuses clients of a server with weight 0
-	Refuses   bool         `json:"-"`
-	Fallback  *Fallback    `json:"fallback,omitempty"` // nil: none
-	Rule      health.Rule  `json:"-"`                  // the thresholds for its servers
-	Guard     Guard        `json:"guard,omitzero"`
-	Order     orders.Order `json:"order,omitzero"`           // to obey
-	Enough    *MinServers  `json:"minservers,omitempty"`     // nil without minservers
-	Written   bool         `json:"written"`                  // the table is as the director wants it
-	Error     string       `json:"error,omitempty"`          // why the table refused the last change
-	Full      bool         `json:"full,omitempty"`           // all servers in service are full
-	Announced *bool        `json:"announced,omitempty"`      // its addresses are on the device of announce
-	Serving   int          `json:"serving"`                  // how many servers get new clients
-	Nothing   bool         `json:"serves_nothing,omitempty"` // nothing in the table has a weight
+	Refuses  bool      `json:"-"`
+	Fallback *Fallback `json:"fallback,omitempty"` // nil: none
+	// those of alsofallback, in file order
+	AlsoFallbacks []*Fallback  `json:"also_fallbacks,omitempty"`
+	Rule          health.Rule  `json:"-"` // the thresholds for its servers
+	Guard         Guard        `json:"guard,omitzero"`
+	Order         orders.Order `json:"order,omitzero"`           // to obey
+	Enough        *MinServers  `json:"minservers,omitempty"`     // nil without minservers
+	Written       bool         `json:"written"`                  // the table is as the director wants it
+	Error         string       `json:"error,omitempty"`          // why the table refused the last change
+	Full          bool         `json:"full,omitempty"`           // all servers in service are full
+	Announced     *bool        `json:"announced,omitempty"`      // its addresses are on the device of announce
+	Serving       int          `json:"serving"`                  // how many servers get new clients
+	Nothing       bool         `json:"serves_nothing,omitempty"` // nothing in the table has a weight
 	// destinations that were added by hand and are kept
 	Added      []string    `json:"added_by_hand,omitempty"`
 	Conditions []Condition `json:"conditions,omitempty"`
