@@ -357,7 +357,8 @@ func (a adviser) fallback() {
 		return
 	}
 	if len(a.AlsoFallbacks) > 0 && a.FallbackCheck == "no" {
-		a.remark("alsofallback", noEffect, "alsofallback has no effect without fallbackcheck: the first fallback serves")
+		a.remark("alsofallback", noEffect,
+			"alsofallback has no effect without fallbackcheck: the first fallback serves")
 	}
 	f := a.Fallback
 	if a.CheckType == On {

@@ -53,8 +53,8 @@ func describeFallbacks(now *view.Virtual, v *virtual, a *subject) {
 
 func describeFallback(v *virtual, one *server, a *subject) *view.Fallback {
 	addr := one.Dest.Addr
-	now := &view.Fallback{Server: one.entry.Name(), Active: v.FallbackIn && v.IsIn(one.Member), ByHand: v.ByHand[addr],
-		Rule: v.rules[addr].String()}
+	now := &view.Fallback{Server: one.entry.Name(), Active: v.FallbackIn && v.IsIn(one.Member),
+		ByHand: v.ByHand[addr], Rule: v.rules[addr].String()}
 	if weight, in := v.WeightAt(addr); in {
 		now.TableWeight = &weight
 	}

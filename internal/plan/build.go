@@ -115,7 +115,8 @@ func (b *builder) service(s *Service, cfg *parser.Virtual) (found parser.Diagnos
 
 // fallbacks makes the fallback servers. With fallbackcheck they are checked like real servers, but their checks only
 // choose among them.
-func (b *builder) fallbacks(s *Service, refused map[string]bool, doubted doubts) (all []*Entry, found parser.Diagnostics) {
+func (b *builder) fallbacks(s *Service, refused map[string]bool, doubted doubts) (all []*Entry,
+	found parser.Diagnostics) {
 	s.FallbackCheck, _ = s.Config.Fallbacks()
 	reals := s.Config.AllFallbacks()
 	for i := range reals {

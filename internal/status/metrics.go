@@ -80,7 +80,8 @@ func (e exposition) virtuals() {
 	for i := range e.s.Virtuals {
 		for _, f := range e.s.Virtuals[i].Fallbacks() {
 			if !f.Checked.IsZero() {
-				fallbacks.add(number(f.State != "down"), "virtual", e.s.Virtuals[i].ID, "real", f.Server)
+				fallbacks.add(number(f.State != "down"), "virtual", e.s.Virtuals[i].ID, "real",
+					f.Server)
 			}
 		}
 	}
