@@ -28,11 +28,16 @@ var guardKind = Kind{Name: "held", Trouble: Noted,
 // request to be left out. A server whose check was changed by a reload is held at least until the first result. guard
 // uses the time since which each server fails, so name is applied before it.
 func guard(p *proposal) {
-	serving, guards := 0, p.guards()
+	serving, guards, left := 0, p.guards(), false
 	var held []*Server
 	for s := range p.all() {
 		s.Held = s.Held && (s.Health() != health.Up || s.Asks() > health.NoAdmin)
-		switch serves := p.Serves(s) || s.Rerouted && s.IsUp() && s.Weight() > 0 && !p.servesBeside(s); {
+		serves := p.Serves(s)
+		if s.Rerouted && !s.Held && s.IsUp() && s.Weight() > 0 && !p.isOutByHand(s.Dest.Addr) {
+			serves = left || !p.servesBeside(s) // one at a time gets weight 0, see rerouted
+			left = left || !serves
+		}
+		switch {
 		case s.Held && (!guards || s.Weight() == 0 || s.Backup):
 			s.letGo()
 		case s.Held && (p.isOutByHand(s.Dest.Addr) || p.Gathers() && p.Have != nil && p.weighsNothing(s)):

@@ -286,6 +286,9 @@ func TestTheGuardCountsAServerOnItsWayToGate(t *testing.T) {
 		{"it is the only one", 1, "3 down", false},
 		{"as many are to serve", 2, "3 down", true},
 		{"another serves", 2, "", true},
+		{"it is about to leave for the change", 2, "2 table=4", true},
+		{"others are left when it leaves", 1, "2 table=4", false},
+		{"one of two is about to leave", 2, "2 table=4 rerouted, 3 table=4 rerouted", true},
 		{"it fails", 1, "2 down, 3 down", true},
 		{"its weight is 0", 1, "2 weight=0, 3 down", true},
 	} {
