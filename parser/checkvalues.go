@@ -111,6 +111,12 @@ func readMonitorFile(v *value) string {
 		"the monitor file cannot be opened (%s); it must be a file that can be appended to")
 }
 
+// withoutFolder is what happens while there is no folder for a file.
+var withoutFolder = map[string]string{
+	logfileClosed:     "until it can be, the log goes to syslog, or to standard error",
+	monitorfileClosed: "until it can be, nothing is written to it",
+}
+
 // try tests access to a file, if Options allows it, and returns its path. The format is for the error. Missing rights
 // of the current user are not a mistake in the configuration.
 func (v *value) try(open func(path string) error, path, kind, format string) string {
@@ -122,11 +128,18 @@ func (v *value) try(open func(path string) error, path, kind, format string) str
 		return path
 	}
 	p := refuse(kind, format, err.Error())
-	if errors.Is(err, fs.ErrNotExist) && (kind == logfileClosed || kind == monitorfileClosed) {
+	if instead := withoutFolder[kind]; instead != "" && errors.Is(err, fs.ErrNotExist) {
+		fix := ""
 		// with an escape in it the command would make another folder
 		if folder := filepath.Dir(path); printable.Text(folder) == folder {
-			p.Text += "; to fix it: mkdir -p " + printable.ShellWord(folder)
+			fix = "; to fix it: mkdir -p " + printable.ShellWord(folder)
 		}
+		if !v.opts.Strict {
+			what, _, _ := strings.Cut(p.Text, ";")
+			v.warn(kind, "%s; %s%s", what, instead, fix)
+			return path
+		}
+		p.Text += fix
 	}
 	if v.opts.User == nil || v.opts.User(err) == "" {
 		v.problem = p

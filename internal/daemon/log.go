@@ -1,8 +1,10 @@
 package daemon
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -53,7 +55,8 @@ func newLogSink(o Options, global parser.Global) *logSink {
 func (l *logSink) setTarget(target string) { l.target.Store(&target) }
 
 // Notify writes one event to the log. If that fails, the event goes to standard error, and the daemon continues. The
-// next line reports how many lines were lost.
+// next line reports how many lines were lost. Without the folder of the log the event goes to syslog, where there is
+// one.
 func (l *logSink) Notify(e notify.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -69,10 +72,12 @@ func (l *logSink) Notify(e notify.Event) {
 		return
 	}
 	target := *l.target.Load()
-	if isPath(target) {
-		l.lost++
+	if !errors.Is(err, fs.ErrNotExist) || l.system.send("daemon", l.line(e)) != nil {
+		if isPath(target) {
+			l.lost++
+		}
+		fmt.Fprintln(os.Stderr, l.header(e.Time)+l.line(e))
 	}
-	fmt.Fprintln(os.Stderr, l.header(e.Time)+l.line(e))
 	text := fmt.Sprintf("the log %s can't be written: %v", target, err)
 	l.failed = []status.Failure{{Event: "log-failed", Text: text, At: e.Time}}
 }
