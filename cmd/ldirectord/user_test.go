@@ -56,7 +56,7 @@ func TestWhatAUserMayNotOpenIsNoMistake(t *testing.T) {
 			t.Errorf("%s: %s", verb, out)
 		}
 	}
-	write("ld.cf", "logfile = \"/nowhere/log\"\n"+section, 0o644) // root can't open it either
+	write("ld.cf", "logfile = \"/dev/null/log\"\n"+section, 0o644) // root can't open it either
 	asNobody(exitConfig, "check")
 	if err := os.Chmod(filepath.Join(dir, "ld.cf"), 0); err != nil {
 		t.Fatal(err)
