@@ -279,6 +279,7 @@ type Real struct {
 	OwnRequest bool         // the line has Request and Receive
 	Backup     bool         // extension: in service only while too few others are
 	Comeback   lvs.Comeback // extension: as the section's, for this server
+	Tags       lvs.Tags     // extension
 
 	hasLower, hasUpper bool // whether a weight was written, even 0
 

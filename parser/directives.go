@@ -73,8 +73,9 @@ const (
 // Texts that messages share with internal/docs/directives.txt.
 const (
 	realServerForm = `ADDRESS[->ADDRESS][:PORT] gate|masq|ipip [WEIGHT] ` +
-		`["REQUEST", "RECEIVE"] [l:N] [u:N] [comeback=order]`
-	realFileForm  = `/PATH gate|masq|ipip [WEIGHT] ["REQUEST", "RECEIVE"] [l:N] [u:N] [comeback=order]`
+		`["REQUEST", "RECEIVE"] [l:N] [u:N] [comeback=order] [tags=NAME,…]`
+	realFileForm = `/PATH gate|masq|ipip [WEIGHT] ["REQUEST", "RECEIVE"] [l:N] [u:N] [comeback=order] ` +
+		`[tags=NAME,…]`
 	fallbackForm  = "ADDRESS[:PORT] [gate|masq|ipip]"
 	markForm      = "ADDRESS[/LENGTH] tcp|udp|sctp|all PORT,PORT:PORT,…|all"
 	alsoCheckForm = `TYPE [PORT] ["REQUEST" ["RECEIVE"]] [weight=N%]`

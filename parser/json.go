@@ -238,6 +238,9 @@ func (s shown) real(v *Virtual, r *Real) jsonObject {
 	if r.Backup {
 		o["backup"] = true
 	}
+	if r.Tags != "" {
+		o["tags"] = r.Tags
+	}
 	if r.Comeback == lvs.ByOrder {
 		o["comeback"] = r.Comeback.String()
 	}

@@ -128,10 +128,7 @@ func methodHint(word string) string {
 }
 
 func (r *realLine) readOptions(v *value, text string) {
-	if rest, found := strings.CutSuffix(trim(text), "comeback=order"); found && !r.server.Backup &&
-		(rest == "" || isSpace(rest[len(rest)-1])) {
-		r.server.Comeback, text = lvs.ByOrder, rest
-	}
+	text = r.readExtensions(v, text)
 	open, end := strings.IndexByte(text, '"'), strings.LastIndexByte(text, '"')
 	if open < 0 {
 		r.readNumbers(v, text, "")
@@ -148,11 +145,35 @@ func (r *realLine) readOptions(v *value, text string) {
 	r.readNumbers(v, text[:open], text[end+1:])
 }
 
+// readExtensions reads the words at the end of the line that the Perl ldirectord does not know. It returns the rest.
+func (r *realLine) readExtensions(v *value, text string) string {
+	for {
+		rest := trim(text)
+		at := strings.LastIndexFunc(rest, func(c rune) bool { return strings.ContainsRune(blanks, c) })
+		word := rest[at+1:]
+		list, isTags := strings.CutPrefix(word, "tags=")
+		switch {
+		case word == "comeback=order" && !r.server.Backup:
+			r.server.Comeback = lvs.ByOrder
+		case isTags && !strings.Contains(word, `"`):
+			tags, err := lvs.ParseTags(strings.TrimPrefix(string(r.server.Tags)+","+list, ","))
+			if err != nil {
+				v.refuse(badRealTrailer, "%v", err).part = word
+			}
+			r.server.Tags = tags
+		default:
+			return text
+		}
+		text = rest[:at+1]
+	}
+}
+
 // trailer refuses a part of the line after the method.
 func (v *value) trailer(text string) {
 	text = trim(text)
 	v.refuse(badRealTrailer, "%q cannot be read; after the forwarding method come, in this order, "+
-		`a weight, "REQUEST", "RECEIVE", l:N, u:N and, of a real server, comeback=order`, text).part = text
+		`a weight, "REQUEST", "RECEIVE", l:N, u:N, tags=NAME,… and, of a real server, comeback=order`,
+		text).part = text
 }
 
 // twoStrings matches two strings, separated by a comma or blanks. The strings may contain quotes; the last possible
@@ -199,7 +220,11 @@ func (r *realLine) readNumbers(v *value, before, after string) {
 			continue
 		}
 		if skipped != "" {
-			v.warn(loose, "%q is ignored", skipped)
+			last := ""
+			if strings.HasPrefix(skipped, "tags=") || strings.HasPrefix(skipped, "comeback=") {
+				last = "; write it last"
+			}
+			v.warn(loose, "%q is ignored%s", skipped, last)
 			skipped = ""
 		}
 	}

@@ -31,6 +31,7 @@ type ListedReal struct {
 	Method string `json:"method,omitempty"`
 	Weight string `json:"weight,omitempty"` // "": that of the line
 	Backup bool   `json:"backup,omitempty"`
+	Tags   string `json:"tags,omitempty"` // with commas in between, as in a line
 }
 
 // maxOfList is how many servers a list may have.
@@ -130,6 +131,9 @@ func (v *value) listed(one ListedReal, rest, path string) realLine {
 		}
 		options = one.Weight + " " + options
 	}
+	if one.Tags != "" {
+		options += " tags=" + one.Tags
+	}
 	text := v.text
 	v.text = one.Target + " " + method + " " + options
 	r := realLine{line: v.line, list: path, server: Real{Backup: one.Backup, At: v.line.position()}}
@@ -225,7 +229,8 @@ func listJSON(text []byte) (list []ListedReal, err error) {
 	}
 	for _, g := range groups {
 		for _, target := range g.Targets {
-			one := ListedReal{Target: target, Method: g.Labels["method"], Weight: g.Labels["weight"]}
+			one := ListedReal{Target: target, Method: g.Labels["method"], Weight: g.Labels["weight"],
+				Tags: g.Labels["tags"]}
 			switch backup := g.Labels["backup"]; backup {
 			case "true", "yes":
 				one.Backup = true
@@ -258,6 +263,9 @@ func (l ListedReal) check() error {
 	if n, err := strconv.ParseUint(l.Weight, 10, 32); l.Weight != "" && (err != nil || n > maxWeight) {
 		return fmt.Errorf("weight=%q of %s must be a whole number from 0 to %d", l.Weight, l.Target,
 			maxWeight)
+	}
+	if _, err := lvs.ParseTags(l.Tags); l.Tags != "" && err != nil {
+		return fmt.Errorf("of %s: %w", l.Target, err)
 	}
 	return nil
 }

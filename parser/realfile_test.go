@@ -11,9 +11,9 @@ func TestListsOfRealServers(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                                "[]",
 		"# none\n\n":                      "[]",
-		"10.2.0.1\nweb:80 # the second\n": "[{10.2.0.1   false} {web:80   false}]",
-		"fe00::1\n[fe00::2]:80\r\n":       "[{fe00::1   false} {[fe00::2]:80   false}]",
-		`[{"targets": ["a:1", "b"], "labels": {"weight": "3", "method": "gate", "backup": "yes", "x": "y"}}, {"targets": ["c"]}]`: "[{a:1 gate 3 true} {b gate 3 true} {c   false}]",
+		"10.2.0.1\nweb:80 # the second\n": "[{10.2.0.1   false } {web:80   false }]",
+		"fe00::1\n[fe00::2]:80\r\n":       "[{fe00::1   false } {[fe00::2]:80   false }]",
+		`[{"targets": ["a:1", "b"], "labels": {"weight": "3", "method": "gate", "backup": "yes", "x": "y"}}, {"targets": ["c"]}]`: "[{a:1 gate 3 true } {b gate 3 true } {c   false }]",
 		"[]":              "[]",
 		"10.2.0.1":        "its last line is not complete: it does not end with a line feed",
 		"10.2.0.1 gate\n": `line 1: "gate" follows the server; a line has one address or name`,

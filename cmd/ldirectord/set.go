@@ -153,7 +153,7 @@ func printOrdered(c *call, order orders.Request, s daemon.OrderedServer) {
 	case order.Kind == orders.Ready:
 		c.tell("%s: order removed", at)
 	default:
-		c.tell("%s: %s", at, order.Order)
+		c.tell("%s: %s", at, order)
 	}
 }
 

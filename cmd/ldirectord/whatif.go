@@ -199,7 +199,7 @@ func moves(before, now *view.Snapshot) []string {
 // eachCalm is enough for one server to go: it does not wait for a turn.
 const eachCalm = time.Minute
 
-// eachLoss shows each real server, and each name of several, without which a virtual service has too few servers.
+// eachLoss shows each real server, and each name or tag of several, without which a virtual service has too few servers.
 func eachLoss(c *call, failed []lvs.Backend, given orders.All) error {
 	units := unitsOf(c.Plan)
 	type lost struct {
@@ -239,7 +239,7 @@ func eachLoss(c *call, failed []lvs.Backend, given orders.All) error {
 	return nil
 }
 
-// unitsOf are the servers that can fail together: at one address, or of one name.
+// unitsOf are the servers that can fail together: at one address, of one name, or with one tag.
 func unitsOf(p *plan.Plan) map[string][]lvs.Backend {
 	units, named := map[string][]lvs.Backend{}, map[string][]lvs.Backend{}
 	hosts := map[string]map[netip.Addr]bool{}
@@ -247,6 +247,9 @@ func unitsOf(p *plan.Plan) map[string][]lvs.Backend {
 		for _, e := range s.Reals() {
 			at, addr := lvs.At(s.Config.ID, e.Name()), e.Real.Addr.Addr()
 			units[addr.String()] = append(units[addr.String()], at)
+			for _, tag := range e.Real.Tags.List() {
+				units[lvs.Tagged+tag] = append(units[lvs.Tagged+tag], at)
+			}
 			if n := e.Real.Named; n != nil {
 				if hosts[n.Host] == nil {
 					hosts[n.Host] = map[netip.Addr]bool{}

@@ -92,7 +92,7 @@ func (v *virtual) size() int { return len(v.servers) + len(v.Config.Waiting) }
 // describe describes a server.
 func describe(now *view.Server, v *virtual, s *server, a *subject) {
 	now.Real, now.Alias = s.entry.Names()
-	now.Addr, now.Weight = s.Dest.Addr, int(s.Dest.Weight)
+	now.Addr, now.Weight, now.Tags = s.Dest.Addr, int(s.Dest.Weight), s.entry.Real.Tags
 	if now.Moved = s.MovedTo >= 0; s.entry.Follows() {
 		now.Address = s.entry.Real.Addr.Addr().String()
 	} else if s.entry.Real.Named != nil && !now.Moved {

@@ -79,9 +79,13 @@ func carryOut(r orders.Request, now *view.Snapshot, all orders.All, path string,
 	for _, p := range append(now.Aliases(meant), meant...) {
 		delete(all, p)
 	}
+	weights := map[lvs.Backend]int{}
+	for v, s := range now.Each() {
+		weights[lvs.At(v.ID, s.Real)] = s.Weight
+	}
 	for _, p := range meant {
 		if !r.TakesBack() {
-			all[p] = r.Order
+			all[p] = r.For(weights[p])
 		}
 	}
 	if err := file.Write(all); err != nil {

@@ -22,6 +22,7 @@ type Request struct {
 	Force   bool   // also if too few servers are left
 	// how long it waits until enough servers are left; 0: it is refused at once
 	WaitBudget time.Duration
+	Percent    int // with Weigh: 1 to 99 of each server's weight in the file, instead of Weight; 0: Weight
 	Order
 }
 
@@ -45,12 +46,16 @@ func Parse(words url.Values) (r Request, err error) {
 	number, weighs := strings.CutPrefix(what, string(Weigh)+" ")
 	switch {
 	case weighs:
-		n, err := strconv.ParseUint(number, 10, 31)
-		if err != nil {
-			return r, fmt.Errorf("%q is not a weight: 0 (drain) and 1 to %d are allowed", number,
+		digits, isPercent := strings.CutSuffix(number, "%")
+		n, err := strconv.ParseUint(digits, 10, 31)
+		if err != nil || isPercent && (n < 1 || n > 99) {
+			return r, fmt.Errorf("%q is not a weight: 0 (drain), 1 to %d, and 1%% to 99%% are allowed", number,
 				1<<31-1)
 		}
-		if r.Kind, r.Weight = Weigh, int(n); n == 0 {
+		switch r.Kind, r.Weight = Weigh, int(n); {
+		case isPercent:
+			r.Percent, r.Weight = int(n), 0
+		case n == 0:
 			r.Kind = Drain
 		}
 	case !slices.Contains(kinds, r.Kind):
@@ -75,6 +80,30 @@ const maxBudget = 24 * time.Hour
 func BudgetOf(words url.Values) time.Duration {
 	d, _ := time.ParseDuration(words.Get("wait-budget")) // a command wrote it
 	return min(max(d, 0), maxBudget)
+}
+
+// For is the order for a server with this weight in the file.
+func (r Request) For(weight int) Order {
+	o := r.Order
+	if r.Percent > 0 && weight > 0 {
+		o.Weight = max(1, weight*r.Percent/100)
+	} else if r.Percent > 0 {
+		o.Kind = Drain
+	}
+	return o
+}
+
+// What is the order without the rest: drain, weight 5, weight 10%.
+func (r Request) What() string {
+	if r.Percent > 0 {
+		return fmt.Sprintf("%s %d%%", Weigh, r.Percent)
+	}
+	return r.Order.What()
+}
+
+// String is the whole order in words, as that of one server is.
+func (r Request) String() string {
+	return strings.Replace(r.Order.String(), r.Order.What(), r.What(), 1)
 }
 
 // TakesBack reports whether it ends an order.

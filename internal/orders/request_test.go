@@ -154,3 +154,29 @@ func TestAnOrderThatIsTakenBackHasNoReasonAndNoEnd(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A percentage is that of each server's weight in the file.
+func TestAWeightInPercent(t *testing.T) {
+	for _, row := range []struct {
+		order   string
+		weight  int
+		want    Order
+		refused bool
+	}{
+		{"weight 10%", 50, Order{Kind: Weigh, Weight: 5}, false},
+		{"weight 10%", 3, Order{Kind: Weigh, Weight: 1}, false},
+		{"weight 99%", 100, Order{Kind: Weigh, Weight: 99}, false},
+		{"weight 10%", 0, Order{Kind: Drain}, false},
+		{"weight 7", 50, Order{Kind: Weigh, Weight: 7}, false},
+		{"weight 0", 50, Order{Kind: Drain}, false},
+		{"weight 0%", 50, Order{}, true},
+		{"weight 100%", 50, Order{}, true},
+		{"weight %", 50, Order{}, true},
+	} {
+		r, err := Parse(url.Values{"order": {row.order}})
+		got := r.For(row.weight)
+		if got.Since = row.want.Since; (err != nil) != row.refused || err == nil && (got != row.want || r.What() != strings.Replace(row.order, "weight 0", "drain", 1)) {
+			t.Errorf("%+v: %+v, %v", row, got, err)
+		}
+	}
+}

@@ -24,7 +24,8 @@ func (p *Plan) ChecksOf(virtual, real string) (list []Check) {
 	for _, s := range p.ServicesOf(virtual) {
 		for _, e := range s.Entries {
 			name, other := e.Names()
-			isMeant := real == "" || lvs.IsServer(name, real) || lvs.IsServer(other, real)
+			isMeant := real == "" || lvs.IsServer(name, real) || lvs.IsServer(other, real) ||
+				e.Real.Tags.IsMeant(real)
 			if !isMeant || e.Fallback && e.Unchecked {
 				continue
 			}

@@ -61,7 +61,7 @@ func (now *Snapshot) Called(word *string) error {
 
 // IsMeant reports whether a word names this real server, by name or address.
 func (s *Server) IsMeant(word string) bool {
-	return word == "" || lvs.IsServer(s.Real, word) || lvs.IsServer(s.Alias, word)
+	return word == "" || lvs.IsServer(s.Real, word) || lvs.IsServer(s.Alias, word) || s.Tags.IsMeant(word)
 }
 
 // Undrained finds one of these servers that still gets new connections, and the reason.

@@ -152,6 +152,7 @@ type Fallback struct {
 type Server struct {
 	Real string `json:"real"` // as configured: address:port, or host:port with resolve
 	ServerNames
+	Tags    lvs.Tags       `json:"tags,omitempty"`   // of its line
 	Addr    netip.AddrPort `json:"-"`                // in the table
 	State   string         `json:"state"`            // unknown, up, down, drained, maintenance or off
 	Since   time.Time      `json:"since"`            // of that state
