@@ -199,7 +199,8 @@ func moves(before, now *view.Snapshot) []string {
 // eachCalm is enough for one server to go: it does not wait for a turn.
 const eachCalm = time.Minute
 
-// eachLoss shows each real server, and each name or tag of several, without which a virtual service has too few servers.
+// eachLoss shows each real server, and each name or tag of several, without which a virtual service has too few
+// servers.
 func eachLoss(c *call, failed []lvs.Backend, given orders.All) error {
 	units := unitsOf(c.Plan)
 	type lost struct {

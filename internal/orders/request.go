@@ -49,8 +49,8 @@ func Parse(words url.Values) (r Request, err error) {
 		digits, isPercent := strings.CutSuffix(number, "%")
 		n, err := strconv.ParseUint(digits, 10, 31)
 		if err != nil || isPercent && (n < 1 || n > 99) {
-			return r, fmt.Errorf("%q is not a weight: 0 (drain), 1 to %d, and 1%% to 99%% are allowed", number,
-				1<<31-1)
+			return r, fmt.Errorf("%q is not a weight: 0 (drain), 1 to %d, and 1%% to 99%% are allowed",
+				number, 1<<31-1)
 		}
 		switch r.Kind, r.Weight = Weigh, int(n); {
 		case isPercent:
