@@ -49,6 +49,7 @@ var commands = commandsOf(map[string]action{
 	"set":               set,
 	"wait":              waitFor,
 	"orders":            listOrders,
+	"roll":              roll,
 	"why":               why,
 	"obey":              order(orders.Obey, true),
 	"withdraw":          order(orders.Withdraw, true),

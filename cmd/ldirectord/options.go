@@ -47,6 +47,7 @@ type options struct {
 	ordering
 	supposing
 	args []string // after the command
+	dash int      // how many of them come before --; negative without one
 
 	topic  string // the topic of --help; "" without one
 	config string // as given; "" without one
@@ -211,7 +212,7 @@ func (o *options) parseArgs(f *pflag.FlagSet, rest []string) error {
 		o.topic = o.verb
 		return nil
 	}
-	o.args = f.Args()
+	o.args, o.dash = f.Args(), f.ArgsLenAtDash()
 	switch {
 	case o.command.Takes == "":
 	case len(o.args) < o.command.Min:
@@ -297,7 +298,7 @@ func (o *options) validate(f *pflag.FlagSet) (err error) {
 		}
 		o.IPVS = "memory:" + path
 	}
-	if f.Changed("timeout") && !o.Wait && o.verb != "wait" {
+	if f.Changed("timeout") && !o.Wait && o.verb != "wait" && o.verb != "roll" {
 		return errors.New("--timeout is the limit of --wait, which is not given")
 	}
 	if o.Running && !o.supposing.any() {

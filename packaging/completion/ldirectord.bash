@@ -28,7 +28,7 @@ _ldirectord_offer() {
 # generated from the rows of cmd/ldirectord by `go test ./cmd/ldirectord -run TestHelp -update`.
 # rows
 _ldirectord_row() {
-	commands='start stop restart try-restart reload force-reload status why orders connections check plan probe shadow doctor drain undrain set undo wait obey standby notify withdraw announce realserver-script'
+	commands='start stop restart try-restart reload force-reload status why orders connections check plan probe shadow doctor drain undrain set undo roll wait obey standby notify withdraw announce realserver-script'
 	topics='commands options files directives checks marks exit'
 	options='--debug --help --version --ipvs --log-format --rundir' takes=''
 	case $1 in
@@ -52,6 +52,7 @@ _ldirectord_row() {
 	undrain) takes='REAL' options+=' --json' ;;
 	set) takes='REAL drain maint ready weight' options+=' --for --force --json --timeout --until --wait --wait-budget --why' ;;
 	undo) takes='REAL' options+=' --json' ;;
+	roll) takes='VIRTUAL --' options+=' --force --timeout --wait-budget --why' ;;
 	wait) takes='REAL up out' options+=' --json --timeout' ;;
 	obey) takes='VIRTUAL' options+=' --for --json --off --until --why' ;;
 	standby) options+=' --foreground --strict' ;;
