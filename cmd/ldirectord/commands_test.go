@@ -18,7 +18,7 @@ func TestNoOptionIsSwallowed(t *testing.T) {
 	for line, want := range map[string]string{
 		"a.cf plan --for 3h":              "plan has no --for; it has --",
 		"--for 3h a.cf plan":              "plan has no --for; it has --",
-		"a.cf start --keep":               "start has no --keep; it has --foreground, --strict",
+		"a.cf start --keep":               "start has no --keep; it has --foreground, --last-good, --strict",
 		"a.cf stop now --json":            "stop has no --json; it has --keep",
 		"a.cf undrain S --wait":           "undrain has no --wait; it has --json",
 		"a.cf notify master --foreground": "notify has no --foreground",

@@ -69,6 +69,9 @@ func spawn(c *call) (ended, err error) {
 	cmd := exec.Command(self)
 	cmd.Args = daemonArgs(c)
 	cmd.Env = append(os.Environ(), readyEnv+"=3")
+	if c.LastGood {
+		cmd.Env = append(cmd.Env, lastGoodEnv+"=1")
+	}
 	cmd.ExtraFiles = []*os.File{w}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	err = cmd.Start()

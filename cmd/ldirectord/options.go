@@ -41,6 +41,7 @@ type options struct {
 	Lines        int
 	Keep         bool
 	Foreground   bool
+	LastGood     bool
 	WithPrograms bool
 	Report       string
 	reading

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -55,7 +57,7 @@ func standby(c *call) error {
 // begin starts the daemon in its recorded role, unless it runs. It waits for a daemon that is stopping. prepare is
 // called first; runs: a daemon is already running.
 func (c *call) begin(prepare func(runs bool) error) error {
-	if err := c.load(); err != nil {
+	if err := c.loadOrLastGood(); err != nil {
 		return err
 	}
 	if c.waitsForUs(c.found()) {
@@ -69,6 +71,27 @@ func (c *call) begin(prepare func(runs bool) error) error {
 		return err
 	}
 	return c.launch()
+}
+
+// lastGoodEnv says to the daemon in the background that it may start with the last good configuration.
+const lastGoodEnv = "LDIRECTORD_LAST_GOOD"
+
+// loadOrLastGood reads the configuration, or with --last-good the one that was last in force if this one can't be used.
+func (c *call) loadOrLastGood() error {
+	asked := c.LastGood || os.Getenv(lastGoodEnv) != ""
+	os.Unsetenv(lastGoodEnv)
+	refused := c.load()
+	if refused == nil || !asked {
+		return refused
+	}
+	last, since, err := daemon.LoadLastGood(c.ctx, c.source())
+	if err != nil || last.Plan == nil {
+		c.say(cmp.Or(err, errors.New("the last good configuration is refused, too")).Error())
+		return refused
+	}
+	c.Loaded, c.LastGood = last, true
+	c.warn("starting with the last good configuration, of %s", since.Format(time.DateTime))
+	return nil
 }
 
 // waitsForUs reports whether a daemon that is stopping may be waiting for this command, which a daemon passed on: with

@@ -75,10 +75,13 @@ func TestNoWordIsPrintedRaw(t *testing.T) {
 	every := func() {
 		for _, verb := range slices.Sorted(maps.Keys(commands)) {
 			c := commands[verb]
-			words := good[:min(c.Max, 2)]
-			for i := range c.Max + 1 { // one more than the command takes
-				odd := slices.Clone(good[:c.Max])
-				say(append([]string{path, verb}, slices.Insert(odd, i, wicked)[:max(c.Max, i+1)]...)...)
+			words, most := good[:min(c.Max, 2)], min(c.Max, len(good))
+			for i := range most + 1 { // one more than the command takes
+				odd := slices.Clone(good[:most])
+				say(append([]string{path, verb}, slices.Insert(odd, i, wicked)[:max(most, i+1)]...)...)
+			}
+			if verb == "roll" {
+				say(path, verb, words[1], "--", wicked)
 			}
 			for _, name := range []string{"why", "until", "for", "report", "timeout", "lines", "watch", "json"} {
 				if value := "--" + name + "=" + wicked; slices.Contains(c.Options, name) {

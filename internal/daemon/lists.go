@@ -1,8 +1,6 @@
 package daemon
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -103,32 +101,16 @@ func distinct(list []parser.ListedReal) int {
 	return len(targets)
 }
 
-// savedPath is where the last good list of a path is kept over a boot: in the folder of the unit, or in the usual one.
-func savedPath(path string) string {
-	dir := "/var/lib/ldirectord"
-	if ofUnit := os.Getenv("STATE_DIRECTORY"); filepath.IsAbs(ofUnit) {
-		dir = ofUnit
-	}
-	sum := sha256.Sum256([]byte(path))
-	return filepath.Join(dir, "list-"+hex.EncodeToString(sum[:8]))
-}
-
 // savedList is the last good list of a path from before the start.
 func savedList(path string) (list []parser.ListedReal, known bool) {
-	text, err := runfile.Read(savedPath(path))
+	text, err := runfile.Read(statePath("list", path))
 	return list, err == nil && text != nil && json.Unmarshal(text, &list) == nil
 }
 
 // saveList keeps a good list for the next start.
 func saveList(path string, list []parser.ListedReal) error {
 	text, _ := json.Marshal(list) // every list can be written
-	if was, err := runfile.Read(savedPath(path)); err == nil && string(was) == string(text) {
-		return nil
-	}
-	if err := os.MkdirAll(filepath.Dir(savedPath(path)), 0o755); err != nil {
-		return err
-	}
-	return runfile.Write(savedPath(path), text, 0o600)
+	return keep(statePath("list", path), text)
 }
 
 // listWatch has the lists in force, and notices changes of their files.

@@ -51,9 +51,13 @@ func Load(ctx context.Context, s Source) (*Loaded, error) {
 	if err != nil {
 		return nil, err
 	}
+	return s.load(ctx, text), nil
+}
+
+func (s Source) load(ctx context.Context, text []byte) *Loaded {
 	o := s.parserOptions()
 	o.Lists = s.readLists(text, nil, guardAll)
-	return s.prepare(ctx, text, o), nil
+	return s.prepare(ctx, text, o)
 }
 
 // Read returns the text of the file, with its parts.

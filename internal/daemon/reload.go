@@ -32,6 +32,7 @@ type configFile struct {
 	current    *Loaded           // the configuration in force
 	sum        [sha256.Size]byte // the checksum of the file at the last reading
 	inForce    [sha256.Size]byte // the checksum of the configuration in force
+	kept       [sha256.Size]byte // the checksum of the one that is kept for start --last-good
 	requests   chan request
 	found      chan []resolve.Name // names with a new result
 	endLookups context.CancelFunc  // stops the look-ups
@@ -69,6 +70,7 @@ func newConfigFile(d *daemon) *configFile {
 func (f *configFile) run(ctx context.Context) {
 	path := f.d.Config.Path
 	f.adopt(ctx)
+	f.keepGood(f.current.Text)
 	f.current.forget()
 	here := watch(ctx, filepath.Dir(path))
 	var there <-chan struct{}
@@ -276,6 +278,7 @@ func (f *configFile) take(ctx context.Context, text []byte, err error, r request
 	f.d.record(func(s *instance.State) { s.Execute = l.Config.Global.Execute })
 	f.current, f.auto = l, r.auto
 	f.adopt(ctx)
+	f.keepGood(text)
 	f.d.Manager.ready(l.Summary())
 	return ""
 }

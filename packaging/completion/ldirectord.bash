@@ -32,8 +32,8 @@ _ldirectord_row() {
 	topics='commands options files directives checks marks exit'
 	options='--debug --help --version --ipvs --log-format --rundir' takes=''
 	case $1 in
-	'') options+=' --foreground --keep --empty --strict --verbose --watch --warnings-are-errors --no-lookup --all --exit-code --down --drain --without-director --each --running --json --lines --with-secrets --wait --timeout --wait-budget --force --why --until --for --report --with-programs --off' ;;
-	start) options+=' --foreground --strict' ;;
+	'') options+=' --foreground --last-good --keep --empty --strict --verbose --watch --warnings-are-errors --no-lookup --all --exit-code --down --drain --without-director --each --running --json --lines --with-secrets --wait --timeout --wait-budget --force --why --until --for --report --with-programs --off' ;;
+	start) options+=' --foreground --last-good --strict' ;;
 	stop) options+=' --keep' ;;
 	restart) options+=' --foreground --strict' ;;
 	try-restart) options+=' --foreground --strict' ;;
@@ -55,7 +55,7 @@ _ldirectord_row() {
 	roll) takes='VIRTUAL --' options+=' --force --timeout --wait-budget --why' ;;
 	wait) takes='REAL up out' options+=' --json --timeout' ;;
 	obey) takes='VIRTUAL' options+=' --for --json --off --until --why' ;;
-	standby) options+=' --foreground --strict' ;;
+	standby) options+=' --foreground --last-good --strict' ;;
 	notify) takes='master backup fault stop' ;;
 	withdraw) takes='ADDRESS' options+=' --for --json --timeout --until --wait --why' ;;
 	announce) takes='ADDRESS' options+=' --json' ;;

@@ -1,0 +1,66 @@
+package daemon
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"os"
+	"path/filepath"
+	"time"
+
+	"ldirectord/internal/notify"
+	"ldirectord/internal/runfile"
+)
+
+// statePath is where something of a file is kept over a boot: in the folder of the unit, or in the usual one.
+func statePath(what, path string) string {
+	dir := "/var/lib/ldirectord"
+	if ofUnit := os.Getenv("STATE_DIRECTORY"); filepath.IsAbs(ofUnit) {
+		dir = ofUnit
+	}
+	sum := sha256.Sum256([]byte(path))
+	return filepath.Join(dir, what+"-"+hex.EncodeToString(sum[:8]))
+}
+
+// keep writes what is to be kept over a boot. Only root may read it.
+func keep(path string, text []byte) error {
+	if was, err := runfile.Read(path); err == nil && was != nil && string(was) == string(text) {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return runfile.Write(path, text, 0o600)
+}
+
+// keepsGood reports whether the configuration in force is kept for start --last-good: unless this is a trial.
+func (d *daemon) keepsGood() bool {
+	return os.Getenv("STATE_DIRECTORY") != "" || os.Geteuid() == 0 && d.Table.Live != nil
+}
+
+// keepGood keeps the configuration in force, with its parts.
+func (f *configFile) keepGood(text []byte) {
+	if !f.d.keepsGood() || f.kept == f.inForce {
+		return
+	}
+	err := keep(statePath("config", f.d.Config.Path), text)
+	f.d.failed(notify.StateFailed, "The configuration can't be kept for start --last-good", err)
+	if err == nil {
+		f.kept = f.inForce
+	}
+}
+
+// LoadLastGood reads the configuration that was last in force, and returns since when it was.
+func LoadLastGood(ctx context.Context, s Source) (l *Loaded, since time.Time, err error) {
+	path := statePath("config", s.Path)
+	text, err := runfile.Read(path)
+	info, gone := os.Stat(path)
+	if err == nil && (text == nil || gone != nil) {
+		err = errors.New("none is known")
+	}
+	if err != nil {
+		return nil, since, runfile.While("reading the last good configuration", err)
+	}
+	return s.load(ctx, text), info.ModTime(), nil
+}
