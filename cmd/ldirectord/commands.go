@@ -39,6 +39,7 @@ var commands = commandsOf(map[string]action{
 	"status":            showStatus,
 	"check":             check,
 	"plan":              showPlan,
+	"test":              loaded(testFile),
 	"probe":             loaded(probe),
 	"shadow":            loaded(runShadow),
 	"standby":           standby,

@@ -35,8 +35,9 @@ type World struct {
 	table *ipvsctl.Memory
 	now   time.Time
 	next  time.Time
-	fails map[*schedule.Task]bool
+	fails map[lvs.Backend]bool
 	calm  time.Duration
+	due   map[time.Duration]time.Time // of the checks with this interval, see Let
 }
 
 // New plays these services of a plan, with the orders in force, until all servers are up. Each event is followed by so
@@ -45,14 +46,52 @@ func New(p *plan.Plan, services []*plan.Service, given orders.All, calm time.Dur
 	part := *p
 	part.Services = services
 	w := &World{plan: &part, table: ipvsctl.NewMemory(nil), now: time.Now(), calm: calm,
-		fails: map[*schedule.Task]bool{}}
+		fails: map[lvs.Backend]bool{}, due: map[time.Duration]time.Time{}}
 	w.core = core.New(core.World{Orders: given}, core.Performers{Checks: pool{}, Watches: watches{}, Marks: true,
 		Await: func() func() { return func() {} }})
 	e, _ := w.core.Begin(w.now, w, core.Ready(&part), maintenance.Reading{}) // this table can be read
 	w.perform(e)
-	w.check()
+	w.check(0)
 	w.pass(w.calm)
 	return w
+}
+
+// Break has the checks of these servers fail from now on, or pass again.
+func (w *World) Break(servers []lvs.Backend, fail bool) {
+	for _, at := range servers {
+		w.fails[at] = fail
+	}
+}
+
+// Let lets time pass, in which each check is made at its interval.
+func (w *World) Let(d time.Duration) {
+	for end := w.now.Add(d); ; {
+		next, every := end, time.Duration(0)
+		for _, t := range w.plan.Tasks {
+			at, known := w.due[t.Every]
+			if !known {
+				at = w.now.Add(t.Every)
+				w.due[t.Every] = at
+			}
+			if !at.After(next) {
+				next, every = at, t.Every
+			}
+		}
+		w.pass(next.Sub(w.now))
+		if every == 0 {
+			return
+		}
+		w.check(every)
+		w.due[every] = next.Add(every)
+	}
+}
+
+// Reload replaces the plan.
+func (w *World) Reload(p *plan.Plan) {
+	w.plan = p
+	w.core.Replace(w.now, core.Ready(p), maintenance.Reading{})
+	w.step()
+	w.check(0)
 }
 
 // Fail has the checks of these servers fail until they are down.
@@ -61,15 +100,9 @@ func (w *World) Fail(servers []lvs.Backend) {
 	for _, at := range servers {
 		asked[at] = true
 	}
-	for _, s := range w.plan.Services {
-		for _, e := range s.Reals() {
-			for l := &e.First; l != nil && asked[lvs.At(s.Config.ID, e.Name())]; l = l.Next {
-				w.fails[l.Task] = true
-			}
-		}
-	}
+	w.Break(servers, true)
 	for range maxRounds {
-		w.check()
+		w.check(0)
 		w.pass(time.Second)
 		if !w.anyUp(asked) {
 			break
@@ -114,20 +147,26 @@ func (w *World) Table() lvs.Table {
 	return have
 }
 
-// check gives every check a result.
-func (w *World) check() {
-	var all []schedule.Update
-	seen := map[*schedule.Task]bool{}
+// check gives every check with this interval a result; 0: every check.
+func (w *World) check(every time.Duration) {
+	var tasks []*schedule.Task
+	fails := map[*schedule.Task]bool{}
 	for _, s := range w.plan.Services {
 		for _, e := range s.Entries {
+			its := !e.Fallback && w.fails[lvs.At(s.Config.ID, e.Name())]
 			for l := &e.First; l != nil && l.Task != nil; l = l.Next {
-				if !seen[l.Task] {
-					r := checker.Result{OK: !w.fails[l.Task], Detail: "it is assumed to fail"}
-					all = append(all, schedule.Update{Task: l.Task, Result: r, Began: w.now})
+				others, seen := fails[l.Task]
+				if !seen && (every == 0 || l.Task.Every == every) {
+					tasks = append(tasks, l.Task)
 				}
-				seen[l.Task] = true
+				fails[l.Task] = others || its
 			}
 		}
+	}
+	all := make([]schedule.Update, len(tasks))
+	for i, t := range tasks {
+		r := checker.Result{OK: !fails[t], Detail: "it is assumed to fail"}
+		all[i] = schedule.Update{Task: t, Result: r, Began: w.now}
 	}
 	w.core.Results(w.now, all)
 	w.step()

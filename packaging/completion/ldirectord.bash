@@ -28,7 +28,7 @@ _ldirectord_offer() {
 # generated from the rows of cmd/ldirectord by `go test ./cmd/ldirectord -run TestHelp -update`.
 # rows
 _ldirectord_row() {
-	commands='start stop restart try-restart reload force-reload status why orders connections check plan probe shadow doctor drain undrain set undo roll wait obey standby notify withdraw announce realserver-script'
+	commands='start stop restart try-restart reload force-reload status why orders connections check plan test probe shadow doctor drain undrain set undo roll wait obey standby notify withdraw announce realserver-script'
 	topics='commands options files directives checks marks exit'
 	options='--debug --help --version --ipvs --log-format --rundir' takes=''
 	case $1 in
@@ -45,6 +45,7 @@ _ldirectord_row() {
 	connections) takes='VIRTUAL' options+=' --json' ;;
 	check) options+=' --all --json --no-lookup --strict --warnings-are-errors --with-secrets' ;;
 	plan) options+=' --down --drain --each --exit-code --json --running --strict --without-director' ;;
+	test) options+=' --strict' ;;
 	probe) takes='VIRTUAL REAL' options+=' --json --strict --verbose' ;;
 	shadow) options+=' --for --report --strict --with-programs' ;;
 	doctor) options+=' --json' ;;

@@ -1,0 +1,229 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"ldirectord/internal/daemon"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/orders"
+	"ldirectord/internal/runfile"
+	"ldirectord/internal/view"
+	"ldirectord/internal/whatif"
+	"ldirectord/parser"
+)
+
+// maxScript is the largest size of a script, in bytes.
+const maxScript = 1 << 20
+
+// testFile plays scripts with the file, by the rules of the daemon, in a table in memory. No check is made, and no time
+// passes.
+func testFile(c *call) error {
+	failed := 0
+	for _, name := range c.args {
+		text, err := runfile.ReadFile(name, maxScript)
+		if err != nil {
+			return exit{exitUsage, runfile.While("reading the script", err)}
+		}
+		s := &script{call: c, file: name, lines: strings.Split(string(text), "\n"), orders: orders.All{},
+			world: whatif.New(c.Plan, c.Plan.Services, nil, 0)}
+		if err := s.play(); err != nil {
+			for line := range strings.SplitSeq(err.Error(), "\n") { // a table has several
+				c.say(line)
+			}
+			failed++
+		} else {
+			c.tell("%s: passed", name)
+		}
+	}
+	if failed > 0 {
+		return exit{status: exitFailure}
+	}
+	return nil
+}
+
+// script is one script as it is played.
+type script struct {
+	*call
+	file   string
+	lines  []string
+	at     int // the index of the line that is played
+	orders orders.All
+	world  *whatif.World
+}
+
+func (s *script) play() error {
+	for s.at = 0; s.at < len(s.lines); s.at++ {
+		line, _, _ := strings.Cut(s.lines[s.at], "#")
+		words := strings.Fields(line)
+		if len(words) == 0 {
+			continue
+		}
+		number := s.at + 1
+		act := s.acts()[words[0]]
+		if act == nil {
+			return fmt.Errorf("%s:%d: %q is not a word of a script%s", s.file, number, words[0],
+				parser.DidYouMean(words[0], scriptWords))
+		}
+		if err := act(words[1:]); err != nil {
+			return fmt.Errorf("%s:%d: %s: %w", s.file, number, strings.Join(words, " "), err)
+		}
+	}
+	return nil
+}
+
+var scriptWords = []string{"down", "up", "drain", "maint", "ready", "wait", "reload", "serves", "is", "table"}
+
+func (s *script) acts() map[string]func([]string) error {
+	breaks := func(fail bool) func([]string) error {
+		return func(words []string) error {
+			servers, err := s.named(words)
+			s.world.Break(servers, fail)
+			return err
+		}
+	}
+	ordered := func(kind orders.Kind) func([]string) error {
+		return func(words []string) error { return s.order(kind, words) }
+	}
+	return map[string]func([]string) error{
+		"down": breaks(true), "up": breaks(false), "wait": s.wait, "reload": s.reload,
+		"drain": ordered(orders.Drain), "maint": ordered(orders.Maint), "ready": ordered(orders.Ready),
+		"serves": s.serves, "is": s.is, "table": s.table,
+	}
+}
+
+// named are the servers that words name.
+func (s *script) named(words []string) ([]lvs.Backend, error) {
+	if len(words) == 0 {
+		return nil, errors.New("a real server must follow")
+	}
+	return meantBy(s.call, s.world.Snapshot(), words)
+}
+
+// order gives an order, or refuses it as the daemon does.
+func (s *script) order(kind orders.Kind, words []string) error {
+	servers, err := s.named(words)
+	if err != nil {
+		return err
+	}
+	short := s.world.Snapshot().Short(servers, s.orders)
+	if len(short) > 0 && kind != orders.Ready {
+		return errors.New(short[0].String())
+	}
+	for _, at := range servers {
+		if delete(s.orders, at); kind != orders.Ready {
+			s.orders[at] = orders.Order{Kind: kind}
+		}
+	}
+	s.world.Order(s.orders)
+	return nil
+}
+
+func (s *script) wait(words []string) error {
+	for _, word := range words {
+		d, _, ok := parser.ParseSeconds(word)
+		if !ok || d.Duration() > maxWait {
+			return fmt.Errorf("%q is not a time; it must be a number with ms, s, m or h, up to %v", word,
+				maxWait)
+		}
+		s.world.Let(d.Duration())
+	}
+	return nil
+}
+
+// maxWait is how long one wait of a script may be.
+const maxWait = 24 * time.Hour
+
+// reload takes another file, as the daemon takes a changed one.
+func (s *script) reload(words []string) error {
+	if len(words) != 1 {
+		return errors.New("a file must follow")
+	}
+	source := s.source()
+	source.Path = words[0]
+	l, err := daemon.Load(s.ctx, source)
+	if err != nil {
+		return err
+	}
+	if l.Plan == nil {
+		return errors.New(l.Refusals()[0])
+	}
+	s.world.Reload(l.Plan)
+	return nil
+}
+
+// virtual is the virtual service that a word names.
+func (s *script) virtual(word string) (*view.Virtual, error) {
+	now := s.world.Snapshot()
+	if err := now.Called(&word); err != nil {
+		return nil, err
+	}
+	for i := range now.Virtuals {
+		if v := &now.Virtuals[i]; lvs.IsNamed(v.ID, word) && word != "" {
+			return v, nil
+		}
+	}
+	return nil, fmt.Errorf("there is no virtual service %s", word)
+}
+
+// serves compares how many servers of a virtual service serve, or whether the fallback does.
+func (s *script) serves(words []string) error {
+	if len(words) != 2 {
+		return errors.New("the form is serves VIRTUAL N or serves VIRTUAL fallback")
+	}
+	v, err := s.virtual(words[0])
+	if err != nil {
+		return err
+	}
+	got := strconv.Itoa(v.Serving)
+	if v.Serving == 0 && v.ServingFallback() != nil {
+		got = "fallback"
+	}
+	if got != words[1] {
+		return fmt.Errorf("it has %s", got)
+	}
+	return nil
+}
+
+// is compares the state of a server in each virtual service.
+func (s *script) is(words []string) error {
+	if len(words) != 2 {
+		return errors.New("the form is REAL STATE; a state is up, down, held, drained, maintenance or unknown")
+	}
+	now := s.world.Snapshot()
+	found, err := meantBy(s.call, now, words[:1])
+	if err != nil {
+		return err
+	}
+	for v, one := range now.Each() {
+		at := lvs.At(v.ID, one.Real)
+		state := one.State
+		if one.Held {
+			state = "held"
+		}
+		if slices.Contains(found, at) && state != words[1] {
+			return fmt.Errorf("%s is %s", at, state)
+		}
+	}
+	return nil
+}
+
+// table compares the table with the lines that follow, in the form of ipvsadm -Sn.
+func (s *script) table([]string) error {
+	var want, got []string
+	for s.at+1 < len(s.lines) && strings.HasPrefix(s.lines[s.at+1], "-") {
+		s.at++
+		want = append(want, strings.TrimSpace(s.lines[s.at]))
+	}
+	for _, op := range lvs.Diff(nil, s.world.Table()) {
+		got = append(got, op.String())
+	}
+	if !slices.Equal(got, want) {
+		return fmt.Errorf("the table is\n%s", strings.Join(got, "\n"))
+	}
+	return nil
+}
