@@ -180,6 +180,7 @@ var readers = map[string]reading{
 	"checkport":                            of(number(1, maxPort)),
 	"request":                              of(readRequest),
 	"receive login passwd database secret": of(quoted),
+	"sqlreceive":                           of(quoted),
 	"virtualhost":                          of(readVirtualHost),
 	"load":                                 of(readLoad),
 	"checkvip":                             of(readCheckVIP),

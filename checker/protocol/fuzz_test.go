@@ -225,7 +225,7 @@ func FuzzPgSQL(f *testing.F) {
 		front := pgproto3.NewFrontend(server, server)
 		err := c.logIn(front, false)
 		if err == nil {
-			_, err = c.run(front)
+			_, _, err = c.run(front)
 		}
 		if err != nil {
 			check.fails(server.Fault(wire.LoginStep, err))

@@ -27,9 +27,12 @@ func newMySQL(s Spec, e *Env, query string) (Checker, error) {
 	config.Net, config.Addr = "tcp", s.Target.String()
 	config.User, config.Passwd, config.DBName = s.Login, s.Passwd, s.Database
 	config.ConnectionAttributes = "program_name:ldirectord"
+	receive, err := e.matcher(s.SQLReceive)
+	if err != nil {
+		return nil, refused("sqlreceive", err)
+	}
 	t := &mysqlTalk{config: config, query: query, clear: clearText{refused: s.NoClearText}}
-	var err error
-	t.talk, err = newTalk(s, e, nil, t.run)
+	t.talk, err = newTalk(s, e, receive, t.run)
 	return t, err
 }
 
@@ -46,11 +49,11 @@ func (t *mysqlTalk) run(d *dialogue) (string, error) {
 		return "", login.fault(wire.LoginStep, err)
 	}
 	defer session.Close()
-	rows, err := query.Run(session, t.query)
+	rows, first, err := query.Run(session, t.query)
 	if err != nil {
 		err = login.fault(wire.QueryStep, err)
 	}
-	return sqlSeen(t.query, rows, err)
+	return d.sqlSeen(t.query, rows, []byte(first), err)
 }
 
 // Conceals is true of the log-in: each command begins with packet 0, packets with a higher number belong to it.

@@ -77,7 +77,7 @@ func (c *oracleCheck) conclude(relay *oracleRelay, said []byte) Result {
 	if json.Unmarshal(said, &answer) != nil || !answer.Verdict.IsKnown() || relay.server == nil {
 		return unable(oracle.Program + " gave no answer, but " + wire.Excerpt(said))
 	}
-	seen, err := sqlSeen(c.query, answer.Rows, relay.fault(&answer))
+	seen, err := new(dialogue).sqlSeen(c.query, answer.Rows, nil, relay.fault(&answer))
 	return concluded(seen, err)
 }
 

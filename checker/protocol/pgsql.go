@@ -29,10 +29,14 @@ type pgsqlCheck struct {
 	clear clearText
 }
 
-func newPgSQL(s Spec, _ *Env, query string) (Checker, error) {
+func newPgSQL(s Spec, e *Env, query string) (Checker, error) {
+	receive, err := e.matcher(s.SQLReceive)
+	if err != nil {
+		return nil, refused("sqlreceive", err)
+	}
 	kept := wire.NewSessions()
 	return &pgsqlCheck{
-		talk: talk{told: told{server: serverOf(s), Account: s.Account},
+		talk: talk{told: told{server: serverOf(s), Account: s.Account, receive: receive},
 			secured:  secured{tls: wire.TLSRules{}.Config(kept, s.SNI, s.Host)},
 			sessions: kept, later: true},
 		query: query,
@@ -42,11 +46,11 @@ func newPgSQL(s Spec, _ *Env, query string) (Checker, error) {
 
 // Check implements Checker.
 func (c *pgsqlCheck) Check(ctx context.Context) Result {
-	rows, err := c.ask(ctx, true)
+	rows, first, err := c.ask(ctx, true)
 	if wantsPlain(err) {
-		rows, err = c.ask(ctx, false)
+		rows, first, err = c.ask(ctx, false)
 	}
-	seen, err := sqlSeen(c.query, rows, err)
+	seen, err := (&dialogue{told: c.told, ctx: ctx}).sqlSeen(c.query, rows, first, err)
 	c.sessions.Ended(err == nil)
 	return c.clear.warned(concluded(seen, err))
 }
@@ -63,29 +67,29 @@ func wantsPlain(err error) bool {
 		errors.As(err, &refused) && refused.Code == "28000"
 }
 
-// ask logs in, runs the query and logs out. It returns the number of rows.
-func (c *pgsqlCheck) ask(ctx context.Context, secure bool) (rows int, err error) {
+// ask logs in, runs the query and logs out. It returns the number of rows, and the first value of the first one.
+func (c *pgsqlCheck) ask(ctx context.Context, secure bool) (rows int, first []byte, err error) {
 	d, err := c.begin(ctx)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	defer d.Close()
 	if secure {
 		if err := c.secure(d); err != nil {
-			return 0, err
+			return 0, nil, err
 		}
 	}
 	server := wire.NewLibConn(&d.Dialogue, maxSQL, 5, pgsqlLengths())
 	f := pgproto3.NewFrontend(server, server)
 	if err := c.logIn(f, d.Conn.TLS != nil); err != nil {
-		return 0, server.Fault(wire.LoginStep, err)
+		return 0, nil, server.Fault(wire.LoginStep, err)
 	}
-	if rows, err = c.run(f); err != nil {
-		return rows, server.Fault(wire.QueryStep, err)
+	if rows, first, err = c.run(f); err != nil {
+		return rows, first, server.Fault(wire.QueryStep, err)
 	}
 	f.Send(&pgproto3.Terminate{})
 	f.Flush()
-	return rows, nil
+	return rows, first, nil
 }
 
 // secure requests TLS ("SSL Session Encryption" in the protocol's manual) and starts it if the server agrees.
@@ -197,24 +201,26 @@ func pgsqlMD5(login, passwd string, salt [4]byte) string {
 }
 
 // run sends the query and counts the rows of its last statement, as libpq's PQexec does; a statement
-// without rows counts those that it touched.
-func (c *pgsqlCheck) run(f *pgproto3.Frontend) (rows int, err error) {
+// without rows counts those that it touched. First is the first value of the first row.
+func (c *pgsqlCheck) run(f *pgproto3.Frontend) (rows int, first []byte, err error) {
 	f.SendQuery(&pgproto3.Query{String: c.query})
 	if err := f.Flush(); err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	var failure error
 	selected := false
 	for {
 		message, err := f.Receive()
 		if err != nil {
-			return rows, err
+			return rows, first, err
 		}
 		switch m := message.(type) {
 		case *pgproto3.RowDescription:
-			selected, rows = true, 0
+			selected, rows, first = true, 0, nil
 		case *pgproto3.DataRow:
-			rows++
+			if rows++; rows == 1 && len(m.Values) > 0 {
+				first = slices.Clone(m.Values[0])
+			}
 		case *pgproto3.CommandComplete:
 			if !selected {
 				tag := string(m.CommandTag) // such as UPDATE 3
@@ -224,14 +230,14 @@ func (c *pgsqlCheck) run(f *pgproto3.Frontend) (rows int, err error) {
 		case *pgproto3.EmptyQueryResponse:
 			rows = 0
 		case *pgproto3.CopyInResponse, *pgproto3.CopyBothResponse:
-			return 0, errors.New("the query waits for data instead of returning some")
+			return 0, nil, errors.New("the query waits for data instead of returning some")
 		case *pgproto3.ErrorResponse:
 			failure = &wire.Refusal{Text: m.Message, Code: m.Code}
 			if m.SeverityUnlocalized == "FATAL" {
-				return 0, failure
+				return 0, nil, failure
 			}
 		case *pgproto3.ReadyForQuery:
-			return rows, failure
+			return rows, first, failure
 		}
 	}
 }

@@ -133,6 +133,8 @@ func pgBytes(messages ...pgproto3.BackendMessage) (all []byte) {
 	return all
 }
 
+func wanting(pattern string) func(*Spec) { return func(s *Spec) { s.SQLReceive = pattern } }
+
 func TestPgSQL(t *testing.T) {
 	found := pgAnswer(pgRows, pgRow, pgDone("SELECT 1"), pgReady)
 	answering := func(messages ...pgproto3.BackendMessage) func(*testServer, net.Conn) {
@@ -147,6 +149,13 @@ func TestPgSQL(t *testing.T) {
 		{"good over TLS", postgres{secure: secure, auth: pgLetIn, answer: found}.treat, nil, true, "SELECT returned a row"},
 		{"good, but not over TLS", postgres{secure: secure, plain: true, auth: pgLetIn, answer: found}.treat, nil, true, "SELECT returned a row"},
 		{"no row", answering(pgRows, pgDone("SELECT 0"), pgReady), nil, false, "SELECT returned no row"},
+		{"the first value matches", answering(found...), wanting("^1$"), true, "SELECT returned a row"},
+		{"the first value does not match", answering(found...), wanting("^2"), false, `the first value does not match /^2/: got "1"`},
+		{"NULL does not match", answering(pgRows, &pgproto3.DataRow{Values: [][]byte{nil}}, pgDone("SELECT 1"), pgReady), wanting("."), false,
+			`the first value does not match /./: got ""`},
+		{"the first row counts", answering(pgRows, pgRow, &pgproto3.DataRow{Values: [][]byte{[]byte("2")}}, pgDone("SELECT 2"), pgReady), wanting("2"), false,
+			`the first value does not match /2/: got "1"`},
+		{"no row to match", answering(pgRows, pgDone("SELECT 0"), pgReady), wanting("1"), false, "SELECT returned no row"},
 		{"notices", answering(&pgproto3.NoticeResponse{Message: "hm"}, pgRows, pgRow, pgDone("SELECT 1"), pgReady), nil, true, "SELECT returned a row"},
 		{"last statement counts", answering(pgRows, pgRow, pgDone("SELECT 1"), pgRows, pgDone("SELECT 0"), pgReady), nil, false, "SELECT returned no row"},
 		{"rows touched", answering(pgDone("UPDATE 2"), pgReady), func(s *Spec) { s.Request = "/update t set x=1" }, true, "UPDATE returned a row"},
@@ -190,6 +199,10 @@ func TestPgSQL(t *testing.T) {
 		{"endless notices", pgUntilLogin(func(_ *testServer, c net.Conn) {
 			chatter(c, pgBytes(&pgproto3.ParameterStatus{Name: "x", Value: strings.Repeat("y", 1000)}))
 		}), nil, false, `login: this is not PostgreSQL: got "S\x00\x00\x03\xef"`},
+		{"rows forever, and the first does not match", pgUntilQuery(func(_ *testServer, c net.Conn) {
+			c.Write(pgBytes(pgRows))
+			chatter(c, pgBytes(pgRow))
+		}), wanting("2"), false, `the first value does not match /2/: got "1"`},
 		{"rows forever", pgUntilQuery(func(_ *testServer, c net.Conn) {
 			c.Write(pgBytes(pgRows))
 			chatter(c, pgBytes(pgRow))
@@ -347,6 +360,8 @@ func TestRealPostgreSQL(t *testing.T) {
 		{"unknown database", func(s *Spec) { s.Database = "nope" }, false, `login rejected: database "nope" does not exist (3D000)`},
 		{"no row", func(s *Spec) { s.Request = "/SELECT 1 FROM t WHERE enabled = 2" }, false, "SELECT returned no row"},
 		{"wrong query", func(s *Spec) { s.Request = "/SELECT 1 FROM nope" }, false, `query failed: relation "nope" does not exist (42P01)`},
+		{"the first value matches", wanting("^1$"), true, "SELECT returned a row"},
+		{"the first value does not match", wanting("^2$"), false, `the first value does not match /^2$/: got "1"`},
 		{"many rows", func(s *Spec) { s.Request = "/SELECT repeat('x', 1000) FROM generate_series(1, 10000)" }, true, "SELECT returned a row"},
 		{"two statements", func(s *Spec) { s.Request = "/SET search_path = public; SHOW server_version;" }, true, "SET returned a row"},
 		{"query that takes too long", func(s *Spec) { s.Request = "/SELECT pg_sleep(20)"; soon(s) }, false, "query: timeout"},

@@ -24,11 +24,14 @@ func ofQuery(build func(s Spec, e *Env, query string) (Checker, error)) service 
 	}
 }
 
-// sqlSeen judges the result of a query: one row is enough. An answer over the limit has rows; any other error counts.
-func sqlSeen(query string, rows int, err error) (string, error) {
+// sqlSeen judges the result of a query: one row is enough, if its first value matches. An answer over the limit has
+// rows; any other error counts.
+func (d *dialogue) sqlSeen(query string, rows int, first []byte, err error) (string, error) {
 	switch {
 	case rows == 0 && err == nil:
 		err = fmt.Errorf("%s returned no row", sqlVerb(query))
+	case rows > 0 && (err == nil || errors.Is(err, wire.ErrTooMuch)) && d.receive != nil:
+		err = d.want("the first value", first)
 	case rows > 0 && errors.Is(err, wire.ErrTooMuch):
 		err = nil
 	}

@@ -24,6 +24,7 @@ var uses = map[string]func(*Spec){
 	"login":          func(s *Spec) { s.Login = "" },
 	"passwd":         func(s *Spec) { s.Passwd = "" },
 	"database":       func(s *Spec) { s.Database = "x" },
+	"sqlreceive":     func(s *Spec) { s.SQLReceive = "x" },
 	"secret":         func(s *Spec) { s.Secret = "" },
 	"followredirect": func(s *Spec) { s.FollowRedirect = "no" },
 	"httpstatus":     func(s *Spec) { s.HTTPStatus = "302" },

@@ -4,6 +4,7 @@ package query
 import (
 	"context"
 	"database/sql/driver"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -17,28 +18,41 @@ type Session interface {
 	driver.QueryerContext
 }
 
-// Run makes the query and reads its answer to the end, or to its limit. It returns the number of rows, up to the limit.
-func Run(session Session, query string) (rows int, err error) {
+// Run makes the query and reads its answer to the end, or to its limit. It returns the number of rows, up to the limit,
+// and the first value of the first row; "" for NULL.
+func Run(session Session, query string) (rows int, first string, err error) {
 	// Changed rows count as well, as in the Perl ldirectord.
 	if slices.Contains([]string{"INSERT", "REPLACE", "UPDATE", "DELETE"}, Verb(query)) {
 		done, err := session.ExecContext(context.Background(), query, nil)
 		if err != nil {
-			return 0, err
+			return 0, "", err
 		}
 		touched, err := done.RowsAffected()
-		return int(touched), err
+		return int(touched), "", err
 	}
 	found, err := session.QueryContext(context.Background(), query, nil)
 	if err != nil {
-		return 0, err
+		return 0, "", err
 	}
-	switch err := found.Next(make([]driver.Value, len(found.Columns()))); {
+	row := make([]driver.Value, len(found.Columns()))
+	switch err := found.Next(row); {
 	case err == nil:
-		rows = 1
+		rows, first = 1, textOf(row)
 	case err != io.EOF:
-		return 0, err
+		return 0, "", err
 	}
-	return rows, found.Close()
+	return rows, first, found.Close()
+}
+
+// textOf is the first value of a row as text.
+func textOf(row []driver.Value) string {
+	if len(row) == 0 || row[0] == nil {
+		return ""
+	}
+	if text, is := row[0].([]byte); is {
+		return string(text)
+	}
+	return fmt.Sprint(row[0])
 }
 
 // Verb is the first word of a query; "" if it begins with no word.

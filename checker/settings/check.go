@@ -38,6 +38,8 @@ type Account struct {
 	Login    string `cf:"login,secret,shown-empty"`
 	Passwd   string `cf:"passwd,secret,shown-empty"`
 	Database string `cf:"database,shown-empty"`
+	// a Perl regular expression that the first value of the first row must match; "": any row passes
+	SQLReceive string `cf:"sqlreceive,extension"`
 	// that the client of a RADIUS server shares with it
 	Secret string `cf:"secret,secret,shown-empty"`
 }

@@ -23,7 +23,7 @@ func check(q oracle.Question, sockets []net.Conn) oracle.Answer {
 		return d.failure(err)
 	}
 	defer session.Close()
-	rows, err := query.Run(session, string(q.Query))
+	rows, _, err := query.Run(session, string(q.Query))
 	answer := oracle.Answer{Verdict: oracle.Done}
 	if err != nil {
 		answer = d.failure(err)
