@@ -274,23 +274,24 @@ type Marking struct {
 // Real is one real server of a virtual service, or its fallback server. One server may be in a virtual service more
 // than once (with a warning); the kernel holds it once, so the last one counts.
 type Real struct {
-	Addr       netip.AddrPort // port 0 when none was written
-	Forward    lvs.Forward
-	OwnRequest bool         // the line has Request and Receive
-	Backup     bool         // extension: in service only while too few others are
-	Comeback   lvs.Comeback // extension: as the section's, for this server
-	Tags       lvs.Tags     // extension
+	Addr     netip.AddrPort // port 0 when none was written
+	Forward  lvs.Forward
+	Backup   bool         // extension: in service only while too few others are
+	Comeback lvs.Comeback // extension: as the section's, for this server
 
 	hasLower, hasUpper bool // whether a weight was written, even 0
 
-	Weight  int
-	Lower   int    // connection thresholds; 0 when none
-	Upper   int    //
-	Request string // the request and answer of the line, see Virtual.Asks
-	Receive string //
-	At      Position
-	Named   *Named // nil unless the line has one host name
+	Weight int
+	Lower  int       // connection thresholds; 0 when none
+	Upper  int       //
+	Own    *Exchange // the line's request and answer, see Virtual.Asks; nil: none
+	At     Position
+	Named  *Named   // nil unless the line has one host name
+	Tags   lvs.Tags // extension
 }
+
+// Exchange is a request and what its answer must match.
+type Exchange struct{ Request, Receive string }
 
 // Named has the further facts of a real server with a host name.
 type Named struct {

@@ -101,7 +101,7 @@ func (a adviser) oneDialogue() {
 		}
 	}
 	for i := range a.s.reals {
-		if real := &a.s.reals[i]; real.server.OwnRequest {
+		if real := &a.s.reals[i]; real.server.Own != nil {
 			a.error(conflict, real.line.position(), both, "the strings of this real server", step,
 				a.At[step].Line)
 		}

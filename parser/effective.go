@@ -181,12 +181,12 @@ func (v *Virtual) EntryOf(real *Real) netip.AddrPort {
 // section. The line's strings apply only to the section's own check, see Checks.
 func (v *Virtual) Asks(real *Real) (request, receive string) {
 	if v.takesOwn(real) {
-		return real.Request, real.Receive
+		return real.Own.Request, real.Own.Receive
 	}
 	return v.Request, v.Receive
 }
 
-func (v *Virtual) takesOwn(real *Real) bool { return real.OwnRequest && !v.isAlso }
+func (v *Virtual) takesOwn(real *Real) bool { return real.Own != nil && !v.isAlso }
 
 // URL is the URL of an http check. A whole URL is used as written for http_proxy, or if it is in the server's own line;
 // otherwise the request is only a path.

@@ -230,7 +230,7 @@ func (s shown) real(v *Virtual, r *Real) jsonObject {
 		"u-threshold": orNull(r.Upper, r.hasUpper),
 		"request":     s.text(request),
 		"receive":     text(receive),
-		"own_request": r.OwnRequest,
+		"own_request": r.Own != nil,
 		"checkport":   orNull(port, port > 0),
 		"url":         s.text(v.URL(r)),
 	}

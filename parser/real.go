@@ -140,8 +140,7 @@ func (r *realLine) readOptions(v *value, text string) {
 		v.trailer(text[open:])
 		return
 	}
-	r.server.OwnRequest = true
-	r.server.Request, r.server.Receive = withSlash(request), receive
+	r.server.Own = &Exchange{withSlash(request), receive}
 	r.readNumbers(v, text[:open], text[end+1:])
 }
 
@@ -198,7 +197,7 @@ func parts(text string) []string {
 // readNumbers reads the weight before the strings, and the thresholds before or after them.
 func (r *realLine) readNumbers(v *value, before, after string) {
 	list := parts(before)
-	if r.server.OwnRequest {
+	if r.server.Own != nil {
 		list = append(append(list, ""), parts(after)...) // "" at the strings
 	}
 	weighted, skipped := false, ""

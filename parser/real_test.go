@@ -19,8 +19,8 @@ func parseOne(t *testing.T, header, line string) (*Virtual, *Diagnostic) {
 
 func describe(r Real) string {
 	text := fmt.Sprintf("%s %s %d", r.Addr.String(), r.Forward, r.Weight)
-	if r.OwnRequest {
-		text += fmt.Sprintf(" %q %q", r.Request, r.Receive)
+	if r.Own != nil {
+		text += fmt.Sprintf(" %q %q", r.Own.Request, r.Own.Receive)
 	}
 	if r.hasLower {
 		text += fmt.Sprintf(" l:%d", r.Lower)

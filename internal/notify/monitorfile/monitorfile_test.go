@@ -82,7 +82,7 @@ func answering(t *testing.T, answer string) netip.AddrPort {
 // The ids are those that get_real_id_str of the Perl ldirectord writes to a monitorfile.
 func TestMonitorID(t *testing.T) {
 	cfg := parser.Virtual{Key: lvs.Key{Protocol: lvs.TCP}, CheckType: parser.Connect}
-	real := parser.Real{Addr: netip.MustParseAddrPort("10.2.0.1:7000"), Weight: 1, Forward: lvs.Route, Request: "/", OwnRequest: true}
+	real := parser.Real{Addr: netip.MustParseAddrPort("10.2.0.1:7000"), Weight: 1, Forward: lvs.Route, Own: &parser.Exchange{Request: "/"}}
 	for _, c := range []struct {
 		change func(*parser.Virtual, *parser.Real)
 		want   string
@@ -92,7 +92,7 @@ func TestMonitorID(t *testing.T) {
 			"connect tcp [fd00 1] 7000 1 gate / "},
 		{func(v *parser.Virtual, r *parser.Real) {
 			v.CheckType, v.Service, v.VirtualHost, v.CheckPort = parser.Negotiate, "http", "www.example.net", 81
-			r.Request, r.Receive = "/a::b c", `:x\d:`
+			r.Own = &parser.Exchange{Request: "/a::b c", Receive: `:x\d:`}
 		}, "negotiate http tcp 10.2.0.1 7000 www.example.net 81 1 gate /a  b c  xd "},
 		{func(v *parser.Virtual, r *parser.Real) {
 			v.CheckType, v.CheckCommand, v.Protocol = parser.External, "/bin/ch::eck", lvs.Mark
