@@ -98,7 +98,7 @@ func TestMonitorID(t *testing.T) {
 			v.CheckType, v.CheckCommand, v.Protocol = parser.External, "/bin/ch::eck", lvs.Mark
 			r.Addr = netip.AddrPortFrom(r.Addr.Addr(), 0)
 		}, "external /bin/ch eck fwm 10.2.0.1 0 1 gate / "},
-		{func(_ *parser.Virtual, r *parser.Real) { r.Request = "http://me:s3cret@10.2.0.9/" },
+		{func(_ *parser.Virtual, r *parser.Real) { r.Own.Request = "http://me:s3cret@10.2.0.9/" },
 			"connect tcp 10.2.0.1 7000 1 gate http //me …@10.2.0.9/ "},
 	} {
 		v, r := cfg, real
