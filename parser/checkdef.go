@@ -33,9 +33,12 @@ func (v *value) definesCheck() bool { return v.section.from.kind == "checkdef" }
 // readService reads the name of a protocol, or of a checkdef, whose name comes first.
 func readService(v *value) string {
 	text := unquote(v.text)
-	if v.globals.checks[text] && !v.definesCheck() {
-		v.section.v.CheckName = text
-		return ""
+	if !v.definesCheck() {
+		v.section.v.CheckName = ""
+		if v.globals.checks[text] {
+			v.section.v.CheckName = text
+			return ""
+		}
 	}
 	word := v.word()
 	if !slices.Contains(serviceNames, word) {
