@@ -69,12 +69,14 @@ func (c *call) rolled(words []string) (virtual, servers []string, err error) {
 
 // rollOne rolls one server. It reports whether the server is drained if that fails.
 func (c *call) rollOne(server, argv []string) (drained bool, err error) {
-	c.Wait = true
-	err = setServers(c, server, string(orders.Drain))
+	if err := setServers(c, server, string(orders.Drain)); err != nil {
+		return false, err
+	}
+	err = c.await(server, "still has connections", func(s status.Case) bool { return c.isAs(s, "out") })
 	if late, is := errors.AsType[late](err); is {
 		c.tell("%v; the command runs all the same", late)
 	} else if err != nil {
-		return false, err
+		return true, err
 	}
 	if err := c.runFor(server[len(server)-1], argv); err != nil {
 		return true, err
@@ -84,7 +86,6 @@ func (c *call) rollOne(server, argv []string) (drained bool, err error) {
 	if err := c.await(server, "has not passed its checks", passes); err != nil {
 		return true, err
 	}
-	c.Wait = false
 	if err := c.takeBack(server); err != nil {
 		return true, err
 	}
@@ -133,10 +134,16 @@ func (c *call) await(server []string, not string, met func(status.Case) bool) er
 			return nil
 		}
 		if !runfile.Pause(ctx, idleInterval) {
-			return fmt.Errorf("%s of %s %s after %v", others[0].Real, others[0].Virtual, not, c.Timeout)
+			s := others[0]
+			return late(fmt.Sprintf("%s of %s %s after %v", s.Real, s.Virtual, not, c.Timeout))
 		}
 	}
 }
+
+// late is the error of waiting without success.
+type late string
+
+func (l late) Error() string { return string(l) }
 
 // lateBy is how late the time of a result may be.
 const lateBy = time.Second

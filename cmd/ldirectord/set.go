@@ -214,15 +214,10 @@ func awaitCarried(c *call, servers []daemon.OrderedServer, left string,
 			return nil
 		}
 		if !runfile.Pause(ctx, idleInterval) {
-			return late(fmt.Sprintf("%s after %v", left, c.Timeout))
+			return fmt.Errorf("%s after %v", left, c.Timeout)
 		}
 	}
 }
-
-// late is the error of waiting without success.
-type late string
-
-func (l late) Error() string { return string(l) }
 
 // quietTime is how long no packet must arrive for a withdrawn address.
 const quietTime = 3 * time.Second
