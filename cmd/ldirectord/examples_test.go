@@ -8,12 +8,12 @@ import (
 
 // Each script of examples/tests passes with the file of its name.
 func TestScriptsOfTheExamples(t *testing.T) {
-	scripts, _ := filepath.Glob("../../examples/tests/*.test")
+	scripts, _ := filepath.Glob("../../examples/tests/*.script")
 	if len(scripts) == 0 {
 		t.Fatal("there is none")
 	}
 	for _, script := range scripts {
-		file := filepath.Join("../../examples", strings.TrimSuffix(filepath.Base(script), ".test")+".cf")
+		file := filepath.Join("../../examples", strings.TrimSuffix(filepath.Base(script), ".script")+".cf")
 		var out, errs strings.Builder
 		args := []string{"ldirectord", "--rundir", t.TempDir(), file, "test", script}
 		if status := runCommand(t.Context(), args, &out, &errs, nil); status != exitOK || !strings.HasSuffix(out.String(), ": passed\n") {
