@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"strings"
+
+	"ldirectord/internal/lvs"
 )
 
 // Kernel is the kernel's table, as --ipvs names it.
@@ -18,6 +20,8 @@ type Access struct {
 	Private Client // for the private services of a daemon's checks; nil with Live
 	// Connections is EachConnection; nil with Live.
 	Connections func(context.Context, func(Connection) error) (skipped int, err error)
+	// InOrder returns the destinations of a service in the order of the kernel's list; nil with Live.
+	InOrder func(context.Context, lvs.Key) ([]lvs.Dest, error)
 	// Absent returns why there is no table yet, though Connect would load it; nil with Live.
 	Absent  func() error
 	Machine bool // mark rules and addresses of this machine belong to it
@@ -26,10 +30,11 @@ type Access struct {
 // Open returns the table of a name that --ipvs takes: kernel, memory or memory:FILE. It sends no request.
 func Open(name string) (Access, error) {
 	if name == Kernel {
+		own := &kernel{}
 		return Access{
-			Client: &kernel{}, Live: &kernel{},
+			Client: own, Live: &kernel{},
 			Private:     &kernel{unreported: true}, // there is one request for each answer
-			Connections: EachConnection, Absent: absent, Machine: true,
+			Connections: EachConnection, InOrder: own.inOrder, Absent: absent, Machine: true,
 		}, nil
 	}
 	if kind, _, _ := strings.Cut(name, ":"); kind != "memory" {

@@ -59,6 +59,21 @@ func (k *kernel) Services(ctx context.Context, keys ...lvs.Key) (lvs.Table, erro
 	return all, nil
 }
 
+// inOrder returns the destinations of a service, see Access.
+func (k *kernel) inOrder(ctx context.Context, key lvs.Key) (all []lvs.Dest, err error) {
+	err = k.request(ctx, func(c *conn) error {
+		return c.genl.ask(c.genl.family, cmdGetDest, unix.NLM_F_DUMP, func(a attrs) error {
+			dest, _, err := parseDest(a[cmdAttrDest], key.IPv6)
+			all = append(all, dest)
+			return err
+		}, keyAttr(key))
+	})
+	if err != nil {
+		return nil, &OpError{Op: "destinations of " + key.String(), Err: err}
+	}
+	return all, nil
+}
+
 // read requests the services, then the destinations of each: the kernel lists destinations of one service at a time,
 // and accepts no second such request before it has answered the first.
 func (g *genl) read(table lvs.Table) error {

@@ -20,6 +20,8 @@ type connectionPrinter struct {
 	entry   string // the columns of a connection
 	total   string // the columns of a server
 	servers []serverLine
+	choice  string     // the columns of next
+	next    []nextLine // of a client; nil: the servers are shown to a person
 }
 
 const (
@@ -46,6 +48,7 @@ func newConnectionPrinter(w io.Writer, asJSON bool, services []*balanced) *conne
 	p.entry = fmt.Sprintf("%%-%ds  %%-%ds  %%-%ds  %%-%ds  %%-14s  %%-10s  %%-8s  %%-11s  %%s\n",
 		virtuals, clients, clients, names)
 	p.total = fmt.Sprintf("%%-%ds  %%-%ds  %%-14s  %%10v  %%10v  %%10v  %%10v\n", virtuals, names)
+	p.choice = fmt.Sprintf("%%-%ds  %%-%ds  %%s\n", virtuals, names)
 	if !asJSON {
 		fmt.Fprintf(w, p.entry, "VIRTUAL", "CLIENT", "TO", "SERVER", "SERVER IS", "KIND", "PROTOCOL", "STATE",
 			"EXPIRES")
@@ -67,24 +70,43 @@ func (p *connectionPrinter) connection(c connectionLine) {
 		c.State, more)
 }
 
-// end prints the servers, and closes the JSON object.
+// end prints the servers, or where a client goes next, and closes the JSON object.
 func (p *connectionPrinter) end(skipped int) {
-	if p.json {
-		p.before = strings.TrimSuffix(p.before, ",") + "\n ],\n \"servers\": ["
-		for _, s := range p.servers {
-			p.add(s)
+	switch {
+	case p.json:
+		p.endJSON(skipped)
+	case p.next != nil:
+		fmt.Fprintf(p.w, "\n"+p.choice, "VIRTUAL", "NEXT TO", "BECAUSE")
+		for _, n := range p.next {
+			fmt.Fprintf(p.w, p.choice, n.Virtual, cmp.Or(n.Server, "-"), n.Because)
 		}
-		fmt.Fprintf(p.w, "%s\n ],\n \"unreadable\": %d}\n", strings.TrimSuffix(p.before, ","), skipped)
-		return
-	}
-	if len(p.servers) > 0 {
+	case len(p.servers) > 0:
 		fmt.Fprintf(p.w, "\n"+p.total, "VIRTUAL", "SERVER", "SERVER IS", "WEIGHT", "ACTIVE", "INACTIVE",
 			"PERSISTENT")
+		for _, s := range p.servers {
+			fmt.Fprintf(p.w, p.total, s.Virtual, s.Server, s.ServerState, s.Weight, s.Active, s.Inactive,
+				s.Persistent)
+		}
 	}
+}
+
+func (p *connectionPrinter) endJSON(skipped int) {
+	p.list("servers")
 	for _, s := range p.servers {
-		fmt.Fprintf(p.w, p.total, s.Virtual, s.Server, s.ServerState, s.Weight, s.Active, s.Inactive,
-			s.Persistent)
+		p.add(s)
 	}
+	if p.next != nil {
+		p.list("next")
+		for _, n := range p.next {
+			p.add(n)
+		}
+	}
+	fmt.Fprintf(p.w, "%s\n ],\n \"unreadable\": %d}\n", strings.TrimSuffix(p.before, ","), skipped)
+}
+
+// list ends a list of JSON, and begins another one.
+func (p *connectionPrinter) list(name string) {
+	p.before = fmt.Sprintf("%s\n ],\n %q: [", strings.TrimSuffix(p.before, ","), name)
 }
 
 func (p *connectionPrinter) add(line any) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/netip"
@@ -14,7 +15,8 @@ import (
 )
 
 // connections shows the current connections and persistence templates in the order of the kernel, then the table's
-// counters of each server, which also distinguish marks.
+// counters of each server, which also distinguish marks. With --client it shows those of a client, and where the next
+// one would go; with --top which clients have the most.
 func connections(c *call) error {
 	virtual := strings.Join(c.args, "")
 	if err := core.SnapshotOf(c.Plan, time.Now()).Called(&virtual); err != nil {
@@ -23,13 +25,9 @@ func connections(c *call) error {
 	if len(c.Plan.ServicesOf(virtual)) == 0 && virtual != "" {
 		return fmt.Errorf("%s has no virtual service %s", c.path, virtual)
 	}
-	to := io.Writer(c.out)
-	if c.JSON {
-		to = jsonWriter{c.raw}
-	}
 	if c.table.Live == nil { // a table in memory has no connections
-		newConnectionPrinter(to, c.JSON, nil).end(0)
-		return nil
+		c.table.Connections = noConnections
+		return showConnections(c, &owners{})
 	}
 	if err := c.table.Connect(c.ctx); err != nil {
 		return err
@@ -42,9 +40,25 @@ func connections(c *call) error {
 	if err != nil {
 		return err
 	}
-	owners := newOwners(c.Plan.Services, table, states, virtual)
+	return showConnections(c, newOwners(c.Plan.Services, table, states, virtual))
+}
+
+func noConnections(context.Context, func(ipvsctl.Connection) error) (int, error) { return 0, nil }
+
+// showConnections shows the connections of the shown services, or of one client.
+func showConnections(c *call, owners *owners) error {
+	if c.Top {
+		return showTop(c, owners)
+	}
+	to := io.Writer(c.out)
+	if c.JSON {
+		to = jsonWriter{c.raw}
+	}
 	out := newConnectionPrinter(to, c.JSON, owners.services)
 	skipped, err := c.table.Connections(c.ctx, func(e ipvsctl.Connection) error {
+		if c.about.IsValid() && !owners.note(e, c.about) {
+			return nil
+		}
 		if line, ok := owners.line(e); ok {
 			out.connection(line)
 		}
@@ -53,11 +67,14 @@ func connections(c *call) error {
 	if err != nil {
 		return err
 	}
+	if c.about.IsValid() {
+		out.next, err = owners.next(c)
+	}
 	out.end(skipped)
 	if skipped > 0 && !c.JSON {
 		c.warn("lines of the kernel's table of connections that could not be read: %d", skipped)
 	}
-	return nil
+	return err
 }
 
 // serverStates are the states of servers from the running daemon. Without an answer they are only the servers that

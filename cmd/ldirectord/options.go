@@ -39,6 +39,9 @@ type options struct {
 	Verbose      bool
 	Watch        time.Duration // 0: once
 	Lines        int
+	Client       string         // an address, or ADDRESS:PORT
+	about        netip.AddrPort // Client; its port is 0 for every one
+	Top          bool
 	Keep         bool
 	Foreground   bool
 	LastGood     bool
@@ -304,6 +307,15 @@ func (o *options) validate(f *pflag.FlagSet) (err error) {
 	}
 	if o.Running && !o.supposing.any() {
 		return errors.New("--running needs --down, --drain, --without-director or --each")
+	}
+	if o.about, err = readClient(o.Client); err != nil {
+		return err
+	}
+	if o.verb == "connections" && f.Changed("lines") && !o.Top {
+		return errors.New("--lines needs --top")
+	}
+	if o.Top && o.Client != "" {
+		return errors.New("--top is about every client, --client about one")
 	}
 	if o.WithSecrets && !o.JSON {
 		return errors.New("--with-secrets needs --json")

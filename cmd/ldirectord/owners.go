@@ -22,8 +22,10 @@ type owners struct {
 // balanced is a virtual service with its servers as they are in the table.
 type balanced struct {
 	*plan.Service
-	shown   bool
-	servers []serverLine
+	shown    bool
+	servers  []serverLine
+	table    lvs.VirtualService // as in the table; without a scheduler if it is not there
+	template netip.AddrPort     // the server of the client's template, see owners.note
 }
 
 // newOwners takes the states of servers from the daemon's report, or from the table if the report has none. Shown are
@@ -35,8 +37,8 @@ func newOwners(services []*plan.Service, table lvs.Table, states map[lvs.Backend
 		o.byKey[key] = nil
 	}
 	for _, s := range services {
-		b := &balanced{Service: s, shown: lvs.IsNamed(s.Config.ID, shown)}
-		b.find(table[s.Key()], states)
+		b := &balanced{Service: s, shown: lvs.IsNamed(s.Config.ID, shown), table: table[s.Key()]}
+		b.find(b.table, states)
 		o.services = append(o.services, b)
 		o.byKey[s.Key()] = []*balanced{b}
 		if s.Key().Protocol == lvs.Mark {

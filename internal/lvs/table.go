@@ -1,6 +1,7 @@
 package lvs
 
 import (
+	"encoding/binary"
 	"maps"
 	"net/netip"
 	"slices"
@@ -38,6 +39,17 @@ func EachClient(ipv6 bool) uint32 {
 		return 128
 	}
 	return 0xffffffff
+}
+
+// Masked is a client's address as persistence remembers it.
+func (s Settings) Masked(client netip.Addr) netip.Addr {
+	if client.Is6() {
+		p, _ := client.Prefix(int(min(s.Netmask, 128))) // it fails only above 128
+		return p.Addr()
+	}
+	four := client.As4()
+	binary.BigEndian.PutUint32(four[:], binary.BigEndian.Uint32(four[:])&s.Netmask)
+	return netip.AddrFrom4(four)
 }
 
 // Stored is s in the form of a table: without persistence, timeout and granularity are 0.

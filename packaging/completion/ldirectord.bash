@@ -32,7 +32,7 @@ _ldirectord_row() {
 	topics='commands options files directives checks marks exit'
 	options='--debug --help --version --ipvs --log-format --rundir' takes=''
 	case $1 in
-	'') options+=' --foreground --last-good --keep --empty --strict --verbose --watch --warnings-are-errors --no-lookup --all --exit-code --down --drain --without-director --each --running --json --lines --with-secrets --wait --timeout --wait-budget --force --why --until --for --report --with-programs --off' ;;
+	'') options+=' --foreground --last-good --keep --empty --strict --verbose --watch --warnings-are-errors --no-lookup --all --exit-code --down --drain --without-director --each --running --json --lines --client --top --with-secrets --wait --timeout --wait-budget --force --why --until --for --report --with-programs --off' ;;
 	start) options+=' --foreground --last-good --strict' ;;
 	stop) options+=' --keep' ;;
 	restart) options+=' --foreground --strict' ;;
@@ -42,7 +42,7 @@ _ldirectord_row() {
 	status) options+=' --json --verbose --watch' ;;
 	why) takes='REAL' options+=' --json --lines --verbose' ;;
 	orders) options+=' --json' ;;
-	connections) takes='VIRTUAL' options+=' --json' ;;
+	connections) takes='VIRTUAL' options+=' --client --json --lines --top' ;;
 	check) options+=' --all --json --no-lookup --strict --warnings-are-errors --with-secrets' ;;
 	plan) options+=' --down --drain --each --exit-code --json --running --strict --without-director' ;;
 	test) options+=' --strict' ;;

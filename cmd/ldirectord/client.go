@@ -1,0 +1,124 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"strings"
+
+	"ldirectord/internal/lvs"
+	"ldirectord/ipvsctl"
+)
+
+// expireTemplates has 1 if clients leave a server of weight 0 that a template remembers.
+const expireTemplates = "/proc/sys/net/ipv4/vs/expire_quiescent_template"
+
+// readClient reads an address, with port 0, or ADDRESS:PORT. "" is no client.
+func readClient(text string) (client netip.AddrPort, err error) {
+	if text == "" {
+		return client, nil
+	}
+	client, err = netip.ParseAddrPort(text)
+	if addr, alone := netip.ParseAddr(text); alone == nil {
+		client, err = netip.AddrPortFrom(addr, 0), nil
+	}
+	if err != nil || client.Addr().Zone() != "" {
+		return client, fmt.Errorf("--client %s: ADDRESS and ADDRESS:PORT are allowed", text)
+	}
+	return netip.AddrPortFrom(client.Addr().Unmap(), client.Port()), nil
+}
+
+// note reports whether an entry is about a client, and notes the server of a template.
+func (o *owners) note(c ipvsctl.Connection, client netip.AddrPort) bool {
+	addr := client.Addr()
+	if !c.Template() {
+		return c.Client.Addr() == addr && (client.Port() == 0 || client.Port() == c.Client.Port())
+	}
+	if c.Client.Addr().Is4() != addr.Is4() {
+		return false
+	}
+	for _, b := range o.of(c) { // of a template: one or none
+		if c.Client.Addr() == b.table.Settings.Masked(addr) {
+			b.template = c.Dest
+			return true
+		}
+	}
+	return false
+}
+
+// next tells for each shown service of the client's family where its next connection would go.
+func (o *owners) next(c *call) ([]nextLine, error) {
+	all := []nextLine{}
+	for _, b := range o.services {
+		if !b.shown || b.Key().IPv6 != c.about.Addr().Is6() {
+			continue
+		}
+		inOrder := func(key lvs.Key) ([]lvs.Dest, error) { return c.table.InOrder(c.ctx, key) }
+		line, err := b.nextOf(c.about, inOrder)
+		if err != nil {
+			return all, err
+		}
+		all = append(all, line)
+	}
+	return all, nil
+}
+
+// nextLine tells where the next connection of a client goes.
+type nextLine struct {
+	Virtual string `json:"virtual"`
+	Server  string `json:"server"` // "": none, or not known
+	Because string `json:"because"`
+}
+
+// nextOf tells where the next connection of a client to a virtual service goes: by its template, or by the hash of the
+// scheduler sh. inOrder reads the destinations in the order of the kernel's list.
+func (b *balanced) nextOf(client netip.AddrPort, inOrder func(lvs.Key) ([]lvs.Dest, error)) (n nextLine, err error) {
+	n.Virtual = b.Config.ID
+	set := b.table.Settings
+	sticks := set.Flags&lvs.Persistent != 0
+	switch {
+	case set.Scheduler == "":
+		n.Because = "the virtual service is not in the table"
+	case sticks && set.PEName != "":
+		n.Because = "the persistence engine " + set.PEName + " chooses"
+	case sticks && b.remembers():
+		n.Server, n.Because = b.server(b.template).Server, "its template"
+	case set.Scheduler != "sh":
+		n.Because = set.Scheduler + " chooses"
+	case set.Flags&lvs.Sched2 != 0 && client.Port() == 0:
+		n.Because = "sh-port: it depends on the port, --client ADDRESS:PORT"
+	default:
+		all, err := inOrder(b.Key())
+		if err != nil {
+			return n, err
+		}
+		n.Server, n.Because = b.hashed(all, client)
+	}
+	return n, nil
+}
+
+// hashed is the server that sh chooses for a client, and why.
+func (b *balanced) hashed(all []lvs.Dest, client netip.AddrPort) (server, because string) {
+	takes := func(d lvs.Dest) bool {
+		return d.Weight > 0 && !d.Full(false, b.table.Counters[d.Addr].Total())
+	}
+	d, in := lvs.SourceHash(all, b.table.Settings.Flags, client, takes)
+	switch {
+	case in:
+		return b.server(d.Addr).Server, "the hash of sh"
+	case d.Addr.IsValid():
+		return "", "refused: the hash of sh is " + b.server(d.Addr).Server + ", which takes no new connection"
+	default:
+		return "", "refused: the virtual service has no server"
+	}
+}
+
+// remembers reports whether the kernel follows the template that was found, if there was one.
+func (b *balanced) remembers() bool {
+	d, in := b.table.Dests.At(b.template)
+	if !in || d.Weight > 0 {
+		return in
+	}
+	text, err := os.ReadFile(expireTemplates)
+	return err != nil || strings.TrimSpace(string(text)) == "0"
+}

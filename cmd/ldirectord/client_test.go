@@ -1,0 +1,98 @@
+package main
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/plan"
+	"ldirectord/ipvsctl"
+)
+
+// hashOwners is a service with two servers, of weights 3 and 0, and these settings.
+func hashOwners(set lvs.Settings) *owners {
+	key := tcp("10.1.0.1:80")
+	all := lvs.Dests{{Addr: addrPort("10.2.0.1:80"), Weight: 3}, {Addr: addrPort("10.2.0.2:80"), Upper: 5}}
+	table := lvs.Table{key: {Key: key, Settings: set.Stored(false), Dests: all}}
+	if set.Scheduler == "" {
+		table = nil
+	}
+	return newOwners([]*plan.Service{service("tcp:10.1.0.1:80", key, "10.2.0.1:80", "10.2.0.2:80")}, table, nil, "")
+}
+
+func TestWhereAClientGoesNext(t *testing.T) {
+	const forAll, refused = lvs.Persistent, "refused: the hash of sh is 10.2.0.2:80, which takes no new connection"
+	for name, c := range map[string]struct {
+		set                       lvs.Settings
+		client, template, to, why string
+	}{
+		"hash":                    {lvs.Settings{Scheduler: "sh"}, "10.0.0.2:0", "", "10.2.0.1:80", "the hash of sh"},
+		"hash, refused":           {lvs.Settings{Scheduler: "sh"}, "10.0.0.1:0", "", "", refused},
+		"hash, another":           {lvs.Settings{Scheduler: "sh", Flags: lvs.Sched1}, "10.0.0.1:0", "", "10.2.0.1:80", "the hash of sh"},
+		"a port is needed":        {lvs.Settings{Scheduler: "sh", Flags: lvs.Sched2}, "10.0.0.1:0", "", "", "sh-port: it depends on the port, --client ADDRESS:PORT"},
+		"with a port":             {lvs.Settings{Scheduler: "sh", Flags: lvs.Sched2}, "10.0.0.2:40000", "", "10.2.0.1:80", "the hash of sh"},
+		"another scheduler":       {lvs.Settings{Scheduler: "wrr"}, "10.0.0.1:0", "", "", "wrr chooses"},
+		"not persistent any more": {lvs.Settings{Scheduler: "wrr"}, "10.0.0.1:0", "10.0.0.1 10.2.0.1:80", "", "wrr chooses"},
+		"not there":               {lvs.Settings{}, "10.0.0.1:0", "", "", "the virtual service is not in the table"},
+		"template": {lvs.Settings{Scheduler: "wrr", Flags: forAll, Netmask: 0xffffff00}, "10.0.0.1:0", "10.0.0.0 10.2.0.1:80",
+			"10.2.0.1:80", "its template"},
+		"template of another": {lvs.Settings{Scheduler: "wrr", Flags: forAll, Netmask: 0xffffff00}, "10.0.0.1:0",
+			"10.0.1.0 10.2.0.1:80", "", "wrr chooses"},
+		"template of a removed server": {lvs.Settings{Scheduler: "wrr", Flags: forAll, Netmask: ^uint32(0)}, "10.0.0.1:0",
+			"10.0.0.1 10.2.0.9:80", "", "wrr chooses"},
+		"engine": {lvs.Settings{Scheduler: "wrr", Flags: forAll, PEName: "sip", Netmask: ^uint32(0)}, "10.0.0.1:0",
+			"10.0.0.1 10.2.0.1:80", "", "the persistence engine sip chooses"},
+	} {
+		o := hashOwners(c.set)
+		if from, to, ok := strings.Cut(c.template, " "); ok {
+			client := addrPort(c.client)
+			e := ipvsctl.Connection{Protocol: lvs.TCP, Client: addrPort(from + ":0"), Virtual: addrPort("10.1.0.1:80"), Dest: addrPort(to)}
+			o.note(e, client)
+		}
+		b := o.services[0]
+		got, err := b.nextOf(addrPort(c.client), func(lvs.Key) ([]lvs.Dest, error) { return b.table.Dests, nil })
+		if want := (nextLine{"tcp:10.1.0.1:80", c.to, c.why}); got != want || err != nil {
+			t.Errorf("%s: %+v, %v; want %+v", name, got, err, want)
+		}
+	}
+}
+
+// A full server takes no client.
+func TestTheHashPassesAFullServer(t *testing.T) {
+	b := hashOwners(lvs.Settings{Scheduler: "sh", Flags: lvs.Sched1}).services[0]
+	full := addrPort("10.2.0.1:80")
+	b.table.Counters = map[netip.AddrPort]lvs.Counters{full: {Active: 2, Inactive: 3}}
+	all := []lvs.Dest{{Addr: full, Weight: 1, Upper: 5}, {Addr: addrPort("10.2.0.2:80"), Weight: 1}}
+	for _, client := range []string{"10.0.0.1:0", "10.0.0.2:0"} {
+		if server, _ := b.hashed(all, addrPort(client)); server != "10.2.0.2:80" {
+			t.Errorf("%s goes to %s", client, server)
+		}
+	}
+}
+
+func TestEntriesOfAClient(t *testing.T) {
+	o := hashOwners(lvs.Settings{Scheduler: "rr"})
+	for client, want := range map[string]bool{"10.0.0.1:0": true, "10.0.0.1:4000": true, "10.0.0.1:4001": false,
+		"10.0.0.2:0": false, "[2001:db8::1]:0": false} {
+		e := ipvsctl.Connection{Protocol: lvs.TCP, Client: addrPort("10.0.0.1:4000"), Virtual: addrPort("10.1.0.1:80")}
+		if got := o.note(e, addrPort(client)); got != want {
+			t.Errorf("%s: %t", client, got)
+		}
+	}
+}
+
+// A million clients don't fill the memory, and those with more than their share are found.
+func TestTheBusiestClientsAreFoundAmongAMillion(t *testing.T) {
+	m := most{}
+	busy := netip.MustParseAddr("192.0.2.1")
+	for i := range 1_000_000 {
+		m.add(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}))
+		if i%40_000 == 0 { // 25 times; a millionth of topClients is 16
+			m.add(busy)
+		}
+	}
+	if m[busy] == 0 || len(m) > topClients {
+		t.Errorf("%d of the busiest client, %d clients", m[busy], len(m))
+	}
+}
