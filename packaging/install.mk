@@ -67,7 +67,7 @@ install-sysv:
 	install -D -m 0755 packaging/init/ldirectord $(DESTDIR)$(ETC)/init.d/ldirectord
 	$(KEEP) 0644 packaging/init/default $(DESTDIR)$(ETC)/default/ldirectord
 
-# Files of /etc that an operator changed stay, and so do ldirectord.cf and what is in /run and /var/log.
+# Files of /etc that an operator changed stay, and so do ldirectord.cf and what is in /run, /var/log and /var/lib.
 uninstall:
 	rm -f $(DESTDIR)$(SBINDIR)/ldirectord $(DESTDIR)$(SBINDIR)/ldirectord-oracle $(DESTDIR)$(AGENT) $(DESTDIR)/etc/ha.d/resource.d/ldirectord \
 		$(UNITS:%=$(DESTDIR)$(UNITDIR)/%) $(foreach page,$(wildcard docs/man/*),$(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)).gz) \
