@@ -104,7 +104,7 @@ func TestEachExitStatusIsExplained(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, status := range []int{
-			exitOK, exitFailure, exitConfig, exitStopped, exitUnknown, exitForegroundConfig, exitUsage,
+			exitOK, exitFailure, exitConfig, exitStopped, exitUnknown, exitDiffer, exitUnreached, exitForegroundConfig, exitUsage,
 		} {
 			if !regexp.MustCompile(`(?m)^( +|\.It )` + strconv.Itoa(status) + `\b`).Match(text) {
 				t.Errorf("%s does not explain %d", path, status)

@@ -35,6 +35,12 @@ const (
 	exitUsage   = 255 // usage error
 )
 
+// Exit statuses of status --of, which the Perl ldirectord does not have.
+const (
+	exitDiffer    = 5
+	exitUnreached = 6
+)
+
 // exitForegroundConfig replaces exitConfig in the foreground (EX_CONFIG of sysexits.h): a service manager must
 // distinguish it from a crash, for which Go uses 2.
 const exitForegroundConfig = 78
@@ -116,7 +122,7 @@ func (c *call) run() error {
 
 // act runs the command.
 func (c *call) act() error {
-	if err := c.find(); err != nil {
+	if err := c.find(); err != nil && len(c.Of) == 0 { // which needs no file
 		c.say(err.Error())
 		if missing, is := errors.AsType[instance.Missing](err); is {
 			c.warn("%s", missing.Looked())

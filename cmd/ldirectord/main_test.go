@@ -83,6 +83,7 @@ func runScripts(t *testing.T, dir string) {
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HOSTNAME", "director1")
+			e.Setenv("LOOPBACK", ownLoopback())
 			e.Setenv("GORACE", os.Getenv("GORACE")) // without it each program under the race detector ends a second later
 			e.Defer(func() { endDaemons(e.WorkDir) })
 			return expandFiles(e.WorkDir)
@@ -90,7 +91,7 @@ func runScripts(t *testing.T, dir string) {
 	})
 }
 
-// expandFiles replaces $WORK in a script's files by the script's folder.
+// expandFiles replaces $WORK in a script's files by the script's folder, and $LOOPBACK by an address of this process.
 func expandFiles(dir string) error {
 	files, err := os.ReadDir(dir)
 	if err != nil {
@@ -105,7 +106,8 @@ func expandFiles(dir string) error {
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(path, bytes.ReplaceAll(text, []byte("$WORK"), []byte(dir)), 0o600); err != nil {
+		expanded := strings.NewReplacer("$WORK", dir, "$LOOPBACK", ownLoopback()).Replace(string(text))
+		if err := os.WriteFile(path, []byte(expanded), 0o600); err != nil {
 			return err
 		}
 	}

@@ -80,13 +80,18 @@ func (d *runningDaemon) report() *status.Report {
 // port.
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	pid := os.Getpid()
-	l, err := net.Listen("tcp4", fmt.Sprintf("127.%d.%d.%d:0", 64+pid>>16, pid>>8&255, pid&255))
+	l, err := net.Listen("tcp4", ownLoopback()+":0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
 	return l.Addr().String()
+}
+
+// ownLoopback is an address that other tests don't use at the same time.
+func ownLoopback() string {
+	pid := os.Getpid()
+	return fmt.Sprintf("127.%d.%d.%d", 64+pid>>16, pid>>8&255, pid&255)
 }
 
 // fetch returns the status and the body of a page. It waits until the daemon listens.

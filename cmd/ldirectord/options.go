@@ -42,6 +42,7 @@ type options struct {
 	Client       string         // an address, or ADDRESS:PORT
 	about        netip.AddrPort // Client; its port is 0 for every one
 	Top          bool
+	Of           []string // directors, HOST:PORT
 	Keep         bool
 	Foreground   bool
 	LastGood     bool
@@ -313,6 +314,9 @@ func (o *options) validate(f *pflag.FlagSet) (err error) {
 	}
 	if o.verb == "connections" && f.Changed("lines") && !o.Top {
 		return errors.New("--lines needs --top")
+	}
+	if len(o.Of) > 0 && (o.Verbose || f.Changed("watch")) {
+		return errors.New("--of is about other directors, --verbose and --watch about this one")
 	}
 	if o.Top && o.Client != "" {
 		return errors.New("--top is about every client, --client about one")

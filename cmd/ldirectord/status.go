@@ -23,6 +23,9 @@ const siblingTimeout = 10 * time.Second
 // showStatus shows whether the daemon runs, with the texts and exit statuses of the Perl ldirectord. With --verbose or
 // --json it shows the daemon's report; a missing report has an exit status of its own.
 func showStatus(c *call) error {
+	if len(c.Of) > 0 {
+		return compareDirectors(c)
+	}
 	found := c.found()
 	if pid := found.Pid; pid != 0 {
 		if c.Watch != 0 {

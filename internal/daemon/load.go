@@ -41,7 +41,8 @@ type Loaded struct {
 	Plan   *plan.Plan
 	Draft  *parser.Config // the readable part of a refused configuration; nil otherwise
 	Found  parser.Diagnostics
-	Lists  lists // of realfile
+	Lists  lists  // of realfile
+	Sum    string // of the configuration, for a daemon
 }
 
 // Load reads a configuration and prepares it. An error means that the file could not be read; mistakes in it are in
@@ -105,6 +106,9 @@ func (s Source) prepare(ctx context.Context, text []byte, o parser.Options) (l *
 		return l
 	}
 	l.Config, l.Plan = cfg, p
+	if s.Runs {
+		l.Sum = cfg.Sum()
+	}
 	return l
 }
 

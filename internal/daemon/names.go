@@ -117,7 +117,7 @@ func (f *configFile) refine(ctx context.Context, list []resolve.Name) bool {
 // remember keeps the addresses of the names, for when they can't be looked up.
 func (f *configFile) remember() {
 	list := f.current.Config.Names
-	f.d.tally.setNames(list)
+	f.d.tally.setNames(list, f.current.Sum)
 	f.d.failed(notify.HookFailed, "Addresses of names can't be kept", resolve.File(f.d.lock.Names).Write(list))
 }
 

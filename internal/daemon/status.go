@@ -119,6 +119,9 @@ func newTally(o Options) *tally {
 	now := time.Now().UTC()
 	known := status.Report{Config: o.Config.Path, Pid: os.Getpid(), Version: o.Version, Started: now,
 		Reloads: status.Reloads{Last: now}}
+	if o.Loaded != nil {
+		known.Sum = o.Loaded.Sum
+	}
 	t := &tally{last: map[notify.Kind]failure{}, is: status.Process{Report: known, Events: map[string]uint64{}}}
 	for _, kind := range []notify.Kind{
 		notify.ConfigError, notify.TableError, notify.HookFailed, notify.MailFailed, notify.PostFailed,
@@ -228,10 +231,11 @@ func (t *tally) reread(why string) {
 	}
 }
 
-// setNames notes which names of the configuration in force can't be looked up.
-func (t *tally) setNames(list []resolve.Name) {
+// setNames notes which names of the configuration in force can't be looked up, and the sum of the configuration.
+func (t *tally) setNames(list []resolve.Name, sum string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.is.Sum = sum
 	t.is.Names = nil // others may use the former list
 	for _, n := range resolve.Unanswered(list) {
 		t.is.Names = append(t.is.Names, status.Name{Name: n.Host, Address: n.Addr, Error: n.Why})

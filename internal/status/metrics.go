@@ -32,6 +32,7 @@ func WriteMetrics(w io.Writer, s *view.Snapshot, p Process) error {
 func (e exposition) process(p Process) {
 	e.family("ldirectord_build_info").add(1,
 		"version", p.Version, "goversion", runtime.Version())
+	e.family("ldirectord_config_info").add(1, "hash", p.Sum)
 	e.family("process_start_time_seconds").add(seconds(p.Started))
 	e.family("ldirectord_standby").add(number(e.s.Standby))
 	e.family("ldirectord_config_last_reload_successful").add(number(p.Reloads.Error == ""))

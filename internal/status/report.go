@@ -62,6 +62,7 @@ type Report struct {
 	Time      time.Time `json:"time,omitzero"`
 	Role      string    `json:"role,omitempty"`  // active or standby
 	Phase     string    `json:"phase,omitempty"` // starting, running, reloading, stopping
+	Sum       string    `json:"config_hash,omitempty"`
 	Reloads   Reloads   `json:"reloads,omitzero"`
 	Checks    *Checks   `json:"checks,omitempty"`
 	Table     Table     `json:"table,omitzero"`

@@ -32,14 +32,14 @@ _ldirectord_row() {
 	topics='commands options files directives checks marks exit'
 	options='--debug --help --version --ipvs --log-format --rundir' takes=''
 	case $1 in
-	'') options+=' --foreground --last-good --keep --empty --strict --verbose --watch --warnings-are-errors --no-lookup --all --exit-code --down --drain --without-director --each --running --json --lines --client --top --with-secrets --wait --timeout --wait-budget --force --why --until --for --report --with-programs --off' ;;
+	'') options+=' --foreground --last-good --keep --empty --strict --verbose --watch --warnings-are-errors --no-lookup --all --exit-code --down --drain --without-director --each --running --json --lines --of --client --top --with-secrets --wait --timeout --wait-budget --force --why --until --for --report --with-programs --off' ;;
 	start) options+=' --foreground --last-good --strict' ;;
 	stop) options+=' --keep' ;;
 	restart) options+=' --foreground --strict' ;;
 	try-restart) options+=' --foreground --strict' ;;
 	reload) options+=' --empty --json --strict' ;;
 	force-reload) options+=' --empty --json --strict' ;;
-	status) options+=' --json --verbose --watch' ;;
+	status) options+=' --json --of --verbose --watch' ;;
 	why) takes='REAL' options+=' --json --lines --verbose' ;;
 	orders) options+=' --json' ;;
 	connections) takes='VIRTUAL' options+=' --client --json --lines --top' ;;
