@@ -4,6 +4,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"ldirectord/internal/lvs"
 )
 
 // own are the values that may differ between directors that do the same: names and places of the machine, comments, and
@@ -24,18 +28,38 @@ func (c *Config) Sum() string {
 	}
 	_ = to.Encode(global) // JSON of the parser can't fail
 	for _, v := range c.Virtuals {
-		o := common(s.virtual(v), &v.Settings)
-		for i, real := range o["reals"].([]jsonObject) {
-			if named := v.Reals[i].Named; named != nil {
-				real["server"], real["url"] = named.Host, nil
-			}
+		one := *v
+		one.Reals = nil // their JSON takes long
+		_ = to.Encode(common(s.virtual(&one), &v.Settings))
+		var line []byte
+		for i := range v.Reals {
+			line = s.appendSum(line[:0], &v.Reals[i])
+			h.Write(line)
 		}
 		for _, w := range v.Waiting {
-			o["reals"] = append(o["reals"].([]jsonObject), jsonObject{"waits": w.Name})
+			fmt.Fprintln(h, "waits", w.Name)
 		}
-		_ = to.Encode(o)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// appendSum adds what counts of a server to a line.
+func (s shown) appendSum(line []byte, r *Real) []byte {
+	if r.Named != nil {
+		line = append(line, r.Named.Host...)
+	} else {
+		line = r.Addr.Addr().AppendTo(line)
+	}
+	for _, n := range []int{int(r.Addr.Port()), int(r.Forward), r.Weight, r.Lower, r.Upper} {
+		line = strconv.AppendInt(append(line, ' '), int64(n), 10)
+	}
+	line = strconv.AppendBool(append(line, ' '), r.Backup)
+	line = strconv.AppendQuote(append(line, ' '), string(r.Tags))
+	line = strconv.AppendBool(line, r.Comeback == lvs.ByOrder)
+	if r.Own != nil {
+		line = strconv.AppendQuote(strconv.AppendQuote(line, string(s.text(r.Own.Request))), r.Own.Receive)
+	}
+	return append(line, '\n')
 }
 
 // common removes what may differ between directors, and log-ins that nobody has written: they may have the host name.
