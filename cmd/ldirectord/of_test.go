@@ -14,10 +14,12 @@ import (
 func TestOddReportsAreRefused(t *testing.T) {
 	blanks := strings.Repeat(" ", 1<<20)
 	for want, answer := range map[string]http.HandlerFunc{
-		"":                               func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "{}") },
-		"status 503: the director ended": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "the director ended", 503) },
-		"status 302":                     func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/else", 302) },
-		"it has no report":               http.NotFound,
+		"": func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "{}") },
+		"status 503: the director ended": func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "the director ended", http.StatusServiceUnavailable)
+		},
+		"status 302":       func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/else", http.StatusFound) },
+		"it has no report": http.NotFound,
 		"more than 16777216 bytes": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Encoding", "gzip")
 			z := gzip.NewWriter(w)
