@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"os"
@@ -18,14 +19,15 @@ func readClient(text string) (client netip.AddrPort, err error) {
 	if text == "" {
 		return client, nil
 	}
-	client, err = netip.ParseAddrPort(text)
-	if addr, alone := netip.ParseAddr(text); alone == nil {
-		client, err = netip.AddrPortFrom(addr, 0), nil
+	addr, err := netip.ParseAddr(text)
+	if err != nil {
+		client, err = netip.ParseAddrPort(text)
+		addr = client.Addr()
 	}
-	if err != nil || client.Addr().Zone() != "" {
+	if err != nil {
 		return client, fmt.Errorf("--client %s: ADDRESS and ADDRESS:PORT are allowed", text)
 	}
-	return netip.AddrPortFrom(client.Addr().Unmap(), client.Port()), nil
+	return netip.AddrPortFrom(addr.Unmap().WithZone(""), client.Port()), nil // the kernel knows no zones
 }
 
 // note reports whether an entry is about a client, and notes the server of a template.
@@ -33,9 +35,6 @@ func (o *owners) note(c ipvsctl.Connection, client netip.AddrPort) bool {
 	addr := client.Addr()
 	if !c.Template() {
 		return c.Client.Addr() == addr && (client.Port() == 0 || client.Port() == c.Client.Port())
-	}
-	if c.Client.Addr().Is4() != addr.Is4() {
-		return false
 	}
 	for _, b := range o.of(c) { // of a template: one or none
 		if c.Client.Addr() == b.table.Settings.Masked(addr) {
@@ -53,8 +52,7 @@ func (o *owners) next(c *call) ([]nextLine, error) {
 		if !b.shown || b.Key().IPv6 != c.about.Addr().Is6() {
 			continue
 		}
-		inOrder := func(key lvs.Key) ([]lvs.Dest, error) { return c.table.InOrder(c.ctx, key) }
-		line, err := b.nextOf(c.about, inOrder)
+		line, err := b.nextOf(c.ctx, c.about, c.table.InOrder)
 		if err != nil {
 			return all, err
 		}
@@ -72,7 +70,8 @@ type nextLine struct {
 
 // nextOf tells where the next connection of a client to a virtual service goes: by its template, or by the hash of the
 // scheduler sh. inOrder reads the destinations in the order of the kernel's list.
-func (b *balanced) nextOf(client netip.AddrPort, inOrder func(lvs.Key) ([]lvs.Dest, error)) (n nextLine, err error) {
+func (b *balanced) nextOf(ctx context.Context, client netip.AddrPort,
+	inOrder func(context.Context, lvs.Key) ([]lvs.Dest, error)) (n nextLine, err error) {
 	n.Virtual = b.Config.ID
 	set := b.table.Settings
 	sticks := set.Flags&lvs.Persistent != 0
@@ -88,7 +87,7 @@ func (b *balanced) nextOf(client netip.AddrPort, inOrder func(lvs.Key) ([]lvs.De
 	case set.Flags&lvs.Sched2 != 0 && client.Port() == 0:
 		n.Because = "sh-port: it depends on the port, --client ADDRESS:PORT"
 	default:
-		all, err := inOrder(b.Key())
+		all, err := inOrder(ctx, b.Key())
 		if err != nil {
 			return n, err
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"net/netip"
 	"strings"
 	"testing"
@@ -51,7 +52,7 @@ func TestWhereAClientGoesNext(t *testing.T) {
 			o.note(e, client)
 		}
 		b := o.services[0]
-		got, err := b.nextOf(addrPort(c.client), func(lvs.Key) ([]lvs.Dest, error) { return b.table.Dests, nil })
+		got, err := b.nextOf(t.Context(), addrPort(c.client), func(context.Context, lvs.Key) ([]lvs.Dest, error) { return b.table.Dests, nil })
 		if want := (nextLine{"tcp:10.1.0.1:80", c.to, c.why}); got != want || err != nil {
 			t.Errorf("%s: %+v, %v; want %+v", name, got, err, want)
 		}
@@ -64,9 +65,25 @@ func TestTheHashPassesAFullServer(t *testing.T) {
 	full := addrPort("10.2.0.1:80")
 	b.table.Counters = map[netip.AddrPort]lvs.Counters{full: {Active: 2, Inactive: 3}}
 	all := []lvs.Dest{{Addr: full, Weight: 1, Upper: 5}, {Addr: addrPort("10.2.0.2:80"), Weight: 1}}
-	for _, client := range []string{"10.0.0.1:0", "10.0.0.2:0"} {
+	for _, client := range []string{"10.0.0.1:0", "10.0.0.5:0"} {
 		if server, _ := b.hashed(all, addrPort(client)); server != "10.2.0.2:80" {
 			t.Errorf("%s goes to %s", client, server)
+		}
+	}
+}
+
+func TestClientIsRead(t *testing.T) {
+	for text, want := range map[string]netip.AddrPort{
+		"": {}, "192.0.2.1": addrPort("192.0.2.1:0"), "192.0.2.1:7": addrPort("192.0.2.1:7"), "::ffff:192.0.2.1": addrPort("192.0.2.1:0"),
+		"2001:db8::1": addrPort("[2001:db8::1]:0"), "[2001:db8::1]:7": addrPort("[2001:db8::1]:7"), "fe80::1%eth0": addrPort("[fe80::1]:0"),
+	} {
+		if got, err := readClient(text); got != want || err != nil {
+			t.Errorf("%s: %v, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"web1", "192.0.2.1:x", "192.0.2", "192.0.2.1:70000", "192.0.2.0/24"} {
+		if got, err := readClient(text); err == nil {
+			t.Errorf("%s: %v", text, got)
 		}
 	}
 }

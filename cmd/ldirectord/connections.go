@@ -55,15 +55,7 @@ func showConnections(c *call, owners *owners) error {
 		to = jsonWriter{c.raw}
 	}
 	out := newConnectionPrinter(to, c.JSON, owners.services)
-	skipped, err := c.table.Connections(c.ctx, func(e ipvsctl.Connection) error {
-		if c.about.IsValid() && !owners.note(e, c.about) {
-			return nil
-		}
-		if line, ok := owners.line(e); ok {
-			out.connection(line)
-		}
-		return nil
-	})
+	skipped, err := owners.each(c, func(_ ipvsctl.Connection, line connectionLine) { out.connection(line) })
 	if err != nil {
 		return err
 	}
@@ -75,6 +67,20 @@ func showConnections(c *call, owners *owners) error {
 		c.warn("lines of the kernel's table of connections that could not be read: %d", skipped)
 	}
 	return err
+}
+
+// each calls f for each entry of the shown services, with --client for those of the client. It returns how many lines
+// could not be read.
+func (o *owners) each(c *call, f func(ipvsctl.Connection, connectionLine)) (skipped int, err error) {
+	return c.table.Connections(c.ctx, func(e ipvsctl.Connection) error {
+		if c.about.IsValid() && !o.note(e, c.about) {
+			return nil
+		}
+		if line, ok := o.line(e); ok {
+			f(e, line)
+		}
+		return nil
+	})
 }
 
 // serverStates are the states of servers from the running daemon. Without an answer they are only the servers that

@@ -3,18 +3,15 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"text/tabwriter"
 	"time"
 
-	"ldirectord/internal/printable"
 	"ldirectord/internal/status"
 )
 
@@ -22,43 +19,38 @@ import (
 const (
 	directorTimeout = 2 * time.Second
 	maxReport       = 16 << 20 // bytes
-	maxWhy          = 200      // bytes of another answer that are shown
 )
-
-// directorReport is the report of a director, or why there is none.
-type directorReport struct {
-	Director string `json:"director"` // its host and port
-	Error    string `json:"error,omitempty"`
-	Hash     string `json:"config_hash,omitempty"`
-	Version  string `json:"version,omitempty"`
-	Role     string `json:"role,omitempty"`
-	report   *status.Report
-}
 
 // compareDirectors shows where the directors of --of differ.
 func compareDirectors(c *call) error {
-	all, err := directorsOf(c.Of)
+	names, err := withPorts(c.Of)
 	if err != nil {
 		return exit{exitUsage, err}
 	}
+	reports, errs := make([]*status.Report, len(names)), make([]error, len(names))
 	var asking sync.WaitGroup
-	for i := range all {
-		asking.Go(func() { all[i].ask(c.ctx) })
+	for i, name := range names {
+		asking.Go(func() { reports[i], errs[i] = reportOf(c.ctx, name) })
 	}
 	asking.Wait()
-	reports := make([]*status.Report, len(all))
-	for i := range all {
-		reports[i] = all[i].report
+	reached, failed := len(names), map[string]string{}
+	for i, err := range errs {
+		if err != nil {
+			reached--
+			failed[names[i]] = err.Error()
+			c.warn("%s can't be compared: %v", names[i], err)
+		}
 	}
-	differences := status.Compare(reports)
+	differences := append([]status.Difference{}, status.Compare(reports)...) // no null in JSON
 	if c.JSON {
-		differences = append([]status.Difference{}, differences...) // no null
-		c.printJSON(map[string]any{"directors": all, "differences": differences})
+		c.printJSON(map[string]any{"directors": names, "errors": failed, "differences": differences})
+	} else if len(differences) > 0 {
+		showDifferences(c, names, differences)
 	} else {
-		showDifferences(c, all, differences)
+		c.tell("directors without a difference: %d", reached)
 	}
 	switch {
-	case slices.Contains(reports, nil):
+	case reached < len(names):
 		return exit{status: exitUnreached}
 	case len(differences) > 0:
 		return exit{status: exitDiffer}
@@ -66,86 +58,54 @@ func compareDirectors(c *call) error {
 	return nil
 }
 
-// directorsOf reads names with ports. A name without one has that of the name before it.
-func directorsOf(names []string) ([]directorReport, error) {
-	all := make([]directorReport, len(names))
-	port := ""
+// withPorts are names with ports. One without a port has that of the name before it.
+func withPorts(names []string) ([]string, error) {
+	names = slices.Clone(names)
+	last := ""
 	for i, name := range names {
-		host, own, err := net.SplitHostPort(name)
+		host, port, err := net.SplitHostPort(name)
 		if err != nil {
-			host, own = strings.Trim(name, "[]"), port
+			host, port, err = net.SplitHostPort(name + ":" + last)
 		}
-		if host == "" || own == "" {
+		if err != nil || host == "" || port == "" {
 			return nil, fmt.Errorf("--of %s: HOST:PORT is allowed, and HOST after one with a port", name)
 		}
-		port = own
-		all[i].Director = net.JoinHostPort(host, port)
+		names[i], last = net.JoinHostPort(host, port), port
 	}
-	return all, nil
+	return names, nil
 }
 
-// ask reads the report of a director.
-func (d *directorReport) ask(ctx context.Context) {
+// reportOf reads the report of a director at the address that listen names. It asks for localhost: a daemon gives the
+// page to no name that it does not know. It follows no redirect, and uses no proxy.
+func reportOf(ctx context.Context, director string) (*status.Report, error) {
 	ctx, cancel := context.WithTimeout(ctx, directorTimeout)
 	defer cancel()
-	text, err := fetchReport(ctx, "http://"+d.Director+"/status.json")
-	if err == nil {
-		d.report, err = status.ReadReport(text)
-	}
-	if err != nil {
-		d.Error = err.Error()
-		if ctx.Err() != nil {
-			d.Error = fmt.Sprintf("no report in %v", directorTimeout)
-		}
-		return
-	}
-	d.Hash, d.Version, d.Role = d.report.Sum, d.report.Version, d.report.Role
-}
-
-// fetchReport reads a report from the address that listen names. It asks for localhost: a daemon gives the page to no
-// name that it does not know.
-func fetchReport(ctx context.Context, url string) ([]byte, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+director+"/status.json", http.NoBody)
 	if err != nil {
 		return nil, err
 	}
 	request.Host = "localhost"
-	answer, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(request) // no proxy, no redirects
+	answer, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(request)
 	if err != nil {
 		return nil, err
 	}
 	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("status %d for its report, which statuspage = yes gives", answer.StatusCode)
+	}
 	text, err := io.ReadAll(io.LimitReader(answer.Body, maxReport+1))
-	switch {
-	case answer.StatusCode == http.StatusNotFound:
-		return nil, errors.New("it has no report: statuspage = yes gives one")
-	case answer.StatusCode != http.StatusOK:
-		why := printable.Line(string(text[:min(len(text), maxWhy)]))
-		return nil, fmt.Errorf("status %d: %s", answer.StatusCode, why)
-	case len(text) > maxReport:
+	if err != nil {
+		return nil, fmt.Errorf("reading its report: %w", err)
+	}
+	if len(text) > maxReport {
 		return nil, fmt.Errorf("its report has more than %d bytes", maxReport)
 	}
-	return text, err
+	return status.ReadReport(text)
 }
 
-func showDifferences(c *call, all []directorReport, differences []status.Difference) {
-	reached := len(all)
-	for _, d := range all {
-		if d.report == nil {
-			reached--
-			c.warn("%s can't be compared: %s", d.Director, d.Error)
-		}
-	}
-	if len(differences) == 0 {
-		c.tell("directors: %d, differences: none", reached)
-		return
-	}
+func showDifferences(c *call, names []string, differences []status.Difference) {
 	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
-	head := []string{"VIRTUAL", "REAL SERVER", "WHAT"}
-	for _, d := range all {
-		head = append(head, d.Director)
-	}
-	addRow(w, head...)
+	addRow(w, slices.Concat([]string{"VIRTUAL", "REAL SERVER", "WHAT"}, names)...)
 	for _, d := range differences {
 		row := []string{cmp.Or(d.Virtual, "-"), cmp.Or(d.Real, "-"), d.What}
 		for _, value := range d.Values {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -14,12 +15,12 @@ import (
 func TestOddReportsAreRefused(t *testing.T) {
 	blanks := strings.Repeat(" ", 1<<20)
 	for want, answer := range map[string]http.HandlerFunc{
-		"": func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "{}") },
-		"status 503: the director ended": func(w http.ResponseWriter, _ *http.Request) {
+		"it is not complete": func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "{}") },
+		"status 503": func(w http.ResponseWriter, _ *http.Request) {
 			http.Error(w, "the director ended", http.StatusServiceUnavailable)
 		},
 		"status 302":       func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/else", http.StatusFound) },
-		"it has no report": http.NotFound,
+		"statuspage = yes": http.NotFound,
 		"more than 16777216 bytes": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Encoding", "gzip")
 			z := gzip.NewWriter(w)
@@ -34,22 +35,28 @@ func TestOddReportsAreRefused(t *testing.T) {
 		},
 	} {
 		s := httptest.NewServer(answer)
-		_, err := fetchReport(t.Context(), s.URL)
+		report, err := reportOf(t.Context(), strings.TrimPrefix(s.URL, "http://"))
 		s.Close()
-		if err == nil != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+		if report != nil || err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
 		}
 	}
-	d := directorReport{Director: "127.0.0.1:1"}
 	ended, end := context.WithCancel(t.Context())
 	end()
-	if d.ask(ended); d.Error != "no report in 2s" || d.report != nil {
-		t.Errorf("%+v", d)
+	if _, err := reportOf(ended, "127.0.0.1:1"); err == nil {
+		t.Error("asked after the command has ended")
 	}
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "{}") }))
-	defer s.Close()
-	d = directorReport{Director: strings.TrimPrefix(s.URL, "http://")}
-	if d.ask(t.Context()); !strings.Contains(d.Error, "not complete") || d.report != nil {
-		t.Errorf("%+v", d)
+}
+
+func TestDirectorsHavePorts(t *testing.T) {
+	got, err := withPorts([]string{"d1:9797", "d2", "[2001:db8::1]", "d3:80", "192.0.2.1"})
+	want := []string{"d1:9797", "d2:9797", "[2001:db8::1]:9797", "d3:80", "192.0.2.1:80"}
+	if !slices.Equal(got, want) || err != nil {
+		t.Errorf("%q, %v", got, err)
+	}
+	for _, bad := range []string{"d1", "", ":9797", "d1:", "2001:db8::1"} {
+		if got, err := withPorts([]string{bad}); err == nil {
+			t.Errorf("%q: %q", bad, got)
+		}
 	}
 }

@@ -5,8 +5,6 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
-	"strconv"
-	"text/tabwriter"
 
 	"ldirectord/ipvsctl"
 )
@@ -32,66 +30,48 @@ func (m most) add(client netip.Addr) {
 
 // busyClient has the connections of a client, without templates.
 type busyClient struct {
-	Client      string `json:"client"`
-	Connections int    `json:"connections"`
-	Established int    `json:"established"`
-	Server      string `json:"server"` // of all of them; "several"
+	Client      netip.Addr `json:"client"`
+	Connections int        `json:"connections"`
+	Server      string     `json:"server"` // of all of them; "several"
 }
 
 // showTop shows the clients with the most connections. It reads the table twice: to find them, and to count them.
 func showTop(c *call, owners *owners) error {
-	found := most{}
-	if _, err := eachShown(c, owners, func(e ipvsctl.Connection, _ connectionLine) {
-		found.add(e.Client.Addr())
-	}); err != nil {
-		return err
-	}
-	busy := map[netip.Addr]*busyClient{}
-	skipped, err := eachShown(c, owners, func(e ipvsctl.Connection, line connectionLine) {
-		if addr := e.Client.Addr(); found[addr] > 0 {
-			busy[addr] = cmp.Or(busy[addr], &busyClient{Client: addr.String(), Server: line.Server})
-			busy[addr].add(line)
+	found, busy := most{}, map[netip.Addr]busyClient{}
+	_, err := owners.each(c, func(e ipvsctl.Connection, _ connectionLine) {
+		if !e.Template() {
+			found.add(e.Client.Addr())
 		}
 	})
 	if err != nil {
 		return err
 	}
-	byConnections := func(a, b *busyClient) int {
-		return cmp.Or(b.Connections-a.Connections, cmp.Compare(a.Client, b.Client))
-	}
-	top := slices.SortedFunc(maps.Values(busy), byConnections)
-	return printTop(c, top[:min(c.Lines, len(top))], skipped)
-}
-
-func (b *busyClient) add(line connectionLine) {
-	b.Connections++
-	if line.State == "ESTABLISHED" {
-		b.Established++
-	}
-	if line.Server != b.Server {
-		b.Server = "several"
-	}
-}
-
-func printTop(c *call, top []*busyClient, skipped int) error {
-	if c.JSON {
-		c.printJSON(map[string]any{"clients": append([]*busyClient{}, top...), "unreadable": skipped})
-		return nil
-	}
-	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
-	addRow(w, "CLIENT", "CONNECTIONS", "ESTABLISHED", "SERVER")
-	for _, b := range top {
-		addRow(w, b.Client, strconv.Itoa(b.Connections), strconv.Itoa(b.Established), b.Server)
-	}
-	return w.Flush()
-}
-
-// eachShown calls f for each connection of the shown services, without templates.
-func eachShown(c *call, owners *owners, f func(ipvsctl.Connection, connectionLine)) (skipped int, err error) {
-	return c.table.Connections(c.ctx, func(e ipvsctl.Connection) error {
-		if line, ok := owners.line(e); ok && !e.Template() {
-			f(e, line)
+	skipped, err := owners.each(c, func(e ipvsctl.Connection, line connectionLine) {
+		client := e.Client.Addr()
+		if e.Template() || found[client] == 0 {
+			return
 		}
-		return nil
+		b := busyClient{client, busy[client].Connections + 1, line.Server}
+		if b.Connections > 1 && busy[client].Server != b.Server {
+			b.Server = "several"
+		}
+		busy[client] = b
 	})
+	if err != nil {
+		return err
+	}
+	top := slices.SortedFunc(maps.Values(busy), func(a, b busyClient) int {
+		return cmp.Or(b.Connections-a.Connections, a.Client.Compare(b.Client))
+	})
+	top = top[:min(c.Lines, len(top))]
+	if c.JSON {
+		c.printJSON(map[string]any{"clients": append([]busyClient{}, top...), "unreadable": skipped})
+		return nil
+	}
+	const row = "%-39v  %11v  %v" // the longest address of IPv6
+	c.tell(row, "CLIENT", "CONNECTIONS", "SERVER")
+	for _, b := range top {
+		c.tell(row, b.Client, b.Connections, b.Server)
+	}
+	return nil
 }

@@ -2,7 +2,9 @@ package status
 
 import (
 	"cmp"
-	"strconv"
+	"fmt"
+	"iter"
+	"slices"
 )
 
 // Fact is what directors should agree on.
@@ -15,74 +17,57 @@ type Fact struct {
 // Difference is a fact on which directors don't agree.
 type Difference struct {
 	Fact
-	Values []string `json:"values"` // in the order of the directors; "": not known
+	Values []string `json:"values"` // in the order of the directors; "-": none; "": not known
 }
 
-// absent is what a director does not have.
-const absent = "-"
-
 // Compare returns the facts on which directors don't agree, in the order of their reports; a nil report knows nothing.
-// Weights and announcements of a director that stands by don't count.
 func Compare(reports []*Report) (all []Difference) {
 	var order []Fact
 	values := map[Fact][]string{}
 	for i, r := range reports {
-		for _, f := range r.facts() {
-			if values[f.Fact] == nil {
-				order, values[f.Fact] = append(order, f.Fact), make([]string, len(reports))
+		for f, value := range r.facts() {
+			if values[f] == nil {
+				order, values[f] = append(order, f), make([]string, len(reports))
 			}
-			values[f.Fact][i] = f.value
+			values[f][i] = value
 		}
 	}
-	for _, fact := range order {
-		all = appendDifference(all, Difference{fact, values[fact]}, reports)
+	for _, f := range order {
+		d := Difference{f, values[f]}
+		for i, r := range reports {
+			if d.Values[i] = cmp.Or(d.Values[i], "-"); !r.knows(f) {
+				d.Values[i] = ""
+			}
+		}
+		known := slices.DeleteFunc(slices.Clone(d.Values), func(value string) bool { return value == "" })
+		if len(slices.Compact(known)) > 1 {
+			all = append(all, d)
+		}
 	}
 	return all
 }
 
-// appendDifference fills in what directors don't have, and adds a fact on which they differ.
-func appendDifference(all []Difference, d Difference, reports []*Report) []Difference {
-	first, differ := "", false
-	for i, r := range reports {
-		if r == nil || r.Role == "standby" && (d.What == "weight" || d.What == "announced") {
-			continue
+// knows reports whether a director can have a fact: one that stands by leaves table and addresses alone.
+func (r *Report) knows(f Fact) bool {
+	return r != nil && (r.Role != "standby" || f.What != "weight" && f.What != "announced")
+}
+
+func (r *Report) facts() iter.Seq2[Fact, string] {
+	return func(yield func(Fact, string) bool) {
+		if r == nil {
+			return
 		}
-		d.Values[i] = cmp.Or(d.Values[i], absent)
-		first = cmp.Or(first, d.Values[i])
-		differ = differ || d.Values[i] != first
-	}
-	if !differ {
-		return all
-	}
-	return append(all, d)
-}
-
-type statedFact struct {
-	Fact
-	value string
-}
-
-func (r *Report) facts() (all []statedFact) {
-	if r == nil {
-		return nil
-	}
-	add := func(virtual, real, what, value string) {
-		all = append(all, statedFact{Fact{virtual, real, what}, value})
-	}
-	add("", "", "file", r.Sum)
-	add("", "", "version", r.Version)
-	for _, v := range r.Virtuals {
-		for _, s := range v.Servers {
-			add(v.ID, s.Real, "state", s.State)
-			if s.TableWeight != nil && r.Role != "standby" {
-				add(v.ID, s.Real, "weight", strconv.Itoa(int(*s.TableWeight)))
+		more := yield(Fact{What: "file"}, r.Sum) && yield(Fact{What: "version"}, r.Version)
+		for _, v := range r.Virtuals {
+			for _, s := range v.Servers {
+				more = more && yield(Fact{v.ID, s.Real, "state"}, s.State)
+				if s.TableWeight != nil {
+					more = more && yield(Fact{v.ID, s.Real, "weight"}, fmt.Sprint(*s.TableWeight))
+				}
 			}
 		}
-	}
-	for _, a := range r.Announcements {
-		if r.Role != "standby" {
-			add(a.Address, "", "announced", a.State)
+		for _, a := range r.Announcements {
+			more = more && yield(Fact{a.Address, "", "announced"}, a.State)
 		}
 	}
-	return all
 }
