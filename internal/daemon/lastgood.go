@@ -45,7 +45,7 @@ func (f *configFile) keepGood(text []byte) {
 		return
 	}
 	err := keep(statePath("config", f.d.Config.Path), text)
-	f.d.failed(notify.StateFailed, "The configuration can't be kept for start --last-good", err)
+	f.d.failed(notify.KeepFailed, "The configuration can't be kept for start --last-good", err)
 	if err == nil {
 		f.kept = f.inForce
 	}

@@ -182,12 +182,13 @@ func (f *configFile) reportLists(now lists) {
 func (f *configFile) adoptLists() {
 	w := &f.lists
 	w.inForce = f.current.Lists
+	f.d.tally.forget(notify.KeepFailed)
 	for path, list := range w.inForce {
 		if _, known := w.seen[path]; !known {
 			w.seen[path], w.read[path] = stamp(path), stamp(path)
 		}
 		if list.Trouble == "" {
-			f.d.failed(notify.StateFailed, "A list of real servers can't be kept for the next start",
+			f.d.failed(notify.KeepFailed, "A list of real servers can't be kept for the next start",
 				saveList(path, list.Servers))
 		}
 	}

@@ -125,7 +125,7 @@ func newTally(o Options) *tally {
 	t := &tally{last: map[notify.Kind]failure{}, is: status.Process{Report: known, Events: map[string]uint64{}}}
 	for _, kind := range []notify.Kind{
 		notify.ConfigError, notify.TableError, notify.HookFailed, notify.MailFailed, notify.PostFailed,
-		notify.MonitorFailed, notify.ListenFailed, notify.StateFailed,
+		notify.MonitorFailed, notify.ListenFailed, notify.StateFailed, notify.KeepFailed,
 		notify.LocalShortage, notify.Unjudged, notify.LastServer, notify.ChangedByHand, notify.Lost,
 	} {
 		t.is.Events[string(kind)] = 0
@@ -144,7 +144,7 @@ func (t *tally) Notify(e notify.Event) {
 		notify.ClockSet, notify.AllFull, notify.FallbackFails:
 		t.happened(e)
 	case notify.MailFailed, notify.PostFailed, notify.ListenFailed, notify.HookFailed, notify.MonitorFailed,
-		notify.StateFailed, notify.ListFailed:
+		notify.StateFailed, notify.ListFailed, notify.KeepFailed:
 		t.last[e.Kind] = failure{e, t.last[e.Kind].open + 1}
 	case notify.MailRecovered:
 		t.recovered(notify.MailFailed)
