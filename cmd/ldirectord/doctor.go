@@ -15,7 +15,11 @@ import (
 // examine finds what the configuration lacks on this machine and its neighbours, and changes nothing. It fails if some
 // traffic can't flow.
 func examine(c *call) error {
-	report := doctor.Examine(c.ctx, c.Plan.Services, c.path, c.daemonHere())
+	own := c.daemonHere()
+	if running, err := c.report(); err == nil {
+		own.Changed, own.Lists = running.NotInForce()
+	}
+	report := doctor.Examine(c.ctx, c.Plan.Services, c.path, own)
 	printReport(c, report)
 	if report.IsBroken() {
 		return exit{status: exitFailure}

@@ -160,6 +160,7 @@ func (f *configFile) lookAtLists() (now lists, take bool) {
 // reportLists reports the begin of trouble with a list, and its end.
 func (f *configFile) reportLists(now lists) {
 	w := &f.lists
+	f.d.tally.setLists(now)
 	for _, path := range slices.Sorted(maps.Keys(now)) {
 		if _, waits := w.since[path]; !now[path].Shrunk {
 			delete(w.since, path)

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"net/http"
@@ -144,12 +145,10 @@ func (t *tally) Notify(e notify.Event) {
 		notify.ClockSet, notify.AllFull, notify.FallbackFails:
 		t.happened(e)
 	case notify.MailFailed, notify.PostFailed, notify.ListenFailed, notify.HookFailed, notify.MonitorFailed,
-		notify.StateFailed, notify.ListFailed, notify.KeepFailed:
+		notify.StateFailed, notify.KeepFailed:
 		t.last[e.Kind] = failure{e, t.last[e.Kind].open + 1}
 	case notify.MailRecovered:
 		t.recovered(notify.MailFailed)
-	case notify.ListRecovered:
-		t.recovered(notify.ListFailed)
 	case notify.PostRecovered:
 		t.recovered(notify.PostFailed)
 	case notify.Listening:
@@ -205,6 +204,23 @@ func (t *tally) setChanged(differs bool, refusal string) {
 		r.Changed = time.Time{}
 	} else if r.Changed.IsZero() {
 		r.Changed = time.Now().UTC()
+	}
+}
+
+// setLists notes which lists are not in force.
+func (t *tally) setLists(all lists) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	since := map[string]time.Time{}
+	for _, l := range t.is.Reloads.Lists {
+		since[l.Path] = l.Since
+	}
+	t.is.Reloads.Lists = nil // others may use the former list
+	for _, path := range slices.Sorted(maps.Keys(all)) {
+		if why := all[path].Trouble; why != "" {
+			at := cmp.Or(since[path], time.Now().UTC())
+			t.is.Reloads.Lists = append(t.is.Reloads.Lists, status.List{Path: path, Since: at, Error: why})
+		}
 	}
 }
 

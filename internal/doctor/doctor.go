@@ -128,6 +128,8 @@ type Daemon struct {
 	Inspect Inspect
 	Shared  map[lvs.Key]string // the virtual services that other directors on the table have or wait for, in words
 	Unknown []string           // daemons whose virtual services are unknown
+	Changed string             // since when the file is not in force in the daemon that runs; "": it is
+	Lists   []string           // the same of each list of realfile that is not
 }
 
 // Examine finds what the services of the configuration at path lack on this machine and its neighbours, and changes

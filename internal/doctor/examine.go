@@ -12,6 +12,7 @@ import (
 
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/plan"
+	"ldirectord/internal/printable"
 	"ldirectord/parser"
 )
 
@@ -63,8 +64,23 @@ func examine(facts facts, path string) []Finding {
 		x.reaches()
 	}
 	e.left()
+	e.changed()
 	slices.SortStableFunc(e.list, bySeverity)
 	return e.list
+}
+
+// changed finds what a restart would have in force, and the daemon that runs has not.
+func (e *examination) changed() {
+	if len(e.services) == 0 {
+		return
+	}
+	first := e.of(e.services[0])
+	if e.daemon.Changed != "" {
+		first.tell("not-in-force", e.daemon.Changed, printable.ShellWord(e.path))
+	}
+	for _, list := range e.daemon.Lists {
+		first.tell("not-in-force list", list)
+	}
 }
 
 // report adds a finding for a virtual service.

@@ -327,6 +327,12 @@ var examineCases = map[string]examineCase{
 		},
 		want: "warning check-left",
 	},
+	"a file and a list that are not in force": {
+		config: byGate, spoil: func(f *facts) {
+			f.daemon.Changed, f.daemon.Lists = "the file has changed since 03:12:00 and is not in force", []string{"list /run/lb/web has changed"}
+		},
+		want: "warning not-in-force, warning not-in-force",
+	},
 	"private services by whose mark packets are routed": {
 		config: through(byGate), spoil: func(f *facts) {
 			toCheck(f)

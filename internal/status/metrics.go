@@ -36,7 +36,7 @@ func (e exposition) process(p Process) {
 	e.family("process_start_time_seconds").add(seconds(p.Started))
 	e.family("ldirectord_standby").add(number(e.s.Standby))
 	e.family("ldirectord_config_last_reload_successful").add(number(p.Reloads.Error == ""))
-	e.family("ldirectord_config_in_force").add(number(p.Reloads.Changed.IsZero() && !p.Reloads.Missing))
+	e.family("ldirectord_config_in_force").add(number(p.Reloads.InForce()))
 	e.family("ldirectord_config_last_reload_success_timestamp_seconds").add(seconds(p.Reloads.Last))
 	reloads := e.family("ldirectord_config_reloads_total")
 	reloads.add(float64(p.Reloads.Succeeded), "result", "success")

@@ -22,28 +22,36 @@ func (all *sentences) reported(about, what string) {
 	}
 }
 
-// changed tells of a file that is not in force.
-func (all *sentences) changed(r *Reloads, now time.Time) {
-	if r.Changed.IsZero() {
-		return
+// NotInForce tells of the file, "" if it is in force, and of each list that is not. It contains text from outside:
+// escape it.
+func (r *Report) NotInForce() (file string, lists []string) {
+	what := &r.Reloads
+	switch {
+	case what.Missing:
+		file = "the file is missing; the configuration of " + clock(what.Last, r.Time) + " stays in force"
+	case !what.Changed.IsZero():
+		file = "the file has changed since " + clock(what.Changed, r.Time) + " and is not in force"
+		if what.Refusal != "" && what.Refusal != what.Error {
+			file += "; it would be refused: " + what.Refusal
+		}
 	}
-	text := "the file has changed since " + clock(r.Changed, now) + " and is not in force"
-	if r.Refusal != "" && r.Refusal != r.Error {
-		text += "; it would be refused: " + r.Refusal
+	for _, l := range what.Lists {
+		lists = append(lists, fmt.Sprintf("list %s has changed since %s and is not in force: %s", l.Path,
+			clock(l.Since, r.Time), l.Error))
 	}
-	*all = append(*all, text)
+	return file, lists
 }
 
 // Remarks are the faults of the daemon as a whole, a sentence each. They contain text from servers and other programs:
 // escape it.
 func (r *Report) Remarks() []string {
 	var all sentences
-	if r.Reloads.Missing {
-		all.add("the file is missing; the configuration of %s stays in force", clock(r.Reloads.Last, r.Time))
-	} else {
-		all.changed(&r.Reloads, r.Time)
+	file, lists := r.NotInForce()
+	all.reported("", file)
+	if !r.Reloads.Missing {
 		all.reported("the last reload was refused: ", r.Reloads.Error)
 	}
+	all = append(all, lists...)
 	all.reported("the table can't be read: ", r.Table.Error)
 	if r.Table.Removing > 0 {
 		all.add("%d virtual services that should be removed are still in the table", r.Table.Removing)

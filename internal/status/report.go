@@ -49,7 +49,18 @@ type Reloads struct {
 	// when the file was first seen to differ from the configuration in force, and why it would be refused
 	Changed time.Time `json:"file_changed,omitzero"`
 	Refusal string    `json:"would_be_refused,omitempty"`
+	Lists   []List    `json:"lists_not_in_force,omitempty"` // by their paths
 }
+
+// List is a file of realfile that is not in force.
+type List struct {
+	Path  string    `json:"path"`
+	Since time.Time `json:"since"`
+	Error string    `json:"error"` // why, and what is in force instead
+}
+
+// InForce reports whether the file and all lists are in force.
+func (r *Reloads) InForce() bool { return r.Changed.IsZero() && !r.Missing && len(r.Lists) == 0 }
 
 // Report is the whole status. Its JSON names are stable: fields are added, never renamed.
 type Report struct {

@@ -1,0 +1,35 @@
+package status
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// What is on disk and not in force: the file, or lists, since when, and what a reload would do. The metric follows.
+func TestWhatIsNotInForce(t *testing.T) {
+	now := time.Date(2026, 11, 27, 4, 0, 0, 0, time.Local)
+	at := now.Add(-48 * time.Minute)
+	for _, row := range []struct {
+		what    string
+		reloads Reloads
+		want    string
+	}{
+		{"all is in force", Reloads{Last: at}, ""},
+		{"no file", Reloads{Last: at, Missing: true, Changed: at}, "the file is missing; the configuration of 03:12:00 stays in force"},
+		{"another file", Reloads{Changed: at}, "the file has changed since 03:12:00 and is not in force"},
+		{"a bad file", Reloads{Changed: at, Refusal: "line 7"}, "the file has changed since 03:12:00 and is not in force; it would be refused: line 7"},
+		{"one that was refused", Reloads{Changed: at, Refusal: "line 7", Error: "line 7"},
+			"the file has changed since 03:12:00 and is not in force, the last reload was refused: line 7"},
+		{"lists", Reloads{Lists: []List{{"/a", at, "it is empty"}, {"/b", at, "no such file"}}},
+			"list /a has changed since 03:12:00 and is not in force: it is empty, list /b has changed since 03:12:00 and is not in force: no such file"},
+	} {
+		r := &Report{Time: now, Reloads: row.reloads, Checks: &Checks{}}
+		if got := strings.Join(r.Remarks(), ", "); got != row.want {
+			t.Errorf("%s: %q, want %q", row.what, got, row.want)
+		}
+		if got := row.reloads.InForce(); got != (row.want == "") {
+			t.Errorf("%s: in force: %v", row.what, got)
+		}
+	}
+}
