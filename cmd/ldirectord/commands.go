@@ -36,6 +36,7 @@ var commands = commandsOf(map[string]action{
 	"try-restart":       tryRestart,
 	"reload":            reload,
 	"force-reload":      reload,
+	"confirm":           confirm,
 	"status":            showStatus,
 	"check":             check,
 	"plan":              showPlan,

@@ -21,8 +21,13 @@ const (
 	readyFD  = 3
 )
 
-// launch becomes the daemon, or starts one in the background and waits until it is ready.
+// launch becomes the daemon, or starts one in the background and waits until it is ready. It does not start with a text
+// that was taken back.
 func (c *call) launch() error {
+	if why := daemon.TakenBack(c.path, c.Text); why != "" {
+		c.warn("%s was taken back and needs the command reload: %s", c.path, why)
+		c.takeLastGood() // without it, with the text
+	}
 	if c.Debug || c.Foreground || c.Config.Global.Supervised {
 		return daemon.Run(c.ctx, daemonOptions(c, supervisor(c), nil))
 	}

@@ -36,6 +36,7 @@ type options struct {
 	RunDir       string // without --rundir: what chooseRunDir finds
 	JSON         bool
 	Empty        bool
+	Confirm      time.Duration // 0: the configuration need not be confirmed
 	Verbose      bool
 	Watch        time.Duration // 0: once
 	Lines        int
@@ -327,6 +328,9 @@ func (o *options) validate(f *pflag.FlagSet) (err error) {
 	if f.Changed("watch") && (o.Watch < minWatch || o.Watch > maxWatch || o.JSON) {
 		return fmt.Errorf("--watch=%s: it must be from 1s to 1h, and is not for --json",
 			f.Lookup("watch").Value)
+	}
+	if f.Changed("confirm") && (o.Confirm < time.Second || o.Confirm > time.Hour) {
+		return fmt.Errorf("--confirm %s: it must be from 1s to 1h", o.Confirm)
 	}
 	if o.RunDir != "" {
 		dir, err := filepath.Abs(o.RunDir)

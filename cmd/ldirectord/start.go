@@ -84,14 +84,23 @@ func (c *call) loadOrLastGood() error {
 	if refused == nil || !asked {
 		return refused
 	}
+	if !c.takeLastGood() {
+		return refused
+	}
+	c.LastGood = true
+	return nil
+}
+
+// takeLastGood replaces the configuration by the one that was last in force, if that can be used.
+func (c *call) takeLastGood() bool {
 	last, since, err := daemon.LoadLastGood(c.ctx, c.source())
 	if err != nil || last.Plan == nil {
 		c.say(cmp.Or(err, errors.New("the last good configuration is refused, too")).Error())
-		return refused
+		return false
 	}
-	c.Loaded, c.LastGood = last, true
+	c.Loaded = last
 	c.warn("starting with the last good configuration, of %s", since.Format(time.DateTime))
-	return nil
+	return true
 }
 
 // waitsForUs reports whether a daemon that is stopping may be waiting for this command, which a daemon passed on: with
@@ -149,12 +158,17 @@ func reload(c *call) error {
 	if c.Empty {
 		words.Set("empty", "")
 	}
-	err = c.socket().Order(c.ctx, daemon.ReloadTimeout, "/reload", words, new(struct{}))
+	order := "/reload"
+	if c.Confirm > 0 {
+		order = "/try" // which earlier versions refuse
+		words.Set("within", c.Confirm.String())
+	}
+	err = c.socket().Order(c.ctx, daemon.ReloadTimeout, order, words, new(struct{}))
 	refused, _ := errors.AsType[*socket.Refusal](err)
 	switch {
 	case errors.Is(err, socket.ErrEnding) && c.waitsForUs(c.found()):
 		return nil
-	case errors.Is(err, socket.ErrNoListener) && !c.Empty:
+	case errors.Is(err, socket.ErrNoListener) && !c.Empty && c.Confirm == 0:
 		return send(found.Pid, unix.SIGHUP)
 	case refused != nil && refused.Status == http.StatusConflict:
 		return exit{exitConfig, err}
@@ -162,6 +176,11 @@ func reload(c *call) error {
 		c.warnOfOrders()
 	}
 	return err
+}
+
+// confirm keeps the configuration that reload --confirm has put in force.
+func confirm(c *call) error {
+	return c.socket().Order(c.ctx, daemon.OrderTimeout, "/confirm", nil, new(struct{}))
 }
 
 // warnOfOrders names the orders whose servers the file does not have any more.

@@ -39,9 +39,16 @@ func (d *daemon) keepsGood() bool {
 	return os.Getenv("STATE_DIRECTORY") != "" || os.Geteuid() == 0 && d.Table.Live != nil
 }
 
-// keepGood keeps the configuration in force, with its parts.
+// keepGood keeps the configuration in force, with its parts. One that is on trial may only be in force for now.
 func (f *configFile) keepGood(text []byte) {
-	if !f.d.keepsGood() || f.kept == f.inForce {
+	if !f.d.keepsGood() || f.trial != nil {
+		return
+	}
+	if path := f.d.Config.Path; TakenBack(path, text) != "" {
+		f.d.failed(notify.KeepFailed, "The file is still known as taken back",
+			runfile.Remove(statePath("back", path)))
+	}
+	if f.kept == f.inForce {
 		return
 	}
 	err := keep(statePath("config", f.d.Config.Path), text)

@@ -33,7 +33,9 @@ type configFile struct {
 	sum        [sha256.Size]byte // the checksum of the file at the last reading
 	inForce    [sha256.Size]byte // the checksum of the configuration in force
 	kept       [sha256.Size]byte // the checksum of the one that is kept for start --last-good
+	trial      *trial            // of the configuration in force; nil if nothing waits for confirm
 	requests   chan request
+	trials     chan request
 	found      chan []resolve.Name // names with a new result
 	endLookups context.CancelFunc  // stops the look-ups
 	endMarks   context.CancelFunc  // stops the watch of marks
@@ -48,10 +50,14 @@ type configFile struct {
 // request is why the file is read again: an order, unless auto is set.
 type request struct {
 	via    Via
-	auto   bool          // the file has changed, or a certificate was renewed
-	empty  bool          // a file without a virtual service is meant
-	lists  lists         // those to take; nil: they are read
-	answer chan<- string // buffered for one answer: why the file was refused; "" if it was accepted
+	auto   bool         // the file has changed, or a certificate was renewed
+	empty  bool         // a file without a virtual service is meant
+	lists  lists        // those to take; nil: they are read
+	answer chan<- error // buffered for one answer
+
+	within   time.Duration // for how long a configuration is on trial; 0: not at all
+	trial    *trial
+	confirms bool // it reads nothing and ends the trial
 }
 
 func newConfigFile(d *daemon) *configFile {
@@ -59,9 +65,9 @@ func newConfigFile(d *daemon) *configFile {
 	return &configFile{
 		d: d, current: d.Loaded, sum: sum, inForce: sum,
 		include:  parser.Includes(d.Loaded.Text),
-		requests: make(chan request, socket.MaxClients),
-		lists:    newListWatch(),
-		found:    make(chan []resolve.Name), endLookups: func() {}, endMarks: func() {},
+		requests: make(chan request, socket.MaxClients), trials: make(chan request),
+		lists: newListWatch(),
+		found: make(chan []resolve.Name), endLookups: func() {}, endMarks: func() {},
 	}
 }
 
@@ -91,16 +97,19 @@ func (f *configFile) run(ctx context.Context) {
 			f.reload(ctx, request{})
 		case r := <-f.requests:
 			f.answer(ctx, r)
+		case r := <-f.trials:
+			if r.confirms {
+				r.answer <- f.confirm()
+			} else {
+				r.answer <- f.try(ctx, r)
+			}
 		case found := <-f.found:
 			f.adoptNames(ctx, found)
 		case <-here:
 		case <-there:
 		case <-poll:
 			looks = true
-			f.lookAtTLS(ctx)
-			if now, take := f.lookAtLists(); take {
-				f.take(ctx, f.current.Text, nil, request{auto: true, lists: now})
-			}
+			f.poll(ctx)
 		case <-settle.C:
 			looks, settled = true, settling
 		}
@@ -112,10 +121,24 @@ func (f *configFile) run(ctx context.Context) {
 		case !now.same(last) || nowParts != parts:
 			last, parts, settling = now, nowParts, true
 			settle.Reset(settleInterval)
+		case settled && f.trial != nil:
+			settle.Reset(pollInterval) // a changed file is not read before
 		case settled:
 			settling = false
 			f.look(ctx)
 		}
+	}
+}
+
+// poll looks at what may have changed without a notice.
+func (f *configFile) poll(ctx context.Context) {
+	if f.trial != nil {
+		f.lookAtTrial(ctx)
+		return
+	}
+	f.lookAtTLS(ctx)
+	if now, take := f.lookAtLists(); take {
+		f.take(ctx, f.current.Text, nil, request{auto: true, lists: now})
 	}
 }
 
@@ -135,6 +158,13 @@ func (f *configFile) look(ctx context.Context) {
 	}
 	f.d.tally.setMissing(f.missing)
 	if f.missing || sum == f.sum {
+		return
+	}
+	if back := TakenBack(path, text); back != "" {
+		f.sum, f.include = sum, parser.Includes(text)
+		f.d.tally.setBack(back)
+		const reads = "The text of '%s' was taken back and needs the command reload: %s"
+		f.d.say(notify.ConfigIgnored, fmt.Sprintf(reads, path, back))
 		return
 	}
 	if !global.AutoReload {
@@ -185,16 +215,16 @@ func (f *configFile) lookAtTLS(ctx context.Context) {
 // answer reads the file once for all waiting requests. A later request gets a reading of its own, because the file may
 // have changed.
 func (f *configFile) answer(ctx context.Context, r request) {
-	answers := []chan<- string{r.answer}
+	answers := []chan<- error{r.answer}
 	for len(f.requests) > 0 {
 		next := <-f.requests
 		r.via = slices.DeleteFunc(r.via, func(path string) bool { return !slices.Contains(next.via, path) })
 		r.empty = r.empty || next.empty
 		answers = append(answers, next.answer)
 	}
-	why := f.reload(ctx, r)
+	err := f.reload(ctx, r)
 	for _, a := range answers {
-		a <- why
+		a <- err
 	}
 }
 
@@ -210,17 +240,19 @@ func (f *configFile) answerReload(ctx context.Context, words url.Values) (any, e
 		}
 		return struct{}{}, nil
 	}
-	answer := make(chan string, 1)
-	asking := f.requests
+	return f.ask(ctx, f.requests, request{via: words["via"], empty: words.Has("empty")})
+}
+
+// ask sends a request to the goroutine of run, and returns its answer.
+func (f *configFile) ask(ctx context.Context, asking chan<- request, r request) (any, error) {
+	answer := make(chan error, 1)
+	r.answer = answer
 	for {
 		select {
-		case asking <- request{via: words["via"], empty: words.Has("empty"), answer: answer}:
+		case asking <- r:
 			asking = nil
-		case why := <-answer:
-			if why != "" {
-				return nil, socket.Refused("the file is refused: " + why)
-			}
-			return struct{}{}, nil
+		case err := <-answer:
+			return struct{}{}, err
 		case <-ctx.Done():
 			if ctx.Err() == context.DeadlineExceeded {
 				return nil, fmt.Errorf("the file is not in force after %v", ReloadTimeout)
@@ -230,15 +262,26 @@ func (f *configFile) answerReload(ctx context.Context, words url.Values) (any, e
 	}
 }
 
-// reload reads the file because a command requested it. It returns why the file was refused; "" if it was accepted.
-func (f *configFile) reload(ctx context.Context, r request) (why string) {
+// reload reads the file because a command requested it. A file that is refused is a socket.Refused.
+func (f *configFile) reload(ctx context.Context, r request) error {
+	if err := f.waits(); err != nil {
+		f.d.say(notify.ConfigIgnored, fmt.Sprintf("The file is not read: %v", err))
+		return err
+	}
 	f.d.say(notify.Reloading, "Reloading Linux Director Daemon config on signal")
-	return f.read(ctx, r)
+	if why := f.read(ctx, r); why != "" {
+		return socket.Refused("the file is refused: " + why)
+	}
+	return nil
 }
 
 func (f *configFile) read(ctx context.Context, r request) (why string) {
 	defer settleMemory() // even after a refused file
 	text, err := f.d.Config.Read()
+	if r.auto && TakenBack(f.d.Config.Path, text) != "" {
+		text, err = f.good()
+		r.lists = f.lists.inForce
+	}
 	return f.take(ctx, text, err, r)
 }
 
@@ -255,6 +298,11 @@ func (f *configFile) take(ctx context.Context, text []byte, err error, r request
 		l, why = f.prepare(ctx, text, r)
 		if r.lists == nil {
 			f.sum, f.include = sha256.Sum256(text), parser.Includes(text)
+		}
+	}
+	if why == "" && r.trial != nil {
+		if err = f.begin(r.trial, text); err != nil {
+			why = err.Error()
 		}
 	}
 	if why == "" {
@@ -277,6 +325,7 @@ func (f *configFile) take(ctx context.Context, text []byte, err error, r request
 	f.d.siblings.change(l.Config.Global.Execute, r.via)
 	f.d.record(func(s *instance.State) { s.Execute = l.Config.Global.Execute })
 	f.current, f.auto = l, r.auto
+	f.follow(r.trial)
 	f.adopt(ctx)
 	f.keepGood(text)
 	f.d.Manager.ready(l.Summary())

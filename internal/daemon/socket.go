@@ -20,6 +20,8 @@ func (d *daemon) openSocket(ctx context.Context) {
 	routes.HandleFunc("GET /lacking", socket.Limiter(maxAnswers)(d.answerLacking))
 	routes.HandleFunc("GET /why", socket.Limiter(maxAnswers)(d.answerWhy))
 	routes.HandleFunc("POST /reload", socket.Answer(ReloadTimeout, d.config.answerReload))
+	routes.HandleFunc("POST /try", socket.Answer(ReloadTimeout, d.config.answerTry))
+	routes.HandleFunc("POST /confirm", socket.Answer(OrderTimeout, d.config.answerConfirm))
 	routes.HandleFunc("POST /role",
 		socket.Answer(OrderTimeout, func(asked context.Context, words url.Values) (any, error) {
 			return d.orders.answerRole(ctx, asked, words)

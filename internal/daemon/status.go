@@ -142,7 +142,7 @@ func (t *tally) Notify(e notify.Event) {
 	switch e.Kind {
 	case notify.ChangedByHand, notify.Shared, notify.TakenOver, notify.TableError, notify.LocalShortage,
 		notify.LastServer, notify.GuardHolds, notify.Promoted, notify.StandingBy, notify.AnnounceFailed,
-		notify.ClockSet, notify.AllFull, notify.FallbackFails:
+		notify.ClockSet, notify.AllFull, notify.FallbackFails, notify.ConfigTakenBack:
 		t.happened(e)
 	case notify.MailFailed, notify.PostFailed, notify.ListenFailed, notify.HookFailed, notify.MonitorFailed,
 		notify.StateFailed, notify.KeepFailed:
@@ -199,12 +199,27 @@ func (t *tally) setChanged(differs bool, refusal string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	r := &t.is.Reloads
-	r.Refusal = refusal
+	r.Refusal, r.Back = refusal, ""
 	if !differs {
 		r.Changed = time.Time{}
 	} else if r.Changed.IsZero() {
 		r.Changed = time.Now().UTC()
 	}
+}
+
+// setBack notes that the file is not in force because it was taken back, and why.
+func (t *tally) setBack(why string) {
+	t.setChanged(true, "")
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.is.Reloads.Back = why
+}
+
+// setTrial notes until when the configuration in force may be confirmed; the zero time: it need not be.
+func (t *tally) setTrial(until time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.is.Reloads.Until = until.UTC()
 }
 
 // setLists notes which lists are not in force.

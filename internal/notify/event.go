@@ -97,6 +97,9 @@ const (
 
 	AnnounceRecovered Kind = "announce-recovered" // addresses are where they should be again
 
+	ConfigConfirmed Kind = "config-confirmed"  // the command confirm came in time, see reload --confirm
+	ConfigTakenBack Kind = "config-taken-back" // the former configuration comes back, see reload --confirm
+
 	PostFailed    Kind = "webhook-failed"    // a state can't be posted
 	PostRecovered Kind = "webhook-recovered" // states can be posted again
 )

@@ -31,6 +31,9 @@ func (r *Report) NotInForce() (file string, lists []string) {
 		file = "the file is missing; the configuration of " + clock(what.Last, r.Time) + " stays in force"
 	case !what.Changed.IsZero():
 		file = "the file has changed since " + clock(what.Changed, r.Time) + " and is not in force"
+		if what.Back != "" {
+			file += "; it was taken back: " + what.Back
+		}
 		if what.Refusal != "" && what.Refusal != what.Error {
 			file += "; it would be refused: " + what.Refusal
 		}
@@ -52,6 +55,9 @@ func (r *Report) Remarks() []string {
 		all.reported("the last reload was refused: ", r.Reloads.Error)
 	}
 	all = append(all, lists...)
+	if until := r.Reloads.Until; !until.IsZero() {
+		all.add("without the command confirm the former configuration comes back at %s", clock(until, r.Time))
+	}
 	all.reported("the table can't be read: ", r.Table.Error)
 	if r.Table.Removing > 0 {
 		all.add("%d virtual services that should be removed are still in the table", r.Table.Removing)

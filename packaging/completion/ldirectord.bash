@@ -28,17 +28,18 @@ _ldirectord_offer() {
 # generated from the rows of cmd/ldirectord by `go test ./cmd/ldirectord -run TestHelp -update`.
 # rows
 _ldirectord_row() {
-	commands='start stop restart try-restart reload force-reload status why orders connections check plan test probe shadow doctor drain undrain set undo roll wait obey standby notify withdraw announce realserver-script'
+	commands='start stop restart try-restart reload force-reload confirm status why orders connections check plan test probe shadow doctor drain undrain set undo roll wait obey standby notify withdraw announce realserver-script'
 	topics='commands options files directives checks marks exit'
 	options='--debug --help --version --ipvs --log-format --rundir' takes=''
 	case $1 in
-	'') options+=' --foreground --last-good --keep --empty --strict --verbose --watch --warnings-are-errors --no-lookup --all --exit-code --down --drain --without-director --each --running --json --lines --of --client --top --with-secrets --wait --timeout --wait-budget --force --why --until --for --report --with-programs --off' ;;
+	'') options+=' --foreground --last-good --keep --confirm --empty --strict --verbose --watch --warnings-are-errors --no-lookup --all --exit-code --down --drain --without-director --each --running --json --lines --of --client --top --with-secrets --wait --timeout --wait-budget --force --why --until --for --report --with-programs --off' ;;
 	start) options+=' --foreground --last-good --strict' ;;
 	stop) options+=' --keep' ;;
 	restart) options+=' --foreground --strict' ;;
 	try-restart) options+=' --foreground --strict' ;;
-	reload) options+=' --empty --json --strict' ;;
+	reload) options+=' --confirm --empty --json --strict' ;;
 	force-reload) options+=' --empty --json --strict' ;;
+	confirm) options+=' --json' ;;
 	status) options+=' --json --of --verbose --watch' ;;
 	why) takes='REAL' options+=' --json --lines --verbose' ;;
 	orders) options+=' --json' ;;

@@ -1,0 +1,198 @@
+package daemon
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/notify"
+	"ldirectord/internal/runfile"
+	"ldirectord/internal/view"
+)
+
+// trial is a configuration in force that was not confirmed yet: without the command confirm the former one comes back.
+type trial struct {
+	within time.Duration
+	text   []byte // of the configuration
+	former []byte // the text that comes back
+	lists  lists  // its lists
+	via    Via
+	up     map[lvs.Backend]bool // the servers that were up before
+	since  time.Time            // when it came into force
+	until  time.Time            // it may be confirmed
+	seen   map[oneCheck]bool    // checks with a result since then
+	failed map[lvs.Backend]bool // servers with such a first result that is a failure
+}
+
+// oneCheck is a check of a server; the name is "" of the only one.
+type oneCheck struct {
+	lvs.Backend
+	name string
+}
+
+func newTrial(within time.Duration, before *view.Snapshot) *trial {
+	t := &trial{within: within,
+		up: map[lvs.Backend]bool{}, seen: map[oneCheck]bool{}, failed: map[lvs.Backend]bool{}}
+	for v, s := range before.Each() {
+		if s.Up {
+			t.up[lvs.At(v.ID, s.Real)] = true
+		}
+	}
+	return t
+}
+
+// note notes the first results since the configuration came into force.
+func (t *trial) note(now *view.Snapshot) {
+	for v, s := range now.Each() {
+		checks := s.Checks
+		if len(checks) == 0 {
+			checks = []view.Check{{Checked: s.Checked, Last: s.Last}}
+		}
+		for _, c := range checks {
+			one := oneCheck{lvs.At(v.ID, s.Real), c.Name}
+			if c.Checked.After(t.since) && !t.seen[one] && c.Last.Conclusive() {
+				t.seen[one] = true
+				t.failed[one.Backend] = t.failed[one.Backend] || !c.Last.OK
+			}
+		}
+	}
+}
+
+// verdict is why the former configuration comes back: by their first results more than half of a section's servers
+// fail that were up before, or the time is over; "" if it does not. Servers that the file no longer names don't count.
+func (t *trial) verdict(now *view.Snapshot, at time.Time) string {
+	up, failed := map[*view.Virtual]int{}, map[*view.Virtual]int{}
+	for v, s := range now.Each() {
+		if b := lvs.At(v.ID, s.Real); t.up[b] {
+			if up[v]++; t.failed[b] {
+				failed[v]++
+			}
+		}
+	}
+	for i := range now.Virtuals {
+		if v := &now.Virtuals[i]; 2*failed[v] > up[v] {
+			return fmt.Sprintf("%d of %d servers of %s that were up fail", failed[v], up[v], v.ID)
+		}
+	}
+	if !at.Before(t.until) {
+		return fmt.Sprintf("it was not confirmed within %v", t.within)
+	}
+	return ""
+}
+
+// TakenBack is why a text of the file is put in force by the command reload alone: it was taken back, or was not
+// confirmed when its daemon ended; "" if that is not so.
+func TakenBack(path string, text []byte) (why string) {
+	known, _ := runfile.Read(statePath("back", path)) // without it nothing is known
+	sum := sha256.Sum256(text)
+	if len(known) < len(sum) || [sha256.Size]byte(known) != sum {
+		return ""
+	}
+	return string(known[len(sum):])
+}
+
+// refuseAgain keeps why a text is put in force by the command reload alone.
+func (f *configFile) refuseAgain(text []byte, why string) error {
+	sum := sha256.Sum256(text)
+	return keep(statePath("back", f.d.Config.Path), append(sum[:], why...))
+}
+
+// good is the kept text of the configuration in force.
+func (f *configFile) good() ([]byte, error) {
+	text, err := runfile.Read(statePath("config", f.d.Config.Path))
+	if err == nil && sha256.Sum256(text) != f.inForce {
+		err = errors.New("it is not in the state folder")
+	}
+	return text, runfile.While("reading the configuration in force, which might come back", err)
+}
+
+// answerTry is answerReload for a configuration that is to be confirmed.
+func (f *configFile) answerTry(ctx context.Context, words url.Values) (any, error) {
+	within, err := time.ParseDuration(words.Get("within"))
+	if err != nil {
+		return nil, err
+	}
+	r := request{via: words["via"], empty: words.Has("empty"), within: within}
+	return f.ask(ctx, f.trials, r)
+}
+
+func (f *configFile) answerConfirm(ctx context.Context, _ url.Values) (any, error) {
+	return f.ask(ctx, f.trials, request{confirms: true})
+}
+
+// try reads the file, and begins the trial of its configuration.
+func (f *configFile) try(ctx context.Context, r request) error {
+	former, err := f.good()
+	if err != nil {
+		return err
+	}
+	before, err := f.d.director.Snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	r.trial = newTrial(r.within, before)
+	r.trial.former, r.trial.lists, r.trial.via = former, f.lists.inForce, r.via
+	return f.reload(ctx, r)
+}
+
+// begin begins a trial right before its configuration comes into force. A daemon that starts meanwhile has the former.
+func (f *configFile) begin(t *trial, text []byte) error {
+	t.text, t.since = text, time.Now()
+	t.until = t.since.Add(t.within)
+	return f.refuseAgain(text, "it was not confirmed")
+}
+
+// waits is why nothing else is read now; nil without a trial.
+func (f *configFile) waits() error {
+	if f.trial == nil {
+		return nil
+	}
+	return fmt.Errorf("the configuration in force waits for the command confirm until %s",
+		f.trial.until.Format(time.TimeOnly))
+}
+
+// confirm ends a trial; its configuration stays.
+func (f *configFile) confirm() error {
+	t := f.trial
+	if t == nil {
+		return errors.New("no configuration waits for confirm; status -v shows one that was taken back")
+	}
+	f.follow(nil)
+	f.d.say(notify.ConfigConfirmed, "The configuration is confirmed")
+	f.keepGood(t.text)
+	return nil
+}
+
+// follow begins a trial, or ends one.
+func (f *configFile) follow(t *trial) {
+	f.trial = t
+	until := time.Time{}
+	if t != nil {
+		until = t.until
+	}
+	f.d.tally.setTrial(until)
+}
+
+// lookAtTrial puts the former configuration in force again if it is time.
+func (f *configFile) lookAtTrial(ctx context.Context) {
+	t := f.trial
+	now, err := f.d.director.Snapshot(ctx)
+	if err != nil {
+		return // the daemon ends
+	}
+	t.note(now)
+	why := t.verdict(now, time.Now())
+	if why == "" {
+		return
+	}
+	f.follow(nil)
+	f.d.failed(notify.KeepFailed, "Why the configuration was taken back can't be kept", f.refuseAgain(t.text, why))
+	f.d.say(notify.ConfigTakenBack, "The former configuration comes back: "+why)
+	if f.take(ctx, t.former, nil, request{via: t.via, empty: true, lists: t.lists}) == "" && f.sum != f.inForce {
+		f.d.tally.setBack(why)
+	}
+}
