@@ -134,7 +134,7 @@ func (v *value) try(open func(path string) error, path, kind, format string) str
 		if folder := filepath.Dir(path); printable.Text(folder) == folder {
 			fix = "; to fix it: mkdir -p " + printable.ShellWord(folder)
 		}
-		if !v.opts.Strict {
+		if !v.opts.Strict && v.lacksOnlyFolder(path) { // otherwise the path is mistyped
 			what, _, _ := strings.Cut(p.Text, ";")
 			v.warn(kind, "%s; %s%s", what, instead, fix)
 			return path
@@ -148,6 +148,12 @@ func (v *value) try(open func(path string) error, path, kind, format string) str
 	what, _, _ := strings.Cut(p.Text, ";")
 	v.warn(kind, "as %s %s; root has the rights", v.opts.User(err), what)
 	return path
+}
+
+// lacksOnlyFolder reports whether there is the folder above the one that a file lacks.
+func (v *value) lacksOnlyFolder(path string) bool {
+	above := filepath.Dir(filepath.Dir(path))
+	return filepath.IsAbs(path) && above != "/" && v.opts.DirExist != nil && v.opts.DirExist(above)
 }
 
 // readableFile reads the path of an existing file, with or without double quotes.

@@ -226,8 +226,6 @@ func TestUsualLogins(t *testing.T) {
 }
 
 func TestLogFileIsNotTriedUnderSupervision(t *testing.T) {
-	o := options(t)
-	o.Strict = true
 	for src, accepted := range map[string]bool{
 		"logfile=\"/no-such-folder/x\"\n":                  false,
 		"logfile=\"/no-such-folder/x\"\nsupervised=yes\n":  false,
@@ -237,7 +235,7 @@ func TestLogFileIsNotTriedUnderSupervision(t *testing.T) {
 		"virtual=1\n\tmonitorfile=/no-such-folder/x \n":    false,
 		"virtual=1\n\tmonitorfile=\"/no-such-folder/x\"\n": false,
 	} {
-		if cfg, _ := parse(t.Context(), "", []byte(src), o); (cfg != nil) != accepted {
+		if cfg, _ := parse(t.Context(), "", []byte(src), options(t)); (cfg != nil) != accepted {
 			t.Errorf("%q: accepted is %v", src, cfg != nil)
 		}
 	}
