@@ -53,8 +53,10 @@ type Spec struct {
 	Steps List[settings.Step] // simpletcp: a conversation instead of Request and Receive
 	// the record type of the question, validated by the parser; "": A, or PTR for an address
 	DNSType  string
-	DNSRcode string  // the accepted answer code, validated by the parser; "": NOERROR
-	Through  Through // zero: the check goes to Target itself
+	DNSRcode string // the accepted answer code, validated by the parser; "": NOERROR
+	// simpletcp and connect over UDP: a ping decides about a server that does not answer in half of the time
+	PingsTheSilent bool
+	Through        Through // zero: the check goes to Target itself
 }
 
 // Tells is how the check of a server reports what the server can bear.

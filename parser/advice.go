@@ -102,6 +102,8 @@ func (a adviser) commands() {
 	isExternal := func(check *Virtual) bool { return check.CheckType == External }
 	a.when(a.has("checkargs") && !slices.ContainsFunc(a.Checks(), isExternal), "checkargs", noEffect,
 		"checkargs has an effect only with checktype=external")
+	a.when(a.has("silence") && !slices.ContainsFunc(a.Checks(), (*Virtual).asksByDatagram), "silence", noEffect,
+		"silence has an effect only with protocol=udp and checktype=connect or service=simpletcp")
 	a.when(a.has("checkport") && (a.CheckType == Ping || a.runsCommand()), "checkport", noEffect,
 		"checkport has no effect with checktype=%s", a.CheckType)
 	a.when(a.has("checkinterval") && !a.global.Fork, "checkinterval", ownInterval,

@@ -57,7 +57,15 @@ func (a adviser) fillCheckVIP() {
 // Pings reports whether the check of a section is a ping. That includes connect with UDP, because to connect a UDP
 // socket shows nothing about the server.
 func (v *Virtual) Pings() bool {
-	return v.CheckType == Ping || v.CheckType == Connect && v.Protocol == lvs.UDP
+	return v.CheckType == Ping || v.CheckType == Connect && v.Protocol == lvs.UDP && v.Silence == "down"
+}
+
+// PingsTheSilent reports whether a ping decides about a server that does not answer the check's datagram.
+func (v *Virtual) PingsTheSilent() bool { return v.Silence == "up" && v.asksByDatagram() }
+
+// asksByDatagram reports whether silence decides anything.
+func (v *Virtual) asksByDatagram() bool {
+	return v.Protocol == lvs.UDP && (v.CheckType == Connect || v.Negotiates() && v.Service == "simpletcp")
 }
 
 // WhyNotVIP is why the check of a section does not go through the virtual address; "" if it does.
@@ -65,7 +73,7 @@ func (v *Virtual) WhyNotVIP() string {
 	switch {
 	case v.runsCommand():
 		return "sockets of a program cannot be marked for IPVS"
-	case v.Pings():
+	case v.Pings(), v.PingsTheSilent():
 		return "IPVS forwards no echo requests"
 	case v.checksNothing():
 		return "that checks nothing"

@@ -181,6 +181,8 @@ type Virtual struct {
 	// the arguments of CheckCommand instead of the usual four, see Arguments; "": those
 	CheckArgs string `cf:"checkargs,extension,check"`
 	CheckPort int    `cf:"checkport,check"` // 0: the real server's
+	// up or down: what a server is that does not answer datagrams, see PingsTheSilent
+	Silence string `cf:"silence=down,extension,check"`
 	// further checks, which must pass too; in file order
 	AlsoChecks []AlsoCheck `cf:"alsocheck,extension,repeats,as-strings"`
 	Tells

@@ -178,6 +178,7 @@ var readers = map[string]reading{
 	"checktype":                            alone(readCheckType),
 	"service":                              of(readService),
 	"checkport":                            of(number(1, maxPort)),
+	"silence":                              oneOf("down", "up"),
 	"request":                              of(readRequest),
 	"receive login passwd database secret": of(quoted),
 	"sqlreceive":                           of(quoted),

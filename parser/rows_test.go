@@ -33,6 +33,14 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 		{virtual + real + "\tchecktype=external-perl\n\tcheckcommand=/x\n\tcheckargs=-H\n", "checkargs has an effect only with checktype=external", ""},
 		{virtual + real + "\tcheckargs=-H\n", "checkargs has an effect only with checktype=external", ""},
 		{virtual + real + "\tchecktype=external\n\tcheckargs=\"\"\n", "the value of checkargs is empty", ""},
+		// checkvip.go
+		{"virtual=192.0.2.1:514\n" + real + "\tprotocol=udp\n\tchecktype=connect\n\tsilence=up\n", "", "silence"},
+		{"virtual=192.0.2.1:514\n" + real + "\tprotocol=udp\n\tservice=simpletcp\n\tsilence=up\n", "", "silence"},
+		{"virtual=192.0.2.1:514\n" + real + "\tprotocol=udp\n\tsilence=yes\n", `"yes" is not allowed; it must be one of down, up`, ""},
+		{virtual + real + "\tchecktype=connect\n\tsilence=up\n", "silence has an effect only with protocol=udp", ""},
+		{"virtual=192.0.2.1:53\n" + real + "\tprotocol=udp\n\tservice=dns\n\tsilence=up\n", "silence has an effect only with protocol=udp", ""},
+		{"virtual=192.0.2.1:514\n" + gate + "\tprotocol=udp\n\tservice=simpletcp\n\tsilence=up\n\tcheckvip=yes\n", "IPVS forwards no echo requests", ""},
+		{"virtual=192.0.2.1:514\n" + gate + "\tprotocol=udp\n\tservice=simpletcp\n\tcheckvip=yes\n", "", "echo"},
 		// realfile.go
 		{virtual + "\trealfile=/x\n", "the forwarding method is missing", ""},
 		{virtual + "\trealfile=/x masq 1 \"a\"\n", "cannot be read", ""},

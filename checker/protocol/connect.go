@@ -12,9 +12,14 @@ import (
 // connectCheck tests whether a server accepts a TCP connection. Nothing is sent.
 type connectCheck struct{ server }
 
-// newConnect returns the check of a connection; for UDP, which has no connections, it is a ping.
+// newConnect returns the check of a connection; for UDP, which has no connections, it is a ping, or an empty datagram.
 func newConnect(s Spec, e *Env) (Checker, error) {
-	if s.Protocol == "udp" {
+	switch {
+	case s.PingsTheSilent:
+		receive, _ := e.matcher("")
+		s.NegotiateTimeout = s.Timeout
+		return e.orPing(s, receive)
+	case s.Protocol == "udp":
 		return newPing(s, e)
 	}
 	return &connectCheck{server{s.Target, s.Timeout}}, nil

@@ -29,6 +29,9 @@ type simpleTCP struct {
 }
 
 func newSimpleTCP(s Spec, e *Env, receive *matcher) (Checker, error) {
+	if s.PingsTheSilent {
+		return e.orPing(s, receive)
+	}
 	if s.Steps != (checker.List[settings.Step]{}) {
 		return newSimpleSteps(s, e)
 	}

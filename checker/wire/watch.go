@@ -48,6 +48,9 @@ func (w *Watch) Mark(m Mark) {
 	}
 }
 
+// HasAnswer reports whether the server has sent anything.
+func (w *Watch) HasAnswer() bool { return w != nil && w.done[MarkFirstByte].Load() > 0 }
+
 // End is the deadline of a check that may take that long.
 func (w *Watch) End(timeout time.Duration) time.Time {
 	if w == nil {

@@ -161,7 +161,7 @@ func (x one) silence(vip netip.Prefix) {
 // pingAt is the position of a virtual service's first ping check; Line is 0 without one.
 func pingAt(s *plan.Service) (at parser.Position) {
 	for _, check := range s.Config.Checks() {
-		if check.Pings() {
+		if check.Pings() || check.PingsTheSilent() {
 			return cmp.Or(check.At["checktype"], check.At["virtual"])
 		}
 	}

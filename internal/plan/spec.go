@@ -34,6 +34,7 @@ func (x Use) Spec() checker.Spec {
 	case parser.On, parser.Off:
 		return checker.Spec{Type: s.Type, Target: s.Target}
 	case parser.Ping, parser.Connect:
+		s.PingsTheSilent = cfg.PingsTheSilent()
 		s.OnLink, s.Attempts = onLink, cfg.CheckCount
 		return s
 	case parser.External, parser.ExternalPerl:
@@ -60,6 +61,7 @@ func (x Use) Spec() checker.Spec {
 	}
 	s.UseTLS = cfg.UseTLS && settings.ServiceOf(cfg.Service).Takes("tls")
 	s.Account, s.StartTLS, s.NoClearText = cfg.Account, cfg.StartTLS, !cfg.ClearText
+	s.PingsTheSilent = cfg.PingsTheSilent()
 	s.DNSType, s.DNSRcode, s.Steps = cfg.DNSType, cfg.DNSRcode, checker.ListOf(cfg.Steps...)
 	return s
 }
