@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"time"
 
+	"ldirectord/checker/icmp"
 	"ldirectord/checker/settings"
 	"ldirectord/internal/lvs"
 )
@@ -39,6 +40,7 @@ type Spec struct {
 	Receive string // Perl regular expression; "" matches everything
 	Host    string // virtualhost
 	SNI     string // "" means Host
+	settings.Origin
 	settings.Account
 	settings.HTTP
 	settings.TLS
@@ -73,9 +75,9 @@ type Through struct {
 	Forward lvs.Forward // how IPVS forwards them: Route or Tunnel
 }
 
-// Pinger sends one echo request, without a router if required, and waits for its reply.
+// Pinger sends one echo request by a path, and waits for its reply.
 type Pinger interface {
-	Ping(ctx context.Context, to netip.Addr, onLink bool, timeout time.Duration) (time.Duration, error)
+	Ping(ctx context.Context, to netip.Addr, by icmp.Path, timeout time.Duration) (time.Duration, error)
 }
 
 // Kind names the check for a person: its type, or for negotiate the service.

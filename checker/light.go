@@ -63,8 +63,8 @@ type Echoer interface {
 
 // Ping is an ICMP echo request, and what its reply proves.
 type Ping struct {
+	icmp.Path
 	Target   netip.Addr
-	OnLink   bool
 	Timeout  time.Duration // of one attempt
 	Attempts int
 	Pinger   Pinger

@@ -10,6 +10,7 @@ import (
 	"ldirectord/checker/icmp"
 	"ldirectord/checker/wire"
 	"ldirectord/internal/health"
+	"ldirectord/internal/raw"
 )
 
 // MaxSaid limits the kept part of a server's answer, in bytes.
@@ -145,8 +146,9 @@ func Failed(err error) Result {
 // EPERM is a shortage: a firewall rule of this machine, or its full table of connections, dropped the packet, and no
 // network reports that. EACCES is a shortage only for a ping socket: with IPv6 a router, or the server, reports it.
 func isShortage(err error) bool {
-	return wire.IsOneOf(err, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS, syscall.EADDRNOTAVAIL,
-		syscall.EPERM, icmp.ErrDenied)
+	var origin *raw.OriginError
+	return errors.As(err, &origin) || wire.IsOneOf(err, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM,
+		syscall.ENOBUFS, syscall.EADDRNOTAVAIL, syscall.EPERM, icmp.ErrDenied)
 }
 
 // Silence turns the failure of an agent's check into a result that proves nothing about the server, unless the agent

@@ -177,6 +177,9 @@ func (v *Virtual) asWritten(c *AlsoCheck, section map[string]Position) {
 	if slices.Contains(serviceNames, c.Type) {
 		v.CheckType, v.Service = Negotiate, c.Type
 	}
+	if v.runsCommand() {
+		v.Origin = settings.Origin{}
+	}
 	if _, written := section["login"]; !written {
 		v.Login = ""
 	}

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"ldirectord/checker/settings"
 	"ldirectord/internal/lvs"
 )
 
@@ -73,6 +74,8 @@ func (v *Virtual) WhyNotVIP() string {
 	switch {
 	case v.runsCommand():
 		return "sockets of a program cannot be marked for IPVS"
+	case v.Origin != settings.Origin{}:
+		return "checksource, checkdevice or checkmark choose another path"
 	case v.Pings(), v.PingsTheSilent():
 		return "IPVS forwards no echo requests"
 	case v.checksNothing():

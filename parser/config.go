@@ -183,6 +183,7 @@ type Virtual struct {
 	CheckPort int    `cf:"checkport,check"` // 0: the real server's
 	// up or down: what a server is that does not answer datagrams, see PingsTheSilent
 	Silence string `cf:"silence=down,extension,check"`
+	settings.Origin
 	// further checks, which must pass too; in file order
 	AlsoChecks []AlsoCheck `cf:"alsocheck,extension,repeats,as-strings"`
 	Tells

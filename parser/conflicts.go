@@ -15,6 +15,7 @@ func (a adviser) conflicts() {
 	a.oneSecret()
 	a.mailLogin(&a.Mail, a.At)
 	a.misplaced()
+	a.origin()
 	for _, pair := range [][2]string{{"tlscert", "tlskey"}, {"tlskey", "tlscert"}, {"httpuser", "httppasswd"},
 		{"httppasswd", "httpuser"}, {"agentsend", "agentport"}, {"backupbelow", "backup"}} {
 		if a.has(pair[0]) && !a.has(pair[1]) {

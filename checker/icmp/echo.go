@@ -14,8 +14,8 @@ import (
 
 // Echo is one echo request. With To and Done set it can be sent, and sent again after it ended. To stays.
 type Echo struct {
-	To     netip.Addr
-	OnLink bool // no router passes the request on: it goes one hop
+	To netip.Addr
+	Path
 	// Done is called once for each Send, unless Forget was called first: with the time to the reply, with an error
 	// of the network, or with net.ErrClosed. It must not block, nor send, and may be called from any goroutine,
 	// also from within Send.
@@ -105,12 +105,12 @@ func (p *Pinger) Rest(e *Echo, timeout time.Duration) (time.Duration, error) {
 	return rest, nil
 }
 
-// Ping sends one echo request, without a router if required, and returns the time to its reply. Its errors are an error
+// Ping sends one echo request by a path, and returns the time to its reply. Its errors are an error
 // of the network, os.ErrDeadlineExceeded without a reply in time, and the error of ctx.
-func (p *Pinger) Ping(ctx context.Context, to netip.Addr, onLink bool, timeout time.Duration) (took time.Duration,
+func (p *Pinger) Ping(ctx context.Context, to netip.Addr, by Path, timeout time.Duration) (took time.Duration,
 	err error) {
 	done := make(chan struct{})
-	e := &Echo{To: to, OnLink: onLink, Done: func(_ *Echo, t time.Duration, failure error) {
+	e := &Echo{To: to, Path: by, Done: func(_ *Echo, t time.Duration, failure error) {
 		took, err = t, failure
 		close(done)
 	}}

@@ -14,6 +14,8 @@ import (
 	"golang.org/x/net/ipv4"
 	"golang.org/x/net/ipv6"
 	"golang.org/x/sys/unix"
+
+	"ldirectord/internal/raw"
 )
 
 const (
@@ -50,6 +52,7 @@ type hub struct {
 	*net.IPConn
 	batches *ipv4.PacketConn // the same socket; batches are the same for IPv6
 	id      uint16
+	device  uint32 // the index of the device of its path; 0: none
 
 	out      sync.Mutex // guards what follows
 	seq      uint16
@@ -98,7 +101,10 @@ func (h *hub) prepare(fd int) error {
 	if err == nil {
 		h.batches.SetBPF(filter)
 	}
-	if h.onLink { // a router drops the request
+	if err := raw.SetOrigin(fd, h.ipv6, h.From); err != nil {
+		return err
+	}
+	if h.OnLink { // a router drops the request
 		return unix.SetsockoptInt(fd, h.level, h.hops, 1)
 	}
 	return nil

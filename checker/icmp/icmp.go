@@ -6,6 +6,10 @@ import (
 	"net"
 	"sync"
 	"syscall"
+	"time"
+
+	"ldirectord/checker/settings"
+	"ldirectord/internal/raw"
 )
 
 // Pinger sends echo requests. It opens its sockets when they are first needed, and is safe for use by several
@@ -17,8 +21,17 @@ type Pinger struct {
 	opened map[way]pinger // nil when closed
 }
 
-// way is the family and scope of the echo requests of one socket.
-type way struct{ ipv6, onLink bool }
+// Path is how echo requests leave this machine.
+type Path struct {
+	OnLink bool // no router passes the request on: it goes one hop
+	From   settings.Origin
+}
+
+// way is the family and path of the echo requests of one socket.
+type way struct {
+	ipv6 bool
+	Path
+}
 
 // pinger sends the echo requests of one way.
 type pinger interface {
@@ -26,7 +39,7 @@ type pinger interface {
 	Close() error
 }
 
-// NewPinger returns a pinger: one raw socket for each family (two if some requests must not pass a router), or, without
+// NewPinger returns a pinger: one raw socket for each family and path, or, without
 // the right to raw sockets, an unprivileged socket for each ping.
 func NewPinger() *Pinger {
 	return &Pinger{asked: waiting{echoes: map[nonce]*Echo{}}, opened: map[way]pinger{}}
@@ -36,7 +49,7 @@ func NewPinger() *Pinger {
 func (p *Pinger) Send(batch []*Echo) {
 	byWay := map[way][]*Echo{}
 	for _, e := range batch {
-		w := way{e.To.Is6(), e.OnLink}
+		w := way{e.To.Is6(), e.Path}
 		byWay[w] = append(byWay[w], e)
 	}
 	for w, echoes := range byWay {
@@ -51,24 +64,39 @@ func (p *Pinger) Send(batch []*Echo) {
 	}
 }
 
-// open returns the sender for a way. The kind of socket is chosen at the first call.
+// outlived is how long a socket stays open after its device was replaced: others may still be sending.
+const outlived = time.Minute
+
+// open returns the sender for a way. The kind of socket is chosen at the first call. A raw socket outlives its address
+// and its device, so both are tried each time.
 func (p *Pinger) open(w way) (pinger, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.opened == nil {
 		return nil, net.ErrClosed
 	}
-	if how := p.opened[w]; how != nil {
+	device, err := raw.TryOrigin(w.ipv6, w.From)
+	if err != nil {
+		return nil, err
+	}
+	switch how := p.opened[w].(type) {
+	case nil:
+	case *hub:
+		if how.device == device {
+			return how, nil
+		}
+		time.AfterFunc(outlived, func() { how.Close() })
+	default:
 		return how, nil
 	}
 	h, err := openHub(&p.asked, w)
 	switch {
-	case isDenied(err):
+	case isDenied(err) && w.From == (settings.Origin{}):
 		p.opened[w] = single{&p.asked}
 	case err != nil:
 		return nil, err
 	default:
-		p.opened[w] = h
+		h.device, p.opened[w] = device, h
 	}
 	return p.opened[w], nil
 }

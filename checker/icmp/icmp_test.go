@@ -40,7 +40,7 @@ func TestPingersReachLoopback(t *testing.T) {
 		t.Run(to.String(), func(t *testing.T) {
 			p := NewPinger()
 			defer p.Close()
-			took, err := p.Ping(t.Context(), to, false, patient)
+			took, err := p.Ping(t.Context(), to, Path{}, patient)
 			mayPing(t, to, err)
 			if took <= 0 || took > patient {
 				t.Errorf("took %v", took)
@@ -53,8 +53,8 @@ func TestUnprivilegedPing(t *testing.T) {
 	for _, to := range loopbacks {
 		for _, onLink := range []bool{false, true} {
 			p := NewPinger()
-			p.opened[way{to.Is6(), onLink}] = single{&p.asked}
-			_, err := p.Ping(t.Context(), to, onLink, patient)
+			p.opened[way{to.Is6(), Path{OnLink: onLink}}] = single{&p.asked}
+			_, err := p.Ping(t.Context(), to, Path{OnLink: onLink}, patient)
 			mayPing(t, to, err)
 		}
 	}
@@ -65,9 +65,9 @@ func TestPingsOnTheLinkGoOneHop(t *testing.T) {
 	p := NewPinger()
 	defer p.Close()
 	for _, to := range loopbacks {
-		_, err := p.Ping(t.Context(), to, true, patient)
+		_, err := p.Ping(t.Context(), to, Path{OnLink: true}, patient)
 		mayPing(t, to, err)
-		h, ok := p.opened[way{to.Is6(), true}].(*hub)
+		h, ok := p.opened[way{to.Is6(), Path{OnLink: true}}].(*hub)
 		if !ok {
 			t.Skip("needs raw sockets")
 		}
@@ -145,7 +145,7 @@ func TestEchoesWithASocketEach(t *testing.T) {
 func TestHubServesManyAtOnce(t *testing.T) {
 	p := NewPinger()
 	defer p.Close()
-	_, err := p.Ping(t.Context(), loopbacks[0], false, patient)
+	_, err := p.Ping(t.Context(), loopbacks[0], Path{}, patient)
 	mayPing(t, loopbacks[0], err)
 	h, isHub := p.opened[way{}].(*hub)
 	if !isHub {
@@ -156,7 +156,7 @@ func TestHubServesManyAtOnce(t *testing.T) {
 	for i := range 2000 {
 		to := netip.AddrFrom4([4]byte{127, 9, byte(i / 100), byte(i % 50)})
 		wait.Go(func() {
-			if _, err := p.Ping(t.Context(), to, false, patient); err != nil {
+			if _, err := p.Ping(t.Context(), to, Path{}, patient); err != nil {
 				lost.Add(1)
 			}
 		})
@@ -173,27 +173,27 @@ func TestHubServesManyAtOnce(t *testing.T) {
 func TestPingEndsInTime(t *testing.T) {
 	p := newSilentPinger(t)
 	begin := time.Now()
-	if _, err := p.Ping(t.Context(), loopbacks[0], false, short); !errors.Is(err, os.ErrDeadlineExceeded) {
+	if _, err := p.Ping(t.Context(), loopbacks[0], Path{}, short); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Error(err)
 	}
 	if took := time.Since(begin); took < short || took > short+slack {
 		t.Errorf("took %v", took)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	if _, err := p.Ping(waitedFor{ctx, cancel}, loopbacks[0], false, patient); !errors.Is(err, context.Canceled) {
+	if _, err := p.Ping(waitedFor{ctx, cancel}, loopbacks[0], Path{}, patient); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 	h := p.opened[way{}].(*hub)
 	if len(h.echoes) != 0 {
 		t.Errorf("%d requests are still waited for", len(h.echoes))
 	}
-	if _, err := p.Ping(waitedFor{t.Context(), func() { p.Close() }}, loopbacks[0], false, patient); !errors.Is(err, net.ErrClosed) {
+	if _, err := p.Ping(waitedFor{t.Context(), func() { p.Close() }}, loopbacks[0], Path{}, patient); !errors.Is(err, net.ErrClosed) {
 		t.Error(err)
 	}
 	if len(h.echoes) != 0 {
 		t.Errorf("%d requests are still waited for", len(h.echoes))
 	}
-	if _, err := p.Ping(t.Context(), loopbacks[0], false, patient); !errors.Is(err, net.ErrClosed) {
+	if _, err := p.Ping(t.Context(), loopbacks[0], Path{}, patient); !errors.Is(err, net.ErrClosed) {
 		t.Error("after it was closed: ", err)
 	}
 }

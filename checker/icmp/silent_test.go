@@ -100,7 +100,7 @@ func TestSilentNeighboursFailAndNobodyElseDoes(t *testing.T) {
 			var down, ours atomic.Int64
 			for i := range c.dead {
 				wait.Go(func() {
-					switch _, err := p.Ping(t.Context(), silentNeighbour(false, i), false, c.timeout); {
+					switch _, err := p.Ping(t.Context(), silentNeighbour(false, i), Path{}, c.timeout); {
 					case errors.Is(err, syscall.ENOBUFS):
 						ours.Add(1)
 					case err != nil:
@@ -110,7 +110,7 @@ func TestSilentNeighboursFailAndNobodyElseDoes(t *testing.T) {
 			}
 			for range 20 {
 				wait.Go(func() {
-					if _, err := p.Ping(t.Context(), loopbacks[0], false, patient); err != nil {
+					if _, err := p.Ping(t.Context(), loopbacks[0], Path{}, patient); err != nil {
 						t.Errorf("a healthy server: %v", err)
 					}
 				})
@@ -135,7 +135,7 @@ func TestPingWaitsForRoomNoLongerThanItsTimeout(t *testing.T) {
 	for i := range 200 {
 		wait.Go(func() {
 			begin := time.Now()
-			_, err := p.Ping(t.Context(), silentNeighbour(false, i), false, timeout)
+			_, err := p.Ping(t.Context(), silentNeighbour(false, i), Path{}, timeout)
 			if errors.Is(err, syscall.ENOBUFS) {
 				full.Store(true)
 			}

@@ -61,7 +61,7 @@ func BenchmarkHTTPS(b *testing.B) {
 func BenchmarkPing(b *testing.B) {
 	p := icmp.NewPinger()
 	defer p.Close()
-	if _, err := p.Ping(b.Context(), loopbacks[0], false, patient); err != nil {
+	if _, err := p.Ping(b.Context(), loopbacks[0], icmp.Path{}, patient); err != nil {
 		b.Skip(err)
 	}
 	spec := anySpec("ping")

@@ -102,7 +102,7 @@ type echoes struct {
 	waiting sync.Map
 }
 
-func (e *echoes) Ping(context.Context, netip.Addr, bool, time.Duration) (time.Duration, error) {
+func (e *echoes) Ping(context.Context, netip.Addr, icmp.Path, time.Duration) (time.Duration, error) {
 	return 0, errors.New("a goroutine pings")
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"ldirectord/checker"
+	"ldirectord/checker/icmp"
 	"ldirectord/checker/wire"
 )
 
@@ -15,7 +16,8 @@ func newPing(s Spec, e *Env) (Checker, error) {
 	if e.Pinger == nil {
 		return nil, refused("checktype", errors.New("no ping is possible here"))
 	}
-	return &pingCheck{checker.Ping{Target: s.Target.Addr().Unmap(), OnLink: s.OnLink, Timeout: s.Timeout,
+	return &pingCheck{checker.Ping{Path: icmp.Path{OnLink: s.OnLink, From: s.Origin},
+		Target: s.Target.Addr().Unmap(), Timeout: s.Timeout,
 		Attempts: max(s.Attempts, 1), Pinger: e.Pinger}}, nil
 }
 
@@ -23,9 +25,9 @@ func newPing(s Spec, e *Env) (Checker, error) {
 // final.
 func (c *pingCheck) Check(ctx context.Context) Result {
 	wire.WatchOf(ctx).Remark("echo request to %v", c.Target)
-	took, err := c.Pinger.Ping(ctx, c.Target, c.OnLink, c.Timeout)
+	took, err := c.Pinger.Ping(ctx, c.Target, c.Path, c.Timeout)
 	for again := c.Attempts - 1; again > 0 && wire.IsTimeout(err) && ctx.Err() == nil; again-- {
-		took, err = c.Pinger.Ping(ctx, c.Target, c.OnLink, c.Timeout)
+		took, err = c.Pinger.Ping(ctx, c.Target, c.Path, c.Timeout)
 	}
 	return c.Result(took, err)
 }

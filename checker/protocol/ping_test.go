@@ -21,8 +21,8 @@ type fakePinger struct {
 	onLink   bool // of the last ping
 }
 
-func (p *fakePinger) Ping(_ context.Context, _ netip.Addr, onLink bool, timeout time.Duration) (time.Duration, error) {
-	p.onLink = onLink
+func (p *fakePinger) Ping(_ context.Context, _ netip.Addr, by icmp.Path, timeout time.Duration) (time.Duration, error) {
+	p.onLink = by.OnLink
 	err := p.errs[p.asked]
 	p.asked++
 	p.timeouts = append(p.timeouts, timeout)

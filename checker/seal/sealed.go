@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"ldirectord/checker"
+	"ldirectord/checker/settings"
 	"ldirectord/checker/transcript"
 	"ldirectord/checker/wire"
 )
@@ -26,8 +27,8 @@ type sealed struct {
 // New wraps the check of a Spec.
 func New(c checker.Checker, s checker.Spec, known *Secrets) checker.Checker {
 	sealed := &sealed{Checker: c, hidden: known.of(s)}
-	if s.OnLink {
-		sealed.via = &wire.Via{OnLink: true, To: s.Target.Addr().Unmap()}
+	if s.OnLink || s.Origin != (settings.Origin{}) {
+		sealed.via = &wire.Via{From: s.Origin, OnLink: s.OnLink, To: s.Target.Addr().Unmap()}
 	}
 	return sealed
 }

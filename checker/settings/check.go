@@ -4,6 +4,7 @@ package settings
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 )
 
@@ -42,6 +43,14 @@ type Account struct {
 	SQLReceive string `cf:"sqlreceive,extension"`
 	// that the client of a RADIUS server shares with it
 	Secret string `cf:"secret,secret,shown-empty"`
+}
+
+// Origin is what this machine's sockets for a check get before their first packet. The zero Origin leaves all to the
+// kernel.
+type Origin struct {
+	CheckSource netip.Addr `cf:"checksource,extension,check"` // invalid: that of the route
+	CheckDevice string     `cf:"checkdevice,extension,check"` // "": that of the route
+	CheckMark   uint32     `cf:"checkmark,extension,check"`   // of the packets, for rules; 0: none
 }
 
 // HTTP has the settings of a check by http or https.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"ldirectord/internal/printable"
+	"ldirectord/internal/raw"
 )
 
 // Fault is the reason of a failed check, with a text for operators and the original error.
@@ -61,7 +62,10 @@ func IsClosed(err error) bool {
 func Reason(err error) string {
 	var errno syscall.Errno
 	var path *fs.PathError
+	var origin *raw.OriginError
 	switch {
+	case errors.As(err, &origin):
+		return origin.Error()
 	case IsTimeout(err):
 		return "timeout"
 	case IsClosed(err), errors.Is(err, syscall.EPIPE):

@@ -10,15 +10,17 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ldirectord/checker/settings"
 	"ldirectord/internal/raw"
 )
 
 // Via is the path of a check's packets that are sent to a virtual address and reach one server by a private service of
-// IPVS. With only OnLink and To it is the direct path to a server: a route over a router is not used.
+// IPVS. Without a Mark it is the path to a server itself: with OnLink a route over a router is not used.
 type Via struct {
+	From   settings.Origin // of packets to any address; zero for a private service
 	OnLink bool
 	To     netip.Addr // the virtual address; packets to other addresses take the usual path
-	Mark   uint32     // the mark of the service, 1 or more
+	Mark   uint32     // the mark of the service; 0: none
 	// this machine's source address, of To's family and not virtual: answers to a virtual address would not arrive
 	Source netip.Addr
 	MSS    int // the longest TCP segment, in bytes: the route to a local address has none
@@ -40,10 +42,16 @@ func WithVia(ctx context.Context, v Via) context.Context { return context.WithVa
 
 // ViaTo is the path to an address; nil for the usual one.
 func ViaTo(ctx context.Context, to netip.AddrPort) *Via {
-	if v, ok := ctx.Value(viaKey{}).(*Via); ok && v.To == to.Addr().Unmap() {
+	v, ok := ctx.Value(viaKey{}).(*Via)
+	switch {
+	case !ok:
+		return nil
+	case v.To == to.Addr().Unmap():
 		return v
+	case v.From == (settings.Origin{}):
+		return nil
 	}
-	return nil
+	return &Via{From: v.From, To: to.Addr().Unmap()}
 }
 
 // OpenUDP opens a socket for datagrams to and from a server.
@@ -77,11 +85,16 @@ func Knock(to netip.AddrPort, v Via) error {
 // prepare sets up a socket before it is connected. The kernel chooses a port at the connection, so that one port may
 // serve many paths.
 func (v *Via) prepare(fd int, tcp bool) error {
+	if err := raw.SetOrigin(fd, v.To.Is6(), v.From); err != nil {
+		return err
+	}
 	switch {
 	case v.OnLink && v.To.Is4():
 		return raw.SetOption(fd, unix.SOL_SOCKET, unix.SO_DONTROUTE, 1)
 	case v.OnLink: // if the kernel does not have that option (socket(7), ipv6(7)): a router drops the packet
 		return raw.SetOption(fd, unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS, 1)
+	case v.Mark == 0:
+		return nil
 	}
 	err := raw.SetOption(fd, unix.SOL_SOCKET, unix.SO_MARK, int32(v.Mark))
 	if err == nil && tcp {

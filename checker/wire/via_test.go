@@ -1,10 +1,14 @@
 package wire
 
 import (
+	"errors"
 	"net/netip"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"ldirectord/checker/settings"
 )
 
 // Where the kernel doesn't know the socket option for staying on the link, a hop limit of 1 has the same effect: the
@@ -20,5 +24,46 @@ func TestOnTheLinkIPv6HasOneHop(t *testing.T) {
 	}
 	if hops, err := unix.GetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS); hops != 1 || err != nil {
 		t.Errorf("%d hops, %v", hops, err)
+	}
+}
+
+// An origin is for every address, staying on the link and a private service for one. Of another family only the source is
+// left out.
+func TestAnOriginIsForEveryAddress(t *testing.T) {
+	here, there, six := netip.MustParseAddrPort("127.0.0.1:80"), netip.MustParseAddrPort("127.0.0.2:80"), netip.MustParseAddrPort("[::1]:80")
+	from := settings.Origin{CheckSource: netip.MustParseAddr("127.0.0.7"), CheckDevice: "lo"}
+	ctx := WithVia(t.Context(), Via{From: from, OnLink: true, To: here.Addr()})
+	for to, want := range map[netip.AddrPort]Via{here: {From: from, OnLink: true, To: here.Addr()},
+		there: {From: from, To: there.Addr()}, six: {From: from, To: six.Addr()}} {
+		if got := ViaTo(ctx, to); *got != want {
+			t.Errorf("to %v: %+v", to, got)
+		}
+	}
+	if got := ViaTo(WithVia(t.Context(), Via{Mark: 1, To: here.Addr()}), there); got != nil {
+		t.Errorf("besides a private service: %+v", got)
+	}
+	for _, to := range []netip.AddrPort{there, six} {
+		fd, err := startTCP(to, ViaTo(ctx, to))
+		if fd >= 0 {
+			defer unix.Close(fd)
+		}
+		device, _ := unix.GetsockoptString(fd, unix.SOL_SOCKET, unix.SO_BINDTODEVICE)
+		source := localOf(fd).Addr()
+		if err != nil && to != six || device != "lo" || (source == from.CheckSource) != (to == there) {
+			t.Errorf("to %v: from %v by %s: %v", to, source, device, err)
+		}
+	}
+}
+
+func TestAnOriginMarksPackets(t *testing.T) {
+	fd, err := startTCP(netip.MustParseAddrPort("127.0.0.1:9"), &Via{From: settings.Origin{CheckMark: 7}})
+	if fd >= 0 {
+		defer unix.Close(fd)
+	}
+	if errors.Is(err, syscall.EPERM) {
+		t.Skip("needs CAP_NET_ADMIN")
+	}
+	if mark, _ := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_MARK); mark != 7 {
+		t.Errorf("mark %d, %v", mark, err)
 	}
 }

@@ -95,6 +95,7 @@ func (s Source) prepare(ctx context.Context, text []byte, o parser.Options) (l *
 	}
 	l.Found = append(l.Found, doctor.JudgeMarks(cfg)...)
 	l.Found = append(l.Found, doctor.JudgePrograms(cfg)...)
+	l.Found = append(l.Found, doctor.JudgeOrigins(cfg, s.Checks.User == "")...)
 	for _, name := range cfg.Global.Execute {
 		if _, err := s.Dirs.Find(name); err != nil {
 			l.Found = append(l.Found, parser.Diagnostic{Kind: "missing-file", Pos: cfg.Global.At["execute"],

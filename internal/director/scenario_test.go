@@ -618,7 +618,7 @@ func noPings(spec checker.Spec) checker.Result {
 
 type denied struct{}
 
-func (denied) Ping(context.Context, netip.Addr, bool, time.Duration) (time.Duration, error) {
+func (denied) Ping(context.Context, netip.Addr, icmp.Path, time.Duration) (time.Duration, error) {
 	return 0, icmp.ErrDenied
 }
 

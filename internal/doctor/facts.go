@@ -120,7 +120,7 @@ func privateHere() (marks []uint32) {
 func mayPing(ctx context.Context) bool {
 	p := icmp.NewPinger()
 	defer p.Close()
-	_, err := p.Ping(ctx, netip.MustParseAddr("127.0.0.1"), false, probeTime)
+	_, err := p.Ping(ctx, netip.MustParseAddr("127.0.0.1"), icmp.Path{}, probeTime)
 	return !errors.Is(err, icmp.ErrDenied)
 }
 

@@ -20,7 +20,8 @@ func TestEachDirectiveOfChecksIsUsedOrWarnedOf(t *testing.T) {
 	lines := map[string]string{
 		"checkport": "checkport=81", "request": `request="x"`, "receive": `receive="x"`, "httpmethod": "httpmethod=HEAD", "httpbody": "httpmethod=POST\n\thttpbody=\"x\"", "receiveheader": `receiveheader="X: x"`,
 		"virtualhost": "virtualhost=x", "checkcommand": "checkcommand=/bin/false", "checkargs": "checkargs={name}", "login": `login="x"`, "passwd": `passwd="x"`,
-		"database": `database="x"`, "sqlreceive": `sqlreceive="x"`, "silence": "silence=up", "secret": `secret="x"`, "checkvip": "checkvip=yes", "alsocheck": "alsocheck=connect 82",
+		"database": `database="x"`, "sqlreceive": `sqlreceive="x"`, "silence": "silence=up",
+		"checksource": "checksource=192.0.2.9", "checkdevice": "checkdevice=eth1", "checkmark": "checkmark=1", "secret": `secret="x"`, "checkvip": "checkvip=yes", "alsocheck": "alsocheck=connect 82",
 		"agentport": "agentport=83", "agentsend": "agentport=83\n\tagentsend=x", "externalweight": "externalweight=yes",
 		"cleartext": "cleartext=no", "sni": "sni=x", "tlsverify": "tlsverify=yes", "tlsca": "tlsverify=yes\n\ttlsca=/x",
 		"tlscert": "tlscert=/x\n\ttlskey=/x", "tlskey": "tlscert=/x\n\ttlskey=/x", "tlsexpirywarn": "tlsexpirywarn=3",

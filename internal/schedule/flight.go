@@ -191,7 +191,7 @@ type echoed struct {
 
 // ping queues an echo request, to be sent together with others.
 func (p *pings) ping(f *flight) {
-	f.echo.To, f.echo.OnLink = f.Ping.Target, f.Ping.OnLink
+	f.echo.To, f.echo.Path = f.Ping.Target, f.Ping.Path
 	f.asked++
 	p.echoes = append(p.echoes, &f.echo)
 	p.pinger = f.Ping.Pinger.(checker.Echoer)

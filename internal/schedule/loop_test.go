@@ -43,7 +43,7 @@ func TestTheLoopMakesManyChecksAtOnce(t *testing.T) {
 		{connectSpec(good.addr), true},
 		{connectSpec(refusingPort(t)), false},
 	}
-	if _, err := pinger.Ping(t.Context(), netip.MustParseAddr("127.0.0.1"), false, patient); err == nil {
+	if _, err := pinger.Ping(t.Context(), netip.MustParseAddr("127.0.0.1"), icmp.Path{}, patient); err == nil {
 		ping := checker.Spec{Type: "ping", Target: netip.MustParseAddrPort("127.0.0.1:1"), Timeout: patient,
 			Attempts: 1}
 		kinds = append(kinds, struct {

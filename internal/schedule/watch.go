@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ldirectord/checker"
+	"ldirectord/checker/settings"
 	"ldirectord/checker/wire"
 	"ldirectord/internal/raw"
 )
@@ -32,6 +33,7 @@ const (
 // the connection changes no state: it only causes a check of each task.
 type Watch struct {
 	To     netip.AddrPort
+	From   settings.Origin
 	OnLink bool // as in wire.Via
 	// Silence, in whole seconds: the other end is gone when its kernel is silent for that long to twice as long; 0:
 	// only a FIN, a RST or an error of the network counts.
@@ -71,7 +73,7 @@ func (ws *Watches) Set(all map[netip.AddrPort]*Watch) {
 	ws.all = make(map[netip.AddrPort]*watching, len(all))
 	for to, one := range all {
 		w := before[to]
-		if w == nil || w.OnLink != one.OnLink || w.Silence != one.Silence {
+		if w == nil || w.From != one.From || w.OnLink != one.OnLink || w.Silence != one.Silence {
 			w = &watching{fd: -1, slot: slot{index: -1}}
 		}
 		w.Watch, ws.all[to] = *one, w
@@ -137,8 +139,8 @@ func (ws *Watches) tend(now, then moment) moment {
 // passes makes another one.
 func (ws *Watches) dial(l *loop, w *watching, now moment) {
 	var via *wire.Via
-	if w.OnLink {
-		via = &wire.Via{OnLink: true, To: w.To.Addr().Unmap()}
+	if w.OnLink || w.From != (settings.Origin{}) {
+		via = &wire.Via{From: w.From, OnLink: w.OnLink, To: w.To.Addr().Unmap()}
 	}
 	fd, err := wire.StartTCP(w.To, via)
 	if err == nil {

@@ -1,0 +1,33 @@
+package doctor
+
+import (
+	"cmp"
+	"errors"
+	"syscall"
+
+	"ldirectord/internal/raw"
+	"ldirectord/parser"
+)
+
+// JudgeOrigins finds addresses, devices and marks of checks that this machine lacks or does not permit. The daemon
+// starts anyway: an address may come later. Rights are judged if they are the daemon's.
+func JudgeOrigins(cfg *parser.Config, rights bool) parser.Diagnostics {
+	var f findings
+	for _, v := range cfg.Virtuals {
+		for _, check := range v.Checks() {
+			_, err := raw.TryOrigin(v.IPv6, check.Origin)
+			var lacking *raw.OriginError
+			if !errors.As(err, &lacking) {
+				continue
+			}
+			at := cmp.Or(check.At[lacking.Directive], check.At["virtual"])
+			switch forbidden := errors.Is(err, syscall.EPERM); {
+			case !forbidden:
+				f.addAt(at, "no-origin", lacking)
+			case rights:
+				f.addAt(at, "no-origin forbidden", lacking)
+			}
+		}
+	}
+	return f.diagnostics(cfg.Name)
+}

@@ -1,0 +1,47 @@
+package parser
+
+import (
+	"math"
+	"net/netip"
+	"strings"
+)
+
+// This file reads where the packets of checks come from: the words of settings.Origin.
+
+// readCheckSource reads an address of this machine.
+func readCheckSource(v *value) netip.Addr {
+	text := unquote(v.text)
+	if inside, ok := strings.CutPrefix(text, "["); ok {
+		text = strings.TrimSuffix(inside, "]")
+	}
+	addr, err := netip.ParseAddr(text)
+	if err != nil || addr.Zone() != "" || addr.IsUnspecified() || addr.IsMulticast() {
+		v.bad("is not an address of this machine; it must be one such as 192.0.2.9 or 2001:db8::9, " +
+			"without a port")
+	}
+	return addr.Unmap()
+}
+
+func readCheckDevice(v *value) string {
+	name, ok := parseDevice(v.text)
+	if !ok || name == "" {
+		v.bad("is not a device; it must be the name of a network device or VRF with at most %d letters, "+
+			"digits, dots, hyphens and underscores", maxDevice)
+	}
+	return name
+}
+
+func readCheckMark(v *value) uint32 { return uint32(number(1, math.MaxUint32)(v)) }
+
+// origin refuses words for checks whose sockets are not ours, and a source of the other family.
+func (a adviser) origin() {
+	for _, name := range []string{"checksource", "checkdevice", "checkmark"} {
+		if a.has(name) && a.runsCommand() {
+			a.refuse(name, conflict, "%s is not for checktype=%s: a program opens sockets of its own", name,
+				a.CheckType)
+		}
+	}
+	if a.hasHeader() && a.CheckSource.IsValid() && a.CheckSource.Is6() != a.IPv6 {
+		a.refuse("checksource", conflict, "checksource and the servers must both be of IPv4, or both of IPv6")
+	}
+}
