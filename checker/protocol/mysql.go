@@ -12,8 +12,9 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// mysqlTalk logs in to a MySQL or MariaDB server and runs a query, which must return a row. It does not use TLS: failed
-// handshakes count towards the server's max_connect_errors, and the server would lock out the director.
+// mysqlTalk logs in to a MySQL or MariaDB server and runs a query, which must return a row. It uses TLS only where that
+// is required: failed handshakes count towards the server's max_connect_errors, and the server would lock out the
+// director.
 type mysqlTalk struct {
 	*talk
 	config *mysql.Config
@@ -32,8 +33,11 @@ func newMySQL(s Spec, e *Env, query string) (Checker, error) {
 		return nil, refused("sqlreceive", err)
 	}
 	t := &mysqlTalk{config: config, query: query, clear: clearText{refused: s.NoClearText}}
-	t.talk, err = newTalk(s, e, receive, t.run)
-	return t, err
+	if t.talk, err = newTalk(s, e, receive, t.run); err != nil {
+		return nil, err
+	}
+	t.later = true
+	return t, nil
 }
 
 // Check implements Checker.
@@ -44,7 +48,10 @@ func (t *mysqlTalk) Check(ctx context.Context) Result {
 func (t *mysqlTalk) run(d *dialogue) (string, error) {
 	login := &mysqlLogin{server: wire.NewLibConn(&d.Dialogue, maxSQL, mysqlHeader, nil), clear: &t.clear}
 	login.server.Length = login.length
-	session, err := t.logIn(login.server)
+	if d.Offered != nil {
+		login.upgrade = d.Upgrade
+	}
+	session, err := t.logIn(login)
 	if err != nil {
 		return "", login.fault(wire.LoginStep, err)
 	}
@@ -78,10 +85,16 @@ func mysqlLength(header []byte) (int, error) {
 }
 
 // logIn starts a session.
-func (t *mysqlTalk) logIn(server *wire.LibConn) (query.Session, error) {
-	defer func() { server.Length = mysqlLength }()
+func (t *mysqlTalk) logIn(login *mysqlLogin) (query.Session, error) {
+	defer func() { login.server.Length, login.upgrade = mysqlLength, nil }()
 	config := t.config.Clone()
-	config.DialFunc = func(context.Context, string, string) (net.Conn, error) { return server, nil }
+	config.DialFunc = func(context.Context, string, string) (net.Conn, error) {
+		return mysqlConn{login.server, login}, nil
+	}
+	_ = config.Apply(mysql.BeforeConnect(func(_ context.Context, used *mysql.Config) error {
+		login.config = used
+		return nil
+	}))
 	connector, err := mysql.NewConnector(config)
 	if err != nil {
 		return nil, err
@@ -99,6 +112,9 @@ func (t *mysqlTalk) logIn(server *wire.LibConn) (query.Session, error) {
 
 // fault explains an error: the server's own, or an error in a step of the check.
 func (l *mysqlLogin) fault(s wire.LibStep, err error) error {
+	if l.untold != nil {
+		return l.untold
+	}
 	var said *mysql.MySQLError
 	if errors.As(err, &said) {
 		err = &wire.Refusal{Text: said.Message, Code: strconv.Itoa(int(said.Number))}

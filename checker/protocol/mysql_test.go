@@ -223,6 +223,15 @@ func TestRealMariaDB(t *testing.T) {
 		{"wrong password", func(s *Spec) { s.Passwd = "other" }, false, "login rejected: Access denied for user 'check'@'127.0.0.1' (using password: YES) (1045)"},
 		{"no password", func(s *Spec) { s.Passwd = "" }, false, "login rejected: Access denied for user 'check'@'127.0.0.1' (using password: NO) (1045)"},
 		{"only over TLS", func(s *Spec) { s.Login = "secure" }, false, "login rejected: Access denied for user 'secure'@'127.0.0.1' (using password: YES) (1045)"},
+		{"over TLS", func(s *Spec) { s.Login, s.UseTLS = "secure", true }, true, "SELECT returned a row"},
+		{"over TLS, verified", func(s *Spec) { s.Login, s.UseTLS, s.TLSVerify = "secure", true, true }, true, "SELECT returned a row"},
+		{"over TLS, ed25519", func(s *Spec) { s.Login, s.UseTLS = "modern", true }, true, "SELECT returned a row"},
+		{"over TLS, another name", func(s *Spec) { s.UseTLS, s.TLSVerify, s.Host = true, true, "db.example.org" }, false,
+			"certificate refused: certificate is valid for localhost, not db.example.org"},
+		{"over TLS, wrong password", func(s *Spec) { s.UseTLS, s.Passwd = true, "other" }, false,
+			"login rejected: Access denied for user 'check'@'127.0.0.1' (using password: YES) (1045)"},
+		{"over TLS, the value does not match", func(s *Spec) { s.UseTLS = true; wanting("^3$")(s) }, false, `the first value does not match /^3$/: got "2"`},
+		{"over TLS, many rows", func(s *Spec) { s.UseTLS, s.Request = true, "/SELECT REPEAT('x', 1000) FROM seq_1_to_10000" }, true, "SELECT returned a row"},
 		{"unknown database", func(s *Spec) { s.Database = "nope" }, false, "login rejected: Access denied for user 'check'@'%' to database 'nope' (1044)"},
 		{"many rows", request("/SELECT REPEAT('x', 1000) FROM seq_1_to_10000"), true, "SELECT returned a row"},
 		{"query that takes too long", func(s *Spec) { s.Request = "/SELECT SLEEP(20)"; soon(s) }, false, "query: timeout"},
@@ -236,6 +245,7 @@ func startMariaDB(t *testing.T) (good Spec, pid int) {
 	mariadbd, install := needProgram(t, "mariadbd", "mariadb-server"), needProgram(t, "mariadb-install-db", "mariadb-server")
 	dir := serverDir(t)
 	data := filepath.Join(dir, "data")
+	cert, key := writeCertificate(t, dir)
 	give(t, dir, "mysql")
 	small := []string{"--no-defaults", "--user=mysql", "--datadir=" + data, "--tmpdir=" + dir,
 		"--innodb-use-native-aio=0", "--innodb-flush-method=fsync", "--innodb-buffer-pool-size=8M", "--innodb-log-file-size=4M"}
@@ -250,15 +260,17 @@ INSTALL SONAME 'auth_ed25519';
 CREATE USER 'modern'@'%' IDENTIFIED VIA ed25519 USING PASSWORD('secret');
 GRANT ALL ON chk.* TO 'check'@'%';
 GRANT ALL ON chk.* TO 'modern'@'%';
+GRANT ALL ON chk.* TO 'secure'@'%';
 CREATE TABLE chk.t (enabled INT) ENGINE=Aria;
 INSERT INTO chk.t VALUES (1);
 `)
 	good = goodMySQL
+	good.TLSCA = cert
 	good.Target = loopback(freePort(t))
 	good.Request = "/SELECT enabled FROM t"
 	args := append(small, "--socket="+dir+"/sock", "--pid-file="+dir+"/pid", fmt.Sprintf("--port=%d", good.Target.Port()),
 		"--bind-address=127.0.0.1,::1", "--init-file="+start, "--performance-schema=OFF", "--skip-log-bin",
-		"--skip-name-resolve")
+		"--skip-name-resolve", "--ssl-cert="+cert, "--ssl-key="+key)
 	pid = realServer{path: mariadbd, args: args, ready: answers(build(t, good, nil))}.start(t)
 	return good, pid
 }

@@ -27,12 +27,14 @@ type mysqlLogin struct {
 	server  *wire.LibConn
 	clear   *clearText
 	greeted bool
+	mysqlUpgrade
 }
 
 // length is mysqlLength for the packets of a connection.
 func (l *mysqlLogin) length(header []byte) (left int, err error) {
 	left, err = mysqlLength(header)
 	greeting := !l.greeted
+	header[mysqlHeader-2] -= l.shift
 	switch {
 	case err != nil:
 		return 0, err
@@ -49,7 +51,7 @@ func (l *mysqlLogin) length(header []byte) (left int, err error) {
 	case greeting && kind != mysqlFailure && !isMySQLHandshake(kind, body):
 		err = errNotMySQL
 	case greeting:
-		l.greeted = true
+		l.greeted, l.isOffered = true, offersTLS(body)
 	case kind == mysqlMore && len(body) > 1:
 		// The server's public key: the log-ins caching_sha2_password and sha256_password then send the password
 		// encrypted with it, so the owner of the key can read it.

@@ -18,7 +18,7 @@ import (
 )
 
 // pgsqlCheck logs in to a PostgreSQL server, or a compatible one, and runs a query, which must return a row. As libpq
-// does by default, it uses TLS if the server offers it.
+// does by default, it uses TLS if the server offers it; with tls = yes it requires TLS.
 //
 // It uses the messages of the driver and not its connections: those take settings from the environment, and from files
 // in the user's home.
@@ -27,6 +27,9 @@ type pgsqlCheck struct {
 	query string
 	scram scramClient
 	clear clearText
+
+	onlyTLS bool
+	warning string // about the certificate
 }
 
 func newPgSQL(s Spec, e *Env, query string) (Checker, error) {
@@ -35,24 +38,31 @@ func newPgSQL(s Spec, e *Env, query string) (Checker, error) {
 		return nil, refused("sqlreceive", err)
 	}
 	kept := wire.NewSessions()
+	how := secured{tls: wire.TLSRules{}.Config(kept, s.SNI, s.Host)}
+	if s.UseTLS {
+		how, err = e.overTLS(s, kept)
+	}
 	return &pgsqlCheck{
 		talk: talk{told: told{server: serverOf(s), Account: s.Account, receive: receive},
-			secured:  secured{tls: wire.TLSRules{}.Config(kept, s.SNI, s.Host)},
-			sessions: kept, later: true},
-		query: query,
-		clear: clearText{refused: s.NoClearText},
-	}, nil
+			secured: how, sessions: kept, later: true},
+		query:   query,
+		clear:   clearText{refused: s.NoClearText},
+		onlyTLS: s.UseTLS,
+	}, err
 }
 
 // Check implements Checker.
 func (c *pgsqlCheck) Check(ctx context.Context) Result {
+	c.warning = ""
 	rows, first, err := c.ask(ctx, true)
-	if wantsPlain(err) {
+	if !c.onlyTLS && wantsPlain(err) {
 		rows, first, err = c.ask(ctx, false)
 	}
 	seen, err := (&dialogue{told: c.told, ctx: ctx}).sqlSeen(c.query, rows, first, err)
-	c.sessions.Ended(err == nil)
-	return c.clear.warned(concluded(seen, err))
+	c.sessions.Ended(err == nil && c.warning == "")
+	result := concluded(seen, err)
+	result.Warning = c.warning
+	return c.clear.warned(result)
 }
 
 // Conceals is true of the log-in: passwords and their derivatives are in messages of type p.
@@ -103,12 +113,17 @@ func (c *pgsqlCheck) secure(d *dialogue) error {
 	switch {
 	case err != nil:
 		return wire.AtLogin.Of(wire.StageFault("login", err))
+	case c.onlyTLS && answer != 'S':
+		return wire.AtTLS.Of(errors.New("the server does not offer TLS"))
 	case answer == 'N':
 		return nil
 	case answer != 'S':
 		return d.In.UnreadByte()
 	}
-	return d.Upgrade()
+	if err = d.Upgrade(); err == nil {
+		c.warning = c.rules.Warning(d.Conn.TLS)
+	}
+	return err
 }
 
 // pgsqlLengths returns the function that reads how many bytes of a message follow its header. The first one must be an

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -133,6 +134,8 @@ func pgBytes(messages ...pgproto3.BackendMessage) (all []byte) {
 	return all
 }
 
+func onlyTLS(s *Spec) { s.UseTLS = true }
+
 func wanting(pattern string) func(*Spec) { return func(s *Spec) { s.SQLReceive = pattern } }
 
 func TestPgSQL(t *testing.T) {
@@ -148,6 +151,23 @@ func TestPgSQL(t *testing.T) {
 		{"good", answering(found...), nil, true, "SELECT returned a row"},
 		{"good over TLS", postgres{secure: secure, auth: pgLetIn, answer: found}.treat, nil, true, "SELECT returned a row"},
 		{"good, but not over TLS", postgres{secure: secure, plain: true, auth: pgLetIn, answer: found}.treat, nil, true, "SELECT returned a row"},
+		{"TLS required", postgres{secure: secure, auth: pgLetIn, answer: found}.treat, onlyTLS, true, "SELECT returned a row"},
+		{"TLS required, not offered", answering(found...), onlyTLS, false, "the server does not offer TLS"},
+		{"TLS required, not permitted", postgres{secure: secure, plain: true, auth: pgLetIn, answer: found}.treat, onlyTLS, false,
+			"login rejected: no pg_hba.conf entry, SSL encryption (28000)"},
+		{"TLS required, broken", func(_ *testServer, c net.Conn) {
+			pgproto3.NewBackend(c, c).ReceiveStartupMessage()
+			c.Write([]byte("SHTTP/1.1"))
+		}, onlyTLS, false, `STARTTLS: the server sent more in the clear: "HTTP/1.1"`},
+		{"TLS required, an error instead", func(_ *testServer, c net.Conn) {
+			pgproto3.NewBackend(c, c).ReceiveStartupMessage()
+			c.Write(pgBytes(pgSays("FATAL", "53300", "sorry, too many clients already")))
+			if sent, _ := io.ReadAll(c); len(sent) > 0 {
+				t.Errorf("%q is sent in the clear", sent)
+			}
+		}, onlyTLS, false, "the server does not offer TLS"},
+		{"TLS required, not trusted", postgres{secure: secure, auth: pgLetIn, answer: found}.treat, func(s *Spec) { onlyTLS(s); s.TLSVerify = true }, false,
+			"certificate refused: cannot validate certificate for 127.0.0.1 because it doesn't contain any IP SANs"},
 		{"no row", answering(pgRows, pgDone("SELECT 0"), pgReady), nil, false, "SELECT returned no row"},
 		{"the first value matches", answering(found...), wanting("^1$"), true, "SELECT returned a row"},
 		{"the first value does not match", answering(found...), wanting("^2"), false, `the first value does not match /^2/: got "1"`},
@@ -353,6 +373,12 @@ func TestRealPostgreSQL(t *testing.T) {
 		{"password in plain text", as("plain"), true, "SELECT returned a row"},
 		{"only over TLS", as("secure"), true, "SELECT returned a row"},
 		{"only without TLS", as("open"), true, "SELECT returned a row"},
+		{"TLS required", func(s *Spec) { s.Login, s.UseTLS = "secure", true }, true, "SELECT returned a row"},
+		{"TLS required and verified", func(s *Spec) { s.UseTLS, s.TLSVerify = true, true }, true, "SELECT returned a row"},
+		{"TLS required, another name", func(s *Spec) { s.UseTLS, s.TLSVerify, s.Host = true, true, "db.example.org" }, false,
+			"certificate refused: certificate is valid for localhost, not db.example.org"},
+		{"TLS required and not permitted", func(s *Spec) { s.Login, s.UseTLS = "open", true }, false,
+			`login rejected: no pg_hba.conf entry for host "127.0.0.1", user "open", database "chk", SSL encryption (28000)`},
 		{"wrong password by SCRAM", wrong("check"), false, `login rejected: password authentication failed for user "check" (28P01)`},
 		{"wrong password by md5", wrong("old"), false, `login rejected: password authentication failed for user "old" (28P01)`},
 		{"wrong password in plain text", wrong("plain"), false, `login rejected: password authentication failed for user "plain" (28P01)`},
@@ -402,6 +428,7 @@ hostnossl all open all scram-sha-256
 host    all check  all scram-sha-256
 `)
 	good = goodPgSQL
+	good.TLSCA = cert
 	good.Target = loopback(freePort(t))
 	pid = realServer{
 		path: postgres, user: "postgres", ready: answers(build(t, good, nil)),
