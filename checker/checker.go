@@ -46,19 +46,19 @@ type Spec struct {
 	settings.TLS
 
 	// Extensions, all opt-in.
-	TLSFiles    string       // the checksum of these files by TLSSums
-	UseTLS      bool         // grpc, redis, simpletcp: over TLS
-	StartTLS    bool         // smtp, submission, imap, pop, ldap, ftp
-	NoClearText bool         // mysql, pgsql: the password is never sent in clear text
-	HTTPHeaders List[string] // further request headers, each "Name: value"
+	TLSFiles string // the checksum of these files by TLSSums
+	UseTLS   bool   // grpc, mysql, pgsql, redis, simpletcp: over TLS
+	StartTLS bool   // smtp, submission, imap, pop, ldap, ftp
+	// simpletcp and connect over UDP: a ping decides about a server that does not answer in half of the time
+	PingsTheSilent bool
+	NoClearText    bool         // mysql, pgsql: the password is never sent in clear text
+	HTTPHeaders    List[string] // further request headers, each "Name: value"
 	Tells
 	Steps List[settings.Step] // simpletcp: a conversation instead of Request and Receive
 	// the record type of the question, validated by the parser; "": A, or PTR for an address
 	DNSType  string
-	DNSRcode string // the accepted answer code, validated by the parser; "": NOERROR
-	// simpletcp and connect over UDP: a ping decides about a server that does not answer in half of the time
-	PingsTheSilent bool
-	Through        Through // zero: the check goes to Target itself
+	DNSRcode string  // the accepted answer code, validated by the parser; "": NOERROR
+	Through  Through // zero: the check goes to Target itself
 }
 
 // Tells is how the check of a server reports what the server can bear.

@@ -58,11 +58,11 @@ func (a adviser) fillCheckVIP() {
 // Pings reports whether the check of a section is a ping. That includes connect with UDP, because to connect a UDP
 // socket shows nothing about the server.
 func (v *Virtual) Pings() bool {
-	return v.CheckType == Ping || v.CheckType == Connect && v.Protocol == lvs.UDP && v.Silence == "down"
+	return v.CheckType == Ping || v.CheckType == Connect && v.Protocol == lvs.UDP && !v.PingsTheSilent()
 }
 
 // PingsTheSilent reports whether a ping decides about a server that does not answer the check's datagram.
-func (v *Virtual) PingsTheSilent() bool { return v.Silence == "up" && v.asksByDatagram() }
+func (v *Virtual) PingsTheSilent() bool { return bool(v.Silence) && v.asksByDatagram() }
 
 // asksByDatagram reports whether silence decides anything.
 func (v *Virtual) asksByDatagram() bool {

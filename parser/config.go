@@ -170,7 +170,6 @@ type Virtual struct {
 	SchedFlags string  `cf:"schedflags"`            // comma list as written, "" when none
 	Persistent int     `cf:"persistent,as-seconds"` // seconds, up to 31 days; 0 when not persistent
 	Netmask    Netmask `cf:"netmask"`               // only with Persistent
-	OnePacket  bool    `cf:"ops=no"`                // only for udp
 	// persistence engine (sip), "" for none; only with Persistent
 	PEName string `cf:"pename,extension"`
 
@@ -181,8 +180,6 @@ type Virtual struct {
 	// the arguments of CheckCommand instead of the usual four, see Arguments; "": those
 	CheckArgs string `cf:"checkargs,extension,check"`
 	CheckPort int    `cf:"checkport,check"` // 0: the real server's
-	// up or down: what a server is that does not answer datagrams, see PingsTheSilent
-	Silence string `cf:"silence=down,extension,check"`
 	settings.Origin
 	// further checks, which must pass too; in file order
 	AlsoChecks []AlsoCheck `cf:"alsocheck,extension,repeats,as-strings"`
@@ -190,8 +187,7 @@ type Virtual struct {
 	// extension: the virtual address for checks of gate and ipip servers; invalid: checks use the servers' own
 	// addresses
 	CheckVIP   netip.Addr
-	WrittenVIP string      `cf:"checkvip=no,extension"` // checkvip: yes, no or an address
-	Observe    lvs.Observe `cf:"observe=no,extension"`  // see Observes
+	WrittenVIP string `cf:"checkvip=no,extension"` // checkvip: yes, no or an address
 
 	Service string `cf:"service,check"`
 	Request string `cf:"request=\"/\""`
@@ -208,14 +204,20 @@ type Virtual struct {
 	UseTLS   bool `cf:"tls=no,extension"`
 	// the password may be sent in clear text
 	ClearText bool `cf:"cleartext=yes,extension"`
+	// These are side by side to take little memory.
+	Observe     lvs.Observe `cf:"observe=no,extension"` // see Observes
+	OnePacket   bool        `cf:"ops=no"`               // only for udp
+	OwnFallback bool        // Fallback was written in this section
+	isAlso      bool        // it is one of Checks
+	// what a server is that does not answer datagrams, see PingsTheSilent
+	Silence silence `cf:"silence=down,extension,check"`
 	// "Name: value" of RFC 9110, in file order
 	HTTPHeaders []string        `cf:"httpheader,extension,repeats,secret,as-text"`
 	Steps       []settings.Step // simpletcp: send and expect lines in their order, instead of Request and Receive
 	DNSType     string          `cf:"dnstype,extension"`  // in upper case; "" for A, or PTR for an address
 	DNSRcode    string          `cf:"dnsrcode,extension"` // in upper case; "" for NOERROR
 
-	Fallback    *Real // effective: own or global, with its port filled in; nil: none
-	OwnFallback bool  // Fallback was written in this section
+	Fallback *Real // effective: own or global, with its port filled in; nil: none
 	// those that serve instead of Fallback while it fails its fallbackcheck, in file order
 	AlsoFallbacks []Real
 	MonitorFile   string `cf:"monitorfile"`
@@ -226,8 +228,7 @@ type Virtual struct {
 	Waiting []Waiting // lines of real servers without an address, in file order; none unless Options.Wait
 	Staying []Real    // servers that left while a new name has no address: the name may be mistyped
 
-	also   []*Virtual // see Checks
-	isAlso bool       // it is one of those
+	also []*Virtual // see Checks
 }
 
 // Tells is how the servers of a section report their weight; an extension.

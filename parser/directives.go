@@ -178,7 +178,7 @@ var readers = map[string]reading{
 	"checktype":                            alone(readCheckType),
 	"service":                              of(readService),
 	"checkport":                            of(number(1, maxPort)),
-	"silence":                              oneOf("down", "up"),
+	"silence":                              parsed(parseSilence, "is not allowed; it must be up or down"),
 	"checksource":                          of(readCheckSource),
 	"checkdevice":                          of(readCheckDevice),
 	"checkmark":                            of(readCheckMark),

@@ -36,7 +36,7 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 		// checkvip.go
 		{"virtual=192.0.2.1:514\n" + real + "\tprotocol=udp\n\tchecktype=connect\n\tsilence=up\n", "", "silence"},
 		{"virtual=192.0.2.1:514\n" + real + "\tprotocol=udp\n\tservice=simpletcp\n\tsilence=up\n", "", "silence"},
-		{"virtual=192.0.2.1:514\n" + real + "\tprotocol=udp\n\tsilence=yes\n", `"yes" is not allowed; it must be one of down, up`, ""},
+		{"virtual=192.0.2.1:514\n" + real + "\tprotocol=udp\n\tsilence=yes\n", `"yes" is not allowed; it must be up or down`, ""},
 		{virtual + real + "\tchecktype=connect\n\tsilence=up\n", "silence has an effect only with protocol=udp", ""},
 		{"virtual=192.0.2.1:53\n" + real + "\tprotocol=udp\n\tservice=dns\n\tsilence=up\n", "silence has an effect only with protocol=udp", ""},
 		{"virtual=192.0.2.1:514\n" + gate + "\tprotocol=udp\n\tservice=simpletcp\n\tsilence=up\n\tcheckvip=yes\n", "IPVS forwards no echo requests", ""},

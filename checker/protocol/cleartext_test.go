@@ -41,6 +41,9 @@ func myAsksForPassword(t *testing.T, plugin string) func(*testServer, net.Conn) 
 			say("\x01\x04") // full authentication
 			asked = myHear(c)
 		}
+		if asked == "" { // the check has ended
+			return
+		}
 		if len(asked) != 1 {
 			t.Errorf("%s: the key is not asked for: %q", plugin, asked)
 		}
