@@ -5,6 +5,7 @@ import (
 	"errors"
 	"syscall"
 
+	"ldirectord/checker/settings"
 	"ldirectord/internal/raw"
 	"ldirectord/parser"
 )
@@ -12,10 +13,15 @@ import (
 // JudgeOrigins finds addresses, devices and marks of checks that this machine lacks or does not permit. The daemon
 // starts anyway: an address may come later. Rights are judged if they are the daemon's.
 func JudgeOrigins(cfg *parser.Config, rights bool) parser.Diagnostics {
+	return judgeOrigins(cfg, rights, raw.TryOrigin)
+}
+
+func judgeOrigins(cfg *parser.Config, rights bool,
+	try func(ipv6 bool, o settings.Origin) (uint32, error)) parser.Diagnostics {
 	var f findings
 	for _, v := range cfg.Virtuals {
 		for _, check := range v.Checks() {
-			_, err := raw.TryOrigin(v.IPv6, check.Origin)
+			_, err := try(v.IPv6, check.Origin)
 			var lacking *raw.OriginError
 			if !errors.As(err, &lacking) {
 				continue

@@ -3,8 +3,11 @@ package doctor
 import (
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
+	"ldirectord/checker/settings"
+	"ldirectord/internal/raw"
 	"ldirectord/parser"
 )
 
@@ -26,5 +29,17 @@ func TestWhatChecksNeedOfThisMachine(t *testing.T) {
 		if isSaid != (want != "") || len(said) > 1 {
 			t.Errorf("%s: %v", text, said)
 		}
+	}
+	cfg, _ := parser.Parse(t.Context(), "ld.cf", []byte(section+"\tcheckmark=7\n"), parser.Options{})
+	forbids := func(bool, settings.Origin) (uint32, error) {
+		return 0, &raw.OriginError{Directive: "checkmark", Value: "7", Err: syscall.EPERM}
+	}
+	const want = "ld.cf:4:12: warning: checkmark 7: operation not permitted; its checks are not made, and their servers stay as they are; " +
+		"the unit needs CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_RAW, and with User= AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW too"
+	if said := judgeOrigins(cfg, true, forbids); len(said) != 1 || said[0].String() != want {
+		t.Errorf("forbidden: %v", said)
+	}
+	if said := judgeOrigins(cfg, false, forbids); len(said) > 0 {
+		t.Errorf("to a user whose rights are not the daemon's: %v", said)
 	}
 }
