@@ -2,10 +2,8 @@
 package main
 
 import (
-	"context"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 
@@ -19,72 +17,46 @@ var version = "unknown"
 
 // The exit statuses.
 const (
-	exitWhole   = 0
-	exitMissing = 1 // a line has no equal
-	exitFailed  = 2 // the file can't be read or understood, or the result not be written
+	missing = 1 // a line has no equal
+	failed  = 2 // the file can't be read or understood, or the result can't be written
 )
 
-const usage = `Usage: ldirectord-import [-i ID] [-o FILE] [KEEPALIVED.CONF]
-
-Writes the virtual servers of a keepalived.conf as an ldirectord.cf.
-
-`
-
-func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) }
-
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+func main() {
 	host, _ := os.Hostname()
 	host, _, _ = strings.Cut(host, ".")
-	flags := flag.NewFlagSet("ldirectord-import", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	flags.Usage = func() {
-		fmt.Fprint(stderr, usage)
-		flags.PrintDefaults()
+	id := flag.String("i", host, "the `ID` that words after @ are compared with")
+	out := flag.String("o", "", "the `FILE` to write instead of standard output")
+	showVersion := flag.Bool("version", false, "print the version")
+	flag.Usage = func() {
+		fmt.Fprintln(os.Stderr, "Usage: ldirectord-import [-i ID] [-o FILE] KEEPALIVED.CONF")
+		flag.PrintDefaults()
 	}
-	id := flags.String("i", host, "the `ID` that the words after @ are compared with")
-	out := flags.String("o", "", "the `FILE` to write, instead of standard output")
-	showVersion := flags.Bool("version", false, "print the version")
-	if err := flags.Parse(args); err != nil {
-		return exitFailed
-	}
-	if *showVersion {
-		fmt.Fprintln(stdout, "ldirectord-import", version)
-		return exitWhole
-	}
-	if flags.NArg() > 1 {
-		flags.Usage()
-		return exitFailed
-	}
-	path := "/etc/keepalived/keepalived.conf"
-	if flags.NArg() == 1 {
-		path = flags.Arg(0)
-	}
-	missing, err := write(ctx, path, *id, *out, stdout)
-	switch {
-	case err != nil:
-		fmt.Fprintln(stderr, "ldirectord-import:", printable.Text(err.Error()))
-		return exitFailed
-	case missing > 0:
-		fmt.Fprintf(stderr, "ldirectord-import: %d lines have no equal; comments in the result name them\n", missing)
-		return exitMissing
+	switch flag.Parse(); {
+	case *showVersion:
+		fmt.Println("ldirectord-import", version)
+	case flag.NArg() != 1:
+		flag.Usage()
+		os.Exit(failed)
 	default:
-		return exitWhole
+		os.Exit(run(flag.Arg(0), *id, *out))
 	}
 }
 
-// write converts the file at path, and reports how many lines have no equal.
-func write(ctx context.Context, path, id, out string, stdout io.Writer) (missing int, err error) {
-	text, missing, err := keepalived.Convert(ctx, path, id)
-	if err != nil {
-		return 0, err
-	}
-	if out == "" {
-		_, err = io.WriteString(stdout, text)
-	} else {
+// run converts a file, and returns the exit status.
+func run(path, id, out string) int {
+	text, lines, err := keepalived.Convert(path, id)
+	if err == nil && out != "" {
 		err = runfile.Replace(out, []byte(text), 0o644)
+	} else if err == nil {
+		_, err = fmt.Print(text)
 	}
-	if err != nil {
-		return 0, fmt.Errorf("writing the result: %w", err)
+	switch {
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "ldirectord-import:", printable.Text(err.Error()))
+		return failed
+	case lines > 0:
+		fmt.Fprintf(os.Stderr, "ldirectord-import: no equal for %d lines; comments in the result name them\n", lines)
+		return missing
 	}
-	return missing, nil
+	return 0
 }

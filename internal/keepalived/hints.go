@@ -9,11 +9,13 @@ var converted = strings.Fields(`
 	persistence_timeout persistence_granularity persistence_engine protocol ip_family snmp_name
 	alpha omega quorum hysteresis sorry_server sorry_server_lvs_method inhibit_on_failure
 	weight uthreshold lthreshold delay_loop connect_timeout retry nb_get_retry delay_before_retry connect_port
-	virtualhost path status_code regex regex_options regex_no_match regex_stack enable_sni fast_recovery
-	type name misc_path misc_timeout certificate key`)
+	virtualhost path status_code regex regex_no_match regex_stack enable_sni fast_recovery
+	type name misc_path misc_timeout`)
 
 // hints are what ldirectord has in place of words without an equal.
 var hints = map[string]string{
+	"certificate":          "tlscert has the certificate of a section",
+	"key":                  "tlskey has the key of a section",
 	"BFD_CHECK":            "no check is made in its place",
 	"FILE_CHECK":           "no check is made in its place; agentport, maintenancedir and the command set change weights",
 	"UDP_CHECK":            "the servers are pinged in its place",
@@ -24,6 +26,7 @@ var hints = map[string]string{
 	"notify_up":            notify,
 	"quorum_down":          notify,
 	"quorum_up":            notify,
+	"regex_options":        "options such as (?i) begin the pattern of receive",
 	"smtp_alert":           "emailalert has addresses for mail about servers",
 	"sorry_server_inhibit": "the fallback server is in the table only while it serves",
 	"user":                 "checkcommand is run by the user of the daemon",

@@ -11,120 +11,92 @@ import (
 
 // Limits of a configuration, which no real one reaches.
 const (
-	maxSize     = 4 << 20  // bytes of all files
-	maxExpanded = 64 << 20 // bytes that definitions may be replaced by
-	maxFiles    = 1000
-	maxDepth    = 16 // blocks in blocks, files in files
-	maxNested   = 64 // definitions in definitions
+	maxSize   = 4 << 20  // bytes of all files
+	maxEffort = 64 << 20 // bytes that are written to replace parameters
+	maxDepth  = 64       // of blocks in blocks, of definitions in definitions
 )
 
 // statement is a line: its words, and the block that follows it.
 type statement struct {
-	words []word
-	block []*statement
-	open  bool // it has a block
+	words  []string
+	at     position
+	block  []*statement
+	opened bool
 }
 
-func (s *statement) name() string { return s.words[0].text }
+func (s *statement) name() string { return s.words[0] }
 
-func (s *statement) at() Position { return s.words[0].at }
-
-// arg returns a word after the first, "" if there is none.
+// arg returns a word after the first, "" if there is none or no line.
 func (s *statement) arg(n int) string {
-	if n < len(s.words) {
-		return s.words[n].text
+	if s != nil && n < len(s.words) {
+		return s.words[n]
 	}
 	return ""
 }
 
-// reader reads a file, with the files that it includes, into statements.
+// reader reads a file, with those that it includes, into statements.
 type reader struct {
-	id       string            // what lines with @ are compared with
-	defined  map[string]string // by $NAME
-	files    []string          // that are being read
-	count    int               // of all files
-	size     int64
-	expanded int
-	blocks   []*statement // that are open; the first is the whole configuration
+	id      string
+	defined map[string]string // the values of parameters
+	files   []string          // that are being read
+	size    int64
+	effort  int
+	blocks  []*statement // that are open; the first is the whole configuration
 }
 
-// read reads a file and what it includes; id is what the words after @ are compared with.
+// read reads a file and what it includes. Of the lines that begin with @ it takes those for id.
 func read(path, id string) ([]*statement, error) {
-	root := &statement{open: true}
-	r := &reader{id: id, blocks: []*statement{root},
+	r := &reader{id: id, blocks: []*statement{{}},
 		defined: map[string]string{"_INSTANCE": id, "_HASH": "#", "_BANG": "!"}}
-	if err := r.file(path, nil); err != nil {
+	if err := r.file(path, position{path, 1, 1}); err != nil {
 		return nil, err
 	}
-	if last := r.blocks[len(r.blocks)-1]; last != root {
-		return nil, last.at().wrong("the block of %q is not closed by a }", last.name())
+	if last := r.blocks[len(r.blocks)-1]; last.opened {
+		return nil, last.at.wrong("the block of %q is not closed by a }", last.name())
 	}
-	return root.block, nil
+	return r.blocks[0].block, nil
 }
 
-// file reads a file that the word from includes, nil for the first one.
-func (r *reader) file(path string, from *word) error {
-	fail := func(format string, args ...any) error {
-		if from == nil {
-			return Position{path, 1, 1}.wrong(format, args...)
-		}
-		return from.at.wrong(format, args...)
-	}
-	absolute, err := filepath.Abs(path)
-	if err != nil {
-		return fail("%v", err)
-	}
-	r.count++
-	switch {
-	case slices.Contains(r.files, absolute):
-		return fail("%s includes itself", path)
-	case len(r.files) == maxDepth:
-		return fail("files are included more than %d deep", maxDepth)
-	case r.count > maxFiles:
-		return fail("more than %d files are included", maxFiles)
+// file reads a file that is named at a position.
+func (r *reader) file(path string, at position) error {
+	if slices.Contains(r.files, path) {
+		return at.wrong("%s includes itself", path)
 	}
 	text, err := runfile.ReadFile(path, maxSize-r.size)
 	if err != nil {
-		return fail("reading the file: %v", err)
+		return at.wrong("reading the file: %v", err)
 	}
 	r.size += int64(len(text))
-	r.files = append(r.files, absolute)
-	outer := r.defined["_PWD"]
-	r.defined["_PWD"] = filepath.Dir(absolute)
-	err = r.lines(strings.Split(string(text), "\n"), Position{path, 1, 1}, 0)
-	r.defined["_PWD"] = outer
+	r.files = append(r.files, path)
+	err = r.lines(string(text), position{file: path}, 0)
 	r.files = r.files[:len(r.files)-1]
 	return err
 }
 
 var (
-	definition = regexp.MustCompile(`^\$([A-Za-z_]\w*)=(.*)$`)
-	parameter  = regexp.MustCompile(`\$\{(\w+)\}|\$(\w+)(?:\s|$)`)
-	binary     = regexp.MustCompile(`[^\t\r\f\v -~\x80-\x{10ffff}]`)
+	condition  = regexp.MustCompile(`^\s*@(\^?)(\S*)`)
+	definition = regexp.MustCompile(`^\s*\$([A-Za-z_]\w*)=(.*?)\s*$`)
+	parameter  = regexp.MustCompile(`\$(?:\{\w+\}|\w+(?:\s|$))`)
 )
 
-// lines reads lines: of a file, or of a definition with nested > 0, all of which are where it was used.
-func (r *reader) lines(lines []string, at Position, nested int) error {
+// lines reads a file, or with nested > 0 a definition of several lines, which are where it is used.
+func (r *reader) lines(text string, at position, nested int) error {
+	lines := strings.Split(text, "\n")
 	for i := 0; i < len(lines); i++ {
-		here := at
 		if nested == 0 {
-			here.Line += i
+			at.line, at.column = i+1, 1
 		}
-		if bad := binary.FindStringIndex(lines[i]); bad != nil {
-			here.Column = bad[0] + 1
-			return here.wrong("the byte 0x%02x is not allowed: this is no text file", lines[i][bad[0]])
-		}
-		line := strings.TrimSpace(cutComment(lines[i]))
-		if here.Column += strings.Index(lines[i], line); nested > 0 {
-			here = at
-		}
-		line, applies := r.condition(line)
-		if !applies {
-			continue
+		line := cutComment(lines[i])
+		if m := condition.FindStringSubmatch(line); m != nil {
+			if (m[2] == r.id) == (m[1] != "") {
+				continue
+			}
+			line = line[len(m[0]):]
+			at.column += len(m[0])
 		}
 		m := definition.FindStringSubmatch(line)
 		if m == nil {
-			if err := r.line(line, here, nested); err != nil {
+			if err := r.line(line, at, nested); err != nil {
 				return err
 			}
 			continue
@@ -132,118 +104,90 @@ func (r *reader) lines(lines []string, at Position, nested int) error {
 		value, more := strings.CutSuffix(m[2], `\`)
 		for more && i+1 < len(lines) {
 			i++
-			var next string
-			next, more = strings.CutSuffix(strings.TrimSpace(cutComment(lines[i])), `\`)
-			value += "\n" + next
+			line, more = strings.CutSuffix(strings.TrimSpace(cutComment(lines[i])), `\`)
+			value += "\n" + line
 		}
 		r.defined[m[1]] = value
 	}
 	return nil
 }
 
-// condition returns a line without its conditions, and whether they are true.
-func (r *reader) condition(line string) (rest string, applies bool) {
-	for strings.HasPrefix(line, "@") {
-		id, rest, _ := strings.Cut(line[1:], " ")
-		other, isNot := strings.CutPrefix(id, "^")
-		if (other == r.id) == isNot {
-			return "", false
+// line reads a line. It replaces parameters one after the other: a definition of several lines may define others.
+func (r *reader) line(line string, at position, nested int) error {
+	r.defined["_PWD"] = filepath.Dir(at.file)
+	for from := 0; ; {
+		m := parameter.FindStringIndex(line[from:])
+		if m == nil {
+			return r.words(line, at)
 		}
-		line = strings.TrimSpace(rest)
-	}
-	return line, true
-}
-
-// line replaces what is defined, one after the other: a definition of several lines may change those that come later.
-func (r *reader) line(line string, at Position, nested int) error {
-	written := line
-	for steps, from := 0, 0; from < len(line); {
-		found := parameter.FindStringSubmatchIndex(line[from:])
-		if found == nil {
-			break
-		}
-		begin, end := from+found[0], from+found[1]
-		name := strings.Trim(strings.TrimSpace(line[begin:end]), "${}")
-		value, known := r.defined[name]
+		begin, end := from+m[0], from+m[1]
+		used := strings.TrimSpace(line[begin:end])
+		value, known := r.defined[strings.Trim(used, "${}")]
 		if !known {
 			from = end
 			continue
 		}
-		if line[begin+1] != '{' {
-			end = begin + 1 + len(name)
-		}
-		line = line[:begin] + value + line[end:]
-		r.expanded += len(line)
-		if steps++; steps > maxNested*maxNested || nested == maxNested || r.expanded > maxExpanded {
-			return at.wrong("$%s is replaced without an end; a definition must not have itself in it", name)
+		from, line = begin, line[:begin]+value+line[begin+len(used):]
+		if r.effort += len(line) + 100; r.effort > maxEffort || nested == maxDepth {
+			return at.wrong("%s is replaced without an end: a definition must not have itself in it", used)
 		}
 		if strings.Contains(line, "\n") {
-			return r.lines(strings.Split(line, "\n"), at, nested+1)
+			return r.lines(line, at, nested+1)
 		}
 	}
-	if strings.HasPrefix(line, "~") {
-		return at.wrong("~SEQ and ~LST are not read here; write the lines out")
-	}
+}
+
+// words reads a line without parameters.
+func (r *reader) words(line string, at position) error {
 	words, err := split(line, at)
-	if err != nil {
+	if err != nil || len(words) == 0 {
 		return err
 	}
-	if line != written {
-		for i := range words {
-			words[i].at = at
-		}
-	}
-	if len(words) > 1 && slices.Contains(includes, words[0].text) {
+	switch first := words[0].text; {
+	case strings.HasPrefix(first, "~"):
+		return at.wrong("~SEQ and ~LST are not read here; write out the lines that they mean")
+	case strings.TrimRight(first, "rmwba") == "include" && len(words) > 1:
 		return r.include(words[1])
 	}
 	return r.add(words)
 }
 
-var includes = []string{"include", "includer", "includem", "includew", "includeb", "includea"}
-
+// include reads the files that a pattern matches; a name without wildcards must be that of a file.
 func (r *reader) include(pattern word) error {
 	path := pattern.text
 	if !filepath.IsAbs(path) {
-		path = filepath.Join(r.defined["_PWD"], path)
+		path = filepath.Join(filepath.Dir(pattern.at.file), path)
 	}
 	paths, err := filepath.Glob(path)
-	if err != nil {
-		return pattern.at.wrong("%q is no pattern of file names: %v", pattern.text, err)
-	}
-	if paths == nil && !strings.ContainsAny(path, "*?[") {
+	if err != nil || paths == nil && !strings.ContainsAny(path, "*?[") {
 		paths = []string{path} // which can't be read
 	}
 	for _, path := range paths {
-		if err := r.file(path, &pattern); err != nil {
+		if err := r.file(path, pattern.at); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// add adds the words of a line to the block that is open.
+// add adds the words of a line to the open block.
 func (r *reader) add(words []word) error {
 	var current *statement // of this line
 	for _, w := range words {
 		block := r.blocks[len(r.blocks)-1]
+		if w.brace && current == nil && len(block.block) > 0 {
+			current = block.block[len(block.block)-1] // of the line before
+		}
 		switch {
+		case !w.brace && current == nil:
+			current = &statement{at: w.at, words: []string{w.text}}
+			block.block = append(block.block, current)
 		case !w.brace:
-			if current == nil {
-				current = &statement{}
-				block.block = append(block.block, current)
-			}
-			current.words = append(current.words, w)
+			current.words = append(current.words, w.text)
+		case w.text == "{" && (current == nil || current.opened || len(r.blocks) > maxDepth):
+			return w.at.wrong("this { has no name before it, or is nested more than %d deep", maxDepth)
 		case w.text == "{":
-			if current == nil && len(block.block) > 0 {
-				current = block.block[len(block.block)-1]
-			}
-			switch {
-			case current == nil || current.open:
-				return w.at.wrong("this { has no name before it")
-			case len(r.blocks) > maxDepth:
-				return w.at.wrong("blocks are nested more than %d deep", maxDepth)
-			}
-			current.open = true
+			current.opened = true
 			r.blocks = append(r.blocks, current)
 			current = nil
 		case len(r.blocks) == 1:

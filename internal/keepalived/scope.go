@@ -1,6 +1,7 @@
 package keepalived
 
 import (
+	"fmt"
 	"math"
 	"net/netip"
 	"slices"
@@ -15,10 +16,10 @@ type scope struct {
 }
 
 // newScope takes the words of a block; of a word that comes several times the last counts.
-func newScope(s *statement, outer *scope) *scope {
+func newScope(block []*statement, outer *scope) *scope {
 	words := map[string]*statement{}
-	for _, in := range s.block {
-		words[in.name()] = in
+	for _, s := range block {
+		words[s.name()] = s
 	}
 	return &scope{words, outer}
 }
@@ -35,100 +36,92 @@ func (s *scope) find(names ...string) *statement {
 	return nil
 }
 
-// text is what comes after the word, or else a default.
-func (s *scope) text(usual string, names ...string) string {
-	if found := s.find(names...); found != nil && len(found.words) > 1 {
-		return found.arg(1)
-	}
-	return usual
+// text returns what comes after one of these words, "" for nothing.
+func (s *scope) text(names ...string) string { return s.find(names...).arg(1) }
+
+// yes reports whether a word is there, and not with the value no.
+func (s *scope) yes(name string) bool {
+	return s.find(name) != nil && !slices.Contains([]string{"no", "off", "false"}, strings.ToLower(s.text(name)))
 }
 
-// values reads the values of words. The first that can't be understood is its error.
+// values reads values. The first that can't be understood is its error.
 type values struct{ err error }
 
-func (v *values) fail(at Position, format string, args ...any) {
+func (v *values) fail(s *statement, format string, args ...any) {
 	if v.err == nil {
-		v.err = at.wrong(format, args...)
+		v.err = s.at.wrong("%q must have %s", strings.Join(s.words, " "), fmt.Sprintf(format, args...))
 	}
 }
 
-// number reads a whole number from 0 to most, usual if s is nil.
-func (v *values) number(s *statement, usual, most uint64) uint64 {
-	if s == nil {
-		return usual
-	}
-	n, err := strconv.ParseUint(s.arg(1), 10, 64)
-	if err != nil || n > most {
-		v.fail(s.at(), "%s %q must be a whole number from 0 to %d", s.name(), s.arg(1), most)
-	}
-	return n
-}
-
-// seconds reads a time, usual if s is nil.
-func (v *values) seconds(s *statement, usual float64) float64 {
+// number reads what comes after a word, usual if s is nil.
+func (v *values) number(s *statement, usual float64) float64 {
 	if s == nil {
 		return usual
 	}
 	n, err := strconv.ParseFloat(s.arg(1), 64)
-	if err != nil || !(n >= 0) || math.IsInf(n, 0) {
-		v.fail(s.at(), "%s %q must be a number of seconds", s.name(), s.arg(1))
+	if err != nil || !(n >= 0 && n <= math.MaxUint32) {
+		v.fail(s, "a number from 0 to %d", uint32(math.MaxUint32))
 	}
 	return n
 }
 
-// yes reads a word that is true without a value; false if s is nil.
-func (v *values) yes(s *statement) bool {
-	if s == nil {
-		return false
-	}
-	text := strings.ToLower(s.arg(1))
-	if !slices.Contains([]string{"", "on", "true", "yes", "off", "false", "no"}, text) {
-		v.fail(s.at(), "%s %q must be yes or no", s.name(), s.arg(1))
-	}
-	return !slices.Contains([]string{"off", "false", "no"}, text)
-}
+var methods = map[string]string{"": "masq", "NAT": "masq", "DR": "gate", "TUN": "ipip"}
 
-// method reads a forwarding method, masq without one.
+// method reads a forwarding method, masq if s is nil.
 func (v *values) method(s *statement) string {
-	if s == nil {
-		return "masq"
+	if methods[s.arg(1)] == "" {
+		v.fail(s, "NAT, DR or TUN")
 	}
-	method := map[string]string{"NAT": "masq", "DR": "gate", "TUN": "ipip"}[s.arg(1)]
-	if method == "" {
-		v.fail(s.at(), "%s %q must be NAT, DR or TUN", s.name(), s.arg(1))
-	}
-	return method
+	return methods[s.arg(1)]
 }
 
-// endpoint reads an address and a port from the words of a line, from a number on.
-func (v *values) endpoint(s *statement, from int) (address netip.Addr, port uint16) {
-	address, err := netip.ParseAddr(s.arg(from))
+// address reads what comes after a word.
+func (v *values) address(s *statement) netip.Addr {
+	address, err := netip.ParseAddr(s.arg(1))
 	if err != nil {
-		v.fail(s.at(), "%s %q must be an address", s.name(), s.arg(from))
+		v.fail(s, "an address")
 	}
-	return address, v.port(s, from+1)
+	return address
 }
 
-// port reads a port, 0 if s is nil or has no such word.
-func (v *values) port(s *statement, at int) uint16 {
-	if s == nil {
-		return 0
+// six ends the names of directives for IPv6.
+func six(address netip.Addr) string {
+	if address.Is6() {
+		return "6"
 	}
-	n, err := strconv.ParseUint(s.arg(at), 10, 16)
-	if err != nil && s.arg(at) != "" {
-		v.fail(s.at(), "port %q must be a number from 0 to 65535", s.arg(at))
-	}
-	return uint16(n)
+	return ""
 }
 
-// host is an address with its port as ldirectord.cf has it; without one if it is 0.
-func host(address netip.Addr, port uint16) string {
-	switch {
-	case port > 0:
-		return netip.AddrPortFrom(address, port).String()
-	case address.Is6():
-		return "[" + address.String() + "]"
-	default:
-		return address.String()
+// host is an address with its port, if there is one.
+func host(address netip.Addr, port string) string {
+	text := address.String()
+	if address.Is6() {
+		text = "[" + text + "]"
 	}
+	if port != "" {
+		text += ":" + port
+	}
+	return text
+}
+
+// lines are directives of a section.
+type lines []string
+
+// set adds a directive, unless its value is "".
+func (l *lines) set(name string, value any) {
+	if value != "" {
+		*l = append(*l, fmt.Sprint(name, " = ", value))
+	}
+}
+
+// quote adds a directive whose value is in quotes, unless that is "".
+func (l *lines) quote(name, value string) {
+	if value != "" {
+		l.set(name, `"`+value+`"`)
+	}
+}
+
+// under are the lines below one that begins a section or a block.
+func (l lines) under(header string) string {
+	return header + "\n        " + strings.Join(l, "\n        ") + "\n"
 }
