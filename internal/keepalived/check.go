@@ -65,7 +65,7 @@ func (c *converter) checker(s *statement, r server, protocol string) []check {
 		}
 	case "dns":
 		k.quote("request", cmp.Or(own.text("name"), "."))
-		k.set("dnstype", strings.ToUpper(cmp.Or(own.text("type"), "SOA")))
+		k.set("dnstype", cmp.Or(own.text("type"), "SOA"))
 	case "http", "https":
 		return c.pages(k, own)
 	}
@@ -118,11 +118,11 @@ func (c *converter) pages(k check, own *scope) (all []check) {
 		if status := url.find("status_code"); status != nil {
 			page.set("httpstatus", strings.Join(status.words[1:], ","))
 		}
-		if pattern := url.text("regex"); url.yes("regex_no_match") {
-			page.quote("receive", `\A(?!(?s:.*)(?:`+pattern+`))`)
-		} else {
-			page.quote("receive", pattern)
+		pattern := strings.ReplaceAll(url.text("regex"), "#", `\x23`)
+		if url.yes("regex_no_match") {
+			pattern = `\A(?!(?s:.*)(?:` + pattern + `))`
 		}
+		page.quote("receive", pattern)
 		all = append(all, page)
 	}
 	if all == nil {
@@ -144,7 +144,7 @@ func (c *converter) checks(servers []server) (all lines, blocks string) {
 	times := want[0].times
 	all.set("checkinterval", times[0])
 	all.set("failurecount", times[1]+1)
-	if times[1] > 0 && times[2] > 0 && times[2] < times[0] {
+	if times[1] > 0 && times[2] < times[0] {
 		all.set("fastinterval", times[2])
 	}
 	all = append(all, want[0].lines...)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -22,19 +23,19 @@ func Convert(path, id string) (text string, missing int, err error) {
 	c := &converter{groups: map[string][]*statement{}, written: map[string]bool{}}
 	var left []string
 	for _, s := range statements {
-		switch name := s.name(); {
-		case name == "virtual_server":
-		case name == "virtual_server_group":
+		switch s.name() {
+		case "virtual_server":
+		case "virtual_server_group":
 			c.groups[s.arg(1)] = s.block
-		case name == "SSL":
+		case "SSL":
 			c.unknown(s.block)
-		case !slices.Contains(left, name):
-			left = append(left, name)
+		default:
+			left = append(left, s.name())
 		}
 	}
 	c.comment("From ", path, ", by ldirectord-import.")
-	if left != nil {
-		c.comment("Left to keepalived: ", strings.Join(left, ", "), ".")
+	if slices.Sort(left); left != nil {
+		c.comment("Left to keepalived: ", strings.Join(slices.Compact(left), ", "), ".")
 	}
 	for _, s := range statements {
 		if s.name() == "virtual_server" && c.err == nil {
@@ -57,8 +58,8 @@ type converter struct {
 
 // noEqual has a comment written for a line.
 func (c *converter) noEqual(s *statement, why string) {
-	line, more := printable.Cut(strings.Join(s.words, " "), 80)
-	note := fmt.Sprintf("%s:%d: %s%s: no equal; %s", s.at.file, s.at.line, line, more, cmp.Or(why, "it is left out"))
+	note := fmt.Sprintf("%s:%d: %s: no equal; %s", s.at.file, s.at.line, strings.Join(s.words, " "),
+		cmp.Or(why, "it is left out"))
 	if !slices.Contains(c.notes, note) {
 		c.notes = append(c.notes, note)
 	}
@@ -102,7 +103,7 @@ func (c *converter) virtualServer(s *statement) {
 	checks, blocks := c.checks(servers)
 	all := slices.Concat(c.service(own, protocol), c.whole(own, servers), checks)
 	if address := own.find("sorry_server"); address != nil {
-		all.set("fallback"+places[0].six, host(c.address(address), address.arg(2))+" "+
+		all.set("fallback"+places[0].six, c.host(address, protocol)+" "+
 			c.method(own.find("sorry_server_lvs_method", "lb_kind", "lvs_method")))
 	}
 	for _, r := range servers {
@@ -113,6 +114,9 @@ func (c *converter) virtualServer(s *statement) {
 	}
 }
 
+// lossy matches a line of which ldirectord would read less or other than it says.
+var lossy = regexp.MustCompile(`(?m)^[^"\n]*#|"[^"\n]*"[^"\n]*#|\t`)
+
 // sections writes the section of each place, if the parser takes it.
 func (c *converter) sections(s *statement, places []place, all lines, blocks string) {
 	sections := ""
@@ -122,6 +126,8 @@ func (c *converter) sections(s *statement, places []place, all lines, blocks str
 		switch errors := found.Errors(); {
 		case len(errors) > 0:
 			c.noEqual(s, "ldirectord refuses its section: "+errors[0].Text)
+		case lossy.MatchString(blocks + text):
+			c.noEqual(s, "ldirectord would read its # as a comment, or its tab as blanks")
 		case c.written[p.header+all[0]]:
 			c.noEqual(s, "the service is in an earlier section")
 		default:
@@ -161,7 +167,6 @@ func (c *converter) service(own *scope, protocol string) (all lines) {
 	}
 	all.set("netmask", own.text("persistence_granularity"))
 	all.set("pename", own.text("persistence_engine"))
-	all.set("servicename", own.text("snmp_name"))
 	return all
 }
 
@@ -181,7 +186,7 @@ func (c *converter) servers(s *statement, own *scope, protocol string) (all []se
 		}
 		r := server{of: of, scope: newScope(of.block, own)}
 		r.weight = cmp.Or(r.scope.text("weight"), "1")
-		r.line = host(c.address(of), of.arg(2)) + " " + c.method(r.scope.find("lb_kind", "lvs_method")) + " " + r.weight
+		r.line = c.host(of, protocol) + " " + c.method(r.scope.find("lb_kind", "lvs_method")) + " " + r.weight
 		for _, word := range []string{"lthreshold", "uthreshold"} {
 			if limit := r.scope.text(word); limit != "" {
 				r.line += " " + word[:1] + ":" + limit
@@ -198,13 +203,13 @@ func (c *converter) servers(s *statement, own *scope, protocol string) (all []se
 // whole are the lines that count for all servers together: quiescent, and minservers, which counts servers where
 // quorum counts weights.
 func (c *converter) whole(own *scope, servers []server) (all lines) {
-	if !slices.ContainsFunc(servers, func(r server) bool { return !r.scope.yes("inhibit_on_failure") }) {
+	quiescent := servers[0].scope.yes("inhibit_on_failure")
+	if quiescent {
 		all.set("quiescent", "yes")
-	} else {
-		for _, r := range servers {
-			if s := r.scope.find("inhibit_on_failure"); s != nil {
-				c.noEqual(s, "quiescent is for all servers of a section")
-			}
+	}
+	for _, r := range servers {
+		if r.scope.yes("inhibit_on_failure") != quiescent {
+			c.noEqual(cmp.Or(r.scope.find("inhibit_on_failure"), r.of), "quiescent is for all servers of a section")
 		}
 	}
 	s := own.find("quorum")
@@ -216,7 +221,7 @@ func (c *converter) whole(own *scope, servers []server) (all lines) {
 	case slices.ContainsFunc(servers, func(r server) bool { return r.weight != "1" }):
 		c.noEqual(s, "minservers counts servers, not their weights")
 	default:
-		all.set("minservers", fmt.Sprint(quorum-margin, "/", quorum+margin))
+		all.set("minservers", fmt.Sprint(quorum-margin, "/", min(quorum+margin, float64(len(servers)))))
 	}
 	return all
 }

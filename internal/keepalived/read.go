@@ -36,7 +36,6 @@ func (s *statement) arg(n int) string {
 
 // reader reads a file, with those that it includes, into statements.
 type reader struct {
-	id      string
 	defined map[string]string // the values of parameters
 	files   []string          // that are being read
 	size    int64
@@ -46,7 +45,7 @@ type reader struct {
 
 // read reads a file and what it includes. Of the lines that begin with @ it takes those for id.
 func read(path, id string) ([]*statement, error) {
-	r := &reader{id: id, blocks: []*statement{{}},
+	r := &reader{blocks: []*statement{{}},
 		defined: map[string]string{"_INSTANCE": id, "_HASH": "#", "_BANG": "!"}}
 	if err := r.file(path, position{path, 1, 1}); err != nil {
 		return nil, err
@@ -88,7 +87,7 @@ func (r *reader) lines(text string, at position, nested int) error {
 		}
 		line := cutComment(lines[i])
 		if m := condition.FindStringSubmatch(line); m != nil {
-			if (m[2] == r.id) == (m[1] != "") {
+			if (m[2] == r.defined["_INSTANCE"]) == (m[1] != "") {
 				continue
 			}
 			line = line[len(m[0]):]

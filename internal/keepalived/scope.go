@@ -41,7 +41,7 @@ func (s *scope) text(names ...string) string { return s.find(names...).arg(1) }
 
 // yes reports whether a word is there, and not with the value no.
 func (s *scope) yes(name string) bool {
-	return s.find(name) != nil && !slices.Contains([]string{"no", "off", "false"}, strings.ToLower(s.text(name)))
+	return s.find(name) != nil && !slices.Contains([]string{"no", "off", "false"}, s.text(name))
 }
 
 // values reads values. The first that can't be understood is its error.
@@ -75,21 +75,17 @@ func (v *values) method(s *statement) string {
 	return methods[s.arg(1)]
 }
 
-// address reads what comes after a word.
-func (v *values) address(s *statement) netip.Addr {
+// host reads the address and the port of a server. Under a firewall mark servers have no port.
+func (v *values) host(s *statement, protocol string) string {
 	address, err := netip.ParseAddr(s.arg(1))
 	if err != nil {
 		v.fail(s, "an address")
 	}
-	return address
-}
-
-// six ends the names of directives for IPv6.
-func six(address netip.Addr) string {
-	if address.Is6() {
-		return "6"
+	port := s.arg(2)
+	if protocol == "fwm" {
+		port = ""
 	}
-	return ""
+	return host(address, port)
 }
 
 // host is an address with its port, if there is one.
@@ -102,6 +98,14 @@ func host(address netip.Addr, port string) string {
 		text += ":" + port
 	}
 	return text
+}
+
+// six ends the names of directives for IPv6.
+func six(address netip.Addr) string {
+	if address.Is6() {
+		return "6"
+	}
+	return ""
 }
 
 // lines are directives of a section.
