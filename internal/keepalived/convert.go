@@ -47,7 +47,7 @@ func Convert(path, id string) (text string, missing int, err error) {
 
 // converter writes one section after the other.
 type converter struct {
-	values
+	err     error
 	out     strings.Builder
 	missing int
 	notes   []string                // the comments about the current section
@@ -72,23 +72,30 @@ func (c *converter) comment(parts ...string) {
 // unknown notes the words of a block, and of those in it, that are not converted.
 func (c *converter) unknown(block []*statement) {
 	for _, s := range block {
-		if slices.Contains(converted, s.name()) {
-			c.unknown(s.block)
-		} else {
+		if !slices.Contains(converted, s.name()) {
 			c.noEqual(s, hints[s.name()])
+			continue
 		}
+		if len(s.words) > 2 && !slices.Contains(several, s.name()) {
+			c.noEqual(s, "only its first value is taken")
+		}
+		c.unknown(s.block)
 	}
 }
 
 func (c *converter) virtualServer(s *statement) {
 	c.unknown(s.block)
 	own := newScope(s.block, nil)
-	places := c.places(s, own)
+	headers := c.headers(s, own)
 	if c.err != nil {
 		return
 	}
+	six := ""
+	if strings.HasPrefix(headers[0], "virtual6") {
+		six = "6"
+	}
 	protocol := strings.ToLower(own.text("protocol"))
-	if !strings.Contains(places[0].header, ":") {
+	if !strings.Contains(headers[0], ":") {
 		protocol = "fwm"
 	} else if protocol == "" {
 		protocol = "udp"
@@ -103,35 +110,35 @@ func (c *converter) virtualServer(s *statement) {
 	checks, blocks := c.checks(servers)
 	all := slices.Concat(c.service(own, protocol), c.whole(own, servers), checks)
 	if address := own.find("sorry_server"); address != nil {
-		all.set("fallback"+places[0].six, c.host(address, protocol)+" "+
+		all.set("fallback"+six, c.host(address, protocol)+" "+
 			c.method(own.find("sorry_server_lvs_method", "lb_kind", "lvs_method")))
 	}
 	for _, r := range servers {
-		all.set("real"+places[0].six, r.line)
+		all.set("real"+six, r.line)
 	}
 	if c.err == nil {
-		c.sections(s, places, all, blocks)
+		c.sections(s, headers, all, blocks)
 	}
 }
 
-// lossy matches a line of which ldirectord would read less or other than it says.
-var lossy = regexp.MustCompile(`(?m)^[^"\n]*#|"[^"\n]*"[^"\n]*#|\t`)
+// lossy matches a line of which ldirectord would read a part as a comment.
+var lossy = regexp.MustCompile(`(?m)^[^"\n]*#|"[^"\n]*"[^"\n]*#`)
 
-// sections writes the section of each place, if the parser takes it.
-func (c *converter) sections(s *statement, places []place, all lines, blocks string) {
+// sections writes a section for each header, if the parser takes it.
+func (c *converter) sections(s *statement, headers []string, all lines, blocks string) {
 	sections := ""
-	for _, p := range places {
-		text := all.under("\n" + p.header)
+	for _, header := range headers {
+		text := all.under("\n" + header)
 		_, found := parser.Parse(context.Background(), "", []byte(blocks+text), parser.Options{})
 		switch errors := found.Errors(); {
 		case len(errors) > 0:
 			c.noEqual(s, "ldirectord refuses its section: "+errors[0].Text)
 		case lossy.MatchString(blocks + text):
-			c.noEqual(s, "ldirectord would read its # as a comment, or its tab as blanks")
-		case c.written[p.header+all[0]]:
+			c.noEqual(s, "ldirectord would read its # as the beginning of a comment")
+		case c.written[header+all[0]]:
 			c.noEqual(s, "the service is in an earlier section")
 		default:
-			c.written[p.header+all[0]] = true
+			c.written[header+all[0]] = true
 			sections += text
 		}
 	}
@@ -152,13 +159,8 @@ func (c *converter) sections(s *statement, places []place, all lines, blocks str
 func (c *converter) service(own *scope, protocol string) (all lines) {
 	all.set("protocol", protocol)
 	all.set("scheduler", cmp.Or(own.text("lb_algo", "lvs_sched"), "wlc"))
-	var flags []string
-	for _, flag := range strings.Fields("flag-1 flag-2 flag-3 sh-port sh-fallback mh-port mh-fallback") {
-		if own.yes(flag) {
-			flags = append(flags, flag)
-		}
-	}
-	all.set("schedflags", strings.Join(flags, ","))
+	all.set("schedflags", strings.Join(slices.DeleteFunc(strings.Fields(schedulerFlags),
+		func(flag string) bool { return !own.yes(flag) }), ","))
 	if own.yes("ops") {
 		all.set("ops", "yes")
 	}

@@ -5,17 +5,21 @@ import "strings"
 // converted are the words that have an equal, or need none.
 var converted = strings.Fields(`
 	virtual_server real_server TCP_CHECK HTTP_GET SSL_GET SMTP_CHECK DNS_CHECK MISC_CHECK PING_CHECK url
-	lb_algo lvs_sched lb_kind lvs_method flag-1 flag-2 flag-3 sh-port sh-fallback mh-port mh-fallback ops
+	lb_algo lvs_sched lb_kind lvs_method ops
 	persistence_timeout persistence_granularity persistence_engine protocol ip_family
 	alpha omega quorum hysteresis sorry_server sorry_server_lvs_method inhibit_on_failure
 	weight uthreshold lthreshold delay_loop connect_timeout retry nb_get_retry delay_before_retry connect_port
 	virtualhost path status_code regex regex_no_match regex_stack enable_sni fast_recovery
-	type name misc_path misc_timeout`)
+	type name misc_path misc_timeout ` + schedulerFlags)
+
+// several are those of them that have several values.
+var several = strings.Fields("real_server sorry_server status_code misc_path regex_stack")
+
+const schedulerFlags = "flag-1 flag-2 flag-3 sh-port sh-fallback mh-port mh-fallback"
 
 // hints are what ldirectord has in place of words without an equal.
 var hints = map[string]string{
 	"certificate":          "tlscert has the certificate of a section",
-	"http_protocol":        "checks speak HTTP 1.1",
 	"key":                  "tlskey has the key of a section",
 	"BFD_CHECK":            "no check is made in its place",
 	"FILE_CHECK":           "no check is made in its place; agentport, maintenancedir and the command set change weights",
@@ -28,7 +32,6 @@ var hints = map[string]string{
 	"quorum_down":          notify,
 	"quorum_up":            notify,
 	"regex_options":        "options such as (?i) begin the pattern of receive",
-	"snmp_name":            "servicename is a name in status, log and mail",
 	"smtp_alert":           "emailalert has addresses for mail about servers",
 	"sorry_server_inhibit": "the fallback server is in the table only while it serves",
 	"user":                 "checkcommand is run by the user of the daemon",

@@ -9,39 +9,31 @@ import (
 // maxServices limits the virtual services of a group.
 const maxServices = 4096
 
-// place is where clients connect to: an address with a port, or a firewall mark.
-type place struct {
-	header string // of the section
-	six    string // 6 for IPv6
-}
-
-// places are those of a virtual server: one, or those of its group.
-func (c *converter) places(s *statement, own *scope) (all []place) {
+// headers are the first lines of the sections of a virtual server: one, or those of its group.
+func (c *converter) headers(s *statement, own *scope) (all []string) {
 	entries := []*statement{{at: s.at, words: append(s.words[1:], "")}}
 	if s.arg(1) == "group" {
 		entries = c.groups[s.arg(2)]
 	}
-	markSix := ""
+	mark := "virtual"
 	if own.text("ip_family") == "inet6" || strings.Contains(own.text("real_server"), ":") {
-		markSix = "6"
+		mark = "virtual6"
 	}
 	for _, e := range entries {
-		all = append(all, c.entry(e, markSix)...)
+		if e.name() == "fwmark" {
+			all = append(all, mark+" = "+e.arg(1))
+		} else {
+			all = append(all, c.addresses(e)...)
+		}
 	}
 	if len(all) == 0 || len(all) > maxServices {
-		c.fail(s, "1 to %d addresses or firewall marks", maxServices)
+		c.fail(s, "1 to 4096 addresses or firewall marks")
 	}
 	return all
 }
 
-// entry reads a firewall mark, or an address, a network or a range of addresses, with a port.
-func (c *converter) entry(s *statement, markSix string) (all []place) {
-	if s.name() == "fwmark" {
-		if s.arg(2) == "inet6" {
-			markSix = "6"
-		}
-		return []place{{"virtual" + markSix + " = " + s.arg(1), markSix}}
-	}
+// addresses reads an address, a network or a range of addresses, with a port.
+func (c *converter) addresses(s *statement) (all []string) {
 	from, to, isRange := strings.Cut(s.name(), "-")
 	if isRange && !strings.ContainsAny(to, ".:") {
 		to = from[:strings.LastIndexAny(from, ".:")+1] + to
@@ -52,8 +44,12 @@ func (c *converter) entry(s *statement, markSix string) (all []place) {
 	if err == nil {
 		first = network.Masked().Addr()
 	}
+	directive := "virtual = "
+	if first.Is6() {
+		directive = "virtual6 = "
+	}
 	for a := first; len(all) <= maxServices && a.IsValid() && (network.Contains(a) || !last.Less(a)); a = a.Next() {
-		all = append(all, place{"virtual" + six(a) + " = " + host(a, cmp.Or(s.arg(1), "0")), six(a)})
+		all = append(all, directive+host(a, cmp.Or(s.arg(1), "0")))
 	}
 	if all == nil || last.BitLen() != first.BitLen() && err != nil {
 		c.fail(s, "an address, a network, or the first and the last address of a range")

@@ -2,7 +2,6 @@ package keepalived
 
 import (
 	"fmt"
-	"math"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -44,23 +43,21 @@ func (s *scope) yes(name string) bool {
 	return s.find(name) != nil && !slices.Contains([]string{"no", "off", "false"}, s.text(name))
 }
 
-// values reads values. The first that can't be understood is its error.
-type values struct{ err error }
-
-func (v *values) fail(s *statement, format string, args ...any) {
-	if v.err == nil {
-		v.err = s.at.wrong("%q must have %s", strings.Join(s.words, " "), fmt.Sprintf(format, args...))
+// fail keeps the first line that can't be understood.
+func (c *converter) fail(s *statement, what string) {
+	if c.err == nil {
+		c.err = s.at.wrong("%q must have %s", strings.Join(s.words, " "), what)
 	}
 }
 
 // number reads what comes after a word, usual if s is nil.
-func (v *values) number(s *statement, usual float64) float64 {
+func (c *converter) number(s *statement, usual float64) float64 {
 	if s == nil {
 		return usual
 	}
 	n, err := strconv.ParseFloat(s.arg(1), 64)
-	if err != nil || !(n >= 0 && n <= math.MaxUint32) {
-		v.fail(s, "a number from 0 to %d", uint32(math.MaxUint32))
+	if err != nil || !(n >= 0 && n < 1e9) {
+		c.fail(s, "a number from 0 to 999999999")
 	}
 	return n
 }
@@ -68,18 +65,18 @@ func (v *values) number(s *statement, usual float64) float64 {
 var methods = map[string]string{"": "masq", "NAT": "masq", "DR": "gate", "TUN": "ipip"}
 
 // method reads a forwarding method, masq if s is nil.
-func (v *values) method(s *statement) string {
+func (c *converter) method(s *statement) string {
 	if methods[s.arg(1)] == "" {
-		v.fail(s, "NAT, DR or TUN")
+		c.fail(s, "NAT, DR or TUN")
 	}
 	return methods[s.arg(1)]
 }
 
 // host reads the address and the port of a server. Under a firewall mark servers have no port.
-func (v *values) host(s *statement, protocol string) string {
+func (c *converter) host(s *statement, protocol string) string {
 	address, err := netip.ParseAddr(s.arg(1))
 	if err != nil {
-		v.fail(s, "an address")
+		c.fail(s, "an address")
 	}
 	port := s.arg(2)
 	if protocol == "fwm" {
@@ -98,14 +95,6 @@ func host(address netip.Addr, port string) string {
 		text += ":" + port
 	}
 	return text
-}
-
-// six ends the names of directives for IPv6.
-func six(address netip.Addr) string {
-	if address.Is6() {
-		return "6"
-	}
-	return ""
 }
 
 // lines are directives of a section.
