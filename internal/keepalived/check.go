@@ -79,13 +79,13 @@ var argument = regexp.MustCompile(`(?:[^\s']|'[^']*')+`)
 // checkargs has {address}, so that the lines of several servers are equal.
 func (c *converter) program(k *check, own *scope, r server) {
 	path := own.find("misc_path")
-	if path.arg(1) == "" {
+	list := argument.FindAllString(path.arg(1), -1)
+	if path.arg(2) != "" {
+		list = path.words[1:]
+	}
+	if len(list) == 0 {
 		c.fail(k.from, "a misc_path")
 		return
-	}
-	list := path.words[1:]
-	if len(list) == 1 {
-		list = argument.FindAllString(list[0], -1)
 	}
 	args := ""
 	for _, text := range list[1:] {

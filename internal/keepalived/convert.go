@@ -53,14 +53,16 @@ type converter struct {
 	notes   []string                // the comments about the current section
 	groups  map[string][]*statement // of virtual servers
 	blocks  int                     // that were written
-	written map[string]bool         // headers of sections
+	effort  int                     // what the parser has read
+	written map[string]bool         // headers of sections, and comments
 }
 
 // noEqual has a comment written for a line.
 func (c *converter) noEqual(s *statement, why string) {
 	note := fmt.Sprintf("%s:%d: %s: no equal; %s", s.at.file, s.at.line, strings.Join(s.words, " "),
 		cmp.Or(why, "it is left out"))
-	if !slices.Contains(c.notes, note) {
+	if !c.written[note] {
+		c.written[note] = true
 		c.notes = append(c.notes, note)
 	}
 }
@@ -129,6 +131,10 @@ func (c *converter) sections(s *statement, headers []string, all lines, blocks s
 	sections := ""
 	for _, header := range headers {
 		text := all.under("\n" + header)
+		if c.effort += 4000 + len(blocks+text); c.effort > parser.MaxSize {
+			c.fail(s, "fewer and shorter sections")
+			return
+		}
 		_, found := parser.Parse(context.Background(), "", []byte(blocks+text), parser.Options{})
 		switch errors := found.Errors(); {
 		case len(errors) > 0:
@@ -189,10 +195,11 @@ func (c *converter) servers(s *statement, own *scope, protocol string) (all []se
 		r := server{of: of, scope: newScope(of.block, own)}
 		r.weight = cmp.Or(r.scope.text("weight"), "1")
 		r.line = c.host(of, protocol) + " " + c.method(r.scope.find("lb_kind", "lvs_method")) + " " + r.weight
-		for _, word := range []string{"lthreshold", "uthreshold"} {
-			if limit := r.scope.text(word); limit != "" {
-				r.line += " " + word[:1] + ":" + limit
-			}
+		if limit := r.scope.text("lthreshold"); limit != "" {
+			r.line += " l:" + limit
+		}
+		if limit := r.scope.text("uthreshold"); limit != "" {
+			r.line += " u:" + limit
 		}
 		for _, in := range of.block {
 			r.checks = append(r.checks, c.checker(in, r, protocol)...)

@@ -6,7 +6,7 @@ import "strings"
 var converted = strings.Fields(`
 	virtual_server real_server TCP_CHECK HTTP_GET SSL_GET SMTP_CHECK DNS_CHECK MISC_CHECK PING_CHECK url
 	lb_algo lvs_sched lb_kind lvs_method ops
-	persistence_timeout persistence_granularity persistence_engine protocol ip_family
+	persistence_timeout persistence_granularity persistence_engine protocol
 	alpha omega quorum hysteresis sorry_server sorry_server_lvs_method inhibit_on_failure
 	weight uthreshold lthreshold delay_loop connect_timeout retry nb_get_retry delay_before_retry connect_port
 	virtualhost path status_code regex regex_no_match regex_stack enable_sni fast_recovery
@@ -20,6 +20,7 @@ const schedulerFlags = "flag-1 flag-2 flag-3 sh-port sh-fallback mh-port mh-fall
 // hints are what ldirectord has in place of words without an equal.
 var hints = map[string]string{
 	"certificate":          "tlscert has the certificate of a section",
+	"ip_family":            "a mark is of the address family of its first server",
 	"key":                  "tlskey has the key of a section",
 	"BFD_CHECK":            "no check is made in its place",
 	"FILE_CHECK":           "no check is made in its place; agentport, maintenancedir and the command set change weights",

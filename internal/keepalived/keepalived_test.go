@@ -34,10 +34,11 @@ func TestErrors(t *testing.T) {
 		"a block of nothing":     {"{\n}\n", "1:1: this { has no name"},
 		"two blocks of a line":   {"a {\n}\n{\n}\n", "3:1: this { has no name"},
 		"deep":                   {deep, "65:3: this { has no name before it, or is nested more than 64 deep"},
-		"an open quote":          {"a b\n  c \"d\n", `2:5: "\"" is not allowed here: quotes`},
-		"an open single quote":   {"a 'b", `1:3: "'" is not allowed here: quotes`},
+		"an open quote":          {"a b\n  c \"d\n", `2:5: "\"" is not allowed here: `},
+		"an open single quote":   {"a 'b", `1:3: "'" is not allowed here: `},
 		"binary":                 {"a\x00b\n", `1:2: "\x00" is not allowed here`},
 		"a tab in quotes":        {"a 'b\tc'\n", `1:3: "'" is not allowed here`},
+		"Latin-1":                {"# caf\xe9\ncaf\xe9\n", `2:4: "\xe9" is not allowed here`},
 		"a program":              {"\x7fELF\x02\x01", `1:1: "\x7f" is not allowed here`},
 		"large":                  {strings.Repeat("# 10 MiB\n", 10<<20/9), "is larger than 4194304 bytes"},
 		"itself":                 {"\n include k.conf\n", "includes itself"},
@@ -51,7 +52,7 @@ func TestErrors(t *testing.T) {
 		"no group":               {"virtual_server group x {\n}\n", "must have 1 to 4096 addresses"},
 		"an empty group":         {"virtual_server_group x {\n}\nvirtual_server group x {\n}\n", "3:1: "},
 		"a large group":          {"virtual_server_group x {\n10.0.0.0/8 80\n}\nvirtual_server group x {\n}\n", "1 to 4096"},
-		"a range of families":    {"virtual_server_group x {\n10.0.0.1-::2 80\n}\nvirtual_server group x {\n}\n", "2:1: "},
+		"a range of families":    {"virtual_server_group x {\n10.0.0.1-::2 80\n}\nvirtual_server group x {\n}\n", "4:1: "},
 		"a range backwards":      {"virtual_server_group x {\n10.0.0.9-1 80\n}\nvirtual_server group x {\n}\n", "2:1: "},
 		"a server by name":       {strings.ReplaceAll(service("", ""), "10.0.0.1", "web1"), `4:1: "real_server web1 80" must have an address`},
 		"no server":              {"virtual_server 192.0.2.1 80 {\nreal_server {\n}\n}\n", "2:1: "},
@@ -61,6 +62,8 @@ func TestErrors(t *testing.T) {
 		"not a number":           {service("", "TCP_CHECK {\nconnect_timeout NaN\n}"), `6:1: "connect_timeout NaN" must have`},
 		"no program":             {service("", "MISC_CHECK {\n}"), `5:1: "MISC_CHECK" must have a misc_path`},
 		"no page":                {service("", "HTTP_GET {\n}"), `5:1: "HTTP_GET" must have a url`},
+		"a blank program":        {service("", "MISC_CHECK {\nmisc_path ' '\n}"), `5:1: "MISC_CHECK" must have a misc_path`},
+		"many sections of much":  {"virtual_server_group x {\n10.0.0.0/20 80\n}\n" + strings.Repeat(strings.Replace(service("", ""), "192.0.2.1 80", "group x", 1), 200), "must have fewer and shorter sections"},
 	} {
 		path := file(t, c.text)
 		_, _, err := Convert(path, "d1")
@@ -147,6 +150,15 @@ func TestLines(t *testing.T) {
 		if missing != c.missing {
 			t.Errorf("%s: %d lines have no equal, want %d:\n%s", name, missing, c.missing, text)
 		}
+	}
+}
+
+// Many lines without an equal take no more than a moment.
+func TestManyLinesWithoutAnEqual(t *testing.T) {
+	const lines = 200000
+	_, missing, err := Convert(file(t, service(strings.Repeat("a\n", lines), "")), "")
+	if err != nil || missing != lines {
+		t.Errorf("%d, %v", missing, err)
 	}
 }
 

@@ -9,14 +9,15 @@ import (
 // maxServices limits the virtual services of a group.
 const maxServices = 4096
 
-// headers are the first lines of the sections of a virtual server: one, or those of its group.
+// headers are the first lines of the sections of a virtual server: one, or those of its group. A mark is of the address
+// family of the servers.
 func (c *converter) headers(s *statement, own *scope) (all []string) {
 	entries := []*statement{{at: s.at, words: append(s.words[1:], "")}}
 	if s.arg(1) == "group" {
 		entries = c.groups[s.arg(2)]
 	}
 	mark := "virtual"
-	if own.text("ip_family") == "inet6" || strings.Contains(own.text("real_server"), ":") {
+	if strings.Contains(own.text("real_server"), ":") {
 		mark = "virtual6"
 	}
 	for _, e := range entries {
@@ -51,7 +52,7 @@ func (c *converter) addresses(s *statement) (all []string) {
 	for a := first; len(all) <= maxServices && a.IsValid() && (network.Contains(a) || !last.Less(a)); a = a.Next() {
 		all = append(all, directive+host(a, cmp.Or(s.arg(1), "0")))
 	}
-	if all == nil || last.BitLen() != first.BitLen() && err != nil {
+	if all == nil {
 		c.fail(s, "an address, a network, or the first and the last address of a range")
 	}
 	return all

@@ -117,7 +117,7 @@ func (r *reader) line(line string, at position, nested int) error {
 	for from := 0; ; {
 		m := parameter.FindStringIndex(line[from:])
 		if m == nil {
-			return r.words(line, at)
+			break
 		}
 		begin, end := from+m[0], from+m[1]
 		used := strings.TrimSpace(line[begin:end])
@@ -134,10 +134,6 @@ func (r *reader) line(line string, at position, nested int) error {
 			return r.lines(line, at, nested+1)
 		}
 	}
-}
-
-// words reads a line without parameters.
-func (r *reader) words(line string, at position) error {
 	words, err := split(line, at)
 	if err != nil || len(words) == 0 {
 		return err

@@ -26,8 +26,9 @@ type word struct {
 
 var (
 	comment = regexp.MustCompile(`^((?:[^"'#!]|"[^"]*"|'[^']*')*)[#!].*`)
-	token   = regexp.MustCompile(`[{}]|(?:[^\s{}"'\x00-\x1f\x7f]|"[^"\x00-\x1f\x7f]*"|'[^'\x00-\x1f\x7f]*')+|(\S)`)
-	quotes  = regexp.MustCompile(`"([^"]*)"|'([^']*)'`)
+	token   = regexp.MustCompile(
+		`[{}]|(?:[^\s{}"'[:cntrl:]\x{fffd}]|"[^"[:cntrl:]\x{fffd}]*"|'[^'[:cntrl:]\x{fffd}]*')+|(\S)`)
+	quotes = regexp.MustCompile(`"([^"]*)"|'([^']*)'`)
 )
 
 // cutComment returns a line without what is after the first # or ! that is not in quotes.
@@ -40,8 +41,8 @@ func split(line string, at position) (words []word, err error) {
 		text, here := line[m[0]:m[1]], at
 		here.column += m[0]
 		if m[2] >= 0 {
-			return nil, here.wrong("%q is not allowed here: quotes are closed in their line; a text has no "+
-				"control characters", text)
+			return nil, here.wrong("%q is not allowed here: a file is UTF-8 without control characters, and "+
+				"quotes are closed in their line", text)
 		}
 		words = append(words, word{quotes.ReplaceAllString(text, "$1$2"), here, text == "{" || text == "}"})
 	}
