@@ -45,7 +45,7 @@ func TestErrors(t *testing.T) {
 		"no such file":           {"include none.conf\n", "1:9: reading the file: open "},
 		"a definition of itself": {"$A=x${A}\n$A\n", "2:1: ${A} is replaced without an end"},
 		"lines of themselves":    {"$A= \\\n b\\\n $A\\\n c\n$A\n", "5:1: $A is replaced without an end"},
-		"doubled for ever":       {doubled(40), "is replaced without an end"},
+		"doubled each time":       {doubled(40), "is replaced without an end"},
 		"sequences":              {"~SEQ(A, 1, 3) a\n", "1:1: ~SEQ and ~LST are not read here"},
 		"no address":             {"virtual_server web 80 {\n}\n", `"web 80 " must have an address, a network`},
 		"nothing":                {"virtual_server\n", "must have an address"},
