@@ -218,7 +218,8 @@ func (c *converter) whole(own *scope, servers []server) (all lines) {
 	}
 	for _, r := range servers {
 		if r.scope.yes("inhibit_on_failure") != quiescent {
-			c.noEqual(cmp.Or(r.scope.find("inhibit_on_failure"), r.of), "quiescent is for all servers of a section")
+			c.noEqual(cmp.Or(r.scope.find("inhibit_on_failure"), r.of),
+				"quiescent is for all servers of a section")
 		}
 	}
 	s := own.find("quorum")

@@ -23,7 +23,7 @@ var hints = map[string]string{
 	"ip_family":            "a mark is of the address family of its first server",
 	"key":                  "tlskey has the key of a section",
 	"BFD_CHECK":            "no check is made in its place",
-	"FILE_CHECK":           "no check is made in its place; agentport, maintenancedir and the command set change weights",
+	"FILE_CHECK":           "no check is made in its place; agentport and the command set change weights",
 	"UDP_CHECK":            "the servers are pinged in its place",
 	"digest":               "receive has a pattern that the page must match",
 	"ha_suspend":           "a director that stands by makes all checks",

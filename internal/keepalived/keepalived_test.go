@@ -6,7 +6,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"ldirectord/checker/perlre"
 	"ldirectord/parser"
 )
 
@@ -45,7 +47,7 @@ func TestErrors(t *testing.T) {
 		"no such file":           {"include none.conf\n", "1:9: reading the file: open "},
 		"a definition of itself": {"$A=x${A}\n$A\n", "2:1: ${A} is replaced without an end"},
 		"lines of themselves":    {"$A= \\\n b\\\n $A\\\n c\n$A\n", "5:1: $A is replaced without an end"},
-		"doubled each time":       {doubled(40), "is replaced without an end"},
+		"doubled each time":      {doubled(40), "is replaced without an end"},
 		"sequences":              {"~SEQ(A, 1, 3) a\n", "1:1: ~SEQ and ~LST are not read here"},
 		"no address":             {"virtual_server web 80 {\n}\n", `"web 80 " must have an address, a network`},
 		"nothing":                {"virtual_server\n", "must have an address"},
@@ -191,6 +193,24 @@ func TestMeaning(t *testing.T) {
 		" ", checks[1].Request, " ", checks[1].Receive, " ", checks[1].HTTPStatus, " ", checks[1].CheckPort)
 	if want := `7 9 ipip [-H ADDRESS two words] /a#b"c "up!": "\d+\x23" 200,301-302 81`; got != want {
 		t.Errorf("%s\nwant %s", got, want)
+	}
+}
+
+// regex_no_match becomes a pattern that matches what the other one does not.
+func TestNoMatch(t *testing.T) {
+	text, _, err := Convert(file(t, service("", "HTTP_GET {\nurl {\nregex 'down|out$'\nregex_no_match\n}\n}")), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, _ := parser.Parse(t.Context(), "", []byte(text), parser.Options{})
+	pattern, err := perlre.Compile(config.Virtuals[0].Receive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for page, want := range map[string]bool{"up": true, "": true, "out of order": true, "up\nor down": false, "down": false, "go out": false} {
+		if got, err := pattern.Match([]byte(page), time.Minute, new(time.Duration)); got != want || err != nil {
+			t.Errorf("%q: %v, %v", page, got, err)
+		}
 	}
 }
 

@@ -41,10 +41,11 @@ func split(line string, at position) (words []word, err error) {
 		text, here := line[m[0]:m[1]], at
 		here.column += m[0]
 		if m[2] >= 0 {
-			return nil, here.wrong("%q is not allowed here: a file is UTF-8 without control characters, and "+
-				"quotes are closed in their line", text)
+			return nil, here.wrong("%q is not allowed here: the file must be UTF-8 without "+
+				"control characters, and quotes closed in their line", text)
 		}
-		words = append(words, word{quotes.ReplaceAllString(text, "$1$2"), here, text == "{" || text == "}"})
+		brace := text == "{" || text == "}"
+		words = append(words, word{quotes.ReplaceAllString(text, "$1$2"), here, brace})
 	}
 	return words, nil
 }
