@@ -55,7 +55,7 @@ func run(path, id, out string) int {
 		fmt.Fprintln(os.Stderr, "ldirectord-import:", printable.Text(err.Error()))
 		return failed
 	case lines > 0:
-		fmt.Fprintf(os.Stderr, "ldirectord-import: %d lines have no equal; comments name them\n", lines)
+		fmt.Fprintf(os.Stderr, "ldirectord-import: lines without an equal: %d; comments name them\n", lines)
 		return missing
 	}
 	return 0

@@ -61,7 +61,7 @@ func (c *converter) checker(s *statement, r server, protocol string) []check {
 	switch k.kind {
 	case "connect":
 		if protocol == "udp" {
-			c.noEqual(s, "connect pings the servers of a service of udp")
+			c.noEqual(s, "; connect pings the servers of a service of udp")
 		}
 	case "dns":
 		k.quote("request", cmp.Or(own.text("name"), "."))
@@ -159,19 +159,18 @@ func (c *converter) checks(servers []server) (all lines, blocks string) {
 
 // compare notes what is not as in the section's checks. Usual values of times don't count.
 func (c *converter) compare(r server, want []check) {
-	const alike = "a section has the same checks for all of its servers"
 	if len(r.checks) != len(want) {
-		c.noEqual(r.of, alike)
+		c.noEqual(r.of, "; it has more or fewer checks than the first server of the section")
 		return
 	}
 	for i, k := range r.checks {
 		for n, s := range k.timing {
 			if s = cmp.Or(s, want[0].timing[n]); s != nil && k.times[n] != want[0].times[n] {
-				c.noEqual(s, "a section has the same for all of its checks")
+				c.noEqual(s, "; a section has the same for all of its checks")
 			}
 		}
 		if !slices.Equal(k.lines, want[i].lines) {
-			c.noEqual(k.from, alike)
+			c.noEqual(k.from, "; it is not as that of the first server of the section")
 		}
 	}
 }

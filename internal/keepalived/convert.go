@@ -57,10 +57,9 @@ type converter struct {
 	written map[string]bool         // headers of sections, and comments
 }
 
-// noEqual has a comment written for a line.
+// noEqual has a comment written for a line. The reason, if there is one, begins with a semicolon.
 func (c *converter) noEqual(s *statement, why string) {
-	note := fmt.Sprintf("%s:%d: %s: no equal; %s", s.at.file, s.at.line, strings.Join(s.words, " "),
-		cmp.Or(why, "it is left out"))
+	note := fmt.Sprintf("%s:%d: %s: no equal%s", s.at.file, s.at.line, strings.Join(s.words, " "), why)
 	if !c.written[note] {
 		c.written[note] = true
 		c.notes = append(c.notes, note)
@@ -79,7 +78,7 @@ func (c *converter) unknown(block []*statement) {
 			continue
 		}
 		if len(s.words) > 2 && !slices.Contains(several, s.name()) {
-			c.noEqual(s, "only its first value is taken")
+			c.noEqual(s, "; only its first value is taken")
 		}
 		c.unknown(s.block)
 	}
@@ -101,11 +100,11 @@ func (c *converter) virtualServer(s *statement) {
 		protocol = "fwm"
 	} else if protocol == "" {
 		protocol = "udp"
-		c.noEqual(s, "without protocol it is udp for keepalived 2")
+		c.noEqual(s, "; without protocol it is udp for keepalived 2")
 	}
 	servers := c.servers(s, own, protocol)
 	if len(servers) == 0 {
-		c.noEqual(s, "a section needs a real server")
+		c.noEqual(s, "; a section needs a real server")
 		c.sections(s, nil, nil, "")
 		return
 	}
@@ -138,11 +137,11 @@ func (c *converter) sections(s *statement, headers []string, all lines, blocks s
 		_, found := parser.Parse(context.Background(), "", []byte(blocks+text), parser.Options{})
 		switch errors := found.Errors(); {
 		case len(errors) > 0:
-			c.noEqual(s, "ldirectord refuses its section: "+errors[0].Text)
+			c.noEqual(s, "; ldirectord refuses its section: "+errors[0].Text)
 		case lossy.MatchString(blocks + text):
-			c.noEqual(s, "ldirectord would read its # as the beginning of a comment")
+			c.noEqual(s, "; ldirectord would read its # as the beginning of a comment")
 		case c.written[header+all[0]]:
-			c.noEqual(s, "the service is in an earlier section")
+			c.noEqual(s, "; the service is in an earlier section")
 		default:
 			c.written[header+all[0]] = true
 			sections += text
@@ -219,7 +218,7 @@ func (c *converter) whole(own *scope, servers []server) (all lines) {
 	for _, r := range servers {
 		if r.scope.yes("inhibit_on_failure") != quiescent {
 			c.noEqual(cmp.Or(r.scope.find("inhibit_on_failure"), r.of),
-				"quiescent is for all servers of a section")
+				"; quiescent is for all servers of a section")
 		}
 	}
 	s := own.find("quorum")
@@ -227,9 +226,9 @@ func (c *converter) whole(own *scope, servers []server) (all lines) {
 	switch {
 	case quorum <= 1:
 	case own.find("sorry_server") != nil:
-		c.noEqual(s, "a fallback serves when no server is up, not when there are fewer than the quorum")
+		c.noEqual(s, "; a fallback serves when no server is up, not when there are fewer than the quorum")
 	case slices.ContainsFunc(servers, func(r server) bool { return r.weight != "1" }):
-		c.noEqual(s, "minservers counts servers, not their weights")
+		c.noEqual(s, "; minservers counts servers, not their weights")
 	default:
 		all.set("minservers", fmt.Sprint(quorum-margin, "/", min(quorum+margin, float64(len(servers)))))
 	}

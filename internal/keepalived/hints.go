@@ -17,26 +17,26 @@ var several = strings.Fields("real_server sorry_server status_code misc_path reg
 
 const schedulerFlags = "flag-1 flag-2 flag-3 sh-port sh-fallback mh-port mh-fallback"
 
-// hints are what ldirectord has in place of words without an equal.
+// hints are what ldirectord has in place of words without an equal, for noEqual.
 var hints = map[string]string{
-	"certificate":          "tlscert has the certificate of a section",
-	"ip_family":            "a mark is of the address family of its first server",
-	"key":                  "tlskey has the key of a section",
-	"BFD_CHECK":            "no check is made in its place",
-	"FILE_CHECK":           "no check is made in its place; agentport and the command set change weights",
-	"UDP_CHECK":            "the servers are pinged in its place",
-	"digest":               "receive has a pattern that the page must match",
-	"ha_suspend":           "a director that stands by makes all checks",
-	"misc_dynamic":         "with externalweight the exit status is a percentage of the weight",
+	"certificate":          "; tlscert has the certificate of a section",
+	"ip_family":            "; a mark is of the address family of its first server",
+	"key":                  "; tlskey has the key of a section",
+	"BFD_CHECK":            "; no check is made in its place",
+	"FILE_CHECK":           "; no check is made in its place; agentport and the command set change weights",
+	"UDP_CHECK":            "; the servers are pinged in its place",
+	"digest":               "; receive has a pattern that the page must match",
+	"ha_suspend":           "; a director that stands by makes all checks",
+	"misc_dynamic":         "; with externalweight the exit status is a percentage of the weight",
 	"notify_down":          notify,
 	"notify_up":            notify,
 	"quorum_down":          notify,
 	"quorum_up":            notify,
-	"regex_options":        "options such as (?i) begin the pattern of receive",
-	"smtp_alert":           "emailalert has addresses for mail about servers",
-	"sorry_server_inhibit": "the fallback server is in the table only while it serves",
-	"user":                 "checkcommand is run by the user of the daemon",
-	"connect_ip":           "the address of the real server is checked",
+	"regex_options":        "; options such as (?i) begin the pattern of receive",
+	"smtp_alert":           "; emailalert has addresses for mail about servers",
+	"sorry_server_inhibit": "; the fallback server is in the table only while it serves",
+	"user":                 "; checkcommand is run by the user of the daemon",
+	"connect_ip":           "; the address of the real server is checked",
 }
 
-const notify = "onchange is run at each change of a server or a service, with other arguments"
+const notify = "; onchange is run at each change of a server or a service, with other arguments"

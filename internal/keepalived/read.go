@@ -82,20 +82,21 @@ var (
 func (r *reader) lines(text string, at position, nested int) error {
 	lines := strings.Split(text, "\n")
 	for i := 0; i < len(lines); i++ {
+		here, line, applies := at, cutComment(lines[i]), true
 		if nested == 0 {
-			at.line, at.column = i+1, 1
+			here.line, here.column = i+1, 1
 		}
-		line := cutComment(lines[i])
 		if m := condition.FindStringSubmatch(line); m != nil {
-			if (m[2] == r.defined["_INSTANCE"]) == (m[1] != "") {
-				continue
-			}
+			applies = (m[2] == r.defined["_INSTANCE"]) == (m[1] == "")
 			line = line[len(m[0]):]
-			at.column += len(m[0])
+			here.column += len(m[0])
 		}
 		m := definition.FindStringSubmatch(line)
 		if m == nil {
-			if err := r.line(line, at, nested); err != nil {
+			if !applies {
+				continue
+			}
+			if err := r.line(line, here, nested); err != nil {
 				return err
 			}
 			continue
@@ -106,7 +107,9 @@ func (r *reader) lines(text string, at position, nested int) error {
 			line, more = strings.CutSuffix(strings.TrimSpace(cutComment(lines[i])), `\`)
 			value += "\n" + line
 		}
-		r.defined[m[1]] = value
+		if applies {
+			r.defined[m[1]] = value
+		}
 	}
 	return nil
 }
