@@ -124,7 +124,7 @@ func TestLines(t *testing.T) {
 		"hysteresis":                       {service("quorum 1\nhysteresis 3", ""), 0, "scheduler = wlc|checktype = on"},
 		"inhibited":                        {service("inhibit_on_failure", ""), 0, "quiescent = yes"},
 		"not inhibited":                    {service("inhibit_on_failure", "inhibit_on_failure no"), 0, "scheduler = wlc|checktype = on"},
-		"an unknown word":                  {service("sparkle 3", ""), 1, "# PATH:3: sparkle 3: no equal; it is left out"},
+		"an unknown word":                  {service("sparkle 3", ""), 1, "# PATH:3: sparkle 3: no equal"},
 		"in a checker":                     {service("", "TCP_CHECK {\nbindto 10.0.0.9\n}"), 1, "# PATH:6: bindto 10.0.0.9: no equal"},
 		"a placeholder":                    {service("", "MISC_CHECK {\nmisc_path '/x {y}'\n}"), 1, "# PATH:1: virtual_server 192.0.2.1 80: no equal; ldirectord refuses its section: "},
 		"a # after quotes":                 {service("", "HTTP_GET {\nurl {\npath '/a\"b#c'\n}\n}"), 1, "# PATH:1: virtual_server 192.0.2.1 80: no equal; ldirectord would read its #"},
