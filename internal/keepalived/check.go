@@ -11,19 +11,21 @@ import (
 // check is a check of a real server, as lines of ldirectord.cf.
 type check struct {
 	lines
+	kind
 	from *statement
-	kind string
 	// when it is made: words of a checker in keepalived, of a section here
 	timing [3]*statement // nil for the usual values
 	times  [3]float64
 }
 
-// kinds are the checkers that have an equal, with the usual values of retry and delay_before_retry; 0 is the next
-// delay_loop. UDP_CHECK has no equal: a ping takes its place.
-var kinds = map[string]struct {
+// kind is a type or a service of checks, with the usual values of retry and delay_before_retry; 0 is the next delay_loop.
+type kind struct {
 	name         string
 	retry, delay float64
-}{
+}
+
+// kinds are the checkers that have an equal. UDP_CHECK has none: a ping takes its place.
+var kinds = map[string]kind{
 	"TCP_CHECK":  {"connect", 1, 1},
 	"HTTP_GET":   {"http", 1, 3},
 	"SSL_GET":    {"https", 1, 3},
@@ -36,29 +38,29 @@ var kinds = map[string]struct {
 
 // checker reads the checks that a checker is: one, or one for each url.
 func (c *converter) checker(s *statement, r server, protocol string) []check {
-	kind, own := kinds[s.name()], newScope(s.block, r.scope)
-	k := check{from: s, kind: kind.name, timing: [3]*statement{own.find("delay_loop"),
+	own := newScope(s.block, r.scope)
+	k := check{from: s, kind: kinds[s.name()], timing: [3]*statement{own.find("delay_loop"),
 		own.find("retry", "nb_get_retry"), own.find("delay_before_retry")}}
-	for i, usual := range [3]float64{60, kind.retry, kind.delay} {
+	for i, usual := range [3]float64{60, k.retry, k.delay} {
 		k.times[i] = c.number(k.timing[i], usual)
 	}
 	timeout := c.number(own.find("connect_timeout"), 5)
 	if port := cmp.Or(own.text("connect_port"), r.of.arg(2)); port != r.of.arg(2) || protocol == "fwm" {
 		k.set("checkport", port)
 	}
-	switch k.kind {
+	switch k.name {
 	case "":
 		return nil
 	case "external":
 		c.program(&k, own, r)
 	case "connect", "ping":
-		k.set("checktype", k.kind)
+		k.set("checktype", k.name)
 		k.set("checktimeout", timeout)
 	default:
-		k.set("service", k.kind)
+		k.set("service", k.name)
 		k.set("negotiatetimeout", timeout)
 	}
-	switch k.kind {
+	switch k.name {
 	case "connect":
 		if protocol == "udp" {
 			c.noEqual(s, "; connect pings the servers of a service of udp")
@@ -89,14 +91,14 @@ func (c *converter) program(k *check, own *scope, r server) {
 	}
 	args := ""
 	for _, text := range list[1:] {
-		if text = strings.ReplaceAll(text, "'", ""); strings.ContainsAny(text, " \t") {
+		if text = strings.ReplaceAll(text, "'", ""); text == "" || strings.Contains(text, " ") {
 			text = `"` + text + `"`
 		}
 		args += " " + text
 	}
 	address := regexp.MustCompile(`\b` + regexp.QuoteMeta(r.of.arg(1)) + `\b`)
 	k.set("checktype", "external")
-	k.quote("checkcommand", list[0])
+	k.quote("checkcommand", strings.Trim(list[0], "'"))
 	k.quote("checkargs", strings.TrimSpace(address.ReplaceAllString(args, "{address}")))
 	k.set("checktimeout", c.number(own.find("misc_timeout"), k.times[0]))
 	if own.yes("misc_dynamic") {
@@ -150,7 +152,7 @@ func (c *converter) checks(servers []server) (all lines, blocks string) {
 	all = append(all, want[0].lines...)
 	for _, k := range want[1:] {
 		c.blocks++
-		name := fmt.Sprint(k.kind, "-", c.blocks)
+		name := fmt.Sprint(k.name, "-", c.blocks)
 		all.set("alsocheck", name)
 		blocks += k.under("\ncheckdef = " + name)
 	}

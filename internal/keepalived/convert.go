@@ -33,9 +33,9 @@ func Convert(path, id string) (text string, missing int, err error) {
 			left = append(left, s.name())
 		}
 	}
-	c.comment("From ", path, ", by ldirectord-import.")
+	c.comment("Written by ldirectord-import from ", path)
 	if slices.Sort(left); left != nil {
-		c.comment("Left to keepalived: ", strings.Join(slices.Compact(left), ", "), ".")
+		c.comment("Left to keepalived: ", strings.Join(slices.Compact(left), ", "))
 	}
 	for _, s := range statements {
 		if s.name() == "virtual_server" && c.err == nil {
@@ -91,10 +91,7 @@ func (c *converter) virtualServer(s *statement) {
 	if c.err != nil {
 		return
 	}
-	six := ""
-	if strings.HasPrefix(headers[0], "virtual6") {
-		six = "6"
-	}
+	six := strings.TrimSpace(headers[0][7:8]) // of virtual6
 	protocol := strings.ToLower(own.text("protocol"))
 	if !strings.Contains(headers[0], ":") {
 		protocol = "fwm"
