@@ -18,7 +18,8 @@ type check struct {
 	times  [3]float64
 }
 
-// kind is a type or a service of checks, with the usual values of retry and delay_before_retry; 0 is the next delay_loop.
+// kind is a type or a service of checks, with the usual values of retry and delay_before_retry; a delay of 0 is up to
+// the next delay_loop.
 type kind struct {
 	name         string
 	retry, delay float64
