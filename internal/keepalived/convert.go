@@ -214,8 +214,7 @@ func (c *converter) whole(own *scope, servers []server) (all lines) {
 	}
 	for _, r := range servers {
 		if r.scope.yes("inhibit_on_failure") != quiescent {
-			c.noEqual(cmp.Or(r.scope.find("inhibit_on_failure"), r.of),
-				"; quiescent is for all servers of a section")
+			c.noEqual(r.of, "; its inhibit_on_failure is not as that of the first server of the section")
 		}
 	}
 	s := own.find("quorum")

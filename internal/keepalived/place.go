@@ -12,7 +12,7 @@ const maxServices = 4096
 // headers are the first lines of the sections of a virtual server: one, or those of its group. A mark is of the address
 // family of the servers.
 func (c *converter) headers(s *statement, own *scope) (all []string) {
-	entries := []*statement{{at: s.at, words: append(s.words[1:], "")}}
+	entries := []*statement{{at: s.at, words: s.words[min(1, len(s.words)-1):]}}
 	if s.arg(1) == "group" {
 		entries = c.groups[s.arg(2)]
 	}
@@ -42,8 +42,8 @@ func (c *converter) addresses(s *statement) (all []string) {
 	first, _ := netip.ParseAddr(from)
 	last, _ := netip.ParseAddr(cmp.Or(to, from))
 	network, err := netip.ParsePrefix(from)
-	if err == nil {
-		first = network.Masked().Addr()
+	if err == nil && network == network.Masked() {
+		first = network.Addr()
 	}
 	directive := "virtual = "
 	if first.Is6() {
