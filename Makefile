@@ -1,4 +1,4 @@
-# make              the programs: ./ldirectord, and ./ldirectord-oracle, which checks Oracle for it
+# make              the programs: ./ldirectord; ./ldirectord-oracle, which checks Oracle for it; ./ldirectord-import
 # make demo         see failover in a minute, in the foreground, nothing installed; KERNEL=1 uses the kernel's table
 # make test         before each commit: unit tests, scenarios, scripts, the conformance corpus; no root, two minutes
 # make test-kernel  what needs a kernel with IPVS; as root on Debian without IPVS it installs the lab (user-mode-linux …)
@@ -23,8 +23,8 @@ PKG      ?= ./...
 MUTATE   ?= ./internal/judge ./internal/core ./internal/director ./internal/history ./internal/viavip ./ipvsctl ./internal/notify ./internal/status ./parser ./internal/instance ./internal/health ./internal/schedule
 GOARCH  ?= $(shell $(GO) env GOARCH)
 PROGRAM ?= ldirectord
-# With the one that checks Oracle for it.
-BINARIES = $(PROGRAM) $(PROGRAM)-oracle
+# With the one that checks Oracle for it, and the one that reads files of keepalived.
+BINARIES = $(PROGRAM) $(PROGRAM)-oracle $(PROGRAM)-import
 GOTESTSUM_VERSION = v1.13.0
 export GOTESTSUM = $(GO) run gotest.tools/gotestsum@v1.13.0 --format-hide-empty-pkg --hide-summary skipped
 # With REPLAY, which .ci/run sets, a test that fails is played once more, alone (tools/replay).
@@ -62,7 +62,7 @@ SUITES := $(shell cut -f1 testdata/suites | grep -v '^\#')
 .DELETE_ON_ERROR:
 .PHONY: build help test test-kernel test-all suites $(SUITES) race generate lint modules bench bench-compare fuzz size demo clean always
 
-build: ldirectord ldirectord-oracle
+build: ldirectord ldirectord-oracle ldirectord-import
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -81,6 +81,9 @@ $(sort ldirectord $(PROGRAM)): $(SOURCES) build/version
 
 $(sort ldirectord-oracle $(PROGRAM)-oracle): $(SOURCES) build/version
 	$(BUILD) ./cmd/ldirectord-oracle
+
+$(sort ldirectord-import $(PROGRAM)-import): $(SOURCES) build/version
+	$(BUILD) ./cmd/ldirectord-import
 
 # Changes when the version does, and only then.
 build/version: always
@@ -175,4 +178,4 @@ build/replay: always
 	@$(GO) build -C tools -o ../$@ ./replay
 
 clean:
-	rm -rf ldirectord ldirectord-oracle build
+	rm -rf ldirectord ldirectord-oracle ldirectord-import build

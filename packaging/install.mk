@@ -31,6 +31,7 @@ install: install-files install-terms
 install-files: $(BINARIES)
 	install -D -m 0755 $(PROGRAM) $(DESTDIR)$(SBINDIR)/ldirectord
 	install -D -m 0755 $(PROGRAM)-oracle $(DESTDIR)$(SBINDIR)/ldirectord-oracle
+	install -D -m 0755 $(PROGRAM)-import $(DESTDIR)$(SBINDIR)/ldirectord-import
 	install -D -m 0755 packaging/ocf/ldirectord $(DESTDIR)$(AGENT)
 	install -d -m 0755 $(DESTDIR)/etc/ha.d/resource.d && ln -sf $(SBINDIR)/ldirectord $(DESTDIR)/etc/ha.d/resource.d/ldirectord
 	for unit in $(UNITS); do \
@@ -51,7 +52,7 @@ install-files: $(BINARIES)
 # The licences: ours, and those of the modules in the binaries.
 install-terms:
 	$(INSTALL) -t $(DESTDIR)$(TERMSDIR) LICENSE NOTICE
-	$(LICENCES) ./cmd/ldirectord ./cmd/ldirectord-oracle >build/LICENSES && $(INSTALL) -t $(DESTDIR)$(TERMSDIR) build/LICENSES
+	$(LICENCES) ./cmd/ldirectord ./cmd/ldirectord-oracle ./cmd/ldirectord-import >build/LICENSES && $(INSTALL) -t $(DESTDIR)$(TERMSDIR) build/LICENSES
 
 # Further files that Debian requires: its form of the licence, and a changelog. Also the sums of all files in /etc
 # that some version of the package wrote.
@@ -69,7 +70,8 @@ install-sysv:
 
 # Files of /etc that an operator changed stay, and so do ldirectord.cf and what is in /run, /var/log and /var/lib.
 uninstall:
-	rm -f $(DESTDIR)$(SBINDIR)/ldirectord $(DESTDIR)$(SBINDIR)/ldirectord-oracle $(DESTDIR)$(AGENT) $(DESTDIR)/etc/ha.d/resource.d/ldirectord \
+	rm -f $(DESTDIR)$(SBINDIR)/ldirectord $(DESTDIR)$(SBINDIR)/ldirectord-oracle $(DESTDIR)$(SBINDIR)/ldirectord-import \
+		$(DESTDIR)$(AGENT) $(DESTDIR)/etc/ha.d/resource.d/ldirectord \
 		$(UNITS:%=$(DESTDIR)$(UNITDIR)/%) $(foreach page,$(wildcard docs/man/*),$(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)).gz) \
 		$(DESTDIR)$(BASHDIR)/ldirectord $(DESTDIR)/etc/init.d/ldirectord
 	rm -rf $(DESTDIR)$(DOCDIR) $(DESTDIR)$(TERMSDIR)
@@ -97,6 +99,7 @@ archive: $(BINARIES)
 	rm -rf build/archive
 	install -D -m 0755 $(PROGRAM) build/archive/$(ARCHIVE)/ldirectord
 	install -D -m 0755 $(PROGRAM)-oracle build/archive/$(ARCHIVE)/ldirectord-oracle
+	install -D -m 0755 $(PROGRAM)-import build/archive/$(ARCHIVE)/ldirectord-import
 	$(MAKE) -s install-terms TERMSDIR=build/archive/$(ARCHIVE)
 	for file in README.md CHANGELOG.md CONTRIBUTING.md docs/*.md docs/measured/* docs/man/* packaging/*/* packaging/logrotate $$(find examples -type f) $(BRIDGE); do \
 		case $$file in packaging/deb/* | packaging/rpm/*) continue ;; esac; \
@@ -113,7 +116,7 @@ release: export GOARM64 = v8.0
 release:
 	rm -rf build/release && mkdir -p build/release
 	for arch in amd64 arm64; do \
-		rm -f build/$$arch/ldirectord build/$$arch/ldirectord-oracle && \
+		rm -f build/$$arch/ldirectord build/$$arch/ldirectord-* && \
 		$(MAKE) -s archive deb rpm GOARCH=$$arch PROGRAM=build/$$arch/ldirectord PACKAGES=build/release \
 			VERSION='$(VERSION)' COMMIT='$(COMMIT)' SOURCE_DATE_EPOCH='$(SOURCE_DATE_EPOCH)' || exit 1; done
 	cd build/release && sha256sum ldirectord* >SHA256SUMS && cat SHA256SUMS

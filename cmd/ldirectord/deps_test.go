@@ -64,6 +64,8 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"ldirectord/checker/wire":                {"ldirectord/checker/settings", "ldirectord/internal/raw", "ldirectord/checker/transcript", "ldirectord/internal/printable"},
 		"ldirectord/internal/notify/monitorfile": {"ldirectord/checker", "ldirectord/checker/wire", "ldirectord/parser"},
 		"ldirectord/cmd/ldirectord-oracle":       {"ldirectord/checker/oracle", "ldirectord/checker/query"},
+		"ldirectord/cmd/ldirectord-import":       {"ldirectord/internal/keepalived", "ldirectord/internal/printable", "ldirectord/internal/runfile"},
+		"ldirectord/internal/keepalived":         {"ldirectord/internal/printable", "ldirectord/internal/runfile", "ldirectord/parser"},
 
 		"ldirectord/internal/lab":          nil,
 		"ldirectord/internal/lab/managers": nil,

@@ -241,14 +241,14 @@ func TestUninstallTakesAwayWhatInstallPutThere(t *testing.T) {
 	}
 	dir := t.TempDir()
 	program := filepath.Join(dir, "program") // newer than every source, so make builds nothing
-	for _, file := range []string{program, program + "-oracle"} {
+	for _, file := range []string{program, program + "-oracle", program + "-import"} {
 		if err := os.WriteFile(file, nil, 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
 	install := func(targets ...string) {
 		t.Helper()
-		cmd := exec.Command("make", append([]string{"-s", "-o", program, "-o", program + "-oracle", "PROGRAM=" + program, "VERSION=1.2.3", "DESTDIR=" + dir + "/root"}, targets...)...)
+		cmd := exec.Command("make", append([]string{"-s", "-o", program, "-o", program + "-oracle", "-o", program + "-import", "PROGRAM=" + program, "VERSION=1.2.3", "DESTDIR=" + dir + "/root"}, targets...)...)
 		cmd.Dir = "../.."
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("make %v: %v\n%s", targets, err, out)
@@ -269,8 +269,12 @@ func TestUninstallTakesAwayWhatInstallPutThere(t *testing.T) {
 	install("install-files", "install-sysv")
 	if files := left(); len(files) < 50 {
 		t.Fatalf("only %d files are installed: %q", len(files), files)
-	} else if !slices.Contains(files, "/usr/sbin/ldirectord") || !slices.Contains(files, "/usr/sbin/ldirectord-oracle") {
-		t.Errorf("a program is missing: %q", files)
+	} else {
+		for _, file := range []string{"ldirectord", "ldirectord-oracle", "ldirectord-import"} {
+			if !slices.Contains(files, "/usr/sbin/"+file) || !slices.Contains(files, "/usr/share/man/man8/"+file+".8.gz") {
+				t.Errorf("%s or its man page is missing: %q", file, files)
+			}
+		}
 	}
 	brokenLinks(t, dir+"/root/usr/share/doc/ldirectord")
 	install("uninstall")

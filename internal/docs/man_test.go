@@ -57,7 +57,8 @@ func TestManPageExamples(t *testing.T) {
 
 // The programs that show man pages give no warning about ours. Those that are not installed are left out.
 func TestManPagesAreClean(t *testing.T) {
-	for _, page := range []string{configPage, "../../docs/man/ldirectord.8", "../../docs/man/ldirectord-oracle.8"} {
+	for _, page := range []string{configPage, "../../docs/man/ldirectord.8", "../../docs/man/ldirectord-oracle.8",
+		"../../docs/man/ldirectord-import.8"} {
 		for _, command := range []string{"mandoc -Tlint -Wwarning", "man --warnings -E UTF-8 -l -Tutf8 -Z"} {
 			judgePage(t, append(strings.Fields(command), page))
 		}

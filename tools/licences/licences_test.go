@@ -12,7 +12,7 @@ import (
 
 const product = "../.."
 
-var programs = []string{"./cmd/ldirectord", "./cmd/ldirectord-oracle"}
+var programs = []string{"./cmd/ldirectord", "./cmd/ldirectord-oracle", "./cmd/ldirectord-import"}
 
 // All modules of the binaries may be redistributed, and no module is left out.
 func TestEveryModuleOfTheBinariesMayBeGivenAway(t *testing.T) {

@@ -1,0 +1,179 @@
+package keepalived
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// check is a check of a real server, as lines of ldirectord.cf.
+type check struct {
+	lines
+	kind
+	from *statement
+	// when it is made: words of a checker in keepalived, of a section here
+	timing [3]*statement // nil for the usual values
+	times  [3]float64
+}
+
+// kind is a type or a service of checks, with the usual values of retry and delay_before_retry; a delay of 0 is up to
+// the next delay_loop.
+type kind struct {
+	name         string
+	retry, delay float64
+}
+
+// kinds are the checkers that have an equal. UDP_CHECK has none: a ping takes its place.
+var kinds = map[string]kind{
+	"TCP_CHECK":  {"connect", 1, 1},
+	"HTTP_GET":   {"http", 1, 3},
+	"SSL_GET":    {"https", 1, 3},
+	"SMTP_CHECK": {"smtp", 1, 1},
+	"DNS_CHECK":  {"dns", 3, 0},
+	"MISC_CHECK": {"external", 0, 1},
+	"PING_CHECK": {"ping", 1, 1},
+	"UDP_CHECK":  {"ping", 1, 1},
+}
+
+// checker reads the checks that a checker is: one, or one for each url.
+func (c *converter) checker(s *statement, r server, protocol string) []check {
+	own := newScope(s.block, r.scope)
+	k := check{from: s, kind: kinds[s.name()], timing: [3]*statement{own.find("delay_loop"),
+		own.find("retry", "nb_get_retry"), own.find("delay_before_retry")}}
+	for i, usual := range [3]float64{60, k.retry, k.delay} {
+		k.times[i] = c.number(k.timing[i], usual)
+	}
+	timeout := c.number(own.find("connect_timeout"), 5)
+	if port := cmp.Or(own.text("connect_port"), r.of.arg(2)); port != r.of.arg(2) || protocol == "fwm" {
+		k.set("checkport", port)
+	}
+	switch k.name {
+	case "":
+		return nil
+	case "external":
+		c.program(&k, own, r)
+	case "connect", "ping":
+		k.set("checktype", k.name)
+		k.set("checktimeout", timeout)
+	default:
+		k.set("service", k.name)
+		k.set("negotiatetimeout", timeout)
+	}
+	switch k.name {
+	case "connect":
+		if protocol == "udp" {
+			c.noEqual(s, "; connect pings the servers of a service of udp")
+		}
+	case "dns":
+		k.quote("request", cmp.Or(own.text("name"), "."))
+		k.set("dnstype", cmp.Or(own.text("type"), "SOA"))
+	case "http", "https":
+		return c.pages(k, own)
+	}
+	return []check{k}
+}
+
+// argument matches a word of a command: parts without blanks, and parts in single quotes.
+var argument = regexp.MustCompile(`(?:[^\s']|'[^']*')+`)
+
+// program reads the command of MISC_CHECK: words, or one quoted text with words. In place of the address of the server
+// checkargs has {address}, so that the lines of several servers are equal.
+func (c *converter) program(k *check, own *scope, r server) {
+	path := own.find("misc_path")
+	list := argument.FindAllString(path.arg(1), -1)
+	if path.arg(2) != "" {
+		list = path.words[1:]
+	}
+	if len(list) == 0 {
+		c.fail(k.from, "a misc_path")
+		return
+	}
+	args := ""
+	for _, text := range list[1:] {
+		if text = strings.ReplaceAll(text, "'", ""); text == "" || strings.Contains(text, " ") {
+			text = `"` + text + `"`
+		}
+		args += " " + text
+	}
+	address := regexp.MustCompile(`\b` + regexp.QuoteMeta(r.of.arg(1)) + `\b`)
+	k.set("checktype", "external")
+	k.quote("checkcommand", strings.Trim(list[0], "'"))
+	k.quote("checkargs", strings.TrimSpace(address.ReplaceAllString(args, "{address}")))
+	k.set("checktimeout", c.number(own.find("misc_timeout"), k.times[0]))
+	if own.yes("misc_dynamic") {
+		k.set("externalweight", "yes")
+	}
+}
+
+// pages are the checks of HTTP_GET and SSL_GET, one for each url.
+func (c *converter) pages(k check, own *scope) (all []check) {
+	k.set("followredirect", "no")
+	for _, s := range k.from.block {
+		if s.name() != "url" {
+			continue
+		}
+		url, page := newScope(s.block, own), k
+		page.lines = slices.Clone(k.lines)
+		page.quote("virtualhost", url.text("virtualhost"))
+		page.quote("request", url.text("path"))
+		if status := url.find("status_code"); status != nil {
+			page.set("httpstatus", strings.Join(status.words[1:], ","))
+		}
+		pattern := strings.ReplaceAll(url.text("regex"), "#", `\x23`)
+		if url.yes("regex_no_match") {
+			pattern = `\A(?!(?s:.*)(?:` + pattern + `))`
+		}
+		page.quote("receive", pattern)
+		all = append(all, page)
+	}
+	if all == nil {
+		c.fail(k.from, "a url")
+	}
+	return all
+}
+
+// checks are the lines of a section about its checks, those of the first real server, and the blocks of its further
+// ones.
+func (c *converter) checks(servers []server) (all lines, blocks string) {
+	want := servers[0].checks
+	for _, r := range servers {
+		c.compare(r, want)
+	}
+	if len(want) == 0 {
+		return lines{"checktype = on"}, ""
+	}
+	times := want[0].times
+	all.set("checkinterval", times[0])
+	all.set("failurecount", times[1]+1)
+	if times[1] > 0 && times[2] < times[0] {
+		all.set("fastinterval", times[2])
+	}
+	all = append(all, want[0].lines...)
+	for _, k := range want[1:] {
+		c.blocks++
+		name := fmt.Sprint(k.name, "-", c.blocks)
+		all.set("alsocheck", name)
+		blocks += k.under("\ncheckdef = " + name)
+	}
+	return all, blocks
+}
+
+// compare notes what is not as in the section's checks. Usual values of times don't count.
+func (c *converter) compare(r server, want []check) {
+	if len(r.checks) != len(want) {
+		c.noEqual(r.of, "; it has more or fewer checks than the first server of the section")
+		return
+	}
+	for i, k := range r.checks {
+		for n, s := range k.timing {
+			if s = cmp.Or(s, want[0].timing[n]); s != nil && k.times[n] != want[0].times[n] {
+				c.noEqual(s, "; a section has the same for all of its checks")
+			}
+		}
+		if !slices.Equal(k.lines, want[i].lines) {
+			c.noEqual(k.from, "; it is not as that of the first server of the section")
+		}
+	}
+}

@@ -1,0 +1,232 @@
+package keepalived
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"ldirectord/internal/printable"
+	"ldirectord/parser"
+)
+
+// Convert reads a keepalived.conf and writes its virtual servers as an ldirectord.cf, with a comment for each line that
+// has no equal there; missing is their number. Lines that begin with @ count if their word is id. An error has the
+// place of what can't be read or understood.
+func Convert(path, id string) (text string, missing int, err error) {
+	statements, err := read(path, id)
+	if err != nil {
+		return "", 0, err
+	}
+	c := &converter{groups: map[string][]*statement{}, written: map[string]bool{}}
+	var left []string
+	for _, s := range statements {
+		switch s.name() {
+		case "virtual_server":
+		case "virtual_server_group":
+			c.groups[s.arg(1)] = s.block
+		case "SSL":
+			c.unknown(s.block)
+		default:
+			left = append(left, s.name())
+		}
+	}
+	c.comment("Written by ldirectord-import from ", path)
+	if slices.Sort(left); left != nil {
+		c.comment("Left to keepalived: ", strings.Join(slices.Compact(left), ", "))
+	}
+	for _, s := range statements {
+		if s.name() == "virtual_server" && c.err == nil {
+			c.virtualServer(s)
+		}
+	}
+	return c.out.String(), c.missing, c.err
+}
+
+// converter writes one section after the other.
+type converter struct {
+	err     error
+	out     strings.Builder
+	missing int
+	notes   []string                // the comments about the current section
+	groups  map[string][]*statement // of virtual servers
+	blocks  int                     // that were written
+	effort  int                     // what the parser has read
+	written map[string]bool         // headers of sections, and comments
+}
+
+// noEqual has a comment written for a line. The reason, if there is one, begins with a semicolon.
+func (c *converter) noEqual(s *statement, why string) {
+	note := fmt.Sprintf("%s:%d: %s: no equal%s", s.at.file, s.at.line, strings.Join(s.words, " "), why)
+	if !c.written[note] {
+		c.written[note] = true
+		c.notes = append(c.notes, note)
+	}
+}
+
+func (c *converter) comment(parts ...string) {
+	c.out.WriteString("# " + printable.Text(strings.Join(parts, "")) + "\n")
+}
+
+// unknown notes the words of a block, and of those in it, that are not converted.
+func (c *converter) unknown(block []*statement) {
+	for _, s := range block {
+		if !slices.Contains(converted, s.name()) {
+			c.noEqual(s, hints[s.name()])
+			continue
+		}
+		if len(s.words) > 2 && !slices.Contains(several, s.name()) {
+			c.noEqual(s, "; only its first value is taken")
+		}
+		c.unknown(s.block)
+	}
+}
+
+func (c *converter) virtualServer(s *statement) {
+	c.unknown(s.block)
+	own := newScope(s.block, nil)
+	headers := c.headers(s, own)
+	if c.err != nil {
+		return
+	}
+	six := strings.TrimSpace(headers[0][7:8]) // of virtual6
+	protocol := strings.ToLower(own.text("protocol"))
+	if !strings.Contains(headers[0], ":") {
+		protocol = "fwm"
+	} else if protocol == "" {
+		protocol = "udp"
+		c.noEqual(s, "; without protocol it is udp for keepalived 2")
+	}
+	servers := c.servers(s, own, protocol)
+	if len(servers) == 0 {
+		c.noEqual(s, "; a section needs a real server")
+		c.sections(s, nil, nil, "")
+		return
+	}
+	checks, blocks := c.checks(servers)
+	all := slices.Concat(c.service(own, protocol), c.whole(own, servers), checks)
+	if address := own.find("sorry_server"); address != nil {
+		all.set("fallback"+six, c.host(address, protocol)+" "+
+			c.method(own.find("sorry_server_lvs_method", "lb_kind", "lvs_method")))
+	}
+	for _, r := range servers {
+		all.set("real"+six, r.line)
+	}
+	if c.err == nil {
+		c.sections(s, headers, all, blocks)
+	}
+}
+
+// lossy matches a line of which ldirectord would read a part as a comment.
+var lossy = regexp.MustCompile(`(?m)^[^"\n]*#|"[^"\n]*"[^"\n]*#`)
+
+// sections writes a section for each header, if the parser takes it.
+func (c *converter) sections(s *statement, headers []string, all lines, blocks string) {
+	sections := ""
+	for _, header := range headers {
+		text := all.under("\n" + header)
+		if c.effort += 4000 + len(blocks+text); c.effort > parser.MaxSize {
+			c.fail(s, "fewer and shorter sections")
+			return
+		}
+		_, found := parser.Parse(context.Background(), "", []byte(blocks+text), parser.Options{})
+		switch errors := found.Errors(); {
+		case len(errors) > 0:
+			c.noEqual(s, "; ldirectord refuses its section: "+errors[0].Text)
+		case lossy.MatchString(blocks + text):
+			c.noEqual(s, "; ldirectord would read its # as the beginning of a comment")
+		case c.written[header+all[0]]:
+			c.noEqual(s, "; the service is in an earlier section")
+		default:
+			c.written[header+all[0]] = true
+			sections += text
+		}
+	}
+	if c.notes != nil {
+		c.out.WriteString("\n")
+	}
+	for _, note := range c.notes {
+		c.comment(note)
+	}
+	c.missing += len(c.notes)
+	c.notes = nil
+	if sections != "" {
+		c.out.WriteString(blocks + sections)
+	}
+}
+
+// service are the lines of a virtual server about the kernel's service.
+func (c *converter) service(own *scope, protocol string) (all lines) {
+	all.set("protocol", protocol)
+	all.set("scheduler", cmp.Or(own.text("lb_algo", "lvs_sched"), "wlc"))
+	all.set("schedflags", strings.Join(slices.DeleteFunc(strings.Fields(schedulerFlags),
+		func(flag string) bool { return !own.yes(flag) }), ","))
+	if own.yes("ops") {
+		all.set("ops", "yes")
+	}
+	if own.yes("persistence_timeout") {
+		all.set("persistent", cmp.Or(own.text("persistence_timeout"), "360"))
+	}
+	all.set("netmask", own.text("persistence_granularity"))
+	all.set("pename", own.text("persistence_engine"))
+	return all
+}
+
+// server is a real server.
+type server struct {
+	of     *statement
+	scope  *scope
+	weight string
+	line   string
+	checks []check
+}
+
+func (c *converter) servers(s *statement, own *scope, protocol string) (all []server) {
+	for _, of := range s.block {
+		if of.name() != "real_server" {
+			continue
+		}
+		r := server{of: of, scope: newScope(of.block, own)}
+		r.weight = cmp.Or(r.scope.text("weight"), "1")
+		r.line = c.host(of, protocol) + " " + c.method(r.scope.find("lb_kind", "lvs_method")) + " " + r.weight
+		if limit := r.scope.text("lthreshold"); limit != "" {
+			r.line += " l:" + limit
+		}
+		if limit := r.scope.text("uthreshold"); limit != "" {
+			r.line += " u:" + limit
+		}
+		for _, in := range of.block {
+			r.checks = append(r.checks, c.checker(in, r, protocol)...)
+		}
+		all = append(all, r)
+	}
+	return all
+}
+
+// whole are the lines that count for all servers together: quiescent, and minservers, which counts servers where
+// quorum counts weights.
+func (c *converter) whole(own *scope, servers []server) (all lines) {
+	quiescent := servers[0].scope.yes("inhibit_on_failure")
+	if quiescent {
+		all.set("quiescent", "yes")
+	}
+	for _, r := range servers {
+		if r.scope.yes("inhibit_on_failure") != quiescent {
+			c.noEqual(r.of, "; its inhibit_on_failure is not as that of the first server of the section")
+		}
+	}
+	s := own.find("quorum")
+	quorum, margin := c.number(s, 1), c.number(own.find("hysteresis"), 0)
+	switch {
+	case quorum <= 1:
+	case own.find("sorry_server") != nil:
+		c.noEqual(s, "; a fallback serves when no server is up, not when there are fewer than the quorum")
+	case slices.ContainsFunc(servers, func(r server) bool { return r.weight != "1" }):
+		c.noEqual(s, "; minservers counts servers, not their weights")
+	default:
+		all.set("minservers", fmt.Sprint(quorum-margin, "/", min(quorum+margin, float64(len(servers)))))
+	}
+	return all
+}

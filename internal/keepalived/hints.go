@@ -1,0 +1,42 @@
+package keepalived
+
+import "strings"
+
+// converted are the words that have an equal, or need none.
+var converted = strings.Fields(`
+	virtual_server real_server TCP_CHECK HTTP_GET SSL_GET SMTP_CHECK DNS_CHECK MISC_CHECK PING_CHECK url
+	lb_algo lvs_sched lb_kind lvs_method ops
+	persistence_timeout persistence_granularity persistence_engine protocol
+	alpha omega quorum hysteresis sorry_server sorry_server_lvs_method inhibit_on_failure
+	weight uthreshold lthreshold delay_loop connect_timeout retry nb_get_retry delay_before_retry connect_port
+	virtualhost path status_code regex regex_no_match regex_stack enable_sni fast_recovery
+	type name misc_path misc_timeout ` + schedulerFlags)
+
+// several are those of them that have several values.
+var several = strings.Fields("real_server sorry_server status_code misc_path regex_stack")
+
+const schedulerFlags = "flag-1 flag-2 flag-3 sh-port sh-fallback mh-port mh-fallback"
+
+// hints are what ldirectord has in place of words without an equal, for noEqual.
+var hints = map[string]string{
+	"certificate":          "; tlscert has the certificate of a section",
+	"ip_family":            "; a mark is of the address family of its first server",
+	"key":                  "; tlskey has the key of a section",
+	"BFD_CHECK":            "; no check is made in its place",
+	"FILE_CHECK":           "; no check is made in its place; agentport and the command set change weights",
+	"UDP_CHECK":            "; the servers are pinged in its place",
+	"digest":               "; receive has a pattern that the page must match",
+	"ha_suspend":           "; a director that stands by makes all checks",
+	"misc_dynamic":         "; with externalweight the exit status is a percentage of the weight",
+	"notify_down":          notify,
+	"notify_up":            notify,
+	"quorum_down":          notify,
+	"quorum_up":            notify,
+	"regex_options":        "; options such as (?i) begin the pattern of receive",
+	"smtp_alert":           "; emailalert has addresses for mail about servers",
+	"sorry_server_inhibit": "; the fallback server is in the table only while it serves",
+	"user":                 "; checkcommand is run by the user of the daemon",
+	"connect_ip":           "; the address of the real server is checked",
+}
+
+const notify = "; onchange is run at each change of a server or a service, with other arguments"

@@ -1,0 +1,59 @@
+package keepalived
+
+import (
+	"cmp"
+	"net/netip"
+	"strings"
+)
+
+// maxServices limits the virtual services of a group.
+const maxServices = 4096
+
+// headers are the first lines of the sections of a virtual server: one, or those of its group. A mark is of the address
+// family of the servers.
+func (c *converter) headers(s *statement, own *scope) (all []string) {
+	entries := []*statement{{at: s.at, words: s.words[min(1, len(s.words)-1):]}}
+	if s.arg(1) == "group" {
+		entries = c.groups[s.arg(2)]
+	}
+	mark := "virtual"
+	if strings.Contains(own.text("real_server"), ":") {
+		mark = "virtual6"
+	}
+	for _, e := range entries {
+		if e.name() == "fwmark" {
+			all = append(all, mark+" = "+e.arg(1))
+		} else {
+			all = append(all, c.addresses(e)...)
+		}
+	}
+	if len(all) == 0 || len(all) > maxServices {
+		c.fail(s, "1 to 4096 addresses or firewall marks")
+	}
+	return all
+}
+
+// addresses reads an address, a network or a range of addresses, with a port.
+func (c *converter) addresses(s *statement) (all []string) {
+	from, to, isRange := strings.Cut(s.name(), "-")
+	if isRange && !strings.ContainsAny(to, ".:") {
+		to = from[:strings.LastIndexAny(from, ".:")+1] + to
+	}
+	first, _ := netip.ParseAddr(from)
+	last, _ := netip.ParseAddr(cmp.Or(to, from))
+	network, err := netip.ParsePrefix(from)
+	if err == nil && network == network.Masked() {
+		first = network.Addr()
+	}
+	directive := "virtual = "
+	if first.Is6() {
+		directive = "virtual6 = "
+	}
+	for a := first; len(all) <= maxServices && a.IsValid() && (network.Contains(a) || !last.Less(a)); a = a.Next() {
+		all = append(all, directive+host(a, cmp.Or(s.arg(1), "0")))
+	}
+	if all == nil {
+		c.fail(s, "an address, a network, or the first and the last address of a range")
+	}
+	return all
+}

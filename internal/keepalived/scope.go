@@ -1,0 +1,120 @@
+package keepalived
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// scope has the words of a block, and those of the block around it, which count where it has none of its own.
+type scope struct {
+	words map[string]*statement
+	outer *scope
+}
+
+// newScope takes the words of a block; of a word that comes several times the last counts.
+func newScope(block []*statement, outer *scope) *scope {
+	words := map[string]*statement{}
+	for _, s := range block {
+		words[s.name()] = s
+	}
+	return &scope{words, outer}
+}
+
+// find returns the innermost line with one of these words, nil if there is none.
+func (s *scope) find(names ...string) *statement {
+	for ; s != nil; s = s.outer {
+		for _, name := range names {
+			if found := s.words[name]; found != nil {
+				return found
+			}
+		}
+	}
+	return nil
+}
+
+// text returns what comes after one of these words, "" for nothing.
+func (s *scope) text(names ...string) string { return s.find(names...).arg(1) }
+
+// yes reports whether a word is there, and not with the value no.
+func (s *scope) yes(name string) bool {
+	return s.find(name) != nil && !slices.Contains([]string{"no", "off", "false"}, s.text(name))
+}
+
+// fail keeps the first line that can't be understood.
+func (c *converter) fail(s *statement, what string) {
+	if c.err == nil {
+		c.err = s.at.wrong("%q must have %s", strings.Join(s.words, " "), what)
+	}
+}
+
+// number reads what comes after a word, usual if s is nil.
+func (c *converter) number(s *statement, usual float64) float64 {
+	if s == nil {
+		return usual
+	}
+	n, err := strconv.ParseFloat(s.arg(1), 64)
+	if err != nil || !(n >= 0 && n < 1e9) {
+		c.fail(s, "a number from 0 to 999999999")
+	}
+	return n
+}
+
+var methods = map[string]string{"": "masq", "NAT": "masq", "DR": "gate", "TUN": "ipip"}
+
+// method reads a forwarding method, masq if s is nil.
+func (c *converter) method(s *statement) string {
+	if methods[s.arg(1)] == "" {
+		c.fail(s, "NAT, DR or TUN")
+	}
+	return methods[s.arg(1)]
+}
+
+// host reads the address and the port of a server. Under a firewall mark servers have no port.
+func (c *converter) host(s *statement, protocol string) string {
+	address, err := netip.ParseAddr(s.arg(1))
+	if err != nil {
+		c.fail(s, "an address")
+	}
+	port := s.arg(2)
+	if protocol == "fwm" {
+		port = ""
+	}
+	return host(address, port)
+}
+
+// host is an address with its port, if there is one.
+func host(address netip.Addr, port string) string {
+	text := address.String()
+	if address.Is6() {
+		text = "[" + text + "]"
+	}
+	if port != "" {
+		text += ":" + port
+	}
+	return text
+}
+
+// lines are directives of a section.
+type lines []string
+
+// set adds a directive, unless its value is "".
+func (l *lines) set(name string, value any) {
+	if value != "" {
+		*l = append(*l, fmt.Sprint(name, " = ", value))
+	}
+}
+
+// quote adds a directive whose value is in quotes, unless that is "".
+func (l *lines) quote(name, value string) {
+	if value != "" {
+		l.set(name, `"`+value+`"`)
+	}
+}
+
+// under are the lines below one that begins a section or a block.
+func (l lines) under(header string) string {
+	return header + "\n        " + strings.Join(l, "\n        ") + "\n"
+}

@@ -1,0 +1,51 @@
+// Package keepalived reads the virtual servers of a keepalived.conf and writes them as an ldirectord.cf.
+package keepalived
+
+import (
+	"fmt"
+	"regexp"
+)
+
+// position is a place in a file; line and column count from 1, the column in bytes.
+type position struct {
+	file         string
+	line, column int
+}
+
+// wrong is the error of what can't be understood.
+func (p position) wrong(format string, args ...any) error {
+	return fmt.Errorf("%s:%d:%d: %s", p.file, p.line, p.column, fmt.Sprintf(format, args...))
+}
+
+// word is a word of a line without its quotes, or a brace.
+type word struct {
+	text  string
+	at    position
+	brace bool
+}
+
+var (
+	comment = regexp.MustCompile(`^((?:[^"'#!]|"[^"]*"|'[^']*')*)[#!].*`)
+	token   = regexp.MustCompile(
+		`[{}]|(?:[^\s{}"'[:cntrl:]\x{fffd}]|"[^"[:cntrl:]\x{fffd}]*"|'[^'[:cntrl:]\x{fffd}]*')+|(\S)`)
+	quotes = regexp.MustCompile(`"([^"]*)"|'([^']*)'`)
+)
+
+// cutComment returns a line without what is after the first # or ! that is not in quotes.
+func cutComment(line string) string { return comment.ReplaceAllString(line, "$1") }
+
+// split returns the words of a line that begins at a position. Quotes join what is between them, which may have
+// braces and backslashes; a brace without quotes is a word of its own.
+func split(line string, at position) (words []word, err error) {
+	for _, m := range token.FindAllStringSubmatchIndex(line, -1) {
+		text, here := line[m[0]:m[1]], at
+		here.column += m[0]
+		if m[2] >= 0 {
+			return nil, here.wrong("%q is not allowed here: the file must be UTF-8 without "+
+				"control characters, and quotes closed in their line", text)
+		}
+		brace := text == "{" || text == "}"
+		words = append(words, word{quotes.ReplaceAllString(text, "$1$2"), here, brace})
+	}
+	return words, nil
+}
