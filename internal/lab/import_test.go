@@ -1,0 +1,97 @@
+package lab
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// aboutTable matches the lines of a section that decide what the kernel's table has while all servers are up.
+var aboutTable = regexp.MustCompile(
+	`^(virtual6?|\s+(real6?|fallback6?|protocol|scheduler|schedflags|ops|persistent|netmask|pename|quiescent)) = `)
+
+// otherwise matches what makes another table on purpose: servers that begin as failed, a fallback that is always in the
+// table, a protocol that ldirectord does not have, and files that are not here.
+var otherwise = regexp.MustCompile(`(?ms)^\s*(alpha|sorry_server_inhibit|certificate|key)\b[^\n]*|BFD_CHECK \{.*?\}|` +
+	`^virtual_server \S+ 5061 \{.*?^\}`)
+
+// unchecked is a configuration in which all servers are up.
+func unchecked(text string) string {
+	var kept strings.Builder
+	for line := range strings.Lines(text) {
+		if !aboutTable.MatchString(line) {
+			continue
+		}
+		kept.WriteString(line)
+		if strings.HasPrefix(line, "virtual") {
+			kept.WriteString("\tchecktype = on\n")
+		}
+	}
+	return kept.String()
+}
+
+// What ldirectord-import writes makes the table that keepalived makes of the same file, while all servers are up.
+func TestKernelImport(t *testing.T) {
+	if _, err := exec.LookPath("keepalived"); err != nil {
+		t.Skip("needs keepalived")
+	}
+	folder := t.TempDir()
+	if err := os.CopyFS(folder, os.DirFS("../../cmd/ldirectord-import/testdata")); err != nil {
+		t.Fatal(err)
+	}
+	examples, _ := filepath.Glob(folder + "/*.conf")
+	if len(examples) != 10 {
+		t.Fatalf("%d examples", len(examples))
+	}
+	l := newLab(t)
+	l.sh("ip -n %[1]sdir route add default dev br0; ip -n %[1]sdir -6 route add default dev br0", l.prefix) // nobody answers
+	for _, example := range examples {
+		name := strings.TrimSuffix(example, ".conf")
+		t.Run(filepath.Base(name), func(t *testing.T) {
+			given, _ := os.ReadFile(example)
+			_ = os.WriteFile(example, otherwise.ReplaceAll(given, nil), 0o600)
+			written, _ := os.ReadFile(name + ".cf")
+			want := l.tableOf(unchecked(string(written)))
+			got := ""
+			for range 5 { // keepalived removes servers as soon as their checks fail
+				if got = l.keepalivedTable(example, want); got == want {
+					return
+				}
+			}
+			t.Errorf("keepalived has\n%s\nldirectord has\n%s", got, want)
+		})
+	}
+}
+
+// tableOf is the table that the program makes of a configuration.
+func (l *lab) tableOf(config string) string {
+	path := l.config(config)
+	l.run(exitOK, path, "start")
+	defer l.run(exitOK, path, "stop")
+	l.until(10*time.Second, "-A ")
+	return l.table()
+}
+
+// keepalivedTable starts keepalived, and returns its table as soon as that is as wanted, or else the last one of three
+// seconds.
+func (l *lab) keepalivedTable(path, want string) (got string) {
+	l.t.Helper()
+	pid := func(name string) string { return filepath.Join(l.dir, name) }
+	cmd := exec.Command("ip", "netns", "exec", l.prefix+"dir", "keepalived", "--check", "--dont-fork", "--use-file", path,
+		"--config-id", "d1", "--pid", pid("keepalived"), "--checkers_pid", pid("checkers"))
+	if err := cmd.Start(); err != nil {
+		l.t.Fatal(err)
+	}
+	defer func() {
+		_ = cmd.Process.Signal(os.Interrupt)
+		_ = cmd.Wait()
+	}()
+	for end := time.Now().Add(3 * time.Second); got != want && time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		got = l.table()
+	}
+	return got
+}
