@@ -109,6 +109,7 @@ VirtualHost "example.com"
 	steps := slices.Collect(good.Steps.All())
 	steps[0].Text = strings.Replace(steps[0].Text, "example.com", "example.org", 1)
 	checkCells(t, good, []cell{{"of another domain", func(s *Spec) { s.Steps = checker.ListOf(steps...) }, false, "step 2: connection closed waiting for /<stream:features/*"}})
+	checkPlugin(t, good, "check_jabber", "-H {address} -p {port}", "JABBER OK")
 	checkStopped(t, pid, good, "step 2: timeout waiting for /<stream:features/")
 }
 

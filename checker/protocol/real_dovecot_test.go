@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"fmt"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -57,6 +58,9 @@ func TestRealDovecot(t *testing.T) {
 			{"imap", func(s *Spec) { s.Service, s.NegotiateTimeout = "imap", tooLate }, false, "timeout waiting for the greeting"},
 		})
 	})
+	for service, plugin := range map[string]string{"imap": "imap", "imaps": "simap", "pop": "pop", "pops": "spop"} {
+		checkPlugin(t, good(service), "check_"+plugin, "-H {address} -p {port}", strings.ToUpper(plugin)+" OK")
+	}
 	freeze(t, pid)
 	for service := range ports {
 		frozen := good(service)

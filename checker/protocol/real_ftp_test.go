@@ -66,6 +66,7 @@ secure_chroot_dir=%s
 		{"no such file", func(s *Spec) { s.Request = "/none" }, false, "RETR rejected: 550 Failed to open file."},
 		{"refused", func(s *Spec) { s.Target = loopback(freePort(t)) }, false, "connect: refused"},
 	})
+	checkPlugin(t, good, "check_ftp", "-H {address} -p {port}", "FTP OK")
 	freeze(t, pid)
 	good.NegotiateTimeout = tooLate
 	checkCells(t, good, []cell{{"frozen", nil, false, "timeout waiting for the greeting"}})

@@ -114,6 +114,7 @@ http {
 		{"http on the port of https", func(s *Spec) { s.Target, s.URL = loopback(secure), fmt.Sprintf("http://%s/", loopback(secure)) }, false, "status 400, want 2xx"},
 		{"refused", func(s *Spec) { s.Target, s.URL = loopback(gone), fmt.Sprintf("http://%s/", loopback(gone)) }, false, "connect: refused"},
 	})
+	checkPlugin(t, good, "check_http", `-I {address} -p {port} -u / -s "All good"`, "HTTP OK")
 	if err := os.Remove(dir + "/www/index.html"); err != nil {
 		t.Fatal(err)
 	}

@@ -54,6 +54,7 @@ wireformat: true
 		{"good over IPv6", func(s *Spec) { s.Target = loopback6(port) }, true, "200 news.example.test *"},
 		{"refused", func(s *Spec) { s.Target = loopback(freePort(t)) }, false, "connect: refused"},
 	})
+	checkPlugin(t, good, "check_nntp", "-H {address} -p {port}", "NNTP OK")
 	freeze(t, pid)
 	good.NegotiateTimeout = tooLate
 	checkCells(t, good, []cell{{"frozen", nil, false, "timeout waiting for the greeting"}})

@@ -63,6 +63,8 @@ received:
 		{"STARTTLS not offered", func(s *Spec) { s.StartTLS = true }, false, "STARTTLS not offered"},
 		{"refused", func(s *Spec) { s.Target = loopback(freePort(t)) }, false, "connect: refused"},
 	})
+	checkPlugin(t, good, "check_smtp", "-H {address} -p {port}", "SMTP OK")
+	checkPlugin(t, good, "check_tcp", `-H {address} -p {port} -e "220 mx.example.test ESMTP"`, "TCP OK")
 	writeFile(t, dir, "busy-later", "")
 	checkCells(t, good, []cell{{"not you", nil, false, "hello rejected: 550 not you"}})
 	writeFile(t, dir, "busy", "")

@@ -2,9 +2,13 @@ package mail
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"net"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"os/user"
@@ -97,10 +101,47 @@ func TestRealEximThatIsSilentHoldsNobodyUp(t *testing.T) {
 	}
 }
 
+// A mail system that demands TLS and a log-in gets both, or no mail.
+func TestRealEximDemandsTLSAndALogIn(t *testing.T) {
+	e := startExim(t)
+	allowed, wrong := password("open sesame"), password("wrong")
+	for _, c := range []struct {
+		Rule
+		want string // "": it is sent
+	}{
+		{Rule{TLS: "required", User: "lvs", Password: allowed}, ""},
+		{Rule{TLS: "required"}, "log in first"},
+		{Rule{}, "log in first"},
+		{Rule{TLS: "offered", User: "lvs", Password: wrong}, "AUTH: 535 "},
+		{Rule{SMTP: e.addr, TLS: "required"}, "does not offer TLS"},
+		{Rule{SMTP: e.addr, TLS: "offered", User: "lvs", Password: allowed}, "does not offer TLS"},
+	} {
+		m, failures := e.mailer(t)
+		row := c.Rule
+		row.To, row.From, row.Statuses = "ops@example.net", "lvs@example.net", []lvs.Status{lvs.StatusRunning}
+		row.SMTP = cmp.Or(row.SMTP, e.secured)
+		setRule(m, row)
+		m.Notify(wentDown(testReal))
+		ctx, cancel := context.WithTimeout(t.Context(), realWait)
+		defer cancel()
+		err, got := m.Close(ctx), failures()
+		sent := err == nil && len(got) == 0
+		if sent != (c.want == "") || !sent && (len(got) != 1 || !strings.Contains(got[0], c.want)) {
+			t.Errorf("%+v: %v, reported %q, want %q", row, err, got, c.want)
+		}
+	}
+	e.await(t, "Envelope-to: ops@example.net")
+}
+
+func password(text string) func() (string, error) { return func() (string, error) { return text, nil } }
+
 // exim is a mail system on loopback that puts everything into one mailbox.
 type exim struct {
-	path, config, box, addr string
-	pid                     int
+	path, config, box string
+	addr              string
+	secured           string         // demands TLS and a log-in
+	roots             *x509.CertPool // its certificate
+	pid               int
 }
 
 func startExim(t *testing.T) *exim {
@@ -121,7 +162,7 @@ func startExim(t *testing.T) *exim {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	e := &exim{path: path, config: filepath.Join(dir, "exim.conf"), box: filepath.Join(dir, "spool", "box"),
-		addr: freeAddr(t)}
+		addr: freeAddr(t), secured: freeAddr(t)}
 	e.configure(t, dir)
 	e.run(t)
 	return e
@@ -130,6 +171,8 @@ func startExim(t *testing.T) *exim {
 func (e *exim) configure(t *testing.T, dir string) {
 	t.Helper()
 	_, port, _ := net.SplitHostPort(e.addr)
+	_, secured, _ := net.SplitHostPort(e.secured)
+	cert, key := e.certificate(t, dir)
 	if err := os.Mkdir(filepath.Join(dir, "spool"), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -155,14 +198,27 @@ never_users =
 spool_directory = %[1]s/spool
 log_file_path = %[1]s/spool/%%slog
 pid_file_path = %[1]s/spool/pid
-daemon_smtp_ports = %[2]s
+daemon_smtp_ports = %[2]s : %[3]s
+tls_advertise_hosts = ${if eq{$received_port}{%[3]s}{*}{}}
+tls_certificate = %[4]s
+tls_privatekey = %[5]s
+auth_advertise_hosts = ${if eq{$tls_in_cipher}{}{}{*}}
 local_interfaces = 127.0.0.1
 rfc1413_query_timeout = 0s
 keep_environment =
 qualify_domain = example.net
 acl_smtp_rcpt = received
+begin authenticators
+plain:
+  driver = plaintext
+  public_name = PLAIN
+  server_condition = ${if and{{eq{$auth2}{lvs}}{eq{$auth3}{open sesame}}}}
+  server_set_id = $auth2
 begin acl
 received:
+  deny condition = ${if eq{$received_port}{%[3]s}}
+    !authenticated = *
+    message = log in first
   deny local_parts = nobody
   defer local_parts = tooearly
   accept
@@ -176,10 +232,31 @@ box:
   file = %[1]s/spool/box
   envelope_to_add
   user = mail
-`, dir, port)
+`, dir, port, secured, cert, key)
 	if err := os.WriteFile(e.config, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// certificate writes a certificate for 127.0.0.1, and its key, for exim to read.
+func (e *exim) certificate(t *testing.T, dir string) (cert, key string) {
+	t.Helper()
+	known := httptest.NewTLSServer(nil)
+	defer known.Close()
+	e.roots = x509.NewCertPool()
+	e.roots.AddCert(known.Certificate())
+	private, err := x509.MarshalPKCS8PrivateKey(known.TLS.Certificates[0].PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, key = filepath.Join(dir, "cert"), filepath.Join(dir, "key")
+	for path, block := range map[string]*pem.Block{
+		cert: {Type: "CERTIFICATE", Bytes: known.Certificate().Raw}, key: {Type: "PRIVATE KEY", Bytes: private}} {
+		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return cert, key
 }
 
 // run runs the daemon in a process group of its own until the test ends.
@@ -223,6 +300,7 @@ func (e *exim) mailer(t *testing.T) (m *Mailer, failures func() []string) {
 		if l.via == "" {
 			return sendmail(ctx, [][]string{{e.path, "-C", e.config, "-odf", "-t"}}, l)
 		}
+		l.roots = e.roots
 		return deliver(ctx, l)
 	}
 	return m, func() (all []string) {

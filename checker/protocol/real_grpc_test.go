@@ -1,0 +1,63 @@
+package protocol
+
+import (
+	"fmt"
+	"testing"
+)
+
+// healthService is a health service of grpcio, the C core of gRPC, whose messages are written out here.
+const healthService = `
+import grpc, sys, time
+from concurrent import futures
+known = {b"": b"\x08\x01", b"\n\x04shop": b"\x08\x01", b"\n\x03bar": b"\x08\x02"}
+def check(request, context):
+    if request == b"\n\x04slow":
+        time.sleep(3600)
+    if request not in known:
+        context.abort(grpc.StatusCode.NOT_FOUND, "unknown service")
+    return known[request]
+def server(to, credentials=None, handlers=()):
+    s = grpc.server(futures.ThreadPoolExecutor(4))
+    s.add_generic_rpc_handlers(handlers)
+    s.add_secure_port(to, credentials) if credentials else s.add_insecure_port(to)
+    s.start()
+    return s
+handler = grpc.method_handlers_generic_handler("grpc.health.v1.Health",
+    {"Check": grpc.unary_unary_rpc_method_handler(check)})
+key, cert = open(sys.argv[5], "rb").read(), open(sys.argv[4], "rb").read()
+all = [server("127.0.0.1:" + sys.argv[1], handlers=(handler,)),
+    server("127.0.0.1:" + sys.argv[2], grpc.ssl_server_credentials(((key, cert),)), (handler,)),
+    server("127.0.0.1:" + sys.argv[3])]
+all[0].wait_for_termination()
+`
+
+func TestRealGRPC(t *testing.T) {
+	path, dir := needProgram(t, "/usr/bin/python3", "python3-grpcio"), serverDir(t)
+	plain, secure, none := freePort(t), freePort(t), freePort(t)
+	cert, key := writeCertificate(t, dir)
+	s := realServer{path: path, args: []string{"-c", healthService, fmt.Sprint(plain), fmt.Sprint(secure), fmt.Sprint(none), cert, key},
+		ready: accepts(plain, secure, none)}
+	pid := s.start(t)
+	good := grpcSpec(loopback(plain), "")
+	good.NegotiateTimeout = inTime
+	service := func(name string) func(*Spec) { return func(s *Spec) { s.Request = "/" + name } }
+	overTLS := func(s *Spec) { s.Target, s.UseTLS = loopback(secure), true }
+	checkCells(t, good, []cell{
+		{"good", nil, true, "SERVING"},
+		{"again", nil, true, "SERVING"},
+		{"a service", service("shop"), true, "SERVING"},
+		{"one that does not serve", service("bar"), false, "the health status is NOT_SERVING"},
+		{"an unknown one", service("other"), false, `the server does not know the service "other"`},
+		{"one that does not answer", func(s *Spec) { s.Request, s.NegotiateTimeout = "/slow", tooLate }, false, "no answer in 400ms"},
+		{"TLS", overTLS, true, "SERVING"},
+		{"TLS verified", func(s *Spec) { overTLS(s); s.TLSVerify, s.TLSCA, s.Host = true, cert, "localhost" }, true, "SERVING"},
+		{"TLS of another name", func(s *Spec) { overTLS(s); s.TLSVerify, s.TLSCA, s.Host = true, cert, "other.example" }, false,
+			"certificate refused: certificate is valid for localhost, not other.example"},
+		{"no health service", func(s *Spec) { s.Target = loopback(none) }, false,
+			"the server has no health service (grpc.health.v1)"},
+		{"refused", func(s *Spec) { s.Target = loopback(freePort(t)) }, false, "connect: refused"},
+	})
+	freeze(t, pid)
+	good.NegotiateTimeout = tooLate
+	checkCells(t, good, []cell{{"frozen", nil, false, "no answer in 400ms"}})
+}
