@@ -40,7 +40,7 @@ install-files: $(BINARIES)
 		sed 's/^\.Os ldirectord$$/& $(VERSION)/' $$page | gzip -9nc | \
 			$(INSTALL) /dev/stdin $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}.gz || exit 1; done
 	$(INSTALL) packaging/completion/ldirectord.bash $(DESTDIR)$(BASHDIR)/ldirectord
-	$(INSTALL) -t $(DESTDIR)$(DOCDIR) README.md CHANGELOG.md CONTRIBUTING.md LICENSE NOTICE
+	$(INSTALL) -t $(DESTDIR)$(DOCDIR) README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md LICENSE NOTICE
 	$(INSTALL) -t $(DESTDIR)$(DOCDIR)/docs docs/*.md docs/*.png
 	$(INSTALL) -t $(DESTDIR)$(DOCDIR)/docs/measured docs/measured/*
 	$(INSTALL) -t $(DESTDIR)$(DOCDIR)/packaging/systemd packaging/systemd/*.conf
@@ -101,14 +101,17 @@ archive: $(BINARIES)
 	install -D -m 0755 $(PROGRAM)-oracle build/archive/$(ARCHIVE)/ldirectord-oracle
 	install -D -m 0755 $(PROGRAM)-import build/archive/$(ARCHIVE)/ldirectord-import
 	$(MAKE) -s install-terms TERMSDIR=build/archive/$(ARCHIVE)
-	for file in README.md CHANGELOG.md CONTRIBUTING.md docs/*.md docs/measured/* docs/man/* packaging/*/* packaging/logrotate $$(find examples -type f) $(BRIDGE); do \
+	for file in README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md docs/*.md docs/measured/* docs/man/* packaging/*/* packaging/logrotate $$(find examples -type f) $(BRIDGE); do \
 		case $$file in packaging/deb/* | packaging/rpm/*) continue ;; esac; \
 		$(INSTALL) $$file build/archive/$(ARCHIVE)/$$file || exit 1; done
 	chmod 0755 build/archive/$(ARCHIVE)/packaging/ocf/ldirectord build/archive/$(ARCHIVE)/packaging/init/ldirectord
 	tar -C build/archive --sort=name --format=gnu --mtime=@$(SOURCE_DATE_EPOCH) --owner=0 --group=0 --numeric-owner \
 		-c $(ARCHIVE) | gzip -9nc >$(PACKAGES)/$(ARCHIVE).tar.gz
 
-# The Go that go.mod names builds it, so that everybody gets the same bytes.
+# The Go that go.mod names builds it, so that everybody gets the same bytes. Beside the archives and packages are the modules
+# in each program (SBOM, CycloneDX) and where all comes from (provenance, in-toto). SIGN_KEY is the file of an SSH key: with it
+# the sums and the provenance are signed.
+CYCLONEDX = $(HERE) github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 release: export GOTOOLCHAIN = $(shell sed -n 's/^toolchain //p' go.mod)
 release: export GOFLAGS = -trimpath
 release: export GOAMD64 = v1
@@ -118,5 +121,10 @@ release:
 	for arch in amd64 arm64; do \
 		rm -f build/$$arch/ldirectord build/$$arch/ldirectord-* && \
 		$(MAKE) -s archive deb rpm GOARCH=$$arch PROGRAM=build/$$arch/ldirectord PACKAGES=build/release \
-			VERSION='$(VERSION)' COMMIT='$(COMMIT)' SOURCE_DATE_EPOCH='$(SOURCE_DATE_EPOCH)' || exit 1; done
+			VERSION='$(VERSION)' COMMIT='$(COMMIT)' SOURCE_DATE_EPOCH='$(SOURCE_DATE_EPOCH)' || exit 1; \
+		for program in ldirectord ldirectord-oracle ldirectord-import; do \
+			$(CYCLONEDX) bin -json -std -noserial -notimestamp -version '$(VERSION)' \
+				-output build/release/$$program-$(VERSION)-linux-$$arch.cdx.json build/$$arch/$$program || exit 1; done; done
 	cd build/release && sha256sum ldirectord* >SHA256SUMS && cat SHA256SUMS
+	packaging/provenance '$(VERSION)' '$(COMMIT)' "$$($(GO) env GOVERSION)" <build/release/SHA256SUMS >build/release/provenance.json
+	$(if $(SIGN_KEY),cd build/release && for file in SHA256SUMS provenance.json; do ssh-keygen -Y sign -n ldirectord -f '$(SIGN_KEY)' $$file || exit 1; done)

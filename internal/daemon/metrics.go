@@ -30,12 +30,13 @@ const (
 	listenRetry   = time.Second // between two tries to listen on an address in use
 )
 
-// metricsServer serves metrics and probes on the address of listen, if there is one. follow is called by one goroutine
+// metricsServer serves metrics, probes and the page on the address of listen, if there is one. follow is called by one goroutine
 // at a time.
 type metricsServer struct {
 	end     func() // stops serving, however often it is called
 	handler http.Handler
 	global  atomic.Pointer[parser.Global] // the global directives in force
+	traffic page.Traffic
 	*channels
 }
 
@@ -48,13 +49,26 @@ func (d *daemon) openMetrics(ctx context.Context) *metricsServer {
 	m := &metricsServer{end: func() {}, channels: &d.channels}
 	m.handler = m.withPage(d, routes)
 	m.follow(ctx, d.Loaded.Config.Global)
+	go m.lookAtTraffic(ctx, d)
 	return m
+}
+
+// lookAtTraffic keeps the page's traffic, until ctx is done.
+func (m *metricsServer) lookAtTraffic(ctx context.Context, d *daemon) {
+	for runfile.Pause(ctx, page.Interval) {
+		if !m.global.Load().StatusPage {
+			continue
+		}
+		if now, err := d.director.Snapshot(ctx); err == nil {
+			m.traffic.Look(connections(ctx, d.Table.Live, now))
+		}
+	}
 }
 
 // withPage adds the page, if statuspage allows it.
 func (m *metricsServer) withPage(d *daemon, routes *http.ServeMux) http.HandlerFunc {
 	all, readers := http.NewServeMux(), socket.Limiter(maxReaders)
-	pages := &page.Pages{Report: d.report, Why: d.why,
+	pages := &page.Pages{Report: d.report, Why: d.why, Traffic: &m.traffic,
 		Host: func() string { return m.global.Load().StatusHost }}
 	all.Handle("/", routes)
 	all.HandleFunc("GET /{$}", readers(pages.Page))

@@ -33,7 +33,7 @@ func TestLinesOfTheDocumentsAreRun(t *testing.T) {
 	documents, _ := filepath.Glob("../../docs/*.md")
 	measured, _ := filepath.Glob("../../docs/measured/*.md")
 	documents = append(documents, measured...)
-	for _, path := range append(documents, "../../README.md", "../../CONTRIBUTING.md") {
+	for _, path := range append(documents, "../../README.md", "../../CONTRIBUTING.md", "../../SECURITY.md") {
 		text, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)

@@ -34,7 +34,7 @@ func document(v *view) markup {
 		return when(value != "", `<input type="hidden" name="%s" value="%s">`, name,
 			markup(html.EscapeString(value)))
 	})
-	main := fill("<main>%s%s%s%s%s</main>", v.daemon(), list(v.Remarks()), v.subject(file), v.totals(),
+	main := fill("<main>%s%s%s%s%s</main>", v.subject(file), v.daemon(), list(v.Remarks()), v.totals(),
 		each(v.tables, v.table))
 	return fill(shell, v.Version, v.title(), markup(style), file, others, v.asked.Get("q"), main, markup(script))
 }
@@ -55,20 +55,24 @@ func (v *view) subject(file string) markup {
 	case v.about.Server != nil:
 		return v.one()
 	case at != nil:
-		return fill("<h1>%s <small>%s, %s up</small></h1>%s", at.Label(), cmp.Or(at.Scheduler, "none"),
+		name, id := serviceOf(at)
+		return fill("<h1>%s%s <small>%s, %s up</small></h1>%s", name, small(id), cmp.Or(at.Scheduler, "none"),
 			at.OfAll(), list(at.Remarks()))
 	}
-	return fill(`<h1 class="hidden">Virtual services of %s</h1>`, file)
+	class, words := v.verdict()
+	return fill(`<h1 class="verdict %s">%s <small>%s</small></h1>`, class, words, file)
 }
 
 // one is a server, and what happened to it. All times are in UTC.
 func (v *view) one() markup {
 	at, s, now := v.about.At, v.about.Server, v.Time
 	past := v.past()
-	return fill(`<h1>%s <small>of %s</small></h1>`, s.Real, link(pageOf(at.ID, ""), at.Label())) +
+	name, address := nameOf(s)
+	service, _ := serviceOf(at)
+	return fill(`<h1>%s%s <small>of %s</small></h1>`, name, small(address), link(pageOf(at.ID, ""), service)) +
 		fill(`<p class="now %s"%s><b class="is">%s</b> since %s, for %s</p>%s`,
 			classOf(v.about.Trouble), data(&v.about), s.State, s.Since.Format(time.DateTime),
-			status.For(s, now), list(status.ServerRemarks(s, now))) +
+			status.For(s, now), list(status.Facts(s, now))) +
 		fill("<p>Weight: %v; in the table: %s. Active connections: %s. Last check: %s.</p>",
 			s.Weight, status.Number(v.about.Weight), status.Number(v.about.Active),
 			status.LastCheck(s, now)) +
@@ -172,16 +176,19 @@ func (v *view) group(t *table, rows []status.Row) markup {
 func (v *view) row(t *table, r *status.Row) markup {
 	var cells markup
 	for i, c := range t.columns {
-		text, to := c.text(r, v.Time)
-		content := link(to, text)
+		content := v.cell(c, r)
 		if i == 0 {
 			cells += fill(`<th scope="row">%s</th>`, content)
 		} else {
 			cells += fill("<td%s>%s</td>", class(c.class), content)
 		}
 	}
+	what := known(r, v.Time)
+	if what == "" && t.explains {
+		what = whys(r.At)
+	}
 	return fill(`<tr class="%s"%s>%s<td class="what">%s</td></tr>`, classOf(r.Trouble), data(r), cells,
-		known(r, v.Time))
+		what)
 }
 
 // data has the values that the script of the page reads.
@@ -198,5 +205,7 @@ func link(to, t string) markup {
 	}
 	return fill(`<a href="%s">%s</a>`, to, t)
 }
+
+func small(text string) markup { return when(text != "", " <small>%s</small>", text) }
 
 func class(name string) markup { return when(name != "", ` class="%s"`, name) }

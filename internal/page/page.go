@@ -32,7 +32,8 @@ type Pages struct {
 	Report func(context.Context) (*status.Report, error)                      // the current report
 	Why    func(_ context.Context, virtual, real string) (*status.Why, error) // of one server; virtual may be ""
 	// a name of the machine besides its own; "" for none
-	Host func() string
+	Host    func() string
+	Traffic *Traffic
 }
 
 // policy is what the document may do in a browser.
@@ -54,7 +55,7 @@ func (p *Pages) Page(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return false, nil, err
 		}
-		v := newView(report, r.URL.Query())
+		v := newView(report, r.URL.Query(), p.Traffic)
 		if server := v.about.Server; server != nil {
 			if v.why, err = p.Why(ctx, v.about.At.ID, server.Real); err != nil {
 				return false, nil, err

@@ -66,7 +66,8 @@ func newPages(r *status.Report) *Pages {
 				}},
 			}}, nil
 		},
-		Host: func() string { return "lb.example.com" },
+		Host:    func() string { return "lb.example.com" },
+		Traffic: new(Traffic),
 	})
 }
 
@@ -133,15 +134,15 @@ func some() *status.Report {
 func TestFirstView(t *testing.T) {
 	text := read(t, some(), "/")
 	inOrder(t, text,
-		"serving , version 1.2, up for 1h0m, as of 03:12:45 UTC", "the table can&#39;t be read: permission denied",
+		"1 virtual service without a server www.cf", "serving , version 1.2, up for 1h0m, as of 03:12:45 UTC", "the table can&#39;t be read: permission denied",
 		"3 down", "1 unknown", "1 maintenance", "1 off", "4 up",
-		"Virtual services in trouble 4", "tcp:192.0.2.2:80 0 of 1 - wlc",
-		"tcp:192.0.2.4:80 1 of 1 - none the table refuses it: no such scheduler", "tcp:192.0.2.1:80 3 of 6",
-		"fwm:3 0 of 1 - sh keepserving holds 1", "Not up, or with a remark 9",
+		"Virtual services in trouble 4", "tcp:192.0.2.2:80 0 of 1 - - wlc down: connect: refused; fallback; drained: not in the file",
+		"tcp:192.0.2.4:80 1 of 1 - - none the table refuses it: no such scheduler", "tcp:192.0.2.1:80 3 of 6 - - wrr down: connect: refused; unknown; up: changed externally", "2 other reasons",
+		"fwm:3 0 of 1 - - sh keepserving holds 1", "Not up, or with a remark 9",
 		"10.0.0.2:80 tcp:192.0.2.1:80 down 1m0s - - refused, 0s ago connect: refused", "10.0.1.1:80", "10.0.0.7:80 fwm:3 down 1m0s - - refused, 0s ago connect: refused; held",
 		"10.0.0.1:80 tcp:192.0.2.1:80 unknown", "10.0.0.9:80 tcp:192.0.2.1:80 up 1m0s 1 - 2ms, 0s ago changed externally",
 		"10.0.0.6:80 tcp:192.0.2.1:80 up 1m0s 1 - 2ms, 0s ago warning: the certificate", "127.0.0.1:80 tcp:192.0.2.2:80 fallback - - serves, not checked", "10.0.0.8:80 tcp:192.0.2.1:80 maintenance", "10.0.1.9:80 tcp:192.0.2.2:80 drained 0 0 - not in the file",
-		"Other virtual services 1", "tcp:192.0.2.3:80 0 of 1 - rr its servers are not checked",
+		"Other virtual services 1", "tcp:192.0.2.3:80 0 of 1 - - rr its servers are not checked",
 	)
 	if strings.Contains(text, "10.0.0.10:80") || strings.Contains(text, "10.0.2.1:80") {
 		t.Errorf("it has healthy servers:\n%s", text)
@@ -478,10 +479,10 @@ func TestServiceNames(t *testing.T) {
 	)
 	r.Virtuals[1].Servers[0].Host = "web2.example"
 	for url, want := range map[string]string{
-		"/?q=shop":                   "10.0.0.1:80 tcp:192.0.2.1:80 [Shop &lt;1&gt;] down",
-		"/?virtual=tcp:192.0.2.1:80": "tcp:192.0.2.1:80 [Shop &lt;1&gt;] none, 0 of 1 up",
-		"/?q=web2.example":           "10.0.0.2:80 tcp:192.0.2.2:80 down",
-		"/?virtual=tcp:192.0.2.1:80&real=10.0.0.1:80": "10.0.0.1:80 of tcp:192.0.2.1:80 [Shop &lt;1&gt;]",
+		"/?q=shop":                   "10.0.0.1:80 Shop &lt;1&gt; tcp:192.0.2.1:80 down",
+		"/?virtual=tcp:192.0.2.1:80": "Shop &lt;1&gt; tcp:192.0.2.1:80 none, 0 of 1 up",
+		"/?q=web2.example":           "web2.example 10.0.0.2:80 tcp:192.0.2.2:80 down",
+		"/?virtual=tcp:192.0.2.1:80&real=10.0.0.1:80": "10.0.0.1:80 of Shop &lt;1&gt;",
 	} {
 		if text := read(t, r, url); !strings.Contains(text, want) {
 			t.Errorf("%s has no %q:\n%s", url, want, text)

@@ -25,6 +25,7 @@ type table struct {
 	max           int // rows on one page
 	rows          []status.Row
 	joins         bool           // rows of one reason are one that opens
+	explains      bool           // virtual services without a remark have the reasons of their servers
 	groups        [][]status.Row // the groups on this page
 	from, all     int            // how many groups are on the pages before, and on all
 }
@@ -40,7 +41,7 @@ func is(r *status.Row) string {
 // known is all that no other column has.
 func known(r *status.Row, now time.Time) string {
 	if r.Server != nil {
-		return strings.Join(status.ServerRemarks(r.Server, now), "; ")
+		return strings.Join(status.Facts(r.Server, now), "; ")
 	}
 	what := r.At.Remarks()
 	if r.At.IsOff() {
@@ -64,32 +65,54 @@ var (
 	ofOne = []column{server, {"state", "is", true}, {"for", "n", true}, {"weight", "n opt", true}, active,
 		{"last check", "opt", false}}
 	ofAll      = slices.Insert(slices.Clone(ofOne), 1, service)
-	ofServices = []column{service, {"up", "n is", true}, active, {"scheduler", "opt", false}}
+	ofServices = []column{service, {"up", "n is", true}, active, {"new, 10 minutes", "n", false},
+		{"scheduler", "opt", false}}
 )
 
-// text is the text of a row in a column, and the target of its link; "": no link.
-func (c column) text(r *status.Row, now time.Time) (text, to string) {
+// cell is what a row has in a column.
+func (v *view) cell(c column, r *status.Row) markup {
+	text := ""
 	switch c.name {
 	case "server":
-		text, to = r.Server.Real, pageOfServer(r)
+		name, address := nameOf(r.Server)
+		return link(pageOfServer(r), name) + small(address)
 	case "service":
-		text, to = r.At.Label(), pageOf(r.At.ID, "")
+		name, id := serviceOf(r.At)
+		return link(pageOf(r.At.ID, ""), name) + small(id)
+	case "new, 10 minutes":
+		return drawn(v.traffic.of(r.At.ID))
 	case "active":
 		text = status.Number(r.Active)
 	case "state":
 		text = r.Server.State
 	case "for":
-		text = status.For(r.Server, now)
+		text = status.For(r.Server, v.Time)
 	case "weight":
 		text = status.Number(r.Weight)
 	case "last check":
-		text = status.LastCheck(r.Server, now)
+		text = status.LastCheck(r.Server, v.Time)
 	case "up":
 		text = r.At.OfAll()
 	case "scheduler":
 		text = cmp.Or(r.At.Scheduler, "none")
 	}
-	return text, to
+	return fill("%s", text)
+}
+
+// nameOf is the name of a server, and its address if that is another word.
+func nameOf(s *status.Server) (name, address string) {
+	if s.Host != "" {
+		return s.Host, s.Real
+	}
+	return s.Real, s.Address
+}
+
+// serviceOf is the name of a virtual service, and its id if that is another word.
+func serviceOf(v *status.Virtual) (name, id string) {
+	if v.Title != "" {
+		return v.Title, v.ID
+	}
+	return v.ID, ""
 }
 
 // compare compares rows by a column that sorts.

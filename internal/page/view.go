@@ -22,10 +22,11 @@ type view struct {
 	why     *status.Why    // the history of the server
 	counts  map[string]int // how many servers are in which state
 	tables  []*table
+	traffic *Traffic
 }
 
-func newView(r *status.Report, asked url.Values) *view {
-	v := &view{Report: r, asked: asked, counts: map[string]int{}}
+func newView(r *status.Report, asked url.Values, traffic *Traffic) *view {
+	v := &view{Report: r, asked: asked, counts: map[string]int{}, traffic: traffic}
 	virtual, real := asked.Get("virtual"), asked.Get("real")
 	for _, service := range r.Services() {
 		if service.At.ID == virtual {
@@ -60,7 +61,8 @@ func (v *view) overview() {
 	if searches {
 		servers.caption, servers.none, servers.joins = "Servers found", "No server matches.", false
 	}
-	ill := &table{caption: "Virtual services in trouble", columns: ofServices, max: maxServices, joins: true}
+	ill := &table{caption: "Virtual services in trouble", columns: ofServices, max: maxServices, joins: true,
+		explains: true}
 	all := &table{caption: "Virtual services", none: "No virtual service matches.", columns: ofServices,
 		max: maxServices}
 	splits := !searches && v.asked.Get("sort") == "" && v.skip() == 0

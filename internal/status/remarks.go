@@ -93,12 +93,18 @@ func (r *Report) Remarks() []string {
 	return all
 }
 
-// ServerRemarks are the facts about a server besides its numbers. They contain text from servers and other
-// programs: escape it.
+// ServerRemarks are the facts about a server besides its numbers, as those of Facts.
 func ServerRemarks(s *Server, now time.Time) []string {
 	var all sentences
 	all.reported("its address is ", s.Address)
 	all.reported("its name is ", s.Host)
+	return append(all, Facts(s, now)...)
+}
+
+// Facts are the facts about a server besides its numbers and names. They contain text from servers and other programs:
+// escape it.
+func Facts(s *Server, now time.Time) []string {
+	var all sentences
 	for _, c := range s.Conditions {
 		all.reported("", c.Text)
 	}

@@ -1,0 +1,82 @@
+package page
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"ldirectord/internal/lvs"
+)
+
+// The page shows ten minutes of traffic.
+const (
+	Interval = 10 * time.Second // between two looks at the counters
+	looks    = 60
+)
+
+// Traffic has how many connections each virtual service got between the latest looks. It may be used concurrently. For
+// 10,000 servers it takes less than 5 MB.
+type Traffic struct {
+	mu    sync.Mutex // guards what follows
+	last  map[lvs.Backend]uint64
+	lines map[string][]uint32 // by the virtual service's id, the latest last
+}
+
+// Look takes the counters of all servers. A virtual service without any is forgotten.
+func (t *Traffic) Look(all map[lvs.Backend]lvs.Counters) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	begun, now := map[string]uint64{}, make(map[lvs.Backend]uint64, len(all))
+	for at, c := range all {
+		n := c.Traffic.Connections
+		was, known := t.last[at]
+		if !known || was > n { // it was added meanwhile
+			was = n
+		}
+		begun[at.Virtual] += n - was
+		now[at] = n
+	}
+	t.last = now
+	maps.DeleteFunc(t.lines, func(id string, _ []uint32) bool { _, in := begun[id]; return !in })
+	if t.lines == nil {
+		t.lines = map[string][]uint32{}
+	}
+	for id, n := range begun {
+		line := t.lines[id]
+		if line == nil {
+			line = make([]uint32, 0, looks)
+		}
+		if len(line) == looks {
+			line = line[:copy(line, line[1:])]
+		}
+		t.lines[id] = append(line, uint32(min(n, math.MaxUint32)))
+	}
+}
+
+// of is the line of a virtual service.
+func (t *Traffic) of(id string) []uint32 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Clone(t.lines[id])
+}
+
+// drawn is a line as a picture, after the latest number for each second.
+func drawn(line []uint32) markup {
+	if len(line) == 0 {
+		return "-"
+	}
+	const height = 16
+	var points strings.Builder
+	total, most := uint64(0), uint64(max(slices.Max(line), 1))
+	for i, n := range line {
+		fmt.Fprintf(&points, "%d,%d ", looks-len(line)+i, height-height*uint64(n)/most)
+		total += uint64(n)
+	}
+	second := float64(line[len(line)-1]) / Interval.Seconds()
+	return fill(`%s/s <svg viewBox="-1 -1 61 18" preserveAspectRatio="none" role="img" aria-label="%v new connections in %v"><polyline points="%s"/></svg>`,
+		fmt.Sprintf("%.1f", second), total, time.Duration(len(line))*Interval, strings.TrimSpace(points.String()))
+}

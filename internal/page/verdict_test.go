@@ -1,0 +1,57 @@
+package page
+
+import (
+	"strings"
+	"testing"
+
+	"ldirectord/internal/status"
+)
+
+// The first words of the page say whether anybody has to do anything.
+func TestVerdict(t *testing.T) {
+	service := func(states ...string) (v status.Virtual) {
+		v.ID = "tcp:192.0.2.1:80"
+		for _, state := range states {
+			v.Servers = append(v.Servers, newServer("10.0.0.1:80", state))
+		}
+		return v
+	}
+	fine := service("up", "drained")
+	for _, row := range []struct {
+		report *status.Report
+		want   string
+	}{
+		{newReport(fine, fine), `good">All is well`},
+		{newReport(fine, service("up", "down")), `doubt">1 virtual service in trouble, all serve`},
+		{newReport(fine, service("up", "down"), service("down"), service("down", "down")), `bad">2 virtual services without a server`},
+		{newReport(fine, service("off")), `good">All is well`},
+		{newReport(), `bad">No virtual service`},
+	} {
+		if _, text := ask(t, newPages(row.report).Page, "/", nil); !strings.Contains(text, `<h1 class="verdict `+row.want+" <small>") {
+			t.Errorf("no %s in %s", row.want, text)
+		}
+	}
+	r := newReport(fine)
+	r.Table.Error = "permission denied"
+	if text := read(t, r, "/"); !strings.HasPrefix(text, " Every virtual service serves, but: www.cf") {
+		t.Error(text)
+	}
+}
+
+// A reason that several servers have is there once, the worst first, and no more than three are.
+func TestWhys(t *testing.T) {
+	server := func(state, reason string) status.Server {
+		s := newServer("10.0.0.1:80", state)
+		s.Reason = reason
+		return learned(s)
+	}
+	v := &status.Virtual{Servers: []status.Server{server("maintenance", "new disk"), server("up", ""), server("down", "refused"),
+		server("down", "status 500"), server("down", "refused")}}
+	if got, want := whys(v), "2 × down: refused; down: status 500; maintenance: new disk"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	v.Servers = append(v.Servers, server("down", "timeout"))
+	if got, want := whys(v), "2 × down: refused; down: status 500; down: timeout; 1 other reason"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
