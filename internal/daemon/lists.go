@@ -157,7 +157,7 @@ type listWatch struct {
 	since    map[string]time.Time // since when a list has lost too many servers
 	reported lists                // as they were read last, with their trouble
 	reading  chan lists           // gets those that are read now; nil: none are
-	asked    time.Time            // when names were looked up again
+	asked    time.Time            // when names were looked up again; later after a refusal
 	retry    time.Duration        // after which names are looked up while one has no good answer; 0: all have one
 }
 
@@ -216,14 +216,17 @@ func (f *configFile) lookAtLists(ctx context.Context) {
 	}()
 }
 
-// takeLists takes lists that were read again, unless the same were refused before.
+// takeLists takes lists that were read again and differ from those in force.
 func (f *configFile) takeLists(ctx context.Context, now lists) {
 	w := &f.lists
-	same := func(a, b parser.List) bool { return slices.Equal(a.Servers, b.Servers) }
-	isKnown := maps.EqualFunc(now, w.reported, same)
 	w.reading = nil
-	if f.reportLists(now); !isKnown {
-		f.take(ctx, f.current.Text, nil, request{auto: true, lists: now})
+	f.reportLists(now)
+	same := func(a, b parser.List) bool { return slices.Equal(a.Servers, b.Servers) }
+	if maps.EqualFunc(now, w.inForce, same) {
+		return
+	}
+	if f.take(ctx, f.current.Text, nil, request{auto: true, lists: now}) != "" {
+		w.asked = time.Now().Add(maxLookupRetry) // the daemon would refuse it again
 	}
 }
 
@@ -259,6 +262,9 @@ func (f *configFile) reportLists(now lists) {
 func (f *configFile) adoptLists() {
 	w := &f.lists
 	w.inForce, w.reading = f.current.Lists, nil
+	if w.asked.After(time.Now()) {
+		w.asked = time.Now() // it is no longer refused
+	}
 	f.d.tally.forget(notify.KeepFailed)
 	for id, list := range w.inForce {
 		if _, known := w.seen[id]; !known {
