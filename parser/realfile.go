@@ -62,14 +62,12 @@ func RealLists(text []byte) (lists map[string]ListUse, emptyOK bool) {
 			current.read(&value{text: trimRight(l.text[l.value:]), line: l})
 		case l.name == "realfile":
 			if path, _ := cutWord(l.text[l.value:]); isListPath(path) {
-				lists[path] = lists[path].with(current)
+				lists[path] = lists[path].with(current, resolve.Key{})
 			}
 		case l.name == "realnames":
 			word, _ := cutWord(l.text[l.value:])
 			if name, port := readListName(word, current.IPv6); port != "" {
-				use := lists[listOf(name)].with(current)
-				use.Name, use.NeedsPort = name, false
-				lists[listOf(name)] = use
+				lists[listOf(name)] = lists[listOf(name)].with(current, name)
 			}
 		}
 	}
@@ -77,10 +75,10 @@ func RealLists(text []byte) (lists map[string]ListUse, emptyOK bool) {
 }
 
 // with is the use by one more section.
-func (u ListUse) with(h header) ListUse {
+func (u ListUse) with(h header, name resolve.Key) ListUse {
 	own, _ := ListedReal{Target: h.host}.address()
-	u.Virtuals = append(u.Virtuals, own)
-	u.NeedsPort = u.NeedsPort || h.Mark > 0
+	u.Name, u.Virtuals = name, append(u.Virtuals, own)
+	u.NeedsPort = u.NeedsPort || h.Mark > 0 && name.Host == ""
 	return u
 }
 
@@ -308,10 +306,7 @@ func (l ListedReal) canonical() string {
 	if !isNumber {
 		return l.Target
 	}
-	host := addr.String()
-	if addr.Is6() {
-		host = "[" + host + "]"
-	}
 	_, port := splitEndpoint(l.Target)
-	return strings.TrimSuffix(host+":"+port, ":")
+	n, _ := strconv.ParseUint(port, 10, 16)
+	return strings.TrimSuffix(netip.AddrPortFrom(addr, uint16(n)).String(), ":0")
 }

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -48,7 +49,7 @@ func (s Source) readLists(ctx context.Context, text []byte, inForce, kept lists,
 			err = use.Check(servers)
 		}
 		isShrunk := false
-		if err == nil && known && guarded(id) {
+		if err == nil && known && !s.Alone && guarded(id) {
 			err = shrunk(was.Servers, servers)
 			isShrunk = err != nil
 		}
@@ -149,21 +150,19 @@ func saveList(id string, list []parser.ListedReal) error {
 	return keep(statePath("list", id), text)
 }
 
-// listWatch has the lists in force, and notices when they are to be read again.
+// listWatch notices when lists are to be read again.
 type listWatch struct {
-	inForce  lists
 	seen     map[string]fileStamp // of each file at the last look
 	read     map[string]fileStamp // when it was read
 	since    map[string]time.Time // since when a list has lost too many servers
 	reported lists                // as they were read last, with their trouble
 	reading  chan lists           // gets those that are read now; nil: none are
-	asked    time.Time            // when names were looked up again; later after a refusal
-	retry    time.Duration        // after which names are looked up while one has no good answer; 0: all have one
+	asked    time.Time            // when names were looked up again
+	retry    time.Duration        // after which they are while one has no good answer; 0: all have one
 }
 
 func newListWatch() listWatch {
-	return listWatch{inForce: lists{}, seen: map[string]fileStamp{}, read: map[string]fileStamp{},
-		since: map[string]time.Time{}, reported: lists{}}
+	return listWatch{seen: map[string]fileStamp{}, read: map[string]fileStamp{}, since: map[string]time.Time{}}
 }
 
 // due are the lists to read, and whether each is guarded: files that have changed and have then stayed the same, names
@@ -171,7 +170,7 @@ func newListWatch() listWatch {
 func (w *listWatch) due(wait, every time.Duration) map[string]bool {
 	due := map[string]bool{}
 	asks := w.asks(every)
-	for id := range w.inForce {
+	for id := range w.reported {
 		now, since := stamp(id), w.since[id]
 		isOld := !since.IsZero() && time.Since(since) >= wait
 		isChanged := now.same(w.seen[id]) && !now.same(w.read[id])
@@ -185,14 +184,11 @@ func (w *listWatch) due(wait, every time.Duration) map[string]bool {
 
 // asks reports whether it is time to look names up.
 func (w *listWatch) asks(every time.Duration) bool {
-	wait := every
-	if w.retry > 0 && (every == 0 || w.retry < every) {
-		wait = w.retry
-	}
+	wait := cmp.Or(w.retry, every)
 	if wait == 0 || time.Since(w.asked) < wait-pollInterval/2 { // a look is never quite on time
 		return false
 	}
-	w.asked, w.retry = time.Now(), min(2*w.retry, maxLookupRetry)
+	w.asked, w.retry = time.Now(), min(2*w.retry, cmp.Or(every, maxLookupRetry), maxLookupRetry)
 	return true
 }
 
@@ -210,7 +206,7 @@ func (f *configFile) lookAtLists(ctx context.Context) {
 	maps.DeleteFunc(kept, func(id string, _ parser.List) bool { _, is := due[id]; return is })
 	reading := make(chan lists, 1)
 	w.reading = reading
-	text, inForce := f.current.Text, w.inForce
+	text, inForce := f.current.Text, f.current.Lists
 	go func() {
 		reading <- f.d.Config.readLists(ctx, text, inForce, kept, func(id string) bool { return due[id] })
 	}()
@@ -222,11 +218,9 @@ func (f *configFile) takeLists(ctx context.Context, now lists) {
 	w.reading = nil
 	f.reportLists(now)
 	same := func(a, b parser.List) bool { return slices.Equal(a.Servers, b.Servers) }
-	if maps.EqualFunc(now, w.inForce, same) {
-		return
-	}
-	if f.take(ctx, f.current.Text, nil, request{auto: true, lists: now}) != "" {
-		w.asked = time.Now().Add(maxLookupRetry) // the daemon would refuse it again
+	if !maps.EqualFunc(now, f.current.Lists, same) &&
+		f.take(ctx, f.current.Text, nil, request{auto: true, lists: now}) != "" {
+		w.retry = maxLookupRetry // the daemon would refuse it again
 	}
 }
 
@@ -261,12 +255,9 @@ func (f *configFile) reportLists(now lists) {
 // adoptLists notes the lists in force, and keeps the good ones for the next start.
 func (f *configFile) adoptLists() {
 	w := &f.lists
-	w.inForce, w.reading = f.current.Lists, nil
-	if w.asked.After(time.Now()) {
-		w.asked = time.Now() // it is no longer refused
-	}
+	w.reading = nil
 	f.d.tally.forget(notify.KeepFailed)
-	for id, list := range w.inForce {
+	for id, list := range f.current.Lists {
 		if _, known := w.seen[id]; !known {
 			w.seen[id], w.read[id] = stamp(id), stamp(id)
 		}
@@ -275,5 +266,5 @@ func (f *configFile) adoptLists() {
 				saveList(id, list.Servers))
 		}
 	}
-	f.reportLists(w.inForce)
+	f.reportLists(f.current.Lists)
 }

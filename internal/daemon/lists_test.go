@@ -77,7 +77,7 @@ func TestWhichListIsInForce(t *testing.T) {
 func TestWhenAListIsRead(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "web")
 	w := newListWatch()
-	w.inForce = lists{path: {}}
+	w.reported = lists{path: {}}
 	w.seen[path], w.read[path] = stamp(path), stamp(path)
 	for i, row := range []struct {
 		write string // ""; nothing is written
@@ -116,7 +116,7 @@ func TestWhenNamesAreLookedUp(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newListWatch()
-			w.inForce, w.asked = lists{"web (IPv4)": {}, "/web": {}}, time.Now()
+			w.reported, w.asked = lists{"web (IPv4)": {}, "/web": {}}, time.Now()
 			if row.trouble {
 				w.retry = minLookupRetry
 			}
@@ -167,8 +167,15 @@ func TestAnswersForLists(t *testing.T) {
 	is(t, "IPv6", Source{}.readLists(t.Context(), text, nil, nil, guardAll)["two. (IPv6)"], "[fe00::2] [fe00::3]", "")
 	kept := lists{"two. (IPv6)": {Servers: []parser.ListedReal{{Target: "[fe00::9]"}}}}
 	is(t, "kept", Source{}.readLists(t.Context(), text, nil, kept, guardAll)["two. (IPv6)"], "[fe00::9]", "")
+	var four []parser.ListedReal
+	for _, last := range "2345" {
+		four = append(four, parser.ListedReal{Target: "[fe00::" + string(last) + "]"})
+	}
+	if err := saveList("two. (IPv6)", four); err != nil {
+		t.Fatal(err)
+	}
 	got := Source{Alone: true}.readLists(t.Context(), text, nil, nil, guardAll)["two. (IPv6)"]
-	if len(got.Servers) != 1 || !strings.HasPrefix(got.Servers[0].Target, "[f0") {
+	if got.Trouble != "" || len(got.Servers) != 1 || !strings.HasPrefix(got.Servers[0].Target, "[f0") {
 		t.Errorf("without look-ups: %v", got)
 	}
 }

@@ -57,11 +57,7 @@ func Load(ctx context.Context, s Source) (*Loaded, error) {
 
 func (s Source) load(ctx context.Context, text []byte) *Loaded {
 	o := s.parserOptions()
-	guarded := guardAll
-	if s.Alone {
-		guarded = guardNone // addresses are made up
-	}
-	o.Lists = s.readLists(ctx, text, nil, nil, guarded)
+	o.Lists = s.readLists(ctx, text, nil, nil, guardAll)
 	return s.prepare(ctx, text, o)
 }
 

@@ -194,7 +194,7 @@ func (f *configFile) refusal(ctx context.Context, text []byte, err error) string
 		return err.Error()
 	}
 	o := f.d.Config.parserOptions()
-	o.Lists = f.d.Config.readLists(ctx, text, f.lists.inForce, nil, guardNone)
+	o.Lists = f.d.Config.readLists(ctx, text, f.current.Lists, nil, guardNone)
 	if l := f.d.Config.prepare(ctx, text, o); l.Plan == nil {
 		return l.Refusals()[0]
 	}
@@ -280,7 +280,7 @@ func (f *configFile) read(ctx context.Context, r request) (why string) {
 	text, err := f.d.Config.Read()
 	if r.auto && TakenBack(f.d.Config.Path, text) != "" {
 		text, err = f.good()
-		r.lists = f.lists.inForce
+		r.lists = f.current.Lists
 	}
 	return f.take(ctx, text, err, r)
 }
@@ -342,7 +342,7 @@ func (f *configFile) prepare(ctx context.Context, text []byte, r request) (l *Lo
 	}()
 	o := f.d.Config.parserOptions()
 	if o.Lists = r.lists; r.lists == nil {
-		o.Lists = f.d.Config.readLists(ctx, text, f.lists.inForce, nil, func(string) bool { return r.auto })
+		o.Lists = f.d.Config.readLists(ctx, text, f.current.Lists, nil, func(string) bool { return r.auto })
 	}
 	o.Last, o.Before = f.inService(ctx).Last(o.Last), f.current.Config
 	// A certificate is new, or a command requests a file that autoreload has just adopted.
