@@ -2,6 +2,7 @@ package parser
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -103,6 +104,32 @@ func TestNoListLeadsToItsVirtualAddress(t *testing.T) {
 		}
 		if got := fmt.Sprint(err); got != want {
 			t.Errorf("%q: %s, want %s", text, got, want)
+		}
+	}
+}
+
+// Each address of a name is a server with the port and the words of the line, in the family of the section. A name has
+// one list, whatever the ports.
+func TestTheAddressesOfAName(t *testing.T) {
+	o := Options{Lists: map[string]List{
+		"web (IPv4)": {Servers: []ListedReal{{Target: "10.2.0.1"}, {Target: "10.2.0.2"}}},
+		"web (IPv6)": {Servers: []ListedReal{{Target: "[fe00::2]"}}, Trouble: "no answer"},
+	}}
+	c, found := parse(t.Context(), "a.cf", []byte("resolve = 9\nvirtual = 10.1.0.1:80\n\tservice = http\n\trealnames = web:81 masq 5 \"a\", \"b\" tags=c\n"+
+		"\trealnames = web:82 gate\n\treal = 10.2.0.2:82 ipip\nvirtual6 = [fe00::1]:80\n\trealnames = web:80 gate u:9\n"), o)
+	var got []string
+	for _, v := range c.Virtuals {
+		for _, r := range v.Reals {
+			got = append(got, fmt.Sprint(r.Addr, " ", r.Forward, " ", r.Weight, " ", r.Tags, r.Upper, r.Own != nil))
+		}
+	}
+	want := "10.2.0.1:81 masq 5 c0 true|10.2.0.2:81 masq 5 c0 true|10.2.0.1:82 gate 1 0 false|10.2.0.2:82 ipip 1 0 false|[fe00::2]:80 gate 1 9 false"
+	if strings.Join(got, "|") != want {
+		t.Errorf("%s\nwant %s", strings.Join(got, "|"), want)
+	}
+	for _, text := range []string{"10.2.0.2 of web (IPv4) is in line 6, too, which counts", "web (IPv6): no answer"} {
+		if !slices.ContainsFunc(found, func(d Diagnostic) bool { return d.Text == text }) {
+			t.Errorf("no %q in %v", text, found)
 		}
 	}
 }

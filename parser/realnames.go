@@ -16,7 +16,7 @@ func readRealNames(v *value) {
 func readListName(word string, ipv6 bool) (name resolve.Key, port string) {
 	one := ListedReal{Target: word}
 	hosts, port := splitEndpoint(word)
-	if _, isNumber := one.address(); isNumber || hosts[0] == "" || one.check() != nil {
+	if _, isNumber := one.address(); isNumber || one.check() != nil {
 		return name, ""
 	}
 	return resolve.Key{Host: hosts[0], IPv6: ipv6}, port
