@@ -248,6 +248,8 @@ func (a adviser) kernel() {
 }
 
 func (a adviser) servers() {
+	a.when(a.has("realnames") && a.global.Resolve == 0, "realnames", suspicious,
+		"without resolve = TIME the names of realnames are looked up only when the file is read")
 	if len(a.s.reals) == 0 {
 		a.remark("virtual", suspicious, "the virtual has no real server")
 		return

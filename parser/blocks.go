@@ -83,7 +83,7 @@ func (r *reader) blockLine(l line) {
 // inBlock keeps a line of a block, and reports what is wrong with it in any section.
 func (r *reader) inBlock(at finder, l line, d *Directive) {
 	b := r.current
-	switch isServers := d.Name == "real" || d.Name == "real6" || d.Name == "realfile"; {
+	switch isServers := strings.HasPrefix(d.Name, "real"); {
 	case b.line.name == "checkdef" && !d.isOfCheck():
 		at.error(unknownDirective, l.begin, "%s is in a checkdef, which has only the words of a check; "+
 			"it belongs in a section", d.Name)

@@ -107,8 +107,8 @@ type Global struct {
 	Execute        []string `cf:"execute,repeats,as-text,shown-empty"` // in file order, each once
 	EmailAlertFrom string   `cf:"emailalertfrom"`
 	ReaddQuiescent bool     `cf:"readdquiescent=no"`
-	EmptyOK        bool     `cf:"emptyok=no,extension"` // a list of realfile may be empty
-	// how long a list of realfile must have fewer than half of its servers before it is taken
+	EmptyOK        bool     `cf:"emptyok=no,extension"` // a list may be empty
+	// how long a list must have fewer than half of its servers before it is taken
 	ShrinkWait     Seconds `cf:"shrinkwait=600,extension"`
 	MaintenanceDir string  `cf:"maintenancedir"`
 	Supervised     bool    `cf:"supervised=no"`

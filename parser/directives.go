@@ -76,6 +76,8 @@ const (
 		`["REQUEST", "RECEIVE"] [l:N] [u:N] [comeback=order] [tags=NAME,…]`
 	realFileForm = `/PATH gate|masq|ipip [WEIGHT] ["REQUEST", "RECEIVE"] [l:N] [u:N] [comeback=order] ` +
 		`[tags=NAME,…]`
+	realNamesForm = `NAME:PORT gate|masq|ipip [WEIGHT] ["REQUEST", "RECEIVE"] [l:N] [u:N] [comeback=order] ` +
+		`[tags=NAME,…]`
 	fallbackForm  = "ADDRESS[:PORT] [gate|masq|ipip]"
 	markForm      = "ADDRESS[/LENGTH] tcp|udp|sctp|all PORT,PORT:PORT,…|all"
 	alsoCheckForm = `TYPE [PORT] ["REQUEST" ["RECEIVE"]] [weight=N%]`
@@ -98,6 +100,7 @@ var withoutField = []string{
 	"httppasswdfile,section,extension,check",
 	"backup,section,extension,repeats,as-server",
 	"realfile,section,extension,repeats,as-server",
+	"realnames,section,extension,repeats,as-server",
 	"send,section,extension,repeats,as-escaped", "expect,section,extension,repeats,as-escaped",
 }
 
@@ -163,6 +166,7 @@ var readers = map[string]reading{
 	// The service and its servers
 	"real real6 backup":   alone(readReal),
 	"realfile":            alone(readRealFile),
+	"realnames":           alone(readRealNames),
 	"defaults checkdef":   alone(readBlock),
 	"use":                 of(readBlockName),
 	"protocol":            of(readProtocol),

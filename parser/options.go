@@ -27,6 +27,6 @@ type Options struct {
 	DirExist func(path string) bool // whether maintenancedir exists; nil: not tested
 	LogFile  string                 // the default mail program; empty: the Perl ldirectord's
 	HostName string                 // the name of this machine, in the default log-ins of ftp and sip
-	Lists    map[string]List        // those of realfile, by their paths
+	Lists    map[string]List        // those of realfile and realnames, see RealLists
 	Strict   bool                   // refuse the layouts that the Perl ldirectord refuses
 }

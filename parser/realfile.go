@@ -16,13 +16,13 @@ import (
 	"ldirectord/internal/resolve"
 )
 
-// This file reads lines of `realfile`, and the lists that they name.
+// This file reads lines of `realfile` and `realnames`, and the lists that they name.
 
-// List is a list of real servers that a line of realfile names.
+// List is a list of real servers: those of a file, or the addresses of a name.
 type List struct {
 	Servers []ListedReal
-	Trouble string // why the file can't be used, and what is in force instead; "" if it is used
-	Shrunk  bool   // the trouble is that the file has lost more than half of the servers
+	Trouble string // why it can't be used, and what is in force instead; "" if it is used
+	Shrunk  bool   // the trouble is that it has lost more than half of the servers
 }
 
 // ListedReal is a server of a list.
@@ -39,14 +39,15 @@ const maxOfList = 10000
 
 // ListUse is how the sections of a file use a list.
 type ListUse struct {
-	Virtuals  []string // the addresses of their virtual services
-	NeedsPort bool     // one of them has a firewall mark, and so no port
+	Name      resolve.Key  // that of realnames; zero for a file
+	Virtuals  []netip.Addr // the addresses of their virtual services
+	NeedsPort bool         // one of them has a firewall mark, and so no port, and neither have their lines
 }
 
-// RealFiles returns how a file uses the lists of its lines of realfile, by their paths, and whether empty lists are
-// meant.
-func RealFiles(text []byte) (lists map[string]ListUse, emptyOK bool) {
-	if !bytes.Contains(text, []byte("realfile")) {
+// RealLists returns how a file uses the lists of its lines of realfile and realnames, by their paths and names, and
+// whether empty lists are meant.
+func RealLists(text []byte) (lists map[string]ListUse, emptyOK bool) {
+	if !bytes.Contains(text, []byte("realfile")) && !bytes.Contains(text, []byte("realnames")) {
 		return nil, false
 	}
 	r, current := &reader{}, header{}
@@ -61,21 +62,31 @@ func RealFiles(text []byte) (lists map[string]ListUse, emptyOK bool) {
 			current.read(&value{text: trimRight(l.text[l.value:]), line: l})
 		case l.name == "realfile":
 			if path, _ := cutWord(l.text[l.value:]); isListPath(path) {
-				use := lists[path]
-				use.Virtuals = append(use.Virtuals, current.host)
-				use.NeedsPort = use.NeedsPort || current.Mark > 0
-				lists[path] = use
+				lists[path] = lists[path].with(current, resolve.Key{})
+			}
+		case l.name == "realnames":
+			word, _ := cutWord(l.text[l.value:])
+			if name, port := readListName(word, current.IPv6); port != "" {
+				lists[listOf(name)] = lists[listOf(name)].with(current, name)
 			}
 		}
 	}
 	return lists, r.globals.EmptyOK
 }
 
+// with is the use by one more section.
+func (u ListUse) with(h header, name resolve.Key) ListUse {
+	own, _ := ListedReal{Target: h.host}.address()
+	u.Name, u.Virtuals = name, append(u.Virtuals, own)
+	u.NeedsPort = u.NeedsPort || h.Mark > 0 && name.Host == ""
+	return u
+}
+
 // Check returns why a list can't be used so: packets to the virtual address would come back.
 func (u ListUse) Check(list []ListedReal) error {
 	for _, one := range list {
 		addr, isNumber := one.address()
-		if isNumber && slices.Contains(u.Virtuals, addr.String()) {
+		if isNumber && slices.Contains(u.Virtuals, addr) {
 			return fmt.Errorf("%s is the address of the virtual service itself", one.Target)
 		}
 		if _, port := splitEndpoint(one.Target); port == "" && u.NeedsPort {
@@ -89,21 +100,29 @@ func isListPath(path string) bool {
 	return strings.HasPrefix(path, "/") && !strings.ContainsAny(path, "\"\x00")
 }
 
-// readRealFile adds the servers of a list, each as if a line real or backup had it.
 func readRealFile(v *value) {
 	path, rest := cutWord(v.text)
 	if !isListPath(path) {
 		v.bad("has no path; it must be %s", realFileForm)
-	} else if v.listed(ListedReal{Target: "192.0.2.1"}, rest, path); v.problem == nil { // the line is right
-		v.addListed(path, rest)
+	}
+	v.readListed(path, "", rest)
+}
+
+// readListed adds the servers of a list, each as if a line real or backup had it, with this port if it has none. The
+// rest of the line is read even if there are no servers.
+func (v *value) readListed(list, port, rest string) {
+	if v.problem == nil {
+		v.listed(ListedReal{Target: "192.0.2.1"}, rest, list)
 	}
 	if v.problem != nil {
 		v.section.reals = append(v.section.reals, realLine{line: v.line, problem: v.problem})
+		return
 	}
+	v.addListed(list, port, rest)
 }
 
 // addListed adds the servers of a list that have the family of the section.
-func (v *value) addListed(path, rest string) {
+func (v *value) addListed(path, port, rest string) {
 	list, s, notes := v.opts.Lists[path], v.section, len(v.notes)
 	for _, one := range list.Servers {
 		if addr, isNumber := one.address(); isNumber && addr.Is6() != s.IPv6 {
@@ -111,7 +130,7 @@ func (v *value) addListed(path, rest string) {
 		}
 		l := v.listed(one, rest, path)
 		v.notes = v.notes[:notes] // the line has them
-		l.port = cmp.Or(l.port, s.port)
+		l.port = cmp.Or(l.port, port, s.port)
 		s.reals = append(s.reals, l)
 	}
 	if list.Trouble != "" {
@@ -191,6 +210,7 @@ func ReadList(text []byte) ([]ListedReal, error) {
 		if err := list[i].check(); err != nil {
 			return nil, err
 		}
+		list[i].Target = list[i].canonical()
 	}
 	return list, nil
 }
@@ -257,6 +277,9 @@ func (l ListedReal) check() error {
 	if what := resolve.NoHost(addr); isNumber && what != "" {
 		return fmt.Errorf("%s cannot be a server: it is %s", l.Target, what)
 	}
+	if why := notLookedUp(hosts[0]); !isNumber && why != "" {
+		return fmt.Errorf("%s cannot be a server: %s", l.Target, why)
+	}
 	if _, known := lvs.Forwards[l.Method]; l.Method != "" && !known {
 		return fmt.Errorf("method=%q of %s must be gate, masq or ipip", l.Method, l.Target)
 	}
@@ -275,4 +298,15 @@ func (l ListedReal) address() (netip.Addr, bool) {
 	hosts, _ := splitEndpoint(l.Target)
 	addr, err := netip.ParseAddr(strings.Trim(hosts[0], "[]"))
 	return addr.Unmap(), err == nil
+}
+
+// canonical is the target as a line of real servers has it: IPv6 in brackets.
+func (l ListedReal) canonical() string {
+	addr, isNumber := l.address()
+	if !isNumber {
+		return l.Target
+	}
+	_, port := splitEndpoint(l.Target)
+	n, _ := strconv.ParseUint(port, 10, 16)
+	return strings.TrimSuffix(netip.AddrPortFrom(addr, uint16(n)).String(), ":0")
 }

@@ -2,6 +2,7 @@ package parser
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -12,17 +13,19 @@ func TestListsOfRealServers(t *testing.T) {
 		"":                                "[]",
 		"# none\n\n":                      "[]",
 		"10.2.0.1\nweb:80 # the second\n": "[{10.2.0.1   false } {web:80   false }]",
-		"fe00::1\n[fe00::2]:80\r\n":       "[{fe00::1   false } {[fe00::2]:80   false }]",
+		"fe00::1\n[fe00::2]:80\r\n":       "[{[fe00::1]   false } {[fe00::2]:80   false }]",
 		`[{"targets": ["a:1", "b"], "labels": {"weight": "3", "method": "gate", "backup": "yes", "x": "y"}}, {"targets": ["c"]}]`: "[{a:1 gate 3 true } {b gate 3 true } {c   false }]",
-		"[]":              "[]",
-		"10.2.0.1":        "its last line is not complete: it does not end with a line feed",
-		"10.2.0.1 gate\n": `line 1: "gate" follows the server; a line has one address or name`,
-		"a/b\n":           `"a/b" is not a server; it must be ADDRESS, NAME, ADDRESS:PORT or NAME:PORT`,
-		"a->b\n":          `"a->b" is not a server; it must be ADDRESS, NAME, ADDRESS:PORT or NAME:PORT`,
-		"a:http\n":        `the port of "a:http" must be a number from 1 to 65535`,
-		"a:0\n":           `the port of "a:0" must be a number from 1 to 65535`,
-		"0.0.0.0:80\n":    "0.0.0.0:80 cannot be a server: it is not the address of a host",
-		"[ff02::1]:80\n":  "[ff02::1]:80 cannot be a server: it is a multicast address",
+		"[]":                "[]",
+		"10.2.0.1":          "its last line is not complete: it does not end with a line feed",
+		"10.2.0.1 gate\n":   `line 1: "gate" follows the server; a line has one address or name`,
+		"a/b\n":             `"a/b" is not a server; it must be ADDRESS, NAME, ADDRESS:PORT or NAME:PORT`,
+		"a->b\n":            `"a->b" is not a server; it must be ADDRESS, NAME, ADDRESS:PORT or NAME:PORT`,
+		"a:http\n":          `the port of "a:http" must be a number from 1 to 65535`,
+		"a:0\n":             `the port of "a:0" must be a number from 1 to 65535`,
+		"10.2.0:80\n":       "10.2.0:80 cannot be a server: an IPv4 address is four numbers from 0 to 255 without leading zeros",
+		"::ffff:10.2.0.1\n": "[{10.2.0.1   false }]",
+		"0.0.0.0:80\n":      "0.0.0.0:80 cannot be a server: it is not the address of a host",
+		"[ff02::1]:80\n":    "[ff02::1]:80 cannot be a server: it is a multicast address",
 		`[{"targets": ["a"], "labels": {"weight": "-1"}}]`:  `weight="-1" of a must be a whole number from 0 to 2147483647`,
 		`[{"targets": ["a"], "labels": {"method": "nat"}}]`: `method="nat" of a must be gate, masq or ipip`,
 		`[{"targets": ["a"], "labels": {"backup": "1"}}]`:   `backup="1" of a must be yes or no`,
@@ -76,8 +79,57 @@ func FuzzList(f *testing.F) {
 
 // The lists that a text names, in parts too.
 func TestTheListsOfAFile(t *testing.T) {
-	lists, empty := RealFiles([]byte("emptyok = yes\nvirtual = 1\n\trealfile = /a gate\n# realfile = /c gate\n\trealfile=/b masq\n\trealfile = x gate\nvirtual = 10.1.0.1:80\n\trealfile = /a ipip\n"))
-	if got := fmt.Sprint(lists, empty); got != "map[/a:{[ 10.1.0.1] true} /b:{[] true}] true" {
-		t.Error(got)
+	for text, want := range map[string]string{
+		"emptyok = yes\nvirtual = 1\n\trealfile = /a gate\n# realfile = /c gate\n\trealfile=/b masq\n\trealfile = x gate\nvirtual = 10.1.0.1:80\n\trealfile = /a ipip\n":                 "map[/a:{{ false} [invalid IP 10.1.0.1] true} /b:{{ false} [invalid IP] true}] true",
+		"virtual = 10.1.0.1:80\n\trealnames = web:80 gate\nvirtual6 = [fe00::1]:80\n\trealnames = web:81 masq\nvirtual = 1\n\trealnames = web:82 gate\n\trealnames = 10.2.0.1:80 gate\n": "map[web (IPv4):{{web false} [10.1.0.1 invalid IP] false} web (IPv6):{{web true} [fe00::1] false}] false",
+	} {
+		lists, empty := RealLists([]byte(text))
+		if got := fmt.Sprint(lists, empty); got != want {
+			t.Errorf("%q: %s", text, got)
+		}
+	}
+}
+
+// A list that leads to a virtual address is not used, whatever the form of the address.
+func TestNoListLeadsToItsVirtualAddress(t *testing.T) {
+	lists, _ := RealLists([]byte("virtual6 = [fe00:0::1]:80\n\trealfile = /a gate\n"))
+	for text, want := range map[string]string{
+		"fe00::1\n":        "[fe00::1] is the address of the virtual service itself",
+		"[fe00::0:1]:81\n": "[fe00::1]:81 is the address of the virtual service itself",
+		"fe00::2\n":        "<nil>",
+	} {
+		list, err := ReadList([]byte(text))
+		if err == nil {
+			err = lists["/a"].Check(list)
+		}
+		if got := fmt.Sprint(err); got != want {
+			t.Errorf("%q: %s, want %s", text, got, want)
+		}
+	}
+}
+
+// Each address of a name is a server with the port and the words of the line, in the family of the section. A name has
+// one list, whatever the ports.
+func TestTheAddressesOfAName(t *testing.T) {
+	o := Options{Lists: map[string]List{
+		"web (IPv4)": {Servers: []ListedReal{{Target: "10.2.0.1"}, {Target: "10.2.0.2"}}},
+		"web (IPv6)": {Servers: []ListedReal{{Target: "[fe00::2]"}}, Trouble: "no answer"},
+	}}
+	c, found := parse(t.Context(), "a.cf", []byte("resolve = 9\nvirtual = 10.1.0.1:80\n\tservice = http\n\trealnames = web:81 masq 5 \"a\", \"b\" tags=c\n"+
+		"\trealnames = web:82 gate\n\treal = 10.2.0.2:82 ipip\nvirtual6 = [fe00::1]:80\n\trealnames = web:80 gate u:9\n"), o)
+	var got []string
+	for _, v := range c.Virtuals {
+		for _, r := range v.Reals {
+			got = append(got, fmt.Sprint(r.Addr, " ", r.Forward, " ", r.Weight, " ", r.Tags, r.Upper, r.Own != nil))
+		}
+	}
+	want := "10.2.0.1:81 masq 5 c0 true|10.2.0.2:81 masq 5 c0 true|10.2.0.1:82 gate 1 0 false|10.2.0.2:82 ipip 1 0 false|[fe00::2]:80 gate 1 9 false"
+	if strings.Join(got, "|") != want {
+		t.Errorf("%s\nwant %s", strings.Join(got, "|"), want)
+	}
+	for _, text := range []string{"10.2.0.2 of web (IPv4) is in line 6, too, which counts", "web (IPv6): no answer"} {
+		if !slices.ContainsFunc(found, func(d Diagnostic) bool { return d.Text == text }) {
+			t.Errorf("no %q in %v", text, found)
+		}
 	}
 }

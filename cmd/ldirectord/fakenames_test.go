@@ -66,10 +66,14 @@ func nameAnswer(packet []byte, path string) ([]byte, error) {
 		if name == "hangs" {
 			return nil, nil
 		}
-		if dns.Fqdn(name) != asked.Question[0].Name || asked.Question[0].Qtype != dns.TypeA {
+		of := "A"
+		if strings.Contains(addr, ":") {
+			of = "AAAA"
+		}
+		if dns.Fqdn(name) != asked.Question[0].Name || asked.Question[0].Qtype != dns.StringToType[of] {
 			continue
 		}
-		rr, err := dns.NewRR(dns.Fqdn(name) + " 60 IN A " + addr)
+		rr, err := dns.NewRR(dns.Fqdn(name) + " 60 IN " + of + " " + addr)
 		if err != nil {
 			return nil, err
 		}

@@ -1,6 +1,9 @@
 package daemon
 
 import (
+	"bytes"
+	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,47 +14,54 @@ import (
 	"time"
 
 	"ldirectord/internal/notify"
+	"ldirectord/internal/resolve"
 	"ldirectord/internal/runfile"
 	"ldirectord/parser"
 )
 
-// Limits of a list of realfile.
+// Limits of a list.
 const (
 	maxList   = 4 << 20 // bytes
 	fewListed = 4       // a list of fewer servers may shrink to any size
 )
 
-// lists are the lists of realfile, by their paths.
+// lists are the lists of realfile, by their paths, and those of realnames, by what the parser calls them.
 type lists map[string]parser.List
 
-// readLists reads the files that lines of realfile name. In place of one that can't be used there is the list in force,
-// or that of the last daemon. A list that is guarded must not have fewer than half of the servers of that one.
-func (s Source) readLists(text []byte, inForce lists, guarded func(path string) bool) lists {
-	uses, emptyOK := parser.RealFiles(text)
-	all := lists{}
-	for path, use := range uses {
-		was, known := inForce[path]
+// readLists reads the files that lines of realfile name, and looks up the names of realnames, except the lists that are
+// kept. In place of one that can't be used there is the list in force, or that of the last daemon. A list that is
+// guarded must not have fewer than half of the servers of that one.
+func (s Source) readLists(ctx context.Context, text []byte, inForce, kept lists, guarded func(id string) bool) lists {
+	uses, emptyOK := parser.RealLists(text)
+	maps.DeleteFunc(uses, func(id string, _ parser.ListUse) bool { _, isKept := kept[id]; return isKept })
+	all, names := lists{}, s.lookUpLists(ctx, uses)
+	maps.Copy(all, kept)
+	for id, use := range uses {
+		was, known := inForce[id]
 		if !known {
-			was.Servers, known = savedList(path)
+			was.Servers, known = savedList(id)
 		}
-		servers, err := readList(path, emptyOK)
+		servers, err := readList(id, use.Name, names)
+		if err == nil && len(servers) == 0 && !emptyOK {
+			err = errors.New("it has no server; with emptyok = yes it may be empty")
+		}
 		if err == nil {
 			err = use.Check(servers)
 		}
 		isShrunk := false
-		if err == nil && known && guarded(path) {
+		if err == nil && known && !s.Alone && guarded(id) {
 			err = shrunk(was.Servers, servers)
 			isShrunk = err != nil
 		}
 		if err == nil {
-			all[path] = parser.List{Servers: servers}
+			all[id] = parser.List{Servers: servers}
 			continue
 		}
 		instead := "the section has none of its servers"
 		if known {
 			instead = "its last good list stays in force"
 		}
-		all[path] = parser.List{Servers: was.Servers, Trouble: err.Error() + "; " + instead, Shrunk: isShrunk}
+		all[id] = parser.List{Servers: was.Servers, Trouble: err.Error() + "; " + instead, Shrunk: isShrunk}
 	}
 	return all
 }
@@ -60,8 +70,39 @@ func guardAll(string) bool { return true }
 
 func guardNone(string) bool { return false }
 
-// readList reads a list. It refuses one that every user may write or replace: who writes it sends clients anywhere.
-func readList(path string, emptyOK bool) ([]parser.ListedReal, error) {
+// lookUpLists looks up the names of lists.
+func (s Source) lookUpLists(ctx context.Context, uses map[string]parser.ListUse) *resolve.Table {
+	names := resolve.NewTable(resolve.Source{Resolver: wholeNames{newSystemNames()}})
+	if s.Alone {
+		names.Resolver = noNames{}
+	}
+	for _, use := range uses {
+		if use.Name.Host != "" {
+			names.Host(use.Name.Host, use.Name.IPv6)
+		}
+	}
+	names.LookUp(ctx)
+	return names
+}
+
+// readList reads the list of a file, or the addresses of a name.
+func readList(id string, name resolve.Key, names *resolve.Table) ([]parser.ListedReal, error) {
+	if name.Host == "" {
+		return readListFile(id)
+	}
+	answer := names.Host(name.Host, name.IPv6)
+	if answer.All == nil {
+		return nil, errors.New(answer.Failure)
+	}
+	var text bytes.Buffer
+	for _, addr := range answer.All {
+		fmt.Fprintln(&text, addr)
+	}
+	return parser.ReadList(text.Bytes())
+}
+
+// readListFile refuses a list that every user may write or replace: who writes it sends clients anywhere.
+func readListFile(path string) ([]parser.ListedReal, error) {
 	text, file, err := readStamped(path, maxList)
 	if err != nil {
 		return nil, err
@@ -75,11 +116,7 @@ func readList(path string, emptyOK bool) ([]parser.ListedReal, error) {
 	case folder.Mode()&everyUser != 0 && folder.Mode()&os.ModeSticky == 0:
 		return nil, errors.New("every user may replace it; chmod o-w for its folder")
 	}
-	list, err := parser.ReadList(text)
-	if err == nil && len(list) == 0 && !emptyOK {
-		err = errors.New("it has no server; with emptyok = yes it may be empty")
-	}
-	return list, err
+	return parser.ReadList(text)
 }
 
 // shrunk returns an error for a list with fewer than half of the servers of another one.
@@ -101,97 +138,133 @@ func distinct(list []parser.ListedReal) int {
 	return len(targets)
 }
 
-// savedList is the last good list of a path from before the start.
-func savedList(path string) (list []parser.ListedReal, known bool) {
-	text, err := runfile.Read(statePath("list", path))
+// savedList is the last good list from before the start.
+func savedList(id string) (list []parser.ListedReal, known bool) {
+	text, err := runfile.Read(statePath("list", id))
 	return list, err == nil && text != nil && json.Unmarshal(text, &list) == nil
 }
 
 // saveList keeps a good list for the next start.
-func saveList(path string, list []parser.ListedReal) error {
+func saveList(id string, list []parser.ListedReal) error {
 	text, _ := json.Marshal(list) // every list can be written
-	return keep(statePath("list", path), text)
+	return keep(statePath("list", id), text)
 }
 
-// listWatch has the lists in force, and notices changes of their files.
+// listWatch notices when lists are to be read again.
 type listWatch struct {
-	inForce  lists
-	seen     map[string]fileStamp // at the last look
+	seen     map[string]fileStamp // of each file at the last look
 	read     map[string]fileStamp // when it was read
-	since    map[string]time.Time // since when its file has lost too many servers
-	reported lists                // with their trouble
+	since    map[string]time.Time // since when a list has lost too many servers
+	reported lists                // as they were read last, with their trouble
+	reading  chan lists           // gets those that are read now; nil: none are
+	asked    time.Time            // when names were looked up again
+	retry    time.Duration        // after which they are while one has no good answer; 0: all have one
 }
 
 func newListWatch() listWatch {
-	return listWatch{inForce: lists{}, seen: map[string]fileStamp{}, read: map[string]fileStamp{},
-		since: map[string]time.Time{}, reported: lists{}}
+	return listWatch{seen: map[string]fileStamp{}, read: map[string]fileStamp{}, since: map[string]time.Time{}}
 }
 
-// changed reports whether a file has changed and has then stayed the same, or has lost too many servers for so long.
-func (w *listWatch) changed(wait time.Duration) (is bool) {
-	for path := range w.inForce {
-		now := stamp(path)
-		if now.same(w.seen[path]) && !now.same(w.read[path]) || w.isOld(path, wait) {
-			w.read[path], is = now, true
+// due are the lists to read, and whether each is guarded: files that have changed and have then stayed the same, names
+// if it is time, and lists that have lost too many servers for so long.
+func (w *listWatch) due(wait, every time.Duration) map[string]bool {
+	due := map[string]bool{}
+	asks := w.asks(every)
+	for id := range w.reported {
+		now, since := stamp(id), w.since[id]
+		isOld := !since.IsZero() && time.Since(since) >= wait
+		isChanged := now.same(w.seen[id]) && !now.same(w.read[id])
+		if isOld || isChanged || asks && !filepath.IsAbs(id) {
+			w.read[id], due[id] = now, !isOld
 		}
-		w.seen[path] = now
+		w.seen[id] = now
 	}
-	return is
+	return due
 }
 
-// isOld reports whether the file of a list has lost too many servers for so long.
-func (w *listWatch) isOld(path string, wait time.Duration) bool {
-	since, is := w.since[path]
-	return is && time.Since(since) >= wait
+// asks reports whether it is time to look names up.
+func (w *listWatch) asks(every time.Duration) bool {
+	wait := cmp.Or(w.retry, every)
+	if wait == 0 || time.Since(w.asked) < wait-pollInterval/2 { // a look is never quite on time
+		return false
+	}
+	w.asked, w.retry = time.Now(), min(2*w.retry, cmp.Or(every, maxLookupRetry), maxLookupRetry)
+	return true
 }
 
-// lookAtLists takes lists that have changed.
-func (f *configFile) lookAtLists() (now lists, take bool) {
-	w, wait := &f.lists, f.current.Config.Global.ShrinkWait.Duration()
-	if !w.changed(wait) {
-		return nil, false
+// lookAtLists begins to read lists again: a name server may be slow.
+func (f *configFile) lookAtLists(ctx context.Context) {
+	w, global := &f.lists, f.current.Config.Global
+	if w.reading != nil {
+		return
 	}
-	now = f.d.Config.readLists(f.current.Text, w.inForce, func(path string) bool { return !w.isOld(path, wait) })
-	same := func(a, b parser.List) bool { return slices.Equal(a.Servers, b.Servers) }
+	due := w.due(global.ShrinkWait.Duration(), global.Resolve.Duration())
+	if len(due) == 0 {
+		return
+	}
+	kept := maps.Clone(w.reported)
+	maps.DeleteFunc(kept, func(id string, _ parser.List) bool { _, is := due[id]; return is })
+	reading := make(chan lists, 1)
+	w.reading = reading
+	text, inForce := f.current.Text, f.current.Lists
+	go func() {
+		reading <- f.d.Config.readLists(ctx, text, inForce, kept, func(id string) bool { return due[id] })
+	}()
+}
+
+// takeLists takes lists that were read again and differ from those in force.
+func (f *configFile) takeLists(ctx context.Context, now lists) {
+	w := &f.lists
+	w.reading = nil
 	f.reportLists(now)
-	return now, !maps.EqualFunc(now, w.inForce, same)
+	same := func(a, b parser.List) bool { return slices.Equal(a.Servers, b.Servers) }
+	if !maps.EqualFunc(now, f.current.Lists, same) &&
+		f.take(ctx, f.current.Text, nil, request{auto: true, lists: now}) != "" {
+		w.retry = maxLookupRetry // the daemon would refuse it again
+	}
 }
 
 // reportLists reports the begin of trouble with a list, and its end.
 func (f *configFile) reportLists(now lists) {
-	w := &f.lists
+	w, asksAgain := &f.lists, false
 	f.d.tally.setLists(now)
-	for _, path := range slices.Sorted(maps.Keys(now)) {
-		if _, waits := w.since[path]; !now[path].Shrunk {
-			delete(w.since, path)
+	for _, id := range slices.Sorted(maps.Keys(now)) {
+		if _, waits := w.since[id]; !now[id].Shrunk {
+			delete(w.since, id)
 		} else if !waits {
-			w.since[path] = time.Now()
+			w.since[id] = time.Now()
 		}
-		trouble, was := now[path].Trouble, w.reported[path].Trouble
+		trouble, was := now[id].Trouble, w.reported[id].Trouble
+		asksAgain = asksAgain || trouble != "" && !filepath.IsAbs(id)
 		switch {
 		case trouble == was:
 		case trouble != "":
-			f.d.say(notify.ListFailed, fmt.Sprintf("List %s is not used: %s", path, trouble))
+			f.d.say(notify.ListFailed, fmt.Sprintf("List %s is not used: %s", id, trouble))
 		default:
-			f.d.say(notify.ListRecovered, fmt.Sprintf("List %s is used again", path))
+			f.d.say(notify.ListRecovered, fmt.Sprintf("List %s is used again", id))
 		}
 	}
 	w.reported = now
+	if !asksAgain {
+		w.retry = 0
+	} else if w.retry == 0 {
+		w.retry = minLookupRetry
+	}
 }
 
 // adoptLists notes the lists in force, and keeps the good ones for the next start.
 func (f *configFile) adoptLists() {
 	w := &f.lists
-	w.inForce = f.current.Lists
+	w.reading = nil
 	f.d.tally.forget(notify.KeepFailed)
-	for path, list := range w.inForce {
-		if _, known := w.seen[path]; !known {
-			w.seen[path], w.read[path] = stamp(path), stamp(path)
+	for id, list := range f.current.Lists {
+		if _, known := w.seen[id]; !known {
+			w.seen[id], w.read[id] = stamp(id), stamp(id)
 		}
 		if list.Trouble == "" {
 			f.d.failed(notify.KeepFailed, "A list of real servers can't be kept for the next start",
-				saveList(path, list.Servers))
+				saveList(id, list.Servers))
 		}
 	}
-	f.reportLists(w.inForce)
+	f.reportLists(f.current.Lists)
 }

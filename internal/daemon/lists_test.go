@@ -1,11 +1,18 @@
 package daemon
 
 import (
+	"context"
+	"fmt"
+	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/miekg/dns"
 
 	"ldirectord/parser"
 )
@@ -54,7 +61,7 @@ func TestWhichListIsInForce(t *testing.T) {
 		if err := os.WriteFile(path, []byte(row.file), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		got := Source{}.readLists([]byte("virtual = 10.1.0.1:80\n\trealfile = "+path+" gate\n"), inForce, func(string) bool { return row.guarded })[path]
+		got := Source{}.readLists(t.Context(), []byte("virtual = 10.1.0.1:80\n\trealfile = "+path+" gate\n"), inForce, nil, func(string) bool { return row.guarded })[path]
 		var names []string
 		for _, one := range got.Servers {
 			names = append(names, one.Target)
@@ -70,7 +77,7 @@ func TestWhichListIsInForce(t *testing.T) {
 func TestWhenAListIsRead(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "web")
 	w := newListWatch()
-	w.inForce = lists{path: {}}
+	w.reported = lists{path: {}}
 	w.seen[path], w.read[path] = stamp(path), stamp(path)
 	for i, row := range []struct {
 		write string // ""; nothing is written
@@ -81,14 +88,165 @@ func TestWhenAListIsRead(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if got := w.changed(time.Minute); got != row.want {
+		if got := len(w.due(time.Minute, 0)) > 0; got != row.want {
 			t.Errorf("look %d: %t, want %t", i, got, row.want)
 		}
 	}
 	for since, want := range map[time.Duration]bool{59 * time.Second: false, 61 * time.Second: true} {
 		w.since[path] = time.Now().Add(-since)
-		if got := w.changed(time.Minute); got != want {
-			t.Errorf("in trouble for %v: %t, want %t", since, got, want)
+		due := w.due(time.Minute, 0)
+		if isGuarded, got := due[path]; got != want || isGuarded {
+			t.Errorf("in trouble for %v: %v, want %t", since, due, want)
+		}
+	}
+}
+
+// Names are looked up at the interval of resolve, and sooner while one has no good answer: after a second, then after
+// twice as long, and so on.
+func TestWhenNamesAreLookedUp(t *testing.T) {
+	for _, row := range []struct {
+		every   time.Duration
+		trouble bool
+		want    string // the seconds
+	}{
+		{0, false, ""},
+		{30 * time.Second, false, "30 60 90 120"},
+		{0, true, "1 3 7 15 31 63 123"},
+		{30 * time.Second, true, "1 3 7 15 31 61 91 121"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newListWatch()
+			w.reported, w.asked = lists{"web (IPv4)": {}, "/web": {}}, time.Now()
+			if row.trouble {
+				w.retry = minLookupRetry
+			}
+			var at []string
+			for second := range 130 {
+				if due := w.due(time.Hour, row.every); len(due) > 0 {
+					at = append(at, fmt.Sprint(second))
+					if isGuarded, is := due["web (IPv4)"]; !is || !isGuarded || len(due) > 1 {
+						t.Errorf("after %d seconds: %v", second, due)
+					}
+				}
+				time.Sleep(time.Second - time.Millisecond) // as a clock that is not quite on time
+			}
+			if got := strings.Join(at, " "); got != row.want {
+				t.Errorf("every %v, trouble %t: %s, want %s", row.every, row.trouble, got, row.want)
+			}
+		})
+	}
+}
+
+// The answer of a name server is taken as a whole or not at all, and one that is cut is asked for again over TCP.
+func TestAnswersForLists(t *testing.T) {
+	t.Setenv("STATE_DIRECTORY", t.TempDir())
+	answersNames(t)
+	for _, row := range []struct{ name, good, trouble string }{
+		{"two", "10.2.0.1 10.2.0.2", ""},
+		{"cut", "10.2.0.1 10.2.0.2 10.2.0.3", ""},
+		{"cutoff", "", "server misbehaving (asked "},
+		{"fails", "", "server misbehaving (asked "},
+		{"none", "-", "it has no server; with emptyok = yes it may be empty"},
+		{"empty", "-", "it has no server; with emptyok = yes it may be empty"},
+		{"multicast", "", "224.0.0.1 cannot be a server: it is a multicast address"},
+		{"own", "", "10.1.0.1 is the address of the virtual service itself"},
+	} {
+		for _, emptyOK := range []string{"no", "yes"} {
+			text := "emptyok = " + emptyOK + "\nvirtual = 10.1.0.1:80\n\trealnames = " + row.name + ".:80 gate\n"
+			want, trouble := row.good, row.trouble
+			if row.good == "-" {
+				want = ""
+				if emptyOK == "yes" {
+					trouble = ""
+				}
+			}
+			is(t, row.name+", emptyok "+emptyOK, Source{}.readLists(t.Context(), []byte(text), nil, nil, guardAll)[row.name+". (IPv4)"], want, trouble)
+		}
+	}
+	text := []byte("virtual6 = [fe00::1]:80\n\trealnames = two.:80 gate\n")
+	is(t, "IPv6", Source{}.readLists(t.Context(), text, nil, nil, guardAll)["two. (IPv6)"], "[fe00::2] [fe00::3]", "")
+	kept := lists{"two. (IPv6)": {Servers: []parser.ListedReal{{Target: "[fe00::9]"}}}}
+	is(t, "kept", Source{}.readLists(t.Context(), text, nil, kept, guardAll)["two. (IPv6)"], "[fe00::9]", "")
+	var four []parser.ListedReal
+	for _, last := range "2345" {
+		four = append(four, parser.ListedReal{Target: "[fe00::" + string(last) + "]"})
+	}
+	if err := saveList("two. (IPv6)", four); err != nil {
+		t.Fatal(err)
+	}
+	got := Source{Alone: true}.readLists(t.Context(), text, nil, nil, guardAll)["two. (IPv6)"]
+	if got.Trouble != "" || len(got.Servers) != 1 || !strings.HasPrefix(got.Servers[0].Target, "[f0") {
+		t.Errorf("without look-ups: %v", got)
+	}
+}
+
+// is compares the servers of a list, and the begin of its trouble.
+func is(t *testing.T, what string, got parser.List, want, trouble string) {
+	t.Helper()
+	var targets []string
+	for _, one := range got.Servers {
+		targets = append(targets, one.Target)
+	}
+	if strings.Join(targets, " ") != want || !strings.HasPrefix(got.Trouble, trouble) || trouble == "" && got.Trouble != "" {
+		t.Errorf("%s: %v, %q; want %s, %q", what, targets, got.Trouble, want, trouble)
+	}
+}
+
+// answersNames starts a name server on loopback, and has names looked up there until the test ends.
+func answersNames(t *testing.T) {
+	t.Helper()
+	packets, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	streams, err := net.Listen("tcp", packets.LocalAddr().String())
+	if err != nil {
+		t.Skip("the port is taken for TCP: ", err)
+	}
+	for _, server := range []*dns.Server{{PacketConn: packets}, {Listener: streams}} {
+		server.Handler = dns.HandlerFunc(answerList)
+		go func() { _ = server.ActivateAndServe() }()
+		t.Cleanup(func() { _ = server.Shutdown() })
+	}
+	before := net.DefaultResolver
+	t.Cleanup(func() { net.DefaultResolver = before })
+	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, network, packets.LocalAddr().String())
+	}}
+}
+
+func answerList(w dns.ResponseWriter, asked *dns.Msg) {
+	name, m := asked.Question[0].Name, new(dns.Msg).SetReply(asked)
+	m.RecursionAvailable = true
+	for _, text := range []string{
+		"two. A 10.2.0.2", "two. A 10.2.0.1", "two. A 10.2.0.2", "two. AAAA fe00::3", "two. AAAA fe00::2",
+		"cut. A 10.2.0.3", "cut. A 10.2.0.2", "cut. A 10.2.0.1", "cutoff. A 10.2.0.1", "multicast. A 10.2.0.1",
+		"multicast. A 224.0.0.1", "own. A 10.2.0.1", "own. A 10.1.0.1",
+	} {
+		if rr, _ := dns.NewRR(text); rr.Header().Name == name && rr.Header().Rrtype == asked.Question[0].Qtype {
+			m.Answer = append(m.Answer, rr)
+		}
+	}
+	_, isStream := w.RemoteAddr().(*net.TCPAddr)
+	switch isCut := slices.Contains([]string{"cut.", "cutoff."}, name); {
+	case name == "none.":
+		m.Rcode = dns.RcodeNameError
+	case name == "fails.", name == "cutoff." && isStream:
+		m.Rcode, m.Answer = dns.RcodeServerFailure, nil
+	case isCut && !isStream:
+		m.Truncated, m.Answer = true, m.Answer[:1]
+	}
+	_ = w.WriteMsg(m)
+}
+
+// Why a look-up failed has nothing that is different each time.
+func TestWhyALookUpFailed(t *testing.T) {
+	for text, want := range map[string]string{
+		"read udp 127.0.0.1:40611->127.0.0.1:53: read: connection refused": "connection refused (asked 127.0.0.1:53)",
+		"server misbehaving": "server misbehaving (asked 127.0.0.1:53)",
+	} {
+		if got := brief(&net.DNSError{Err: text, Name: "web", Server: "127.0.0.1:53"}); got.Error() != want {
+			t.Errorf("%s: %v", text, got)
 		}
 	}
 }

@@ -41,7 +41,7 @@ type Loaded struct {
 	Plan   *plan.Plan
 	Draft  *parser.Config // the readable part of a refused configuration; nil otherwise
 	Found  parser.Diagnostics
-	Lists  lists  // of realfile
+	Lists  lists  // of realfile and realnames
 	Sum    string // of the configuration, for a daemon
 }
 
@@ -57,7 +57,7 @@ func Load(ctx context.Context, s Source) (*Loaded, error) {
 
 func (s Source) load(ctx context.Context, text []byte) *Loaded {
 	o := s.parserOptions()
-	o.Lists = s.readLists(text, nil, guardAll)
+	o.Lists = s.readLists(ctx, text, nil, nil, guardAll)
 	return s.prepare(ctx, text, o)
 }
 

@@ -105,6 +105,8 @@ func (f *configFile) run(ctx context.Context) {
 			}
 		case found := <-f.found:
 			f.adoptNames(ctx, found)
+		case now := <-f.lists.reading:
+			f.takeLists(ctx, now)
 		case <-here:
 		case <-there:
 		case <-poll:
@@ -137,9 +139,7 @@ func (f *configFile) poll(ctx context.Context) {
 		return
 	}
 	f.lookAtTLS(ctx)
-	if now, take := f.lookAtLists(); take {
-		f.take(ctx, f.current.Text, nil, request{auto: true, lists: now})
-	}
+	f.lookAtLists(ctx)
 }
 
 // look adopts a changed file, or reports that autoreload is off. A new time stamp alone is not a change. A missing file
@@ -194,7 +194,7 @@ func (f *configFile) refusal(ctx context.Context, text []byte, err error) string
 		return err.Error()
 	}
 	o := f.d.Config.parserOptions()
-	o.Lists = f.d.Config.readLists(text, f.lists.inForce, guardNone)
+	o.Lists = f.d.Config.readLists(ctx, text, f.current.Lists, nil, guardNone)
 	if l := f.d.Config.prepare(ctx, text, o); l.Plan == nil {
 		return l.Refusals()[0]
 	}
@@ -280,7 +280,7 @@ func (f *configFile) read(ctx context.Context, r request) (why string) {
 	text, err := f.d.Config.Read()
 	if r.auto && TakenBack(f.d.Config.Path, text) != "" {
 		text, err = f.good()
-		r.lists = f.lists.inForce
+		r.lists = f.current.Lists
 	}
 	return f.take(ctx, text, err, r)
 }
@@ -342,7 +342,7 @@ func (f *configFile) prepare(ctx context.Context, text []byte, r request) (l *Lo
 	}()
 	o := f.d.Config.parserOptions()
 	if o.Lists = r.lists; r.lists == nil {
-		o.Lists = f.d.Config.readLists(text, f.lists.inForce, func(string) bool { return r.auto })
+		o.Lists = f.d.Config.readLists(ctx, text, f.current.Lists, nil, func(string) bool { return r.auto })
 	}
 	o.Last, o.Before = f.inService(ctx).Last(o.Last), f.current.Config
 	// A certificate is new, or a command requests a file that autoreload has just adopted.

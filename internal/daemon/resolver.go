@@ -75,6 +75,12 @@ func hostKey(name string) string { return strings.ToLower(strings.TrimSuffix(nam
 
 // Host returns the addresses of a host name in one family.
 func (n systemNames) Host(ctx context.Context, name string, ipv6 bool) ([]netip.Addr, error) {
+	addrs, err := n.ask(ctx, net.DefaultResolver, name, ipv6)
+	return addrs, brief(err)
+}
+
+// ask looks a name up in the hosts file, and then by a resolver.
+func (n systemNames) ask(ctx context.Context, by *net.Resolver, name string, ipv6 bool) ([]netip.Addr, error) {
 	if n.hosts != nil {
 		other := func(a netip.Addr) bool { return a.Unmap().Is6() != ipv6 }
 		if addrs := slices.DeleteFunc(slices.Clone(n.hosts()[hostKey(name)]), other); len(addrs) > 0 {
@@ -85,12 +91,31 @@ func (n systemNames) Host(ctx context.Context, name string, ipv6 bool) ([]netip.
 	if ipv6 {
 		network = "ip6"
 	}
-	addrs, err := net.DefaultResolver.LookupNetIP(ctx, network, name)
-	// without the name, which the caller knows
-	if failed, is := errors.AsType[*net.DNSError](err); is && failed.Server != "" {
-		return nil, fmt.Errorf("%s (asked %s)", failed.Err, failed.Server)
+	return by.LookupNetIP(ctx, network, name)
+}
+
+// brief is why a look-up failed, without the name, which the caller knows, and without our own port, which is another
+// one each time.
+func brief(err error) error {
+	failed, is := errors.AsType[*net.DNSError](err)
+	if !is || failed.Server == "" {
+		return err
 	}
-	return addrs, err
+	why := failed.Err[strings.LastIndex(failed.Err, ": ")+1:]
+	return fmt.Errorf("%s (asked %s)", strings.TrimSpace(why), failed.Server)
+}
+
+// wholeNames looks up names for lists: half an answer is none, and the answer for a name without an address is empty.
+type wholeNames struct{ systemNames }
+
+// Host implements resolve.Resolver.
+func (n wholeNames) Host(ctx context.Context, name string, ipv6 bool) ([]netip.Addr, error) {
+	whole := &net.Resolver{PreferGo: true, StrictErrors: true, Dial: net.DefaultResolver.Dial}
+	addrs, err := n.ask(ctx, whole, name, ipv6)
+	if failed, is := errors.AsType[*net.DNSError](err); is && failed.IsNotFound {
+		return nil, nil
+	}
+	return addrs, brief(err)
 }
 
 // Port returns the port of a service name; without a protocol, that of its first entry. It reads the services database

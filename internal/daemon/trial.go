@@ -134,7 +134,7 @@ func (f *configFile) try(ctx context.Context, r request) error {
 		return err
 	}
 	r.trial = newTrial(r.within, before)
-	r.trial.former, r.trial.lists, r.trial.via = former, f.lists.inForce, r.via
+	r.trial.former, r.trial.lists, r.trial.via = former, f.current.Lists, r.via
 	return f.reload(ctx, r)
 }
 

@@ -90,8 +90,8 @@ const (
 	FolderError    Kind = "folder-error"    // maintenancedir can't be read
 	FolderReadable Kind = "folder-readable" // maintenancedir can be read again
 	Listening      Kind = "listening"       // the daemon serves at the address of listen
-	ListFailed     Kind = "list-failed"     // a file of realfile can't be used
-	ListRecovered  Kind = "list-recovered"  // a file of realfile is used again
+	ListFailed     Kind = "list-failed"     // a list of realfile or realnames can't be used
+	ListRecovered  Kind = "list-recovered"  // a list of realfile or realnames is used again
 	ListenFailed   Kind = "listen-failed"   // the control socket or the address of listen can't be used
 	Lost           Kind = "events-lost"     // a receiver was too slow and missed events
 

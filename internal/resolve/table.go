@@ -51,8 +51,9 @@ type portName struct {
 // HostLookup is the address of a host as written, or the result of its look-up.
 type HostLookup struct {
 	Value   netip.Addr
-	Reason  string // no value
-	Failure string // why the look-up failed; Value may be the last one that is known then
+	Reason  string       // no value
+	Failure string       // why the look-up failed; Value may be the last one that is known then
+	All     []netip.Addr // the whole answer, sorted; nil without one
 }
 
 // PortLookup is the number of a port as written, or the result of its look-up.
@@ -130,9 +131,20 @@ func (t *Table) lookUpHost(ctx context.Context, key Key) HostLookup {
 	if err != nil {
 		return t.failed(key, err.Error())
 	}
-	for i := range addrs {
-		addrs[i] = addrs[i].Unmap().WithZone("")
+	all := []netip.Addr{}
+	for _, a := range addrs {
+		if a = a.Unmap().WithZone(""); a.Is6() == key.IPv6 {
+			all = append(all, a)
+		}
 	}
+	l := t.choose(key, all)
+	slices.SortFunc(all, netip.Addr.Compare)
+	l.All = slices.Compact(all)
+	return l
+}
+
+// choose takes one of the addresses of a name.
+func (t *Table) choose(key Key, addrs []netip.Addr) HostLookup {
 	if a := t.lastOf(key); t.Again && len(a) > 0 && slices.Contains(addrs, a[0]) && t.refusal(key, a[0]) == "" {
 		return HostLookup{Value: a[0]}
 	}
@@ -141,9 +153,6 @@ func (t *Table) lookUpHost(ctx context.Context, key Key) HostLookup {
 		why = "it has no IPv6 address"
 	}
 	for _, a := range addrs {
-		if a.Is6() != key.IPv6 {
-			continue
-		}
 		if why = t.refusal(key, a); why == "" {
 			return HostLookup{Value: a}
 		}

@@ -22,7 +22,7 @@ func TestWhatIsNotInForce(t *testing.T) {
 		{"one that was refused", Reloads{Changed: at, Refusal: "line 7", Error: "line 7"},
 			"the file has changed since 03:12:00 and is not in force, the last reload was refused: line 7"},
 		{"lists", Reloads{Lists: []List{{"/a", at, "it is empty"}, {"/b", at, "no such file"}}},
-			"list /a has changed since 03:12:00 and is not in force: it is empty, list /b has changed since 03:12:00 and is not in force: no such file"},
+			"list /a has not been used since 03:12:00: it is empty, list /b has not been used since 03:12:00: no such file"},
 	} {
 		r := &Report{Time: now, Reloads: row.reloads, Checks: &Checks{}}
 		if got := strings.Join(r.Remarks(), ", "); got != row.want {

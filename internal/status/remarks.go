@@ -39,7 +39,7 @@ func (r *Report) NotInForce() (file string, lists []string) {
 		}
 	}
 	for _, l := range what.Lists {
-		lists = append(lists, fmt.Sprintf("list %s has changed since %s and is not in force: %s", l.Path,
+		lists = append(lists, fmt.Sprintf("list %s has not been used since %s: %s", l.Path,
 			clock(l.Since, r.Time), l.Error))
 	}
 	return file, lists

@@ -51,10 +51,10 @@ type Reloads struct {
 	Refusal string    `json:"would_be_refused,omitempty"`
 	Back    string    `json:"taken_back,omitempty"`         // why it was in force and is not any more
 	Until   time.Time `json:"confirm_until,omitzero"`       // the former configuration comes back then
-	Lists   []List    `json:"lists_not_in_force,omitempty"` // by their paths
+	Lists   []List    `json:"lists_not_in_force,omitempty"` // by their paths and names
 }
 
-// List is a file of realfile that is not in force.
+// List is a list of realfile or realnames that is not used.
 type List struct {
 	Path  string    `json:"path"`
 	Since time.Time `json:"since"`

@@ -1,0 +1,31 @@
+package parser
+
+import "ldirectord/internal/resolve"
+
+// readRealNames adds a server for each address that a name has.
+func readRealNames(v *value) {
+	word, rest := cutWord(v.text)
+	name, port := readListName(word, v.section.IPv6)
+	if port == "" {
+		v.bad("does not begin with a host name and a port from 1 to %d; it must be %s", maxPort, realNamesForm)
+	}
+	v.readListed(listOf(name), port, rest)
+}
+
+// readListName reads NAME:PORT. There is no port if it is something else.
+func readListName(word string, ipv6 bool) (name resolve.Key, port string) {
+	one := ListedReal{Target: word}
+	hosts, port := splitEndpoint(word)
+	if _, isNumber := one.address(); isNumber || one.check() != nil {
+		return name, ""
+	}
+	return resolve.Key{Host: hosts[0], IPv6: ipv6}, port
+}
+
+// listOf is what the list of a name's addresses is called.
+func listOf(name resolve.Key) string {
+	if name.IPv6 {
+		return name.Host + " (IPv6)"
+	}
+	return name.Host + " (IPv4)"
+}
