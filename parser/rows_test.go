@@ -150,7 +150,7 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 		{"withdrawon=broken\n" + virtual + gate, "withdrawon has an effect only with announce", ""},
 		{"withdrawon=no\n" + virtual + gate, "", "withdrawon"},
 		{"withdrawon=broken\n" + virtual + gate + "\tannounce=lvs0\n", "", "withdrawon"},
-		{"withdrawon=yes\n" + virtual + gate + "\tannounce=lvs0\n", "must be broken or no", ""},
+		{"withdrawon=yes\n" + virtual + gate + "\tannounce=lvs0\n", "must be one of broken, no", ""},
 		{"virtual=3\n" + gate + "\tannounceaddress=192.0.2.77\n", "announceaddress has an effect only with announce", ""},
 		{"virtual=3\n" + gate + "\tannounceaddress=192.0.2.77\n\tannounce=lvs0\n", "", "announceaddress counts"},
 		{"fastinterval=1w\n", "it must be a time from 100 ms to 10 years", ""},

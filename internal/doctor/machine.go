@@ -12,8 +12,8 @@ import (
 	"ldirectord/internal/view"
 )
 
-// Machine looks, again and again, for what keeps this machine from forwarding packets as a plan needs it. A look runs no
-// program, sends nothing to the network, and reads a few files of /proc, each of limited size.
+// Machine looks for what keeps this machine from forwarding packets as a plan needs it. A look runs no program, sends
+// nothing to the network, and reads a few files of /proc, each of limited size.
 type Machine struct {
 	services []*plan.Service
 	root     string // of /proc; "" but in tests
@@ -22,7 +22,7 @@ type Machine struct {
 	at       time.Time
 }
 
-// watched are the findings that a look tells, by their kinds, with their trouble. Those that break all traffic are broken.
+// watched are the kinds of findings that a look tells, with their trouble: those that break all traffic are broken.
 var watched = map[string]judge.Trouble{
 	"forwarding": judge.Broken, "server-card": judge.Broken,
 	"announce-filter": judge.Doubt, "check-filter": judge.Doubt,
