@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -21,7 +22,8 @@ const (
 type machine struct {
 	*services
 	held   []lack
-	broken int // looks in a row that found it broken
+	fault  string // why this machine serves nobody; "": it does
+	broken int    // looks in a row that found a fault
 }
 
 // lack is a condition, and when a look found it last.
@@ -42,13 +44,16 @@ func (c *Core) Looked(now time.Time, found []view.Condition) {
 
 func (m *machine) look(found []view.Condition) {
 	now := m.tell.now()
+	m.fault = ""
 	for _, one := range found {
 		i := slices.IndexFunc(m.held, func(s lack) bool { return s.Kind == one.Kind })
 		if i < 0 {
 			i, m.held = len(m.held), append(m.held, lack{})
 			m.tell.line(notify.MachineTrouble, "Trouble of this machine: "+one.Text)
 		}
-		m.held[i] = lack{one, now}
+		if m.held[i] = (lack{one, now}); one.Trouble == judge.Broken {
+			m.fault = cmp.Or(m.fault, one.Text)
+		}
 	}
 	m.held = slices.DeleteFunc(m.held, func(s lack) bool {
 		over := s.at != now && (s.Trouble == judge.Broken || now.Sub(s.at) >= machineQuiet)
@@ -57,18 +62,9 @@ func (m *machine) look(found []view.Condition) {
 		}
 		return over
 	})
-	if m.broken++; m.fault() == "" {
+	if m.broken++; m.fault == "" {
 		m.broken = 0
 	}
-}
-
-// fault is why this machine serves nobody; "": it does.
-func (m *machine) fault() string {
-	i := slices.IndexFunc(m.held, func(s lack) bool { return s.Trouble == judge.Broken })
-	if i < 0 {
-		return ""
-	}
-	return m.held[i].Text
 }
 
 // withdraws is why addresses go elsewhere; "": nothing of this machine withdraws them.
@@ -76,7 +72,7 @@ func (m *machine) withdraws() string {
 	if m.global.WithdrawOn != "broken" || m.broken < enoughLooks {
 		return ""
 	}
-	return m.fault()
+	return m.fault
 }
 
 func (m *machine) describe() (list []view.Condition) {

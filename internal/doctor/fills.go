@@ -47,14 +47,16 @@ func (e *examination) fills() {
 
 // readGauges needs the settings.
 func (f *facts) readGauges() {
-	rows, carried := parseTable(f.proc("ip_vs"))
+	table, rows := f.proc("ip_vs"), 0
+	_, size, _ := strings.Cut(table, "(size=")
+	fmt.Sscanf(size, "%d", &rows) // 0 without IPVS
 	f.gauges = []gauge{
 		{"conntrack-full", f.number(connections), f.number(trackable), trackable},
-		{"neighbours-full", parseEntries(f.proc("stat/arp_cache")), f.number(neighbours4), neighbours4},
-		{"neighbours-full", parseEntries(f.proc("stat/ndisc_cache")), f.number(neighbours6), neighbours6},
-		{"connection-table", carried, roomy * rows, ""},
+		{"neighbours-full", f.entries("arp_cache"), f.number(neighbours4), neighbours4},
+		{"neighbours-full", f.entries("ndisc_cache"), f.number(neighbours6), neighbours6},
+		{"connection-table", sum(table, "->", 4, 10) + sum(table, "->", 5, 10), roomy * rows, ""},
 	}
-	f.drops.packets = parseDrops(f.proc("softnet_stat"))
+	f.drops.packets = sum(f.proc("softnet_stat"), "", 1, 16)
 }
 
 // number is a setting; 0 if it is missing.
@@ -69,32 +71,18 @@ func (f *facts) proc(name string) string {
 	return string(text)
 }
 
-// parseTable reads the number of rows of the table of IPVS, and how many connections its servers have.
-func parseTable(text string) (rows, carried int) {
-	_, size, _ := strings.Cut(text, "(size=")
-	fmt.Sscanf(size, "%d)", &rows)
-	for line := range strings.Lines(text) {
-		if words := strings.Fields(line); len(words) == 6 && words[0] == "->" {
-			active, _ := strconv.Atoi(words[4])
-			inactive, _ := strconv.Atoi(words[5])
-			carried += active + inactive
-		}
-	}
-	return rows, carried
-}
-
-// parseEntries reads the number of neighbours: the first number below the heads of the columns.
-func parseEntries(text string) (n int) {
-	_, numbers, _ := strings.Cut(text, "\n")
+// entries is the number of neighbours in a cache: the first one below the heads of the columns.
+func (f *facts) entries(cache string) (n int) {
+	_, numbers, _ := strings.Cut(f.proc("stat/"+cache), "\n")
 	fmt.Sscanf(numbers, "%x", &n)
 	return n
 }
 
-// parseDrops adds up the second number of each processor's line.
-func parseDrops(text string) (all int) {
+// sum adds up the word at a place, a number, of the lines that begin like this.
+func sum(text, begin string, at, base int) (all int) {
 	for line := range strings.Lines(text) {
-		if words := strings.Fields(line); len(words) > 1 {
-			n, _ := strconv.ParseUint(words[1], 16, 32)
+		if words := strings.Fields(line); len(words) > at && strings.HasPrefix(words[0], begin) {
+			n, _ := strconv.ParseUint(words[at], base, 32)
 			all += int(n)
 		}
 	}

@@ -34,7 +34,7 @@ var watched = map[string]judge.Trouble{
 func NewMachine(services []*plan.Service) *Machine { return &Machine{services: examples(services)} }
 
 // maxExamples limits how many servers a look examines.
-const maxExamples = 256
+const maxExamples = 64
 
 // examples are the services with one server of each network and forwarding method: packets to the others take the same
 // way.
@@ -52,11 +52,12 @@ func examples(services []*plan.Service) (list []*plan.Service) {
 				bits = 64
 			}
 			network, _ := addr.Prefix(bits) // they fit
-			if seen[way{network, m.Dest.Forward}] || len(seen) == maxExamples {
-				return true
+			of := way{network, m.Dest.Forward}
+			known := seen[of] || len(seen) == maxExamples
+			if !known {
+				seen[of] = true
 			}
-			seen[way{network, m.Dest.Forward}] = true
-			return false
+			return known
 		})
 		if len(one.Entries) > 0 {
 			list = append(list, &one)
@@ -65,7 +66,7 @@ func examples(services []*plan.Service) (list []*plan.Service) {
 	return list
 }
 
-// Look returns what this machine lacks now: one condition of a kind, which has the number of further ones.
+// Look returns what this machine lacks now: one condition of a kind, of the first finding. Doctor tells all.
 func (m *Machine) Look(now time.Time) []view.Condition { return conditions(m.read(now)) }
 
 func conditions(f facts) (list []view.Condition) {
@@ -78,19 +79,10 @@ func conditions(f facts) (list []view.Condition) {
 		x.through()
 	}
 	e.fills()
-	more := map[string]int{}
 	for _, f := range e.list {
 		trouble, is := watched[f.Kind]
-		if !is {
-			continue
-		}
-		if more[f.Kind]++; more[f.Kind] == 1 {
+		if is && !slices.ContainsFunc(list, func(c view.Condition) bool { return c.Kind == f.Kind }) {
 			list = append(list, view.Condition{Kind: f.Kind, Trouble: trouble, Text: f.advice()})
-		}
-	}
-	for i := range list {
-		if n := more[list[i].Kind] - 1; n > 0 {
-			list[i].Text += fmt.Sprintf(" (and %d more)", n)
 		}
 	}
 	return list

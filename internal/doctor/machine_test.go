@@ -23,11 +23,11 @@ func TestWhatThisMachineLacks(t *testing.T) {
 		{"nothing", byMasq, nil, ""},
 		{"no forwarding", byMasq, func(f *facts) { f.settings[forward4] = "0" }, "forwarding broken ip_forward=1"},
 		{"no forwarding, which gate does not need", byGate, func(f *facts) { f.settings[forward4] = "0" }, ""},
-		{"no forwarding of both families", byMasq + six, func(f *facts) { f.settings[forward4], f.settings[forward6] = "0", "0" }, "forwarding broken ip_forward=1 (and 1 more)"},
+		{"no forwarding of both families", byMasq + six, func(f *facts) { f.settings[forward4], f.settings[forward6] = "0", "0" }, "forwarding broken ip_forward=1"},
 		{"no link", byGate, func(f *facts) { f.devices[2].Flags = net.FlagUp }, "server-card broken eth0"},
 		{"full tables", byGate, func(f *facts) {
 			f.gauges = []gauge{{"neighbours-full", 9, 10, neighbours4}, {"neighbours-full", 9, 10, neighbours6}, {"connection-table", 9, 8, ""}}
-		}, "neighbours-full doubt gc_thresh3=20 (and 1 more), connection-table noted"},
+		}, "neighbours-full doubt gc_thresh3=20, connection-table noted"},
 		{"dropped packets", byGate, func(f *facts) { f.drops = drops{3, "within 10s"} }, "packets-dropped doubt 3 packets were dropped within 10s"},
 		{"filtered answers to checks", through(byGate), func(f *facts) { f.settings[ofDevice("eth0", reversePath)] = "1"; away(f) }, "check-filter doubt"},
 		{"filtered packets of clients", announced, func(f *facts) {
