@@ -26,7 +26,7 @@ func TestLooksAtThisMachine(t *testing.T) {
 		logs       int // how many lines were told
 	}{
 		{"two looks are too few", on, []look{{[]view.Condition{forward}, "no forwarding; lvs0"}, {[]view.Condition{forward}, "no forwarding; lvs0"},
-			{nil, "; lvs0"}, {[]view.Condition{forward}, "no forwarding; lvs0"}}, 3},
+			{nil, "; lvs0"}, {[]view.Condition{forward}, "no forwarding; lvs0"}, {[]view.Condition{forward}, "no forwarding; lvs0"}}, 3},
 		{"three are enough, whichever of two it is, and one that finds none ends it", on, []look{{[]view.Condition{forward}, "no forwarding; lvs0"},
 			{[]view.Condition{forward, card}, "no forwarding, eth1 is down; lvs0"}, {[]view.Condition{card}, "eth1 is down; lvs1: eth1 is down"},
 			{[]view.Condition{other}, "eth2 is down; lvs1: eth2 is down"}, {nil, "; lvs0"}}, 4},

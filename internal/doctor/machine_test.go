@@ -90,7 +90,7 @@ func proc(t *testing.T, files map[string]string) string {
 const (
 	arpCache = "entries  allocs   destroys hash_grows lookups  hits     res_failed rcv_probes_mcast\n000003a0  00000010 00000000 0000\n000003a0  00000000 00000000 0000\n"
 	ipvs     = "IP Virtual Server version 1.2.1 (size=4)\nProt LocalAddress:Port Scheduler Flags\n  -> RemoteAddress:Port Forward Weight ActiveConn InActConn\n" +
-		"TCP  C000020A:0050 wrr  \n  -> C0000215:0050      Masq    1      20         9         \n  -> C0000216:0050      Masq    1      0          1         \n"
+		"TCP  C000020A:0050 wrr persistent 300 FFFFFFFF\n  -> C0000215:0050      Masq    1      20         9         \n  -> C0000216:0050      Masq    1      0          1         \n"
 )
 
 // What a look reads, in a folder in place of /proc.
@@ -152,6 +152,10 @@ func TestALookKeepsTheLastRoute(t *testing.T) {
 	if found := conditions(f); len(found) != 1 || !strings.Contains(found[0].Text, "eth0") {
 		t.Errorf("with the last route: %+v", found)
 	}
+	m := NewMachine(nil)
+	if m.last.routes = last; m.read(time.Now()).routes[server].device != "eth0" {
+		t.Error("a look forgets the last route")
+	}
 	f.routes[server] = route{device: "lo"}
 	f.keepRoutes(last)
 	if f.routes[server].device != "lo" {
@@ -173,7 +177,7 @@ func TestALookTakesExamples(t *testing.T) {
 		{byMasq + strings.ReplaceAll(byMasq, "10:80", "10:81"), 1, 1},
 		{byMasq + strings.ReplaceAll(byGate, "10:80", "10:81"), 2, 2},
 		{byMasq + strings.NewReplacer(".10:80", ".10:81", "  quiescent", "  real = 192.0.2.22:80 masq\n  quiescent").Replace(byMasq), 1, 1},
-		{byGate6, 1, 1},
+		{strings.Replace(byGate6, "  quiescent", "  real6 = [2001:db8::22]:80 gate\n  real6 = [2001:db8:0:1::21]:80 gate\n  quiescent", 1), 1, 2},
 		{config.String(), maxExamples / 2, maxExamples},
 	} {
 		services := servicesOf(t, c.config)
