@@ -132,6 +132,9 @@ func (r *resolver) announcesNothing(c *Config) {
 		r.useless("lastresort", "lastresort"+onlyWithAnnounce)
 	}
 	r.useless("withdrawwait", "withdrawwait"+onlyWithAnnounce)
+	if c.Global.WithdrawOn == "broken" {
+		r.useless("withdrawon", "withdrawon"+onlyWithAnnounce)
+	}
 }
 
 // announced warns of settings that withdraw an address while its clients are served, and of schedulers that break

@@ -118,8 +118,10 @@ type Global struct {
 	// how long the kernel remembers idle connections
 	Timeouts lvs.Timeouts `cf:"timeouts,extension"`
 	// how long the services of a withdrawn address still serve; up to 10
-	WithdrawWait Seconds        `cf:"withdrawwait=3,extension"`
-	Listen       netip.AddrPort `cf:"listen,extension"` // where metrics are served; invalid: nowhere
+	WithdrawWait Seconds `cf:"withdrawwait=3,extension"`
+	// broken: addresses are announced as lastresort says while this machine can't forward; or no
+	WithdrawOn string         `cf:"withdrawon=no,extension"`
+	Listen     netip.AddrPort `cf:"listen,extension"` // where metrics are served; invalid: nowhere
 	// full, or small, without most series of each real server
 	Metrics string `cf:"metrics=full,extension"`
 	// whether a page for browsers is served there too

@@ -162,6 +162,7 @@ var readers = map[string]reading{
 		"device such as lvs0, or no; a name has at most %d letters, digits, dots, hyphens and underscores",
 		maxDevice)),
 	"withdrawwait":    timeFrom(0, maxWithdrawWait, "a time of up to 10 seconds, such as 3 or 500ms, or 0"),
+	"withdrawon":      oneOf("broken", "no"),
 	"announceaddress": of(readAnnounceAddress),
 	// The service and its servers
 	"real real6 backup":   alone(readReal),

@@ -20,7 +20,8 @@ const (
 type announcer struct {
 	background[[]lvs.Wanted]
 	*services
-	marks *marker
+	marks   *marker
+	machine *machine
 
 	list      []*announcement // in the order of the file
 	known     []judge.Host    // see hosts

@@ -93,17 +93,19 @@ type chaos struct {
 	*timeline
 	t       *testing.T
 	rand    *rand.Rand
+	looks   *rand.Rand // of what looks at this machine find
 	oracle  *oracle
 	table   *ipvsctl.Memory
 	begun   time.Time
 	names   names
 	devices *devices
 	daemon  *driver
+	ills    []view.Condition // of this machine
 }
 
 func newChaos(t *testing.T, seed uint64) *chaos {
 	begun := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	c := &chaos{timeline: &timeline{now: begun, played: begun}, t: t, rand: rand.New(rand.NewPCG(seed, 0)),
+	c := &chaos{timeline: &timeline{now: begun, played: begun}, t: t, rand: rand.New(rand.NewPCG(seed, 0)), looks: rand.New(rand.NewPCG(seed, 1)),
 		table: ipvsctl.NewMemory(nil), begun: begun, names: newNames()}
 	c.devices = &devices{chaos: c, on: map[netip.Addr]string{}, local: map[netip.Addr]bool{}}
 	c.oracle = newOracle(c.timeline, c.complain)
@@ -120,6 +122,7 @@ func (c *chaos) play() {
 			if c.t.Failed() {
 				break
 			}
+			c.ail()
 			c.event()
 		}
 		c.fix()
@@ -380,6 +383,7 @@ func (c *chaos) refuse() {
 func (c *chaos) fix() {
 	c.oracle.refuse(nothing)
 	c.oracle.takes, c.oracle.fails = 0, false
+	c.look()
 }
 
 // hinder makes orders for addresses and mark rules slow, or fail.

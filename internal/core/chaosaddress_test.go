@@ -7,8 +7,10 @@ import (
 	"time"
 
 	"ldirectord/internal/announce"
+	"ldirectord/internal/judge"
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/orders"
+	"ldirectord/internal/view"
 )
 
 // devices are what the kernel knows of addresses and of packets to them.
@@ -91,6 +93,20 @@ func (c *chaos) compareAddresses(table lvs.Table) {
 			c.complain("%s is not announced, and is served", addr)
 		}
 	}
+}
+
+// ail has a look at this machine find what the last one found, or something else. Fix ends it.
+func (c *chaos) ail() {
+	if c.looks.IntN(5) == 0 {
+		trouble := []judge.Trouble{judge.Broken, judge.Broken, judge.Doubt}[c.looks.IntN(3)]
+		c.ills = []view.Condition{{Kind: trouble.String(), Trouble: trouble, Text: "a fault"}}[c.looks.IntN(2):]
+	}
+	c.look(c.ills...)
+}
+
+func (c *chaos) look(found ...view.Condition) {
+	c.say("a look finds %v", found)
+	c.daemon.event(func() { c.daemon.Looked(c.now, found) })
 }
 
 // withdraw gives the order to withdraw every address, or ends it.

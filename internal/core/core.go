@@ -76,6 +76,7 @@ type Core struct {
 	folder     maintainer
 	marker     *marker
 	announcer  *announcer
+	machine    *machine
 	former     []lvs.Key // see World
 	compared   time.Time // when the table is compared with the last write next
 }
@@ -91,8 +92,9 @@ func New(w World, by Performers) *Core {
 	c.movers = movers{services: all, records: records{w.Moving, w.Move}}
 	c.folder = maintainer{services: all}
 	c.marker = &marker{services: all, rules: judge.Marks{Kept: by.Marks}}
+	c.machine = &machine{services: all}
 	c.announcer = &announcer{background: background[[]lvs.Wanted]{due: w.Withdraw}, services: all, marks: c.marker,
-		looked: !w.Withdraw}
+		machine: c.machine, looked: !w.Withdraw}
 	c.examiner = examiner{services: all, checked: by.Checks, watches: by.Watches,
 		conversations: conversations{tape: by.Checks.Tape, kept: map[*schedule.Task]view.Conversation{}}}
 	c.observer = observer{services: all, examiner: &c.examiner}

@@ -31,7 +31,7 @@ func (c *Core) Snapshot(now time.Time) *view.Snapshot {
 		Shortages: c.examiner.shortages, Purging: len(c.purges),
 		Announcements: c.announcer.describe(), Announcing: c.announcer.trouble,
 		Virtuals: describeAll(c.virtuals, c.hold.Held, now), Counted: c.writer.counted,
-		Small: c.global.Metrics == "small",
+		Small: c.global.Metrics == "small", Conditions: c.machine.describe(),
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 // TestOnlyAPartWritesItsFields holds the inner walls: what a part of the core keeps is written by its own methods, and
 // by those of the parts that embed it. All others read it, or call that part.
 func TestOnlyAPartWritesItsFields(t *testing.T) {
-	parts := strings.Fields("agenda announcer background claimant departures examiner maintainer marker movers observer orderBook records " +
+	parts := strings.Fields("agenda announcer background claimant departures examiner machine maintainer marker movers observer orderBook records " +
 		"remover role table teller writer")
 	fset, files := sources(t)
 	info := &types.Info{Selections: map[*ast.SelectorExpr]*types.Selection{}}

@@ -15,7 +15,8 @@ import (
 // together is what decides about all addresses.
 func (a *announcer) together() judge.Addressing {
 	return judge.Addressing{Stops: a.atEnd, Standby: a.standby || a.demotion != nil && !a.atEnd,
-		Withdraw: a.withdrawWait(), Repair: a.global.Repair, Fails: a.trouble != ""}
+		Withdraw: a.withdrawWait(), Repair: a.global.Repair, Fails: a.trouble != "",
+		Broken: a.machine.withdraws()}
 }
 
 // withdrawWait is how long the services of a withdrawn address continue to serve. The command that orders a demotion

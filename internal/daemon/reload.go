@@ -39,6 +39,7 @@ type configFile struct {
 	found      chan []resolve.Name // names with a new result
 	endLookups context.CancelFunc  // stops the look-ups
 	endMarks   context.CancelFunc  // stops the watch of marks
+	endMachine context.CancelFunc  // stops the looks at this machine
 	adopted    time.Time           // when the file in force was adopted or read again
 	auto       bool                // it was adopted without a command
 	include    []string            // the patterns of its parts, at the last reading
@@ -67,7 +68,7 @@ func newConfigFile(d *daemon) *configFile {
 		include:  parser.Includes(d.Loaded.Text),
 		requests: make(chan request, socket.MaxClients), trials: make(chan request),
 		lists: newListWatch(),
-		found: make(chan []resolve.Name), endLookups: func() {}, endMarks: func() {},
+		found: make(chan []resolve.Name), endLookups: func() {}, endMarks: func() {}, endMachine: func() {},
 	}
 }
 
@@ -382,6 +383,7 @@ func (f *configFile) prepare(ctx context.Context, text []byte, r request) (l *Lo
 func (f *configFile) adopt(ctx context.Context) {
 	f.remember()
 	f.watchMarks(ctx)
+	f.watchMachine(ctx)
 	f.tls.follow(f.current)
 	f.adoptLists()
 	f.adopted = time.Now()

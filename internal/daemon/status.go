@@ -128,6 +128,7 @@ func newTally(o Options) *tally {
 		notify.ConfigError, notify.TableError, notify.HookFailed, notify.MailFailed, notify.PostFailed,
 		notify.MonitorFailed, notify.ListenFailed, notify.StateFailed, notify.KeepFailed,
 		notify.LocalShortage, notify.Unjudged, notify.LastServer, notify.ChangedByHand, notify.Lost,
+		notify.MachineTrouble,
 	} {
 		t.is.Events[string(kind)] = 0
 	}
@@ -142,7 +143,8 @@ func (t *tally) Notify(e notify.Event) {
 	switch e.Kind {
 	case notify.ChangedByHand, notify.Shared, notify.TakenOver, notify.TableError, notify.LocalShortage,
 		notify.LastServer, notify.GuardHolds, notify.Promoted, notify.StandingBy, notify.AnnounceFailed,
-		notify.ClockSet, notify.AllFull, notify.FallbackFails, notify.ConfigTakenBack:
+		notify.ClockSet, notify.AllFull, notify.FallbackFails, notify.ConfigTakenBack,
+		notify.MachineTrouble:
 		t.happened(e)
 	case notify.MailFailed, notify.PostFailed, notify.ListenFailed, notify.HookFailed, notify.MonitorFailed,
 		notify.StateFailed, notify.KeepFailed:

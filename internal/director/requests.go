@@ -60,6 +60,15 @@ func (d *Director) Order(ctx context.Context, all orders.All, ready ...lvs.Backe
 	})
 }
 
+// Looked takes what a look at this machine has found, see core.Core.Looked. It waits until the director is free, or ctx
+// is done.
+func (d *Director) Looked(ctx context.Context, found []view.Condition) error {
+	return d.asked.submit(ctx, func(done chan<- struct{}) {
+		d.core.Looked(time.Now(), found)
+		close(done)
+	})
+}
+
 // Snapshot returns what the director knows now. It waits until the director is free, which may take as
 // long as one operation on the table, but no longer than ctx allows.
 func (d *Director) Snapshot(ctx context.Context) (*view.Snapshot, error) {

@@ -32,6 +32,7 @@ import (
 	"ldirectord/internal/orders"
 	"ldirectord/internal/plan"
 	known "ldirectord/internal/resolve"
+	"ldirectord/internal/view"
 	"ldirectord/ipvsctl"
 	"ldirectord/parser"
 )
@@ -81,6 +82,7 @@ var update = flag.Bool("update", false, "rewrite the scenarios' expectations")
 //	device NAME up|down   the state of a device on which addresses are announced
 //	devices DURATION how long a change of all devices takes from now on
 //	withdraw ADDRESS…, announce ADDRESS…   the operator's order; * for every address
+//	machine [KIND TROUBLE TEXT]   what a look at this machine finds: one condition, or nothing
 //	marks DURATION   how much longer a change of the mark rules takes from now on
 //	damage TEXT      change the mark rules by hand
 //	wait DURATION
@@ -339,6 +341,15 @@ func (s *scenario) step(words []string, body string) {
 		s.devices.changed <- struct{}{}
 	case "devices":
 		s.devices.slow = s.duration(words[1])
+	case "machine":
+		var found []view.Condition
+		if len(words) > 1 {
+			found = []view.Condition{{Kind: words[1], Text: strings.Join(words[3:], " ")}}
+			_ = found[0].Trouble.UnmarshalText([]byte(words[2])) // never fails
+		}
+		if err := s.director.Looked(s.t.Context(), found); err != nil {
+			s.t.Error(err)
+		}
 	case "marks":
 		s.marks.slow = s.duration(words[1])
 	case "withdraw", "announce":

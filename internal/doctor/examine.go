@@ -48,6 +48,7 @@ func examine(facts facts, path string) []Finding {
 		x.addresses()
 		x.marking()
 		x.forwarding()
+		x.cards()
 		x.behindRouter()
 		x.answers()
 		x.tunnels()
@@ -64,6 +65,7 @@ func examine(facts facts, path string) []Finding {
 		x.reaches()
 	}
 	e.left()
+	e.fills()
 	e.changed()
 	slices.SortStableFunc(e.list, bySeverity)
 	return e.list
@@ -125,7 +127,7 @@ func (e *examination) addAddress(p netip.Prefix) string {
 	if !p.IsSingleIP() {
 		return fmt.Sprintf("ip route add local %s dev lo", p)
 	}
-	device := cmp.Or(e.deviceOf(p.Addr()), e.routes[routeQuery{to: p.Addr()}].device, "lo")
+	device := cmp.Or(e.deviceOf(p.Addr(), net.FlagUp), e.routes[routeQuery{to: p.Addr()}].device, "lo")
 	command := fmt.Sprintf("ip address add %s dev %s", p, device)
 	if p.Addr().Is6() {
 		command += " nodad" // at once, as for any address that moves between machines
@@ -133,11 +135,11 @@ func (e *examination) addAddress(p netip.Prefix) string {
 	return command
 }
 
-// deviceOf returns the device with the network of an address; "" for none.
-func (e *examination) deviceOf(addr netip.Addr) string {
+// deviceOf returns the first device with these flags that has the network of an address; "" for none.
+func (e *examination) deviceOf(addr netip.Addr, flags net.Flags) string {
 	for _, d := range e.devices {
 		inside := func(p netip.Prefix) bool { return !p.IsSingleIP() && p.Masked().Contains(addr) }
-		if d.is(net.FlagUp) && !d.is(net.FlagLoopback) && slices.ContainsFunc(d.prefixes, inside) {
+		if d.is(flags) && !d.is(net.FlagLoopback) && slices.ContainsFunc(d.prefixes, inside) {
 			return d.Name
 		}
 	}
@@ -146,7 +148,7 @@ func (e *examination) deviceOf(addr netip.Addr) string {
 
 // silence: with the kernel settings of a real server, a director does not answer for an address on lo.
 func (x one) silence(vip netip.Prefix) {
-	device := x.deviceOf(vip.Addr())
+	device := x.deviceOf(vip.Addr(), net.FlagUp)
 	if device == "" || x.deviceSetting(device, arpIgnore) < "1" || isAnnounced(x.Service) {
 		return
 	}

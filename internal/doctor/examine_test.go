@@ -61,7 +61,7 @@ func healthyFacts() facts {
 		devices: []device{
 			{net.Interface{Name: "lo", Index: 1, MTU: 65536, Flags: net.FlagUp | net.FlagLoopback}, []netip.Prefix{netip.MustParsePrefix("127.0.0.1/8")}},
 			{net.Interface{Name: "eth9", Index: 9, MTU: 1500}, []netip.Prefix{netip.MustParsePrefix("192.0.2.9/24")}}, // down
-			{net.Interface{Name: "eth0", Index: 2, MTU: 1500, Flags: net.FlagUp}, []netip.Prefix{
+			{net.Interface{Name: "eth0", Index: 2, MTU: 1500, Flags: net.FlagUp | net.FlagRunning}, []netip.Prefix{
 				netip.MustParsePrefix("192.0.2.1/24"), netip.MustParsePrefix("192.0.2.10/32"), netip.MustParsePrefix("2001:db8::1/64"),
 			}},
 		},
@@ -353,6 +353,7 @@ var examineCases = map[string]examineCase{
 		config: byMasq, spoil: func(f *facts) {
 			f.routes[routeQuery{to: addrOf("192.0.2.21")}] = route{device: "eth0.100", mtu: 1500}
 			f.settings[ofDevice("eth0.100", forwards)] = "0"
+			f.devices = append(f.devices, device{Interface: net.Interface{Name: "eth0.100", Flags: net.FlagUp | net.FlagRunning}})
 		}, want: "broken forwarding",
 	},
 	"forwarding by the servers' device alone": {
@@ -394,6 +395,51 @@ var examineCases = map[string]examineCase{
 	"gate through a router": {
 		config: byGate, spoil: func(f *facts) { f.routes[routeQuery{to: addrOf("192.0.2.21")}] = route{device: "eth0", gateway: true} }, want: "broken gate-routed",
 	},
+	"a card without a link": {
+		config: byGate, spoil: func(f *facts) { f.devices[2].Flags = net.FlagUp }, want: "broken server-card",
+	},
+	"a card that is not up, and a gateway elsewhere": {
+		config: byMasq, spoil: func(f *facts) {
+			f.devices[2].Flags = 0
+			f.routes[routeQuery{to: addrOf("192.0.2.21")}] = route{device: "lo", gateway: true}
+		}, want: "broken server-card",
+	},
+	"a card that is not up, and no route": {
+		config: byMasq, spoil: func(f *facts) {
+			f.devices[2].Flags = 0
+			f.routes[routeQuery{to: addrOf("192.0.2.21")}] = route{}
+		}, want: "broken server-card",
+	},
+	"a card that is not up, and servers behind a router by another one": {
+		config: strings.ReplaceAll(byMasq, "192.0.2.21", "198.51.100.21"), spoil: func(f *facts) {
+			f.routes[routeQuery{to: addrOf("198.51.100.21")}] = route{device: "eth0", gateway: true}
+		},
+	},
+	"a card that is gone": {
+		config: byMasq, spoil: func(f *facts) { f.devices = f.devices[:2] }, want: "broken server-card",
+	},
+	"a server without a route": {config: byMasq, spoil: func(f *facts) {
+		f.routes[routeQuery{to: addrOf("192.0.2.21")}] = route{}
+	}},
+	"a server on this machine, and a card that is not up": {
+		config: strings.ReplaceAll(byMasq, "192.0.2.21", "192.0.2.1"), spoil: func(f *facts) {
+			f.devices[2].Flags = 0
+			f.routes[routeQuery{to: addrOf("192.0.2.1")}] = route{local: true, device: "eth0"}
+		},
+	},
+	"what is nearly full": {
+		config: byGate, spoil: func(f *facts) {
+			f.gauges = []gauge{
+				{"conntrack-full", 235930, 262144, trackable}, {"neighbours-full", 922, 1024, neighbours4},
+				{"neighbours-full", 1024, 1024, neighbours6}, {"connection-table", 40000, 32768, ""},
+			}
+			f.drops = drops{7, "since the boot"}
+		},
+		want: "note connection-table, note packets-dropped, warning conntrack-full, warning neighbours-full, warning neighbours-full",
+	},
+	"what is not nearly full": {config: byGate, spoil: func(f *facts) {
+		f.gauges = []gauge{{"conntrack-full", 235929, 262144, trackable}, {"neighbours-full", 921, 1024, neighbours4}, {"neighbours-full", 5, 0, neighbours6}}
+	}},
 	"a tunnel that is too narrow": {
 		config: byIPIP, want: "warning tunnel-mtu",
 	},

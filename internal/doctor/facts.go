@@ -34,6 +34,7 @@ const (
 // facts are the input of an examination. They are gathered first, so that it depends on nothing else.
 type facts struct {
 	services []*plan.Service   // of the configuration
+	root     string            // of /proc; "" but in tests
 	settings map[string]string // settings of the kernel (sysctl(8)), without missing ones
 	devices  []device
 	routes   map[routeQuery]route
@@ -57,6 +58,8 @@ type facts struct {
 	faults     []announce.Fault // faults of devices and announced addresses
 	announcer  bool             // a routing daemon runs
 	routers    []netip.Addr     // the routers with BGP sessions
+	gauges     []gauge
+	drops      drops
 
 	looked []string
 	unread []string // the failed probes, with reasons
@@ -93,7 +96,11 @@ func gather(ctx context.Context, services []*plan.Service, own Daemon) facts {
 		f.note("routing daemons", err)
 	}
 	f.findRoutes()
-	f.readSettings()
+	f.readSettings(f.everySetting())
+	if own.Table != nil {
+		f.readGauges()
+		f.drops.during = "since the boot"
+	}
 	f.noPing = slices.ContainsFunc(services, func(s *plan.Service) bool { return pingAt(s).Line > 0 }) &&
 		!mayPing(ctx)
 	_, noShell := exec.LookPath(notify.Shell("")[0])
@@ -181,6 +188,9 @@ const (
 	vsConntrack    = "net.ipv4.vs.conntrack"
 	estimation     = "net.ipv4.vs.run_estimation"       // since Linux 5.15
 	connections    = "net.netfilter.nf_conntrack_count" // 0 if no rule uses marks
+	trackable      = "net.netfilter.nf_conntrack_max"
+	neighbours4    = "net.ipv4.neigh.default.gc_thresh3"
+	neighbours6    = "net.ipv6.neigh.default.gc_thresh3"
 	arpIgnore      = "arp_ignore"
 	reversePath    = "rp_filter"
 	acceptLocal    = "accept_local"
@@ -190,20 +200,25 @@ const (
 	maxTable       = 16 << 20 // bytes
 )
 
-func (f *facts) readSettings() {
+// everySetting are the names of the settings for a whole examination.
+func (f *facts) everySetting() []string {
 	if _, err := os.Stat("/proc/sys/net/ipv4/vs"); err != nil {
 		f.miss("settings of IPVS: the module ip_vs is not loaded")
 	}
 	names := []string{forward4, forward6, expireTemplate, expireNoDest, connReuse, sloppyTCP, vsConntrack,
-		connections, estimation}
+		connections, estimation, trackable, neighbours4, neighbours6}
 	all := device{Interface: net.Interface{Name: "all"}}
 	for _, d := range append(f.devices, all) {
 		for _, name := range []string{arpIgnore, reversePath, acceptLocal, forwards, srcValidMark} {
 			names = append(names, ofDevice(d.Name, name))
 		}
 	}
+	return names
+}
+
+func (f *facts) readSettings(names []string) {
 	for _, name := range names {
-		text, err := runfile.ReadFile("/proc/sys/"+inProc.Replace(name), maxSetting)
+		text, err := runfile.ReadFile(f.root+"/proc/sys/"+inProc.Replace(name), maxSetting)
 		switch {
 		case err == nil:
 			f.settings[name] = strings.TrimSpace(string(text))

@@ -57,7 +57,7 @@ type device struct {
 	prefixes      []netip.Prefix // addresses with their prefix lengths
 }
 
-func (d device) is(flag net.Flags) bool { return d.Flags&flag != 0 }
+func (d device) is(flags net.Flags) bool { return d.Flags&flags == flags }
 
 // has reports whether a device has an address, or an address in a network.
 func (d device) has(p netip.Prefix) bool {

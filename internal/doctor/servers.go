@@ -3,6 +3,7 @@ package doctor
 // This file finds problems between the director and its servers, and of servers on the director.
 
 import (
+	"cmp"
 	"errors"
 	"net"
 	"net/netip"
@@ -38,6 +39,33 @@ func (x one) forwards(m *plan.Entry) string {
 	return device
 }
 
+// cards: packets to servers leave by a card that is up and has a link.
+func (x one) cards() {
+	for _, m := range x.Entries {
+		name := x.cardTo(m)
+		if name == "" || x.routeTo(m).local {
+			continue
+		}
+		i := slices.IndexFunc(x.devices, func(d device) bool { return d.Name == name })
+		switch {
+		case i < 0 || !x.devices[i].is(net.FlagUp):
+			x.tell("server-card", name)
+		case !x.devices[i].is(net.FlagRunning):
+			x.tell("server-card link", name)
+		}
+	}
+}
+
+// cardTo is the device that leads to a server. While it is not up, the kernel does not have its routes: packets would
+// take a wrong way, by a gateway, or none.
+func (x one) cardTo(m *plan.Entry) string {
+	r, addr := x.routeTo(m), m.Dest.Addr.Addr()
+	if r.device != "" && !r.gateway {
+		return r.device
+	}
+	return cmp.Or(x.deviceOf(addr, net.FlagUp), x.deviceOf(addr, 0), r.device)
+}
+
 // behindRouter: packets by gate can't pass a router, and neither can checks with announce.
 func (x one) behindRouter() {
 	more := ""
@@ -60,7 +88,7 @@ func (x one) answers() {
 			case known:
 				x.tell("server-answers", server, p.Addr(), x.setUp(server))
 			case x.ends(p): // if the address is not here, it may be the active director's
-				x.tell("stranger-answers", hardware, p.Addr(), x.deviceOf(p.Addr()))
+				x.tell("stranger-answers", hardware, p.Addr(), x.deviceOf(p.Addr(), net.FlagUp))
 			}
 		}
 	}

@@ -52,13 +52,15 @@ type Addressing struct {
 	Withdraw time.Duration // how long the virtual services of a withdrawn address continue to serve
 	Repair   bool
 	Fails    bool // addresses can't be put anywhere
+	// why this machine serves nobody, whatever its servers do: they are served elsewhere; "": it does
+	Broken string
 }
 
 // Place decides where an address belongs, given its virtual services, none if it left the file, and the order that
 // withdraws it. Again is when time alone may change the decision; zero: never. An address that is withdrawn moves to
 // the last resort, if it has one, and then to no device. Its packets are served while its virtual services serve.
 func (a *Address) Place(hosts []Host, order string, all Addressing, now time.Time) (again time.Time) {
-	device, why, serves := a.belongs(hosts)
+	device, why, serves := a.belongs(hosts, all.Broken)
 	want := lvs.Wanted{Addr: a.Want.Addr, Device: device, Local: serves, Undecided: !a.Decided || !a.Known,
 		Repair: all.Repair}
 	if len(hosts) == 0 {
@@ -96,9 +98,10 @@ func (a *Address) Place(hosts []Host, order string, all Addressing, now time.Tim
 }
 
 // belongs returns the device where an address belongs, given its virtual services, and why that is not the device of
-// announce. Serves reports whether one of its virtual services has a server in service.
-func (a *Address) belongs(hosts []Host) (device, why string, serves bool) {
-	stays, healthy, awaited, decided, gathers := false, true, false, false, false
+// announce. Serves reports whether one of its virtual services has a server in service. With broken, none is healthy.
+func (a *Address) belongs(hosts []Host, broken string) (device, why string, serves bool) {
+	stays, healthy, awaited, decided, gathers := false, broken == "", false, false, false
+	why = broken
 	a.Owner = ""
 	for k := range hosts {
 		h := &hosts[k]
@@ -119,7 +122,7 @@ func (a *Address) belongs(hosts []Host) (device, why string, serves bool) {
 		weakness := h.weakness()
 		healthy = healthy && weakness == ""
 		why = cmp.Or(why, weakness)
-		stays = stays || in && (h.Strength.Enough || h.Strength.Holds || h.FallbackIn)
+		stays = stays || broken == "" && in && (h.Strength.Enough || h.Strength.Holds || h.FallbackIn)
 	}
 	if a.At != a.Device && gathers {
 		return a.At, "waits for results of the servers that are back", serves

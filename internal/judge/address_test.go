@@ -28,6 +28,7 @@ func TestWhereAnAddressBelongs(t *testing.T) {
 		h[0].Strength = Strength{Up: 1, Needed: 2, Known: true, Serves: true}
 	}
 	alone := func(a *Address) { a.Last = "" }
+	broken := func(all *Addressing) { all.Broken = "it does not forward" }
 	for _, row := range []struct {
 		what  string
 		order string
@@ -55,6 +56,21 @@ func TestWhereAnAddressBelongs(t *testing.T) {
 			weak(a, h, all)
 			h[0].Strength.Holds = true
 		}, want: "lvs1 served", why: "web: 1 of 2 up, 2 needed"},
+		{what: "this machine is broken", given: func(_ *Address, _ []Host, all *Addressing) { broken(all) },
+			want: "lvs1 served", why: "it does not forward"},
+		{what: "… without a last resort", given: func(a *Address, _ []Host, all *Addressing) { broken(all); alone(a) },
+			want: "nowhere served", why: "it does not forward"},
+		{what: "… and servers are held, without a last resort", given: func(a *Address, h []Host, all *Addressing) {
+			broken(all)
+			alone(a)
+			h[0].Strength.Holds = true
+		}, want: "nowhere served", why: "it does not forward"},
+		{what: "… and nothing serves", given: func(a *Address, h []Host, all *Addressing) { fails(a, h, all); broken(all) },
+			want: "nowhere", why: "it does not forward"},
+		{what: "… and there are no results yet", given: func(a *Address, h []Host, all *Addressing) {
+			broken(all)
+			h[0].Strength.Known, a.Decided = false, false
+		}, want: "nowhere served undecided", why: "waits for the first results"},
 		{what: "the table refuses it", given: func(a *Address, h []Host, _ *Addressing) { h[0].Placed, h[0].Refused = false, "oops" },
 			want: "nowhere", why: "web is not in the table: oops"},
 		{what: "the table does not have it", given: func(a *Address, h []Host, _ *Addressing) { h[0].Placed = false },

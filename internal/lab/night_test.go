@@ -63,6 +63,7 @@ var nightElsewhere = map[string]string{
 	"every server is up, and clients get nothing":                   "../../testdata/script/outage.txtar",
 	"clients are refused, and every server is up":                   "../../testdata/status/text",
 	"clients get the fallback page":                                 "../../testdata/status/text",
+	"a table of the director's kernel is nearly full":               "../../testdata/status/text",
 	"checks fail because of the director itself":                    "../../testdata/scenario/own-shortage.txt",
 }
 
@@ -167,6 +168,14 @@ var night = map[string]func(n *nightLab){
 		n.run(0, n.path, "start")
 		second := n.path
 		n.t.Cleanup(func() { n.run(0, second, "stop") })
+	},
+	"the director does not forward packets": func(n *nightLab) {
+		n.inDir("sysctl -qw net.ipv4.ip_forward=0")
+		n.t.Cleanup(func() { n.inDir("sysctl -qw net.ipv4.ip_forward=1") })
+	},
+	"the director's link to the servers is down": func(n *nightLab) {
+		n.inDir("ip link set br0 down")
+		n.t.Cleanup(func() { n.inDir("ip link set br0 up") })
 	},
 	"this director stands by": func(n *nightLab) {
 		n.run(0, n.path, "stop")

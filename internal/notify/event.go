@@ -95,6 +95,9 @@ const (
 	ListenFailed   Kind = "listen-failed"   // the control socket or the address of listen can't be used
 	Lost           Kind = "events-lost"     // a receiver was too slow and missed events
 
+	MachineTrouble   Kind = "machine-trouble"   // this machine can't forward as it should, or is about to fail
+	MachineRecovered Kind = "machine-recovered" // that is over
+
 	AnnounceRecovered Kind = "announce-recovered" // addresses are where they should be again
 
 	ConfigConfirmed Kind = "config-confirmed"  // the command confirm came in time, see reload --confirm

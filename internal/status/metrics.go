@@ -43,6 +43,10 @@ func (e exposition) process(p Process) {
 	reloads.add(float64(p.Reloads.Refused), "result", "refused")
 	e.family("ldirectord_check_overdue_seconds").add(e.s.Overdue.Seconds())
 	e.family("ldirectord_own_shortages_total").add(float64(e.s.Shortages))
+	machine := e.family("ldirectord_machine_condition")
+	for _, c := range e.s.Conditions {
+		machine.add(1, "kind", c.Kind)
+	}
 	events := e.family("ldirectord_events_total")
 	for _, kind := range slices.Sorted(maps.Keys(p.Events)) {
 		events.add(float64(p.Events[kind]), "event", kind)

@@ -58,6 +58,9 @@ func (r *Report) Remarks() []string {
 	if until := r.Reloads.Until; !until.IsZero() {
 		all.add("without the command confirm the former configuration comes back at %s", clock(until, r.Time))
 	}
+	for _, c := range r.Conditions {
+		all.add("this machine: %s", c.Text)
+	}
 	all.reported("the table can't be read: ", r.Table.Error)
 	if r.Table.Removing > 0 {
 		all.add("%d virtual services that should be removed are still in the table", r.Table.Removing)

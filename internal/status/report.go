@@ -90,7 +90,10 @@ type Report struct {
 	Virtuals []Virtual      `json:"virtuals,omitempty"`
 
 	Announcements []Announcement `json:"announcements,omitempty"`
-	AnnounceError string         `json:"announce_error,omitempty"` // why addresses can't be announced
+	// what this machine lacks to forward packets
+	Conditions []view.Condition `json:"conditions,omitempty"`
+
+	AnnounceError string `json:"announce_error,omitempty"` // why addresses can't be announced
 }
 
 // Checks is a summary of all checks.
@@ -131,7 +134,7 @@ func NewReport(s *view.Snapshot, p Process, carried map[lvs.Backend]Connections)
 	for i, kind := range view.OperationNames {
 		r.Table.Operations[kind] = s.Table[i]
 	}
-	r.Announcements, r.AnnounceError = s.Announcements, s.Announcing
+	r.Announcements, r.AnnounceError, r.Conditions = s.Announcements, s.Announcing, s.Conditions
 	for i := range s.Virtuals {
 		r.Virtuals = append(r.Virtuals, newVirtual(&s.Virtuals[i], s.Time, carried))
 	}

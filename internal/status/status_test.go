@@ -128,6 +128,11 @@ func observed(t *testing.T) (now *view.Snapshot) {
 		ctx, end := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- d.Run(ctx, p) }()
+		looked := d.Looked(ctx, []view.Condition{{Kind: "server-card", Trouble: Broken, Text: "the network interface eth1, which leads to servers, is not up; to fix it: ip link set eth1 up"},
+			{Kind: "conntrack-full", Trouble: Doubt, Text: "conntrack has 250000 connections of at most 262144; when it is full, it drops the packets of new ones; to fix it: sysctl -w net.netfilter.nf_conntrack_max=524288"}})
+		if looked != nil {
+			t.Error(looked)
+		}
 		time.Sleep(10 * time.Minute)
 		if now, err = d.Snapshot(ctx); err != nil {
 			t.Error(err)

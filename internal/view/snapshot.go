@@ -31,6 +31,8 @@ type Snapshot struct {
 	Small     bool      // metrics = small
 	Counted   time.Time // when the counters of the servers were read; zero before
 
+	Conditions []Condition // of the director itself
+
 	Announcements []Announcement
 	Announcing    string // why addresses can't be announced; "" while they can
 }

@@ -1,0 +1,83 @@
+package core
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"ldirectord/internal/judge"
+	"ldirectord/internal/notify"
+	"ldirectord/internal/view"
+)
+
+// This file keeps the conditions of the director itself: what this machine lacks to forward packets. Somebody outside
+// looks at each interval.
+
+const (
+	enoughLooks  = 3           // that find the machine broken, one after the other, until withdrawon acts
+	machineQuiet = time.Minute // what may come and go at each look is over when it was not seen for so long
+)
+
+// machine has the conditions of the director.
+type machine struct {
+	*services
+	held   []lack
+	fault  string // why this machine serves nobody; "": it does
+	broken int    // looks in a row that found a fault
+}
+
+// lack is a condition, and when a look found it last.
+type lack struct {
+	view.Condition
+	at time.Time
+}
+
+// Looked takes what a look at this machine has found: at most one condition of a kind. Whoever looks does so once in
+// each checkinterval.
+func (c *Core) Looked(now time.Time, found []view.Condition) {
+	c.tell.tick(now)
+	was := c.machine.withdraws()
+	if c.machine.look(found); c.machine.withdraws() != was {
+		c.announcer.reconsider()
+	}
+}
+
+func (m *machine) look(found []view.Condition) {
+	now := m.tell.now()
+	m.fault = ""
+	for _, one := range found {
+		i := slices.IndexFunc(m.held, func(s lack) bool { return s.Kind == one.Kind })
+		if i < 0 {
+			i, m.held = len(m.held), append(m.held, lack{})
+			m.tell.line(notify.MachineTrouble, "Trouble of this machine: "+one.Text)
+		}
+		if m.held[i] = (lack{one, now}); one.Trouble == judge.Broken {
+			m.fault = cmp.Or(m.fault, one.Text)
+		}
+	}
+	m.held = slices.DeleteFunc(m.held, func(s lack) bool {
+		over := s.at != now && (s.Trouble == judge.Broken || now.Sub(s.at) >= machineQuiet)
+		if over {
+			m.tell.line(notify.MachineRecovered, "Trouble of this machine is over: "+s.Text)
+		}
+		return over
+	})
+	if m.broken++; m.fault == "" {
+		m.broken = 0
+	}
+}
+
+// withdraws is why addresses go elsewhere; "": nothing of this machine withdraws them.
+func (m *machine) withdraws() string {
+	if m.global.WithdrawOn != "broken" || m.broken < enoughLooks {
+		return ""
+	}
+	return m.fault
+}
+
+func (m *machine) describe() (list []view.Condition) {
+	for _, s := range m.held {
+		list = append(list, s.Condition)
+	}
+	return list
+}

@@ -1,0 +1,25 @@
+package daemon
+
+import (
+	"context"
+	"time"
+
+	"ldirectord/internal/doctor"
+	"ldirectord/internal/runfile"
+)
+
+// watchMachine looks in each checkinterval for what this machine lacks to forward packets, until ctx is done or it is
+// called again.
+func (f *configFile) watchMachine(ctx context.Context) {
+	f.endMachine()
+	ctx, f.endMachine = context.WithCancel(ctx)
+	if !f.d.Table.Machine { // a table in memory forwards nothing
+		return
+	}
+	machine, interval := doctor.NewMachine(f.current.Plan.Services), f.current.Config.Global.CheckInterval
+	go func() {
+		for f.d.director.Looked(ctx, machine.Look(time.Now())) == nil &&
+			runfile.Pause(ctx, max(interval.Duration(), pollInterval)) {
+		}
+	}()
+}

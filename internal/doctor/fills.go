@@ -1,0 +1,90 @@
+package doctor
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"ldirectord/internal/runfile"
+)
+
+// This file finds what the kernel has no room for.
+
+// gauge is how full something of the kernel is.
+type gauge struct {
+	name       string // of its finding
+	used, most int    // most: 0 if it is not known
+	setting    string // of the kernel, which is most
+}
+
+// drops are packets for which a processor's queue had no room, and when that was.
+type drops struct {
+	packets int
+	during  string
+}
+
+// roomy is for how many connections the table of IPVS has room in each row: with more it is slow. It is never full.
+const roomy = 8
+
+// maxList is the maximum size of a list that is read at each look, in bytes.
+const maxList = 1 << 20
+
+// fills tells from 90 % on.
+func (e *examination) fills() {
+	if len(e.services) == 0 {
+		return
+	}
+	first := e.of(e.services[0])
+	for _, g := range e.gauges {
+		if g.most > 0 && 10*g.used >= 9*g.most {
+			first.tell(g.name, g.used, g.most, g.setting, 2*g.most)
+		}
+	}
+	if e.drops.packets > 0 {
+		first.tell("packets-dropped", e.drops.packets, e.drops.during)
+	}
+}
+
+// readGauges needs the settings.
+func (f *facts) readGauges() {
+	table, rows := f.proc("ip_vs"), 0
+	_, size, _ := strings.Cut(table, "(size=")
+	fmt.Sscanf(size, "%d", &rows) // 0 without IPVS
+	f.gauges = []gauge{
+		{"conntrack-full", f.number(connections), f.number(trackable), trackable},
+		{"neighbours-full", f.entries("arp_cache"), f.number(neighbours4), neighbours4},
+		{"neighbours-full", f.entries("ndisc_cache"), f.number(neighbours6), neighbours6},
+		{"connection-table", sum(table, "->", 4, 10) + sum(table, "->", 5, 10), roomy * rows, ""},
+	}
+	f.drops.packets = sum(f.proc("softnet_stat"), "", 1, 16)
+}
+
+// number is a setting; 0 if it is missing.
+func (f *facts) number(setting string) int {
+	n, _ := strconv.Atoi(f.settings[setting])
+	return n
+}
+
+// proc is a file of /proc/net; "" if it is missing, or too large.
+func (f *facts) proc(name string) string {
+	text, _ := runfile.ReadFile(f.root+"/proc/net/"+name, maxList)
+	return string(text)
+}
+
+// entries is the number of neighbours in a cache: the first one below the heads of the columns.
+func (f *facts) entries(cache string) (n int) {
+	_, numbers, _ := strings.Cut(f.proc("stat/"+cache), "\n")
+	fmt.Sscanf(numbers, "%x", &n)
+	return n
+}
+
+// sum adds up the word at a place, a number, of the lines that begin like this.
+func sum(text, begin string, at, base int) (all int) {
+	for line := range strings.Lines(text) {
+		if words := strings.Fields(line); len(words) > at && strings.HasPrefix(words[0], begin) {
+			n, _ := strconv.ParseUint(words[at], base, 32)
+			all += int(n)
+		}
+	}
+	return all
+}

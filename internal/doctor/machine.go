@@ -1,0 +1,135 @@
+package doctor
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"ldirectord/internal/judge"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/plan"
+	"ldirectord/internal/view"
+)
+
+// Machine looks for what keeps this machine from forwarding packets as a plan needs it. A look runs no program, sends
+// nothing to the network, and reads a few files of /proc, each of limited size.
+type Machine struct {
+	services []*plan.Service
+	root     string // of /proc; "" but in tests
+	last     facts
+	dropped  int // packets since the boot
+	at       time.Time
+}
+
+// watched are the kinds of findings that a look tells, with their trouble: those that break all traffic are broken.
+var watched = map[string]judge.Trouble{
+	"forwarding": judge.Broken, "server-card": judge.Broken,
+	"announce-filter": judge.Doubt, "check-filter": judge.Doubt,
+	"conntrack-full": judge.Doubt, "neighbours-full": judge.Doubt, "packets-dropped": judge.Doubt,
+	"connection-table": judge.Noted,
+}
+
+// NewMachine looks for what these services need.
+func NewMachine(services []*plan.Service) *Machine { return &Machine{services: examples(services)} }
+
+// maxExamples limits how many servers a look examines.
+const maxExamples = 64
+
+// examples are the services with one server of each network and forwarding method: packets to the others take the same
+// way.
+func examples(services []*plan.Service) (list []*plan.Service) {
+	type way struct {
+		netip.Prefix
+		lvs.Forward
+	}
+	seen := map[way]bool{}
+	for _, s := range services {
+		one := *s
+		one.Entries = slices.DeleteFunc(slices.Clone(s.Entries), func(m *plan.Entry) bool {
+			addr, bits := m.Dest.Addr.Addr(), 24
+			if addr.Is6() {
+				bits = 64
+			}
+			network, _ := addr.Prefix(bits) // they fit
+			of := way{network, m.Dest.Forward}
+			known := seen[of] || len(seen) == maxExamples
+			if !known {
+				seen[of] = true
+			}
+			return known
+		})
+		if len(one.Entries) > 0 {
+			list = append(list, &one)
+		}
+	}
+	return list
+}
+
+// Look returns what this machine lacks now: one condition of a kind, of the first finding. Doctor tells all.
+func (m *Machine) Look(now time.Time) []view.Condition { return conditions(m.read(now)) }
+
+func conditions(f facts) (list []view.Condition) {
+	e := &examination{facts: f}
+	for _, s := range e.services {
+		x := e.of(s)
+		x.forwarding()
+		x.cards()
+		x.announced()
+		x.through()
+	}
+	e.fills()
+	for _, f := range e.list {
+		trouble, is := watched[f.Kind]
+		if is && !slices.ContainsFunc(list, func(c view.Condition) bool { return c.Kind == f.Kind }) {
+			list = append(list, view.Condition{Kind: f.Kind, Trouble: trouble, Text: f.advice()})
+		}
+	}
+	return list
+}
+
+// read gathers what a look needs.
+func (m *Machine) read(now time.Time) facts {
+	f := facts{services: m.services, root: m.root, routes: map[routeQuery]route{}, settings: map[string]string{},
+		devices: m.last.devices, routers: m.last.routers}
+	if devices, err := devicesHere(); err == nil {
+		f.devices = devices
+	}
+	f.findRoutes()
+	f.keepRoutes(m.last.routes)
+	if len(f.routers) == 0 && slices.ContainsFunc(f.services, isAnnounced) {
+		f.routers, _ = routersHere()
+	}
+	names := []string{forward4, forward6, connections, trackable, neighbours4, neighbours6}
+	for _, device := range append(f.leading(), "all") {
+		names = append(names, ofDevice(device, forwards), ofDevice(device, reversePath))
+	}
+	f.readSettings(names)
+	f.readGauges()
+	all := f.drops.packets
+	f.drops = drops{max(all-m.dropped, 0), fmt.Sprintf("within %v", now.Sub(m.at).Round(time.Second))}
+	if m.at.IsZero() {
+		f.drops.packets = 0 // those since the boot may be old
+	}
+	m.last, m.dropped, m.at = f, all, now
+	return f
+}
+
+// keepRoutes has the last route where there is none any more: its device shows why.
+func (f *facts) keepRoutes(last map[routeQuery]route) {
+	for q, r := range last {
+		if f.routes[q] == (route{}) {
+			f.routes[q] = r
+		}
+	}
+}
+
+// leading are the devices of all routes.
+func (f *facts) leading() (list []string) {
+	for _, r := range f.routes {
+		if r.device != "" && !slices.Contains(list, r.device) {
+			list = append(list, r.device)
+		}
+	}
+	return list
+}

@@ -1,0 +1,193 @@
+package doctor
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"ldirectord/internal/view"
+)
+
+// What a look tells of the facts.
+func TestWhatThisMachineLacks(t *testing.T) {
+	six := strings.ReplaceAll(byGate6, "gate", "masq")
+	for _, c := range []struct {
+		what, config string
+		spoil        func(*facts)
+		want         string
+	}{
+		{"nothing", byMasq, nil, ""},
+		{"no forwarding", byMasq, func(f *facts) { f.settings[forward4] = "0" }, "forwarding broken ip_forward=1"},
+		{"no forwarding, which gate does not need", byGate, func(f *facts) { f.settings[forward4] = "0" }, ""},
+		{"no forwarding of both families", byMasq + six, func(f *facts) { f.settings[forward4], f.settings[forward6] = "0", "0" }, "forwarding broken ip_forward=1"},
+		{"no link", byGate, func(f *facts) { f.devices[2].Flags = net.FlagUp }, "server-card broken eth0"},
+		{"full tables", byGate, func(f *facts) {
+			f.gauges = []gauge{{"neighbours-full", 9, 10, neighbours4}, {"neighbours-full", 9, 10, neighbours6}, {"connection-table", 9, 8, ""}}
+		}, "neighbours-full doubt gc_thresh3=20, connection-table noted"},
+		{"dropped packets", byGate, func(f *facts) { f.drops = drops{3, "within 10s"} }, "packets-dropped doubt 3 packets were dropped within 10s"},
+		{"filtered answers to checks", through(byGate), func(f *facts) { f.settings[ofDevice("eth0", reversePath)] = "1"; away(f) }, "check-filter doubt"},
+		{"filtered packets of clients", announced, func(f *facts) {
+			announces(f)
+			f.announcer, f.routers = false, append(f.routers, addrOf("192.0.2.254"))
+			f.routes[routeQuery{to: addrOf("192.0.2.254")}] = route{device: "eth1"}
+			f.settings[ofDevice("eth1", reversePath)] = "1"
+		}, "announce-filter doubt"},
+		{"what only doctor tells", byGate + "  persistent = 60\n", nil, ""},
+	} {
+		var got []string
+		for _, one := range conditions(examineCase{c.config, c.spoil, ""}.facts(t)) {
+			got = append(got, fmt.Sprintf("%s %v %s", one.Kind, one.Trouble, one.Text))
+		}
+		if !fits(got, c.want) {
+			t.Errorf("%s: got %q, want %q", c.what, got, c.want)
+		}
+	}
+	for kind := range watched {
+		if rows()[kind].text == "" {
+			t.Errorf("findings.txt has no %s", kind)
+		}
+	}
+}
+
+// fits reports whether each line has the words of its part of want, in their order.
+func fits(got []string, want string) bool {
+	parts := strings.Split(want, ", ")
+	if want == "" {
+		parts = nil
+	}
+	for i, line := range got {
+		if i >= len(parts) {
+			return false
+		}
+		kind, rest, _ := strings.Cut(parts[i], " ")
+		trouble, text, _ := strings.Cut(rest, " ")
+		if !strings.HasPrefix(line, kind+" "+trouble+" ") || !strings.Contains(line, text) {
+			return false
+		}
+	}
+	return len(got) == len(parts)
+}
+
+// written writes files of /proc, and returns the folder.
+func proc(t *testing.T, files map[string]string) string {
+	root := t.TempDir()
+	for name, text := range files {
+		path := filepath.Join(root, "proc", name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return root
+}
+
+const (
+	arpCache = "entries  allocs   destroys hash_grows lookups  hits     res_failed rcv_probes_mcast\n000003a0  00000010 00000000 0000\n000003a0  00000000 00000000 0000\n"
+	ipvs     = "IP Virtual Server version 1.2.1 (size=4)\nProt LocalAddress:Port Scheduler Flags\n  -> RemoteAddress:Port Forward Weight ActiveConn InActConn\n" +
+		"TCP  C000020A:0050 wrr persistent 300 FFFFFFFF\n  -> C0000215:0050      Masq    1      20         9         \n  -> C0000216:0050      Masq    1      0          1         \n"
+)
+
+// What a look reads, in a folder in place of /proc.
+func TestALookReadsProc(t *testing.T) {
+	files := map[string]string{
+		"sys/net/netfilter/nf_conntrack_count": "95\n", "sys/net/netfilter/nf_conntrack_max": "100\n",
+		"sys/net/ipv4/neigh/default/gc_thresh3": "1024\n", "sys/net/ipv6/neigh/default/gc_thresh3": "1024\n",
+		"net/stat/arp_cache": arpCache, "net/stat/ndisc_cache": strings.ReplaceAll(arpCache, "3a0", "003"),
+		"net/ip_vs": ipvs, "net/softnet_stat": "000000ff 00000002 00000000\n000000ff 00000003 00000000\n",
+	}
+	m := NewMachine(servicesOf(t, "virtual = 127.0.0.1:80\n  real = 127.0.0.1:80 masq\n  checktype = on\n"))
+	m.root = proc(t, files)
+	now := time.Now()
+	texts := func(list []view.Condition) (all string) {
+		for _, one := range list {
+			all += one.Text + "\n"
+		}
+		return all
+	}
+	const full = `conntrack has 95 connections of at most 100; when it is full, it drops the packets of new ones; to fix it: sysctl -w net.netfilter.nf_conntrack_max=200
+the kernel has 928 neighbours of at most 1024; when their table is full, it reaches no new server or router; to fix it: sysctl -w net.ipv4.neigh.default.gc_thresh3=2048
+IPVS has 30 connections, and its table is fast up to 32: packets wait for each search; the option conn_tab_bits=20 of the module ip_vs makes it larger
+`
+	if got := texts(m.Look(now)); got != full {
+		t.Errorf("first: %s", got)
+	}
+	files["net/softnet_stat"] = "000000ff 00000002 00000000\n000000ff 00000013 00000000\n"
+	m.root = proc(t, files)
+	const dropped = "the queue of a processor was full, so 16 packets were dropped within 10s; more queues of the network card help, or a larger net.core.netdev_max_backlog\n"
+	if got := texts(m.Look(now.Add(10 * time.Second))); got != full+dropped {
+		t.Errorf("after drops: %s", got)
+	}
+	if got := texts(m.Look(now.Add(20 * time.Second))); got != full {
+		t.Errorf("without new drops: %s", got)
+	}
+	m.root = t.TempDir() // no conntrack, no IPVS, nothing
+	if got := texts(m.Look(now.Add(30 * time.Second))); got != "" {
+		t.Errorf("without files: %s", got)
+	}
+	m.root = proc(t, map[string]string{
+		"sys/net/netfilter/nf_conntrack_count": "no number", "sys/net/netfilter/nf_conntrack_max": "-1",
+		"net/stat/arp_cache": "\n\n", "net/ip_vs": "(size=\n -> 1 2 3 4 5\n->", "net/softnet_stat": "z\n z z\n" + strings.Repeat("\n", maxList),
+	})
+	if got := texts(m.Look(now.Add(40 * time.Second))); got != "" {
+		t.Errorf("with nonsense: %s", got)
+	}
+}
+
+// A server whose route is gone keeps the last one, so that its card is known.
+func TestALookKeepsTheLastRoute(t *testing.T) {
+	f := examineCase{byMasq, func(f *facts) { f.devices = f.devices[:1] }, ""}.facts(t)
+	server := routeQuery{to: addrOf("192.0.2.21")}
+	last := f.routes
+	f.routes = map[routeQuery]route{server: {}}
+	if found := conditions(f); len(found) > 0 {
+		t.Errorf("without a route: %+v", found)
+	}
+	f.keepRoutes(last)
+	if found := conditions(f); len(found) != 1 || !strings.Contains(found[0].Text, "eth0") {
+		t.Errorf("with the last route: %+v", found)
+	}
+	m := NewMachine(nil)
+	if m.last.routes = last; m.read(time.Now()).routes[server].device != "eth0" {
+		t.Error("a look forgets the last route")
+	}
+	f.routes[server] = route{device: "lo"}
+	f.keepRoutes(last)
+	if f.routes[server].device != "lo" {
+		t.Error("the last route replaces a new one")
+	}
+}
+
+// Packets to servers of one network take one way: one of them is an example of all.
+func TestALookTakesExamples(t *testing.T) {
+	var config strings.Builder
+	for i := range 300 {
+		fmt.Fprintf(&config, "virtual = 192.0.2.10:%d\n  checktype = on\n  real = 10.%d.%d.1:80 masq\n  real = 10.%d.%d.2:80 masq\n  real = 10.%d.%d.3:80 ipip\n",
+			i+1, i/200, i%200, i/200, i%200, i/200, i%200)
+	}
+	for _, c := range []struct {
+		config         string
+		services, want int
+	}{
+		{byMasq + strings.ReplaceAll(byMasq, "10:80", "10:81"), 1, 1},
+		{byMasq + strings.ReplaceAll(byGate, "10:80", "10:81"), 2, 2},
+		{byMasq + strings.NewReplacer(".10:80", ".10:81", "  quiescent", "  real = 192.0.2.22:80 masq\n  quiescent").Replace(byMasq), 1, 1},
+		{strings.Replace(byGate6, "  quiescent", "  real6 = [2001:db8::22]:80 gate\n  real6 = [2001:db8:0:1::21]:80 gate\n  quiescent", 1), 1, 2},
+		{config.String(), maxExamples / 2, maxExamples},
+	} {
+		services := servicesOf(t, c.config)
+		before, n := len(services[0].Entries), 0
+		got := examples(services)
+		for _, s := range got {
+			n += len(s.Entries)
+		}
+		if len(got) != c.services || n != c.want || len(services[0].Entries) != before {
+			t.Errorf("%d services with %d servers, want %d and %d: %.100s", len(got), n, c.services, c.want, c.config)
+		}
+	}
+}
