@@ -3,6 +3,7 @@ package checker
 import (
 	"crypto/tls"
 	"errors"
+	"hash/crc32"
 	"net"
 	"syscall"
 	"time"
@@ -37,6 +38,7 @@ type Result struct {
 	Stages wire.Stages
 	// CertEnd is when the server's certificate expires, in seconds since the epoch; 0 without a certificate.
 	CertEnd int64
+	Cert    uint32 // a checksum of that certificate; 0 without one
 }
 
 // Way is the path of a check.
@@ -118,8 +120,10 @@ func causeOf(err error) Cause {
 
 // Watched adds the times and the certificate to the result of a check.
 func (r *Result) Watched(w *wire.Watch) {
-	var took time.Duration
-	r.Stages, r.CertEnd, took = w.Seen()
+	done, shown, took := w.Seen()
+	if r.Stages = done; shown != nil {
+		r.CertEnd, r.Cert = shown.NotAfter.Unix(), crc32.ChecksumIEEE(shown.Raw)
+	}
 	r.Conclude(took)
 }
 

@@ -49,6 +49,8 @@ type Settings struct {
 	// the interval while a server's state is in doubt; 0: unchanged
 	FastInterval Seconds `cf:"fastinterval=0,extension"`
 	Watch        Watch   `cf:"watch=no,extension"`
+	// how long a server may differ from the others of its section before that is told; 0: it never is
+	SameWait     Seconds `cf:"samewait=600,extension"`
 	CheckCount   int     `cf:"checkcount=1"`
 	FailureCount int     `cf:"failurecount=1"`
 	// successes before a down server is up again, >= 1

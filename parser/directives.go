@@ -127,6 +127,7 @@ var readers = map[string]reading{
 	"window": parsed(parseWindow, fmt.Sprintf("is not a window; it must be N/M with 1 <= N <= M <= %d, "+
 		"such as 7/10", maxWindow)),
 	"fastinterval draintime": of(timeOrNone),
+	"samewait":               of(timeOrNone),
 	"watch": parsed(parseWatch, fmt.Sprintf("is not allowed; it must be yes, no, or whole seconds from 1 to "+
 		"%v, such as 5 or 1m", maxSilence)),
 	"observe": parsed(lvs.ParseObserve, "is not allowed; it must be yes, out or no"),

@@ -152,6 +152,8 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 		{"fastinterval=1w\n", "it must be a time from 100 ms to 10 years", ""},
 		{"fastinterval=5 s\n", "it must be a time from 100 ms to 10 years", ""},
 		{"fastinterval=99ms\n", "99ms is out of range", ""},
+		{"samewait=0\n" + virtual + real + "\tsamewait=1h\n", "", "samewait"},
+		{"samewait=no\n", "such as 500ms; or 0 for none", ""},
 		{virtual + real + "\tservice=smtp\n\treceive=\"x\"\n\tchecktype=3\n", "receive applies only to", ""},
 		{virtual + real + "\tservice=smtp\n\treceive=\"x\"\n\tchecktype=connect\n", "receive applies only to negotiate checks; this one is checktype=connect", "service"},
 		{virtual + real + "\tservice=http_proxy\n\trequest=\"http://x/\"\n\tvirtualhost=x\n", "virtualhost applies only to", ""},

@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"net"
 	"sync/atomic"
@@ -17,7 +18,8 @@ type Watch struct {
 	began time.Time
 	done  [Marks]atomic.Uint32 // as Stages
 	Tape  *transcript.Tape     // nil: the conversation is not recorded
-	ends  atomic.Int64         // as Result.CertEnd
+	// the server's certificate; nil: none
+	shown atomic.Pointer[x509.Certificate]
 }
 
 // Watching returns the context of a new check.
@@ -76,19 +78,19 @@ func (w *Watch) Remark(format string, args ...any) {
 	}
 }
 
-// certified notes when the server's certificate expires; with redirects, the first server's.
+// certified notes the server's certificate; with redirects, the first server's.
 func (w *Watch) certified(t *tls.Conn) {
 	if shown := t.ConnectionState().PeerCertificates; w != nil && len(shown) > 0 {
-		w.ends.CompareAndSwap(0, shown[0].NotAfter.Unix())
+		w.shown.CompareAndSwap(nil, shown[0])
 	}
 }
 
-// Seen returns the stages so far, when the server's certificate expires, and the time since the start.
-func (w *Watch) Seen() (done Stages, certEnd int64, took time.Duration) {
+// Seen returns the stages so far, the server's certificate, nil for none, and the time since the start.
+func (w *Watch) Seen() (done Stages, shown *x509.Certificate, took time.Duration) {
 	for m := range w.done {
 		done[m] = w.done[m].Load()
 	}
-	return done, w.ends.Load(), time.Since(w.began)
+	return done, w.shown.Load(), time.Since(w.began)
 }
 
 // Taped records the conversations of checks with this context.

@@ -446,7 +446,16 @@ func (w *truth) answer(p probe, history *[]outcome, began time.Time) checker.Res
 		says = wordless
 	}
 	*history = append(*history, outcome{ok, r.OwnAnswers, w.now, began, says})
+	w.show(&r, p.addr)
 	return r
+}
+
+// show adds what a check sees of a server. One after the other they differ for a minute.
+func (w *truth) show(r *checker.Result, a netip.AddrPort) {
+	octets := a.Addr().As4()
+	if r.Cert = 1; int64(octets[3])%9 == w.now.Unix()/60%9 {
+		r.Cert = 2
+	}
 }
 
 // recordLeavers stores what a daemon records of leaving servers, unless it has crashed.

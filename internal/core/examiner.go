@@ -23,6 +23,7 @@ type examiner struct {
 	checked       Checks
 	watches       Watches
 	conversations conversations
+	company       company
 
 	checks    map[*schedule.Task]*check
 	tasks     []*schedule.Task // of the plan, in the order of the file

@@ -216,9 +216,11 @@ type ServerCounts struct {
 	Limit    uint32            `json:"upper_limit,omitempty"` // of connections, as configured; 0: none
 	Full     bool              `json:"full,omitempty"`        // it is there: the kernel sends it no new client
 	// why it is suspected: by observe its clients get no answers; "" when it is not
-	Suspected string       `json:"suspected,omitempty"`
-	Carries   lvs.Counters `json:"-"`
-	Counted   bool         `json:"-"` // Carries is known
+	Suspected string `json:"suspected,omitempty"`
+	// how it differs from the others of its section; "" when it does not
+	Differs string       `json:"differs,omitempty"`
+	Carries lvs.Counters `json:"-"`
+	Counted bool         `json:"-"` // Carries is known
 }
 
 // ServerPast is the history of a server; only Why fills it in.

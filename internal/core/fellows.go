@@ -1,0 +1,104 @@
+package core
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"ldirectord/internal/view"
+)
+
+// This file compares what the servers of a section show of themselves. It finds which of them differ, and decides
+// nothing.
+
+// trait is something in which the servers of a section should be alike.
+type trait int
+
+const (
+	certificate trait = iota
+	traits
+)
+
+// fewest is how many servers must show something before one of them can differ.
+const fewest = 3
+
+// shown is what a server shows of itself.
+type shown struct {
+	cert uint32 // a checksum of its certificates; 0: none
+	ends int64  // when the first of them expires, as checker.Result.CertEnd
+}
+
+// usual is what more than half of the servers show.
+type usual[T comparable] struct {
+	value   T // the zero value: no majority
+	has, of int
+}
+
+// usualOf finds what most servers show, of those that show something (the vote of Boyer and Moore).
+func usualOf[T comparable](all []shown, show func(*shown) T) (u usual[T]) {
+	var none T
+	lead := 0
+	for i := range all {
+		switch one := show(&all[i]); {
+		case one == none:
+			continue
+		case lead == 0:
+			u.value, lead = one, 1
+		case one == u.value:
+			lead++
+		default:
+			lead--
+		}
+		u.of++
+	}
+	for i := range all {
+		if one := show(&all[i]); one != none && one == u.value {
+			u.has++
+		}
+	}
+	if u.of < fewest || 2*u.has <= u.of {
+		u.value = none
+	}
+	return u
+}
+
+// lacks reports whether what a server shows is not the usual.
+func (u usual[T]) lacks(one T) bool {
+	var none T
+	return one != none && u.value != none && one != u.value
+}
+
+// norm is what a section's servers usually show.
+type norm struct {
+	cert usual[uint32]
+	ends int64 // of the usual certificates
+}
+
+func normOf(all []shown) (n norm) {
+	n.cert = usualOf(all, func(s *shown) uint32 { return s.cert })
+	for i := range all {
+		if all[i].cert == n.cert.value {
+			n.ends = all[i].ends
+		}
+	}
+	return n
+}
+
+// differs describes each trait in which a server is not as the norm; "" where it is.
+func (n *norm) differs(s *shown, now time.Time) (says [traits]string) {
+	if n.cert.lacks(s.cert) {
+		says[certificate] = fmt.Sprintf("shows another certificate than %d of %d (%s; theirs %s)", n.cert.has,
+			n.cert.of, ends(s.ends, now), strings.TrimPrefix(ends(n.ends, now), "ends "))
+	}
+	return says
+}
+
+// ends is when a certificate expires, in words.
+func ends(at int64, now time.Time) string {
+	const day = 24 * time.Hour
+	left := time.Unix(at, 0).Sub(now)
+	if left < 0 {
+		return "ended " + view.Plural(int(-left/day), "day") + " ago"
+	}
+	return "ends in " + view.Plural(int(left/day), "day")
+}
