@@ -28,7 +28,9 @@ type Result struct {
 	OwnAnswers bool
 	Report     health.Report // what the server reports about itself; its text is in Detail
 	// one line: the reason of a failure, or what the check saw; control characters are escaped, secrets removed
-	Detail  string
+	Detail string
+	// what Spec.Same found in the answer, up to 64 bytes; cleaned as Detail is
+	Shows   string
 	Warning string // reported once, such as a redirect that leaves the server
 	// Body is the beginning of a failing HTTP server's page as received, or the status without a page. The secrets
 	// of the configuration are taken out. It is "" without an answer.

@@ -16,6 +16,8 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 		// httpvalues.go
 		{virtual + real + "\tservice=http\n\thttpmethod=POST\n", "POST is allowed only with httpbody; otherwise it must be GET or HEAD", ""},
 		{virtual + real + "\tservice=http\n\thttpbody=\"x\"\n", "httpbody needs httpmethod=POST", ""},
+		{virtual + real + "\tservice=http\n\tsame=\"\"\n", "the value of same is empty", ""},
+		{virtual + real + "\tservice=smtp\n\tsame=\"v\"\n", "same applies only to http, http_proxy, https and simpletcp", ""},
 		{virtual + real + "\tservice=http\n\treceiveheader=\"x\"\n", `"x" is not a header and a pattern`, ""},
 		{virtual + real + "\tservice=http\n\treceiveheader=\"x: \"\n", `is not a header and a pattern`, ""},
 		{virtual + real + "\tservice=http\n\thttpheader=Connection: upgrade\n", "", "can't be given"},

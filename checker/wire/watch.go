@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -20,6 +21,14 @@ type Watch struct {
 	Tape  *transcript.Tape     // nil: the conversation is not recorded
 	// the server's certificate; nil: none
 	shown atomic.Pointer[x509.Certificate]
+	kept  kept
+}
+
+// kept is the beginning of an answer, of a check without libraries.
+type kept struct {
+	text []byte
+	more int      // how many bytes are still to be kept
+	from net.Conn // the first connection with an answer
 }
 
 // Watching returns the context of a new check.
@@ -66,8 +75,24 @@ func (w *Watch) said(kind transcript.Kind, on net.Conn, p []byte, m Mark) {
 	if w != nil && len(p) > 0 {
 		w.Mark(m)
 		w.Tape.Say(kind, on, p)
+		if w.kept.more > 0 && kind == transcript.Received {
+			w.kept.add(on, p)
+		}
 	}
 }
+
+func (k *kept) add(from net.Conn, p []byte) {
+	if k.from = cmp.Or(k.from, from); k.from == from {
+		n := min(len(p), k.more)
+		k.text, k.more = append(k.text, p[:n]...), k.more-n
+	}
+}
+
+// Keep keeps the first bytes of the answer on the first connection that has one.
+func (w *Watch) Keep(bytes int) { w.kept.more = bytes }
+
+// Kept are the bytes kept.
+func (w *Watch) Kept() []byte { return w.kept.text }
 
 func (w *Watch) IsTaped() bool { return w != nil && w.Tape != nil }
 

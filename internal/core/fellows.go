@@ -16,6 +16,7 @@ type trait int
 
 const (
 	certificate trait = iota
+	version
 	traits
 )
 
@@ -26,6 +27,7 @@ const fewest = 3
 type shown struct {
 	cert uint32 // a checksum of its certificates; 0: none
 	ends int64  // when the first of them expires, as checker.Result.CertEnd
+	text string // what same finds in its answer; "": nothing
 }
 
 // usual is what more than half of the servers show.
@@ -72,10 +74,12 @@ func (u usual[T]) lacks(one T) bool {
 type norm struct {
 	cert usual[uint32]
 	ends int64 // of the usual certificates
+	text usual[string]
 }
 
 func normOf(all []shown) (n norm) {
 	n.cert = usualOf(all, func(s *shown) uint32 { return s.cert })
+	n.text = usualOf(all, func(s *shown) string { return s.text })
 	for i := range all {
 		if all[i].cert == n.cert.value {
 			n.ends = all[i].ends
@@ -89,6 +93,10 @@ func (n *norm) differs(s *shown, now time.Time) (says [traits]string) {
 	if n.cert.lacks(s.cert) {
 		says[certificate] = fmt.Sprintf("shows another certificate than %d of %d (%s; theirs %s)", n.cert.has,
 			n.cert.of, ends(s.ends, now), strings.TrimPrefix(ends(n.ends, now), "ends "))
+	}
+	if n.text.lacks(s.text) {
+		says[version] = fmt.Sprintf(`shows "%s", and %d of %d "%s"`, s.text, n.text.has, n.text.of,
+			n.text.value)
 	}
 	return says
 }

@@ -48,6 +48,26 @@ func TestWhoShowsAnotherCertificate(t *testing.T) {
 	}
 }
 
+// Each word is what same finds in a server's answer, or - for nothing.
+func TestWhoShowsAnotherVersion(t *testing.T) {
+	for _, row := range []struct{ what, servers string }{
+		{"the example", `1.3 1.2 1.3 1.3 -> 1: "1.2", and 3 of 4 "1.3"`},
+		{"alike", "1.3 1.3 1.3"},
+		{"it has none", "1.3 - 1.3 1.3"},
+		{"two", "1.3 1.2"},
+		{"half and half", "1.3 1.2 1.2 1.3"},
+	} {
+		words, want, _ := strings.Cut(row.servers, " -> ")
+		var all []shown
+		for word := range strings.FieldsSeq(words) {
+			all = append(all, shown{text: strings.TrimPrefix(word, "-")})
+		}
+		if got := saidOf(all, version, "shows "); got != want {
+			t.Errorf("%s: %q, want %q", row.what, got, want)
+		}
+	}
+}
+
 // saidOf is what is said of servers about a trait, without the words that are always the same.
 func saidOf(all []shown, of trait, always string) string {
 	n, said := normOf(all), []string{}

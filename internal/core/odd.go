@@ -50,7 +50,7 @@ func (c *company) gather(v *virtual) {
 
 // compare notes and tells who differs.
 func (c *company) compare(v *virtual, tell *teller) {
-	n, wait := normOf(c.all), v.Config.SameWait.Duration()
+	n, wait := normOf(c.all), time.Duration(v.Config.SameWait)*time.Second
 	for i, s := range c.servers {
 		var says [traits]string
 		if wait > 0 {
@@ -75,6 +75,7 @@ func (v *virtual) shows(s *server) (one shown, known bool) {
 		if c.at == 0 || !c.last.OK {
 			return one, false
 		}
+		one.text = cmp.Or(one.text, c.last.Shows)
 		if c.last.Cert != 0 {
 			one.cert = one.cert*31 + c.last.Cert
 			if one.ends == 0 || c.last.CertEnd < one.ends {
@@ -129,4 +130,7 @@ func oddKind(name string, of trait) kind {
 	}}
 }
 
-var certificateKind = oddKind("certificate", certificate)
+var (
+	certificateKind = oddKind("certificate", certificate)
+	versionKind     = oddKind("version", version)
+)

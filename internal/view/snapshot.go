@@ -250,6 +250,7 @@ type LastCheck struct {
 	Seconds float64   `json:"seconds"`
 	Cause   string    `json:"cause,omitempty"`
 	Detail  string    `json:"detail,omitempty"`
+	Shows   string    `json:"shows,omitempty"` // what same found in the answer
 	Warning string    `json:"warning,omitempty"`
 	// with checkvip: through, by the virtual address; void, at the server's own address because of Warning
 	Way string `json:"way,omitempty"`
