@@ -14,7 +14,7 @@ import (
 func TestAServerThatDiffersIsShown(t *testing.T) {
 	common, other := newPair(t, 1), newPair(t, 2)
 	addr := freeAddr(t)
-	config := "listen = " + addr + "\nstatuspage = yes\ncheckinterval = 1\nsamewait = 1\nvirtual = 192.0.2.10:443\n" +
+	config := "listen = " + addr + "\nstatuspage = yes\ncheckinterval = 0.2\nsamewait = 1\nvirtual = 192.0.2.10:443\n" +
 		"\tservice = https\n\ttlsexpirywarn = 0\n\tsame = \"version: (\\S+)\"\n"
 	var odd string
 	for i := range 3 {

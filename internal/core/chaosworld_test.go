@@ -458,6 +458,9 @@ func (w *truth) show(r *checker.Result, a netip.AddrPort) {
 	} else if int64(octets[3])%5 == w.now.Unix()/60%5 {
 		r.Shows = "two"
 	}
+	if r.Took = time.Millisecond; int64(octets[3])%7 == w.now.Unix()/120%7 {
+		r.Took = time.Second
+	}
 }
 
 // recordLeavers stores what a daemon records of leaving servers, unless it has crashed.

@@ -49,7 +49,7 @@ var (
 		[]kind{downKind, unknownKind, maintenanceKind, warningKind, drainedKind, suspectedKind, fullKind},
 		ofRules(false),
 		[]kind{brakeKind, unwatchedKind, staysKind, reroutedKind, orderKind, reportsKind, weightKind,
-			unjudgedKind, failingKind, flapsKind, certificateKind, versionKind, byHandKind},
+			unjudgedKind, failingKind, flapsKind, certificateKind, versionKind, slowKind, byHandKind},
 	)
 	sectionKinds = append(ofRules(true), refusedKind, elsewhereKind, sharedKind, obeyedKind, heldKind, shortKind,
 		allFullKind, nothingServesKind, noWeightKind, fallbackFailsKind, addedKind)

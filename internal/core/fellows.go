@@ -2,6 +2,7 @@ package core
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +18,7 @@ type trait int
 const (
 	certificate trait = iota
 	version
+	delay
 	traits
 )
 
@@ -28,6 +30,24 @@ type shown struct {
 	cert uint32 // a checksum of its certificates; 0: none
 	ends int64  // when the first of them expires, as checker.Result.CertEnd
 	text string // what same finds in its answer; "": nothing
+	took uint32 // the mean time of its last answers, in microseconds; 0: not known
+
+	fresh bool // there are too few answers for it
+}
+
+// answers are the times of the successes of a check, ten by ten, in microseconds.
+type answers struct {
+	mean uint32 // of the last ten; 0: there were fewer
+	sum  uint32 // of those since
+	n    uint8
+}
+
+func (a *answers) add(took time.Duration) {
+	const kept, most = 10, 5 * time.Minute
+	a.sum, a.n = a.sum+uint32(min(took, most).Microseconds()), a.n+1
+	if a.n == kept {
+		*a = answers{mean: max(a.sum/kept, 1)}
+	}
 }
 
 // usual is what more than half of the servers show.
@@ -75,16 +95,23 @@ type norm struct {
 	cert usual[uint32]
 	ends int64 // of the usual certificates
 	text usual[string]
+	took []uint32 // the times of all, sorted
 }
 
-func normOf(all []shown) (n norm) {
+// normOf needs memory for the times of all servers.
+func normOf(all []shown, times []uint32) (n norm) {
 	n.cert = usualOf(all, func(s *shown) uint32 { return s.cert })
 	n.text = usualOf(all, func(s *shown) string { return s.text })
 	for i := range all {
 		if all[i].cert == n.cert.value {
 			n.ends = all[i].ends
 		}
+		if all[i].took > 0 {
+			times = append(times, all[i].took)
+		}
 	}
+	slices.Sort(times)
+	n.took = times
 	return n
 }
 
@@ -98,7 +125,24 @@ func (n *norm) differs(s *shown, now time.Time) (says [traits]string) {
 		says[version] = fmt.Sprintf(`shows "%s", and %d of %d "%s"`, s.text, n.text.has, n.text.of,
 			n.text.value)
 	}
+	if others, is := n.slow(s.took); is {
+		says[delay] = fmt.Sprintf("answers in %v, the others in %v", inMillis(s.took), inMillis(others))
+	}
 	return says
+}
+
+// slow reports whether answers take more than three times the median of those of the other servers, and 50 ms more. The
+// others are faster, so without it the list of all has their median here.
+func (n *norm) slow(took uint32) (others uint32, is bool) {
+	if len(n.took) < fewest {
+		return 0, false
+	}
+	others = n.took[(len(n.took)-1)/2]
+	return others, took > 3*others && took > others+50_000
+}
+
+func inMillis(took uint32) time.Duration {
+	return (time.Duration(took) * time.Microsecond).Round(time.Millisecond)
 }
 
 // ends is when a certificate expires, in words.

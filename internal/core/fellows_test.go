@@ -68,9 +68,64 @@ func TestWhoShowsAnotherVersion(t *testing.T) {
 	}
 }
 
+// Each word is the time of a server's answers in milliseconds, or - where it is not known.
+func TestWhoAnswersSlowly(t *testing.T) {
+	for _, row := range []struct{ what, servers string }{
+		{"the example", "40 412 38 39 -> 1: 412ms, the others in 39ms"},
+		{"alike", "40 40 40"},
+		{"three times", "100 300 100"},
+		{"more than that", "100 301 100 -> 1: 301ms, the others in 100ms"},
+		{"fast servers: 50 ms more", "1 51 1"},
+		{"more than 50 ms", "1 52 1 -> 1: 52ms, the others in 1ms"},
+		{"two", "1 500"},
+		{"of some nothing is known", "1 500 - -"},
+		{"two of four", "10 10 500 500 -> 2: 500ms, the others in 10ms 3: 500ms, the others in 10ms"},
+		{"three of four", "10 500 500 500"},
+		{"two of five", "10 10 500 10 600 -> 2: 500ms, the others in 10ms 4: 600ms, the others in 10ms"},
+		{"the median, not the mean", "10 10 10 9000 10 100 -> 3: 9s, the others in 10ms 5: 100ms, the others in 10ms"},
+		{"of an even number, the slower one of the two in the middle", "10 100 200 -> "},
+	} {
+		words, want, _ := strings.Cut(row.servers, " -> ")
+		var all []shown
+		for word := range strings.FieldsSeq(words) {
+			ms, _ := strconv.Atoi(word)
+			all = append(all, shown{took: uint32(ms * 1000)})
+		}
+		if got := saidOf(all, delay, "answers in "); got != want {
+			t.Errorf("%s: %q, want %q", row.what, got, want)
+		}
+	}
+}
+
+func TestTheMeanOfTenAnswers(t *testing.T) {
+	var a answers
+	for range 9 {
+		a.add(time.Millisecond)
+	}
+	if a.mean != 0 {
+		t.Errorf("after nine: %d", a.mean)
+	}
+	a.add(11 * time.Millisecond)
+	if a != (answers{mean: 2000}) {
+		t.Errorf("after ten: %+v", a)
+	}
+	for range 10 {
+		a.add(time.Hour)
+	}
+	if a.mean != 300_000_000 {
+		t.Errorf("of hours: %d", a.mean)
+	}
+	for range 10 {
+		a.add(0)
+	}
+	if a.mean != 1 {
+		t.Errorf("at once: %d", a.mean)
+	}
+}
+
 // saidOf is what is said of servers about a trait, without the words that are always the same.
 func saidOf(all []shown, of trait, always string) string {
-	n, said := normOf(all), []string{}
+	n, said := normOf(all, nil), []string{}
 	for i := range all {
 		if says := n.differs(&all[i], newYear)[of]; says != "" {
 			said = append(said, fmt.Sprintf("%d: %s", i, strings.Replace(says, always, "", 1)))

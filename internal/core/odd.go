@@ -25,6 +25,8 @@ type oddity struct {
 type company struct {
 	servers []*server
 	all     []shown
+	times   []uint32
+	fresh   bool // one of them has too few answers, as after a reload: until all have, no difference ends
 }
 
 // compare compares the servers of each section with each other.
@@ -40,23 +42,25 @@ func (e *examiner) compare() {
 // gather takes the servers whose last checks passed. Of the others nothing new is known.
 func (c *company) gather(v *virtual) {
 	clear(c.servers) // a plan that was replaced may be freed
-	c.servers, c.all = c.servers[:0], c.all[:0]
+	c.servers, c.all, c.fresh = c.servers[:0], c.all[:0], false
 	for _, s := range v.servers {
 		if one, known := v.shows(s); known && s.MovedTo < 0 {
-			c.servers, c.all = append(c.servers, s), append(c.all, one)
+			c.servers, c.all, c.fresh = append(c.servers, s), append(c.all, one), c.fresh || one.fresh
 		}
 	}
 }
 
 // compare notes and tells who differs.
 func (c *company) compare(v *virtual, tell *teller) {
-	n, wait := normOf(c.all), time.Duration(v.Config.SameWait)*time.Second
+	n, wait := normOf(c.all, c.times[:0]), time.Duration(v.Config.SameWait)*time.Second
+	c.times = n.took
 	for i, s := range c.servers {
 		var says [traits]string
 		if wait > 0 {
 			says = n.differs(&c.all[i], tell.now())
 		}
-		if !s.isOdd() && says == ([traits]string{}) { // as most servers
+		odd := s.isOdd()
+		if odd && c.fresh || !odd && says == ([traits]string{}) { // the latter is true of most servers
 			continue
 		}
 		if memoryOf(v, s).differs(says, tell.now(), wait) {
@@ -76,6 +80,9 @@ func (v *virtual) shows(s *server) (one shown, known bool) {
 			return one, false
 		}
 		one.text = cmp.Or(one.text, c.last.Shows)
+		if x.j.k == 0 {
+			one.took, one.fresh = c.mean, c.mean == 0
+		}
 		if c.last.Cert != 0 {
 			one.cert = one.cert*31 + c.last.Cert
 			if one.ends == 0 || c.last.CertEnd < one.ends {
@@ -133,4 +140,5 @@ func oddKind(name string, of trait) kind {
 var (
 	certificateKind = oddKind("certificate", certificate)
 	versionKind     = oddKind("version", version)
+	slowKind        = oddKind("slow", delay)
 )

@@ -76,6 +76,9 @@ func (e *examiner) results(updates []schedule.Update) {
 			u.Result.Cert, u.Result.Shows = c.last.Cert, c.last.Shows
 		}
 		c.last, c.at, c.began = u.Result, history.At(now), u.Began
+		if u.Result.OK {
+			c.answers.add(u.Result.Took)
+		}
 		c.last.Body = "" // only monitorfiles need the text
 		for _, x := range c.users {
 			x.j.Took(c.passage(), x.v.Back)

@@ -61,6 +61,7 @@ var update = flag.Bool("update", false, "rewrite the scenarios' expectations")
 //	tell ADDR:PORT LINE  the answer to the checks there, in the words of an agent
 //	certificate NAME DAYS ADDR:PORT…  the checks there see this certificate, which ends in DAYS
 //	shows TEXT ADDR:PORT…  same finds this text in the answers to the checks there
+//	takes DURATION ADDR:PORT…  how much longer the checks there take
 //	hang ADDR:PORT   the checks there take 20 seconds
 //	silent ADDR:PORT the checks there get no answer in their negotiatetimeout
 //	unjudged ADDR:PORT  the answers can't be judged
@@ -259,6 +260,11 @@ func (s *scenario) step(words []string, body string) {
 		ends := time.Now().Add(s.duration(words[2]+"h") * 24).Unix()
 		for _, a := range words[3:] {
 			s.show(a, func(r *checker.Result) { r.Cert, r.CertEnd = crc32.ChecksumIEEE([]byte(words[1])), ends })
+		}
+	case "takes":
+		took := s.duration(words[1])
+		for _, a := range words[2:] {
+			s.show(a, func(r *checker.Result) { r.Took = took })
 		}
 	case "shows":
 		for _, a := range words[2:] {
