@@ -19,6 +19,7 @@ const (
 	certificate trait = iota
 	version
 	delay
+	share
 	traits
 )
 
@@ -31,6 +32,8 @@ type shown struct {
 	ends int64  // when the first of them expires, as checker.Result.CertEnd
 	text string // what same finds in its answer; "": nothing
 	took uint32 // the mean time of its last answers, in microseconds; 0: not known
+	// its share of the new connections, in percent, and the one by its weight; 0: not known
+	got, due uint8
 
 	fresh bool // there are too few answers for it
 }
@@ -128,7 +131,17 @@ func (n *norm) differs(s *shown, now time.Time) (says [traits]string) {
 	if others, is := n.slow(s.took); is {
 		says[delay] = fmt.Sprintf("answers in %v, the others in %v", inMillis(s.took), inMillis(others))
 	}
+	if s.isUneven() {
+		says[share] = fmt.Sprintf("gets %d %% of the new connections and should get %d %%", s.got, s.due)
+	}
 	return says
+}
+
+// isUneven reports whether a share differs from the one that is due by half of that, and by ten percentage points.
+func (s *shown) isUneven() bool {
+	got, due := int(s.got), int(s.due)
+	apart := max(got-due, due-got)
+	return due > 0 && 2*apart >= due && apart >= 10
 }
 
 // slow reports whether answers take more than three times the median of those of the other servers, and 50 ms more. The

@@ -123,6 +123,30 @@ func TestTheMeanOfTenAnswers(t *testing.T) {
 	}
 }
 
+// Each word is the share that a server gets, a slash, and the one that is due.
+func TestWhoGetsTooManyConnections(t *testing.T) {
+	for _, row := range []struct{ what, servers string }{
+		{"the example", "61/33 20/33 19/33 -> 0: 61 % of the new connections and should get 33 %"},
+		{"as it should be", "50/50 50/50"},
+		{"half as much again", "49/33 50/33 -> 1: 50 % of the new connections and should get 33 %"},
+		{"half", "17/33 16/33 -> 1: 16 % of the new connections and should get 33 %"},
+		{"of two", "75/50 25/50 -> 0: 75 % of the new connections and should get 50 % 1: 25 % of the new connections and should get 50 %"},
+		{"small shares: ten percentage points", "19/10 20/10 -> 1: 20 % of the new connections and should get 10 %"},
+		{"none", "0/20 9/9 -> 0: 0 % of the new connections and should get 20 %"},
+		{"none is due", "60/0 40/40"},
+	} {
+		words, want, _ := strings.Cut(row.servers, " -> ")
+		var all []shown
+		for word := range strings.FieldsSeq(words) {
+			got, due, _ := strings.Cut(word, "/")
+			all = append(all, shown{got: uint8(number(t, got)), due: uint8(number(t, due))})
+		}
+		if got := saidOf(all, share, "gets "); got != want {
+			t.Errorf("%s: %q, want %q", row.what, got, want)
+		}
+	}
+}
+
 // saidOf is what is said of servers about a trait, without the words that are always the same.
 func saidOf(all []shown, of trait, always string) string {
 	n, said := normOf(all, nil), []string{}

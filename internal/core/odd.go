@@ -52,7 +52,7 @@ func (c *company) gather(v *virtual) {
 
 // compare notes and tells who differs.
 func (c *company) compare(v *virtual, tell *teller) {
-	n, wait := normOf(c.all, c.times[:0]), time.Duration(v.Config.SameWait)*time.Second
+	n, wait := normOf(c.all, c.times[:0]), v.sameWait()
 	c.times = n.took
 	for i, s := range c.servers {
 		var says [traits]string
@@ -69,8 +69,13 @@ func (c *company) compare(v *virtual, tell *teller) {
 	}
 }
 
+func (v *virtual) sameWait() time.Duration { return time.Duration(v.Config.SameWait) * time.Second }
+
 // shows is what a server shows in its last checks, and whether all of them passed.
 func (v *virtual) shows(s *server) (one shown, known bool) {
+	if s.counted {
+		one.got, one.due = s.got, s.due
+	}
 	for x := range v.checks(s) {
 		c := x.j.check
 		if c == nil || c.agent { // with checktype=off, or not the server itself
@@ -141,4 +146,5 @@ var (
 	certificateKind = oddKind("certificate", certificate)
 	versionKind     = oddKind("version", version)
 	slowKind        = oddKind("slow", delay)
+	shareKind       = oddKind("share", share)
 )

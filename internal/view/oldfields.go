@@ -41,7 +41,7 @@ func (now *Server) FillOld() {
 			now.Full = true
 		case "brake":
 			now.Braked = true
-		case "certificate", "version", "slow":
+		case "certificate", "version", "slow", "share":
 			differs = append(differs, c.Text)
 		}
 		notes = append(notes, c.Text)
