@@ -38,6 +38,7 @@ type Spec struct {
 	Request string // with its leading slash, as the Perl ldirectord keeps it
 	URL     string // the URL of an http check
 	Receive string // Perl regular expression; "" matches everything
+	Same    string // the pattern of what servers should have in common in their answers; "": nothing is noted
 	Host    string // virtualhost
 	SNI     string // "" means Host
 	settings.Origin

@@ -3,6 +3,7 @@ package checker
 import (
 	"crypto/tls"
 	"errors"
+	"hash/crc32"
 	"net"
 	"syscall"
 	"time"
@@ -27,7 +28,9 @@ type Result struct {
 	OwnAnswers bool
 	Report     health.Report // what the server reports about itself; its text is in Detail
 	// one line: the reason of a failure, or what the check saw; control characters are escaped, secrets removed
-	Detail  string
+	Detail string
+	// what Spec.Same found in the answer, up to 64 bytes; cleaned as Detail is
+	Shows   string
 	Warning string // reported once, such as a redirect that leaves the server
 	// Body is the beginning of a failing HTTP server's page as received, or the status without a page. The secrets
 	// of the configuration are taken out. It is "" without an answer.
@@ -37,6 +40,7 @@ type Result struct {
 	Stages wire.Stages
 	// CertEnd is when the server's certificate expires, in seconds since the epoch; 0 without a certificate.
 	CertEnd int64
+	Cert    uint32 // a checksum of that certificate; 0 without one
 }
 
 // Way is the path of a check.
@@ -118,8 +122,10 @@ func causeOf(err error) Cause {
 
 // Watched adds the times and the certificate to the result of a check.
 func (r *Result) Watched(w *wire.Watch) {
-	var took time.Duration
-	r.Stages, r.CertEnd, took = w.Seen()
+	done, shown, took := w.Seen()
+	if r.Stages = done; shown != nil {
+		r.CertEnd, r.Cert = shown.NotAfter.Unix(), crc32.ChecksumIEEE(shown.Raw)
+	}
 	r.Conclude(took)
 }
 

@@ -145,7 +145,7 @@ func (a adviser) furtherChecks(hostName string) {
 		a.also = append(a.also, a.with(c, hostName))
 	}
 	if a.AgentPort > 0 {
-		a.also = append(a.also, a.with(&AlsoCheck{Type: Agent, Port: a.AgentPort, Request: a.AgentSend,
+		a.also = append(a.also, a.with(&AlsoCheck{Type: Agent, Port: int(a.AgentPort), Request: a.AgentSend,
 			At: a.At["agentport"]}, ""))
 	}
 }

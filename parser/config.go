@@ -55,6 +55,8 @@ type Settings struct {
 	RiseCount int    `cf:"risecount=1,extension"`
 	Window    Window `cf:"window,extension"` // zero when not set
 	CleanStop bool   `cf:"cleanstop=yes"`
+	// seconds that a server may differ from the others of its section before that is told; 0: it never is
+	SameWait int32 `cf:"samewait=600,extension,as-seconds"`
 	lvs.Policy
 	HoldDowns holdDown `cf:"holddown,extension"` // what Virtual.HoldDown and HoldDownMax have
 	// how long a server that left the file may keep its connections; 0: not at all
@@ -194,6 +196,7 @@ type Virtual struct {
 	Service string `cf:"service,check"`
 	Request string `cf:"request=\"/\""`
 	Receive string `cf:"receive,shown-empty"`
+	Same    string `cf:"same,extension"` // what servers should have in common in their answers
 	settings.Account
 	settings.HTTP
 	settings.TLS
@@ -235,7 +238,7 @@ type Virtual struct {
 
 // Tells is how the servers of a section report their weight; an extension.
 type Tells struct {
-	AgentPort int `cf:"agentport,extension"` // the port that is asked; 0: none
+	AgentPort uint16 `cf:"agentport,extension"` // the port that is asked; 0: none
 	// the exit status of checkcommand is a weight
 	ExternalWeight bool   `cf:"externalweight=no,extension"`
 	AgentSend      string `cf:"agentsend,extension,as-escaped"` // what is sent there first, bytes
@@ -326,8 +329,8 @@ type Mail struct {
 	SMTP   string       `cf:"smtp"` // server; "" means the local sendmail
 	Port   uint16       `cf:"smtpport=25,extension"`
 	TLS    MailTLS      `cf:"smtptls=no,extension"`
-	User   string       `cf:"smtpuser,extension"` // "": no log-in
+	Detail bool         `cf:"emailalertdetail=no,extension"` // mail with more details than the Perl's
+	User   string       `cf:"smtpuser,extension"`            // "": no log-in
 	// the file with the user's password: a path, or credential:NAME
 	PasswdFile string `cf:"smtppasswdfile,extension"`
-	Detail     bool   `cf:"emailalertdetail=no,extension"` // mail with more details than the Perl's
 }

@@ -2,6 +2,7 @@ package parser
 
 import (
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -130,6 +131,7 @@ var readers = map[string]reading{
 	"window": parsed(parseWindow, fmt.Sprintf("is not a window; it must be N/M with 1 <= N <= M <= %d, "+
 		"such as 7/10", maxWindow)),
 	"fastinterval draintime": of(timeOrNone),
+	"samewait":               of(func(v *value) int32 { return int32(math.Ceil(float64(timeOrNone(v)))) }),
 	"watch": parsed(parseWatch, fmt.Sprintf("is not allowed; it must be yes, no, or whole seconds from 1 to "+
 		"%v, such as 5 or 1m", maxSilence)),
 	"observe": parsed(lvs.ParseObserve, "is not allowed; it must be yes, out or no"),
@@ -190,11 +192,11 @@ var readers = map[string]reading{
 	"request":                              of(readRequest),
 	"receive login passwd database secret": of(quoted),
 	"sqlreceive":                           of(quoted),
+	"same":                                 of(quoted),
 	"virtualhost":                          of(readVirtualHost),
 	"load":                                 of(readLoad),
 	"checkvip":                             of(readCheckVIP),
 	"alsocheck":                            alone(readAlsoCheck),
-	"agentport":                            of(number(1, maxPort)),
 	"agentsend":                            of(readEscaped),
 	// TLS, HTTP, dialogues and DNS
 	"tlsca tlscert tlskey":   of(readableFile),
@@ -207,7 +209,7 @@ var readers = map[string]reading{
 	"httpbody":               of(quoted),
 	"receiveheader":          of(readReceiveHeader),
 	"httppasswd":             of(readLogin),
-	"smtpport":               of(func(v *value) uint16 { return uint16(number(1, maxPort)(v)) }),
+	"agentport smtpport":     of(func(v *value) uint16 { return uint16(number(1, maxPort)(v)) }),
 	"smtptls": parsed(parseMailTLS,
 		"is not allowed; it must be no, offered or required"),
 	"smtpuser":                             of(optionallyQuoted),

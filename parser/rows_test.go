@@ -16,6 +16,8 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 		// httpvalues.go
 		{virtual + real + "\tservice=http\n\thttpmethod=POST\n", "POST is allowed only with httpbody; otherwise it must be GET or HEAD", ""},
 		{virtual + real + "\tservice=http\n\thttpbody=\"x\"\n", "httpbody needs httpmethod=POST", ""},
+		{virtual + real + "\tservice=http\n\tsame=\"\"\n", "the value of same is empty", ""},
+		{virtual + real + "\tservice=smtp\n\tsame=\"v\"\n", "same applies only to http, http_proxy, https and simpletcp", ""},
 		{virtual + real + "\tservice=http\n\treceiveheader=\"x\"\n", `"x" is not a header and a pattern`, ""},
 		{virtual + real + "\tservice=http\n\treceiveheader=\"x: \"\n", `is not a header and a pattern`, ""},
 		{virtual + real + "\tservice=http\n\thttpheader=Connection: upgrade\n", "", "can't be given"},
@@ -170,6 +172,8 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 		{"fastinterval=1w\n", "it must be a time from 100 ms to 10 years", ""},
 		{"fastinterval=5 s\n", "it must be a time from 100 ms to 10 years", ""},
 		{"fastinterval=99ms\n", "99ms is out of range", ""},
+		{"samewait=0\n" + virtual + real + "\tsamewait=1h\n", "", "samewait"},
+		{"samewait=no\n", "such as 500ms; or 0 for none", ""},
 		{virtual + real + "\tservice=smtp\n\treceive=\"x\"\n\tchecktype=3\n", "receive applies only to", ""},
 		{virtual + real + "\tservice=smtp\n\treceive=\"x\"\n\tchecktype=connect\n", "receive applies only to negotiate checks; this one is checktype=connect", "service"},
 		{virtual + real + "\tservice=http_proxy\n\trequest=\"http://x/\"\n\tvirtualhost=x\n", "virtualhost applies only to", ""},

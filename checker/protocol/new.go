@@ -106,7 +106,15 @@ func newNegotiate(s Spec, e *Env) (Checker, error) {
 			return nil, refused("receive", err)
 		}
 	}
-	return build(s, e, receive)
+	c, err := build(s, e, receive)
+	if s.Same == "" || err != nil || !settings.ServiceOf(s.Service).Takes("same") {
+		return c, err
+	}
+	find, err := e.matcher(s.Same)
+	if err != nil {
+		return nil, refused("same", err)
+	}
+	return &same{c, find}, nil
 }
 
 // Types returns the check types that New knows.

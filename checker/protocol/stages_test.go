@@ -54,6 +54,8 @@ func TestStagesOfGoodServers(t *testing.T) {
 				t.Errorf("%s %s: %v %s: %s\nwant %s", name, way, r.OK, r.Detail, reached(r.Stages), c.want)
 			} else if left := time.Until(time.Unix(r.CertEnd, 0)); (r.CertEnd != 0) != (name == "https") || r.CertEnd != 0 && (left < time.Minute || left > 25*time.Hour) {
 				t.Errorf("%s %s: its certificate expires at %d", name, way, r.CertEnd)
+			} else if (r.Cert != 0) != (name == "https") {
+				t.Errorf("%s %s: the checksum of its certificate is %d", name, way, r.Cert)
 			}
 			if name == "smtp" { // its server serves one connection
 				break

@@ -17,6 +17,7 @@ import (
 var uses = map[string]func(*Spec){
 	"request":        func(s *Spec) { s.Request += "x"; s.URL += "x" },
 	"receive":        func(s *Spec) { s.Receive += "x" },
+	"same":           func(s *Spec) { s.Same = "[A-Z0-9o]" },
 	"httpmethod":     func(s *Spec) { s.HTTPMethod = "HEAD" },
 	"httpbody":       func(s *Spec) { s.HTTPMethod, s.HTTPBody = "POST", "x" },
 	"receiveheader":  func(s *Spec) { s.ReceiveHeader = "X: x" },

@@ -122,6 +122,9 @@ func verdict(r *checker.Result) string {
 		text = "up: "
 	}
 	text += r.Detail
+	if r.Shows != "" {
+		text += "; shows " + r.Shows
+	}
 	if r.Warning != "" {
 		text += "; " + r.Warning
 	}

@@ -165,7 +165,7 @@ func (h *untold) hideIn(r *checker.Result) {
 		return
 	}
 	s := h.always
-	r.Detail, r.Warning = s.hide(r.Detail), s.hide(r.Warning)
+	r.Detail, r.Warning, r.Shows = s.hide(r.Detail), s.hide(r.Warning), s.hide(r.Shows)
 	if len(r.Body) >= checker.MaxSaid {
 		r.Body = s.cut(r.Body, minCut)
 	}

@@ -30,7 +30,7 @@ const (
 
 const (
 	queries  = "request login passwd database "
-	overHTTP = "request receive receiveheader httpmethod httpbody " +
+	overHTTP = "request receive same receiveheader httpmethod httpbody " +
 		"followredirect httpstatus httpheader httpuser httppasswd"
 )
 
@@ -55,7 +55,7 @@ var services = []Service{
 	{"pops", 995, OverTLS | Greets, "login passwd"},
 	{"radius", 1812, ByUDP, "login passwd secret"},
 	{"redis", 6379, Extension, "receive login passwd tls"},
-	{"simpletcp", 0, ByUDP, "request receive send expect tls"},
+	{"simpletcp", 0, ByUDP, "request receive same send expect tls"},
 	{"sip", 5060, ByUDP, "login"},
 	{"smtp", 25, Greets, "starttls"},
 	{"submission", 587, Greets, "starttls"},

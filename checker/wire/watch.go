@@ -1,8 +1,10 @@
 package wire
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"net"
 	"sync/atomic"
@@ -17,7 +19,16 @@ type Watch struct {
 	began time.Time
 	done  [Marks]atomic.Uint32 // as Stages
 	Tape  *transcript.Tape     // nil: the conversation is not recorded
-	ends  atomic.Int64         // as Result.CertEnd
+	// the server's certificate; nil: none
+	shown atomic.Pointer[x509.Certificate]
+	kept  kept
+}
+
+// kept is the beginning of an answer, of a check without libraries.
+type kept struct {
+	text []byte
+	more int      // how many bytes are still to be kept
+	from net.Conn // the first connection with an answer
 }
 
 // Watching returns the context of a new check.
@@ -64,8 +75,24 @@ func (w *Watch) said(kind transcript.Kind, on net.Conn, p []byte, m Mark) {
 	if w != nil && len(p) > 0 {
 		w.Mark(m)
 		w.Tape.Say(kind, on, p)
+		if w.kept.more > 0 && kind == transcript.Received {
+			w.kept.add(on, p)
+		}
 	}
 }
+
+func (k *kept) add(from net.Conn, p []byte) {
+	if k.from = cmp.Or(k.from, from); k.from == from {
+		n := min(len(p), k.more)
+		k.text, k.more = append(k.text, p[:n]...), k.more-n
+	}
+}
+
+// Keep keeps the first bytes of the answer on the first connection that has one.
+func (w *Watch) Keep(bytes int) { w.kept.more = bytes }
+
+// Kept are the bytes kept.
+func (w *Watch) Kept() []byte { return w.kept.text }
 
 func (w *Watch) IsTaped() bool { return w != nil && w.Tape != nil }
 
@@ -76,19 +103,19 @@ func (w *Watch) Remark(format string, args ...any) {
 	}
 }
 
-// certified notes when the server's certificate expires; with redirects, the first server's.
+// certified notes the server's certificate; with redirects, the first server's.
 func (w *Watch) certified(t *tls.Conn) {
 	if shown := t.ConnectionState().PeerCertificates; w != nil && len(shown) > 0 {
-		w.ends.CompareAndSwap(0, shown[0].NotAfter.Unix())
+		w.shown.CompareAndSwap(nil, shown[0])
 	}
 }
 
-// Seen returns the stages so far, when the server's certificate expires, and the time since the start.
-func (w *Watch) Seen() (done Stages, certEnd int64, took time.Duration) {
+// Seen returns the stages so far, the server's certificate, nil for none, and the time since the start.
+func (w *Watch) Seen() (done Stages, shown *x509.Certificate, took time.Duration) {
 	for m := range w.done {
 		done[m] = w.done[m].Load()
 	}
-	return done, w.ends.Load(), time.Since(w.began)
+	return done, w.shown.Load(), time.Since(w.began)
 }
 
 // Taped records the conversations of checks with this context.

@@ -18,6 +18,7 @@ func examine(c *call) error {
 	own := c.daemonHere()
 	if running, err := c.report(); err == nil {
 		own.Changed, own.Lists = running.NotInForce()
+		own.Differing = running.Differing()
 	}
 	report := doctor.Examine(c.ctx, c.Plan.Services, c.path, own)
 	printReport(c, report)

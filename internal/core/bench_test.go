@@ -95,3 +95,31 @@ func BenchmarkObserve10k(b *testing.B) {
 		o.look(&w)
 	}
 }
+
+// BenchmarkCompare50k compares 50,000 servers with each other, in sections of four, and 10,000 of one section.
+func BenchmarkCompare50k(b *testing.B) {
+	for name, text := range map[string]string{"sections": many(50000, 80, 10), "one section": oneSection(10000)} {
+		b.Run(name, func(b *testing.B) {
+			p := planOf(b, text)
+			e := examiner{services: &services{virtuals: virtualsOf(p), tell: teller{clock: time.Now()}}}
+			e.enter(p)
+			for i, t := range p.Tasks {
+				e.checks[t].last.OK, e.checks[t].at, e.checks[t].mean = true, 1, uint32(1000+i%97)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				e.compare()
+			}
+		})
+	}
+}
+
+// oneSection is a configuration of n servers in one section.
+func oneSection(n int) string {
+	var text strings.Builder
+	text.WriteString("virtual = 10.1.0.1:80\n\tchecktype = connect\n")
+	for i := range n {
+		fmt.Fprintf(&text, "\treal = 10.2.%d.%d:80 gate\n", i/250, i%250+1)
+	}
+	return text.String()
+}

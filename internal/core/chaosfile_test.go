@@ -231,7 +231,7 @@ func addrOf(key lvs.Key) netip.AddrPort {
 func (f file) text() string {
 	yes := map[bool]string{true: "yes", false: "no"}
 	var out strings.Builder
-	fmt.Fprintf(&out, "resolve = 30\nmaintenancedir = /maintenance\nwithdrawon = broken\n")
+	fmt.Fprintf(&out, "resolve = 30\nsamewait = 3\nmaintenancedir = /maintenance\nwithdrawon = broken\n")
 	if f[virtuals[0]].onChange { // true for half of the files, so half of the reloads change the webhook
 		fmt.Fprintf(&out, "webhook = https://hooks.example/\n")
 	}

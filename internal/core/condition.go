@@ -49,7 +49,8 @@ var (
 		[]kind{downKind, unknownKind, maintenanceKind, warningKind, drainedKind, suspectedKind, fullKind},
 		ofRules(false),
 		[]kind{brakeKind, unwatchedKind, staysKind, reroutedKind, orderKind, reportsKind, weightKind,
-			unjudgedKind, failingKind, flapsKind, byHandKind},
+			unjudgedKind, failingKind, flapsKind, certificateKind, versionKind, slowKind, shareKind,
+			byHandKind},
 	)
 	sectionKinds = append(ofRules(true), refusedKind, elsewhereKind, sharedKind, obeyedKind, heldKind, shortKind,
 		allFullKind, nothingServesKind, noWeightKind, fallbackFailsKind, addedKind)

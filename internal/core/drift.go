@@ -70,6 +70,9 @@ func (w *writer) noteCounters(table lvs.Table) {
 		for _, s := range v.servers {
 			s.carries, s.counted = counters[s.Dest.Addr]
 		}
+		if counters != nil {
+			v.share(table[v.Key()].Dests, w.tell.now())
+		}
 		w.limits(v, table[v.Key()].Dests, interval)
 	}
 }

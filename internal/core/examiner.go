@@ -23,6 +23,7 @@ type examiner struct {
 	checked       Checks
 	watches       Watches
 	conversations conversations
+	company       company
 
 	checks    map[*schedule.Task]*check
 	tasks     []*schedule.Task // of the plan, in the order of the file
@@ -46,6 +47,7 @@ type check struct {
 	at       history.Moment // when the result in last arrived, up to a second late; zero: no result yet
 	began    time.Time      // when the check of the result in last began
 	answered history.Moment // the start of the last check that ended, with any result
+	answers                 // their times
 	hurried  time.Duration  // the shorter interval given to the pool: fastinterval or askedAgain; 0: none
 	begun    bool           // it is in the pool
 	reported bool           // it had a result, or one that does not count and ends the wait

@@ -43,6 +43,7 @@ type begun struct {
 type recent struct {
 	begun  map[*news]begun // the conditions that hold
 	shifts []time.Time     // when the state of a server changed, see flapsKind
+	odd    *oddities       // nil: a server is as the others of its section
 }
 
 // memoryOf returns the memory of a server, or without one of its virtual service.

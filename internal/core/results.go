@@ -72,7 +72,13 @@ func (e *examiner) results(updates []schedule.Update) {
 			continue
 		}
 		u.Result.CertEnd = cmp.Or(u.Result.CertEnd, c.last.CertEnd) // a failed check saw no certificate
+		if u.Result.Stage == wire.AtConnect && u.Result.OK {        // one of the connects of checktype = N
+			u.Result.Cert, u.Result.Shows = c.last.Cert, c.last.Shows
+		}
 		c.last, c.at, c.began = u.Result, history.At(now), u.Began
+		if u.Result.OK {
+			c.answers.add(u.Result.Took)
+		}
 		c.last.Body = "" // only monitorfiles need the text
 		for _, x := range c.users {
 			x.j.Took(c.passage(), x.v.Back)

@@ -47,11 +47,12 @@ func (c *Core) Step(now time.Time) Effects {
 	return c.effects()
 }
 
-// compare compares the table, mark rules and addresses with what they should be.
+// compare compares the table, mark rules and addresses with what they should be, and servers with each other.
 func (c *Core) compare() {
 	c.writer.checkDrift()
 	c.marker.recheck()
 	c.announcer.recheck()
+	c.examiner.compare()
 }
 
 // effects decides where the addresses belong, and returns what is to be done.

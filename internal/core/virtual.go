@@ -30,6 +30,7 @@ type virtual struct {
 	addresses    announced                       // the addresses that are announced for it
 	moving       []judge.Record                  // members, with what was recorded of them; nil: none moved yet
 	rules        map[netip.AddrPort]judge.RuleID // the rules that decided the places of other destinations
+	window       *window                         // nil: the table had no counters yet
 	waitingSince time.Time                       // servers have no address; zero when all have one
 }
 
@@ -59,15 +60,17 @@ type server struct {
 
 // notes are what is known of a server beside its checks. They survive a reload.
 type notes struct {
-	before  judge.Name     // the previous state
-	counted bool           // the table had the server when it was read the last time
-	lasted  uint32         // how many seconds the previous state lasted
-	carries lvs.Counters   // its counters in the kernel
-	limit   *limit         // nil: it never had one
-	witness *judge.Witness // nil: it was never observed
-	tally   view.Tally
-	past    history.History
-	*recent // nil: its state never changed, and no condition ever held that is reported
+	before  judge.Name // the previous state
+	counted bool       // the table had the server when it was read the last time
+	// its share of the section's new connections, in percent, and the one that it should get; 0: not known
+	got, due uint8
+	lasted   uint32         // how many seconds the previous state lasted
+	carries  lvs.Counters   // its counters in the kernel
+	limit    *limit         // nil: it never had one
+	witness  *judge.Witness // nil: it was never observed
+	tally    view.Tally
+	past     history.History
+	*recent  // nil: its state never changed, and no condition ever held that is reported
 }
 
 // virtualsOf are the virtual services of a plan, in the order of the file.

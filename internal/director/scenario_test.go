@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"hash/crc32"
 	"maps"
 	"net/netip"
 	"os"
@@ -59,6 +60,9 @@ var update = flag.Bool("update", false, "rewrite the scenarios' expectations")
 //	short ADDR:PORT  the checks fail because this machine lacks resources
 //	no-pings         this machine doesn't let the daemon send pings
 //	tell ADDR:PORT LINE  the answer to the checks there, in the words of an agent
+//	certificate NAME DAYS ADDR:PORT…  the checks there see this certificate, which ends in DAYS
+//	shows TEXT ADDR:PORT…  same finds this text in the answers to the checks there
+//	takes DURATION ADDR:PORT…  how much longer the checks there take
 //	hang ADDR:PORT   the checks there take 20 seconds
 //	silent ADDR:PORT the checks there get no answer in their negotiatetimeout
 //	unjudged ADDR:PORT  the answers can't be judged
@@ -254,6 +258,20 @@ func (s *scenario) step(words []string, body string) {
 		s.health[netip.MustParseAddrPort(words[1])] = checker.Result{OK: reported.State != health.Down, Report: reported,
 			Cause: checker.Answer, Stage: wire.AtMatch, Detail: fmt.Sprintf("says %q", strings.Join(words[2:], " "))}
 		s.mu.Unlock()
+	case "certificate":
+		ends := time.Now().Add(s.duration(words[2]+"h") * 24).Unix()
+		for _, a := range words[3:] {
+			s.show(a, func(r *checker.Result) { r.Cert, r.CertEnd = crc32.ChecksumIEEE([]byte(words[1])), ends })
+		}
+	case "takes":
+		took := s.duration(words[1])
+		for _, a := range words[2:] {
+			s.show(a, func(r *checker.Result) { r.Took = took })
+		}
+	case "shows":
+		for _, a := range words[2:] {
+			s.show(a, func(r *checker.Result) { r.Shows = words[1] })
+		}
 	case "hang":
 		s.mu.Lock()
 		s.health[netip.MustParseAddrPort(words[1])] = checker.Result{Took: 20 * time.Second}
@@ -364,6 +382,17 @@ func (s *scenario) step(words []string, body string) {
 	default:
 		s.t.Fatalf("unknown step %q", words)
 	}
+}
+
+// show changes what the checks of a server see of it.
+func (s *scenario) show(addr string, change func(*checker.Result)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a := netip.MustParseAddrPort(addr)
+	r, known := s.health[a]
+	r.OK = r.OK || !known
+	change(&r)
+	s.health[a] = r
 }
 
 func (s *scenario) order(words []string) {

@@ -130,6 +130,8 @@ type Daemon struct {
 	Unknown []string           // daemons whose virtual services are unknown
 	Changed string             // since when the file is not in force in the daemon that runs; "": it is
 	Lists   []string           // the same of each list of realfile that is not
+	// servers that differ from the others of their section, in words, by the ids of virtual services
+	Differing map[string][]string
 }
 
 // Examine finds what the services of the configuration at path lack on this machine and its neighbours, and changes

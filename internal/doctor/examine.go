@@ -63,6 +63,9 @@ func examine(facts facts, path string) []Finding {
 		x.own()
 		x.through()
 		x.reaches()
+		for _, what := range e.daemon.Differing[x.ID] {
+			x.tell("differs", what)
+		}
 	}
 	e.left()
 	e.fills()

@@ -333,6 +333,13 @@ var examineCases = map[string]examineCase{
 		},
 		want: "warning not-in-force, warning not-in-force",
 	},
+	"a server that differs from the others, of a section in the file and of one that is no longer": {
+		config: byGate, spoil: func(f *facts) {
+			const text = "10.2.0.1:80 shows another certificate"
+			f.daemon.Differing = map[string][]string{f.services[0].Config.ID: {text}, "tcp:192.0.2.99:80": {text}}
+		},
+		want: "warning differs",
+	},
 	"private services by whose mark packets are routed": {
 		config: through(byGate), spoil: func(f *facts) {
 			toCheck(f)

@@ -77,6 +77,8 @@ const (
 	SuspicionOver  Kind = "suspicion-over"  // a server is no longer suspected
 	Flaps          Kind = "flaps"           // the state of a server changed several times within minutes
 	FlapsOver      Kind = "flaps-over"      // a server no longer flaps
+	Differs        Kind = "differs"         // a server differs from the others of its section, see samewait
+	DiffersOver    Kind = "differs-over"    // a server no longer differs from the others
 	BackupServes   Kind = "backup-serves"   // too few servers serve, so the backup servers serve
 	BackupRests    Kind = "backup-rests"    // enough servers serve again; the backup servers drain
 	FallbackFails  Kind = "fallback-fails"  // a fallback server fails its check, see fallbackcheck

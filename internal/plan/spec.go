@@ -51,6 +51,9 @@ func (x Use) Spec() checker.Spec {
 	s.Service, s.OnLink = cfg.Service, onLink
 	s.NegotiateTimeout = cfg.NegotiateTimeout.Duration()
 	s.Request, s.Receive = cfg.Asks(r)
+	if settings.ServiceOf(cfg.Service).Takes("same") {
+		s.Same = cfg.Same
+	}
 	s.Host, s.SNI = cfg.VirtualHost, cfg.SNI
 	if s.TLS = cfg.TLS; !cfg.OverTLS() {
 		s.TLSExpiryWarn = 0

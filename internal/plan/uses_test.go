@@ -18,7 +18,7 @@ import (
 // (checker.TestServicesUseWhatTheirRowsName proves those rows).
 func TestEachDirectiveOfChecksIsUsedOrWarnedOf(t *testing.T) {
 	lines := map[string]string{
-		"checkport": "checkport=81", "request": `request="x"`, "receive": `receive="x"`, "httpmethod": "httpmethod=HEAD", "httpbody": "httpmethod=POST\n\thttpbody=\"x\"", "receiveheader": `receiveheader="X: x"`,
+		"checkport": "checkport=81", "request": `request="x"`, "receive": `receive="x"`, "same": `same="x"`, "httpmethod": "httpmethod=HEAD", "httpbody": "httpmethod=POST\n\thttpbody=\"x\"", "receiveheader": `receiveheader="X: x"`,
 		"virtualhost": "virtualhost=x", "checkcommand": "checkcommand=/bin/false", "checkargs": "checkargs={name}", "login": `login="x"`, "passwd": `passwd="x"`,
 		"database": `database="x"`, "sqlreceive": `sqlreceive="x"`, "silence": "silence=up",
 		"checksource": "checksource=192.0.2.9", "checkdevice": "checkdevice=eth1", "checkmark": "checkmark=1", "secret": `secret="x"`, "checkvip": "checkvip=yes", "alsocheck": "alsocheck=connect 82",

@@ -45,6 +45,20 @@ func (r *Report) NotInForce() (file string, lists []string) {
 	return file, lists
 }
 
+// Differing tells, by the ids of virtual services, which servers differ from the others. It contains text from servers:
+// escape it.
+func (r *Report) Differing() map[string][]string {
+	all := map[string][]string{}
+	for i := range r.Virtuals {
+		for _, s := range r.Virtuals[i].Servers {
+			if s.Differs != "" {
+				all[r.Virtuals[i].ID] = append(all[r.Virtuals[i].ID], s.Real+" "+s.Differs)
+			}
+		}
+	}
+	return all
+}
+
 // Remarks are the faults of the daemon as a whole, a sentence each. They contain text from servers and other programs:
 // escape it.
 func (r *Report) Remarks() []string {

@@ -211,7 +211,8 @@ func newCheck(at time.Time, r *checker.Result) *Check {
 	if at.IsZero() {
 		return nil
 	}
-	c := &Check{Time: at.UTC(), OK: r.OK, Seconds: r.Took.Seconds(), Detail: r.Detail, Warning: r.Warning}
+	c := &Check{Time: at.UTC(), OK: r.OK, Seconds: r.Took.Seconds(), Detail: r.Detail, Shows: r.Shows,
+		Warning: r.Warning}
 	c.Way = map[checker.Way]string{checker.WayThrough: "through", checker.WayVoid: "void"}[r.Way]
 	if !r.OK {
 		c.Cause = r.Cause.String()

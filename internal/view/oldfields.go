@@ -8,9 +8,9 @@ import (
 	"ldirectord/internal/judge"
 )
 
-// FillOld fills in the fields that JSON and metrics had before there were conditions. No other file compares kinds.
+// FillOld fills in the fields that JSON, metrics and doctor have of some kinds. No other file compares kinds.
 func (now *Server) FillOld() {
-	var notes []string
+	var notes, differs []string
 	for _, c := range now.Conditions {
 		switch c.Kind {
 		case "down", "unknown", "maintenance", "no address":
@@ -41,10 +41,12 @@ func (now *Server) FillOld() {
 			now.Full = true
 		case "brake":
 			now.Braked = true
+		case "certificate", "version", "slow", "share":
+			differs = append(differs, c.Text)
 		}
 		notes = append(notes, c.Text)
 	}
-	now.Note = strings.Join(notes, "; ")
+	now.Note, now.Differs = strings.Join(notes, "; "), strings.Join(differs, "; ")
 }
 
 // Learn makes a condition of the fields of a daemon that tells none.

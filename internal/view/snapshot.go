@@ -218,9 +218,11 @@ type ServerCounts struct {
 	Limit    uint32            `json:"upper_limit,omitempty"` // of connections, as configured; 0: none
 	Full     bool              `json:"full,omitempty"`        // it is there: the kernel sends it no new client
 	// why it is suspected: by observe its clients get no answers; "" when it is not
-	Suspected string       `json:"suspected,omitempty"`
-	Carries   lvs.Counters `json:"-"`
-	Counted   bool         `json:"-"` // Carries is known
+	Suspected string `json:"suspected,omitempty"`
+	// how it differs from the others of its section; "" when it does not
+	Differs string       `json:"differs,omitempty"`
+	Carries lvs.Counters `json:"-"`
+	Counted bool         `json:"-"` // Carries is known
 }
 
 // ServerPast is the history of a server; only Why fills it in.
@@ -250,6 +252,7 @@ type LastCheck struct {
 	Seconds float64   `json:"seconds"`
 	Cause   string    `json:"cause,omitempty"`
 	Detail  string    `json:"detail,omitempty"`
+	Shows   string    `json:"shows,omitempty"` // what same found in the answer
 	Warning string    `json:"warning,omitempty"`
 	// with checkvip: through, by the virtual address; void, at the server's own address because of Warning
 	Way string `json:"way,omitempty"`

@@ -1,0 +1,36 @@
+package protocol
+
+import (
+	"context"
+
+	"ldirectord/checker/wire"
+)
+
+const (
+	maxKept  = 64 << 10 // bytes of an answer that same searches
+	maxShown = 64       // bytes of what it finds there
+)
+
+// same is a check that also notes what a pattern finds in the answer, for a comparison with other servers.
+type same struct {
+	Checker
+	find *matcher
+}
+
+// First returns the check itself.
+func (c *same) First() Checker { return c.Checker }
+
+// Check implements Checker. A pattern that finds nothing, or not in time, changes nothing.
+func (c *same) Check(ctx context.Context) Result {
+	w := wire.WatchOf(ctx)
+	w.Keep(maxKept)
+	r := c.Checker.Check(ctx)
+	if !r.OK {
+		return r
+	}
+	s, text := search{ctx: ctx, matcher: c.find}, w.Kept()
+	if at, err := inTurn(&s, s.limits.quick, text, s.re.Find); err == nil && at != nil {
+		r.Shows = wire.Escape(string(text[at[0]:at[1]]), maxShown)
+	}
+	return r
+}

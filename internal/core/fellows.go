@@ -1,0 +1,169 @@
+package core
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"ldirectord/internal/view"
+)
+
+// This file compares what the servers of a section show of themselves. It finds which of them differ, and decides
+// nothing.
+
+// trait is something in which the servers of a section should be alike.
+type trait int
+
+const (
+	certificate trait = iota
+	version
+	delay
+	share
+	traits
+)
+
+// fewest is how many servers must show something before one of them can differ.
+const fewest = 3
+
+// shown is what a server shows of itself.
+type shown struct {
+	cert uint32 // a checksum of its certificates; 0: none
+	ends int64  // when the first of them expires, as checker.Result.CertEnd
+	text string // what same finds in its answer; "": nothing
+	took uint32 // the mean time of its last answers, in microseconds; 0: not known
+	// its share of the new connections, in percent, and the one by its weight; 0: not known
+	got, due uint8
+
+	fresh bool // there are too few answers for it
+}
+
+// answers are the times of the successes of a check, ten by ten, in microseconds.
+type answers struct {
+	mean uint32 // of the last ten; 0: there were fewer
+	sum  uint32 // of those since
+	n    uint8
+}
+
+func (a *answers) add(took time.Duration) {
+	const kept, most = 10, 5 * time.Minute
+	a.sum, a.n = a.sum+uint32(min(took, most).Microseconds()), a.n+1
+	if a.n == kept {
+		*a = answers{mean: max(a.sum/kept, 1)}
+	}
+}
+
+// usual is what more than half of the servers show.
+type usual[T comparable] struct {
+	value   T // the zero value: no majority
+	has, of int
+}
+
+// usualOf finds what most servers show, of those that show something (the vote of Boyer and Moore).
+func usualOf[T comparable](all []shown, show func(*shown) T) (u usual[T]) {
+	var none T
+	lead := 0
+	for i := range all {
+		switch one := show(&all[i]); {
+		case one == none:
+			continue
+		case lead == 0:
+			u.value, lead = one, 1
+		case one == u.value:
+			lead++
+		default:
+			lead--
+		}
+		u.of++
+	}
+	for i := range all {
+		if one := show(&all[i]); one != none && one == u.value {
+			u.has++
+		}
+	}
+	if u.of < fewest || 2*u.has <= u.of {
+		u.value = none
+	}
+	return u
+}
+
+// lacks reports whether what a server shows is not the usual.
+func (u usual[T]) lacks(one T) bool {
+	var none T
+	return one != none && u.value != none && one != u.value
+}
+
+// norm is what a section's servers usually show.
+type norm struct {
+	cert usual[uint32]
+	ends int64 // of the usual certificates
+	text usual[string]
+	took []uint32 // the times of all, sorted
+}
+
+// normOf needs memory for the times of all servers.
+func normOf(all []shown, times []uint32) (n norm) {
+	n.cert = usualOf(all, func(s *shown) uint32 { return s.cert })
+	n.text = usualOf(all, func(s *shown) string { return s.text })
+	for i := range all {
+		if all[i].cert == n.cert.value {
+			n.ends = all[i].ends
+		}
+		if all[i].took > 0 {
+			times = append(times, all[i].took)
+		}
+	}
+	slices.Sort(times)
+	n.took = times
+	return n
+}
+
+// differs describes each trait in which a server is not as the norm; "" where it is.
+func (n *norm) differs(s *shown, now time.Time) (says [traits]string) {
+	if n.cert.lacks(s.cert) {
+		says[certificate] = fmt.Sprintf("shows another certificate than %d of %d (%s; theirs %s)", n.cert.has,
+			n.cert.of, ends(s.ends, now), strings.TrimPrefix(ends(n.ends, now), "ends "))
+	}
+	if n.text.lacks(s.text) {
+		says[version] = fmt.Sprintf(`shows "%s", and %d of %d "%s"`, s.text, n.text.has, n.text.of,
+			n.text.value)
+	}
+	if others, is := n.slow(s.took); is {
+		says[delay] = fmt.Sprintf("answers in %v, the others in %v", inMillis(s.took), inMillis(others))
+	}
+	if s.isUneven() {
+		says[share] = fmt.Sprintf("gets %d %% of the new connections and should get %d %%", s.got, s.due)
+	}
+	return says
+}
+
+// isUneven reports whether a share differs from the one that is due by half of that, and by ten percentage points.
+func (s *shown) isUneven() bool {
+	got, due := int(s.got), int(s.due)
+	apart := max(got-due, due-got)
+	return due > 0 && 2*apart >= due && apart >= 10
+}
+
+// slow reports whether answers take more than three times the median of those of the other servers, and 50 ms more. The
+// others are faster, so without it the list of all has their median here.
+func (n *norm) slow(took uint32) (others uint32, is bool) {
+	if len(n.took) < fewest {
+		return 0, false
+	}
+	others = n.took[(len(n.took)-1)/2]
+	return others, took > 3*others && took > others+50_000
+}
+
+func inMillis(took uint32) time.Duration {
+	return (time.Duration(took) * time.Microsecond).Round(time.Millisecond)
+}
+
+// ends is when a certificate expires, in words.
+func ends(at int64, now time.Time) string {
+	const day = 24 * time.Hour
+	left := time.Unix(at, 0).Sub(now)
+	if left < 0 {
+		return "ended " + view.Plural(int(-left/day), "day") + " ago"
+	}
+	return "ends in " + view.Plural(int(left/day), "day")
+}
