@@ -63,7 +63,7 @@ var nightElsewhere = map[string]string{
 	"every server is up, and clients get nothing":                   "../../testdata/script/outage.txtar",
 	"clients are refused, and every server is up":                   "../../testdata/status/text",
 	"clients get the fallback page":                                 "../../testdata/status/text",
-	"a table of the director's kernel is nearly full":               "../../testdata/status/text",
+	"conntrack of the director is nearly full":                      "../../testdata/status/text",
 	"checks fail because of the director itself":                    "../../testdata/scenario/own-shortage.txt",
 }
 
