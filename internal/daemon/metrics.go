@@ -30,8 +30,8 @@ const (
 	listenRetry   = time.Second // between two tries to listen on an address in use
 )
 
-// metricsServer serves metrics, probes and the page on the address of listen, if there is one. follow is called by one goroutine
-// at a time.
+// metricsServer serves metrics, probes and the page on the address of listen, if there is one. follow is called by
+// one goroutine at a time.
 type metricsServer struct {
 	end     func() // stops serving, however often it is called
 	handler http.Handler

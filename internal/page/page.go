@@ -33,7 +33,7 @@ type Pages struct {
 	Why    func(_ context.Context, virtual, real string) (*status.Why, error) // of one server; virtual may be ""
 	// a name of the machine besides its own; "" for none
 	Host    func() string
-	Traffic *Traffic
+	Traffic *Traffic // nil: it is not shown
 }
 
 // policy is what the document may do in a browser.

@@ -59,6 +59,9 @@ func (t *Traffic) Look(all map[lvs.Backend]lvs.Counters) {
 
 // of is the line of a virtual service.
 func (t *Traffic) of(id string) []uint32 {
+	if t == nil {
+		return nil
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return slices.Clone(t.lines[id])
@@ -76,7 +79,8 @@ func drawn(line []uint32) markup {
 		fmt.Fprintf(&points, "%d,%d ", looks-len(line)+i, height-height*uint64(n)/most)
 		total += uint64(n)
 	}
-	second := float64(line[len(line)-1]) / Interval.Seconds()
-	return fill(`%s/s <svg viewBox="-1 -1 61 18" preserveAspectRatio="none" role="img" aria-label="%v new connections in %v"><polyline points="%s"/></svg>`,
-		fmt.Sprintf("%.1f", second), total, time.Duration(len(line))*Interval, strings.TrimSpace(points.String()))
+	second := fmt.Sprintf("%.1f", float64(line[len(line)-1])/Interval.Seconds())
+	return fill(`%s/s <svg viewBox="-1 -1 61 18" preserveAspectRatio="none" role="img" `+
+		`aria-label="%v new connections in %v"><polyline points="%s"/></svg>`,
+		second, total, time.Duration(len(line))*Interval, strings.TrimSpace(points.String()))
 }

@@ -26,7 +26,7 @@ func (v *view) verdict() (class, words string) {
 	case len(v.Remarks()) > 0:
 		return doubt, "Every virtual service serves, but:"
 	}
-	return good, "All is well"
+	return good, "All well"
 }
 
 // maxWhys is how many reasons are shown of a virtual service.

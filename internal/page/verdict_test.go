@@ -7,7 +7,7 @@ import (
 	"ldirectord/internal/status"
 )
 
-// The first words of the page say whether anybody has to do anything.
+// The first words of the page are enough to know if anybody has to do anything.
 func TestVerdict(t *testing.T) {
 	service := func(states ...string) (v status.Virtual) {
 		v.ID = "tcp:192.0.2.1:80"
@@ -21,10 +21,10 @@ func TestVerdict(t *testing.T) {
 		report *status.Report
 		want   string
 	}{
-		{newReport(fine, fine), `good">All is well`},
+		{newReport(fine, fine), `good">All well`},
 		{newReport(fine, service("up", "down")), `doubt">1 virtual service in trouble, all serve`},
 		{newReport(fine, service("up", "down"), service("down"), service("down", "down")), `bad">2 virtual services without a server`},
-		{newReport(fine, service("off")), `good">All is well`},
+		{newReport(fine, service("off")), `good">All well`},
 		{newReport(), `bad">No virtual service`},
 	} {
 		if _, text := ask(t, newPages(row.report).Page, "/", nil); !strings.Contains(text, `<h1 class="verdict `+row.want+" <small>") {
