@@ -13,15 +13,15 @@ import (
 	"time"
 
 	"github.com/sirupsen/logrus"
+
+	"ldirectord/internal/testkit"
 )
 
 // modprobe makes this script the only program in PATH, under the name modprobe.
 func modprobe(t *testing.T, script string) {
 	t.Helper()
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "modprobe"), []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.WriteFile(filepath.Join(dir, "modprobe"), []byte("#!/bin/sh\n"+script+"\n"), 0o700))
 	t.Setenv("PATH", dir)
 }
 

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 // needsIPVS skips a test where IPVS can't be used. When the test was asked for by name, that is a failure.
@@ -32,9 +33,7 @@ func needsIPVS(t testing.TB) {
 func namespace(t testing.TB) {
 	t.Helper()
 	runtime.LockOSThread()
-	if err := syscall.Unshare(syscall.CLONE_NEWNET); err != nil {
-		t.Fatalf("unshare: %v", err)
-	}
+	testkit.OK(t, syscall.Unshare(syscall.CLONE_NEWNET), "unshare")
 	run(t, "ip", "link", "set", "lo", "up")
 }
 
@@ -50,9 +49,7 @@ func run(t testing.TB, name string, args ...string) string {
 func openKernel(t testing.TB) *kernel {
 	t.Helper()
 	k := &kernel{}
-	if err := k.Connect(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, k.Connect(t.Context()))
 	t.Cleanup(func() {
 		defer k.Close()
 		ctx := context.Background() // t.Context() has ended

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 // The contract of Client: each case makes changes that succeed, then one that may fail, and compares the table. The
@@ -373,18 +374,14 @@ func testContract(t *testing.T, open func(*testing.T) Client) {
 				after = c.before
 			}
 			table := apply(t, client)
-			if got, want := lvs.Format(table), text(after); got != want {
-				t.Errorf("got\n%swant\n%s", got, want)
-			}
+			testkit.Equal(t, lvs.Format(table), text(after))
 		})
 	}
 	t.Run("timeout and granularity are not kept without persistence", func(t *testing.T) {
 		op := parseOp(t, "-A -f 1 -s rr")
 		op.Settings.Timeout, op.Settings.Netmask = 77, 0xff000000
 		got := apply(t, open(t), op)[op.Key].Settings
-		if want := (lvs.Settings{Scheduler: "rr", Netmask: lvs.EachClient(false)}); got != want {
-			t.Errorf("got %+v, want %+v", got, want)
-		}
+		testkit.Equal(t, got, (lvs.Settings{Scheduler: "rr", Netmask: lvs.EachClient(false)}))
 	})
 	t.Run("each change of a batch has its own result", func(t *testing.T) {
 		client := open(t)
@@ -547,9 +544,7 @@ func TestMemoryTellsOfEachChangeAndOfNothingElse(t *testing.T) {
 			t.Errorf("%s is accepted", refused)
 		}
 	}
-	if want := []string{"-A -f 1 -s rr\n", ""}; !slices.Equal(seen, want) {
-		t.Errorf("told %q, want %q", seen, want)
-	}
+	testkit.Same(t, seen, []string{"-A -f 1 -s rr\n", ""}, "told")
 }
 
 func TestMemorySharesNothingWithItsReaders(t *testing.T) {

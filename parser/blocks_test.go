@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // A section that uses a block means what it means with the lines of the block written out.
@@ -58,9 +60,7 @@ func withoutOrigin(t *testing.T, src string) string {
 		t.Fatalf("%v in\n%s", found, src)
 	}
 	var all struct{ Virtuals []map[string]any }
-	if err := json.Unmarshal(marshal(t, cfg), &all); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, json.Unmarshal(marshal(t, cfg), &all))
 	for _, v := range all.Virtuals {
 		delete(v, "use")
 		delete(v, "from")
@@ -105,7 +105,5 @@ func TestOriginOfValues(t *testing.T) {
 	if string(got) != want {
 		t.Errorf("%s\nwant\n%s", got, want)
 	}
-	if taken := cfg.Taken(cfg.Virtuals[0]); taken != "block a: scheduler (line 3)" {
-		t.Error(taken)
-	}
+	testkit.Equal(t, cfg.Taken(cfg.Virtuals[0]), "block a: scheduler (line 3)")
 }

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // A service that names a checkdef means what it means with the lines of the block written out; so does an alsocheck, for
@@ -68,9 +70,7 @@ func withoutNames(t *testing.T, src string) string {
 			one.AlsoChecks = nil
 			text, _ := json.Marshal(shown{cfg}.virtual(&one))
 			shown := map[string]any{}
-			if err := json.Unmarshal(text, &shown); err != nil {
-				t.Fatal(err)
-			}
+			testkit.OK(t, json.Unmarshal(text, &shown))
 			for _, name := range []string{"use", "from", "checkdef", "own"} {
 				delete(shown, name)
 			}
@@ -139,10 +139,7 @@ func TestRealConfigsWithCheckdefs(t *testing.T) {
 	}
 	unknown := regexp.MustCompile(`unknown service "([\w.-]+)"`)
 	for _, file := range files {
-		src, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
+		src := testkit.Must(os.ReadFile(file))(t)
 		_, found := parse(t.Context(), file, src, options(t))
 		blocks := ""
 		for _, d := range found {

@@ -14,6 +14,7 @@ import (
 
 	"ldirectord/checker/settings"
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 func mustParse(t *testing.T, src string) *Config {
@@ -31,9 +32,7 @@ func TestDefaults(t *testing.T) {
 		v.Scheduler, v.CheckType, v.Service, v.Protocol, v.Request, v.HTTPMethod, v.FollowRedirect, v.CheckCommand,
 		v.Persistent, v.Quiescent, v.CleanStop, v.Repair, slices.Equal(v.Mail.Status, lvs.Statuses), v.Reals[0].Weight)
 	const want = "5 30 10 1 1 1 0 wrr negotiate http tcp / GET yes /bin/true 0 false true false true 1\n"
-	if got != want {
-		t.Errorf("got  %s\nwant %s", got, want)
-	}
+	testkit.Equal(t, got, want)
 }
 
 // A line with the default of the table changes nothing in an empty configuration.
@@ -69,17 +68,13 @@ func compareEffect(t *testing.T, want object, src, line string) {
 			return
 		}
 	}
-	if why := firstDifference("config", want, got, false); why != "" {
-		t.Errorf("%q is said to be the default: %s", line, why)
-	}
+	testkit.Equal(t, firstDifference("config", want, got, false), "", line, "is said to be the default")
 }
 
 func TestSecondsAsADuration(t *testing.T) {
 	for seconds, want := range map[Seconds]time.Duration{0: 0, 0.1: 100 * time.Millisecond, 0.3: 300 * time.Millisecond, 2.5: 2500 * time.Millisecond, 3: 3 * time.Second,
 		maxTime: 3650 * 24 * time.Hour, maxTime + 1: 3650 * 24 * time.Hour, 1e17: 3650 * 24 * time.Hour} {
-		if got := seconds.Duration(); got != want {
-			t.Errorf("%v s are %d, want %d", seconds, got, want)
-		}
+		testkit.Equal(t, seconds.Duration(), want, seconds, "s")
 	}
 }
 
@@ -90,9 +85,7 @@ func TestParseSeconds(t *testing.T) {
 		"2h30m": "0  false", "0x5": "0  false", "300ms": "0.3 ms true",
 	} {
 		s, unit, ok := ParseSeconds(text)
-		if got := fmt.Sprintf("%v %s %v", s, unit, ok); got != want {
-			t.Errorf("%q is %s, want %s", text, got, want)
-		}
+		testkit.Equal(t, fmt.Sprintf("%v %s %v", s, unit, ok), want, text)
 	}
 }
 
@@ -127,9 +120,8 @@ func TestRuleOfTheSectionOutranksTheGlobalOne(t *testing.T) {
 		{"failurecount=3\n", "\twindow=7/10\n", "3 1 7/10"},
 	} {
 		v := mustParse(t, tc.global+"virtual=1\n\treal=192.0.2.1 gate\n"+tc.section).Virtuals[0]
-		if got := fmt.Sprintf("%d %d %d/%d", v.FailureCount, v.RiseCount, v.Window.Need, v.Window.Of); got != tc.want {
-			t.Errorf("%q and %q: %s, want %s", tc.global, tc.section, got, tc.want)
-		}
+		testkit.Equal(t, fmt.Sprintf("%d %d %d/%d", v.FailureCount, v.RiseCount, v.Window.Need, v.Window.Of),
+			tc.want, tc.global, "and", tc.section)
 	}
 }
 
@@ -170,9 +162,7 @@ virtual=192.0.2.1:82
 `)
 	want := []string{"192.0.2.99:80 masq", "192.0.2.99:53 masq", "192.0.2.99:0 masq", "[2001:db8::99]:81 gate", "[2001:db8::99]:81 gate", "192.0.2.98:7002 gate"}
 	for i, v := range cfg.Virtuals {
-		if got := v.Fallback.Addr.String() + " " + v.Fallback.Forward.String(); got != want[i] {
-			t.Errorf("%s has %s, want %s", v.ID, got, want[i])
-		}
+		testkit.Equal(t, v.Fallback.Addr.String()+" "+v.Fallback.Forward.String(), want[i], v.ID)
 	}
 	for name, port := range map[string]uint16{"http": 80, "ntp": 123} { // a tcp name and a udp name
 		f := mustParse(t, "fallback=192.0.2.99:"+name+"\n").Global.Fallback
@@ -198,9 +188,7 @@ func TestPositionsAreThoseOfTheValues(t *testing.T) {
 		"fallback":      {v.Fallback.At, 5, 11},
 		"receive":       {v.At["receive"], 6, 13},
 	} {
-		if want := (Position{"test.cf", int32(got.line), int32(got.column)}); got.at != want {
-			t.Errorf("%s is at %v, want %v", what, got.at, want)
-		}
+		testkit.Equal(t, got.at, (Position{"test.cf", int32(got.line), int32(got.column)}), what, "is at")
 	}
 	if v.has("request") {
 		t.Error("request has a position, though it was not written")
@@ -219,9 +207,7 @@ func TestUsualLogins(t *testing.T) {
 		{"virtual=192.0.2.1:80\n\tservice=ftp\n\tpasswd=\"p\"\n", "anonymous p"},
 	} {
 		v := mustParse(t, tc.section+"\treal=192.0.2.2 gate\n").Virtuals[0]
-		if got := v.Login + " " + v.Passwd; got != tc.want {
-			t.Errorf("%q: %q, want %q", tc.section, got, tc.want)
-		}
+		testkit.Equal(t, v.Login+" "+v.Passwd, tc.want, tc.section)
 	}
 }
 
@@ -288,9 +274,7 @@ func TestFilesThatTheUserMayNotOpen(t *testing.T) {
 		{"logfile=\"/full\"\n", user, "[:1:9: error: the log file cannot be opened (invalid argument); it must be a file that can be appended to, or a syslog facility]"},
 	} {
 		_, found := Parse(t.Context(), "", []byte(c.src), Options{TryFile: try, TryRead: try, User: c.user})
-		if got := fmt.Sprint(found); got != c.want {
-			t.Errorf("%q:\ngot  %s\nwant %s", c.src, got, c.want)
-		}
+		testkit.Equal(t, fmt.Sprint(found), c.want, c.src)
 	}
 }
 
@@ -357,9 +341,7 @@ func says(t *testing.T, src, words string) bool {
 
 func TestServicesHaveTheirUsualPort(t *testing.T) {
 	for s := range settings.Services() {
-		if got := settings.ServiceOf(s.Name); got != s {
-			t.Errorf("%s is %+v, want %+v", s.Name, got, s)
-		}
+		testkit.Equal(t, settings.ServiceOf(s.Name), s, s.Name)
 		extension := slices.Contains([]string{"grpc", "redis", "tls"}, s.Name)
 		switch got := guessService(s.Port); {
 		case extension != s.Is(settings.Extension):
@@ -383,10 +365,7 @@ func TestExamplesAreAcceptedWithoutAnError(t *testing.T) {
 	}
 	files = append(files, "../examples/bgp/ldirectord.cf")
 	for _, file := range files {
-		src, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
+		src := testkit.Must(os.ReadFile(file))(t)
 		o := options(t)
 		o.DirExist, o.TryFile = nil, nil
 		_, found := parse(t.Context(), file, src, o)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 func TestDiagnosticsTellErrorsFromWarnings(t *testing.T) {
@@ -45,9 +47,7 @@ autoreload=maybe
 			t.Fatalf("errors in lines %v, want %v", lines, want)
 		}
 	}
-	if text := found.Errors()[5].Render([]byte(src)); !strings.Contains(text, "\n  virtual=1\n") {
-		t.Errorf("a duplicate is shown as %s", text)
-	}
+	testkit.Contains(t, found.Errors()[5].Render([]byte(src)), "\n  virtual=1\n", "a duplicate is shown as")
 }
 
 func TestRenderShowsTheSurroundingsOfTheCaret(t *testing.T) {
@@ -57,19 +57,15 @@ func TestRenderShowsTheSurroundingsOfTheCaret(t *testing.T) {
 	want := "a\\x1b.cf:1:" + "211: error: here\n" +
 		"  …" + strings.Repeat("é", 30) + "\tx" + strings.Repeat("ü", 29) + "…\n" +
 		"  " + strings.Repeat(" ", 31) + "\t^\n"
-	if text != want {
-		t.Errorf("got\n%swant\n%s", text, want)
-	}
+	testkit.Equal(t, text, want)
 	for before, after := range map[int]int{60: 60, 61: 61} {
 		line := strings.Repeat("b", before) + strings.Repeat("a", after)
 		got := Diagnostic{Pos: Position{"", 2, int32(before + 1)}}.Render([]byte("\n" + line))
-		if cut := strings.Contains(got, "…"); cut != (before > 60) {
-			t.Errorf("%d bytes before the caret and after it: cut is %v", before, cut)
-		}
+		testkit.Equal(t, strings.Contains(got, "…"), before > 60, before,
+			"bytes before the caret and after it: cut")
 	}
-	if got := (Diagnostic{Pos: Position{File: "a.cf"}, Severity: Error, Text: "t"}).Render(nil); got != "a.cf: error: t\n" {
-		t.Errorf("without a place: %q", got)
-	}
+	testkit.Equal(t, (Diagnostic{Pos: Position{File: "a.cf"}, Severity: Error, Text: "t"}).Render(nil),
+		"a.cf: error: t\n", "without a place")
 }
 
 func TestSuggestions(t *testing.T) {
@@ -78,18 +74,14 @@ func TestSuggestions(t *testing.T) {
 		"fallbackcomand": "fallbackcommand", "sheduler": "scheduler", "quiecent": "quiescent", "virtual_host": "virtualhost",
 		"checkint": "checkinterval", "exp": "expect", "pa": "", "laod": "load", "laoz": "", "lod": "load", "check": "", "ops": "ops", "op": "ops", "weight": "", "quorum": "", "x": "", "": "", strings.Repeat("a", 1000): "",
 	} {
-		if got := nearest(word, directiveNames); got != want {
-			t.Errorf("%s: %q, want %q", word, got, want)
-		}
+		testkit.Equal(t, nearest(word, directiveNames), want, word)
 	}
 }
 
 func TestNoFileGivesMoreDiagnosticsThanAnyoneReads(t *testing.T) {
 	for _, line := range []string{"nonsense\n", "supervised\n"} {
 		_, found := parse(t.Context(), "", []byte(strings.Repeat(line, maxFindings)), Options{})
-		if len(found) != maxFindings {
-			t.Errorf("%q: %d diagnostics", line, len(found))
-		}
+		testkit.Equal(t, len(found), maxFindings, line, "diagnostics")
 		_, found = parse(t.Context(), "", []byte(strings.Repeat(line, 3*maxFindings)), Options{})
 		if len(found) != maxFindings+1 || found[maxFindings].Kind != tooMany {
 			t.Errorf("%q: %d diagnostics, the last: %v", line, len(found), found[len(found)-1])

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"ldirectord/checker/settings"
+	"ldirectord/internal/testkit"
 )
 
 // Each section is the only one of its file. The JSON is what the lines add to that of the section without them.
@@ -53,9 +54,7 @@ func firstVirtual(t *testing.T, src string) object {
 // A backslash before a quote matters only in the steps of a dialogue: the Perl ldirectord has no escapes.
 func TestOnlyStepsHaveEscapedQuotes(t *testing.T) {
 	v := mustParse(t, "virtual=192.0.2.1:80\n\treceive=\"a\\\" # \"\n").Virtuals[0]
-	if v.Receive != `a\` {
-		t.Errorf("got %q", v.Receive)
-	}
+	testkit.Equal(t, v.Receive, `a\`)
 }
 
 // An expiring certificate gets a warning unless the file has tlsexpirywarn = never.
@@ -74,9 +73,8 @@ func TestExtensionsCountInNegotiateChecks(t *testing.T) {
 		"negotiate": false, "3": false, "on": false, "off": false, "connect": true, "ping": true, "external": true, "external-perl": true,
 	} {
 		src := "virtual=192.0.2.1:443\n\ttlsverify=yes\n\tsni=a\n\tchecktype=" + checkType + "\n"
-		if got := says(t, src, "applies only to negotiate checks"); got != ignored {
-			t.Errorf("checktype=%s: a warning is %v", checkType, got)
-		}
+		testkit.Equal(t, says(t, src, "applies only to negotiate checks"), ignored, "checktype", checkType,
+			"a warning")
 	}
 }
 
@@ -123,9 +121,7 @@ func TestExtensionsCountForTheirServices(t *testing.T) {
 		slices.Sort(got)
 		want := strings.Fields(services)
 		slices.Sort(want)
-		if !slices.Equal(got, want) {
-			t.Errorf("%s counts for %v, want %v", name, got, want)
-		}
+		testkit.Same(t, got, want, name, "counts for")
 	}
 }
 

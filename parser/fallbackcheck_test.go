@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 // fallbackcheck makes one check of the fallback servers, without anything that concerns the table, or it is warned of.
@@ -49,9 +50,7 @@ func TestHowAFallbackIsChecked(t *testing.T) {
 				} else if !says(t, src, "fallbackcheck has no effect: "+got) {
 					t.Errorf("%s: no warning", src)
 				}
-				if got != want {
-					t.Errorf("%s: %s, not %s", src, got, want)
-				}
+				testkit.Equal(t, got, want, src)
 			}
 			if one, why := mustParse(t, "fallbackcheck="+how+"\n"+src+"\tfallbackcheck=no\n").Virtuals[0].Fallbacks(); one != nil || why != "" {
 				t.Errorf("%s: no is %v, %q", src, one, why)

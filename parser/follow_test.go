@@ -3,10 +3,10 @@ package parser
 import (
 	"fmt"
 	"net/netip"
-	"slices"
 	"testing"
 
 	"ldirectord/internal/resolve"
+	"ldirectord/internal/testkit"
 )
 
 // Names of real servers are looked up again later, unless a range or a virtual service uses the same name. The
@@ -63,9 +63,7 @@ virtual = 1
 		"vip false 192.0.2.1 [] ",
 		"web true 192.0.2.11 [] ",
 	}
-	if !slices.Equal(got, want) {
-		t.Errorf("got\n%q\nwant\n%q", got, want)
-	}
+	testkit.Same(t, got, want)
 	cfg, _ = parse(t.Context(), "", []byte(src), Options{Resolver: book, Last: last, Wait: true})
 	for _, n := range cfg.Names {
 		if n.Followed || n.Earlier != nil || n.Host == "several" && n.Addr != book["several"][0] || n.Host == "own" && n.Addr != book["own"][0] {

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 var update = flag.Bool("update", false, "write the files that hold what is expected")
@@ -20,10 +22,7 @@ func TestDiagnosticsText(t *testing.T) {
 	}
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
-			src, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
+			src := testkit.Must(os.ReadFile(file))(t)
 			name := strings.TrimSuffix(file, ".cf")
 			o := options(t)
 			_, found := parse(t.Context(), filepath.Base(file), src, o)
@@ -44,15 +43,10 @@ func golden(t *testing.T, file string, found Diagnostics, src []byte) {
 		got.WriteString(d.Render(src))
 	}
 	if *update {
-		if err := os.WriteFile(file, got.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, os.WriteFile(file, got.Bytes(), 0o644))
 		return
 	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	want := testkit.Must(os.ReadFile(file))(t)
 	if !bytes.Equal(got.Bytes(), want) {
 		t.Errorf("%s has changed (write it with -update if it is better now):\n%s", file, got.Bytes())
 	}

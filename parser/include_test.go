@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // Parts mean what their lines mean in one file, and findings have their places.
@@ -35,10 +37,7 @@ func TestParts(t *testing.T) {
 			`a:2:20: error: "mask" is not a forwarding method; it must be gate, masq or ipip
 b:2:20: error: "mask" is not a forwarding method; it must be gate, masq or ipip`},
 	} {
-		text, err := Join("ld.cf", []byte(main), row.parts)
-		if err != nil {
-			t.Fatal(err)
-		}
+		text := testkit.Must(Join("ld.cf", []byte(main), row.parts))(t)
 		_, found := parse(t.Context(), "ld.cf", text, Options{})
 		said := ""
 		for _, d := range found {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 // These values have a JSON form too. No file of the corpus has them.
@@ -36,25 +37,19 @@ func TestJSONOfValues(t *testing.T) {
 		if row.part == "virtual" {
 			object = firstVirtual(t, row.src)
 		}
-		if got := fmt.Sprint(object.(map[string]any)[row.key]); got != row.want {
-			t.Errorf("%q: %s is %s, want %s", row.src, row.key, got, row.want)
-		}
+		testkit.Equal(t, fmt.Sprint(object.(map[string]any)[row.key]), row.want, row.src, row.key)
 	}
 }
 
 func TestAddressesOfAVirtualService(t *testing.T) {
 	cfg := mustParse(t, "virtual=192.0.2.1:80\nvirtual=3\n\tmark=192.0.2.0/28 tcp 80\n\tmark=192.0.2.33 tcp 80\nvirtual=4\n")
 	for i, want := range []string{"[192.0.2.1/32]", "[192.0.2.0/28 192.0.2.33/32]", "[]"} {
-		if got := fmt.Sprint(cfg.Virtuals[i].Addresses()); got != want {
-			t.Errorf("%s: %s, want %s", cfg.Virtuals[i].ID, got, want)
-		}
+		testkit.Equal(t, fmt.Sprint(cfg.Virtuals[i].Addresses()), want, cfg.Virtuals[i].ID)
 	}
 }
 
 func TestFormatOfAddresses(t *testing.T) {
 	for addr, want := range map[string]string{"192.0.2.1": "192.0.2.1", "2001:db8::1": "[2001:db8::1]"} {
-		if got := lvs.FormatAddr(netip.MustParseAddr(addr)); got != want {
-			t.Errorf("%s, want %s", got, want)
-		}
+		testkit.Equal(t, lvs.FormatAddr(netip.MustParseAddr(addr)), want)
 	}
 }

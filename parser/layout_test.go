@@ -4,6 +4,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // relayouts rewrite a file so that its layout changes and its meaning does not.
@@ -104,9 +106,7 @@ func TestLayoutWarningsNameTheirLine(t *testing.T) {
 			}
 			lines = append(lines, int(d.Pos.Line))
 		}
-		if !reflect.DeepEqual(lines, tc.line) {
-			t.Errorf("%s: warnings in lines %v, want %v", name, lines, tc.line)
-		}
+		testkit.Same(t, lines, tc.line, name, "warnings in lines")
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // A rule is read alike with any blanks and names.
@@ -26,9 +28,7 @@ func TestMarkLines(t *testing.T) {
 		}
 		cfg := mustParse(t, header+"\tmark = "+line+"\n")
 		m := cfg.Virtuals[0].Marking[0]
-		if got := fmt.Sprint(m.Dest, " ", m.Protocol, " ", m.Ports); got != want {
-			t.Errorf("%q is %s, want %s", line, got, want)
-		}
+		testkit.Equal(t, fmt.Sprint(m.Dest, " ", m.Protocol, " ", m.Ports), want, line)
 		again := mustParse(t, header+"\tmark = "+m.String()+"\n").Virtuals[0].Marking[0]
 		if again.String() != m.String() {
 			t.Errorf("%q is written as %q, which is read as %q", line, m, again)
@@ -42,9 +42,7 @@ func TestMarkLinesAddUp(t *testing.T) {
 	if len(v.Marking) != 2 || v.Marking[1].At != (Position{"test.cf", 4, 7}) {
 		t.Errorf("got %+v", v.Marking)
 	}
-	if got := fmt.Sprint(firstVirtual(t, src)["mark"]); got != "[192.0.2.10 tcp 80,443 192.0.2.10 udp 443]" {
-		t.Errorf("JSON has %s", got)
-	}
+	testkit.Equal(t, fmt.Sprint(firstVirtual(t, src)["mark"]), "[192.0.2.10 tcp 80,443 192.0.2.10 udp 443]", "JSON")
 	if says(t, src, "is given again") {
 		t.Error("a second mark line is reported to replace the first")
 	}

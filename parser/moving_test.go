@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 // The directives for moving weights are global or of a section. The section's own lines win.
@@ -35,9 +36,7 @@ func TestMovingWeights(t *testing.T) {
 		low, high := v.BackupBelow.Of(4)
 		got := fmt.Sprintf("slow %v, pace %d/%v %d/%v, hold %v up to %v, backups below %d/%d", v.SlowStart, v.Pace.Of(4), v.Pace.Every,
 			v.PaceOut.Of(4), v.PaceOut.Every, v.HoldDown, v.HoldDownMax, low, high)
-		if got != row.want {
-			t.Errorf("%q and %q:\ngot  %s\nwant %s", row.global, row.section, got, row.want)
-		}
+		testkit.Equal(t, got, row.want, row.global, "and", row.section)
 	}
 }
 
@@ -68,15 +67,10 @@ func TestJSONOfMovingWeights(t *testing.T) {
 			for name := range firstVirtual(t, bare) {
 				delete(got, name)
 			}
-			text, err := json.Marshal(got)
-			if err != nil {
-				t.Fatal(err)
-			}
+			text := testkit.Must(json.Marshal(got))(t)
 			return string(text)
 		}
-		if got := shown(row.line); got != row.want {
-			t.Errorf("%s: %s, want %s", row.line, got, row.want)
-		}
+		testkit.Equal(t, shown(row.line), row.want, row.line)
 		name, _, _ := strings.Cut(row.line, "=")
 		value := firstVirtual(t, bare+"\t"+row.line+"\n")[strings.TrimSpace(name)]
 		if list, ok := value.([]any); ok {
@@ -98,9 +92,7 @@ func TestBackups(t *testing.T) {
 	}
 	want := `[2001:db8::2]:80 gate 3 false; [2001:db8::3]:80 gate 4 false; [2001:db8::9]:80 masq 1 true; ` +
 		`[2001:db8::7]:81 masq 5 "/a" "b" u:9 true; [2001:db8::8]:81 masq 5 "/a" "b" u:9 true`
-	if strings.Join(got, "; ") != want {
-		t.Errorf("got  %s\nwant %s", strings.Join(got, "; "), want)
-	}
+	testkit.Equal(t, strings.Join(got, "; "), want)
 	reals := asJSON(t, mustParse(t, "virtual=1\n\treal=192.0.2.2 gate\n\tbackup=192.0.2.3 gate\n"))["virtuals"].([]any)[0].(object)["reals"].([]any)
 	if _, shown := reals[0].(object)["backup"]; shown || reals[1].(object)["backup"] != true {
 		t.Errorf("JSON: %v", reals)
@@ -192,17 +184,13 @@ func TestSlowstartByScheduler(t *testing.T) {
 }
 
 func TestPaceAsText(t *testing.T) {
-	if got := (lvs.Pace{Share: lvs.Share{N: 25, Percent: true}, Every: 1500 * time.Millisecond}).String(); got != "25%/1.5s" {
-		t.Error(got)
-	}
+	testkit.Equal(t, (lvs.Pace{Share: lvs.Share{N: 25, Percent: true}, Every: 1500 * time.Millisecond}).String(),
+		"25%/1.5s")
 }
 
 // The example for databases has no findings, and its comments are right.
 func TestExampleOfDatabases(t *testing.T) {
-	src, err := os.ReadFile("../examples/postgresql.cf")
-	if err != nil {
-		t.Fatal(err)
-	}
+	src := testkit.Must(os.ReadFile("../examples/postgresql.cf"))(t)
 	cfg, found := Parse(t.Context(), "postgresql.cf", src, Options{})
 	if len(found) > 0 {
 		t.Fatal(found)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // parseOne parses a section with one more line. It returns the section, or the first error.
@@ -92,9 +94,7 @@ func TestRealServers(t *testing.T) {
 			}
 			got = strings.Join(servers, "; ")
 		}
-		if got != tc.want {
-			t.Errorf("%s: %s, want %s", tc.line, got, tc.want)
-		}
+		testkit.Equal(t, got, tc.want, tc.line)
 	}
 }
 
@@ -126,8 +126,6 @@ func TestWhatAnHTTPCheckAsksFor(t *testing.T) {
 		if cfg == nil {
 			t.Fatal(found)
 		}
-		if got := cfg.Virtuals[0].URL(&cfg.Virtuals[0].Reals[0]); got != tc.want {
-			t.Errorf("%s: %s, want %s", tc.section, got, tc.want)
-		}
+		testkit.Equal(t, cfg.Virtuals[0].URL(&cfg.Virtuals[0].Reals[0]), tc.want, tc.section)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // What a list says, and which lists are refused as a whole.
@@ -77,7 +79,5 @@ func FuzzList(f *testing.F) {
 // The lists that a text names, in parts too.
 func TestTheListsOfAFile(t *testing.T) {
 	lists, empty := RealFiles([]byte("emptyok = yes\nvirtual = 1\n\trealfile = /a gate\n# realfile = /c gate\n\trealfile=/b masq\n\trealfile = x gate\nvirtual = 10.1.0.1:80\n\trealfile = /a ipip\n"))
-	if got := fmt.Sprint(lists, empty); got != "map[/a:{[ 10.1.0.1] true} /b:{[] true}] true" {
-		t.Error(got)
-	}
+	testkit.Equal(t, fmt.Sprint(lists, empty), "map[/a:{[ 10.1.0.1] true} /b:{[] true}] true")
 }

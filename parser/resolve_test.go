@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"ldirectord/internal/resolve"
+	"ldirectord/internal/testkit"
 )
 
 // slow is a Resolver that takes a while for each name, and counts the look-ups.
@@ -77,9 +78,8 @@ func TestLookUpsAreMadeTogetherAndOnce(t *testing.T) {
 				t.Errorf("%s was asked for %d times", name, times)
 			}
 		}
-		if got := cfg.Virtuals[1].Reals[19].Addr; got != netip.MustParseAddrPort("192.0.2.7:80") {
-			t.Errorf("the last server is %v", got)
-		}
+		testkit.Equal(t, cfg.Virtuals[1].Reals[19].Addr, netip.MustParseAddrPort("192.0.2.7:80"),
+			"the last server")
 	})
 }
 
@@ -99,9 +99,7 @@ func TestNamesOfALineAreLookedUpTogether(t *testing.T) {
 		if d := time.Since(start); d != time.Second {
 			t.Errorf("it took %v, want the second of one look-up", d)
 		}
-		if got := slices.Sorted(maps.Keys(s.asked)); !slices.Equal(got, want) {
-			t.Errorf("asked for %q, want %q", got, want)
-		}
+		testkit.Same(t, slices.Sorted(maps.Keys(s.asked)), want, "asked for")
 	})
 }
 
@@ -146,9 +144,7 @@ func TestParseEndsWithItsContext(t *testing.T) {
 		if cfg, _ := parse(ctx, "", manyNames(1), Options{Resolver: s}); cfg != nil {
 			t.Error("it was accepted")
 		}
-		if d := time.Since(start); d != time.Millisecond {
-			t.Errorf("it took %v", d)
-		}
+		testkit.Equal(t, time.Since(start), time.Millisecond, "it took")
 	})
 }
 
@@ -191,9 +187,7 @@ func TestLookUpAgain(t *testing.T) {
 		"four true invalid IP it has no IPv6 address", "none false 192.0.2.2 no answer",
 		"six false invalid IP it has no IPv4 address", "six true 2001:db8::6 ",
 	}
-	if !slices.Equal(got, want) {
-		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
-	}
+	testkit.Same(t, got, want)
 }
 
 // The last known address of a name is used only if it has the right family.

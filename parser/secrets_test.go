@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // A configuration that is shown has no values of secret directives and no log-ins in URLs. All else is shown as it
@@ -44,9 +46,6 @@ func TestAConfigurationIsShownWithoutItsSecrets(t *testing.T) {
 
 func marshalled(t *testing.T, cfg *Config) string {
 	t.Helper()
-	text, err := json.Marshal(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Must(json.Marshal(cfg))(t)
 	return string(text)
 }

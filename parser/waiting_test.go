@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ldirectord/internal/resolve"
+	"ldirectord/internal/testkit"
 )
 
 // hosts is a Resolver with a hosts file. For every other name the name server does not answer.
@@ -73,9 +74,7 @@ func TestNamesWithoutAnAnswer(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				cfg, found := parse(t.Context(), "ld.cf", []byte(c.src), Options{Resolver: hosts{"here": "192.0.2.7"}, Last: known, Wait: c.wait})
-				if got := found.OnlyLookups(); got != c.lookups {
-					t.Errorf("refused for look-ups alone: %v, want %v", got, c.lookups)
-				}
+				testkit.Equal(t, found.OnlyLookups(), c.lookups, "refused for look-ups alone")
 				var got []string
 				for _, d := range found.Errors() {
 					got = append(got, strings.TrimPrefix(d.String(), "ld.cf:"))
@@ -92,9 +91,7 @@ func TestNamesWithoutAnAnswer(t *testing.T) {
 				for _, w := range cfg.Virtuals[0].Waiting {
 					got = append(got, "["+w.Name+"]")
 				}
-				if list := strings.Join(got, " "); list != c.want {
-					t.Errorf("got %s\nwant %s", list, c.want)
-				}
+				testkit.Equal(t, strings.Join(got, " "), c.want)
 				warned := 0
 				for _, d := range found.Warnings() {
 					if d.Kind == nameInVain {

@@ -3,6 +3,8 @@ package parser
 import (
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // watch applies to some checks of a section only. It also sets how long their connections may be silent.
@@ -62,7 +64,5 @@ func TestWhichChecksAreWatched(t *testing.T) {
 func holdWatch(t *testing.T, src string, want bool) {
 	t.Helper()
 	v := mustParse(t, src).Virtuals[0]
-	if got := v.Watches(&v.Reals[0]); got != want {
-		t.Errorf("%q: watched %v, want %v", src, got, want)
-	}
+	testkit.Equal(t, v.Watches(&v.Reals[0]), want, src, "watched")
 }

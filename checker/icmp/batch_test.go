@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // ended is the result of an echo.
@@ -49,9 +51,7 @@ func TestRequestsWithoutRoomAreSentLater(t *testing.T) {
 		ipv6 := healthyAddr.Is6()
 		t.Run(healthyAddr.String(), func(t *testing.T) {
 			p, h := openApart(t, ipv6)
-			if err := h.SetWriteBuffer(1); err != nil {
-				t.Fatal(err)
-			}
+			testkit.OK(t, h.SetWriteBuffer(1))
 			all := make(chan ended, 200)
 			done := func(e *Echo, took time.Duration, err error) { all <- ended{e, took, err} }
 			var silent, healthy []*Echo

@@ -14,6 +14,8 @@ import (
 
 	"golang.org/x/net/ipv4"
 	"golang.org/x/net/ipv6"
+
+	"ldirectord/internal/testkit"
 )
 
 const (
@@ -102,9 +104,7 @@ func TestFamiliesInOneBatch(t *testing.T) {
 				mayPing(t, batch[i].To, <-done)
 			}
 			p.Close()
-			if len(done) != 0 {
-				t.Errorf("%d ended twice", len(done))
-			}
+			testkit.Equal(t, len(done), 0, "ended twice")
 		})
 	}
 }
@@ -165,9 +165,7 @@ func TestHubServesManyAtOnce(t *testing.T) {
 	if lost.Load() > 0 {
 		t.Errorf("%d of 2000 lost", lost.Load())
 	}
-	if n := len(h.echoes); n != 0 {
-		t.Errorf("%d requests are still waited for", n)
-	}
+	testkit.Equal(t, len(h.echoes), 0, "requests are still waited for")
 }
 
 func TestPingEndsInTime(t *testing.T) {
@@ -184,15 +182,11 @@ func TestPingEndsInTime(t *testing.T) {
 		t.Error(err)
 	}
 	h := p.opened[way{}].(*hub)
-	if len(h.echoes) != 0 {
-		t.Errorf("%d requests are still waited for", len(h.echoes))
-	}
+	testkit.Equal(t, len(h.echoes), 0, "requests are still waited for")
 	if _, err := p.Ping(waitedFor{t.Context(), func() { p.Close() }}, loopbacks[0], Path{}, patient); !errors.Is(err, net.ErrClosed) {
 		t.Error(err)
 	}
-	if len(h.echoes) != 0 {
-		t.Errorf("%d requests are still waited for", len(h.echoes))
-	}
+	testkit.Equal(t, len(h.echoes), 0, "requests are still waited for")
 	if _, err := p.Ping(t.Context(), loopbacks[0], Path{}, patient); !errors.Is(err, net.ErrClosed) {
 		t.Error("after it was closed: ", err)
 	}

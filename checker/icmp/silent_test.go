@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // openApart opens a hub in a network namespace of its own, on a network whose addresses no machine has.
@@ -92,9 +94,7 @@ func TestSilentNeighboursFailAndNobodyElseDoes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p, h := openApart(t, false)
 			if c.buffer > 0 {
-				if err := h.SetWriteBuffer(c.buffer); err != nil {
-					t.Fatal(err)
-				}
+				testkit.OK(t, h.SetWriteBuffer(c.buffer))
 			}
 			var wait sync.WaitGroup
 			var down, ours atomic.Int64
@@ -126,9 +126,7 @@ func TestSilentNeighboursFailAndNobodyElseDoes(t *testing.T) {
 // A socket whose buffer stays full is a shortage of this machine, reported at the timeout and not later.
 func TestPingWaitsForRoomNoLongerThanItsTimeout(t *testing.T) {
 	p, h := openApart(t, false)
-	if err := h.SetWriteBuffer(1); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, h.SetWriteBuffer(1))
 	const timeout = 500 * time.Millisecond
 	var full atomic.Bool
 	var wait sync.WaitGroup

@@ -3,15 +3,13 @@ package perlre
 import (
 	"fmt"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 func compiled(t *testing.T, pattern string) *Regexp {
 	t.Helper()
-	r, err := Compile(pattern)
-	if err != nil {
-		t.Fatalf("%s: %v", pattern, err)
-	}
-	return r
+	return testkit.Must(Compile(pattern))(t, pattern)
 }
 
 // Patterns as people write them are matched in linear time. Patterns that only look alike are not.
@@ -22,9 +20,7 @@ func TestWhatRunsInLinearTime(t *testing.T) {
 		`a$b`: false, `(a$)+`: false, `(?m)^`: false, `(?=a)`: false, `(a)\1`: false, `a++`: false, `(?>a)`: false,
 		`\R`: false, `a{5000}b?`: false,
 	} {
-		if got := compiled(t, pattern).linear != nil; got != want {
-			t.Errorf("%s: %v", pattern, got)
-		}
+		testkit.Equal(t, compiled(t, pattern).linear != nil, want, pattern)
 	}
 }
 
@@ -34,9 +30,7 @@ func TestWhatEveryMatchContainsIsLookedForFirst(t *testing.T) {
 		`status.*ok`: "[status ok]", `(?:ab)+c`: "[ab c]", `a(?:b|c)d`: "[a d]", `(?i)ab1`: "[1]", `ab?c`: "[a c]", `foo(?=bar)baz`: "[foobaz]",
 		`x{0}y`: "[y]", `^a\b$`: "[a]", `(a)\1b`: "[a b]", `(?!abc)d`: "[d]", `a|b`: "[]", `(?>ab)c`: "[abc]",
 	} {
-		if got := fmt.Sprint(compiled(t, pattern).needs); got != want {
-			t.Errorf("%s: %s, want %s", pattern, got, want)
-		}
+		testkit.Equal(t, fmt.Sprint(compiled(t, pattern).needs), want, pattern)
 	}
 	if (&Regexp{needs: []string{"ab", "b"}}).worth([]byte("ab")) {
 		t.Error("one byte is two texts")

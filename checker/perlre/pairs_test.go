@@ -3,7 +3,6 @@ package perlre
 import (
 	"flag"
 	"math/rand/v2"
-	"os"
 	"regexp"
 	"regexp/syntax"
 	"slices"
@@ -13,6 +12,8 @@ import (
 	"unicode"
 
 	"github.com/dlclark/regexp2/v2"
+
+	"ldirectord/internal/testkit"
 )
 
 // How many patterns are tried against perl, and from which seed.
@@ -175,11 +176,8 @@ func TestWhatMatchesIsWherePerlFindsIt(t *testing.T) {
 
 // The patterns that docs/checks.md lists are those that are matched in linear time.
 func TestListOfTheDocumentsIsWhatRunsInLinearTime(t *testing.T) {
-	text, err := os.ReadFile("../../docs/checks.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, list, _ := strings.Cut(string(text), "That is this list:\n\n")
+	text := testkit.Read(t, "../../docs/checks.md")
+	_, list, _ := strings.Cut(text, "That is this list:\n\n")
 	list, _, found := strings.Cut(list, "\n\n")
 	if !found {
 		t.Fatal("no list in docs/checks.md")

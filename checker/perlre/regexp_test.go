@@ -6,13 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"os/exec"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // enough is a time limit that no small text reaches.
@@ -56,11 +57,8 @@ type receiveCase struct{ pattern, text, perl, ours string }
 
 func receiveCases(t *testing.T) (cases []receiveCase) {
 	t.Helper()
-	table, err := os.ReadFile("../../testdata/checker/receive.tsv")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(table)) {
+	table := testkit.Read(t, "../../testdata/checker/receive.tsv")
+	for line := range strings.Lines(table) {
 		if strings.HasPrefix(line, "# ") {
 			continue
 		}
@@ -85,9 +83,7 @@ func unescape(t *testing.T, s string) string {
 
 func TestReceiveDecidesAsRecorded(t *testing.T) {
 	for _, c := range receiveCases(t) {
-		if got := answer(t, c.pattern, c.text); got != c.ours {
-			t.Errorf("%q on %q: %s, want %s (%s)", c.pattern, c.text, got, c.ours, notations(c.pattern))
-		}
+		testkit.Equal(t, answer(t, c.pattern, c.text), c.ours, c.pattern, "on", c.text, notations(c.pattern))
 	}
 }
 
@@ -157,17 +153,9 @@ func startPerl(t testing.TB) *perlProcess {
 		t.Skip("needs perl")
 	}
 	cmd := exec.CommandContext(t.Context(), "perl", "../../testdata/checker/receive.pl")
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	in := testkit.Must(cmd.StdinPipe())(t)
+	out := testkit.Must(cmd.StdoutPipe())(t)
+	testkit.OK(t, cmd.Start())
 	t.Cleanup(func() { in.Close(); cmd.Wait() })
 	return &perlProcess{t, bufio.NewWriter(in), bufio.NewScanner(out)}
 }
@@ -336,13 +324,8 @@ func TestPlainTextIsSearchedForAsBytes(t *testing.T) {
 		"Test Page": true, `a\.b`: true, "caf\xe9": true, `\x41\n`: true, "a{": true, "": true,
 		"a.b": false, "(?i)a": false, "a|b": false, "^a": false, "a?": false, "[ab]": false, `\d`: false, "(?#c)a": true, "(?:a)b": true,
 	} {
-		m, err := Compile(pattern)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := m.linear == nil && m.back == nil; got != plain {
-			t.Errorf("%q: plain %v, want %v", pattern, got, plain)
-		}
+		m := testkit.Must(Compile(pattern))(t)
+		testkit.Equal(t, m.linear == nil && m.back == nil, plain, pattern, "plain")
 	}
 }
 

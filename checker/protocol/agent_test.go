@@ -12,6 +12,7 @@ import (
 	"ldirectord/checker"
 	"ldirectord/checker/wire"
 	"ldirectord/internal/health"
+	"ldirectord/internal/testkit"
 )
 
 func agentSpec(to netip.AddrPort, send string) Spec {
@@ -74,10 +75,7 @@ func TestAgents(t *testing.T) {
 				if c.late {
 					spec.Timeout = tooLate
 				}
-				check, err := New(spec, nil)
-				if err != nil {
-					t.Fatal(err)
-				}
+				check := testkit.Must(New(spec, nil))(t)
 				if way == "loop" {
 					check = looped{check}
 				}

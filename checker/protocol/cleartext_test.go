@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"ldirectord/checker"
+	"ldirectord/internal/testkit"
 )
 
 // mySeed is the random data that a MySQL log-in is scrambled with.
@@ -21,14 +22,8 @@ const mySeed = "abcdefghijklmnopqrst"
 
 // myAsksForPassword is a server that asks for the password encrypted with the server's own key, and records it.
 func myAsksForPassword(t *testing.T, plugin string) func(*testServer, net.Conn) {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKIXPublicKey(key.Public())
-	if err != nil {
-		t.Fatal(err)
-	}
+	key := testkit.Must(rsa.GenerateKey(rand.Reader, 2048))(t)
+	der := testkit.Must(x509.MarshalPKIXPublicKey(key.Public()))(t)
 	return myUntilLogin(func(s *testServer, c net.Conn) {
 		number := 2
 		say := func(body string) {
@@ -150,10 +145,7 @@ func TestAPasswordGoesOutInClearOnlyIfItMay(t *testing.T) {
 
 // The MySQL driver takes every public key for an RSA key.
 func TestAKeyOfAnotherKindIsNoMySQL(t *testing.T) {
-	der, err := x509.MarshalPKIXPublicKey(newKey(t).Public())
-	if err != nil {
-		t.Fatal(err)
-	}
+	der := testkit.Must(x509.MarshalPKIXPublicKey(newKey(t).Public()))(t)
 	key := "\x01" + toPEM("PUBLIC KEY", der)
 	for plugin, says := range map[string]string{
 		"sha256_password":       myPackets(4, key),

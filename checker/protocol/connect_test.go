@@ -14,6 +14,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/wire"
+	"ldirectord/internal/testkit"
 )
 
 func connectSpec(to netip.AddrPort) Spec {
@@ -66,18 +67,11 @@ func TestConnectToServerThatDoesNotAnswer(t *testing.T) {
 // deafPort returns an address whose queue of connections is full: the kernel drops new ones.
 func deafPort(t *testing.T) netip.AddrPort {
 	t.Helper()
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	fd := testkit.Must(syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0))(t)
 	t.Cleanup(func() { syscall.Close(fd) })
-	if err := errors.Join(syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}), syscall.Listen(fd, 0)); err != nil {
-		t.Fatal(err)
-	}
-	name, err := syscall.Getsockname(fd)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t,
+		errors.Join(syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}), syscall.Listen(fd, 0)))
+	name := testkit.Must(syscall.Getsockname(fd))(t)
 	addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(name.(*syscall.SockaddrInet4).Port))
 	for range 10 {
 		c, err := net.DialTimeout("tcp", addr.String(), 50*time.Millisecond)
@@ -105,13 +99,9 @@ func TestOurShortageIsNotTheServersFailure(t *testing.T) {
 	s := serve(t, silence)
 	c := build(t, connectSpec(s.addr), nil)
 	var before syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &before); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &before))
 	defer syscall.Setrlimit(syscall.RLIMIT_NOFILE, &before)
-	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 3, Max: before.Max}); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 3, Max: before.Max}))
 	r := c.Check(t.Context())
 	if r.OK || r.Cause != checker.Shortage || r.Detail != "connect: too many open files" {
 		t.Errorf("%+v", r)
@@ -135,9 +125,7 @@ func TestBlame(t *testing.T) {
 		&os.PathError{Op: "read", Path: "tcp", Err: os.ErrDeadlineExceeded}:                "connect: timeout",
 		errors.New("odd\nthing\x1b"): `connect: odd\nthing\x1b`,
 	} {
-		if got := wire.StageFault("connect", err).Error(); got != want {
-			t.Errorf("%q, want %q", got, want)
-		}
+		testkit.Equal(t, wire.StageFault("connect", err).Error(), want)
 	}
 }
 
@@ -150,13 +138,10 @@ func TestExcerptsAreShortAndEscaped(t *testing.T) {
 		strings.Repeat("\x80", 70):     `"` + strings.Repeat(`\x80`, 60) + `"…`,
 		`say "hi" C:\`:                 `"say \"hi\" C:\\"`,
 	} {
-		if got := wire.Excerpt([]byte(said)); got != want {
-			t.Errorf("%s, want %s", got, want)
-		}
+		testkit.Equal(t, wire.Excerpt([]byte(said)), want)
 	}
-	if got, want := wire.Escape("a\\d \"é\"\x1b\n"+strings.Repeat("x", 100), 70), `a\d "é"\x1b\n`+strings.Repeat("x", 60)+"…"; got != want {
-		t.Errorf("%s, want %s", got, want)
-	}
+	testkit.Equal(t, wire.Escape("a\\d \"é\"\x1b\n"+strings.Repeat("x", 100), 70),
+		`a\d "é"\x1b\n`+strings.Repeat("x", 60)+"…")
 }
 
 func TestCombinedMakesFullChecksAndConnectsInTurn(t *testing.T) {

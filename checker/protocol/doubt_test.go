@@ -5,6 +5,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/settings"
+	"ldirectord/internal/testkit"
 )
 
 // A check that always fails, because a required setting is missing, is reported as such before it is made. Other
@@ -22,16 +23,11 @@ func TestChecksThatCanOnlyFail(t *testing.T) {
 		{"on", Spec{Type: "on"}, ""},
 		{"connect", Spec{Type: "connect"}, ""},
 	} {
-		check, err := New(c.spec, &Env{})
-		if err != nil {
-			t.Fatalf("%s: %v", c.name, err)
-		}
+		check := testkit.Must(New(c.spec, &Env{}))(t, c.name)
 		got := ""
 		if err := checker.Idle(check); err != nil {
 			got = err.Error()
 		}
-		if got != c.want {
-			t.Errorf("%s: %q", c.name, got)
-		}
+		testkit.Equal(t, got, c.want, c.name)
 	}
 }

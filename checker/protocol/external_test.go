@@ -17,15 +17,14 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/wire"
+	"ldirectord/internal/testkit"
 )
 
 // writeScript writes a program and returns its path.
 func writeScript(t *testing.T, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "check")
-	if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.WriteFile(path, []byte(text), 0o755))
 	return path
 }
 
@@ -66,9 +65,7 @@ func TestExternal(t *testing.T) {
 
 func TestExternalWithoutPermission(t *testing.T) {
 	path := writeScript(t, "#!/bin/sh\n")
-	if err := os.Chmod(path, 0o644); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Chmod(path, 0o644))
 	if r := build(t, externalSpec(path), nil).Check(t.Context()); r.OK || !strings.HasSuffix(r.Detail, "/check: permission denied") {
 		t.Errorf("%+v", r)
 	}
@@ -132,11 +129,8 @@ func TestExternalThatLeavesAChildBehindIsNotWaitedFor(t *testing.T) {
 	if !r.OK || took > 3*slack {
 		t.Errorf("%+v after %v", r, took)
 	}
-	written, err := os.ReadFile(pids)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(written)))
+	written := testkit.Read(t, pids)
+	pid, err := strconv.Atoi(strings.TrimSpace(written))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,9 +161,7 @@ func TestExternalLeavesNoZombie(t *testing.T) {
 func TestExternalProgramsAreBounded(t *testing.T) {
 	leaks(t)
 	running := filepath.Join(t.TempDir(), "running")
-	if err := os.Mkdir(running, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Mkdir(running, 0o755))
 	path := writeScript(t, fmt.Sprintf("#!/bin/sh\ntouch %[1]s/$$\nset -- %[1]s/*\nsleep 0.02\nrm %[1]s/$$\nexit $#\n", running))
 	e := &Env{Children: make(chan struct{}, 1)}
 	spec := externalSpec(path)
@@ -225,14 +217,8 @@ func TestExternalStartsWithCleanSignalsAndLimits(t *testing.T) {
 	if r := build(t, externalSpec(writeScript(t, "#!/bin/sh\n("+show+") >"+began+"\n")), nil).Check(t.Context()); !r.OK {
 		t.Fatalf("%+v", r)
 	}
-	text, err := os.ReadFile(began)
-	if err != nil {
-		t.Fatal(err)
-	}
-	plain, err := exec.Command(writeScript(t, "#!/bin/sh\n(echo \"$("+limits+")\")\n")).Output()
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Must(os.ReadFile(began))(t)
+	plain := testkit.Must(exec.Command(writeScript(t, "#!/bin/sh\n(echo \"$("+limits+")\")\n")).Output())(t)
 	told := 0
 	for line := range strings.Lines(string(text)) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), ":\t")

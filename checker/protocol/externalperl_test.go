@@ -16,6 +16,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/internal/subprocess"
+	"ldirectord/internal/testkit"
 )
 
 // perlFile is a file of external-perl checks with Perl processes of its own, which are killed after the test.
@@ -127,9 +128,7 @@ func TestAPerlProcessStaysForItsVirtualService(t *testing.T) {
 	process := func(service, do string) string {
 		t.Helper()
 		pid, rest, _ := strings.Cut(strings.TrimPrefix(f.check(service, "80", do, "80").Detail, "exit status 0: "), " ")
-		if rest != "1 1 1 1" {
-			t.Errorf("%s: says %q", do, rest)
-		}
+		testkit.Equal(t, rest, "1 1 1 1", do)
 		return pid
 	}
 	for do, stays := range map[string]bool{
@@ -229,9 +228,7 @@ func TestFewPerlProcessesWait(t *testing.T) {
 	}
 	await(func(n int) bool { return n == 12 })
 	all := processes()
-	if err := os.WriteFile(gate, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Write(t, gate, "")
 	wait.Wait()
 	f.expect("exit status 0", "a", "b", "c")
 	waiting := processes()
@@ -261,13 +258,9 @@ func TestAPerlIsStartedForEachChangeOfItsFile(t *testing.T) {
 	if f.check(); f.pid() == before {
 		t.Error("a reload has the perl of before")
 	}
-	if err := os.WriteFile(f.path, []byte("print 'new'; exit 2;"), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.WriteFile(f.path, []byte("print 'new'; exit 2;"), 0o700))
 	f.expect("exit status 2: new")
-	if err := os.Remove(f.path); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Remove(f.path))
 	f.expect("exit status 2: can't open FILE: No such file or directory")
 }
 
@@ -278,9 +271,7 @@ func TestAPerlThatDoesNotAnswerIsStartedAgain(t *testing.T) {
 			f := newPerlFile(t, "print 'fine'")
 			f.expect("exit status 0: fine")
 			before := f.pid()
-			if err := syscall.Kill(before, signal); err != nil {
-				t.Fatal(err)
-			}
+			testkit.OK(t, syscall.Kill(before, signal))
 			f.limit = short
 			for range 3 { // the kernel may take a moment for the signal
 				if r := f.check(); !r.OK && r.Cause != checker.Shortage {
@@ -299,21 +290,14 @@ func TestAPerlThatDoesNotAnswerIsStartedAgain(t *testing.T) {
 // When the perl is lost, the checks that it had begun are killed.
 func TestAPerlThatEndsLeavesNoCheckBehind(t *testing.T) {
 	gate := filepath.Join(t.TempDir(), "gate")
-	if err := syscall.Mkfifo(gate, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, syscall.Mkfifo(gate, 0o600))
 	// its parent has reported the check when it waits
 	f := newPerlFile(t, `1 until do { open my $of, "<", "/proc/" . getppid . "/stat"; <$of> =~ /\) S/ };
 		open my $gate, ">", "`+gate+`"; print $gate $$; close $gate; sleep 60`)
 	ended := make(chan Result)
 	go func() { ended <- f.check() }()
-	pid, err := os.ReadFile(gate)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := syscall.Kill(f.pid(), syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
+	pid := testkit.Must(os.ReadFile(gate))(t)
+	testkit.OK(t, syscall.Kill(f.pid(), syscall.SIGKILL))
 	if r := <-ended; r.OK || r.Cause != checker.Shortage {
 		t.Errorf("%+v", r)
 	}
@@ -348,11 +332,8 @@ func TestAPerlFileThatHangsFails(t *testing.T) {
 				})
 			}
 			wait.Wait()
-			written, err := os.ReadFile(pids)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, pid := range strings.Fields(string(written)) {
+			written := testkit.Read(t, pids)
+			for _, pid := range strings.Fields(written) {
 				if !gone(t, pid) {
 					t.Errorf("process %s lives", pid)
 				}
@@ -364,10 +345,7 @@ func TestAPerlFileThatHangsFails(t *testing.T) {
 // However the daemon ends, the perl and its checks end with it.
 func TestAPerlEndsWithTheDaemon(t *testing.T) {
 	if path := os.Getenv("PERL_TEST_FILE"); path != "" {
-		h, err := subprocess.StartHelper(subprocess.Command{Argv: []string{"perl", "-", path}, Stdin: perlRunner})
-		if err != nil {
-			t.Fatal(err)
-		}
+		h := testkit.Must(subprocess.StartHelper(subprocess.Command{Argv: []string{"perl", "-", path}, Stdin: perlRunner}))(t)
 		answers, _ := h.Ask("a", "b", "c", "d")
 		fmt.Println(h.Pid, <-answers)
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
@@ -404,9 +382,7 @@ func TestABusyMachineTakesNoServerOut(t *testing.T) {
 	asleep.Command = writeScript(t, "#!/bin/sh\nsleep 60\n")
 	for range 10 * runtime.NumCPU() {
 		busy := exec.Command("/bin/sh", "-c", "while :; do :; done")
-		if err := busy.Start(); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, busy.Start())
 		t.Cleanup(func() { busy.Process.Kill(); busy.Wait() })
 	}
 	var wait sync.WaitGroup

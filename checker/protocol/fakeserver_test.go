@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ldirectord/internal/testkit"
 )
 
 // A fake server follows a script with each client, and can behave worse than any real server.
@@ -122,10 +124,7 @@ const (
 // serveScript starts a fake server on a loopback address until the test ends.
 func serveScript(t *testing.T, host string, secure *tls.Config, script ...step) netip.AddrPort {
 	t.Helper()
-	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := testkit.Must(net.Listen("tcp", net.JoinHostPort(host, "0")))(t)
 	to := l.Addr().(*net.TCPAddr).AddrPort()
 	var serving sync.WaitGroup
 	serving.Go(func() {
@@ -165,10 +164,7 @@ func follow(t *testing.T, conn net.Conn, secure *tls.Config, script []step) {
 // closedPort is an address at which no program listens.
 func closedPort(t *testing.T, host string) netip.AddrPort {
 	t.Helper()
-	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := testkit.Must(net.Listen("tcp", net.JoinHostPort(host, "0")))(t)
 	defer l.Close()
 	return l.Addr().(*net.TCPAddr).AddrPort()
 }
@@ -274,9 +270,7 @@ func steps(parts ...any) (all []step) {
 func expectName(t *testing.T, name string) *tls.Config {
 	cfg := serverTLS(t)
 	cfg.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-		if hello.ServerName != name {
-			t.Errorf("server name %q, want %q", hello.ServerName, name)
-		}
+		testkit.Equal(t, hello.ServerName, name, "server name")
 		return nil, nil
 	}
 	return cfg
@@ -296,20 +290,14 @@ type datagrams func(n int, packet []byte, from net.Addr) []string
 func listenUDPAlone(t *testing.T, host string) net.PacketConn {
 	t.Helper()
 	for range 50 {
-		c, err := net.ListenPacket("udp", net.JoinHostPort(host, "0"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		c := testkit.Must(net.ListenPacket("udp", net.JoinHostPort(host, "0")))(t)
 		at := c.LocalAddr().(*net.UDPAddr).AddrPort()
 		var bound unix.Sockaddr = &unix.SockaddrInet6{Port: int(at.Port()), Addr: at.Addr().As16()}
 		family := unix.AF_INET6
 		if at.Addr().Is4() {
 			family, bound = unix.AF_INET, &unix.SockaddrInet4{Port: int(at.Port()), Addr: at.Addr().As4()}
 		}
-		fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
+		fd := testkit.Must(unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0))(t)
 		if unix.Bind(fd, bound) == nil {
 			t.Cleanup(func() { unix.Close(fd) })
 			return c

@@ -19,6 +19,7 @@ import (
 	"ldirectord/checker/seal"
 	"ldirectord/checker/settings"
 	"ldirectord/checker/wire"
+	"ldirectord/internal/testkit"
 )
 
 // Each target feeds one parser of servers' answers. Whatever a server sends, nothing panics except libraries that are
@@ -126,22 +127,13 @@ func FuzzHTTP(f *testing.F) {
 }
 
 func FuzzDNS(f *testing.F) {
-	question, err := lookup("a.b", 0)
-	if err != nil {
-		f.Fatal(err)
-	}
+	question := testkit.Must(lookup("a.b", 0))(f)
 	asked := &dns.Msg{MsgHdr: dns.MsgHdr{Id: 0x3030}, Question: []dns.Question{question}}
 	for _, record := range []string{"a.b. 1 IN A 1.2.3.4", `a.b. 1 IN TXT "x"`, "a.b. 1 IN MX 1 c.d.", "a.b. 1 IN SOA a. b. 1 2 3 4 5", "a.b. 1 IN SVCB 1 . alpn=h2", "a.b. 1 IN SRV 1 2 3 x."} {
-		rr, err := dns.NewRR(record)
-		if err != nil {
-			f.Fatal(err)
-		}
+		rr := testkit.Must(dns.NewRR(record))(f)
 		answer := asked.Copy()
 		answer.Response, answer.Answer = true, []dns.RR{rr}
-		raw, err := answer.Pack()
-		if err != nil {
-			f.Fatal(err)
-		}
+		raw := testkit.Must(answer.Pack())(f)
 		f.Add(raw)
 	}
 	var checks []*dnsCheck
@@ -165,11 +157,7 @@ func FuzzDNS(f *testing.F) {
 
 func pattern(t testing.TB, text string) *matcher {
 	t.Helper()
-	m, err := (&Env{}).matcher(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m
+	return testkit.Must((&Env{}).matcher(text))(t)
 }
 
 func FuzzLDAP(f *testing.F) {
@@ -254,10 +242,7 @@ func FuzzDatagrams(f *testing.F) {
 	f.Add([]byte("SIP/2.0 200 OK\r\nCall-ID: x\r\n\r\n"))
 	made, _ := newRADIUS(Spec{Account: settings.Account{Secret: "s", Login: "u", Passwd: "p"}, NegotiateTimeout: time.Second}, nil, nil)
 	radius := made.(*radiusCheck)
-	request, err := radius.request()
-	if err != nil {
-		f.Fatal(err)
-	}
+	request := testkit.Must(radius.request())(f)
 	f.Fuzz(func(t *testing.T, text []byte) {
 		check := fuzz(t)
 		check.fails(judgeSIP(string(text)))

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/internal/testkit"
 )
 
 // grpcServer is a server of HTTP/2, with TLS if there is a configuration.
@@ -77,9 +78,9 @@ func TestGRPCAnswers(t *testing.T) {
 			if r := build(t, s, nil).Check(t.Context()); r.OK != (want == "SERVING") || r.Detail != want {
 				t.Errorf("%s, over TLS %t: %+v, want %s", row.what, secure != nil, r, want)
 			}
-			if want := `POST /grpc.health.v1.Health/Check cart.example.com application/grpc "\x00\x00\x00\x00\v\n\tshop.Cart"`; asked != want {
-				t.Errorf("the server got %s, want %s", asked, want)
-			}
+			testkit.Equal(t, asked,
+				`POST /grpc.health.v1.Health/Check cart.example.com application/grpc "\x00\x00\x00\x00\v\n\tshop.Cart"`,
+				"the server")
 		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/settings"
+	"ldirectord/internal/testkit"
 )
 
 var discardLog = log.New(io.Discard, "", 0)
@@ -259,9 +260,7 @@ func TestHTTPOverIPv6(t *testing.T) {
 	if r := build(t, httpSpec(s.addr, "ok"), nil).Check(t.Context()); !r.OK {
 		t.Errorf("%+v", r)
 	}
-	if want := "\r\nHost: [::1]\r\n"; !strings.Contains(s.asked()[0], want) {
-		t.Errorf("asked %q, want %q", s.asked()[0], want)
-	}
+	testkit.Contains(t, s.asked()[0], "\r\nHost: [::1]\r\n", "asked")
 }
 
 func TestRequestsThatCanNotBeAskedFor(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"ldirectord/checker"
+	"ldirectord/internal/testkit"
 )
 
 // What a server gets of a POST, and of the requests that follow its redirects. A body goes to no other server.
@@ -47,9 +48,7 @@ func TestHTTPPost(t *testing.T) {
 		if r := build(t, s, nil).Check(t.Context()); !r.OK {
 			t.Errorf("%s: %+v", path, r)
 		}
-		if got := strings.Join(seen, "; "); got != want {
-			t.Errorf("%s: %q, want %q", path, got, want)
-		}
+		testkit.Equal(t, strings.Join(seen, "; "), want, path)
 	}
 }
 

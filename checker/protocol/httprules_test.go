@@ -18,6 +18,7 @@ import (
 	"ldirectord/checker"
 	"ldirectord/checker/settings"
 	"ldirectord/checker/wire"
+	"ldirectord/internal/testkit"
 )
 
 func TestHTTPStatusesThatAreGood(t *testing.T) {
@@ -92,9 +93,7 @@ func TestHTTPHeadersAndLogIn(t *testing.T) {
 				t.Errorf("%+v", r)
 			}
 			asked := s.asked()
-			if got := asked[len(asked)-1]; got != c.want {
-				t.Errorf("asked %q\nwant  %q", got, c.want)
-			}
+			testkit.Equal(t, asked[len(asked)-1], c.want, "asked")
 		})
 	}
 }
@@ -171,9 +170,8 @@ func TestARedirectLeadsNoSecretAway(t *testing.T) {
 				if (h.Get("Authorization") != "") != secrets || (h.Get("X-Token") != "") != secrets {
 					t.Errorf("%s was told %v", path, h)
 				}
-				if shown := secrets && c.from == "https"; v.cert[path] != shown {
-					t.Errorf("%s was shown our certificate: %v", path, v.cert[path])
-				}
+				testkit.Equal(t, v.cert[path], secrets && c.from == "https", path,
+					"was shown our certificate")
 			}
 		})
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"ldirectord/checker"
+	"ldirectord/internal/testkit"
 )
 
 var goodLDAP = Spec{
@@ -175,9 +176,7 @@ func TestLDAPAsksForOneEntryAndTakesLeave(t *testing.T) {
 			s.Target = server.addr
 			build(t, s, nil).Check(t.Context())
 			<-done
-			if got := strings.Join(server.asked(), "|"); got != c.want {
-				t.Errorf("asked %s\nwant  %s", got, c.want)
-			}
+			testkit.Equal(t, strings.Join(server.asked(), "|"), c.want, "asked")
 		})
 	}
 }
@@ -211,9 +210,7 @@ func TestLDAPSSpeaksTLS(t *testing.T) {
 				if r := check.Check(t.Context()); !r.OK {
 					t.Error(r.Detail)
 				}
-				if name := <-asked; name != "ldap.example.org" {
-					t.Errorf("asked for %q", name)
-				}
+				testkit.Equal(t, <-asked, "ldap.example.org", "asked for")
 			}
 		})
 	}
@@ -286,9 +283,7 @@ rootdn "cn=admin,dc=example,dc=test"
 rootpw secret
 directory `+dir+`/db
 `)
-	if err := os.Mkdir(filepath.Join(dir, "db"), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Mkdir(filepath.Join(dir, "db"), 0o700))
 	tree := writeFile(t, dir, "tree.ldif", "dn: dc=example,dc=test\nobjectClass: dcObject\nobjectClass: organization\no: ex\ndc: example\n")
 	if said, err := exec.CommandContext(t.Context(), slapadd, "-f", config, "-l", tree).CombinedOutput(); err != nil {
 		t.Fatalf("slapadd: %v: %s", err, said)

@@ -14,6 +14,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/settings"
+	"ldirectord/internal/testkit"
 )
 
 var goodMySQL = Spec{
@@ -117,9 +118,7 @@ func TestMySQL(t *testing.T) {
 		{"failure after a row", answering("\x01", myColumn, myEOF, myRow, "\xff\x25\x05#70100interrupted"), nil, false, "query failed: interrupted (1317)"},
 		{"server asks for a file", myUntilQuery(func(s *testServer, c net.Conn) {
 			io.WriteString(c, myPackets(1, "\xfb/etc/passwd"))
-			if sent := myHear(c); sent != "" {
-				t.Errorf("sent %q", sent)
-			}
+			testkit.Equal(t, myHear(c), "", "sent")
 			io.WriteString(c, myPackets(3, myOK))
 			silence(s, c)
 		}), nil, false, "query: local file '/etc/passwd' is not registered"},
@@ -178,9 +177,7 @@ func TestMySQLAsksOnceAndTakesLeave(t *testing.T) {
 	build(t, s, nil).Check(t.Context())
 	<-done
 	want := "login check true database chk true|query SELECT enabled FROM t|quit"
-	if got := strings.Join(server.asked(), "|"); got != want {
-		t.Errorf("asked %s\nwant  %s", got, want)
-	}
+	testkit.Equal(t, strings.Join(server.asked(), "|"), want, "asked")
 }
 
 func TestMySQLOverIPv6(t *testing.T) {

@@ -15,19 +15,14 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/icmp"
+	"ldirectord/internal/testkit"
 )
 
 func selfSignedRSA(t testing.TB) tls.Certificate {
 	t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
+	key := testkit.Must(rsa.GenerateKey(rand.Reader, 2048))(t)
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), KeyUsage: x509.KeyUsageKeyEncipherment | x509.KeyUsageDigitalSignature}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	der := testkit.Must(x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key))(t)
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
@@ -104,8 +99,6 @@ func TestEqualPatternsAreCompiledOnce(t *testing.T) {
 func TestEveryCheckIsSealed(t *testing.T) {
 	for _, kind := range Types() {
 		s := anySpec(kind)
-		if made := fmt.Sprintf("%T", build(t, s, &Env{Pinger: &fakePinger{}})); made != "*seal.sealed" {
-			t.Errorf("%s is %s", kind, made)
-		}
+		testkit.Equal(t, fmt.Sprintf("%T", build(t, s, &Env{Pinger: &fakePinger{}})), "*seal.sealed", kind)
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"ldirectord/checker"
 	"ldirectord/checker/oracle"
 	"ldirectord/checker/settings"
+	"ldirectord/internal/testkit"
 )
 
 // There is no free Oracle server. These tests speak TNS as far as the answer of a listener and the beginning of a
@@ -43,9 +44,7 @@ var oracleBuilt = sync.OnceValue(func() error {
 
 func needsOracle(t *testing.T) {
 	t.Helper()
-	if err := oracleBuilt(); err != nil {
-		t.Fatal("building the program: ", err)
-	}
+	testkit.OK(t, oracleBuilt(), "building the program")
 }
 
 // tns puts a header before the body of a packet.

@@ -19,6 +19,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/settings"
+	"ldirectord/internal/testkit"
 )
 
 var goodPgSQL = Spec{
@@ -245,9 +246,7 @@ func TestPgSQLAsksOnceAndTakesLeave(t *testing.T) {
 	build(t, s, nil).Check(t.Context())
 	<-done
 	want := `TLS?|user check database "chk"|query SELECT 1 FROM t|terminate`
-	if got := strings.Join(server.asked(), "|"); got != want {
-		t.Errorf("asked %s\nwant  %s", got, want)
-	}
+	testkit.Equal(t, strings.Join(server.asked(), "|"), want, "asked")
 }
 
 func TestPgSQLOverIPv6(t *testing.T) {
@@ -290,17 +289,12 @@ func TestPgSQLReadsNoSettingsOfTheUser(t *testing.T) {
 	if r := build(t, s, nil).Check(t.Context()); !r.OK {
 		t.Error(r.Detail)
 	}
-	if got := server.asked()[1]; got != `user check database ""` {
-		t.Error(got)
-	}
+	testkit.Equal(t, server.asked()[1], `user check database ""`)
 }
 
 // The example of RFC 7677, section 3, in which the client sends a user name.
 func TestScramMakesTheProofOfTheRFC(t *testing.T) {
-	client, err := scram.SHA256.NewClientUnprepped("user", "pencil", "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	client := testkit.Must(scram.SHA256.NewClientUnprepped("user", "pencil", ""))(t)
 	client.WithNonceGenerator(func() string { return "rOprNGfwEbeRWgbNEkqO" })
 	keys := scramClient{client, 10}
 	for _, signature := range []string{ // the second log-in uses the stored keys
@@ -355,9 +349,7 @@ func TestScramForgetsKeys(t *testing.T) {
 
 func TestPgSQLMD5(t *testing.T) {
 	// md5(md5("secretcheck" in hex) + salt), as md5sum counts it
-	if got, want := pgsqlMD5("check", "secret", [4]byte{1, 2, 3, 4}), "md502cfab7b194fed7a6164b3e12511bd79"; got != want {
-		t.Errorf("%s, want %s", got, want)
-	}
+	testkit.Equal(t, pgsqlMD5("check", "secret", [4]byte{1, 2, 3, 4}), "md502cfab7b194fed7a6164b3e12511bd79")
 }
 
 func TestRealPostgreSQL(t *testing.T) {
@@ -405,9 +397,7 @@ func startPostgres(t *testing.T) (good Spec, pid int) {
 	password := writeFile(t, dir, "password", "secret\n")
 	give(t, dir, "postgres")
 	for _, path := range []string{cert, key} {
-		if err := os.Chmod(path, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, os.Chmod(path, 0o600))
 	}
 	asPostgres(t, "", initdb, "-D", data, "-U", "check", "--pwfile", password, "-A", "scram-sha-256", "--locale=C", "-E", "UTF8", "--no-sync")
 	postgres := needPostgres(t, "postgres")

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"ldirectord/internal/health"
+	"ldirectord/internal/testkit"
 )
 
 // scriptedAgent sends the same line at two addresses, and counts the clients of each.
@@ -36,10 +37,7 @@ func newScriptedAgent(t *testing.T) *scriptedAgent {
 		serving.Wait()
 	})
 	for i := range a.at {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
+		l := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
 		end = append(end, l.Close)
 		a.at[i] = l.Addr().(*net.TCPAddr).AddrPort()
 		serving.Go(func() {

@@ -8,6 +8,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/settings"
+	"ldirectord/internal/testkit"
 )
 
 func TestRealNginx(t *testing.T) {
@@ -114,9 +115,7 @@ http {
 		{"http on the port of https", func(s *Spec) { s.Target, s.URL = loopback(secure), fmt.Sprintf("http://%s/", loopback(secure)) }, false, "status 400, want 2xx"},
 		{"refused", func(s *Spec) { s.Target, s.URL = loopback(gone), fmt.Sprintf("http://%s/", loopback(gone)) }, false, "connect: refused"},
 	})
-	if err := os.Remove(dir + "/www/index.html"); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Remove(dir+"/www/index.html"))
 	checkCells(t, good, []cell{{"page removed", nil, false, "status 404, want 2xx"}})
 	freeze(t, pid)
 	good.NegotiateTimeout = tooLate

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/internal/testkit"
 )
 
 var goodRedis = Spec{Type: "negotiate", Service: "redis", Protocol: "tcp", NegotiateTimeout: 5 * time.Second, Request: "/"}
@@ -102,9 +103,7 @@ func TestRedisCommands(t *testing.T) {
 				t.Error(r.Detail)
 			}
 			<-done
-			if got := strings.Join(server.asked(), "|"); got != c.want {
-				t.Errorf("asked %s, want %s", got, c.want)
-			}
+			testkit.Equal(t, strings.Join(server.asked(), "|"), c.want, "asked")
 		})
 	}
 }

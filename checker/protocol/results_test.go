@@ -16,6 +16,7 @@ import (
 	"ldirectord/checker"
 	"ldirectord/checker/settings"
 	"ldirectord/checker/wire"
+	"ldirectord/internal/testkit"
 )
 
 // refusedHandshake is the error when a server answers with the alert handshake_failure (RFC 8446, section 6).
@@ -68,11 +69,8 @@ func TestProgramsFailByTheirStatusOrInTime(t *testing.T) {
 }
 
 func TestARefusedConnectionIsCountedAsThat(t *testing.T) {
-	c, err := New(Spec{Type: "connect", Target: netip.MustParseAddrPort("127.0.0.1:1"), Timeout: time.Second},
-		&Env{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := testkit.Must(New(Spec{Type: "connect", Target: netip.MustParseAddrPort("127.0.0.1:1"), Timeout: time.Second},
+		&Env{}))(t)
 	if r := c.Check(t.Context()); r.Cause != checker.Refused {
 		t.Errorf("%+v", r)
 	}

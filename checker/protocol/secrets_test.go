@@ -19,6 +19,7 @@ import (
 	"ldirectord/checker/seal"
 	"ldirectord/checker/settings"
 	"ldirectord/checker/wire"
+	"ldirectord/internal/testkit"
 )
 
 const (
@@ -207,13 +208,12 @@ func TestShortPasswordsLeaveMessagesReadable(t *testing.T) {
 		"x1y2": {"bx1y2b", "b…b"},
 		"ü":    {"für ü", "für …"},
 	} {
-		if got := shownBy(t, Spec{Account: settings.Account{Passwd: password}})(c.text); got != c.want {
-			t.Errorf("%s: %s, want %s", password, got, c.want)
-		}
+		testkit.Equal(t, shownBy(t, Spec{Account: settings.Account{Passwd: password}})(c.text), c.want,
+			password)
 	}
-	if got := shownBy(t, Spec{Account: settings.Account{Login: "me"}, HTTP: settings.HTTP{HTTPUser: "me"}})("me"); got != "me" {
-		t.Errorf("without secrets: %s", got)
-	}
+	testkit.Equal(t,
+		shownBy(t, Spec{Account: settings.Account{Login: "me"}, HTTP: settings.HTTP{HTTPUser: "me"}})("me"),
+		"me", "without secrets")
 }
 
 // Each form in which a server may repeat a password is hidden, as it is and as our messages show it.

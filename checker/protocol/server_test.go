@@ -18,6 +18,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // testServer is a listener on loopback whose connections are served by a function of the test.
@@ -154,10 +156,7 @@ func flooding(first, more string) func(*testServer, net.Conn) {
 // refusingPort returns an address of loopback that refuses connections.
 func refusingPort(t testing.TB) netip.AddrPort {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
 	defer l.Close()
 	return l.Addr().(*net.TCPAddr).AddrPort()
 }
@@ -165,10 +164,7 @@ func refusingPort(t testing.TB) netip.AddrPort {
 // build returns the checker of a spec that must be valid.
 func build(t testing.TB, s Spec, e *Env) Checker {
 	t.Helper()
-	c, err := New(s, e)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := testkit.Must(New(s, e))(t)
 	if byLoop.Load() {
 		return looped{c}
 	}
@@ -210,25 +206,16 @@ func descriptors() int {
 // selfSigned is a self-signed certificate.
 func selfSigned(t testing.TB) tls.Certificate {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
+	key := testkit.Must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	der := testkit.Must(x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key))(t)
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
 // serveHTTP starts a server of net/http, with TLS when there is a configuration for it.
 func serveHTTP(t testing.TB, config *tls.Config, h http.HandlerFunc) netip.AddrPort {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
 	addr := l.Addr().(*net.TCPAddr).AddrPort()
 	if config != nil {
 		l = tls.NewListener(l, config)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"ldirectord/checker/settings"
+	"ldirectord/internal/testkit"
 )
 
 // sipAnswer answers a request with responses of these status lines. Each has the fields of the request.
@@ -101,9 +102,7 @@ func TestSIPRequest(t *testing.T) {
 		"Contact: <sip:ldirectord@director>\r\n" +
 		"Accept: application/sdp\r\n" +
 		"Content-Length: 0\r\n\r\n"
-	if got != want {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
-	}
+	testkit.Equal(t, got, want)
 }
 
 func TestSIPRequestsDiffer(t *testing.T) {
@@ -113,10 +112,7 @@ func TestSIPRequestsDiffer(t *testing.T) {
 		branches <- branch.FindString(string(packet))
 		return sipAnswer("SIP/2.0 200 OK")(n, packet, from)
 	})
-	check, err := New(Spec{Type: "negotiate", Service: "sip", Protocol: "udp", Target: to, NegotiateTimeout: inTime}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check := testkit.Must(New(Spec{Type: "negotiate", Service: "sip", Protocol: "udp", Target: to, NegotiateTimeout: inTime}, nil))(t)
 	seen := map[string]bool{}
 	for range cap(branches) {
 		if r := check.Check(t.Context()); !r.OK {
@@ -124,7 +120,5 @@ func TestSIPRequestsDiffer(t *testing.T) {
 		}
 		seen[<-branches] = true
 	}
-	if len(seen) != cap(branches) {
-		t.Errorf("%d branches in 3 checks", len(seen))
-	}
+	testkit.Equal(t, len(seen), cap(branches), "branches in 3 checks")
 }

@@ -3,6 +3,8 @@ package protocol
 import (
 	"net"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 func TestSMTP(t *testing.T) {
@@ -51,8 +53,6 @@ func TestSMTPNameIsOneThatServersTake(t *testing.T) {
 		{"two words.org", v4, "[192.0.2.1]"},
 		{"", nil, "localhost"},
 	} {
-		if got := smtpName(c.host, c.local); got != c.want {
-			t.Errorf("%q at %v: %q, want %q", c.host, c.local, got, c.want)
-		}
+		testkit.Equal(t, smtpName(c.host, c.local), c.want, c.host, "at", c.local)
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"ldirectord/checker/settings"
 	"ldirectord/checker/wire"
+	"ldirectord/internal/testkit"
 )
 
 // said is a connection that ends after a given text.
@@ -74,9 +75,7 @@ func TestQuotingIsUndoneByNoPassword(t *testing.T) {
 	for text, want := range map[string]string{
 		`plain`: `"plain"`, `say "x"`: `"say \"x\""`, `back\slash`: `"back\\slash"`, `\"`: `"\\\""`, ``: `""`,
 	} {
-		if got := quoteIMAP(text); got != want {
-			t.Errorf("%s: %s, want %s", text, got, want)
-		}
+		testkit.Equal(t, quoteIMAP(text), want, text)
 	}
 	for _, text := range []string{"ü", "a\r\nb LOGOUT", "\x00", "\n"} {
 		if isQuotable(text) {

@@ -14,6 +14,7 @@ import (
 	"ldirectord/checker"
 	"ldirectord/checker/settings"
 	"ldirectord/checker/wire"
+	"ldirectord/internal/testkit"
 )
 
 // serveTLS is a server that makes a handshake, which may fail, and then follows a script.
@@ -248,9 +249,7 @@ func TestFilesForTLSThatAreNoGood(t *testing.T) {
 	none := writeFile(t, a.dir, "none.pem", "nothing\n")
 	huge := writeFile(t, a.dir, "huge.pem", strings.Repeat("-", 4<<20+1))
 	pipe := filepath.Join(a.dir, "pipe")
-	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, syscall.Mkfifo(pipe, 0o600))
 	for want, change := range map[string]func(*Spec){
 		"tlsca: open /nowhere: no such file or directory": func(s *Spec) { s.TLSVerify, s.TLSCA = true, "/nowhere" },
 		"tlsca: " + none +
@@ -300,9 +299,7 @@ func TestTLSSumsTellEveryContentOfEachFile(t *testing.T) {
 	look := func(what string) {
 		for name, text := range now {
 			writeFile(t, dir, name, text)
-			if err := os.Chtimes(filepath.Join(dir, name), when, when); err != nil {
-				t.Fatal(err)
-			}
+			testkit.OK(t, os.Chtimes(filepath.Join(dir, name), when, when))
 		}
 		sum := sumOf(spec)
 		if again := sumOf(spec); again != sum {
@@ -326,9 +323,7 @@ func TestTLSSumsTellEveryContentOfEachFile(t *testing.T) {
 	if spec.TLSVerify = false; sumOf(spec) == before {
 		t.Error("the authority's file counts without tlsverify")
 	}
-	if sum := sumOf(Spec{TLS: settings.TLS{TLSCA: spec.TLSCA}}); sum != "" {
-		t.Errorf("without files: %q", sum)
-	}
+	testkit.Equal(t, sumOf(Spec{TLS: settings.TLS{TLSCA: spec.TLSCA}}), "", "without files")
 }
 
 func TestACertificateIsGoodForAnAddress(t *testing.T) {

@@ -6,11 +6,11 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"slices"
 	"strings"
 	"testing"
 
 	"ldirectord/checker/oracle"
+	"ldirectord/internal/testkit"
 )
 
 var question = oracle.Question{
@@ -78,9 +78,7 @@ func TestAnswers(t *testing.T) {
 		if got.Verdict != c.want.Verdict || got.Lost != c.want.Lost || got.InQuery || !strings.HasPrefix(string(got.Text), string(c.want.Text)) {
 			t.Errorf("%s: %+v %q, want %+v %q", name, got, got.Text, c.want, c.want.Text)
 		}
-		if asked := ports(); !slices.Equal(asked, c.ports) {
-			t.Errorf("%s: connected to %v, want %v", name, asked, c.ports)
-		}
+		testkit.Same(t, ports(), c.ports, name, "connected to")
 	}
 }
 
@@ -88,9 +86,7 @@ func TestAnswers(t *testing.T) {
 func TestWhatIsAskedAndToldIsWhole(t *testing.T) {
 	text, err := json.Marshal(question)
 	var q oracle.Question
-	if err := json.Unmarshal(text, &q); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, json.Unmarshal(text, &q))
 	if c := settings(q); err != nil || c.Password != "se\xffcret" || c.SID != "XE" || c.Servers[0].NetworkAddr() != "192.0.2.1:1521" {
 		t.Errorf("%v: %+v", err, c)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/plan"
+	"ldirectord/internal/testkit"
 	"ldirectord/ipvsctl"
 )
 
@@ -93,9 +94,7 @@ func TestEntriesOfAClient(t *testing.T) {
 	for client, want := range map[string]bool{"10.0.0.1:0": true, "10.0.0.1:4000": true, "10.0.0.1:4001": false,
 		"10.0.0.2:0": false, "[2001:db8::1]:0": false} {
 		e := ipvsctl.Connection{Protocol: lvs.TCP, Client: addrPort("10.0.0.1:4000"), Virtual: addrPort("10.1.0.1:80")}
-		if got := o.note(e, addrPort(client)); got != want {
-			t.Errorf("%s: %t", client, got)
-		}
+		testkit.Equal(t, o.note(e, addrPort(client)), want, client)
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // While a check is down, why -v and why --json show the last failed conversation, without secrets, and only to root.
@@ -19,15 +21,11 @@ func TestWhyHasTheLastFailedConversation(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(starting))
 	defer server.Close()
 	dir, real := t.TempDir(), server.Listener.Addr().String()
-	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Chmod(filepath.Dir(dir), 0o755))
 	config := filepath.Join(dir, "www.cf")
 	text := "checkinterval = 1\nstatusgroup = 65534\nlogfile = \"" + filepath.Join(dir, "log") + "\"\nvirtual = 192.0.2.10:80\n\treal = " + real + " masq\n" +
 		"\treal = 127.0.0.2:9 masq\n\tservice = http\n\trequest = \"health\"\n\treceive = \"ready\"\n\thttpheader = \"X-Token: verysecret\"\n"
-	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.WriteFile(config, []byte(text), 0o644))
 	call := func(uid uint32, args ...string) string {
 		t.Helper()
 		c := exec.Command("/proc/self/exe")

@@ -18,6 +18,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"ldirectord/internal/testkit"
 )
 
 // evil has characters that a terminal, a browser, a mail program or a log would interpret.
@@ -26,10 +28,7 @@ const evil = "\x1b]0;evil\a\x1b[2J\u009b31m\u202egnp\u2028\u0085\x9b\xff\x00\b\"
 // hostile is a server that sends the first text to each client, and the second one after each line.
 func hostile(t *testing.T, first, then string) string {
 	t.Helper()
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := testkit.Must(net.Listen("tcp4", "127.0.0.1:0"))(t)
 	accept(t, l, func(c net.Conn) {
 		io.WriteString(c, first)
 		for lines := bufio.NewScanner(c); lines.Scan(); io.WriteString(c, then) {
@@ -101,9 +100,7 @@ func TestWordsOfServersAreHarmlessEverywhere(t *testing.T) {
 	}
 	dir, listen := t.TempDir(), freeAddr(t)
 	script := filepath.Join(dir, "probe")
-	if err := os.WriteFile(script, []byte("#!/bin/sh\ncat <<'END'\n"+evil+"\nEND\nexit 3\n"), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.WriteFile(script, []byte("#!/bin/sh\ncat <<'END'\n"+evil+"\nEND\nexit 3\n"), 0o700))
 	config := fmt.Sprintf("listen = %s\nstatuspage = yes\nwebhook = %s/\nemailalert = me@example.com\nemailalertdetail = yes\nsmtp = 127.9.8.7\ncheckinterval = 1\nchecktimeout = 1\nnegotiatetimeout = 1\n",
 		listen, hook.URL)
 	number := 0
@@ -192,11 +189,8 @@ func TestWordsOfServersAreHarmlessEverywhere(t *testing.T) {
 	}
 	d.tell("stop")
 	for what, file := range map[string]string{"the log": d.dir + "/log", "onchange": dir + "/changes"} {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		harmless(what, string(text))
+		text := testkit.Read(t, file)
+		harmless(what, text)
 	}
 	if noMail == nil {
 		harmless("the mail", box.said())

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"ldirectord/internal/status"
+	"ldirectord/internal/testkit"
 )
 
 // runningDaemon is a daemon in a process of its own, with the table in memory.
@@ -38,9 +39,7 @@ func launched(t *testing.T, verb, config string) *runningDaemon {
 func (d *runningDaemon) write(config string) {
 	d.t.Helper()
 	text := fmt.Sprintf("logfile = \"%s/log\"\n%s", d.dir, config)
-	if err := os.WriteFile(filepath.Join(d.dir, "ld.cf"), []byte(text), 0o600); err != nil {
-		d.t.Fatal(err)
-	}
+	testkit.Write(d.t, filepath.Join(d.dir, "ld.cf"), text)
 }
 
 // options are the options of a command for this daemon.
@@ -80,10 +79,7 @@ func (d *runningDaemon) report() *status.Report {
 // port.
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp4", ownLoopback()+":0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := testkit.Must(net.Listen("tcp4", ownLoopback()+":0"))(t)
 	defer l.Close()
 	return l.Addr().String()
 }
@@ -176,10 +172,7 @@ func TestClientsThatNeverReadStallNoChecks(t *testing.T) {
 	o := d.options()
 	come := func(network, addr, asks string) {
 		t.Helper()
-		c, err := net.Dial(network, addr)
-		if err != nil {
-			t.Fatal(err)
-		}
+		c := testkit.Must(net.Dial(network, addr))(t)
 		t.Cleanup(func() { c.Close() })
 		if c, ok := c.(*net.TCPConn); ok {
 			c.SetReadBuffer(1024)
@@ -264,9 +257,6 @@ func TestStatusgroupFollowsAReload(t *testing.T) {
 
 func modeOf(t *testing.T, path string) fs.FileMode {
 	t.Helper()
-	info, err := os.Lstat(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	info := testkit.Must(os.Lstat(path))(t)
 	return info.Mode()
 }

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // -v prints the version, as in the Perl ldirectord, except after status.
@@ -68,9 +70,7 @@ func TestACutCommandIsCompleted(t *testing.T) {
 		if want != "" {
 			want = " (did you mean " + want + "?)"
 		}
-		if got := unknownCommand(word).Error(); got != `unknown command "`+word+`"`+want {
-			t.Error(got)
-		}
+		testkit.Equal(t, unknownCommand(word).Error(), `unknown command "`+word+`"`+want)
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // Without statuspage the addresses of the page are unknown, for every method. A reload adds and removes the page.
@@ -18,21 +20,13 @@ func TestThePageIsThereWhenAskedFor(t *testing.T) {
 	fetch(t, "http://"+addr+"/healthz")
 	expect := func(method, host, path string, want int, has string) {
 		t.Helper()
-		r, err := http.NewRequestWithContext(t.Context(), method, "http://"+addr+path, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := testkit.Must(http.NewRequestWithContext(t.Context(), method, "http://"+addr+path, nil))(t)
 		r.Host = host
 		client := &http.Client{Timeout: awaitLimit, Transport: &http.Transport{DisableKeepAlives: true}}
-		answer, err := client.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
+		answer := testkit.Must(client.Do(r))(t)
 		defer answer.Body.Close()
 		var text strings.Builder
-		if err := answer.Write(&text); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, answer.Write(&text))
 		if answer.StatusCode != want || !strings.Contains(text.String(), has) {
 			t.Errorf("%s %s of %q: %s\nwant %d, %q", method, path, host, text.String(), want, has)
 		}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // While the Perl ldirectord still runs after the installation, commands report it and name the command that takes
@@ -16,18 +18,11 @@ func TestThePerlDaemonIsNamed(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "x.cf")
 	config := "virtual = 10.1.0.1:7000\n\treal = 10.2.0.1:7000 gate\n\tchecktype = on\n"
-	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Write(t, file, config)
 	perl := exec.Command("/bin/sh")
 	perl.Args = []string{"/usr/bin/perl", "-s", "/usr/sbin/ldirectord", file, "start"}
-	in, err := perl.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := perl.Start(); err != nil {
-		t.Fatal(err)
-	}
+	in := testkit.Must(perl.StdinPipe())(t)
+	testkit.OK(t, perl.Start())
 	defer func() { in.Close(); perl.Wait() }()
 	pid := perl.Process.Pid
 	for end := time.Now().Add(10 * time.Second); ; { // the process shows this name shortly after its start
@@ -39,9 +34,7 @@ func TestThePerlDaemonIsNamed(t *testing.T) {
 			t.Fatalf("process %d is %q", pid, line)
 		}
 	}
-	if err := os.WriteFile(filepath.Join(dir, "ldirectord.x.cf.pid"), fmt.Appendln(nil, pid), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Write(t, filepath.Join(dir, "ldirectord.x.cf.pid"), string(fmt.Appendln(nil, pid)))
 	restart := `"ldirectord ` + file + ` restart"`
 	want := fmt.Sprintf("pid %d is the Perl ldirectord; %s takes over from it without ending a connection", pid, restart)
 	for _, c := range []struct {

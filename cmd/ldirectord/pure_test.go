@@ -4,11 +4,12 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // Judge and core have no clock, wait for nothing and read nothing from outside: a decision depends on events alone. What
@@ -28,11 +29,8 @@ func TestWhatDecidesIsPure(t *testing.T) {
 			if strings.HasSuffix(file, "_test.go") {
 				continue
 			}
-			source, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, what := range impure(t, file, string(source), row.imports, row.ofTime) {
+			source := testkit.Read(t, file)
+			for _, what := range impure(t, file, source, row.imports, row.ofTime) {
 				t.Errorf("%s: only a caller of %s may have this", what, dir)
 			}
 		}
@@ -54,10 +52,7 @@ func TestWhatIsNotPureIsSeen(t *testing.T) {
 // impure returns the parts of a file that need more than computation.
 func impure(t *testing.T, name, source string, imports, ofTime []string) (found []string) {
 	files := token.NewFileSet()
-	file, err := parser.ParseFile(files, name, source, parser.SkipObjectResolution)
-	if err != nil {
-		t.Fatal(err)
-	}
+	file := testkit.Must(parser.ParseFile(files, name, source, parser.SkipObjectResolution))(t)
 	clock := "time"
 	add := func(n ast.Node, what string) { found = append(found, files.Position(n.Pos()).String()+": "+what) }
 	ast.Inspect(file, func(n ast.Node) bool {

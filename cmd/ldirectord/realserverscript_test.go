@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // hostileScript is the script for a file with hostile names.
@@ -21,13 +23,9 @@ func hostileScript(t *testing.T) string {
 	}, {addr: netip.MustParseAddr("fe80::1%$(touch pwned)' touch pwned"), serves: map[string][]string{}}}
 	servers[1].serves["gate"] = servers[0].serves["gate"]
 	var script strings.Builder
-	if err := writeRealServerScript(&script, hostile, hostile, "", servers); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, writeRealServerScript(&script, hostile, hostile, "", servers))
 	path := filepath.Join(t.TempDir(), "script")
-	if err := os.WriteFile(path, []byte(script.String()), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Write(t, path, script.String())
 	return path
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"ldirectord/internal/daemon"
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 	"ldirectord/ipvsctl"
 )
 
@@ -30,10 +31,7 @@ func (e emptying) Services(_ context.Context, keys ...lvs.Key) (lvs.Table, error
 // --wait reads the connections of servers from the kernel's table. A table in memory has none, so it is not read.
 func TestWaitLooksAtTheTableThatCarries(t *testing.T) {
 	idle := func(carry lvs.Counters) bool { return carry.Active == 0 }
-	memory, err := ipvsctl.Open("memory")
-	if err != nil {
-		t.Fatal(err)
-	}
+	memory := testkit.Must(ipvsctl.Open("memory"))(t)
 	asked := func(lvs.Counters) bool { t.Error("a table in memory was looked at"); return true }
 	if err := awaitCarried(&call{ctx: t.Context(), options: options{table: memory}}, nil, "", asked); err != nil {
 		t.Errorf("in memory: %v", err)

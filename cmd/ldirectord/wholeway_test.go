@@ -34,6 +34,7 @@ import (
 	"ldirectord/internal/plan"
 	"ldirectord/internal/printable"
 	"ldirectord/internal/status"
+	"ldirectord/internal/testkit"
 	"ldirectord/ipvsctl"
 	"ldirectord/parser"
 )
@@ -86,9 +87,7 @@ func newLiving(t *testing.T) *living {
 	l.write("virtual=192.0.2.1:80\n")
 	daemon := l.command("start", "--foreground")
 	daemon.Stdout, daemon.Stderr = nil, nil
-	if err := daemon.Start(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, daemon.Start())
 	go func() { l.ended <- daemon.Wait() }()
 	t.Cleanup(func() { daemon.Process.Kill(); <-l.ended })
 	for range 300 { // until it has read the file
@@ -189,9 +188,7 @@ func newWay(t testing.TB) *way {
 // take takes a file the whole way.
 func (w *way) take(t *testing.T, text string) {
 	path := filepath.Join(w.dir, "fuzz.cf")
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Write(t, path, text)
 	var said bytes.Buffer
 	w.command(t, path, "check", &said)
 	w.command(t, path, []string{"check --json", "plan", "plan --json"}[len(text)%3], &said)

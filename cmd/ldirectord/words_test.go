@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"ldirectord/internal/instance"
+	"ldirectord/internal/testkit"
 	"ldirectord/parser"
 )
 
@@ -38,14 +39,10 @@ func TestNoWordIsPrintedRaw(t *testing.T) {
 	config := "checkinterval = 1\nlogfile = \"" + dir + "/log\"\nmaintenancedir = " + dir + "/maint\nvirtual = 10.1.0.1:80\n\treal = 127.0.0.1:80 masq\n\tchecktype = on\n"
 	write := func(path, text string) {
 		t.Helper()
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.Write(t, path, text)
 	}
 	for _, dir := range []string{folder, filepath.Join(dir, "maint")} {
-		if err := os.Mkdir(dir, 0o700); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, os.Mkdir(dir, 0o700))
 		write(filepath.Join(dir, wicked), wicked)
 		write(filepath.Join(dir, "127.0.0.1"), wicked)
 	}
@@ -110,11 +107,8 @@ func TestNoWordIsPrintedRaw(t *testing.T) {
 	say(path, "stop")
 	os.Remove(path)
 	every()
-	log, err := os.ReadFile(filepath.Join(dir, "log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	isHarmless(t, "the log", string(log))
+	log := testkit.Read(t, filepath.Join(dir, "log"))
+	isHarmless(t, "the log", log)
 }
 
 // The same is true of every directive, with its section and without it.
@@ -125,9 +119,7 @@ func TestNoValueIsPrintedRaw(t *testing.T) {
 		for _, before := range []string{"", "virtual = 10.1.0.1:80\n\treal = 127.0.0.1:80 masq\n\t"} {
 			value := strings.ReplaceAll(wicked, "\n", "\r")
 			text := before + d.Name + " = /" + value + "\n" + before + d.Name + " = \"" + value + "\"\n"
-			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-				t.Fatal(err)
-			}
+			testkit.Write(t, path, text)
 			for _, verb := range []string{"check", "plan", "status", "probe"} {
 				var out bytes.Buffer
 				argv := []string{"ldirectord", "--rundir", dir, "--ipvs", "memory", path, verb}

@@ -13,6 +13,7 @@ import (
 	"ldirectord/checker/protocol"
 	"ldirectord/checker/settings"
 	"ldirectord/internal/docs"
+	"ldirectord/internal/testkit"
 )
 
 var update = flag.Bool("update", false, "write what --help, the man page, running.md and the completion have of the commands")
@@ -83,18 +84,13 @@ func written(t *testing.T, file, begin, want, end string) {
 	case !*update:
 		t.Errorf("%s does not have what the rows have: write it with go test ./cmd/ldirectord -run TestHelp -update", file)
 	default:
-		if err := os.WriteFile(file, []byte(before+begin+want+end+after), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, os.WriteFile(file, []byte(before+begin+want+end+after), 0o644))
 	}
 }
 
 // Each help text belongs to a topic or a command.
 func TestNoHelpOnWhatIsNone(t *testing.T) {
-	files, err := helpTexts.ReadDir("help")
-	if err != nil {
-		t.Fatal(err)
-	}
+	files := testkit.Must(helpTexts.ReadDir("help"))(t)
 	for _, f := range files {
 		name := strings.TrimSuffix(f.Name(), ".txt")
 		if name != "short" && name != "usage" && !slices.Contains(topics, name) && !isCommand(name) {
@@ -125,9 +121,7 @@ func TestRowsAreWhole(t *testing.T) {
 	}
 	for topic := range strings.FieldsSeq("commands options " + strings.Join(names(commandRows), " ")) {
 		var text strings.Builder
-		if err := showHelp(&text, topic); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, showHelp(&text, topic))
 		for line := range strings.Lines(text.String()) {
 			if n := len(line); n > 96 || strings.Contains(line, "`") {
 				t.Errorf("--help %s: %d columns: %s", topic, n, line)
@@ -350,10 +344,7 @@ func manText(text string) string {
 // manTopic is the help on a topic in mdoc: its list, and the sentences before and after that, without the title.
 func manTopic(t *testing.T, topic, mark string) (page string) {
 	t.Helper()
-	text, err := helpTexts.ReadFile("help/" + topic + ".txt")
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Must(helpTexts.ReadFile("help/" + topic + ".txt"))(t)
 	sentences := func(text string) string {
 		return sentence.ReplaceAllString(manText(strings.Join(strings.Fields(text), " ")), "$1\n") + "\n"
 	}

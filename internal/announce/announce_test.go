@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 
 	"github.com/vishvananda/netlink"
 )
@@ -302,9 +303,7 @@ func TestOneAddressTwoDaemons(t *testing.T) {
 	first, second := f.announcer(t, "www.cf"), f.announcer(t, "mail.cf")
 	expect := func(a *Announcer, words, want string) {
 		t.Helper()
-		if got := syncLine(t, a, f, strings.Fields(words)); got != want {
-			t.Errorf("%s:\n got %s\nwant %s", words, got, want)
-		}
+		testkit.Equal(t, syncLine(t, a, f, strings.Fields(words)), want, words)
 	}
 	const other = "(belongs to www.cf, pid 7)"
 	expect(first, "192.0.2.10=lvs0", "+route 192.0.2.10, +addr 192.0.2.10 lvs0: 192.0.2.10 lvs0")
@@ -351,9 +350,8 @@ func TestKilledAtEveryStep(t *testing.T) {
 					local++
 				}
 				for _, d := range w.Devices {
-					if has := slices.Contains(f.on(d), w.Addr.String()); has != (d == w.Device) {
-						t.Errorf("killed at step %d, then %v: %s is on %s: %t", at, next, w.Addr, d, has)
-					}
+					testkit.Equal(t, slices.Contains(f.on(d), w.Addr.String()), d == w.Device,
+						"killed at step", at, "then", next, w.Addr, "is on", d)
 				}
 			}
 			if len(f.held) != held || len(f.local) != local {
@@ -404,9 +402,8 @@ func TestRecord(t *testing.T) {
 		if !errors.Is(err, step.err) && err != nil || len(places) != 1 || strings.TrimPrefix(fmt.Sprint(places[0].Trouble), "<nil>") != step.trouble {
 			t.Errorf("%s: %v, %v", step.what, places, err)
 		}
-		if got, want := fmt.Sprintf("%v %v %d", f.steps, f.records["ldirectord.cf"], saves), fmt.Sprintf("%s %s %d", step.steps, step.record, step.saves); got != want {
-			t.Errorf("%s: got %s, want %s", step.what, got, want)
-		}
+		testkit.Equal(t, fmt.Sprintf("%v %v %d", f.steps, f.records["ldirectord.cf"], saves),
+			fmt.Sprintf("%s %s %d", step.steps, step.record, step.saves), step.what)
 	}
 }
 
@@ -420,9 +417,7 @@ func TestTornLists(t *testing.T) {
 		maxReads:     "nothing: error: reading devices and addresses: " + netlink.ErrDumpInterrupted.Error(),
 	} {
 		f.torn = torn
-		if got := syncLine(t, a, f, []string{"192.0.2.10=lvs0"}); got != want {
-			t.Errorf("%d torn lists: got %s, want %s", torn, got, want)
-		}
+		testkit.Equal(t, syncLine(t, a, f, []string{"192.0.2.10=lvs0"}), want, torn, "torn lists")
 	}
 }
 

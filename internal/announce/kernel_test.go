@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -365,10 +366,7 @@ func TestKernelChanges(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	changed := make(chan struct{}, 1)
-	network, err := os.Open("/proc/thread-self/ns/net")
-	if err != nil {
-		t.Fatal(err)
-	}
+	network := testkit.Must(os.Open("/proc/thread-self/ns/net"))(t)
 	defer network.Close()
 	go func() { // as Changes does, in the test's network namespace
 		runtime.LockOSThread()

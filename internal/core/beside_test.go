@@ -9,6 +9,7 @@ import (
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/maintenance"
 	"ldirectord/internal/orders"
+	"ldirectord/internal/testkit"
 )
 
 // A virtual service of another daemon is checked, and nothing of it is changed or reported. When that one ends, it is taken
@@ -97,9 +98,7 @@ func TestAStandbyAfterACrash(t *testing.T) {
 	}
 	w.Begin(w.now, w, w.file(web(1)+web(2)+"\tcleanstop = no\n"), maintenance.Reading{})
 	const want = "read\nclaim 0, left 3\nclaim 0, left 3\n-D -t 10.1.0.1:80\n-D -t 10.1.0.3:80\nclaim 0, left 1"
-	if got := w.saw("log", "answered", "checks", "leavers"); got != want {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
-	}
+	testkit.Equal(t, w.saw("log", "answered", "checks", "leavers"), want)
 }
 
 // The timeouts of the file are set at the start, after a change by hand, and after a reload. They stay at the end. They
@@ -150,9 +149,9 @@ func TestTimeoutsOfIdleConnections(t *testing.T) {
 	}
 	const said = "log Set timeouts: 7200/120/60, before: 900/120/300\nlog Set timeouts: 7200/120/60, before: 5/120/60\n" +
 		"log Set timeouts: 7200/90/60, before: 7200/7/60\nlog Set timeouts: 7200/1/60, before: 1/1/1\nlog Set timeouts: 7200/9/60, before: 9/9/9"
-	if got := w.saw("claim", "-", "log A", "log T", "log St", "log No", "answered", "read", "rules", "leavers", "checks", "log D", "log P"); got != said {
-		t.Errorf("got\n%s\nwant\n%s", got, said)
-	}
+	testkit.Equal(t,
+		w.saw("claim", "-", "log A", "log T", "log St", "log No", "answered", "read", "rules", "leavers", "checks", "log D", "log P"),
+		said)
 }
 
 // A daemon that crashed left a virtual service, which another one claimed. The next one is to remove it when it knows

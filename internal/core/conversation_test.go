@@ -9,6 +9,7 @@ import (
 	"ldirectord/internal/health"
 	"ldirectord/internal/judge"
 	"ldirectord/internal/schedule"
+	"ldirectord/internal/testkit"
 	"ldirectord/internal/view"
 )
 
@@ -62,7 +63,5 @@ func TestConversationsOfChecksThatAreDown(t *testing.T) {
 		a.follow(said(new(schedule.Task), "down"), c, now)
 	}
 	expect("one more than are kept", said(task, "late"), false, "")
-	if len(a.kept) != maxConversations {
-		t.Errorf("%d conversations are kept", len(a.kept))
-	}
+	testkit.Equal(t, len(a.kept), maxConversations, "conversations are kept")
 }

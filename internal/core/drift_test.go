@@ -1,10 +1,12 @@
 package core
 
 import (
-	"ldirectord/internal/plan"
-	"ldirectord/parser"
 	"testing"
 	"time"
+
+	"ldirectord/internal/plan"
+	"ldirectord/internal/testkit"
+	"ldirectord/parser"
 )
 
 // While servers are watched, the table is compared at least every 10 s.
@@ -19,8 +21,6 @@ func TestTheTableIsComparedMoreOftenWhileServersAreWatched(t *testing.T) {
 			t.Fatal(found)
 		}
 		all := services{global: &cfg.Global, virtuals: []*virtual{{Service: &plan.Service{Config: cfg.Virtuals[0]}}}}
-		if got := all.driftInterval(); got != want {
-			t.Errorf("%q: %v, want %v", text, got, want)
-		}
+		testkit.Equal(t, all.driftInterval(), want, text)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"testing"
 
+	"ldirectord/internal/testkit"
 	"ldirectord/ipvsctl"
 )
 
@@ -11,9 +12,7 @@ import (
 // nothing in it. The checks of a plan are the exception: a task is the checker itself, which the plan has made.
 func TestEffectsAreValues(t *testing.T) {
 	for _, of := range []reflect.Type{reflect.TypeFor[Effects](), reflect.TypeFor[Table](), reflect.TypeFor[Claims]()} {
-		if why := notAValue(of); why != "" {
-			t.Error(why)
-		}
+		testkit.Equal(t, notAValue(of), "")
 	}
 	for _, wrong := range []reflect.Type{reflect.TypeFor[*int](), reflect.TypeFor[struct{ F func() }](), reflect.TypeFor[[]chan int](),
 		reflect.TypeFor[interface{ Do(map[string]*int) }](), reflect.TypeFor[interface{ Do() *ipvsctl.Memory }]()} {

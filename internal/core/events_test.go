@@ -15,6 +15,7 @@ import (
 	"ldirectord/internal/maintenance"
 	"ldirectord/internal/notify"
 	"ldirectord/internal/schedule"
+	"ldirectord/internal/testkit"
 	"ldirectord/parser"
 )
 
@@ -186,9 +187,7 @@ it is down, was up, by 2 of 2
 answered
 deleted
 tcp:10.1.0.1:80 has 1 of 2 up, before 2`
-	if got := w.saw("moving"); got != want {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
-	}
+	testkit.Equal(t, w.saw("moving"), want)
 }
 
 // A file in maintenancedir is the reason for a change of its server.
@@ -203,8 +202,6 @@ func TestTheReasonOfAChange(t *testing.T) {
 		s.Maintained(file != "")
 		e := notify.Event{}
 		c.tell.destOp(v, lvs.Op{Kind: lvs.EditDest, Dest: s.Dest}, &e)
-		if e.Reason != want {
-			t.Errorf("with file %q: %q, want %q", file, e.Reason, want)
-		}
+		testkit.Equal(t, e.Reason, want, "with file", file)
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"ldirectord/internal/notify"
 	"ldirectord/internal/notify/monitorfile"
 	"ldirectord/internal/plan"
+	"ldirectord/internal/testkit"
 	"ldirectord/internal/view"
 	"ldirectord/parser"
 )
@@ -39,9 +40,7 @@ func TestOnChangeOfMarkedIsForMarkedOnes(t *testing.T) {
 	}
 	c.ours = c.virtuals
 	c.Marked(time.Now(), nil, nil, nil)
-	if !slices.Equal(hooks, ran{"tell fwm:3 available 1 1"}) {
-		t.Errorf("%q", hooks)
-	}
+	testkit.Same(t, hooks, ran{"tell fwm:3 available 1 1"})
 }
 
 func TestTheServerAtAnAddressIsTheOneThatIsUp(t *testing.T) {
@@ -103,9 +102,7 @@ func TestLinesOfAMonitorfile(t *testing.T) {
 		s := serverOf(lvs.Dest{})
 		s.Server = &judge.Server{Member: &s.entry.Member, File: c.maintenance != ""}
 		core.tell.found(history.Nothing, &result, user{v, s, &s.first})
-		if !slices.Equal(lines, c.want) {
-			t.Errorf("%s: %q, want %q", c.what, lines, c.want)
-		}
+		testkit.Same(t, lines, c.want, c.what)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"ldirectord/internal/maintenance"
 	"ldirectord/internal/plan"
 	"ldirectord/internal/schedule"
+	"ldirectord/internal/testkit"
 	"ldirectord/ipvsctl"
 )
 
@@ -211,9 +212,7 @@ func TestTheDaemonEndsWhileItStarts(t *testing.T) {
 		if _, err := w.Begin(w.now, w, w.file(web(1)), maintenance.Reading{}); err != nil {
 			t.Error(err)
 		}
-		if got := w.saw("claim", "leavers", "checks", "answered", "-A"); got != "read" {
-			t.Errorf("%s: %s", during, got)
-		}
+		testkit.Equal(t, w.saw("claim", "leavers", "checks", "answered", "-A"), "read", during)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"ldirectord/internal/testkit"
 	"ldirectord/parser"
 )
 
@@ -15,9 +16,7 @@ func TestTheLogOfTheUnit(t *testing.T) {
 		"/var/log/keepalived": "",
 	} {
 		t.Setenv("LOGS_DIRECTORY", dir)
-		if got := logOfUnit(); got != want {
-			t.Errorf("%q: %q, want %q", dir, got, want)
-		}
+		testkit.Equal(t, logOfUnit(), want, dir)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ldirectord/internal/notify"
+	"ldirectord/internal/testkit"
 	"ldirectord/parser"
 )
 
@@ -21,9 +22,7 @@ func TestTheLogFollowsItsTarget(t *testing.T) {
 	said := func(text string) { l.Notify(notify.Event{Text: text}) }
 
 	said("one")
-	if err := os.Rename(first, first+".1"); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Rename(first, first+".1"))
 	said("after its rotation")
 	l.setTarget("local0") // here only the following lines matter: there may be no syslog daemon
 	said("to syslog")
@@ -56,18 +55,12 @@ func TestTheLogGoesOnWithoutDescriptors(t *testing.T) {
 	l.Notify(notify.Event{Text: "before"})
 
 	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))
 	none := limit
 	none.Cur = 0
-	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &none); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &none))
 	l.Notify(notify.Event{Text: "Own shortage"})
-	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit))
 	if text, _ := os.ReadFile(path); !strings.Contains(string(text), "Own shortage") {
 		t.Errorf("the log is %q", text)
 	}
@@ -82,9 +75,7 @@ func TestAFullDiskTearsNoSecondLine(t *testing.T) {
 	}
 	defer syscall.Unmount(dir, 0)
 	fill, path := filepath.Join(dir, "fill"), filepath.Join(dir, "log")
-	if err := os.WriteFile(fill, make([]byte, 4096), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Write(t, fill, string(make([]byte, 4096)))
 	l := newLogSink(Options{Name: "ld.cf"}, parser.Global{LogFile: path})
 	said := func(text string) { l.Notify(notify.Event{Time: time.Now(), Kind: notify.Starting, Text: text}) }
 	for i := 0; l.failures() == nil && i < 1000; i++ {
@@ -95,9 +86,7 @@ func TestAFullDiskTearsNoSecondLine(t *testing.T) {
 	if failed := l.failures(); len(failed) != 1 || !strings.Contains(failed[0].Text, syscall.ENOSPC.Error()) {
 		t.Fatalf("the disk is not full: %v", failed)
 	}
-	if err := os.Remove(fill); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Remove(fill))
 	said("after room is made")
 	said("the next one")
 	text, err := os.ReadFile(path)
@@ -119,9 +108,7 @@ func TestANewFileOfTheSameTimeAndSizeIsAnotherFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ld.cf")
 	write := func(name, text string) {
 		t.Helper()
-		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.Write(t, name, text)
 	}
 	write(path, "weight 1")
 	before := stamp(path)
@@ -129,18 +116,12 @@ func TestANewFileOfTheSameTimeAndSizeIsAnotherFile(t *testing.T) {
 		t.Error("an untouched file is another one")
 	}
 	write(path+".new", "weight 2")
-	if err := os.Chtimes(path+".new", before.ModTime(), before.ModTime()); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Rename(path+".new", path); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Chtimes(path+".new", before.ModTime(), before.ModTime()))
+	testkit.OK(t, os.Rename(path+".new", path))
 	if stamp(path).same(before) {
 		t.Error("the new file is the old one")
 	}
-	if err := os.Remove(path); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Remove(path))
 	if stamp(path).same(before) || !stamp(path).same(stamp(path)) {
 		t.Error("a missing file is not told from one that is there")
 	}
@@ -161,9 +142,7 @@ func TestTheLogAsJSON(t *testing.T) {
 	if text, err := os.ReadFile(path); string(text) != want || err != nil {
 		t.Errorf("the file has %s, %v; want %s", text, err, want)
 	}
-	if stream.String() != want {
-		t.Errorf("the stream has %s, want %s", stream.String(), want)
-	}
+	testkit.Equal(t, stream.String(), want, "the stream")
 }
 
 // Each line has the facility that is configured at that time. A syslog daemon that was restarted gets the next line.

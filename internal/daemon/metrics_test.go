@@ -13,6 +13,7 @@ import (
 
 	"ldirectord/internal/notify"
 	"ldirectord/internal/status"
+	"ldirectord/internal/testkit"
 	"ldirectord/internal/view"
 	"ldirectord/parser"
 )
@@ -29,24 +30,15 @@ const awaitLimit = 10 * time.Second
 func fetch(t *testing.T, url string) (int, string) {
 	t.Helper()
 	client := &http.Client{Timeout: awaitLimit, Transport: &http.Transport{DisableKeepAlives: true}}
-	answer, err := client.Get(url)
-	if err != nil {
-		t.Fatal(err)
-	}
+	answer := testkit.Must(client.Get(url))(t)
 	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Must(io.ReadAll(answer.Body))(t)
 	return answer.StatusCode, string(text)
 }
 
 func TestAnAddressThatIsTakenIsToldOnceAndTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		taken, err := net.Listen("tcp4", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
+		taken := testkit.Must(net.Listen("tcp4", "127.0.0.1:0"))(t)
 		addr := netip.MustParseAddrPort(taken.Addr().String())
 		said := make(chan notify.Event, 10)
 		journal := notify.NewJournal(func(e notify.Event) { said <- e })

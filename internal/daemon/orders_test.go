@@ -21,6 +21,7 @@ import (
 	"ldirectord/internal/orders"
 	"ldirectord/internal/resolve"
 	"ldirectord/internal/socket"
+	"ldirectord/internal/testkit"
 	"ldirectord/internal/view"
 )
 
@@ -36,16 +37,10 @@ func TestAnOrderOfSomebodyWhoHasGoneIsDropped(t *testing.T) {
 		carriedOut <- cmp.Or(err, socket.IsAwaited(ctx))
 	})
 	s := filepath.Join(t.TempDir(), "a.sock")
-	socket, err := socket.Listen(t.Context(), s, routes)
-	if err != nil {
-		t.Fatal(err)
-	}
+	socket := testkit.Must(socket.Listen(t.Context(), s, routes))(t)
 	t.Cleanup(func() { socket.Close() })
 	o.turn <- struct{}{}
-	c, err := net.Dial("unix", s)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := testkit.Must(net.Dial("unix", s))(t)
 	fmt.Fprintf(c, "POST /order HTTP/1.1\r\nHost: x\r\n\r\n")
 	c.Close()
 	<-o.turn
@@ -60,9 +55,7 @@ func TestAReloadIsWholeOrNotAtAll(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "ld.cf")
 	write := func(logfile string) {
-		if err := os.WriteFile(file, []byte("logfile = \""+filepath.Join(dir, logfile)+"\"\n"+oneServer), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.Write(t, file, "logfile = \""+filepath.Join(dir, logfile)+"\"\n"+oneServer)
 	}
 	synctest.Test(t, func(t *testing.T) {
 		env := NewEnvironment(icmp.NewPinger())
@@ -116,9 +109,7 @@ func TestAPanicOnTheWayToAPlanRefusesTheFile(t *testing.T) {
 			}
 			t.Run(way+" "+stage, func(t *testing.T) {
 				text := "autoreload = yes\nlogfile = \"" + filepath.Join(dir, "log") + "\"\n" + oneServer
-				if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-					t.Fatal(err)
-				}
+				testkit.Write(t, file, text)
 				synctest.Test(t, func(t *testing.T) {
 					env := NewEnvironment(icmp.NewPinger())
 					defer env.Close()
@@ -129,9 +120,7 @@ func TestAPanicOnTheWayToAPlanRefusesTheFile(t *testing.T) {
 					f := newConfigFile(daemonOf(Source{Path: file, Checks: env}, old))
 					ctx, cancel := context.WithCancel(t.Context())
 					defer cancel()
-					if err := os.WriteFile(file, []byte(text+"# new\n"), 0o600); err != nil {
-						t.Fatal(err)
-					}
+					testkit.Write(t, file, text+"# new\n")
 					spoil(f)
 					take(ctx, f)
 					if f.current != old {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"ldirectord/internal/resolve"
+	"ldirectord/internal/testkit"
 	"ldirectord/parser"
 )
 
@@ -40,31 +41,17 @@ func TestRealNameServer(t *testing.T) {
 	until(t, func() bool { return answers(t) })
 
 	const good = "web1=192.0.2.10 alias=192.0.2.10 six: six: both=192.0.2.12"
-	if got := lookedUp(t, 5*time.Second); got != good+" none: foreign:" {
-		t.Errorf("while it answers: %s", got)
-	}
-	if err := server.Signal(syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Equal(t, lookedUp(t, 5*time.Second), good+" none: foreign:", "while it answers")
+	testkit.OK(t, server.Signal(syscall.SIGSTOP))
 	until(t, func() bool { return !answers(t) }) // its threads stop one after the other
-	if got := lookedUp(t, 7*time.Second); got != "web1: alias: six: six: both: none: foreign:" {
-		t.Errorf("while it hangs: %s", got)
-	}
-	if err := server.Signal(syscall.SIGCONT); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Equal(t, lookedUp(t, 7*time.Second), "web1: alias: six: six: both: none: foreign:", "while it hangs")
+	testkit.OK(t, server.Signal(syscall.SIGCONT))
 	until(t, func() bool { return answers(t) })
-	if got := lookedUp(t, 5*time.Second); got != good+" none: foreign:" {
-		t.Errorf("when it answers again: %s", got)
-	}
+	testkit.Equal(t, lookedUp(t, 5*time.Second), good+" none: foreign:", "when it answers again")
 	moves(t, server, zone)
-	if err := server.Kill(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, server.Kill())
 	until(t, func() bool { return !answers(t) })
-	if got := lookedUp(t, 5*time.Second); got != "web1: alias: six: six: both: none: foreign:" {
-		t.Errorf("when it is gone: %s", got)
-	}
+	testkit.Equal(t, lookedUp(t, 5*time.Second), "web1: alias: six: six: both: none: foreign:", "when it is gone")
 }
 
 // moves changes the address of a name while the daemon looks it up regularly. Then the name server stops answering.
@@ -88,32 +75,21 @@ func moves(t *testing.T, server *os.Process, zone string) {
 		}
 		return list
 	}
-	text, err := os.ReadFile(zone)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Must(os.ReadFile(zone))(t)
 	text = []byte(strings.NewReplacer("hm 1 60", "hm 2 60", "web1 A 192.0.2.10", "web1 A 192.0.2.11").Replace(string(text)))
-	if err := os.WriteFile(zone, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := server.Signal(syscall.SIGHUP); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Write(t, zone, string(text))
+	testkit.OK(t, server.Signal(syscall.SIGHUP))
 	if now := change("a new zone"); len(now) != 1 || now[0].Host != "web1.example.test" || now[0].Addr.String() != "192.0.2.11" || now[0].Why != "" {
 		t.Errorf("another address: %+v", now)
 	}
-	if err := server.Signal(syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, server.Signal(syscall.SIGSTOP))
 	until(t, func() bool { return !answers(t) })
 	for _, n := range change("no answer") {
 		if n.Why == "" || !n.Addr.IsValid() {
 			t.Errorf("while it hangs: %+v", n)
 		}
 	}
-	if err := server.Signal(syscall.SIGCONT); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, server.Signal(syscall.SIGCONT))
 }
 
 // answers reports whether the name server answers at once.
@@ -162,10 +138,7 @@ func lookedUp(t *testing.T, limit time.Duration) string {
 func startKnot(t *testing.T, program string) (*os.Process, int, string) {
 	t.Helper()
 	dir := t.TempDir()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
 	port := l.Addr().(*net.TCPAddr).Port
 	l.Close()
 	for name, text := range map[string]string{
@@ -199,14 +172,10 @@ zone:
     file: zone
 `, dir, port),
 	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.Write(t, filepath.Join(dir, name), text)
 	}
 	cmd := exec.Command(program, "-c", filepath.Join(dir, "knot.conf"))
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, cmd.Start())
 	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
 	return cmd.Process, port, filepath.Join(dir, "zone")
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/internal/testkit"
 	"ldirectord/internal/view"
 )
 
@@ -68,9 +69,7 @@ func TestWhenTheFormerConfigurationComesBack(t *testing.T) {
 			}
 			trial.note(now)
 		}
-		if got := trial.verdict(now, begin.Add(row.elapsed)); got != row.want {
-			t.Errorf("%s: %q, want %q", row.what, got, row.want)
-		}
+		testkit.Equal(t, trial.verdict(now, begin.Add(row.elapsed)), row.want, row.what)
 	}
 }
 
@@ -80,15 +79,9 @@ func TestWhatWasTakenBack(t *testing.T) {
 	f := &configFile{d: &daemon{Options: Options{Config: Source{Path: "/etc/ld.cf"}}}}
 	const text = "virtual = 10.1.0.1:80\n"
 	known := func(path, text string) string { return TakenBack(path, []byte(text)) }
-	if got := known("/etc/ld.cf", text); got != "" {
-		t.Errorf("nothing was taken back: %q", got)
-	}
-	if err := f.refuseAgain([]byte(text), "it was not confirmed"); err != nil {
-		t.Fatal(err)
-	}
-	if got := known("/etc/ld.cf", text); got != "it was not confirmed" {
-		t.Errorf("%q", got)
-	}
+	testkit.Equal(t, known("/etc/ld.cf", text), "", "nothing was taken back")
+	testkit.OK(t, f.refuseAgain([]byte(text), "it was not confirmed"))
+	testkit.Equal(t, known("/etc/ld.cf", text), "it was not confirmed")
 	if known("/etc/other.cf", text) != "" || known("/etc/ld.cf", text+"#") != "" {
 		t.Error("another file, or another text, was taken back")
 	}

@@ -9,6 +9,7 @@ import (
 	"ldirectord/internal/core"
 	"ldirectord/internal/judge"
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 // hangingMarks set no rules until the caller gives up.
@@ -50,9 +51,7 @@ func TestMarkRulesHaveMoreTimeTheMoreTheyAre(t *testing.T) {
 		for rules, want := range map[int]time.Duration{0: 15 * time.Second, 500: 25 * time.Second} {
 			begin := time.Now()
 			d.setRules(t.Context(), make([]lvs.MarkRule, rules))
-			if took := time.Since(begin); took != want {
-				t.Errorf("%d rules had %v, want %v", rules, took, want)
-			}
+			testkit.Equal(t, time.Since(begin), want, rules, "rules had")
 		}
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 // moving moves two names at random over addresses that go up and down, and knows what the table must have. For each
@@ -144,10 +145,7 @@ func (m *moving) settle() {
 			want[netip.MustParseAddrPort(m.at[name]+":80")] = 0
 		}
 	}
-	table, err := m.table.Read(context.Background())
-	if err != nil {
-		m.t.Fatal(err)
-	}
+	table := testkit.Must(m.table.Read(context.Background()))(m.t)
 	have := table[lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")}].Dests
 	same := len(have) == len(want)
 	for addr, weight := range want {

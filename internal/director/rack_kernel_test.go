@@ -14,6 +14,7 @@ import (
 	"ldirectord/internal/core"
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/notify"
+	"ldirectord/internal/testkit"
 	"ldirectord/ipvsctl"
 )
 
@@ -88,10 +89,7 @@ func TestKernelFollowsARack(t *testing.T) {
 	}
 	for _, quiescent := range []string{"yes", "no"} {
 		t.Run("quiescent="+quiescent, func(t *testing.T) {
-			kernel, err := ipvsctl.Open(ipvsctl.Kernel)
-			if err != nil {
-				t.Fatal(err)
-			}
+			kernel := testkit.Must(ipvsctl.Open(ipvsctl.Kernel))(t)
 			defer kernel.Close()
 			r := startRack(t, kernel, quiescent)
 			for _, ok := range []bool{false, true} {

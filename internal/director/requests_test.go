@@ -10,16 +10,13 @@ import (
 	"ldirectord/internal/core"
 	"ldirectord/internal/maintenance"
 	"ldirectord/internal/schedule"
+	"ldirectord/internal/testkit"
 	"ldirectord/internal/view"
 )
 
 func snapshotOf(t *testing.T, d *Director) *view.Snapshot {
 	t.Helper()
-	now, err := d.Snapshot(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return now
+	return testkit.Must(d.Snapshot(t.Context()))(t)
 }
 
 func TestARequestThatIsNotTaken(t *testing.T) {

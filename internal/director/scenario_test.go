@@ -32,6 +32,7 @@ import (
 	"ldirectord/internal/orders"
 	"ldirectord/internal/plan"
 	known "ldirectord/internal/resolve"
+	"ldirectord/internal/testkit"
 	"ldirectord/ipvsctl"
 	"ldirectord/parser"
 )
@@ -97,11 +98,8 @@ func TestScenarios(t *testing.T) {
 	}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if uses(string(text), os.Getenv("WITHOUT")) {
+			text := testkit.Read(t, file)
+			if uses(text, os.Getenv("WITHOUT")) {
 				t.Skip("it uses a directive that testdata/deletion took away")
 			}
 			var got string
@@ -109,16 +107,14 @@ func TestScenarios(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newScenario(t)
 				s.folder = folder
-				got = s.play(string(text))
+				got = s.play(text)
 			})
 			if *update {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
+				testkit.OK(t, os.WriteFile(file, []byte(got), 0o644))
 				return
 			}
-			if got != string(text) {
-				t.Errorf("the scenario has other results:\n%s", firstDifference(string(text), got))
+			if got != text {
+				t.Errorf("the scenario has other results:\n%s", firstDifference(text, got))
 			}
 		})
 	}
@@ -281,13 +277,9 @@ func (s *scenario) step(words []string, body string) {
 	case "order":
 		s.order(words[1:])
 	case "maintain":
-		if err := os.WriteFile(filepath.Join(s.folder, words[1]), nil, 0o600); err != nil {
-			s.t.Fatal(err)
-		}
+		testkit.Write(s.t, filepath.Join(s.folder, words[1]), "")
 	case "unmaintain":
-		if err := os.Remove(filepath.Join(s.folder, words[1])); err != nil {
-			s.t.Fatal(err)
-		}
+		testkit.OK(s.t, os.Remove(filepath.Join(s.folder, words[1])))
 	case "break", "fix":
 		broken := &s.table.broken
 		switch {
@@ -327,10 +319,7 @@ func (s *scenario) step(words []string, body string) {
 	case "gives-up":
 		s.watches.giveUp(netip.MustParseAddrPort(words[1]))
 	case "why":
-		now, err := s.director.Why(s.t.Context(), words[1], words[2])
-		if err != nil {
-			s.t.Fatal(err)
-		}
+		now := testkit.Must(s.director.Why(s.t.Context(), words[1], words[2]))(s.t)
 		for _, line := range remembered(now) {
 			s.say(line)
 		}
@@ -399,11 +388,7 @@ func (s *scenario) obey(ids []string) {
 
 func (s *scenario) duration(word string) time.Duration {
 	s.t.Helper()
-	d, err := time.ParseDuration(word)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return d
+	return testkit.Must(time.ParseDuration(word))(s.t)
 }
 
 func (s *scenario) newJournal() *notify.Journal {
@@ -662,9 +647,7 @@ func (s *scenario) hand(words []string) {
 			op.Dest.Forward = lvs.Masq
 		}
 	}
-	if err := s.table.Memory.Do(s.t.Context(), op)[0]; err != nil {
-		s.t.Fatal(err)
-	}
+	testkit.OK(s.t, s.table.Memory.Do(s.t.Context(), op)[0])
 }
 
 // recorder is a table in memory that reports every operation.

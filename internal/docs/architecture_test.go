@@ -2,7 +2,6 @@ package docs
 
 import (
 	"cmp"
-	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
@@ -10,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // Each path in architecture.md exists. A file without a folder is in a folder that the same line names before.
@@ -81,10 +82,7 @@ func TestTheImportsOfArchitecture(t *testing.T) {
 	for _, module := range []string{"../..", "../../tools"} {
 		list := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...")
 		list.Dir = module
-		found, err := list.Output()
-		if err != nil {
-			t.Fatalf("go list: %v", err)
-		}
+		found := testkit.Must(list.Output())(t, "go list")
 		out = append(out, found...)
 	}
 	imports := map[string]string{}
@@ -114,9 +112,6 @@ func TestTheImportsOfArchitecture(t *testing.T) {
 
 func readDoc(t *testing.T, name string) string {
 	t.Helper()
-	text, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
+	text := testkit.Read(t, name)
+	return text
 }

@@ -14,15 +14,13 @@ import (
 	"ldirectord/checker/protocol"
 	"ldirectord/checker/settings"
 	"ldirectord/internal/plan"
+	"ldirectord/internal/testkit"
 	"ldirectord/parser"
 )
 
 // The parser's services are the checkers' services, and directives.md names them all.
 func TestServicesCheckersAndDocsAgree(t *testing.T) {
-	text, err := os.ReadFile("../../docs/directives.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Must(os.ReadFile("../../docs/directives.md"))(t)
 	known := protocol.Services()
 	for s := range settings.Services() {
 		if !slices.Contains(known, s.Name) {
@@ -45,10 +43,7 @@ func named(text []byte, word string) bool {
 
 // docs/checks.md has a chapter for each check, with existing directives and an example without findings.
 func TestChecksAndDocsAgree(t *testing.T) {
-	text, err := os.ReadFile("../../docs/checks.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Must(os.ReadFile("../../docs/checks.md"))(t)
 	_, types, _ := strings.Cut(string(text), "\n## Check types\n")
 	types, services, _ := strings.Cut(types, "\n## Services\n")
 	services, _, _ = strings.Cut(services, "\n## ")
@@ -141,10 +136,7 @@ func TestDirectivesAreDocumented(t *testing.T) {
 
 // everything.cf has every directive. Those that need an existing file have a # in front.
 func TestExampleOfEverything(t *testing.T) {
-	text, err := os.ReadFile("../../examples/everything.cf")
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Must(os.ReadFile("../../examples/everything.cf"))(t)
 	for _, d := range parser.Directives() {
 		if !regexp.MustCompile(`(?m)^ *#?` + d.Name + ` = `).Match(text) {
 			t.Errorf("examples/everything.cf has no %s", d.Name)
@@ -161,10 +153,7 @@ func TestExamples(t *testing.T) {
 	files = append(files, "../../examples/bgp/ldirectord.cf")
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
-			source, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
+			source := testkit.Must(os.ReadFile(file))(t)
 			cfg, found := parser.Parse(t.Context(), file, source, parser.Options{})
 			for _, d := range found.Errors() {
 				t.Error(d)

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"ldirectord/internal/judge"
+	"ldirectord/internal/testkit"
 )
 
 var update = flag.Bool("update", false, "write the lists of directives")
@@ -27,11 +28,8 @@ func TestListsOfDirectives(t *testing.T) {
 		{"../../docs/directives.md", "<!-- directives: %s -->\n", "<!-- end -->\n", markdownList},
 		{configPage, ".\\\" directives: %s\n", ".\\\" end\n", manList},
 	} {
-		text, err := os.ReadFile(doc.file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		want := string(text)
+		text := testkit.Read(t, doc.file)
+		want := text
 		for _, chapter := range chapters() {
 			begin := strings.Replace(doc.begin, "%s", chapter[0].Chapter, 1)
 			before, rest, found := strings.Cut(want, begin)
@@ -41,7 +39,7 @@ func TestListsOfDirectives(t *testing.T) {
 			}
 			want = before + begin + doc.list(chapter) + doc.end + after
 		}
-		if want == string(text) {
+		if want == text {
 			continue
 		}
 		if !*update {
@@ -54,11 +52,8 @@ func TestListsOfDirectives(t *testing.T) {
 
 // The example of why in status.md is the output for the first server of the test data.
 func TestTheExampleOfWhyIsWhatItShows(t *testing.T) {
-	shown, err := os.ReadFile("../../testdata/status/why")
-	if err != nil {
-		t.Fatal(err)
-	}
-	first, _, _ := strings.Cut(string(shown), "\n\n192.")
+	shown := testkit.Read(t, "../../testdata/status/why")
+	first, _, _ := strings.Cut(shown, "\n\n192.")
 	example := "\n    $ sudo ldirectord www.cf why 192.0.2.21:80\n"
 	for line := range strings.Lines(first + "\n") {
 		example += strings.TrimSuffix("    "+line, "    \n")
@@ -107,10 +102,7 @@ func commentsOfRules(t *testing.T) map[string]string {
 	all := map[string]string{}
 	files, _ := filepath.Glob("../judge/*.go")
 	for _, file := range files {
-		parsed, err := goparser.ParseFile(token.NewFileSet(), file, nil, goparser.ParseComments)
-		if err != nil {
-			t.Fatal(err)
-		}
+		parsed := testkit.Must(goparser.ParseFile(token.NewFileSet(), file, nil, goparser.ParseComments))(t)
 		for _, decl := range parsed.Decls {
 			one, is := decl.(*ast.GenDecl)
 			if !is || one.Doc == nil {
@@ -133,10 +125,7 @@ func commentsOfRules(t *testing.T) map[string]string {
 // constantsOf are the constants of a type in a file of Go.
 func constantsOf(t *testing.T, file, typ string) (found []*ast.ValueSpec) {
 	t.Helper()
-	parsed, err := goparser.ParseFile(token.NewFileSet(), file, nil, goparser.ParseComments)
-	if err != nil {
-		t.Fatal(err)
-	}
+	parsed := testkit.Must(goparser.ParseFile(token.NewFileSet(), file, nil, goparser.ParseComments))(t)
 	ast.Inspect(parsed, func(n ast.Node) bool {
 		if s, is := n.(*ast.ValueSpec); is {
 			if name, is := s.Type.(*ast.Ident); is && name.Name == typ {
@@ -161,9 +150,7 @@ func hold(t *testing.T, file, begin, want, end string) {
 	case !*update:
 		t.Errorf("%s does not have what the code has after %q: write it with -update", file, begin)
 	default:
-		if err := os.WriteFile(file, []byte(before+begin+want+end+after), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, os.WriteFile(file, []byte(before+begin+want+end+after), 0o644))
 	}
 }
 

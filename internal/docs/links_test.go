@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 var (
@@ -20,10 +22,7 @@ var (
 func TestLinksLeadSomewhere(t *testing.T) {
 	var files []string
 	for _, pattern := range []string{"../../*.md", "../../docs/*.md", "../../docs/measured/*.md", "../../examples/*.md", "../../examples/*/*.md", "../../tools/*/*.md", "../../testdata/*.md", "../../testdata/*/*.md"} {
-		found, err := filepath.Glob(pattern)
-		if err != nil {
-			t.Fatal(err)
-		}
+		found := testkit.Must(filepath.Glob(pattern))(t)
 		files = append(files, found...)
 	}
 	links := 0

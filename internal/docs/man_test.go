@@ -2,7 +2,6 @@ package docs
 
 import (
 	"fmt"
-	"os"
 	"os/exec"
 	"regexp"
 	"strings"
@@ -10,17 +9,15 @@ import (
 
 	"ldirectord/checker/protocol"
 	"ldirectord/checker/settings"
+	"ldirectord/internal/testkit"
 )
 
 const configPage = "../../docs/man/ldirectord.cf.5"
 
 func manPage(t *testing.T) string {
 	t.Helper()
-	text, err := os.ReadFile(configPage)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
+	text := testkit.Read(t, configPage)
+	return text
 }
 
 func TestManPageHasTheChecks(t *testing.T) {

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // word is one line of testdata/words.
@@ -45,9 +47,7 @@ func TestPlainWords(t *testing.T) {
 				continue
 			}
 			for _, w := range words {
-				if found := w.find(line); found != "" {
-					t.Errorf("%s:%d: %q: write %s", path, number, found, w.instead)
-				}
+				testkit.Equal(t, w.find(line), "", path, number, "write", w.instead)
 			}
 		}
 	})
@@ -78,11 +78,8 @@ func TestWordsAreFound(t *testing.T) {
 
 func readWords(t *testing.T) (words []word, quoted []string) {
 	t.Helper()
-	text, err := os.ReadFile("../../testdata/words")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(text)) {
+	text := testkit.Read(t, "../../testdata/words")
+	for line := range strings.Lines(text) {
 		line = strings.TrimSuffix(line, "\n")
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue

@@ -9,15 +9,15 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // script is a shell script that runs instead of iptables.
 func script(t *testing.T, text string) (program string) {
 	t.Helper()
 	program = filepath.Join(t.TempDir(), "iptables")
-	if err := os.WriteFile(program, []byte("#!/bin/sh\n"+text), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.WriteFile(program, []byte("#!/bin/sh\n"+text), 0o700))
 	return program
 }
 
@@ -36,10 +36,7 @@ func TestCommandsOfIptables(t *testing.T) {
 	if _, err := f.run(t.Context(), now.changes(f.prefix, []string{"-d 192.0.2.1/32 -j MARK --set-mark 8"})); err != nil {
 		t.Fatal(err)
 	}
-	got, err := os.ReadFile(log)
-	if err != nil {
-		t.Fatal(err)
-	}
+	got := testkit.Must(os.ReadFile(log))(t)
 	want := `-w 5 -t mangle -S
 -t mangle -N LDIRECTORD-x-2 --wait 5
 -t mangle -A LDIRECTORD-x-2 -d 192.0.2.1/32 -j MARK --set-mark 8 --wait 5
@@ -122,9 +119,7 @@ func (h heeding) run(ctx context.Context, c command) error {
 // A run that hangs delays its caller at most until the deadline, and no second one is started meanwhile.
 func TestHungProgramIsLeftAlone(t *testing.T) {
 	fifo := filepath.Join(t.TempDir(), "fifo")
-	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, syscall.Mkfifo(fifo, 0o600))
 	x := &xtables{program: script(t, version+"read line <"+fifo)}
 	soon := func() context.Context {
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
@@ -140,10 +135,7 @@ func TestHungProgramIsLeftAlone(t *testing.T) {
 	if _, err := x.list(soon(), false); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("the listing: %v", err)
 	}
-	release, err := os.OpenFile(fifo, os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	release := testkit.Must(os.OpenFile(fifo, os.O_RDWR, 0))(t)
 	defer release.Close()
 	if _, err := release.WriteString("a\nb\n"); err != nil {
 		t.Fatal(err)

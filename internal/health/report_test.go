@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // told reads an answer of the test's table: the words of an agent, or "silent".
@@ -121,17 +123,13 @@ func TestWordsFromARecordCountUntilTheNext(t *testing.T) {
 func TestWordsAsText(t *testing.T) {
 	for w, want := range map[Words]string{{}: "100%", {Less: 30}: "70%", {Admin: Drain}: "drain",
 		{Admin: Maint, Less: 100}: "maint, 0%"} {
-		if got := w.String(); got != want {
-			t.Errorf("%q, not %q", got, want)
-		}
+		testkit.Equal(t, w.String(), want)
 	}
 }
 
 func TestAsks(t *testing.T) {
 	for w, want := range map[Words]Admin{{}: NoAdmin, {Less: 99}: NoAdmin, {Less: 100}: Drain, {Admin: Drain}: Drain,
 		{Admin: Maint}: Maint, {Admin: Maint, Less: 100}: Maint} {
-		if got := w.Asks(); got != want {
-			t.Errorf("%v: %v", w, got)
-		}
+		testkit.Equal(t, w.Asks(), want, w)
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // standIn is a process with a command line of our choice, except for -s after its name. It is a shell that waits
@@ -32,13 +34,8 @@ func pretendAs(t *testing.T, user uint32, name string, words ...string) standIn 
 	if user != uint32(os.Geteuid()) {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: user, Gid: user}}
 	}
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	in := testkit.Must(cmd.StdinPipe())(t)
+	testkit.OK(t, cmd.Start())
 	t.Cleanup(func() { in.Close(); cmd.Wait() })
 	for end := time.Now().Add(10 * time.Second); len(argv(cmd.Process.Pid)) < len(cmd.Args); { // it comes shortly after the start
 		if time.Now().After(end) {
@@ -50,18 +47,12 @@ func pretendAs(t *testing.T, user uint32, name string, words ...string) standIn 
 
 func (s standIn) process(t *testing.T) Process {
 	t.Helper()
-	p, err := processOf(s.Process.Pid)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return testkit.Must(processOf(s.Process.Pid))(t)
 }
 
 func putPid(t *testing.T, path string, pid int) {
 	t.Helper()
-	if err := os.WriteFile(path, []byte(fmt.Sprintln(pid)), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.WriteFile(path, []byte(fmt.Sprintln(pid)), 0o644))
 }
 
 func TestAProcessIsItsNumberAndItsTimeOfStart(t *testing.T) {
@@ -94,15 +85,9 @@ func TestAKilledProcessIsKnown(t *testing.T) {
 	for sig, want := range map[syscall.Signal]bool{syscall.SIGKILL: true, syscall.SIGTERM: false} {
 		s := pretend(t, "sh")
 		p := s.process(t)
-		if err := s.Process.Signal(sig); err != nil {
-			t.Fatal(err)
-		}
-		if err := p.Await(soon(t)); err != nil {
-			t.Fatal(err)
-		}
-		if got := isKilled(p.Pid); got != want {
-			t.Errorf("%v: %v", sig, got)
-		}
+		testkit.OK(t, s.Process.Signal(sig))
+		testkit.OK(t, p.Await(soon(t)))
+		testkit.Equal(t, isKilled(p.Pid), want, sig)
 	}
 }
 
@@ -137,9 +122,7 @@ func TestCommandLinesOfDirectors(t *testing.T) {
 		{line: []string{"perl", "/usr/sbin/ldirectord", "a.cf", "status"}, config: "a.cf"},
 		{line: []string{"perl"}},
 	} {
-		if got := isOurs(c.line); got != c.ours {
-			t.Errorf("%q is ours: %v", c.line, got)
-		}
+		testkit.Equal(t, isOurs(c.line), c.ours, c.line, "is ours")
 		if config, got := isPerl(c.line); got != c.perl || config != c.config {
 			t.Errorf("%q is Perl's: %v, %q", c.line, got, config)
 		}
@@ -153,9 +136,7 @@ func TestCommandLinesOfDirectors(t *testing.T) {
 		{[]string{"ldirectord", "--ipvs", "memory", "start"}, false},
 		{[]string{"ldirectord", "--ipvs=memory:f", "start"}, false},
 	} {
-		if got := onKernel(c.line); got != c.want {
-			t.Errorf("%q is on the kernel's table: %v", c.line, got)
-		}
+		testkit.Equal(t, onKernel(c.line), c.want, c.line, "is on the kernel's table")
 	}
 }
 
@@ -188,9 +169,7 @@ func TestThePerlDaemonIsFoundByItsPidFile(t *testing.T) {
 			if want := map[bool]int{true: perl.Process.Pid}[c.want]; found.Pid != want {
 				t.Errorf("found %d, want %d", found.Pid, want)
 			}
-			if stale := !c.want && c.pidFile == c.names[0]; found.Stale != stale {
-				t.Errorf("stale: %v", found.Stale)
-			}
+			testkit.Equal(t, found.Stale, !c.want && c.pidFile == c.names[0], "stale")
 		})
 	}
 }
@@ -215,23 +194,15 @@ func TestTheChildrenOfThePerlDaemon(t *testing.T) {
 	if _, err := os.Stat(parent.Path); err != nil {
 		t.Skip("there is no bash, which gives a process a name")
 	}
-	out, err := parent.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := parent.Start(); err != nil {
-		t.Fatal(err)
-	}
+	out := testkit.Must(parent.StdoutPipe())(t)
+	testkit.OK(t, parent.Start())
 	defer func() { parent.Process.Kill(); parent.Wait() }()
 	var child int
 	if _, err := fmt.Fscan(out, &child); err != nil {
 		t.Fatal(err)
 	}
 	defer func() { p, _ := os.FindProcess(child); p.Kill() }()
-	p, err := processOf(parent.Process.Pid)
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := testkit.Must(processOf(parent.Process.Pid))(t)
 	for end := time.Now().Add(10 * time.Second); ; {
 		got := p.Forked()
 		if len(got) == 1 && got[0] == child {

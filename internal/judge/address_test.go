@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 // addressed is an address that is announced, with a last resort, and one virtual service, which serves.
@@ -160,9 +161,7 @@ func TestTheOrderOfAnAddress(t *testing.T) {
 		{true, true, "nowhere served undecided"},
 	} {
 		a := Address{Asked: row.asked, Want: lvs.Wanted{Device: "lvs0", Local: true, Undecided: row.undecided}}
-		if got := placeOf(a.Ordered()); got != row.want {
-			t.Errorf("%+v: %s", row, got)
-		}
+		testkit.Equal(t, placeOf(a.Ordered()), row.want, row)
 	}
 	taken := Address{Owner: "www.cf", Known: true, Want: lvs.Wanted{Local: true}}
 	if !taken.IsOrdered() {

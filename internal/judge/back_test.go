@@ -3,6 +3,8 @@ package judge
 import (
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // Which checks are awaited while servers are back after an absence, and until when.
@@ -82,9 +84,7 @@ func TestAway(t *testing.T) {
 		{"its addresses are here", false, Strength{Known: true}, false},
 	} {
 		s := State{Away: row.away, Lasting: Lasting{Strength: row.given}}
-		if got := s.IsAway(); got != row.want {
-			t.Errorf("%s: %v", row.what, got)
-		}
+		testkit.Equal(t, s.IsAway(), row.want, row.what)
 	}
 }
 
@@ -110,9 +110,7 @@ func TestWhichServersAreWaitedFor(t *testing.T) {
 		c := inService(4, 4)
 		c.given("back, away, strength.known, 1 awaited")
 		c.given(row.given)
-		if gathered := c.HasGathered(); gathered != (!row.want && c.Gathers()) {
-			t.Errorf("%s: HasGathered is %v", row.what, gathered)
-		}
+		testkit.Equal(t, c.HasGathered(), !row.want && c.Gathers(), row.what, "HasGathered")
 	}
 	c := inService(4)
 	c.given("back, 1 awaited")

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 // backedUp is a section of three servers of weight 4, at 1 to 3. The last one is a backup server, and not in the
@@ -102,9 +103,7 @@ func TestABackupServerComesAndDrains(t *testing.T) {
 		c.given("fallback=9")
 		c.given(row.given)
 		d := Decide(c, noon)
-		if got := placed(&proposal{Decision: Decision{Places: d.Places}}); got != row.want {
-			t.Errorf("%s: %s, want %s", row.what, got, row.want)
-		}
+		testkit.Equal(t, placed(&proposal{Decision: Decision{Places: d.Places}}), row.want, row.what)
 	}
 }
 
@@ -149,9 +148,8 @@ func TestHowLongABackupServerDrains(t *testing.T) {
 		if l == nil || l.Until.IsZero() != (drainTime == 0) {
 			t.Fatalf("draintime %v: it drains as %+v", drainTime, l)
 		}
-		if late := c.Looked(l, false, noon.Add(time.Hour)); late != (drainTime > 0) {
-			t.Errorf("draintime %v: still connected after an hour, it is removed: %v", drainTime, late)
-		}
+		testkit.Equal(t, c.Looked(l, false, noon.Add(time.Hour)), drainTime > 0, "draintime", drainTime,
+			"still connected after an hour, it is removed")
 		l.Over = Stays
 		if c.Looked(l, true, noon) || !c.Looked(l, true, noon) {
 			t.Error("without connections it is not removed at the second look")

@@ -2,6 +2,8 @@ package judge
 
 import (
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 func TestRuleComeback(t *testing.T) {
@@ -61,9 +63,7 @@ func TestKindComeback(t *testing.T) {
 		if got, n := comebackKind.Says(v), comebackKind.Count(v); got != row.says || n != row.count {
 			t.Errorf("%s: %q, %d; want %q, %d", row.does, got, n, row.says, row.count)
 		}
-		if text := holddownKind.Says(v); text != "" {
-			t.Errorf("%s: holddown says %q", row.does, text)
-		}
+		testkit.Equal(t, holddownKind.Says(v), "", row.does, "holddown")
 	}
 	p.do(t, "1 fails")
 	p.Result(&p.Servers[0], &p.Servers[0].First, true, 0)

@@ -2,7 +2,6 @@ package judge
 
 import (
 	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 	"testing"
@@ -10,6 +9,7 @@ import (
 
 	"ldirectord/internal/health"
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 type dests = map[netip.AddrPort]lvs.Dest
@@ -101,9 +101,7 @@ func TestWhatAVirtualServiceShouldHave(t *testing.T) {
 				decided.ByHand = map[netip.AddrPort]bool{lvs.DestsOf(destsOf(map[byte]uint32{n: 0}))[0].Addr: true}
 			}
 			decided.Have = lvs.DestsOf(destsOf(c.have))
-			if got := weights(Decide(decided, time.Time{}).Places); !maps.Equal(got, c.want) {
-				t.Errorf("%v, want %v", got, c.want)
-			}
+			testkit.Same(t, weights(Decide(decided, time.Time{}).Places), c.want)
 		})
 	}
 }
@@ -160,9 +158,7 @@ func TestARuleThatMovesWithTime(t *testing.T) {
 		{9 * time.Second, "map[1:4 2:4] by up, again never"},
 		{10 * time.Second, "map[1:4 2:4] by up, again never"},
 	} {
-		if got := decide(noon.Add(row.at)); got != row.want {
-			t.Errorf("after %v: %s, want %s", row.at, got, row.want)
-		}
+		testkit.Equal(t, decide(noon.Add(row.at)), row.want, "after", row.at)
 	}
 	h := &proposal{now: noon}
 	for _, at := range []time.Duration{-1, 0, 5, 3, 4} {

@@ -7,6 +7,7 @@ import (
 
 	"ldirectord/internal/health"
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 // checkedFallbacks is a case with a server and two fallback servers, the first of which fails.
@@ -102,9 +103,8 @@ func TestWhichFallbackServes(t *testing.T) {
 		}
 		decided := Decide(c, noon)
 		for _, n := range []byte{8, 9} {
-			if in := decided.Places[at(n)].Weight > 0; in != (n == row.want) {
-				t.Errorf("%+v: 10.2.0.%d in service is %v", row, n, in)
-			}
+			testkit.Equal(t, decided.Places[at(n)].Weight > 0, n == row.want, row, "10.2.0.", n,
+				"in service")
 		}
 	}
 }
@@ -128,9 +128,7 @@ func TestWhichDirectiveHoldsAServer(t *testing.T) {
 		if c.Servers[0].Held = row.held; row.waits {
 			c.given("1 until")
 		}
-		if got := c.Seen(&c.Servers[0], noon).HeldBy(); got != row.want {
-			t.Errorf("%+v: held by %q", row, got)
-		}
+		testkit.Equal(t, c.Seen(&c.Servers[0], noon).HeldBy(), row.want, row, "held by")
 	}
 	if at := slices.IndexFunc(Kinds, func(k Kind) bool { return k.Holds != nil }); Kinds[at].Name != guardKind.Name {
 		t.Errorf("%s comes first", Kinds[at].Name)

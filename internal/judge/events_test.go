@@ -10,6 +10,7 @@ import (
 
 	"ldirectord/internal/health"
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 // Each event alone. Servers are at 1, 2 and so on. Unless a row differs, they pass and are in the table.
@@ -97,9 +98,7 @@ func TestAServerOfTheTableIsAssumedToBeUp(t *testing.T) {
 	}
 	s.AssumeAll(health.Assume(health.Down))
 	for k, check := range s.Checks() {
-		if check.Health.State != health.Down {
-			t.Errorf("check %d: %v", k, check.Health.State)
-		}
+		testkit.Equal(t, check.Health.State, health.Down, "check", k)
 	}
 }
 
@@ -379,9 +378,7 @@ func TestWhatAReloadKeeps(t *testing.T) {
 		if s := &now.Servers[0]; facts(s) != row.want || s.Name != Down || !s.Since.Equal(noon) {
 			t.Errorf("%s: %s, %v since %v", row.what, facts(s), s.Name, s.Since)
 		}
-		if moves := now.Servers[0].Climbs.Equal(noon); moves != (row.want != "") {
-			t.Errorf("%s: its weight moves on: %v", row.what, moves)
-		}
+		testkit.Equal(t, now.Servers[0].Climbs.Equal(noon), row.want != "", row.what, "its weight moves on")
 		if s := &now.Servers[1]; s.Name != Nameless || facts(s) != "entered " {
 			t.Errorf("%s: a new server has %v, %s", row.what, s.Name, facts(s))
 		}

@@ -2,8 +2,9 @@ package judge
 
 import (
 	"fmt"
-	"slices"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // said are the sentences of all kinds about a server.
@@ -72,9 +73,7 @@ func TestWhatKindsSay(t *testing.T) {
 	} {
 		c := inService(4, 4)
 		c.given(row.given)
-		if got := said(c.Seen(&c.Servers[0], noon)); !slices.Equal(got, row.want) {
-			t.Errorf("%s: %q, want %q", row.what, got, row.want)
-		}
+		testkit.Same(t, said(c.Seen(&c.Servers[0], noon)), row.want, row.what)
 	}
 }
 
@@ -126,18 +125,14 @@ func TestWhatKindsTell(t *testing.T) {
 		was, is := inService(4, 4), inService(4, 4)
 		was.given(row.was)
 		is.given(row.is)
-		if got := tells(false, was, is); !slices.Equal(got, row.want) {
-			t.Errorf("%s: %q, want %q", row.what, got, row.want)
-		}
+		testkit.Same(t, tells(false, was, is), row.want, row.what)
 	}
 	was, is := inService(4, 4), inService(4, 4)
 	is.given("backed")
-	if got := tells(true, was, is); !slices.Equal(got, []Notice{{"backup-serves", "Backup servers take over", ": 2 of 2 real servers serve"}}) {
-		t.Errorf("%q", got)
-	}
-	if got := tells(true, is, was); !slices.Equal(got, []Notice{{"backup-rests", "Backup servers are no longer needed", ": 2 of 2 real servers serve"}}) {
-		t.Errorf("%q", got)
-	}
+	testkit.Same(t, tells(true, was, is),
+		[]Notice{{"backup-serves", "Backup servers take over", ": 2 of 2 real servers serve"}})
+	testkit.Same(t, tells(true, is, was),
+		[]Notice{{"backup-rests", "Backup servers are no longer needed", ": 2 of 2 real servers serve"}})
 }
 
 // Time changes the weight of a server while it climbs.
@@ -145,9 +140,7 @@ func TestWhoseWeightMoves(t *testing.T) {
 	c := inService(4, 4)
 	c.given("slowstart=40, 1 climbs")
 	for i, want := range []bool{true, false} {
-		if got := c.Seen(&c.Servers[i], noon).Moves(); got != want {
-			t.Errorf("the weight of server %d moves: %v", i+1, got)
-		}
+		testkit.Equal(t, c.Seen(&c.Servers[i], noon).Moves(), want, "the weight of server", i+1, "moves")
 	}
 }
 
@@ -164,7 +157,5 @@ func TestTroubleHasAName(t *testing.T) {
 	if _ = other.UnmarshalText([]byte("severe")); other != Noted {
 		t.Errorf("an unknown level is %v", other)
 	}
-	if got := (Broken + 1).String(); got != "broken" {
-		t.Errorf("a level above all is %s", got)
-	}
+	testkit.Equal(t, (Broken + 1).String(), "broken", "a level above all")
 }

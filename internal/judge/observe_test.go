@@ -2,6 +2,8 @@ package judge
 
 import (
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // Four servers of weight 4. One that is left out stays out for 10 s, the next time for 20 s.
@@ -80,9 +82,8 @@ func TestAServerStaysLeftOutWhenAWriteFails(t *testing.T) {
 	p := playedWith("holddown=10, observe=out")
 	for look := range surely {
 		last := look == surely-1
-		if changed := Observed(&p.Servers[0], seen(true, true, false)); changed != last {
-			t.Errorf("look %d may change the table: %v", look, changed)
-		}
+		testkit.Equal(t, Observed(&p.Servers[0], seen(true, true, false)), last, "look", look,
+			"may change the table")
 	}
 	for range 2 {
 		d := Decide(p.Case, p.now)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 // The directives that act on the return or the failure of a server, as a reload may add, change and take them away. The
@@ -249,8 +250,6 @@ func TestReloadOfAPolicy(t *testing.T) {
 		if p.Weigh(); strings.HasPrefix(row.what, "minservers") && !p.Strength.Enough {
 			got += ", too few"
 		}
-		if got != row.want {
-			t.Errorf("%s: %s, want %s", row.what, got, row.want)
-		}
+		testkit.Equal(t, got, row.want, row.what)
 	}
 }

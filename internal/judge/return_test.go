@@ -8,6 +8,7 @@ import (
 
 	"ldirectord/internal/health"
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 // played is a section whose decisions are written to its table as time passes.
@@ -283,7 +284,6 @@ func TestPaceWithWeightsAtFormerAddresses(t *testing.T) {
 		c.says(i+2, health.Unknown)
 	}
 	c.given("1 table=4 entered, 2 fallen")
-	if got := placed(&proposal{Decision: Decision{Places: Decide(c, noon).Places}}); got != "1:4, 2:4, 3:0, 4:0" {
-		t.Errorf("the table is to have %s, want 1:4, 2:4, 3:0, 4:0", got)
-	}
+	testkit.Equal(t, placed(&proposal{Decision: Decision{Places: Decide(c, noon).Places}}), "1:4, 2:4, 3:0, 4:0",
+		"the table is to")
 }

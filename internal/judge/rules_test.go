@@ -11,6 +11,7 @@ import (
 
 	"ldirectord/internal/health"
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 // Each rule alone. Unless a row differs, servers 1 and 2 of weight 4 pass and are in the table.
@@ -147,9 +148,7 @@ func TestTheFormerAddressDrains(t *testing.T) {
 		c.given(movedAway + ", draintime=60")
 		c.Owner = owner
 		h := hearRule("moved", c)
-		if drains := h.Departure(at(1)) != nil; drains != c.IsOurs() {
-			t.Errorf("the table belongs to %q; it drains: %v", owner, drains)
-		}
+		testkit.Equal(t, h.Departure(at(1)) != nil, c.IsOurs(), "the table belongs to", owner, "it drains")
 	}
 }
 
@@ -316,9 +315,7 @@ func TestTheGuardAndChangesByHand(t *testing.T) {
 	} {
 		decided := inService(4, 4)
 		decided.given("keepserving=1, " + c.given)
-		if got := weights(Decide(decided, noon).Places); !maps.Equal(got, c.want) {
-			t.Errorf("%s: %v, want %v", c.what, got, c.want)
-		}
+		testkit.Same(t, weights(Decide(decided, noon).Places), c.want, c.what)
 	}
 }
 
@@ -356,9 +353,7 @@ func TestAServerOutsideTheTableHasARule(t *testing.T) {
 	} {
 		c := inService(4, 4)
 		c.given(given)
-		if by := Decide(c, noon).State.Servers[1].Why.String(); by != want {
-			t.Errorf("rule %s, want %s", by, want)
-		}
+		testkit.Equal(t, Decide(c, noon).State.Servers[1].Why.String(), want, "rule")
 	}
 }
 
@@ -422,9 +417,7 @@ func TestAHeldServerIsTheGuardsWhileOthersWait(t *testing.T) {
 	c.given("keepserving=2, 1 down held, back, away, strength.known")
 	c.Servers[1].First.Way = &Way{Awaited: true}
 	d := Decide(c, noon)
-	if why := fmt.Sprint(whys(&d.State)); why != "[guard unknown]" {
-		t.Error(why)
-	}
+	testkit.Equal(t, fmt.Sprint(whys(&d.State)), "[guard unknown]")
 }
 
 func TestRuleUp(t *testing.T) {
@@ -548,9 +541,7 @@ func TestWhichSectionsMayReroute(t *testing.T) {
 		c := inService(4, 4)
 		c.Members[0].Dest.Forward, c.Members[1].Dest.Forward = lvs.Masq, row.wanted
 		c.Have = lvs.Dests{{Addr: at(1), Forward: lvs.Route}, {Addr: at(2), Forward: row.has}}
-		if got := c.MayReroute(c.Have); got != row.want {
-			t.Errorf("%+v: %v", row, got)
-		}
+		testkit.Equal(t, c.MayReroute(c.Have), row.want, row)
 	}
 	c := inService(4)
 	c.given("1 rerouted")

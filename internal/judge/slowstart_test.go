@@ -8,6 +8,7 @@ import (
 
 	"ldirectord/internal/health"
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 // climbing is a section of three servers of weight 40 that pass and serve, with slowstart = 60.
@@ -115,9 +116,7 @@ func TestRuleSlowStart(t *testing.T) {
 	} {
 		c := climbing()
 		c.given(row.given)
-		if got := decideOnce(c); got != row.want {
-			t.Errorf("%s: %q, want %q", row.what, got, row.want)
-		}
+		testkit.Equal(t, decideOnce(c), row.want, row.what)
 	}
 }
 
@@ -186,9 +185,7 @@ func TestServersClimbInStep(t *testing.T) {
 			d.Again)
 	}
 	d := come(4300 * time.Millisecond)
-	if got := fmt.Sprint(weights(d.Places)); got != "map[1:40 2:4 3:2 4:40]" {
-		t.Errorf("after 4.3s the weights are %s", got)
-	}
+	testkit.Equal(t, fmt.Sprint(weights(d.Places)), "map[1:40 2:4 3:2 4:40]", "after 4.3s the weights")
 	// a server keeps its ramp when the one that began earlier is out
 	c.given("2 down")
 	d = come(4500 * time.Millisecond)
@@ -215,17 +212,11 @@ func TestTheFirstServersAreWhole(t *testing.T) {
 	for i, want := range []string{"map[1:40]", "map[1:40 2:40]", "map[1:40 2:40 3:40]"} {
 		c.says(i, health.Up)
 		c.Servers[i].First.Pending = false
-		if got := decide(); got != want {
-			t.Errorf("%s, want %s", got, want)
-		}
-		if got := decide(); got != want {
-			t.Errorf("again: %s, want %s", got, want)
-		}
+		testkit.Equal(t, decide(), want)
+		testkit.Equal(t, decide(), want, "again")
 	}
 	c.given("3 absent")
-	if got := decide(); got != "map[1:40 2:40 3:1]" {
-		t.Errorf("a server that comes in later does not climb: %s", got)
-	}
+	testkit.Equal(t, decide(), "map[1:40 2:40 3:1]", "a server that comes in later does not climb")
 }
 
 // A ramp continues over a reload with another weight or time, and ends with a demotion.
@@ -253,18 +244,14 @@ func TestARampOverAReload(t *testing.T) {
 		now.Carry(&was, true, func(i int) int { return i },
 			func(i, k int) *Check { return was.Servers[i].Check(k) })
 		now.Have = was.Have
-		if got := decideOnce(now); got != row.want {
-			t.Errorf("%s: %q, want %q", row.what, got, row.want)
-		}
+		testkit.Equal(t, decideOnce(now), row.want, row.what)
 	}
 	c := climbing()
 	c.given("2 climbs=-18s table=12")
 	have := c.Have
 	c.Left()
 	c.Read(have)
-	if got := decideOnce(c); got != "1:40, 2:40, 3:40 by up" {
-		t.Error("after a demotion: ", got)
-	}
+	testkit.Equal(t, decideOnce(c), "1:40, 2:40, 3:40 by up", "after a demotion")
 }
 
 // The longest time that a file may have doesn't make the computation overflow.
@@ -274,8 +261,6 @@ func TestARampOfYears(t *testing.T) {
 	for days, want := range map[time.Duration]uint32{0: 1, 100: 3, 365: 10, 1825: 50, 3650: 100} {
 		s := &Server{Memory: Memory{Climbs: time.Unix(0, 0)}}
 		p := section.Ramp(s, time.Unix(0, 0).Add(days*day)).times(Part{whole, whole})
-		if got := p.roundedUp(100); got != want {
-			t.Errorf("after %d days %d, want %d", days, got, want)
-		}
+		testkit.Equal(t, p.roundedUp(100), want, "after", days, "days")
 	}
 }

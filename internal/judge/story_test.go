@@ -8,6 +8,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 var updateStories = flag.Bool("update", false, "write testdata/stories")
@@ -45,9 +47,7 @@ func TestStoriesStayAsTheyWere(t *testing.T) {
 		}
 	}
 	if *updateStories {
-		if err := os.WriteFile(stories, []byte(all.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, os.WriteFile(stories, []byte(all.String()), 0o644))
 	}
 }
 

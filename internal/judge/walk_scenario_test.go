@@ -3,12 +3,12 @@ package judge
 import (
 	"fmt"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 // A sequence of the walk can be played as a scenario of testdata/scenario (go test ./director -update adds the
@@ -242,10 +242,7 @@ func (p *play) results(check int, found map[int]uint8) {
 // The director's tests play the sequences that the walk writes: testdata/scenario/walked.txt, which has the results
 // too.
 func TestASequenceOfTheWalkIsAScenario(t *testing.T) {
-	want, err := os.ReadFile("../../testdata/scenario/walked.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
+	want := testkit.Read(t, "../../testdata/scenario/walked.txt")
 	steps := func(text string) (all string) {
 		for line := range strings.Lines(text) {
 			if line[0] != '>' && (line[0] != '#' || line[1] == '!') {
@@ -273,10 +270,9 @@ func TestASequenceOfTheWalkIsAScenario(t *testing.T) {
 		{kind: kill},
 		{kind: start},
 	})
-	if got, want := steps(got), steps(string(want)); got != want {
+	if got, want := steps(got), steps(want); got != want {
 		t.Errorf("the walk writes:\n%s\nwant\n%s", got, want)
 	}
-	if got := sl.scenario(sl.roots()[0], []event{{kind: start}, {kind: result, mishap: mishap}}); !strings.Contains(got, "#!") {
-		t.Errorf("a refused change is not marked with #!:\n%s", got)
-	}
+	testkit.Contains(t, sl.scenario(sl.roots()[0], []event{{kind: start}, {kind: result, mishap: mishap}}), "#!",
+		"a refused change is not marked with #!")
 }

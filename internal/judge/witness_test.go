@@ -9,6 +9,7 @@ import (
 
 	"ldirectord/internal/health"
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 const interval = 2 * time.Second // of looks
@@ -170,9 +171,7 @@ func TestWhenAServerIsSuspected(t *testing.T) {
 				}
 			}
 			for i := range all {
-				if got[i] != want[i] {
-					t.Errorf("server %d: turned at %q, want %q", i+1, got[i], want[i])
-				}
+				testkit.Equal(t, got[i], want[i], "server", i+1, "turned at")
 			}
 		})
 	}

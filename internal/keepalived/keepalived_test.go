@@ -2,13 +2,13 @@ package keepalived
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"ldirectord/checker/perlre"
+	"ldirectord/internal/testkit"
 	"ldirectord/parser"
 )
 
@@ -16,9 +16,7 @@ import (
 func file(t testing.TB, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "k.conf")
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Write(t, path, text)
 	return path
 }
 
@@ -89,9 +87,7 @@ func doubled(n int) string {
 func TestIncludesInACircle(t *testing.T) {
 	path := file(t, "include two.conf\n")
 	two := filepath.Join(filepath.Dir(path), "two.conf")
-	if err := os.WriteFile(two, []byte("# one\ninclude k.conf\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Write(t, two, "# one\ninclude k.conf\n")
 	if _, _, err := Convert(path, ""); err == nil || err.Error() != two+":2:9: "+path+" includes itself" {
 		t.Error(err)
 	}
@@ -195,9 +191,7 @@ func TestMeaning(t *testing.T) {
 	checks := v.Checks()
 	got := fmt.Sprint(v.Reals[0].Weight, v.Reals[0].Upper, v.Reals[0].Forward, " ", v.Arguments("ADDRESS", "", "", "", ""),
 		" ", checks[1].Request, " ", checks[1].Receive, " ", checks[1].HTTPStatus, " ", checks[1].CheckPort)
-	if want := `7 9 ipip [-H ADDRESS two words] /a#b"c "up!": "\d+\x23" 200,301-302 81`; got != want {
-		t.Errorf("%s\nwant %s", got, want)
-	}
+	testkit.Equal(t, got, `7 9 ipip [-H ADDRESS two words] /a#b"c "up!": "\d+\x23" 200,301-302 81`)
 }
 
 // regex_no_match becomes a pattern that matches what the other one does not.
@@ -221,11 +215,8 @@ func TestNoMatch(t *testing.T) {
 func FuzzConvert(f *testing.F) {
 	examples, _ := filepath.Glob("../../cmd/ldirectord-import/testdata/*.conf")
 	for _, example := range examples {
-		text, err := os.ReadFile(example)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(string(text))
+		text := testkit.Read(f, example)
+		f.Add(text)
 	}
 	f.Add("$A= \\\n$B \\\n}\n$B=c {\n@d1 $A\n'\"' {}\n")
 	path := file(f, "")
@@ -233,9 +224,7 @@ func FuzzConvert(f *testing.F) {
 		if strings.Contains(text, "include") {
 			t.Skip("it would read files of this machine")
 		}
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.Write(t, path, text)
 		written, missing, err := Convert(path, "d1")
 		if err != nil {
 			return

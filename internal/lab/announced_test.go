@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -9,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // The addresses of services are on their device while they are served: over a crash, a restart, and a reload without a
@@ -38,14 +39,10 @@ func TestKernelAnnounced(t *testing.T) {
 	l.run(exitOK, path, "restart")
 	l.run(exitOK, path, "reload")
 	l.onDevice("lvs0", four, six)
-	if text := moves(); text != "" {
-		t.Errorf("addresses that should have stayed came or went:\n%s", text)
-	}
+	testkit.Equal(t, moves(), "", "addresses that should have stayed came or went")
 
 	other := filepath.Join(l.dir, "other.cf")
-	if err := os.WriteFile(other, []byte("logfile = \""+l.log+"2\"\ncheckinterval = 1\nannounce = lvs1\n"+section), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Write(t, other, "logfile = \""+l.log+"2\"\ncheckinterval = 1\nannounce = lvs1\n"+section)
 	l.run(exitOK, other, "start")
 	l.fileSays(l.log+"2", 0, 10*time.Second, "belong to ldirectord.cf, pid ")
 	l.run(exitOK, other, "stop")
@@ -65,18 +62,14 @@ func TestKernelAnnounced(t *testing.T) {
 	l.onDevice("lvs0", four, six)
 
 	stop := l.command(path, "stop")
-	if err := stop.Start(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, stop.Start())
 	l.onDevice("lvs0")
 	l.until(0, "-t 192.0.2.31:7000 -r", "-t [2001:db8::31]:7000 -r")
 	if err := stop.Wait(); err != nil {
 		t.Error(err)
 	}
 	l.until(0, "no 192.0.2.31", "no 2001:db8::31")
-	if out := l.addresses("route show table local proto 77"); out != "" {
-		t.Errorf("local routes are left: %s", out)
-	}
+	testkit.Equal(t, l.addresses("route show table local proto 77"), "", "local routes are left")
 }
 
 // addresses is the output of ip(8) in the director.
@@ -113,9 +106,7 @@ func (l *lab) watchAddresses() func() string {
 	var out strings.Builder
 	c := exec.Command("ip", "-n", l.prefix+"dir", "monitor", "address")
 	c.Stdout = &out
-	if err := c.Start(); err != nil {
-		l.t.Fatal(err)
-	}
+	testkit.OK(l.t, c.Start())
 	return func() string {
 		c.Process.Kill()
 		c.Wait()
@@ -157,7 +148,7 @@ func TestKernelAnnouncedCheckVIP(t *testing.T) {
 	l.run(exitOK, path, "start")
 	serves("after a kill")
 	l.run(exitOK, path, "stop")
-	if out := l.addresses("route show table local proto 77") + l.addresses("-6 route show table local proto 77"); out != "" {
-		t.Errorf("local routes are left: %s", out)
-	}
+	testkit.Equal(t,
+		l.addresses("route show table local proto 77")+l.addresses("-6 route show table local proto 77"), "",
+		"local routes are left")
 }

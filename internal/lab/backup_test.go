@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // Three of four servers die, and a backup server serves until three serve again. docs/measured/weights.md has the
@@ -113,12 +115,10 @@ func (f *failures) heldBy(h *longConnections, server string) (n int) {
 	for _, conn := range h.conns {
 		ports = append(ports, conn.LocalAddr().(*net.TCPAddr).Port)
 	}
-	if err := f.connections(func(port int, real string) {
+	testkit.OK(f.t, f.connections(func(port int, real string) {
 		if real == server && slices.Contains(ports, port) {
 			n++
 		}
-	}); err != nil {
-		f.t.Fatal(err)
-	}
+	}))
 	return n
 }

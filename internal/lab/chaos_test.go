@@ -15,6 +15,7 @@ import (
 	"ldirectord/internal/health"
 	"ldirectord/internal/lab/always"
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 const (
@@ -87,9 +88,7 @@ func playChaos(t *testing.T, seed uint64, length time.Duration) {
 		webs: map[string]*web{}, health: map[string]bool{}, maintained: map[string]bool{},
 	}
 	c.maintenance = filepath.Join(c.dir, "maintenance")
-	if err := os.Mkdir(c.maintenance, 0o700); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Mkdir(c.maintenance, 0o700))
 	for _, name := range all {
 		c.webs[name], c.health[name] = c.web(name), true
 	}
@@ -217,15 +216,11 @@ func (c *chaos) maintain() {
 	file := filepath.Join(c.maintenance, address(name))
 	if c.maintained[name] = !c.maintained[name]; c.maintained[name] {
 		c.say("maintenance of %s", name)
-		if err := os.WriteFile(file, nil, 0o600); err != nil {
-			c.t.Fatal(err)
-		}
+		testkit.Write(c.t, file, "")
 		return
 	}
 	c.say("end of maintenance of %s", name)
-	if err := os.Remove(file); err != nil {
-		c.t.Fatal(err)
-	}
+	testkit.OK(c.t, os.Remove(file))
 }
 
 // order gives an order for a server of the file, or ends it.

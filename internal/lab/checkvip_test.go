@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // Servers of both families are checked through the virtual address. One listens only there. The private services are
@@ -46,9 +48,7 @@ func TestKernelCheckVIP(t *testing.T) {
 	}
 
 	l.kill()
-	if left := l.private(); left != made {
-		t.Errorf("after a kill the private services are\n%s", left)
-	}
+	testkit.Equal(t, l.private(), made, "after a kill the private services")
 	l.run(0, path, "start")
 	l.until(5*time.Second, servers...)
 	l.privateIs(made)

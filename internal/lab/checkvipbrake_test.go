@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // The director's own firewall drops the answers of all servers from the virtual address. Every check fails only there,
@@ -26,9 +28,7 @@ func TestKernelCheckVIPBrake(t *testing.T) {
 		l.saysWithin(10*time.Second, "Brake holds: tcp:"+w.vip+":7000: every server that was up fails, and only through "+w.vip)
 	}
 	time.Sleep(6 * time.Second) // two more checks of each server
-	if now := l.table(); now != before {
-		t.Errorf("the table was\n%s\nand is\n%s\n%s", before, now, l.logText())
-	}
+	testkit.Equal(t, l.table(), before, "the table", l.logText())
 	if got := l.run(0, path, "status", "-v"); strings.Count(got, "not believed") != 6 {
 		t.Errorf("status says\n%s", got)
 	}

@@ -5,6 +5,8 @@ import (
 	"os/exec"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // The rights of packaging/systemd with its drop-in for another user are enough: CAP_NET_ADMIN and CAP_NET_RAW, and
@@ -13,16 +15,11 @@ func TestKernelCheckVIPRights(t *testing.T) {
 	l, path, servers := newCheckVIPLab(t)
 	l.run(0, path, "stop")
 	l.privateIs("")
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Must(os.ReadFile(path))(t)
 	// in the lab's kernel all files belong to root
 	l.sh("chmod 711 %[1]s/..; mount -t tmpfs -o mode=755,uid=65534,gid=65534 lab %[1]s", l.dir)
 	t.Cleanup(func() { exec.Command("umount", l.dir).Run() })
-	if err := os.WriteFile(path, text, 0o644); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.WriteFile(path, text, 0o644))
 	const rights = "-all,+net_admin,+net_raw"
 	begin := exec.Command("ip", "netns", "exec", l.prefix+"dir", "sh", "-ec", `mount --bind /proc/sys /proc/sys; mount -o remount,bind,ro /proc/sys
 		if sysctl -qw net.ipv4.ip_forward=1 2>/dev/null; then exit 1; fi

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // Two daemons on one machine start at once and check the same servers. Each has its own private services. The end of
@@ -13,12 +15,9 @@ import (
 func TestKernelCheckVIPTwoDaemons(t *testing.T) {
 	l, path, servers := newCheckVIPLab(t)
 	l.run(0, path, "stop")
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Read(t, path)
 	other := filepath.Join(l.dir, "other.cf")
-	if err := os.WriteFile(other, []byte(strings.NewReplacer("10:7000", "10:7001", "10]:7000", "10]:7001").Replace(string(text))), 0o600); err != nil {
+	if err := os.WriteFile(other, []byte(strings.NewReplacer("10:7000", "10:7001", "10]:7000", "10]:7001").Replace(text)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, ns := range []string{"rs1", "rs2", "rs3"} {
@@ -30,9 +29,7 @@ func TestKernelCheckVIPTwoDaemons(t *testing.T) {
 	}
 
 	first, second := l.command(path, "start"), l.command(other, "start")
-	if err := first.Start(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, first.Start())
 	if out, err := second.CombinedOutput(); err != nil {
 		t.Errorf("%v: %s", err, out)
 	}

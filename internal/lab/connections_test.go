@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // connections shows the same entries as ipvsadm, for connections by address, by mark and over IPv6, each with its
@@ -87,9 +89,7 @@ tcp:198.51.100.10:7000 connection up
 tcp:198.51.100.10:7000 template up
 tcp:[2001:db8:1::10]:7000 connection up
 tcp:[2001:db8:1::10]:7000 template up`
-	if got := sorted(kinds); got != want {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
-	}
+	testkit.Equal(t, sorted(kinds), want)
 	var counters []string
 	for _, s := range shown.Servers {
 		counters = append(counters, fmt.Sprintf("%s %d %d %d %d", s.Server, s.Weight, s.Persistent, s.Active, s.Inactive))
@@ -183,10 +183,7 @@ type connectionShown struct {
 func (l *lab) connectionsJSON(path string, virtual ...string) (shown connectionsShown) {
 	l.t.Helper()
 	args := append([]string{path, "connections"}, virtual...)
-	out, err := l.command(append(args, "--json")...).Output()
-	if err != nil {
-		l.t.Fatalf("connections: %v", err)
-	}
+	out := testkit.Must(l.command(append(args, "--json")...).Output())(l.t, "connections")
 	if err := json.Unmarshal(out, &shown); err != nil || shown.Unreadable != 0 {
 		l.t.Fatalf("%v, %d lines unreadable:\n%s", err, shown.Unreadable, out)
 	}

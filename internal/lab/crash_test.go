@@ -1,10 +1,11 @@
 package lab
 
 import (
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // A daemon crashed. The next one removes what its own file no longer has. It leaves alone what now belongs to another
@@ -21,9 +22,7 @@ func TestKernelCrashedDaemonLeavesNothingBehind(t *testing.T) {
 	l.kill()
 	l.config(section("192.0.2.32"))
 	other := filepath.Join(l.dir, "other.cf")
-	if err := os.WriteFile(other, []byte("logfile = \""+l.log+"2\"\n"+section("192.0.2.33")), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Write(t, other, "logfile = \""+l.log+"2\"\n"+section("192.0.2.33"))
 	l.run(0, other, "start")
 	l.run(0, path, "start")
 	l.until(time.Second, "no 192.0.2.31", "-t 192.0.2.32:7000 -r", "-t 192.0.2.33:7000 -r", "-A -t 192.0.2.39:7000")

@@ -6,15 +6,16 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // Several directors announce the virtual addresses, with BIRD. The test measures what clients see of changes, as in
 // docs/directors.md.
 func TestDirectors(t *testing.T) {
 	f := newFleet(t, bird)
-	if out := f.directors[0].run(0, "../../examples/bgp/ldirectord.cf", "check"); !strings.Contains(out, "no errors") {
-		t.Errorf("the example is not good: %s", out)
-	}
+	testkit.Contains(t, f.directors[0].run(0, "../../examples/bgp/ldirectord.cf", "check"), "no errors",
+		"the example is not good")
 	f.start(fleetConfig)
 	f.plays(fleetRow{name: "nothing happens", bounds: nothing, happens: func() {}})
 	f.daemonsComeAndGo()

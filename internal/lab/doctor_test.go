@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // healthy is a configuration without faults in a lab of newLabOf.
@@ -195,9 +197,7 @@ func newDoctorLab(t *testing.T) *lab {
 	l.listen("rs1", ":80")
 	l.listen("rs2", ":80")
 	ssh := fmt.Sprintf("#!/bin/sh\n[ \"$1\" = root@192.0.2.21 ] || exit 1\nshift\nexec ip netns exec %srs1 \"$@\"\n", l.prefix)
-	if err := os.WriteFile(filepath.Join(l.dir, "ssh"), []byte(ssh), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.WriteFile(filepath.Join(l.dir, "ssh"), []byte(ssh), 0o700))
 	return l
 }
 

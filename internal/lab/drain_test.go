@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // A drained server gets no new connections and keeps its existing one. When that ends, drain --wait and wait return.
@@ -28,9 +30,7 @@ virtual = 198.51.100.10:7000
 	defer held.Close()
 
 	drain := l.command(path, "drain", "192.0.2.21", "--wait")
-	if err := drain.Start(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, drain.Start())
 	ended := make(chan error, 1)
 	go func() { ended <- drain.Wait() }()
 	l.until(5*time.Second, "-r 192.0.2.21:7000 -m -w 0", "-r 192.0.2.22:7000 -m -w 1")

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 const failoverConfig = `checkinterval = 1
@@ -113,9 +115,7 @@ func (l *lab) crash(path string) {
 	if n, lines := l.changes(before); n != 0 {
 		l.t.Errorf("after a kill the new daemon made %d changes:\n%s", n, lines)
 	}
-	if now := l.table(); now != was {
-		l.t.Errorf("the table was\n%sand is\n%s", was, now)
-	}
+	testkit.Equal(l.t, l.table(), was, "the table")
 }
 
 // served makes several requests to a virtual address, and checks which servers answer.

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // The rows of keepserving in docs/measured/failures.md, each next to the same fault without it.
@@ -278,10 +280,7 @@ const clock = "15:04:05.000"
 // cut reports whether a request was under way to a server when that was removed. The kernel ends such connections.
 func (g *guardLab) cut(q *request) bool {
 	for _, m := range removals.FindAllStringSubmatch(g.logText(), -1) {
-		at, err := time.ParseInLocation(time.ANSIC, m[1], time.Local)
-		if err != nil {
-			g.t.Fatal(err)
-		}
+		at := testkit.Must(time.ParseInLocation(time.ANSIC, m[1], time.Local))(g.t)
 		if q.sentTo != "" && m[2] == address(q.sentTo) && !at.Before(q.start.Truncate(time.Second)) && at.Before(q.end) {
 			return true
 		}

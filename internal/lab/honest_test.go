@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ldirectord/internal/testkit"
 )
 
 const honestConfig = `checkinterval = 1
@@ -106,10 +108,7 @@ var honestTraffic = map[string]func(l *honestLab, over <-chan struct{}){
 // server stops answering, and is suspected.
 func TestKernelLongHonest(t *testing.T) {
 	onlyLong(t)
-	lasts, err := time.ParseDuration(cmp.Or(os.Getenv("HONEST_TRAFFIC"), "4m"))
-	if err != nil {
-		t.Fatalf("HONEST_TRAFFIC: %v", err)
-	}
+	lasts := testkit.Must(time.ParseDuration(cmp.Or(os.Getenv("HONEST_TRAFFIC"), "4m")))(t, "HONEST_TRAFFIC")
 	l := newHonestLab(t)
 	var lines []string
 	for _, ns := range l.names {

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // drainTime is the draintime of the rows about servers that leave the file.
@@ -71,9 +73,7 @@ func newLeavingLab(t *testing.T) *leavingLab {
 
 // lead gives the name app.example an address. It writes into the existing file, so that the daemon's mount shows it.
 func (l *leavingLab) lead(address string) {
-	if err := os.WriteFile(l.hosts, []byte("127.0.0.1 localhost\n"+address+" app.example\n"), 0o644); err != nil {
-		l.t.Fatal(err)
-	}
+	testkit.OK(l.t, os.WriteFile(l.hosts, []byte("127.0.0.1 localhost\n"+address+" app.example\n"), 0o644))
 }
 
 // pool writes a file with these servers, which the daemon reads by itself.
@@ -350,9 +350,7 @@ func (l *leavingLab) wholePool() {
 	if !talks(c.endless) {
 		l.t.Error("the connection that never ends was cut before the time was over")
 	}
-	if text := l.run(0, l.path, "status", "-v"); !strings.Contains(text, ": draining, 1 connection, ") {
-		l.t.Errorf("status says\n%s", text)
-	}
+	testkit.Contains(l.t, l.run(0, l.path, "status", "-v"), ": draining, 1 connection, ", "status")
 	l.untilLeft(drainTime+2*time.Second-(time.Since(left)-l.idle.since(left)), leavingPorts, "rs3", "rs4")
 	over := time.Now()
 	if over.Sub(began) < drainTime || over.Sub(left)-l.idle.since(left) > drainTime+2*time.Second {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 func (l *lab) says(out string, wanted ...string) {
@@ -51,9 +53,7 @@ func TestKernelCheckAndPlanKnowTheMarks(t *testing.T) {
 	out := l.run(0, path, "check")
 	l.says(out, ":4:16: warning: no interface here has 203.0.113.10",
 		":7:11: warning: nothing sets mark 4 here")
-	if n := strings.Count(out, "warning:"); n != 2 {
-		t.Errorf("%d warnings:\n%s", n, out)
-	}
+	testkit.Equal(t, strings.Count(out, "warning:"), 2, "warnings", out)
 
 	var commands []string
 	for line := range strings.Lines(l.run(0, path, "plan")) {
@@ -92,9 +92,7 @@ func TestKernelCheckAndPlanKnowTheMarks(t *testing.T) {
 	for _, verb := range []string{"check", "plan", "reload", "start"} {
 		l.says(l.run(2, own, verb), refused)
 	}
-	if after := l.table(); after != before {
-		t.Errorf("the table was\n%s\nand is\n%s", before, after)
-	}
+	testkit.Equal(t, l.table(), before, "the table")
 	l.config(strings.Replace(marksConfig, "192.0.2.10 tcp 80,443", "192.0.2.10 tcp all", 1))
 	l.run(0, path, "reload")
 	l.says(l.run(0, path, "plan"), "# nothing to change")
@@ -111,9 +109,7 @@ func TestKernelDoctorTriesToSetMarks(t *testing.T) {
 	const nft, legacy = "/usr/sbin/xtables-nft-multi", "/usr/sbin/iptables-legacy"
 	dir := t.TempDir()
 	for _, name := range []string{"iptables", "ip6tables"} {
-		if err := os.Symlink(nft, filepath.Join(dir, name)); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, os.Symlink(nft, filepath.Join(dir, name)))
 	}
 	tables := func(program string, args ...string) ([]byte, error) {
 		words := append([]string{"netns", "exec", l.prefix + "dir", program, "-t", "mangle"}, args...)

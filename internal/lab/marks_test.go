@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // The mark rules of the file exist while the daemon runs, survive its crash, follow a reload, and are removed at its
@@ -82,12 +84,9 @@ func TestKernelMarkThatNobodySetsIsTold(t *testing.T) {
 	before := l.marks()
 	l.run(exitOK, cf, "restart")
 	time.Sleep(2 * time.Second)
-	if n := strings.Count(l.logText(), "Nothing sets mark"); n != 1 {
-		t.Errorf("the log says %d times that no rule sets the mark, want 1:\n%s", n, l.logText())
-	}
-	if after := l.marks(); after != before {
-		t.Errorf("the operator's rules were\n%sand are\n%s", before, after)
-	}
+	testkit.Equal(t, strings.Count(l.logText(), "Nothing sets mark"), 1, "the log",
+		"times that no rule sets the mark", l.logText())
+	testkit.Equal(t, l.marks(), before, "the operator's rules")
 	l.run(exitOK, cf, "stop")
 }
 

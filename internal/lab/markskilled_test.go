@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // A client sends packets all the time, while the daemon is killed during reloads. The packets always have their mark,
@@ -175,17 +177,11 @@ func (l *lab) countMarks() {
 
 func (l *lab) countedMarks() map[string]int {
 	l.t.Helper()
-	out, err := exec.Command("ip", "netns", "exec", l.prefix+"dir", "iptables", "-t", "mangle", "-v", "-S", "PREROUTING").Output()
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	out := testkit.Must(exec.Command("ip", "netns", "exec", l.prefix+"dir", "iptables", "-t", "mangle", "-v", "-S", "PREROUTING").Output())(l.t)
 	seen := map[string]int{}
 	for _, found := range regexp.MustCompile(`--dport 53( -m mark --mark 0x[03])? -c (\d+)`).FindAllStringSubmatch(string(out), -1) {
 		name := map[string]string{"": "all", " -m mark --mark 0x3": "marked", " -m mark --mark 0x0": "unmarked"}[found[1]]
-		seen[name], err = strconv.Atoi(found[2])
-		if err != nil {
-			l.t.Fatal(err)
-		}
+		seen[name] = testkit.Must(strconv.Atoi(found[2]))(l.t)
 	}
 	return seen
 }

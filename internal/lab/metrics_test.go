@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // The counters in the metrics and in the status are those of ipvsadm --stats.
@@ -49,9 +51,7 @@ virtual = 198.51.100.10:7000
 	if missing != "" {
 		t.Errorf("ipvsadm shows\n%sand the metrics are\n%s", missing, l.metrics())
 	}
-	if text := l.run(0, path, "status", "--json"); !strings.Contains(text, `"bytes_out"`) {
-		t.Errorf("the status is\n%s", text)
-	}
+	testkit.Contains(t, l.run(0, path, "status", "--json"), `"bytes_out"`, "the status")
 	l.run(0, path, "stop")
 }
 

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // A daemon that is killed at every step neither sets back nor speeds up a climbing server. A change by another program
@@ -44,9 +46,8 @@ virtual = 198.51.100.10:7000
 		t.Errorf("the server climbed in %d steps and only %v", steps, time.Since(opened))
 	}
 	l.saysWithin(5*time.Second, "Full weight reached: 192.0.2.23:7000 (tcp:198.51.100.10:7000): 1000")
-	if n := strings.Count(l.logText(), "Weight starts to rise to 1000 (slowstart): "); n != 1 {
-		t.Errorf("%d lines of the log say that it climbs, want 1:\n%s", n, l.logText())
-	}
+	testkit.Equal(t, strings.Count(l.logText(), "Weight starts to rise to 1000 (slowstart): "), 1,
+		"lines of the log say that it climbs", l.logText())
 	listener.Close()
 	l.until(10*time.Second, "no 192.0.2.23")
 	l.echoing("rs3", ":7000")

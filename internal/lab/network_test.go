@@ -18,6 +18,7 @@ import (
 	"github.com/vishvananda/netns"
 
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 	"ldirectord/ipvsctl"
 )
 
@@ -126,9 +127,7 @@ func (l *lab) sh(format string, args ...any) {
 // in runs f on a thread in a namespace. Sockets that f opens belong to that namespace.
 func (l *lab) in(ns string, f func()) {
 	l.t.Helper()
-	if err := l.enter(ns, f); err != nil {
-		l.t.Fatalf("entering %s: %v", ns, err)
-	}
+	testkit.OK(l.t, l.enter(ns, f), "entering", ns)
 }
 
 func (l *lab) enter(ns string, f func()) error {
@@ -223,12 +222,8 @@ func unlike(table string, lines []string) string {
 func (l *lab) config(text string) string {
 	path := filepath.Join(l.dir, "ldirectord.cf")
 	text = fmt.Sprintf("logfile = \"%s\"\n", l.log) + text
-	if err := os.WriteFile(path+".new", []byte(text), 0o600); err != nil {
-		l.t.Fatal(err)
-	}
-	if err := os.Rename(path+".new", path); err != nil {
-		l.t.Fatal(err)
-	}
+	testkit.Write(l.t, path+".new", text)
+	testkit.OK(l.t, os.Rename(path+".new", path))
 	return path
 }
 

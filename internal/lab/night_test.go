@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // nightRow is a row of docs/night.md.
@@ -27,12 +29,9 @@ func (r nightRow) isIn(out string) bool {
 
 func nightRows(t *testing.T) (rows []nightRow) {
 	t.Helper()
-	text, err := os.ReadFile("../../docs/night.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Read(t, "../../docs/night.md")
 	row := regexp.MustCompile("(?m)^\\| ([^|]+) \\| `ldirectord CONFIG ([^`]+)` \\| ([^|]+) \\| [^|]+ \\|$")
-	for _, m := range row.FindAllStringSubmatch(string(text), -1) {
+	for _, m := range row.FindAllStringSubmatch(text, -1) {
 		r := nightRow{trouble: m[1], command: strings.Fields(m[2])}
 		for _, words := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(m[3], -1) {
 			r.prints = append(r.prints, words[1])
@@ -80,12 +79,9 @@ func TestNightRowsArePlayed(t *testing.T) {
 		if !elsewhere {
 			continue
 		}
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
+		text := testkit.Read(t, file)
 		for _, words := range r.prints {
-			if !strings.Contains(string(text), words) {
+			if !strings.Contains(text, words) {
 				t.Errorf("%s: %s does not have: %s", r.trouble, file, words)
 			}
 		}
@@ -156,14 +152,9 @@ var night = map[string]func(n *nightLab){
 	"the table was emptied": func(n *nightLab) { n.inDir("ipvsadm -C") },
 	"two daemons have one virtual service": func(n *nightLab) {
 		first := n.path
-		text, err := os.ReadFile(first)
-		if err != nil {
-			n.t.Fatal(err)
-		}
+		text := testkit.Must(os.ReadFile(first))(n.t)
 		n.path = filepath.Join(n.dir, "second.cf")
-		if err := os.WriteFile(n.path, text, 0o600); err != nil {
-			n.t.Fatal(err)
-		}
+		testkit.Write(n.t, n.path, string(text))
 		n.run(0, n.path, "start")
 		second := n.path
 		n.t.Cleanup(func() { n.run(0, second, "stop") })

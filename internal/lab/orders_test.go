@@ -6,6 +6,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // Orders with an end, on a real table: another weight, and maintenance that survives kill -9 and ends by itself.
@@ -64,9 +66,7 @@ virtual = 198.51.100.10:7000
 	l.run(0, path, "set", "192.0.2.21", "maint", "--for", "6s")
 	put := func(by time.Duration) {
 		now := syscall.NsecToTimeval(time.Now().Add(by).UnixNano())
-		if err := syscall.Settimeofday(&now); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, syscall.Settimeofday(&now))
 	}
 	put(3 * time.Hour)
 	t.Cleanup(func() { put(-3 * time.Hour) })

@@ -5,6 +5,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // probe shows the answers of a server at the virtual address and at its own, and leaves nothing in the table.
@@ -22,14 +24,10 @@ func TestKernelProbeShowsBothWays(t *testing.T) {
 			t.Errorf("line %d is not %s:\n%s", i+1, want, strings.Join(lines, "\n"))
 		}
 	}
-	if !strings.Contains(lines[3], "at 192.0.2.22 it answers") {
-		t.Errorf("the reason is missing: %s", lines[3])
-	}
+	testkit.Contains(t, lines[3], "at 192.0.2.22 it answers", "the reason is missing")
 	l.privateIs("")
 	probing := l.command(path, "probe")
-	if err := probing.Start(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, probing.Start())
 	for began := time.Now(); l.private() == "" && time.Since(began) < time.Minute; {
 		time.Sleep(time.Millisecond)
 	}

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // exitOK is the exit status of a command that succeeded.
@@ -68,9 +70,7 @@ func (l *lab) signal(s syscall.Signal) {
 	if pid == 0 {
 		l.t.Fatalf("no daemon:\n%s", l.logText())
 	}
-	if err := syscall.Kill(pid, s); err != nil {
-		l.t.Fatal(err)
-	}
+	testkit.OK(l.t, syscall.Kill(pid, s))
 }
 
 // kill ends the daemon as a crash does.

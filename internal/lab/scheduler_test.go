@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // schedulers are the schedulers of Linux with their flags, as the table shows them.
@@ -74,9 +76,7 @@ virtual = 192.0.2.10:81
 func TestKernelSchedulerThatTheKernelLacks(t *testing.T) {
 	l := newLabOf(t, 0)
 	maintenance := l.dir + "/maintenance"
-	if err := os.Mkdir(maintenance, 0o700); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Mkdir(maintenance, 0o700))
 	config := "maintenancedir = " + maintenance + "\n" + unknownScheduler
 	path := l.config(fmt.Sprintf(config, "rr", 60))
 	l.run(0, path, "start")
@@ -94,9 +94,7 @@ func TestKernelSchedulerThatTheKernelLacks(t *testing.T) {
 		t.Errorf("the log has not one error:\n%s", log)
 	}
 
-	if err := os.WriteFile(maintenance+"/192.0.2.22", nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Write(t, maintenance+"/192.0.2.22", "")
 	l.until(2*time.Second, "-A -t 192.0.2.10:80 -s rr\n", "no -r 192.0.2.22:80")
 
 	l.config(fmt.Sprintf(config, "wlc", 90))

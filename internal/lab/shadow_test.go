@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 const shadowConfig = `checkinterval = 1
@@ -55,20 +57,13 @@ func TestKernelShadow(t *testing.T) {
 	table := l.table()
 	second.Close()
 	shadow.await("Different")
-	if now := l.table(); now != table {
-		t.Errorf("the table was\n%sand is\n%s", table, now)
-	}
+	testkit.Equal(t, l.table(), table, "the table")
 	l.signal(syscall.SIGCONT)
 	shadow.await("The same again")
-	if after := l.files(); after != before {
-		t.Errorf("the files were\n%sand are\n%s", before, after)
-	}
+	testkit.Equal(t, l.files(), before, "the files")
 	out := shadow.end(1)
-	page, err := os.ReadFile("../../docs/upgrade.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, shown, _ := strings.Cut(string(page), "shadow --for 24h --report shadow.json\n")
+	page := testkit.Read(t, "../../docs/upgrade.md")
+	_, shown, _ := strings.Cut(page, "shadow --for 24h --report shadow.json\n")
 	shown, _, _ = strings.Cut(shown, "```")
 	if got, want := steadyShadow(out), steadyShadow(shown); got != want {
 		t.Errorf("the shadow prints\n%sthe page has\n%s", out, shown)
@@ -99,10 +94,7 @@ func (l *lab) listener(ns string) (listener net.Listener) {
 // files are the names in the run folder, except those that the daemon is about to rename.
 func (l *lab) files() string {
 	l.t.Helper()
-	list, err := os.ReadDir(l.dir)
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	list := testkit.Must(os.ReadDir(l.dir))(l.t)
 	var names strings.Builder
 	for _, e := range list {
 		if !strings.HasSuffix(e.Name(), ".new") {
@@ -121,10 +113,7 @@ type shadowing struct {
 
 func (l *lab) beginShadow(path string, args ...string) *shadowing {
 	l.t.Helper()
-	out, err := os.Create(filepath.Join(l.t.TempDir(), "out"))
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	out := testkit.Must(os.Create(filepath.Join(l.t.TempDir(), "out")))(l.t)
 	report := filepath.Join(l.t.TempDir(), "report")
 	if i := slices.Index(args, "--report"); i >= 0 {
 		report = args[i+1]
@@ -133,9 +122,7 @@ func (l *lab) beginShadow(path string, args ...string) *shadowing {
 	}
 	s := &shadowing{l, l.command(append([]string{path, "shadow"}, args...)...), out}
 	s.cmd.Stdout, s.cmd.Stderr = out, out
-	if err := s.cmd.Start(); err != nil {
-		l.t.Fatal(err)
-	}
+	testkit.OK(l.t, s.cmd.Start())
 	l.t.Cleanup(func() { s.cmd.Process.Kill() })
 	var r struct{ Readings int }
 	// by the second reading all servers have a result

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ldirectord/internal/status"
+	"ldirectord/internal/testkit"
 )
 
 // The report has the kernel's connections, even for a member of statusgroup, which may not read them.
@@ -20,9 +21,7 @@ func TestKernelStatusShowsConnections(t *testing.T) {
 		l.echo(ns, ":7000")
 	}
 	for dir := l.dir; dir != os.TempDir(); dir = filepath.Dir(dir) { // other users must get to the socket
-		if err := os.Chmod(dir, 0o755); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, os.Chmod(dir, 0o755))
 	}
 	path := l.config(`checkinterval = 1
 statusgroup = daemon

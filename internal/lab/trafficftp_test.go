@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 const ftpByMark = `
@@ -59,9 +61,7 @@ func (l *lab) vsftpd(ns string) {
 		return
 	}
 	pub, empty := filepath.Join(l.dir, ns, "pub"), filepath.Join(l.dir, ns, "empty")
-	if err := errors.Join(os.MkdirAll(pub, 0o755), os.MkdirAll(empty, 0o755)); err != nil {
-		l.t.Fatal(err)
-	}
+	testkit.OK(l.t, errors.Join(os.MkdirAll(pub, 0o755), os.MkdirAll(empty, 0o755)))
 	config := filepath.Join(l.dir, ns, "vsftpd.conf")
 	err = errors.Join(
 		os.WriteFile(filepath.Join(pub, "status.txt"), []byte(ns+" ok\n"), 0o644),
@@ -86,9 +86,7 @@ secure_chroot_dir=%s
 		l.t.Fatal(err)
 	}
 	server := exec.Command("ip", "netns", "exec", l.prefix+ns, path, config)
-	if err := server.Start(); err != nil {
-		l.t.Fatal(err)
-	}
+	testkit.OK(l.t, server.Start())
 	l.t.Cleanup(func() {
 		server.Process.Kill()
 		server.Wait()

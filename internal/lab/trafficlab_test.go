@@ -18,6 +18,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // lane is how traffic goes to the real servers: a forwarding method, a family, and the virtual address of both.
@@ -138,14 +140,9 @@ func (l *lab) with(t *testing.T) *lab {
 // realServerScript prints the script of a configuration, and runs it with a word in some real servers.
 func (l *lab) realServerScript(path, word string, servers ...int) {
 	l.t.Helper()
-	script, err := l.command(path, "realserver-script").Output()
-	if err != nil {
-		l.t.Fatalf("realserver-script: %v", err)
-	}
+	script := testkit.Must(l.command(path, "realserver-script").Output())(l.t, "realserver-script")
 	file := filepath.Join(l.dir, "realserver")
-	if err := os.WriteFile(file, script, 0o700); err != nil {
-		l.t.Fatal(err)
-	}
+	testkit.OK(l.t, os.WriteFile(file, script, 0o700))
 	for _, n := range servers {
 		l.sh("RUNDIR=%s/rs%d ip netns exec %srs%d %s %s", l.dir, n, l.prefix, n, file, word)
 	}
@@ -171,11 +168,8 @@ var ownTimes = regexp.MustCompile("(?m)^(checkinterval|checktimeout|negotiatetim
 func (l *lab) example(name string) string {
 	l.t.Helper()
 	l.run(0, "../../examples/"+name, "check")
-	text, err := os.ReadFile("../../examples/" + name)
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	return ownTimes.ReplaceAllString(string(text), "")
+	text := testkit.Read(l.t, "../../examples/"+name)
+	return ownTimes.ReplaceAllString(text, "")
 }
 
 // get requests a URL as a client. It returns the name of the server that answered, or the error.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 // A server has an upper limit of four. The kernel applies the limit, the daemon only computes it. The test compares
@@ -47,17 +48,15 @@ func (m *matrix) limits(t *testing.T) {
 		defer l.run(0, path, "undrain", "192.0.2.22") // otherwise the next daemon finds the order
 		l.saysWithin(10*time.Second, "All servers in service are full: tcp:192.0.2.10:80: new clients are refused")
 		for range 2 {
-			if answer := l.get(dr4.client(client), dr4.url("http", "80")); !strings.Contains(answer, "connection refused") {
-				t.Errorf("while every server is full a client gets: %s", answer)
-			}
+			testkit.Contains(t, l.get(dr4.client(client), dr4.url("http", "80")), "connection refused",
+				"while every server is full a client gets")
 		}
 		l.says(l.run(0, path, "status", "-v"), "all servers in service are full: new clients are refused")
 
 		leave(held["rs1"][0]) // the limit is over with fewer than three
 		l.untilConnections("192.0.2.21:80", 3)
-		if answer := l.get(dr4.client(client), dr4.url("http", "80")); !strings.Contains(answer, "connection refused") {
-			t.Errorf("with three of four connections a client gets: %s", answer)
-		}
+		testkit.Contains(t, l.get(dr4.client(client), dr4.url("http", "80")), "connection refused",
+			"with three of four connections a client gets")
 		l.says(l.run(0, path, "status", "-v"), "all servers in service are full")
 		leave(held["rs1"][1])
 		l.saysWithin(10*time.Second, "No longer full: 192.0.2.21:80")
@@ -107,9 +106,6 @@ func (l *lab) stays(client int) (server string, conn net.Conn) {
 	conn = l.dial(dr4.client(client), "tcp", drVIP+":80")
 	conn.SetDeadline(time.Now().Add(time.Minute))
 	fmt.Fprint(conn, "GET /drip HTTP/1.0\r\n\r\n")
-	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	answer := testkit.Must(http.ReadResponse(bufio.NewReader(conn), nil))(l.t)
 	return answer.Header.Get("Server"), conn
 }

@@ -2,10 +2,11 @@ package lab
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // trafficRow is one line of the table in testdata/traffic.md.
@@ -132,11 +133,8 @@ func (m *matrix) cell(r trafficRow) string {
 
 func (m *matrix) compare(t *testing.T, file string) {
 	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !strings.Contains(string(text), m.table()) {
+	text := testkit.Read(t, file)
+	if !strings.Contains(text, m.table()) {
 		t.Errorf("%s does not have this table", file)
 	}
 }

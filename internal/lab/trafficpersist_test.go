@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // manyClients are enough clients for each of three servers to get some.
@@ -80,9 +82,7 @@ func (m *matrix) httpAndTelnet(t *testing.T) {
 	l.untilServers(6, "-w 0")
 	m.row(t, "http and telnet joined by one mark share the weights 2, 5 and 5", dr4, "mark", func(t *testing.T) {
 		got := l.with(t).getEach(dr4, m.clients(1), 12, dr4.url("http", "80"), dr4.url("telnet", "23"))[0]
-		if want := map[string]int{"rs1": 4, "rs2": 10, "rs3": 10}; !maps.Equal(got, want) {
-			t.Errorf("answers of %v, want %v", got, want)
-		}
+		testkit.Same(t, got, map[string]int{"rs1": 4, "rs2": 10, "rs3": 10}, "answers of")
 	})
 	other := dr4
 	other.vip = tun4.vip

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // A new version is installed on one server after the other, by drain. Existing connections continue to their end, new
@@ -50,9 +52,7 @@ func (l *lab) release(w *web, loads *keptAlive, client int, out, in func()) {
 	l.until(5*time.Second, entry+"0")
 	since := time.Now()
 	loads.until(30, since) // begun since then, while none from before is left
-	if n := loads.begun(w.ns, since); n != 0 {
-		l.t.Errorf("%d new connections to %s, which has weight 0", n, w.ns)
-	}
+	testkit.Equal(l.t, loads.begun(w.ns, since), 0, "new connections to", w.ns, "which has weight 0")
 	close(w.finish)
 	if end, err := io.ReadAll(long); err != nil || !strings.HasSuffix(string(end), "the end\n") {
 		l.t.Errorf("the long connection to %s: %q, %v", w.ns, end, err)
@@ -71,10 +71,7 @@ func (l *lab) longTransfer(server string, client netip.Addr) io.Reader {
 		conn := l.dial(client, "tcp", "192.0.2.10:80")
 		conn.SetDeadline(time.Now().Add(30 * time.Second))
 		fmt.Fprint(conn, "GET /drip HTTP/1.0\r\n\r\n")
-		answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
-		if err != nil {
-			l.t.Fatal(err)
-		}
+		answer := testkit.Must(http.ReadResponse(bufio.NewReader(conn), nil))(l.t)
 		if answer.Header.Get("Server") == server {
 			return answer.Body
 		}

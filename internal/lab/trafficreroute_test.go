@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // All servers change from ipip to gate while clients have open connections. These continue. Each server changes when
@@ -65,10 +67,7 @@ func (l *lab) oldConnections(w lane, client netip.Addr) map[string]net.Conn {
 		conn := l.dial(client, "tcp", net.JoinHostPort(w.vip, "80"))
 		conn.SetDeadline(time.Now().Add(time.Minute))
 		fmt.Fprint(conn, "GET /drip HTTP/1.0\r\n\r\n")
-		answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
-		if err != nil {
-			l.t.Fatal(err)
-		}
+		answer := testkit.Must(http.ReadResponse(bufio.NewReader(conn), nil))(l.t)
 		server := answer.Header.Get("Server")
 		if conns[server] != nil {
 			conn.Close()

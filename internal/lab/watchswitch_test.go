@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ldirectord/internal/testkit"
 )
 
 const (
@@ -26,9 +28,7 @@ func TestKernelLongWatchSwitch(t *testing.T) {
 	if err != nil || servers < 1 {
 		t.Fatalf("SWITCH_SERVERS: %v", err)
 	}
-	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 1 << 16, Max: 1 << 16}); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 1 << 16, Max: 1 << 16}))
 	s := newSwitchLab(t, servers)
 	began := time.Now()
 	path := s.config(s.text())

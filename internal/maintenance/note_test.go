@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 func TestAFileSaysWhyAndUntilWhen(t *testing.T) {
@@ -25,12 +27,8 @@ func TestAFileSaysWhyAndUntilWhen(t *testing.T) {
 		"until=\u202e": {text: `; no end: "\u202e" is not a time; write 18:00, 2026-11-21 18:00 ` +
 			`or 2026-11-21T18:00:00Z`},
 	} {
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Chtimes(path, written, written); err != nil {
-			t.Fatal(err)
-		}
+		testkit.Write(t, path, text)
+		testkit.OK(t, os.Chtimes(path, written, written))
 		if got := readNote(path); got.text != want.text || !got.until.Equal(want.until) {
 			t.Errorf("%q: %q until %v, want %q until %v", text, got.text, got.until, want.text, want.until)
 		}
@@ -62,9 +60,7 @@ func TestMaintenanceByAFileEnds(t *testing.T) {
 		}
 		until := time.Now().Add(time.Minute).Truncate(time.Second)
 		text := "until=" + until.Format(time.RFC3339) + "\nwhy=new disk\n"
-		if err := os.WriteFile(filepath.Join(w.dir, "10.2.0.1"), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.Write(t, filepath.Join(w.dir, "10.2.0.1"), text)
 		if r := <-readings; r.Out[web1] != "10.2.0.1: new disk; until "+until.Format(time.DateTime) {
 			t.Errorf("out: %v", r)
 		}

@@ -9,14 +9,14 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 func TestHooksRunInOrderAndSkipToTheLatest(t *testing.T) {
 	dir := t.TempDir()
 	out, gate := filepath.Join(dir, "out"), filepath.Join(dir, "gate")
-	if err := syscall.Mkfifo(gate, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, syscall.Mkfifo(gate, 0o600))
 	h := NewHooks(NewJournal())
 	h.Run(Hook{Lane: "v", Key: "v", Argv: Shell(fmt.Sprintf("cat %s; echo first >>%s", gate, out))})
 	running, err := os.OpenFile(gate, os.O_WRONLY, 0) // waits until the first hook opens it
@@ -45,9 +45,7 @@ func TestALaneRunsOneAtATimeAndTheLatestOfEachKey(t *testing.T) {
 	line("a", "a1\n")
 	line("b", "b1\n")
 	line("a", "a2\n")
-	if err := os.WriteFile(gate, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Write(t, gate, "")
 	h.Close(t.Context())
 	if got, _ := os.ReadFile(out); string(got) != "a2\nb1\n" {
 		t.Errorf("got %q", got)
@@ -56,9 +54,7 @@ func TestALaneRunsOneAtATimeAndTheLatestOfEachKey(t *testing.T) {
 
 func TestWhatAHookWritesAndItsFailureAreReported(t *testing.T) {
 	script := filepath.Join(t.TempDir(), "script")
-	if err := os.WriteFile(script, []byte("#!/bin/sh\necho \"$*\"; exit $1\n"), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.WriteFile(script, []byte("#!/bin/sh\necho \"$*\"; exit $1\n"), 0o700))
 	for _, c := range []struct {
 		argv         []string
 		kind         Kind
@@ -92,9 +88,7 @@ func TestAHookThatIsKilledAtTheEndIsReported(t *testing.T) {
 	j := NewJournal(func(e Event) { got = append(got, e) })
 	h := NewHooks(j)
 	gate := filepath.Join(t.TempDir(), "gate")
-	if err := syscall.Mkfifo(gate, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, syscall.Mkfifo(gate, 0o600))
 	line := "echo >" + gate + "; exec sleep 300"
 	h.Run(Hook{Lane: "v", Key: "v", Argv: Shell(line)})
 	if _, err := os.ReadFile(gate); err != nil { // waits until the hook runs

@@ -6,6 +6,7 @@ import (
 
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/runfile"
+	"ldirectord/internal/testkit"
 )
 
 func TestAnOrderInWords(t *testing.T) {
@@ -16,9 +17,7 @@ func TestAnOrderInWords(t *testing.T) {
 		"maint until 2026-11-21 18:00:00 by kim: new disk": {Kind: Maint, By: "kim", Why: "new disk", Until: until},
 		"drain: slow": {Kind: Drain, Why: "slow"},
 	} {
-		if got := o.String(); got != want {
-			t.Errorf("%q, want %q", got, want)
-		}
+		testkit.Equal(t, o.String(), want)
 	}
 }
 

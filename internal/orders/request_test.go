@@ -11,6 +11,7 @@ import (
 
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/runfile"
+	"ldirectord/internal/testkit"
 )
 
 // The end of an order for a time is kept by the clock since the boot. After another boot, or without a record of the
@@ -26,9 +27,7 @@ func TestAnOrderForATimeIsOfThisBoot(t *testing.T) {
 	former, earlier := r.Order, r.Order
 	former.Boot, earlier.Boot, earlier.Ends = "another", "", 0
 	all := All{at("a:1"): r.Order, at("b:1"): former, at("c:1"): earlier, at("d:1"): until.Order}
-	if err := file.Write(all); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, file.Write(all))
 	got, err := file.Read()
 	if err != nil || got[at("a:1")] != r.Order || got[at("c:1")] != earlier || got[at("d:1")] != until.Order {
 		t.Errorf("%v, %v; want %v", got, err, all)
@@ -56,9 +55,7 @@ func TestTheFileOfOrders(t *testing.T) {
 
 		{Virtual: "fwm:3"}: {Kind: Obey, Since: now},
 	}
-	if err := file.Write(all); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, file.Write(all))
 	if got, err := file.Read(); !maps.Equal(got, all) || err != nil {
 		t.Errorf("read again: %v, %v", got, err)
 	}
@@ -70,30 +67,22 @@ func TestTheFileOfOrders(t *testing.T) {
 		}
 	}
 	bad := File(filepath.Join(dir, "bad"))
-	if err := os.WriteFile(string(bad), []byte(runfile.Format+"\n # {1\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Write(t, string(bad), runfile.Format+"\n # {1\n")
 	if all, err := bad.Read(); len(all) != 0 || err == nil {
 		t.Errorf("an order that is none: %v, %v", all, err)
 	}
-	if got := strings.Join(plain, ", "); got != "fwm:3 10.2.0.2:25, tcp:10.1.0.1:80 10.2.0.1:80" {
-		t.Errorf("taken out: %s", got)
-	}
+	testkit.Equal(t, strings.Join(plain, ", "), "fwm:3 10.2.0.2:25, tcp:10.1.0.1:80 10.2.0.1:80", "taken out")
 	for text, want := range map[string]All{
 		"# ldirectord 2\nfwm:3 10.2.0.1:25\n":                       {mail: {Kind: Drain}},
 		"# ldirectord 2\n# a word\n\nnothing\nfwm:3":                {},
 		"# ldirectord 2\n# {\"virtual\":\"fwm\nfwm:3 10.2.0.1:25\n": {mail: {Kind: Drain}},
 	} {
-		if err := runfile.Write(string(file), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, runfile.Write(string(file), []byte(text), 0o600))
 		if got, err := file.Read(); !maps.Equal(got, want) || (err != nil) != strings.Contains(text, "{") {
 			t.Errorf("%q: %v, %v", text, got, err)
 		}
 	}
-	if err := runfile.Write(string(file), []byte("fwm:3 10.2.0.1:25\nfwm:3 10.2.0.2:25\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, runfile.Write(string(file), []byte("fwm:3 10.2.0.1:25\nfwm:3 10.2.0.2:25\n"), 0o600))
 	if all, err := file.Read(); len(all) != 0 || err == nil || !strings.HasSuffix(err.Error(), "again: fwm:3 10.2.0.1:25; fwm:3 10.2.0.2:25; ") {
 		t.Errorf("without a format: %v, %v", all, err)
 	}

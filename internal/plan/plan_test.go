@@ -12,6 +12,7 @@ import (
 	"ldirectord/checker/protocol"
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/orders"
+	"ldirectord/internal/testkit"
 	"ldirectord/parser"
 )
 
@@ -69,9 +70,7 @@ func TestWhatAPlanPutsIntoTheTable(t *testing.T) {
 			if len(found) > 0 {
 				t.Fatal(found)
 			}
-			if got := lvs.Format(p.Preview(nil, nil)); got != c.want {
-				t.Errorf("got\n%swant\n%s", got, c.want)
-			}
+			testkit.Equal(t, lvs.Format(p.Preview(nil, nil)), c.want)
 			if key := p.Keys()[0]; p.Services[0].Config.ID != key.ID() {
 				t.Errorf("%v is named %s, want %s", key, key.ID(), p.Services[0].Config.ID)
 			}
@@ -86,9 +85,8 @@ func TestAPreviewFollowsOrders(t *testing.T) {
 	for real, o := range map[string]orders.Order{"10.2.0.1:80": {Kind: orders.Drain}, "10.2.0.2:80": {Kind: orders.Maint}, "10.2.0.3:80": {Kind: orders.Weigh, Weight: 7}} {
 		given[lvs.At("tcp:10.1.0.1:80", real)] = o
 	}
-	if got, want := lvs.Format(p.Preview(given, nil)), "-A -t 10.1.0.1:80 -s wrr\n-a -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 0\n-a -t 10.1.0.1:80 -r 10.2.0.3:80 -g -w 7\n-a -t 10.1.0.1:80 -r 10.2.0.4:80 -g -w 5\n"; got != want {
-		t.Errorf("got\n%swant\n%s", got, want)
-	}
+	testkit.Equal(t, lvs.Format(p.Preview(given, nil)),
+		"-A -t 10.1.0.1:80 -s wrr\n-a -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 0\n-a -t 10.1.0.1:80 -r 10.2.0.3:80 -g -w 7\n-a -t 10.1.0.1:80 -r 10.2.0.4:80 -g -w 5\n")
 	if got := lvs.Format(p.Preview(nil, nil)); strings.Count(got, "-w 5\n") != 4 {
 		t.Errorf("a preview changes the plan: %s", got)
 	}
@@ -122,9 +120,8 @@ func TestAPreviewOfOneThatWouldClimb(t *testing.T) {
 		for _, dest := range p.Preview(nil, have)[key].Dests {
 			weights = append(weights, fmt.Sprint(dest.Weight))
 		}
-		if got := strings.Join(weights, " "); got != row.want {
-			t.Errorf("slowstart = %s, %d in the table: %s, want %s", row.slowstart, row.in, got, row.want)
-		}
+		testkit.Equal(t, strings.Join(weights, " "), row.want, "slowstart", row.slowstart, row.in,
+			"in the table")
 	}
 }
 
@@ -157,14 +154,10 @@ func TestAPlanAsksOnlyForWhatACheckUses(t *testing.T) {
 		if found.HasErrors() {
 			t.Fatal(found)
 		}
-		if got := shown(p.Checks()[0].Spec); got != c.want {
-			t.Errorf("%s:\ngot  %s\nwant %s", c.checks, got, c.want)
-		}
+		testkit.Equal(t, shown(p.Checks()[0].Spec), c.want, c.checks)
 	}
 	p, _ := planned(t, "virtual = 7\n\treal = 10.2.0.1:80 gate\n\tchecktype = external\n\tcheckcommand = /bin/true\n", neverChecked)
-	if got := p.Checks()[0].Spec.Args; got != "7\x000\x0010.2.0.1\x0080" {
-		t.Errorf("the arguments for a mark are %q", got)
-	}
+	testkit.Equal(t, p.Checks()[0].Spec.Args, "7\x000\x0010.2.0.1\x0080", "the arguments for a mark")
 	for args, want := range map[string]string{
 		`-H {address} -p {port}`:   "-H|10.2.0.1|-p|80",
 		`"-H {address} -p {port}"`: "-H|10.2.0.1|-p|80",
@@ -176,9 +169,7 @@ func TestAPlanAsksOnlyForWhatACheckUses(t *testing.T) {
 		if !found.HasErrors() {
 			got = strings.ReplaceAll(p.Checks()[0].Spec.Args, "\x00", "|")
 		}
-		if got != want {
-			t.Errorf("%s: %s, want %s", args, got, want)
-		}
+		testkit.Equal(t, got, want, args)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"ldirectord/internal/judge"
+	"ldirectord/internal/testkit"
 	"ldirectord/parser"
 )
 
@@ -32,9 +33,7 @@ func TestTheEntriesOfAService(t *testing.T) {
 		if i == 1 {
 			now = s.With(s.Earlier...)
 		}
-		if got := entriesOf(now); got != want {
-			t.Errorf("%d: got\n%swant\n%s", i, got, want)
-		}
+		testkit.Equal(t, entriesOf(now), want, i)
 	}
 }
 

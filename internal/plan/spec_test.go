@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"ldirectord/checker"
+	"ldirectord/internal/testkit"
 	"ldirectord/parser"
 )
 
@@ -63,8 +64,6 @@ func TestChecksOnLink(t *testing.T) {
 		if found.HasErrors() {
 			t.Fatal(found)
 		}
-		if got := p.Checks()[0].Spec.OnLink; got != c.onLink {
-			t.Errorf("%+v: on link %v", c, got)
-		}
+		testkit.Equal(t, p.Checks()[0].Spec.OnLink, c.onLink, c, "on link")
 	}
 }

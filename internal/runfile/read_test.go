@@ -9,14 +9,14 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // A file that is too large is refused before it is read.
 func TestATooLargeFileTakesNoMemory(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "large")
-	if err := os.WriteFile(path, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Write(t, path, "")
 	if err := os.Truncate(path, 10<<30); err != nil {
 		t.Skip(err)
 	}

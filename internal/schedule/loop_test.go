@@ -15,6 +15,7 @@ import (
 	"ldirectord/checker/icmp"
 	"ldirectord/checker/protocol"
 	"ldirectord/checker/wire"
+	"ldirectord/internal/testkit"
 )
 
 // Of many servers of all kinds that are checked at once, each gets its own result, each time.
@@ -105,10 +106,7 @@ func runUntil(t *testing.T, p *Pool, take func(Update) (enough bool)) {
 func openLoop(t *testing.T) (*Pool, *loop) {
 	t.Helper()
 	p := NewPool()
-	l, err := newLoop(p)
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := testkit.Must(newLoop(p))(t)
 	t.Cleanup(l.close)
 	return p, l
 }

@@ -18,6 +18,7 @@ import (
 	"ldirectord/checker"
 	"ldirectord/checker/protocol"
 	"ldirectord/checker/settings"
+	"ldirectord/internal/testkit"
 )
 
 // testServer is a listener on loopback whose connections are served by a function of the test.
@@ -82,20 +83,13 @@ func connectSpec(to netip.AddrPort) checker.Spec {
 
 func build(t testing.TB, s checker.Spec, e *protocol.Env) checker.Checker {
 	t.Helper()
-	c, err := protocol.New(s, e)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
+	return testkit.Must(protocol.New(s, e))(t)
 }
 
 // refusingPort returns an address of loopback that refuses connections.
 func refusingPort(t testing.TB) netip.AddrPort {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
 	defer l.Close()
 	return l.Addr().(*net.TCPAddr).AddrPort()
 }
@@ -103,18 +97,11 @@ func refusingPort(t testing.TB) netip.AddrPort {
 // deafPort returns an address whose queue of connections is full: the kernel drops new ones.
 func deafPort(t *testing.T) netip.AddrPort {
 	t.Helper()
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	fd := testkit.Must(syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0))(t)
 	t.Cleanup(func() { syscall.Close(fd) })
-	if err := errors.Join(syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}), syscall.Listen(fd, 0)); err != nil {
-		t.Fatal(err)
-	}
-	name, err := syscall.Getsockname(fd)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t,
+		errors.Join(syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}), syscall.Listen(fd, 0)))
+	name := testkit.Must(syscall.Getsockname(fd))(t)
 	addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(name.(*syscall.SockaddrInet4).Port))
 	for range 10 {
 		c, err := net.DialTimeout("tcp", addr.String(), 50*time.Millisecond)

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ldirectord/checker"
+	"ldirectord/internal/testkit"
 )
 
 // watchTest is a running pool with one server. The test sets whether its checks pass. It handles results and the ends
@@ -120,9 +121,7 @@ func TestTheEndOfAWatchedConnectionAsksForOneCheck(t *testing.T) {
 				t.Errorf("the check came after %v", took)
 			}
 			await(t, conns)
-			if n := w.checks.Load() - before; n != 1 {
-				t.Errorf("%d checks, want 1", n)
-			}
+			testkit.Equal(t, w.checks.Load()-before, 1, "checks")
 		})
 	}
 }
@@ -318,10 +317,7 @@ func TestSilenceIsMeasuredByTheKernel(t *testing.T) {
 		for _, o := range [][2]int{{unix.SOL_SOCKET, unix.SO_KEEPALIVE}, {unix.IPPROTO_TCP, unix.TCP_KEEPIDLE},
 			{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL}, {unix.IPPROTO_TCP, unix.TCP_KEEPCNT},
 			{unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT}} {
-			value, err := unix.GetsockoptInt(fd, o[0], o[1])
-			if err != nil {
-				t.Fatal(err)
-			}
+			value := testkit.Must(unix.GetsockoptInt(fd, o[0], o[1]))(t)
 			got = append(got, value)
 		}
 		if got[0] != want[0] || silence > 0 && !slices.Equal(got, want) {

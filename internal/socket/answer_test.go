@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 const (
@@ -66,10 +68,7 @@ func TestHowAnOrderIsAnswered(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			s := inFolder(t)
 			if c.serve != nil {
-				socket, err := Listen(c.ctx, string(s), http.HandlerFunc(c.serve))
-				if err != nil {
-					t.Fatal(err)
-				}
+				socket := testkit.Must(Listen(c.ctx, string(s), http.HandlerFunc(c.serve)))(t)
 				t.Cleanup(func() { socket.Close() })
 			}
 			limit := awaitLimit

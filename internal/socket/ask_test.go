@@ -13,16 +13,15 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ldirectord/internal/testkit"
 )
 
 // answering is a control socket whose requests handle answers.
 func answering(t *testing.T, handle http.HandlerFunc) Socket {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "a.sock")
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := testkit.Must(net.Listen("unix", path))(t)
 	server := &http.Server{Handler: handle}
 	go server.Serve(l)
 	t.Cleanup(func() { server.Close() })
@@ -100,9 +99,7 @@ func TestWhatWasNotReadIsSentAgain(t *testing.T) {
 			if err := Socket(path).Order(t.Context(), time.Minute, "/set", nil, new(struct{})); err != nil {
 				t.Error(err)
 			}
-			if n := carriedOut.Load(); n != 2 {
-				t.Errorf("%d requests were carried out, want 2", n)
-			}
+			testkit.Equal(t, carriedOut.Load(), 2, "requests were carried out")
 			left.Store(1000)
 			err = Socket(path).Order(t.Context(), time.Minute, "/set", nil, new(struct{}))
 			const want = "the daemon does not answer: for 3s every request arrived too late: this machine is busy"
@@ -129,10 +126,7 @@ func TestWhatMayHaveBeenReadIsSentOnce(t *testing.T) {
 // A daemon that ends during a request counts as ending, not as one that doesn't answer.
 func TestADaemonThatEndsMeanwhile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.sock")
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := testkit.Must(net.Listen("unix", path))(t)
 	go func() {
 		conn, err := l.Accept()
 		l.Close() // removes the socket

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/internal/testkit"
 	"ldirectord/internal/view"
 )
 
@@ -27,9 +28,7 @@ func TestEachCheckOfAServerShows(t *testing.T) {
 	now.Virtuals[0].Servers[0].Learn()
 	report := NewReport(now, process(), nil)
 	var form bytes.Buffer
-	if err := report.WriteText(&form); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, report.WriteText(&form))
 	const text = `  192.0.2.21:80         down             0s      -       -  refused, 0s ago
     https 443: connect: refused
     http 80: up (1ms, 0s ago)

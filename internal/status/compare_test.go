@@ -2,9 +2,9 @@ package status
 
 import (
 	"fmt"
-	"reflect"
 	"testing"
 
+	"ldirectord/internal/testkit"
 	"ldirectord/internal/view"
 )
 
@@ -55,8 +55,6 @@ func TestDirectorsAreCompared(t *testing.T) {
 		for _, d := range Compare(c.reports) {
 			got = append(got, fmt.Sprintf("%s %s %s %v", d.Virtual, d.Real, d.What, d.Values))
 		}
-		if !reflect.DeepEqual(got, c.want) {
-			t.Errorf("%s: %q, want %q", name, got, c.want)
-		}
+		testkit.Same(t, got, c.want, name)
 	}
 }

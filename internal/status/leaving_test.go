@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 	"ldirectord/internal/view"
 )
 
@@ -22,9 +23,7 @@ func TestServersThatLeave(t *testing.T) {
 	}, {ID: "tcp:192.0.2.11:80"}}}
 	report := NewReport(now, process(), nil)
 	var form bytes.Buffer
-	if err := report.WriteText(&form); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, report.WriteText(&form))
 	const text = `tcp:192.0.2.10:80 wrr, 0 of 0 up
   192.0.2.22:80         drained                  5       1  -
     not in the file: draining, 1 connection, 2 persistent clients, 0s left
@@ -32,9 +31,7 @@ func TestServersThatLeave(t *testing.T) {
   192.0.2.21:80         drained                  0       9  -
     not in the file: draining, 12 connections, 3m40s left
 `
-	if !strings.Contains(form.String(), text) {
-		t.Errorf("the text is\n%s", form.String())
-	}
+	testkit.Contains(t, form.String(), text, "the text")
 	wrote, err := json.Marshal(report.Virtuals[0].Leaving[0])
 	if want := `{"real":"192.0.2.21:80","state":"drained","note":"draining, 12 connections, 3m40s left","table_weight":0,` +
 		`"connections":{"active":9,"inactive":3,"persistent":0,"traffic":{"connections":0,"packets_in":0,"packets_out":0,"bytes_in":0,"bytes_out":0}},"seconds_left":220}`; err != nil || string(wrote) != want {

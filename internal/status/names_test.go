@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"ldirectord/internal/testkit"
 	"ldirectord/internal/view"
 )
 
@@ -21,9 +22,7 @@ func TestNamesThatCannotBeLookedUpShowInEveryForm(t *testing.T) {
 	p.Names = []Name{{Name: "web1.example", Error: "no such host"}, {Name: "web2.example", Address: netip.MustParseAddr("192.0.2.22"), Error: "timeout"}}
 	report := NewReport(now, p, nil)
 	var form bytes.Buffer
-	if err := report.WriteText(&form); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, report.WriteText(&form))
 	for _, want := range []string{
 		"\nthe name web2.example can't be looked up; its last address 192.0.2.22 stays in\nuse: timeout\n",
 		"  web1.example:80       unknown        1h0m      -       -  -\n    no address: web1.example: no such host\n",

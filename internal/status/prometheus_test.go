@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 const prometheusLimit = 30 * time.Second // for its start, for scrapes and for evaluations
@@ -37,9 +39,7 @@ func TestRealPrometheusScrapesAndAlerts(t *testing.T) {
 	config := bytes.ReplaceAll(read(t, examples+"prometheus.yml"), []byte("director1.example.com:9797"), []byte(target.Listener.Addr().String()))
 	config = append(config, "global: {scrape_interval: 1s, evaluation_interval: 1s}\n"...)
 	for name, text := range map[string][]byte{"prometheus.yml": config, "ldirectord.rules.yml": read(t, examples+"ldirectord.rules.yml")} {
-		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.Write(t, filepath.Join(dir, name), string(text))
 	}
 	var metrics bytes.Buffer
 	WriteMetrics(&metrics, now, process())
@@ -52,9 +52,7 @@ func TestRealPrometheusScrapesAndAlerts(t *testing.T) {
 	cmd.Stderr = &log
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 5 * time.Second
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, cmd.Start())
 	missing := awaitAnswers(addr, map[string]string{
 		`count_over_time(ldirectord_standby[1m]) > 2`:                                          `"value"`, // enough for a rate
 		`up{instance="` + target.Listener.Addr().String() + `"}`:                               `"1"]`,
@@ -68,9 +66,7 @@ func TestRealPrometheusScrapesAndAlerts(t *testing.T) {
 	}
 	end()
 	cmd.Wait()
-	if missing != "" {
-		t.Errorf("%s\n%s", missing, log.Bytes())
-	}
+	testkit.Equal(t, missing, "", log.Bytes())
 }
 
 // awaitAnswers asks Prometheus until each query has the expected answer. It returns a query that has none, or "".
@@ -140,9 +136,7 @@ func panels(t *testing.T) []panel {
 		Templating struct{ List []struct{ Name, Type string } }
 		Panels     []panel
 	}
-	if err := json.Unmarshal(read(t, dashboard), &form); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, json.Unmarshal(read(t, dashboard), &form))
 	if variables := form.Templating.List; form.Title != "ldirectord" || len(variables) != 3 || variables[0].Name != "datasource" || variables[0].Type != "datasource" {
 		t.Errorf("%s with the variables %v", form.Title, variables)
 	}
@@ -172,10 +166,7 @@ func TestTheDashboardsPanels(t *testing.T) {
 // freeAddr is a free address of loopback.
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := testkit.Must(net.Listen("tcp4", "127.0.0.1:0"))(t)
 	defer l.Close()
 	return l.Addr().String()
 }

@@ -14,6 +14,7 @@ import (
 
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/orders"
+	"ldirectord/internal/testkit"
 	"ldirectord/internal/view"
 )
 
@@ -110,9 +111,5 @@ func needProgram(t *testing.T, program, debianPackage string) string {
 
 func read(t *testing.T, file string) []byte {
 	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return text
+	return testkit.Must(os.ReadFile(file))(t)
 }

@@ -15,6 +15,7 @@ import (
 	"ldirectord/internal/director"
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/orders"
+	"ldirectord/internal/testkit"
 	"ldirectord/ipvsctl"
 )
 
@@ -39,9 +40,7 @@ func tell(t *testing.T, config string, given orders.All, standby bool) (all repo
 		now, err := d.Snapshot(ctx)
 		past, err2 := d.Why(ctx, "", "")
 		have, err3 := table.Read(ctx)
-		if err := errors.Join(err, err2, err3); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, errors.Join(err, err2, err3))
 		var text, why, metrics bytes.Buffer
 		report := NewReport(now, process(), nil)
 		object, err := json.Marshal(report.Virtuals[0])
@@ -135,9 +134,7 @@ func TestAReasonIsToldOnce(t *testing.T) {
 	s.Virtuals[2].Servers = append(s.Virtuals[2].Servers, same, same)
 	s.Virtuals[1].Servers = append(s.Virtuals[1].Servers, same)
 	var b strings.Builder
-	if err := NewReport(s, process(), nil).WriteText(&b); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, NewReport(s, process(), nil).WriteText(&b))
 	_, after, _ := strings.Cut(b.String(), "tcp:192.0.2.11:443")
 	web, _, _ := strings.Cut(after, "\ntcp:")
 	_, after, _ = strings.Cut(b.String(), "tcp:192.0.2.12:25")

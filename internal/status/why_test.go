@@ -14,6 +14,7 @@ import (
 	"ldirectord/internal/health"
 	"ldirectord/internal/history"
 	"ldirectord/internal/orders"
+	"ldirectord/internal/testkit"
 	"ldirectord/internal/view"
 )
 
@@ -116,26 +117,17 @@ func TestWhy(t *testing.T) {
 	time.Local = time.UTC
 	w := NewWhy(night(), time.Date(2026, 11, 20, 22, 0, 0, 0, time.UTC), nil)
 	var text, program bytes.Buffer
-	if err := w.WriteText(&text, false); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, w.WriteText(&text, false))
 	e := json.NewEncoder(&program)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
-	if err := e.Encode(w); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, e.Encode(w))
 	for name, got := range map[string][]byte{"why": text.Bytes(), "why.json": program.Bytes()} {
 		path := testdata + name
 		if *update {
-			if err := os.WriteFile(path, got, 0o644); err != nil {
-				t.Fatal(err)
-			}
+			testkit.OK(t, os.WriteFile(path, got, 0o644))
 		}
-		want, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
+		want := testkit.Must(os.ReadFile(path))(t)
 		if !bytes.Equal(got, want) {
 			t.Errorf("%s is not as expected:\n%s", name, got)
 		}
@@ -163,9 +155,7 @@ func TestWhyTellsWhenTheNextCheckIsDue(t *testing.T) {
 	for next, want := range map[time.Time]string{{}: "", now.Add(4 * time.Second): "in 4s", now.Add(time.Millisecond): "now", now.Add(-time.Minute): "now"} {
 		c.Due = next
 		var b strings.Builder
-		if err := (&Why{Time: now, Started: now, Servers: []Case{c}}).WriteText(&b, false); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, (&Why{Time: now, Started: now, Servers: []Case{c}}).WriteText(&b, false))
 		_, due, _ := strings.Cut(b.String(), "\n  its next check is due ")
 		if got, _, _ := strings.Cut(due, "\n"); got != want {
 			t.Errorf("%v:\n%s", next, b.String())

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 const patient = 10 * time.Second
@@ -90,9 +92,7 @@ func TestAProgramThatCanNotBeStarted(t *testing.T) {
 
 func TestAScriptWithoutAnInterpreterIsGivenToTheShell(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "script")
-	if err := os.WriteFile(path, []byte("echo $# $1 $2\n"), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.WriteFile(path, []byte("echo $# $1 $2\n"), 0o755))
 	c, out := shell("")
 	c.Argv = []string{path, "a b", "c"}
 	if err := Run(t.Context(), c); err != nil || string(out.Text) != "2 a b c\n" {
@@ -145,9 +145,7 @@ func TestAProgramIsKilledWhenItsContextIsDone(t *testing.T) {
 	why := errors.New("no longer needed")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	gate := filepath.Join(t.TempDir(), "gate")
-	if err := syscall.Mkfifo(gate, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, syscall.Mkfifo(gate, 0o600))
 	go func() {
 		os.ReadFile(gate) // waits until the program runs
 		cancel(why)
@@ -168,10 +166,7 @@ func TestWhatAProgramLeavesRunningIsNotWaitedFor(t *testing.T) {
 		if err := Run(t.Context(), c); (err != nil) != fails || time.Since(begin) > patient/2 {
 			t.Errorf("%s: %v after %v", script, err, time.Since(begin))
 		}
-		pid, err := strconv.Atoi(strings.TrimSpace(string(out.Text)))
-		if err != nil {
-			t.Fatal(err)
-		}
+		pid := testkit.Must(strconv.Atoi(strings.TrimSpace(string(out.Text))))(t)
 		syscall.Kill(pid, syscall.SIGKILL)
 	}
 }
@@ -179,9 +174,7 @@ func TestWhatAProgramLeavesRunningIsNotWaitedFor(t *testing.T) {
 // A process may have waited for a processor before it got a question. That does not excuse a late answer.
 func TestWhatAProcessLackedBeforeDoesNotCount(t *testing.T) {
 	spin := exec.Command("/bin/sh", "-c", "while :; do :; done")
-	if err := spin.Start(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, spin.Start())
 	defer spin.Wait()
 	defer spin.Process.Kill()
 	pid := spin.Process.Pid

@@ -16,6 +16,7 @@ import (
 	"ldirectord/checker/wire"
 	"ldirectord/internal/health"
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 	"ldirectord/ipvsctl"
 )
 
@@ -126,10 +127,7 @@ func newFake(table *ipvsctl.Memory, former ...ipvsctl.PrivateService) *fake {
 // inTable lists the private services of a table: mark, destination and the number of its method.
 func inTable(t *testing.T, table *ipvsctl.Memory) string {
 	t.Helper()
-	all, err := table.Read(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	all := testkit.Must(table.Read(t.Context()))(t)
 	text := ""
 	for _, key := range all.Keys() {
 		text += fmt.Sprintf("%x", key.Mark)
@@ -149,9 +147,7 @@ func (f *fake) use(t *testing.T, w checker.Through) (void string) {
 		return err.Error()
 	}
 	want := wire.Via{To: virtual, Mark: now.Key.Mark, Source: netip.MustParseAddr("127.0.0.1"), MSS: 1400, Ports: &f.ports}
-	if now.via != want {
-		t.Errorf("the way is %+v, want %+v", now.via, want)
-	}
+	testkit.Equal(t, now.via, want, "the way")
 	return f.judge(t.Context(), &now, checker.Result{OK: true})
 }
 
@@ -175,19 +171,15 @@ func TestNoMarkIsFree(t *testing.T) {
 	ways := []checker.Through{way("127.0.0.2", lvs.Route), way("127.0.0.3", lvs.Route), way("127.0.0.4", lvs.Tunnel)}
 	f.Set(t.Context(), ways, nil)
 	for _, w := range ways[:2] {
-		if void := f.use(t, w); !strings.Contains(void,
-			"other programs use all marks from 0x4c000000 to 0x4cffffff (ip rule)") {
-			t.Errorf("%v: %s", w, void)
-		}
+		testkit.Contains(t, f.use(t, w), "other programs use all marks from 0x4c000000 to 0x4cffffff (ip rule)",
+			w)
 	}
 	if void := f.use(t, ways[2]); void != "" || inTable(t, table) != "4c800000 127.0.0.4:0 2\n" {
 		t.Errorf("tunnels have marks of their own: %s, the table has\n%s", void, inTable(t, table))
 	}
 	f.Taken = free
 	f.Set(t.Context(), ways, nil)
-	if void := f.use(t, ways[0]); void != "" {
-		t.Errorf("after a reload: %s", void)
-	}
+	testkit.Equal(t, f.use(t, ways[0]), "", "after a reload")
 }
 
 func TestServicesComeAndGo(t *testing.T) {
@@ -199,9 +191,7 @@ func TestServicesComeAndGo(t *testing.T) {
 	gate, tunnel, other := way("127.0.0.2", lvs.Route), way("127.0.0.2", lvs.Tunnel), way("127.0.0.3", lvs.Route)
 	expect := func(when, want string) {
 		t.Helper()
-		if got := inTable(t, table); got != "4c000002\n"+want {
-			t.Errorf("%s: the table has\n%s", when, got)
-		}
+		testkit.Equal(t, inTable(t, table), "4c000002\n"+want, when, "the table")
 	}
 	f.Set(t.Context(), []checker.Through{gate, tunnel, other}, []lvs.Key{{Mark: ipvsctl.FirstPrivate + 3}})
 	if len(f.saved) != 3 {
@@ -209,15 +199,12 @@ func TestServicesComeAndGo(t *testing.T) {
 	}
 	expect("nobody checks yet", "")
 	for _, w := range []checker.Through{gate, tunnel, other} {
-		if void := f.use(t, w); void != "" {
-			t.Errorf("%v: %s", w, void)
-		}
+		testkit.Equal(t, f.use(t, w), "", w)
 	}
 	// mark 1 is used by a rule, 2 by another daemon, 3 by the file; tunnels use the other half of the marks
-	if got, want := inTable(t, table),
-		"4c000000 127.0.0.2:0 3\n4c000002\n4c000004 127.0.0.3:0 3\n4c800000 127.0.0.2:0 2\n"; got != want {
-		t.Errorf("all were checked: the table has\n%swant\n%s", got, want)
-	}
+	testkit.Equal(t, inTable(t, table),
+		"4c000000 127.0.0.2:0 3\n4c000002\n4c000004 127.0.0.3:0 3\n4c800000 127.0.0.2:0 2\n",
+		"all were checked: the table")
 	f.Close(t.Context())
 	expect("at the end", "")
 }
@@ -230,13 +217,9 @@ func TestNobodySharesAService(t *testing.T) {
 		f.Set(t.Context(), []checker.Through{gate}, nil)
 		f.use(t, gate)
 	}
-	if got, want := inTable(t, table), "4c000000 127.0.0.2:0 3\n4c000002 127.0.0.2:0 3\n"; got != want {
-		t.Errorf("the table has\n%swant\n%s", got, want)
-	}
+	testkit.Equal(t, inTable(t, table), "4c000000 127.0.0.2:0 3\n4c000002 127.0.0.2:0 3\n", "the table")
 	two.Close(t.Context())
-	if void := one.use(t, gate); void != "" {
-		t.Errorf("when the other one has ended: %s", void)
-	}
+	testkit.Equal(t, one.use(t, gate), "", "when the other one has ended")
 }
 
 func TestAServiceThatIsLost(t *testing.T) {
@@ -249,15 +232,11 @@ func TestAServiceThatIsLost(t *testing.T) {
 	if void := f.use(t, gate); void == "" {
 		t.Error("lost, and it counts")
 	}
-	if void := f.use(t, gate); void != "" {
-		t.Errorf("made again: %s", void)
-	}
+	testkit.Equal(t, f.use(t, gate), "", "made again")
 	if void := f.judge(t.Context(), &before, checker.Result{OK: true}); void == "" {
 		t.Error("an answer from before the service was made again counts")
 	}
-	if void := f.use(t, gate); void != "" {
-		t.Errorf("after that one: %s", void)
-	}
+	testkit.Equal(t, f.use(t, gate), "", "after that one")
 }
 
 // A private service that was changed by hand proves nothing about its server: with weight 0 the kernel refuses the
@@ -275,17 +254,11 @@ func TestAServiceThatIsChanged(t *testing.T) {
 		f.reach(t, gate, &now)
 		changed := now.Dest
 		change(&changed)
-		if err := f.table.Do(t.Context(),
-			lvs.Op{Kind: lvs.EditDest, Key: now.Key, Dest: changed})[0]; err != nil {
-			t.Fatal(err)
-		}
-		if void := f.judge(t.Context(), &now,
-			checker.Result{Cause: checker.Refused}); void != "the private service was lost" {
-			t.Errorf("%s: a failure counts: %q", what, void)
-		}
-		if void := f.use(t, gate); void != "" {
-			t.Errorf("%s: afterwards: %s", what, void)
-		}
+		testkit.OK(t, f.table.Do(t.Context(),
+			lvs.Op{Kind: lvs.EditDest, Key: now.Key, Dest: changed})[0])
+		testkit.Equal(t, f.judge(t.Context(), &now,
+			checker.Result{Cause: checker.Refused}), "the private service was lost", what, "a failure counts")
+		testkit.Equal(t, f.use(t, gate), "", what, "afterwards")
 		table, _ := f.table.Services(t.Context(), now.Key)
 		if dest, _ := table[now.Key].Dests.At(now.Dest.Addr); dest != now.Dest {
 			t.Errorf("%s: the table has %v", what, table)
@@ -311,12 +284,8 @@ func TestTheNextDaemon(t *testing.T) {
 	}
 	next := newFake(table, former...)
 	next.Set(t.Context(), []checker.Through{b}, nil)
-	if void := next.use(t, b); void != "" {
-		t.Errorf("adopted: %s", void)
-	}
-	if got, want := inTable(t, table), "4c000002 127.0.0.3:0 3\n4c000003 127.0.0.99:0 0\n"; got != want {
-		t.Errorf("the table has\n%swant\n%s", got, want)
-	}
+	testkit.Equal(t, next.use(t, b), "", "adopted")
+	testkit.Equal(t, inTable(t, table), "4c000002 127.0.0.3:0 3\n4c000003 127.0.0.99:0 0\n", "the table")
 	if len(next.saved) != 1 {
 		t.Errorf("written down: %v", next.saved)
 	}
@@ -348,12 +317,8 @@ func TestNothingIsMadeThatIsNotWrittenDown(t *testing.T) {
 	f := newFake(ipvsctl.NewMemory(nil))
 	f.full = errors.New("no space left")
 	f.Set(t.Context(), []checker.Through{way("127.0.0.2", lvs.Route)}, nil)
-	if void := f.use(t, way("127.0.0.2", lvs.Route)); void != "no space left" {
-		t.Errorf("%q", void)
-	}
-	if got := inTable(t, f.table); got != "" {
-		t.Errorf("the table has %s", got)
-	}
+	testkit.Equal(t, f.use(t, way("127.0.0.2", lvs.Route)), "no space left")
+	testkit.Equal(t, inTable(t, f.table), "", "the table")
 }
 
 // answers is a checker of one address. It returns the results of a list one after the other, and repeats the last.
@@ -454,16 +419,12 @@ func (f *fake) checkOf(t *testing.T, target string, through, own checker.Checker
 		through = f.asked(a, spec.Target.Port())
 	}
 	f.Set(t.Context(), []checker.Through{spec.Through}, nil)
-	c, err := f.New(spec, func(s checker.Spec) (checker.Checker, error) {
+	return testkit.Must(f.New(spec, func(s checker.Spec) (checker.Checker, error) {
 		if s.Target.Addr() == virtual {
 			return through, nil
 		}
 		return own, nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
+	}))(t)
 }
 
 // asked is a checker whose connections a fake counts.
@@ -499,9 +460,7 @@ func TestAnswersWithoutTheService(t *testing.T) {
 		want := checker.Result{OK: true, Way: checker.WayVoid,
 			Warning: "not checked through 127.0.0.9: the private service was lost; ends soon"}
 		for range 2 {
-			if r := c.Check(t.Context()); r != want {
-				t.Errorf("flushed always: %+v", r)
-			}
+			testkit.Equal(t, c.Check(t.Context()), want, "flushed always")
 		}
 		through.then, through.list = nil, []checker.Result{refused}
 		c.Check(t.Context()) // the first failure after a loss is ignored
@@ -511,9 +470,7 @@ func TestAnswersWithoutTheService(t *testing.T) {
 		through.then = flush
 		want = checker.Result{Cause: checker.Unjudged, Way: checker.WayVoid,
 			Detail: "not checked through 127.0.0.9: the private service was lost"}
-		if r := c.Check(t.Context()); r != want {
-			t.Errorf("a server that is down, flushed: %+v", r)
-		}
+		testkit.Equal(t, c.Check(t.Context()), want, "a server that is down, flushed")
 		own.list = []checker.Result{refused}
 		if r := c.Check(t.Context()); r.OK || r.Way != checker.WayVoid || r.Cause == checker.Unjudged {
 			t.Errorf("its own address fails, too: %+v", r)
@@ -524,14 +481,10 @@ func TestAnswersWithoutTheService(t *testing.T) {
 			t.Errorf("down at both: %+v", r)
 		}
 		through.then, own.list = flush, []checker.Result{{OK: true}}
-		if r := c.Check(t.Context()); r != want {
-			t.Errorf("it answers at its own address, flushed: %+v", r)
-		}
+		testkit.Equal(t, c.Check(t.Context()), want, "it answers at its own address, flushed")
 		own.list = []checker.Result{refused}
 		f.Close(t.Context())
-		if r := c.Check(t.Context()); r != refused {
-			t.Errorf("after the end: %+v", r)
-		}
+		testkit.Equal(t, c.Check(t.Context()), refused, "after the end")
 	})
 }
 
@@ -543,9 +496,9 @@ func TestNoServerComesInWhileTheTableIsSilent(t *testing.T) {
 		c := f.check(t, &answers{list: []checker.Result{up}}, &answers{list: []checker.Result{up}})
 		f.silent = true
 		const void = "not checked through 127.0.0.9: the table does not answer"
-		if r := c.Check(t.Context()); r != (checker.Result{Cause: checker.Unjudged, Way: checker.WayVoid, Detail: void}) {
-			t.Errorf("before its first success: %+v", r)
-		}
+		testkit.Equal(t, c.Check(t.Context()),
+			checker.Result{Cause: checker.Unjudged, Way: checker.WayVoid, Detail: void},
+			"before its first success")
 		f.silent = false
 		c.Check(t.Context())
 		f.silent = true
@@ -764,9 +717,7 @@ func TestAConnectionThatIsCountedLate(t *testing.T) {
 		if r := c.Check(t.Context()); r.OK || r.Way != checker.WayThrough || !r.OwnAnswers {
 			t.Errorf("it lacks the virtual address: %+v", r)
 		}
-		if f.knocks != maxTries {
-			t.Errorf("%d connections", f.knocks)
-		}
+		testkit.Equal(t, f.knocks, maxTries, "connections")
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 	"ldirectord/ipvsctl"
 )
 
@@ -168,9 +169,7 @@ func TestWhetherPacketsMayNotComeToAService(t *testing.T) {
 	} {
 		p := passage{looked: ago(c.looked)}
 		p.entry = &entry{moved: ago(c.moved), shared: c.shared}
-		if got := p.isDoubted(now); got != c.want {
-			t.Errorf("%+v: %v", c, got)
-		}
+		testkit.Equal(t, p.isDoubted(now), c.want, c)
 	}
 	if p := (passage{service: service{entry: &entry{moved: now}}}); !p.isDoubted(now) {
 		t.Error("it was not looked at, and is not doubted")
@@ -213,9 +212,7 @@ func TestHowOftenAWayIsLookedAt(t *testing.T) {
 			if p.entry != nil {
 				p.moved = time.Now()
 			}
-			if err := f.reach(t, gate, p); err != nil {
-				t.Fatal(err)
-			}
+			testkit.OK(t, f.reach(t, gate, p))
 			return p.looked != before
 		}
 		if !look(&p) {
@@ -251,10 +248,7 @@ func TestASourceThatIsVirtual(t *testing.T) {
 
 // The segment size fits the device of the check, as it was at most a minute before.
 func TestSegmentsFitTheDevice(t *testing.T) {
-	lo, err := net.InterfaceByName("lo")
-	if err != nil {
-		t.Fatal(err)
-	}
+	lo := testkit.Must(net.InterfaceByName("lo"))(t)
 	for _, row := range []struct {
 		mtu int
 		ago time.Duration
@@ -288,9 +282,7 @@ func TestTheMachineAsItIs(t *testing.T) {
 	for addr, local := range map[netip.Addr]bool{away: false, netip.MustParseAddr("127.0.0.1"): true} {
 		var m machine
 		want := Kernel{Device: "lo", Local: local, Same: true, AcceptLocal: is("accept_local"), Strict: is("rp_filter")}
-		if got := m.kernel(addr, server, time.Now()); got != want {
-			t.Errorf("%v: %+v, want %+v", addr, got, want)
-		}
+		testkit.Equal(t, m.kernel(addr, server, time.Now()), want, addr)
 		m.devices[addr] = net.Interface{Name: "x0"}
 		if got := m.kernel(addr, server, m.read); got.Same || !got.Local {
 			t.Errorf("%v is on another device: %+v", addr, got)

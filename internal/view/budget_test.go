@@ -5,6 +5,7 @@ import (
 
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/orders"
+	"ldirectord/internal/testkit"
 )
 
 // What orders leave: for the first server, and for both, beside others. An order that changes nothing always passes.
@@ -62,9 +63,7 @@ func TestWhatOrdersLeave(t *testing.T) {
 			for _, s := range now.Short(order.of, given) {
 				got += s.String()
 			}
-			if got != order.want {
-				t.Errorf("%s: an order for %v: %q, want %q", row.what, order.of, got, order.want)
-			}
+			testkit.Equal(t, got, order.want, row.what, "an order for", order.of)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/orders"
 	"ldirectord/internal/plan"
+	"ldirectord/internal/testkit"
 	"ldirectord/parser"
 )
 
@@ -47,9 +48,7 @@ func TestWhatStaysInTheTable(t *testing.T) {
 		if row.order != "" {
 			w.Order(orders.All{lvs.At("tcp:10.1.0.1:80", b): {Kind: row.order}})
 		}
-		if got := tableOf(w); got != row.want {
-			t.Errorf("%s: %s, want %s", row.what, got, row.want)
-		}
+		testkit.Equal(t, tableOf(w), row.want, row.what)
 		if w.End(); len(w.Table()) != 0 {
 			t.Errorf("%s: after the end there is %v", row.what, w.Table())
 		}

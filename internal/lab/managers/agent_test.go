@@ -1,8 +1,9 @@
 package managers
 
 import (
-	"os"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // agentPath is where pacemaker looks for ocf:heartbeat:ldirectord.
@@ -13,11 +14,8 @@ func agents(t *testing.T) map[string]string {
 	t.Helper()
 	texts := map[string]string{}
 	for name, path := range map[string]string{"standard agent": agentPath, "our agent": "../../../packaging/ocf/ldirectord"} {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		texts[name] = string(text)
+		text := testkit.Read(t, path)
+		texts[name] = text
 	}
 	return texts
 }
@@ -61,9 +59,7 @@ func TestManagerAgents(t *testing.T) {
 				t.Run(agent+"/"+state.name+"/"+action, func(t *testing.T) {
 					m.run("sh", "-c", "mv /root/ldirectord /usr/sbin/ 2>/dev/null; "+state.prepare)
 					said, got := m.run("env", "OCF_ROOT=/usr/lib/ocf", "OCF_RESOURCE_INSTANCE=director", agentPath, action)
-					if got != want {
-						t.Errorf("exit status %d, want %d: %s", got, want, said)
-					}
+					testkit.Equal(t, got, want, "exit status", said)
 					if table := m.table(); action == "stop" && want == 0 && table != "" && state.name != "killed" {
 						t.Errorf("it left\n%s", table)
 					}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 	"ldirectord/ipvsctl"
 )
 
@@ -41,9 +42,7 @@ func newMachine(t *testing.T, name string, program string) *machine {
 		lab("node"), name, memory)
 	var said bytes.Buffer
 	first.Stdout, first.Stderr = &said, &said
-	if err := first.Start(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, first.Start())
 	t.Cleanup(func() { // with its first process, all others end
 		exec.Command("pkill", "-KILL", "-P", fmt.Sprint(first.Process.Pid)).Run()
 		first.Wait()
@@ -57,12 +56,9 @@ func newMachine(t *testing.T, name string, program string) *machine {
 // install puts a program in the place of ldirectord.
 func (m *machine) install(program string) {
 	m.t.Helper()
-	binary, err := os.ReadFile(program)
-	if err != nil {
-		m.t.Fatal(err)
-	}
+	binary := testkit.Read(m.t, program)
 	m.sh("rm -f /usr/sbin/ldirectord")
-	m.put("/usr/sbin/ldirectord", string(binary))
+	m.put("/usr/sbin/ldirectord", binary)
 	m.sh("chmod 755 /usr/sbin/ldirectord")
 }
 

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 const port = 8080
@@ -102,8 +104,6 @@ func tool(name string) string { return filepath.Join(os.Getenv("PEERS_TOOLS"), n
 func write(t *testing.T, folder, name, text string) string {
 	t.Helper()
 	path := filepath.Join(folder, name)
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Write(t, path, text)
 	return path
 }

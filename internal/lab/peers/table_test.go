@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"ldirectord/internal/testkit"
 )
 
 // result is what was measured of a row: by program, a sample for each repeat.
@@ -122,7 +124,5 @@ func TestTable(t *testing.T) {
 
 \* made less than 95 % of the checks that its interval asks for
 `
-	if got != want {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
-	}
+	testkit.Equal(t, got, want)
 }

@@ -4,13 +4,14 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
-	"os"
 	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // watches are the values of watch that are compared; "" is none.
@@ -74,9 +75,7 @@ func measureWatch(t *testing.T, r row, watch string, window time.Duration) (c wa
 	cmd.Stdout, cmd.Stderr = &said, &said
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	begin := time.Now()
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, cmd.Start())
 	ended := make(chan struct{})
 	go func() { cmd.Wait(); close(ended) }()
 	defer func() { cmd.Process.Signal(syscall.SIGTERM); end(cmd, ended) }()
@@ -120,11 +119,8 @@ var slabsOfSockets = []string{"TCP", "sock_inode_cache", "filp", "eventpoll_epi"
 // socketSlabs is how many bytes they have in use. Caches that the kernel has merged with others count nothing.
 func socketSlabs(t *testing.T) (sum int) {
 	t.Helper()
-	text, err := os.ReadFile("/proc/slabinfo")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(text)) {
+	text := testkit.Read(t, "/proc/slabinfo")
+	for line := range strings.Lines(text) {
 		words := strings.Fields(line)
 		if len(words) < 4 {
 			continue
@@ -147,16 +143,10 @@ func socketSlabs(t *testing.T) (sum int) {
 // the kernel: it samples, and looks before its timers run.
 func idleTime(t *testing.T) (sum time.Duration) {
 	t.Helper()
-	text, err := os.ReadFile("/proc/stat")
-	if err != nil {
-		t.Fatal(err)
-	}
-	words := strings.Fields(string(text)) // cpu, then user, nice, system, idle, iowait, irq, softirq, steal: in 1/100 s
+	text := testkit.Read(t, "/proc/stat")
+	words := strings.Fields(text) // cpu, then user, nice, system, idle, iowait, irq, softirq, steal: in 1/100 s
 	for _, i := range []int{4, 5, 8} {
-		n, err := strconv.Atoi(words[i])
-		if err != nil {
-			t.Fatal(err)
-		}
+		n := testkit.Must(strconv.Atoi(words[i]))(t)
 		sum += time.Duration(n) * 10 * time.Millisecond
 	}
 	return sum

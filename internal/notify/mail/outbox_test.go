@@ -12,6 +12,7 @@ import (
 
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/notify"
+	"ldirectord/internal/testkit"
 )
 
 var errAway = errors.New("connection refused")
@@ -57,9 +58,9 @@ func TestFailingMailIsReportedOnceAndSoIsItsReturn(t *testing.T) {
 				t.Fatalf("reported %v, want a failure", p.reported())
 			}
 			failed := p.events[at]
-			if want := `failed to send email message to admin@example.net by SMTP server 127.0.0.1: 554 "go  away"`; failed.Text != want {
-				t.Errorf("reported %q, want %q", failed.Text, want)
-			}
+			testkit.Equal(t, failed.Text,
+				`failed to send email message to admin@example.net by SMTP server 127.0.0.1: 554 "go  away"`,
+				"reported")
 			time.Sleep(time.Minute)
 			if reported := p.reported(); !slices.Equal(reported, []notify.Kind{notify.MailFailed}) {
 				t.Errorf("reported %v, want one failure", reported)
@@ -101,9 +102,7 @@ func TestWhatAFullBoxDropsIsOneSummary(t *testing.T) {
 		if !strings.HasPrefix(summary.subject, want) {
 			t.Errorf("subject %q, want %q", summary.subject, want)
 		}
-		if !strings.Contains(summary.body, "server649 (") {
-			t.Errorf("the summary lacks the last alert:\n%s", summary.body)
-		}
+		testkit.Contains(t, summary.body, "server649 (", "the summary lacks the last alert")
 	})
 }
 
@@ -119,9 +118,7 @@ func TestAReminderComesWhereNothingWaits(t *testing.T) {
 		p.answer(nil, false)
 		time.Sleep(rule.Freq)
 		want := []string{"Inaccessible real server: 10.2.0.1:7000 (10.1.0.1:7000)"}
-		if got := p.subjects(); !slices.Equal(got, want) {
-			t.Errorf("mailed %q, want %q", got, want)
-		}
+		testkit.Same(t, p.subjects(), want, "mailed")
 	})
 }
 
@@ -176,9 +173,7 @@ func TestOneBoxDoesNotWaitForAnother(t *testing.T) {
 		if got["good@example.net"] != 3 || got["full@example.net"] != 3 {
 			t.Errorf("arrived at last: %v", got)
 		}
-		if reported := p.reported(); !slices.Equal(reported, []notify.Kind{notify.MailFailed, notify.MailRecovered}) {
-			t.Errorf("reported %v", reported)
-		}
+		testkit.Same(t, p.reported(), []notify.Kind{notify.MailFailed, notify.MailRecovered}, "reported")
 	})
 }
 
@@ -197,9 +192,7 @@ func TestASilentServerDelaysNoOther(t *testing.T) {
 		}
 		m.Notify(notify.Event{Kind: notify.Added, Status: lvs.StatusRunning, Virtual: "fwm:1", Text: "Added 1"})
 		m.Notify(notify.Event{Kind: notify.Added, Status: lvs.StatusRunning, Virtual: "fwm:2", Text: "Added 2"})
-		if got := p.subjects(); !slices.Equal(got, []string{"Added 2"}) {
-			t.Errorf("arrived: %q", got)
-		}
+		testkit.Same(t, p.subjects(), []string{"Added 2"}, "arrived")
 	})
 }
 
@@ -257,8 +250,6 @@ func TestCloseDoesNotWaitForASilentServer(t *testing.T) {
 		if err := m.Close(ctx); err == nil {
 			t.Error("Close: no error")
 		}
-		if took := time.Since(start); took != 3*time.Second {
-			t.Errorf("Close took %v", took)
-		}
+		testkit.Equal(t, time.Since(start), 3*time.Second, "Close took")
 	})
 }

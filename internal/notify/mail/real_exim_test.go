@@ -17,6 +17,7 @@ import (
 
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/notify"
+	"ldirectord/internal/testkit"
 )
 
 // Tests named TestReal… need a program of a Debian package. They run when REAL_TESTS is set. Without the program they
@@ -80,9 +81,7 @@ func TestRealEximRefuses(t *testing.T) {
 
 func TestRealEximThatIsSilentHoldsNobodyUp(t *testing.T) {
 	e := startExim(t)
-	if err := syscall.Kill(-e.pid, syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, syscall.Kill(-e.pid, syscall.SIGSTOP))
 	m, _ := e.mailer(t)
 	setRule(m, Rule{To: "ops@example.net", SMTP: e.addr, Statuses: []lvs.Status{lvs.StatusRunning}})
 	start := time.Now()
@@ -130,23 +129,14 @@ func startExim(t *testing.T) *exim {
 func (e *exim) configure(t *testing.T, dir string) {
 	t.Helper()
 	_, port, _ := net.SplitHostPort(e.addr)
-	if err := os.Mkdir(filepath.Join(dir, "spool"), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Mkdir(filepath.Join(dir, "spool"), 0o755))
 	for path, mode := range map[string]os.FileMode{dir: 0o755, filepath.Join(dir, "spool"): 0o755} {
-		if err := os.Chmod(path, mode); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, os.Chmod(path, mode))
 	}
-	u, err := user.Lookup("mail")
-	if err != nil {
-		t.Fatal(err)
-	}
+	u := testkit.Must(user.Lookup("mail"))(t)
 	uid, _ := strconv.Atoi(u.Uid)
 	gid, _ := strconv.Atoi(u.Gid)
-	if err := os.Chown(filepath.Join(dir, "spool"), uid, gid); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Chown(filepath.Join(dir, "spool"), uid, gid))
 	text := fmt.Sprintf(`
 primary_hostname = mx.example.test
 exim_user = mail
@@ -177,9 +167,7 @@ box:
   envelope_to_add
   user = mail
 `, dir, port)
-	if err := os.WriteFile(e.config, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.WriteFile(e.config, []byte(text), 0o644))
 }
 
 // run runs the daemon in a process group of its own until the test ends.
@@ -189,9 +177,7 @@ func (e *exim) run(t *testing.T) {
 	var output bytes.Buffer
 	cmd.Stderr = &output
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, cmd.Start())
 	e.pid = cmd.Process.Pid
 	t.Cleanup(func() {
 		syscall.Kill(-e.pid, syscall.SIGKILL)
@@ -255,10 +241,7 @@ func (e *exim) await(t *testing.T, lines ...string) string {
 
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
 	defer l.Close()
 	return l.Addr().String()
 }

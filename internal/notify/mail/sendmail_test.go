@@ -15,14 +15,13 @@ import (
 
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/notify"
+	"ldirectord/internal/testkit"
 )
 
 // fakeSendmail is a mail program made of these lines of shell.
 func fakeSendmail(t *testing.T, script string) [][]string {
 	path := filepath.Join(t.TempDir(), "sendmail")
-	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.WriteFile(path, []byte("#!/bin/sh\n"+script+"\n"), 0o700))
 	return [][]string{{path + ".absent", "-x"}, {path, "-t"}}
 }
 
@@ -60,9 +59,7 @@ func TestSendmailIsTriedAgainUnlessItRejectsTheMail(t *testing.T) {
 
 func TestASendmailThatHangsIsKilledWithItsChildren(t *testing.T) {
 	pids := filepath.Join(t.TempDir(), "pids")
-	if err := syscall.Mkfifo(pids, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, syscall.Mkfifo(pids, 0o600))
 	programs := fakeSendmail(t, fmt.Sprintf("sleep 300 & echo $! >%s; sleep 300", pids))
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -14,6 +13,7 @@ import (
 
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/notify"
+	"ldirectord/internal/testkit"
 )
 
 // The steps of an SMTP session, as smtpScript names them.
@@ -128,9 +128,7 @@ func TestSMTPSendsOneMailToEverybody(t *testing.T) {
 		want := []string{
 			"EHLO " + hostName(), "MAIL FROM:<" + me + ">", "RCPT TO:<a@example.net>", "RCPT TO:<b@example.net>", "DATA", "QUIT",
 		}
-		if !slices.Equal(s.commands, want) {
-			t.Errorf("the server got\n%q, want\n%q", s.commands, want)
-		}
+		testkit.Same(t, s.commands, want, "the server")
 		if len(s.mails) != 1 || s.mails[0] != l.text() {
 			t.Errorf("the server took %q, want %q", s.mails, l.text())
 		}
@@ -206,9 +204,7 @@ func TestSMTPRecipientsAreJudgedOneByOne(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := &smtpScript{reply: script}
 				again, err := sendSMTP(t.Context(), s.dial, testLetter(c.to...))
-				if !slices.Equal(again, c.again) {
-					t.Errorf("to be tried again: %q, want %q", again, c.again)
-				}
+				testkit.Same(t, again, c.again, "to be tried again")
 				if (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
 					t.Errorf("error %v, want %q", err, c.says)
 				}
@@ -254,10 +250,7 @@ func TestSMTPEndsWithItsContext(t *testing.T) {
 }
 
 func TestSMTPOverLoopback(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
 	defer l.Close()
 	s, served := &smtpScript{}, make(chan struct{})
 	go func() {
@@ -286,8 +279,6 @@ func TestSMTPServerIsAskedAtPort25UnlessItSaysAnother(t *testing.T) {
 		"[2001:db8::25]":       "[2001:db8::25]:25",
 		"[2001:db8::25]:587":   "[2001:db8::25]:587",
 	} {
-		if got := smtpAddress(server); got != want {
-			t.Errorf("smtpAddress(%q) = %q, want %q", server, got, want)
-		}
+		testkit.Equal(t, smtpAddress(server), want, "smtpAddress(", server)
 	}
 }

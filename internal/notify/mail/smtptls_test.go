@@ -10,14 +10,13 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // tlsServer answers one session of SMTP, and returns what it read, with "TLS" where that began.
 func tlsServer(t *testing.T, secure *tls.Config) (address string, read func() string) {
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := testkit.Must(net.Listen("tcp4", "127.0.0.1:0"))(t)
 	t.Cleanup(func() { l.Close() })
 	seen := make(chan string, 1)
 	go func() {

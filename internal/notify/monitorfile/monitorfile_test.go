@@ -15,6 +15,7 @@ import (
 	"ldirectord/checker/settings"
 	"ldirectord/checker/wire"
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 	"ldirectord/parser"
 )
 
@@ -40,13 +41,10 @@ func TestMonitorfileHasTheWordsOfAnHTTPServer(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			target := answering(t, c.answer)
-			check, err := protocol.New(checker.Spec{
+			check := testkit.Must(protocol.New(checker.Spec{
 				Type: "negotiate", Service: "http", Protocol: "tcp", Target: target, NegotiateTimeout: 5 * time.Second,
 				Request: "/", URL: "http://" + target.String() + "/", Receive: "OK", HTTP: settings.HTTP{HTTPMethod: "GET", FollowRedirect: "yes", HTTPUser: "me", HTTPPasswd: "s3cret"},
-			}, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
+			}, nil))(t)
 			r := check.Check(t.Context())
 			text, line := message("http", r)
 			if r.OK != c.up || !line || text != c.message {
@@ -59,10 +57,7 @@ func TestMonitorfileHasTheWordsOfAnHTTPServer(t *testing.T) {
 // answering is a server that gives the same answer to every request.
 func answering(t *testing.T, answer string) netip.AddrPort {
 	t.Helper()
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := testkit.Must(net.Listen("tcp4", "127.0.0.1:0"))(t)
 	t.Cleanup(func() { l.Close() })
 	go func() {
 		for {
@@ -103,9 +98,7 @@ func TestMonitorID(t *testing.T) {
 	} {
 		v, r := cfg, real
 		c.change(&v, &r)
-		if got := ID(&v, &r); got != c.want {
-			t.Errorf("got %q, want %q", got, c.want)
-		}
+		testkit.Equal(t, ID(&v, &r), c.want)
 	}
 }
 

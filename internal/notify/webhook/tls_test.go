@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"ldirectord/internal/notify"
+	"ldirectord/internal/testkit"
 )
 
 // TestRealTLS posts to servers whose authority is only in SSL_CERT_FILE. It does so in a process of its own, because
@@ -39,17 +40,10 @@ func TestRealTLS(t *testing.T) {
 	defer moved.Close()
 	authority := filepath.Join(t.TempDir(), "ca.pem")
 	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: good.Certificate().Raw})
-	if err := os.WriteFile(authority, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Write(t, authority, string(text))
 	other := filepath.Join(t.TempDir(), "none.pem")
-	if err := os.WriteFile(other, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.Write(t, other, "")
+	closed := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
 	closed.Close()
 	at := strings.TrimPrefix(good.URL, "https://")
 	for _, c := range []struct{ what, to, authority, proxy, want string }{
@@ -119,10 +113,7 @@ func endlessHeader(t *testing.T) string {
 
 // talker sends the first text and then the other one repeatedly, until the client closes the connection.
 func talker(t *testing.T, first, more string) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
 	t.Cleanup(func() { l.Close() })
 	go func() {
 		for {

@@ -1,0 +1,86 @@
+// Package testkit is what the tests of several packages share. The program never imports it.
+package testkit
+
+import (
+	"fmt"
+	"os"
+	"reflect"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// OK ends the test if there is an error. The words say what was being done.
+func OK(t testing.TB, err error, words ...any) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(append(words, err)...)
+	}
+}
+
+// Must is for a call that returns a value and an error: Must(os.Open(path))(t) is the file, or ends the test.
+func Must[T any](value T, err error) func(t testing.TB, words ...any) T {
+	return func(t testing.TB, words ...any) T {
+		t.Helper()
+		OK(t, err, words...)
+		return value
+	}
+}
+
+// Equal reports a value that is not the wanted one. The words say which value it is.
+func Equal[T comparable](t testing.TB, got, want T, words ...any) {
+	t.Helper()
+	if got != want {
+		t.Error(append(words, "got", quoted(got), "want", quoted(want))...)
+	}
+}
+
+// Same is Equal for values that == doesn't compare. An empty slice or map is the same as none.
+func Same(t testing.TB, got, want any, words ...any) {
+	t.Helper()
+	if !reflect.DeepEqual(got, want) && !(isEmpty(got) && isEmpty(want)) {
+		t.Error(append(words, "got", quoted(got), "want", quoted(want))...)
+	}
+}
+
+func isEmpty(value any) bool {
+	switch v := reflect.ValueOf(value); v.Kind() {
+	case reflect.Slice, reflect.Map:
+		return v.Len() == 0
+	}
+	return false
+}
+
+// Contains reports a text in which a part is missing. The words say which text it is.
+func Contains(t testing.TB, text, part string, words ...any) {
+	t.Helper()
+	if !strings.Contains(text, part) {
+		t.Error(append(words, quoted(part), "is not in", quoted(text))...)
+	}
+}
+
+// quoted shows blanks and control characters in a line of text. A text of several lines begins on a line of its own.
+func quoted(value any) string {
+	switch v := value.(type) {
+	case string:
+		if strings.Contains(v, "\n") {
+			return "\n" + v
+		}
+		return strconv.Quote(v)
+	case []string:
+		return fmt.Sprintf("%q", v)
+	}
+	return fmt.Sprintf("%+v", value)
+}
+
+// Read returns a file's content.
+func Read(t testing.TB, path string) string {
+	t.Helper()
+	return string(Must(os.ReadFile(path))(t))
+}
+
+// Write makes a file that only this user may read.
+func Write(t testing.TB, path, text string) {
+	t.Helper()
+	OK(t, os.WriteFile(path, []byte(text), 0o600))
+}
