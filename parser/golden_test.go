@@ -2,7 +2,6 @@ package parser
 
 import (
 	"bytes"
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,8 +9,6 @@ import (
 
 	"ldirectord/internal/testkit"
 )
-
-var update = flag.Bool("update", false, "write the files that hold what is expected")
 
 // Each NAME.cf of the test data has the diagnostics in NAME.err, and with Strict those in NAME.strict.err if there is
 // one.
@@ -42,12 +39,5 @@ func golden(t *testing.T, file string, found Diagnostics, src []byte) {
 	for _, d := range found {
 		got.WriteString(d.Render(src))
 	}
-	if *update {
-		testkit.OK(t, os.WriteFile(file, got.Bytes(), 0o644))
-		return
-	}
-	want := testkit.Must(os.ReadFile(file))(t)
-	if !bytes.Equal(got.Bytes(), want) {
-		t.Errorf("%s has changed (write it with -update if it is better now):\n%s", file, got.Bytes())
-	}
+	testkit.Golden(t, file, got.String())
 }

@@ -139,7 +139,7 @@ func TestSlowAgentsCostNoGoroutine(t *testing.T) {
 			}
 			return
 		case <-look.C:
-			most = max(most, strings.Count(strings.Join(goroutines(), "\n"), "checker.(*agent)"))
+			most = max(most, strings.Count(strings.Join(testkit.Goroutines(), "\n"), "checker.(*agent)"))
 		}
 	}
 }
@@ -186,7 +186,7 @@ func FuzzAgent(f *testing.F) {
 
 // A status of drainstatus reports drain, and receive isn't looked at. Every other check that passes reports ready.
 func TestDrainStatus(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	answer := func(status int, body string) string {
 		return fmt.Sprintf("HTTP/1.1 %d Whatever\r\nLocation: /there\r\nContent-Length: %d\r\n\r\n%s", status, len(body), body)
 	}
@@ -236,7 +236,7 @@ func TestDrainStatusOfAnotherServer(t *testing.T) {
 // With externalweight an exit status from 2 to 102 is a weight. A program that was killed, or a Perl file that died,
 // gives no weight.
 func TestExternalWeight(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	weight := func(n uint8) health.Report { return health.Report{Weighs: true, Percent: n} }
 	spec := externalSpec("")
 	spec.Weighs = true

@@ -110,7 +110,7 @@ func TestAPasswordGoesOutInClearOnlyIfItMay(t *testing.T) {
 		"pgsql by TLS":          {goodPgSQL, pgAsksForPassword(serverTLS(t)), true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			leaks(t)
+			testkit.Leaks(t)
 			server := serve(t, c.treat)
 			s := c.spec
 			s.Target = server.addr
@@ -152,7 +152,7 @@ func TestAKeyOfAnotherKindIsNoMySQL(t *testing.T) {
 		"caching_sha2_password": myPackets(4, "\x01\x04") + myPackets(6, key),
 	} {
 		t.Run(plugin, func(t *testing.T) {
-			leaks(t)
+			testkit.Leaks(t)
 			s := goodMySQL
 			s.Target = serve(t, myUntilLogin(heedless(myPackets(2, "\xfe"+plugin+"\x00"+mySeed+"\x00")+says))).addr
 			if r := build(t, s, nil).Check(t.Context()); !strings.HasPrefix(r.Detail, "login: this is not MySQL: ") {

@@ -24,7 +24,7 @@ func connectSpec(to netip.AddrPort) Spec {
 func TestConnect(t *testing.T) {
 	for _, addr := range []string{"127.0.0.1:0", "[::1]:0"} {
 		t.Run(addr, func(t *testing.T) {
-			leaks(t)
+			testkit.Leaks(t)
 			said := make(chan int, 1)
 			s := serveOn(t, addr, func(s *testServer, c net.Conn) {
 				n, _ := c.Read(make([]byte, 1))
@@ -45,15 +45,15 @@ func TestConnect(t *testing.T) {
 }
 
 func TestConnectRefused(t *testing.T) {
-	leaks(t)
-	if r := build(t, connectSpec(refusingPort(t)), nil).Check(t.Context()); r.OK || r.Cause == checker.Shortage || r.Detail != "connect: refused" {
+	testkit.Leaks(t)
+	if r := build(t, connectSpec(testkit.FreeAddr(t)), nil).Check(t.Context()); r.OK || r.Cause == checker.Shortage || r.Detail != "connect: refused" {
 		t.Errorf("%+v", r)
 	}
 }
 
 func TestConnectToServerThatDoesNotAnswer(t *testing.T) {
-	leaks(t)
-	spec := connectSpec(deafPort(t))
+	testkit.Leaks(t)
+	spec := connectSpec(testkit.DeafAddr(t))
 	spec.Timeout = short
 	r, took := timed(t, build(t, spec, nil))
 	if r.OK || r.Cause == checker.Shortage || r.Detail != "connect: no answer in 150ms" {
@@ -64,29 +64,9 @@ func TestConnectToServerThatDoesNotAnswer(t *testing.T) {
 	}
 }
 
-// deafPort returns an address whose queue of connections is full: the kernel drops new ones.
-func deafPort(t *testing.T) netip.AddrPort {
-	t.Helper()
-	fd := testkit.Must(syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0))(t)
-	t.Cleanup(func() { syscall.Close(fd) })
-	testkit.OK(t,
-		errors.Join(syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}), syscall.Listen(fd, 0)))
-	name := testkit.Must(syscall.Getsockname(fd))(t)
-	addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(name.(*syscall.SockaddrInet4).Port))
-	for range 10 {
-		c, err := net.DialTimeout("tcp", addr.String(), 50*time.Millisecond)
-		if err != nil {
-			return addr
-		}
-		t.Cleanup(func() { c.Close() })
-	}
-	t.Skip("the kernel takes connections beyond the queue")
-	return addr
-}
-
 func TestCancelledConnectEndsAtOnce(t *testing.T) {
-	leaks(t)
-	c := build(t, connectSpec(deafPort(t)), nil)
+	testkit.Leaks(t)
+	c := build(t, connectSpec(testkit.DeafAddr(t)), nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(20*time.Millisecond, cancel)
 	begin := time.Now()
@@ -226,7 +206,7 @@ func (c *countingContext) AfterFunc(func()) (stop func() bool) {
 func TestCheckLeavesNothingBehindInItsContext(t *testing.T) {
 	s := serve(t, saying(okHead+"\r\nok"))
 	ctx := &countingContext{Context: context.Background(), done: make(chan struct{})}
-	for _, spec := range []Spec{httpSpec(s.addr, "ok"), connectSpec(s.addr), connectSpec(refusingPort(t)), httpSpec(s.addr, "other")} {
+	for _, spec := range []Spec{httpSpec(s.addr, "ok"), connectSpec(s.addr), connectSpec(testkit.FreeAddr(t)), httpSpec(s.addr, "other")} {
 		build(t, spec, nil).Check(ctx)
 		if n := ctx.waiting.Load(); n != 0 {
 			t.Errorf("%s of %v: %d functions are left", spec.Kind(), spec.Target, n)

@@ -54,7 +54,7 @@ func TestExternal(t *testing.T) {
 		"missing shell":      {writeScript(t, "#!/does/not/exist\n"), Result{Detail: "no such file or directory"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			leaks(t)
+			testkit.Leaks(t)
 			r := build(t, externalSpec(c.command), nil).Check(t.Context())
 			if r.OK != c.want.OK || r.Cause == checker.Shortage || !strings.HasSuffix(r.Detail, c.want.Detail) {
 				t.Errorf("%+v, want %+v", r, c.want)
@@ -72,7 +72,7 @@ func TestExternalWithoutPermission(t *testing.T) {
 }
 
 func TestExternalIsKilledWithAllItStarted(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	pids := filepath.Join(t.TempDir(), "pids")
 	path := writeScript(t, fmt.Sprintf("#!/bin/sh\necho waiting\ntrap '' TERM\nsleep 60 &\necho $! $$ >%s\nsleep 60\n", pids))
 	spec := externalSpec(path)
@@ -95,7 +95,7 @@ func TestExternalIsKilledWithAllItStarted(t *testing.T) {
 
 // A program that only computes fails at its limit. Where the machine had no processor for it, that is a shortage.
 func TestExternalThatComputesForeverFails(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	spec := externalSpec(writeScript(t, "#!/bin/sh\nwhile :; do :; done\n"))
 	spec.Timeout = 2 * short
 	r := build(t, spec, nil).Check(t.Context())
@@ -122,7 +122,7 @@ func gone(t *testing.T, pid string) bool {
 }
 
 func TestExternalThatLeavesAChildBehindIsNotWaitedFor(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	pids := filepath.Join(t.TempDir(), "pid")
 	path := writeScript(t, fmt.Sprintf("#!/bin/sh\nsleep 60 &\necho $! >%s\nexit 0\n", pids))
 	r, took := timed(t, build(t, externalSpec(path), nil))
@@ -138,7 +138,7 @@ func TestExternalThatLeavesAChildBehindIsNotWaitedFor(t *testing.T) {
 }
 
 func TestExternalMayFloodItsOutput(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	path := writeScript(t, "#!/bin/sh\nhead -c 5000000 /dev/zero | tr '\\0' x\nexit 1\n")
 	r := build(t, externalSpec(path), nil).Check(t.Context())
 	if want := "exit status 1: " + strings.Repeat("x", 4*wire.MaxExcerpt) + "…"; r.OK || r.Detail != want {
@@ -159,7 +159,7 @@ func TestExternalLeavesNoZombie(t *testing.T) {
 }
 
 func TestExternalProgramsAreBounded(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	running := filepath.Join(t.TempDir(), "running")
 	testkit.OK(t, os.Mkdir(running, 0o755))
 	path := writeScript(t, fmt.Sprintf("#!/bin/sh\ntouch %[1]s/$$\nset -- %[1]s/*\nsleep 0.02\nrm %[1]s/$$\nexit $#\n", running))
@@ -182,7 +182,7 @@ func TestExternalProgramsAreBounded(t *testing.T) {
 }
 
 func TestExternalWithoutATurnIsOurShortage(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	e := &Env{Children: make(chan struct{}, 1)}
 	e.Children <- struct{}{}
 	spec := externalSpec("")
@@ -193,7 +193,7 @@ func TestExternalWithoutATurnIsOurShortage(t *testing.T) {
 }
 
 func TestCancelledExternalIsKilled(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(50*time.Millisecond, cancel)
 	c := build(t, externalSpec(writeScript(t, "#!/bin/sh\nexec sleep 60\n")), nil)

@@ -31,7 +31,7 @@ func newPerlFile(t *testing.T, code string) *perlFile {
 	if _, err := exec.LookPath("perl"); err != nil {
 		t.Skip("needs perl")
 	}
-	leaks(t)
+	testkit.Leaks(t)
 	perls := &Perls{}
 	perls.Renew()
 	t.Cleanup(perls.Renew)

@@ -125,19 +125,8 @@ const (
 func serveScript(t *testing.T, host string, secure *tls.Config, script ...step) netip.AddrPort {
 	t.Helper()
 	l := testkit.Must(net.Listen("tcp", net.JoinHostPort(host, "0")))(t)
-	to := l.Addr().(*net.TCPAddr).AddrPort()
-	var serving sync.WaitGroup
-	serving.Go(func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			serving.Go(func() { follow(t, conn, secure, script) })
-		}
-	})
-	t.Cleanup(func() { l.Close(); serving.Wait() })
-	return to
+	testkit.Serve(t, l, func(c net.Conn) { follow(t, c, secure, script) })
+	return testkit.AddrOf(l)
 }
 
 func follow(t *testing.T, conn net.Conn, secure *tls.Config, script []step) {
@@ -166,7 +155,7 @@ func closedPort(t *testing.T, host string) netip.AddrPort {
 	t.Helper()
 	l := testkit.Must(net.Listen("tcp", net.JoinHostPort(host, "0")))(t)
 	defer l.Close()
-	return l.Addr().(*net.TCPAddr).AddrPort()
+	return testkit.AddrOf(l)
 }
 
 // fakeCase is one check of a fake server.
@@ -184,7 +173,7 @@ type fakeCase struct {
 // checkFakes makes all checks. Afterwards no goroutine and no descriptor may be left.
 func checkFakes(t *testing.T, cases []fakeCase) {
 	t.Helper()
-	leaks(t)
+	testkit.Leaks(t)
 	t.Run("checks", func(t *testing.T) {
 		for _, c := range cases {
 			t.Run(c.name, func(t *testing.T) {
@@ -344,7 +333,7 @@ type datagramCase struct {
 // checkDatagrams makes all checks. Afterwards no goroutine and no descriptor may be left.
 func checkDatagrams(t *testing.T, cases []datagramCase) {
 	t.Helper()
-	leaks(t)
+	testkit.Leaks(t)
 	t.Run("checks", func(t *testing.T) {
 		for _, c := range cases {
 			t.Run(c.name, func(t *testing.T) {

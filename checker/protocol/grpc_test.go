@@ -87,7 +87,7 @@ func TestGRPCAnswers(t *testing.T) {
 
 // Servers that are none of gRPC, or that don't answer.
 func TestGRPCOtherServers(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	for what, row := range map[string]struct {
 		treat func(*testServer, net.Conn)
 		cause checker.Cause

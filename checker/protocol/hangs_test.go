@@ -12,6 +12,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/settings"
+	"ldirectord/internal/testkit"
 )
 
 // hangs are servers that stop answering at some stage. The key is the service and the stage that it still does. The
@@ -108,7 +109,7 @@ func TestAHangIsNamedByItsStage(t *testing.T) {
 			}, func(r Result) { t.Errorf("%v, %s\nwant %s", r.Cause, got, want) })
 		})
 	}
-	unserved := deafPort(t).String()
+	unserved := testkit.DeafAddr(t).String()
 	for _, service := range Services() {
 		if service == "none" || slices.Contains(overUDP, service) {
 			continue
@@ -138,7 +139,7 @@ func TestAHangIsNamedByItsStage(t *testing.T) {
 		{"smtp greets", "smtp", steps(say("220 x"))}, {"smtp STARTTLS", "smtp", mail}, {"smtp handshake", "smtp", steps(mail, say("220 go"))},
 		{"ftp greets", "ftp", steps(say("220 x"))}, {"ftp password", "ftp", user}, {"ftp file", "ftp", steps(user, await("PASS password"), say("230 x"))},
 		{"ftp TLS", "ftp", steps(say("220 x"), await("AUTH TLS"))}, {"ftp type", "ftp", file[:len(file)-2]}, {"ftp port", "ftp", file},
-		{"ftp connection", "ftp", fetch(deafPort(t))}, {"ftp begins", "ftp", fetch(serveScript(t, "127.0.0.1", nil, stay))},
+		{"ftp connection", "ftp", fetch(testkit.DeafAddr(t))}, {"ftp begins", "ftp", fetch(serveScript(t, "127.0.0.1", nil, stay))},
 		{"ftp content", "ftp", transfer(raw("some"), stay)}, {"ftp end", "ftp", transfer(raw("good"))},
 		{"pop TLS", "pop", steps(say("+OK"), await("STLS"))}, {"imap TLS", "imap", steps(say("* OK"), await("s STARTTLS"))},
 		{"ldap TLS", "ldap", nil}, {"sip piece", "sip", steps(say("SIP/2.0 200 OK"))},

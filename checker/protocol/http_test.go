@@ -94,7 +94,7 @@ func TestHTTPAnswers(t *testing.T) {
 		"endless interim answers":   {strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", 10000), "", "header is longer than 65536 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			leaks(t)
+			testkit.Leaks(t)
 			s := serve(t, saying(c.answer))
 			r := build(t, httpSpec(s.addr, c.receive), nil).Check(t.Context())
 			up := c.want[0] == '2'
@@ -158,7 +158,7 @@ func TestEndlessAnswersAreCutNotWaitedFor(t *testing.T) {
 		"endless chunks": {flooding(okHead+"Transfer-Encoding: chunked\r\n\r\n8\r\nAll good\r\n", "1\r\nx\r\n"), "200 OK"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			leaks(t)
+			testkit.Leaks(t)
 			spec := httpSpec(serve(t, c.treat).addr, "All good")
 			spec.NegotiateTimeout = time.Minute // a check that waits for the server fails then
 			if r := build(t, spec, nil).Check(t.Context()); r.Detail != c.want || r.OK != (c.want == "200 OK") {
@@ -187,7 +187,7 @@ func TestHTTPConnectionFailures(t *testing.T) {
 		to   netip.AddrPort
 		want string
 	}{
-		"refused":           {refusingPort(t), "connect: refused"},
+		"refused":           {testkit.FreeAddr(t), "connect: refused"},
 		"no route":          {netip.MustParseAddrPort("255.255.255.255:80"), "connect: network is unreachable"},
 		"no port":           {netip.MustParseAddrPort("127.0.0.1:0"), "no port to connect to: neither the real server nor checkport gives one"},
 		"reset":             {resetting.addr, "connection reset in the header"},
@@ -195,7 +195,7 @@ func TestHTTPConnectionFailures(t *testing.T) {
 		"half closed":       {halfClosed.addr, "connection closed without an answer"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			leaks(t)
+			testkit.Leaks(t)
 			r := build(t, httpSpec(c.to, "All good"), nil).Check(t.Context())
 			if r.OK || r.Cause == checker.Shortage || r.Detail != c.want {
 				t.Errorf("%+v, want %s", r, c.want)
@@ -338,7 +338,7 @@ func TestRedirects(t *testing.T) {
 			if name == "same server by name" && !knowsLocalhost() {
 				t.Skip(noLocalhost)
 			}
-			leaks(t)
+			testkit.Leaks(t)
 			s := serve(t, redirectTo(c.location))
 			spec := httpSpec(s.addr, "All good")
 			spec.FollowRedirect = c.follow
@@ -373,7 +373,7 @@ func TestRedirectToOurVirtualServiceIsAskedOfTheServer(t *testing.T) {
 
 func TestRedirectToOurHTTPSServiceIsAskedAtItsPortOfTheServer(t *testing.T) {
 	var hosts atomic.Value
-	tlsAddr := serveHTTP(t, &tls.Config{Certificates: []tls.Certificate{selfSigned(t)}}, func(w http.ResponseWriter, r *http.Request) {
+	tlsAddr := serveHTTP(t, &tls.Config{Certificates: []tls.Certificate{testkit.SelfSigned(t)}}, func(w http.ResponseWriter, r *http.Request) {
 		hosts.Store(r.Host)
 		io.WriteString(w, "All good")
 	})
@@ -413,7 +413,7 @@ func TestAbsoluteRequestIsAskedOfItsHostAsInTheReference(t *testing.T) {
 }
 
 func TestHTTPS(t *testing.T) {
-	cert := selfSigned(t)
+	cert := testkit.SelfSigned(t)
 	handler := func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "name=%s host=%s", r.TLS.ServerName, r.Host)
 	}
@@ -433,7 +433,7 @@ func TestHTTPS(t *testing.T) {
 		"RSA key exchange":               {&tls.Config{Certificates: []tls.Certificate{rsaCert}, MaxVersion: tls.VersionTLS12, CipherSuites: insecure}, func(*Spec) {}, "name="},
 	} {
 		t.Run(name, func(t *testing.T) {
-			leaks(t)
+			testkit.Leaks(t)
 			addr := serveHTTP(t, c.config, handler)
 			spec := httpSpec(addr, c.want)
 			spec.Service, spec.URL = "https", "https://"+addr.String()+"/"
@@ -447,7 +447,7 @@ func TestHTTPS(t *testing.T) {
 
 func TestHTTPSResumesSessionsOfAHealthyServer(t *testing.T) {
 	var resumed, broken atomic.Int32
-	addr := serveHTTP(t, &tls.Config{Certificates: []tls.Certificate{selfSigned(t)}}, func(w http.ResponseWriter, r *http.Request) {
+	addr := serveHTTP(t, &tls.Config{Certificates: []tls.Certificate{testkit.SelfSigned(t)}}, func(w http.ResponseWriter, r *http.Request) {
 		if r.TLS.DidResume {
 			resumed.Add(1)
 		}
@@ -491,7 +491,7 @@ func TestHTTPSFailures(t *testing.T) {
 		"another protocol": {serve(t, func(s *testServer, c net.Conn) { c.Write([]byte("\x00\xff\x00\x01\x02\x03")); silence(s, c) }).addr, "TLS handshake: the port does not speak TLS"},
 		"closing early":    {closing.addr, "TLS handshake: reset by the server"},
 		"no suite":         {serveHTTP(t, &tls.Config{}, nil), "TLS handshake: remote error: tls: unrecognized name"},
-		"refused":          {refusingPort(t), "connect: refused"},
+		"refused":          {testkit.FreeAddr(t), "connect: refused"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			spec := httpSpec(c.to, "")
@@ -502,7 +502,7 @@ func TestHTTPSFailures(t *testing.T) {
 		})
 	}
 	t.Run("silent", func(t *testing.T) {
-		leaks(t)
+		testkit.Leaks(t)
 		to := serve(t, silence).addr
 		spec := httpSpec(to, "")
 		spec.Service, spec.URL, spec.NegotiateTimeout = "https", "https://"+to.String()+"/", short
@@ -511,7 +511,7 @@ func TestHTTPSFailures(t *testing.T) {
 }
 
 func TestCancelledCheckEndsAtOnceAndBlamesNobody(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	spec := httpSpec(serve(t, silence).addr, "")
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(20*time.Millisecond, cancel)

@@ -41,7 +41,7 @@ func TestHTTPStatusesThatAreGood(t *testing.T) {
 		"status of other digits": {"200-599", "HTTP/1.1 600 ?\r\n\r\n", "", "status 600, want 200-599"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			leaks(t)
+			testkit.Leaks(t)
 			s := httpSpec(serve(t, saying(c.answer)).addr, c.receive)
 			s.HTTPStatus = settings.HTTPStatuses(c.status)
 			up := c.want[0] >= '1' && c.want[0] <= '5'
@@ -53,7 +53,7 @@ func TestHTTPStatusesThatAreGood(t *testing.T) {
 }
 
 func TestHTTPWaitsForNoBodyOfAProtocolSwitch(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	s := httpSpec(serve(t, thenSilence("HTTP/1.1 101 Switching Protocols\r\n\r\n")).addr, "")
 	s.HTTPStatus = "101"
 	if r := build(t, s, nil).Check(t.Context()); !r.OK {

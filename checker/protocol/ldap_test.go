@@ -137,7 +137,7 @@ func TestLDAP(t *testing.T) {
 		{"no entry", directory{}.treat, nil, false, `search of "dc=example,dc=test": no entry`},
 		{"two entries", directory{entries: []string{"dc=example", "dc=example,dc=test"}}.treat, nil, false, `search of "dc=example,dc=test": 2 entries`},
 		{"wrong entry", directory{entries: []string{"dc=\nother"}}.treat, nil, false, `the entry's name does not match /dc=example/: got "dc=\nother"`},
-		{"refused", closing, func(s *Spec) { s.Target = refusingPort(t) }, false, "connect: refused"},
+		{"refused", closing, func(s *Spec) { s.Target = testkit.FreeAddr(t) }, false, "connect: refused"},
 		{"closed at once", closing, nil, false, "login: closed by the server"},
 		{"silent after connect", silence, soon, false, "login: timeout"},
 		{"silent after login", afterBind(silence), soon, false, "search: timeout"},
@@ -166,7 +166,7 @@ func TestLDAPAsksForOneEntryAndTakesLeave(t *testing.T) {
 		"no entry": {directory{}, "bind |search dc=example,dc=test Base Object (objectClass=*)|unbind"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			leaks(t)
+			testkit.Leaks(t)
 			done := make(chan struct{})
 			server := serve(t, func(s *testServer, conn net.Conn) {
 				defer close(done)
@@ -192,8 +192,8 @@ func TestLDAPOverIPv6(t *testing.T) {
 func TestLDAPSSpeaksTLS(t *testing.T) {
 	for name, version := range map[string]uint16{"TLS 1.0": tls.VersionTLS10, "TLS 1.3": tls.VersionTLS13} {
 		t.Run(name, func(t *testing.T) {
-			leaks(t)
-			config := &tls.Config{Certificates: []tls.Certificate{selfSigned(t)}, MinVersion: tls.VersionTLS10, MaxVersion: version}
+			testkit.Leaks(t)
+			config := &tls.Config{Certificates: []tls.Certificate{testkit.SelfSigned(t)}, MinVersion: tls.VersionTLS10, MaxVersion: version}
 			asked := make(chan string, 2)
 			server := serve(t, func(s *testServer, c net.Conn) {
 				over := tls.Server(c, config)
@@ -227,7 +227,7 @@ func TestLDAPSTellsWhatIsWrongWithTLS(t *testing.T) {
 }
 
 func TestLDAPEndsWhenCancelled(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	s := goodLDAP
 	s.Target = serve(t, func(s *testServer, c net.Conn) {

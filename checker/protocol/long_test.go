@@ -13,6 +13,7 @@ import (
 
 	"ldirectord/checker/settings"
 	"ldirectord/checker/wire"
+	"ldirectord/internal/testkit"
 )
 
 // Each protocol is checked often, with many servers: a port that ended a connection is in use for a minute longer,
@@ -41,7 +42,7 @@ func longTime(t *testing.T) time.Duration {
 
 func TestLongLightProtocolsLeakNothing(t *testing.T) {
 	last := longTime(t)
-	leaks(t)
+	testkit.Leaks(t)
 	checks := map[string][]Checker{}
 	e := &Env{HostName: "director.example.org"}
 	for _, l := range lightProtocols(t) {
@@ -116,7 +117,7 @@ func measure() usage {
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return usage{m.HeapAlloc, len(goroutines()), descriptors()}
+	return usage{m.HeapAlloc, len(testkit.Goroutines()), testkit.Descriptors()}
 }
 
 // light is a protocol whose checks are cheap, and servers that speak it.

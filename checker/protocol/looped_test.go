@@ -17,6 +17,7 @@ import (
 	"ldirectord/checker"
 	"ldirectord/checker/icmp"
 	"ldirectord/checker/wire"
+	"ldirectord/internal/testkit"
 )
 
 // The result of a check does not depend on whether a loop or a goroutine makes it.
@@ -48,7 +49,7 @@ func TestTheLoopFindsWhatAGoroutineFinds(t *testing.T) {
 
 // An answer in pieces is compared when it is complete, in the loop or by a goroutine.
 func TestTheLoopTakesAnswersInPieces(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	whole := okHead + "Content-Length: 11\r\n\r\nOK-perf now"
 	large := okHead + "Content-Length: 40000\r\n\r\n" + strings.Repeat("x", 39993) + "OK-perf"
 	for name, pieces := range map[string][]string{
@@ -78,7 +79,7 @@ func TestTheLoopTakesAnswersInPieces(t *testing.T) {
 
 // A request that does not fit into the socket is sent by a goroutine.
 func TestTheLoopSendsLongRequests(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	s := serve(t, func(_ *testServer, c net.Conn) {
 		time.Sleep(20 * time.Millisecond)
 		if n, _ := io.Copy(io.Discard, io.LimitReader(c, 8<<20)); n == 8<<20 {
@@ -129,7 +130,7 @@ func (e *echoes) Forget(echo *icmp.Echo) bool {
 func (e *echoes) Rest(*icmp.Echo, time.Duration) (time.Duration, error) { return 0, e.err }
 
 func TestTheLoopPings(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	for name, c := range map[string]*struct {
 		pinger echoes
 		ok     bool

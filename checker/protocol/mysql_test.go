@@ -129,7 +129,7 @@ func TestMySQL(t *testing.T) {
 		{"too many connections", heedless(myPackets(0, "\xff\x10\x04Too many connections")), nil, false, "login rejected: Too many connections (1040)"},
 		{"no login", closing, func(s *Spec) { s.Login = "" }, false, "mysql needs a login and a request"},
 		{"no request", closing, request("/"), false, "mysql needs a login and a request"},
-		{"refused", closing, func(s *Spec) { s.Target = refusingPort(t) }, false, "connect: refused"},
+		{"refused", closing, func(s *Spec) { s.Target = testkit.FreeAddr(t) }, false, "connect: refused"},
 		{"closed at once", closing, nil, false, "greeting: closed by the server"},
 		{"silent after connect", silence, soon, false, "greeting: timeout"},
 		{"silent in the greeting", heedless(myPackets(0, myHandshake)[:20]), soon, false, "greeting: timeout"},
@@ -166,7 +166,7 @@ func TestMySQL(t *testing.T) {
 }
 
 func TestMySQLAsksOnceAndTakesLeave(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	done := make(chan struct{})
 	server := serve(t, func(s *testServer, c net.Conn) {
 		defer close(done)
@@ -189,7 +189,7 @@ func TestMySQLOverIPv6(t *testing.T) {
 }
 
 func TestMySQLEndsWhenCancelled(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	s := goodMySQL
 	s.Target = serve(t, myUntilLogin(func(s *testServer, c net.Conn) {

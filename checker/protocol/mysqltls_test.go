@@ -6,6 +6,8 @@ import (
 	"net"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // myOffersTLS is myHandshake with the capability of TLS.
@@ -55,7 +57,7 @@ func TestMySQLOverTLS(t *testing.T) {
 
 // Over TLS the password goes as the server wants it, without its key.
 func TestMySQLTellsThePasswordOverTLS(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	server := serve(t, myUntilTLS(t, func(s *testServer, c net.Conn) {
 		io.WriteString(c, myPackets(3, "\xfecaching_sha2_password\x00"+mySeed+"\x00"))
 		myHear(c)

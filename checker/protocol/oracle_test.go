@@ -112,7 +112,7 @@ func TestOracle(t *testing.T) {
 		{"refusal cut short", listener(tns(4, "")), nil, false, "panic over the answer: invalid memory address or nil pointer dereference"},
 		{"no login", closing, func(s *Spec) { s.Login = "" }, false, "oracle needs a login and a request"},
 		{"no request", closing, func(s *Spec) { s.Request = "/" }, false, "oracle needs a login and a request"},
-		{"refused", closing, func(s *Spec) { s.Target = refusingPort(t) }, false, "connect: refused"},
+		{"refused", closing, func(s *Spec) { s.Target = testkit.FreeAddr(t) }, false, "connect: refused"},
 		{"no port", closing, func(s *Spec) { s.Target = loopback(0) }, false, "no port to connect to: neither the real server nor checkport gives one"},
 		{"closed at once", closing, nil, false, "login: closed by the server"},
 		{"silent after connect", silence, soon, false, "login: timeout"},
@@ -178,7 +178,7 @@ func TestOracleOverIPv6(t *testing.T) {
 
 func TestOracleEndsWhenCancelled(t *testing.T) {
 	needsOracle(t)
-	leaks(t)
+	testkit.Leaks(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	s := goodOracle
 	s.Target = serve(t, tnsUntilAnswer(func(s *testServer, c net.Conn) {

@@ -9,6 +9,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/wire"
+	"ldirectord/internal/testkit"
 )
 
 // fakeOracle makes a check with a script instead of ldirectord-oracle. The server sends one packet.
@@ -50,7 +51,7 @@ func TestOracleWithoutAnAnswerIsAShortage(t *testing.T) {
 		"lost no server":     {`echo '{"Verdict":"failed","Lost":true}'`, no + `"{\"Verdict\":\"failed\",\"Lost\":true}\n"`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			leaks(t)
+			testkit.Leaks(t)
 			if r := fakeOracle(t, c.script, patient); r.OK || r.Cause != checker.Shortage || r.Detail != c.want {
 				t.Errorf("%+v\nwant %s", r, c.want)
 			}
@@ -63,7 +64,7 @@ func TestOracleWithoutAnAnswerIsAShortage(t *testing.T) {
 func TestOracleThatHangsIsKilled(t *testing.T) {
 	for name, begin := range map[string]string{"at once": "", "in the talk": talked, "with endless output": "yes & "} {
 		t.Run(name, func(t *testing.T) {
-			leaks(t)
+			testkit.Leaks(t)
 			pids := filepath.Join(t.TempDir(), "pids")
 			var r Result
 			var written []string
@@ -130,7 +131,7 @@ func TestOracleIsToldNoSecretInItsArguments(t *testing.T) {
 // When the maximum of programs run already, another one waits, as an external check does.
 func TestOraclesAreBounded(t *testing.T) {
 	s := goodOracle
-	s.Target, s.NegotiateTimeout = refusingPort(t), short // how long it waits
+	s.Target, s.NegotiateTimeout = testkit.FreeAddr(t), short // how long it waits
 	e := &Env{Children: make(chan struct{}, 1)}
 	e.Children <- struct{}{}
 	if r := build(t, s, e).Check(t.Context()); r.Cause != checker.Shortage || r.Detail != errCrowded.Error() {

@@ -7,11 +7,12 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/settings"
+	"ldirectord/internal/testkit"
 )
 
 // All sockets of a check come from its source. What this machine lacks is not the server's failure.
 func TestChecksComeFromTheirSource(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	source, missing := netip.MustParseAddr("127.0.0.7"), netip.MustParseAddr("192.0.2.9")
 	from := make(chan string, 10)
 	note := func(a net.Addr) { from <- netip.MustParseAddrPort(a.String()).Addr().String() }

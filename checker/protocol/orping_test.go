@@ -7,12 +7,13 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/internal/testkit"
 )
 
 // With silence = up a port that refuses datagrams is down, and so is one that answers something else. Where nothing comes in
 // half of the time, the ping has the other half.
 func TestSilenceLeavesItToAPing(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	says := func(text ...string) datagrams { return func(int, []byte, net.Addr) []string { return text } }
 	once := func(n int, _ []byte, _ net.Addr) []string { return []string{"hello"}[min(n, 1):] }
 	connect := Spec{Type: "connect", Timeout: tooLate}

@@ -147,7 +147,7 @@ func TestPgSQL(t *testing.T) {
 	saying := func(messages ...pgproto3.BackendMessage) func(*testServer, net.Conn) {
 		return postgres{auth: messages}.treat
 	}
-	secure := &tls.Config{Certificates: []tls.Certificate{selfSigned(t)}}
+	secure := &tls.Config{Certificates: []tls.Certificate{testkit.SelfSigned(t)}}
 	checkScenes(t, goodPgSQL, []scene{
 		{"good", answering(found...), nil, true, "SELECT returned a row"},
 		{"good over TLS", postgres{secure: secure, auth: pgLetIn, answer: found}.treat, nil, true, "SELECT returned a row"},
@@ -200,7 +200,7 @@ func TestPgSQL(t *testing.T) {
 		{"Kerberos", saying(&pgproto3.AuthenticationGSS{}), nil, false, "login: the server wants a log-in that is not supported"},
 		{"unknown SASL", saying(&pgproto3.AuthenticationSASL{AuthMechanisms: []string{"OAUTHBEARER"}}), nil, false, "login: the server wants one of OAUTHBEARER"},
 		{"SCRAM without a challenge", saying(&pgproto3.AuthenticationSASLContinue{Data: []byte("r=,s=,i=1")}), nil, false, "login: the server's SCRAM message makes no sense"},
-		{"refused", closing, func(s *Spec) { s.Target = refusingPort(t) }, false, "connect: refused"},
+		{"refused", closing, func(s *Spec) { s.Target = testkit.FreeAddr(t) }, false, "connect: refused"},
 		{"closed at once", closing, nil, false, "login: closed by the server"},
 		{"silent after connect", silence, soon, false, "login: timeout"},
 		{"silent instead of TLS", func(s *testServer, c net.Conn) { c.Write([]byte("S")); silence(s, c) }, soon, false, "timeout in TLS handshake"},
@@ -235,7 +235,7 @@ func TestPgSQL(t *testing.T) {
 }
 
 func TestPgSQLAsksOnceAndTakesLeave(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	done := make(chan struct{})
 	server := serve(t, func(s *testServer, c net.Conn) {
 		defer close(done)
@@ -258,7 +258,7 @@ func TestPgSQLOverIPv6(t *testing.T) {
 }
 
 func TestPgSQLEndsWhenCancelled(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	s := goodPgSQL
 	s.Target = serve(t, pgUntilLogin(func(s *testServer, c net.Conn) {

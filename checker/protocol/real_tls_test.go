@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os/exec"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // oldServers are the settings in the program's main.go with which old servers can be checked.
@@ -45,7 +47,7 @@ func TestRealOpenSSL(t *testing.T) {
 			without: "TLS handshake: tls: invalid signature by the server certificate: crypto/rsa: 768-bit keys are insecure*"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			leaks(t)
+			testkit.Leaks(t)
 			port := freePort(t)
 			args := append([]string{"s_server", "-quiet", "-naccept", "1000", "-accept", fmt.Sprint(port)}, c.pair...)
 			s := realServer{path: openssl, args: append(args, c.args...), ready: accepts(port)}

@@ -40,20 +40,10 @@ const (
 // needProgram returns the path of a server's program, or ends the test.
 func needProgram(t *testing.T, program, debianPackage string) string {
 	t.Helper()
-	mode := os.Getenv("REAL_TESTS")
-	if mode == "" {
+	if os.Getenv("REAL_TESTS") == "" {
 		t.Skip("needs a real server: make test-all")
 	}
-	for _, path := range []string{program, "/usr/sbin/" + program, "/sbin/" + program} {
-		if path, err := exec.LookPath(path); err == nil {
-			return path
-		}
-	}
-	if mode == "required" {
-		t.Fatalf("%s is not installed: it is in the package %s", program, debianPackage)
-	}
-	t.Skipf("%s is not installed: it is in the package %s", program, debianPackage)
-	return ""
+	return testkit.Program(t, program, debianPackage)
 }
 
 // realServer is a program to run for one test.

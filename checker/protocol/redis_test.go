@@ -66,7 +66,7 @@ func TestRedis(t *testing.T) {
 		{"loading", says("PING", "-LOADING Redis is loading the dataset in memory\r\n"), nil, false, "PING refused: LOADING Redis is loading the dataset in memory"},
 		{"wrong answer", says("PING", "+QUEUED\r\n"), nil, false, `the answer to PING is "QUEUED"`},
 		{"info not allowed", says("INFO", "-NOPERM no\r\n"), role, false, "INFO refused: NOPERM no"},
-		{"refused", pong, func(s *Spec) { s.Target = refusingPort(t) }, false, "connect: refused"},
+		{"refused", pong, func(s *Spec) { s.Target = testkit.FreeAddr(t) }, false, "connect: refused"},
 		{"closed at once", closing, nil, false, "connection closed waiting for the answer to PING"},
 		{"silent after connect", silence, soon, false, "timeout waiting for the answer to PING"},
 		{"silent after login", says("PING", ""), func(s *Spec) { login(s); soon(s) }, false, "timeout waiting for the answer to PING"},
@@ -117,7 +117,7 @@ func TestRedisOverIPv6(t *testing.T) {
 }
 
 func TestRedisEndsWhenCancelled(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	s := goodRedis
 	s.Target = serve(t, func(s *testServer, c net.Conn) {

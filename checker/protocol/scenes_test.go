@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/internal/testkit"
 )
 
 // scene is one case of a check: how a server treats its connections, and the expected result.
@@ -27,7 +28,7 @@ func checkScenes(t *testing.T, good Spec, scenes []scene) {
 	t.Helper()
 	for _, c := range scenes {
 		t.Run(c.name, func(t *testing.T) {
-			leaks(t)
+			testkit.Leaks(t)
 			s := good
 			s.Target = serve(t, c.treat).addr
 			if c.change != nil {

@@ -8,6 +8,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/settings"
+	"ldirectord/internal/testkit"
 )
 
 // awaitBytes reads exactly these bytes.
@@ -71,7 +72,7 @@ func TestSimpleTCPSteps(t *testing.T) {
 }
 
 func TestSimpleTCPStepsOfASlowServer(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	s := Spec{Type: "negotiate", Service: "simpletcp", NegotiateTimeout: tooLate, Steps: conversationOf("expect ^220 ")}
 	s.Target = serveScript(t, "127.0.0.1", nil, drip(strings.Repeat("2", 100)))
 	want := `step 1: timeout waiting for /^220 /: got "2`

@@ -37,7 +37,7 @@ func serveTLS(t *testing.T, host string, secure *tls.Config, script ...step) Spe
 }
 
 func TestTLSJudgesTheCertificate(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	a, other := newAuthority(t), newAuthority(t)
 	until := wire.Day(time.Now().Add(time.Hour))
 	verify := func(s *Spec) { s.TLSVerify, s.TLSCA = true, a.file }
@@ -111,7 +111,7 @@ func TestTLSJudgesTheCertificate(t *testing.T) {
 }
 
 func TestTLSShowsItsCertificate(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	a, other := newAuthority(t), newAuthority(t)
 	cert, key := a.write(t, "good", a.issue(t, "director", time.Hour))
 	otherCert, otherKey := other.write(t, "other", other.issue(t, "director", time.Hour))
@@ -144,7 +144,7 @@ func TestTLSShowsItsCertificate(t *testing.T) {
 }
 
 func TestTLSServersThatAreNotWell(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	for name, c := range map[string]struct {
 		server step
 		late   bool
@@ -176,7 +176,7 @@ func TestTLSServersThatAreNotWell(t *testing.T) {
 }
 
 func TestTLSDoesNotWaitForALongGoodbye(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	s := serveTLS(t, "127.0.0.1", serverTLS(t), stay)
 	r, took := timed(t, build(t, s, nil))
 	if !r.OK || took > time.Second+tooLate {
@@ -185,7 +185,7 @@ func TestTLSDoesNotWaitForALongGoodbye(t *testing.T) {
 }
 
 func TestWarningsOfCertificatesLeaveTheServerUp(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	a := newAuthority(t)
 	soon := &tls.Config{Certificates: []tls.Certificate{a.issue(t, "127.0.0.1", 80*time.Hour)}}
 	want := "certificate of 127.0.0.1 expires on " + wire.Day(time.Now().Add(80*time.Hour))
@@ -201,7 +201,7 @@ func TestWarningsOfCertificatesLeaveTheServerUp(t *testing.T) {
 // A resumed session shows the certificate of the first handshake, which the server may have replaced since. So no
 // session is resumed after a warning.
 func TestACertificateThatIsWarnedAboutIsShownAtEachCheck(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	a := newAuthority(t)
 	certs := []tls.Certificate{a.issue(t, "127.0.0.1", 80*time.Hour), a.issue(t, "127.0.0.1", 200*time.Hour)}
 	shown := 0
@@ -224,7 +224,7 @@ func TestEveryServiceOverTLSKeepsTheRules(t *testing.T) {
 	a, other := newAuthority(t), newAuthority(t)
 	for _, service := range []string{"https", "imaps", "pops", "ldaps", "tls"} {
 		t.Run(service, func(t *testing.T) {
-			leaks(t)
+			testkit.Leaks(t)
 			s := serveTLS(t, "127.0.0.1", other.serves(t, "127.0.0.1"))
 			s.Service, s.Request, s.URL = service, "/", "https://"+s.Target.String()+"/"
 			s.TLSVerify, s.TLSCA = true, a.file

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,8 +10,6 @@ import (
 	"ldirectord/internal/testkit"
 	"ldirectord/parser"
 )
-
-var update = flag.Bool("update", false, "write the files that hold what is expected")
 
 // convert runs the program for the director d1, and returns its status and what it wrote.
 func convert(t *testing.T, path string) (status int, text string) {
@@ -44,13 +41,7 @@ func TestExamples(t *testing.T) {
 	for _, file := range files {
 		status, text := convert(t, file)
 		golden := strings.TrimSuffix(file, ".conf") + ".cf"
-		if *update {
-			testkit.OK(t, os.WriteFile(golden, []byte(text), 0o644))
-		}
-		want := testkit.Read(t, golden)
-		if text != want {
-			t.Errorf("%s has changed (write it with -update if it is better now):\n%s", golden, text)
-		}
+		testkit.Golden(t, golden, text)
 		wantStatus := 0
 		if strings.Contains(text, ": no equal") {
 			wantStatus = missing

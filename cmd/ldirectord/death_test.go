@@ -41,7 +41,7 @@ func TestADeathIsSeenAtOnce(t *testing.T) {
 	var running []*exec.Cmd
 	var said []*bufio.Scanner
 	for range servers {
-		addr := freeAddr(t)
+		addr := testkit.FreeAddr(t).String()
 		cmd := exec.Command(path, addr)
 		out, err := cmd.StdoutPipe()
 		if err == nil {

@@ -28,30 +28,13 @@ const evil = "\x1b]0;evil\a\x1b[2J\u009b31m\u202egnp\u2028\u0085\x9b\xff\x00\b\"
 // hostile is a server that sends the first text to each client, and the second one after each line.
 func hostile(t *testing.T, first, then string) string {
 	t.Helper()
-	l := testkit.Must(net.Listen("tcp4", "127.0.0.1:0"))(t)
-	accept(t, l, func(c net.Conn) {
+	l := testkit.Listen(t)
+	testkit.Serve(t, l, func(c net.Conn) {
 		io.WriteString(c, first)
 		for lines := bufio.NewScanner(c); lines.Scan(); io.WriteString(c, then) {
 		}
 	})
 	return l.Addr().String()
-}
-
-// accept serves each client in a goroutine of its own, until the test ends.
-func accept(t *testing.T, l net.Listener, serve func(net.Conn)) {
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				serve(c)
-			}()
-		}
-	}()
 }
 
 // mailbox is an SMTP server that keeps all that it receives.
@@ -96,9 +79,9 @@ func TestWordsOfServersAreHarmlessEverywhere(t *testing.T) {
 	defer hook.Close()
 	mail, noMail := net.Listen("tcp4", "127.9.8.7:25")
 	if noMail == nil {
-		accept(t, mail, box.serve)
+		testkit.Serve(t, mail, box.serve)
 	}
-	dir, listen := t.TempDir(), freeAddr(t)
+	dir, listen := t.TempDir(), testkit.FreeAddr(t).String()
 	script := filepath.Join(dir, "probe")
 	testkit.OK(t, os.WriteFile(script, []byte("#!/bin/sh\ncat <<'END'\n"+evil+"\nEND\nexit 3\n"), 0o700))
 	config := fmt.Sprintf("listen = %s\nstatuspage = yes\nwebhook = %s/\nemailalert = me@example.com\nemailalertdetail = yes\nsmtp = 127.9.8.7\ncheckinterval = 1\nchecktimeout = 1\nnegotiatetimeout = 1\n",
@@ -143,7 +126,7 @@ func TestWordsOfServersAreHarmlessEverywhere(t *testing.T) {
 	shows := func(want string) {
 		t.Helper()
 		for end := time.Now().Add(awaitLimit); ; time.Sleep(100 * time.Millisecond) {
-			if _, text := fetch(t, "http://"+listen+"/"); strings.Contains(text, want) {
+			if _, text := testkit.Fetch(t, "http://"+listen+"/"); strings.Contains(text, want) {
 				return
 			} else if time.Now().After(end) {
 				t.Fatalf("not %s: %s", want, text)
@@ -175,16 +158,16 @@ func TestWordsOfServersAreHarmlessEverywhere(t *testing.T) {
 		})
 	}
 	for _, path := range []string{"status.json", "metrics"} {
-		_, text := fetch(t, "http://"+listen+"/"+path)
+		_, text := testkit.Fetch(t, "http://"+listen+"/"+path)
 		harmless(path, text)
 	}
-	_, text := fetch(t, "http://"+listen+"/")
+	_, text := testkit.Fetch(t, "http://"+listen+"/")
 	unhurt("the page", text)
 	for _, v := range d.report().Virtuals {
 		at := "virtual=" + v.ID + "&real=" + v.Servers[0].Real
-		_, text := fetch(t, "http://"+listen+"/why.json?"+at)
+		_, text := testkit.Fetch(t, "http://"+listen+"/why.json?"+at)
 		harmless("why.json of "+v.ID, text)
-		_, text = fetch(t, "http://"+listen+"/?"+at)
+		_, text = testkit.Fetch(t, "http://"+listen+"/?"+at)
 		unhurt("the page of "+v.ID, text)
 	}
 	d.tell("stop")

@@ -14,10 +14,10 @@ import (
 
 // Without statuspage the addresses of the page are unknown, for every method. A reload adds and removes the page.
 func TestThePageIsThereWhenAskedFor(t *testing.T) {
-	addr := freeAddr(t)
+	addr := testkit.FreeAddr(t).String()
 	off := "listen = " + addr + "\n" + twoServers
 	d := launched(t, "start", off)
-	fetch(t, "http://"+addr+"/healthz")
+	testkit.Fetch(t, "http://"+addr+"/healthz")
 	expect := func(method, host, path string, want int, has string) {
 		t.Helper()
 		r := testkit.Must(http.NewRequestWithContext(t.Context(), method, "http://"+addr+path, nil))(t)
@@ -67,7 +67,7 @@ func TestRealPageOfTenThousandServers(t *testing.T) {
 	if os.Getenv("REAL_TESTS") == "" {
 		t.Skip("measures the time, which needs a quiet machine: make test-all")
 	}
-	addr := freeAddr(t)
+	addr := testkit.FreeAddr(t).String()
 	var config strings.Builder
 	fmt.Fprintf(&config, "listen = %s\nstatuspage = yes\ncheckinterval = 3600\nchecktimeout = 1\n", addr)
 	for i := range 2500 {
@@ -99,7 +99,7 @@ func TestRealPageOfTenThousandServers(t *testing.T) {
 		return time.Since(began), text
 	}
 	for end := time.Now().Add(awaitLimit); ; time.Sleep(100 * time.Millisecond) {
-		if _, text := fetch(t, "http://"+addr+"/"); strings.Contains(text, `<b>1000</b> <span class="is">down<`) && strings.Contains(text, `<b>9000</b> <span class="is">up<`) {
+		if _, text := testkit.Fetch(t, "http://"+addr+"/"); strings.Contains(text, `<b>1000</b> <span class="is">down<`) && strings.Contains(text, `<b>9000</b> <span class="is">up<`) {
 			break
 		} else if time.Now().After(end) {
 			_, said, _ := strings.Cut(text, "<header")

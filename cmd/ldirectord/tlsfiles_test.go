@@ -54,7 +54,7 @@ func serveTLS(t *testing.T, own pair) (address string, shown *atomic.Int64) {
 			return nil
 		},
 	}))(t)
-	accept(t, l, func(c net.Conn) { c.(*tls.Conn).Handshake() })
+	testkit.Serve(t, l, func(c net.Conn) { c.(*tls.Conn).Handshake() })
 	return l.Addr().String(), shown
 }
 

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -26,16 +25,6 @@ func hello() *http.ServeMux {
 
 const awaitLimit = 10 * time.Second
 
-// fetch returns the status and the body of a page.
-func fetch(t *testing.T, url string) (int, string) {
-	t.Helper()
-	client := &http.Client{Timeout: awaitLimit, Transport: &http.Transport{DisableKeepAlives: true}}
-	answer := testkit.Must(client.Get(url))(t)
-	defer answer.Body.Close()
-	text := testkit.Must(io.ReadAll(answer.Body))(t)
-	return answer.StatusCode, string(text)
-}
-
 func TestAnAddressThatIsTakenIsToldOnceAndTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		taken := testkit.Must(net.Listen("tcp4", "127.0.0.1:0"))(t)
@@ -54,7 +43,7 @@ func TestAnAddressThatIsTakenIsToldOnceAndTriedAgain(t *testing.T) {
 		if e := <-said; e.Kind != notify.Listening {
 			t.Errorf("%+v", e)
 		}
-		if code, text := fetch(t, "http://"+addr.String()+"/hello"); code != http.StatusOK || text != "hello" {
+		if code, text := testkit.Fetch(t, "http://"+addr.String()+"/hello"); code != http.StatusOK || text != "hello" {
 			t.Errorf("%d %q", code, text)
 		}
 		cancel()

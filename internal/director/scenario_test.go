@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -36,8 +35,6 @@ import (
 	"ldirectord/ipvsctl"
 	"ldirectord/parser"
 )
-
-var update = flag.Bool("update", false, "rewrite the scenarios' expectations")
 
 // A scenario is a file of steps. After each step are its results: operations on the table in the syntax of ipvsadm, log
 // lines after "log:", hooks after "hook:". The steps are
@@ -109,13 +106,7 @@ func TestScenarios(t *testing.T) {
 				s.folder = folder
 				got = s.play(text)
 			})
-			if *update {
-				testkit.OK(t, os.WriteFile(file, []byte(got), 0o644))
-				return
-			}
-			if got != text {
-				t.Errorf("the scenario has other results:\n%s", firstDifference(text, got))
-			}
+			testkit.Golden(t, file, got)
 		})
 	}
 }
@@ -774,20 +765,3 @@ func inWords(rules []lvs.MarkRule) (words []string) {
 type checkFunc func() checker.Result
 
 func (f checkFunc) Check(context.Context) checker.Result { return f() }
-
-func firstDifference(want, got string) string {
-	a, b := strings.Split(want, "\n"), strings.Split(got, "\n")
-	for i := range max(len(a), len(b)) {
-		var x, y string
-		if i < len(a) {
-			x = a[i]
-		}
-		if i < len(b) {
-			y = b[i]
-		}
-		if x != y {
-			return fmt.Sprintf("line %d\n want %s\n got  %s\nall of it:\n%s", i+1, x, y, got)
-		}
-	}
-	return ""
-}

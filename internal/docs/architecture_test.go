@@ -17,7 +17,7 @@ import (
 func TestThePathsOfArchitectureExist(t *testing.T) {
 	code := regexp.MustCompile("`([a-z][\\w./*-]*)`")
 	paths := 0
-	for line := range strings.Lines(readDoc(t, "../../docs/architecture.md")) {
+	for line := range strings.Lines(testkit.Read(t, "../../docs/architecture.md")) {
 		folders := []string{""}
 		for _, m := range code.FindAllStringSubmatch(line, -1) {
 			name := strings.TrimSuffix(m[1], "/")
@@ -52,7 +52,7 @@ func exists(name string) bool {
 
 // Each folder with Go files has a row in architecture.md's table of packages, and each row has such a folder.
 func TestArchitectureNamesEveryPackage(t *testing.T) {
-	_, table, _ := strings.Cut(readDoc(t, "../../docs/architecture.md"), "\n## Packages\n")
+	_, table, _ := strings.Cut(testkit.Read(t, "../../docs/architecture.md"), "\n## Packages\n")
 	table, _, _ = strings.Cut(table, "\n## ")
 	named := map[string]bool{}
 	for _, row := range regexp.MustCompile("(?m)^\\| `([^`]+)` \\|").FindAllStringSubmatch(table, -1) {
@@ -96,7 +96,7 @@ func TestTheImportsOfArchitecture(t *testing.T) {
 		}
 		imports[strings.TrimPrefix(words[0], "ldirectord/")] = cmp.Or(strings.Join(ours, ", "), "none")
 	}
-	_, table, _ := strings.Cut(readDoc(t, "../../docs/architecture.md"), "\n## Packages\n")
+	_, table, _ := strings.Cut(testkit.Read(t, "../../docs/architecture.md"), "\n## Packages\n")
 	table, _, _ = strings.Cut(table, "\n## ")
 	rows := regexp.MustCompile("(?m)^\\| `[^`]+` \\|.*\\|$")
 	want := rows.ReplaceAllStringFunc(table, func(row string) string {
@@ -107,11 +107,5 @@ func TestTheImportsOfArchitecture(t *testing.T) {
 		}
 		return strings.Join(cells, " | ")
 	})
-	hold(t, "../../docs/architecture.md", "\n## Packages\n", want, "\n## ")
-}
-
-func readDoc(t *testing.T, name string) string {
-	t.Helper()
-	text := testkit.Read(t, name)
-	return text
+	testkit.Part(t, "../../docs/architecture.md", "\n## Packages\n", want, "\n## ")
 }

@@ -1,7 +1,6 @@
 package docs
 
 import (
-	"flag"
 	"fmt"
 	"go/ast"
 	goparser "go/parser"
@@ -16,8 +15,6 @@ import (
 	"ldirectord/internal/judge"
 	"ldirectord/internal/testkit"
 )
-
-var update = flag.Bool("update", false, "write the lists of directives")
 
 // The lists of directives in directives.md and in the man page are those of the parser's table.
 func TestListsOfDirectives(t *testing.T) {
@@ -42,7 +39,7 @@ func TestListsOfDirectives(t *testing.T) {
 		if want == text {
 			continue
 		}
-		if !*update {
+		if !testkit.Update() {
 			t.Errorf("%s does not have the directives of the parser: write it with -update", doc.file)
 		} else if err := os.WriteFile(doc.file, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
@@ -61,7 +58,7 @@ func TestTheExampleOfWhyIsWhatItShows(t *testing.T) {
 			example += "\n"
 		}
 	}
-	hold(t, "../../docs/status.md", "<!-- why -->\n", example, "\n<!-- end -->\n")
+	testkit.Part(t, "../../docs/status.md", "<!-- why -->\n", example, "\n<!-- end -->\n")
 }
 
 // The list of events in events.md has the kinds of package notify, with their comments as text.
@@ -79,7 +76,7 @@ func TestTheListOfEvents(t *testing.T) {
 	if kinds < 50 {
 		t.Fatalf("%d kinds of events: is the code read?", kinds)
 	}
-	hold(t, "../../docs/events.md", "<!-- events -->\n", list, "<!-- end events -->\n")
+	testkit.Part(t, "../../docs/events.md", "<!-- events -->\n", list, "<!-- end events -->\n")
 }
 
 // The rules in judgement.md are those of package judge, in their order.
@@ -93,7 +90,7 @@ func TestTheListOfRules(t *testing.T) {
 		}
 		list += fmt.Sprintf("| `%s` | %s | %s |\n", rule.Name, who, strings.TrimSuffix(what, "."))
 	}
-	hold(t, "../../docs/judgement.md", "<!-- rules -->\n", list, "<!-- end rules -->\n")
+	testkit.Part(t, "../../docs/judgement.md", "<!-- rules -->\n", list, "<!-- end rules -->\n")
 }
 
 // commentsOfRules are the comments of the rules in package judge, as lines, by the rules' names.
@@ -135,23 +132,6 @@ func constantsOf(t *testing.T, file, typ string) (found []*ast.ValueSpec) {
 		return true
 	})
 	return found
-}
-
-// hold compares the part of a document between two lines with what it should be. With -update it writes that part.
-func hold(t *testing.T, file, begin, want, end string) {
-	t.Helper()
-	text := readDoc(t, file)
-	before, rest, found := strings.Cut(text, begin)
-	has, after, ended := strings.Cut(rest, end)
-	switch {
-	case !found || !ended:
-		t.Fatalf("%s has no part that begins with %q", file, begin)
-	case has == want:
-	case !*update:
-		t.Errorf("%s does not have what the code has after %q: write it with -update", file, begin)
-	default:
-		testkit.OK(t, os.WriteFile(file, []byte(before+begin+want+end+after), 0o644))
-	}
 }
 
 // chapters are the directives of each chapter.

@@ -27,7 +27,7 @@ func TestLinksLeadSomewhere(t *testing.T) {
 	}
 	links := 0
 	for _, file := range files {
-		text := readDoc(t, file)
+		text := testkit.Read(t, file)
 		for _, m := range link.FindAllStringSubmatch(text, -1) {
 			if strings.Contains(m[1], "://") {
 				continue
@@ -40,7 +40,7 @@ func TestLinksLeadSomewhere(t *testing.T) {
 			}
 			if _, err := os.Stat(to); err != nil {
 				t.Errorf("%s: %s: %v", file, m[1], err)
-			} else if anchor != "" && !anchors(readDoc(t, to))[anchor] {
+			} else if anchor != "" && !anchors(testkit.Read(t, to))[anchor] {
 				t.Errorf("%s: %s: there is no such heading", file, m[1])
 			}
 		}

@@ -95,7 +95,7 @@ func holding(t *testing.T) (netip.AddrPort, <-chan net.Conn) {
 		got <- c
 		io.Copy(io.Discard, c)
 	})
-	return s.addr, got
+	return s, got
 }
 
 // However a connection ends, one check is made at once. If it passes, a new connection is made.
@@ -109,7 +109,7 @@ func TestTheEndOfAWatchedConnectionAsksForOneCheck(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			leaks(t)
+			testkit.Leaks(t)
 			addr, conns := holding(t)
 			w := watch(t, addr)
 			first := await(t, conns)
@@ -128,7 +128,7 @@ func TestTheEndOfAWatchedConnectionAsksForOneCheck(t *testing.T) {
 
 // A check that fails makes no new connection. The next one that passes does.
 func TestAServerThatIsDownIsNotWatched(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	addr, conns := holding(t)
 	w := watch(t, addr)
 	await(t, conns)
@@ -176,23 +176,23 @@ func TestWhoCantBeWatchedIsLeftAlone(t *testing.T) {
 		}, "it sends more than 64 KiB without being asked", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			leaks(t)
+			testkit.Leaks(t)
 			var conns atomic.Int32
 			s := serve(t, func(conn net.Conn) {
 				conns.Add(1)
 				c.treat(conn)
 			})
-			w := watch(t, s.addr)
+			w := watch(t, s)
 			if u := await(t, w.over); u.Task != w.task || u.Result.Detail != c.why {
 				t.Errorf("it is told %+v", u)
 			}
-			w.Watches.Attend(s.addr, true)
+			w.Watches.Attend(s, true)
 			time.Sleep(50 * time.Millisecond)
 			if n := conns.Load(); n != c.conns || len(w.over) > 0 {
 				t.Errorf("%d connections, want %d; told again: %d", n, c.conns, len(w.over))
 			}
 			w.set(w.watch(0))
-			w.Watches.Attend(s.addr, true)
+			w.Watches.Attend(s, true)
 			await(t, w.over)
 		})
 	}
@@ -200,7 +200,7 @@ func TestWhoCantBeWatchedIsLeftAlone(t *testing.T) {
 
 // A server that sends a greeting, or up to 64 KiB in all, stays watched.
 func TestBytesAreDropped(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	addr, conns := holding(t)
 	w := watch(t, addr)
 	c := await(t, conns)
@@ -214,7 +214,7 @@ func TestBytesAreDropped(t *testing.T) {
 
 // Set keeps the connection of an unchanged watch, renews that of a changed one, and closes that of one that is gone.
 func TestSetKeepsConnections(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	addr, conns := holding(t)
 	w := watch(t, addr)
 	first := await(t, conns)
@@ -246,7 +246,7 @@ func TestSetKeepsConnections(t *testing.T) {
 
 // One connection is watched for all tasks of an address. When it ends, each of them is checked.
 func TestAWatchAsksAllItsTasks(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	addr, conns := holding(t)
 	w := watch(t, addr)
 	other := &Task{Every: time.Minute, Checker: w.task.Checker}
@@ -269,7 +269,7 @@ func TestAWatchAsksAllItsTasks(t *testing.T) {
 
 // The connections to a thousand servers are made at a rate of 500 a second.
 func TestNewConnectionsHaveABudget(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	addr, _ := holding(t)
 	p := NewPool()
 	all := map[netip.AddrPort]*Watch{}
@@ -301,7 +301,7 @@ func TestNewConnectionsHaveABudget(t *testing.T) {
 
 // The kernel measures how long a connection is silent.
 func TestSilenceIsMeasuredByTheKernel(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	addr, conns := holding(t)
 	w := watch(t, addr)
 	await(t, conns)

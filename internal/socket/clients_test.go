@@ -33,22 +33,13 @@ func TestWhoHangsOnKeepsNobodyOut(t *testing.T) {
 			t.Cleanup(func() { server.Close() })
 			flood(t, l.Addr().String(), request, 300)
 			for range 30 {
-				code, text := fetch(t, "http://"+l.Addr().String()+"/probe")
+				code, text := testkit.Fetch(t, "http://"+l.Addr().String()+"/probe")
 				if code != http.StatusOK || text != "ok" {
 					t.Fatalf("%d %q", code, text)
 				}
 			}
 		})
 	}
-}
-
-func fetch(t *testing.T, url string) (int, string) {
-	t.Helper()
-	client := &http.Client{Timeout: awaitLimit, Transport: &http.Transport{DisableKeepAlives: true}}
-	answer := testkit.Must(client.Get(url))(t)
-	defer answer.Body.Close()
-	text := testkit.Must(io.ReadAll(answer.Body))(t)
-	return answer.StatusCode, string(text)
 }
 
 // flood keeps n connections open that send this request and read nothing.

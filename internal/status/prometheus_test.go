@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -27,7 +26,7 @@ func TestRealPrometheusScrapesAndAlerts(t *testing.T) {
 	if os.Getenv("REAL_TESTS") == "" {
 		t.Skip("needs a real server: make test-all")
 	}
-	path := needProgram(t, "prometheus", "prometheus")
+	path := testkit.Program(t, "prometheus", "prometheus")
 	now := observed(t)
 	target := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", MetricsType)
@@ -44,7 +43,7 @@ func TestRealPrometheusScrapesAndAlerts(t *testing.T) {
 	var metrics bytes.Buffer
 	WriteMetrics(&metrics, now, process())
 	servers := strings.Count(metrics.String(), "\nldirectord_server_up{")
-	addr := freeAddr(t)
+	addr := testkit.FreeAddr(t).String()
 	ctx, end := context.WithTimeout(t.Context(), 2*prometheusLimit)
 	defer end()
 	cmd := exec.CommandContext(ctx, path, "--config.file="+filepath.Join(dir, "prometheus.yml"), "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+addr)
@@ -161,12 +160,4 @@ func TestTheDashboardsPanels(t *testing.T) {
 			}
 		}
 	}
-}
-
-// freeAddr is a free address of loopback.
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l := testkit.Must(net.Listen("tcp4", "127.0.0.1:0"))(t)
-	defer l.Close()
-	return l.Addr().String()
 }

@@ -88,25 +88,11 @@ func promtool(t *testing.T, input []byte, args ...string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, needProgram(t, "promtool", "prometheus"), args...)
+	cmd := exec.CommandContext(ctx, testkit.Program(t, "promtool", "prometheus"), args...)
 	cmd.Stdin = bytes.NewReader(input)
 	if said, err := cmd.CombinedOutput(); err != nil || bytes.Contains(said, []byte("error")) {
 		t.Errorf("promtool %v: %v\n%s", args, err, said)
 	}
-}
-
-// needProgram finds a program, or skips the test. REAL_TESTS=required makes its absence a failure.
-func needProgram(t *testing.T, program, debianPackage string) string {
-	t.Helper()
-	path, err := exec.LookPath(program)
-	switch {
-	case err == nil:
-		return path
-	case os.Getenv("REAL_TESTS") == "required":
-		t.Fatalf("%s is not installed: it is in the package %s", program, debianPackage)
-	}
-	t.Skipf("%s is not installed: it is in the package %s", program, debianPackage)
-	return ""
 }
 
 func read(t *testing.T, file string) []byte {

@@ -6,8 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
-	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -33,8 +31,6 @@ import (
 	"ldirectord/ipvsctl"
 	"ldirectord/parser"
 )
-
-var update = flag.Bool("update", false, "write the files that hold what is expected")
 
 const testdata = "../../testdata/status/"
 
@@ -252,26 +248,10 @@ func golden(t *testing.T, name string, got []byte) {
 	t.Helper()
 	file := testdata + name
 	got = reads.ReplaceAll(got, []byte("${1}640"))
-	if *update {
-		testkit.OK(t, os.WriteFile(file, got, 0o644))
-	}
-	want := testkit.Must(os.ReadFile(file))(t)
-	if !bytes.Equal(got, want) {
-		t.Errorf("%s has changed (write it with -update if it is better now): %s", file, firstDifference(string(got), string(want)))
-	}
+	testkit.Golden(t, file, string(got))
 	if bytes.Contains(got, []byte("s3cret")) {
 		t.Errorf("%s shows a password", file)
 	}
-}
-
-func firstDifference(got, want string) string {
-	a, b := strings.Split(got, "\n"), strings.Split(want, "\n")
-	for i := range min(len(a), len(b)) {
-		if a[i] != b[i] {
-			return fmt.Sprintf("line %d is\n%s\nand was\n%s", i+1, a[i], b[i])
-		}
-	}
-	return fmt.Sprintf("%d lines instead of %d", len(a), len(b))
 }
 
 // A command reads a report as the daemon wrote it.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/netip"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -123,14 +122,7 @@ func TestWhy(t *testing.T) {
 	e.SetIndent("", "  ")
 	testkit.OK(t, e.Encode(w))
 	for name, got := range map[string][]byte{"why": text.Bytes(), "why.json": program.Bytes()} {
-		path := testdata + name
-		if *update {
-			testkit.OK(t, os.WriteFile(path, got, 0o644))
-		}
-		want := testkit.Must(os.ReadFile(path))(t)
-		if !bytes.Equal(got, want) {
-			t.Errorf("%s is not as expected:\n%s", name, got)
-		}
+		testkit.Golden(t, testdata+name, string(got))
 	}
 	for _, line := range strings.Split(text.String(), "\n") {
 		if len(line) > width {

@@ -84,3 +84,21 @@ func Write(t testing.TB, path, text string) {
 	t.Helper()
 	OK(t, os.WriteFile(path, []byte(text), 0o600))
 }
+
+// FirstDifference describes the first line in which two texts differ; it is empty if they are equal.
+func FirstDifference(got, want string) string {
+	a, b := strings.Split(got, "\n"), strings.Split(want, "\n")
+	for i := range max(len(a), len(b)) {
+		if x, y := lineAt(a, i), lineAt(b, i); x != y || len(a) != len(b) && i == min(len(a), len(b)) {
+			return fmt.Sprintf("line %d\n got  %s\n want %s\nall of it:\n%s", i+1, x, y, got)
+		}
+	}
+	return ""
+}
+
+func lineAt(lines []string, i int) string {
+	if i < len(lines) {
+		return lines[i]
+	}
+	return ""
+}

@@ -120,7 +120,7 @@ func startExim(t *testing.T) *exim {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	e := &exim{path: path, config: filepath.Join(dir, "exim.conf"), box: filepath.Join(dir, "spool", "box"),
-		addr: freeAddr(t)}
+		addr: testkit.FreeAddr(t).String()}
 	e.configure(t, dir)
 	e.run(t)
 	return e
@@ -237,11 +237,4 @@ func (e *exim) await(t *testing.T, lines ...string) string {
 	}
 	t.Fatalf("no mail with %q came:\n%s", lines, box)
 	return ""
-}
-
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
-	defer l.Close()
-	return l.Addr().String()
 }

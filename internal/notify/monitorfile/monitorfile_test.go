@@ -57,21 +57,12 @@ func TestMonitorfileHasTheWordsOfAnHTTPServer(t *testing.T) {
 // answering is a server that gives the same answer to every request.
 func answering(t *testing.T, answer string) netip.AddrPort {
 	t.Helper()
-	l := testkit.Must(net.Listen("tcp4", "127.0.0.1:0"))(t)
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			conn.SetDeadline(time.Now().Add(5 * time.Second))
-			http.ReadRequest(bufio.NewReader(conn))
-			io.WriteString(conn, answer)
-			conn.Close()
-		}
-	}()
-	return netip.MustParseAddrPort(l.Addr().String())
+	l := testkit.Listen(t)
+	testkit.Serve(t, l, func(c net.Conn) {
+		http.ReadRequest(bufio.NewReader(c))
+		io.WriteString(c, answer)
+	})
+	return testkit.AddrOf(l)
 }
 
 // The ids are those that get_real_id_str of the Perl ldirectord writes to a monitorfile.

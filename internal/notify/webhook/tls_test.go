@@ -43,8 +43,7 @@ func TestRealTLS(t *testing.T) {
 	testkit.Write(t, authority, string(text))
 	other := filepath.Join(t.TempDir(), "none.pem")
 	testkit.Write(t, other, "")
-	closed := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
-	closed.Close()
+	closed := testkit.FreeAddr(t).String()
 	at := strings.TrimPrefix(good.URL, "https://")
 	for _, c := range []struct{ what, to, authority, proxy, want string }{
 		{"trusted", "https://me:s3cret@" + at + "/s3cret?token=s3cret", authority, "", "posted"},
@@ -53,10 +52,10 @@ func TestRealTLS(t *testing.T) {
 		{"no TLS there", "https://" + plainServer(t) + "/s3cret", authority, "", "server gave HTTP response to HTTPS client"},
 		{"TLS there", "http://" + at + "/s3cret", authority, "", "status 400"},
 		{"a redirect", moved.URL + "/s3cret", authority, "", "status 307"},
-		{"closed", "https://" + closed.Addr().String() + "/s3cret", authority, "", "connection refused"},
+		{"closed", "https://" + closed + "/s3cret", authority, "", "connection refused"},
 		{"an endless answer", "http://" + endlessServer(t) + "/s3cret", authority, "", "posted"},
 		{"an endless header", "http://" + endlessHeader(t) + "/s3cret", authority, "", "can be read as HTTP"},
-		{"a proxy", "http://hooks.example/s3cret", authority, "http://me:s3cret@" + closed.Addr().String(), "proxyconnect tcp: dial tcp " + closed.Addr().String() + ": connect: connection refused"},
+		{"a proxy", "http://hooks.example/s3cret", authority, "http://me:s3cret@" + closed, "proxyconnect tcp: dial tcp " + closed + ": connect: connection refused"},
 	} {
 		if _, err := net.LookupHost("localhost"); err != nil && c.what == "another name" {
 			t.Log("nothing here knows the name localhost: there is no /etc/hosts")
@@ -113,21 +112,11 @@ func endlessHeader(t *testing.T) string {
 
 // talker sends the first text and then the other one repeatedly, until the client closes the connection.
 func talker(t *testing.T, first, more string) string {
-	l := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				_, _ = c.Read(make([]byte, 4096))
-				for _, err := io.WriteString(c, first); err == nil; _, err = io.WriteString(c, strings.Repeat(more, 1000)) {
-				}
-			}()
+	l := testkit.Listen(t)
+	testkit.Serve(t, l, func(c net.Conn) {
+		_, _ = c.Read(make([]byte, 4096))
+		for _, err := io.WriteString(c, first); err == nil; _, err = io.WriteString(c, strings.Repeat(more, 1000)) {
 		}
-	}()
+	})
 	return l.Addr().String()
 }
