@@ -33,37 +33,37 @@ func TestAgents(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name   string
-		server []step // nil: the port is closed
+		server script // nil: the port is closed
 		send   string
 		want   string // cause and message; without a cause: a success
 		late   bool   // ends by the deadline
 	}{
-		{name: "a line", server: []step{raw("drain #lunch\n")}, want: `reports "drain #lunch"`},
-		{name: "a line of Windows", server: []step{raw("50%\r\n"), stay}, want: `reports "50%"`},
-		{name: "more lines", server: []step{raw("\n50%\n"), stay}, want: `reports ""`},
-		{name: "in pieces", server: []step{dripping("maint,50%\n"), stay}, want: `reports "maint,50%"`},
-		{name: "asked", send: "state 7\nplease", server: []step{awaitSome("state 7\nplease"), raw("up\n"), stay},
+		{name: "a line", server: script{raw("drain #lunch\n")}, want: `reports "drain #lunch"`},
+		{name: "a line of Windows", server: script{raw("50%\r\n"), stay}, want: `reports "50%"`},
+		{name: "more lines", server: script{raw("\n50%\n"), stay}, want: `reports ""`},
+		{name: "in pieces", server: script{dripping("maint,50%\n"), stay}, want: `reports "maint,50%"`},
+		{name: "asked", send: "state 7\nplease", server: script{awaitSome("state 7\nplease"), raw("up\n"), stay},
 			want: `reports "up"`},
-		{name: "asked, in pieces", send: "?", server: []step{awaitSome("?"), dripping("up ready 100%\n"), stay}, want: `reports "up ready 100%"`},
-		{name: "answers before it is asked", send: "?", server: []step{raw("5%\n"), awaitSome("?"), stay}, want: `reports "5%"`},
-		{name: "down", server: []step{raw("down #disk\n")}, want: `answer: reports "down #disk"`},
+		{name: "asked, in pieces", send: "?", server: script{awaitSome("?"), dripping("up ready 100%\n"), stay}, want: `reports "up ready 100%"`},
+		{name: "answers before it is asked", send: "?", server: script{raw("5%\n"), awaitSome("?"), stay}, want: `reports "5%"`},
+		{name: "down", server: script{raw("down #disk\n")}, want: `answer: reports "down #disk"`},
 		{name: "nothing listens", want: "silent: connect: refused"},
-		{name: "closed at once", server: []step{}, want: "silent: connection closed without an answer"},
-		{name: "reset", server: []step{reset}, want: "silent: conne"}, // during the connect, or after it
-		{name: "no end of the line", server: []step{raw("50%")}, want: "silent: connection closed in the line"},
-		{name: "no end of the line, and stays", server: []step{raw("50%"), stay}, late: true, want: "silent: timeout in the line"},
-		{name: "silence", server: []step{silent}, late: true, want: "silent: no answer in "},
-		{name: "too few bytes", server: []step{drip(strings.Repeat("5", 250))}, late: true, want: "silent: timeout in the line"},
-		{name: "a NUL", server: []step{raw("50%\x00\n")}, want: `silent: not a line of text: "50%\x00\n"`},
-		{name: "binary", server: []step{raw("\x16\x03\x01\x02\x00\x01")}, want: `silent: not a line of text: "\x16\x03\x01\x02\x00\x01"`},
-		{name: "endless", server: []step{endless("50% ")}, want: `silent: no end of line within 256 bytes: "50% 50% 50%`},
-		{name: "endless NULs", server: []step{endless("\x00")}, want: "silent: not a line of text: "},
-		{name: "the longest line", server: []step{raw("maint " + strings.Repeat(" ", 249) + "\n")}, want: `reports "maint `},
-		{name: "a line too long", server: []step{raw("maint " + strings.Repeat(" ", 250) + "\n")},
+		{name: "closed at once", server: script{}, want: "silent: connection closed without an answer"},
+		{name: "reset", server: script{reset}, want: "silent: conne"}, // during the connect, or after it
+		{name: "no end of the line", server: script{raw("50%")}, want: "silent: connection closed in the line"},
+		{name: "no end of the line, and stays", server: script{raw("50%"), stay}, late: true, want: "silent: timeout in the line"},
+		{name: "silence", server: script{silent}, late: true, want: "silent: no answer in "},
+		{name: "too few bytes", server: script{drip(strings.Repeat("5", 250))}, late: true, want: "silent: timeout in the line"},
+		{name: "a NUL", server: script{raw("50%\x00\n")}, want: `silent: not a line of text: "50%\x00\n"`},
+		{name: "binary", server: script{raw("\x16\x03\x01\x02\x00\x01")}, want: `silent: not a line of text: "\x16\x03\x01\x02\x00\x01"`},
+		{name: "endless", server: script{endless("50% ")}, want: `silent: no end of line within 256 bytes: "50% 50% 50%`},
+		{name: "endless NULs", server: script{endless("\x00")}, want: "silent: not a line of text: "},
+		{name: "the longest line", server: script{raw("maint " + strings.Repeat(" ", 249) + "\n")}, want: `reports "maint `},
+		{name: "a line too long", server: script{raw("maint " + strings.Repeat(" ", 250) + "\n")},
 			want: "silent: no end of line within 256 bytes: "},
-		{name: "another protocol", server: []step{raw("HTTP/1.1 400 Bad Request\r\n")},
+		{name: "another protocol", server: script{raw("HTTP/1.1 400 Bad Request\r\n")},
 			want: `silent: no known word in "HTTP/1.1 400 Bad Request"`},
-		{name: "twice the sign", server: []step{raw("100%%\n")}, want: `silent: no known word in "100%%"`},
+		{name: "twice the sign", server: script{raw("100%%\n")}, want: `silent: no known word in "100%%"`},
 	} {
 		for _, way := range []string{"goroutine", "loop"} {
 			t.Run(c.name+", "+way, func(t *testing.T) {

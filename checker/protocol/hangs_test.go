@@ -125,15 +125,15 @@ func TestAHangIsNamedByItsStage(t *testing.T) {
 	mail := steps(say("220 x"), await("EHLO [127.0.0.1]"), say("250-x", "250 STARTTLS"), await("STARTTLS"))
 	user := steps(say("220 x"), await("USER monitor"), say("331 x"))
 	file := steps(user, await("PASS password"), say("230 x"), await("CWD /"), say("250 x"), await("TYPE I"), say("200 x"))
-	fetch := func(from netip.AddrPort) []step {
+	fetch := func(from netip.AddrPort) script {
 		return steps(file, await("EPSV"), say(fmt.Sprintf("229 x (|||%d|)", from.Port())))
 	}
-	transfer := func(from ...step) []step {
+	transfer := func(from ...step) script {
 		return steps(fetch(serveScript(t, "127.0.0.1", nil, from...)), await("RETR /folder/file"), say("150 x"))
 	}
 	for _, c := range []struct {
 		name, service string
-		steps         []step
+		steps         script
 	}{
 		{"http header", "http", steps(head)}, {"http body", "http", steps(head, body)}, {"https TLS", "https", nil}, {"https body", "https", steps(head, body)},
 		{"smtp greets", "smtp", steps(say("220 x"))}, {"smtp STARTTLS", "smtp", mail}, {"smtp handshake", "smtp", steps(mail, say("220 go"))},

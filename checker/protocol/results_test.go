@@ -82,25 +82,25 @@ func TestAFailureNamesItsStage(t *testing.T) {
 	page := "HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nwrong"
 	for name, c := range map[string]struct {
 		spec   Spec
-		server []step // nil: the port is closed
+		server script // nil: the port is closed
 		want   wire.Stage
 	}{
 		"nothing to ask": {Spec{Service: "radius"}, nil, wire.AtStart},
 		"refused":        {pop, nil, wire.AtConnect},
-		"no TLS":         {Spec{Service: "tls"}, []step{say("+OK ready"), silent}, wire.AtTLS},
-		"no STARTTLS": {secured, []step{say("+OK ready"), await("STLS"), say("-ERR"), silent},
+		"no TLS":         {Spec{Service: "tls"}, script{say("+OK ready"), silent}, wire.AtTLS},
+		"no STARTTLS": {secured, script{say("+OK ready"), await("STLS"), say("-ERR"), silent},
 			wire.AtTLS},
-		"not ready":            {pop, []step{say("-ERR"), silent}, wire.AtAnswer},
-		"silent in the log-in": {pop, []step{say("+OK ready"), silent}, wire.AtLogin},
-		"wrong user": {pop, []step{say("+OK ready"), await("USER monitor"), say("-ERR"), silent},
+		"not ready":            {pop, script{say("-ERR"), silent}, wire.AtAnswer},
+		"silent in the log-in": {pop, script{say("+OK ready"), silent}, wire.AtLogin},
+		"wrong user": {pop, script{say("+OK ready"), await("USER monitor"), say("-ERR"), silent},
 			wire.AtLogin},
-		"log-in of a library": {Spec{Service: "redis", Account: settings.Account{Passwd: "secret"}}, []step{say("-WRONGPASS no"), silent},
+		"log-in of a library": {Spec{Service: "redis", Account: settings.Account{Passwd: "secret"}}, script{say("-WRONGPASS no"), silent},
 			wire.AtLogin},
-		"query of a library": {Spec{Service: "redis"}, []step{say("-LOADING wait"), silent}, wire.AtAnswer},
+		"query of a library": {Spec{Service: "redis"}, script{say("-LOADING wait"), silent}, wire.AtAnswer},
 		"status": {Spec{Service: "http", URL: "http://x/"},
-			[]step{raw("HTTP/1.0 503 No\r\n\r\n")}, wire.AtAnswer},
+			script{raw("HTTP/1.0 503 No\r\n\r\n")}, wire.AtAnswer},
 		"no match": {Spec{Service: "http", URL: "http://x/", Receive: "right"},
-			[]step{raw(page), silent}, wire.AtMatch},
+			script{raw(page), silent}, wire.AtMatch},
 		"dns without receive": {Spec{Service: "dns", Request: "/name"}, nil, wire.AtMatch},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -49,7 +49,7 @@ func inItsTime(t *testing.T, s Spec, e *Env, up bool, detail string) (took time.
 		begin := time.Now()
 		r := build(t, s, e).Check(t.Context())
 		took, of = time.Since(begin), limit
-		if took > limit+late {
+		if took > limit+spare {
 			t.Errorf("took %v of %v", took, limit)
 		}
 		return r, r.OK == up && r.Detail == strings.ReplaceAll(detail, first.String(), limit.String()) && r.Cause != checker.Shortage

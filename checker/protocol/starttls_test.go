@@ -37,9 +37,9 @@ func TestSTARTTLS(t *testing.T) {
 	secure := serverTLS(t)
 	for service, c := range map[string]struct {
 		spec       Spec
-		asked      []step // up to and including the command that asks for TLS
+		asked      script // up to and including the command that asks for TLS
 		yes, no    step
-		inside     []step // what follows over TLS
+		inside     script // what follows over TLS
 		detail     string
 		notOffered string
 		protocol   string
@@ -79,29 +79,41 @@ func TestSTARTTLS(t *testing.T) {
 			s.Service, s.StartTLS, s.Host = service, true, "mx.example.org"
 			verify := s
 			verify.TLSVerify, verify.TLSCA = true, newAuthority(t).file
-			over := func(server *tls.Config) []step { return steps(c.asked, c.yes, turn(server), c.inside) }
+			over := func(server *tls.Config) script { return steps(c.asked, c.yes, turn(server), c.inside) }
 			injected := func(cl *client) bool { // in one segment: the client gets both at once
 				said := &recorder{Conn: cl.Conn}
 				c.yes(&client{Conn: said, t: t})
 				cl.Write([]byte(string(said.text) + "250 pay no heed\r\n"))
 				return ended(cl)
 			}
-			checkFakes(t, []fakeCase{
-				{name: "good", spec: s, server: over(secure), up: true, detail: c.detail},
-				{name: "good over IPv6", spec: s, ipv6: true, server: over(secure), up: true, detail: c.detail},
-				{name: "good with server name", spec: s, server: over(expectName(t, "mx.example.org")), up: true, detail: c.detail},
-				{name: "good with old TLS", spec: s, server: over(oldTLS(t)), up: true, detail: c.detail},
-				{name: "rejected", spec: s, server: steps(c.asked, c.no, ended), detail: "STARTTLS not offered: " + c.notOffered},
-				{name: "silent when asked", spec: s, server: steps(c.asked, silent), late: true, detail: "timeout waiting for the answer to " + c.command},
-				{name: "closed when asked", spec: s, server: steps(c.asked), detail: "connection closed waiting for the answer to " + c.command},
-				{name: "silent in the handshake", spec: s, server: steps(c.asked, c.yes, silent), late: true, detail: "timeout in TLS handshake"},
-				{name: "closed in the handshake", spec: s, server: steps(c.asked, c.yes, hangUp), detail: "TLS handshake: closed by the server"},
-				{name: "continues in the clear", spec: s, server: steps(c.asked, c.yes, hangOn, say("250 pay no heed"), ended), detail: "TLS handshake: the port does not speak TLS"},
-				{name: "word put in before TLS", spec: s, server: steps(c.asked, injected), detail: `STARTTLS: the server sent more in the clear: "250 pay no heed\r\n"`},
-				{name: "closed under TLS", spec: s, server: steps(c.asked, c.yes, turn(secure), c.inside[:1]), detail: "connection closed waiting for the answer to " + c.first},
-				{name: "certificate refused", spec: verify, server: steps(c.asked, c.yes, refusedTurn(secure)), detail: "certificate refused: certificate is valid for localhost, not mx.example.org"},
-				{name: "greeting too late", spec: s, server: []step{silent}, late: true, detail: "timeout waiting for the greeting"},
-				{name: "no greeting", spec: s, server: []step{say("SSH-2.0-x"), ended}, detail: "not " + c.protocol + `: "SSH-2.0-x"`},
+			checkFakes(t, nil, []fakeCase{
+				{"good", s, over(secure), true, c.detail},
+				{"good over IPv6", over6(s), over(secure), true, c.detail},
+				{"good with server name", s, over(expectName(t, "mx.example.org")), true, c.detail},
+				{"good with old TLS", s, over(oldTLS(t)), true, c.detail},
+				{"rejected", s, steps(c.asked, c.no, ended), false,
+					"STARTTLS not offered: " + c.notOffered},
+				{"silent when asked", late(s), steps(c.asked, silent), false,
+					"timeout waiting for the answer to " + c.command},
+				{"closed when asked", s, steps(c.asked), false,
+					"connection closed waiting for the answer to " + c.command},
+				{"silent in the handshake", late(s), steps(c.asked, c.yes, silent), false,
+					"timeout in TLS handshake"},
+				{"closed in the handshake", s, steps(c.asked, c.yes, hangUp), false,
+					"TLS handshake: closed by the server"},
+				{"continues in the clear", s,
+					steps(c.asked, c.yes, hangOn, say("250 pay no heed"), ended), false,
+					"TLS handshake: the port does not speak TLS"},
+				{"word put in before TLS", s, steps(c.asked, injected), false,
+					`STARTTLS: the server sent more in the clear: "250 pay no heed\r\n"`},
+				{"closed under TLS", s, steps(c.asked, c.yes, turn(secure), c.inside[:1]), false,
+					"connection closed waiting for the answer to " + c.first},
+				{"certificate refused", verify, steps(c.asked, c.yes, refusedTurn(secure)), false,
+					"certificate refused: certificate is valid for localhost, not mx.example.org"},
+				{"greeting too late", late(s), script{silent}, false,
+					"timeout waiting for the greeting"},
+				{"no greeting", s, script{say("SSH-2.0-x"), ended}, false,
+					"not " + c.protocol + `: "SSH-2.0-x"`},
 			})
 		})
 	}
@@ -140,15 +152,23 @@ func TestSTARTTLSThatIsNotOffered(t *testing.T) {
 	imap := Spec{Service: "imap", StartTLS: true, Account: settings.Account{Login: "monitor", Passwd: "secret"}}
 	hello := steps(say("220 mx ESMTP"), await("EHLO director.example.org"))
 	quit := steps(await("QUIT"), say("221 bye"))
-	checkFakes(t, []fakeCase{
-		{name: "smtp", spec: smtp, server: steps(hello, say("250-STARTTLS.example.org", "250-XSTARTTLS", "250 SIZE"), quit), detail: "STARTTLS not offered"},
-		{name: "submission", spec: submission, server: steps(hello, say("250 mx"), quit), detail: "STARTTLS not offered"},
-		{name: "HELO only", spec: smtp, server: steps(hello, say("502 what?"), await("HELO director.example.org"), say("250 mx"), quit), detail: "STARTTLS not offered"},
-		{name: "logged in before TLS", spec: imap, server: steps(say("* PREAUTH welcome"), await("b LOGOUT"), say("b OK")), detail: "STARTTLS not offered: * PREAUTH welcome"},
-		{name: "imap not ready", spec: imap, server: steps(say("* BYE later"), await("b LOGOUT"), say("b OK")), detail: "greeting: * BYE later"},
-		{name: "hello under TLS rejected", spec: smtp, server: steps(hello, say("250-mx", "250 STARTTLS"), await("STARTTLS"), say("220 go"), turn(serverTLS(t)), await("EHLO director.example.org"), say("550 no"), await("HELO director.example.org"), say("550 no"), quit),
-			detail: "hello rejected: 550 no"},
-		{name: "quoted password", spec: imap, server: steps(say("* OK"), await("s STARTTLS"), say("s NO secret"), await("b LOGOUT"), say("b OK")), detail: "STARTTLS not offered: s NO …"},
+	checkFakes(t, nil, []fakeCase{
+		{"smtp", smtp, steps(hello, say("250-STARTTLS.example.org", "250-XSTARTTLS", "250 SIZE"), quit), false,
+			"STARTTLS not offered"},
+		{"submission", submission, steps(hello, say("250 mx"), quit), false, "STARTTLS not offered"},
+		{"HELO only", smtp,
+			steps(hello, say("502 what?"), await("HELO director.example.org"), say("250 mx"), quit), false,
+			"STARTTLS not offered"},
+		{"logged in before TLS", imap, steps(say("* PREAUTH welcome"), await("b LOGOUT"), say("b OK")), false,
+			"STARTTLS not offered: * PREAUTH welcome"},
+		{"imap not ready", imap, steps(say("* BYE later"), await("b LOGOUT"), say("b OK")), false,
+			"greeting: * BYE later"},
+		{"hello under TLS rejected", smtp,
+			steps(hello, say("250-mx", "250 STARTTLS"), await("STARTTLS"), say("220 go"), turn(serverTLS(t)), await("EHLO director.example.org"), say("550 no"), await("HELO director.example.org"), say("550 no"), quit),
+			false, "hello rejected: 550 no"},
+		{"quoted password", imap,
+			steps(say("* OK"), await("s STARTTLS"), say("s NO secret"), await("b LOGOUT"), say("b OK")),
+			false, "STARTTLS not offered: s NO …"},
 	})
 }
 
@@ -175,14 +195,21 @@ func TestFTPFetchesOverTLS(t *testing.T) {
 		secured.Write([]byte("all well\n"))
 		return false
 	}
-	checkFakes(t, []fakeCase{
-		{name: "good", spec: file, server: steps(in, private, retrieve, transfer(resumed), done), up: true, detail: "/status: 9 bytes"},
-		{name: "good over IPv6", spec: file, ipv6: true, server: steps(in, private, retrieve, transfer(resumed), done), up: true, detail: "/status: 9 bytes"},
-		{name: "file ends without a word", spec: file, server: steps(in, private, retrieve, transfer(unended), done), up: true, detail: "/status: 9 bytes"},
-		{name: "transfer aborted", spec: file, server: steps(in, private, retrieve, transfer(unended), say("426 broken"), ended), detail: "transfer failed: 426 broken"},
-		{name: "no protection", spec: file, server: steps(in, await("PBSZ 0"), say("200 0"), await("PROT P"), say("536 no"), await("QUIT"), say("221 bye")), detail: "PROT rejected: 536 no"},
-		{name: "file in the clear", spec: file, server: steps(in, private, retrieve, transfer(raw("all fine\n")), ended), detail: "data: TLS handshake: the port does not speak TLS"},
-		{name: "silent in the handshake", spec: file, server: steps(in, private, retrieve, transfer(silent)), late: true, detail: "data: timeout in TLS handshake"},
+	checkFakes(t, nil, []fakeCase{
+		{"good", file, steps(in, private, retrieve, transfer(resumed), done), true, "/status: 9 bytes"},
+		{"good over IPv6", over6(file), steps(in, private, retrieve, transfer(resumed), done), true,
+			"/status: 9 bytes"},
+		{"file ends without a word", file, steps(in, private, retrieve, transfer(unended), done), true,
+			"/status: 9 bytes"},
+		{"transfer aborted", file, steps(in, private, retrieve, transfer(unended), say("426 broken"), ended),
+			false, "transfer failed: 426 broken"},
+		{"no protection", file,
+			steps(in, await("PBSZ 0"), say("200 0"), await("PROT P"), say("536 no"), await("QUIT"), say("221 bye")),
+			false, "PROT rejected: 536 no"},
+		{"file in the clear", file, steps(in, private, retrieve, transfer(raw("all fine\n")), ended), false,
+			"data: TLS handshake: the port does not speak TLS"},
+		{"silent in the handshake", late(file), steps(in, private, retrieve, transfer(silent)), false,
+			"data: timeout in TLS handshake"},
 	})
 }
 

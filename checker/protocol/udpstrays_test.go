@@ -40,8 +40,10 @@ func TestStraysAreLookedAtForAWhile(t *testing.T) {
 		{radius, other.answer, server.answer, "Access-Accept"},
 	} {
 		cases = append(cases,
-			datagramCase{name: c.spec.Service + " some", spec: c.spec, server: first(wire.MaxStrays-1, c.stray, c.answer), up: true, detail: c.detail},
-			datagramCase{name: c.spec.Service + " many", spec: c.spec, server: first(wire.MaxStrays, c.stray, c.answer), detail: fmt.Sprintf("no answer, but %d other datagrams", wire.MaxStrays)})
+			datagramCase{c.spec.Service + " some", c.spec, first(wire.MaxStrays-1, c.stray, c.answer),
+				true, c.detail},
+			datagramCase{c.spec.Service + " many", c.spec, first(wire.MaxStrays, c.stray, c.answer), false,
+				fmt.Sprintf("no answer, but %d other datagrams", wire.MaxStrays)})
 	}
 	checkDatagrams(t, cases)
 }

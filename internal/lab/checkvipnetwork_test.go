@@ -2,7 +2,6 @@ package lab
 
 import (
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -76,16 +75,10 @@ REALS:7000
 // large is a web server with a page of 100 kB.
 func (l *lab) large(ns string) {
 	l.t.Helper()
-	var listener net.Listener
-	var err error
-	l.in(ns, func() { listener, err = net.Listen("tcp", ":7000") })
-	if err != nil {
-		l.t.Fatal(err)
-	}
 	s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		io.WriteString(w, strings.Repeat("0123456789", 10_000)+"the end")
 	})}
-	go s.Serve(listener)
+	go s.Serve(l.listen(ns, ":7000"))
 	l.t.Cleanup(func() { s.Close() })
 }
 

@@ -66,12 +66,7 @@ virtual = 198.51.100.10:7000
 func (l *lab) dialThrough(server string) net.Conn {
 	l.t.Helper()
 	for range 4 {
-		var c net.Conn
-		var err error
-		l.in("client", func() { c, err = net.DialTimeout("tcp4", natVIP+":7000", 2*time.Second) })
-		if err != nil {
-			l.t.Fatal(err)
-		}
+		c := within(l, "client", func() (net.Conn, error) { return net.DialTimeout("tcp4", natVIP+":7000", 2*time.Second) })
 		if talks(c) && l.carries(server) {
 			return c
 		}

@@ -174,22 +174,9 @@ func newHonestLab(t *testing.T) *honestLab {
 // honest runs a server that echoes the first byte. For a long poll it waits first. It doesn't answer uploads and
 // datagrams.
 func (l *honestLab) honest(ns string) {
-	var listener net.Listener
-	var datagrams net.PacketConn
-	var err, bad error
-	l.in(ns, func() {
-		listener, err = net.Listen("tcp", ":7000")
-		datagrams, bad = net.ListenPacket("udp", ":7000")
-	})
-	if err != nil || bad != nil {
-		l.t.Fatal(err, bad)
-	}
-	l.t.Cleanup(func() { listener.Close(); datagrams.Close() })
-	go func() {
-		for c, err := listener.Accept(); err == nil; c, err = listener.Accept() {
-			go answerHonestly(c)
-		}
-	}()
+	datagrams := within(l.lab, ns, func() (net.PacketConn, error) { return net.ListenPacket("udp", ":7000") })
+	l.t.Cleanup(func() { datagrams.Close() })
+	testkit.Serve(l.t, l.listen(ns, ":7000"), answerHonestly)
 }
 
 const (

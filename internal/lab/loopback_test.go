@@ -2,7 +2,6 @@ package lab
 
 import (
 	"fmt"
-	"io"
 	"net"
 	"strings"
 	"testing"
@@ -38,19 +37,4 @@ func TestKernelLoopbackByMasq(t *testing.T) {
 			t.Errorf("with gate %s answers %q, want dir", vip, got)
 		}
 	}
-}
-
-// askAt is the answer to a client within a second, or the reason why there is none.
-func (l *lab) askAt(addr string) string {
-	var conn net.Conn
-	var err error
-	l.in("client", func() { conn, err = net.DialTimeout("tcp", addr, time.Second) })
-	if err != nil {
-		return err.Error()
-	}
-	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(time.Second))
-	fmt.Fprintf(conn, "GET / HTTP/1.0\r\n\r\n")
-	answer, _ := io.ReadAll(conn)
-	return string(answer)
 }

@@ -189,12 +189,7 @@ func (l *lab) countedMarks() map[string]int {
 // sendWithoutPause makes the client send packets until the returned function is called, which returns their number.
 func (l *lab) sendWithoutPause() func() int {
 	l.t.Helper()
-	var conn net.Conn
-	var err error
-	l.in("client", func() { conn, err = net.Dial("udp4", natVIP+":53") })
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	conn := within(l, "client", func() (net.Conn, error) { return net.Dial("udp4", natVIP+":53") })
 	stop, sent := make(chan struct{}), make(chan int)
 	go func() {
 		tick := time.NewTicker(2 * time.Millisecond) // the lab has only one CPU

@@ -130,6 +130,15 @@ func (l *lab) in(ns string, f func()) {
 	testkit.OK(l.t, l.enter(ns, f), "entering", ns)
 }
 
+// within is in, for a function that makes something.
+func within[T any](l *lab, ns string, make func() (T, error)) (made T) {
+	l.t.Helper()
+	var err error
+	l.in(ns, func() { made, err = make() })
+	testkit.OK(l.t, err)
+	return made
+}
+
 func (l *lab) enter(ns string, f func()) error {
 	done := make(chan error, 1)
 	go func() {
@@ -149,42 +158,47 @@ func (l *lab) enter(ns string, f func()) error {
 
 // ask makes one request from the client and returns the first word of the answer, or the error.
 func (l *lab) ask(vip string) string {
+	answer := l.askAt(vip + ":80")
+	_, body, found := strings.Cut(answer, "\r\n\r\n")
+	if !found {
+		return answer
+	}
+	word, _, _ := strings.Cut(body, " ")
+	return word
+}
+
+// askAt is the whole answer to a request from the client, or the error.
+func (l *lab) askAt(addr string) string {
+	const limit = 2 * time.Second
 	var conn net.Conn
 	var err error
-	l.in("client", func() { conn, err = net.DialTimeout("tcp4", vip+":80", 2*time.Second) })
+	l.in("client", func() { conn, err = net.DialTimeout("tcp", addr, limit) })
 	if err != nil {
 		return err.Error()
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(2 * time.Second))
+	conn.SetDeadline(time.Now().Add(limit))
 	fmt.Fprintf(conn, "GET / HTTP/1.0\r\n\r\n")
 	answer, err := io.ReadAll(conn)
 	if err != nil {
 		return err.Error()
 	}
-	_, body, _ := strings.Cut(string(answer), "\r\n\r\n")
-	word, _, _ := strings.Cut(body, " ")
-	return word
+	return string(answer)
 }
 
 // table is the director's table in the form of ipvsadm -Sn.
 func (l *lab) table() string { return lvs.Format(l.read()) }
 
 // read reads the director's table.
-func (l *lab) read() (table lvs.Table) {
-	var err error
-	l.in("dir", func() {
-		var k ipvsctl.Access
-		if k, err = ipvsctl.Open(ipvsctl.Kernel); err != nil {
-			return
+func (l *lab) read() lvs.Table {
+	return within(l, "dir", func() (lvs.Table, error) {
+		k, err := ipvsctl.Open(ipvsctl.Kernel)
+		if err != nil {
+			return nil, err
 		}
 		defer k.Close()
-		table, err = k.Read(context.Background())
+		return k.Read(context.Background())
 	})
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	return table
 }
 
 // until waits for a table that has these lines, and not those after "no ". It returns how long that took.
@@ -248,11 +262,7 @@ func (l *lab) changes(since int) (n int, lines string) {
 // listen opens a port of a namespace until the test ends.
 func (l *lab) listen(ns, addr string) (listener net.Listener) {
 	l.t.Helper()
-	var err error
-	l.in(ns, func() { listener, err = net.Listen("tcp", addr) })
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	listener = within(l, ns, func() (net.Listener, error) { return net.Listen("tcp", addr) })
 	l.t.Cleanup(func() { listener.Close() })
 	return listener
 }
@@ -264,14 +274,6 @@ func (l *lab) echo(ns, addr string) { l.echoing(ns, addr) }
 func (l *lab) echoing(ns, addr string) (listener net.Listener) {
 	l.t.Helper()
 	listener = l.listen(ns, addr)
-	go func() {
-		for {
-			c, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go func() { defer c.Close(); io.Copy(c, c) }()
-		}
-	}()
+	testkit.Serve(l.t, listener, func(c net.Conn) { io.Copy(c, c) })
 	return listener
 }

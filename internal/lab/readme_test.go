@@ -2,7 +2,6 @@ package lab
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -96,13 +95,7 @@ func (l *lab) asRoot(ns, before, script string) string {
 // page answers every request with a text.
 func (l *lab) page(ns, text string) {
 	l.t.Helper()
-	var listener net.Listener
-	var err error
-	l.in(ns, func() { listener, err = net.Listen("tcp", ":80") })
-	if err != nil {
-		l.t.Fatal(err)
-	}
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, text) })}
-	go server.Serve(listener)
+	go server.Serve(l.listen(ns, ":80"))
 	l.t.Cleanup(func() { server.Close() })
 }

@@ -2,7 +2,6 @@ package lab
 
 import (
 	"encoding/json"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,7 +29,7 @@ virtual = 198.51.100.10:80
 func TestKernelShadow(t *testing.T) {
 	l := newLab(t)
 	l.echo("rs1", ":80")
-	second := l.listener("rs2")
+	second := l.listen("rs2", ":80")
 	path := l.config(shadowConfig)
 	l.run(0, path, "start")
 	l.until(2*time.Second, "-r 192.0.2.21:80", "-r 192.0.2.22:80")
@@ -41,7 +40,7 @@ func TestKernelShadow(t *testing.T) {
 	second.Close()
 	l.until(5*time.Second, "no -r 192.0.2.22:80")
 	time.Sleep(3 * time.Second)
-	second = l.listener("rs2")
+	second = l.listen("rs2", ":80")
 	l.until(5*time.Second, "-r 192.0.2.22:80")
 	time.Sleep(3 * time.Second)
 	if out := shadow.end(0); !strings.Contains(out, "requests that write: 0\n") || !strings.Contains(out, "Lasting differences: 0\n") {
@@ -77,18 +76,6 @@ func TestKernelShadow(t *testing.T) {
 	if out, err := cmd.CombinedOutput(); cmd.ProcessState.ExitCode() != 1 || !strings.Contains(string(out), "nothing was compared") {
 		t.Errorf("with an empty table the shadow ends with %v\n%s", err, out)
 	}
-}
-
-// listener answers connections on port 80 until it is closed.
-func (l *lab) listener(ns string) (listener net.Listener) {
-	l.t.Helper()
-	var err error
-	l.in(ns, func() { listener, err = net.Listen("tcp4", ":80") })
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	l.t.Cleanup(func() { listener.Close() })
-	return listener
 }
 
 // files are the names in the run folder, except those that the daemon is about to rename.

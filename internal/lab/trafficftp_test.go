@@ -222,22 +222,7 @@ func allOf(conn net.Conn) (string, error) {
 
 // ftpServer supports as much of RFC 959 and RFC 2428 as the lab's checks and clients need.
 func (l *lab) ftpServer(ns string) {
-	var listener net.Listener
-	var err error
-	l.in(ns, func() { listener, err = net.Listen("tcp", ":21") })
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	l.t.Cleanup(func() { listener.Close() })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go l.ftpSession(ns, conn)
-		}
-	}()
+	testkit.Serve(l.t, l.listen(ns, ":21"), func(c net.Conn) { l.ftpSession(ns, c) })
 }
 
 func (l *lab) ftpSession(ns string, conn net.Conn) {

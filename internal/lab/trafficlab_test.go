@@ -228,23 +228,7 @@ func getFrom(client netip.Addr, address string) string {
 
 // telnet runs a server that greets with its name, as a log-in does.
 func (l *lab) telnet(ns string) {
-	var listener net.Listener
-	var err error
-	l.in(ns, func() { listener, err = net.Listen("tcp", ":23") })
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	l.t.Cleanup(func() { listener.Close() })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			fmt.Fprintf(conn, "\r\n\r\n%s login: ", ns)
-			conn.Close()
-		}
-	}()
+	testkit.Serve(l.t, l.listen(ns, ":23"), func(c net.Conn) { fmt.Fprintf(c, "\r\n\r\n%s login: ", ns) })
 }
 
 // lastPort is the port of the clients' last connection.
@@ -273,12 +257,7 @@ func dialFrom(client netip.Addr, network, to string) (net.Conn, error) {
 // dial opens a connection as a client, for the time of the test.
 func (l *lab) dial(client netip.Addr, network, to string) net.Conn {
 	l.t.Helper()
-	var conn net.Conn
-	var err error
-	l.in("client", func() { conn, err = dialFrom(client, network, to) })
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	conn := within(l, "client", func() (net.Conn, error) { return dialFrom(client, network, to) })
 	l.t.Cleanup(func() { conn.Close() })
 	return conn
 }

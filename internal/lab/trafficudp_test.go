@@ -80,12 +80,7 @@ VIRTUAL = ADDRESS:5060
 
 // datagrams runs a server that answers each datagram to an address.
 func (l *lab) datagrams(ns, address string, answer func([]byte) []byte) {
-	var conn net.PacketConn
-	var err error
-	l.in(ns, func() { conn, err = net.ListenPacket("udp", address) })
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	conn := within(l, ns, func() (net.PacketConn, error) { return net.ListenPacket("udp", address) })
 	l.t.Cleanup(func() { conn.Close() })
 	go func() {
 		buffer := make([]byte, 2048)

@@ -11,30 +11,19 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // A thousand servers close idle connections at random, half of them by a reset, for as long as IDLE_CLOSES says. All
 // servers pass their checks, and none is taken out.
 func TestKernelLongWatchIdle(t *testing.T) {
 	onlyLong(t)
-	lasts, err := time.ParseDuration(cmp.Or(os.Getenv("IDLE_CLOSES"), "45s"))
-	if err != nil {
-		t.Fatalf("IDLE_CLOSES: %v", err)
-	}
+	lasts := testkit.Must(time.ParseDuration(cmp.Or(os.Getenv("IDLE_CLOSES"), "45s")))(t, "IDLE_CLOSES")
 	const servers = 1000
 	l := newNetwork(t, 0)
-	var listener net.Listener
-	l.in("dir", func() { listener, err = net.Listen("tcp", "0.0.0.0:8080") })
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { listener.Close() })
 	var kept, closed atomic.Int64
-	go func() {
-		for c, err := listener.Accept(); err == nil; c, err = listener.Accept() {
-			go endsAtRandom(c.(*net.TCPConn), &kept, &closed)
-		}
-	}()
+	testkit.Serve(t, l.listen("dir", "0.0.0.0:8080"), func(c net.Conn) { endsAtRandom(c.(*net.TCPConn), &kept, &closed) })
 	var reals strings.Builder
 	for i := range servers {
 		fmt.Fprintf(&reals, "\treal = 127.1.%d.%d:8080 masq\n", i/250, i%250+1)

@@ -3,6 +3,7 @@ package lab
 import (
 	"cmp"
 	"fmt"
+	"net"
 	"os"
 	"strconv"
 	"strings"
@@ -91,18 +92,13 @@ func newSwitchLab(t *testing.T, servers int) *switchLab {
 	s := &switchLab{lab: newNetwork(t, 1), servers: servers}
 	s.sh(`ip -n %[1]srs1 route add local 10.64.0.0/16 dev lo
 		ip -n %[1]sdir route add 10.64.0.0/16 via 192.0.2.21`, s.prefix)
-	listener := s.listen("rs1", ":80")
-	go func() {
-		for c, err := listener.Accept(); err == nil; c, err = listener.Accept() {
-			go func() {
-				s.kept.Add(1)
-				c.Read(make([]byte, 1))
-				c.Close()
-				s.kept.Add(-1)
-				s.ended.Add(1)
-			}()
-		}
-	}()
+	testkit.Serve(t, s.listen("rs1", ":80"), func(c net.Conn) {
+		s.kept.Add(1)
+		c.Read(make([]byte, 1))
+		c.Close()
+		s.kept.Add(-1)
+		s.ended.Add(1)
+	})
 	return s
 }
 
