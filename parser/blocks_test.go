@@ -55,7 +55,7 @@ func TestDefaultsMeanTheirLines(t *testing.T) {
 // withoutOrigin is what a file means, without the names and places of blocks. It must have no finding.
 func withoutOrigin(t *testing.T, src string) string {
 	t.Helper()
-	cfg, found := parse(t.Context(), "ld.cf", []byte(src), Options{})
+	cfg, found := parseText(t, src)
 	if len(found) > 0 {
 		t.Fatalf("%v in\n%s", found, src)
 	}
@@ -75,7 +75,7 @@ func TestMistakesInBlocksAreToldOnce(t *testing.T) {
 	for i := range 50 {
 		src += fmt.Sprintf("virtual=%d\n\tuse=a\n\treal=192.0.2.%d:80 masq\n", i+1, i+1)
 	}
-	_, found := parse(t.Context(), "ld.cf", []byte(src), Options{})
+	_, found := parseText(t, src)
 	if len(found) != 1 || !strings.HasPrefix(found[0].String(), "ld.cf:2:7: error: 2001:db8::7 is an IPv6 address") {
 		t.Error(found)
 	}
@@ -88,7 +88,7 @@ func TestBlocksAreBounded(t *testing.T) {
 	for i := range 65 {
 		fmt.Fprintf(&src, "virtual=%d\n\tuse=a\n\treal=192.0.2.1:80 masq\n\tchecktype=on\n", i+1)
 	}
-	_, found := parse(t.Context(), "ld.cf", []byte(src.String()), Options{})
+	_, found := parseText(t, src.String())
 	if errors := found.Errors(); len(errors) != 1 || errors[0].Kind != tooLarge || errors[0].At().Line != 256 {
 		t.Error(errors)
 	}
@@ -97,7 +97,7 @@ func TestBlocksAreBounded(t *testing.T) {
 // JSON has the place of each value that is written, with its block.
 func TestOriginOfValues(t *testing.T) {
 	src := "checkinterval=9\ndefaults=a\n\tscheduler=rr\nvirtual=192.0.2.1:80\n\tuse=a\n\treal=192.0.2.2:80 masq\n\tchecktype=on\n"
-	cfg, _ := parse(t.Context(), "ld.cf", []byte(src), Options{})
+	cfg, _ := parseText(t, src)
 	got, _ := json.Marshal(shown{cfg}.virtual(cfg.Virtuals[0])["from"])
 	const want = `{"checkinterval":{"defaults":null,"file":"ld.cf","line":1},"checktype":{"defaults":null,"file":"ld.cf","line":7},` +
 		`"real":{"defaults":null,"file":"ld.cf","line":6},"scheduler":{"defaults":"a","file":"ld.cf","line":3},` +

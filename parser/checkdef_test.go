@@ -59,7 +59,7 @@ func TestCheckdefsMeanTheirLines(t *testing.T) {
 // withoutNames is what a file means: its sections without the names of blocks, and each check.
 func withoutNames(t *testing.T, src string) string {
 	t.Helper()
-	cfg, found := parse(t.Context(), "ld.cf", []byte(src), Options{})
+	cfg, found := parseText(t, src)
 	if len(found) > 0 {
 		t.Fatalf("%v in\n%s", found, src)
 	}
@@ -85,7 +85,7 @@ func withoutNames(t *testing.T, src string) string {
 func TestACheckdefTakesNothingOfTheSection(t *testing.T) {
 	src := "negotiatetimeout=9\nvirtual=192.0.2.1:80\n\treal=192.0.2.2:80 masq\n\tservice=http\n\tvirtualhost=a.example\n\tnegotiatetimeout=1\n\tlogin=\"x\"\n" +
 		"\thttpheader=\"A: b\"\n\talsocheck=web\ncheckdef=web\n\tservice=https\n\ttlsverify=yes\n"
-	cfg, _ := parse(t.Context(), "ld.cf", []byte(src), Options{})
+	cfg, _ := parseText(t, src)
 	check := cfg.Virtuals[0].Check(1)
 	if check.VirtualHost != "" || check.NegotiateTimeout != 9 || check.Login != "" || len(check.HTTPHeaders) > 0 || !check.TLSVerify ||
 		check.CheckName != "web" {
@@ -96,7 +96,7 @@ func TestACheckdefTakesNothingOfTheSection(t *testing.T) {
 // Of two lines the last one counts, also if only the first names a checkdef.
 func TestTheLastServiceCounts(t *testing.T) {
 	for lines, want := range map[string]string{"\tservice=a\n\tservice=http\n": "http", "\tservice=http\n\tservice=a\n": "dns"} {
-		cfg, _ := parse(t.Context(), "ld.cf", []byte("virtual=192.0.2.1:80\n\treal=192.0.2.2:80 masq\n"+lines+"checkdef=a\n\tservice=dns\n"), Options{})
+		cfg, _ := parseText(t, "virtual=192.0.2.1:80\n\treal=192.0.2.2:80 masq\n"+lines+"checkdef=a\n\tservice=dns\n")
 		if v := cfg.Virtuals[0]; v.Service != want || (v.CheckName == "a") != (want == "dns") {
 			t.Errorf("%q: %s by %q", lines, v.Service, v.CheckName)
 		}
@@ -123,7 +123,7 @@ func TestMistakesWithCheckdefs(t *testing.T) {
 		virtual + "\talsocheck=a\ncheckdef=a\n\tservice=https\n\ttlskey=/k\n":                                         `ld.cf:6:9: error: tlskey is given without tlscert`,
 		virtual + "\tchecktype=connect\n\talsocheck=a\ncheckdef=a\n\tservice=http\n\tpasswd=\"a\"\n\tpasswdfile=/p\n": `ld.cf:8:13: error: passwdfile and passwd are given`,
 	} {
-		_, found := parse(t.Context(), "ld.cf", []byte(src), Options{})
+		_, found := parseText(t, src)
 		found = slices.DeleteFunc(found, func(d Diagnostic) bool { return d.Kind == noEffect && !strings.Contains(want, "no section") })
 		if len(found) != 1 || !strings.HasPrefix(found[0].String(), want) {
 			t.Errorf("%v\nwant %s of\n%s", found, want, src)

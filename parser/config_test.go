@@ -104,7 +104,7 @@ func TestNumbersBeyondTypes(t *testing.T) {
 	if got := asJSON(t, cfg)["global"].(object)["checktimeout"]; got != 999999999999999999.0 {
 		t.Errorf("JSON shows %v", got)
 	}
-	if cfg, _ := parse(t.Context(), "", []byte("checktimeout=1000000000000000000\n"), Options{}); cfg != nil {
+	if cfg, _ := parseText(t, "checktimeout=1000000000000000000\n"); cfg != nil {
 		t.Error("19 digits were accepted")
 	}
 }
@@ -142,7 +142,7 @@ virtual=192.0.2.1:80
 		t.Errorf("got %+v and %+v", a, b)
 	}
 	for _, line := range []string{"window=0/3", "window=4/3", "window=1/65", "window=3", "window=a/b", "risecount=0"} {
-		if cfg, found := parse(t.Context(), "", []byte(line), Options{}); cfg != nil || found[0].Kind != badValue {
+		if cfg, found := parseText(t, line); cfg != nil || found[0].Kind != badValue {
 			t.Errorf("%s: got %v", line, found)
 		}
 	}
@@ -335,7 +335,7 @@ func TestDirectivesAreLegalWhereTheySay(t *testing.T) {
 
 func says(t *testing.T, src, words string) bool {
 	t.Helper()
-	_, found := parse(t.Context(), "", []byte(src), Options{})
+	_, found := parseText(t, src)
 	return slices.ContainsFunc(found, func(d Diagnostic) bool { return strings.Contains(d.Text, words) })
 }
 

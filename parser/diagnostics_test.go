@@ -9,17 +9,17 @@ import (
 )
 
 func TestDiagnosticsTellErrorsFromWarnings(t *testing.T) {
-	_, found := parse(t.Context(), "a.cf", []byte("checkcount=1\nfork=maybe\n"), Options{})
+	_, found := parseText(t, "checkcount=1\nfork=maybe\n")
 	if !found.HasErrors() || len(found.Errors()) != 1 || len(found.Warnings()) != 1 {
 		t.Fatalf("got %v", found)
 	}
 	if found.Warnings().HasErrors() {
 		t.Error("warnings have errors")
 	}
-	if got := found.Warnings()[0].String(); !strings.HasPrefix(got, "a.cf:1:12: warning: checkcount is deprecated") {
+	if got := found.Warnings()[0].String(); !strings.HasPrefix(got, "ld.cf:1:12: warning: checkcount is deprecated") {
 		t.Error(got)
 	}
-	if got := found.Errors()[0]; !strings.HasPrefix(got.String(), "a.cf:2:6: error: ") || got.Kind != "bad-value" {
+	if got := found.Errors()[0]; !strings.HasPrefix(got.String(), "ld.cf:2:6: error: ") || got.Kind != "bad-value" {
 		t.Errorf("got %s %s", got.Kind, got)
 	}
 }
@@ -36,7 +36,7 @@ virtual=1
 virtual=1
 autoreload=maybe
 `
-	_, found := parse(t.Context(), "", []byte(src), Options{})
+	_, found := parseText(t, src)
 	var lines []int
 	for _, d := range found.Errors() {
 		lines = append(lines, int(d.Pos.Line))
@@ -80,9 +80,9 @@ func TestSuggestions(t *testing.T) {
 
 func TestNoFileGivesMoreDiagnosticsThanAnyoneReads(t *testing.T) {
 	for _, line := range []string{"nonsense\n", "supervised\n"} {
-		_, found := parse(t.Context(), "", []byte(strings.Repeat(line, maxFindings)), Options{})
+		_, found := parseText(t, strings.Repeat(line, maxFindings))
 		testkit.Equal(t, len(found), maxFindings, line, "diagnostics")
-		_, found = parse(t.Context(), "", []byte(strings.Repeat(line, 3*maxFindings)), Options{})
+		_, found = parseText(t, strings.Repeat(line, 3*maxFindings))
 		if len(found) != maxFindings+1 || found[maxFindings].Kind != tooMany {
 			t.Errorf("%q: %d diagnostics, the last: %v", line, len(found), found[len(found)-1])
 		}

@@ -95,6 +95,12 @@ func options(t testing.TB) Options {
 	}
 }
 
+// parseText parses a text without options.
+func parseText(t *testing.T, text string) (*Config, Diagnostics) {
+	t.Helper()
+	return parse(t.Context(), "ld.cf", []byte(text), Options{})
+}
+
 // parse is Parse, but returns no configuration if there are errors.
 func parse(ctx context.Context, name string, src []byte, o Options) (*Config, Diagnostics) {
 	cfg, found := Parse(ctx, name, src, o)

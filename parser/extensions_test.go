@@ -132,7 +132,7 @@ func TestFilesOfTLSAreTriedForReading(t *testing.T) {
 	if fmt.Sprint(tried) != "[/a#b d e]" {
 		t.Errorf("tried %q", tried)
 	}
-	cfg, _ := parse(t.Context(), "", []byte("virtual=1\n\ttlsca=/no-such-folder/ca.pem\n"), Options{})
+	cfg, _ := parseText(t, "virtual=1\n\ttlsca=/no-such-folder/ca.pem\n")
 	if cfg == nil {
 		t.Error("without a way to try a file it was refused")
 	}

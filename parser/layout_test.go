@@ -98,7 +98,7 @@ func TestLayoutWarningsNameTheirLine(t *testing.T) {
 		"a blank after a list of states":                       {"emailalertstatus=running , stopping \nvirtual=1\n\tservice=none\n\treal=192.0.2.1 gate\n\temailalertstatus=running ,\n", []int{1}},
 		"a section continues after a global":                   {"virtual=1\n\tservice=none\nfork=no\n\treal=192.0.2.1 gate\n", []int{4}},
 	} {
-		_, found := parse(t.Context(), "", []byte(tc.src), Options{})
+		_, found := parseText(t, tc.src)
 		var lines []int
 		for _, d := range found {
 			if d.Kind != layout {
@@ -112,7 +112,7 @@ func TestLayoutWarningsNameTheirLine(t *testing.T) {
 
 func TestColumnZeroIsAmbiguousOnlyUntilTheNextVirtual(t *testing.T) {
 	const src = "virtual=1\nreal=192.0.2.1 gate\nservice=none\nautoreload=yes\nvirtual=2\n\treal=192.0.2.1 gate\n\tservice=none\nquiescent=yes\n"
-	cfg, found := parse(t.Context(), "", []byte(src), Options{})
+	cfg, found := parseText(t, src)
 	if cfg == nil {
 		t.Fatal(found)
 	}
@@ -132,7 +132,7 @@ func TestTheReferencesErrorComesFirst(t *testing.T) {
 		"virtual=1\n\tpasswd= # \"a\"\n":    unknownDirective,
 		"virtual=1\nreal=192.0.2.1 nat\n":   unknownDirective,
 	} {
-		_, found := parse(t.Context(), "", []byte(src), Options{})
+		_, found := parseText(t, src)
 		if errs := found.Errors(); len(errs) != 1 || errs[0].Kind != kind {
 			t.Errorf("%q: got %v, want %s", src, errs, kind)
 		}

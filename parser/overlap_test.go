@@ -23,7 +23,7 @@ func TestOverlapsAreThoseOfEachPairOfLines(t *testing.T) {
 			}
 			fmt.Fprintf(&src, "virtual=%d\n\tmark=192.0.2.%d/%d %s %s\n", i+1, address, length, protocol, ports)
 		}
-		cfg, found := parse(t.Context(), "", []byte(src.String()), Options{})
+		cfg, found := parseText(t, src.String())
 		for _, v := range cfg.Virtuals {
 			lines = append(lines, v.Marking...)
 		}

@@ -104,7 +104,7 @@ func TestRangesOfAFileAreBounded(t *testing.T) {
 	for i := range 6 {
 		fmt.Fprintf(&src, "\treal=10.%d.0.0->10.%d.255.255:80 gate\n", i, i)
 	}
-	cfg, found := parse(t.Context(), "", []byte(src.String()), Options{})
+	cfg, found := parseText(t, src.String())
 	if cfg != nil || len(found.Errors()) != 1 || found.Errors()[0].Kind != tooLarge || found.Errors()[0].Pos.Line != 7 {
 		t.Errorf("got %v", found.Errors())
 	}
@@ -122,7 +122,7 @@ func TestWhatAnHTTPCheckAsksFor(t *testing.T) {
 		{"real=192.0.2.2:80 gate \"https://w.example/a\", \"b\"", "http://192.0.2.2:80/https://w.example/a"},
 		{"real=192.0.2.2:80 gate\n\tservice=http_proxy\n\trequest=\"http://w.example/\"", "http://w.example/"},
 	} {
-		cfg, found := parse(t.Context(), "", []byte("virtual=192.0.2.1:80\n\t"+tc.section+"\n"), Options{})
+		cfg, found := parseText(t, "virtual=192.0.2.1:80\n\t"+tc.section+"\n")
 		if cfg == nil {
 			t.Fatal(found)
 		}

@@ -30,7 +30,7 @@ func TestTags(t *testing.T) {
 		" tags=" + strings.Repeat("x", 65):        {"", false, "is not a tag"},
 		" tags=1,2,3,4,5,6,7,8,9,a,b,c,d,e,f,g,h": {"", false, "error: there are more than 16 tags"},
 	} {
-		cfg, found := parse(t.Context(), "a.cf", []byte(section+line+"\n"), Options{})
+		cfg, found := parseText(t, section+line+"\n")
 		got := strings.Trim(fmt.Sprint(found), "[]")
 		if want.problem == "" && got != "" || !strings.Contains(got, want.problem) {
 			t.Errorf("%s: %s, want %q", line, got, want.problem)

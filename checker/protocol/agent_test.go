@@ -217,7 +217,7 @@ func TestDrainStatus(t *testing.T) {
 		}
 	}
 	s := serve(t, saying(answer(200, "OK-perf")))
-	if r := build(t, httpSpec(s.addr, "OK-perf"), nil).Check(t.Context()); !r.OK || r.Report != (health.Report{}) {
+	if r := checked(t, httpSpec(s.addr, "OK-perf")); !r.OK || r.Report != (health.Report{}) {
 		t.Errorf("without drainstatus: %+v", r)
 	}
 }
@@ -228,7 +228,7 @@ func TestDrainStatusOfAnotherServer(t *testing.T) {
 	s := serve(t, saying("HTTP/1.1 301 There\r\nLocation: http://"+other.addr.String()+"/\r\n\r\n"))
 	spec := httpSpec(s.addr, "")
 	spec.DrainStatus, spec.FollowRedirect = "503", "yes"
-	if r := build(t, spec, nil).Check(t.Context()); r.OK || r.Report != (health.Report{}) {
+	if r := checked(t, spec); r.OK || r.Report != (health.Report{}) {
 		t.Errorf("%+v", r)
 	}
 }
@@ -243,13 +243,13 @@ func TestExternalWeight(t *testing.T) {
 	for status, want := range map[int]health.Report{0: weight(100), 2: weight(0), 3: weight(1), 52: weight(50), 102: weight(100),
 		1: {}, 103: {}, 126: {}, 127: {}, 128: {}, 255: {}} {
 		spec.Command = writeScript(t, fmt.Sprintf("#!/bin/sh\necho said; exit %d\n", status))
-		r := build(t, spec, nil).Check(t.Context())
+		r := checked(t, spec)
 		if r.Report != want || r.OK != want.Weighs || !strings.HasPrefix(r.Detail, fmt.Sprintf("exit status %d", status)) ||
 			strings.Contains(r.Detail, fmt.Sprintf(", reports %d%%", want.Percent)) != (want.Weighs && status > 0) {
 			t.Errorf("%d: %+v", status, r)
 		}
 		spec.Weighs = false
-		if r := build(t, spec, nil).Check(t.Context()); r.Report != (health.Report{}) || r.OK != (status == 0) {
+		if r := checked(t, spec); r.Report != (health.Report{}) || r.OK != (status == 0) {
 			t.Errorf("%d without externalweight: %+v", status, r)
 		}
 		spec.Weighs = true
@@ -259,13 +259,13 @@ func TestExternalWeight(t *testing.T) {
 		"no permission": "exec /etc/passwd", "none of the shell": "no-such-program",
 	} {
 		spec.Command = writeScript(t, "#!/bin/sh\n"+script+"\n")
-		if r := build(t, spec, nil).Check(t.Context()); r.OK || r.Report != (health.Report{}) {
+		if r := checked(t, spec); r.OK || r.Report != (health.Report{}) {
 			t.Errorf("%s: %+v", name, r)
 		}
 	}
 	spec.Command = writeScript(t, "#!/bin/sh\ntrap 'exit 50' TERM\nsleep 60 & wait\n")
 	spec.Timeout = tooLate
-	if r := build(t, spec, nil).Check(t.Context()); r.OK || r.Report != (health.Report{}) {
+	if r := checked(t, spec); r.OK || r.Report != (health.Report{}) {
 		t.Errorf("killed at its limit: %+v", r)
 	}
 }

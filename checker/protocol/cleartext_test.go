@@ -125,7 +125,7 @@ func TestAPasswordGoesOutInClearOnlyIfItMay(t *testing.T) {
 				t.Errorf("it may: the server has %q", got)
 			}
 			s.NoClearText = true
-			r := build(t, s, nil).Check(t.Context())
+			r := checked(t, s)
 			if c.hidden {
 				if !r.OK || r.Warning != "" {
 					t.Errorf("hidden: %+v", r)
@@ -155,7 +155,7 @@ func TestAKeyOfAnotherKindIsNoMySQL(t *testing.T) {
 			testkit.Leaks(t)
 			s := goodMySQL
 			s.Target = serve(t, myUntilLogin(heedless(myPackets(2, "\xfe"+plugin+"\x00"+mySeed+"\x00")+says))).addr
-			if r := build(t, s, nil).Check(t.Context()); !strings.HasPrefix(r.Detail, "login: this is not MySQL: ") {
+			if r := checked(t, s); !strings.HasPrefix(r.Detail, "login: this is not MySQL: ") {
 				t.Errorf("%+v", r)
 			}
 		})
@@ -168,7 +168,7 @@ func TestNoAnswerToAQueryIsTakenForAKey(t *testing.T) {
 	s := goodMySQL
 	s.NoClearText = true
 	s.Target = serve(t, mariadb{login: []string{myOK}, answer: []string{"\x01", myColumn, myEOF, row, myEOF}}.treat).addr
-	if r := build(t, s, nil).Check(t.Context()); !r.OK || r.Warning != "" {
+	if r := checked(t, s); !r.OK || r.Warning != "" {
 		t.Errorf("%+v", r)
 	}
 }

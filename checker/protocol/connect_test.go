@@ -33,7 +33,7 @@ func TestConnect(t *testing.T) {
 			for _, protocol := range []string{"tcp", "fwm"} {
 				spec := connectSpec(s.addr)
 				spec.Protocol = protocol
-				if r := build(t, spec, nil).Check(t.Context()); !r.OK || r.Cause == checker.Shortage {
+				if r := checked(t, spec); !r.OK || r.Cause == checker.Shortage {
 					t.Errorf("%s: %+v", protocol, r)
 				}
 				if n := <-said; n != 0 {
@@ -46,7 +46,7 @@ func TestConnect(t *testing.T) {
 
 func TestConnectRefused(t *testing.T) {
 	testkit.Leaks(t)
-	if r := build(t, connectSpec(testkit.FreeAddr(t)), nil).Check(t.Context()); r.OK || r.Cause == checker.Shortage || r.Detail != "connect: refused" {
+	if r := checked(t, connectSpec(testkit.FreeAddr(t))); r.OK || r.Cause == checker.Shortage || r.Detail != "connect: refused" {
 		t.Errorf("%+v", r)
 	}
 }

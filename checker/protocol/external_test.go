@@ -55,7 +55,7 @@ func TestExternal(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			testkit.Leaks(t)
-			r := build(t, externalSpec(c.command), nil).Check(t.Context())
+			r := checked(t, externalSpec(c.command))
 			if r.OK != c.want.OK || r.Cause == checker.Shortage || !strings.HasSuffix(r.Detail, c.want.Detail) {
 				t.Errorf("%+v, want %+v", r, c.want)
 			}
@@ -66,7 +66,7 @@ func TestExternal(t *testing.T) {
 func TestExternalWithoutPermission(t *testing.T) {
 	path := writeScript(t, "#!/bin/sh\n")
 	testkit.OK(t, os.Chmod(path, 0o644))
-	if r := build(t, externalSpec(path), nil).Check(t.Context()); r.OK || !strings.HasSuffix(r.Detail, "/check: permission denied") {
+	if r := checked(t, externalSpec(path)); r.OK || !strings.HasSuffix(r.Detail, "/check: permission denied") {
 		t.Errorf("%+v", r)
 	}
 }
@@ -98,7 +98,7 @@ func TestExternalThatComputesForeverFails(t *testing.T) {
 	testkit.Leaks(t)
 	spec := externalSpec(writeScript(t, "#!/bin/sh\nwhile :; do :; done\n"))
 	spec.Timeout = 2 * short
-	r := build(t, spec, nil).Check(t.Context())
+	r := checked(t, spec)
 	busy := r.Cause == checker.Shortage && strings.HasPrefix(r.Detail, "did not end in 5.3s, ")
 	if r.OK || r.Cause != checker.Timeout && !busy {
 		t.Errorf("%+v", r)
@@ -140,7 +140,7 @@ func TestExternalThatLeavesAChildBehindIsNotWaitedFor(t *testing.T) {
 func TestExternalMayFloodItsOutput(t *testing.T) {
 	testkit.Leaks(t)
 	path := writeScript(t, "#!/bin/sh\nhead -c 5000000 /dev/zero | tr '\\0' x\nexit 1\n")
-	r := build(t, externalSpec(path), nil).Check(t.Context())
+	r := checked(t, externalSpec(path))
 	if want := "exit status 1: " + strings.Repeat("x", 4*wire.MaxExcerpt) + "…"; r.OK || r.Detail != want {
 		t.Errorf("%.400q", r.Detail)
 	}
@@ -214,7 +214,7 @@ func TestExternalStartsWithCleanSignalsAndLimits(t *testing.T) {
 		show   = `cat /proc/self/status; echo "Limits:	$(` + limits + `)"`
 	)
 	began := filepath.Join(t.TempDir(), "began")
-	if r := build(t, externalSpec(writeScript(t, "#!/bin/sh\n("+show+") >"+began+"\n")), nil).Check(t.Context()); !r.OK {
+	if r := checked(t, externalSpec(writeScript(t, "#!/bin/sh\n("+show+") >"+began+"\n"))); !r.OK {
 		t.Fatalf("%+v", r)
 	}
 	text := testkit.Must(os.ReadFile(began))(t)
@@ -273,7 +273,7 @@ func TestExternalPerl(t *testing.T) {
 			t.Parallel()
 			spec := externalSpec(writeScript(t, c.code))
 			spec.Type = "external-perl"
-			r := build(t, spec, nil).Check(t.Context())
+			r := checked(t, spec)
 			r.Detail = strings.ReplaceAll(r.Detail, spec.Command, "FILE")
 			if r.OK != c.want.OK || r.Cause == checker.Shortage || !strings.HasPrefix(r.Detail, c.want.Detail) {
 				t.Errorf("%+v, want %+v", r, c.want)
@@ -283,7 +283,7 @@ func TestExternalPerl(t *testing.T) {
 	t.Run("missing", func(t *testing.T) {
 		spec := externalSpec("/does/not/exist")
 		spec.Type = "external-perl"
-		if r := build(t, spec, nil).Check(t.Context()); r.OK || !strings.Contains(r.Detail, "can't open /does/not/exist: No such file or directory") {
+		if r := checked(t, spec); r.OK || !strings.Contains(r.Detail, "can't open /does/not/exist: No such file or directory") {
 			t.Errorf("%+v", r)
 		}
 	})

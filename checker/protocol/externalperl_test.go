@@ -389,7 +389,7 @@ func TestABusyMachineTakesNoServerOut(t *testing.T) {
 	for range 10 {
 		wait.Go(func() {
 			of := map[string]Result{"perl": good.check()}
-			of["program"] = build(t, program, nil).Check(t.Context())
+			of["program"] = checked(t, program)
 			for what, r := range of {
 				if !r.OK && r.Cause != checker.Shortage {
 					t.Errorf("%s: %+v", what, r)
@@ -398,7 +398,7 @@ func TestABusyMachineTakesNoServerOut(t *testing.T) {
 		})
 	}
 	wait.Go(func() {
-		if r := build(t, asleep, nil).Check(t.Context()); r.OK || r.Cause != checker.Timeout {
+		if r := checked(t, asleep); r.OK || r.Cause != checker.Timeout {
 			t.Errorf("asleep: %+v", r)
 		}
 	})

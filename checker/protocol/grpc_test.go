@@ -75,7 +75,7 @@ func TestGRPCAnswers(t *testing.T) {
 			s := grpcSpec(to, known)
 			s.UseTLS, s.Host = secure != nil, "cart.example.com"
 			want := strings.ReplaceAll(row.want, `\n`, " ")
-			if r := build(t, s, nil).Check(t.Context()); r.OK != (want == "SERVING") || r.Detail != want {
+			if r := checked(t, s); r.OK != (want == "SERVING") || r.Detail != want {
 				t.Errorf("%s, over TLS %t: %+v, want %s", row.what, secure != nil, r, want)
 			}
 			testkit.Equal(t, asked,
@@ -99,7 +99,7 @@ func TestGRPCOtherServers(t *testing.T) {
 		s := grpcSpec(serve(t, row.treat).addr, "")
 		s.NegotiateTimeout = short
 		begun := time.Now()
-		r := build(t, s, nil).Check(t.Context())
+		r := checked(t, s)
 		if r.OK || r.Detail == "" || r.Cause != row.cause || time.Since(begun) > short+slack {
 			t.Errorf("%s: %+v after %v", what, r, time.Since(begun))
 		}
@@ -165,7 +165,7 @@ func refusingStreams(_ *testServer, c net.Conn) {
 func TestGRPCRefusedStream(t *testing.T) {
 	s := grpcSpec(serve(t, refusingStreams).addr, "")
 	begun := time.Now()
-	r := build(t, s, nil).Check(t.Context())
+	r := checked(t, s)
 	if want := "reading the answer: the server refuses the call (REFUSED_STREAM)"; r.OK || r.Detail != want || time.Since(begun) > patient/2 {
 		t.Errorf("%+v after %v, want %s", r, time.Since(begun), want)
 	}

@@ -96,7 +96,7 @@ func TestHTTPAnswers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			testkit.Leaks(t)
 			s := serve(t, saying(c.answer))
-			r := build(t, httpSpec(s.addr, c.receive), nil).Check(t.Context())
+			r := checked(t, httpSpec(s.addr, c.receive))
 			up := c.want[0] == '2'
 			if r.OK != up || r.Detail != c.want || r.Cause == checker.Shortage || r.Warning != "" {
 				t.Errorf("%+v, want up %v, %s", r, up, c.want)
@@ -161,7 +161,7 @@ func TestEndlessAnswersAreCutNotWaitedFor(t *testing.T) {
 			testkit.Leaks(t)
 			spec := httpSpec(serve(t, c.treat).addr, "All good")
 			spec.NegotiateTimeout = time.Minute // a check that waits for the server fails then
-			if r := build(t, spec, nil).Check(t.Context()); r.Detail != c.want || r.OK != (c.want == "200 OK") {
+			if r := checked(t, spec); r.Detail != c.want || r.OK != (c.want == "200 OK") {
 				t.Errorf("%+v, want %s", r, c.want)
 			}
 		})
@@ -196,7 +196,7 @@ func TestHTTPConnectionFailures(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			testkit.Leaks(t)
-			r := build(t, httpSpec(c.to, "All good"), nil).Check(t.Context())
+			r := checked(t, httpSpec(c.to, "All good"))
 			if r.OK || r.Cause == checker.Shortage || r.Detail != c.want {
 				t.Errorf("%+v, want %s", r, c.want)
 			}
@@ -230,7 +230,7 @@ func TestHTTPRequests(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			spec := httpSpec(s.addr, "")
 			c.change(&spec)
-			r := build(t, spec, nil).Check(t.Context())
+			r := checked(t, spec)
 			if !r.OK || r.Warning != "" {
 				t.Errorf("%+v", r)
 			}
@@ -246,20 +246,16 @@ func TestHTTPHeadHasNoBodyToMatch(t *testing.T) {
 	s := serve(t, saying(okHead+"Content-Length: 2\r\n\r\n"))
 	spec := httpSpec(s.addr, "ok")
 	spec.HTTPMethod = "HEAD"
-	if r := build(t, spec, nil).Check(t.Context()); r.OK || r.Detail != `body does not match /ok/: got ""` {
+	if r := checked(t, spec); r.OK || r.Detail != `body does not match /ok/: got ""` {
 		t.Errorf("%+v", r)
 	}
 	spec.Receive = ""
-	if r := build(t, spec, nil).Check(t.Context()); !r.OK {
-		t.Errorf("%+v", r)
-	}
+	passes(t, spec)
 }
 
 func TestHTTPOverIPv6(t *testing.T) {
 	s := serveOn(t, "[::1]:0", saying(okHead+"\r\nok"))
-	if r := build(t, httpSpec(s.addr, "ok"), nil).Check(t.Context()); !r.OK {
-		t.Errorf("%+v", r)
-	}
+	passes(t, httpSpec(s.addr, "ok"))
 	testkit.Contains(t, s.asked()[0], "\r\nHost: [::1]\r\n", "asked")
 }
 
@@ -274,7 +270,7 @@ func TestRequestsThatCanNotBeAskedFor(t *testing.T) {
 	} {
 		spec := httpSpec(netip.MustParseAddrPort("127.0.0.1:80"), "")
 		spec.URL = url
-		r := build(t, spec, nil).Check(t.Context())
+		r := checked(t, spec)
 		if r.OK || r.Detail != "request: "+want || r.Cause == checker.Shortage {
 			t.Errorf("%s: %+v, want %s", url, r, want)
 		}
@@ -342,7 +338,7 @@ func TestRedirects(t *testing.T) {
 			s := serve(t, redirectTo(c.location))
 			spec := httpSpec(s.addr, "All good")
 			spec.FollowRedirect = c.follow
-			r := build(t, spec, nil).Check(t.Context())
+			r := checked(t, spec)
 			detail := strings.ReplaceAll(r.Detail, fmt.Sprintf(":%d", s.addr.Port()), "")
 			if !strings.HasPrefix(detail, c.want) || r.OK != (c.want == "200 OK") || r.Warning != c.warning || r.Cause == checker.Shortage {
 				t.Errorf("%+v, want %s (warning %q)", r, c.want, c.warning)
@@ -390,7 +386,7 @@ func TestProxyIsAskedWhatItRedirectsTo(t *testing.T) {
 	s := serve(t, redirectTo(func(*testServer) string { return "http://www.example.net:81/there" }))
 	spec := httpSpec(s.addr, "All good")
 	spec.Service, spec.URL, spec.FollowRedirect = "http_proxy", "http://www.example.com/index.html", "server"
-	r := build(t, spec, nil).Check(t.Context())
+	r := checked(t, spec)
 	if !r.OK || r.Warning != "" {
 		t.Errorf("%+v", r)
 	}
@@ -403,7 +399,7 @@ func TestAbsoluteRequestIsAskedOfItsHostAsInTheReference(t *testing.T) {
 	other := serveOn(t, "127.0.0.2:0", saying(okHead+"\r\nAll good"))
 	spec := httpSpec(netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), 1), "All good")
 	spec.URL = "http://me:s3cret@" + other.addr.String() + "/x"
-	r := build(t, spec, nil).Check(t.Context())
+	r := checked(t, spec)
 	if want := "request http://" + other.addr.String() + "/x does not go to the server being checked"; !r.OK || r.Warning != want {
 		t.Errorf("%+v, want warning %s", r, want)
 	}
@@ -438,9 +434,7 @@ func TestHTTPS(t *testing.T) {
 			spec := httpSpec(addr, c.want)
 			spec.Service, spec.URL = "https", "https://"+addr.String()+"/"
 			c.change(&spec)
-			if r := build(t, spec, nil).Check(t.Context()); !r.OK {
-				t.Errorf("%+v", r)
-			}
+			passes(t, spec)
 		})
 	}
 }
@@ -496,7 +490,7 @@ func TestHTTPSFailures(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			spec := httpSpec(c.to, "")
 			spec.Service, spec.URL = "https", "https://"+c.to.String()+"/"
-			if r := build(t, spec, nil).Check(t.Context()); r.OK || r.Cause == checker.Shortage || r.Detail != c.want {
+			if r := checked(t, spec); r.OK || r.Cause == checker.Shortage || r.Detail != c.want {
 				t.Errorf("%+v, want %s", r, c.want)
 			}
 		})

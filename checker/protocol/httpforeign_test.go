@@ -40,7 +40,7 @@ func TestAForeignServerIsNotQuoted(t *testing.T) {
 			there := "http://" + elsewhere.addr.String() + "/latest"
 			s := httpSpec(serve(t, saying("HTTP/1.1 302 Found\r\nLocation: "+there+"\r\n\r\n")).addr, "All good")
 			s.TLSVerify, s.TLSCA = true, a.file
-			r := build(t, s, nil).Check(t.Context())
+			r := checked(t, s)
 			want := "redirected to " + there + ": " + c.detail
 			if on, ok := strings.CutPrefix(c.detail, "and on: "); ok {
 				want = "redirected to " + there + " and on: " + on

@@ -45,7 +45,7 @@ func TestHTTPPost(t *testing.T) {
 		s := httpSpec(netip.MustParseAddrPort(server.Listener.Addr().String()), "")
 		s.URL, s.HTTPMethod, s.HTTPBody = server.URL+path, "POST", `{"a": 1}`
 		s.HTTPHeaders = checker.ListOf("Content-Type: text/json")
-		if r := build(t, s, nil).Check(t.Context()); !r.OK {
+		if r := checked(t, s); !r.OK {
 			t.Errorf("%s: %+v", path, r)
 		}
 		testkit.Equal(t, strings.Join(seen, "; "), want, path)
@@ -64,7 +64,7 @@ func TestHTTPReceiveHeader(t *testing.T) {
 	} {
 		s := httpSpec(serve(t, saying(okHead+answer+"\r\nok")).addr, "ok")
 		s.ReceiveHeader = `X-Role: \bprimary$`
-		if r := build(t, s, nil).Check(t.Context()); r.Detail != want || r.OK != (want == "200 OK") {
+		if r := checked(t, s); r.Detail != want || r.OK != (want == "200 OK") {
 			t.Errorf("%q: %+v, want %s", answer, r, want)
 		}
 	}
@@ -81,9 +81,7 @@ func TestHTTPUpgrade(t *testing.T) {
 	s := httpSpec(server.addr, "")
 	s.HTTPStatus, s.ReceiveHeader = "101", "Upgrade: websocket"
 	s.HTTPHeaders = checker.ListOf("Connection: Upgrade", "Upgrade: websocket")
-	if r := build(t, s, nil).Check(t.Context()); !r.OK {
-		t.Errorf("%+v", r)
-	}
+	passes(t, s)
 	if got := server.asked()[0]; strings.Contains(got, "close") || !strings.Contains(got, "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n") {
 		t.Errorf("%q", got)
 	}

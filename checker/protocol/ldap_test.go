@@ -174,7 +174,7 @@ func TestLDAPAsksForOneEntryAndTakesLeave(t *testing.T) {
 			})
 			s := goodLDAP
 			s.Target = server.addr
-			build(t, s, nil).Check(t.Context())
+			checked(t, s)
 			<-done
 			testkit.Equal(t, strings.Join(server.asked(), "|"), c.want, "asked")
 		})
@@ -184,9 +184,7 @@ func TestLDAPAsksForOneEntryAndTakesLeave(t *testing.T) {
 func TestLDAPOverIPv6(t *testing.T) {
 	s := goodLDAP
 	s.Target = serveOn(t, "[::1]:0", directory{entries: []string{"dc=example"}}.treat).addr
-	if r := build(t, s, nil).Check(t.Context()); !r.OK {
-		t.Error(r.Detail)
-	}
+	passes(t, s)
 }
 
 func TestLDAPSSpeaksTLS(t *testing.T) {

@@ -174,7 +174,7 @@ func TestMySQLAsksOnceAndTakesLeave(t *testing.T) {
 	})
 	s := goodMySQL
 	s.Target = server.addr
-	build(t, s, nil).Check(t.Context())
+	checked(t, s)
 	<-done
 	want := "login check true database chk true|query SELECT enabled FROM t|quit"
 	testkit.Equal(t, strings.Join(server.asked(), "|"), want, "asked")
@@ -183,9 +183,7 @@ func TestMySQLAsksOnceAndTakesLeave(t *testing.T) {
 func TestMySQLOverIPv6(t *testing.T) {
 	s := goodMySQL
 	s.Target = serveOn(t, "[::1]:0", mariadb{login: []string{myOK}, answer: []string{"\x01", myColumn, myEOF, myRow, myEOF}}.treat).addr
-	if r := build(t, s, nil).Check(t.Context()); !r.OK {
-		t.Error(r.Detail)
-	}
+	passes(t, s)
 }
 
 func TestMySQLEndsWhenCancelled(t *testing.T) {

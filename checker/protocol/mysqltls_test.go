@@ -70,7 +70,7 @@ func TestMySQLTellsThePasswordOverTLS(t *testing.T) {
 	}))
 	s := goodMySQL
 	s.Target, s.UseTLS, s.NoClearText, s.TLSExpiryWarn = server.addr, true, true, 2
-	r := build(t, s, nil).Check(t.Context())
+	r := checked(t, s)
 	if got := server.asked(); !r.OK || !strings.HasPrefix(r.Warning, "certificate of localhost expires on ") || len(got) != 1 || got[0] != "secret\x00" {
 		t.Errorf("%+v; the server has %q", r, got)
 	}

@@ -80,7 +80,7 @@ func TestNewNamesTheDirectiveAtFault(t *testing.T) {
 func TestOnOffAndNoneAskNobody(t *testing.T) {
 	for kind, up := range map[string]bool{"on": true, "off": false, "negotiate": true, "combined": true} {
 		s := anySpec(kind)
-		if r := build(t, s, nil).Check(t.Context()); r.OK != up || r.Cause == checker.Shortage {
+		if r := checked(t, s); r.OK != up || r.Cause == checker.Shortage {
 			t.Errorf("%s: %+v", kind, r)
 		}
 	}

@@ -162,7 +162,7 @@ func TestOracleIsRedirectedOnTheServer(t *testing.T) {
 	s := goodOracle
 	s.Target = serve(t, listener(tnsRedirect(fmt.Sprintf("(ADDRESS=(PROTOCOL=tcp)(HOST=192.0.2.1)(PORT=%d))", dispatcher.addr.Port())))).addr
 	want := "login rejected: ORA-12516: TNS:listener could not find available handler with matching protocol stack"
-	if r := build(t, s, nil).Check(t.Context()); r.Detail != want {
+	if r := checked(t, s); r.Detail != want {
 		t.Errorf("%s\nwant %s", r.Detail, want)
 	}
 }
@@ -171,7 +171,7 @@ func TestOracleOverIPv6(t *testing.T) {
 	needsOracle(t)
 	s := goodOracle
 	s.Target = serveOn(t, "[::1]:0", listener(tnsRefuse("(DESCRIPTION=(ERR=12505))"))).addr
-	if r := build(t, s, nil).Check(t.Context()); r.Detail != "login rejected: ORA-12505" {
+	if r := checked(t, s); r.Detail != "login rejected: ORA-12505" {
 		t.Error(r.Detail)
 	}
 }

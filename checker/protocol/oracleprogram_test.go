@@ -111,7 +111,7 @@ func TestOracleThatCrashes(t *testing.T) {
 	needsOracle(t)
 	s := goodOracle
 	s.Target = serve(t, listener(tns(4, ""))).addr
-	r := build(t, s, nil).Check(t.Context())
+	r := checked(t, s)
 	const where = "a fault in ldirectord-oracle: panic at "
 	if r.OK || r.Cause != checker.Other || !strings.HasPrefix(r.Warning, where) || !strings.Contains(r.Warning, "refuse_packet.go:") {
 		t.Errorf("%+v", r)

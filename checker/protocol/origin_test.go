@@ -34,7 +34,7 @@ func TestChecksComeFromTheirSource(t *testing.T) {
 			{settings.Origin{CheckDevice: "nowhere0"}, "", "checkdevice nowhere0: this machine does not have it"},
 		} {
 			s.Origin = c.origin
-			r := build(t, s, nil).Check(t.Context())
+			r := checked(t, s)
 			if c.from == "" {
 				step := map[string]string{"udp": "udp: "}[name]
 				if step == "" {

@@ -243,7 +243,7 @@ func TestPgSQLAsksOnceAndTakesLeave(t *testing.T) {
 	})
 	s := goodPgSQL
 	s.Target = server.addr
-	build(t, s, nil).Check(t.Context())
+	checked(t, s)
 	<-done
 	want := `TLS?|user check database "chk"|query SELECT 1 FROM t|terminate`
 	testkit.Equal(t, strings.Join(server.asked(), "|"), want, "asked")
@@ -252,9 +252,7 @@ func TestPgSQLAsksOnceAndTakesLeave(t *testing.T) {
 func TestPgSQLOverIPv6(t *testing.T) {
 	s := goodPgSQL
 	s.Target = serveOn(t, "[::1]:0", postgres{auth: pgLetIn, answer: pgAnswer(pgRows, pgRow, pgDone("SELECT 1"), pgReady)}.treat).addr
-	if r := build(t, s, nil).Check(t.Context()); !r.OK {
-		t.Error(r.Detail)
-	}
+	passes(t, s)
 }
 
 func TestPgSQLEndsWhenCancelled(t *testing.T) {
@@ -286,9 +284,7 @@ func TestPgSQLReadsNoSettingsOfTheUser(t *testing.T) {
 	server := serve(t, postgres{auth: pgLetIn, answer: pgAnswer(pgRows, pgRow, pgDone("SELECT 1"), pgReady)}.treat)
 	s := goodPgSQL
 	s.Target, s.Database = server.addr, ""
-	if r := build(t, s, nil).Check(t.Context()); !r.OK {
-		t.Error(r.Detail)
-	}
+	passes(t, s)
 	testkit.Equal(t, server.asked()[1], `user check database ""`)
 }
 

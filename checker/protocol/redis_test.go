@@ -99,9 +99,7 @@ func TestRedisCommands(t *testing.T) {
 			s := goodRedis
 			s.Target = server.addr
 			c.change(&s)
-			if r := build(t, s, nil).Check(t.Context()); !r.OK {
-				t.Error(r.Detail)
-			}
+			passes(t, s)
 			<-done
 			testkit.Equal(t, strings.Join(server.asked(), "|"), c.want, "asked")
 		})
@@ -111,9 +109,7 @@ func TestRedisCommands(t *testing.T) {
 func TestRedisOverIPv6(t *testing.T) {
 	s := goodRedis
 	s.Target = serveOn(t, "[::1]:0", redisServer(map[string]string{"PING": "+PONG\r\n", "QUIT": "+OK\r\n"})).addr
-	if r := build(t, s, nil).Check(t.Context()); !r.OK {
-		t.Error(r.Detail)
-	}
+	passes(t, s)
 }
 
 func TestRedisEndsWhenCancelled(t *testing.T) {

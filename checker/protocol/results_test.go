@@ -113,7 +113,7 @@ func TestAFailureNamesItsStage(t *testing.T) {
 			if s.URL != "" {
 				s.URL = "http://" + s.Target.String() + "/"
 			}
-			if r := build(t, s, nil).Check(t.Context()); r.OK || r.Stage != c.want {
+			if r := checked(t, s); r.OK || r.Stage != c.want {
 				t.Errorf("stage %d, want %d: %+v", r.Stage, c.want, r)
 			}
 		})

@@ -115,7 +115,7 @@ func checkStopped(t *testing.T, pid int, s Spec, detail string) {
 	t.Run("stopped processes", func(t *testing.T) {
 		freeze(t, pid)
 		soon(&s)
-		if r := build(t, s, nil).Check(t.Context()); r.OK || r.Detail != detail {
+		if r := checked(t, s); r.OK || r.Detail != detail {
 			t.Errorf("up %v: %s\nwant: %s", r.OK, r.Detail, detail)
 		}
 	})

@@ -98,7 +98,7 @@ func TestNoServerMakesUsTellAPassword(t *testing.T) {
 				s := c.spec
 				s.Type, s.Protocol, s.NegotiateTimeout, s.Login, s.Target = "negotiate", "tcp", inTime, testLogin, serve(t, c.treat).addr
 				s.URL, s.Passwd, s.HTTPUser, s.HTTPPasswd = "http://"+s.Target.String()+"/", testPassword, testLogin, testPassword
-				judgeSecrets(t, build(t, s, nil).Check(t.Context()), true)
+				judgeSecrets(t, checked(t, s), true)
 			})
 		}
 	}
@@ -135,7 +135,7 @@ func TestNoGarbageMakesUsTellAPassword(t *testing.T) {
 				}
 				s.Target = serve(t, brief(words+"\r\n")).addr
 				s.URL = "http://" + s.Target.String() + "/"
-				judgeSecrets(t, build(t, s, nil).Check(t.Context()), false)
+				judgeSecrets(t, checked(t, s), false)
 			})
 		}
 	}
@@ -156,7 +156,7 @@ func TestSecretsOfHTTPAreHidden(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := httpSpec(serveHTTP(t, nil, echo), "good")
 			change(&s)
-			r := build(t, s, nil).Check(t.Context())
+			r := checked(t, s)
 			code := base64.StdEncoding.EncodeToString([]byte("me:hunter2hunter2"))
 			for _, text := range []string{r.Detail, r.Body} {
 				if strings.Contains(text, "hunter") || strings.Contains(text, code[:12]) || !strings.Contains(text, "…") {

@@ -124,6 +124,19 @@ func build(t testing.TB, s Spec, e *Env) Checker {
 	return c
 }
 
+// checked makes the check of a spec once.
+func checked(t testing.TB, s Spec) Result {
+	t.Helper()
+	return build(t, s, nil).Check(t.Context())
+}
+
+func passes(t testing.TB, s Spec) {
+	t.Helper()
+	if r := checked(t, s); !r.OK {
+		t.Errorf("%+v", r)
+	}
+}
+
 // serveHTTP starts a server of net/http, with TLS when there is a configuration for it.
 func serveHTTP(t testing.TB, config *tls.Config, h http.HandlerFunc) netip.AddrPort {
 	t.Helper()

@@ -274,7 +274,7 @@ func TestLDAPSendsNoPasswordInTheClear(t *testing.T) {
 		n, _ := c.Read(rest)
 		received <- string(rest[:n])
 	}).addr
-	build(t, s, nil).Check(t.Context())
+	checked(t, s)
 	if rest := <-received; strings.Contains(rest, "hunter2") || rest != "" {
 		t.Errorf("after the refusal it said %q", rest)
 	}

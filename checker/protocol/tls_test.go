@@ -101,7 +101,7 @@ func TestTLSJudgesTheCertificate(t *testing.T) {
 			if c.change != nil {
 				c.change(&s)
 			}
-			r := build(t, s, nil).Check(t.Context())
+			r := checked(t, s)
 			if r.OK != c.up || r.Detail != c.detail && !strings.HasPrefix(r.Detail, c.detail+" (") ||
 				r.Cause == checker.Shortage || r.Warning != "" {
 				t.Errorf("%+v\nwant %v: %s", r, c.up, c.detail)
@@ -133,7 +133,7 @@ func TestTLSShowsItsCertificate(t *testing.T) {
 				t.Run(name, func(t *testing.T) {
 					s := serveTLS(t, "127.0.0.1", a.demands(t, version))
 					s.TLSCert, s.TLSKey = c.cert, c.key
-					if r := build(t, s, nil).Check(t.Context()); r.OK != (name == "good") ||
+					if r := checked(t, s); r.OK != (name == "good") ||
 						r.Detail != c.detail {
 						t.Errorf("%+v\nwant %s", r, c.detail)
 					}
@@ -168,7 +168,7 @@ func TestTLSServersThatAreNotWell(t *testing.T) {
 			if c.late {
 				s.NegotiateTimeout = tooLate
 			}
-			if r := build(t, s, nil).Check(t.Context()); r.OK || !strings.HasPrefix(r.Detail, c.detail) {
+			if r := checked(t, s); r.OK || !strings.HasPrefix(r.Detail, c.detail) {
 				t.Errorf("%+v\nwant %s", r, c.detail)
 			}
 		})
@@ -192,7 +192,7 @@ func TestWarningsOfCertificatesLeaveTheServerUp(t *testing.T) {
 	s := serveTLS(t, "127.0.0.1", soon)
 	for days, want := range map[int]string{0: "", 3: "", 4: want} {
 		s.TLSExpiryWarn = days
-		if r := build(t, s, nil).Check(t.Context()); !r.OK || r.Warning != want {
+		if r := checked(t, s); !r.OK || r.Warning != want {
 			t.Errorf("%d days: %+v", days, r)
 		}
 	}
@@ -229,7 +229,7 @@ func TestEveryServiceOverTLSKeepsTheRules(t *testing.T) {
 			s.Service, s.Request, s.URL = service, "/", "https://"+s.Target.String()+"/"
 			s.TLSVerify, s.TLSCA = true, a.file
 			want := "certificate refused: certificate signed by unknown authority"
-			if r := build(t, s, nil).Check(t.Context()); r.OK || !strings.HasPrefix(r.Detail, want) {
+			if r := checked(t, s); r.OK || !strings.HasPrefix(r.Detail, want) {
 				t.Errorf("%+v, want %s", r, want)
 			}
 			s.TLSCA = filepath.Join(a.dir, "none")

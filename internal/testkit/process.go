@@ -31,11 +31,13 @@ func Leaks(t testing.TB) {
 	t.Helper()
 	before, files := len(Goroutines()), Descriptors()
 	t.Cleanup(func() {
-		for end := time.Now().Add(patience); len(Goroutines()) > before || Descriptors() > files; time.Sleep(time.Millisecond) {
+		end := time.Now().Add(patience)
+		for len(Goroutines()) > before || Descriptors() > files {
 			if time.Now().After(end) {
 				t.Fatalf("%d files, were %d; goroutines, were %d:\n%s",
 					Descriptors(), files, before, strings.Join(Goroutines(), "\n\n"))
 			}
+			time.Sleep(time.Millisecond)
 		}
 	})
 }

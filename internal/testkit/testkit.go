@@ -79,6 +79,26 @@ func Read(t testing.TB, path string) string {
 	return string(Must(os.ReadFile(path))(t))
 }
 
+// Table reads a table of text: a row a line, its cells divided by "|". Blanks around a cell don't count, and cells at
+// the end may be left out. Empty lines and those that begin with # are no rows.
+func Table(t testing.TB, path string, columns int) (rows [][]string) {
+	t.Helper()
+	for line := range strings.Lines(Read(t, path)) {
+		if line == "\n" || line[0] == '#' {
+			continue
+		}
+		row := make([]string, columns)
+		for i, cell := range strings.Split(line, "|") {
+			if i == columns {
+				t.Fatalf("%s: %q has more than %d cells", path, line, columns)
+			}
+			row[i] = strings.TrimSpace(cell)
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
 // Write makes a file that only this user may read.
 func Write(t testing.TB, path, text string) {
 	t.Helper()
