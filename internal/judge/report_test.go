@@ -201,15 +201,4 @@ func TestWhichWordChangesSomething(t *testing.T) {
 	}
 }
 
-// A server whose answer is drain is added with weight 0 only where a failing one would be.
-func TestRuleTold(t *testing.T) {
-	const drains = "1 says=drain absent"
-	testRule(t, "told", []ruleRow{
-		{"not in the table", drains, ""},
-		{"… with quiescent", drains + ", quiescent", "1:0"},
-		{"… without a result", drains + ", quiescent, 1 unknown", ""},
-		{"in the table, without a result", drains + ", 1 table=4 unknown", "1:0"},
-	}, placed)
-}
-
 var once, twice = health.Rule{Fall: 1, Rise: 1}, health.Rule{Fall: 2, Rise: 2}

@@ -89,91 +89,58 @@ func numbers(p *proposal, is func(*Server) bool) string {
 	return strings.Join(list, ", ")
 }
 
-type ruleRow struct {
-	what  string
-	given string
-	want  string
+// word is a text if something is so.
+func word(is bool, text string) string { return map[bool]string{true: text}[is] }
+
+// views are what the rows of a rule show of it, where that is not the places.
+var views = map[string]func(*proposal) string{
+	"back together":           func(h *proposal) string { return word(h.Gathers(), "waits") },
+	"moved / given up":        func(h *proposal) string { return numbers(h, func(s *Server) bool { return s.Gone }) },
+	"names":                   func(h *proposal) string { return numbers(h, func(s *Server) bool { return s.Since.Equal(noon) }) },
+	"obeyed":                  func(h *proposal) string { return word(h.Obeys, "obeys") },
+	"guard, removals, leaves": heldOf,
+	"released / let go":       func(h *proposal) string { return word(len(h.ByHand) > 0, "by hand") },
+	"unknown":                 func(h *proposal) string { return strings.TrimSpace(placed(h) + word(h.unknown, " unknown")) },
+	"up":                      func(h *proposal) string { return placed(h) + word(h.up, " up") },
+	"found":                   func(h *proposal) string { return placed(h) + word(h.up, " up") },
 }
 
-func testRule(t *testing.T, rule string, rows []ruleRow, got func(*proposal) string) {
-	t.Helper()
-	for _, row := range rows {
-		c := inService(4, 4)
-		c.given(row.given)
-		h := hearRule(rule, c)
-		if got := got(h); got != row.want {
-			t.Errorf("%s: %q, want %q", row.what, got, row.want)
-		}
-		if h.over && rule != "together" {
-			t.Errorf("%s: the rules after it are not asked", row.what)
-		}
+// heldOf are the servers that are held, each with how many serve and how many should.
+func heldOf(h *proposal) string {
+	text, serving := "", 0
+	for s := range h.all() {
+		serving += bit(h.Serves(s))
 	}
+	for _, i := range h.Held {
+		text += fmt.Sprintf("%d %d/%d", i+1, serving, h.Quota())
+	}
+	return text + word(text == "" && h.Servers[0].Held, "1 kept")
 }
 
-func TestRuleBackTogether(t *testing.T) {
-	testRule(t, "back together", []ruleRow{
-		{"no server is back", "", "no"},
-		{"each that is back has passed", "back, away, strength.known", "no"},
-		{"one has not", "back, away, strength.known, 2 awaited", "yes"},
-		{"its addresses are not away", "back, 2 awaited", "no"},
-	}, func(h *proposal) string { return map[bool]string{true: "yes", false: "no"}[h.Gathers()] })
-}
-
-const movedAway = "1 moved=2"
-
-func TestRuleMoved(t *testing.T) {
-	for _, rule := range []string{"moved", "given up"} {
-		testRule(t, rule, []ruleRow{
-			{"both are of the file", "", ""},
-			{"the new one is up", movedAway, "1"},
-			{"the new one is the first", "2 moved=1", "2"},
-			{"the new one has no result", movedAway + ", 2 unknown", ""},
-			{"the new one fails", movedAway + ", 2 down", ""},
-			{"… and so does the former", movedAway + ", 1 down, 2 down",
-				"1"},
-			{"… which is held", movedAway + ", 1 down, 2 down, 1 held", ""},
-			{"both in maintenance, the new one passes",
-				movedAway + ", 1 file, 2 file", "1"},
-			{"both in maintenance, the new one fails", movedAway + ", 1 file, 2 file down", ""},
-			{"the new one alone in maintenance", movedAway + ", 2 file", ""},
-			{"the new one is drained by order", movedAway + ", 2 drained", "1"},
-			{"the new one tells drain", movedAway + ", 2 says=drain", ""},
-		}, func(h *proposal) string { return numbers(h, func(s *Server) bool { return s.Gone }) })
+func TestRules(t *testing.T) {
+	for _, row := range testkit.Table(t, "../../testdata/judge/rules.txt", 4) {
+		see := views[row[0]]
+		if see == nil {
+			see = placed
+		}
+		for rule := range strings.SplitSeq(row[0], " / ") {
+			c := inService(4, 4)
+			c.given(row[2])
+			h := hearRule(rule, c)
+			testkit.Equal(t, see(h), row[3], rule, row[1])
+			testkit.Equal(t, h.over, false, rule, row[1], "the rules after it are not asked")
+		}
 	}
 }
 
 func TestTheFormerAddressDrains(t *testing.T) {
 	for _, owner := range []string{"", ActiveDirector} {
 		c := inService(4, 4)
-		c.given(movedAway + ", draintime=60")
+		c.given("1 moved=2, draintime=60")
 		c.Owner = owner
 		h := hearRule("moved", c)
 		testkit.Equal(t, h.Departure(at(1)) != nil, c.IsOurs(), "the table belongs to", owner, "it drains")
 	}
-}
-
-func TestRuleNames(t *testing.T) {
-	testRule(t, "names", []ruleRow{
-		{"a new state", "1 name=up", "2"},
-		{"both are as they were", "1 name=up, 2 name=up", ""},
-		{"one fails now", "1 name=up, 2 name=up, 1 down", "1"},
-	}, func(h *proposal) string { return numbers(h, func(s *Server) bool { return s.Since.Equal(noon) }) })
-}
-
-func TestRuleObeyed(t *testing.T) {
-	testRule(t, "obeyed", []ruleRow{
-		{"no order", "1 down", "false"},
-		{"all are up", "obeys", "false"},
-		{"one fails", "obeys, 1 down", "true"},
-		{"one has no result", "obeys, 1 unknown", "true"},
-		{"one fails through the virtual address alone", "obeys, 1 own",
-			"true"},
-		{"all are up, without checkvip", "obeys, 1 2 noway", "false"},
-		{"one fails that has no weight", "obeys, 1 weight=0 down", "false"},
-		{"one fails that is drained", "obeys, 1 drained down", "false"},
-		{"one fails that is in maintenance", "obeys, 1 file down", "false"},
-		{"one is not checked", "obeys, 1 unchecked unknown", "false"},
-	}, func(h *proposal) string { return fmt.Sprint(h.Obeys) })
 }
 
 // hold makes servers fail that are then held.
@@ -182,37 +149,6 @@ func (c *Case) hold(servers ...int) {
 		c.says(i, health.Down)
 		c.Servers[i].Held = true
 	}
-}
-
-func TestRuleGuard(t *testing.T) {
-	testRule(t, "guard, removals, leaves", []ruleRow{
-		{"one is to serve, and another does", "keepserving=1, 1 down held", ""},
-		{"two are to serve", "keepserving=2, 1 down held", "1 2/2"},
-		{"two fail, one is to serve: the one that failed last", "keepserving=1, 1 2 down held, 1 since", "1 1/1"},
-		{"two fail, one is to serve: the one that answers", "keepserving=1, 1 2 down held, 1 since, 2 wrong", "2 1/1"},
-		{"without a guard", "1 2 down held", ""},
-		{"by order the checks are obeyed", "keepserving=2, obeys, 1 2 down held", ""},
-		{"its weight is 0", "keepserving=2, 1 weight=0 down held", ""},
-		{"it was taken out by hand", "keepserving=2, 1 down held byhand table=0", ""},
-		{"servers that are back wait for others", "keepserving=2, back, 1 down held", "1 2/2"},
-		{"… and the virtual service was removed by hand", "keepserving=2, back, 1 down held, vanished", ""},
-		{"… and it is not known what the table has", "keepserving=2, back, 1 down held, lost", "1 kept"},
-		{"a reload changed its check, and the other serves", "keepserving=1, 1 unknown held", "1 2/1"},
-		{"it is drained", "keepserving=2, 1 drained down held", "1 kept"},
-		{"it passes, and requests nothing any more", "keepserving=2, 1 held", ""},
-	}, func(h *proposal) string {
-		text, serving := "", 0
-		for s := range h.all() {
-			serving += bit(h.Serves(s))
-		}
-		for _, i := range h.Held {
-			text += fmt.Sprintf("%d %d/%d", i+1, serving, h.Quota())
-		}
-		if text == "" && h.Servers[0].Held {
-			text = "1 kept"
-		}
-		return text
-	})
 }
 
 // The guard holds one of seven failing servers. Two are removed each minute, the others wait for their turns.
@@ -241,25 +177,6 @@ func TestAReleasedServerTurns(t *testing.T) {
 	h := hearRule("guard, removals, leaves", c)
 	if s := h.Servers[0]; s.Held || s.Entered || !s.Turned {
 		t.Errorf("held %v, entered %v, turned %v", s.Held, s.Entered, s.Turned)
-	}
-}
-
-func TestRuleReleased(t *testing.T) {
-	turned := "1 byhand turned"
-	rows := []ruleRow{
-		{"it did not change its state", "1 byhand", "by hand"},
-		{"it did", turned, ""},
-		{"another one did", "1 byhand, 2 turned", "by hand"},
-		{"it went down, and is removed", turned + ", 1 down absent", "by hand"},
-		{"… and is to be quiescent", turned + ", 1 down absent, readd", ""},
-		{"it went down, and is there", turned + ", 1 down", ""},
-		{"it came up, and is removed", turned + ", 1 absent", ""},
-		{"the fallback server is as it was", "9 byhand, fallback=9", "by hand"},
-		{"the fallback server is not wanted any more", "9 byhand, fallback=9, fallbackwanted", ""},
-		{"… or that is not known", "9 byhand, fallback=9, fallbackwanted, 1 unknown, 2 unknown", "by hand"},
-	}
-	for _, rule := range []string{"released", "let go"} {
-		testRule(t, rule, rows, func(h *proposal) string { return map[bool]string{true: "by hand"}[len(h.ByHand) > 0] })
 	}
 }
 
@@ -357,59 +274,12 @@ func TestAServerOutsideTheTableHasARule(t *testing.T) {
 	}
 }
 
-func TestRuleLeaver(t *testing.T) {
-	leaves := "5 table=3, leaver=5"
-	testRule(t, "leaver", []ruleRow{
-		{"none", "5 table=3", ""},
-		{"it drains", leaves, "5:0"},
-		{"it is done", leaves + ", over=drained", ""},
-		{"its time is over", leaves + ", over=late", ""},
-		{"it is not in the table", leaves + ", 5 absent", ""},
-	}, placed)
-}
-
-func TestRuleDrain(t *testing.T) {
-	drains := "1 drained"
-	testRule(t, "drain", []ruleRow{
-		{"no order", "", ""},
-		{"up", drains, "1:0"},
-		{"up, not in the table", drains + ", 1 absent", "1:0"},
-		{"without a result", drains + ", 1 unknown", "1:0"},
-		{"without a result, not in the table", drains + ", 1 unknown absent", ""},
-		{"down", drains + ", 1 down", ""},
-	}, placed)
-}
-
-func TestRuleDown(t *testing.T) {
-	testRule(t, "down", []ruleRow{
-		{"both are up", "quiescent", ""},
-		{"one fails", "1 down", ""},
-		{"… quiescent", "quiescent, 1 down", "1:0"},
-		{"without a result", "quiescent, 1 unknown", ""},
-		{"in maintenance", "quiescent, 1 file", "1:0"},
-		{"held", "quiescent, 1 down held", ""},
-	}, placed)
+func TestRuleDownIsTheReason(t *testing.T) {
 	c := inService(4, 4)
 	c.given("1 down")
 	if h := hearRule("down", c); h.Servers[0].Why.String() != "down" || h.Servers[1].Why != 0 {
 		t.Errorf("why: %v", whys(&h.Case.State))
 	}
-}
-
-func TestRuleUnknown(t *testing.T) {
-	one := "1 unknown"
-	testRule(t, "unknown", []ruleRow{
-		{"both are up", "", ""},
-		{"in service", one, "1:4 unknown"},
-		{"in service with another weight", one + ", 1 table=9", "1:4 unknown"},
-		{"in the table with weight 0", one + ", 1 table=0", "1:0 unknown"},
-		{"not in the table", one + ", 1 absent", " unknown"},
-		{"drained", one + ", 1 drained", ""},
-		{"down", "1 down", ""},
-		{"up, while servers that are back wait for each other", "back, 2 absent",
-			"1:4 unknown"},
-		{"… down meanwhile", "back, 1 down, 2 down", ""},
-	}, func(h *proposal) string { return placed(h) + map[bool]string{true: " unknown"}[h.unknown] })
 }
 
 func TestAHeldServerIsTheGuardsWhileOthersWait(t *testing.T) {
@@ -418,27 +288,6 @@ func TestAHeldServerIsTheGuardsWhileOthersWait(t *testing.T) {
 	c.Servers[1].First.Way = &Way{Awaited: true}
 	d := Decide(c, noon)
 	testkit.Equal(t, fmt.Sprint(whys(&d.State)), "[guard unknown]")
-}
-
-func TestRuleUp(t *testing.T) {
-	testRule(t, "up", []ruleRow{
-		{"both", "", "1:4, 2:4 up"},
-		{"one", "1 down", "2:4 up"},
-		{"by order with another weight", "1 ordered=3", "1:3, 2:4 up"},
-		{"drained", "1 drained", "2:4 up"},
-		{"held", "1 down held", "1:4, 2:4 up"},
-		{"none", "1 down, 2 unknown", ""},
-		{"servers that are back wait for each other", "back", ""},
-	}, func(h *proposal) string { return placed(h) + map[bool]string{true: " up"}[h.up] })
-}
-
-func TestRuleFound(t *testing.T) {
-	testRule(t, "found", []ruleRow{
-		{"nothing", "", ""},
-		{"it serves", "5 table=3, found=5", "5:3 up"},
-		{"it has weight 0", "5 table=0, found=5", "5:0"},
-		{"it is gone", "found=5", ""},
-	}, func(h *proposal) string { return placed(h) + map[bool]string{true: " up"}[h.up] })
 }
 
 func TestRuleFallback(t *testing.T) {
