@@ -220,11 +220,7 @@ func TestFewPerlProcessesWait(t *testing.T) {
 	}
 	await := func(enough func(n int) bool) {
 		t.Helper()
-		for limit := time.Now().Add(2 * patient); !enough(len(processes())); time.Sleep(time.Millisecond) {
-			if time.Now().After(limit) {
-				t.Fatalf("%d processes", len(processes()))
-			}
-		}
+		testkit.Until(t, 2*patient, func() bool { return enough(len(processes())) }, "processes")
 	}
 	await(func(n int) bool { return n == 12 })
 	all := processes()

@@ -128,11 +128,7 @@ func stopServer(p *os.Process, how syscall.Signal, ended <-chan struct{}) {
 func freeze(t *testing.T, pid int) {
 	t.Helper()
 	testkit.OK(t, syscall.Kill(-pid, syscall.SIGSTOP))
-	for end := time.Now().Add(realStop); !isFrozen(t, pid); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("the server does not stop")
-		}
-	}
+	testkit.Until(t, realStop, func() bool { return isFrozen(t, pid) }, "the server does not stop")
 }
 
 // isFrozen reports whether every thread of a process group has stopped (proc_pid_stat(5)).

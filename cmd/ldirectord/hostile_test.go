@@ -15,7 +15,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -125,13 +124,11 @@ func TestWordsOfServersAreHarmlessEverywhere(t *testing.T) {
 	}
 	shows := func(want string) {
 		t.Helper()
-		for end := time.Now().Add(awaitLimit); ; time.Sleep(100 * time.Millisecond) {
-			if _, text := testkit.Fetch(t, "http://"+listen+"/"); strings.Contains(text, want) {
-				return
-			} else if time.Now().After(end) {
-				t.Fatalf("not %s: %s", want, text)
-			}
-		}
+		var text string
+		testkit.Until(t, awaitLimit, func() bool {
+			_, text = testkit.Fetch(t, "http://"+listen+"/")
+			return strings.Contains(text, want)
+		}, "no", want, func() string { return text })
 	}
 	shows(`data-is="1 of 1 up"`)
 	turned.Store(true) // a mail reports servers that were up

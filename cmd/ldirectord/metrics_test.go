@@ -189,15 +189,10 @@ func TestOneThatStandsByIsAliveAndNotReady(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	d.tell("notify", "master")
-	for end := time.Now().Add(awaitLimit); ; time.Sleep(10 * time.Millisecond) {
-		code, text := testkit.Fetch(t, "http://"+addr+"/readyz")
-		if code == http.StatusOK {
-			break
-		}
-		if time.Now().After(end) {
-			t.Fatalf("readyz after its promotion: %d %q", code, text)
-		}
-	}
+	within(t, "readyz after its promotion", func() bool {
+		code, _ := testkit.Fetch(t, "http://"+addr+"/readyz")
+		return code == http.StatusOK
+	})
 }
 
 func TestStatusgroupFollowsAReload(t *testing.T) {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -13,7 +12,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"ldirectord/internal/daemon"
 	"ldirectord/internal/instance"
@@ -130,13 +128,5 @@ func awaitExec(t *testing.T, pid int) {
 
 func within(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), awaitLimit)
-	defer cancel()
-	for !done() {
-		select {
-		case <-ctx.Done():
-			t.Fatalf("no %s after %v", what, awaitLimit)
-		case <-time.After(5 * time.Millisecond):
-		}
-	}
+	testkit.Until(t, awaitLimit, done, "no", what)
 }

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"ldirectord/internal/testkit"
 )
@@ -25,15 +24,10 @@ func TestThePerlDaemonIsNamed(t *testing.T) {
 	testkit.OK(t, perl.Start())
 	defer func() { in.Close(); perl.Wait() }()
 	pid := perl.Process.Pid
-	for end := time.Now().Add(10 * time.Second); ; { // the process shows this name shortly after its start
+	within(t, "perl", func() bool { // the process shows this name shortly after its start
 		line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-		if strings.HasPrefix(string(line), "/usr/bin/perl") {
-			break
-		}
-		if time.Now().After(end) {
-			t.Fatalf("process %d is %q", pid, line)
-		}
-	}
+		return strings.HasPrefix(string(line), "/usr/bin/perl")
+	})
 	testkit.Write(t, filepath.Join(dir, "ldirectord.x.cf.pid"), string(fmt.Appendln(nil, pid)))
 	restart := `"ldirectord ` + file + ` restart"`
 	want := fmt.Sprintf("pid %d is the Perl ldirectord; %s takes over from it without ending a connection", pid, restart)

@@ -38,19 +38,19 @@ func TestRealNameServer(t *testing.T) {
 	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, network, fmt.Sprintf("127.0.0.1:%d", port))
 	}}
-	until(t, func() bool { return answers(t) })
+	testkit.Until(t, awaitLimit, func() bool { return answers(t) })
 
 	const good = "web1=192.0.2.10 alias=192.0.2.10 six: six: both=192.0.2.12"
 	testkit.Equal(t, lookedUp(t, 5*time.Second), good+" none: foreign:", "while it answers")
 	testkit.OK(t, server.Signal(syscall.SIGSTOP))
-	until(t, func() bool { return !answers(t) }) // its threads stop one after the other
+	testkit.Until(t, awaitLimit, func() bool { return !answers(t) }) // its threads stop one after the other
 	testkit.Equal(t, lookedUp(t, 7*time.Second), "web1: alias: six: six: both: none: foreign:", "while it hangs")
 	testkit.OK(t, server.Signal(syscall.SIGCONT))
-	until(t, func() bool { return answers(t) })
+	testkit.Until(t, awaitLimit, func() bool { return answers(t) })
 	testkit.Equal(t, lookedUp(t, 5*time.Second), good+" none: foreign:", "when it answers again")
 	moves(t, server, zone)
 	testkit.OK(t, server.Kill())
-	until(t, func() bool { return !answers(t) })
+	testkit.Until(t, awaitLimit, func() bool { return !answers(t) })
 	testkit.Equal(t, lookedUp(t, 5*time.Second), "web1: alias: six: six: both: none: foreign:", "when it is gone")
 }
 
@@ -83,7 +83,7 @@ func moves(t *testing.T, server *os.Process, zone string) {
 		t.Errorf("another address: %+v", now)
 	}
 	testkit.OK(t, server.Signal(syscall.SIGSTOP))
-	until(t, func() bool { return !answers(t) })
+	testkit.Until(t, awaitLimit, func() bool { return !answers(t) })
 	for _, n := range change("no answer") {
 		if n.Why == "" || !n.Addr.IsValid() {
 			t.Errorf("while it hangs: %+v", n)
@@ -178,16 +178,6 @@ zone:
 	testkit.OK(t, cmd.Start())
 	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
 	return cmd.Process, port, filepath.Join(dir, "zone")
-}
-
-// until waits until a condition holds.
-func until(t *testing.T, holds func() bool) {
-	t.Helper()
-	for end := time.Now().Add(awaitLimit); !holds(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("waited %v", awaitLimit)
-		}
-	}
 }
 
 func TestOwnAddress(t *testing.T) {

@@ -347,11 +347,7 @@ func (k *kernel) exchangeAndKill(t *testing.T, random *rand.Rand) {
 	time.Sleep(time.Duration(random.Int64N(int64(killWithin))))
 	cmd.Process.Kill()
 	cmd.Wait()
-	for deadline := time.Now().Add(patience); running(t, cmd.Process.Pid); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("what the killed process ran has did not end in %v", patience)
-		}
-	}
+	testkit.Until(t, patience, func() bool { return !running(t, cmd.Process.Pid) }, "what the killed process ran runs")
 }
 
 // running reports whether a process of a group runs. A zombie does not count: there may be no parent that waits for

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -37,11 +38,7 @@ func pretendAs(t *testing.T, user uint32, name string, words ...string) standIn 
 	in := testkit.Must(cmd.StdinPipe())(t)
 	testkit.OK(t, cmd.Start())
 	t.Cleanup(func() { in.Close(); cmd.Wait() })
-	for end := time.Now().Add(10 * time.Second); len(argv(cmd.Process.Pid)) < len(cmd.Args); { // it comes shortly after the start
-		if time.Now().After(end) {
-			t.Fatalf("process %d is %q", cmd.Process.Pid, argv(cmd.Process.Pid))
-		}
-	}
+	testkit.Until(t, 10*time.Second, func() bool { return len(argv(cmd.Process.Pid)) == len(cmd.Args) }, "no command line")
 	return standIn{cmd, in}
 }
 
@@ -203,15 +200,7 @@ func TestTheChildrenOfThePerlDaemon(t *testing.T) {
 	}
 	defer func() { p, _ := os.FindProcess(child); p.Kill() }()
 	p := testkit.Must(processOf(parent.Process.Pid))(t)
-	for end := time.Now().Add(10 * time.Second); ; {
-		got := p.Forked()
-		if len(got) == 1 && got[0] == child {
-			return
-		}
-		if time.Now().After(end) {
-			t.Fatalf("found %v, want %d", got, child)
-		}
-	}
+	testkit.Until(t, 10*time.Second, func() bool { return slices.Equal(p.Forked(), []int{child}) }, "no child")
 }
 
 // Any user may run a program of this name. It does not keep us from a virtual service.

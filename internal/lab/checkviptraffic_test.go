@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // How a live service chooses a server. Each way has a port.
@@ -37,11 +39,7 @@ func TestKernelCheckVIPCountsNothing(t *testing.T) {
 	}
 	l.run(0, path, "start")
 	defer l.run(0, path, "stop")
-	for end := time.Now().Add(15 * time.Second); strings.Count(l.table(), " -w 1") < 3*2*len(choices); time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("the table is\n%s", l.table())
-		}
-	}
+	testkit.Until(t, 15*time.Second, func() bool { return strings.Count(l.table(), " -w 1") >= 3*2*len(choices) }, l.table)
 
 	const requests = 40
 	failed := map[string]int{}

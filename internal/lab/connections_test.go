@@ -49,7 +49,7 @@ virtual = 198.51.100.10:7009
 	t.Cleanup(func() { l.run(0, path, "stop") })
 	l.until(5*time.Second, "-f 3 -r 192.0.2.22:7000", "-t [2001:db8:1::10]:7000 -r [2001:db8::21]:7000", ":7009 -r 192.0.2.21:7000")
 	for _, addr := range []string{"198.51.100.10:7000", "198.51.100.10:7000", "198.51.100.10:7001", "[2001:db8:1::10]:7000"} {
-		c := within(l, "client", func() (net.Conn, error) { return net.DialTimeout("tcp", addr, 5*time.Second) })
+		c := madeIn(l, "client", func() (net.Conn, error) { return net.DialTimeout("tcp", addr, 5*time.Second) })
 		defer c.Close()
 		if !talks(c) {
 			t.Fatalf("%s does not answer", addr)
@@ -144,7 +144,7 @@ virtual = 198.51.100.10:5060
 // invite sends a SIP request (RFC 3261) that gets no answer.
 func (l *lab) invite(to, callID string) {
 	l.t.Helper()
-	c := within(l, "client", func() (net.Conn, error) { return net.Dial("udp", to) })
+	c := madeIn(l, "client", func() (net.Conn, error) { return net.Dial("udp", to) })
 	defer c.Close()
 	_, err := fmt.Fprintf(c, "OPTIONS sip:a@example.org SIP/2.0\r\nVia: SIP/2.0/UDP client;branch=z9hG4bK1\r\nFrom: <sip:c@client>;tag=1\r\n"+
 		"To: <sip:a@example.org>\r\nCall-ID: %s\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n", callID)

@@ -66,7 +66,7 @@ virtual = 198.51.100.10:7000
 func (l *lab) dialThrough(server string) net.Conn {
 	l.t.Helper()
 	for range 4 {
-		c := within(l, "client", func() (net.Conn, error) { return net.DialTimeout("tcp4", natVIP+":7000", 2*time.Second) })
+		c := madeIn(l, "client", func() (net.Conn, error) { return net.DialTimeout("tcp4", natVIP+":7000", 2*time.Second) })
 		if talks(c) && l.carries(server) {
 			return c
 		}

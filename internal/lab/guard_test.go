@@ -176,11 +176,7 @@ func (g *guardLab) recoveries() {
 // awaitServers waits until the table has n servers, and checks that it stays so for two checks.
 func (g *guardLab) awaitServers(n int) {
 	g.t.Helper()
-	for end := time.Now().Add(2 * bound); len(g.isIn()) != n; time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			g.t.Fatalf("in the table: %v, want %d servers", g.isIn(), n)
-		}
-	}
+	testkit.Until(g.t, 2*bound, func() bool { return len(g.isIn()) == n }, "no", n, "servers in", g.table)
 	time.Sleep(220 * time.Millisecond)
 	if in := g.isIn(); len(in) != n {
 		g.t.Errorf("in the table: %v, and no longer %d servers", in, n)

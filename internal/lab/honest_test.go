@@ -174,7 +174,7 @@ func newHonestLab(t *testing.T) *honestLab {
 // honest runs a server that echoes the first byte. For a long poll it waits first. It doesn't answer uploads and
 // datagrams.
 func (l *honestLab) honest(ns string) {
-	datagrams := within(l.lab, ns, func() (net.PacketConn, error) { return net.ListenPacket("udp", ":7000") })
+	datagrams := madeIn(l.lab, ns, func() (net.PacketConn, error) { return net.ListenPacket("udp", ":7000") })
 	l.t.Cleanup(func() { datagrams.Close() })
 	testkit.Serve(l.t, l.listen(ns, ":7000"), answerHonestly)
 }

@@ -75,22 +75,16 @@ func marksOverKills(t *testing.T, kills int) {
 // next daemon has set.
 func awaitIPTables(t *testing.T) {
 	t.Helper()
-	for end := time.Now().Add(2 * ofIPTables); ; time.Sleep(5 * time.Millisecond) {
+	testkit.Until(t, 2*ofIPTables, func() bool {
 		files, err := filepath.Glob("/proc/[0-9]*/comm")
 		if err != nil || len(files) == 0 {
 			t.Fatalf("no processes in /proc: %v", err)
 		}
-		runs := slices.ContainsFunc(files, func(file string) bool {
+		return !slices.ContainsFunc(files, func(file string) bool {
 			name, _ := os.ReadFile(file) // the process may have ended
 			return strings.HasPrefix(string(name), "iptables") || strings.HasPrefix(string(name), "ip6tables")
 		})
-		if !runs {
-			return
-		}
-		if time.Now().After(end) {
-			t.Fatal("a run of iptables has no end")
-		}
-	}
+	}, "a run of iptables has no end")
 }
 
 // Changes of the rules by other programs are repaired and logged within one interval.
@@ -189,7 +183,7 @@ func (l *lab) countedMarks() map[string]int {
 // sendWithoutPause makes the client send packets until the returned function is called, which returns their number.
 func (l *lab) sendWithoutPause() func() int {
 	l.t.Helper()
-	conn := within(l, "client", func() (net.Conn, error) { return net.Dial("udp4", natVIP+":53") })
+	conn := madeIn(l, "client", func() (net.Conn, error) { return net.Dial("udp4", natVIP+":53") })
 	stop, sent := make(chan struct{}), make(chan int)
 	go func() {
 		tick := time.NewTicker(2 * time.Millisecond) // the lab has only one CPU

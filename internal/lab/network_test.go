@@ -130,8 +130,8 @@ func (l *lab) in(ns string, f func()) {
 	testkit.OK(l.t, l.enter(ns, f), "entering", ns)
 }
 
-// within is in, for a function that makes something.
-func within[T any](l *lab, ns string, make func() (T, error)) (made T) {
+// madeIn is in, for a function that makes something.
+func madeIn[T any](l *lab, ns string, make func() (T, error)) (made T) {
 	l.t.Helper()
 	var err error
 	l.in(ns, func() { made, err = make() })
@@ -191,7 +191,7 @@ func (l *lab) table() string { return lvs.Format(l.read()) }
 
 // read reads the director's table.
 func (l *lab) read() lvs.Table {
-	return within(l, "dir", func() (lvs.Table, error) {
+	return madeIn(l, "dir", func() (lvs.Table, error) {
 		k, err := ipvsctl.Open(ipvsctl.Kernel)
 		if err != nil {
 			return nil, err
@@ -262,7 +262,7 @@ func (l *lab) changes(since int) (n int, lines string) {
 // listen opens a port of a namespace until the test ends.
 func (l *lab) listen(ns, addr string) (listener net.Listener) {
 	l.t.Helper()
-	listener = within(l, ns, func() (net.Listener, error) { return net.Listen("tcp", addr) })
+	listener = madeIn(l, ns, func() (net.Listener, error) { return net.Listen("tcp", addr) })
 	l.t.Cleanup(func() { listener.Close() })
 	return listener
 }

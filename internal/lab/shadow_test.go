@@ -113,14 +113,12 @@ func (l *lab) beginShadow(path string, args ...string) *shadowing {
 	l.t.Cleanup(func() { s.cmd.Process.Kill() })
 	var r struct{ Readings int }
 	// by the second reading all servers have a result
-	for end := time.Now().Add(20 * time.Second); r.Readings < 2; time.Sleep(50 * time.Millisecond) {
+	testkit.Until(l.t, 20*time.Second, func() bool {
 		if text, err := os.ReadFile(report); err == nil {
 			_ = json.Unmarshal(text, &r) // an unfinished file is read again
 		}
-		if time.Now().After(end) {
-			l.t.Fatalf("the shadow has read the table only %d times:\n%s", r.Readings, s.text())
-		}
-	}
+		return r.Readings >= 2
+	}, "the shadow has not read the table twice", s.text)
 	return s
 }
 
@@ -131,11 +129,7 @@ func (s *shadowing) text() string {
 
 func (s *shadowing) await(word string) {
 	s.l.t.Helper()
-	for end := time.Now().Add(20 * time.Second); !strings.Contains(s.text(), word); time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(end) {
-			s.l.t.Fatalf("the shadow does not print %s:\n%s", word, s.text())
-		}
-	}
+	testkit.Until(s.l.t, 20*time.Second, func() bool { return strings.Contains(s.text(), word) }, "no", word, s.text)
 }
 
 // end ends the shadow as Ctrl-C does, and returns its output.

@@ -97,18 +97,15 @@ secure_chroot_dir=%s
 // listens waits until a program listens at a port.
 func (l *lab) listens(ns, port string) {
 	l.t.Helper()
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		var conn net.Conn
-		var err error
-		l.in(ns, func() { conn, err = net.DialTimeout("tcp4", "127.0.0.1:"+port, requestTimeout) })
-		if err == nil {
-			conn.Close()
-			return
-		}
-		if time.Now().After(end) {
-			l.t.Fatalf("%s: %v", ns, err)
-		}
-	}
+	testkit.Until(l.t, 20*time.Second, func() (does bool) {
+		l.in(ns, func() {
+			if conn, err := net.DialTimeout("tcp4", "127.0.0.1:"+port, requestTimeout); err == nil {
+				conn.Close()
+				does = true
+			}
+		})
+		return does
+	}, ns, "does not listen at", port)
 }
 
 // fetch gets status.txt as a client. It returns the first word of the file, or the error.

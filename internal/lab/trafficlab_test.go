@@ -257,7 +257,7 @@ func dialFrom(client netip.Addr, network, to string) (net.Conn, error) {
 // dial opens a connection as a client, for the time of the test.
 func (l *lab) dial(client netip.Addr, network, to string) net.Conn {
 	l.t.Helper()
-	conn := within(l, "client", func() (net.Conn, error) { return dialFrom(client, network, to) })
+	conn := madeIn(l, "client", func() (net.Conn, error) { return dialFrom(client, network, to) })
 	l.t.Cleanup(func() { conn.Close() })
 	return conn
 }
@@ -289,15 +289,11 @@ func sticks(t *testing.T, answers []map[string]int) {
 // untilServers waits until the table has n real servers, and none of the texts in gone.
 func (l *lab) untilServers(n int, gone ...string) {
 	l.t.Helper()
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	testkit.Until(l.t, 20*time.Second, func() bool {
 		table := l.table()
-		if strings.Count(table, "-a ") == n && !slices.ContainsFunc(gone, func(g string) bool { return strings.Contains(table, g) }) {
-			return
-		}
-		if time.Now().After(end) {
-			l.t.Fatalf("want %d servers and no %q:\n%s\nlog:\n%s", n, gone, table, l.logText())
-		}
-	}
+		return strings.Count(table, "-a ") == n &&
+			!slices.ContainsFunc(gone, func(g string) bool { return strings.Contains(table, g) })
+	}, "want", n, "servers and none of", gone, l.table, l.logText)
 }
 
 // settings are the settings that realserver-script changes on the real servers.

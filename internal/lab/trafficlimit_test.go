@@ -74,15 +74,8 @@ func leave(conn net.Conn) {
 // untilConnections waits until the kernel counts n connections of a server, including those that have ended.
 func (l *lab) untilConnections(server string, n uint32) {
 	l.t.Helper()
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		got := l.carried()[server]
-		if got.Total() == n {
-			return
-		}
-		if time.Now().After(end) {
-			l.t.Fatalf("%s has %+v, want %d connections", server, got, n)
-		}
-	}
+	testkit.Until(l.t, 10*time.Second, func() bool { return l.carried()[server].Total() == n },
+		server, "does not have", n, "connections", func() string { return fmt.Sprint(l.carried()) })
 }
 
 // carried are the kernel's counters of all servers.

@@ -236,15 +236,10 @@ func (m *matrix) persistenceEnds(t *testing.T) {
 // live longer, as on a slow machine, stays for another minute.
 func (l *lab) untilForgotten(client netip.Addr) {
 	l.t.Helper()
-	for end := time.Now().Add(70 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+	testkit.Until(l.t, 70*time.Second, func() bool {
 		out := l.ipvsadm("-Lnc")
-		if !strings.Contains(out, client.String()+":") && !strings.Contains(out, "["+client.String()+"]:") {
-			return
-		}
-		if time.Now().After(end) {
-			l.t.Fatalf("the kernel still knows %s:\n%s", client, out)
-		}
-	}
+		return !strings.Contains(out, client.String()+":") && !strings.Contains(out, "["+client.String()+"]:")
+	}, "the kernel knows", client, func() string { return l.ipvsadm("-Lnc") })
 }
 
 // A reload changes the time of persistence in place. No connection is cut, and no client moves.

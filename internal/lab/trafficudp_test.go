@@ -80,7 +80,7 @@ VIRTUAL = ADDRESS:5060
 
 // datagrams runs a server that answers each datagram to an address.
 func (l *lab) datagrams(ns, address string, answer func([]byte) []byte) {
-	conn := within(l, ns, func() (net.PacketConn, error) { return net.ListenPacket("udp", address) })
+	conn := madeIn(l, ns, func() (net.PacketConn, error) { return net.ListenPacket("udp", address) })
 	l.t.Cleanup(func() { conn.Close() })
 	go func() {
 		buffer := make([]byte, 2048)

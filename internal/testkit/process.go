@@ -60,3 +60,20 @@ func Descriptors() int {
 	names, _ := dir.Readdirnames(-1)
 	return len(names)
 }
+
+// Until waits until something is so, or ends the test. The words say what it waited for; those that are functions are
+// asked then.
+func Until(t testing.TB, limit time.Duration, so func() bool, words ...any) {
+	t.Helper()
+	for end := time.Now().Add(limit); !so(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().Before(end) {
+			continue
+		}
+		for i, word := range words {
+			if ask, is := word.(func() string); is {
+				words[i] = ask()
+			}
+		}
+		t.Fatal(append([]any{"after", limit}, words...)...)
+	}
+}

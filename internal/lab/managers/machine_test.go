@@ -202,9 +202,5 @@ func sh(t *testing.T, format string, args ...any) string {
 // await waits until something is so.
 func await(t *testing.T, limit time.Duration, what string, so func() bool) {
 	t.Helper()
-	for end := time.Now().Add(limit); !so(); time.Sleep(100 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("no %s after %v", what, limit)
-		}
-	}
+	testkit.Until(t, limit, so, "no", what)
 }

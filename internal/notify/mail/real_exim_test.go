@@ -183,16 +183,13 @@ func (e *exim) run(t *testing.T) {
 		syscall.Kill(-e.pid, syscall.SIGKILL)
 		cmd.Wait()
 	})
-	for end := time.Now().Add(realWait); ; time.Sleep(20 * time.Millisecond) {
+	testkit.Until(t, realWait, func() bool {
 		conn, err := net.DialTimeout("tcp", e.addr, time.Second)
 		if err == nil {
 			conn.Close()
-			return
 		}
-		if time.Now().After(end) {
-			t.Fatalf("exim does not listen: %v: %s", err, output.Bytes())
-		}
-	}
+		return err == nil
+	}, "exim does not listen", output.String)
 }
 
 // mailer sends through this exim, also by its sendmail command. The function failures returns the failures that were
