@@ -12,7 +12,6 @@ import (
 	"ldirectord/checker"
 	"ldirectord/checker/wire"
 	"ldirectord/internal/lvs"
-	"ldirectord/ipvsctl"
 )
 
 // A failure counts when a connection that the service counts fails, too: the kernel may have sent the first one to
@@ -46,8 +45,7 @@ func TestAFailureIsRepeatedBeforeItCounts(t *testing.T) {
 			took: 5 * time.Second, connections: 1},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				f := newFake(ipvsctl.NewMemory(nil))
+			played(t, func(t *testing.T, f *fake) {
 				through := &answers{list: []checker.Result{late(row.usual), row.second}}
 				c := f.check(t, through, &answers{list: []checker.Result{row.own}}).(*check)
 				c.timeout = cmp.Or(row.timeout, c.timeout)
@@ -91,8 +89,7 @@ func TestNoSingleConnectionTakesAServerOut(t *testing.T) {
 		{"it was out", []checker.Result{silent, silent, up}, false, up, false, 5 * time.Second, 1},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				f := newFake(ipvsctl.NewMemory(nil))
+			played(t, func(t *testing.T, f *fake) {
 				c := f.check(t, &answers{list: row.list}, &answers{list: []checker.Result{row.own}})
 				if row.crowded {
 					f.knock = func() error {
@@ -154,9 +151,8 @@ func TestEachConnectionIsCounted(t *testing.T) {
 		"in time, and silent":   {busy(lateLimit), silent, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				f := newFake(ipvsctl.NewMemory(nil))
-				f.Set(t.Context(), []checker.Through{way("127.0.0.2", lvs.Route)}, nil)
+			played(t, func(t *testing.T, f *fake) {
+				f.set(t, way("127.0.0.2", lvs.Route))
 				var p passage
 				f.ready(t.Context(), way("127.0.0.2", lvs.Route), &p)
 				n := &counting{Services: f.Services, ctx: t.Context(), p: &p, left: make(chan struct{}),
@@ -172,8 +168,7 @@ func TestEachConnectionIsCounted(t *testing.T) {
 
 // After an answer that could not be judged the next connection is counted, too.
 func TestAVoidAnswerLeavesTheWayDoubted(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFake(ipvsctl.NewMemory(nil))
+	played(t, func(t *testing.T, f *fake) {
 		through := &answers{list: []checker.Result{{OK: true}}}
 		c := f.check(t, through, &answers{list: []checker.Result{{OK: true}}}).(*check)
 		through.then = func() {
@@ -204,10 +199,10 @@ func TestDatagramsFromFivePortsDecide(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				for lastly := range 2 { // the first check is the one that is built last
-					f, built := newFake(ipvsctl.NewMemory(nil)), 0
+					f, built := alone(), 0
 					spec := checker.Spec{Type: "negotiate", Protocol: "udp", NegotiateTimeout: 5 * time.Second,
 						Through: way("127.0.0.2", lvs.Route), Target: netip.MustParseAddrPort("127.0.0.2:80")}
-					f.Set(t.Context(), []checker.Through{spec.Through}, nil)
+					f.set(t, spec.Through)
 					c, err := f.New(spec, func(s checker.Spec) (checker.Checker, error) {
 						r := checker.Result{Cause: checker.Timeout, Took: 5 * time.Second}
 						if s.Target.Addr() != virtual {

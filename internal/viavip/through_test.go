@@ -124,6 +124,17 @@ func newFake(table *ipvsctl.Memory, former ...ipvsctl.PrivateService) *fake {
 	return f
 }
 
+// alone is a fake with a table of its own.
+func alone() *fake { return newFake(ipvsctl.NewMemory(nil)) }
+
+// played is a test whose clock is fake, with such a fake.
+func played(t *testing.T, test func(t *testing.T, f *fake)) {
+	synctest.Test(t, func(t *testing.T) { test(t, alone()) })
+}
+
+// set makes these the ways of the file.
+func (f *fake) set(t *testing.T, ways ...checker.Through) { f.Set(t.Context(), ways, nil) }
+
 // inTable lists the private services of a table: mark, destination and the number of its method.
 func inTable(t *testing.T, table *ipvsctl.Memory) string {
 	t.Helper()
@@ -169,7 +180,7 @@ func TestNoMarkIsFree(t *testing.T) {
 	free := f.Taken
 	f.Taken = func(context.Context) func(uint32) bool { return func(m uint32) bool { return m < 0x4c800000 } }
 	ways := []checker.Through{way("127.0.0.2", lvs.Route), way("127.0.0.3", lvs.Route), way("127.0.0.4", lvs.Tunnel)}
-	f.Set(t.Context(), ways, nil)
+	f.set(t, ways...)
 	for _, w := range ways[:2] {
 		testkit.Contains(t, f.use(t, w), "other programs use all marks from 0x4c000000 to 0x4cffffff (ip rule)",
 			w)
@@ -178,7 +189,7 @@ func TestNoMarkIsFree(t *testing.T) {
 		t.Errorf("tunnels have marks of their own: %s, the table has\n%s", void, inTable(t, table))
 	}
 	f.Taken = free
-	f.Set(t.Context(), ways, nil)
+	f.set(t, ways...)
 	testkit.Equal(t, f.use(t, ways[0]), "", "after a reload")
 }
 
@@ -214,7 +225,7 @@ func TestNobodySharesAService(t *testing.T) {
 	table := ipvsctl.NewMemory(nil)
 	one, two, gate := newFake(table), newFake(table), way("127.0.0.2", lvs.Route)
 	for _, f := range []*fake{one, two} {
-		f.Set(t.Context(), []checker.Through{gate}, nil)
+		f.set(t, gate)
 		f.use(t, gate)
 	}
 	testkit.Equal(t, inTable(t, table), "4c000000 127.0.0.2:0 3\n4c000002 127.0.0.2:0 3\n", "the table")
@@ -223,9 +234,9 @@ func TestNobodySharesAService(t *testing.T) {
 }
 
 func TestAServiceThatIsLost(t *testing.T) {
-	f := newFake(ipvsctl.NewMemory(nil))
+	f := alone()
 	gate := way("127.0.0.2", lvs.Route)
-	f.Set(t.Context(), []checker.Through{gate}, nil)
+	f.set(t, gate)
 	var before passage
 	f.reach(t, gate, &before)
 	f.table.Do(t.Context(), lvs.Op{Kind: lvs.DelService, Key: before.Key})
@@ -247,9 +258,9 @@ func TestAServiceThatIsChanged(t *testing.T) {
 		"another method": func(d *lvs.Dest) { d.Forward = lvs.Masq },
 		"a threshold":    func(d *lvs.Dest) { d.Upper = 1 },
 	} {
-		f := newFake(ipvsctl.NewMemory(nil))
+		f := alone()
 		gate := way("127.0.0.2", lvs.Route)
-		f.Set(t.Context(), []checker.Through{gate}, nil)
+		f.set(t, gate)
 		var now passage
 		f.reach(t, gate, &now)
 		changed := now.Dest
@@ -270,7 +281,7 @@ func TestTheNextDaemon(t *testing.T) {
 	table := ipvsctl.NewMemory(nil)
 	f := newFake(table)
 	a, b, c := way("127.0.0.2", lvs.Route), way("127.0.0.3", lvs.Route), way("127.0.0.4", lvs.Route)
-	f.Set(t.Context(), []checker.Through{a, b, c}, nil)
+	f.set(t, a, b, c)
 	for _, w := range []checker.Through{a, b, c} {
 		f.use(t, w)
 	}
@@ -283,7 +294,7 @@ func TestTheNextDaemon(t *testing.T) {
 		}
 	}
 	next := newFake(table, former...)
-	next.Set(t.Context(), []checker.Through{b}, nil)
+	next.set(t, b)
 	testkit.Equal(t, next.use(t, b), "", "adopted")
 	testkit.Equal(t, inTable(t, table), "4c000002 127.0.0.3:0 3\n4c000003 127.0.0.99:0 0\n", "the table")
 	if len(next.saved) != 1 {
@@ -296,12 +307,12 @@ func TestTheNextDaemon(t *testing.T) {
 }
 
 func TestAServiceThatIsNotWantedAnyMore(t *testing.T) {
-	f := newFake(ipvsctl.NewMemory(nil))
+	f := alone()
 	gate := way("127.0.0.2", lvs.Route)
-	f.Set(t.Context(), []checker.Through{gate}, nil)
+	f.set(t, gate)
 	var last passage
 	f.ready(t.Context(), gate, &last)
-	f.Set(t.Context(), nil, nil)
+	f.set(t)
 	if got := inTable(t, f.table); got != "" || len(f.saved) != 0 {
 		t.Errorf("the table has %s, written down is %v", got, f.saved)
 	}
@@ -314,9 +325,9 @@ func TestAServiceThatIsNotWantedAnyMore(t *testing.T) {
 }
 
 func TestNothingIsMadeThatIsNotWrittenDown(t *testing.T) {
-	f := newFake(ipvsctl.NewMemory(nil))
+	f := alone()
 	f.full = errors.New("no space left")
-	f.Set(t.Context(), []checker.Through{way("127.0.0.2", lvs.Route)}, nil)
+	f.set(t, way("127.0.0.2", lvs.Route))
 	testkit.Equal(t, f.use(t, way("127.0.0.2", lvs.Route)), "no space left")
 	testkit.Equal(t, inTable(t, f.table), "", "the table")
 }
@@ -388,8 +399,7 @@ func TestCheck(t *testing.T) {
 			checker.Result{Cause: checker.Shortage}, 0, 0},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				f := newFake(ipvsctl.NewMemory(nil))
+			played(t, func(t *testing.T, f *fake) {
 				through, own := &answers{list: []checker.Result{row.through}},
 					&answers{list: []checker.Result{row.own}}
 				c := f.check(t, through, own)
@@ -418,7 +428,7 @@ func (f *fake) checkOf(t *testing.T, target string, through, own checker.Checker
 	if a, ok := through.(*answers); ok {
 		through = f.asked(a, spec.Target.Port())
 	}
-	f.Set(t.Context(), []checker.Through{spec.Through}, nil)
+	f.set(t, spec.Through)
 	return testkit.Must(f.New(spec, func(s checker.Spec) (checker.Checker, error) {
 		if s.Target.Addr() == virtual {
 			return through, nil
@@ -435,8 +445,7 @@ func (f *fake) asked(a *answers, port uint16) *answers {
 
 // When the table is flushed during each check, no server goes up or down because of this.
 func TestAnswersWithoutTheService(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFake(ipvsctl.NewMemory(nil))
+	played(t, func(t *testing.T, f *fake) {
 		flush := func() {
 			all, _ := f.table.Read(t.Context())
 			for key := range all {
@@ -490,8 +499,7 @@ func TestAnswersWithoutTheService(t *testing.T) {
 
 // While the table does not answer, a server that did not pass yet stays out, although its own address answers.
 func TestNoServerComesInWhileTheTableIsSilent(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFake(ipvsctl.NewMemory(nil))
+	played(t, func(t *testing.T, f *fake) {
 		up := checker.Result{OK: true}
 		c := f.check(t, &answers{list: []checker.Result{up}}, &answers{list: []checker.Result{up}})
 		f.silent = true
@@ -525,8 +533,7 @@ func TestSourcePortsAreScarce(t *testing.T) {
 		{"another port is counted", "", true, true, errScarce.Error()},
 	} {
 		t.Run(row.what, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				f := newFake(ipvsctl.NewMemory(nil))
+			played(t, func(t *testing.T, f *fake) {
 				f.astray, f.rule = true, row.rule
 				f.Services.knock = func(to netip.AddrPort, via wire.Via) error {
 					if to.Addr() != virtual || to.Port() < firstUser || via.Mark == 0 {
@@ -559,8 +566,7 @@ func TestSourcePortsAreScarce(t *testing.T) {
 // While source ports are scarce each check makes two connections. A server that is back comes in with the first that is
 // counted, not a minute later.
 func TestSourcePortsAreFreeAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFake(ipvsctl.NewMemory(nil))
+	played(t, func(t *testing.T, f *fake) {
 		f.Services.knock = func(netip.AddrPort, wire.Via) error { f.count.Inactive++; return nil }
 		up := checker.Result{OK: true}
 		c := f.check(t, &answers{list: []checker.Result{up}}, &answers{list: []checker.Result{up}})
@@ -584,8 +590,7 @@ func TestTheWayIsOpenedMeanwhile(t *testing.T) {
 	if sysctl("all", "accept_local") != "0" || sysctl("lo", "accept_local") != "0" {
 		t.Skip("accept_local is set here")
 	}
-	synctest.Test(t, func(t *testing.T) {
-		f := newFake(ipvsctl.NewMemory(nil))
+	played(t, func(t *testing.T, f *fake) {
 		silent := checker.Result{Detail: "connect: no answer in 5s", Cause: checker.Timeout,
 			Took: 5 * time.Second}
 		c := f.check(t, &answers{list: []checker.Result{silent}}, &answers{list: []checker.Result{{OK: true}}})
@@ -623,8 +628,7 @@ func TestACheckThatIsLeftOutIsKnown(t *testing.T) {
 // made: no server goes up or down because of it. This is noticed at once when a check fails, or passes after a
 // failure, and for other checks when no packets come to the service.
 func TestAWayThatLeadsElsewhere(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFake(ipvsctl.NewMemory(nil))
+	played(t, func(t *testing.T, f *fake) {
 		up, down := checker.Result{OK: true}, checker.Result{Cause: checker.Timeout}
 		through, own := &answers{list: []checker.Result{up}}, &answers{list: []checker.Result{up}}
 		c := f.check(t, through, own)
@@ -688,8 +692,8 @@ func TestAWayThatLeadsElsewhere(t *testing.T) {
 func TestAConnectionThatEnds(t *testing.T) { synctest.Test(t, aConnectionThatEnds) }
 
 func aConnectionThatEnds(t *testing.T) {
-	f := newFake(ipvsctl.NewMemory(nil))
-	f.Set(t.Context(), []checker.Through{way("127.0.0.2", lvs.Route)}, nil)
+	f := alone()
+	f.set(t, way("127.0.0.2", lvs.Route))
 	f.knock = func() error {
 		if f.knocks > 1 {
 			f.count.Active++
@@ -703,8 +707,7 @@ func aConnectionThatEnds(t *testing.T) {
 
 // A first connection that is counted late does not make a server count as up by its own address.
 func TestAConnectionThatIsCountedLate(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFake(ipvsctl.NewMemory(nil))
+	played(t, func(t *testing.T, f *fake) {
 		down := checker.Result{Cause: checker.Timeout}
 		c := f.check(t, &answers{list: []checker.Result{down}}, &answers{list: []checker.Result{{OK: true}}})
 		began := time.Now()
@@ -723,8 +726,7 @@ func TestAConnectionThatIsCountedLate(t *testing.T) {
 
 // Two checks of one server share its service. Packets of one check prove nothing about the other.
 func TestTwoChecksOfAServer(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFake(ipvsctl.NewMemory(nil))
+	played(t, func(t *testing.T, f *fake) {
 		up := &answers{list: []checker.Result{{OK: true}}, then: func() { f.count.Traffic.PacketsIn++ }}
 		one, two := f.checkOf(t, "127.0.0.2:80", up, up), f.checkOf(t, "127.0.0.2:81", up, up)
 		one.Check(t.Context())

@@ -7,7 +7,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"ldirectord/checker"
@@ -18,8 +17,7 @@ import (
 
 // The schedule begins a check by itself while its way is known, and then asks whether the result counts.
 func TestTheWayOfACheckThatTheScheduleBegins(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFake(ipvsctl.NewMemory(nil))
+	played(t, func(t *testing.T, f *fake) {
 		through, own := &answers{list: []checker.Result{{OK: true}}}, &answers{list: []checker.Result{{OK: true}}}
 		c := f.check(t, through, own).(*check)
 		if c.First() != checker.Checker(through) {
@@ -73,8 +71,7 @@ func TestTheWayOfACheckThatTheScheduleBegins(t *testing.T) {
 
 // While the table does not answer, a server without a first result does not come in.
 func TestNoServerComesInWhileTheTableIsSlow(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFake(ipvsctl.NewMemory(nil))
+	played(t, func(t *testing.T, f *fake) {
 		up, own := &answers{list: []checker.Result{{OK: true}}}, &answers{list: []checker.Result{{OK: true}}}
 		c := f.check(t, up, own)
 		f.line <- struct{}{}
@@ -96,11 +93,10 @@ func TestNoServerComesInWhileTheTableIsSlow(t *testing.T) {
 
 // Confirm reads the services of many checks at once. The result of each check depends on its own service.
 func TestASuccessCountsByItsOwnService(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFake(ipvsctl.NewMemory(nil))
+	played(t, func(t *testing.T, f *fake) {
 		up := &answers{list: []checker.Result{{OK: true}}}
 		ways := []checker.Through{way("127.0.0.2", lvs.Route), way("127.0.0.3", lvs.Route)}
-		f.Set(t.Context(), ways, nil)
+		f.set(t, ways...)
 		var all []checker.Guided
 		for _, w := range ways {
 			c := &check{Services: f.Services, way: w, through: f.asked(up, 80), own: up, timeout: time.Second}
@@ -121,8 +117,7 @@ func TestASuccessCountsByItsOwnService(t *testing.T) {
 // When a service was lost just before, it is made again and the check repeated, unless half of the timeout is over.
 func TestAServiceThatIsLostLate(t *testing.T) {
 	for took, asked := range map[time.Duration]int{2500*time.Millisecond - 1: 2, 2500 * time.Millisecond: 1} {
-		synctest.Test(t, func(t *testing.T) {
-			f := newFake(ipvsctl.NewMemory(nil))
+		played(t, func(t *testing.T, f *fake) {
 			up := checker.Result{OK: true, Took: took}
 			through := &answers{list: []checker.Result{up, {OK: true}}}
 			c := f.check(t, through, &answers{list: []checker.Result{{OK: true}}}).(*check)
@@ -142,7 +137,7 @@ func TestAServiceThatIsLostLate(t *testing.T) {
 // The last mark of each half can be used.
 func TestTheLastMark(t *testing.T) {
 	for forward, want := range map[lvs.Forward]uint32{lvs.Route: 0x4c7fffff, lvs.Tunnel: 0x4cffffff} {
-		f := newFake(ipvsctl.NewMemory(nil))
+		f := alone()
 		f.taken = func(m uint32) bool { return m != want }
 		sv := &service{PrivateService: wanted(way("127.0.0.2", forward))}
 		if err := f.choose(sv); err != nil || sv.Key.Mark != want {
@@ -178,10 +173,9 @@ func TestWhetherPacketsMayNotComeToAService(t *testing.T) {
 
 // A check whose packets go elsewhere is not made for a minute. Then the way is tried again.
 func TestAWayThatLeadsElsewhereIsTriedEachMinute(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFake(ipvsctl.NewMemory(nil))
+	played(t, func(t *testing.T, f *fake) {
 		gate := way("127.0.0.2", lvs.Route)
-		f.Set(t.Context(), []checker.Through{gate}, nil)
+		f.set(t, gate)
 		f.astray = true
 		var p passage
 		tried := func(when string, want int) {
@@ -201,10 +195,9 @@ func TestAWayThatLeadsElsewhereIsTriedEachMinute(t *testing.T) {
 // A way is tried again every minute while packets come through it. From the second time on it is known whether checks
 // share it.
 func TestHowOftenAWayIsLookedAt(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFake(ipvsctl.NewMemory(nil))
+	played(t, func(t *testing.T, f *fake) {
 		gate := way("127.0.0.2", lvs.Route)
-		f.Set(t.Context(), []checker.Through{gate}, nil)
+		f.set(t, gate)
 		var p, other passage
 		look := func(p *passage) (again bool) {
 			t.Helper()
@@ -237,9 +230,9 @@ func TestHowOftenAWayIsLookedAt(t *testing.T) {
 
 // A virtual address can't be the source of checks: answers would come to the director that has the address.
 func TestASourceThatIsVirtual(t *testing.T) {
-	f := newFake(ipvsctl.NewMemory(nil))
+	f := alone()
 	w := checker.Through{Virtual: netip.MustParseAddr("127.0.0.1"), Server: netip.MustParseAddr("127.0.0.2"), Forward: lvs.Route}
-	f.Set(t.Context(), []checker.Through{w}, nil)
+	f.set(t, w)
 	const want = "the only address of this machine towards 127.0.0.2 is the virtual address 127.0.0.1"
 	if _, err := f.ready(t.Context(), w, &passage{}); err == nil || err.Error() != want {
 		t.Errorf("%v", err)
@@ -254,9 +247,9 @@ func TestSegmentsFitTheDevice(t *testing.T) {
 		ago time.Duration
 		mss int
 	}{{1000, 0, 900}, {1000, wayRenewed / 2, 900}, {1000, 2 * wayRenewed, 1400}, {9000, 0, 1400}} {
-		f := newFake(ipvsctl.NewMemory(nil))
+		f := alone()
 		gate := way("127.0.0.2", lvs.Route)
-		f.Set(t.Context(), []checker.Through{gate}, nil)
+		f.set(t, gate)
 		f.machine = machine{byIndex: map[int]net.Interface{lo.Index: {Name: "lo", MTU: row.mtu}}, read: time.Now().Add(-row.ago)}
 		var p passage
 		if _, err := f.ready(t.Context(), gate, &p); err != nil || int(p.via.MSS) != row.mss {
