@@ -85,7 +85,7 @@ func TestKernelAgreesWithIpvsadm(t *testing.T) {
 	if _, err := exec.LookPath("ipvsadm"); err != nil {
 		t.Skip("needs ipvsadm")
 	}
-	for _, c := range contract {
+	for _, c := range contract(t) {
 		t.Run(c.name, func(t *testing.T) {
 			if c.err != nil {
 				return
