@@ -132,8 +132,6 @@ func TestKernelWithoutAModuleSaysWhichOne(t *testing.T) {
 		"-A -f 2 -s wombat":            "the kernel lacks module ip_vs_wombat",
 		"-A -f 2 -s rr -p 9 --pe nope": "the kernel lacks module ip_vs_pe_nope",
 	} {
-		if err := k.Do(t.Context(), parseOp(t, line))[0]; err == nil || !strings.Contains(err.Error(), "("+want+")") {
-			t.Errorf("%s: %v", line, err)
-		}
+		testkit.FailsWith(t, k.Do(t.Context(), parseOp(t, line))[0], "("+want+")", line)
 	}
 }

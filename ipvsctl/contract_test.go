@@ -211,9 +211,7 @@ func TestErrorsSayWhatWasAskedAndWhatItMayBe(t *testing.T) {
 		"-e -f 2 -r 10.2.0.1:0 -g -w 1":             `ipvs -e -f 2 -r 10.2.0.1:0 -g -w 1: no such process (the virtual service is not in the table)`,
 		"-a -f 1 -r 10.2.0.1:0 -g -w 1 -x 10 -y 20": `ipvs -a -f 1 -r 10.2.0.1:0 -g -w 1 -x 10 -y 20: lower threshold 20 above the upper one, 10: numerical result out of range`,
 	} {
-		if err := m.Do(context.Background(), parseOp(t, line))[0]; err == nil || err.Error() != want {
-			t.Errorf("got  %v\nwant %s", err, want)
-		}
+		testkit.Fails(t, m.Do(context.Background(), parseOp(t, line))[0], want)
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 func TestATableIsOpenedByItsName(t *testing.T) {
@@ -37,9 +39,8 @@ func TestATableIsOpenedByItsName(t *testing.T) {
 		t.Errorf("absent: %v, there: %v", err, there)
 	}
 	for _, name := range []string{"", "Kernel", "kernel:", "memory2", "file:/run/table"} {
-		if _, err := Open(name); err == nil || err.Error() != "--ipvs "+name+": kernel, memory and memory:FILE are allowed" {
-			t.Errorf("%q: %v", name, err)
-		}
+		testkit.Fails(t, testkit.Error(Open(name)),
+			"--ipvs "+name+": kernel, memory and memory:FILE are allowed", name)
 	}
 }
 

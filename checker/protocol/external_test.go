@@ -130,10 +130,7 @@ func TestExternalThatLeavesAChildBehindIsNotWaitedFor(t *testing.T) {
 		t.Errorf("%+v after %v", r, took)
 	}
 	written := testkit.Read(t, pids)
-	pid, err := strconv.Atoi(strings.TrimSpace(written))
-	if err != nil {
-		t.Fatal(err)
-	}
+	pid := testkit.Must(strconv.Atoi(strings.TrimSpace(written)))(t)
 	syscall.Kill(pid, syscall.SIGKILL)
 }
 

@@ -271,9 +271,7 @@ func TestFilesForTLSThatAreNoGood(t *testing.T) {
 			s := anySpec("negotiate")
 			s.Service, s.URL = service, "https://127.0.0.1/"
 			change(&s)
-			if _, err := New(s, nil); err == nil || err.Error() != want {
-				t.Errorf("%s: %v\nwant %s", service, err, want)
-			}
+			testkit.Fails(t, testkit.Error(New(s, nil)), want, service)
 		}
 	}
 }

@@ -59,9 +59,7 @@ func TestWordsTooFewAndTooMany(t *testing.T) {
 		"ld.cf status it -v": "status it: only options may come after status",
 	} {
 		var o options
-		if err := o.parse(strings.Fields(line)); err == nil || err.Error() != want {
-			t.Errorf("%s: %v", line, err)
-		}
+		testkit.Fails(t, o.parse(strings.Fields(line)), want, line)
 	}
 }
 
@@ -89,9 +87,7 @@ func TestOptionsThatAreNone(t *testing.T) {
 		"ld.cf check --=x":             "bad option syntax: --=x",
 	} {
 		var o options
-		if err := o.parse(strings.Fields(line)); err == nil || err.Error() != want {
-			t.Errorf("%s: %v, want %s", line, err, want)
-		}
+		testkit.Fails(t, o.parse(strings.Fields(line)), want, line)
 	}
 }
 
@@ -128,9 +124,7 @@ func TestValuesThatAreNone(t *testing.T) {
 		"ld.cf check --json=maybe":                     "--json maybe: true and false are allowed",
 	} {
 		var o options
-		if err := o.parse(strings.Fields(line)); err == nil || err.Error() != want {
-			t.Errorf("%s: %v, want %s", line, err, want)
-		}
+		testkit.Fails(t, o.parse(strings.Fields(line)), want, line)
 	}
 }
 

@@ -158,9 +158,9 @@ func TestWhoIsNotThereToDrain(t *testing.T) {
 		"10.9.9.1": "a.cf has no virtual service 10.9.9.1 with a real server 10.0.0.1; " +
 			"a virtual service is named by ADDRESS:PORT as in status, by its mark, or by its servicename",
 	} {
-		if _, err := meantBy(orders.Request{Virtual: virtual, Real: "10.0.0.1"}, &view.Snapshot{}, nil, "a.cf"); err == nil || err.Error() != want {
-			t.Error(err)
-		}
+		testkit.Fails(t,
+			testkit.Error(meantBy(orders.Request{Virtual: virtual, Real: "10.0.0.1"}, &view.Snapshot{}, nil, "a.cf")),
+			want)
 	}
 }
 

@@ -23,9 +23,8 @@ func TestARequestThatIsNotTaken(t *testing.T) {
 	d := New(Deps{}) // not running
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := d.Snapshot(gone); err == nil || err.Error() != "the director waits for the table: context canceled" {
-		t.Errorf("a snapshot gives the error %v", err)
-	}
+	testkit.Fails(t, testkit.Error(d.Snapshot(gone)), "the director waits for the table: context canceled",
+		"a snapshot gives the error")
 	if err := d.SetStandby(gone, true); !errors.Is(err, errNotTaken) || !errors.Is(err, context.Canceled) {
 		t.Errorf("an order gives the error %v", err)
 	}

@@ -58,9 +58,7 @@ func TestMissingProgramMattersOnlyWithRules(t *testing.T) {
 		t.Errorf("nothing wanted: %q, %v", found, err)
 	}
 	_, err := f.Sync(t.Context(), rules(t, "8 192.0.2.1 tcp 80"))
-	if err == nil || err.Error() != "IPv4 mark rules: iptables-of-nowhere: not installed (package iptables)" {
-		t.Errorf("error %v", err)
-	}
+	testkit.Fails(t, err, "IPv4 mark rules: iptables-of-nowhere: not installed (package iptables)")
 }
 
 // A kernel without the table, or a user without the right to list it, is an error only when there are rules to set.
@@ -129,9 +127,7 @@ func TestHungProgramIsLeftAlone(t *testing.T) {
 	if err := x.run(soon(), command{option: newChain, chain: "C"}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("the first: %v", err)
 	}
-	if err := x.run(soon(), command{option: newChain, chain: "C"}); err == nil || !strings.Contains(err.Error(), "has not ended") {
-		t.Errorf("the second: %v", err)
-	}
+	testkit.FailsWith(t, x.run(soon(), command{option: newChain, chain: "C"}), "has not ended", "the second")
 	if _, err := x.list(soon(), false); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("the listing: %v", err)
 	}

@@ -144,9 +144,8 @@ func TestAnothersStateIsNotBelieved(t *testing.T) {
 		t.Errorf("found %+v", found)
 	}
 	testkit.OK(t, os.Chown(i.files("x.cf").Lock, 65534, 65534))
-	if _, err := i.Acquire(soon(t), ""); err == nil || !strings.Contains(err.Error(), "belongs to the user 65534") {
-		t.Errorf("with a lock of another user's: %v", err)
-	}
+	testkit.FailsWith(t, testkit.Error(i.Acquire(soon(t), "")), "belongs to the user 65534",
+		"with a lock of another user's")
 }
 
 // Every user may read the state. Only its owner may open the lock, because opening is enough to hold it.
@@ -240,9 +239,8 @@ func TestTwoFilesOfOneNameAreTwoDaemons(t *testing.T) {
 	if found := second.Find(); found.Pid != 0 || found.Stale {
 		t.Errorf("the second one is %+v", found)
 	}
-	if _, err := second.Acquire(soon(t), ""); err == nil || err.Error() != taken("x.cf", "/a/x.cf", s.Pid).Error() {
-		t.Errorf("the second one: %v", err)
-	}
+	testkit.Fails(t, testkit.Error(second.Acquire(soon(t), "")), taken("x.cf", "/a/x.cf", s.Pid).Error(),
+		"the second one")
 	if err := second.MayStart(); err == nil {
 		t.Errorf("before the start: %v", err)
 	}

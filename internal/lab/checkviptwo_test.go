@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -17,9 +16,7 @@ func TestKernelCheckVIPTwoDaemons(t *testing.T) {
 	l.run(0, path, "stop")
 	text := testkit.Read(t, path)
 	other := filepath.Join(l.dir, "other.cf")
-	if err := os.WriteFile(other, []byte(strings.NewReplacer("10:7000", "10:7001", "10]:7000", "10]:7001").Replace(text)), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Write(t, other, strings.NewReplacer("10:7000", "10:7001", "10]:7000", "10]:7001").Replace(text))
 	for _, ns := range []string{"rs1", "rs2", "rs3"} {
 		l.echo(ns, ":7001")
 	}

@@ -42,9 +42,8 @@ func TestAskReturnsTheAnswer(t *testing.T) {
 		t.Errorf("%q, %v", text, err)
 	}
 	s = answering(t, say(http.StatusNotFound, " no\x1b such\npath\n"))
-	if _, err := s.Ask(t.Context(), "/"); err == nil || err.Error() != "asking the daemon: the daemon reports: no\x1b such\npath" {
-		t.Errorf("a refusal: %v", err)
-	}
+	testkit.Fails(t, testkit.Error(s.Ask(t.Context(), "/")),
+		"asking the daemon: the daemon reports: no\x1b such\npath", "a refusal")
 	s = Socket(filepath.Join(t.TempDir(), "none.sock"))
 	if _, err := s.Ask(t.Context(), "/"); err == nil || !strings.HasPrefix(err.Error(), "asking the daemon: it has no socket "+string(s)) {
 		t.Errorf("no socket: %v", err)

@@ -47,9 +47,7 @@ func TestTheControlSocketAnswersAndGoes(t *testing.T) {
 	if text, err := s.Ask(t.Context(), "/hello"); string(text) != "hello" || err != nil {
 		t.Errorf("answer %q, %v", text, err)
 	}
-	if _, err := s.Ask(t.Context(), "/nothing"); err == nil || !strings.Contains(err.Error(), "the daemon reports: 404") {
-		t.Errorf("unknown path: %v", err)
-	}
+	testkit.FailsWith(t, testkit.Error(s.Ask(t.Context(), "/nothing")), "the daemon reports: 404", "unknown path")
 	if err := c.Close(); err != nil {
 		t.Error(err)
 	}
@@ -71,9 +69,7 @@ func TestTheControlSocketIsForItsOwnerOrOneGroup(t *testing.T) {
 	if mode := modeOf(t, c.path); os.Getuid() == 0 && mode != fs.ModeSocket|0o660 {
 		t.Errorf("mode with a group %v", mode)
 	}
-	if err := c.Allow("no-such-group"); err == nil || !strings.Contains(err.Error(), "there is no group no-such-group") {
-		t.Errorf("unknown group: %v", err)
-	}
+	testkit.FailsWith(t, c.Allow("no-such-group"), "there is no group no-such-group", "unknown group")
 	testkit.Equal(t, modeOf(t, c.path), fs.ModeSocket|0o600, "mode with an unknown group")
 }
 
@@ -93,9 +89,8 @@ func TestAStaleSocketIsReplacedAndNothingElse(t *testing.T) {
 			testkit.Write(t, victim, "kept")
 			put := map[string]func(string, string) error{"file": os.Link, "link": os.Symlink}[name]
 			testkit.OK(t, put(victim, string(s)))
-			if _, err := Listen(t.Context(), string(s), hello()); err == nil || !strings.Contains(err.Error(), "is not a socket") {
-				t.Errorf("listening: %v", err)
-			}
+			testkit.FailsWith(t, testkit.Error(Listen(t.Context(), string(s), hello())), "is not a socket",
+				"listening")
 			if text, err := os.ReadFile(string(s)); string(text) != "kept" {
 				t.Errorf("%q is left, %v", text, err)
 			}
@@ -105,17 +100,14 @@ func TestAStaleSocketIsReplacedAndNothingElse(t *testing.T) {
 
 func TestAFolderThatCantBeWrittenIsAnError(t *testing.T) {
 	s := inFolder(t)
-	if _, err := s.Ask(t.Context(), "/hello"); err == nil || !strings.Contains(err.Error(), "it has no socket "+string(s)) {
-		t.Errorf("asking without a socket: %v", err)
-	}
+	testkit.FailsWith(t, testkit.Error(s.Ask(t.Context(), "/hello")), "it has no socket "+string(s),
+		"asking without a socket")
 	s = Socket(filepath.Join(t.TempDir(), strings.Repeat("x", maxPath)))
-	if _, err := Listen(t.Context(), string(s), hello()); err == nil || !strings.Contains(err.Error(), "--rundir names another folder") {
-		t.Errorf("a long path: %v", err)
-	}
+	testkit.FailsWith(t, testkit.Error(Listen(t.Context(), string(s), hello())), "--rundir names another folder",
+		"a long path")
 	s = Socket(filepath.Join(t.TempDir(), "missing", "s"))
-	if _, err := Listen(t.Context(), string(s), hello()); err == nil || !strings.Contains(err.Error(), "making the control socket") {
-		t.Errorf("listening: %v", err)
-	}
+	testkit.FailsWith(t, testkit.Error(Listen(t.Context(), string(s), hello())), "making the control socket",
+		"listening")
 }
 
 func TestRequestsAreLimited(t *testing.T) {

@@ -122,3 +122,22 @@ func lineAt(lines []string, i int) string {
 	}
 	return ""
 }
+
+// Fails reports an error that does not have the wanted text.
+func Fails(t testing.TB, err error, want string, words ...any) {
+	t.Helper()
+	if err == nil || err.Error() != want {
+		t.Error(append(words, "got the error", err, "want", want)...)
+	}
+}
+
+// FailsWith reports an error whose text has no such part.
+func FailsWith(t testing.TB, err error, part string, words ...any) {
+	t.Helper()
+	if err == nil || !strings.Contains(err.Error(), part) {
+		t.Error(append(words, "got the error", err, "want", part)...)
+	}
+}
+
+// Error is the error of a call that returns a value and an error.
+func Error[T any](_ T, err error) error { return err }

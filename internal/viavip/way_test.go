@@ -234,9 +234,7 @@ func TestASourceThatIsVirtual(t *testing.T) {
 	w := checker.Through{Virtual: netip.MustParseAddr("127.0.0.1"), Server: netip.MustParseAddr("127.0.0.2"), Forward: lvs.Route}
 	f.set(t, w)
 	const want = "the only address of this machine towards 127.0.0.2 is the virtual address 127.0.0.1"
-	if _, err := f.ready(t.Context(), w, &passage{}); err == nil || err.Error() != want {
-		t.Errorf("%v", err)
-	}
+	testkit.Fails(t, testkit.Error(f.ready(t.Context(), w, &passage{})), want)
 }
 
 // The segment size fits the device of the check, as it was at most a minute before.

@@ -227,9 +227,7 @@ func TestCloseTriesOnceAndCountsTheRest(t *testing.T) {
 		synctest.Wait()
 		before, start := p.tries, time.Now()
 		err := m.Close(t.Context())
-		if err == nil || !strings.Contains(err.Error(), "120 email messages") {
-			t.Errorf("Close: %v", err)
-		}
+		testkit.FailsWith(t, err, "120 email messages", "Close")
 		if p.tries != before+1 || time.Since(start) > 0 {
 			t.Errorf("%d more tries in %v, want one", p.tries-before, time.Since(start))
 		}

@@ -194,9 +194,8 @@ func TestAStateThatIsRefusedDelaysNoOther(t *testing.T) {
 		if got, _ := r.output(); !slices.Equal(got, []string{"b1", "c1"}) {
 			t.Errorf("posted %q", got)
 		}
-		if err := p.Close(t.Context()); err == nil || err.Error() != "webhook http://hooks.example: 1 states were not posted" {
-			t.Errorf("at the end: %v", err)
-		}
+		testkit.Fails(t, p.Close(t.Context()), "webhook http://hooks.example: 1 states were not posted",
+			"at the end")
 	})
 }
 
