@@ -124,7 +124,7 @@ func TestKernelAnnouncedCheckVIP(t *testing.T) {
 	path := l.config("checkinterval = 1\nchecktimeout = 2\nwithdrawwait = 1\nannounce = lvs0\n" +
 		sections("VIRTUAL = ADDRESS:7000\nREALS:7000\n        checktype = connect\n        checkvip = yes\n", four, six))
 	l.realServerScript(path, "start", 2, 3)
-	for _, ns := range []string{"rs1", "rs2", "rs3"} {
+	for _, ns := range three {
 		l.echo(ns, ":7000")
 	}
 	up := []string{"-r 192.0.2.22:7000 -g -w 1", "-r 192.0.2.23:7000 -g -w 1", "-r [2001:db8:1::22]:7000 -g -w 1", "-r [2001:db8:1::23]:7000 -g -w 1"}

@@ -32,7 +32,7 @@ func playBackup(t *testing.T, method string) {
 	f.more = fmt.Sprintf("        scheduler = rr\n        backup = %s %s\n        backupbelow = 2/3\n", address(backupServer), method)
 	f.configure()
 	f.coldStart()
-	t.Cleanup(func() { f.run(0, f.path, "stop") })
+	t.Cleanup(func() { f.does(f.path, "stop") })
 	needed := []span{f.backsUp("three of four servers killed, and back, "+method, (*web).stop, (*web).start)}
 	if method == "masq" {
 		needed = append(needed, f.backsUp("three of four servers hang, and are back, "+method, silent.on(), well.on()))

@@ -103,7 +103,7 @@ func playChaos(t *testing.T, seed uint64, length time.Duration) {
 		}
 	})
 	c.write()
-	c.run(0, c.path, "start")
+	c.does(c.path, "start")
 	for time.Since(c.begun) < length {
 		c.pause()
 		c.event()
@@ -111,7 +111,7 @@ func playChaos(t *testing.T, seed uint64, length time.Duration) {
 	c.becomes(chaosQuiet)
 	c.intrude()
 	c.becomes(repairTime)
-	c.run(0, c.path, "stop")
+	c.does(c.path, "stop")
 }
 
 func (c *chaos) pause() { time.Sleep(time.Duration(c.rand.Int64N(int64(chaosGap)))) }
@@ -207,7 +207,7 @@ func (c *chaos) edit() {
 		c.signal(syscall.SIGHUP)
 	default:
 		c.say("edit, reload")
-		c.run(0, c.path, "reload")
+		c.does(c.path, "reload")
 	}
 }
 
@@ -235,7 +235,7 @@ func (c *chaos) order() {
 	}
 	c.say("set %s of %s %s", name, v.vip, what)
 	v.ordered[name] = strings.TrimPrefix(what, "ready")
-	c.run(0, append([]string{c.path, "set", "--force", v.vip + ":80", address(name)}, strings.Fields(what)...)...)
+	c.does(append([]string{c.path, "set", "--force", v.vip + ":80", address(name)}, strings.Fields(what)...)...)
 }
 
 // byHand changes the table as an operator may do.
@@ -279,19 +279,19 @@ func (c *chaos) killDaemon() {
 	}
 	c.pause()
 	c.say("start")
-	c.run(0, c.path, "start")
+	c.does(c.path, "start")
 }
 
 func (c *chaos) restartDaemon() {
 	if c.coin() {
 		c.say("restart")
-		c.run(0, c.path, "restart")
+		c.does(c.path, "restart")
 		return
 	}
 	c.say("stop, start")
-	c.run(0, c.path, "stop")
+	c.does(c.path, "stop")
 	c.pause()
-	c.run(0, c.path, "start")
+	c.does(c.path, "start")
 }
 
 func (c *chaos) suspendDaemon() {

@@ -20,7 +20,7 @@ func TestKernelCheckVIP(t *testing.T) {
 	l.echo("rs2", ":7000")
 	l.echo("rs3", dr4.vip+":7000")
 	l.echo("rs3", "["+dr6.vip+"]:7000")
-	l.run(0, path, "start")
+	l.does(path, "start")
 	servers := []string{"-r 192.0.2.21:7000 -g -w 1", "-r 192.0.2.22:7000 -g -w 1", "-r 192.0.2.23:7000 -g -w 1",
 		"-r [2001:db8:1::21]:7000 -g -w 1", "-r [2001:db8:1::22]:7000 -g -w 1", "-r [2001:db8:1::23]:7000 -g -w 1"}
 	l.until(5*time.Second, servers...)
@@ -49,10 +49,10 @@ func TestKernelCheckVIP(t *testing.T) {
 
 	l.kill()
 	testkit.Equal(t, l.private(), made, "after a kill the private services")
-	l.run(0, path, "start")
+	l.does(path, "start")
 	l.until(5*time.Second, servers...)
 	l.privateIs(made)
-	l.run(0, path, "stop")
+	l.does(path, "stop")
 	l.privateIs("")
 }
 

@@ -55,8 +55,8 @@ func TestKernelCheckVIPFindsFaults(t *testing.T) {
 	all := l.echoing("rs1", ":7000")
 	l.echo("rs2", ":7000")
 	l.echo("rs3", ":7000")
-	l.run(0, path, "start")
-	defer l.run(0, path, "stop")
+	l.does(path, "start")
+	defer l.does(path, "stop")
 	every := []lane{dr4, tun4, dr6, tun6}
 	l.until(10*time.Second, l.inTable(every...)...)
 

@@ -13,7 +13,7 @@ import (
 // read-only kernel settings.
 func TestKernelCheckVIPRights(t *testing.T) {
 	l, path, servers := newCheckVIPLab(t)
-	l.run(0, path, "stop")
+	l.does(path, "stop")
 	l.privateIs("")
 	text := testkit.Must(os.ReadFile(path))(t)
 	// in the lab's kernel all files belong to root
@@ -28,7 +28,7 @@ func TestKernelCheckVIPRights(t *testing.T) {
 	if out, err := begin.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s\n%s", err, out, l.logText())
 	}
-	defer l.run(0, path, "stop")
+	defer l.does(path, "stop")
 	l.until(5*time.Second, servers...)
 	made := l.privateAre(6)
 	l.sh("ip -n %srs1 addr del 192.0.2.10/32 dev lo", l.prefix)
@@ -38,6 +38,6 @@ func TestKernelCheckVIPRights(t *testing.T) {
 	l.ipvsadm("-C")
 	l.until(5*time.Second, servers...)
 	l.privateIs(made)
-	l.run(0, path, "stop")
+	l.does(path, "stop")
 	l.privateIs("")
 }

@@ -23,8 +23,8 @@ func TestKernelCheckVIPThousand(t *testing.T) {
 	}
 	path := l.config(config)
 	began := time.Now()
-	l.run(0, path, "start")
-	defer l.run(0, path, "stop")
+	l.does(path, "start")
+	defer l.does(path, "stop")
 	for strings.Count(l.table(), ":7000 -g -w 1") < servers {
 		if time.Since(began)-l.idle.since(began) > 30*time.Second {
 			t.Fatalf("%d servers are up\n%s", strings.Count(l.table(), ":7000 -g -w 1"), l.logText())
@@ -51,7 +51,7 @@ func TestKernelCheckVIPThousand(t *testing.T) {
 	}
 	// On a busy machine a check may wait for the table too long. Then it is void, as it should be.
 	t.Logf("%d checks were void, while the machine was away for %v", strings.Count(said, "not checked through"), l.idle.since(began))
-	l.run(0, path, "stop")
+	l.does(path, "stop")
 	l.privateIs("")
 }
 

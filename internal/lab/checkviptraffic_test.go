@@ -33,12 +33,12 @@ func TestKernelCheckVIPCountsNothing(t *testing.T) {
 	path := l.config("checkinterval = 0.25\nchecktimeout = 2\n" + config)
 	l.realServerScript(path, "start", 1, 2, 3)
 	for port := range choices {
-		for _, ns := range []string{"rs1", "rs2", "rs3"} {
+		for _, ns := range three {
 			l.echo(ns, ":"+port)
 		}
 	}
-	l.run(0, path, "start")
-	defer l.run(0, path, "stop")
+	l.does(path, "start")
+	defer l.does(path, "stop")
 	testkit.Until(t, 15*time.Second, func() bool { return strings.Count(l.table(), " -w 1") >= 3*2*len(choices) }, l.table)
 
 	const requests = 40

@@ -45,8 +45,8 @@ virtual = 198.51.100.10:7009
         real = 192.0.2.21:7000 masq
         checktype = on
 `)
-	l.run(0, path, "start")
-	t.Cleanup(func() { l.run(0, path, "stop") })
+	l.does(path, "start")
+	t.Cleanup(func() { l.does(path, "stop") })
 	l.until(5*time.Second, "-f 3 -r 192.0.2.22:7000", "-t [2001:db8:1::10]:7000 -r [2001:db8::21]:7000", ":7009 -r 192.0.2.21:7000")
 	for _, addr := range []string{"198.51.100.10:7000", "198.51.100.10:7000", "198.51.100.10:7001", "[2001:db8:1::10]:7000"} {
 		c := madeIn(l, "client", func() (net.Conn, error) { return net.DialTimeout("tcp", addr, 5*time.Second) })
@@ -114,8 +114,8 @@ virtual = 198.51.100.10:5060
         pename = sip
         checktype = on
 `)
-	l.run(0, path, "start")
-	t.Cleanup(func() { l.run(0, path, "stop") })
+	l.does(path, "start")
+	t.Cleanup(func() { l.does(path, "stop") })
 	l.until(5*time.Second, "-A -u 198.51.100.10:5060 -s rr -p 300 --pe sip", "-r 192.0.2.21:5060", "-r 192.0.2.22:5060")
 	for range 3 { // each from another port
 		l.invite("198.51.100.10:5060", "dialogue-1@client")
@@ -132,7 +132,7 @@ virtual = 198.51.100.10:5060
 	if len(templates) != 1 || templates[0].Engine != "sip" || templates[0].EngineData != "dialogue-1@client" || len(servers) != 1 {
 		t.Errorf("connections of one dialogue are not together: %+v", shown.Connections)
 	}
-	l.run(0, path, "drain", templates[0].Server)
+	l.does(path, "drain", templates[0].Server)
 	l.until(5*time.Second, "-r "+templates[0].Server+" -m -w 0")
 	for _, c := range l.connectionsJSON(path).Connections {
 		if c.ServerState != "drained" {

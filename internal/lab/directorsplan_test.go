@@ -14,7 +14,7 @@ import (
 // docs/directors.md.
 func TestDirectors(t *testing.T) {
 	f := newFleet(t, bird)
-	testkit.Contains(t, f.directors[0].run(0, "../../examples/bgp/ldirectord.cf", "check"), "no errors",
+	testkit.Contains(t, f.directors[0].does("../../examples/bgp/ldirectord.cf", "check"), "no errors",
 		"the example is not good")
 	f.start(fleetConfig)
 	f.plays(fleetRow{name: "nothing happens", bounds: nothing, happens: func() {}})
@@ -42,19 +42,19 @@ func (f *fleet) daemonsComeAndGo() {
 	f.plays(fleetRow{name: "a daemon is killed, and started again", bounds: nothing, happens: func() {
 		d.kill()
 		time.Sleep(2 * time.Second)
-		d.run(0, d.path(), "start")
+		d.does(d.path(), "start")
 	}, ends: f.announcedBy(1, announceOn)})
-	f.plays(fleetRow{name: "a daemon restarts", bounds: planned, happens: func() { d.run(0, d.path(), "restart") }, ends: f.announcedBy(1, announceOn)})
+	f.plays(fleetRow{name: "a daemon restarts", bounds: planned, happens: func() { d.does(d.path(), "restart") }, ends: f.announcedBy(1, announceOn)})
 	f.plays(fleetRow{name: "a daemon is upgraded", bounds: planned, happens: func() {
 		d.replaceProgram()
-		d.run(0, d.path(), "restart")
+		d.does(d.path(), "restart")
 	}, ends: f.announcedBy(1, announceOn)})
 	f.plays(fleetRow{name: "a daemon reloads", bounds: planned, happens: func() {
 		d.config(fleetConfig + "virtual = 192.0.2.10:82\n        real = 203.0.113.21:80 gate\n        checktype = on\n")
-		d.run(0, d.path(), "reload")
+		d.does(d.path(), "reload")
 	}, ends: f.announcedBy(1, announceOn), restore: func() {
 		d.config(fleetConfig)
-		d.run(0, d.path(), "reload")
+		d.does(d.path(), "reload")
 	}})
 }
 
@@ -131,18 +131,18 @@ func (f *fleet) ordersAreObeyed() {
 	d := f.directors[0]
 	is := func(runs, announced bool) func() { return func() { f.is(d, runs, announced) } }
 	f.plays(fleetRow{name: "a director is withdrawn, then stopped", bounds: planned, before: is(true, true), happens: func() {
-		d.run(0, d.path(), "withdraw")
+		d.does(d.path(), "withdraw")
 		time.Sleep(time.Second)
-		d.run(0, d.path(), "stop")
+		d.does(d.path(), "stop")
 	}, ends: f.announcedBy(1, "")})
 	f.plays(fleetRow{name: "its daemon starts, still withdrawn", bounds: nothing, before: is(false, false),
-		happens: func() { d.run(0, d.path(), "start") }, ends: f.announcedBy(1, "")})
+		happens: func() { d.does(d.path(), "start") }, ends: f.announcedBy(1, "")})
 	f.plays(fleetRow{name: "it is announced again, cold", bounds: planned, before: is(true, false),
-		happens: func() { d.run(0, d.path(), "announce") }, ends: f.announcedBy(1, announceOn)})
+		happens: func() { d.does(d.path(), "announce") }, ends: f.announcedBy(1, announceOn)})
 	f.plays(fleetRow{name: "a director is stopped without more", bounds: planned, before: is(true, true),
-		happens: func() { d.run(0, d.path(), "stop") }, ends: f.announcedBy(1, "")})
+		happens: func() { d.does(d.path(), "stop") }, ends: f.announcedBy(1, "")})
 	f.plays(fleetRow{name: "a director is added, cold", bounds: planned, before: is(false, true),
-		happens: func() { d.run(0, d.path(), "start") }, ends: f.announcedBy(1, announceOn)})
+		happens: func() { d.does(d.path(), "start") }, ends: f.announcedBy(1, announceOn)})
 	f.whole()
 	f.withdraws(2, vipOfMark)
 	f.withdraws(3, vip6)
@@ -152,15 +152,15 @@ func (f *fleet) ordersAreObeyed() {
 func (f *fleet) is(d *lab, runs, announced bool) {
 	f.t.Helper()
 	if d.pid() == 0 {
-		d.run(0, d.path(), "start")
+		d.does(d.path(), "start")
 	}
 	order := "withdraw"
 	if announced {
 		order = "announce"
 	}
-	d.run(0, d.path(), order)
+	d.does(d.path(), order)
 	if !runs {
-		d.run(0, d.path(), "stop")
+		d.does(d.path(), "stop")
 	}
 	if runs && announced {
 		f.whole()
@@ -173,9 +173,9 @@ func (f *fleet) is(d *lab, runs, announced bool) {
 func (f *fleet) withdraws(director int, address string) {
 	d := f.directors[director-1]
 	f.plays(fleetRow{name: "withdrawn and announced again: " + address, address: address, bounds: planned, happens: func() {
-		d.run(0, d.path(), "withdraw", address)
+		d.does(d.path(), "withdraw", address)
 		f.ready(directorCount-1, address)
-		d.run(0, d.path(), "announce", address)
+		d.does(d.path(), "announce", address)
 		f.ready(directorCount, address)
 	}})
 }
@@ -251,9 +251,9 @@ func (f *fleet) start(config string) {
 	for _, d := range f.directors {
 		d.config(config)
 		if d.pid() == 0 {
-			d.run(0, d.path(), "start")
+			d.does(d.path(), "start")
 		} else {
-			d.run(0, d.path(), "reload")
+			d.does(d.path(), "reload")
 		}
 	}
 	f.whole()

@@ -24,7 +24,7 @@ virtual = 198.51.100.10:7000
         scheduler = rr
         checktype = connect
 `)
-	l.run(0, path, "start")
+	l.does(path, "start")
 	l.until(time.Second, "-r 192.0.2.21:7000 -m -w 1", "-r 192.0.2.22:7000 -m -w 1")
 	held := l.dialThrough("192.0.2.21:7000")
 	defer held.Close()
@@ -52,14 +52,14 @@ virtual = 198.51.100.10:7000
 	case <-time.After(20 * time.Second):
 		t.Error("drain --wait does not return though the connection has ended")
 	}
-	l.run(0, path, "wait", "192.0.2.21", "out")
+	l.does(path, "wait", "192.0.2.21", "out")
 	l.run(1, path, "drain", "192.0.2.22") // refused: it is the last server
-	l.run(0, path, "restart")
+	l.does(path, "restart")
 	l.until(time.Second, "-r 192.0.2.21:7000 -m -w 0")
-	l.run(0, path, "undrain", "192.0.2.21")
-	l.run(0, path, "wait", "192.0.2.21", "up")
+	l.does(path, "undrain", "192.0.2.21")
+	l.does(path, "wait", "192.0.2.21", "up")
 	l.until(5*time.Second, "-r 192.0.2.21:7000 -m -w 1")
-	l.run(0, path, "stop")
+	l.does(path, "stop")
 }
 
 // dialThrough opens a connection through the virtual address that goes to a certain server.

@@ -20,7 +20,7 @@ func TestKernelLongGuard(t *testing.T) {
 		g.webs[name] = g.web(name)
 	}
 	g.path = g.settings("0")
-	g.run(0, g.path, "start")
+	g.does(g.path, "start")
 	g.until(bound, entry("rs1"), entry("rs2"), entry("rs3"), entry("rs4"))
 	g.traffic = g.lab.traffic()
 	time.Sleep(time.Second)
@@ -75,7 +75,7 @@ virtual = %s:80
 
 func (g *guardLab) keep(keep string) {
 	g.settings(keep)
-	g.run(0, g.path, "reload")
+	g.does(g.path, "reload")
 }
 
 func (g *guardLab) begin(what, keep string, may int) *guardRow {
@@ -207,7 +207,7 @@ func (g *guardLab) killed(keep string) {
 	before := fmt.Sprint(g.isIn())
 	g.kill()
 	time.Sleep(500 * time.Millisecond)
-	g.run(0, g.path, "start")
+	g.does(g.path, "start")
 	g.expectHeld(2)
 	if after := fmt.Sprint(g.isIn()); after != before {
 		g.t.Errorf("after the crash %s are in, before %s", after, before)
@@ -230,7 +230,7 @@ func (g *guardLab) die(keep string) {
 		time.Sleep(2500 * time.Millisecond)
 	} else {
 		g.expectHeld(2)
-		g.run(0, g.path, "obey", natVIP+":80")
+		g.does(g.path, "obey", natVIP+":80")
 		g.areOut(all[1:]...)
 		g.close(r)
 		r = g.begin("… after obey", keep, 0)

@@ -26,7 +26,7 @@ func TestKernelLongRemovals(t *testing.T) {
 	onlyLong(t)
 	l := newLeavingLab(t)
 	l.pool(drainTime, "rs1", "rs2")
-	l.run(0, l.path, "start")
+	l.does(l.path, "start")
 	l.untilLeft(5*time.Second, leavingPorts, "rs1", "rs2")
 	l.wholePool()
 	l.withKernelSettings()
@@ -334,7 +334,7 @@ func (l *leavingLab) wholePool() {
 	time.Sleep(2 * time.Second)
 	l.kill()
 	ahead := l.clockAhead(time.Hour)
-	l.run(0, l.path, "start")
+	l.does(l.path, "start")
 	l.t.Logf("those that keep connections: out after %v", l.untilLeft(drainTime, []string{keepAlivePort}, "rs3", "rs4"))
 	ahead()
 	l.untilLeft(drainTime, []string{gonePort}, "rs3", "rs4")
@@ -350,7 +350,7 @@ func (l *leavingLab) wholePool() {
 	if !talks(c.endless) {
 		l.t.Error("the connection that never ends was cut before the time was over")
 	}
-	testkit.Contains(l.t, l.run(0, l.path, "status", "-v"), ": draining, 1 connection, ", "status")
+	testkit.Contains(l.t, l.does(l.path, "status", "-v"), ": draining, 1 connection, ", "status")
 	l.untilLeft(drainTime+2*time.Second-(time.Since(left)-l.idle.since(left)), leavingPorts, "rs3", "rs4")
 	over := time.Now()
 	if over.Sub(began) < drainTime || over.Sub(left)-l.idle.since(left) > drainTime+2*time.Second {
@@ -425,7 +425,7 @@ func (l *leavingLab) atOnce() {
 func (l *leavingLab) namesMove() {
 	l.path = l.config(fmt.Sprintf("checkinterval = 1\nchecktimeout = 2\nresolve = 1\ndraintime = %d\nvirtual = %s:%s\n\tscheduler = rr\n"+
 		"\treal = app.example:80 gate\n\treal = 192.0.2.22:80 gate\n\tchecktype = connect\n", drainTime/time.Second, drVIP, keepAlivePort))
-	l.run(0, l.path, "reload")
+	l.does(l.path, "reload")
 	l.untilLeft(2*drainTime, []string{keepAlivePort}, "rs1", "rs2")
 	kept := &leavingClients{}
 	for range 6 {

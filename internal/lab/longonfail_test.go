@@ -44,7 +44,7 @@ func TestKernelLongOnFail(t *testing.T) {
 	} {
 		o.row(f)
 	}
-	o.run(0, o.path, "stop")
+	o.does(o.path, "stop")
 }
 
 // onFailFault is a fault of the server, and what its clients must see.
@@ -81,7 +81,7 @@ func newOnFailLab(t *testing.T) *onFailLab {
 	}
 	o.path = o.config(text)
 	o.realServerScript(o.path, "start", 1)
-	o.run(0, o.path, "start")
+	o.does(o.path, "start")
 	o.serving()
 	return o
 }

@@ -21,12 +21,12 @@ func TestKernelLoopbackByMasq(t *testing.T) {
 			"%[1]s:8080\n        %[2]s:8080 gate\n        service = http\n", w.virtual, w.real)
 	}
 	path := l.config(config)
-	said := l.run(0, path, "check")
+	said := l.does(path, "check")
 	if !strings.Contains(said, "with masq clients of other machines do not reach") || !strings.Contains(said, "and 1 more: line 10") {
 		t.Errorf("check does not warn of both:\n%s", said)
 	}
-	l.run(0, path, "start")
-	t.Cleanup(func() { l.run(0, path, "stop") })
+	l.does(path, "start")
+	t.Cleanup(func() { l.does(path, "stop") })
 	l.until(5*time.Second, "-r 127.0.0.1:80 -m -w 1", "-r [::1]:80 -m -w 1",
 		"-r 127.0.0.1:8080 -g -w 1", "-r [::1]:8080 -g -w 1")
 	for _, vip := range []string{nat4.vip, nat6.vip} {

@@ -26,7 +26,7 @@ virtual = 198.51.100.10:7000
         scheduler = rr
         checktype = connect
 `)
-	l.run(0, path, "start")
+	l.does(path, "start")
 	l.until(time.Second, "-r 192.0.2.21:7000 -m -w 1", "-r 192.0.2.22:7000 -m -w 1")
 	for range 5 {
 		l.dialThrough("192.0.2.21:7000").Close()
@@ -51,8 +51,8 @@ virtual = 198.51.100.10:7000
 	if missing != "" {
 		t.Errorf("ipvsadm shows\n%sand the metrics are\n%s", missing, l.metrics())
 	}
-	testkit.Contains(t, l.run(0, path, "status", "--json"), `"bytes_out"`, "the status")
-	l.run(0, path, "stop")
+	testkit.Contains(t, l.does(path, "status", "--json"), `"bytes_out"`, "the status")
+	l.does(path, "stop")
 }
 
 // metrics is the answer to a scrape of the director at 127.0.0.1:9797.

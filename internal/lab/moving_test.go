@@ -26,7 +26,7 @@ virtual = 198.51.100.10:7000
         scheduler = wlc
         checktype = connect
 `)
-	l.run(0, path, "start")
+	l.does(path, "start")
 	l.until(5*time.Second, "-r 192.0.2.21:7000 -m -w 1000", "-r 192.0.2.22:7000 -m -w 1000", "no 192.0.2.23")
 	opened := time.Now()
 	listener := l.echoing("rs3", ":7000")
@@ -39,7 +39,7 @@ virtual = 198.51.100.10:7000
 		steps, last = steps+1, weight
 		if weight < whole {
 			l.kill()
-			l.run(0, path, "start")
+			l.does(path, "start")
 		}
 	}
 	if time.Since(opened) < ramp {
@@ -54,10 +54,10 @@ virtual = 198.51.100.10:7000
 	l.climbsFrom(0)
 	l.kill()
 	l.sh("ip netns exec %sdir ipvsadm -e -t 198.51.100.10:7000 -r 192.0.2.23:7000 -m -w 2000", l.prefix)
-	l.run(0, path, "start")
+	l.does(path, "start")
 	l.saysWithin(5*time.Second, "Changed externally: 192.0.2.23:7000 (198.51.100.10:7000) has weight 2000; kept until")
 	l.until(0, "-r 192.0.2.23:7000 -m -w 2000")
-	l.run(0, path, "stop")
+	l.does(path, "stop")
 }
 
 // climbsFrom waits until the weight of rs3 differs from the last one, and returns it.

@@ -38,6 +38,8 @@ const (
 	natVIP = "198.51.100.10"
 )
 
+var three = []string{"rs1", "rs2", "rs3"}
+
 // needsIPVS skips a test without a kernel's table that it may change.
 func needsIPVS(t *testing.T) {
 	t.Helper()

@@ -155,13 +155,13 @@ var night = map[string]func(n *nightLab){
 		text := testkit.Must(os.ReadFile(first))(n.t)
 		n.path = filepath.Join(n.dir, "second.cf")
 		testkit.Write(n.t, n.path, string(text))
-		n.run(0, n.path, "start")
+		n.does(n.path, "start")
 		second := n.path
-		n.t.Cleanup(func() { n.run(0, second, "stop") })
+		n.t.Cleanup(func() { n.does(second, "stop") })
 	},
 	"this director stands by": func(n *nightLab) {
-		n.run(0, n.path, "stop")
-		n.run(0, n.path, "standby")
+		n.does(n.path, "stop")
+		n.does(n.path, "standby")
 	},
 	"a reload was refused": func(n *nightLab) {
 		n.config("virtuel = 1\n")
@@ -175,9 +175,9 @@ var night = map[string]func(n *nightLab){
 		was := n.log
 		n.log = filepath.Join(full, "log")
 		n.t.Cleanup(func() { n.log = was })
-		n.run(0, n.path, "stop")
+		n.does(n.path, "stop")
 		n.config(nightConfig)
-		n.run(0, n.path, "start")
+		n.does(n.path, "start")
 	},
 	"mail is not sent": func(n *nightLab) {
 		n.reload(0, "emailalert = root@localhost\nsmtp = 127.0.0.1\n"+nightConfig)

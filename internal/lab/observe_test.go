@@ -109,7 +109,7 @@ func TestKernelLongObserve(t *testing.T) {
 	onlyLong(t)
 	l := newGrayLab(t)
 	path := l.config(observeConfig)
-	l.run(0, path, "start")
+	l.does(path, "start")
 	l.serve()
 	end := l.comeAndGo(natVIP + ":7000")
 	defer end()
@@ -130,7 +130,7 @@ func TestKernelLongObserve(t *testing.T) {
 			}
 			l.saysSince(from, limit, "Suspected: "+what)
 			t.Logf("%s: suspected after %v", row.fault, time.Since(began).Round(100*time.Millisecond))
-			l.says(unfold(l.run(0, path, "why", observedAt(ns))), " connections in ", ", 0 packets back; its checks pass",
+			l.says(unfold(l.does(path, "why", observedAt(ns))), " connections in ", ", 0 packets back; its checks pass",
 				"it is in the table with weight 1")
 		case byChecks:
 			l.until(8*time.Second, "no -r "+observedAt(ns))
@@ -162,7 +162,7 @@ func TestKernelLongObserve(t *testing.T) {
 			t.Errorf("%s: checks changed the table:\n%s", row.fault, lines)
 		}
 	}
-	l.run(0, path, "stop")
+	l.does(path, "stop")
 }
 
 // With observe = out the suspected server gets weight 0, and no other one does. It comes back by holddown. While its
@@ -172,7 +172,7 @@ func TestKernelLongObserveOut(t *testing.T) {
 	l := newGrayLab(t)
 	leaves := "observe = out\n        keepserving = 1\n        holddown = 5,10"
 	path := l.config(strings.Replace(observeConfig, "observe = yes", leaves, 1))
-	l.run(0, path, "start")
+	l.does(path, "start")
 	in, out, others := "-r 192.0.2.21:7000 -m -w 1", "-r 192.0.2.21:7000 -m -w 0", "-r 192.0.2.22:7000 -m -w 1"
 	l.until(5*time.Second, in, others, "-r 192.0.2.23:7000 -m -w 1")
 	end := l.comeAndGo(natVIP + ":7000")
@@ -191,13 +191,13 @@ func TestKernelLongObserveOut(t *testing.T) {
 	l.sh("ip netns exec %srs1 ip route add default via 192.0.2.1", l.prefix)
 	time.Sleep(12 * time.Second)
 	l.until(time.Second, out, others)
-	l.says(unfold(l.run(0, path, "why", observedAt("rs1"))),
+	l.says(unfold(l.does(path, "why", observedAt("rs1"))),
 		"held down until an order (set … ready): its clients got no answers, 3 times in a row")
-	l.run(0, path, "set", observedAt("rs1"), "ready")
+	l.does(path, "set", observedAt("rs1"), "ready")
 	l.until(5*time.Second, in, others)
 	time.Sleep(8 * time.Second)
 	l.until(time.Second, in, others, "-r 192.0.2.23:7000 -m -w 1")
-	l.run(0, path, "stop")
+	l.does(path, "stop")
 }
 
 // observedAt is the address at which the server of a namespace listens.

@@ -43,13 +43,13 @@ func TestKernelProbeShowsBothWays(t *testing.T) {
 	}
 	l.sh("ip netns exec %[1]sdir sysctl -qw net.ipv4.conf.br0.rp_filter=2", l.prefix)
 
-	l.run(0, path, "start")
+	l.does(path, "start")
 	for end := time.Now().Add(10 * time.Second); l.private() == "" && time.Now().Before(end); {
 		time.Sleep(20 * time.Millisecond)
 	}
 	if said := l.output(path, "doctor"); l.private() == "" || strings.Contains(said, "are left") || !strings.Contains(said, "192.0.2.22 answers at its own address and not at the virtual address") {
 		t.Errorf("beside the daemon's own services %q doctor says\n%s", l.private(), said)
 	}
-	l.run(0, path, "stop")
+	l.does(path, "stop")
 	l.privateIs("")
 }

@@ -49,6 +49,12 @@ func (l *lab) run(want int, args ...string) string {
 	return string(out)
 }
 
+// does runs the program, which succeeds.
+func (l *lab) does(args ...string) string {
+	l.t.Helper()
+	return l.run(0, args...)
+}
+
 // pid is the process of the daemon; 0 if none is running.
 func (l *lab) pid() int {
 	text, err := os.ReadFile(filepath.Join(l.dir, "ldirectord.ldirectord.cf.pid"))

@@ -31,7 +31,7 @@ func TestKernelShadow(t *testing.T) {
 	l.echo("rs1", ":80")
 	second := l.listen("rs2", ":80")
 	path := l.config(shadowConfig)
-	l.run(0, path, "start")
+	l.does(path, "start")
 	l.until(2*time.Second, "-r 192.0.2.21:80", "-r 192.0.2.22:80")
 	l.saysWithin(10*time.Second, "192.0.2.22:80") // the log may be written after the table, and is one of the files
 	before := l.files()
@@ -67,7 +67,7 @@ func TestKernelShadow(t *testing.T) {
 	if got, want := steadyShadow(out), steadyShadow(shown); got != want {
 		t.Errorf("the shadow prints\n%sthe page has\n%s", out, shown)
 	}
-	l.run(0, path, "stop")
+	l.does(path, "stop")
 	for _, long := range []string{"ever", "0s", "5"} {
 		l.run(255, path, "shadow", "--for", long)
 	}

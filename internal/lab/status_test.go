@@ -31,8 +31,8 @@ virtual = 198.51.100.10:7000
         scheduler = rr
         checktype = connect
 `)
-	l.run(0, path, "start")
-	defer l.run(0, path, "stop")
+	l.does(path, "start")
+	defer l.does(path, "stop")
 	l.until(time.Second, "-r 192.0.2.21:7000 -m -w 1", "-r 192.0.2.22:7000 -m -w 1")
 	held := l.dialThrough("192.0.2.21:7000")
 	defer held.Close()

@@ -58,7 +58,7 @@ func (m *matrix) forwarding(t *testing.T) {
 func (m *matrix) sorryServer(t *testing.T) {
 	l := m.lab.with(t)
 	var webs []*web
-	for _, ns := range []string{"rs1", "rs2", "rs3"} {
+	for _, ns := range three {
 		webs = append(webs, l.webOn(ns, "80", "443"))
 	}
 	l.webOn("dir", "80", "443")

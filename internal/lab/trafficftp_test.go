@@ -34,7 +34,7 @@ VIRTUAL = MARK
 // file would arrive.
 func (m *matrix) ftp(t *testing.T) {
 	l := m.lab.with(t)
-	for _, ns := range []string{"rs1", "rs2", "rs3"} {
+	for _, ns := range three {
 		l.vsftpd(ns)
 	}
 	l.start("checkinterval = 30\nnegotiatetimeout = 10\n" + l.example("ftp.cf") + sections(ftpByMark, dr6))

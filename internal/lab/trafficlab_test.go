@@ -156,8 +156,8 @@ func (l *lab) start(config string) (path string) {
 	l.t.Helper()
 	os.Remove(l.log) // so that the log is of this test only
 	path = l.config(quick + config)
-	l.run(0, path, "start")
-	l.t.Cleanup(func() { l.run(0, path, "stop") })
+	l.does(path, "start")
+	l.t.Cleanup(func() { l.does(path, "stop") })
 	return path
 }
 
@@ -167,7 +167,7 @@ var ownTimes = regexp.MustCompile("(?m)^(checkinterval|checktimeout|negotiatetim
 // example is a file of examples/ with the lab's times. It is checked first.
 func (l *lab) example(name string) string {
 	l.t.Helper()
-	l.run(0, "../../examples/"+name, "check")
+	l.does("../../examples/"+name, "check")
 	text := testkit.Read(l.t, "../../examples/"+name)
 	return ownTimes.ReplaceAllString(text, "")
 }

@@ -10,7 +10,7 @@ import (
 func (m *matrix) otherNetworks(t *testing.T) {
 	const what = "the virtual address is in another network than the servers"
 	l := m.lab.with(t)
-	for _, ns := range []string{"rs1", "rs2", "rs3"} {
+	for _, ns := range three {
 		l.webOn(ns, "80")
 	}
 	for at, addresses := range map[string][]string{

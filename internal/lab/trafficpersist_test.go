@@ -58,7 +58,7 @@ func (m *matrix) httpAndHTTPSBySH(t *testing.T) {
 // With wrr and persistence they do so, too. The client's first connection decides.
 func (m *matrix) httpAndHTTPSByPersistence(t *testing.T) {
 	l := m.lab.with(t)
-	for _, ns := range []string{"rs1", "rs2", "rs3"} {
+	for _, ns := range three {
 		l.webOn(ns, "80", "443")
 	}
 	l.start("quiescent = no\n" + sections(httpAndHTTPS+"        scheduler = wrr\n        persistent = 600\n", lanes...))
@@ -74,7 +74,7 @@ func (m *matrix) httpAndHTTPSByPersistence(t *testing.T) {
 // keeps its server.
 func (m *matrix) httpAndTelnet(t *testing.T) {
 	l := m.lab.with(t)
-	for _, ns := range []string{"rs1", "rs2", "rs3"} {
+	for _, ns := range three {
 		l.web(ns)
 		l.telnet(ns)
 	}
@@ -109,7 +109,7 @@ VIRTUAL = ADDRESS:8080
 // PPC: a client stays with one server at each port, whatever it does at other ports.
 func (m *matrix) perClientAndPort(t *testing.T) {
 	l := m.lab.with(t)
-	for _, ns := range []string{"rs1", "rs2", "rs3"} {
+	for _, ns := range three {
 		l.webOn(ns, "80", "8080")
 	}
 	l.start("quiescent = no\n" + sections(perPort, lanes...))
@@ -143,7 +143,7 @@ VIRTUAL = ADDRESS:0
 // PCC: all connections of a client go to one server, whatever the port.
 func (m *matrix) perClient(t *testing.T) {
 	l := m.lab.with(t)
-	for _, ns := range []string{"rs1", "rs2", "rs3"} {
+	for _, ns := range three {
 		l.web(ns)
 		l.telnet(ns)
 	}
@@ -169,7 +169,7 @@ VIRTUAL = ADDRESS:80
 // Granularity: all clients in a network of eight count as one.
 func (m *matrix) perNetwork(t *testing.T) {
 	l := m.lab.with(t)
-	for _, ns := range []string{"rs1", "rs2", "rs3"} {
+	for _, ns := range three {
 		l.web(ns)
 	}
 	l.start("quiescent = no\n" +
@@ -204,7 +204,7 @@ VIRTUAL = ADDRESS:80
 // Persistence ends a time after the client's last connection.
 func (m *matrix) persistenceEnds(t *testing.T) {
 	l := m.lab.with(t)
-	for _, ns := range []string{"rs1", "rs2", "rs3"} {
+	for _, ns := range three {
 		l.web(ns)
 	}
 	l.start("quiescent = no\n" + sections(forTwoSeconds, dr4, dr6))
@@ -245,7 +245,7 @@ func (l *lab) untilForgotten(client netip.Addr) {
 // A reload changes the time of persistence in place. No connection is cut, and no client moves.
 func (m *matrix) persistenceEdited(t *testing.T) {
 	l := m.lab.with(t)
-	for _, ns := range []string{"rs1", "rs2", "rs3"} {
+	for _, ns := range three {
 		l.web(ns)
 	}
 	config := "quiescent = no\n" + sections(strings.Replace(forTwoSeconds, "persistent = 2", "persistent = 300", 1), dr4)
@@ -268,7 +268,7 @@ func (m *matrix) persistenceEdited(t *testing.T) {
 		before := l.getEach(dr4, clients, 1, dr4.url("http", "80"))
 		held := l.holdFrom(dr4.client(clients[0]), "192.0.2.10:80")
 		l.config(strings.Replace(config, "persistent = 300", "persistent = 600", 1))
-		l.run(0, path, "reload")
+		l.does(path, "reload")
 		l.until(5*time.Second, "-A -t 192.0.2.10:80 -s rr -p 600")
 		after := l.getEach(dr4, clients, 1, dr4.url("http", "80"))
 		if !slices.EqualFunc(before, after, maps.Equal) {
@@ -371,7 +371,7 @@ virtual = 192.0.2.10:80
 func (m *matrix) persistentAndQuiescent(t *testing.T) {
 	l := m.lab.with(t)
 	health := map[string]*web{}
-	for _, ns := range []string{"rs1", "rs2", "rs3"} {
+	for _, ns := range three {
 		l.web(ns)
 		health[ns] = l.webOn(ns, "8080")
 	}

@@ -19,7 +19,7 @@ import (
 func (m *matrix) rollingRelease(t *testing.T) {
 	l := m.lab.with(t)
 	webs := map[string]*web{}
-	for _, ns := range []string{"rs1", "rs2", "rs3"} {
+	for _, ns := range three {
 		webs[ns] = l.web(ns)
 		webs[ns].keepAlive = true // also for its later versions
 		webs[ns].server.SetKeepAlivesEnabled(true)
@@ -33,7 +33,7 @@ func (m *matrix) rollingRelease(t *testing.T) {
 		for _, rs := range []string{"rs1", "rs2"} {
 			server := "192.0.2.2" + rs[2:]
 			l.release(webs[rs], loads, m.clients(1)[0],
-				func() { l.run(0, path, "drain", server) }, func() { l.run(0, path, "undrain", server) })
+				func() { l.does(path, "drain", server) }, func() { l.does(path, "undrain", server) })
 		}
 		requests, connections, failures := loads.end()
 		t.Logf("%d requests over %d connections", requests, connections)

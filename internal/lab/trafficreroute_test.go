@@ -23,7 +23,7 @@ func (m *matrix) reroute(t *testing.T) {
 		by.family = w.family
 		m.row(t, "servers change from ipip to gate under open connections, and no new client fails", by, "address", func(t *testing.T) {
 			l, webs := m.lab.with(t), map[string]*web{}
-			for _, ns := range []string{"rs1", "rs2", "rs3"} {
+			for _, ns := range three {
 				webs[ns] = l.web(ns)
 			}
 			config := sections("VIRTUAL = ADDRESS:80\n        REALS:80\n        service = http\n        receive = \"OK\"\n        scheduler = rr\n", w)
@@ -31,10 +31,10 @@ func (m *matrix) reroute(t *testing.T) {
 			l.untilServers(3, "-w 0")
 			old := l.oldConnections(w, w.client(m.clients(1)[0]))
 			path := l.config(quick + strings.ReplaceAll(config, " ipip", " gate"))
-			l.run(0, path, "reload")
+			l.does(path, "reload")
 			for n := 1; n <= 3; n++ {
 				var serving []string // two servers serve while one waits for its connections
-				for k, ns := range []string{"rs1", "rs2", "rs3"} {
+				for k, ns := range three {
 					state := map[bool]string{true: "-g -w 1", false: "-i -w 1"}[k+1 < n]
 					if k+1 == n {
 						state = "-i -w 0"

@@ -12,7 +12,7 @@ import (
 // Name servers and SIP proxies, with datagrams.
 func (m *matrix) datagrams(t *testing.T) {
 	l := m.lab.with(t)
-	for n, ns := range []string{"rs1", "rs2", "rs3"} {
+	for n, ns := range three {
 		for _, w := range []lane{dr4, dr6} {
 			for _, at := range []string{w.vip, w.real(n + 1)} { // answers come from the same address
 				l.datagrams(ns, net.JoinHostPort(at, "53"), func(question []byte) []byte { return dnsAnswer(ns, question) })

@@ -37,7 +37,7 @@ func TestKernelLongWatch(t *testing.T) {
 	const atOnce = 20 * time.Millisecond
 	w := newWatchLab(newNetwork(t, 5), 5)
 	path := w.watching("")
-	w.run(0, path, "start")
+	w.does(path, "start")
 	w.back()
 	for _, fault := range []watchFault{
 		{"killed", w.signal(syscall.SIGKILL), w.serve, atOnce, watchInterval, false},
@@ -60,7 +60,7 @@ func TestKernelLongWatch(t *testing.T) {
 		t.Errorf("the end of idle connections took out %d servers:\n%s", n, w.logText())
 	}
 	w.rebooted()
-	w.run(0, path, "stop")
+	w.does(path, "stop")
 }
 
 // watching writes the file, with more global directives.
@@ -151,7 +151,7 @@ func (w *watchLab) each(f watchFault) (took, trifles []time.Duration) {
 // fastinterval each is out after tenths of a second, and back with the next check of checkinterval.
 func (w *watchLab) rebooted() {
 	const counted = "failurecount = 3\n"
-	w.run(0, w.watching(counted+"fastinterval = 1\n"), "reload")
+	w.does(w.watching(counted+"fastinterval = 1\n"), "reload")
 	ridden := 0
 	for _, ns := range w.names {
 		before := len(w.logText())
@@ -170,7 +170,7 @@ func (w *watchLab) rebooted() {
 	if w.t.Logf("rebooted, fastinterval = 1: %d of %d ridden over", ridden, len(w.names)); ridden == 0 {
 		w.t.Error("rebooted: no server was back in time: the row says nothing")
 	}
-	w.run(0, w.watching(counted), "reload")
+	w.does(w.watching(counted), "reload")
 	var out, in []time.Duration
 	for _, ns := range w.names {
 		begin := time.Now()

@@ -33,7 +33,7 @@ func TestKernelLongWatchSwitch(t *testing.T) {
 	s := newSwitchLab(t, servers)
 	began := time.Now()
 	path := s.config(s.text())
-	s.run(0, path, "start")
+	s.does(path, "start")
 	s.has(servers, time.Minute)
 	for s.kept.Load() < int64(servers) {
 		if time.Since(began)-s.idle.since(began) > 3*time.Minute {
@@ -78,7 +78,7 @@ func TestKernelLongWatchSwitch(t *testing.T) {
 	if n := strings.Count(said, "] Deleted ") + strings.Count(said, "Check failed"); n > 0 {
 		t.Errorf("%d servers were taken out though their checks passed:\n%.4000s", n, said)
 	}
-	s.run(0, path, "stop")
+	s.does(path, "stop")
 }
 
 // switchLab has servers that the director reaches over one link.

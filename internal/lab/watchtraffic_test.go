@@ -33,7 +33,7 @@ func TestKernelLongWatchTraffic(t *testing.T) {
 				t.Errorf("this guest carries only %.0f connections a second: the row says nothing", rate)
 			}
 			failed = append(failed, lost)
-			m.run(0, m.path, "stop")
+			m.does(m.path, "stop")
 		})
 	}
 	if len(failed) == 2 && (failed[0] < deaths || failed[1] > failed[0]/4) {
@@ -72,7 +72,7 @@ func newManyServers(t *testing.T, watch string) *manyLab {
 		global += "watch = " + watch + "\n"
 	}
 	m.path = m.config(global + "virtual = " + natVIP + ":80\n\tscheduler = rr\n\tchecktype = connect\n" + reals.String())
-	m.run(0, m.path, "start")
+	m.does(m.path, "start")
 	m.until(20*time.Second, fmt.Sprintf("-r 192.0.2.%d:80", 101), fmt.Sprintf("-r 192.0.2.%d:80", 100+manyServers))
 	time.Sleep(2 * time.Second) // until all are watched
 	return m

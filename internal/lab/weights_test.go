@@ -63,10 +63,10 @@ func (w *weightsLab) serve(weight int, settings string) {
 	w.path = w.config(fmt.Sprintf("checkinterval = 1\nchecktimeout = 2\nnegotiatetimeout = 2\nvirtual = %s:80\n%s%s"+
 		"        service = http\n        request = \"check\"\n        receive = \"OK\"\n", natVIP, reals.String(), settings))
 	if w.pid() == 0 {
-		w.run(0, w.path, "start")
-		w.t.Cleanup(func() { w.run(0, w.path, "stop") })
+		w.does(w.path, "start")
+		w.t.Cleanup(func() { w.does(w.path, "stop") })
 	} else {
-		w.run(0, w.path, "reload")
+		w.does(w.path, "reload")
 	}
 	w.until(2*bound, wanted...)
 }
