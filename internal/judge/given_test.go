@@ -83,6 +83,9 @@ func (c *Case) factOf(at_ byte, name, value string, not bool) {
 	case "table":
 		c.has(at_, uint32(number(value)))
 		return
+	case "bygate": // its weight in the table
+		c.Have.Put(lvs.Dest{Addr: at(at_), Forward: lvs.Route, Weight: uint32(number(value))})
+		return
 	case "absent":
 		c.Have.Remove(at(at_))
 		return

@@ -2,7 +2,6 @@ package judge
 
 import (
 	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -319,42 +318,33 @@ func TestRuleFallback(t *testing.T) {
 	}
 }
 
+// placing makes places those of a text: "3:1, 1:4 by gate, 2:-" has one more, one by gate, and one less.
+func (h *proposal) placing(text string) {
+	for place := range strings.SplitSeq(text, ", ") {
+		words := strings.Fields(strings.Replace(place, ":", " ", 1))
+		if len(words) < 2 {
+			continue
+		}
+		d := lvs.Dest{Addr: at(byte(number(words[0])))}
+		if delete(h.Places, d.Addr); words[1] == "-" {
+			continue
+		}
+		if d.Weight = uint32(number(words[1])); len(words) > 2 {
+			d.Forward = lvs.Route
+		}
+		h.Places[d.Addr] = d
+	}
+}
+
 func TestRuleReplaced(t *testing.T) {
-	for _, row := range []struct {
-		what  string
-		given func(*proposal)
-		want  string
-	}{
-		{"the servers before serve on", func(h *proposal) {}, "5:3"},
-		{"… until each has a result", func(h *proposal) { h.unknown = false }, ""},
-		{"… or one serves", func(h *proposal) { h.Places[at(2)] = lvs.Dest{Addr: at(2), Weight: 1} }, "2:1"},
-		{"… not by weight 0", func(h *proposal) { h.Places[at(2)] = lvs.Dest{Addr: at(2)} }, "2:0, 5:3"},
-		{"… not if it was taken out by hand", func(h *proposal) {
-			h.Places[at(2)] = lvs.Dest{Addr: at(2), Weight: 1}
-			h.Have.Remove(at(2))
-			h.byHand(2)
-		}, "2:1, 5:3"},
-		{"… by hand, too", func(h *proposal) {
-			h.Places[at(2)] = lvs.Dest{Addr: at(2), Weight: 1}
-			h.has(2, 7)
-			h.byHand(2)
-		}, "2:1"},
-		{"what has weight 0 doesn't", func(h *proposal) { h.has(6, 0) }, "5:3"},
-		{"one that is configured doesn't, where no rule places it", func(h *proposal) { h.has(1, 4) }, "5:3"},
-		{"… nor one that moved away and is done", func(h *proposal) { h.has(1, 4); h.Servers[0].Gone = true }, "5:3"},
-		{"what is placed stays so", func(h *proposal) { h.Places[at(5)] = lvs.Dest{Addr: at(5)} }, "5:0"},
-		{"… but for a server that left", func(h *proposal) {
-			h.Places[at(5)] = lvs.Dest{Addr: at(5)}
-			h.Departing = []Departure{{Addr: at(5)}}
-		}, "5:3"},
-	} {
+	for _, row := range testkit.Table(t, "../../testdata/judge/replaced.txt", 4) {
 		c := inService(4, 4)
 		c.given("empty, 5 table=3")
-		h := &proposal{Case: c, Decision: Decision{Places: dests{}}, unknown: true}
-		row.given(h)
-		if replaced(h); placed(h) != row.want {
-			t.Errorf("%s: %q, want %q", row.what, placed(h), row.want)
-		}
+		c.given(row[1])
+		h := &proposal{Case: c, Decision: Decision{Places: dests{}}, unknown: row[2] != "known"}
+		h.placing(row[2])
+		replaced(h)
+		testkit.Equal(t, placed(h), row[3], row[0])
 	}
 }
 
@@ -400,67 +390,14 @@ func TestWhichSectionsMayReroute(t *testing.T) {
 }
 
 func TestRuleRerouted(t *testing.T) {
-	for _, row := range []struct {
-		what, want string
-		given      func(*proposal)
-	}{
-		{"without connections", "1:4 by gate, 2:4 by gate", func(h *proposal) {}},
-		{"one has some", "1:0, 2:4 by gate", func(h *proposal) { h.Servers[0].Connected = true }},
-		{"both have some: one after the other", "1:0, 2:4", func(h *proposal) {
-			h.Servers[0].Connected, h.Servers[1].Connected = true, true
-		}},
-		{"… though another server serves", "1:0, 2:4, 3:1", func(h *proposal) {
-			h.Servers[0].Connected, h.Servers[1].Connected = true, true
-			h.Places[at(3)] = lvs.Dest{Addr: at(3), Weight: 1}
-		}},
-		{"… the first left before", "1:0, 2:4", func(h *proposal) {
-			h.Servers[0].Connected, h.Servers[1].Connected = true, true
-			h.says(0, health.Unknown)
-			h.Places[at(1)] = lvs.Dest{Addr: at(1), Forward: lvs.Route}
-		}},
-		{"… and another server serves", "1:0, 2:4, 3:1", func(h *proposal) {
-			h.Servers[0].Connected, h.Servers[1].Connected = true, true
-			h.says(0, health.Unknown)
-			h.Places[at(1)] = lvs.Dest{Addr: at(1), Forward: lvs.Route}
-			h.Places[at(3)] = lvs.Dest{Addr: at(3), Weight: 1}
-		}},
-		{"the first has weight 0, the next one leaves", "1:0, 2:0, 3:1", func(h *proposal) {
-			h.Servers[0].Connected, h.Servers[1].Connected = true, true
-			h.Places[at(1)] = lvs.Dest{Addr: at(1), Forward: lvs.Route}
-			h.Places[at(3)] = lvs.Dest{Addr: at(3), Weight: 1}
-		}},
-		{"the only other one is held: it may be dead", "1:4, 2:4 by gate", func(h *proposal) {
-			h.Servers[0].Connected = true
-			h.hold(1)
-		}},
-		{"it is held", "1:4, 2:4 by gate", func(h *proposal) { h.Servers[0].Connected = true; h.hold(0) }},
-		{"it is in by gate", "1:4 by gate, 2:4 by gate", func(h *proposal) {
-			h.Servers[0].Connected = true
-			h.Have.Put(lvs.Dest{Addr: at(1), Forward: lvs.Route, Weight: 4})
-		}},
-		{"it is to be in by masq", "1:4, 2:4 by gate", func(h *proposal) {
-			h.Servers[0].Connected = true
-			h.Places[at(1)] = lvs.Dest{Addr: at(1), Weight: 4}
-		}},
-		{"it is not in the table", "1:4 by gate, 2:4 by gate", func(h *proposal) {
-			h.Servers[0].Connected = true
-			h.Have.Remove(at(1))
-		}},
-		{"it is to go", "2:4 by gate", func(h *proposal) {
-			h.Servers[0].Connected = true
-			delete(h.Places, at(1))
-		}},
-	} {
+	for _, row := range testkit.Table(t, "../../testdata/judge/rerouted.txt", 4) {
 		c := inService(4, 4)
-		h := &proposal{Case: c, Decision: Decision{Places: maps.Clone(dests{})}}
-		for _, m := range c.Members {
-			m.Dest.Forward = lvs.Route
-			h.Places[m.Dest.Addr] = m.Dest
-		}
-		row.given(h)
-		if rerouted(h); placed(h) != row.want {
-			t.Errorf("%s: %q, want %q", row.what, placed(h), row.want)
-		}
+		h := &proposal{Case: c, Decision: Decision{Places: dests{}}}
+		h.given("1 2 gate")
+		h.given(row[1])
+		h.placing("1:4 by gate, 2:4 by gate, " + row[2])
+		rerouted(h)
+		testkit.Equal(t, placed(h), row[3], row[0])
 	}
 }
 
