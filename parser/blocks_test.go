@@ -10,45 +10,15 @@ import (
 )
 
 // A section that uses a block means what it means with the lines of the block written out.
-func TestDefaultsMeanTheirLines(t *testing.T) {
-	const virtual, real = "virtual=192.0.2.1:80\n", "\treal=192.0.2.2:80 masq\n"
-	const virtual6, real6 = "virtual6=[2001:db8::1]:80\n", "\treal6=[2001:db8::2]:80 masq\n"
-	for name, row := range map[string]struct{ uses, blocks, written string }{
-		"a word": {virtual + real + "\tuse=a\n", "defaults=a\n\tscheduler=rr\n", virtual + real + "\tscheduler=rr\n"},
-		"own before the block's": {virtual + real + "\tscheduler=wlc\n\tuse=a\n", "defaults=a\n\tscheduler=rr\n\tchecktype=ping\n",
-			virtual + real + "\tscheduler=wlc\n\tchecktype=ping\n"},
-		"the block before the global": {"failurecount=9\n" + virtual + real + "\tuse=a\n", "defaults=a\n\tfailurecount=3\n",
-			"failurecount=9\n" + virtual + real + "\tfailurecount=3\n"},
-		"the nearer block": {virtual + real + "\tuse=a\n", "defaults=b\n\tscheduler=lc\n\tchecktype=ping\ndefaults=a\n\tuse=b\n\tscheduler=rr\n",
-			virtual + real + "\tscheduler=rr\n\tchecktype=ping\n"},
-		"several lines": {virtual + real + "\talsocheck=ping\n\tuse=a\n", "defaults=a\n\talsocheck=connect 81\n\talsocheck=connect 82\n",
-			virtual + real + "\talsocheck=ping\n\talsocheck=connect 81\n\talsocheck=connect 82\n"},
-		"a dialogue": {virtual + real + "\tuse=a\n", "defaults=a\n\tservice=simpletcp\n\tsend=\"x\"\n\texpect=\"y\"\n",
-			virtual + real + "\tservice=simpletcp\n\tsend=\"x\"\n\texpect=\"y\"\n"},
-		"no dialogue beside a request": {virtual + real + "\trequest=\"r\"\n\tuse=a\n", "defaults=a\n\tservice=simpletcp\n\tsend=\"x\"\n",
-			virtual + real + "\trequest=\"r\"\n\tservice=simpletcp\n"},
-		"no window beside a count": {virtual + real + "\tfailurecount=3\n\tuse=a\n", "defaults=a\n\twindow=3/4\n\trisecount=2\n",
-			virtual + real + "\tfailurecount=3\n\trisecount=2\n"},
-		"fallback by family": {virtual + real + "\tuse=a\n" + virtual6 + real6 + "\tuse=a\n",
-			"defaults=a\n\tfallback=192.0.2.9:80\n\tfallback6=[2001:db8::9]:80\n",
-			virtual + real + "\tfallback=192.0.2.9:80\n" + virtual6 + real6 + "\tfallback6=[2001:db8::9]:80\n"},
-		"an own fallback": {virtual + real + "\tfallback=192.0.2.8:80\n\tuse=a\n", "defaults=a\n\tfallback=192.0.2.9:80\n",
-			virtual + real + "\tfallback=192.0.2.8:80\n"},
-		"a backup": {virtual + real + "\tuse=a\n", "defaults=a\n\tbackup=192.0.2.9:80 masq\n",
-			virtual + real + "\tbackup=192.0.2.9:80 masq\n"},
-		"a mark of IPv6": {"virtual6=7\n" + real6 + "\tuse=a\n", "defaults=a\n\tmark=2001:db8::7 tcp 80\n\tchecktype=on\n",
-			"virtual6=7\n" + real6 + "\tmark=2001:db8::7 tcp 80\n\tchecktype=on\n"},
-		"a timeout fills the other": {"negotiatetimeout=20\n" + virtual + real + "\tuse=a\n", "defaults=a\n\tchecktimeout=2\n",
-			"negotiatetimeout=20\n" + virtual + real + "\tchecktimeout=2\n"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			want := withoutOrigin(t, row.written)
-			for _, src := range []string{row.uses + row.blocks, row.blocks + row.uses} {
-				if got := withoutOrigin(t, src); got != want {
-					t.Errorf("of\n%s\n%s\nwant\n%s", src, got, want)
-				}
-			}
-		})
+func TestDefaultsMeanTheirLines(t *testing.T) { meanTheirLines(t, "blocks.txt", withoutOrigin) }
+
+// meanTheirLines plays rows of files with blocks, and of the same files without them.
+func meanTheirLines(t *testing.T, file string, meaning func(t *testing.T, src string) string) {
+	for _, row := range testkit.Table(t, "../testdata/parser/"+file, 4) {
+		uses, blocks, want := rowOf(row[1]), rowOf(row[2]), meaning(t, rowOf(row[3]))
+		for _, src := range []string{uses + blocks, blocks + uses} {
+			testkit.Equal(t, meaning(t, src), want, row[0], src)
+		}
 	}
 }
 
