@@ -12,34 +12,11 @@ import (
 
 // fallbackcheck makes one check of the fallback servers, without anything that concerns the table, or it is warned of.
 func TestHowAFallbackIsChecked(t *testing.T) {
-	const tcp, udp, mark = "virtual=192.0.2.1:80\n", "virtual=192.0.2.1:80\n\tprotocol=udp\n", "virtual=1\n"
+	const udp = "virtual=192.0.2.1:80\n\tprotocol=udp\n"
 	const local = "\tfallback=127.0.0.1:81\n"
-	for _, row := range []struct {
-		head, lines      string
-		connect, section string // the check and its port; otherwise why there is none
-	}{
-		{tcp + local, "service=http", "connect 81", "negotiate 81"},
-		{tcp + local, "checkport=82", "connect 81", "negotiate 82"},
-		{tcp + local, "checktype=connect", "connect 81", "connect 81"},
-		{tcp + local, "checktype=3", "connect 81", "combined 81"},
-		{tcp + local, "checktype=ping", "connect 81", "ping 81"},
-		{tcp + local, "checktype=external\n\tcheckcommand=/bin/false", "connect 81", "external 81"},
-		{tcp + local, "alsocheck=connect 83\n\tagentport=84\n\tcheckvip=192.0.2.1\n\twatch=yes\n\tobserve=yes\n\tkeepserving=1\n\tslowstart=9", "connect 81", "negotiate 81"},
-		{tcp + local, "checktype=on", "connect 81", "checktype=on checks nothing"},
-		{tcp + local, "checktype=off", "connect 81", "checktype=off checks nothing"},
-		{"fallback=127.0.0.1:81\n" + tcp, "checktype=off", "with checktype=off the global fallback never serves", "with checktype=off the global fallback never serves"},
-		{"fallback=127.0.0.1\n" + tcp, "", "connect 80", "negotiate 80"},
-		{tcp, "", "there is no fallback", "there is no fallback"},
-		{tcp + local, "service=none", "connect 81", "service=none checks nothing"},
-		{tcp + local, "service=none\n\tchecktype=2", "connect 81", "combined 81"},
-		{udp + local, "service=dns", "connect needs TCP, and the service is of udp; section makes the section's own check", "negotiate 81"},
-		{udp + local, "checktype=connect", "connect needs TCP, and the service is of udp; section makes the section's own check", "connect 81"},
-		{mark + "\tfallback=127.0.0.1\n", "checktype=connect", "a fallback has no port", "a fallback has no port"},
-		{mark + "\tfallback=127.0.0.1\n", "checktype=ping", "a fallback has no port", "ping 0"},
-		{mark + "\tfallback=127.0.0.1\n", "service=http", "connect 80", "negotiate 80"},
-	} {
-		for how, want := range map[string]string{"connect": row.connect, "section": row.section} {
-			src := row.head + "\treal=192.0.2.2:80 gate\n\t" + row.lines + "\n"
+	for _, row := range testkit.Table(t, "../testdata/parser/fallbackcheck.txt", 3) {
+		for how, want := range map[string]string{"connect": row[1], "section": row[2]} {
+			src := rowOf(row[0])
 			for _, src := range []string{src + "\tfallbackcheck=" + how + "\n", "fallbackcheck=" + how + "\n" + src} {
 				one, got := mustParse(t, src).Virtuals[0].Fallbacks()
 				if one != nil {
