@@ -77,6 +77,7 @@ func TestOpeningsAtOnceLeaveTheLogAlone(t *testing.T) {
 	}
 	all.Wait()
 	if logrus.StandardLogger().Out != &out || logrus.GetLevel() != level || out.Len() > 0 {
-		t.Errorf("the log goes to %T from %v on, and has %q", logrus.StandardLogger().Out, logrus.GetLevel(), out.String())
+		t.Errorf("the log goes to %T from %v on, and has %q", logrus.StandardLogger().Out, logrus.GetLevel(),
+			out.String())
 	}
 }

@@ -82,7 +82,8 @@ func TestKernelForeignServicesAreReadAndLeftAlone(t *testing.T) {
 	needsIPVS(t)
 	namespace(t)
 	run(t, "ipvsadm", "-A", "-t", "10.9.0.1:80", "-s", "sh", "-b", "sh-port", "-p", "99")
-	run(t, "ipvsadm", "-a", "-t", "10.9.0.1:80", "-r", "10.9.0.2:80", "-i", "-w", "70000", "--tun-type", "gue", "--tun-port", "6080")
+	run(t, "ipvsadm", "-a", "-t", "10.9.0.1:80", "-r", "10.9.0.2:80", "-i", "-w", "70000", "--tun-type", "gue",
+		"--tun-port", "6080")
 	k := openKernel(t)
 	foreign := apply(t, k)
 	const text = "-A -t 10.9.0.1:80 -s sh -p 99 -b sh-port\n" +

@@ -149,13 +149,16 @@ func TestChangesThatMakeNoSenseAreRefused(t *testing.T) {
 	good := parseOp(t, "-a -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 1")
 	zoned := netip.MustParseAddrPort("[fe80::1%eth0]:80")
 	for name, spoil := range map[string]func(*lvs.Op){
-		"kind":                   func(op *lvs.Op) { op.Kind = lvs.DelDest + 1 },
-		"protocol":               func(op *lvs.Op) { op.Key.Protocol = 1 },
-		"address with a mark":    func(op *lvs.Op) { op.Key.Mark = 1 },
-		"mark with an address":   func(op *lvs.Op) { op.Key.Protocol, op.Key.Mark = lvs.Mark, 1 },
-		"family":                 func(op *lvs.Op) { op.Key.IPv6 = true },
-		"no address":             func(op *lvs.Op) { op.Key.Addr = netip.AddrPort{} },
-		"zone":                   func(op *lvs.Op) { op.Key.Addr, op.Key.IPv6, op.Dest.Forward = zoned, true, lvs.Tunnel },
+		"kind":                 func(op *lvs.Op) { op.Kind = lvs.DelDest + 1 },
+		"protocol":             func(op *lvs.Op) { op.Key.Protocol = 1 },
+		"address with a mark":  func(op *lvs.Op) { op.Key.Mark = 1 },
+		"mark with an address": func(op *lvs.Op) { op.Key.Protocol, op.Key.Mark = lvs.Mark, 1 },
+		"family":               func(op *lvs.Op) { op.Key.IPv6 = true },
+		"no address":           func(op *lvs.Op) { op.Key.Addr = netip.AddrPort{} },
+		"zone": func(op *lvs.Op) {
+			op.Key.Addr, op.Key.IPv6, op.Dest.Forward = zoned, true,
+				lvs.Tunnel
+		},
 		"no destination address": func(op *lvs.Op) { op.Dest.Addr = netip.AddrPort{} },
 		"removal of no address":  func(op *lvs.Op) { op.Kind, op.Dest.Addr = lvs.DelDest, netip.AddrPort{} },
 		"method":                 func(op *lvs.Op) { op.Dest.Forward = lvs.Route + 1 },
@@ -179,15 +182,19 @@ func TestLimitsOfSettings(t *testing.T) {
 		allowed int
 		refused int
 	}{
-		{"scheduler", "-A -t 10.1.0.1:80 -s rr", func(s *lvs.Settings, n int) { s.Scheduler = name(n) }, 15, 16},
+		{"scheduler", "-A -t 10.1.0.1:80 -s rr", func(s *lvs.Settings, n int) { s.Scheduler = name(n) }, 15,
+			16},
 		{"engine", "-A -t 10.1.0.1:80 -s rr", func(s *lvs.Settings, n int) { s.PEName = name(n) }, 15, 16},
-		{"timeout", "-A -t 10.1.0.1:80 -s rr -p 1", func(s *lvs.Settings, n int) { s.Timeout = uint32(n) }, 2678400,
+		{"timeout", "-A -t 10.1.0.1:80 -s rr -p 1", func(s *lvs.Settings, n int) { s.Timeout = uint32(n) },
+			2678400,
 			2678401},
-		{"no timeout", "-A -t 10.1.0.1:80 -s rr -p 1", func(s *lvs.Settings, n int) { s.Timeout = uint32(n) }, 1,
+		{"no timeout", "-A -t 10.1.0.1:80 -s rr -p 1", func(s *lvs.Settings, n int) { s.Timeout = uint32(n) },
+			1,
 			0},
 		{"prefix", "-A -t [fd00::1]:80 -s rr -p 1", func(s *lvs.Settings, n int) { s.Netmask = uint32(n) }, 128,
 			129},
-		{"no prefix", "-A -t [fd00::1]:80 -s rr -p 1", func(s *lvs.Settings, n int) { s.Netmask = uint32(n) }, 1,
+		{"no prefix", "-A -t [fd00::1]:80 -s rr -p 1", func(s *lvs.Settings, n int) { s.Netmask = uint32(n) },
+			1,
 			0},
 	} {
 		op := parseOp(t, c.line)

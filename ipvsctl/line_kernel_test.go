@@ -43,9 +43,12 @@ func TestKernelLostAnswerIsAnErrorAndTheNextRequestGetsThrough(t *testing.T) {
 	defer k.Close()
 	apply(t, k)
 	for what, ask := range map[string]func() error{
-		"service":     func() error { return k.Do(t.Context(), parseOp(t, "-A -f 1 -s rr"))[0] },
-		"destination": func() error { return k.Do(t.Context(), parseOp(t, "-a -f 1 -r 10.2.0.1:0 -g -w 1"))[0] },
-		"table":       func() error { _, err := k.Read(t.Context()); return err },
+		"service": func() error { return k.Do(t.Context(), parseOp(t, "-A -f 1 -s rr"))[0] },
+		"destination": func() error {
+			return k.Do(t.Context(),
+				parseOp(t, "-a -f 1 -r 10.2.0.1:0 -g -w 1"))[0]
+		},
+		"table": func() error { _, err := k.Read(t.Context()); return err },
 	} {
 		n := loseAnswers(t)
 		for end := time.Now().Add(3 * time.Second); n != 2; n = loseAnswers(t) { // one of an earlier test may still close

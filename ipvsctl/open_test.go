@@ -16,7 +16,8 @@ func TestATableIsOpenedByItsName(t *testing.T) {
 		if err != nil || table.Connect(t.Context()) != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if table.Live != nil || table.Private != nil || table.Connections != nil || table.Absent != nil || table.Machine {
+		if table.Live != nil || table.Private != nil || table.Connections != nil || table.Absent != nil ||
+			table.Machine {
 			t.Errorf("%s has more than a table of its own: %+v", name, table)
 		}
 		if all, err := table.Read(t.Context()); err != nil || len(all) > 0 {

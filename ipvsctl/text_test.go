@@ -39,7 +39,8 @@ func TestWhatIpvsadmCannotSayIsStillReadable(t *testing.T) {
 		{lvs.Dest{Addr: dest.Addr, Forward: lvs.Local}.String(), "-r 10.2.0.1:80 -g -w 0"},
 		{lvs.Dest{Addr: dest.Addr, Forward: lvs.Tunnel, Encap: lvs.Encap{Type: 9}}.String(),
 			"-r 10.2.0.1:80 -i -w 0 --tun-type 9 --tun-nocsum"},
-		{lvs.VirtualService{Key: lvs.Key{Mark: 3}, Settings: lvs.Settings{Scheduler: "rr"}}.String(), "-f 3 -s rr"},
+		{lvs.VirtualService{Key: lvs.Key{Mark: 3}, Settings: lvs.Settings{Scheduler: "rr"}}.String(),
+			"-f 3 -s rr"},
 	} {
 		testkit.Equal(t, c.got, c.want)
 	}

@@ -81,7 +81,8 @@ func TestFurtherChecksInJSON(t *testing.T) {
 			shown = cfg.WithoutSecrets()
 		}
 		text, err := json.Marshal(shown)
-		if want := `"alsocheck":["http_proxy 81 \"` + want + `\"","ping"]`; err != nil || !strings.Contains(string(text), want) {
+		if want := `"alsocheck":["http_proxy 81 \"` + want + `\"","ping"]`; err != nil ||
+			!strings.Contains(string(text), want) {
 			t.Errorf("%s\nhas no %s", text, want)
 		}
 	}
@@ -96,12 +97,14 @@ func TestWhatFurtherChecksUse(t *testing.T) {
 	for _, row := range []struct{ lines, said, not string }{
 		{"\thttpstatus=200\n", "httpstatus applies only to negotiate checks", ""},
 		{"\thttpstatus=200\n\talsocheck=https 443\n", "", "httpstatus"},
-		{"\thttpstatus=200\n\talsocheck=smtp 25\n", "httpstatus applies only to http, http_proxy and https; this service is smtp", ""},
+		{"\thttpstatus=200\n\talsocheck=smtp 25\n",
+			"httpstatus applies only to http, http_proxy and https; this service is smtp", ""},
 		{"\tcheckcommand=/x\n\talsocheck=external\n", "", "checkcommand"},
 		{"\tsend=\"x\"\n\talsocheck=simpletcp 7 \"x\"\n", "send applies only to negotiate checks", ""},
 		{"\ttlsverify=yes\n\ttlsca=/x\n\talsocheck=https 443\n", "", " only "},
 	} {
-		if row.said != "" && !says(t, section+row.lines, row.said) || row.not != "" && says(t, section+row.lines, row.not) {
+		if row.said != "" && !says(t, section+row.lines, row.said) || row.not != "" &&
+			says(t, section+row.lines, row.not) {
 			t.Errorf("%q: want %q and not %q", row.lines, row.said, row.not)
 		}
 	}

@@ -46,7 +46,8 @@ func TestMistakesInBlocksAreToldOnce(t *testing.T) {
 		src += fmt.Sprintf("virtual=%d\n\tuse=a\n\treal=192.0.2.%d:80 masq\n", i+1, i+1)
 	}
 	_, found := parseText(t, src)
-	if len(found) != 1 || !strings.HasPrefix(found[0].String(), "ld.cf:2:7: error: 2001:db8::7 is an IPv6 address") {
+	if len(found) != 1 || !strings.HasPrefix(found[0].String(),
+		"ld.cf:2:7: error: 2001:db8::7 is an IPv6 address") {
 		t.Error(found)
 	}
 }

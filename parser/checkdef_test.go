@@ -47,7 +47,8 @@ func TestACheckdefTakesNothingOfTheSection(t *testing.T) {
 		"\thttpheader=\"A: b\"\n\talsocheck=web\ncheckdef=web\n\tservice=https\n\ttlsverify=yes\n"
 	cfg, _ := parseText(t, src)
 	check := cfg.Virtuals[0].Check(1)
-	if check.VirtualHost != "" || check.NegotiateTimeout != 9 || check.Login != "" || len(check.HTTPHeaders) > 0 || !check.TLSVerify ||
+	if check.VirtualHost != "" || check.NegotiateTimeout != 9 || check.Login != "" || len(check.HTTPHeaders) > 0 ||
+		!check.TLSVerify ||
 		check.CheckName != "web" {
 		t.Errorf("%+v", check)
 	}
@@ -55,8 +56,10 @@ func TestACheckdefTakesNothingOfTheSection(t *testing.T) {
 
 // Of two lines the last one counts, also if only the first names a checkdef.
 func TestTheLastServiceCounts(t *testing.T) {
-	for lines, want := range map[string]string{"\tservice=a\n\tservice=http\n": "http", "\tservice=http\n\tservice=a\n": "dns"} {
-		cfg, _ := parseText(t, "virtual=192.0.2.1:80\n\treal=192.0.2.2:80 masq\n"+lines+"checkdef=a\n\tservice=dns\n")
+	for lines, want := range map[string]string{"\tservice=a\n\tservice=http\n": "http",
+		"\tservice=http\n\tservice=a\n": "dns"} {
+		cfg, _ := parseText(t, "virtual=192.0.2.1:80\n\treal=192.0.2.2:80 masq\n"+lines+
+			"checkdef=a\n\tservice=dns\n")
 		if v := cfg.Virtuals[0]; v.Service != want || (v.CheckName == "a") != (want == "dns") {
 			t.Errorf("%q: %s by %q", lines, v.Service, v.CheckName)
 		}
@@ -68,7 +71,10 @@ func TestMistakesWithCheckdefs(t *testing.T) {
 	for _, row := range testkit.Table(t, "../testdata/parser/misnamed.txt", 2) {
 		src, want := rowOf(row[0]), row[1]
 		_, found := parseText(t, src)
-		found = slices.DeleteFunc(found, func(d Diagnostic) bool { return d.Kind == noEffect && !strings.Contains(want, "no section") })
+		found = slices.DeleteFunc(found, func(d Diagnostic) bool {
+			return d.Kind == noEffect &&
+				!strings.Contains(want, "no section")
+		})
 		if len(found) != 1 || !strings.HasPrefix(found[0].String(), want) {
 			t.Errorf("%v\nwant %s of\n%s", found, want, src)
 		}
@@ -87,7 +93,8 @@ func TestRealConfigsWithCheckdefs(t *testing.T) {
 		_, found := parse(t.Context(), file, src, options(t))
 		blocks := ""
 		for _, d := range found {
-			if m := unknown.FindStringSubmatch(d.Text); m != nil && !strings.Contains(blocks, "checkdef="+m[1]+"\n") {
+			if m := unknown.FindStringSubmatch(d.Text); m != nil &&
+				!strings.Contains(blocks, "checkdef="+m[1]+"\n") {
 				blocks += "checkdef=" + m[1] + "\n\tchecktype=ping\n"
 			}
 		}

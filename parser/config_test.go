@@ -28,9 +28,12 @@ func mustParse(t *testing.T, src string) *Config {
 
 func TestDefaults(t *testing.T) {
 	v := mustParse(t, "virtual=192.0.2.1:80\n\treal=192.0.2.2 gate\n").Virtuals[0]
-	got := fmt.Sprintln(v.CheckTimeout, v.NegotiateTimeout, v.CheckInterval, v.CheckCount, v.FailureCount, v.RiseCount, v.Window.Of,
-		v.Scheduler, v.CheckType, v.Service, v.Protocol, v.Request, v.HTTPMethod, v.FollowRedirect, v.CheckCommand,
-		v.Persistent, v.Quiescent, v.CleanStop, v.Repair, slices.Equal(v.Mail.Status, lvs.Statuses), v.Reals[0].Weight)
+	got := fmt.Sprintln(v.CheckTimeout, v.NegotiateTimeout, v.CheckInterval, v.CheckCount, v.FailureCount,
+		v.RiseCount, v.Window.Of,
+		v.Scheduler, v.CheckType, v.Service, v.Protocol, v.Request, v.HTTPMethod, v.FollowRedirect,
+		v.CheckCommand,
+		v.Persistent, v.Quiescent, v.CleanStop, v.Repair, slices.Equal(v.Mail.Status, lvs.Statuses),
+		v.Reals[0].Weight)
 	const want = "5 30 10 1 1 1 0 wrr negotiate http tcp / GET yes /bin/true 0 false true false true 1\n"
 	testkit.Equal(t, got, want)
 }
@@ -72,7 +75,8 @@ func compareEffect(t *testing.T, want object, src, line string) {
 }
 
 func TestSecondsAsADuration(t *testing.T) {
-	for seconds, want := range map[Seconds]time.Duration{0: 0, 0.1: 100 * time.Millisecond, 0.3: 300 * time.Millisecond, 2.5: 2500 * time.Millisecond, 3: 3 * time.Second,
+	for seconds, want := range map[Seconds]time.Duration{0: 0, 0.1: 100 * time.Millisecond,
+		0.3: 300 * time.Millisecond, 2.5: 2500 * time.Millisecond, 3: 3 * time.Second,
 		maxTime: 3650 * 24 * time.Hour, maxTime + 1: 3650 * 24 * time.Hour, 1e17: 3650 * 24 * time.Hour} {
 		testkit.Equal(t, seconds.Duration(), want, seconds, "s")
 	}
@@ -80,8 +84,10 @@ func TestSecondsAsADuration(t *testing.T) {
 
 func TestParseSeconds(t *testing.T) {
 	for text, want := range map[string]string{
-		"5": "5  true", "0.5": "0.5  true", "500ms": "0.5 ms true", "5s": "5 s true", "2m": "120 m true", "1.5h": "5400 h true", "1d": "86400 d true", "0": "0  true",
-		"": "0  false", ".5": "0  false", "5.": "0  false", "5 s": "0  false", "-5": "0  false", "5S": "0  false", "1e3": "0  false", "5s\n": "0  false",
+		"5": "5  true", "0.5": "0.5  true", "500ms": "0.5 ms true", "5s": "5 s true", "2m": "120 m true",
+		"1.5h": "5400 h true", "1d": "86400 d true", "0": "0  true",
+		"": "0  false", ".5": "0  false", "5.": "0  false", "5 s": "0  false", "-5": "0  false",
+		"5S": "0  false", "1e3": "0  false", "5s\n": "0  false",
 		"2h30m": "0  false", "0x5": "0  false", "300ms": "0.3 ms true",
 	} {
 		s, unit, ok := ParseSeconds(text)
@@ -138,10 +144,12 @@ virtual=192.0.2.1:80
 	window=64/64
 `)
 	a, b := cfg.Virtuals[0], cfg.Virtuals[1]
-	if !a.Repair || a.RiseCount != 2 || a.FollowRedirect != "server" || a.SNI != "origin.example.com" || b.Repair || b.Window.Of != 64 {
+	if !a.Repair || a.RiseCount != 2 || a.FollowRedirect != "server" || a.SNI != "origin.example.com" || b.Repair ||
+		b.Window.Of != 64 {
 		t.Errorf("got %+v and %+v", a, b)
 	}
-	for _, line := range []string{"window=0/3", "window=4/3", "window=1/65", "window=3", "window=a/b", "risecount=0"} {
+	for _, line := range []string{"window=0/3", "window=4/3", "window=1/65", "window=3", "window=a/b",
+		"risecount=0"} {
 		if cfg, found := parseText(t, line); cfg != nil || found[0].Kind != badValue {
 			t.Errorf("%s: got %v", line, found)
 		}
@@ -160,7 +168,8 @@ virtual=192.0.2.1:82
 	fallback=192.0.2.98:split
 	protocol=udp
 `)
-	want := []string{"192.0.2.99:80 masq", "192.0.2.99:53 masq", "192.0.2.99:0 masq", "[2001:db8::99]:81 gate", "[2001:db8::99]:81 gate", "192.0.2.98:7002 gate"}
+	want := []string{"192.0.2.99:80 masq", "192.0.2.99:53 masq", "192.0.2.99:0 masq", "[2001:db8::99]:81 gate",
+		"[2001:db8::99]:81 gate", "192.0.2.98:7002 gate"}
 	for i, v := range cfg.Virtuals {
 		testkit.Equal(t, v.Fallback.Addr.String()+" "+v.Fallback.Forward.String(), want[i], v.ID)
 	}
@@ -327,7 +336,8 @@ func TestDirectivesAreLegalWhereTheySay(t *testing.T) {
 		if refused := says(t, d.Name+"=\n", "is outside of a section"); refused == d.Global() {
 			t.Errorf("%s: legal outside of a section is %v", d.Name, !refused)
 		}
-		if refused := says(t, "virtual=1\n\t"+d.Name+"=\n", "a global directive begins"); refused == d.Section() {
+		if refused := says(t, "virtual=1\n\t"+d.Name+"=\n",
+			"a global directive begins"); refused == d.Section() {
 			t.Errorf("%s: legal in a section is %v", d.Name, !refused)
 		}
 	}

@@ -145,7 +145,8 @@ func readDeviations(t *testing.T) map[string]deviation {
 			if _, twice := listed[number]; twice {
 				t.Errorf("deviations.md lists case %s twice", number)
 			}
-			listed[number] = deviation{strings.Contains(m[2], "*decision*"), strings.Contains(m[2], "not by the parser")}
+			listed[number] = deviation{strings.Contains(m[2], "*decision*"),
+				strings.Contains(m[2], "not by the parser")}
 		}
 	}
 	return listed

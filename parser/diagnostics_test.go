@@ -16,7 +16,8 @@ func TestDiagnosticsTellErrorsFromWarnings(t *testing.T) {
 	if found.Warnings().HasErrors() {
 		t.Error("warnings have errors")
 	}
-	if got := found.Warnings()[0].String(); !strings.HasPrefix(got, "ld.cf:1:12: warning: checkcount is deprecated") {
+	if got := found.Warnings()[0].String(); !strings.HasPrefix(got,
+		"ld.cf:1:12: warning: checkcount is deprecated") {
 		t.Error(got)
 	}
 	if got := found.Errors()[0]; !strings.HasPrefix(got.String(), "ld.cf:2:6: error: ") || got.Kind != "bad-value" {
@@ -70,9 +71,13 @@ func TestRenderShowsTheSurroundingsOfTheCaret(t *testing.T) {
 
 func TestSuggestions(t *testing.T) {
 	for word, want := range map[string]string{
-		"chekinterval": "checkinterval", "CheckInterval": "checkinterval", "recieve": "receive", "password": "passwd",
-		"fallbackcomand": "fallbackcommand", "sheduler": "scheduler", "quiecent": "quiescent", "virtual_host": "virtualhost",
-		"checkint": "checkinterval", "exp": "expect", "pa": "", "laod": "load", "laoz": "", "lod": "load", "check": "", "ops": "ops", "op": "ops", "weight": "", "quorum": "", "x": "", "": "", strings.Repeat("a", 1000): "",
+		"chekinterval": "checkinterval", "CheckInterval": "checkinterval", "recieve": "receive",
+		"password":       "passwd",
+		"fallbackcomand": "fallbackcommand", "sheduler": "scheduler", "quiecent": "quiescent",
+		"virtual_host": "virtualhost",
+		"checkint":     "checkinterval", "exp": "expect", "pa": "", "laod": "load", "laoz": "", "lod": "load",
+		"check": "", "ops": "ops", "op": "ops", "weight": "", "quorum": "", "x": "", "": "",
+		strings.Repeat("a", 1000): "",
 	} {
 		testkit.Equal(t, nearest(word, directiveNames), want, word)
 	}
@@ -91,11 +96,13 @@ func TestNoFileGivesMoreDiagnosticsThanAnyoneReads(t *testing.T) {
 
 func TestDiagnosticsByPosition(t *testing.T) {
 	at := func(line, column int) Diagnostic {
-		return Diagnostic{Pos: Position{"", int32(line), int32(column)}, Text: fmt.Sprintf("%d:%d", line, column)}
+		return Diagnostic{Pos: Position{"", int32(line), int32(column)},
+			Text: fmt.Sprintf("%d:%d", line, column)}
 	}
 	duplicate := Diagnostic{Pos: Position{"", 9, 1}, cause: Position{"", 2, 5}, Text: "cause 2:5"}
 	var got []string
-	for _, d := range (Diagnostics{at(0, 0), at(3, 2), duplicate, at(3, 1), at(2, 7), {Text: "no line"}}).ByPosition() {
+	for _, d := range (Diagnostics{at(0, 0), at(3, 2), duplicate, at(3, 1), at(2, 7),
+		{Text: "no line"}}).ByPosition() {
 		got = append(got, d.Text)
 	}
 	if want := "[cause 2:5 2:7 3:1 3:2 0:0 no line]"; fmt.Sprint(got) != want {

@@ -17,11 +17,13 @@ func TestHowAFallbackIsChecked(t *testing.T) {
 	for _, row := range testkit.Table(t, "../testdata/parser/fallbackcheck.txt", 3) {
 		for how, want := range map[string]string{"connect": row[1], "section": row[2]} {
 			src := rowOf(row[0])
-			for _, src := range []string{src + "\tfallbackcheck=" + how + "\n", "fallbackcheck=" + how + "\n" + src} {
+			for _, src := range []string{src + "\tfallbackcheck=" + how + "\n", "fallbackcheck=" + how +
+				"\n" + src} {
 				one, got := mustParse(t, src).Virtuals[0].Fallbacks()
 				if one != nil {
 					got = fmt.Sprintf("%s %d", one.CheckType, one.PortOf(&one.Reals[0]))
-					if len(one.Checks()) != 1 || one.CheckVIP.IsValid() || one.Watch.On || one.Observe != 0 || one.Policy != (lvs.Policy{}) {
+					if len(one.Checks()) != 1 || one.CheckVIP.IsValid() || one.Watch.On ||
+						one.Observe != 0 || one.Policy != (lvs.Policy{}) {
 						t.Errorf("%s: more than its check is left: %+v", src, one)
 					}
 				} else if !says(t, src, "fallbackcheck has no effect: "+got) {
@@ -29,12 +31,14 @@ func TestHowAFallbackIsChecked(t *testing.T) {
 				}
 				testkit.Equal(t, got, want, src)
 			}
-			if one, why := mustParse(t, "fallbackcheck="+how+"\n"+src+"\tfallbackcheck=no\n").Virtuals[0].Fallbacks(); one != nil || why != "" {
+			if one, why := mustParse(t, "fallbackcheck="+how+"\n"+src+
+				"\tfallbackcheck=no\n").Virtuals[0].Fallbacks(); one != nil || why != "" {
 				t.Errorf("%s: no is %v, %q", src, one, why)
 			}
 		}
 	}
-	both := "fallbackcheck=connect\n" + udp + local + "\treal=192.0.2.2:80 gate\n\tservice=dns\n" + "virtual=192.0.2.3:80\n" + local + "\treal=192.0.2.2:80 gate\n"
+	both := "fallbackcheck=connect\n" + udp + local + "\treal=192.0.2.2:80 gate\n\tservice=dns\n" +
+		"virtual=192.0.2.3:80\n" + local + "\treal=192.0.2.2:80 gate\n"
 	if says(t, both, "fallbackcheck has no effect") {
 		t.Error("a global one that has an effect in one section is warned of")
 	}
@@ -46,9 +50,11 @@ func TestHowAFallbackIsChecked(t *testing.T) {
 // Further fallback servers come in the order of the file. Each mistake has its line.
 func TestAlsoFallback(t *testing.T) {
 	const section = "virtual=192.0.2.1:80\n\treal=192.0.2.2:80 gate\n"
-	cfg, found := parseText(t, "fallback=127.0.0.1\n"+section+"\talsofallback=192.0.2.9:8080 masq\n\talsofallback=192.0.2.8\n"+
+	cfg, found := parseText(t, "fallback=127.0.0.1\n"+section+
+		"\talsofallback=192.0.2.9:8080 masq\n\talsofallback=192.0.2.8\n"+
 		"\tfallbackcheck=connect\n")
-	if all := cfg.Virtuals[0].AllFallbacks(); len(found) > 0 || len(all) != 3 || all[1].Addr.String() != "192.0.2.9:8080" ||
+	if all := cfg.Virtuals[0].AllFallbacks(); len(found) > 0 || len(all) != 3 ||
+		all[1].Addr.String() != "192.0.2.9:8080" ||
 		all[1].Forward != lvs.Masq || all[2].Addr.String() != "192.0.2.8:80" {
 		t.Errorf("%v, %v", all, found)
 	}
@@ -59,7 +65,9 @@ func TestAlsoFallback(t *testing.T) {
 		checked + "\tfallback=127.0.0.1\n\talsofallback=127.0.0.2\n\talsofallback=127.0.0.2\n": "ld.cf:6:15: error: 127.0.0.2:80 is a fallback of this virtual already",
 		checked + "\tfallback=127.0.0.1\n\talsofallback=127.0.0.2 nat\n":                       "ld.cf:5:15: error: \"nat\" is not a forwarding method",
 		section + "\tfallback=127.0.0.1\n\talsofallback=127.0.0.2\n":                           "ld.cf:4:15: warning: alsofallback has no effect without fallbackcheck",
-		checked + "\tfallback=127.0.0.1\n" + strings.Repeat("\talsofallback=127.0.0.2\n", 17):  "ld.cf:21:15: error: the section has more than 16 lines of alsofallback",
+		checked + "\tfallback=127.0.0.1\n" +
+			strings.Repeat("\talsofallback=127.0.0.2\n",
+				17): "ld.cf:21:15: error: the section has more than 16 lines of alsofallback",
 	} {
 		_, found := parseText(t, src)
 		if !slices.ContainsFunc(found, func(d Diagnostic) bool { return strings.HasPrefix(d.String(), want) }) {

@@ -58,7 +58,8 @@ func checkPlaces(t *testing.T, src []byte, found Diagnostics) {
 			if pos.Line == 0 || pos.File != "fuzz.cf" {
 				continue
 			}
-			if pos.Line < 1 || int(pos.Line) > len(source) || pos.Column < 1 || int(pos.Column) > len(source[pos.Line-1])+1 {
+			if pos.Line < 1 || int(pos.Line) > len(source) || pos.Column < 1 ||
+				int(pos.Column) > len(source[pos.Line-1])+1 {
 				t.Fatalf("%v is not in the file: %s", pos, d)
 			}
 		}

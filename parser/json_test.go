@@ -12,7 +12,8 @@ import (
 // These values have a JSON form too. No file of the corpus has them.
 func TestJSONOfValues(t *testing.T) {
 	rows := testkit.Table(t, "../testdata/parser/json.txt", 4)
-	for _, row := range append(rows, []string{"virtual=192.0.2.1:53; comment=caf\xe9", "virtual", "comment", "café"}) {
+	for _, row := range append(rows, []string{"virtual=192.0.2.1:53; comment=caf\xe9", "virtual", "comment",
+		"café"}) {
 		src := rowOf(row[0])
 		object := asJSON(t, mustParse(t, src))["global"]
 		if row[1] == "virtual" {

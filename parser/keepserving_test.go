@@ -36,7 +36,9 @@ func TestKeepServing(t *testing.T) {
 	}
 	for _, value := range []string{"101%", "-1", "half", "50 %", "1.5", "%", "2/4", "4294967296"} {
 		_, found := parseText(t, "\nkeepserving="+value+"\n")
-		if len(found) != 1 || found[0].Pos.Line != 2 || !strings.Contains(found[0].Text, "it must be a number of servers, such as 2, or a percentage from 0% to 100%, such as 50%") {
+		if len(found) != 1 || found[0].Pos.Line != 2 ||
+			!strings.Contains(found[0].Text,
+				"it must be a number of servers, such as 2, or a percentage from 0% to 100%, such as 50%") {
 			t.Errorf("%s: %v", value, found)
 		}
 	}

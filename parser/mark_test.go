@@ -56,7 +56,8 @@ func TestMarkLinesAreBounded(t *testing.T) {
 		t.Error(found[0])
 	}
 	_, found := parseText(t, src+"\tmark=192.0.2.10 all all\n\tmark=192.0.2.10 tcp all\nvirtual=4\n\tmark=192.0.2.10 udp 80\n")
-	if errs := found.Errors(); len(errs) != 1 || errs[0].Pos != (Position{"ld.cf", 6, 7}) || errs[0].Kind != tooLarge {
+	if errs := found.Errors(); len(errs) != 1 || errs[0].Pos != (Position{"ld.cf", 6, 7}) ||
+		errs[0].Kind != tooLarge {
 		t.Errorf("got %v", errs)
 	}
 }
@@ -66,7 +67,8 @@ func TestEngine(t *testing.T) {
 	if v := mustParse(t, src).Virtuals[0]; v.PEName != "sip" {
 		t.Errorf("got %q", v.PEName)
 	}
-	if v := firstVirtual(t, src); v["pename"] != "sip" || !strings.HasSuffix(v["ipvsadm"].(string), "-p 60 --pe sip") {
+	if v := firstVirtual(t, src); v["pename"] != "sip" ||
+		!strings.HasSuffix(v["ipvsadm"].(string), "-p 60 --pe sip") {
 		t.Errorf("JSON has %v", v)
 	}
 	if v := mustParse(t, "virtual=3\n\tpersistent=60\n\tpename=\"sip\"\n").Virtuals[0]; v.PEName != "sip" {
@@ -100,7 +102,8 @@ func TestAllPortsHoweverTheyAreWritten(t *testing.T) {
 		"all": true, "1:65535": true, "40000:65535,1:50000": true, "1:80,81,82:65535": true,
 		"80": false, "2:65535": false, "1:65534": false, "1:80,82:65535": false,
 	} {
-		if m := mustParse(t, "virtual=3\n\tmark=192.0.2.10 tcp "+ports+"\n").Virtuals[0].Marking[0]; m.AllPorts() != want {
+		if m := mustParse(t, "virtual=3\n\tmark=192.0.2.10 tcp "+ports+
+			"\n").Virtuals[0].Marking[0]; m.AllPorts() != want {
 			t.Errorf("%s are all: %v", ports, !want)
 		}
 	}

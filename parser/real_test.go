@@ -57,7 +57,8 @@ func TestRangesOfAFileAreBounded(t *testing.T) {
 		fmt.Fprintf(&src, "\treal=10.%d.0.0->10.%d.255.255:80 gate\n", i, i)
 	}
 	cfg, found := parseText(t, src.String())
-	if cfg != nil || len(found.Errors()) != 1 || found.Errors()[0].Kind != tooLarge || found.Errors()[0].Pos.Line != 7 {
+	if cfg != nil || len(found.Errors()) != 1 || found.Errors()[0].Kind != tooLarge ||
+		found.Errors()[0].Pos.Line != 7 {
 		t.Errorf("got %v", found.Errors())
 	}
 }

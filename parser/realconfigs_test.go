@@ -27,7 +27,8 @@ func TestRealConfigs(t *testing.T) {
 		names.hosts[name] = []netip.Addr{netip.MustParseAddr("192.0.2.1")}
 	}
 	names.ports["daytime"] = []servicePort{{13, "tcp"}}
-	rows := regexp.MustCompile(`(?m)^\| (\d\d-\S+\.cf) \|.*\| ([23]) \| ([23]) \| (.*) \|$`).FindAllStringSubmatch(readme, -1)
+	rows := regexp.MustCompile(`(?m)^\| (\d\d-\S+\.cf) \|.*\| ([23]) \| ([23]) \| (.*) \|$`).FindAllStringSubmatch(
+		readme, -1)
 	if len(rows) == 0 {
 		t.Fatal("the table of results was not found")
 	}

@@ -88,7 +88,8 @@ func TestNamesOfALineAreLookedUpTogether(t *testing.T) {
 	const src = "fallback=one:tftp\nvirtual=two:http\n\tfallback=three:domain\n\treal=four->five:ssh masq\n" +
 		"virtual=3\n\tmark=192.0.2.1 tcp smtp:ftp\n"
 	want := []string{
-		"domain/tcp", "fivefalse", "fourfalse", "ftp/tcp", "http/tcp", "onefalse", "smtp/tcp", "ssh/", "tftp/tcp", "tftp/udp", "threefalse", "twofalse",
+		"domain/tcp", "fivefalse", "fourfalse", "ftp/tcp", "http/tcp", "onefalse", "smtp/tcp", "ssh/",
+		"tftp/tcp", "tftp/udp", "threefalse", "twofalse",
 	}
 	synctest.Test(t, func(t *testing.T) {
 		s := &slow{takes: time.Second, asked: map[string]int{}}
@@ -175,8 +176,10 @@ func TestLookUpAgain(t *testing.T) {
 	six := netip.MustParseAddr("2001:db8::6%eth0")
 	r := answers{"both": {six, one, two}, "four": {one}, "six": {six}}
 	list := []resolve.Name{
-		{Key: resolve.Key{Host: "six", IPv6: true}}, {Key: resolve.Key{Host: "both", IPv6: true}}, {Key: resolve.Key{Host: "both"}, Addr: two}, {Key: resolve.Key{Host: "four", IPv6: true}},
-		{Key: resolve.Key{Host: "four"}, Addr: netip.MustParseAddr("192.0.2.9")}, {Key: resolve.Key{Host: "six"}}, {Key: resolve.Key{Host: "none"}, Addr: two},
+		{Key: resolve.Key{Host: "six", IPv6: true}}, {Key: resolve.Key{Host: "both", IPv6: true}},
+		{Key: resolve.Key{Host: "both"}, Addr: two}, {Key: resolve.Key{Host: "four", IPv6: true}},
+		{Key: resolve.Key{Host: "four"}, Addr: netip.MustParseAddr("192.0.2.9")},
+		{Key: resolve.Key{Host: "six"}}, {Key: resolve.Key{Host: "none"}, Addr: two},
 	}
 	var got []string
 	for _, n := range (resolve.Source{Resolver: r}).LookUp(t.Context(), list, nil) {

@@ -34,7 +34,8 @@ func TestAConfigurationIsShownWithoutItsSecrets(t *testing.T) {
 	if strings.Contains(shown, "s3cret") {
 		t.Errorf("secrets are shown:\n%s", shown)
 	}
-	for _, word := range []string{"http://…@host/page", "http://…@10.2.0.1/page", "X-Token: …", "anonymous", `"webhook":"…"`} {
+	for _, word := range []string{"http://…@host/page", "http://…@10.2.0.1/page", "X-Token: …", "anonymous",
+		`"webhook":"…"`} {
 		if !strings.Contains(shown, word) {
 			t.Errorf("%q is not shown:\n%s", word, shown)
 		}

@@ -41,10 +41,12 @@ func TestNamesWithoutAnAnswer(t *testing.T) {
 		return nil
 	}
 	for _, row := range testkit.Table(t, "../testdata/parser/waiting.txt", 5) {
-		src, wait, lookups := rowOf(row[1]), strings.Contains(row[2], "wait"), strings.Contains(row[2], "lookups")
+		src, wait, lookups := rowOf(row[1]), strings.Contains(row[2], "wait"),
+			strings.Contains(row[2], "lookups")
 		t.Run(row[0], func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				cfg, found := parse(t.Context(), "ld.cf", []byte(src), Options{Resolver: hosts{"here": "192.0.2.7"}, Last: known, Wait: wait})
+				cfg, found := parse(t.Context(), "ld.cf", []byte(src),
+					Options{Resolver: hosts{"here": "192.0.2.7"}, Last: known, Wait: wait})
 				testkit.Equal(t, found.OnlyLookups(), lookups, "refused for look-ups alone")
 				var got []string
 				for _, d := range found.Errors() {
@@ -84,7 +86,8 @@ func TestTheNamesOfAConfiguration(t *testing.T) {
 			}
 			return nil
 		}
-		cfg, found := parse(t.Context(), "", []byte(src), Options{Resolver: hosts{"here": "192.0.2.7"}, Last: last, Wait: true})
+		cfg, found := parse(t.Context(), "", []byte(src),
+			Options{Resolver: hosts{"here": "192.0.2.7"}, Last: last, Wait: true})
 		if cfg == nil {
 			t.Fatal(found)
 		}
@@ -116,7 +119,8 @@ func TestADeadNameServerHoldsUpNoOtherName(t *testing.T) {
 			t.Fatal(found)
 		}
 		if v := cfg.Virtuals[0]; len(v.Reals) != 500 || len(v.Waiting) != 500 {
-			t.Errorf("%d servers have an address and %d wait, want 500 of each", len(v.Reals), len(v.Waiting))
+			t.Errorf("%d servers have an address and %d wait, want 500 of each", len(v.Reals),
+				len(v.Waiting))
 		}
 		if d := time.Since(start); d > resolve.LookupDeadline {
 			t.Errorf("it took %v", d)

@@ -48,7 +48,8 @@ func TestWhichChecksAreWatched(t *testing.T) {
 			holdWatch(t, src+"\twatch=no\n", false)
 		}
 	}
-	if v := mustParse(t, "watch=yes\n"+mark+"\treal=192.0.2.2 masq\n\tchecktype=connect\n").Virtuals[0]; v.Watches(&v.Reals[0]) {
+	if v := mustParse(t, "watch=yes\n"+mark+"\treal=192.0.2.2 masq\n\tchecktype=connect\n").Virtuals[0]; v.Watches(
+		&v.Reals[0]) {
 		t.Error("a server without a port is watched")
 	}
 	for text, silence := range map[string]time.Duration{"yes": 0, "1": time.Second, "2m": 2 * time.Minute} {

@@ -28,14 +28,16 @@ func TestErrorOfOneMessageIsItsOwn(t *testing.T) {
 		if i%3 == 0 || i > 90 {
 			to = unreachable
 		}
-		batch = append(batch, &Echo{To: to, Done: func(e *Echo, took time.Duration, err error) { all <- ended{e, took, err} }})
+		batch = append(batch, &Echo{To: to,
+			Done: func(e *Echo, took time.Duration, err error) { all <- ended{e, took, err} }})
 	}
 	for range 2 { // the same echo may be sent again
 		p.Send(batch)
 		seen := map[*Echo]bool{}
 		for range batch {
 			e := <-all
-			if down := e.echo.To == unreachable; down != errors.Is(e.err, syscall.ENETUNREACH) || !down && (e.err != nil || e.took <= 0) {
+			if down := e.echo.To == unreachable; down != errors.Is(e.err, syscall.ENETUNREACH) || !down &&
+				(e.err != nil || e.took <= 0) {
 				t.Errorf("%v after %v: %v", e.echo.To, e.took, e.err)
 			}
 			seen[e.echo] = true

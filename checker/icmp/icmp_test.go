@@ -29,7 +29,8 @@ var loopbacks = []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAd
 // mayPing skips the test where this machine lacks the address family, or where pings are forbidden.
 func mayPing(t *testing.T, to netip.Addr, err error) {
 	t.Helper()
-	if errors.Is(err, ErrDenied) || isDenied(err) || errors.Is(err, syscall.EAFNOSUPPORT) || errors.Is(err, syscall.EADDRNOTAVAIL) {
+	if errors.Is(err, ErrDenied) || isDenied(err) || errors.Is(err, syscall.EAFNOSUPPORT) ||
+		errors.Is(err, syscall.EADDRNOTAVAIL) {
 		t.Skipf("can't ping %v here: %v", to, err)
 	}
 	if err != nil {
@@ -96,7 +97,12 @@ func TestFamiliesInOneBatch(t *testing.T) {
 			var batch []*Echo
 			for range each {
 				for _, to := range loopbacks {
-					batch = append(batch, &Echo{To: to, Done: func(_ *Echo, _ time.Duration, err error) { done <- err }})
+					batch = append(batch,
+						&Echo{To: to,
+							Done: func(_ *Echo, _ time.Duration,
+								err error) {
+								done <- err
+							}})
 				}
 			}
 			p.Send(batch)
@@ -183,7 +189,8 @@ func TestPingEndsInTime(t *testing.T) {
 	}
 	h := p.opened[way{}].(*hub)
 	testkit.Equal(t, len(h.echoes), 0, "requests are still waited for")
-	if _, err := p.Ping(waitedFor{t.Context(), func() { p.Close() }}, loopbacks[0], Path{}, patient); !errors.Is(err, net.ErrClosed) {
+	if _, err := p.Ping(waitedFor{t.Context(), func() { p.Close() }}, loopbacks[0], Path{},
+		patient); !errors.Is(err, net.ErrClosed) {
 		t.Error(err)
 	}
 	testkit.Equal(t, len(h.echoes), 0, "requests are still waited for")

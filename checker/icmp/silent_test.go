@@ -71,7 +71,8 @@ func TestRoomForThousandSilentNeighbours(t *testing.T) {
 	p, _ := openApart(t, false)
 	var batch []*Echo
 	for i := range 1000 {
-		batch = append(batch, &Echo{To: silentNeighbour(false, i), Done: func(e *Echo, _ time.Duration, err error) { t.Errorf("%v: %v", e.To, err) }})
+		batch = append(batch, &Echo{To: silentNeighbour(false, i),
+			Done: func(e *Echo, _ time.Duration, err error) { t.Errorf("%v: %v", e.To, err) }})
 	}
 	p.Send(batch)
 	for _, e := range batch {
@@ -100,7 +101,8 @@ func TestSilentNeighboursFailAndNobodyElseDoes(t *testing.T) {
 			var down, ours atomic.Int64
 			for i := range c.dead {
 				wait.Go(func() {
-					switch _, err := p.Ping(t.Context(), silentNeighbour(false, i), Path{}, c.timeout); {
+					switch _, err := p.Ping(t.Context(), silentNeighbour(false, i), Path{},
+						c.timeout); {
 					case errors.Is(err, syscall.ENOBUFS):
 						ours.Add(1)
 					case err != nil:
@@ -117,7 +119,8 @@ func TestSilentNeighboursFailAndNobodyElseDoes(t *testing.T) {
 			}
 			wait.Wait()
 			if int(down.Load()) != c.dead {
-				t.Errorf("of %d dead servers %d are down, %d our own shortage", c.dead, down.Load(), ours.Load())
+				t.Errorf("of %d dead servers %d are down, %d our own shortage", c.dead, down.Load(),
+					ours.Load())
 			}
 		})
 	}

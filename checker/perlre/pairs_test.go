@@ -37,9 +37,11 @@ func TestPatternsMeanWhatTheyMeanToPerl(t *testing.T) {
 	for n := 0; n < *pairs; n += textsPerPattern {
 		perl.compares(t, random, counts)
 	}
-	t.Logf("%d match, %d don't, %d are refused, %d by us alone; %d ran in linear time", counts["1"], counts["0"], counts["E"],
+	t.Logf("%d match, %d don't, %d are refused, %d by us alone; %d ran in linear time", counts["1"], counts["0"],
+		counts["E"],
 		counts["ours"], counts["linear"])
-	if least := *pairs / 10; counts["1"] < least || counts["0"] < least || counts["linear"] < least || counts["ours"] > 2*least {
+	if least := *pairs / 10; counts["1"] < least || counts["0"] < least || counts["linear"] < least ||
+		counts["ours"] > 2*least {
 		t.Error("the pairs are of one kind")
 	}
 }
@@ -73,7 +75,8 @@ func (p *perlProcess) compares(t *testing.T, random *rand.Rand, counts map[strin
 		if both := eachEngine(t, pattern, text); both != "" {
 			counts["linear"]++
 			if both != want+want {
-				t.Errorf("%q on %q: Go and regexp2 %s, perl %s (%s)", pattern, text, both, want, notations(pattern))
+				t.Errorf("%q on %q: Go and regexp2 %s, perl %s (%s)", pattern, text, both, want,
+					notations(pattern))
 			}
 		}
 	}
@@ -84,7 +87,8 @@ func TestSetsHoldTheBytesThatTheyHoldInPerl(t *testing.T) {
 	perl := startPerl(t)
 	sets := []string{`\N`, `[{-\xff]`, `[^{-\xff]`, `[\x00-@\[-\xff]`, `[\x80-\xff]`, `[A-\xff]`, "[\xe0-\xff]"}
 	for _, escape := range "dDwWsShHvV" {
-		sets = append(sets, `\`+string(escape), `[\`+string(escape)+"]", `[^\`+string(escape)+"]", `[b\`+string(escape)+"]")
+		sets = append(sets, `\`+string(escape), `[\`+string(escape)+"]", `[^\`+string(escape)+"]", `[b\`+
+			string(escape)+"]")
 	}
 	for _, name := range strings.Fields("alpha alnum ascii blank cntrl digit graph lower print punct space upper word xdigit") {
 		sets = append(sets, "[[:"+name+":]]", "[[:^"+name+":]]", "[^[:"+name+":]]")
@@ -166,7 +170,8 @@ func TestWhatMatchesIsWherePerlFindsIt(t *testing.T) {
 	for _, c := range []struct {
 		pattern, text string
 		begin, end    int
-	}{{`(?:a*|b)*`, "ab", 0, 1}, {"b$", "ab\n", 1, 2}, {"b+", "abb", 1, 3}, {`a\.`, "a.a.", 0, 2}, {`b(?=c)`, "abc", 1, 2}} {
+	}{{`(?:a*|b)*`, "ab", 0, 1}, {"b$", "ab\n", 1, 2}, {"b+", "abb", 1, 3}, {`a\.`, "a.a.", 0, 2},
+		{`b(?=c)`, "abc", 1, 2}} {
 		at, err := compiled(t, c.pattern).Find([]byte(c.text), enough, new(time.Duration))
 		if !slices.Equal(at, []int{c.begin, c.end}) || err != nil {
 			t.Errorf("%s on %q: %v %v, want %d %d", c.pattern, c.text, at, err, c.begin, c.end)

@@ -181,8 +181,10 @@ var (
 		`(?:(a)|b)(?(1)b|a) (?(?=a)\w|b) (?1) (*SKIP)`, " ")
 	randomBytes   = []string{"\n", " ", "\xe9", "\xc9", "\xdf", "[\xe0-\xff]", "[a b]"}
 	randomGroups  = strings.Split(`( (?: (?= (?! (?> (?<n> (?'m' (?P<n> (?i: (?s: (?m: (?x: (?n: (?^: (?^i: (?i-s: (?-i:`, " ")
-	randomRepeats = []string{"", "", "", "", "", "*", "+", "?", "*?", "+?", "??", "*+", "++", "?+", "{2}", "{1,}", "{,2}", "{1,2}?", "{1}+", "{ 1, 2 }", "{x}", " *"}
-	randomOthers  = []string{"(?i)", "(?s)", "(?m)", "(?x)", "(?-i)", "(?^)", "(?n)", "(?#c)", "(*FAIL)", "|", "|", "|", " # x\n", ")", "*"}
+	randomRepeats = []string{"", "", "", "", "", "*", "+", "?", "*?", "+?", "??", "*+", "++", "?+", "{2}", "{1,}",
+		"{,2}", "{1,2}?", "{1}+", "{ 1, 2 }", "{x}", " *"}
+	randomOthers = []string{"(?i)", "(?s)", "(?m)", "(?x)", "(?-i)", "(?^)", "(?n)", "(?#c)", "(*FAIL)", "|", "|",
+		"|", " # x\n", ")", "*"}
 )
 
 func pick(r *rand.Rand, from []string) string { return from[r.IntN(len(from))] }
@@ -320,7 +322,8 @@ func TestRefusalsNameTheConstruct(t *testing.T) {
 func TestPlainTextIsSearchedForAsBytes(t *testing.T) {
 	for pattern, plain := range map[string]bool{
 		"Test Page": true, `a\.b`: true, "caf\xe9": true, `\x41\n`: true, "a{": true, "": true,
-		"a.b": false, "(?i)a": false, "a|b": false, "^a": false, "a?": false, "[ab]": false, `\d`: false, "(?#c)a": true, "(?:a)b": true,
+		"a.b": false, "(?i)a": false, "a|b": false, "^a": false, "a?": false, "[ab]": false, `\d`: false,
+		"(?#c)a": true, "(?:a)b": true,
 	} {
 		m := testkit.Must(Compile(pattern))(t)
 		testkit.Equal(t, m.linear == nil && m.back == nil, plain, pattern, "plain")

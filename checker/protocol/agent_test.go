@@ -42,23 +42,31 @@ func TestAgents(t *testing.T) {
 		{name: "a line of Windows", server: script{raw("50%\r\n"), stay}, want: `reports "50%"`},
 		{name: "more lines", server: script{raw("\n50%\n"), stay}, want: `reports ""`},
 		{name: "in pieces", server: script{dripping("maint,50%\n"), stay}, want: `reports "maint,50%"`},
-		{name: "asked", send: "state 7\nplease", server: script{awaitSome("state 7\nplease"), raw("up\n"), stay},
-			want: `reports "up"`},
-		{name: "asked, in pieces", send: "?", server: script{awaitSome("?"), dripping("up ready 100%\n"), stay}, want: `reports "up ready 100%"`},
-		{name: "answers before it is asked", send: "?", server: script{raw("5%\n"), awaitSome("?"), stay}, want: `reports "5%"`},
+		{name: "asked", send: "state 7\nplease",
+			server: script{awaitSome("state 7\nplease"), raw("up\n"), stay},
+			want:   `reports "up"`},
+		{name: "asked, in pieces", send: "?", server: script{awaitSome("?"), dripping("up ready 100%\n"), stay},
+			want: `reports "up ready 100%"`},
+		{name: "answers before it is asked", send: "?", server: script{raw("5%\n"), awaitSome("?"), stay},
+			want: `reports "5%"`},
 		{name: "down", server: script{raw("down #disk\n")}, want: `answer: reports "down #disk"`},
 		{name: "nothing listens", want: "silent: connect: refused"},
 		{name: "closed at once", server: script{}, want: "silent: connection closed without an answer"},
 		{name: "reset", server: script{reset}, want: "silent: conne"}, // during the connect, or after it
 		{name: "no end of the line", server: script{raw("50%")}, want: "silent: connection closed in the line"},
-		{name: "no end of the line, and stays", server: script{raw("50%"), stay}, late: true, want: "silent: timeout in the line"},
+		{name: "no end of the line, and stays", server: script{raw("50%"), stay}, late: true,
+			want: "silent: timeout in the line"},
 		{name: "silence", server: script{silent}, late: true, want: "silent: no answer in "},
-		{name: "too few bytes", server: script{drip(strings.Repeat("5", 250))}, late: true, want: "silent: timeout in the line"},
+		{name: "too few bytes", server: script{drip(strings.Repeat("5", 250))}, late: true,
+			want: "silent: timeout in the line"},
 		{name: "a NUL", server: script{raw("50%\x00\n")}, want: `silent: not a line of text: "50%\x00\n"`},
-		{name: "binary", server: script{raw("\x16\x03\x01\x02\x00\x01")}, want: `silent: not a line of text: "\x16\x03\x01\x02\x00\x01"`},
-		{name: "endless", server: script{endless("50% ")}, want: `silent: no end of line within 256 bytes: "50% 50% 50%`},
+		{name: "binary", server: script{raw("\x16\x03\x01\x02\x00\x01")},
+			want: `silent: not a line of text: "\x16\x03\x01\x02\x00\x01"`},
+		{name: "endless", server: script{endless("50% ")},
+			want: `silent: no end of line within 256 bytes: "50% 50% 50%`},
 		{name: "endless NULs", server: script{endless("\x00")}, want: "silent: not a line of text: "},
-		{name: "the longest line", server: script{raw("maint " + strings.Repeat(" ", 249) + "\n")}, want: `reports "maint `},
+		{name: "the longest line", server: script{raw("maint " + strings.Repeat(" ", 249) + "\n")},
+			want: `reports "maint `},
 		{name: "a line too long", server: script{raw("maint " + strings.Repeat(" ", 250) + "\n")},
 			want: "silent: no end of line within 256 bytes: "},
 		{name: "another protocol", server: script{raw("HTTP/1.1 400 Bad Request\r\n")},
@@ -85,7 +93,8 @@ func TestAgents(t *testing.T) {
 				if r.Silence(); !r.OK { // with a light check the loop makes the connection
 					got = r.Cause.String() + ": " + got
 				}
-				if !strings.HasPrefix(got, c.want) || r.Report.Silent != (r.Cause == checker.Silent) || !r.OK && !r.Report.Silent && r.Report.State != health.Down {
+				if !strings.HasPrefix(got, c.want) || r.Report.Silent != (r.Cause == checker.Silent) ||
+					!r.OK && !r.Report.Silent && r.Report.State != health.Down {
 					t.Errorf("%q, want %q: %+v", got, c.want, r)
 				}
 				if !c.late && took > inTime/2 || c.late && took < spec.Timeout {
@@ -160,7 +169,8 @@ func TestAnAgentsAnswerInPiecesAllocatesLittle(t *testing.T) {
 }
 
 func FuzzAgent(f *testing.F) {
-	for _, text := range []string{"up 50% ready #fine\n", "drain,maint\tdown\r\n", "99999999999999999999%\n", "100%%\n", "\x00", "maxconn:5 #\n"} {
+	for _, text := range []string{"up 50% ready #fine\n", "drain,maint\tdown\r\n", "99999999999999999999%\n",
+		"100%%\n", "\x00", "maxconn:5 #\n"} {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
@@ -169,9 +179,11 @@ func FuzzAgent(f *testing.F) {
 		part := wire.Received{Head: text, Err: net.ErrClosed}
 		r := c.Resume(t.Context(), &wire.Conn{Conn: &part})
 		check.result(r)
-		line, _, whole := strings.Cut(strings.ReplaceAll(string(text[:min(len(text), maxAgentLine)]), "\r", "\n"), "\n")
+		line, _, whole := strings.Cut(strings.ReplaceAll(string(text[:min(len(text), maxAgentLine)]), "\r",
+			"\n"), "\n")
 		switch report := r.Report; {
-		case report.Percent > 100, report.Silent && report != health.Report{Silent: true}, report.Silent == r.Conclusive():
+		case report.Percent > 100, report.Silent && report != health.Report{Silent: true},
+			report.Silent == r.Conclusive():
 			t.Errorf("%q: %+v", text, r)
 		case !report.Silent && (!whole || strings.Contains(line, "\x00")):
 			t.Errorf("%q is no line, and counts: %+v", text, r)
@@ -188,7 +200,8 @@ func FuzzAgent(f *testing.F) {
 func TestDrainStatus(t *testing.T) {
 	testkit.Leaks(t)
 	answer := func(status int, body string) string {
-		return fmt.Sprintf("HTTP/1.1 %d Whatever\r\nLocation: /there\r\nContent-Length: %d\r\n\r\n%s", status, len(body), body)
+		return fmt.Sprintf("HTTP/1.1 %d Whatever\r\nLocation: /there\r\nContent-Length: %d\r\n\r\n%s", status,
+			len(body), body)
 	}
 	for _, c := range []struct {
 		status int
@@ -209,8 +222,10 @@ func TestDrainStatus(t *testing.T) {
 		for _, kind := range []string{"negotiate", "combined"} {
 			spec.Type, spec.Timeout = kind, inTime
 			check := build(t, spec, nil)
-			for _, check := range []Checker{check, looped{check}}[:map[string]int{"negotiate": 2, "combined": 1}[kind]] {
-				if r := check.Check(t.Context()); r.OK != c.ok || r.Report != (health.Report{Admin: c.admin}) || len(s.asked()) > 3 {
+			for _, check := range []Checker{check,
+				looped{check}}[:map[string]int{"negotiate": 2, "combined": 1}[kind]] {
+				if r := check.Check(t.Context()); r.OK != c.ok ||
+					r.Report != (health.Report{Admin: c.admin}) || len(s.asked()) > 3 {
 					t.Errorf("%s %d: %+v", kind, c.status, r)
 				}
 			}
@@ -240,12 +255,15 @@ func TestExternalWeight(t *testing.T) {
 	weight := func(n uint8) health.Report { return health.Report{Weighs: true, Percent: n} }
 	spec := externalSpec("")
 	spec.Weighs = true
-	for status, want := range map[int]health.Report{0: weight(100), 2: weight(0), 3: weight(1), 52: weight(50), 102: weight(100),
-		1: {}, 103: {}, 126: {}, 127: {}, 128: {}, 255: {}} {
+	for status, want := range map[int]health.Report{0: weight(100), 2: weight(0), 3: weight(1), 52: weight(50),
+		102: weight(100),
+		1:   {}, 103: {}, 126: {}, 127: {}, 128: {}, 255: {}} {
 		spec.Command = writeScript(t, fmt.Sprintf("#!/bin/sh\necho said; exit %d\n", status))
 		r := checked(t, spec)
-		if r.Report != want || r.OK != want.Weighs || !strings.HasPrefix(r.Detail, fmt.Sprintf("exit status %d", status)) ||
-			strings.Contains(r.Detail, fmt.Sprintf(", reports %d%%", want.Percent)) != (want.Weighs && status > 0) {
+		if r.Report != want || r.OK != want.Weighs ||
+			!strings.HasPrefix(r.Detail, fmt.Sprintf("exit status %d", status)) ||
+			strings.Contains(r.Detail, fmt.Sprintf(", reports %d%%", want.Percent)) != (want.Weighs &&
+				status > 0) {
 			t.Errorf("%d: %+v", status, r)
 		}
 		spec.Weighs = false
@@ -255,7 +273,8 @@ func TestExternalWeight(t *testing.T) {
 		spec.Weighs = true
 	}
 	for name, script := range map[string]string{
-		"a signal": "kill -3 $$", "a signal to its child": "sh -c 'kill -9 $$'; exit $?", "no program": "exec /does/not/exist",
+		"a signal": "kill -3 $$", "a signal to its child": "sh -c 'kill -9 $$'; exit $?",
+		"no program":    "exec /does/not/exist",
 		"no permission": "exec /etc/passwd", "none of the shell": "no-such-program",
 	} {
 		spec.Command = writeScript(t, "#!/bin/sh\n"+script+"\n")
@@ -273,8 +292,10 @@ func TestExternalWeight(t *testing.T) {
 func TestExternalPerlWeight(t *testing.T) {
 	f := newPerlFile(t, `$! = 30; eval $ARGV[2]; die $@ if $@; exit 0`)
 	for _, weighs := range []bool{true, false, true} {
-		for do, status := range map[string]int{"": 0, "exit 52": 52, "exit 1": 1, "exit 126": 126, "exec 'sh', '-c', 'exit 20'": 20,
-			"require POSIX; POSIX::_exit(5)": 5, "die": 255, "$! = 2; die": 255, "last": 255, "kill 9, $$": -1} {
+		for do, status := range map[string]int{"": 0, "exit 52": 52, "exit 1": 1, "exit 126": 126,
+			"exec 'sh', '-c', 'exit 20'":     20,
+			"require POSIX; POSIX::_exit(5)": 5, "die": 255, "$! = 2; die": 255, "last": 255,
+			"kill 9, $$": -1} {
 			spec := externalSpec(f.path)
 			spec.Type, spec.Weighs, spec.Args = "external-perl", weighs, "a\x00b\x00"+do+"\x00"
 			r, want := build(t, spec, f.env).Check(t.Context()), health.Report{}

@@ -133,7 +133,8 @@ func TestAPasswordGoesOutInClearOnlyIfItMay(t *testing.T) {
 				return
 			}
 			want := "login: the server asks for the password in clear text, which cleartext=no refuses"
-			if r.OK || r.Cause == checker.Shortage || r.Detail != want || r.Warning != "" || r.Cause != checker.Answer {
+			if r.OK || r.Cause == checker.Shortage || r.Detail != want || r.Warning != "" ||
+				r.Cause != checker.Answer {
 				t.Errorf("it may not: %+v\nwant %s", r, want)
 			}
 			if got := server.asked(); len(got) != 2 {
@@ -154,7 +155,8 @@ func TestAKeyOfAnotherKindIsNoMySQL(t *testing.T) {
 		t.Run(plugin, func(t *testing.T) {
 			testkit.Leaks(t)
 			s := goodMySQL
-			s.Target = serve(t, myUntilLogin(heedless(myPackets(2, "\xfe"+plugin+"\x00"+mySeed+"\x00")+says))).addr
+			s.Target = serve(t, myUntilLogin(
+				heedless(myPackets(2, "\xfe"+plugin+"\x00"+mySeed+"\x00")+says))).addr
 			if r := checked(t, s); !strings.HasPrefix(r.Detail, "login: this is not MySQL: ") {
 				t.Errorf("%+v", r)
 			}
@@ -167,7 +169,8 @@ func TestNoAnswerToAQueryIsTakenForAKey(t *testing.T) {
 	row := "\x01" + strings.Repeat("1", 300)
 	s := goodMySQL
 	s.NoClearText = true
-	s.Target = serve(t, mariadb{login: []string{myOK}, answer: []string{"\x01", myColumn, myEOF, row, myEOF}}.treat).addr
+	s.Target = serve(t, mariadb{login: []string{myOK},
+		answer: []string{"\x01", myColumn, myEOF, row, myEOF}}.treat).addr
 	if r := checked(t, s); !r.OK || r.Warning != "" {
 		t.Errorf("%+v", r)
 	}

@@ -46,7 +46,8 @@ func TestConnect(t *testing.T) {
 
 func TestConnectRefused(t *testing.T) {
 	testkit.Leaks(t)
-	if r := checked(t, connectSpec(testkit.FreeAddr(t))); r.OK || r.Cause == checker.Shortage || r.Detail != "connect: refused" {
+	if r := checked(t, connectSpec(testkit.FreeAddr(t))); r.OK || r.Cause == checker.Shortage ||
+		r.Detail != "connect: refused" {
 		t.Errorf("%+v", r)
 	}
 }
@@ -90,8 +91,10 @@ func TestOurShortageIsNotTheServersFailure(t *testing.T) {
 
 func TestBlame(t *testing.T) {
 	for err, local := range map[error]bool{
-		syscall.EMFILE: true, syscall.ENFILE: true, syscall.ENOMEM: true, syscall.ENOBUFS: true, syscall.EADDRNOTAVAIL: true,
-		syscall.ECONNREFUSED: false, syscall.EHOSTUNREACH: false, syscall.ENETUNREACH: false, syscall.EPERM: true, syscall.EACCES: false,
+		syscall.EMFILE: true, syscall.ENFILE: true, syscall.ENOMEM: true, syscall.ENOBUFS: true,
+		syscall.EADDRNOTAVAIL: true,
+		syscall.ECONNREFUSED:  false, syscall.EHOSTUNREACH: false, syscall.ENETUNREACH: false,
+		syscall.EPERM: true, syscall.EACCES: false,
 		syscall.ETIMEDOUT: false, os.ErrDeadlineExceeded: false, net.ErrClosed: false,
 	} {
 		wrapped := wire.StageFault("connect", &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", err)})
@@ -100,10 +103,12 @@ func TestBlame(t *testing.T) {
 		}
 	}
 	for err, want := range map[error]string{
-		&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.EHOSTUNREACH)}: "connect: no route to host",
-		&os.PathError{Op: "read", Path: "tcp", Err: syscall.ECONNRESET}:                    "connect: reset by the server",
-		&os.PathError{Op: "read", Path: "tcp", Err: os.ErrDeadlineExceeded}:                "connect: timeout",
-		errors.New("odd\nthing\x1b"): `connect: odd\nthing\x1b`,
+		&net.OpError{Op: "dial", Err: os.NewSyscallError("connect",
+			syscall.EHOSTUNREACH)}: "connect: no route to host",
+		&os.PathError{Op: "read", Path: "tcp",
+			Err: syscall.ECONNRESET}: "connect: reset by the server",
+		&os.PathError{Op: "read", Path: "tcp", Err: os.ErrDeadlineExceeded}: "connect: timeout",
+		errors.New("odd\nthing\x1b"):                                        `connect: odd\nthing\x1b`,
 	} {
 		testkit.Equal(t, wire.StageFault("connect", err).Error(), want)
 	}
@@ -135,7 +140,8 @@ func TestCombinedMakesFullChecksAndConnectsInTurn(t *testing.T) {
 		{up, up, "full"}, {up, up, "connect"}, {up, up, "connect"},
 		{up, up, "full"}, {up, down, "connect"}, // a failed connect is a failure at once,
 		{down, up, "full"}, {down, up, "full"}, // the next check is a full one until it succeeds
-		{up, up, "full"}, {up, ours, "connect"}, {up, ours, "connect"}, {up, up, "connect"}, {up, up, "connect"},
+		{up, up, "full"}, {up, ours, "connect"}, {up, ours, "connect"}, {up, up, "connect"},
+		{up, up, "connect"},
 		{ours, up, "full"}, {up, up, "full"}, {up, up, "connect"},
 	} {
 		full.answer, connect.answer = step.full, step.connect
@@ -145,8 +151,10 @@ func TestCombinedMakesFullChecksAndConnectsInTurn(t *testing.T) {
 		if step.asked == "connect" {
 			want = step.connect
 		}
-		if r.OK != (want == up) || (r.Cause == checker.Shortage) != (want == ours) || full.asked+connect.asked != 1 || (full.asked == 1) != (step.asked == "full") {
-			t.Errorf("step %d: %+v, full %d, connect %d, want %s", i, r, full.asked, connect.asked, step.asked)
+		if r.OK != (want == up) || (r.Cause == checker.Shortage) != (want == ours) || full.asked+
+			connect.asked != 1 || (full.asked == 1) != (step.asked == "full") {
+			t.Errorf("step %d: %+v, full %d, connect %d, want %s", i, r, full.asked, connect.asked,
+				step.asked)
 		}
 	}
 }
@@ -206,7 +214,8 @@ func (c *countingContext) AfterFunc(func()) (stop func() bool) {
 func TestCheckLeavesNothingBehindInItsContext(t *testing.T) {
 	s := serve(t, saying(okHead+"\r\nok"))
 	ctx := &countingContext{Context: context.Background(), done: make(chan struct{})}
-	for _, spec := range []Spec{httpSpec(s.addr, "ok"), connectSpec(s.addr), connectSpec(testkit.FreeAddr(t)), httpSpec(s.addr, "other")} {
+	for _, spec := range []Spec{httpSpec(s.addr, "ok"), connectSpec(s.addr), connectSpec(testkit.FreeAddr(t)),
+		httpSpec(s.addr, "other")} {
 		build(t, spec, nil).Check(ctx)
 		if n := ctx.waiting.Load(); n != 0 {
 			t.Errorf("%s of %v: %d functions are left", spec.Kind(), spec.Target, n)

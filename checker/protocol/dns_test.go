@@ -71,7 +71,8 @@ func TestDNS(t *testing.T) {
 	www := Spec{Service: "dns", Protocol: "udp", Request: "/www.example.org", Receive: `^192\.0\.2\.1`}
 	reverse := Spec{Service: "dns", Protocol: "udp", Request: "/192.0.2.10", Receive: `^www\.example\.org$`}
 	reverse6 := Spec{Service: "dns", Protocol: "udp", Request: "/2001:db8::10", Receive: "www"}
-	good := zone{records: []string{"@ 60 IN CNAME web.example.org.", "web.example.org. 60 IN A 198.51.100.1", "web.example.org. 60 IN A 192.0.2.10"}}
+	good := zone{records: []string{"@ 60 IN CNAME web.example.org.", "web.example.org. 60 IN A 198.51.100.1",
+		"web.example.org. 60 IN A 192.0.2.10"}}
 	named := zone{records: []string{"@ 60 IN PTR www.example.org."}}
 	fixed := func(text string) datagrams {
 		return func(int, []byte, net.Addr) []string { return []string{text} }
@@ -134,7 +135,8 @@ func TestDNSAnswersToOthersAreNotReadFurther(t *testing.T) {
 	bomb.Response, bomb.Compress = true, true
 	long := strings.TrimSuffix(strings.Repeat(strings.Repeat("x", 62)+".", 4), "x.")[:250] + "."
 	for range 4000 {
-		bomb.Answer = append(bomb.Answer, &dns.CNAME{Hdr: dns.RR_Header{Name: long, Rrtype: dns.TypeCNAME, Class: dns.ClassINET}, Target: long})
+		bomb.Answer = append(bomb.Answer, &dns.CNAME{
+			Hdr: dns.RR_Header{Name: long, Rrtype: dns.TypeCNAME, Class: dns.ClassINET}, Target: long})
 	}
 	raw, err := bomb.Pack()
 	if err != nil || len(raw) < 30000 {
@@ -164,7 +166,8 @@ func TestDNSRecordTypes(t *testing.T) {
 	of := func(records ...string) datagrams { return zone{records: records}.udp }
 	bare := func(kind uint16) datagrams {
 		return zone{change: func(m *dns.Msg) {
-			m.Answer = []dns.RR{&dns.RFC3597{Hdr: dns.RR_Header{Name: "example.org.", Rrtype: kind, Class: dns.ClassINET}}}
+			m.Answer = []dns.RR{&dns.RFC3597{
+				Hdr: dns.RR_Header{Name: "example.org.", Rrtype: kind, Class: dns.ClassINET}}}
 		}}.udp
 	}
 	checkDatagrams(t, []datagramCase{

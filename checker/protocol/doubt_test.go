@@ -16,10 +16,15 @@ func TestChecksThatCanOnlyFail(t *testing.T) {
 		spec Spec
 		want string
 	}{
-		{"dns", Spec{Type: "negotiate", Service: "dns", Request: "/www.example.org"}, "service: receive is empty: no answer can match it, so its checks fail"},
-		{"dns with a type", Spec{Type: "negotiate", Service: "dns", Request: "/www.example.org", DNSType: "A"}, ""},
-		{"mysql", Spec{Type: "negotiate", Service: "mysql", Account: settings.Account{Login: "u"}}, "service: mysql needs a login and a request, so its checks fail"},
-		{"combined", Spec{Type: "combined", Service: "radius", Account: settings.Account{Login: "u", Passwd: "p"}}, "service: secret is not set, so its checks fail"},
+		{"dns", Spec{Type: "negotiate", Service: "dns", Request: "/www.example.org"},
+			"service: receive is empty: no answer can match it, so its checks fail"},
+		{"dns with a type", Spec{Type: "negotiate", Service: "dns", Request: "/www.example.org", DNSType: "A"},
+			""},
+		{"mysql", Spec{Type: "negotiate", Service: "mysql", Account: settings.Account{Login: "u"}},
+			"service: mysql needs a login and a request, so its checks fail"},
+		{"combined", Spec{Type: "combined", Service: "radius",
+			Account: settings.Account{Login: "u", Passwd: "p"}},
+			"service: secret is not set, so its checks fail"},
 		{"on", Spec{Type: "on"}, ""},
 		{"connect", Spec{Type: "connect"}, ""},
 	} {

@@ -40,23 +40,32 @@ func TestExternal(t *testing.T) {
 		command string
 		want    Result
 	}{
-		"default":            {"", Result{OK: true, Detail: "exit status 0"}},
-		"success":            {writeScript(t, "#!/bin/sh\necho fine; exit 0\n"), Result{OK: true, Detail: "exit status 0: fine"}},
-		"failure":            {writeScript(t, "#!/bin/sh\necho; echo '  bad thing ' >&2; echo more; exit 3\n"), Result{Detail: "exit status 3: bad thing"}},
-		"arguments":          {writeScript(t, "#!/bin/sh\necho $# \"$1,$2,$3,$4\"; exit 1\n"), Result{Detail: "exit status 1: 4 10.1.0.1,80,[fe80::1 x,0"}},
-		"controls":           {writeScript(t, "#!/bin/sh\nprintf 'a\\033[31mb\\n'; exit 1\n"), Result{Detail: `exit status 1: a\x1b[31mb`}},
-		"no #! line":         {writeScript(t, "echo $#; exit 4\n"), Result{Detail: "exit status 4: 4"}},
-		"signal":             {writeScript(t, "#!/bin/sh\nkill -SEGV $$\n"), Result{Detail: "died of signal 11 (segmentation fault)"}},
-		"missing":            {"/does/not/exist", Result{Detail: "can't run /does/not/exist: no such file or directory"}},
-		"not in the path":    {"no-such-program", Result{Detail: "can't run no-such-program: not found"}},
-		"options are a name": {"/bin/true -x", Result{Detail: "can't run /bin/true -x: no such file or directory"}},
-		"a directory":        {"/", Result{Detail: "can't run /: is a directory"}},
-		"missing shell":      {writeScript(t, "#!/does/not/exist\n"), Result{Detail: "no such file or directory"}},
+		"default": {"", Result{OK: true, Detail: "exit status 0"}},
+		"success": {writeScript(t, "#!/bin/sh\necho fine; exit 0\n"),
+			Result{OK: true, Detail: "exit status 0: fine"}},
+		"failure": {writeScript(t, "#!/bin/sh\necho; echo '  bad thing ' >&2; echo more; exit 3\n"),
+			Result{Detail: "exit status 3: bad thing"}},
+		"arguments": {writeScript(t, "#!/bin/sh\necho $# \"$1,$2,$3,$4\"; exit 1\n"),
+			Result{Detail: "exit status 1: 4 10.1.0.1,80,[fe80::1 x,0"}},
+		"controls": {writeScript(t, "#!/bin/sh\nprintf 'a\\033[31mb\\n'; exit 1\n"),
+			Result{Detail: `exit status 1: a\x1b[31mb`}},
+		"no #! line": {writeScript(t, "echo $#; exit 4\n"), Result{Detail: "exit status 4: 4"}},
+		"signal": {writeScript(t, "#!/bin/sh\nkill -SEGV $$\n"),
+			Result{Detail: "died of signal 11 (segmentation fault)"}},
+		"missing": {"/does/not/exist",
+			Result{Detail: "can't run /does/not/exist: no such file or directory"}},
+		"not in the path": {"no-such-program", Result{Detail: "can't run no-such-program: not found"}},
+		"options are a name": {"/bin/true -x",
+			Result{Detail: "can't run /bin/true -x: no such file or directory"}},
+		"a directory": {"/", Result{Detail: "can't run /: is a directory"}},
+		"missing shell": {writeScript(t, "#!/does/not/exist\n"),
+			Result{Detail: "no such file or directory"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			testkit.Leaks(t)
 			r := checked(t, externalSpec(c.command))
-			if r.OK != c.want.OK || r.Cause == checker.Shortage || !strings.HasSuffix(r.Detail, c.want.Detail) {
+			if r.OK != c.want.OK || r.Cause == checker.Shortage ||
+				!strings.HasSuffix(r.Detail, c.want.Detail) {
 				t.Errorf("%+v, want %+v", r, c.want)
 			}
 		})
@@ -84,7 +93,8 @@ func TestExternalIsKilledWithAllItStarted(t *testing.T) {
 			t.Errorf("took %v", took)
 		}
 		written, _ = os.ReadFile(pids)
-		return r, !r.OK && r.Detail == fmt.Sprintf("did not end in %v, killed: waiting", limit) && len(strings.Fields(string(written))) == 2
+		return r, !r.OK && r.Detail == fmt.Sprintf("did not end in %v, killed: waiting", limit) &&
+			len(strings.Fields(string(written))) == 2
 	}, func(r Result) { t.Errorf("%+v, processes %q", r, written) })
 	for _, pid := range strings.Fields(string(written)) {
 		if !gone(t, pid) {
@@ -184,7 +194,8 @@ func TestExternalWithoutATurnIsOurShortage(t *testing.T) {
 	e.Children <- struct{}{}
 	spec := externalSpec("")
 	spec.Timeout = short
-	if r := build(t, spec, e).Check(t.Context()); r.OK || r.Cause != checker.Shortage || r.Detail != "too many programs are running already" {
+	if r := build(t, spec, e).Check(t.Context()); r.OK || r.Cause != checker.Shortage ||
+		r.Detail != "too many programs are running already" {
 		t.Errorf("%+v", r)
 	}
 }
@@ -248,23 +259,30 @@ func TestExternalPerl(t *testing.T) {
 		code string
 		want Result
 	}{
-		"arguments":               {show, Result{Detail: "exit status 1: 4 10.1.0.1 80 [fe80::1 x 0"}},
-		"arguments of a function": {`my ($vip) = @_; my $first = shift; print "$vip $first $ARGV[0]"; exit 2`, Result{Detail: "exit status 2: 10.1.0.1 10.1.0.1 10.1.0.1"}},
-		"end of the file":         {`print "fine"`, Result{OK: true, Detail: "exit status 0: fine"}},
-		"ends with a comment":     {"1; # no newline", Result{OK: true, Detail: "exit status 0"}},
-		"return":                  {"return 7;\n", Result{OK: true, Detail: "exit status 0"}},
-		"exit":                    {"exit;\n", Result{OK: true, Detail: "exit status 0"}},
-		"exit 0":                  {"eval { exit 0; }; exit 1", Result{OK: true, Detail: "exit status 0"}},
-		"exit inside eval":        {"eval { exit 3; }; exit 0", Result{Detail: "exit status 3"}},
-		"exit 256 is not 0":       {"exit 256;\n", Result{Detail: "exit status 255"}},
-		"exit with text":          {"exit 'fine';\n", Result{OK: true, Detail: "exit status 0"}},
-		"die":                     {"\ndie 'no good';\n", Result{Detail: "exit status 255: no good at FILE line 2."}},
-		"syntax error":            {"\n\nif (;\n", Result{Detail: "exit status 255: syntax error at FILE line 3, "}},
-		"shebang and strict":      {"#!/usr/bin/perl -w\nuse strict;\nmy $x = 1;\nexit($x);\n", Result{Detail: "exit status 1"}},
-		"modules of the daemon":   {"exit(inet_ntoa(inet_aton('127.0.0.1')) eq '127.0.0.1' && hostname() ne '' && md5_hex('') ne '' ? 0 : 1)", Result{OK: true, Detail: "exit status 0"}},
-		"log function":            {"ld_log('in trouble'); &ld_debug(2, 'x'); exit 1", Result{Detail: "exit status 1: in trouble"}},
-		"function of its own":     {"sub ok { return 0 } exit ok();", Result{OK: true, Detail: "exit status 0"}},
-		"signal":                  {"kill 'SEGV', $$; sleep 1", Result{Detail: "died of signal 11 (segmentation fault)"}},
+		"arguments": {show, Result{Detail: "exit status 1: 4 10.1.0.1 80 [fe80::1 x 0"}},
+		"arguments of a function": {`my ($vip) = @_; my $first = shift; print "$vip $first $ARGV[0]"; exit 2`,
+			Result{Detail: "exit status 2: 10.1.0.1 10.1.0.1 10.1.0.1"}},
+		"end of the file":     {`print "fine"`, Result{OK: true, Detail: "exit status 0: fine"}},
+		"ends with a comment": {"1; # no newline", Result{OK: true, Detail: "exit status 0"}},
+		"return":              {"return 7;\n", Result{OK: true, Detail: "exit status 0"}},
+		"exit":                {"exit;\n", Result{OK: true, Detail: "exit status 0"}},
+		"exit 0":              {"eval { exit 0; }; exit 1", Result{OK: true, Detail: "exit status 0"}},
+		"exit inside eval":    {"eval { exit 3; }; exit 0", Result{Detail: "exit status 3"}},
+		"exit 256 is not 0":   {"exit 256;\n", Result{Detail: "exit status 255"}},
+		"exit with text":      {"exit 'fine';\n", Result{OK: true, Detail: "exit status 0"}},
+		"die": {"\ndie 'no good';\n",
+			Result{Detail: "exit status 255: no good at FILE line 2."}},
+		"syntax error": {"\n\nif (;\n",
+			Result{Detail: "exit status 255: syntax error at FILE line 3, "}},
+		"shebang and strict": {"#!/usr/bin/perl -w\nuse strict;\nmy $x = 1;\nexit($x);\n",
+			Result{Detail: "exit status 1"}},
+		"modules of the daemon": {"exit(inet_ntoa(inet_aton('127.0.0.1')) eq '127.0.0.1' && hostname() ne '' && md5_hex('') ne '' ? 0 : 1)", Result{OK: true, Detail: "exit status 0"}},
+		"log function": {"ld_log('in trouble'); &ld_debug(2, 'x'); exit 1",
+			Result{Detail: "exit status 1: in trouble"}},
+		"function of its own": {"sub ok { return 0 } exit ok();",
+			Result{OK: true, Detail: "exit status 0"}},
+		"signal": {"kill 'SEGV', $$; sleep 1",
+			Result{Detail: "died of signal 11 (segmentation fault)"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -272,7 +290,8 @@ func TestExternalPerl(t *testing.T) {
 			spec.Type = "external-perl"
 			r := checked(t, spec)
 			r.Detail = strings.ReplaceAll(r.Detail, spec.Command, "FILE")
-			if r.OK != c.want.OK || r.Cause == checker.Shortage || !strings.HasPrefix(r.Detail, c.want.Detail) {
+			if r.OK != c.want.OK || r.Cause == checker.Shortage ||
+				!strings.HasPrefix(r.Detail, c.want.Detail) {
 				t.Errorf("%+v, want %+v", r, c.want)
 			}
 		})
@@ -280,7 +299,8 @@ func TestExternalPerl(t *testing.T) {
 	t.Run("missing", func(t *testing.T) {
 		spec := externalSpec("/does/not/exist")
 		spec.Type = "external-perl"
-		if r := checked(t, spec); r.OK || !strings.Contains(r.Detail, "can't open /does/not/exist: No such file or directory") {
+		if r := checked(t, spec); r.OK || !strings.Contains(r.Detail,
+			"can't open /does/not/exist: No such file or directory") {
 			t.Errorf("%+v", r)
 		}
 	})

@@ -127,15 +127,18 @@ func TestAPerlProcessStaysForItsVirtualService(t *testing.T) {
 		die if !eval "$ARGV[2]; 1";`)
 	process := func(service, do string) string {
 		t.Helper()
-		pid, rest, _ := strings.Cut(strings.TrimPrefix(f.check(service, "80", do, "80").Detail, "exit status 0: "), " ")
+		pid, rest, _ := strings.Cut(strings.TrimPrefix(f.check(service, "80", do, "80").Detail,
+			"exit status 0: "), " ")
 		testkit.Equal(t, rest, "1 1 1 1", do)
 		return pid
 	}
 	for do, stays := range map[string]bool{
 		"1": true, "exit": true, "exit 'a'": true, "eval { exit 0 }": true, "'abc' =~ /(a)(b)/": true,
 		"system 'true'": true, "fork || exit 0; wait": true, "setpgrp": true, "select STDERR": true,
-		"exit 3": false, "my @sorted = sort { exit 0 } 1, 2": false, "open $held, '<', '/'": false, "open HELD, '<', '/'": false,
-		"fork || sleep 1": false, "close STDIN": false, "open STDOUT, '>', '/dev/null'": false, "close STDERR": false,
+		"exit 3": false, "my @sorted = sort { exit 0 } 1, 2": false, "open $held, '<', '/'": false,
+		"open HELD, '<', '/'": false,
+		"fork || sleep 1":     false, "close STDIN": false, "open STDOUT, '>', '/dev/null'": false,
+		"close STDERR":               false,
 		"*seen = [ 1 ]; *held = \\1": false,
 	} {
 		before := process("10.0.0.1", "1")
@@ -322,7 +325,8 @@ func TestAPerlFileThatHangsFails(t *testing.T) {
 			for range 5 {
 				wait.Go(func() {
 					r := f.check("bad")
-					if r.OK || r.Cause != checker.Timeout || !strings.HasPrefix(r.Detail, "did not end in") {
+					if r.OK || r.Cause != checker.Timeout ||
+						!strings.HasPrefix(r.Detail, "did not end in") {
 						t.Errorf("%+v", r)
 					}
 				})
@@ -341,7 +345,8 @@ func TestAPerlFileThatHangsFails(t *testing.T) {
 // However the daemon ends, the perl and its checks end with it.
 func TestAPerlEndsWithTheDaemon(t *testing.T) {
 	if path := os.Getenv("PERL_TEST_FILE"); path != "" {
-		h := testkit.Must(subprocess.StartHelper(subprocess.Command{Argv: []string{"perl", "-", path}, Stdin: perlRunner}))(t)
+		h := testkit.Must(subprocess.StartHelper(
+			subprocess.Command{Argv: []string{"perl", "-", path}, Stdin: perlRunner}))(t)
 		answers, _ := h.Ask("a", "b", "c", "d")
 		fmt.Println(h.Pid, <-answers)
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)

@@ -21,7 +21,8 @@ func listenData(reply string) step {
 		}
 		c.data = l
 		port := l.Addr().(*net.TCPAddr).Port
-		numbers := strings.NewReplacer("PORT", fmt.Sprint(port), "HIGH", fmt.Sprint(port>>8), "LOW", fmt.Sprint(port&0xff))
+		numbers := strings.NewReplacer("PORT", fmt.Sprint(port), "HIGH", fmt.Sprint(port>>8), "LOW",
+			fmt.Sprint(port&0xff))
 		return say(numbers.Replace(reply))(c)
 	}
 }
@@ -47,8 +48,10 @@ func transfer(with ...step) step {
 
 func TestFTP(t *testing.T) {
 	anonymous := Spec{Service: "ftp", Request: "/"}
-	file := Spec{Service: "ftp", Account: settings.Account{Login: "monitor", Passwd: "secret"}, Request: "/status", Receive: "^all w.ll$"}
-	in := steps(say("220-welcome", " to this server", "220 ready"), await("USER monitor"), say("331 and?"), await("PASS secret"), say("230 in"))
+	file := Spec{Service: "ftp", Account: settings.Account{Login: "monitor", Passwd: "secret"}, Request: "/status",
+		Receive: "^all w.ll$"}
+	in := steps(say("220-welcome", " to this server", "220 ready"), await("USER monitor"), say("331 and?"),
+		await("PASS secret"), say("230 in"))
 	atRoot := steps(in, await("CWD /"), say("250 /"), await("TYPE I"), say("200 binary"))
 	extended := steps(atRoot, await("EPSV"), listenData("229 Extended (|||PORT|)"))
 	retrieve := steps(await("RETR /status"), say("150 here it comes"))
@@ -59,19 +62,25 @@ func TestFTP(t *testing.T) {
 		{"good over IPv6", over6(file), steps(extended, retrieve, transfer(raw("all well")), done), true,
 			"/status: 8 bytes"},
 		{"knows PASV only", file,
-			steps(atRoot, await("EPSV"), say("500 what?"), await("PASV"), listenData("227 Passive (10,0,0,1,HIGH,LOW)."), retrieve, transfer(raw("all well")), done),
+			steps(atRoot, await("EPSV"), say("500 what?"), await("PASV"),
+				listenData("227 Passive (10,0,0,1,HIGH,LOW)."), retrieve, transfer(raw("all well")),
+				done),
 			true, "/status: 8 bytes"},
 		{"without a file", anonymous,
-			steps(say("220 ready"), await("USER anonymous"), say("331 mail address, please"), await("PASS "), say("230 welcome"), await("CWD /"), say("250 /"), await("TYPE I"), say("200 binary"), quit),
+			steps(say("220 ready"), await("USER anonymous"), say("331 mail address, please"),
+				await("PASS "), say("230 welcome"), await("CWD /"), say("250 /"), await("TYPE I"),
+				say("200 binary"), quit),
 			true, "230 welcome"},
 		{"without a password", anonymous,
-			steps(say("220 ready"), await("USER anonymous"), say("230 welcome"), await("CWD /"), say("250 /"), await("TYPE I"), say("200 binary"), quit),
+			steps(say("220 ready"), await("USER anonymous"), say("230 welcome"), await("CWD /"),
+				say("250 /"), await("TYPE I"), say("200 binary"), quit),
 			true, "230 welcome"},
 		{"not ready", anonymous, steps(say("421 too many users"), quit), false, "greeting: 421 too many users"},
 		{"wrong user", file, steps(say("220 ready"), await("USER monitor"), say("530 no"), quit), false,
 			"login rejected: 530 no"},
 		{"wrong password", file,
-			steps(say("220 ready"), await("USER monitor"), say("331 and?"), await("PASS secret"), say("530 not with secret"), quit),
+			steps(say("220 ready"), await("USER monitor"), say("331 and?"), await("PASS secret"),
+				say("530 not with secret"), quit),
 			false, "login rejected: 530 not with …"},
 		{"no root", file, steps(in, await("CWD /"), say("550 no"), quit), false, "CWD rejected: 550 no"},
 		{"no passive transfer", file,

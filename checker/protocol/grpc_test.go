@@ -34,7 +34,8 @@ func grpcServer(t *testing.T, secure *tls.Config, handle http.HandlerFunc) netip
 }
 
 func grpcSpec(to netip.AddrPort, service string) Spec {
-	return Spec{Type: "negotiate", Service: "grpc", Protocol: "tcp", Target: to, NegotiateTimeout: patient, Request: "/" + service}
+	return Spec{Type: "negotiate", Service: "grpc", Protocol: "tcp", Target: to, NegotiateTimeout: patient,
+		Request: "/" + service}
 }
 
 // What a health service answers, in the clear and over TLS, and what is none.
@@ -63,7 +64,8 @@ func TestGRPCAnswers(t *testing.T) {
 			var asked string
 			to := grpcServer(t, secure, func(w http.ResponseWriter, r *http.Request) {
 				body, _ := io.ReadAll(r.Body)
-				asked = fmt.Sprintf("%s %s %s %s %q", r.Method, r.URL.Path, r.Host, r.Header.Get("Content-Type"), body)
+				asked = fmt.Sprintf("%s %s %s %s %q", r.Method, r.URL.Path, r.Host,
+					r.Header.Get("Content-Type"), body)
 				w.Header().Set("Content-Type", "application/grpc")
 				w.Header().Set("Trailer", "Grpc-Status, Grpc-Message")
 				io.WriteString(w, row.message)
@@ -166,7 +168,8 @@ func TestGRPCRefusedStream(t *testing.T) {
 	s := grpcSpec(serve(t, refusingStreams).addr, "")
 	begun := time.Now()
 	r := checked(t, s)
-	if want := "reading the answer: the server refuses the call (REFUSED_STREAM)"; r.OK || r.Detail != want || time.Since(begun) > patient/2 {
+	if want := "reading the answer: the server refuses the call (REFUSED_STREAM)"; r.OK || r.Detail != want ||
+		time.Since(begun) > patient/2 {
 		t.Errorf("%+v after %v, want %s", r, time.Since(begun), want)
 	}
 }

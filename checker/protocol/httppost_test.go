@@ -18,7 +18,8 @@ func TestHTTPPost(t *testing.T) {
 	var seen []string
 	note := func(r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
-		seen = append(seen, fmt.Sprintf("%s %s %d %s %s", r.Method, r.URL.Path, r.ContentLength, r.Header.Get("Content-Type"), body))
+		seen = append(seen, fmt.Sprintf("%s %s %d %s %s", r.Method, r.URL.Path, r.ContentLength,
+			r.Header.Get("Content-Type"), body))
 	}
 	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { note(r) }))
 	defer other.Close()
@@ -82,7 +83,8 @@ func TestHTTPUpgrade(t *testing.T) {
 	s.HTTPStatus, s.ReceiveHeader = "101", "Upgrade: websocket"
 	s.HTTPHeaders = checker.ListOf("Connection: Upgrade", "Upgrade: websocket")
 	passes(t, s)
-	if got := server.asked()[0]; strings.Contains(got, "close") || !strings.Contains(got, "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n") {
+	if got := server.asked()[0]; strings.Contains(got, "close") ||
+		!strings.Contains(got, "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n") {
 		t.Errorf("%q", got)
 	}
 }

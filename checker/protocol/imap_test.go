@@ -27,14 +27,16 @@ func TestIMAP(t *testing.T) {
 		{"says quit", user, steps(asked, say("* BYE shutdown")), false,
 			"connection closed waiting for the answer to LOGIN"},
 		{"login with other letters", foreign,
-			steps(say(greeting), await("a LOGIN {8}"), say("+ go on"), await("mönitor {9}"), say("+"), await("pässword"), say("a OK"), quit),
+			steps(say(greeting), await("a LOGIN {8}"), say("+ go on"), await("mönitor {9}"), say("+"),
+				await("pässword"), say("a OK"), quit),
 			true, "a OK"},
 		{"literal rejected", foreign, steps(say(greeting), await("a LOGIN {8}"), say("a BAD too long"), quit),
 			false, "login rejected: a BAD too long"},
 		{"repeats the password", user, steps(asked, say(`a NO pass "word" is wrong`), quit), false,
 			"login rejected: a NO … is wrong"},
 		{"echoes", user,
-			steps(say("* OK"), await(`a LOGIN "monitor" "pass \"word\""`), say(`a LOGIN "monitor" "pass \"word\""`), quit),
+			steps(say("* OK"), await(`a LOGIN "monitor" "pass \"word\""`),
+				say(`a LOGIN "monitor" "pass \"word\""`), quit),
 			false, `login rejected: a LOGIN "monitor" "…"`},
 		{"invalid data in the middle", user, steps(asked, say("+OK what?"), awaitAll("")), false,
 			`not IMAP: "+OK what?"`},
@@ -56,7 +58,8 @@ func TestIMAP(t *testing.T) {
 func TestIMAPS(t *testing.T) {
 	const greeting = "* OK ready"
 	secure := serverTLS(t)
-	imaps := Spec{Service: "imaps", Account: settings.Account{Login: "monitor", Passwd: "password"}, Host: "mail.example.org"}
+	imaps := Spec{Service: "imaps", Account: settings.Account{Login: "monitor", Passwd: "password"},
+		Host: "mail.example.org"}
 	asked := script{say(greeting), await(`a LOGIN "monitor" "password"`)}
 	quit := script{await("b LOGOUT"), say("* BYE", "b OK")}
 	good := steps(asked, say("a OK in"), quit)
@@ -68,6 +71,7 @@ func TestIMAPS(t *testing.T) {
 			"timeout waiting for the answer to LOGIN"},
 	}...))
 	checkFakes(t, nil, handshakeCases(imaps, greeting))
-	checkFakes(t, expectName(t, "mail.example.org"), []fakeCase{{"server name is virtualhost", imaps, good, true, "a OK in"}})
+	checkFakes(t, expectName(t, "mail.example.org"),
+		[]fakeCase{{"server name is virtualhost", imaps, good, true, "a OK in"}})
 	checkFakes(t, oldTLS(t), []fakeCase{{"old TLS", imaps, good, true, "a OK in"}})
 }

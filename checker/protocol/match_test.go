@@ -135,7 +135,8 @@ func TestDatagramsAreSearchedUpToALimit(t *testing.T) {
 	for err = wire.ErrNotYet; errors.Is(err, wire.ErrNotYet); {
 		err = a.datagram(nil, flood)
 	}
-	if a.received > maxSimpleAnswer+len(flood) || !strings.HasPrefix(err.Error(), "no line matches /ok/ in the first 262144 bytes") {
+	if a.received > maxSimpleAnswer+len(flood) ||
+		!strings.HasPrefix(err.Error(), "no line matches /ok/ in the first 262144 bytes") {
 		t.Errorf("%d bytes: %v", a.received, err)
 	}
 }
@@ -183,7 +184,8 @@ func TestAnnouncedLengthTakesNoMemory(t *testing.T) {
 	defer r.close()
 	r.small = new(make([]byte, 0, smallBody)) // another test may have left a large one in the pool
 	r.text = *r.small
-	r.reset(havingSaid(io.MultiReader(strings.NewReader(okHead+"Content-Length: 4611686018427387903\r\n\r\nx"), iotest.ErrReader(io.EOF))))
+	r.reset(havingSaid(io.MultiReader(strings.NewReader(okHead+"Content-Length: 4611686018427387903\r\n\r\nx"),
+		iotest.ErrReader(io.EOF))))
 	a, err := r.answer()
 	if err != nil {
 		t.Fatal(err)

@@ -21,7 +21,8 @@ import (
 func selfSignedRSA(t testing.TB) tls.Certificate {
 	t.Helper()
 	key := testkit.Must(rsa.GenerateKey(rand.Reader, 2048))(t)
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), KeyUsage: x509.KeyUsageKeyEncipherment | x509.KeyUsageDigitalSignature}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1),
+		KeyUsage: x509.KeyUsageKeyEncipherment | x509.KeyUsageDigitalSignature}
 	der := testkit.Must(x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key))(t)
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
@@ -62,10 +63,13 @@ func TestNewNamesTheDirectiveAtFault(t *testing.T) {
 	}{
 		{func(s *Spec) { s.Type = "telepathy" }, "checktype", `checktype: unknown type "telepathy"`},
 		{func(s *Spec) { s.Type = "ping" }, "checktype", "checktype: no ping is possible here"},
-		{func(s *Spec) { s.Type, s.Protocol = "connect", "udp" }, "checktype", "checktype: no ping is possible here"},
+		{func(s *Spec) { s.Type, s.Protocol = "connect", "udp" }, "checktype",
+			"checktype: no ping is possible here"},
 		{func(s *Spec) { s.Service = "gopher" }, "service", `service: unknown service "gopher"`},
-		{func(s *Spec) { s.Service, s.Receive = "http", "a(b" }, "receive", "receive: unmatched (, at character 2 of the pattern"},
-		{func(s *Spec) { s.Type, s.Service, s.Receive = "combined", "https", "*" }, "receive", "receive: quantifier * follows nothing, at character 1 of the pattern"},
+		{func(s *Spec) { s.Service, s.Receive = "http", "a(b" }, "receive",
+			"receive: unmatched (, at character 2 of the pattern"},
+		{func(s *Spec) { s.Type, s.Service, s.Receive = "combined", "https", "*" }, "receive",
+			"receive: quantifier * follows nothing, at character 1 of the pattern"},
 	} {
 		s := anySpec("negotiate")
 		c.change(&s)

@@ -40,7 +40,8 @@ func TestPOP(t *testing.T) {
 func TestPOPS(t *testing.T) {
 	const greeting = "+OK ready"
 	secure := serverTLS(t)
-	pops := Spec{Service: "pops", Account: settings.Account{Login: "monitor", Passwd: "password"}, Host: "mail.example.org"}
+	pops := Spec{Service: "pops", Account: settings.Account{Login: "monitor", Passwd: "password"},
+		Host: "mail.example.org"}
 	quit := script{await("QUIT"), say("+OK bye")}
 	passed := script{say(greeting), await("USER monitor"), say("+OK"), await("PASS password")}
 	checkFakes(t, secure, append(greetingCases(pops, "POP", greeting), []fakeCase{
@@ -51,6 +52,7 @@ func TestPOPS(t *testing.T) {
 			"timeout waiting for the answer to PASS"},
 	}...))
 	checkFakes(t, nil, handshakeCases(pops, greeting))
-	checkFakes(t, expectName(t, "mail.example.org"), []fakeCase{{"server name is virtualhost", pops, steps(passed, say("+OK in"), quit), true, "+OK in"}})
+	checkFakes(t, expectName(t, "mail.example.org"),
+		[]fakeCase{{"server name is virtualhost", pops, steps(passed, say("+OK in"), quit), true, "+OK in"}})
 	checkFakes(t, oldTLS(t), []fakeCase{{"old TLS", pops, steps(passed, say("+OK in"), quit), true, "+OK in"}})
 }

@@ -59,7 +59,8 @@ func (s radiusServer) signed(p *radius.Packet) bool {
 }
 
 func TestRADIUS(t *testing.T) {
-	user := Spec{Service: "radius", Protocol: "udp", Account: settings.Account{Login: "monitor", Passwd: "password", Secret: "shared"}}
+	user := Spec{Service: "radius", Protocol: "udp",
+		Account: settings.Account{Login: "monitor", Passwd: "password", Secret: "shared"}}
 	wrong := user
 	wrong.Passwd = "other"
 	server := radiusServer{secret: "shared"}

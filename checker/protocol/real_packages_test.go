@@ -18,7 +18,8 @@ func TestPackagesOfRealServersAreListed(t *testing.T) {
 	listed, calls := strings.Fields(list), 0
 	for _, file := range files {
 		source := testkit.Must(os.ReadFile(file))(t)
-		for _, call := range regexp.MustCompile(`needProgram\(t, [^,()]+, "([^"]+)"\)`).FindAllSubmatch(source, -1) {
+		for _, call := range regexp.MustCompile(`needProgram\(t, [^,()]+, "([^"]+)"\)`).FindAllSubmatch(source,
+			-1) {
 			calls++
 			for _, needed := range strings.Fields(string(call[1])) {
 				if !slices.Contains(listed, needed) {

@@ -326,7 +326,8 @@ func checkCells(t *testing.T, good Spec, cells []cell) {
 			begin, cut := strings.CutSuffix(c.detail, "*")
 			said := r.Detail == c.detail || cut && strings.HasPrefix(r.Detail, begin)
 			if r.OK != c.up || !said || r.Cause == checker.Shortage {
-				t.Errorf("up %v (local %v): %s\nwant %v: %s", r.OK, r.Cause == checker.Shortage, r.Detail, c.up, c.detail)
+				t.Errorf("up %v (local %v): %s\nwant %v: %s", r.OK, r.Cause == checker.Shortage,
+					r.Detail, c.up, c.detail)
 			}
 		})
 	}

@@ -30,7 +30,8 @@ func TestEachFailureHasItsCause(t *testing.T) {
 		return wire.StageFault("connect", &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", errno)})
 	}
 	for want, errs := range map[checker.Cause][]error{
-		checker.Answer: {errors.New("status 500, want 2xx"), wire.StageFault("greeting", errors.New("not SMTP"))},
+		checker.Answer: {errors.New("status 500, want 2xx"),
+			wire.StageFault("greeting", errors.New("not SMTP"))},
 		checker.Timeout: {wire.StageFault("connect", context.DeadlineExceeded), connect(syscall.ETIMEDOUT),
 			os.ErrDeadlineExceeded},
 		checker.Refused:     {connect(syscall.ECONNREFUSED)},
@@ -44,7 +45,8 @@ func TestEachFailureHasItsCause(t *testing.T) {
 		for _, err := range errs {
 			if r := failed(err); r.Cause != want ||
 				(r.Cause == checker.Shortage) != (want == checker.Shortage) {
-				t.Errorf("%v: cause %v, local %v; want %v", err, r.Cause, r.Cause == checker.Shortage, want)
+				t.Errorf("%v: cause %v, local %v; want %v", err, r.Cause, r.Cause == checker.Shortage,
+					want)
 			}
 		}
 	}
@@ -69,7 +71,8 @@ func TestProgramsFailByTheirStatusOrInTime(t *testing.T) {
 }
 
 func TestARefusedConnectionIsCountedAsThat(t *testing.T) {
-	c := testkit.Must(New(Spec{Type: "connect", Target: netip.MustParseAddrPort("127.0.0.1:1"), Timeout: time.Second},
+	c := testkit.Must(New(Spec{Type: "connect", Target: netip.MustParseAddrPort("127.0.0.1:1"),
+		Timeout: time.Second},
 		&Env{}))(t)
 	if r := c.Check(t.Context()); r.Cause != checker.Refused {
 		t.Errorf("%+v", r)
@@ -94,7 +97,8 @@ func TestAFailureNamesItsStage(t *testing.T) {
 		"silent in the log-in": {pop, script{say("+OK ready"), silent}, wire.AtLogin},
 		"wrong user": {pop, script{say("+OK ready"), await("USER monitor"), say("-ERR"), silent},
 			wire.AtLogin},
-		"log-in of a library": {Spec{Service: "redis", Account: settings.Account{Passwd: "secret"}}, script{say("-WRONGPASS no"), silent},
+		"log-in of a library": {Spec{Service: "redis", Account: settings.Account{Passwd: "secret"}},
+			script{say("-WRONGPASS no"), silent},
 			wire.AtLogin},
 		"query of a library": {Spec{Service: "redis"}, script{say("-LOADING wait"), silent}, wire.AtAnswer},
 		"status": {Spec{Service: "http", URL: "http://x/"},

@@ -52,9 +52,11 @@ func inItsTime(t *testing.T, s Spec, e *Env, up bool, detail string) (took time.
 		if took > limit+spare {
 			t.Errorf("took %v of %v", took, limit)
 		}
-		return r, r.OK == up && r.Detail == strings.ReplaceAll(detail, first.String(), limit.String()) && r.Cause != checker.Shortage
+		return r, r.OK == up && r.Detail == strings.ReplaceAll(detail, first.String(), limit.String()) &&
+			r.Cause != checker.Shortage
 	}, func(r Result) {
-		t.Errorf("up %v (local %v): %s\nwant %v: %s, in %v", r.OK, r.Cause == checker.Shortage, r.Detail, up, detail, first)
+		t.Errorf("up %v (local %v): %s\nwant %v: %s, in %v", r.OK, r.Cause == checker.Shortage, r.Detail, up,
+			detail, first)
 	})
 	return took, of
 }

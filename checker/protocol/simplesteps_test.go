@@ -42,7 +42,8 @@ func conversationOf(lines ...string) checker.List[settings.Step] {
 
 func TestSimpleTCPSteps(t *testing.T) {
 	steps1 := func(lines ...string) Spec {
-		return Spec{Service: "simpletcp", Protocol: "tcp", Request: "/ignored", Receive: "ignored", Steps: conversationOf(lines...)}
+		return Spec{Service: "simpletcp", Protocol: "tcp", Request: "/ignored", Receive: "ignored",
+			Steps: conversationOf(lines...)}
 	}
 	mail := steps1(`expect ^220 `, "send HELO director\r\n", `expect ^250 `, "send QUIT\r\n")
 	bytesOnly := steps1("send \x00\x01\xff\\\"\t\n", `expect ^\x00\xff`)
@@ -85,13 +86,15 @@ func TestSimpleTCPSteps(t *testing.T) {
 		{"endless line", mail, script{endless("221")}, false,
 			`step 1: no match for /^220 / in 16384 bytes: got "` + strings.Repeat("221", 20) + `"…`},
 		{"endless lines", mail, script{endless("221 no\n")}, false,
-			`step 1: no match for /^220 / in 16384 bytes: got "` + strings.Repeat(`221 no\n`, 8) + `221 "…`},
+			`step 1: no match for /^220 / in 16384 bytes: got "` + strings.Repeat(`221 no\n`, 8) +
+				`221 "…`},
 	})
 }
 
 func TestSimpleTCPStepsOfASlowServer(t *testing.T) {
 	testkit.Leaks(t)
-	s := Spec{Type: "negotiate", Service: "simpletcp", NegotiateTimeout: tooLate, Steps: conversationOf("expect ^220 ")}
+	s := Spec{Type: "negotiate", Service: "simpletcp", NegotiateTimeout: tooLate,
+		Steps: conversationOf("expect ^220 ")}
 	s.Target = serveScript(t, "127.0.0.1", nil, drip(strings.Repeat("2", 100)))
 	want := `step 1: timeout waiting for /^220 /: got "2`
 	if r, took := timed(t, build(t, s, nil)); r.OK || !strings.HasPrefix(r.Detail, want) || took > tooLate+spare {
@@ -100,7 +103,8 @@ func TestSimpleTCPStepsOfASlowServer(t *testing.T) {
 }
 
 func TestSimpleTCPStepsOverUDP(t *testing.T) {
-	spec := Spec{Service: "simpletcp", Protocol: "udp", Steps: conversationOf("send HELO", "expect ^250", "send QUIT", "expect ^221")}
+	spec := Spec{Service: "simpletcp", Protocol: "udp",
+		Steps: conversationOf("send HELO", "expect ^250", "send QUIT", "expect ^221")}
 	answers := map[string]string{"HELO": "250", "QUIT": "221"}
 	server := func(_ int, packet []byte, _ net.Addr) []string {
 		return []string{"", answers[string(packet)]}

@@ -40,7 +40,8 @@ func TestSimpleTCP(t *testing.T) {
 		{"slow drip", late(ping), steps(pinged, drip("pong 1234567890123456789")), false,
 			"timeout in the answer"},
 		{"endless line", ping, steps(pinged, endless("pong")), false,
-			`no line matches /^pong [0-9]+$/ in the first 262144 bytes: got "` + strings.Repeat("pong", 15) + `"…`},
+			`no line matches /^pong [0-9]+$/ in the first 262144 bytes: got "` +
+				strings.Repeat("pong", 15) + `"…`},
 		{"endless lines", ping, steps(pinged, endless("a long line that is not pong\n")), false,
 			`no line matches /^pong [0-9]+$/ in the first 262144 bytes: got "a long line that is not pong\n"`},
 	})

@@ -38,7 +38,8 @@ func TestSIPOverUDP(t *testing.T) {
 			return sipAnswer("SIP/2.0 200 OK")(n, packet, from)
 		}, true, "SIP/2.0 200 OK"},
 		{"an answer to another comes first", user, func(n int, packet []byte, from net.Addr) []string {
-			return append([]string{"SIP/2.0 503 Busy\r\ni: of another\r\n\r\n"}, sipAnswer("SIP/2.0 200 OK")(n, packet, from)...)
+			return append([]string{"SIP/2.0 503 Busy\r\ni: of another\r\n\r\n"},
+				sipAnswer("SIP/2.0 200 OK")(n, packet, from)...)
 		}, true, "SIP/2.0 200 OK"},
 		{"busy", user, sipAnswer("SIP/2.0 503 Busy \x1b"), false, `status 503 Busy \x1b, want 200 OK`},
 		{"not found", user, sipAnswer("SIP/2.0 404 Not Found"), false, "status 404 Not Found, want 200 OK"},
@@ -121,7 +122,8 @@ func TestSIPRequestsDiffer(t *testing.T) {
 		branches <- branch.FindString(string(packet))
 		return sipAnswer("SIP/2.0 200 OK")(n, packet, from)
 	})
-	check := testkit.Must(New(Spec{Type: "negotiate", Service: "sip", Protocol: "udp", Target: to, NegotiateTimeout: inTime}, nil))(t)
+	check := testkit.Must(New(Spec{Type: "negotiate", Service: "sip", Protocol: "udp", Target: to,
+		NegotiateTimeout: inTime}, nil))(t)
 	seen := map[string]bool{}
 	for range cap(branches) {
 		if r := check.Check(t.Context()); !r.OK {

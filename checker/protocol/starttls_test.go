@@ -47,30 +47,37 @@ func TestSTARTTLS(t *testing.T) {
 		first      string // the first command over TLS
 	}{
 		"smtp": {
-			asked: steps(say("220 mx ESMTP"), await("EHLO director.example.org"), say("250-mx", "250-SIZE", "250 starttls"), await("STARTTLS")),
-			yes:   say("220 go ahead"), no: say("454 not now"),
+			asked: steps(say("220 mx ESMTP"), await("EHLO director.example.org"),
+				say("250-mx", "250-SIZE", "250 starttls"), await("STARTTLS")),
+			yes: say("220 go ahead"), no: say("454 not now"),
 			inside: steps(await("EHLO director.example.org"), say("250 mx"), await("QUIT"), say("221 bye")),
-			detail: "220 mx ESMTP", notOffered: "454 not now", protocol: "SMTP", command: "STARTTLS", first: "EHLO",
+			detail: "220 mx ESMTP", notOffered: "454 not now", protocol: "SMTP", command: "STARTTLS",
+			first: "EHLO",
 		},
 		"imap": {
 			spec:  Spec{Account: settings.Account{Login: "monitor", Passwd: "secret"}},
 			asked: steps(say("* OK [CAPABILITY STARTTLS LOGINDISABLED] ready"), await("s STARTTLS")),
 			yes:   say("* some news", "s OK go ahead"), no: say("s BAD what?"),
-			inside: steps(await(`a LOGIN "monitor" "secret"`), say("a OK in"), await("b LOGOUT"), say("* BYE", "b OK")),
-			detail: "a OK in", notOffered: "s BAD what?", protocol: "IMAP", command: "STARTTLS", first: "LOGIN",
+			inside: steps(await(`a LOGIN "monitor" "secret"`), say("a OK in"), await("b LOGOUT"),
+				say("* BYE", "b OK")),
+			detail: "a OK in", notOffered: "s BAD what?", protocol: "IMAP", command: "STARTTLS",
+			first: "LOGIN",
 		},
 		"pop": {
 			spec:  Spec{Account: settings.Account{Login: "monitor", Passwd: "secret"}},
 			asked: steps(say("+OK ready"), await("STLS")),
 			yes:   say("+OK go ahead"), no: say("-ERR what?"),
-			inside: steps(await("USER monitor"), say("+OK"), await("PASS secret"), say("+OK in"), await("QUIT"), say("+OK")),
+			inside: steps(await("USER monitor"), say("+OK"), await("PASS secret"), say("+OK in"),
+				await("QUIT"), say("+OK")),
 			detail: "+OK in", notOffered: "-ERR what?", protocol: "POP", command: "STLS", first: "USER",
 		},
 		"ftp": {
 			spec:  Spec{Account: settings.Account{Login: "monitor", Passwd: "secret"}, Request: "/"},
 			asked: steps(say("220 ready"), await("AUTH TLS")),
 			yes:   say("234 go ahead"), no: say("530 what?"),
-			inside: steps(await("USER monitor"), say("331 and?"), await("PASS secret"), say("230 in"), await("CWD /"), say("250 /"), await("TYPE I"), say("200 I"), await("QUIT"), say("221 bye")),
+			inside: steps(await("USER monitor"), say("331 and?"), await("PASS secret"), say("230 in"),
+				await("CWD /"), say("250 /"), await("TYPE I"), say("200 I"), await("QUIT"),
+				say("221 bye")),
 			detail: "230 in", notOffered: "530 what?", protocol: "FTP", command: "AUTH", first: "USER",
 		},
 	} {
@@ -164,7 +171,9 @@ func TestSTARTTLSThatIsNotOffered(t *testing.T) {
 		{"imap not ready", imap, steps(say("* BYE later"), await("b LOGOUT"), say("b OK")), false,
 			"greeting: * BYE later"},
 		{"hello under TLS rejected", smtp,
-			steps(hello, say("250-mx", "250 STARTTLS"), await("STARTTLS"), say("220 go"), turn(serverTLS(t)), await("EHLO director.example.org"), say("550 no"), await("HELO director.example.org"), say("550 no"), quit),
+			steps(hello, say("250-mx", "250 STARTTLS"), await("STARTTLS"), say("220 go"),
+				turn(serverTLS(t)), await("EHLO director.example.org"), say("550 no"),
+				await("HELO director.example.org"), say("550 no"), quit),
 			false, "hello rejected: 550 no"},
 		{"quoted password", imap,
 			steps(say("* OK"), await("s STARTTLS"), say("s NO secret"), await("b LOGOUT"), say("b OK")),
@@ -174,8 +183,10 @@ func TestSTARTTLSThatIsNotOffered(t *testing.T) {
 
 func TestFTPFetchesOverTLS(t *testing.T) {
 	secure := serverTLS(t)
-	file := Spec{Service: "ftp", StartTLS: true, Account: settings.Account{Login: "monitor", Passwd: "secret"}, Request: "/status", Receive: "^all well$"}
-	in := steps(say("220 ready"), await("AUTH TLS"), say("234 go"), turn(secure), await("USER monitor"), say("230 in"), await("CWD /"), say("250 /"), await("TYPE I"), say("200 I"),
+	file := Spec{Service: "ftp", StartTLS: true, Account: settings.Account{Login: "monitor", Passwd: "secret"},
+		Request: "/status", Receive: "^all well$"}
+	in := steps(say("220 ready"), await("AUTH TLS"), say("234 go"), turn(secure), await("USER monitor"),
+		say("230 in"), await("CWD /"), say("250 /"), await("TYPE I"), say("200 I"),
 		await("EPSV"), listenData("229 Extended (|||PORT|)"))
 	private := steps(await("PBSZ 0"), say("200 0"), await("PROT P"), say("200 P"))
 	retrieve := steps(await("RETR /status"), say("150 here it comes"))
@@ -204,7 +215,8 @@ func TestFTPFetchesOverTLS(t *testing.T) {
 		{"transfer aborted", file, steps(in, private, retrieve, transfer(unended), say("426 broken"), ended),
 			false, "transfer failed: 426 broken"},
 		{"no protection", file,
-			steps(in, await("PBSZ 0"), say("200 0"), await("PROT P"), say("536 no"), await("QUIT"), say("221 bye")),
+			steps(in, await("PBSZ 0"), say("200 0"), await("PROT P"), say("536 no"), await("QUIT"),
+				say("221 bye")),
 			false, "PROT rejected: 536 no"},
 		{"file in the clear", file, steps(in, private, retrieve, transfer(raw("all fine\n")), ended), false,
 			"data: TLS handshake: the port does not speak TLS"},
@@ -217,7 +229,8 @@ func TestFTPFetchesOverTLS(t *testing.T) {
 func turnLDAP(says ldapSays, secure *tls.Config, d directory) func(*testServer, net.Conn) {
 	return func(s *testServer, c net.Conn) {
 		p, err := ber.ReadPacket(c)
-		if err != nil || p.Children[1].Tag != ldap.ApplicationExtendedRequest || p.Children[1].Children[0].Data.String() != "1.3.6.1.4.1.1466.20037" {
+		if err != nil || p.Children[1].Tag != ldap.ApplicationExtendedRequest ||
+			p.Children[1].Children[0].Data.String() != "1.3.6.1.4.1.1466.20037" {
 			s.keep("no request for TLS")
 			return
 		}
@@ -246,19 +259,26 @@ func TestLDAPWithSTARTTLS(t *testing.T) {
 	checkScenes(t, s, []scene{
 		{"good", turnLDAP(ldapSays{}, secure, one), nil, true, `entry "dc=example,dc=test"`},
 		{"old TLS", turnLDAP(ldapSays{}, oldTLS(t), one), nil, true, `entry "dc=example,dc=test"`},
-		{"wrong login", turnLDAP(ldapSays{}, secure, directory{}), nil, false, "login rejected: invalid credentials"},
-		{"rejected", turnLDAP(ldapSays{2, "unsupported\x1b"}, nil, one), nil, false, `STARTTLS not offered: protocol error: unsupported\x1b`},
-		{"not the certificate wanted", turnLDAP(ldapSays{}, secure, one), func(s *Spec) { s.TLSVerify, s.TLSCA, s.Host = true, a.file, "ldap.example.org" }, false,
+		{"wrong login", turnLDAP(ldapSays{}, secure, directory{}), nil, false,
+			"login rejected: invalid credentials"},
+		{"rejected", turnLDAP(ldapSays{2, "unsupported\x1b"}, nil, one), nil, false,
+			`STARTTLS not offered: protocol error: unsupported\x1b`},
+		{"not the certificate wanted", turnLDAP(ldapSays{}, secure, one),
+			func(s *Spec) { s.TLSVerify, s.TLSCA, s.Host = true, a.file, "ldap.example.org" }, false,
 			"certificate refused: certificate is valid for localhost, not ldap.example.org"},
 		{"silent", silence, soon, false, "STARTTLS: timeout"},
 		{"closed", closing, nil, false, "STARTTLS: closed by the server"},
-		{"another protocol", heedless("SSH-2.0-OpenSSH_9.2\r\n"), nil, false, `STARTTLS: this is not LDAP: got "SSH-2."`},
+		{"another protocol", heedless("SSH-2.0-OpenSSH_9.2\r\n"), nil, false,
+			`STARTTLS: this is not LDAP: got "SSH-2."`},
 		{"huge answer", heedless("0\x84\x7f\xff\xff\xff"), nil, false, "STARTTLS: the answer is too long"},
-		{"another answer", heedless(string(ldapResult(1, ldap.ApplicationBindResponse, ldapSays{}))), nil, false,
+		{"another answer", heedless(string(ldapResult(1, ldap.ApplicationBindResponse, ldapSays{}))), nil,
+			false,
 			`STARTTLS: this is not LDAP: got "0\f\x02\x01\x01a\a\n\x01\x00\x04\x00\x04\x00"`},
-		{"nonsense", heedless("0\x0dabcdefghijklm"), nil, false, `STARTTLS: this is not LDAP: got "0\rabcdefghijklm"`},
+		{"nonsense", heedless("0\x0dabcdefghijklm"), nil, false,
+			`STARTTLS: this is not LDAP: got "0\rabcdefghijklm"`},
 		{"silent in the handshake", turnLDAP(ldapSays{}, nil, one), soon, false, "timeout in TLS handshake"},
-		{"word put in before TLS", plain(string(ldapResult(2, ldap.ApplicationBindResponse, ldapSays{}))), nil, false, `STARTTLS: the server sent more in the clear: "0\f\x02\x01\x02a\a\n\x01\x00\x04\x00\x04\x00"`},
+		{"word put in before TLS", plain(string(ldapResult(2, ldap.ApplicationBindResponse, ldapSays{}))), nil,
+			false, `STARTTLS: the server sent more in the clear: "0\f\x02\x01\x02a\a\n\x01\x00\x04\x00\x04\x00"`},
 	})
 }
 
@@ -283,7 +303,8 @@ func TestLDAPSendsNoPasswordInTheClear(t *testing.T) {
 // For services without STARTTLS the directive has no effect. The parser warns of it.
 func TestSTARTTLSHasNoEffectOnOtherServices(t *testing.T) {
 	for _, service := range []string{"mysql", "nntp", "redis", "sip"} {
-		s := Spec{Type: "negotiate", Service: service, Protocol: "tcp", Account: settings.Account{Login: "u"}, Request: "/x", StartTLS: true, TLS: settings.TLS{TLSCert: "/missing"}}
+		s := Spec{Type: "negotiate", Service: service, Protocol: "tcp", Account: settings.Account{Login: "u"},
+			Request: "/x", StartTLS: true, TLS: settings.TLS{TLSCert: "/missing"}}
 		if _, err := New(s, nil); err != nil {
 			t.Errorf("%s: %v", service, err)
 		}

@@ -251,21 +251,33 @@ func TestFilesForTLSThatAreNoGood(t *testing.T) {
 	pipe := filepath.Join(a.dir, "pipe")
 	testkit.OK(t, syscall.Mkfifo(pipe, 0o600))
 	for want, change := range map[string]func(*Spec){
-		"tlsca: open /nowhere: no such file or directory": func(s *Spec) { s.TLSVerify, s.TLSCA = true, "/nowhere" },
+		"tlsca: open /nowhere: no such file or directory": func(s *Spec) {
+			s.TLSVerify, s.TLSCA = true,
+				"/nowhere"
+		},
 		"tlsca: " + none +
 			": no certificate in it": func(s *Spec) { s.TLSVerify, s.TLSCA = true, none },
 		"tlsca: " + pipe +
 			" is not a regular file": func(s *Spec) { s.TLSVerify, s.TLSCA = true, pipe },
 		"tlsca: " + huge +
 			" is larger than 4194304 bytes": func(s *Spec) { s.TLSVerify, s.TLSCA = true, huge },
-		"tlscert: open /nowhere: no such file or directory": func(s *Spec) { s.TLSCert, s.TLSKey = "/nowhere", key },
+		"tlscert: open /nowhere: no such file or directory": func(s *Spec) {
+			s.TLSCert, s.TLSKey = "/nowhere",
+				key
+		},
 		"tlscert: " + key +
 			": no certificate in it": func(s *Spec) { s.TLSCert, s.TLSKey = key, key },
-		"tlscert: open : no such file or directory":        func(s *Spec) { s.TLSKey = key },
-		"tlskey: open : no such file or directory":         func(s *Spec) { s.TLSCert = cert },
-		"tlskey: open /nowhere: no such file or directory": func(s *Spec) { s.TLSCert, s.TLSKey = cert, "/nowhere" },
+		"tlscert: open : no such file or directory": func(s *Spec) { s.TLSKey = key },
+		"tlskey: open : no such file or directory":  func(s *Spec) { s.TLSCert = cert },
+		"tlskey: open /nowhere: no such file or directory": func(s *Spec) {
+			s.TLSCert, s.TLSKey = cert,
+				"/nowhere"
+		},
 		"tlskey: " + otherKey +
-			": tls: private key does not match public key": func(s *Spec) { s.TLSCert, s.TLSKey = cert, otherKey },
+			": tls: private key does not match public key": func(s *Spec) {
+			s.TLSCert, s.TLSKey = cert,
+				otherKey
+		},
 	} {
 		for _, service := range []string{"https", "imaps", "ldaps", "tls"} {
 			s := anySpec("negotiate")
@@ -291,7 +303,8 @@ func TestAuthoritiesAreReadOnceForAllServers(t *testing.T) {
 func TestTLSSumsTellEveryContentOfEachFile(t *testing.T) {
 	sumOf := func(s Spec) string { return checker.TLSSums{}.Of(s) }
 	dir := t.TempDir()
-	spec := Spec{TLS: settings.TLS{TLSVerify: true, TLSCA: filepath.Join(dir, "ca"), TLSCert: filepath.Join(dir, "cert"), TLSKey: filepath.Join(dir, "key")}}
+	spec := Spec{TLS: settings.TLS{TLSVerify: true, TLSCA: filepath.Join(dir, "ca"),
+		TLSCert: filepath.Join(dir, "cert"), TLSKey: filepath.Join(dir, "key")}}
 	now, when := map[string]string{"ca": "1", "cert": "1", "key": "1"}, time.Now()
 	seen := map[string]string{sumOf(spec): "files that are not there"}
 	look := func(what string) {

@@ -94,5 +94,6 @@ func (a *testAuthority) write(t *testing.T, name string, pair tls.Certificate) (
 	t.Helper()
 	der := testkit.Must(x509.MarshalPKCS8PrivateKey(pair.PrivateKey))(t)
 	dir := filepath.Join(a.dir, name)
-	return writeFile(t, dir, "cert.pem", toPEM("CERTIFICATE", pair.Certificate[0])), writeFile(t, dir, "key.pem", toPEM("PRIVATE KEY", der))
+	return writeFile(t, dir, "cert.pem", toPEM("CERTIFICATE", pair.Certificate[0])),
+		writeFile(t, dir, "key.pem", toPEM("PRIVATE KEY", der))
 }

@@ -15,7 +15,8 @@ func TestStraysAreLookedAtForAWhile(t *testing.T) {
 	www := Spec{Service: "dns", Protocol: "udp", Request: "/www.example.org", Receive: "192"}
 	good := zone{records: []string{"@ 60 IN A 192.0.2.10"}}
 	sip := Spec{Service: "sip", Protocol: "udp", Account: settings.Account{Login: "monitor@example.net"}}
-	radius := Spec{Service: "radius", Protocol: "udp", Account: settings.Account{Login: "monitor", Passwd: "password", Secret: "shared"}}
+	radius := Spec{Service: "radius", Protocol: "udp",
+		Account: settings.Account{Login: "monitor", Passwd: "password", Secret: "shared"}}
 	server := radiusServer{secret: "shared"}
 	other := server
 	other.id = 1

@@ -66,7 +66,8 @@ func TestCarrierPassesPacketsAfterTheirHeaders(t *testing.T) {
 		var got bytes.Buffer
 		c := libConnOn(conversation{strings.NewReader(says)}, len(says)+7)
 		_, err := io.Copy(&got, c)
-		if got.String() != want.read || (err == nil) != (want.err == "") || err != nil && err.Error() != want.err {
+		if got.String() != want.read || (err == nil) != (want.err == "") || err != nil &&
+			err.Error() != want.err {
 			t.Errorf("%q: %q, %v", says, got.String(), err)
 		}
 	}

@@ -120,7 +120,8 @@ func TestAPortThatLeadsElsewhereIsNoAnswer(t *testing.T) {
 		}
 		v.Starter, started = starter{&started, nil}, 0
 		if fd, err := StartTCP(to, &v); err != nil || started != 1 {
-			t.Errorf("%+v: a connection that the service counted was the first of %d: %v", row, started, err)
+			t.Errorf("%+v: a connection that the service counted was the first of %d: %v", row, started,
+				err)
 		} else {
 			syscall.Close(fd)
 		}

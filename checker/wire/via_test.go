@@ -26,7 +26,8 @@ func TestOnTheLinkIPv6HasOneHop(t *testing.T) {
 // An origin is for every address, staying on the link and a private service for one. Of another family only the source is
 // left out.
 func TestAnOriginIsForEveryAddress(t *testing.T) {
-	here, there, six := netip.MustParseAddrPort("127.0.0.1:80"), netip.MustParseAddrPort("127.0.0.2:80"), netip.MustParseAddrPort("[::1]:80")
+	here, there, six := netip.MustParseAddrPort("127.0.0.1:80"), netip.MustParseAddrPort("127.0.0.2:80"),
+		netip.MustParseAddrPort("[::1]:80")
 	from := settings.Origin{CheckSource: netip.MustParseAddr("127.0.0.7"), CheckDevice: "lo"}
 	ctx := WithVia(t.Context(), Via{From: from, OnLink: true, To: here.Addr()})
 	for to, want := range map[netip.AddrPort]Via{here: {From: from, OnLink: true, To: here.Addr()},

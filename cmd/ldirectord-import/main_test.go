@@ -64,7 +64,8 @@ func TestKeepalivedTakesTheExamples(t *testing.T) {
 		path := testkit.Must(filepath.Abs(file))(t)
 		out, _ := exec.Command("keepalived", "-t", "-i", "d1", "-f", path).CombinedOutput()
 		for line := range strings.Lines(string(out)) {
-			if strings.Contains(line, file) || strings.Contains(line, "parts/") || strings.Contains(line, "missing") {
+			if strings.Contains(line, file) || strings.Contains(line, "parts/") ||
+				strings.Contains(line, "missing") {
 				t.Errorf("%s: %s", file, line)
 			}
 		}

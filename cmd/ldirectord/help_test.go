@@ -95,7 +95,8 @@ func TestEachExitStatusIsExplained(t *testing.T) {
 	for _, path := range []string{"help/exit.txt", "../../docs/man/ldirectord.8"} {
 		text := testkit.Must(os.ReadFile(path))(t)
 		for _, status := range []int{
-			exitOK, exitFailure, exitConfig, exitStopped, exitUnknown, exitDiffer, exitUnreached, exitForegroundConfig, exitUsage,
+			exitOK, exitFailure, exitConfig, exitStopped, exitUnknown, exitDiffer, exitUnreached,
+			exitForegroundConfig, exitUsage,
 		} {
 			if !regexp.MustCompile(`(?m)^( +|\.It )` + strconv.Itoa(status) + `\b`).Match(text) {
 				t.Errorf("%s does not explain %d", path, status)

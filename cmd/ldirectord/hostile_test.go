@@ -99,9 +99,13 @@ func TestWordsOfServersAreHarmlessEverywhere(t *testing.T) {
 	section(turning.Listener.Addr().String(), "\tservice = http\n\trequest = \"/\"\n\treceive = \"good\"\n")
 	section(hostile(t, "", "HTTP/1.1 500 "+evil+"\r\n\r\n"), "\tservice = http\n\trequest = \"/\"\n")
 	section(hostile(t, "", page), "\tservice = http\n\trequest = \"/\"\n\treceive = \"good\"\n")
-	section(hostile(t, "", "HTTP/1.1 302 "+evil+"\r\nLocation: ftp://x/"+evil+"\r\n\r\n"), "\tservice = http\n\trequest = \"/\"\n\treceive = \"good\"\n")
-	for service, first := range map[string]string{"smtp": "500 ", "ftp": "530 ", "pop": "-ERR ", "imap": "* NO ", "nntp": "400 ", "redis": "-", "simpletcp": "", "grpc": "", "mysql": "", "pgsql": "", "ldap": "", "sip": "", "tls": ""} {
-		section(hostile(t, first+evil+"\r\n", first+evil+"\r\n"), "\tservice = "+service+"\n\tlogin = \"u\"\n\tpasswd = \"passwd-1\"\n\trequest = \"SELECT 1\"\n\treceive = \"good\"\n")
+	section(hostile(t, "", "HTTP/1.1 302 "+evil+"\r\nLocation: ftp://x/"+evil+"\r\n\r\n"),
+		"\tservice = http\n\trequest = \"/\"\n\treceive = \"good\"\n")
+	for service, first := range map[string]string{"smtp": "500 ", "ftp": "530 ", "pop": "-ERR ", "imap": "* NO ",
+		"nntp": "400 ", "redis": "-", "simpletcp": "", "grpc": "", "mysql": "", "pgsql": "", "ldap": "",
+		"sip": "", "tls": ""} {
+		section(hostile(t, first+evil+"\r\n", first+evil+"\r\n"), "\tservice = "+service+
+			"\n\tlogin = \"u\"\n\tpasswd = \"passwd-1\"\n\trequest = \"SELECT 1\"\n\treceive = \"good\"\n")
 	}
 	section("127.0.0.1:9", "\tchecktype = external\n\tcheckcommand = \""+script+"\"\n")
 	d := launched(t, "start", config)
@@ -118,7 +122,8 @@ func TestWordsOfServersAreHarmlessEverywhere(t *testing.T) {
 	}
 	unhurt := func(what, html string) {
 		t.Helper()
-		if harmless(what, strings.ReplaceAll(html, "\t", "")); strings.Contains(html, "<script>alert") || strings.Contains(html, "<!--") {
+		if harmless(what, strings.ReplaceAll(html, "\t", "")); strings.Contains(html, "<script>alert") ||
+			strings.Contains(html, "<!--") {
 			t.Errorf("%s: %s", what, html)
 		}
 	}
@@ -133,7 +138,8 @@ func TestWordsOfServersAreHarmlessEverywhere(t *testing.T) {
 	shows(`data-is="1 of 1 up"`)
 	turned.Store(true) // a mail reports servers that were up
 	shows(fmt.Sprintf(`<b>%d</b> <span class="is">down<`, number))
-	for _, words := range []string{"status", "status -v", "status --json", "probe", "probe -v", "why SERVER", "plan", "check"} {
+	for _, words := range []string{"status", "status -v", "status --json", "probe", "probe -v", "why SERVER",
+		"plan", "check"} {
 		for _, v := range d.report().Virtuals[:6] {
 			args := strings.Fields(strings.ReplaceAll(words, "SERVER", v.ID+" "+v.Servers[0].Real))
 			said, _ := exec.Command(program(t), append(d.args, args...)...).CombinedOutput() // any exit status
@@ -146,7 +152,8 @@ func TestWordsOfServersAreHarmlessEverywhere(t *testing.T) {
 	if os.Geteuid() == 0 {
 		second := d.report().Virtuals[1]
 		within(t, "why -v with a check in it", func() bool {
-			said, err := exec.Command(program(t), append(d.args, "why", second.ID, second.Servers[0].Real, "-v")...).Output()
+			said, err := exec.Command(program(t),
+				append(d.args, "why", second.ID, second.Servers[0].Real, "-v")...).Output()
 			if harmless("why -v", string(said)); err != nil {
 				t.Fatalf("why -v: %v: %s", err, said)
 			}

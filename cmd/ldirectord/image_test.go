@@ -45,7 +45,8 @@ func TestCheckInAnImageWithoutAShell(t *testing.T) {
 		check := exec.Command("/ldirectord", "--ipvs", "memory", "/etc/"+name, "check")
 		check.Dir, check.SysProcAttr = "/", &syscall.SysProcAttr{Chroot: root}
 		out, err := check.CombinedOutput()
-		if exit := new(exec.ExitError); err != nil && (!errors.As(err, &exit) || exit.ExitCode() != exitConfig) || (err == nil) != (c.want == nil) {
+		if exit := new(exec.ExitError); err != nil &&
+			(!errors.As(err, &exit) || exit.ExitCode() != exitConfig) || (err == nil) != (c.want == nil) {
 			t.Fatalf("%s: %v: %s", name, err, out)
 		}
 		for _, want := range c.want {

@@ -135,7 +135,8 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 // execHere runs ldirectord with this test's run folder and table.
 func execHere(ts *testscript.TestScript, args []string) error {
 	dir := ts.MkAbs(".")
-	return ts.Exec("ldirectord", append([]string{"--rundir", dir, "--ipvs", "memory:" + filepath.Join(dir, "table")}, args...)...)
+	return ts.Exec("ldirectord", append([]string{"--rundir", dir, "--ipvs", "memory:" +
+		filepath.Join(dir, "table")}, args...)...)
 }
 
 // awaitLimit is long: on a busy machine an event may be late.

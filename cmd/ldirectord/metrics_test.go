@@ -51,7 +51,8 @@ func (d *runningDaemon) tell(verb ...string) {
 	d.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if said, err := exec.CommandContext(ctx, program(d.t), append(d.args, verb...)...).CombinedOutput(); err != nil {
+	if said, err := exec.CommandContext(ctx, program(d.t),
+		append(d.args, verb...)...).CombinedOutput(); err != nil {
 		d.t.Fatalf("%v: %v\n%s", verb, err, said)
 	}
 }
@@ -129,7 +130,8 @@ func TestClientsThatNeverReadStallNoChecks(t *testing.T) {
 	var config strings.Builder
 	fmt.Fprintf(&config, "listen = %s\ncheckinterval = 1\n", addr)
 	for i := range 500 { // 400 kB of metrics: more than a socket takes
-		fmt.Fprintf(&config, "virtual = 10.1.%d.%d:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = on\n", i/250, i%250)
+		fmt.Fprintf(&config, "virtual = 10.1.%d.%d:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = on\n", i/250,
+			i%250)
 	}
 	d := launched(t, "start", config.String())
 	testkit.Fetch(t, "http://"+addr+"/healthz")
@@ -144,7 +146,8 @@ func TestClientsThatNeverReadStallNoChecks(t *testing.T) {
 		io.WriteString(c, asks)
 	}
 	four := func() {
-		for _, asks := range []string{"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n", "", "GET /metrics HTTP/1.1\r\nX: "} {
+		for _, asks := range []string{"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n", "",
+			"GET /metrics HTTP/1.1\r\nX: "} {
 			come("tcp", addr, asks)
 		}
 		come("unix", string(o.socket()), "GET /status HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -179,7 +182,8 @@ func TestClientsThatNeverReadStallNoChecks(t *testing.T) {
 func TestOneThatStandsByIsAliveAndNotReady(t *testing.T) {
 	addr := testkit.FreeAddr(t).String()
 	d := launched(t, "standby", "listen = "+addr+"\n"+twoServers)
-	if code, text := testkit.Fetch(t, "http://"+addr+"/readyz"); code != http.StatusServiceUnavailable || text != "standing by\n" {
+	if code, text := testkit.Fetch(t, "http://"+addr+"/readyz"); code != http.StatusServiceUnavailable ||
+		text != "standing by\n" {
 		t.Errorf("readyz: %d %q", code, text)
 	}
 	if code, _ := testkit.Fetch(t, "http://"+addr+"/healthz"); code != http.StatusOK {

@@ -50,7 +50,8 @@ func TestAnOrderIsCarriedOutWhenItsVerbIsKilled(t *testing.T) {
 	testkit.Write(t, file, text)
 	o := options{RunDir: dir, config: file}
 	table := filepath.Join(dir, "table")
-	ending := pretendEnding(t, o.instance(), instance.Daemon{Path: file, Table: "memory:" + table, NetNS: instance.NetNS()})
+	ending := pretendEnding(t, o.instance(), instance.Daemon{Path: file, Table: "memory:" + table,
+		NetNS: instance.NetNS()})
 
 	verb := exec.Command(program(t), "--rundir", dir, "--ipvs", "memory:"+table, file, "notify", "master")
 	verb.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -81,7 +82,8 @@ func TestADaemonThatIsToLeaveEndsByItself(t *testing.T) {
 	d := launched(t, "start", "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = on\n")
 	o := d.options()
 	var answer daemon.RoleAnswer
-	if err := o.socket().Order(t.Context(), daemon.OrderTimeout, "/role", url.Values{"to": {string(instance.ToLeave)}}, &answer); err != nil || answer.Role != instance.Stopped {
+	if err := o.socket().Order(t.Context(), daemon.OrderTimeout, "/role",
+		url.Values{"to": {string(instance.ToLeave)}}, &answer); err != nil || answer.Role != instance.Stopped {
 		t.Fatalf("%+v, %v", answer, err)
 	}
 	within(t, "end", func() bool { return o.instance().Find().Pid == 0 })
@@ -100,7 +102,8 @@ func pretendEnding(t *testing.T, i instance.Instance, d instance.Daemon) (end fu
 	testkit.OK(t, old.Start())
 	awaitExec(t, old.Process.Pid)
 	testkit.OK(t, os.WriteFile(i.PidFile(), fmt.Appendln(nil, old.Process.Pid), 0o644))
-	onKernel := instance.New(filepath.Dir(i.PidFile()), instance.Daemon{Table: instance.Kernel, NetNS: d.NetNS}, filepath.Base(d.Path))
+	onKernel := instance.New(filepath.Dir(i.PidFile()), instance.Daemon{Table: instance.Kernel, NetNS: d.NetNS},
+		filepath.Base(d.Path))
 	state := instance.State{Format: 2, Daemon: d, Process: onKernel.Find().Process, Phase: instance.Ending}
 	text, err := json.Marshal(state)
 	if err == nil {

@@ -25,7 +25,9 @@ func TestTwoMeaningsOfV(t *testing.T) {
 			t.Errorf("%s: %v", line, err)
 			continue
 		}
-		if got.Version != want.Version || !want.Version && (got.config != want.config || got.verb != want.verb || got.Verbose != want.Verbose || got.JSON != want.JSON) {
+		if got.Version != want.Version || !want.Version &&
+			(got.config != want.config || got.verb != want.verb || got.Verbose != want.Verbose ||
+				got.JSON != want.JSON) {
 			t.Errorf("%s: %+v", line, got)
 		}
 	}
@@ -64,7 +66,8 @@ func TestWordsTooFewAndTooMany(t *testing.T) {
 }
 
 func TestACutCommandIsCompleted(t *testing.T) {
-	for word, want := range map[string]string{"stat": "status", "strat": "start", "conn": "connections", "sta": "start"} {
+	for word, want := range map[string]string{"stat": "status", "strat": "start", "conn": "connections",
+		"sta": "start"} {
 		if want != "" {
 			want = " (did you mean " + want + "?)"
 		}

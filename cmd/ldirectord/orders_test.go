@@ -21,7 +21,8 @@ import (
 func TestReloadHasItsOwnAnswer(t *testing.T) {
 	var large strings.Builder // so large that reading it takes a while
 	for i := range 3000 {
-		fmt.Fprintf(&large, "virtual = 10.1.%d.%d:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = off\n", i/250, i%250)
+		fmt.Fprintf(&large, "virtual = 10.1.%d.%d:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = off\n", i/250,
+			i%250)
 	}
 	for what, c := range map[string]struct{ first, second, want string }{
 		"good":    {large.String() + "nonsense = 1\n", twoServers, ""},
@@ -37,7 +38,8 @@ func TestReloadHasItsOwnAnswer(t *testing.T) {
 				return err == nil && strings.Contains(string(text), "has changed on disk")
 			})
 			d.replace(head + c.second)
-			err := d.options().socket().Order(t.Context(), daemon.ReloadTimeout, "/reload", nil, new(struct{}))
+			err := d.options().socket().Order(t.Context(), daemon.ReloadTimeout, "/reload", nil,
+				new(struct{}))
 			switch {
 			case c.want == "" && err != nil:
 				t.Error(err)
@@ -73,7 +75,8 @@ func TestALockOnWhatIsRememberedHoldsUpNothing(t *testing.T) {
 	d.tell("notify", "master")
 	d.tell("drain", "10.2.0.2", "--force")
 	d.tell("restart")
-	if r := d.report(); r.Role != "active" || r.Virtuals[0].Servers[0].State != "drained" || r.Virtuals[0].Servers[1].State != "drained" {
+	if r := d.report(); r.Role != "active" || r.Virtuals[0].Servers[0].State != "drained" ||
+		r.Virtuals[0].Servers[1].State != "drained" {
 		t.Errorf("after a restart: %s, %v", r.Role, r.Virtuals[0].Servers)
 	}
 }
@@ -95,7 +98,8 @@ func TestTheLatestRoleWins(t *testing.T) {
 		{instance.ToLeave, now + 1, instance.Standby},
 	} {
 		words := url.Values{"to": {string(o.to)}, "given": {fmt.Sprint(int64(o.given))}}
-		if err := s.Order(t.Context(), daemon.OrderTimeout, "/role", words, &answer); err != nil || answer.Role != o.want {
+		if err := s.Order(t.Context(), daemon.OrderTimeout, "/role", words, &answer); err != nil ||
+			answer.Role != o.want {
 			t.Errorf("%v: %v, %v", o, answer, err)
 		}
 	}

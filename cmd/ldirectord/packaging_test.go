@@ -51,8 +51,10 @@ func TestExternalProgramsGetEveryRightBack(t *testing.T) {
 // unit.
 func TestAUserOfItsOwnIsAsked(t *testing.T) {
 	unit, dropIn := packaged(t, "systemd/ldirectord.service"), packaged(t, "systemd/user.conf")
-	for _, line := range []string{"User=ldirectord", "AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW", "RuntimeDirectory=ldirectord",
-		"LogsDirectory=ldirectord", "UMask=0077", "ProtectHome=yes", "MemoryDenyWriteExecute=yes", "NoExecPaths=/run /var/log"} {
+	for _, line := range []string{"User=ldirectord", "AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW",
+		"RuntimeDirectory=ldirectord",
+		"LogsDirectory=ldirectord", "UMask=0077", "ProtectHome=yes", "MemoryDenyWriteExecute=yes",
+		"NoExecPaths=/run /var/log"} {
 		if strings.Contains(unit, "\n"+line+"\n") || !strings.Contains(dropIn, "\n"+line+"\n") {
 			t.Errorf("%s is the unit's, or not user.conf's", line)
 		}
@@ -64,7 +66,8 @@ func TestAUserOfItsOwnIsAsked(t *testing.T) {
 
 // The exit statuses after which the unit doesn't start the daemon again are those of the program.
 func TestTheUnitKnowsTheExitStatuses(t *testing.T) {
-	if want := "\nRestartPreventExitStatus=78 255\n"; exitForegroundConfig != 78 || exitUsage != 255 || !strings.Contains(packaged(t, "systemd/ldirectord.service"), want) {
+	if want := "\nRestartPreventExitStatus=78 255\n"; exitForegroundConfig != 78 || exitUsage != 255 ||
+		!strings.Contains(packaged(t, "systemd/ldirectord.service"), want) {
 		t.Errorf("the unit lacks %q", want)
 	}
 }
@@ -124,16 +127,19 @@ func TestTheShippedStandbyFilesFit(t *testing.T) {
 	table := filepath.Join(dir, "table")
 	call := func(line string) *exec.Cmd {
 		words := strings.Fields(line)
-		cmd := exec.Command(program(t), append([]string{"--rundir", dir, "--ipvs", "memory:" + table}, words[1:]...)...)
+		cmd := exec.Command(program(t), append([]string{"--rundir", dir, "--ipvs", "memory:" + table},
+			words[1:]...)...)
 		cmd.Env = append(os.Environ(), "TEST_CONFIGS="+dir)
 		return cmd
 	}
-	unit := regexp.MustCompile(`(?m)^ExecStart=(/usr/sbin/ldirectord .*)$`).FindStringSubmatch(packaged(t, "systemd/standby.conf"))
+	unit := regexp.MustCompile(`(?m)^ExecStart=(/usr/sbin/ldirectord .*)$`).FindStringSubmatch(
+		packaged(t, "systemd/standby.conf"))
 	if unit == nil {
 		t.Fatal("the drop-in starts nothing")
 	}
 	orders := map[string]string{}
-	for _, m := range regexp.MustCompile(`(?m)^\s*notify_(\w+) "(.*)"$`).FindAllStringSubmatch(packaged(t, "../examples/keepalived/standby.conf"), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^\s*notify_(\w+) "(.*)"$`).FindAllStringSubmatch(
+		packaged(t, "../examples/keepalived/standby.conf"), -1) {
 		orders[m[1]] = m[2]
 	}
 	director := call(unit[1])
@@ -184,7 +190,8 @@ func TestTheVersionFollowsTheTag(t *testing.T) {
 		cmd := exec.Command(argv[0], argv[1:]...)
 		cmd.Dir = dir
 		cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null",
-			"GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@example.org", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@example.org")
+			"GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@example.org", "GIT_COMMITTER_NAME=a",
+			"GIT_COMMITTER_EMAIL=a@example.org")
 		out, err := cmd.CombinedOutput()
 		if err != nil {
 			t.Fatalf("%v: %v\n%s", argv, err, out)
@@ -230,7 +237,9 @@ func TestUninstallTakesAwayWhatInstallPutThere(t *testing.T) {
 	}
 	install := func(targets ...string) {
 		t.Helper()
-		cmd := exec.Command("make", append([]string{"-s", "-o", program, "-o", program + "-oracle", "-o", program + "-import", "PROGRAM=" + program, "VERSION=1.2.3", "DESTDIR=" + dir + "/root"}, targets...)...)
+		cmd := exec.Command("make", append(
+			[]string{"-s", "-o", program, "-o", program + "-oracle", "-o", program + "-import", "PROGRAM=" +
+				program, "VERSION=1.2.3", "DESTDIR=" + dir + "/root"}, targets...)...)
 		cmd.Dir = "../.."
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("make %v: %v\n%s", targets, err, out)
@@ -253,7 +262,8 @@ func TestUninstallTakesAwayWhatInstallPutThere(t *testing.T) {
 		t.Fatalf("only %d files are installed: %q", len(files), files)
 	} else {
 		for _, file := range []string{"ldirectord", "ldirectord-oracle", "ldirectord-import"} {
-			if !slices.Contains(files, "/usr/sbin/"+file) || !slices.Contains(files, "/usr/share/man/man8/"+file+".8.gz") {
+			if !slices.Contains(files, "/usr/sbin/"+file) ||
+				!slices.Contains(files, "/usr/share/man/man8/"+file+".8.gz") {
 				t.Errorf("%s or its man page is missing: %q", file, files)
 			}
 		}
@@ -279,7 +289,8 @@ func brokenLinks(t *testing.T, dir string) {
 		guides, _ := filepath.Glob(dir + pattern)
 		for _, guide := range guides {
 			text := testkit.Read(t, guide)
-			for _, m := range regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`).FindAllStringSubmatch(text, -1) {
+			for _, m := range regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`).FindAllStringSubmatch(text,
+				-1) {
 				followed++
 				if _, err := os.Stat(filepath.Join(filepath.Dir(guide), m[1])); err != nil {
 					t.Errorf("%s: the link %s leads nowhere", strings.TrimPrefix(guide, dir), m[1])

@@ -72,7 +72,8 @@ func TestRealPageOfTenThousandServers(t *testing.T) {
 	fmt.Fprintf(&config, "listen = %s\nstatuspage = yes\ncheckinterval = 3600\nchecktimeout = 1\n", addr)
 	for i := range 2500 {
 		kind := map[bool]string{true: "connect", false: "on"}[i%10 == 0]
-		fmt.Fprintf(&config, "virtual = 10.1.%d.%d:80\n\tchecktype = %s\n\tservicename = shop %d\n", i/250, i%250, kind, i)
+		fmt.Fprintf(&config, "virtual = 10.1.%d.%d:80\n\tchecktype = %s\n\tservicename = shop %d\n", i/250,
+			i%250, kind, i)
 		for k := range 4 {
 			fmt.Fprintf(&config, "\treal = 127.%d.%d.%d:9 masq\n", i/250, i%250, k+1)
 		}

@@ -30,7 +30,8 @@ func TestThePerlDaemonIsNamed(t *testing.T) {
 	})
 	testkit.Write(t, filepath.Join(dir, "ldirectord.x.cf.pid"), string(fmt.Appendln(nil, pid)))
 	restart := `"ldirectord ` + file + ` restart"`
-	want := fmt.Sprintf("pid %d is the Perl ldirectord; %s takes over from it without ending a connection", pid, restart)
+	want := fmt.Sprintf("pid %d is the Perl ldirectord; %s takes over from it without ending a connection", pid,
+		restart)
 	for _, c := range []struct {
 		words  string
 		status int

@@ -22,7 +22,8 @@ func TestCheckSaysThatPingsAreForbidden(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "ld.cf")
 		testkit.Write(t, path, file+further)
 		out, err := exec.Command("unshare", append(within, program(t), path, "check")...).CombinedOutput()
-		if got := strings.Contains(string(out), "ld.cf:4:14: warning: this user can't send pings here"); err != nil || got != want {
+		if got := strings.Contains(string(out),
+			"ld.cf:4:14: warning: this user can't send pings here"); err != nil || got != want {
 			t.Errorf("%q: %v\n%s", further, err, out)
 		}
 		out, _ = exec.Command("unshare", append(within, program(t), path, "probe")...).CombinedOutput()

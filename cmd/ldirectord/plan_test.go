@@ -22,9 +22,11 @@ func TestPlanWithoutIPVS(t *testing.T) {
 	for option, status := range map[string]int{"--json": exitOK, "--exit-code": exitChanges} {
 		var out, errs bytes.Buffer
 		testkit.Equal(t,
-			runCommand(t.Context(), []string{"ldirectord", "--rundir", dir, "ld.cf", "plan", option}, &out, &errs, instance.ConfigDirs{dir}),
+			runCommand(t.Context(), []string{"ldirectord", "--rundir", dir, "ld.cf", "plan", option}, &out,
+				&errs, instance.ConfigDirs{dir}),
 			status, option, "exit status", errs.String())
-		for _, want := range []string{"compared with an empty table: the kernel has no IPVS", "-A -t 10.1.0.1:80 -s wrr"} {
+		for _, want := range []string{"compared with an empty table: the kernel has no IPVS",
+			"-A -t 10.1.0.1:80 -s wrr"} {
 			if !bytes.Contains(out.Bytes(), []byte(want)) {
 				t.Errorf("%s: not %q: %s", option, want, out.String())
 			}

@@ -34,7 +34,8 @@ func TestProbeShowsWhatIsSaidAsTheManualDoes(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(starting))
 	defer server.Close()
 	config := filepath.Join(t.TempDir(), "www.cf")
-	text := "virtual = 192.0.2.10:80\n\treal = " + server.Listener.Addr().String() + " masq\n\tservice = http\n\trequest = \"health\"\n\treceive = \"ready\"\n" +
+	text := "virtual = 192.0.2.10:80\n\treal = " + server.Listener.Addr().String() +
+		" masq\n\tservice = http\n\trequest = \"health\"\n\treceive = \"ready\"\n" +
 		"virtual = 192.0.2.11:80\n\treal = 127.0.0.1:1 masq\n\tchecktype = connect\n"
 	testkit.Write(t, config, text)
 	got := runProgram(t, 1, config, "probe", "192.0.2.10:80", server.Listener.Addr().String(), "-v")
@@ -45,14 +46,17 @@ func TestProbeShowsWhatIsSaidAsTheManualDoes(t *testing.T) {
 		t.Errorf("the program prints\n%s\nand the manual has\n%s", got, want)
 	}
 
-	if out := runProgram(t, 1, config, "probe", "--verbose"); !strings.Contains(out, "\ntcp:192.0.2.11:80 127.0.0.1:1 connect\n") || !strings.Contains(out, " down: connect: refused\n") {
+	if out := runProgram(t, 1, config, "probe", "--verbose"); !strings.Contains(out,
+		"\ntcp:192.0.2.11:80 127.0.0.1:1 connect\n") || !strings.Contains(out, " down: connect: refused\n") {
 		t.Error(out)
 	}
-	if out := runProgram(t, 1, config, "probe", "192.0.2.11:80"); strings.Contains(out, "192.0.2.10") || !strings.Contains(out, "refused") {
+	if out := runProgram(t, 1, config, "probe", "192.0.2.11:80"); strings.Contains(out, "192.0.2.10") ||
+		!strings.Contains(out, "refused") {
 		t.Error(out)
 	}
 	testkit.Contains(t, runProgram(t, 1, config, "probe", "192.0.2.12:80"), "has no server 192.0.2.12:80")
-	if out := runProgram(t, 1, config, "probe", "127.0.0.1:1"); strings.Contains(out, "192.0.2.10") || !strings.Contains(out, "refused") {
+	if out := runProgram(t, 1, config, "probe", "127.0.0.1:1"); strings.Contains(out, "192.0.2.10") ||
+		!strings.Contains(out, "refused") {
 		t.Errorf("of a real server alone: %s", out)
 	}
 	runProgram(t, exitUsage, config, "probe", "a", "b", "c")

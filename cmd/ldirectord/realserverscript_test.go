@@ -43,7 +43,8 @@ func TestRealServerScriptRunsNothingOfTheFile(t *testing.T) {
 			cmd.Dir = t.TempDir()
 			cmd.Env = []string{"PATH=" + os.Getenv("PATH") + ":/usr/sbin:/sbin", "RUNDIR=" + cmd.Dir}
 			out, err := cmd.CombinedOutput()
-			if cmd.ProcessState.ExitCode() != 3 || !bytes.HasPrefix(out, []byte("stopped: missing: an address of a real server")) {
+			if cmd.ProcessState.ExitCode() != 3 ||
+				!bytes.HasPrefix(out, []byte("stopped: missing: an address of a real server")) {
 				t.Errorf("%v: %s", err, out)
 			}
 			if left, _ := os.ReadDir(cmd.Dir); len(left) != 0 {
@@ -58,7 +59,8 @@ func TestRealServerScriptIsCleanUnderShellcheck(t *testing.T) {
 	if _, err := exec.LookPath("shellcheck"); err != nil {
 		t.Skip("shellcheck is not installed")
 	}
-	if out, err := exec.Command("shellcheck", "--shell=sh", "--exclude=SC2016", hostileScript(t)).CombinedOutput(); err != nil {
+	if out, err := exec.Command("shellcheck", "--shell=sh", "--exclude=SC2016",
+		hostileScript(t)).CombinedOutput(); err != nil {
 		t.Errorf("%v: %s", err, out)
 	}
 }

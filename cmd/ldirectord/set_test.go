@@ -36,17 +36,23 @@ func TestWaitLooksAtTheTableThatCarries(t *testing.T) {
 	if err := awaitCarried(&call{ctx: t.Context(), options: options{table: memory}}, nil, "", asked); err != nil {
 		t.Errorf("in memory: %v", err)
 	}
-	server := daemon.OrderedServer{Key: lvs.Key{Protocol: lvs.Mark, Mark: 1}, Addr: netip.MustParseAddrPort("192.0.2.1:80")}
-	for after, want := range map[time.Duration]string{3 * time.Second: "", time.Minute: "connections are left after 10s"} {
+	server := daemon.OrderedServer{Key: lvs.Key{Protocol: lvs.Mark, Mark: 1},
+		Addr: netip.MustParseAddrPort("192.0.2.1:80")}
+	for after, want := range map[time.Duration]string{3 * time.Second: "",
+		time.Minute: "connections are left after 10s"} {
 		synctest.Test(t, func(t *testing.T) {
 			began := time.Now()
 			table := emptying{ipvsctl.NewMemory(nil), began.Add(after), server.Addr}
-			c := &call{ctx: t.Context(), options: options{table: ipvsctl.Access{Client: table, Live: table}, ordering: ordering{Timeout: 10 * time.Second}}}
+			c := &call{ctx: t.Context(),
+				options: options{table: ipvsctl.Access{Client: table, Live: table},
+					ordering: ordering{Timeout: 10 * time.Second}}}
 			text := ""
-			if err := awaitCarried(c, []daemon.OrderedServer{server}, "connections are left", idle); err != nil {
+			if err := awaitCarried(c, []daemon.OrderedServer{server}, "connections are left",
+				idle); err != nil {
 				text = err.Error()
 			}
-			if took := time.Since(began); text != want || took < min(after, c.Timeout) || took > min(after, c.Timeout)+idleInterval {
+			if took := time.Since(began); text != want || took < min(after, c.Timeout) ||
+				took > min(after, c.Timeout)+idleInterval {
 				t.Errorf("connections end after %v: %q after %v", after, text, took)
 			}
 		})

@@ -158,13 +158,16 @@ func TestARenewedCertificateCountsAtOnceWithAutoreload(t *testing.T) {
 	within(t, "the certificate of the director", func() bool { return shown.Load() == 2 })
 
 	d.put("key.pem", second.key) // the new certificate comes later than the new key
-	within(t, "a key that is refused", func() bool { return d.holds("log", "private key does not match public key") })
+	within(t, "a key that is refused", func() bool {
+		return d.holds("log", "private key does not match public key")
+	})
 	d.put("cert.pem", second.cert)
 	within(t, "the renewed certificate of the director", func() bool { return shown.Load() == 3 })
 	within(t, "that in the log", func() bool { return d.holds("log", " - reread new configuration") })
 	log := testkit.Must(os.ReadFile(d.path("log")))(t)
 	changed := fmt.Sprintf("Certificate, key, authority or password has changed on disk: %[1]s/ca.pem or %[1]s/cert.pem or %[1]s/key.pem", d.dir)
-	for text, want := range map[string]int{changed: 2, "does not match public key": 1, " - reread new configuration": 1, "Deleted real server": 0} {
+	for text, want := range map[string]int{changed: 2, "does not match public key": 1,
+		" - reread new configuration": 1, "Deleted real server": 0} {
 		if got := strings.Count(string(log), text); got != want {
 			t.Errorf("%q is %d times in the log, want %d:\n%s", text, got, want, log)
 		}

@@ -22,7 +22,8 @@ func TestWhatAUserMayNotOpenIsNoMistake(t *testing.T) {
 	asNobody := func(want int, args ...string) string {
 		t.Helper()
 		c := exec.Command("/proc/self/exe") // because the path of the test binary is closed to other users
-		c.Args = append([]string{"ldirectord", "--ipvs", "memory", "--rundir", dir, filepath.Join(dir, "ld.cf")}, args...)
+		c.Args = append([]string{"ldirectord", "--ipvs", "memory", "--rundir", dir,
+			filepath.Join(dir, "ld.cf")}, args...)
 		c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 		out, _ := c.CombinedOutput()
 		testkit.Equal(t, c.ProcessState.ExitCode(), want, args, "exit status", out)

@@ -255,7 +255,8 @@ func TestWatchOnATerminal(t *testing.T) {
 		t.Errorf("second screen %t, cursor %t, wraps %t:\n%s", term.other, term.cursor, term.wraps, text)
 	}
 	last.Close()
-	term.await(`(?s)0 without a server, 1 impaired.*\n\*   ` + last.Addr().String() + ` +down +\d+s .*refused.*\n    127[^\n]* up `)
+	term.await(`(?s)0 without a server, 1 impaired.*\n\*   ` + last.Addr().String() +
+		` +down +\d+s .*refused.*\n    127[^\n]* up `)
 	term.await(`(?s)\n    ` + last.Addr().String() + ` +down +[1-9]\d*s`) // without the mark
 	term.resize(40, 5)
 	term.await(`^.{8}  ld\.cf, 1 virtual service.{0,9}\n(.*\n){0,4}$`) // in 40 × 5; older output may still arrive
@@ -311,7 +312,8 @@ func TestWatchGivesTheTerminalBack(t *testing.T) {
 func TestWatchWhereNothingCanBeRedrawn(t *testing.T) {
 	d, _ := watched(t)
 	said, err := exec.Command(program(t), append(d.args, "status", "-v", "--watch")...).CombinedOutput()
-	if code := err.(*exec.ExitError).ExitCode(); code != exitUsage || !strings.Contains(string(said), "--watch needs a terminal") || bytes.Contains(said, []byte{0x1b}) {
+	if code := err.(*exec.ExitError).ExitCode(); code != exitUsage ||
+		!strings.Contains(string(said), "--watch needs a terminal") || bytes.Contains(said, []byte{0x1b}) {
 		t.Errorf("status %d\n%s", code, said)
 	}
 	term := newTerminal(t, 80, 24)

@@ -25,7 +25,8 @@ const wicked = "x\x1b[31m\nforged \u009b\u202e"
 // isHarmless reports that a text holds something that a terminal obeys, or a line that a word made.
 func isHarmless(t *testing.T, what, text string) {
 	t.Helper()
-	if bad := strings.IndexFunc(text, isControl); bad >= 0 || strings.HasPrefix(text, "forged") || strings.Contains(text, "\nforged") {
+	if bad := strings.IndexFunc(text, isControl); bad >= 0 || strings.HasPrefix(text, "forged") ||
+		strings.Contains(text, "\nforged") {
 		t.Errorf("%s: %q", what, text)
 	}
 }
@@ -36,7 +37,8 @@ func TestNoWordIsPrintedRaw(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, wicked+".cf")
 	folder := filepath.Join(dir, "maint"+wicked)
-	config := "checkinterval = 1\nlogfile = \"" + dir + "/log\"\nmaintenancedir = " + dir + "/maint\nvirtual = 10.1.0.1:80\n\treal = 127.0.0.1:80 masq\n\tchecktype = on\n"
+	config := "checkinterval = 1\nlogfile = \"" + dir + "/log\"\nmaintenancedir = " + dir +
+		"/maint\nvirtual = 10.1.0.1:80\n\treal = 127.0.0.1:80 masq\n\tchecktype = on\n"
 	write := func(path, text string) {
 		t.Helper()
 		testkit.Write(t, path, text)
@@ -52,7 +54,8 @@ func TestNoWordIsPrintedRaw(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		var out, errs bytes.Buffer
-		cmd := exec.CommandContext(ctx, program(t), append([]string{"--rundir", dir, "--ipvs", "memory"}, words...)...)
+		cmd := exec.CommandContext(ctx, program(t),
+			append([]string{"--rundir", dir, "--ipvs", "memory"}, words...)...)
 		cmd.Stdout, cmd.Stderr = &out, &errs
 		if err := cmd.Run(); ctx.Err() != nil || err != nil && !errors.As(err, new(*exec.ExitError)) {
 			t.Fatalf("%q: %v", words, err)
@@ -80,7 +83,8 @@ func TestNoWordIsPrintedRaw(t *testing.T) {
 			if verb == "roll" {
 				say(path, verb, words[1], "--", wicked)
 			}
-			for _, name := range []string{"why", "until", "for", "report", "timeout", "lines", "watch", "json"} {
+			for _, name := range []string{"why", "until", "for", "report", "timeout", "lines", "watch",
+				"json"} {
 				if value := "--" + name + "=" + wicked; slices.Contains(c.Options, name) {
 					say(slices.Concat([]string{path, verb}, words, []string{value})...)
 				}
@@ -95,9 +99,12 @@ func TestNoWordIsPrintedRaw(t *testing.T) {
 	every()
 	say(path, "start")
 	for _, words := range [][]string{
-		{path, "drain", "127.0.0.1", "--why", wicked}, {path, "status"}, {path, "status", "-v"}, {path, "orders"}, {path, "why", "127.0.0.1"},
-		{"--help", wicked}, {path, wicked}, {path}, {"--ipvs", wicked, path, "plan"}, {"--log-format", wicked, path, "plan"},
-		{"--rundir", filepath.Join(dir, "no"+wicked), path, "start"}, {"--ipvs", "memory:" + dir + "/" + wicked, path, "status"},
+		{path, "drain", "127.0.0.1", "--why", wicked}, {path, "status"}, {path, "status", "-v"},
+		{path, "orders"}, {path, "why", "127.0.0.1"},
+		{"--help", wicked}, {path, wicked}, {path}, {"--ipvs", wicked, path, "plan"},
+		{"--log-format", wicked, path, "plan"},
+		{"--rundir", filepath.Join(dir, "no"+wicked), path, "start"},
+		{"--ipvs", "memory:" + dir + "/" + wicked, path, "status"},
 	} {
 		say(words...)
 	}

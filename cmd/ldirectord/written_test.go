@@ -140,7 +140,8 @@ func helpCommands() string {
 }
 
 func helpCommand(e writtenRow) string {
-	text := fmt.Sprintf("Usage: ldirectord [OPTION]... [CONFIG] %s\n\n  %s  %s\n\n", e.title, e.name, plain(e.head["line"]))
+	text := fmt.Sprintf("Usage: ldirectord [OPTION]... [CONFIG] %s\n\n  %s  %s\n\n", e.title, e.name,
+		plain(e.head["line"]))
 	if e.text != "" {
 		text += plain(e.text) + "\n"
 	}
@@ -204,7 +205,8 @@ func helpDirectives() string {
 		if d.Extension {
 			place += "+"
 		}
-		text += fmt.Sprintf("\n  %s = %s%s [%s]\n      %s.\n", d.Name, d.Value, standard, place, strings.TrimSuffix(what, "."))
+		text += fmt.Sprintf("\n  %s = %s%s [%s]\n      %s.\n", d.Name, d.Value, standard, place,
+			strings.TrimSuffix(what, "."))
 	}
 	return text
 }

@@ -14,7 +14,8 @@ import (
 func TestDocsKnowTheConditions(t *testing.T) {
 	docs := testkit.Read(t, "../../docs/status.md")
 	trouble := map[string]string{}
-	for _, row := range regexp.MustCompile("(?m)^\\| (`[a-z ,`]+`) \\| (\\w+) \\|").FindAllStringSubmatch(docs, -1) {
+	for _, row := range regexp.MustCompile("(?m)^\\| (`[a-z ,`]+`) \\| (\\w+) \\|").FindAllStringSubmatch(docs,
+		-1) {
 		for _, name := range strings.Split(row[1], ", ") {
 			trouble[strings.Trim(name, "`")] = row[2]
 		}

@@ -41,7 +41,8 @@ func TestResultsTell(t *testing.T) {
 				for _, at := range []struct {
 					wait time.Duration
 					who  string
-				}{{0, ""}, {0, ""}, {unjudgedQuiet, ""}, {1, ""}, {time.Hour + 1, first}, {1, second}, {unjudgedQuiet, first}} {
+				}{{0, ""}, {0, ""}, {unjudgedQuiet, ""}, {1, ""}, {time.Hour + 1, first}, {1, second},
+					{unjudgedQuiet, first}} {
 					w.pass(at.wait)
 					w.note("%v later: %s", at.wait, at.who)
 					w.result(unjudged, at.who)
@@ -64,7 +65,8 @@ log check-warning`},
 		{"a warning is told once for each text", web(1),
 			func(w *world) {
 				w.texts = true
-				for _, text := range []string{"ends in 5 days", "ends in 5 days", "ends in 4 days", "ends in 4 days"} {
+				for _, text := range []string{"ends in 5 days", "ends in 5 days", "ends in 4 days",
+					"ends in 4 days"} {
 					w.result(checker.Result{OK: true, Warning: text}, first)
 				}
 			}, "", `
@@ -76,7 +78,10 @@ log Check warning: 10.2.0.1:80 (tcp:10.1.0.1:80): ends in 4 days`},
 				w.results(true, "")
 				for range 4 {
 					for _, e := range w.plan.Services[0].Entries {
-						w.Results(w.now, updates([]*schedule.Task{e.Line(1).Task}, checker.Result{Cause: checker.Shortage, Detail: "not allowed"}, w.now))
+						w.Results(w.now,
+							updates([]*schedule.Task{e.Line(1).Task},
+								checker.Result{Cause: checker.Shortage,
+									Detail: "not allowed"}, w.now))
 					}
 					w.step()
 					settled(w)
@@ -110,10 +115,12 @@ log added
 1 in place of others
 log soft-failure
 up`},
-		{"a folder that can't be read keeps servers in maintenance, after a reload too", "maintenancedir = /m\n" + web(1),
+		{"a folder that can't be read keeps servers in maintenance, after a reload too",
+			"maintenancedir = /m\n" + web(1),
 			func(w *world) {
 				w.texts = true
-				out := maintenance.Reading{Out: map[netip.AddrPort]string{netip.MustParseAddrPort(first): "web1"}}
+				out := maintenance.Reading{
+					Out: map[netip.AddrPort]string{netip.MustParseAddrPort(first): "web1"}}
 				bad := maintenance.Reading{Err: errors.New("no answer")}
 				for _, r := range []maintenance.Reading{out, bad, bad} {
 					w.Maintained(w.now, r)
@@ -166,9 +173,11 @@ func TestAReceiverIsToldOfEachChange(t *testing.T) {
 			case c.Kind != "":
 				w.note("%s", c.Kind)
 			case c.After.Text != nil:
-				w.note("%s has %d of %d up, before %d", c.Virtual, c.After.Up, c.After.Servers, c.Before.Up)
+				w.note("%s has %d of %d up, before %d", c.Virtual, c.After.Up, c.After.Servers,
+					c.Before.Up)
 			case c.Before.Health != c.After.Health:
-				w.note("it is %s, was %s, by %d of %d", c.After.Health, c.Before.Health, c.By.Count, c.By.Needed)
+				w.note("it is %s, was %s, by %d of %d", c.After.Health, c.Before.Health, c.By.Count,
+					c.By.Needed)
 			case c.Result != nil && !c.Result.OK:
 				w.note("it failed, %d of %d", c.By.Count, c.By.Needed)
 			}

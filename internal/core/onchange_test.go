@@ -33,7 +33,8 @@ func TestOnChangeOfMarkedIsForMarkedOnes(t *testing.T) {
 	c := newCore(Commands(hooks.Run))
 	for _, marks := range []int{0, 1} {
 		v := virtualOf(&parser.Virtual{ID: []string{"tcp:10.1.0.1:80", "fwm:3"}[marks],
-			Marking: make([]parser.Marking, marks)}, serverOf(lvs.Dest{Addr: someAddr, Weight: 1})).seated(health.Up)
+			Marking: make([]parser.Marking, marks)},
+			serverOf(lvs.Dest{Addr: someAddr, Weight: 1})).seated(health.Up)
 		v.Wrote(lvs.Dests{{Addr: someAddr, Weight: 1}})
 		v.Config.OnChange = "tell"
 		c.virtuals = append(c.virtuals, v)
@@ -110,7 +111,8 @@ func TestLinesOfAMonitorfile(t *testing.T) {
 func TestLeavingWaitsForEachCommand(t *testing.T) {
 	var awaited, requested, ended int
 	c := New(World{Tell: []Receiver{Commands(func(h notify.Hook) { requested++; h.Ended() })}},
-		Performers{Checks: unchecked{}, Watches: unwatched{}, Await: func() func() { awaited++; return func() { ended++ } }})
+		Performers{Checks: unchecked{}, Watches: unwatched{},
+			Await: func() func() { awaited++; return func() { ended++ } }})
 	if c.tell.leaving(c.ours, "test") {
 		t.Error("there is a wait without commands")
 	}
@@ -133,11 +135,14 @@ func TestTheBytesOfAMessage(t *testing.T) {
 			`{"real":"10.2.0.2:80","state":"down","weight":5,"reason":"refused","held":true}],` +
 			`"leaving":["10.2.0.3:80"]} 1`: {
 			ID: "tcp:10.1.0.1:80", Title: "shop", Scheduler: "wrr", Fallback: &view.Fallback{Active: true},
-			Announced: new(false), Enough: &view.MinServers{Up: 1, Needed: 2}, Written: true, Error: "no answer",
+			Announced: new(false), Enough: &view.MinServers{Up: 1, Needed: 2}, Written: true,
+			Error: "no answer",
 			Servers: []view.Server{
-				{Real: "web1:80", ServerNames: view.ServerNames{Address: "10.2.0.1"}, State: "up", Weight: 1, InTable: true,
+				{Real: "web1:80", ServerNames: view.ServerNames{Address: "10.2.0.1"}, State: "up",
+					Weight: 1, InTable: true,
 					Effective: 1, Note: "why"},
-				{Real: "10.2.0.2:80", ServerNames: view.ServerNames{Host: "web2"}, State: "down", Weight: 5, Reason: "refused",
+				{Real: "10.2.0.2:80", ServerNames: view.ServerNames{Host: "web2"}, State: "down",
+					Weight: 5, Reason: "refused",
 					Held: true, Note: "held"},
 			},
 			Leaving: []view.Departure{{Real: "10.2.0.3:80"}},

@@ -14,7 +14,8 @@ func TestKeySet(t *testing.T) {
 	keys := []lvs.Key{{Mark: 3}, {Mark: 1}, {Mark: 3}, {Mark: 7}}
 	set := newKeySet(keys)
 	testkit.Same(t, set, (keySet{{Mark: 1}, {Mark: 3}, {Mark: 7}}), "set of", keys)
-	if keys[0].Mark != 3 || !set.has(lvs.Key{Mark: 7}) || set.has(lvs.Key{Mark: 2}) || newKeySet(nil).has(lvs.Key{}) {
+	if keys[0].Mark != 3 || !set.has(lvs.Key{Mark: 7}) || set.has(lvs.Key{Mark: 2}) ||
+		newKeySet(nil).has(lvs.Key{}) {
 		t.Errorf("wrong set of %v: %v", keys, set)
 	}
 }

@@ -23,7 +23,8 @@ func TestAJumpOfTheClockIsTold(t *testing.T) {
 			return since
 		}
 		var reported []string
-		d := &daemon{channels: channels{journal: notify.NewJournal(func(e notify.Event) { reported = append(reported, e.Text) })}}
+		d := &daemon{channels: channels{journal: notify.NewJournal(
+			func(e notify.Event) { reported = append(reported, e.Text) })}}
 		ahead := wallClock() - boot()
 		for _, by := range []time.Duration{0, time.Second, 3 * time.Hour, 0, -90 * time.Minute} {
 			time.Sleep(pollInterval)

@@ -35,7 +35,8 @@ func TestADirectorThatHangsIsLeft(t *testing.T) {
 		testkit.OK(t, lock.Update(func(s *instance.State) { s.Phase = instance.Ending }))
 		begun := time.Now()
 		err := d.awaitEnd("TERM")
-		if took := time.Since(begun); took > directorTimeout || err == nil || !strings.Contains(err.Error(), "the table was not left within") {
+		if took := time.Since(begun); took > directorTimeout || err == nil ||
+			!strings.Contains(err.Error(), "the table was not left within") {
 			t.Errorf("%v after %v", err, took)
 		}
 		if s, err := i.State(); err != nil || s.Phase != instance.Running {
@@ -44,7 +45,8 @@ func TestADirectorThatHangsIsLeft(t *testing.T) {
 	})
 	ended := make(chan error, 1)
 	ended <- nil
-	if err := (&daemon{Options: Options{Manager: &ServiceManager{}}, ended: ended}).awaitEnd("TERM"); err != endedBy("TERM") {
+	if err := (&daemon{Options: Options{Manager: &ServiceManager{}}, ended: ended}).awaitEnd(
+		"TERM"); err != endedBy("TERM") {
 		t.Errorf("one that ends: %v", err)
 	}
 }

@@ -23,9 +23,11 @@ func TestTheLogOfTheUnit(t *testing.T) {
 // A panic between the text of a file and its plan refuses the file, with what was found before, and names the place.
 func TestAPanicRefusesTheFile(t *testing.T) {
 	s := Source{Path: "x.cf"} // without an environment no checker can be built
-	l := s.prepare(t.Context(), []byte("nosuch=1\nvirtual=192.0.2.10:80\n\treal=192.0.2.11:80 masq\n"), parser.Options{})
+	l := s.prepare(t.Context(), []byte("nosuch=1\nvirtual=192.0.2.10:80\n\treal=192.0.2.11:80 masq\n"),
+		parser.Options{})
 	if errs := l.Found.Errors(); l.Plan != nil || l.Config != nil || len(errs) != 2 ||
-		!strings.Contains(errs[1].Text, "a fault in ldirectord: ") || !strings.Contains(errs[1].Text, "environment.go:") {
+		!strings.Contains(errs[1].Text, "a fault in ldirectord: ") ||
+		!strings.Contains(errs[1].Text, "environment.go:") {
 		t.Errorf("a plan: %v; found: %v", l.Plan != nil, l.Found)
 	}
 }

@@ -42,7 +42,8 @@ func TestTheLogFollowsItsTarget(t *testing.T) {
 			continue
 		}
 		for i, w := range want {
-			if !strings.HasPrefix(lines[i], "[") || !strings.HasSuffix(lines[i], "|ld.cf|"+strconv.Itoa(os.Getpid())+"] "+w+"\n") {
+			if !strings.HasPrefix(lines[i], "[") ||
+				!strings.HasSuffix(lines[i], "|ld.cf|"+strconv.Itoa(os.Getpid())+"] "+w+"\n") {
 				t.Errorf("%s: line %q, want %q", file, lines[i], w)
 			}
 		}
@@ -136,7 +137,8 @@ func TestTheLogAsJSON(t *testing.T) {
 		newLogSink(Options{Name: "ld.cf", JSONLog: true}, parser.Global{LogFile: path}),
 		newLogSink(Options{JSONLog: true, Debug: true, Stderr: &stream}, parser.Global{}),
 	} {
-		l.Notify(notify.Event{Time: at, Kind: notify.TableError, Virtual: "fwm:3", Reason: "a <b>\n", Text: "not\x1b made"})
+		l.Notify(notify.Event{Time: at, Kind: notify.TableError, Virtual: "fwm:3", Reason: "a <b>\n",
+			Text: "not\x1b made"})
 	}
 	want := `{"event":"table-error","level":"info","msg":"not  made","reason":"a \u003cb\u003e\n","time":"2026-11-21T12:00:00.0000005Z","virtual":"fwm:3"}` + "\n"
 	if text, err := os.ReadFile(path); string(text) != want || err != nil {
@@ -161,7 +163,8 @@ func TestTheLogInSyslog(t *testing.T) {
 		line := make([]byte, 200)
 		n, err := server.Read(line)
 		got := string(line[:n])
-		if err != nil || !strings.HasPrefix(got, priority) || !strings.HasSuffix(got, " ldirectord["+strconv.Itoa(os.Getpid())+"]: a line") {
+		if err != nil || !strings.HasPrefix(got, priority) ||
+			!strings.HasSuffix(got, " ldirectord["+strconv.Itoa(os.Getpid())+"]: a line") {
 			t.Errorf("%s: %q, %v", facility, got, err)
 		}
 		server.Close()

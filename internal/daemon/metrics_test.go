@@ -35,7 +35,8 @@ func TestAnAddressThatIsTakenIsToldOnceAndTriedAgain(t *testing.T) {
 		m := &metricsServer{end: func() {}, handler: hello(), channels: &channels{journal: journal}}
 		ctx, cancel := context.WithCancel(t.Context())
 		m.follow(ctx, parser.Global{Listen: addr})
-		if e := <-said; e.Kind != notify.ListenFailed || !strings.Contains(e.Text, addr.String()) || !strings.Contains(e.Text, "address already in use") {
+		if e := <-said; e.Kind != notify.ListenFailed || !strings.Contains(e.Text, addr.String()) ||
+			!strings.Contains(e.Text, "address already in use") {
 			t.Errorf("%+v", e)
 		}
 		time.Sleep(10 * listenRetry)
@@ -43,7 +44,8 @@ func TestAnAddressThatIsTakenIsToldOnceAndTriedAgain(t *testing.T) {
 		if e := <-said; e.Kind != notify.Listening {
 			t.Errorf("%+v", e)
 		}
-		if code, text := testkit.Fetch(t, "http://"+addr.String()+"/hello"); code != http.StatusOK || text != "hello" {
+		if code, text := testkit.Fetch(t, "http://"+addr.String()+"/hello"); code != http.StatusOK ||
+			text != "hello" {
 			t.Errorf("%d %q", code, text)
 		}
 		cancel()

@@ -99,7 +99,8 @@ func TestAPanicOnTheWayToAPlanRefusesTheFile(t *testing.T) {
 	stages := map[string]func(*configFile){
 		"while checkers are made": func(f *configFile) { f.d.Config.Checks = nil },
 		"before it is parsed": func(f *configFile) {
-			f.d.director, f.current.Config.Names = nil, []resolve.Name{{Key: resolve.Key{Host: "web1"}, Followed: true}}
+			f.d.director, f.current.Config.Names = nil,
+				[]resolve.Name{{Key: resolve.Key{Host: "web1"}, Followed: true}}
 		},
 	}
 	for way, take := range ways {
@@ -108,7 +109,8 @@ func TestAPanicOnTheWayToAPlanRefusesTheFile(t *testing.T) {
 				continue // nothing of the file has a part there
 			}
 			t.Run(way+" "+stage, func(t *testing.T) {
-				text := "autoreload = yes\nlogfile = \"" + filepath.Join(dir, "log") + "\"\n" + oneServer
+				text := "autoreload = yes\nlogfile = \"" + filepath.Join(dir, "log") + "\"\n" +
+					oneServer
 				testkit.Write(t, file, text)
 				synctest.Test(t, func(t *testing.T) {
 					env := NewEnvironment(icmp.NewPinger())
@@ -127,7 +129,9 @@ func TestAPanicOnTheWayToAPlanRefusesTheFile(t *testing.T) {
 						t.Error("another configuration is in force")
 					}
 					f.d.journal.Close(context.WithoutCancel(ctx))
-					if log, _ := os.ReadFile(filepath.Join(dir, "log")); !strings.Contains(string(log), "a fault in ldirectord: ") {
+					if log, _ := os.ReadFile(
+						filepath.Join(dir, "log")); !strings.Contains(string(log),
+						"a fault in ldirectord: ") {
 						t.Errorf("the log has %q", log)
 					}
 					os.Remove(filepath.Join(dir, "log"))
@@ -141,7 +145,8 @@ func TestAPanicOnTheWayToAPlanRefusesTheFile(t *testing.T) {
 
 // daemonOf is a daemon whose director has ended.
 func daemonOf(source Source, l *Loaded) *daemon {
-	d := &daemon{Options: Options{Config: source, Loaded: l, Manager: &ServiceManager{}}, tally: newTally(Options{}), director: director.New(director.Deps{})}
+	d := &daemon{Options: Options{Config: source, Loaded: l, Manager: &ServiceManager{}},
+		tally: newTally(Options{}), director: director.New(director.Deps{})}
 	d.claims = &claims{}
 	d.log = newLogSink(d.Options, l.Config.Global)
 	d.mailer = mail.New(func(notify.Event) {})
@@ -159,7 +164,8 @@ func TestWhoIsNotThereToDrain(t *testing.T) {
 			"a virtual service is named by ADDRESS:PORT as in status, by its mark, or by its servicename",
 	} {
 		testkit.Fails(t,
-			testkit.Error(meantBy(orders.Request{Virtual: virtual, Real: "10.0.0.1"}, &view.Snapshot{}, nil, "a.cf")),
+			testkit.Error(meantBy(orders.Request{Virtual: virtual, Real: "10.0.0.1"}, &view.Snapshot{}, nil,
+				"a.cf")),
 			want)
 	}
 }

@@ -35,9 +35,10 @@ func TestRealNameServer(t *testing.T) {
 	server, port, zone := startKnot(t, program)
 	before := net.DefaultResolver
 	t.Cleanup(func() { net.DefaultResolver = before })
-	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, network, fmt.Sprintf("127.0.0.1:%d", port))
-	}}
+	net.DefaultResolver = &net.Resolver{PreferGo: true,
+		Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, network, fmt.Sprintf("127.0.0.1:%d", port))
+		}}
 	testkit.Until(t, awaitLimit, func() bool { return answers(t) })
 
 	const good = "web1=192.0.2.10 alias=192.0.2.10 six: six: both=192.0.2.12"
@@ -76,10 +77,12 @@ func moves(t *testing.T, server *os.Process, zone string) {
 		return list
 	}
 	text := testkit.Must(os.ReadFile(zone))(t)
-	text = []byte(strings.NewReplacer("hm 1 60", "hm 2 60", "web1 A 192.0.2.10", "web1 A 192.0.2.11").Replace(string(text)))
+	text = []byte(strings.NewReplacer("hm 1 60", "hm 2 60", "web1 A 192.0.2.10",
+		"web1 A 192.0.2.11").Replace(string(text)))
 	testkit.Write(t, zone, string(text))
 	testkit.OK(t, server.Signal(syscall.SIGHUP))
-	if now := change("a new zone"); len(now) != 1 || now[0].Host != "web1.example.test" || now[0].Addr.String() != "192.0.2.11" || now[0].Why != "" {
+	if now := change("a new zone"); len(now) != 1 || now[0].Host != "web1.example.test" ||
+		now[0].Addr.String() != "192.0.2.11" || now[0].Why != "" {
 		t.Errorf("another address: %+v", now)
 	}
 	testkit.OK(t, server.Signal(syscall.SIGSTOP))
@@ -104,11 +107,13 @@ func answers(t *testing.T) bool {
 func lookedUp(t *testing.T, limit time.Duration) string {
 	t.Helper()
 	src := "virtual = 192.0.2.1:80\n"
-	for _, host := range []string{"web1.example.test", "alias.example.test", "six.example.test", "six.example.test", "both.example.test", "none.example.test", "www.example.org"} {
+	for _, host := range []string{"web1.example.test", "alias.example.test", "six.example.test", "six.example.test",
+		"both.example.test", "none.example.test", "www.example.org"} {
 		src += "\treal = " + host + ":80 masq\n"
 	}
 	begun := time.Now()
-	cfg, found := parser.Parse(t.Context(), "ld.cf", []byte(src), parser.Options{Resolver: systemNames{}, Wait: true})
+	cfg, found := parser.Parse(t.Context(), "ld.cf", []byte(src),
+		parser.Options{Resolver: systemNames{}, Wait: true})
 	if found.HasErrors() {
 		t.Fatal(found)
 	}

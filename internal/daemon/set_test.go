@@ -27,8 +27,9 @@ func TestOrdersThatAreOverAreDropped(t *testing.T) {
 	over := orders.Order{Kind: orders.Maint, Until: whole(time.Now().Add(-time.Hour))}
 	holds := orders.Order{Kind: orders.Maint, Until: whole(time.Now().Add(time.Hour))}
 	for what, c := range map[string]struct{ given, recorded, left orders.All }{
-		"none is over":     {orders.All{a: holds}, orders.All{a: holds}, orders.All{a: holds}},
-		"one is over":      {orders.All{a: over, b: holds}, orders.All{a: over, b: holds}, orders.All{b: holds}},
+		"none is over": {orders.All{a: holds}, orders.All{a: holds}, orders.All{a: holds}},
+		"one is over": {orders.All{a: over, b: holds}, orders.All{a: over, b: holds},
+			orders.All{b: holds}},
 		"all are over":     {orders.All{a: over}, orders.All{a: over}, orders.All{}},
 		"another recorded": {orders.All{a: over}, orders.All{a: over, b: holds}, orders.All{a: over, b: holds}},
 		"the file is lost": {orders.All{a: over, b: holds}, nil, orders.All{b: holds}},

@@ -29,7 +29,8 @@ func TestTheEndIsBoundedWhateverHangs(t *testing.T) {
 				"virtual = 10.1.0.2:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = on\n"
 			ctx, end := context.WithCancelCause(t.Context())
 			ended := make(chan error, 1)
-			d := New(Deps{Table: &slowTable{s.table.Memory, hangs}, Marks: hangingMarks{}, World: core.World{}})
+			d := New(Deps{Table: &slowTable{s.table.Memory, hangs}, Marks: hangingMarks{},
+				World: core.World{}})
 			go func() { ended <- d.Run(ctx, s.plan("one")) }()
 			time.Sleep(2*judge.TableTimeout + marksTimeout + time.Second) // all requests hang again
 			begun := time.Now()

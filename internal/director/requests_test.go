@@ -37,10 +37,12 @@ func TestAHangingFolderDelaysNothing(t *testing.T) {
 		s := newScenario(t)
 		s.configs["one"] = "maintenancedir = /m\ncheckinterval = 1\nvirtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = connect\n"
 		var watches []context.Context
-		d := New(Deps{Table: s.table.Memory, World: core.World{}, Maintenance: func(ctx context.Context, _ string, _ []maintenance.Server) <-chan maintenance.Reading {
-			watches = append(watches, ctx)
-			return make(chan maintenance.Reading)
-		}})
+		d := New(Deps{Table: s.table.Memory, World: core.World{},
+			Maintenance: func(ctx context.Context, _ string,
+				_ []maintenance.Server) <-chan maintenance.Reading {
+				watches = append(watches, ctx)
+				return make(chan maintenance.Reading)
+			}})
 		within := func(what string, least, most time.Duration, does func()) {
 			t.Helper()
 			begun := time.Now()
@@ -63,7 +65,8 @@ func TestAHangingFolderDelaysNothing(t *testing.T) {
 					d.Snapshot(cancelled)
 				}
 				time.Sleep(0)
-				if now := snapshotOf(t, d); now.Folder != "no answer in 3s" || now.Overdue > 2*schedule.Tick {
+				if now := snapshotOf(t, d); now.Folder != "no answer in 3s" ||
+					now.Overdue > 2*schedule.Tick {
 					t.Errorf("the folder: %q; checks are late by %v", now.Folder, now.Overdue)
 				}
 			})

@@ -30,7 +30,8 @@ func TestThePathsOfArchitectureExist(t *testing.T) {
 				folders = append(folders, name, path.Dir(name))
 				paths++
 			case path.Ext(name) == ".go":
-				if !slices.ContainsFunc(folders, func(folder string) bool { return exists(path.Join(folder, name)) }) {
+				if !slices.ContainsFunc(folders,
+					func(folder string) bool { return exists(path.Join(folder, name)) }) {
 					t.Errorf("architecture.md names %s, which is in none of %q", name, folders)
 				}
 				paths++

@@ -21,7 +21,9 @@ var (
 // A link within the documents leads to an existing file, and to a heading in it.
 func TestLinksLeadSomewhere(t *testing.T) {
 	var files []string
-	for _, pattern := range []string{"../../*.md", "../../docs/*.md", "../../docs/measured/*.md", "../../examples/*.md", "../../examples/*/*.md", "../../tools/*/*.md", "../../testdata/*.md", "../../testdata/*/*.md"} {
+	for _, pattern := range []string{"../../*.md", "../../docs/*.md", "../../docs/measured/*.md",
+		"../../examples/*.md", "../../examples/*/*.md", "../../tools/*/*.md", "../../testdata/*.md",
+		"../../testdata/*/*.md"} {
 		found := testkit.Must(filepath.Glob(pattern))(t)
 		files = append(files, found...)
 	}

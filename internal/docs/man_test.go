@@ -43,7 +43,8 @@ func TestManPageHasTheChecks(t *testing.T) {
 
 // Every example of the page is good, without a warning.
 func TestManPageExamples(t *testing.T) {
-	examples := regexp.MustCompile(`(?s)\.Bd -literal -offset indent\n(.*?)\.Ed`).FindAllStringSubmatch(manPage(t), -1)
+	examples := regexp.MustCompile(`(?s)\.Bd -literal -offset indent\n(.*?)\.Ed`).FindAllStringSubmatch(manPage(t),
+		-1)
 	if len(examples) < 5 {
 		t.Fatalf("%d examples", len(examples))
 	}

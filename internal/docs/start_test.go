@@ -12,7 +12,8 @@ import (
 // The recommended set of judgement.md is good for a section of four servers.
 func TestAGoodStart(t *testing.T) {
 	text := testkit.Must(os.ReadFile("../../docs/judgement.md"))(t)
-	set := regexp.MustCompile(`(?m)^\*\*A good start\*\* for most web services.*\n\n((?: {4}.*\n)+)`).FindSubmatch(text)
+	set := regexp.MustCompile(`(?m)^\*\*A good start\*\* for most web services.*\n\n((?: {4}.*\n)+)`).FindSubmatch(
+		text)
 	if set == nil {
 		t.Fatal("judgement.md has no recommended set")
 	}

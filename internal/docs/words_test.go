@@ -64,12 +64,14 @@ func TestWordsAreFound(t *testing.T) {
 		}
 		return false
 	}
-	for _, line := range []string{"what comes behind it", "// the keeper of", "const longestName = 3", "a server is not well", "on behind a router and behind it"} {
+	for _, line := range []string{"what comes behind it", "// the keeper of", "const longestName = 3",
+		"a server is not well", "on behind a router and behind it"} {
 		if !finds(line) {
 			t.Errorf("no word is found in %q", line)
 		}
 	}
-	for _, line := range []string{"three servers behind a router", "it stands by", "const maxName = 3", "at most Three"} {
+	for _, line := range []string{"three servers behind a router", "it stands by", "const maxName = 3",
+		"at most Three"} {
 		if finds(line) {
 			t.Errorf("a word is found in %q", line)
 		}

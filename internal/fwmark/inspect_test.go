@@ -120,7 +120,8 @@ func TestSettingGivesTheMarkThatItsBitsAreOf(t *testing.T) {
 		{Setting{BackEnd: Legacy, Mark: 0, Mask: wholeMark}, 3, false, false},
 		{Setting{BackEnd: Native, Chain: "inet filter pre", Mark: 3, Mask: wholeMark}, 3, true, true},
 		{Setting{BackEnd: Native, Chain: "ip filter pre", Mark: 3, Mask: wholeMark}, 3, true, false},
-		{Setting{BackEnd: Native, Chain: "ip6 filter pre", IPv6: true, Mark: 3, Mask: wholeMark}, 3, false, false},
+		{Setting{BackEnd: Native, Chain: "ip6 filter pre", IPv6: true, Mark: 3, Mask: wholeMark}, 3, false,
+			false},
 	} {
 		if got := (Machine{Settings: []Setting{tc.s}}).NothingSets(tc.mark, tc.ipv6); got == tc.want {
 			t.Errorf("%+v, mark %#x, IPv6 %v: %v", tc.s, tc.mark, tc.ipv6, got)

@@ -33,7 +33,8 @@ func TestCommandsOfIptables(t *testing.T) {
 	f := family{prefix: "LDIRECTORD-x-", tables: x}
 	table := listing{prerouting: {"-j LDIRECTORD-x-1"}, "LDIRECTORD-x-1": nil}
 	now := readState(table, "LDIRECTORD-x-")
-	if _, err := f.run(t.Context(), now.changes(f.prefix, []string{"-d 192.0.2.1/32 -j MARK --set-mark 8"})); err != nil {
+	if _, err := f.run(t.Context(), now.changes(f.prefix,
+		[]string{"-d 192.0.2.1/32 -j MARK --set-mark 8"})); err != nil {
 		t.Fatal(err)
 	}
 	got := testkit.Must(os.ReadFile(log))(t)
@@ -69,7 +70,8 @@ func TestRefusedListingMattersOnlyWithRules(t *testing.T) {
 		t.Error(err)
 	}
 	_, err := f.Sync(t.Context(), rules(t, "8 192.0.2.1 tcp 80"))
-	if err == nil || !strings.HasSuffix(err.Error(), "iptables -w 5 -t mangle -S: Could not fetch rule set\x1b: Permission denied (you must be root)") {
+	if err == nil || !strings.HasSuffix(err.Error(),
+		"iptables -w 5 -t mangle -S: Could not fetch rule set\x1b: Permission denied (you must be root)") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -80,9 +82,12 @@ func TestErrorsSayWhatIsMissing(t *testing.T) {
 		"iptables: table is incompatible, use 'nft' tool.": "(nft put rules of its own into the table mangle)",
 		"can't initialize iptables table `mangle'":         "(the kernel lacks the table: module iptable_mangle, ip6table_mangle or nf_tables)",
 	} {
-		x := &xtables{program: script(t, version+`echo "`+strings.ReplaceAll(complaint, "`", "\\`")+`" >&2; exit 1`)}
-		err := x.run(t.Context(), command{option: appendRule, chain: "C", rule: "-p tcp -m multiport --dports 1,2 -j MARK --set-mark 8"})
-		if err == nil || !strings.HasSuffix(err.Error(), "-t mangle -A C -p tcp -m multiport --dports 1,2 -j MARK --set-mark 8: "+complaint+" "+want) {
+		x := &xtables{program: script(t, version+`echo "`+strings.ReplaceAll(complaint, "`", "\\`")+
+			`" >&2; exit 1`)}
+		err := x.run(t.Context(), command{option: appendRule, chain: "C",
+			rule: "-p tcp -m multiport --dports 1,2 -j MARK --set-mark 8"})
+		if err == nil || !strings.HasSuffix(err.Error(),
+			"-t mangle -A C -p tcp -m multiport --dports 1,2 -j MARK --set-mark 8: "+complaint+" "+want) {
 			t.Errorf("error %v, want …%s", err, want)
 		}
 	}
@@ -98,7 +103,8 @@ func TestChangeThatIsTooSlowLeavesNothing(t *testing.T) {
 		}
 	}
 	f := open("x", heeding{table}, newFake())
-	if _, err := f.Sync(ctx, rules(t, "8 192.0.2.1 tcp 80", "8 192.0.2.1 tcp 443", "8 192.0.2.1 tcp 22")); !errors.Is(err, context.Canceled) {
+	if _, err := f.Sync(ctx, rules(t, "8 192.0.2.1 tcp 80", "8 192.0.2.1 tcp 443",
+		"8 192.0.2.1 tcp 22")); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
 	}
 	table.mustHave(t, "x", nil)

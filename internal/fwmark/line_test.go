@@ -14,10 +14,14 @@ func TestLinesOfRules(t *testing.T) {
 		want []string
 	}{
 		{"8 192.0.2.10 tcp 80", []string{"-d 192.0.2.10/32 -p tcp --dport 80 -j MARK --set-mark 8"}},
-		{"8 192.0.2.10 tcp 443,80", []string{"-d 192.0.2.10/32 -p tcp -m multiport --dports 80,443 -j MARK --set-mark 8"}},
-		{"8 192.0.2.10 udp 5060,10000:20000", []string{"-d 192.0.2.10/32 -p udp -m multiport --dports 5060,10000:20000 -j MARK --set-mark 8"}},
-		{"8 192.0.2.10 udp 10000:20000", []string{"-d 192.0.2.10/32 -p udp --dport 10000:20000 -j MARK --set-mark 8"}},
-		{"8 192.0.2.10 sctp 80,70:90,85:95", []string{"-d 192.0.2.10/32 -p sctp --dport 70:95 -j MARK --set-mark 8"}},
+		{"8 192.0.2.10 tcp 443,80", []string{
+			"-d 192.0.2.10/32 -p tcp -m multiport --dports 80,443 -j MARK --set-mark 8"}},
+		{"8 192.0.2.10 udp 5060,10000:20000",
+			[]string{"-d 192.0.2.10/32 -p udp -m multiport --dports 5060,10000:20000 -j MARK --set-mark 8"}},
+		{"8 192.0.2.10 udp 10000:20000", []string{
+			"-d 192.0.2.10/32 -p udp --dport 10000:20000 -j MARK --set-mark 8"}},
+		{"8 192.0.2.10 sctp 80,70:90,85:95",
+			[]string{"-d 192.0.2.10/32 -p sctp --dport 70:95 -j MARK --set-mark 8"}},
 		{"8 192.0.2.10 tcp all", []string{"-d 192.0.2.10/32 -p tcp -j MARK --set-mark 8"}},
 		{"8 192.0.2.10 tcp 0:65535", []string{"-d 192.0.2.10/32 -p tcp -j MARK --set-mark 8"}},
 		{"8 192.0.2.10/24 all all", []string{"-d 192.0.2.0/24 -j MARK --set-mark 8"}},
@@ -41,7 +45,8 @@ func TestLinesOfRules(t *testing.T) {
 
 func TestLaterOfTwoEqualRulesStays(t *testing.T) {
 	lines := linesOf(rules(t, "1 192.0.2.10 tcp 80", "2 192.0.2.0/24 tcp 80", "1 192.0.2.10 tcp 80"), false)
-	want := []string{"-d 192.0.2.0/24 -p tcp --dport 80 -j MARK --set-mark 2", "-d 192.0.2.10/32 -p tcp --dport 80 -j MARK --set-mark 1"}
+	want := []string{"-d 192.0.2.0/24 -p tcp --dport 80 -j MARK --set-mark 2",
+		"-d 192.0.2.10/32 -p tcp --dport 80 -j MARK --set-mark 1"}
 	testkit.Same(t, lines, want)
 }
 

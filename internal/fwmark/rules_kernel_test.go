@@ -200,10 +200,12 @@ func marksOfPackets(t *testing.T, k *kernel) {
 			port     int
 			mark     int
 		}{
-			{"tcp", 80, 2}, {"tcp", 443, 2}, {"tcp", 81, 1}, {"udp", 80, 1}, {"udp", 5060, 3}, {"udp", 10000, 3}, {"udp",
+			{"tcp", 80, 2}, {"tcp", 443, 2}, {"tcp", 81, 1}, {"udp", 80, 1}, {"udp", 5060, 3},
+			{"udp", 10000, 3}, {"udp",
 				20000, 3},
 			{"udp", 20001, 1}, {"sctp", 7000, 4}, {"sctp", 7001, 1}, {"sctp", 7100, 5}, {"sctp", 7250, 5},
-			{"tcp", 1001, 6}, {"tcp", 1031, 6}, {"tcp", 1033, 6}, {"tcp", 1079, 6}, {"tcp", 1002, 1}, {"tcp", 5010,
+			{"tcp", 1001, 6}, {"tcp", 1031, 6}, {"tcp", 1033, 6}, {"tcp", 1079, 6}, {"tcp", 1002, 1},
+			{"tcp", 5010,
 				6}, {"tcp", 5011, 1},
 		} {
 			before := seen
@@ -347,7 +349,8 @@ func (k *kernel) exchangeAndKill(t *testing.T, random *rand.Rand) {
 	time.Sleep(time.Duration(random.Int64N(int64(killWithin))))
 	cmd.Process.Kill()
 	cmd.Wait()
-	testkit.Until(t, patience, func() bool { return !running(t, cmd.Process.Pid) }, "what the killed process ran runs")
+	testkit.Until(t, patience, func() bool { return !running(t, cmd.Process.Pid) },
+		"what the killed process ran runs")
 }
 
 // running reports whether a process of a group runs. A zombie does not count: there may be no parent that waits for
@@ -373,8 +376,9 @@ func exchange(program string) {
 	k := kernel{ipv4: program}
 	random := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0))
 	f := open(exchanger, &xtables{program: k.ipv4}, newFake())
-	stays := lvs.MarkRule{Mark: 8, Packets: lvs.Packets{Dest: netip.MustParsePrefix("192.0.2.10/32"), Protocol: "udp",
-		Ports: []lvs.Ports{{First: 53, Last: 53}}}}
+	stays := lvs.MarkRule{Mark: 8, Packets: lvs.Packets{Dest: netip.MustParsePrefix("192.0.2.10/32"),
+		Protocol: "udp",
+		Ports:    []lvs.Ports{{First: 53, Last: 53}}}}
 	fmt.Println("begins")
 	for {
 		others := lvs.MarkRule{Mark: 7, Packets: lvs.Packets{Dest: stays.Dest, Protocol: "tcp",

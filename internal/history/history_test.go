@@ -17,7 +17,8 @@ import (
 
 var (
 	passed  = checker.Result{OK: true, Took: 2 * time.Millisecond}
-	refused = checker.Result{Cause: checker.Refused, Stage: wire.AtConnect, Detail: "connect: refused", Took: time.Millisecond}
+	refused = checker.Result{Cause: checker.Refused, Stage: wire.AtConnect, Detail: "connect: refused",
+		Took: time.Millisecond}
 )
 
 // line is a history as text, a few words for each record.
@@ -130,7 +131,8 @@ func TestAHistoryIsBounded(t *testing.T) {
 		var h History
 		random := rand.New(rand.NewPCG(seed, 0))
 		for i := range Moment(300) {
-			r := checker.Result{Detail: strings.Repeat(fmt.Sprint(random.IntN(20)), random.IntN(300)), Cause: checker.Cause(random.IntN(int(checker.Causes)))}
+			r := checker.Result{Detail: strings.Repeat(fmt.Sprint(random.IntN(20)), random.IntN(300)),
+				Cause: checker.Cause(random.IntN(int(checker.Causes)))}
 			o := Passed + Kind(random.IntN(5))
 			h.Result(i, uint8(random.IntN(3)), o, &r, Outcome{})
 			if !slices.ContainsFunc(h.records, func(r Record) bool { return r.Last == i }) {

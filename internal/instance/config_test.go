@@ -15,7 +15,8 @@ func TestFindingTheConfiguration(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(first, "a.cf"), 0o700); err != nil { // a folder is not a configuration
 		t.Fatal(err)
 	}
-	inSecond, inHere, unnamed := file(t, filepath.Join(second, "a.cf")), file(t, filepath.Join(here, "b.cf")), file(t, filepath.Join(first, "ldirectord.cf"))
+	inSecond, inHere, unnamed := file(t, filepath.Join(second, "a.cf")), file(t, filepath.Join(here, "b.cf")),
+		file(t, filepath.Join(first, "ldirectord.cf"))
 	t.Chdir(here)
 	dirs := ConfigDirs{first, second}
 	for name, want := range map[string]string{"a.cf": inSecond, "b.cf": inHere, inHere: inHere, "": unnamed} {

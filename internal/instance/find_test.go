@@ -65,7 +65,8 @@ func TestWhichDaemonIsMeant(t *testing.T) {
 	}{
 		{about: "the path", a: here, b: here, want: true},
 		{about: "a link", a: here, b: Daemon{link, Kernel, 7}, want: true},
-		{about: "a path whose file is gone", a: Daemon{gone, Kernel, 7}, b: Daemon{gone, Kernel, 7}, want: true},
+		{about: "a path whose file is gone", a: Daemon{gone, Kernel, 7}, b: Daemon{gone, Kernel, 7},
+			want: true},
 		{about: "two that are gone", a: Daemon{gone, Kernel, 7}, b: Daemon{gone + "x", Kernel, 7}, want: false},
 		{about: "one that is gone", a: here, b: Daemon{gone, Kernel, 7}, want: false},
 		{about: "another file of the name", a: here, b: Daemon{two, Kernel, 7}, want: false},
@@ -200,7 +201,8 @@ func TestWhatWasLeftInTheTable(t *testing.T) {
 		next := New(string(i.folder), i.Daemon, "ldirectord.cf", "ldirectord")
 		h := testkit.Must(next.Acquire(soon(t), ""))(t)
 		testkit.Same(t, h.Before.Virtuals, want, phase)
-		if filepath.Base(h.Pid) != "ldirectord.ldirectord.cf.pid" || filepath.Base(h.Role) != "ldirectord.ldirectord.role" {
+		if filepath.Base(h.Pid) != "ldirectord.ldirectord.cf.pid" ||
+			filepath.Base(h.Role) != "ldirectord.ldirectord.role" {
 			t.Errorf("%s: the pid file is %s, the role %s", phase, h.Pid, h.Role)
 		}
 		giveBack(h)
@@ -252,7 +254,8 @@ func TestTwoFilesOfOneNameAreTwoDaemons(t *testing.T) {
 // With another table, or in another network namespace, a daemon may use the same name, and its files have other
 // names.
 func TestOtherTablesAndNetworksShareTheFolder(t *testing.T) {
-	for about, other := range map[string]Daemon{"table": {"/x.cf", "memory:/t", NetNS()}, "network": {"/x.cf", "memory", 9}} {
+	for about, other := range map[string]Daemon{"table": {"/x.cf", "memory:/t", NetNS()},
+		"network": {"/x.cf", "memory", 9}} {
 		dir := t.TempDir()
 		first, second := daemonOf(dir, "/x.cf"), New(dir, other, "x.cf")
 		s, _ := serving(t, first.Daemon, "x.cf")
@@ -294,7 +297,8 @@ func TestANameIsLeft(t *testing.T) {
 	} {
 		run := t.TempDir()
 		i := New(run, Daemon{Path: "/b/x.cf", Table: Kernel, NetNS: 7}, "x.cf")
-		s := State{Format: format, Daemon: Daemon{path, Kernel, 7}, Name: "x.cf", Process: Process{Pid: 1 << 30}, Phase: Running, Virtuals: keys}
+		s := State{Format: format, Daemon: Daemon{path, Kernel, 7}, Name: "x.cf",
+			Process: Process{Pid: 1 << 30}, Phase: Running, Virtuals: keys}
 		c.edit(&s)
 		forge(t, i, "x.cf", s)()
 		if got := filepath.Base(i.Files().State) == "ldirectord.x.cf.state"; got != c.want {

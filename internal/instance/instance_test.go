@@ -61,7 +61,8 @@ func TestFilesOfTheRunFolderAreBounded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			i := daemonOf(t.TempDir(), "/ld.cf")
 			f := i.Files()
-			for path, limit := range map[string]int64{f.Pid: runfile.MaxFile, f.State: runfile.MaxFile, f.Drain: runfile.MaxFile} {
+			for path, limit := range map[string]int64{f.Pid: runfile.MaxFile, f.State: runfile.MaxFile,
+				f.Drain: runfile.MaxFile} {
 				testkit.OK(t, put(path, limit))
 			}
 			start := time.Now()
@@ -93,7 +94,8 @@ func TestTheRunFolderMustBeSafe(t *testing.T) {
 		if (err == nil) != want {
 			t.Errorf("%v: %v", mode, err)
 		}
-		if err != nil && !strings.Contains(err.Error(), "users other than its owner can write to the run folder") {
+		if err != nil && !strings.Contains(err.Error(),
+			"users other than its owner can write to the run folder") {
 			t.Errorf("%v: %v", mode, err)
 		}
 		if err == nil {

@@ -24,7 +24,8 @@ func TestWhoLeavesOverTheEnd(t *testing.T) {
 		}
 		who := judge.Record{
 			Key:  lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")},
-			Addr: netip.MustParseAddrPort("10.2.0.1:80"), Name: "10.2.0.1:8080", Until: time.Now().Add(time.Minute), Stays: true,
+			Addr: netip.MustParseAddrPort("10.2.0.1:80"), Name: "10.2.0.1:8080",
+			Until: time.Now().Add(time.Minute), Stays: true,
 		}
 		testkit.OK(t, first.Update(func(s *State) { s.SetDeparting([]judge.Record{who}); s.Phase = phase }))
 		giveBack(first)
@@ -69,7 +70,8 @@ func TestWhatMovesWeightsOverTheEnd(t *testing.T) {
 		if kept.Format != format {
 			t.Fatalf("the file has %v", kept)
 		}
-		if ago := runfile.SinceBoot() - time.Duration(kept.Moving[0].Climbs.UnixNano()); (ago - 18*time.Second).Abs() > time.Second {
+		if ago := runfile.SinceBoot() - time.Duration(
+			kept.Moving[0].Climbs.UnixNano()); (ago - 18*time.Second).Abs() > time.Second {
 			t.Errorf("by the file it climbs for %v", ago)
 		}
 		for range 2 { // the first one is killed before it has recorded anything
@@ -79,7 +81,8 @@ func TestWhatMovesWeightsOverTheEnd(t *testing.T) {
 			}
 			m := now.Before.Moving[0]
 			later := m.Climbs.Sub(moves.Climbs)
-			if m.Climbs = moves.Climbs; m != moves || later.Abs() > time.Second || now.Before.Moving[1] != rests {
+			if m.Climbs = moves.Climbs; m != moves || later.Abs() > time.Second ||
+				now.Before.Moving[1] != rests {
 				t.Errorf("the next daemon knows %+v, %v later", now.Before.Moving, later)
 			}
 			giveBack(now)

@@ -80,7 +80,8 @@ func TestWhatIsRecorded(t *testing.T) {
 	keys := []lvs.Key{{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")}}
 	testkit.OK(t, l.Update(func(s *State) { s.Virtuals, s.Execute, s.Phase = keys, []string{"y.cf"}, HandedOver }))
 	s, err := i.State()
-	if err != nil || !slices.Equal(s.Virtuals, keys) || !slices.Equal(s.Execute, []string{"y.cf"}) || s.Phase != HandedOver || s.Pid != os.Getpid() {
+	if err != nil || !slices.Equal(s.Virtuals, keys) || !slices.Equal(s.Execute, []string{"y.cf"}) ||
+		s.Phase != HandedOver || s.Pid != os.Getpid() {
 		t.Errorf("%+v, %v", s, err)
 	}
 	if _, err := daemonOf(string(i.folder), "/y.cf").State(); !errors.Is(err, os.ErrNotExist) {

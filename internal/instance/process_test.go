@@ -38,7 +38,8 @@ func pretendAs(t *testing.T, user uint32, name string, words ...string) standIn 
 	in := testkit.Must(cmd.StdinPipe())(t)
 	testkit.OK(t, cmd.Start())
 	t.Cleanup(func() { in.Close(); cmd.Wait() })
-	testkit.Until(t, 10*time.Second, func() bool { return len(argv(cmd.Process.Pid)) == len(cmd.Args) }, "no command line")
+	testkit.Until(t, 10*time.Second, func() bool { return len(argv(cmd.Process.Pid)) == len(cmd.Args) },
+		"no command line")
 	return standIn{cmd, in}
 }
 
@@ -112,8 +113,10 @@ func TestCommandLinesOfDirectors(t *testing.T) {
 		{line: []string{"ldirectord tcp:10.1.0.1:80"}}, // a child of the Perl daemon
 		{line: []string{""}}, // a process that is gone
 		{line: []string{"/usr/bin/perl", "-w", "/usr/sbin/ldirectord", "start"}, perl: true},
-		{line: []string{"/usr/bin/perl", "-w", "/usr/sbin/ldirectord", "a.cf", "start"}, perl: true, config: "a.cf"},
-		{line: []string{"perl5.36", "/etc/ha.d/resource.d/ldirectord", "-d", "a.cf", "restart"}, perl: true, config: "a.cf"},
+		{line: []string{"/usr/bin/perl", "-w", "/usr/sbin/ldirectord", "a.cf", "start"}, perl: true,
+			config: "a.cf"},
+		{line: []string{"perl5.36", "/etc/ha.d/resource.d/ldirectord", "-d", "a.cf", "restart"}, perl: true,
+			config: "a.cf"},
 		{line: []string{"perl", "-e", "ldirectord"}},
 		{line: []string{"perl", "/usr/bin/ack", "ldirectord"}},
 		{line: []string{"perl", "/usr/sbin/ldirectord", "a.cf", "status"}, config: "a.cf"},
@@ -151,12 +154,18 @@ func TestThePerlDaemonIsFoundByItsPidFile(t *testing.T) {
 	}{
 		{"its path", []string{"/usr/sbin/ldirectord", file, "start"}, "x.cf", []string{"x.cf"}, Kernel, true},
 		{"its name", []string{"/usr/sbin/ldirectord", "x.cf", "start"}, "x.cf", []string{"x.cf"}, Kernel, true},
-		{"another path", []string{"/usr/sbin/ldirectord", "/etc/x.cf", "start"}, "x.cf", []string{"x.cf"}, Kernel, false},
-		{"none", []string{"/usr/sbin/ldirectord", "start"}, "ldirectord", []string{"ldirectord", "x.cf"}, Kernel, true},
-		{"none, and a command that names it", []string{"/usr/sbin/ldirectord", "start"}, "ldirectord", []string{"x.cf", "ldirectord"}, Kernel, true},
-		{"none, and another file", []string{"/usr/sbin/ldirectord", "start"}, "x.cf", []string{"x.cf"}, Kernel, false},
-		{"a table in memory", []string{"/usr/sbin/ldirectord", file, "start"}, "x.cf", []string{"x.cf"}, "memory", false},
-		{"another program", []string{"/usr/bin/ack", "ldirectord", "start"}, "x.cf", []string{"x.cf"}, Kernel, false},
+		{"another path", []string{"/usr/sbin/ldirectord", "/etc/x.cf", "start"}, "x.cf", []string{"x.cf"},
+			Kernel, false},
+		{"none", []string{"/usr/sbin/ldirectord", "start"}, "ldirectord", []string{"ldirectord", "x.cf"},
+			Kernel, true},
+		{"none, and a command that names it", []string{"/usr/sbin/ldirectord", "start"}, "ldirectord",
+			[]string{"x.cf", "ldirectord"}, Kernel, true},
+		{"none, and another file", []string{"/usr/sbin/ldirectord", "start"}, "x.cf", []string{"x.cf"}, Kernel,
+			false},
+		{"a table in memory", []string{"/usr/sbin/ldirectord", file, "start"}, "x.cf", []string{"x.cf"},
+			"memory", false},
+		{"another program", []string{"/usr/bin/ack", "ldirectord", "start"}, "x.cf", []string{"x.cf"}, Kernel,
+			false},
 	} {
 		t.Run(c.about, func(t *testing.T) {
 			i := New(t.TempDir(), Daemon{Path: file, Table: c.table, NetNS: NetNS()}, c.names...)

@@ -50,7 +50,8 @@ func TestAUserNamesItsOwnProcessAlone(t *testing.T) {
 		dir := folderOfNobody(t)
 		i := daemonOf(dir, "/etc/ha.d/ldirectord.cf")
 		other := exec.Command("sleep", "60")
-		other.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}, Pdeathsig: syscall.SIGKILL}
+		other.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid},
+			Pdeathsig: syscall.SIGKILL}
 		testkit.OK(t, other.Start())
 		t.Cleanup(func() { _ = other.Process.Kill(); _ = other.Wait() })
 		p := testkit.Must(processOf(other.Process.Pid))(t)

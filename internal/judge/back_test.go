@@ -40,7 +40,8 @@ func TestWhichChecksAreAwaited(t *testing.T) {
 }
 
 func TestWhichChecksTell(t *testing.T) {
-	for p, want := range map[Passage]bool{{}: false, {OK: true}: false, {OK: true, Passed: true}: true, {Own: true}: true} {
+	for p, want := range map[Passage]bool{{}: false, {OK: true}: false, {OK: true, Passed: true}: true,
+		{Own: true}: true} {
 		c := Check{Way: &Way{}}
 		if c.Took(p, noon); c.Tells != want {
 			t.Errorf("%+v: the check can show whether the path works: %v", p, c.Tells)

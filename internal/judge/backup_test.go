@@ -44,7 +44,8 @@ func TestTheGuardDoesNotCountBackupServers(t *testing.T) {
 		c.Result(s, &s.First, false, NoAnswer)
 	}
 	d := Decide(c, noon)
-	if got := placed(&proposal{Decision: Decision{Places: d.Places}}); got != "1:4, 2:4" || len(d.Held) != 2 || c.Weighted() != 2 {
+	if got := placed(&proposal{Decision: Decision{Places: d.Places}}); got != "1:4, 2:4" || len(d.Held) != 2 ||
+		c.Weighted() != 2 {
 		t.Errorf("the table is to have %s, %d servers are held of %d", got, len(d.Held), c.Weighted())
 	}
 }
@@ -53,7 +54,8 @@ func TestTheGuardDoesNotCountBackupServers(t *testing.T) {
 func TestABackupServerDoesNotClimb(t *testing.T) {
 	c := backedUp()
 	c.given("slowstart=60, 3 weight=100, 1 absent not entered")
-	if d := Decide(c, noon); !d.State.Servers[2].Climbs.IsZero() || d.State.Servers[0].Climbs.IsZero() || !d.Places[at(1)].Addr.IsValid() {
+	if d := Decide(c, noon); !d.State.Servers[2].Climbs.IsZero() || d.State.Servers[0].Climbs.IsZero() ||
+		!d.Places[at(1)].Addr.IsValid() {
 		t.Errorf("the unused backup server climbs, or the returned server does not: %+v", d.Places)
 	}
 	c.given("1 down, backupbelow.low=2")
@@ -159,7 +161,8 @@ func TestAReloadTurnsAServerIntoABackup(t *testing.T) {
 			now := backedUp()
 			now.Members[2].Backup = reserve
 			now.Index()
-			now.Carry(&was, true, func(i int) int { return i }, func(i, k int) *Check { return was.Servers[i].Check(k) })
+			now.Carry(&was, true, func(i int) int { return i },
+				func(i, k int) *Check { return was.Servers[i].Check(k) })
 			if now.Backed != (backed && reserve) {
 				t.Errorf("served: %v, in the new file: %v, serves: %v", backed, reserve, now.Backed)
 			}

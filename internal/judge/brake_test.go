@@ -64,7 +64,8 @@ func TestWhatTheBrakeSettles(t *testing.T) {
 		now := noon.Add(map[string]time.Duration{"patience": patience, "longer": patience + 1}[row[2]])
 		done := c.Settle(0, patience, now)
 		b := c.Brakes[0]
-		got := fmt.Sprint(done.Over, " ", serversAt(done.Judged), " ", serversAt(done.Asked), " ", serversAt(done.Holds))
+		got := fmt.Sprint(done.Over, " ", serversAt(done.Judged), " ", serversAt(done.Asked), " ",
+			serversAt(done.Holds))
 		testkit.Same(t, []string{got, fmt.Sprint(b.Accuses, b.Holds)}, row[3:], row[0])
 		testkit.Equal(t, b.Due, false, row[0], "due")
 		for _, at := range done.Judged {

@@ -13,7 +13,8 @@ func TestKindComeback(t *testing.T) {
 	for _, row := range []struct {
 		does, says string
 		count      int
-	}{{"1 fails", "", 0}, {"1 passes", says, 1}, {"1s", says, 1}, {"1 fails", "", 0}, {"1 passes", says, 1}, {"1 ready", "", 0}} {
+	}{{"1 fails", "", 0}, {"1 passes", says, 1}, {"1s", says, 1}, {"1 fails", "", 0}, {"1 passes", says, 1},
+		{"1 ready", "", 0}} {
 		p.do(t, row.does)
 		v := p.Seen(&p.Servers[0], p.now)
 		if got, n := comebackKind.Says(v), comebackKind.Count(v); got != row.says || n != row.count {

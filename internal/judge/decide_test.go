@@ -38,7 +38,8 @@ func caseOf(dests ...lvs.Dest) Case {
 	for _, d := range dests {
 		m := &Member{At: int32(len(c.Members)), Dest: d, MovedTo: -1}
 		c.Members = append(c.Members, m)
-		c.Servers = append(c.Servers, Server{Member: m, First: Check{Way: &Way{}, Health: health.Assume(health.Up)}})
+		c.Servers = append(c.Servers, Server{Member: m,
+			First: Check{Way: &Way{}, Health: health.Assume(health.Up)}})
 	}
 	c.Index()
 	return c
@@ -51,7 +52,8 @@ func TestWhatAVirtualServiceShouldHave(t *testing.T) {
 		c.Fallbacks = []*Member{{Dest: lvs.Dest{Addr: at(9), Weight: 1}, Unchecked: true}}
 		c.Have = lvs.Dests{}
 		c.given(row[1])
-		testkit.Equal(t, placed(&proposal{Decision: Decision{Places: Decide(c, time.Time{}).Places}}), row[2], row[0])
+		testkit.Equal(t, placed(&proposal{Decision: Decision{Places: Decide(c, time.Time{}).Places}}), row[2],
+			row[0])
 	}
 }
 

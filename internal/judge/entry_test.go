@@ -34,7 +34,8 @@ func TestAReloadKeepsWhatIsKnownOfFallbackServers(t *testing.T) {
 		return was.entry(places[i]).Check(k)
 	})
 	first, second := &now.FallbackServers[0], &now.FallbackServers[1]
-	if second.Health() != health.Down || second.Since != noon || first.Health() == health.Down || !first.Since.IsZero() {
+	if second.Health() != health.Down || second.Since != noon || first.Health() == health.Down ||
+		!first.Since.IsZero() {
 		t.Errorf("%v since %v, and %v since %v", first.Health(), first.Since, second.Health(), second.Since)
 	}
 }
@@ -46,7 +47,8 @@ func TestACopyHasChecksOfFallbackServersOfItsOwn(t *testing.T) {
 	for i := range clone.FallbackServers {
 		clone.FallbackServers[i].AssumeAll(health.Assume(health.Up))
 	}
-	if got := c.FallbackServers[0]; got.First.Health.State != health.Down || got.More[0].Health.State != health.Down {
+	if got := c.FallbackServers[0]; got.First.Health.State != health.Down ||
+		got.More[0].Health.State != health.Down {
 		t.Errorf("%+v", got)
 	}
 }
@@ -65,7 +67,8 @@ func TestTheChecksOfAFallbackServerDecideNothing(t *testing.T) {
 	if one.Held || one.Fallen || one.Health() != health.Down {
 		t.Errorf("%+v", one)
 	}
-	if got := c.FallbackAt(at(9)); got != 1 || c.FallbackAt(at(1)) >= 0 || c.IsNobodys(at(8)) || !c.IsNobodys(at(7)) {
+	if got := c.FallbackAt(at(9)); got != 1 || c.FallbackAt(at(1)) >= 0 || c.IsNobodys(at(8)) ||
+		!c.IsNobodys(at(7)) {
 		t.Errorf("10.2.0.9 is fallback server %d", got)
 	}
 }
@@ -130,7 +133,9 @@ func TestWhichDirectiveHoldsAServer(t *testing.T) {
 		}
 		testkit.Equal(t, c.Seen(&c.Servers[0], noon).HeldBy(), row.want, row, "held by")
 	}
-	if at := slices.IndexFunc(Kinds, func(k Kind) bool { return k.Holds != nil }); Kinds[at].Name != guardKind.Name {
+	if at := slices.IndexFunc(Kinds, func(k Kind) bool {
+		return k.Holds != nil
+	}); Kinds[at].Name != guardKind.Name {
 		t.Errorf("%s comes first", Kinds[at].Name)
 	}
 }

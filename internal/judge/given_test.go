@@ -176,7 +176,8 @@ func put(of reflect.Value, value string, not bool) {
 		*field = lvs.Pace{Share: shareOf(low), Every: time.Duration(number(high)) * time.Second}
 	case *lvs.OnFail:
 		var known bool
-		if *field, known = map[string]lvs.OnFail{"keep": lvs.Keep, "cut": lvs.Cut, "byquiescent": 0}[value]; !known {
+		if *field, known = map[string]lvs.OnFail{"keep": lvs.Keep, "cut": lvs.Cut,
+			"byquiescent": 0}[value]; !known {
 			*field = lvs.OnFail(number(value)) * lvs.OnFail(time.Second)
 		}
 	case *lvs.Comeback:

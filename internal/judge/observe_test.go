@@ -17,7 +17,8 @@ func TestAServerStaysLeftOutWhenAWriteFails(t *testing.T) {
 	for range 2 {
 		d := Decide(p.Case, p.now)
 		if p.Adopt(d.State); d.Places[at(1)].Weight != 0 || p.Servers[0].Suspects != 1 {
-			t.Errorf("weight %d after it was left out %d times", d.Places[at(1)].Weight, p.Servers[0].Suspects)
+			t.Errorf("weight %d after it was left out %d times", d.Places[at(1)].Weight,
+				p.Servers[0].Suspects)
 		}
 	}
 }

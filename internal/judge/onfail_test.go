@@ -79,7 +79,8 @@ func TestWhichCheckCuts(t *testing.T) {
 	for _, row := range []struct {
 		does string
 		in   bool
-	}{{"1 passes, 1 passes, 1 reload, 1 fails", true}, {"1 passes", true}, {"1 fails", true}, {"1 passes, 1 passes, 1 fails", false}} {
+	}{{"1 passes, 1 passes, 1 reload, 1 fails", true}, {"1 passes", true}, {"1 fails", true},
+		{"1 passes, 1 passes, 1 fails", false}} {
 		p.do(t, row.does)
 		if _, in := p.Have.At(at(1)); in != row.in {
 			t.Fatalf("two successes are needed, %s: in the table: %v", row.does, in)

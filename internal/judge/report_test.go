@@ -80,7 +80,8 @@ func (c *talk) restart() {
 	var was []Record
 	for i := range c.Servers {
 		s := &c.Servers[i]
-		was = append(was, Record{Of: s.Weight(), Weight: c.Have.Weight(s.Dest.Addr), Reports: SpokenBy(s), Memory: s.Memory})
+		was = append(was, Record{Of: s.Weight(), Weight: c.Have.Weight(s.Dest.Addr), Reports: SpokenBy(s),
+			Memory: s.Memory})
 		*s = Server{Member: s.Member, More: make([]Check, len(s.More))}
 		for k := range s.More {
 			s.More[k].Line, s.More[k].Part = uint8(k+1), 50

@@ -53,7 +53,9 @@ func (p *played) do(t *testing.T, what string) {
 			case "file":
 				s.Maintained(!s.File)
 			case "asks", "answers": // its check passes; the answer says drain or ready
-				reported := health.Report{Admin: map[string]health.Admin{"asks": health.Drain, "answers": health.Ready}[does]}
+				reported := health.Report{
+					Admin: map[string]health.Admin{"asks": health.Drain,
+						"answers": health.Ready}[does]}
 				Report(&p.Case, s, &s.First, reported)
 				p.Result(s, &s.First, true, 0)
 			case "reload": // its check is replaced by another one
@@ -82,7 +84,8 @@ func (p *played) do(t *testing.T, what string) {
 				p.has(byte(i), 9)
 				p.Changed(at(byte(i)), true, false)
 			default:
-				p.Result(s, &s.First, does == "passes", map[string]Loss{"fails": NotReached, "lies": WrongAnswer}[does])
+				p.Result(s, &s.First, does == "passes",
+					map[string]Loss{"fails": NotReached, "lies": WrongAnswer}[does])
 			}
 		}
 		p.decide()

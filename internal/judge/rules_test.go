@@ -93,15 +93,21 @@ func word(is bool, text string) string { return map[bool]string{true: text}[is] 
 
 // views are what the rows of a rule show of it, where that is not the places.
 var views = map[string]func(*proposal) string{
-	"back together":           func(h *proposal) string { return word(h.Gathers(), "waits") },
-	"moved / given up":        func(h *proposal) string { return numbers(h, func(s *Server) bool { return s.Gone }) },
-	"names":                   func(h *proposal) string { return numbers(h, func(s *Server) bool { return s.Since.Equal(noon) }) },
+	"back together": func(h *proposal) string { return word(h.Gathers(), "waits") },
+	"moved / given up": func(h *proposal) string {
+		return numbers(h, func(s *Server) bool { return s.Gone })
+	},
+	"names": func(h *proposal) string {
+		return numbers(h, func(s *Server) bool { return s.Since.Equal(noon) })
+	},
 	"obeyed":                  func(h *proposal) string { return word(h.Obeys, "obeys") },
 	"guard, removals, leaves": heldOf,
 	"released / let go":       func(h *proposal) string { return word(len(h.ByHand) > 0, "by hand") },
-	"unknown":                 func(h *proposal) string { return strings.TrimSpace(placed(h) + word(h.unknown, " unknown")) },
-	"up":                      func(h *proposal) string { return placed(h) + word(h.up, " up") },
-	"found":                   func(h *proposal) string { return placed(h) + word(h.up, " up") },
+	"unknown": func(h *proposal) string {
+		return strings.TrimSpace(placed(h) + word(h.unknown, " unknown"))
+	},
+	"up":    func(h *proposal) string { return placed(h) + word(h.up, " up") },
+	"found": func(h *proposal) string { return placed(h) + word(h.up, " up") },
 }
 
 // heldOf are the servers that are held, each with how many serve and how many should.
@@ -164,7 +170,8 @@ func TestRuleRemovals(t *testing.T) {
 			turns += fmt.Sprintf(" %d in %v", i+1, s.Until.Sub(noon))
 		}
 	}
-	if got := fmt.Sprint(whys(&d.State), d.Held, turns); got != "[down down removals removals removals removals guard] [2 3 4 5 6]"+
+	if got := fmt.Sprint(whys(&d.State), d.Held,
+		turns); got != "[down down removals removals removals removals guard] [2 3 4 5 6]"+
 		" 3 in 1m0s 4 in 1m0s 5 in 2m0s 6 in 2m0s" || !d.Again.Equal(noon.Add(time.Minute)) {
 		t.Errorf("rules, held servers and turns: %s, next decision at %v", got, d.Again)
 	}
@@ -224,10 +231,12 @@ func TestTheGuardAndChangesByHand(t *testing.T) {
 		given string
 		want  map[byte]uint32
 	}{
-		{"one by hand passes now: the other one goes", "1 down held, 2 table=0 byhand turned", map[byte]uint32{2: 4}},
+		{"one by hand passes now: the other one goes", "1 down held, 2 table=0 byhand turned",
+			map[byte]uint32{2: 4}},
 		{"another weight by hand: it goes", "1 down held table=7 byhand",
 			map[byte]uint32{2: 4}},
-		{"one that changes to gate carries nothing any more: the other one goes", "1 down held, 2 table=0 gate rerouted not connected", map[byte]uint32{2: 4}},
+		{"one that changes to gate carries nothing any more: the other one goes",
+			"1 down held, 2 table=0 gate rerouted not connected", map[byte]uint32{2: 4}},
 	} {
 		decided := inService(4, 4)
 		decided.given("keepserving=1, " + c.given)
@@ -302,14 +311,16 @@ func TestRuleFallback(t *testing.T) {
 		{"there is none", func(h *proposal) { h.Fallbacks = nil }, "", ""},
 		{"servers are not checked", func(h *proposal) { h.NoFallback = true }, "", ""},
 		{"it is in the table", func(h *proposal) { h.Have.Put(sorry) }, "9:1", "9:1"},
-		{"it is in the table with weight 0", func(h *proposal) { h.Have.Put(lvs.Dest{Addr: at(9)}) }, "9:1", ""},
+		{"it is in the table with weight 0", func(h *proposal) { h.Have.Put(lvs.Dest{Addr: at(9)}) }, "9:1",
+			""},
 		{"it was in before", func(h *proposal) { h.FallbackIn = true }, "9:1", "9:1"},
 	} {
 		for unknown, want := range map[bool]string{false: row.want, true: row.unknown} {
 			c := inService(4, 4)
 			section := *c.Section
 			section.Fallbacks = []*Member{{Dest: sorry, Unchecked: true}}
-			h := &proposal{Case: Case{&section, c.State}, Decision: Decision{Places: dests{}}, unknown: unknown}
+			h := &proposal{Case: Case{&section, c.State}, Decision: Decision{Places: dests{}},
+				unknown: unknown}
 			row.given(h)
 			if fallback(h); placed(h) != want {
 				t.Errorf("%s, a server is unknown: %v: %q, want %q", row.what, unknown, placed(h), want)
@@ -376,7 +387,8 @@ func TestWhichSectionsMayReroute(t *testing.T) {
 	for _, row := range []struct {
 		wanted, has lvs.Forward
 		want        bool
-	}{{lvs.Route, lvs.Masq, true}, {lvs.Route, lvs.Route, false}, {lvs.Masq, lvs.Masq, false}, {lvs.Masq, lvs.Route, false}} {
+	}{{lvs.Route, lvs.Masq, true}, {lvs.Route, lvs.Route, false}, {lvs.Masq, lvs.Masq, false},
+		{lvs.Masq, lvs.Route, false}} {
 		c := inService(4, 4)
 		c.Members[0].Dest.Forward, c.Members[1].Dest.Forward = lvs.Masq, row.wanted
 		c.Have = lvs.Dests{{Addr: at(1), Forward: lvs.Route}, {Addr: at(2), Forward: row.has}}

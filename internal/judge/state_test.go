@@ -35,8 +35,10 @@ func TestWhatAllChecksSayTogether(t *testing.T) {
 		want   health.State
 	}{
 		{[]health.State{u}, u}, {[]health.State{d}, d}, {[]health.State{n}, n},
-		{[]health.State{u, u}, u}, {[]health.State{u, d}, d}, {[]health.State{d, u}, d}, {[]health.State{u, n}, n},
-		{[]health.State{n, u}, n}, {[]health.State{n, d}, d}, {[]health.State{d, n}, d}, {[]health.State{n, u, d}, d},
+		{[]health.State{u, u}, u}, {[]health.State{u, d}, d}, {[]health.State{d, u}, d},
+		{[]health.State{u, n}, n},
+		{[]health.State{n, u}, n}, {[]health.State{n, d}, d}, {[]health.State{d, n}, d},
+		{[]health.State{n, u, d}, d},
 		{[]health.State{u, n, u}, n},
 	} {
 		s := Server{More: make([]Check, len(row.checks)-1)}
@@ -60,16 +62,20 @@ func TestStatesOfAServer(t *testing.T) {
 		{"down", func(s *Server) {}, health.Down, "down", health.Down, "false false false"},
 		{"unknown", func(s *Server) {}, health.Unknown, "unknown", health.Unknown, "false false true"},
 		{"held", func(s *Server) { s.Held = true }, health.Down, "down", health.Up, "true false true"},
-		{"drained", func(s *Server) { s.Order.Kind = Drain }, health.Up, "drained", health.Up, "false true true"},
+		{"drained", func(s *Server) { s.Order.Kind = Drain }, health.Up, "drained", health.Up,
+			"false true true"},
 		{"drained and down", func(s *Server) { s.Order.Kind = Drain }, health.Down, "down", health.Down,
 			"false false false"},
-		{"drained and unknown", func(s *Server) { s.Order.Kind = Drain }, health.Unknown, "drained", health.Unknown,
+		{"drained and unknown", func(s *Server) { s.Order.Kind = Drain }, health.Unknown, "drained",
+			health.Unknown,
 			"false true true"},
 		{"in maintenance by a file", func(s *Server) { s.File = true }, health.Up, "maintenance", health.Down,
 			"false false true"},
-		{"in maintenance by order", func(s *Server) { s.Order.Kind = Maint }, health.Up, "maintenance", health.Down,
+		{"in maintenance by order", func(s *Server) { s.Order.Kind = Maint }, health.Up, "maintenance",
+			health.Down,
 			"false false true"},
-		{"not checked", func(s *Server) { s.Unchecked = true }, health.Unknown, "off", off, "false false false"},
+		{"not checked", func(s *Server) { s.Unchecked = true }, health.Unknown, "off", off,
+			"false false false"},
 	} {
 		s := Server{Member: &Member{}}
 		s.AssumeAll(health.Assume(row.checks))
@@ -111,7 +117,8 @@ func TestWhichServersAreAwaited(t *testing.T) {
 // The loss of a server is the least one of its checks that fail.
 func TestLossOfAServer(t *testing.T) {
 	down := health.Assume(health.Down)
-	s := Server{First: Check{Health: down, Loss: NoAnswer}, More: []Check{{Health: down, Loss: WrongAnswer}, {Loss: NotReached}}}
+	s := Server{First: Check{Health: down, Loss: NoAnswer},
+		More: []Check{{Health: down, Loss: WrongAnswer}, {Loss: NotReached}}}
 	if got := lossOf(&s); got != NoAnswer {
 		t.Errorf("the loss is %d, want NoAnswer", got)
 	}
@@ -170,7 +177,8 @@ func TestACopySharesNothing(t *testing.T) {
 	if s := c.Servers[0]; s.First.Awaited || s.More[0].Tells {
 		t.Errorf("the ways of checks are shared: %+v %+v", s.First.Way, s.More[0].Way)
 	}
-	if s := c.Servers[0]; s.Held || s.More[0].Pending || c.Have[0].Weight != 1 || c.Departing[0].Idle || c.Brakes[0].Due ||
+	if s := c.Servers[0]; s.Held || s.More[0].Pending || c.Have[0].Weight != 1 || c.Departing[0].Idle ||
+		c.Brakes[0].Due ||
 		len(c.ByHand) != 1 || len(c.Found) != 1 {
 		t.Errorf("a change of the copy changed the original: %+v", c.State)
 	}

@@ -73,5 +73,6 @@ func (w *weightsLab) tells(silence time.Duration) {
 		conn.Close()
 	}
 	w.note(fmt.Sprintf("an agent says 100 %%, 10 %%, drain, nothing for %s s, ready", seconds(silence)),
-		"each in the table after %s s at most; weight 0 while it drains and is silent; no connection cut", seconds(slowest))
+		"each in the table after %s s at most; weight 0 while it drains and is silent; no connection cut",
+		seconds(slowest))
 }

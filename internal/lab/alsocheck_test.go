@@ -97,7 +97,8 @@ func (g *group) play() string {
 	lost, of, late, _ := g.requestsOf(g.https, seen, healed)
 	plainLost, plainOf, _, cut := g.requestsOf(g.http, seen, healed)
 	if late > 0 || g.also == "" && lost == 0 || plainLost > cut { // alsocheck may act before the next request
-		g.t.Errorf("%d of %d https requests failed, %d of them after the server was out, and %d of %d http", lost, of, late, plainLost, plainOf)
+		g.t.Errorf("%d of %d https requests failed, %d of them after the server was out, and %d of %d http",
+			lost, of, late, plainLost, plainOf)
 	}
 	g.does(g.path, "stop")
 	return fmt.Sprintf("%d of %d | %d of %d | %s | %s", lost, of, plainLost, plainOf, out, in)

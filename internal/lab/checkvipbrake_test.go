@@ -25,7 +25,8 @@ func TestKernelCheckVIPBrake(t *testing.T) {
 	const answers = "INPUT -s 192.0.2.8/29 -p tcp --sport 7000 -j DROP"
 	l.sh("ip netns exec %sdir iptables -I %s", l.prefix, answers)
 	for _, w := range []lane{dr4, tun4} {
-		l.saysWithin(10*time.Second, "Brake holds: tcp:"+w.vip+":7000: every server that was up fails, and only through "+w.vip)
+		l.saysWithin(10*time.Second, "Brake holds: tcp:"+w.vip+
+			":7000: every server that was up fails, and only through "+w.vip)
 	}
 	time.Sleep(6 * time.Second) // two more checks of each server
 	testkit.Equal(t, l.table(), before, "the table", l.logText())
@@ -37,7 +38,8 @@ func TestKernelCheckVIPBrake(t *testing.T) {
 	for _, w := range []lane{dr4, tun4} {
 		l.saysWithin(10*time.Second, "Brake is over: tcp:"+w.vip+":7000")
 	}
-	l.until(10*time.Second, "no -t 192.0.2.10:7000 -r 192.0.2.21:7000", "-t 192.0.2.10:7000 -r 192.0.2.22:7000", "-t 192.0.2.10:7000 -r 192.0.2.23:7000")
+	l.until(10*time.Second, "no -t 192.0.2.10:7000 -r 192.0.2.21:7000", "-t 192.0.2.10:7000 -r 192.0.2.22:7000",
+		"-t 192.0.2.10:7000 -r 192.0.2.23:7000")
 	l.does(path, "stop")
 	if said := l.logText(); strings.Count(said, "Check failed") != 1 {
 		t.Errorf("the log says\n%s", said)

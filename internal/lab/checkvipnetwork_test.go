@@ -67,7 +67,8 @@ REALS:7000
 	l.until(10*time.Second, l.inTable(some...)...)
 	l.untilServers(4 * 3)
 	time.Sleep(3 * time.Second)
-	if said := l.logText(); strings.Contains(said, "Check failed") || strings.Contains(said, "not checked through") {
+	if said := l.logText(); strings.Contains(said, "Check failed") ||
+		strings.Contains(said, "not checked through") {
 		t.Errorf("large answers through the virtual address fail:\n%s", said)
 	}
 }

@@ -99,14 +99,17 @@ func (r portsRow) play(t *testing.T, lasts time.Duration) {
 	port := map[string]string{"tcp": "7000", "udp": "53"}[r.protocol]
 	path := l.config(r.config(l, "", port))
 	for n, ns := range three {
-		via, length := r.real(n+1), map[string]string{"IPv4": "/32 dev lo", "IPv6": "/128 dev lo nodad"}[r.family]
+		via, length := r.real(n+1), map[string]string{"IPv4": "/32 dev lo",
+			"IPv6": "/128 dev lo nodad"}[r.family]
 		var routes, addresses string
 		for ; n < portsServers; n += 3 {
 			routes += fmt.Sprintf("route add %v via %s\n", r.server(n), via)
 			addresses += fmt.Sprintf("addr add %v%s\n", r.server(n), length)
 		}
-		l.sh("ip -n %sdir -batch - <<END\n%sEND\nip -n %[1]s%[3]s -batch - <<END\n%[4]sEND", l.prefix, routes, ns, addresses)
-		l.sh("for d in all br0; do ip netns exec %s%s sysctl -qw net.ipv4.conf.$d.rp_filter=0; done", l.prefix, ns)
+		l.sh("ip -n %sdir -batch - <<END\n%sEND\nip -n %[1]s%[3]s -batch - <<END\n%[4]sEND", l.prefix, routes,
+			ns, addresses)
+		l.sh("for d in all br0; do ip netns exec %s%s sysctl -qw net.ipv4.conf.$d.rp_filter=0; done", l.prefix,
+			ns)
 	}
 	l.realServerScript(path, "start", 1, 2, 3)
 	for n, ns := range three {
@@ -119,7 +122,8 @@ func (r portsRow) play(t *testing.T, lasts time.Duration) {
 			at = append(at, r.server(n).String())
 		}
 		for _, address := range at {
-			l.datagrams(ns, net.JoinHostPort(address, port), func(question []byte) []byte { return dnsAnswer(ns, question) })
+			l.datagrams(ns, net.JoinHostPort(address, port),
+				func(question []byte) []byte { return dnsAnswer(ns, question) })
 		}
 	}
 	serving := func(want int, limit time.Duration) {
@@ -174,7 +178,8 @@ func (r portsRow) play(t *testing.T, lasts time.Duration) {
 		before += len(said)
 		t.Logf("%s: of the kernel's connections %s", when, l.states())
 		if len(out)+len(in) > 0 {
-			t.Errorf("%s: %d healthy servers went out, %d dead ones came in, such as\n%s\n%s", when, len(out), len(in),
+			t.Errorf("%s: %d healthy servers went out, %d dead ones came in, such as\n%s\n%s", when,
+				len(out), len(in),
 				strings.Join(out[:min(3, len(out))], "\n"), strings.Join(in[:min(3, len(in))], "\n"))
 		}
 	}

@@ -25,7 +25,8 @@ REALS:80
 	leaves := l.web("rs3")
 	l.does(path, "start")
 	defer l.does(path, "stop")
-	stay := []string{"-r 192.0.2.21:80 -g -w 1", "-r 192.0.2.22:80 -g -w 1", "-r [2001:db8:1::21]:80 -g -w 1", "-r [2001:db8:1::22]:80 -g -w 1"}
+	stay := []string{"-r 192.0.2.21:80 -g -w 1", "-r 192.0.2.22:80 -g -w 1", "-r [2001:db8:1::21]:80 -g -w 1",
+		"-r [2001:db8:1::22]:80 -g -w 1"}
 	l.until(10*time.Second, append(stay, "-r 192.0.2.23:80 -g -w 1", "-r [2001:db8:1::23]:80 -g -w 1")...)
 	leaves.set(silent)
 	time.Sleep(2 * time.Second) // its checks are waiting now
@@ -50,7 +51,8 @@ REALS:80
 		}
 	}
 	l.until(time.Second, stay...)
-	if said := l.logText()[before:]; strings.Contains(said, "Check failed") || strings.Contains(said, "not checked through") {
+	if said := l.logText()[before:]; strings.Contains(said, "Check failed") ||
+		strings.Contains(said, "not checked through") {
 		t.Errorf("the reload makes checks fail:\n%s", said)
 	}
 }

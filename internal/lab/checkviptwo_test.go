@@ -51,7 +51,8 @@ func TestKernelCheckVIPTwoDaemons(t *testing.T) {
 	time.Sleep(3 * time.Second)
 	l.until(time.Second, both[6:]...)
 	l.privateIs(left)
-	if said := l.logText()[before:]; strings.Contains(said, "Check failed") || strings.Contains(said, "not checked through") {
+	if said := l.logText()[before:]; strings.Contains(said, "Check failed") ||
+		strings.Contains(said, "not checked through") {
 		t.Errorf("the end of one daemon makes checks of the other fail:\n%s", said)
 	}
 	l.does(other, "stop")

@@ -72,7 +72,8 @@ func TestKernelNextServerOfAClient(t *testing.T) {
 	path := l.config("checkinterval = 60\nquiescent = yes\n" + hashed)
 	l.does(path, "start")
 	t.Cleanup(func() { l.does(path, "stop") })
-	l.until(5*time.Second, "-u 198.51.100.10:5006 -r 192.0.2.23:5000", "-u [2001:db8:1::10]:5005 -r [2001:db8::22]:5000",
+	l.until(5*time.Second, "-u 198.51.100.10:5006 -r 192.0.2.23:5000",
+		"-u [2001:db8:1::10]:5005 -r [2001:db8::22]:5000",
 		"-u 198.51.100.10:5004 -r 192.0.2.21:5000 -m -w 1 -x 1")
 	for i := range 12 { // fills the server with u:1
 		l.datagram(fmt.Sprintf("203.0.113.%d:3000", 230+i), "198.51.100.10:5004")
@@ -103,7 +104,8 @@ func TestKernelNextServerOfAClient(t *testing.T) {
 			}
 			for _, port := range to {
 				if told[port] != got[port] {
-					t.Errorf("%s to %s: told %q, the kernel chose %q", client, port, told[port], got[port])
+					t.Errorf("%s to %s: told %q, the kernel chose %q", client, port, told[port],
+						got[port])
 				}
 				if chosen[port] == nil {
 					chosen[port] = map[string]bool{}
@@ -161,7 +163,8 @@ type clientShown struct {
 // client is the output of connections --client.
 func (l *lab) client(path, client string, virtual ...string) (shown clientShown) {
 	l.t.Helper()
-	out, err := l.command(append([]string{path, "connections", "--json", "--client", client}, virtual...)...).Output()
+	out, err := l.command(append([]string{path, "connections", "--json", "--client", client},
+		virtual...)...).Output()
 	if err := cmp.Or(err, json.Unmarshal(out, &shown)); err != nil {
 		l.t.Fatalf("%v in\n%s", err, out)
 	}

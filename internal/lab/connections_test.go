@@ -47,9 +47,14 @@ virtual = 198.51.100.10:7009
 `)
 	l.does(path, "start")
 	t.Cleanup(func() { l.does(path, "stop") })
-	l.until(5*time.Second, "-f 3 -r 192.0.2.22:7000", "-t [2001:db8:1::10]:7000 -r [2001:db8::21]:7000", ":7009 -r 192.0.2.21:7000")
-	for _, addr := range []string{"198.51.100.10:7000", "198.51.100.10:7000", "198.51.100.10:7001", "[2001:db8:1::10]:7000"} {
-		c := madeIn(l, "client", func() (net.Conn, error) { return net.DialTimeout("tcp", addr, 5*time.Second) })
+	l.until(5*time.Second, "-f 3 -r 192.0.2.22:7000", "-t [2001:db8:1::10]:7000 -r [2001:db8::21]:7000",
+		":7009 -r 192.0.2.21:7000")
+	for _, addr := range []string{"198.51.100.10:7000", "198.51.100.10:7000", "198.51.100.10:7001",
+		"[2001:db8:1::10]:7000"} {
+		c := madeIn(l, "client", func() (net.Conn,
+			error) {
+			return net.DialTimeout("tcp", addr, 5*time.Second)
+		})
 		defer c.Close()
 		if !talks(c) {
 			t.Fatalf("%s does not answer", addr)
@@ -87,7 +92,8 @@ tcp:[2001:db8:1::10]:7000 template up`
 	testkit.Equal(t, sorted(kinds), want)
 	var counters []string
 	for _, s := range shown.Servers {
-		counters = append(counters, fmt.Sprintf("%s %d %d %d %d", s.Server, s.Weight, s.Persistent, s.Active, s.Inactive))
+		counters = append(counters, fmt.Sprintf("%s %d %d %d %d", s.Server, s.Weight, s.Persistent, s.Active,
+			s.Inactive))
 	}
 	if got, want := sorted(counters), l.ipvsadmCounters(); got != want || want == "" {
 		t.Errorf("connections shows\n%s\nipvsadm -Ln --persistent-conn\n%s", got, want)
@@ -116,7 +122,8 @@ virtual = 198.51.100.10:5060
 `)
 	l.does(path, "start")
 	t.Cleanup(func() { l.does(path, "stop") })
-	l.until(5*time.Second, "-A -u 198.51.100.10:5060 -s rr -p 300 --pe sip", "-r 192.0.2.21:5060", "-r 192.0.2.22:5060")
+	l.until(5*time.Second, "-A -u 198.51.100.10:5060 -s rr -p 300 --pe sip", "-r 192.0.2.21:5060",
+		"-r 192.0.2.22:5060")
 	for range 3 { // each from another port
 		l.invite("198.51.100.10:5060", "dialogue-1@client")
 	}
@@ -129,7 +136,8 @@ virtual = 198.51.100.10:5060
 			templates = append(templates, c)
 		}
 	}
-	if len(templates) != 1 || templates[0].Engine != "sip" || templates[0].EngineData != "dialogue-1@client" || len(servers) != 1 {
+	if len(templates) != 1 || templates[0].Engine != "sip" || templates[0].EngineData != "dialogue-1@client" ||
+		len(servers) != 1 {
 		t.Errorf("connections of one dialogue are not together: %+v", shown.Connections)
 	}
 	l.does(path, "drain", templates[0].Server)
@@ -195,7 +203,8 @@ func (l *lab) ipvsadmConnections() string {
 func (l *lab) ipvsadmCounters() string {
 	var lines []string
 	for line := range strings.Lines(l.ipvsadm("-Ln", "--persistent-conn")) {
-		if words := strings.Fields(line); len(words) == 6 && words[0] == "->" && strings.Contains(words[1], ":7000") {
+		if words := strings.Fields(line); len(words) == 6 && words[0] == "->" &&
+			strings.Contains(words[1], ":7000") {
 			lines = append(lines, strings.Join(words[1:], " "))
 		}
 	}
@@ -204,7 +213,8 @@ func (l *lab) ipvsadmCounters() string {
 
 func (l *lab) ipvsadm(args ...string) string {
 	l.t.Helper()
-	out, err := exec.Command("ip", append([]string{"netns", "exec", l.prefix + "dir", "ipvsadm"}, args...)...).CombinedOutput()
+	out, err := exec.Command("ip", append([]string{"netns", "exec", l.prefix + "dir", "ipvsadm"},
+		args...)...).CombinedOutput()
 	if err != nil {
 		l.t.Fatalf("ipvsadm %v: %v: %s", args, err, out)
 	}

@@ -96,7 +96,8 @@ func (f *fleet) connect(l *lab, ns, to string, n int) {
 }
 
 func (f *fleet) newDirector(n int) *lab {
-	d := &lab{t: f.t, prefix: fmt.Sprintf("%s%d-", f.prefix, n), dir: filepath.Join(f.dir, fmt.Sprint("d", n)), idle: f.idle}
+	d := &lab{t: f.t, prefix: fmt.Sprintf("%s%d-", f.prefix, n), dir: filepath.Join(f.dir, fmt.Sprint("d", n)),
+		idle: f.idle}
 	d.log = filepath.Join(d.dir, "log")
 	testkit.OK(f.t, os.Mkdir(d.dir, 0o755))
 	f.space(d, "dir")

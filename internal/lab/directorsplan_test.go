@@ -44,7 +44,8 @@ func (f *fleet) daemonsComeAndGo() {
 		time.Sleep(2 * time.Second)
 		d.does(d.path(), "start")
 	}, ends: f.announcedBy(1, announceOn)})
-	f.plays(fleetRow{name: "a daemon restarts", bounds: planned, happens: func() { d.does(d.path(), "restart") }, ends: f.announcedBy(1, announceOn)})
+	f.plays(fleetRow{name: "a daemon restarts", bounds: planned, happens: func() { d.does(d.path(), "restart") },
+		ends: f.announcedBy(1, announceOn)})
 	f.plays(fleetRow{name: "a daemon is upgraded", bounds: planned, happens: func() {
 		d.replaceProgram()
 		d.does(d.path(), "restart")
@@ -130,11 +131,12 @@ func (f *fleet) dies(director int, address string) {
 func (f *fleet) ordersAreObeyed() {
 	d := f.directors[0]
 	is := func(runs, announced bool) func() { return func() { f.is(d, runs, announced) } }
-	f.plays(fleetRow{name: "a director is withdrawn, then stopped", bounds: planned, before: is(true, true), happens: func() {
-		d.does(d.path(), "withdraw")
-		time.Sleep(time.Second)
-		d.does(d.path(), "stop")
-	}, ends: f.announcedBy(1, "")})
+	f.plays(fleetRow{name: "a director is withdrawn, then stopped", bounds: planned, before: is(true, true),
+		happens: func() {
+			d.does(d.path(), "withdraw")
+			time.Sleep(time.Second)
+			d.does(d.path(), "stop")
+		}, ends: f.announcedBy(1, "")})
 	f.plays(fleetRow{name: "its daemon starts, still withdrawn", bounds: nothing, before: is(false, false),
 		happens: func() { d.does(d.path(), "start") }, ends: f.announcedBy(1, "")})
 	f.plays(fleetRow{name: "it is announced again, cold", bounds: planned, before: is(true, false),
@@ -172,21 +174,24 @@ func (f *fleet) is(d *lab, runs, announced bool) {
 // withdraws is a row in which one address is withdrawn and announced again.
 func (f *fleet) withdraws(director int, address string) {
 	d := f.directors[director-1]
-	f.plays(fleetRow{name: "withdrawn and announced again: " + address, address: address, bounds: planned, happens: func() {
-		d.does(d.path(), "withdraw", address)
-		f.ready(directorCount-1, address)
-		d.does(d.path(), "announce", address)
-		f.ready(directorCount, address)
-	}})
+	f.plays(fleetRow{name: "withdrawn and announced again: " + address, address: address, bounds: planned,
+		happens: func() {
+			d.does(d.path(), "withdraw", address)
+			f.ready(directorCount-1, address)
+			d.does(d.path(), "announce", address)
+			f.ready(directorCount, address)
+		}})
 }
 
 func (f *fleet) serversDie() {
 	rs2 := f.webs["rs2"]
-	f.plays(fleetRow{name: "a real server dies", bounds: bounds{failed: -1, within: 2 * time.Second, broken: 1, of: "rs2", twice: true},
+	f.plays(fleetRow{name: "a real server dies",
+		bounds:  bounds{failed: -1, within: 2 * time.Second, broken: 1, of: "rs2", twice: true},
 		happens: rs2.stop, restore: func() { rs2.start(); f.whole() }})
 	f.plays(fleetRow{name: "a real server is back", bounds: planned, before: func() {
 		rs2.stop()
-		f.await(readyTime, "tables without rs2", func() bool { return max(f.seen.servers(1), f.seen.servers(2), f.seen.servers(3)) == 9 })
+		f.await(readyTime, "tables without rs2",
+			func() bool { return max(f.seen.servers(1), f.seen.servers(2), f.seen.servers(3)) == 9 })
 	}, happens: rs2.start, restore: f.whole})
 	f.plays(fleetRow{name: "one of two services of an address is down", bounds: planned,
 		happens: func() { f.all(f.others, broken) },
@@ -232,7 +237,8 @@ func (f *fleet) all(webs map[string]*web, m mode) {
 func (f *fleet) announcedBy(director int, device string) func() {
 	return func() {
 		f.t.Helper()
-		f.await(5*time.Second, fmt.Sprintf("%s on %q of director %d", vip, device, director), func() bool { return f.seen.on(director, vip) == device })
+		f.await(5*time.Second, fmt.Sprintf("%s on %q of director %d", vip, device, director),
+			func() bool { return f.seen.on(director, vip) == device })
 	}
 }
 
@@ -264,9 +270,11 @@ func (f *fleet) whole() {
 	f.t.Helper()
 	for n := range f.directors {
 		for address := range served {
-			f.await(readyTime, fmt.Sprintf("%s on director %d", address, n+1), func() bool { return f.seen.on(n+1, address) == announceOn })
+			f.await(readyTime, fmt.Sprintf("%s on director %d", address, n+1),
+				func() bool { return f.seen.on(n+1, address) == announceOn })
 		}
-		f.await(readyTime, fmt.Sprintf("whole table of director %d", n+1), func() bool { return f.seen.servers(n+1) == strings.Count(fleetConfig, "virtual")*3 })
+		f.await(readyTime, fmt.Sprintf("whole table of director %d", n+1),
+			func() bool { return f.seen.servers(n+1) == strings.Count(fleetConfig, "virtual")*3 })
 	}
 	f.ready(directorCount)
 	f.sameOrder()

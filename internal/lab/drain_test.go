@@ -66,7 +66,10 @@ virtual = 198.51.100.10:7000
 func (l *lab) dialThrough(server string) net.Conn {
 	l.t.Helper()
 	for range 4 {
-		c := madeIn(l, "client", func() (net.Conn, error) { return net.DialTimeout("tcp4", natVIP+":7000", 2*time.Second) })
+		c := madeIn(l, "client", func() (net.Conn,
+			error) {
+			return net.DialTimeout("tcp4", natVIP+":7000", 2*time.Second)
+		})
 		if talks(c) && l.carries(server) {
 			return c
 		}
@@ -78,7 +81,8 @@ func (l *lab) dialThrough(server string) net.Conn {
 
 // carries reports whether a server has an established connection.
 func (l *lab) carries(server string) bool {
-	out, err := exec.Command("ip", "netns", "exec", l.prefix+"dir", "sh", "-c", "ipvsadm -Lnc | grep ESTABLISHED | grep -q "+server).CombinedOutput()
+	out, err := exec.Command("ip", "netns", "exec", l.prefix+"dir", "sh", "-c",
+		"ipvsadm -Lnc | grep ESTABLISHED | grep -q "+server).CombinedOutput()
 	return err == nil && len(out) == 0
 }
 

@@ -41,7 +41,8 @@ func TestKernelFailover(t *testing.T) {
 	path := l.config(fmt.Sprintf(failoverConfig, ""))
 	l.does(path, "start")
 	l.until(time.Second, "-t 192.0.2.10:80 -r 192.0.2.21:80 -g -w 1", "-t 192.0.2.10:80 -r 192.0.2.22:80 -g -w 1",
-		"-t 198.51.100.10:80 -r 192.0.2.21:80 -m -w 1", "-t 198.51.100.10:80 -r 192.0.2.22:80 -m -w 1", "no 127.0.0.1")
+		"-t 198.51.100.10:80 -r 192.0.2.21:80 -m -w 1", "-t 198.51.100.10:80 -r 192.0.2.22:80 -m -w 1",
+		"no 127.0.0.1")
 	for _, vip := range []string{drVIP, natVIP} {
 		l.served(vip, "rs1", "rs2")
 	}
@@ -50,10 +51,12 @@ func TestKernelFailover(t *testing.T) {
 	l.crash(path)
 
 	rs1.stop()
-	took := l.until(detection, "-t 192.0.2.10:80 -r 192.0.2.21:80 -g -w 0", "no -t 198.51.100.10:80 -r 192.0.2.21:80")
+	took := l.until(detection, "-t 192.0.2.10:80 -r 192.0.2.21:80 -g -w 0",
+		"no -t 198.51.100.10:80 -r 192.0.2.21:80")
 	t.Logf("a dead server was out after %v", took.Round(time.Millisecond))
 	for vip, told := range map[string]string{drVIP: "table: weight 0", natVIP: "table: removed"} {
-		if text := l.does(path, "why", vip+":80", "192.0.2.21:80"); !strings.Contains(text, "refused") || !strings.Contains(text, "down: 2 of 2 failures") || !strings.Contains(text, told) {
+		if text := l.does(path, "why", vip+":80", "192.0.2.21:80"); !strings.Contains(text, "refused") ||
+			!strings.Contains(text, "down: 2 of 2 failures") || !strings.Contains(text, told) {
 			t.Errorf("why does not show the results of the checks and the changes of the table:\n%s", text)
 		}
 	}
@@ -64,7 +67,8 @@ func TestKernelFailover(t *testing.T) {
 	l.crash(path)
 
 	rs2.stop()
-	took = l.until(detection, "-t 192.0.2.10:80 -r 127.0.0.1:80 -g -w 1", "-t 198.51.100.10:80 -r 127.0.0.1:80 -g -w 1",
+	took = l.until(detection, "-t 192.0.2.10:80 -r 127.0.0.1:80 -g -w 1",
+		"-t 198.51.100.10:80 -r 127.0.0.1:80 -g -w 1",
 		"-t 192.0.2.10:80 -r 192.0.2.22:80 -g -w 0", "no -t 198.51.100.10:80 -r 192.0.2.22:80")
 	t.Logf("the fallback server was in after %v", took.Round(time.Millisecond))
 	for _, vip := range []string{drVIP, natVIP} {
@@ -74,7 +78,8 @@ func TestKernelFailover(t *testing.T) {
 	l.crash(path)
 
 	rs1.start()
-	took = l.until(detection, "-t 192.0.2.10:80 -r 192.0.2.21:80 -g -w 1", "-t 198.51.100.10:80 -r 192.0.2.21:80 -m -w 1", "no 127.0.0.1")
+	took = l.until(detection, "-t 192.0.2.10:80 -r 192.0.2.21:80 -g -w 1",
+		"-t 198.51.100.10:80 -r 192.0.2.21:80 -m -w 1", "no 127.0.0.1")
 	t.Logf("a server was back after %v", took.Round(time.Millisecond))
 	before := len(l.logText())
 	rs2.start()

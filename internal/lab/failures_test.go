@@ -131,7 +131,8 @@ type outage struct {
 var all = []string{"rs1", "rs2", "rs3", "rs4"}
 
 func newFailures(t *testing.T) *failures {
-	f := &failures{lab: newLabOf(t, 5), method: "masq", served: all, weights: map[string]int{}, webs: map[string]*web{}}
+	f := &failures{lab: newLabOf(t, 5), method: "masq", served: all, weights: map[string]int{},
+		webs: map[string]*web{}}
 	for _, name := range append([]string{sorryServer, "rs5"}, all...) {
 		f.webs[name] = f.web(name)
 	}
@@ -541,7 +542,8 @@ func (f *failures) report() {
 			held = "**broken**"
 			f.t.Errorf("%s %s: %s", r.number, r.fault, r.broken)
 		}
-		fmt.Fprintf(&out, "| %s | %s | %d | %d | %d | %s | %s | %s | %s |\n", r.number, r.fault, r.requests, r.failed, r.sorry,
+		fmt.Fprintf(&out, "| %s | %s | %d | %d | %d | %s | %s | %s | %s |\n", r.number, r.fault, r.requests,
+			r.failed, r.sorry,
 			strings.TrimSpace(r.out), strings.TrimSpace(r.back), held, r.remarks())
 	}
 	f.t.Log(out.String())

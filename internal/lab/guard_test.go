@@ -277,7 +277,8 @@ const clock = "15:04:05.000"
 func (g *guardLab) cut(q *request) bool {
 	for _, m := range removals.FindAllStringSubmatch(g.logText(), -1) {
 		at := testkit.Must(time.ParseInLocation(time.ANSIC, m[1], time.Local))(g.t)
-		if q.sentTo != "" && m[2] == address(q.sentTo) && !at.Before(q.start.Truncate(time.Second)) && at.Before(q.end) {
+		if q.sentTo != "" && m[2] == address(q.sentTo) && !at.Before(q.start.Truncate(time.Second)) &&
+			at.Before(q.end) {
 			return true
 		}
 	}
@@ -305,7 +306,8 @@ func (g *guardLab) report() {
 				failed++
 			case !g.cut(q):
 				failed++
-				g.t.Logf("%s to %q from %s to %s", q.failure, q.sentTo, q.start.Format(clock), q.end.Format(clock))
+				g.t.Logf("%s to %q from %s to %s", q.failure, q.sentTo, q.start.Format(clock),
+					q.end.Format(clock))
 			}
 			if q.server == sorryServer {
 				sorry++
@@ -313,7 +315,8 @@ func (g *guardLab) report() {
 		}
 		fmt.Fprintf(&out, "| %s | %s | %d | %d | %d | %v\n", r.what, r.keep, n, failed, sorry, kinds)
 		if r.may >= 0 && failed+sorry > r.may {
-			g.t.Errorf("%s, keepserving = %s: %d failed, %d pages of the fallback server", r.what, r.keep, failed, sorry)
+			g.t.Errorf("%s, keepserving = %s: %d failed, %d pages of the fallback server", r.what, r.keep,
+				failed, sorry)
 		}
 	}
 	g.t.Log(out.String())

@@ -144,7 +144,8 @@ func TestKernelLongHonest(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		end()
 		n, _ := l.changes(before)
-		t.Logf("%s, syncookies %d: %d requests, %d failed, %d SYNs alone, %d changes of the table", strings.Join(chosen, ", "), cookies,
+		t.Logf("%s, syncookies %d: %d requests, %d failed, %d SYNs alone, %d changes of the table",
+			strings.Join(chosen, ", "), cookies,
 			l.made.Load()-made, l.failed.Load()-failed, l.packets.Load()-packets, n)
 		if said := l.logText(); strings.Contains(said, "Suspected: ") {
 			t.Fatalf("%s: a server is suspected:\n%s", chosen, said)
@@ -307,7 +308,8 @@ func (l *honestLab) syns(over <-chan struct{}, pause time.Duration, from func() 
 	defer unix.Close(fd)
 	to := netip.MustParseAddr(natVIP)
 	for i := 0; every(over, pause); i++ {
-		packet := synPacket(netip.AddrPortFrom(from(), uint16(1024+rand.N(60000))), netip.AddrPortFrom(to, ports[i%len(ports)]))
+		packet := synPacket(netip.AddrPortFrom(from(), uint16(1024+rand.N(60000))),
+			netip.AddrPortFrom(to, ports[i%len(ports)]))
 		if err := unix.Sendto(fd, packet, 0, &unix.SockaddrInet4{Addr: to.As4()}); err != nil {
 			l.t.Errorf("a SYN: %v", err)
 			return

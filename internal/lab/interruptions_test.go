@@ -21,7 +21,8 @@ type interruption struct {
 
 func (f *failures) interruptions() []interruption {
 	return []interruption{
-		{"SIGSTOP", func() { f.signal(syscall.SIGSTOP) }, func() { f.signal(syscall.SIGHUP); f.signal(syscall.SIGCONT) }},
+		{"SIGSTOP", func() { f.signal(syscall.SIGSTOP) },
+			func() { f.signal(syscall.SIGHUP); f.signal(syscall.SIGCONT) }},
 		{"kill -9", f.kill, func() { f.does(f.path, "start") }},
 		{"stop", func() { f.does(f.path, "stop") }, func() { f.does(f.path, "start") }},
 	}

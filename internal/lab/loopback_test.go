@@ -22,7 +22,8 @@ func TestKernelLoopbackByMasq(t *testing.T) {
 	}
 	path := l.config(config)
 	said := l.does(path, "check")
-	if !strings.Contains(said, "with masq clients of other machines do not reach") || !strings.Contains(said, "and 1 more: line 10") {
+	if !strings.Contains(said, "with masq clients of other machines do not reach") ||
+		!strings.Contains(said, "and 1 more: line 10") {
 		t.Errorf("check does not warn of both:\n%s", said)
 	}
 	l.does(path, "start")

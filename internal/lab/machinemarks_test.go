@@ -26,10 +26,12 @@ func (l *lab) backEnds() (here, there string) {
 	l.t.Helper()
 	here, there = "iptables-legacy", "iptables-nft"
 	exec.Command("modprobe", "-aq", "nf_tables", "nft_compat").Run()
-	if version, _ := exec.Command("iptables", "--version").Output(); strings.Contains(string(version), "nf_tables") {
+	if version, _ := exec.Command("iptables", "--version").Output(); strings.Contains(string(version),
+		"nf_tables") {
 		here, there = there, here
 	}
-	if out, err := exec.Command("ip", "netns", "exec", l.prefix+"dir", there, "-t", "mangle", "-A", "FORWARD", "-j", "ACCEPT").CombinedOutput(); err != nil {
+	if out, err := exec.Command("ip", "netns", "exec", l.prefix+"dir", there, "-t", "mangle", "-A", "FORWARD", "-j",
+		"ACCEPT").CombinedOutput(); err != nil {
 		l.t.Logf("%s: %v: %s", there, err, out)
 		return here, ""
 	}
@@ -77,10 +79,12 @@ func TestKernelCheckAndPlanKnowTheMarks(t *testing.T) {
 		ip -n %[1]sdir rule add fwmark 4 table 100 priority 77`, l.prefix)
 	here, there := l.backEnds()
 	out = l.does(path, "check")
-	l.says(out, ":2:11: warning: mark 3 is set by a rule too, in chain PREROUTING ("+here+"): -d 192.0.2.77/32 -j MARK",
+	l.says(out, ":2:11: warning: mark 3 is set by a rule too, in chain PREROUTING ("+here+
+		"): -d 192.0.2.77/32 -j MARK",
 		":7:11: warning: mark 4 is used by ip rule 77, which sends its packets to table 100")
 	if there != "" {
-		l.says(out, ":3:16: warning: iptables is "+here+" here, and "+there+" has rules in its mangle table as well")
+		l.says(out, ":3:16: warning: iptables is "+here+" here, and "+there+
+			" has rules in its mangle table as well")
 	}
 	if strings.Contains(out, "nothing sets") {
 		t.Errorf("check overlooks a rule for mark 4:\n%s", out)
@@ -97,7 +101,8 @@ func TestKernelCheckAndPlanKnowTheMarks(t *testing.T) {
 	l.does(path, "reload")
 	l.says(l.does(path, "plan"), "# nothing to change")
 	l.does(path, "stop")
-	if rules, err := exec.Command("ip", "netns", "exec", l.prefix+"dir", "iptables", "-t", "mangle", "-S").Output(); err != nil || strings.Contains(string(rules), "LDIRECTORD") {
+	if rules, err := exec.Command("ip", "netns", "exec", l.prefix+"dir", "iptables", "-t", "mangle",
+		"-S").Output(); err != nil || strings.Contains(string(rules), "LDIRECTORD") {
 		t.Errorf("stop leaves (%v)\n%s", err, rules)
 	}
 }

@@ -38,7 +38,8 @@ virtual = 198.51.100.10:7000
 	for end := time.Now().Add(15 * time.Second); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
 		shown := l.metrics()
 		missing = ""
-		for _, want := range append(l.statsAsMetrics(), `ldirectord_server_connections{virtual="tcp:198.51.100.10:7000",real="192.0.2.22:7000",state="active"} 1`,
+		for _, want := range append(l.statsAsMetrics(),
+			`ldirectord_server_connections{virtual="tcp:198.51.100.10:7000",real="192.0.2.22:7000",state="active"} 1`,
 			`ldirectord_virtual_info{virtual="tcp:198.51.100.10:7000",servicename="echo"} 1`) {
 			if !strings.Contains(shown, "\n"+want+"\n") {
 				missing += want + "\n"
@@ -81,7 +82,9 @@ func (l *lab) statsAsMetrics() (lines []string) {
 		if len(words) != 7 || words[0] != "->" || !strings.Contains(words[1], ":7000") {
 			continue
 		}
-		for i, name := range []string{`connections_total{%s}`, `packets_total{%s,direction="in"}`, `packets_total{%s,direction="out"}`, `bytes_total{%s,direction="in"}`, `bytes_total{%s,direction="out"}`} {
+		for i, name := range []string{`connections_total{%s}`, `packets_total{%s,direction="in"}`,
+			`packets_total{%s,direction="out"}`, `bytes_total{%s,direction="in"}`,
+			`bytes_total{%s,direction="out"}`} {
 			labels := fmt.Sprintf(`virtual="tcp:198.51.100.10:7000",real=%q`, words[1])
 			lines = append(lines, "ldirectord_server_"+fmt.Sprintf(name, labels)+" "+words[2+i])
 		}

@@ -33,7 +33,8 @@ virtual = 198.51.100.10:7000
 	steps, last := 0, uint32(0)
 	for last < whole {
 		weight := l.climbsFrom(last)
-		if most := float64(whole)*float64(time.Since(opened))/float64(ramp) + 1; weight < last || float64(weight) > most {
+		if most := float64(whole)*float64(time.Since(opened))/float64(ramp) + 1; weight < last ||
+			float64(weight) > most {
 			t.Fatalf("after %v weight %d follows %d\n%s", time.Since(opened), weight, last, l.logText())
 		}
 		steps, last = steps+1, weight

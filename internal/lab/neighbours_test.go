@@ -322,7 +322,8 @@ func TestKernelLongNeighbours(t *testing.T) {
 			}
 			p.logged(second, want) // the log may be written after start has returned
 			p.logged(first, "Added real server")
-			if strings.Contains(p.log(second), "Added real server") || strings.Contains(p.log(first), "belongs to") {
+			if strings.Contains(p.log(second), "Added real server") ||
+				strings.Contains(p.log(first), "belongs to") {
 				p.t.Errorf("a.cf:\n%s\nb.cf:\n%s", p.log("a"), p.log("b"))
 			}
 			p.weights(map[string]string{"a": "1", "b": "5"}[first])

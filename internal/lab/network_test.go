@@ -220,7 +220,8 @@ func (l *lab) untilFrom(from time.Time, limit time.Duration, lines ...string) ti
 		if missing := unlike(table, lines); missing == "" {
 			return took
 		} else if took > limit && (lost < maxLostInRow || took > limit+checkTimeout) {
-			l.t.Fatalf("after %v the table does not have: %s\n%s\nlog:\n%s", took, missing, table, l.logText())
+			l.t.Fatalf("after %v the table does not have: %s\n%s\nlog:\n%s", took, missing, table,
+				l.logText())
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
@@ -228,7 +229,8 @@ func (l *lab) untilFrom(from time.Time, limit time.Duration, lines ...string) ti
 
 func unlike(table string, lines []string) string {
 	for _, line := range lines {
-		if absent, ok := strings.CutPrefix(line, "no "); ok == strings.Contains(table, line) && !ok || ok && strings.Contains(table, absent) {
+		if absent, ok := strings.CutPrefix(line, "no "); ok == strings.Contains(table, line) && !ok || ok &&
+			strings.Contains(table, absent) {
 			return line
 		}
 	}
@@ -251,7 +253,8 @@ func (l *lab) logText() string {
 // changes returns the lines of the log about changes of the table, after a position.
 func (l *lab) changes(since int) (n int, lines string) {
 	for _, line := range strings.Split(l.logText()[since:], "\n") {
-		for _, word := range []string{"Added ", "Changed ", "Deleted ", "Restored ", "Quiescent ", "Purged ", "Readd "} {
+		for _, word := range []string{"Added ", "Changed ", "Deleted ", "Restored ", "Quiescent ", "Purged ",
+			"Readd "} {
 			if strings.Contains(line, "] "+word) {
 				n++
 				lines += line + "\n"

@@ -44,7 +44,8 @@ func TestKernelTimeoutsOfTwoDaemons(t *testing.T) {
 	l := newLab(t)
 	l.echo("rs1", ":7000")
 	path := l.config(onFailConfig)
-	other := l.file("other.cf", strings.NewReplacer("198.51.100.10", "198.51.100.11", "7200/0/60", "0/33/0").Replace(onFailConfig))
+	other := l.file("other.cf", strings.NewReplacer("198.51.100.10", "198.51.100.11", "7200/0/60",
+		"0/33/0").Replace(onFailConfig))
 	l.does(path, "start")
 	l.hasTimeouts("7200 120 60")
 	l.says(l.does(other, "start"), "timeouts belong to ldirectord.cf, pid ")

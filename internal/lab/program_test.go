@@ -35,7 +35,8 @@ func program(t *testing.T) string {
 // command is a command of the program in the director.
 func (l *lab) command(args ...string) *exec.Cmd {
 	l.t.Helper()
-	return exec.Command("ip", append([]string{"netns", "exec", l.prefix + "dir", cmp.Or(l.exe, program(l.t)), "--rundir", l.dir}, args...)...)
+	return exec.Command("ip", append([]string{"netns", "exec", l.prefix + "dir", cmp.Or(l.exe, program(l.t)),
+		"--rundir", l.dir}, args...)...)
 }
 
 // run runs the program in the director, and checks its exit status. It returns the output.

@@ -95,7 +95,8 @@ func (l *lab) asRoot(ns, before, script string) string {
 // page answers every request with a text.
 func (l *lab) page(ns, text string) {
 	l.t.Helper()
-	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, text) })}
+	server := &http.Server{Handler: http.HandlerFunc(
+		func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, text) })}
 	go server.Serve(l.listen(ns, ":80"))
 	l.t.Cleanup(func() { server.Close() })
 }

@@ -35,7 +35,8 @@ func (r routing) text(l *lab, ns string) string {
 		return text
 	}
 	number := l.prefix[len(l.prefix)-2 : len(l.prefix)-1]
-	return strings.NewReplacer("router id 10.0.0.1;", "router id 10.0.0."+number+";", "router-id 10.0.0.1\n", "router-id 10.0.0."+number+"\n").Replace(text)
+	return strings.NewReplacer("router id 10.0.0.1;", "router id 10.0.0."+number+";", "router-id 10.0.0.1\n",
+		"router-id 10.0.0."+number+"\n").Replace(text)
 }
 
 // routes starts a BGP daemon in a namespace for the time of the test.
@@ -58,7 +59,8 @@ func (f *fleet) routes(l *lab, ns string, r routing) {
 		os.Chown(config, uid, -1)
 	}
 	for _, program := range []string{"zebra", "bfdd", "bgpd"} {
-		f.runs(l, ns, "/usr/lib/frr/"+program, "-N", name, "-f", config, "-i", filepath.Join(dir, program+".pid"))
+		f.runs(l, ns, "/usr/lib/frr/"+program, "-N", name, "-f", config, "-i",
+			filepath.Join(dir, program+".pid"))
 		f.await(10*time.Second, program+" in "+name, func() bool {
 			_, err := os.Stat(filepath.Join(dir, program+".vty"))
 			return err == nil

@@ -12,7 +12,8 @@ import (
 
 // schedulers are the schedulers of Linux with their flags, as the table shows them.
 var schedulers = []struct{ name, flags string }{
-	{"rr", ""}, {"wrr", ""}, {"lc", ""}, {"wlc", ""}, {"lblc", ""}, {"lblcr", ""}, {"dh", ""}, {"sed", ""}, {"nq", ""},
+	{"rr", ""}, {"wrr", ""}, {"lc", ""}, {"wlc", ""}, {"lblc", ""}, {"lblcr", ""}, {"dh", ""}, {"sed", ""},
+	{"nq", ""},
 	{"fo", ""}, {"ovf", ""}, {"twos", ""},
 	{"sh", ""}, {"sh", "sh-fallback"}, {"sh", "sh-port"}, {"sh", "sh-fallback,sh-port"},
 	{"mh", ""}, {"mh", "mh-fallback"}, {"mh", "mh-port"}, {"mh", "mh-fallback,mh-port"},
@@ -83,10 +84,12 @@ func TestKernelSchedulerThatTheKernelLacks(t *testing.T) {
 	old := "-A -t 192.0.2.10:80 -s rr\n-a -t 192.0.2.10:80 -r 192.0.2.1:80 -m -w 5\n-a -t 192.0.2.10:80 -r 192.0.2.22:80 -m -w 1\n"
 	l.until(2*time.Second, old, "-A -t 192.0.2.10:81 -s wlc -p 60\n")
 
-	l.config(fmt.Sprintf(config, "nosuch", 90) + "virtual = 192.0.2.10:82\n    real = 192.0.2.1:82 masq\n    checktype = on\n")
+	l.config(fmt.Sprintf(config, "nosuch", 90) +
+		"virtual = 192.0.2.10:82\n    real = 192.0.2.1:82 masq\n    checktype = on\n")
 	l.says(l.does(path, "check"), ":8:17: warning: this machine's kernel has no module ip_vs_nosuch")
 	l.does(path, "reload")
-	l.until(2*time.Second, old, "-A -t 192.0.2.10:81 -s wlc -p 90\n", "-a -t 192.0.2.10:82 -r 192.0.2.1:82 -m -w 1\n")
+	l.until(2*time.Second, old, "-A -t 192.0.2.10:81 -s wlc -p 90\n",
+		"-a -t 192.0.2.10:82 -r 192.0.2.1:82 -m -w 1\n")
 	const told = "Table change failed: 192.0.2.10:80: ipvs -E -t 192.0.2.10:80 -s nosuch: no such file or directory (the kernel lacks module ip_vs_nosuch)"
 	l.saysWithin(5*time.Second, told)
 	time.Sleep(1500 * time.Millisecond) // longer than one retry

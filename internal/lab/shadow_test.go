@@ -43,11 +43,13 @@ func TestKernelShadow(t *testing.T) {
 	second = l.listen("rs2", ":80")
 	l.until(5*time.Second, "-r 192.0.2.22:80")
 	time.Sleep(3 * time.Second)
-	if out := shadow.end(0); !strings.Contains(out, "requests that write: 0\n") || !strings.Contains(out, "Lasting differences: 0\n") {
+	if out := shadow.end(0); !strings.Contains(out, "requests that write: 0\n") ||
+		!strings.Contains(out, "Lasting differences: 0\n") {
 		t.Errorf("the shadow prints\n%s", out)
 	}
 	var sum struct{ Writes, Virtuals, Servers int }
-	if text, err := os.ReadFile(report); err != nil || json.Unmarshal(text, &sum) != nil || sum.Writes != 0 || sum.Virtuals != 1 || sum.Servers != 2 {
+	if text, err := os.ReadFile(report); err != nil || json.Unmarshal(text, &sum) != nil || sum.Writes != 0 ||
+		sum.Virtuals != 1 || sum.Servers != 2 {
 		t.Errorf("the report is %s, %v", text, err)
 	}
 
@@ -73,7 +75,8 @@ func TestKernelShadow(t *testing.T) {
 	}
 
 	cmd := l.command(path, "shadow", "--for", "2s")
-	if out, err := cmd.CombinedOutput(); cmd.ProcessState.ExitCode() != 1 || !strings.Contains(string(out), "nothing was compared") {
+	if out, err := cmd.CombinedOutput(); cmd.ProcessState.ExitCode() != 1 ||
+		!strings.Contains(string(out), "nothing was compared") {
 		t.Errorf("with an empty table the shadow ends with %v\n%s", err, out)
 	}
 }
@@ -129,7 +132,8 @@ func (s *shadowing) text() string {
 
 func (s *shadowing) await(word string) {
 	s.l.t.Helper()
-	testkit.Until(s.l.t, 20*time.Second, func() bool { return strings.Contains(s.text(), word) }, "no", word, s.text)
+	testkit.Until(s.l.t, 20*time.Second, func() bool { return strings.Contains(s.text(), word) }, "no", word,
+		s.text)
 }
 
 // end ends the shadow as Ctrl-C does, and returns its output.

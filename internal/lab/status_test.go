@@ -38,7 +38,8 @@ virtual = 198.51.100.10:7000
 	defer held.Close()
 
 	as := func(group string, verb ...string) *exec.Cmd {
-		words := []string{"netns", "exec", l.prefix + "dir", "setpriv", "--reuid=65534", "--regid=" + group, "--clear-groups", program(t), "--rundir", l.dir, path}
+		words := []string{"netns", "exec", l.prefix + "dir", "setpriv", "--reuid=65534", "--regid=" + group,
+			"--clear-groups", program(t), "--rundir", l.dir, path}
 		return exec.Command("ip", append(words, verb...)...)
 	}
 	ask := func(group string) (string, error) {
@@ -57,13 +58,15 @@ virtual = 198.51.100.10:7000
 		t.Fatalf("%v in %s", err, text)
 	}
 	one, two := report.Virtuals[0].Servers[0], report.Virtuals[0].Servers[1]
-	if one.Connections == nil || one.Connections.Active != 1 || two.Connections == nil || two.Connections.Active != 0 {
+	if one.Connections == nil || one.Connections.Active != 1 || two.Connections == nil ||
+		two.Connections.Active != 0 {
 		t.Errorf("connections %+v and %+v, want one and none active", one.Connections, two.Connections)
 	}
 	if !report.Virtuals[0].Written || one.TableWeight == nil || *one.TableWeight != 1 {
 		t.Errorf("not written, or without weight 1: %+v", report.Virtuals[0])
 	}
-	if said, err := as("daemon", "drain", "192.0.2.21").CombinedOutput(); err == nil || !strings.Contains(string(said), "orders are taken from root") {
+	if said, err := as("daemon", "drain", "192.0.2.21").CombinedOutput(); err == nil ||
+		!strings.Contains(string(said), "orders are taken from root") {
 		t.Errorf("the answer to an order of a member of the group is %s, %v", said, err)
 	}
 	text, err = ask("nogroup")

@@ -241,7 +241,10 @@ type longConnections struct {
 func (l *lab) hold(n int) *longConnections {
 	h := &longConnections{ended: make(chan string, n)}
 	for range n {
-		conn := madeIn(l, "client", func() (net.Conn, error) { return net.DialTimeout("tcp4", natVIP+":80", requestTimeout) })
+		conn := madeIn(l, "client", func() (net.Conn,
+			error) {
+			return net.DialTimeout("tcp4", natVIP+":80", requestTimeout)
+		})
 		if _, err := io.WriteString(conn, "GET /drip HTTP/1.0\r\n\r\n"); err != nil {
 			l.t.Fatal(err)
 		}

@@ -44,7 +44,8 @@ func (m *matrix) ftp(t *testing.T) {
 			m.row(t, "ftp, "+mode+": control and data go to one server", w, "mark", func(t *testing.T) {
 				var answers []map[string]int
 				for _, n := range m.clients(3) {
-					answers = append(answers, map[string]int{l.with(t).fetch(w, w.client(n), mode): 1})
+					answers = append(answers,
+						map[string]int{l.with(t).fetch(w, w.client(n), mode): 1})
 				}
 				sticks(t, answers)
 			})
@@ -259,7 +260,8 @@ func (l *lab) ftpSession(ns string, conn net.Conn) {
 			field := strings.Split(argument, "|")
 			data = func() (to net.Conn, err error) {
 				d := net.Dialer{Timeout: requestTimeout, LocalAddr: &net.TCPAddr{IP: here.IP, Port: 20}}
-				entered := l.enter(ns, func() { to, err = d.Dial("tcp", net.JoinHostPort(field[2], field[3])) })
+				entered := l.enter(ns,
+					func() { to, err = d.Dial("tcp", net.JoinHostPort(field[2], field[3])) })
 				return to, errors.Join(entered, err)
 			}
 			fmt.Fprint(conn, "200 done\r\n")

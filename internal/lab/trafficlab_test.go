@@ -78,12 +78,14 @@ func sections(template string, some ...lane) (config string) {
 		text := realsLine.ReplaceAllStringFunc(template, func(line string) string {
 			var reals []string
 			for n := 1; n <= 3; n++ {
-				reals = append(reals, fmt.Sprintf(real, n, realsLine.FindStringSubmatch(line)[1], w.forward))
+				reals = append(reals,
+					fmt.Sprintf(real, n, realsLine.FindStringSubmatch(line)[1], w.forward))
 			}
 			return strings.Join(reals, "\n")
 		})
 		mark := strconv.Itoa(100 + slices.Index(lanes, w))
-		config += strings.NewReplacer("VIRTUAL", virtual, "ADDRESS", address, "VIP", w.vip, "MARK", mark).Replace(text)
+		config += strings.NewReplacer("VIRTUAL", virtual, "ADDRESS", address, "VIP", w.vip, "MARK",
+			mark).Replace(text)
 	}
 	return config
 }

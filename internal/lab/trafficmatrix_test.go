@@ -108,7 +108,8 @@ func (m *matrix) table() string {
 
 // columns are the methods and families of the table.
 var columns = []trafficRow{
-	{"", "DR", "IPv4", ""}, {"", "DR", "IPv6", ""}, {"", "NAT", "IPv4", ""}, {"", "NAT", "IPv6", ""}, {"", "TUN", "IPv4", ""}, {"", "TUN", "IPv6", ""},
+	{"", "DR", "IPv4", ""}, {"", "DR", "IPv6", ""}, {"", "NAT", "IPv4", ""}, {"", "NAT", "IPv6", ""},
+	{"", "TUN", "IPv4", ""}, {"", "TUN", "IPv6", ""},
 }
 
 // cell has the kinds of virtual services that were tried, or the one that failed.

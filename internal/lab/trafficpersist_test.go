@@ -61,12 +61,15 @@ func (m *matrix) httpAndHTTPSByPersistence(t *testing.T) {
 	for _, ns := range three {
 		l.webOn(ns, "80", "443")
 	}
-	l.start("quiescent = no\n" + sections(httpAndHTTPS+"        scheduler = wrr\n        persistent = 600\n", lanes...))
+	l.start("quiescent = no\n" + sections(httpAndHTTPS+"        scheduler = wrr\n        persistent = 600\n",
+		lanes...))
 	l.untilServers(3*len(lanes), "-w 0")
 	for _, w := range lanes {
-		m.row(t, "http and https of a client go to one server: one mark, wrr, persistent", w, "mark", func(t *testing.T) {
-			sticks(t, l.with(t).getEach(w, m.clients(manyClients), 2, w.url("http", "80"), w.url("https", "443")))
-		})
+		m.row(t, "http and https of a client go to one server: one mark, wrr, persistent", w, "mark",
+			func(t *testing.T) {
+				sticks(t, l.with(t).getEach(w, m.clients(manyClients), 2, w.url("http", "80"),
+					w.url("https", "443")))
+			})
 	}
 }
 
@@ -87,7 +90,8 @@ func (m *matrix) httpAndTelnet(t *testing.T) {
 	other := dr4
 	other.vip = tun4.vip
 	m.row(t, "http and telnet of a client go to one server: one mark, persistent", dr4, "mark", func(t *testing.T) {
-		sticks(t, l.with(t).getEach(other, m.clients(manyClients), 2, other.url("http", "80"), other.url("telnet", "23")))
+		sticks(t, l.with(t).getEach(other, m.clients(manyClients), 2, other.url("http", "80"),
+			other.url("telnet", "23")))
 	})
 }
 
@@ -125,7 +129,8 @@ func (m *matrix) perClientAndPort(t *testing.T) {
 			sticks(t, first)
 			sticks(t, second)
 			if !maps.Equal(first[0], first[3]) || maps.Equal(second[0], second[1]) {
-				t.Errorf("two clients: answers of %v and %v on one port, %v and %v on the other", first[0], first[3], second[0], second[1])
+				t.Errorf("two clients: answers of %v and %v on one port, %v and %v on the other",
+					first[0], first[3], second[0], second[1])
 			}
 		})
 	}
@@ -150,9 +155,11 @@ func (m *matrix) perClient(t *testing.T) {
 	l.start(l.example("whole-client.cf") + sections(wholeClient, lanes[1:]...))
 	l.untilServers(3*len(lanes), "-w 0")
 	for _, w := range lanes {
-		m.row(t, "telnet and http of a client go to one server: port 0 (PCC)", w, "address", func(t *testing.T) {
-			sticks(t, l.with(t).getEach(w, m.clients(manyClients), 2, w.url("telnet", "23"), w.url("http", "80")))
-		})
+		m.row(t, "telnet and http of a client go to one server: port 0 (PCC)", w, "address",
+			func(t *testing.T) {
+				sticks(t, l.with(t).getEach(w, m.clients(manyClients), 2, w.url("telnet", "23"),
+					w.url("http", "80")))
+			})
 	}
 }
 
@@ -225,7 +232,8 @@ func (m *matrix) persistenceEnds(t *testing.T) {
 				t.Fatalf("answers of %v, want one server's alone", before)
 			}
 			l.untilForgotten(w.client(client[0]))
-			if after := l.get(w.client(client[0]), w.url("http", "80")); before[after] != 0 || !strings.HasPrefix(after, "rs") {
+			if after := l.get(w.client(client[0]), w.url("http", "80")); before[after] != 0 ||
+				!strings.HasPrefix(after, "rs") {
 				t.Errorf("answer of %s, before of %v", after, before)
 			}
 		})
@@ -248,7 +256,8 @@ func (m *matrix) persistenceEdited(t *testing.T) {
 	for _, ns := range three {
 		l.web(ns)
 	}
-	config := "quiescent = no\n" + sections(strings.Replace(forTwoSeconds, "persistent = 2", "persistent = 300", 1), dr4)
+	config := "quiescent = no\n" + sections(strings.Replace(forTwoSeconds, "persistent = 2", "persistent = 300", 1),
+		dr4)
 	path := l.start(config)
 	l.untilServers(3, "-w 0")
 	m.row(t, "connections shows what ipvsadm -Lnc and --persistent-conn show", dr4, "address", func(t *testing.T) {
@@ -297,7 +306,8 @@ func (l *lab) lasting() string {
 	var lines []string
 	for line := range strings.Lines(l.ipvsadm("-Lnc")) {
 		words := strings.Fields(line)
-		if len(words) > 5 && words[4] == "192.0.2.10:80" && (words[2] == "ESTABLISHED" || strings.HasSuffix(words[3], ":0")) {
+		if len(words) > 5 && words[4] == "192.0.2.10:80" &&
+			(words[2] == "ESTABLISHED" || strings.HasSuffix(words[3], ":0")) {
 			lines = append(lines, strings.Join(words[3:6], " "))
 		}
 	}
@@ -387,12 +397,14 @@ func (m *matrix) persistentAndQuiescent(t *testing.T) {
 	m.row(t, "a known client stays with a quiescent server", dr4, "address", func(t *testing.T) {
 		answeredBy(t, l.with(t).getEach(dr4, client, 3, dr4.url("http", "80"))[0], server)
 	})
-	m.row(t, "a known client leaves a quiescent server: expire_quiescent_template", dr4, "address", func(t *testing.T) {
-		l := l.with(t)
-		l.sh("ip netns exec %sdir sysctl -qw net.ipv4.vs.expire_quiescent_template=1", l.prefix)
-		if got := l.getEach(dr4, client, 3, dr4.url("http", "80"))[0]; len(got) != 1 || got[server] != 0 {
-			t.Errorf("answers of %v, want those of one server that is not %s", got, server)
-		}
-		l.sh("ip netns exec %sdir sysctl -qw net.ipv4.vs.expire_quiescent_template=0", l.prefix)
-	})
+	m.row(t, "a known client leaves a quiescent server: expire_quiescent_template", dr4, "address",
+		func(t *testing.T) {
+			l := l.with(t)
+			l.sh("ip netns exec %sdir sysctl -qw net.ipv4.vs.expire_quiescent_template=1", l.prefix)
+			if got := l.getEach(dr4, client, 3, dr4.url("http", "80"))[0]; len(got) != 1 ||
+				got[server] != 0 {
+				t.Errorf("answers of %v, want those of one server that is not %s", got, server)
+			}
+			l.sh("ip netns exec %sdir sysctl -qw net.ipv4.vs.expire_quiescent_template=0", l.prefix)
+		})
 }

@@ -27,20 +27,22 @@ func (m *matrix) rollingRelease(t *testing.T) {
 	config := l.example("rolling-release.cf")
 	path := l.start(config)
 	l.untilServers(3, "-w 0")
-	m.row(t, "a rolling release: long connections end, new ones go elsewhere, none fails", dr4, "address", func(t *testing.T) {
-		l := l.with(t)
-		loads := l.keepAsking(m.clients(6))
-		for _, rs := range []string{"rs1", "rs2"} {
-			server := "192.0.2.2" + rs[2:]
-			l.release(webs[rs], loads, m.clients(1)[0],
-				func() { l.does(path, "drain", server) }, func() { l.does(path, "undrain", server) })
-		}
-		requests, connections, failures := loads.end()
-		t.Logf("%d requests over %d connections", requests, connections)
-		if len(failures) > 0 || requests < 100 {
-			t.Errorf("%d requests, failures: %q", requests, failures)
-		}
-	})
+	m.row(t, "a rolling release: long connections end, new ones go elsewhere, none fails", dr4, "address",
+		func(t *testing.T) {
+			l := l.with(t)
+			loads := l.keepAsking(m.clients(6))
+			for _, rs := range []string{"rs1", "rs2"} {
+				server := "192.0.2.2" + rs[2:]
+				l.release(webs[rs], loads, m.clients(1)[0],
+					func() { l.does(path, "drain", server) },
+					func() { l.does(path, "undrain", server) })
+			}
+			requests, connections, failures := loads.end()
+			t.Logf("%d requests over %d connections", requests, connections)
+			if len(failures) > 0 || requests < 100 {
+				t.Errorf("%d requests, failures: %q", requests, failures)
+			}
+		})
 }
 
 // release takes a server out, waits for its connections, restarts it, and puts it back.
@@ -152,7 +154,8 @@ func severalRequests(client netip.Addr) (server string, n int, err error) {
 			return server, n, err
 		}
 		body, err := io.ReadAll(answer.Body)
-		if word, ok := strings.CutSuffix(string(body), " OK\n"); err != nil || !ok || server != "" && word != server {
+		if word, ok := strings.CutSuffix(string(body), " OK\n"); err != nil || !ok || server != "" &&
+			word != server {
 			return server, n, fmt.Errorf("answer %q, %v", body, err)
 		} else {
 			server = word
@@ -164,7 +167,8 @@ func severalRequests(client netip.Addr) (server string, n int, err error) {
 
 // until waits until n connections have begun after a time, and all from before have ended.
 func (k *keptAlive) until(n int, since time.Time) {
-	for end := time.Now().Add(10 * time.Second); (k.begun("", since) < n || k.old(since)) && time.Now().Before(end); {
+	for end := time.Now().Add(10 * time.Second); (k.begun("", since) < n || k.old(since)) &&
+		time.Now().Before(end); {
 		time.Sleep(20 * time.Millisecond)
 	}
 }

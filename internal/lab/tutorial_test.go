@@ -39,7 +39,8 @@ func TestKernelTutorial(t *testing.T) {
 		switch {
 		case strings.HasPrefix(step.command, "cp "):
 			step.play(t, "../..")
-		case step.command == "sudo -s", step.command == "exit", strings.HasPrefix(step.command, "cd "), strings.HasSuffix(step.command, " bash"):
+		case step.command == "sudo -s", step.command == "exit", strings.HasPrefix(step.command, "cd "),
+			strings.HasSuffix(step.command, " bash"):
 		default:
 			step.play(t, dir)
 		}

@@ -43,7 +43,8 @@ func TestKernelLongWatch(t *testing.T) {
 		{"killed", w.signal(syscall.SIGKILL), w.serve, atOnce, watchInterval, false},
 		{"stopped by SIGTERM", w.signal(syscall.SIGTERM), w.serve, atOnce, watchInterval, false},
 		{"gone with its namespace", w.gone, w.comes, watchTimeout + atOnce, watchInterval, false},
-		{"unplugged", w.link("down"), w.link("up"), 2500*time.Millisecond + watchTimeout, 3500*time.Millisecond + watchTimeout, false},
+		{"unplugged", w.link("down"), w.link("up"), 2500*time.Millisecond + watchTimeout,
+			3500*time.Millisecond + watchTimeout, false},
 		{"frozen", w.signal(syscall.SIGSTOP), w.signal(syscall.SIGCONT), byInterval, byInterval, true},
 		{"its listener alone closed", w.tells(closeListen), w.serve, byInterval, byInterval, true},
 	} {
@@ -80,9 +81,11 @@ func (w *watchLab) fault(f watchFault) {
 		w.untilCalm()
 		took, trifle = w.all(f)
 	}
-	w.t.Logf("%s: out after %v (median) to %v; a trifle took %v", f.name, took[len(took)/2], took[len(took)-1], trifle)
+	w.t.Logf("%s: out after %v (median) to %v; a trifle took %v", f.name, took[len(took)/2], took[len(took)-1],
+		trifle)
 	if took[len(took)/2] > f.median {
-		w.t.Errorf("%s: out after %v, the median should be %v; a trifle took %v", f.name, took, f.median, trifle)
+		w.t.Errorf("%s: out after %v, the median should be %v; a trifle took %v", f.name, took, f.median,
+			trifle)
 	}
 }
 
@@ -91,7 +94,8 @@ const busy = 2500 * time.Microsecond
 
 // untilCalm waits until the guest is not busy, for a limited time.
 func (w *watchLab) untilCalm() {
-	for calm, begin := 0, time.Now(); calm < 10 && time.Since(begin) < 30*time.Second; time.Sleep(100 * time.Millisecond) {
+	for calm, begin := 0, time.Now(); calm < 10 &&
+		time.Since(begin) < 30*time.Second; time.Sleep(100 * time.Millisecond) {
 		if calm++; w.trifle() > busy {
 			calm = 0
 		}
@@ -187,7 +191,8 @@ func (w *watchLab) rebooted() {
 	}
 	w.back()
 	slices.Sort(out)
-	w.t.Logf("rebooted, no fastinterval: out after %v (median) to %v; all are back %v after the last is there", out[2], out[4], in[4])
+	w.t.Logf("rebooted, no fastinterval: out after %v (median) to %v; all are back %v after the last is there",
+		out[2], out[4], in[4])
 	if out[2] > 400*time.Millisecond {
 		w.t.Errorf("rebooted, no fastinterval: out after %v, want three checks 100 ms apart", out)
 	}

@@ -23,14 +23,17 @@ func TestKernelLongWatchIdle(t *testing.T) {
 	const servers = 1000
 	l := newNetwork(t, 0)
 	var kept, closed atomic.Int64
-	testkit.Serve(t, l.listen("dir", "0.0.0.0:8080"), func(c net.Conn) { endsAtRandom(c.(*net.TCPConn), &kept, &closed) })
+	testkit.Serve(t, l.listen("dir", "0.0.0.0:8080"),
+		func(c net.Conn) { endsAtRandom(c.(*net.TCPConn), &kept, &closed) })
 	var reals strings.Builder
 	for i := range servers {
 		fmt.Fprintf(&reals, "\treal = 127.1.%d.%d:8080 masq\n", i/250, i%250+1)
 	}
-	path := l.config("checkinterval = 10\nchecktimeout = 5\nwatch = yes\nvirtual = " + natVIP + ":80\n\tchecktype = connect\n" + reals.String())
+	path := l.config("checkinterval = 10\nchecktimeout = 5\nwatch = yes\nvirtual = " + natVIP +
+		":80\n\tchecktype = connect\n" + reals.String())
 	l.does("--ipvs", "memory", path, "start")
-	l.saysWithin(20*time.Second, fmt.Sprintf("Added real server: 127.1.%d.%d:8080", (servers-1)/250, (servers-1)%250+1))
+	l.saysWithin(20*time.Second, fmt.Sprintf("Added real server: 127.1.%d.%d:8080", (servers-1)/250,
+		(servers-1)%250+1))
 	for begin := time.Now(); kept.Load() < servers*9/10; time.Sleep(100 * time.Millisecond) {
 		if time.Since(begin) > 30*time.Second {
 			t.Fatalf("only %d servers have a connection:\n%s", kept.Load(), l.logText())

@@ -28,9 +28,11 @@ func TestKernelLongWatchTraffic(t *testing.T) {
 			}
 			made, lost, why := clients.end()
 			rate := float64(made) / deaths
-			t.Logf("watch = %s: %d of %d connections failed, %.0f a second, of %d deaths: %v", watch, lost, made, rate, deaths, why)
+			t.Logf("watch = %s: %d of %d connections failed, %.0f a second, of %d deaths: %v", watch, lost,
+				made, rate, deaths, why)
 			if rate < 200 {
-				t.Errorf("this guest carries only %.0f connections a second: the row says nothing", rate)
+				t.Errorf("this guest carries only %.0f connections a second: the row says nothing",
+					rate)
 			}
 			failed = append(failed, lost)
 			m.does(m.path, "stop")
@@ -71,7 +73,8 @@ func newManyServers(t *testing.T, watch string) *manyLab {
 	if watch != "no" {
 		global += "watch = " + watch + "\n"
 	}
-	m.path = m.config(global + "virtual = " + natVIP + ":80\n\tscheduler = rr\n\tchecktype = connect\n" + reals.String())
+	m.path = m.config(global + "virtual = " + natVIP + ":80\n\tscheduler = rr\n\tchecktype = connect\n" +
+		reals.String())
 	m.does(m.path, "start")
 	m.until(20*time.Second, fmt.Sprintf("-r 192.0.2.%d:80", 101), fmt.Sprintf("-r 192.0.2.%d:80", 100+manyServers))
 	time.Sleep(2 * time.Second) // until all are watched

@@ -56,7 +56,8 @@ func (w *web) start() {
 	for _, port := range w.ports {
 		listener := w.l.listen(w.ns, ":"+port)
 		if port == "443" {
-			listener = tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{testkit.SelfSigned(w.l.t)}})
+			listener = tls.NewListener(listener,
+				&tls.Config{Certificates: []tls.Certificate{testkit.SelfSigned(w.l.t)}})
 		}
 		go w.server.Serve(listener)
 	}

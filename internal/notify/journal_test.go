@@ -49,7 +49,8 @@ func TestASlowReceiverStopsNobodyAndItsLossIsReported(t *testing.T) {
 		close(gate)
 		testkit.OK(t, j.Close(t.Context()))
 		if slow != maxEvents+2 || last.Kind != Lost {
-			t.Errorf("the slow one got %d, last %v; want all that fitted and the count of the rest", slow, last)
+			t.Errorf("the slow one got %d, last %v; want all that fitted and the count of the rest", slow,
+				last)
 		}
 		if quick < maxEvents {
 			t.Errorf("the quick one got %d", quick)

@@ -52,7 +52,8 @@ func TestMonitorWritesThePerlsLines(t *testing.T) {
 	testkit.OK(t, m.Close(t.Context()))
 	stamp := `\[[A-Z][a-z]{2} [A-Z][a-z]{2} [ 123][0-9] [0-9:]{8} [0-9]{4}\] \[` + fmt.Sprint(os.Getpid()) + `\] `
 	for path, want := range map[string]string{
-		one: stamp + `connect tcp 10.2.0.1 7000 1 gate /  \[up\] -\n` + stamp + `connect tcp 10.2.0.1 7000 1 gate /  \[down\] Server in maintenance\n`,
+		one: stamp + `connect tcp 10.2.0.1 7000 1 gate /  \[up\] -\n` + stamp +
+			`connect tcp 10.2.0.1 7000 1 gate /  \[down\] Server in maintenance\n`,
 		two: stamp + "negotiate http tcp 10.2.0.1 80 1 gate / ok \\[down\\] 100%25 %7c out%0d%0aof %1b\tluck\n",
 	} {
 		got, _ := os.ReadFile(path)

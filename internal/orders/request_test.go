@@ -46,7 +46,8 @@ func TestTheFileOfOrders(t *testing.T) {
 		t.Errorf("no file: %v, %v", all, err)
 	}
 	now := second(time.Now())
-	web, mail := lvs.Backend{Virtual: "tcp:10.1.0.1:80", Real: "10.2.0.1:80"}, lvs.Backend{Virtual: "fwm:3", Real: "10.2.0.1:25"}
+	web, mail := lvs.Backend{Virtual: "tcp:10.1.0.1:80", Real: "10.2.0.1:80"},
+		lvs.Backend{Virtual: "fwm:3", Real: "10.2.0.1:25"}
 	other := lvs.Backend{Virtual: "fwm:3", Real: "10.2.0.2:25"}
 	all := All{
 		web:   {Kind: Maint, Why: "new \"disk\"\u2028 # {", By: "kim", Since: now, Until: now.Add(time.Hour)},
@@ -83,7 +84,8 @@ func TestTheFileOfOrders(t *testing.T) {
 		}
 	}
 	testkit.OK(t, runfile.Write(string(file), []byte("fwm:3 10.2.0.1:25\nfwm:3 10.2.0.2:25\n"), 0o600))
-	if all, err := file.Read(); len(all) != 0 || err == nil || !strings.HasSuffix(err.Error(), "again: fwm:3 10.2.0.1:25; fwm:3 10.2.0.2:25; ") {
+	if all, err := file.Read(); len(all) != 0 || err == nil ||
+		!strings.HasSuffix(err.Error(), "again: fwm:3 10.2.0.1:25; fwm:3 10.2.0.2:25; ") {
 		t.Errorf("without a format: %v, %v", all, err)
 	}
 }
@@ -94,9 +96,12 @@ func TestHowLongAnOrderLasts(t *testing.T) {
 		until, last string
 		want        time.Duration // 0: forever; -1: refused
 	}{
-		{"", "", 0}, {"", "90s", 90 * time.Second}, {"", "30m", 30 * time.Minute}, {"", "2h", 2 * time.Hour}, {"", "1d", 24 * time.Hour},
-		{"", "1.5h", 90 * time.Minute}, {"", "1h30m", -1}, {"", "3650d", 3650 * 24 * time.Hour}, {"18:00", "", 6 * time.Hour}, {"12:00", "", 24 * time.Hour},
-		{"", "3651d", -1}, {"", "99999d", -1}, {"", "-1h", -1}, {"", "0s", -1}, {"", "1ms", -1}, {"", "2", -1}, {"", "d", -1}, {"", "-1d", -1},
+		{"", "", 0}, {"", "90s", 90 * time.Second}, {"", "30m", 30 * time.Minute}, {"", "2h", 2 * time.Hour},
+		{"", "1d", 24 * time.Hour},
+		{"", "1.5h", 90 * time.Minute}, {"", "1h30m", -1}, {"", "3650d", 3650 * 24 * time.Hour},
+		{"18:00", "", 6 * time.Hour}, {"12:00", "", 24 * time.Hour},
+		{"", "3651d", -1}, {"", "99999d", -1}, {"", "-1h", -1}, {"", "0s", -1}, {"", "1ms", -1}, {"", "2", -1},
+		{"", "d", -1}, {"", "-1d", -1},
 		{"24:00", "", -1}, {"2026-11-21 11:59", "", -1}, {"18:00", "1h", -1}, {"soon", "", -1},
 	} {
 		end, err := endOf(c.until, c.last, now)
@@ -126,7 +131,8 @@ func TestTheReasonOfAnOrderIsOneShortLine(t *testing.T) {
 	if r, err := Parse(url.Values{"order": {"weight 0"}}); r.Kind != Drain || r.Weight != 0 || err != nil {
 		t.Errorf("weight 0: %+v, %v", r, err)
 	}
-	for _, what := range []string{"", "weight", "weight x", "weight -1", "weight 1 2", "weight 2147483648", "Drain", "off"} {
+	for _, what := range []string{"", "weight", "weight x", "weight -1", "weight 1 2", "weight 2147483648", "Drain",
+		"off"} {
 		if _, err := Parse(url.Values{"order": {what}}); err == nil {
 			t.Errorf("%q is taken", what)
 		}
@@ -135,7 +141,8 @@ func TestTheReasonOfAnOrderIsOneShortLine(t *testing.T) {
 
 func TestAnOrderThatIsTakenBackHasNoReasonAndNoEnd(t *testing.T) {
 	for _, o := range [][3]string{{"", "", "2h"}, {"", "18:00", ""}, {"done", "", ""}} {
-		if _, err := Parse(url.Values{"order": {"ready"}, "why": {o[0]}, "until": {o[1]}, "for": {o[2]}}); err == nil {
+		if _, err := Parse(url.Values{"order": {"ready"}, "why": {o[0]}, "until": {o[1]},
+			"for": {o[2]}}); err == nil {
 			t.Errorf("ready is taken with %q", o)
 		}
 	}
@@ -164,7 +171,8 @@ func TestAWeightInPercent(t *testing.T) {
 	} {
 		r, err := Parse(url.Values{"order": {row.order}})
 		got := r.For(row.weight)
-		if got.Since = row.want.Since; (err != nil) != row.refused || err == nil && (got != row.want || r.What() != strings.Replace(row.order, "weight 0", "drain", 1)) {
+		if got.Since = row.want.Since; (err != nil) != row.refused || err == nil &&
+			(got != row.want || r.What() != strings.Replace(row.order, "weight 0", "drain", 1)) {
 			t.Errorf("%+v: %+v, %v", row, got, err)
 		}
 	}

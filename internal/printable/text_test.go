@@ -79,7 +79,8 @@ func FuzzText(f *testing.F) {
 		}
 		for max := range len(text) {
 			start, more := Cut(text, max)
-			if len(start) > max || len(start) <= max-utf8.UTFMax || !strings.HasPrefix(text, start) || more == "" {
+			if len(start) > max || len(start) <= max-utf8.UTFMax || !strings.HasPrefix(text, start) ||
+				more == "" {
 				t.Errorf("%q cut to %d bytes is %q", text, max, start)
 			}
 			if utf8.ValidString(text) && max >= utf8.UTFMax && !utf8.ValidString(start) {

@@ -128,7 +128,8 @@ func TestAnotherHurryCountsFromNow(t *testing.T) {
 func TestResultsOfAHurriedTaskAreToldAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := run(t)
-		tk := task(10*time.Second, checkFunc(func(context.Context) checker.Result { return checker.Result{OK: true} }))
+		tk := task(10*time.Second, checkFunc(
+			func(context.Context) checker.Result { return checker.Result{OK: true} }))
 		p.Set([]*Task{tk}, nil)
 		<-p.Results()
 		p.Take()

@@ -116,7 +116,8 @@ func TestAnAnswerThatCameCountsAfterItsDeadline(t *testing.T) {
 	s := serve(t, answering(benchAnswer))
 	p, l := openLoop(t)
 	for _, spec := range []checker.Spec{httpSpec(s), connectSpec(s)} {
-		l.begin(t.Context(), &Task{Every: time.Minute, Checker: build(t, spec, nil), in: true, slot: slot{index: -1}})
+		l.begin(t.Context(), &Task{Every: time.Minute, Checker: build(t, spec, nil), in: true,
+			slot: slot{index: -1}})
 		f, has := l.fresh[0], int16(unix.POLLOUT)
 		for spec.Type != "connect" && !f.sent {
 			l.send(t.Context(), f)
@@ -302,7 +303,8 @@ func TestAnswersOfSeveralLooksAreConfirmedTogether(t *testing.T) {
 	p, l := openLoop(t)
 	g := &guided{counts: true, asked: new(atomic.Int32)}
 	pass := func() {
-		l.passed = append(l.passed, Update{Task: &Task{Every: time.Hour, Checker: g, in: true, slot: slot{index: -1}},
+		l.passed = append(l.passed, Update{
+			Task:   &Task{Every: time.Hour, Checker: g, in: true, slot: slot{index: -1}},
 			Result: checker.Result{OK: true}})
 		l.confirm(t.Context())
 		p.running.Wait()

@@ -167,8 +167,9 @@ func TestWhoCantBeWatchedIsLeftAlone(t *testing.T) {
 		why   string
 		conns int32
 	}{
-		"ends at once":    {func(net.Conn) {}, "it ends each connection within 5s", maxShort},
-		"ends with bytes": {func(c net.Conn) { c.Write([]byte("220 hello\r\n")) }, "it ends each connection within 5s", maxShort},
+		"ends at once": {func(net.Conn) {}, "it ends each connection within 5s", maxShort},
+		"ends with bytes": {func(c net.Conn) { c.Write([]byte("220 hello\r\n")) },
+			"it ends each connection within 5s", maxShort},
 		"sends forever": {func(c net.Conn) {
 			for err := error(nil); err == nil; {
 				_, err = c.Write(make([]byte, 1000))

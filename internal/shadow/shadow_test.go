@@ -222,7 +222,8 @@ func TestAnotherPhaseIsNoDifference(t *testing.T) {
 // climbs in both.
 func TestWeightsThatClimbAreNoDifference(t *testing.T) {
 	play(t, func(t *testing.T, f *farm) {
-		climbing := strings.NewReplacer("quiescent", "slowstart = 60\nquiescent", "192.0.2.21:80 masq", "192.0.2.21:80 masq 2").Replace(config)
+		climbing := strings.NewReplacer("quiescent", "slowstart = 60\nquiescent", "192.0.2.21:80 masq",
+			"192.0.2.21:80 masq 2").Replace(config)
 		kill := f.live(climbing)
 		defer kill()
 		time.Sleep(2300 * time.Millisecond)

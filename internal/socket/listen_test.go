@@ -123,7 +123,8 @@ func TestRequestsAreLimited(t *testing.T) {
 		c := testkit.Must(net.Dial("unix", string(s)))(t)
 		defer c.Close()
 		c.SetDeadline(time.Now().Add(awaitLimit))
-		go fmt.Fprintf(c, "POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", size, strings.Repeat("x", size))
+		go fmt.Fprintf(c, "POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", size,
+			strings.Repeat("x", size))
 		if line, _ := bufio.NewReader(c).ReadString('\n'); !strings.Contains(line, want) {
 			t.Errorf("a body of %d bytes is answered by %q", size, line)
 		}

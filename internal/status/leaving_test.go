@@ -17,8 +17,10 @@ func TestServersThatLeave(t *testing.T) {
 	now := &view.Snapshot{Time: began, Virtuals: []view.Virtual{{
 		ID: "tcp:192.0.2.10:80", Scheduler: "wrr",
 		Leaving: []view.Departure{
-			{Real: "192.0.2.21:80", State: "drained", Until: began.Add(220 * time.Second), Connections: lvs.Counters{Active: 9, Inactive: 3}},
-			{Real: "192.0.2.22:80", State: "drained", Until: began.Add(-time.Second), Connections: lvs.Counters{Active: 1, Persistent: 2}, Effective: 5, ByHand: true},
+			{Real: "192.0.2.21:80", State: "drained", Until: began.Add(220 * time.Second),
+				Connections: lvs.Counters{Active: 9, Inactive: 3}},
+			{Real: "192.0.2.22:80", State: "drained", Until: began.Add(-time.Second),
+				Connections: lvs.Counters{Active: 1, Persistent: 2}, Effective: 5, ByHand: true},
 		},
 	}, {ID: "tcp:192.0.2.11:80"}}}
 	report := NewReport(now, process(), nil)
@@ -41,7 +43,8 @@ func TestServersThatLeave(t *testing.T) {
 		t.Errorf("without any the JSON is %s", none)
 	}
 	counted := string(metricsOf(t, now))
-	if !strings.Contains(counted, "\nldirectord_virtual_draining{virtual=\"tcp:192.0.2.10:80\"} 2\n") || strings.Contains(counted, "draining{virtual=\"tcp:192.0.2.11") {
+	if !strings.Contains(counted, "\nldirectord_virtual_draining{virtual=\"tcp:192.0.2.10:80\"} 2\n") ||
+		strings.Contains(counted, "draining{virtual=\"tcp:192.0.2.11") {
 		t.Errorf("the metrics are\n%s", counted)
 	}
 }

@@ -56,8 +56,9 @@ func TestEveryOverrideShows(t *testing.T) {
 			Table: table, World: core.World{
 				Tell: []core.Receiver{core.Words(journal.Emit)}, Orders: orders.All{
 					{Virtual: "tcp:192.0.2.10:80", Real: "192.0.2.22:80"}: {Kind: orders.Drain},
-					{Virtual: "tcp:192.0.2.11:80", Real: "192.0.2.22:80"}: {Kind: orders.Weigh, Weight: 7,
-						Why: "new disk", By: "kim", Until: until},
+					{Virtual: "tcp:192.0.2.11:80", Real: "192.0.2.22:80"}: {Kind: orders.Weigh,
+						Weight: 7,
+						Why:    "new disk", By: "kim", Until: until},
 					{Virtual: "tcp:192.0.2.11:80", Real: "192.0.2.29:80"}: {Kind: orders.Maint,
 						Why: "sold"},
 				},

@@ -27,7 +27,8 @@ const (
 func TestRulesAndDocsKnowTheMetrics(t *testing.T) {
 	name := regexp.MustCompile(`\bldirectord_[a-z_]+`)
 	var ours []string
-	for _, family := range regexp.MustCompile(`(?m)^# TYPE (\S+)`).FindAllSubmatch(read(t, testdata+"metrics"), -1) {
+	for _, family := range regexp.MustCompile(`(?m)^# TYPE (\S+)`).FindAllSubmatch(read(t, testdata+"metrics"),
+		-1) {
 		ours = append(ours, string(family[1]))
 	}
 	if len(ours) < 20 {
@@ -53,7 +54,9 @@ func TestRulesAndDocsKnowTheMetrics(t *testing.T) {
 
 func TestDocsKnowTheFields(t *testing.T) {
 	docs := read(t, "../../docs/status.md")
-	for _, form := range []any{Report{}, Reloads{}, Checks{}, Table{}, view.Counts{}, Virtual{}, Fallback{}, Guard{}, Announcement{}, view.MinServers{}, Server{}, Check{}, Connections{}, lvs.Traffic{}, view.Tally{}, Departure{}, orders.Entry{}, orders.Order{}, view.Check{}, Failure{}} {
+	for _, form := range []any{Report{}, Reloads{}, Checks{}, Table{}, view.Counts{}, Virtual{}, Fallback{},
+		Guard{}, Announcement{}, view.MinServers{}, Server{}, Check{}, Connections{}, lvs.Traffic{},
+		view.Tally{}, Departure{}, orders.Entry{}, orders.Order{}, view.Check{}, Failure{}} {
 		for field := range reflect.TypeOf(form).Fields() {
 			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 			if name != "" && !bytes.Contains(docs, []byte("`"+name+"`")) {
@@ -75,7 +78,8 @@ func TestRealPromtoolFindsTheRulesGood(t *testing.T) {
 func TestRealPromtoolSeesEachAlert(t *testing.T) {
 	promtool(t, nil, "test", "rules", examples+"ldirectord.test.yml")
 	tests := read(t, examples+"ldirectord.test.yml")
-	for _, rule := range regexp.MustCompile(`- alert: (\w+)`).FindAllSubmatch(read(t, examples+"ldirectord.rules.yml"), -1) {
+	for _, rule := range regexp.MustCompile(`- alert: (\w+)`).FindAllSubmatch(
+		read(t, examples+"ldirectord.rules.yml"), -1) {
 		fires := regexp.MustCompile(`alertname: ` + string(rule[1]) + `\n\s+exp_alerts:`)
 		if !fires.Match(tests) {
 			t.Errorf("no test sees %s", rule[1])

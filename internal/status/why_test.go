@@ -82,7 +82,8 @@ func night() *view.Snapshot {
 			Drained: true, Order: &order, Note: "order: " + order.String(), Reason: failed.Detail,
 			Conditions: []view.Condition{
 				{Kind: "down", Trouble: Broken, Text: failed.Detail},
-				{Kind: "drained", Trouble: Noted, Text: "drained too: it gets no new connections when it is up again"},
+				{Kind: "drained", Trouble: Noted,
+					Text: "drained too: it gets no new connections when it is up again"},
 				{Kind: "order", Trouble: Noted, Text: "order: " + order.String()},
 			},
 			ServerResult: view.ServerResult{Checked: at("3h9m59s").Time(), Last: *failed},
@@ -90,12 +91,15 @@ func night() *view.Snapshot {
 		}}},
 		{
 			ID: "tcp:192.0.2.10:443", Error: "no answer", Guard: view.Guard{Keeps: 1, Held: 1},
-			Conditions: []view.Condition{{Kind: "refused", Trouble: Broken, Text: "the table refuses it: no answer"},
-				{Kind: "held", Trouble: Noted, Text: "keepserving holds 1 in service although their checks fail: the minimum is 1"}},
+			Conditions: []view.Condition{
+				{Kind: "refused", Trouble: Broken, Text: "the table refuses it: no answer"},
+				{Kind: "held", Trouble: Noted,
+					Text: "keepserving holds 1 in service although their checks fail: the minimum is 1"}},
 			Rule: health.Rule{Need: 3, Of: 5},
 			Servers: []view.Server{
 				{Real: "192.0.2.21:443", State: "up", Since: at("3h6m").Time(), InTable: true,
-					Effective: 5, ByHand: true, Conditions: []view.Condition{view.ByHand}, ServerPast: view.ServerPast{Past: &second,
+					Effective: 5, ByHand: true, Conditions: []view.Condition{view.ByHand},
+					ServerPast: view.ServerPast{Past: &second,
 						CheckNames: map[uint8]string{0: "https 443", 2: "ping"}}},
 				{Real: "web9:443", State: "unknown", Since: at("3h").Time(), Weight: 1,
 					Reason: "no address: web9: no answer"},
@@ -144,7 +148,8 @@ func TestWhyShowsTheLastEntries(t *testing.T) {
 func TestWhyTellsWhenTheNextCheckIsDue(t *testing.T) {
 	now := time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)
 	c := Case{Virtual: "tcp:192.0.2.10:80", Server: Server{Real: "192.0.2.21:80", State: "up", Since: now}}
-	for next, want := range map[time.Time]string{{}: "", now.Add(4 * time.Second): "in 4s", now.Add(time.Millisecond): "now", now.Add(-time.Minute): "now"} {
+	for next, want := range map[time.Time]string{{}: "", now.Add(4 * time.Second): "in 4s",
+		now.Add(time.Millisecond): "now", now.Add(-time.Minute): "now"} {
 		c.Due = next
 		var b strings.Builder
 		testkit.OK(t, (&Why{Time: now, Started: now, Servers: []Case{c}}).WriteText(&b, false))
@@ -158,8 +163,14 @@ func TestWhyTellsWhenTheNextCheckIsDue(t *testing.T) {
 // The text has the server's entry in the table. On standby it is that the director leaves the table alone.
 func TestWhyTellsWhatTheTableHas(t *testing.T) {
 	for want, change := range map[string]func(*view.Snapshot){
-		"  it is in the table with weight 3\n":                  func(s *view.Snapshot) { s.Virtuals[0].Servers[0].Effective = 3 },
-		"  it is not in the table\n":                            func(s *view.Snapshot) { s.Virtuals[0].Servers[0].InTable = false },
+		"  it is in the table with weight 3\n": func(
+			s *view.Snapshot) {
+			s.Virtuals[0].Servers[0].Effective = 3
+		},
+		"  it is not in the table\n": func(
+			s *view.Snapshot) {
+			s.Virtuals[0].Servers[0].InTable = false
+		},
 		"  the director stands by: it leaves the table alone\n": func(s *view.Snapshot) { s.Standby = true },
 	} {
 		now := night()

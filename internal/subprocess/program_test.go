@@ -36,7 +36,8 @@ func TestAProgramGetsInputAndEnvironment(t *testing.T) {
 func TestOutputAndErrorsAreKeptApart(t *testing.T) {
 	c, out := shell(`echo text; echo complaint >&2`)
 	c.Stderr = &Output{Max: 4}
-	if err := Run(t.Context(), c); err != nil || string(out.Text) != "text\n" || string(c.Stderr.Text) != "comp" || !c.Stderr.Cut {
+	if err := Run(t.Context(), c); err != nil || string(out.Text) != "text\n" || string(c.Stderr.Text) != "comp" ||
+		!c.Stderr.Cut {
 		t.Errorf("%v: %q, %q", err, out.Text, c.Stderr.Text)
 	}
 	c.Stdout, c.Stderr = nil, nil
@@ -77,7 +78,8 @@ func TestAFailureIsAnExitError(t *testing.T) {
 		var exit *exec.ExitError
 		if err := Run(t.Context(), c); !errors.As(err, &exit) {
 			t.Errorf("%s: %v", script, err)
-		} else if status := exit.Sys().(syscall.WaitStatus); status.Signal() != signal || signal < 0 && status.ExitStatus() != 3 {
+		} else if status := exit.Sys().(syscall.WaitStatus); status.Signal() != signal || signal < 0 &&
+			status.ExitStatus() != 3 {
 			t.Errorf("%s: %v", script, exit)
 		}
 	}
@@ -112,7 +114,8 @@ func TestAtTheLimitAProgramIsKilledWithAllThatItStarted(t *testing.T) {
 		begin := time.Now()
 		err := Run(t.Context(), c)
 		var late *TimeoutError
-		if !errors.As(err, &late) || !errors.Is(err, context.DeadlineExceeded) || err.Error() != fmt.Sprintf("did not end in %v", c.Limit) {
+		if !errors.As(err, &late) || !errors.Is(err, context.DeadlineExceeded) ||
+			err.Error() != fmt.Sprintf("did not end in %v", c.Limit) {
 			t.Error(err)
 		}
 		if took := time.Since(begin); took < c.Limit || took > c.Limit+patient {
@@ -189,7 +192,8 @@ func TestWhatAProcessLackedBeforeDoesNotCount(t *testing.T) {
 		t.Fatal(err)
 	}
 	u, _ := used(pid)
-	if before, all := lacked(pid, u, 0, maxDepth), lacked(pid, usage{}, 0, maxDepth); before != 0 || all != u.waited {
+	if before, all := lacked(pid, u, 0, maxDepth), lacked(pid, usage{}, 0, maxDepth); before != 0 ||
+		all != u.waited {
 		t.Errorf("lacked %v since, %v ever, want 0 and %v", before, all, u.waited)
 	}
 }

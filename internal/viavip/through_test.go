@@ -157,7 +157,8 @@ func (f *fake) use(t *testing.T, w checker.Through) (void string) {
 	if err := f.reach(t, w, &now); err != nil {
 		return err.Error()
 	}
-	want := wire.Via{To: virtual, Mark: now.Key.Mark, Source: netip.MustParseAddr("127.0.0.1"), MSS: 1400, Ports: &f.ports}
+	want := wire.Via{To: virtual, Mark: now.Key.Mark, Source: netip.MustParseAddr("127.0.0.1"), MSS: 1400,
+		Ports: &f.ports}
 	testkit.Equal(t, now.via, want, "the way")
 	return f.judge(t.Context(), &now, checker.Result{OK: true})
 }
@@ -179,7 +180,8 @@ func TestNoMarkIsFree(t *testing.T) {
 	f := newFake(table)
 	free := f.Taken
 	f.Taken = func(context.Context) func(uint32) bool { return func(m uint32) bool { return m < 0x4c800000 } }
-	ways := []checker.Through{way("127.0.0.2", lvs.Route), way("127.0.0.3", lvs.Route), way("127.0.0.4", lvs.Tunnel)}
+	ways := []checker.Through{way("127.0.0.2", lvs.Route), way("127.0.0.3", lvs.Route),
+		way("127.0.0.4", lvs.Tunnel)}
 	f.set(t, ways...)
 	for _, w := range ways[:2] {
 		testkit.Contains(t, f.use(t, w), "other programs use all marks from 0x4c000000 to 0x4cffffff (ip rule)",
@@ -268,7 +270,8 @@ func TestAServiceThatIsChanged(t *testing.T) {
 		testkit.OK(t, f.table.Do(t.Context(),
 			lvs.Op{Kind: lvs.EditDest, Key: now.Key, Dest: changed})[0])
 		testkit.Equal(t, f.judge(t.Context(), &now,
-			checker.Result{Cause: checker.Refused}), "the private service was lost", what, "a failure counts")
+			checker.Result{Cause: checker.Refused}), "the private service was lost", what,
+			"a failure counts")
 		testkit.Equal(t, f.use(t, gate), "", what, "afterwards")
 		table, _ := f.table.Services(t.Context(), now.Key)
 		if dest, _ := table[now.Key].Dests.At(now.Dest.Addr); dest != now.Dest {
@@ -544,10 +547,12 @@ func TestSourcePortsAreScarce(t *testing.T) {
 					}
 					return nil
 				}
-				c := f.check(t, &answers{list: []checker.Result{up}}, &answers{list: []checker.Result{up}})
+				c := f.check(t, &answers{list: []checker.Result{up}},
+					&answers{list: []checker.Result{up}})
 				why := "not checked through 127.0.0.9: " + row.why
 				r := c.Check(t.Context())
-				if waits := r.Cause == checker.Unjudged; waits != row.waits || r.OK == row.waits || r.Detail+r.Warning != why {
+				if waits := r.Cause == checker.Unjudged; waits != row.waits || r.OK == row.waits ||
+					r.Detail+r.Warning != why {
 					t.Errorf("before its first success: %+v", r)
 				}
 				f.astray = false

@@ -18,7 +18,8 @@ import (
 // The schedule begins a check by itself while its way is known, and then asks whether the result counts.
 func TestTheWayOfACheckThatTheScheduleBegins(t *testing.T) {
 	played(t, func(t *testing.T, f *fake) {
-		through, own := &answers{list: []checker.Result{{OK: true}}}, &answers{list: []checker.Result{{OK: true}}}
+		through, own := &answers{list: []checker.Result{{OK: true}}},
+			&answers{list: []checker.Result{{OK: true}}}
 		c := f.check(t, through, own).(*check)
 		if c.First() != checker.Checker(through) {
 			t.Errorf("it begins with %v", c.First())
@@ -99,7 +100,8 @@ func TestASuccessCountsByItsOwnService(t *testing.T) {
 		f.set(t, ways...)
 		var all []checker.Guided
 		for _, w := range ways {
-			c := &check{Services: f.Services, way: w, through: f.asked(up, 80), own: up, timeout: time.Second}
+			c := &check{Services: f.Services, way: w, through: f.asked(up, 80), own: up,
+				timeout: time.Second}
 			c.Check(t.Context())
 			all = append(all, c)
 		}
@@ -127,7 +129,8 @@ func TestAServiceThatIsLostLate(t *testing.T) {
 				}
 			}
 			c.passed = true
-			if r := c.Check(t.Context()); !r.OK || through.asked != asked || (r.Way == checker.WayThrough) != (asked == 2) {
+			if r := c.Check(t.Context()); !r.OK || through.asked != asked ||
+				(r.Way == checker.WayThrough) != (asked == 2) {
 				t.Errorf("lost by an answer after %v: asked %d times, %+v", took, through.asked, r)
 			}
 		})
@@ -180,7 +183,8 @@ func TestAWayThatLeadsElsewhereIsTriedEachMinute(t *testing.T) {
 		var p passage
 		tried := func(when string, want int) {
 			t.Helper()
-			if err := f.reach(t, gate, &p); err == nil || !strings.Contains(err.Error(), "a rule") || f.knocks != want {
+			if err := f.reach(t, gate, &p); err == nil || !strings.Contains(err.Error(), "a rule") ||
+				f.knocks != want {
 				t.Errorf("%s: %v after %d packets, want %d", when, err, f.knocks, want)
 			}
 		}
@@ -231,7 +235,8 @@ func TestHowOftenAWayIsLookedAt(t *testing.T) {
 // A virtual address can't be the source of checks: answers would come to the director that has the address.
 func TestASourceThatIsVirtual(t *testing.T) {
 	f := alone()
-	w := checker.Through{Virtual: netip.MustParseAddr("127.0.0.1"), Server: netip.MustParseAddr("127.0.0.2"), Forward: lvs.Route}
+	w := checker.Through{Virtual: netip.MustParseAddr("127.0.0.1"), Server: netip.MustParseAddr("127.0.0.2"),
+		Forward: lvs.Route}
 	f.set(t, w)
 	const want = "the only address of this machine towards 127.0.0.2 is the virtual address 127.0.0.1"
 	testkit.Fails(t, testkit.Error(f.ready(t.Context(), w, &passage{})), want)
@@ -248,7 +253,8 @@ func TestSegmentsFitTheDevice(t *testing.T) {
 		f := alone()
 		gate := way("127.0.0.2", lvs.Route)
 		f.set(t, gate)
-		f.machine = machine{byIndex: map[int]net.Interface{lo.Index: {Name: "lo", MTU: row.mtu}}, read: time.Now().Add(-row.ago)}
+		f.machine = machine{byIndex: map[int]net.Interface{lo.Index: {Name: "lo", MTU: row.mtu}},
+			read: time.Now().Add(-row.ago)}
 		var p passage
 		if _, err := f.ready(t.Context(), gate, &p); err != nil || int(p.via.MSS) != row.mss {
 			t.Errorf("%+v: segments of %d, %v", row, p.via.MSS, err)
@@ -272,7 +278,8 @@ func TestTheMachineAsItIs(t *testing.T) {
 	server, away := netip.MustParseAddr("127.0.0.2"), netip.MustParseAddr("127.0.0.9")
 	for addr, local := range map[netip.Addr]bool{away: false, netip.MustParseAddr("127.0.0.1"): true} {
 		var m machine
-		want := Kernel{Device: "lo", Local: local, Same: true, AcceptLocal: is("accept_local"), Strict: is("rp_filter")}
+		want := Kernel{Device: "lo", Local: local, Same: true, AcceptLocal: is("accept_local"),
+			Strict: is("rp_filter")}
 		testkit.Equal(t, m.kernel(addr, server, time.Now()), want, addr)
 		m.devices[addr] = net.Interface{Name: "x0"}
 		if got := m.kernel(addr, server, m.read); got.Same || !got.Local {

@@ -12,7 +12,8 @@ import (
 func TestWhatOrdersLeave(t *testing.T) {
 	const id = "tcp:10.1.0.1:80"
 	serves := Server{Addr: someAddr, State: "up", Up: true, Serves: true}
-	down, unknown := Server{Addr: someAddr, State: "down", Reason: "refused"}, Server{Addr: someAddr, State: "unknown"}
+	down, unknown := Server{Addr: someAddr, State: "down", Reason: "refused"},
+		Server{Addr: someAddr, State: "unknown"}
 	light, rests := Server{Addr: someAddr, State: "up", Up: true}, Server{Addr: someAddr, State: "up", Up: true}
 	rests.Backup = "waits"
 	held := Server{Addr: someAddr, State: "down", Serves: true, Held: true}
@@ -49,7 +50,8 @@ func TestWhatOrdersLeave(t *testing.T) {
 	} {
 		row.first.Real, row.second.Real = "a", "b"
 		now := &Snapshot{Virtuals: []Virtual{{ID: id, Servers: []Server{row.first, row.second, row.first},
-			Guard: Guard{Keeps: row.keeps}, Enough: &MinServers{Low: row.low}}, {ID: "fwm:3", Servers: []Server{row.first}}}}
+			Guard: Guard{Keeps: row.keeps}, Enough: &MinServers{Low: row.low}},
+			{ID: "fwm:3", Servers: []Server{row.first}}}}
 		a, b := lvs.At(id, "a"), lvs.At(id, "b")
 		given := orders.All{}
 		if row.drained {

@@ -37,7 +37,8 @@ func TestWhatStaysInTheTable(t *testing.T) {
 		{"the other one is drained", "", []string{a}, orders.Drain, "10.2.0.2:80 0, 10.2.0.9:80 1, "},
 		{"after it climbed", "slowstart = 300", nil, "", "10.2.0.1:80 4, 10.2.0.2:80 4, "},
 	} {
-		p := planOf(t, "virtual = 10.1.0.1:80\n\treal = "+a+" gate 4\n\treal = "+b+" gate 4\n\tchecktype = connect\n"+
+		p := planOf(t, "virtual = 10.1.0.1:80\n\treal = "+a+" gate 4\n\treal = "+b+
+			" gate 4\n\tchecktype = connect\n"+
 			"\tfallback = 10.2.0.9:80 gate\n\t"+row.lines+"\n")
 		w := New(p, p.Services, nil, Calm)
 		var down []lvs.Backend

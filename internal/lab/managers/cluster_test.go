@@ -116,7 +116,10 @@ func serve(t *testing.T, name string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go http.Serve(web, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintf(w, "%s up\n", name) }))
+	go http.Serve(web, http.HandlerFunc(func(w http.ResponseWriter,
+		_ *http.Request) {
+		fmt.Fprintf(w, "%s up\n", name)
+	}))
 	t.Cleanup(func() { web.Close() })
 }
 

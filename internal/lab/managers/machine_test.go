@@ -64,7 +64,8 @@ func (m *machine) install(program string) {
 
 // command is a command on the machine; it is killed when ctx is done.
 func (m *machine) command(ctx context.Context, argv ...string) *exec.Cmd {
-	return exec.CommandContext(ctx, "nsenter", append([]string{"-t", m.pid, "-m", "-u", "-i", "-n", "-p", "--"}, argv...)...)
+	return exec.CommandContext(ctx, "nsenter",
+		append([]string{"-t", m.pid, "-m", "-u", "-i", "-n", "-p", "--"}, argv...)...)
 }
 
 // run runs a command and returns what it said and its exit status.

@@ -60,7 +60,8 @@ func watching(t *testing.T, r row, folder, watch string) *exec.Cmd {
 	}
 	for i := range r.servers {
 		if i%perService == 0 {
-			fmt.Fprintf(&text, "virtual = %s:80\n\tprotocol = tcp\n\tscheduler = rr\n\t%s\n", virtual(i/perService), check)
+			fmt.Fprintf(&text, "virtual = %s:80\n\tprotocol = tcp\n\tscheduler = rr\n\t%s\n",
+				virtual(i/perService), check)
 		}
 		fmt.Fprintf(&text, "\treal = %s:%d masq\n", server(i), port)
 	}
@@ -71,7 +72,8 @@ func watching(t *testing.T, r row, folder, watch string) *exec.Cmd {
 func keepalived(t *testing.T, r row, folder string) *exec.Cmd {
 	page := "\t\t\turl {\n\t\t\t\tpath /status\n\t\t\t\tstatus_code 200\n\t\t\t\tregex \"is OK\"\n\t\t\t}\n"
 	check := map[string][2]string{
-		"http": {"HTTP_GET", page}, "https": {"SSL_GET", page}, "resumed": {"SSL_GET", page}, "tcp": {"TCP_CHECK", ""}, "ping": {"PING_CHECK", ""},
+		"http": {"HTTP_GET", page}, "https": {"SSL_GET", page}, "resumed": {"SSL_GET", page},
+		"tcp": {"TCP_CHECK", ""}, "ping": {"PING_CHECK", ""},
 	}[r.kind]
 	var text strings.Builder
 	for i := range r.servers {
@@ -95,7 +97,8 @@ func limit(_ *testing.T, r row, _ string) *exec.Cmd {
 	if r.kind == "https" || r.kind == "resumed" {
 		return nil // it has no TLS
 	}
-	return exec.Command(tool("limit"), r.kind, fmt.Sprint(r.servers), fmt.Sprint(r.every.Milliseconds()), fmt.Sprint(port))
+	return exec.Command(tool("limit"), r.kind, fmt.Sprint(r.servers), fmt.Sprint(r.every.Milliseconds()),
+		fmt.Sprint(port))
 }
 
 // tool is the path of what the script has built.

@@ -43,7 +43,8 @@ func TestWatched(t *testing.T) {
 			for range n {
 				c := measureWatch(t, r, watch, window)
 				fmt.Printf("%v, watch = %-4s %5.2f %% of a core, the machine %5.1f %%, %5.1f MiB, %d connections, %.2f kB a socket, ready after %.1f s\n",
-					r, cmp.Or(watch, "none"), c.share, c.machine, float64(c.rss)/(1<<20), c.connected, c.kernel/1000, c.ready)
+					r, cmp.Or(watch, "none"), c.share, c.machine, float64(c.rss)/(1<<20),
+					c.connected, c.kernel/1000, c.ready)
 				costs = append(costs, c)
 			}
 			rss := median(costs, func(c watchCost) float64 { return float64(c.rss) })
@@ -56,7 +57,8 @@ func TestWatched(t *testing.T) {
 				without = rss
 			} else {
 				line[5] = fmt.Sprintf("%.2f", (rss-without)/float64(r.servers)/1000)
-				line[6] = fmt.Sprintf("%.2f", median(costs, func(c watchCost) float64 { return c.kernel })/1000)
+				line[6] = fmt.Sprintf("%.2f",
+					median(costs, func(c watchCost) float64 { return c.kernel })/1000)
 			}
 			lines = append(lines, line)
 		}
@@ -88,7 +90,8 @@ func measureWatch(t *testing.T, r row, watch string, window time.Duration) (c wa
 	}
 	for connections(t)-sockets < want {
 		if time.Since(begin) > maxFirst {
-			t.Fatalf("%v, watch = %s: only %d connections: %s", r, watch, (connections(t)-sockets)/2, said.Bytes())
+			t.Fatalf("%v, watch = %s: only %d connections: %s", r, watch, (connections(t)-sockets)/2,
+				said.Bytes())
 		}
 		time.Sleep(100 * time.Millisecond)
 	}

@@ -75,7 +75,8 @@ func TestFailingMailIsReportedOnceAndSoIsItsReturn(t *testing.T) {
 			if got := p.subjects(); len(got) != arrived {
 				t.Errorf("%d mails arrived, want %d", len(got), arrived)
 			}
-			if last := p.events[len(p.events)-1]; last.Kind != notify.MailRecovered || !strings.HasSuffix(last.Text, lost) {
+			if last := p.events[len(p.events)-1]; last.Kind != notify.MailRecovered ||
+				!strings.HasSuffix(last.Text, lost) {
 				t.Errorf("reported %v %q, want %q", last.Kind, last.Text, lost)
 			}
 		})
@@ -239,7 +240,10 @@ func TestCloseDoesNotWaitForASilentServer(t *testing.T) {
 		m, _ := newTestMailer(t)
 		setRule(m, testRule())
 		s := &smtpScript{reply: map[string]string{atGreeting: silence}}
-		m.out.deliver = func(ctx context.Context, l *letter) ([]string, error) { return sendSMTP(ctx, s.dial, l) }
+		m.out.deliver = func(ctx context.Context, l *letter) ([]string,
+			error) {
+			return sendSMTP(ctx, s.dial, l)
+		}
 		m.Notify(wentDown(testReal))
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)

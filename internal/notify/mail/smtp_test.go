@@ -126,7 +126,8 @@ func TestSMTPSendsOneMailToEverybody(t *testing.T) {
 		}
 		me := userName() + "@" + hostName()
 		want := []string{
-			"EHLO " + hostName(), "MAIL FROM:<" + me + ">", "RCPT TO:<a@example.net>", "RCPT TO:<b@example.net>", "DATA", "QUIT",
+			"EHLO " + hostName(), "MAIL FROM:<" + me + ">", "RCPT TO:<a@example.net>",
+			"RCPT TO:<b@example.net>", "DATA", "QUIT",
 		}
 		testkit.Same(t, s.commands, want, "the server")
 		if len(s.mails) != 1 || s.mails[0] != l.text() {
@@ -205,7 +206,8 @@ func TestSMTPRecipientsAreJudgedOneByOne(t *testing.T) {
 				s := &smtpScript{reply: script}
 				again, err := sendSMTP(t.Context(), s.dial, testLetter(c.to...))
 				testkit.Same(t, again, c.again, "to be tried again")
-				if (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
+				if (err == nil) != (c.says == "") || err != nil &&
+					!strings.Contains(err.Error(), c.says) {
 					t.Errorf("error %v, want %q", err, c.says)
 				}
 				if len(s.mails) != c.mails {
@@ -228,7 +230,8 @@ func TestSMTPWithoutAServerIsTriedAgain(t *testing.T) {
 func TestSMTPSpeaksHELOToAServerThatDoesNotKnowEHLO(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &smtpScript{reply: map[string]string{atEHLO: "502 what?"}}
-		if _, err := sendSMTP(t.Context(), s.dial, testLetter("a@example.net")); err != nil || len(s.mails) != 1 {
+		if _, err := sendSMTP(t.Context(), s.dial, testLetter("a@example.net")); err != nil ||
+			len(s.mails) != 1 {
 			t.Errorf("error %v, mails %q", err, s.mails)
 		}
 	})

@@ -107,8 +107,10 @@ func TestSMTPOverTLS(t *testing.T) {
 		}
 		var d net.Dialer
 		again, err := sendSMTP(t.Context(), d.DialContext, l)
-		if got := read(); got != row.want || (err != nil) != (row.err != "") || err != nil && !strings.Contains(err.Error(), row.err) {
-			t.Errorf("%s, %q, offered %t, trusted %t: %s, %v; want %s, %s", row.mode, row.user, row.offers, row.trusted, got, err, row.want, row.err)
+		if got := read(); got != row.want || (err != nil) != (row.err != "") || err != nil &&
+			!strings.Contains(err.Error(), row.err) {
+			t.Errorf("%s, %q, offered %t, trusted %t: %s, %v; want %s, %s", row.mode, row.user, row.offers,
+				row.trusted, got, err, row.want, row.err)
 		}
 		if row.err != "" && len(again) != 1 {
 			t.Errorf("%s, %q: it is not tried again", row.mode, row.user)

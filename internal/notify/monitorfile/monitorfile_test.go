@@ -42,8 +42,11 @@ func TestMonitorfileHasTheWordsOfAnHTTPServer(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			target := answering(t, c.answer)
 			check := testkit.Must(protocol.New(checker.Spec{
-				Type: "negotiate", Service: "http", Protocol: "tcp", Target: target, NegotiateTimeout: 5 * time.Second,
-				Request: "/", URL: "http://" + target.String() + "/", Receive: "OK", HTTP: settings.HTTP{HTTPMethod: "GET", FollowRedirect: "yes", HTTPUser: "me", HTTPPasswd: "s3cret"},
+				Type: "negotiate", Service: "http", Protocol: "tcp", Target: target,
+				NegotiateTimeout: 5 * time.Second,
+				Request:          "/", URL: "http://" + target.String() + "/", Receive: "OK",
+				HTTP: settings.HTTP{HTTPMethod: "GET", FollowRedirect: "yes", HTTPUser: "me",
+					HTTPPasswd: "s3cret"},
 			}, nil))(t)
 			r := check.Check(t.Context())
 			text, line := message("http", r)
@@ -68,7 +71,8 @@ func answering(t *testing.T, answer string) netip.AddrPort {
 // The ids are those that get_real_id_str of the Perl ldirectord writes to a monitorfile.
 func TestMonitorID(t *testing.T) {
 	cfg := parser.Virtual{Key: lvs.Key{Protocol: lvs.TCP}, CheckType: parser.Connect}
-	real := parser.Real{Addr: netip.MustParseAddrPort("10.2.0.1:7000"), Weight: 1, Forward: lvs.Route, Own: &parser.Exchange{Request: "/"}}
+	real := parser.Real{Addr: netip.MustParseAddrPort("10.2.0.1:7000"), Weight: 1, Forward: lvs.Route,
+		Own: &parser.Exchange{Request: "/"}}
 	for _, c := range []struct {
 		change func(*parser.Virtual, *parser.Real)
 		want   string
@@ -77,7 +81,8 @@ func TestMonitorID(t *testing.T) {
 		{func(_ *parser.Virtual, r *parser.Real) { r.Addr = netip.MustParseAddrPort("[fd00::1]:7000") },
 			"connect tcp [fd00 1] 7000 1 gate / "},
 		{func(v *parser.Virtual, r *parser.Real) {
-			v.CheckType, v.Service, v.VirtualHost, v.CheckPort = parser.Negotiate, "http", "www.example.net", 81
+			v.CheckType, v.Service, v.VirtualHost, v.CheckPort = parser.Negotiate, "http",
+				"www.example.net", 81
 			r.Own = &parser.Exchange{Request: "/a::b c", Receive: `:x\d:`}
 		}, "negotiate http tcp 10.2.0.1 7000 www.example.net 81 1 gate /a  b c  xd "},
 		{func(v *parser.Virtual, r *parser.Real) {
@@ -105,7 +110,8 @@ func TestMonitorMessage(t *testing.T) {
 	}{
 		{"http", up, "seen", true},
 		{"http", connected, "", true},
-		{"https", checker.Result{Detail: "status 503, want 2xx", Body: "503 Gone fishing"}, "503 Gone fishing", true},
+		{"https", checker.Result{Detail: "status 503, want 2xx", Body: "503 Gone fishing"}, "503 Gone fishing",
+			true},
 		{"http_proxy", down(wire.AtConnect), "500 why", true},
 		{"dns", up, "Success", true},
 		{"dns", down(wire.AtMatch), "Response mismatch", true},
