@@ -79,7 +79,7 @@ func Read(t testing.TB, path string) string {
 	return string(Must(os.ReadFile(path))(t))
 }
 
-// Table reads a table of text: a row a line, its cells divided by "|". Blanks around a cell don't count, and cells at
+// Table reads a table of text: a row a line, its cells divided by " |". Blanks around a cell don't count, and cells at
 // the end may be left out. Empty lines and those that begin with # are no rows.
 func Table(t testing.TB, path string, columns int) (rows [][]string) {
 	t.Helper()
@@ -88,7 +88,7 @@ func Table(t testing.TB, path string, columns int) (rows [][]string) {
 			continue
 		}
 		row := make([]string, columns)
-		for i, cell := range strings.Split(line, "|") {
+		for i, cell := range strings.Split(strings.TrimSuffix(line, "\n"), " |") {
 			if i == columns {
 				t.Fatalf("%s: %q has more than %d cells", path, line, columns)
 			}
