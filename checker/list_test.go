@@ -3,6 +3,8 @@ package checker
 import (
 	"slices"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 func TestListsAreEqualWhenTheirElementsAre(t *testing.T) {
@@ -12,9 +14,7 @@ func TestListsAreEqualWhenTheirElementsAre(t *testing.T) {
 	if ListOf("a", "b") == ListOf("b", "a") || ListOf("a") == ListOf("a", "") || ListOf("ab") == ListOf("a", "b") {
 		t.Error("different lists are ==")
 	}
-	if got := slices.Collect(ListOf(1, 2, 3).All()); !slices.Equal(got, []int{1, 2, 3}) {
-		t.Errorf("got %v", got)
-	}
+	testkit.Same(t, slices.Collect(ListOf(1, 2, 3).All()), []int{1, 2, 3})
 	for first := range ListOf(1, 2).All() {
 		if first != 1 {
 			t.Errorf("got %d after the end", first)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 
 	"github.com/moby/ipvs"
 )
@@ -40,9 +41,7 @@ func mobyDests(t testing.TB, h *ipvs.Handle, ops []lvs.Op) {
 			AddressFamily: syscall.AF_INET, Address: op.Dest.Addr.Addr().AsSlice(),
 			Port: op.Dest.Addr.Port(), Weight: int(op.Dest.Weight),
 		}
-		if err := changes[op.Kind](mobyService(op), d); err != nil {
-			t.Fatalf("%s: %v", op, err)
-		}
+		testkit.OK(t, changes[op.Kind](mobyService(op), d), op)
 	}
 }
 
@@ -52,10 +51,7 @@ func TestKernelChangesInBatchesCostLess(t *testing.T) {
 	needsIPVS(t)
 	namespace(t)
 	k := openKernel(t)
-	h, err := ipvs.New("")
-	if err != nil {
-		t.Fatal(err)
-	}
+	h := testkit.Must(ipvs.New(""))(t)
 	defer h.Close()
 	up, down, none := rack(2500, 1), rack(2500, 0), rack(2500, 1)
 	for key, service := range none {

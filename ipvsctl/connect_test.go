@@ -6,22 +6,21 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/sirupsen/logrus"
+
+	"ldirectord/internal/testkit"
 )
 
 // modprobe makes this script the only program in PATH, under the name modprobe.
 func modprobe(t *testing.T, script string) {
 	t.Helper()
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "modprobe"), []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.WriteFile(filepath.Join(dir, "modprobe"), []byte("#!/bin/sh\n"+script+"\n"), 0o700))
 	t.Setenv("PATH", dir)
 }
 
@@ -42,9 +41,7 @@ func TestOpenWithoutIPVSIsAnErrorThatSaysWhatToDo(t *testing.T) {
 		"removal": func() error { return k.Do(t.Context(), parseOp(t, "-D -f 1"))[0] },
 		"read":    func() error { _, err := k.Read(t.Context()); return err },
 	} {
-		if err := do(); err == nil || !strings.Contains(err.Error(), "ipvs open: the kernel has no IPVS") {
-			t.Errorf("%s: %v", what, err)
-		}
+		testkit.FailsWith(t, do(), "ipvs open: the kernel has no IPVS", what)
 	}
 }
 
@@ -80,6 +77,7 @@ func TestOpeningsAtOnceLeaveTheLogAlone(t *testing.T) {
 	}
 	all.Wait()
 	if logrus.StandardLogger().Out != &out || logrus.GetLevel() != level || out.Len() > 0 {
-		t.Errorf("the log goes to %T from %v on, and has %q", logrus.StandardLogger().Out, logrus.GetLevel(), out.String())
+		t.Errorf("the log goes to %T from %v on, and has %q", logrus.StandardLogger().Out, logrus.GetLevel(),
+			out.String())
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 // TestKernelEditsKeepConnections keeps a connection open through a masquerading service during every kind of edit.
@@ -24,10 +25,7 @@ func TestKernelEditsKeepConnections(t *testing.T) {
 		"-a -t 10.1.0.1:80 -r 10.2.0.1:8080 -m -w 1",
 		"-a -t 10.1.0.1:80 -r 10.2.0.2:8080 -m -w 0",
 	)...)
-	conn, err := net.DialTimeout("tcp", "10.1.0.1:80", 5*time.Second)
-	if err != nil {
-		t.Fatal(err)
-	}
+	conn := testkit.Must(net.DialTimeout("tcp", "10.1.0.1:80", 5*time.Second))(t)
 	defer conn.Close()
 	for i, line := range []string{
 		"-E -t 10.1.0.1:80 -s wlc",
@@ -42,19 +40,14 @@ func TestKernelEditsKeepConnections(t *testing.T) {
 		"-d -t 10.1.0.1:80 -r 10.2.0.2:8080",
 	} {
 		apply(t, k, parseOp(t, line))
-		if err := exchange(conn, byte(i)); err != nil {
-			t.Fatalf("after %s: %v", line, err)
-		}
+		testkit.OK(t, exchange(conn, byte(i)), "after", line)
 	}
 }
 
 // echo is a server that sends back what it receives, until the test ends.
 func echo(t *testing.T, addr string) {
 	t.Helper()
-	listener, err := net.Listen("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
+	listener := testkit.Must(net.Listen("tcp", addr))(t)
 	t.Cleanup(func() { listener.Close() })
 	go func() {
 		for {
@@ -89,7 +82,8 @@ func TestKernelForeignServicesAreReadAndLeftAlone(t *testing.T) {
 	needsIPVS(t)
 	namespace(t)
 	run(t, "ipvsadm", "-A", "-t", "10.9.0.1:80", "-s", "sh", "-b", "sh-port", "-p", "99")
-	run(t, "ipvsadm", "-a", "-t", "10.9.0.1:80", "-r", "10.9.0.2:80", "-i", "-w", "70000", "--tun-type", "gue", "--tun-port", "6080")
+	run(t, "ipvsadm", "-a", "-t", "10.9.0.1:80", "-r", "10.9.0.2:80", "-i", "-w", "70000", "--tun-type", "gue",
+		"--tun-port", "6080")
 	k := openKernel(t)
 	foreign := apply(t, k)
 	const text = "-A -t 10.9.0.1:80 -s sh -p 99 -b sh-port\n" +
@@ -100,9 +94,7 @@ func TestKernelForeignServicesAreReadAndLeftAlone(t *testing.T) {
 	want := tableOf(t, "-A -t 10.1.0.1:80 -s rr", "-a -t 10.1.0.1:80 -r 10.2.0.1:80 -m -w 1")
 	apply(t, k, lvs.Diff(foreign, want)...)
 	apply(t, k, removal(want)...)
-	if got := lvs.Format(apply(t, k)); got != text {
-		t.Errorf("got\n%swant\n%s", got, text)
-	}
+	testkit.Equal(t, lvs.Format(apply(t, k)), text)
 }
 
 // TestKernelReadsTenThousandDestinations reads a table that takes hundreds of messages, to the last entry.

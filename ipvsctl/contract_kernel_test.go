@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 // needsIPVS skips a test where IPVS can't be used. When the test was asked for by name, that is a failure.
@@ -32,9 +33,7 @@ func needsIPVS(t testing.TB) {
 func namespace(t testing.TB) {
 	t.Helper()
 	runtime.LockOSThread()
-	if err := syscall.Unshare(syscall.CLONE_NEWNET); err != nil {
-		t.Fatalf("unshare: %v", err)
-	}
+	testkit.OK(t, syscall.Unshare(syscall.CLONE_NEWNET), "unshare")
 	run(t, "ip", "link", "set", "lo", "up")
 }
 
@@ -50,9 +49,7 @@ func run(t testing.TB, name string, args ...string) string {
 func openKernel(t testing.TB) *kernel {
 	t.Helper()
 	k := &kernel{}
-	if err := k.Connect(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, k.Connect(t.Context()))
 	t.Cleanup(func() {
 		defer k.Close()
 		ctx := context.Background() // t.Context() has ended
@@ -88,7 +85,7 @@ func TestKernelAgreesWithIpvsadm(t *testing.T) {
 	if _, err := exec.LookPath("ipvsadm"); err != nil {
 		t.Skip("needs ipvsadm")
 	}
-	for _, c := range contract {
+	for _, c := range contract(t) {
 		t.Run(c.name, func(t *testing.T) {
 			if c.err != nil {
 				return
@@ -135,8 +132,6 @@ func TestKernelWithoutAModuleSaysWhichOne(t *testing.T) {
 		"-A -f 2 -s wombat":            "the kernel lacks module ip_vs_wombat",
 		"-A -f 2 -s rr -p 9 --pe nope": "the kernel lacks module ip_vs_pe_nope",
 	} {
-		if err := k.Do(t.Context(), parseOp(t, line))[0]; err == nil || !strings.Contains(err.Error(), "("+want+")") {
-			t.Errorf("%s: %v", line, err)
-		}
+		testkit.FailsWith(t, k.Do(t.Context(), parseOp(t, line))[0], "("+want+")", line)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 func TestDiffAddsBeforeItTakesAway(t *testing.T) {
@@ -46,9 +47,7 @@ func TestDiffAddsBeforeItTakesAway(t *testing.T) {
 		"-A -t 10.1.0.3:80 -s rr",
 		"-a -t 10.1.0.3:80 -r 10.2.0.1:80 -g -w 1",
 	}
-	if !slices.Equal(got, expected) {
-		t.Errorf("got\n%q\nwant\n%q", got, expected)
-	}
+	testkit.Same(t, got, expected)
 }
 
 func TestEditsAndRemovalsSayWhatStoodThere(t *testing.T) {
@@ -218,16 +217,12 @@ func TestRoundsPutWhatTakesAwayLast(t *testing.T) {
 		"-a -f 1 -r 10.2.0.1:0 -g -w 5": 1,
 		"-d -f 1 -r 10.2.0.1:0":         3,
 	} {
-		if got := parseOp(t, line).Round(); got != want {
-			t.Errorf("%s: round %d, want %d", line, got, want)
-		}
+		testkit.Equal(t, parseOp(t, line).Round(), want, line, "round")
 	}
 	edit := parseOp(t, "-e -f 1 -r 10.2.0.1:0 -g -w 5")
 	for was, want := range map[uint32]int{4: 1, 5: 2, 6: 2} {
 		edit.Old.Weight = was
-		if got := edit.Round(); got != want {
-			t.Errorf("from weight %d to 5: round %d, want %d", was, got, want)
-		}
+		testkit.Equal(t, edit.Round(), want, "from weight", was, "to 5: round")
 	}
 }
 

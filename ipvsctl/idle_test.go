@@ -20,7 +20,8 @@ func testTimeouts(t *testing.T, c Client) {
 	t.Helper()
 	want := lvs.Timeouts{900, 120, 300}
 	for _, order := range []lvs.Timeouts{
-		{}, {7200, 0, 0}, {0, 60, 0}, {0, 0, 30}, {7200, 60, 30}, {1, 2, 3}, {lvs.MaxIdle, lvs.MaxIdle, lvs.MaxIdle}, {},
+		{}, {7200, 0, 0}, {0, 60, 0}, {0, 0, 30}, {7200, 60, 30}, {1, 2, 3},
+		{lvs.MaxIdle, lvs.MaxIdle, lvs.MaxIdle}, {},
 	} {
 		was, err := c.Timeouts(t.Context(), order)
 		if err != nil || was != want {

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 
 	"github.com/moby/ipvs"
 	"github.com/vishvananda/netlink/nl"
@@ -55,10 +56,7 @@ func (s sent) says(kind uint16, data []byte) []byte {
 // answers to them. IPVS has the family number 30. The connection's moby handle is closed.
 func lineTo(t testing.TB, kernel func([]sent) [][]byte) *conn {
 	t.Helper()
-	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ends := testkit.Must(unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0))(t)
 	far := os.NewFile(uintptr(ends[1]), "kernel")
 	done := make(chan struct{})
 	go func() {
@@ -451,9 +449,7 @@ func TestErrorsOfTheLine(t *testing.T) {
 		nil: false, syscall.EINVAL: false, syscall.ESRCH: false, syscall.ENOENT: true, syscall.ENOBUFS: true,
 		syscall.EAGAIN: true, syscall.EBADF: true, errNoAnswer: true,
 	} {
-		if got := lineFailed(err); got != want {
-			t.Errorf("%v: %v", err, got)
-		}
+		testkit.Equal(t, lineFailed(err), want, err)
 	}
 }
 
@@ -464,9 +460,7 @@ func TestOpenErrorsSayWhatToDo(t *testing.T) {
 		"ipvs open: the kernel has no IPVS (the module ip_vs can't be loaded: odd)":             &absentError{errors.New("odd")},
 		"ipvs open: the module ip_vs was unloaded and loaded again: odd (restart this program)": fmt.Errorf("%w: odd", errReloaded),
 	} {
-		if got := openError(err).Error(); got != want {
-			t.Errorf("got %s, want %s", got, want)
-		}
+		testkit.Equal(t, openError(err).Error(), want)
 	}
 }
 

@@ -12,15 +12,14 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ldirectord/internal/testkit"
 )
 
 // loseAnswers has the kernel's answers to this process's netlink sockets dropped, and returns the number of sockets.
 func loseAnswers(t *testing.T) (sockets int) {
 	t.Helper()
-	fds, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
+	fds := testkit.Must(os.ReadDir("/proc/self/fd"))(t)
 	nothing := []unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K, K: 0}}
 	for _, entry := range fds {
 		var fd int
@@ -30,9 +29,7 @@ func loseAnswers(t *testing.T) (sockets int) {
 			continue
 		}
 		program := &unix.SockFprog{Len: 1, Filter: &nothing[0]}
-		if err := unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, program); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, program))
 		sockets++
 	}
 	return sockets
@@ -46,9 +43,12 @@ func TestKernelLostAnswerIsAnErrorAndTheNextRequestGetsThrough(t *testing.T) {
 	defer k.Close()
 	apply(t, k)
 	for what, ask := range map[string]func() error{
-		"service":     func() error { return k.Do(t.Context(), parseOp(t, "-A -f 1 -s rr"))[0] },
-		"destination": func() error { return k.Do(t.Context(), parseOp(t, "-a -f 1 -r 10.2.0.1:0 -g -w 1"))[0] },
-		"table":       func() error { _, err := k.Read(t.Context()); return err },
+		"service": func() error { return k.Do(t.Context(), parseOp(t, "-A -f 1 -s rr"))[0] },
+		"destination": func() error {
+			return k.Do(t.Context(),
+				parseOp(t, "-a -f 1 -r 10.2.0.1:0 -g -w 1"))[0]
+		},
+		"table": func() error { _, err := k.Read(t.Context()); return err },
 	} {
 		n := loseAnswers(t)
 		for end := time.Now().Add(3 * time.Second); n != 2; n = loseAnswers(t) { // one of an earlier test may still close
@@ -102,9 +102,7 @@ func TestKernelMayBeSharedByGoroutines(t *testing.T) {
 		})
 	}
 	users.Wait()
-	if got := len(apply(t, k)[parseOp(t, "-D -f 1").Key].Dests); got != 4 {
-		t.Errorf("%d destinations, want 4", got)
-	}
+	testkit.Equal(t, len(apply(t, k)[parseOp(t, "-D -f 1").Key].Dests), 4, "destinations")
 }
 
 func TestKernelWithoutRightsIsAnErrorThatSaysSo(t *testing.T) {
@@ -127,9 +125,7 @@ func TestKernelOpenLeavesNoSocketBehind(t *testing.T) {
 	before := openFiles(t)
 	for range 3 {
 		k := &kernel{}
-		if err := k.Connect(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, k.Connect(t.Context()))
 		apply(t, k)
 		k.Close()
 	}
@@ -140,9 +136,6 @@ func TestKernelOpenLeavesNoSocketBehind(t *testing.T) {
 
 func openFiles(t *testing.T) int {
 	t.Helper()
-	files, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
+	files := testkit.Must(os.ReadDir("/proc/self/fd"))(t)
 	return len(files)
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 // parseOp reads a change in the arguments of ipvsadm, as Op.String writes it.
@@ -50,19 +51,13 @@ func tableOf(t testing.TB, lines ...string) lvs.Table {
 func apply(t testing.TB, c Client, ops ...lvs.Op) lvs.Table {
 	t.Helper()
 	do(t, c, ops...)
-	table, err := c.Read(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return table
+	return testkit.Must(c.Read(context.Background()))(t)
 }
 
 // do makes changes that must succeed.
 func do(t testing.TB, c Client, ops ...lvs.Op) {
 	t.Helper()
-	if err := errors.Join(c.Do(context.Background(), ops...)...); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, errors.Join(c.Do(context.Background(), ops...)...))
 }
 
 func linesOf(ops []lvs.Op) []string {
@@ -93,20 +88,13 @@ func (p *opParser) next() string {
 
 func (p *opParser) number() uint32 {
 	p.t.Helper()
-	n, err := strconv.ParseUint(p.next(), 10, 32)
-	if err != nil {
-		p.t.Fatalf("%s: %v", p.line, err)
-	}
+	n := testkit.Must(strconv.ParseUint(p.next(), 10, 32))(p.t, p.line)
 	return uint32(n)
 }
 
 func (p *opParser) addr() netip.AddrPort {
 	p.t.Helper()
-	addr, err := netip.ParseAddrPort(p.next())
-	if err != nil {
-		p.t.Fatalf("%s: %v", p.line, err)
-	}
-	return addr
+	return testkit.Must(netip.ParseAddrPort(p.next()))(p.t, p.line)
 }
 
 func (p *opParser) service(protocol lvs.Protocol) {
@@ -143,10 +131,7 @@ func (p *opParser) option(name string) {
 	case "-o":
 		settings.Flags |= lvs.OnePacket
 	case "-b":
-		flags, err := lvs.ParseSchedFlags(settings.Scheduler, p.next())
-		if err != nil {
-			p.t.Fatalf("%s: %v", p.line, err)
-		}
+		flags := testkit.Must(lvs.ParseSchedFlags(settings.Scheduler, p.next()))(p.t, p.line)
 		settings.Flags |= flags
 	case "--pe":
 		settings.PEName = p.next()

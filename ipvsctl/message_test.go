@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 var packed = []lvs.Dest{
@@ -95,9 +96,7 @@ func TestAttributesWithoutAValueAreAttributes(t *testing.T) {
 		if want := map[int]int{2: 1}[kind]; len(value) != want {
 			t.Errorf("attribute %d has %d bytes, want %d", kind, len(value), want)
 		}
-		if there := value != nil; there != slices.Contains([]int{1, 2, 3}, kind) {
-			t.Errorf("attribute %d: %v", kind, there)
-		}
+		testkit.Equal(t, value != nil, slices.Contains([]int{1, 2, 3}, kind), "attribute", kind)
 	}
 }
 

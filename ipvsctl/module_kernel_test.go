@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // The tests of this file must be the last ones: after ip_vs was unloaded, moby/ipvs can't be used in this process any
@@ -67,9 +69,7 @@ func TestKernelModuleLoadedAgainIsAnErrorAndNotAChangeElsewhere(t *testing.T) {
 		return
 	}
 	k := &kernel{}
-	if err := k.Connect(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, k.Connect(t.Context()))
 	defer k.Close()
 	apply(t, k)
 	unloadIPVS(t)

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 func TestATableIsOpenedByItsName(t *testing.T) {
@@ -14,7 +16,8 @@ func TestATableIsOpenedByItsName(t *testing.T) {
 		if err != nil || table.Connect(t.Context()) != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if table.Live != nil || table.Private != nil || table.Connections != nil || table.Absent != nil || table.Machine {
+		if table.Live != nil || table.Private != nil || table.Connections != nil || table.Absent != nil ||
+			table.Machine {
 			t.Errorf("%s has more than a table of its own: %+v", name, table)
 		}
 		if all, err := table.Read(t.Context()); err != nil || len(all) > 0 {
@@ -37,9 +40,8 @@ func TestATableIsOpenedByItsName(t *testing.T) {
 		t.Errorf("absent: %v, there: %v", err, there)
 	}
 	for _, name := range []string{"", "Kernel", "kernel:", "memory2", "file:/run/table"} {
-		if _, err := Open(name); err == nil || err.Error() != "--ipvs "+name+": kernel, memory and memory:FILE are allowed" {
-			t.Errorf("%q: %v", name, err)
-		}
+		testkit.Fails(t, testkit.Error(Open(name)),
+			"--ipvs "+name+": kernel, memory and memory:FILE are allowed", name)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 func TestOpReadsAsIpvsadmTakesIt(t *testing.T) {
@@ -26,9 +27,7 @@ func TestOpReadsAsIpvsadmTakesIt(t *testing.T) {
 		"-e -t 10.1.0.1:80 -r 10.2.0.1:80 -i -w 1 --tun-type gre --tun-csum",
 		"-d -t [fd00::1]:80 -r [fd00::2]:80",
 	} {
-		if got := parseOp(t, line).String(); got != line {
-			t.Errorf("got  %s\nwant %s", got, line)
-		}
+		testkit.Equal(t, parseOp(t, line).String(), line)
 	}
 }
 
@@ -40,11 +39,10 @@ func TestWhatIpvsadmCannotSayIsStillReadable(t *testing.T) {
 		{lvs.Dest{Addr: dest.Addr, Forward: lvs.Local}.String(), "-r 10.2.0.1:80 -g -w 0"},
 		{lvs.Dest{Addr: dest.Addr, Forward: lvs.Tunnel, Encap: lvs.Encap{Type: 9}}.String(),
 			"-r 10.2.0.1:80 -i -w 0 --tun-type 9 --tun-nocsum"},
-		{lvs.VirtualService{Key: lvs.Key{Mark: 3}, Settings: lvs.Settings{Scheduler: "rr"}}.String(), "-f 3 -s rr"},
+		{lvs.VirtualService{Key: lvs.Key{Mark: 3}, Settings: lvs.Settings{Scheduler: "rr"}}.String(),
+			"-f 3 -s rr"},
 	} {
-		if c.got != c.want {
-			t.Errorf("got %q, want %q", c.got, c.want)
-		}
+		testkit.Equal(t, c.got, c.want)
 	}
 }
 
@@ -62,10 +60,6 @@ func TestFormatSortsAsIpvsadmDoes(t *testing.T) {
 		"-A -f 7 -6 -s rr",
 		"-A -f 8 -s rr",
 	}
-	if got, want := lvs.Format(tableOf(t, sorted...)), strings.Join(sorted, "\n")+"\n"; got != want {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
-	}
-	if got := lvs.Format(nil); got != "" {
-		t.Errorf("an empty table is %q", got)
-	}
+	testkit.Equal(t, lvs.Format(tableOf(t, sorted...)), strings.Join(sorted, "\n")+"\n")
+	testkit.Equal(t, lvs.Format(nil), "", "an empty table")
 }

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 const alsoSection = "virtual=192.0.2.1:80\n\treal=192.0.2.2:8080 gate \"own\", \"strings\"\n\tservice=ftp\n\trequest=\"r\"\n\tcheckport=21\n\tlogin=\"me\"\n"
@@ -33,9 +35,7 @@ func TestFurtherChecks(t *testing.T) {
 		if !check.Negotiates() {
 			got = fmt.Sprintf("%s/ %d  %q", check.CheckType, port, receive)
 		}
-		if got != want {
-			t.Errorf("%s: %s, want %s", line, got, want)
-		}
+		testkit.Equal(t, got, want, line)
 		again := mustParse(t, alsoSection+"\talsocheck = "+v.AlsoChecks[0].Written+"\n").Virtuals[0]
 		if c, now := again.AlsoChecks[0], v.AlsoChecks[0]; again.AlsoChecks[0].Written != v.AlsoChecks[0].Written || c.Type != now.Type || c.Port != now.Port || c.Request != now.Request || c.Receive != now.Receive {
 			t.Errorf("%s is written as %s, which is %+v", line, v.AlsoChecks[0].Written, c)
@@ -67,14 +67,10 @@ func TestTheUsualLoginOfAFurtherCheck(t *testing.T) {
 
 func TestTheURLOfAFurtherCheck(t *testing.T) {
 	v := mustParse(t, alsoSection+"\talsocheck = https 443 \"health\"\n").Virtuals[0]
-	if got := v.Check(1).URL(&v.Reals[0]); got != "https://192.0.2.2:443/health" {
-		t.Errorf("got %s", got)
-	}
+	testkit.Equal(t, v.Check(1).URL(&v.Reals[0]), "https://192.0.2.2:443/health")
 	other := v.Reals[0]
 	other.Addr = netip.MustParseAddrPort("192.0.2.3:0")
-	if got := v.Check(1).URL(&other); got != "https://192.0.2.3:443/health" {
-		t.Errorf("got %s", got)
-	}
+	testkit.Equal(t, v.Check(1).URL(&other), "https://192.0.2.3:443/health")
 }
 
 func TestFurtherChecksInJSON(t *testing.T) {
@@ -85,7 +81,8 @@ func TestFurtherChecksInJSON(t *testing.T) {
 			shown = cfg.WithoutSecrets()
 		}
 		text, err := json.Marshal(shown)
-		if want := `"alsocheck":["http_proxy 81 \"` + want + `\"","ping"]`; err != nil || !strings.Contains(string(text), want) {
+		if want := `"alsocheck":["http_proxy 81 \"` + want + `\"","ping"]`; err != nil ||
+			!strings.Contains(string(text), want) {
 			t.Errorf("%s\nhas no %s", text, want)
 		}
 	}
@@ -100,12 +97,14 @@ func TestWhatFurtherChecksUse(t *testing.T) {
 	for _, row := range []struct{ lines, said, not string }{
 		{"\thttpstatus=200\n", "httpstatus applies only to negotiate checks", ""},
 		{"\thttpstatus=200\n\talsocheck=https 443\n", "", "httpstatus"},
-		{"\thttpstatus=200\n\talsocheck=smtp 25\n", "httpstatus applies only to http, http_proxy and https; this service is smtp", ""},
+		{"\thttpstatus=200\n\talsocheck=smtp 25\n",
+			"httpstatus applies only to http, http_proxy and https; this service is smtp", ""},
 		{"\tcheckcommand=/x\n\talsocheck=external\n", "", "checkcommand"},
 		{"\tsend=\"x\"\n\talsocheck=simpletcp 7 \"x\"\n", "send applies only to negotiate checks", ""},
 		{"\ttlsverify=yes\n\ttlsca=/x\n\talsocheck=https 443\n", "", " only "},
 	} {
-		if row.said != "" && !says(t, section+row.lines, row.said) || row.not != "" && says(t, section+row.lines, row.not) {
+		if row.said != "" && !says(t, section+row.lines, row.said) || row.not != "" &&
+			says(t, section+row.lines, row.not) {
 			t.Errorf("%q: want %q and not %q", row.lines, row.said, row.not)
 		}
 	}
@@ -125,8 +124,6 @@ func TestWhatFurtherChecksUse(t *testing.T) {
 		"\tservice=http\n\tcheckport=80\n\tagentport=81\n":                     false,
 		"\tchecktype=3\n\tservice=http\n\talsocheck=https 443\n\tcheckport=80": false,
 	} {
-		if got := says(t, marked+lines, "does not answer stays in service"); got != want {
-			t.Errorf("%q: a warning is %v", lines, got)
-		}
+		testkit.Equal(t, says(t, marked+lines, "does not answer stays in service"), want, lines, "a warning")
 	}
 }

@@ -14,7 +14,8 @@ func hides(all, brief Diagnostics) string {
 	shown, counted := map[string]bool{}, 0
 	for _, d := range brief {
 		counted++
-		if more := regexp.MustCompile(`; and (\d+) more(: line|$|; to)`).FindStringSubmatch(d.Text); more != nil {
+		if more := regexp.MustCompile(`; and (\d+) more(: line|$|; to)`).FindStringSubmatch(
+			d.Text); more != nil {
 			n, _ := strconv.Atoi(more[1])
 			counted += n
 		}
@@ -52,8 +53,10 @@ func TestFindingsAlikeAreCounted(t *testing.T) {
 		t.Errorf("%d lines; %s\n%s", len(brief), why, text.String())
 	}
 	for what, times := range map[string]int{
-		"a.cf:4:10: error: unknown service \"pingpong_slave\"; known are dns, ftp, ": 1, "submission, tls; a block checkdef = NAME defines another check; and 399 more: lines 9, 14, 19, …\n": 1,
-		"; known are": 1, `error: unknown service "htp2x9"`: 1, "with gate the kernel has this": 1, "checkcount is deprecated": 1,
+		"a.cf:4:10: error: unknown service \"pingpong_slave\"; known are dns, ftp, ":                         1,
+		"submission, tls; a block checkdef = NAME defines another check; and 399 more: lines 9, 14, 19, …\n": 1,
+		"; known are": 1, `error: unknown service "htp2x9"`: 1, "with gate the kernel has this": 1,
+		"checkcount is deprecated": 1,
 		"with gate clients reach the server at port 1, not 80; only masq changes the port; and 798 more: lines 3, 7, 8, …\n": 1,
 	} {
 		if n := strings.Count(text.String(), what); n != times {
@@ -108,7 +111,8 @@ func TestWhatIsAlike(t *testing.T) {
 // alikeBut are findings that differ in one word of their text.
 func alikeBut(text string, words ...string) (found Diagnostics) {
 	for i, word := range words {
-		d := Diagnostic{Kind: "a", Text: strings.ReplaceAll(text, "%s", word), Pos: Position{"a.cf", int32(i + 1), 1}}
+		d := Diagnostic{Kind: "a", Text: strings.ReplaceAll(text, "%s", word),
+			Pos: Position{"a.cf", int32(i + 1), 1}}
 		found = append(found, d)
 	}
 	return found
@@ -134,7 +138,8 @@ func TestOthersOfOneLine(t *testing.T) {
 
 // The gravest findings are shown where not all fit.
 func TestWithin(t *testing.T) {
-	found := Diagnostics{{Severity: Note, Text: "a"}, {Severity: Warning, Text: "b"}, {Severity: Error, Text: "c"}, {Severity: Warning, Text: "d"}}
+	found := Diagnostics{{Severity: Note, Text: "a"}, {Severity: Warning, Text: "b"}, {Severity: Error, Text: "c"},
+		{Severity: Warning, Text: "d"}}
 	for most, want := range map[int]string{1: "c", 2: "b c", 3: "b c d", 4: "a b c d"} {
 		for i := range found {
 			found[i].Pos.Line = int32(i + 1)

@@ -14,6 +14,7 @@ import (
 
 	"ldirectord/checker/settings"
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 func mustParse(t *testing.T, src string) *Config {
@@ -27,13 +28,14 @@ func mustParse(t *testing.T, src string) *Config {
 
 func TestDefaults(t *testing.T) {
 	v := mustParse(t, "virtual=192.0.2.1:80\n\treal=192.0.2.2 gate\n").Virtuals[0]
-	got := fmt.Sprintln(v.CheckTimeout, v.NegotiateTimeout, v.CheckInterval, v.CheckCount, v.FailureCount, v.RiseCount, v.Window.Of,
-		v.Scheduler, v.CheckType, v.Service, v.Protocol, v.Request, v.HTTPMethod, v.FollowRedirect, v.CheckCommand,
-		v.Persistent, v.Quiescent, v.CleanStop, v.Repair, slices.Equal(v.Mail.Status, lvs.Statuses), v.Reals[0].Weight)
+	got := fmt.Sprintln(v.CheckTimeout, v.NegotiateTimeout, v.CheckInterval, v.CheckCount, v.FailureCount,
+		v.RiseCount, v.Window.Of,
+		v.Scheduler, v.CheckType, v.Service, v.Protocol, v.Request, v.HTTPMethod, v.FollowRedirect,
+		v.CheckCommand,
+		v.Persistent, v.Quiescent, v.CleanStop, v.Repair, slices.Equal(v.Mail.Status, lvs.Statuses),
+		v.Reals[0].Weight)
 	const want = "5 30 10 1 1 1 0 wrr negotiate http tcp / GET yes /bin/true 0 false true false true 1\n"
-	if got != want {
-		t.Errorf("got  %s\nwant %s", got, want)
-	}
+	testkit.Equal(t, got, want)
 }
 
 // A line with the default of the table changes nothing in an empty configuration.
@@ -69,30 +71,27 @@ func compareEffect(t *testing.T, want object, src, line string) {
 			return
 		}
 	}
-	if why := firstDifference("config", want, got, false); why != "" {
-		t.Errorf("%q is said to be the default: %s", line, why)
-	}
+	testkit.Equal(t, firstDifference("config", want, got, false), "", line, "is said to be the default")
 }
 
 func TestSecondsAsADuration(t *testing.T) {
-	for seconds, want := range map[Seconds]time.Duration{0: 0, 0.1: 100 * time.Millisecond, 0.3: 300 * time.Millisecond, 2.5: 2500 * time.Millisecond, 3: 3 * time.Second,
+	for seconds, want := range map[Seconds]time.Duration{0: 0, 0.1: 100 * time.Millisecond,
+		0.3: 300 * time.Millisecond, 2.5: 2500 * time.Millisecond, 3: 3 * time.Second,
 		maxTime: 3650 * 24 * time.Hour, maxTime + 1: 3650 * 24 * time.Hour, 1e17: 3650 * 24 * time.Hour} {
-		if got := seconds.Duration(); got != want {
-			t.Errorf("%v s are %d, want %d", seconds, got, want)
-		}
+		testkit.Equal(t, seconds.Duration(), want, seconds, "s")
 	}
 }
 
 func TestParseSeconds(t *testing.T) {
 	for text, want := range map[string]string{
-		"5": "5  true", "0.5": "0.5  true", "500ms": "0.5 ms true", "5s": "5 s true", "2m": "120 m true", "1.5h": "5400 h true", "1d": "86400 d true", "0": "0  true",
-		"": "0  false", ".5": "0  false", "5.": "0  false", "5 s": "0  false", "-5": "0  false", "5S": "0  false", "1e3": "0  false", "5s\n": "0  false",
+		"5": "5  true", "0.5": "0.5  true", "500ms": "0.5 ms true", "5s": "5 s true", "2m": "120 m true",
+		"1.5h": "5400 h true", "1d": "86400 d true", "0": "0  true",
+		"": "0  false", ".5": "0  false", "5.": "0  false", "5 s": "0  false", "-5": "0  false",
+		"5S": "0  false", "1e3": "0  false", "5s\n": "0  false",
 		"2h30m": "0  false", "0x5": "0  false", "300ms": "0.3 ms true",
 	} {
 		s, unit, ok := ParseSeconds(text)
-		if got := fmt.Sprintf("%v %s %v", s, unit, ok); got != want {
-			t.Errorf("%q is %s, want %s", text, got, want)
-		}
+		testkit.Equal(t, fmt.Sprintf("%v %s %v", s, unit, ok), want, text)
 	}
 }
 
@@ -111,7 +110,7 @@ func TestNumbersBeyondTypes(t *testing.T) {
 	if got := asJSON(t, cfg)["global"].(object)["checktimeout"]; got != 999999999999999999.0 {
 		t.Errorf("JSON shows %v", got)
 	}
-	if cfg, _ := parse(t.Context(), "", []byte("checktimeout=1000000000000000000\n"), Options{}); cfg != nil {
+	if cfg, _ := parseText(t, "checktimeout=1000000000000000000\n"); cfg != nil {
 		t.Error("19 digits were accepted")
 	}
 }
@@ -127,9 +126,8 @@ func TestRuleOfTheSectionOutranksTheGlobalOne(t *testing.T) {
 		{"failurecount=3\n", "\twindow=7/10\n", "3 1 7/10"},
 	} {
 		v := mustParse(t, tc.global+"virtual=1\n\treal=192.0.2.1 gate\n"+tc.section).Virtuals[0]
-		if got := fmt.Sprintf("%d %d %d/%d", v.FailureCount, v.RiseCount, v.Window.Need, v.Window.Of); got != tc.want {
-			t.Errorf("%q and %q: %s, want %s", tc.global, tc.section, got, tc.want)
-		}
+		testkit.Equal(t, fmt.Sprintf("%d %d %d/%d", v.FailureCount, v.RiseCount, v.Window.Need, v.Window.Of),
+			tc.want, tc.global, "and", tc.section)
 	}
 }
 
@@ -146,11 +144,13 @@ virtual=192.0.2.1:80
 	window=64/64
 `)
 	a, b := cfg.Virtuals[0], cfg.Virtuals[1]
-	if !a.Repair || a.RiseCount != 2 || a.FollowRedirect != "server" || a.SNI != "origin.example.com" || b.Repair || b.Window.Of != 64 {
+	if !a.Repair || a.RiseCount != 2 || a.FollowRedirect != "server" || a.SNI != "origin.example.com" || b.Repair ||
+		b.Window.Of != 64 {
 		t.Errorf("got %+v and %+v", a, b)
 	}
-	for _, line := range []string{"window=0/3", "window=4/3", "window=1/65", "window=3", "window=a/b", "risecount=0"} {
-		if cfg, found := parse(t.Context(), "", []byte(line), Options{}); cfg != nil || found[0].Kind != badValue {
+	for _, line := range []string{"window=0/3", "window=4/3", "window=1/65", "window=3", "window=a/b",
+		"risecount=0"} {
+		if cfg, found := parseText(t, line); cfg != nil || found[0].Kind != badValue {
 			t.Errorf("%s: got %v", line, found)
 		}
 	}
@@ -168,11 +168,10 @@ virtual=192.0.2.1:82
 	fallback=192.0.2.98:split
 	protocol=udp
 `)
-	want := []string{"192.0.2.99:80 masq", "192.0.2.99:53 masq", "192.0.2.99:0 masq", "[2001:db8::99]:81 gate", "[2001:db8::99]:81 gate", "192.0.2.98:7002 gate"}
+	want := []string{"192.0.2.99:80 masq", "192.0.2.99:53 masq", "192.0.2.99:0 masq", "[2001:db8::99]:81 gate",
+		"[2001:db8::99]:81 gate", "192.0.2.98:7002 gate"}
 	for i, v := range cfg.Virtuals {
-		if got := v.Fallback.Addr.String() + " " + v.Fallback.Forward.String(); got != want[i] {
-			t.Errorf("%s has %s, want %s", v.ID, got, want[i])
-		}
+		testkit.Equal(t, v.Fallback.Addr.String()+" "+v.Fallback.Forward.String(), want[i], v.ID)
 	}
 	for name, port := range map[string]uint16{"http": 80, "ntp": 123} { // a tcp name and a udp name
 		f := mustParse(t, "fallback=192.0.2.99:"+name+"\n").Global.Fallback
@@ -198,9 +197,7 @@ func TestPositionsAreThoseOfTheValues(t *testing.T) {
 		"fallback":      {v.Fallback.At, 5, 11},
 		"receive":       {v.At["receive"], 6, 13},
 	} {
-		if want := (Position{"test.cf", int32(got.line), int32(got.column)}); got.at != want {
-			t.Errorf("%s is at %v, want %v", what, got.at, want)
-		}
+		testkit.Equal(t, got.at, (Position{"test.cf", int32(got.line), int32(got.column)}), what, "is at")
 	}
 	if v.has("request") {
 		t.Error("request has a position, though it was not written")
@@ -219,9 +216,7 @@ func TestUsualLogins(t *testing.T) {
 		{"virtual=192.0.2.1:80\n\tservice=ftp\n\tpasswd=\"p\"\n", "anonymous p"},
 	} {
 		v := mustParse(t, tc.section+"\treal=192.0.2.2 gate\n").Virtuals[0]
-		if got := v.Login + " " + v.Passwd; got != tc.want {
-			t.Errorf("%q: %q, want %q", tc.section, got, tc.want)
-		}
+		testkit.Equal(t, v.Login+" "+v.Passwd, tc.want, tc.section)
 	}
 }
 
@@ -288,9 +283,7 @@ func TestFilesThatTheUserMayNotOpen(t *testing.T) {
 		{"logfile=\"/full\"\n", user, "[:1:9: error: the log file cannot be opened (invalid argument); it must be a file that can be appended to, or a syslog facility]"},
 	} {
 		_, found := Parse(t.Context(), "", []byte(c.src), Options{TryFile: try, TryRead: try, User: c.user})
-		if got := fmt.Sprint(found); got != c.want {
-			t.Errorf("%q:\ngot  %s\nwant %s", c.src, got, c.want)
-		}
+		testkit.Equal(t, fmt.Sprint(found), c.want, c.src)
 	}
 }
 
@@ -343,7 +336,8 @@ func TestDirectivesAreLegalWhereTheySay(t *testing.T) {
 		if refused := says(t, d.Name+"=\n", "is outside of a section"); refused == d.Global() {
 			t.Errorf("%s: legal outside of a section is %v", d.Name, !refused)
 		}
-		if refused := says(t, "virtual=1\n\t"+d.Name+"=\n", "a global directive begins"); refused == d.Section() {
+		if refused := says(t, "virtual=1\n\t"+d.Name+"=\n",
+			"a global directive begins"); refused == d.Section() {
 			t.Errorf("%s: legal in a section is %v", d.Name, !refused)
 		}
 	}
@@ -351,15 +345,13 @@ func TestDirectivesAreLegalWhereTheySay(t *testing.T) {
 
 func says(t *testing.T, src, words string) bool {
 	t.Helper()
-	_, found := parse(t.Context(), "", []byte(src), Options{})
+	_, found := parseText(t, src)
 	return slices.ContainsFunc(found, func(d Diagnostic) bool { return strings.Contains(d.Text, words) })
 }
 
 func TestServicesHaveTheirUsualPort(t *testing.T) {
 	for s := range settings.Services() {
-		if got := settings.ServiceOf(s.Name); got != s {
-			t.Errorf("%s is %+v, want %+v", s.Name, got, s)
-		}
+		testkit.Equal(t, settings.ServiceOf(s.Name), s, s.Name)
 		extension := slices.Contains([]string{"grpc", "redis", "tls"}, s.Name)
 		switch got := guessService(s.Port); {
 		case extension != s.Is(settings.Extension):
@@ -383,10 +375,7 @@ func TestExamplesAreAcceptedWithoutAnError(t *testing.T) {
 	}
 	files = append(files, "../examples/bgp/ldirectord.cf")
 	for _, file := range files {
-		src, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
+		src := testkit.Must(os.ReadFile(file))(t)
 		o := options(t)
 		o.DirExist, o.TryFile = nil, nil
 		_, found := parse(t.Context(), file, src, o)

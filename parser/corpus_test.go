@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -12,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // corpusCase is a file and its result in the Perl ldirectord; see 000-format.txt.
@@ -51,11 +52,8 @@ func readCorpus(t *testing.T) []corpusCase {
 	}
 	c := corpus{t: t, defaults: map[string]object{}}
 	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for line := range strings.Lines(string(text)) {
+		text := testkit.Read(t, file)
+		for line := range strings.Lines(text) {
 			c.line(strings.TrimSuffix(line, "\n"))
 		}
 	}
@@ -127,11 +125,7 @@ func (c *corpus) unquote(text string) string {
 }
 
 func (c *corpus) number(text string) int {
-	n, err := strconv.Atoi(text)
-	if err != nil {
-		c.t.Fatalf("corpus: %v", err)
-	}
-	return n
+	return testkit.Must(strconv.Atoi(text))(c.t, "corpus")
 }
 
 // deviation is a row of deviations.md.
@@ -143,18 +137,16 @@ type deviation struct {
 // readDeviations reads the numbers of the cases that may differ.
 func readDeviations(t *testing.T) map[string]deviation {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(testdata, "deviations.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Read(t, filepath.Join(testdata, "deviations.md"))
 	listed := map[string]deviation{}
 	row := regexp.MustCompile(`(?m)^\| ([0-9 ]+) \|(.*)$`)
-	for _, m := range row.FindAllStringSubmatch(string(text), -1) {
+	for _, m := range row.FindAllStringSubmatch(text, -1) {
 		for _, number := range strings.Fields(m[1]) {
 			if _, twice := listed[number]; twice {
 				t.Errorf("deviations.md lists case %s twice", number)
 			}
-			listed[number] = deviation{strings.Contains(m[2], "*decision*"), strings.Contains(m[2], "not by the parser")}
+			listed[number] = deviation{strings.Contains(m[2], "*decision*"),
+				strings.Contains(m[2], "not by the parser")}
 		}
 	}
 	return listed
@@ -227,14 +219,9 @@ func (e *expected) differs(t *testing.T, cfg *Config, brief bool) string {
 
 func asJSON(t *testing.T, cfg *Config) object {
 	t.Helper()
-	text, err := json.Marshal(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Must(json.Marshal(cfg))(t)
 	var got object
-	if err := json.Unmarshal(text, &got); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, json.Unmarshal(text, &got))
 	return got
 }
 
@@ -291,9 +278,7 @@ func TestStrictCorpus(t *testing.T) {
 		case cfg != nil && c.config == nil:
 			t.Errorf("%s: accepted; the Perl ldirectord says %s at line %d", c.name, c.kind, c.line)
 		case cfg == nil:
-			if why := c.sameError(found); why != "" {
-				t.Errorf("%s: %s", c.name, why)
-			}
+			testkit.Equal(t, c.sameError(found), "", c.name)
 		}
 	}
 }

@@ -4,20 +4,23 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 func TestDiagnosticsTellErrorsFromWarnings(t *testing.T) {
-	_, found := parse(t.Context(), "a.cf", []byte("checkcount=1\nfork=maybe\n"), Options{})
+	_, found := parseText(t, "checkcount=1\nfork=maybe\n")
 	if !found.HasErrors() || len(found.Errors()) != 1 || len(found.Warnings()) != 1 {
 		t.Fatalf("got %v", found)
 	}
 	if found.Warnings().HasErrors() {
 		t.Error("warnings have errors")
 	}
-	if got := found.Warnings()[0].String(); !strings.HasPrefix(got, "a.cf:1:12: warning: checkcount is deprecated") {
+	if got := found.Warnings()[0].String(); !strings.HasPrefix(got,
+		"ld.cf:1:12: warning: checkcount is deprecated") {
 		t.Error(got)
 	}
-	if got := found.Errors()[0]; !strings.HasPrefix(got.String(), "a.cf:2:6: error: ") || got.Kind != "bad-value" {
+	if got := found.Errors()[0]; !strings.HasPrefix(got.String(), "ld.cf:2:6: error: ") || got.Kind != "bad-value" {
 		t.Errorf("got %s %s", got.Kind, got)
 	}
 }
@@ -34,7 +37,7 @@ virtual=1
 virtual=1
 autoreload=maybe
 `
-	_, found := parse(t.Context(), "", []byte(src), Options{})
+	_, found := parseText(t, src)
 	var lines []int
 	for _, d := range found.Errors() {
 		lines = append(lines, int(d.Pos.Line))
@@ -45,9 +48,7 @@ autoreload=maybe
 			t.Fatalf("errors in lines %v, want %v", lines, want)
 		}
 	}
-	if text := found.Errors()[5].Render([]byte(src)); !strings.Contains(text, "\n  virtual=1\n") {
-		t.Errorf("a duplicate is shown as %s", text)
-	}
+	testkit.Contains(t, found.Errors()[5].Render([]byte(src)), "\n  virtual=1\n", "a duplicate is shown as")
 }
 
 func TestRenderShowsTheSurroundingsOfTheCaret(t *testing.T) {
@@ -57,40 +58,36 @@ func TestRenderShowsTheSurroundingsOfTheCaret(t *testing.T) {
 	want := "a\\x1b.cf:1:" + "211: error: here\n" +
 		"  …" + strings.Repeat("é", 30) + "\tx" + strings.Repeat("ü", 29) + "…\n" +
 		"  " + strings.Repeat(" ", 31) + "\t^\n"
-	if text != want {
-		t.Errorf("got\n%swant\n%s", text, want)
-	}
+	testkit.Equal(t, text, want)
 	for before, after := range map[int]int{60: 60, 61: 61} {
 		line := strings.Repeat("b", before) + strings.Repeat("a", after)
 		got := Diagnostic{Pos: Position{"", 2, int32(before + 1)}}.Render([]byte("\n" + line))
-		if cut := strings.Contains(got, "…"); cut != (before > 60) {
-			t.Errorf("%d bytes before the caret and after it: cut is %v", before, cut)
-		}
+		testkit.Equal(t, strings.Contains(got, "…"), before > 60, before,
+			"bytes before the caret and after it: cut")
 	}
-	if got := (Diagnostic{Pos: Position{File: "a.cf"}, Severity: Error, Text: "t"}).Render(nil); got != "a.cf: error: t\n" {
-		t.Errorf("without a place: %q", got)
-	}
+	testkit.Equal(t, (Diagnostic{Pos: Position{File: "a.cf"}, Severity: Error, Text: "t"}).Render(nil),
+		"a.cf: error: t\n", "without a place")
 }
 
 func TestSuggestions(t *testing.T) {
 	for word, want := range map[string]string{
-		"chekinterval": "checkinterval", "CheckInterval": "checkinterval", "recieve": "receive", "password": "passwd",
-		"fallbackcomand": "fallbackcommand", "sheduler": "scheduler", "quiecent": "quiescent", "virtual_host": "virtualhost",
-		"checkint": "checkinterval", "exp": "expect", "pa": "", "laod": "load", "laoz": "", "lod": "load", "check": "", "ops": "ops", "op": "ops", "weight": "", "quorum": "", "x": "", "": "", strings.Repeat("a", 1000): "",
+		"chekinterval": "checkinterval", "CheckInterval": "checkinterval", "recieve": "receive",
+		"password":       "passwd",
+		"fallbackcomand": "fallbackcommand", "sheduler": "scheduler", "quiecent": "quiescent",
+		"virtual_host": "virtualhost",
+		"checkint":     "checkinterval", "exp": "expect", "pa": "", "laod": "load", "laoz": "", "lod": "load",
+		"check": "", "ops": "ops", "op": "ops", "weight": "", "quorum": "", "x": "", "": "",
+		strings.Repeat("a", 1000): "",
 	} {
-		if got := nearest(word, directiveNames); got != want {
-			t.Errorf("%s: %q, want %q", word, got, want)
-		}
+		testkit.Equal(t, nearest(word, directiveNames), want, word)
 	}
 }
 
 func TestNoFileGivesMoreDiagnosticsThanAnyoneReads(t *testing.T) {
 	for _, line := range []string{"nonsense\n", "supervised\n"} {
-		_, found := parse(t.Context(), "", []byte(strings.Repeat(line, maxFindings)), Options{})
-		if len(found) != maxFindings {
-			t.Errorf("%q: %d diagnostics", line, len(found))
-		}
-		_, found = parse(t.Context(), "", []byte(strings.Repeat(line, 3*maxFindings)), Options{})
+		_, found := parseText(t, strings.Repeat(line, maxFindings))
+		testkit.Equal(t, len(found), maxFindings, line, "diagnostics")
+		_, found = parseText(t, strings.Repeat(line, 3*maxFindings))
 		if len(found) != maxFindings+1 || found[maxFindings].Kind != tooMany {
 			t.Errorf("%q: %d diagnostics, the last: %v", line, len(found), found[len(found)-1])
 		}
@@ -99,11 +96,13 @@ func TestNoFileGivesMoreDiagnosticsThanAnyoneReads(t *testing.T) {
 
 func TestDiagnosticsByPosition(t *testing.T) {
 	at := func(line, column int) Diagnostic {
-		return Diagnostic{Pos: Position{"", int32(line), int32(column)}, Text: fmt.Sprintf("%d:%d", line, column)}
+		return Diagnostic{Pos: Position{"", int32(line), int32(column)},
+			Text: fmt.Sprintf("%d:%d", line, column)}
 	}
 	duplicate := Diagnostic{Pos: Position{"", 9, 1}, cause: Position{"", 2, 5}, Text: "cause 2:5"}
 	var got []string
-	for _, d := range (Diagnostics{at(0, 0), at(3, 2), duplicate, at(3, 1), at(2, 7), {Text: "no line"}}).ByPosition() {
+	for _, d := range (Diagnostics{at(0, 0), at(3, 2), duplicate, at(3, 1), at(2, 7),
+		{Text: "no line"}}).ByPosition() {
 		got = append(got, d.Text)
 	}
 	if want := "[cause 2:5 2:7 3:1 3:2 0:0 no line]"; fmt.Sprint(got) != want {

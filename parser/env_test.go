@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 const testdata = "../testdata/parser"
@@ -57,10 +59,7 @@ func readTable(t testing.TB) table {
 	}
 	for _, f := range fields(t, "services") {
 		number, protocol, _ := strings.Cut(f[1], "/")
-		port, err := strconv.ParseUint(number, 10, 16)
-		if err != nil {
-			t.Fatal(err)
-		}
+		port := testkit.Must(strconv.ParseUint(number, 10, 16))(t)
 		for _, name := range append(f[2:], f[0]) {
 			names.ports[name] = append(names.ports[name], servicePort{uint16(port), protocol})
 		}
@@ -70,11 +69,8 @@ func readTable(t testing.TB) table {
 
 func fields(t testing.TB, file string) (lines [][]string) {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(testdata, file))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(text)) {
+	text := testkit.Read(t, filepath.Join(testdata, file))
+	for line := range strings.Lines(text) {
 		if f := strings.Fields(line); len(f) > 1 && f[0][0] != '#' {
 			lines = append(lines, f)
 		}
@@ -97,6 +93,12 @@ func options(t testing.TB) Options {
 		TryRead:  try,
 		DirExist: func(path string) bool { return path == "." },
 	}
+}
+
+// parseText parses a text without options.
+func parseText(t *testing.T, text string) (*Config, Diagnostics) {
+	t.Helper()
+	return parse(t.Context(), "ld.cf", []byte(text), Options{})
 }
 
 // parse is Parse, but returns no configuration if there are errors.

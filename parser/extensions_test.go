@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"ldirectord/checker/settings"
+	"ldirectord/internal/testkit"
 )
 
 // Each section is the only one of its file. The JSON is what the lines add to that of the section without them.
@@ -17,16 +18,19 @@ func TestExtensionsOfChecks(t *testing.T) {
 		lines   []string
 		json    string
 	}{
-		{"https", []string{`tlsverify=yes`, `tlsca=/ca.pem`, `tlscert="/a b.pem"`, `tlskey=/key.pem`, `tlsexpirywarn=3650`},
+		{"https", []string{`tlsverify=yes`, `tlsca=/ca.pem`, `tlscert="/a b.pem"`, `tlskey=/key.pem`,
+			`tlsexpirywarn=3650`},
 			`{"tlsca":"/ca.pem","tlscert":"/a b.pem","tlsexpirywarn":3650,"tlskey":"/key.pem","tlsverify":"yes"}`},
 		{"https", []string{`tlsverify=yes`, `tlsverify=no`}, `{}`},
 		{"imap", []string{`starttls=yes`, `tlsexpirywarn=1`}, `{"starttls":"yes","tlsexpirywarn":1}`},
 		{"http", []string{`httpstatus=200, 204 ,300 - 399`}, `{"httpstatus":"200,204,300-399"}`},
 		{"http", []string{`httpstatus="100-599,204-204"`}, `{"httpstatus":"100-599,204"}`},
-		{"http", []string{`httpheader=X-A:b`, `httpheader="X-B:  #1 "`, `httpheader=x_c~|!:`, `httpheader=A: "b": c`},
+		{"http", []string{`httpheader=X-A:b`, `httpheader="X-B:  #1 "`, `httpheader=x_c~|!:`,
+			`httpheader=A: "b": c`},
 			`{"httpheader":["X-A: b","X-B: #1","x_c~|!: ","A: \"b\": c"]}`},
 		{"http", []string{`httpuser="me"`, `httppasswd="a:b#c" # d`}, `{"httppasswd":"a:b#c","httpuser":"me"}`},
-		{"simpletcp", []string{`expect="^a\s"`, `send="b\r\n"`, `send="\"c\" # \x00\xfF\\"`, `expect="\"d\" #"`},
+		{"simpletcp", []string{`expect="^a\s"`, `send="b\r\n"`, `send="\"c\" # \x00\xfF\\"`,
+			`expect="\"d\" #"`},
 			`{"steps":[{"expect":"^a\\s"},{"send":"b\\r\\n"},{"send":"\\\"c\\\" # \\x00\\xfF\\\\"},{"expect":"\\\"d\\\" #"}]}`},
 		{"simpletcp", []string{`send="a\\" # "b"`}, `{"steps":[{"send":"a\\\\"}]}`},
 		{"mysql", []string{`cleartext=no`}, `{"cleartext":"no"}`},
@@ -53,9 +57,7 @@ func firstVirtual(t *testing.T, src string) object {
 // A backslash before a quote matters only in the steps of a dialogue: the Perl ldirectord has no escapes.
 func TestOnlyStepsHaveEscapedQuotes(t *testing.T) {
 	v := mustParse(t, "virtual=192.0.2.1:80\n\treceive=\"a\\\" # \"\n").Virtuals[0]
-	if v.Receive != `a\` {
-		t.Errorf("got %q", v.Receive)
-	}
+	testkit.Equal(t, v.Receive, `a\`)
 }
 
 // An expiring certificate gets a warning unless the file has tlsexpirywarn = never.
@@ -71,12 +73,12 @@ func TestCertificatesAreWarnedAboutByDefault(t *testing.T) {
 
 func TestExtensionsCountInNegotiateChecks(t *testing.T) {
 	for checkType, ignored := range map[string]bool{
-		"negotiate": false, "3": false, "on": false, "off": false, "connect": true, "ping": true, "external": true, "external-perl": true,
+		"negotiate": false, "3": false, "on": false, "off": false, "connect": true, "ping": true,
+		"external": true, "external-perl": true,
 	} {
 		src := "virtual=192.0.2.1:443\n\ttlsverify=yes\n\tsni=a\n\tchecktype=" + checkType + "\n"
-		if got := says(t, src, "applies only to negotiate checks"); got != ignored {
-			t.Errorf("checktype=%s: a warning is %v", checkType, got)
-		}
+		testkit.Equal(t, says(t, src, "applies only to negotiate checks"), ignored, "checktype", checkType,
+			"a warning")
 	}
 }
 
@@ -87,7 +89,8 @@ func TestWordsOfExtensions(t *testing.T) {
 		"dnsrcode": "NOERROR NXDOMAIN REFUSED SERVFAIL NOTAUTH",
 	} {
 		for _, word := range strings.Fields(words) {
-			if v := firstVirtual(t, "virtual=192.0.2.1:53\n\t"+line+"="+strings.ToLower(word)+"\n"); v[line] != word {
+			if v := firstVirtual(t, "virtual=192.0.2.1:53\n\t"+line+"="+strings.ToLower(word)+
+				"\n"); v[line] != word {
 				t.Errorf("%s=%s is %v", line, strings.ToLower(word), v[line])
 			}
 		}
@@ -115,7 +118,8 @@ func TestExtensionsCountForTheirServices(t *testing.T) {
 			}
 			if name == "tlsverify" {
 				isStartTLS := slices.Contains(strings.Fields(lines["starttls"]), s.Name)
-				if ignored := says(t, src+"\tstarttls=yes\n", name+" applies only to"); isStartTLS && ignored {
+				if ignored := says(t, src+"\tstarttls=yes\n", name+" applies only to"); isStartTLS &&
+					ignored {
 					t.Errorf("tlsverify does not count for %s with starttls", s.Name)
 				}
 			}
@@ -123,9 +127,7 @@ func TestExtensionsCountForTheirServices(t *testing.T) {
 		slices.Sort(got)
 		want := strings.Fields(services)
 		slices.Sort(want)
-		if !slices.Equal(got, want) {
-			t.Errorf("%s counts for %v, want %v", name, got, want)
-		}
+		testkit.Same(t, got, want, name, "counts for")
 	}
 }
 
@@ -136,7 +138,7 @@ func TestFilesOfTLSAreTriedForReading(t *testing.T) {
 	if fmt.Sprint(tried) != "[/a#b d e]" {
 		t.Errorf("tried %q", tried)
 	}
-	cfg, _ := parse(t.Context(), "", []byte("virtual=1\n\ttlsca=/no-such-folder/ca.pem\n"), Options{})
+	cfg, _ := parseText(t, "virtual=1\n\ttlsca=/no-such-folder/ca.pem\n")
 	if cfg == nil {
 		t.Error("without a way to try a file it was refused")
 	}

@@ -3,10 +3,10 @@ package parser
 import (
 	"fmt"
 	"net/netip"
-	"slices"
 	"testing"
 
 	"ldirectord/internal/resolve"
+	"ldirectord/internal/testkit"
 )
 
 // Names of real servers are looked up again later, unless a range or a virtual service uses the same name. The
@@ -20,12 +20,15 @@ func TestNamesThatAreFollowed(t *testing.T) {
 		return list
 	}
 	book := answers{
-		"vip": addrs("192.0.2.1"), "web": addrs("192.0.2.11"), "moved": addrs("192.0.2.12"), "first": addrs("192.0.2.20"),
-		"several": addrs("192.0.2.13", "192.0.2.14"), "own": addrs("192.0.2.1"), "next": addrs("192.0.2.2"), "marked": addrs("192.0.2.3"),
+		"vip": addrs("192.0.2.1"), "web": addrs("192.0.2.11"), "moved": addrs("192.0.2.12"),
+		"first":   addrs("192.0.2.20"),
+		"several": addrs("192.0.2.13", "192.0.2.14"), "own": addrs("192.0.2.1"), "next": addrs("192.0.2.2"),
+		"marked": addrs("192.0.2.3"),
 	}
 	known := map[string][]netip.Addr{
-		"moved": addrs("192.0.2.31", "192.0.2.32"), "several": addrs("192.0.2.14"), "lost": addrs("192.0.2.34", "192.0.2.35"),
-		"own": addrs("192.0.2.36"), "next": addrs("192.0.2.1"),
+		"moved": addrs("192.0.2.31", "192.0.2.32"), "several": addrs("192.0.2.14"),
+		"lost": addrs("192.0.2.34", "192.0.2.35"),
+		"own":  addrs("192.0.2.36"), "next": addrs("192.0.2.1"),
 	}
 	last := func(key resolve.Key) []netip.Addr { return known[key.Host] }
 	const src = `virtual = vip:80
@@ -44,7 +47,8 @@ virtual = 1
 	mark = 192.0.2.3 tcp 80
 	real = 192.0.2.11:80 masq
 `
-	cfg, found := parse(t.Context(), "", []byte("resolve = 30\n"+src), Options{Resolver: book, Last: last, Wait: true})
+	cfg, found := parse(t.Context(), "", []byte("resolve = 30\n"+src),
+		Options{Resolver: book, Last: last, Wait: true})
 	if cfg == nil {
 		t.Fatal(found)
 	}
@@ -63,12 +67,11 @@ virtual = 1
 		"vip false 192.0.2.1 [] ",
 		"web true 192.0.2.11 [] ",
 	}
-	if !slices.Equal(got, want) {
-		t.Errorf("got\n%q\nwant\n%q", got, want)
-	}
+	testkit.Same(t, got, want)
 	cfg, _ = parse(t.Context(), "", []byte(src), Options{Resolver: book, Last: last, Wait: true})
 	for _, n := range cfg.Names {
-		if n.Followed || n.Earlier != nil || n.Host == "several" && n.Addr != book["several"][0] || n.Host == "own" && n.Addr != book["own"][0] {
+		if n.Followed || n.Earlier != nil || n.Host == "several" && n.Addr != book["several"][0] ||
+			n.Host == "own" && n.Addr != book["own"][0] {
 			t.Errorf("without resolve: %+v", n)
 		}
 	}
@@ -118,8 +121,10 @@ func TestAnswersThatAreRefused(t *testing.T) {
 				t.Fatal(c.answer, found)
 			}
 			lookUp := func(had netip.Addr) resolve.Name {
-				list := []resolve.Name{{Key: resolve.Key{Host: "web", IPv6: six}, Addr: had, Followed: true}}
-				return resolve.Source{Resolver: o.Resolver, Own: o.Own}.LookUp(t.Context(), list, cfg.OwnAddresses())[0]
+				list := []resolve.Name{
+					{Key: resolve.Key{Host: "web", IPv6: six}, Addr: had, Followed: true}}
+				return resolve.Source{Resolver: o.Resolver, Own: o.Own}.LookUp(t.Context(), list,
+					cfg.OwnAddresses())[0]
 			}
 			again := lookUp(before)
 			if wants := c.why != ""; (again.Why != "") != wants || wants && again.Addr != before {

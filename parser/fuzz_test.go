@@ -8,20 +8,16 @@ import (
 	"strings"
 	"testing"
 	"unicode"
+
+	"ldirectord/internal/testkit"
 )
 
 // For every input there is no panic, there is a configuration or an error, positions are inside of the file, messages
 // are printable, and a file that Strict accepts means the same without Strict.
 func FuzzParse(f *testing.F) {
-	files, err := filepath.Glob(filepath.Join(testdata, "*.cf"))
-	if err != nil {
-		f.Fatal(err)
-	}
+	files := testkit.Must(filepath.Glob(filepath.Join(testdata, "*.cf")))(f)
 	for _, file := range files {
-		src, err := os.ReadFile(file)
-		if err != nil {
-			f.Fatal(err)
-		}
+		src := testkit.Must(os.ReadFile(file))(f)
 		f.Add(src)
 	}
 	f.Add([]byte("virtual6=[2001:db8::1]:80\n\treal6=[::1]->[::f]:80 gate 1 \"a\", \"b\" l:1 u:2\n\tfallback6=::1:80 ipip\n"))
@@ -52,11 +48,7 @@ func FuzzParse(f *testing.F) {
 }
 
 func marshal(t *testing.T, cfg *Config) []byte {
-	text, err := json.Marshal(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return text
+	return testkit.Must(json.Marshal(cfg))(t)
 }
 
 func checkPlaces(t *testing.T, src []byte, found Diagnostics) {
@@ -66,7 +58,8 @@ func checkPlaces(t *testing.T, src []byte, found Diagnostics) {
 			if pos.Line == 0 || pos.File != "fuzz.cf" {
 				continue
 			}
-			if pos.Line < 1 || int(pos.Line) > len(source) || pos.Column < 1 || int(pos.Column) > len(source[pos.Line-1])+1 {
+			if pos.Line < 1 || int(pos.Line) > len(source) || pos.Column < 1 ||
+				int(pos.Column) > len(source[pos.Line-1])+1 {
 				t.Fatalf("%v is not in the file: %s", pos, d)
 			}
 		}

@@ -2,14 +2,13 @@ package parser
 
 import (
 	"bytes"
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-)
 
-var update = flag.Bool("update", false, "write the files that hold what is expected")
+	"ldirectord/internal/testkit"
+)
 
 // Each NAME.cf of the test data has the diagnostics in NAME.err, and with Strict those in NAME.strict.err if there is
 // one.
@@ -20,10 +19,7 @@ func TestDiagnosticsText(t *testing.T) {
 	}
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
-			src, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
+			src := testkit.Must(os.ReadFile(file))(t)
 			name := strings.TrimSuffix(file, ".cf")
 			o := options(t)
 			_, found := parse(t.Context(), filepath.Base(file), src, o)
@@ -43,17 +39,5 @@ func golden(t *testing.T, file string, found Diagnostics, src []byte) {
 	for _, d := range found {
 		got.WriteString(d.Render(src))
 	}
-	if *update {
-		if err := os.WriteFile(file, got.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got.Bytes(), want) {
-		t.Errorf("%s has changed (write it with -update if it is better now):\n%s", file, got.Bytes())
-	}
+	testkit.Golden(t, file, got.String())
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // Parts mean what their lines mean in one file, and findings have their places.
@@ -25,20 +27,21 @@ func TestParts(t *testing.T) {
 			"b:1:9: error: tcp:192.0.2.2:80 of line 1 is already in line 1 of a"},
 		{[]Part{{Path: "a", Text: []byte("\treal=192.0.2.9:80 masq\n")}},
 			"a:1:2: error: real is outside of a section; it belongs below a virtual, indented by four blanks or a tab"},
-		{[]Part{{Path: "a", Text: []byte("supervised\n")}}, "a:1:1: error: supervised is not followed by =; a line is NAME = VALUE or a comment after #"},
-		{[]Part{{Path: "a", Text: []byte("callback=\"x\"\n")}}, "a:1:1: error: callback is in a part, which has only sections; it belongs in ld.cf"},
-		{[]Part{{Path: "ld.cf", Text: []byte("include=a*\n")}}, "ld.cf:1:1: error: include is in a part, which has only sections; it belongs in ld.cf"},
+		{[]Part{{Path: "a", Text: []byte("supervised\n")}},
+			"a:1:1: error: supervised is not followed by =; a line is NAME = VALUE or a comment after #"},
+		{[]Part{{Path: "a", Text: []byte("callback=\"x\"\n")}},
+			"a:1:1: error: callback is in a part, which has only sections; it belongs in ld.cf"},
+		{[]Part{{Path: "ld.cf", Text: []byte("include=a*\n")}},
+			"ld.cf:1:1: error: include is in a part, which has only sections; it belongs in ld.cf"},
 		{[]Part{{Path: "a", Text: []byte(two)}, {Path: ".a", Left: true}, {Path: "b", Text: []byte(three)}},
 			`ld.cf:1:9: warning: ".a" is not read: its name is that of a copy`},
 		// Each is told, although the lines have the same number.
-		{[]Part{{Path: "a", Text: []byte(strings.Replace(two, "masq", "mask", 1))}, {Path: "b", Text: []byte(strings.Replace(three, "masq", "mask", 1))}},
+		{[]Part{{Path: "a", Text: []byte(strings.Replace(two, "masq", "mask", 1))},
+			{Path: "b", Text: []byte(strings.Replace(three, "masq", "mask", 1))}},
 			`a:2:20: error: "mask" is not a forwarding method; it must be gate, masq or ipip
 b:2:20: error: "mask" is not a forwarding method; it must be gate, masq or ipip`},
 	} {
-		text, err := Join("ld.cf", []byte(main), row.parts)
-		if err != nil {
-			t.Fatal(err)
-		}
+		text := testkit.Must(Join("ld.cf", []byte(main), row.parts))(t)
 		_, found := parse(t.Context(), "ld.cf", text, Options{})
 		said := ""
 		for _, d := range found {
@@ -58,7 +61,8 @@ func TestFindingsOfPartsInBrief(t *testing.T) {
 	}
 	text, _ := Join("ld.cf", []byte("include=*\n"), parts)
 	_, found := parse(t.Context(), "ld.cf", text, Options{})
-	if brief := found.ByPosition().Brief(); len(brief) != 1 || !strings.HasSuffix(brief[0].Text, "; and 3 more: lines 2, b:1, b:2") {
+	if brief := found.ByPosition().Brief(); len(brief) != 1 ||
+		!strings.HasSuffix(brief[0].Text, "; and 3 more: lines 2, b:1, b:2") {
 		t.Error(brief)
 	}
 }

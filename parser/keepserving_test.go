@@ -35,8 +35,10 @@ func TestKeepServing(t *testing.T) {
 		}
 	}
 	for _, value := range []string{"101%", "-1", "half", "50 %", "1.5", "%", "2/4", "4294967296"} {
-		_, found := parse(t.Context(), "", []byte("\nkeepserving="+value+"\n"), Options{})
-		if len(found) != 1 || found[0].Pos.Line != 2 || !strings.Contains(found[0].Text, "it must be a number of servers, such as 2, or a percentage from 0% to 100%, such as 50%") {
+		_, found := parseText(t, "\nkeepserving="+value+"\n")
+		if len(found) != 1 || found[0].Pos.Line != 2 ||
+			!strings.Contains(found[0].Text,
+				"it must be a number of servers, such as 2, or a percentage from 0% to 100%, such as 50%") {
 			t.Errorf("%s: %v", value, found)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // relayouts rewrite a file so that its layout changes and its meaning does not.
@@ -86,17 +88,25 @@ func TestLayoutWarningsNameTheirLine(t *testing.T) {
 		src  string
 		line []int
 	}{
-		"what the Perl ldirectord accepts is not warned about": {"checktimeout=3 # text\nvirtual=1 # text\n\treal=192.0.2.1 gate # text\n\tservice=none\n", nil},
-		"one for an indented global":                           {"fork=no\n\tautoreload=yes # text\n", []int{2}},
-		"one for the little indentation of a section":          {"virtual=1\n  real=192.0.2.1 gate\n  service=none\n", []int{2}},
-		"one for a gap in a section":                           {"virtual=1\n\tservice=none\n\n\treal=192.0.2.1 gate\n\treal=192.0.2.2 gate\n", []int{4}},
-		"one for a section that is not indented":               {"virtual=1\nreal=192.0.2.1 gate\nservice=none\n", []int{2}},
-		"one for the carriage returns of a file":               {"fork=no\r\nautoreload=yes\r\n", []int{1}},
-		"each for comments":                                    {"fork=no # a\nautoreload=yes # b\n", []int{1, 2}},
-		"a blank after a list of states":                       {"emailalertstatus=running , stopping \nvirtual=1\n\tservice=none\n\treal=192.0.2.1 gate\n\temailalertstatus=running ,\n", []int{1}},
-		"a section continues after a global":                   {"virtual=1\n\tservice=none\nfork=no\n\treal=192.0.2.1 gate\n", []int{4}},
+		"what the Perl ldirectord accepts is not warned about": {
+			"checktimeout=3 # text\nvirtual=1 # text\n\treal=192.0.2.1 gate # text\n\tservice=none\n", nil},
+		"one for an indented global": {"fork=no\n\tautoreload=yes # text\n",
+			[]int{2}},
+		"one for the little indentation of a section": {
+			"virtual=1\n  real=192.0.2.1 gate\n  service=none\n", []int{2}},
+		"one for a gap in a section": {
+			"virtual=1\n\tservice=none\n\n\treal=192.0.2.1 gate\n\treal=192.0.2.2 gate\n", []int{4}},
+		"one for a section that is not indented": {
+			"virtual=1\nreal=192.0.2.1 gate\nservice=none\n", []int{2}},
+		"one for the carriage returns of a file": {"fork=no\r\nautoreload=yes\r\n", []int{1}},
+		"each for comments": {"fork=no # a\nautoreload=yes # b\n",
+			[]int{1, 2}},
+		"a blank after a list of states": {
+			"emailalertstatus=running , stopping \nvirtual=1\n\tservice=none\n\treal=192.0.2.1 gate\n\temailalertstatus=running ,\n", []int{1}},
+		"a section continues after a global": {
+			"virtual=1\n\tservice=none\nfork=no\n\treal=192.0.2.1 gate\n", []int{4}},
 	} {
-		_, found := parse(t.Context(), "", []byte(tc.src), Options{})
+		_, found := parseText(t, tc.src)
 		var lines []int
 		for _, d := range found {
 			if d.Kind != layout {
@@ -104,15 +114,13 @@ func TestLayoutWarningsNameTheirLine(t *testing.T) {
 			}
 			lines = append(lines, int(d.Pos.Line))
 		}
-		if !reflect.DeepEqual(lines, tc.line) {
-			t.Errorf("%s: warnings in lines %v, want %v", name, lines, tc.line)
-		}
+		testkit.Same(t, lines, tc.line, name, "warnings in lines")
 	}
 }
 
 func TestColumnZeroIsAmbiguousOnlyUntilTheNextVirtual(t *testing.T) {
 	const src = "virtual=1\nreal=192.0.2.1 gate\nservice=none\nautoreload=yes\nvirtual=2\n\treal=192.0.2.1 gate\n\tservice=none\nquiescent=yes\n"
-	cfg, found := parse(t.Context(), "", []byte(src), Options{})
+	cfg, found := parseText(t, src)
 	if cfg == nil {
 		t.Fatal(found)
 	}
@@ -132,7 +140,7 @@ func TestTheReferencesErrorComesFirst(t *testing.T) {
 		"virtual=1\n\tpasswd= # \"a\"\n":    unknownDirective,
 		"virtual=1\nreal=192.0.2.1 nat\n":   unknownDirective,
 	} {
-		_, found := parse(t.Context(), "", []byte(src), Options{})
+		_, found := parseText(t, src)
 		if errs := found.Errors(); len(errs) != 1 || errs[0].Kind != kind {
 			t.Errorf("%q: got %v, want %s", src, errs, kind)
 		}

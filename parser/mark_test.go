@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // A rule is read alike with any blanks and names.
@@ -26,9 +28,7 @@ func TestMarkLines(t *testing.T) {
 		}
 		cfg := mustParse(t, header+"\tmark = "+line+"\n")
 		m := cfg.Virtuals[0].Marking[0]
-		if got := fmt.Sprint(m.Dest, " ", m.Protocol, " ", m.Ports); got != want {
-			t.Errorf("%q is %s, want %s", line, got, want)
-		}
+		testkit.Equal(t, fmt.Sprint(m.Dest, " ", m.Protocol, " ", m.Ports), want, line)
 		again := mustParse(t, header+"\tmark = "+m.String()+"\n").Virtuals[0].Marking[0]
 		if again.String() != m.String() {
 			t.Errorf("%q is written as %q, which is read as %q", line, m, again)
@@ -42,9 +42,7 @@ func TestMarkLinesAddUp(t *testing.T) {
 	if len(v.Marking) != 2 || v.Marking[1].At != (Position{"test.cf", 4, 7}) {
 		t.Errorf("got %+v", v.Marking)
 	}
-	if got := fmt.Sprint(firstVirtual(t, src)["mark"]); got != "[192.0.2.10 tcp 80,443 192.0.2.10 udp 443]" {
-		t.Errorf("JSON has %s", got)
-	}
+	testkit.Equal(t, fmt.Sprint(firstVirtual(t, src)["mark"]), "[192.0.2.10 tcp 80,443 192.0.2.10 udp 443]", "JSON")
 	if says(t, src, "is given again") {
 		t.Error("a second mark line is reported to replace the first")
 	}
@@ -54,11 +52,12 @@ func TestMarkLinesAddUp(t *testing.T) {
 func TestMarkLinesAreBounded(t *testing.T) {
 	line := "\tmark=192.0.2.10 tcp " + strings.TrimSuffix(strings.Repeat("80,", maxMarkPorts/4), ",") + "\n"
 	src := "virtual=3\n" + strings.Repeat(line, 4)
-	if cfg, found := parse(t.Context(), "", []byte(src), Options{}); cfg == nil {
+	if cfg, found := parseText(t, src); cfg == nil {
 		t.Error(found[0])
 	}
-	_, found := parse(t.Context(), "", []byte(src+"\tmark=192.0.2.10 all all\n\tmark=192.0.2.10 tcp all\nvirtual=4\n\tmark=192.0.2.10 udp 80\n"), Options{})
-	if errs := found.Errors(); len(errs) != 1 || errs[0].Pos != (Position{"", 6, 7}) || errs[0].Kind != tooLarge {
+	_, found := parseText(t, src+"\tmark=192.0.2.10 all all\n\tmark=192.0.2.10 tcp all\nvirtual=4\n\tmark=192.0.2.10 udp 80\n")
+	if errs := found.Errors(); len(errs) != 1 || errs[0].Pos != (Position{"ld.cf", 6, 7}) ||
+		errs[0].Kind != tooLarge {
 		t.Errorf("got %v", errs)
 	}
 }
@@ -68,7 +67,8 @@ func TestEngine(t *testing.T) {
 	if v := mustParse(t, src).Virtuals[0]; v.PEName != "sip" {
 		t.Errorf("got %q", v.PEName)
 	}
-	if v := firstVirtual(t, src); v["pename"] != "sip" || !strings.HasSuffix(v["ipvsadm"].(string), "-p 60 --pe sip") {
+	if v := firstVirtual(t, src); v["pename"] != "sip" ||
+		!strings.HasSuffix(v["ipvsadm"].(string), "-p 60 --pe sip") {
 		t.Errorf("JSON has %v", v)
 	}
 	if v := mustParse(t, "virtual=3\n\tpersistent=60\n\tpename=\"sip\"\n").Virtuals[0]; v.PEName != "sip" {
@@ -102,7 +102,8 @@ func TestAllPortsHoweverTheyAreWritten(t *testing.T) {
 		"all": true, "1:65535": true, "40000:65535,1:50000": true, "1:80,81,82:65535": true,
 		"80": false, "2:65535": false, "1:65534": false, "1:80,82:65535": false,
 	} {
-		if m := mustParse(t, "virtual=3\n\tmark=192.0.2.10 tcp "+ports+"\n").Virtuals[0].Marking[0]; m.AllPorts() != want {
+		if m := mustParse(t, "virtual=3\n\tmark=192.0.2.10 tcp "+ports+
+			"\n").Virtuals[0].Marking[0]; m.AllPorts() != want {
 			t.Errorf("%s are all: %v", ports, !want)
 		}
 	}

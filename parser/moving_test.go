@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 // The directives for moving weights are global or of a section. The section's own lines win.
@@ -23,7 +24,8 @@ func TestMovingWeights(t *testing.T) {
 		{"pace=3/10\npaceout=2/1", "pace=0", "slow 0s, pace 0/0s 2/1s, hold 0s up to 0s, backups below 1/1"},
 		{"pace=51%/10", "", "slow 0s, pace 3/10s 0/0s, hold 0s up to 0s, backups below 1/1"},
 		{"holddown=30", "", "slow 0s, pace 0/0s 0/0s, hold 30s up to 4m0s, backups below 1/1"},
-		{"holddown=30", "holddown=0.5 , 500ms", "slow 0s, pace 0/0s 0/0s, hold 500ms up to 500ms, backups below 1/1"},
+		{"holddown=30", "holddown=0.5 , 500ms",
+			"slow 0s, pace 0/0s 0/0s, hold 500ms up to 500ms, backups below 1/1"},
 		{"holddown=30,5m", "holddown=0", "slow 0s, pace 0/0s 0/0s, hold 0s up to 0s, backups below 1/1"},
 		{"holddown=5m", "holddown=5m,6m", "slow 0s, pace 0/0s 0/0s, hold 5m0s up to 6m0s, backups below 1/1"},
 		{"holddown=315360000", "", "slow 0s, pace 0/0s 0/0s, hold 87600h0m0s up to 87600h0m0s, backups below 1/1"},
@@ -33,11 +35,10 @@ func TestMovingWeights(t *testing.T) {
 		v := mustParse(t, row.global+"\nvirtual=192.0.2.1:80\n\treal=192.0.2.2->192.0.2.5:80 gate 9\n"+
 			"\tbackup=192.0.2.6:80 gate 9\n\t"+row.section+"\n").Virtuals[0]
 		low, high := v.BackupBelow.Of(4)
-		got := fmt.Sprintf("slow %v, pace %d/%v %d/%v, hold %v up to %v, backups below %d/%d", v.SlowStart, v.Pace.Of(4), v.Pace.Every,
+		got := fmt.Sprintf("slow %v, pace %d/%v %d/%v, hold %v up to %v, backups below %d/%d", v.SlowStart,
+			v.Pace.Of(4), v.Pace.Every,
 			v.PaceOut.Of(4), v.PaceOut.Every, v.HoldDown, v.HoldDownMax, low, high)
-		if got != row.want {
-			t.Errorf("%q and %q:\ngot  %s\nwant %s", row.global, row.section, got, row.want)
-		}
+		testkit.Equal(t, got, row.want, row.global, "and", row.section)
 	}
 }
 
@@ -68,22 +69,18 @@ func TestJSONOfMovingWeights(t *testing.T) {
 			for name := range firstVirtual(t, bare) {
 				delete(got, name)
 			}
-			text, err := json.Marshal(got)
-			if err != nil {
-				t.Fatal(err)
-			}
+			text := testkit.Must(json.Marshal(got))(t)
 			return string(text)
 		}
-		if got := shown(row.line); got != row.want {
-			t.Errorf("%s: %s, want %s", row.line, got, row.want)
-		}
+		testkit.Equal(t, shown(row.line), row.want, row.line)
 		name, _, _ := strings.Cut(row.line, "=")
 		value := firstVirtual(t, bare+"\t"+row.line+"\n")[strings.TrimSpace(name)]
 		if list, ok := value.([]any); ok {
 			value = list[0]
 		}
 		if value != nil && shown(fmt.Sprint(name, "=", value)) != row.want {
-			t.Errorf("%s is shown as %v, which is read as %s", row.line, value, shown(fmt.Sprint(name, "=", value)))
+			t.Errorf("%s is shown as %v, which is read as %s", row.line, value,
+				shown(fmt.Sprint(name, "=", value)))
 		}
 	}
 }
@@ -98,9 +95,7 @@ func TestBackups(t *testing.T) {
 	}
 	want := `[2001:db8::2]:80 gate 3 false; [2001:db8::3]:80 gate 4 false; [2001:db8::9]:80 masq 1 true; ` +
 		`[2001:db8::7]:81 masq 5 "/a" "b" u:9 true; [2001:db8::8]:81 masq 5 "/a" "b" u:9 true`
-	if strings.Join(got, "; ") != want {
-		t.Errorf("got  %s\nwant %s", strings.Join(got, "; "), want)
-	}
+	testkit.Equal(t, strings.Join(got, "; "), want)
 	reals := asJSON(t, mustParse(t, "virtual=1\n\treal=192.0.2.2 gate\n\tbackup=192.0.2.3 gate\n"))["virtuals"].([]any)[0].(object)["reals"].([]any)
 	if _, shown := reals[0].(object)["backup"]; shown || reals[1].(object)["backup"] != true {
 		t.Errorf("JSON: %v", reals)
@@ -111,7 +106,8 @@ func TestBackups(t *testing.T) {
 func TestABackupByName(t *testing.T) {
 	for _, pair := range [][2]string{{"b.example:80", "192.0.2.2:80"}, {"192.0.2.2:80", "b.example:80"}} {
 		src := "virtual=192.0.2.1:80\n\treal=" + pair[0] + " gate\n\tbackup=" + pair[1] + " gate\n"
-		_, found := Parse(t.Context(), "", []byte(src), Options{Resolver: answers{"b.example": {netip.MustParseAddr("192.0.2.2")}}})
+		_, found := Parse(t.Context(), "", []byte(src),
+			Options{Resolver: answers{"b.example": {netip.MustParseAddr("192.0.2.2")}}})
 		if found.HasErrors() || len(found) == 0 {
 			t.Errorf("%v: %v", pair, found)
 		}
@@ -122,7 +118,8 @@ func TestABackupByName(t *testing.T) {
 func TestABackupWaits(t *testing.T) {
 	src := "keepserving=1\nvirtual=192.0.2.1:80\n\treal=192.0.2.2->192.0.2.3:80 gate 1\n\tbackup=b.example:80 gate 2\n\tminservers=3\n"
 	_, found := Parse(t.Context(), "", []byte(src), Options{Wait: true, Resolver: answers{}})
-	if errs := found.Errors(); len(errs) != 1 || !strings.Contains(errs[0].Text, "minservers = 3 needs 3 servers, but tcp:192.0.2.1:80 has only 2;") {
+	if errs := found.Errors(); len(errs) != 1 ||
+		!strings.Contains(errs[0].Text, "minservers = 3 needs 3 servers, but tcp:192.0.2.1:80 has only 2;") {
 		t.Error(found)
 	}
 	src = strings.ReplaceAll(src, "minservers=3", "minservers=2")
@@ -133,10 +130,12 @@ func TestABackupWaits(t *testing.T) {
 	if w := cfg.Virtuals[0].Waiting; len(w) != 1 || !w[0].Backup || w[0].Weight != 2 {
 		t.Errorf("%+v", w)
 	}
-	if says(t, "virtual=192.0.2.1:80\n\treal=192.0.2.2:80 gate\n\tbackup=192.0.2.3:80 gate\n\tkeepserving=1\n", "is all servers of the section, 2") {
+	if says(t, "virtual=192.0.2.1:80\n\treal=192.0.2.2:80 gate\n\tbackup=192.0.2.3:80 gate\n\tkeepserving=1\n",
+		"is all servers of the section, 2") {
 		t.Error("a backup counts for keepserving")
 	}
-	if !says(t, "virtual=192.0.2.1:80\n\treal=192.0.2.2:80 gate\n\tbackup=192.0.2.3:80 gate\n\tkeepserving=1\n", "is all servers of the section, 1") {
+	if !says(t, "virtual=192.0.2.1:80\n\treal=192.0.2.2:80 gate\n\tbackup=192.0.2.3:80 gate\n\tkeepserving=1\n",
+		"is all servers of the section, 1") {
 		t.Error("no word on a keepserving of all")
 	}
 }
@@ -184,7 +183,8 @@ func TestSlowstartByScheduler(t *testing.T) {
 		}
 		for _, zero := range []string{"drainstatus=503", "backup=192.0.2.3:80 gate 9"} {
 			_, found := Parse(t.Context(), "", []byte(src+"\t"+zero+"\n"), Options{})
-			if refused := strings.HasPrefix(zero, "backup") && (s == "sh" || s == "mh"); found.HasErrors() != refused {
+			if refused := strings.HasPrefix(zero, "backup") &&
+				(s == "sh" || s == "mh"); found.HasErrors() != refused {
 				t.Errorf("%s with %s: %v", zero, s, found)
 			}
 		}
@@ -192,17 +192,13 @@ func TestSlowstartByScheduler(t *testing.T) {
 }
 
 func TestPaceAsText(t *testing.T) {
-	if got := (lvs.Pace{Share: lvs.Share{N: 25, Percent: true}, Every: 1500 * time.Millisecond}).String(); got != "25%/1.5s" {
-		t.Error(got)
-	}
+	testkit.Equal(t, (lvs.Pace{Share: lvs.Share{N: 25, Percent: true}, Every: 1500 * time.Millisecond}).String(),
+		"25%/1.5s")
 }
 
 // The example for databases has no findings, and its comments are right.
 func TestExampleOfDatabases(t *testing.T) {
-	src, err := os.ReadFile("../examples/postgresql.cf")
-	if err != nil {
-		t.Fatal(err)
-	}
+	src := testkit.Must(os.ReadFile("../examples/postgresql.cf"))(t)
 	cfg, found := Parse(t.Context(), "postgresql.cf", src, Options{})
 	if len(found) > 0 {
 		t.Fatal(found)
@@ -213,11 +209,13 @@ func TestExampleOfDatabases(t *testing.T) {
 	if !backup.Backup || request != "/SELECT 1" || receive != "" {
 		t.Errorf("the backup is %+v, asked for %s, expects %q", backup, request, receive)
 	}
-	if a := reads.AlsoChecks; len(a) != 1 || a[0].Weight != 25 || reads.SlowStart != time.Minute || reads.Pace.String() != "1/10s" ||
+	if a := reads.AlsoChecks; len(a) != 1 || a[0].Weight != 25 || reads.SlowStart != time.Minute ||
+		reads.Pace.String() != "1/10s" ||
 		reads.BackupBelow.String() != "1/2" || reads.HoldDownMax != 5*time.Minute {
 		t.Errorf("reads: %+v, %+v", a, reads.Policy)
 	}
-	if writes := cfg.Virtuals[0]; writes.Quiescent || len(writes.Reals) != 3 || !strings.Contains(writes.Request, "NOT pg_is_in_recovery()") {
+	if writes := cfg.Virtuals[0]; writes.Quiescent || len(writes.Reals) != 3 ||
+		!strings.Contains(writes.Request, "NOT pg_is_in_recovery()") {
 		t.Errorf("writes: %+v", writes)
 	}
 }

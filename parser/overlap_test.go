@@ -21,15 +21,17 @@ func TestOverlapsAreThoseOfEachPairOfLines(t *testing.T) {
 			if first := 1 + random.IntN(20); protocol != allPorts && first < 18 {
 				ports = fmt.Sprintf("%d,%d:%d", first+30, first, first+random.IntN(5))
 			}
-			fmt.Fprintf(&src, "virtual=%d\n\tmark=192.0.2.%d/%d %s %s\n", i+1, address, length, protocol, ports)
+			fmt.Fprintf(&src, "virtual=%d\n\tmark=192.0.2.%d/%d %s %s\n", i+1, address, length, protocol,
+				ports)
 		}
-		cfg, found := parse(t.Context(), "", []byte(src.String()), Options{})
+		cfg, found := parseText(t, src.String())
 		for _, v := range cfg.Virtuals {
 			lines = append(lines, v.Marking...)
 		}
 		told := map[int]bool{}
 		for _, d := range found {
-			told[int(d.Pos.Line)] = told[int(d.Pos.Line)] || strings.HasPrefix(d.Text, "some of these packets have mark")
+			told[int(d.Pos.Line)] = told[int(d.Pos.Line)] ||
+				strings.HasPrefix(d.Text, "some of these packets have mark")
 		}
 		want := false
 		for i := range lines {

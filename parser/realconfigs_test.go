@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // Operators' files are read as the Perl ldirectord reads them, except for their layout. They may not be published
@@ -18,30 +20,23 @@ func TestRealConfigs(t *testing.T) {
 	if dir == "" {
 		t.Skip("REAL_CONFIGS names no folder")
 	}
-	readme, err := os.ReadFile(filepath.Join(dir, "README.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	readme := testkit.Read(t, filepath.Join(dir, "README.md"))
 	o := options(t)
 	names := o.Resolver.(table)
 	for _, name := range []string{"rs1", "rs2", "mail", "g1"} {
 		names.hosts[name] = []netip.Addr{netip.MustParseAddr("192.0.2.1")}
 	}
 	names.ports["daytime"] = []servicePort{{13, "tcp"}}
-	rows := regexp.MustCompile(`(?m)^\| (\d\d-\S+\.cf) \|.*\| ([23]) \| ([23]) \| (.*) \|$`).FindAllStringSubmatch(string(readme), -1)
+	rows := regexp.MustCompile(`(?m)^\| (\d\d-\S+\.cf) \|.*\| ([23]) \| ([23]) \| (.*) \|$`).FindAllStringSubmatch(
+		readme, -1)
 	if len(rows) == 0 {
 		t.Fatal("the table of results was not found")
 	}
 	for _, row := range rows {
 		t.Run(row[1], func(t *testing.T) {
-			src, err := os.ReadFile(filepath.Join(dir, row[1]))
-			if err != nil {
-				t.Fatal(err)
-			}
+			src := testkit.Must(os.ReadFile(filepath.Join(dir, row[1])))(t)
 			_, found := parse(t.Context(), row[1], src, o)
-			if why := unlike(found, row[3] == "3", row[4]); why != "" {
-				t.Error(why)
-			}
+			testkit.Equal(t, unlike(found, row[3] == "3", row[4]), "")
 			const aScreen = 40
 			if brief := found.ByPosition().Brief(); len(brief) >= aScreen || hides(found, brief) != "" {
 				t.Errorf("check prints %d lines; %s", len(brief), hides(found, brief))

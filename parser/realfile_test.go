@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // What a list says, and which lists are refused as a whole.
@@ -80,13 +82,13 @@ func FuzzList(f *testing.F) {
 // The lists that a text names, in parts too.
 func TestTheListsOfAFile(t *testing.T) {
 	for text, want := range map[string]string{
-		"emptyok = yes\nvirtual = 1\n\trealfile = /a gate\n# realfile = /c gate\n\trealfile=/b masq\n\trealfile = x gate\nvirtual = 10.1.0.1:80\n\trealfile = /a ipip\n":                 "map[/a:{{ false} [invalid IP 10.1.0.1] true} /b:{{ false} [invalid IP] true}] true",
-		"virtual = 10.1.0.1:80\n\trealnames = web:80 gate\nvirtual6 = [fe00::1]:80\n\trealnames = web:81 masq\nvirtual = 1\n\trealnames = web:82 gate\n\trealnames = 10.2.0.1:80 gate\n": "map[web (IPv4):{{web false} [10.1.0.1 invalid IP] false} web (IPv6):{{web true} [fe00::1] false}] false",
+		"emptyok = yes\nvirtual = 1\n\trealfile = /a gate\n# realfile = /c gate\n\trealfile=/b masq\n" +
+			"\trealfile = x gate\nvirtual = 10.1.0.1:80\n\trealfile = /a ipip\n": "map[/a:{{ false} [invalid IP 10.1.0.1] true} /b:{{ false} [invalid IP] true}] true",
+		"virtual = 10.1.0.1:80\n\trealnames = web:80 gate\nvirtual6 = [fe00::1]:80\n\trealnames = web:81 masq\n" +
+			"virtual = 1\n\trealnames = web:82 gate\n\trealnames = 10.2.0.1:80 gate\n": "map[web (IPv4):{{web false} [10.1.0.1 invalid IP] false} web (IPv6):{{web true} [fe00::1] false}] false",
 	} {
 		lists, empty := RealLists([]byte(text))
-		if got := fmt.Sprint(lists, empty); got != want {
-			t.Errorf("%q: %s", text, got)
-		}
+		testkit.Equal(t, fmt.Sprint(lists, empty), want, text)
 	}
 }
 

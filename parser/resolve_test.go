@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"ldirectord/internal/resolve"
+	"ldirectord/internal/testkit"
 )
 
 // slow is a Resolver that takes a while for each name, and counts the look-ups.
@@ -77,9 +78,8 @@ func TestLookUpsAreMadeTogetherAndOnce(t *testing.T) {
 				t.Errorf("%s was asked for %d times", name, times)
 			}
 		}
-		if got := cfg.Virtuals[1].Reals[19].Addr; got != netip.MustParseAddrPort("192.0.2.7:80") {
-			t.Errorf("the last server is %v", got)
-		}
+		testkit.Equal(t, cfg.Virtuals[1].Reals[19].Addr, netip.MustParseAddrPort("192.0.2.7:80"),
+			"the last server")
 	})
 }
 
@@ -88,7 +88,8 @@ func TestNamesOfALineAreLookedUpTogether(t *testing.T) {
 	const src = "fallback=one:tftp\nvirtual=two:http\n\tfallback=three:domain\n\treal=four->five:ssh masq\n" +
 		"virtual=3\n\tmark=192.0.2.1 tcp smtp:ftp\n"
 	want := []string{
-		"domain/tcp", "fivefalse", "fourfalse", "ftp/tcp", "http/tcp", "onefalse", "smtp/tcp", "ssh/", "tftp/tcp", "tftp/udp", "threefalse", "twofalse",
+		"domain/tcp", "fivefalse", "fourfalse", "ftp/tcp", "http/tcp", "onefalse", "smtp/tcp", "ssh/",
+		"tftp/tcp", "tftp/udp", "threefalse", "twofalse",
 	}
 	synctest.Test(t, func(t *testing.T) {
 		s := &slow{takes: time.Second, asked: map[string]int{}}
@@ -99,9 +100,7 @@ func TestNamesOfALineAreLookedUpTogether(t *testing.T) {
 		if d := time.Since(start); d != time.Second {
 			t.Errorf("it took %v, want the second of one look-up", d)
 		}
-		if got := slices.Sorted(maps.Keys(s.asked)); !slices.Equal(got, want) {
-			t.Errorf("asked for %q, want %q", got, want)
-		}
+		testkit.Same(t, slices.Sorted(maps.Keys(s.asked)), want, "asked for")
 	})
 }
 
@@ -146,15 +145,13 @@ func TestParseEndsWithItsContext(t *testing.T) {
 		if cfg, _ := parse(ctx, "", manyNames(1), Options{Resolver: s}); cfg != nil {
 			t.Error("it was accepted")
 		}
-		if d := time.Since(start); d != time.Millisecond {
-			t.Errorf("it took %v", d)
-		}
+		testkit.Equal(t, time.Since(start), time.Millisecond, "it took")
 	})
 }
 
 func TestWithoutAResolverNamesAreErrors(t *testing.T) {
 	const src = "virtual=vip:http\n\treal=192.0.2.1:www masq\n"
-	_, found := parse(t.Context(), "", []byte(src), Options{})
+	_, found := parseText(t, src)
 	if errs := found.Errors(); len(errs) != 2 || errs[0].Kind != badVirtualAddress || errs[1].Kind != realPort {
 		t.Errorf("got %v", errs)
 	}
@@ -179,8 +176,10 @@ func TestLookUpAgain(t *testing.T) {
 	six := netip.MustParseAddr("2001:db8::6%eth0")
 	r := answers{"both": {six, one, two}, "four": {one}, "six": {six}}
 	list := []resolve.Name{
-		{Key: resolve.Key{Host: "six", IPv6: true}}, {Key: resolve.Key{Host: "both", IPv6: true}}, {Key: resolve.Key{Host: "both"}, Addr: two}, {Key: resolve.Key{Host: "four", IPv6: true}},
-		{Key: resolve.Key{Host: "four"}, Addr: netip.MustParseAddr("192.0.2.9")}, {Key: resolve.Key{Host: "six"}}, {Key: resolve.Key{Host: "none"}, Addr: two},
+		{Key: resolve.Key{Host: "six", IPv6: true}}, {Key: resolve.Key{Host: "both", IPv6: true}},
+		{Key: resolve.Key{Host: "both"}, Addr: two}, {Key: resolve.Key{Host: "four", IPv6: true}},
+		{Key: resolve.Key{Host: "four"}, Addr: netip.MustParseAddr("192.0.2.9")},
+		{Key: resolve.Key{Host: "six"}}, {Key: resolve.Key{Host: "none"}, Addr: two},
 	}
 	var got []string
 	for _, n := range (resolve.Source{Resolver: r}).LookUp(t.Context(), list, nil) {
@@ -191,9 +190,7 @@ func TestLookUpAgain(t *testing.T) {
 		"four true invalid IP it has no IPv6 address", "none false 192.0.2.2 no answer",
 		"six false invalid IP it has no IPv4 address", "six true 2001:db8::6 ",
 	}
-	if !slices.Equal(got, want) {
-		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
-	}
+	testkit.Same(t, got, want)
 }
 
 // The last known address of a name is used only if it has the right family.

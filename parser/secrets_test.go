@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // A configuration that is shown has no values of secret directives and no log-ins in URLs. All else is shown as it
@@ -32,7 +34,8 @@ func TestAConfigurationIsShownWithoutItsSecrets(t *testing.T) {
 	if strings.Contains(shown, "s3cret") {
 		t.Errorf("secrets are shown:\n%s", shown)
 	}
-	for _, word := range []string{"http://…@host/page", "http://…@10.2.0.1/page", "X-Token: …", "anonymous", `"webhook":"…"`} {
+	for _, word := range []string{"http://…@host/page", "http://…@10.2.0.1/page", "X-Token: …", "anonymous",
+		`"webhook":"…"`} {
 		if !strings.Contains(shown, word) {
 			t.Errorf("%q is not shown:\n%s", word, shown)
 		}
@@ -44,9 +47,6 @@ func TestAConfigurationIsShownWithoutItsSecrets(t *testing.T) {
 
 func marshalled(t *testing.T, cfg *Config) string {
 	t.Helper()
-	text, err := json.Marshal(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Must(json.Marshal(cfg))(t)
 	return string(text)
 }

@@ -26,17 +26,20 @@ func TestSumIsOfWhatDirectorsDo(t *testing.T) {
 	}{
 		{virtual, virtual, true},
 		{virtual, "# a comment\n" + virtual + "\tcomment=of mine\n", true},
-		{"listen=192.0.2.5:9797\nstatushost=d1\nlogfile=\"/var/log/d1\"\nemailalertfrom=\"d1@example.org\"\n" + virtual,
+		{"listen=192.0.2.5:9797\nstatushost=d1\nlogfile=\"/var/log/d1\"\nemailalertfrom=\"d1@example.org\"\n" +
+			virtual,
 			"listen=192.0.2.6:9797\nlogfile=\"local0\"\n" + virtual, true},
 		{"checkinterval=10\n" + virtual, virtual + "\tcheckinterval=10\n", true},
 		{"checktimeout=5\nnegotiatetimeout=30\n" + virtual, virtual, true},
-		{virtual + "\thttpuser=\"a\"\n\thttppasswd=\"b\"\n", virtual + "\thttpuser=\"c\"\n\thttppasswd=\"d\"\n", true},
+		{virtual + "\thttpuser=\"a\"\n\thttppasswd=\"b\"\n", virtual + "\thttpuser=\"c\"\n\thttppasswd=\"d\"\n",
+			true},
 		{virtual + "\thttpuser=\"a\"\n\thttppasswd=\"b\"\n", virtual, false},
 		{virtual + "\thttpheader=\"X-Key: b\"\n", virtual + "\thttpheader=\"X-Key: d\"\n", true},
 		{virtual + "\thttpheader=\"X-Key: b\"\n", virtual + "\thttpheader=\"X-Name: b\"\n", false},
 		{virtual, virtual + "\tcheckinterval=11\n", false},
 		{virtual, virtual + "\tscheduler=rr\n", false},
-		{virtual, "virtual=192.0.2.1:80\n\treal=192.0.2.3:80 masq\n\treal=192.0.2.2:80 masq\n\tservice=http\n", false},
+		{virtual, "virtual=192.0.2.1:80\n\treal=192.0.2.3:80 masq\n\treal=192.0.2.2:80 masq\n\tservice=http\n",
+			false},
 		{virtual, virtual + "\treal=192.0.2.4:80 masq 2\n", false},
 		{virtual, "autoreload=yes\n" + virtual, false},
 	} {
@@ -45,7 +48,8 @@ func TestSumIsOfWhatDirectorsDo(t *testing.T) {
 		}
 	}
 	ftp := "virtual=192.0.2.1:21\n\treal=web1:21 masq\n\tservice=ftp\n"
-	if one, other := sumOf(t, ftp, "d1", "192.0.2.2"), sumOf(t, ftp, "d2", "192.0.2.3"); one != other || len(one) != 16 {
+	if one, other := sumOf(t, ftp, "d1", "192.0.2.2"), sumOf(t, ftp, "d2", "192.0.2.3"); one != other ||
+		len(one) != 16 {
 		t.Errorf("the names of directors and the addresses of servers count: %s, %s", one, other)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 // Tags are at the end of a line, in any order with comeback=order. Elsewhere the Perl ldirectord swallows them.
@@ -29,7 +30,7 @@ func TestTags(t *testing.T) {
 		" tags=" + strings.Repeat("x", 65):        {"", false, "is not a tag"},
 		" tags=1,2,3,4,5,6,7,8,9,a,b,c,d,e,f,g,h": {"", false, "error: there are more than 16 tags"},
 	} {
-		cfg, found := parse(t.Context(), "a.cf", []byte(section+line+"\n"), Options{})
+		cfg, found := parseText(t, section+line+"\n")
 		got := strings.Trim(fmt.Sprint(found), "[]")
 		if want.problem == "" && got != "" || !strings.Contains(got, want.problem) {
 			t.Errorf("%s: %s, want %q", line, got, want.problem)
@@ -46,15 +47,11 @@ func TestTags(t *testing.T) {
 
 // Servers of a list have the tags of their label and those of the line.
 func TestTagsOfALists(t *testing.T) {
-	list, err := ReadList([]byte(`[{"targets": ["192.0.2.2:80"], "labels": {"tags": "b,a"}}]`))
-	if err != nil {
-		t.Fatal(err)
-	}
+	list := testkit.Must(ReadList([]byte(`[{"targets": ["192.0.2.2:80"], "labels": {"tags": "b,a"}}]`)))(t)
 	o := Options{Lists: map[string]List{"/l": {Servers: list}}}
-	cfg, _ := parse(t.Context(), "a.cf", []byte("virtual=192.0.2.1:80\n\tchecktype=on\n\trealfile=/l gate tags=c\n"), o)
-	if got := cfg.Virtuals[0].Reals[0].Tags; got != "a,b,c" {
-		t.Error(got)
-	}
+	cfg, _ := parse(t.Context(), "a.cf", []byte(
+		"virtual=192.0.2.1:80\n\tchecktype=on\n\trealfile=/l gate tags=c\n"), o)
+	testkit.Equal(t, cfg.Virtuals[0].Reals[0].Tags, "a,b,c")
 	if _, err := ReadList([]byte(`[{"targets": ["192.0.2.2:80"], "labels": {"tags": "a b"}}]`)); err == nil {
 		t.Error("a tag with a blank is accepted")
 	}

@@ -1,6 +1,7 @@
 package parser
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"ldirectord/internal/resolve"
+	"ldirectord/internal/testkit"
 )
 
 // hosts is a Resolver with a hosts file. For every other name the name server does not answer.
@@ -38,51 +40,21 @@ func TestNamesWithoutAnAnswer(t *testing.T) {
 		}
 		return nil
 	}
-	const section = "virtual=192.0.2.1:80\n"
-	const taken = "; start and reload take the file, and its servers wait for one"
-	for _, c := range []struct {
-		name, src string
-		wait      bool
-		want      string // the servers, with those that wait for an address in brackets; or the errors
-		warnings  int
-		lookups   bool // all its errors are look-ups
-	}{
-		{"a name of the hosts file", section + "\treal=here:80 masq\n", false, "192.0.2.7:80", 0, false},
-		{"one without an address refuses the file", section + "\treal=here:80 masq\n\treal=new:80 masq\n", false,
-			`3:7: error: the name "new" has no address: no answer` + taken, 0, true},
-		{"at a start its server waits", section + "\treal=here:80 masq\n\treal=new:80 masq 5\n", true, "192.0.2.7:80 [new:80]", 1, false},
-		{"with a warning for each name, not for each line", section + "\treal=new:80 masq\n\treal=new:81 masq\n", true, "[new:80] [new:81]", 1, false},
-		{"its last address counts", section + "\treal=old:80 masq\n", false, "192.0.2.9:80", 1, false},
-		{"also at a start", section + "\treal=old:80 masq\n\treal=old:81 masq\n", true, "192.0.2.9:80 192.0.2.9:81", 1, false},
-		{"one of the other family does not", section + "\treal=wrong:80 masq\n", false,
-			`2:7: error: the name "wrong" has no address: no answer` + taken, 0, true},
-		{"the end of a range", section + "\treal=192.0.2.3->new:80 masq\n", true, "[192.0.2.3->new:80]", 1, false},
-		{"both ends of a range", section + "\treal=new->newer:80 masq\n", true, "[new->newer:80]", 2, false},
-		{"a mistake stays one", section + "\treal=new->192.0.2.300:80 masq\n", true,
-			`2:7: error: the name "new" has no address: no answer; 2:12: error: the address "192.0.2.300" cannot be used: an IPv4 address is four numbers from 0 to 255 without leading zeros`, 0, false},
-		{"a port without a number too", section + "\treal=new:web masq\n", true,
-			`2:7: error: the name "new" has no address: no answer; 2:11: error: the port "web" cannot be used: no such service`, 0, false},
-		{"and a line that cannot be read", section + "\treal=new:80 masqu\n", true,
-			`2:7: error: the name "new" has no address: no answer; 2:14: error: "masqu" is not a forwarding method; it must be gate, masq or ipip`, 0, false},
-		{"virtual does not wait", "virtual=new:80\n\treal=here:80 masq\n", true, `1:9: error: the name "new" has no address: no answer`, 0, true},
-		{"unless its last address is known", "virtual=old:80\n\treal=here:80 masq\n", true, "192.0.2.7:80", 1, false},
-		{"fallback does not wait", section + "\treal=here:80 masq\n\tfallback=new:80\n", true, `3:11: error: the name "new" has no address: no answer`, 0, true},
-		{"nor the global one", "fallback=new:80\n" + section + "\treal=here:80 masq\n", true, `1:10: error: the name "new" has no address: no answer`, 0, true},
-		{"another error is no matter of look-ups", section + "\treal=new:80 masq\n\tweight=3\n", false, "", 0, false},
-	} {
-		t.Run(c.name, func(t *testing.T) {
+	for _, row := range testkit.Table(t, "../testdata/parser/waiting.txt", 5) {
+		src, wait, lookups := rowOf(row[1]), strings.Contains(row[2], "wait"),
+			strings.Contains(row[2], "lookups")
+		t.Run(row[0], func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				cfg, found := parse(t.Context(), "ld.cf", []byte(c.src), Options{Resolver: hosts{"here": "192.0.2.7"}, Last: known, Wait: c.wait})
-				if got := found.OnlyLookups(); got != c.lookups {
-					t.Errorf("refused for look-ups alone: %v, want %v", got, c.lookups)
-				}
+				cfg, found := parse(t.Context(), "ld.cf", []byte(src),
+					Options{Resolver: hosts{"here": "192.0.2.7"}, Last: known, Wait: wait})
+				testkit.Equal(t, found.OnlyLookups(), lookups, "refused for look-ups alone")
 				var got []string
 				for _, d := range found.Errors() {
 					got = append(got, strings.TrimPrefix(d.String(), "ld.cf:"))
 				}
 				if cfg == nil {
-					if errs := strings.Join(got, "; "); c.want != "" && errs != c.want {
-						t.Errorf("got %s\nwant %s", errs, c.want)
+					if errs := strings.Join(got, "; "); row[4] != "" && errs != row[4] {
+						t.Errorf("got %s\nwant %s", errs, row[4])
 					}
 					return
 				}
@@ -92,18 +64,14 @@ func TestNamesWithoutAnAnswer(t *testing.T) {
 				for _, w := range cfg.Virtuals[0].Waiting {
 					got = append(got, "["+w.Name+"]")
 				}
-				if list := strings.Join(got, " "); list != c.want {
-					t.Errorf("got %s\nwant %s", list, c.want)
-				}
+				testkit.Equal(t, strings.Join(got, " "), row[4])
 				warned := 0
 				for _, d := range found.Warnings() {
 					if d.Kind == nameInVain {
 						warned++
 					}
 				}
-				if warned != c.warnings {
-					t.Errorf("%d warnings of names, want %d: %v", warned, c.warnings, found)
-				}
+				testkit.Equal(t, fmt.Sprint(warned), cmp.Or(row[3], "0"), "warnings of names", found)
 			})
 		})
 	}
@@ -118,7 +86,8 @@ func TestTheNamesOfAConfiguration(t *testing.T) {
 			}
 			return nil
 		}
-		cfg, found := parse(t.Context(), "", []byte(src), Options{Resolver: hosts{"here": "192.0.2.7"}, Last: last, Wait: true})
+		cfg, found := parse(t.Context(), "", []byte(src),
+			Options{Resolver: hosts{"here": "192.0.2.7"}, Last: last, Wait: true})
 		if cfg == nil {
 			t.Fatal(found)
 		}
@@ -150,7 +119,8 @@ func TestADeadNameServerHoldsUpNoOtherName(t *testing.T) {
 			t.Fatal(found)
 		}
 		if v := cfg.Virtuals[0]; len(v.Reals) != 500 || len(v.Waiting) != 500 {
-			t.Errorf("%d servers have an address and %d wait, want 500 of each", len(v.Reals), len(v.Waiting))
+			t.Errorf("%d servers have an address and %d wait, want 500 of each", len(v.Reals),
+				len(v.Waiting))
 		}
 		if d := time.Since(start); d > resolve.LookupDeadline {
 			t.Errorf("it took %v", d)

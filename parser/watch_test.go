@@ -3,6 +3,8 @@ package parser
 import (
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // watch applies to some checks of a section only. It also sets how long their connections may be silent.
@@ -46,7 +48,8 @@ func TestWhichChecksAreWatched(t *testing.T) {
 			holdWatch(t, src+"\twatch=no\n", false)
 		}
 	}
-	if v := mustParse(t, "watch=yes\n"+mark+"\treal=192.0.2.2 masq\n\tchecktype=connect\n").Virtuals[0]; v.Watches(&v.Reals[0]) {
+	if v := mustParse(t, "watch=yes\n"+mark+"\treal=192.0.2.2 masq\n\tchecktype=connect\n").Virtuals[0]; v.Watches(
+		&v.Reals[0]) {
 		t.Error("a server without a port is watched")
 	}
 	for text, silence := range map[string]time.Duration{"yes": 0, "1": time.Second, "2m": 2 * time.Minute} {
@@ -62,7 +65,5 @@ func TestWhichChecksAreWatched(t *testing.T) {
 func holdWatch(t *testing.T, src string, want bool) {
 	t.Helper()
 	v := mustParse(t, src).Virtuals[0]
-	if got := v.Watches(&v.Reals[0]); got != want {
-		t.Errorf("%q: watched %v, want %v", src, got, want)
-	}
+	testkit.Equal(t, v.Watches(&v.Reals[0]), want, src, "watched")
 }

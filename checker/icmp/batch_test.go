@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // ended is the result of an echo.
@@ -26,14 +28,16 @@ func TestErrorOfOneMessageIsItsOwn(t *testing.T) {
 		if i%3 == 0 || i > 90 {
 			to = unreachable
 		}
-		batch = append(batch, &Echo{To: to, Done: func(e *Echo, took time.Duration, err error) { all <- ended{e, took, err} }})
+		batch = append(batch, &Echo{To: to,
+			Done: func(e *Echo, took time.Duration, err error) { all <- ended{e, took, err} }})
 	}
 	for range 2 { // the same echo may be sent again
 		p.Send(batch)
 		seen := map[*Echo]bool{}
 		for range batch {
 			e := <-all
-			if down := e.echo.To == unreachable; down != errors.Is(e.err, syscall.ENETUNREACH) || !down && (e.err != nil || e.took <= 0) {
+			if down := e.echo.To == unreachable; down != errors.Is(e.err, syscall.ENETUNREACH) || !down &&
+				(e.err != nil || e.took <= 0) {
 				t.Errorf("%v after %v: %v", e.echo.To, e.took, e.err)
 			}
 			seen[e.echo] = true
@@ -49,9 +53,7 @@ func TestRequestsWithoutRoomAreSentLater(t *testing.T) {
 		ipv6 := healthyAddr.Is6()
 		t.Run(healthyAddr.String(), func(t *testing.T) {
 			p, h := openApart(t, ipv6)
-			if err := h.SetWriteBuffer(1); err != nil {
-				t.Fatal(err)
-			}
+			testkit.OK(t, h.SetWriteBuffer(1))
 			all := make(chan ended, 200)
 			done := func(e *Echo, took time.Duration, err error) { all <- ended{e, took, err} }
 			var silent, healthy []*Echo

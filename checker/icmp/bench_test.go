@@ -43,12 +43,13 @@ func BenchmarkEchoes(b *testing.B) {
 	var wait sync.WaitGroup
 	var batch []*Echo
 	for i := range atOnce {
-		batch = append(batch, &Echo{To: netip.AddrFrom4([4]byte{127, 1, 1, byte(i)}), Done: func(_ *Echo, _ time.Duration, err error) {
-			if err != nil {
-				b.Error(err)
-			}
-			wait.Done()
-		}})
+		batch = append(batch, &Echo{To: netip.AddrFrom4([4]byte{127, 1, 1, byte(i)}),
+			Done: func(_ *Echo, _ time.Duration, err error) {
+				if err != nil {
+					b.Error(err)
+				}
+				wait.Done()
+			}})
 	}
 	benchmark(b, atOnce, func(p *Pinger) {
 		wait.Add(atOnce)

@@ -14,6 +14,8 @@ import (
 
 	"golang.org/x/net/ipv4"
 	"golang.org/x/net/ipv6"
+
+	"ldirectord/internal/testkit"
 )
 
 const (
@@ -27,7 +29,8 @@ var loopbacks = []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAd
 // mayPing skips the test where this machine lacks the address family, or where pings are forbidden.
 func mayPing(t *testing.T, to netip.Addr, err error) {
 	t.Helper()
-	if errors.Is(err, ErrDenied) || isDenied(err) || errors.Is(err, syscall.EAFNOSUPPORT) || errors.Is(err, syscall.EADDRNOTAVAIL) {
+	if errors.Is(err, ErrDenied) || isDenied(err) || errors.Is(err, syscall.EAFNOSUPPORT) ||
+		errors.Is(err, syscall.EADDRNOTAVAIL) {
 		t.Skipf("can't ping %v here: %v", to, err)
 	}
 	if err != nil {
@@ -94,7 +97,12 @@ func TestFamiliesInOneBatch(t *testing.T) {
 			var batch []*Echo
 			for range each {
 				for _, to := range loopbacks {
-					batch = append(batch, &Echo{To: to, Done: func(_ *Echo, _ time.Duration, err error) { done <- err }})
+					batch = append(batch,
+						&Echo{To: to,
+							Done: func(_ *Echo, _ time.Duration,
+								err error) {
+								done <- err
+							}})
 				}
 			}
 			p.Send(batch)
@@ -102,9 +110,7 @@ func TestFamiliesInOneBatch(t *testing.T) {
 				mayPing(t, batch[i].To, <-done)
 			}
 			p.Close()
-			if len(done) != 0 {
-				t.Errorf("%d ended twice", len(done))
-			}
+			testkit.Equal(t, len(done), 0, "ended twice")
 		})
 	}
 }
@@ -165,9 +171,7 @@ func TestHubServesManyAtOnce(t *testing.T) {
 	if lost.Load() > 0 {
 		t.Errorf("%d of 2000 lost", lost.Load())
 	}
-	if n := len(h.echoes); n != 0 {
-		t.Errorf("%d requests are still waited for", n)
-	}
+	testkit.Equal(t, len(h.echoes), 0, "requests are still waited for")
 }
 
 func TestPingEndsInTime(t *testing.T) {
@@ -184,15 +188,12 @@ func TestPingEndsInTime(t *testing.T) {
 		t.Error(err)
 	}
 	h := p.opened[way{}].(*hub)
-	if len(h.echoes) != 0 {
-		t.Errorf("%d requests are still waited for", len(h.echoes))
-	}
-	if _, err := p.Ping(waitedFor{t.Context(), func() { p.Close() }}, loopbacks[0], Path{}, patient); !errors.Is(err, net.ErrClosed) {
+	testkit.Equal(t, len(h.echoes), 0, "requests are still waited for")
+	if _, err := p.Ping(waitedFor{t.Context(), func() { p.Close() }}, loopbacks[0], Path{},
+		patient); !errors.Is(err, net.ErrClosed) {
 		t.Error(err)
 	}
-	if len(h.echoes) != 0 {
-		t.Errorf("%d requests are still waited for", len(h.echoes))
-	}
+	testkit.Equal(t, len(h.echoes), 0, "requests are still waited for")
 	if _, err := p.Ping(t.Context(), loopbacks[0], Path{}, patient); !errors.Is(err, net.ErrClosed) {
 		t.Error("after it was closed: ", err)
 	}

@@ -22,11 +22,13 @@ func TestPingsHaveAnOrigin(t *testing.T) {
 	}
 	h := p.opened[way{false, by}].(*hub)
 	h.device++
-	if _, err := p.Ping(t.Context(), loopbacks[0], by, patient); err != nil || p.opened[way{false, by}] == pinger(h) {
+	if _, err := p.Ping(t.Context(), loopbacks[0], by, patient); err != nil ||
+		p.opened[way{false, by}] == pinger(h) {
 		t.Errorf("after another device: %v, the same socket: %v", err, p.opened[way{false, by}] == pinger(h))
 	}
 	h.Close()
-	for _, lacks := range []settings.Origin{{CheckSource: netip.MustParseAddr("192.0.2.9")}, {CheckDevice: "nowhere0"}} {
+	for _, lacks := range []settings.Origin{{CheckSource: netip.MustParseAddr("192.0.2.9")},
+		{CheckDevice: "nowhere0"}} {
 		p.opened[way{false, Path{From: lacks}}] = p.opened[way{false, by}]
 		var missing *raw.OriginError
 		if _, err := p.Ping(t.Context(), loopbacks[0], Path{From: lacks}, patient); !errors.As(err, &missing) {

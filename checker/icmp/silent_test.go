@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // openApart opens a hub in a network namespace of its own, on a network whose addresses no machine has.
@@ -69,7 +71,8 @@ func TestRoomForThousandSilentNeighbours(t *testing.T) {
 	p, _ := openApart(t, false)
 	var batch []*Echo
 	for i := range 1000 {
-		batch = append(batch, &Echo{To: silentNeighbour(false, i), Done: func(e *Echo, _ time.Duration, err error) { t.Errorf("%v: %v", e.To, err) }})
+		batch = append(batch, &Echo{To: silentNeighbour(false, i),
+			Done: func(e *Echo, _ time.Duration, err error) { t.Errorf("%v: %v", e.To, err) }})
 	}
 	p.Send(batch)
 	for _, e := range batch {
@@ -92,15 +95,14 @@ func TestSilentNeighboursFailAndNobodyElseDoes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p, h := openApart(t, false)
 			if c.buffer > 0 {
-				if err := h.SetWriteBuffer(c.buffer); err != nil {
-					t.Fatal(err)
-				}
+				testkit.OK(t, h.SetWriteBuffer(c.buffer))
 			}
 			var wait sync.WaitGroup
 			var down, ours atomic.Int64
 			for i := range c.dead {
 				wait.Go(func() {
-					switch _, err := p.Ping(t.Context(), silentNeighbour(false, i), Path{}, c.timeout); {
+					switch _, err := p.Ping(t.Context(), silentNeighbour(false, i), Path{},
+						c.timeout); {
 					case errors.Is(err, syscall.ENOBUFS):
 						ours.Add(1)
 					case err != nil:
@@ -117,7 +119,8 @@ func TestSilentNeighboursFailAndNobodyElseDoes(t *testing.T) {
 			}
 			wait.Wait()
 			if int(down.Load()) != c.dead {
-				t.Errorf("of %d dead servers %d are down, %d our own shortage", c.dead, down.Load(), ours.Load())
+				t.Errorf("of %d dead servers %d are down, %d our own shortage", c.dead, down.Load(),
+					ours.Load())
 			}
 		})
 	}
@@ -126,9 +129,7 @@ func TestSilentNeighboursFailAndNobodyElseDoes(t *testing.T) {
 // A socket whose buffer stays full is a shortage of this machine, reported at the timeout and not later.
 func TestPingWaitsForRoomNoLongerThanItsTimeout(t *testing.T) {
 	p, h := openApart(t, false)
-	if err := h.SetWriteBuffer(1); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, h.SetWriteBuffer(1))
 	const timeout = 500 * time.Millisecond
 	var full atomic.Bool
 	var wait sync.WaitGroup

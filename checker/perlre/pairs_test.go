@@ -3,7 +3,6 @@ package perlre
 import (
 	"flag"
 	"math/rand/v2"
-	"os"
 	"regexp"
 	"regexp/syntax"
 	"slices"
@@ -13,6 +12,8 @@ import (
 	"unicode"
 
 	"github.com/dlclark/regexp2/v2"
+
+	"ldirectord/internal/testkit"
 )
 
 // How many patterns are tried against perl, and from which seed.
@@ -36,9 +37,11 @@ func TestPatternsMeanWhatTheyMeanToPerl(t *testing.T) {
 	for n := 0; n < *pairs; n += textsPerPattern {
 		perl.compares(t, random, counts)
 	}
-	t.Logf("%d match, %d don't, %d are refused, %d by us alone; %d ran in linear time", counts["1"], counts["0"], counts["E"],
+	t.Logf("%d match, %d don't, %d are refused, %d by us alone; %d ran in linear time", counts["1"], counts["0"],
+		counts["E"],
 		counts["ours"], counts["linear"])
-	if least := *pairs / 10; counts["1"] < least || counts["0"] < least || counts["linear"] < least || counts["ours"] > 2*least {
+	if least := *pairs / 10; counts["1"] < least || counts["0"] < least || counts["linear"] < least ||
+		counts["ours"] > 2*least {
 		t.Error("the pairs are of one kind")
 	}
 }
@@ -72,7 +75,8 @@ func (p *perlProcess) compares(t *testing.T, random *rand.Rand, counts map[strin
 		if both := eachEngine(t, pattern, text); both != "" {
 			counts["linear"]++
 			if both != want+want {
-				t.Errorf("%q on %q: Go and regexp2 %s, perl %s (%s)", pattern, text, both, want, notations(pattern))
+				t.Errorf("%q on %q: Go and regexp2 %s, perl %s (%s)", pattern, text, both, want,
+					notations(pattern))
 			}
 		}
 	}
@@ -83,7 +87,8 @@ func TestSetsHoldTheBytesThatTheyHoldInPerl(t *testing.T) {
 	perl := startPerl(t)
 	sets := []string{`\N`, `[{-\xff]`, `[^{-\xff]`, `[\x00-@\[-\xff]`, `[\x80-\xff]`, `[A-\xff]`, "[\xe0-\xff]"}
 	for _, escape := range "dDwWsShHvV" {
-		sets = append(sets, `\`+string(escape), `[\`+string(escape)+"]", `[^\`+string(escape)+"]", `[b\`+string(escape)+"]")
+		sets = append(sets, `\`+string(escape), `[\`+string(escape)+"]", `[^\`+string(escape)+"]", `[b\`+
+			string(escape)+"]")
 	}
 	for _, name := range strings.Fields("alpha alnum ascii blank cntrl digit graph lower print punct space upper word xdigit") {
 		sets = append(sets, "[[:"+name+":]]", "[[:^"+name+":]]", "[^[:"+name+":]]")
@@ -165,7 +170,8 @@ func TestWhatMatchesIsWherePerlFindsIt(t *testing.T) {
 	for _, c := range []struct {
 		pattern, text string
 		begin, end    int
-	}{{`(?:a*|b)*`, "ab", 0, 1}, {"b$", "ab\n", 1, 2}, {"b+", "abb", 1, 3}, {`a\.`, "a.a.", 0, 2}, {`b(?=c)`, "abc", 1, 2}} {
+	}{{`(?:a*|b)*`, "ab", 0, 1}, {"b$", "ab\n", 1, 2}, {"b+", "abb", 1, 3}, {`a\.`, "a.a.", 0, 2},
+		{`b(?=c)`, "abc", 1, 2}} {
 		at, err := compiled(t, c.pattern).Find([]byte(c.text), enough, new(time.Duration))
 		if !slices.Equal(at, []int{c.begin, c.end}) || err != nil {
 			t.Errorf("%s on %q: %v %v, want %d %d", c.pattern, c.text, at, err, c.begin, c.end)
@@ -175,11 +181,8 @@ func TestWhatMatchesIsWherePerlFindsIt(t *testing.T) {
 
 // The patterns that docs/checks.md lists are those that are matched in linear time.
 func TestListOfTheDocumentsIsWhatRunsInLinearTime(t *testing.T) {
-	text, err := os.ReadFile("../../docs/checks.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, list, _ := strings.Cut(string(text), "That is this list:\n\n")
+	text := testkit.Read(t, "../../docs/checks.md")
+	_, list, _ := strings.Cut(text, "That is this list:\n\n")
 	list, _, found := strings.Cut(list, "\n\n")
 	if !found {
 		t.Fatal("no list in docs/checks.md")

@@ -6,13 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"os/exec"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // enough is a time limit that no small text reaches.
@@ -56,11 +57,8 @@ type receiveCase struct{ pattern, text, perl, ours string }
 
 func receiveCases(t *testing.T) (cases []receiveCase) {
 	t.Helper()
-	table, err := os.ReadFile("../../testdata/checker/receive.tsv")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(table)) {
+	table := testkit.Read(t, "../../testdata/checker/receive.tsv")
+	for line := range strings.Lines(table) {
 		if strings.HasPrefix(line, "# ") {
 			continue
 		}
@@ -85,9 +83,7 @@ func unescape(t *testing.T, s string) string {
 
 func TestReceiveDecidesAsRecorded(t *testing.T) {
 	for _, c := range receiveCases(t) {
-		if got := answer(t, c.pattern, c.text); got != c.ours {
-			t.Errorf("%q on %q: %s, want %s (%s)", c.pattern, c.text, got, c.ours, notations(c.pattern))
-		}
+		testkit.Equal(t, answer(t, c.pattern, c.text), c.ours, c.pattern, "on", c.text, notations(c.pattern))
 	}
 }
 
@@ -157,17 +153,9 @@ func startPerl(t testing.TB) *perlProcess {
 		t.Skip("needs perl")
 	}
 	cmd := exec.CommandContext(t.Context(), "perl", "../../testdata/checker/receive.pl")
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	in := testkit.Must(cmd.StdinPipe())(t)
+	out := testkit.Must(cmd.StdoutPipe())(t)
+	testkit.OK(t, cmd.Start())
 	t.Cleanup(func() { in.Close(); cmd.Wait() })
 	return &perlProcess{t, bufio.NewWriter(in), bufio.NewScanner(out)}
 }
@@ -193,8 +181,10 @@ var (
 		`(?:(a)|b)(?(1)b|a) (?(?=a)\w|b) (?1) (*SKIP)`, " ")
 	randomBytes   = []string{"\n", " ", "\xe9", "\xc9", "\xdf", "[\xe0-\xff]", "[a b]"}
 	randomGroups  = strings.Split(`( (?: (?= (?! (?> (?<n> (?'m' (?P<n> (?i: (?s: (?m: (?x: (?n: (?^: (?^i: (?i-s: (?-i:`, " ")
-	randomRepeats = []string{"", "", "", "", "", "*", "+", "?", "*?", "+?", "??", "*+", "++", "?+", "{2}", "{1,}", "{,2}", "{1,2}?", "{1}+", "{ 1, 2 }", "{x}", " *"}
-	randomOthers  = []string{"(?i)", "(?s)", "(?m)", "(?x)", "(?-i)", "(?^)", "(?n)", "(?#c)", "(*FAIL)", "|", "|", "|", " # x\n", ")", "*"}
+	randomRepeats = []string{"", "", "", "", "", "*", "+", "?", "*?", "+?", "??", "*+", "++", "?+", "{2}", "{1,}",
+		"{,2}", "{1,2}?", "{1}+", "{ 1, 2 }", "{x}", " *"}
+	randomOthers = []string{"(?i)", "(?s)", "(?m)", "(?x)", "(?-i)", "(?^)", "(?n)", "(?#c)", "(*FAIL)", "|", "|",
+		"|", " # x\n", ")", "*"}
 )
 
 func pick(r *rand.Rand, from []string) string { return from[r.IntN(len(from))] }
@@ -325,24 +315,18 @@ func TestRefusalsNameTheConstruct(t *testing.T) {
 		`a{70000}`:           `quantifier bigger than 65534, at character 2 of the pattern`,
 	} {
 		_, err := Compile(pattern)
-		if err == nil || err.Error() != want {
-			t.Errorf("%s: %v, want %s", pattern, err, want)
-		}
+		testkit.Fails(t, err, want, pattern)
 	}
 }
 
 func TestPlainTextIsSearchedForAsBytes(t *testing.T) {
 	for pattern, plain := range map[string]bool{
 		"Test Page": true, `a\.b`: true, "caf\xe9": true, `\x41\n`: true, "a{": true, "": true,
-		"a.b": false, "(?i)a": false, "a|b": false, "^a": false, "a?": false, "[ab]": false, `\d`: false, "(?#c)a": true, "(?:a)b": true,
+		"a.b": false, "(?i)a": false, "a|b": false, "^a": false, "a?": false, "[ab]": false, `\d`: false,
+		"(?#c)a": true, "(?:a)b": true,
 	} {
-		m, err := Compile(pattern)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := m.linear == nil && m.back == nil; got != plain {
-			t.Errorf("%q: plain %v, want %v", pattern, got, plain)
-		}
+		m := testkit.Must(Compile(pattern))(t)
+		testkit.Equal(t, m.linear == nil && m.back == nil, plain, pattern, "plain")
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"ldirectord/checker"
 	"ldirectord/checker/wire"
 	"ldirectord/internal/health"
+	"ldirectord/internal/testkit"
 )
 
 func agentSpec(to netip.AddrPort, send string) Spec {
@@ -32,37 +33,45 @@ func TestAgents(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name   string
-		server []step // nil: the port is closed
+		server script // nil: the port is closed
 		send   string
 		want   string // cause and message; without a cause: a success
 		late   bool   // ends by the deadline
 	}{
-		{name: "a line", server: []step{raw("drain #lunch\n")}, want: `reports "drain #lunch"`},
-		{name: "a line of Windows", server: []step{raw("50%\r\n"), stay}, want: `reports "50%"`},
-		{name: "more lines", server: []step{raw("\n50%\n"), stay}, want: `reports ""`},
-		{name: "in pieces", server: []step{dripping("maint,50%\n"), stay}, want: `reports "maint,50%"`},
-		{name: "asked", send: "state 7\nplease", server: []step{awaitSome("state 7\nplease"), raw("up\n"), stay},
-			want: `reports "up"`},
-		{name: "asked, in pieces", send: "?", server: []step{awaitSome("?"), dripping("up ready 100%\n"), stay}, want: `reports "up ready 100%"`},
-		{name: "answers before it is asked", send: "?", server: []step{raw("5%\n"), awaitSome("?"), stay}, want: `reports "5%"`},
-		{name: "down", server: []step{raw("down #disk\n")}, want: `answer: reports "down #disk"`},
+		{name: "a line", server: script{raw("drain #lunch\n")}, want: `reports "drain #lunch"`},
+		{name: "a line of Windows", server: script{raw("50%\r\n"), stay}, want: `reports "50%"`},
+		{name: "more lines", server: script{raw("\n50%\n"), stay}, want: `reports ""`},
+		{name: "in pieces", server: script{dripping("maint,50%\n"), stay}, want: `reports "maint,50%"`},
+		{name: "asked", send: "state 7\nplease",
+			server: script{awaitSome("state 7\nplease"), raw("up\n"), stay},
+			want:   `reports "up"`},
+		{name: "asked, in pieces", send: "?", server: script{awaitSome("?"), dripping("up ready 100%\n"), stay},
+			want: `reports "up ready 100%"`},
+		{name: "answers before it is asked", send: "?", server: script{raw("5%\n"), awaitSome("?"), stay},
+			want: `reports "5%"`},
+		{name: "down", server: script{raw("down #disk\n")}, want: `answer: reports "down #disk"`},
 		{name: "nothing listens", want: "silent: connect: refused"},
-		{name: "closed at once", server: []step{}, want: "silent: connection closed without an answer"},
-		{name: "reset", server: []step{reset}, want: "silent: conne"}, // during the connect, or after it
-		{name: "no end of the line", server: []step{raw("50%")}, want: "silent: connection closed in the line"},
-		{name: "no end of the line, and stays", server: []step{raw("50%"), stay}, late: true, want: "silent: timeout in the line"},
-		{name: "silence", server: []step{silent}, late: true, want: "silent: no answer in "},
-		{name: "too few bytes", server: []step{drip(strings.Repeat("5", 250))}, late: true, want: "silent: timeout in the line"},
-		{name: "a NUL", server: []step{raw("50%\x00\n")}, want: `silent: not a line of text: "50%\x00\n"`},
-		{name: "binary", server: []step{raw("\x16\x03\x01\x02\x00\x01")}, want: `silent: not a line of text: "\x16\x03\x01\x02\x00\x01"`},
-		{name: "endless", server: []step{endless("50% ")}, want: `silent: no end of line within 256 bytes: "50% 50% 50%`},
-		{name: "endless NULs", server: []step{endless("\x00")}, want: "silent: not a line of text: "},
-		{name: "the longest line", server: []step{raw("maint " + strings.Repeat(" ", 249) + "\n")}, want: `reports "maint `},
-		{name: "a line too long", server: []step{raw("maint " + strings.Repeat(" ", 250) + "\n")},
+		{name: "closed at once", server: script{}, want: "silent: connection closed without an answer"},
+		{name: "reset", server: script{reset}, want: "silent: conne"}, // during the connect, or after it
+		{name: "no end of the line", server: script{raw("50%")}, want: "silent: connection closed in the line"},
+		{name: "no end of the line, and stays", server: script{raw("50%"), stay}, late: true,
+			want: "silent: timeout in the line"},
+		{name: "silence", server: script{silent}, late: true, want: "silent: no answer in "},
+		{name: "too few bytes", server: script{drip(strings.Repeat("5", 250))}, late: true,
+			want: "silent: timeout in the line"},
+		{name: "a NUL", server: script{raw("50%\x00\n")}, want: `silent: not a line of text: "50%\x00\n"`},
+		{name: "binary", server: script{raw("\x16\x03\x01\x02\x00\x01")},
+			want: `silent: not a line of text: "\x16\x03\x01\x02\x00\x01"`},
+		{name: "endless", server: script{endless("50% ")},
+			want: `silent: no end of line within 256 bytes: "50% 50% 50%`},
+		{name: "endless NULs", server: script{endless("\x00")}, want: "silent: not a line of text: "},
+		{name: "the longest line", server: script{raw("maint " + strings.Repeat(" ", 249) + "\n")},
+			want: `reports "maint `},
+		{name: "a line too long", server: script{raw("maint " + strings.Repeat(" ", 250) + "\n")},
 			want: "silent: no end of line within 256 bytes: "},
-		{name: "another protocol", server: []step{raw("HTTP/1.1 400 Bad Request\r\n")},
+		{name: "another protocol", server: script{raw("HTTP/1.1 400 Bad Request\r\n")},
 			want: `silent: no known word in "HTTP/1.1 400 Bad Request"`},
-		{name: "twice the sign", server: []step{raw("100%%\n")}, want: `silent: no known word in "100%%"`},
+		{name: "twice the sign", server: script{raw("100%%\n")}, want: `silent: no known word in "100%%"`},
 	} {
 		for _, way := range []string{"goroutine", "loop"} {
 			t.Run(c.name+", "+way, func(t *testing.T) {
@@ -74,10 +83,7 @@ func TestAgents(t *testing.T) {
 				if c.late {
 					spec.Timeout = tooLate
 				}
-				check, err := New(spec, nil)
-				if err != nil {
-					t.Fatal(err)
-				}
+				check := testkit.Must(New(spec, nil))(t)
 				if way == "loop" {
 					check = looped{check}
 				}
@@ -87,7 +93,8 @@ func TestAgents(t *testing.T) {
 				if r.Silence(); !r.OK { // with a light check the loop makes the connection
 					got = r.Cause.String() + ": " + got
 				}
-				if !strings.HasPrefix(got, c.want) || r.Report.Silent != (r.Cause == checker.Silent) || !r.OK && !r.Report.Silent && r.Report.State != health.Down {
+				if !strings.HasPrefix(got, c.want) || r.Report.Silent != (r.Cause == checker.Silent) ||
+					!r.OK && !r.Report.Silent && r.Report.State != health.Down {
 					t.Errorf("%q, want %q: %+v", got, c.want, r)
 				}
 				if !c.late && took > inTime/2 || c.late && took < spec.Timeout {
@@ -141,7 +148,7 @@ func TestSlowAgentsCostNoGoroutine(t *testing.T) {
 			}
 			return
 		case <-look.C:
-			most = max(most, strings.Count(strings.Join(goroutines(), "\n"), "checker.(*agent)"))
+			most = max(most, strings.Count(strings.Join(testkit.Goroutines(), "\n"), "checker.(*agent)"))
 		}
 	}
 }
@@ -162,7 +169,8 @@ func TestAnAgentsAnswerInPiecesAllocatesLittle(t *testing.T) {
 }
 
 func FuzzAgent(f *testing.F) {
-	for _, text := range []string{"up 50% ready #fine\n", "drain,maint\tdown\r\n", "99999999999999999999%\n", "100%%\n", "\x00", "maxconn:5 #\n"} {
+	for _, text := range []string{"up 50% ready #fine\n", "drain,maint\tdown\r\n", "99999999999999999999%\n",
+		"100%%\n", "\x00", "maxconn:5 #\n"} {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
@@ -171,9 +179,11 @@ func FuzzAgent(f *testing.F) {
 		part := wire.Received{Head: text, Err: net.ErrClosed}
 		r := c.Resume(t.Context(), &wire.Conn{Conn: &part})
 		check.result(r)
-		line, _, whole := strings.Cut(strings.ReplaceAll(string(text[:min(len(text), maxAgentLine)]), "\r", "\n"), "\n")
+		line, _, whole := strings.Cut(strings.ReplaceAll(string(text[:min(len(text), maxAgentLine)]), "\r",
+			"\n"), "\n")
 		switch report := r.Report; {
-		case report.Percent > 100, report.Silent && report != health.Report{Silent: true}, report.Silent == r.Conclusive():
+		case report.Percent > 100, report.Silent && report != health.Report{Silent: true},
+			report.Silent == r.Conclusive():
 			t.Errorf("%q: %+v", text, r)
 		case !report.Silent && (!whole || strings.Contains(line, "\x00")):
 			t.Errorf("%q is no line, and counts: %+v", text, r)
@@ -188,9 +198,10 @@ func FuzzAgent(f *testing.F) {
 
 // A status of drainstatus reports drain, and receive isn't looked at. Every other check that passes reports ready.
 func TestDrainStatus(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	answer := func(status int, body string) string {
-		return fmt.Sprintf("HTTP/1.1 %d Whatever\r\nLocation: /there\r\nContent-Length: %d\r\n\r\n%s", status, len(body), body)
+		return fmt.Sprintf("HTTP/1.1 %d Whatever\r\nLocation: /there\r\nContent-Length: %d\r\n\r\n%s", status,
+			len(body), body)
 	}
 	for _, c := range []struct {
 		status int
@@ -211,15 +222,17 @@ func TestDrainStatus(t *testing.T) {
 		for _, kind := range []string{"negotiate", "combined"} {
 			spec.Type, spec.Timeout = kind, inTime
 			check := build(t, spec, nil)
-			for _, check := range []Checker{check, looped{check}}[:map[string]int{"negotiate": 2, "combined": 1}[kind]] {
-				if r := check.Check(t.Context()); r.OK != c.ok || r.Report != (health.Report{Admin: c.admin}) || len(s.asked()) > 3 {
+			for _, check := range []Checker{check,
+				looped{check}}[:map[string]int{"negotiate": 2, "combined": 1}[kind]] {
+				if r := check.Check(t.Context()); r.OK != c.ok ||
+					r.Report != (health.Report{Admin: c.admin}) || len(s.asked()) > 3 {
 					t.Errorf("%s %d: %+v", kind, c.status, r)
 				}
 			}
 		}
 	}
 	s := serve(t, saying(answer(200, "OK-perf")))
-	if r := build(t, httpSpec(s.addr, "OK-perf"), nil).Check(t.Context()); !r.OK || r.Report != (health.Report{}) {
+	if r := checked(t, httpSpec(s.addr, "OK-perf")); !r.OK || r.Report != (health.Report{}) {
 		t.Errorf("without drainstatus: %+v", r)
 	}
 }
@@ -230,7 +243,7 @@ func TestDrainStatusOfAnotherServer(t *testing.T) {
 	s := serve(t, saying("HTTP/1.1 301 There\r\nLocation: http://"+other.addr.String()+"/\r\n\r\n"))
 	spec := httpSpec(s.addr, "")
 	spec.DrainStatus, spec.FollowRedirect = "503", "yes"
-	if r := build(t, spec, nil).Check(t.Context()); r.OK || r.Report != (health.Report{}) {
+	if r := checked(t, spec); r.OK || r.Report != (health.Report{}) {
 		t.Errorf("%+v", r)
 	}
 }
@@ -238,36 +251,40 @@ func TestDrainStatusOfAnotherServer(t *testing.T) {
 // With externalweight an exit status from 2 to 102 is a weight. A program that was killed, or a Perl file that died,
 // gives no weight.
 func TestExternalWeight(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	weight := func(n uint8) health.Report { return health.Report{Weighs: true, Percent: n} }
 	spec := externalSpec("")
 	spec.Weighs = true
-	for status, want := range map[int]health.Report{0: weight(100), 2: weight(0), 3: weight(1), 52: weight(50), 102: weight(100),
-		1: {}, 103: {}, 126: {}, 127: {}, 128: {}, 255: {}} {
+	for status, want := range map[int]health.Report{0: weight(100), 2: weight(0), 3: weight(1), 52: weight(50),
+		102: weight(100),
+		1:   {}, 103: {}, 126: {}, 127: {}, 128: {}, 255: {}} {
 		spec.Command = writeScript(t, fmt.Sprintf("#!/bin/sh\necho said; exit %d\n", status))
-		r := build(t, spec, nil).Check(t.Context())
-		if r.Report != want || r.OK != want.Weighs || !strings.HasPrefix(r.Detail, fmt.Sprintf("exit status %d", status)) ||
-			strings.Contains(r.Detail, fmt.Sprintf(", reports %d%%", want.Percent)) != (want.Weighs && status > 0) {
+		r := checked(t, spec)
+		if r.Report != want || r.OK != want.Weighs ||
+			!strings.HasPrefix(r.Detail, fmt.Sprintf("exit status %d", status)) ||
+			strings.Contains(r.Detail, fmt.Sprintf(", reports %d%%", want.Percent)) != (want.Weighs &&
+				status > 0) {
 			t.Errorf("%d: %+v", status, r)
 		}
 		spec.Weighs = false
-		if r := build(t, spec, nil).Check(t.Context()); r.Report != (health.Report{}) || r.OK != (status == 0) {
+		if r := checked(t, spec); r.Report != (health.Report{}) || r.OK != (status == 0) {
 			t.Errorf("%d without externalweight: %+v", status, r)
 		}
 		spec.Weighs = true
 	}
 	for name, script := range map[string]string{
-		"a signal": "kill -3 $$", "a signal to its child": "sh -c 'kill -9 $$'; exit $?", "no program": "exec /does/not/exist",
+		"a signal": "kill -3 $$", "a signal to its child": "sh -c 'kill -9 $$'; exit $?",
+		"no program":    "exec /does/not/exist",
 		"no permission": "exec /etc/passwd", "none of the shell": "no-such-program",
 	} {
 		spec.Command = writeScript(t, "#!/bin/sh\n"+script+"\n")
-		if r := build(t, spec, nil).Check(t.Context()); r.OK || r.Report != (health.Report{}) {
+		if r := checked(t, spec); r.OK || r.Report != (health.Report{}) {
 			t.Errorf("%s: %+v", name, r)
 		}
 	}
 	spec.Command = writeScript(t, "#!/bin/sh\ntrap 'exit 50' TERM\nsleep 60 & wait\n")
 	spec.Timeout = tooLate
-	if r := build(t, spec, nil).Check(t.Context()); r.OK || r.Report != (health.Report{}) {
+	if r := checked(t, spec); r.OK || r.Report != (health.Report{}) {
 		t.Errorf("killed at its limit: %+v", r)
 	}
 }
@@ -275,8 +292,10 @@ func TestExternalWeight(t *testing.T) {
 func TestExternalPerlWeight(t *testing.T) {
 	f := newPerlFile(t, `$! = 30; eval $ARGV[2]; die $@ if $@; exit 0`)
 	for _, weighs := range []bool{true, false, true} {
-		for do, status := range map[string]int{"": 0, "exit 52": 52, "exit 1": 1, "exit 126": 126, "exec 'sh', '-c', 'exit 20'": 20,
-			"require POSIX; POSIX::_exit(5)": 5, "die": 255, "$! = 2; die": 255, "last": 255, "kill 9, $$": -1} {
+		for do, status := range map[string]int{"": 0, "exit 52": 52, "exit 1": 1, "exit 126": 126,
+			"exec 'sh', '-c', 'exit 20'":     20,
+			"require POSIX; POSIX::_exit(5)": 5, "die": 255, "$! = 2; die": 255, "last": 255,
+			"kill 9, $$": -1} {
 			spec := externalSpec(f.path)
 			spec.Type, spec.Weighs, spec.Args = "external-perl", weighs, "a\x00b\x00"+do+"\x00"
 			r, want := build(t, spec, f.env).Check(t.Context()), health.Report{}

@@ -14,6 +14,7 @@ import (
 	"ldirectord/checker"
 	"ldirectord/checker/icmp"
 	"ldirectord/checker/wire"
+	"ldirectord/internal/testkit"
 )
 
 // benchmark makes one check in a loop. The server of the benchmark runs in the same process:
@@ -50,9 +51,10 @@ func BenchmarkHTTP(b *testing.B) {
 }
 
 func BenchmarkHTTPS(b *testing.B) {
-	addr := serveHTTP(b, &tls.Config{Certificates: []tls.Certificate{selfSigned(b)}}, func(w http.ResponseWriter, _ *http.Request) {
-		io.WriteString(w, "OK-perf")
-	})
+	addr := serveHTTP(b, &tls.Config{Certificates: []tls.Certificate{testkit.SelfSigned(b)}},
+		func(w http.ResponseWriter, _ *http.Request) {
+			io.WriteString(w, "OK-perf")
+		})
 	spec := httpSpec(addr, "OK-perf")
 	spec.Service, spec.URL = "https", "https://"+addr.String()+"/"
 	benchmark(b, build(b, spec, nil))

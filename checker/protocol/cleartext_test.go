@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"ldirectord/checker"
+	"ldirectord/internal/testkit"
 )
 
 // mySeed is the random data that a MySQL log-in is scrambled with.
@@ -21,14 +22,8 @@ const mySeed = "abcdefghijklmnopqrst"
 
 // myAsksForPassword is a server that asks for the password encrypted with the server's own key, and records it.
 func myAsksForPassword(t *testing.T, plugin string) func(*testServer, net.Conn) {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKIXPublicKey(key.Public())
-	if err != nil {
-		t.Fatal(err)
-	}
+	key := testkit.Must(rsa.GenerateKey(rand.Reader, 2048))(t)
+	der := testkit.Must(x509.MarshalPKIXPublicKey(key.Public()))(t)
 	return myUntilLogin(func(s *testServer, c net.Conn) {
 		number := 2
 		say := func(body string) {
@@ -115,7 +110,7 @@ func TestAPasswordGoesOutInClearOnlyIfItMay(t *testing.T) {
 		"pgsql by TLS":          {goodPgSQL, pgAsksForPassword(serverTLS(t)), true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			leaks(t)
+			testkit.Leaks(t)
 			server := serve(t, c.treat)
 			s := c.spec
 			s.Target = server.addr
@@ -130,7 +125,7 @@ func TestAPasswordGoesOutInClearOnlyIfItMay(t *testing.T) {
 				t.Errorf("it may: the server has %q", got)
 			}
 			s.NoClearText = true
-			r := build(t, s, nil).Check(t.Context())
+			r := checked(t, s)
 			if c.hidden {
 				if !r.OK || r.Warning != "" {
 					t.Errorf("hidden: %+v", r)
@@ -138,7 +133,8 @@ func TestAPasswordGoesOutInClearOnlyIfItMay(t *testing.T) {
 				return
 			}
 			want := "login: the server asks for the password in clear text, which cleartext=no refuses"
-			if r.OK || r.Cause == checker.Shortage || r.Detail != want || r.Warning != "" || r.Cause != checker.Answer {
+			if r.OK || r.Cause == checker.Shortage || r.Detail != want || r.Warning != "" ||
+				r.Cause != checker.Answer {
 				t.Errorf("it may not: %+v\nwant %s", r, want)
 			}
 			if got := server.asked(); len(got) != 2 {
@@ -150,20 +146,18 @@ func TestAPasswordGoesOutInClearOnlyIfItMay(t *testing.T) {
 
 // The MySQL driver takes every public key for an RSA key.
 func TestAKeyOfAnotherKindIsNoMySQL(t *testing.T) {
-	der, err := x509.MarshalPKIXPublicKey(newKey(t).Public())
-	if err != nil {
-		t.Fatal(err)
-	}
+	der := testkit.Must(x509.MarshalPKIXPublicKey(newKey(t).Public()))(t)
 	key := "\x01" + toPEM("PUBLIC KEY", der)
 	for plugin, says := range map[string]string{
 		"sha256_password":       myPackets(4, key),
 		"caching_sha2_password": myPackets(4, "\x01\x04") + myPackets(6, key),
 	} {
 		t.Run(plugin, func(t *testing.T) {
-			leaks(t)
+			testkit.Leaks(t)
 			s := goodMySQL
-			s.Target = serve(t, myUntilLogin(heedless(myPackets(2, "\xfe"+plugin+"\x00"+mySeed+"\x00")+says))).addr
-			if r := build(t, s, nil).Check(t.Context()); !strings.HasPrefix(r.Detail, "login: this is not MySQL: ") {
+			s.Target = serve(t, myUntilLogin(
+				heedless(myPackets(2, "\xfe"+plugin+"\x00"+mySeed+"\x00")+says))).addr
+			if r := checked(t, s); !strings.HasPrefix(r.Detail, "login: this is not MySQL: ") {
 				t.Errorf("%+v", r)
 			}
 		})
@@ -175,8 +169,9 @@ func TestNoAnswerToAQueryIsTakenForAKey(t *testing.T) {
 	row := "\x01" + strings.Repeat("1", 300)
 	s := goodMySQL
 	s.NoClearText = true
-	s.Target = serve(t, mariadb{login: []string{myOK}, answer: []string{"\x01", myColumn, myEOF, row, myEOF}}.treat).addr
-	if r := build(t, s, nil).Check(t.Context()); !r.OK || r.Warning != "" {
+	s.Target = serve(t, mariadb{login: []string{myOK},
+		answer: []string{"\x01", myColumn, myEOF, row, myEOF}}.treat).addr
+	if r := checked(t, s); !r.OK || r.Warning != "" {
 		t.Errorf("%+v", r)
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/wire"
+	"ldirectord/internal/testkit"
 )
 
 func connectSpec(to netip.AddrPort) Spec {
@@ -23,7 +24,7 @@ func connectSpec(to netip.AddrPort) Spec {
 func TestConnect(t *testing.T) {
 	for _, addr := range []string{"127.0.0.1:0", "[::1]:0"} {
 		t.Run(addr, func(t *testing.T) {
-			leaks(t)
+			testkit.Leaks(t)
 			said := make(chan int, 1)
 			s := serveOn(t, addr, func(s *testServer, c net.Conn) {
 				n, _ := c.Read(make([]byte, 1))
@@ -32,7 +33,7 @@ func TestConnect(t *testing.T) {
 			for _, protocol := range []string{"tcp", "fwm"} {
 				spec := connectSpec(s.addr)
 				spec.Protocol = protocol
-				if r := build(t, spec, nil).Check(t.Context()); !r.OK || r.Cause == checker.Shortage {
+				if r := checked(t, spec); !r.OK || r.Cause == checker.Shortage {
 					t.Errorf("%s: %+v", protocol, r)
 				}
 				if n := <-said; n != 0 {
@@ -44,15 +45,16 @@ func TestConnect(t *testing.T) {
 }
 
 func TestConnectRefused(t *testing.T) {
-	leaks(t)
-	if r := build(t, connectSpec(refusingPort(t)), nil).Check(t.Context()); r.OK || r.Cause == checker.Shortage || r.Detail != "connect: refused" {
+	testkit.Leaks(t)
+	if r := checked(t, connectSpec(testkit.FreeAddr(t))); r.OK || r.Cause == checker.Shortage ||
+		r.Detail != "connect: refused" {
 		t.Errorf("%+v", r)
 	}
 }
 
 func TestConnectToServerThatDoesNotAnswer(t *testing.T) {
-	leaks(t)
-	spec := connectSpec(deafPort(t))
+	testkit.Leaks(t)
+	spec := connectSpec(testkit.DeafAddr(t))
 	spec.Timeout = short
 	r, took := timed(t, build(t, spec, nil))
 	if r.OK || r.Cause == checker.Shortage || r.Detail != "connect: no answer in 150ms" {
@@ -63,36 +65,9 @@ func TestConnectToServerThatDoesNotAnswer(t *testing.T) {
 	}
 }
 
-// deafPort returns an address whose queue of connections is full: the kernel drops new ones.
-func deafPort(t *testing.T) netip.AddrPort {
-	t.Helper()
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { syscall.Close(fd) })
-	if err := errors.Join(syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}), syscall.Listen(fd, 0)); err != nil {
-		t.Fatal(err)
-	}
-	name, err := syscall.Getsockname(fd)
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(name.(*syscall.SockaddrInet4).Port))
-	for range 10 {
-		c, err := net.DialTimeout("tcp", addr.String(), 50*time.Millisecond)
-		if err != nil {
-			return addr
-		}
-		t.Cleanup(func() { c.Close() })
-	}
-	t.Skip("the kernel takes connections beyond the queue")
-	return addr
-}
-
 func TestCancelledConnectEndsAtOnce(t *testing.T) {
-	leaks(t)
-	c := build(t, connectSpec(deafPort(t)), nil)
+	testkit.Leaks(t)
+	c := build(t, connectSpec(testkit.DeafAddr(t)), nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(20*time.Millisecond, cancel)
 	begin := time.Now()
@@ -105,13 +80,9 @@ func TestOurShortageIsNotTheServersFailure(t *testing.T) {
 	s := serve(t, silence)
 	c := build(t, connectSpec(s.addr), nil)
 	var before syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &before); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &before))
 	defer syscall.Setrlimit(syscall.RLIMIT_NOFILE, &before)
-	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 3, Max: before.Max}); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 3, Max: before.Max}))
 	r := c.Check(t.Context())
 	if r.OK || r.Cause != checker.Shortage || r.Detail != "connect: too many open files" {
 		t.Errorf("%+v", r)
@@ -120,8 +91,10 @@ func TestOurShortageIsNotTheServersFailure(t *testing.T) {
 
 func TestBlame(t *testing.T) {
 	for err, local := range map[error]bool{
-		syscall.EMFILE: true, syscall.ENFILE: true, syscall.ENOMEM: true, syscall.ENOBUFS: true, syscall.EADDRNOTAVAIL: true,
-		syscall.ECONNREFUSED: false, syscall.EHOSTUNREACH: false, syscall.ENETUNREACH: false, syscall.EPERM: true, syscall.EACCES: false,
+		syscall.EMFILE: true, syscall.ENFILE: true, syscall.ENOMEM: true, syscall.ENOBUFS: true,
+		syscall.EADDRNOTAVAIL: true,
+		syscall.ECONNREFUSED:  false, syscall.EHOSTUNREACH: false, syscall.ENETUNREACH: false,
+		syscall.EPERM: true, syscall.EACCES: false,
 		syscall.ETIMEDOUT: false, os.ErrDeadlineExceeded: false, net.ErrClosed: false,
 	} {
 		wrapped := wire.StageFault("connect", &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", err)})
@@ -130,14 +103,14 @@ func TestBlame(t *testing.T) {
 		}
 	}
 	for err, want := range map[error]string{
-		&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.EHOSTUNREACH)}: "connect: no route to host",
-		&os.PathError{Op: "read", Path: "tcp", Err: syscall.ECONNRESET}:                    "connect: reset by the server",
-		&os.PathError{Op: "read", Path: "tcp", Err: os.ErrDeadlineExceeded}:                "connect: timeout",
-		errors.New("odd\nthing\x1b"): `connect: odd\nthing\x1b`,
+		&net.OpError{Op: "dial", Err: os.NewSyscallError("connect",
+			syscall.EHOSTUNREACH)}: "connect: no route to host",
+		&os.PathError{Op: "read", Path: "tcp",
+			Err: syscall.ECONNRESET}: "connect: reset by the server",
+		&os.PathError{Op: "read", Path: "tcp", Err: os.ErrDeadlineExceeded}: "connect: timeout",
+		errors.New("odd\nthing\x1b"):                                        `connect: odd\nthing\x1b`,
 	} {
-		if got := wire.StageFault("connect", err).Error(); got != want {
-			t.Errorf("%q, want %q", got, want)
-		}
+		testkit.Equal(t, wire.StageFault("connect", err).Error(), want)
 	}
 }
 
@@ -150,13 +123,10 @@ func TestExcerptsAreShortAndEscaped(t *testing.T) {
 		strings.Repeat("\x80", 70):     `"` + strings.Repeat(`\x80`, 60) + `"…`,
 		`say "hi" C:\`:                 `"say \"hi\" C:\\"`,
 	} {
-		if got := wire.Excerpt([]byte(said)); got != want {
-			t.Errorf("%s, want %s", got, want)
-		}
+		testkit.Equal(t, wire.Excerpt([]byte(said)), want)
 	}
-	if got, want := wire.Escape("a\\d \"é\"\x1b\n"+strings.Repeat("x", 100), 70), `a\d "é"\x1b\n`+strings.Repeat("x", 60)+"…"; got != want {
-		t.Errorf("%s, want %s", got, want)
-	}
+	testkit.Equal(t, wire.Escape("a\\d \"é\"\x1b\n"+strings.Repeat("x", 100), 70),
+		`a\d "é"\x1b\n`+strings.Repeat("x", 60)+"…")
 }
 
 func TestCombinedMakesFullChecksAndConnectsInTurn(t *testing.T) {
@@ -170,7 +140,8 @@ func TestCombinedMakesFullChecksAndConnectsInTurn(t *testing.T) {
 		{up, up, "full"}, {up, up, "connect"}, {up, up, "connect"},
 		{up, up, "full"}, {up, down, "connect"}, // a failed connect is a failure at once,
 		{down, up, "full"}, {down, up, "full"}, // the next check is a full one until it succeeds
-		{up, up, "full"}, {up, ours, "connect"}, {up, ours, "connect"}, {up, up, "connect"}, {up, up, "connect"},
+		{up, up, "full"}, {up, ours, "connect"}, {up, ours, "connect"}, {up, up, "connect"},
+		{up, up, "connect"},
 		{ours, up, "full"}, {up, up, "full"}, {up, up, "connect"},
 	} {
 		full.answer, connect.answer = step.full, step.connect
@@ -180,8 +151,10 @@ func TestCombinedMakesFullChecksAndConnectsInTurn(t *testing.T) {
 		if step.asked == "connect" {
 			want = step.connect
 		}
-		if r.OK != (want == up) || (r.Cause == checker.Shortage) != (want == ours) || full.asked+connect.asked != 1 || (full.asked == 1) != (step.asked == "full") {
-			t.Errorf("step %d: %+v, full %d, connect %d, want %s", i, r, full.asked, connect.asked, step.asked)
+		if r.OK != (want == up) || (r.Cause == checker.Shortage) != (want == ours) || full.asked+
+			connect.asked != 1 || (full.asked == 1) != (step.asked == "full") {
+			t.Errorf("step %d: %+v, full %d, connect %d, want %s", i, r, full.asked, connect.asked,
+				step.asked)
 		}
 	}
 }
@@ -241,7 +214,8 @@ func (c *countingContext) AfterFunc(func()) (stop func() bool) {
 func TestCheckLeavesNothingBehindInItsContext(t *testing.T) {
 	s := serve(t, saying(okHead+"\r\nok"))
 	ctx := &countingContext{Context: context.Background(), done: make(chan struct{})}
-	for _, spec := range []Spec{httpSpec(s.addr, "ok"), connectSpec(s.addr), connectSpec(refusingPort(t)), httpSpec(s.addr, "other")} {
+	for _, spec := range []Spec{httpSpec(s.addr, "ok"), connectSpec(s.addr), connectSpec(testkit.FreeAddr(t)),
+		httpSpec(s.addr, "other")} {
 		build(t, spec, nil).Check(ctx)
 		if n := ctx.waiting.Load(); n != 0 {
 			t.Errorf("%s of %v: %d functions are left", spec.Kind(), spec.Target, n)

@@ -63,56 +63,68 @@ func readDNS(c *client) []byte {
 }
 
 // heardDNS is a script that reads a question and then does the given steps.
-func heardDNS(next ...step) []step {
-	return append([]step{func(c *client) bool { readDNS(c); return true }}, next...)
+func heardDNS(next ...step) script {
+	return append(script{func(c *client) bool { readDNS(c); return true }}, next...)
 }
 
 func TestDNS(t *testing.T) {
 	www := Spec{Service: "dns", Protocol: "udp", Request: "/www.example.org", Receive: `^192\.0\.2\.1`}
 	reverse := Spec{Service: "dns", Protocol: "udp", Request: "/192.0.2.10", Receive: `^www\.example\.org$`}
 	reverse6 := Spec{Service: "dns", Protocol: "udp", Request: "/2001:db8::10", Receive: "www"}
-	good := zone{records: []string{"@ 60 IN CNAME web.example.org.", "web.example.org. 60 IN A 198.51.100.1", "web.example.org. 60 IN A 192.0.2.10"}}
+	good := zone{records: []string{"@ 60 IN CNAME web.example.org.", "web.example.org. 60 IN A 198.51.100.1",
+		"web.example.org. 60 IN A 192.0.2.10"}}
 	named := zone{records: []string{"@ 60 IN PTR www.example.org."}}
 	fixed := func(text string) datagrams {
 		return func(int, []byte, net.Addr) []string { return []string{text} }
 	}
 	checkDatagrams(t, []datagramCase{
-		{name: "good", spec: www, server: good.udp, up: true, detail: "www.example.org is 192.0.2.10"},
-		{name: "good over IPv6", spec: www, ipv6: true, server: good.udp, up: true, detail: "www.example.org is 192.0.2.10"},
-		{name: "good name", spec: reverse, server: named.udp, up: true, detail: "10.2.0.192.in-addr.arpa is www.example.org"},
-		{name: "good name of an IPv6 address", spec: reverse6, server: named.udp, up: true,
-			detail: "0.1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa is www.example.org"},
-		{name: "the first packet is lost", spec: www, server: func(n int, packet []byte, from net.Addr) []string {
+		{"good", www, good.udp, true, "www.example.org is 192.0.2.10"},
+		{"good over IPv6", over6(www), good.udp, true, "www.example.org is 192.0.2.10"},
+		{"good name", reverse, named.udp, true, "10.2.0.192.in-addr.arpa is www.example.org"},
+		{"good name of an IPv6 address", reverse6, named.udp, true,
+			"0.1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa is www.example.org"},
+		{"the first packet is lost", www, func(n int, packet []byte, from net.Addr) []string {
 			if n == 0 {
 				return nil
 			}
 			return good.udp(n, packet, from)
-		}, up: true, detail: "www.example.org is 192.0.2.10"},
-		{name: "an answer to another comes first", spec: www, server: func(n int, packet []byte, from net.Addr) []string {
+		}, true, "www.example.org is 192.0.2.10"},
+		{"an answer to another comes first", www, func(n int, packet []byte, from net.Addr) []string {
 			other := zone{change: func(m *dns.Msg) { m.Id++ }}
 			return append(other.udp(n, packet, from), good.udp(n, packet, from)...)
-		}, up: true, detail: "www.example.org is 192.0.2.10"},
-		{name: "wrong answer", spec: www, server: zone{records: []string{"@ 60 IN A 198.51.100.1", "@ 60 IN A 198.51.100.2"}}.udp,
-			detail: `www.example.org does not match /^192\.0\.2\.1/: got 198.51.100.1, 198.51.100.2`},
-		{name: "wrong name", spec: reverse, server: zone{records: []string{"@ 60 IN PTR xwww.example.org."}}.udp,
-			detail: `10.2.0.192.in-addr.arpa does not match /^www\.example\.org$/: got xwww.example.org`},
-		{name: "no such name", spec: www, server: zone{rcode: dns.RcodeNameError}.udp, detail: "NXDOMAIN for www.example.org"},
-		{name: "server failure", spec: www, server: zone{rcode: dns.RcodeServerFailure}.udp, detail: "SERVFAIL for www.example.org"},
-		{name: "refuses to answer", spec: www, server: zone{rcode: dns.RcodeRefused}.udp, detail: "REFUSED for www.example.org"},
-		{name: "unheard-of response code", spec: www, server: zone{rcode: 15}.udp, detail: "rcode 15 for www.example.org"},
-		{name: "records of another kind", spec: www, server: zone{records: []string{"@ 60 IN AAAA 2001:db8::1", `@ 60 IN TXT "192.0.2.1"`}}.udp, detail: "no A record for www.example.org"},
-		{name: "no records", spec: reverse, server: zone{}.udp, detail: "no PTR record for 10.2.0.192.in-addr.arpa"},
-		{name: "another protocol", spec: www, server: fixed("HTTP/1.1 400 Bad Request\r\n"), detail: `not DNS: "HTTP/1.1 400 Bad Request\r\n"`},
-		{name: "nothing in it", spec: www, server: fixed(""), detail: `not DNS: ""`},
-		{name: "echo", spec: www, server: func(_ int, packet []byte, _ net.Addr) []string { return []string{string(packet)} }, late: true, detail: "no answer in 400ms, but other datagrams"},
-		{name: "answers to another question only", spec: www, server: zone{change: func(m *dns.Msg) { m.Question[0].Name = "www.example.net." }}.udp, late: true, detail: "no answer in 400ms, but other datagrams"},
-		{name: "silent", spec: www, server: func(int, []byte, net.Addr) []string { return nil }, late: true, detail: "no answer in 400ms"},
-		{name: "refused", spec: www, detail: "udp: refused"},
-		{name: "refused over IPv6", spec: www, ipv6: true, detail: "udp: refused"},
-		{name: "cut off, and no TCP", spec: www, server: zone{change: func(m *dns.Msg) { m.Truncated = true }}.udp, detail: "connect: refused"},
-		{name: "no request", spec: Spec{Service: "dns", Request: "/", Receive: "x"}, detail: "request names nothing to look up"},
-		{name: "no receive", spec: Spec{Service: "dns", Request: "/www.example.org"}, detail: "receive is empty: no answer can match it"},
-		{name: "no domain name", spec: Spec{Service: "dns", Request: "/www..example\x1b", Receive: "x"}, detail: `request: www..example\x1b is not a domain name`},
+		}, true, "www.example.org is 192.0.2.10"},
+		{"wrong answer", www, zone{records: []string{"@ 60 IN A 198.51.100.1", "@ 60 IN A 198.51.100.2"}}.udp,
+			false, `www.example.org does not match /^192\.0\.2\.1/: got 198.51.100.1, 198.51.100.2`},
+		{"wrong name", reverse, zone{records: []string{"@ 60 IN PTR xwww.example.org."}}.udp, false,
+			`10.2.0.192.in-addr.arpa does not match /^www\.example\.org$/: got xwww.example.org`},
+		{"no such name", www, zone{rcode: dns.RcodeNameError}.udp, false, "NXDOMAIN for www.example.org"},
+		{"server failure", www, zone{rcode: dns.RcodeServerFailure}.udp, false, "SERVFAIL for www.example.org"},
+		{"refuses to answer", www, zone{rcode: dns.RcodeRefused}.udp, false, "REFUSED for www.example.org"},
+		{"unheard-of response code", www, zone{rcode: 15}.udp, false, "rcode 15 for www.example.org"},
+		{"records of another kind", www,
+			zone{records: []string{"@ 60 IN AAAA 2001:db8::1", `@ 60 IN TXT "192.0.2.1"`}}.udp, false,
+			"no A record for www.example.org"},
+		{"no records", reverse, zone{}.udp, false, "no PTR record for 10.2.0.192.in-addr.arpa"},
+		{"another protocol", www, fixed("HTTP/1.1 400 Bad Request\r\n"), false,
+			`not DNS: "HTTP/1.1 400 Bad Request\r\n"`},
+		{"nothing in it", www, fixed(""), false, `not DNS: ""`},
+		{"echo", late(www),
+			func(_ int, packet []byte, _ net.Addr) []string { return []string{string(packet)} }, false,
+			"no answer in 400ms, but other datagrams"},
+		{"answers to another question only", late(www),
+			zone{change: func(m *dns.Msg) { m.Question[0].Name = "www.example.net." }}.udp, false,
+			"no answer in 400ms, but other datagrams"},
+		{"silent", late(www), func(int, []byte, net.Addr) []string { return nil }, false, "no answer in 400ms"},
+		{"refused", www, nil, false, "udp: refused"},
+		{"refused over IPv6", over6(www), nil, false, "udp: refused"},
+		{"cut off, and no TCP", www, zone{change: func(m *dns.Msg) { m.Truncated = true }}.udp, false,
+			"connect: refused"},
+		{"no request", Spec{Service: "dns", Request: "/", Receive: "x"}, nil, false,
+			"request names nothing to look up"},
+		{"no receive", Spec{Service: "dns", Request: "/www.example.org"}, nil, false,
+			"receive is empty: no answer can match it"},
+		{"no domain name", Spec{Service: "dns", Request: "/www..example\x1b", Receive: "x"}, nil, false,
+			`request: www..example\x1b is not a domain name`},
 	})
 }
 
@@ -123,7 +135,8 @@ func TestDNSAnswersToOthersAreNotReadFurther(t *testing.T) {
 	bomb.Response, bomb.Compress = true, true
 	long := strings.TrimSuffix(strings.Repeat(strings.Repeat("x", 62)+".", 4), "x.")[:250] + "."
 	for range 4000 {
-		bomb.Answer = append(bomb.Answer, &dns.CNAME{Hdr: dns.RR_Header{Name: long, Rrtype: dns.TypeCNAME, Class: dns.ClassINET}, Target: long})
+		bomb.Answer = append(bomb.Answer, &dns.CNAME{
+			Hdr: dns.RR_Header{Name: long, Rrtype: dns.TypeCNAME, Class: dns.ClassINET}, Target: long})
 	}
 	raw, err := bomb.Pack()
 	if err != nil || len(raw) < 30000 {
@@ -153,25 +166,39 @@ func TestDNSRecordTypes(t *testing.T) {
 	of := func(records ...string) datagrams { return zone{records: records}.udp }
 	bare := func(kind uint16) datagrams {
 		return zone{change: func(m *dns.Msg) {
-			m.Answer = []dns.RR{&dns.RFC3597{Hdr: dns.RR_Header{Name: "example.org.", Rrtype: kind, Class: dns.ClassINET}}}
+			m.Answer = []dns.RR{&dns.RFC3597{
+				Hdr: dns.RR_Header{Name: "example.org.", Rrtype: kind, Class: dns.ClassINET}}}
 		}}.udp
 	}
 	checkDatagrams(t, []datagramCase{
-		{name: "A", spec: ask("A", ""), server: of("@ 60 IN A 192.0.2.10"), up: true, detail: "example.org is 192.0.2.10"},
-		{name: "AAAA", spec: ask("AAAA", "^2001:db8::"), server: of("@ 60 IN A 192.0.2.10", "@ 60 IN AAAA 2001:db8::10"), up: true, detail: "example.org is 2001:db8::10"},
-		{name: "MX", spec: ask("MX", `^10 mx\.example\.org$`), server: of("@ 60 IN MX 10 mx.example.org."), up: true, detail: "example.org is 10 mx.example.org"},
-		{name: "NS", spec: ask("NS", "^ns1"), server: of("@ 60 IN NS ns.example.org.", "@ 60 IN NS ns1.example.org."), up: true, detail: "example.org is ns1.example.org"},
-		{name: "TXT", spec: ask("TXT", "^v=spf1 -all$"), server: of(`@ 60 IN TXT "v=spf1 " "-all"`), up: true, detail: "example.org is v=spf1 -all"},
-		{name: "SOA", spec: ask("SOA", " 42 "), server: of("@ 60 IN SOA ns.example.org. hm.example.org. 42 1 2 3 4"), up: true, detail: "example.org is ns.example.org hm.example.org 42 1 2 3 4"},
-		{name: "CNAME", spec: ask("CNAME", "^web"), server: of("@ 60 IN CNAME web.example.org.", "web.example.org. 60 IN A 192.0.2.10"), up: true, detail: "example.org is web.example.org"},
-		{name: "SRV", spec: ask("SRV", "sip"), server: of("@ 60 IN SRV 0 5 5060 sip.example.org."), up: true, detail: "example.org is 0 5 5060 sip.example.org"},
-		{name: "PTR of a name", spec: ask("PTR", "www"), server: of("@ 60 IN PTR www.example.org."), up: true, detail: "example.org is www.example.org"},
-		{name: "PTR of an address", spec: Spec{Service: "dns", Protocol: "udp", Request: "/192.0.2.10", DNSType: "PTR"}, server: of("@ 60 IN PTR www.example.org."), up: true, detail: "10.2.0.192.in-addr.arpa is www.example.org"},
-		{name: "no record of the type", spec: ask("AAAA", ""), server: of("@ 60 IN A 192.0.2.10"), detail: "no AAAA record for example.org"},
-		{name: "empty record", spec: ask("AAAA", ""), server: bare(dns.TypeAAAA), detail: "no AAAA record for example.org"},
-		{name: "wrong record", spec: ask("MX", "^20 "), server: of("@ 60 IN MX 10 mx.example.org."), detail: "example.org does not match /^20 /: got 10 mx.example.org"},
-		{name: "control character", spec: ask("TXT", "x"), server: of(`@ 60 IN TXT "\027[2J"`), detail: `example.org does not match /x/: got \027[2J`},
-		{name: "no such name", spec: ask("MX", ""), server: zone{rcode: dns.RcodeNameError}.udp, detail: "NXDOMAIN for example.org"},
+		{"A", ask("A", ""), of("@ 60 IN A 192.0.2.10"), true, "example.org is 192.0.2.10"},
+		{"AAAA", ask("AAAA", "^2001:db8::"), of("@ 60 IN A 192.0.2.10", "@ 60 IN AAAA 2001:db8::10"), true,
+			"example.org is 2001:db8::10"},
+		{"MX", ask("MX", `^10 mx\.example\.org$`), of("@ 60 IN MX 10 mx.example.org."), true,
+			"example.org is 10 mx.example.org"},
+		{"NS", ask("NS", "^ns1"), of("@ 60 IN NS ns.example.org.", "@ 60 IN NS ns1.example.org."), true,
+			"example.org is ns1.example.org"},
+		{"TXT", ask("TXT", "^v=spf1 -all$"), of(`@ 60 IN TXT "v=spf1 " "-all"`), true,
+			"example.org is v=spf1 -all"},
+		{"SOA", ask("SOA", " 42 "), of("@ 60 IN SOA ns.example.org. hm.example.org. 42 1 2 3 4"), true,
+			"example.org is ns.example.org hm.example.org 42 1 2 3 4"},
+		{"CNAME", ask("CNAME", "^web"),
+			of("@ 60 IN CNAME web.example.org.", "web.example.org. 60 IN A 192.0.2.10"), true,
+			"example.org is web.example.org"},
+		{"SRV", ask("SRV", "sip"), of("@ 60 IN SRV 0 5 5060 sip.example.org."), true,
+			"example.org is 0 5 5060 sip.example.org"},
+		{"PTR of a name", ask("PTR", "www"), of("@ 60 IN PTR www.example.org."), true,
+			"example.org is www.example.org"},
+		{"PTR of an address", Spec{Service: "dns", Protocol: "udp", Request: "/192.0.2.10", DNSType: "PTR"},
+			of("@ 60 IN PTR www.example.org."), true, "10.2.0.192.in-addr.arpa is www.example.org"},
+		{"no record of the type", ask("AAAA", ""), of("@ 60 IN A 192.0.2.10"), false,
+			"no AAAA record for example.org"},
+		{"empty record", ask("AAAA", ""), bare(dns.TypeAAAA), false, "no AAAA record for example.org"},
+		{"wrong record", ask("MX", "^20 "), of("@ 60 IN MX 10 mx.example.org."), false,
+			"example.org does not match /^20 /: got 10 mx.example.org"},
+		{"control character", ask("TXT", "x"), of(`@ 60 IN TXT "\027[2J"`), false,
+			`example.org does not match /x/: got \027[2J`},
+		{"no such name", ask("MX", ""), zone{rcode: dns.RcodeNameError}.udp, false, "NXDOMAIN for example.org"},
 	})
 }
 
@@ -181,16 +208,23 @@ func TestDNSAnswerCodes(t *testing.T) {
 	}
 	says := func(code int) datagrams { return zone{rcode: code}.udp }
 	checkDatagrams(t, []datagramCase{
-		{name: "refused, as wanted", spec: ask("REFUSED", ""), server: says(dns.RcodeRefused), up: true, detail: "REFUSED for example.org"},
-		{name: "no such name, as wanted", spec: ask("NXDOMAIN", ""), ipv6: true, server: says(dns.RcodeNameError), up: true, detail: "NXDOMAIN for example.org"},
-		{name: "failure, as wanted", spec: ask("SERVFAIL", ""), server: says(dns.RcodeServerFailure), up: true, detail: "SERVFAIL for example.org"},
-		{name: "not its zone, as wanted", spec: ask("NOTAUTH", ""), server: says(dns.RcodeNotAuth), up: true, detail: "NOTAUTH for example.org"},
-		{name: "no error is enough", spec: ask("NOERROR", ""), server: says(dns.RcodeSuccess), up: true, detail: "NOERROR for example.org"},
-		{name: "no error, and a record", spec: ask("NOERROR", "192"), server: zone{records: []string{"@ 60 IN A 192.0.2.10"}}.udp, up: true, detail: "example.org is 192.0.2.10"},
-		{name: "no error, but no record", spec: ask("NOERROR", "192"), server: says(dns.RcodeSuccess), detail: "no A record for example.org"},
-		{name: "another code", spec: ask("NXDOMAIN", ""), server: says(dns.RcodeSuccess), detail: "NOERROR for example.org, want NXDOMAIN"},
-		{name: "an error", spec: ask("NOERROR", ""), server: says(dns.RcodeRefused), detail: "REFUSED for example.org"},
-		{name: "silent", spec: ask("REFUSED", ""), server: func(int, []byte, net.Addr) []string { return nil }, late: true, detail: "no answer in 400ms"},
+		{"refused, as wanted", ask("REFUSED", ""), says(dns.RcodeRefused), true, "REFUSED for example.org"},
+		{"no such name, as wanted", over6(ask("NXDOMAIN", "")), says(dns.RcodeNameError), true,
+			"NXDOMAIN for example.org"},
+		{"failure, as wanted", ask("SERVFAIL", ""), says(dns.RcodeServerFailure), true,
+			"SERVFAIL for example.org"},
+		{"not its zone, as wanted", ask("NOTAUTH", ""), says(dns.RcodeNotAuth), true,
+			"NOTAUTH for example.org"},
+		{"no error is enough", ask("NOERROR", ""), says(dns.RcodeSuccess), true, "NOERROR for example.org"},
+		{"no error, and a record", ask("NOERROR", "192"), zone{records: []string{"@ 60 IN A 192.0.2.10"}}.udp,
+			true, "example.org is 192.0.2.10"},
+		{"no error, but no record", ask("NOERROR", "192"), says(dns.RcodeSuccess), false,
+			"no A record for example.org"},
+		{"another code", ask("NXDOMAIN", ""), says(dns.RcodeSuccess), false,
+			"NOERROR for example.org, want NXDOMAIN"},
+		{"an error", ask("NOERROR", ""), says(dns.RcodeRefused), false, "REFUSED for example.org"},
+		{"silent", late(ask("REFUSED", "")), func(int, []byte, net.Addr) []string { return nil }, false,
+			"no answer in 400ms"},
 	})
 }
 
@@ -213,20 +247,24 @@ func TestDNSKnowsTheWordsOfTheParser(t *testing.T) {
 func TestDNSOverTCP(t *testing.T) {
 	www := Spec{Service: "dns", Protocol: "tcp", Request: "/www.example.org", Receive: "192"}
 	good := zone{records: []string{"@ 60 IN A 192.0.2.10"}}
-	checkFakes(t, []fakeCase{
-		{name: "good", spec: www, server: []step{good.tcp}, up: true, detail: "www.example.org is 192.0.2.10"},
-		{name: "good over IPv6", spec: www, ipv6: true, server: []step{good.tcp}, up: true, detail: "www.example.org is 192.0.2.10"},
-		{name: "no such name", spec: www, server: []step{zone{rcode: dns.RcodeNameError}.tcp}, detail: "NXDOMAIN for www.example.org"},
-		{name: "answer to another question", spec: www, server: []step{zone{change: func(m *dns.Msg) { m.Id++ }}.tcp}, detail: "not an answer to our question"},
-		{name: "refused", spec: www, detail: "connect: refused"},
-		{name: "refused over IPv6", spec: www, ipv6: true, detail: "connect: refused"},
-		{name: "silent", spec: www, server: []step{silent}, late: true, detail: "no answer in 400ms"},
-		{name: "silent in the middle", spec: www, server: heardDNS(raw("\x00\x40ab"), silent), late: true, detail: "timeout in the answer"},
-		{name: "slow drip", spec: www, server: heardDNS(drip("\x00\x40abcdefghijklm")), late: true, detail: "timeout in the answer"},
-		{name: "closed without an answer", spec: www, server: heardDNS(), detail: "connection closed without an answer"},
-		{name: "closed in the middle", spec: www, server: heardDNS(raw("\x00\x40ab")), detail: "connection closed in the answer"},
-		{name: "reset", spec: www, server: heardDNS(reset), detail: "connection reset in the answer"},
-		{name: "another protocol", spec: www, server: heardDNS(raw("\x00\x04ab\x1b!")), detail: `not DNS: "ab\x1b!"`},
-		{name: "endless", spec: www, server: heardDNS(endless("HTTP/1.1 400 Bad Request ")), detail: `not DNS: "TP/1.1 400 Bad Request HTTP/1.1 400 Bad Request HTTP/1.1 400"…`},
+	checkFakes(t, nil, []fakeCase{
+		{"good", www, script{good.tcp}, true, "www.example.org is 192.0.2.10"},
+		{"good over IPv6", over6(www), script{good.tcp}, true, "www.example.org is 192.0.2.10"},
+		{"no such name", www, script{zone{rcode: dns.RcodeNameError}.tcp}, false,
+			"NXDOMAIN for www.example.org"},
+		{"answer to another question", www, script{zone{change: func(m *dns.Msg) { m.Id++ }}.tcp}, false,
+			"not an answer to our question"},
+		{"refused", www, nil, false, "connect: refused"},
+		{"refused over IPv6", over6(www), nil, false, "connect: refused"},
+		{"silent", late(www), script{silent}, false, "no answer in 400ms"},
+		{"silent in the middle", late(www), heardDNS(raw("\x00\x40ab"), silent), false,
+			"timeout in the answer"},
+		{"slow drip", late(www), heardDNS(drip("\x00\x40abcdefghijklm")), false, "timeout in the answer"},
+		{"closed without an answer", www, heardDNS(), false, "connection closed without an answer"},
+		{"closed in the middle", www, heardDNS(raw("\x00\x40ab")), false, "connection closed in the answer"},
+		{"reset", www, heardDNS(reset), false, "connection reset in the answer"},
+		{"another protocol", www, heardDNS(raw("\x00\x04ab\x1b!")), false, `not DNS: "ab\x1b!"`},
+		{"endless", www, heardDNS(endless("HTTP/1.1 400 Bad Request ")), false,
+			`not DNS: "TP/1.1 400 Bad Request HTTP/1.1 400 Bad Request HTTP/1.1 400"…`},
 	})
 }

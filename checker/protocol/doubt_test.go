@@ -5,6 +5,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/settings"
+	"ldirectord/internal/testkit"
 )
 
 // A check that always fails, because a required setting is missing, is reported as such before it is made. Other
@@ -15,23 +16,23 @@ func TestChecksThatCanOnlyFail(t *testing.T) {
 		spec Spec
 		want string
 	}{
-		{"dns", Spec{Type: "negotiate", Service: "dns", Request: "/www.example.org"}, "service: receive is empty: no answer can match it, so its checks fail"},
-		{"dns with a type", Spec{Type: "negotiate", Service: "dns", Request: "/www.example.org", DNSType: "A"}, ""},
-		{"mysql", Spec{Type: "negotiate", Service: "mysql", Account: settings.Account{Login: "u"}}, "service: mysql needs a login and a request, so its checks fail"},
-		{"combined", Spec{Type: "combined", Service: "radius", Account: settings.Account{Login: "u", Passwd: "p"}}, "service: secret is not set, so its checks fail"},
+		{"dns", Spec{Type: "negotiate", Service: "dns", Request: "/www.example.org"},
+			"service: receive is empty: no answer can match it, so its checks fail"},
+		{"dns with a type", Spec{Type: "negotiate", Service: "dns", Request: "/www.example.org", DNSType: "A"},
+			""},
+		{"mysql", Spec{Type: "negotiate", Service: "mysql", Account: settings.Account{Login: "u"}},
+			"service: mysql needs a login and a request, so its checks fail"},
+		{"combined", Spec{Type: "combined", Service: "radius",
+			Account: settings.Account{Login: "u", Passwd: "p"}},
+			"service: secret is not set, so its checks fail"},
 		{"on", Spec{Type: "on"}, ""},
 		{"connect", Spec{Type: "connect"}, ""},
 	} {
-		check, err := New(c.spec, &Env{})
-		if err != nil {
-			t.Fatalf("%s: %v", c.name, err)
-		}
+		check := testkit.Must(New(c.spec, &Env{}))(t, c.name)
 		got := ""
 		if err := checker.Idle(check); err != nil {
 			got = err.Error()
 		}
-		if got != c.want {
-			t.Errorf("%s: %q", c.name, got)
-		}
+		testkit.Equal(t, got, c.want, c.name)
 	}
 }

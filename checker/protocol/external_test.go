@@ -17,15 +17,14 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/wire"
+	"ldirectord/internal/testkit"
 )
 
 // writeScript writes a program and returns its path.
 func writeScript(t *testing.T, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "check")
-	if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.WriteFile(path, []byte(text), 0o755))
 	return path
 }
 
@@ -41,23 +40,32 @@ func TestExternal(t *testing.T) {
 		command string
 		want    Result
 	}{
-		"default":            {"", Result{OK: true, Detail: "exit status 0"}},
-		"success":            {writeScript(t, "#!/bin/sh\necho fine; exit 0\n"), Result{OK: true, Detail: "exit status 0: fine"}},
-		"failure":            {writeScript(t, "#!/bin/sh\necho; echo '  bad thing ' >&2; echo more; exit 3\n"), Result{Detail: "exit status 3: bad thing"}},
-		"arguments":          {writeScript(t, "#!/bin/sh\necho $# \"$1,$2,$3,$4\"; exit 1\n"), Result{Detail: "exit status 1: 4 10.1.0.1,80,[fe80::1 x,0"}},
-		"controls":           {writeScript(t, "#!/bin/sh\nprintf 'a\\033[31mb\\n'; exit 1\n"), Result{Detail: `exit status 1: a\x1b[31mb`}},
-		"no #! line":         {writeScript(t, "echo $#; exit 4\n"), Result{Detail: "exit status 4: 4"}},
-		"signal":             {writeScript(t, "#!/bin/sh\nkill -SEGV $$\n"), Result{Detail: "died of signal 11 (segmentation fault)"}},
-		"missing":            {"/does/not/exist", Result{Detail: "can't run /does/not/exist: no such file or directory"}},
-		"not in the path":    {"no-such-program", Result{Detail: "can't run no-such-program: not found"}},
-		"options are a name": {"/bin/true -x", Result{Detail: "can't run /bin/true -x: no such file or directory"}},
-		"a directory":        {"/", Result{Detail: "can't run /: is a directory"}},
-		"missing shell":      {writeScript(t, "#!/does/not/exist\n"), Result{Detail: "no such file or directory"}},
+		"default": {"", Result{OK: true, Detail: "exit status 0"}},
+		"success": {writeScript(t, "#!/bin/sh\necho fine; exit 0\n"),
+			Result{OK: true, Detail: "exit status 0: fine"}},
+		"failure": {writeScript(t, "#!/bin/sh\necho; echo '  bad thing ' >&2; echo more; exit 3\n"),
+			Result{Detail: "exit status 3: bad thing"}},
+		"arguments": {writeScript(t, "#!/bin/sh\necho $# \"$1,$2,$3,$4\"; exit 1\n"),
+			Result{Detail: "exit status 1: 4 10.1.0.1,80,[fe80::1 x,0"}},
+		"controls": {writeScript(t, "#!/bin/sh\nprintf 'a\\033[31mb\\n'; exit 1\n"),
+			Result{Detail: `exit status 1: a\x1b[31mb`}},
+		"no #! line": {writeScript(t, "echo $#; exit 4\n"), Result{Detail: "exit status 4: 4"}},
+		"signal": {writeScript(t, "#!/bin/sh\nkill -SEGV $$\n"),
+			Result{Detail: "died of signal 11 (segmentation fault)"}},
+		"missing": {"/does/not/exist",
+			Result{Detail: "can't run /does/not/exist: no such file or directory"}},
+		"not in the path": {"no-such-program", Result{Detail: "can't run no-such-program: not found"}},
+		"options are a name": {"/bin/true -x",
+			Result{Detail: "can't run /bin/true -x: no such file or directory"}},
+		"a directory": {"/", Result{Detail: "can't run /: is a directory"}},
+		"missing shell": {writeScript(t, "#!/does/not/exist\n"),
+			Result{Detail: "no such file or directory"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			leaks(t)
-			r := build(t, externalSpec(c.command), nil).Check(t.Context())
-			if r.OK != c.want.OK || r.Cause == checker.Shortage || !strings.HasSuffix(r.Detail, c.want.Detail) {
+			testkit.Leaks(t)
+			r := checked(t, externalSpec(c.command))
+			if r.OK != c.want.OK || r.Cause == checker.Shortage ||
+				!strings.HasSuffix(r.Detail, c.want.Detail) {
 				t.Errorf("%+v, want %+v", r, c.want)
 			}
 		})
@@ -66,16 +74,14 @@ func TestExternal(t *testing.T) {
 
 func TestExternalWithoutPermission(t *testing.T) {
 	path := writeScript(t, "#!/bin/sh\n")
-	if err := os.Chmod(path, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if r := build(t, externalSpec(path), nil).Check(t.Context()); r.OK || !strings.HasSuffix(r.Detail, "/check: permission denied") {
+	testkit.OK(t, os.Chmod(path, 0o644))
+	if r := checked(t, externalSpec(path)); r.OK || !strings.HasSuffix(r.Detail, "/check: permission denied") {
 		t.Errorf("%+v", r)
 	}
 }
 
 func TestExternalIsKilledWithAllItStarted(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	pids := filepath.Join(t.TempDir(), "pids")
 	path := writeScript(t, fmt.Sprintf("#!/bin/sh\necho waiting\ntrap '' TERM\nsleep 60 &\necho $! $$ >%s\nsleep 60\n", pids))
 	spec := externalSpec(path)
@@ -87,7 +93,8 @@ func TestExternalIsKilledWithAllItStarted(t *testing.T) {
 			t.Errorf("took %v", took)
 		}
 		written, _ = os.ReadFile(pids)
-		return r, !r.OK && r.Detail == fmt.Sprintf("did not end in %v, killed: waiting", limit) && len(strings.Fields(string(written))) == 2
+		return r, !r.OK && r.Detail == fmt.Sprintf("did not end in %v, killed: waiting", limit) &&
+			len(strings.Fields(string(written))) == 2
 	}, func(r Result) { t.Errorf("%+v, processes %q", r, written) })
 	for _, pid := range strings.Fields(string(written)) {
 		if !gone(t, pid) {
@@ -98,10 +105,10 @@ func TestExternalIsKilledWithAllItStarted(t *testing.T) {
 
 // A program that only computes fails at its limit. Where the machine had no processor for it, that is a shortage.
 func TestExternalThatComputesForeverFails(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	spec := externalSpec(writeScript(t, "#!/bin/sh\nwhile :; do :; done\n"))
 	spec.Timeout = 2 * short
-	r := build(t, spec, nil).Check(t.Context())
+	r := checked(t, spec)
 	busy := r.Cause == checker.Shortage && strings.HasPrefix(r.Detail, "did not end in 5.3s, ")
 	if r.OK || r.Cause != checker.Timeout && !busy {
 		t.Errorf("%+v", r)
@@ -125,28 +132,22 @@ func gone(t *testing.T, pid string) bool {
 }
 
 func TestExternalThatLeavesAChildBehindIsNotWaitedFor(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	pids := filepath.Join(t.TempDir(), "pid")
 	path := writeScript(t, fmt.Sprintf("#!/bin/sh\nsleep 60 &\necho $! >%s\nexit 0\n", pids))
 	r, took := timed(t, build(t, externalSpec(path), nil))
 	if !r.OK || took > 3*slack {
 		t.Errorf("%+v after %v", r, took)
 	}
-	written, err := os.ReadFile(pids)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(written)))
-	if err != nil {
-		t.Fatal(err)
-	}
+	written := testkit.Read(t, pids)
+	pid := testkit.Must(strconv.Atoi(strings.TrimSpace(written)))(t)
 	syscall.Kill(pid, syscall.SIGKILL)
 }
 
 func TestExternalMayFloodItsOutput(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	path := writeScript(t, "#!/bin/sh\nhead -c 5000000 /dev/zero | tr '\\0' x\nexit 1\n")
-	r := build(t, externalSpec(path), nil).Check(t.Context())
+	r := checked(t, externalSpec(path))
 	if want := "exit status 1: " + strings.Repeat("x", 4*wire.MaxExcerpt) + "…"; r.OK || r.Detail != want {
 		t.Errorf("%.400q", r.Detail)
 	}
@@ -165,11 +166,9 @@ func TestExternalLeavesNoZombie(t *testing.T) {
 }
 
 func TestExternalProgramsAreBounded(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	running := filepath.Join(t.TempDir(), "running")
-	if err := os.Mkdir(running, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Mkdir(running, 0o755))
 	path := writeScript(t, fmt.Sprintf("#!/bin/sh\ntouch %[1]s/$$\nset -- %[1]s/*\nsleep 0.02\nrm %[1]s/$$\nexit $#\n", running))
 	e := &Env{Children: make(chan struct{}, 1)}
 	spec := externalSpec(path)
@@ -190,18 +189,19 @@ func TestExternalProgramsAreBounded(t *testing.T) {
 }
 
 func TestExternalWithoutATurnIsOurShortage(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	e := &Env{Children: make(chan struct{}, 1)}
 	e.Children <- struct{}{}
 	spec := externalSpec("")
 	spec.Timeout = short
-	if r := build(t, spec, e).Check(t.Context()); r.OK || r.Cause != checker.Shortage || r.Detail != "too many programs are running already" {
+	if r := build(t, spec, e).Check(t.Context()); r.OK || r.Cause != checker.Shortage ||
+		r.Detail != "too many programs are running already" {
 		t.Errorf("%+v", r)
 	}
 }
 
 func TestCancelledExternalIsKilled(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(50*time.Millisecond, cancel)
 	c := build(t, externalSpec(writeScript(t, "#!/bin/sh\nexec sleep 60\n")), nil)
@@ -222,17 +222,11 @@ func TestExternalStartsWithCleanSignalsAndLimits(t *testing.T) {
 		show   = `cat /proc/self/status; echo "Limits:	$(` + limits + `)"`
 	)
 	began := filepath.Join(t.TempDir(), "began")
-	if r := build(t, externalSpec(writeScript(t, "#!/bin/sh\n("+show+") >"+began+"\n")), nil).Check(t.Context()); !r.OK {
+	if r := checked(t, externalSpec(writeScript(t, "#!/bin/sh\n("+show+") >"+began+"\n"))); !r.OK {
 		t.Fatalf("%+v", r)
 	}
-	text, err := os.ReadFile(began)
-	if err != nil {
-		t.Fatal(err)
-	}
-	plain, err := exec.Command(writeScript(t, "#!/bin/sh\n(echo \"$("+limits+")\")\n")).Output()
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Must(os.ReadFile(began))(t)
+	plain := testkit.Must(exec.Command(writeScript(t, "#!/bin/sh\n(echo \"$("+limits+")\")\n")).Output())(t)
 	told := 0
 	for line := range strings.Lines(string(text)) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), ":\t")
@@ -265,31 +259,39 @@ func TestExternalPerl(t *testing.T) {
 		code string
 		want Result
 	}{
-		"arguments":               {show, Result{Detail: "exit status 1: 4 10.1.0.1 80 [fe80::1 x 0"}},
-		"arguments of a function": {`my ($vip) = @_; my $first = shift; print "$vip $first $ARGV[0]"; exit 2`, Result{Detail: "exit status 2: 10.1.0.1 10.1.0.1 10.1.0.1"}},
-		"end of the file":         {`print "fine"`, Result{OK: true, Detail: "exit status 0: fine"}},
-		"ends with a comment":     {"1; # no newline", Result{OK: true, Detail: "exit status 0"}},
-		"return":                  {"return 7;\n", Result{OK: true, Detail: "exit status 0"}},
-		"exit":                    {"exit;\n", Result{OK: true, Detail: "exit status 0"}},
-		"exit 0":                  {"eval { exit 0; }; exit 1", Result{OK: true, Detail: "exit status 0"}},
-		"exit inside eval":        {"eval { exit 3; }; exit 0", Result{Detail: "exit status 3"}},
-		"exit 256 is not 0":       {"exit 256;\n", Result{Detail: "exit status 255"}},
-		"exit with text":          {"exit 'fine';\n", Result{OK: true, Detail: "exit status 0"}},
-		"die":                     {"\ndie 'no good';\n", Result{Detail: "exit status 255: no good at FILE line 2."}},
-		"syntax error":            {"\n\nif (;\n", Result{Detail: "exit status 255: syntax error at FILE line 3, "}},
-		"shebang and strict":      {"#!/usr/bin/perl -w\nuse strict;\nmy $x = 1;\nexit($x);\n", Result{Detail: "exit status 1"}},
-		"modules of the daemon":   {"exit(inet_ntoa(inet_aton('127.0.0.1')) eq '127.0.0.1' && hostname() ne '' && md5_hex('') ne '' ? 0 : 1)", Result{OK: true, Detail: "exit status 0"}},
-		"log function":            {"ld_log('in trouble'); &ld_debug(2, 'x'); exit 1", Result{Detail: "exit status 1: in trouble"}},
-		"function of its own":     {"sub ok { return 0 } exit ok();", Result{OK: true, Detail: "exit status 0"}},
-		"signal":                  {"kill 'SEGV', $$; sleep 1", Result{Detail: "died of signal 11 (segmentation fault)"}},
+		"arguments": {show, Result{Detail: "exit status 1: 4 10.1.0.1 80 [fe80::1 x 0"}},
+		"arguments of a function": {`my ($vip) = @_; my $first = shift; print "$vip $first $ARGV[0]"; exit 2`,
+			Result{Detail: "exit status 2: 10.1.0.1 10.1.0.1 10.1.0.1"}},
+		"end of the file":     {`print "fine"`, Result{OK: true, Detail: "exit status 0: fine"}},
+		"ends with a comment": {"1; # no newline", Result{OK: true, Detail: "exit status 0"}},
+		"return":              {"return 7;\n", Result{OK: true, Detail: "exit status 0"}},
+		"exit":                {"exit;\n", Result{OK: true, Detail: "exit status 0"}},
+		"exit 0":              {"eval { exit 0; }; exit 1", Result{OK: true, Detail: "exit status 0"}},
+		"exit inside eval":    {"eval { exit 3; }; exit 0", Result{Detail: "exit status 3"}},
+		"exit 256 is not 0":   {"exit 256;\n", Result{Detail: "exit status 255"}},
+		"exit with text":      {"exit 'fine';\n", Result{OK: true, Detail: "exit status 0"}},
+		"die": {"\ndie 'no good';\n",
+			Result{Detail: "exit status 255: no good at FILE line 2."}},
+		"syntax error": {"\n\nif (;\n",
+			Result{Detail: "exit status 255: syntax error at FILE line 3, "}},
+		"shebang and strict": {"#!/usr/bin/perl -w\nuse strict;\nmy $x = 1;\nexit($x);\n",
+			Result{Detail: "exit status 1"}},
+		"modules of the daemon": {"exit(inet_ntoa(inet_aton('127.0.0.1')) eq '127.0.0.1' && hostname() ne '' && md5_hex('') ne '' ? 0 : 1)", Result{OK: true, Detail: "exit status 0"}},
+		"log function": {"ld_log('in trouble'); &ld_debug(2, 'x'); exit 1",
+			Result{Detail: "exit status 1: in trouble"}},
+		"function of its own": {"sub ok { return 0 } exit ok();",
+			Result{OK: true, Detail: "exit status 0"}},
+		"signal": {"kill 'SEGV', $$; sleep 1",
+			Result{Detail: "died of signal 11 (segmentation fault)"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			spec := externalSpec(writeScript(t, c.code))
 			spec.Type = "external-perl"
-			r := build(t, spec, nil).Check(t.Context())
+			r := checked(t, spec)
 			r.Detail = strings.ReplaceAll(r.Detail, spec.Command, "FILE")
-			if r.OK != c.want.OK || r.Cause == checker.Shortage || !strings.HasPrefix(r.Detail, c.want.Detail) {
+			if r.OK != c.want.OK || r.Cause == checker.Shortage ||
+				!strings.HasPrefix(r.Detail, c.want.Detail) {
 				t.Errorf("%+v, want %+v", r, c.want)
 			}
 		})
@@ -297,7 +299,8 @@ func TestExternalPerl(t *testing.T) {
 	t.Run("missing", func(t *testing.T) {
 		spec := externalSpec("/does/not/exist")
 		spec.Type = "external-perl"
-		if r := build(t, spec, nil).Check(t.Context()); r.OK || !strings.Contains(r.Detail, "can't open /does/not/exist: No such file or directory") {
+		if r := checked(t, spec); r.OK || !strings.Contains(r.Detail,
+			"can't open /does/not/exist: No such file or directory") {
 			t.Errorf("%+v", r)
 		}
 	})

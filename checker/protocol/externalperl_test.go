@@ -16,6 +16,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/internal/subprocess"
+	"ldirectord/internal/testkit"
 )
 
 // perlFile is a file of external-perl checks with Perl processes of its own, which are killed after the test.
@@ -30,7 +31,7 @@ func newPerlFile(t *testing.T, code string) *perlFile {
 	if _, err := exec.LookPath("perl"); err != nil {
 		t.Skip("needs perl")
 	}
-	leaks(t)
+	testkit.Leaks(t)
 	perls := &Perls{}
 	perls.Renew()
 	t.Cleanup(perls.Renew)
@@ -126,17 +127,18 @@ func TestAPerlProcessStaysForItsVirtualService(t *testing.T) {
 		die if !eval "$ARGV[2]; 1";`)
 	process := func(service, do string) string {
 		t.Helper()
-		pid, rest, _ := strings.Cut(strings.TrimPrefix(f.check(service, "80", do, "80").Detail, "exit status 0: "), " ")
-		if rest != "1 1 1 1" {
-			t.Errorf("%s: says %q", do, rest)
-		}
+		pid, rest, _ := strings.Cut(strings.TrimPrefix(f.check(service, "80", do, "80").Detail,
+			"exit status 0: "), " ")
+		testkit.Equal(t, rest, "1 1 1 1", do)
 		return pid
 	}
 	for do, stays := range map[string]bool{
 		"1": true, "exit": true, "exit 'a'": true, "eval { exit 0 }": true, "'abc' =~ /(a)(b)/": true,
 		"system 'true'": true, "fork || exit 0; wait": true, "setpgrp": true, "select STDERR": true,
-		"exit 3": false, "my @sorted = sort { exit 0 } 1, 2": false, "open $held, '<', '/'": false, "open HELD, '<', '/'": false,
-		"fork || sleep 1": false, "close STDIN": false, "open STDOUT, '>', '/dev/null'": false, "close STDERR": false,
+		"exit 3": false, "my @sorted = sort { exit 0 } 1, 2": false, "open $held, '<', '/'": false,
+		"open HELD, '<', '/'": false,
+		"fork || sleep 1":     false, "close STDIN": false, "open STDOUT, '>', '/dev/null'": false,
+		"close STDERR":               false,
 		"*seen = [ 1 ]; *held = \\1": false,
 	} {
 		before := process("10.0.0.1", "1")
@@ -221,17 +223,11 @@ func TestFewPerlProcessesWait(t *testing.T) {
 	}
 	await := func(enough func(n int) bool) {
 		t.Helper()
-		for limit := time.Now().Add(2 * patient); !enough(len(processes())); time.Sleep(time.Millisecond) {
-			if time.Now().After(limit) {
-				t.Fatalf("%d processes", len(processes()))
-			}
-		}
+		testkit.Until(t, 2*patient, func() bool { return enough(len(processes())) }, "processes")
 	}
 	await(func(n int) bool { return n == 12 })
 	all := processes()
-	if err := os.WriteFile(gate, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Write(t, gate, "")
 	wait.Wait()
 	f.expect("exit status 0", "a", "b", "c")
 	waiting := processes()
@@ -261,13 +257,9 @@ func TestAPerlIsStartedForEachChangeOfItsFile(t *testing.T) {
 	if f.check(); f.pid() == before {
 		t.Error("a reload has the perl of before")
 	}
-	if err := os.WriteFile(f.path, []byte("print 'new'; exit 2;"), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.WriteFile(f.path, []byte("print 'new'; exit 2;"), 0o700))
 	f.expect("exit status 2: new")
-	if err := os.Remove(f.path); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Remove(f.path))
 	f.expect("exit status 2: can't open FILE: No such file or directory")
 }
 
@@ -278,9 +270,7 @@ func TestAPerlThatDoesNotAnswerIsStartedAgain(t *testing.T) {
 			f := newPerlFile(t, "print 'fine'")
 			f.expect("exit status 0: fine")
 			before := f.pid()
-			if err := syscall.Kill(before, signal); err != nil {
-				t.Fatal(err)
-			}
+			testkit.OK(t, syscall.Kill(before, signal))
 			f.limit = short
 			for range 3 { // the kernel may take a moment for the signal
 				if r := f.check(); !r.OK && r.Cause != checker.Shortage {
@@ -299,21 +289,14 @@ func TestAPerlThatDoesNotAnswerIsStartedAgain(t *testing.T) {
 // When the perl is lost, the checks that it had begun are killed.
 func TestAPerlThatEndsLeavesNoCheckBehind(t *testing.T) {
 	gate := filepath.Join(t.TempDir(), "gate")
-	if err := syscall.Mkfifo(gate, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, syscall.Mkfifo(gate, 0o600))
 	// its parent has reported the check when it waits
 	f := newPerlFile(t, `1 until do { open my $of, "<", "/proc/" . getppid . "/stat"; <$of> =~ /\) S/ };
 		open my $gate, ">", "`+gate+`"; print $gate $$; close $gate; sleep 60`)
 	ended := make(chan Result)
 	go func() { ended <- f.check() }()
-	pid, err := os.ReadFile(gate)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := syscall.Kill(f.pid(), syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
+	pid := testkit.Must(os.ReadFile(gate))(t)
+	testkit.OK(t, syscall.Kill(f.pid(), syscall.SIGKILL))
 	if r := <-ended; r.OK || r.Cause != checker.Shortage {
 		t.Errorf("%+v", r)
 	}
@@ -342,17 +325,15 @@ func TestAPerlFileThatHangsFails(t *testing.T) {
 			for range 5 {
 				wait.Go(func() {
 					r := f.check("bad")
-					if r.OK || r.Cause != checker.Timeout || !strings.HasPrefix(r.Detail, "did not end in") {
+					if r.OK || r.Cause != checker.Timeout ||
+						!strings.HasPrefix(r.Detail, "did not end in") {
 						t.Errorf("%+v", r)
 					}
 				})
 			}
 			wait.Wait()
-			written, err := os.ReadFile(pids)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, pid := range strings.Fields(string(written)) {
+			written := testkit.Read(t, pids)
+			for _, pid := range strings.Fields(written) {
 				if !gone(t, pid) {
 					t.Errorf("process %s lives", pid)
 				}
@@ -364,10 +345,8 @@ func TestAPerlFileThatHangsFails(t *testing.T) {
 // However the daemon ends, the perl and its checks end with it.
 func TestAPerlEndsWithTheDaemon(t *testing.T) {
 	if path := os.Getenv("PERL_TEST_FILE"); path != "" {
-		h, err := subprocess.StartHelper(subprocess.Command{Argv: []string{"perl", "-", path}, Stdin: perlRunner})
-		if err != nil {
-			t.Fatal(err)
-		}
+		h := testkit.Must(subprocess.StartHelper(
+			subprocess.Command{Argv: []string{"perl", "-", path}, Stdin: perlRunner}))(t)
 		answers, _ := h.Ask("a", "b", "c", "d")
 		fmt.Println(h.Pid, <-answers)
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
@@ -404,16 +383,14 @@ func TestABusyMachineTakesNoServerOut(t *testing.T) {
 	asleep.Command = writeScript(t, "#!/bin/sh\nsleep 60\n")
 	for range 10 * runtime.NumCPU() {
 		busy := exec.Command("/bin/sh", "-c", "while :; do :; done")
-		if err := busy.Start(); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, busy.Start())
 		t.Cleanup(func() { busy.Process.Kill(); busy.Wait() })
 	}
 	var wait sync.WaitGroup
 	for range 10 {
 		wait.Go(func() {
 			of := map[string]Result{"perl": good.check()}
-			of["program"] = build(t, program, nil).Check(t.Context())
+			of["program"] = checked(t, program)
 			for what, r := range of {
 				if !r.OK && r.Cause != checker.Shortage {
 					t.Errorf("%s: %+v", what, r)
@@ -422,7 +399,7 @@ func TestABusyMachineTakesNoServerOut(t *testing.T) {
 		})
 	}
 	wait.Go(func() {
-		if r := build(t, asleep, nil).Check(t.Context()); r.OK || r.Cause != checker.Timeout {
+		if r := checked(t, asleep); r.OK || r.Cause != checker.Timeout {
 			t.Errorf("asleep: %+v", r)
 		}
 	})

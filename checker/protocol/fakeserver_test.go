@@ -12,12 +12,17 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ldirectord/internal/testkit"
 )
 
 // A fake server follows a script with each client, and can behave worse than any real server.
 
 // step is what a fake server does next; false ends the conversation.
 type step func(*client) bool
+
+// script is what a fake server does with each client.
+type script []step
 
 // client is a client of a fake server.
 type client struct {
@@ -116,17 +121,13 @@ const (
 	inTime  = 10 * time.Second       // for checks that the server answers
 	tooLate = 400 * time.Millisecond // for those it does not
 	slowly  = tooLate / 10
-	late    = 2 * time.Second // how much longer a check may take on a busy machine
+	spare   = 2 * time.Second // how much longer a check may take on a busy machine
 )
 
 // serveScript starts a fake server on a loopback address until the test ends.
 func serveScript(t *testing.T, host string, secure *tls.Config, script ...step) netip.AddrPort {
 	t.Helper()
-	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	to := l.Addr().(*net.TCPAddr).AddrPort()
+	l := testkit.Must(net.Listen("tcp", net.JoinHostPort(host, "0")))(t)
 	var serving sync.WaitGroup
 	serving.Go(func() {
 		for {
@@ -137,8 +138,8 @@ func serveScript(t *testing.T, host string, secure *tls.Config, script ...step) 
 			serving.Go(func() { follow(t, conn, secure, script) })
 		}
 	})
-	t.Cleanup(func() { l.Close(); serving.Wait() })
-	return to
+	t.Cleanup(func() { l.Close(); serving.Wait() }) // clients are followed to their end
+	return testkit.AddrOf(l)
 }
 
 func follow(t *testing.T, conn net.Conn, secure *tls.Config, script []step) {
@@ -165,99 +166,106 @@ func follow(t *testing.T, conn net.Conn, secure *tls.Config, script []step) {
 // closedPort is an address at which no program listens.
 func closedPort(t *testing.T, host string) netip.AddrPort {
 	t.Helper()
-	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := testkit.Must(net.Listen("tcp", net.JoinHostPort(host, "0")))(t)
 	defer l.Close()
-	return l.Addr().(*net.TCPAddr).AddrPort()
+	return testkit.AddrOf(l)
 }
 
 // fakeCase is one check of a fake server.
 type fakeCase struct {
 	name   string
 	spec   Spec
-	server []step      // nil: the port is closed
-	tls    *tls.Config // of the server
-	ipv6   bool
-	late   bool // ends by the check's deadline
+	server script // nil: the port is closed
 	up     bool
 	detail string // all of it
 }
 
-// checkFakes makes all checks. Afterwards no goroutine and no descriptor may be left.
-func checkFakes(t *testing.T, cases []fakeCase) {
+// over6 is a check of a server on ::1.
+func over6(s Spec) Spec {
+	s.Target = netip.AddrPortFrom(netip.IPv6Loopback(), 0)
+	return s
+}
+
+// late is a check that its deadline ends.
+func late(s Spec) Spec {
+	s.NegotiateTimeout = tooLate
+	return s
+}
+
+// hostOf is the address of loopback at which a check's server listens.
+func hostOf(s Spec) string {
+	if s.Target.Addr().Is6() {
+		return "::1"
+	}
+	return "127.0.0.1"
+}
+
+// checkFakes makes all checks, over TLS if that is not nil. Afterwards no goroutine and no descriptor may be left.
+func checkFakes(t *testing.T, secure *tls.Config, cases []fakeCase) {
 	t.Helper()
-	leaks(t)
+	testkit.Leaks(t)
 	t.Run("checks", func(t *testing.T) {
 		for _, c := range cases {
 			t.Run(c.name, func(t *testing.T) {
 				t.Parallel()
-				c.check(t)
+				to := closedPort(t, hostOf(c.spec))
+				if c.server != nil {
+					to = serveScript(t, hostOf(c.spec), secure, c.server...)
+				}
+				checkAt(t, to, c.spec, c.up, c.detail)
 			})
 		}
 	})
 }
 
-func (c fakeCase) check(t *testing.T) {
-	host := "127.0.0.1"
-	if c.ipv6 {
-		host = "::1"
+func checkAt(t *testing.T, to netip.AddrPort, s Spec, up bool, detail string) {
+	isLate := s.NegotiateTimeout == tooLate
+	s.Type, s.Target = "negotiate", to
+	if !isLate {
+		s.NegotiateTimeout = inTime
 	}
-	to := closedPort(t, host)
-	if c.server != nil {
-		to = serveScript(t, host, c.tls, c.server...)
-	}
-	c.checkAt(t, to)
-}
-
-func (c fakeCase) checkAt(t *testing.T, to netip.AddrPort) {
-	s := c.spec
-	s.Type, s.Target, s.NegotiateTimeout = "negotiate", to, inTime
-	if c.late {
-		s.NegotiateTimeout = tooLate
-	}
-	took, of := inItsTime(t, s, &Env{HostName: "director.example.org"}, c.up, c.detail)
-	if !c.late && took > inTime/2 {
+	took, of := inItsTime(t, s, &Env{HostName: "director.example.org"}, up, detail)
+	if !isLate && took > inTime/2 {
 		t.Errorf("took %v, though the server had said all it would", took)
 	}
-	if c.late && took < of {
+	if isLate && took < of {
 		t.Errorf("took %v, want the deadline of %v", took, of)
 	}
 }
 
 // greetingCases are the failures up to a server's greeting, which are the same with each protocol.
-func greetingCases(s Spec, secure *tls.Config, protocol, greeting string) []fakeCase {
-	cases := []fakeCase{
-		{name: "refused", detail: "connect: refused"},
-		{name: "refused over IPv6", ipv6: true, detail: "connect: refused"},
-		{name: "silent after connect", server: []step{silent}, late: true, detail: "timeout waiting for the greeting"},
-		{name: "slow drip", server: []step{drip(greeting + " from a slow server")}, late: true, detail: "timeout in the greeting"},
-		{name: "closed after connect", server: []step{}, detail: "connection closed waiting for the greeting"},
-		{name: "closed in the greeting", server: []step{raw(greeting)}, detail: "connection closed in the greeting"},
-		{name: "another protocol", server: []step{say("SSH-2.0-\x1b[2J"), awaitAll("")}, detail: "not " + protocol + `: "SSH-2.0-\x1b[2J"`},
-		{name: "binary", server: []step{raw("\x00\xff\n"), silent}, detail: "not " + protocol + `: "\x00\xff"`},
-		{name: "empty line", server: []step{say(""), silent}, detail: "not " + protocol + `: ""`},
-		{name: "endless line", server: []step{endless(greeting)}, detail: "a line of more than 4096 bytes in the greeting"},
+func greetingCases(s Spec, protocol, greeting string) []fakeCase {
+	return []fakeCase{
+		{"refused", s, nil, false, "connect: refused"},
+		{"refused over IPv6", over6(s), nil, false, "connect: refused"},
+		{"silent after connect", late(s), script{silent}, false, "timeout waiting for the greeting"},
+		{"slow drip", late(s), script{drip(greeting + " from a slow server")}, false,
+			"timeout in the greeting"},
+		{"closed after connect", s, script{}, false, "connection closed waiting for the greeting"},
+		{"closed in the greeting", s, script{raw(greeting)}, false, "connection closed in the greeting"},
+		{"another protocol", s, script{say("SSH-2.0-\x1b[2J"), awaitAll("")}, false,
+			"not " + protocol + `: "SSH-2.0-\x1b[2J"`},
+		{"binary", s, script{raw("\x00\xff\n"), silent}, false, "not " + protocol + `: "\x00\xff"`},
+		{"empty line", s, script{say(""), silent}, false, "not " + protocol + `: ""`},
+		{"endless line", s, script{endless(greeting)}, false,
+			"a line of more than 4096 bytes in the greeting"},
 	}
-	for i := range cases {
-		cases[i].spec, cases[i].tls = s, secure
+}
+
+// handshakeCases are the failures of a server that should begin with TLS.
+func handshakeCases(s Spec, greeting string) []fakeCase {
+	return []fakeCase{
+		{"silent in the TLS handshake", late(s), script{silent}, false, "timeout in TLS handshake"},
+		{"closed in the TLS handshake", s, script{hangUp}, false, "TLS handshake: closed by the server"},
+		{"without TLS", s, script{say(greeting), silent}, false, "TLS handshake: the port does not speak TLS"},
 	}
-	if secure == nil {
-		return cases
-	}
-	return append(cases,
-		fakeCase{name: "silent in the TLS handshake", spec: s, server: []step{silent}, late: true, detail: "timeout in TLS handshake"},
-		fakeCase{name: "closed in the TLS handshake", spec: s, server: []step{hangUp}, detail: "TLS handshake: closed by the server"},
-		fakeCase{name: "without TLS", spec: s, server: []step{say(greeting), silent}, detail: "TLS handshake: the port does not speak TLS"},
-	)
 }
 
 // steps puts a script together.
-func steps(parts ...any) (all []step) {
+func steps(parts ...any) (all script) {
 	for _, p := range parts {
 		switch p := p.(type) {
-		case []step:
+		case script:
 			all = append(all, p...)
 		case step:
 			all = append(all, p)
@@ -274,9 +282,7 @@ func steps(parts ...any) (all []step) {
 func expectName(t *testing.T, name string) *tls.Config {
 	cfg := serverTLS(t)
 	cfg.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-		if hello.ServerName != name {
-			t.Errorf("server name %q, want %q", hello.ServerName, name)
-		}
+		testkit.Equal(t, hello.ServerName, name, "server name")
 		return nil, nil
 	}
 	return cfg
@@ -296,20 +302,14 @@ type datagrams func(n int, packet []byte, from net.Addr) []string
 func listenUDPAlone(t *testing.T, host string) net.PacketConn {
 	t.Helper()
 	for range 50 {
-		c, err := net.ListenPacket("udp", net.JoinHostPort(host, "0"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		c := testkit.Must(net.ListenPacket("udp", net.JoinHostPort(host, "0")))(t)
 		at := c.LocalAddr().(*net.UDPAddr).AddrPort()
 		var bound unix.Sockaddr = &unix.SockaddrInet6{Port: int(at.Port()), Addr: at.Addr().As16()}
 		family := unix.AF_INET6
 		if at.Addr().Is4() {
 			family, bound = unix.AF_INET, &unix.SockaddrInet4{Port: int(at.Port()), Addr: at.Addr().As4()}
 		}
-		fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
+		fd := testkit.Must(unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0))(t)
 		if unix.Bind(fd, bound) == nil {
 			t.Cleanup(func() { unix.Close(fd) })
 			return c
@@ -347,8 +347,6 @@ type datagramCase struct {
 	name   string
 	spec   Spec
 	server datagrams // nil: the port is closed
-	ipv6   bool
-	late   bool
 	up     bool
 	detail string
 }
@@ -356,20 +354,16 @@ type datagramCase struct {
 // checkDatagrams makes all checks. Afterwards no goroutine and no descriptor may be left.
 func checkDatagrams(t *testing.T, cases []datagramCase) {
 	t.Helper()
-	leaks(t)
+	testkit.Leaks(t)
 	t.Run("checks", func(t *testing.T) {
 		for _, c := range cases {
 			t.Run(c.name, func(t *testing.T) {
 				t.Parallel()
-				host := "127.0.0.1"
-				if c.ipv6 {
-					host = "::1"
-				}
-				to := closedPort(t, host)
+				to := closedPort(t, hostOf(c.spec))
 				if c.server != nil {
-					to = serveDatagrams(t, host, c.server)
+					to = serveDatagrams(t, hostOf(c.spec), c.server)
 				}
-				fakeCase{spec: c.spec, late: c.late, up: c.up, detail: c.detail}.checkAt(t, to)
+				checkAt(t, to, c.spec, c.up, c.detail)
 			})
 		}
 	})

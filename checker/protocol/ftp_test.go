@@ -21,7 +21,8 @@ func listenData(reply string) step {
 		}
 		c.data = l
 		port := l.Addr().(*net.TCPAddr).Port
-		numbers := strings.NewReplacer("PORT", fmt.Sprint(port), "HIGH", fmt.Sprint(port>>8), "LOW", fmt.Sprint(port&0xff))
+		numbers := strings.NewReplacer("PORT", fmt.Sprint(port), "HIGH", fmt.Sprint(port>>8), "LOW",
+			fmt.Sprint(port&0xff))
 		return say(numbers.Replace(reply))(c)
 	}
 }
@@ -47,42 +48,74 @@ func transfer(with ...step) step {
 
 func TestFTP(t *testing.T) {
 	anonymous := Spec{Service: "ftp", Request: "/"}
-	file := Spec{Service: "ftp", Account: settings.Account{Login: "monitor", Passwd: "secret"}, Request: "/status", Receive: "^all w.ll$"}
-	in := steps(say("220-welcome", " to this server", "220 ready"), await("USER monitor"), say("331 and?"), await("PASS secret"), say("230 in"))
+	file := Spec{Service: "ftp", Account: settings.Account{Login: "monitor", Passwd: "secret"}, Request: "/status",
+		Receive: "^all w.ll$"}
+	in := steps(say("220-welcome", " to this server", "220 ready"), await("USER monitor"), say("331 and?"),
+		await("PASS secret"), say("230 in"))
 	atRoot := steps(in, await("CWD /"), say("250 /"), await("TYPE I"), say("200 binary"))
 	extended := steps(atRoot, await("EPSV"), listenData("229 Extended (|||PORT|)"))
 	retrieve := steps(await("RETR /status"), say("150 here it comes"))
 	done := steps(say("226 done"), await("QUIT"), say("221 bye"))
 	quit := steps(await("QUIT"), say("221 bye"))
-	checkFakes(t, append(greetingCases(anonymous, nil, "FTP", "220 ready"), []fakeCase{
-		{name: "good", spec: file, server: steps(extended, retrieve, transfer(raw("all well\n")), done), up: true, detail: "/status: 9 bytes"},
-		{name: "good over IPv6", spec: file, ipv6: true, server: steps(extended, retrieve, transfer(raw("all well")), done), up: true, detail: "/status: 8 bytes"},
-		{name: "knows PASV only", spec: file, server: steps(atRoot, await("EPSV"), say("500 what?"), await("PASV"), listenData("227 Passive (10,0,0,1,HIGH,LOW)."), retrieve, transfer(raw("all well")), done),
-			up: true, detail: "/status: 8 bytes"},
-		{name: "without a file", spec: anonymous, server: steps(say("220 ready"), await("USER anonymous"), say("331 mail address, please"), await("PASS "), say("230 welcome"), await("CWD /"), say("250 /"), await("TYPE I"), say("200 binary"), quit),
-			up: true, detail: "230 welcome"},
-		{name: "without a password", spec: anonymous, server: steps(say("220 ready"), await("USER anonymous"), say("230 welcome"), await("CWD /"), say("250 /"), await("TYPE I"), say("200 binary"), quit),
-			up: true, detail: "230 welcome"},
-		{name: "not ready", spec: anonymous, server: steps(say("421 too many users"), quit), detail: "greeting: 421 too many users"},
-		{name: "wrong user", spec: file, server: steps(say("220 ready"), await("USER monitor"), say("530 no"), quit), detail: "login rejected: 530 no"},
-		{name: "wrong password", spec: file, server: steps(say("220 ready"), await("USER monitor"), say("331 and?"), await("PASS secret"), say("530 not with secret"), quit),
-			detail: "login rejected: 530 not with …"},
-		{name: "no root", spec: file, server: steps(in, await("CWD /"), say("550 no"), quit), detail: "CWD rejected: 550 no"},
-		{name: "no passive transfer", spec: file, server: steps(atRoot, await("EPSV"), say("500 no"), await("PASV"), say("502 no"), quit), detail: "PASV rejected: 502 no"},
-		{name: "no file", spec: file, server: steps(extended, await("RETR /status"), transfer(), say("550 no such file"), quit), detail: "RETR rejected: 550 no such file"},
-		{name: "wrong content", spec: file, server: steps(extended, retrieve, transfer(raw("\x1b[2Jnot well")), done), detail: `/status does not match /^all w.ll$/: got "\x1b[2Jnot well"`},
-		{name: "empty file", spec: file, server: steps(extended, retrieve, transfer(), done), detail: `/status does not match /^all w.ll$/: got ""`},
-		{name: "transfer aborted", spec: file, server: steps(extended, retrieve, transfer(raw("all w")), say("426 disk broken"), quit), detail: "transfer failed: 426 disk broken"},
-		{name: "endless file", spec: file, server: steps(extended, retrieve, transfer(endless("all well\n")), quit), detail: `/status in its first 1048576 bytes does not match /^all w.ll$/: got "all well\nall well\nall well\nall well\nall well\nall well\nall we"…`},
-		{name: "data port closed", spec: file, server: steps(atRoot, await("EPSV"), closedData, quit), detail: "data connect: refused"},
-		{name: "silent in the file", spec: file, server: steps(extended, retrieve, transfer(raw("all well"), stay)), late: true, detail: "timeout in the file"},
-		{name: "slow drip in the file", spec: file, server: steps(extended, retrieve, transfer(drip("all well, but slowly"))), late: true, detail: "timeout in the file"},
-		{name: "silent after the file", spec: file, server: steps(extended, retrieve, transfer(raw("all well")), silent), late: true, detail: "timeout waiting for the end of the transfer"},
-		{name: "closed in the middle", spec: file, server: steps(in, await("CWD /")), detail: "connection closed waiting for the answer to CWD"},
-		{name: "reset in the middle", spec: file, server: steps(in, await("CWD /"), reset), detail: "connection reset waiting for the answer to CWD"},
-		{name: "silent in the middle", spec: file, server: steps(in, await("CWD /"), silent), late: true, detail: "timeout waiting for the answer to CWD"},
-		{name: "invalid data in the middle", spec: file, server: steps(in, await("CWD /"), say("* BYE"), silent), detail: `not FTP: "* BYE"`},
-		{name: "endless reply", spec: file, server: steps(in, await("CWD /"), endless("250-/\r\n")), detail: "more than 65536 bytes sent before the end of the answer to CWD"},
+	checkFakes(t, nil, append(greetingCases(anonymous, "FTP", "220 ready"), []fakeCase{
+		{"good", file, steps(extended, retrieve, transfer(raw("all well\n")), done), true, "/status: 9 bytes"},
+		{"good over IPv6", over6(file), steps(extended, retrieve, transfer(raw("all well")), done), true,
+			"/status: 8 bytes"},
+		{"knows PASV only", file,
+			steps(atRoot, await("EPSV"), say("500 what?"), await("PASV"),
+				listenData("227 Passive (10,0,0,1,HIGH,LOW)."), retrieve, transfer(raw("all well")),
+				done),
+			true, "/status: 8 bytes"},
+		{"without a file", anonymous,
+			steps(say("220 ready"), await("USER anonymous"), say("331 mail address, please"),
+				await("PASS "), say("230 welcome"), await("CWD /"), say("250 /"), await("TYPE I"),
+				say("200 binary"), quit),
+			true, "230 welcome"},
+		{"without a password", anonymous,
+			steps(say("220 ready"), await("USER anonymous"), say("230 welcome"), await("CWD /"),
+				say("250 /"), await("TYPE I"), say("200 binary"), quit),
+			true, "230 welcome"},
+		{"not ready", anonymous, steps(say("421 too many users"), quit), false, "greeting: 421 too many users"},
+		{"wrong user", file, steps(say("220 ready"), await("USER monitor"), say("530 no"), quit), false,
+			"login rejected: 530 no"},
+		{"wrong password", file,
+			steps(say("220 ready"), await("USER monitor"), say("331 and?"), await("PASS secret"),
+				say("530 not with secret"), quit),
+			false, "login rejected: 530 not with …"},
+		{"no root", file, steps(in, await("CWD /"), say("550 no"), quit), false, "CWD rejected: 550 no"},
+		{"no passive transfer", file,
+			steps(atRoot, await("EPSV"), say("500 no"), await("PASV"), say("502 no"), quit), false,
+			"PASV rejected: 502 no"},
+		{"no file", file, steps(extended, await("RETR /status"), transfer(), say("550 no such file"), quit),
+			false, "RETR rejected: 550 no such file"},
+		{"wrong content", file, steps(extended, retrieve, transfer(raw("\x1b[2Jnot well")), done), false,
+			`/status does not match /^all w.ll$/: got "\x1b[2Jnot well"`},
+		{"empty file", file, steps(extended, retrieve, transfer(), done), false,
+			`/status does not match /^all w.ll$/: got ""`},
+		{"transfer aborted", file,
+			steps(extended, retrieve, transfer(raw("all w")), say("426 disk broken"), quit), false,
+			"transfer failed: 426 disk broken"},
+		{"endless file", file, steps(extended, retrieve, transfer(endless("all well\n")), quit), false,
+			`/status in its first 1048576 bytes does not match /^all w.ll$/: got "all well\nall well\nall well\nall well\nall well\nall well\nall we"…`},
+		{"data port closed", file, steps(atRoot, await("EPSV"), closedData, quit), false,
+			"data connect: refused"},
+		{"silent in the file", late(file), steps(extended, retrieve, transfer(raw("all well"), stay)), false,
+			"timeout in the file"},
+		{"slow drip in the file", late(file),
+			steps(extended, retrieve, transfer(drip("all well, but slowly"))), false,
+			"timeout in the file"},
+		{"silent after the file", late(file), steps(extended, retrieve, transfer(raw("all well")), silent),
+			false, "timeout waiting for the end of the transfer"},
+		{"closed in the middle", file, steps(in, await("CWD /")), false,
+			"connection closed waiting for the answer to CWD"},
+		{"reset in the middle", file, steps(in, await("CWD /"), reset), false,
+			"connection reset waiting for the answer to CWD"},
+		{"silent in the middle", late(file), steps(in, await("CWD /"), silent), false,
+			"timeout waiting for the answer to CWD"},
+		{"invalid data in the middle", file, steps(in, await("CWD /"), say("* BYE"), silent), false,
+			`not FTP: "* BYE"`},
+		{"endless reply", file, steps(in, await("CWD /"), endless("250-/\r\n")), false,
+			"more than 65536 bytes sent before the end of the answer to CWD"},
 	}...))
 }
 

@@ -19,6 +19,7 @@ import (
 	"ldirectord/checker/seal"
 	"ldirectord/checker/settings"
 	"ldirectord/checker/wire"
+	"ldirectord/internal/testkit"
 )
 
 // Each target feeds one parser of servers' answers. Whatever a server sends, nothing panics except libraries that are
@@ -49,10 +50,12 @@ func fuzz(t *testing.T) fuzzing {
 			t.Errorf("took %v", took)
 		}
 		// On a busy machine many of them may be about to end.
-		for end := time.Now().Add(maxFuzzTime); runtime.NumGoroutine() > maxGoroutines; time.Sleep(time.Millisecond) {
+		for end := time.Now().Add(maxFuzzTime); runtime.NumGoroutine() > maxGoroutines; time.Sleep(
+			time.Millisecond) {
 			if time.Now().After(end) {
 				stacks := make([]byte, 1<<20)
-				t.Fatalf("%d goroutines: checks leak some:\n%s", runtime.NumGoroutine(), stacks[:runtime.Stack(stacks, true)])
+				t.Fatalf("%d goroutines: checks leak some:\n%s", runtime.NumGoroutine(),
+					stacks[:runtime.Stack(stacks, true)])
 			}
 		}
 	})
@@ -119,34 +122,29 @@ func FuzzHTTP(f *testing.F) {
 		}
 		check.fails(checkURL(u))
 		check.message(showURL(u))
-		if request := requestBytes("GET", u.RequestURI(), u.Host, nil, ""); bytes.Count(request, []byte("\n")) != 5 {
+		if request := requestBytes("GET", u.RequestURI(), u.Host, nil, ""); bytes.Count(request,
+			[]byte("\n")) != 5 {
 			t.Errorf("a Location makes lines of the request: %q", request)
 		}
 	})
 }
 
 func FuzzDNS(f *testing.F) {
-	question, err := lookup("a.b", 0)
-	if err != nil {
-		f.Fatal(err)
-	}
+	question := testkit.Must(lookup("a.b", 0))(f)
 	asked := &dns.Msg{MsgHdr: dns.MsgHdr{Id: 0x3030}, Question: []dns.Question{question}}
-	for _, record := range []string{"a.b. 1 IN A 1.2.3.4", `a.b. 1 IN TXT "x"`, "a.b. 1 IN MX 1 c.d.", "a.b. 1 IN SOA a. b. 1 2 3 4 5", "a.b. 1 IN SVCB 1 . alpn=h2", "a.b. 1 IN SRV 1 2 3 x."} {
-		rr, err := dns.NewRR(record)
-		if err != nil {
-			f.Fatal(err)
-		}
+	for _, record := range []string{"a.b. 1 IN A 1.2.3.4", `a.b. 1 IN TXT "x"`, "a.b. 1 IN MX 1 c.d.",
+		"a.b. 1 IN SOA a. b. 1 2 3 4 5", "a.b. 1 IN SVCB 1 . alpn=h2", "a.b. 1 IN SRV 1 2 3 x."} {
+		rr := testkit.Must(dns.NewRR(record))(f)
 		answer := asked.Copy()
 		answer.Response, answer.Answer = true, []dns.RR{rr}
-		raw, err := answer.Pack()
-		if err != nil {
-			f.Fatal(err)
-		}
+		raw := testkit.Must(answer.Pack())(f)
 		f.Add(raw)
 	}
 	var checks []*dnsCheck
-	for _, kind := range []uint16{dns.TypeA, dns.TypeMX, dns.TypeTXT, dns.TypeSOA, dns.TypeCNAME, dns.TypeSRV, dns.TypeSVCB} {
-		checks = append(checks, &dnsCheck{server: server{timeout: time.Second}, asked: dns.Question{Name: "a.b.", Qtype: kind, Qclass: 1}, receive: pattern(f, "x")})
+	for _, kind := range []uint16{dns.TypeA, dns.TypeMX, dns.TypeTXT, dns.TypeSOA, dns.TypeCNAME, dns.TypeSRV,
+		dns.TypeSVCB} {
+		checks = append(checks, &dnsCheck{server: server{timeout: time.Second},
+			asked: dns.Question{Name: "a.b.", Qtype: kind, Qclass: 1}, receive: pattern(f, "x")})
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		check := fuzz(t)
@@ -165,11 +163,7 @@ func FuzzDNS(f *testing.F) {
 
 func pattern(t testing.TB, text string) *matcher {
 	t.Helper()
-	m, err := (&Env{}).matcher(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m
+	return testkit.Must((&Env{}).matcher(text))(t)
 }
 
 func FuzzLDAP(f *testing.F) {
@@ -200,11 +194,15 @@ func (u unplugged) Check(ctx context.Context) Result {
 }
 
 func FuzzMySQL(f *testing.F) {
-	f.Add([]byte(myPackets(0, myHandshake) + myPackets(2, myOK) + myPackets(1, "\x01", myColumn, myEOF, myRow, myEOF)))
-	f.Add([]byte(myPackets(0, myHandshake) + myPackets(2, "\xfecaching_sha2_password\x00"+mySeed+"\x00") + myPackets(4, "\x01\x04") + myPackets(6, "\x01-----BEGIN PUBLIC KEY-----")))
+	f.Add([]byte(myPackets(0, myHandshake) + myPackets(2, myOK) +
+		myPackets(1, "\x01", myColumn, myEOF, myRow, myEOF)))
+	f.Add([]byte(myPackets(0, myHandshake) + myPackets(2, "\xfecaching_sha2_password\x00"+mySeed+"\x00") +
+		myPackets(4, "\x01\x04") + myPackets(6, "\x01-----BEGIN PUBLIC KEY-----")))
 	f.Add([]byte(myPackets(0, "\xff\x01\x00#08S01x")))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		made, _ := newMySQL(Spec{Service: "mysql", Account: settings.Account{Login: "u", Passwd: "p", Database: "d"}, Target: loopback(1), NegotiateTimeout: time.Second}, &Env{}, "select 1")
+		made, _ := newMySQL(Spec{Service: "mysql",
+			Account: settings.Account{Login: "u", Passwd: "p", Database: "d"}, Target: loopback(1),
+			NegotiateTimeout: time.Second}, &Env{}, "select 1")
 		c := unplugged{made.(*mysqlTalk).protocol, dialogueOf(string(text))}
 		r := seal.New(c, Spec{}, new(seal.Secrets)).Check(t.Context())
 		fuzz(t).result(r)
@@ -220,7 +218,8 @@ func FuzzPgSQL(f *testing.F) {
 	f.Add([]byte("E\x00\x00\x00\x14SFATAL\x00C28000\x00Mx\x00\x00"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		check := fuzz(t)
-		c := &pgsqlCheck{talk: talk{told: told{Account: settings.Account{Login: "u", Passwd: "p"}}}, query: "select 1"}
+		c := &pgsqlCheck{talk: talk{told: told{Account: settings.Account{Login: "u", Passwd: "p"}}},
+			query: "select 1"}
 		server := wire.NewLibConn(&dialogueOf(string(text)).Dialogue, maxSQL, 5, pgsqlLengths())
 		front := pgproto3.NewFrontend(server, server)
 		err := c.logIn(front, false)
@@ -252,12 +251,10 @@ func FuzzRedis(f *testing.F) {
 func FuzzDatagrams(f *testing.F) {
 	f.Add([]byte("\x02\x00\x00\x14aaaaaaaaaaaaaaaa"))
 	f.Add([]byte("SIP/2.0 200 OK\r\nCall-ID: x\r\n\r\n"))
-	made, _ := newRADIUS(Spec{Account: settings.Account{Secret: "s", Login: "u", Passwd: "p"}, NegotiateTimeout: time.Second}, nil, nil)
+	made, _ := newRADIUS(Spec{Account: settings.Account{Secret: "s", Login: "u", Passwd: "p"},
+		NegotiateTimeout: time.Second}, nil, nil)
 	radius := made.(*radiusCheck)
-	request, err := radius.request()
-	if err != nil {
-		f.Fatal(err)
-	}
+	request := testkit.Must(radius.request())(f)
 	f.Fuzz(func(t *testing.T, text []byte) {
 		check := fuzz(t)
 		check.fails(judgeSIP(string(text)))

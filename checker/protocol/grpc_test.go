@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/internal/testkit"
 )
 
 // grpcServer is a server of HTTP/2, with TLS if there is a configuration.
@@ -33,7 +34,8 @@ func grpcServer(t *testing.T, secure *tls.Config, handle http.HandlerFunc) netip
 }
 
 func grpcSpec(to netip.AddrPort, service string) Spec {
-	return Spec{Type: "negotiate", Service: "grpc", Protocol: "tcp", Target: to, NegotiateTimeout: patient, Request: "/" + service}
+	return Spec{Type: "negotiate", Service: "grpc", Protocol: "tcp", Target: to, NegotiateTimeout: patient,
+		Request: "/" + service}
 }
 
 // What a health service answers, in the clear and over TLS, and what is none.
@@ -62,7 +64,8 @@ func TestGRPCAnswers(t *testing.T) {
 			var asked string
 			to := grpcServer(t, secure, func(w http.ResponseWriter, r *http.Request) {
 				body, _ := io.ReadAll(r.Body)
-				asked = fmt.Sprintf("%s %s %s %s %q", r.Method, r.URL.Path, r.Host, r.Header.Get("Content-Type"), body)
+				asked = fmt.Sprintf("%s %s %s %s %q", r.Method, r.URL.Path, r.Host,
+					r.Header.Get("Content-Type"), body)
 				w.Header().Set("Content-Type", "application/grpc")
 				w.Header().Set("Trailer", "Grpc-Status, Grpc-Message")
 				io.WriteString(w, row.message)
@@ -74,19 +77,19 @@ func TestGRPCAnswers(t *testing.T) {
 			s := grpcSpec(to, known)
 			s.UseTLS, s.Host = secure != nil, "cart.example.com"
 			want := strings.ReplaceAll(row.want, `\n`, " ")
-			if r := build(t, s, nil).Check(t.Context()); r.OK != (want == "SERVING") || r.Detail != want {
+			if r := checked(t, s); r.OK != (want == "SERVING") || r.Detail != want {
 				t.Errorf("%s, over TLS %t: %+v, want %s", row.what, secure != nil, r, want)
 			}
-			if want := `POST /grpc.health.v1.Health/Check cart.example.com application/grpc "\x00\x00\x00\x00\v\n\tshop.Cart"`; asked != want {
-				t.Errorf("the server got %s, want %s", asked, want)
-			}
+			testkit.Equal(t, asked,
+				`POST /grpc.health.v1.Health/Check cart.example.com application/grpc "\x00\x00\x00\x00\v\n\tshop.Cart"`,
+				"the server")
 		}
 	}
 }
 
 // Servers that are none of gRPC, or that don't answer.
 func TestGRPCOtherServers(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	for what, row := range map[string]struct {
 		treat func(*testServer, net.Conn)
 		cause checker.Cause
@@ -98,7 +101,7 @@ func TestGRPCOtherServers(t *testing.T) {
 		s := grpcSpec(serve(t, row.treat).addr, "")
 		s.NegotiateTimeout = short
 		begun := time.Now()
-		r := build(t, s, nil).Check(t.Context())
+		r := checked(t, s)
 		if r.OK || r.Detail == "" || r.Cause != row.cause || time.Since(begun) > short+slack {
 			t.Errorf("%s: %+v after %v", what, r, time.Since(begun))
 		}
@@ -164,8 +167,9 @@ func refusingStreams(_ *testServer, c net.Conn) {
 func TestGRPCRefusedStream(t *testing.T) {
 	s := grpcSpec(serve(t, refusingStreams).addr, "")
 	begun := time.Now()
-	r := build(t, s, nil).Check(t.Context())
-	if want := "reading the answer: the server refuses the call (REFUSED_STREAM)"; r.OK || r.Detail != want || time.Since(begun) > patient/2 {
+	r := checked(t, s)
+	if want := "reading the answer: the server refuses the call (REFUSED_STREAM)"; r.OK || r.Detail != want ||
+		time.Since(begun) > patient/2 {
 		t.Errorf("%+v after %v, want %s", r, time.Since(begun), want)
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/settings"
+	"ldirectord/internal/testkit"
 )
 
 // hangs are servers that stop answering at some stage. The key is the service and the stage that it still does. The
@@ -60,21 +61,28 @@ var hangs = map[string]string{
 	// These servers accept the connection and do nothing else.
 	"http": "answer; connect, sent; no answer in 400ms", "http_proxy": "answer; connect, sent; no answer in 400ms",
 	"simpletcp": "answer; connect, sent; no answer in 400ms", "grpc": "answer; connect, sent; no answer in 400ms",
-	"ftp": "answer; connect; timeout waiting for the greeting", "imap": "answer; connect; timeout waiting for the greeting",
-	"nntp": "answer; connect; timeout waiting for the greeting", "pop": "answer; connect; timeout waiting for the greeting",
-	"smtp": "answer; connect; timeout waiting for the greeting", "submission": "answer; connect; timeout waiting for the greeting",
-	"mysql": "answer; connect; greeting: timeout",
-	"ldap":  "login; connect, sent; login: timeout", "pgsql": "login; connect, sent; login: timeout", "oracle": "login; connect, sent; login: timeout",
-	"redis": "login; connect, sent; timeout waiting for the answer to AUTH",
-	"https": "TLS; connect; timeout in TLS handshake", "imaps": "TLS; connect; timeout in TLS handshake", "ldaps": "TLS; connect; timeout in TLS handshake",
-	"pops": "TLS; connect; timeout in TLS handshake", "tls": "TLS; connect; timeout in TLS handshake",
+	"ftp":        "answer; connect; timeout waiting for the greeting",
+	"imap":       "answer; connect; timeout waiting for the greeting",
+	"nntp":       "answer; connect; timeout waiting for the greeting",
+	"pop":        "answer; connect; timeout waiting for the greeting",
+	"smtp":       "answer; connect; timeout waiting for the greeting",
+	"submission": "answer; connect; timeout waiting for the greeting",
+	"mysql":      "answer; connect; greeting: timeout",
+	"ldap":       "login; connect, sent; login: timeout", "pgsql": "login; connect, sent; login: timeout",
+	"oracle": "login; connect, sent; login: timeout",
+	"redis":  "login; connect, sent; timeout waiting for the answer to AUTH",
+	"https":  "TLS; connect; timeout in TLS handshake", "imaps": "TLS; connect; timeout in TLS handshake",
+	"ldaps": "TLS; connect; timeout in TLS handshake",
+	"pops":  "TLS; connect; timeout in TLS handshake", "tls": "TLS; connect; timeout in TLS handshake",
 }
 
 // hangSpec is a check of a service, with a log-in where the service has one.
 func hangSpec(service, target string) Spec {
 	s := Spec{
-		Type: "negotiate", Service: service, Protocol: "tcp", NegotiateTimeout: tooLate, Timeout: tooLate, Target: netip.MustParseAddrPort(target),
-		URL: service + "://" + target + "/", Request: "/SELECT 1", Receive: "good", Account: settings.Account{Database: "db", Login: "monitor", Passwd: "password", Secret: "secret"},
+		Type: "negotiate", Service: service, Protocol: "tcp", NegotiateTimeout: tooLate, Timeout: tooLate,
+		Target: netip.MustParseAddrPort(target),
+		URL:    service + "://" + target + "/", Request: "/SELECT 1", Receive: "good",
+		Account: settings.Account{Database: "db", Login: "monitor", Passwd: "password", Secret: "secret"},
 	}
 	if service == "http_proxy" {
 		s.URL = "http://" + target + "/"
@@ -103,12 +111,14 @@ func TestAHangIsNamedByItsStage(t *testing.T) {
 				s.Timeout, s.NegotiateTimeout = limit, limit
 				r := build(t, s, e).Check(t.Context())
 				stage := [...]string{"start", "connect", "TLS", "login", "answer", "match"}[r.Stage]
-				got = fmt.Sprintf("%s; %s; %s", stage, reached(r.Stages), strings.ReplaceAll(r.Detail, limit.String(), tooLate.String()))
-				return r, got == want && !r.OK && (r.Cause == checker.Timeout || r.Cause == checker.Unjudged)
+				got = fmt.Sprintf("%s; %s; %s", stage, reached(r.Stages),
+					strings.ReplaceAll(r.Detail, limit.String(), tooLate.String()))
+				return r, got == want && !r.OK &&
+					(r.Cause == checker.Timeout || r.Cause == checker.Unjudged)
 			}, func(r Result) { t.Errorf("%v, %s\nwant %s", r.Cause, got, want) })
 		})
 	}
-	unserved := deafPort(t).String()
+	unserved := testkit.DeafAddr(t).String()
 	for _, service := range Services() {
 		if service == "none" || slices.Contains(overUDP, service) {
 			continue
@@ -116,40 +126,51 @@ func TestAHangIsNamedByItsStage(t *testing.T) {
 		if hangs[service] == "" {
 			t.Errorf("hangs of hangs_test.go has no row for %s", service)
 		}
-		hang(service+" not accepted", hangSpec(service, unserved), nil, "connect; ; connect: no answer in 400ms")
+		hang(service+" not accepted", hangSpec(service, unserved), nil,
+			"connect; ; connect: no answer in 400ms")
 		hang(service, hangSpec(service, serveScript(t, "127.0.0.1", nil, stay).String()), nil, hangs[service])
 	}
 
 	head, body := raw("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n"), raw("\r\nbeginning")
 	mail := steps(say("220 x"), await("EHLO [127.0.0.1]"), say("250-x", "250 STARTTLS"), await("STARTTLS"))
 	user := steps(say("220 x"), await("USER monitor"), say("331 x"))
-	file := steps(user, await("PASS password"), say("230 x"), await("CWD /"), say("250 x"), await("TYPE I"), say("200 x"))
-	fetch := func(from netip.AddrPort) []step {
+	file := steps(user, await("PASS password"), say("230 x"), await("CWD /"), say("250 x"), await("TYPE I"),
+		say("200 x"))
+	fetch := func(from netip.AddrPort) script {
 		return steps(file, await("EPSV"), say(fmt.Sprintf("229 x (|||%d|)", from.Port())))
 	}
-	transfer := func(from ...step) []step {
+	transfer := func(from ...step) script {
 		return steps(fetch(serveScript(t, "127.0.0.1", nil, from...)), await("RETR /folder/file"), say("150 x"))
 	}
 	for _, c := range []struct {
 		name, service string
-		steps         []step
+		steps         script
 	}{
-		{"http header", "http", steps(head)}, {"http body", "http", steps(head, body)}, {"https TLS", "https", nil}, {"https body", "https", steps(head, body)},
-		{"smtp greets", "smtp", steps(say("220 x"))}, {"smtp STARTTLS", "smtp", mail}, {"smtp handshake", "smtp", steps(mail, say("220 go"))},
-		{"ftp greets", "ftp", steps(say("220 x"))}, {"ftp password", "ftp", user}, {"ftp file", "ftp", steps(user, await("PASS password"), say("230 x"))},
-		{"ftp TLS", "ftp", steps(say("220 x"), await("AUTH TLS"))}, {"ftp type", "ftp", file[:len(file)-2]}, {"ftp port", "ftp", file},
-		{"ftp connection", "ftp", fetch(deafPort(t))}, {"ftp begins", "ftp", fetch(serveScript(t, "127.0.0.1", nil, stay))},
+		{"http header", "http", steps(head)}, {"http body", "http", steps(head, body)},
+		{"https TLS", "https", nil}, {"https body", "https", steps(head, body)},
+		{"smtp greets", "smtp", steps(say("220 x"))}, {"smtp STARTTLS", "smtp", mail},
+		{"smtp handshake", "smtp", steps(mail, say("220 go"))},
+		{"ftp greets", "ftp", steps(say("220 x"))}, {"ftp password", "ftp", user},
+		{"ftp file", "ftp", steps(user, await("PASS password"), say("230 x"))},
+		{"ftp TLS", "ftp", steps(say("220 x"), await("AUTH TLS"))}, {"ftp type", "ftp", file[:len(file)-2]},
+		{"ftp port", "ftp", file},
+		{"ftp connection", "ftp", fetch(testkit.DeafAddr(t))},
+		{"ftp begins", "ftp", fetch(serveScript(t, "127.0.0.1", nil, stay))},
 		{"ftp content", "ftp", transfer(raw("some"), stay)}, {"ftp end", "ftp", transfer(raw("good"))},
-		{"pop TLS", "pop", steps(say("+OK"), await("STLS"))}, {"imap TLS", "imap", steps(say("* OK"), await("s STARTTLS"))},
+		{"pop TLS", "pop", steps(say("+OK"), await("STLS"))},
+		{"imap TLS", "imap", steps(say("* OK"), await("s STARTTLS"))},
 		{"ldap TLS", "ldap", nil}, {"sip piece", "sip", steps(say("SIP/2.0 200 OK"))},
-		{"pop greets", "pop", steps(say("+OK"))}, {"pops password", "pops", steps(say("+OK"), await("USER monitor"), say("+OK"))},
-		{"imap greets", "imap", steps(say("* OK"))}, {"imaps greets", "imaps", steps(say("* OK"))}, {"simpletcp piece", "simpletcp", steps(raw("some"))},
+		{"pop greets", "pop", steps(say("+OK"))},
+		{"pops password", "pops", steps(say("+OK"), await("USER monitor"), say("+OK"))},
+		{"imap greets", "imap", steps(say("* OK"))}, {"imaps greets", "imaps", steps(say("* OK"))},
+		{"simpletcp piece", "simpletcp", steps(raw("some"))},
 	} {
 		secure := serverTLS(t)
 		if !slices.Contains([]string{"https", "imaps", "pops"}, c.service) {
 			secure = nil
 		}
-		s := hangSpec(c.service, serveScript(t, "127.0.0.1", secure, slices.Concat(c.steps, steps(stay))...).String())
+		s := hangSpec(c.service, serveScript(t, "127.0.0.1", secure,
+			slices.Concat(c.steps, steps(stay))...).String())
 		s.StartTLS = secure == nil && strings.Contains(c.name, "TLS") || c.name == "smtp handshake"
 		s.Protocol = "tcp"
 		if c.service == "ftp" {
@@ -159,7 +180,8 @@ func TestAHangIsNamedByItsStage(t *testing.T) {
 	}
 	for name, treat := range map[string]func(*testServer, net.Conn){
 		"redis login": redisServer(map[string]string{"AUTH": "+OK\r\n"}), "ldap login": afterBind(silence),
-		"mysql greets": myUntilLogin(silence), "mysql login": myUntilQuery(silence), "pgsql greets": pgUntilLogin(silence), "pgsql login": pgUntilQuery(silence),
+		"mysql greets": myUntilLogin(silence), "mysql login": myUntilQuery(silence),
+		"pgsql greets": pgUntilLogin(silence), "pgsql login": pgUntilQuery(silence),
 		"oracle accepted": listener(tnsAccepted(314)), "http search": page(slowText),
 	} {
 		var service string
@@ -177,7 +199,8 @@ func TestAHangIsNamedByItsStage(t *testing.T) {
 	}
 	ping := anySpec("ping")
 	ping.Timeout = tooLate
-	hang("ping silent", ping, &Env{Pinger: &fakePinger{errs: []error{os.ErrDeadlineExceeded}}}, hangs["ping silent"])
+	hang("ping silent", ping, &Env{Pinger: &fakePinger{errs: []error{os.ErrDeadlineExceeded}}},
+		hangs["ping silent"])
 	program := externalSpec(writeScript(t, "sleep 60"))
 	program.Type, program.Timeout = "external", tooLate
 	hang("external sleeps", program, nil, hangs["external sleeps"])

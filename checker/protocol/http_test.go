@@ -16,6 +16,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/settings"
+	"ldirectord/internal/testkit"
 )
 
 var discardLog = log.New(io.Discard, "", 0)
@@ -93,9 +94,9 @@ func TestHTTPAnswers(t *testing.T) {
 		"endless interim answers":   {strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", 10000), "", "header is longer than 65536 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			leaks(t)
+			testkit.Leaks(t)
 			s := serve(t, saying(c.answer))
-			r := build(t, httpSpec(s.addr, c.receive), nil).Check(t.Context())
+			r := checked(t, httpSpec(s.addr, c.receive))
 			up := c.want[0] == '2'
 			if r.OK != up || r.Detail != c.want || r.Cause == checker.Shortage || r.Warning != "" {
 				t.Errorf("%+v, want up %v, %s", r, up, c.want)
@@ -157,10 +158,10 @@ func TestEndlessAnswersAreCutNotWaitedFor(t *testing.T) {
 		"endless chunks": {flooding(okHead+"Transfer-Encoding: chunked\r\n\r\n8\r\nAll good\r\n", "1\r\nx\r\n"), "200 OK"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			leaks(t)
+			testkit.Leaks(t)
 			spec := httpSpec(serve(t, c.treat).addr, "All good")
 			spec.NegotiateTimeout = time.Minute // a check that waits for the server fails then
-			if r := build(t, spec, nil).Check(t.Context()); r.Detail != c.want || r.OK != (c.want == "200 OK") {
+			if r := checked(t, spec); r.Detail != c.want || r.OK != (c.want == "200 OK") {
 				t.Errorf("%+v, want %s", r, c.want)
 			}
 		})
@@ -186,7 +187,7 @@ func TestHTTPConnectionFailures(t *testing.T) {
 		to   netip.AddrPort
 		want string
 	}{
-		"refused":           {refusingPort(t), "connect: refused"},
+		"refused":           {testkit.FreeAddr(t), "connect: refused"},
 		"no route":          {netip.MustParseAddrPort("255.255.255.255:80"), "connect: network is unreachable"},
 		"no port":           {netip.MustParseAddrPort("127.0.0.1:0"), "no port to connect to: neither the real server nor checkport gives one"},
 		"reset":             {resetting.addr, "connection reset in the header"},
@@ -194,8 +195,8 @@ func TestHTTPConnectionFailures(t *testing.T) {
 		"half closed":       {halfClosed.addr, "connection closed without an answer"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			leaks(t)
-			r := build(t, httpSpec(c.to, "All good"), nil).Check(t.Context())
+			testkit.Leaks(t)
+			r := checked(t, httpSpec(c.to, "All good"))
 			if r.OK || r.Cause == checker.Shortage || r.Detail != c.want {
 				t.Errorf("%+v, want %s", r, c.want)
 			}
@@ -229,7 +230,7 @@ func TestHTTPRequests(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			spec := httpSpec(s.addr, "")
 			c.change(&spec)
-			r := build(t, spec, nil).Check(t.Context())
+			r := checked(t, spec)
 			if !r.OK || r.Warning != "" {
 				t.Errorf("%+v", r)
 			}
@@ -245,23 +246,17 @@ func TestHTTPHeadHasNoBodyToMatch(t *testing.T) {
 	s := serve(t, saying(okHead+"Content-Length: 2\r\n\r\n"))
 	spec := httpSpec(s.addr, "ok")
 	spec.HTTPMethod = "HEAD"
-	if r := build(t, spec, nil).Check(t.Context()); r.OK || r.Detail != `body does not match /ok/: got ""` {
+	if r := checked(t, spec); r.OK || r.Detail != `body does not match /ok/: got ""` {
 		t.Errorf("%+v", r)
 	}
 	spec.Receive = ""
-	if r := build(t, spec, nil).Check(t.Context()); !r.OK {
-		t.Errorf("%+v", r)
-	}
+	passes(t, spec)
 }
 
 func TestHTTPOverIPv6(t *testing.T) {
 	s := serveOn(t, "[::1]:0", saying(okHead+"\r\nok"))
-	if r := build(t, httpSpec(s.addr, "ok"), nil).Check(t.Context()); !r.OK {
-		t.Errorf("%+v", r)
-	}
-	if want := "\r\nHost: [::1]\r\n"; !strings.Contains(s.asked()[0], want) {
-		t.Errorf("asked %q, want %q", s.asked()[0], want)
-	}
+	passes(t, httpSpec(s.addr, "ok"))
+	testkit.Contains(t, s.asked()[0], "\r\nHost: [::1]\r\n", "asked")
 }
 
 func TestRequestsThatCanNotBeAskedFor(t *testing.T) {
@@ -275,7 +270,7 @@ func TestRequestsThatCanNotBeAskedFor(t *testing.T) {
 	} {
 		spec := httpSpec(netip.MustParseAddrPort("127.0.0.1:80"), "")
 		spec.URL = url
-		r := build(t, spec, nil).Check(t.Context())
+		r := checked(t, spec)
 		if r.OK || r.Detail != "request: "+want || r.Cause == checker.Shortage {
 			t.Errorf("%s: %+v, want %s", url, r, want)
 		}
@@ -339,11 +334,11 @@ func TestRedirects(t *testing.T) {
 			if name == "same server by name" && !knowsLocalhost() {
 				t.Skip(noLocalhost)
 			}
-			leaks(t)
+			testkit.Leaks(t)
 			s := serve(t, redirectTo(c.location))
 			spec := httpSpec(s.addr, "All good")
 			spec.FollowRedirect = c.follow
-			r := build(t, spec, nil).Check(t.Context())
+			r := checked(t, spec)
 			detail := strings.ReplaceAll(r.Detail, fmt.Sprintf(":%d", s.addr.Port()), "")
 			if !strings.HasPrefix(detail, c.want) || r.OK != (c.want == "200 OK") || r.Warning != c.warning || r.Cause == checker.Shortage {
 				t.Errorf("%+v, want %s (warning %q)", r, c.want, c.warning)
@@ -374,7 +369,7 @@ func TestRedirectToOurVirtualServiceIsAskedOfTheServer(t *testing.T) {
 
 func TestRedirectToOurHTTPSServiceIsAskedAtItsPortOfTheServer(t *testing.T) {
 	var hosts atomic.Value
-	tlsAddr := serveHTTP(t, &tls.Config{Certificates: []tls.Certificate{selfSigned(t)}}, func(w http.ResponseWriter, r *http.Request) {
+	tlsAddr := serveHTTP(t, &tls.Config{Certificates: []tls.Certificate{testkit.SelfSigned(t)}}, func(w http.ResponseWriter, r *http.Request) {
 		hosts.Store(r.Host)
 		io.WriteString(w, "All good")
 	})
@@ -391,7 +386,7 @@ func TestProxyIsAskedWhatItRedirectsTo(t *testing.T) {
 	s := serve(t, redirectTo(func(*testServer) string { return "http://www.example.net:81/there" }))
 	spec := httpSpec(s.addr, "All good")
 	spec.Service, spec.URL, spec.FollowRedirect = "http_proxy", "http://www.example.com/index.html", "server"
-	r := build(t, spec, nil).Check(t.Context())
+	r := checked(t, spec)
 	if !r.OK || r.Warning != "" {
 		t.Errorf("%+v", r)
 	}
@@ -404,7 +399,7 @@ func TestAbsoluteRequestIsAskedOfItsHostAsInTheReference(t *testing.T) {
 	other := serveOn(t, "127.0.0.2:0", saying(okHead+"\r\nAll good"))
 	spec := httpSpec(netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), 1), "All good")
 	spec.URL = "http://me:s3cret@" + other.addr.String() + "/x"
-	r := build(t, spec, nil).Check(t.Context())
+	r := checked(t, spec)
 	if want := "request http://" + other.addr.String() + "/x does not go to the server being checked"; !r.OK || r.Warning != want {
 		t.Errorf("%+v, want warning %s", r, want)
 	}
@@ -414,7 +409,7 @@ func TestAbsoluteRequestIsAskedOfItsHostAsInTheReference(t *testing.T) {
 }
 
 func TestHTTPS(t *testing.T) {
-	cert := selfSigned(t)
+	cert := testkit.SelfSigned(t)
 	handler := func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "name=%s host=%s", r.TLS.ServerName, r.Host)
 	}
@@ -434,21 +429,19 @@ func TestHTTPS(t *testing.T) {
 		"RSA key exchange":               {&tls.Config{Certificates: []tls.Certificate{rsaCert}, MaxVersion: tls.VersionTLS12, CipherSuites: insecure}, func(*Spec) {}, "name="},
 	} {
 		t.Run(name, func(t *testing.T) {
-			leaks(t)
+			testkit.Leaks(t)
 			addr := serveHTTP(t, c.config, handler)
 			spec := httpSpec(addr, c.want)
 			spec.Service, spec.URL = "https", "https://"+addr.String()+"/"
 			c.change(&spec)
-			if r := build(t, spec, nil).Check(t.Context()); !r.OK {
-				t.Errorf("%+v", r)
-			}
+			passes(t, spec)
 		})
 	}
 }
 
 func TestHTTPSResumesSessionsOfAHealthyServer(t *testing.T) {
 	var resumed, broken atomic.Int32
-	addr := serveHTTP(t, &tls.Config{Certificates: []tls.Certificate{selfSigned(t)}}, func(w http.ResponseWriter, r *http.Request) {
+	addr := serveHTTP(t, &tls.Config{Certificates: []tls.Certificate{testkit.SelfSigned(t)}}, func(w http.ResponseWriter, r *http.Request) {
 		if r.TLS.DidResume {
 			resumed.Add(1)
 		}
@@ -492,18 +485,18 @@ func TestHTTPSFailures(t *testing.T) {
 		"another protocol": {serve(t, func(s *testServer, c net.Conn) { c.Write([]byte("\x00\xff\x00\x01\x02\x03")); silence(s, c) }).addr, "TLS handshake: the port does not speak TLS"},
 		"closing early":    {closing.addr, "TLS handshake: reset by the server"},
 		"no suite":         {serveHTTP(t, &tls.Config{}, nil), "TLS handshake: remote error: tls: unrecognized name"},
-		"refused":          {refusingPort(t), "connect: refused"},
+		"refused":          {testkit.FreeAddr(t), "connect: refused"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			spec := httpSpec(c.to, "")
 			spec.Service, spec.URL = "https", "https://"+c.to.String()+"/"
-			if r := build(t, spec, nil).Check(t.Context()); r.OK || r.Cause == checker.Shortage || r.Detail != c.want {
+			if r := checked(t, spec); r.OK || r.Cause == checker.Shortage || r.Detail != c.want {
 				t.Errorf("%+v, want %s", r, c.want)
 			}
 		})
 	}
 	t.Run("silent", func(t *testing.T) {
-		leaks(t)
+		testkit.Leaks(t)
 		to := serve(t, silence).addr
 		spec := httpSpec(to, "")
 		spec.Service, spec.URL, spec.NegotiateTimeout = "https", "https://"+to.String()+"/", short
@@ -512,7 +505,7 @@ func TestHTTPSFailures(t *testing.T) {
 }
 
 func TestCancelledCheckEndsAtOnceAndBlamesNobody(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	spec := httpSpec(serve(t, silence).addr, "")
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(20*time.Millisecond, cancel)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"ldirectord/checker"
+	"ldirectord/internal/testkit"
 )
 
 // What a server gets of a POST, and of the requests that follow its redirects. A body goes to no other server.
@@ -17,7 +18,8 @@ func TestHTTPPost(t *testing.T) {
 	var seen []string
 	note := func(r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
-		seen = append(seen, fmt.Sprintf("%s %s %d %s %s", r.Method, r.URL.Path, r.ContentLength, r.Header.Get("Content-Type"), body))
+		seen = append(seen, fmt.Sprintf("%s %s %d %s %s", r.Method, r.URL.Path, r.ContentLength,
+			r.Header.Get("Content-Type"), body))
 	}
 	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { note(r) }))
 	defer other.Close()
@@ -44,12 +46,10 @@ func TestHTTPPost(t *testing.T) {
 		s := httpSpec(netip.MustParseAddrPort(server.Listener.Addr().String()), "")
 		s.URL, s.HTTPMethod, s.HTTPBody = server.URL+path, "POST", `{"a": 1}`
 		s.HTTPHeaders = checker.ListOf("Content-Type: text/json")
-		if r := build(t, s, nil).Check(t.Context()); !r.OK {
+		if r := checked(t, s); !r.OK {
 			t.Errorf("%s: %+v", path, r)
 		}
-		if got := strings.Join(seen, "; "); got != want {
-			t.Errorf("%s: %q, want %q", path, got, want)
-		}
+		testkit.Equal(t, strings.Join(seen, "; "), want, path)
 	}
 }
 
@@ -65,7 +65,7 @@ func TestHTTPReceiveHeader(t *testing.T) {
 	} {
 		s := httpSpec(serve(t, saying(okHead+answer+"\r\nok")).addr, "ok")
 		s.ReceiveHeader = `X-Role: \bprimary$`
-		if r := build(t, s, nil).Check(t.Context()); r.Detail != want || r.OK != (want == "200 OK") {
+		if r := checked(t, s); r.Detail != want || r.OK != (want == "200 OK") {
 			t.Errorf("%q: %+v, want %s", answer, r, want)
 		}
 	}
@@ -82,10 +82,9 @@ func TestHTTPUpgrade(t *testing.T) {
 	s := httpSpec(server.addr, "")
 	s.HTTPStatus, s.ReceiveHeader = "101", "Upgrade: websocket"
 	s.HTTPHeaders = checker.ListOf("Connection: Upgrade", "Upgrade: websocket")
-	if r := build(t, s, nil).Check(t.Context()); !r.OK {
-		t.Errorf("%+v", r)
-	}
-	if got := server.asked()[0]; strings.Contains(got, "close") || !strings.Contains(got, "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n") {
+	passes(t, s)
+	if got := server.asked()[0]; strings.Contains(got, "close") ||
+		!strings.Contains(got, "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n") {
 		t.Errorf("%q", got)
 	}
 }

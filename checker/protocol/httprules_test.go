@@ -18,6 +18,7 @@ import (
 	"ldirectord/checker"
 	"ldirectord/checker/settings"
 	"ldirectord/checker/wire"
+	"ldirectord/internal/testkit"
 )
 
 func TestHTTPStatusesThatAreGood(t *testing.T) {
@@ -40,11 +41,11 @@ func TestHTTPStatusesThatAreGood(t *testing.T) {
 		"status of other digits": {"200-599", "HTTP/1.1 600 ?\r\n\r\n", "", "status 600, want 200-599"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			leaks(t)
+			testkit.Leaks(t)
 			s := httpSpec(serve(t, saying(c.answer)).addr, c.receive)
 			s.HTTPStatus = settings.HTTPStatuses(c.status)
 			up := c.want[0] >= '1' && c.want[0] <= '5'
-			if r := build(t, s, nil).Check(t.Context()); r.OK != up || r.Detail != c.want || r.Cause == checker.Shortage {
+			if r := checked(t, s); r.OK != up || r.Detail != c.want || r.Cause == checker.Shortage {
 				t.Errorf("%+v, want up %v, %s", r, up, c.want)
 			}
 		})
@@ -52,12 +53,10 @@ func TestHTTPStatusesThatAreGood(t *testing.T) {
 }
 
 func TestHTTPWaitsForNoBodyOfAProtocolSwitch(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	s := httpSpec(serve(t, thenSilence("HTTP/1.1 101 Switching Protocols\r\n\r\n")).addr, "")
 	s.HTTPStatus = "101"
-	if r := build(t, s, nil).Check(t.Context()); !r.OK {
-		t.Errorf("%+v", r)
-	}
+	passes(t, s)
 }
 
 func TestHTTPHeadersAndLogIn(t *testing.T) {
@@ -88,13 +87,9 @@ func TestHTTPHeadersAndLogIn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			spec := httpSpec(s.addr, "")
 			c.change(&spec)
-			if r := build(t, spec, nil).Check(t.Context()); !r.OK {
-				t.Errorf("%+v", r)
-			}
+			passes(t, spec)
 			asked := s.asked()
-			if got := asked[len(asked)-1]; got != c.want {
-				t.Errorf("asked %q\nwant  %q", got, c.want)
-			}
+			testkit.Equal(t, asked[len(asked)-1], c.want, "asked")
 		})
 	}
 }
@@ -161,7 +156,7 @@ func TestARedirectLeadsNoSecretAway(t *testing.T) {
 			s.Service, s.URL = c.from, fmt.Sprintf("%s://%s/index.html", c.from, starts[c.from])
 			s.HTTPUser, s.HTTPPasswd, s.HTTPHeaders = "me", "s3cret", checker.ListOf("X-Token: hunter2")
 			s.TLSCert, s.TLSKey = cert, key
-			if r := build(t, s, nil).Check(t.Context()); !r.OK {
+			if r := checked(t, s); !r.OK {
 				t.Fatalf("%+v", r)
 			}
 			v.mu.Lock()
@@ -171,9 +166,8 @@ func TestARedirectLeadsNoSecretAway(t *testing.T) {
 				if (h.Get("Authorization") != "") != secrets || (h.Get("X-Token") != "") != secrets {
 					t.Errorf("%s was told %v", path, h)
 				}
-				if shown := secrets && c.from == "https"; v.cert[path] != shown {
-					t.Errorf("%s was shown our certificate: %v", path, v.cert[path])
-				}
+				testkit.Equal(t, v.cert[path], secrets && c.from == "https", path,
+					"was shown our certificate")
 			}
 		})
 	}
@@ -211,7 +205,7 @@ func TestARedirectFromTLSToNoneTellsNoSecret(t *testing.T) {
 	s := httpSpec(server.addr, "All good")
 	s.Service, s.URL = "https", "https://"+server.addr.String()+"/"
 	s.HTTPUser, s.HTTPPasswd, s.HTTPHeaders = "me", "s3cret", checker.ListOf("X-Token: hunter2")
-	if r := build(t, s, nil).Check(t.Context()); !r.OK {
+	if r := checked(t, s); !r.OK {
 		t.Fatalf("%+v", r)
 	}
 	if said := <-clear; strings.Contains(said, "Basic") || strings.Contains(said, "hunter2") {
@@ -230,7 +224,7 @@ func TestAProxyIsToldTheLogInAtEachStep(t *testing.T) {
 	s := httpSpec(proxy.addr, "All good")
 	s.Service, s.URL = "http_proxy", "http://one.example.com/"
 	s.HTTPUser, s.HTTPPasswd, s.HTTPHeaders = "me", "s3cret", checker.ListOf("X-Token: hunter2")
-	if r := build(t, s, nil).Check(t.Context()); !r.OK {
+	if r := checked(t, s); !r.OK {
 		t.Fatalf("%+v", r)
 	}
 	var login, token []bool
@@ -251,7 +245,7 @@ func TestAPageThatRepeatsSecretsIsNotRepeated(t *testing.T) {
 	}).addr, "All good")
 	s.HTTPUser, s.HTTPPasswd, s.HTTPHeaders = "me", "s3cret", checker.ListOf("X-Token: hunter2hunter2")
 	want := `body does not match /All good/: got "X-Token: …\r\nAuthorization: Basic …\r\n"…`
-	if r := build(t, s, nil).Check(t.Context()); r.Detail != want {
+	if r := checked(t, s); r.Detail != want {
 		t.Errorf("%s\nwant %s", r.Detail, want)
 	}
 }
@@ -268,7 +262,7 @@ func TestWarningsOfHTTPSStandTogether(t *testing.T) {
 	want := fmt.Sprintf("redirect to http://%s/there leaves the server being checked; "+
 		"certificate of 127.0.0.1 expires on %s",
 		other.addr, wire.Day(time.Now().Add(80*time.Hour)))
-	if r := build(t, s, nil).Check(t.Context()); !r.OK || r.Warning != want {
+	if r := checked(t, s); !r.OK || r.Warning != want {
 		t.Errorf("%+v\nwant %s", r, want)
 	}
 }

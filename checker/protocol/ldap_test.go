@@ -17,6 +17,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"ldirectord/checker"
+	"ldirectord/internal/testkit"
 )
 
 var goodLDAP = Spec{
@@ -77,7 +78,8 @@ func ldapOp(op *ber.Packet) string {
 		return "bind " + op.Children[1].Value.(string)
 	case ldap.ApplicationSearchRequest:
 		filter, _ := ldap.DecompileFilter(op.Children[6])
-		return "search " + op.Children[0].Value.(string) + " " + ldap.ScopeMap[int(op.Children[1].Value.(int64))] + " " + filter
+		return "search " + op.Children[0].Value.(string) + " " +
+			ldap.ScopeMap[int(op.Children[1].Value.(int64))] + " " + filter
 	case ldap.ApplicationUnbindRequest:
 		return "unbind"
 	}
@@ -125,30 +127,44 @@ func TestLDAP(t *testing.T) {
 	login := func(s *Spec) { s.Login, s.Passwd = "cn=admin", "secret" }
 	checkScenes(t, goodLDAP, []scene{
 		{"good", directory{entries: one}.treat, nil, true, `entry "dc=example,dc=test"`},
-		{"good login", directory{user: "cn=admin", passwd: "secret", entries: one}.treat, login, true, `entry "dc=example,dc=test"`},
-		{"login without password is anonymous", directory{entries: one}.treat, func(s *Spec) { s.Login = "cn=admin" }, true, `entry "dc=example,dc=test"`},
-		{"no receive", directory{entries: one}.treat, func(s *Spec) { s.Receive = "" }, true, `entry "dc=example,dc=test"`},
-		{"root of the directory", directory{entries: []string{""}}.treat, func(s *Spec) { s.Request, s.Receive = "/", "" }, true, `entry ""`},
-		{"wrong login", directory{user: "cn=admin", passwd: "other"}.treat, login, false, "login rejected: invalid credentials"},
-		{"login refused with words", directory{bind: ldapSays{53, "no\nanonymous\x1b"}}.treat, nil, false, `login rejected: unwilling to perform: no\nanonymous\x1b`},
+		{"good login", directory{user: "cn=admin", passwd: "secret", entries: one}.treat, login, true,
+			`entry "dc=example,dc=test"`},
+		{"login without password is anonymous", directory{entries: one}.treat,
+			func(s *Spec) { s.Login = "cn=admin" }, true, `entry "dc=example,dc=test"`},
+		{"no receive", directory{entries: one}.treat, func(s *Spec) { s.Receive = "" }, true,
+			`entry "dc=example,dc=test"`},
+		{"root of the directory", directory{entries: []string{""}}.treat,
+			func(s *Spec) { s.Request, s.Receive = "/", "" }, true, `entry ""`},
+		{"wrong login", directory{user: "cn=admin", passwd: "other"}.treat, login, false,
+			"login rejected: invalid credentials"},
+		{"login refused with words", directory{bind: ldapSays{53, "no\nanonymous\x1b"}}.treat, nil, false,
+			`login rejected: unwilling to perform: no\nanonymous\x1b`},
 		{"unknown result", directory{bind: ldapSays{code: 99}}.treat, nil, false, "login rejected: result 99"},
-		{"wrong base", directory{search: ldapSays{code: ldap.LDAPResultNoSuchObject}}.treat, nil, false, `search of "dc=example,dc=test": no such object`},
+		{"wrong base", directory{search: ldapSays{code: ldap.LDAPResultNoSuchObject}}.treat, nil, false,
+			`search of "dc=example,dc=test": no such object`},
 		{"no entry", directory{}.treat, nil, false, `search of "dc=example,dc=test": no entry`},
-		{"two entries", directory{entries: []string{"dc=example", "dc=example,dc=test"}}.treat, nil, false, `search of "dc=example,dc=test": 2 entries`},
-		{"wrong entry", directory{entries: []string{"dc=\nother"}}.treat, nil, false, `the entry's name does not match /dc=example/: got "dc=\nother"`},
-		{"refused", closing, func(s *Spec) { s.Target = refusingPort(t) }, false, "connect: refused"},
+		{"two entries", directory{entries: []string{"dc=example", "dc=example,dc=test"}}.treat, nil, false,
+			`search of "dc=example,dc=test": 2 entries`},
+		{"wrong entry", directory{entries: []string{"dc=\nother"}}.treat, nil, false,
+			`the entry's name does not match /dc=example/: got "dc=\nother"`},
+		{"refused", closing, func(s *Spec) { s.Target = testkit.FreeAddr(t) }, false, "connect: refused"},
 		{"closed at once", closing, nil, false, "login: closed by the server"},
 		{"silent after connect", silence, soon, false, "login: timeout"},
 		{"silent after login", afterBind(silence), soon, false, "search: timeout"},
 		{"closed after login", afterBind(closing), nil, false, "search: closed by the server"},
-		{"another protocol", heedless("SSH-2.0-OpenSSH_9.2\r\n"), nil, false, `login: this is not LDAP: got "SSH-2."`},
+		{"another protocol", heedless("SSH-2.0-OpenSSH_9.2\r\n"), nil, false,
+			`login: this is not LDAP: got "SSH-2."`},
 		{"short sequence", heedless("0\x0300000"), nil, false, `login: this is not LDAP: got "0\x030000"`},
-		{"endless length", heedless("0\x80\x00\x00\x00\x00"), nil, false, `login: this is not LDAP: got "0\x80\x00\x00\x00\x00"`},
+		{"endless length", heedless("0\x80\x00\x00\x00\x00"), nil, false,
+			`login: this is not LDAP: got "0\x80\x00\x00\x00\x00"`},
 		{"huge length", heedless("0\x84\x7f\xff\xff\xff"), nil, false, "login: the answer is too long"},
-		{"length of eight bytes", heedless("0\x88\x7f\xff\xff\xff\xff"), nil, false, `login: this is not LDAP: got "0\x88\x7f\xff\xff\xff"`},
+		{"length of eight bytes", heedless("0\x88\x7f\xff\xff\xff\xff"), nil, false,
+			`login: this is not LDAP: got "0\x88\x7f\xff\xff\xff"`},
 		{"sequence of nonsense", heedless("0\x0dabcdefghijklmn"), soon, false, "login: timeout"},
-		{"slow drip", trickle(string(ldapResult(1, ldap.ApplicationBindResponse, ldapSays{words: strings.Repeat("x", 100)}))), soon, false, "login: timeout"},
-		{"answers forever", afterBind(func(_ *testServer, c net.Conn) { chatter(c, ldapEntry(2, "dc=x")) }), nil, false, "search: the answer is too long"},
+		{"slow drip", trickle(string(ldapResult(1, ldap.ApplicationBindResponse,
+			ldapSays{words: strings.Repeat("x", 100)}))), soon, false, "login: timeout"},
+		{"answers forever", afterBind(func(_ *testServer, c net.Conn) { chatter(c, ldapEntry(2, "dc=x")) }),
+			nil, false, "search: the answer is too long"},
 		{"packets forever", afterBind(func(_ *testServer, c net.Conn) {
 			chatter(c, append([]byte{0x30, 0x82, 0x7f, 0xfc}, strings.Repeat("\x05\x00", 0x3ffe)...))
 		}), nil, false, "search: the answer is too long"},
@@ -160,12 +176,13 @@ func TestLDAPAsksForOneEntryAndTakesLeave(t *testing.T) {
 		server directory
 		want   string
 	}{
-		"good":     {directory{entries: []string{"dc=example"}}, "bind |search dc=example,dc=test Base Object (objectClass=*)|unbind"},
+		"good": {directory{entries: []string{"dc=example"}},
+			"bind |search dc=example,dc=test Base Object (objectClass=*)|unbind"},
 		"rejected": {directory{bind: ldapSays{code: 49}}, "bind |unbind"},
 		"no entry": {directory{}, "bind |search dc=example,dc=test Base Object (objectClass=*)|unbind"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			leaks(t)
+			testkit.Leaks(t)
 			done := make(chan struct{})
 			server := serve(t, func(s *testServer, conn net.Conn) {
 				defer close(done)
@@ -173,11 +190,9 @@ func TestLDAPAsksForOneEntryAndTakesLeave(t *testing.T) {
 			})
 			s := goodLDAP
 			s.Target = server.addr
-			build(t, s, nil).Check(t.Context())
+			checked(t, s)
 			<-done
-			if got := strings.Join(server.asked(), "|"); got != c.want {
-				t.Errorf("asked %s\nwant  %s", got, c.want)
-			}
+			testkit.Equal(t, strings.Join(server.asked(), "|"), c.want, "asked")
 		})
 	}
 }
@@ -185,16 +200,15 @@ func TestLDAPAsksForOneEntryAndTakesLeave(t *testing.T) {
 func TestLDAPOverIPv6(t *testing.T) {
 	s := goodLDAP
 	s.Target = serveOn(t, "[::1]:0", directory{entries: []string{"dc=example"}}.treat).addr
-	if r := build(t, s, nil).Check(t.Context()); !r.OK {
-		t.Error(r.Detail)
-	}
+	passes(t, s)
 }
 
 func TestLDAPSSpeaksTLS(t *testing.T) {
 	for name, version := range map[string]uint16{"TLS 1.0": tls.VersionTLS10, "TLS 1.3": tls.VersionTLS13} {
 		t.Run(name, func(t *testing.T) {
-			leaks(t)
-			config := &tls.Config{Certificates: []tls.Certificate{selfSigned(t)}, MinVersion: tls.VersionTLS10, MaxVersion: version}
+			testkit.Leaks(t)
+			config := &tls.Config{Certificates: []tls.Certificate{testkit.SelfSigned(t)},
+				MinVersion: tls.VersionTLS10, MaxVersion: version}
 			asked := make(chan string, 2)
 			server := serve(t, func(s *testServer, c net.Conn) {
 				over := tls.Server(c, config)
@@ -211,9 +225,7 @@ func TestLDAPSSpeaksTLS(t *testing.T) {
 				if r := check.Check(t.Context()); !r.OK {
 					t.Error(r.Detail)
 				}
-				if name := <-asked; name != "ldap.example.org" {
-					t.Errorf("asked for %q", name)
-				}
+				testkit.Equal(t, <-asked, "ldap.example.org", "asked for")
 			}
 		})
 	}
@@ -223,14 +235,15 @@ func TestLDAPSTellsWhatIsWrongWithTLS(t *testing.T) {
 	s := goodLDAP
 	s.Service = "ldaps"
 	checkScenes(t, s, []scene{
-		{"no TLS", func(_ *testServer, c net.Conn) { c.Write([]byte("* OK ready, what may I do?\r\n")) }, nil, false, "TLS handshake: the port does not speak TLS"},
+		{"no TLS", func(_ *testServer, c net.Conn) { c.Write([]byte("* OK ready, what may I do?\r\n")) }, nil,
+			false, "TLS handshake: the port does not speak TLS"},
 		{"silent", silence, soon, false, "timeout in TLS handshake"},
 		{"closed", closing, nil, false, "TLS handshake: closed by the server"},
 	})
 }
 
 func TestLDAPEndsWhenCancelled(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	s := goodLDAP
 	s.Target = serve(t, func(s *testServer, c net.Conn) {
@@ -249,19 +262,33 @@ func TestRealSlapd(t *testing.T) {
 	checkCells(t, good, []cell{
 		{"good", nil, true, `entry "dc=example,dc=test"`},
 		{"IPv6", func(s *Spec) { s.Target = loopback6(s.Target.Port()) }, true, `entry "dc=example,dc=test"`},
-		{"login", func(s *Spec) { s.Login, s.Passwd = "cn=admin,dc=example,dc=test", "secret" }, true, `entry "dc=example,dc=test"`},
-		{"wrong password", func(s *Spec) { s.Login, s.Passwd = "cn=admin,dc=example,dc=test", "other" }, false, "login rejected: invalid credentials"},
-		{"odd login", func(s *Spec) { s.Login, s.Passwd = "admin", "secret" }, false, "login rejected: invalid dn syntax: invalid DN"},
-		{"wrong base", func(s *Spec) { s.Request = "/dc=other,dc=test" }, false, `search of "dc=other,dc=test": no such object`},
-		{"wrong receive", func(s *Spec) { s.Receive = "other" }, false, `the entry's name does not match /other/: got "dc=example,dc=test"`},
+		{"login", func(s *Spec) { s.Login, s.Passwd = "cn=admin,dc=example,dc=test", "secret" }, true,
+			`entry "dc=example,dc=test"`},
+		{"wrong password", func(s *Spec) { s.Login, s.Passwd = "cn=admin,dc=example,dc=test", "other" }, false,
+			"login rejected: invalid credentials"},
+		{"odd login", func(s *Spec) { s.Login, s.Passwd = "admin", "secret" }, false,
+			"login rejected: invalid dn syntax: invalid DN"},
+		{"wrong base", func(s *Spec) { s.Request = "/dc=other,dc=test" }, false,
+			`search of "dc=other,dc=test": no such object`},
+		{"wrong receive", func(s *Spec) { s.Receive = "other" }, false,
+			`the entry's name does not match /other/: got "dc=example,dc=test"`},
 		{"root of the directory", func(s *Spec) { s.Request, s.Receive = "/", "" }, true, `entry ""`},
-		{"STARTTLS", func(s *Spec) { s.StartTLS, s.Login, s.Passwd = true, "cn=admin,dc=example,dc=test", "secret" }, true, `entry "dc=example,dc=test"`},
-		{"STARTTLS of another authority", func(s *Spec) { s.StartTLS, s.TLSVerify, s.TLSCA = true, true, newAuthority(t).file }, false,
+		{"STARTTLS", func(s *Spec) {
+			s.StartTLS, s.Login, s.Passwd = true, "cn=admin,dc=example,dc=test",
+				"secret"
+		}, true, `entry "dc=example,dc=test"`},
+		{"STARTTLS of another authority", func(s *Spec) {
+			s.StartTLS, s.TLSVerify, s.TLSCA = true, true,
+				newAuthority(t).file
+		}, false,
 			"certificate refused: certificate signed by unknown authority"},
-		{"STARTTLS on the port of ldaps", func(s *Spec) { s.StartTLS, s.Target = true, loopback(secure) }, false, "STARTTLS: closed by the server"},
+		{"STARTTLS on the port of ldaps", func(s *Spec) { s.StartTLS, s.Target = true, loopback(secure) },
+			false, "STARTTLS: closed by the server"},
 		{"ldaps", ldaps, true, `entry "dc=example,dc=test"`},
-		{"ldaps on the port of ldap", func(s *Spec) { s.Service = "ldaps" }, false, "TLS handshake: closed by the server"},
-		{"ldap on the port of ldaps", func(s *Spec) { s.Target = loopback(secure) }, false, "login: closed by the server"},
+		{"ldaps on the port of ldap", func(s *Spec) { s.Service = "ldaps" }, false,
+			"TLS handshake: closed by the server"},
+		{"ldap on the port of ldaps", func(s *Spec) { s.Target = loopback(secure) }, false,
+			"login: closed by the server"},
 	})
 	checkStopped(t, pid, good, "login: timeout")
 }
@@ -286,11 +313,10 @@ rootdn "cn=admin,dc=example,dc=test"
 rootpw secret
 directory `+dir+`/db
 `)
-	if err := os.Mkdir(filepath.Join(dir, "db"), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Mkdir(filepath.Join(dir, "db"), 0o700))
 	tree := writeFile(t, dir, "tree.ldif", "dn: dc=example,dc=test\nobjectClass: dcObject\nobjectClass: organization\no: ex\ndc: example\n")
-	if said, err := exec.CommandContext(t.Context(), slapadd, "-f", config, "-l", tree).CombinedOutput(); err != nil {
+	if said, err := exec.CommandContext(t.Context(), slapadd, "-f", config, "-l",
+		tree).CombinedOutput(); err != nil {
 		t.Fatalf("slapadd: %v: %s", err, said)
 	}
 	port, secure := freePort(t), freePort(t)
@@ -300,6 +326,7 @@ directory `+dir+`/db
 	for _, host := range []string{"127.0.0.1", "[::1]"} {
 		urls += fmt.Sprintf("ldap://%s:%d/ ldaps://%[1]s:%[3]d/ ", host, port, secure)
 	}
-	pid = realServer{path: slapd, args: []string{"-d", "0", "-h", urls, "-f", config}, ready: accepts(port, secure)}.start(t)
+	pid = realServer{path: slapd, args: []string{"-d", "0", "-h", urls, "-f", config},
+		ready: accepts(port, secure)}.start(t)
 	return good, secure, pid
 }

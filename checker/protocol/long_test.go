@@ -13,6 +13,7 @@ import (
 
 	"ldirectord/checker/settings"
 	"ldirectord/checker/wire"
+	"ldirectord/internal/testkit"
 )
 
 // Each protocol is checked often, with many servers: a port that ended a connection is in use for a minute longer,
@@ -41,7 +42,7 @@ func longTime(t *testing.T) time.Duration {
 
 func TestLongLightProtocolsLeakNothing(t *testing.T) {
 	last := longTime(t)
-	leaks(t)
+	testkit.Leaks(t)
 	checks := map[string][]Checker{}
 	e := &Env{HostName: "director.example.org"}
 	for _, l := range lightProtocols(t) {
@@ -62,7 +63,8 @@ func TestLongLightProtocolsLeakNothing(t *testing.T) {
 		}
 	}
 	after := quiet(t, idle)
-	t.Logf("when all is quiet: heap %d kB, then %d kB; %d goroutines; %d descriptors", before.heap>>10, after.heap>>10, after.goroutines, after.descriptors)
+	t.Logf("when all is quiet: heap %d kB, then %d kB; %d goroutines; %d descriptors", before.heap>>10,
+		after.heap>>10, after.goroutines, after.descriptors)
 	if after.heap > before.heap+longHeap {
 		t.Errorf("the heap has grown from %d to %d bytes", before.heap, after.heap)
 	}
@@ -100,7 +102,8 @@ func quiet(t *testing.T, idle usage) usage {
 			return now
 		}
 		if time.Now().After(end) {
-			t.Fatalf("%d goroutines and %d descriptors are left, were %d and %d", now.goroutines, now.descriptors, idle.goroutines, idle.descriptors)
+			t.Fatalf("%d goroutines and %d descriptors are left, were %d and %d", now.goroutines,
+				now.descriptors, idle.goroutines, idle.descriptors)
 		}
 	}
 }
@@ -116,7 +119,7 @@ func measure() usage {
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return usage{m.HeapAlloc, len(goroutines()), descriptors()}
+	return usage{m.HeapAlloc, len(testkit.Goroutines()), testkit.Descriptors()}
 }
 
 // light is a protocol whose checks are cheap, and servers that speak it.
@@ -135,15 +138,20 @@ func lightProtocols(t *testing.T) []light {
 	}
 	dns := light{Spec: Spec{Service: "dns", Protocol: "udp", Request: "/www.example.org", Receive: `^192\.0\.2\.`}}
 	for range longServers {
-		dns.servers = append(dns.servers, serveDatagrams(t, "127.0.0.1", zone{records: []string{"@ 60 IN A 192.0.2.10"}}.udp))
+		dns.servers = append(dns.servers, serveDatagrams(t, "127.0.0.1",
+			zone{records: []string{"@ 60 IN A 192.0.2.10"}}.udp))
 	}
 	return []light{
 		dns,
 		tcp(Spec{Service: "smtp"}, say("220 mx"), skip(1), say("250-mx", "250 SIZE"), skip(1), say("221 bye")),
-		tcp(Spec{Service: "pop", Account: settings.Account{Login: "monitor", Passwd: "secret"}}, say("+OK"), skip(1), say("+OK"), skip(1), say("+OK in"), skip(1), say("+OK")),
-		tcp(Spec{Service: "imap", Account: settings.Account{Login: "monitor", Passwd: "secret"}}, say("* OK"), skip(1), say("a OK in"), skip(1), say("* BYE", "b OK")),
-		tcp(Spec{Service: "simpletcp", Protocol: "tcp", Request: "/PING", Receive: "^PO.G"}, hangOn, say("PONG")),
-		tcp(Spec{Service: "redis", Account: settings.Account{Passwd: "secret"}}, skip(5), say("+OK"), skip(3), say("+PONG"), skip(3), say("+OK")),
+		tcp(Spec{Service: "pop", Account: settings.Account{Login: "monitor", Passwd: "secret"}}, say("+OK"),
+			skip(1), say("+OK"), skip(1), say("+OK in"), skip(1), say("+OK")),
+		tcp(Spec{Service: "imap", Account: settings.Account{Login: "monitor", Passwd: "secret"}}, say("* OK"),
+			skip(1), say("a OK in"), skip(1), say("* BYE", "b OK")),
+		tcp(Spec{Service: "simpletcp", Protocol: "tcp", Request: "/PING", Receive: "^PO.G"}, hangOn,
+			say("PONG")),
+		tcp(Spec{Service: "redis", Account: settings.Account{Passwd: "secret"}}, skip(5), say("+OK"), skip(3),
+			say("+PONG"), skip(3), say("+OK")),
 	}
 }
 
@@ -163,7 +171,8 @@ func skip(lines int) step {
 func TestLongLargePagesLeaveTimeAndMemoryToOthers(t *testing.T) {
 	last := min(longTime(t), 30*time.Second)
 	const every = 5 * time.Second
-	page := []byte(okHead + fmt.Sprintf("Content-Length: %d\r\n\r\n", maxText) + strings.Repeat("status", maxText/6+1)[:maxText])
+	page := []byte(okHead + fmt.Sprintf("Content-Length: %d\r\n\r\n", maxText) +
+		strings.Repeat("status", maxText/6+1)[:maxText])
 	large := httpSpec(serve(t, func(s *testServer, c net.Conn) { s.request(c); c.Write(page) }).addr, "status.*ok")
 	small := httpSpec(serve(t, saying(okHead+"\r\nOK")).addr, "OK")
 	var e Env

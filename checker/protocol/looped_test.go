@@ -17,6 +17,7 @@ import (
 	"ldirectord/checker"
 	"ldirectord/checker/icmp"
 	"ldirectord/checker/wire"
+	"ldirectord/internal/testkit"
 )
 
 // The result of a check does not depend on whether a loop or a goroutine makes it.
@@ -48,7 +49,7 @@ func TestTheLoopFindsWhatAGoroutineFinds(t *testing.T) {
 
 // An answer in pieces is compared when it is complete, in the loop or by a goroutine.
 func TestTheLoopTakesAnswersInPieces(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	whole := okHead + "Content-Length: 11\r\n\r\nOK-perf now"
 	large := okHead + "Content-Length: 40000\r\n\r\n" + strings.Repeat("x", 39993) + "OK-perf"
 	for name, pieces := range map[string][]string{
@@ -56,7 +57,8 @@ func TestTheLoopTakesAnswersInPieces(t *testing.T) {
 		"more than four looks": {whole[:5], whole[5:9], whole[9:20], whole[20:50], whole[50:]},
 		"a large one":          {large[:30], large[30:]},
 		"ended by a close":     {okHead + "\r\nOK", "-perf"},
-		"in chunks":            {okHead + "Transfer-Encoding: chunked\r\n\r\n3\r\nOK-\r\n", "4\r\nperf\r\n0\r\n\r\n"},
+		"in chunks": {okHead + "Transfer-Encoding: chunked\r\n\r\n3\r\nOK-\r\n",
+			"4\r\nperf\r\n0\r\n\r\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := serve(t, func(s *testServer, c net.Conn) {
@@ -78,7 +80,7 @@ func TestTheLoopTakesAnswersInPieces(t *testing.T) {
 
 // A request that does not fit into the socket is sent by a goroutine.
 func TestTheLoopSendsLongRequests(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	s := serve(t, func(_ *testServer, c net.Conn) {
 		time.Sleep(20 * time.Millisecond)
 		if n, _ := io.Copy(io.Discard, io.LimitReader(c, 8<<20)); n == 8<<20 {
@@ -129,22 +131,27 @@ func (e *echoes) Forget(echo *icmp.Echo) bool {
 func (e *echoes) Rest(*icmp.Echo, time.Duration) (time.Duration, error) { return 0, e.err }
 
 func TestTheLoopPings(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	for name, c := range map[string]*struct {
 		pinger echoes
 		ok     bool
 		sent   int32
 		want   string
 	}{
-		"an answer":       {echoes{answers: 20 * time.Millisecond}, true, 1, "echo reply after 20ms"},
-		"silence":         {echoes{err: os.ErrDeadlineExceeded}, false, 3, "ping: no answer to 3 requests, 50ms each"},
+		"an answer": {echoes{answers: 20 * time.Millisecond}, true, 1, "echo reply after 20ms"},
+		"silence": {echoes{err: os.ErrDeadlineExceeded}, false, 3,
+			"ping: no answer to 3 requests, 50ms each"},
 		"no room to send": {echoes{err: syscall.ENOBUFS}, false, 1, "ping: no buffer space available"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			spec := anySpec("ping")
-			spec.Timeout, spec.Attempts, spec.OnLink = map[bool]time.Duration{true: inTime, false: 50 * time.Millisecond}[c.ok], 3, c.ok
+			spec.Timeout, spec.Attempts,
+				spec.OnLink = map[bool]time.Duration{true: inTime, false: 50 * time.Millisecond}[c.ok],
+				3, c.ok
 			r := looped{build(t, spec, &Env{Pinger: &c.pinger})}.Check(t.Context())
-			if r.OK != c.ok || r.Detail != c.want || c.pinger.sent.Load() != c.sent || (r.Cause == checker.Shortage) != (c.pinger.err == syscall.ENOBUFS) || c.pinger.onLink.Load() != spec.OnLink {
+			if r.OK != c.ok || r.Detail != c.want || c.pinger.sent.Load() != c.sent ||
+				(r.Cause == checker.Shortage) != (c.pinger.err == syscall.ENOBUFS) ||
+				c.pinger.onLink.Load() != spec.OnLink {
 				t.Errorf("%d sent: %+v", c.pinger.sent.Load(), r)
 			}
 		})

@@ -15,6 +15,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/wire"
+	"ldirectord/internal/testkit"
 )
 
 // slow is a pattern for which the backtracking engine needs practically forever on slowText.
@@ -48,10 +49,7 @@ func TestAnswerThatTakesTooLongToMatchIsNotJudged(t *testing.T) {
 func TestMatchOverItsBudgetIsTriedOnceMore(t *testing.T) {
 	e := &Env{Matching: hasty()}
 	e.Matching.quick.budget, e.Matching.thorough.budget = 0, time.Minute
-	m, err := e.matcher(slow)
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := testkit.Must(e.matcher(slow))(t)
 	s := search{ctx: t.Context(), matcher: m}
 	if ok, err := s.match([]byte(strings.Repeat("a", 10) + "b")); ok || err != nil || !s.thorough {
 		t.Errorf("%v, %v, tried again %v", ok, err, s.thorough)
@@ -60,10 +58,7 @@ func TestMatchOverItsBudgetIsTriedOnceMore(t *testing.T) {
 
 // After a reload all servers are checked at once. Each comparison has its own time, whatever the others need.
 func TestManySlowMatchesAtOnceAreAllJudged(t *testing.T) {
-	m, err := new(Env).matcher(`(?=.)class=.*active`)
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := testkit.Must(new(Env).matcher(`(?=.)class=.*active`))(t)
 	unit := `<div class="card"><a href="/product/12345">Some product name, description of it</a></div>`
 	page := []byte(strings.Repeat(unit, 80) + "\n" + `<div class="state active">ok</div>`)
 	var all sync.WaitGroup
@@ -118,14 +113,8 @@ func TestDrippingServerIsNotSearchedForEachByte(t *testing.T) {
 			}
 		}
 	}()
-	m, err := new(Env).matcher(`\d\d|x`)
-	if err != nil {
-		t.Fatal(err)
-	}
-	server, err := wire.Guard(t.Context(), here, time.Now().Add(inTime))
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := testkit.Must(new(Env).matcher(`\d\d|x`))(t)
+	server := testkit.Must(wire.Guard(t.Context(), here, time.Now().Add(inTime)))(t)
 	h := session{server: server, buf: make([]byte, maxHeard), search: search{ctx: t.Context()}}
 	if err := h.expect(simpleStep{expect: m}); err == nil {
 		t.Error("the pattern was found")
@@ -146,7 +135,8 @@ func TestDatagramsAreSearchedUpToALimit(t *testing.T) {
 	for err = wire.ErrNotYet; errors.Is(err, wire.ErrNotYet); {
 		err = a.datagram(nil, flood)
 	}
-	if a.received > maxSimpleAnswer+len(flood) || !strings.HasPrefix(err.Error(), "no line matches /ok/ in the first 262144 bytes") {
+	if a.received > maxSimpleAnswer+len(flood) ||
+		!strings.HasPrefix(err.Error(), "no line matches /ok/ in the first 262144 bytes") {
 		t.Errorf("%d bytes: %v", a.received, err)
 	}
 }
@@ -194,7 +184,8 @@ func TestAnnouncedLengthTakesNoMemory(t *testing.T) {
 	defer r.close()
 	r.small = new(make([]byte, 0, smallBody)) // another test may have left a large one in the pool
 	r.text = *r.small
-	r.reset(havingSaid(io.MultiReader(strings.NewReader(okHead+"Content-Length: 4611686018427387903\r\n\r\nx"), iotest.ErrReader(io.EOF))))
+	r.reset(havingSaid(io.MultiReader(strings.NewReader(okHead+"Content-Length: 4611686018427387903\r\n\r\nx"),
+		iotest.ErrReader(io.EOF))))
 	a, err := r.answer()
 	if err != nil {
 		t.Fatal(err)

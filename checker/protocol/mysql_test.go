@@ -14,6 +14,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/settings"
+	"ldirectord/internal/testkit"
 )
 
 var goodMySQL = Spec{
@@ -43,7 +44,8 @@ const (
 func myPackets(number int, bodies ...string) string {
 	all := ""
 	for i, body := range bodies {
-		all += string([]byte{byte(len(body)), byte(len(body) >> 8), byte(len(body) >> 16), byte(number + i)}) + body
+		all += string([]byte{byte(len(body)), byte(len(body) >> 8), byte(len(body) >> 16), byte(number + i)}) +
+			body
 	}
 	return all
 }
@@ -65,7 +67,8 @@ func (m mariadb) treat(s *testServer, c net.Conn) {
 	if login == "" {
 		return
 	}
-	s.keep(fmt.Sprintf("login check %v database chk %v", strings.Contains(login, "check\x00"), strings.Contains(login, "chk\x00")))
+	s.keep(fmt.Sprintf("login check %v database chk %v", strings.Contains(login, "check\x00"),
+		strings.Contains(login, "chk\x00")))
 	io.WriteString(c, myPackets(2, m.login...))
 	for {
 		switch command := myHear(c); {
@@ -105,32 +108,40 @@ func TestMySQL(t *testing.T) {
 	request := func(query string) func(*Spec) { return func(s *Spec) { s.Request = query } }
 	checkScenes(t, goodMySQL, []scene{
 		{"good", answering("\x01", myColumn, myEOF, myRow, myEOF), nil, true, "SELECT returned a row"},
-		{"request with a blank before it", answering("\x01", myColumn, myEOF, myRow, myEOF), request("/ select 1"), true, "SELECT returned a row"},
+		{"request with a blank before it", answering("\x01", myColumn, myEOF, myRow, myEOF),
+			request("/ select 1"), true, "SELECT returned a row"},
 		{"no row", answering("\x01", myColumn, myEOF, myEOF), nil, false, "SELECT returned no row"},
-		{"the first value matches", answering("\x01", myColumn, myEOF, myRow, myEOF), wanting("^1$"), true, "SELECT returned a row"},
-		{"the first value does not match", answering("\x01", myColumn, myEOF, myRow, myEOF), wanting("^2"), false,
+		{"the first value matches", answering("\x01", myColumn, myEOF, myRow, myEOF), wanting("^1$"), true,
+			"SELECT returned a row"},
+		{"the first value does not match", answering("\x01", myColumn, myEOF, myRow, myEOF), wanting("^2"),
+			false,
 			`the first value does not match /^2/: got "1"`},
 		{"command without rows", answering(myOK), request("/SET @x = 1"), false, "SET returned no row"},
-		{"rows touched", answering("\x00\x02\x00\x02\x00\x00\x00"), request("/UPDATE t SET enabled = 2"), true, "UPDATE returned a row"},
-		{"no rows touched", answering(myOK), request("/UPDATE t SET enabled = 2"), false, "UPDATE returned no row"},
-		{"wrong query", answering("\xff\x7a\x04#42S02Table 'chk.t'\ndoesn't exist"), nil, false, `query failed: Table 'chk.t'\ndoesn't exist (1146)`},
-		{"failure after a row", answering("\x01", myColumn, myEOF, myRow, "\xff\x25\x05#70100interrupted"), nil, false, "query failed: interrupted (1317)"},
+		{"rows touched", answering("\x00\x02\x00\x02\x00\x00\x00"), request("/UPDATE t SET enabled = 2"), true,
+			"UPDATE returned a row"},
+		{"no rows touched", answering(myOK), request("/UPDATE t SET enabled = 2"), false,
+			"UPDATE returned no row"},
+		{"wrong query", answering("\xff\x7a\x04#42S02Table 'chk.t'\ndoesn't exist"), nil, false,
+			`query failed: Table 'chk.t'\ndoesn't exist (1146)`},
+		{"failure after a row", answering("\x01", myColumn, myEOF, myRow, "\xff\x25\x05#70100interrupted"), nil,
+			false, "query failed: interrupted (1317)"},
 		{"server asks for a file", myUntilQuery(func(s *testServer, c net.Conn) {
 			io.WriteString(c, myPackets(1, "\xfb/etc/passwd"))
-			if sent := myHear(c); sent != "" {
-				t.Errorf("sent %q", sent)
-			}
+			testkit.Equal(t, myHear(c), "", "sent")
 			io.WriteString(c, myPackets(3, myOK))
 			silence(s, c)
 		}), nil, false, "query: local file '/etc/passwd' is not registered"},
-		{"wrong log-in", mariadb{login: []string{myDenied}}.treat, nil, false, `login rejected: Access denied\x1b for user 'check' (1045)`},
+		{"wrong log-in", mariadb{login: []string{myDenied}}.treat, nil, false,
+			`login rejected: Access denied\x1b for user 'check' (1045)`},
 		{"password in clear text", mariadb{login: []string{"\xfemysql_clear_password\x00"}}.treat, nil, false,
 			"login: the server asks for the password in clear text (mysql_clear_password), which is never sent"},
-		{"unknown plugin", mariadb{login: []string{"\xfesecret_handshake\x00abc\x00"}}.treat, nil, false, "login: this authentication plugin is not supported"},
-		{"too many connections", heedless(myPackets(0, "\xff\x10\x04Too many connections")), nil, false, "login rejected: Too many connections (1040)"},
+		{"unknown plugin", mariadb{login: []string{"\xfesecret_handshake\x00abc\x00"}}.treat, nil, false,
+			"login: this authentication plugin is not supported"},
+		{"too many connections", heedless(myPackets(0, "\xff\x10\x04Too many connections")), nil, false,
+			"login rejected: Too many connections (1040)"},
 		{"no login", closing, func(s *Spec) { s.Login = "" }, false, "mysql needs a login and a request"},
 		{"no request", closing, request("/"), false, "mysql needs a login and a request"},
-		{"refused", closing, func(s *Spec) { s.Target = refusingPort(t) }, false, "connect: refused"},
+		{"refused", closing, func(s *Spec) { s.Target = testkit.FreeAddr(t) }, false, "connect: refused"},
 		{"closed at once", closing, nil, false, "greeting: closed by the server"},
 		{"silent after connect", silence, soon, false, "greeting: timeout"},
 		{"silent in the greeting", heedless(myPackets(0, myHandshake)[:20]), soon, false, "greeting: timeout"},
@@ -138,22 +149,42 @@ func TestMySQL(t *testing.T) {
 		{"closed after the log-in was sent", myUntilLogin(closing), nil, false, "login: closed by the server"},
 		{"silent after login", myUntilQuery(silence), soon, false, "query: timeout"},
 		{"closed after login", myUntilQuery(closing), nil, false, "query: closed by the server"},
-		{"silent after a row", myUntilQuery(heedless(myPackets(1, "\x01", myColumn, myEOF, myRow))), soon, false, "query: timeout"},
-		{"another protocol", heedless("SSH-2.0-OpenSSH_9.2\r\n"), nil, false, `greeting: this is not MySQL: got "SSH-2"`},
-		{"another packet", heedless(myPackets(0, "\x0bhello")), nil, false, `greeting: this is not MySQL: got "\x06\x00\x00\x00\v"`},
-		{"greeting cut short", heedless(myPackets(0, myHandshake[:40])), nil, false, `greeting: this is not MySQL: got "(\x00\x00\x00\n"`},
-		{"empty packet", heedless(myPackets(0, "", "")), nil, false, `greeting: this is not MySQL: got "\x00\x00\x00\x00\x00"`},
-		{"error cut short", myUntilLogin(heedless(myPackets(2, "\xff\x10"))), nil, false, `login: this is not MySQL: got "\x02\x00\x00\x02\xff"`},
-		{"OK cut short", myUntilLogin(heedless(myPackets(2, "\x00\x00\x00\x02"))), nil, false, `login: this is not MySQL: got "\x04\x00\x00\x02\x00"`},
-		{"OK with a number cut short", myUntilLogin(heedless(myPackets(2, "\x00\xfe\x00\x00\x02\x00\x00"))), nil, false, `login: this is not MySQL: got "\a\x00\x00\x02\x00"`},
-		{"OK with large numbers", myUntilLogin(heedless(myPackets(2, "\x00\xfc\x00\x00\xfe\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00") + myPackets(1, "\x01", myColumn, myEOF, myRow, myEOF))), nil, true, "SELECT returned a row"},
-		{"another way to log in, cut short", myUntilLogin(heedless(myPackets(2, "\xfemysql_native_password\x00abcdefgh\x00"))), nil, false, `login: this is not MySQL: got " \x00\x00\x02\xfe"`},
-		{"another way to log in, cut off", myUntilLogin(heedless(myPackets(2, "\xfemysql_native_password\x00")[:12])), soon, false, "login: timeout"},
-		{"numbers out of order", myUntilLogin(heedless(myPackets(7, myOK))), nil, false, "login: commands out of sync. You can't run this command now"},
-		{"column cut short", myUntilQuery(heedless(myPackets(1, "\x01", "\x03def\xfe\xff\xff\xff\xff\xff\xff\xff\x7f", myEOF))), nil, false, "panic over the answer: slice bounds out of range [-9223372036854775796:]"},
-		{"huge packet", myUntilLogin(heedless("\xff\xff\xff\x02\x00")), nil, false, "login: the answer is too long"},
+		{"silent after a row", myUntilQuery(heedless(myPackets(1, "\x01", myColumn, myEOF, myRow))), soon,
+			false, "query: timeout"},
+		{"another protocol", heedless("SSH-2.0-OpenSSH_9.2\r\n"), nil, false,
+			`greeting: this is not MySQL: got "SSH-2"`},
+		{"another packet", heedless(myPackets(0, "\x0bhello")), nil, false,
+			`greeting: this is not MySQL: got "\x06\x00\x00\x00\v"`},
+		{"greeting cut short", heedless(myPackets(0, myHandshake[:40])), nil, false,
+			`greeting: this is not MySQL: got "(\x00\x00\x00\n"`},
+		{"empty packet", heedless(myPackets(0, "", "")), nil, false,
+			`greeting: this is not MySQL: got "\x00\x00\x00\x00\x00"`},
+		{"error cut short", myUntilLogin(heedless(myPackets(2, "\xff\x10"))), nil, false,
+			`login: this is not MySQL: got "\x02\x00\x00\x02\xff"`},
+		{"OK cut short", myUntilLogin(heedless(myPackets(2, "\x00\x00\x00\x02"))), nil, false,
+			`login: this is not MySQL: got "\x04\x00\x00\x02\x00"`},
+		{"OK with a number cut short", myUntilLogin(heedless(myPackets(2, "\x00\xfe\x00\x00\x02\x00\x00"))),
+			nil, false, `login: this is not MySQL: got "\a\x00\x00\x02\x00"`},
+		{"OK with large numbers", myUntilLogin(
+			heedless(myPackets(2, "\x00\xfc\x00\x00\xfe\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00") +
+				myPackets(1, "\x01", myColumn, myEOF, myRow, myEOF))), nil, true,
+			"SELECT returned a row"},
+		{"another way to log in, cut short",
+			myUntilLogin(heedless(myPackets(2, "\xfemysql_native_password\x00abcdefgh\x00"))), nil, false,
+			`login: this is not MySQL: got " \x00\x00\x02\xfe"`},
+		{"another way to log in, cut off",
+			myUntilLogin(heedless(myPackets(2, "\xfemysql_native_password\x00")[:12])), soon, false,
+			"login: timeout"},
+		{"numbers out of order", myUntilLogin(heedless(myPackets(7, myOK))), nil, false,
+			"login: commands out of sync. You can't run this command now"},
+		{"column cut short", myUntilQuery(
+			heedless(myPackets(1, "\x01", "\x03def\xfe\xff\xff\xff\xff\xff\xff\xff\x7f", myEOF))), nil,
+			false, "panic over the answer: slice bounds out of range [-9223372036854775796:]"},
+		{"huge packet", myUntilLogin(heedless("\xff\xff\xff\x02\x00")), nil, false,
+			"login: the answer is too long"},
 		{"slow drip", trickle(myPackets(0, myHandshake)), soon, false, "greeting: timeout"},
-		{"slow drip in the answer", myUntilQuery(trickle(myPackets(1, "\x01", myColumn, myEOF))), soon, false, "query: timeout"},
+		{"slow drip in the answer", myUntilQuery(trickle(myPackets(1, "\x01", myColumn, myEOF))), soon, false,
+			"query: timeout"},
 		{"rows forever", myUntilQuery(func(_ *testServer, c net.Conn) {
 			io.WriteString(c, myPackets(1, "\x01", myColumn, myEOF))
 			w := bufio.NewWriter(c)
@@ -167,7 +198,7 @@ func TestMySQL(t *testing.T) {
 }
 
 func TestMySQLAsksOnceAndTakesLeave(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	done := make(chan struct{})
 	server := serve(t, func(s *testServer, c net.Conn) {
 		defer close(done)
@@ -175,24 +206,21 @@ func TestMySQLAsksOnceAndTakesLeave(t *testing.T) {
 	})
 	s := goodMySQL
 	s.Target = server.addr
-	build(t, s, nil).Check(t.Context())
+	checked(t, s)
 	<-done
 	want := "login check true database chk true|query SELECT enabled FROM t|quit"
-	if got := strings.Join(server.asked(), "|"); got != want {
-		t.Errorf("asked %s\nwant  %s", got, want)
-	}
+	testkit.Equal(t, strings.Join(server.asked(), "|"), want, "asked")
 }
 
 func TestMySQLOverIPv6(t *testing.T) {
 	s := goodMySQL
-	s.Target = serveOn(t, "[::1]:0", mariadb{login: []string{myOK}, answer: []string{"\x01", myColumn, myEOF, myRow, myEOF}}.treat).addr
-	if r := build(t, s, nil).Check(t.Context()); !r.OK {
-		t.Error(r.Detail)
-	}
+	s.Target = serveOn(t, "[::1]:0", mariadb{login: []string{myOK},
+		answer: []string{"\x01", myColumn, myEOF, myRow, myEOF}}.treat).addr
+	passes(t, s)
 }
 
 func TestMySQLEndsWhenCancelled(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	s := goodMySQL
 	s.Target = serve(t, myUntilLogin(func(s *testServer, c net.Conn) {
@@ -211,30 +239,48 @@ func TestRealMariaDB(t *testing.T) {
 		{"good", nil, true, "SELECT returned a row"},
 		{"IPv6", func(s *Spec) { s.Target = loopback6(s.Target.Port()) }, true, "SELECT returned a row"},
 		{"ed25519", func(s *Spec) { s.Login = "modern" }, true, "SELECT returned a row"},
-		{"no database", func(s *Spec) { s.Database, s.Request = "", "/SELECT * FROM chk.t;" }, true, "SELECT returned a row"},
+		{"no database", func(s *Spec) { s.Database, s.Request = "", "/SELECT * FROM chk.t;" }, true,
+			"SELECT returned a row"},
 		{"show", request("/SHOW STATUS LIKE 'Uptime'"), true, "SHOW returned a row"},
 		{"no row", request("/SELECT enabled FROM t WHERE enabled = 2"), false, "SELECT returned no row"},
 		{"the first value matches", wanting("^1$"), true, "SELECT returned a row"},
-		{"the first value does not match", wanting("^2$"), false, `the first value does not match /^2$/: got "1"`},
-		{"no connection was aborted", request("/SELECT 1 FROM information_schema.global_status WHERE variable_name = 'Aborted_clients' AND variable_value = 0"), true, "SELECT returned a row"},
+		{"the first value does not match", wanting("^2$"), false,
+			`the first value does not match /^2$/: got "1"`},
+		{"no connection was aborted", request(
+			"/SELECT 1 FROM information_schema.global_status WHERE variable_name = 'Aborted_clients' AND variable_value = 0"), true, "SELECT returned a row"},
 		{"rows touched", request("/UPDATE t SET enabled = enabled + 1"), true, "UPDATE returned a row"},
 		{"no rows touched", request("/DELETE FROM t WHERE enabled = 0"), false, "DELETE returned no row"},
-		{"wrong query", request("/SELECT 1 FROM nope"), false, "query failed: Table 'chk.nope' doesn't exist (1146)"},
-		{"wrong password", func(s *Spec) { s.Passwd = "other" }, false, "login rejected: Access denied for user 'check'@'127.0.0.1' (using password: YES) (1045)"},
-		{"no password", func(s *Spec) { s.Passwd = "" }, false, "login rejected: Access denied for user 'check'@'127.0.0.1' (using password: NO) (1045)"},
-		{"only over TLS", func(s *Spec) { s.Login = "secure" }, false, "login rejected: Access denied for user 'secure'@'127.0.0.1' (using password: YES) (1045)"},
+		{"wrong query", request("/SELECT 1 FROM nope"), false,
+			"query failed: Table 'chk.nope' doesn't exist (1146)"},
+		{"wrong password", func(s *Spec) { s.Passwd = "other" }, false,
+			"login rejected: Access denied for user 'check'@'127.0.0.1' (using password: YES) (1045)"},
+		{"no password", func(s *Spec) { s.Passwd = "" }, false,
+			"login rejected: Access denied for user 'check'@'127.0.0.1' (using password: NO) (1045)"},
+		{"only over TLS", func(s *Spec) { s.Login = "secure" }, false,
+			"login rejected: Access denied for user 'secure'@'127.0.0.1' (using password: YES) (1045)"},
 		{"over TLS", func(s *Spec) { s.Login, s.UseTLS = "secure", true }, true, "SELECT returned a row"},
-		{"over TLS, verified", func(s *Spec) { s.Login, s.UseTLS, s.TLSVerify = "secure", true, true }, true, "SELECT returned a row"},
-		{"over TLS, ed25519", func(s *Spec) { s.Login, s.UseTLS = "modern", true }, true, "SELECT returned a row"},
-		{"over TLS, another name", func(s *Spec) { s.UseTLS, s.TLSVerify, s.Host = true, true, "db.example.org" }, false,
+		{"over TLS, verified", func(s *Spec) { s.Login, s.UseTLS, s.TLSVerify = "secure", true, true }, true,
+			"SELECT returned a row"},
+		{"over TLS, ed25519", func(s *Spec) { s.Login, s.UseTLS = "modern", true }, true,
+			"SELECT returned a row"},
+		{"over TLS, another name", func(s *Spec) {
+			s.UseTLS, s.TLSVerify, s.Host = true, true,
+				"db.example.org"
+		}, false,
 			"certificate refused: certificate is valid for localhost, not db.example.org"},
 		{"over TLS, wrong password", func(s *Spec) { s.UseTLS, s.Passwd = true, "other" }, false,
 			"login rejected: Access denied for user 'check'@'127.0.0.1' (using password: YES) (1045)"},
-		{"over TLS, the value does not match", func(s *Spec) { s.UseTLS = true; wanting("^3$")(s) }, false, `the first value does not match /^3$/: got "2"`},
-		{"over TLS, many rows", func(s *Spec) { s.UseTLS, s.Request = true, "/SELECT REPEAT('x', 1000) FROM seq_1_to_10000" }, true, "SELECT returned a row"},
-		{"unknown database", func(s *Spec) { s.Database = "nope" }, false, "login rejected: Access denied for user 'check'@'%' to database 'nope' (1044)"},
+		{"over TLS, the value does not match", func(s *Spec) { s.UseTLS = true; wanting("^3$")(s) }, false,
+			`the first value does not match /^3$/: got "2"`},
+		{"over TLS, many rows", func(s *Spec) {
+			s.UseTLS, s.Request = true,
+				"/SELECT REPEAT('x', 1000) FROM seq_1_to_10000"
+		}, true, "SELECT returned a row"},
+		{"unknown database", func(s *Spec) { s.Database = "nope" }, false,
+			"login rejected: Access denied for user 'check'@'%' to database 'nope' (1044)"},
 		{"many rows", request("/SELECT REPEAT('x', 1000) FROM seq_1_to_10000"), true, "SELECT returned a row"},
-		{"query that takes too long", func(s *Spec) { s.Request = "/SELECT SLEEP(20)"; soon(s) }, false, "query: timeout"},
+		{"query that takes too long", func(s *Spec) { s.Request = "/SELECT SLEEP(20)"; soon(s) }, false,
+			"query: timeout"},
 	})
 	checkStopped(t, pid, good, "greeting: timeout")
 }
@@ -242,14 +288,17 @@ func TestRealMariaDB(t *testing.T) {
 // startMariaDB starts MariaDB with a table of one row.
 func startMariaDB(t *testing.T) (good Spec, pid int) {
 	t.Helper()
-	mariadbd, install := needProgram(t, "mariadbd", "mariadb-server"), needProgram(t, "mariadb-install-db", "mariadb-server")
+	mariadbd, install := needProgram(t, "mariadbd", "mariadb-server"),
+		needProgram(t, "mariadb-install-db", "mariadb-server")
 	dir := serverDir(t)
 	data := filepath.Join(dir, "data")
 	cert, key := writeCertificate(t, dir)
 	give(t, dir, "mysql")
 	small := []string{"--no-defaults", "--user=mysql", "--datadir=" + data, "--tmpdir=" + dir,
-		"--innodb-use-native-aio=0", "--innodb-flush-method=fsync", "--innodb-buffer-pool-size=8M", "--innodb-log-file-size=4M"}
-	cmd := exec.CommandContext(t.Context(), install, append(small, "--skip-test-db", "--auth-root-authentication-method=normal")...)
+		"--innodb-use-native-aio=0", "--innodb-flush-method=fsync", "--innodb-buffer-pool-size=8M",
+		"--innodb-log-file-size=4M"}
+	cmd := exec.CommandContext(t.Context(), install,
+		append(small, "--skip-test-db", "--auth-root-authentication-method=normal")...)
 	if said, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v: %s", install, err, said)
 	}
@@ -268,7 +317,8 @@ INSERT INTO chk.t VALUES (1);
 	good.TLSCA = cert
 	good.Target = loopback(freePort(t))
 	good.Request = "/SELECT enabled FROM t"
-	args := append(small, "--socket="+dir+"/sock", "--pid-file="+dir+"/pid", fmt.Sprintf("--port=%d", good.Target.Port()),
+	args := append(small, "--socket="+dir+"/sock", "--pid-file="+dir+"/pid",
+		fmt.Sprintf("--port=%d", good.Target.Port()),
 		"--bind-address=127.0.0.1,::1", "--init-file="+start, "--performance-schema=OFF", "--skip-log-bin",
 		"--skip-name-resolve", "--ssl-cert="+cert, "--ssl-key="+key)
 	pid = realServer{path: mariadbd, args: args, ready: answers(build(t, good, nil))}.start(t)

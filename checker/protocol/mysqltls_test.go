@@ -6,6 +6,8 @@ import (
 	"net"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // myOffersTLS is myHandshake with the capability of TLS.
@@ -55,7 +57,7 @@ func TestMySQLOverTLS(t *testing.T) {
 
 // Over TLS the password goes as the server wants it, without its key.
 func TestMySQLTellsThePasswordOverTLS(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	server := serve(t, myUntilTLS(t, func(s *testServer, c net.Conn) {
 		io.WriteString(c, myPackets(3, "\xfecaching_sha2_password\x00"+mySeed+"\x00"))
 		myHear(c)
@@ -68,7 +70,7 @@ func TestMySQLTellsThePasswordOverTLS(t *testing.T) {
 	}))
 	s := goodMySQL
 	s.Target, s.UseTLS, s.NoClearText, s.TLSExpiryWarn = server.addr, true, true, 2
-	r := build(t, s, nil).Check(t.Context())
+	r := checked(t, s)
 	if got := server.asked(); !r.OK || !strings.HasPrefix(r.Warning, "certificate of localhost expires on ") || len(got) != 1 || got[0] != "secret\x00" {
 		t.Errorf("%+v; the server has %q", r, got)
 	}

@@ -15,19 +15,15 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/icmp"
+	"ldirectord/internal/testkit"
 )
 
 func selfSignedRSA(t testing.TB) tls.Certificate {
 	t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), KeyUsage: x509.KeyUsageKeyEncipherment | x509.KeyUsageDigitalSignature}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	key := testkit.Must(rsa.GenerateKey(rand.Reader, 2048))(t)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1),
+		KeyUsage: x509.KeyUsageKeyEncipherment | x509.KeyUsageDigitalSignature}
+	der := testkit.Must(x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key))(t)
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
@@ -67,10 +63,13 @@ func TestNewNamesTheDirectiveAtFault(t *testing.T) {
 	}{
 		{func(s *Spec) { s.Type = "telepathy" }, "checktype", `checktype: unknown type "telepathy"`},
 		{func(s *Spec) { s.Type = "ping" }, "checktype", "checktype: no ping is possible here"},
-		{func(s *Spec) { s.Type, s.Protocol = "connect", "udp" }, "checktype", "checktype: no ping is possible here"},
+		{func(s *Spec) { s.Type, s.Protocol = "connect", "udp" }, "checktype",
+			"checktype: no ping is possible here"},
 		{func(s *Spec) { s.Service = "gopher" }, "service", `service: unknown service "gopher"`},
-		{func(s *Spec) { s.Service, s.Receive = "http", "a(b" }, "receive", "receive: unmatched (, at character 2 of the pattern"},
-		{func(s *Spec) { s.Type, s.Service, s.Receive = "combined", "https", "*" }, "receive", "receive: quantifier * follows nothing, at character 1 of the pattern"},
+		{func(s *Spec) { s.Service, s.Receive = "http", "a(b" }, "receive",
+			"receive: unmatched (, at character 2 of the pattern"},
+		{func(s *Spec) { s.Type, s.Service, s.Receive = "combined", "https", "*" }, "receive",
+			"receive: quantifier * follows nothing, at character 1 of the pattern"},
 	} {
 		s := anySpec("negotiate")
 		c.change(&s)
@@ -85,7 +84,7 @@ func TestNewNamesTheDirectiveAtFault(t *testing.T) {
 func TestOnOffAndNoneAskNobody(t *testing.T) {
 	for kind, up := range map[string]bool{"on": true, "off": false, "negotiate": true, "combined": true} {
 		s := anySpec(kind)
-		if r := build(t, s, nil).Check(t.Context()); r.OK != up || r.Cause == checker.Shortage {
+		if r := checked(t, s); r.OK != up || r.Cause == checker.Shortage {
 			t.Errorf("%s: %+v", kind, r)
 		}
 	}
@@ -104,8 +103,6 @@ func TestEqualPatternsAreCompiledOnce(t *testing.T) {
 func TestEveryCheckIsSealed(t *testing.T) {
 	for _, kind := range Types() {
 		s := anySpec(kind)
-		if made := fmt.Sprintf("%T", build(t, s, &Env{Pinger: &fakePinger{}})); made != "*seal.sealed" {
-			t.Errorf("%s is %s", kind, made)
-		}
+		testkit.Equal(t, fmt.Sprintf("%T", build(t, s, &Env{Pinger: &fakePinger{}})), "*seal.sealed", kind)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/internal/testkit"
 )
 
 // A check that must stay on the link does not reach a server beyond a router, and does reach one on the link, by TCP
@@ -20,12 +21,12 @@ func TestKernelOnLink(t *testing.T) {
 		t.Skip("needs root")
 	}
 	runtime.LockOSThread() // the thread ends with the test, and its network namespace with it
-	if err := syscall.Unshare(syscall.CLONE_NEWNET); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, syscall.Unshare(syscall.CLONE_NEWNET))
 	for _, line := range []string{
-		"link set lo up", "link add d0 type veth peer name d1", "link set d0 up", "link set d1 up", "address add 10.9.0.1/24 dev d0", "route add default via 10.9.0.254",
-		"neighbour add 10.9.0.254 lladdr 02:00:00:00:00:01 dev d0", "neighbour add 10.9.0.2 lladdr 02:00:00:00:00:02 dev d0",
+		"link set lo up", "link add d0 type veth peer name d1", "link set d0 up", "link set d1 up",
+		"address add 10.9.0.1/24 dev d0", "route add default via 10.9.0.254",
+		"neighbour add 10.9.0.254 lladdr 02:00:00:00:00:01 dev d0",
+		"neighbour add 10.9.0.2 lladdr 02:00:00:00:00:02 dev d0",
 	} {
 		if out, err := exec.Command("ip", strings.Fields(line)...).CombinedOutput(); err != nil {
 			t.Fatalf("ip %s: %v\n%s", line, err, out)
@@ -50,14 +51,13 @@ func TestKernelOnLink(t *testing.T) {
 		if c.says == "no answer" {
 			limit = 200 * time.Millisecond
 		}
-		spec := Spec{Type: "connect", Target: netip.MustParseAddrPort(c.to), Timeout: limit, NegotiateTimeout: limit, OnLink: c.onLink}
+		spec := Spec{Type: "connect", Target: netip.MustParseAddrPort(c.to), Timeout: limit,
+			NegotiateTimeout: limit, OnLink: c.onLink}
 		if c.service != "" {
-			spec.Type, spec.Service, spec.Request, spec.Receive, spec.HTTPMethod, spec.URL = "negotiate", c.service, "example", ".", "GET", "http://"+c.to+"/"
+			spec.Type, spec.Service, spec.Request, spec.Receive, spec.HTTPMethod, spec.URL = "negotiate",
+				c.service, "example", ".", "GET", "http://"+c.to+"/"
 		}
-		check, err := New(spec, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check := testkit.Must(New(spec, nil))(t)
 		if r := check.Check(t.Context()); r.OK || !strings.Contains(r.Detail, c.says) {
 			t.Errorf("%s %s on link %v: %q, want %q", c.service, c.to, c.onLink, r.Detail, c.says)
 		}

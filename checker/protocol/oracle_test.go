@@ -17,6 +17,7 @@ import (
 	"ldirectord/checker"
 	"ldirectord/checker/oracle"
 	"ldirectord/checker/settings"
+	"ldirectord/internal/testkit"
 )
 
 // There is no free Oracle server. These tests speak TNS as far as the answer of a listener and the beginning of a
@@ -43,9 +44,7 @@ var oracleBuilt = sync.OnceValue(func() error {
 
 func needsOracle(t *testing.T) {
 	t.Helper()
-	if err := oracleBuilt(); err != nil {
-		t.Fatal("building the program: ", err)
-	}
+	testkit.OK(t, oracleBuilt(), "building the program")
 }
 
 // tns puts a header before the body of a packet.
@@ -108,41 +107,57 @@ func TestOracle(t *testing.T) {
 	checkScenes(t, goodOracle, []scene{
 		{"unknown database", listener(tnsRefuse(unknown)), nil, false,
 			"login rejected: ORA-12514: TNS:listener does not currently know of service requested in connect descriptor"},
-		{"refusal with another number", listener(tnsRefuse("(DESCRIPTION=(ERR=12505))")), nil, false, "login rejected: ORA-12505"},
-		{"refusal without a number", listener(tnsRefuse("")), nil, false, "login rejected: ORA-12564: TNS connection refused"},
-		{"refusal cut short", listener(tns(4, "")), nil, false, "panic over the answer: invalid memory address or nil pointer dereference"},
+		{"refusal with another number", listener(tnsRefuse("(DESCRIPTION=(ERR=12505))")), nil, false,
+			"login rejected: ORA-12505"},
+		{"refusal without a number", listener(tnsRefuse("")), nil, false,
+			"login rejected: ORA-12564: TNS connection refused"},
+		{"refusal cut short", listener(tns(4, "")), nil, false,
+			"panic over the answer: invalid memory address or nil pointer dereference"},
 		{"no login", closing, func(s *Spec) { s.Login = "" }, false, "oracle needs a login and a request"},
 		{"no request", closing, func(s *Spec) { s.Request = "/" }, false, "oracle needs a login and a request"},
-		{"refused", closing, func(s *Spec) { s.Target = refusingPort(t) }, false, "connect: refused"},
-		{"no port", closing, func(s *Spec) { s.Target = loopback(0) }, false, "no port to connect to: neither the real server nor checkport gives one"},
+		{"refused", closing, func(s *Spec) { s.Target = testkit.FreeAddr(t) }, false, "connect: refused"},
+		{"no port", closing, func(s *Spec) { s.Target = loopback(0) }, false,
+			"no port to connect to: neither the real server nor checkport gives one"},
 		{"closed at once", closing, nil, false, "login: closed by the server"},
 		{"silent after connect", silence, soon, false, "login: timeout"},
 		{"silent in the answer", listener(tnsRefuse(unknown)[:20]), soon, false, "login: timeout"},
 		{"slow drip", tnsUntilAnswer(trickle(tnsRefuse(unknown))), soon, false, "login: timeout"},
-		{"another protocol", heedless("SSH-2.0-OpenSSH_9.2\r\n"), nil, false, `login: this is not Oracle: got "SSH-2.0-"`},
-		{"another protocol that answers", listener("HTTP/1.0 400 Bad\r\n\r\n"), nil, false, `login: this is not Oracle: got "HTTP/1.0"`},
-		{"length of nothing", heedless("\x00\x00\x00\x00\x04\x00\x00\x00"), nil, false, `login: this is not Oracle: got "\x00\x00\x00\x00\x04\x00\x00\x00"`},
+		{"another protocol", heedless("SSH-2.0-OpenSSH_9.2\r\n"), nil, false,
+			`login: this is not Oracle: got "SSH-2.0-"`},
+		{"another protocol that answers", listener("HTTP/1.0 400 Bad\r\n\r\n"), nil, false,
+			`login: this is not Oracle: got "HTTP/1.0"`},
+		{"length of nothing", heedless("\x00\x00\x00\x00\x04\x00\x00\x00"), nil, false,
+			`login: this is not Oracle: got "\x00\x00\x00\x00\x04\x00\x00\x00"`},
 		{"accepted and silent", listener(tnsAccepted(314)), soon, false, "login: timeout"},
 		{"accepted and closed", tnsUntilAnswer(func(s *testServer, c net.Conn) {
 			io.WriteString(c, tnsAccepted(319))
 			closing(s, c)
 		}), nil, false, "login: closed by the server"},
-		{"accepted, then a length of nothing", listener(tnsAccepted(319) + "\x00\x00\x00\x00\x06\x00\x00\x00"), nil, false,
+		{"accepted, then a length of nothing", listener(tnsAccepted(319) + "\x00\x00\x00\x00\x06\x00\x00\x00"),
+			nil, false,
 			`login: this is not Oracle: got "\x00\x00\x00\x00\x06\x00\x00\x00"`},
-		{"accepted, then a huge packet", listener(tnsAccepted(319) + "\x7f\xff\xff\xff\x06\x00\x00\x00"), nil, false, "login: the answer is too long"},
-		{"accepted, then nonsense", listener(tnsAccepted(314) + tns(6, "\x00\x00\xff\xff")), nil, false, "login: message code error: received code 255 and expected code is 1"},
-		{"resends forever", tnsUntilAnswer(func(_ *testServer, c net.Conn) { chatter(c, []byte(tns(11, ""))) }), soon, false, "login: timeout"},
+		{"accepted, then a huge packet", listener(tnsAccepted(319) + "\x7f\xff\xff\xff\x06\x00\x00\x00"), nil,
+			false, "login: the answer is too long"},
+		{"accepted, then nonsense", listener(tnsAccepted(314) + tns(6, "\x00\x00\xff\xff")), nil, false,
+			"login: message code error: received code 255 and expected code is 1"},
+		{"resends forever", tnsUntilAnswer(func(_ *testServer, c net.Conn) { chatter(c, []byte(tns(11, ""))) }),
+			soon, false, "login: timeout"},
 		{"redirect forever", func(s *testServer, c net.Conn) {
-			listener(tnsRedirect(fmt.Sprintf("(ADDRESS=(PROTOCOL=tcp)(HOST=192.0.2.1)(PORT=%d))", s.addr.Port())))(s, c)
+			listener(tnsRedirect(fmt.Sprintf("(ADDRESS=(PROTOCOL=tcp)(HOST=192.0.2.1)(PORT=%d))",
+				s.addr.Port())))(s, c)
 		}, nil, false, "login: the listener redirects to nowhere"},
-		{"redirect to a wrong port", listener(tnsRedirect("(ADDRESS=(PROTOCOL=tcp)(HOST=192.0.2.1)(PORT=99999))")), nil, false, "login: the listener redirects to nowhere"},
-		{"redirect to no address", listener(tnsRedirect("hello")), nil, false, "login: no address passed in connection string"},
+		{"redirect to a wrong port", listener(
+			tnsRedirect("(ADDRESS=(PROTOCOL=tcp)(HOST=192.0.2.1)(PORT=99999))")), nil, false,
+			"login: the listener redirects to nowhere"},
+		{"redirect to no address", listener(tnsRedirect("hello")), nil, false,
+			"login: no address passed in connection string"},
 	})
 }
 
 func TestOracleNamesTheDatabase(t *testing.T) {
 	needsOracle(t)
-	for database, want := range map[string]string{"XE": "(SID=XE)", "/pdb.example.org": "(SERVICE_NAME=pdb.example.org)"} {
+	for database, want := range map[string]string{"XE": "(SID=XE)",
+		"/pdb.example.org": "(SERVICE_NAME=pdb.example.org)"} {
 		t.Setenv("USER", "other")
 		server := serve(t, listener(tnsRefuse("")))
 		s := goodOracle
@@ -161,9 +176,10 @@ func TestOracleIsRedirectedOnTheServer(t *testing.T) {
 	needsOracle(t)
 	dispatcher := serve(t, listener(tnsRefuse("(DESCRIPTION=(ERR=12516))")))
 	s := goodOracle
-	s.Target = serve(t, listener(tnsRedirect(fmt.Sprintf("(ADDRESS=(PROTOCOL=tcp)(HOST=192.0.2.1)(PORT=%d))", dispatcher.addr.Port())))).addr
+	s.Target = serve(t, listener(tnsRedirect(fmt.Sprintf("(ADDRESS=(PROTOCOL=tcp)(HOST=192.0.2.1)(PORT=%d))",
+		dispatcher.addr.Port())))).addr
 	want := "login rejected: ORA-12516: TNS:listener could not find available handler with matching protocol stack"
-	if r := build(t, s, nil).Check(t.Context()); r.Detail != want {
+	if r := checked(t, s); r.Detail != want {
 		t.Errorf("%s\nwant %s", r.Detail, want)
 	}
 }
@@ -172,14 +188,14 @@ func TestOracleOverIPv6(t *testing.T) {
 	needsOracle(t)
 	s := goodOracle
 	s.Target = serveOn(t, "[::1]:0", listener(tnsRefuse("(DESCRIPTION=(ERR=12505))"))).addr
-	if r := build(t, s, nil).Check(t.Context()); r.Detail != "login rejected: ORA-12505" {
+	if r := checked(t, s); r.Detail != "login rejected: ORA-12505" {
 		t.Error(r.Detail)
 	}
 }
 
 func TestOracleEndsWhenCancelled(t *testing.T) {
 	needsOracle(t)
-	leaks(t)
+	testkit.Leaks(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	s := goodOracle
 	s.Target = serve(t, tnsUntilAnswer(func(s *testServer, c net.Conn) {

@@ -9,6 +9,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/wire"
+	"ldirectord/internal/testkit"
 )
 
 // fakeOracle makes a check with a script instead of ldirectord-oracle. The server sends one packet.
@@ -42,16 +43,21 @@ func TestOracleWithoutAnAnswerIsAShortage(t *testing.T) {
 		"short of something": {"echo no memory >&2; exit 1", "ldirectord-oracle: exit status 1: no memory"},
 		"silent":             {"exit 0", no + `""`},
 		"something else":     {"echo hello", no + `"hello\n"`},
-		"another answer":     {talked + `echo '{"Verdict":"perhaps","Rows":1}'`, no + `"{\"Verdict\":\"perhaps\",\"Rows\":1}\n"`},
-		"nothing":            {talked + "echo null", no + `"null\n"`},
-		"two answers":        {talked + `echo '{"Verdict":"done"} {}'`, no + `"{\"Verdict\":\"done\"} {}\n"`},
-		"an endless answer":  {talked + `echo '{"Verdict":"done",'; yes | head -c 10000000`, no + `"{\"Verdict\":\"done\",\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny"…`},
-		"asked no server":    {`echo '{"Verdict":"done","Rows":1}'`, no + `"{\"Verdict\":\"done\",\"Rows\":1}\n"`},
-		"lost no server":     {`echo '{"Verdict":"failed","Lost":true}'`, no + `"{\"Verdict\":\"failed\",\"Lost\":true}\n"`},
+		"another answer": {talked + `echo '{"Verdict":"perhaps","Rows":1}'`, no +
+			`"{\"Verdict\":\"perhaps\",\"Rows\":1}\n"`},
+		"nothing":     {talked + "echo null", no + `"null\n"`},
+		"two answers": {talked + `echo '{"Verdict":"done"} {}'`, no + `"{\"Verdict\":\"done\"} {}\n"`},
+		"an endless answer": {talked + `echo '{"Verdict":"done",'; yes | head -c 10000000`, no +
+			`"{\"Verdict\":\"done\",\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny"…`},
+		"asked no server": {`echo '{"Verdict":"done","Rows":1}'`, no +
+			`"{\"Verdict\":\"done\",\"Rows\":1}\n"`},
+		"lost no server": {`echo '{"Verdict":"failed","Lost":true}'`, no +
+			`"{\"Verdict\":\"failed\",\"Lost\":true}\n"`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			leaks(t)
-			if r := fakeOracle(t, c.script, patient); r.OK || r.Cause != checker.Shortage || r.Detail != c.want {
+			testkit.Leaks(t)
+			if r := fakeOracle(t, c.script, patient); r.OK || r.Cause != checker.Shortage ||
+				r.Detail != c.want {
 				t.Errorf("%+v\nwant %s", r, c.want)
 			}
 		})
@@ -61,9 +67,10 @@ func TestOracleWithoutAnAnswerIsAShortage(t *testing.T) {
 // A program that hangs is killed with all that it started. A server that was silent meanwhile is not at fault: it may
 // wait for the program.
 func TestOracleThatHangsIsKilled(t *testing.T) {
-	for name, begin := range map[string]string{"at once": "", "in the talk": talked, "with endless output": "yes & "} {
+	for name, begin := range map[string]string{"at once": "", "in the talk": talked,
+		"with endless output": "yes & "} {
 		t.Run(name, func(t *testing.T) {
-			leaks(t)
+			testkit.Leaks(t)
 			pids := filepath.Join(t.TempDir(), "pids")
 			var r Result
 			var written []string
@@ -71,11 +78,13 @@ func TestOracleThatHangsIsKilled(t *testing.T) {
 				r = fakeOracle(t, begin+"sleep 60 & echo $! $$ >"+pids+"; sleep 60", limit)
 				text, _ := os.ReadFile(pids)
 				written = strings.Fields(string(text))
-				if len(written) == 2 && r.Detail == "ldirectord-oracle: did not end in "+(limit+killDelay).String()+", killed" {
+				if len(written) == 2 && r.Detail == "ldirectord-oracle: did not end in "+
+					(limit+killDelay).String()+", killed" {
 					break
 				}
 			}
-			if r.OK || r.Cause != checker.Shortage || !strings.HasSuffix(r.Detail, ", killed") || len(written) != 2 {
+			if r.OK || r.Cause != checker.Shortage || !strings.HasSuffix(r.Detail, ", killed") ||
+				len(written) != 2 {
 				t.Errorf("%+v, processes %q", r, written)
 			}
 			for _, pid := range written {
@@ -90,12 +99,18 @@ func TestOracleThatHangsIsKilled(t *testing.T) {
 // The program's answer is the result, provided that it had talked to the server.
 func TestOracleTakesTheAnswer(t *testing.T) {
 	for answer, want := range map[string]Result{
-		`"Verdict":"done","Rows":1`:                                           {OK: true, Stage: wire.AtMatch, Detail: "SELECT returned a row"},
-		`"Verdict":"done"`:                                                    {Stage: wire.AtAnswer, Cause: checker.Answer, Detail: "SELECT returned no row"},
-		`"Verdict":"refused","Text":"T1JBLTAxMDE3"`:                           {Stage: wire.AtLogin, Cause: checker.Answer, Detail: "login rejected: ORA-01017"},
-		`"Verdict":"refused","InQuery":true,"Text":"T1JBLTAwOTQy"`:            {Stage: wire.AtAnswer, Cause: checker.Answer, Detail: "query failed: ORA-00942"},
-		`"Verdict":"failed","Rows":1,"InQuery":true,"Text":"Ym9va+k="`:        {Stage: wire.AtAnswer, Cause: checker.Answer, Detail: `query: book\xe9`},
-		`"Verdict":"failed","InQuery":true,"Text":"c2VjcmV0IGFuZCBzZWNyZXQ="`: {Stage: wire.AtAnswer, Cause: checker.Answer, Detail: "query: … and …"},
+		`"Verdict":"done","Rows":1`: {OK: true, Stage: wire.AtMatch,
+			Detail: "SELECT returned a row"},
+		`"Verdict":"done"`: {Stage: wire.AtAnswer,
+			Cause: checker.Answer, Detail: "SELECT returned no row"},
+		`"Verdict":"refused","Text":"T1JBLTAxMDE3"`: {Stage: wire.AtLogin,
+			Cause: checker.Answer, Detail: "login rejected: ORA-01017"},
+		`"Verdict":"refused","InQuery":true,"Text":"T1JBLTAwOTQy"`: {Stage: wire.AtAnswer,
+			Cause: checker.Answer, Detail: "query failed: ORA-00942"},
+		`"Verdict":"failed","Rows":1,"InQuery":true,"Text":"Ym9va+k="`: {Stage: wire.AtAnswer,
+			Cause: checker.Answer, Detail: `query: book\xe9`},
+		`"Verdict":"failed","InQuery":true,"Text":"c2VjcmV0IGFuZCBzZWNyZXQ="`: {Stage: wire.AtAnswer,
+			Cause: checker.Answer, Detail: "query: … and …"},
 	} {
 		r := fakeOracle(t, talked+"echo '{"+answer+"}'", patient)
 		if r.OK != want.OK || r.Stage != want.Stage || r.Cause != want.Cause || r.Detail != want.Detail {
@@ -110,9 +125,10 @@ func TestOracleThatCrashes(t *testing.T) {
 	needsOracle(t)
 	s := goodOracle
 	s.Target = serve(t, listener(tns(4, ""))).addr
-	r := build(t, s, nil).Check(t.Context())
+	r := checked(t, s)
 	const where = "a fault in ldirectord-oracle: panic at "
-	if r.OK || r.Cause != checker.Other || !strings.HasPrefix(r.Warning, where) || !strings.Contains(r.Warning, "refuse_packet.go:") {
+	if r.OK || r.Cause != checker.Other || !strings.HasPrefix(r.Warning, where) ||
+		!strings.Contains(r.Warning, "refuse_packet.go:") {
 		t.Errorf("%+v", r)
 	}
 }
@@ -122,7 +138,8 @@ func TestOracleIsToldNoSecretInItsArguments(t *testing.T) {
 	told := filepath.Join(t.TempDir(), "told")
 	fakeOracle(t, "cat /proc/$$/cmdline /proc/$$/environ >"+told+"; exit 1", patient)
 	text, err := os.ReadFile(told)
-	if err != nil || len(text) == 0 || strings.Contains(string(text), goodOracle.Passwd) || strings.Contains(string(text), "c2VjcmV0") {
+	if err != nil || len(text) == 0 || strings.Contains(string(text), goodOracle.Passwd) ||
+		strings.Contains(string(text), "c2VjcmV0") {
 		t.Errorf("%v: %q", err, text)
 	}
 }
@@ -130,7 +147,7 @@ func TestOracleIsToldNoSecretInItsArguments(t *testing.T) {
 // When the maximum of programs run already, another one waits, as an external check does.
 func TestOraclesAreBounded(t *testing.T) {
 	s := goodOracle
-	s.Target, s.NegotiateTimeout = refusingPort(t), short // how long it waits
+	s.Target, s.NegotiateTimeout = testkit.FreeAddr(t), short // how long it waits
 	e := &Env{Children: make(chan struct{}, 1)}
 	e.Children <- struct{}{}
 	if r := build(t, s, e).Check(t.Context()); r.Cause != checker.Shortage || r.Detail != errCrowded.Error() {

@@ -7,19 +7,23 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/settings"
+	"ldirectord/internal/testkit"
 )
 
 // All sockets of a check come from its source. What this machine lacks is not the server's failure.
 func TestChecksComeFromTheirSource(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	source, missing := netip.MustParseAddr("127.0.0.7"), netip.MustParseAddr("192.0.2.9")
 	from := make(chan string, 10)
 	note := func(a net.Addr) { from <- netip.MustParseAddrPort(a.String()).Addr().String() }
 	web := serve(t, func(s *testServer, c net.Conn) { note(c.RemoteAddr()); saying(okHead+"\r\n")(s, c) })
-	datagrams := serveDatagrams(t, "127.0.0.1", func(_ int, _ []byte, a net.Addr) []string { note(a); return []string{"x"} })
+	datagrams := serveDatagrams(t, "127.0.0.1",
+		func(_ int, _ []byte, a net.Addr) []string { note(a); return []string{"x"} })
 	connect := Spec{Type: "connect", Protocol: "tcp", Target: web.addr, Timeout: inTime}
-	page := Spec{Type: "negotiate", Service: "http", Protocol: "tcp", Target: web.addr, NegotiateTimeout: inTime, URL: "http://" + web.addr.String() + "/"}
-	udp := Spec{Type: "negotiate", Service: "simpletcp", Protocol: "udp", Target: datagrams, NegotiateTimeout: inTime}
+	page := Spec{Type: "negotiate", Service: "http", Protocol: "tcp", Target: web.addr, NegotiateTimeout: inTime,
+		URL: "http://" + web.addr.String() + "/"}
+	udp := Spec{Type: "negotiate", Service: "simpletcp", Protocol: "udp", Target: datagrams,
+		NegotiateTimeout: inTime}
 	for name, s := range map[string]Spec{"connect": connect, "http": page, "udp": udp} {
 		for _, c := range []struct {
 			origin settings.Origin
@@ -29,11 +33,13 @@ func TestChecksComeFromTheirSource(t *testing.T) {
 			{settings.Origin{CheckSource: source}, "127.0.0.7", ""},
 			{settings.Origin{CheckDevice: "lo"}, "127.0.0.1", ""},
 			{settings.Origin{CheckSource: netip.IPv6Loopback()}, "127.0.0.1", ""},
-			{settings.Origin{CheckSource: missing}, "", "checksource 192.0.2.9: this machine does not have it"},
-			{settings.Origin{CheckDevice: "nowhere0"}, "", "checkdevice nowhere0: this machine does not have it"},
+			{settings.Origin{CheckSource: missing}, "",
+				"checksource 192.0.2.9: this machine does not have it"},
+			{settings.Origin{CheckDevice: "nowhere0"}, "",
+				"checkdevice nowhere0: this machine does not have it"},
 		} {
 			s.Origin = c.origin
-			r := build(t, s, nil).Check(t.Context())
+			r := checked(t, s)
 			if c.from == "" {
 				step := map[string]string{"udp": "udp: "}[name]
 				if step == "" {

@@ -7,16 +7,18 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/internal/testkit"
 )
 
 // With silence = up a port that refuses datagrams is down, and so is one that answers something else. Where nothing comes in
 // half of the time, the ping has the other half.
 func TestSilenceLeavesItToAPing(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	says := func(text ...string) datagrams { return func(int, []byte, net.Addr) []string { return text } }
 	once := func(n int, _ []byte, _ net.Addr) []string { return []string{"hello"}[min(n, 1):] }
 	connect := Spec{Type: "connect", Timeout: tooLate}
-	asks := Spec{Type: "negotiate", Service: "simpletcp", Request: "/PING", Receive: "^pong", NegotiateTimeout: tooLate}
+	asks := Spec{Type: "negotiate", Service: "simpletcp", Request: "/PING", Receive: "^pong",
+		NegotiateTimeout: tooLate}
 	sends, talks := asks, asks
 	sends.Receive, sends.Steps = "", conversationOf("send x")
 	talks.Receive, talks.Steps = "", conversationOf("send x", "expect hello", "send y", "expect bye")
@@ -30,16 +32,24 @@ func TestSilenceLeavesItToAPing(t *testing.T) {
 	}{
 		{"connect refused", connect, nil, nil, Result{Cause: checker.Refused, Detail: "udp: refused"}},
 		{"connect answered", connect, says("x"), nil, Result{OK: true, Detail: `got "x"`}},
-		{"connect silent", connect, says(), []error{nil}, Result{OK: true, Detail: "no answer in 200ms; echo reply after 1.235ms"}},
-		{"connect dead", connect, says(), []error{noEcho}, Result{Cause: checker.Timeout, Detail: "no answer in 200ms; ping: no answer in 200ms"}},
+		{"connect silent", connect, says(), []error{nil},
+			Result{OK: true, Detail: "no answer in 200ms; echo reply after 1.235ms"}},
+		{"connect dead", connect, says(), []error{noEcho},
+			Result{Cause: checker.Timeout, Detail: "no answer in 200ms; ping: no answer in 200ms"}},
 		{"refused", asks, nil, nil, Result{Cause: checker.Refused, Detail: "udp: refused"}},
 		{"good", asks, says("pong 1"), nil, Result{OK: true, Detail: `got "pong 1"`}},
-		{"wrong", asks, says("busy"), nil, Result{Cause: checker.Answer, Detail: `no line matches /^pong/: got "busy"`}},
-		{"silent", asks, says(), []error{nil}, Result{OK: true, Detail: "no answer in 200ms; echo reply after 1.235ms"}},
-		{"dead", asks, says(), []error{noEcho}, Result{Cause: checker.Timeout, Detail: "no answer in 200ms; ping: no answer in 200ms"}},
-		{"a dialogue that only sends, refused", sends, nil, nil, Result{Cause: checker.Refused, Detail: "step 2: waiting for /(?s)./: refused"}},
-		{"a dialogue that only sends", sends, says(), []error{nil}, Result{OK: true, Detail: "step 2: timeout waiting for /(?s)./; echo reply after 1.235ms"}},
-		{"a dialogue that falls silent", talks, once, nil, Result{Cause: checker.Timeout, Detail: "step 4: timeout waiting for /bye/"}},
+		{"wrong", asks, says("busy"), nil,
+			Result{Cause: checker.Answer, Detail: `no line matches /^pong/: got "busy"`}},
+		{"silent", asks, says(), []error{nil},
+			Result{OK: true, Detail: "no answer in 200ms; echo reply after 1.235ms"}},
+		{"dead", asks, says(), []error{noEcho},
+			Result{Cause: checker.Timeout, Detail: "no answer in 200ms; ping: no answer in 200ms"}},
+		{"a dialogue that only sends, refused", sends, nil, nil,
+			Result{Cause: checker.Refused, Detail: "step 2: waiting for /(?s)./: refused"}},
+		{"a dialogue that only sends", sends, says(), []error{nil},
+			Result{OK: true, Detail: "step 2: timeout waiting for /(?s)./; echo reply after 1.235ms"}},
+		{"a dialogue that falls silent", talks, once, nil,
+			Result{Cause: checker.Timeout, Detail: "step 4: timeout waiting for /bye/"}},
 	} {
 		to := closedPort(t, "127.0.0.1")
 		if c.server != nil {
@@ -48,9 +58,11 @@ func TestSilenceLeavesItToAPing(t *testing.T) {
 		c.spec.Protocol, c.spec.Target, c.spec.PingsTheSilent = "udp", to, true
 		pinger := &fakePinger{errs: c.ping}
 		r := build(t, c.spec, &Env{Pinger: pinger}).Check(t.Context())
-		if r.OK != c.want.OK || r.Cause != c.want.Cause || r.Detail != c.want.Detail || pinger.asked != len(c.ping) ||
+		if r.OK != c.want.OK || r.Cause != c.want.Cause || r.Detail != c.want.Detail ||
+			pinger.asked != len(c.ping) ||
 			pinger.asked > 0 && pinger.timeouts[0] != half || r.Took > 10*time.Second {
-			t.Errorf("%s: %+v after %d pings %v; want %+v", c.name, r, pinger.asked, pinger.timeouts, c.want)
+			t.Errorf("%s: %+v after %d pings %v; want %+v", c.name, r, pinger.asked, pinger.timeouts,
+				c.want)
 		}
 	}
 }

@@ -19,6 +19,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/settings"
+	"ldirectord/internal/testkit"
 )
 
 var goodPgSQL = Spec{
@@ -37,7 +38,8 @@ type postgres struct {
 var (
 	pgLetIn = []pgproto3.BackendMessage{
 		&pgproto3.AuthenticationOk{}, &pgproto3.ParameterStatus{Name: "server_version", Value: "15"},
-		&pgproto3.BackendKeyData{ProcessID: 1, SecretKey: []byte{0, 0, 0, 2}}, &pgproto3.ReadyForQuery{TxStatus: 'I'},
+		&pgproto3.BackendKeyData{ProcessID: 1, SecretKey: []byte{0, 0, 0, 2}},
+		&pgproto3.ReadyForQuery{TxStatus: 'I'},
 	}
 	pgRows  = &pgproto3.RowDescription{Fields: []pgproto3.FieldDescription{{Name: []byte("enabled")}}}
 	pgRow   = &pgproto3.DataRow{Values: [][]byte{[]byte("1")}}
@@ -62,7 +64,8 @@ func (p postgres) treat(s *testServer, c net.Conn) {
 			return
 		}
 		if start, ok := message.(*pgproto3.StartupMessage); ok {
-			s.keep(fmt.Sprintf("user %s database %q", start.Parameters["user"], start.Parameters["database"]))
+			s.keep(fmt.Sprintf("user %s database %q", start.Parameters["user"],
+				start.Parameters["database"]))
 			break
 		}
 		s.keep("TLS?")
@@ -146,14 +149,18 @@ func TestPgSQL(t *testing.T) {
 	saying := func(messages ...pgproto3.BackendMessage) func(*testServer, net.Conn) {
 		return postgres{auth: messages}.treat
 	}
-	secure := &tls.Config{Certificates: []tls.Certificate{selfSigned(t)}}
+	secure := &tls.Config{Certificates: []tls.Certificate{testkit.SelfSigned(t)}}
 	checkScenes(t, goodPgSQL, []scene{
 		{"good", answering(found...), nil, true, "SELECT returned a row"},
-		{"good over TLS", postgres{secure: secure, auth: pgLetIn, answer: found}.treat, nil, true, "SELECT returned a row"},
-		{"good, but not over TLS", postgres{secure: secure, plain: true, auth: pgLetIn, answer: found}.treat, nil, true, "SELECT returned a row"},
-		{"TLS required", postgres{secure: secure, auth: pgLetIn, answer: found}.treat, onlyTLS, true, "SELECT returned a row"},
+		{"good over TLS", postgres{secure: secure, auth: pgLetIn, answer: found}.treat, nil, true,
+			"SELECT returned a row"},
+		{"good, but not over TLS", postgres{secure: secure, plain: true, auth: pgLetIn, answer: found}.treat,
+			nil, true, "SELECT returned a row"},
+		{"TLS required", postgres{secure: secure, auth: pgLetIn, answer: found}.treat, onlyTLS, true,
+			"SELECT returned a row"},
 		{"TLS required, not offered", answering(found...), onlyTLS, false, "the server does not offer TLS"},
-		{"TLS required, not permitted", postgres{secure: secure, plain: true, auth: pgLetIn, answer: found}.treat, onlyTLS, false,
+		{"TLS required, not permitted", postgres{secure: secure, plain: true, auth: pgLetIn,
+			answer: found}.treat, onlyTLS, false,
 			"login rejected: no pg_hba.conf entry, SSL encryption (28000)"},
 		{"TLS required, broken", func(_ *testServer, c net.Conn) {
 			pgproto3.NewBackend(c, c).ReceiveStartupMessage()
@@ -166,55 +173,83 @@ func TestPgSQL(t *testing.T) {
 				t.Errorf("%q is sent in the clear", sent)
 			}
 		}, onlyTLS, false, "the server does not offer TLS"},
-		{"TLS required, not trusted", postgres{secure: secure, auth: pgLetIn, answer: found}.treat, func(s *Spec) { onlyTLS(s); s.TLSVerify = true }, false,
+		{"TLS required, not trusted", postgres{secure: secure, auth: pgLetIn, answer: found}.treat,
+			func(s *Spec) { onlyTLS(s); s.TLSVerify = true }, false,
 			"certificate refused: cannot validate certificate for 127.0.0.1 because it doesn't contain any IP SANs"},
 		{"no row", answering(pgRows, pgDone("SELECT 0"), pgReady), nil, false, "SELECT returned no row"},
 		{"the first value matches", answering(found...), wanting("^1$"), true, "SELECT returned a row"},
-		{"the first value does not match", answering(found...), wanting("^2"), false, `the first value does not match /^2/: got "1"`},
-		{"NULL does not match", answering(pgRows, &pgproto3.DataRow{Values: [][]byte{nil}}, pgDone("SELECT 1"), pgReady), wanting("."), false,
+		{"the first value does not match", answering(found...), wanting("^2"), false,
+			`the first value does not match /^2/: got "1"`},
+		{"NULL does not match", answering(pgRows, &pgproto3.DataRow{Values: [][]byte{nil}}, pgDone("SELECT 1"),
+			pgReady), wanting("."), false,
 			`the first value does not match /./: got ""`},
-		{"the first row counts", answering(pgRows, pgRow, &pgproto3.DataRow{Values: [][]byte{[]byte("2")}}, pgDone("SELECT 2"), pgReady), wanting("2"), false,
+		{"the first row counts", answering(pgRows, pgRow, &pgproto3.DataRow{Values: [][]byte{[]byte("2")}},
+			pgDone("SELECT 2"), pgReady), wanting("2"), false,
 			`the first value does not match /2/: got "1"`},
-		{"no row to match", answering(pgRows, pgDone("SELECT 0"), pgReady), wanting("1"), false, "SELECT returned no row"},
-		{"notices", answering(&pgproto3.NoticeResponse{Message: "hm"}, pgRows, pgRow, pgDone("SELECT 1"), pgReady), nil, true, "SELECT returned a row"},
-		{"last statement counts", answering(pgRows, pgRow, pgDone("SELECT 1"), pgRows, pgDone("SELECT 0"), pgReady), nil, false, "SELECT returned no row"},
-		{"rows touched", answering(pgDone("UPDATE 2"), pgReady), func(s *Spec) { s.Request = "/update t set x=1" }, true, "UPDATE returned a row"},
-		{"no rows touched", answering(pgDone("UPDATE 0"), pgReady), func(s *Spec) { s.Request = "/update t set x=1" }, false, "UPDATE returned no row"},
-		{"command without rows", answering(pgDone("SET"), pgReady), func(s *Spec) { s.Request = "/set x=1" }, false, "SET returned no row"},
-		{"empty query", answering(&pgproto3.EmptyQueryResponse{}, pgReady), func(s *Spec) { s.Request = "/ " }, false, "the query returned no row"},
-		{"wrong query", answering(pgSays("ERROR", "42P01", "relation \"t\"\ndoes not exist"), pgReady), nil, false, `query failed: relation "t"\ndoes not exist (42P01)`},
-		{"failure after a row", answering(pgRows, pgRow, pgSays("ERROR", "57014", "canceled"), pgReady), nil, false, "query failed: canceled (57014)"},
-		{"shut down in the query", answering(pgSays("FATAL", "57P01", "terminating")), nil, false, "query failed: terminating (57P01)"},
-		{"request that wants data", answering(&pgproto3.CopyInResponse{}), nil, false, "query: the query waits for data instead of returning some"},
-		{"wrong log-in", saying(pgSays("FATAL", "28P01", "password authentication failed\x1b for user \"check\"")), nil, false, `login rejected: password authentication failed\x1b for user "check" (28P01)`},
-		{"starting up", saying(pgSays("FATAL", "57P03", "the database system is starting up")), nil, false, "login rejected: the database system is starting up (57P03)"},
+		{"no row to match", answering(pgRows, pgDone("SELECT 0"), pgReady), wanting("1"), false,
+			"SELECT returned no row"},
+		{"notices", answering(&pgproto3.NoticeResponse{Message: "hm"}, pgRows, pgRow, pgDone("SELECT 1"),
+			pgReady), nil, true, "SELECT returned a row"},
+		{"last statement counts", answering(pgRows, pgRow, pgDone("SELECT 1"), pgRows, pgDone("SELECT 0"),
+			pgReady), nil, false, "SELECT returned no row"},
+		{"rows touched", answering(pgDone("UPDATE 2"), pgReady),
+			func(s *Spec) { s.Request = "/update t set x=1" }, true, "UPDATE returned a row"},
+		{"no rows touched", answering(pgDone("UPDATE 0"), pgReady),
+			func(s *Spec) { s.Request = "/update t set x=1" }, false, "UPDATE returned no row"},
+		{"command without rows", answering(pgDone("SET"), pgReady), func(s *Spec) { s.Request = "/set x=1" },
+			false, "SET returned no row"},
+		{"empty query", answering(&pgproto3.EmptyQueryResponse{}, pgReady), func(s *Spec) { s.Request = "/ " },
+			false, "the query returned no row"},
+		{"wrong query", answering(pgSays("ERROR", "42P01", "relation \"t\"\ndoes not exist"), pgReady), nil,
+			false, `query failed: relation "t"\ndoes not exist (42P01)`},
+		{"failure after a row", answering(pgRows, pgRow, pgSays("ERROR", "57014", "canceled"), pgReady), nil,
+			false, "query failed: canceled (57014)"},
+		{"shut down in the query", answering(pgSays("FATAL", "57P01", "terminating")), nil, false,
+			"query failed: terminating (57P01)"},
+		{"request that wants data", answering(&pgproto3.CopyInResponse{}), nil, false,
+			"query: the query waits for data instead of returning some"},
+		{"wrong log-in", saying(pgSays("FATAL", "28P01",
+			"password authentication failed\x1b for user \"check\"")), nil, false,
+			`login rejected: password authentication failed\x1b for user "check" (28P01)`},
+		{"starting up", saying(pgSays("FATAL", "57P03", "the database system is starting up")), nil, false,
+			"login rejected: the database system is starting up (57P03)"},
 		{"error instead of TLS", func(s *testServer, c net.Conn) {
 			pgproto3.NewBackend(c, c).ReceiveStartupMessage()
 			c.Write(pgBytes(pgSays("FATAL", "53300", "sorry, too many clients already")))
 			silence(s, c)
 		}, nil, false, "login rejected: sorry, too many clients already (53300)"},
-		{"password wanted, none set", saying(&pgproto3.AuthenticationCleartextPassword{}), func(s *Spec) { s.Passwd = "" }, false, "login: the server wants a password"},
+		{"password wanted, none set", saying(&pgproto3.AuthenticationCleartextPassword{}),
+			func(s *Spec) { s.Passwd = "" }, false, "login: the server wants a password"},
 		{"no login", closing, func(s *Spec) { s.Login = "" }, false, "pgsql needs a login and a request"},
 		{"no request", closing, func(s *Spec) { s.Request = "/" }, false, "pgsql needs a login and a request"},
-		{"Kerberos", saying(&pgproto3.AuthenticationGSS{}), nil, false, "login: the server wants a log-in that is not supported"},
-		{"unknown SASL", saying(&pgproto3.AuthenticationSASL{AuthMechanisms: []string{"OAUTHBEARER"}}), nil, false, "login: the server wants one of OAUTHBEARER"},
-		{"SCRAM without a challenge", saying(&pgproto3.AuthenticationSASLContinue{Data: []byte("r=,s=,i=1")}), nil, false, "login: the server's SCRAM message makes no sense"},
-		{"refused", closing, func(s *Spec) { s.Target = refusingPort(t) }, false, "connect: refused"},
+		{"Kerberos", saying(&pgproto3.AuthenticationGSS{}), nil, false,
+			"login: the server wants a log-in that is not supported"},
+		{"unknown SASL", saying(&pgproto3.AuthenticationSASL{AuthMechanisms: []string{"OAUTHBEARER"}}), nil,
+			false, "login: the server wants one of OAUTHBEARER"},
+		{"SCRAM without a challenge", saying(&pgproto3.AuthenticationSASLContinue{Data: []byte("r=,s=,i=1")}),
+			nil, false, "login: the server's SCRAM message makes no sense"},
+		{"refused", closing, func(s *Spec) { s.Target = testkit.FreeAddr(t) }, false, "connect: refused"},
 		{"closed at once", closing, nil, false, "login: closed by the server"},
 		{"silent after connect", silence, soon, false, "login: timeout"},
-		{"silent instead of TLS", func(s *testServer, c net.Conn) { c.Write([]byte("S")); silence(s, c) }, soon, false, "timeout in TLS handshake"},
+		{"silent instead of TLS", func(s *testServer, c net.Conn) { c.Write([]byte("S")); silence(s, c) }, soon,
+			false, "timeout in TLS handshake"},
 		{"silent after the log-in was sent", pgUntilLogin(silence), soon, false, "login: timeout"},
 		{"closed after the log-in was sent", pgUntilLogin(closing), nil, false, "login: closed by the server"},
 		{"silent after login", pgUntilQuery(silence), soon, false, "query: timeout"},
-		{"silent after a row", pgUntilQuery(heedless(string(pgBytes(pgRows, pgRow)))), soon, false, "query: timeout"},
+		{"silent after a row", pgUntilQuery(heedless(string(pgBytes(pgRows, pgRow)))), soon, false,
+			"query: timeout"},
 		{"closed after a row", pgUntilQuery(func(s *testServer, c net.Conn) {
 			c.Write(pgBytes(pgRows, pgRow))
 			closing(s, c)
 		}), nil, false, "query: closed by the server"},
-		{"another protocol", heedless("220 mail.example.org ESMTP\r\n"), nil, false, `login: this is not PostgreSQL: got "220 m"`},
-		{"another protocol that begins as TLS", heedless("SSH-2.0-OpenSSH_9.2\r\n"), nil, false, `login: this is not PostgreSQL: got "SSH-2"`},
-		{"huge message", pgUntilLogin(heedless("R\x7f\xff\xff\xff")), nil, false, "login: the answer is too long"},
-		{"negative length", pgUntilLogin(heedless("R\xff\xff\xff\xff")), nil, false, `login: this is not PostgreSQL: got "R\xff\xff\xff\xff"`},
+		{"another protocol", heedless("220 mail.example.org ESMTP\r\n"), nil, false,
+			`login: this is not PostgreSQL: got "220 m"`},
+		{"another protocol that begins as TLS", heedless("SSH-2.0-OpenSSH_9.2\r\n"), nil, false,
+			`login: this is not PostgreSQL: got "SSH-2"`},
+		{"huge message", pgUntilLogin(heedless("R\x7f\xff\xff\xff")), nil, false,
+			"login: the answer is too long"},
+		{"negative length", pgUntilLogin(heedless("R\xff\xff\xff\xff")), nil, false,
+			`login: this is not PostgreSQL: got "R\xff\xff\xff\xff"`},
 		{"slow drip", pgUntilLogin(trickle(string(pgBytes(pgLetIn...)))), soon, false, "login: timeout"},
 		{"endless notices", pgUntilLogin(func(_ *testServer, c net.Conn) {
 			chatter(c, pgBytes(&pgproto3.ParameterStatus{Name: "x", Value: strings.Repeat("y", 1000)}))
@@ -234,7 +269,7 @@ func TestPgSQL(t *testing.T) {
 }
 
 func TestPgSQLAsksOnceAndTakesLeave(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	done := make(chan struct{})
 	server := serve(t, func(s *testServer, c net.Conn) {
 		defer close(done)
@@ -242,24 +277,21 @@ func TestPgSQLAsksOnceAndTakesLeave(t *testing.T) {
 	})
 	s := goodPgSQL
 	s.Target = server.addr
-	build(t, s, nil).Check(t.Context())
+	checked(t, s)
 	<-done
 	want := `TLS?|user check database "chk"|query SELECT 1 FROM t|terminate`
-	if got := strings.Join(server.asked(), "|"); got != want {
-		t.Errorf("asked %s\nwant  %s", got, want)
-	}
+	testkit.Equal(t, strings.Join(server.asked(), "|"), want, "asked")
 }
 
 func TestPgSQLOverIPv6(t *testing.T) {
 	s := goodPgSQL
-	s.Target = serveOn(t, "[::1]:0", postgres{auth: pgLetIn, answer: pgAnswer(pgRows, pgRow, pgDone("SELECT 1"), pgReady)}.treat).addr
-	if r := build(t, s, nil).Check(t.Context()); !r.OK {
-		t.Error(r.Detail)
-	}
+	s.Target = serveOn(t, "[::1]:0", postgres{auth: pgLetIn,
+		answer: pgAnswer(pgRows, pgRow, pgDone("SELECT 1"), pgReady)}.treat).addr
+	passes(t, s)
 }
 
 func TestPgSQLEndsWhenCancelled(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	s := goodPgSQL
 	s.Target = serve(t, pgUntilLogin(func(s *testServer, c net.Conn) {
@@ -277,9 +309,12 @@ func TestPgSQLReadsNoSettingsOfTheUser(t *testing.T) {
 	writeFile(t, home, ".pgpass", "*:*:*:*:fromfile\n")
 	writeFile(t, home, ".pg_service.conf", "[other]\nuser=other\n")
 	for name, value := range map[string]string{
-		"HOME": home, "PGHOST": "192.0.2.1", "PGPORT": "no port", "PGUSER": "other", "PGPASSWORD": "other", "PGDATABASE": "other",
-		"PGSERVICE": "missing", "PGSERVICEFILE": filepath.Join(home, "missing"), "PGPASSFILE": filepath.Join(home, ".pgpass"),
-		"PGSSLMODE": "verify-full", "PGSSLROOTCERT": filepath.Join(home, "missing"), "PGCONNECT_TIMEOUT": "never",
+		"HOME": home, "PGHOST": "192.0.2.1", "PGPORT": "no port", "PGUSER": "other", "PGPASSWORD": "other",
+		"PGDATABASE": "other",
+		"PGSERVICE":  "missing", "PGSERVICEFILE": filepath.Join(home, "missing"),
+		"PGPASSFILE": filepath.Join(home, ".pgpass"),
+		"PGSSLMODE":  "verify-full", "PGSSLROOTCERT": filepath.Join(home, "missing"),
+		"PGCONNECT_TIMEOUT":    "never",
 		"PGTARGETSESSIONATTRS": "nonsense", "PGOPTIONS": "-c nonsense",
 	} {
 		t.Setenv(name, value)
@@ -287,20 +322,13 @@ func TestPgSQLReadsNoSettingsOfTheUser(t *testing.T) {
 	server := serve(t, postgres{auth: pgLetIn, answer: pgAnswer(pgRows, pgRow, pgDone("SELECT 1"), pgReady)}.treat)
 	s := goodPgSQL
 	s.Target, s.Database = server.addr, ""
-	if r := build(t, s, nil).Check(t.Context()); !r.OK {
-		t.Error(r.Detail)
-	}
-	if got := server.asked()[1]; got != `user check database ""` {
-		t.Error(got)
-	}
+	passes(t, s)
+	testkit.Equal(t, server.asked()[1], `user check database ""`)
 }
 
 // The example of RFC 7677, section 3, in which the client sends a user name.
 func TestScramMakesTheProofOfTheRFC(t *testing.T) {
-	client, err := scram.SHA256.NewClientUnprepped("user", "pencil", "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	client := testkit.Must(scram.SHA256.NewClientUnprepped("user", "pencil", ""))(t)
 	client.WithNonceGenerator(func() string { return "rOprNGfwEbeRWgbNEkqO" })
 	keys := scramClient{client, 10}
 	for _, signature := range []string{ // the second log-in uses the stored keys
@@ -355,9 +383,7 @@ func TestScramForgetsKeys(t *testing.T) {
 
 func TestPgSQLMD5(t *testing.T) {
 	// md5(md5("secretcheck" in hex) + salt), as md5sum counts it
-	if got, want := pgsqlMD5("check", "secret", [4]byte{1, 2, 3, 4}), "md502cfab7b194fed7a6164b3e12511bd79"; got != want {
-		t.Errorf("%s, want %s", got, want)
-	}
+	testkit.Equal(t, pgsqlMD5("check", "secret", [4]byte{1, 2, 3, 4}), "md502cfab7b194fed7a6164b3e12511bd79")
 }
 
 func TestRealPostgreSQL(t *testing.T) {
@@ -368,29 +394,44 @@ func TestRealPostgreSQL(t *testing.T) {
 	as := func(login string) func(*Spec) { return func(s *Spec) { s.Login = login } }
 	checkCells(t, good, []cell{
 		{"SCRAM", nil, true, "SELECT returned a row"},
-		{"SCRAM over IPv6", func(s *Spec) { s.Target = loopback6(s.Target.Port()) }, true, "SELECT returned a row"},
+		{"SCRAM over IPv6", func(s *Spec) { s.Target = loopback6(s.Target.Port()) }, true,
+			"SELECT returned a row"},
 		{"md5", as("old"), true, "SELECT returned a row"},
 		{"password in plain text", as("plain"), true, "SELECT returned a row"},
 		{"only over TLS", as("secure"), true, "SELECT returned a row"},
 		{"only without TLS", as("open"), true, "SELECT returned a row"},
 		{"TLS required", func(s *Spec) { s.Login, s.UseTLS = "secure", true }, true, "SELECT returned a row"},
-		{"TLS required and verified", func(s *Spec) { s.UseTLS, s.TLSVerify = true, true }, true, "SELECT returned a row"},
-		{"TLS required, another name", func(s *Spec) { s.UseTLS, s.TLSVerify, s.Host = true, true, "db.example.org" }, false,
+		{"TLS required and verified", func(s *Spec) { s.UseTLS, s.TLSVerify = true, true }, true,
+			"SELECT returned a row"},
+		{"TLS required, another name", func(s *Spec) {
+			s.UseTLS, s.TLSVerify, s.Host = true, true,
+				"db.example.org"
+		}, false,
 			"certificate refused: certificate is valid for localhost, not db.example.org"},
 		{"TLS required and not permitted", func(s *Spec) { s.Login, s.UseTLS = "open", true }, false,
 			`login rejected: no pg_hba.conf entry for host "127.0.0.1", user "open", database "chk", SSL encryption (28000)`},
-		{"wrong password by SCRAM", wrong("check"), false, `login rejected: password authentication failed for user "check" (28P01)`},
-		{"wrong password by md5", wrong("old"), false, `login rejected: password authentication failed for user "old" (28P01)`},
-		{"wrong password in plain text", wrong("plain"), false, `login rejected: password authentication failed for user "plain" (28P01)`},
+		{"wrong password by SCRAM", wrong("check"), false,
+			`login rejected: password authentication failed for user "check" (28P01)`},
+		{"wrong password by md5", wrong("old"), false,
+			`login rejected: password authentication failed for user "old" (28P01)`},
+		{"wrong password in plain text", wrong("plain"), false,
+			`login rejected: password authentication failed for user "plain" (28P01)`},
 		{"no password", func(s *Spec) { s.Passwd = "" }, false, "login: the server wants a password"},
-		{"unknown database", func(s *Spec) { s.Database = "nope" }, false, `login rejected: database "nope" does not exist (3D000)`},
-		{"no row", func(s *Spec) { s.Request = "/SELECT 1 FROM t WHERE enabled = 2" }, false, "SELECT returned no row"},
-		{"wrong query", func(s *Spec) { s.Request = "/SELECT 1 FROM nope" }, false, `query failed: relation "nope" does not exist (42P01)`},
+		{"unknown database", func(s *Spec) { s.Database = "nope" }, false,
+			`login rejected: database "nope" does not exist (3D000)`},
+		{"no row", func(s *Spec) { s.Request = "/SELECT 1 FROM t WHERE enabled = 2" }, false,
+			"SELECT returned no row"},
+		{"wrong query", func(s *Spec) { s.Request = "/SELECT 1 FROM nope" }, false,
+			`query failed: relation "nope" does not exist (42P01)`},
 		{"the first value matches", wanting("^1$"), true, "SELECT returned a row"},
-		{"the first value does not match", wanting("^2$"), false, `the first value does not match /^2$/: got "1"`},
-		{"many rows", func(s *Spec) { s.Request = "/SELECT repeat('x', 1000) FROM generate_series(1, 10000)" }, true, "SELECT returned a row"},
-		{"two statements", func(s *Spec) { s.Request = "/SET search_path = public; SHOW server_version;" }, true, "SET returned a row"},
-		{"query that takes too long", func(s *Spec) { s.Request = "/SELECT pg_sleep(20)"; soon(s) }, false, "query: timeout"},
+		{"the first value does not match", wanting("^2$"), false,
+			`the first value does not match /^2$/: got "1"`},
+		{"many rows", func(s *Spec) { s.Request = "/SELECT repeat('x', 1000) FROM generate_series(1, 10000)" },
+			true, "SELECT returned a row"},
+		{"two statements", func(s *Spec) { s.Request = "/SET search_path = public; SHOW server_version;" },
+			true, "SET returned a row"},
+		{"query that takes too long", func(s *Spec) { s.Request = "/SELECT pg_sleep(20)"; soon(s) }, false,
+			"query: timeout"},
 	})
 	checkStopped(t, pid, good, "login: timeout")
 }
@@ -405,11 +446,10 @@ func startPostgres(t *testing.T) (good Spec, pid int) {
 	password := writeFile(t, dir, "password", "secret\n")
 	give(t, dir, "postgres")
 	for _, path := range []string{cert, key} {
-		if err := os.Chmod(path, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, os.Chmod(path, 0o600))
 	}
-	asPostgres(t, "", initdb, "-D", data, "-U", "check", "--pwfile", password, "-A", "scram-sha-256", "--locale=C", "-E", "UTF8", "--no-sync")
+	asPostgres(t, "", initdb, "-D", data, "-U", "check", "--pwfile", password, "-A", "scram-sha-256", "--locale=C",
+		"-E", "UTF8", "--no-sync")
 	postgres := needPostgres(t, "postgres")
 	asPostgres(t, "CREATE DATABASE chk;\n", postgres, "--single", "-D", data, "postgres")
 	asPostgres(t, `CREATE TABLE t(enabled int)
@@ -434,7 +474,8 @@ host    all check  all scram-sha-256
 		path: postgres, user: "postgres", ready: answers(build(t, good, nil)),
 		args: []string{
 			"-D", data, "-p", fmt.Sprint(good.Target.Port()), "-c", "listen_addresses=127.0.0.1,::1",
-			"-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "autovacuum=off", "-c", "shared_buffers=1MB",
+			"-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "autovacuum=off", "-c",
+			"shared_buffers=1MB",
 			"-c", "ssl=on", "-c", "ssl_cert_file=" + cert, "-c", "ssl_key_file=" + key,
 		},
 	}.start(t)

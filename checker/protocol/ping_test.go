@@ -36,21 +36,33 @@ func TestPingIsTriedAgainAfterSilenceOnly(t *testing.T) {
 		asked int
 		want  Result
 	}{
-		"first":       {[]error{nil}, 1, Result{OK: true, Stage: wire.AtMatch, Detail: "echo reply after 1.235ms"}},
-		"third":       {[]error{silent, silent, nil}, 3, Result{OK: true, Stage: wire.AtMatch, Detail: "echo reply after 1.235ms"}},
-		"none":        {[]error{silent, silent, silent}, 3, Result{Stage: wire.AtConnect, Cause: checker.Timeout, Detail: "ping: no answer to 3 requests, 5s each"}},
-		"unreachable": {[]error{silent, syscall.ENETUNREACH}, 2, Result{Stage: wire.AtConnect, Cause: checker.Unreachable, Detail: "ping: network is unreachable"}},
+		"first": {[]error{nil}, 1, Result{OK: true, Stage: wire.AtMatch,
+			Detail: "echo reply after 1.235ms"}},
+		"third": {[]error{silent, silent, nil}, 3,
+			Result{OK: true, Stage: wire.AtMatch, Detail: "echo reply after 1.235ms"}},
+		"none": {[]error{silent, silent, silent}, 3,
+			Result{Stage: wire.AtConnect, Cause: checker.Timeout,
+				Detail: "ping: no answer to 3 requests, 5s each"}},
+		"unreachable": {[]error{silent, syscall.ENETUNREACH}, 2,
+			Result{Stage: wire.AtConnect, Cause: checker.Unreachable,
+				Detail: "ping: network is unreachable"}},
 		"no socket": {[]error{icmp.ErrDenied}, 1, Result{Stage: wire.AtConnect, Cause: checker.Shortage,
 			Detail: "ping: forbidden on this machine; CAP_NET_RAW permits it, or a group in net.ipv4.ping_group_range"}},
-		"dropped here":        {[]error{syscall.EPERM}, 1, Result{Stage: wire.AtConnect, Cause: checker.Shortage, Detail: "ping: operation not permitted"}},
-		"refused by a router": {[]error{syscall.EACCES}, 1, Result{Stage: wire.AtConnect, Detail: "ping: permission denied"}},
-		"shortage":            {[]error{syscall.ENOBUFS}, 1, Result{Stage: wire.AtConnect, Cause: checker.Shortage, Detail: "ping: no buffer space available"}},
+		"dropped here": {[]error{syscall.EPERM}, 1,
+			Result{Stage: wire.AtConnect, Cause: checker.Shortage,
+				Detail: "ping: operation not permitted"}},
+		"refused by a router": {[]error{syscall.EACCES}, 1,
+			Result{Stage: wire.AtConnect, Detail: "ping: permission denied"}},
+		"shortage": {[]error{syscall.ENOBUFS}, 1,
+			Result{Stage: wire.AtConnect, Cause: checker.Shortage,
+				Detail: "ping: no buffer space available"}},
 	} {
 		p := &fakePinger{errs: c.errs}
 		spec := anySpec("ping")
 		spec.Attempts, spec.Timeout, spec.OnLink = 3, patient, name == "third"
 		r := build(t, spec, &Env{Pinger: p}).Check(t.Context())
-		if r.Stages = (wire.Stages{}); r != c.want || p.asked != c.asked || p.timeouts[0] != patient || p.onLink != spec.OnLink {
+		if r.Stages = (wire.Stages{}); r != c.want || p.asked != c.asked || p.timeouts[0] != patient ||
+			p.onLink != spec.OnLink {
 			t.Errorf("%s: %+v after %d, want %+v after %d", name, r, p.asked, c.want, c.asked)
 		}
 	}

@@ -59,7 +59,8 @@ func (s radiusServer) signed(p *radius.Packet) bool {
 }
 
 func TestRADIUS(t *testing.T) {
-	user := Spec{Service: "radius", Protocol: "udp", Account: settings.Account{Login: "monitor", Passwd: "password", Secret: "shared"}}
+	user := Spec{Service: "radius", Protocol: "udp",
+		Account: settings.Account{Login: "monitor", Passwd: "password", Secret: "shared"}}
 	wrong := user
 	wrong.Passwd = "other"
 	server := radiusServer{secret: "shared"}
@@ -71,29 +72,37 @@ func TestRADIUS(t *testing.T) {
 		return []string{"\x02" + string(packet[1:2]) + "\x00\x14" + strings.Repeat("x", 16)}
 	}
 	checkDatagrams(t, []datagramCase{
-		{name: "good", spec: user, server: server.answer, up: true, detail: "Access-Accept"},
-		{name: "good over IPv6", spec: user, ipv6: true, server: server.answer, up: true, detail: "Access-Accept"},
-		{name: "padded", spec: user, server: func(n int, packet []byte, from net.Addr) []string {
+		{"good", user, server.answer, true, "Access-Accept"},
+		{"good over IPv6", over6(user), server.answer, true, "Access-Accept"},
+		{"padded", user, func(n int, packet []byte, from net.Addr) []string {
 			return []string{server.answer(n, packet, from)[0] + "\x00\x00"}
-		}, up: true, detail: "Access-Accept"},
-		{name: "the first packet is lost", spec: user, server: func(n int, packet []byte, from net.Addr) []string {
+		}, true, "Access-Accept"},
+		{"the first packet is lost", user, func(n int, packet []byte, from net.Addr) []string {
 			if n == 0 {
 				return nil
 			}
 			return server.answer(n, packet, from)
-		}, up: true, detail: "Access-Accept"},
-		{name: "wrong password", spec: wrong, server: server.answer, detail: "login rejected: Access-Reject"},
-		{name: "rejected with a message", spec: wrong, server: radiusServer{secret: "shared", message: "not\nother, not shared"}.answer, detail: `login rejected: Access-Reject: not\n…, not …`},
-		{name: "wants more than a password", spec: user, server: radiusServer{secret: "shared", code: radius.CodeAccessChallenge}.answer, detail: "login rejected: Access-Challenge"},
-		{name: "wrong secret", spec: user, server: radiusServer{secret: "another"}.answer, late: true, detail: silence},
-		{name: "answers to others only", spec: user, server: radiusServer{secret: "shared", id: 1}.answer, late: true, detail: "no answer in 400ms, but other datagrams"},
-		{name: "forged", spec: user, server: forged, detail: "the answer is not signed with our secret"},
-		{name: "echo", spec: user, server: func(_ int, packet []byte, _ net.Addr) []string { return []string{string(packet)} }, detail: "the answer is not signed with our secret"},
-		{name: "another protocol", spec: user, server: fixed("HTTP/1.1 \x1b"), detail: `not RADIUS: "HTTP/1.1 \x1b"`},
-		{name: "oversized", spec: user, server: fixed(strings.Repeat("\x7f", 60000)), detail: `not RADIUS: "` + strings.Repeat(`\x7f`, 60) + `"…`},
-		{name: "silent", spec: user, server: fixed(), late: true, detail: silence},
-		{name: "refused", spec: user, detail: "udp: refused"},
-		{name: "refused over IPv6", spec: user, ipv6: true, detail: "udp: refused"},
-		{name: "no secret", spec: Spec{Service: "radius", Account: settings.Account{Login: "monitor", Passwd: "password"}}, detail: "secret is not set"},
+		}, true, "Access-Accept"},
+		{"wrong password", wrong, server.answer, false, "login rejected: Access-Reject"},
+		{"rejected with a message", wrong,
+			radiusServer{secret: "shared", message: "not\nother, not shared"}.answer, false,
+			`login rejected: Access-Reject: not\n…, not …`},
+		{"wants more than a password", user,
+			radiusServer{secret: "shared", code: radius.CodeAccessChallenge}.answer, false,
+			"login rejected: Access-Challenge"},
+		{"wrong secret", late(user), radiusServer{secret: "another"}.answer, false, silence},
+		{"answers to others only", late(user), radiusServer{secret: "shared", id: 1}.answer, false,
+			"no answer in 400ms, but other datagrams"},
+		{"forged", user, forged, false, "the answer is not signed with our secret"},
+		{"echo", user, func(_ int, packet []byte, _ net.Addr) []string { return []string{string(packet)} },
+			false, "the answer is not signed with our secret"},
+		{"another protocol", user, fixed("HTTP/1.1 \x1b"), false, `not RADIUS: "HTTP/1.1 \x1b"`},
+		{"oversized", user, fixed(strings.Repeat("\x7f", 60000)), false,
+			`not RADIUS: "` + strings.Repeat(`\x7f`, 60) + `"…`},
+		{"silent", late(user), fixed(), false, silence},
+		{"refused", user, nil, false, "udp: refused"},
+		{"refused over IPv6", over6(user), nil, false, "udp: refused"},
+		{"no secret", Spec{Service: "radius", Account: settings.Account{Login: "monitor", Passwd: "password"}},
+			nil, false, "secret is not set"},
 	})
 }

@@ -2,7 +2,6 @@ package protocol
 
 import (
 	"fmt"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -10,17 +9,15 @@ import (
 	"testing"
 
 	"ldirectord/checker"
+	"ldirectord/internal/testkit"
 	"ldirectord/parser"
 )
 
 // readyDialogue is the check of a port in the chapter "Ready dialogues" of the documents.
 func readyDialogue(t *testing.T, port string) Spec {
 	t.Helper()
-	text, err := os.ReadFile("../../docs/checks.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, chapter, _ := strings.Cut(string(text), "\n## Ready dialogues\n")
+	text := testkit.Read(t, "../../docs/checks.md")
+	_, chapter, _ := strings.Cut(text, "\n## Ready dialogues\n")
 	chapter, _, _ = strings.Cut(chapter, "\n## ")
 	for _, block := range regexp.MustCompile("(?s)```\n(.*?)```").FindAllStringSubmatch(chapter, -1) {
 		cfg, found := parser.Parse(t.Context(), "checks.md", []byte(block[1]), parser.Options{})

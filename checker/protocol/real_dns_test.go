@@ -79,8 +79,9 @@ zone "2.0.192.in-addr.arpa" { type master; file "%[4]s"; };
 
 // checkRealDNS checks a name server that serves both zones.
 func checkRealDNS(t *testing.T, port uint16, s realServer) {
-	good := Spec{Type: "negotiate", Service: "dns", Protocol: "udp", Target: loopback(port), NegotiateTimeout: inTime,
-		Request: "/www.example.test", Receive: `^192\.0\.2\.10$`}
+	good := Spec{Type: "negotiate", Service: "dns", Protocol: "udp", Target: loopback(port),
+		NegotiateTimeout: inTime,
+		Request:          "/www.example.test", Receive: `^192\.0\.2\.10$`}
 	s.ready = answers(build(t, good, nil))
 	pid := s.start(t)
 	ask := func(request, receive string) func(*Spec) {
@@ -88,14 +89,18 @@ func checkRealDNS(t *testing.T, port uint16, s realServer) {
 	}
 	checkCells(t, good, []cell{
 		{"good", nil, true, "www.example.test is 192.0.2.10"},
-		{"good over IPv6", func(s *Spec) { s.Target = loopback6(port) }, true, "www.example.test is 192.0.2.10"},
+		{"good over IPv6", func(s *Spec) { s.Target = loopback6(port) }, true,
+			"www.example.test is 192.0.2.10"},
 		{"good over TCP", func(s *Spec) { s.Protocol = "tcp" }, true, "www.example.test is 192.0.2.10"},
-		{"good over TCP and IPv6", func(s *Spec) { s.Protocol, s.Target = "tcp", loopback6(port) }, true, "www.example.test is 192.0.2.10"},
+		{"good over TCP and IPv6", func(s *Spec) { s.Protocol, s.Target = "tcp", loopback6(port) }, true,
+			"www.example.test is 192.0.2.10"},
 		{"alias", ask("/alias.example.test", "192"), true, "alias.example.test is 192.0.2.10"},
 		{"address", ask("/192.0.2.10", `^www\.`), true, "10.2.0.192.in-addr.arpa is www.example.test"},
-		{"wrong answer", ask("/www.example.test", "198"), false, "www.example.test does not match /198/: got 192.0.2.10"},
+		{"wrong answer", ask("/www.example.test", "198"), false,
+			"www.example.test does not match /198/: got 192.0.2.10"},
 		{"no such name", ask("/wwww.example.test", "192"), false, "NXDOMAIN for wwww.example.test"},
-		{"no such name over TCP", func(s *Spec) { s.Protocol, s.Request = "tcp", "/x.example.test" }, false, "NXDOMAIN for x.example.test"},
+		{"no such name over TCP", func(s *Spec) { s.Protocol, s.Request = "tcp", "/x.example.test" }, false,
+			"NXDOMAIN for x.example.test"},
 		{"no address", ask("/six.example.test", "2001"), false, "no A record for six.example.test"},
 		{"not its zone", ask("/www.example.org", "192"), false, "REFUSED for www.example.org"},
 		{"refused", func(s *Spec) { s.Target = loopback(freePort(t)) }, false, "udp: refused"},

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"ldirectord/internal/health"
+	"ldirectord/internal/testkit"
 )
 
 // scriptedAgent sends the same line at two addresses, and counts the clients of each.
@@ -36,10 +37,7 @@ func newScriptedAgent(t *testing.T) *scriptedAgent {
 		serving.Wait()
 	})
 	for i := range a.at {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
+		l := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
 		end = append(end, l.Close)
 		a.at[i] = l.Addr().(*net.TCPAddr).AddrPort()
 		serving.Go(func() {
@@ -107,7 +105,8 @@ func (h haproxy) tells(t *testing.T) string {
 	if err != nil || len(lines) < 3 {
 		t.Fatalf("%q: %v", text, err)
 	}
-	names, values, now := strings.Fields(strings.TrimPrefix(lines[1], "#")), strings.Fields(lines[2]), map[string]int{}
+	names, values, now := strings.Fields(strings.TrimPrefix(lines[1], "#")), strings.Fields(lines[2]),
+		map[string]int{}
 	for i, name := range names {
 		now[name], _ = strconv.Atoi(values[i])
 	}
@@ -122,7 +121,8 @@ func (h haproxy) tells(t *testing.T) string {
 }
 
 func inWords(w health.Words) string {
-	return fmt.Sprintf("%d%% %v %v", w.Percent(), w.Admin, map[bool]string{true: "down"}[w.Down && w.Admin != health.Maint])
+	return fmt.Sprintf("%d%% %v %v", w.Percent(), w.Admin,
+		map[bool]string{true: "down"}[w.Down && w.Admin != health.Maint])
 }
 
 // Debian's HAProxy and this program ask the same agent. The same words must have the same effect, in each order.
@@ -150,7 +150,8 @@ listen one
 		return err
 	}}.start(t)
 	ours := build(t, agentSpec(agent.at[1], ""), nil)
-	words := []string{"0%", "50%", "ready", "drain", "maint", "up", "down", "fail", "stopped", "maxconn:5", "50% #why", "ready 30%",
+	words := []string{"0%", "50%", "ready", "drain", "maint", "up", "down", "fail", "stopped", "maxconn:5",
+		"50% #why", "ready 30%",
 		"drain 40%", "down drain", "up ready 100%"}
 	var scripts []string
 	for _, first := range words {
@@ -160,9 +161,12 @@ listen one
 			}
 		}
 	}
-	scripts = append(scripts, "ready,drain", "drain ready", "up down", "down,up", "drain\tmaint|up|maint drain", "50% 20%", "foo 40%", "DRAIN|Ready",
-		" \t,25%,", "#50%", "drain # ready", "drain #ready", "drain#", "up#why", "\n50%", "50%\r", "200%", "99999999999999999999%", "050%", "5x%", "1.5%", "-5%",
-		"+5%", "50 %", "50", "50%;drain", "100%%", "50%|100%%", "50% 100%%", "50%\x00", "drain\x00|up", "maxconn:x", "maxconn:", "", " ", "HTTP/1.1 200 OK",
+	scripts = append(scripts, "ready,drain", "drain ready", "up down", "down,up", "drain\tmaint|up|maint drain",
+		"50% 20%", "foo 40%", "DRAIN|Ready",
+		" \t,25%,", "#50%", "drain # ready", "drain #ready", "drain#", "up#why", "\n50%", "50%\r", "200%",
+		"99999999999999999999%", "050%", "5x%", "1.5%", "-5%",
+		"+5%", "50 %", "50", "50%;drain", "100%%", "50%|100%%", "50% 100%%", "50%\x00", "drain\x00|up",
+		"maxconn:x", "maxconn:", "", " ", "HTTP/1.1 200 OK",
 		"fail stopped|ready up", "down 10%|up", "maint 10% up|ready", "stopped ready drain 3%|up|ready")
 	for _, script := range scripts {
 		var telling health.Telling

@@ -8,6 +8,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/settings"
+	"ldirectord/internal/testkit"
 )
 
 func TestRealNginx(t *testing.T) {
@@ -115,9 +116,7 @@ http {
 		{"refused", func(s *Spec) { s.Target, s.URL = loopback(gone), fmt.Sprintf("http://%s/", loopback(gone)) }, false, "connect: refused"},
 	})
 	checkPlugin(t, good, "check_http", `-I {address} -p {port} -u / -s "All good"`, "HTTP OK")
-	if err := os.Remove(dir + "/www/index.html"); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Remove(dir+"/www/index.html"))
 	checkCells(t, good, []cell{{"page removed", nil, false, "status 404, want 2xx"}})
 	freeze(t, pid)
 	good.NegotiateTimeout = tooLate

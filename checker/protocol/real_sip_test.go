@@ -38,9 +38,11 @@ request_route {
 	sl_send_reply("200", "OK");
 }
 `, port))
-	good := Spec{Type: "negotiate", Service: "sip", Protocol: "udp", Target: loopback(port), NegotiateTimeout: inTime,
-		Account: settings.Account{Login: "monitor@example.net"}}
-	s := realServer{path: path, args: []string{"-DD", "-E", "-m", "16", "-M", "4", "-Y", dir, "-P", filepath.Join(dir, "pid"), "-f", config},
+	good := Spec{Type: "negotiate", Service: "sip", Protocol: "udp", Target: loopback(port),
+		NegotiateTimeout: inTime,
+		Account:          settings.Account{Login: "monitor@example.net"}}
+	s := realServer{path: path, args: []string{"-DD", "-E", "-m", "16", "-M", "4", "-Y", dir, "-P",
+		filepath.Join(dir, "pid"), "-f", config},
 		ready: answers(build(t, good, nil))}
 	pid := s.start(t)
 	tcp := func(s *Spec) { s.Protocol = "tcp" }
@@ -48,11 +50,15 @@ request_route {
 		{"good", nil, true, "SIP/2.0 200 OK"},
 		{"good over IPv6", func(s *Spec) { s.Target = loopback6(port) }, true, "SIP/2.0 200 OK"},
 		{"good over TCP", tcp, true, "SIP/2.0 200 OK"},
-		{"good over TCP and IPv6", func(s *Spec) { tcp(s); s.Target = loopback6(port) }, true, "SIP/2.0 200 OK"},
-		{"wrong user", func(s *Spec) { s.Login = "nobody@example.net" }, false, "status 404 Not Found, want 200 OK"},
-		{"wrong user over TCP", func(s *Spec) { tcp(s); s.Login = "nobody@example.net" }, false, "status 404 Not Found, want 200 OK"},
+		{"good over TCP and IPv6", func(s *Spec) { tcp(s); s.Target = loopback6(port) }, true,
+			"SIP/2.0 200 OK"},
+		{"wrong user", func(s *Spec) { s.Login = "nobody@example.net" }, false,
+			"status 404 Not Found, want 200 OK"},
+		{"wrong user over TCP", func(s *Spec) { tcp(s); s.Login = "nobody@example.net" }, false,
+			"status 404 Not Found, want 200 OK"},
 		{"refused", func(s *Spec) { s.Target = loopback(freePort(t)) }, false, "udp: refused"},
-		{"refused over TCP", func(s *Spec) { tcp(s); s.Target = loopback(freePort(t)) }, false, "connect: refused"},
+		{"refused over TCP", func(s *Spec) { tcp(s); s.Target = loopback(freePort(t)) }, false,
+			"connect: refused"},
 	})
 	freeze(t, pid)
 	good.NegotiateTimeout = tooLate

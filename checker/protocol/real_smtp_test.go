@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 func TestRealExim(t *testing.T) {
@@ -46,9 +48,7 @@ greeted:
 received:
   accept
 `, dir, port, submission, busy, cert, key))
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Chmod(dir, 0o755))
 	good := Spec{Type: "negotiate", Service: "smtp", Target: loopback(port), NegotiateTimeout: inTime}
 	s := realServer{path: path, args: []string{"-bdf", "-C", config}, ready: answers(build(t, good, nil))}
 	pid := s.start(t)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os/exec"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // oldServers are the settings in the program's main.go with which old servers can be checked.
@@ -15,8 +17,10 @@ func TestRealOpenSSL(t *testing.T) {
 	pair := func(name string, args ...string) []string {
 		t.Helper()
 		key, cert := dir+"/"+name+".key", dir+"/"+name+".pem"
-		request := []string{"req", "-x509", "-nodes", "-days", "3", "-subj", "/CN=" + name, "-keyout", key, "-out", cert}
-		if said, err := exec.CommandContext(t.Context(), openssl, append(request, args...)...).CombinedOutput(); err != nil {
+		request := []string{"req", "-x509", "-nodes", "-days", "3", "-subj", "/CN=" + name, "-keyout", key,
+			"-out", cert}
+		if said, err := exec.CommandContext(t.Context(), openssl,
+			append(request, args...)...).CombinedOutput(); err != nil {
 			t.Fatalf("openssl req: %v: %s", err, said)
 		}
 		return []string{"-cert", cert, "-key", key}
@@ -31,34 +35,49 @@ func TestRealOpenSSL(t *testing.T) {
 		version string
 		without string // the message without oldServers
 	}{
-		"usual":                        {pair: usual, version: "TLS 1.3"},
-		"TLS 1.0":                      {pair: usual, args: []string{"-tls1", "-cipher", "ALL:@SECLEVEL=0"}, version: "TLS 1.0"},
-		"TLS 1.1":                      {pair: usual, args: []string{"-tls1_1", "-cipher", "ALL:@SECLEVEL=0"}, version: "TLS 1.1"},
-		"RSA key exchange":             {pair: usual, args: []string{"-tls1_2", "-cipher", "AES128-SHA:@SECLEVEL=0"}, version: "TLS 1.2"},
-		"TLS 1.0 and RSA key exchange": {pair: usual, args: []string{"-tls1", "-cipher", "AES128-SHA:@SECLEVEL=0"}, version: "TLS 1.0"},
-		"SHA-1 in the certificate":     {pair: signed, args: []string{"-tls1_2", "-cipher", "ALL:@SECLEVEL=0"}, version: "TLS 1.2"},
-		"SHA-1 in the handshake": {pair: usual, args: []string{"-tls1_2", "-cipher", "ALL:@SECLEVEL=0", "-sigalgs", "RSA+SHA1"}, version: "TLS 1.2",
+		"usual": {pair: usual, version: "TLS 1.3"},
+		"TLS 1.0": {pair: usual, args: []string{"-tls1", "-cipher", "ALL:@SECLEVEL=0"},
+			version: "TLS 1.0"},
+		"TLS 1.1": {pair: usual, args: []string{"-tls1_1", "-cipher", "ALL:@SECLEVEL=0"},
+			version: "TLS 1.1"},
+		"RSA key exchange": {pair: usual,
+			args: []string{"-tls1_2", "-cipher", "AES128-SHA:@SECLEVEL=0"}, version: "TLS 1.2"},
+		"TLS 1.0 and RSA key exchange": {pair: usual,
+			args: []string{"-tls1", "-cipher", "AES128-SHA:@SECLEVEL=0"}, version: "TLS 1.0"},
+		"SHA-1 in the certificate": {pair: signed, args: []string{"-tls1_2", "-cipher", "ALL:@SECLEVEL=0"},
+			version: "TLS 1.2"},
+		"SHA-1 in the handshake": {pair: usual,
+			args:    []string{"-tls1_2", "-cipher", "ALL:@SECLEVEL=0", "-sigalgs", "RSA+SHA1"},
+			version: "TLS 1.2",
 			without: "TLS handshake: remote error: tls: handshake failure"},
 		"negative serial number": {pair: negative, args: []string{"-tls1_2"}, version: "TLS 1.2",
 			without: "TLS handshake: tls: failed to parse certificate from server: x509: negative serial number"},
-		"RSA key of 768 bits": {pair: small, args: []string{"-tls1", "-cipher", "ALL:@SECLEVEL=0"}, version: "TLS 1.0",
+		"RSA key of 768 bits": {pair: small, args: []string{"-tls1", "-cipher", "ALL:@SECLEVEL=0"},
+			version: "TLS 1.0",
 			without: "TLS handshake: tls: invalid signature by the server certificate: crypto/rsa: 768-bit keys are insecure*"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			leaks(t)
+			testkit.Leaks(t)
 			port := freePort(t)
-			args := append([]string{"s_server", "-quiet", "-naccept", "1000", "-accept", fmt.Sprint(port)}, c.pair...)
+			args := append([]string{"s_server", "-quiet", "-naccept", "1000", "-accept", fmt.Sprint(port)},
+				c.pair...)
 			s := realServer{path: openssl, args: append(args, c.args...), ready: accepts(port)}
 			s.start(t)
-			good := Spec{Type: "negotiate", Service: "tls", Target: loopback(port), NegotiateTimeout: inTime}
+			good := Spec{Type: "negotiate", Service: "tls", Target: loopback(port),
+				NegotiateTimeout: inTime}
 			if c.without != "" { // before the other check: a certificate that was read is cached
 				checkCells(t, good, []cell{{"by default", nil, false, c.without}})
 			}
 			t.Setenv("GODEBUG", oldServers)
 			checkCells(t, good, []cell{{"old servers", nil, true, c.version + ", certificate of *"}})
 			if name == "RSA key of 768 bits" {
-				checkCells(t, good, []cell{{"verified", func(s *Spec) { s.TLSVerify, s.TLSCA, s.Host = true, c.pair[1], "small" }, false,
-					"certificate refused: an RSA key has less than 1024 bits"}})
+				checkCells(t, good,
+					[]cell{{"verified",
+						func(s *Spec) {
+							s.TLSVerify, s.TLSCA, s.Host = true, c.pair[1],
+								"small"
+						}, false,
+						"certificate refused: an RSA key has less than 1024 bits"}})
 			}
 		})
 	}

@@ -25,6 +25,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/wire"
+	"ldirectord/internal/testkit"
 )
 
 // Tests named TestReal… start programs of Debian packages on loopback and check them. They run when REAL_TESTS is
@@ -39,20 +40,10 @@ const (
 // needProgram returns the path of a server's program, or ends the test.
 func needProgram(t *testing.T, program, debianPackage string) string {
 	t.Helper()
-	mode := os.Getenv("REAL_TESTS")
-	if mode == "" {
+	if os.Getenv("REAL_TESTS") == "" {
 		t.Skip("needs a real server: make test-all")
 	}
-	for _, path := range []string{program, "/usr/sbin/" + program, "/sbin/" + program} {
-		if path, err := exec.LookPath(path); err == nil {
-			return path
-		}
-	}
-	if mode == "required" {
-		t.Fatalf("%s is not installed: it is in the package %s", program, debianPackage)
-	}
-	t.Skipf("%s is not installed: it is in the package %s", program, debianPackage)
-	return ""
+	return testkit.Program(t, program, debianPackage)
 }
 
 // realServer is a program to run for one test.
@@ -70,17 +61,12 @@ type realServer struct {
 func (s realServer) start(t *testing.T) (pid int) {
 	t.Helper()
 	log := filepath.Join(t.TempDir(), "log")
-	out, err := os.Create(log)
-	if err != nil {
-		t.Fatal(err)
-	}
+	out := testkit.Must(os.Create(log))(t)
 	defer out.Close()
 	cmd := exec.Command(s.path, s.args...)
 	cmd.Stdout, cmd.Stderr = out, out
 	s.as(t, cmd)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, cmd.Start())
 	ended := make(chan struct{})
 	go func() { cmd.Wait(); close(ended) }()
 	t.Cleanup(func() {
@@ -141,23 +127,14 @@ func stopServer(p *os.Process, how syscall.Signal, ended <-chan struct{}) {
 // freeze stops all processes of a server: its ports stay open, and no process answers.
 func freeze(t *testing.T, pid int) {
 	t.Helper()
-	if err := syscall.Kill(-pid, syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
-	for end := time.Now().Add(realStop); !isFrozen(t, pid); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("the server does not stop")
-		}
-	}
+	testkit.OK(t, syscall.Kill(-pid, syscall.SIGSTOP))
+	testkit.Until(t, realStop, func() bool { return isFrozen(t, pid) }, "the server does not stop")
 }
 
 // isFrozen reports whether every thread of a process group has stopped (proc_pid_stat(5)).
 func isFrozen(t *testing.T, group int) bool {
 	t.Helper()
-	threads, err := filepath.Glob("/proc/[0-9]*/task/[0-9]*/stat")
-	if err != nil {
-		t.Fatal(err)
-	}
+	threads := testkit.Must(filepath.Glob("/proc/[0-9]*/task/[0-9]*/stat"))(t)
 	for _, path := range threads {
 		stat, err := os.ReadFile(path)
 		if err != nil {
@@ -180,10 +157,7 @@ func credential(t *testing.T, name string) *syscall.Credential {
 
 func ids(t *testing.T, name string) (uid, gid int) {
 	t.Helper()
-	u, err := user.Lookup(name)
-	if err != nil {
-		t.Fatal(err)
-	}
+	u := testkit.Must(user.Lookup(name))(t)
 	uid, _ = strconv.Atoi(u.Uid)
 	gid, _ = strconv.Atoi(u.Gid)
 	return uid, gid
@@ -208,14 +182,9 @@ func give(t *testing.T, dir, name string) {
 // short enough for sockets.
 func serverDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "real")
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := testkit.Must(os.MkdirTemp("", "real"))(t)
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Chmod(dir, 0o755))
 	return dir
 }
 
@@ -223,12 +192,8 @@ func serverDir(t *testing.T) string {
 func writeFile(t *testing.T, dir, name, text string) string {
 	t.Helper()
 	path := filepath.Join(dir, name)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	testkit.OK(t, os.WriteFile(path, []byte(text), 0o644))
 	return path
 }
 
@@ -236,10 +201,7 @@ func writeFile(t *testing.T, dir, name, text string) string {
 func freePort(t *testing.T) uint16 {
 	t.Helper()
 	for range 100 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
+		l := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
 		port := l.Addr().(*net.TCPAddr).AddrPort().Port()
 		l.Close()
 		if isFree("tcp", port) && isFree("udp", port) {
@@ -338,10 +300,7 @@ func writeCertificate(t *testing.T, dir string) (cert, key string) {
 // serverTLS is the TLS configuration of a test's server, which accepts old versions too.
 func serverTLS(t *testing.T) *tls.Config {
 	t.Helper()
-	pair, err := tls.X509KeyPair(certificate())
-	if err != nil {
-		t.Fatal(err)
-	}
+	pair := testkit.Must(tls.X509KeyPair(certificate()))(t)
 	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS10}
 }
 
@@ -362,15 +321,13 @@ func checkCells(t *testing.T, good Spec, cells []cell) {
 			if c.change != nil {
 				c.change(&s)
 			}
-			check, err := New(s, &Env{HostName: "director"})
-			if err != nil {
-				t.Fatal(err)
-			}
+			check := testkit.Must(New(s, &Env{HostName: "director"}))(t)
 			r := check.Check(t.Context())
 			begin, cut := strings.CutSuffix(c.detail, "*")
 			said := r.Detail == c.detail || cut && strings.HasPrefix(r.Detail, begin)
 			if r.OK != c.up || !said || r.Cause == checker.Shortage {
-				t.Errorf("up %v (local %v): %s\nwant %v: %s", r.OK, r.Cause == checker.Shortage, r.Detail, c.up, c.detail)
+				t.Errorf("up %v (local %v): %s\nwant %v: %s", r.OK, r.Cause == checker.Shortage,
+					r.Detail, c.up, c.detail)
 			}
 		})
 	}

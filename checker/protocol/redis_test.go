@@ -10,9 +10,11 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/internal/testkit"
 )
 
-var goodRedis = Spec{Type: "negotiate", Service: "redis", Protocol: "tcp", NegotiateTimeout: 5 * time.Second, Request: "/"}
+var goodRedis = Spec{Type: "negotiate", Service: "redis", Protocol: "tcp", NegotiateTimeout: 5 * time.Second,
+	Request: "/"}
 
 var redisInfo = redisBulk("# Replication\r\nrole:master\r\nconnected_slaves:0\r\n")
 
@@ -48,9 +50,11 @@ func redisHear(c net.Conn) (words []string) {
 }
 
 func TestRedis(t *testing.T) {
-	pong := redisServer(map[string]string{"PING": "+PONG\r\n", "AUTH": "+OK\r\n", "INFO": redisInfo, "QUIT": "+OK\r\n"})
+	pong := redisServer(map[string]string{"PING": "+PONG\r\n", "AUTH": "+OK\r\n", "INFO": redisInfo,
+		"QUIT": "+OK\r\n"})
 	says := func(command, answer string) func(*testServer, net.Conn) {
-		return redisServer(map[string]string{"PING": "+PONG\r\n", "AUTH": "+OK\r\n", "QUIT": "+OK\r\n", command: answer})
+		return redisServer(map[string]string{"PING": "+PONG\r\n", "AUTH": "+OK\r\n", "QUIT": "+OK\r\n",
+			command: answer})
 	}
 	login := func(s *Spec) { s.Passwd = "secret" }
 	role := func(s *Spec) { s.Receive = "role:master" }
@@ -58,22 +62,30 @@ func TestRedis(t *testing.T) {
 		{"good", pong, nil, true, "PONG"},
 		{"good login", pong, login, true, "PONG"},
 		{"good role", pong, role, true, "role:master"},
-		{"wrong role", says("INFO", redisBulk("role:slave\r\n")), role, false, `the role does not match /role:master/: got "role:slave"`},
+		{"wrong role", says("INFO", redisBulk("role:slave\r\n")), role, false,
+			`the role does not match /role:master/: got "role:slave"`},
 		{"no role", says("INFO", redisBulk("")), role, false, `the role does not match /role:master/: got ""`},
-		{"wrong password", says("AUTH", "-WRONGPASS invalid\x1b pair\r\n"), login, false, `login rejected: WRONGPASS invalid\x1b pair`},
-		{"password wanted", says("PING", "-NOAUTH Authentication required.\r\n"), nil, false, "PING refused: NOAUTH Authentication required."},
-		{"loading", says("PING", "-LOADING Redis is loading the dataset in memory\r\n"), nil, false, "PING refused: LOADING Redis is loading the dataset in memory"},
+		{"wrong password", says("AUTH", "-WRONGPASS invalid\x1b pair\r\n"), login, false,
+			`login rejected: WRONGPASS invalid\x1b pair`},
+		{"password wanted", says("PING", "-NOAUTH Authentication required.\r\n"), nil, false,
+			"PING refused: NOAUTH Authentication required."},
+		{"loading", says("PING", "-LOADING Redis is loading the dataset in memory\r\n"), nil, false,
+			"PING refused: LOADING Redis is loading the dataset in memory"},
 		{"wrong answer", says("PING", "+QUEUED\r\n"), nil, false, `the answer to PING is "QUEUED"`},
 		{"info not allowed", says("INFO", "-NOPERM no\r\n"), role, false, "INFO refused: NOPERM no"},
-		{"refused", pong, func(s *Spec) { s.Target = refusingPort(t) }, false, "connect: refused"},
+		{"refused", pong, func(s *Spec) { s.Target = testkit.FreeAddr(t) }, false, "connect: refused"},
 		{"closed at once", closing, nil, false, "connection closed waiting for the answer to PING"},
 		{"silent after connect", silence, soon, false, "timeout waiting for the answer to PING"},
-		{"silent after login", says("PING", ""), func(s *Spec) { login(s); soon(s) }, false, "timeout waiting for the answer to PING"},
-		{"silent in the answer", says("INFO", redisInfo[:20]), func(s *Spec) { role(s); soon(s) }, false, "timeout in the answer to INFO"},
+		{"silent after login", says("PING", ""), func(s *Spec) { login(s); soon(s) }, false,
+			"timeout waiting for the answer to PING"},
+		{"silent in the answer", says("INFO", redisInfo[:20]), func(s *Spec) { role(s); soon(s) }, false,
+			"timeout in the answer to INFO"},
 		{"slow drip", trickle(strings.Repeat("+", 100)), soon, false, "timeout in the answer to PING"},
-		{"another protocol", heedless("220 mail.example.org ESMTP\r\n"), nil, false, `not Redis: "220 mail.example.org ESMTP"`},
+		{"another protocol", heedless("220 mail.example.org ESMTP\r\n"), nil, false,
+			`not Redis: "220 mail.example.org ESMTP"`},
 		{"empty line", heedless("\n"), nil, false, `not Redis: ""`},
-		{"line forever", func(_ *testServer, c net.Conn) { chatter(c, []byte("++++++++")) }, nil, false, "a line of more than 4096 bytes in the answer to PING"},
+		{"line forever", func(_ *testServer, c net.Conn) { chatter(c, []byte("++++++++")) }, nil, false,
+			"a line of more than 4096 bytes in the answer to PING"},
 		{"huge string", says("INFO", "$2000000000\r\n"), role, false, "the answer to INFO is too long"},
 		{"string of no length", says("INFO", "$-1\r\n"), role, false, `not Redis: "$-1"`},
 	})
@@ -84,27 +96,25 @@ func TestRedisCommands(t *testing.T) {
 		change func(*Spec)
 		want   string
 	}{
-		"plain":              {func(*Spec) {}, "PING|QUIT"},
-		"password":           {func(s *Spec) { s.Passwd = "secret" }, "AUTH secret|PING|QUIT"},
-		"login and password": {func(s *Spec) { s.Login, s.Passwd = "check", "secret" }, "AUTH check secret|PING|QUIT"},
-		"role":               {func(s *Spec) { s.Receive = "master" }, "PING|INFO replication|QUIT"},
+		"plain":    {func(*Spec) {}, "PING|QUIT"},
+		"password": {func(s *Spec) { s.Passwd = "secret" }, "AUTH secret|PING|QUIT"},
+		"login and password": {func(s *Spec) { s.Login, s.Passwd = "check", "secret" },
+			"AUTH check secret|PING|QUIT"},
+		"role": {func(s *Spec) { s.Receive = "master" }, "PING|INFO replication|QUIT"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			done := make(chan struct{})
 			server := serve(t, func(s *testServer, c net.Conn) {
 				defer close(done)
-				redisServer(map[string]string{"PING": "+PONG\r\n", "AUTH": "+OK\r\n", "INFO": redisInfo, "QUIT": "+OK\r\n"})(s, c)
+				redisServer(map[string]string{"PING": "+PONG\r\n", "AUTH": "+OK\r\n", "INFO": redisInfo,
+					"QUIT": "+OK\r\n"})(s, c)
 			})
 			s := goodRedis
 			s.Target = server.addr
 			c.change(&s)
-			if r := build(t, s, nil).Check(t.Context()); !r.OK {
-				t.Error(r.Detail)
-			}
+			passes(t, s)
 			<-done
-			if got := strings.Join(server.asked(), "|"); got != c.want {
-				t.Errorf("asked %s, want %s", got, c.want)
-			}
+			testkit.Equal(t, strings.Join(server.asked(), "|"), c.want, "asked")
 		})
 	}
 }
@@ -112,13 +122,11 @@ func TestRedisCommands(t *testing.T) {
 func TestRedisOverIPv6(t *testing.T) {
 	s := goodRedis
 	s.Target = serveOn(t, "[::1]:0", redisServer(map[string]string{"PING": "+PONG\r\n", "QUIT": "+OK\r\n"})).addr
-	if r := build(t, s, nil).Check(t.Context()); !r.OK {
-		t.Error(r.Detail)
-	}
+	passes(t, s)
 }
 
 func TestRedisEndsWhenCancelled(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	s := goodRedis
 	s.Target = serve(t, func(s *testServer, c net.Conn) {
@@ -147,12 +155,18 @@ func TestRealRedis(t *testing.T) {
 		{"good", nil, true, "PONG"},
 		{"IPv6", func(s *Spec) { s.Target = loopback6(s.Target.Port()) }, true, "PONG"},
 		{"login", func(s *Spec) { s.Login, s.Passwd = "check", "other" }, true, "PONG"},
-		{"wrong password", func(s *Spec) { s.Passwd = "wrong" }, false, "login rejected: WRONGPASS invalid username-password pair or user is disabled."},
-		{"no password", func(s *Spec) { s.Passwd = "" }, false, "PING refused: NOAUTH Authentication required."},
+		{"wrong password", func(s *Spec) { s.Passwd = "wrong" }, false,
+			"login rejected: WRONGPASS invalid username-password pair or user is disabled."},
+		{"no password", func(s *Spec) { s.Passwd = "" }, false,
+			"PING refused: NOAUTH Authentication required."},
 		{"master", func(s *Spec) { s.Receive = "^role:master$" }, true, "role:master"},
-		{"master wanted of a replica", func(s *Spec) { s.Target, s.Receive = replica.Target, "role:master" }, false, `the role does not match /role:master/: got "role:slave"`},
+		{"master wanted of a replica", func(s *Spec) { s.Target, s.Receive = replica.Target, "role:master" },
+			false, `the role does not match /role:master/: got "role:slave"`},
 		{"replica", func(s *Spec) { s.Target, s.Receive = replica.Target, "slave" }, true, "role:slave"},
-		{"not allowed to see the role", func(s *Spec) { s.Login, s.Passwd, s.Receive = "check", "other", "master" }, false,
+		{"not allowed to see the role", func(s *Spec) {
+			s.Login, s.Passwd, s.Receive = "check", "other",
+				"master"
+		}, false,
 			"INFO refused: NOPERM this user has no permissions to run the 'info' command"},
 	})
 	checkStopped(t, pid, good, "timeout waiting for the answer to AUTH")

@@ -16,6 +16,7 @@ import (
 	"ldirectord/checker"
 	"ldirectord/checker/settings"
 	"ldirectord/checker/wire"
+	"ldirectord/internal/testkit"
 )
 
 // refusedHandshake is the error when a server answers with the alert handshake_failure (RFC 8446, section 6).
@@ -29,7 +30,8 @@ func TestEachFailureHasItsCause(t *testing.T) {
 		return wire.StageFault("connect", &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", errno)})
 	}
 	for want, errs := range map[checker.Cause][]error{
-		checker.Answer: {errors.New("status 500, want 2xx"), wire.StageFault("greeting", errors.New("not SMTP"))},
+		checker.Answer: {errors.New("status 500, want 2xx"),
+			wire.StageFault("greeting", errors.New("not SMTP"))},
 		checker.Timeout: {wire.StageFault("connect", context.DeadlineExceeded), connect(syscall.ETIMEDOUT),
 			os.ErrDeadlineExceeded},
 		checker.Refused:     {connect(syscall.ECONNREFUSED)},
@@ -43,7 +45,8 @@ func TestEachFailureHasItsCause(t *testing.T) {
 		for _, err := range errs {
 			if r := failed(err); r.Cause != want ||
 				(r.Cause == checker.Shortage) != (want == checker.Shortage) {
-				t.Errorf("%v: cause %v, local %v; want %v", err, r.Cause, r.Cause == checker.Shortage, want)
+				t.Errorf("%v: cause %v, local %v; want %v", err, r.Cause, r.Cause == checker.Shortage,
+					want)
 			}
 		}
 	}
@@ -68,11 +71,9 @@ func TestProgramsFailByTheirStatusOrInTime(t *testing.T) {
 }
 
 func TestARefusedConnectionIsCountedAsThat(t *testing.T) {
-	c, err := New(Spec{Type: "connect", Target: netip.MustParseAddrPort("127.0.0.1:1"), Timeout: time.Second},
-		&Env{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := testkit.Must(New(Spec{Type: "connect", Target: netip.MustParseAddrPort("127.0.0.1:1"),
+		Timeout: time.Second},
+		&Env{}))(t)
 	if r := c.Check(t.Context()); r.Cause != checker.Refused {
 		t.Errorf("%+v", r)
 	}
@@ -84,25 +85,26 @@ func TestAFailureNamesItsStage(t *testing.T) {
 	page := "HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nwrong"
 	for name, c := range map[string]struct {
 		spec   Spec
-		server []step // nil: the port is closed
+		server script // nil: the port is closed
 		want   wire.Stage
 	}{
 		"nothing to ask": {Spec{Service: "radius"}, nil, wire.AtStart},
 		"refused":        {pop, nil, wire.AtConnect},
-		"no TLS":         {Spec{Service: "tls"}, []step{say("+OK ready"), silent}, wire.AtTLS},
-		"no STARTTLS": {secured, []step{say("+OK ready"), await("STLS"), say("-ERR"), silent},
+		"no TLS":         {Spec{Service: "tls"}, script{say("+OK ready"), silent}, wire.AtTLS},
+		"no STARTTLS": {secured, script{say("+OK ready"), await("STLS"), say("-ERR"), silent},
 			wire.AtTLS},
-		"not ready":            {pop, []step{say("-ERR"), silent}, wire.AtAnswer},
-		"silent in the log-in": {pop, []step{say("+OK ready"), silent}, wire.AtLogin},
-		"wrong user": {pop, []step{say("+OK ready"), await("USER monitor"), say("-ERR"), silent},
+		"not ready":            {pop, script{say("-ERR"), silent}, wire.AtAnswer},
+		"silent in the log-in": {pop, script{say("+OK ready"), silent}, wire.AtLogin},
+		"wrong user": {pop, script{say("+OK ready"), await("USER monitor"), say("-ERR"), silent},
 			wire.AtLogin},
-		"log-in of a library": {Spec{Service: "redis", Account: settings.Account{Passwd: "secret"}}, []step{say("-WRONGPASS no"), silent},
+		"log-in of a library": {Spec{Service: "redis", Account: settings.Account{Passwd: "secret"}},
+			script{say("-WRONGPASS no"), silent},
 			wire.AtLogin},
-		"query of a library": {Spec{Service: "redis"}, []step{say("-LOADING wait"), silent}, wire.AtAnswer},
+		"query of a library": {Spec{Service: "redis"}, script{say("-LOADING wait"), silent}, wire.AtAnswer},
 		"status": {Spec{Service: "http", URL: "http://x/"},
-			[]step{raw("HTTP/1.0 503 No\r\n\r\n")}, wire.AtAnswer},
+			script{raw("HTTP/1.0 503 No\r\n\r\n")}, wire.AtAnswer},
 		"no match": {Spec{Service: "http", URL: "http://x/", Receive: "right"},
-			[]step{raw(page), silent}, wire.AtMatch},
+			script{raw(page), silent}, wire.AtMatch},
 		"dns without receive": {Spec{Service: "dns", Request: "/name"}, nil, wire.AtMatch},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -115,7 +117,7 @@ func TestAFailureNamesItsStage(t *testing.T) {
 			if s.URL != "" {
 				s.URL = "http://" + s.Target.String() + "/"
 			}
-			if r := build(t, s, nil).Check(t.Context()); r.OK || r.Stage != c.want {
+			if r := checked(t, s); r.OK || r.Stage != c.want {
 				t.Errorf("stage %d, want %d: %+v", r.Stage, c.want, r)
 			}
 		})

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/internal/testkit"
 )
 
 // scene is one case of a check: how a server treats its connections, and the expected result.
@@ -27,7 +28,7 @@ func checkScenes(t *testing.T, good Spec, scenes []scene) {
 	t.Helper()
 	for _, c := range scenes {
 		t.Run(c.name, func(t *testing.T) {
-			leaks(t)
+			testkit.Leaks(t)
 			s := good
 			s.Target = serve(t, c.treat).addr
 			if c.change != nil {
@@ -48,12 +49,14 @@ func inItsTime(t *testing.T, s Spec, e *Env, up bool, detail string) (took time.
 		begin := time.Now()
 		r := build(t, s, e).Check(t.Context())
 		took, of = time.Since(begin), limit
-		if took > limit+late {
+		if took > limit+spare {
 			t.Errorf("took %v of %v", took, limit)
 		}
-		return r, r.OK == up && r.Detail == strings.ReplaceAll(detail, first.String(), limit.String()) && r.Cause != checker.Shortage
+		return r, r.OK == up && r.Detail == strings.ReplaceAll(detail, first.String(), limit.String()) &&
+			r.Cause != checker.Shortage
 	}, func(r Result) {
-		t.Errorf("up %v (local %v): %s\nwant %v: %s, in %v", r.OK, r.Cause == checker.Shortage, r.Detail, up, detail, first)
+		t.Errorf("up %v (local %v): %s\nwant %v: %s, in %v", r.OK, r.Cause == checker.Shortage, r.Detail, up,
+			detail, first)
 	})
 	return took, of
 }
@@ -114,7 +117,7 @@ func checkStopped(t *testing.T, pid int, s Spec, detail string) {
 	t.Run("stopped processes", func(t *testing.T) {
 		freeze(t, pid)
 		soon(&s)
-		if r := build(t, s, nil).Check(t.Context()); r.OK || r.Detail != detail {
+		if r := checked(t, s); r.OK || r.Detail != detail {
 			t.Errorf("up %v: %s\nwant: %s", r.OK, r.Detail, detail)
 		}
 	})

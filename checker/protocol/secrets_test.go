@@ -19,6 +19,7 @@ import (
 	"ldirectord/checker/seal"
 	"ldirectord/checker/settings"
 	"ldirectord/checker/wire"
+	"ldirectord/internal/testkit"
 )
 
 const (
@@ -47,7 +48,8 @@ func repeated() map[string]string {
 
 // tells reports whether a text contains the password, whole or most of it.
 func tells(text string) bool {
-	return strings.Contains(text, "s3cr") && strings.Contains(text, "w+x/7") || strings.Contains(text, `t\w`) || strings.Contains(text, `t\\w`) ||
+	return strings.Contains(text, "s3cr") && strings.Contains(text, "w+x/7") || strings.Contains(text, `t\w`) ||
+		strings.Contains(text, `t\\w`) ||
 		strings.Contains(text, "MzY3Idx3") || strings.Contains(text, `%5Cw`) || holdsDecoded(text)
 }
 
@@ -78,11 +80,16 @@ func TestNoServerMakesUsTellAPassword(t *testing.T) {
 			spec  Spec
 			treat func(*testServer, net.Conn)
 		}{
-			"redis":           {Spec{Service: "redis", Account: settings.Account{Passwd: testPassword}}, redisServer(map[string]string{"AUTH": "-ERR unknown command, with args: " + words + "\r\n"})},
-			"redis PONG":      {Spec{Service: "redis", Account: settings.Account{Passwd: testPassword}}, redisServer(map[string]string{"AUTH": "+OK\r\n", "PING": "+" + words + "\r\n"})},
-			"ldap":            {Spec{Service: "ldap"}, directory{bind: ldapSays{49, words}}.treat},
-			"pgsql":           {Spec{Service: "pgsql", Request: "/SELECT 1"}, postgres{auth: []pgproto3.BackendMessage{pgSays("FATAL", "28P01", words)}}.treat},
-			"mysql":           {Spec{Service: "mysql", Request: "/SELECT 1"}, myUntilLogin(brief(myPackets(2, "\xff\x15\x04#28000"+words)))},
+			"redis": {Spec{Service: "redis", Account: settings.Account{Passwd: testPassword}},
+				redisServer(map[string]string{"AUTH": "-ERR unknown command, with args: " + words +
+					"\r\n"})},
+			"redis PONG": {Spec{Service: "redis", Account: settings.Account{Passwd: testPassword}},
+				redisServer(map[string]string{"AUTH": "+OK\r\n", "PING": "+" + words + "\r\n"})},
+			"ldap": {Spec{Service: "ldap"}, directory{bind: ldapSays{49, words}}.treat},
+			"pgsql": {Spec{Service: "pgsql", Request: "/SELECT 1"},
+				postgres{auth: []pgproto3.BackendMessage{pgSays("FATAL", "28P01", words)}}.treat},
+			"mysql": {Spec{Service: "mysql", Request: "/SELECT 1"},
+				myUntilLogin(brief(myPackets(2, "\xff\x15\x04#28000"+words)))},
 			"ftp":             {Spec{Service: "ftp"}, brief("220 x\r\n331 x\r\n530 " + words + "\r\n")},
 			"pop":             {Spec{Service: "pop"}, brief("+OK\r\n+OK\r\n-ERR " + words + "\r\n")},
 			"pop that is up":  {Spec{Service: "pop"}, brief("+OK\r\n+OK\r\n+OK " + words + "\r\n")},
@@ -90,14 +97,18 @@ func TestNoServerMakesUsTellAPassword(t *testing.T) {
 			"http":            {Spec{Service: "http", Receive: "good"}, saying(okHead + "\r\n" + words)},
 			"http status":     {Spec{Service: "http"}, saying("HTTP/1.1 401 " + words + "\r\n\r\n")},
 			"http that is up": {Spec{Service: "http"}, saying("HTTP/1.1 200 " + words + "\r\n\r\n")},
-			"redirect":        {Spec{Service: "http", HTTP: settings.HTTP{FollowRedirect: "yes"}}, saying("HTTP/1.1 302 Found\r\nLocation: ftp://x/" + words + "\r\n\r\n")},
-			"http_proxy":      {Spec{Service: "http_proxy", Receive: "good"}, saying(okHead + "\r\n" + words)},
+			"redirect": {Spec{Service: "http", HTTP: settings.HTTP{FollowRedirect: "yes"}},
+				saying("HTTP/1.1 302 Found\r\nLocation: ftp://x/" + words + "\r\n\r\n")},
+			"http_proxy": {Spec{Service: "http_proxy", Receive: "good"},
+				saying(okHead + "\r\n" + words)},
 		} {
 			t.Run(protocol+" "+name, func(t *testing.T) {
 				s := c.spec
-				s.Type, s.Protocol, s.NegotiateTimeout, s.Login, s.Target = "negotiate", "tcp", inTime, testLogin, serve(t, c.treat).addr
-				s.URL, s.Passwd, s.HTTPUser, s.HTTPPasswd = "http://"+s.Target.String()+"/", testPassword, testLogin, testPassword
-				judgeSecrets(t, build(t, s, nil).Check(t.Context()), true)
+				s.Type, s.Protocol, s.NegotiateTimeout, s.Login, s.Target = "negotiate", "tcp", inTime,
+					testLogin, serve(t, c.treat).addr
+				s.URL, s.Passwd, s.HTTPUser, s.HTTPPasswd = "http://"+s.Target.String()+"/",
+					testPassword, testLogin, testPassword
+				judgeSecrets(t, checked(t, s), true)
 			})
 		}
 	}
@@ -129,12 +140,15 @@ func TestNoGarbageMakesUsTellAPassword(t *testing.T) {
 		for name, words := range repeated() {
 			t.Run(service+" "+name, func(t *testing.T) {
 				s := Spec{
-					Type: "negotiate", Service: service, Protocol: "tcp", NegotiateTimeout: inTime, Account: settings.Account{Login: testLogin, Passwd: testPassword, Secret: testPassword},
-					HTTP: settings.HTTP{HTTPUser: testLogin, HTTPPasswd: testPassword}, Request: "/SELECT 1", Receive: "good", DNSType: "TXT",
+					Type: "negotiate", Service: service, Protocol: "tcp", NegotiateTimeout: inTime,
+					Account: settings.Account{Login: testLogin, Passwd: testPassword,
+						Secret: testPassword},
+					HTTP:    settings.HTTP{HTTPUser: testLogin, HTTPPasswd: testPassword},
+					Request: "/SELECT 1", Receive: "good", DNSType: "TXT",
 				}
 				s.Target = serve(t, brief(words+"\r\n")).addr
 				s.URL = "http://" + s.Target.String() + "/"
-				judgeSecrets(t, build(t, s, nil).Check(t.Context()), false)
+				judgeSecrets(t, checked(t, s), false)
 			})
 		}
 	}
@@ -147,18 +161,22 @@ func TestSecretsOfHTTPAreHidden(t *testing.T) {
 		fmt.Fprintf(w, "%s %s %s %s", r.Header.Get("X-Token"), r.Header.Get("Authorization"), user, password)
 	}
 	for name, change := range map[string]func(*Spec){
-		"in the URL":        func(s *Spec) { s.URL = strings.Replace(s.URL, "//", "//me:hunter2hunter2@", 1) },
-		"in a header":       func(s *Spec) { s.HTTPHeaders = checker.ListOf("X-Token: hunter2hunter2") },
-		"after a scheme":    func(s *Spec) { s.HTTPHeaders = checker.ListOf("Authorization: Bearer hunter2hunter2") },
+		"in the URL":  func(s *Spec) { s.URL = strings.Replace(s.URL, "//", "//me:hunter2hunter2@", 1) },
+		"in a header": func(s *Spec) { s.HTTPHeaders = checker.ListOf("X-Token: hunter2hunter2") },
+		"after a scheme": func(s *Spec) {
+			s.HTTPHeaders = checker.ListOf(
+				"Authorization: Bearer hunter2hunter2")
+		},
 		"with its own user": func(s *Spec) { s.HTTPUser, s.HTTPPasswd = "me", "hunter2hunter2" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := httpSpec(serveHTTP(t, nil, echo), "good")
 			change(&s)
-			r := build(t, s, nil).Check(t.Context())
+			r := checked(t, s)
 			code := base64.StdEncoding.EncodeToString([]byte("me:hunter2hunter2"))
 			for _, text := range []string{r.Detail, r.Body} {
-				if strings.Contains(text, "hunter") || strings.Contains(text, code[:12]) || !strings.Contains(text, "…") {
+				if strings.Contains(text, "hunter") || strings.Contains(text, code[:12]) ||
+					!strings.Contains(text, "…") {
 					t.Errorf("%q", text)
 				}
 			}
@@ -184,7 +202,8 @@ func TestACutLeavesNoPartOfAPassword(t *testing.T) {
 			"escape":  func(said string) string { return wire.Escape(said, wire.MaxExcerpt) },
 		} {
 			for how, words := range repeated() {
-				text := shown(show(strings.Repeat(".", pad) + words + strings.Repeat(".", wire.MaxExcerpt)))
+				text := shown(show(strings.Repeat(".", pad) + words +
+					strings.Repeat(".", wire.MaxExcerpt)))
 				if tells(text) || strings.Contains(text, "s3c") && how != "after what is like it" {
 					t.Errorf("%s, %s after %d: %s", name, how, pad, text)
 				}
@@ -207,13 +226,12 @@ func TestShortPasswordsLeaveMessagesReadable(t *testing.T) {
 		"x1y2": {"bx1y2b", "b…b"},
 		"ü":    {"für ü", "für …"},
 	} {
-		if got := shownBy(t, Spec{Account: settings.Account{Passwd: password}})(c.text); got != c.want {
-			t.Errorf("%s: %s, want %s", password, got, c.want)
-		}
+		testkit.Equal(t, shownBy(t, Spec{Account: settings.Account{Passwd: password}})(c.text), c.want,
+			password)
 	}
-	if got := shownBy(t, Spec{Account: settings.Account{Login: "me"}, HTTP: settings.HTTP{HTTPUser: "me"}})("me"); got != "me" {
-		t.Errorf("without secrets: %s", got)
-	}
+	testkit.Equal(t,
+		shownBy(t, Spec{Account: settings.Account{Login: "me"}, HTTP: settings.HTTP{HTTPUser: "me"}})("me"),
+		"me", "without secrets")
 }
 
 // Each form in which a server may repeat a password is hidden, as it is and as our messages show it.
@@ -235,8 +253,9 @@ func TestEachFormOfAPasswordIsHidden(t *testing.T) {
 		"base64, after the login": `bWU6w6k8YiYiZFxlL2YrZyBo`,
 	} {
 		for as, text := range map[string]string{
-			"as it is": said, "quoted": strconv.Quote(said), "escaped": wire.Escape(said, 100), "in a URL": wire.Forgive(said),
-			"cut": wire.Excerpt([]byte(strings.Repeat(".", wire.MaxExcerpt-8) + said + said)),
+			"as it is": said, "quoted": strconv.Quote(said), "escaped": wire.Escape(said, 100),
+			"in a URL": wire.Forgive(said),
+			"cut":      wire.Excerpt([]byte(strings.Repeat(".", wire.MaxExcerpt-8) + said + said)),
 		} {
 			if told := shown(text); strings.ContainsAny(told, "bdegZ") || !strings.Contains(told, "…") {
 				t.Errorf("%s, %s: %s is told as %s", form, as, text, told)

@@ -2,22 +2,16 @@ package protocol
 
 import (
 	"bufio"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"math/big"
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
-	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // testServer is a listener on loopback whose connections are served by a function of the test.
@@ -38,39 +32,8 @@ func serveOn(t testing.TB, addr string, treat func(*testServer, net.Conn)) *test
 	if err != nil {
 		t.Skip("can't listen on ", addr, ": ", err)
 	}
-	s := &testServer{addr: l.Addr().(*net.TCPAddr).AddrPort()}
-	var conns sync.WaitGroup
-	var mu sync.Mutex
-	open := map[net.Conn]bool{}
-	conns.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			mu.Lock()
-			open[c] = true
-			mu.Unlock()
-			conns.Go(func() {
-				defer func() {
-					mu.Lock()
-					delete(open, c)
-					mu.Unlock()
-					c.Close()
-				}()
-				treat(s, c)
-			})
-		}
-	})
-	t.Cleanup(func() {
-		l.Close()
-		mu.Lock()
-		for c := range open {
-			c.Close()
-		}
-		mu.Unlock()
-		conns.Wait()
-	})
+	s := &testServer{addr: testkit.AddrOf(l)}
+	testkit.Serve(t, l, func(c net.Conn) { treat(s, c) })
 	return s
 }
 
@@ -151,85 +114,34 @@ func flooding(first, more string) func(*testServer, net.Conn) {
 	}
 }
 
-// refusingPort returns an address of loopback that refuses connections.
-func refusingPort(t testing.TB) netip.AddrPort {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).AddrPort()
-}
-
 // build returns the checker of a spec that must be valid.
 func build(t testing.TB, s Spec, e *Env) Checker {
 	t.Helper()
-	c, err := New(s, e)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := testkit.Must(New(s, e))(t)
 	if byLoop.Load() {
 		return looped{c}
 	}
 	return c
 }
 
-// leaks fails the test if goroutines or descriptors are left at its end. It must be called first, so that its cleanup
-// runs last.
-func leaks(t *testing.T) {
+// checked makes the check of a spec once.
+func checked(t testing.TB, s Spec) Result {
 	t.Helper()
-	before, files := len(goroutines()), descriptors()
-	t.Cleanup(func() {
-		for end := time.Now().Add(patient); len(goroutines()) > before || descriptors() > files; time.Sleep(time.Millisecond) {
-			if time.Now().After(end) {
-				t.Fatalf("%d files, were %d; goroutines, were %d:\n%s", descriptors(), files, before, strings.Join(goroutines(), "\n\n"))
-			}
-		}
-	})
+	return build(t, s, nil).Check(t.Context())
 }
 
-// goroutines returns the stacks of all goroutines except the clock of the pattern engine, which runs for a second
-// after a match.
-func goroutines() []string {
-	stacks := make([]byte, 1<<20)
-	all := strings.Split(string(stacks[:runtime.Stack(stacks, true)]), "\n\n")
-	return slices.DeleteFunc(all, func(stack string) bool { return strings.Contains(stack, "regexp2/v2.runClock") })
-}
-
-func descriptors() int {
-	dir, err := os.Open("/proc/self/fd")
-	if err != nil {
-		return 0
-	}
-	defer dir.Close()
-	names, _ := dir.Readdirnames(-1)
-	return len(names)
-}
-
-// selfSigned is a self-signed certificate.
-func selfSigned(t testing.TB) tls.Certificate {
+func passes(t testing.TB, s Spec) {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
+	if r := checked(t, s); !r.OK {
+		t.Errorf("%+v", r)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
 // serveHTTP starts a server of net/http, with TLS when there is a configuration for it.
 func serveHTTP(t testing.TB, config *tls.Config, h http.HandlerFunc) netip.AddrPort {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().(*net.TCPAddr).AddrPort()
+	l := testkit.Listen(t)
+	addr := testkit.AddrOf(l)
 	if config != nil {
 		l = tls.NewListener(l, config)
 	}

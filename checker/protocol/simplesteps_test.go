@@ -8,6 +8,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/settings"
+	"ldirectord/internal/testkit"
 )
 
 // awaitBytes reads exactly these bytes.
@@ -41,57 +42,81 @@ func conversationOf(lines ...string) checker.List[settings.Step] {
 
 func TestSimpleTCPSteps(t *testing.T) {
 	steps1 := func(lines ...string) Spec {
-		return Spec{Service: "simpletcp", Protocol: "tcp", Request: "/ignored", Receive: "ignored", Steps: conversationOf(lines...)}
+		return Spec{Service: "simpletcp", Protocol: "tcp", Request: "/ignored", Receive: "ignored",
+			Steps: conversationOf(lines...)}
 	}
 	mail := steps1(`expect ^220 `, "send HELO director\r\n", `expect ^250 `, "send QUIT\r\n")
 	bytesOnly := steps1("send \x00\x01\xff\\\"\t\n", `expect ^\x00\xff`)
 	awaitHello := await("HELO director")
-	checkFakes(t, []fakeCase{
-		{name: "good", spec: mail, server: steps(say("220 ready"), awaitHello, say("250 hello"), await("QUIT")), up: true, detail: `got "250 "`},
-		{name: "good over IPv6", spec: mail, ipv6: true, server: steps(say("220 ready"), awaitHello, say("250 hello"), await("QUIT")), up: true, detail: `got "250 "`},
-		{name: "bytes", spec: bytesOnly, server: steps(awaitBytes("\x00\x01\xff\\\"\t\n"), raw("\x00\xff"), ended), up: true, detail: `got "\x00\xff"`},
-		{name: "answers in one piece", spec: mail, server: steps(raw("220 ready\r\n250 hello\r\n"), awaitHello, await("QUIT")), up: true, detail: `got "250 "`},
-		{name: "answer in two pieces", spec: mail, server: steps(raw("22"), raw("0 rea"), awaitHello, raw("dy\r\n2"), raw("50 hello"), await("QUIT")), up: true, detail: `got "250 "`},
-		{name: "a later line", spec: mail, server: steps(raw("banner\n220 ready\r\n"), awaitHello, raw("news\n250 hello"), await("QUIT")), up: true, detail: `got "250 "`},
-		{name: "sends only", spec: steps1("send a\r\n", "send b\r\n"), server: steps(await("a"), await("b"), ended), up: true, detail: "all sent"},
-		{name: "what was matched counts no more", spec: steps1("expect pong", "expect pong"), server: steps(raw("pong"), silent), late: true, detail: "step 2: timeout waiting for /pong/"},
-		{name: "not a match over the end of the last", spec: steps1("expect abc", "expect cd"), server: steps(raw("abcd"), silent), late: true, detail: `step 2: timeout waiting for /cd/: got "d"`},
-		{name: "wrong greeting", spec: mail, server: steps(say("554 no"), silent), late: true, detail: `step 1: timeout waiting for /^220 /: got "554 no\r\n"`},
-		{name: "wrong greeting and closed", spec: mail, server: steps(say("554 no\x1b")), detail: `step 1: connection closed waiting for /^220 /: got "554 no\x1b\r\n"`},
-		{name: "wrong answer", spec: mail, server: steps(say("220 ready"), awaitHello, say("550 no")), detail: `step 3: connection closed waiting for /^250 /: got "ready\r\n550 no\r\n"`},
-		{name: "silent after connect", spec: mail, server: []step{silent}, late: true, detail: "step 1: timeout waiting for /^220 /"},
-		{name: "silent in the middle", spec: mail, server: steps(raw("220 "), awaitHello, silent), late: true, detail: "step 3: timeout waiting for /^250 /"},
-		{name: "closed at once", spec: mail, server: []step{}, detail: "step 1: connection closed waiting for /^220 /"},
-		{name: "reset", spec: mail, server: steps(raw("220 "), awaitHello, reset), detail: "step 3: connection reset waiting for /^250 /"},
-		{name: "refused", spec: mail, detail: "connect: refused"},
-		{name: "refused over IPv6", spec: mail, ipv6: true, detail: "connect: refused"},
-		{name: "endless line", spec: mail, server: []step{endless("221")}, detail: `step 1: no match for /^220 / in 16384 bytes: got "` + strings.Repeat("221", 20) + `"…`},
-		{name: "endless lines", spec: mail, server: []step{endless("221 no\n")}, detail: `step 1: no match for /^220 / in 16384 bytes: got "` + strings.Repeat(`221 no\n`, 8) + `221 "…`},
+	checkFakes(t, nil, []fakeCase{
+		{"good", mail, steps(say("220 ready"), awaitHello, say("250 hello"), await("QUIT")), true,
+			`got "250 "`},
+		{"good over IPv6", over6(mail), steps(say("220 ready"), awaitHello, say("250 hello"), await("QUIT")),
+			true, `got "250 "`},
+		{"bytes", bytesOnly, steps(awaitBytes("\x00\x01\xff\\\"\t\n"), raw("\x00\xff"), ended), true,
+			`got "\x00\xff"`},
+		{"answers in one piece", mail, steps(raw("220 ready\r\n250 hello\r\n"), awaitHello, await("QUIT")),
+			true, `got "250 "`},
+		{"answer in two pieces", mail,
+			steps(raw("22"), raw("0 rea"), awaitHello, raw("dy\r\n2"), raw("50 hello"), await("QUIT")),
+			true, `got "250 "`},
+		{"a later line", mail,
+			steps(raw("banner\n220 ready\r\n"), awaitHello, raw("news\n250 hello"), await("QUIT")), true,
+			`got "250 "`},
+		{"sends only", steps1("send a\r\n", "send b\r\n"), steps(await("a"), await("b"), ended), true,
+			"all sent"},
+		{"what was matched counts no more", late(steps1("expect pong", "expect pong")),
+			steps(raw("pong"), silent), false, "step 2: timeout waiting for /pong/"},
+		{"not a match over the end of the last", late(steps1("expect abc", "expect cd")),
+			steps(raw("abcd"), silent), false, `step 2: timeout waiting for /cd/: got "d"`},
+		{"wrong greeting", late(mail), steps(say("554 no"), silent), false,
+			`step 1: timeout waiting for /^220 /: got "554 no\r\n"`},
+		{"wrong greeting and closed", mail, steps(say("554 no\x1b")), false,
+			`step 1: connection closed waiting for /^220 /: got "554 no\x1b\r\n"`},
+		{"wrong answer", mail, steps(say("220 ready"), awaitHello, say("550 no")), false,
+			`step 3: connection closed waiting for /^250 /: got "ready\r\n550 no\r\n"`},
+		{"silent after connect", late(mail), script{silent}, false, "step 1: timeout waiting for /^220 /"},
+		{"silent in the middle", late(mail), steps(raw("220 "), awaitHello, silent), false,
+			"step 3: timeout waiting for /^250 /"},
+		{"closed at once", mail, script{}, false, "step 1: connection closed waiting for /^220 /"},
+		{"reset", mail, steps(raw("220 "), awaitHello, reset), false,
+			"step 3: connection reset waiting for /^250 /"},
+		{"refused", mail, nil, false, "connect: refused"},
+		{"refused over IPv6", over6(mail), nil, false, "connect: refused"},
+		{"endless line", mail, script{endless("221")}, false,
+			`step 1: no match for /^220 / in 16384 bytes: got "` + strings.Repeat("221", 20) + `"…`},
+		{"endless lines", mail, script{endless("221 no\n")}, false,
+			`step 1: no match for /^220 / in 16384 bytes: got "` + strings.Repeat(`221 no\n`, 8) +
+				`221 "…`},
 	})
 }
 
 func TestSimpleTCPStepsOfASlowServer(t *testing.T) {
-	leaks(t)
-	s := Spec{Type: "negotiate", Service: "simpletcp", NegotiateTimeout: tooLate, Steps: conversationOf("expect ^220 ")}
+	testkit.Leaks(t)
+	s := Spec{Type: "negotiate", Service: "simpletcp", NegotiateTimeout: tooLate,
+		Steps: conversationOf("expect ^220 ")}
 	s.Target = serveScript(t, "127.0.0.1", nil, drip(strings.Repeat("2", 100)))
 	want := `step 1: timeout waiting for /^220 /: got "2`
-	if r, took := timed(t, build(t, s, nil)); r.OK || !strings.HasPrefix(r.Detail, want) || took > tooLate+late {
+	if r, took := timed(t, build(t, s, nil)); r.OK || !strings.HasPrefix(r.Detail, want) || took > tooLate+spare {
 		t.Errorf("%+v after %v, want %s", r, took, want)
 	}
 }
 
 func TestSimpleTCPStepsOverUDP(t *testing.T) {
-	spec := Spec{Service: "simpletcp", Protocol: "udp", Steps: conversationOf("send HELO", "expect ^250", "send QUIT", "expect ^221")}
+	spec := Spec{Service: "simpletcp", Protocol: "udp",
+		Steps: conversationOf("send HELO", "expect ^250", "send QUIT", "expect ^221")}
 	answers := map[string]string{"HELO": "250", "QUIT": "221"}
 	server := func(_ int, packet []byte, _ net.Addr) []string {
 		return []string{"", answers[string(packet)]}
 	}
 	checkDatagrams(t, []datagramCase{
-		{name: "good", spec: spec, server: server, up: true, detail: `got "221"`},
-		{name: "good over IPv6", spec: spec, ipv6: true, server: server, up: true, detail: `got "221"`},
-		{name: "wrong answer", spec: spec, server: func(int, []byte, net.Addr) []string { return []string{"250"} }, late: true, detail: `step 4: timeout waiting for /^221/: got "250"`},
-		{name: "silent", spec: spec, server: func(int, []byte, net.Addr) []string { return nil }, late: true, detail: "step 2: timeout waiting for /^250/"},
-		{name: "refused", spec: spec, detail: "step 2: waiting for /^250/: refused"},
+		{"good", spec, server, true, `got "221"`},
+		{"good over IPv6", over6(spec), server, true, `got "221"`},
+		{"wrong answer", late(spec), func(int, []byte, net.Addr) []string { return []string{"250"} }, false,
+			`step 4: timeout waiting for /^221/: got "250"`},
+		{"silent", late(spec), func(int, []byte, net.Addr) []string { return nil }, false,
+			"step 2: timeout waiting for /^250/"},
+		{"refused", spec, nil, false, "step 2: waiting for /^250/: refused"},
 	})
 }
 

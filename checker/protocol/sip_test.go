@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"ldirectord/checker/settings"
+	"ldirectord/internal/testkit"
 )
 
 // sipAnswer answers a request with responses of these status lines. Each has the fields of the request.
@@ -26,51 +27,61 @@ func TestSIPOverUDP(t *testing.T) {
 		return func(int, []byte, net.Addr) []string { return []string{text} }
 	}
 	checkDatagrams(t, []datagramCase{
-		{name: "good", spec: user, server: sipAnswer("SIP/2.0 200 OK"), up: true, detail: "SIP/2.0 200 OK"},
-		{name: "good over IPv6", spec: user, ipv6: true, server: sipAnswer("SIP/2.0 200 OK"), up: true, detail: "SIP/2.0 200 OK"},
-		{name: "tries first", spec: user, server: sipAnswer("SIP/2.0 100 Trying", "SIP/2.0 200 OK"), up: true, detail: "SIP/2.0 200 OK"},
-		{name: "few fields", spec: user, server: fixed("SIP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n"), up: true, detail: "SIP/2.0 200 OK"},
-		{name: "the first packet is lost", spec: user, server: func(n int, packet []byte, from net.Addr) []string {
+		{"good", user, sipAnswer("SIP/2.0 200 OK"), true, "SIP/2.0 200 OK"},
+		{"good over IPv6", over6(user), sipAnswer("SIP/2.0 200 OK"), true, "SIP/2.0 200 OK"},
+		{"tries first", user, sipAnswer("SIP/2.0 100 Trying", "SIP/2.0 200 OK"), true, "SIP/2.0 200 OK"},
+		{"few fields", user, fixed("SIP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n"), true, "SIP/2.0 200 OK"},
+		{"the first packet is lost", user, func(n int, packet []byte, from net.Addr) []string {
 			if n == 0 {
 				return nil
 			}
 			return sipAnswer("SIP/2.0 200 OK")(n, packet, from)
-		}, up: true, detail: "SIP/2.0 200 OK"},
-		{name: "an answer to another comes first", spec: user, server: func(n int, packet []byte, from net.Addr) []string {
-			return append([]string{"SIP/2.0 503 Busy\r\ni: of another\r\n\r\n"}, sipAnswer("SIP/2.0 200 OK")(n, packet, from)...)
-		}, up: true, detail: "SIP/2.0 200 OK"},
-		{name: "busy", spec: user, server: sipAnswer("SIP/2.0 503 Busy \x1b"), detail: `status 503 Busy \x1b, want 200 OK`},
-		{name: "not found", spec: user, server: sipAnswer("SIP/2.0 404 Not Found"), detail: "status 404 Not Found, want 200 OK"},
-		{name: "accepted only", spec: user, server: sipAnswer("SIP/2.0 202 Accepted"), detail: "status 202 Accepted, want 200 OK"},
-		{name: "tries forever", spec: user, server: sipAnswer("SIP/2.0 100 Trying"), late: true, detail: "no answer in 400ms, but other datagrams"},
-		{name: "cut off", spec: user, server: fixed("SIP/2.0 200 OK\r\nVia"), detail: "the answer is cut off"},
-		{name: "echo", spec: user, server: sipAnswer("OPTIONS sip:monitor@example.net SIP/2.0"), detail: `not SIP: "OPTIONS sip:monitor@example.net SIP/2.0"`},
-		{name: "another protocol", spec: user, server: fixed("\x00\x01"), detail: `not SIP: "\x00\x01"`},
-		{name: "oversized notProtocol", spec: user, server: fixed(strings.Repeat("x", 60000)), detail: `not SIP: "` + strings.Repeat("x", 60) + `"…`},
-		{name: "silent", spec: user, server: func(int, []byte, net.Addr) []string { return nil }, late: true, detail: "no answer in 400ms"},
-		{name: "refused", spec: user, detail: "udp: refused"},
-		{name: "refused over IPv6", spec: user, ipv6: true, detail: "udp: refused"},
+		}, true, "SIP/2.0 200 OK"},
+		{"an answer to another comes first", user, func(n int, packet []byte, from net.Addr) []string {
+			return append([]string{"SIP/2.0 503 Busy\r\ni: of another\r\n\r\n"},
+				sipAnswer("SIP/2.0 200 OK")(n, packet, from)...)
+		}, true, "SIP/2.0 200 OK"},
+		{"busy", user, sipAnswer("SIP/2.0 503 Busy \x1b"), false, `status 503 Busy \x1b, want 200 OK`},
+		{"not found", user, sipAnswer("SIP/2.0 404 Not Found"), false, "status 404 Not Found, want 200 OK"},
+		{"accepted only", user, sipAnswer("SIP/2.0 202 Accepted"), false, "status 202 Accepted, want 200 OK"},
+		{"tries forever", late(user), sipAnswer("SIP/2.0 100 Trying"), false,
+			"no answer in 400ms, but other datagrams"},
+		{"cut off", user, fixed("SIP/2.0 200 OK\r\nVia"), false, "the answer is cut off"},
+		{"echo", user, sipAnswer("OPTIONS sip:monitor@example.net SIP/2.0"), false,
+			`not SIP: "OPTIONS sip:monitor@example.net SIP/2.0"`},
+		{"another protocol", user, fixed("\x00\x01"), false, `not SIP: "\x00\x01"`},
+		{"oversized notProtocol", user, fixed(strings.Repeat("x", 60000)), false,
+			`not SIP: "` + strings.Repeat("x", 60) + `"…`},
+		{"silent", late(user), func(int, []byte, net.Addr) []string { return nil }, false,
+			"no answer in 400ms"},
+		{"refused", user, nil, false, "udp: refused"},
+		{"refused over IPv6", over6(user), nil, false, "udp: refused"},
 	})
 }
 
 func TestSIPOverTCP(t *testing.T) {
 	user := Spec{Service: "sip", Protocol: "tcp", Account: settings.Account{Login: "monitor@example.net"}}
 	ok := say("SIP/2.0 200 OK", "Content-Length: 0", "")
-	checkFakes(t, []fakeCase{
-		{name: "good", spec: user, server: steps(hearSIP, ok), up: true, detail: "SIP/2.0 200 OK"},
-		{name: "good over IPv6", spec: user, ipv6: true, server: steps(hearSIP, ok), up: true, detail: "SIP/2.0 200 OK"},
-		{name: "tries first", spec: user, server: steps(hearSIP, say("SIP/2.0 100 Trying", ""), ok), up: true, detail: "SIP/2.0 200 OK"},
-		{name: "busy", spec: user, server: steps(hearSIP, say("SIP/2.0 503 Busy", "")), detail: "status 503 Busy, want 200 OK"},
-		{name: "another protocol", spec: user, server: steps(hearSIP, say("HTTP/1.1 200 OK", "")), detail: `not SIP: "HTTP/1.1 200 OK"`},
-		{name: "refused", spec: user, detail: "connect: refused"},
-		{name: "refused over IPv6", spec: user, ipv6: true, detail: "connect: refused"},
-		{name: "silent", spec: user, server: steps(hearSIP, silent), late: true, detail: "timeout waiting for the answer"},
-		{name: "silent in the middle", spec: user, server: steps(hearSIP, say("SIP/2.0 200 OK"), silent), late: true, detail: "timeout waiting for the answer"},
-		{name: "slow drip", spec: user, server: steps(hearSIP, drip("SIP/2.0 200 OK")), late: true, detail: "timeout in the answer"},
-		{name: "closed without an answer", spec: user, server: steps(hearSIP), detail: "connection closed waiting for the answer"},
-		{name: "closed in the middle", spec: user, server: steps(hearSIP, say("SIP/2.0 200 OK")), detail: "connection closed waiting for the answer"},
-		{name: "endless line", spec: user, server: steps(hearSIP, endless("SIP/2.0 200 OK")), detail: "a line of more than 4096 bytes in the answer"},
-		{name: "endless answer", spec: user, server: steps(hearSIP, endless("SIP/2.0 200 OK\r\n")), detail: "more than 65536 bytes sent before the end of the answer"},
+	checkFakes(t, nil, []fakeCase{
+		{"good", user, steps(hearSIP, ok), true, "SIP/2.0 200 OK"},
+		{"good over IPv6", over6(user), steps(hearSIP, ok), true, "SIP/2.0 200 OK"},
+		{"tries first", user, steps(hearSIP, say("SIP/2.0 100 Trying", ""), ok), true, "SIP/2.0 200 OK"},
+		{"busy", user, steps(hearSIP, say("SIP/2.0 503 Busy", "")), false, "status 503 Busy, want 200 OK"},
+		{"another protocol", user, steps(hearSIP, say("HTTP/1.1 200 OK", "")), false,
+			`not SIP: "HTTP/1.1 200 OK"`},
+		{"refused", user, nil, false, "connect: refused"},
+		{"refused over IPv6", over6(user), nil, false, "connect: refused"},
+		{"silent", late(user), steps(hearSIP, silent), false, "timeout waiting for the answer"},
+		{"silent in the middle", late(user), steps(hearSIP, say("SIP/2.0 200 OK"), silent), false,
+			"timeout waiting for the answer"},
+		{"slow drip", late(user), steps(hearSIP, drip("SIP/2.0 200 OK")), false, "timeout in the answer"},
+		{"closed without an answer", user, steps(hearSIP), false, "connection closed waiting for the answer"},
+		{"closed in the middle", user, steps(hearSIP, say("SIP/2.0 200 OK")), false,
+			"connection closed waiting for the answer"},
+		{"endless line", user, steps(hearSIP, endless("SIP/2.0 200 OK")), false,
+			"a line of more than 4096 bytes in the answer"},
+		{"endless answer", user, steps(hearSIP, endless("SIP/2.0 200 OK\r\n")), false,
+			"more than 65536 bytes sent before the end of the answer"},
 	})
 }
 
@@ -101,9 +112,7 @@ func TestSIPRequest(t *testing.T) {
 		"Contact: <sip:ldirectord@director>\r\n" +
 		"Accept: application/sdp\r\n" +
 		"Content-Length: 0\r\n\r\n"
-	if got != want {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
-	}
+	testkit.Equal(t, got, want)
 }
 
 func TestSIPRequestsDiffer(t *testing.T) {
@@ -113,10 +122,8 @@ func TestSIPRequestsDiffer(t *testing.T) {
 		branches <- branch.FindString(string(packet))
 		return sipAnswer("SIP/2.0 200 OK")(n, packet, from)
 	})
-	check, err := New(Spec{Type: "negotiate", Service: "sip", Protocol: "udp", Target: to, NegotiateTimeout: inTime}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check := testkit.Must(New(Spec{Type: "negotiate", Service: "sip", Protocol: "udp", Target: to,
+		NegotiateTimeout: inTime}, nil))(t)
 	seen := map[string]bool{}
 	for range cap(branches) {
 		if r := check.Check(t.Context()); !r.OK {
@@ -124,7 +131,5 @@ func TestSIPRequestsDiffer(t *testing.T) {
 		}
 		seen[<-branches] = true
 	}
-	if len(seen) != cap(branches) {
-		t.Errorf("%d branches in 3 checks", len(seen))
-	}
+	testkit.Equal(t, len(seen), cap(branches), "branches in 3 checks")
 }

@@ -1,6 +1,10 @@
 package protocol
 
-import "testing"
+import (
+	"testing"
+
+	"ldirectord/internal/testkit"
+)
 
 func TestSQLVerb(t *testing.T) {
 	for query, want := range map[string]string{
@@ -13,8 +17,6 @@ func TestSQLVerb(t *testing.T) {
 		"\x1b[31mSELECT":      "the query",
 		"secret' OR 'x' = 'x": "SECRET",
 	} {
-		if got := sqlVerb(query); got != want {
-			t.Errorf("%q: %s, want %s", query, got, want)
-		}
+		testkit.Equal(t, sqlVerb(query), want, query)
 	}
 }

@@ -37,9 +37,9 @@ func TestSTARTTLS(t *testing.T) {
 	secure := serverTLS(t)
 	for service, c := range map[string]struct {
 		spec       Spec
-		asked      []step // up to and including the command that asks for TLS
+		asked      script // up to and including the command that asks for TLS
 		yes, no    step
-		inside     []step // what follows over TLS
+		inside     script // what follows over TLS
 		detail     string
 		notOffered string
 		protocol   string
@@ -47,30 +47,37 @@ func TestSTARTTLS(t *testing.T) {
 		first      string // the first command over TLS
 	}{
 		"smtp": {
-			asked: steps(say("220 mx ESMTP"), await("EHLO director.example.org"), say("250-mx", "250-SIZE", "250 starttls"), await("STARTTLS")),
-			yes:   say("220 go ahead"), no: say("454 not now"),
+			asked: steps(say("220 mx ESMTP"), await("EHLO director.example.org"),
+				say("250-mx", "250-SIZE", "250 starttls"), await("STARTTLS")),
+			yes: say("220 go ahead"), no: say("454 not now"),
 			inside: steps(await("EHLO director.example.org"), say("250 mx"), await("QUIT"), say("221 bye")),
-			detail: "220 mx ESMTP", notOffered: "454 not now", protocol: "SMTP", command: "STARTTLS", first: "EHLO",
+			detail: "220 mx ESMTP", notOffered: "454 not now", protocol: "SMTP", command: "STARTTLS",
+			first: "EHLO",
 		},
 		"imap": {
 			spec:  Spec{Account: settings.Account{Login: "monitor", Passwd: "secret"}},
 			asked: steps(say("* OK [CAPABILITY STARTTLS LOGINDISABLED] ready"), await("s STARTTLS")),
 			yes:   say("* some news", "s OK go ahead"), no: say("s BAD what?"),
-			inside: steps(await(`a LOGIN "monitor" "secret"`), say("a OK in"), await("b LOGOUT"), say("* BYE", "b OK")),
-			detail: "a OK in", notOffered: "s BAD what?", protocol: "IMAP", command: "STARTTLS", first: "LOGIN",
+			inside: steps(await(`a LOGIN "monitor" "secret"`), say("a OK in"), await("b LOGOUT"),
+				say("* BYE", "b OK")),
+			detail: "a OK in", notOffered: "s BAD what?", protocol: "IMAP", command: "STARTTLS",
+			first: "LOGIN",
 		},
 		"pop": {
 			spec:  Spec{Account: settings.Account{Login: "monitor", Passwd: "secret"}},
 			asked: steps(say("+OK ready"), await("STLS")),
 			yes:   say("+OK go ahead"), no: say("-ERR what?"),
-			inside: steps(await("USER monitor"), say("+OK"), await("PASS secret"), say("+OK in"), await("QUIT"), say("+OK")),
+			inside: steps(await("USER monitor"), say("+OK"), await("PASS secret"), say("+OK in"),
+				await("QUIT"), say("+OK")),
 			detail: "+OK in", notOffered: "-ERR what?", protocol: "POP", command: "STLS", first: "USER",
 		},
 		"ftp": {
 			spec:  Spec{Account: settings.Account{Login: "monitor", Passwd: "secret"}, Request: "/"},
 			asked: steps(say("220 ready"), await("AUTH TLS")),
 			yes:   say("234 go ahead"), no: say("530 what?"),
-			inside: steps(await("USER monitor"), say("331 and?"), await("PASS secret"), say("230 in"), await("CWD /"), say("250 /"), await("TYPE I"), say("200 I"), await("QUIT"), say("221 bye")),
+			inside: steps(await("USER monitor"), say("331 and?"), await("PASS secret"), say("230 in"),
+				await("CWD /"), say("250 /"), await("TYPE I"), say("200 I"), await("QUIT"),
+				say("221 bye")),
 			detail: "230 in", notOffered: "530 what?", protocol: "FTP", command: "AUTH", first: "USER",
 		},
 	} {
@@ -79,29 +86,41 @@ func TestSTARTTLS(t *testing.T) {
 			s.Service, s.StartTLS, s.Host = service, true, "mx.example.org"
 			verify := s
 			verify.TLSVerify, verify.TLSCA = true, newAuthority(t).file
-			over := func(server *tls.Config) []step { return steps(c.asked, c.yes, turn(server), c.inside) }
+			over := func(server *tls.Config) script { return steps(c.asked, c.yes, turn(server), c.inside) }
 			injected := func(cl *client) bool { // in one segment: the client gets both at once
 				said := &recorder{Conn: cl.Conn}
 				c.yes(&client{Conn: said, t: t})
 				cl.Write([]byte(string(said.text) + "250 pay no heed\r\n"))
 				return ended(cl)
 			}
-			checkFakes(t, []fakeCase{
-				{name: "good", spec: s, server: over(secure), up: true, detail: c.detail},
-				{name: "good over IPv6", spec: s, ipv6: true, server: over(secure), up: true, detail: c.detail},
-				{name: "good with server name", spec: s, server: over(expectName(t, "mx.example.org")), up: true, detail: c.detail},
-				{name: "good with old TLS", spec: s, server: over(oldTLS(t)), up: true, detail: c.detail},
-				{name: "rejected", spec: s, server: steps(c.asked, c.no, ended), detail: "STARTTLS not offered: " + c.notOffered},
-				{name: "silent when asked", spec: s, server: steps(c.asked, silent), late: true, detail: "timeout waiting for the answer to " + c.command},
-				{name: "closed when asked", spec: s, server: steps(c.asked), detail: "connection closed waiting for the answer to " + c.command},
-				{name: "silent in the handshake", spec: s, server: steps(c.asked, c.yes, silent), late: true, detail: "timeout in TLS handshake"},
-				{name: "closed in the handshake", spec: s, server: steps(c.asked, c.yes, hangUp), detail: "TLS handshake: closed by the server"},
-				{name: "continues in the clear", spec: s, server: steps(c.asked, c.yes, hangOn, say("250 pay no heed"), ended), detail: "TLS handshake: the port does not speak TLS"},
-				{name: "word put in before TLS", spec: s, server: steps(c.asked, injected), detail: `STARTTLS: the server sent more in the clear: "250 pay no heed\r\n"`},
-				{name: "closed under TLS", spec: s, server: steps(c.asked, c.yes, turn(secure), c.inside[:1]), detail: "connection closed waiting for the answer to " + c.first},
-				{name: "certificate refused", spec: verify, server: steps(c.asked, c.yes, refusedTurn(secure)), detail: "certificate refused: certificate is valid for localhost, not mx.example.org"},
-				{name: "greeting too late", spec: s, server: []step{silent}, late: true, detail: "timeout waiting for the greeting"},
-				{name: "no greeting", spec: s, server: []step{say("SSH-2.0-x"), ended}, detail: "not " + c.protocol + `: "SSH-2.0-x"`},
+			checkFakes(t, nil, []fakeCase{
+				{"good", s, over(secure), true, c.detail},
+				{"good over IPv6", over6(s), over(secure), true, c.detail},
+				{"good with server name", s, over(expectName(t, "mx.example.org")), true, c.detail},
+				{"good with old TLS", s, over(oldTLS(t)), true, c.detail},
+				{"rejected", s, steps(c.asked, c.no, ended), false,
+					"STARTTLS not offered: " + c.notOffered},
+				{"silent when asked", late(s), steps(c.asked, silent), false,
+					"timeout waiting for the answer to " + c.command},
+				{"closed when asked", s, steps(c.asked), false,
+					"connection closed waiting for the answer to " + c.command},
+				{"silent in the handshake", late(s), steps(c.asked, c.yes, silent), false,
+					"timeout in TLS handshake"},
+				{"closed in the handshake", s, steps(c.asked, c.yes, hangUp), false,
+					"TLS handshake: closed by the server"},
+				{"continues in the clear", s,
+					steps(c.asked, c.yes, hangOn, say("250 pay no heed"), ended), false,
+					"TLS handshake: the port does not speak TLS"},
+				{"word put in before TLS", s, steps(c.asked, injected), false,
+					`STARTTLS: the server sent more in the clear: "250 pay no heed\r\n"`},
+				{"closed under TLS", s, steps(c.asked, c.yes, turn(secure), c.inside[:1]), false,
+					"connection closed waiting for the answer to " + c.first},
+				{"certificate refused", verify, steps(c.asked, c.yes, refusedTurn(secure)), false,
+					"certificate refused: certificate is valid for localhost, not mx.example.org"},
+				{"greeting too late", late(s), script{silent}, false,
+					"timeout waiting for the greeting"},
+				{"no greeting", s, script{say("SSH-2.0-x"), ended}, false,
+					"not " + c.protocol + `: "SSH-2.0-x"`},
 			})
 		})
 	}
@@ -140,22 +159,34 @@ func TestSTARTTLSThatIsNotOffered(t *testing.T) {
 	imap := Spec{Service: "imap", StartTLS: true, Account: settings.Account{Login: "monitor", Passwd: "secret"}}
 	hello := steps(say("220 mx ESMTP"), await("EHLO director.example.org"))
 	quit := steps(await("QUIT"), say("221 bye"))
-	checkFakes(t, []fakeCase{
-		{name: "smtp", spec: smtp, server: steps(hello, say("250-STARTTLS.example.org", "250-XSTARTTLS", "250 SIZE"), quit), detail: "STARTTLS not offered"},
-		{name: "submission", spec: submission, server: steps(hello, say("250 mx"), quit), detail: "STARTTLS not offered"},
-		{name: "HELO only", spec: smtp, server: steps(hello, say("502 what?"), await("HELO director.example.org"), say("250 mx"), quit), detail: "STARTTLS not offered"},
-		{name: "logged in before TLS", spec: imap, server: steps(say("* PREAUTH welcome"), await("b LOGOUT"), say("b OK")), detail: "STARTTLS not offered: * PREAUTH welcome"},
-		{name: "imap not ready", spec: imap, server: steps(say("* BYE later"), await("b LOGOUT"), say("b OK")), detail: "greeting: * BYE later"},
-		{name: "hello under TLS rejected", spec: smtp, server: steps(hello, say("250-mx", "250 STARTTLS"), await("STARTTLS"), say("220 go"), turn(serverTLS(t)), await("EHLO director.example.org"), say("550 no"), await("HELO director.example.org"), say("550 no"), quit),
-			detail: "hello rejected: 550 no"},
-		{name: "quoted password", spec: imap, server: steps(say("* OK"), await("s STARTTLS"), say("s NO secret"), await("b LOGOUT"), say("b OK")), detail: "STARTTLS not offered: s NO …"},
+	checkFakes(t, nil, []fakeCase{
+		{"smtp", smtp, steps(hello, say("250-STARTTLS.example.org", "250-XSTARTTLS", "250 SIZE"), quit), false,
+			"STARTTLS not offered"},
+		{"submission", submission, steps(hello, say("250 mx"), quit), false, "STARTTLS not offered"},
+		{"HELO only", smtp,
+			steps(hello, say("502 what?"), await("HELO director.example.org"), say("250 mx"), quit), false,
+			"STARTTLS not offered"},
+		{"logged in before TLS", imap, steps(say("* PREAUTH welcome"), await("b LOGOUT"), say("b OK")), false,
+			"STARTTLS not offered: * PREAUTH welcome"},
+		{"imap not ready", imap, steps(say("* BYE later"), await("b LOGOUT"), say("b OK")), false,
+			"greeting: * BYE later"},
+		{"hello under TLS rejected", smtp,
+			steps(hello, say("250-mx", "250 STARTTLS"), await("STARTTLS"), say("220 go"),
+				turn(serverTLS(t)), await("EHLO director.example.org"), say("550 no"),
+				await("HELO director.example.org"), say("550 no"), quit),
+			false, "hello rejected: 550 no"},
+		{"quoted password", imap,
+			steps(say("* OK"), await("s STARTTLS"), say("s NO secret"), await("b LOGOUT"), say("b OK")),
+			false, "STARTTLS not offered: s NO …"},
 	})
 }
 
 func TestFTPFetchesOverTLS(t *testing.T) {
 	secure := serverTLS(t)
-	file := Spec{Service: "ftp", StartTLS: true, Account: settings.Account{Login: "monitor", Passwd: "secret"}, Request: "/status", Receive: "^all well$"}
-	in := steps(say("220 ready"), await("AUTH TLS"), say("234 go"), turn(secure), await("USER monitor"), say("230 in"), await("CWD /"), say("250 /"), await("TYPE I"), say("200 I"),
+	file := Spec{Service: "ftp", StartTLS: true, Account: settings.Account{Login: "monitor", Passwd: "secret"},
+		Request: "/status", Receive: "^all well$"}
+	in := steps(say("220 ready"), await("AUTH TLS"), say("234 go"), turn(secure), await("USER monitor"),
+		say("230 in"), await("CWD /"), say("250 /"), await("TYPE I"), say("200 I"),
 		await("EPSV"), listenData("229 Extended (|||PORT|)"))
 	private := steps(await("PBSZ 0"), say("200 0"), await("PROT P"), say("200 P"))
 	retrieve := steps(await("RETR /status"), say("150 here it comes"))
@@ -175,14 +206,22 @@ func TestFTPFetchesOverTLS(t *testing.T) {
 		secured.Write([]byte("all well\n"))
 		return false
 	}
-	checkFakes(t, []fakeCase{
-		{name: "good", spec: file, server: steps(in, private, retrieve, transfer(resumed), done), up: true, detail: "/status: 9 bytes"},
-		{name: "good over IPv6", spec: file, ipv6: true, server: steps(in, private, retrieve, transfer(resumed), done), up: true, detail: "/status: 9 bytes"},
-		{name: "file ends without a word", spec: file, server: steps(in, private, retrieve, transfer(unended), done), up: true, detail: "/status: 9 bytes"},
-		{name: "transfer aborted", spec: file, server: steps(in, private, retrieve, transfer(unended), say("426 broken"), ended), detail: "transfer failed: 426 broken"},
-		{name: "no protection", spec: file, server: steps(in, await("PBSZ 0"), say("200 0"), await("PROT P"), say("536 no"), await("QUIT"), say("221 bye")), detail: "PROT rejected: 536 no"},
-		{name: "file in the clear", spec: file, server: steps(in, private, retrieve, transfer(raw("all fine\n")), ended), detail: "data: TLS handshake: the port does not speak TLS"},
-		{name: "silent in the handshake", spec: file, server: steps(in, private, retrieve, transfer(silent)), late: true, detail: "data: timeout in TLS handshake"},
+	checkFakes(t, nil, []fakeCase{
+		{"good", file, steps(in, private, retrieve, transfer(resumed), done), true, "/status: 9 bytes"},
+		{"good over IPv6", over6(file), steps(in, private, retrieve, transfer(resumed), done), true,
+			"/status: 9 bytes"},
+		{"file ends without a word", file, steps(in, private, retrieve, transfer(unended), done), true,
+			"/status: 9 bytes"},
+		{"transfer aborted", file, steps(in, private, retrieve, transfer(unended), say("426 broken"), ended),
+			false, "transfer failed: 426 broken"},
+		{"no protection", file,
+			steps(in, await("PBSZ 0"), say("200 0"), await("PROT P"), say("536 no"), await("QUIT"),
+				say("221 bye")),
+			false, "PROT rejected: 536 no"},
+		{"file in the clear", file, steps(in, private, retrieve, transfer(raw("all fine\n")), ended), false,
+			"data: TLS handshake: the port does not speak TLS"},
+		{"silent in the handshake", late(file), steps(in, private, retrieve, transfer(silent)), false,
+			"data: timeout in TLS handshake"},
 	})
 }
 
@@ -190,7 +229,8 @@ func TestFTPFetchesOverTLS(t *testing.T) {
 func turnLDAP(says ldapSays, secure *tls.Config, d directory) func(*testServer, net.Conn) {
 	return func(s *testServer, c net.Conn) {
 		p, err := ber.ReadPacket(c)
-		if err != nil || p.Children[1].Tag != ldap.ApplicationExtendedRequest || p.Children[1].Children[0].Data.String() != "1.3.6.1.4.1.1466.20037" {
+		if err != nil || p.Children[1].Tag != ldap.ApplicationExtendedRequest ||
+			p.Children[1].Children[0].Data.String() != "1.3.6.1.4.1.1466.20037" {
 			s.keep("no request for TLS")
 			return
 		}
@@ -219,19 +259,26 @@ func TestLDAPWithSTARTTLS(t *testing.T) {
 	checkScenes(t, s, []scene{
 		{"good", turnLDAP(ldapSays{}, secure, one), nil, true, `entry "dc=example,dc=test"`},
 		{"old TLS", turnLDAP(ldapSays{}, oldTLS(t), one), nil, true, `entry "dc=example,dc=test"`},
-		{"wrong login", turnLDAP(ldapSays{}, secure, directory{}), nil, false, "login rejected: invalid credentials"},
-		{"rejected", turnLDAP(ldapSays{2, "unsupported\x1b"}, nil, one), nil, false, `STARTTLS not offered: protocol error: unsupported\x1b`},
-		{"not the certificate wanted", turnLDAP(ldapSays{}, secure, one), func(s *Spec) { s.TLSVerify, s.TLSCA, s.Host = true, a.file, "ldap.example.org" }, false,
+		{"wrong login", turnLDAP(ldapSays{}, secure, directory{}), nil, false,
+			"login rejected: invalid credentials"},
+		{"rejected", turnLDAP(ldapSays{2, "unsupported\x1b"}, nil, one), nil, false,
+			`STARTTLS not offered: protocol error: unsupported\x1b`},
+		{"not the certificate wanted", turnLDAP(ldapSays{}, secure, one),
+			func(s *Spec) { s.TLSVerify, s.TLSCA, s.Host = true, a.file, "ldap.example.org" }, false,
 			"certificate refused: certificate is valid for localhost, not ldap.example.org"},
 		{"silent", silence, soon, false, "STARTTLS: timeout"},
 		{"closed", closing, nil, false, "STARTTLS: closed by the server"},
-		{"another protocol", heedless("SSH-2.0-OpenSSH_9.2\r\n"), nil, false, `STARTTLS: this is not LDAP: got "SSH-2."`},
+		{"another protocol", heedless("SSH-2.0-OpenSSH_9.2\r\n"), nil, false,
+			`STARTTLS: this is not LDAP: got "SSH-2."`},
 		{"huge answer", heedless("0\x84\x7f\xff\xff\xff"), nil, false, "STARTTLS: the answer is too long"},
-		{"another answer", heedless(string(ldapResult(1, ldap.ApplicationBindResponse, ldapSays{}))), nil, false,
+		{"another answer", heedless(string(ldapResult(1, ldap.ApplicationBindResponse, ldapSays{}))), nil,
+			false,
 			`STARTTLS: this is not LDAP: got "0\f\x02\x01\x01a\a\n\x01\x00\x04\x00\x04\x00"`},
-		{"nonsense", heedless("0\x0dabcdefghijklm"), nil, false, `STARTTLS: this is not LDAP: got "0\rabcdefghijklm"`},
+		{"nonsense", heedless("0\x0dabcdefghijklm"), nil, false,
+			`STARTTLS: this is not LDAP: got "0\rabcdefghijklm"`},
 		{"silent in the handshake", turnLDAP(ldapSays{}, nil, one), soon, false, "timeout in TLS handshake"},
-		{"word put in before TLS", plain(string(ldapResult(2, ldap.ApplicationBindResponse, ldapSays{}))), nil, false, `STARTTLS: the server sent more in the clear: "0\f\x02\x01\x02a\a\n\x01\x00\x04\x00\x04\x00"`},
+		{"word put in before TLS", plain(string(ldapResult(2, ldap.ApplicationBindResponse, ldapSays{}))), nil,
+			false, `STARTTLS: the server sent more in the clear: "0\f\x02\x01\x02a\a\n\x01\x00\x04\x00\x04\x00"`},
 	})
 }
 
@@ -247,7 +294,7 @@ func TestLDAPSendsNoPasswordInTheClear(t *testing.T) {
 		n, _ := c.Read(rest)
 		received <- string(rest[:n])
 	}).addr
-	build(t, s, nil).Check(t.Context())
+	checked(t, s)
 	if rest := <-received; strings.Contains(rest, "hunter2") || rest != "" {
 		t.Errorf("after the refusal it said %q", rest)
 	}
@@ -256,7 +303,8 @@ func TestLDAPSendsNoPasswordInTheClear(t *testing.T) {
 // For services without STARTTLS the directive has no effect. The parser warns of it.
 func TestSTARTTLSHasNoEffectOnOtherServices(t *testing.T) {
 	for _, service := range []string{"mysql", "nntp", "redis", "sip"} {
-		s := Spec{Type: "negotiate", Service: service, Protocol: "tcp", Account: settings.Account{Login: "u"}, Request: "/x", StartTLS: true, TLS: settings.TLS{TLSCert: "/missing"}}
+		s := Spec{Type: "negotiate", Service: service, Protocol: "tcp", Account: settings.Account{Login: "u"},
+			Request: "/x", StartTLS: true, TLS: settings.TLS{TLSCert: "/missing"}}
 		if _, err := New(s, nil); err != nil {
 			t.Errorf("%s: %v", service, err)
 		}

@@ -10,6 +10,7 @@ import (
 
 	"ldirectord/checker/settings"
 	"ldirectord/checker/wire"
+	"ldirectord/internal/testkit"
 )
 
 // said is a connection that ends after a given text.
@@ -50,7 +51,8 @@ func FuzzTalk(f *testing.F) {
 			"smtp": smtp, "pop": pop, "imap": imap, "nntp": nntp, "sip": sip{"user"}.run, "ftp": ftp,
 		} {
 			d := dialogueOf(text)
-			d.told = told{Account: settings.Account{Login: "user", Passwd: secret}, hostName: "director", receive: &matcher{}}
+			d.told = told{Account: settings.Account{Login: "user", Passwd: secret}, hostName: "director",
+				receive: &matcher{}}
 			seen, err := p(d)
 			if err != nil {
 				seen = err.Error()
@@ -74,9 +76,7 @@ func TestQuotingIsUndoneByNoPassword(t *testing.T) {
 	for text, want := range map[string]string{
 		`plain`: `"plain"`, `say "x"`: `"say \"x\""`, `back\slash`: `"back\\slash"`, `\"`: `"\\\""`, ``: `""`,
 	} {
-		if got := quoteIMAP(text); got != want {
-			t.Errorf("%s: %s, want %s", text, got, want)
-		}
+		testkit.Equal(t, quoteIMAP(text), want, text)
 	}
 	for _, text := range []string{"ü", "a\r\nb LOGOUT", "\x00", "\n"} {
 		if isQuotable(text) {

@@ -14,6 +14,7 @@ import (
 	"ldirectord/checker"
 	"ldirectord/checker/settings"
 	"ldirectord/checker/wire"
+	"ldirectord/internal/testkit"
 )
 
 // serveTLS is a server that makes a handshake, which may fail, and then follows a script.
@@ -36,7 +37,7 @@ func serveTLS(t *testing.T, host string, secure *tls.Config, script ...step) Spe
 }
 
 func TestTLSJudgesTheCertificate(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	a, other := newAuthority(t), newAuthority(t)
 	until := wire.Day(time.Now().Add(time.Hour))
 	verify := func(s *Spec) { s.TLSVerify, s.TLSCA = true, a.file }
@@ -100,7 +101,7 @@ func TestTLSJudgesTheCertificate(t *testing.T) {
 			if c.change != nil {
 				c.change(&s)
 			}
-			r := build(t, s, nil).Check(t.Context())
+			r := checked(t, s)
 			if r.OK != c.up || r.Detail != c.detail && !strings.HasPrefix(r.Detail, c.detail+" (") ||
 				r.Cause == checker.Shortage || r.Warning != "" {
 				t.Errorf("%+v\nwant %v: %s", r, c.up, c.detail)
@@ -110,7 +111,7 @@ func TestTLSJudgesTheCertificate(t *testing.T) {
 }
 
 func TestTLSShowsItsCertificate(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	a, other := newAuthority(t), newAuthority(t)
 	cert, key := a.write(t, "good", a.issue(t, "director", time.Hour))
 	otherCert, otherKey := other.write(t, "other", other.issue(t, "director", time.Hour))
@@ -132,7 +133,7 @@ func TestTLSShowsItsCertificate(t *testing.T) {
 				t.Run(name, func(t *testing.T) {
 					s := serveTLS(t, "127.0.0.1", a.demands(t, version))
 					s.TLSCert, s.TLSKey = c.cert, c.key
-					if r := build(t, s, nil).Check(t.Context()); r.OK != (name == "good") ||
+					if r := checked(t, s); r.OK != (name == "good") ||
 						r.Detail != c.detail {
 						t.Errorf("%+v\nwant %s", r, c.detail)
 					}
@@ -143,7 +144,7 @@ func TestTLSShowsItsCertificate(t *testing.T) {
 }
 
 func TestTLSServersThatAreNotWell(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	for name, c := range map[string]struct {
 		server step
 		late   bool
@@ -167,7 +168,7 @@ func TestTLSServersThatAreNotWell(t *testing.T) {
 			if c.late {
 				s.NegotiateTimeout = tooLate
 			}
-			if r := build(t, s, nil).Check(t.Context()); r.OK || !strings.HasPrefix(r.Detail, c.detail) {
+			if r := checked(t, s); r.OK || !strings.HasPrefix(r.Detail, c.detail) {
 				t.Errorf("%+v\nwant %s", r, c.detail)
 			}
 		})
@@ -175,7 +176,7 @@ func TestTLSServersThatAreNotWell(t *testing.T) {
 }
 
 func TestTLSDoesNotWaitForALongGoodbye(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	s := serveTLS(t, "127.0.0.1", serverTLS(t), stay)
 	r, took := timed(t, build(t, s, nil))
 	if !r.OK || took > time.Second+tooLate {
@@ -184,14 +185,14 @@ func TestTLSDoesNotWaitForALongGoodbye(t *testing.T) {
 }
 
 func TestWarningsOfCertificatesLeaveTheServerUp(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	a := newAuthority(t)
 	soon := &tls.Config{Certificates: []tls.Certificate{a.issue(t, "127.0.0.1", 80*time.Hour)}}
 	want := "certificate of 127.0.0.1 expires on " + wire.Day(time.Now().Add(80*time.Hour))
 	s := serveTLS(t, "127.0.0.1", soon)
 	for days, want := range map[int]string{0: "", 3: "", 4: want} {
 		s.TLSExpiryWarn = days
-		if r := build(t, s, nil).Check(t.Context()); !r.OK || r.Warning != want {
+		if r := checked(t, s); !r.OK || r.Warning != want {
 			t.Errorf("%d days: %+v", days, r)
 		}
 	}
@@ -200,7 +201,7 @@ func TestWarningsOfCertificatesLeaveTheServerUp(t *testing.T) {
 // A resumed session shows the certificate of the first handshake, which the server may have replaced since. So no
 // session is resumed after a warning.
 func TestACertificateThatIsWarnedAboutIsShownAtEachCheck(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	a := newAuthority(t)
 	certs := []tls.Certificate{a.issue(t, "127.0.0.1", 80*time.Hour), a.issue(t, "127.0.0.1", 200*time.Hour)}
 	shown := 0
@@ -223,12 +224,12 @@ func TestEveryServiceOverTLSKeepsTheRules(t *testing.T) {
 	a, other := newAuthority(t), newAuthority(t)
 	for _, service := range []string{"https", "imaps", "pops", "ldaps", "tls"} {
 		t.Run(service, func(t *testing.T) {
-			leaks(t)
+			testkit.Leaks(t)
 			s := serveTLS(t, "127.0.0.1", other.serves(t, "127.0.0.1"))
 			s.Service, s.Request, s.URL = service, "/", "https://"+s.Target.String()+"/"
 			s.TLSVerify, s.TLSCA = true, a.file
 			want := "certificate refused: certificate signed by unknown authority"
-			if r := build(t, s, nil).Check(t.Context()); r.OK || !strings.HasPrefix(r.Detail, want) {
+			if r := checked(t, s); r.OK || !strings.HasPrefix(r.Detail, want) {
 				t.Errorf("%+v, want %s", r, want)
 			}
 			s.TLSCA = filepath.Join(a.dir, "none")
@@ -248,33 +249,41 @@ func TestFilesForTLSThatAreNoGood(t *testing.T) {
 	none := writeFile(t, a.dir, "none.pem", "nothing\n")
 	huge := writeFile(t, a.dir, "huge.pem", strings.Repeat("-", 4<<20+1))
 	pipe := filepath.Join(a.dir, "pipe")
-	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, syscall.Mkfifo(pipe, 0o600))
 	for want, change := range map[string]func(*Spec){
-		"tlsca: open /nowhere: no such file or directory": func(s *Spec) { s.TLSVerify, s.TLSCA = true, "/nowhere" },
+		"tlsca: open /nowhere: no such file or directory": func(s *Spec) {
+			s.TLSVerify, s.TLSCA = true,
+				"/nowhere"
+		},
 		"tlsca: " + none +
 			": no certificate in it": func(s *Spec) { s.TLSVerify, s.TLSCA = true, none },
 		"tlsca: " + pipe +
 			" is not a regular file": func(s *Spec) { s.TLSVerify, s.TLSCA = true, pipe },
 		"tlsca: " + huge +
 			" is larger than 4194304 bytes": func(s *Spec) { s.TLSVerify, s.TLSCA = true, huge },
-		"tlscert: open /nowhere: no such file or directory": func(s *Spec) { s.TLSCert, s.TLSKey = "/nowhere", key },
+		"tlscert: open /nowhere: no such file or directory": func(s *Spec) {
+			s.TLSCert, s.TLSKey = "/nowhere",
+				key
+		},
 		"tlscert: " + key +
 			": no certificate in it": func(s *Spec) { s.TLSCert, s.TLSKey = key, key },
-		"tlscert: open : no such file or directory":        func(s *Spec) { s.TLSKey = key },
-		"tlskey: open : no such file or directory":         func(s *Spec) { s.TLSCert = cert },
-		"tlskey: open /nowhere: no such file or directory": func(s *Spec) { s.TLSCert, s.TLSKey = cert, "/nowhere" },
+		"tlscert: open : no such file or directory": func(s *Spec) { s.TLSKey = key },
+		"tlskey: open : no such file or directory":  func(s *Spec) { s.TLSCert = cert },
+		"tlskey: open /nowhere: no such file or directory": func(s *Spec) {
+			s.TLSCert, s.TLSKey = cert,
+				"/nowhere"
+		},
 		"tlskey: " + otherKey +
-			": tls: private key does not match public key": func(s *Spec) { s.TLSCert, s.TLSKey = cert, otherKey },
+			": tls: private key does not match public key": func(s *Spec) {
+			s.TLSCert, s.TLSKey = cert,
+				otherKey
+		},
 	} {
 		for _, service := range []string{"https", "imaps", "ldaps", "tls"} {
 			s := anySpec("negotiate")
 			s.Service, s.URL = service, "https://127.0.0.1/"
 			change(&s)
-			if _, err := New(s, nil); err == nil || err.Error() != want {
-				t.Errorf("%s: %v\nwant %s", service, err, want)
-			}
+			testkit.Fails(t, testkit.Error(New(s, nil)), want, service)
 		}
 	}
 }
@@ -294,15 +303,14 @@ func TestAuthoritiesAreReadOnceForAllServers(t *testing.T) {
 func TestTLSSumsTellEveryContentOfEachFile(t *testing.T) {
 	sumOf := func(s Spec) string { return checker.TLSSums{}.Of(s) }
 	dir := t.TempDir()
-	spec := Spec{TLS: settings.TLS{TLSVerify: true, TLSCA: filepath.Join(dir, "ca"), TLSCert: filepath.Join(dir, "cert"), TLSKey: filepath.Join(dir, "key")}}
+	spec := Spec{TLS: settings.TLS{TLSVerify: true, TLSCA: filepath.Join(dir, "ca"),
+		TLSCert: filepath.Join(dir, "cert"), TLSKey: filepath.Join(dir, "key")}}
 	now, when := map[string]string{"ca": "1", "cert": "1", "key": "1"}, time.Now()
 	seen := map[string]string{sumOf(spec): "files that are not there"}
 	look := func(what string) {
 		for name, text := range now {
 			writeFile(t, dir, name, text)
-			if err := os.Chtimes(filepath.Join(dir, name), when, when); err != nil {
-				t.Fatal(err)
-			}
+			testkit.OK(t, os.Chtimes(filepath.Join(dir, name), when, when))
 		}
 		sum := sumOf(spec)
 		if again := sumOf(spec); again != sum {
@@ -326,9 +334,7 @@ func TestTLSSumsTellEveryContentOfEachFile(t *testing.T) {
 	if spec.TLSVerify = false; sumOf(spec) == before {
 		t.Error("the authority's file counts without tlsverify")
 	}
-	if sum := sumOf(Spec{TLS: settings.TLS{TLSCA: spec.TLSCA}}); sum != "" {
-		t.Errorf("without files: %q", sum)
-	}
+	testkit.Equal(t, sumOf(Spec{TLS: settings.TLS{TLSCA: spec.TLSCA}}), "", "without files")
 }
 
 func TestACertificateIsGoodForAnAddress(t *testing.T) {

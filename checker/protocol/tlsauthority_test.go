@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // testAuthority signs certificates. Its own certificate is in a file.
@@ -44,11 +46,7 @@ func newAuthority(t *testing.T) *testAuthority {
 
 func newKey(t *testing.T) *ecdsa.PrivateKey {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
+	return testkit.Must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)
 }
 
 func toPEM(kind string, der []byte) string {
@@ -71,10 +69,7 @@ func (a *testAuthority) issue(t *testing.T, name string, left time.Duration) tls
 	} else {
 		template.DNSNames = []string{name}
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	der := testkit.Must(x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key))(t)
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
@@ -97,10 +92,8 @@ func (a *testAuthority) demands(t *testing.T, version uint16) *tls.Config {
 // write puts a certificate and its key into files.
 func (a *testAuthority) write(t *testing.T, name string, pair tls.Certificate) (cert, key string) {
 	t.Helper()
-	der, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
-	if err != nil {
-		t.Fatal(err)
-	}
+	der := testkit.Must(x509.MarshalPKCS8PrivateKey(pair.PrivateKey))(t)
 	dir := filepath.Join(a.dir, name)
-	return writeFile(t, dir, "cert.pem", toPEM("CERTIFICATE", pair.Certificate[0])), writeFile(t, dir, "key.pem", toPEM("PRIVATE KEY", der))
+	return writeFile(t, dir, "cert.pem", toPEM("CERTIFICATE", pair.Certificate[0])),
+		writeFile(t, dir, "key.pem", toPEM("PRIVATE KEY", der))
 }

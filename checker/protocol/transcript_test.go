@@ -44,9 +44,11 @@ func shows(text string, parts ...string) bool {
 func TestNoTranscriptTellsASecret(t *testing.T) {
 	needsOracle(t)
 	good := map[string]func(*testServer, net.Conn){
-		"dns": closing, "nntp": brief("200 x\r\n205 x\r\n"), "sip": brief("SIP/2.0 200 OK\r\n\r\n"), "simpletcp": brief("good\n"), "tls": closing,
+		"dns": closing, "nntp": brief("200 x\r\n205 x\r\n"), "sip": brief("SIP/2.0 200 OK\r\n\r\n"),
+		"simpletcp": brief("good\n"), "tls": closing,
 		"smtp": brief("220 x\r\n250 x\r\n221 x\r\n"), "submission": brief("220 x\r\n250 x\r\n221 x\r\n"),
-		"ftp": brief("220 x\r\n331 x\r\n230 x\r\n"), "pop": brief("+OK\r\n+OK\r\n+OK\r\n+OK\r\n"), "imap": brief("* OK\r\na OK\r\nb OK\r\n"),
+		"ftp": brief("220 x\r\n331 x\r\n230 x\r\n"), "pop": brief("+OK\r\n+OK\r\n+OK\r\n+OK\r\n"),
+		"imap":  brief("* OK\r\na OK\r\nb OK\r\n"),
 		"redis": redisServer(map[string]string{"AUTH": "+OK\r\n", "PING": "+PONG\r\n"}),
 		"ldap":  directory{user: testLogin, passwd: testPassword}.treat,
 		"pgsql": pgAsksForPassword(nil), "mysql": myAsksForPassword(t, "caching_sha2_password"),
@@ -66,7 +68,8 @@ func TestNoTranscriptTellsASecret(t *testing.T) {
 			}
 			to := serve(t, good[service]).addr
 			if service == "https" {
-				to = serveHTTP(t, serverTLS(t), func(w http.ResponseWriter, r *http.Request) { r.Header.Write(w) })
+				to = serveHTTP(t, serverTLS(t),
+					func(w http.ResponseWriter, r *http.Request) { r.Header.Write(w) })
 			}
 			s := secretSpec(service)
 			s.Target, s.URL = to, strings.TrimSuffix(service, "_proxy")+"://"+to.String()+"/"
@@ -101,7 +104,8 @@ func TestNoTranscriptTellsTheLoginOfARedirect(t *testing.T) {
 	s = httpSpec(page, "fine")
 	s.URL = "http://" + page.String() + "/index"
 	text := tape(t, s, nil)
-	if !shows(text, "< Location: http://…@"+page.String()+"/next?a@b", "> GET /next?a@b HTTP/1.1", "> Authorization: Basic …", "< fine") || strings.Contains(text, "kim") {
+	if !shows(text, "< Location: http://…@"+page.String()+"/next?a@b", "> GET /next?a@b HTTP/1.1",
+		"> Authorization: Basic …", "< fine") || strings.Contains(text, "kim") {
 		t.Error(text)
 	}
 }
@@ -119,7 +123,8 @@ func TestACutTranscriptLeavesNoPartOfASecret(t *testing.T) {
 	const kept, theirs = 2 << 10, "kim:hunter2-p@ss"
 	said := repeated()
 	said["a log-in that the server gave"] = "Location: http://" + theirs + "@192.0.2.21/next"
-	said["that log-in in a request"] = "x\r\nAuthorization: Basic " + base64.StdEncoding.EncodeToString([]byte(theirs)) + "\r\n"
+	said["that log-in in a request"] = "x\r\nAuthorization: Basic " +
+		base64.StdEncoding.EncodeToString([]byte(theirs)) + "\r\n"
 	said["what begins a longer secret"] = "ab-hunter2-cd"
 	delete(said, "after what is like it") // the server itself made the pieces of this one
 	s := secretSpec("simpletcp")
@@ -132,7 +137,8 @@ func TestACutTranscriptLeavesNoPartOfASecret(t *testing.T) {
 			for _, secret := range []string{testPassword, testLogin, theirs, "ab-hunter2-cd"} {
 				for part := secret; len(part) > 3; part = part[1:] {
 					if strings.Contains(text, part[:4]) || decodesTo(text, part[:4]) {
-						t.Errorf("%s, cut after %d: …%s", how, shown, text[max(0, len(text)-100):])
+						t.Errorf("%s, cut after %d: …%s", how, shown,
+							text[max(0, len(text)-100):])
 					}
 				}
 			}
@@ -142,14 +148,18 @@ func TestACutTranscriptLeavesNoPartOfASecret(t *testing.T) {
 
 func secretSpec(service string) Spec {
 	return Spec{
-		Type: "negotiate", Service: service, Protocol: "tcp", NegotiateTimeout: tooLate, Account: settings.Account{Login: testLogin, Passwd: testPassword, Secret: testPassword},
-		HTTP: settings.HTTP{HTTPUser: "webmaster", HTTPPasswd: testPassword}, HTTPHeaders: checker.ListOf("X-Token: "+testPassword, "X-Pin: 1234"), Request: "/SELECT 1", Receive: "good", DNSType: "TXT",
+		Type: "negotiate", Service: service, Protocol: "tcp", NegotiateTimeout: tooLate,
+		Account:     settings.Account{Login: testLogin, Passwd: testPassword, Secret: testPassword},
+		HTTP:        settings.HTTP{HTTPUser: "webmaster", HTTPPasswd: testPassword},
+		HTTPHeaders: checker.ListOf("X-Token: "+testPassword, "X-Pin: 1234"), Request: "/SELECT 1",
+		Receive: "good", DNSType: "TXT",
 	}
 }
 
 func judgeTape(t *testing.T, text, service string) {
 	t.Helper()
-	if tells(text) || strings.Contains(text, testLogin) || strings.Contains(text, "webmaster") || strings.Contains(text, testPassword[:4]) || strings.Contains(text, "1234") {
+	if tells(text) || strings.Contains(text, testLogin) || strings.Contains(text, "webmaster") ||
+		strings.Contains(text, testPassword[:4]) || strings.Contains(text, "1234") {
 		t.Errorf("a secret is told:\n%s", text)
 	}
 	derived := map[string]bool{"mysql": true, "pgsql": true, "radius": true, "oracle": true} // they send a value derived from it
@@ -169,39 +179,49 @@ func TestTranscripts(t *testing.T) {
 	s := httpSpec(page, "fine")
 	s.URL = "https://" + page.String() + "/index"
 	text := tape(t, s, nil)
-	if !shows(text, "connected to "+page.String()) || !strings.Contains(text, "TLS 1.3, TLS_") || !strings.Contains(text, "certificate of") ||
-		!shows(text, "> GET /index HTTP/1.1", "> Host: 127.0.0.1", ">", "< HTTP/1.1 200 OK", `< fine \x1b[2J`) ||
-		!strings.Contains(text, "bytes in all") || !strings.Contains(text, "up: 200 OK\n") || !strings.Contains(text, "first byte ") {
+	if !shows(text, "connected to "+page.String()) || !strings.Contains(text, "TLS 1.3, TLS_") ||
+		!strings.Contains(text, "certificate of") ||
+		!shows(text, "> GET /index HTTP/1.1", "> Host: 127.0.0.1", ">", "< HTTP/1.1 200 OK",
+			`< fine \x1b[2J`) ||
+		!strings.Contains(text, "bytes in all") || !strings.Contains(text, "up: 200 OK\n") ||
+		!strings.Contains(text, "first byte ") {
 		t.Error(text)
 	}
 
-	mail := serveScript(t, "127.0.0.1", nil, say("220 mail"), await("EHLO [127.0.0.1]"), say("250 hello"), await("QUIT"), say("221 bye"))
+	mail := serveScript(t, "127.0.0.1", nil, say("220 mail"), await("EHLO [127.0.0.1]"), say("250 hello"),
+		await("QUIT"), say("221 bye"))
 	text = tape(t, Spec{Type: "negotiate", Service: "smtp", Target: mail, NegotiateTimeout: inTime}, nil)
-	if !shows(text, "< 220 mail", "> EHLO [127.0.0.1]", "< 250 hello", "> QUIT", "< 221 bye") || !strings.Contains(text, "up: ") {
+	if !shows(text, "< 220 mail", "> EHLO [127.0.0.1]", "< 250 hello", "> QUIT", "< 221 bye") ||
+		!strings.Contains(text, "up: ") {
 		t.Error(text)
 	}
 
 	names := serveDatagrams(t, "127.0.0.1", zone{records: []string{"@ 60 IN A 192.0.2.10"}}.udp)
-	text = tape(t, Spec{Type: "negotiate", Service: "dns", Target: names, NegotiateTimeout: inTime, Protocol: "udp", Request: "/a.example", Receive: "192"}, nil)
-	if !shows(text, "datagrams to "+names.String()) || !strings.Contains(text, `\x01a\aexample\x00`) || strings.Count(text, " < ") != 1 {
+	text = tape(t, Spec{Type: "negotiate", Service: "dns", Target: names, NegotiateTimeout: inTime, Protocol: "udp",
+		Request: "/a.example", Receive: "192"}, nil)
+	if !shows(text, "datagrams to "+names.String()) || !strings.Contains(text, `\x01a\aexample\x00`) ||
+		strings.Count(text, " < ") != 1 {
 		t.Error(text)
 	}
 
 	program := externalSpec(writeScript(t, "echo hello; exit 3"))
 	program.Type = "external"
-	if text = tape(t, program, nil); !strings.Contains(text, "ran [\"/") || !shows(text, "< hello") || !strings.Contains(text, "down: exit status 3: hello") {
+	if text = tape(t, program, nil); !strings.Contains(text, "ran [\"/") || !shows(text, "< hello") ||
+		!strings.Contains(text, "down: exit status 3: hello") {
 		t.Error(text)
 	}
 
 	ping := anySpec("ping")
-	if text = tape(t, ping, &Env{Pinger: &fakePinger{errs: []error{nil}}}); !strings.Contains(text, "echo request to 127.0.0.1") || !strings.Contains(text, "up: echo reply") {
+	if text = tape(t, ping, &Env{Pinger: &fakePinger{errs: []error{nil}}}); !strings.Contains(text,
+		"echo request to 127.0.0.1") || !strings.Contains(text, "up: echo reply") {
 		t.Error(text)
 	}
 }
 
 // An endless answer takes limited memory, and the transcript still has the check's end.
 func TestTranscriptsAreBounded(t *testing.T) {
-	s := Spec{Type: "negotiate", Service: "ftp", NegotiateTimeout: inTime, Target: serveScript(t, "127.0.0.1", nil, raw("220-x\r\n"), endless("220-more\r\n"))}
+	s := Spec{Type: "negotiate", Service: "ftp", NegotiateTimeout: inTime,
+		Target: serveScript(t, "127.0.0.1", nil, raw("220-x\r\n"), endless("220-more\r\n"))}
 	text := tape(t, s, nil)
 	if len(text) > 200<<10 || !strings.Contains(text, "down: ") {
 		t.Errorf("%d bytes: …%s", len(text), text[max(0, len(text)-300):])

@@ -15,7 +15,8 @@ func TestStraysAreLookedAtForAWhile(t *testing.T) {
 	www := Spec{Service: "dns", Protocol: "udp", Request: "/www.example.org", Receive: "192"}
 	good := zone{records: []string{"@ 60 IN A 192.0.2.10"}}
 	sip := Spec{Service: "sip", Protocol: "udp", Account: settings.Account{Login: "monitor@example.net"}}
-	radius := Spec{Service: "radius", Protocol: "udp", Account: settings.Account{Login: "monitor", Passwd: "password", Secret: "shared"}}
+	radius := Spec{Service: "radius", Protocol: "udp",
+		Account: settings.Account{Login: "monitor", Passwd: "password", Secret: "shared"}}
 	server := radiusServer{secret: "shared"}
 	other := server
 	other.id = 1
@@ -40,8 +41,10 @@ func TestStraysAreLookedAtForAWhile(t *testing.T) {
 		{radius, other.answer, server.answer, "Access-Accept"},
 	} {
 		cases = append(cases,
-			datagramCase{name: c.spec.Service + " some", spec: c.spec, server: first(wire.MaxStrays-1, c.stray, c.answer), up: true, detail: c.detail},
-			datagramCase{name: c.spec.Service + " many", spec: c.spec, server: first(wire.MaxStrays, c.stray, c.answer), detail: fmt.Sprintf("no answer, but %d other datagrams", wire.MaxStrays)})
+			datagramCase{c.spec.Service + " some", c.spec, first(wire.MaxStrays-1, c.stray, c.answer),
+				true, c.detail},
+			datagramCase{c.spec.Service + " many", c.spec, first(wire.MaxStrays, c.stray, c.answer), false,
+				fmt.Sprintf("no answer, but %d other datagrams", wire.MaxStrays)})
 	}
 	checkDatagrams(t, cases)
 }

@@ -27,19 +27,25 @@ func TestAPanicIsOneFailedCheckWithItsPlace(t *testing.T) {
 		panics func()
 		detail string
 	}{
-		"index":  {func() { _ = answer[5] }, "panic over the answer: index out of range [5] with length 0"},
-		"error":  {func() { panic(errors.New("no \x1b[2J length")) }, `panic over the answer: no \x1b[2J length`},
-		"words":  {func() { panic("bad s3cret99") }, "panic over the answer: bad …"},
-		"again":  {func() { defer func() { panic("second") }(); panic("first") }, "panic over the answer: second"},
-		"memory": {func() { var s *checker.Spec; s.Host = "" }, "panic over the answer: invalid memory address or nil pointer dereference"},
+		"index": {func() { _ = answer[5] }, "panic over the answer: index out of range [5] with length 0"},
+		"error": {func() { panic(errors.New("no \x1b[2J length")) },
+			`panic over the answer: no \x1b[2J length`},
+		"words": {func() { panic("bad s3cret99") }, "panic over the answer: bad …"},
+		"again": {func() { defer func() { panic("second") }(); panic("first") },
+			"panic over the answer: second"},
+		"memory": {func() { var s *checker.Spec; s.Host = "" },
+			"panic over the answer: invalid memory address or nil pointer dereference"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			check := &sealed{Checker: careless(c.panics), hidden: &untold{always: newSecrets(checker.Spec{Account: settings.Account{Passwd: "s3cret99"}})}}
+			check := &sealed{Checker: careless(c.panics),
+				hidden: &untold{always: newSecrets(
+					checker.Spec{Account: settings.Account{Passwd: "s3cret99"}})}}
 			r := check.Check(t.Context())
 			if r.OK || r.Cause == checker.Shortage || r.Detail != c.detail || r.Cause != checker.Other {
 				t.Errorf("%+v\nwant %s", r, c.detail)
 			}
-			if !strings.HasPrefix(r.Warning, "a fault in ldirectord: panic at seal.") || !strings.Contains(r.Warning, " < seal.careless.parse sealed_test.go:") ||
+			if !strings.HasPrefix(r.Warning, "a fault in ldirectord: panic at seal.") ||
+				!strings.Contains(r.Warning, " < seal.careless.parse sealed_test.go:") ||
 				strings.Contains(r.Warning, "testing") || strings.Contains(r.Warning, "runtime.") {
 				t.Errorf("the place is %s", r.Warning)
 			}
@@ -53,7 +59,8 @@ func TestAPanicIsOneFailedCheckWithItsPlace(t *testing.T) {
 func TestServersShareTheSecretsOfTheirSection(t *testing.T) {
 	known := &Secrets{}
 	of := func(target string) *untold {
-		return known.of(checker.Spec{Account: settings.Account{Passwd: "s3cret99"}, Target: netip.MustParseAddrPort(target)})
+		return known.of(checker.Spec{Account: settings.Account{Passwd: "s3cret99"},
+			Target: netip.MustParseAddrPort(target)})
 	}
 	if of("192.0.2.1:80") != of("192.0.2.2:80") {
 		t.Error("equal secrets are made twice")

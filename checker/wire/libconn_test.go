@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // libConnOn is a library's connection to a server that may send limit bytes. A packet has a header of two bytes, and
@@ -48,13 +50,9 @@ func TestCarrierBoundsWhatIsRead(t *testing.T) {
 
 func TestCarrierBlamesTheNetworkFirst(t *testing.T) {
 	c := libConnOn(conversation{strings.NewReader("")}, 5)
-	if got := c.Fault(LoginStep, errors.New("odd")).Error(); got != "login: odd" {
-		t.Error(got)
-	}
+	testkit.Equal(t, c.Fault(LoginStep, errors.New("odd")).Error(), "login: odd")
 	c.Read(make([]byte, 1))
-	if got := c.Fault(LoginStep, errors.New("odd")).Error(); got != "login: closed by the server" {
-		t.Error(got)
-	}
+	testkit.Equal(t, c.Fault(LoginStep, errors.New("odd")).Error(), "login: closed by the server")
 }
 
 func TestCarrierPassesPacketsAfterTheirHeaders(t *testing.T) {
@@ -68,7 +66,8 @@ func TestCarrierPassesPacketsAfterTheirHeaders(t *testing.T) {
 		var got bytes.Buffer
 		c := libConnOn(conversation{strings.NewReader(says)}, len(says)+7)
 		_, err := io.Copy(&got, c)
-		if got.String() != want.read || (err == nil) != (want.err == "") || err != nil && err.Error() != want.err {
+		if got.String() != want.read || (err == nil) != (want.err == "") || err != nil &&
+			err.Error() != want.err {
 			t.Errorf("%q: %q, %v", says, got.String(), err)
 		}
 	}

@@ -8,15 +8,14 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // The port of a connection without an answer is left alone towards the same address, for a minute at least. A socket
 // that gets it is closed, and another one made.
 func TestAPortWithoutAnAnswerIsLeftAlone(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
 	defer l.Close()
 	to := netip.MustParseAddrPort(l.Addr().String())
 	v := &Via{OnLink: true, To: to.Addr(), Ports: &Ports{}}
@@ -70,10 +69,7 @@ func (s starter) Start(send func() error) error {
 
 // A Starter sends what begins a connection, and may refuse it. Before datagrams it is a connection of TCP.
 func TestAStarterBeginsConnections(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
 	defer l.Close()
 	to := netip.MustParseAddrPort(l.Addr().String())
 	for _, refuses := range []error{nil, io.ErrClosedPipe} {
@@ -106,10 +102,7 @@ func TestAStarterBeginsConnections(t *testing.T) {
 
 // A connection that leads elsewhere by a port that is known to do so is no answer: another port is tried.
 func TestAPortThatLeadsElsewhereIsNoAnswer(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
 	defer l.Close()
 	to := netip.MustParseAddrPort(l.Addr().String())
 	for _, row := range []struct {
@@ -127,7 +120,8 @@ func TestAPortThatLeadsElsewhereIsNoAnswer(t *testing.T) {
 		}
 		v.Starter, started = starter{&started, nil}, 0
 		if fd, err := StartTCP(to, &v); err != nil || started != 1 {
-			t.Errorf("%+v: a connection that the service counted was the first of %d: %v", row, started, err)
+			t.Errorf("%+v: a connection that the service counted was the first of %d: %v", row, started,
+				err)
 		} else {
 			syscall.Close(fd)
 		}

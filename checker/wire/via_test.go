@@ -9,19 +9,15 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ldirectord/checker/settings"
+	"ldirectord/internal/testkit"
 )
 
 // Where the kernel doesn't know the socket option for staying on the link, a hop limit of 1 has the same effect: the
 // first router drops the packet.
 func TestOnTheLinkIPv6HasOneHop(t *testing.T) {
-	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_STREAM, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	fd := testkit.Must(unix.Socket(unix.AF_INET6, unix.SOCK_STREAM, 0))(t)
 	defer unix.Close(fd)
-	if err := (&Via{OnLink: true, To: netip.MustParseAddr("2001:db8::1")}).prepare(fd, true); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, (&Via{OnLink: true, To: netip.MustParseAddr("2001:db8::1")}).prepare(fd, true))
 	if hops, err := unix.GetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS); hops != 1 || err != nil {
 		t.Errorf("%d hops, %v", hops, err)
 	}
@@ -30,7 +26,8 @@ func TestOnTheLinkIPv6HasOneHop(t *testing.T) {
 // An origin is for every address, staying on the link and a private service for one. Of another family only the source is
 // left out.
 func TestAnOriginIsForEveryAddress(t *testing.T) {
-	here, there, six := netip.MustParseAddrPort("127.0.0.1:80"), netip.MustParseAddrPort("127.0.0.2:80"), netip.MustParseAddrPort("[::1]:80")
+	here, there, six := netip.MustParseAddrPort("127.0.0.1:80"), netip.MustParseAddrPort("127.0.0.2:80"),
+		netip.MustParseAddrPort("[::1]:80")
 	from := settings.Origin{CheckSource: netip.MustParseAddr("127.0.0.7"), CheckDevice: "lo"}
 	ctx := WithVia(t.Context(), Via{From: from, OnLink: true, To: here.Addr()})
 	for to, want := range map[netip.AddrPort]Via{here: {From: from, OnLink: true, To: here.Addr()},

@@ -1,17 +1,15 @@
 package main
 
 import (
-	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"ldirectord/internal/testkit"
 	"ldirectord/parser"
 )
-
-var update = flag.Bool("update", false, "write the files that hold what is expected")
 
 // convert runs the program for the director d1, and returns its status and what it wrote.
 func convert(t *testing.T, path string) (status int, text string) {
@@ -43,25 +41,12 @@ func TestExamples(t *testing.T) {
 	for _, file := range files {
 		status, text := convert(t, file)
 		golden := strings.TrimSuffix(file, ".conf") + ".cf"
-		if *update {
-			if err := os.WriteFile(golden, []byte(text), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(golden)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if text != string(want) {
-			t.Errorf("%s has changed (write it with -update if it is better now):\n%s", golden, text)
-		}
+		testkit.Golden(t, golden, text)
 		wantStatus := 0
 		if strings.Contains(text, ": no equal") {
 			wantStatus = missing
 		}
-		if status != wantStatus {
-			t.Errorf("%s: status %d, want %d", file, status, wantStatus)
-		}
+		testkit.Equal(t, status, wantStatus, file, "status")
 		loads(t, text)
 	}
 }
@@ -76,13 +61,11 @@ func TestKeepalivedTakesTheExamples(t *testing.T) {
 		if filepath.Base(file) == "odd.conf" {
 			continue
 		}
-		path, err := filepath.Abs(file)
-		if err != nil {
-			t.Fatal(err)
-		}
+		path := testkit.Must(filepath.Abs(file))(t)
 		out, _ := exec.Command("keepalived", "-t", "-i", "d1", "-f", path).CombinedOutput()
 		for line := range strings.Lines(string(out)) {
-			if strings.Contains(line, file) || strings.Contains(line, "parts/") || strings.Contains(line, "missing") {
+			if strings.Contains(line, file) || strings.Contains(line, "parts/") ||
+				strings.Contains(line, "missing") {
 				t.Errorf("%s: %s", file, line)
 			}
 		}
@@ -112,19 +95,14 @@ func TestAFailureWritesNothing(t *testing.T) {
 	out := filepath.Join(dir, "ldirectord.cf")
 	broken := filepath.Join(dir, "keepalived.conf")
 	for file, text := range map[string]string{out: "before", broken: "virtual_server 192.0.2.1 80 {\n"} {
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.Write(t, file, text)
 	}
 	for _, path := range []string{broken, filepath.Join(dir, "none"), dir} {
-		if status := run(path, "", out); status != failed {
-			t.Errorf("%s: status %d", path, status)
-		}
+		testkit.Equal(t, run(path, "", out), failed, path, "status")
 	}
 	if text, err := os.ReadFile(out); err != nil || string(text) != "before" {
 		t.Errorf("%q, %v", text, err)
 	}
-	if status := run("testdata/web.conf", "", filepath.Join(dir, "none", "ldirectord.cf")); status != failed {
-		t.Errorf("a result that can't be written: status %d", status)
-	}
+	testkit.Equal(t, run("testdata/web.conf", "", filepath.Join(dir, "none", "ldirectord.cf")), failed,
+		"a result that can't be written: status")
 }

@@ -6,16 +6,17 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"slices"
 	"strings"
 	"testing"
 
 	"ldirectord/checker/oracle"
+	"ldirectord/internal/testkit"
 )
 
 var question = oracle.Question{
 	Server: netip.MustParseAddrPort("192.0.2.1:1521"), HostName: "director",
-	Login: []byte("check"), Password: []byte("se\xffcret"), Database: []byte("XE"), Query: []byte("SELECT 1 FROM dual"),
+	Login: []byte("check"), Password: []byte("se\xffcret"), Database: []byte("XE"),
+	Query: []byte("SELECT 1 FROM dual"),
 }
 
 // served makes a socket for each text. The other end reads a port, sends the text and reads to the end. The function
@@ -67,20 +68,24 @@ func TestAnswers(t *testing.T) {
 		want  oracle.Answer
 		ports []uint16
 	}{
-		"refusal":          {[]string{refusal, ""}, oracle.Answer{Verdict: oracle.Refused, Text: []byte("ORA-12505")}, []uint16{1521}},
-		"end":              {[]string{"", ""}, oracle.Answer{Verdict: oracle.Failed, Lost: true, Text: []byte("EOF")}, []uint16{1521}},
-		"redirect":         {[]string{redirect("1522"), refusal}, oracle.Answer{Verdict: oracle.Refused, Text: []byte("ORA-12505")}, []uint16{1521, 1522}},
-		"a port too large": {[]string{redirect("99999"), refusal}, oracle.Answer{Verdict: oracle.Failed, Text: []byte(errNowhere.Error())}, []uint16{1521}},
-		"redirect forever": {[]string{redirect("1522"), redirect("1523")}, oracle.Answer{Verdict: oracle.Failed, Text: []byte(errNowhere.Error())}, []uint16{1521, 1522}},
+		"refusal": {[]string{refusal, ""},
+			oracle.Answer{Verdict: oracle.Refused, Text: []byte("ORA-12505")}, []uint16{1521}},
+		"end": {[]string{"", ""},
+			oracle.Answer{Verdict: oracle.Failed, Lost: true, Text: []byte("EOF")}, []uint16{1521}},
+		"redirect": {[]string{redirect("1522"), refusal},
+			oracle.Answer{Verdict: oracle.Refused, Text: []byte("ORA-12505")}, []uint16{1521, 1522}},
+		"a port too large": {[]string{redirect("99999"), refusal},
+			oracle.Answer{Verdict: oracle.Failed, Text: []byte(errNowhere.Error())}, []uint16{1521}},
+		"redirect forever": {[]string{redirect("1522"), redirect("1523")},
+			oracle.Answer{Verdict: oracle.Failed, Text: []byte(errNowhere.Error())}, []uint16{1521, 1522}},
 	} {
 		sockets, ports := served(c.says...)
 		got := check(question, sockets)
-		if got.Verdict != c.want.Verdict || got.Lost != c.want.Lost || got.InQuery || !strings.HasPrefix(string(got.Text), string(c.want.Text)) {
+		if got.Verdict != c.want.Verdict || got.Lost != c.want.Lost || got.InQuery ||
+			!strings.HasPrefix(string(got.Text), string(c.want.Text)) {
 			t.Errorf("%s: %+v %q, want %+v %q", name, got, got.Text, c.want, c.want.Text)
 		}
-		if asked := ports(); !slices.Equal(asked, c.ports) {
-			t.Errorf("%s: connected to %v, want %v", name, asked, c.ports)
-		}
+		testkit.Same(t, ports(), c.ports, name, "connected to")
 	}
 }
 
@@ -88,10 +93,9 @@ func TestAnswers(t *testing.T) {
 func TestWhatIsAskedAndToldIsWhole(t *testing.T) {
 	text, err := json.Marshal(question)
 	var q oracle.Question
-	if err := json.Unmarshal(text, &q); err != nil {
-		t.Fatal(err)
-	}
-	if c := settings(q); err != nil || c.Password != "se\xffcret" || c.SID != "XE" || c.Servers[0].NetworkAddr() != "192.0.2.1:1521" {
+	testkit.OK(t, json.Unmarshal(text, &q))
+	if c := settings(q); err != nil || c.Password != "se\xffcret" || c.SID != "XE" ||
+		c.Servers[0].NetworkAddr() != "192.0.2.1:1521" {
 		t.Errorf("%v: %+v", err, c)
 	}
 	q.Database = []byte("/pdb.example")

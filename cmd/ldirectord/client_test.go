@@ -8,6 +8,7 @@ import (
 
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/plan"
+	"ldirectord/internal/testkit"
 	"ldirectord/ipvsctl"
 )
 
@@ -28,31 +29,43 @@ func TestWhereAClientGoesNext(t *testing.T) {
 		set                       lvs.Settings
 		client, template, to, why string
 	}{
-		"hash":                    {lvs.Settings{Scheduler: "sh"}, "10.0.0.2:0", "", "10.2.0.1:80", "the hash of sh"},
-		"hash, refused":           {lvs.Settings{Scheduler: "sh"}, "10.0.0.1:0", "", "", refused},
-		"hash, another":           {lvs.Settings{Scheduler: "sh", Flags: lvs.Sched1}, "10.0.0.1:0", "", "10.2.0.1:80", "the hash of sh"},
-		"a port is needed":        {lvs.Settings{Scheduler: "sh", Flags: lvs.Sched2}, "10.0.0.1:0", "", "", "sh-port: it depends on the port, --client ADDRESS:PORT"},
-		"with a port":             {lvs.Settings{Scheduler: "sh", Flags: lvs.Sched2}, "10.0.0.2:40000", "", "10.2.0.1:80", "the hash of sh"},
-		"another scheduler":       {lvs.Settings{Scheduler: "wrr"}, "10.0.0.1:0", "", "", "wrr chooses"},
-		"not persistent any more": {lvs.Settings{Scheduler: "wrr"}, "10.0.0.1:0", "10.0.0.1 10.2.0.1:80", "", "wrr chooses"},
-		"not there":               {lvs.Settings{}, "10.0.0.1:0", "", "", "the virtual service is not in the table"},
-		"template": {lvs.Settings{Scheduler: "wrr", Flags: forAll, Netmask: 0xffffff00}, "10.0.0.1:0", "10.0.0.0 10.2.0.1:80",
+		"hash": {lvs.Settings{Scheduler: "sh"}, "10.0.0.2:0", "", "10.2.0.1:80",
+			"the hash of sh"},
+		"hash, refused": {lvs.Settings{Scheduler: "sh"}, "10.0.0.1:0", "", "", refused},
+		"hash, another": {lvs.Settings{Scheduler: "sh", Flags: lvs.Sched1}, "10.0.0.1:0", "",
+			"10.2.0.1:80", "the hash of sh"},
+		"a port is needed": {lvs.Settings{Scheduler: "sh", Flags: lvs.Sched2}, "10.0.0.1:0", "", "",
+			"sh-port: it depends on the port, --client ADDRESS:PORT"},
+		"with a port": {lvs.Settings{Scheduler: "sh", Flags: lvs.Sched2}, "10.0.0.2:40000", "",
+			"10.2.0.1:80", "the hash of sh"},
+		"another scheduler": {lvs.Settings{Scheduler: "wrr"}, "10.0.0.1:0", "", "", "wrr chooses"},
+		"not persistent any more": {lvs.Settings{Scheduler: "wrr"}, "10.0.0.1:0", "10.0.0.1 10.2.0.1:80", "",
+			"wrr chooses"},
+		"not there": {lvs.Settings{}, "10.0.0.1:0", "", "",
+			"the virtual service is not in the table"},
+		"template": {lvs.Settings{Scheduler: "wrr", Flags: forAll, Netmask: 0xffffff00}, "10.0.0.1:0",
+			"10.0.0.0 10.2.0.1:80",
 			"10.2.0.1:80", "its template"},
-		"template of another": {lvs.Settings{Scheduler: "wrr", Flags: forAll, Netmask: 0xffffff00}, "10.0.0.1:0",
+		"template of another": {lvs.Settings{Scheduler: "wrr", Flags: forAll, Netmask: 0xffffff00},
+			"10.0.0.1:0",
 			"10.0.1.0 10.2.0.1:80", "", "wrr chooses"},
-		"template of a removed server": {lvs.Settings{Scheduler: "wrr", Flags: forAll, Netmask: ^uint32(0)}, "10.0.0.1:0",
+		"template of a removed server": {lvs.Settings{Scheduler: "wrr", Flags: forAll, Netmask: ^uint32(0)},
+			"10.0.0.1:0",
 			"10.0.0.1 10.2.0.9:80", "", "wrr chooses"},
-		"engine": {lvs.Settings{Scheduler: "wrr", Flags: forAll, PEName: "sip", Netmask: ^uint32(0)}, "10.0.0.1:0",
+		"engine": {lvs.Settings{Scheduler: "wrr", Flags: forAll, PEName: "sip", Netmask: ^uint32(0)},
+			"10.0.0.1:0",
 			"10.0.0.1 10.2.0.1:80", "", "the persistence engine sip chooses"},
 	} {
 		o := hashOwners(c.set)
 		if from, to, ok := strings.Cut(c.template, " "); ok {
 			client := addrPort(c.client)
-			e := ipvsctl.Connection{Protocol: lvs.TCP, Client: addrPort(from + ":0"), Virtual: addrPort("10.1.0.1:80"), Dest: addrPort(to)}
+			e := ipvsctl.Connection{Protocol: lvs.TCP, Client: addrPort(from + ":0"),
+				Virtual: addrPort("10.1.0.1:80"), Dest: addrPort(to)}
 			o.note(e, client)
 		}
 		b := o.services[0]
-		got, err := b.nextOf(t.Context(), addrPort(c.client), func(context.Context, lvs.Key) ([]lvs.Dest, error) { return b.table.Dests, nil })
+		got, err := b.nextOf(t.Context(), addrPort(c.client),
+			func(context.Context, lvs.Key) ([]lvs.Dest, error) { return b.table.Dests, nil })
 		if want := (nextLine{"tcp:10.1.0.1:80", c.to, c.why}); got != want || err != nil {
 			t.Errorf("%s: %+v, %v; want %+v", name, got, err, want)
 		}
@@ -74,8 +87,10 @@ func TestTheHashPassesAFullServer(t *testing.T) {
 
 func TestClientIsRead(t *testing.T) {
 	for text, want := range map[string]netip.AddrPort{
-		"": {}, "192.0.2.1": addrPort("192.0.2.1:0"), "192.0.2.1:7": addrPort("192.0.2.1:7"), "::ffff:192.0.2.1": addrPort("192.0.2.1:0"),
-		"2001:db8::1": addrPort("[2001:db8::1]:0"), "[2001:db8::1]:7": addrPort("[2001:db8::1]:7"), "fe80::1%eth0": addrPort("[fe80::1]:0"),
+		"": {}, "192.0.2.1": addrPort("192.0.2.1:0"), "192.0.2.1:7": addrPort("192.0.2.1:7"),
+		"::ffff:192.0.2.1": addrPort("192.0.2.1:0"),
+		"2001:db8::1":      addrPort("[2001:db8::1]:0"), "[2001:db8::1]:7": addrPort("[2001:db8::1]:7"),
+		"fe80::1%eth0": addrPort("[fe80::1]:0"),
 	} {
 		if got, err := readClient(text); got != want || err != nil {
 			t.Errorf("%s: %v, %v", text, got, err)
@@ -92,10 +107,9 @@ func TestEntriesOfAClient(t *testing.T) {
 	o := hashOwners(lvs.Settings{Scheduler: "rr"})
 	for client, want := range map[string]bool{"10.0.0.1:0": true, "10.0.0.1:4000": true, "10.0.0.1:4001": false,
 		"10.0.0.2:0": false, "[2001:db8::1]:0": false} {
-		e := ipvsctl.Connection{Protocol: lvs.TCP, Client: addrPort("10.0.0.1:4000"), Virtual: addrPort("10.1.0.1:80")}
-		if got := o.note(e, addrPort(client)); got != want {
-			t.Errorf("%s: %t", client, got)
-		}
+		e := ipvsctl.Connection{Protocol: lvs.TCP, Client: addrPort("10.0.0.1:4000"),
+			Virtual: addrPort("10.1.0.1:80")}
+		testkit.Equal(t, o.note(e, addrPort(client)), want, client)
 	}
 }
 

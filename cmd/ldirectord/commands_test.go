@@ -86,7 +86,8 @@ func TestWhatOthersPassIsTaken(t *testing.T) {
 				return err
 			}
 			text, err := os.ReadFile(path)
-			for _, found := range call.FindAllStringSubmatch(strings.ReplaceAll(string(text), " 2>", " >"), -1) {
+			for _, found := range call.FindAllStringSubmatch(strings.ReplaceAll(string(text), " 2>", " >"),
+				-1) {
 				words := strings.Fields(strings.ReplaceAll(found[1], `"`, ""))
 				var o options
 				err := o.parse(words)

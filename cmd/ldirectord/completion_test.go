@@ -2,13 +2,13 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"ldirectord/internal/printable"
+	"ldirectord/internal/testkit"
 )
 
 // For a server or a virtual service the completion offers those of the file.
@@ -25,9 +25,7 @@ func TestCompletionOffersWhatTheFileNames(t *testing.T) {
 	config := "# real = 192.0.2.9:80 gate\nvirtual = 192.0.2.10:80\n\treal=192.0.2.21:80 gate 5\n    real = 192.0.2.22:80 masq\n" +
 		"\treal = 192.0.2.30->192.0.2.40:80 gate\n\trequest = \"a\"\nvirtual6 = [2001:db8::10]:80\n\treal6 = [2001:db8::21]:80 gate\n" +
 		"virtual = 3\n\treal = 192.0.2.21:80 gate\n"
-	if err := os.WriteFile(filepath.Join(dir, "a.cf"), []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Write(t, filepath.Join(dir, "a.cf"), config)
 	for words, want := range map[string]string{ // the words as bash splits them: at blanks and colons
 		"a.cf drain ":                  "192.0.2.21:80 192.0.2.22:80 [2001:db8::21]:80",
 		"a.cf set 192.0.2.22:80 m":     "maint",

@@ -26,7 +26,8 @@ func TestConnectionsAsJSON(t *testing.T) {
 				Unreadable           int
 			}
 			if err := json.Unmarshal([]byte(text.String()), &got); err != nil {
-				t.Errorf("%d connections, %d servers: %v in\n%s", connections, servers, err, text.String())
+				t.Errorf("%d connections, %d servers: %v in\n%s", connections, servers, err,
+					text.String())
 			}
 			if len(got.Connections) != connections || len(got.Servers) != servers || got.Unreadable != 7 {
 				t.Errorf("%d connections, %d servers: got %+v", connections, servers, got)

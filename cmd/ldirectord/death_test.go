@@ -11,6 +11,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // acceptsAll is a server process. It prints each connection that it accepts, and closes none.
@@ -33,16 +35,13 @@ func acceptsAll() {
 // With watch a server whose process dies is taken out long before its next check. The lab measures the time.
 func TestADeathIsSeenAtOnce(t *testing.T) {
 	const servers = 5
-	path, err := exec.LookPath("accepts-all")
-	if err != nil {
-		t.Fatal(err)
-	}
+	path := testkit.Must(exec.LookPath("accepts-all"))(t)
 	config := "checkinterval = 3600\nwatch = yes\nvirtual = 10.1.0.1:80\n\tchecktype = connect\n"
 	var names []string
 	var running []*exec.Cmd
 	var said []*bufio.Scanner
 	for range servers {
-		addr := freeAddr(t)
+		addr := testkit.FreeAddr(t).String()
 		cmd := exec.Command(path, addr)
 		out, err := cmd.StdoutPipe()
 		if err == nil {

@@ -2,14 +2,14 @@ package main
 
 import (
 	"encoding/json"
-	"maps"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // Packages import only those that this list names, and each that it names. Few packages import each library. Every
@@ -67,6 +67,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"ldirectord/cmd/ldirectord-import":       {"ldirectord/internal/keepalived", "ldirectord/internal/printable", "ldirectord/internal/runfile"},
 		"ldirectord/internal/keepalived":         {"ldirectord/internal/printable", "ldirectord/internal/runfile", "ldirectord/parser"},
 
+		"ldirectord/internal/testkit":      nil,
 		"ldirectord/internal/lab":          nil,
 		"ldirectord/internal/lab/managers": nil,
 		"ldirectord/internal/lab/peers":    nil,
@@ -91,10 +92,8 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"github.com/spf13/pflag":        {"ldirectord/cmd/ldirectord"},
 		"github.com/coreos/go-iptables": {"ldirectord/internal/fwmark"},
 	}
-	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "ldirectord/...").Output()
-	if err != nil {
-		t.Fatalf("go list: %v", err)
-	}
+	list := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "ldirectord/...")
+	out := testkit.Must(list.Output())(t, "go list")
 	for _, line := range strings.Split(strings.TrimSpace(string(out)), "\n") {
 		words := strings.Fields(line)
 		pkg, imports := words[0], words[1:]
@@ -135,17 +134,12 @@ func TestModulesHaveOneVersion(t *testing.T) {
 
 // versions are the versions in a go.mod, with that of Go.
 func versions(t *testing.T, file string) map[string]string {
-	out, err := exec.Command("go", "mod", "edit", "-json", file).Output()
-	if err != nil {
-		t.Fatalf("go mod edit %s: %v", file, err)
-	}
+	out := testkit.Must(exec.Command("go", "mod", "edit", "-json", file).Output())(t, "go mod edit", file)
 	var mod struct {
 		Go, Toolchain string
 		Require       []struct{ Path, Version string }
 	}
-	if err := json.Unmarshal(out, &mod); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, json.Unmarshal(out, &mod))
 	found := map[string]string{"go": mod.Go, "toolchain": mod.Toolchain}
 	for _, r := range mod.Require {
 		found[r.Path] = r.Version
@@ -156,10 +150,7 @@ func versions(t *testing.T, file string) map[string]string {
 // The kernel's table is opened in one place, which --ipvs selects. All other code uses ipvsctl.Access, so that
 // another kind of table needs no change there.
 func TestTheTableIsOpenedInOnePlace(t *testing.T) {
-	out, err := exec.Command("go", "list", "-deps", "-f", `{{$p := .}}{{range .GoFiles}}{{$p.ImportPath}} {{$p.Dir}}/{{.}}{{"\n"}}{{end}}`, ".").Output()
-	if err != nil {
-		t.Fatalf("go list: %v", err)
-	}
+	out := testkit.Must(exec.Command("go", "list", "-deps", "-f", `{{$p := .}}{{range .GoFiles}}{{$p.ImportPath}} {{$p.Dir}}/{{.}}{{"\n"}}{{end}}`, ".").Output())(t, "go list")
 	opening := regexp.MustCompile(`ipvsctl\.(Open|Kernel)\b|instance\.Kernel\b|defaultIPVS\b|\bNETLINK_GENERIC\b|moby/ipvs|modprobe"`)
 	want := map[string]int{
 		"ldirectord/cmd/ldirectord/options.go defaultIPVS":      3, // as the default of --ipvs
@@ -173,15 +164,10 @@ func TestTheTableIsOpenedInOnePlace(t *testing.T) {
 		if !strings.HasPrefix(pkg, "ldirectord/") || pkg == "ldirectord/ipvsctl" {
 			continue
 		}
-		text, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, word := range opening.FindAllString(string(text), -1) {
+		text := testkit.Read(t, path)
+		for _, word := range opening.FindAllString(text, -1) {
 			found[pkg+"/"+filepath.Base(path)+" "+word]++
 		}
 	}
-	if !maps.Equal(found, want) {
-		t.Errorf("found\n%v\nwant\n%v", found, want)
-	}
+	testkit.Same(t, found, want, "found")
 }

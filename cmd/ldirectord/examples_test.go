@@ -16,7 +16,8 @@ func TestScriptsOfTheExamples(t *testing.T) {
 		file := filepath.Join("../../examples", strings.TrimSuffix(filepath.Base(script), ".script")+".cf")
 		var out, errs strings.Builder
 		args := []string{"ldirectord", "--rundir", t.TempDir(), file, "test", script}
-		if status := runCommand(t.Context(), args, &out, &errs, nil); status != exitOK || !strings.HasSuffix(out.String(), ": passed\n") {
+		if status := runCommand(t.Context(), args, &out, &errs, nil); status != exitOK ||
+			!strings.HasSuffix(out.String(), ": passed\n") {
 			t.Errorf("%s: exit status %d: %s%s", script, status, out.String(), errs.String())
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/spf13/pflag"
+
+	"ldirectord/internal/testkit"
 )
 
 // inNeed is what a text for users must name.
@@ -24,10 +26,7 @@ func TestEachTextNamesEveryCommandAndOption(t *testing.T) {
 		"../../docs/man/ldirectord.8":                {commands: true, options: true, topics: true},
 		"../../packaging/completion/ldirectord.bash": {commands: true, options: true, topics: true},
 	} {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
+		text := testkit.Read(t, path)
 		var words []string
 		if of.commands {
 			words = append(words, slices.Sorted(maps.Keys(commands))...)
@@ -42,7 +41,7 @@ func TestEachTextNamesEveryCommandAndOption(t *testing.T) {
 		if of.topics {
 			words = append(words, topics...)
 		}
-		plain := strings.NewReplacer(`\-`, "-", "Fl -", "--").Replace(string(text)) // without the marks of mdoc
+		plain := strings.NewReplacer(`\-`, "-", "Fl -", "--").Replace(text) // without the marks of mdoc
 		for _, word := range words {
 			if !regexp.MustCompile(`(^|[^-\w])` + word + `($|[^-\w])`).MatchString(plain) {
 				t.Errorf("%s does not name %s", path, word)
@@ -52,11 +51,8 @@ func TestEachTextNamesEveryCommandAndOption(t *testing.T) {
 }
 
 func TestTheManualNamesNoCommandThatIsNone(t *testing.T) {
-	text, err := os.ReadFile("../../docs/man/ldirectord.8")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, chapter, _ := strings.Cut(string(text), "\n.Sh COMMANDS\n")
+	text := testkit.Read(t, "../../docs/man/ldirectord.8")
+	_, chapter, _ := strings.Cut(text, "\n.Sh COMMANDS\n")
 	chapter, _, _ = strings.Cut(chapter, "\n.Sh ")
 	named := regexp.MustCompile(`(?m)^\.It Ic ([a-z-]+)`).FindAllStringSubmatch(chapter, -1)
 	if len(named) != len(commands) {
@@ -71,9 +67,7 @@ func TestTheManualNamesNoCommandThatIsNone(t *testing.T) {
 
 func TestTheShortHelpFitsAScreen(t *testing.T) {
 	var text strings.Builder
-	if err := showHelp(&text, ""); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, showHelp(&text, ""))
 	lines := strings.Split(text.String(), "\n")
 	if len(lines) > 24 {
 		t.Errorf("%d lines", len(lines))
@@ -99,12 +93,10 @@ func TestEachTopicHasHelp(t *testing.T) {
 
 func TestEachExitStatusIsExplained(t *testing.T) {
 	for _, path := range []string{"help/exit.txt", "../../docs/man/ldirectord.8"} {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
+		text := testkit.Must(os.ReadFile(path))(t)
 		for _, status := range []int{
-			exitOK, exitFailure, exitConfig, exitStopped, exitUnknown, exitDiffer, exitUnreached, exitForegroundConfig, exitUsage,
+			exitOK, exitFailure, exitConfig, exitStopped, exitUnknown, exitDiffer, exitUnreached,
+			exitForegroundConfig, exitUsage,
 		} {
 			if !regexp.MustCompile(`(?m)^( +|\.It )` + strconv.Itoa(status) + `\b`).Match(text) {
 				t.Errorf("%s does not explain %d", path, status)

@@ -15,9 +15,10 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"ldirectord/internal/testkit"
 )
 
 // evil has characters that a terminal, a browser, a mail program or a log would interpret.
@@ -26,33 +27,13 @@ const evil = "\x1b]0;evil\a\x1b[2J\u009b31m\u202egnp\u2028\u0085\x9b\xff\x00\b\"
 // hostile is a server that sends the first text to each client, and the second one after each line.
 func hostile(t *testing.T, first, then string) string {
 	t.Helper()
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	accept(t, l, func(c net.Conn) {
+	l := testkit.Listen(t)
+	testkit.Serve(t, l, func(c net.Conn) {
 		io.WriteString(c, first)
 		for lines := bufio.NewScanner(c); lines.Scan(); io.WriteString(c, then) {
 		}
 	})
 	return l.Addr().String()
-}
-
-// accept serves each client in a goroutine of its own, until the test ends.
-func accept(t *testing.T, l net.Listener, serve func(net.Conn)) {
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				serve(c)
-			}()
-		}
-	}()
 }
 
 // mailbox is an SMTP server that keeps all that it receives.
@@ -97,13 +78,11 @@ func TestWordsOfServersAreHarmlessEverywhere(t *testing.T) {
 	defer hook.Close()
 	mail, noMail := net.Listen("tcp4", "127.9.8.7:25")
 	if noMail == nil {
-		accept(t, mail, box.serve)
+		testkit.Serve(t, mail, box.serve)
 	}
-	dir, listen := t.TempDir(), freeAddr(t)
+	dir, listen := t.TempDir(), testkit.FreeAddr(t).String()
 	script := filepath.Join(dir, "probe")
-	if err := os.WriteFile(script, []byte("#!/bin/sh\ncat <<'END'\n"+evil+"\nEND\nexit 3\n"), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.WriteFile(script, []byte("#!/bin/sh\ncat <<'END'\n"+evil+"\nEND\nexit 3\n"), 0o700))
 	config := fmt.Sprintf("listen = %s\nstatuspage = yes\nwebhook = %s/\nemailalert = me@example.com\nemailalertdetail = yes\nsmtp = 127.9.8.7\ncheckinterval = 1\nchecktimeout = 1\nnegotiatetimeout = 1\n",
 		listen, hook.URL)
 	number := 0
@@ -120,9 +99,13 @@ func TestWordsOfServersAreHarmlessEverywhere(t *testing.T) {
 	section(turning.Listener.Addr().String(), "\tservice = http\n\trequest = \"/\"\n\treceive = \"good\"\n")
 	section(hostile(t, "", "HTTP/1.1 500 "+evil+"\r\n\r\n"), "\tservice = http\n\trequest = \"/\"\n")
 	section(hostile(t, "", page), "\tservice = http\n\trequest = \"/\"\n\treceive = \"good\"\n")
-	section(hostile(t, "", "HTTP/1.1 302 "+evil+"\r\nLocation: ftp://x/"+evil+"\r\n\r\n"), "\tservice = http\n\trequest = \"/\"\n\treceive = \"good\"\n")
-	for service, first := range map[string]string{"smtp": "500 ", "ftp": "530 ", "pop": "-ERR ", "imap": "* NO ", "nntp": "400 ", "redis": "-", "simpletcp": "", "grpc": "", "mysql": "", "pgsql": "", "ldap": "", "sip": "", "tls": ""} {
-		section(hostile(t, first+evil+"\r\n", first+evil+"\r\n"), "\tservice = "+service+"\n\tlogin = \"u\"\n\tpasswd = \"passwd-1\"\n\trequest = \"SELECT 1\"\n\treceive = \"good\"\n")
+	section(hostile(t, "", "HTTP/1.1 302 "+evil+"\r\nLocation: ftp://x/"+evil+"\r\n\r\n"),
+		"\tservice = http\n\trequest = \"/\"\n\treceive = \"good\"\n")
+	for service, first := range map[string]string{"smtp": "500 ", "ftp": "530 ", "pop": "-ERR ", "imap": "* NO ",
+		"nntp": "400 ", "redis": "-", "simpletcp": "", "grpc": "", "mysql": "", "pgsql": "", "ldap": "",
+		"sip": "", "tls": ""} {
+		section(hostile(t, first+evil+"\r\n", first+evil+"\r\n"), "\tservice = "+service+
+			"\n\tlogin = \"u\"\n\tpasswd = \"passwd-1\"\n\trequest = \"SELECT 1\"\n\treceive = \"good\"\n")
 	}
 	section("127.0.0.1:9", "\tchecktype = external\n\tcheckcommand = \""+script+"\"\n")
 	d := launched(t, "start", config)
@@ -139,24 +122,24 @@ func TestWordsOfServersAreHarmlessEverywhere(t *testing.T) {
 	}
 	unhurt := func(what, html string) {
 		t.Helper()
-		if harmless(what, strings.ReplaceAll(html, "\t", "")); strings.Contains(html, "<script>alert") || strings.Contains(html, "<!--") {
+		if harmless(what, strings.ReplaceAll(html, "\t", "")); strings.Contains(html, "<script>alert") ||
+			strings.Contains(html, "<!--") {
 			t.Errorf("%s: %s", what, html)
 		}
 	}
 	shows := func(want string) {
 		t.Helper()
-		for end := time.Now().Add(awaitLimit); ; time.Sleep(100 * time.Millisecond) {
-			if _, text := fetch(t, "http://"+listen+"/"); strings.Contains(text, want) {
-				return
-			} else if time.Now().After(end) {
-				t.Fatalf("not %s: %s", want, text)
-			}
-		}
+		var text string
+		testkit.Until(t, awaitLimit, func() bool {
+			_, text = testkit.Fetch(t, "http://"+listen+"/")
+			return strings.Contains(text, want)
+		}, "no", want, func() string { return text })
 	}
 	shows(`data-is="1 of 1 up"`)
 	turned.Store(true) // a mail reports servers that were up
 	shows(fmt.Sprintf(`<b>%d</b> <span class="is">down<`, number))
-	for _, words := range []string{"status", "status -v", "status --json", "probe", "probe -v", "why SERVER", "plan", "check"} {
+	for _, words := range []string{"status", "status -v", "status --json", "probe", "probe -v", "why SERVER",
+		"plan", "check"} {
 		for _, v := range d.report().Virtuals[:6] {
 			args := strings.Fields(strings.ReplaceAll(words, "SERVER", v.ID+" "+v.Servers[0].Real))
 			said, _ := exec.Command(program(t), append(d.args, args...)...).CombinedOutput() // any exit status
@@ -169,7 +152,8 @@ func TestWordsOfServersAreHarmlessEverywhere(t *testing.T) {
 	if os.Geteuid() == 0 {
 		second := d.report().Virtuals[1]
 		within(t, "why -v with a check in it", func() bool {
-			said, err := exec.Command(program(t), append(d.args, "why", second.ID, second.Servers[0].Real, "-v")...).Output()
+			said, err := exec.Command(program(t),
+				append(d.args, "why", second.ID, second.Servers[0].Real, "-v")...).Output()
 			if harmless("why -v", string(said)); err != nil {
 				t.Fatalf("why -v: %v: %s", err, said)
 			}
@@ -178,25 +162,22 @@ func TestWordsOfServersAreHarmlessEverywhere(t *testing.T) {
 		})
 	}
 	for _, path := range []string{"status.json", "metrics"} {
-		_, text := fetch(t, "http://"+listen+"/"+path)
+		_, text := testkit.Fetch(t, "http://"+listen+"/"+path)
 		harmless(path, text)
 	}
-	_, text := fetch(t, "http://"+listen+"/")
+	_, text := testkit.Fetch(t, "http://"+listen+"/")
 	unhurt("the page", text)
 	for _, v := range d.report().Virtuals {
 		at := "virtual=" + v.ID + "&real=" + v.Servers[0].Real
-		_, text := fetch(t, "http://"+listen+"/why.json?"+at)
+		_, text := testkit.Fetch(t, "http://"+listen+"/why.json?"+at)
 		harmless("why.json of "+v.ID, text)
-		_, text = fetch(t, "http://"+listen+"/?"+at)
+		_, text = testkit.Fetch(t, "http://"+listen+"/?"+at)
 		unhurt("the page of "+v.ID, text)
 	}
 	d.tell("stop")
 	for what, file := range map[string]string{"the log": d.dir + "/log", "onchange": dir + "/changes"} {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		harmless(what, string(text))
+		text := testkit.Read(t, file)
+		harmless(what, text)
 	}
 	if noMail == nil {
 		harmless("the mail", box.said())

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // In a root folder with only the program, as in the container image, check refuses each line that needs a shell.
@@ -23,9 +25,7 @@ func TestCheckInAnImageWithoutAShell(t *testing.T) {
 	}
 	const service = "logfile = \"local0\"\nvirtual = 192.0.2.10:80\n\treal = 192.0.2.21:80 gate\n"
 	for _, dir := range []string{"run", "etc"} {
-		if err := os.Mkdir(filepath.Join(root, dir), 0o700); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, os.Mkdir(filepath.Join(root, dir), 0o700))
 	}
 	for name, c := range map[string]struct {
 		lines string
@@ -41,13 +41,12 @@ func TestCheckInAnImageWithoutAShell(t *testing.T) {
 		if c.want == nil {
 			text = strings.TrimSpace(c.lines) + "\n" + service
 		}
-		if err := os.WriteFile(filepath.Join(root, "etc", name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.Write(t, filepath.Join(root, "etc", name), text)
 		check := exec.Command("/ldirectord", "--ipvs", "memory", "/etc/"+name, "check")
 		check.Dir, check.SysProcAttr = "/", &syscall.SysProcAttr{Chroot: root}
 		out, err := check.CombinedOutput()
-		if exit := new(exec.ExitError); err != nil && (!errors.As(err, &exit) || exit.ExitCode() != exitConfig) || (err == nil) != (c.want == nil) {
+		if exit := new(exec.ExitError); err != nil &&
+			(!errors.As(err, &exit) || exit.ExitCode() != exitConfig) || (err == nil) != (c.want == nil) {
 			t.Fatalf("%s: %v: %s", name, err, out)
 		}
 		for _, want := range c.want {

@@ -17,6 +17,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
+
+	"ldirectord/internal/testkit"
 )
 
 // TestMain makes the test binary run as the program when it is started under the name ldirectord.
@@ -83,7 +85,7 @@ func runScripts(t *testing.T, dir string) {
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HOSTNAME", "director1")
-			e.Setenv("LOOPBACK", ownLoopback())
+			e.Setenv("LOOPBACK", testkit.OwnLoopback())
 			e.Setenv("GORACE", os.Getenv("GORACE")) // without it each program under the race detector ends a second later
 			e.Defer(func() { endDaemons(e.WorkDir) })
 			return expandFiles(e.WorkDir)
@@ -106,7 +108,7 @@ func expandFiles(dir string) error {
 		if err != nil {
 			return err
 		}
-		expanded := strings.NewReplacer("$WORK", dir, "$LOOPBACK", ownLoopback()).Replace(string(text))
+		expanded := strings.NewReplacer("$WORK", dir, "$LOOPBACK", testkit.OwnLoopback()).Replace(string(text))
 		if err := os.WriteFile(path, []byte(expanded), 0o600); err != nil {
 			return err
 		}
@@ -133,7 +135,8 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 // execHere runs ldirectord with this test's run folder and table.
 func execHere(ts *testscript.TestScript, args []string) error {
 	dir := ts.MkAbs(".")
-	return ts.Exec("ldirectord", append([]string{"--rundir", dir, "--ipvs", "memory:" + filepath.Join(dir, "table")}, args...)...)
+	return ts.Exec("ldirectord", append([]string{"--rundir", dir, "--ipvs", "memory:" +
+		filepath.Join(dir, "table")}, args...)...)
 }
 
 // awaitLimit is long: on a busy machine an event may be late.

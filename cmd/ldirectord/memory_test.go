@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"syscall"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // After a large file was refused, or only looked at for autoreload, the daemon's memory is as before.
@@ -19,17 +21,10 @@ func TestARefusedFileGivesItsMemoryBack(t *testing.T) {
 	d := launched(t, "start", "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = on\n")
 	pid := d.report().Pid
 	path := filepath.Join(d.dir, "ld.cf")
-	good, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	good := testkit.Must(os.ReadFile(path))(t)
 	before := resident(t, pid)
-	if err := os.WriteFile(path, make([]byte, 40<<20), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := syscall.Kill(pid, syscall.SIGHUP); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Write(t, path, string(make([]byte, 40<<20)))
+	testkit.OK(t, syscall.Kill(pid, syscall.SIGHUP))
 	within(t, "refusal", func() bool { return d.report().Reloads.Refused > 0 })
 	within(t, "memory given back", func() bool { return resident(t, pid) < before+16<<20 })
 	if err := os.WriteFile(path, bytes.Repeat([]byte("#"), 40<<20), 0o600); err != nil { // read without a reload
@@ -40,18 +35,13 @@ func TestARefusedFileGivesItsMemoryBack(t *testing.T) {
 		return err == nil && bytes.Contains(text, []byte("ignore new configuration"))
 	})
 	within(t, "memory given back, file ignored", func() bool { return resident(t, pid) < before+16<<20 })
-	if err := os.WriteFile(path, good, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Write(t, path, string(good))
 }
 
 // resident is the memory of a process in bytes.
 func resident(t *testing.T, pid int) int {
 	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Must(os.ReadFile(fmt.Sprintf("/proc/%d/status", pid)))(t)
 	m := regexp.MustCompile(`VmRSS:\s+(\d+) kB`).FindSubmatch(text)
 	if m == nil {
 		t.Skip("the kernel does not tell the memory of a process")

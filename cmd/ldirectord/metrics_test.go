@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"ldirectord/internal/status"
+	"ldirectord/internal/testkit"
 )
 
 // runningDaemon is a daemon in a process of its own, with the table in memory.
@@ -38,9 +39,7 @@ func launched(t *testing.T, verb, config string) *runningDaemon {
 func (d *runningDaemon) write(config string) {
 	d.t.Helper()
 	text := fmt.Sprintf("logfile = \"%s/log\"\n%s", d.dir, config)
-	if err := os.WriteFile(filepath.Join(d.dir, "ld.cf"), []byte(text), 0o600); err != nil {
-		d.t.Fatal(err)
-	}
+	testkit.Write(d.t, filepath.Join(d.dir, "ld.cf"), text)
 }
 
 // options are the options of a command for this daemon.
@@ -52,7 +51,8 @@ func (d *runningDaemon) tell(verb ...string) {
 	d.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if said, err := exec.CommandContext(ctx, program(d.t), append(d.args, verb...)...).CombinedOutput(); err != nil {
+	if said, err := exec.CommandContext(ctx, program(d.t),
+		append(d.args, verb...)...).CombinedOutput(); err != nil {
 		d.t.Fatalf("%v: %v\n%s", verb, err, said)
 	}
 }
@@ -76,45 +76,6 @@ func (d *runningDaemon) report() *status.Report {
 	return r
 }
 
-// freeAddr is a free address of loopback that only this process uses: at 127.0.0.1 other tests may take any free
-// port.
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp4", ownLoopback()+":0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
-// ownLoopback is an address that other tests don't use at the same time.
-func ownLoopback() string {
-	pid := os.Getpid()
-	return fmt.Sprintf("127.%d.%d.%d", 64+pid>>16, pid>>8&255, pid&255)
-}
-
-// fetch returns the status and the body of a page. It waits until the daemon listens.
-func fetch(t *testing.T, url string) (int, string) {
-	t.Helper()
-	client := &http.Client{Timeout: awaitLimit, Transport: &http.Transport{DisableKeepAlives: true}}
-	for end := time.Now().Add(awaitLimit); ; time.Sleep(10 * time.Millisecond) {
-		answer, err := client.Get(url)
-		if err != nil && time.Now().Before(end) {
-			continue
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer answer.Body.Close()
-		text, err := io.ReadAll(answer.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return answer.StatusCode, string(text)
-	}
-}
-
 const twoServers = `virtual = 10.1.0.1:7000
 	real = 10.2.0.1:7000 gate
 	real = 10.2.0.2:7000 gate
@@ -122,9 +83,9 @@ const twoServers = `virtual = 10.1.0.1:7000
 `
 
 func TestListenServesMetricsAndProbes(t *testing.T) {
-	addr := freeAddr(t)
+	addr := testkit.FreeAddr(t).String()
 	launched(t, "start", "listen = "+addr+"\n"+twoServers)
-	code, text := fetch(t, "http://"+addr+"/metrics")
+	code, text := testkit.Fetch(t, "http://"+addr+"/metrics")
 	for _, want := range []string{
 		`ldirectord_server_up{virtual="tcp:10.1.0.1:7000",real="10.2.0.1:7000"} 1`,
 		`ldirectord_table_operations_total{operation="add-destination"} 2`,
@@ -135,22 +96,22 @@ func TestListenServesMetricsAndProbes(t *testing.T) {
 		}
 	}
 	for _, path := range []string{"/healthz", "/readyz"} {
-		if code, text := fetch(t, "http://"+addr+path); code != http.StatusOK || text != "ok\n" {
+		if code, text := testkit.Fetch(t, "http://"+addr+path); code != http.StatusOK || text != "ok\n" {
 			t.Errorf("%s: %d %q", path, code, text)
 		}
 	}
-	if code, _ := fetch(t, "http://"+addr+"/status"); code != http.StatusNotFound {
+	if code, _ := testkit.Fetch(t, "http://"+addr+"/status"); code != http.StatusNotFound {
 		t.Errorf("the control socket's pages are there as well: %d", code)
 	}
 }
 
 func TestListenFollowsAReload(t *testing.T) {
-	first, second := freeAddr(t), freeAddr(t)
+	first, second := testkit.FreeAddr(t).String(), testkit.FreeAddr(t).String()
 	d := launched(t, "start", "listen = "+first+"\n"+twoServers)
-	fetch(t, "http://"+first+"/healthz")
+	testkit.Fetch(t, "http://"+first+"/healthz")
 	d.write("listen = " + second + "\n" + twoServers)
 	d.tell("reload")
-	fetch(t, "http://"+second+"/healthz")
+	testkit.Fetch(t, "http://"+second+"/healthz")
 	if c, err := net.Dial("tcp", first); err == nil {
 		c.Close()
 		t.Errorf("%s is still open", first)
@@ -165,21 +126,19 @@ func TestListenFollowsAReload(t *testing.T) {
 
 // Checks are made in time while clients send requests and never read, send nothing, or never end their request.
 func TestClientsThatNeverReadStallNoChecks(t *testing.T) {
-	addr := freeAddr(t)
+	addr := testkit.FreeAddr(t).String()
 	var config strings.Builder
 	fmt.Fprintf(&config, "listen = %s\ncheckinterval = 1\n", addr)
 	for i := range 500 { // 400 kB of metrics: more than a socket takes
-		fmt.Fprintf(&config, "virtual = 10.1.%d.%d:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = on\n", i/250, i%250)
+		fmt.Fprintf(&config, "virtual = 10.1.%d.%d:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = on\n", i/250,
+			i%250)
 	}
 	d := launched(t, "start", config.String())
-	fetch(t, "http://"+addr+"/healthz")
+	testkit.Fetch(t, "http://"+addr+"/healthz")
 	o := d.options()
 	come := func(network, addr, asks string) {
 		t.Helper()
-		c, err := net.Dial(network, addr)
-		if err != nil {
-			t.Fatal(err)
-		}
+		c := testkit.Must(net.Dial(network, addr))(t)
 		t.Cleanup(func() { c.Close() })
 		if c, ok := c.(*net.TCPConn); ok {
 			c.SetReadBuffer(1024)
@@ -187,7 +146,8 @@ func TestClientsThatNeverReadStallNoChecks(t *testing.T) {
 		io.WriteString(c, asks)
 	}
 	four := func() {
-		for _, asks := range []string{"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n", "", "GET /metrics HTTP/1.1\r\nX: "} {
+		for _, asks := range []string{"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n", "",
+			"GET /metrics HTTP/1.1\r\nX: "} {
 			come("tcp", addr, asks)
 		}
 		come("unix", string(o.socket()), "GET /status HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -214,33 +174,29 @@ func TestClientsThatNeverReadStallNoChecks(t *testing.T) {
 			t.Fatal(stalled)
 		}
 	}
-	if code, _ := fetch(t, "http://"+addr+"/healthz"); code != http.StatusOK {
+	if code, _ := testkit.Fetch(t, "http://"+addr+"/healthz"); code != http.StatusOK {
 		t.Errorf("others are not answered: %d", code)
 	}
 }
 
 func TestOneThatStandsByIsAliveAndNotReady(t *testing.T) {
-	addr := freeAddr(t)
+	addr := testkit.FreeAddr(t).String()
 	d := launched(t, "standby", "listen = "+addr+"\n"+twoServers)
-	if code, text := fetch(t, "http://"+addr+"/readyz"); code != http.StatusServiceUnavailable || text != "standing by\n" {
+	if code, text := testkit.Fetch(t, "http://"+addr+"/readyz"); code != http.StatusServiceUnavailable ||
+		text != "standing by\n" {
 		t.Errorf("readyz: %d %q", code, text)
 	}
-	if code, _ := fetch(t, "http://"+addr+"/healthz"); code != http.StatusOK {
+	if code, _ := testkit.Fetch(t, "http://"+addr+"/healthz"); code != http.StatusOK {
 		t.Errorf("healthz: %d", code)
 	}
 	if r := d.report(); r.Role != "standby" || r.Virtuals[0].Written || r.Virtuals[0].Servers[0].State != "up" {
 		t.Errorf("%+v", r)
 	}
 	d.tell("notify", "master")
-	for end := time.Now().Add(awaitLimit); ; time.Sleep(10 * time.Millisecond) {
-		code, text := fetch(t, "http://"+addr+"/readyz")
-		if code == http.StatusOK {
-			break
-		}
-		if time.Now().After(end) {
-			t.Fatalf("readyz after its promotion: %d %q", code, text)
-		}
-	}
+	within(t, "readyz after its promotion", func() bool {
+		code, _ := testkit.Fetch(t, "http://"+addr+"/readyz")
+		return code == http.StatusOK
+	})
 }
 
 func TestStatusgroupFollowsAReload(t *testing.T) {
@@ -264,9 +220,6 @@ func TestStatusgroupFollowsAReload(t *testing.T) {
 
 func modeOf(t *testing.T, path string) fs.FileMode {
 	t.Helper()
-	info, err := os.Lstat(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	info := testkit.Must(os.Lstat(path))(t)
 	return info.Mode()
 }

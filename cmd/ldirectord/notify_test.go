@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -13,10 +12,10 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"ldirectord/internal/daemon"
 	"ldirectord/internal/instance"
+	"ldirectord/internal/testkit"
 )
 
 func TestStatesOfNotify(t *testing.T) {
@@ -38,9 +37,7 @@ func TestStatesOfNotify(t *testing.T) {
 		if err != nil {
 			got = err.Error()
 		}
-		if got != want {
-			t.Errorf("%s: %s, want %s", line, got, want)
-		}
+		testkit.Equal(t, got, want, line)
 	}
 }
 
@@ -50,18 +47,15 @@ func TestAnOrderIsCarriedOutWhenItsVerbIsKilled(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "ld.cf")
 	text := "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = on\n"
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Write(t, file, text)
 	o := options{RunDir: dir, config: file}
 	table := filepath.Join(dir, "table")
-	ending := pretendEnding(t, o.instance(), instance.Daemon{Path: file, Table: "memory:" + table, NetNS: instance.NetNS()})
+	ending := pretendEnding(t, o.instance(), instance.Daemon{Path: file, Table: "memory:" + table,
+		NetNS: instance.NetNS()})
 
 	verb := exec.Command(program(t), "--rundir", dir, "--ipvs", "memory:"+table, file, "notify", "master")
 	verb.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := verb.Start(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, verb.Start())
 	t.Cleanup(func() { endDaemons(dir) })
 	within(t, "a process of its own that carries the order out", func() bool {
 		lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", verb.Process.Pid)) // of any of its threads
@@ -72,9 +66,7 @@ func TestAnOrderIsCarriedOutWhenItsVerbIsKilled(t *testing.T) {
 			return err == nil && err2 == nil && child > 0 && group != verb.Process.Pid
 		})
 	})
-	if err := syscall.Kill(-verb.Process.Pid, syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, syscall.Kill(-verb.Process.Pid, syscall.SIGKILL))
 	if err := verb.Wait(); err == nil {
 		t.Error("it was not killed")
 	}
@@ -90,7 +82,8 @@ func TestADaemonThatIsToLeaveEndsByItself(t *testing.T) {
 	d := launched(t, "start", "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = on\n")
 	o := d.options()
 	var answer daemon.RoleAnswer
-	if err := o.socket().Order(t.Context(), daemon.OrderTimeout, "/role", url.Values{"to": {string(instance.ToLeave)}}, &answer); err != nil || answer.Role != instance.Stopped {
+	if err := o.socket().Order(t.Context(), daemon.OrderTimeout, "/role",
+		url.Values{"to": {string(instance.ToLeave)}}, &answer); err != nil || answer.Role != instance.Stopped {
 		t.Fatalf("%+v, %v", answer, err)
 	}
 	within(t, "end", func() bool { return o.instance().Find().Pid == 0 })
@@ -106,14 +99,11 @@ func pretendEnding(t *testing.T, i instance.Instance, d instance.Daemon) (end fu
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := old.Start(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, old.Start())
 	awaitExec(t, old.Process.Pid)
-	if err := os.WriteFile(i.PidFile(), fmt.Appendln(nil, old.Process.Pid), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	onKernel := instance.New(filepath.Dir(i.PidFile()), instance.Daemon{Table: instance.Kernel, NetNS: d.NetNS}, filepath.Base(d.Path))
+	testkit.OK(t, os.WriteFile(i.PidFile(), fmt.Appendln(nil, old.Process.Pid), 0o644))
+	onKernel := instance.New(filepath.Dir(i.PidFile()), instance.Daemon{Table: instance.Kernel, NetNS: d.NetNS},
+		filepath.Base(d.Path))
 	state := instance.State{Format: 2, Daemon: d, Process: onKernel.Find().Process, Phase: instance.Ending}
 	text, err := json.Marshal(state)
 	if err == nil {
@@ -141,13 +131,5 @@ func awaitExec(t *testing.T, pid int) {
 
 func within(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), awaitLimit)
-	defer cancel()
-	for !done() {
-		select {
-		case <-ctx.Done():
-			t.Fatalf("no %s after %v", what, awaitLimit)
-		case <-time.After(5 * time.Millisecond):
-		}
-	}
+	testkit.Until(t, awaitLimit, done, "no", what)
 }

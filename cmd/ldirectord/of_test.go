@@ -19,7 +19,10 @@ func TestOddReportsAreRefused(t *testing.T) {
 		"status 503": func(w http.ResponseWriter, _ *http.Request) {
 			http.Error(w, "the director ended", http.StatusServiceUnavailable)
 		},
-		"status 302":       func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/else", http.StatusFound) },
+		"status 302": func(w http.ResponseWriter,
+			r *http.Request) {
+			http.Redirect(w, r, "/else", http.StatusFound)
+		},
 		"statuspage = yes": http.NotFound,
 		"more than 16777216 bytes": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Encoding", "gzip")

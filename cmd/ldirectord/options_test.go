@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // -v prints the version, as in the Perl ldirectord, except after status.
@@ -23,7 +25,9 @@ func TestTwoMeaningsOfV(t *testing.T) {
 			t.Errorf("%s: %v", line, err)
 			continue
 		}
-		if got.Version != want.Version || !want.Version && (got.config != want.config || got.verb != want.verb || got.Verbose != want.Verbose || got.JSON != want.JSON) {
+		if got.Version != want.Version || !want.Version &&
+			(got.config != want.config || got.verb != want.verb || got.Verbose != want.Verbose ||
+				got.JSON != want.JSON) {
 			t.Errorf("%s: %+v", line, got)
 		}
 	}
@@ -57,20 +61,17 @@ func TestWordsTooFewAndTooMany(t *testing.T) {
 		"ld.cf status it -v": "status it: only options may come after status",
 	} {
 		var o options
-		if err := o.parse(strings.Fields(line)); err == nil || err.Error() != want {
-			t.Errorf("%s: %v", line, err)
-		}
+		testkit.Fails(t, o.parse(strings.Fields(line)), want, line)
 	}
 }
 
 func TestACutCommandIsCompleted(t *testing.T) {
-	for word, want := range map[string]string{"stat": "status", "strat": "start", "conn": "connections", "sta": "start"} {
+	for word, want := range map[string]string{"stat": "status", "strat": "start", "conn": "connections",
+		"sta": "start"} {
 		if want != "" {
 			want = " (did you mean " + want + "?)"
 		}
-		if got := unknownCommand(word).Error(); got != `unknown command "`+word+`"`+want {
-			t.Error(got)
-		}
+		testkit.Equal(t, unknownCommand(word).Error(), `unknown command "`+word+`"`+want)
 	}
 }
 
@@ -89,9 +90,7 @@ func TestOptionsThatAreNone(t *testing.T) {
 		"ld.cf check --=x":             "bad option syntax: --=x",
 	} {
 		var o options
-		if err := o.parse(strings.Fields(line)); err == nil || err.Error() != want {
-			t.Errorf("%s: %v, want %s", line, err, want)
-		}
+		testkit.Fails(t, o.parse(strings.Fields(line)), want, line)
 	}
 }
 
@@ -128,9 +127,7 @@ func TestValuesThatAreNone(t *testing.T) {
 		"ld.cf check --json=maybe":                     "--json maybe: true and false are allowed",
 	} {
 		var o options
-		if err := o.parse(strings.Fields(line)); err == nil || err.Error() != want {
-			t.Errorf("%s: %v, want %s", line, err, want)
-		}
+		testkit.Fails(t, o.parse(strings.Fields(line)), want, line)
 	}
 }
 

@@ -14,13 +14,15 @@ import (
 	"ldirectord/internal/daemon"
 	"ldirectord/internal/instance"
 	"ldirectord/internal/runfile"
+	"ldirectord/internal/testkit"
 )
 
 // A reload that comes while another file is being read gets its own result, not that of the other file.
 func TestReloadHasItsOwnAnswer(t *testing.T) {
 	var large strings.Builder // so large that reading it takes a while
 	for i := range 3000 {
-		fmt.Fprintf(&large, "virtual = 10.1.%d.%d:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = off\n", i/250, i%250)
+		fmt.Fprintf(&large, "virtual = 10.1.%d.%d:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = off\n", i/250,
+			i%250)
 	}
 	for what, c := range map[string]struct{ first, second, want string }{
 		"good":    {large.String() + "nonsense = 1\n", twoServers, ""},
@@ -36,7 +38,8 @@ func TestReloadHasItsOwnAnswer(t *testing.T) {
 				return err == nil && strings.Contains(string(text), "has changed on disk")
 			})
 			d.replace(head + c.second)
-			err := d.options().socket().Order(t.Context(), daemon.ReloadTimeout, "/reload", nil, new(struct{}))
+			err := d.options().socket().Order(t.Context(), daemon.ReloadTimeout, "/reload", nil,
+				new(struct{}))
 			switch {
 			case c.want == "" && err != nil:
 				t.Error(err)
@@ -53,12 +56,8 @@ func TestReloadHasItsOwnAnswer(t *testing.T) {
 func (d *runningDaemon) replace(config string) {
 	d.t.Helper()
 	fresh := filepath.Join(d.dir, "fresh")
-	if err := os.WriteFile(fresh, []byte(fmt.Sprintf("logfile = \"%s/log\"\n%s", d.dir, config)), 0o600); err != nil {
-		d.t.Fatal(err)
-	}
-	if err := os.Rename(fresh, filepath.Join(d.dir, "ld.cf")); err != nil {
-		d.t.Fatal(err)
-	}
+	testkit.Write(d.t, fresh, fmt.Sprintf("logfile = \"%s/log\"\n%s", d.dir, config))
+	testkit.OK(d.t, os.Rename(fresh, filepath.Join(d.dir, "ld.cf")))
 }
 
 // Every user who may read the files of recorded orders can lock them. No other process locks them, so nothing is
@@ -68,22 +67,16 @@ func TestALockOnWhatIsRememberedHoldsUpNothing(t *testing.T) {
 	d.tell("notify", "backup")
 	d.tell("drain", "10.2.0.1")
 	for _, name := range []string{"role", "drain"} {
-		f, err := os.Open(filepath.Join(d.dir, "ldirectord.ld.cf."+name))
-		if err != nil {
-			t.Fatal(err)
-		}
+		f := testkit.Must(os.Open(filepath.Join(d.dir, "ldirectord.ld.cf."+name)))(t)
 		defer f.Close()
-		if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-			t.Fatal(err)
-		}
-		if mode := modeOf(t, f.Name()); mode != 0o600 {
-			t.Errorf("%s: mode %v", name, mode)
-		}
+		testkit.OK(t, syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB))
+		testkit.Equal(t, modeOf(t, f.Name()), 0o600, name, "mode")
 	}
 	d.tell("notify", "master")
 	d.tell("drain", "10.2.0.2", "--force")
 	d.tell("restart")
-	if r := d.report(); r.Role != "active" || r.Virtuals[0].Servers[0].State != "drained" || r.Virtuals[0].Servers[1].State != "drained" {
+	if r := d.report(); r.Role != "active" || r.Virtuals[0].Servers[0].State != "drained" ||
+		r.Virtuals[0].Servers[1].State != "drained" {
 		t.Errorf("after a restart: %s, %v", r.Role, r.Virtuals[0].Servers)
 	}
 }
@@ -105,14 +98,12 @@ func TestTheLatestRoleWins(t *testing.T) {
 		{instance.ToLeave, now + 1, instance.Standby},
 	} {
 		words := url.Values{"to": {string(o.to)}, "given": {fmt.Sprint(int64(o.given))}}
-		if err := s.Order(t.Context(), daemon.OrderTimeout, "/role", words, &answer); err != nil || answer.Role != o.want {
+		if err := s.Order(t.Context(), daemon.OrderTimeout, "/role", words, &answer); err != nil ||
+			answer.Role != o.want {
 			t.Errorf("%v: %v, %v", o, answer, err)
 		}
 	}
-	c, err := net.Dial("unix", string(s))
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := testkit.Must(net.Dial("unix", string(s)))(t)
 	fmt.Fprintf(c, "POST /role?to=serve HTTP/1.1\r\nHost: x\r\n\r\n")
 	c.Close()
 	within(t, "promotion by a command that was killed", func() bool { return d.report().Role == "active" })

@@ -2,7 +2,6 @@ package main
 
 import (
 	"net/netip"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +9,7 @@ import (
 	"ldirectord/internal/judge"
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/plan"
+	"ldirectord/internal/testkit"
 	"ldirectord/ipvsctl"
 	"ldirectord/parser"
 )
@@ -98,9 +98,7 @@ func TestOwnerOfAConnection(t *testing.T) {
 		}) {
 			ids = append(ids, b.Config.ID)
 		}
-		if got := strings.Join(ids, " or "); got != c.want {
-			t.Errorf("%s: got %q, want %q", name, got, c.want)
-		}
+		testkit.Equal(t, strings.Join(ids, " or "), c.want, name)
 	}
 }
 
@@ -142,25 +140,19 @@ func TestServerBesideAConnectionIsAsTheTableShowsIt(t *testing.T) {
 		"10.2.0.10:80": "not configured",
 		"10.2.0.1:0":   "up", // the port of a template
 	} {
-		if got := b.server(addrPort(addr)).ServerState; got != want {
-			t.Errorf("%s is %s, want %s", addr, got, want)
-		}
+		testkit.Equal(t, b.server(addrPort(addr)).ServerState, want, addr)
 	}
 	dests.Put(lvs.Dest{Addr: addrPort("10.2.0.6:80"), Weight: 1})
 	table[key] = lvs.VirtualService{Key: key, Dests: dests}
 	b = newOwners([]*plan.Service{s}, table, told, "").services[0]
-	if got := b.server(addrPort("10.2.0.6:80")).ServerState; got != "fallback" {
-		t.Errorf("the fallback server in the table is %s", got)
-	}
+	testkit.Equal(t, b.server(addrPort("10.2.0.6:80")).ServerState, "fallback", "the fallback server in the table")
 }
 
 func TestConnectionsShowNothingRawThatAClientChose(t *testing.T) {
 	var out strings.Builder
 	text := newConnectionPrinter(&out, false, nil)
 	text.connection(connectionLine{Engine: "sip", EngineData: "a\x1b[2J\n\xffb", State: "NONE", Expires: 3599})
-	if !strings.Contains(out.String(), `59:59  sip "a\x1b[2J\n\xffb"`) {
-		t.Errorf("%q", out.String())
-	}
+	testkit.Contains(t, out.String(), `59:59  sip "a\x1b[2J\n\xffb"`)
 }
 
 // The example in docs/doctor.md is the output of connections.
@@ -194,10 +186,7 @@ func TestConnectionsAsAPersonSeesThem(t *testing.T) {
 		text.connection(line)
 	}
 	text.end(0)
-	doc, err := os.ReadFile("../../docs/doctor.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	doc := testkit.Read(t, "../../docs/doctor.md")
 	var example strings.Builder
 	for line := range strings.Lines(b.String()) {
 		if line != "\n" {
@@ -205,7 +194,7 @@ func TestConnectionsAsAPersonSeesThem(t *testing.T) {
 		}
 		example.WriteString(line)
 	}
-	if !strings.Contains(string(doc), example.String()) {
+	if !strings.Contains(doc, example.String()) {
 		t.Errorf("connections prints\n%s", example.String())
 	}
 }

@@ -12,15 +12,13 @@ import (
 	"testing"
 
 	"ldirectord/internal/instance"
+	"ldirectord/internal/testkit"
 )
 
 func packaged(t *testing.T, name string) string {
 	t.Helper()
-	text, err := os.ReadFile("../../packaging/" + name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
+	text := testkit.Read(t, "../../packaging/"+name)
+	return text
 }
 
 // Both units have the same rights and end in the same way.
@@ -53,8 +51,10 @@ func TestExternalProgramsGetEveryRightBack(t *testing.T) {
 // unit.
 func TestAUserOfItsOwnIsAsked(t *testing.T) {
 	unit, dropIn := packaged(t, "systemd/ldirectord.service"), packaged(t, "systemd/user.conf")
-	for _, line := range []string{"User=ldirectord", "AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW", "RuntimeDirectory=ldirectord",
-		"LogsDirectory=ldirectord", "UMask=0077", "ProtectHome=yes", "MemoryDenyWriteExecute=yes", "NoExecPaths=/run /var/log"} {
+	for _, line := range []string{"User=ldirectord", "AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW",
+		"RuntimeDirectory=ldirectord",
+		"LogsDirectory=ldirectord", "UMask=0077", "ProtectHome=yes", "MemoryDenyWriteExecute=yes",
+		"NoExecPaths=/run /var/log"} {
 		if strings.Contains(unit, "\n"+line+"\n") || !strings.Contains(dropIn, "\n"+line+"\n") {
 			t.Errorf("%s is the unit's, or not user.conf's", line)
 		}
@@ -66,7 +66,8 @@ func TestAUserOfItsOwnIsAsked(t *testing.T) {
 
 // The exit statuses after which the unit doesn't start the daemon again are those of the program.
 func TestTheUnitKnowsTheExitStatuses(t *testing.T) {
-	if want := "\nRestartPreventExitStatus=78 255\n"; exitForegroundConfig != 78 || exitUsage != 255 || !strings.Contains(packaged(t, "systemd/ldirectord.service"), want) {
+	if want := "\nRestartPreventExitStatus=78 255\n"; exitForegroundConfig != 78 || exitUsage != 255 ||
+		!strings.Contains(packaged(t, "systemd/ldirectord.service"), want) {
 		t.Errorf("the unit lacks %q", want)
 	}
 }
@@ -115,37 +116,34 @@ func TestTheHeaderOfTheInitScript(t *testing.T) {
 			}
 		}
 	}
-	if !slices.Equal(fields["Provides"], []string{"ldirectord"}) {
-		t.Errorf("it provides %v", fields["Provides"])
-	}
+	testkit.Same(t, fields["Provides"], []string{"ldirectord"}, "it provides")
 }
 
 // keepalived's example promotes and demotes the daemon that the example drop-in starts, with both files unchanged.
 func TestTheShippedStandbyFilesFit(t *testing.T) {
 	dir := t.TempDir()
 	config := "virtual = 10.1.0.1:7000\n\treal = 10.2.0.1:7000 gate\n\tchecktype = on\n"
-	if err := os.WriteFile(filepath.Join(dir, "ldirectord.cf"), []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Write(t, filepath.Join(dir, "ldirectord.cf"), config)
 	table := filepath.Join(dir, "table")
 	call := func(line string) *exec.Cmd {
 		words := strings.Fields(line)
-		cmd := exec.Command(program(t), append([]string{"--rundir", dir, "--ipvs", "memory:" + table}, words[1:]...)...)
+		cmd := exec.Command(program(t), append([]string{"--rundir", dir, "--ipvs", "memory:" + table},
+			words[1:]...)...)
 		cmd.Env = append(os.Environ(), "TEST_CONFIGS="+dir)
 		return cmd
 	}
-	unit := regexp.MustCompile(`(?m)^ExecStart=(/usr/sbin/ldirectord .*)$`).FindStringSubmatch(packaged(t, "systemd/standby.conf"))
+	unit := regexp.MustCompile(`(?m)^ExecStart=(/usr/sbin/ldirectord .*)$`).FindStringSubmatch(
+		packaged(t, "systemd/standby.conf"))
 	if unit == nil {
 		t.Fatal("the drop-in starts nothing")
 	}
 	orders := map[string]string{}
-	for _, m := range regexp.MustCompile(`(?m)^\s*notify_(\w+) "(.*)"$`).FindAllStringSubmatch(packaged(t, "../examples/keepalived/standby.conf"), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^\s*notify_(\w+) "(.*)"$`).FindAllStringSubmatch(
+		packaged(t, "../examples/keepalived/standby.conf"), -1) {
 		orders[m[1]] = m[2]
 	}
 	director := call(unit[1])
-	if err := director.Start(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, director.Start())
 	within(t, "daemon that has checked", func() bool {
 		said, err := call("ldirectord status -v").Output()
 		return err == nil && strings.Contains(string(said), " 1 of 1 up\n")
@@ -158,9 +156,7 @@ func TestTheShippedStandbyFilesFit(t *testing.T) {
 		if out, err := call(orders[state]).CombinedOutput(); err != nil {
 			t.Errorf("%s: %v\n%s", state, err, out)
 		}
-		if serves() != (state == "master") {
-			t.Errorf("%s: it serves: %v", state, serves())
-		}
+		testkit.Equal(t, serves(), state == "master", state, "it serves")
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, "ldirectord.*.pid")); len(left) != 1 {
 		t.Errorf("the pid files are %q", left)
@@ -194,7 +190,8 @@ func TestTheVersionFollowsTheTag(t *testing.T) {
 		cmd := exec.Command(argv[0], argv[1:]...)
 		cmd.Dir = dir
 		cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null",
-			"GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@example.org", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@example.org")
+			"GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@example.org", "GIT_COMMITTER_NAME=a",
+			"GIT_COMMITTER_EMAIL=a@example.org")
 		out, err := cmd.CombinedOutput()
 		if err != nil {
 			t.Fatalf("%v: %v\n%s", argv, err, out)
@@ -204,18 +201,12 @@ func TestTheVersionFollowsTheTag(t *testing.T) {
 	write := func(name, text string, mode os.FileMode) {
 		t.Helper()
 		path := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), mode); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		testkit.OK(t, os.WriteFile(path, []byte(text), mode))
 	}
 	version := func(want string) {
 		t.Helper()
-		if got := run("packaging/version"); got != want {
-			t.Errorf("version %q, want %q", got, want)
-		}
+		testkit.Equal(t, run("packaging/version"), want, "version")
 	}
 	write("packaging/version", packaged(t, "version"), 0o755)
 	write("VERSION", "1.2.0\n", 0o644)
@@ -242,13 +233,13 @@ func TestUninstallTakesAwayWhatInstallPutThere(t *testing.T) {
 	dir := t.TempDir()
 	program := filepath.Join(dir, "program") // newer than every source, so make builds nothing
 	for _, file := range []string{program, program + "-oracle", program + "-import"} {
-		if err := os.WriteFile(file, nil, 0o755); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, os.WriteFile(file, nil, 0o755))
 	}
 	install := func(targets ...string) {
 		t.Helper()
-		cmd := exec.Command("make", append([]string{"-s", "-o", program, "-o", program + "-oracle", "-o", program + "-import", "PROGRAM=" + program, "VERSION=1.2.3", "DESTDIR=" + dir + "/root"}, targets...)...)
+		cmd := exec.Command("make", append(
+			[]string{"-s", "-o", program, "-o", program + "-oracle", "-o", program + "-import", "PROGRAM=" +
+				program, "VERSION=1.2.3", "DESTDIR=" + dir + "/root"}, targets...)...)
 		cmd.Dir = "../.."
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("make %v: %v\n%s", targets, err, out)
@@ -271,7 +262,8 @@ func TestUninstallTakesAwayWhatInstallPutThere(t *testing.T) {
 		t.Fatalf("only %d files are installed: %q", len(files), files)
 	} else {
 		for _, file := range []string{"ldirectord", "ldirectord-oracle", "ldirectord-import"} {
-			if !slices.Contains(files, "/usr/sbin/"+file) || !slices.Contains(files, "/usr/share/man/man8/"+file+".8.gz") {
+			if !slices.Contains(files, "/usr/sbin/"+file) ||
+				!slices.Contains(files, "/usr/share/man/man8/"+file+".8.gz") {
 				t.Errorf("%s or its man page is missing: %q", file, files)
 			}
 		}
@@ -282,9 +274,7 @@ func TestUninstallTakesAwayWhatInstallPutThere(t *testing.T) {
 		t.Errorf("left over: %q", files)
 	}
 	install("install-files", "install-sysv")
-	if err := os.WriteFile(dir+"/root/etc/default/ldirectord", []byte("# mine\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.WriteFile(dir+"/root/etc/default/ldirectord", []byte("# mine\n"), 0o644))
 	install("uninstall")
 	if files := left(); len(files) != 1 || files[0] != "/etc/default/ldirectord" {
 		t.Errorf("left over: %q, want what was changed alone", files)
@@ -298,11 +288,9 @@ func brokenLinks(t *testing.T, dir string) {
 	for _, pattern := range []string{"/*.md", "/docs/*.md", "/docs/measured/*.md"} {
 		guides, _ := filepath.Glob(dir + pattern)
 		for _, guide := range guides {
-			text, err := os.ReadFile(guide)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, m := range regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`).FindAllStringSubmatch(string(text), -1) {
+			text := testkit.Read(t, guide)
+			for _, m := range regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`).FindAllStringSubmatch(text,
+				-1) {
 				followed++
 				if _, err := os.Stat(filepath.Join(filepath.Dir(guide), m[1])); err != nil {
 					t.Errorf("%s: the link %s leads nowhere", strings.TrimPrefix(guide, dir), m[1])

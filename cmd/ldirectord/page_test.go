@@ -8,31 +8,25 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // Without statuspage the addresses of the page are unknown, for every method. A reload adds and removes the page.
 func TestThePageIsThereWhenAskedFor(t *testing.T) {
-	addr := freeAddr(t)
+	addr := testkit.FreeAddr(t).String()
 	off := "listen = " + addr + "\n" + twoServers
 	d := launched(t, "start", off)
-	fetch(t, "http://"+addr+"/healthz")
+	testkit.Fetch(t, "http://"+addr+"/healthz")
 	expect := func(method, host, path string, want int, has string) {
 		t.Helper()
-		r, err := http.NewRequestWithContext(t.Context(), method, "http://"+addr+path, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := testkit.Must(http.NewRequestWithContext(t.Context(), method, "http://"+addr+path, nil))(t)
 		r.Host = host
 		client := &http.Client{Timeout: awaitLimit, Transport: &http.Transport{DisableKeepAlives: true}}
-		answer, err := client.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
+		answer := testkit.Must(client.Do(r))(t)
 		defer answer.Body.Close()
 		var text strings.Builder
-		if err := answer.Write(&text); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, answer.Write(&text))
 		if answer.StatusCode != want || !strings.Contains(text.String(), has) {
 			t.Errorf("%s %s of %q: %s\nwant %d, %q", method, path, host, text.String(), want, has)
 		}
@@ -73,12 +67,13 @@ func TestRealPageOfTenThousandServers(t *testing.T) {
 	if os.Getenv("REAL_TESTS") == "" {
 		t.Skip("measures the time, which needs a quiet machine: make test-all")
 	}
-	addr := freeAddr(t)
+	addr := testkit.FreeAddr(t).String()
 	var config strings.Builder
 	fmt.Fprintf(&config, "listen = %s\nstatuspage = yes\ncheckinterval = 3600\nchecktimeout = 1\n", addr)
 	for i := range 2500 {
 		kind := map[bool]string{true: "connect", false: "on"}[i%10 == 0]
-		fmt.Fprintf(&config, "virtual = 10.1.%d.%d:80\n\tchecktype = %s\n\tservicename = shop %d\n", i/250, i%250, kind, i)
+		fmt.Fprintf(&config, "virtual = 10.1.%d.%d:80\n\tchecktype = %s\n\tservicename = shop %d\n", i/250,
+			i%250, kind, i)
 		for k := range 4 {
 			fmt.Fprintf(&config, "\treal = 127.%d.%d.%d:9 masq\n", i/250, i%250, k+1)
 		}
@@ -104,14 +99,11 @@ func TestRealPageOfTenThousandServers(t *testing.T) {
 		}
 		return time.Since(began), text
 	}
-	for end := time.Now().Add(awaitLimit); ; time.Sleep(100 * time.Millisecond) {
-		if _, text := fetch(t, "http://"+addr+"/"); strings.Contains(text, `<b>1000</b> <span class="is">down<`) && strings.Contains(text, `<b>9000</b> <span class="is">up<`) {
-			break
-		} else if time.Now().After(end) {
-			_, said, _ := strings.Cut(text, "<header")
-			t.Fatalf("not a thousand are down: %.900s", said)
-		}
-	}
+	within(t, "page with a thousand servers down", func() bool {
+		_, text := testkit.Fetch(t, "http://"+addr+"/")
+		return strings.Contains(text, `<b>1000</b> <span class="is">down<`) &&
+			strings.Contains(text, `<b>9000</b> <span class="is">up<`)
+	})
 	least, text := get()
 	for range 9 {
 		took, _ := get()

@@ -7,7 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // While the Perl ldirectord still runs after the installation, commands report it and name the command that takes
@@ -16,34 +17,21 @@ func TestThePerlDaemonIsNamed(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "x.cf")
 	config := "virtual = 10.1.0.1:7000\n\treal = 10.2.0.1:7000 gate\n\tchecktype = on\n"
-	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Write(t, file, config)
 	perl := exec.Command("/bin/sh")
 	perl.Args = []string{"/usr/bin/perl", "-s", "/usr/sbin/ldirectord", file, "start"}
-	in, err := perl.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := perl.Start(); err != nil {
-		t.Fatal(err)
-	}
+	in := testkit.Must(perl.StdinPipe())(t)
+	testkit.OK(t, perl.Start())
 	defer func() { in.Close(); perl.Wait() }()
 	pid := perl.Process.Pid
-	for end := time.Now().Add(10 * time.Second); ; { // the process shows this name shortly after its start
+	within(t, "perl", func() bool { // the process shows this name shortly after its start
 		line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-		if strings.HasPrefix(string(line), "/usr/bin/perl") {
-			break
-		}
-		if time.Now().After(end) {
-			t.Fatalf("process %d is %q", pid, line)
-		}
-	}
-	if err := os.WriteFile(filepath.Join(dir, "ldirectord.x.cf.pid"), fmt.Appendln(nil, pid), 0o600); err != nil {
-		t.Fatal(err)
-	}
+		return strings.HasPrefix(string(line), "/usr/bin/perl")
+	})
+	testkit.Write(t, filepath.Join(dir, "ldirectord.x.cf.pid"), string(fmt.Appendln(nil, pid)))
 	restart := `"ldirectord ` + file + ` restart"`
-	want := fmt.Sprintf("pid %d is the Perl ldirectord; %s takes over from it without ending a connection", pid, restart)
+	want := fmt.Sprintf("pid %d is the Perl ldirectord; %s takes over from it without ending a connection", pid,
+		restart)
 	for _, c := range []struct {
 		words  string
 		status int

@@ -1,11 +1,12 @@
 package main
 
 import (
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // Where pings are forbidden, check reports it at the line that pings. It reports nothing for a file without pings,
@@ -19,11 +20,10 @@ func TestCheckSaysThatPingsAreForbidden(t *testing.T) {
 	const file = "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = connect\n"
 	for further, want := range map[string]bool{"": false, "\talsocheck = ping\n": true} {
 		path := filepath.Join(t.TempDir(), "ld.cf")
-		if err := os.WriteFile(path, []byte(file+further), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.Write(t, path, file+further)
 		out, err := exec.Command("unshare", append(within, program(t), path, "check")...).CombinedOutput()
-		if got := strings.Contains(string(out), "ld.cf:4:14: warning: this user can't send pings here"); err != nil || got != want {
+		if got := strings.Contains(string(out),
+			"ld.cf:4:14: warning: this user can't send pings here"); err != nil || got != want {
 			t.Errorf("%q: %v\n%s", further, err, out)
 		}
 		out, _ = exec.Command("unshare", append(within, program(t), path, "probe")...).CombinedOutput()

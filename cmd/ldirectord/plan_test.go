@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"ldirectord/internal/instance"
+	"ldirectord/internal/testkit"
 )
 
 // On a laptop or in CI, plan compares with an empty table, and says so.
@@ -16,15 +17,16 @@ func TestPlanWithoutIPVS(t *testing.T) {
 	}
 	t.Setenv("PATH", "") // no modprobe
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "ld.cf"), []byte("virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 masq\n\tchecktype = on\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Write(t, filepath.Join(dir, "ld.cf"),
+		"virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 masq\n\tchecktype = on\n")
 	for option, status := range map[string]int{"--json": exitOK, "--exit-code": exitChanges} {
 		var out, errs bytes.Buffer
-		if got := runCommand(t.Context(), []string{"ldirectord", "--rundir", dir, "ld.cf", "plan", option}, &out, &errs, instance.ConfigDirs{dir}); got != status {
-			t.Errorf("%s: exit status %d, want %d: %s", option, got, status, errs.String())
-		}
-		for _, want := range []string{"compared with an empty table: the kernel has no IPVS", "-A -t 10.1.0.1:80 -s wrr"} {
+		testkit.Equal(t,
+			runCommand(t.Context(), []string{"ldirectord", "--rundir", dir, "ld.cf", "plan", option}, &out,
+				&errs, instance.ConfigDirs{dir}),
+			status, option, "exit status", errs.String())
+		for _, want := range []string{"compared with an empty table: the kernel has no IPVS",
+			"-A -t 10.1.0.1:80 -s wrr"} {
 			if !bytes.Contains(out.Bytes(), []byte(want)) {
 				t.Errorf("%s: not %q: %s", option, want, out.String())
 			}

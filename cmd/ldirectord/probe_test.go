@@ -6,11 +6,12 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // starting is the server of the example in docs/status.md.
@@ -33,32 +34,29 @@ func TestProbeShowsWhatIsSaidAsTheManualDoes(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(starting))
 	defer server.Close()
 	config := filepath.Join(t.TempDir(), "www.cf")
-	text := "virtual = 192.0.2.10:80\n\treal = " + server.Listener.Addr().String() + " masq\n\tservice = http\n\trequest = \"health\"\n\treceive = \"ready\"\n" +
+	text := "virtual = 192.0.2.10:80\n\treal = " + server.Listener.Addr().String() +
+		" masq\n\tservice = http\n\trequest = \"health\"\n\treceive = \"ready\"\n" +
 		"virtual = 192.0.2.11:80\n\treal = 127.0.0.1:1 masq\n\tchecktype = connect\n"
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Write(t, config, text)
 	got := runProgram(t, 1, config, "probe", "192.0.2.10:80", server.Listener.Addr().String(), "-v")
-	manual, err := os.ReadFile("../../docs/status.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, example, _ := strings.Cut(string(manual), "192.0.2.22:80 -v\n")
+	manual := testkit.Read(t, "../../docs/status.md")
+	_, example, _ := strings.Cut(manual, "192.0.2.22:80 -v\n")
 	example, _, _ = strings.Cut(example, "\n\n")
 	if got, want := asExample(got), asExample(example); got != want {
 		t.Errorf("the program prints\n%s\nand the manual has\n%s", got, want)
 	}
 
-	if out := runProgram(t, 1, config, "probe", "--verbose"); !strings.Contains(out, "\ntcp:192.0.2.11:80 127.0.0.1:1 connect\n") || !strings.Contains(out, " down: connect: refused\n") {
+	if out := runProgram(t, 1, config, "probe", "--verbose"); !strings.Contains(out,
+		"\ntcp:192.0.2.11:80 127.0.0.1:1 connect\n") || !strings.Contains(out, " down: connect: refused\n") {
 		t.Error(out)
 	}
-	if out := runProgram(t, 1, config, "probe", "192.0.2.11:80"); strings.Contains(out, "192.0.2.10") || !strings.Contains(out, "refused") {
+	if out := runProgram(t, 1, config, "probe", "192.0.2.11:80"); strings.Contains(out, "192.0.2.10") ||
+		!strings.Contains(out, "refused") {
 		t.Error(out)
 	}
-	if out := runProgram(t, 1, config, "probe", "192.0.2.12:80"); !strings.Contains(out, "has no server 192.0.2.12:80") {
-		t.Error(out)
-	}
-	if out := runProgram(t, 1, config, "probe", "127.0.0.1:1"); strings.Contains(out, "192.0.2.10") || !strings.Contains(out, "refused") {
+	testkit.Contains(t, runProgram(t, 1, config, "probe", "192.0.2.12:80"), "has no server 192.0.2.12:80")
+	if out := runProgram(t, 1, config, "probe", "127.0.0.1:1"); strings.Contains(out, "192.0.2.10") ||
+		!strings.Contains(out, "refused") {
 		t.Errorf("of a real server alone: %s", out)
 	}
 	runProgram(t, exitUsage, config, "probe", "a", "b", "c")
@@ -70,8 +68,7 @@ func runProgram(t *testing.T, status int, args ...string) string {
 	var out bytes.Buffer
 	dir := t.TempDir()
 	argv := append([]string{"ldirectord", "--ipvs", "memory", "--rundir", dir}, args...)
-	if got := runCommand(context.Background(), argv, &out, &out, configDirs); got != status {
-		t.Errorf("%v: exit status %d, want %d\n%s", args, got, status, out.String())
-	}
+	testkit.Equal(t, runCommand(context.Background(), argv, &out, &out, configDirs), status, args, "exit status",
+		out.String())
 	return out.String()
 }

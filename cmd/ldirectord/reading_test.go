@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"ldirectord/internal/testkit"
 )
 
 // A changed file is read once for a reload, and not at all to show the daemon's status.
@@ -21,18 +23,13 @@ func TestHowOftenTheFileIsRead(t *testing.T) {
 	}
 	d.replace("autoreload = yes\n" + twoServers + strings.ReplaceAll(twoServers, "10.1.0.1", "10.1.0.2"))
 	within(t, "second virtual service", func() bool { return len(d.report().Virtuals) == 2 })
-	if n := opened("ld.cf"); n != 1 {
-		t.Errorf("the changed file was opened %d times, want 1", n)
-	}
+	testkit.Equal(t, opened("ld.cf"), 1, "the changed file was opened", "times")
 }
 
 // opens returns a function that counts how often a file of the folder was opened since the last call, by inotify(7).
 func opens(t *testing.T, dir string) func(name string) int {
 	t.Helper()
-	fd, err := unix.InotifyInit1(unix.IN_NONBLOCK)
-	if err != nil {
-		t.Fatal(err)
-	}
+	fd := testkit.Must(unix.InotifyInit1(unix.IN_NONBLOCK))(t)
 	t.Cleanup(func() { unix.Close(fd) })
 	if _, err := unix.InotifyAddWatch(fd, dir, unix.IN_OPEN); err != nil {
 		t.Fatal(err)

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // hostileScript is the script for a file with hostile names.
@@ -21,13 +23,9 @@ func hostileScript(t *testing.T) string {
 	}, {addr: netip.MustParseAddr("fe80::1%$(touch pwned)' touch pwned"), serves: map[string][]string{}}}
 	servers[1].serves["gate"] = servers[0].serves["gate"]
 	var script strings.Builder
-	if err := writeRealServerScript(&script, hostile, hostile, "", servers); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, writeRealServerScript(&script, hostile, hostile, "", servers))
 	path := filepath.Join(t.TempDir(), "script")
-	if err := os.WriteFile(path, []byte(script.String()), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Write(t, path, script.String())
 	return path
 }
 
@@ -45,7 +43,8 @@ func TestRealServerScriptRunsNothingOfTheFile(t *testing.T) {
 			cmd.Dir = t.TempDir()
 			cmd.Env = []string{"PATH=" + os.Getenv("PATH") + ":/usr/sbin:/sbin", "RUNDIR=" + cmd.Dir}
 			out, err := cmd.CombinedOutput()
-			if cmd.ProcessState.ExitCode() != 3 || !bytes.HasPrefix(out, []byte("stopped: missing: an address of a real server")) {
+			if cmd.ProcessState.ExitCode() != 3 ||
+				!bytes.HasPrefix(out, []byte("stopped: missing: an address of a real server")) {
 				t.Errorf("%v: %s", err, out)
 			}
 			if left, _ := os.ReadDir(cmd.Dir); len(left) != 0 {
@@ -60,7 +59,8 @@ func TestRealServerScriptIsCleanUnderShellcheck(t *testing.T) {
 	if _, err := exec.LookPath("shellcheck"); err != nil {
 		t.Skip("shellcheck is not installed")
 	}
-	if out, err := exec.Command("shellcheck", "--shell=sh", "--exclude=SC2016", hostileScript(t)).CombinedOutput(); err != nil {
+	if out, err := exec.Command("shellcheck", "--shell=sh", "--exclude=SC2016",
+		hostileScript(t)).CombinedOutput(); err != nil {
 		t.Errorf("%v: %s", err, out)
 	}
 }

@@ -8,12 +8,14 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // One of three real servers shows another certificate and another version: every view has it, and the table nothing.
 func TestAServerThatDiffersIsShown(t *testing.T) {
 	common, other := newPair(t, 1), newPair(t, 2)
-	addr := freeAddr(t)
+	addr := testkit.FreeAddr(t).String()
 	config := "listen = " + addr + "\nstatuspage = yes\ncheckinterval = 0.2\nsamewait = 1\nvirtual = 192.0.2.10:443\n" +
 		"\tservice = https\n\ttlsexpirywarn = 0\n\tsame = \"version: (\\S+)\"\n"
 	var odd string
@@ -54,11 +56,11 @@ func TestAServerThatDiffersIsShown(t *testing.T) {
 			t.Errorf("%s: no %s in\n%s", verb, want, said)
 		}
 	}
-	_, page := fetch(t, "http://"+addr+"/")
+	_, page := testkit.Fetch(t, "http://"+addr+"/")
 	if !strings.Contains(page, certificate) || strings.Contains(page, "<b>&#34;") || strings.Contains(page, "\x1b") {
 		t.Errorf("the page:\n%s", page)
 	}
-	_, metrics := fetch(t, "http://"+addr+"/metrics")
+	_, metrics := testkit.Fetch(t, "http://"+addr+"/metrics")
 	for _, kind := range []string{"certificate", "version"} {
 		want := fmt.Sprintf("ldirectord_condition{virtual=\"tcp:192.0.2.10:443\",real=%q,kind=%q} 1\n", odd, kind)
 		if strings.Count(metrics, "kind=\""+kind+"\"") != 1 || !strings.Contains(metrics, want) {

@@ -9,6 +9,7 @@ import (
 
 	"ldirectord/internal/daemon"
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 	"ldirectord/ipvsctl"
 )
 
@@ -30,25 +31,28 @@ func (e emptying) Services(_ context.Context, keys ...lvs.Key) (lvs.Table, error
 // --wait reads the connections of servers from the kernel's table. A table in memory has none, so it is not read.
 func TestWaitLooksAtTheTableThatCarries(t *testing.T) {
 	idle := func(carry lvs.Counters) bool { return carry.Active == 0 }
-	memory, err := ipvsctl.Open("memory")
-	if err != nil {
-		t.Fatal(err)
-	}
+	memory := testkit.Must(ipvsctl.Open("memory"))(t)
 	asked := func(lvs.Counters) bool { t.Error("a table in memory was looked at"); return true }
 	if err := awaitCarried(&call{ctx: t.Context(), options: options{table: memory}}, nil, "", asked); err != nil {
 		t.Errorf("in memory: %v", err)
 	}
-	server := daemon.OrderedServer{Key: lvs.Key{Protocol: lvs.Mark, Mark: 1}, Addr: netip.MustParseAddrPort("192.0.2.1:80")}
-	for after, want := range map[time.Duration]string{3 * time.Second: "", time.Minute: "connections are left after 10s"} {
+	server := daemon.OrderedServer{Key: lvs.Key{Protocol: lvs.Mark, Mark: 1},
+		Addr: netip.MustParseAddrPort("192.0.2.1:80")}
+	for after, want := range map[time.Duration]string{3 * time.Second: "",
+		time.Minute: "connections are left after 10s"} {
 		synctest.Test(t, func(t *testing.T) {
 			began := time.Now()
 			table := emptying{ipvsctl.NewMemory(nil), began.Add(after), server.Addr}
-			c := &call{ctx: t.Context(), options: options{table: ipvsctl.Access{Client: table, Live: table}, ordering: ordering{Timeout: 10 * time.Second}}}
+			c := &call{ctx: t.Context(),
+				options: options{table: ipvsctl.Access{Client: table, Live: table},
+					ordering: ordering{Timeout: 10 * time.Second}}}
 			text := ""
-			if err := awaitCarried(c, []daemon.OrderedServer{server}, "connections are left", idle); err != nil {
+			if err := awaitCarried(c, []daemon.OrderedServer{server}, "connections are left",
+				idle); err != nil {
 				text = err.Error()
 			}
-			if took := time.Since(began); text != want || took < min(after, c.Timeout) || took > min(after, c.Timeout)+idleInterval {
+			if took := time.Since(began); text != want || took < min(after, c.Timeout) ||
+				took > min(after, c.Timeout)+idleInterval {
 				t.Errorf("connections end after %v: %q after %v", after, text, took)
 			}
 		})

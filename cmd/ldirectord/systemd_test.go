@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ldirectord/internal/instance"
+	"ldirectord/internal/testkit"
 )
 
 // managed is a daemon in the foreground, with the test as its service manager.
@@ -37,9 +38,7 @@ func startManaged(t *testing.T, watchdog string) *managed {
 	t.Helper()
 	m := &managed{t: t, dir: t.TempDir()}
 	m.write("check", "#!/bin/sh\nenv >"+m.path("environment")+"\n")
-	if err := os.Chmod(m.path("check"), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Chmod(m.path("check"), 0o700))
 	m.configure(managedConfig)
 	var err error
 	if m.output, err = os.Create(m.path("output")); err != nil {
@@ -54,9 +53,7 @@ func startManaged(t *testing.T, watchdog string) *managed {
 	m.cmd = exec.Command(program(t), m.arguments("start", "--foreground")...)
 	m.cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+m.path("notify"), "WATCHDOG_USEC="+watchdog)
 	m.cmd.Stderr = m.output
-	if err := m.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, m.cmd.Start())
 	t.Cleanup(func() { m.cmd.Process.Kill(); m.cmd.Wait() })
 	return m
 }
@@ -69,9 +66,7 @@ func (m *managed) arguments(verb ...string) []string {
 
 func (m *managed) write(name, text string) {
 	m.t.Helper()
-	if err := os.WriteFile(m.path(name), []byte(text), 0o600); err != nil {
-		m.t.Fatal(err)
-	}
+	testkit.Write(m.t, m.path(name), text)
 }
 
 func (m *managed) configure(text string) {
@@ -81,9 +76,7 @@ func (m *managed) configure(text string) {
 
 func (m *managed) signal(s os.Signal) {
 	m.t.Helper()
-	if err := m.cmd.Process.Signal(s); err != nil {
-		m.t.Fatal(err)
-	}
+	testkit.OK(m.t, m.cmd.Process.Signal(s))
 }
 
 // run runs another command for the daemon and returns its output, and whether it succeeded.
@@ -109,9 +102,7 @@ func (m *managed) receives(pattern string) {
 }
 
 func (m *managed) next(within time.Duration) (string, error) {
-	if err := m.conn.SetReadDeadline(time.Now().Add(within)); err != nil {
-		m.t.Fatal(err)
-	}
+	testkit.OK(m.t, m.conn.SetReadDeadline(time.Now().Add(within)))
 	text := make([]byte, 4096)
 	n, err := m.conn.Read(text)
 	return string(text[:n]), err
@@ -128,9 +119,7 @@ func (m *managed) table() string {
 func TestTheServiceManagerIsNotifiedOfReadinessReloadsAndTheEnd(t *testing.T) {
 	m := startManaged(t, "")
 	m.receives(`^READY=1\nSTATUS=Virtual services: 1, real servers: 1$`)
-	if !strings.Contains(m.table(), "-r 10.2.0.1:7000 -g -w 1") {
-		t.Errorf("ready with the table\n%s", m.table())
-	}
+	testkit.Contains(t, m.table(), "-r 10.2.0.1:7000 -g -w 1", "ready with the table")
 	if out, ok := m.run("status"); !ok {
 		t.Errorf("status: %s", out)
 	}
@@ -155,9 +144,7 @@ func TestTheServiceManagerIsNotifiedOfReadinessReloadsAndTheEnd(t *testing.T) {
 	if err := m.cmd.Wait(); err != nil {
 		t.Error(err)
 	}
-	if m.table() != "" {
-		t.Errorf("left in the table:\n%s", m.table())
-	}
+	testkit.Equal(t, m.table(), "", "left in the table")
 }
 
 func TestAStopThatKeepsTheTable(t *testing.T) {
@@ -175,9 +162,7 @@ func TestAStopThatKeepsTheTable(t *testing.T) {
 	if err := m.cmd.Wait(); err != nil {
 		t.Error(err)
 	}
-	if !strings.Contains(m.table(), "-r 10.2.0.1:7000") {
-		t.Errorf("the table is\n%s", m.table())
-	}
+	testkit.Contains(t, m.table(), "-r 10.2.0.1:7000", "the table")
 }
 
 // When the director hangs in the middle of a change, the rest of the daemon does not feed the watchdog.
@@ -187,9 +172,7 @@ func TestTheWatchdogIsFedByTheDirector(t *testing.T) {
 	for range 3 {
 		m.receives(`^WATCHDOG=1$`)
 	}
-	if err := os.Remove(m.path("table")); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Remove(m.path("table")))
 	if err := syscall.Mkfifo(m.path("table"), 0o600); err != nil { // a write to it never ends
 		t.Fatal(err)
 	}
@@ -211,14 +194,10 @@ func TestARefusedFileDoesNotLookLikeACrash(t *testing.T) {
 	m := startManaged(t, "")
 	m.receives(`^READY=1`)
 	m.signal(syscall.SIGABRT)
-	if code := exitStatus(m.cmd.Wait()); code != exitConfig {
-		t.Errorf("crashed with %d", code)
-	}
+	testkit.Equal(t, exitStatus(m.cmd.Wait()), exitConfig, "crashed with")
 	m.configure("virtual = nonsense\n")
 	again := exec.Command(program(t), m.arguments("start", "--foreground")...)
-	if code := exitStatus(again.Run()); code != exitForegroundConfig {
-		t.Errorf("refused with %d", code)
-	}
+	testkit.Equal(t, exitStatus(again.Run()), exitForegroundConfig, "refused with")
 }
 
 func exitStatus(err error) int {
@@ -237,8 +216,6 @@ func TestTheUnitOfAProcess(t *testing.T) {
 		"0::/user.slice/user-0.slice/session-1.scope\n":                               "",
 		"": "",
 	} {
-		if got := unitOf(groups); got != want {
-			t.Errorf("%q: %q, want %q", groups, got, want)
-		}
+		testkit.Equal(t, unitOf(groups), want, groups)
 	}
 }

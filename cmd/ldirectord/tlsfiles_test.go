@@ -17,6 +17,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // pair is a self-signed certificate and its key.
@@ -27,22 +29,13 @@ type pair struct {
 
 func newPair(t *testing.T, serial int64) (p pair) {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
+	key := testkit.Must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(serial), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der8, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	der := testkit.Must(x509.CreateCertificate(rand.Reader, template, template, key.Public(), key))(t)
+	der8 := testkit.Must(x509.MarshalPKCS8PrivateKey(key))(t)
 	p.cert = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 	p.key = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der8})
 	p.Certificate = tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
@@ -54,17 +47,14 @@ func newPair(t *testing.T, serial int64) (p pair) {
 func serveTLS(t *testing.T, own pair) (address string, shown *atomic.Int64) {
 	t.Helper()
 	shown = new(atomic.Int64)
-	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{
+	l := testkit.Must(tls.Listen("tcp", "127.0.0.1:0", &tls.Config{
 		Certificates: []tls.Certificate{own.Certificate}, ClientAuth: tls.RequireAnyClientCert,
 		VerifyConnection: func(s tls.ConnectionState) error {
 			shown.Store(s.PeerCertificates[0].SerialNumber.Int64())
 			return nil
 		},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	accept(t, l, func(c net.Conn) { c.(*tls.Conn).Handshake() })
+	}))(t)
+	testkit.Serve(t, l, func(c net.Conn) { c.(*tls.Conn).Handshake() })
 	return l.Addr().String(), shown
 }
 
@@ -79,12 +69,8 @@ func (d tlsDirector) path(name string) string { return filepath.Join(d.dir, name
 // put replaces a file in one step, as programs that renew certificates do.
 func (d tlsDirector) put(name string, text []byte) {
 	d.t.Helper()
-	if err := os.WriteFile(d.path("new"), text, 0o600); err != nil {
-		d.t.Fatal(err)
-	}
-	if err := os.Rename(d.path("new"), d.path(name)); err != nil {
-		d.t.Fatal(err)
-	}
+	testkit.Write(d.t, d.path("new"), string(text))
+	testkit.OK(d.t, os.Rename(d.path("new"), d.path(name)))
 }
 
 // does runs a verb and returns its exit status.
@@ -172,16 +158,16 @@ func TestARenewedCertificateCountsAtOnceWithAutoreload(t *testing.T) {
 	within(t, "the certificate of the director", func() bool { return shown.Load() == 2 })
 
 	d.put("key.pem", second.key) // the new certificate comes later than the new key
-	within(t, "a key that is refused", func() bool { return d.holds("log", "private key does not match public key") })
+	within(t, "a key that is refused", func() bool {
+		return d.holds("log", "private key does not match public key")
+	})
 	d.put("cert.pem", second.cert)
 	within(t, "the renewed certificate of the director", func() bool { return shown.Load() == 3 })
 	within(t, "that in the log", func() bool { return d.holds("log", " - reread new configuration") })
-	log, err := os.ReadFile(d.path("log"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	log := testkit.Must(os.ReadFile(d.path("log")))(t)
 	changed := fmt.Sprintf("Certificate, key, authority or password has changed on disk: %[1]s/ca.pem or %[1]s/cert.pem or %[1]s/key.pem", d.dir)
-	for text, want := range map[string]int{changed: 2, "does not match public key": 1, " - reread new configuration": 1, "Deleted real server": 0} {
+	for text, want := range map[string]int{changed: 2, "does not match public key": 1,
+		" - reread new configuration": 1, "Deleted real server": 0} {
 		if got := strings.Count(string(log), text); got != want {
 			t.Errorf("%q is %d times in the log, want %d:\n%s", text, got, want, log)
 		}

@@ -16,6 +16,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
+
+	"ldirectord/internal/testkit"
 )
 
 // terminal is the other side of a pseudo-terminal, with what it shows to a person.
@@ -42,9 +44,7 @@ func newTerminal(t *testing.T, columns, rows uint16) *terminal {
 	}
 	fd := int(keys.Fd())
 	number, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
-	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0))
 	screen, errOpen := os.OpenFile("/dev/pts/"+strconv.Itoa(number), os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil || errOpen != nil {
 		t.Fatal(err, errOpen)
@@ -70,9 +70,8 @@ func (term *terminal) resize(columns, rows uint16) {
 	term.mu.Lock()
 	term.second, term.drawn = nil, nil
 	term.mu.Unlock()
-	if err := unix.IoctlSetWinsize(int(term.keys.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: rows, Col: columns}); err != nil {
-		term.t.Fatal(err)
-	}
+	testkit.OK(term.t,
+		unix.IoctlSetWinsize(int(term.keys.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: rows, Col: columns}))
 }
 
 var sequence = regexp.MustCompile(`^\x1b\[([?0-9;]*)([A-Za-z])`)
@@ -214,19 +213,14 @@ func (term *terminal) run(env []string, path string, args ...string) *exec.Cmd {
 	cmd.Env = append(os.Environ(), append([]string{"TERM=xterm", "NO_COLOR="}, env...)...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = term.screen, term.screen, term.screen
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 0}
-	if err := cmd.Start(); err != nil {
-		term.t.Fatal(err)
-	}
+	testkit.OK(term.t, cmd.Start())
 	term.t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
 	return cmd
 }
 
 func (term *terminal) modes() unix.Termios {
 	term.t.Helper()
-	modes, err := unix.IoctlGetTermios(int(term.screen.Fd()), unix.TCGETS)
-	if err != nil {
-		term.t.Fatal(err)
-	}
+	modes := testkit.Must(unix.IoctlGetTermios(int(term.screen.Fd()), unix.TCGETS))(term.t)
 	return *modes
 }
 
@@ -237,10 +231,7 @@ func watched(t *testing.T) (*runningDaemon, net.Listener) {
 	fmt.Fprintf(&config, "checkinterval = 1\nvirtual = 10.1.0.1:7000\n\tchecktype = connect\n")
 	var last net.Listener
 	for range 2 {
-		l, err := net.Listen("tcp4", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
+		l := testkit.Must(net.Listen("tcp4", "127.0.0.1:0"))(t)
 		t.Cleanup(func() { l.Close() })
 		fmt.Fprintf(&config, "\treal = %s gate\n", l.Addr())
 		last = l
@@ -264,7 +255,8 @@ func TestWatchOnATerminal(t *testing.T) {
 		t.Errorf("second screen %t, cursor %t, wraps %t:\n%s", term.other, term.cursor, term.wraps, text)
 	}
 	last.Close()
-	term.await(`(?s)0 without a server, 1 impaired.*\n\*   ` + last.Addr().String() + ` +down +\d+s .*refused.*\n    127[^\n]* up `)
+	term.await(`(?s)0 without a server, 1 impaired.*\n\*   ` + last.Addr().String() +
+		` +down +\d+s .*refused.*\n    127[^\n]* up `)
 	term.await(`(?s)\n    ` + last.Addr().String() + ` +down +[1-9]\d*s`) // without the mark
 	term.resize(40, 5)
 	term.await(`^.{8}  ld\.cf, 1 virtual service.{0,9}\n(.*\n){0,4}$`) // in 40 × 5; older output may still arrive
@@ -320,7 +312,8 @@ func TestWatchGivesTheTerminalBack(t *testing.T) {
 func TestWatchWhereNothingCanBeRedrawn(t *testing.T) {
 	d, _ := watched(t)
 	said, err := exec.Command(program(t), append(d.args, "status", "-v", "--watch")...).CombinedOutput()
-	if code := err.(*exec.ExitError).ExitCode(); code != exitUsage || !strings.Contains(string(said), "--watch needs a terminal") || bytes.Contains(said, []byte{0x1b}) {
+	if code := err.(*exec.ExitError).ExitCode(); code != exitUsage ||
+		!strings.Contains(string(said), "--watch needs a terminal") || bytes.Contains(said, []byte{0x1b}) {
 		t.Errorf("status %d\n%s", code, said)
 	}
 	term := newTerminal(t, 80, 24)

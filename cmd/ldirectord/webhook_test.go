@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // A daemon posts over TLS: at the start, after a reload that sets another receiver, and before it stops.
@@ -22,9 +24,7 @@ func TestADaemonPostsToAWebhook(t *testing.T) {
 	defer server.Close()
 	authority := filepath.Join(t.TempDir(), "ca.pem")
 	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
-	if err := os.WriteFile(authority, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Write(t, authority, string(text))
 	t.Setenv("SSL_CERT_FILE", authority)
 	await := func(want string) {
 		t.Helper()
@@ -47,7 +47,8 @@ func TestADaemonPostsToAWebhook(t *testing.T) {
 	await("/hook?token=2" + state)
 	d.tell("stop")
 	await(`/hook?token=2 {"virtual":"tcp:10.1.0.1:80","available":false,"reason":"the director stops"`)
-	if log, _ := os.ReadFile(filepath.Join(d.dir, "log")); strings.Contains(string(log), "webhook") || strings.Contains(string(log), "token") {
+	if log, _ := os.ReadFile(filepath.Join(d.dir, "log")); strings.Contains(string(log), "webhook") ||
+		strings.Contains(string(log), "token") {
 		t.Errorf("log: %s", log)
 	}
 	d.tell("start") // the daemon must run for the cleanup of the test

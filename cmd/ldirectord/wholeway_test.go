@@ -34,6 +34,7 @@ import (
 	"ldirectord/internal/plan"
 	"ldirectord/internal/printable"
 	"ldirectord/internal/status"
+	"ldirectord/internal/testkit"
 	"ldirectord/ipvsctl"
 	"ldirectord/parser"
 )
@@ -86,9 +87,7 @@ func newLiving(t *testing.T) *living {
 	l.write("virtual=192.0.2.1:80\n")
 	daemon := l.command("start", "--foreground")
 	daemon.Stdout, daemon.Stderr = nil, nil
-	if err := daemon.Start(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, daemon.Start())
 	go func() { l.ended <- daemon.Wait() }()
 	t.Cleanup(func() { daemon.Process.Kill(); <-l.ended })
 	for range 300 { // until it has read the file
@@ -148,7 +147,8 @@ func (l *living) adopts(virtual string) {
 	var text []byte
 	for range 300 {
 		text, _ = os.ReadFile(l.table)
-		if bytes.Contains(text, []byte(virtual+":80 -r 192.0.2.98:80")) && bytes.Count(text, []byte("-A ")) == 1 {
+		if bytes.Contains(text, []byte(virtual+":80 -r 192.0.2.98:80")) &&
+			bytes.Count(text, []byte("-A ")) == 1 {
 			return
 		}
 		time.Sleep(100 * time.Millisecond)
@@ -189,9 +189,7 @@ func newWay(t testing.TB) *way {
 // take takes a file the whole way.
 func (w *way) take(t *testing.T, text string) {
 	path := filepath.Join(w.dir, "fuzz.cf")
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Write(t, path, text)
 	var said bytes.Buffer
 	w.command(t, path, "check", &said)
 	w.command(t, path, []string{"check --json", "plan", "plan --json"}[len(text)%3], &said)
@@ -208,7 +206,8 @@ func (w *way) take(t *testing.T, text string) {
 		synctest.Test(t, func(t *testing.T) { decide(t, p, &said) })
 	}
 	if bad := bytes.IndexFunc(said.Bytes(), isControl); bad >= 0 {
-		t.Fatalf("what people read holds %q\nin the file\n%s", said.Bytes()[max(bad-40, 0):min(bad+8, said.Len())], text)
+		t.Fatalf("what people read holds %q\nin the file\n%s",
+			said.Bytes()[max(bad-40, 0):min(bad+8, said.Len())], text)
 	}
 	if strings.Contains(said.String(), "a fault in ldirectord") {
 		t.Fatalf("%s\nthe file is\n%s", said.String(), text)
@@ -233,7 +232,8 @@ func (w *way) source(path string) daemon.Source {
 
 // command runs a command of the command line in this process.
 func (w *way) command(t *testing.T, path, verb string, out io.Writer) {
-	c := &call{ctx: t.Context(), options: options{dirs: configDirs, path: path, RunDir: w.dir, IPVS: "memory"}, env: w.env}
+	c := &call{ctx: t.Context(), options: options{dirs: configDirs, path: path, RunDir: w.dir, IPVS: "memory"},
+		env: w.env}
 	raw := bufio.NewWriter(out)
 	c.output = output{out: printable.Writer{To: raw}, raw: raw, stdout: out, stderr: out}
 	c.NoLookup, c.All = true, true
@@ -485,7 +485,8 @@ func TestPairsOfDirectives(t *testing.T) {
 				header = fmt.Sprintf("virtual=%d\n", number)
 			}
 			number++
-			sections = append(sections, header+"\treal=192.0.2.98:80 masq\n\treal=192.0.2.99:80 gate 2 \"a\", \"b\"\n"+two+one)
+			sections = append(sections, header+
+				"\treal=192.0.2.98:80 masq\n\treal=192.0.2.99:80 gate 2 \"a\", \"b\"\n"+two+one)
 			if len(sections) == 200 {
 				take()
 			}

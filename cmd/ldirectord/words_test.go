@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"ldirectord/internal/instance"
+	"ldirectord/internal/testkit"
 	"ldirectord/parser"
 )
 
@@ -24,7 +25,8 @@ const wicked = "x\x1b[31m\nforged \u009b\u202e"
 // isHarmless reports that a text holds something that a terminal obeys, or a line that a word made.
 func isHarmless(t *testing.T, what, text string) {
 	t.Helper()
-	if bad := strings.IndexFunc(text, isControl); bad >= 0 || strings.HasPrefix(text, "forged") || strings.Contains(text, "\nforged") {
+	if bad := strings.IndexFunc(text, isControl); bad >= 0 || strings.HasPrefix(text, "forged") ||
+		strings.Contains(text, "\nforged") {
 		t.Errorf("%s: %q", what, text)
 	}
 }
@@ -35,17 +37,14 @@ func TestNoWordIsPrintedRaw(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, wicked+".cf")
 	folder := filepath.Join(dir, "maint"+wicked)
-	config := "checkinterval = 1\nlogfile = \"" + dir + "/log\"\nmaintenancedir = " + dir + "/maint\nvirtual = 10.1.0.1:80\n\treal = 127.0.0.1:80 masq\n\tchecktype = on\n"
+	config := "checkinterval = 1\nlogfile = \"" + dir + "/log\"\nmaintenancedir = " + dir +
+		"/maint\nvirtual = 10.1.0.1:80\n\treal = 127.0.0.1:80 masq\n\tchecktype = on\n"
 	write := func(path, text string) {
 		t.Helper()
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.Write(t, path, text)
 	}
 	for _, dir := range []string{folder, filepath.Join(dir, "maint")} {
-		if err := os.Mkdir(dir, 0o700); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, os.Mkdir(dir, 0o700))
 		write(filepath.Join(dir, wicked), wicked)
 		write(filepath.Join(dir, "127.0.0.1"), wicked)
 	}
@@ -55,7 +54,8 @@ func TestNoWordIsPrintedRaw(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		var out, errs bytes.Buffer
-		cmd := exec.CommandContext(ctx, program(t), append([]string{"--rundir", dir, "--ipvs", "memory"}, words...)...)
+		cmd := exec.CommandContext(ctx, program(t),
+			append([]string{"--rundir", dir, "--ipvs", "memory"}, words...)...)
 		cmd.Stdout, cmd.Stderr = &out, &errs
 		if err := cmd.Run(); ctx.Err() != nil || err != nil && !errors.As(err, new(*exec.ExitError)) {
 			t.Fatalf("%q: %v", words, err)
@@ -83,7 +83,8 @@ func TestNoWordIsPrintedRaw(t *testing.T) {
 			if verb == "roll" {
 				say(path, verb, words[1], "--", wicked)
 			}
-			for _, name := range []string{"why", "until", "for", "report", "timeout", "lines", "watch", "json"} {
+			for _, name := range []string{"why", "until", "for", "report", "timeout", "lines", "watch",
+				"json"} {
 				if value := "--" + name + "=" + wicked; slices.Contains(c.Options, name) {
 					say(slices.Concat([]string{path, verb}, words, []string{value})...)
 				}
@@ -98,9 +99,12 @@ func TestNoWordIsPrintedRaw(t *testing.T) {
 	every()
 	say(path, "start")
 	for _, words := range [][]string{
-		{path, "drain", "127.0.0.1", "--why", wicked}, {path, "status"}, {path, "status", "-v"}, {path, "orders"}, {path, "why", "127.0.0.1"},
-		{"--help", wicked}, {path, wicked}, {path}, {"--ipvs", wicked, path, "plan"}, {"--log-format", wicked, path, "plan"},
-		{"--rundir", filepath.Join(dir, "no"+wicked), path, "start"}, {"--ipvs", "memory:" + dir + "/" + wicked, path, "status"},
+		{path, "drain", "127.0.0.1", "--why", wicked}, {path, "status"}, {path, "status", "-v"},
+		{path, "orders"}, {path, "why", "127.0.0.1"},
+		{"--help", wicked}, {path, wicked}, {path}, {"--ipvs", wicked, path, "plan"},
+		{"--log-format", wicked, path, "plan"},
+		{"--rundir", filepath.Join(dir, "no"+wicked), path, "start"},
+		{"--ipvs", "memory:" + dir + "/" + wicked, path, "status"},
 	} {
 		say(words...)
 	}
@@ -110,11 +114,8 @@ func TestNoWordIsPrintedRaw(t *testing.T) {
 	say(path, "stop")
 	os.Remove(path)
 	every()
-	log, err := os.ReadFile(filepath.Join(dir, "log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	isHarmless(t, "the log", string(log))
+	log := testkit.Read(t, filepath.Join(dir, "log"))
+	isHarmless(t, "the log", log)
 }
 
 // The same is true of every directive, with its section and without it.
@@ -125,9 +126,7 @@ func TestNoValueIsPrintedRaw(t *testing.T) {
 		for _, before := range []string{"", "virtual = 10.1.0.1:80\n\treal = 127.0.0.1:80 masq\n\t"} {
 			value := strings.ReplaceAll(wicked, "\n", "\r")
 			text := before + d.Name + " = /" + value + "\n" + before + d.Name + " = \"" + value + "\"\n"
-			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-				t.Fatal(err)
-			}
+			testkit.Write(t, path, text)
 			for _, verb := range []string{"check", "plan", "status", "probe"} {
 				var out bytes.Buffer
 				argv := []string{"ldirectord", "--rundir", dir, "--ipvs", "memory", path, verb}

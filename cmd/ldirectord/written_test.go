@@ -2,9 +2,7 @@ package main
 
 import (
 	"cmp"
-	"flag"
 	"fmt"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,9 +11,8 @@ import (
 	"ldirectord/checker/protocol"
 	"ldirectord/checker/settings"
 	"ldirectord/internal/docs"
+	"ldirectord/internal/testkit"
 )
-
-var update = flag.Bool("update", false, "write what --help, the man page, running.md and the completion have of the commands")
 
 // writtenRow is a row of commands.txt or options.txt with what is only shown of it.
 type writtenRow struct {
@@ -46,55 +43,27 @@ func readRows(text string) (rows []writtenRow) {
 // from the rows. The man page's parts about files and exit statuses are generated from their help topics.
 func TestHelpIsWrittenFromTheRows(t *testing.T) {
 	const short = "help/short.txt"
-	written(t, short, "unless another file is named.\n", helpChapters(), "\n  -d  ")
-	written(t, short, "--help TOPIC    one of ", strings.Join(topics, ", ")+"\n", "\nExit status")
-	written(t, "help/commands.txt", "", helpCommands(), "")
-	written(t, "help/options.txt", "", helpOptions(), "")
+	testkit.Part(t, short, "unless another file is named.\n", helpChapters(), "\n  -d  ")
+	testkit.Part(t, short, "--help TOPIC    one of ", strings.Join(topics, ", ")+"\n", "\nExit status")
+	testkit.Part(t, "help/commands.txt", "", helpCommands(), "")
+	testkit.Part(t, "help/options.txt", "", helpOptions(), "")
 	for _, e := range commandRows {
-		written(t, "help/"+e.name+".txt", "", helpCommand(e), "")
+		testkit.Part(t, "help/"+e.name+".txt", "", helpCommand(e), "")
 	}
-	written(t, "help/directives.txt", "", helpDirectives(), "")
-	written(t, "help/checks.txt", "by which they are guessed:\n\n", helpServices(), "\n/usr/share")
+	testkit.Part(t, "help/directives.txt", "", helpDirectives(), "")
+	testkit.Part(t, "help/checks.txt", "by which they are guessed:\n\n", helpServices(), "\n/usr/share")
 	const man = "../../docs/man/ldirectord.8"
-	written(t, man, ".\\\" commands\n", manChapters(commandRows, manCommand), ".\\\" end\n")
-	written(t, man, ".\\\" options\n", manChapters(optionRows, manOption), ".\\\" end\n")
-	written(t, man, ".\\\" files\n", manTopic(t, "files", "Pa "), ".\\\" end\n")
-	written(t, man, ".\\\" exit\n", manTopic(t, "exit", ""), ".\\\" end\n")
-	written(t, "../../docs/running.md", "<!-- commands -->\n", markdownCommands(), "<!-- end commands -->\n")
-	written(t, "../../packaging/completion/ldirectord.bash", "# rows\n", bashRows(), "# end\n")
-}
-
-// written compares part of a file, between two texts, with what it should be. With -update it writes that part.
-func written(t *testing.T, file, begin, want, end string) {
-	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil && begin != "" {
-		t.Fatal(err)
-	}
-	before, rest, found := strings.Cut(string(text), begin)
-	has, after, ended := strings.Cut(rest, end)
-	if end == "" {
-		has, after = rest, ""
-	}
-	switch {
-	case !found || !ended:
-		t.Fatalf("%s has no part that begins with %q", file, begin)
-	case has == want:
-	case !*update:
-		t.Errorf("%s does not have what the rows have: write it with go test ./cmd/ldirectord -run TestHelp -update", file)
-	default:
-		if err := os.WriteFile(file, []byte(before+begin+want+end+after), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	testkit.Part(t, man, ".\\\" commands\n", manChapters(commandRows, manCommand), ".\\\" end\n")
+	testkit.Part(t, man, ".\\\" options\n", manChapters(optionRows, manOption), ".\\\" end\n")
+	testkit.Part(t, man, ".\\\" files\n", manTopic(t, "files", "Pa "), ".\\\" end\n")
+	testkit.Part(t, man, ".\\\" exit\n", manTopic(t, "exit", ""), ".\\\" end\n")
+	testkit.Part(t, "../../docs/running.md", "<!-- commands -->\n", markdownCommands(), "<!-- end commands -->\n")
+	testkit.Part(t, "../../packaging/completion/ldirectord.bash", "# rows\n", bashRows(), "# end\n")
 }
 
 // Each help text belongs to a topic or a command.
 func TestNoHelpOnWhatIsNone(t *testing.T) {
-	files, err := helpTexts.ReadDir("help")
-	if err != nil {
-		t.Fatal(err)
-	}
+	files := testkit.Must(helpTexts.ReadDir("help"))(t)
 	for _, f := range files {
 		name := strings.TrimSuffix(f.Name(), ".txt")
 		if name != "short" && name != "usage" && !slices.Contains(topics, name) && !isCommand(name) {
@@ -125,9 +94,7 @@ func TestRowsAreWhole(t *testing.T) {
 	}
 	for topic := range strings.FieldsSeq("commands options " + strings.Join(names(commandRows), " ")) {
 		var text strings.Builder
-		if err := showHelp(&text, topic); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, showHelp(&text, topic))
 		for line := range strings.Lines(text.String()) {
 			if n := len(line); n > 96 || strings.Contains(line, "`") {
 				t.Errorf("--help %s: %d columns: %s", topic, n, line)
@@ -173,7 +140,8 @@ func helpCommands() string {
 }
 
 func helpCommand(e writtenRow) string {
-	text := fmt.Sprintf("Usage: ldirectord [OPTION]... [CONFIG] %s\n\n  %s  %s\n\n", e.title, e.name, plain(e.head["line"]))
+	text := fmt.Sprintf("Usage: ldirectord [OPTION]... [CONFIG] %s\n\n  %s  %s\n\n", e.title, e.name,
+		plain(e.head["line"]))
 	if e.text != "" {
 		text += plain(e.text) + "\n"
 	}
@@ -237,7 +205,8 @@ func helpDirectives() string {
 		if d.Extension {
 			place += "+"
 		}
-		text += fmt.Sprintf("\n  %s = %s%s [%s]\n      %s.\n", d.Name, d.Value, standard, place, strings.TrimSuffix(what, "."))
+		text += fmt.Sprintf("\n  %s = %s%s [%s]\n      %s.\n", d.Name, d.Value, standard, place,
+			strings.TrimSuffix(what, "."))
 	}
 	return text
 }
@@ -350,10 +319,7 @@ func manText(text string) string {
 // manTopic is the help on a topic in mdoc: its list, and the sentences before and after that, without the title.
 func manTopic(t *testing.T, topic, mark string) (page string) {
 	t.Helper()
-	text, err := helpTexts.ReadFile("help/" + topic + ".txt")
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Must(helpTexts.ReadFile("help/" + topic + ".txt"))(t)
 	sentences := func(text string) string {
 		return sentence.ReplaceAllString(manText(strings.Join(strings.Fields(text), " ")), "$1\n") + "\n"
 	}

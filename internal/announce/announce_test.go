@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 
 	"github.com/vishvananda/netlink"
 )
@@ -302,33 +303,35 @@ func TestOneAddressTwoDaemons(t *testing.T) {
 	first, second := f.announcer(t, "www.cf"), f.announcer(t, "mail.cf")
 	expect := func(a *Announcer, words, want string) {
 		t.Helper()
-		if got := syncLine(t, a, f, strings.Fields(words)); got != want {
-			t.Errorf("%s:\n got %s\nwant %s", words, got, want)
-		}
+		testkit.Equal(t, syncLine(t, a, f, strings.Fields(words)), want, words)
 	}
 	const other = "(belongs to www.cf, pid 7)"
 	expect(first, "192.0.2.10=lvs0", "+route 192.0.2.10, +addr 192.0.2.10 lvs0: 192.0.2.10 lvs0")
-	expect(second, "192.0.2.10=lvs1 192.0.2.11=lvs1", "+route 192.0.2.11, +addr 192.0.2.11 lvs1: 192.0.2.10 - "+other+", 192.0.2.11 lvs1")
+	expect(second, "192.0.2.10=lvs1 192.0.2.11=lvs1", "+route 192.0.2.11, +addr 192.0.2.11 lvs1: 192.0.2.10 - "+
+		other+", 192.0.2.11 lvs1")
 	expect(second, "192.0.2.10=- 192.0.2.11=lvs1", "nothing: 192.0.2.10 - "+other+", 192.0.2.11 lvs1")
 	expect(second, "192.0.2.11=lvs1", "nothing: 192.0.2.11 lvs1")
 	expect(first, "192.0.2.10=lvs0", "nothing: 192.0.2.10 lvs0")
 	kill(first) // killed: the address stays
 	expect(second, "192.0.2.10=? 192.0.2.11=lvs1", "nothing: 192.0.2.10 lvs0, 192.0.2.11 lvs1")
-	expect(second, "192.0.2.10=lvs1 192.0.2.11=lvs1", "-addr 192.0.2.10 lvs0, +addr 192.0.2.10 lvs1: 192.0.2.10 lvs1, 192.0.2.11 lvs1")
+	expect(second, "192.0.2.10=lvs1 192.0.2.11=lvs1",
+		"-addr 192.0.2.10 lvs0, +addr 192.0.2.10 lvs1: 192.0.2.10 lvs1, 192.0.2.11 lvs1")
 	again := f.announcer(t, "www.cf") // its file does not have the address any more
 	expect(again, "", "nothing:")
 	expect(second, "192.0.2.11=lvs1", "-addr 192.0.2.10 lvs1, -route 192.0.2.10: 192.0.2.11 lvs1")
 	expect(again, "192.0.2.10=lvs0", "+route 192.0.2.10, +addr 192.0.2.10 lvs0: 192.0.2.10 lvs0")
 	expect(again, "192.0.2.10=-", "-addr 192.0.2.10 lvs0, -route 192.0.2.10: 192.0.2.10 -") // withdrawn first, as the director does
 	expect(again, "", "nothing:")
-	expect(second, "192.0.2.10=lvs1 192.0.2.11=lvs1", "+route 192.0.2.10, +addr 192.0.2.10 lvs1: 192.0.2.10 lvs1, 192.0.2.11 lvs1")
+	expect(second, "192.0.2.10=lvs1 192.0.2.11=lvs1",
+		"+route 192.0.2.10, +addr 192.0.2.10 lvs1: 192.0.2.10 lvs1, 192.0.2.11 lvs1")
 }
 
 // After a daemon was killed before any of its steps, the next one puts all addresses in their places, and removes
 // those that no file has any more.
 func TestKilledAtEveryStep(t *testing.T) {
 	begin := []string{"192.0.2.10=lvs0", "192.0.2.11=lvs0", "2001:db8::10=lvs0"}
-	end := []string{"192.0.2.10=lvs1", "2001:db8::10=-", "192.0.2.12=lvs0", "2001:db8::12=lvs1", "192.0.2.13=?local"}
+	end := []string{"192.0.2.10=lvs1", "2001:db8::10=-", "192.0.2.12=lvs0", "2001:db8::12=lvs1",
+		"192.0.2.13=?local"}
 	for _, next := range [][]string{end, begin, {}} {
 		for at := 1; ; at++ {
 			f := newFake()
@@ -351,13 +354,13 @@ func TestKilledAtEveryStep(t *testing.T) {
 					local++
 				}
 				for _, d := range w.Devices {
-					if has := slices.Contains(f.on(d), w.Addr.String()); has != (d == w.Device) {
-						t.Errorf("killed at step %d, then %v: %s is on %s: %t", at, next, w.Addr, d, has)
-					}
+					testkit.Equal(t, slices.Contains(f.on(d), w.Addr.String()), d == w.Device,
+						"killed at step", at, "then", next, w.Addr, "is on", d)
 				}
 			}
 			if len(f.held) != held || len(f.local) != local {
-				t.Errorf("killed at step %d, then %v: left are %v and routes %v", at, next, f.held, f.local)
+				t.Errorf("killed at step %d, then %v: left are %v and routes %v", at, next, f.held,
+					f.local)
 			}
 			if done {
 				break
@@ -393,20 +396,22 @@ func TestRecord(t *testing.T) {
 		saves   int
 	}{
 		{"full disk", full, wantOf("192.0.2.10=lvs0"), "[]", "disk full", "map[]", 2},
-		{"up", nil, wantOf("192.0.2.10=lvs0"), "[+route 192.0.2.10 +addr 192.0.2.10 lvs0]", "", "map[192.0.2.10:[ lvs0]]", 3},
+		{"up", nil, wantOf("192.0.2.10=lvs0"), "[+route 192.0.2.10 +addr 192.0.2.10 lvs0]", "",
+			"map[192.0.2.10:[ lvs0]]", 3},
 		{"the same", nil, wantOf("192.0.2.10=lvs0"), "[]", "", "map[192.0.2.10:[ lvs0]]", 3},
 		{"full disk", full, moved, "[]", "disk full", "map[192.0.2.10:[ lvs0]]", 4},
-		{"another device", nil, moved, "[-addr 192.0.2.10 lvs0 +addr 192.0.2.10 lvs2]", "", "map[192.0.2.10:[ lvs2]]", 6},
+		{"another device", nil, moved, "[-addr 192.0.2.10 lvs0 +addr 192.0.2.10 lvs2]", "",
+			"map[192.0.2.10:[ lvs2]]", 6},
 		{"down", nil, down, "[-addr 192.0.2.10 lvs2 -route 192.0.2.10]", "", "map[192.0.2.10:[]]", 7},
 	} {
 		f.steps, full = nil, step.err
 		places, err := a.Sync(t.Context(), []lvs.Wanted{step.want})
-		if !errors.Is(err, step.err) && err != nil || len(places) != 1 || strings.TrimPrefix(fmt.Sprint(places[0].Trouble), "<nil>") != step.trouble {
+		if !errors.Is(err, step.err) && err != nil || len(places) != 1 ||
+			strings.TrimPrefix(fmt.Sprint(places[0].Trouble), "<nil>") != step.trouble {
 			t.Errorf("%s: %v, %v", step.what, places, err)
 		}
-		if got, want := fmt.Sprintf("%v %v %d", f.steps, f.records["ldirectord.cf"], saves), fmt.Sprintf("%s %s %d", step.steps, step.record, step.saves); got != want {
-			t.Errorf("%s: got %s, want %s", step.what, got, want)
-		}
+		testkit.Equal(t, fmt.Sprintf("%v %v %d", f.steps, f.records["ldirectord.cf"], saves),
+			fmt.Sprintf("%s %s %d", step.steps, step.record, step.saves), step.what)
 	}
 }
 
@@ -420,15 +425,15 @@ func TestTornLists(t *testing.T) {
 		maxReads:     "nothing: error: reading devices and addresses: " + netlink.ErrDumpInterrupted.Error(),
 	} {
 		f.torn = torn
-		if got := syncLine(t, a, f, []string{"192.0.2.10=lvs0"}); got != want {
-			t.Errorf("%d torn lists: got %s, want %s", torn, got, want)
-		}
+		testkit.Equal(t, syncLine(t, a, f, []string{"192.0.2.10=lvs0"}), want, torn, "torn lists")
 	}
 }
 
 func TestLabel(t *testing.T) {
-	for name, want := range map[string]string{"lvs0": "lvs0:ldir", "announce10": "announce10:ldir", "announcements-4": "announceme:ldir"} {
-		if got := addressOn(device{}, lvs.Wanted{Addr: netip.AddrFrom4([4]byte{}), Device: name}).Label; got != want || len(got) > 15 {
+	for name, want := range map[string]string{"lvs0": "lvs0:ldir", "announce10": "announce10:ldir",
+		"announcements-4": "announceme:ldir"} {
+		if got := addressOn(device{}, lvs.Wanted{Addr: netip.AddrFrom4([4]byte{}),
+			Device: name}).Label; got != want || len(got) > 15 {
 			t.Errorf("%s: got %s, want %s", name, got, want)
 		}
 	}

@@ -150,12 +150,16 @@ func (f *fake) set(name string, up bool) {
 // drop removes the addresses of a device that the function selects, or all.
 func (f *fake) drop(name string, which func(netip.Addr) bool) {
 	index := f.link(name).Index
-	f.held = slices.DeleteFunc(f.held, func(a netlink.Addr) bool { return a.LinkIndex == index && which(prefixOf(a.IPNet).Addr()) })
+	f.held = slices.DeleteFunc(f.held, func(a netlink.Addr) bool {
+		return a.LinkIndex == index &&
+			which(prefixOf(a.IPNet).Addr())
+	})
 }
 
 // byHand puts an address on a device as an operator does.
 func (f *fake) byHand(addr netip.Addr, name string) {
-	f.held = append(f.held, netlink.Addr{IPNet: single(addr), LinkIndex: f.link(name).Index, Label: name, ValidLft: math.MaxUint32, PreferedLft: math.MaxUint32})
+	f.held = append(f.held, netlink.Addr{IPNet: single(addr), LinkIndex: f.link(name).Index, Label: name,
+		ValidLft: math.MaxUint32, PreferedLft: math.MaxUint32})
 }
 
 // on is the list of addresses on a device.

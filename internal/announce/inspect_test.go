@@ -42,9 +42,11 @@ func TestInspect(t *testing.T) {
 func TestPreview(t *testing.T) {
 	f := newFake()
 	runs := f.announcer(t, "www.cf")
-	syncLine(t, runs, f, []string{"192.0.2.10=lvs0", "192.0.2.11=lvs1", "192.0.2.12=lvs0", "192.0.2.15=lvs0", "2001:db8::1=lvs0"})
+	syncLine(t, runs, f, []string{"192.0.2.10=lvs0", "192.0.2.11=lvs1", "192.0.2.12=lvs0", "192.0.2.15=lvs0",
+		"2001:db8::1=lvs0"})
 	f.byHand(netip.MustParseAddr("192.0.2.14"), "lvs0")
-	want := []lvs.Wanted{wantOf("192.0.2.10=lvs0"), wantOf("192.0.2.11=lvs0"), wantOf("192.0.2.13=lvs0"), wantOf("192.0.2.14=lvs0"), wantOf("192.0.2.15=lvs0"), wantOf("192.0.2.16=lvs0")}
+	want := []lvs.Wanted{wantOf("192.0.2.10=lvs0"), wantOf("192.0.2.11=lvs0"), wantOf("192.0.2.13=lvs0"),
+		wantOf("192.0.2.14=lvs0"), wantOf("192.0.2.15=lvs0"), wantOf("192.0.2.16=lvs0")}
 	for i := range want {
 		want[i].Devices = []string{"lvs0"}
 	}
@@ -52,9 +54,11 @@ func TestPreview(t *testing.T) {
 		want[4+i].Device, want[4+i].Local = "", true
 	}
 	expected := []string{
-		"would take 192.0.2.11/32 from lvs1 (not in the file)", "would put 192.0.2.11/32 on lvs0", "would put 192.0.2.13/32 on lvs0",
+		"would take 192.0.2.11/32 from lvs1 (not in the file)", "would put 192.0.2.11/32 on lvs0",
+		"would put 192.0.2.13/32 on lvs0",
 		"would take 192.0.2.15/32 from lvs0 (withdrawn by order)",
-		"would take 192.0.2.12/32 from lvs0 (not in the file)", "would take 2001:db8::1/128 from lvs0 (not in the file)",
+		"would take 192.0.2.12/32 from lvs0 (not in the file)",
+		"would take 2001:db8::1/128 from lvs0 (not in the file)",
 	}
 	if got, err := runs.Preview(want); err != nil || !slices.Equal(got, expected) {
 		t.Errorf("got %q, %v, want %q", got, err, expected)

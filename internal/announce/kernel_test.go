@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -116,8 +117,10 @@ func (m *machine) found() string {
 			}
 			text := fmt.Sprintf("%s/%d@%s", a.Local, a.PrefixLen, d.IfName)
 			for word, has := range map[string]bool{
-				" tentative": a.Tentative, " label=" + a.Label: a.Label != "" && a.Label != d.IfName+ourLabel,
-				" scope=" + a.Scope: a.Scope != "global", " brd": a.Broadcast != "", " source": strings.Contains(a.Local, ":") && !a.Deprecated,
+				" tentative": a.Tentative, " label=" + a.Label: a.Label != "" && a.Label != d.IfName+
+					ourLabel,
+				" scope=" + a.Scope: a.Scope != "global", " brd": a.Broadcast != "",
+				" source": strings.Contains(a.Local, ":") && !a.Deprecated,
 			} {
 				if has {
 					text += word
@@ -156,7 +159,8 @@ func TestKernelAddresses(t *testing.T) {
 	a := m.announcer("ldirectord.cf")
 	play := func(what string, repair bool, to, places, found string) {
 		t.Helper()
-		m.expect(what+", places", m.sync(a, repair, four+"="+to, six+"="+to), strings.NewReplacer("4=", four+"=", "6=", six+"=").Replace(places))
+		m.expect(what+", places", m.sync(a, repair, four+"="+to, six+"="+to),
+			strings.NewReplacer("4=", four+"=", "6=", six+"=").Replace(places))
 		m.expect(what, m.found(), found)
 	}
 	play("up", false, "lvs0", "4=lvs0, 6=lvs0", bothOn0)
@@ -210,7 +214,8 @@ func TestKernelNetAdminAlone(t *testing.T) {
 	c := exec.Command("/proc/self/exe", "-test.run=^TestKernelAddresses$", "-test.v")
 	c.Env, c.Stdout, c.Stderr = append(os.Environ(), "TMPDIR="+dir, apart+"=yes"), &out, &out
 	c.SysProcAttr = &syscall.SysProcAttr{
-		Credential: &syscall.Credential{Uid: nobody, Gid: nobody}, AmbientCaps: []uintptr{capNetAdmin}, Pdeathsig: syscall.SIGKILL,
+		Credential: &syscall.Credential{Uid: nobody, Gid: nobody}, AmbientCaps: []uintptr{capNetAdmin},
+		Pdeathsig: syscall.SIGKILL,
 	}
 	if err := c.Run(); err != nil || !strings.Contains(out.String(), "--- PASS: TestKernelAddresses") {
 		t.Errorf("%v: %s", err, out.String())
@@ -222,7 +227,8 @@ func TestKernelLongName(t *testing.T) {
 	m := newMachine(t)
 	m.must("link add lvs-announcemen type dummy; link set lvs-announcemen up")
 	a := m.announcer("ldirectord.cf")
-	want := []lvs.Wanted{{Addr: netip.MustParseAddr(four), Device: "lvs-announcemen", Devices: []string{"lvs-announcemen"}, Local: true}}
+	want := []lvs.Wanted{{Addr: netip.MustParseAddr(four), Device: "lvs-announcemen",
+		Devices: []string{"lvs-announcemen"}, Local: true}}
 	for range 2 {
 		places, err := a.Sync(t.Context(), want)
 		m.expect("long name", fmt.Sprint(places, err), "[{192.0.2.10 lvs-announcemen true <nil>}] <nil>")
@@ -233,7 +239,8 @@ func TestKernelLongName(t *testing.T) {
 func TestKernelForeignAddresses(t *testing.T) {
 	m := newMachine(t)
 	a := m.announcer("ldirectord.cf")
-	m.must("addr add " + four + "/32 dev lvs0; addr add " + six + "/128 dev lvs0 nodad; addr add 192.0.2.11/24 dev lvs1")
+	m.must("addr add " + four + "/32 dev lvs0; addr add " + six +
+		"/128 dev lvs0 nodad; addr add 192.0.2.11/24 dev lvs1")
 	left := "is on lvs0, where ldirectord did not put it: it is left alone"
 	foreign := "192.0.2.10/32@lvs0 label=lvs0, 192.0.2.11/24@lvs1 label=lvs1, 2001:db8::10/128@lvs0 source"
 	for range 2 {
@@ -281,7 +288,8 @@ func killedAt(t *testing.T, at int, next string) (killed bool) {
 			d.kernel = k
 			return d, err
 		}
-		m.sync(first, false, four+"=lvs1", six+"=lvs1", "192.0.2.11=-", "192.0.2.12=?local", "2001:db8::12=?local")
+		m.sync(first, false, four+"=lvs1", six+"=lvs1", "192.0.2.11=-", "192.0.2.12=?local",
+			"2001:db8::12=?local")
 		killed = d.steps >= at
 		kill(first)
 		second := m.announcer("ldirectord.cf")
@@ -335,7 +343,8 @@ func TestKernelHundred(t *testing.T) {
 	for _, to := range []string{"lvs0", "lvs1", "-"} {
 		var words []string
 		for i := range 50 {
-			words = append(words, fmt.Sprintf("192.0.2.%d=%s", i+1, to), fmt.Sprintf("2001:db8::%x=%s", i+1, to))
+			words = append(words, fmt.Sprintf("192.0.2.%d=%s", i+1, to),
+				fmt.Sprintf("2001:db8::%x=%s", i+1, to))
 		}
 		began := time.Now()
 		m.sync(a, false, words...)
@@ -365,10 +374,7 @@ func TestKernelChanges(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	changed := make(chan struct{}, 1)
-	network, err := os.Open("/proc/thread-self/ns/net")
-	if err != nil {
-		t.Fatal(err)
-	}
+	network := testkit.Must(os.Open("/proc/thread-self/ns/net"))(t)
 	defer network.Close()
 	go func() { // as Changes does, in the test's network namespace
 		runtime.LockOSThread()

@@ -19,7 +19,8 @@ func TestAddressesOfTheDaemonBeforeStay(t *testing.T) {
 	known := false
 	look := func() {
 		w.pending()
-		if w.wanted != nil && slices.ContainsFunc(*w.wanted, func(o lvs.Wanted) bool { return !o.Undecided && (!known || o.Device != "lvs0") }) {
+		if w.wanted != nil && slices.ContainsFunc(*w.wanted,
+			func(o lvs.Wanted) bool { return !o.Undecided && (!known || o.Device != "lvs0") }) {
 			t.Errorf("the first result is there: %t; wanted are %+v", known, *w.wanted)
 		}
 		w.perform()

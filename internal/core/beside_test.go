@@ -9,6 +9,7 @@ import (
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/maintenance"
 	"ldirectord/internal/orders"
+	"ldirectord/internal/testkit"
 )
 
 // A virtual service of another daemon is checked, and nothing of it is changed or reported. When that one ends, it is taken
@@ -19,14 +20,16 @@ func TestBesideAnotherDaemon(t *testing.T) {
 	play(t, []row{
 		{"the other has it, ends, and another one waits", "",
 			func(w *world) {
-				w.memory.Do(0, lvs.Op{Kind: lvs.AddService, Key: keyOf(w, tells), Settings: lvs.Settings{Scheduler: "wrr", Netmask: 0xffffffff}})
+				w.memory.Do(0, lvs.Op{Kind: lvs.AddService, Key: keyOf(w, tells),
+					Settings: lvs.Settings{Scheduler: "wrr", Netmask: 0xffffffff}})
 				w.hand(lvs.AddDest, "10.2.0.1:80", 1)
 				w.taken = taken
 				w.reload(tells + web(2))
 				w.results(true, "")
 				w.show("Owner", w.first())
 				w.show("State")
-				w.Order(w.now, orders.All{lvs.At("tcp:10.1.0.1:80", "10.2.0.1:80"): {Kind: orders.Weigh, Weight: 7}})
+				w.Order(w.now, orders.All{
+					lvs.At("tcp:10.1.0.1:80", "10.2.0.1:80"): {Kind: orders.Weigh, Weight: 7}})
 				w.taken = nil
 				w.note("the other ends")
 				w.Claimed(w.now)
@@ -93,13 +96,12 @@ func TestAStandbyAfterACrash(t *testing.T) {
 		}
 	})
 	for i := range 4 {
-		w.memory.Do(0, lvs.Op{Kind: lvs.AddService, Key: keyOf(t, web(i+1)), Settings: lvs.Settings{Scheduler: "wrr"}})
+		w.memory.Do(0, lvs.Op{Kind: lvs.AddService, Key: keyOf(t, web(i+1)),
+			Settings: lvs.Settings{Scheduler: "wrr"}})
 	}
 	w.Begin(w.now, w, w.file(web(1)+web(2)+"\tcleanstop = no\n"), maintenance.Reading{})
 	const want = "read\nclaim 0, left 3\nclaim 0, left 3\n-D -t 10.1.0.1:80\n-D -t 10.1.0.3:80\nclaim 0, left 1"
-	if got := w.saw("log", "answered", "checks", "leavers"); got != want {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
-	}
+	testkit.Equal(t, w.saw("log", "answered", "checks", "leavers"), want)
 }
 
 // The timeouts of the file are set at the start, after a change by hand, and after a reload. They stay at the end. They
@@ -120,7 +122,8 @@ func TestTimeoutsOfIdleConnections(t *testing.T) {
 		{"start", lvs.Timeouts{}, lvs.Timeouts{7200, 120, 60}, func() {}},
 		{"by hand", lvs.Timeouts{5, 0, 0}, lvs.Timeouts{7200, 120, 60}, func() {}},
 		{"one that is left as it is", lvs.Timeouts{0, 7, 0}, lvs.Timeouts{7200, 7, 60}, func() {}},
-		{"reload", lvs.Timeouts{}, lvs.Timeouts{7200, 90, 60}, func() { w.reload("timeouts = 0/90/0\n" + web(1)) }},
+		{"reload", lvs.Timeouts{}, lvs.Timeouts{7200, 90, 60},
+			func() { w.reload("timeouts = 0/90/0\n" + web(1)) }},
 		{"none in the file", lvs.Timeouts{1, 1, 1}, lvs.Timeouts{1, 1, 1}, func() { w.reload(web(1)) }},
 		{"another daemon has them", lvs.Timeouts{}, lvs.Timeouts{1, 1, 1}, func() {
 			w.taken = taken
@@ -150,9 +153,10 @@ func TestTimeoutsOfIdleConnections(t *testing.T) {
 	}
 	const said = "log Set timeouts: 7200/120/60, before: 900/120/300\nlog Set timeouts: 7200/120/60, before: 5/120/60\n" +
 		"log Set timeouts: 7200/90/60, before: 7200/7/60\nlog Set timeouts: 7200/1/60, before: 1/1/1\nlog Set timeouts: 7200/9/60, before: 9/9/9"
-	if got := w.saw("claim", "-", "log A", "log T", "log St", "log No", "answered", "read", "rules", "leavers", "checks", "log D", "log P"); got != said {
-		t.Errorf("got\n%s\nwant\n%s", got, said)
-	}
+	testkit.Equal(t,
+		w.saw("claim", "-", "log A", "log T", "log St", "log No", "answered", "read", "rules", "leavers",
+			"checks", "log D", "log P"),
+		said)
 }
 
 // A daemon that crashed left a virtual service, which another one claimed. The next one is to remove it when it knows
@@ -160,7 +164,8 @@ func TestTimeoutsOfIdleConnections(t *testing.T) {
 func TestWhatIsTakenOverIsNotRemoved(t *testing.T) {
 	key := keyOf(t, web(1))
 	w := newWorld(t, func(before *World) { before.Former, before.Withdraw = []lvs.Key{key}, true })
-	w.memory.Do(0, lvs.Op{Kind: lvs.AddService, Key: key, Settings: lvs.Settings{Scheduler: "wrr", Netmask: 0xffffffff}})
+	w.memory.Do(0, lvs.Op{Kind: lvs.AddService, Key: key,
+		Settings: lvs.Settings{Scheduler: "wrr", Netmask: 0xffffffff}})
 	w.slow, w.taken = true, map[lvs.Key]string{key: "b.cf"}
 	var err error
 	if w.e, err = w.Begin(w.now, w, w.file("cleanstop = yes\n"+web(1)), maintenance.Reading{}); err != nil {

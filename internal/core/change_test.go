@@ -7,6 +7,7 @@ import (
 	"ldirectord/checker"
 	"ldirectord/internal/history"
 	"ldirectord/internal/notify/monitorfile"
+	"ldirectord/internal/testkit"
 )
 
 const manyChecks = `virtual = 10.1.0.1:80
@@ -43,9 +44,7 @@ negotiate https tcp 10.2.0.1 80 443 1 gate /health ^well
 ping tcp 10.2.0.1 80 1 gate / 
 external /bin/true tcp 10.2.0.1 80 1 gate / 
 negotiate pop tcp 10.2.0.1 80 110 1 gate / `
-	if got := strings.Join(ids, "\n"); got != want {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
-	}
+	testkit.Equal(t, strings.Join(ids, "\n"), want)
 }
 
 type recordedIDs struct{ ids *[]string }

@@ -15,6 +15,7 @@ import (
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/orders"
 	"ldirectord/internal/plan"
+	"ldirectord/internal/testkit"
 	"ldirectord/internal/view"
 	"ldirectord/ipvsctl"
 	"ldirectord/parser"
@@ -505,21 +506,14 @@ func (c *chaos) settle() {
 
 func (c *chaos) read() lvs.Table {
 	c.t.Helper()
-	table, err := c.table.Read(c.t.Context())
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	return table
+	return testkit.Must(c.table.Read(c.t.Context()))(c.t)
 }
 
 func (c *chaos) compare() {
 	c.t.Helper()
 	knows := c.beliefs()
 	c.oracle.settle(c.read(), knows)
-	now, err := c.daemon.Why(c.now, "", "")
-	if err != nil {
-		c.t.Fatal(err)
-	}
+	now := testkit.Must(c.daemon.Why(c.now, "", ""))(c.t)
 	for _, wrong := range slices.Concat(forgotten(now), c.oracle.untold(now, c.read()), c.oracle.atRest(c.read(), knows)) {
 		c.complain("at rest: %s, in\n%s", wrong, lvs.Format(c.read()))
 	}

@@ -10,6 +10,7 @@ import (
 	"ldirectord/internal/maintenance"
 	"ldirectord/internal/notify"
 	"ldirectord/internal/plan"
+	"ldirectord/internal/testkit"
 )
 
 // This file drives a core as the director's loop does, with one goroutine and a clock that the test holds.
@@ -124,10 +125,7 @@ func (c *chaos) begin(p *plan.Plan) *driver {
 		Departing: o.recorded, Leave: o.recordLeavers, Moving: o.moving, Move: o.recordMoving,
 	}, Performers{Checks: &d.pool, Watches: &d.idle, Claims: o, Marks: true, Await: d.await})
 	o.core = d.Core
-	e, err := d.Begin(d.now, d.table, Ready(p), d.open(p))
-	if err != nil {
-		c.t.Fatal(err)
-	}
+	e := testkit.Must(d.Begin(d.now, d.table, Ready(p), d.open(p)))(c.t)
 	d.timeline.daemon = d.due
 	d.carryOut(e)
 	d.settle()

@@ -57,7 +57,8 @@ func serverAt(c *judge.Case, addr netip.AddrPort) *judge.Server {
 
 // moment is a virtual service as in the file.
 func (o *oracle) moment(key lvs.Key, s section, table lvs.Dests) *always.Moment {
-	m := &always.Moment{BackupBelow: s.backupBelow(), Quiescent: s.quiescent, OnFail: s.onFails(), Repair: s.repair, KeepServing: s.share(), Obeys: o.mayObey(key),
+	m := &always.Moment{BackupBelow: s.backupBelow(), Quiescent: s.quiescent, OnFail: s.onFails(), Repair: s.repair,
+		KeepServing: s.share(), Obeys: o.mayObey(key),
 		Failed: true, Follows: true, Table: table, Call: netip.AddrPort.String,
 		FallbackIn: o.sorryIn[key], FallbackTouched: o.isByHand(spot{key, sorry})}
 	if s.fallback {
@@ -68,7 +69,8 @@ func (o *oracle) moment(key lvs.Key, s section, table lvs.Dests) *always.Moment 
 		weight := o.weightOf(key, e, 0)
 		m.Servers = append(m.Servers, always.Server{Dest: s.dest(e), Weight: weight,
 			Asks: says.Asks(), Less: weight - (weight*uint32(says.Percent())+99)/100,
-			Backup: e.backup, Unchecked: s.check == "off", Former: e.elsewhere, Touched: o.isByHand(spot{key, e.addr}),
+			Backup: e.backup, Unchecked: s.check == "off", Former: e.elsewhere,
+			Touched: o.isByHand(spot{key, e.addr}),
 			To: slices.IndexFunc(s.servers,
 				func(now entry) bool { return e.elsewhere && now.name == e.name }),
 			Drained: o.orderFor(key, e, 0).Kind == orders.Drain, Out: o.isMaintained(key, e)})
@@ -133,7 +135,8 @@ func (o *oracle) step(op lvs.Op, s section, before, after lvs.VirtualService) *a
 		a.Gone = drains && (!e.elsewhere || after.Dests.Weight(e.addr) == 0)
 		a.Connected = was.Forward == lvs.Masq && in
 		known := o.known(op.Key, s, e)
-		if lately := o.refusal != nothing || o.since(o.troubled) < guardQuiet; e.backup && lately && !knows.Backed && !o.backed[op.Key] {
+		if lately := o.refusal != nothing || o.since(o.troubled) < guardQuiet; e.backup && lately &&
+			!knows.Backed && !o.backed[op.Key] {
 			known = uncertain // it was to rest when enough others served, and the table has not followed
 		}
 		a.Unsure = known == uncertain
@@ -182,9 +185,11 @@ func (o *oracle) restMoment(key lvs.Key, s section, table lvs.Dests, knows *judg
 		f.Ends = s.ends(now, o.now) && o.orderFor(key, e, 2*time.Second) == o.orderFor(key, e, 0)
 		f.LeftOut = now != nil && now.Suspect
 		// while weights climb, it comes back at a whole second
-		f.Waits = s.comeback && now != nil && now.Waits() || f.LeftOut && now.Waits() && (s.leavesOut() && now.Suspect && now.Suspects > 2 || o.since(now.Turn) < o.grace())
+		f.Waits = s.comeback && now != nil && now.Waits() || f.LeftOut && now.Waits() &&
+			(s.leavesOut() && now.Suspect && now.Suspects > 2 || o.since(now.Turn) < o.grace())
 		f.Connected, f.Gone = o.busy[e.addr], e.elsewhere && now == nil
-		f.Held = (f.Health == health.Down || f.Asks > health.NoAdmin) && now != nil && now.Held && !o.putIn[spot{key, e.addr}]
+		f.Held = (f.Health == health.Down || f.Asks > health.NoAdmin) && now != nil && now.Held &&
+			!o.putIn[spot{key, e.addr}]
 	}
 	m.ByHand = map[netip.AddrPort]bool{}
 	for addr := range knows.ByHand {

@@ -22,7 +22,8 @@ type names struct {
 }
 
 func newNames() names {
-	return names{at: map[string]netip.AddrPort{"web1": homes["web1"][0], "web2": homes["web2"][0]}, past: map[string][]netip.Addr{}}
+	return names{at: map[string]netip.AddrPort{"web1": homes["web1"][0], "web2": homes["web2"][0]},
+		past: map[string][]netip.Addr{}}
 }
 
 // Host and Port implement names.Resolver.

@@ -173,7 +173,8 @@ func (w *idle) Set(all map[netip.AddrPort]*schedule.Watch) {
 	before := w.all
 	w.all = all
 	for to := range w.open {
-		if now, was := all[to], before[to]; now == nil || now.OnLink != was.OnLink || now.Silence != was.Silence {
+		if now, was := all[to], before[to]; now == nil || now.OnLink != was.OnLink ||
+			now.Silence != was.Silence {
 			delete(w.open, to)
 		}
 	}

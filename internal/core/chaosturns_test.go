@@ -52,7 +52,8 @@ func (t turns) text() string {
 	var out strings.Builder
 	for i, value := range []string{t.hold, t.pace, t.out, t.onFail, t.watch} {
 		if value != "" {
-			fmt.Fprintf(&out, "\t%s = %s\n", []string{"holddown", "pace", "paceout", "onfail", "watch"}[i], value)
+			fmt.Fprintf(&out, "\t%s = %s\n", []string{"holddown", "pace", "paceout", "onfail", "watch"}[i],
+				value)
 		}
 	}
 	if t.comeback {
@@ -67,7 +68,8 @@ func (t turns) text() string {
 // onFails is the value of onfail.
 func (t turns) onFails() lvs.OnFail {
 	seconds, _ := strconv.Atoi(t.onFail)
-	return map[string]lvs.OnFail{"keep": lvs.Keep, "cut": lvs.Cut}[t.onFail] + lvs.OnFail(seconds)*lvs.OnFail(time.Second)
+	return map[string]lvs.OnFail{"keep": lvs.Keep, "cut": lvs.Cut}[t.onFail] +
+		lvs.OnFail(seconds)*lvs.OnFail(time.Second)
 }
 
 // ends reports whether a server that has failed for long is to be out of the table. Whether a check has passed before

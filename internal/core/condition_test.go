@@ -1,22 +1,21 @@
 package core
 
 import (
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // docs/status.md has a row with each kind of condition and its trouble.
 func TestDocsKnowTheConditions(t *testing.T) {
-	docs, err := os.ReadFile("../../docs/status.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	docs := testkit.Read(t, "../../docs/status.md")
 	trouble := map[string]string{}
-	for _, row := range regexp.MustCompile("(?m)^\\| (`[a-z ,`]+`) \\| (\\w+) \\|").FindAllStringSubmatch(string(docs), -1) {
+	for _, row := range regexp.MustCompile("(?m)^\\| (`[a-z ,`]+`) \\| (\\w+) \\|").FindAllStringSubmatch(docs,
+		-1) {
 		for _, name := range strings.Split(row[1], ", ") {
 			trouble[strings.Trim(name, "`")] = row[2]
 		}
@@ -33,19 +32,13 @@ func TestDocsKnowTheConditions(t *testing.T) {
 
 // What the rules tell is of a kind that package notify has.
 func TestNoticesAreOfKnownKinds(t *testing.T) {
-	known, err := os.ReadFile("../notify/event.go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	known := testkit.Read(t, "../notify/event.go")
 	files, _ := filepath.Glob("../judge/*.go")
 	found := 0
 	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, event := range regexp.MustCompile(`Notice\{"([a-z-]+)"`).FindAllStringSubmatch(string(text), -1) {
-			if found++; !strings.Contains(string(known), ` Kind = "`+event[1]+`"`) {
+		text := testkit.Read(t, file)
+		for _, event := range regexp.MustCompile(`Notice\{"([a-z-]+)"`).FindAllStringSubmatch(text, -1) {
+			if found++; !strings.Contains(known, ` Kind = "`+event[1]+`"`) {
 				t.Errorf("%s: no event is of the kind %q", file, event[1])
 			}
 		}

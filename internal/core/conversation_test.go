@@ -9,6 +9,7 @@ import (
 	"ldirectord/internal/health"
 	"ldirectord/internal/judge"
 	"ldirectord/internal/schedule"
+	"ldirectord/internal/testkit"
 	"ldirectord/internal/view"
 )
 
@@ -25,9 +26,11 @@ func said(task *schedule.Task, what string) *schedule.Update {
 // The last failed conversation of a check is kept while the check is down, within all limits.
 func TestConversationsOfChecksThatAreDown(t *testing.T) {
 	var asked []*schedule.Task
-	a := conversations{tape: func(t *schedule.Task) { asked = append(asked, t) }, kept: map[*schedule.Task]view.Conversation{}}
+	a := conversations{tape: func(t *schedule.Task) { asked = append(asked, t) },
+		kept: map[*schedule.Task]view.Conversation{}}
 	down := func() *check {
-		return &check{users: []user{{j: &judgement{Check: &judge.Check{Health: health.Health{State: health.Down}}}}}}
+		return &check{users: []user{{j: &judgement{
+			Check: &judge.Check{Health: health.Health{State: health.Down}}}}}}
 	}
 	now, task, c := time.Now(), &schedule.Task{}, down()
 	expect := func(what string, u *schedule.Update, asks bool, text string) {
@@ -37,7 +40,8 @@ func TestConversationsOfChecksThatAreDown(t *testing.T) {
 		if (len(asked) > 0) != asks {
 			t.Errorf("%s: %d tapes were requested", what, len(asked))
 		}
-		if got := a.kept[task].Text; len(got) > maxConversation || !strings.Contains(got, text) || (got == "") != (text == "") {
+		if got := a.kept[task].Text; len(got) > maxConversation || !strings.Contains(got, text) ||
+			(got == "") != (text == "") {
 			t.Errorf("%s: %d bytes: %.80q", what, len(got), got)
 		}
 	}
@@ -62,7 +66,5 @@ func TestConversationsOfChecksThatAreDown(t *testing.T) {
 		a.follow(said(new(schedule.Task), "down"), c, now)
 	}
 	expect("one more than are kept", said(task, "late"), false, "")
-	if len(a.kept) != maxConversations {
-		t.Errorf("%d conversations are kept", len(a.kept))
-	}
+	testkit.Equal(t, len(a.kept), maxConversations, "conversations are kept")
 }

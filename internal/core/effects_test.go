@@ -4,19 +4,21 @@ import (
 	"reflect"
 	"testing"
 
+	"ldirectord/internal/testkit"
 	"ldirectord/ipvsctl"
 )
 
 // What a core asks for, and what it gets, are values: who carries it out knows nothing else of the core, and can change
 // nothing in it. The checks of a plan are the exception: a task is the checker itself, which the plan has made.
 func TestEffectsAreValues(t *testing.T) {
-	for _, of := range []reflect.Type{reflect.TypeFor[Effects](), reflect.TypeFor[Table](), reflect.TypeFor[Claims]()} {
-		if why := notAValue(of); why != "" {
-			t.Error(why)
-		}
+	for _, of := range []reflect.Type{reflect.TypeFor[Effects](), reflect.TypeFor[Table](),
+		reflect.TypeFor[Claims]()} {
+		testkit.Equal(t, notAValue(of), "")
 	}
-	for _, wrong := range []reflect.Type{reflect.TypeFor[*int](), reflect.TypeFor[struct{ F func() }](), reflect.TypeFor[[]chan int](),
-		reflect.TypeFor[interface{ Do(map[string]*int) }](), reflect.TypeFor[interface{ Do() *ipvsctl.Memory }]()} {
+	for _, wrong := range []reflect.Type{reflect.TypeFor[*int](), reflect.TypeFor[struct{ F func() }](),
+		reflect.TypeFor[[]chan int](),
+		reflect.TypeFor[interface{ Do(map[string]*int) }](),
+		reflect.TypeFor[interface{ Do() *ipvsctl.Memory }]()} {
 		if notAValue(wrong) == "" {
 			t.Errorf("%v is taken for a value", wrong)
 		}

@@ -15,6 +15,7 @@ import (
 	"ldirectord/internal/maintenance"
 	"ldirectord/internal/notify"
 	"ldirectord/internal/schedule"
+	"ldirectord/internal/testkit"
 	"ldirectord/parser"
 )
 
@@ -40,7 +41,8 @@ func TestResultsTell(t *testing.T) {
 				for _, at := range []struct {
 					wait time.Duration
 					who  string
-				}{{0, ""}, {0, ""}, {unjudgedQuiet, ""}, {1, ""}, {time.Hour + 1, first}, {1, second}, {unjudgedQuiet, first}} {
+				}{{0, ""}, {0, ""}, {unjudgedQuiet, ""}, {1, ""}, {time.Hour + 1, first}, {1, second},
+					{unjudgedQuiet, first}} {
 					w.pass(at.wait)
 					w.note("%v later: %s", at.wait, at.who)
 					w.result(unjudged, at.who)
@@ -63,7 +65,8 @@ log check-warning`},
 		{"a warning is told once for each text", web(1),
 			func(w *world) {
 				w.texts = true
-				for _, text := range []string{"ends in 5 days", "ends in 5 days", "ends in 4 days", "ends in 4 days"} {
+				for _, text := range []string{"ends in 5 days", "ends in 5 days", "ends in 4 days",
+					"ends in 4 days"} {
 					w.result(checker.Result{OK: true, Warning: text}, first)
 				}
 			}, "", `
@@ -75,7 +78,10 @@ log Check warning: 10.2.0.1:80 (tcp:10.1.0.1:80): ends in 4 days`},
 				w.results(true, "")
 				for range 4 {
 					for _, e := range w.plan.Services[0].Entries {
-						w.Results(w.now, updates([]*schedule.Task{e.Line(1).Task}, checker.Result{Cause: checker.Shortage, Detail: "not allowed"}, w.now))
+						w.Results(w.now,
+							updates([]*schedule.Task{e.Line(1).Task},
+								checker.Result{Cause: checker.Shortage,
+									Detail: "not allowed"}, w.now))
 					}
 					w.step()
 					settled(w)
@@ -109,10 +115,12 @@ log added
 1 in place of others
 log soft-failure
 up`},
-		{"a folder that can't be read keeps servers in maintenance, after a reload too", "maintenancedir = /m\n" + web(1),
+		{"a folder that can't be read keeps servers in maintenance, after a reload too",
+			"maintenancedir = /m\n" + web(1),
 			func(w *world) {
 				w.texts = true
-				out := maintenance.Reading{Out: map[netip.AddrPort]string{netip.MustParseAddrPort(first): "web1"}}
+				out := maintenance.Reading{
+					Out: map[netip.AddrPort]string{netip.MustParseAddrPort(first): "web1"}}
 				bad := maintenance.Reading{Err: errors.New("no answer")}
 				for _, r := range []maintenance.Reading{out, bad, bad} {
 					w.Maintained(w.now, r)
@@ -165,9 +173,11 @@ func TestAReceiverIsToldOfEachChange(t *testing.T) {
 			case c.Kind != "":
 				w.note("%s", c.Kind)
 			case c.After.Text != nil:
-				w.note("%s has %d of %d up, before %d", c.Virtual, c.After.Up, c.After.Servers, c.Before.Up)
+				w.note("%s has %d of %d up, before %d", c.Virtual, c.After.Up, c.After.Servers,
+					c.Before.Up)
 			case c.Before.Health != c.After.Health:
-				w.note("it is %s, was %s, by %d of %d", c.After.Health, c.Before.Health, c.By.Count, c.By.Needed)
+				w.note("it is %s, was %s, by %d of %d", c.After.Health, c.Before.Health, c.By.Count,
+					c.By.Needed)
 			case c.Result != nil && !c.Result.OK:
 				w.note("it failed, %d of %d", c.By.Count, c.By.Needed)
 			}
@@ -186,9 +196,7 @@ it is down, was up, by 2 of 2
 answered
 deleted
 tcp:10.1.0.1:80 has 1 of 2 up, before 2`
-	if got := w.saw("moving"); got != want {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
-	}
+	testkit.Equal(t, w.saw("moving"), want)
 }
 
 // A file in maintenancedir is the reason for a change of its server.
@@ -203,8 +211,6 @@ func TestTheReasonOfAChange(t *testing.T) {
 		s.Maintained(file != "")
 		e := notify.Event{}
 		c.tell.destOp(v, lvs.Op{Kind: lvs.EditDest, Dest: s.Dest}, &e)
-		if e.Reason != want {
-			t.Errorf("with file %q: %q, want %q", file, e.Reason, want)
-		}
+		testkit.Equal(t, e.Reason, want, "with file", file)
 	}
 }

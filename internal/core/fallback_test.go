@@ -7,6 +7,7 @@ import (
 	"ldirectord/internal/health"
 	"ldirectord/internal/judge"
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 	"ldirectord/parser"
 )
 
@@ -44,9 +45,9 @@ func TestChangesOfTheFallbackServer(t *testing.T) {
 			v.Servers[0].Ordered(order)
 		}
 		v.Fallbacks, v.FallbackIn = []*judge.Member{{Dest: lvs.Dest{Addr: someAddr, Weight: 1}}}, c.fallbackIn
-		if got := v.isFallback(lvs.Op{Kind: c.kind, Dest: lvs.Dest{Addr: someAddr, Weight: c.weight}}, c.real); got != c.want {
-			t.Errorf("%s: counts as a change of the fallback server: %v", c.what, got)
-		}
+		testkit.Equal(t,
+			v.isFallback(lvs.Op{Kind: c.kind, Dest: lvs.Dest{Addr: someAddr, Weight: c.weight}}, c.real),
+			c.want, c.what, "counts as a change of the fallback server")
 		if v.isFallback(lvs.Op{Kind: c.kind}, nil) {
 			t.Errorf("%s: a change of another address counts as one of the fallback server", c.what)
 		}

@@ -23,9 +23,11 @@ func TestFlapsCountsWhatIsRecent(t *testing.T) {
 		{"three", []time.Duration{3, 2, 1}, ""},
 		{"four", []time.Duration{599, 3, 2, 1}, "4 changes in 10 minutes" + helps},
 		{"the first is just too old", []time.Duration{600, 3, 2, 1}, ""},
-		{"older ones don't count", []time.Duration{700, 600, 500, 400, 300, 200, 100}, "5 changes in 10 minutes" + helps},
+		{"older ones don't count", []time.Duration{700, 600, 500, 400, 300, 200, 100},
+			"5 changes in 10 minutes" + helps},
 		{"nine", []time.Duration{9, 8, 7, 6, 5, 4, 3, 2, 1}, "9 changes in 10 minutes" + helps},
-		{"more than are remembered", make([]time.Duration, shiftsKept+7), "100 changes in 10 minutes, or more" + helps},
+		{"more than are remembered", make([]time.Duration, shiftsKept+7), "100 changes in 10 minutes, or more" +
+			helps},
 	} {
 		v := &virtual{Service: &plan.Service{Config: &parser.Virtual{}}}
 		v.Case.Section = &judge.Section{}

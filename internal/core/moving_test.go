@@ -17,13 +17,15 @@ func TestTwoLinesOfOneAddressAreRecordedApart(t *testing.T) {
 			"\treal = 10.1.0.1:80 masq 4 \"a\", \"ok\"\n\treal = 10.1.0.1:80 masq 9 \"b\", \"ok\"\n"
 		p := planned(t, file, neverChecked)
 		virtuals := virtualsOf(p)
-		return &services{ours: virtuals, virtuals: virtuals, global: &p.Config.Global, tell: teller{clock: time.Now()}}
+		return &services{ours: virtuals, virtuals: virtuals, global: &p.Config.Global,
+			tell: teller{clock: time.Now()}}
 	}
 	words := health.Words{Admin: health.Drain}
 	for waits := range 2 {
 		was, now := made(), made()
 		v := was.ours[0]
-		v.Servers[waits].Memory = judge.Memory{Fallen: true, Noted: true, Falls: 3, Turn: time.Now().Add(time.Minute)}
+		v.Servers[waits].Memory = judge.Memory{Fallen: true, Noted: true, Falls: 3,
+			Turn: time.Now().Add(time.Minute)}
 		v.Servers[waits].First.Telling = health.Tells(words)
 		v.Servers[1-waits].Memory = judge.Memory{Turn: time.Now().Add(-time.Second)}
 		v.Have = lvs.Dests{v.Servers[waits].Dest}
@@ -40,7 +42,8 @@ func TestTwoLinesOfOneAddressAreRecordedApart(t *testing.T) {
 		for i := range v.Servers {
 			had, has := &v.Servers[i], &now.ours[0].Servers[i]
 			if has.Memory != had.Memory || has.Asks() != had.Asks() {
-				t.Errorf("line %d: %+v, %v; want %+v, %v", i, has.Memory, has.Asks(), had.Memory, had.Asks())
+				t.Errorf("line %d: %+v, %v; want %+v, %v", i, has.Memory, has.Asks(), had.Memory,
+					had.Asks())
 			}
 		}
 		if by := now.ours[0].ByHand; len(by) > 0 {

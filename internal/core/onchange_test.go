@@ -17,6 +17,7 @@ import (
 	"ldirectord/internal/notify"
 	"ldirectord/internal/notify/monitorfile"
 	"ldirectord/internal/plan"
+	"ldirectord/internal/testkit"
 	"ldirectord/internal/view"
 	"ldirectord/parser"
 )
@@ -32,16 +33,15 @@ func TestOnChangeOfMarkedIsForMarkedOnes(t *testing.T) {
 	c := newCore(Commands(hooks.Run))
 	for _, marks := range []int{0, 1} {
 		v := virtualOf(&parser.Virtual{ID: []string{"tcp:10.1.0.1:80", "fwm:3"}[marks],
-			Marking: make([]parser.Marking, marks)}, serverOf(lvs.Dest{Addr: someAddr, Weight: 1})).seated(health.Up)
+			Marking: make([]parser.Marking, marks)},
+			serverOf(lvs.Dest{Addr: someAddr, Weight: 1})).seated(health.Up)
 		v.Wrote(lvs.Dests{{Addr: someAddr, Weight: 1}})
 		v.Config.OnChange = "tell"
 		c.virtuals = append(c.virtuals, v)
 	}
 	c.ours = c.virtuals
 	c.Marked(time.Now(), nil, nil, nil)
-	if !slices.Equal(hooks, ran{"tell fwm:3 available 1 1"}) {
-		t.Errorf("%q", hooks)
-	}
+	testkit.Same(t, hooks, ran{"tell fwm:3 available 1 1"})
 }
 
 func TestTheServerAtAnAddressIsTheOneThatIsUp(t *testing.T) {
@@ -103,9 +103,7 @@ func TestLinesOfAMonitorfile(t *testing.T) {
 		s := serverOf(lvs.Dest{})
 		s.Server = &judge.Server{Member: &s.entry.Member, File: c.maintenance != ""}
 		core.tell.found(history.Nothing, &result, user{v, s, &s.first})
-		if !slices.Equal(lines, c.want) {
-			t.Errorf("%s: %q, want %q", c.what, lines, c.want)
-		}
+		testkit.Same(t, lines, c.want, c.what)
 	}
 }
 
@@ -113,7 +111,8 @@ func TestLinesOfAMonitorfile(t *testing.T) {
 func TestLeavingWaitsForEachCommand(t *testing.T) {
 	var awaited, requested, ended int
 	c := New(World{Tell: []Receiver{Commands(func(h notify.Hook) { requested++; h.Ended() })}},
-		Performers{Checks: unchecked{}, Watches: unwatched{}, Await: func() func() { awaited++; return func() { ended++ } }})
+		Performers{Checks: unchecked{}, Watches: unwatched{},
+			Await: func() func() { awaited++; return func() { ended++ } }})
 	if c.tell.leaving(c.ours, "test") {
 		t.Error("there is a wait without commands")
 	}
@@ -136,11 +135,14 @@ func TestTheBytesOfAMessage(t *testing.T) {
 			`{"real":"10.2.0.2:80","state":"down","weight":5,"reason":"refused","held":true}],` +
 			`"leaving":["10.2.0.3:80"]} 1`: {
 			ID: "tcp:10.1.0.1:80", Title: "shop", Scheduler: "wrr", Fallback: &view.Fallback{Active: true},
-			Announced: new(false), Enough: &view.MinServers{Up: 1, Needed: 2}, Written: true, Error: "no answer",
+			Announced: new(false), Enough: &view.MinServers{Up: 1, Needed: 2}, Written: true,
+			Error: "no answer",
 			Servers: []view.Server{
-				{Real: "web1:80", ServerNames: view.ServerNames{Address: "10.2.0.1"}, State: "up", Weight: 1, InTable: true,
+				{Real: "web1:80", ServerNames: view.ServerNames{Address: "10.2.0.1"}, State: "up",
+					Weight: 1, InTable: true,
 					Effective: 1, Note: "why"},
-				{Real: "10.2.0.2:80", ServerNames: view.ServerNames{Host: "web2"}, State: "down", Weight: 5, Reason: "refused",
+				{Real: "10.2.0.2:80", ServerNames: view.ServerNames{Host: "web2"}, State: "down",
+					Weight: 5, Reason: "refused",
 					Held: true, Note: "held"},
 			},
 			Leaving: []view.Departure{{Real: "10.2.0.3:80"}},

@@ -57,7 +57,8 @@ const maxResults = 3 // the largest failurecount and risecount
 func (w *truth) grace() time.Duration { return 1200*time.Millisecond + w.since(w.played) }
 
 func newOracle(t *timeline, complain func(string, ...any)) *oracle {
-	return &oracle{complain: complain, truth: newTruth(t), course: newCourse(), found: map[spot][]probe{}, changed: map[spot]bool{},
+	return &oracle{complain: complain, truth: newTruth(t), course: newCourse(), found: map[spot][]probe{},
+		changed: map[spot]bool{},
 		sorryIn: map[lvs.Key]bool{}, byHand: map[spot]rest{}, unseen: map[spot]bool{}, moved: map[string]bool{},
 		leaves: map[lvs.Key]time.Time{}, backed: map[lvs.Key]bool{},
 		touched: map[spot]bool{}, mayStay: map[spot]time.Time{}, mustStay: map[spot]time.Time{},

@@ -45,7 +45,8 @@ func (o *oracle) isBraked(key lvs.Key, s section, e entry, have lvs.Dest) bool {
 		}
 	}
 	in := have.Addr == e.addr
-	return only && in && (have.Weight > 0 || o.orderFor(key, e, 0).Kind == orders.Drain || o.weightOf(key, e, 0) == 0)
+	return only && in && (have.Weight > 0 || o.orderFor(key, e, 0).Kind == orders.Drain ||
+		o.weightOf(key, e, 0) == 0)
 }
 
 // mustBrake reports whether a server that is taken out failed only through the virtual address, another one was

@@ -88,7 +88,8 @@ func (o *oracle) mustDrain(key lvs.Key, s section, addr netip.AddrPort) bool {
 	case known && !e.elsewhere:
 		return false
 	case known && !s.quiescent &&
-		(o.isMaintained(key, e) || o.orderFor(key, e, o.grace()).Kind == orders.Maint || o.disturbedLately(addr)):
+		(o.isMaintained(key, e) || o.orderFor(key, e, o.grace()).Kind == orders.Maint ||
+			o.disturbedLately(addr)):
 		return false
 	}
 	return s.drain > 0 && o.now.Before(o.mustStay[spot{key, addr}])

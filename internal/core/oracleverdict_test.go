@@ -36,7 +36,8 @@ func (o *oracle) known(key lvs.Key, s section, e entry) verdict {
 		return uncertain
 	case s.check == "off" || o.isMaintained(key, e) || order.Kind == orders.Drain:
 		return down
-	case !sure || e.elsewhere || o.moved[e.name] || o.wavers(s.probes(e), func(ago time.Duration) verdict { return o.verdict(key, s, e, ago) }):
+	case !sure || e.elsewhere || o.moved[e.name] ||
+		o.wavers(s.probes(e), func(ago time.Duration) verdict { return o.verdict(key, s, e, ago) }):
 		return uncertain
 	}
 	return now

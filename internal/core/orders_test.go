@@ -20,7 +20,8 @@ func TestAnOrderForATimeFollowsTheBootClock(t *testing.T) {
 		at := func(real string) lvs.Backend { return lvs.At("tcp:10.1.0.1:80", real) }
 		set, over, wall := at("10.2.0.1:80"), at("10.2.0.2:80"), at("10.2.0.3:80")
 		given := orders.All{
-			set:  {Kind: orders.Maint, Until: time.Now().Add(2 * time.Hour), Ends: runfile.SinceBoot() + 2*time.Hour},
+			set: {Kind: orders.Maint, Until: time.Now().Add(2 * time.Hour), Ends: runfile.SinceBoot() +
+				2*time.Hour},
 			over: {Kind: orders.Maint, Until: time.Now().Add(10 * time.Hour), Ends: runfile.SinceBoot() - 1}, // set back by ten hours
 			wall: {Kind: orders.Maint, Until: time.Now().Add(2 * time.Hour)},
 		}
@@ -30,8 +31,11 @@ func TestAnOrderForATimeFollowsTheBootClock(t *testing.T) {
 		left := func(want ...lvs.Backend) {
 			t.Helper()
 			held := w.Snapshot(w.now).Orders
-			if len(held) != len(want) || slices.ContainsFunc(want, func(at lvs.Backend) bool { return held[at].Kind != orders.Maint }) {
-				t.Errorf("after %v: %v, want %v", time.Since(w.now), slices.Collect(maps.Keys(held)), want)
+			if len(held) != len(want) ||
+				slices.ContainsFunc(want,
+					func(at lvs.Backend) bool { return held[at].Kind != orders.Maint }) {
+				t.Errorf("after %v: %v, want %v", time.Since(w.now), slices.Collect(maps.Keys(held)),
+					want)
 			}
 		}
 		for _, wait := range []time.Duration{time.Minute, time.Hour, 3 * time.Hour} {
@@ -44,7 +48,8 @@ func TestAnOrderForATimeFollowsTheBootClock(t *testing.T) {
 		left(set)
 		w.Order(w.now, given) // the sender of orders doesn't know yet which ended
 		left(set)
-		if end := time.Until(w.Snapshot(w.now).Orders[set].End()); end < time.Hour || end > 2*time.Hour+time.Second {
+		if end := time.Until(w.Snapshot(w.now).Orders[set].End()); end < time.Hour || end > 2*time.Hour+
+			time.Second {
 			t.Errorf("the order for two hours ends in %v", end)
 		}
 	})

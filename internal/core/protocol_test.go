@@ -177,7 +177,8 @@ checks 2`},
 			}, "log claim answered read -A rules", `
 5 s
 checks 2`},
-		{"a virtual service goes when its address is off for withdrawwait", "announce = lvs0\nwithdrawwait = 2\n" + web(1) + web(2),
+		{"a virtual service goes when its address is off for withdrawwait",
+			"announce = lvs0\nwithdrawwait = 2\n" + web(1) + web(2),
 			func(w *world) {
 				w.reload("announce = lvs0\nwithdrawwait = 2\n" + web(1))
 				w.pass(2*time.Second - 1)
@@ -188,7 +189,8 @@ place 10.1.0.1 on lvs0, 10.1.0.2 on
 2 s
 -D -t 10.1.0.2:80
 place 10.1.0.1 on lvs0`},
-		{"and when the rules for its new mark are set", strings.ReplaceAll(marked, "virtual = 7", "virtual = 8"),
+		{"and when the rules for its new mark are set",
+			strings.ReplaceAll(marked, "virtual = 7", "virtual = 8"),
 			func(w *world) {
 				w.slow = true
 				w.reload(marked)
@@ -213,7 +215,8 @@ rules 1
 rules are set
 rules 1
 run -c tell fwm:7 available 2 2`},
-		{"a demotion empties the table when addresses are off and hooks have ended", "announce = lvs0\nwithdrawwait = 1\nonchange = tell\n" + web(1),
+		{"a demotion empties the table when addresses are off and hooks have ended",
+			"announce = lvs0\nwithdrawwait = 1\nonchange = tell\n" + web(1),
 			func(w *world) {
 				w.SetStandby(w.now, true)
 				w.step()
@@ -262,7 +265,8 @@ answered true`},
 		{"a request without an answer: nothing is sent for as long, then the table is read", web(1),
 			func(w *world) {
 				w.answers = func(string) (judge.Outcome, time.Duration) {
-					return judge.Outcome{Answer: judge.Unanswered, Err: errors.New("no answer")}, judge.TableTimeout
+					return judge.Outcome{Answer: judge.Unanswered, Err: errors.New("no answer")},
+						judge.TableTimeout
 				}
 				w.results(false, second)
 				w.pass(judge.MaxPause - 1)
@@ -286,7 +290,8 @@ log table-recovered`},
 					for _, op := range w.asked {
 						w.memory.Do(0, op)
 					}
-					return judge.Outcome{Answer: judge.Unanswered, Err: errors.New("no answer")}, judge.TableTimeout
+					return judge.Outcome{Answer: judge.Unanswered, Err: errors.New("no answer")},
+						judge.TableTimeout
 				}
 				w.results(false, second)
 				w.answers = nil
@@ -305,12 +310,14 @@ log table-recovered`},
 				w.reload(other)
 				w.answers = func(what string) (judge.Outcome, time.Duration) {
 					if strings.HasPrefix(what, "-E") {
-						return judge.Outcome{Answer: judge.Refused, Err: errors.New("refused")}, 0
+						return judge.Outcome{Answer: judge.Refused, Err: errors.New("refused")},
+							0
 					}
 					if what != "read" {
 						w.memory.Do(0, w.asked...)
 					}
-					return judge.Outcome{Answer: judge.Unanswered, Err: errors.New("no answer")}, judge.TableTimeout
+					return judge.Outcome{Answer: judge.Unanswered, Err: errors.New("no answer")},
+						judge.TableTimeout
 				}
 				w.results(false, second)
 				w.saw()

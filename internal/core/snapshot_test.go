@@ -43,7 +43,8 @@ func TestASnapshot(t *testing.T) {
 	const three = "failurecount = 2\nvirtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate 3\n\treal = 10.2.0.2:80 gate\n" +
 		"\treal = 10.2.0.3:80 gate\n\tfallback = 127.0.0.1:80\n\tchecktype = connect\n" +
 		"virtual = 10.1.0.2:80\n\treal = 10.2.0.4:80 gate\n\tchecktype = off\n"
-	sorry := "fallbackcheck = connect\n" + strings.Replace(web(1), real(2), "\tfallback = 10.2.0.9:80\n\tminservers = 1\n", 1) +
+	sorry := "fallbackcheck = connect\n" + strings.Replace(web(1), real(2),
+		"\tfallback = 10.2.0.9:80\n\tminservers = 1\n", 1) +
 		"virtual = 10.1.0.2:80\n\treal = 10.2.0.9:80 gate\n\tchecktype = connect\n"
 	counts := func(w *world) {
 		for _, s := range w.first().Servers {
@@ -69,7 +70,8 @@ func TestASnapshot(t *testing.T) {
 				w.show("Detail", w.first().Servers[1].Last)
 				w.show("Count", w.first().Took)
 				w.show("Real State Up", w.Snapshot(w.now).Virtuals[1].Servers[0])
-				w.note("%v %v", w.Snapshot(w.now).Table[lvs.AddService], w.Snapshot(w.now).Table[lvs.DelDest])
+				w.note("%v %v", w.Snapshot(w.now).Table[lvs.AddService],
+					w.Snapshot(w.now).Table[lvs.DelDest])
 			}, "", `
 tcp:10.1.0.1:80, wrr, true, , 2
 127.0.0.1:80, false, 
@@ -86,7 +88,8 @@ connect: refused
 		{"a reload keeps what was counted, and since when", three,
 			func(w *world) {
 				fails(w)
-				w.reload(strings.Replace(three, "\tfallback", "\treal = 10.2.0.5:80 gate\n\tquiescent = yes\n\tfallback", 1))
+				w.reload(strings.Replace(three, "\tfallback",
+					"\treal = 10.2.0.5:80 gate\n\tquiescent = yes\n\tfallback", 1))
 				w.saw()
 				w.show("Real State Since Streak Reason Transitions")
 				counts(w)
@@ -163,27 +166,32 @@ up, , 0, 1m2s
 , true`},
 		{"what was added by hand", web(1),
 			func(w *world) {
-				w.memory.Do(0, lvs.Op{Kind: lvs.AddDest, Key: keyOf(w, web(1)), Dest: lvs.Dest{Addr: netip.MustParseAddrPort("10.2.0.99:80")}})
+				w.memory.Do(0, lvs.Op{Kind: lvs.AddDest, Key: keyOf(w, web(1)),
+					Dest: lvs.Dest{Addr: netip.MustParseAddrPort("10.2.0.99:80")}})
 				w.pass(10 * time.Second)
 				w.show("Added", w.first())
 			}, "read", `
 log changed-by-hand
 rules 0
 [10.2.0.99:80]`},
-		{"a brake, and an order besides", strings.Replace(web(1), real(2), real(2)+"\treal = 10.2.0.3:80 masq\n\tcheckvip = yes\n", 1),
+		{"a brake, and an order besides", strings.Replace(web(1), real(2), real(2)+
+			"\treal = 10.2.0.3:80 masq\n\tcheckvip = yes\n", 1),
 			func(w *world) {
-				for _, r := range []checker.Result{{OK: true, Way: checker.WayThrough}, {OwnAnswers: true, Way: checker.WayThrough}} {
+				for _, r := range []checker.Result{{OK: true, Way: checker.WayThrough},
+					{OwnAnswers: true, Way: checker.WayThrough}} {
 					w.result(r, first)
 					w.result(r, second)
 					w.pass(5 * time.Second)
 				}
-				w.Order(w.now, orders.All{lvs.At("tcp:10.1.0.1:80", first): {Kind: orders.Weigh, Weight: 2, Why: "slow"}})
+				w.Order(w.now, orders.All{
+					lvs.At("tcp:10.1.0.1:80", first): {Kind: orders.Weigh, Weight: 2, Why: "slow"}})
 				w.show("Real Up Braked Note")
 			}, "log -e answered read rules", `
 10.2.0.1:80, true, true, not believed: every server that was up fails only through 10.1.0.1; order: weight 2: slow
 10.2.0.2:80, true, true, not believed: every server that was up fails only through 10.1.0.1
 10.2.0.3:80, true, false, `},
-		{"a backup server", strings.Replace(web(1), real(2), real(2)+"\tbackup = 10.2.0.3:80 gate\n\tbackupbelow = 2/2\n", 1),
+		{"a backup server", strings.Replace(web(1), real(2), real(2)+
+			"\tbackup = 10.2.0.3:80 gate\n\tbackupbelow = 2/2\n", 1),
 			func(w *world) {
 				for _, ok := range []bool{true, false, true} {
 					w.results(ok, first)
@@ -194,10 +202,13 @@ rules 0
 waits, backup, waits: 2 of 2 real servers serve
 needed, backup, needed: 1 of 2 real servers serve
 drains, backup, drains: 2 of 2 real servers serve`},
-		{"each check of a server", "failurecount = 3\n" + web(1) + "\talsocheck = connect 81\n\talsocheck = https 443\n",
+		{"each check of a server", "failurecount = 3\n" + web(1) +
+			"\talsocheck = connect 81\n\talsocheck = https 443\n",
 			func(w *world) {
 				give := func(line int, r checker.Result) {
-					w.Results(w.now, updates([]*schedule.Task{w.plan.Services[0].Entries[0].Line(line).Task}, r, w.now))
+					w.Results(w.now,
+						updates([]*schedule.Task{w.plan.Services[0].Entries[0].Line(line).Task},
+							r, w.now))
 				}
 				w.Results(w.now, updates(w.plan.Tasks, checker.Result{OK: true}, w.now))
 				give(0, checker.Result{Cause: checker.Unjudged, Detail: "it took too long"})
@@ -231,7 +242,9 @@ down, connect 81: connect: refused, 1`},
 				fallback()
 				w.show("Up", w.first().Enough)
 				counts(w)
-				for _, file := range []string{sorry, strings.Replace(sorry, "connect", "no", 1), sorry, strings.NewReplacer("fallbackcheck = connect", "fallbackcheck = section", "minservers", "checkport = 82\n\tminservers").Replace(sorry)} {
+				for _, file := range []string{sorry, strings.Replace(sorry, "connect", "no", 1), sorry,
+					strings.NewReplacer("fallbackcheck = connect", "fallbackcheck = section",
+						"minservers", "checkport = 82\n\tminservers").Replace(sorry)} {
 					w.reload(file)
 					fallback()
 				}

@@ -37,7 +37,8 @@ func TestASectionIsDecidedWhenItsDecisionSaysSo(t *testing.T) {
 			if row.silent {
 				w.answers = func(string) (judge.Outcome, time.Duration) {
 					asked++
-					return judge.Outcome{Answer: judge.Unanswered, Err: errors.New("no answer")}, time.Second
+					return judge.Outcome{Answer: judge.Unanswered, Err: errors.New("no answer")},
+						time.Second
 				}
 			}
 			w.pass(3*time.Second - 1)
@@ -68,7 +69,8 @@ func BenchmarkStepOfMany(b *testing.B) {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			p, now := planned(b, alone(n), neverChecked), time.Now()
 			c := newCore()
-			if _, err := c.Begin(now, memory{ipvsctl.NewMemory(nil)}, Ready(p), maintenance.Reading{}); err != nil {
+			if _, err := c.Begin(now, memory{ipvsctl.NewMemory(nil)}, Ready(p),
+				maintenance.Reading{}); err != nil {
 				b.Fatal(err)
 			}
 			c.Results(now, updates(p.Tasks, checker.Result{OK: true}, now))

@@ -14,6 +14,7 @@ import (
 	"ldirectord/internal/maintenance"
 	"ldirectord/internal/plan"
 	"ldirectord/internal/schedule"
+	"ldirectord/internal/testkit"
 	"ldirectord/ipvsctl"
 )
 
@@ -26,7 +27,8 @@ func (w *world) silent() {
 
 // hand has somebody else make a change.
 func (w *world) hand(kind lvs.OpKind, server string, weight uint32) {
-	w.memory.Do(0, lvs.Op{Kind: kind, Key: keyOf(w, web(1)), Dest: lvs.Dest{Addr: netip.MustParseAddrPort(server), Forward: lvs.Route, Weight: weight}})
+	w.memory.Do(0, lvs.Op{Kind: kind, Key: keyOf(w, web(1)),
+		Dest: lvs.Dest{Addr: netip.MustParseAddrPort(server), Forward: lvs.Route, Weight: weight}})
 }
 
 // Which requests the table gets, and what is said of them.
@@ -111,7 +113,8 @@ log deleted
 				w.results(false, second)
 				w.pass(10 * time.Minute)
 				asked := w.saw("answered", "rules")
-				w.note("%d requests, told %d times", strings.Count(asked, "-d")+strings.Count(asked, "read"), strings.Count(asked, "table-error"))
+				w.note("%d requests, told %d times", strings.Count(asked, "-d")+
+					strings.Count(asked, "read"), strings.Count(asked, "table-error"))
 				w.show("State", w.first().Servers[1])
 				w.answers = nil
 				w.pass(judge.TableTimeout + judge.MaxPause)
@@ -129,7 +132,8 @@ read`},
 			func(w *world) {
 				w.texts = true
 				w.answers = func(string) (judge.Outcome, time.Duration) {
-					return judge.Outcome{Answer: judge.Missing, Err: errors.New("ip_vs can't be loaded")}, 0
+					return judge.Outcome{Answer: judge.Missing,
+						Err: errors.New("ip_vs can't be loaded")}, 0
 				}
 				w.results(false, second)
 				w.memory.Do(0, lvs.Op{Kind: lvs.DelService, Key: keyOf(w, web(1))})
@@ -211,9 +215,7 @@ func TestTheDaemonEndsWhileItStarts(t *testing.T) {
 		if _, err := w.Begin(w.now, w, w.file(web(1)), maintenance.Reading{}); err != nil {
 			t.Error(err)
 		}
-		if got := w.saw("claim", "leavers", "checks", "answered", "-A"); got != "read" {
-			t.Errorf("%s: %s", during, got)
-		}
+		testkit.Equal(t, w.saw("claim", "leavers", "checks", "answered", "-A"), "read", during)
 	}
 }
 
@@ -235,7 +237,8 @@ func TestManyClimbAtOnce(t *testing.T) {
 		for _, what := range w.did {
 			n[strings.Fields(what)[0]]++
 		}
-		if ops := n["-a"] + n["-e"]; ops > 2500 || second < seconds-2 && ops < 2500 || ops > n["answered"]*lvs.Batch || n["read"] > 1 || n["moving"] > 2 {
+		if ops := n["-a"] + n["-e"]; ops > 2500 || second < seconds-2 && ops < 2500 ||
+			ops > n["answered"]*lvs.Batch || n["read"] > 1 || n["moving"] > 2 {
 			t.Errorf("second %d: %v", second, n)
 		}
 		w.did = nil
@@ -281,7 +284,8 @@ func updates(tasks []*schedule.Task, r checker.Result, now time.Time) (all []sch
 func BenchmarkClimb(b *testing.B) {
 	now, p := time.Now(), planned(b, crowd(3600), neverChecked)
 	c := newCore()
-	if _, err := c.Begin(now, clock{memory{ipvsctl.NewMemory(nil)}, &now}, Ready(p), maintenance.Reading{}); err != nil {
+	if _, err := c.Begin(now, clock{memory{ipvsctl.NewMemory(nil)}, &now}, Ready(p),
+		maintenance.Reading{}); err != nil {
 		b.Fatal(err)
 	}
 	for i, ok := range []bool{true, false, true} {

@@ -27,7 +27,8 @@ func virtualOf(cfg *parser.Virtual, servers ...*server) *virtual {
 
 // serverOf is a real server with one check.
 func serverOf(d lvs.Dest) *server {
-	e := &plan.Entry{Real: &parser.Real{}, Member: judge.Member{Dest: d, MovedTo: -1}, First: plan.Line{Task: &schedule.Task{}}}
+	e := &plan.Entry{Real: &parser.Real{}, Member: judge.Member{Dest: d, MovedTo: -1},
+		First: plan.Line{Task: &schedule.Task{}}}
 	return &server{entry: e, first: judgement{check: &check{}}}
 }
 

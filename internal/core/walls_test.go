@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // TestOnlyAPartWritesItsFields holds the inner walls: what a part of the core keeps is written by its own methods, and
@@ -116,20 +118,14 @@ func (noPackage) Import(string) (*types.Package, error) { return nil, errors.New
 
 // sources are the files of the package, without tests.
 func sources(t *testing.T) (*token.FileSet, []*ast.File) {
-	names, err := filepath.Glob("*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	names := testkit.Must(filepath.Glob("*.go"))(t)
 	fset := token.NewFileSet()
 	var files []*ast.File
 	for _, name := range names {
 		if strings.HasSuffix(name, "_test.go") {
 			continue
 		}
-		f, err := parser.ParseFile(fset, name, nil, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
+		f := testkit.Must(parser.ParseFile(fset, name, nil, 0))(t)
 		files = append(files, f)
 	}
 	return fset, files

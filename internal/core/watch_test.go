@@ -40,9 +40,13 @@ no
 		{"waits", "holddown = 60\n", turns(false, true, false, true), watched},
 		{"climbs", "slowstart = 60\n", turns(false, true), watched},
 		{"held", "keepserving = 2\n", turns(false), never},
-		{"drains", "", func(w *world) { w.Order(w.now, orders.All{lvs.At("tcp:10.1.0.1:80", server): {Kind: orders.Drain}}) }, watched},
+		{"drains", "", func(w *world) {
+			w.Order(w.now,
+				orders.All{lvs.At("tcp:10.1.0.1:80", server): {Kind: orders.Drain}})
+		}, watched},
 	} {
-		file := "checkinterval = 10\n" + state.file + "virtual = 10.1.0.1:80\n" + real(1) + "\treal = 10.2.0.9:80 masq 4\n\tchecktype = connect\n"
+		file := "checkinterval = 10\n" + state.file + "virtual = 10.1.0.1:80\n" + real(1) +
+			"\treal = 10.2.0.9:80 masq 4\n\tchecktype = connect\n"
 		rows = append(rows, row{state.what, file, func(w *world) {
 			state.does(w)
 			for _, watch := range []string{"yes", "5", "no"} {

@@ -67,7 +67,8 @@ func newWorld(t *testing.T, before ...func(*World)) *world {
 	for _, change := range before {
 		change(&reported)
 	}
-	w.Core = New(reported, Performers{Checks: w, Watches: &watched{w: w}, Claims: w, Marks: true, Await: func() func() { return func() {} }})
+	w.Core = New(reported, Performers{Checks: w, Watches: &watched{w: w}, Claims: w, Marks: true,
+		Await: func() func() { return func() {} }})
 	return w
 }
 

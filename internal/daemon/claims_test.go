@@ -3,20 +3,19 @@ package daemon
 import (
 	"net/netip"
 	"runtime"
-	"slices"
 	"testing"
 
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 	"ldirectord/parser"
 )
 
 func TestKeySet(t *testing.T) {
 	keys := []lvs.Key{{Mark: 3}, {Mark: 1}, {Mark: 3}, {Mark: 7}}
 	set := newKeySet(keys)
-	if want := (keySet{{Mark: 1}, {Mark: 3}, {Mark: 7}}); !slices.Equal(set, want) {
-		t.Errorf("set of %v: %v", keys, set)
-	}
-	if keys[0].Mark != 3 || !set.has(lvs.Key{Mark: 7}) || set.has(lvs.Key{Mark: 2}) || newKeySet(nil).has(lvs.Key{}) {
+	testkit.Same(t, set, (keySet{{Mark: 1}, {Mark: 3}, {Mark: 7}}), "set of", keys)
+	if keys[0].Mark != 3 || !set.has(lvs.Key{Mark: 7}) || set.has(lvs.Key{Mark: 2}) ||
+		newKeySet(nil).has(lvs.Key{}) {
 		t.Errorf("wrong set of %v: %v", keys, set)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ldirectord/internal/notify"
+	"ldirectord/internal/testkit"
 )
 
 // A jump of the clock is reported in one line. If the machine stood still between the readings of the two clocks,
@@ -22,7 +23,8 @@ func TestAJumpOfTheClockIsTold(t *testing.T) {
 			return since
 		}
 		var reported []string
-		d := &daemon{channels: channels{journal: notify.NewJournal(func(e notify.Event) { reported = append(reported, e.Text) })}}
+		d := &daemon{channels: channels{journal: notify.NewJournal(
+			func(e notify.Event) { reported = append(reported, e.Text) })}}
 		ahead := wallClock() - boot()
 		for _, by := range []time.Duration{0, time.Second, 3 * time.Hour, 0, -90 * time.Minute} {
 			time.Sleep(pollInterval)
@@ -35,9 +37,7 @@ func TestAJumpOfTheClockIsTold(t *testing.T) {
 		if last := d.followClock(ahead, boot); last != ahead {
 			t.Errorf("it was put by %v", last-ahead)
 		}
-		if err := d.journal.Close(context.Background()); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, d.journal.Close(context.Background()))
 		want := []string{"The clock was set forward by 3h0m1s", "The clock was set back by 1h30m0s"}
 		if len(reported) != len(want) || reported[0] != want[0] || reported[1] != want[1] {
 			t.Errorf("told %q, want %q", reported, want)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ldirectord/internal/instance"
+	"ldirectord/internal/testkit"
 )
 
 func TestMain(m *testing.M) {
@@ -28,18 +29,14 @@ func TestStopWaitsLongerThanTheEndTakes(t *testing.T) {
 // When the director hangs at the end, the daemon ends without it, and the record of what is in the table is kept.
 func TestADirectorThatHangsIsLeft(t *testing.T) {
 	i := instance.New(t.TempDir(), instance.Daemon{Path: "/a.cf", Table: "memory", NetNS: instance.NetNS()}, "a.cf")
-	lock, err := i.Acquire(t.Context(), "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	lock := testkit.Must(i.Acquire(t.Context(), ""))(t)
 	synctest.Test(t, func(t *testing.T) {
 		d := &daemon{Options: Options{Manager: &ServiceManager{}}, lock: lock}
-		if err := lock.Update(func(s *instance.State) { s.Phase = instance.Ending }); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, lock.Update(func(s *instance.State) { s.Phase = instance.Ending }))
 		begun := time.Now()
 		err := d.awaitEnd("TERM")
-		if took := time.Since(begun); took > directorTimeout || err == nil || !strings.Contains(err.Error(), "the table was not left within") {
+		if took := time.Since(begun); took > directorTimeout || err == nil ||
+			!strings.Contains(err.Error(), "the table was not left within") {
 			t.Errorf("%v after %v", err, took)
 		}
 		if s, err := i.State(); err != nil || s.Phase != instance.Running {
@@ -48,7 +45,8 @@ func TestADirectorThatHangsIsLeft(t *testing.T) {
 	})
 	ended := make(chan error, 1)
 	ended <- nil
-	if err := (&daemon{Options: Options{Manager: &ServiceManager{}}, ended: ended}).awaitEnd("TERM"); err != endedBy("TERM") {
+	if err := (&daemon{Options: Options{Manager: &ServiceManager{}}, ended: ended}).awaitEnd(
+		"TERM"); err != endedBy("TERM") {
 		t.Errorf("one that ends: %v", err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ldirectord/internal/notify"
+	"ldirectord/internal/testkit"
 	"ldirectord/parser"
 )
 
@@ -21,9 +22,7 @@ func TestTheLogFollowsItsTarget(t *testing.T) {
 	said := func(text string) { l.Notify(notify.Event{Text: text}) }
 
 	said("one")
-	if err := os.Rename(first, first+".1"); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Rename(first, first+".1"))
 	said("after its rotation")
 	l.setTarget("local0") // here only the following lines matter: there may be no syslog daemon
 	said("to syslog")
@@ -43,7 +42,8 @@ func TestTheLogFollowsItsTarget(t *testing.T) {
 			continue
 		}
 		for i, w := range want {
-			if !strings.HasPrefix(lines[i], "[") || !strings.HasSuffix(lines[i], "|ld.cf|"+strconv.Itoa(os.Getpid())+"] "+w+"\n") {
+			if !strings.HasPrefix(lines[i], "[") ||
+				!strings.HasSuffix(lines[i], "|ld.cf|"+strconv.Itoa(os.Getpid())+"] "+w+"\n") {
 				t.Errorf("%s: line %q, want %q", file, lines[i], w)
 			}
 		}
@@ -56,18 +56,12 @@ func TestTheLogGoesOnWithoutDescriptors(t *testing.T) {
 	l.Notify(notify.Event{Text: "before"})
 
 	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))
 	none := limit
 	none.Cur = 0
-	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &none); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &none))
 	l.Notify(notify.Event{Text: "Own shortage"})
-	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit))
 	if text, _ := os.ReadFile(path); !strings.Contains(string(text), "Own shortage") {
 		t.Errorf("the log is %q", text)
 	}
@@ -82,9 +76,7 @@ func TestAFullDiskTearsNoSecondLine(t *testing.T) {
 	}
 	defer syscall.Unmount(dir, 0)
 	fill, path := filepath.Join(dir, "fill"), filepath.Join(dir, "log")
-	if err := os.WriteFile(fill, make([]byte, 4096), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Write(t, fill, string(make([]byte, 4096)))
 	l := newLogSink(Options{Name: "ld.cf"}, parser.Global{LogFile: path})
 	said := func(text string) { l.Notify(notify.Event{Time: time.Now(), Kind: notify.Starting, Text: text}) }
 	for i := 0; l.failures() == nil && i < 1000; i++ {
@@ -95,9 +87,7 @@ func TestAFullDiskTearsNoSecondLine(t *testing.T) {
 	if failed := l.failures(); len(failed) != 1 || !strings.Contains(failed[0].Text, syscall.ENOSPC.Error()) {
 		t.Fatalf("the disk is not full: %v", failed)
 	}
-	if err := os.Remove(fill); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Remove(fill))
 	said("after room is made")
 	said("the next one")
 	text, err := os.ReadFile(path)
@@ -119,9 +109,7 @@ func TestANewFileOfTheSameTimeAndSizeIsAnotherFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ld.cf")
 	write := func(name, text string) {
 		t.Helper()
-		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.Write(t, name, text)
 	}
 	write(path, "weight 1")
 	before := stamp(path)
@@ -129,18 +117,12 @@ func TestANewFileOfTheSameTimeAndSizeIsAnotherFile(t *testing.T) {
 		t.Error("an untouched file is another one")
 	}
 	write(path+".new", "weight 2")
-	if err := os.Chtimes(path+".new", before.ModTime(), before.ModTime()); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Rename(path+".new", path); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Chtimes(path+".new", before.ModTime(), before.ModTime()))
+	testkit.OK(t, os.Rename(path+".new", path))
 	if stamp(path).same(before) {
 		t.Error("the new file is the old one")
 	}
-	if err := os.Remove(path); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Remove(path))
 	if stamp(path).same(before) || !stamp(path).same(stamp(path)) {
 		t.Error("a missing file is not told from one that is there")
 	}
@@ -155,15 +137,14 @@ func TestTheLogAsJSON(t *testing.T) {
 		newLogSink(Options{Name: "ld.cf", JSONLog: true}, parser.Global{LogFile: path}),
 		newLogSink(Options{JSONLog: true, Debug: true, Stderr: &stream}, parser.Global{}),
 	} {
-		l.Notify(notify.Event{Time: at, Kind: notify.TableError, Virtual: "fwm:3", Reason: "a <b>\n", Text: "not\x1b made"})
+		l.Notify(notify.Event{Time: at, Kind: notify.TableError, Virtual: "fwm:3", Reason: "a <b>\n",
+			Text: "not\x1b made"})
 	}
 	want := `{"event":"table-error","level":"info","msg":"not  made","reason":"a \u003cb\u003e\n","time":"2026-11-21T12:00:00.0000005Z","virtual":"fwm:3"}` + "\n"
 	if text, err := os.ReadFile(path); string(text) != want || err != nil {
 		t.Errorf("the file has %s, %v; want %s", text, err, want)
 	}
-	if stream.String() != want {
-		t.Errorf("the stream has %s, want %s", stream.String(), want)
-	}
+	testkit.Equal(t, stream.String(), want, "the stream")
 }
 
 // Each line has the facility that is configured at that time. A syslog daemon that was restarted gets the next line.
@@ -182,7 +163,8 @@ func TestTheLogInSyslog(t *testing.T) {
 		line := make([]byte, 200)
 		n, err := server.Read(line)
 		got := string(line[:n])
-		if err != nil || !strings.HasPrefix(got, priority) || !strings.HasSuffix(got, " ldirectord["+strconv.Itoa(os.Getpid())+"]: a line") {
+		if err != nil || !strings.HasPrefix(got, priority) ||
+			!strings.HasSuffix(got, " ldirectord["+strconv.Itoa(os.Getpid())+"]: a line") {
 			t.Errorf("%s: %q, %v", facility, got, err)
 		}
 		server.Close()

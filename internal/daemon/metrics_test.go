@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -13,6 +12,7 @@ import (
 
 	"ldirectord/internal/notify"
 	"ldirectord/internal/status"
+	"ldirectord/internal/testkit"
 	"ldirectord/internal/view"
 	"ldirectord/parser"
 )
@@ -25,28 +25,9 @@ func hello() *http.ServeMux {
 
 const awaitLimit = 10 * time.Second
 
-// fetch returns the status and the body of a page.
-func fetch(t *testing.T, url string) (int, string) {
-	t.Helper()
-	client := &http.Client{Timeout: awaitLimit, Transport: &http.Transport{DisableKeepAlives: true}}
-	answer, err := client.Get(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer.StatusCode, string(text)
-}
-
 func TestAnAddressThatIsTakenIsToldOnceAndTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		taken, err := net.Listen("tcp4", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
+		taken := testkit.Must(net.Listen("tcp4", "127.0.0.1:0"))(t)
 		addr := netip.MustParseAddrPort(taken.Addr().String())
 		said := make(chan notify.Event, 10)
 		journal := notify.NewJournal(func(e notify.Event) { said <- e })
@@ -54,7 +35,8 @@ func TestAnAddressThatIsTakenIsToldOnceAndTriedAgain(t *testing.T) {
 		m := &metricsServer{end: func() {}, handler: hello(), channels: &channels{journal: journal}}
 		ctx, cancel := context.WithCancel(t.Context())
 		m.follow(ctx, parser.Global{Listen: addr})
-		if e := <-said; e.Kind != notify.ListenFailed || !strings.Contains(e.Text, addr.String()) || !strings.Contains(e.Text, "address already in use") {
+		if e := <-said; e.Kind != notify.ListenFailed || !strings.Contains(e.Text, addr.String()) ||
+			!strings.Contains(e.Text, "address already in use") {
 			t.Errorf("%+v", e)
 		}
 		time.Sleep(10 * listenRetry)
@@ -62,7 +44,8 @@ func TestAnAddressThatIsTakenIsToldOnceAndTriedAgain(t *testing.T) {
 		if e := <-said; e.Kind != notify.Listening {
 			t.Errorf("%+v", e)
 		}
-		if code, text := fetch(t, "http://"+addr.String()+"/hello"); code != http.StatusOK || text != "hello" {
+		if code, text := testkit.Fetch(t, "http://"+addr.String()+"/hello"); code != http.StatusOK ||
+			text != "hello" {
 			t.Errorf("%d %q", code, text)
 		}
 		cancel()

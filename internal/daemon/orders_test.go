@@ -21,6 +21,7 @@ import (
 	"ldirectord/internal/orders"
 	"ldirectord/internal/resolve"
 	"ldirectord/internal/socket"
+	"ldirectord/internal/testkit"
 	"ldirectord/internal/view"
 )
 
@@ -36,16 +37,10 @@ func TestAnOrderOfSomebodyWhoHasGoneIsDropped(t *testing.T) {
 		carriedOut <- cmp.Or(err, socket.IsAwaited(ctx))
 	})
 	s := filepath.Join(t.TempDir(), "a.sock")
-	socket, err := socket.Listen(t.Context(), s, routes)
-	if err != nil {
-		t.Fatal(err)
-	}
+	socket := testkit.Must(socket.Listen(t.Context(), s, routes))(t)
 	t.Cleanup(func() { socket.Close() })
 	o.turn <- struct{}{}
-	c, err := net.Dial("unix", s)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := testkit.Must(net.Dial("unix", s))(t)
 	fmt.Fprintf(c, "POST /order HTTP/1.1\r\nHost: x\r\n\r\n")
 	c.Close()
 	<-o.turn
@@ -60,9 +55,7 @@ func TestAReloadIsWholeOrNotAtAll(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "ld.cf")
 	write := func(logfile string) {
-		if err := os.WriteFile(file, []byte("logfile = \""+filepath.Join(dir, logfile)+"\"\n"+oneServer), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.Write(t, file, "logfile = \""+filepath.Join(dir, logfile)+"\"\n"+oneServer)
 	}
 	synctest.Test(t, func(t *testing.T) {
 		env := NewEnvironment(icmp.NewPinger())
@@ -106,7 +99,8 @@ func TestAPanicOnTheWayToAPlanRefusesTheFile(t *testing.T) {
 	stages := map[string]func(*configFile){
 		"while checkers are made": func(f *configFile) { f.d.Config.Checks = nil },
 		"before it is parsed": func(f *configFile) {
-			f.d.director, f.current.Config.Names = nil, []resolve.Name{{Key: resolve.Key{Host: "web1"}, Followed: true}}
+			f.d.director, f.current.Config.Names = nil,
+				[]resolve.Name{{Key: resolve.Key{Host: "web1"}, Followed: true}}
 		},
 	}
 	for way, take := range ways {
@@ -115,10 +109,9 @@ func TestAPanicOnTheWayToAPlanRefusesTheFile(t *testing.T) {
 				continue // nothing of the file has a part there
 			}
 			t.Run(way+" "+stage, func(t *testing.T) {
-				text := "autoreload = yes\nlogfile = \"" + filepath.Join(dir, "log") + "\"\n" + oneServer
-				if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-					t.Fatal(err)
-				}
+				text := "autoreload = yes\nlogfile = \"" + filepath.Join(dir, "log") + "\"\n" +
+					oneServer
+				testkit.Write(t, file, text)
 				synctest.Test(t, func(t *testing.T) {
 					env := NewEnvironment(icmp.NewPinger())
 					defer env.Close()
@@ -129,16 +122,16 @@ func TestAPanicOnTheWayToAPlanRefusesTheFile(t *testing.T) {
 					f := newConfigFile(daemonOf(Source{Path: file, Checks: env}, old))
 					ctx, cancel := context.WithCancel(t.Context())
 					defer cancel()
-					if err := os.WriteFile(file, []byte(text+"# new\n"), 0o600); err != nil {
-						t.Fatal(err)
-					}
+					testkit.Write(t, file, text+"# new\n")
 					spoil(f)
 					take(ctx, f)
 					if f.current != old {
 						t.Error("another configuration is in force")
 					}
 					f.d.journal.Close(context.WithoutCancel(ctx))
-					if log, _ := os.ReadFile(filepath.Join(dir, "log")); !strings.Contains(string(log), "a fault in ldirectord: ") {
+					if log, _ := os.ReadFile(
+						filepath.Join(dir, "log")); !strings.Contains(string(log),
+						"a fault in ldirectord: ") {
 						t.Errorf("the log has %q", log)
 					}
 					os.Remove(filepath.Join(dir, "log"))
@@ -152,7 +145,8 @@ func TestAPanicOnTheWayToAPlanRefusesTheFile(t *testing.T) {
 
 // daemonOf is a daemon whose director has ended.
 func daemonOf(source Source, l *Loaded) *daemon {
-	d := &daemon{Options: Options{Config: source, Loaded: l, Manager: &ServiceManager{}}, tally: newTally(Options{}), director: director.New(director.Deps{})}
+	d := &daemon{Options: Options{Config: source, Loaded: l, Manager: &ServiceManager{}},
+		tally: newTally(Options{}), director: director.New(director.Deps{})}
 	d.claims = &claims{}
 	d.log = newLogSink(d.Options, l.Config.Global)
 	d.mailer = mail.New(func(notify.Event) {})
@@ -169,9 +163,10 @@ func TestWhoIsNotThereToDrain(t *testing.T) {
 		"10.9.9.1": "a.cf has no virtual service 10.9.9.1 with a real server 10.0.0.1; " +
 			"a virtual service is named by ADDRESS:PORT as in status, by its mark, or by its servicename",
 	} {
-		if _, err := meantBy(orders.Request{Virtual: virtual, Real: "10.0.0.1"}, &view.Snapshot{}, nil, "a.cf"); err == nil || err.Error() != want {
-			t.Error(err)
-		}
+		testkit.Fails(t,
+			testkit.Error(meantBy(orders.Request{Virtual: virtual, Real: "10.0.0.1"}, &view.Snapshot{}, nil,
+				"a.cf")),
+			want)
 	}
 }
 

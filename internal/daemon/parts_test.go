@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"ldirectord/internal/testkit"
 	"ldirectord/parser"
 )
 
@@ -58,16 +59,12 @@ func TestPartsThatCannotBeRead(t *testing.T) {
 		"a forged part":             {func(path string) error { return os.WriteFile(path, []byte("\x00"), 0o600) }, "a line begins with a zero byte"},
 	} {
 		path := filepath.Join(dir, "a.part")
-		if err := row.make(path); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, row.make(path))
 		_, err := s.withParts([]byte("include=*.part\n"))
 		if err == nil || os.IsNotExist(err) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), row.want) {
 			t.Errorf("%s: %v", name, err)
 		}
-		if err := os.Remove(path); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, os.Remove(path))
 	}
 }
 
@@ -76,9 +73,7 @@ func TestPartsStamp(t *testing.T) {
 	dir := t.TempDir()
 	s := Source{Path: filepath.Join(dir, "ld.cf")}
 	write := func(name, text string) {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.Write(t, filepath.Join(dir, name), text)
 	}
 	last := s.partsStamp([]string{"*.part"})
 	for _, step := range []struct {
@@ -106,16 +101,10 @@ func TestTooManyParts(t *testing.T) {
 	dir := t.TempDir()
 	s := Source{Path: filepath.Join(dir, "ld.cf")}
 	for i := range maxParts + 1 {
-		if err := os.WriteFile(filepath.Join(dir, fmt.Sprint(i, ".part")), nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.Write(t, filepath.Join(dir, fmt.Sprint(i, ".part")), "")
 	}
-	if _, err := s.withParts([]byte("include=*.part\n")); err == nil || !strings.Contains(err.Error(), "more than 10000 parts") {
-		t.Error(err)
-	}
-	if err := os.Remove(filepath.Join(dir, "0.part")); err != nil {
-		t.Fatal(err)
-	}
+	testkit.FailsWith(t, testkit.Error(s.withParts([]byte("include=*.part\n"))), "more than 10000 parts")
+	testkit.OK(t, os.Remove(filepath.Join(dir, "0.part")))
 	if _, err := s.withParts([]byte("include=*.part\ninclude=*.part\n")); err != nil {
 		t.Error(err)
 	}

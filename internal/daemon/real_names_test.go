@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"ldirectord/internal/resolve"
+	"ldirectord/internal/testkit"
 	"ldirectord/parser"
 )
 
@@ -34,37 +35,24 @@ func TestRealNameServer(t *testing.T) {
 	server, port, zone := startKnot(t, program)
 	before := net.DefaultResolver
 	t.Cleanup(func() { net.DefaultResolver = before })
-	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, network, fmt.Sprintf("127.0.0.1:%d", port))
-	}}
-	until(t, func() bool { return answers(t) })
+	net.DefaultResolver = &net.Resolver{PreferGo: true,
+		Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, network, fmt.Sprintf("127.0.0.1:%d", port))
+		}}
+	testkit.Until(t, awaitLimit, func() bool { return answers(t) })
 
 	const good = "web1=192.0.2.10 alias=192.0.2.10 six: six: both=192.0.2.12"
-	if got := lookedUp(t, 5*time.Second); got != good+" none: foreign:" {
-		t.Errorf("while it answers: %s", got)
-	}
-	if err := server.Signal(syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
-	until(t, func() bool { return !answers(t) }) // its threads stop one after the other
-	if got := lookedUp(t, 7*time.Second); got != "web1: alias: six: six: both: none: foreign:" {
-		t.Errorf("while it hangs: %s", got)
-	}
-	if err := server.Signal(syscall.SIGCONT); err != nil {
-		t.Fatal(err)
-	}
-	until(t, func() bool { return answers(t) })
-	if got := lookedUp(t, 5*time.Second); got != good+" none: foreign:" {
-		t.Errorf("when it answers again: %s", got)
-	}
+	testkit.Equal(t, lookedUp(t, 5*time.Second), good+" none: foreign:", "while it answers")
+	testkit.OK(t, server.Signal(syscall.SIGSTOP))
+	testkit.Until(t, awaitLimit, func() bool { return !answers(t) }) // its threads stop one after the other
+	testkit.Equal(t, lookedUp(t, 7*time.Second), "web1: alias: six: six: both: none: foreign:", "while it hangs")
+	testkit.OK(t, server.Signal(syscall.SIGCONT))
+	testkit.Until(t, awaitLimit, func() bool { return answers(t) })
+	testkit.Equal(t, lookedUp(t, 5*time.Second), good+" none: foreign:", "when it answers again")
 	moves(t, server, zone)
-	if err := server.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	until(t, func() bool { return !answers(t) })
-	if got := lookedUp(t, 5*time.Second); got != "web1: alias: six: six: both: none: foreign:" {
-		t.Errorf("when it is gone: %s", got)
-	}
+	testkit.OK(t, server.Kill())
+	testkit.Until(t, awaitLimit, func() bool { return !answers(t) })
+	testkit.Equal(t, lookedUp(t, 5*time.Second), "web1: alias: six: six: both: none: foreign:", "when it is gone")
 }
 
 // moves changes the address of a name while the daemon looks it up regularly. Then the name server stops answering.
@@ -88,32 +76,23 @@ func moves(t *testing.T, server *os.Process, zone string) {
 		}
 		return list
 	}
-	text, err := os.ReadFile(zone)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text = []byte(strings.NewReplacer("hm 1 60", "hm 2 60", "web1 A 192.0.2.10", "web1 A 192.0.2.11").Replace(string(text)))
-	if err := os.WriteFile(zone, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := server.Signal(syscall.SIGHUP); err != nil {
-		t.Fatal(err)
-	}
-	if now := change("a new zone"); len(now) != 1 || now[0].Host != "web1.example.test" || now[0].Addr.String() != "192.0.2.11" || now[0].Why != "" {
+	text := testkit.Must(os.ReadFile(zone))(t)
+	text = []byte(strings.NewReplacer("hm 1 60", "hm 2 60", "web1 A 192.0.2.10",
+		"web1 A 192.0.2.11").Replace(string(text)))
+	testkit.Write(t, zone, string(text))
+	testkit.OK(t, server.Signal(syscall.SIGHUP))
+	if now := change("a new zone"); len(now) != 1 || now[0].Host != "web1.example.test" ||
+		now[0].Addr.String() != "192.0.2.11" || now[0].Why != "" {
 		t.Errorf("another address: %+v", now)
 	}
-	if err := server.Signal(syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
-	until(t, func() bool { return !answers(t) })
+	testkit.OK(t, server.Signal(syscall.SIGSTOP))
+	testkit.Until(t, awaitLimit, func() bool { return !answers(t) })
 	for _, n := range change("no answer") {
 		if n.Why == "" || !n.Addr.IsValid() {
 			t.Errorf("while it hangs: %+v", n)
 		}
 	}
-	if err := server.Signal(syscall.SIGCONT); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, server.Signal(syscall.SIGCONT))
 }
 
 // answers reports whether the name server answers at once.
@@ -128,11 +107,13 @@ func answers(t *testing.T) bool {
 func lookedUp(t *testing.T, limit time.Duration) string {
 	t.Helper()
 	src := "virtual = 192.0.2.1:80\n"
-	for _, host := range []string{"web1.example.test", "alias.example.test", "six.example.test", "six.example.test", "both.example.test", "none.example.test", "www.example.org"} {
+	for _, host := range []string{"web1.example.test", "alias.example.test", "six.example.test", "six.example.test",
+		"both.example.test", "none.example.test", "www.example.org"} {
 		src += "\treal = " + host + ":80 masq\n"
 	}
 	begun := time.Now()
-	cfg, found := parser.Parse(t.Context(), "ld.cf", []byte(src), parser.Options{Resolver: systemNames{}, Wait: true})
+	cfg, found := parser.Parse(t.Context(), "ld.cf", []byte(src),
+		parser.Options{Resolver: systemNames{}, Wait: true})
 	if found.HasErrors() {
 		t.Fatal(found)
 	}
@@ -162,10 +143,7 @@ func lookedUp(t *testing.T, limit time.Duration) string {
 func startKnot(t *testing.T, program string) (*os.Process, int, string) {
 	t.Helper()
 	dir := t.TempDir()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
 	port := l.Addr().(*net.TCPAddr).Port
 	l.Close()
 	for name, text := range map[string]string{
@@ -199,26 +177,12 @@ zone:
     file: zone
 `, dir, port),
 	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.Write(t, filepath.Join(dir, name), text)
 	}
 	cmd := exec.Command(program, "-c", filepath.Join(dir, "knot.conf"))
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, cmd.Start())
 	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
 	return cmd.Process, port, filepath.Join(dir, "zone")
-}
-
-// until waits until a condition holds.
-func until(t *testing.T, holds func() bool) {
-	t.Helper()
-	for end := time.Now().Add(awaitLimit); !holds(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("waited %v", awaitLimit)
-		}
-	}
 }
 
 func TestOwnAddress(t *testing.T) {

@@ -3,6 +3,8 @@ package daemon
 import (
 	"fmt"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // The look-up follows getservbyname(3): the first entry with this name or alias counts, upper case matters, and the
@@ -82,8 +84,6 @@ func TestTheHostsFileIsAskedFirst(t *testing.T) {
 		"hosts: dns files # files dns\n":       false,
 		"# hosts: files\nhosts: resolve dns\n": false,
 	} {
-		if got := hostsFirst(order); got != want {
-			t.Errorf("%q: %t, want %t", order, got, want)
-		}
+		testkit.Equal(t, hostsFirst(order), want, order)
 	}
 }

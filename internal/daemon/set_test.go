@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"net/url"
 	"path/filepath"
-	"slices"
 	"testing"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"ldirectord/internal/instance"
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/orders"
+	"ldirectord/internal/testkit"
 	"ldirectord/internal/view"
 )
 
@@ -27,8 +27,9 @@ func TestOrdersThatAreOverAreDropped(t *testing.T) {
 	over := orders.Order{Kind: orders.Maint, Until: whole(time.Now().Add(-time.Hour))}
 	holds := orders.Order{Kind: orders.Maint, Until: whole(time.Now().Add(time.Hour))}
 	for what, c := range map[string]struct{ given, recorded, left orders.All }{
-		"none is over":     {orders.All{a: holds}, orders.All{a: holds}, orders.All{a: holds}},
-		"one is over":      {orders.All{a: over, b: holds}, orders.All{a: over, b: holds}, orders.All{b: holds}},
+		"none is over": {orders.All{a: holds}, orders.All{a: holds}, orders.All{a: holds}},
+		"one is over": {orders.All{a: over, b: holds}, orders.All{a: over, b: holds},
+			orders.All{b: holds}},
 		"all are over":     {orders.All{a: over}, orders.All{a: over}, orders.All{}},
 		"another recorded": {orders.All{a: over}, orders.All{a: over, b: holds}, orders.All{a: over, b: holds}},
 		"the file is lost": {orders.All{a: over, b: holds}, nil, orders.All{b: holds}},
@@ -38,9 +39,7 @@ func TestOrdersThatAreOverAreDropped(t *testing.T) {
 			lock.Drain = filepath.Join(t.TempDir(), "drain")
 			o := &standingOrders{d: &daemon{lock: lock}, given: c.given}
 			if c.recorded != nil {
-				if err := o.orderFile().Write(c.recorded); err != nil {
-					t.Fatal(err)
-				}
+				testkit.OK(t, o.orderFile().Write(c.recorded))
 			}
 			o.keepGiven(t.Context())
 			if got, err := o.orderFile().Read(); !maps.Equal(got, c.left) || err != nil {
@@ -87,9 +86,7 @@ func TestWhichServersHadNoOrder(t *testing.T) {
 			fresh = append(fresh, s.Real)
 		}
 	}
-	if want := []string{"none", "undone", ""}; !slices.Equal(fresh, want) {
-		t.Errorf("without an order are %q, want %q", fresh, want)
-	}
+	testkit.Same(t, fresh, []string{"none", "undone", ""}, "without an order")
 }
 
 // Recorded orders that the director did not take are passed to it again until it does.
@@ -98,9 +95,7 @@ func TestOrdersThatTheDirectorDidNotTakeAreGivenAgain(t *testing.T) {
 	lock := &instance.Lock{}
 	lock.Drain = filepath.Join(t.TempDir(), "drain")
 	o := &standingOrders{d: &daemon{lock: lock, director: director.New(director.Deps{})}} // which does not run
-	if err := o.orderFile().Write(orders.All{at: {Kind: orders.Drain}}); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, o.orderFile().Write(orders.All{at: {Kind: orders.Drain}}))
 	gone, end := context.WithCancel(t.Context())
 	end()
 	for range 2 {

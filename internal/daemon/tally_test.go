@@ -11,6 +11,7 @@ import (
 	"ldirectord/internal/notify"
 	"ldirectord/internal/notify/mail"
 	"ldirectord/internal/status"
+	"ldirectord/internal/testkit"
 	"ldirectord/parser"
 )
 
@@ -45,14 +46,10 @@ func TestFailuresAreShownUntilTheyEnd(t *testing.T) {
 			{notify.MonitorFailed, "monitor", "command, monitor"},
 		} {
 			happens(step.kind, step.text)
-			if got := shown(); got != step.want {
-				t.Errorf("after %s %q: %q, want %q", step.kind, step.text, got, step.want)
-			}
+			testkit.Equal(t, shown(), step.want, "after", step.kind, step.text)
 		}
 		time.Sleep(failureLasts)
-		if got := shown(); got != "" {
-			t.Errorf("after a day: %q", got)
-		}
+		testkit.Equal(t, shown(), "", "after a day")
 	})
 }
 
@@ -106,9 +103,7 @@ func TestALogThatCannotBeWrittenIsAFailure(t *testing.T) {
 	if got := l.failures(); len(got) != 1 || !strings.Contains(got[0].Text, path) || !got[0].At.Equal(e.Time) {
 		t.Errorf("failures: %+v", got)
 	}
-	if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Mkdir(filepath.Dir(path), 0o700))
 	l.Notify(e)
 	if got := l.failures(); got != nil {
 		t.Errorf("failures of a log that can be written again: %+v", got)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/internal/testkit"
 	"ldirectord/internal/view"
 )
 
@@ -29,12 +30,15 @@ func TestWhenTheFormerConfigurationComesBack(t *testing.T) {
 		{"the only one fails", "a", "a-", false, 0, "1 of 1 servers of one that were up fail"},
 		{"those that were down fail", "a", "a+ b- c-", false, 0, ""},
 		{"all were down", "", "a- b-", false, 0, ""},
-		{"servers that the file no longer names", "a b c", "a-", false, 0, "1 of 1 servers of one that were up fail"},
+		{"servers that the file no longer names", "a b c", "a-", false, 0,
+			"1 of 1 servers of one that were up fail"},
 		{"a section that is gone", "a b", "", false, 0, ""},
 		{"a later result", "a b", "a+- b+-", false, 0, ""},
-		{"a first failure, and then a success", "a b", "a-+ b-+", false, 0, "2 of 2 servers of one that were up fail"},
+		{"a first failure, and then a success", "a b", "a-+ b-+", false, 0,
+			"2 of 2 servers of one that were up fail"},
 		{"a result that proves nothing", "a b", "a? b?", false, 0, ""},
-		{"a failure after one that proves nothing", "a", "a?-", false, 0, "1 of 1 servers of one that were up fail"},
+		{"a failure after one that proves nothing", "a", "a?-", false, 0,
+			"1 of 1 servers of one that were up fail"},
 		{"one of two checks", "a", "a-", true, 0, "1 of 1 servers of one that were up fail"},
 		{"two checks that pass", "a", "a+", true, 0, ""},
 		{"just in time", "a", "a+", false, 59 * time.Second, ""},
@@ -42,14 +46,16 @@ func TestWhenTheFormerConfigurationComesBack(t *testing.T) {
 	} {
 		before := &view.Snapshot{Virtuals: []view.Virtual{{ID: "one"}, {ID: "other"}}}
 		for _, name := range strings.Fields(row.before) {
-			before.Virtuals[0].Servers = append(before.Virtuals[0].Servers, view.Server{Real: name, Up: true})
+			before.Virtuals[0].Servers = append(before.Virtuals[0].Servers,
+				view.Server{Real: name, Up: true})
 		}
 		before.Virtuals[0].Servers = append(before.Virtuals[0].Servers, view.Server{Real: "down"})
 		trial := newTrial(time.Minute, before)
 		trial.since, trial.until = begin, begin.Add(time.Minute)
 		var now *view.Snapshot
 		for look := range 3 {
-			now = &view.Snapshot{Virtuals: []view.Virtual{{ID: "other", Servers: []view.Server{{Real: "x"}}}, {ID: "one"}}}
+			now = &view.Snapshot{Virtuals: []view.Virtual{
+				{ID: "other", Servers: []view.Server{{Real: "x"}}}, {ID: "one"}}}
 			at := begin.Add(time.Duration(look) * time.Second) // the first are results from before
 			for _, word := range strings.Fields(row.after) {
 				s := view.Server{Real: word[:1]}
@@ -61,16 +67,15 @@ func TestWhenTheFormerConfigurationComesBack(t *testing.T) {
 					}
 				}
 				if row.checks {
-					s.Checks = []view.Check{{Name: "first", Checked: at, Last: checker.Result{OK: true}},
+					s.Checks = []view.Check{
+						{Name: "first", Checked: at, Last: checker.Result{OK: true}},
 						{Name: "second", Checked: s.Checked, Last: s.Last}}
 				}
 				now.Virtuals[1].Servers = append(now.Virtuals[1].Servers, s)
 			}
 			trial.note(now)
 		}
-		if got := trial.verdict(now, begin.Add(row.elapsed)); got != row.want {
-			t.Errorf("%s: %q, want %q", row.what, got, row.want)
-		}
+		testkit.Equal(t, trial.verdict(now, begin.Add(row.elapsed)), row.want, row.what)
 	}
 }
 
@@ -80,15 +85,9 @@ func TestWhatWasTakenBack(t *testing.T) {
 	f := &configFile{d: &daemon{Options: Options{Config: Source{Path: "/etc/ld.cf"}}}}
 	const text = "virtual = 10.1.0.1:80\n"
 	known := func(path, text string) string { return TakenBack(path, []byte(text)) }
-	if got := known("/etc/ld.cf", text); got != "" {
-		t.Errorf("nothing was taken back: %q", got)
-	}
-	if err := f.refuseAgain([]byte(text), "it was not confirmed"); err != nil {
-		t.Fatal(err)
-	}
-	if got := known("/etc/ld.cf", text); got != "it was not confirmed" {
-		t.Errorf("%q", got)
-	}
+	testkit.Equal(t, known("/etc/ld.cf", text), "", "nothing was taken back")
+	testkit.OK(t, f.refuseAgain([]byte(text), "it was not confirmed"))
+	testkit.Equal(t, known("/etc/ld.cf", text), "it was not confirmed")
 	if known("/etc/other.cf", text) != "" || known("/etc/ld.cf", text+"#") != "" {
 		t.Error("another file, or another text, was taken back")
 	}

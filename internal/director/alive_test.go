@@ -42,7 +42,8 @@ func TestSignsOfLife(t *testing.T) {
 			var longest time.Duration
 			last := time.Now()
 			look := func() { longest, last = max(longest, time.Since(last)), time.Now() }
-			d := New(Deps{Table: &slowTable{s.table.Memory, row.until}, Alive: look, Pulse: pulse, World: core.World{}})
+			d := New(Deps{Table: &slowTable{s.table.Memory, row.until}, Alive: look, Pulse: pulse,
+				World: core.World{}})
 			if err := d.Run(ctx, s.plan("one")); err != nil {
 				t.Error(err)
 			}

@@ -29,7 +29,8 @@ type devices struct {
 }
 
 func newDevices(say func(string)) *devices {
-	return &devices{say: say, on: map[netip.Addr]string{}, local: map[netip.Addr]bool{}, down: map[string]bool{}, changed: make(chan struct{}, 1)}
+	return &devices{say: say, on: map[netip.Addr]string{}, local: map[netip.Addr]bool{}, down: map[string]bool{},
+		changed: make(chan struct{}, 1)}
 }
 
 func (d *devices) Changes(context.Context) <-chan struct{} { return d.changed }

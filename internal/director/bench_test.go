@@ -65,7 +65,8 @@ func many(n, port, interval int) string {
 	fmt.Fprintf(&b, "checkinterval = %d\nnegotiatetimeout = 3\n", interval)
 	for i := range n {
 		if i%4 == 0 {
-			fmt.Fprintf(&b, "virtual = 10.%d.%d.1:80\n\tservice = http\n\treceive = \"OK\"\n", i/4/250, i/4%250)
+			fmt.Fprintf(&b, "virtual = 10.%d.%d.1:80\n\tservice = http\n\treceive = \"OK\"\n", i/4/250,
+				i/4%250)
 		}
 		fmt.Fprintf(&b, "\treal = 127.1.%d.%d:%d masq\n", i/250, i%250+1, port)
 	}
@@ -99,7 +100,10 @@ func BenchmarkCycle(b *testing.B) {
 		b.Run(fmt.Sprintf("%d@%ds", c.servers, c.interval), func(b *testing.B) {
 			p := planOf(b, many(c.servers, startServer(b), c.interval))
 			j := notify.NewJournal()
-			d := New(Deps{Table: ipvsctl.NewMemory(nil), World: core.World{Tell: []core.Receiver{core.Words(j.Emit), core.Commands(notify.NewHooks(j).Run)}}})
+			d := New(Deps{Table: ipvsctl.NewMemory(nil),
+				World: core.World{
+					Tell: []core.Receiver{core.Words(j.Emit),
+						core.Commands(notify.NewHooks(j).Run)}}})
 			ctx, end := context.WithCancel(b.Context())
 			ended := make(chan error, 1)
 			go func() { ended <- d.Run(ctx, p) }()
@@ -157,7 +161,8 @@ func cpuTime() time.Duration {
 // memory. It measures the processor time of the reloads.
 func BenchmarkReload(b *testing.B) {
 	j := notify.NewJournal()
-	d := New(Deps{Table: ipvsctl.NewMemory(nil), World: core.World{Tell: []core.Receiver{core.Words(j.Emit), core.Commands(notify.NewHooks(j).Run)}}})
+	d := New(Deps{Table: ipvsctl.NewMemory(nil),
+		World: core.World{Tell: []core.Receiver{core.Words(j.Emit), core.Commands(notify.NewHooks(j).Run)}}})
 	ctx, end := context.WithCancel(b.Context())
 	ended := make(chan error, 1)
 	text := strings.ReplaceAll(many(10000, 80, 3600), "\treceive", "\tchecktype = on\n\treceive")
@@ -183,7 +188,8 @@ func BenchmarkReload(b *testing.B) {
 func BenchmarkTenThousandLeave(b *testing.B) {
 	j := notify.NewJournal()
 	table := ipvsctl.NewMemory(nil)
-	d := New(Deps{Table: table, World: core.World{Tell: []core.Receiver{core.Words(j.Emit), core.Commands(notify.NewHooks(j).Run)}}})
+	d := New(Deps{Table: table, World: core.World{
+		Tell: []core.Receiver{core.Words(j.Emit), core.Commands(notify.NewHooks(j).Run)}}})
 	ctx, end := context.WithCancel(b.Context())
 	ended := make(chan error, 1)
 	file := func(real string) *plan.Plan {
@@ -237,7 +243,8 @@ func BenchmarkBrake10k(b *testing.B) {
 	const file = "checkinterval = 3600\nvirtual = 10.0.0.1:80\n\tchecktype = connect\n\tcheckvip = yes\n\treal = 10.1.0.0->10.1.39.15:80 gate\n"
 	p := planChecked(b, file, func(checker.Spec) (checker.Checker, error) { return silent{}, nil })
 	j := notify.NewJournal()
-	d := New(Deps{Table: ipvsctl.NewMemory(nil), World: core.World{Tell: []core.Receiver{core.Words(j.Emit), core.Commands(notify.NewHooks(j).Run)}}})
+	d := New(Deps{Table: ipvsctl.NewMemory(nil),
+		World: core.World{Tell: []core.Receiver{core.Words(j.Emit), core.Commands(notify.NewHooks(j).Run)}}})
 	ctx, end := context.WithCancel(b.Context())
 	ended := make(chan error, 1)
 	tasks := p.Tasks
@@ -248,7 +255,8 @@ func BenchmarkBrake10k(b *testing.B) {
 			err := d.asked.submit(ctx, func(done chan<- struct{}) {
 				var updates []schedule.Update
 				for _, t := range tasks[i : i+len(tasks)/100] {
-					updates = append(updates, schedule.Update{Task: t, Result: r, Began: time.Now()})
+					updates = append(updates,
+						schedule.Update{Task: t, Result: r, Began: time.Now()})
 				}
 				d.core.Results(time.Now(), updates)
 				close(done)

@@ -9,6 +9,7 @@ import (
 	"ldirectord/internal/core"
 	"ldirectord/internal/judge"
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 // hangingMarks set no rules until the caller gives up.
@@ -28,7 +29,8 @@ func TestTheEndIsBoundedWhateverHangs(t *testing.T) {
 				"virtual = 10.1.0.2:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = on\n"
 			ctx, end := context.WithCancelCause(t.Context())
 			ended := make(chan error, 1)
-			d := New(Deps{Table: &slowTable{s.table.Memory, hangs}, Marks: hangingMarks{}, World: core.World{}})
+			d := New(Deps{Table: &slowTable{s.table.Memory, hangs}, Marks: hangingMarks{},
+				World: core.World{}})
 			go func() { ended <- d.Run(ctx, s.plan("one")) }()
 			time.Sleep(2*judge.TableTimeout + marksTimeout + time.Second) // all requests hang again
 			begun := time.Now()
@@ -50,9 +52,7 @@ func TestMarkRulesHaveMoreTimeTheMoreTheyAre(t *testing.T) {
 		for rules, want := range map[int]time.Duration{0: 15 * time.Second, 500: 25 * time.Second} {
 			begin := time.Now()
 			d.setRules(t.Context(), make([]lvs.MarkRule, rules))
-			if took := time.Since(begin); took != want {
-				t.Errorf("%d rules had %v, want %v", rules, took, want)
-			}
+			testkit.Equal(t, time.Since(begin), want, rules, "rules had")
 		}
 	})
 }

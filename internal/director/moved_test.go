@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 // moving moves two names at random over addresses that go up and down, and knows what the table must have. For each
@@ -39,7 +40,8 @@ virtual = 10.1.0.1:80
 func TestNamesThatMoveAtRandom(t *testing.T) {
 	for seed := range uint64(30) {
 		synctest.Test(t, func(t *testing.T) {
-			m := &moving{scenario: newScenario(t), rand: rand.New(rand.NewPCG(seed, 0)), down: map[string]bool{}, at: map[string]string{}, serves: map[string]string{}}
+			m := &moving{scenario: newScenario(t), rand: rand.New(rand.NewPCG(seed, 0)),
+				down: map[string]bool{}, at: map[string]string{}, serves: map[string]string{}}
 			m.configs["one"] = movingConfig
 			if seed%3 == 0 {
 				m.configs["one"] = strings.Replace(movingConfig, "virtual", "draintime = 1\nvirtual", 1)
@@ -81,7 +83,8 @@ func (m *moving) draw() {
 	case 1:
 		m.do("handover")
 		m.do("start", "one")
-		if m.maint != "" && !strings.Contains(m.configs["one"], "quiescent") && m.serves[m.maint] != m.at[m.maint] {
+		if m.maint != "" && !strings.Contains(m.configs["one"], "quiescent") &&
+			m.serves[m.maint] != m.at[m.maint] {
 			m.serves[m.maint] = "" // the table found at the start does not have it
 		}
 	case 2:
@@ -144,10 +147,7 @@ func (m *moving) settle() {
 			want[netip.MustParseAddrPort(m.at[name]+":80")] = 0
 		}
 	}
-	table, err := m.table.Read(context.Background())
-	if err != nil {
-		m.t.Fatal(err)
-	}
+	table := testkit.Must(m.table.Read(context.Background()))(m.t)
 	have := table[lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")}].Dests
 	same := len(have) == len(want)
 	for addr, weight := range want {

@@ -35,9 +35,11 @@ func remembered(now *view.Snapshot) (lines []string) {
 			from := len(lines)
 			clock := func(m history.Moment) string { return m.Time().Format("15:04:05") }
 			for _, r := range s.Past.Records() {
-				line := fmt.Sprintf("  %s-%s %d× %s %d %s", clock(r.First), clock(r.Last), r.Times, r.Kind, r.Weight, r.Text)
+				line := fmt.Sprintf("  %s-%s %d× %s %d %s", clock(r.First), clock(r.Last), r.Times,
+					r.Kind, r.Weight, r.Text)
 				if r.Check != history.None {
-					line = fmt.Sprintf("  %s-%s %d× %s %s %d/%d", clock(r.First), clock(r.Last), r.Times, r.Kind, r.Text, r.Count, r.Needed)
+					line = fmt.Sprintf("  %s-%s %d× %s %s %d/%d", clock(r.First), clock(r.Last),
+						r.Times, r.Kind, r.Text, r.Count, r.Needed)
 				}
 				if r.Check != history.None && (len(s.CheckNames) > 1 || r.Check == history.Former) {
 					line += fmt.Sprintf(" by %q", s.CheckNames[r.Check])
@@ -63,7 +65,8 @@ func (s *scenario) stall(at netip.AddrPort) {
 			for _, e := range service.Entries {
 				if e.Real.Addr == at {
 					d.core.Results(time.Now(), []schedule.Update{{Task: e.First.Task, Stalled: true,
-						Result: checker.Result{Cause: checker.Timeout, Detail: "no answer in 5s"}}})
+						Result: checker.Result{Cause: checker.Timeout,
+							Detail: "no answer in 5s"}}})
 				}
 			}
 		}

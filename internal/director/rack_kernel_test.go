@@ -14,6 +14,7 @@ import (
 	"ldirectord/internal/core"
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/notify"
+	"ldirectord/internal/testkit"
 	"ldirectord/ipvsctl"
 )
 
@@ -88,10 +89,7 @@ func TestKernelFollowsARack(t *testing.T) {
 	}
 	for _, quiescent := range []string{"yes", "no"} {
 		t.Run("quiescent="+quiescent, func(t *testing.T) {
-			kernel, err := ipvsctl.Open(ipvsctl.Kernel)
-			if err != nil {
-				t.Fatal(err)
-			}
+			kernel := testkit.Must(ipvsctl.Open(ipvsctl.Kernel))(t)
 			defer kernel.Close()
 			r := startRack(t, kernel, quiescent)
 			for _, ok := range []bool{false, true} {
@@ -126,9 +124,11 @@ type rack struct {
 func startRack(t testing.TB, client ipvsctl.Client, quiescent string) *rack {
 	r := &rack{table: &timedTable{Client: client}, verdicts: &verdicts{}}
 	r.verdicts.turn(true)
-	p := planChecked(t, rackConfig(2500, quiescent), func(checker.Spec) (checker.Checker, error) { return r.verdicts.checker(), nil })
+	p := planChecked(t, rackConfig(2500, quiescent),
+		func(checker.Spec) (checker.Checker, error) { return r.verdicts.checker(), nil })
 	journal := notify.NewJournal(func(notify.Event) {})
-	d := New(Deps{Table: r.table, World: core.World{Tell: []core.Receiver{core.Words(journal.Emit), core.Commands(notify.NewHooks(journal).Run)}}})
+	d := New(Deps{Table: r.table, World: core.World{
+		Tell: []core.Receiver{core.Words(journal.Emit), core.Commands(notify.NewHooks(journal).Run)}}})
 	ctx, end := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- d.Run(ctx, p) }()

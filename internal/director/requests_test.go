@@ -10,25 +10,21 @@ import (
 	"ldirectord/internal/core"
 	"ldirectord/internal/maintenance"
 	"ldirectord/internal/schedule"
+	"ldirectord/internal/testkit"
 	"ldirectord/internal/view"
 )
 
 func snapshotOf(t *testing.T, d *Director) *view.Snapshot {
 	t.Helper()
-	now, err := d.Snapshot(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return now
+	return testkit.Must(d.Snapshot(t.Context()))(t)
 }
 
 func TestARequestThatIsNotTaken(t *testing.T) {
 	d := New(Deps{}) // not running
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := d.Snapshot(gone); err == nil || err.Error() != "the director waits for the table: context canceled" {
-		t.Errorf("a snapshot gives the error %v", err)
-	}
+	testkit.Fails(t, testkit.Error(d.Snapshot(gone)), "the director waits for the table: context canceled",
+		"a snapshot gives the error")
 	if err := d.SetStandby(gone, true); !errors.Is(err, errNotTaken) || !errors.Is(err, context.Canceled) {
 		t.Errorf("an order gives the error %v", err)
 	}
@@ -41,10 +37,12 @@ func TestAHangingFolderDelaysNothing(t *testing.T) {
 		s := newScenario(t)
 		s.configs["one"] = "maintenancedir = /m\ncheckinterval = 1\nvirtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = connect\n"
 		var watches []context.Context
-		d := New(Deps{Table: s.table.Memory, World: core.World{}, Maintenance: func(ctx context.Context, _ string, _ []maintenance.Server) <-chan maintenance.Reading {
-			watches = append(watches, ctx)
-			return make(chan maintenance.Reading)
-		}})
+		d := New(Deps{Table: s.table.Memory, World: core.World{},
+			Maintenance: func(ctx context.Context, _ string,
+				_ []maintenance.Server) <-chan maintenance.Reading {
+				watches = append(watches, ctx)
+				return make(chan maintenance.Reading)
+			}})
 		within := func(what string, least, most time.Duration, does func()) {
 			t.Helper()
 			begun := time.Now()
@@ -67,7 +65,8 @@ func TestAHangingFolderDelaysNothing(t *testing.T) {
 					d.Snapshot(cancelled)
 				}
 				time.Sleep(0)
-				if now := snapshotOf(t, d); now.Folder != "no answer in 3s" || now.Overdue > 2*schedule.Tick {
+				if now := snapshotOf(t, d); now.Folder != "no answer in 3s" ||
+					now.Overdue > 2*schedule.Tick {
 					t.Errorf("the folder: %q; checks are late by %v", now.Folder, now.Overdue)
 				}
 			})

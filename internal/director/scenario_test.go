@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"hash/crc32"
 	"maps"
@@ -33,12 +32,11 @@ import (
 	"ldirectord/internal/orders"
 	"ldirectord/internal/plan"
 	known "ldirectord/internal/resolve"
+	"ldirectord/internal/testkit"
 	"ldirectord/internal/view"
 	"ldirectord/ipvsctl"
 	"ldirectord/parser"
 )
-
-var update = flag.Bool("update", false, "rewrite the scenarios' expectations")
 
 // A scenario is a file of steps. After each step are its results: operations on the table in the syntax of ipvsadm, log
 // lines after "log:", hooks after "hook:". The steps are
@@ -103,11 +101,8 @@ func TestScenarios(t *testing.T) {
 	}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if uses(string(text), os.Getenv("WITHOUT")) {
+			text := testkit.Read(t, file)
+			if uses(text, os.Getenv("WITHOUT")) {
 				t.Skip("it uses a directive that testdata/deletion took away")
 			}
 			var got string
@@ -115,17 +110,9 @@ func TestScenarios(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newScenario(t)
 				s.folder = folder
-				got = s.play(string(text))
+				got = s.play(text)
 			})
-			if *update {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if got != string(text) {
-				t.Errorf("the scenario has other results:\n%s", firstDifference(string(text), got))
-			}
+			testkit.Golden(t, file, got)
 		})
 	}
 }
@@ -301,13 +288,9 @@ func (s *scenario) step(words []string, body string) {
 	case "order":
 		s.order(words[1:])
 	case "maintain":
-		if err := os.WriteFile(filepath.Join(s.folder, words[1]), nil, 0o600); err != nil {
-			s.t.Fatal(err)
-		}
+		testkit.Write(s.t, filepath.Join(s.folder, words[1]), "")
 	case "unmaintain":
-		if err := os.Remove(filepath.Join(s.folder, words[1])); err != nil {
-			s.t.Fatal(err)
-		}
+		testkit.OK(s.t, os.Remove(filepath.Join(s.folder, words[1])))
 	case "break", "fix":
 		broken := &s.table.broken
 		switch {
@@ -347,10 +330,7 @@ func (s *scenario) step(words []string, body string) {
 	case "gives-up":
 		s.watches.giveUp(netip.MustParseAddrPort(words[1]))
 	case "why":
-		now, err := s.director.Why(s.t.Context(), words[1], words[2])
-		if err != nil {
-			s.t.Fatal(err)
-		}
+		now := testkit.Must(s.director.Why(s.t.Context(), words[1], words[2]))(s.t)
 		for _, line := range remembered(now) {
 			s.say(line)
 		}
@@ -439,11 +419,7 @@ func (s *scenario) obey(ids []string) {
 
 func (s *scenario) duration(word string) time.Duration {
 	s.t.Helper()
-	d, err := time.ParseDuration(word)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return d
+	return testkit.Must(time.ParseDuration(word))(s.t)
 }
 
 func (s *scenario) newJournal() *notify.Journal {
@@ -702,9 +678,7 @@ func (s *scenario) hand(words []string) {
 			op.Dest.Forward = lvs.Masq
 		}
 	}
-	if err := s.table.Memory.Do(s.t.Context(), op)[0]; err != nil {
-		s.t.Fatal(err)
-	}
+	testkit.OK(s.t, s.table.Memory.Do(s.t.Context(), op)[0])
 }
 
 // recorder is a table in memory that reports every operation.
@@ -831,20 +805,3 @@ func inWords(rules []lvs.MarkRule) (words []string) {
 type checkFunc func() checker.Result
 
 func (f checkFunc) Check(context.Context) checker.Result { return f() }
-
-func firstDifference(want, got string) string {
-	a, b := strings.Split(want, "\n"), strings.Split(got, "\n")
-	for i := range max(len(a), len(b)) {
-		var x, y string
-		if i < len(a) {
-			x = a[i]
-		}
-		if i < len(b) {
-			y = b[i]
-		}
-		if x != y {
-			return fmt.Sprintf("line %d\n want %s\n got  %s\nall of it:\n%s", i+1, x, y, got)
-		}
-	}
-	return ""
-}

@@ -63,8 +63,10 @@ func TestTheOutcomesOfRequests(t *testing.T) {
 				defer end()
 				lives, begun := 0, time.Now()
 				o := request(table{ctx, answering{answer: row.answer}, func() { lives++ }})
-				if o.Answer != row.want || (o.Err == nil) != (row.want == judge.Done) || time.Since(begun) != row.took || (lives == 0) != (row.ends == 0) {
-					t.Errorf("%s, %s: %+v after %v, %d signs of life", what, kind, o, time.Since(begun), lives)
+				if o.Answer != row.want || (o.Err == nil) != (row.want == judge.Done) ||
+					time.Since(begun) != row.took || (lives == 0) != (row.ends == 0) {
+					t.Errorf("%s, %s: %+v after %v, %d signs of life", what, kind, o,
+						time.Since(begun), lives)
 				}
 			})
 		}

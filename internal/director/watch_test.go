@@ -94,7 +94,8 @@ func (w *idle) giveUp(to netip.AddrPort) {
 	w.mu.Unlock()
 	w.director.asked <- func() {
 		w.director.core.Results(time.Now(), []schedule.Update{
-			{Task: task, Result: checker.Result{Detail: "it ends each connection within 5s"}, Unwatched: true},
+			{Task: task, Result: checker.Result{Detail: "it ends each connection within 5s"},
+				Unwatched: true},
 		})
 	}
 }

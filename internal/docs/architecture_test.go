@@ -2,7 +2,6 @@ package docs
 
 import (
 	"cmp"
-	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
@@ -10,13 +9,15 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // Each path in architecture.md exists. A file without a folder is in a folder that the same line names before.
 func TestThePathsOfArchitectureExist(t *testing.T) {
 	code := regexp.MustCompile("`([a-z][\\w./*-]*)`")
 	paths := 0
-	for line := range strings.Lines(readDoc(t, "../../docs/architecture.md")) {
+	for line := range strings.Lines(testkit.Read(t, "../../docs/architecture.md")) {
 		folders := []string{""}
 		for _, m := range code.FindAllStringSubmatch(line, -1) {
 			name := strings.TrimSuffix(m[1], "/")
@@ -29,7 +30,8 @@ func TestThePathsOfArchitectureExist(t *testing.T) {
 				folders = append(folders, name, path.Dir(name))
 				paths++
 			case path.Ext(name) == ".go":
-				if !slices.ContainsFunc(folders, func(folder string) bool { return exists(path.Join(folder, name)) }) {
+				if !slices.ContainsFunc(folders,
+					func(folder string) bool { return exists(path.Join(folder, name)) }) {
 					t.Errorf("architecture.md names %s, which is in none of %q", name, folders)
 				}
 				paths++
@@ -51,7 +53,7 @@ func exists(name string) bool {
 
 // Each folder with Go files has a row in architecture.md's table of packages, and each row has such a folder.
 func TestArchitectureNamesEveryPackage(t *testing.T) {
-	_, table, _ := strings.Cut(readDoc(t, "../../docs/architecture.md"), "\n## Packages\n")
+	_, table, _ := strings.Cut(testkit.Read(t, "../../docs/architecture.md"), "\n## Packages\n")
 	table, _, _ = strings.Cut(table, "\n## ")
 	named := map[string]bool{}
 	for _, row := range regexp.MustCompile("(?m)^\\| `([^`]+)` \\|").FindAllStringSubmatch(table, -1) {
@@ -81,10 +83,7 @@ func TestTheImportsOfArchitecture(t *testing.T) {
 	for _, module := range []string{"../..", "../../tools"} {
 		list := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...")
 		list.Dir = module
-		found, err := list.Output()
-		if err != nil {
-			t.Fatalf("go list: %v", err)
-		}
+		found := testkit.Must(list.Output())(t, "go list")
 		out = append(out, found...)
 	}
 	imports := map[string]string{}
@@ -98,7 +97,7 @@ func TestTheImportsOfArchitecture(t *testing.T) {
 		}
 		imports[strings.TrimPrefix(words[0], "ldirectord/")] = cmp.Or(strings.Join(ours, ", "), "none")
 	}
-	_, table, _ := strings.Cut(readDoc(t, "../../docs/architecture.md"), "\n## Packages\n")
+	_, table, _ := strings.Cut(testkit.Read(t, "../../docs/architecture.md"), "\n## Packages\n")
 	table, _, _ = strings.Cut(table, "\n## ")
 	rows := regexp.MustCompile("(?m)^\\| `[^`]+` \\|.*\\|$")
 	want := rows.ReplaceAllStringFunc(table, func(row string) string {
@@ -109,14 +108,5 @@ func TestTheImportsOfArchitecture(t *testing.T) {
 		}
 		return strings.Join(cells, " | ")
 	})
-	hold(t, "../../docs/architecture.md", "\n## Packages\n", want, "\n## ")
-}
-
-func readDoc(t *testing.T, name string) string {
-	t.Helper()
-	text, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
+	testkit.Part(t, "../../docs/architecture.md", "\n## Packages\n", want, "\n## ")
 }

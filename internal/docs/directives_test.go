@@ -14,15 +14,13 @@ import (
 	"ldirectord/checker/protocol"
 	"ldirectord/checker/settings"
 	"ldirectord/internal/plan"
+	"ldirectord/internal/testkit"
 	"ldirectord/parser"
 )
 
 // The parser's services are the checkers' services, and directives.md names them all.
 func TestServicesCheckersAndDocsAgree(t *testing.T) {
-	text, err := os.ReadFile("../../docs/directives.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Must(os.ReadFile("../../docs/directives.md"))(t)
 	known := protocol.Services()
 	for s := range settings.Services() {
 		if !slices.Contains(known, s.Name) {
@@ -45,10 +43,7 @@ func named(text []byte, word string) bool {
 
 // docs/checks.md has a chapter for each check, with existing directives and an example without findings.
 func TestChecksAndDocsAgree(t *testing.T) {
-	text, err := os.ReadFile("../../docs/checks.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Must(os.ReadFile("../../docs/checks.md"))(t)
 	_, types, _ := strings.Cut(string(text), "\n## Check types\n")
 	types, services, _ := strings.Cut(types, "\n## Services\n")
 	services, _, _ = strings.Cut(services, "\n## ")
@@ -59,7 +54,8 @@ func TestChecksAndDocsAgree(t *testing.T) {
 	}
 	sameNames(t, "the services of docs/checks.md", headings(services), known)
 	for _, row := range regexp.MustCompile("(?m)^\\| `([^`]+)` ").FindAllSubmatch(text, -1) {
-		if !slices.ContainsFunc(parser.Directives(), func(d *parser.Directive) bool { return d.Name == string(row[1]) }) {
+		if !slices.ContainsFunc(parser.Directives(),
+			func(d *parser.Directive) bool { return d.Name == string(row[1]) }) {
 			t.Errorf("docs/checks.md has a setting %s, which is no directive", row[1])
 		}
 	}
@@ -86,10 +82,13 @@ func headings(chapter string) (names []string) {
 func sameNames(t *testing.T, what string, got, want []string) {
 	t.Helper()
 	without := func(names, others []string) []string {
-		return slices.DeleteFunc(slices.Sorted(slices.Values(names)), func(name string) bool { return slices.Contains(others, name) })
+		return slices.DeleteFunc(slices.Sorted(slices.Values(names)),
+			func(name string) bool { return slices.Contains(others, name) })
 	}
-	if missing, more := without(want, got), without(got, want); len(missing)+len(more) > 0 || len(got) != len(want) {
-		t.Errorf("%s: %q are missing, %q are too many; there are %d names, want %d", what, missing, more, len(got), len(want))
+	if missing, more := without(want, got), without(got, want); len(missing)+len(more) > 0 ||
+		len(got) != len(want) {
+		t.Errorf("%s: %q are missing, %q are too many; there are %d names, want %d", what, missing, more,
+			len(got), len(want))
 	}
 }
 
@@ -132,7 +131,8 @@ func TestDirectivesAreDocumented(t *testing.T) {
 			continue
 		}
 		line := "virtual=1\n\t" + d.Name + " =\n"
-		if _, found := parser.Parse(t.Context(), "", []byte(line), parser.Options{}); !strings.Contains(found[0].Text, "; it must be "+d.Value) {
+		if _, found := parser.Parse(t.Context(), "", []byte(line),
+			parser.Options{}); !strings.Contains(found[0].Text, "; it must be "+d.Value) {
 			t.Errorf("the value of %s is %q, a message says: %s", d.Name, d.Value, found[0].Text)
 		}
 	}
@@ -141,10 +141,7 @@ func TestDirectivesAreDocumented(t *testing.T) {
 
 // everything.cf has every directive. Those that need an existing file have a # in front.
 func TestExampleOfEverything(t *testing.T) {
-	text, err := os.ReadFile("../../examples/everything.cf")
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Must(os.ReadFile("../../examples/everything.cf"))(t)
 	for _, d := range parser.Directives() {
 		if !regexp.MustCompile(`(?m)^ *#?` + d.Name + ` = `).Match(text) {
 			t.Errorf("examples/everything.cf has no %s", d.Name)
@@ -161,10 +158,7 @@ func TestExamples(t *testing.T) {
 	files = append(files, "../../examples/bgp/ldirectord.cf")
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
-			source, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
+			source := testkit.Must(os.ReadFile(file))(t)
 			cfg, found := parser.Parse(t.Context(), file, source, parser.Options{})
 			for _, d := range found.Errors() {
 				t.Error(d)
@@ -173,7 +167,10 @@ func TestExamples(t *testing.T) {
 				return
 			}
 			env := &protocol.Env{Pinger: icmp.NewPinger()}
-			_, found = plan.New(cfg, func(s checker.Spec) (checker.Checker, error) { return protocol.New(s, env) })
+			_, found = plan.New(cfg, func(s checker.Spec) (checker.Checker,
+				error) {
+				return protocol.New(s, env)
+			})
 			for _, d := range found {
 				t.Error(d)
 			}
@@ -184,15 +181,19 @@ func TestExamples(t *testing.T) {
 // The warning that receive is ignored is given exactly for the services whose checkers don't use it.
 func TestReceiveCountsWhereACheckerReadsIt(t *testing.T) {
 	for s := range settings.Services() {
-		source := "virtual = 192.0.2.1:99\n\treal = 192.0.2.2:99 gate\n\tservice = " + s.Name + "\n\treceive = \"(\"\n"
+		source := "virtual = 192.0.2.1:99\n\treal = 192.0.2.2:99 gate\n\tservice = " + s.Name +
+			"\n\treceive = \"(\"\n"
 		_, found := parser.Parse(t.Context(), "ld.cf", []byte(source), parser.Options{})
-		ignored := slices.ContainsFunc(found, func(d parser.Diagnostic) bool { return strings.HasPrefix(d.Text, "receive applies only to ") })
-		spec := checker.Spec{Type: "negotiate", Service: s.Name, Receive: "(", Request: "/x", URL: "http://192.0.2.2/", Account: settings.Account{Secret: "x"}}
+		ignored := slices.ContainsFunc(found,
+			func(d parser.Diagnostic) bool { return strings.HasPrefix(d.Text, "receive applies only to ") })
+		spec := checker.Spec{Type: "negotiate", Service: s.Name, Receive: "(", Request: "/x",
+			URL: "http://192.0.2.2/", Account: settings.Account{Secret: "x"}}
 		_, err := protocol.New(spec, nil)
 		var refused *checker.SpecError
 		read := errors.As(err, &refused) && refused.Directive == "receive"
 		if read == ignored {
-			t.Errorf("%s: the checker reads receive: %v; a warning says that it does not count: %v", s.Name, read, ignored)
+			t.Errorf("%s: the checker reads receive: %v; a warning says that it does not count: %v", s.Name,
+				read, ignored)
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package docs
 
 import (
-	"flag"
 	"fmt"
 	"go/ast"
 	goparser "go/parser"
@@ -14,9 +13,8 @@ import (
 	"testing"
 
 	"ldirectord/internal/judge"
+	"ldirectord/internal/testkit"
 )
-
-var update = flag.Bool("update", false, "write the lists of directives")
 
 // The lists of directives in directives.md and in the man page are those of the parser's table.
 func TestListsOfDirectives(t *testing.T) {
@@ -27,11 +25,8 @@ func TestListsOfDirectives(t *testing.T) {
 		{"../../docs/directives.md", "<!-- directives: %s -->\n", "<!-- end -->\n", markdownList},
 		{configPage, ".\\\" directives: %s\n", ".\\\" end\n", manList},
 	} {
-		text, err := os.ReadFile(doc.file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		want := string(text)
+		text := testkit.Read(t, doc.file)
+		want := text
 		for _, chapter := range chapters() {
 			begin := strings.Replace(doc.begin, "%s", chapter[0].Chapter, 1)
 			before, rest, found := strings.Cut(want, begin)
@@ -41,10 +36,10 @@ func TestListsOfDirectives(t *testing.T) {
 			}
 			want = before + begin + doc.list(chapter) + doc.end + after
 		}
-		if want == string(text) {
+		if want == text {
 			continue
 		}
-		if !*update {
+		if !testkit.Update() {
 			t.Errorf("%s does not have the directives of the parser: write it with -update", doc.file)
 		} else if err := os.WriteFile(doc.file, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
@@ -54,11 +49,8 @@ func TestListsOfDirectives(t *testing.T) {
 
 // The example of why in status.md is the output for the first server of the test data.
 func TestTheExampleOfWhyIsWhatItShows(t *testing.T) {
-	shown, err := os.ReadFile("../../testdata/status/why")
-	if err != nil {
-		t.Fatal(err)
-	}
-	first, _, _ := strings.Cut(string(shown), "\n\n192.")
+	shown := testkit.Read(t, "../../testdata/status/why")
+	first, _, _ := strings.Cut(shown, "\n\n192.")
 	example := "\n    $ sudo ldirectord www.cf why 192.0.2.21:80\n"
 	for line := range strings.Lines(first + "\n") {
 		example += strings.TrimSuffix("    "+line, "    \n")
@@ -66,7 +58,7 @@ func TestTheExampleOfWhyIsWhatItShows(t *testing.T) {
 			example += "\n"
 		}
 	}
-	hold(t, "../../docs/status.md", "<!-- why -->\n", example, "\n<!-- end -->\n")
+	testkit.Part(t, "../../docs/status.md", "<!-- why -->\n", example, "\n<!-- end -->\n")
 }
 
 // The list of events in events.md has the kinds of package notify, with their comments as text.
@@ -84,7 +76,7 @@ func TestTheListOfEvents(t *testing.T) {
 	if kinds < 50 {
 		t.Fatalf("%d kinds of events: is the code read?", kinds)
 	}
-	hold(t, "../../docs/events.md", "<!-- events -->\n", list, "<!-- end events -->\n")
+	testkit.Part(t, "../../docs/events.md", "<!-- events -->\n", list, "<!-- end events -->\n")
 }
 
 // The rules in judgement.md are those of package judge, in their order.
@@ -98,7 +90,7 @@ func TestTheListOfRules(t *testing.T) {
 		}
 		list += fmt.Sprintf("| `%s` | %s | %s |\n", rule.Name, who, strings.TrimSuffix(what, "."))
 	}
-	hold(t, "../../docs/judgement.md", "<!-- rules -->\n", list, "<!-- end rules -->\n")
+	testkit.Part(t, "../../docs/judgement.md", "<!-- rules -->\n", list, "<!-- end rules -->\n")
 }
 
 // commentsOfRules are the comments of the rules in package judge, as lines, by the rules' names.
@@ -107,10 +99,7 @@ func commentsOfRules(t *testing.T) map[string]string {
 	all := map[string]string{}
 	files, _ := filepath.Glob("../judge/*.go")
 	for _, file := range files {
-		parsed, err := goparser.ParseFile(token.NewFileSet(), file, nil, goparser.ParseComments)
-		if err != nil {
-			t.Fatal(err)
-		}
+		parsed := testkit.Must(goparser.ParseFile(token.NewFileSet(), file, nil, goparser.ParseComments))(t)
 		for _, decl := range parsed.Decls {
 			one, is := decl.(*ast.GenDecl)
 			if !is || one.Doc == nil {
@@ -133,10 +122,7 @@ func commentsOfRules(t *testing.T) map[string]string {
 // constantsOf are the constants of a type in a file of Go.
 func constantsOf(t *testing.T, file, typ string) (found []*ast.ValueSpec) {
 	t.Helper()
-	parsed, err := goparser.ParseFile(token.NewFileSet(), file, nil, goparser.ParseComments)
-	if err != nil {
-		t.Fatal(err)
-	}
+	parsed := testkit.Must(goparser.ParseFile(token.NewFileSet(), file, nil, goparser.ParseComments))(t)
 	ast.Inspect(parsed, func(n ast.Node) bool {
 		if s, is := n.(*ast.ValueSpec); is {
 			if name, is := s.Type.(*ast.Ident); is && name.Name == typ {
@@ -146,25 +132,6 @@ func constantsOf(t *testing.T, file, typ string) (found []*ast.ValueSpec) {
 		return true
 	})
 	return found
-}
-
-// hold compares the part of a document between two lines with what it should be. With -update it writes that part.
-func hold(t *testing.T, file, begin, want, end string) {
-	t.Helper()
-	text := readDoc(t, file)
-	before, rest, found := strings.Cut(text, begin)
-	has, after, ended := strings.Cut(rest, end)
-	switch {
-	case !found || !ended:
-		t.Fatalf("%s has no part that begins with %q", file, begin)
-	case has == want:
-	case !*update:
-		t.Errorf("%s does not have what the code has after %q: write it with -update", file, begin)
-	default:
-		if err := os.WriteFile(file, []byte(before+begin+want+end+after), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
 }
 
 // chapters are the directives of each chapter.

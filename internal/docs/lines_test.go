@@ -1,12 +1,13 @@
 package docs
 
 import (
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // commandLine is a line in a document that a reader may type: indented, and beginning with one of these words.
@@ -15,12 +16,9 @@ var commandLine = regexp.MustCompile(`(?m)^ {4,}(?:\$ )?((?:sudo )?(?:make|curl|
 // TestLinesOfTheDocumentsAreRun compares testdata/lines with README and docs: it has every command line of the
 // documents, with the test that runs it, and no other line.
 func TestLinesOfTheDocumentsAreRun(t *testing.T) {
-	text, err := os.ReadFile("../../testdata/lines")
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Read(t, "../../testdata/lines")
 	listed := map[string]bool{}
-	for line := range strings.Lines(string(text)) {
+	for line := range strings.Lines(text) {
 		if strings.HasPrefix(line, "#") {
 			continue
 		}
@@ -34,11 +32,8 @@ func TestLinesOfTheDocumentsAreRun(t *testing.T) {
 	measured, _ := filepath.Glob("../../docs/measured/*.md")
 	documents = append(documents, measured...)
 	for _, path := range append(documents, "../../README.md", "../../CONTRIBUTING.md", "../../SECURITY.md") {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range commandLine.FindAllStringSubmatch(string(text), -1) {
+		text := testkit.Read(t, path)
+		for _, m := range commandLine.FindAllStringSubmatch(text, -1) {
 			line, _, _ := strings.Cut(m[1], " #")
 			line = strings.TrimSpace(line)
 			if _, ok := listed[line]; !ok {

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 var (
@@ -19,16 +21,15 @@ var (
 // A link within the documents leads to an existing file, and to a heading in it.
 func TestLinksLeadSomewhere(t *testing.T) {
 	var files []string
-	for _, pattern := range []string{"../../*.md", "../../docs/*.md", "../../docs/measured/*.md", "../../examples/*.md", "../../examples/*/*.md", "../../tools/*/*.md", "../../testdata/*.md", "../../testdata/*/*.md"} {
-		found, err := filepath.Glob(pattern)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for _, pattern := range []string{"../../*.md", "../../docs/*.md", "../../docs/measured/*.md",
+		"../../examples/*.md", "../../examples/*/*.md", "../../tools/*/*.md", "../../testdata/*.md",
+		"../../testdata/*/*.md"} {
+		found := testkit.Must(filepath.Glob(pattern))(t)
 		files = append(files, found...)
 	}
 	links := 0
 	for _, file := range files {
-		text := readDoc(t, file)
+		text := testkit.Read(t, file)
 		for _, m := range link.FindAllStringSubmatch(text, -1) {
 			if strings.Contains(m[1], "://") {
 				continue
@@ -41,7 +42,7 @@ func TestLinksLeadSomewhere(t *testing.T) {
 			}
 			if _, err := os.Stat(to); err != nil {
 				t.Errorf("%s: %s: %v", file, m[1], err)
-			} else if anchor != "" && !anchors(readDoc(t, to))[anchor] {
+			} else if anchor != "" && !anchors(testkit.Read(t, to))[anchor] {
 				t.Errorf("%s: %s: there is no such heading", file, m[1])
 			}
 		}

@@ -2,7 +2,6 @@ package docs
 
 import (
 	"fmt"
-	"os"
 	"os/exec"
 	"regexp"
 	"strings"
@@ -10,17 +9,15 @@ import (
 
 	"ldirectord/checker/protocol"
 	"ldirectord/checker/settings"
+	"ldirectord/internal/testkit"
 )
 
 const configPage = "../../docs/man/ldirectord.cf.5"
 
 func manPage(t *testing.T) string {
 	t.Helper()
-	text, err := os.ReadFile(configPage)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
+	text := testkit.Read(t, configPage)
+	return text
 }
 
 func TestManPageHasTheChecks(t *testing.T) {
@@ -46,7 +43,8 @@ func TestManPageHasTheChecks(t *testing.T) {
 
 // Every example of the page is good, without a warning.
 func TestManPageExamples(t *testing.T) {
-	examples := regexp.MustCompile(`(?s)\.Bd -literal -offset indent\n(.*?)\.Ed`).FindAllStringSubmatch(manPage(t), -1)
+	examples := regexp.MustCompile(`(?s)\.Bd -literal -offset indent\n(.*?)\.Ed`).FindAllStringSubmatch(manPage(t),
+		-1)
 	if len(examples) < 5 {
 		t.Fatalf("%d examples", len(examples))
 	}

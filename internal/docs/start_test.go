@@ -5,16 +5,15 @@ import (
 	"regexp"
 	"testing"
 
+	"ldirectord/internal/testkit"
 	"ldirectord/parser"
 )
 
 // The recommended set of judgement.md is good for a section of four servers.
 func TestAGoodStart(t *testing.T) {
-	text, err := os.ReadFile("../../docs/judgement.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	set := regexp.MustCompile(`(?m)^\*\*A good start\*\* for most web services.*\n\n((?: {4}.*\n)+)`).FindSubmatch(text)
+	text := testkit.Must(os.ReadFile("../../docs/judgement.md"))(t)
+	set := regexp.MustCompile(`(?m)^\*\*A good start\*\* for most web services.*\n\n((?: {4}.*\n)+)`).FindSubmatch(
+		text)
 	if set == nil {
 		t.Fatal("judgement.md has no recommended set")
 	}

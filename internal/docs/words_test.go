@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // word is one line of testdata/words.
@@ -45,9 +47,7 @@ func TestPlainWords(t *testing.T) {
 				continue
 			}
 			for _, w := range words {
-				if found := w.find(line); found != "" {
-					t.Errorf("%s:%d: %q: write %s", path, number, found, w.instead)
-				}
+				testkit.Equal(t, w.find(line), "", path, number, "write", w.instead)
 			}
 		}
 	})
@@ -64,12 +64,14 @@ func TestWordsAreFound(t *testing.T) {
 		}
 		return false
 	}
-	for _, line := range []string{"what comes behind it", "// the keeper of", "const longestName = 3", "a server is not well", "on behind a router and behind it"} {
+	for _, line := range []string{"what comes behind it", "// the keeper of", "const longestName = 3",
+		"a server is not well", "on behind a router and behind it"} {
 		if !finds(line) {
 			t.Errorf("no word is found in %q", line)
 		}
 	}
-	for _, line := range []string{"three servers behind a router", "it stands by", "const maxName = 3", "at most Three"} {
+	for _, line := range []string{"three servers behind a router", "it stands by", "const maxName = 3",
+		"at most Three"} {
 		if finds(line) {
 			t.Errorf("a word is found in %q", line)
 		}
@@ -78,11 +80,8 @@ func TestWordsAreFound(t *testing.T) {
 
 func readWords(t *testing.T) (words []word, quoted []string) {
 	t.Helper()
-	text, err := os.ReadFile("../../testdata/words")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(text)) {
+	text := testkit.Read(t, "../../testdata/words")
+	for line := range strings.Lines(text) {
 		line = strings.TrimSuffix(line, "\n")
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue

@@ -2,8 +2,9 @@ package fwmark
 
 import (
 	"reflect"
-	"slices"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 func TestMarkOfARule(t *testing.T) {
@@ -42,9 +43,7 @@ func TestChainsReachedFromPrerouting(t *testing.T) {
 -A loop -j a
 `)
 	want := []string{"PREROUTING", "a", "b", "loop"}
-	if got := table.reachable(prerouting); !reflect.DeepEqual(got, want) {
-		t.Errorf("%q, want %q", got, want)
-	}
+	testkit.Same(t, table.reachable(prerouting), want)
 }
 
 // The ruleset is printed by nft 1.0.6, and shortened.
@@ -78,19 +77,13 @@ func TestMarksThatNFTSets(t *testing.T) {
 		{BackEnd: Native, Chain: "inet fw pre", Rule: "handle 5", Mark: 8, Mask: 8},
 		{BackEnd: Native, Chain: "inet fw more", Rule: "handle 7", Mark: 2048, Mask: ^uint32(0xff)},
 	}
-	if !reflect.DeepEqual(m.Settings, want) {
-		t.Errorf("%+v\nwant %+v", m.Settings, want)
-	}
+	testkit.Same(t, m.Settings, want)
 	sent := []Setting{
 		{BackEnd: Native, Chain: "inet fw out", Rule: "handle 10", Mask: wholeMark, Restores: true},
 		{BackEnd: Native, Chain: "inet fw out", Rule: "handle 9", Mark: 9, Mask: wholeMark},
 	}
-	if !reflect.DeepEqual(m.Outgoing, sent) {
-		t.Errorf("of packets that are sent: %+v\nwant %+v", m.Outgoing, sent)
-	}
-	if want := []string{"nft insert rule inet fw pre ip6 saddr %s accept"}; !slices.Equal(m.Filters, want) {
-		t.Errorf("reverse path filters: %q, want %q", m.Filters, want)
-	}
+	testkit.Same(t, m.Outgoing, sent, "of packets that are sent")
+	testkit.Same(t, m.Filters, []string{"nft insert rule inet fw pre ip6 saddr %s accept"}, "reverse path filters")
 	if err := m.parseNFT([]byte(`{"nftables": [`)); err == nil {
 		t.Error("half an answer is no error")
 	}
@@ -127,7 +120,8 @@ func TestSettingGivesTheMarkThatItsBitsAreOf(t *testing.T) {
 		{Setting{BackEnd: Legacy, Mark: 0, Mask: wholeMark}, 3, false, false},
 		{Setting{BackEnd: Native, Chain: "inet filter pre", Mark: 3, Mask: wholeMark}, 3, true, true},
 		{Setting{BackEnd: Native, Chain: "ip filter pre", Mark: 3, Mask: wholeMark}, 3, true, false},
-		{Setting{BackEnd: Native, Chain: "ip6 filter pre", IPv6: true, Mark: 3, Mask: wholeMark}, 3, false, false},
+		{Setting{BackEnd: Native, Chain: "ip6 filter pre", IPv6: true, Mark: 3, Mask: wholeMark}, 3, false,
+			false},
 	} {
 		if got := (Machine{Settings: []Setting{tc.s}}).NothingSets(tc.mark, tc.ipv6); got == tc.want {
 			t.Errorf("%+v, mark %#x, IPv6 %v: %v", tc.s, tc.mark, tc.ipv6, got)
@@ -197,8 +191,6 @@ func TestWhatDivertsAMark(t *testing.T) {
 		{8, false, ""},
 		{8, true, "a rule in chain ip6 vpn out (nft) restores the marks of connections: handle 4"},
 	} {
-		if got := m.Diverts(c.mark, c.ipv6); got != c.want {
-			t.Errorf("mark %d, IPv6 %v: %s", c.mark, c.ipv6, got)
-		}
+		testkit.Equal(t, m.Diverts(c.mark, c.ipv6), c.want, "mark", c.mark, "IPv6", c.ipv6)
 	}
 }

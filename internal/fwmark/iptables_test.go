@@ -9,15 +9,15 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // script is a shell script that runs instead of iptables.
 func script(t *testing.T, text string) (program string) {
 	t.Helper()
 	program = filepath.Join(t.TempDir(), "iptables")
-	if err := os.WriteFile(program, []byte("#!/bin/sh\n"+text), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.WriteFile(program, []byte("#!/bin/sh\n"+text), 0o700))
 	return program
 }
 
@@ -33,13 +33,11 @@ func TestCommandsOfIptables(t *testing.T) {
 	f := family{prefix: "LDIRECTORD-x-", tables: x}
 	table := listing{prerouting: {"-j LDIRECTORD-x-1"}, "LDIRECTORD-x-1": nil}
 	now := readState(table, "LDIRECTORD-x-")
-	if _, err := f.run(t.Context(), now.changes(f.prefix, []string{"-d 192.0.2.1/32 -j MARK --set-mark 8"})); err != nil {
+	if _, err := f.run(t.Context(), now.changes(f.prefix,
+		[]string{"-d 192.0.2.1/32 -j MARK --set-mark 8"})); err != nil {
 		t.Fatal(err)
 	}
-	got, err := os.ReadFile(log)
-	if err != nil {
-		t.Fatal(err)
-	}
+	got := testkit.Must(os.ReadFile(log))(t)
 	want := `-w 5 -t mangle -S
 -t mangle -N LDIRECTORD-x-2 --wait 5
 -t mangle -A LDIRECTORD-x-2 -d 192.0.2.1/32 -j MARK --set-mark 8 --wait 5
@@ -61,9 +59,7 @@ func TestMissingProgramMattersOnlyWithRules(t *testing.T) {
 		t.Errorf("nothing wanted: %q, %v", found, err)
 	}
 	_, err := f.Sync(t.Context(), rules(t, "8 192.0.2.1 tcp 80"))
-	if err == nil || err.Error() != "IPv4 mark rules: iptables-of-nowhere: not installed (package iptables)" {
-		t.Errorf("error %v", err)
-	}
+	testkit.Fails(t, err, "IPv4 mark rules: iptables-of-nowhere: not installed (package iptables)")
 }
 
 // A kernel without the table, or a user without the right to list it, is an error only when there are rules to set.
@@ -74,7 +70,8 @@ func TestRefusedListingMattersOnlyWithRules(t *testing.T) {
 		t.Error(err)
 	}
 	_, err := f.Sync(t.Context(), rules(t, "8 192.0.2.1 tcp 80"))
-	if err == nil || !strings.HasSuffix(err.Error(), "iptables -w 5 -t mangle -S: Could not fetch rule set\x1b: Permission denied (you must be root)") {
+	if err == nil || !strings.HasSuffix(err.Error(),
+		"iptables -w 5 -t mangle -S: Could not fetch rule set\x1b: Permission denied (you must be root)") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -85,9 +82,12 @@ func TestErrorsSayWhatIsMissing(t *testing.T) {
 		"iptables: table is incompatible, use 'nft' tool.": "(nft put rules of its own into the table mangle)",
 		"can't initialize iptables table `mangle'":         "(the kernel lacks the table: module iptable_mangle, ip6table_mangle or nf_tables)",
 	} {
-		x := &xtables{program: script(t, version+`echo "`+strings.ReplaceAll(complaint, "`", "\\`")+`" >&2; exit 1`)}
-		err := x.run(t.Context(), command{option: appendRule, chain: "C", rule: "-p tcp -m multiport --dports 1,2 -j MARK --set-mark 8"})
-		if err == nil || !strings.HasSuffix(err.Error(), "-t mangle -A C -p tcp -m multiport --dports 1,2 -j MARK --set-mark 8: "+complaint+" "+want) {
+		x := &xtables{program: script(t, version+`echo "`+strings.ReplaceAll(complaint, "`", "\\`")+
+			`" >&2; exit 1`)}
+		err := x.run(t.Context(), command{option: appendRule, chain: "C",
+			rule: "-p tcp -m multiport --dports 1,2 -j MARK --set-mark 8"})
+		if err == nil || !strings.HasSuffix(err.Error(),
+			"-t mangle -A C -p tcp -m multiport --dports 1,2 -j MARK --set-mark 8: "+complaint+" "+want) {
 			t.Errorf("error %v, want …%s", err, want)
 		}
 	}
@@ -103,7 +103,8 @@ func TestChangeThatIsTooSlowLeavesNothing(t *testing.T) {
 		}
 	}
 	f := open("x", heeding{table}, newFake())
-	if _, err := f.Sync(ctx, rules(t, "8 192.0.2.1 tcp 80", "8 192.0.2.1 tcp 443", "8 192.0.2.1 tcp 22")); !errors.Is(err, context.Canceled) {
+	if _, err := f.Sync(ctx, rules(t, "8 192.0.2.1 tcp 80", "8 192.0.2.1 tcp 443",
+		"8 192.0.2.1 tcp 22")); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
 	}
 	table.mustHave(t, "x", nil)
@@ -122,9 +123,7 @@ func (h heeding) run(ctx context.Context, c command) error {
 // A run that hangs delays its caller at most until the deadline, and no second one is started meanwhile.
 func TestHungProgramIsLeftAlone(t *testing.T) {
 	fifo := filepath.Join(t.TempDir(), "fifo")
-	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, syscall.Mkfifo(fifo, 0o600))
 	x := &xtables{program: script(t, version+"read line <"+fifo)}
 	soon := func() context.Context {
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
@@ -134,16 +133,11 @@ func TestHungProgramIsLeftAlone(t *testing.T) {
 	if err := x.run(soon(), command{option: newChain, chain: "C"}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("the first: %v", err)
 	}
-	if err := x.run(soon(), command{option: newChain, chain: "C"}); err == nil || !strings.Contains(err.Error(), "has not ended") {
-		t.Errorf("the second: %v", err)
-	}
+	testkit.FailsWith(t, x.run(soon(), command{option: newChain, chain: "C"}), "has not ended", "the second")
 	if _, err := x.list(soon(), false); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("the listing: %v", err)
 	}
-	release, err := os.OpenFile(fifo, os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	release := testkit.Must(os.OpenFile(fifo, os.O_RDWR, 0))(t)
 	defer release.Close()
 	if _, err := release.WriteString("a\nb\n"); err != nil {
 		t.Fatal(err)

@@ -37,17 +37,20 @@ func TestLegacyTable(t *testing.T) {
 		ipv6  bool
 		want  bool
 	}{
-		"no iptables-legacy":   {files: fstest.MapFS{}},
-		"another table":        {files: fstest.MapFS{names: file("filter\n")}},
-		"the table":            {files: fstest.MapFS{names: file("filter\nmangle\n")}, want: true},
-		"of the other family":  {files: fstest.MapFS{names: file("mangle\n")}, ipv6: true},
-		"closed, no module":    {files: fstest.MapFS{names: secret, "sys/module/ip_tables/x": file("")}},
-		"closed, module":       {files: fstest.MapFS{names: secret, "sys/module/iptable_mangle/x": file("")}, want: true},
+		"no iptables-legacy":  {files: fstest.MapFS{}},
+		"another table":       {files: fstest.MapFS{names: file("filter\n")}},
+		"the table":           {files: fstest.MapFS{names: file("filter\nmangle\n")}, want: true},
+		"of the other family": {files: fstest.MapFS{names: file("mangle\n")}, ipv6: true},
+		"closed, no module":   {files: fstest.MapFS{names: secret, "sys/module/ip_tables/x": file("")}},
+		"closed, module": {files: fstest.MapFS{names: secret, "sys/module/iptable_mangle/x": file("")},
+			want: true},
 		"closed, other module": {files: fstest.MapFS{names: secret, "sys/module/ip6table_mangle/x": file("")}},
 		"closed, built in": {files: fstest.MapFS{names: secret, "proc/sys/kernel/osrelease": release,
-			"lib/modules/6.1.0-9-amd64/modules.builtin": file("kernel/net/ipv4/netfilter/iptable_mangle.ko\n")}, want: true},
+			"lib/modules/6.1.0-9-amd64/modules.builtin": file(
+				"kernel/net/ipv4/netfilter/iptable_mangle.ko\n")}, want: true},
 		"closed, another built in": {files: fstest.MapFS{names: secret, "proc/sys/kernel/osrelease": release,
-			"lib/modules/6.1.0-9-amd64/modules.builtin": file("kernel/net/ipv4/netfilter/iptable_filter.ko\n")}},
+			"lib/modules/6.1.0-9-amd64/modules.builtin": file(
+				"kernel/net/ipv4/netfilter/iptable_filter.ko\n")}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got, err := legacyTable(closed{c.files}, mangle, c.ipv6); got != c.want || err != nil {

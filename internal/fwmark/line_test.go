@@ -2,11 +2,10 @@ package fwmark
 
 import (
 	"math/rand/v2"
-	"slices"
-	"strings"
 	"testing"
 
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 func TestLinesOfRules(t *testing.T) {
@@ -15,10 +14,14 @@ func TestLinesOfRules(t *testing.T) {
 		want []string
 	}{
 		{"8 192.0.2.10 tcp 80", []string{"-d 192.0.2.10/32 -p tcp --dport 80 -j MARK --set-mark 8"}},
-		{"8 192.0.2.10 tcp 443,80", []string{"-d 192.0.2.10/32 -p tcp -m multiport --dports 80,443 -j MARK --set-mark 8"}},
-		{"8 192.0.2.10 udp 5060,10000:20000", []string{"-d 192.0.2.10/32 -p udp -m multiport --dports 5060,10000:20000 -j MARK --set-mark 8"}},
-		{"8 192.0.2.10 udp 10000:20000", []string{"-d 192.0.2.10/32 -p udp --dport 10000:20000 -j MARK --set-mark 8"}},
-		{"8 192.0.2.10 sctp 80,70:90,85:95", []string{"-d 192.0.2.10/32 -p sctp --dport 70:95 -j MARK --set-mark 8"}},
+		{"8 192.0.2.10 tcp 443,80", []string{
+			"-d 192.0.2.10/32 -p tcp -m multiport --dports 80,443 -j MARK --set-mark 8"}},
+		{"8 192.0.2.10 udp 5060,10000:20000",
+			[]string{"-d 192.0.2.10/32 -p udp -m multiport --dports 5060,10000:20000 -j MARK --set-mark 8"}},
+		{"8 192.0.2.10 udp 10000:20000", []string{
+			"-d 192.0.2.10/32 -p udp --dport 10000:20000 -j MARK --set-mark 8"}},
+		{"8 192.0.2.10 sctp 80,70:90,85:95",
+			[]string{"-d 192.0.2.10/32 -p sctp --dport 70:95 -j MARK --set-mark 8"}},
 		{"8 192.0.2.10 tcp all", []string{"-d 192.0.2.10/32 -p tcp -j MARK --set-mark 8"}},
 		{"8 192.0.2.10 tcp 0:65535", []string{"-d 192.0.2.10/32 -p tcp -j MARK --set-mark 8"}},
 		{"8 192.0.2.10/24 all all", []string{"-d 192.0.2.0/24 -j MARK --set-mark 8"}},
@@ -33,9 +36,7 @@ func TestLinesOfRules(t *testing.T) {
 	} {
 		r := rule(t, c.rule)
 		got := linesOf([]lvs.MarkRule{r, r}, r.Dest.Addr().Is6())
-		if !slices.Equal(got, c.want) {
-			t.Errorf("%s:\n%s, want\n%s", c.rule, strings.Join(got, "\n"), strings.Join(c.want, "\n"))
-		}
+		testkit.Same(t, got, c.want, c.rule)
 		if other := linesOf([]lvs.MarkRule{r}, !r.Dest.Addr().Is6()); other != nil {
 			t.Errorf("%s: in the other family too: %q", c.rule, other)
 		}
@@ -44,10 +45,9 @@ func TestLinesOfRules(t *testing.T) {
 
 func TestLaterOfTwoEqualRulesStays(t *testing.T) {
 	lines := linesOf(rules(t, "1 192.0.2.10 tcp 80", "2 192.0.2.0/24 tcp 80", "1 192.0.2.10 tcp 80"), false)
-	want := []string{"-d 192.0.2.0/24 -p tcp --dport 80 -j MARK --set-mark 2", "-d 192.0.2.10/32 -p tcp --dport 80 -j MARK --set-mark 1"}
-	if !slices.Equal(lines, want) {
-		t.Errorf("%q", lines)
-	}
+	want := []string{"-d 192.0.2.0/24 -p tcp --dport 80 -j MARK --set-mark 2",
+		"-d 192.0.2.10/32 -p tcp --dport 80 -j MARK --set-mark 1"}
+	testkit.Same(t, lines, want)
 }
 
 // Every known form in which iptables prints a rule is recognised.
@@ -95,9 +95,7 @@ func TestForeignRulesAreNotTakenForOurs(t *testing.T) {
 func TestWordsHeedQuotes(t *testing.T) {
 	got := words(`-m comment --comment "hello \"w\" \\ x" -j  MARK ""`)
 	want := []string{"-m", "comment", "--comment", `hello "w" \ x`, "-j", "MARK", ""}
-	if !slices.Equal(got, want) {
-		t.Errorf("%q, want %q", got, want)
-	}
+	testkit.Same(t, got, want)
 }
 
 // Each random rule is recognised when it is printed.

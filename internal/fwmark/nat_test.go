@@ -1,6 +1,10 @@
 package fwmark
 
-import "testing"
+import (
+	"testing"
+
+	"ldirectord/internal/testkit"
+)
 
 func TestSourceNATIsFoundInEveryChain(t *testing.T) {
 	for output, want := range map[string]string{
@@ -9,8 +13,6 @@ func TestSourceNATIsFoundInEveryChain(t *testing.T) {
 		"-P POSTROUTING ACCEPT\n-A POSTROUTING -o eth0 -j MASQUERADE\n":                                   "-o eth0 -j MASQUERADE",
 		"-P POSTROUTING ACCEPT\n-N out\n-A POSTROUTING -j out\n-A out -j SNAT --to-source 198.51.100.1\n": "-j SNAT --to-source 198.51.100.1",
 	} {
-		if got := sourceNAT(parseListing(output)); got != want {
-			t.Errorf("%q: got %q, want %q", output, got, want)
-		}
+		testkit.Equal(t, sourceNAT(parseListing(output)), want, output)
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,6 +20,7 @@ import (
 
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/subprocess"
+	"ldirectord/internal/testkit"
 )
 
 // TestKernelRules runs in the lab too, whose kernel has no nf_tables for IPv4.
@@ -129,10 +129,7 @@ func (k *kernel) counted(t testing.TB, match string) map[int]int {
 			continue
 		}
 		m, _ := strconv.ParseInt(all[mark+1], 0, 64)
-		n, err := strconv.Atoi(all[counter+1])
-		if err != nil {
-			t.Fatal(err)
-		}
+		n := testkit.Must(strconv.Atoi(all[counter+1]))(t)
 		seen[int(m)] += n
 	}
 	return seen
@@ -159,10 +156,7 @@ func send(t testing.TB, protocol string, dest string, port int) {
 	t.Helper()
 	switch protocol {
 	case "sctp":
-		conn, err := net.Dial("ip:132", dest)
-		if err != nil {
-			t.Fatal(err)
-		}
+		conn := testkit.Must(net.Dial("ip:132", dest))(t)
 		defer conn.Close()
 		packet := make([]byte, 32) // the ports are the first two words of the header (RFC 9260, 3.1)
 		packet[2], packet[3] = byte(port>>8), byte(port)
@@ -206,10 +200,12 @@ func marksOfPackets(t *testing.T, k *kernel) {
 			port     int
 			mark     int
 		}{
-			{"tcp", 80, 2}, {"tcp", 443, 2}, {"tcp", 81, 1}, {"udp", 80, 1}, {"udp", 5060, 3}, {"udp", 10000, 3}, {"udp",
+			{"tcp", 80, 2}, {"tcp", 443, 2}, {"tcp", 81, 1}, {"udp", 80, 1}, {"udp", 5060, 3},
+			{"udp", 10000, 3}, {"udp",
 				20000, 3},
 			{"udp", 20001, 1}, {"sctp", 7000, 4}, {"sctp", 7001, 1}, {"sctp", 7100, 5}, {"sctp", 7250, 5},
-			{"tcp", 1001, 6}, {"tcp", 1031, 6}, {"tcp", 1033, 6}, {"tcp", 1079, 6}, {"tcp", 1002, 1}, {"tcp", 5010,
+			{"tcp", 1001, 6}, {"tcp", 1031, 6}, {"tcp", 1033, 6}, {"tcp", 1079, 6}, {"tcp", 1002, 1},
+			{"tcp", 5010,
 				6}, {"tcp", 5011, 1},
 		} {
 			before := seen
@@ -219,9 +215,7 @@ func marksOfPackets(t *testing.T, k *kernel) {
 					seen, before)
 			}
 		}
-		if seen[0] != 0 {
-			t.Errorf("%s: %d packets have no mark", dest, seen[0])
-		}
+		testkit.Equal(t, seen[0], 0, dest, "packets have no mark")
 		if found := mustSync(t, f, want); found != nil {
 			t.Errorf("what was set is not recognised: %q", found)
 		}
@@ -238,15 +232,9 @@ func marksOfPackets(t *testing.T, k *kernel) {
 func stream(t *testing.T, dest string, port int) func() int {
 	t.Helper()
 	address := net.JoinHostPort(dest, strconv.Itoa(port))
-	sink, err := net.ListenPacket("udp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
+	sink := testkit.Must(net.ListenPacket("udp", address))(t)
 	t.Cleanup(func() { sink.Close() })
-	conn, err := net.Dial("udp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
+	conn := testkit.Must(net.Dial("udp", address))(t)
 	t.Cleanup(func() { conn.Close() })
 	stop, sent := make(chan struct{}), make(chan int)
 	go func() {
@@ -302,10 +290,7 @@ func changesUnderTraffic(t *testing.T, k *kernel) {
 		if strings.Contains(dest, "::") {
 			half = f.families[1]
 		}
-		table, err := half.tables.list(t.Context(), false)
-		if err != nil {
-			t.Fatal(err)
-		}
+		table := testkit.Must(half.tables.list(t.Context(), false))(t)
 		lines := linesOf([]lvs.MarkRule{stays}, half.ipv6)
 		if now := readState(table, half.prefix); len(now.changes(half.prefix, lines)) > 0 {
 			t.Errorf("left: %v", table)
@@ -353,13 +338,8 @@ func (k *kernel) exchangeAndKill(t *testing.T, random *rand.Rand) {
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env = append(os.Environ(), exchanges+"="+k.ipv4)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	output, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	output := testkit.Must(cmd.StdoutPipe())(t)
+	testkit.OK(t, cmd.Start())
 	defer cmd.Wait()
 	defer cmd.Process.Kill()
 	line := make([]byte, 64)
@@ -369,11 +349,8 @@ func (k *kernel) exchangeAndKill(t *testing.T, random *rand.Rand) {
 	time.Sleep(time.Duration(random.Int64N(int64(killWithin))))
 	cmd.Process.Kill()
 	cmd.Wait()
-	for deadline := time.Now().Add(patience); running(t, cmd.Process.Pid); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("what the killed process ran has did not end in %v", patience)
-		}
-	}
+	testkit.Until(t, patience, func() bool { return !running(t, cmd.Process.Pid) },
+		"what the killed process ran runs")
 }
 
 // running reports whether a process of a group runs. A zombie does not count: there may be no parent that waits for
@@ -399,8 +376,9 @@ func exchange(program string) {
 	k := kernel{ipv4: program}
 	random := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0))
 	f := open(exchanger, &xtables{program: k.ipv4}, newFake())
-	stays := lvs.MarkRule{Mark: 8, Packets: lvs.Packets{Dest: netip.MustParsePrefix("192.0.2.10/32"), Protocol: "udp",
-		Ports: []lvs.Ports{{First: 53, Last: 53}}}}
+	stays := lvs.MarkRule{Mark: 8, Packets: lvs.Packets{Dest: netip.MustParsePrefix("192.0.2.10/32"),
+		Protocol: "udp",
+		Ports:    []lvs.Ports{{First: 53, Last: 53}}}}
 	fmt.Println("begins")
 	for {
 		others := lvs.MarkRule{Mark: 7, Packets: lvs.Packets{Dest: stays.Dest, Protocol: "tcp",
@@ -465,10 +443,7 @@ func realDamage(t *testing.T, k *kernel) {
 				sh(t, "%s -t mangle -F PREROUTING", program)
 				mustSync(t, f, want)
 			}
-			table, err := f.families[i].tables.list(t.Context(), false)
-			if err != nil {
-				t.Fatal(err)
-			}
+			table := testkit.Must(f.families[i].tables.list(t.Context(), false))(t)
 			chain := target(table[prerouting][0])
 			sh(t, "%s -t mangle %s", program, strings.ReplaceAll(c.do, "CHAIN", chain))
 			found := strings.Join(mustSync(t, f, want), "\n")
@@ -487,21 +462,14 @@ func realDamage(t *testing.T, k *kernel) {
 
 // A daemon without rules finds what an earlier one of its name left, and nothing else.
 func leftovers(t *testing.T, k *kernel) {
-	if err := trySync(t, k.open("crashed"), "8 192.0.2.10 tcp 80", "8 2001:db8::10 tcp 80"); err != nil {
-		t.Fatal(err)
-	}
-	if err := trySync(t, k.open("other"), "9 192.0.2.10 udp 53"); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, trySync(t, k.open("crashed"), "8 192.0.2.10 tcp 80", "8 2001:db8::10 tcp 80"))
+	testkit.OK(t, trySync(t, k.open("other"), "9 192.0.2.10 udp 53"))
 	for _, program := range []string{k.ipv4, k.ipv6} {
 		sh(t, "%s -t mangle -N %s7", program, chainPrefix("crashed"))
 	}
 	found := mustSync(t, k.open("crashed"), nil)
-	if want := []string{"IPv4: chain " + chainPrefix("crashed") + "7 was left over, without a jump",
-		"IPv6: chain " + chainPrefix("crashed") + "7 was left over, without a jump"}; !reflect.DeepEqual(found,
-		want) {
-		t.Errorf("reported %q, want %q", found, want)
-	}
+	testkit.Same(t, found, []string{"IPv4: chain " + chainPrefix("crashed") + "7 was left over, without a jump",
+		"IPv6: chain " + chainPrefix("crashed") + "7 was left over, without a jump"}, "reported")
 	left := sh(t, "%s -t mangle -S; %s -t mangle -S", k.ipv4, k.ipv6)
 	if strings.Contains(left, chainPrefix("crashed")) || strings.Count(left, chainPrefix("other")) != 3 {
 		t.Errorf("left:\n%s", left)
@@ -515,12 +483,8 @@ func trySync(t *testing.T, f *Firewall, texts ...string) error {
 
 func inspectMachine(t *testing.T, k *kernel) {
 	f := k.open("mine")
-	if err := trySync(t, f, "8 192.0.2.10 tcp 80"); err != nil {
-		t.Fatal(err)
-	}
-	if err := trySync(t, k.open("other"), "9 2001:db8::10 tcp 80"); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, trySync(t, f, "8 192.0.2.10 tcp 80"))
+	testkit.OK(t, trySync(t, k.open("other"), "9 2001:db8::10 tcp 80"))
 	sh(t, `%[1]s -t mangle -N theirs; %[1]s -t mangle -N unused
 		%[1]s -t mangle -A PREROUTING -i lo -j theirs
 		%[1]s -t mangle -A theirs -p tcp -m comment --comment "two words" -j MARK --set-xmark 0x10/0xf0
@@ -541,22 +505,14 @@ func inspectMachine(t *testing.T, k *kernel) {
 			"-d 2001:db8::10/128 -p tcp -m tcp --dport 80 -j MARK --set-xmark 0x9/0xffffffff",
 			9, wholeMark, true, false},
 	}
-	if !reflect.DeepEqual(m.Settings, want) {
-		t.Errorf("settings\n%+v\nwant\n%+v", m.Settings, want)
-	}
+	testkit.Same(t, m.Settings, want, "settings")
 	sent := []Setting{{b, false, "OUTPUT", "-j MARK --set-xmark 0x6/0xffffffff", 6, wholeMark, false, false}}
-	if !reflect.DeepEqual(m.Outgoing, sent) {
-		t.Errorf("of packets that are sent\n%+v\nwant\n%+v", m.Outgoing, sent)
-	}
+	testkit.Same(t, m.Outgoing, sent, "of packets that are sent")
 	for _, s := range m.Settings {
-		if got := f.Owns(s); got != (s.Mark == 8) {
-			t.Errorf("%+v: owned is %v", s, got)
-		}
+		testkit.Equal(t, f.Owns(s), s.Mark == 8, s, "owned")
 	}
 	routing := []RoutingRule{{false, 32765, 8, 0xff, "100"}, {true, 32765, 3, wholeMark, "101"}}
-	if !reflect.DeepEqual(m.Routing, routing) {
-		t.Errorf("routing %+v, want %+v", m.Routing, routing)
-	}
+	testkit.Same(t, m.Routing, routing, "routing")
 	if (m.Other == b) != (m.BackEnd != b) {
 		t.Errorf("iptables is %s, the rules are in %s: other is %v", m.BackEnd, b, m.Other)
 	}

@@ -7,12 +7,12 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/netip"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 const daemon = "/etc/ha.d/ldirectord.cf"
@@ -22,11 +22,7 @@ func firewall(f *fakeTables) *Firewall { return open(daemon, f, newFake()) }
 
 func mustSync(t testing.TB, f *Firewall, want []lvs.MarkRule) []string {
 	t.Helper()
-	found, err := f.Sync(t.Context(), want)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return found
+	return testkit.Must(f.Sync(t.Context(), want))(t)
 }
 
 func TestSyncSetsChangesAndRemoves(t *testing.T) {
@@ -79,9 +75,7 @@ func TestSyncCostsOneListing(t *testing.T) {
 func TestOrderOfRulesIsKept(t *testing.T) {
 	table := newFake()
 	mustSync(t, firewall(table), rules(t, "1 192.0.2.0/24 all all", "2 192.0.2.10 tcp 80"))
-	if got := table.mark(packet{netip.MustParseAddr("192.0.2.10"), "tcp", 80}); got != 2 {
-		t.Errorf("mark %d, want 2", got)
-	}
+	testkit.Equal(t, table.mark(packet{netip.MustParseAddr("192.0.2.10"), "tcp", 80}), 2, "mark")
 }
 
 func TestFamiliesAreApart(t *testing.T) {
@@ -89,13 +83,10 @@ func TestFamiliesAreApart(t *testing.T) {
 	f := open(daemon, ipv4, ipv6)
 	ipv4.refuse = "sctp"
 	_, err := f.Sync(t.Context(), rules(t, "8 192.0.2.10 sctp 80", "8 2001:db8::10 tcp 80"))
-	if err == nil || !strings.Contains(err.Error(), "IPv4 mark rules: ") {
-		t.Errorf("error %v", err)
-	}
+	testkit.FailsWith(t, err, "IPv4 mark rules: ")
 	ipv4.mustHave(t, daemon, nil)
-	if got := ipv6.mark(packet{netip.MustParseAddr("2001:db8::10"), "tcp", 80}); got != 8 {
-		t.Errorf("IPv6 has mark %d although only IPv4 failed", got)
-	}
+	testkit.Equal(t, ipv6.mark(packet{netip.MustParseAddr("2001:db8::10"), "tcp", 80}), 8, "IPv6 has mark",
+		"although only IPv4 failed")
 }
 
 func TestRefusedRulesChangeNothing(t *testing.T) {
@@ -178,10 +169,7 @@ func TestDamageIsReportedAndRepaired(t *testing.T) {
 			f := firewall(table)
 			mustSync(t, f, want)
 			c.do(table.chains)
-			if found := mustSync(t, f, want); !reflect.DeepEqual(found, c.reports) {
-				t.Errorf("reported\n%s\nwant\n%s", strings.Join(found, "\n"),
-					strings.Join(c.reports, "\n"))
-			}
+			testkit.Same(t, mustSync(t, f, want), c.reports, "reported")
 			table.mustHave(t, daemon, want)
 			if found := mustSync(t, f, want); found != nil {
 				t.Errorf("reported again: %q", found)
@@ -199,9 +187,7 @@ func TestForeignUseOfOurChainIsAnError(t *testing.T) {
 	table.chains["OUTPUT"] = []string{"-j " + chainPrefix(daemon) + "1"}
 	want := rules(t, "8 192.0.2.10 tcp 443")
 	_, err := f.Sync(t.Context(), want)
-	if err == nil || !strings.Contains(err.Error(), "a rule of chain OUTPUT leads to it") {
-		t.Errorf("error %v", err)
-	}
+	testkit.FailsWith(t, err, "a rule of chain OUTPUT leads to it")
 	if got := table.mark(packet{netip.MustParseAddr("192.0.2.10"), "tcp", 443}); got != 8 {
 		t.Errorf("the wanted rules are not there: mark %d", got)
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // Try finds the programs that list rules but can set none. The fix is the program that can set them.
@@ -33,9 +35,7 @@ func TestTryFindsTheProgramThatSetsMarks(t *testing.T) {
 		for name, does := range programs {
 			script := fmt.Sprintf("#!/bin/sh\n[ \"$1\" = --version ] && { echo iptables v1.8.9; exit; }\n"+
 				"case \"$*\" in *-S*) exit 0 ;; esac\necho \"$*\" >>%s/%s.said\n%s\n", dir, name, does)
-			if err := os.WriteFile(filepath.Join(dir, name), []byte(script), 0o700); err != nil {
-				t.Fatal(err)
-			}
+			testkit.OK(t, os.WriteFile(filepath.Join(dir, name), []byte(script), 0o700))
 		}
 		fix, err := Try(t.Context(), false)
 		if want := strings.ReplaceAll(c.fix, "DIR", dir); fix != want || (err == nil) != (c.err == "") {
@@ -59,9 +59,7 @@ func TestTryBlamesNoLock(t *testing.T) {
 		dir := t.TempDir()
 		t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
 		script := "#!/bin/sh\n[ \"$1\" = --version ] && { echo iptables v1.8.9; exit; }\n" + does + "\n"
-		if err := os.WriteFile(filepath.Join(dir, "iptables"), []byte(script), 0o700); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, os.WriteFile(filepath.Join(dir, "iptables"), []byte(script), 0o700))
 		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 		if fix, err := Try(ctx, false); err != nil || fix != "" {
 			t.Errorf("%s: %q, %v", does, fix, err)

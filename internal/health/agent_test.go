@@ -45,7 +45,8 @@ func TestAnAgentsWords(t *testing.T) {
 			t.Errorf("%q tells %+v (%v), want %+v", line, report, known, want)
 		}
 	}
-	for _, line := range []string{"-5%", "+5%", "1.5%", "5x%", "50%;", "50", "% 5", "50 %", "up#why", "HTTP/1.1 400 Bad", "\xff"} {
+	for _, line := range []string{"-5%", "+5%", "1.5%", "5x%", "50%;", "50", "% 5", "50 %", "up#why",
+		"HTTP/1.1 400 Bad", "\xff"} {
 		if report, known := ReadAgent(line); report != none || known {
 			t.Errorf("%q tells %+v (%v)", line, report, known)
 		}

@@ -3,6 +3,8 @@ package health
 import (
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // Results are a string: + for a success, - for a failure. The states expected after each of them are u (up) and d
@@ -41,9 +43,7 @@ func TestNext(t *testing.T) {
 				h = next
 				got.WriteByte(h.State.String()[0])
 			}
-			if got.String() != c.want {
-				t.Errorf("%s gives %s, want %s", c.results, got.String(), c.want)
-			}
+			testkit.Equal(t, got.String(), c.want, c.results, "gives")
 		})
 	}
 }
@@ -77,8 +77,6 @@ func TestDoubted(t *testing.T) {
 		want  bool
 	}{{Unknown, true, false}, {Unknown, false, false}, {Up, true, false}, {Up, false, true}, {Down, true, true},
 		{Down, false, false}} {
-		if got := Assume(c.state).Doubted(c.ok); got != c.want {
-			t.Errorf("%v and a result %v: doubted %v", c.state, c.ok, got)
-		}
+		testkit.Equal(t, Assume(c.state).Doubted(c.ok), c.want, c.state, "and a result", c.ok, "doubted")
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // told reads an answer of the test's table: the words of an agent, or "silent".
@@ -49,7 +51,8 @@ func TestTelling(t *testing.T) {
 		{"nothing is told", one, "-,-", "100%,100%"},
 		{"a percentage counts until the next", one, "75%,-,20%,100%", "75%,75%,20%,100%"},
 		{"more than all is all", one, "150%", "100%"},
-		{"drain counts until ready", one, "drain,50%,up,100%,ready", "100% drain,50% drain,50% drain,100% drain,100%"},
+		{"drain counts until ready", one, "drain,50%,up,100%,ready",
+			"100% drain,50% drain,50% drain,100% drain,100%"},
 		{"ready keeps the percentage", one, "drain 30%,ready", "30% drain,30%"},
 		{"maint counts until ready", one, "maint,-,ready", "100% maint,100% maint,100%"},
 		{"drain ends maint, maint ends drain", one, "maint,drain,maint", "100% maint,100% drain,100% maint"},
@@ -69,7 +72,8 @@ func TestTelling(t *testing.T) {
 			"100%,100%,100% drain,100%,100%,10%"},
 		{"a window counts its failures in a row", Rule{Fall: 1, Need: 2, Of: 3}, "drain,ready,drain,drain",
 			"100%,100%,100%,100% drain"},
-		{"silence: the percentage is forgotten, drain is not", one, "drain 20%,silent,silent,silent,silent,ready",
+		{"silence: the percentage is forgotten, drain is not", one,
+			"drain 20%,silent,silent,silent,silent,ready",
 			"20% drain,20% drain,20% drain,100% drain,100% drain,100%"},
 		{"silence: down stays", one, "down,silent,silent,silent", "100% down,100% down,100% down,100% down"},
 		{"an answer without a word is not silence", one, "20%,silent,silent,-,silent,silent",
@@ -121,17 +125,14 @@ func TestWordsFromARecordCountUntilTheNext(t *testing.T) {
 func TestWordsAsText(t *testing.T) {
 	for w, want := range map[Words]string{{}: "100%", {Less: 30}: "70%", {Admin: Drain}: "drain",
 		{Admin: Maint, Less: 100}: "maint, 0%"} {
-		if got := w.String(); got != want {
-			t.Errorf("%q, not %q", got, want)
-		}
+		testkit.Equal(t, w.String(), want)
 	}
 }
 
 func TestAsks(t *testing.T) {
-	for w, want := range map[Words]Admin{{}: NoAdmin, {Less: 99}: NoAdmin, {Less: 100}: Drain, {Admin: Drain}: Drain,
+	for w, want := range map[Words]Admin{{}: NoAdmin, {Less: 99}: NoAdmin, {Less: 100}: Drain,
+		{Admin: Drain}: Drain,
 		{Admin: Maint}: Maint, {Admin: Maint, Less: 100}: Maint} {
-		if got := w.Asks(); got != want {
-			t.Errorf("%v: %v", w, got)
-		}
+		testkit.Equal(t, w.Asks(), want, w)
 	}
 }

@@ -12,11 +12,13 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/wire"
+	"ldirectord/internal/testkit"
 )
 
 var (
 	passed  = checker.Result{OK: true, Took: 2 * time.Millisecond}
-	refused = checker.Result{Cause: checker.Refused, Stage: wire.AtConnect, Detail: "connect: refused", Took: time.Millisecond}
+	refused = checker.Result{Cause: checker.Refused, Stage: wire.AtConnect, Detail: "connect: refused",
+		Took: time.Millisecond}
 )
 
 // line is a history as text, a few words for each record.
@@ -44,9 +46,7 @@ func TestEqualResultsInARowAreOneRecord(t *testing.T) {
 	h.Result(8, 1, Passed, &passed, Outcome{}) // of another check
 	h.Result(9, 0, Stalled, &refused, Outcome{})
 	want := "3×passed ; 2×failed connect: refused; 1×failed status 500; 1×passed ; 2×stalled connect: refused; 1×passed "
-	if got := h.line(); got != want {
-		t.Errorf("got  %s\nwant %s", got, want)
-	}
+	testkit.Equal(t, h.line(), want)
 	if first := h.Records()[0]; first.First != 0 || first.Last != 2 || first.Took != 2000 {
 		t.Errorf("%+v", first)
 	}
@@ -111,9 +111,7 @@ func TestWhatIsDoneAgainWithTheSameAnswerIsOneRecord(t *testing.T) {
 	h.Order(9, "order undone: drain")
 	h.Order(10, "order: drain")
 	want := "2×edit 0 no answer; 1×edit 0 ; 1×edit 5 ; 1×held 0 ; 1×order 0 order: drain; 1×let-go 0 ; 1×order 0 order undone: drain; 1×order 0 order: drain"
-	if got := h.line(); got != want {
-		t.Errorf("got  %s\nwant %s", got, want)
-	}
+	testkit.Equal(t, h.line(), want)
 }
 
 func TestTheRuleInWords(t *testing.T) {
@@ -123,9 +121,7 @@ func TestTheRuleInWords(t *testing.T) {
 		"3 of 3 successes in the last 5": Outcome{3, 3}.Words(true, 5),
 		"the first result":               Outcome{}.Words(false, 5),
 	} {
-		if got != want {
-			t.Errorf("got %s, want %s", got, want)
-		}
+		testkit.Equal(t, got, want)
 	}
 }
 
@@ -135,7 +131,8 @@ func TestAHistoryIsBounded(t *testing.T) {
 		var h History
 		random := rand.New(rand.NewPCG(seed, 0))
 		for i := range Moment(300) {
-			r := checker.Result{Detail: strings.Repeat(fmt.Sprint(random.IntN(20)), random.IntN(300)), Cause: checker.Cause(random.IntN(int(checker.Causes)))}
+			r := checker.Result{Detail: strings.Repeat(fmt.Sprint(random.IntN(20)), random.IntN(300)),
+				Cause: checker.Cause(random.IntN(int(checker.Causes)))}
 			o := Passed + Kind(random.IntN(5))
 			h.Result(i, uint8(random.IntN(3)), o, &r, Outcome{})
 			if !slices.ContainsFunc(h.records, func(r Record) bool { return r.Last == i }) {
@@ -223,9 +220,7 @@ func TestWhatWasNotedLastOfUpAndDown(t *testing.T) {
 		want bool
 	}{{Add, false}, {Down, true}, {Edit, true}, {Up, false}, {Changed, false}} {
 		h.Do(1, c.kind, 0, "")
-		if h.IsDown() != c.want {
-			t.Errorf("after %s: down %v, want %v", c.kind, h.IsDown(), c.want)
-		}
+		testkit.Equal(t, h.IsDown(), c.want, "after", c.kind, "down")
 	}
 }
 

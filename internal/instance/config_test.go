@@ -3,8 +3,9 @@ package instance
 import (
 	"os"
 	"path/filepath"
-	"slices"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // A configuration is searched in the folders, and then taken as a path.
@@ -14,7 +15,8 @@ func TestFindingTheConfiguration(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(first, "a.cf"), 0o700); err != nil { // a folder is not a configuration
 		t.Fatal(err)
 	}
-	inSecond, inHere, unnamed := file(t, filepath.Join(second, "a.cf")), file(t, filepath.Join(here, "b.cf")), file(t, filepath.Join(first, "ldirectord.cf"))
+	inSecond, inHere, unnamed := file(t, filepath.Join(second, "a.cf")), file(t, filepath.Join(here, "b.cf")),
+		file(t, filepath.Join(first, "ldirectord.cf"))
 	t.Chdir(here)
 	dirs := ConfigDirs{first, second}
 	for name, want := range map[string]string{"a.cf": inSecond, "b.cf": inHere, inHere: inHere, "": unnamed} {
@@ -32,10 +34,7 @@ func TestFindingTheConfiguration(t *testing.T) {
 			t.Errorf("%q: %s, %v, want %s", name, got, err, want)
 		}
 	}
-	if got, want := (ConfigDirs{first, here}).Paths("x"), []string{first + "/x", here + "/x"}; !slices.Equal(got, want) {
-		t.Errorf("in one of the folders: got %q, want %q", got, want)
-	}
-	if got, want := dirs.Paths(""), []string{unnamed, second + "/ldirectord.cf", here + "/ldirectord.cf"}; !slices.Equal(got, want) {
-		t.Errorf("got %q, want %q", got, want)
-	}
+	testkit.Same(t, (ConfigDirs{first, here}).Paths("x"), []string{first + "/x", here + "/x"},
+		"in one of the folders")
+	testkit.Same(t, dirs.Paths(""), []string{unnamed, second + "/ldirectord.cf", here + "/ldirectord.cf"})
 }

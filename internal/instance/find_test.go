@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -16,6 +15,7 @@ import (
 
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/runfile"
+	"ldirectord/internal/testkit"
 )
 
 // forge writes a state as another process would, and holds the lock. Releasing it is the end of that daemon.
@@ -45,12 +45,8 @@ func serving(t *testing.T, d Daemon, name string) (State, standIn) {
 
 func file(t *testing.T, path string) string {
 	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	testkit.OK(t, os.WriteFile(path, nil, 0o644))
 	return path
 }
 
@@ -59,9 +55,7 @@ func TestWhichDaemonIsMeant(t *testing.T) {
 	dir := t.TempDir()
 	one, two := file(t, filepath.Join(dir, "a", "x.cf")), file(t, filepath.Join(dir, "b", "x.cf"))
 	link, gone := filepath.Join(dir, "link.cf"), filepath.Join(dir, "gone.cf")
-	if err := os.Symlink(one, link); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Symlink(one, link))
 	here := Daemon{Path: one, Table: Kernel, NetNS: 7}
 	for _, c := range []struct {
 		about    string
@@ -71,26 +65,19 @@ func TestWhichDaemonIsMeant(t *testing.T) {
 	}{
 		{about: "the path", a: here, b: here, want: true},
 		{about: "a link", a: here, b: Daemon{link, Kernel, 7}, want: true},
-		{about: "a path whose file is gone", a: Daemon{gone, Kernel, 7}, b: Daemon{gone, Kernel, 7}, want: true},
+		{about: "a path whose file is gone", a: Daemon{gone, Kernel, 7}, b: Daemon{gone, Kernel, 7},
+			want: true},
 		{about: "two that are gone", a: Daemon{gone, Kernel, 7}, b: Daemon{gone + "x", Kernel, 7}, want: false},
 		{about: "one that is gone", a: here, b: Daemon{gone, Kernel, 7}, want: false},
 		{about: "another file of the name", a: here, b: Daemon{two, Kernel, 7}, want: false},
 		{about: "another table", a: here, b: Daemon{one, "memory", 7}, want: false},
 		{about: "another network namespace", a: here, b: Daemon{one, Kernel, 8}, want: false},
 	} {
-		if got := c.a.isSame(c.b); got != c.want {
-			t.Errorf("%s: %v, want %v", c.about, got, c.want)
-		}
-		if got := c.b.isSame(c.a); got != c.want {
-			t.Errorf("%s, the other way: %v, want %v", c.about, got, c.want)
-		}
+		testkit.Equal(t, c.a.isSame(c.b), c.want, c.about)
+		testkit.Equal(t, c.b.isSame(c.a), c.want, c.about, "the other way")
 	}
-	if err := os.Remove(link); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink(two, link); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Remove(link))
+	testkit.OK(t, os.Symlink(two, link))
 	if got := here.isSame(Daemon{link, Kernel, 7}); got {
 		t.Errorf("a link that leads elsewhere now: %v", got)
 	}
@@ -149,33 +136,24 @@ func TestAnothersStateIsNotBelieved(t *testing.T) {
 		t.Skip("only root gives files away")
 	}
 	dir := t.TempDir()
-	if err := os.Chmod(dir, 0o777|os.ModeSticky); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Chmod(dir, 0o777|os.ModeSticky))
 	i := daemonOf(dir, "/x.cf")
 	s, _ := serving(t, i.Daemon, "x.cf")
 	forge(t, i, "x.cf", s)
-	if err := os.Chown(i.Files().State, 65534, 65534); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Chown(i.Files().State, 65534, 65534))
 	if found := i.Find(); found.Pid != 0 {
 		t.Errorf("found %+v", found)
 	}
-	if err := os.Chown(i.files("x.cf").Lock, 65534, 65534); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := i.Acquire(soon(t), ""); err == nil || !strings.Contains(err.Error(), "belongs to the user 65534") {
-		t.Errorf("with a lock of another user's: %v", err)
-	}
+	testkit.OK(t, os.Chown(i.files("x.cf").Lock, 65534, 65534))
+	testkit.FailsWith(t, testkit.Error(i.Acquire(soon(t), "")), "belongs to the user 65534",
+		"with a lock of another user's")
 }
 
 // Every user may read the state. Only its owner may open the lock, because opening is enough to hold it.
 func TestWhoMayReadWhat(t *testing.T) {
 	i := daemonOf(t.TempDir(), "/x.cf")
 	h := acquire(t, i)
-	if err := h.WritePid(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, h.WritePid())
 	for path, want := range map[string]os.FileMode{
 		h.State: 0o644, h.Pid: 0o644, h.Lock: 0o600, filepath.Join(string(i.folder), "ldirectord.lock"): 0o600,
 	} {
@@ -199,9 +177,7 @@ func TestAStateWithoutAFormat(t *testing.T) {
 	i := daemonOf(t.TempDir(), "/etc/ha.d/ldirectord.cf", "ldirectord.cf", "ldirectord")
 	old := pretend(t, "/usr/sbin/ldirectord", "start")
 	text := fmt.Sprintf(`{"Pid":%d,"Phase":"running","Virtuals":[{"Addr":"10.1.0.1:80"}]}`, old.Process.Pid)
-	if err := os.WriteFile(i.files("ldirectord").State, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.WriteFile(i.files("ldirectord").State, []byte(text), 0o644))
 	if _, err := i.State(); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("it is recorded: %v", err)
 	}
@@ -220,19 +196,13 @@ func TestWhatWasLeftInTheTable(t *testing.T) {
 		s.Phase, s.Virtuals = phase, keys
 		release := forge(t, i, "ldirectord", s)
 		old.in.Close()
-		if err := s.Await(soon(t)); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, s.Await(soon(t)))
 		release()
 		next := New(string(i.folder), i.Daemon, "ldirectord.cf", "ldirectord")
-		h, err := next.Acquire(soon(t), "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !slices.Equal(h.Before.Virtuals, want) {
-			t.Errorf("%s: %v", phase, h.Before.Virtuals)
-		}
-		if filepath.Base(h.Pid) != "ldirectord.ldirectord.cf.pid" || filepath.Base(h.Role) != "ldirectord.ldirectord.role" {
+		h := testkit.Must(next.Acquire(soon(t), ""))(t)
+		testkit.Same(t, h.Before.Virtuals, want, phase)
+		if filepath.Base(h.Pid) != "ldirectord.ldirectord.cf.pid" ||
+			filepath.Base(h.Role) != "ldirectord.ldirectord.role" {
 			t.Errorf("%s: the pid file is %s, the role %s", phase, h.Pid, h.Role)
 		}
 		giveBack(h)
@@ -271,9 +241,8 @@ func TestTwoFilesOfOneNameAreTwoDaemons(t *testing.T) {
 	if found := second.Find(); found.Pid != 0 || found.Stale {
 		t.Errorf("the second one is %+v", found)
 	}
-	if _, err := second.Acquire(soon(t), ""); err == nil || err.Error() != taken("x.cf", "/a/x.cf", s.Pid).Error() {
-		t.Errorf("the second one: %v", err)
-	}
+	testkit.Fails(t, testkit.Error(second.Acquire(soon(t), "")), taken("x.cf", "/a/x.cf", s.Pid).Error(),
+		"the second one")
 	if err := second.MayStart(); err == nil {
 		t.Errorf("before the start: %v", err)
 	}
@@ -285,7 +254,8 @@ func TestTwoFilesOfOneNameAreTwoDaemons(t *testing.T) {
 // With another table, or in another network namespace, a daemon may use the same name, and its files have other
 // names.
 func TestOtherTablesAndNetworksShareTheFolder(t *testing.T) {
-	for about, other := range map[string]Daemon{"table": {"/x.cf", "memory:/t", NetNS()}, "network": {"/x.cf", "memory", 9}} {
+	for about, other := range map[string]Daemon{"table": {"/x.cf", "memory:/t", NetNS()},
+		"network": {"/x.cf", "memory", 9}} {
 		dir := t.TempDir()
 		first, second := daemonOf(dir, "/x.cf"), New(dir, other, "x.cf")
 		s, _ := serving(t, first.Daemon, "x.cf")
@@ -295,9 +265,7 @@ func TestOtherTablesAndNetworksShareTheFolder(t *testing.T) {
 			t.Errorf("%s: elsewhere is %v", about, elsewhere)
 		}
 		h := acquire(t, second)
-		if err := h.WritePid(); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, h.WritePid())
 		for _, path := range []string{h.Pid, h.State, h.Lock, h.Socket, h.Role, h.Drain} {
 			if strings.HasPrefix(filepath.Base(path), "ldirectord.x.cf.") {
 				t.Errorf("%s: %s", about, path)
@@ -329,15 +297,14 @@ func TestANameIsLeft(t *testing.T) {
 	} {
 		run := t.TempDir()
 		i := New(run, Daemon{Path: "/b/x.cf", Table: Kernel, NetNS: 7}, "x.cf")
-		s := State{Format: format, Daemon: Daemon{path, Kernel, 7}, Name: "x.cf", Process: Process{Pid: 1 << 30}, Phase: Running, Virtuals: keys}
+		s := State{Format: format, Daemon: Daemon{path, Kernel, 7}, Name: "x.cf",
+			Process: Process{Pid: 1 << 30}, Phase: Running, Virtuals: keys}
 		c.edit(&s)
 		forge(t, i, "x.cf", s)()
 		if got := filepath.Base(i.Files().State) == "ldirectord.x.cf.state"; got != c.want {
 			t.Errorf("%s: the state is %s", c.about, i.Files().State)
 		}
-		if got := filepath.Base(i.PidFile()); got != "ldirectord.x.cf.pid" {
-			t.Errorf("%s: the pid file is %s", c.about, got)
-		}
+		testkit.Equal(t, filepath.Base(i.PidFile()), "ldirectord.x.cf.pid", c.about, "the pid file")
 	}
 }
 
@@ -345,12 +312,8 @@ func TestANameIsLeft(t *testing.T) {
 func TestOrdersBeforeTheFirstStartAreFound(t *testing.T) {
 	i := daemonOf(t.TempDir(), "/x/ldirectord.cf", "ldirectord", "ldirectord.cf")
 	role := i.files("ldirectord.cf").Role
-	if err := runfile.Write(role, []byte("standby\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if got := i.Files().Role; got != role {
-		t.Errorf("the role is in %s", got)
-	}
+	testkit.OK(t, runfile.Write(role, []byte("standby\n"), 0o600))
+	testkit.Equal(t, i.Files().Role, role, "the role is in")
 }
 
 // When a virtual service has moved to the daemon of another file, our daemon does not remove it any more.
@@ -368,9 +331,7 @@ func TestServicesOfOtherDaemonsAreTheirs(t *testing.T) {
 		forge(t, i, name, s)
 	}
 	got := i.NotOthers([]lvs.Key{key("10.1.0.1:80"), key("10.1.0.2:80"), key("10.1.0.3:80")})
-	if want := []lvs.Key{key("10.1.0.2:80"), key("10.1.0.3:80")}; !slices.Equal(got, want) {
-		t.Errorf("left are %v, want %v", got, want)
-	}
+	testkit.Same(t, got, []lvs.Key{key("10.1.0.2:80"), key("10.1.0.3:80")}, "left")
 }
 
 // A user who may not open the lock recognises the daemon by its start time. A daemon whose state only root may read
@@ -380,17 +341,13 @@ func TestAnyUserFindsTheDaemon(t *testing.T) {
 		t.Skip("only root becomes another user")
 	}
 	dir := t.TempDir()
-	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Chmod(filepath.Dir(dir), 0o755))
 	i, old := daemonOf(dir, "/x.cf"), daemonOf(dir, "/old.cf")
 	s, _ := serving(t, i.Daemon, "x.cf")
 	forge(t, i, "x.cf", s)
 	before := pretend(t, "/usr/sbin/ldirectord", "--", "--ipvs=memory", "start")
 	putPid(t, old.PidFile(), before.Process.Pid)
-	if err := os.WriteFile(old.Files().State, []byte(`{"Pid": 1}`), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Write(t, old.Files().State, `{"Pid": 1}`)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -414,9 +371,7 @@ func TestAnyUserFindsTheDaemon(t *testing.T) {
 func TestTheRecordOfOurPathIsPreferred(t *testing.T) {
 	dir := t.TempDir()
 	path, link := file(t, filepath.Join(dir, "x.cf")), filepath.Join(dir, "link.cf")
-	if err := os.Symlink(path, link); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Symlink(path, link))
 	i := New(dir, Daemon{path, Kernel, 7}, "x.cf")
 	byPath := record{State: State{Daemon: i.Daemon}, base: "x.cf"}
 	byLink := record{State: State{Daemon: Daemon{link, Kernel, 7}}, base: "link.cf"}

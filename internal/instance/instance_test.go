@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ldirectord/internal/runfile"
+	"ldirectord/internal/testkit"
 )
 
 func TestMain(m *testing.M) {
@@ -35,10 +36,7 @@ func soon(t *testing.T) context.Context {
 // acquire makes this process the daemon.
 func acquire(t *testing.T, i Instance) *Lock {
 	t.Helper()
-	h, err := i.Acquire(soon(t), "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	h := testkit.Must(i.Acquire(soon(t), ""))(t)
 	t.Cleanup(func() { giveBack(h) })
 	return h
 }
@@ -63,10 +61,9 @@ func TestFilesOfTheRunFolderAreBounded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			i := daemonOf(t.TempDir(), "/ld.cf")
 			f := i.Files()
-			for path, limit := range map[string]int64{f.Pid: runfile.MaxFile, f.State: runfile.MaxFile, f.Drain: runfile.MaxFile} {
-				if err := put(path, limit); err != nil {
-					t.Fatal(err)
-				}
+			for path, limit := range map[string]int64{f.Pid: runfile.MaxFile, f.State: runfile.MaxFile,
+				f.Drain: runfile.MaxFile} {
+				testkit.OK(t, put(path, limit))
 			}
 			start := time.Now()
 			if now := i.Find(); now.Pid != 0 {
@@ -91,15 +88,14 @@ func TestTheRunFolderMustBeSafe(t *testing.T) {
 		0o777: false, 0o775: false, 0o757: false,
 	} {
 		dir := t.TempDir()
-		if err := os.Chmod(dir, mode); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, os.Chmod(dir, mode))
 		i := daemonOf(dir, "/ld.cf")
 		h, err := i.Acquire(soon(t), "")
 		if (err == nil) != want {
 			t.Errorf("%v: %v", mode, err)
 		}
-		if err != nil && !strings.Contains(err.Error(), "users other than its owner can write to the run folder") {
+		if err != nil && !strings.Contains(err.Error(),
+			"users other than its owner can write to the run folder") {
 			t.Errorf("%v: %v", mode, err)
 		}
 		if err == nil {

@@ -10,6 +10,7 @@ import (
 	"ldirectord/internal/judge"
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/runfile"
+	"ldirectord/internal/testkit"
 )
 
 // The next daemon knows the servers that have left the configuration, also after a clean end. The rest of their time
@@ -23,11 +24,10 @@ func TestWhoLeavesOverTheEnd(t *testing.T) {
 		}
 		who := judge.Record{
 			Key:  lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")},
-			Addr: netip.MustParseAddrPort("10.2.0.1:80"), Name: "10.2.0.1:8080", Until: time.Now().Add(time.Minute), Stays: true,
+			Addr: netip.MustParseAddrPort("10.2.0.1:80"), Name: "10.2.0.1:8080",
+			Until: time.Now().Add(time.Minute), Stays: true,
 		}
-		if err := first.Update(func(s *State) { s.SetDeparting([]judge.Record{who}); s.Phase = phase }); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, first.Update(func(s *State) { s.SetDeparting([]judge.Record{who}); s.Phase = phase }))
 		giveBack(first)
 		kept := Kept(nil).read(first.State)
 		if kept.Format != format {
@@ -63,15 +63,15 @@ func TestWhatMovesWeightsOverTheEnd(t *testing.T) {
 		}
 		rests := moves
 		rests.Memory = judge.Memory{}
-		if err := first.Update(func(s *State) { s.SetMoving([]judge.Record{moves, rests}); s.Phase = phase }); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t,
+			first.Update(func(s *State) { s.SetMoving([]judge.Record{moves, rests}); s.Phase = phase }))
 		giveBack(first)
 		kept := Kept(nil).read(first.State)
 		if kept.Format != format {
 			t.Fatalf("the file has %v", kept)
 		}
-		if ago := runfile.SinceBoot() - time.Duration(kept.Moving[0].Climbs.UnixNano()); (ago - 18*time.Second).Abs() > time.Second {
+		if ago := runfile.SinceBoot() - time.Duration(
+			kept.Moving[0].Climbs.UnixNano()); (ago - 18*time.Second).Abs() > time.Second {
 			t.Errorf("by the file it climbs for %v", ago)
 		}
 		for range 2 { // the first one is killed before it has recorded anything
@@ -81,19 +81,15 @@ func TestWhatMovesWeightsOverTheEnd(t *testing.T) {
 			}
 			m := now.Before.Moving[0]
 			later := m.Climbs.Sub(moves.Climbs)
-			if m.Climbs = moves.Climbs; m != moves || later.Abs() > time.Second || now.Before.Moving[1] != rests {
+			if m.Climbs = moves.Climbs; m != moves || later.Abs() > time.Second ||
+				now.Before.Moving[1] != rests {
 				t.Errorf("the next daemon knows %+v, %v later", now.Before.Moving, later)
 			}
 			giveBack(now)
 		}
 		kept.Boot = "another"
-		text, err := json.Marshal(kept)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(first.State, text, 0o644); err != nil {
-			t.Fatal(err)
-		}
+		text := testkit.Must(json.Marshal(kept))(t)
+		testkit.OK(t, os.WriteFile(first.State, text, 0o644))
 		now := acquire(t, i)
 		if len(now.Before.Moving) != 0 {
 			t.Errorf("after another boot it knows %v", now.Before.Moving)

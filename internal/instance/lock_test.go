@@ -14,25 +14,20 @@ import (
 
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/runfile"
+	"ldirectord/internal/testkit"
 )
 
 // The folder is locked by one process at a time, and others wait for it.
 func TestLockFolderWaits(t *testing.T) {
 	i := daemonOf(t.TempDir(), "/x.cf")
-	first, err := i.LockFolder(soon(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	first := testkit.Must(i.LockFolder(soon(t)))(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	if _, err := i.LockFolder(ctx); err == nil || !strings.HasPrefix(err.Error(), "locking "+first.Name()) {
 		t.Errorf("a second one: %v", err)
 	}
 	time.AfterFunc(50*time.Millisecond, func() { first.Close() })
-	second, err := i.LockFolder(soon(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	second := testkit.Must(i.LockFolder(soon(t)))(t)
 	second.Close()
 }
 
@@ -40,14 +35,10 @@ func TestLockFolderWaits(t *testing.T) {
 func TestRestore(t *testing.T) {
 	i := daemonOf(t.TempDir(), "/x.cf")
 	l := acquire(t, i)
-	if err := l.Update(func(s *State) { s.Execute = []string{"y.cf"} }); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, l.Update(func(s *State) { s.Execute = []string{"y.cf"} }))
 	for _, lost := range [][]string{{l.State, l.Lock}, {l.State}, {l.Lock}, nil} {
 		for _, path := range lost {
-			if err := os.Remove(path); err != nil {
-				t.Fatal(err)
-			}
+			testkit.OK(t, os.Remove(path))
 		}
 		if err := l.Restore(); err != nil {
 			t.Errorf("%v: %v", lost, err)
@@ -59,9 +50,7 @@ func TestRestore(t *testing.T) {
 			t.Errorf("%v: locked: %v, %v", lost, locked, err)
 		}
 	}
-	if err := errors.Join(os.Remove(l.State), os.WriteFile(l.State, []byte("another"), 0o600)); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, errors.Join(os.Remove(l.State), os.WriteFile(l.State, []byte("another"), 0o600)))
 	if err := l.Restore(); err != nil {
 		t.Error(err)
 	}
@@ -73,16 +62,12 @@ func TestRestore(t *testing.T) {
 func TestRestoreSaysWhatFails(t *testing.T) {
 	i := daemonOf(t.TempDir(), "/x.cf")
 	l := acquire(t, i)
-	if err := os.Chmod(string(i.folder), 0o777); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Chmod(string(i.folder), 0o777))
 	if err := l.Update(func(s *State) { s.Phase = Ending }); err != nil { // which needs no folder lock
 		t.Fatal(err)
 	}
 	dir := filepath.Dir(l.State)
-	if err := os.RemoveAll(dir); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.RemoveAll(dir))
 	if err := l.Restore(); err == nil || !strings.HasPrefix(err.Error(), "recording the state: ") {
 		t.Errorf("without a folder: %v", err)
 	}
@@ -93,11 +78,10 @@ func TestWhatIsRecorded(t *testing.T) {
 	i := daemonOf(t.TempDir(), "/x.cf")
 	l := acquire(t, i)
 	keys := []lvs.Key{{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")}}
-	if err := l.Update(func(s *State) { s.Virtuals, s.Execute, s.Phase = keys, []string{"y.cf"}, HandedOver }); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, l.Update(func(s *State) { s.Virtuals, s.Execute, s.Phase = keys, []string{"y.cf"}, HandedOver }))
 	s, err := i.State()
-	if err != nil || !slices.Equal(s.Virtuals, keys) || !slices.Equal(s.Execute, []string{"y.cf"}) || s.Phase != HandedOver || s.Pid != os.Getpid() {
+	if err != nil || !slices.Equal(s.Virtuals, keys) || !slices.Equal(s.Execute, []string{"y.cf"}) ||
+		s.Phase != HandedOver || s.Pid != os.Getpid() {
 		t.Errorf("%+v, %v", s, err)
 	}
 	if _, err := daemonOf(string(i.folder), "/y.cf").State(); !errors.Is(err, os.ErrNotExist) {
@@ -121,10 +105,7 @@ func TestADaemonThatCannotWriteStarts(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	h, err := i.Acquire(soon(t), "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	h := testkit.Must(i.Acquire(soon(t), ""))(t)
 	defer giveBack(h)
 	if err := h.WritePid(); err == nil {
 		t.Error("the pid file is written")
@@ -136,9 +117,7 @@ func TestADaemonThatCannotWriteStarts(t *testing.T) {
 		t.Errorf("a second daemon: %v, %v", second, err)
 	}
 	for _, path := range []string{files.State, files.Pid} {
-		if err := os.RemoveAll(path); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, os.RemoveAll(path))
 	}
 	pid, _ := readPid(files.Pid)
 	if err := h.Restore(); err != nil || pid != 0 {
@@ -164,20 +143,13 @@ func TestStays(t *testing.T) {
 		t.Error("another process stays")
 	}
 	s.Phase = HandedOver
-	text, err := json.Marshal(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := runfile.Write(i.Files().State, text, 0o644); err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Must(json.Marshal(s))(t)
+	testkit.OK(t, runfile.Write(i.Files().State, text, 0o644))
 	if i.Stays(s.Process) {
 		t.Error("a daemon that hands over stays")
 	}
 	daemon.in.Close()
-	if err := s.Await(soon(t)); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, s.Await(soon(t)))
 	if i.Stays(s.Process) {
 		t.Error("a daemon that has ended stays")
 	}

@@ -10,6 +10,7 @@ import (
 
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/runfile"
+	"ldirectord/internal/testkit"
 )
 
 // A daemon is alive if its lock is held, whatever its pid is. A record that was written twice within the same moment
@@ -63,13 +64,9 @@ func TestARecordIsReadOnceUntilItChanges(t *testing.T) {
 	path := filepath.Join(dir, "ldirectord.x.cf.state")
 	put := func(pid int, age time.Duration) {
 		text := fmt.Sprintf(`{"Format": 1, "Pid": %d}`, pid)
-		if err := runfile.Replace(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, runfile.Replace(path, []byte(text), 0o600))
 		when := time.Now().Add(-age)
-		if err := os.Chtimes(path, when, when); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, os.Chtimes(path, when, when))
 	}
 	kept := Kept{}
 	read := func() int { return kept.read(path).Pid }

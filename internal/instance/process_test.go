@@ -7,9 +7,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // standIn is a process with a command line of our choice, except for -s after its name. It is a shell that waits
@@ -32,36 +35,22 @@ func pretendAs(t *testing.T, user uint32, name string, words ...string) standIn 
 	if user != uint32(os.Geteuid()) {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: user, Gid: user}}
 	}
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	in := testkit.Must(cmd.StdinPipe())(t)
+	testkit.OK(t, cmd.Start())
 	t.Cleanup(func() { in.Close(); cmd.Wait() })
-	for end := time.Now().Add(10 * time.Second); len(argv(cmd.Process.Pid)) < len(cmd.Args); { // it comes shortly after the start
-		if time.Now().After(end) {
-			t.Fatalf("process %d is %q", cmd.Process.Pid, argv(cmd.Process.Pid))
-		}
-	}
+	testkit.Until(t, 10*time.Second, func() bool { return len(argv(cmd.Process.Pid)) == len(cmd.Args) },
+		"no command line")
 	return standIn{cmd, in}
 }
 
 func (s standIn) process(t *testing.T) Process {
 	t.Helper()
-	p, err := processOf(s.Process.Pid)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return testkit.Must(processOf(s.Process.Pid))(t)
 }
 
 func putPid(t *testing.T, path string, pid int) {
 	t.Helper()
-	if err := os.WriteFile(path, []byte(fmt.Sprintln(pid)), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.WriteFile(path, []byte(fmt.Sprintln(pid)), 0o644))
 }
 
 func TestAProcessIsItsNumberAndItsTimeOfStart(t *testing.T) {
@@ -94,15 +83,9 @@ func TestAKilledProcessIsKnown(t *testing.T) {
 	for sig, want := range map[syscall.Signal]bool{syscall.SIGKILL: true, syscall.SIGTERM: false} {
 		s := pretend(t, "sh")
 		p := s.process(t)
-		if err := s.Process.Signal(sig); err != nil {
-			t.Fatal(err)
-		}
-		if err := p.Await(soon(t)); err != nil {
-			t.Fatal(err)
-		}
-		if got := isKilled(p.Pid); got != want {
-			t.Errorf("%v: %v", sig, got)
-		}
+		testkit.OK(t, s.Process.Signal(sig))
+		testkit.OK(t, p.Await(soon(t)))
+		testkit.Equal(t, isKilled(p.Pid), want, sig)
 	}
 }
 
@@ -130,16 +113,16 @@ func TestCommandLinesOfDirectors(t *testing.T) {
 		{line: []string{"ldirectord tcp:10.1.0.1:80"}}, // a child of the Perl daemon
 		{line: []string{""}}, // a process that is gone
 		{line: []string{"/usr/bin/perl", "-w", "/usr/sbin/ldirectord", "start"}, perl: true},
-		{line: []string{"/usr/bin/perl", "-w", "/usr/sbin/ldirectord", "a.cf", "start"}, perl: true, config: "a.cf"},
-		{line: []string{"perl5.36", "/etc/ha.d/resource.d/ldirectord", "-d", "a.cf", "restart"}, perl: true, config: "a.cf"},
+		{line: []string{"/usr/bin/perl", "-w", "/usr/sbin/ldirectord", "a.cf", "start"}, perl: true,
+			config: "a.cf"},
+		{line: []string{"perl5.36", "/etc/ha.d/resource.d/ldirectord", "-d", "a.cf", "restart"}, perl: true,
+			config: "a.cf"},
 		{line: []string{"perl", "-e", "ldirectord"}},
 		{line: []string{"perl", "/usr/bin/ack", "ldirectord"}},
 		{line: []string{"perl", "/usr/sbin/ldirectord", "a.cf", "status"}, config: "a.cf"},
 		{line: []string{"perl"}},
 	} {
-		if got := isOurs(c.line); got != c.ours {
-			t.Errorf("%q is ours: %v", c.line, got)
-		}
+		testkit.Equal(t, isOurs(c.line), c.ours, c.line, "is ours")
 		if config, got := isPerl(c.line); got != c.perl || config != c.config {
 			t.Errorf("%q is Perl's: %v, %q", c.line, got, config)
 		}
@@ -153,9 +136,7 @@ func TestCommandLinesOfDirectors(t *testing.T) {
 		{[]string{"ldirectord", "--ipvs", "memory", "start"}, false},
 		{[]string{"ldirectord", "--ipvs=memory:f", "start"}, false},
 	} {
-		if got := onKernel(c.line); got != c.want {
-			t.Errorf("%q is on the kernel's table: %v", c.line, got)
-		}
+		testkit.Equal(t, onKernel(c.line), c.want, c.line, "is on the kernel's table")
 	}
 }
 
@@ -173,12 +154,18 @@ func TestThePerlDaemonIsFoundByItsPidFile(t *testing.T) {
 	}{
 		{"its path", []string{"/usr/sbin/ldirectord", file, "start"}, "x.cf", []string{"x.cf"}, Kernel, true},
 		{"its name", []string{"/usr/sbin/ldirectord", "x.cf", "start"}, "x.cf", []string{"x.cf"}, Kernel, true},
-		{"another path", []string{"/usr/sbin/ldirectord", "/etc/x.cf", "start"}, "x.cf", []string{"x.cf"}, Kernel, false},
-		{"none", []string{"/usr/sbin/ldirectord", "start"}, "ldirectord", []string{"ldirectord", "x.cf"}, Kernel, true},
-		{"none, and a command that names it", []string{"/usr/sbin/ldirectord", "start"}, "ldirectord", []string{"x.cf", "ldirectord"}, Kernel, true},
-		{"none, and another file", []string{"/usr/sbin/ldirectord", "start"}, "x.cf", []string{"x.cf"}, Kernel, false},
-		{"a table in memory", []string{"/usr/sbin/ldirectord", file, "start"}, "x.cf", []string{"x.cf"}, "memory", false},
-		{"another program", []string{"/usr/bin/ack", "ldirectord", "start"}, "x.cf", []string{"x.cf"}, Kernel, false},
+		{"another path", []string{"/usr/sbin/ldirectord", "/etc/x.cf", "start"}, "x.cf", []string{"x.cf"},
+			Kernel, false},
+		{"none", []string{"/usr/sbin/ldirectord", "start"}, "ldirectord", []string{"ldirectord", "x.cf"},
+			Kernel, true},
+		{"none, and a command that names it", []string{"/usr/sbin/ldirectord", "start"}, "ldirectord",
+			[]string{"x.cf", "ldirectord"}, Kernel, true},
+		{"none, and another file", []string{"/usr/sbin/ldirectord", "start"}, "x.cf", []string{"x.cf"}, Kernel,
+			false},
+		{"a table in memory", []string{"/usr/sbin/ldirectord", file, "start"}, "x.cf", []string{"x.cf"},
+			"memory", false},
+		{"another program", []string{"/usr/bin/ack", "ldirectord", "start"}, "x.cf", []string{"x.cf"}, Kernel,
+			false},
 	} {
 		t.Run(c.about, func(t *testing.T) {
 			i := New(t.TempDir(), Daemon{Path: file, Table: c.table, NetNS: NetNS()}, c.names...)
@@ -188,9 +175,7 @@ func TestThePerlDaemonIsFoundByItsPidFile(t *testing.T) {
 			if want := map[bool]int{true: perl.Process.Pid}[c.want]; found.Pid != want {
 				t.Errorf("found %d, want %d", found.Pid, want)
 			}
-			if stale := !c.want && c.pidFile == c.names[0]; found.Stale != stale {
-				t.Errorf("stale: %v", found.Stale)
-			}
+			testkit.Equal(t, found.Stale, !c.want && c.pidFile == c.names[0], "stale")
 		})
 	}
 }
@@ -215,32 +200,16 @@ func TestTheChildrenOfThePerlDaemon(t *testing.T) {
 	if _, err := os.Stat(parent.Path); err != nil {
 		t.Skip("there is no bash, which gives a process a name")
 	}
-	out, err := parent.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := parent.Start(); err != nil {
-		t.Fatal(err)
-	}
+	out := testkit.Must(parent.StdoutPipe())(t)
+	testkit.OK(t, parent.Start())
 	defer func() { parent.Process.Kill(); parent.Wait() }()
 	var child int
 	if _, err := fmt.Fscan(out, &child); err != nil {
 		t.Fatal(err)
 	}
 	defer func() { p, _ := os.FindProcess(child); p.Kill() }()
-	p, err := processOf(parent.Process.Pid)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for end := time.Now().Add(10 * time.Second); ; {
-		got := p.Forked()
-		if len(got) == 1 && got[0] == child {
-			return
-		}
-		if time.Now().After(end) {
-			t.Fatalf("found %v, want %d", got, child)
-		}
-	}
+	p := testkit.Must(processOf(parent.Process.Pid))(t)
+	testkit.Until(t, 10*time.Second, func() bool { return slices.Equal(p.Forked(), []int{child}) }, "no child")
 }
 
 // Any user may run a program of this name. It does not keep us from a virtual service.

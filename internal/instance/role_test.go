@@ -1,13 +1,13 @@
 package instance
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"ldirectord/internal/runfile"
+	"ldirectord/internal/testkit"
 )
 
 func TestTheRoleAfterAChange(t *testing.T) {
@@ -46,24 +46,16 @@ func TestRoleFile(t *testing.T) {
 	}
 	clearRole()
 	for _, r := range []Role{NoRole, Standby, Active, Stopped, Started} {
-		if err := f.Write(RoleOrder{r, 7}); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, f.Write(RoleOrder{r, 7}))
 		read(RoleOrder{r, 7})
 	}
-	if err := f.Write(RoleOrder{Active, runfile.SinceBoot() + time.Hour}); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, f.Write(RoleOrder{Active, runfile.SinceBoot() + time.Hour}))
 	read(RoleOrder{Active, 0})                                    // it was given before the last boot
 	for _, before := range []string{"active\n", "active\nby\n"} { // without the line of the format
-		if err := os.WriteFile(string(f), []byte(before), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.Write(t, string(f), before)
 		read(RoleOrder{Active, 0})
 	}
-	if err := os.WriteFile(string(f), []byte("\x1b[2J\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Write(t, string(f), "\x1b[2J\n")
 	if _, err := f.Read(); err == nil || strings.Contains(err.Error(), "\x1b") {
 		t.Errorf("invalid content: %v", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"ldirectord/internal/runfile"
+	"ldirectord/internal/testkit"
 )
 
 const nobody = 65534
@@ -19,9 +20,7 @@ func folderOfNobody(t *testing.T) string {
 		t.Skip("needs root")
 	}
 	dir := t.TempDir()
-	if err := os.Chown(dir, nobody, nobody); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Chown(dir, nobody, nobody))
 	return dir
 }
 
@@ -34,21 +33,14 @@ func TestRootShutsNoUserOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	lock.Close()
-	if err := runfile.Write(i.Files().Drain, []byte("x"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, runfile.Write(i.Files().Drain, []byte("x"), 0o600))
 	files, err := filepath.Glob(string(i.folder) + "/*")
 	if err != nil || len(files) != 2 {
 		t.Fatalf("%q, %v", files, err)
 	}
 	for _, file := range files {
-		info, err := os.Stat(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if owner := info.Sys().(*syscall.Stat_t).Uid; owner != nobody {
-			t.Errorf("%s belongs to the user %d", file, owner)
-		}
+		info := testkit.Must(os.Stat(file))(t)
+		testkit.Equal(t, info.Sys().(*syscall.Stat_t).Uid, nobody, file, "belongs to the user")
 	}
 }
 
@@ -58,15 +50,11 @@ func TestAUserNamesItsOwnProcessAlone(t *testing.T) {
 		dir := folderOfNobody(t)
 		i := daemonOf(dir, "/etc/ha.d/ldirectord.cf")
 		other := exec.Command("sleep", "60")
-		other.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}, Pdeathsig: syscall.SIGKILL}
-		if err := other.Start(); err != nil {
-			t.Fatal(err)
-		}
+		other.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid},
+			Pdeathsig: syscall.SIGKILL}
+		testkit.OK(t, other.Start())
 		t.Cleanup(func() { _ = other.Process.Kill(); _ = other.Wait() })
-		p, err := processOf(other.Process.Pid)
-		if err != nil {
-			t.Fatal(err)
-		}
+		p := testkit.Must(processOf(other.Process.Pid))(t)
 		forge(t, i, "ldirectord.cf", State{Format: format, Daemon: i.Daemon, Process: p, Phase: Running})
 		if found := i.Find(); (found.Pid == p.Pid) != want {
 			t.Errorf("a process of user %d: found %+v", uid, found)

@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 // addressed is an address that is announced, with a last resort, and one virtual service, which serves.
@@ -21,112 +23,74 @@ func addressed() (Address, []Host) {
 
 // Where an address belongs, why, whether its packets are served, and when that is decided again.
 func TestWhereAnAddressBelongs(t *testing.T) {
-	fails := func(a *Address, h []Host, _ *Addressing) {
-		h[0].Strength = Strength{Needed: 1, Known: true}
-	}
-	weak := func(a *Address, h []Host, _ *Addressing) {
-		h[0].Strength = Strength{Up: 1, Needed: 2, Known: true, Serves: true}
-	}
-	alone := func(a *Address) { a.Last = "" }
-	broken := func(all *Addressing) { all.Broken = "it does not forward" }
-	for _, row := range []struct {
-		what  string
-		order string
-		given func(a *Address, h []Host, all *Addressing)
-		want  string
-		why   string
-		in    time.Duration
-	}{
-		{what: "it serves", want: "lvs0 served"},
-		{what: "nothing serves", given: fails, want: "nowhere", why: "web: 0 of 2 up, 1 needed"},
-		{what: "too few are up", given: weak, want: "lvs1 served", why: "web: 1 of 2 up, 2 needed"},
-		{what: "… without a last resort", given: func(a *Address, h []Host, all *Addressing) { weak(a, h, all); alone(a) },
-			want: "nowhere served", why: "web: 1 of 2 up, 2 needed"},
-		{what: "… and some are held", given: func(a *Address, h []Host, all *Addressing) {
-			weak(a, h, all)
-			alone(a)
-			h[0].Strength.Holds = true
-		}, want: "lvs0 served", why: "web: 1 of 2 up, 2 needed"},
-		{what: "… and the fallback server serves", given: func(a *Address, h []Host, all *Addressing) {
-			weak(a, h, all)
-			alone(a)
-			h[0].FallbackIn = true
-		}, want: "lvs0 served", why: "web: 1 of 2 up, 2 needed"},
-		{what: "… with a last resort", given: func(a *Address, h []Host, all *Addressing) {
-			weak(a, h, all)
-			h[0].Strength.Holds = true
-		}, want: "lvs1 served", why: "web: 1 of 2 up, 2 needed"},
-		{what: "this machine is broken", given: func(_ *Address, _ []Host, all *Addressing) { broken(all) },
-			want: "lvs1 served", why: "it does not forward"},
-		{what: "… without a last resort", given: func(a *Address, _ []Host, all *Addressing) { broken(all); alone(a) },
-			want: "nowhere served", why: "it does not forward"},
-		{what: "… and servers are held, without a last resort", given: func(a *Address, h []Host, all *Addressing) {
-			broken(all)
-			alone(a)
-			h[0].Strength.Holds = true
-		}, want: "nowhere served", why: "it does not forward"},
-		{what: "… and nothing serves", given: func(a *Address, h []Host, all *Addressing) { fails(a, h, all); broken(all) },
-			want: "nowhere", why: "it does not forward"},
-		{what: "… and there are no results yet", given: func(a *Address, h []Host, all *Addressing) {
-			broken(all)
-			h[0].Strength.Known, a.Decided = false, false
-		}, want: "nowhere served undecided", why: "waits for the first results"},
-		{what: "the table refuses it", given: func(a *Address, h []Host, _ *Addressing) { h[0].Placed, h[0].Refused = false, "oops" },
-			want: "nowhere", why: "web is not in the table: oops"},
-		{what: "the table does not have it", given: func(a *Address, h []Host, _ *Addressing) { h[0].Placed = false },
-			want: "nowhere", why: "web is not in the table"},
-		{what: "no mark rules", given: func(a *Address, h []Host, _ *Addressing) { h[0].Marked = false },
-			want: "nowhere", why: "the mark rules of web are not set"},
-		{what: "no results yet", given: func(a *Address, h []Host, _ *Addressing) { h[0].Strength.Known, a.Decided = false, false },
-			want: "nowhere served undecided", why: "waits for the first results"},
-		{what: "no results after a reload", given: func(a *Address, h []Host, _ *Addressing) { h[0].Strength.Known = false },
-			want: "nowhere served", why: "waits for the first results"},
-		{what: "where it is is not known", given: func(a *Address, h []Host, _ *Addressing) { a.Known, a.At = false, "" },
-			want: "lvs0 served undecided"},
-		{what: "servers are back", given: func(a *Address, h []Host, _ *Addressing) { a.At, h[0].Back = "lvs1", noon },
-			want: "lvs1 served", why: "waits for results of the servers that are back"},
-		{what: "servers are back, and it is there", given: func(a *Address, h []Host, _ *Addressing) { h[0].Back = noon },
-			want: "lvs0 served"},
-		{what: "another daemon has it", given: func(a *Address, h []Host, _ *Addressing) { h[0].Owner = "www.cf" },
-			want: "nowhere", why: "belongs to www.cf", in: 3 * time.Second},
-		{what: "checks go through it", given: func(a *Address, h []Host, all *Addressing) { fails(a, h, all); a.Asked = true },
-			want: "nowhere served", why: "web: 0 of 2 up, 1 needed"},
-		{what: "first checks wait for its route", given: func(a *Address, h []Host, _ *Addressing) { a.RouteBy = noon.Add(time.Second) },
-			want: "lvs0 served", in: time.Second},
-		{what: "… but it can't be put there", given: func(a *Address, h []Host, _ *Addressing) {
-			a.RouteBy, a.Fails = noon.Add(time.Second), true
-		}, want: "lvs0 served"},
-		{what: "an order withdraws it", order: "by order", want: "lvs1 served", why: "by order", in: 3 * time.Second},
-		{what: "… without a last resort", order: "by order", given: func(a *Address, _ []Host, _ *Addressing) { alone(a) },
-			want: "nowhere served", why: "by order", in: 3 * time.Second},
-		{what: "… from nowhere", order: "by order", given: func(a *Address, _ []Host, _ *Addressing) { a.At = "" },
-			want: "nowhere served", why: "by order"},
-		{what: "… and it is nowhere now", order: "by order", given: func(a *Address, _ []Host, _ *Addressing) {
-			a.At, a.Left = "", noon.Add(-time.Second)
-		}, want: "nowhere served", why: "by order", in: 2 * time.Second},
-		{what: "… and its time is over", order: "by order", given: func(a *Address, _ []Host, _ *Addressing) {
-			a.Left = noon.Add(-3 * time.Second)
-		}, want: "nowhere served", why: "by order"},
-		{what: "… and nothing serves", order: "by order", given: fails, want: "nowhere", why: "by order", in: 3 * time.Second},
-		{what: "the director stands by", order: "by order", given: func(_ *Address, _ []Host, all *Addressing) { all.Standby = true },
-			want: "lvs1 served", why: "the director stands by", in: 3 * time.Second},
-		{what: "the director stops", given: func(_ *Address, _ []Host, all *Addressing) { all.Stops = true },
-			want: "lvs1 served", why: "the director stops", in: 3 * time.Second},
-		{what: "… with cleanstop = no", given: func(_ *Address, h []Host, all *Addressing) { all.Stops, h[0].Remains = true, true },
-			want: "lvs0 served"},
-	} {
+	for _, row := range testkit.Table(t, "../../testdata/judge/address.txt", 6) {
 		a, hosts := addressed()
 		all := Addressing{Withdraw: 3 * time.Second}
-		if row.given != nil {
-			row.given(&a, hosts, &all)
+		for word := range strings.FieldsSeq(row[2]) {
+			givenOf(t, word, &a, &hosts[0], &all)
 		}
-		again, in := a.Place(hosts, row.order, all, noon), time.Duration(0)
+		again, in := a.Place(hosts, row[1], all, noon), ""
 		if !again.IsZero() {
-			in = again.Sub(noon)
+			in = again.Sub(noon).String()
 		}
-		if got := placeOf(a.Want); got != row.want || a.Why != row.why || in != row.in {
-			t.Errorf("%s: %s, %q, again in %v\nwant %s, %q, %v", row.what, got, a.Why, in, row.want, row.why, row.in)
-		}
+		testkit.Same(t, []string{placeOf(a.Want), a.Why, in}, row[3:], row[0])
+	}
+}
+
+// givenOf changes what a word of a row says.
+func givenOf(t *testing.T, word string, a *Address, h *Host, all *Addressing) {
+	t.Helper()
+	switch word {
+	case "fails":
+		h.Strength = Strength{Needed: 1, Known: true}
+	case "weak":
+		h.Strength = Strength{Up: 1, Needed: 2, Known: true, Serves: true}
+	case "alone":
+		a.Last = ""
+	case "held":
+		h.Strength.Holds = true
+	case "fallback":
+		h.FallbackIn = true
+	case "absent":
+		h.Placed = false
+	case "refused":
+		h.Refused = "oops"
+	case "unmarked":
+		h.Marked = false
+	case "noresults":
+		h.Strength.Known = false
+	case "undecided":
+		a.Decided = false
+	case "lost":
+		a.Known, a.At = false, ""
+	case "atlast":
+		a.At = "lvs1"
+	case "nowhere":
+		a.At = ""
+	case "back":
+		h.Back = noon
+	case "theirs":
+		h.Owner = "www.cf"
+	case "asked":
+		a.Asked = true
+	case "route":
+		a.RouteBy = noon.Add(time.Second)
+	case "cannot":
+		a.Fails = true
+	case "left=1s":
+		a.Left = noon.Add(-time.Second)
+	case "left=3s":
+		a.Left = noon.Add(-3 * time.Second)
+	case "standby":
+		all.Standby = true
+	case "stops":
+		all.Stops = true
+	case "broken":
+		all.Broken = "it does not forward"
+	case "remains":
+		h.Remains = true
+	default:
+		t.Fatal(word)
 	}
 }
 
@@ -176,9 +140,7 @@ func TestTheOrderOfAnAddress(t *testing.T) {
 		{true, true, "nowhere served undecided"},
 	} {
 		a := Address{Asked: row.asked, Want: lvs.Wanted{Device: "lvs0", Local: true, Undecided: row.undecided}}
-		if got := placeOf(a.Ordered()); got != row.want {
-			t.Errorf("%+v: %s", row, got)
-		}
+		testkit.Equal(t, placeOf(a.Ordered()), row.want, row)
 	}
 	taken := Address{Owner: "www.cf", Known: true, Want: lvs.Wanted{Local: true}}
 	if !taken.IsOrdered() {

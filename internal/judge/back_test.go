@@ -3,6 +3,8 @@ package judge
 import (
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // Which checks are awaited while servers are back after an absence, and until when.
@@ -38,7 +40,8 @@ func TestWhichChecksAreAwaited(t *testing.T) {
 }
 
 func TestWhichChecksTell(t *testing.T) {
-	for p, want := range map[Passage]bool{{}: false, {OK: true}: false, {OK: true, Passed: true}: true, {Own: true}: true} {
+	for p, want := range map[Passage]bool{{}: false, {OK: true}: false, {OK: true, Passed: true}: true,
+		{Own: true}: true} {
 		c := Check{Way: &Way{}}
 		if c.Took(p, noon); c.Tells != want {
 			t.Errorf("%+v: the check can show whether the path works: %v", p, c.Tells)
@@ -82,9 +85,7 @@ func TestAway(t *testing.T) {
 		{"its addresses are here", false, Strength{Known: true}, false},
 	} {
 		s := State{Away: row.away, Lasting: Lasting{Strength: row.given}}
-		if got := s.IsAway(); got != row.want {
-			t.Errorf("%s: %v", row.what, got)
-		}
+		testkit.Equal(t, s.IsAway(), row.want, row.what)
 	}
 }
 
@@ -110,9 +111,7 @@ func TestWhichServersAreWaitedFor(t *testing.T) {
 		c := inService(4, 4)
 		c.given("back, away, strength.known, 1 awaited")
 		c.given(row.given)
-		if gathered := c.HasGathered(); gathered != (!row.want && c.Gathers()) {
-			t.Errorf("%s: HasGathered is %v", row.what, gathered)
-		}
+		testkit.Equal(t, c.HasGathered(), !row.want && c.Gathers(), row.what, "HasGathered")
 	}
 	c := inService(4)
 	c.given("back, 1 awaited")

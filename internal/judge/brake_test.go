@@ -3,8 +3,11 @@ package judge
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // Servers 1 and 2 are checked through the virtual address, by checks of line 0. Server 3 is gone. Each row has the
@@ -22,45 +25,16 @@ func braked() Case {
 }
 
 func TestWhatTheBrakeTakes(t *testing.T) {
-	for _, row := range []struct {
-		what       string
-		given      string
-		kept, idle bool
-		accused    bool
-		brake      string // Accuses and Due
-	}{
-		{"it passes", "", false, false, false, "false false"},
-		{"it fails through the virtual address alone", "1 vipfails", true, false, true, "true true"},
-		{"… for the second time", "1 vipfails accused=-1ns", true, true,
-			true, "false false"},
-		{"… while the brake holds", "1 vipfails, brakes.holds", true, true, true, "true true"},
-		{"… by a check from before the brake ended", "1 vipfails, brakes.over=1ns", true,
-			true, false, "false false"},
-		{"… by a check from when the brake ended", "1 vipfails, brakes.over", true, false,
-			true, "true true"},
-		{"… and is down", "1 vipfails down", false, false, false, "false false"},
-		{"… and has no result", "1 vipfails unknown", false, false, false,
-			"false false"},
-		{"… in maintenance", "1 vipfails file", false, false, false, "false false"},
-		{"… without checkvip", "1 vipfails, nobrakes", false, false, false, ""},
-		{"… where checks are obeyed by order", "1 vipfails, obeys", false, false, false,
-			"false false"},
-		{"it was accused, and passes", "1 accused", false, false, false,
-			"false false"},
-		{"it passes while another is accused", "brakes.accuses", false, false, false,
-			"true true"},
-	} {
+	for _, row := range testkit.Table(t, "../../testdata/judge/braked.txt", 4) {
 		c := braked()
-		c.given(row.given)
+		c.given(row[1])
 		kept, idle := c.Brake(Spot{}, noon)
 		brake := ""
 		if len(c.Brakes) > 0 {
 			brake = fmt.Sprint(c.Brakes[0].Accuses, c.Brakes[0].Due)
 		}
-		accused := !c.Servers[0].First.Accused.IsZero()
-		if kept != row.kept || idle != row.idle || accused != row.accused || brake != row.brake {
-			t.Errorf("%s: kept %v, idle %v, accused %v, brake %s", row.what, kept, idle, accused, brake)
-		}
+		is := word(kept, "kept ") + word(idle, "idle ") + word(!c.Servers[0].First.Accused.IsZero(), "accused")
+		testkit.Same(t, []string{strings.TrimSpace(is), brake}, row[2:], row[0])
 	}
 }
 
@@ -84,65 +58,23 @@ func TestTheNewestCheckOfAWakeUp(t *testing.T) {
 }
 
 func TestWhatTheBrakeSettles(t *testing.T) {
-	both := "1 vipfails, 2 vipfails, 1 accused, 2 accused"
-	one := "1 vipfails accused"
-	accuses := Brake{Accuses: true, Due: true}
-	holding := Brake{Accuses: true, Holds: true, Due: true}
-	for _, row := range []struct {
-		what  string
-		given string
-		brake Brake
-		now   time.Time
-		want  string // Over, then the servers in Judged, Asked and Holds
-		after string // Accuses and Holds
-	}{
-		{what: "nothing is new", given: both, brake: Brake{Accuses: true}, want: "false [] [] []", after: "true false"},
-		{what: "both fail: it holds", given: both, brake: accuses, want: "false [] [] [1 2]", after: "true true"},
-		{what: "one fails: the other is asked", given: one, brake: accuses, want: "false [] [2] []", after: "true false"},
-		{what: "one fails alone: the other can't tell", given: one + ", 2 not tells",
-			brake: accuses, want: "false [1] [] []", after: "false false"},
-		{what: "one fails, the other passed since", given: one + ", 2 began=1ns", brake: accuses, want: "false [1] [] []", after: "false false"},
-		{what: "one fails alone: the other is down", given: one + ", 2 down not passed", brake: accuses, want: "false [1] [] []", after: "false false"},
-		{what: "one fails alone: the other is in maintenance", given: one + ", 2 file",
-			brake: accuses, want: "false [1] [] []", after: "false false"},
-		{what: "one fails alone: the other has gone", given: one + ", 2 gone",
-			brake: accuses, want: "false [1] [] []", after: "false false"},
-		{what: "one fails alone: the other is not checked", given: one + ", 2 unchecked",
-			brake: accuses, want: "false [1] [] []", after: "false false"},
-		{what: "one fails alone: the other has another line of checks", given: one + ", 2 line=1", brake: accuses, want: "false [1] [] []", after: "false false"},
-		{what: "both fail: a third one is asked", given: both + ", 3 not gone",
-			brake: accuses, want: "false [] [3] []", after: "true false"},
-		{what: "both fail for as long as failures wait", given: both, brake: accuses, now: noon.Add(patience),
-			want: "false [] [] [1 2]", after: "true true"},
-		{what: "both fail for longer", given: both, brake: accuses, now: noon.Add(patience + 1), want: "false [1 2] [] []",
-			after: "false false"},
-		{what: "one fails for longer, the other can't yet", given: both + ", 2 accused=1ns", brake: accuses, now: noon.Add(patience + 1), want: "false [1] [] [2]", after: "true true"},
-		{what: "it holds, and fails still", given: both, brake: holding, want: "false [] [] []", after: "true true"},
-		{what: "it holds, and one passes", given: both + ", 1 passed",
-			brake: holding, want: "true [] [] []", after: "false false"},
-		{what: "it holds, and none is accused", given: "1 vipfails", brake: holding,
-			want: "true [] [] []", after: "false false"},
-	} {
+	for _, row := range testkit.Table(t, "../../testdata/judge/settled.txt", 5) {
 		c := braked()
-		c.given(row.given)
-		c.Brakes[0] = row.brake
-		now := row.now
-		if now.IsZero() {
-			now = noon
-		}
+		c.given(row[1])
+		now := noon.Add(map[string]time.Duration{"patience": patience, "longer": patience + 1}[row[2]])
 		done := c.Settle(0, patience, now)
 		b := c.Brakes[0]
-		got := fmt.Sprint(done.Over, " ", serversAt(done.Judged), " ", serversAt(done.Asked), " ", serversAt(done.Holds))
-		if after := fmt.Sprint(b.Accuses, b.Holds); got != row.want || after != row.after || b.Due {
-			t.Errorf("%s: %s, then %s, want %s, then %s", row.what, got, after, row.want, row.after)
-		}
+		got := fmt.Sprint(done.Over, " ", serversAt(done.Judged), " ", serversAt(done.Asked), " ",
+			serversAt(done.Holds))
+		testkit.Same(t, []string{got, fmt.Sprint(b.Accuses, b.Holds)}, row[3:], row[0])
+		testkit.Equal(t, b.Due, false, row[0], "due")
 		for _, at := range done.Judged {
 			if !c.check(at).Accused.IsZero() {
-				t.Errorf("%s: %v is judged and still accused", row.what, at)
+				t.Errorf("%s: %v is judged and still accused", row[0], at)
 			}
 		}
 		if accused, _, _ := fellows(&c, 0); done.Over && (len(accused) > 0 || !b.Over.Equal(now)) {
-			t.Errorf("%s: the brake is over at %v, and %v are still accused", row.what, accused, b.Over)
+			t.Errorf("%s: the brake is over at %v, and %v are still accused", row[0], accused, b.Over)
 		}
 	}
 }

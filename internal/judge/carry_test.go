@@ -5,6 +5,7 @@ import (
 
 	"ldirectord/internal/health"
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 // Before the reload a check only weighed, and it is down. After the reload it decides. The guard holds the server,
@@ -18,9 +19,8 @@ func TestACheckThatWeighedDecidesAfterAReload(t *testing.T) {
 		now.Servers[i].More = []Check{{Line: 1}}
 	}
 	now.Carry(&was, true, func(i int) int { return i }, func(i, k int) *Check { return was.Servers[i].Check(k) })
-	if got := placed(&proposal{Decision: Decision{Places: Decide(now, noon).Places}}); got != "2:4" {
-		t.Errorf("after the reload %s, want 2:4", got)
-	}
+	testkit.Equal(t, placed(&proposal{Decision: Decision{Places: Decide(now, noon).Places}}), "2:4",
+		"after the reload")
 }
 
 // A reload holds a server only if one of its failing checks weighed before and decides now.
@@ -36,8 +36,6 @@ func TestWhichCheckHasItHeldAfterAReload(t *testing.T) {
 		now.Carry(&was, true, func(int) int { return 0 }, func(_, k int) *Check {
 			return []*Check{nil, &was.Servers[0].More[0]}[k]
 		})
-		if now.Servers[0].Held != row.held {
-			t.Errorf("of part %d, then %d: held %v", row.was, row.is, now.Servers[0].Held)
-		}
+		testkit.Equal(t, now.Servers[0].Held, row.held, "of part", row.was, "then", row.is, "held")
 	}
 }

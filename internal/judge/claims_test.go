@@ -54,17 +54,22 @@ func TestWhatADirectorLeavesInTheTable(t *testing.T) {
 		{what: "it is ours", goes: true, keeps: true, mayBeIn: true},
 		{what: "… with cleanstop = no", remains: true, keeps: true, mayBeIn: true, leftIn: true},
 		{what: "another daemon waits for it", claim: Claim{Beside: "b.cf"}, keeps: true, mayBeIn: true},
-		{what: "… with cleanstop = no", remains: true, claim: Claim{Beside: "b.cf"}, keeps: true, mayBeIn: true},
+		{what: "… with cleanstop = no", remains: true, claim: Claim{Beside: "b.cf"}, keeps: true,
+			mayBeIn: true},
 		{what: "another daemon has it", claim: Claim{Owner: "b.cf", Beside: "b.cf"}},
 		{what: "it stands by", claim: Claim{Owner: ActiveDirector}, goes: true},
-		{what: "… with cleanstop = no", remains: true, claim: Claim{Owner: ActiveDirector}, keeps: true, leftIn: true},
-		{what: "it was left there", claim: Claim{Owner: ActiveDirector, LeftIn: true}, goes: true, mayBeIn: true},
+		{what: "… with cleanstop = no", remains: true, claim: Claim{Owner: ActiveDirector}, keeps: true,
+			leftIn: true},
+		{what: "it was left there", claim: Claim{Owner: ActiveDirector, LeftIn: true}, goes: true,
+			mayBeIn: true},
 	} {
 		c := inService(1)
 		c.Remains, c.Claim = row.remains, row.claim
 		goes, keeps, mayBeIn := c.Goes(), c.Keeps(), c.MayBeIn()
-		if c.Left(); goes != row.goes || keeps != row.keeps || mayBeIn != row.mayBeIn || c.LeftIn != row.leftIn {
-			t.Errorf("%s: goes %t, keeps %t, may be in %t, leftIn %t; want %+v", row.what, goes, keeps, mayBeIn, c.LeftIn, row)
+		if c.Left(); goes != row.goes || keeps != row.keeps || mayBeIn != row.mayBeIn ||
+			c.LeftIn != row.leftIn {
+			t.Errorf("%s: goes %t, keeps %t, may be in %t, leftIn %t; want %+v", row.what, goes, keeps,
+				mayBeIn, c.LeftIn, row)
 		}
 	}
 }
@@ -80,7 +85,8 @@ func TestWhatADirectorClaims(t *testing.T) {
 	}{
 		{what: "the file has no timeouts", want: both[:1], has: true},
 		{what: "it has some", timeouts: set, want: both, has: true},
-		{what: "… and another daemon sets them", all: Claims{Taken: map[lvs.Key]string{lvs.TimeoutsKey: "b.cf"}},
+		{what: "… and another daemon sets them",
+			all:      Claims{Taken: map[lvs.Key]string{lvs.TimeoutsKey: "b.cf"}},
 			timeouts: set, want: both},
 		{what: "it stands by", all: Claims{Standby: true}, timeouts: set},
 	} {

@@ -2,7 +2,6 @@ package judge
 
 import (
 	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 	"testing"
@@ -10,6 +9,7 @@ import (
 
 	"ldirectord/internal/health"
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 type dests = map[netip.AddrPort]lvs.Dest
@@ -38,7 +38,8 @@ func caseOf(dests ...lvs.Dest) Case {
 	for _, d := range dests {
 		m := &Member{At: int32(len(c.Members)), Dest: d, MovedTo: -1}
 		c.Members = append(c.Members, m)
-		c.Servers = append(c.Servers, Server{Member: m, First: Check{Way: &Way{}, Health: health.Assume(health.Up)}})
+		c.Servers = append(c.Servers, Server{Member: m,
+			First: Check{Way: &Way{}, Health: health.Assume(health.Up)}})
 	}
 	c.Index()
 	return c
@@ -46,65 +47,13 @@ func caseOf(dests ...lvs.Dest) Case {
 
 // The table of a virtual service with servers 1 and 2 of weight 4, and a fallback server 9.
 func TestWhatAVirtualServiceShouldHave(t *testing.T) {
-	up, down, unknown := health.Up, health.Down, health.Unknown
-	for _, c := range []struct {
-		what       string
-		one, two   health.State
-		quiescent  bool
-		drained    bool // server 1
-		overridden []byte
-		have, want map[byte]uint32
-	}{
-		{what: "both up", one: up, two: up, want: map[byte]uint32{1: 4, 2: 4}},
-		{what: "one down", one: down, two: up, have: map[byte]uint32{1: 4, 2: 4}, want: map[byte]uint32{2: 4}},
-		{what: "one down, quiescent", one: down, two: up, quiescent: true, have: map[byte]uint32{1: 4, 2: 4},
-			want: map[byte]uint32{1: 0, 2: 4}},
-		{what: "both down", one: down, two: down, want: map[byte]uint32{9: 1}},
-		{what: "one unknown, one down", one: unknown, two: down, want: map[byte]uint32{}},
-		{what: "… and the fallback server is in", one: unknown, two: down, have: map[byte]uint32{9: 1},
-			want: map[byte]uint32{9: 1}},
-		{what: "… with weight 0", one: unknown, two: down, have: map[byte]uint32{9: 0},
-			want: map[byte]uint32{}},
-		{what: "unknown ones stay as they are", one: unknown, two: unknown, have: map[byte]uint32{1: 7, 2: 0},
-			want: map[byte]uint32{1: 4, 2: 0}},
-		{what: "unknown ones are not added", one: unknown, two: up, want: map[byte]uint32{2: 4}},
-		{what: "drained", one: up, two: up, drained: true, have: map[byte]uint32{1: 4, 2: 4},
-			want: map[byte]uint32{1: 0, 2: 4}},
-		{what: "drained before it is in", one: up, two: up, drained: true, want: map[byte]uint32{1: 0, 2: 4}},
-		{what: "drained and unknown, not in", one: unknown, two: up, drained: true,
-			want: map[byte]uint32{2: 4}},
-		{what: "drained, the last one", one: up, two: down, drained: true, want: map[byte]uint32{1: 0, 9: 1}},
-		{what: "the servers before serve on", one: unknown, two: unknown, have: map[byte]uint32{5: 3, 6: 0},
-			want: map[byte]uint32{5: 3}},
-		{what: "… until one is up", one: up, two: unknown, have: map[byte]uint32{5: 3},
-			want: map[byte]uint32{1: 4}},
-		{what: "… or none is unknown", one: down, two: down, have: map[byte]uint32{5: 3},
-			want: map[byte]uint32{9: 1}},
-		{what: "… or an unknown one serves", one: unknown, two: unknown, have: map[byte]uint32{1: 1, 5: 3},
-			want: map[byte]uint32{1: 4}},
-		{what: "an override", one: up, two: up, overridden: []byte{1}, have: map[byte]uint32{1: 0, 2: 4},
-			want: map[byte]uint32{1: 0, 2: 4}},
-		{what: "an override by removal", one: up, two: up, overridden: []byte{1}, have: map[byte]uint32{2: 4},
-			want: map[byte]uint32{2: 4}},
-	} {
-		t.Run(c.what, func(t *testing.T) {
-			decided := caseOf(lvs.DestsOf(destsOf(map[byte]uint32{1: 4, 2: 4}))...)
-			decided.Quiescent = c.quiescent
-			for i, state := range []health.State{c.one, c.two} {
-				decided.Servers[i].AssumeAll(health.Assume(state))
-			}
-			if c.drained {
-				decided.Servers[0].Order.Kind = Drain
-			}
-			decided.Fallbacks = []*Member{{Dest: lvs.DestsOf(destsOf(map[byte]uint32{9: 1}))[0], Unchecked: true}}
-			for _, n := range c.overridden {
-				decided.ByHand = map[netip.AddrPort]bool{lvs.DestsOf(destsOf(map[byte]uint32{n: 0}))[0].Addr: true}
-			}
-			decided.Have = lvs.DestsOf(destsOf(c.have))
-			if got := weights(Decide(decided, time.Time{}).Places); !maps.Equal(got, c.want) {
-				t.Errorf("%v, want %v", got, c.want)
-			}
-		})
+	for _, row := range testkit.Table(t, "../../testdata/judge/section.txt", 3) {
+		c := caseOf(lvs.Dest{Addr: at(1), Weight: 4}, lvs.Dest{Addr: at(2), Weight: 4})
+		c.Fallbacks = []*Member{{Dest: lvs.Dest{Addr: at(9), Weight: 1}, Unchecked: true}}
+		c.Have = lvs.Dests{}
+		c.given(row[1])
+		testkit.Equal(t, placed(&proposal{Decision: Decision{Places: Decide(c, time.Time{}).Places}}), row[2],
+			row[0])
 	}
 }
 
@@ -160,9 +109,7 @@ func TestARuleThatMovesWithTime(t *testing.T) {
 		{9 * time.Second, "map[1:4 2:4] by up, again never"},
 		{10 * time.Second, "map[1:4 2:4] by up, again never"},
 	} {
-		if got := decide(noon.Add(row.at)); got != row.want {
-			t.Errorf("after %v: %s, want %s", row.at, got, row.want)
-		}
+		testkit.Equal(t, decide(noon.Add(row.at)), row.want, "after", row.at)
 	}
 	h := &proposal{now: noon}
 	for _, at := range []time.Duration{-1, 0, 5, 3, 4} {

@@ -7,6 +7,7 @@ import (
 
 	"ldirectord/internal/health"
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 // checkedFallbacks is a case with a server and two fallback servers, the first of which fails.
@@ -33,7 +34,8 @@ func TestAReloadKeepsWhatIsKnownOfFallbackServers(t *testing.T) {
 		return was.entry(places[i]).Check(k)
 	})
 	first, second := &now.FallbackServers[0], &now.FallbackServers[1]
-	if second.Health() != health.Down || second.Since != noon || first.Health() == health.Down || !first.Since.IsZero() {
+	if second.Health() != health.Down || second.Since != noon || first.Health() == health.Down ||
+		!first.Since.IsZero() {
 		t.Errorf("%v since %v, and %v since %v", first.Health(), first.Since, second.Health(), second.Since)
 	}
 }
@@ -45,7 +47,8 @@ func TestACopyHasChecksOfFallbackServersOfItsOwn(t *testing.T) {
 	for i := range clone.FallbackServers {
 		clone.FallbackServers[i].AssumeAll(health.Assume(health.Up))
 	}
-	if got := c.FallbackServers[0]; got.First.Health.State != health.Down || got.More[0].Health.State != health.Down {
+	if got := c.FallbackServers[0]; got.First.Health.State != health.Down ||
+		got.More[0].Health.State != health.Down {
 		t.Errorf("%+v", got)
 	}
 }
@@ -64,7 +67,8 @@ func TestTheChecksOfAFallbackServerDecideNothing(t *testing.T) {
 	if one.Held || one.Fallen || one.Health() != health.Down {
 		t.Errorf("%+v", one)
 	}
-	if got := c.FallbackAt(at(9)); got != 1 || c.FallbackAt(at(1)) >= 0 || c.IsNobodys(at(8)) || !c.IsNobodys(at(7)) {
+	if got := c.FallbackAt(at(9)); got != 1 || c.FallbackAt(at(1)) >= 0 || c.IsNobodys(at(8)) ||
+		!c.IsNobodys(at(7)) {
 		t.Errorf("10.2.0.9 is fallback server %d", got)
 	}
 }
@@ -102,9 +106,8 @@ func TestWhichFallbackServes(t *testing.T) {
 		}
 		decided := Decide(c, noon)
 		for _, n := range []byte{8, 9} {
-			if in := decided.Places[at(n)].Weight > 0; in != (n == row.want) {
-				t.Errorf("%+v: 10.2.0.%d in service is %v", row, n, in)
-			}
+			testkit.Equal(t, decided.Places[at(n)].Weight > 0, n == row.want, row, "10.2.0.", n,
+				"in service")
 		}
 	}
 }
@@ -128,11 +131,11 @@ func TestWhichDirectiveHoldsAServer(t *testing.T) {
 		if c.Servers[0].Held = row.held; row.waits {
 			c.given("1 until")
 		}
-		if got := c.Seen(&c.Servers[0], noon).HeldBy(); got != row.want {
-			t.Errorf("%+v: held by %q", row, got)
-		}
+		testkit.Equal(t, c.Seen(&c.Servers[0], noon).HeldBy(), row.want, row, "held by")
 	}
-	if at := slices.IndexFunc(Kinds, func(k Kind) bool { return k.Holds != nil }); Kinds[at].Name != guardKind.Name {
+	if at := slices.IndexFunc(Kinds, func(k Kind) bool {
+		return k.Holds != nil
+	}); Kinds[at].Name != guardKind.Name {
 		t.Errorf("%s comes first", Kinds[at].Name)
 	}
 }

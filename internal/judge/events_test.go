@@ -10,6 +10,7 @@ import (
 
 	"ldirectord/internal/health"
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 // Each event alone. Servers are at 1, 2 and so on. Unless a row differs, they pass and are in the table.
@@ -97,9 +98,7 @@ func TestAServerOfTheTableIsAssumedToBeUp(t *testing.T) {
 	}
 	s.AssumeAll(health.Assume(health.Down))
 	for k, check := range s.Checks() {
-		if check.Health.State != health.Down {
-			t.Errorf("check %d: %v", k, check.Health.State)
-		}
+		testkit.Equal(t, check.Health.State, health.Down, "check", k)
 	}
 }
 
@@ -158,11 +157,13 @@ func TestAChangeByHand(t *testing.T) {
 				c.byHand(1)
 			}
 			c.given("1 climbs, 2 climbs")
-			if kept := c.Changed(at(1), row.in, row.empties); kept != row.kept || c.ByHand[at(1)] != row.kept {
+			if kept := c.Changed(at(1), row.in, row.empties); kept != row.kept ||
+				c.ByHand[at(1)] != row.kept {
 				t.Errorf("%s: kept %v", row.what, kept)
 			}
 			mine := c.At(at(1)) == &c.Servers[0]
-			if ended := c.Servers[0].Memory == (Memory{}); ended != (row.kept && mine) || c.Servers[1].Climbs != noon {
+			if ended := c.Servers[0].Memory == (Memory{}); ended != (row.kept && mine) ||
+				c.Servers[1].Climbs != noon {
 				t.Errorf("%s: what moved its weight ended: %v", row.what, ended)
 			}
 		}
@@ -188,7 +189,8 @@ func TestWhatIsKnownOfTheTable(t *testing.T) {
 			"3 known true by hand 1 fallback true"},
 		{"one was removed", "1 removed",
 			"1 known true by hand 1 fallback true"},
-		{"one was added, where the rest is not known", "not known, 3 added, 1 removed", "2 known false by hand 1 fallback true"},
+		{"one was added, where the rest is not known", "not known, 3 added, 1 removed",
+			"2 known false by hand 1 fallback true"},
 	} {
 		c := inService(4, 4)
 		c.given("1 byhand, fallbackin")
@@ -296,9 +298,13 @@ func TestAServerLeaves(t *testing.T) {
 		left  time.Duration // 0: the server does not drain
 	}{
 		{"it drains for draintime", func(c *Case) Departure { return Departure{Addr: at(5)} }, time.Minute},
-		{"… which it has begun", func(c *Case) Departure { return Departure{Addr: at(5), Until: noon.Add(time.Second)} },
+		{"… which it has begun", func(c *Case) Departure {
+			return Departure{Addr: at(5), Until: noon.Add(time.Second)}
+		},
 			time.Second},
-		{"… which was longer", func(c *Case) Departure { return Departure{Addr: at(5), Until: noon.Add(time.Hour)} },
+		{"… which was longer", func(c *Case) Departure {
+			return Departure{Addr: at(5), Until: noon.Add(time.Hour)}
+		},
 			time.Minute},
 		{"without draintime", func(c *Case) Departure { c.DrainTime = 0; return Departure{Addr: at(5)} }, 0},
 		{"it is in the file", func(c *Case) Departure { return Departure{Addr: at(2)} }, 0},
@@ -321,7 +327,8 @@ func TestAServerLeaves(t *testing.T) {
 		c.DrainTime *= 2
 	}
 	for i, want := range []byte{5, 6, 7} {
-		if len(c.Departing) != 3 || c.Departing[i].Addr != at(want) || !c.Departing[0].Until.Equal(noon.Add(2*time.Minute)) {
+		if len(c.Departing) != 3 || c.Departing[i].Addr != at(want) ||
+			!c.Departing[0].Until.Equal(noon.Add(2*time.Minute)) {
 			t.Fatalf("leavers: %v", c.Departing)
 		}
 	}
@@ -339,19 +346,24 @@ func TestALeaverIsLookedAt(t *testing.T) {
 		{"it has connections", func(c *Case, l *Departure) { l.Idle = true }, false, noon, Stays, false},
 		{"it has none, for the first time", func(c *Case, l *Departure) {}, true, noon, Stays, true},
 		{"it has none, again", func(c *Case, l *Departure) { l.Idle = true }, true, noon, Drained, true},
-		{"it has none, and still serves", func(c *Case, l *Departure) { l.Idle = true; c.has(5, 1) }, true, noon, Stays, false},
-		{"it has none, and is not in the table", func(c *Case, l *Departure) { l.Idle = true; c.Have.Remove(at(5)) }, true,
+		{"it has none, and still serves", func(c *Case, l *Departure) { l.Idle = true; c.has(5, 1) }, true,
+			noon, Stays, false},
+		{"it has none, and is not in the table",
+			func(c *Case, l *Departure) { l.Idle = true; c.Have.Remove(at(5)) }, true,
 			noon, Stays, false},
 		{"its time is over", func(c *Case, l *Departure) {}, false, noon.Add(time.Minute), Late, false},
-		{"… and it has no connections", func(c *Case, l *Departure) { l.Idle = true }, true, noon.Add(time.Hour), Late, true},
-		{"its time is almost over", func(c *Case, l *Departure) {}, false, noon.Add(time.Minute - 1), Stays, false},
+		{"… and it has no connections", func(c *Case, l *Departure) { l.Idle = true }, true,
+			noon.Add(time.Hour), Late, true},
+		{"its time is almost over", func(c *Case, l *Departure) {}, false, noon.Add(time.Minute - 1), Stays,
+			false},
 	} {
 		c := inService(4)
 		c.given("5 table=0 byhand")
 		l := &Departure{Addr: at(5), Until: noon.Add(time.Minute)}
 		row.given(&c, l)
 		goes := c.Looked(l, row.idle, row.now)
-		if goes != (row.over != Stays) || l.Over != row.over || l.Idle != row.idleAfter || c.ByHand[at(5)] == goes {
+		if goes != (row.over != Stays) || l.Over != row.over || l.Idle != row.idleAfter ||
+			c.ByHand[at(5)] == goes {
 			t.Errorf("%s: goes %v, %+v, by hand %v", row.what, goes, l, c.ByHand)
 		}
 	}
@@ -375,17 +387,17 @@ func TestWhatAReloadKeeps(t *testing.T) {
 		was.FallbackIn, was.FallbackWanted, was.Strength.Up, was.Servers[0].Climbs = true, true, 7, noon
 		now.Servers[0] = Server{Member: now.Members[0]}
 		row.given(&was, &now)
-		now.Carry(&was, true, func(i int) int { return [...]int{0, -1}[i] }, func(int, int) *Check { return nil })
+		now.Carry(&was, true, func(i int) int { return [...]int{0, -1}[i] },
+			func(int, int) *Check { return nil })
 		if s := &now.Servers[0]; facts(s) != row.want || s.Name != Down || !s.Since.Equal(noon) {
 			t.Errorf("%s: %s, %v since %v", row.what, facts(s), s.Name, s.Since)
 		}
-		if moves := now.Servers[0].Climbs.Equal(noon); moves != (row.want != "") {
-			t.Errorf("%s: its weight moves on: %v", row.what, moves)
-		}
+		testkit.Equal(t, now.Servers[0].Climbs.Equal(noon), row.want != "", row.what, "its weight moves on")
 		if s := &now.Servers[1]; s.Name != Nameless || facts(s) != "entered " {
 			t.Errorf("%s: a new server has %v, %s", row.what, s.Name, facts(s))
 		}
-		if !now.Obeys || !now.Back.Equal(noon) || !now.FallbackIn || !now.FallbackWanted || now.Strength.Up != 7 {
+		if !now.Obeys || !now.Back.Equal(noon) || !now.FallbackIn || !now.FallbackWanted ||
+			now.Strength.Up != 7 {
 			t.Errorf("%s: the section's state after the reload is %+v", row.what, now.State)
 		}
 	}
@@ -395,7 +407,8 @@ func TestWhatAReloadKeeps(t *testing.T) {
 func TestAReloadKeepsChecks(t *testing.T) {
 	for _, accused := range []time.Time{{}, noon} {
 		was, now := inService(4), inService(4)
-		was.Servers[0].First = Check{Health: health.Assume(health.Down), Loss: WrongAnswer, Way: &Way{Accused: accused}, Line: 1}
+		was.Servers[0].First = Check{Health: health.Assume(health.Down), Loss: WrongAnswer,
+			Way: &Way{Accused: accused}, Line: 1}
 		was.Brakes, now.Brakes = []Brake{{}, {Holds: true}}, make([]Brake, 2)
 		now.Servers[0].More = []Check{{Way: &Way{}, Loss: NoAnswer}}
 		now.Carry(&was, true, func(int) int { return 0 }, func(i, k int) *Check {
@@ -424,7 +437,8 @@ func TestAReloadWithoutWays(t *testing.T) {
 		}
 		without.Servers[0].First.Way = nil
 		was.Servers[0].First.Loss = NoAnswer
-		now.Carry(&was, true, func(int) int { return 0 }, func(int, int) *Check { return &was.Servers[0].First })
+		now.Carry(&was, true, func(int) int { return 0 },
+			func(int, int) *Check { return &was.Servers[0].First })
 		if c := now.Servers[0].First; c.Loss != NoAnswer || (c.Way == nil) != had {
 			t.Errorf("had ways %v: %+v", had, c)
 		}

@@ -83,6 +83,9 @@ func (c *Case) factOf(at_ byte, name, value string, not bool) {
 	case "table":
 		c.has(at_, uint32(number(value)))
 		return
+	case "bygate": // its weight in the table
+		c.Have.Put(lvs.Dest{Addr: at(at_), Forward: lvs.Route, Weight: uint32(number(value))})
+		return
 	case "absent":
 		c.Have.Remove(at(at_))
 		return
@@ -173,7 +176,8 @@ func put(of reflect.Value, value string, not bool) {
 		*field = lvs.Pace{Share: shareOf(low), Every: time.Duration(number(high)) * time.Second}
 	case *lvs.OnFail:
 		var known bool
-		if *field, known = map[string]lvs.OnFail{"keep": lvs.Keep, "cut": lvs.Cut, "byquiescent": 0}[value]; !known {
+		if *field, known = map[string]lvs.OnFail{"keep": lvs.Keep, "cut": lvs.Cut,
+			"byquiescent": 0}[value]; !known {
 			*field = lvs.OnFail(number(value)) * lvs.OnFail(time.Second)
 		}
 	case *lvs.Comeback:

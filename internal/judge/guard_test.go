@@ -17,7 +17,8 @@ func TestGuardInEveryOrder(t *testing.T) {
 		for returning := range orders(4) {
 			for wrong := range 1 << 4 {
 				if why := failAndReturn(failing, returning, wrong); why != "" {
-					t.Fatalf("fail %v, return %v, wrong answers %04b: %s", failing, returning, wrong, why)
+					t.Fatalf("fail %v, return %v, wrong answers %04b: %s", failing, returning,
+						wrong, why)
 				}
 			}
 		}

@@ -8,7 +8,8 @@ import (
 )
 
 func markRule(mark uint32, packets string) lvs.MarkRule {
-	r := lvs.MarkRule{Mark: mark, Packets: lvs.Packets{Dest: netip.MustParsePrefix(packets + "/32"), Protocol: "tcp"}}
+	r := lvs.MarkRule{Mark: mark, Packets: lvs.Packets{Dest: netip.MustParsePrefix(packets + "/32"),
+		Protocol: "tcp"}}
 	if r.Dest.Addr().Is6() {
 		r.Dest = netip.PrefixFrom(r.Dest.Addr(), 128)
 	}
@@ -42,7 +43,8 @@ func TestWhenMarkRulesAreSet(t *testing.T) {
 	} {
 		m := &row.m
 		if m.NeedsOrder() != row.order || m.NeedsLook() != row.look || m.IsClear() != row.clear {
-			t.Errorf("%s: order %t, look %t, clear %t; want %+v", row.what, m.NeedsOrder(), m.NeedsLook(), m.IsClear(), row)
+			t.Errorf("%s: order %t, look %t, clear %t; want %+v", row.what, m.NeedsOrder(), m.NeedsLook(),
+				m.IsClear(), row)
 		}
 	}
 }
@@ -82,12 +84,16 @@ func TestAServiceStaysForItsMarkRules(t *testing.T) {
 		{what: "only that of the other family is", set: []lvs.MarkRule{six}, key: mark},
 		{what: "another mark has the packets", want: []lvs.MarkRule{now}, set: []lvs.MarkRule{now}, key: mark},
 		{what: "rules are about to change", want: []lvs.MarkRule{now}, busy: true, key: tcp, holds: true},
-		{what: "rules are checked again", want: []lvs.MarkRule{now}, set: []lvs.MarkRule{now}, busy: true, key: tcp},
-		{what: "the rule that replaces it can't be set", want: []lvs.MarkRule{now}, fails: true, key: tcp, holds: true},
-		{what: "… and is tried again", want: []lvs.MarkRule{now}, fails: true, busy: true, key: tcp, holds: true},
+		{what: "rules are checked again", want: []lvs.MarkRule{now}, set: []lvs.MarkRule{now}, busy: true,
+			key: tcp},
+		{what: "the rule that replaces it can't be set", want: []lvs.MarkRule{now}, fails: true, key: tcp,
+			holds: true},
+		{what: "… and is tried again", want: []lvs.MarkRule{now}, fails: true, busy: true, key: tcp,
+			holds: true},
 		{what: "another rule can't be set", want: []lvs.MarkRule{now}, fails: true, key: elsewhere},
 		{what: "… and is tried again", want: []lvs.MarkRule{now}, fails: true, busy: true, key: elsewhere},
-		{what: "the rule that replaces it is set, another one fails", want: []lvs.MarkRule{now}, set: []lvs.MarkRule{now}, fails: true, key: tcp},
+		{what: "the rule that replaces it is set, another one fails", want: []lvs.MarkRule{now},
+			set: []lvs.MarkRule{now}, fails: true, key: tcp},
 		{what: "the rule that replaces it is not ordered yet", want: []lvs.MarkRule{now}, key: tcp},
 	} {
 		m := marked(row.want, row.set)
@@ -114,11 +120,13 @@ func TestWhetherPacketsGetAMark(t *testing.T) {
 		{what: "its rule is set", set: []lvs.MarkRule{now}, is: true, known: true},
 		{what: "nothing keeps rules", given: func(m *Marks) { m.Kept = false }, is: true, known: true},
 		{what: "no order was carried out", given: func(m *Marks) { m.Looked = false }},
-		{what: "the first order failed", given: func(m *Marks) { m.Looked, m.Fails = false, true }, known: true},
+		{what: "the first order failed", given: func(m *Marks) { m.Looked, m.Fails = false, true },
+			known: true},
 		{what: "another rule of its mark is set", want: []lvs.MarkRule{now}, set: []lvs.MarkRule{wider},
 			given: func(m *Marks) { m.Busy = true }, is: true, known: true},
 		{what: "… and nothing is ordered", want: []lvs.MarkRule{now}, set: []lvs.MarkRule{wider}, known: true},
-		{what: "the rule that it replaces is set", want: []lvs.MarkRule{now}, set: []lvs.MarkRule{old}, at: "lvs0",
+		{what: "the rule that it replaces is set", want: []lvs.MarkRule{now}, set: []lvs.MarkRule{old},
+			at:    "lvs0",
 			given: func(m *Marks) { m.Busy = true }, is: true, known: true},
 		{what: "… and the address is on no device", want: []lvs.MarkRule{now}, set: []lvs.MarkRule{old},
 			given: func(m *Marks) { m.Busy = true }, known: true},
@@ -126,7 +134,8 @@ func TestWhetherPacketsGetAMark(t *testing.T) {
 			given: func(m *Marks) { m.Busy = true }, known: true},
 		{what: "a rule for another address", want: []lvs.MarkRule{now}, set: []lvs.MarkRule{other}, at: "lvs0",
 			given: func(m *Marks) { m.Busy = true }, known: true},
-		{what: "a rule of its mark for another address", want: []lvs.MarkRule{now}, set: []lvs.MarkRule{markRule(2, "192.0.2.11")},
+		{what: "a rule of its mark for another address", want: []lvs.MarkRule{now},
+			set:   []lvs.MarkRule{markRule(2, "192.0.2.11")},
 			given: func(m *Marks) { m.Busy = true }, known: true},
 		{what: "the rule that it replaces had more packets", want: []lvs.MarkRule{now}, at: "lvs0",
 			set:   []lvs.MarkRule{{Mark: 1, Packets: wider.Packets}},

@@ -21,17 +21,20 @@ func TestWhatMovedAtTheEndOfTheLastDaemon(t *testing.T) {
 		{"between the two", func(c *Case, m *Record) {}, 12, true, true},
 		{"more than it has", func(c *Case, m *Record) {}, 41, false, true},
 		{"less than was recorded", func(c *Case, m *Record) { m.Weight = 12 }, 11, false, true},
-		{"recorded before it went down to what it is now", func(c *Case, m *Record) { m.Weight = 60 }, 50, true, true},
+		{"recorded before it went down to what it is now", func(c *Case, m *Record) { m.Weight = 60 }, 50, true,
+			true},
 		{"… and above that", func(c *Case, m *Record) { m.Weight = 60 }, 61, false, true},
 		{"it is out", func(c *Case, m *Record) { m.Weight = 12 }, 0, true, false},
-		{"its weight by order or file is another one now", func(c *Case, m *Record) { m.Of = 100 }, 70, true, true},
+		{"its weight by order or file is another one now", func(c *Case, m *Record) { m.Of = 100 }, 70, true,
+			true},
 		{"it begins later than now", func(c *Case, m *Record) { m.Climbs = noon.Add(1) }, 12, true, false},
 	} {
 		c := inService(40)
 		m := Record{Addr: at(1), Weight: 1, Of: 40, Memory: Memory{Climbs: noon.Add(-time.Hour)}}
 		row.given(&c, &m)
 		s := &c.Servers[0]
-		if fits := c.Resume(s, m, row.weight, noon); fits != row.fits || s.Climbs.IsZero() == row.climbs || s.Held {
+		if fits := c.Resume(s, m, row.weight, noon); fits != row.fits || s.Climbs.IsZero() == row.climbs ||
+			s.Held {
 			t.Errorf("%s: fits %v, climbs %v, held %v", row.what, fits, !s.Climbs.IsZero(), s.Held)
 		}
 	}
@@ -50,7 +53,8 @@ func TestWhatWasToldBelongsToItsCheck(t *testing.T) {
 		asks health.Admin
 	}{
 		{"as it was", []Check{agent}, []Check{{Line: 1, Agent: true}}, health.Down, health.Drain},
-		{"a check before the agent", []Check{agent}, []Check{{Line: 1}, {Line: 2, Agent: true}}, health.Down, health.Drain},
+		{"a check before the agent", []Check{agent}, []Check{{Line: 1}, {Line: 2, Agent: true}}, health.Down,
+			health.Drain},
 		{"a check in place of the agent", []Check{agent}, []Check{{Line: 1}}, health.Up, health.NoAdmin},
 	} {
 		was, c := inService(4), inService(4)

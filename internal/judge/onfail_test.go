@@ -3,59 +3,21 @@ package judge
 import (
 	"fmt"
 	"testing"
-	"time"
 
-	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 // The place of a failing server in the table, and the rule that decided it.
 func TestOnFail(t *testing.T) {
-	const out, keeps = "2:4", "1:0, 2:4"
-	proven := "1 proven"
-	for _, row := range []struct {
-		what   string
-		onFail lvs.OnFail
-		given  string
-		want   string
-		rule   string
-	}{
-		{"quiescent decides", lvs.ByQuiescent, "", out, "down"},
-		{"… yes", lvs.ByQuiescent, "quiescent", keeps, "down"},
-		{"keep", lvs.Keep, "", keeps, "onfail"},
-		{"… not in the table", lvs.Keep, "1 absent", out, "onfail"},
-		{"… and quiescent", lvs.Keep, "quiescent, 1 absent", keeps, "onfail"},
-		{"… in maintenance", lvs.Keep, "1 file", out, "down"},
-		{"… by its own word", lvs.Keep, "1 up says=maint", out, "told"},
-		{"… drained", lvs.Keep, "1 drained", keeps, "onfail"},
-		{"… it waits to come back", lvs.Keep, "1 up fallen noted turn=1m, holddown=60, 1 table=0", keeps, "held down"},
-		{"… held by the guard", lvs.Cut, proven + ", 1 down held, keepserving=2", "1:4, 2:4", "guard"},
-		{"… not any more", lvs.Cut, proven + ", 1 down held, keepserving=1", out, "onfail"},
-		{"cut", lvs.Cut, proven, out, "onfail"},
-		{"… and quiescent", lvs.Cut, proven + ", quiescent", out, "onfail"},
-		{"… by a check that never passed", lvs.Cut, "", keeps, "onfail"},
-		{"… while another one passed", lvs.Cut, "1 also=up more.proven", keeps, "onfail"},
-		{"… drained by order", lvs.Cut, proven + ", 1 drained", keeps, "onfail"},
-		{"… that only weighs", lvs.Cut, "1 also=down more.proven more.part=50", keeps, "onfail"},
-		{"… by hand", lvs.Cut, proven + ", 1 table=7 byhand", "1:7, 2:4", "hand"},
-		{"a time begins", lvs.OnFail(time.Minute), "", keeps, "onfail"},
-		{"… continues", lvs.OnFail(time.Minute), "1 failed=-59.999999999s", keeps, "onfail"},
-		{"… is over", lvs.OnFail(time.Minute), "1 failed=-1m", out, "onfail"},
-		{"… is over, and quiescent", lvs.OnFail(time.Minute), "1 failed=-1m, quiescent", out, "onfail"},
-		{"… not in the table", lvs.OnFail(time.Minute), "1 absent", out, "onfail"},
-		{"… is over, drained by order", lvs.OnFail(time.Minute), "1 failed=-1m drained", keeps, "onfail"},
-		{"… is over, without a result", lvs.OnFail(time.Minute), "1 unknown table=0 failed=-1m", keeps, "unknown"},
-	} {
+	for _, row := range testkit.Table(t, "../../testdata/judge/onfail.txt", 4) {
 		c := inService(4, 4)
 		c.given("1 down")
-		c.OnFail = row.onFail
-		c.given(row.given)
+		c.given(row[1])
 		d := Decide(c, noon)
-		got := placed(&proposal{Decision: d})
-		if got != row.want || d.State.Servers[0].Why.String() != row.rule {
-			t.Errorf("%s: %q by %v, want %q by %v", row.what, got, d.State.Servers[0].Why, row.want, row.rule)
-		}
-		if since := d.State.Servers[0].Failed; row.onFail <= 0 && !since.IsZero() {
-			t.Errorf("%s: onfail has no time, and it failed since %v", row.what, since)
+		got := []string{placed(&proposal{Decision: d}), d.State.Servers[0].Why.String()}
+		testkit.Same(t, got, row[2:], row[0])
+		if since := d.State.Servers[0].Failed; c.OnFail <= 0 && !since.IsZero() {
+			t.Errorf("%s: onfail has no time, and it failed since %v", row[0], since)
 		}
 	}
 }
@@ -117,7 +79,8 @@ func TestWhichCheckCuts(t *testing.T) {
 	for _, row := range []struct {
 		does string
 		in   bool
-	}{{"1 passes, 1 passes, 1 reload, 1 fails", true}, {"1 passes", true}, {"1 fails", true}, {"1 passes, 1 passes, 1 fails", false}} {
+	}{{"1 passes, 1 passes, 1 reload, 1 fails", true}, {"1 passes", true}, {"1 fails", true},
+		{"1 passes, 1 passes, 1 fails", false}} {
 		p.do(t, row.does)
 		if _, in := p.Have.At(at(1)); in != row.in {
 			t.Fatalf("two successes are needed, %s: in the table: %v", row.does, in)

@@ -8,6 +8,7 @@ import (
 
 	"ldirectord/internal/health"
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 // talk is a section whose servers give words in their answers. It is decided and written after each step.
@@ -79,7 +80,8 @@ func (c *talk) restart() {
 	var was []Record
 	for i := range c.Servers {
 		s := &c.Servers[i]
-		was = append(was, Record{Of: s.Weight(), Weight: c.Have.Weight(s.Dest.Addr), Reports: SpokenBy(s), Memory: s.Memory})
+		was = append(was, Record{Of: s.Weight(), Weight: c.Have.Weight(s.Dest.Addr), Reports: SpokenBy(s),
+			Memory: s.Memory})
 		*s = Server{Member: s.Member, More: make([]Check, len(s.More))}
 		for k := range s.More {
 			s.More[k].Line, s.More[k].Part = uint8(k+1), 50
@@ -96,92 +98,25 @@ func (c *talk) restart() {
 
 // Steps are divided by semicolons, and so are the tables that follow them.
 func TestWhatAServerTells(t *testing.T) {
-	for _, row := range []struct {
-		what    string
-		rule    health.Rule
-		weights []uint32
-		guard   bool
-		steps   string
-		want    string
-	}{
-		{"drain, then ready", once, []uint32{4, 4}, false, "1 drain; 1 50%; 1 ready; 1 100%",
-			"1:0, 2:4; 1:0, 2:4; 1:2, 2:4; 1:4, 2:4"},
-		{"no more than its weight, and rounded up", once, []uint32{4, 3}, false, "1 400%; 2 1%; 2 34%; 2 0%",
-			"1:4, 2:3; 1:4, 2:1; 1:4, 2:2; 1:4, 2:0"},
-		{"maint is out, also with quiescent", once, []uint32{4, 4}, false, "1 maint; quiescent; 1 ready",
-			"2:4; 1:0, 2:4; 1:4, 2:4"},
-		{"its words lift no failed check", once, []uint32{4, 4}, false, "1 fail; 1 wrong; 2 fail; 2 up ready 100%",
-			"2:4; 2:4; 9:1; 2:4"},
-		{"a server that fails and reports drain is down", once, []uint32{4, 4}, false, "1 fail; 1 down drain; 1 drain",
-			"2:4; 2:4; 2:4"},
-		{"one that was never up does not enter by drain", once, []uint32{0, 4}, false, "1 drain; 1 ready",
-			"1:0, 2:4; 1:0, 2:4"},
-		{"one that comes back with drain waits for ready", twice, []uint32{4, 4}, false,
-			"1 fail; 1 fail; 1 drain; 1 drain; 1 ready", "1:4, 2:4; 2:4; 2:4; 2:4; 1:4, 2:4"},
-		{"… with quiescent at weight 0", once, []uint32{4, 4}, false, "quiescent; 1 fail; 1 drain; 1 ready",
-			"1:4, 2:4; 1:0, 2:4; 1:0, 2:4; 1:4, 2:4"},
-		{"one stray answer moves nothing", twice, []uint32{4, 4}, false, "1 drain; 1 ready; 1 drain; 1 drain; 1 ready",
-			"1:4, 2:4; 1:4, 2:4; 1:4, 2:4; 1:0, 2:4; 1:4, 2:4"},
-		{"all drain without a guard", once, []uint32{4, 4}, false, "1 drain; 2 drain; 2 ready",
-			"1:0, 2:4; 1:0, 2:0, 9:1; 1:0, 2:4"},
-		{"the guard holds the last one", once, []uint32{4, 4}, true, "1 drain; 2 drain; 1 ready; 2 ready",
-			"1:0, 2:4; 1:0, 2:4; 1:4, 2:0; 1:4, 2:4"},
-		{"… with its percentage, or 1 at least", once, []uint32{4, 4}, true, "1 drain; 2 50% drain; 2 0%; 2 100%",
-			"1:0, 2:4; 1:0, 2:2; 1:0, 2:1; 1:0, 2:4"},
-		{"… also of those that report maint", once, []uint32{4, 4}, true, "1 maint; 2 maint; 1 ready", "2:4; 2:4; 1:4"},
-		{"one that fails goes before one that reports drain", once, []uint32{4, 4, 4, 4}, true,
-			"1 drain; 2 drain; 3 wrong; 4 drain; 1 ready; 3 ready",
-			"1:0, 2:4, 3:4, 4:4; 1:0, 2:0, 3:4, 4:4; 1:0, 2:0, 3:4, 4:4; 1:0, 2:0, 3:4, 4:4; " +
-				"1:4, 2:0, 4:4; 1:4, 2:0, 3:4, 4:0"},
-		{"obey lifts it, until all are ready", once, []uint32{4, 4}, true,
-			"1 drain; 2 drain; obey; 2 ready; 2 drain; 2 ready; 1 ready; 1 drain; 2 drain",
-			"1:0, 2:4; 1:0, 2:4; 1:0, 2:0, 9:1; 1:0, 2:4; 1:0, 2:0, 9:1; 1:0, 2:4; 1:4, 2:4; 1:0, 2:4; 1:0, 2:4"},
-		{"held, it fails too", once, []uint32{4, 4}, true, "1 drain; 2 drain; 2 fail; 2 up; 1 ready",
-			"1:0, 2:4; 1:0, 2:4; 1:0, 2:4; 1:0, 2:4; 1:4, 2:0"},
-		{"held because it failed, it comes back with drain: that counts at once", health.Rule{Fall: 2, Rise: 1}, []uint32{4, 4},
-			true, "1 fail; 1 fail; 2 fail; 2 fail; 2 drain; 1 up", "1:4, 2:4; 2:4; 2:4; 2:4; 2:4; 1:4, 2:0"},
-		{"orders are carried out, whatever is held", once, []uint32{4, 4}, true, "1 drain; 2 drain; 2 order maint; 2 order ready",
-			"1:0, 2:4; 1:0, 2:4; 1:0, 9:1; 1:0, 9:1"},
-		{"an order to drain keeps its connections, whatever it reports", once, []uint32{4, 4}, false,
-			"1 order drain; 1 maint; 1 order ready; 1 ready", "1:0, 2:4; 1:0, 2:4; 2:4; 1:4, 2:4"},
-		{"an order to drain and its own word", once, []uint32{4, 4}, false, "1 order drain; 1 drain; 1 order ready; 1 ready",
-			"1:0, 2:4; 1:0, 2:4; 1:0, 2:4; 1:4, 2:4"},
-		{"what was changed by hand stays over a percentage, not over drain", once, []uint32{4, 4}, false,
-			"1 hand; 1 50%; 1 drain; 1 ready", "1:7, 2:4; 1:7, 2:4; 1:0, 2:4; 1:2, 2:4"},
-		{"down stays until up", once, []uint32{4, 4}, false, "1 down; 1 100%; 1 ready; 1 up", "2:4; 2:4; 2:4; 1:4, 2:4"},
-		{"silence: the percentage is forgotten, drain is not", once, []uint32{4, 4}, false,
-			"1 25%; 2 drain; 1 silent; 2 silent; 1 silent; 2 silent; 1 silent; 2 silent; 2 ready",
-			"1:1, 2:4; 1:1, 2:0; 1:1, 2:0; 1:1, 2:0; 1:1, 2:0; 1:1, 2:0; 1:4, 2:0; 1:4, 2:0; 1:4, 2:4"},
-		{"words survive a restart", twice, []uint32{4, 4, 4}, false,
-			"1 drain; 1 drain; 2 50%; 2 50%; 3 maint; 3 maint; restart; 1 100%; 2 up; 3 ready; 1 ready",
-			"1:4, 2:4, 3:4; 1:0, 2:4, 3:4; 1:0, 2:4, 3:4; 1:0, 2:2, 3:4; 1:0, 2:2, 3:4; 1:0, 2:2; 1:0, 2:2; 1:0, 2:2; " +
-				"1:0, 2:2; 1:0, 2:2, 3:4; 1:4, 2:2, 3:4"},
-		{"so does down", once, []uint32{4, 4}, false, "1 down; restart; 1 100%; 1 up", "2:4; 2:4; 2:4; 1:4, 2:4"},
-		{"who is held is held after a restart", once, []uint32{4, 4}, true, "1 drain; 2 drain; restart; 2 50%; 1 ready",
-			"1:0, 2:4; 1:0, 2:4; 1:0, 2:4; 1:0, 2:2; 1:4, 2:0"},
-		{"… also one that tells down", once, []uint32{4, 4}, true, "1 down; 2 down; restart; 2 up; 1 up; restart",
-			"2:4; 2:4; 2:4; 2:4; 1:4, 2:4; 1:4, 2:4"},
-		{"a check that weighs takes its part", once, []uint32{5, 4}, false, "1 deep down; 1 50%; 1 fail; 1 up; 1 deep up",
-			"1:3, 2:4; 1:2, 2:4; 2:4; 1:2, 2:4; 1:3, 2:4"},
-		{"… and so it does after a restart", once, []uint32{4, 4}, false, "1 deep down; restart; 1 up; 1 deep up",
-			"1:2, 2:4; 1:2, 2:4; 1:2, 2:4; 1:4, 2:4"},
-	} {
-		t.Run(row.what, func(t *testing.T) {
-			c := &talk{Case: inService(row.weights...), now: noon}
-			c.Rule, c.Fallbacks = row.rule, fallbackAt(9)
+	for _, row := range testkit.Table(t, "../../testdata/judge/agent.txt", 5) {
+		t.Run(row[0], func(t *testing.T) {
+			var weights []uint32
+			for weight := range strings.FieldsSeq(row[1]) {
+				weights = append(weights, uint32(number(weight)))
+			}
+			c := &talk{Case: inService(weights...), now: noon}
+			c.Fallbacks = fallbackAt(9)
+			if row[2] != "" {
+				c.given(row[2])
+			}
 			for i := range c.Servers {
 				c.Servers[i].More = []Check{{Line: 1, Part: 50, Health: health.Assume(health.Up)}}
 			}
-			if row.guard {
-				c.KeepServing = lvs.Share{N: 50, Percent: true}
-			}
 			var got []string
-			for step := range strings.SplitSeq(row.steps, "; ") {
+			for step := range strings.SplitSeq(row[3], "; ") {
 				got = append(got, c.step(t, step))
 			}
-			if got := strings.Join(got, "; "); got != row.want {
-				t.Errorf("%s\n gives %s\n want  %s", row.steps, got, row.want)
-			}
+			testkit.Equal(t, strings.Join(got, "; "), row[4], row[3])
 		})
 	}
 }
@@ -199,17 +134,6 @@ func TestWhichWordChangesSomething(t *testing.T) {
 			t.Errorf("%s: changes something: %v", row.says, !row.changes)
 		}
 	}
-}
-
-// A server whose answer is drain is added with weight 0 only where a failing one would be.
-func TestRuleTold(t *testing.T) {
-	const drains = "1 says=drain absent"
-	testRule(t, "told", []ruleRow{
-		{"not in the table", drains, ""},
-		{"… with quiescent", drains + ", quiescent", "1:0"},
-		{"… without a result", drains + ", quiescent, 1 unknown", ""},
-		{"in the table, without a result", drains + ", 1 table=4 unknown", "1:0"},
-	}, placed)
 }
 
 var once, twice = health.Rule{Fall: 1, Rise: 1}, health.Rule{Fall: 2, Rise: 2}

@@ -25,7 +25,8 @@ func TestARefusedChangeIsTriedAgain(t *testing.T) {
 			r.Failed("full", row.interval, now)
 			end := now.Add(wait)
 			if r.Until() != end || !r.Waits(false, end.Add(-1)) || r.Waits(false, end) {
-				t.Errorf("checkinterval %v, failure %d: %+v, want a wait of %v", row.interval, i+1, r, wait)
+				t.Errorf("checkinterval %v, failure %d: %+v, want a wait of %v", row.interval, i+1, r,
+					wait)
 			}
 		}
 		reloaded := r.Renewed()

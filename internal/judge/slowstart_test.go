@@ -8,6 +8,7 @@ import (
 
 	"ldirectord/internal/health"
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 // climbing is a section of three servers of weight 40 that pass and serve, with slowstart = 60.
@@ -38,86 +39,10 @@ func decideOnce(c Case) string {
 }
 
 func TestRuleSlowStart(t *testing.T) {
-	const whole, begins = "1:40, 2:40, 3:40 by up", "1:40, 2:1, 3:40 by slowstart, for 0s, again in 2s"
-	gone := "2 absent"
-	for _, row := range []struct {
-		what  string
-		given string
-		want  string
-	}{
-		// servers that come in
-		{"it was absent: it failed, is new, has a new address, or maintenance is over", gone, begins},
-		{"it had weight 0, with quiescent", "quiescent, 2 table=0", begins},
-		{"its drain is over", "2 table=0 turned", begins},
-		{"it was removed by hand, and its state has changed", gone + ", 2 byhand turned", begins},
-		{"half of the weight serves", gone + ", 1 weight=30, 3 weight=10", "1:30, 2:1, 3:10 by slowstart, for 0s, again in 2s"},
-		{"it was out for a moment, and climbed before",
-			"2 climbs=-30s table=20, " + gone, begins},
-		{"an order gives it another weight", gone + ", 2 ordered=3",
-			"1:40, 2:1, 3:40 by slowstart, for 0s, again in 21s"},
-		// servers that keep their full weight
-		{"all serve", "", whole},
-		{"no slowstart", gone + ", slowstart=0", whole},
-		{"it has another weight in the table", "2 table=3", whole},
-		{"it has weight 1", gone + ", 2 weight=1", "1:40, 2:1, 3:40 by up"},
-		{"it says that it can bear nothing", "2 table=0 bears=0", "1:40, 2:0, 3:40 by told"},
-		{"… and climbed", "2 climbs=-18s table=12 bears=0", "1:40, 2:0, 3:40 by told"},
-		{"it has weight 0", gone + ", 2 weight=0", "1:40, 2:0, 3:40 by up"},
-		{"it was removed by hand", gone + ", 2 byhand", "1:40, 3:40 by hand"},
-		{"it was changed by hand", "2 climbs=-30s table=7 byhand",
-			"1:40, 2:7, 3:40 by hand"},
-		{"… and its state has changed", "2 table=7 byhand turned",
-			whole},
-		{"the table is empty", "empty", whole},
-		{"less than half of the weight serves", gone + ", 2 weight=81",
-			"1:40, 2:81, 3:40 by up"},
-		{"… with that of a server without an address", gone + ", waiting=41",
-			whole},
-		{"… as one fails", gone + ", 1 down", "2:40, 3:40 by up"},
-		{"… as one is drained", gone + ", 1 drained",
-			"1:0, 2:40, 3:40 by up"},
-		{"… as one is held", gone + ", keepserving=3, 1 down held", whole},
-		{"… as the guard lets one go in whose stead it comes", gone + ", keepserving=1, 1 down held kept", "2:40, 3:40 by up"},
-		{"… as another one climbs", gone + ", 1 climbs=-30s table=20", whole},
-		{"none served, and one had no result yet", gone + ", cold", whole},
-		{"a name moves: the server at the former address counts for it", gone + ", 3 moved=1, 1 unknown absent", "2:1, 3:40 by slowstart, for 0s, again in 2s"},
-		// servers that climb
-		{"another line has its address: one server climbs", "2 climbs=-18s table=11, 3 at=2 absent",
-			"1:40, 2:12 by slowstart, for 18s, again in 1s"},
-		{"… the line before it", "2 climbs=-18s table=11, 1 at=2 absent",
-			"2:12, 3:40 by slowstart, for 18s, again in 1s"},
-		{"… which is held", "2 climbs=-18s table=11, 3 at=2 absent, keepserving=3, 1 weight=100 table=100, 3 down held", "1:100, 2:40 by slowstart, for 18s, again in 1s"},
-		{"it has climbed a while", "2 climbs=-18s table=11",
-			"1:40, 2:12, 3:40 by slowstart, for 18s, again in 1s"},
-		{"… and not a whole second since", "2 climbs=-18900ms table=12",
-			"1:40, 2:12, 3:40 by slowstart, for 18.9s, again in 100ms"},
-		{"it is at the next number for a second", "2 climbs=-19s table=12",
-			"1:40, 2:13, 3:40 by slowstart, for 19s, again in 1s"},
-		{"… for two", "2 climbs=-19s table=13",
-			"1:40, 2:13, 3:40 by slowstart, for 19s, again in 1s"},
-		{"small numbers have few steps",
-			"2 weight=3 climbs=-20s table=1",
-			"1:40, 2:1, 3:40 by slowstart, for 20s, again in 1s"},
-		{"… rounded up", "2 weight=3 climbs=-21s table=1",
-			"1:40, 2:2, 3:40 by slowstart, for 21s, again in 20s"},
-		{"it is whole", "2 climbs=-59s table=39", whole},
-		{"it was whole long ago", "2 climbs=-1h table=39", whole},
-		{"an order halves its weight", "2 climbs=-18s table=12 ordered=20", "1:40, 2:6, 3:40 by slowstart, for 18s, again in 1s"},
-		{"it says that it can bear a half", "2 climbs=-18s table=12 bears=50",
-			"1:40, 2:6, 3:40 by slowstart, for 18s, again in 1s"},
-		{"it has no result any more", "2 climbs=-18s table=12 unknown kept", "1:40, 2:12, 3:40 by unknown, for 18s, again in 1s"},
-		{"… and was removed by hand before a reload", "2 climbs=-18s table=12 unknown kept, " + gone, "1:40, 3:40 by unknown"},
-		{"it fails", "2 climbs=-18s table=12 down",
-			"1:40, 3:40 by down"},
-		{"… and is held", "2 climbs=-18s table=12 down, keepserving=3, 2 held", "1:40, 2:40, 3:40 by guard"},
-		{"the others fail", "2 climbs=-18s table=12, 1 down, 3 down", "2:40 by up"},
-		{"it changes to gate, and another one has no connections", "2 climbs=-18s table=12 gate connected", "1:40, 2:0, 3:40 by rerouted, again in 1s"},
-	} {
+	for _, row := range testkit.Table(t, "../../testdata/judge/slowstart.txt", 3) {
 		c := climbing()
-		c.given(row.given)
-		if got := decideOnce(c); got != row.want {
-			t.Errorf("%s: %q, want %q", row.what, got, row.want)
-		}
+		c.given(row[1])
+		testkit.Equal(t, decideOnce(c), row[2], row[0])
 	}
 }
 
@@ -186,9 +111,7 @@ func TestServersClimbInStep(t *testing.T) {
 			d.Again)
 	}
 	d := come(4300 * time.Millisecond)
-	if got := fmt.Sprint(weights(d.Places)); got != "map[1:40 2:4 3:2 4:40]" {
-		t.Errorf("after 4.3s the weights are %s", got)
-	}
+	testkit.Equal(t, fmt.Sprint(weights(d.Places)), "map[1:40 2:4 3:2 4:40]", "after 4.3s the weights")
 	// a server keeps its ramp when the one that began earlier is out
 	c.given("2 down")
 	d = come(4500 * time.Millisecond)
@@ -215,17 +138,11 @@ func TestTheFirstServersAreWhole(t *testing.T) {
 	for i, want := range []string{"map[1:40]", "map[1:40 2:40]", "map[1:40 2:40 3:40]"} {
 		c.says(i, health.Up)
 		c.Servers[i].First.Pending = false
-		if got := decide(); got != want {
-			t.Errorf("%s, want %s", got, want)
-		}
-		if got := decide(); got != want {
-			t.Errorf("again: %s, want %s", got, want)
-		}
+		testkit.Equal(t, decide(), want)
+		testkit.Equal(t, decide(), want, "again")
 	}
 	c.given("3 absent")
-	if got := decide(); got != "map[1:40 2:40 3:1]" {
-		t.Errorf("a server that comes in later does not climb: %s", got)
-	}
+	testkit.Equal(t, decide(), "map[1:40 2:40 3:1]", "a server that comes in later does not climb")
 }
 
 // A ramp continues over a reload with another weight or time, and ends with a demotion.
@@ -253,18 +170,14 @@ func TestARampOverAReload(t *testing.T) {
 		now.Carry(&was, true, func(i int) int { return i },
 			func(i, k int) *Check { return was.Servers[i].Check(k) })
 		now.Have = was.Have
-		if got := decideOnce(now); got != row.want {
-			t.Errorf("%s: %q, want %q", row.what, got, row.want)
-		}
+		testkit.Equal(t, decideOnce(now), row.want, row.what)
 	}
 	c := climbing()
 	c.given("2 climbs=-18s table=12")
 	have := c.Have
 	c.Left()
 	c.Read(have)
-	if got := decideOnce(c); got != "1:40, 2:40, 3:40 by up" {
-		t.Error("after a demotion: ", got)
-	}
+	testkit.Equal(t, decideOnce(c), "1:40, 2:40, 3:40 by up", "after a demotion")
 }
 
 // The longest time that a file may have doesn't make the computation overflow.
@@ -274,8 +187,6 @@ func TestARampOfYears(t *testing.T) {
 	for days, want := range map[time.Duration]uint32{0: 1, 100: 3, 365: 10, 1825: 50, 3650: 100} {
 		s := &Server{Memory: Memory{Climbs: time.Unix(0, 0)}}
 		p := section.Ramp(s, time.Unix(0, 0).Add(days*day)).times(Part{whole, whole})
-		if got := p.roundedUp(100); got != want {
-			t.Errorf("after %d days %d, want %d", days, got, want)
-		}
+		testkit.Equal(t, p.roundedUp(100), want, "after", days, "days")
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"ldirectord/internal/health"
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 func TestChecksOfAServer(t *testing.T) {
@@ -19,9 +20,7 @@ func TestChecksOfAServer(t *testing.T) {
 		}
 		lines = append(lines, check.Line)
 	}
-	if !slices.Equal(lines, []uint8{10, 11, 12}) {
-		t.Errorf("the lines of the checks are %v", lines)
-	}
+	testkit.Same(t, lines, []uint8{10, 11, 12}, "the lines of the checks")
 	for k := range s.Checks() {
 		if k == 1 {
 			break
@@ -36,17 +35,17 @@ func TestWhatAllChecksSayTogether(t *testing.T) {
 		want   health.State
 	}{
 		{[]health.State{u}, u}, {[]health.State{d}, d}, {[]health.State{n}, n},
-		{[]health.State{u, u}, u}, {[]health.State{u, d}, d}, {[]health.State{d, u}, d}, {[]health.State{u, n}, n},
-		{[]health.State{n, u}, n}, {[]health.State{n, d}, d}, {[]health.State{d, n}, d}, {[]health.State{n, u, d}, d},
+		{[]health.State{u, u}, u}, {[]health.State{u, d}, d}, {[]health.State{d, u}, d},
+		{[]health.State{u, n}, n},
+		{[]health.State{n, u}, n}, {[]health.State{n, d}, d}, {[]health.State{d, n}, d},
+		{[]health.State{n, u, d}, d},
 		{[]health.State{u, n, u}, n},
 	} {
 		s := Server{More: make([]Check, len(row.checks)-1)}
 		for k, state := range row.checks {
 			s.Check(k).Health = health.Assume(state)
 		}
-		if got := s.Health(); got != row.want {
-			t.Errorf("%v: %v", row.checks, got)
-		}
+		testkit.Equal(t, s.Health(), row.want, row.checks)
 	}
 }
 
@@ -63,16 +62,20 @@ func TestStatesOfAServer(t *testing.T) {
 		{"down", func(s *Server) {}, health.Down, "down", health.Down, "false false false"},
 		{"unknown", func(s *Server) {}, health.Unknown, "unknown", health.Unknown, "false false true"},
 		{"held", func(s *Server) { s.Held = true }, health.Down, "down", health.Up, "true false true"},
-		{"drained", func(s *Server) { s.Order.Kind = Drain }, health.Up, "drained", health.Up, "false true true"},
+		{"drained", func(s *Server) { s.Order.Kind = Drain }, health.Up, "drained", health.Up,
+			"false true true"},
 		{"drained and down", func(s *Server) { s.Order.Kind = Drain }, health.Down, "down", health.Down,
 			"false false false"},
-		{"drained and unknown", func(s *Server) { s.Order.Kind = Drain }, health.Unknown, "drained", health.Unknown,
+		{"drained and unknown", func(s *Server) { s.Order.Kind = Drain }, health.Unknown, "drained",
+			health.Unknown,
 			"false true true"},
 		{"in maintenance by a file", func(s *Server) { s.File = true }, health.Up, "maintenance", health.Down,
 			"false false true"},
-		{"in maintenance by order", func(s *Server) { s.Order.Kind = Maint }, health.Up, "maintenance", health.Down,
+		{"in maintenance by order", func(s *Server) { s.Order.Kind = Maint }, health.Up, "maintenance",
+			health.Down,
 			"false false true"},
-		{"not checked", func(s *Server) { s.Unchecked = true }, health.Unknown, "off", off, "false false false"},
+		{"not checked", func(s *Server) { s.Unchecked = true }, health.Unknown, "off", off,
+			"false false false"},
 	} {
 		s := Server{Member: &Member{}}
 		s.AssumeAll(health.Assume(row.checks))
@@ -87,9 +90,7 @@ func TestStatesOfAServer(t *testing.T) {
 func TestWeightOfAServer(t *testing.T) {
 	for kind, want := range map[OrderKind]uint32{None: 4, Drain: 4, Maint: 4, Weigh: 2} {
 		s := Server{Member: &Member{Dest: lvs.Dest{Weight: 4}}, Order: Order{kind, 2}}
-		if got := s.Weight(); got != want {
-			t.Errorf("order %v: weight %d", kind, got)
-		}
+		testkit.Equal(t, s.Weight(), want, "order", kind, "weight")
 	}
 }
 
@@ -116,7 +117,8 @@ func TestWhichServersAreAwaited(t *testing.T) {
 // The loss of a server is the least one of its checks that fail.
 func TestLossOfAServer(t *testing.T) {
 	down := health.Assume(health.Down)
-	s := Server{First: Check{Health: down, Loss: NoAnswer}, More: []Check{{Health: down, Loss: WrongAnswer}, {Loss: NotReached}}}
+	s := Server{First: Check{Health: down, Loss: NoAnswer},
+		More: []Check{{Health: down, Loss: WrongAnswer}, {Loss: NotReached}}}
 	if got := lossOf(&s); got != NoAnswer {
 		t.Errorf("the loss is %d, want NoAnswer", got)
 	}
@@ -142,9 +144,7 @@ func TestMembersAtAnAddress(t *testing.T) {
 	}
 	c.Index()
 	for n, want := range map[byte][]int32{3: {1}, 5: {3}, 7: {0, 2}, 4: {}, 9: {}} {
-		if got := c.AllAt(at(n)); !slices.Equal(got, want) {
-			t.Errorf("at %d: %v", n, got)
-		}
+		testkit.Same(t, c.AllAt(at(n)), want, "at", n)
 	}
 	c.given("1 down")
 	if s := c.At(at(7)); s != &c.Servers[2] {
@@ -177,7 +177,8 @@ func TestACopySharesNothing(t *testing.T) {
 	if s := c.Servers[0]; s.First.Awaited || s.More[0].Tells {
 		t.Errorf("the ways of checks are shared: %+v %+v", s.First.Way, s.More[0].Way)
 	}
-	if s := c.Servers[0]; s.Held || s.More[0].Pending || c.Have[0].Weight != 1 || c.Departing[0].Idle || c.Brakes[0].Due ||
+	if s := c.Servers[0]; s.Held || s.More[0].Pending || c.Have[0].Weight != 1 || c.Departing[0].Idle ||
+		c.Brakes[0].Due ||
 		len(c.ByHand) != 1 || len(c.Found) != 1 {
 		t.Errorf("a change of the copy changed the original: %+v", c.State)
 	}
@@ -243,27 +244,19 @@ func TestWhichServersServe(t *testing.T) {
 func TestWeightInTheTable(t *testing.T) {
 	c := inService(4)
 	for n, want := range map[byte]string{1: "4 true", 2: "0 false"} {
-		if got := fmt.Sprint(c.WeightAt(at(n))); got != want {
-			t.Errorf("at %d: %s", n, got)
-		}
+		testkit.Equal(t, fmt.Sprint(c.WeightAt(at(n))), want, "at", n)
 	}
 	c.Known = false
-	if got := fmt.Sprint(c.WeightAt(at(1))); got != "0 false" {
-		t.Errorf("not known: %s", got)
-	}
+	testkit.Equal(t, fmt.Sprint(c.WeightAt(at(1))), "0 false", "not known")
 }
 
 func TestWhichAddressesAreNobodys(t *testing.T) {
 	c := inService(4)
 	c.Fallbacks, c.Departing = fallbackAt(9), []Departure{{Addr: at(5)}, {Addr: at(7)}}
 	for n, want := range map[byte]bool{1: false, 5: false, 6: true, 7: false, 8: true, 9: false} {
-		if got := c.IsNobodys(at(n)); got != want {
-			t.Errorf("address %d belongs to nothing: %v", n, got)
-		}
+		testkit.Equal(t, c.IsNobodys(at(n)), want, "address", n, "belongs to nothing")
 	}
-	if l := c.Departure(at(7)); l != &c.Departing[1] {
-		t.Errorf("the leaver at address 7 is %v", l)
-	}
+	testkit.Equal(t, c.Departure(at(7)), &c.Departing[1], "the leaver at address 7")
 }
 
 func TestAvailable(t *testing.T) {
@@ -290,9 +283,7 @@ func TestAvailable(t *testing.T) {
 		c := inService(4, 4)
 		c.given("fallback=9")
 		c.given(row.given)
-		if got := fmt.Sprint(c.Available()); got != row.want {
-			t.Errorf("%s: available %s", row.what, got)
-		}
+		testkit.Equal(t, fmt.Sprint(c.Available()), row.want, row.what, "available")
 		if got := fmt.Sprint(c.fallbackWanted()); got != row.wanted {
 			t.Errorf("%s: fallback server wanted %s", row.what, got)
 		}
@@ -310,9 +301,7 @@ func TestQuota(t *testing.T) {
 	c.given("keepserving=100%")
 	for i, to := range []int32{1, 0} {
 		c.Members[i].MovedTo = to
-		if c.Quota() != 2 {
-			t.Errorf("a server that moved to %d counts: %d", to, c.Quota())
-		}
+		testkit.Equal(t, c.Quota(), 2, "a server that moved to", to, "counts")
 		c.Members[i].MovedTo = -1
 	}
 	c.given("1 moved=2")

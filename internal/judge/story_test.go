@@ -1,16 +1,15 @@
 package judge
 
 import (
-	"flag"
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
 	"os"
 	"strings"
 	"testing"
-)
 
-var updateStories = flag.Bool("update", false, "write testdata/stories")
+	"ldirectord/internal/testkit"
+)
 
 const (
 	stories      = "../../testdata/stories"
@@ -27,7 +26,7 @@ func TestStoriesStayAsTheyWere(t *testing.T) {
 	var all strings.Builder
 	wanted := map[string]string{}
 	text, err := os.ReadFile(stories)
-	if err != nil && !*updateStories {
+	if err != nil && !testkit.Update() {
 		t.Fatal(err)
 	}
 	for line := range strings.Lines(string(text)) {
@@ -39,15 +38,13 @@ func TestStoriesStayAsTheyWere(t *testing.T) {
 		if fmt.Fprintf(&all, "%s: %s\n", one, sums); os.Getenv("STORY") == one.String() {
 			fmt.Print(story)
 		}
-		if want := wanted[one.String()]; !*updateStories && sums != want {
+		if want := wanted[one.String()]; !testkit.Update() && sums != want {
 			t.Errorf("another story than before, from step %d on: STORY=%q go test -run Stories ./internal/judge",
 				differsAt(strings.Fields(sums), strings.Fields(want))*chapterSteps, one)
 		}
 	}
-	if *updateStories {
-		if err := os.WriteFile(stories, []byte(all.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
+	if testkit.Update() {
+		testkit.OK(t, os.WriteFile(stories, []byte(all.String()), 0o644))
 	}
 }
 

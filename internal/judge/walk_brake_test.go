@@ -147,7 +147,8 @@ func brakeEnds(s *step) string {
 			passes = passes || is && found == 0
 			left = left || was && (!is || own && mayBrake(s.from, i))
 			n += bit(now)
-			open = open || mayBrake(s.to, i) && one.Check(line).Tells && !one.Check(line).Own && !one.Unchecked
+			open = open || mayBrake(s.to, i) && one.Check(line).Tells && !one.Check(line).Own &&
+				!one.Unchecked
 		}
 		was, now := b.Brakes[line].Holds, w.Brakes[line].Holds
 		switch {

@@ -319,7 +319,8 @@ func (w *world) settle() {
 	for i := range w.left {
 		w.left[i].until = max(-1, w.left[i].until)
 		w.settleClimb(&w.moving[i].Climbs)
-		if w.settleReturn(&w.moving[i].Memory); w.moving[i].Memory == (Memory{}) && w.moving[i].Reports == (Spoken{}) {
+		if w.settleReturn(&w.moving[i].Memory); w.moving[i].Memory == (Memory{}) &&
+			w.moving[i].Reports == (Spoken{}) {
 			w.moving[i] = Record{}
 		}
 	}

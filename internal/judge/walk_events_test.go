@@ -299,7 +299,8 @@ func (w *world) apply(e event) {
 		w.sync(e.mishap)
 	case packets:
 		s, ended := &w.Servers[a], false
-		for again := s.Looks > 0; !ended; ended = !again || e.b != unanswered || s.Looks == surely || s.Health() == health.Down {
+		for again := s.Looks > 0; !ended; ended = !again || e.b != unanswered || s.Looks == surely ||
+			s.Health() == health.Down {
 			Observed(s, seen(e.b == unanswered, true, e.b == answered))
 		}
 		w.sync(e.mishap)
@@ -477,7 +478,8 @@ func (w *world) pass() {
 		times = append(times, &w.Brakes[i].Over)
 	}
 	for i := range w.Servers {
-		times = append(times, &w.Servers[i].Since, &w.Servers[i].Climbs, &w.Servers[i].Failed, &w.Servers[i].Turn)
+		times = append(times, &w.Servers[i].Since, &w.Servers[i].Climbs, &w.Servers[i].Failed,
+			&w.Servers[i].Turn)
 		for _, check := range w.Servers[i].Checks() {
 			if check.Way != nil {
 				times = append(times, &check.Began, &check.Accused)

@@ -15,7 +15,8 @@ func (w *world) look(m *always.Moment) *always.Moment {
 		Dead: w.dead, Taken: !w.IsOurs(), Failed: w.failed, Follows: w.serves(), Obeys: w.obey,
 		Gathers: w.Gathers(), Table: w.table, Have: w.Have, ByHand: w.ByHand, Found: w.Found,
 		Waiting: w.Waiting, Fallback: w.sorry(), NoFallback: w.NoFallback, KeepServing: w.KeepServing,
-		BackupBelow: w.BackupBelow, Backed: w.Backed, Quiescent: w.Quiescent, OnFail: w.OnFail, Repair: w.Repair, FallbackIn: w.FallbackIn,
+		BackupBelow: w.BackupBelow, Backed: w.Backed, Quiescent: w.Quiescent, OnFail: w.OnFail,
+		Repair: w.Repair, FallbackIn: w.FallbackIn,
 		FallbackTouched: w.touched(addrs[sorry]),
 	}
 	for slot, r := range w.left {
@@ -36,20 +37,23 @@ func (w *world) look(m *always.Moment) *always.Moment {
 			weight = orderedWeight
 		}
 		m.Servers = append(m.Servers, always.Server{
-			Dest: s.Dest, Weight: weight, Unchecked: s.Unchecked, Former: s.MovedTo >= 0, To: int(max(0, s.MovedTo)),
+			Dest: s.Dest, Weight: weight, Unchecked: s.Unchecked, Former: s.MovedTo >= 0,
+			To:     int(max(0, s.MovedTo)),
 			Health: state(s), Drained: order.Kind == Drain, Out: w.files[server] || order.Kind == Maint,
 			Connected: s.Connected, Held: s.Held, Kept: s.Kept, Gone: s.Gone,
 			Lingers: w.lingers() && !w.obey && answers(s), Touched: w.touched(s.Dest.Addr),
 			Asks: asks(s), Less: weight - bears(s, weight),
 			LeftOut: s.Suspect, Climbs: !s.Climbs.IsZero(), Backup: s.Backup, Ends: w.ends(s),
 			Open: state(s) == health.Unknown || state(s) == health.Up && isPending(*s),
-			Waits: s.Fallen && !s.Backup && asks(s) == health.NoAdmin && state(s) == health.Up && weight > 0 && order.Kind != Drain && order.Kind != Maint &&
+			Waits: s.Fallen && !s.Backup && asks(s) == health.NoAdmin && state(s) == health.Up &&
+				weight > 0 && order.Kind != Drain && order.Kind != Maint &&
 				!w.files[server],
 		})
 	}
 	for _, l := range w.Departing {
 		stays := w.conns[slotOf(l.Addr)] && (l.Until.IsZero() || l.Until.After(instant)) && l.Over == Stays
-		m.Departing = append(m.Departing, always.Departure{Addr: l.Addr, Stays: stays, Endless: l.Until.IsZero()})
+		m.Departing = append(m.Departing, always.Departure{Addr: l.Addr, Stays: stays,
+			Endless: l.Until.IsZero()})
 	}
 	return m
 }

@@ -40,7 +40,8 @@ func leavesOutOne(s *step) string {
 			return nameOf(one) + " is left out for no time"
 		case s.kind == packets && !one.Suspect && was.Climbs.IsZero() && s.changes(one.Dest.Addr):
 			return nameOf(one) + " changes its place by a suspicion"
-		case one.Suspect || !was.Suspect || !serves || !enough(s, int(one.At)) || w.Gathers() || b.Gathers() || s.kind == order || s.kind == file ||
+		case one.Suspect || !was.Suspect || !serves || !enough(s, int(one.At)) || w.Gathers() || b.Gathers() ||
+			s.kind == order || s.kind == file ||
 			s.kind == ready || s.kind == look || s.kind == edit:
 		case was.Turn.Add(-time.Duration(bit(s.kind == time_)) * tick).After(instant), was.Suspects > 2:
 			return nameOf(one) + " is back early"

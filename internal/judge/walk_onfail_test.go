@@ -25,7 +25,8 @@ func isProven(s *Server) bool {
 
 // isOut reports whether checks alone keep a server out.
 func (s *step) isOut(o *always.Server) bool {
-	return s.to.MayServe(o) && (o.Health == health.Down || o.Waits && !o.LeftOut) && !o.Held && o.Weight > 0 && !s.to.ByHand[o.Dest.Addr]
+	return s.to.MayServe(o) && (o.Health == health.Down || o.Waits && !o.LeftOut) && !o.Held && o.Weight > 0 &&
+		!s.to.ByHand[o.Dest.Addr]
 }
 
 // failsRightly: a failing server stays in the table for the time of onfail, which begins once. With cut it stays while
@@ -53,7 +54,8 @@ func failsRightly(s *step) string {
 		case !w.has(timed):
 		case one.Failed.IsZero():
 			return nameOf(one) + " fails, and its time has not begun"
-		case s.from.Servers[was.At].Health == health.Up && !s.from.Servers[was.At].Waits && !one.Failed.Equal(instant):
+		case s.from.Servers[was.At].Health == health.Up && !s.from.Servers[was.At].Waits &&
+			!one.Failed.Equal(instant):
 			return nameOf(one) + " fails, and its time began earlier"
 		case !began.IsZero() && one.Failed.Before(began), !began.IsZero() && one.Failed.After(began) &&
 			instant.Sub(began) < 2*tick && s.kind != look:
@@ -76,9 +78,11 @@ func provesItself(s *step) string {
 			continue
 		}
 		for k, check := range one.Checks() {
-			passes := s.kind == result && i == int(s.a) && k == int(s.b) && passes(s.c) && check.Health.State == health.Up
+			passes := s.kind == result && i == int(s.a) && k == int(s.b) && passes(s.c) &&
+				check.Health.State == health.Up
 			known := s.kind == edit && s.c > 0
-			before := was != nil && was.Check(k).Proven && !(s.kind == edit && s.b == editCheck && k == 0 && w.cfg.server[i] == int(s.a))
+			before := was != nil && was.Check(k).Proven &&
+				!(s.kind == edit && s.b == editCheck && k == 0 && w.cfg.server[i] == int(s.a))
 			if want := s.kind != start && (passes || before); !known && check.Proven != want {
 				return nameOf(one) + ": it counts as proven, or doesn't, without a cause"
 			}

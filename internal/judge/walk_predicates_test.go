@@ -24,7 +24,8 @@ var predicates = []struct {
 }{
 	{2, comesBack}, {6, fallbackStays}, {7, handStays}, {7, handEnds}, {8, standbyIsIdle}, {9, ownServer},
 	{13, checksStay}, {14, comesInOrder}, {15, endsInTime}, {16, brakesRightly}, {16, brakeEnds},
-	{17, climbsRightly}, {17, stepsInTime}, {18, holdsDown}, {18, comesAtPace}, {18, comesByOrder}, {18, remembersFalls}, {21, goesAtPace}, {22, failsRightly}, {22, provesItself}, {23, leavesOutOne},
+	{17, climbsRightly}, {17, stepsInTime}, {18, holdsDown}, {18, comesAtPace}, {18, comesByOrder},
+	{18, remembersFalls}, {21, goesAtPace}, {22, failsRightly}, {22, provesItself}, {23, leavesOutOne},
 }
 
 // others are the rules by which a step may change a server that it isn't about, each with the facts that it needs.
@@ -114,7 +115,8 @@ func handStays(s *step) string {
 	if looks {
 		for _, addr := range addrs {
 			one := w.At(addr)
-			undone := w.Repair && !b.Found[addr] || one != nil && (s.to.Servers[one.At].Out || one.Rerouted || s.relieves(one) || s.suspects(one))
+			undone := w.Repair && !b.Found[addr] || one != nil &&
+				(s.to.Servers[one.At].Out || one.Rerouted || s.relieves(one) || s.suspects(one))
 			byHand := w.ByHand[addr] || differs(b.Have, b.table, addr)
 			if byHand && !undone && s.changes(addr) {
 				return callAddr(addr) + " was changed by hand, and is undone"
@@ -134,7 +136,8 @@ func handStays(s *step) string {
 		turns := addr == addrs[sorry] || (now == nil) != (was == nil)
 		if now != nil && was != nil {
 			turns = now.At != was.At || was.Held && !now.Held || s.relieves(now) || s.suspects(now) ||
-				now.State() != was.State() || asks(now) != asks(was) || s.verdicts(now.At) || (s.kind == order || s.kind == file) && s.isOf(now)
+				now.State() != was.State() || asks(now) != asks(was) || s.verdicts(now.At) ||
+				(s.kind == order || s.kind == file) && s.isOf(now)
 		}
 		if !turns && s.changes(addr) {
 			return callAddr(addr) + " was changed by hand, and the change is lost"
@@ -159,11 +162,13 @@ func handEnds(s *step) string {
 	for now := range w.all() {
 		addr := now.Dest.Addr
 		turns := b.Servers[now.At].State() != now.State() && !now.Held || s.kind != result && s.isOf(now)
-		if _, in := b.table.At(addr); turns && b.ByHand[addr] && w.ByHand[addr] && (in || now.State() != health.Down) {
+		if _, in := b.table.At(addr); turns && b.ByHand[addr] && w.ByHand[addr] &&
+			(in || now.State() != health.Down) {
 			return nameOf(now) + " has another state, and what was changed by hand is still kept"
 		}
 	}
-	turns := s.from.SomeIsGood() != s.to.SomeIsGood() && !s.from.IsUnknown() && !s.to.IsUnknown() && !w.NoFallback && w.Found == nil
+	turns := s.from.SomeIsGood() != s.to.SomeIsGood() && !s.from.IsUnknown() && !s.to.IsUnknown() &&
+		!w.NoFallback && w.Found == nil
 	if turns && b.ByHand[addrs[sorry]] && w.ByHand[addrs[sorry]] {
 		return "the fallback server is to come or to go, and what was changed by hand is still kept"
 	}
@@ -218,7 +223,8 @@ func tellsWhy(w *world, m *always.Moment) string {
 			*reported = cause
 		}
 		if *reported != cause {
-			return fmt.Sprintf("%s, %v by rule %v, may be: %s, %s", nameOf(s), s.Name, why, *reported, cause)
+			return fmt.Sprintf("%s, %v by rule %v, may be: %s, %s", nameOf(s), s.Name, why, *reported,
+				cause)
 		}
 	}
 	return ""
@@ -332,7 +338,8 @@ func endsInTime(s *step) string {
 	if w.dead || b.dead {
 		return ""
 	}
-	if w.sl.has(departures) && s.kind == edit && s.b == editIn && s.from.Follows && s.to.Follows && !w.lines[s.a].in {
+	if w.sl.has(departures) && s.kind == edit && s.b == editIn && s.from.Follows && s.to.Follows &&
+		!w.lines[s.a].in {
 		addr := addrs[b.lines[s.a].slot(int(s.a))]
 		_, in := b.table.At(addr)
 		if _, still := w.table.At(addr); b.At(addr) != nil && in && !still {
@@ -343,7 +350,8 @@ func endsInTime(s *step) string {
 	for i := range s.to.Servers {
 		o := &s.to.Servers[i]
 		counts := o.Weight > 0 && !o.Backup && !o.Unchecked && !o.Gone && !o.Out && !o.Drained
-		up := o.Health == health.Up && o.Asks == health.NoAdmin && (!o.Waits || s.isNewlyOut(i)) && !w.failsOwn(i)
+		up := o.Health == health.Up && o.Asks == health.NoAdmin && (!o.Waits || s.isNewlyOut(i)) &&
+			!w.failsOwn(i)
 		all = all && (up || !counts)
 	}
 	was, now := &b.Strength, &w.Strength
@@ -353,7 +361,8 @@ func endsInTime(s *step) string {
 	case w.obey && all && s.kind != obey:
 		return "the order to obey does not end"
 	case w.sl.has(policy): // the numbers differ
-	case was.Known && !was.Enough && now.Enough && now.Up < 2, was.Known && was.Enough && !now.Enough && now.Up >= 1:
+	case was.Known && !was.Enough && now.Enough && now.Up < 2, was.Known && was.Enough && !now.Enough &&
+		now.Up >= 1:
 		return "what was enough, or was not, is not counted by its own number"
 	}
 	return ""

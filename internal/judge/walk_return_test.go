@@ -21,7 +21,8 @@ func holdsDown(s *step) string {
 		switch {
 		case one.Gone, one.Suspect, was.Suspect:
 		case one.Fallen && !was.Fallen &&
-			one.Turn.Sub(instant) != time.Duration(bit(soon)*min(int(was.Falls), int(w.HoldDownMax/tick)))*tick:
+			one.Turn.Sub(instant) != time.Duration(
+				bit(soon)*min(int(was.Falls), int(w.HoldDownMax/tick)))*tick:
 			return nameOf(one) + " is out for another time than its failures say"
 		case facts.Waits && !one.Turn.After(instant) && !w.has(byOrdered|paced):
 			return nameOf(one) + " waits, and its time is over"
@@ -50,7 +51,8 @@ func enough(s *step, i int) bool {
 // comesByOrder: a server that was taken out does not come back by itself, unless too few serve.
 func comesByOrder(s *step) string {
 	w := s.after
-	if !w.has(byOrdered) || w.has(strength) || !s.from.Follows || !s.to.Follows || s.kind == edit || w.Gathers() || s.before.Gathers() {
+	if !w.has(byOrdered) || w.has(strength) || !s.from.Follows || !s.to.Follows || s.kind == edit || w.Gathers() ||
+		s.before.Gathers() {
 		return ""
 	}
 	for one := range w.all() {
@@ -58,7 +60,8 @@ func comesByOrder(s *step) string {
 		if was == nil || !was.Fallen || one.Fallen || facts.Health != health.Up || !enough(s, int(one.At)) {
 			continue
 		}
-		if from := &s.from.Servers[was.At]; s.from.MayServe(from) && !s.from.ServesIn(from) && !s.to.ByHand[one.Dest.Addr] &&
+		if from := &s.from.Servers[was.At]; s.from.MayServe(from) && !s.from.ServesIn(from) &&
+			!s.to.ByHand[one.Dest.Addr] &&
 			s.kind != order && s.kind != file && s.kind != look && s.kind != ready {
 			return nameOf(one) + " comes back without an order"
 		}
@@ -80,8 +83,10 @@ func comesAtPace(s *step) string {
 			came = came || o != i && !other.Fallen && instant.Before(other.Turn.Add(tick))
 		}
 		facts := &s.to.Servers[i]
-		lifted := !s.to.MayServe(facts) || facts.Weight == 0 || w.has(strength) || w.obey || b.obey || s.kind == obey ||
-			w.Gathers() || b.Gathers() || s.from.ServesIn(&s.from.Servers[i]) || s.kind == order || s.kind == file ||
+		lifted := !s.to.MayServe(facts) || facts.Weight == 0 || w.has(strength) || w.obey || b.obey ||
+			s.kind == obey ||
+			w.Gathers() || b.Gathers() || s.from.ServesIn(&s.from.Servers[i]) || s.kind == order ||
+			s.kind == file ||
 			s.kind == ready || s.kind == look
 		switch {
 		case one.Gone:
@@ -121,7 +126,8 @@ func goesAtPace(s *step) string {
 		one, was, facts := &w.Servers[i], &s.from.Servers[i], &s.to.Servers[i]
 		// a server that was never up is not held
 		served := s.from.ServesIn(facts) && (was.Held || was.Kept || was.Health == health.Up)
-		out := facts.Out || facts.Drained || facts.Weight == 0 || one.Gone && s.to.Servers[one.MovedTo].Health == health.Up
+		out := facts.Out || facts.Drained || facts.Weight == 0 || one.Gone &&
+			s.to.Servers[one.MovedTo].Health == health.Up
 		gone += bit(served && !out && !one.Backup && !s.to.ServesIn(facts) && answers(one))
 	}
 	full := b.lingers() && (s.kind != time_ || instant.Before(b.Removals.Since))
@@ -136,17 +142,20 @@ func goesAtPace(s *step) string {
 
 // remembersFalls: a server that checks took out is known as such until it is back, whatever the file says at that time.
 func remembersFalls(s *step) string {
-	if !s.after.sl.has(holddown|byOrdered|paced|policy) || !s.from.Follows || !s.to.Follows || s.kind == look || s.kind == ready || s.kind == retry {
+	if !s.after.sl.has(holddown|byOrdered|paced|policy) || !s.from.Follows || !s.to.Follows || s.kind == look ||
+		s.kind == ready || s.kind == retry {
 		return ""
 	}
 	for one := range s.after.all() {
 		was, to := s.before.At(one.Dest.Addr), &s.to.Servers[one.At]
-		if was == nil || to.Backup || to.Health != health.Down || !s.to.MayServe(to) || s.to.ServesIn(to) || s.to.ByHand[to.Dest.Addr] {
+		if was == nil || to.Backup || to.Health != health.Down || !s.to.MayServe(to) || s.to.ServesIn(to) ||
+			s.to.ByHand[to.Dest.Addr] {
 			continue
 		}
 		from := &s.from.Servers[was.At]
 		passed := from.Health == health.Up || from.Kept || from.Held
-		if served := passed && s.from.MayServe(from) && s.from.ServesIn(from); (served || was.Fallen) && !one.Fallen {
+		if served := passed && s.from.MayServe(from) && s.from.ServesIn(from); (served || was.Fallen) &&
+			!one.Fallen {
 			return nameOf(one) + " was taken out by checks, and that is not noted"
 		}
 	}

@@ -3,12 +3,12 @@ package judge
 import (
 	"fmt"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 // A sequence of the walk can be played as a scenario of testdata/scenario (go test ./director -update adds the
@@ -46,7 +46,8 @@ func (sl *slice) scenario(w *world, events []event) string {
 	for _, e := range events {
 		if e.mishap.kind != allWell {
 			p.say(fmt.Sprintf("#! operation %d of the next step: %s", e.at+1,
-				[...]string{"", "refused", "made, but an error is returned", "the daemon ends before it"}[e.mishap.kind]))
+				[...]string{"", "refused", "made, but an error is returned",
+					"the daemon ends before it"}[e.mishap.kind]))
 		}
 		p.step(w, e)
 		if w.apply(e); e.kind == edit {
@@ -93,9 +94,11 @@ func (p *play) file(w *world) string {
 		{!w.has(windows | observed_), "failurecount = 2"}, {!w.has(windows | observed_), "risecount = 2"},
 		{w.has(quiescent), "quiescent = yes"}, {!w.has(quiescent), "quiescent = no"},
 		{w.has(repair), "repair = yes"}, {!w.has(repair), "repair = no"},
-		{w.has(guarded), "keepserving = 50%"}, {w.has(holddown), "holddown = 1000,2000"}, {w.has(paced), "pace = 1/1000"}, {w.has(byOrdered), "comeback = order"},
+		{w.has(guarded), "keepserving = 50%"}, {w.has(holddown), "holddown = 1000,2000"},
+		{w.has(paced), "pace = 1/1000"}, {w.has(byOrdered), "comeback = order"},
 		{w.has(pacedOut), "paceout = 1/1000"}, {w.has(timed), "onfail = 2000"}, {w.has(cuts), "onfail = cut"},
-		{w.has(departures), "draintime = 2000"}, {w.has(slow), "slowstart = 3000"}, {w.has(windows), "window = 2/3"},
+		{w.has(departures), "draintime = 2000"}, {w.has(slow), "slowstart = 3000"},
+		{w.has(windows), "window = 2/3"},
 		{w.has(maintained), "maintenancedir = MAINTENANCE"}, {w.has(moved_ | found_), "resolve = 3600"},
 		{true, "virtual = " + playedVirtual},
 		{w.lines[0].in, p.real(w, 0)}, {w.lines[1].in, p.real(w, 1)},
@@ -120,7 +123,8 @@ func (p *play) file(w *world) string {
 
 func (p *play) real(w *world, i int) string {
 	l := &w.lines[i]
-	return fmt.Sprintf("        %s = %s %s %d %q \"ok\"", [...]string{"real", "backup"}[bit(l.backup)], p.server(i), p.forward(l.gate), l.weight,
+	return fmt.Sprintf("        %s = %s %s %d %q \"ok\"", [...]string{"real", "backup"}[bit(l.backup)], p.server(i),
+		p.forward(l.gate), l.weight,
 		[...]string{"one", "two"}[p.checks[i]])
 }
 
@@ -229,9 +233,12 @@ func (p *play) results(check int, found map[int]uint8) {
 		if c, is := found[slot]; is {
 			at := checkAt(slot, check)
 			if c >= tellsAll {
-				p.say("tell " + at + [...]string{" ready 100%", " drain", " ready 50%", " maint", "\n#! it is silent"}[c-tellsAll])
+				p.say("tell " + at +
+					[...]string{" ready 100%", " drain", " ready 50%", " maint",
+						"\n#! it is silent"}[c-tellsAll])
 			} else {
-				p.say([...]string{"up", "down", "down", "wrong", "through", "through", "void"}[c] + " " + at)
+				p.say([...]string{"up", "down", "down", "wrong", "through", "through", "void"}[c] +
+					" " + at)
 			}
 			over = append(over, at)
 		}
@@ -242,10 +249,7 @@ func (p *play) results(check int, found map[int]uint8) {
 // The director's tests play the sequences that the walk writes: testdata/scenario/walked.txt, which has the results
 // too.
 func TestASequenceOfTheWalkIsAScenario(t *testing.T) {
-	want, err := os.ReadFile("../../testdata/scenario/walked.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
+	want := testkit.Read(t, "../../testdata/scenario/walked.txt")
 	steps := func(text string) (all string) {
 		for line := range strings.Lines(text) {
 			if line[0] != '>' && (line[0] != '#' || line[1] == '!') {
@@ -273,10 +277,9 @@ func TestASequenceOfTheWalkIsAScenario(t *testing.T) {
 		{kind: kill},
 		{kind: start},
 	})
-	if got, want := steps(got), steps(string(want)); got != want {
+	if got, want := steps(got), steps(want); got != want {
 		t.Errorf("the walk writes:\n%s\nwant\n%s", got, want)
 	}
-	if got := sl.scenario(sl.roots()[0], []event{{kind: start}, {kind: result, mishap: mishap}}); !strings.Contains(got, "#!") {
-		t.Errorf("a refused change is not marked with #!:\n%s", got)
-	}
+	testkit.Contains(t, sl.scenario(sl.roots()[0], []event{{kind: start}, {kind: result, mishap: mishap}}), "#!",
+		"a refused change is not marked with #!")
 }

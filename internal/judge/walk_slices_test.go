@@ -51,7 +51,8 @@ const (
 const policies = guarded | quiescent | strength | slow | holddown | byOrdered | paced | pacedOut | timed | cuts | observed_
 
 var capabilityNames = [capabilities]string{"guard", "quiescent", "fallback", "orders", "maintenance", "hand", "repair",
-	"moved", "found", "rerouted", "leavers", "together", "strength", "reload", "crash", "standby", "window", "off", "brake",
+	"moved", "found", "rerouted", "leavers", "together", "strength", "reload", "crash", "standby", "window", "off",
+	"brake",
 	"slowstart", "holddown", "pace", "paceout",
 	"told", "backup", "onfail", "cut", "observe", "policy", "comeback"}
 
@@ -266,7 +267,8 @@ func (sl *slice) isQuick() bool {
 	case sl.has(observed_):
 		return n == 2 && sl.checks == 1
 	case sl.has(tells) && n == 2:
-		return slices.Contains([]capability{guarded | tells, quiescent | tells, fallback_ | tells, together_ | tells,
+		return slices.Contains([]capability{guarded | tells, quiescent | tells, fallback_ | tells,
+			together_ | tells,
 			windows | tells, slow | tells}, sl.has_)
 	case sl.checks > 1:
 		return n < 2 && !sl.has(tells|guarded|hand|reload|moved_|rerouted_|brake|pacedOut)
@@ -280,8 +282,10 @@ func (sl *slice) isQuick() bool {
 		return sl.has(guarded|strength|standby) || sl.has_&(holddown|byOrdered|paced) == sl.has_
 	case n == 2:
 		return sl.has(slow) || !sl.has(hand|repair|reload|rerouted_|moved_|ordering) ||
-			slices.Contains([]capability{guarded | reload, guarded | moved_, guarded | hand, guarded | ordering, guarded | rerouted_,
-				fallback_ | reload, fallback_ | hand, hand | found_, hand | together_, ordering | brake}, sl.has_)
+			slices.Contains([]capability{guarded | reload, guarded | moved_, guarded | hand,
+				guarded | ordering, guarded | rerouted_,
+				fallback_ | reload, fallback_ | hand, hand | found_, hand | together_,
+				ordering | brake}, sl.has_)
 	}
 	return false
 }

@@ -123,7 +123,8 @@ func (s *step) isCold() bool {
 			since = time.Time{}
 		}
 		passes := o.Health == health.Up || o.Health == health.Unknown && o.Kept
-		if m.MayServe(o) && passes && !o.Held && !o.LeftOut && since.IsZero() && (in || s.after.Servers[i].Rerouted) {
+		if m.MayServe(o) && passes && !o.Held && !o.LeftOut && since.IsZero() &&
+			(in || s.after.Servers[i].Rerouted) {
 			full += o.Weight
 		}
 	}
@@ -145,7 +146,8 @@ func stepsInTime(s *step) string {
 	switch {
 	case changes && !due:
 		return "a weight changes at a time that the decision did not name"
-	case !changes && due && !slices.ContainsFunc(s.to.Servers, func(o always.Server) bool { return o.Less > 0 || o.LeftOut }):
+	case !changes && due && !slices.ContainsFunc(s.to.Servers,
+		func(o always.Server) bool { return o.Less > 0 || o.LeftOut }):
 		return "the decision named this time, and nothing changes"
 	}
 	return ""

@@ -211,7 +211,8 @@ func TestWalk(t *testing.T) {
 	t.Cleanup(func() { debug.SetGCPercent(was) })
 	for _, sl := range everySlice() {
 		name := sl.name()
-		if asked != "long" && name != asked && (asked != "" || !sl.isQuick() || alone && sl.checks+bits.OnesCount32(uint32(sl.has_)) > 2) {
+		if asked != "long" && name != asked &&
+			(asked != "" || !sl.isQuick() || alone && sl.checks+bits.OnesCount32(uint32(sl.has_)) > 2) {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
@@ -222,7 +223,8 @@ func TestWalk(t *testing.T) {
 			if !ended {
 				state = "NOT FINISHED"
 			}
-			fmt.Printf("%-12s %9d states %10d steps %3d deep %8v  %s\n", state, len(k.edges), k.steps, k.depth,
+			fmt.Printf("%-12s %9d states %10d steps %3d deep %8v  %s\n", state, len(k.edges), k.steps,
+				k.depth,
 				time.Since(began).Round(time.Millisecond), name+sl.bound())
 		})
 	}

@@ -85,7 +85,9 @@ func (sl *slice) configOf(s shape) *config {
 	add := func(server, slot, movedTo int) {
 		l := &s.lines[server]
 		c.server = append(c.server, server)
-		c.Members = append(c.Members, &Member{At: int32(len(c.Members)), Dest: destAt(slot, l.gate, uint32(l.weight)), Unchecked: sl.has(off_), Backup: l.backup, MovedTo: int32(movedTo)})
+		c.Members = append(c.Members, &Member{At: int32(len(c.Members)),
+			Dest: destAt(slot, l.gate, uint32(l.weight)), Unchecked: sl.has(off_), Backup: l.backup,
+			MovedTo: int32(movedTo)})
 	}
 	for server := range s.lines {
 		switch l := &s.lines[server]; {
@@ -159,7 +161,8 @@ func (w *world) unknownServers() []Server {
 		all[i].Member = w.Members[i]
 		all[i].First.Pending = !w.Members[i].Unchecked
 		if w.sl.checks > 1 {
-			all[i].More = []Check{{Pending: !w.Members[i].Unchecked, Line: 1, Part: uint8(50 * bit(w.sl.has(tells)))}}
+			all[i].More = []Check{{Pending: !w.Members[i].Unchecked, Line: 1,
+				Part: uint8(50 * bit(w.sl.has(tells)))}}
 		}
 		for _, check := range all[i].Checks() {
 			if w.sl.has(strength | brake) {
@@ -322,7 +325,9 @@ func (w *world) write(d *Decision, m mishap) {
 			if failed = failed || hit || !made; made && !hit {
 				noteOp(&now, &ops[i])
 			}
-			w.did = append(w.did, describe(ops[i])+[...]string{"", ": refused", ": made, but an error is returned", ""}[bit(hit)*int(m.kind)])
+			w.did = append(w.did, describe(ops[i])+
+				[...]string{"", ": refused", ": made, but an error is returned",
+					""}[bit(hit)*int(m.kind)])
 		}
 	}
 	switch {
@@ -472,7 +477,8 @@ func (w *world) begin(m mishap) {
 	}
 	for slot, r := range w.left {
 		if _, in := w.table.At(addrs[slot]); in && r.listed && !r.stays {
-			w.SendOff(Departure{Addr: addrs[slot], Until: instant.Add(time.Duration(r.until) * tick)}, instant)
+			w.SendOff(Departure{Addr: addrs[slot], Until: instant.Add(time.Duration(r.until) * tick)},
+				instant)
 		}
 	}
 	w.obeyFiles()
@@ -592,7 +598,8 @@ func (w *world) noteMoving() {
 		case was.Memory == motion && was.Of == s.Weight() && was.Reports == SpokenBy(s):
 			*m = was
 		default:
-			*m = Record{Weight: w.Have.Weight(s.Dest.Addr), Of: s.Weight(), Memory: motion, Reports: SpokenBy(s)}
+			*m = Record{Weight: w.Have.Weight(s.Dest.Addr), Of: s.Weight(), Memory: motion,
+				Reports: SpokenBy(s)}
 		}
 	}
 }

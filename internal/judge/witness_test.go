@@ -9,6 +9,7 @@ import (
 
 	"ldirectord/internal/health"
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 const interval = 2 * time.Second // of looks
@@ -132,7 +133,8 @@ func TestWhenAServerIsSuspected(t *testing.T) {
 			var want []string
 			for _, line := range strings.Split(strings.TrimSpace(row.looks), "\n") {
 				words, turns, _ := strings.Cut(line, "->")
-				looks, want = append(looks, strings.Fields(words)), append(want, strings.TrimSpace(turns))
+				looks, want = append(looks, strings.Fields(words)),
+					append(want, strings.TrimSpace(turns))
 				all = append(all, &Witness{})
 			}
 			traffic, now := make([]lvs.Traffic, len(all)), time.Unix(1000, 0)
@@ -155,7 +157,8 @@ func TestWhenAServerIsSuspected(t *testing.T) {
 					if anew {
 						traffic[i] = lvs.Traffic{}
 					}
-					if _, err := fmt.Sscanf(word, "%d/%d", &more.Connections, &more.PacketsOut); err != nil {
+					if _, err := fmt.Sscanf(word, "%d/%d", &more.Connections,
+						&more.PacketsOut); err != nil {
 						t.Fatal(err)
 					}
 					traffic[i].Connections += more.Connections
@@ -170,9 +173,7 @@ func TestWhenAServerIsSuspected(t *testing.T) {
 				}
 			}
 			for i := range all {
-				if got[i] != want[i] {
-					t.Errorf("server %d: turned at %q, want %q", i+1, got[i], want[i])
-				}
+				testkit.Equal(t, got[i], want[i], "server", i+1, "turned at")
 			}
 		})
 	}
@@ -287,9 +288,11 @@ func TestWhatChecksSayEndsASuspicion(t *testing.T) {
 		c := inService(4)
 		c.says(0, row.state)
 		c.Servers[0].Suspect = row.out
-		w := Witness{Suspected: row.suspected, out: row.wasOut, Begins: true, fresh: lvs.Traffic{Connections: 1}}
+		w := Witness{Suspected: row.suspected, out: row.wasOut, Begins: true,
+			fresh: lvs.Traffic{Connections: 1}}
 		w.Follow(&c.Servers[0], noon)
-		if w.Suspected != row.now || w.Over != row.over || w.out != row.out || w.Begins || w.fresh.Connections > 0 {
+		if w.Suspected != row.now || w.Over != row.over || w.out != row.out || w.Begins ||
+			w.fresh.Connections > 0 {
 			t.Errorf("%s: %+v", row.what, w)
 		}
 	}

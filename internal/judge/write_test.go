@@ -27,8 +27,9 @@ func TestWhatIsSentAfterWhichAnswer(t *testing.T) {
 	}{
 		{what: "all is done", state: health.Down, have: "2:1 3:1 4:1",
 			want: "-a A2 -a A3 -a A4 -a B1 | -d A1"},
-		{what: "an addition is refused, and the other server is up", state: health.Up, refuses: "-a A3", answer: Refused,
-			want: "-a A2 -a A3 -a A4 -a B1", have: "1:1 2:1 4:1", err: true},
+		{what: "an addition is refused, and the other server is up", state: health.Up, refuses: "-a A3",
+			answer: Refused,
+			want:   "-a A2 -a A3 -a A4 -a B1", have: "1:1 2:1 4:1", err: true},
 		{what: "… and the other server is down", state: health.Down, refuses: "-a A3", answer: Refused,
 			want: "-a A2 -a A3 -a A4 -a B1 | -d A1", have: "2:1 4:1", err: true},
 		{what: "an addition has no answer", state: health.Down, refuses: "-a A3", answer: Unanswered,
@@ -39,9 +40,11 @@ func TestWhatIsSentAfterWhichAnswer(t *testing.T) {
 			want: "-a A2 -a A3 -a A4 -a B1 | -d A1", have: "1:1 2:1 3:1 4:1", err: true},
 		{what: "new settings", state: health.Down, edited: true, have: "2:1 3:1 4:1",
 			want: "-E A | -a A2 -a A3 -a A4 -a B1 | -d A1"},
-		{what: "new settings are refused", state: health.Down, edited: true, refuses: "-E A", answer: Refused, have: "2:1 3:1 4:1",
+		{what: "new settings are refused", state: health.Down, edited: true, refuses: "-E A", answer: Refused,
+			have: "2:1 3:1 4:1",
 			want: "-E A | -a A2 -a A3 -a A4 -a B1 | -d A1"},
-		{what: "new settings have no answer", state: health.Down, edited: true, refuses: "-E A", answer: Unanswered, have: "1:1",
+		{what: "new settings have no answer", state: health.Down, edited: true, refuses: "-E A",
+			answer: Unanswered, have: "1:1",
 			want: "-E A | -a B1", err: true},
 	} {
 		t.Run(row.what, func(t *testing.T) {
@@ -70,13 +73,16 @@ func TestWhatIsSentAfterWhichAnswer(t *testing.T) {
 				return Outcome{}
 			})
 			if sent != row.want || serversIn(one.Have) != row.have {
-				t.Errorf("sent %s\nwant %s\nknown is %s, want %s", sent, row.want, serversIn(one.Have), row.have)
+				t.Errorf("sent %s\nwant %s\nknown is %s, want %s", sent, row.want, serversIn(one.Have),
+					row.have)
 			}
-			if (first.Err != nil) != row.err || (first.Answer == Missing) != (row.answer == Missing) || second.Err != nil {
+			if (first.Err != nil) != row.err || (first.Answer == Missing) != (row.answer == Missing) ||
+				second.Err != nil {
 				t.Errorf("%+v; of the other service %v", first.Outcome, second.Err)
 			}
 			refused := row.edited && row.answer == Refused
-			if isOld := first.Written == a.Settings; (first.Refused != nil) != refused || isOld != (!row.edited || row.refuses != "") {
+			if isOld := first.Written == a.Settings; (first.Refused != nil) != refused ||
+				isOld != (!row.edited || row.refuses != "") {
 				t.Errorf("the settings are %v, %v", first.Written, first.Refused)
 			}
 			if refused && first.Want.Settings != a.Settings {
@@ -127,15 +133,17 @@ func TestAWriteIsSentInBatches(t *testing.T) {
 		}
 		if strings.Join(sizes, " ") != row.batches || all[0].Dest.Addr != at(row.firstOut) ||
 			all[row.n-1].Dest.Addr != at(row.lastOut) {
-			t.Errorf("%d removals: %v, from %v to %v", row.n, sizes, all[0].Dest.Addr, all[row.n-1].Dest.Addr)
+			t.Errorf("%d removals: %v, from %v to %v", row.n, sizes, all[0].Dest.Addr,
+				all[row.n-1].Dest.Addr)
 		}
 	}
 }
 
 // virtualService has the mark n.
 func virtualService(n uint32, dests lvs.Dests) lvs.VirtualService {
-	return lvs.VirtualService{Key: lvs.Key{Protocol: lvs.Mark, Mark: n}, Settings: lvs.Settings{Scheduler: "rr"}.Stored(false),
-		Dests: append(lvs.Dests{}, dests...)}
+	return lvs.VirtualService{Key: lvs.Key{Protocol: lvs.Mark, Mark: n},
+		Settings: lvs.Settings{Scheduler: "rr"}.Stored(false),
+		Dests:    append(lvs.Dests{}, dests...)}
 }
 
 // serversIn are the servers of a table, and their weights.

@@ -2,13 +2,13 @@ package keepalived
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"ldirectord/checker/perlre"
+	"ldirectord/internal/testkit"
 	"ldirectord/parser"
 )
 
@@ -16,15 +16,14 @@ import (
 func file(t testing.TB, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "k.conf")
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Write(t, path, text)
 	return path
 }
 
 // service is a virtual server with lines of its own, and of its only real server.
 func service(own, real string) string {
-	return "virtual_server 192.0.2.1 80 {\nprotocol TCP\n" + own + "\nreal_server 10.0.0.1 80 {\n" + real + "\n}\n}\n"
+	return "virtual_server 192.0.2.1 80 {\nprotocol TCP\n" + own + "\nreal_server 10.0.0.1 80 {\n" + real +
+		"\n}\n}\n"
 }
 
 // What can't be understood is told with its place.
@@ -49,24 +48,35 @@ func TestErrors(t *testing.T) {
 		"lines of themselves":    {"$A= \\\n b\\\n $A\\\n c\n$A\n", "5:1: $A is replaced without an end"},
 		"doubled each time":      {doubled(40), "is replaced without an end"},
 		"sequences":              {"~SEQ(A, 1, 3) a\n", "1:1: ~SEQ and ~LST are not read here"},
-		"no address":             {"virtual_server web 80 {\n}\n", `1:1: "web 80" must have an address, a network`},
-		"nothing":                {"virtual_server\n", `1:1: "virtual_server" must have an address`},
-		"no group":               {"virtual_server group x {\n}\n", "must have 1 to 4096 addresses"},
-		"an empty group":         {"virtual_server_group x {\n}\nvirtual_server group x {\n}\n", "3:1: "},
-		"a large group":          {"virtual_server_group x {\n10.0.0.0/8 80\n}\nvirtual_server group x {\n}\n", "1 to 4096"},
-		"a range of families":    {"virtual_server_group x {\n10.0.0.1-::2 80\n}\nvirtual_server group x {\n}\n", "4:1: "},
-		"a range backwards":      {"virtual_server_group x {\n10.0.0.9-1 80\n}\nvirtual_server group x {\n}\n", "2:1: "},
-		"no network":             {"virtual_server_group x {\n10.0.0.1/24 80\n}\nvirtual_server group x {\n}\n", "2:1: "},
-		"a server by name":       {strings.ReplaceAll(service("", ""), "10.0.0.1", "web1"), `4:1: "real_server web1 80" must have an address`},
-		"no server":              {"virtual_server 192.0.2.1 80 {\nreal_server {\n}\n}\n", "2:1: "},
-		"no method":              {service("lb_kind FNAT", ""), `3:1: "lb_kind FNAT" must have NAT, DR or TUN`},
-		"no number":              {service("delay_loop soon", "TCP_CHECK"), `3:1: "delay_loop soon" must have a number from 0`},
-		"a negative number":      {service("", "TCP_CHECK {\nretry -1\n}"), `6:1: "retry -1" must have`},
-		"not a number":           {service("", "TCP_CHECK {\nconnect_timeout NaN\n}"), `6:1: "connect_timeout NaN" must have`},
-		"no program":             {service("", "MISC_CHECK {\n}"), `5:1: "MISC_CHECK" must have a misc_path`},
-		"no page":                {service("", "HTTP_GET {\n}"), `5:1: "HTTP_GET" must have a url`},
-		"a blank program":        {service("", "MISC_CHECK {\nmisc_path ' '\n}"), `5:1: "MISC_CHECK" must have a misc_path`},
-		"many sections of much":  {"virtual_server_group x {\n10.0.0.0/20 80\n}\n" + strings.Repeat(strings.Replace(service("", ""), "192.0.2.1 80", "group x", 1), 200), "must have fewer and shorter sections"},
+		"no address": {"virtual_server web 80 {\n}\n",
+			`1:1: "web 80" must have an address, a network`},
+		"nothing":        {"virtual_server\n", `1:1: "virtual_server" must have an address`},
+		"no group":       {"virtual_server group x {\n}\n", "must have 1 to 4096 addresses"},
+		"an empty group": {"virtual_server_group x {\n}\nvirtual_server group x {\n}\n", "3:1: "},
+		"a large group": {"virtual_server_group x {\n10.0.0.0/8 80\n}\nvirtual_server group x {\n}\n",
+			"1 to 4096"},
+		"a range of families": {"virtual_server_group x {\n10.0.0.1-::2 80\n}\nvirtual_server group x {\n}\n",
+			"4:1: "},
+		"a range backwards": {"virtual_server_group x {\n10.0.0.9-1 80\n}\nvirtual_server group x {\n}\n",
+			"2:1: "},
+		"no network": {"virtual_server_group x {\n10.0.0.1/24 80\n}\nvirtual_server group x {\n}\n",
+			"2:1: "},
+		"a server by name": {strings.ReplaceAll(service("", ""), "10.0.0.1", "web1"),
+			`4:1: "real_server web1 80" must have an address`},
+		"no server": {"virtual_server 192.0.2.1 80 {\nreal_server {\n}\n}\n", "2:1: "},
+		"no method": {service("lb_kind FNAT", ""), `3:1: "lb_kind FNAT" must have NAT, DR or TUN`},
+		"no number": {service("delay_loop soon", "TCP_CHECK"),
+			`3:1: "delay_loop soon" must have a number from 0`},
+		"a negative number": {service("", "TCP_CHECK {\nretry -1\n}"), `6:1: "retry -1" must have`},
+		"not a number": {service("", "TCP_CHECK {\nconnect_timeout NaN\n}"),
+			`6:1: "connect_timeout NaN" must have`},
+		"no program": {service("", "MISC_CHECK {\n}"), `5:1: "MISC_CHECK" must have a misc_path`},
+		"no page":    {service("", "HTTP_GET {\n}"), `5:1: "HTTP_GET" must have a url`},
+		"a blank program": {service("", "MISC_CHECK {\nmisc_path ' '\n}"),
+			`5:1: "MISC_CHECK" must have a misc_path`},
+		"many sections of much": {"virtual_server_group x {\n10.0.0.0/20 80\n}\n" +
+			strings.Repeat(strings.Replace(service("", ""), "192.0.2.1 80", "group x", 1), 200),
+			"must have fewer and shorter sections"},
 	} {
 		path := file(t, c.text)
 		_, _, err := Convert(path, "d1")
@@ -89,9 +99,7 @@ func doubled(n int) string {
 func TestIncludesInACircle(t *testing.T) {
 	path := file(t, "include two.conf\n")
 	two := filepath.Join(filepath.Dir(path), "two.conf")
-	if err := os.WriteFile(two, []byte("# one\ninclude k.conf\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Write(t, two, "# one\ninclude k.conf\n")
 	if _, _, err := Convert(path, ""); err == nil || err.Error() != two+":2:9: "+path+" includes itself" {
 		t.Error(err)
 	}
@@ -105,38 +113,71 @@ func TestLines(t *testing.T) {
 		missing int
 		want    string // lines that are in the result, in this order
 	}{
-		"comments":                         {service("lb_algo rr!comment", "weight 2#comment"), 0, "scheduler = rr|real = 10.0.0.1:80 masq 2"},
-		"quotes":                           {service("", fmt.Sprintf(page, `regex '"up": "(y|e)s{1}!#" '`)), 0, `receive = ""up": "(y|e)s{1}!\x23" "`},
-		"backslashes":                      {service("", fmt.Sprintf(page, `regex "^\d+\.$"`)), 0, `receive = "^\d+\.$"`},
-		"the last one counts":              {service("lb_algo rr\nlb_algo lc", ""), 0, "scheduler = lc"},
-		"usual values":                     {service("", "TCP_CHECK"), 0, "protocol = tcp|scheduler = wlc|checkinterval = 60|failurecount = 2|fastinterval = 1|checktype = connect|checktimeout = 5|real = 10.0.0.1:80 masq 1"},
-		"a block in the next line":         {strings.ReplaceAll(service("", "TCP_CHECK"), "80 {", "80\n{"), 0, "checktype = connect"},
-		"no blank before it":               {strings.ReplaceAll(service("", "TCP_CHECK"), "80 {", "80{"), 0, "checktype = connect"},
-		"all in one line":                  {service("", "weight 3 } real_server 10.0.0.2 80 { weight 2"), 0, "real = 10.0.0.1:80 masq 3|real = 10.0.0.2:80 masq 2"},
-		"carriage returns":                 {strings.ReplaceAll(service("", "TCP_CHECK"), "\n", "\r\n"), 0, "checktype = connect"},
-		"older names":                      {service("lvs_sched rr\nlvs_method DR", "TCP_CHECK {\nnb_get_retry 4\n}"), 0, "scheduler = rr|failurecount = 5|gate 1"},
-		"the innermost":                    {service("retry 1\nconnect_timeout 9", "retry 2\nTCP_CHECK {\nretry 3\n}"), 0, "failurecount = 4|checktimeout = 9"},
-		"a later retry":                    {service("delay_loop 5\ndelay_before_retry 7", "TCP_CHECK"), 0, "failurecount = 2|checktype"},
-		"a port":                           {service("", "TCP_CHECK {\nconnect_port 81\n}"), 0, "checkport = 81"},
-		"the same port":                    {service("", "TCP_CHECK {\nconnect_port 80\n}"), 0, "failurecount = 2|fastinterval = 1|checktype"},
-		"no port":                          {"virtual_server 192.0.2.1 {\nprotocol TCP\npersistence_timeout\nreal_server 10.0.0.1 {\n}\n}", 0, "virtual = 192.0.2.1:0|persistent = 360|real = 10.0.0.1 masq 1"},
-		"one address per word":             {service("", "MISC_CHECK {\nmisc_path \"/x 10.0.0.1:80 110.0.0.1 10.0.0.12 -H10.0.0.1 a\"\n}"), 0, `checkargs = "{address}:80 110.0.0.1 10.0.0.12 -H10.0.0.1 a"`},
-		"no arguments":                     {service("delay_loop 9", "MISC_CHECK {\nmisc_path /x\n}"), 0, `failurecount = 1|checktype = external|checkcommand = "/x"|checktimeout = 9`},
-		"a program with blanks":            {service("", "MISC_CHECK {\nmisc_path \"'/my x' -u '' 'a b'\"\n}"), 0, `checkcommand = "/my x"|checkargs = "-u "" "a b""`},
-		"words of a program":               {service("", "MISC_CHECK {\nmisc_path /x \"a b\" c\n}"), 0, `checkcommand = "/x"|checkargs = ""a b" c"`},
-		"hysteresis":                       {service("quorum 1\nhysteresis 3", ""), 0, "scheduler = wlc|checktype = on"},
-		"inhibited":                        {service("inhibit_on_failure", ""), 0, "quiescent = yes"},
-		"not inhibited":                    {service("inhibit_on_failure", "inhibit_on_failure no"), 0, "scheduler = wlc|checktype = on"},
-		"an unknown word":                  {service("sparkle 3", ""), 1, "# PATH:3: sparkle 3: no equal"},
-		"in a checker":                     {service("", "TCP_CHECK {\nbindto 10.0.0.9\n}"), 1, "# PATH:6: bindto 10.0.0.9: no equal"},
-		"a placeholder":                    {service("", "MISC_CHECK {\nmisc_path '/x {y}'\n}"), 1, "# PATH:1: virtual_server 192.0.2.1 80: no equal; ldirectord refuses its section: "},
-		"a # after quotes":                 {service("", "HTTP_GET {\nurl {\npath '/a\"b#c'\n}\n}"), 1, "# PATH:1: virtual_server 192.0.2.1 80: no equal; ldirectord would read its #"},
-		"a # without quotes":               {service("lb_algo 'rr#'", ""), 1, "# PATH:1: virtual_server"},
-		"forged":                           {service("sparkle \"a\u202eb\u009b\"", ""), 1, `# PATH:3: sparkle a\u202eb\u009b: no equal`},
-		"only VRRP":                        {"vrrp_instance a {\n}\nvrrp_script b {\n}\nvrrp_instance c {\n}\n", 0, "# Left to keepalived: vrrp_instance, vrrp_script\n"},
-		"another director":                 {"@d2 foo\n@^d1 foo\n@d1 one\n@^d2 two\n", 0, "# Left to keepalived: one, two\n"},
-		"a definition of another director": {"@d2 $A= \\\nweight 5 \\\n}\n@d1 $A= \\\nweight 6 \\\n}\n" + strings.TrimSuffix(service("", "$A"), "}\n"), 0, "masq 6"},
-		"parameters":                       {"$A=10.0.0\n" + service("$B=${A}.2 # comment", "} real_server $B 81 {"), 0, "real = 10.0.0.1:80 masq 1|real = 10.0.0.2:81 masq 1"},
+		"comments": {service("lb_algo rr!comment", "weight 2#comment"), 0,
+			"scheduler = rr|real = 10.0.0.1:80 masq 2"},
+		"quotes": {service("", fmt.Sprintf(page, `regex '"up": "(y|e)s{1}!#" '`)), 0,
+			`receive = ""up": "(y|e)s{1}!\x23" "`},
+		"backslashes": {service("", fmt.Sprintf(page, `regex "^\d+\.$"`)), 0,
+			`receive = "^\d+\.$"`},
+		"the last one counts": {service("lb_algo rr\nlb_algo lc", ""), 0, "scheduler = lc"},
+		"usual values": {service("", "TCP_CHECK"), 0,
+			"protocol = tcp|scheduler = wlc|checkinterval = 60|failurecount = 2|fastinterval = 1|checktype = connect|checktimeout = 5|real = 10.0.0.1:80 masq 1"},
+		"a block in the next line": {strings.ReplaceAll(service("", "TCP_CHECK"), "80 {", "80\n{"), 0,
+			"checktype = connect"},
+		"no blank before it": {strings.ReplaceAll(service("", "TCP_CHECK"), "80 {", "80{"), 0,
+			"checktype = connect"},
+		"all in one line": {service("", "weight 3 } real_server 10.0.0.2 80 { weight 2"), 0,
+			"real = 10.0.0.1:80 masq 3|real = 10.0.0.2:80 masq 2"},
+		"carriage returns": {strings.ReplaceAll(service("", "TCP_CHECK"), "\n", "\r\n"), 0,
+			"checktype = connect"},
+		"older names": {
+			service("lvs_sched rr\nlvs_method DR", "TCP_CHECK {\nnb_get_retry 4\n}"), 0,
+			"scheduler = rr|failurecount = 5|gate 1"},
+		"the innermost": {
+			service("retry 1\nconnect_timeout 9", "retry 2\nTCP_CHECK {\nretry 3\n}"), 0,
+			"failurecount = 4|checktimeout = 9"},
+		"a later retry": {service("delay_loop 5\ndelay_before_retry 7", "TCP_CHECK"), 0,
+			"failurecount = 2|checktype"},
+		"a port": {service("", "TCP_CHECK {\nconnect_port 81\n}"), 0,
+			"checkport = 81"},
+		"the same port": {service("", "TCP_CHECK {\nconnect_port 80\n}"), 0,
+			"failurecount = 2|fastinterval = 1|checktype"},
+		"no port": {
+			"virtual_server 192.0.2.1 {\nprotocol TCP\npersistence_timeout\nreal_server 10.0.0.1 {\n}\n}",
+			0, "virtual = 192.0.2.1:0|persistent = 360|real = 10.0.0.1 masq 1"},
+		"one address per word": {
+			service("", "MISC_CHECK {\nmisc_path \"/x 10.0.0.1:80 110.0.0.1 10.0.0.12 -H10.0.0.1 a\"\n}"),
+			0, `checkargs = "{address}:80 110.0.0.1 10.0.0.12 -H10.0.0.1 a"`},
+		"no arguments": {service("delay_loop 9", "MISC_CHECK {\nmisc_path /x\n}"), 0,
+			`failurecount = 1|checktype = external|checkcommand = "/x"|checktimeout = 9`},
+		"a program with blanks": {service("", "MISC_CHECK {\nmisc_path \"'/my x' -u '' 'a b'\"\n}"),
+			0, `checkcommand = "/my x"|checkargs = "-u "" "a b""`},
+		"words of a program": {service("", "MISC_CHECK {\nmisc_path /x \"a b\" c\n}"), 0,
+			`checkcommand = "/x"|checkargs = ""a b" c"`},
+		"hysteresis": {service("quorum 1\nhysteresis 3", ""), 0,
+			"scheduler = wlc|checktype = on"},
+		"inhibited": {service("inhibit_on_failure", ""), 0, "quiescent = yes"},
+		"not inhibited": {service("inhibit_on_failure", "inhibit_on_failure no"), 0,
+			"scheduler = wlc|checktype = on"},
+		"an unknown word": {service("sparkle 3", ""), 1, "# PATH:3: sparkle 3: no equal"},
+		"in a checker": {service("", "TCP_CHECK {\nbindto 10.0.0.9\n}"), 1,
+			"# PATH:6: bindto 10.0.0.9: no equal"},
+		"a placeholder": {service("", "MISC_CHECK {\nmisc_path '/x {y}'\n}"), 1,
+			"# PATH:1: virtual_server 192.0.2.1 80: no equal; ldirectord refuses its section: "},
+		"a # after quotes": {service("", "HTTP_GET {\nurl {\npath '/a\"b#c'\n}\n}"), 1,
+			"# PATH:1: virtual_server 192.0.2.1 80: no equal; ldirectord would read its #"},
+		"a # without quotes": {service("lb_algo 'rr#'", ""), 1, "# PATH:1: virtual_server"},
+		"forged": {service("sparkle \"a\u202eb\u009b\"", ""), 1,
+			`# PATH:3: sparkle a\u202eb\u009b: no equal`},
+		"only VRRP": {"vrrp_instance a {\n}\nvrrp_script b {\n}\nvrrp_instance c {\n}\n",
+			0, "# Left to keepalived: vrrp_instance, vrrp_script\n"},
+		"another director": {"@d2 foo\n@^d1 foo\n@d1 one\n@^d2 two\n", 0,
+			"# Left to keepalived: one, two\n"},
+		"a definition of another director": {"@d2 $A= \\\nweight 5 \\\n}\n@d1 $A= \\\nweight 6 \\\n}\n" +
+			strings.TrimSuffix(service("", "$A"), "}\n"), 0, "masq 6"},
+		"parameters": {"$A=10.0.0\n" +
+			service("$B=${A}.2 # comment", "} real_server $B 81 {"), 0,
+			"real = 10.0.0.1:80 masq 1|real = 10.0.0.2:81 masq 1"},
 	} {
 		path := file(t, c.text)
 		text, missing, err := Convert(path, "d1")
@@ -193,11 +234,10 @@ func TestMeaning(t *testing.T) {
 	}
 	v := config.Virtuals[0]
 	checks := v.Checks()
-	got := fmt.Sprint(v.Reals[0].Weight, v.Reals[0].Upper, v.Reals[0].Forward, " ", v.Arguments("ADDRESS", "", "", "", ""),
+	got := fmt.Sprint(v.Reals[0].Weight, v.Reals[0].Upper, v.Reals[0].Forward, " ",
+		v.Arguments("ADDRESS", "", "", "", ""),
 		" ", checks[1].Request, " ", checks[1].Receive, " ", checks[1].HTTPStatus, " ", checks[1].CheckPort)
-	if want := `7 9 ipip [-H ADDRESS two words] /a#b"c "up!": "\d+\x23" 200,301-302 81`; got != want {
-		t.Errorf("%s\nwant %s", got, want)
-	}
+	testkit.Equal(t, got, `7 9 ipip [-H ADDRESS two words] /a#b"c "up!": "\d+\x23" 200,301-302 81`)
 }
 
 // regex_no_match becomes a pattern that matches what the other one does not.
@@ -211,7 +251,8 @@ func TestNoMatch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for page, want := range map[string]bool{"up": true, "": true, "out of order": true, "up\nor down": false, "down": false, "go out": false} {
+	for page, want := range map[string]bool{"up": true, "": true, "out of order": true, "up\nor down": false,
+		"down": false, "go out": false} {
 		if got, err := pattern.Match([]byte(page), time.Minute, new(time.Duration)); got != want || err != nil {
 			t.Errorf("%q: %v, %v", page, got, err)
 		}
@@ -221,11 +262,8 @@ func TestNoMatch(t *testing.T) {
 func FuzzConvert(f *testing.F) {
 	examples, _ := filepath.Glob("../../cmd/ldirectord-import/testdata/*.conf")
 	for _, example := range examples {
-		text, err := os.ReadFile(example)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(string(text))
+		text := testkit.Read(f, example)
+		f.Add(text)
 	}
 	f.Add("$A= \\\n$B \\\n}\n$B=c {\n@d1 $A\n'\"' {}\n")
 	path := file(f, "")
@@ -233,9 +271,7 @@ func FuzzConvert(f *testing.F) {
 		if strings.Contains(text, "include") {
 			t.Skip("it would read files of this machine")
 		}
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.Write(t, path, text)
 		written, missing, err := Convert(path, "d1")
 		if err != nil {
 			return

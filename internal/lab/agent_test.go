@@ -6,6 +6,8 @@ import (
 	"net"
 	"sync/atomic"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // agent answers each connection with the same word, or with an empty answer.
@@ -13,29 +15,18 @@ type agent struct{ word atomic.Value }
 
 func (w *weightsLab) agent(ns, port string) *agent {
 	w.t.Helper()
-	var listener net.Listener
-	var err error
-	w.in(ns, func() { listener, err = net.Listen("tcp", ":"+port) })
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(func() { listener.Close() })
 	a := &agent{}
 	a.word.Store("up ready 100%")
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			if word := a.word.Load().(string); word != "" {
-				fmt.Fprintln(conn, word)
-				conn.Close()
-			} else {
-				time.AfterFunc(time.Minute, func() { conn.Close() })
-			}
+	testkit.Serve(w.t, w.listen(ns, ":"+port), func(c net.Conn) {
+		if word := a.word.Load().(string); word != "" {
+			fmt.Fprintln(c, word)
+			return
 		}
-	}()
+		select {
+		case <-w.t.Context().Done():
+		case <-time.After(time.Minute):
+		}
+	})
 	return a
 }
 
@@ -82,5 +73,6 @@ func (w *weightsLab) tells(silence time.Duration) {
 		conn.Close()
 	}
 	w.note(fmt.Sprintf("an agent says 100 %%, 10 %%, drain, nothing for %s s, ready", seconds(silence)),
-		"each in the table after %s s at most; weight 0 while it drains and is silent; no connection cut", seconds(slowest))
+		"each in the table after %s s at most; weight 0 while it drains and is silent; no connection cut",
+		seconds(slowest))
 }

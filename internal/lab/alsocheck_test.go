@@ -31,7 +31,7 @@ type group struct {
 
 func newGroup(t *testing.T, also string) *group {
 	g := &group{leavingLab: &leavingLab{lab: newLab(t)}, also: also}
-	for _, ns := range []string{"rs1", "rs2", "rs3"} {
+	for _, ns := range three {
 		g.web(ns)
 		if w := g.webOn(ns, "443"); ns == "rs1" {
 			g.secure = w
@@ -50,7 +50,7 @@ virtual = 3
         request = "check"
         receive = "OK"
 ` + also)
-	g.run(0, g.path, "start")
+	g.does(g.path, "start")
 	g.until(bound, "-f 3 -r 192.0.2.21:80", "-f 3 -r 192.0.2.22:80", "-f 3 -r 192.0.2.23:80")
 	g.within(3*time.Second, "--dports 80,443")
 	g.http, g.https = g.crowd("http", "80"), g.crowd("https", "443")
@@ -97,9 +97,10 @@ func (g *group) play() string {
 	lost, of, late, _ := g.requestsOf(g.https, seen, healed)
 	plainLost, plainOf, _, cut := g.requestsOf(g.http, seen, healed)
 	if late > 0 || g.also == "" && lost == 0 || plainLost > cut { // alsocheck may act before the next request
-		g.t.Errorf("%d of %d https requests failed, %d of them after the server was out, and %d of %d http", lost, of, late, plainLost, plainOf)
+		g.t.Errorf("%d of %d https requests failed, %d of them after the server was out, and %d of %d http",
+			lost, of, late, plainLost, plainOf)
 	}
-	g.run(0, g.path, "stop")
+	g.does(g.path, "stop")
 	return fmt.Sprintf("%d of %d | %d of %d | %s | %s", lost, of, plainLost, plainOf, out, in)
 }
 

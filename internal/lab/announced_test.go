@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -9,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // The addresses of services are on their device while they are served: over a crash, a restart, and a reload without a
@@ -24,7 +25,8 @@ func TestKernelAnnounced(t *testing.T) {
 	path := l.config(announcing)
 	l.says(l.run(exitOK, path, "plan"), "would put 192.0.2.31/32 on lvs0\n", "would put 2001:db8::31/128 on lvs0\n")
 	l.run(exitOK, path, "withdraw", "192.0.2.31")
-	if out := l.run(exitOK, path, "plan"); strings.Contains(out, "192.0.2.31/32") || !strings.Contains(out, "would put 2001:db8::31/128 on lvs0\n") {
+	if out := l.run(exitOK, path, "plan"); strings.Contains(out, "192.0.2.31/32") ||
+		!strings.Contains(out, "would put 2001:db8::31/128 on lvs0\n") {
 		t.Errorf("plan announces an address that is withdrawn by order:\n%s", out)
 	}
 	l.run(exitOK, path, "announce", "192.0.2.31")
@@ -38,14 +40,10 @@ func TestKernelAnnounced(t *testing.T) {
 	l.run(exitOK, path, "restart")
 	l.run(exitOK, path, "reload")
 	l.onDevice("lvs0", four, six)
-	if text := moves(); text != "" {
-		t.Errorf("addresses that should have stayed came or went:\n%s", text)
-	}
+	testkit.Equal(t, moves(), "", "addresses that should have stayed came or went")
 
 	other := filepath.Join(l.dir, "other.cf")
-	if err := os.WriteFile(other, []byte("logfile = \""+l.log+"2\"\ncheckinterval = 1\nannounce = lvs1\n"+section), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Write(t, other, "logfile = \""+l.log+"2\"\ncheckinterval = 1\nannounce = lvs1\n"+section)
 	l.run(exitOK, other, "start")
 	l.fileSays(l.log+"2", 0, 10*time.Second, "belong to ldirectord.cf, pid ")
 	l.run(exitOK, other, "stop")
@@ -57,7 +55,8 @@ func TestKernelAnnounced(t *testing.T) {
 
 	l.kill()
 	l.config(section) // this file announces nothing
-	l.says(l.run(exitOK, path, "plan"), "would take 192.0.2.31/32 from lvs0 (not in the file)", "would take 2001:db8::31/128 from lvs0 (not in the file)")
+	l.says(l.run(exitOK, path, "plan"), "would take 192.0.2.31/32 from lvs0 (not in the file)",
+		"would take 2001:db8::31/128 from lvs0 (not in the file)")
 	l.run(exitOK, path, "start")
 	l.onDevice("lvs0")
 	l.config(announcing)
@@ -65,24 +64,21 @@ func TestKernelAnnounced(t *testing.T) {
 	l.onDevice("lvs0", four, six)
 
 	stop := l.command(path, "stop")
-	if err := stop.Start(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, stop.Start())
 	l.onDevice("lvs0")
 	l.until(0, "-t 192.0.2.31:7000 -r", "-t [2001:db8::31]:7000 -r")
 	if err := stop.Wait(); err != nil {
 		t.Error(err)
 	}
 	l.until(0, "no 192.0.2.31", "no 2001:db8::31")
-	if out := l.addresses("route show table local proto 77"); out != "" {
-		t.Errorf("local routes are left: %s", out)
-	}
+	testkit.Equal(t, l.addresses("route show table local proto 77"), "", "local routes are left")
 }
 
 // addresses is the output of ip(8) in the director.
 func (l *lab) addresses(args string) string {
 	l.t.Helper()
-	out, err := exec.Command("ip", append([]string{"-n", l.prefix + "dir"}, strings.Fields(args)...)...).CombinedOutput()
+	out, err := exec.Command("ip", append([]string{"-n", l.prefix + "dir"},
+		strings.Fields(args)...)...).CombinedOutput()
 	if err != nil {
 		l.t.Fatalf("ip %s: %v: %s", args, err, out)
 	}
@@ -95,7 +91,8 @@ func (l *lab) onDevice(device string, want ...string) {
 	const limit = 10 * time.Second
 	for begin := time.Now(); ; time.Sleep(20 * time.Millisecond) {
 		var got []string
-		for _, found := range regexp.MustCompile(`inet6? (\S+)`).FindAllStringSubmatch(l.addresses("addr show "+device+" scope global"), -1) {
+		for _, found := range regexp.MustCompile(
+			`inet6? (\S+)`).FindAllStringSubmatch(l.addresses("addr show "+device+" scope global"), -1) {
 			got = append(got, found[1])
 		}
 		if slices.Sort(got); slices.Equal(got, want) {
@@ -113,9 +110,7 @@ func (l *lab) watchAddresses() func() string {
 	var out strings.Builder
 	c := exec.Command("ip", "-n", l.prefix+"dir", "monitor", "address")
 	c.Stdout = &out
-	if err := c.Start(); err != nil {
-		l.t.Fatal(err)
-	}
+	testkit.OK(l.t, c.Start())
 	return func() string {
 		c.Process.Kill()
 		c.Wait()
@@ -129,14 +124,17 @@ func TestKernelAnnouncedCheckVIP(t *testing.T) {
 	l := newTrafficLab(t)
 	l.sh(`ip -n %[1]sdir link add lvs0 type dummy; ip -n %[1]sdir link set lvs0 up
 		ip netns exec %[1]sdir sysctl -qw net.ipv4.conf.br0.accept_local=1 net.ipv4.conf.br0.rp_filter=2`, l.prefix)
-	four, six := lane{forward: "gate", family: "IPv4", vip: "203.0.113.10"}, lane{forward: "gate", family: "IPv6", vip: "2001:db8:f::10"}
+	four, six := lane{forward: "gate", family: "IPv4", vip: "203.0.113.10"},
+		lane{forward: "gate", family: "IPv6", vip: "2001:db8:f::10"}
 	path := l.config("checkinterval = 1\nchecktimeout = 2\nwithdrawwait = 1\nannounce = lvs0\n" +
-		sections("VIRTUAL = ADDRESS:7000\nREALS:7000\n        checktype = connect\n        checkvip = yes\n", four, six))
+		sections("VIRTUAL = ADDRESS:7000\nREALS:7000\n        checktype = connect\n        checkvip = yes\n",
+			four, six))
 	l.realServerScript(path, "start", 2, 3)
-	for _, ns := range []string{"rs1", "rs2", "rs3"} {
+	for _, ns := range three {
 		l.echo(ns, ":7000")
 	}
-	up := []string{"-r 192.0.2.22:7000 -g -w 1", "-r 192.0.2.23:7000 -g -w 1", "-r [2001:db8:1::22]:7000 -g -w 1", "-r [2001:db8:1::23]:7000 -g -w 1"}
+	up := []string{"-r 192.0.2.22:7000 -g -w 1", "-r 192.0.2.23:7000 -g -w 1", "-r [2001:db8:1::22]:7000 -g -w 1",
+		"-r [2001:db8:1::23]:7000 -g -w 1"}
 	serves := func(what string) {
 		t.Helper()
 		l.until(10*time.Second, up...)
@@ -144,7 +142,8 @@ func TestKernelAnnouncedCheckVIP(t *testing.T) {
 		l.saysWithin(10*time.Second, "Check failed: 192.0.2.21:7000 (tcp:203.0.113.10:7000): through 203.0.113.10: connect: no answer")
 		l.saysWithin(10*time.Second, "Check failed: [2001:db8:1::21]:7000 (tcp:[2001:db8:f::10]:7000): through 2001:db8:f::10: connect: no answer")
 		said := l.logText()
-		for _, wrong := range []string{"Added real server: 192.0.2.21", "Added real server: [2001:db8:1::21]", "not checked"} {
+		for _, wrong := range []string{"Added real server: 192.0.2.21", "Added real server: [2001:db8:1::21]",
+			"not checked"} {
 			if strings.Contains(said, wrong) {
 				t.Errorf("%s: %s\n%s", what, wrong, said)
 			}
@@ -157,7 +156,7 @@ func TestKernelAnnouncedCheckVIP(t *testing.T) {
 	l.run(exitOK, path, "start")
 	serves("after a kill")
 	l.run(exitOK, path, "stop")
-	if out := l.addresses("route show table local proto 77") + l.addresses("-6 route show table local proto 77"); out != "" {
-		t.Errorf("local routes are left: %s", out)
-	}
+	testkit.Equal(t,
+		l.addresses("route show table local proto 77")+l.addresses("-6 route show table local proto 77"), "",
+		"local routes are left")
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // Three of four servers die, and a backup server serves until three serve again. docs/measured/weights.md has the
@@ -27,13 +29,15 @@ func playBackup(t *testing.T, method string) {
 	if method == "gate" {
 		f.answersDirectly()
 	}
-	f.more = fmt.Sprintf("        scheduler = rr\n        backup = %s %s\n        backupbelow = 2/3\n", address(backupServer), method)
+	f.more = fmt.Sprintf("        scheduler = rr\n        backup = %s %s\n        backupbelow = 2/3\n",
+		address(backupServer), method)
 	f.configure()
 	f.coldStart()
-	t.Cleanup(func() { f.run(0, f.path, "stop") })
+	t.Cleanup(func() { f.does(f.path, "stop") })
 	needed := []span{f.backsUp("three of four servers killed, and back, "+method, (*web).stop, (*web).start)}
 	if method == "masq" {
-		needed = append(needed, f.backsUp("three of four servers hang, and are back, "+method, silent.on(), well.on()))
+		needed = append(needed, f.backsUp("three of four servers hang, and are back, "+method, silent.on(),
+			well.on()))
 	}
 	f.report()
 	asked := make([]int, len(needed))
@@ -94,7 +98,8 @@ func (f *failures) backsUp(fault string, fail, heal func(*web)) (needed span) {
 	f.until(0, f.backupAt(0)) // removed, its connections would be cut
 	n := f.heldBy(long, backupServer)
 	if early := long.end(); early != "" || n == 0 {
-		r.broken = fmt.Sprintf("%d of the lasting connections are still at the backup server; one ended: %q", n, early)
+		r.broken = fmt.Sprintf("%d of the lasting connections are still at the backup server; one ended: %q", n,
+			early)
 	}
 	r.note("%d lasting connections of the backup server stay", n)
 	return needed
@@ -113,12 +118,10 @@ func (f *failures) heldBy(h *longConnections, server string) (n int) {
 	for _, conn := range h.conns {
 		ports = append(ports, conn.LocalAddr().(*net.TCPAddr).Port)
 	}
-	if err := f.connections(func(port int, real string) {
+	testkit.OK(f.t, f.connections(func(port int, real string) {
 		if real == server && slices.Contains(ports, port) {
 			n++
 		}
-	}); err != nil {
-		f.t.Fatal(err)
-	}
+	}))
 	return n
 }

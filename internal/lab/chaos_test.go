@@ -15,6 +15,7 @@ import (
 	"ldirectord/internal/health"
 	"ldirectord/internal/lab/always"
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 const (
@@ -87,9 +88,7 @@ func playChaos(t *testing.T, seed uint64, length time.Duration) {
 		webs: map[string]*web{}, health: map[string]bool{}, maintained: map[string]bool{},
 	}
 	c.maintenance = filepath.Join(c.dir, "maintenance")
-	if err := os.Mkdir(c.maintenance, 0o700); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Mkdir(c.maintenance, 0o700))
 	for _, name := range all {
 		c.webs[name], c.health[name] = c.web(name), true
 	}
@@ -104,7 +103,7 @@ func playChaos(t *testing.T, seed uint64, length time.Duration) {
 		}
 	})
 	c.write()
-	c.run(0, c.path, "start")
+	c.does(c.path, "start")
 	for time.Since(c.begun) < length {
 		c.pause()
 		c.event()
@@ -112,7 +111,7 @@ func playChaos(t *testing.T, seed uint64, length time.Duration) {
 	c.becomes(chaosQuiet)
 	c.intrude()
 	c.becomes(repairTime)
-	c.run(0, c.path, "stop")
+	c.does(c.path, "stop")
 }
 
 func (c *chaos) pause() { time.Sleep(time.Duration(c.rand.Int64N(int64(chaosGap)))) }
@@ -208,7 +207,7 @@ func (c *chaos) edit() {
 		c.signal(syscall.SIGHUP)
 	default:
 		c.say("edit, reload")
-		c.run(0, c.path, "reload")
+		c.does(c.path, "reload")
 	}
 }
 
@@ -217,15 +216,11 @@ func (c *chaos) maintain() {
 	file := filepath.Join(c.maintenance, address(name))
 	if c.maintained[name] = !c.maintained[name]; c.maintained[name] {
 		c.say("maintenance of %s", name)
-		if err := os.WriteFile(file, nil, 0o600); err != nil {
-			c.t.Fatal(err)
-		}
+		testkit.Write(c.t, file, "")
 		return
 	}
 	c.say("end of maintenance of %s", name)
-	if err := os.Remove(file); err != nil {
-		c.t.Fatal(err)
-	}
+	testkit.OK(c.t, os.Remove(file))
 }
 
 // order gives an order for a server of the file, or ends it.
@@ -240,7 +235,7 @@ func (c *chaos) order() {
 	}
 	c.say("set %s of %s %s", name, v.vip, what)
 	v.ordered[name] = strings.TrimPrefix(what, "ready")
-	c.run(0, append([]string{c.path, "set", "--force", v.vip + ":80", address(name)}, strings.Fields(what)...)...)
+	c.does(append([]string{c.path, "set", "--force", v.vip + ":80", address(name)}, strings.Fields(what)...)...)
 }
 
 // byHand changes the table as an operator may do.
@@ -284,19 +279,19 @@ func (c *chaos) killDaemon() {
 	}
 	c.pause()
 	c.say("start")
-	c.run(0, c.path, "start")
+	c.does(c.path, "start")
 }
 
 func (c *chaos) restartDaemon() {
 	if c.coin() {
 		c.say("restart")
-		c.run(0, c.path, "restart")
+		c.does(c.path, "restart")
 		return
 	}
 	c.say("stop, start")
-	c.run(0, c.path, "stop")
+	c.does(c.path, "stop")
 	c.pause()
-	c.run(0, c.path, "start")
+	c.does(c.path, "start")
 }
 
 func (c *chaos) suspendDaemon() {

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // Servers of both families are checked through the virtual address. One listens only there. The private services are
@@ -12,21 +14,25 @@ import (
 func TestKernelCheckVIP(t *testing.T) {
 	l := newTrafficLab(t)
 	l.sh("ip netns exec %sdir sysctl -qw net.ipv4.conf.br0.accept_local=1", l.prefix)
-	path := l.config("checkinterval = 1\nchecktimeout = 2\n" + sections("VIRTUAL = ADDRESS:7000\nREALS:7000\n        checktype = connect\n        checkvip = yes\n", dr4, dr6))
+	path := l.config("checkinterval = 1\nchecktimeout = 2\n" +
+		sections("VIRTUAL = ADDRESS:7000\nREALS:7000\n        checktype = connect\n        checkvip = yes\n",
+			dr4, dr6))
 	l.realServerScript(path, "start", 1, 2, 3)
 	l.echo("rs1", ":7000")
 	l.echo("rs2", ":7000")
 	l.echo("rs3", dr4.vip+":7000")
 	l.echo("rs3", "["+dr6.vip+"]:7000")
-	l.run(0, path, "start")
+	l.does(path, "start")
 	servers := []string{"-r 192.0.2.21:7000 -g -w 1", "-r 192.0.2.22:7000 -g -w 1", "-r 192.0.2.23:7000 -g -w 1",
-		"-r [2001:db8:1::21]:7000 -g -w 1", "-r [2001:db8:1::22]:7000 -g -w 1", "-r [2001:db8:1::23]:7000 -g -w 1"}
+		"-r [2001:db8:1::21]:7000 -g -w 1", "-r [2001:db8:1::22]:7000 -g -w 1",
+		"-r [2001:db8:1::23]:7000 -g -w 1"}
 	l.until(5*time.Second, servers...)
 	made := l.privateAre(6)
 
 	for _, lost := range []struct{ server, address, del, add string }{
 		{"192.0.2.21", dr4.vip, "192.0.2.10/32 dev lo", "192.0.2.10/32 dev lo"},
-		{"2001:db8:1::21", dr6.vip, "2001:db8:1::10/128 dev lo", "2001:db8:1::10/128 dev lo nodad preferred_lft 0"},
+		{"2001:db8:1::21", dr6.vip, "2001:db8:1::10/128 dev lo",
+			"2001:db8:1::10/128 dev lo nodad preferred_lft 0"},
 	} {
 		l.sh("ip -n %srs1 addr del %s", l.prefix, lost.del)
 		l.until(5*time.Second, "no "+line(servers, lost.server))
@@ -46,13 +52,11 @@ func TestKernelCheckVIP(t *testing.T) {
 	}
 
 	l.kill()
-	if left := l.private(); left != made {
-		t.Errorf("after a kill the private services are\n%s", left)
-	}
-	l.run(0, path, "start")
+	testkit.Equal(t, l.private(), made, "after a kill the private services")
+	l.does(path, "start")
 	l.until(5*time.Second, servers...)
 	l.privateIs(made)
-	l.run(0, path, "stop")
+	l.does(path, "stop")
 	l.privateIs("")
 }
 

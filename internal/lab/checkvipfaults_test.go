@@ -19,15 +19,20 @@ type vipFault struct {
 
 var vipFaults = []vipFault{
 	{"the virtual address is not on it", []lane{dr4, tun4, dr6, tun6},
-		"ip -FAMILY addr del VIP/LENGTH dev DEVICE", "ip -FAMILY addr add VIP/LENGTH dev DEVICE NODAD", "connect: "},
+		"ip -FAMILY addr del VIP/LENGTH dev DEVICE", "ip -FAMILY addr add VIP/LENGTH dev DEVICE NODAD",
+		"connect: "},
 	{"its firewall drops what is sent to the virtual address", []lane{dr4, tun4, dr6, tun6},
-		"TABLES -A INPUT -d VIP -p tcp --dport 7000 -j DROP", "TABLES -D INPUT -d VIP -p tcp --dport 7000 -j DROP", "connect: no answer in 1s"},
+		"TABLES -A INPUT -d VIP -p tcp --dport 7000 -j DROP",
+		"TABLES -D INPUT -d VIP -p tcp --dport 7000 -j DROP", "connect: no answer in 1s"},
 	{"its answers from the virtual address go nowhere", []lane{dr4, tun4, dr6, tun6},
-		"ip -FAMILY rule add from VIP pref 5 blackhole", "ip -FAMILY rule del from VIP pref 5 blackhole", "connect: no answer in 1s"},
+		"ip -FAMILY rule add from VIP pref 5 blackhole", "ip -FAMILY rule del from VIP pref 5 blackhole",
+		"connect: no answer in 1s"},
 	{"its tunnel is down", []lane{tun4, tun6},
-		"ip link set DEVICE down", "ip link set DEVICE up; ip -FAMILY addr replace VIP/LENGTH dev DEVICE NODAD", "connect: "},
+		"ip link set DEVICE down", "ip link set DEVICE up; ip -FAMILY addr replace VIP/LENGTH dev DEVICE NODAD",
+		"connect: "},
 	{"strict rp_filter on its tunnel", []lane{tun4},
-		"sysctl -qw net.ipv4.conf.tunl0.rp_filter=1", "sysctl -qw net.ipv4.conf.tunl0.rp_filter=2", "connect: no answer in 1s"},
+		"sysctl -qw net.ipv4.conf.tunl0.rp_filter=1", "sysctl -qw net.ipv4.conf.tunl0.rp_filter=2",
+		"connect: no answer in 1s"},
 }
 
 // inServer is a command of a fault, for a lane.
@@ -42,7 +47,8 @@ func (w lane) inServer(command string) string {
 			device = "ip6tnl0"
 		}
 	}
-	return strings.NewReplacer("VIP", w.vip, "DEVICE", device, "FAMILY", family, "TABLES", tables, "LENGTH", length, "NODAD", nodad).Replace(command)
+	return strings.NewReplacer("VIP", w.vip, "DEVICE", device, "FAMILY", family, "TABLES", tables, "LENGTH", length,
+		"NODAD", nodad).Replace(command)
 }
 
 // Clients meet each of these faults, and a check of the server's own address does not. With checkvip the server is out
@@ -50,13 +56,15 @@ func (w lane) inServer(command string) string {
 func TestKernelCheckVIPFindsFaults(t *testing.T) {
 	l := newTrafficLab(t)
 	l.sh("ip netns exec %sdir sysctl -qw net.ipv4.conf.br0.accept_local=1", l.prefix)
-	path := l.config("checkinterval = 1\nchecktimeout = 1\n" + sections("VIRTUAL = ADDRESS:7000\nREALS:7000\n        checktype = connect\n        checkvip = yes\n", dr4, tun4, dr6, tun6))
+	path := l.config("checkinterval = 1\nchecktimeout = 1\n" +
+		sections("VIRTUAL = ADDRESS:7000\nREALS:7000\n        checktype = connect\n        checkvip = yes\n",
+			dr4, tun4, dr6, tun6))
 	l.realServerScript(path, "start", 1, 2, 3)
 	all := l.echoing("rs1", ":7000")
 	l.echo("rs2", ":7000")
 	l.echo("rs3", ":7000")
-	l.run(0, path, "start")
-	defer l.run(0, path, "stop")
+	l.does(path, "start")
+	defer l.does(path, "stop")
 	every := []lane{dr4, tun4, dr6, tun6}
 	l.until(10*time.Second, l.inTable(every...)...)
 
@@ -105,7 +113,8 @@ func (l *lab) outOf(lanes []lane, says string, before int) {
 	took := l.until(3*time.Second, out...)
 	l.t.Logf("out after %v", took.Round(10*time.Millisecond))
 	for _, w := range lanes {
-		for _, text := range []string{fmt.Sprintf("through %s: %s", w.vip, says), fmt.Sprintf("; at %s it answers: is %s on it?", w.real(1), w.vip)} {
+		for _, text := range []string{fmt.Sprintf("through %s: %s", w.vip, says),
+			fmt.Sprintf("; at %s it answers: is %s on it?", w.real(1), w.vip)} {
 			l.saysSince(before, time.Second, text) // the log may be written after the table
 		}
 	}
@@ -115,7 +124,8 @@ func (l *lab) outOf(lanes []lane, says string, before int) {
 func (l *lab) inTable(lanes ...lane) (lines []string) {
 	for _, w := range lanes {
 		how := map[string]string{"gate": "-g", "ipip": "-i"}[w.forward]
-		lines = append(lines, fmt.Sprintf("%s -r %s %s -w 1", net.JoinHostPort(w.vip, "7000"), net.JoinHostPort(w.real(1), "7000"), how))
+		lines = append(lines, fmt.Sprintf("%s -r %s %s -w 1", net.JoinHostPort(w.vip, "7000"),
+			net.JoinHostPort(w.real(1), "7000"), how))
 	}
 	return lines
 }

@@ -29,7 +29,7 @@ var markRules = []markRule{
 // others stay in. Only clients are counted. The log and doctor name the kind of rule.
 func TestKernelCheckVIPMarksChanged(t *testing.T) {
 	l, path, servers := newCheckVIPLab(t)
-	defer l.run(0, path, "stop")
+	defer l.does(path, "stop")
 	l.sh(`ip -n %[1]sdir rule add fwmark 7 lookup 100
 		ip -n %[1]sdir route add 192.0.2.0/24 dev br0 table 100`, l.prefix)
 	l.inRS1([]lane{dr4, dr6}, "ip -FAMILY addr del VIP/LENGTH dev DEVICE")
@@ -44,7 +44,7 @@ func TestKernelCheckVIPMarksChanged(t *testing.T) {
 		}
 		if i > 0 {
 			before := len(l.logText())
-			l.run(0, path, "restart")
+			l.does(path, "restart")
 			for _, w := range []lane{dr4, dr6} {
 				fails := "through %s: connect: no answer in 2s; at %s it answers"
 				l.saysSince(before, 10*time.Second, fmt.Sprintf(fails, w.vip, w.real(1)))

@@ -2,7 +2,6 @@ package lab
 
 import (
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -14,7 +13,7 @@ import (
 // work through the address again.
 func TestKernelCheckVIPElsewhere(t *testing.T) {
 	l, path, servers := newCheckVIPLab(t)
-	defer l.run(0, path, "stop")
+	defer l.does(path, "stop")
 	filter := func(setting int, tells ...string) (said string) {
 		before := len(l.logText())
 		l.sh("ip netns exec %sdir sysctl -qw net.ipv4.conf.br0.rp_filter=%d", l.prefix, setting)
@@ -58,17 +57,18 @@ REALS:7000
         checkvip = yes
 `, some...))
 	l.realServerScript(path, "start", 1, 2, 3)
-	for _, ns := range []string{"rs1", "rs2", "rs3"} {
+	for _, ns := range three {
 		// As on a wire, no segment may be larger than the interface allows.
 		l.sh(`ip -n %[1]s%[2]s link set br0 mtu 9000 gso_max_segs 1; ip -n %[1]s%[2]s link set tunl0 gso_max_segs 1`, l.prefix, ns)
 		l.large(ns)
 	}
-	l.run(0, path, "start")
-	defer l.run(0, path, "stop")
+	l.does(path, "start")
+	defer l.does(path, "stop")
 	l.until(10*time.Second, l.inTable(some...)...)
 	l.untilServers(4 * 3)
 	time.Sleep(3 * time.Second)
-	if said := l.logText(); strings.Contains(said, "Check failed") || strings.Contains(said, "not checked through") {
+	if said := l.logText(); strings.Contains(said, "Check failed") ||
+		strings.Contains(said, "not checked through") {
 		t.Errorf("large answers through the virtual address fail:\n%s", said)
 	}
 }
@@ -76,16 +76,10 @@ REALS:7000
 // large is a web server with a page of 100 kB.
 func (l *lab) large(ns string) {
 	l.t.Helper()
-	var listener net.Listener
-	var err error
-	l.in(ns, func() { listener, err = net.Listen("tcp", ":7000") })
-	if err != nil {
-		l.t.Fatal(err)
-	}
 	s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		io.WriteString(w, strings.Repeat("0123456789", 10_000)+"the end")
 	})}
-	go s.Serve(listener)
+	go s.Serve(l.listen(ns, ":7000"))
 	l.t.Cleanup(func() { s.Close() })
 }
 
@@ -93,10 +87,10 @@ func (l *lab) large(ns string) {
 // to the server, because the answers arrive there.
 func TestKernelCheckVIPFromLo(t *testing.T) {
 	l, path, servers := newCheckVIPLab(t)
-	defer l.run(0, path, "stop")
+	defer l.does(path, "stop")
 	l.sh(`ip -n %[1]sdir addr add 192.0.2.99/32 dev lo
 		ip -n %[1]sdir route replace 192.0.2.0/24 dev br0 proto kernel scope link src 192.0.2.99`, l.prefix)
-	l.run(0, path, "restart")
+	l.does(path, "restart")
 	l.until(5*time.Second, servers...)
 	time.Sleep(2 * time.Second)
 	if !strings.Contains(l.ipvsadm("-Lnc"), "192.0.2.99:") {
@@ -115,7 +109,7 @@ func TestKernelCheckVIPFromLo(t *testing.T) {
 // No server goes out, and the command that doctor prints helps.
 func TestKernelCheckVIPFilter6(t *testing.T) {
 	l, path, servers := newCheckVIPLab(t)
-	defer l.run(0, path, "stop")
+	defer l.does(path, "stop")
 	l.sh("ip netns exec %sdir ip6tables-legacy -t raw -A PREROUTING -i br0 -m rpfilter --invert -j DROP", l.prefix)
 	const command = "ip6tables-legacy -t raw -I PREROUTING -s 2001:db8:1::10 -j ACCEPT"
 	l.says(l.run(1, path, "doctor"), "broken: tcp:[2001:db8:1::10]:7000: all servers answer at their own "+
@@ -125,5 +119,5 @@ func TestKernelCheckVIPFilter6(t *testing.T) {
 	l.until(time.Second, servers...)
 	l.sh("ip netns exec %sdir %s", l.prefix, command)
 	l.saysWithin(10*time.Second, "Brake is over: tcp:[2001:db8:1::10]:7000")
-	l.run(0, path, "doctor")
+	l.does(path, "doctor")
 }

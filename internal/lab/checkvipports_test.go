@@ -98,18 +98,21 @@ func (r portsRow) play(t *testing.T, lasts time.Duration) {
 		ip netns exec %[1]sdir sysctl -qw net.ipv4.conf.br0.accept_local=1 net.ipv4.vs.conn_reuse_mode=%[2]d`, l.prefix, r.reuse)
 	port := map[string]string{"tcp": "7000", "udp": "53"}[r.protocol]
 	path := l.config(r.config(l, "", port))
-	for n, ns := range []string{"rs1", "rs2", "rs3"} {
-		via, length := r.real(n+1), map[string]string{"IPv4": "/32 dev lo", "IPv6": "/128 dev lo nodad"}[r.family]
+	for n, ns := range three {
+		via, length := r.real(n+1), map[string]string{"IPv4": "/32 dev lo",
+			"IPv6": "/128 dev lo nodad"}[r.family]
 		var routes, addresses string
 		for ; n < portsServers; n += 3 {
 			routes += fmt.Sprintf("route add %v via %s\n", r.server(n), via)
 			addresses += fmt.Sprintf("addr add %v%s\n", r.server(n), length)
 		}
-		l.sh("ip -n %sdir -batch - <<END\n%sEND\nip -n %[1]s%[3]s -batch - <<END\n%[4]sEND", l.prefix, routes, ns, addresses)
-		l.sh("for d in all br0; do ip netns exec %s%s sysctl -qw net.ipv4.conf.$d.rp_filter=0; done", l.prefix, ns)
+		l.sh("ip -n %sdir -batch - <<END\n%sEND\nip -n %[1]s%[3]s -batch - <<END\n%[4]sEND", l.prefix, routes,
+			ns, addresses)
+		l.sh("for d in all br0; do ip netns exec %s%s sysctl -qw net.ipv4.conf.$d.rp_filter=0; done", l.prefix,
+			ns)
 	}
 	l.realServerScript(path, "start", 1, 2, 3)
-	for n, ns := range []string{"rs1", "rs2", "rs3"} {
+	for n, ns := range three {
 		if r.protocol == "tcp" {
 			l.echo(ns, ":"+port)
 			continue
@@ -119,7 +122,8 @@ func (r portsRow) play(t *testing.T, lasts time.Duration) {
 			at = append(at, r.server(n).String())
 		}
 		for _, address := range at {
-			l.datagrams(ns, net.JoinHostPort(address, port), func(question []byte) []byte { return dnsAnswer(ns, question) })
+			l.datagrams(ns, net.JoinHostPort(address, port),
+				func(question []byte) []byte { return dnsAnswer(ns, question) })
 		}
 	}
 	serving := func(want int, limit time.Duration) {
@@ -135,7 +139,7 @@ func (r portsRow) play(t *testing.T, lasts time.Duration) {
 			}
 		}
 	}
-	l.run(0, path, "start")
+	l.does(path, "start")
 	serving(portsServers, 60*time.Second)
 	time.Sleep(2 * time.Second) // the log may be written after the table
 	before, began := len(l.logText()), time.Now()
@@ -174,7 +178,8 @@ func (r portsRow) play(t *testing.T, lasts time.Duration) {
 		before += len(said)
 		t.Logf("%s: of the kernel's connections %s", when, l.states())
 		if len(out)+len(in) > 0 {
-			t.Errorf("%s: %d healthy servers went out, %d dead ones came in, such as\n%s\n%s", when, len(out), len(in),
+			t.Errorf("%s: %d healthy servers went out, %d dead ones came in, such as\n%s\n%s", when,
+				len(out), len(in),
 				strings.Join(out[:min(3, len(out))], "\n"), strings.Join(in[:min(3, len(in))], "\n"))
 		}
 	}
@@ -183,19 +188,19 @@ func (r portsRow) play(t *testing.T, lasts time.Duration) {
 	serving(portsServers-deadServers, 15*time.Second)
 	calm("after a flush", lasts/8)
 	l.config("# reloaded\n" + r.config(l, "", port))
-	l.run(0, path, "reload")
+	l.does(path, "reload")
 	calm("after a reload", lasts/8)
 	l.kill()
-	l.run(0, path, "start")
+	l.does(path, "start")
 	serving(portsServers-deadServers, 15*time.Second)
 	calm("after a kill", lasts/8)
-	l.run(0, path, "restart")
+	l.does(path, "restart")
 	serving(portsServers-deadServers, 15*time.Second)
 	calm("after a restart", lasts/8)
 
 	other := l.file("other.cf", r.config(l, "7", port))
-	l.run(0, other, "start")
-	defer l.run(0, other, "stop")
+	l.does(other, "start")
+	defer l.does(other, "stop")
 	calm("beside another daemon", lasts/4)
 	stop := make(chan bool)
 	made, failed := 0, 0
@@ -220,7 +225,7 @@ func (r portsRow) play(t *testing.T, lasts time.Duration) {
 	t.Logf("%d of %d requests of that client got no answer", failed, made)
 	l.inRS1([]lane{r.lane}, "ip -FAMILY addr add VIP/LENGTH dev DEVICE NODAD")
 	serving(portsServers, 30*time.Second)
-	l.run(0, path, "stop")
+	l.does(path, "stop")
 }
 
 // asks makes a request of a client with the source address of the checks, and reports whether it is answered.

@@ -23,9 +23,10 @@ REALS:80
 	l.web("rs1")
 	l.web("rs2")
 	leaves := l.web("rs3")
-	l.run(0, path, "start")
-	defer l.run(0, path, "stop")
-	stay := []string{"-r 192.0.2.21:80 -g -w 1", "-r 192.0.2.22:80 -g -w 1", "-r [2001:db8:1::21]:80 -g -w 1", "-r [2001:db8:1::22]:80 -g -w 1"}
+	l.does(path, "start")
+	defer l.does(path, "stop")
+	stay := []string{"-r 192.0.2.21:80 -g -w 1", "-r 192.0.2.22:80 -g -w 1", "-r [2001:db8:1::21]:80 -g -w 1",
+		"-r [2001:db8:1::22]:80 -g -w 1"}
 	l.until(10*time.Second, append(stay, "-r 192.0.2.23:80 -g -w 1", "-r [2001:db8:1::23]:80 -g -w 1")...)
 	leaves.set(silent)
 	time.Sleep(2 * time.Second) // its checks are waiting now
@@ -38,7 +39,7 @@ REALS:80
 		}
 	}
 	l.config(strings.Join(kept, ""))
-	l.run(0, path, "reload")
+	l.does(path, "reload")
 	took := l.until(3*time.Second, append(stay, "no -r 192.0.2.23:80", "no -r [2001:db8:1::23]:80")...)
 	t.Logf("out of all services after %v", took.Round(10*time.Millisecond))
 	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
@@ -50,7 +51,8 @@ REALS:80
 		}
 	}
 	l.until(time.Second, stay...)
-	if said := l.logText()[before:]; strings.Contains(said, "Check failed") || strings.Contains(said, "not checked through") {
+	if said := l.logText()[before:]; strings.Contains(said, "Check failed") ||
+		strings.Contains(said, "not checked through") {
 		t.Errorf("the reload makes checks fail:\n%s", said)
 	}
 }

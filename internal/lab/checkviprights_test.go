@@ -5,24 +5,21 @@ import (
 	"os/exec"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // The rights of packaging/systemd with its drop-in for another user are enough: CAP_NET_ADMIN and CAP_NET_RAW, and
 // read-only kernel settings.
 func TestKernelCheckVIPRights(t *testing.T) {
 	l, path, servers := newCheckVIPLab(t)
-	l.run(0, path, "stop")
+	l.does(path, "stop")
 	l.privateIs("")
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Must(os.ReadFile(path))(t)
 	// in the lab's kernel all files belong to root
 	l.sh("chmod 711 %[1]s/..; mount -t tmpfs -o mode=755,uid=65534,gid=65534 lab %[1]s", l.dir)
 	t.Cleanup(func() { exec.Command("umount", l.dir).Run() })
-	if err := os.WriteFile(path, text, 0o644); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.WriteFile(path, text, 0o644))
 	const rights = "-all,+net_admin,+net_raw"
 	begin := exec.Command("ip", "netns", "exec", l.prefix+"dir", "sh", "-ec", `mount --bind /proc/sys /proc/sys; mount -o remount,bind,ro /proc/sys
 		if sysctl -qw net.ipv4.ip_forward=1 2>/dev/null; then exit 1; fi
@@ -31,7 +28,7 @@ func TestKernelCheckVIPRights(t *testing.T) {
 	if out, err := begin.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s\n%s", err, out, l.logText())
 	}
-	defer l.run(0, path, "stop")
+	defer l.does(path, "stop")
 	l.until(5*time.Second, servers...)
 	made := l.privateAre(6)
 	l.sh("ip -n %srs1 addr del 192.0.2.10/32 dev lo", l.prefix)
@@ -41,6 +38,6 @@ func TestKernelCheckVIPRights(t *testing.T) {
 	l.ipvsadm("-C")
 	l.until(5*time.Second, servers...)
 	l.privateIs(made)
-	l.run(0, path, "stop")
+	l.does(path, "stop")
 	l.privateIs("")
 }

@@ -23,8 +23,8 @@ func TestKernelCheckVIPThousand(t *testing.T) {
 	}
 	path := l.config(config)
 	began := time.Now()
-	l.run(0, path, "start")
-	defer l.run(0, path, "stop")
+	l.does(path, "start")
+	defer l.does(path, "stop")
 	for strings.Count(l.table(), ":7000 -g -w 1") < servers {
 		if time.Since(began)-l.idle.since(began) > 30*time.Second {
 			t.Fatalf("%d servers are up\n%s", strings.Count(l.table(), ":7000 -g -w 1"), l.logText())
@@ -33,7 +33,8 @@ func TestKernelCheckVIPThousand(t *testing.T) {
 	}
 	first, read := time.Since(began), time.Now()
 	l.table()
-	t.Logf("%d servers are up after %v; the table is read in %v", servers, first.Round(100*time.Millisecond), time.Since(read).Round(time.Millisecond))
+	t.Logf("%d servers are up after %v; the table is read in %v", servers, first.Round(100*time.Millisecond),
+		time.Since(read).Round(time.Millisecond))
 	instead := strings.Count(l.logText(), "not checked through")
 	for strings.Count(l.private(), "-a ") < servers {
 		if time.Since(began)-l.idle.since(began) > 60*time.Second {
@@ -41,7 +42,8 @@ func TestKernelCheckVIPThousand(t *testing.T) {
 		}
 		time.Sleep(200 * time.Millisecond)
 	}
-	t.Logf("%d of them by their own addresses at first; all have a private service after %v", instead, time.Since(began).Round(100*time.Millisecond))
+	t.Logf("%d of them by their own addresses at first; all have a private service after %v", instead,
+		time.Since(began).Round(100*time.Millisecond))
 	before, busy := len(l.logText()), l.busy()
 	time.Sleep(10 * time.Second)
 	t.Logf("the daemon uses %.1f %% of a core", float64((l.busy()-busy).Milliseconds())/100)
@@ -50,8 +52,9 @@ func TestKernelCheckVIPThousand(t *testing.T) {
 		t.Errorf("servers go out:\n%s", said)
 	}
 	// On a busy machine a check may wait for the table too long. Then it is void, as it should be.
-	t.Logf("%d checks were void, while the machine was away for %v", strings.Count(said, "not checked through"), l.idle.since(began))
-	l.run(0, path, "stop")
+	t.Logf("%d checks were void, while the machine was away for %v", strings.Count(said, "not checked through"),
+		l.idle.since(began))
+	l.does(path, "stop")
 	l.privateIs("")
 }
 
@@ -62,7 +65,8 @@ func (l *lab) busy() time.Duration {
 	_, fields, _ := strings.Cut(string(text), ") ")
 	var user, system int // in hundredths of a second, see proc_pid_stat(5)
 	if err == nil {
-		_, err = fmt.Sscan(strings.Join(strings.Fields(fields + " 0 0 0 0 0 0 0 0 0 0 0 0 0")[11:13], " "), &user, &system)
+		_, err = fmt.Sscan(strings.Join(strings.Fields(fields + " 0 0 0 0 0 0 0 0 0 0 0 0 0")[11:13], " "),
+			&user, &system)
 	}
 	if err != nil {
 		l.t.Fatal(err)

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // How a live service chooses a server. Each way has a port.
@@ -26,22 +28,20 @@ func TestKernelCheckVIPCountsNothing(t *testing.T) {
 	l.sh("ip netns exec %sdir sysctl -qw net.ipv4.conf.br0.accept_local=1", l.prefix)
 	var config string
 	for port, how := range choices {
-		config += sections("VIRTUAL = ADDRESS:"+port+"\nREALS:"+port+"\n        checktype = connect\n        checkvip = yes\n        "+how+"\n", dr4, tun6)
+		config += sections("VIRTUAL = ADDRESS:"+port+"\nREALS:"+port+
+			"\n        checktype = connect\n        checkvip = yes\n        "+how+"\n", dr4, tun6)
 	}
 	path := l.config("checkinterval = 0.25\nchecktimeout = 2\n" + config)
 	l.realServerScript(path, "start", 1, 2, 3)
 	for port := range choices {
-		for _, ns := range []string{"rs1", "rs2", "rs3"} {
+		for _, ns := range three {
 			l.echo(ns, ":"+port)
 		}
 	}
-	l.run(0, path, "start")
-	defer l.run(0, path, "stop")
-	for end := time.Now().Add(15 * time.Second); strings.Count(l.table(), " -w 1") < 3*2*len(choices); time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("the table is\n%s", l.table())
-		}
-	}
+	l.does(path, "start")
+	defer l.does(path, "stop")
+	testkit.Until(t, 15*time.Second, func() bool { return strings.Count(l.table(), " -w 1") >= 3*2*len(choices) },
+		l.table)
 
 	const requests = 40
 	failed := map[string]int{}
@@ -62,11 +62,14 @@ func TestKernelCheckVIPCountsNothing(t *testing.T) {
 		for _, w := range []lane{dr4, tun6} {
 			service := fmt.Sprintf("TCP  %s", net.JoinHostPort(w.vip, port))
 			counted, stats := l.connectionsOf(service)
-			for begin := time.Now(); counted < requests && time.Since(begin)-l.idle.since(begin) < 5*time.Second; time.Sleep(100 * time.Millisecond) {
+			for begin := time.Now(); counted < requests &&
+				time.Since(begin)-l.idle.since(
+					begin) < 5*time.Second; time.Sleep(100 * time.Millisecond) {
 				counted, stats = l.connectionsOf(service)
 			}
 			if counted != requests {
-				t.Errorf("%s (%s): %d requests, and the kernel counted %d connections\n%s", service, choices[port], requests, counted, stats)
+				t.Errorf("%s (%s): %d requests, and the kernel counted %d connections\n%s", service,
+					choices[port], requests, counted, stats)
 			}
 		}
 	}
@@ -87,7 +90,8 @@ func (l *lab) connectionsOf(service string) (n int, stats string) {
 // echoed makes a client's request to an echo server, and returns what is wrong with the answer.
 func (l *lab) echoed(client netip.Addr, to string) (err error) {
 	l.in("client", func() {
-		d := net.Dialer{Timeout: 5 * time.Second, LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(client, 0))}
+		d := net.Dialer{Timeout: 5 * time.Second,
+			LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(client, 0))}
 		var c net.Conn
 		if c, err = d.Dial("tcp", to); err != nil {
 			return

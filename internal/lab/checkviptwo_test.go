@@ -1,27 +1,23 @@
 package lab
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // Two daemons on one machine start at once and check the same servers. Each has its own private services. The end of
 // one, by order or by a crash, doesn't touch those of the other.
 func TestKernelCheckVIPTwoDaemons(t *testing.T) {
 	l, path, servers := newCheckVIPLab(t)
-	l.run(0, path, "stop")
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	l.does(path, "stop")
+	text := testkit.Read(t, path)
 	other := filepath.Join(l.dir, "other.cf")
-	if err := os.WriteFile(other, []byte(strings.NewReplacer("10:7000", "10:7001", "10]:7000", "10]:7001").Replace(string(text))), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, ns := range []string{"rs1", "rs2", "rs3"} {
+	testkit.Write(t, other, strings.NewReplacer("10:7000", "10:7001", "10]:7000", "10]:7001").Replace(text))
+	for _, ns := range three {
 		l.echo(ns, ":7001")
 	}
 	both := servers
@@ -30,13 +26,11 @@ func TestKernelCheckVIPTwoDaemons(t *testing.T) {
 	}
 
 	first, second := l.command(path, "start"), l.command(other, "start")
-	if err := first.Start(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, first.Start())
 	if out, err := second.CombinedOutput(); err != nil {
 		t.Errorf("%v: %s", err, out)
 	}
-	defer l.run(0, other, "stop")
+	defer l.does(other, "stop")
 	if err := first.Wait(); err != nil {
 		t.Error(err)
 	}
@@ -45,11 +39,11 @@ func TestKernelCheckVIPTwoDaemons(t *testing.T) {
 
 	before := len(l.logText())
 	l.kill()
-	l.run(0, path, "start")
+	l.does(path, "start")
 	time.Sleep(3 * time.Second)
 	l.until(5*time.Second, both...)
 	l.privateIs(all)
-	l.run(0, path, "stop")
+	l.does(path, "stop")
 	left := l.private()
 	if strings.Count(left, "-A ") != 6 || strings.Count(left, "-a ") != 6 {
 		t.Errorf("of the private services\n%s\nthe end of one daemon leaves\n%s", all, left)
@@ -57,9 +51,10 @@ func TestKernelCheckVIPTwoDaemons(t *testing.T) {
 	time.Sleep(3 * time.Second)
 	l.until(time.Second, both[6:]...)
 	l.privateIs(left)
-	if said := l.logText()[before:]; strings.Contains(said, "Check failed") || strings.Contains(said, "not checked through") {
+	if said := l.logText()[before:]; strings.Contains(said, "Check failed") ||
+		strings.Contains(said, "not checked through") {
 		t.Errorf("the end of one daemon makes checks of the other fail:\n%s", said)
 	}
-	l.run(0, other, "stop")
+	l.does(other, "stop")
 	l.privateIs("")
 }

@@ -70,9 +70,10 @@ func TestKernelNextServerOfAClient(t *testing.T) {
 		ip -n %[1]sclient route add local 203.0.113.0/24 dev lo; ip -n %[1]sdir route add 203.0.113.0/24 via 198.51.100.100
 		ip -n %[1]sclient route add local 2001:db8:2::/64 dev lo; ip -n %[1]sdir route add 2001:db8:2::/64 via 2001:db8:1::100`, l.prefix)
 	path := l.config("checkinterval = 60\nquiescent = yes\n" + hashed)
-	l.run(0, path, "start")
-	t.Cleanup(func() { l.run(0, path, "stop") })
-	l.until(5*time.Second, "-u 198.51.100.10:5006 -r 192.0.2.23:5000", "-u [2001:db8:1::10]:5005 -r [2001:db8::22]:5000",
+	l.does(path, "start")
+	t.Cleanup(func() { l.does(path, "stop") })
+	l.until(5*time.Second, "-u 198.51.100.10:5006 -r 192.0.2.23:5000",
+		"-u [2001:db8:1::10]:5005 -r [2001:db8::22]:5000",
 		"-u 198.51.100.10:5004 -r 192.0.2.21:5000 -m -w 1 -x 1")
 	for i := range 12 { // fills the server with u:1
 		l.datagram(fmt.Sprintf("203.0.113.%d:3000", 230+i), "198.51.100.10:5004")
@@ -103,7 +104,8 @@ func TestKernelNextServerOfAClient(t *testing.T) {
 			}
 			for _, port := range to {
 				if told[port] != got[port] {
-					t.Errorf("%s to %s: told %q, the kernel chose %q", client, port, told[port], got[port])
+					t.Errorf("%s to %s: told %q, the kernel chose %q", client, port, told[port],
+						got[port])
 				}
 				if chosen[port] == nil {
 					chosen[port] = map[string]bool{}
@@ -130,7 +132,7 @@ func TestKernelNextServerOfAClient(t *testing.T) {
 			t.Errorf("%+v, entries %v", n, kinds)
 		}
 	}
-	top := l.run(0, path, "connections", "--top", "-n", "2")
+	top := l.does(path, "connections", "--top", "-n", "2")
 	l.says(strings.Join(strings.Fields(top), " "), "203.0.113.12 5 several 203.0.113.23 5 several")
 }
 
@@ -161,7 +163,8 @@ type clientShown struct {
 // client is the output of connections --client.
 func (l *lab) client(path, client string, virtual ...string) (shown clientShown) {
 	l.t.Helper()
-	out, err := l.command(append([]string{path, "connections", "--json", "--client", client}, virtual...)...).Output()
+	out, err := l.command(append([]string{path, "connections", "--json", "--client", client},
+		virtual...)...).Output()
 	if err := cmp.Or(err, json.Unmarshal(out, &shown)); err != nil {
 		l.t.Fatalf("%v in\n%s", err, out)
 	}

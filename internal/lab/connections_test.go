@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // connections shows the same entries as ipvsadm, for connections by address, by mark and over IPv6, each with its
@@ -43,16 +45,16 @@ virtual = 198.51.100.10:7009
         real = 192.0.2.21:7000 masq
         checktype = on
 `)
-	l.run(0, path, "start")
-	t.Cleanup(func() { l.run(0, path, "stop") })
-	l.until(5*time.Second, "-f 3 -r 192.0.2.22:7000", "-t [2001:db8:1::10]:7000 -r [2001:db8::21]:7000", ":7009 -r 192.0.2.21:7000")
-	for _, addr := range []string{"198.51.100.10:7000", "198.51.100.10:7000", "198.51.100.10:7001", "[2001:db8:1::10]:7000"} {
-		var c net.Conn
-		var err error
-		l.in("client", func() { c, err = net.DialTimeout("tcp", addr, 5*time.Second) })
-		if err != nil {
-			t.Fatal(err)
-		}
+	l.does(path, "start")
+	t.Cleanup(func() { l.does(path, "stop") })
+	l.until(5*time.Second, "-f 3 -r 192.0.2.22:7000", "-t [2001:db8:1::10]:7000 -r [2001:db8::21]:7000",
+		":7009 -r 192.0.2.21:7000")
+	for _, addr := range []string{"198.51.100.10:7000", "198.51.100.10:7000", "198.51.100.10:7001",
+		"[2001:db8:1::10]:7000"} {
+		c := madeIn(l, "client", func() (net.Conn,
+			error) {
+			return net.DialTimeout("tcp", addr, 5*time.Second)
+		})
 		defer c.Close()
 		if !talks(c) {
 			t.Fatalf("%s does not answer", addr)
@@ -87,12 +89,11 @@ tcp:198.51.100.10:7000 connection up
 tcp:198.51.100.10:7000 template up
 tcp:[2001:db8:1::10]:7000 connection up
 tcp:[2001:db8:1::10]:7000 template up`
-	if got := sorted(kinds); got != want {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
-	}
+	testkit.Equal(t, sorted(kinds), want)
 	var counters []string
 	for _, s := range shown.Servers {
-		counters = append(counters, fmt.Sprintf("%s %d %d %d %d", s.Server, s.Weight, s.Persistent, s.Active, s.Inactive))
+		counters = append(counters, fmt.Sprintf("%s %d %d %d %d", s.Server, s.Weight, s.Persistent, s.Active,
+			s.Inactive))
 	}
 	if got, want := sorted(counters), l.ipvsadmCounters(); got != want || want == "" {
 		t.Errorf("connections shows\n%s\nipvsadm -Ln --persistent-conn\n%s", got, want)
@@ -119,9 +120,10 @@ virtual = 198.51.100.10:5060
         pename = sip
         checktype = on
 `)
-	l.run(0, path, "start")
-	t.Cleanup(func() { l.run(0, path, "stop") })
-	l.until(5*time.Second, "-A -u 198.51.100.10:5060 -s rr -p 300 --pe sip", "-r 192.0.2.21:5060", "-r 192.0.2.22:5060")
+	l.does(path, "start")
+	t.Cleanup(func() { l.does(path, "stop") })
+	l.until(5*time.Second, "-A -u 198.51.100.10:5060 -s rr -p 300 --pe sip", "-r 192.0.2.21:5060",
+		"-r 192.0.2.22:5060")
 	for range 3 { // each from another port
 		l.invite("198.51.100.10:5060", "dialogue-1@client")
 	}
@@ -134,10 +136,11 @@ virtual = 198.51.100.10:5060
 			templates = append(templates, c)
 		}
 	}
-	if len(templates) != 1 || templates[0].Engine != "sip" || templates[0].EngineData != "dialogue-1@client" || len(servers) != 1 {
+	if len(templates) != 1 || templates[0].Engine != "sip" || templates[0].EngineData != "dialogue-1@client" ||
+		len(servers) != 1 {
 		t.Errorf("connections of one dialogue are not together: %+v", shown.Connections)
 	}
-	l.run(0, path, "drain", templates[0].Server)
+	l.does(path, "drain", templates[0].Server)
 	l.until(5*time.Second, "-r "+templates[0].Server+" -m -w 0")
 	for _, c := range l.connectionsJSON(path).Connections {
 		if c.ServerState != "drained" {
@@ -149,14 +152,9 @@ virtual = 198.51.100.10:5060
 // invite sends a SIP request (RFC 3261) that gets no answer.
 func (l *lab) invite(to, callID string) {
 	l.t.Helper()
-	var c net.Conn
-	var err error
-	l.in("client", func() { c, err = net.Dial("udp", to) })
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	c := madeIn(l, "client", func() (net.Conn, error) { return net.Dial("udp", to) })
 	defer c.Close()
-	_, err = fmt.Fprintf(c, "OPTIONS sip:a@example.org SIP/2.0\r\nVia: SIP/2.0/UDP client;branch=z9hG4bK1\r\nFrom: <sip:c@client>;tag=1\r\n"+
+	_, err := fmt.Fprintf(c, "OPTIONS sip:a@example.org SIP/2.0\r\nVia: SIP/2.0/UDP client;branch=z9hG4bK1\r\nFrom: <sip:c@client>;tag=1\r\n"+
 		"To: <sip:a@example.org>\r\nCall-ID: %s\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n", callID)
 	if err != nil {
 		l.t.Fatal(err)
@@ -183,10 +181,7 @@ type connectionShown struct {
 func (l *lab) connectionsJSON(path string, virtual ...string) (shown connectionsShown) {
 	l.t.Helper()
 	args := append([]string{path, "connections"}, virtual...)
-	out, err := l.command(append(args, "--json")...).Output()
-	if err != nil {
-		l.t.Fatalf("connections: %v", err)
-	}
+	out := testkit.Must(l.command(append(args, "--json")...).Output())(l.t, "connections")
 	if err := json.Unmarshal(out, &shown); err != nil || shown.Unreadable != 0 {
 		l.t.Fatalf("%v, %d lines unreadable:\n%s", err, shown.Unreadable, out)
 	}
@@ -208,7 +203,8 @@ func (l *lab) ipvsadmConnections() string {
 func (l *lab) ipvsadmCounters() string {
 	var lines []string
 	for line := range strings.Lines(l.ipvsadm("-Ln", "--persistent-conn")) {
-		if words := strings.Fields(line); len(words) == 6 && words[0] == "->" && strings.Contains(words[1], ":7000") {
+		if words := strings.Fields(line); len(words) == 6 && words[0] == "->" &&
+			strings.Contains(words[1], ":7000") {
 			lines = append(lines, strings.Join(words[1:], " "))
 		}
 	}
@@ -217,7 +213,8 @@ func (l *lab) ipvsadmCounters() string {
 
 func (l *lab) ipvsadm(args ...string) string {
 	l.t.Helper()
-	out, err := exec.Command("ip", append([]string{"netns", "exec", l.prefix + "dir", "ipvsadm"}, args...)...).CombinedOutput()
+	out, err := exec.Command("ip", append([]string{"netns", "exec", l.prefix + "dir", "ipvsadm"},
+		args...)...).CombinedOutput()
 	if err != nil {
 		l.t.Fatalf("ipvsadm %v: %v: %s", args, err, out)
 	}

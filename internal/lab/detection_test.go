@@ -44,7 +44,7 @@ virtual = %[4]s:81
         request = "check"
         receive = "OK"
 `, interval, timeout, settings, natVIP, address("rs1"), crowd(others)))
-	l.run(0, path, "start")
+	l.does(path, "start")
 	l.until(limit, entry("rs1"), fmt.Sprintf("10.3.0.%d:80", others*9/10))
 	for i := range 6 {
 		fail, heal := (*web).stop, (*web).start
@@ -58,7 +58,7 @@ virtual = %[4]s:81
 		back := l.until(interval+timeout, entry("rs1"))
 		t.Logf("out after %.1f s of %.1f s, back after %.1f s", took.Seconds(), limit.Seconds(), back.Seconds())
 	}
-	l.run(0, path, "stop")
+	l.does(path, "stop")
 }
 
 // crowd lists real servers, of which a tenth can't be reached.

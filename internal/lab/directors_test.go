@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 const (
@@ -94,11 +96,10 @@ func (f *fleet) connect(l *lab, ns, to string, n int) {
 }
 
 func (f *fleet) newDirector(n int) *lab {
-	d := &lab{t: f.t, prefix: fmt.Sprintf("%s%d-", f.prefix, n), dir: filepath.Join(f.dir, fmt.Sprint("d", n)), idle: f.idle}
+	d := &lab{t: f.t, prefix: fmt.Sprintf("%s%d-", f.prefix, n), dir: filepath.Join(f.dir, fmt.Sprint("d", n)),
+		idle: f.idle}
 	d.log = filepath.Join(d.dir, "log")
-	if err := os.Mkdir(d.dir, 0o755); err != nil {
-		f.t.Fatal(err)
-	}
+	testkit.OK(f.t, os.Mkdir(d.dir, 0o755))
 	f.space(d, "dir")
 	f.connect(d, "dir", "x", n)
 	f.connect(d, "dir", "s", 10+n)

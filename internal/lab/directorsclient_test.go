@@ -69,7 +69,8 @@ func (f *fleet) client(address string) *fleetClient {
 	c := &fleetClient{target: net.JoinHostPort(address, "80"), ports: &f.ports, stop: make(chan struct{})}
 	f.in("client", func() {
 		for range heldConnections {
-			conn, err := (&net.Dialer{Timeout: 3 * time.Second, LocalAddr: c.ports.next()}).Dial("tcp", c.target)
+			conn, err := (&net.Dialer{Timeout: 3 * time.Second, LocalAddr: c.ports.next()}).Dial("tcp",
+				c.target)
 			if err != nil {
 				f.t.Errorf("a connection to hold: %v", err)
 				continue

@@ -6,15 +6,16 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // Several directors announce the virtual addresses, with BIRD. The test measures what clients see of changes, as in
 // docs/directors.md.
 func TestDirectors(t *testing.T) {
 	f := newFleet(t, bird)
-	if out := f.directors[0].run(0, "../../examples/bgp/ldirectord.cf", "check"); !strings.Contains(out, "no errors") {
-		t.Errorf("the example is not good: %s", out)
-	}
+	testkit.Contains(t, f.directors[0].does("../../examples/bgp/ldirectord.cf", "check"), "no errors",
+		"the example is not good")
 	f.start(fleetConfig)
 	f.plays(fleetRow{name: "nothing happens", bounds: nothing, happens: func() {}})
 	f.daemonsComeAndGo()
@@ -41,19 +42,20 @@ func (f *fleet) daemonsComeAndGo() {
 	f.plays(fleetRow{name: "a daemon is killed, and started again", bounds: nothing, happens: func() {
 		d.kill()
 		time.Sleep(2 * time.Second)
-		d.run(0, d.path(), "start")
+		d.does(d.path(), "start")
 	}, ends: f.announcedBy(1, announceOn)})
-	f.plays(fleetRow{name: "a daemon restarts", bounds: planned, happens: func() { d.run(0, d.path(), "restart") }, ends: f.announcedBy(1, announceOn)})
+	f.plays(fleetRow{name: "a daemon restarts", bounds: planned, happens: func() { d.does(d.path(), "restart") },
+		ends: f.announcedBy(1, announceOn)})
 	f.plays(fleetRow{name: "a daemon is upgraded", bounds: planned, happens: func() {
 		d.replaceProgram()
-		d.run(0, d.path(), "restart")
+		d.does(d.path(), "restart")
 	}, ends: f.announcedBy(1, announceOn)})
 	f.plays(fleetRow{name: "a daemon reloads", bounds: planned, happens: func() {
 		d.config(fleetConfig + "virtual = 192.0.2.10:82\n        real = 203.0.113.21:80 gate\n        checktype = on\n")
-		d.run(0, d.path(), "reload")
+		d.does(d.path(), "reload")
 	}, ends: f.announcedBy(1, announceOn), restore: func() {
 		d.config(fleetConfig)
-		d.run(0, d.path(), "reload")
+		d.does(d.path(), "reload")
 	}})
 }
 
@@ -129,19 +131,20 @@ func (f *fleet) dies(director int, address string) {
 func (f *fleet) ordersAreObeyed() {
 	d := f.directors[0]
 	is := func(runs, announced bool) func() { return func() { f.is(d, runs, announced) } }
-	f.plays(fleetRow{name: "a director is withdrawn, then stopped", bounds: planned, before: is(true, true), happens: func() {
-		d.run(0, d.path(), "withdraw")
-		time.Sleep(time.Second)
-		d.run(0, d.path(), "stop")
-	}, ends: f.announcedBy(1, "")})
+	f.plays(fleetRow{name: "a director is withdrawn, then stopped", bounds: planned, before: is(true, true),
+		happens: func() {
+			d.does(d.path(), "withdraw")
+			time.Sleep(time.Second)
+			d.does(d.path(), "stop")
+		}, ends: f.announcedBy(1, "")})
 	f.plays(fleetRow{name: "its daemon starts, still withdrawn", bounds: nothing, before: is(false, false),
-		happens: func() { d.run(0, d.path(), "start") }, ends: f.announcedBy(1, "")})
+		happens: func() { d.does(d.path(), "start") }, ends: f.announcedBy(1, "")})
 	f.plays(fleetRow{name: "it is announced again, cold", bounds: planned, before: is(true, false),
-		happens: func() { d.run(0, d.path(), "announce") }, ends: f.announcedBy(1, announceOn)})
+		happens: func() { d.does(d.path(), "announce") }, ends: f.announcedBy(1, announceOn)})
 	f.plays(fleetRow{name: "a director is stopped without more", bounds: planned, before: is(true, true),
-		happens: func() { d.run(0, d.path(), "stop") }, ends: f.announcedBy(1, "")})
+		happens: func() { d.does(d.path(), "stop") }, ends: f.announcedBy(1, "")})
 	f.plays(fleetRow{name: "a director is added, cold", bounds: planned, before: is(false, true),
-		happens: func() { d.run(0, d.path(), "start") }, ends: f.announcedBy(1, announceOn)})
+		happens: func() { d.does(d.path(), "start") }, ends: f.announcedBy(1, announceOn)})
 	f.whole()
 	f.withdraws(2, vipOfMark)
 	f.withdraws(3, vip6)
@@ -151,15 +154,15 @@ func (f *fleet) ordersAreObeyed() {
 func (f *fleet) is(d *lab, runs, announced bool) {
 	f.t.Helper()
 	if d.pid() == 0 {
-		d.run(0, d.path(), "start")
+		d.does(d.path(), "start")
 	}
 	order := "withdraw"
 	if announced {
 		order = "announce"
 	}
-	d.run(0, d.path(), order)
+	d.does(d.path(), order)
 	if !runs {
-		d.run(0, d.path(), "stop")
+		d.does(d.path(), "stop")
 	}
 	if runs && announced {
 		f.whole()
@@ -171,21 +174,24 @@ func (f *fleet) is(d *lab, runs, announced bool) {
 // withdraws is a row in which one address is withdrawn and announced again.
 func (f *fleet) withdraws(director int, address string) {
 	d := f.directors[director-1]
-	f.plays(fleetRow{name: "withdrawn and announced again: " + address, address: address, bounds: planned, happens: func() {
-		d.run(0, d.path(), "withdraw", address)
-		f.ready(directorCount-1, address)
-		d.run(0, d.path(), "announce", address)
-		f.ready(directorCount, address)
-	}})
+	f.plays(fleetRow{name: "withdrawn and announced again: " + address, address: address, bounds: planned,
+		happens: func() {
+			d.does(d.path(), "withdraw", address)
+			f.ready(directorCount-1, address)
+			d.does(d.path(), "announce", address)
+			f.ready(directorCount, address)
+		}})
 }
 
 func (f *fleet) serversDie() {
 	rs2 := f.webs["rs2"]
-	f.plays(fleetRow{name: "a real server dies", bounds: bounds{failed: -1, within: 2 * time.Second, broken: 1, of: "rs2", twice: true},
+	f.plays(fleetRow{name: "a real server dies",
+		bounds:  bounds{failed: -1, within: 2 * time.Second, broken: 1, of: "rs2", twice: true},
 		happens: rs2.stop, restore: func() { rs2.start(); f.whole() }})
 	f.plays(fleetRow{name: "a real server is back", bounds: planned, before: func() {
 		rs2.stop()
-		f.await(readyTime, "tables without rs2", func() bool { return max(f.seen.servers(1), f.seen.servers(2), f.seen.servers(3)) == 9 })
+		f.await(readyTime, "tables without rs2",
+			func() bool { return max(f.seen.servers(1), f.seen.servers(2), f.seen.servers(3)) == 9 })
 	}, happens: rs2.start, restore: f.whole})
 	f.plays(fleetRow{name: "one of two services of an address is down", bounds: planned,
 		happens: func() { f.all(f.others, broken) },
@@ -231,7 +237,8 @@ func (f *fleet) all(webs map[string]*web, m mode) {
 func (f *fleet) announcedBy(director int, device string) func() {
 	return func() {
 		f.t.Helper()
-		f.await(5*time.Second, fmt.Sprintf("%s on %q of director %d", vip, device, director), func() bool { return f.seen.on(director, vip) == device })
+		f.await(5*time.Second, fmt.Sprintf("%s on %q of director %d", vip, device, director),
+			func() bool { return f.seen.on(director, vip) == device })
 	}
 }
 
@@ -250,9 +257,9 @@ func (f *fleet) start(config string) {
 	for _, d := range f.directors {
 		d.config(config)
 		if d.pid() == 0 {
-			d.run(0, d.path(), "start")
+			d.does(d.path(), "start")
 		} else {
-			d.run(0, d.path(), "reload")
+			d.does(d.path(), "reload")
 		}
 	}
 	f.whole()
@@ -263,9 +270,11 @@ func (f *fleet) whole() {
 	f.t.Helper()
 	for n := range f.directors {
 		for address := range served {
-			f.await(readyTime, fmt.Sprintf("%s on director %d", address, n+1), func() bool { return f.seen.on(n+1, address) == announceOn })
+			f.await(readyTime, fmt.Sprintf("%s on director %d", address, n+1),
+				func() bool { return f.seen.on(n+1, address) == announceOn })
 		}
-		f.await(readyTime, fmt.Sprintf("whole table of director %d", n+1), func() bool { return f.seen.servers(n+1) == strings.Count(fleetConfig, "virtual")*3 })
+		f.await(readyTime, fmt.Sprintf("whole table of director %d", n+1),
+			func() bool { return f.seen.servers(n+1) == strings.Count(fleetConfig, "virtual")*3 })
 	}
 	f.ready(directorCount)
 	f.sameOrder()

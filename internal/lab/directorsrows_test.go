@@ -70,14 +70,17 @@ func (f *fleet) plays(r fleetRow) {
 		}
 		broken := r.bounds.judge(n, lost, bad)
 		if before.failed+before.broken > 0 {
-			broken += fmt.Sprintf(" before the change %d requests failed, %d held connections broke", before.failed, before.broken)
+			broken += fmt.Sprintf(" before the change %d requests failed, %d held connections broke",
+				before.failed, before.broken)
 		}
-		fmt.Printf("%-64s | %s; announced and not served for %s s at most; the machine was away for %s s %s\n", r.name, n, seconds(bad), seconds(lost), broken)
+		fmt.Printf("%-64s | %s; announced and not served for %s s at most; the machine was away for %s s %s\n",
+			r.name, n, seconds(bad), seconds(lost), broken)
 		if broken == "" {
 			return
 		}
 		if away < maxLostInRow || attempt == rowAttempts {
-			f.t.Errorf("%s at %s: %s; requests failed after %v s\n%s", r.name, from.Format(time.TimeOnly+".00"), broken, n.when, f.state())
+			f.t.Errorf("%s at %s: %s; requests failed after %v s\n%s", r.name,
+				from.Format(time.TimeOnly+".00"), broken, n.when, f.state())
 			return
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // healthy is a configuration without faults in a lab of newLabOf.
@@ -50,10 +52,12 @@ type doctorCase struct {
 }
 
 var doctorCases = []doctorCase{
-	{name: "virtual address of a server", kind: "server-vip", config: healthy, spoil: "ip -n %[1]srs1 addr del 192.0.2.10/32 dev lo"},
+	{name: "virtual address of a server", kind: "server-vip", config: healthy,
+		spoil: "ip -n %[1]srs1 addr del 192.0.2.10/32 dev lo"},
 	{name: "private services", kind: "check-left", config: healthy, spoil: `for family in "" -6; do
 		ip netns exec %[1]sdir ipvsadm -A -f 127506842${#family} -s rr -o $family; done`},
-	{name: "martian answers", kind: "check-martian", config: throughVIP, spoil: "ip netns exec %[1]sdir sysctl -qw net.ipv4.conf.all.accept_local=0"},
+	{name: "martian answers", kind: "check-martian", config: throughVIP,
+		spoil: "ip netns exec %[1]sdir sysctl -qw net.ipv4.conf.all.accept_local=0"},
 	{name: "martian answers, and no checkvip", kind: "check-martian", config: healthy,
 		spoil: `ip netns exec %[1]sdir sysctl -qw net.ipv4.conf.all.accept_local=0
 			ip netns exec %[1]sdir sysctl -qw net.ipv4.conf.br0.accept_local=0`},
@@ -86,40 +90,54 @@ var doctorCases = []doctorCase{
 `, fix: "ip netns exec %[1]sdir iptables -t mangle -A PREROUTING -d 192.0.2.10 -p tcp --dport 80 -j MARK --set-mark 3"},
 	{name: "address on lo with the settings of a real server", kind: "director-silent", config: healthy,
 		spoil: "ip -n %[1]sdir addr del 192.0.2.10/32 dev br0; ip -n %[1]sdir addr add 192.0.2.10/32 dev lo; ip netns exec %[1]sdir sysctl -qw net.ipv4.conf.all.arp_ignore=1"},
-	{name: "forwarding", kind: "forwarding", config: healthy, spoil: "ip netns exec %[1]sdir sysctl -qw net.ipv4.ip_forward=0"},
+	{name: "forwarding", kind: "forwarding", config: healthy,
+		spoil: "ip netns exec %[1]sdir sysctl -qw net.ipv4.ip_forward=0"},
 	{name: "forwarding of IPv6", kind: "forwarding", config: `virtual6 = [2001:db8::10]:80
         real6 = [2001:db8::21]:80 masq
         checktype = on
 `, spoil: "ip netns exec %[1]sdir sysctl -qw net.ipv6.conf.all.forwarding=0"},
-	{name: "ARP", kind: "server-answers", config: healthy, spoil: "ip netns exec %[1]srs1 sysctl -qw net.ipv4.conf.all.arp_ignore=0"},
+	{name: "ARP", kind: "server-answers", config: healthy,
+		spoil: "ip netns exec %[1]srs1 sysctl -qw net.ipv4.conf.all.arp_ignore=0"},
 	{name: "neighbour discovery", kind: "server-answers", config: `virtual6 = [2001:db8::10]:80
         real6 = [2001:db8::21]:80 gate
         checktype = on
 `, spoil: "ip -n %[1]srs1 addr add 2001:db8::10/128 dev br0 nodad", fix: "ip -n %[1]srs1 addr del 2001:db8::10/128 dev br0"},
 	{name: "somebody else", kind: "stranger-answers", config: healthy,
-		spoil: "ip -n %[1]sclient addr add 192.0.2.10/32 dev br0", fix: "ip -n %[1]sclient addr del 192.0.2.10/32 dev br0"},
+		spoil: "ip -n %[1]sclient addr add 192.0.2.10/32 dev br0",
+		fix:   "ip -n %[1]sclient addr del 192.0.2.10/32 dev br0"},
 	{name: "rp_filter", kind: "tunnel-filter", config: ipipServer,
 		spoil: "modprobe ipip; ip -n %[1]sdir link set tunl0 up; ip netns exec %[1]sdir sysctl -qw net.ipv4.conf.all.rp_filter=1"},
 	{name: "MTU", kind: "tunnel-mtu", config: ipipServer},
-	{name: "ports again", kind: "port-reuse", config: healthy, spoil: "ip netns exec %[1]sdir sysctl -qw net.ipv4.vs.conn_reuse_mode=0"},
-	{name: "ports again, of checks", kind: "port-reuse", config: throughVIP, spoil: "ip netns exec %[1]sdir sysctl -qw net.ipv4.vs.conn_reuse_mode=0"},
+	{name: "ports again", kind: "port-reuse", config: healthy,
+		spoil: "ip netns exec %[1]sdir sysctl -qw net.ipv4.vs.conn_reuse_mode=0"},
+	{name: "ports again, of checks", kind: "port-reuse", config: throughVIP,
+		spoil: "ip netns exec %[1]sdir sysctl -qw net.ipv4.vs.conn_reuse_mode=0"},
 	{name: "NAT without conntrack", kind: "conntrack", config: healthy,
 		spoil: "ip netns exec %[1]sdir iptables-legacy -t nat -A POSTROUTING -d 192.0.2.0/24 -j MASQUERADE"},
-	{name: "templates", kind: "sticky-quiescent", config: strings.ReplaceAll(healthy, "checktype", "quiescent = yes\n        persistent = 60\n        checktype")},
+	{name: "templates", kind: "sticky-quiescent",
+		config: strings.ReplaceAll(healthy, "checktype",
+			"quiescent = yes\n        persistent = 60\n        checktype")},
 	{name: "removed servers", kind: "lost-connections", config: "quiescent = no\n" + healthy},
-	{name: "take-over", kind: "take-over", config: strings.ReplaceAll(healthy, "checktype", "scheduler = sh\n        checktype")},
+	{name: "take-over", kind: "take-over", config: strings.ReplaceAll(healthy, "checktype",
+		"scheduler = sh\n        checktype")},
 	{name: "no device to announce on", kind: "announce-device", config: onDummy},
-	{name: "a device to announce on that is down", kind: "announce-device", config: onDummy, spoil: "ip -n %[1]sdir link set lvs0 down"},
-	{name: "an address that is announced, on a card", kind: "announce-address", config: onDummy, spoil: "ip -n %[1]sdir addr add 192.0.2.52/24 dev br0"},
+	{name: "a device to announce on that is down", kind: "announce-device", config: onDummy,
+		spoil: "ip -n %[1]sdir link set lvs0 down"},
+	{name: "an address that is announced, on a card", kind: "announce-address", config: onDummy,
+		spoil: "ip -n %[1]sdir addr add 192.0.2.52/24 dev br0"},
 	{name: "FTP", kind: "ftp-module", config: strings.ReplaceAll(healthy, "198.51.100.10:80", "198.51.100.10:21")},
 	{name: "router", kind: "gate-routed", config: strings.ReplaceAll(healthy, "192.0.2.22:80", "203.0.113.1:80"),
-		spoil: "ip -n %[1]sdir route add 203.0.113.0/24 via 192.0.2.21", fix: "ip -n %[1]sdir route replace 203.0.113.0/24 dev br0"},
-	{name: "server on the director", kind: "own-server", config: strings.ReplaceAll(healthy, "192.0.2.22:80", "192.0.2.1:80"), fix: "listen 192.0.2.10:80"},
-	{name: "fallback server on the director", kind: "sorry-server", config: healthy + "        fallback = 127.0.0.1:80 gate\n", fix: "listen 198.51.100.10:80"},
+		spoil: "ip -n %[1]sdir route add 203.0.113.0/24 via 192.0.2.21",
+		fix:   "ip -n %[1]sdir route replace 203.0.113.0/24 dev br0"},
+	{name: "server on the director", kind: "own-server",
+		config: strings.ReplaceAll(healthy, "192.0.2.22:80", "192.0.2.1:80"), fix: "listen 192.0.2.10:80"},
+	{name: "fallback server on the director", kind: "sorry-server", config: healthy +
+		"        fallback = 127.0.0.1:80 gate\n", fix: "listen 198.51.100.10:80"},
 	{name: "firewall", kind: "check-firewall", config: throughVIP, spoil: `ip netns exec %[1]sdir sysctl -qw net.ipv4.vs.conntrack=0
 		ip netns exec %[1]sdir iptables-legacy -A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT
 		ip netns exec %[1]sdir iptables-legacy -A INPUT -i br0 -p tcp -j DROP`},
-	{name: "fallback server", kind: "sorry-server", config: healthy + "        fallback = 192.0.2.1:8080 masq\n", fix: "listen 192.0.2.1:8080"},
+	{name: "fallback server", kind: "sorry-server", config: healthy + "        fallback = 192.0.2.1:8080 masq\n",
+		fix: "listen 192.0.2.1:8080"},
 }
 
 // Each misconfiguration is made, found, and fixed. At the end doctor finds none of them any more.
@@ -133,7 +151,8 @@ func TestKernelDoctorFindsAndMends(t *testing.T) {
 		})
 	}
 	out := l.output(l.config(healthy), "doctor")
-	if !strings.HasPrefix(out, "looked at: addresses, ") || !strings.HasSuffix(out, "\nnothing found\n") || strings.Contains(out, "not looked at") {
+	if !strings.HasPrefix(out, "looked at: addresses, ") || !strings.HasSuffix(out, "\nnothing found\n") ||
+		strings.Contains(out, "not looked at") {
 		t.Errorf("on a healthy machine doctor says\n%s", out)
 	}
 	if !strings.Contains(out, "who answers on br0") || !strings.Contains(out, asksVIP) {
@@ -195,9 +214,7 @@ func newDoctorLab(t *testing.T) *lab {
 	l.listen("rs1", ":80")
 	l.listen("rs2", ":80")
 	ssh := fmt.Sprintf("#!/bin/sh\n[ \"$1\" = root@192.0.2.21 ] || exit 1\nshift\nexec ip netns exec %srs1 \"$@\"\n", l.prefix)
-	if err := os.WriteFile(filepath.Join(l.dir, "ssh"), []byte(ssh), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.WriteFile(filepath.Join(l.dir, "ssh"), []byte(ssh), 0o700))
 	return l
 }
 
@@ -217,7 +234,8 @@ func (l *lab) doctor(path string) []fault {
 	if len(slices.DeleteFunc(answer.NotLookedAt, settings)) > 0 {
 		l.t.Errorf("doctor did not look at %v", answer.NotLookedAt)
 	}
-	if breaking := slices.ContainsFunc(answer.Faults, func(f fault) bool { return f.Severity == "broken" }); answer.OK == breaking {
+	if breaking := slices.ContainsFunc(answer.Faults,
+		func(f fault) bool { return f.Severity == "broken" }); answer.OK == breaking {
 		l.t.Errorf("ok is %v with %v", answer.OK, answer.Faults)
 	}
 	return answer.Faults

@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // A drained server gets no new connections and keeps its existing one. When that ends, drain --wait and wait return.
@@ -22,15 +24,13 @@ virtual = 198.51.100.10:7000
         scheduler = rr
         checktype = connect
 `)
-	l.run(0, path, "start")
+	l.does(path, "start")
 	l.until(time.Second, "-r 192.0.2.21:7000 -m -w 1", "-r 192.0.2.22:7000 -m -w 1")
 	held := l.dialThrough("192.0.2.21:7000")
 	defer held.Close()
 
 	drain := l.command(path, "drain", "192.0.2.21", "--wait")
-	if err := drain.Start(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, drain.Start())
 	ended := make(chan error, 1)
 	go func() { ended <- drain.Wait() }()
 	l.until(5*time.Second, "-r 192.0.2.21:7000 -m -w 0", "-r 192.0.2.22:7000 -m -w 1")
@@ -52,26 +52,24 @@ virtual = 198.51.100.10:7000
 	case <-time.After(20 * time.Second):
 		t.Error("drain --wait does not return though the connection has ended")
 	}
-	l.run(0, path, "wait", "192.0.2.21", "out")
+	l.does(path, "wait", "192.0.2.21", "out")
 	l.run(1, path, "drain", "192.0.2.22") // refused: it is the last server
-	l.run(0, path, "restart")
+	l.does(path, "restart")
 	l.until(time.Second, "-r 192.0.2.21:7000 -m -w 0")
-	l.run(0, path, "undrain", "192.0.2.21")
-	l.run(0, path, "wait", "192.0.2.21", "up")
+	l.does(path, "undrain", "192.0.2.21")
+	l.does(path, "wait", "192.0.2.21", "up")
 	l.until(5*time.Second, "-r 192.0.2.21:7000 -m -w 1")
-	l.run(0, path, "stop")
+	l.does(path, "stop")
 }
 
 // dialThrough opens a connection through the virtual address that goes to a certain server.
 func (l *lab) dialThrough(server string) net.Conn {
 	l.t.Helper()
 	for range 4 {
-		var c net.Conn
-		var err error
-		l.in("client", func() { c, err = net.DialTimeout("tcp4", natVIP+":7000", 2*time.Second) })
-		if err != nil {
-			l.t.Fatal(err)
-		}
+		c := madeIn(l, "client", func() (net.Conn,
+			error) {
+			return net.DialTimeout("tcp4", natVIP+":7000", 2*time.Second)
+		})
 		if talks(c) && l.carries(server) {
 			return c
 		}
@@ -83,7 +81,8 @@ func (l *lab) dialThrough(server string) net.Conn {
 
 // carries reports whether a server has an established connection.
 func (l *lab) carries(server string) bool {
-	out, err := exec.Command("ip", "netns", "exec", l.prefix+"dir", "sh", "-c", "ipvsadm -Lnc | grep ESTABLISHED | grep -q "+server).CombinedOutput()
+	out, err := exec.Command("ip", "netns", "exec", l.prefix+"dir", "sh", "-c",
+		"ipvsadm -Lnc | grep ESTABLISHED | grep -q "+server).CombinedOutput()
 	return err == nil && len(out) == 0
 }
 

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 const failoverConfig = `checkinterval = 1
@@ -37,9 +39,10 @@ func TestKernelFailover(t *testing.T) {
 	rs1, rs2 := l.web("rs1"), l.web("rs2")
 	l.web("dir")
 	path := l.config(fmt.Sprintf(failoverConfig, ""))
-	l.run(0, path, "start")
+	l.does(path, "start")
 	l.until(time.Second, "-t 192.0.2.10:80 -r 192.0.2.21:80 -g -w 1", "-t 192.0.2.10:80 -r 192.0.2.22:80 -g -w 1",
-		"-t 198.51.100.10:80 -r 192.0.2.21:80 -m -w 1", "-t 198.51.100.10:80 -r 192.0.2.22:80 -m -w 1", "no 127.0.0.1")
+		"-t 198.51.100.10:80 -r 192.0.2.21:80 -m -w 1", "-t 198.51.100.10:80 -r 192.0.2.22:80 -m -w 1",
+		"no 127.0.0.1")
 	for _, vip := range []string{drVIP, natVIP} {
 		l.served(vip, "rs1", "rs2")
 	}
@@ -48,10 +51,12 @@ func TestKernelFailover(t *testing.T) {
 	l.crash(path)
 
 	rs1.stop()
-	took := l.until(detection, "-t 192.0.2.10:80 -r 192.0.2.21:80 -g -w 0", "no -t 198.51.100.10:80 -r 192.0.2.21:80")
+	took := l.until(detection, "-t 192.0.2.10:80 -r 192.0.2.21:80 -g -w 0",
+		"no -t 198.51.100.10:80 -r 192.0.2.21:80")
 	t.Logf("a dead server was out after %v", took.Round(time.Millisecond))
 	for vip, told := range map[string]string{drVIP: "table: weight 0", natVIP: "table: removed"} {
-		if text := l.run(0, path, "why", vip+":80", "192.0.2.21:80"); !strings.Contains(text, "refused") || !strings.Contains(text, "down: 2 of 2 failures") || !strings.Contains(text, told) {
+		if text := l.does(path, "why", vip+":80", "192.0.2.21:80"); !strings.Contains(text, "refused") ||
+			!strings.Contains(text, "down: 2 of 2 failures") || !strings.Contains(text, told) {
 			t.Errorf("why does not show the results of the checks and the changes of the table:\n%s", text)
 		}
 	}
@@ -62,7 +67,8 @@ func TestKernelFailover(t *testing.T) {
 	l.crash(path)
 
 	rs2.stop()
-	took = l.until(detection, "-t 192.0.2.10:80 -r 127.0.0.1:80 -g -w 1", "-t 198.51.100.10:80 -r 127.0.0.1:80 -g -w 1",
+	took = l.until(detection, "-t 192.0.2.10:80 -r 127.0.0.1:80 -g -w 1",
+		"-t 198.51.100.10:80 -r 127.0.0.1:80 -g -w 1",
 		"-t 192.0.2.10:80 -r 192.0.2.22:80 -g -w 0", "no -t 198.51.100.10:80 -r 192.0.2.22:80")
 	t.Logf("the fallback server was in after %v", took.Round(time.Millisecond))
 	for _, vip := range []string{drVIP, natVIP} {
@@ -72,7 +78,8 @@ func TestKernelFailover(t *testing.T) {
 	l.crash(path)
 
 	rs1.start()
-	took = l.until(detection, "-t 192.0.2.10:80 -r 192.0.2.21:80 -g -w 1", "-t 198.51.100.10:80 -r 192.0.2.21:80 -m -w 1", "no 127.0.0.1")
+	took = l.until(detection, "-t 192.0.2.10:80 -r 192.0.2.21:80 -g -w 1",
+		"-t 198.51.100.10:80 -r 192.0.2.21:80 -m -w 1", "no 127.0.0.1")
 	t.Logf("a server was back after %v", took.Round(time.Millisecond))
 	before := len(l.logText())
 	rs2.start()
@@ -85,7 +92,7 @@ func TestKernelFailover(t *testing.T) {
 
 	before = len(l.logText())
 	l.config(fmt.Sprintf(failoverConfig, "7"))
-	l.run(0, path, "reload")
+	l.does(path, "reload")
 	l.until(2*time.Second, "-t 192.0.2.10:80 -r 192.0.2.22:80 -g -w 7")
 	l.saysSince(before, 10*time.Second, "192.0.2.22:80 (192.0.2.10:80) (Weight set to 7)")
 	time.Sleep(2 * time.Second)
@@ -93,9 +100,9 @@ func TestKernelFailover(t *testing.T) {
 		t.Errorf("a reload that changes one weight made %d changes:\n%s", n, lines)
 	}
 
-	l.run(0, path, "restart")
-	l.run(0, path, "status")
-	l.run(0, path, "stop")
+	l.does(path, "restart")
+	l.does(path, "status")
+	l.does(path, "stop")
 	if table := l.table(); table != "" {
 		t.Errorf("left after stop:\n%s", table)
 	}
@@ -108,14 +115,12 @@ func (l *lab) crash(path string) {
 	was := l.table()
 	l.kill()
 	before := len(l.logText())
-	l.run(0, path, "start")
+	l.does(path, "start")
 	time.Sleep(3 * time.Second)
 	if n, lines := l.changes(before); n != 0 {
 		l.t.Errorf("after a kill the new daemon made %d changes:\n%s", n, lines)
 	}
-	if now := l.table(); now != was {
-		l.t.Errorf("the table was\n%sand is\n%s", was, now)
-	}
+	testkit.Equal(l.t, l.table(), was, "the table")
 }
 
 // served makes several requests to a virtual address, and checks which servers answer.

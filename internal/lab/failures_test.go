@@ -131,7 +131,8 @@ type outage struct {
 var all = []string{"rs1", "rs2", "rs3", "rs4"}
 
 func newFailures(t *testing.T) *failures {
-	f := &failures{lab: newLabOf(t, 5), method: "masq", served: all, weights: map[string]int{}, webs: map[string]*web{}}
+	f := &failures{lab: newLabOf(t, 5), method: "masq", served: all, weights: map[string]int{},
+		webs: map[string]*web{}}
 	for _, name := range append([]string{sorryServer, "rs5"}, all...) {
 		f.webs[name] = f.web(name)
 	}
@@ -248,7 +249,7 @@ func (f *failures) coldStart() {
 	o := f.fails("rs4", (*web).stop)
 	o.seen = o.from
 	r := f.begin("0", "cold start, one of four dead")
-	f.run(0, f.path, "start")
+	f.does(f.path, "start")
 	f.until(bound, entry("rs1"), entry("rs2"), entry("rs3"))
 	f.gaps = append(f.gaps, span{r.from, time.Now()})
 	r.note("servers in after %s s", seconds(time.Since(r.from)))
@@ -277,7 +278,7 @@ func (f *failures) flaps() {
 	f.until(bound, "no "+entry(o.server))
 	o.seen = time.Now()
 	if strings.Contains(f.more, "holddown") {
-		f.run(0, f.path, "set", address("rs1"), "ready") // otherwise holddown keeps it out
+		f.does(f.path, "set", address("rs1"), "ready") // otherwise holddown keeps it out
 	}
 	r.back = f.heals(o, (*web).start)
 	r.note("taken out %d times", strings.Count(f.logText()[before:], "] Deleted real server: "+address("rs1")))
@@ -336,7 +337,7 @@ func (f *failures) reloadOther(number string) {
 
 func (f *failures) reload() {
 	f.configure()
-	f.run(0, f.path, "reload")
+	f.does(f.path, "reload")
 }
 
 func (f *failures) addDead() {
@@ -433,22 +434,22 @@ func (f *failures) twice(play func(last bool) bool) { _ = play(false) || play(tr
 
 func (f *failures) stopAndStart(r *row) {
 	start := time.Now()
-	f.run(0, f.path, "stop")
+	f.does(f.path, "stop")
 	r.note("stop took %s s", seconds(time.Since(start)))
 	start = time.Now()
-	f.run(0, f.path, "start")
+	f.does(f.path, "start")
 	r.note("start returned after %s s", seconds(time.Since(start)))
 }
 
 func (f *failures) killAndStart(*row) {
 	f.kill()
 	time.Sleep(500 * time.Millisecond)
-	f.run(0, f.path, "start")
+	f.does(f.path, "start")
 }
 
 func (f *failures) restartCommand(r *row) {
 	start := time.Now()
-	f.run(0, f.path, "restart")
+	f.does(f.path, "restart")
 	r.note("restart took %s s", seconds(time.Since(start)))
 }
 
@@ -506,7 +507,7 @@ func (f *failures) realByHand() {
 		r.note("stays until the next transition or a reload")
 	}
 	start := time.Now()
-	f.run(0, f.path, "reload")
+	f.does(f.path, "reload")
 	f.until(time.Second, entry("rs2")+" -m -w 1")
 	r.note("reload repairs it in %s s", seconds(time.Since(start)))
 }
@@ -541,7 +542,8 @@ func (f *failures) report() {
 			held = "**broken**"
 			f.t.Errorf("%s %s: %s", r.number, r.fault, r.broken)
 		}
-		fmt.Fprintf(&out, "| %s | %s | %d | %d | %d | %s | %s | %s | %s |\n", r.number, r.fault, r.requests, r.failed, r.sorry,
+		fmt.Fprintf(&out, "| %s | %s | %d | %d | %d | %s | %s | %s | %s |\n", r.number, r.fault, r.requests,
+			r.failed, r.sorry,
 			strings.TrimSpace(r.out), strings.TrimSpace(r.back), held, r.remarks())
 	}
 	f.t.Log(out.String())

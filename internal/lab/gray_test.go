@@ -105,7 +105,8 @@ func (l *grayLab) onServer(ns, script string) {
 // comeAndGo starts clients that connect repeatedly, each to one of the addresses, and send a request. A request without
 // an answer soon counts as failed, but its client still waits.
 func (l *grayLab) comeAndGo(to ...string) (end func()) {
-	const clients, pause, soon, patience = 72, 300 * time.Millisecond, 200 * time.Millisecond, 2500 * time.Millisecond
+	const clients, pause, soon, patience = 72, 300 * time.Millisecond, 200 * time.Millisecond,
+		2500 * time.Millisecond
 	request := make([]byte, 2000)
 	ask := func(to string) error {
 		conn, err := net.DialTimeout("tcp4", to, patience)

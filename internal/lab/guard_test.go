@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // The rows of keepserving in docs/measured/failures.md, each next to the same fault without it.
@@ -18,7 +20,7 @@ func TestKernelLongGuard(t *testing.T) {
 		g.webs[name] = g.web(name)
 	}
 	g.path = g.settings("0")
-	g.run(0, g.path, "start")
+	g.does(g.path, "start")
 	g.until(bound, entry("rs1"), entry("rs2"), entry("rs3"), entry("rs4"))
 	g.traffic = g.lab.traffic()
 	time.Sleep(time.Second)
@@ -73,7 +75,7 @@ virtual = %s:80
 
 func (g *guardLab) keep(keep string) {
 	g.settings(keep)
-	g.run(0, g.path, "reload")
+	g.does(g.path, "reload")
 }
 
 func (g *guardLab) begin(what, keep string, may int) *guardRow {
@@ -174,11 +176,7 @@ func (g *guardLab) recoveries() {
 // awaitServers waits until the table has n servers, and checks that it stays so for two checks.
 func (g *guardLab) awaitServers(n int) {
 	g.t.Helper()
-	for end := time.Now().Add(2 * bound); len(g.isIn()) != n; time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			g.t.Fatalf("in the table: %v, want %d servers", g.isIn(), n)
-		}
-	}
+	testkit.Until(g.t, 2*bound, func() bool { return len(g.isIn()) == n }, "no", n, "servers in", g.table)
 	time.Sleep(220 * time.Millisecond)
 	if in := g.isIn(); len(in) != n {
 		g.t.Errorf("in the table: %v, and no longer %d servers", in, n)
@@ -209,7 +207,7 @@ func (g *guardLab) killed(keep string) {
 	before := fmt.Sprint(g.isIn())
 	g.kill()
 	time.Sleep(500 * time.Millisecond)
-	g.run(0, g.path, "start")
+	g.does(g.path, "start")
 	g.expectHeld(2)
 	if after := fmt.Sprint(g.isIn()); after != before {
 		g.t.Errorf("after the crash %s are in, before %s", after, before)
@@ -232,7 +230,7 @@ func (g *guardLab) die(keep string) {
 		time.Sleep(2500 * time.Millisecond)
 	} else {
 		g.expectHeld(2)
-		g.run(0, g.path, "obey", natVIP+":80")
+		g.does(g.path, "obey", natVIP+":80")
 		g.areOut(all[1:]...)
 		g.close(r)
 		r = g.begin("… after obey", keep, 0)
@@ -278,11 +276,9 @@ const clock = "15:04:05.000"
 // cut reports whether a request was under way to a server when that was removed. The kernel ends such connections.
 func (g *guardLab) cut(q *request) bool {
 	for _, m := range removals.FindAllStringSubmatch(g.logText(), -1) {
-		at, err := time.ParseInLocation(time.ANSIC, m[1], time.Local)
-		if err != nil {
-			g.t.Fatal(err)
-		}
-		if q.sentTo != "" && m[2] == address(q.sentTo) && !at.Before(q.start.Truncate(time.Second)) && at.Before(q.end) {
+		at := testkit.Must(time.ParseInLocation(time.ANSIC, m[1], time.Local))(g.t)
+		if q.sentTo != "" && m[2] == address(q.sentTo) && !at.Before(q.start.Truncate(time.Second)) &&
+			at.Before(q.end) {
 			return true
 		}
 	}
@@ -310,7 +306,8 @@ func (g *guardLab) report() {
 				failed++
 			case !g.cut(q):
 				failed++
-				g.t.Logf("%s to %q from %s to %s", q.failure, q.sentTo, q.start.Format(clock), q.end.Format(clock))
+				g.t.Logf("%s to %q from %s to %s", q.failure, q.sentTo, q.start.Format(clock),
+					q.end.Format(clock))
 			}
 			if q.server == sorryServer {
 				sorry++
@@ -318,7 +315,8 @@ func (g *guardLab) report() {
 		}
 		fmt.Fprintf(&out, "| %s | %s | %d | %d | %d | %v\n", r.what, r.keep, n, failed, sorry, kinds)
 		if r.may >= 0 && failed+sorry > r.may {
-			g.t.Errorf("%s, keepserving = %s: %d failed, %d pages of the fallback server", r.what, r.keep, failed, sorry)
+			g.t.Errorf("%s, keepserving = %s: %d failed, %d pages of the fallback server", r.what, r.keep,
+				failed, sorry)
 		}
 	}
 	g.t.Log(out.String())

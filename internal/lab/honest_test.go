@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ldirectord/internal/testkit"
 )
 
 const honestConfig = `checkinterval = 1
@@ -106,10 +108,7 @@ var honestTraffic = map[string]func(l *honestLab, over <-chan struct{}){
 // server stops answering, and is suspected.
 func TestKernelLongHonest(t *testing.T) {
 	onlyLong(t)
-	lasts, err := time.ParseDuration(cmp.Or(os.Getenv("HONEST_TRAFFIC"), "4m"))
-	if err != nil {
-		t.Fatalf("HONEST_TRAFFIC: %v", err)
-	}
+	lasts := testkit.Must(time.ParseDuration(cmp.Or(os.Getenv("HONEST_TRAFFIC"), "4m")))(t, "HONEST_TRAFFIC")
 	l := newHonestLab(t)
 	var lines []string
 	for _, ns := range l.names {
@@ -122,7 +121,7 @@ func TestKernelLongHonest(t *testing.T) {
 		config = before + strings.Join(lines, rest+"\n") + rest + "\n" + more
 	}
 	path := l.config(config)
-	l.run(0, path, "start")
+	l.does(path, "start")
 	for _, ns := range l.names {
 		l.until(10*time.Second, "-r "+observedAt(ns)+" -m -w 1")
 	}
@@ -145,7 +144,8 @@ func TestKernelLongHonest(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		end()
 		n, _ := l.changes(before)
-		t.Logf("%s, syncookies %d: %d requests, %d failed, %d SYNs alone, %d changes of the table", strings.Join(chosen, ", "), cookies,
+		t.Logf("%s, syncookies %d: %d requests, %d failed, %d SYNs alone, %d changes of the table",
+			strings.Join(chosen, ", "), cookies,
 			l.made.Load()-made, l.failed.Load()-failed, l.packets.Load()-packets, n)
 		if said := l.logText(); strings.Contains(said, "Suspected: ") {
 			t.Fatalf("%s: a server is suspected:\n%s", chosen, said)
@@ -157,7 +157,7 @@ func TestKernelLongHonest(t *testing.T) {
 	time.Sleep(5 * time.Second)
 	l.sh("ip -n %srs1 route del default", l.prefix)
 	l.saysWithin(15*time.Second, "Suspected: 192.0.2.21:7000 (tcp:198.51.100.10:7000): ")
-	l.run(0, path, "stop")
+	l.does(path, "stop")
 }
 
 func newHonestLab(t *testing.T) *honestLab {
@@ -175,22 +175,9 @@ func newHonestLab(t *testing.T) *honestLab {
 // honest runs a server that echoes the first byte. For a long poll it waits first. It doesn't answer uploads and
 // datagrams.
 func (l *honestLab) honest(ns string) {
-	var listener net.Listener
-	var datagrams net.PacketConn
-	var err, bad error
-	l.in(ns, func() {
-		listener, err = net.Listen("tcp", ":7000")
-		datagrams, bad = net.ListenPacket("udp", ":7000")
-	})
-	if err != nil || bad != nil {
-		l.t.Fatal(err, bad)
-	}
-	l.t.Cleanup(func() { listener.Close(); datagrams.Close() })
-	go func() {
-		for c, err := listener.Accept(); err == nil; c, err = listener.Accept() {
-			go answerHonestly(c)
-		}
-	}()
+	datagrams := madeIn(l.lab, ns, func() (net.PacketConn, error) { return net.ListenPacket("udp", ":7000") })
+	l.t.Cleanup(func() { datagrams.Close() })
+	testkit.Serve(l.t, l.listen(ns, ":7000"), answerHonestly)
 }
 
 const (
@@ -321,7 +308,8 @@ func (l *honestLab) syns(over <-chan struct{}, pause time.Duration, from func() 
 	defer unix.Close(fd)
 	to := netip.MustParseAddr(natVIP)
 	for i := 0; every(over, pause); i++ {
-		packet := synPacket(netip.AddrPortFrom(from(), uint16(1024+rand.N(60000))), netip.AddrPortFrom(to, ports[i%len(ports)]))
+		packet := synPacket(netip.AddrPortFrom(from(), uint16(1024+rand.N(60000))),
+			netip.AddrPortFrom(to, ports[i%len(ports)]))
 		if err := unix.Sendto(fd, packet, 0, &unix.SockaddrInet4{Addr: to.As4()}); err != nil {
 			l.t.Errorf("a SYN: %v", err)
 			return

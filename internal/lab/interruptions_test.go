@@ -8,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // interruption is a time in which the daemon can't see what happens.
@@ -19,9 +21,10 @@ type interruption struct {
 
 func (f *failures) interruptions() []interruption {
 	return []interruption{
-		{"SIGSTOP", func() { f.signal(syscall.SIGSTOP) }, func() { f.signal(syscall.SIGHUP); f.signal(syscall.SIGCONT) }},
-		{"kill -9", f.kill, func() { f.run(0, f.path, "start") }},
-		{"stop", func() { f.run(0, f.path, "stop") }, func() { f.run(0, f.path, "start") }},
+		{"SIGSTOP", func() { f.signal(syscall.SIGSTOP) },
+			func() { f.signal(syscall.SIGHUP); f.signal(syscall.SIGCONT) }},
+		{"kill -9", f.kill, func() { f.does(f.path, "start") }},
+		{"stop", func() { f.does(f.path, "stop") }, func() { f.does(f.path, "start") }},
 	}
 }
 
@@ -120,9 +123,7 @@ func (f *failures) clockJumps(number string) {
 func (l *lab) setClock(by time.Duration) {
 	l.t.Helper()
 	now := syscall.NsecToTimeval(time.Now().Add(by).UnixNano())
-	if err := syscall.Settimeofday(&now); err != nil {
-		l.t.Fatal(err)
-	}
+	testkit.OK(l.t, syscall.Settimeofday(&now))
 }
 
 // upgrade replaces the file of the program, as a package manager does, and restarts the daemon.
@@ -137,15 +138,8 @@ func (f *failures) upgrade(r *row) {
 // replaceProgram replaces the lab's program by a new copy.
 func (l *lab) replaceProgram() {
 	l.t.Helper()
-	text, err := os.ReadFile(program(l.t))
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	text := testkit.Must(os.ReadFile(program(l.t)))(l.t)
 	l.exe = filepath.Join(l.dir, "ldirectord")
-	if err := os.WriteFile(l.exe+".new", text, 0o700); err != nil {
-		l.t.Fatal(err)
-	}
-	if err := os.Rename(l.exe+".new", l.exe); err != nil {
-		l.t.Fatal(err)
-	}
+	testkit.OK(l.t, os.WriteFile(l.exe+".new", text, 0o700))
+	testkit.OK(l.t, os.Rename(l.exe+".new", l.exe))
 }

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // drainTime is the draintime of the rows about servers that leave the file.
@@ -24,7 +26,7 @@ func TestKernelLongRemovals(t *testing.T) {
 	onlyLong(t)
 	l := newLeavingLab(t)
 	l.pool(drainTime, "rs1", "rs2")
-	l.run(0, l.path, "start")
+	l.does(l.path, "start")
 	l.untilLeft(5*time.Second, leavingPorts, "rs1", "rs2")
 	l.wholePool()
 	l.withKernelSettings()
@@ -71,14 +73,13 @@ func newLeavingLab(t *testing.T) *leavingLab {
 
 // lead gives the name app.example an address. It writes into the existing file, so that the daemon's mount shows it.
 func (l *leavingLab) lead(address string) {
-	if err := os.WriteFile(l.hosts, []byte("127.0.0.1 localhost\n"+address+" app.example\n"), 0o644); err != nil {
-		l.t.Fatal(err)
-	}
+	testkit.OK(l.t, os.WriteFile(l.hosts, []byte("127.0.0.1 localhost\n"+address+" app.example\n"), 0o644))
 }
 
 // pool writes a file with these servers, which the daemon reads by itself.
 func (l *leavingLab) pool(drains time.Duration, servers ...string) {
-	text := fmt.Sprintf("checkinterval = 1\nchecktimeout = 2\nautoreload = yes\ndraintime = %d\n", drains/time.Second)
+	text := fmt.Sprintf("checkinterval = 1\nchecktimeout = 2\nautoreload = yes\ndraintime = %d\n",
+		drains/time.Second)
 	for _, port := range leavingPorts {
 		text += fmt.Sprintf("virtual = %s:%s\n\tscheduler = rr\n", drVIP, port)
 		for _, ns := range servers {
@@ -102,7 +103,8 @@ func (l *leavingLab) untilLeft(limit time.Duration, ports []string, servers ...s
 	var lines []string
 	for _, port := range ports {
 		for _, ns := range all {
-			line := fmt.Sprintf("%s:%s -r %s", drVIP, port, strings.Replace(address(ns), ":80", ":"+port, 1))
+			line := fmt.Sprintf("%s:%s -r %s", drVIP, port,
+				strings.Replace(address(ns), ":80", ":"+port, 1))
 			if !strings.Contains(fmt.Sprint(servers), ns) {
 				line = "no " + line
 			}
@@ -320,7 +322,8 @@ func (l *leavingLab) stays(row string, a *questioner, from, until time.Time, ser
 	l.t.Helper()
 	answers, failed, failure := a.servers(from, until)
 	if failed > 0 || len(answers) != 1 || !strings.Contains(fmt.Sprint(servers), names(answers)[0]) {
-		l.t.Errorf("%s: answers of %v, want those of one of %v; %d failed: %s", row, answers, servers, failed, failure)
+		l.t.Errorf("%s: answers of %v, want those of one of %v; %d failed: %s", row, answers, servers, failed,
+			failure)
 	}
 }
 
@@ -329,13 +332,15 @@ func (l *leavingLab) wholePool() {
 	c := l.clients()
 	began := time.Now()
 	l.pool(drainTime, "rs3", "rs4")
-	l.until(5*time.Second, "-r 192.0.2.21:80 -g -w 0", "-r 192.0.2.24:80 -g -w 1", ":7001 -r 192.0.2.21:7001 -g -w 0")
+	l.until(5*time.Second, "-r 192.0.2.21:80 -g -w 0", "-r 192.0.2.24:80 -g -w 1",
+		":7001 -r 192.0.2.21:7001 -g -w 0")
 	left := time.Now()
 	time.Sleep(2 * time.Second)
 	l.kill()
 	ahead := l.clockAhead(time.Hour)
-	l.run(0, l.path, "start")
-	l.t.Logf("those that keep connections: out after %v", l.untilLeft(drainTime, []string{keepAlivePort}, "rs3", "rs4"))
+	l.does(l.path, "start")
+	l.t.Logf("those that keep connections: out after %v",
+		l.untilLeft(drainTime, []string{keepAlivePort}, "rs3", "rs4"))
 	ahead()
 	l.untilLeft(drainTime, []string{gonePort}, "rs3", "rs4")
 	early := time.Now()
@@ -350,9 +355,7 @@ func (l *leavingLab) wholePool() {
 	if !talks(c.endless) {
 		l.t.Error("the connection that never ends was cut before the time was over")
 	}
-	if text := l.run(0, l.path, "status", "-v"); !strings.Contains(text, ": draining, 1 connection, ") {
-		l.t.Errorf("status says\n%s", text)
-	}
+	testkit.Contains(l.t, l.does(l.path, "status", "-v"), ": draining, 1 connection, ", "status")
 	l.untilLeft(drainTime+2*time.Second-(time.Since(left)-l.idle.since(left)), leavingPorts, "rs3", "rs4")
 	over := time.Now()
 	if over.Sub(began) < drainTime || over.Sub(left)-l.idle.since(left) > drainTime+2*time.Second {
@@ -391,15 +394,20 @@ func (l *leavingLab) clockAhead(by time.Duration) (back func()) {
 // withKernelSettings makes the kernel send returning clients, and those that reuse a port, to other servers at once.
 // Then only clients that must stay do so.
 func (l *leavingLab) withKernelSettings() {
-	l.sh("ip netns exec %sdir sysctl -qw net.ipv4.vs.expire_quiescent_template=1 net.ipv4.vs.conn_reuse_mode=3", l.prefix)
+	l.sh("ip netns exec %sdir sysctl -qw net.ipv4.vs.expire_quiescent_template=1 net.ipv4.vs.conn_reuse_mode=3",
+		l.prefix)
 	c := l.clients()
 	l.pool(drainTime, "rs1", "rs2")
-	l.until(5*time.Second, "-r 192.0.2.24:80 -g -w 0", "-r 192.0.2.21:80 -g -w 1", ":8080 -r 192.0.2.24:8080 -g -w 0", ":8081 -r 192.0.2.24:8081 -g -w 0")
+	l.until(5*time.Second, "-r 192.0.2.24:80 -g -w 0", "-r 192.0.2.21:80 -g -w 1",
+		":8080 -r 192.0.2.24:8080 -g -w 0", ":8081 -r 192.0.2.24:8081 -g -w 0")
 	left := time.Now()
-	l.t.Logf("expire_quiescent_template: out after %v", l.untilLeft(drainTime-time.Second, []string{returnPort, reusePort}, "rs1", "rs2"))
+	l.t.Logf("expire_quiescent_template: out after %v",
+		l.untilLeft(drainTime-time.Second, []string{returnPort, reusePort}, "rs1", "rs2"))
 	c.end()
-	for row, a := range map[string]*questioner{"a client that returns": c.returns, "one port for all connections": c.reuse} {
-		if answers, failed, failure := a.servers(left.Add(time.Second), time.Now()); failed > 0 || answers["rs3"]+answers["rs4"] > 0 {
+	for row, a := range map[string]*questioner{"a client that returns": c.returns,
+		"one port for all connections": c.reuse} {
+		if answers, failed, failure := a.servers(left.Add(time.Second), time.Now()); failed > 0 ||
+			answers["rs3"]+answers["rs4"] > 0 {
 			l.t.Errorf("%s: answers of %v, %d failed: %s", row, answers, failed, failure)
 		}
 	}
@@ -426,8 +434,9 @@ func (l *leavingLab) atOnce() {
 // the other address again.
 func (l *leavingLab) namesMove() {
 	l.path = l.config(fmt.Sprintf("checkinterval = 1\nchecktimeout = 2\nresolve = 1\ndraintime = %d\nvirtual = %s:%s\n\tscheduler = rr\n"+
-		"\treal = app.example:80 gate\n\treal = 192.0.2.22:80 gate\n\tchecktype = connect\n", drainTime/time.Second, drVIP, keepAlivePort))
-	l.run(0, l.path, "reload")
+		"\treal = app.example:80 gate\n\treal = 192.0.2.22:80 gate\n\tchecktype = connect\n",
+		drainTime/time.Second, drVIP, keepAlivePort))
+	l.does(l.path, "reload")
 	l.untilLeft(2*drainTime, []string{keepAlivePort}, "rs1", "rs2")
 	kept := &leavingClients{}
 	for range 6 {

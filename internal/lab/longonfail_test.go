@@ -33,18 +33,22 @@ func TestKernelLongOnFail(t *testing.T) {
 	never, atOnce := seen{none: true}, seen{most: 1500 * time.Millisecond}
 	t.Logf("%d connections in each cell: median and worst\n| Fault | expire_nodest_conn | onfail | gate | ipip | masq |", heldOnes)
 	for _, f := range []onFailFault{
-		{"process killed", 1, o.signal(syscall.SIGKILL), o.serve, 3 * time.Second, [3]seen{atOnce, atOnce, atOnce}},
+		{"process killed", 1, o.signal(syscall.SIGKILL), o.serve, 3 * time.Second,
+			[3]seen{atOnce, atOnce, atOnce}},
 		{"unplugged", 1, o.link("down"), o.link("up"), patience,
 			[3]seen{never, {least: onFailTime, most: patience}, {most: patience}}},
 		{"unplugged", 0, o.link("down"), o.link("up"), patience, [3]seen{never, never, never}},
 		{"overloaded: checks time out", 1, o.tells(beSlow), o.tells(beHealthy), 14 * time.Second,
-			[3]seen{never, {least: onFailTime, most: onFailTime + onFailSeen + 2*sendsEvery}, {most: onFailSeen + 2*sendsEvery}}},
-		{"overloaded: checks time out", 0, o.tells(beSlow), o.tells(beHealthy), 14 * time.Second, [3]seen{never, never, never}},
-		{"its check wrong for 5 s", 1, o.tells(beWrong), o.tells(beHealthy), 5 * time.Second, [3]seen{never, never, {most: 5 * time.Second}}},
+			[3]seen{never, {least: onFailTime, most: onFailTime + onFailSeen + 2*sendsEvery},
+				{most: onFailSeen + 2*sendsEvery}}},
+		{"overloaded: checks time out", 0, o.tells(beSlow), o.tells(beHealthy), 14 * time.Second,
+			[3]seen{never, never, never}},
+		{"its check wrong for 5 s", 1, o.tells(beWrong), o.tells(beHealthy), 5 * time.Second,
+			[3]seen{never, never, {most: 5 * time.Second}}},
 	} {
 		o.row(f)
 	}
-	o.run(0, o.path, "stop")
+	o.does(o.path, "stop")
 }
 
 // onFailFault is a fault of the server, and what its clients must see.
@@ -76,12 +80,13 @@ func newOnFailLab(t *testing.T) *onFailLab {
 	for _, w := range onFailLanes {
 		for i, port := range heldPorts {
 			text += fmt.Sprintf("virtual = %s:%s\n\tonfail = %s\n\tservice = http\n\trequest = \"check\"\n\treceive = \"OK\"\n"+
-				"\tcheckport = 80\n\tscheduler = rr\n\treal = %s:%s %s\n", w.vip, port, onFails[i], w.real(1), port, w.forward)
+				"\tcheckport = 80\n\tscheduler = rr\n\treal = %s:%s %s\n", w.vip, port, onFails[i],
+				w.real(1), port, w.forward)
 		}
 	}
 	o.path = o.config(text)
 	o.realServerScript(o.path, "start", 1)
-	o.run(0, o.path, "start")
+	o.does(o.path, "start")
 	o.serving()
 	return o
 }
@@ -92,7 +97,8 @@ func (o *onFailLab) serving() {
 	var lines []string
 	for _, w := range onFailLanes {
 		for _, port := range heldPorts {
-			lines = append(lines, fmt.Sprintf("-t %s:%s -r %s:%s -%c -w 1\n", w.vip, port, w.real(1), port, w.forward[0]))
+			lines = append(lines, fmt.Sprintf("-t %s:%s -r %s:%s -%c -w 1\n", w.vip, port, w.real(1), port,
+				w.forward[0]))
 		}
 	}
 	o.until(30*time.Second, lines...)
@@ -189,7 +195,8 @@ func (o *onFailLab) row(f onFailFault) {
 	for i, onFail := range onFails {
 		line := fmt.Sprintf("| %s | %d | `%s` |", f.name, f.nodest, onFail)
 		for j := range cells[i] {
-			line += fmt.Sprintf(" %s%s |", shown[i][j], o.rest(f, i, onFailLanes[j], cells[i][j], told, back))
+			line += fmt.Sprintf(" %s%s |", shown[i][j],
+				o.rest(f, i, onFailLanes[j], cells[i][j], told, back))
 		}
 		o.t.Log(line)
 	}
@@ -217,7 +224,8 @@ func (o *onFailLab) allLive(cells [3][3][]*held, since time.Time) {
 			return
 		}
 		if time.Since(begin) > 15*time.Second {
-			o.t.Fatalf("%d connections have no answer, %v after they were opened\n%s", dead, time.Since(since), o.ipvsadm("-Ln"))
+			o.t.Fatalf("%d connections have no answer, %v after they were opened\n%s", dead,
+				time.Since(since), o.ipvsadm("-Ln"))
 		}
 	}
 }
@@ -235,7 +243,8 @@ func (o *onFailLab) cell(f onFailFault, onFail int, w lane, all []*held, failed 
 		default:
 		}
 	}
-	want, where := f.want[onFail], fmt.Sprintf("%s, expire_nodest_conn %d, onfail %s, %s", f.name, f.nodest, onFails[onFail], w.forward)
+	want, where := f.want[onFail], fmt.Sprintf("%s, expire_nodest_conn %d, onfail %s, %s", f.name, f.nodest,
+		onFails[onFail], w.forward)
 	if len(took) == 0 {
 		if !want.none {
 			o.t.Errorf("%s: no client knows after %v", where, f.lasts)
@@ -244,14 +253,16 @@ func (o *onFailLab) cell(f onFailFault, onFail int, w lane, all []*held, failed 
 	}
 	slices.Sort(took)
 	if want.none || len(took) < len(all) || took[0] < want.least || took[len(took)-1] > want.most+lost {
-		o.t.Errorf("%s: %d of %d clients know, after %v to %v: %v; want %+v", where, len(took), len(all), took[0], took[len(took)-1], how, want)
+		o.t.Errorf("%s: %d of %d clients know, after %v to %v: %v; want %+v", where, len(took), len(all),
+			took[0], took[len(took)-1], how, want)
 	}
 	var kinds []string
 	for kind := range how {
 		kinds = append(kinds, kind)
 	}
 	slices.Sort(kinds)
-	return fmt.Sprintf("%.1f (%.1f) s, %s", took[len(took)/2].Seconds(), took[len(took)-1].Seconds(), strings.Join(kinds, " and "))
+	return fmt.Sprintf("%.1f (%.1f) s, %s", took[len(took)/2].Seconds(), took[len(took)-1].Seconds(),
+		strings.Join(kinds, " and "))
 }
 
 // settle waits until each connection has either continued or ended, but not for longer than half of patience.
@@ -297,7 +308,8 @@ func (o *onFailLab) rest(f onFailFault, onFail int, w lane, all []*held, told, b
 	o.t.Helper()
 	n := count(all, told, back)
 	if f.want[onFail].none && f.lasts < patience && f.nodest == 1 && n[lives] < len(all) {
-		o.t.Errorf("%s, onfail %s, %s: %d of %d connections live", f.name, onFails[onFail], w.forward, n[lives], len(all))
+		o.t.Errorf("%s, onfail %s, %s: %d of %d connections live", f.name, onFails[onFail], w.forward, n[lives],
+			len(all))
 	}
 	switch {
 	case n[lives] == len(all):

@@ -2,7 +2,6 @@ package lab
 
 import (
 	"fmt"
-	"io"
 	"net"
 	"strings"
 	"testing"
@@ -22,12 +21,13 @@ func TestKernelLoopbackByMasq(t *testing.T) {
 			"%[1]s:8080\n        %[2]s:8080 gate\n        service = http\n", w.virtual, w.real)
 	}
 	path := l.config(config)
-	said := l.run(0, path, "check")
-	if !strings.Contains(said, "with masq clients of other machines do not reach") || !strings.Contains(said, "and 1 more: line 10") {
+	said := l.does(path, "check")
+	if !strings.Contains(said, "with masq clients of other machines do not reach") ||
+		!strings.Contains(said, "and 1 more: line 10") {
 		t.Errorf("check does not warn of both:\n%s", said)
 	}
-	l.run(0, path, "start")
-	t.Cleanup(func() { l.run(0, path, "stop") })
+	l.does(path, "start")
+	t.Cleanup(func() { l.does(path, "stop") })
 	l.until(5*time.Second, "-r 127.0.0.1:80 -m -w 1", "-r [::1]:80 -m -w 1",
 		"-r 127.0.0.1:8080 -g -w 1", "-r [::1]:8080 -g -w 1")
 	for _, vip := range []string{nat4.vip, nat6.vip} {
@@ -38,19 +38,4 @@ func TestKernelLoopbackByMasq(t *testing.T) {
 			t.Errorf("with gate %s answers %q, want dir", vip, got)
 		}
 	}
-}
-
-// askAt is the answer to a client within a second, or the reason why there is none.
-func (l *lab) askAt(addr string) string {
-	var conn net.Conn
-	var err error
-	l.in("client", func() { conn, err = net.DialTimeout("tcp", addr, time.Second) })
-	if err != nil {
-		return err.Error()
-	}
-	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(time.Second))
-	fmt.Fprintf(conn, "GET / HTTP/1.0\r\n\r\n")
-	answer, _ := io.ReadAll(conn)
-	return string(answer)
 }

@@ -20,11 +20,11 @@ virtual = 192.0.2.10:81
         persistent = 600
 `)
 	const told = ":6:22: warning: clients stay with a quiescent server until their persistence ends"
-	if out := l.run(0, path, "check"); strings.Count(out, "clients stay") != 1 || !strings.Contains(out, told) {
+	if out := l.does(path, "check"); strings.Count(out, "clients stay") != 1 || !strings.Contains(out, told) {
 		t.Errorf("check does not warn exactly once of clients that stay:\n%s", out)
 	}
 	l.sh("ip netns exec %sdir sysctl -qw net.ipv4.vs.expire_quiescent_template=1", l.prefix)
-	if out := l.run(0, path, "check"); strings.Contains(out, "clients stay") {
+	if out := l.does(path, "check"); strings.Contains(out, "clients stay") {
 		t.Errorf("check warns of clients that stay, though the kernel sends them elsewhere:\n%s", out)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 func (l *lab) says(out string, wanted ...string) {
@@ -24,10 +26,12 @@ func (l *lab) backEnds() (here, there string) {
 	l.t.Helper()
 	here, there = "iptables-legacy", "iptables-nft"
 	exec.Command("modprobe", "-aq", "nf_tables", "nft_compat").Run()
-	if version, _ := exec.Command("iptables", "--version").Output(); strings.Contains(string(version), "nf_tables") {
+	if version, _ := exec.Command("iptables", "--version").Output(); strings.Contains(string(version),
+		"nf_tables") {
 		here, there = there, here
 	}
-	if out, err := exec.Command("ip", "netns", "exec", l.prefix+"dir", there, "-t", "mangle", "-A", "FORWARD", "-j", "ACCEPT").CombinedOutput(); err != nil {
+	if out, err := exec.Command("ip", "netns", "exec", l.prefix+"dir", there, "-t", "mangle", "-A", "FORWARD", "-j",
+		"ACCEPT").CombinedOutput(); err != nil {
 		l.t.Logf("%s: %v: %s", there, err, out)
 		return here, ""
 	}
@@ -48,15 +52,13 @@ virtual = 4
 func TestKernelCheckAndPlanKnowTheMarks(t *testing.T) {
 	l := newLabOf(t, 0)
 	path := l.config(marksConfig)
-	out := l.run(0, path, "check")
+	out := l.does(path, "check")
 	l.says(out, ":4:16: warning: no interface here has 203.0.113.10",
 		":7:11: warning: nothing sets mark 4 here")
-	if n := strings.Count(out, "warning:"); n != 2 {
-		t.Errorf("%d warnings:\n%s", n, out)
-	}
+	testkit.Equal(t, strings.Count(out, "warning:"), 2, "warnings", out)
 
 	var commands []string
-	for line := range strings.Lines(l.run(0, path, "plan")) {
+	for line := range strings.Lines(l.does(path, "plan")) {
 		if strings.HasPrefix(line, "iptables ") {
 			commands = append(commands, line)
 		}
@@ -65,22 +67,24 @@ func TestKernelCheckAndPlanKnowTheMarks(t *testing.T) {
 		t.Fatalf("plan has %q", commands)
 	}
 	l.sh("ip netns exec %sdir sh -ec '%s'", l.prefix, strings.Join(commands, ""))
-	if out := l.run(0, path, "plan"); strings.Contains(out, "iptables") {
+	if out := l.does(path, "plan"); strings.Contains(out, "iptables") {
 		t.Errorf("after its commands the plan still has\n%s", out)
 	}
-	l.run(0, path, "start")
+	l.does(path, "start")
 	l.until(2*time.Second, "-A -f 3 -s wrr", "-A -f 4 -s wrr")
-	l.says(l.run(0, path, "plan"), "# nothing to change")
+	l.says(l.does(path, "plan"), "# nothing to change")
 
 	l.sh(`ip netns exec %[1]sdir iptables -t mangle -A PREROUTING -d 192.0.2.77 -j MARK --set-mark 3
 		ip netns exec %[1]sdir iptables -t mangle -A PREROUTING -d 192.0.2.77 -j MARK --set-mark 4
 		ip -n %[1]sdir rule add fwmark 4 table 100 priority 77`, l.prefix)
 	here, there := l.backEnds()
-	out = l.run(0, path, "check")
-	l.says(out, ":2:11: warning: mark 3 is set by a rule too, in chain PREROUTING ("+here+"): -d 192.0.2.77/32 -j MARK",
+	out = l.does(path, "check")
+	l.says(out, ":2:11: warning: mark 3 is set by a rule too, in chain PREROUTING ("+here+
+		"): -d 192.0.2.77/32 -j MARK",
 		":7:11: warning: mark 4 is used by ip rule 77, which sends its packets to table 100")
 	if there != "" {
-		l.says(out, ":3:16: warning: iptables is "+here+" here, and "+there+" has rules in its mangle table as well")
+		l.says(out, ":3:16: warning: iptables is "+here+" here, and "+there+
+			" has rules in its mangle table as well")
 	}
 	if strings.Contains(out, "nothing sets") {
 		t.Errorf("check overlooks a rule for mark 4:\n%s", out)
@@ -92,14 +96,13 @@ func TestKernelCheckAndPlanKnowTheMarks(t *testing.T) {
 	for _, verb := range []string{"check", "plan", "reload", "start"} {
 		l.says(l.run(2, own, verb), refused)
 	}
-	if after := l.table(); after != before {
-		t.Errorf("the table was\n%s\nand is\n%s", before, after)
-	}
+	testkit.Equal(t, l.table(), before, "the table")
 	l.config(strings.Replace(marksConfig, "192.0.2.10 tcp 80,443", "192.0.2.10 tcp all", 1))
-	l.run(0, path, "reload")
-	l.says(l.run(0, path, "plan"), "# nothing to change")
-	l.run(0, path, "stop")
-	if rules, err := exec.Command("ip", "netns", "exec", l.prefix+"dir", "iptables", "-t", "mangle", "-S").Output(); err != nil || strings.Contains(string(rules), "LDIRECTORD") {
+	l.does(path, "reload")
+	l.says(l.does(path, "plan"), "# nothing to change")
+	l.does(path, "stop")
+	if rules, err := exec.Command("ip", "netns", "exec", l.prefix+"dir", "iptables", "-t", "mangle",
+		"-S").Output(); err != nil || strings.Contains(string(rules), "LDIRECTORD") {
 		t.Errorf("stop leaves (%v)\n%s", err, rules)
 	}
 }
@@ -111,9 +114,7 @@ func TestKernelDoctorTriesToSetMarks(t *testing.T) {
 	const nft, legacy = "/usr/sbin/xtables-nft-multi", "/usr/sbin/iptables-legacy"
 	dir := t.TempDir()
 	for _, name := range []string{"iptables", "ip6tables"} {
-		if err := os.Symlink(nft, filepath.Join(dir, name)); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, os.Symlink(nft, filepath.Join(dir, name)))
 	}
 	tables := func(program string, args ...string) ([]byte, error) {
 		words := append([]string{"netns", "exec", l.prefix + "dir", program, "-t", "mangle"}, args...)

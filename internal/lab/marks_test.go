@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // The mark rules of the file exist while the daemon runs, survive its crash, follow a reload, and are removed at its
@@ -43,7 +45,8 @@ virtual = 3
 // marks are the rules of the director's mangle table.
 func (l *lab) marks() string {
 	l.t.Helper()
-	out, err := exec.Command("ip", "netns", "exec", l.prefix+"dir", "iptables", "-t", "mangle", "-S").CombinedOutput()
+	out, err := exec.Command("ip", "netns", "exec", l.prefix+"dir", "iptables", "-t", "mangle",
+		"-S").CombinedOutput()
 	if err != nil {
 		l.t.Fatalf("iptables: %v: %s", err, out)
 	}
@@ -78,16 +81,14 @@ func TestKernelMarkThatNobodySetsIsTold(t *testing.T) {
 	cf := l.config("virtual = 3\n        protocol = fwm\n        real = 192.0.2.21:80 gate\n        checktype = connect\n")
 	l.run(exitOK, cf, "start")
 	l.saysWithin(5*time.Second, "Nothing sets mark 3 on this machine: fwm:3 gets no packets")
-	l.sh("ip netns exec %sdir iptables -t mangle -A PREROUTING -d %s -p tcp --dport 80 -j MARK --set-mark 3", l.prefix, drVIP)
+	l.sh("ip netns exec %sdir iptables -t mangle -A PREROUTING -d %s -p tcp --dport 80 -j MARK --set-mark 3",
+		l.prefix, drVIP)
 	before := l.marks()
 	l.run(exitOK, cf, "restart")
 	time.Sleep(2 * time.Second)
-	if n := strings.Count(l.logText(), "Nothing sets mark"); n != 1 {
-		t.Errorf("the log says %d times that no rule sets the mark, want 1:\n%s", n, l.logText())
-	}
-	if after := l.marks(); after != before {
-		t.Errorf("the operator's rules were\n%sand are\n%s", before, after)
-	}
+	testkit.Equal(t, strings.Count(l.logText(), "Nothing sets mark"), 1, "the log",
+		"times that no rule sets the mark", l.logText())
+	testkit.Equal(t, l.marks(), before, "the operator's rules")
 	l.run(exitOK, cf, "stop")
 }
 

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // A client sends packets all the time, while the daemon is killed during reloads. The packets always have their mark,
@@ -73,28 +75,24 @@ func marksOverKills(t *testing.T, kills int) {
 // next daemon has set.
 func awaitIPTables(t *testing.T) {
 	t.Helper()
-	for end := time.Now().Add(2 * ofIPTables); ; time.Sleep(5 * time.Millisecond) {
+	testkit.Until(t, 2*ofIPTables, func() bool {
 		files, err := filepath.Glob("/proc/[0-9]*/comm")
 		if err != nil || len(files) == 0 {
 			t.Fatalf("no processes in /proc: %v", err)
 		}
-		runs := slices.ContainsFunc(files, func(file string) bool {
+		return !slices.ContainsFunc(files, func(file string) bool {
 			name, _ := os.ReadFile(file) // the process may have ended
-			return strings.HasPrefix(string(name), "iptables") || strings.HasPrefix(string(name), "ip6tables")
+			return strings.HasPrefix(string(name), "iptables") ||
+				strings.HasPrefix(string(name), "ip6tables")
 		})
-		if !runs {
-			return
-		}
-		if time.Now().After(end) {
-			t.Fatal("a run of iptables has no end")
-		}
-	}
+	}, "a run of iptables has no end")
 }
 
 // Changes of the rules by other programs are repaired and logged within one interval.
 func TestKernelDamagedMarkRulesAreRepaired(t *testing.T) {
 	l := newLabOf(t, 1)
-	lines := []markLine{{3, "udp 53", "-p udp -m udp --dport 53"}, {3, "tcp 80,443", "-p tcp -m multiport --dports 80,443"}}
+	lines := []markLine{{3, "udp 53", "-p udp -m udp --dport 53"},
+		{3, "tcp 80,443", "-p tcp -m multiport --dports 80,443"}}
 	cf := l.markConfig(lines)
 	l.run(exitOK, cf, "start")
 	for _, c := range []struct{ do, told string }{
@@ -105,11 +103,13 @@ func TestKernelDamagedMarkRulesAreRepaired(t *testing.T) {
 		{"-A CHAIN -j MARK --set-mark 9", "is not our rule"},
 	} {
 		since := len(l.logText())
-		l.sh("ip netns exec %sdir iptables -t mangle %s", l.prefix, strings.ReplaceAll(c.do, "CHAIN", l.chain()))
+		l.sh("ip netns exec %sdir iptables -t mangle %s", l.prefix,
+			strings.ReplaceAll(c.do, "CHAIN", l.chain()))
 		start := time.Now()
 		for l.notExactly(lines) != "" {
 			if time.Since(start)-l.idle.since(start) > time.Second+ofIPTables {
-				t.Fatalf("%s: not repaired after %v: %s\nlog:\n%s", c.do, time.Since(start), l.notExactly(lines), l.logText()[since:])
+				t.Fatalf("%s: not repaired after %v: %s\nlog:\n%s", c.do, time.Since(start),
+					l.notExactly(lines), l.logText()[since:])
 			}
 			time.Sleep(20 * time.Millisecond)
 		}
@@ -169,23 +169,21 @@ func (l *lab) markConfig(lines []markLine) string {
 // countMarks adds rules that count the client's packets, after the rules of the daemon.
 func (l *lab) countMarks() {
 	for _, match := range []string{"", "-m mark --mark 3", "-m mark --mark 0"} {
-		l.sh("ip netns exec %sdir iptables -t mangle -A PREROUTING -d %s -p udp --dport 53 %s", l.prefix, natVIP, match)
+		l.sh("ip netns exec %sdir iptables -t mangle -A PREROUTING -d %s -p udp --dport 53 %s", l.prefix,
+			natVIP, match)
 	}
 }
 
 func (l *lab) countedMarks() map[string]int {
 	l.t.Helper()
-	out, err := exec.Command("ip", "netns", "exec", l.prefix+"dir", "iptables", "-t", "mangle", "-v", "-S", "PREROUTING").Output()
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	out := testkit.Must(exec.Command("ip", "netns", "exec", l.prefix+"dir", "iptables", "-t", "mangle", "-v", "-S",
+		"PREROUTING").Output())(l.t)
 	seen := map[string]int{}
-	for _, found := range regexp.MustCompile(`--dport 53( -m mark --mark 0x[03])? -c (\d+)`).FindAllStringSubmatch(string(out), -1) {
-		name := map[string]string{"": "all", " -m mark --mark 0x3": "marked", " -m mark --mark 0x0": "unmarked"}[found[1]]
-		seen[name], err = strconv.Atoi(found[2])
-		if err != nil {
-			l.t.Fatal(err)
-		}
+	for _, found := range regexp.MustCompile(`--dport 53( -m mark --mark 0x[03])? -c (\d+)`).FindAllStringSubmatch(
+		string(out), -1) {
+		name := map[string]string{"": "all", " -m mark --mark 0x3": "marked",
+			" -m mark --mark 0x0": "unmarked"}[found[1]]
+		seen[name] = testkit.Must(strconv.Atoi(found[2]))(l.t)
 	}
 	return seen
 }
@@ -193,12 +191,7 @@ func (l *lab) countedMarks() map[string]int {
 // sendWithoutPause makes the client send packets until the returned function is called, which returns their number.
 func (l *lab) sendWithoutPause() func() int {
 	l.t.Helper()
-	var conn net.Conn
-	var err error
-	l.in("client", func() { conn, err = net.Dial("udp4", natVIP+":53") })
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	conn := madeIn(l, "client", func() (net.Conn, error) { return net.Dial("udp4", natVIP+":53") })
 	stop, sent := make(chan struct{}), make(chan int)
 	go func() {
 		tick := time.NewTicker(2 * time.Millisecond) // the lab has only one CPU
@@ -245,7 +238,8 @@ func (l *lab) exchangeTime(random *rand.Rand) time.Duration {
 // generations are the numbers of the daemon's chains and jumps.
 func (l *lab) generations() string {
 	table := l.marks()
-	return fmt.Sprintf("%d chains, %d jumps", strings.Count(table, "-N LDIRECTORD-"), strings.Count(table, "-j LDIRECTORD-"))
+	return fmt.Sprintf("%d chains, %d jumps", strings.Count(table, "-N LDIRECTORD-"),
+		strings.Count(table, "-j LDIRECTORD-"))
 }
 
 func (l *lab) chain() string {
@@ -274,11 +268,13 @@ func (l *lab) notExactly(lines []markLine) string {
 	}
 	want := []string{"-A PREROUTING -j " + found[0][1]}
 	for _, line := range lines {
-		want = append(want, fmt.Sprintf("-A %s -d %s/32 %s -j MARK --set-xmark %#x/0xffffffff", found[0][1], natVIP, line.match, line.mark))
+		want = append(want, fmt.Sprintf("-A %s -d %s/32 %s -j MARK --set-xmark %#x/0xffffffff", found[0][1],
+			natVIP, line.match, line.mark))
 	}
 	var got []string
 	for _, rule := range strings.Split(table, "\n") {
-		if len(got) == 0 && strings.HasPrefix(rule, "-A PREROUTING") || strings.HasPrefix(rule, "-A") && strings.Contains(rule, "LDIRECTORD-") {
+		if len(got) == 0 && strings.HasPrefix(rule, "-A PREROUTING") || strings.HasPrefix(rule, "-A") &&
+			strings.Contains(rule, "LDIRECTORD-") {
 			got = append(got, rule)
 		}
 	}

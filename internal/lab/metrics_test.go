@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // The counters in the metrics and in the status are those of ipvsadm --stats.
@@ -24,7 +26,7 @@ virtual = 198.51.100.10:7000
         scheduler = rr
         checktype = connect
 `)
-	l.run(0, path, "start")
+	l.does(path, "start")
 	l.until(time.Second, "-r 192.0.2.21:7000 -m -w 1", "-r 192.0.2.22:7000 -m -w 1")
 	for range 5 {
 		l.dialThrough("192.0.2.21:7000").Close()
@@ -36,7 +38,8 @@ virtual = 198.51.100.10:7000
 	for end := time.Now().Add(15 * time.Second); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
 		shown := l.metrics()
 		missing = ""
-		for _, want := range append(l.statsAsMetrics(), `ldirectord_server_connections{virtual="tcp:198.51.100.10:7000",real="192.0.2.22:7000",state="active"} 1`,
+		for _, want := range append(l.statsAsMetrics(),
+			`ldirectord_server_connections{virtual="tcp:198.51.100.10:7000",real="192.0.2.22:7000",state="active"} 1`,
 			`ldirectord_virtual_info{virtual="tcp:198.51.100.10:7000",servicename="echo"} 1`) {
 			if !strings.Contains(shown, "\n"+want+"\n") {
 				missing += want + "\n"
@@ -49,10 +52,8 @@ virtual = 198.51.100.10:7000
 	if missing != "" {
 		t.Errorf("ipvsadm shows\n%sand the metrics are\n%s", missing, l.metrics())
 	}
-	if text := l.run(0, path, "status", "--json"); !strings.Contains(text, `"bytes_out"`) {
-		t.Errorf("the status is\n%s", text)
-	}
-	l.run(0, path, "stop")
+	testkit.Contains(t, l.does(path, "status", "--json"), `"bytes_out"`, "the status")
+	l.does(path, "stop")
 }
 
 // metrics is the answer to a scrape of the director at 127.0.0.1:9797.
@@ -81,7 +82,9 @@ func (l *lab) statsAsMetrics() (lines []string) {
 		if len(words) != 7 || words[0] != "->" || !strings.Contains(words[1], ":7000") {
 			continue
 		}
-		for i, name := range []string{`connections_total{%s}`, `packets_total{%s,direction="in"}`, `packets_total{%s,direction="out"}`, `bytes_total{%s,direction="in"}`, `bytes_total{%s,direction="out"}`} {
+		for i, name := range []string{`connections_total{%s}`, `packets_total{%s,direction="in"}`,
+			`packets_total{%s,direction="out"}`, `bytes_total{%s,direction="in"}`,
+			`bytes_total{%s,direction="out"}`} {
 			labels := fmt.Sprintf(`virtual="tcp:198.51.100.10:7000",real=%q`, words[1])
 			lines = append(lines, "ldirectord_server_"+fmt.Sprintf(name, labels)+" "+words[2+i])
 		}

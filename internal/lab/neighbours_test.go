@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 	"ldirectord/ipvsctl"
 )
 
@@ -45,12 +46,8 @@ func (l *lab) file(name, text string) string {
 	l.t.Helper()
 	path := filepath.Join(l.dir, name)
 	text = fmt.Sprintf("logfile = \"%s.log\"\ncheckinterval = 1\nchecktimeout = 1\n", path) + text
-	if err := os.WriteFile(path+".new", []byte(text), 0o600); err != nil {
-		l.t.Fatal(err)
-	}
-	if err := os.Rename(path+".new", path); err != nil {
-		l.t.Fatal(err)
-	}
+	testkit.Write(l.t, path+".new", text)
+	testkit.OK(l.t, os.Rename(path+".new", path))
 	return path
 }
 
@@ -198,9 +195,7 @@ func (p *pair) pidOf(name string) int {
 
 func (p *pair) send(name string, s syscall.Signal) {
 	p.t.Helper()
-	if err := syscall.Kill(p.pidOf(name), s); err != nil {
-		p.t.Fatal(err)
-	}
+	testkit.OK(p.t, syscall.Kill(p.pidOf(name), s))
 }
 
 // begin starts the first daemon, then the other one, which waits.
@@ -210,9 +205,7 @@ func (p *pair) begin() {
 	p.watch()
 	said := p.run(exitOK, p.b, "start")
 	want := fmt.Sprintf("tcp:192.0.2.10:7000 belongs to a.cf, pid %d", p.pidOf("a"))
-	if !strings.Contains(said, want) {
-		p.t.Errorf("start says %q, not %q", said, want)
-	}
+	testkit.Contains(p.t, said, want, "start")
 }
 
 // director is a command that runs in the director.
@@ -329,7 +322,8 @@ func TestKernelLongNeighbours(t *testing.T) {
 			}
 			p.logged(second, want) // the log may be written after start has returned
 			p.logged(first, "Added real server")
-			if strings.Contains(p.log(second), "Added real server") || strings.Contains(p.log(first), "belongs to") {
+			if strings.Contains(p.log(second), "Added real server") ||
+				strings.Contains(p.log(first), "belongs to") {
 				p.t.Errorf("a.cf:\n%s\nb.cf:\n%s", p.log("a"), p.log("b"))
 			}
 			p.weights(map[string]string{"a": "1", "b": "5"}[first])
@@ -406,32 +400,24 @@ func TestKernelLongNeighbours(t *testing.T) {
 			p.run(exitOK, p.a, "start")
 			p.watch()
 			said := p.inRun(p.b, "start")
-			if !strings.Contains(said, "Other directors: the run folder "+p.dir) {
-				p.t.Errorf("start says %q", said)
-			}
+			testkit.Contains(p.t, said, "Other directors: the run folder "+p.dir, "start")
 			p.logged("a", "Changed by b.cf") // a.cf's daemon reads both run folders
 			p.inRun(p.b, "stop")
 		},
 		"a unit in /run, and a manager's with a folder of its own": func(p *pair) {
 			p.inRun(p.a, "start")
 			p.watch()
-			if said := p.run(exitOK, p.b, "start"); !strings.Contains(said, "belongs to a.cf") {
-				p.t.Errorf("start says %q", said)
-			}
+			testkit.Contains(p.t, p.run(exitOK, p.b, "start"), "belongs to a.cf", "start")
 			p.inRun(p.a, "stop")
 			p.weights("1", "5")
 		},
 		"a pid namespace of its own": func(p *pair) {
 			cmd := p.director("unshare", "--pid", "--fork", "--mount-proc", "--kill-child",
 				program(p.t), "--rundir", p.dir, p.a, "start", "--foreground")
-			if err := cmd.Start(); err != nil {
-				p.t.Fatal(err)
-			}
+			testkit.OK(p.t, cmd.Start())
 			p.t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
 			p.watch()
-			if said := p.run(exitOK, p.b, "start"); !strings.Contains(said, "belongs to a.cf, pid 1:") {
-				p.t.Errorf("start says %q", said)
-			}
+			testkit.Contains(p.t, p.run(exitOK, p.b, "start"), "belongs to a.cf, pid 1:", "start")
 			p.stays(2 * time.Second)
 			p.weights("1")
 		},
@@ -440,9 +426,7 @@ func TestKernelLongNeighbours(t *testing.T) {
 			p.watch()
 			cmd := p.director("unshare", "--pid", "--fork", "--mount-proc", "--kill-child",
 				program(p.t), "--rundir", p.dir, p.b, "start", "--foreground") // it sees only itself
-			if err := cmd.Start(); err != nil {
-				p.t.Fatal(err)
-			}
+			testkit.OK(p.t, cmd.Start())
 			p.t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
 			p.logged("b", "belongs to a.cf")
 			p.stays(2 * time.Second)
@@ -455,9 +439,7 @@ func TestKernelLongNeighbours(t *testing.T) {
 			p.run(exitOK, p.a, "start")
 			p.run(exitOK, p.b, "start")
 			p.until(5*time.Second, "-f 3 -r 192.0.2.21:7000 -g -w 1")
-			if n := strings.Count(p.marks(), "-j MARK"); n != 1 {
-				p.t.Errorf("%d rules:\n%s", n, p.marks())
-			}
+			testkit.Equal(p.t, strings.Count(p.marks(), "-j MARK"), 1, "rules", p.marks())
 			p.run(exitOK, p.a, "stop")
 			p.until(5*time.Second, "-f 3 -r 192.0.2.21:7000 -g -w 5")
 			p.within(5*time.Second, "-j MARK --set-xmark 0x3/0xffffffff")
@@ -468,9 +450,7 @@ func TestKernelLongNeighbours(t *testing.T) {
 			p.file("b.cf", section("3", 5, "\tmark = 192.0.2.10 tcp 7000\n"))
 			const told = "Marked here: fwm:3 gets packets of a.cf, pid %d: tcp:192.0.2.10:7000"
 			want := fmt.Sprintf(told, p.pidOf("a"))
-			if said := p.run(exitOK, p.b, "start"); !strings.Contains(said, want) {
-				p.t.Errorf("start says %q", said)
-			}
+			testkit.Contains(p.t, p.run(exitOK, p.b, "start"), want, "start")
 			p.until(5*time.Second, "-f 3 -r 192.0.2.21:7000 -g -w 5")
 			p.weights("1")
 		},
@@ -501,12 +481,8 @@ func TestKernelLongNeighbours(t *testing.T) {
 		"one file, however spelt": func(p *pair) {
 			p.run(exitOK, p.a, "start")
 			link := filepath.Join(p.dir, "link.cf")
-			if err := os.Symlink(p.a, link); err != nil {
-				p.t.Fatal(err)
-			}
-			if said := p.run(exitOK, link, "start"); said != "" {
-				p.t.Errorf("start says %q", said)
-			}
+			testkit.OK(p.t, os.Symlink(p.a, link))
+			testkit.Equal(p.t, p.run(exitOK, link, "start"), "", "start")
 			p.becomes(time.Second, "1")
 		},
 	})
@@ -519,9 +495,7 @@ func TestKernelLongNeighboursPerl(t *testing.T) {
 		"the Perl stops": func(p *pair) {
 			p.startPerl(p.a)
 			p.watch()
-			if said := p.run(exitOK, p.b, "start"); !strings.Contains(said, belongs) {
-				p.t.Errorf("start says %q", said)
-			}
+			testkit.Contains(p.t, p.run(exitOK, p.b, "start"), belongs, "start")
 			p.stays(2 * time.Second)
 			p.perl(p.a, "stop")
 			p.becomes(5*time.Second, "5")
@@ -531,9 +505,7 @@ func TestKernelLongNeighboursPerl(t *testing.T) {
 			p.file("a.cf", "fork = yes\n"+section(pairService, 1, ""))
 			p.startPerl(p.a)
 			p.watch()
-			if said := p.run(exitOK, p.b, "start"); !strings.Contains(said, belongs) {
-				p.t.Errorf("start says %q", said)
-			}
+			testkit.Contains(p.t, p.run(exitOK, p.b, "start"), belongs, "start")
 			p.perl(p.a, "stop")
 			p.becomes(5*time.Second, "5")
 			p.weights("1", "5")
@@ -553,17 +525,12 @@ func TestKernelLongNeighboursPerl(t *testing.T) {
 		"the Perl's file can't be read": func(p *pair) {
 			p.startPerl(p.a)
 			p.watch()
-			if err := os.Rename(p.a, p.a+".gone"); err != nil {
-				p.t.Fatal(err)
-			}
+			testkit.OK(p.t, os.Rename(p.a, p.a+".gone"))
 			said := p.run(exitOK, p.b, "start")
-			if !strings.Contains(said, "Other directors: the file of the Perl ldirectord with pid ") {
-				p.t.Errorf("start says %q", said)
-			}
+			testkit.Contains(p.t, said, "Other directors: the file of the Perl ldirectord with pid ",
+				"start")
 			p.becomes(5*time.Second, "5") // b.cf serves
-			if err := os.Rename(p.a+".gone", p.a); err != nil {
-				p.t.Fatal(err)
-			}
+			testkit.OK(p.t, os.Rename(p.a+".gone", p.a))
 		},
 		"the Perl starts later": func(p *pair) {
 			p.file("a.cf", section(pairService, 3, ""))
@@ -584,9 +551,7 @@ func TestKernelLongNeighboursPerl(t *testing.T) {
 		"restart takes over from the Perl of the file": func(p *pair) {
 			p.startPerl(p.a)
 			p.watch()
-			if said := p.inRun(p.a, "restart"); said != "" {
-				p.t.Errorf("restart says %q", said)
-			}
+			testkit.Equal(p.t, p.inRun(p.a, "restart"), "", "restart")
 			p.stays(time.Second)
 			p.weights("1")
 			p.inRun(p.a, "stop")

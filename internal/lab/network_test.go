@@ -18,6 +18,7 @@ import (
 	"github.com/vishvananda/netns"
 
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 	"ldirectord/ipvsctl"
 )
 
@@ -36,6 +37,8 @@ const (
 	drVIP  = "192.0.2.10"
 	natVIP = "198.51.100.10"
 )
+
+var three = []string{"rs1", "rs2", "rs3"}
 
 // needsIPVS skips a test without a kernel's table that it may change.
 func needsIPVS(t *testing.T) {
@@ -126,9 +129,16 @@ func (l *lab) sh(format string, args ...any) {
 // in runs f on a thread in a namespace. Sockets that f opens belong to that namespace.
 func (l *lab) in(ns string, f func()) {
 	l.t.Helper()
-	if err := l.enter(ns, f); err != nil {
-		l.t.Fatalf("entering %s: %v", ns, err)
-	}
+	testkit.OK(l.t, l.enter(ns, f), "entering", ns)
+}
+
+// madeIn is in, for a function that makes something.
+func madeIn[T any](l *lab, ns string, make func() (T, error)) (made T) {
+	l.t.Helper()
+	var err error
+	l.in(ns, func() { made, err = make() })
+	testkit.OK(l.t, err)
+	return made
 }
 
 func (l *lab) enter(ns string, f func()) error {
@@ -150,42 +160,47 @@ func (l *lab) enter(ns string, f func()) error {
 
 // ask makes one request from the client and returns the first word of the answer, or the error.
 func (l *lab) ask(vip string) string {
+	answer := l.askAt(vip + ":80")
+	_, body, found := strings.Cut(answer, "\r\n\r\n")
+	if !found {
+		return answer
+	}
+	word, _, _ := strings.Cut(body, " ")
+	return word
+}
+
+// askAt is the whole answer to a request from the client, or the error.
+func (l *lab) askAt(addr string) string {
+	const limit = 2 * time.Second
 	var conn net.Conn
 	var err error
-	l.in("client", func() { conn, err = net.DialTimeout("tcp4", vip+":80", 2*time.Second) })
+	l.in("client", func() { conn, err = net.DialTimeout("tcp", addr, limit) })
 	if err != nil {
 		return err.Error()
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(2 * time.Second))
+	conn.SetDeadline(time.Now().Add(limit))
 	fmt.Fprintf(conn, "GET / HTTP/1.0\r\n\r\n")
 	answer, err := io.ReadAll(conn)
 	if err != nil {
 		return err.Error()
 	}
-	_, body, _ := strings.Cut(string(answer), "\r\n\r\n")
-	word, _, _ := strings.Cut(body, " ")
-	return word
+	return string(answer)
 }
 
 // table is the director's table in the form of ipvsadm -Sn.
 func (l *lab) table() string { return lvs.Format(l.read()) }
 
 // read reads the director's table.
-func (l *lab) read() (table lvs.Table) {
-	var err error
-	l.in("dir", func() {
-		var k ipvsctl.Access
-		if k, err = ipvsctl.Open(ipvsctl.Kernel); err != nil {
-			return
+func (l *lab) read() lvs.Table {
+	return madeIn(l, "dir", func() (lvs.Table, error) {
+		k, err := ipvsctl.Open(ipvsctl.Kernel)
+		if err != nil {
+			return nil, err
 		}
 		defer k.Close()
-		table, err = k.Read(context.Background())
+		return k.Read(context.Background())
 	})
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	return table
 }
 
 // until waits for a table that has these lines, and not those after "no ". It returns how long that took.
@@ -205,7 +220,8 @@ func (l *lab) untilFrom(from time.Time, limit time.Duration, lines ...string) ti
 		if missing := unlike(table, lines); missing == "" {
 			return took
 		} else if took > limit && (lost < maxLostInRow || took > limit+checkTimeout) {
-			l.t.Fatalf("after %v the table does not have: %s\n%s\nlog:\n%s", took, missing, table, l.logText())
+			l.t.Fatalf("after %v the table does not have: %s\n%s\nlog:\n%s", took, missing, table,
+				l.logText())
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
@@ -213,7 +229,8 @@ func (l *lab) untilFrom(from time.Time, limit time.Duration, lines ...string) ti
 
 func unlike(table string, lines []string) string {
 	for _, line := range lines {
-		if absent, ok := strings.CutPrefix(line, "no "); ok == strings.Contains(table, line) && !ok || ok && strings.Contains(table, absent) {
+		if absent, ok := strings.CutPrefix(line, "no "); ok == strings.Contains(table, line) && !ok || ok &&
+			strings.Contains(table, absent) {
 			return line
 		}
 	}
@@ -223,12 +240,8 @@ func unlike(table string, lines []string) string {
 func (l *lab) config(text string) string {
 	path := filepath.Join(l.dir, "ldirectord.cf")
 	text = fmt.Sprintf("logfile = \"%s\"\n", l.log) + text
-	if err := os.WriteFile(path+".new", []byte(text), 0o600); err != nil {
-		l.t.Fatal(err)
-	}
-	if err := os.Rename(path+".new", path); err != nil {
-		l.t.Fatal(err)
-	}
+	testkit.Write(l.t, path+".new", text)
+	testkit.OK(l.t, os.Rename(path+".new", path))
 	return path
 }
 
@@ -240,7 +253,8 @@ func (l *lab) logText() string {
 // changes returns the lines of the log about changes of the table, after a position.
 func (l *lab) changes(since int) (n int, lines string) {
 	for _, line := range strings.Split(l.logText()[since:], "\n") {
-		for _, word := range []string{"Added ", "Changed ", "Deleted ", "Restored ", "Quiescent ", "Purged ", "Readd "} {
+		for _, word := range []string{"Added ", "Changed ", "Deleted ", "Restored ", "Quiescent ", "Purged ",
+			"Readd "} {
 			if strings.Contains(line, "] "+word) {
 				n++
 				lines += line + "\n"
@@ -253,11 +267,7 @@ func (l *lab) changes(since int) (n int, lines string) {
 // listen opens a port of a namespace until the test ends.
 func (l *lab) listen(ns, addr string) (listener net.Listener) {
 	l.t.Helper()
-	var err error
-	l.in(ns, func() { listener, err = net.Listen("tcp", addr) })
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	listener = madeIn(l, ns, func() (net.Listener, error) { return net.Listen("tcp", addr) })
 	l.t.Cleanup(func() { listener.Close() })
 	return listener
 }
@@ -269,14 +279,6 @@ func (l *lab) echo(ns, addr string) { l.echoing(ns, addr) }
 func (l *lab) echoing(ns, addr string) (listener net.Listener) {
 	l.t.Helper()
 	listener = l.listen(ns, addr)
-	go func() {
-		for {
-			c, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go func() { defer c.Close(); io.Copy(c, c) }()
-		}
-	}()
+	testkit.Serve(l.t, listener, func(c net.Conn) { io.Copy(c, c) })
 	return listener
 }

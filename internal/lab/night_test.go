@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // nightRow is a row of docs/night.md.
@@ -27,12 +29,9 @@ func (r nightRow) isIn(out string) bool {
 
 func nightRows(t *testing.T) (rows []nightRow) {
 	t.Helper()
-	text, err := os.ReadFile("../../docs/night.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Read(t, "../../docs/night.md")
 	row := regexp.MustCompile("(?m)^\\| ([^|]+) \\| `ldirectord CONFIG ([^`]+)` \\| ([^|]+) \\| [^|]+ \\|$")
-	for _, m := range row.FindAllStringSubmatch(string(text), -1) {
+	for _, m := range row.FindAllStringSubmatch(text, -1) {
 		r := nightRow{trouble: m[1], command: strings.Fields(m[2])}
 		for _, words := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(m[3], -1) {
 			r.prints = append(r.prints, words[1])
@@ -81,12 +80,9 @@ func TestNightRowsArePlayed(t *testing.T) {
 		if !elsewhere {
 			continue
 		}
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
+		text := testkit.Read(t, file)
 		for _, words := range r.prints {
-			if !strings.Contains(string(text), words) {
+			if !strings.Contains(text, words) {
 				t.Errorf("%s: %s does not have: %s", r.trouble, file, words)
 			}
 		}
@@ -157,17 +153,12 @@ var night = map[string]func(n *nightLab){
 	"the table was emptied": func(n *nightLab) { n.inDir("ipvsadm -C") },
 	"two daemons have one virtual service": func(n *nightLab) {
 		first := n.path
-		text, err := os.ReadFile(first)
-		if err != nil {
-			n.t.Fatal(err)
-		}
+		text := testkit.Must(os.ReadFile(first))(n.t)
 		n.path = filepath.Join(n.dir, "second.cf")
-		if err := os.WriteFile(n.path, text, 0o600); err != nil {
-			n.t.Fatal(err)
-		}
-		n.run(0, n.path, "start")
+		testkit.Write(n.t, n.path, string(text))
+		n.does(n.path, "start")
 		second := n.path
-		n.t.Cleanup(func() { n.run(0, second, "stop") })
+		n.t.Cleanup(func() { n.does(second, "stop") })
 	},
 	"the director does not forward packets": func(n *nightLab) {
 		n.inDir("sysctl -qw net.ipv4.ip_forward=0")
@@ -178,8 +169,8 @@ var night = map[string]func(n *nightLab){
 		n.t.Cleanup(func() { n.inDir("ip link set br0 up") })
 	},
 	"this director stands by": func(n *nightLab) {
-		n.run(0, n.path, "stop")
-		n.run(0, n.path, "standby")
+		n.does(n.path, "stop")
+		n.does(n.path, "standby")
 	},
 	"a reload was refused": func(n *nightLab) {
 		n.config("virtuel = 1\n")
@@ -193,9 +184,9 @@ var night = map[string]func(n *nightLab){
 		was := n.log
 		n.log = filepath.Join(full, "log")
 		n.t.Cleanup(func() { n.log = was })
-		n.run(0, n.path, "stop")
+		n.does(n.path, "stop")
 		n.config(nightConfig)
-		n.run(0, n.path, "start")
+		n.does(n.path, "start")
 	},
 	"mail is not sent": func(n *nightLab) {
 		n.reload(0, "emailalert = root@localhost\nsmtp = 127.0.0.1\n"+nightConfig)

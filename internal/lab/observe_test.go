@@ -75,7 +75,8 @@ var grayFaults = []grayFault{
 		fail: "iptables -t raw -A PREROUTING -s 192.0.2.1 -j CT --notrack; iptables -t raw -A OUTPUT -d 192.0.2.1 -j CT --notrack\n" +
 			conntrackFull,
 		heal: conntrackRoom + "; iptables -t raw -F"},
-	{fault: "its table of connections (conntrack) is full", seen: byChecks, fail: conntrackFull, heal: conntrackRoom},
+	{fault: "its table of connections (conntrack) is full", seen: byChecks, fail: conntrackFull,
+		heal: conntrackRoom},
 	{fault: "its accept queue is full: it accepts nobody", seen: byChecks, mode: stuck},
 	{fault: "another machine without the service has taken its address by ARP", seen: byChecks,
 		fail: `ip -n ${P}client addr add $IP/32 dev br0
@@ -84,17 +85,23 @@ var grayFaults = []grayFault{
 	{fault: "it accepts clients and never answers", mode: mute},
 	{fault: "it resets connections after the handshake", seen: byChance, mode: resets},
 	{fault: "a filter resets what clients send",
-		fail: "iptables -A INPUT -p tcp " + fromClients + " -j REJECT --reject-with tcp-reset", heal: "iptables -F"},
+		fail: "iptables -A INPUT -p tcp " + fromClients + " -j REJECT --reject-with tcp-reset",
+		heal: "iptables -F"},
 	{fault: "large packets to clients are lost, as where the MTU is too small for data",
-		fail: "iptables -A OUTPUT " + toClients + " -m length --length 1000:65535 -j DROP", heal: "iptables -F"},
+		fail: "iptables -A OUTPUT " + toClients + " -m length --length 1000:65535 -j DROP",
+		heal: "iptables -F"},
 	{fault: "half of its packets are lost",
-		fail: "iptables -A OUTPUT " + toClients + " -m statistic --mode random --probability 0.5 -j DROP", heal: "iptables -F"},
+		fail: "iptables -A OUTPUT " + toClients + " -m statistic --mode random --probability 0.5 -j DROP",
+		heal: "iptables -F"},
 	{fault: "a filter drops new connections; old ones are served",
-		fail: "iptables -A INPUT -p tcp --syn " + fromClients + " -j DROP", heal: "iptables -F", with: (*grayLab).talk},
-	{fault: "one port of a mark is dead", fail: "iptables -A INPUT -p tcp --dport 7002 -j DROP", heal: "iptables -F",
+		fail: "iptables -A INPUT -p tcp --syn " + fromClients + " -j DROP", heal: "iptables -F",
+		with: (*grayLab).talk},
+	{fault: "one port of a mark is dead", fail: "iptables -A INPUT -p tcp --dport 7002 -j DROP",
+		heal: "iptables -F",
 		with: (*grayLab).askMark},
 	{fault: "the virtual address is gone from the director",
-		fail: "ip -n ${P}dir addr del " + natVIP + "/32 dev br1", heal: "ip -n ${P}dir addr add " + natVIP + "/32 dev br1"},
+		fail: "ip -n ${P}dir addr del " + natVIP + "/32 dev br1", heal: "ip -n ${P}dir addr add " + natVIP +
+			"/32 dev br1"},
 }
 
 // All servers of the lab are on one kernel, which has one limit for all their tables.
@@ -109,7 +116,7 @@ func TestKernelLongObserve(t *testing.T) {
 	onlyLong(t)
 	l := newGrayLab(t)
 	path := l.config(observeConfig)
-	l.run(0, path, "start")
+	l.does(path, "start")
 	l.serve()
 	end := l.comeAndGo(natVIP + ":7000")
 	defer end()
@@ -130,11 +137,13 @@ func TestKernelLongObserve(t *testing.T) {
 			}
 			l.saysSince(from, limit, "Suspected: "+what)
 			t.Logf("%s: suspected after %v", row.fault, time.Since(began).Round(100*time.Millisecond))
-			l.says(unfold(l.run(0, path, "why", observedAt(ns))), " connections in ", ", 0 packets back; its checks pass",
+			l.says(unfold(l.does(path, "why", observedAt(ns))), " connections in ",
+				", 0 packets back; its checks pass",
 				"it is in the table with weight 1")
 		case byChecks:
 			l.until(8*time.Second, "no -r "+observedAt(ns))
-			t.Logf("%s: out by its checks after %v", row.fault, time.Since(began).Round(100*time.Millisecond))
+			t.Logf("%s: out by its checks after %v", row.fault,
+				time.Since(began).Round(100*time.Millisecond))
 		default:
 			time.Sleep(9 * time.Second)
 		}
@@ -162,7 +171,7 @@ func TestKernelLongObserve(t *testing.T) {
 			t.Errorf("%s: checks changed the table:\n%s", row.fault, lines)
 		}
 	}
-	l.run(0, path, "stop")
+	l.does(path, "stop")
 }
 
 // With observe = out the suspected server gets weight 0, and no other one does. It comes back by holddown. While its
@@ -172,7 +181,7 @@ func TestKernelLongObserveOut(t *testing.T) {
 	l := newGrayLab(t)
 	leaves := "observe = out\n        keepserving = 1\n        holddown = 5,10"
 	path := l.config(strings.Replace(observeConfig, "observe = yes", leaves, 1))
-	l.run(0, path, "start")
+	l.does(path, "start")
 	in, out, others := "-r 192.0.2.21:7000 -m -w 1", "-r 192.0.2.21:7000 -m -w 0", "-r 192.0.2.22:7000 -m -w 1"
 	l.until(5*time.Second, in, others, "-r 192.0.2.23:7000 -m -w 1")
 	end := l.comeAndGo(natVIP + ":7000")
@@ -191,13 +200,13 @@ func TestKernelLongObserveOut(t *testing.T) {
 	l.sh("ip netns exec %srs1 ip route add default via 192.0.2.1", l.prefix)
 	time.Sleep(12 * time.Second)
 	l.until(time.Second, out, others)
-	l.says(unfold(l.run(0, path, "why", observedAt("rs1"))),
+	l.says(unfold(l.does(path, "why", observedAt("rs1"))),
 		"held down until an order (set … ready): its clients got no answers, 3 times in a row")
-	l.run(0, path, "set", observedAt("rs1"), "ready")
+	l.does(path, "set", observedAt("rs1"), "ready")
 	l.until(5*time.Second, in, others)
 	time.Sleep(8 * time.Second)
 	l.until(time.Second, in, others, "-r 192.0.2.23:7000 -m -w 1")
-	l.run(0, path, "stop")
+	l.does(path, "stop")
 }
 
 // observedAt is the address at which the server of a namespace listens.

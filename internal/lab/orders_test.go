@@ -6,6 +6,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // Orders with an end, on a real table: another weight, and maintenance that survives kill -9 and ends by itself.
@@ -21,25 +23,25 @@ virtual = 198.51.100.10:7000
         scheduler = wrr
         checktype = connect
 `)
-	l.run(0, path, "start")
+	l.does(path, "start")
 	l.until(time.Second, "-r 192.0.2.21:7000 -m -w 1", "-r 192.0.2.22:7000 -m -w 3")
-	l.run(0, path, "set", "192.0.2.22", "weight", "20", "--for", "1h")
+	l.does(path, "set", "192.0.2.22", "weight", "20", "--for", "1h")
 	l.until(time.Second, "-r 192.0.2.22:7000 -m -w 20")
 	begun := time.Now()
-	l.run(0, path, "set", "192.0.2.21", "maint", "--why", "new disk", "--for", "8s")
+	l.does(path, "set", "192.0.2.21", "maint", "--why", "new disk", "--for", "8s")
 	l.until(time.Second, "-r 192.0.2.22:7000 -m -w 20", "no 192.0.2.21")
 	l.run(1, path, "set", "192.0.2.22", "maint") // refused: it is the last server
 	l.kill()
-	l.run(0, path, "start")
+	l.does(path, "start")
 	table := l.table()
 	early := time.Since(begun) < 7*time.Second // later it may have ended: it counts whole seconds
 	if early && strings.Contains(table, "192.0.2.21") || !strings.Contains(table, "-r 192.0.2.22:7000 -m -w 20") {
 		t.Errorf("after kill -9:\n%s", table)
 	}
 	l.until(15*time.Second, "-r 192.0.2.21:7000 -m -w 1", "-r 192.0.2.22:7000 -m -w 20")
-	l.run(0, path, "undo", "192.0.2.22")
+	l.does(path, "undo", "192.0.2.22")
 	l.until(time.Second, "-r 192.0.2.21:7000 -m -w 1", "-r 192.0.2.22:7000 -m -w 3")
-	l.run(0, path, "stop")
+	l.does(path, "stop")
 }
 
 // The machine's clock is set, and set back again. An order for a time lasts that time nevertheless.
@@ -58,15 +60,13 @@ virtual = 198.51.100.10:7000
         scheduler = wrr
         checktype = connect
 `)
-	l.run(0, path, "start")
+	l.does(path, "start")
 	l.until(5*time.Second, "-r 192.0.2.21:7000 -m -w 1", "-r 192.0.2.22:7000 -m -w 1")
 	begun := time.Now()
-	l.run(0, path, "set", "192.0.2.21", "maint", "--for", "6s")
+	l.does(path, "set", "192.0.2.21", "maint", "--for", "6s")
 	put := func(by time.Duration) {
 		now := syscall.NsecToTimeval(time.Now().Add(by).UnixNano())
-		if err := syscall.Settimeofday(&now); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, syscall.Settimeofday(&now))
 	}
 	put(3 * time.Hour)
 	t.Cleanup(func() { put(-3 * time.Hour) })
@@ -83,5 +83,5 @@ virtual = 198.51.100.10:7000
 	if took := time.Since(begun); took < 5*time.Second {
 		t.Errorf("the order for 6 s ended after %v", took)
 	}
-	l.run(0, path, "stop")
+	l.does(path, "stop")
 }

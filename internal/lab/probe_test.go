@@ -5,6 +5,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // probe shows the answers of a server at the virtual address and at its own, and leaves nothing in the table.
@@ -16,20 +18,17 @@ func TestKernelProbeShowsBothWays(t *testing.T) {
 	path := l.config("checktimeout = 2\n" + throughVIP)
 	lines := strings.Split(l.output(path, "probe", "192.0.2.10:80"), "\n")
 	for i, want := range []string{
-		"192.0.2.21:80 connect up", "192.0.2.21:80 connect, own address up", "192.0.2.22:80 connect down", "192.0.2.22:80 connect, own address up",
+		"192.0.2.21:80 connect up", "192.0.2.21:80 connect, own address up", "192.0.2.22:80 connect down",
+		"192.0.2.22:80 connect, own address up",
 	} {
 		if i+2 > len(lines) || !strings.HasPrefix(strings.Join(strings.Fields(lines[i+1])[1:], " "), want) {
 			t.Errorf("line %d is not %s:\n%s", i+1, want, strings.Join(lines, "\n"))
 		}
 	}
-	if !strings.Contains(lines[3], "at 192.0.2.22 it answers") {
-		t.Errorf("the reason is missing: %s", lines[3])
-	}
+	testkit.Contains(t, lines[3], "at 192.0.2.22 it answers", "the reason is missing")
 	l.privateIs("")
 	probing := l.command(path, "probe")
-	if err := probing.Start(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, probing.Start())
 	for began := time.Now(); l.private() == "" && time.Since(began) < time.Minute; {
 		time.Sleep(time.Millisecond)
 	}
@@ -40,18 +39,20 @@ func TestKernelProbeShowsBothWays(t *testing.T) {
 	// The address is on two interfaces, and the kernel uses the wrong one for answers.
 	l.sh(`ip -n %[1]sdir addr del 192.0.2.10/32 dev br0; ip -n %[1]sdir addr add 192.0.2.10/32 dev lo; ip -n %[1]sdir addr add 192.0.2.10/32 dev br0
 		ip netns exec %[1]sdir sysctl -qw net.ipv4.conf.br0.rp_filter=1`, l.prefix)
-	if said := l.output(path, "probe", "192.0.2.10:80", "192.0.2.21:80"); !strings.Contains(said, "not checked through 192.0.2.10") || strings.Contains(said, "down") {
+	if said := l.output(path, "probe", "192.0.2.10:80", "192.0.2.21:80"); !strings.Contains(said,
+		"not checked through 192.0.2.10") || strings.Contains(said, "down") {
 		t.Errorf("with a filter probe says\n%s", said)
 	}
 	l.sh("ip netns exec %[1]sdir sysctl -qw net.ipv4.conf.br0.rp_filter=2", l.prefix)
 
-	l.run(0, path, "start")
+	l.does(path, "start")
 	for end := time.Now().Add(10 * time.Second); l.private() == "" && time.Now().Before(end); {
 		time.Sleep(20 * time.Millisecond)
 	}
-	if said := l.output(path, "doctor"); l.private() == "" || strings.Contains(said, "are left") || !strings.Contains(said, "192.0.2.22 answers at its own address and not at the virtual address") {
+	if said := l.output(path, "doctor"); l.private() == "" || strings.Contains(said, "are left") ||
+		!strings.Contains(said, "192.0.2.22 answers at its own address and not at the virtual address") {
 		t.Errorf("beside the daemon's own services %q doctor says\n%s", l.private(), said)
 	}
-	l.run(0, path, "stop")
+	l.does(path, "stop")
 	l.privateIs("")
 }

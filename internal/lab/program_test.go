@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // exitOK is the exit status of a command that succeeded.
@@ -33,7 +35,8 @@ func program(t *testing.T) string {
 // command is a command of the program in the director.
 func (l *lab) command(args ...string) *exec.Cmd {
 	l.t.Helper()
-	return exec.Command("ip", append([]string{"netns", "exec", l.prefix + "dir", cmp.Or(l.exe, program(l.t)), "--rundir", l.dir}, args...)...)
+	return exec.Command("ip", append([]string{"netns", "exec", l.prefix + "dir", cmp.Or(l.exe, program(l.t)),
+		"--rundir", l.dir}, args...)...)
 }
 
 // run runs the program in the director, and checks its exit status. It returns the output.
@@ -45,6 +48,12 @@ func (l *lab) run(want int, args ...string) string {
 		l.t.Fatalf("%v: exit status %d (%v), want %d: %s\n%s", args, got, err, want, out, l.logText())
 	}
 	return string(out)
+}
+
+// does runs the program, which succeeds.
+func (l *lab) does(args ...string) string {
+	l.t.Helper()
+	return l.run(0, args...)
 }
 
 // pid is the process of the daemon; 0 if none is running.
@@ -68,9 +77,7 @@ func (l *lab) signal(s syscall.Signal) {
 	if pid == 0 {
 		l.t.Fatalf("no daemon:\n%s", l.logText())
 	}
-	if err := syscall.Kill(pid, s); err != nil {
-		l.t.Fatal(err)
-	}
+	testkit.OK(l.t, syscall.Kill(pid, s))
 }
 
 // kill ends the daemon as a crash does.

@@ -2,7 +2,6 @@ package lab
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -11,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // TestKernelReadmeLeadsToABalancerThatServes follows the steps of README's Install after the package, word for word,
@@ -47,20 +48,15 @@ func TestKernelReadmeLeadsToABalancerThatServes(t *testing.T) {
 	}
 	l.until(20*time.Second, "-r 192.0.2.21:80 -g -w 10", "-r 192.0.2.22:80 -g -w 10", "-r 192.0.2.23:80 -g -w 5")
 	for range 4 {
-		if answer := l.ask(drVIP); answer != "database:" {
-			t.Errorf("the client got the answer %q", answer)
-		}
+		testkit.Equal(t, l.ask(drVIP), "database:", "the client got the answer")
 	}
 }
 
 // readmeSteps are the command lines of README's Install, without sudo.
 func readmeSteps(t *testing.T) (lines []string) {
 	t.Helper()
-	text, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, install, _ := strings.Cut(string(text), "\n## Install\n")
+	text := testkit.Read(t, "../../README.md")
+	_, install, _ := strings.Cut(text, "\n## Install\n")
 	install, _, _ = strings.Cut(install, "\n## ")
 	for _, m := range regexp.MustCompile(`(?m)^ {7}(.+)$`).FindAllStringSubmatch(install, -1) {
 		lines = append(lines, strings.ReplaceAll(m[1], "sudo ", ""))
@@ -75,9 +71,7 @@ func (l *lab) asRoot(ns, before, script string) string {
 	// not every file system can hold an overlay's upper layer
 	etc, bin := filepath.Join("/dev/shm", l.prefix+ns), filepath.Join(l.dir, "bin")
 	for _, dir := range []string{etc + "/upper/ha.d", etc + "/work", bin} {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			l.t.Fatal(err)
-		}
+		testkit.OK(l.t, os.MkdirAll(dir, 0o755))
 	}
 	examples, err := filepath.Abs("../../examples")
 	if err != nil {
@@ -101,13 +95,8 @@ func (l *lab) asRoot(ns, before, script string) string {
 // page answers every request with a text.
 func (l *lab) page(ns, text string) {
 	l.t.Helper()
-	var listener net.Listener
-	var err error
-	l.in(ns, func() { listener, err = net.Listen("tcp", ":80") })
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, text) })}
-	go server.Serve(listener)
+	server := &http.Server{Handler: http.HandlerFunc(
+		func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, text) })}
+	go server.Serve(l.listen(ns, ":80"))
 	l.t.Cleanup(func() { server.Close() })
 }

@@ -2,11 +2,12 @@ package lab
 
 import (
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // start may run for several files and their later versions, in any order. stop undoes exactly what start changed on
@@ -38,9 +39,8 @@ func TestKernelRealServerScriptUndoesOnlyWhatItDid(t *testing.T) {
 
 	l.sh("ip -n %srs1 addr add 192.0.2.10/32 dev br0", l.prefix) // as on a director
 	was = l.realServerState()
-	if out := l.runScript(1, "one.cf", []string{"192.0.2.10", "192.0.2.11"}, "start"); !strings.Contains(out, "192.0.2.10 is on br0, where it answers ARP") {
-		t.Errorf("a start beside an address that answers ARP says %q", out)
-	}
+	testkit.Contains(t, l.runScript(1, "one.cf", []string{"192.0.2.10", "192.0.2.11"}, "start"),
+		"192.0.2.10 is on br0, where it answers ARP", "a start beside an address that answers ARP")
 	if now := l.realServerState(); now != was {
 		t.Errorf("the refused start changed\n%s\nto\n%s", was, now)
 	}
@@ -58,19 +58,12 @@ func (l *lab) runScript(want int, name string, addresses []string, word string) 
 		text += fmt.Sprintf("virtual = %s:80\n        real = %s:80 gate\n        checktype = on\n", a, server)
 	}
 	path := filepath.Join(l.dir, name)
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		l.t.Fatal(err)
-	}
-	script, err := exec.Command(program(l.t), path, "realserver-script").Output()
-	if err != nil {
-		l.t.Fatalf("realserver-script: %v", err)
-	}
+	testkit.Write(l.t, path, text)
+	script := testkit.Must(exec.Command(program(l.t), path, "realserver-script").Output())(l.t, "realserver-script")
 	cmd := exec.Command("ip", "netns", "exec", l.prefix+"rs1", "env", "RUNDIR="+l.dir, "sh", "-s", word)
 	cmd.Stdin = strings.NewReader(string(script))
 	out, _ := cmd.CombinedOutput()
-	if got := cmd.ProcessState.ExitCode(); got != want {
-		l.t.Errorf("%s %s: exit status %d, want %d: %s", name, word, got, want, out)
-	}
+	testkit.Equal(l.t, cmd.ProcessState.ExitCode(), want, name, word, "exit status", out)
 	return string(out)
 }
 
@@ -89,7 +82,5 @@ func (l *lab) realServerState() string {
 func (l *lab) has(want ...string) {
 	l.t.Helper()
 	state := l.realServerState()
-	if missing := unlike(state, want); missing != "" {
-		l.t.Errorf("rs1 does not have %s:\n%s", missing, state)
-	}
+	testkit.Equal(l.t, unlike(state, want), "", "rs1 does not", state)
 }

@@ -46,7 +46,8 @@ func (f *failures) allFive() {
 		}
 	}
 	f.report()
-	f.t.Logf("of %d requests after the return of the last server, it gets %d, with slowstart %d", following, toLast[0], toLast[1])
+	f.t.Logf("of %d requests after the return of the last server, it gets %d, with slowstart %d", following,
+		toLast[0], toLast[1])
 	if toLast[0] <= toLast[1] || toLast[1] > following/5 {
 		f.t.Error("slowstart must give the last server fewer requests, and at most its share")
 	}

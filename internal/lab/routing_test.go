@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // routing is a BGP daemon, with the files of examples/bgp.
@@ -28,15 +30,13 @@ func (r routing) text(l *lab, ns string) string {
 	if ns == "router" {
 		kind = "router"
 	}
-	text, err := os.ReadFile(fmt.Sprintf("../../examples/bgp/%s-%s.conf", r, kind))
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	text := testkit.Read(l.t, fmt.Sprintf("../../examples/bgp/%s-%s.conf", r, kind))
 	if kind == "router" {
-		return string(text)
+		return text
 	}
 	number := l.prefix[len(l.prefix)-2 : len(l.prefix)-1]
-	return strings.NewReplacer("router id 10.0.0.1;", "router id 10.0.0."+number+";", "router-id 10.0.0.1\n", "router-id 10.0.0."+number+"\n").Replace(string(text))
+	return strings.NewReplacer("router id 10.0.0.1;", "router id 10.0.0."+number+";", "router-id 10.0.0.1\n",
+		"router-id 10.0.0."+number+"\n").Replace(text)
 }
 
 // routes starts a BGP daemon in a namespace for the time of the test.
@@ -59,7 +59,8 @@ func (f *fleet) routes(l *lab, ns string, r routing) {
 		os.Chown(config, uid, -1)
 	}
 	for _, program := range []string{"zebra", "bfdd", "bgpd"} {
-		f.runs(l, ns, "/usr/lib/frr/"+program, "-N", name, "-f", config, "-i", filepath.Join(dir, program+".pid"))
+		f.runs(l, ns, "/usr/lib/frr/"+program, "-N", name, "-f", config, "-i",
+			filepath.Join(dir, program+".pid"))
 		f.await(10*time.Second, program+" in "+name, func() bool {
 			_, err := os.Stat(filepath.Join(dir, program+".vty"))
 			return err == nil
@@ -73,9 +74,7 @@ func (f *fleet) runs(l *lab, ns string, argv ...string) {
 	cmd := exec.Command("ip", append([]string{"netns", "exec", l.prefix + ns}, argv...)...)
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
-	if err := cmd.Start(); err != nil {
-		f.t.Fatal(err)
-	}
+	testkit.OK(f.t, cmd.Start())
 	f.t.Cleanup(func() {
 		cmd.Process.Signal(syscall.SIGTERM)
 		cmd.Wait()
@@ -87,7 +86,5 @@ func (f *fleet) runs(l *lab, ns string, argv ...string) {
 
 func (f *fleet) write(path, text string) {
 	f.t.Helper()
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-		f.t.Fatal(err)
-	}
+	testkit.OK(f.t, os.WriteFile(path, []byte(text), 0o644))
 }

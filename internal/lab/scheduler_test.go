@@ -6,11 +6,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // schedulers are the schedulers of Linux with their flags, as the table shows them.
 var schedulers = []struct{ name, flags string }{
-	{"rr", ""}, {"wrr", ""}, {"lc", ""}, {"wlc", ""}, {"lblc", ""}, {"lblcr", ""}, {"dh", ""}, {"sed", ""}, {"nq", ""},
+	{"rr", ""}, {"wrr", ""}, {"lc", ""}, {"wlc", ""}, {"lblc", ""}, {"lblcr", ""}, {"dh", ""}, {"sed", ""},
+	{"nq", ""},
 	{"fo", ""}, {"ovf", ""}, {"twos", ""},
 	{"sh", ""}, {"sh", "sh-fallback"}, {"sh", "sh-port"}, {"sh", "sh-fallback,sh-port"},
 	{"mh", ""}, {"mh", "mh-fallback"}, {"mh", "mh-port"}, {"mh", "mh-fallback,mh-port"},
@@ -27,7 +30,7 @@ func TestKernelSchedulers(t *testing.T) {
 		}
 	}
 	path := l.config(config.String())
-	checked := l.run(0, path, "check")
+	checked := l.does(path, "check")
 	var lines []string
 	var refused []string
 	for i, s := range schedulers {
@@ -42,7 +45,7 @@ func TestKernelSchedulers(t *testing.T) {
 		}
 		lines = append(lines, line+"\n")
 	}
-	l.run(0, path, "start")
+	l.does(path, "start")
 	l.until(5*time.Second, lines...)
 	for _, text := range refused { // logged after the changes that succeeded
 		l.saysWithin(5*time.Second, text)
@@ -50,7 +53,7 @@ func TestKernelSchedulers(t *testing.T) {
 	if log := l.logText(); strings.Count(log, "failed") != len(refused) {
 		t.Errorf("the log must have %d failures:\n%s", len(refused), log)
 	}
-	l.run(0, path, "stop")
+	l.does(path, "stop")
 	if table := l.table(); table != "" {
 		t.Errorf("stop leaves\n%s", table)
 	}
@@ -74,19 +77,19 @@ virtual = 192.0.2.10:81
 func TestKernelSchedulerThatTheKernelLacks(t *testing.T) {
 	l := newLabOf(t, 0)
 	maintenance := l.dir + "/maintenance"
-	if err := os.Mkdir(maintenance, 0o700); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Mkdir(maintenance, 0o700))
 	config := "maintenancedir = " + maintenance + "\n" + unknownScheduler
 	path := l.config(fmt.Sprintf(config, "rr", 60))
-	l.run(0, path, "start")
+	l.does(path, "start")
 	old := "-A -t 192.0.2.10:80 -s rr\n-a -t 192.0.2.10:80 -r 192.0.2.1:80 -m -w 5\n-a -t 192.0.2.10:80 -r 192.0.2.22:80 -m -w 1\n"
 	l.until(2*time.Second, old, "-A -t 192.0.2.10:81 -s wlc -p 60\n")
 
-	l.config(fmt.Sprintf(config, "nosuch", 90) + "virtual = 192.0.2.10:82\n    real = 192.0.2.1:82 masq\n    checktype = on\n")
-	l.says(l.run(0, path, "check"), ":8:17: warning: this machine's kernel has no module ip_vs_nosuch")
-	l.run(0, path, "reload")
-	l.until(2*time.Second, old, "-A -t 192.0.2.10:81 -s wlc -p 90\n", "-a -t 192.0.2.10:82 -r 192.0.2.1:82 -m -w 1\n")
+	l.config(fmt.Sprintf(config, "nosuch", 90) +
+		"virtual = 192.0.2.10:82\n    real = 192.0.2.1:82 masq\n    checktype = on\n")
+	l.says(l.does(path, "check"), ":8:17: warning: this machine's kernel has no module ip_vs_nosuch")
+	l.does(path, "reload")
+	l.until(2*time.Second, old, "-A -t 192.0.2.10:81 -s wlc -p 90\n",
+		"-a -t 192.0.2.10:82 -r 192.0.2.1:82 -m -w 1\n")
 	const told = "Table change failed: 192.0.2.10:80: ipvs -E -t 192.0.2.10:80 -s nosuch: no such file or directory (the kernel lacks module ip_vs_nosuch)"
 	l.saysWithin(5*time.Second, told)
 	time.Sleep(1500 * time.Millisecond) // longer than one retry
@@ -94,13 +97,11 @@ func TestKernelSchedulerThatTheKernelLacks(t *testing.T) {
 		t.Errorf("the log has not one error:\n%s", log)
 	}
 
-	if err := os.WriteFile(maintenance+"/192.0.2.22", nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Write(t, maintenance+"/192.0.2.22", "")
 	l.until(2*time.Second, "-A -t 192.0.2.10:80 -s rr\n", "no -r 192.0.2.22:80")
 
 	l.config(fmt.Sprintf(config, "wlc", 90))
-	l.run(0, path, "reload")
+	l.does(path, "reload")
 	l.until(2*time.Second, "-A -t 192.0.2.10:80 -s wlc\n", "no 192.0.2.10:82")
-	l.run(0, path, "stop")
+	l.does(path, "stop")
 }

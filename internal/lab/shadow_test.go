@@ -2,7 +2,6 @@ package lab
 
 import (
 	"encoding/json"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 const shadowConfig = `checkinterval = 1
@@ -28,9 +29,9 @@ virtual = 198.51.100.10:80
 func TestKernelShadow(t *testing.T) {
 	l := newLab(t)
 	l.echo("rs1", ":80")
-	second := l.listener("rs2")
+	second := l.listen("rs2", ":80")
 	path := l.config(shadowConfig)
-	l.run(0, path, "start")
+	l.does(path, "start")
 	l.until(2*time.Second, "-r 192.0.2.21:80", "-r 192.0.2.22:80")
 	l.saysWithin(10*time.Second, "192.0.2.22:80") // the log may be written after the table, and is one of the files
 	before := l.files()
@@ -39,14 +40,16 @@ func TestKernelShadow(t *testing.T) {
 	second.Close()
 	l.until(5*time.Second, "no -r 192.0.2.22:80")
 	time.Sleep(3 * time.Second)
-	second = l.listener("rs2")
+	second = l.listen("rs2", ":80")
 	l.until(5*time.Second, "-r 192.0.2.22:80")
 	time.Sleep(3 * time.Second)
-	if out := shadow.end(0); !strings.Contains(out, "requests that write: 0\n") || !strings.Contains(out, "Lasting differences: 0\n") {
+	if out := shadow.end(0); !strings.Contains(out, "requests that write: 0\n") ||
+		!strings.Contains(out, "Lasting differences: 0\n") {
 		t.Errorf("the shadow prints\n%s", out)
 	}
 	var sum struct{ Writes, Virtuals, Servers int }
-	if text, err := os.ReadFile(report); err != nil || json.Unmarshal(text, &sum) != nil || sum.Writes != 0 || sum.Virtuals != 1 || sum.Servers != 2 {
+	if text, err := os.ReadFile(report); err != nil || json.Unmarshal(text, &sum) != nil || sum.Writes != 0 ||
+		sum.Virtuals != 1 || sum.Servers != 2 {
 		t.Errorf("the report is %s, %v", text, err)
 	}
 
@@ -55,54 +58,33 @@ func TestKernelShadow(t *testing.T) {
 	table := l.table()
 	second.Close()
 	shadow.await("Different")
-	if now := l.table(); now != table {
-		t.Errorf("the table was\n%sand is\n%s", table, now)
-	}
+	testkit.Equal(t, l.table(), table, "the table")
 	l.signal(syscall.SIGCONT)
 	shadow.await("The same again")
-	if after := l.files(); after != before {
-		t.Errorf("the files were\n%sand are\n%s", before, after)
-	}
+	testkit.Equal(t, l.files(), before, "the files")
 	out := shadow.end(1)
-	page, err := os.ReadFile("../../docs/upgrade.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, shown, _ := strings.Cut(string(page), "shadow --for 24h --report shadow.json\n")
+	page := testkit.Read(t, "../../docs/upgrade.md")
+	_, shown, _ := strings.Cut(page, "shadow --for 24h --report shadow.json\n")
 	shown, _, _ = strings.Cut(shown, "```")
 	if got, want := steadyShadow(out), steadyShadow(shown); got != want {
 		t.Errorf("the shadow prints\n%sthe page has\n%s", out, shown)
 	}
-	l.run(0, path, "stop")
+	l.does(path, "stop")
 	for _, long := range []string{"ever", "0s", "5"} {
 		l.run(255, path, "shadow", "--for", long)
 	}
 
 	cmd := l.command(path, "shadow", "--for", "2s")
-	if out, err := cmd.CombinedOutput(); cmd.ProcessState.ExitCode() != 1 || !strings.Contains(string(out), "nothing was compared") {
+	if out, err := cmd.CombinedOutput(); cmd.ProcessState.ExitCode() != 1 ||
+		!strings.Contains(string(out), "nothing was compared") {
 		t.Errorf("with an empty table the shadow ends with %v\n%s", err, out)
 	}
-}
-
-// listener answers connections on port 80 until it is closed.
-func (l *lab) listener(ns string) (listener net.Listener) {
-	l.t.Helper()
-	var err error
-	l.in(ns, func() { listener, err = net.Listen("tcp4", ":80") })
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	l.t.Cleanup(func() { listener.Close() })
-	return listener
 }
 
 // files are the names in the run folder, except those that the daemon is about to rename.
 func (l *lab) files() string {
 	l.t.Helper()
-	list, err := os.ReadDir(l.dir)
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	list := testkit.Must(os.ReadDir(l.dir))(l.t)
 	var names strings.Builder
 	for _, e := range list {
 		if !strings.HasSuffix(e.Name(), ".new") {
@@ -121,10 +103,7 @@ type shadowing struct {
 
 func (l *lab) beginShadow(path string, args ...string) *shadowing {
 	l.t.Helper()
-	out, err := os.Create(filepath.Join(l.t.TempDir(), "out"))
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	out := testkit.Must(os.Create(filepath.Join(l.t.TempDir(), "out")))(l.t)
 	report := filepath.Join(l.t.TempDir(), "report")
 	if i := slices.Index(args, "--report"); i >= 0 {
 		report = args[i+1]
@@ -133,20 +112,16 @@ func (l *lab) beginShadow(path string, args ...string) *shadowing {
 	}
 	s := &shadowing{l, l.command(append([]string{path, "shadow"}, args...)...), out}
 	s.cmd.Stdout, s.cmd.Stderr = out, out
-	if err := s.cmd.Start(); err != nil {
-		l.t.Fatal(err)
-	}
+	testkit.OK(l.t, s.cmd.Start())
 	l.t.Cleanup(func() { s.cmd.Process.Kill() })
 	var r struct{ Readings int }
 	// by the second reading all servers have a result
-	for end := time.Now().Add(20 * time.Second); r.Readings < 2; time.Sleep(50 * time.Millisecond) {
+	testkit.Until(l.t, 20*time.Second, func() bool {
 		if text, err := os.ReadFile(report); err == nil {
 			_ = json.Unmarshal(text, &r) // an unfinished file is read again
 		}
-		if time.Now().After(end) {
-			l.t.Fatalf("the shadow has read the table only %d times:\n%s", r.Readings, s.text())
-		}
-	}
+		return r.Readings >= 2
+	}, "the shadow has not read the table twice", s.text)
 	return s
 }
 
@@ -157,11 +132,8 @@ func (s *shadowing) text() string {
 
 func (s *shadowing) await(word string) {
 	s.l.t.Helper()
-	for end := time.Now().Add(20 * time.Second); !strings.Contains(s.text(), word); time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(end) {
-			s.l.t.Fatalf("the shadow does not print %s:\n%s", word, s.text())
-		}
-	}
+	testkit.Until(s.l.t, 20*time.Second, func() bool { return strings.Contains(s.text(), word) }, "no", word,
+		s.text)
 }
 
 // end ends the shadow as Ctrl-C does, and returns its output.

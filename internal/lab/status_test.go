@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ldirectord/internal/status"
+	"ldirectord/internal/testkit"
 )
 
 // The report has the kernel's connections, even for a member of statusgroup, which may not read them.
@@ -20,9 +21,7 @@ func TestKernelStatusShowsConnections(t *testing.T) {
 		l.echo(ns, ":7000")
 	}
 	for dir := l.dir; dir != os.TempDir(); dir = filepath.Dir(dir) { // other users must get to the socket
-		if err := os.Chmod(dir, 0o755); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, os.Chmod(dir, 0o755))
 	}
 	path := l.config(`checkinterval = 1
 statusgroup = daemon
@@ -32,14 +31,15 @@ virtual = 198.51.100.10:7000
         scheduler = rr
         checktype = connect
 `)
-	l.run(0, path, "start")
-	defer l.run(0, path, "stop")
+	l.does(path, "start")
+	defer l.does(path, "stop")
 	l.until(time.Second, "-r 192.0.2.21:7000 -m -w 1", "-r 192.0.2.22:7000 -m -w 1")
 	held := l.dialThrough("192.0.2.21:7000")
 	defer held.Close()
 
 	as := func(group string, verb ...string) *exec.Cmd {
-		words := []string{"netns", "exec", l.prefix + "dir", "setpriv", "--reuid=65534", "--regid=" + group, "--clear-groups", program(t), "--rundir", l.dir, path}
+		words := []string{"netns", "exec", l.prefix + "dir", "setpriv", "--reuid=65534", "--regid=" + group,
+			"--clear-groups", program(t), "--rundir", l.dir, path}
 		return exec.Command("ip", append(words, verb...)...)
 	}
 	ask := func(group string) (string, error) {
@@ -58,13 +58,15 @@ virtual = 198.51.100.10:7000
 		t.Fatalf("%v in %s", err, text)
 	}
 	one, two := report.Virtuals[0].Servers[0], report.Virtuals[0].Servers[1]
-	if one.Connections == nil || one.Connections.Active != 1 || two.Connections == nil || two.Connections.Active != 0 {
+	if one.Connections == nil || one.Connections.Active != 1 || two.Connections == nil ||
+		two.Connections.Active != 0 {
 		t.Errorf("connections %+v and %+v, want one and none active", one.Connections, two.Connections)
 	}
 	if !report.Virtuals[0].Written || one.TableWeight == nil || *one.TableWeight != 1 {
 		t.Errorf("not written, or without weight 1: %+v", report.Virtuals[0])
 	}
-	if said, err := as("daemon", "drain", "192.0.2.21").CombinedOutput(); err == nil || !strings.Contains(string(said), "orders are taken from root") {
+	if said, err := as("daemon", "drain", "192.0.2.21").CombinedOutput(); err == nil ||
+		!strings.Contains(string(said), "orders are taken from root") {
 		t.Errorf("the answer to an order of a member of the group is %s, %v", said, err)
 	}
 	text, err = ask("nogroup")

@@ -241,12 +241,10 @@ type longConnections struct {
 func (l *lab) hold(n int) *longConnections {
 	h := &longConnections{ended: make(chan string, n)}
 	for range n {
-		var conn net.Conn
-		var err error
-		l.in("client", func() { conn, err = net.DialTimeout("tcp4", natVIP+":80", requestTimeout) })
-		if err != nil {
-			l.t.Fatal(err)
-		}
+		conn := madeIn(l, "client", func() (net.Conn,
+			error) {
+			return net.DialTimeout("tcp4", natVIP+":80", requestTimeout)
+		})
 		if _, err := io.WriteString(conn, "GET /drip HTTP/1.0\r\n\r\n"); err != nil {
 			l.t.Fatal(err)
 		}

@@ -38,7 +38,8 @@ func (m *matrix) forwarding(t *testing.T) {
 	}{
 		{failover, func() {}, 3 * 12, nil, []string{"rs1", "rs2", "rs3"}},
 		{failover, rs1.stop, 2 * 12, []string{"-r 192.0.2.21", "-r [2001:db8:1::21]"}, []string{"rs2", "rs3"}},
-		{sorry, func() { rs2.stop(); rs3.stop() }, 12, []string{"-r 192.0.2.2", "-r [2001:db8:1::2"}, []string{"dir"}},
+		{sorry, func() { rs2.stop(); rs3.stop() }, 12, []string{"-r 192.0.2.2", "-r [2001:db8:1::2"},
+			[]string{"dir"}},
 		{sorry, rs2.start, 12, []string{"-r 127.0.0.1", "-r [::1]"}, []string{"rs2"}},
 	} {
 		step.do()
@@ -46,7 +47,8 @@ func (m *matrix) forwarding(t *testing.T) {
 		for _, w := range lanes {
 			for _, by := range []struct{ what, port string }{{"address", "80"}, {"mark", "8080"}} {
 				m.row(t, step.what, w, by.what, func(t *testing.T) {
-					answers := l.with(t).getEach(w, m.clients(1), 2*len(step.answers), w.url("http", by.port))
+					answers := l.with(t).getEach(w, m.clients(1), 2*len(step.answers),
+						w.url("http", by.port))
 					answeredBy(t, answers[0], step.answers...)
 				})
 			}
@@ -58,7 +60,7 @@ func (m *matrix) forwarding(t *testing.T) {
 func (m *matrix) sorryServer(t *testing.T) {
 	l := m.lab.with(t)
 	var webs []*web
-	for _, ns := range []string{"rs1", "rs2", "rs3"} {
+	for _, ns := range three {
 		webs = append(webs, l.webOn(ns, "80", "443"))
 	}
 	l.webOn("dir", "80", "443")

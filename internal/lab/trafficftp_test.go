@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 const ftpByMark = `
@@ -32,7 +34,7 @@ VIRTUAL = MARK
 // file would arrive.
 func (m *matrix) ftp(t *testing.T) {
 	l := m.lab.with(t)
-	for _, ns := range []string{"rs1", "rs2", "rs3"} {
+	for _, ns := range three {
 		l.vsftpd(ns)
 	}
 	l.start("checkinterval = 30\nnegotiatetimeout = 10\n" + l.example("ftp.cf") + sections(ftpByMark, dr6))
@@ -42,7 +44,8 @@ func (m *matrix) ftp(t *testing.T) {
 			m.row(t, "ftp, "+mode+": control and data go to one server", w, "mark", func(t *testing.T) {
 				var answers []map[string]int
 				for _, n := range m.clients(3) {
-					answers = append(answers, map[string]int{l.with(t).fetch(w, w.client(n), mode): 1})
+					answers = append(answers,
+						map[string]int{l.with(t).fetch(w, w.client(n), mode): 1})
 				}
 				sticks(t, answers)
 			})
@@ -59,9 +62,7 @@ func (l *lab) vsftpd(ns string) {
 		return
 	}
 	pub, empty := filepath.Join(l.dir, ns, "pub"), filepath.Join(l.dir, ns, "empty")
-	if err := errors.Join(os.MkdirAll(pub, 0o755), os.MkdirAll(empty, 0o755)); err != nil {
-		l.t.Fatal(err)
-	}
+	testkit.OK(l.t, errors.Join(os.MkdirAll(pub, 0o755), os.MkdirAll(empty, 0o755)))
 	config := filepath.Join(l.dir, ns, "vsftpd.conf")
 	err = errors.Join(
 		os.WriteFile(filepath.Join(pub, "status.txt"), []byte(ns+" ok\n"), 0o644),
@@ -86,9 +87,7 @@ secure_chroot_dir=%s
 		l.t.Fatal(err)
 	}
 	server := exec.Command("ip", "netns", "exec", l.prefix+ns, path, config)
-	if err := server.Start(); err != nil {
-		l.t.Fatal(err)
-	}
+	testkit.OK(l.t, server.Start())
 	l.t.Cleanup(func() {
 		server.Process.Kill()
 		server.Wait()
@@ -99,18 +98,15 @@ secure_chroot_dir=%s
 // listens waits until a program listens at a port.
 func (l *lab) listens(ns, port string) {
 	l.t.Helper()
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		var conn net.Conn
-		var err error
-		l.in(ns, func() { conn, err = net.DialTimeout("tcp4", "127.0.0.1:"+port, requestTimeout) })
-		if err == nil {
-			conn.Close()
-			return
-		}
-		if time.Now().After(end) {
-			l.t.Fatalf("%s: %v", ns, err)
-		}
-	}
+	testkit.Until(l.t, 20*time.Second, func() (does bool) {
+		l.in(ns, func() {
+			if conn, err := net.DialTimeout("tcp4", "127.0.0.1:"+port, requestTimeout); err == nil {
+				conn.Close()
+				does = true
+			}
+		})
+		return does
+	}, ns, "does not listen at", port)
 }
 
 // fetch gets status.txt as a client. It returns the first word of the file, or the error.
@@ -224,22 +220,7 @@ func allOf(conn net.Conn) (string, error) {
 
 // ftpServer supports as much of RFC 959 and RFC 2428 as the lab's checks and clients need.
 func (l *lab) ftpServer(ns string) {
-	var listener net.Listener
-	var err error
-	l.in(ns, func() { listener, err = net.Listen("tcp", ":21") })
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	l.t.Cleanup(func() { listener.Close() })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go l.ftpSession(ns, conn)
-		}
-	}()
+	testkit.Serve(l.t, l.listen(ns, ":21"), func(c net.Conn) { l.ftpSession(ns, c) })
 }
 
 func (l *lab) ftpSession(ns string, conn net.Conn) {
@@ -279,7 +260,8 @@ func (l *lab) ftpSession(ns string, conn net.Conn) {
 			field := strings.Split(argument, "|")
 			data = func() (to net.Conn, err error) {
 				d := net.Dialer{Timeout: requestTimeout, LocalAddr: &net.TCPAddr{IP: here.IP, Port: 20}}
-				entered := l.enter(ns, func() { to, err = d.Dial("tcp", net.JoinHostPort(field[2], field[3])) })
+				entered := l.enter(ns,
+					func() { to, err = d.Dial("tcp", net.JoinHostPort(field[2], field[3])) })
 				return to, errors.Join(entered, err)
 			}
 			fmt.Fprint(conn, "200 done\r\n")

@@ -18,6 +18,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // lane is how traffic goes to the real servers: a forwarding method, a family, and the virtual address of both.
@@ -76,12 +78,14 @@ func sections(template string, some ...lane) (config string) {
 		text := realsLine.ReplaceAllStringFunc(template, func(line string) string {
 			var reals []string
 			for n := 1; n <= 3; n++ {
-				reals = append(reals, fmt.Sprintf(real, n, realsLine.FindStringSubmatch(line)[1], w.forward))
+				reals = append(reals,
+					fmt.Sprintf(real, n, realsLine.FindStringSubmatch(line)[1], w.forward))
 			}
 			return strings.Join(reals, "\n")
 		})
 		mark := strconv.Itoa(100 + slices.Index(lanes, w))
-		config += strings.NewReplacer("VIRTUAL", virtual, "ADDRESS", address, "VIP", w.vip, "MARK", mark).Replace(text)
+		config += strings.NewReplacer("VIRTUAL", virtual, "ADDRESS", address, "VIP", w.vip, "MARK",
+			mark).Replace(text)
 	}
 	return config
 }
@@ -138,14 +142,9 @@ func (l *lab) with(t *testing.T) *lab {
 // realServerScript prints the script of a configuration, and runs it with a word in some real servers.
 func (l *lab) realServerScript(path, word string, servers ...int) {
 	l.t.Helper()
-	script, err := l.command(path, "realserver-script").Output()
-	if err != nil {
-		l.t.Fatalf("realserver-script: %v", err)
-	}
+	script := testkit.Must(l.command(path, "realserver-script").Output())(l.t, "realserver-script")
 	file := filepath.Join(l.dir, "realserver")
-	if err := os.WriteFile(file, script, 0o700); err != nil {
-		l.t.Fatal(err)
-	}
+	testkit.OK(l.t, os.WriteFile(file, script, 0o700))
 	for _, n := range servers {
 		l.sh("RUNDIR=%s/rs%d ip netns exec %srs%d %s %s", l.dir, n, l.prefix, n, file, word)
 	}
@@ -159,8 +158,8 @@ func (l *lab) start(config string) (path string) {
 	l.t.Helper()
 	os.Remove(l.log) // so that the log is of this test only
 	path = l.config(quick + config)
-	l.run(0, path, "start")
-	l.t.Cleanup(func() { l.run(0, path, "stop") })
+	l.does(path, "start")
+	l.t.Cleanup(func() { l.does(path, "stop") })
 	return path
 }
 
@@ -170,12 +169,9 @@ var ownTimes = regexp.MustCompile("(?m)^(checkinterval|checktimeout|negotiatetim
 // example is a file of examples/ with the lab's times. It is checked first.
 func (l *lab) example(name string) string {
 	l.t.Helper()
-	l.run(0, "../../examples/"+name, "check")
-	text, err := os.ReadFile("../../examples/" + name)
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	return ownTimes.ReplaceAllString(string(text), "")
+	l.does("../../examples/"+name, "check")
+	text := testkit.Read(l.t, "../../examples/"+name)
+	return ownTimes.ReplaceAllString(text, "")
 }
 
 // get requests a URL as a client. It returns the name of the server that answered, or the error.
@@ -234,23 +230,7 @@ func getFrom(client netip.Addr, address string) string {
 
 // telnet runs a server that greets with its name, as a log-in does.
 func (l *lab) telnet(ns string) {
-	var listener net.Listener
-	var err error
-	l.in(ns, func() { listener, err = net.Listen("tcp", ":23") })
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	l.t.Cleanup(func() { listener.Close() })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			fmt.Fprintf(conn, "\r\n\r\n%s login: ", ns)
-			conn.Close()
-		}
-	}()
+	testkit.Serve(l.t, l.listen(ns, ":23"), func(c net.Conn) { fmt.Fprintf(c, "\r\n\r\n%s login: ", ns) })
 }
 
 // lastPort is the port of the clients' last connection.
@@ -279,12 +259,7 @@ func dialFrom(client netip.Addr, network, to string) (net.Conn, error) {
 // dial opens a connection as a client, for the time of the test.
 func (l *lab) dial(client netip.Addr, network, to string) net.Conn {
 	l.t.Helper()
-	var conn net.Conn
-	var err error
-	l.in("client", func() { conn, err = dialFrom(client, network, to) })
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	conn := madeIn(l, "client", func() (net.Conn, error) { return dialFrom(client, network, to) })
 	l.t.Cleanup(func() { conn.Close() })
 	return conn
 }
@@ -316,15 +291,11 @@ func sticks(t *testing.T, answers []map[string]int) {
 // untilServers waits until the table has n real servers, and none of the texts in gone.
 func (l *lab) untilServers(n int, gone ...string) {
 	l.t.Helper()
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	testkit.Until(l.t, 20*time.Second, func() bool {
 		table := l.table()
-		if strings.Count(table, "-a ") == n && !slices.ContainsFunc(gone, func(g string) bool { return strings.Contains(table, g) }) {
-			return
-		}
-		if time.Now().After(end) {
-			l.t.Fatalf("want %d servers and no %q:\n%s\nlog:\n%s", n, gone, table, l.logText())
-		}
-	}
+		return strings.Count(table, "-a ") == n &&
+			!slices.ContainsFunc(gone, func(g string) bool { return strings.Contains(table, g) })
+	}, "want", n, "servers and none of", gone, l.table, l.logText)
 }
 
 // settings are the settings that realserver-script changes on the real servers.

@@ -11,58 +11,63 @@ import (
 	"time"
 
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 // A server has an upper limit of four. The kernel applies the limit, the daemon only computes it. The test compares
 // both.
 func (m *matrix) limits(t *testing.T) {
-	m.row(t, "a server at its upper limit gets no new client, and is full in status", dr4, "address", func(t *testing.T) {
-		l := m.lab.with(t)
-		for _, ns := range []string{"rs1", "rs2"} {
-			l.web(ns)
-		}
-		path := l.start(`virtual = 192.0.2.10:80
+	m.row(t, "a server at its upper limit gets no new client, and is full in status", dr4, "address",
+		func(t *testing.T) {
+			l := m.lab.with(t)
+			for _, ns := range []string{"rs1", "rs2"} {
+				l.web(ns)
+			}
+			path := l.start(`virtual = 192.0.2.10:80
         real = 192.0.2.21:80 gate u:4
         real = 192.0.2.22:80 gate
         service = http
         receive = "OK"
         scheduler = rr
 `)
-		l.untilServers(2, "-w 0")
-		client := m.clients(1)[0]
-		held := map[string][]net.Conn{}
-		for range 10 {
-			server, conn := l.stays(client)
-			held[server] = append(held[server], conn)
-		}
-		if len(held["rs1"]) != 4 || len(held["rs2"]) != 6 {
-			t.Errorf("%d connections to the server with u:4, %d to the other", len(held["rs1"]), len(held["rs2"]))
-		}
-		l.saysWithin(10*time.Second, "Full: 192.0.2.21:80 (tcp:192.0.2.10:80): 4 connections, upper limit 4")
-		l.says(unfold(l.run(0, path, "status", "-v")), "full: 4 connections, upper limit 4: no new clients until it has fewer than 3")
-		l.says(unfold(l.run(0, path, "why", "192.0.2.21:80")), "full: 4 connections")
-		answeredBy(t, l.getEach(dr4, []int{client}, 6, dr4.url("http", "80"))[0], "rs2")
-
-		l.run(0, path, "drain", "192.0.2.22")
-		defer l.run(0, path, "undrain", "192.0.2.22") // otherwise the next daemon finds the order
-		l.saysWithin(10*time.Second, "All servers in service are full: tcp:192.0.2.10:80: new clients are refused")
-		for range 2 {
-			if answer := l.get(dr4.client(client), dr4.url("http", "80")); !strings.Contains(answer, "connection refused") {
-				t.Errorf("while every server is full a client gets: %s", answer)
+			l.untilServers(2, "-w 0")
+			client := m.clients(1)[0]
+			held := map[string][]net.Conn{}
+			for range 10 {
+				server, conn := l.stays(client)
+				held[server] = append(held[server], conn)
 			}
-		}
-		l.says(l.run(0, path, "status", "-v"), "all servers in service are full: new clients are refused")
+			if len(held["rs1"]) != 4 || len(held["rs2"]) != 6 {
+				t.Errorf("%d connections to the server with u:4, %d to the other", len(held["rs1"]),
+					len(held["rs2"]))
+			}
+			l.saysWithin(10*time.Second,
+				"Full: 192.0.2.21:80 (tcp:192.0.2.10:80): 4 connections, upper limit 4")
+			l.says(unfold(l.does(path, "status", "-v")),
+				"full: 4 connections, upper limit 4: no new clients until it has fewer than 3")
+			l.says(unfold(l.does(path, "why", "192.0.2.21:80")), "full: 4 connections")
+			answeredBy(t, l.getEach(dr4, []int{client}, 6, dr4.url("http", "80"))[0], "rs2")
 
-		leave(held["rs1"][0]) // the limit is over with fewer than three
-		l.untilConnections("192.0.2.21:80", 3)
-		if answer := l.get(dr4.client(client), dr4.url("http", "80")); !strings.Contains(answer, "connection refused") {
-			t.Errorf("with three of four connections a client gets: %s", answer)
-		}
-		l.says(l.run(0, path, "status", "-v"), "all servers in service are full")
-		leave(held["rs1"][1])
-		l.saysWithin(10*time.Second, "No longer full: 192.0.2.21:80")
-		answeredBy(t, l.getEach(dr4, []int{client}, 1, dr4.url("http", "80"))[0], "rs1")
-	})
+			l.does(path, "drain", "192.0.2.22")
+			defer l.does(path, "undrain", "192.0.2.22") // otherwise the next daemon finds the order
+			l.saysWithin(10*time.Second,
+				"All servers in service are full: tcp:192.0.2.10:80: new clients are refused")
+			for range 2 {
+				testkit.Contains(t, l.get(dr4.client(client), dr4.url("http", "80")),
+					"connection refused",
+					"while every server is full a client gets")
+			}
+			l.says(l.does(path, "status", "-v"), "all servers in service are full: new clients are refused")
+
+			leave(held["rs1"][0]) // the limit is over with fewer than three
+			l.untilConnections("192.0.2.21:80", 3)
+			testkit.Contains(t, l.get(dr4.client(client), dr4.url("http", "80")), "connection refused",
+				"with three of four connections a client gets")
+			l.says(l.does(path, "status", "-v"), "all servers in service are full")
+			leave(held["rs1"][1])
+			l.saysWithin(10*time.Second, "No longer full: 192.0.2.21:80")
+			answeredBy(t, l.getEach(dr4, []int{client}, 1, dr4.url("http", "80"))[0], "rs1")
+		})
 }
 
 // leave closes a connection in the normal way. After a reset the kernel would count it for 10 s more.
@@ -75,15 +80,8 @@ func leave(conn net.Conn) {
 // untilConnections waits until the kernel counts n connections of a server, including those that have ended.
 func (l *lab) untilConnections(server string, n uint32) {
 	l.t.Helper()
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		got := l.carried()[server]
-		if got.Total() == n {
-			return
-		}
-		if time.Now().After(end) {
-			l.t.Fatalf("%s has %+v, want %d connections", server, got, n)
-		}
-	}
+	testkit.Until(l.t, 10*time.Second, func() bool { return l.carried()[server].Total() == n },
+		server, "does not have", n, "connections", func() string { return fmt.Sprint(l.carried()) })
 }
 
 // carried are the kernel's counters of all servers.
@@ -107,9 +105,6 @@ func (l *lab) stays(client int) (server string, conn net.Conn) {
 	conn = l.dial(dr4.client(client), "tcp", drVIP+":80")
 	conn.SetDeadline(time.Now().Add(time.Minute))
 	fmt.Fprint(conn, "GET /drip HTTP/1.0\r\n\r\n")
-	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	answer := testkit.Must(http.ReadResponse(bufio.NewReader(conn), nil))(l.t)
 	return answer.Header.Get("Server"), conn
 }

@@ -2,10 +2,11 @@ package lab
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // trafficRow is one line of the table in testdata/traffic.md.
@@ -107,7 +108,8 @@ func (m *matrix) table() string {
 
 // columns are the methods and families of the table.
 var columns = []trafficRow{
-	{"", "DR", "IPv4", ""}, {"", "DR", "IPv6", ""}, {"", "NAT", "IPv4", ""}, {"", "NAT", "IPv6", ""}, {"", "TUN", "IPv4", ""}, {"", "TUN", "IPv6", ""},
+	{"", "DR", "IPv4", ""}, {"", "DR", "IPv6", ""}, {"", "NAT", "IPv4", ""}, {"", "NAT", "IPv6", ""},
+	{"", "TUN", "IPv4", ""}, {"", "TUN", "IPv6", ""},
 }
 
 // cell has the kinds of virtual services that were tried, or the one that failed.
@@ -132,11 +134,8 @@ func (m *matrix) cell(r trafficRow) string {
 
 func (m *matrix) compare(t *testing.T, file string) {
 	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !strings.Contains(string(text), m.table()) {
+	text := testkit.Read(t, file)
+	if !strings.Contains(text, m.table()) {
 		t.Errorf("%s does not have this table", file)
 	}
 }

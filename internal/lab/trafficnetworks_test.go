@@ -1,12 +1,16 @@
 package lab
 
-import "testing"
+import (
+	"testing"
+
+	"ldirectord/internal/testkit"
+)
 
 // otherNetworks has virtual addresses outside the servers' network, which no device but lo has.
 func (m *matrix) otherNetworks(t *testing.T) {
 	const what = "the virtual address is in another network than the servers"
 	l := m.lab.with(t)
-	for _, ns := range []string{"rs1", "rs2", "rs3"} {
+	for _, ns := range three {
 		l.webOn(ns, "80")
 	}
 	for at, addresses := range map[string][]string{
@@ -44,8 +48,7 @@ func (m *matrix) ownServer(t *testing.T) {
 	m.row(t, "the director is a real server too", dr4, "address", func(t *testing.T) {
 		answers := l.with(t).getEach(dr4, m.clients(1), 10, dr4.url("http", "80"))
 		answeredBy(t, answers[0], "dir", "rs1", "rs2")
-		if own := answers[0]["dir"]; own != 2 {
-			t.Errorf("the director answers %d of 10 requests, which is not its weight", own)
-		}
+		testkit.Equal(t, answers[0]["dir"], 2, "the director answers",
+			"of 10 requests, which is not its weight")
 	})
 }

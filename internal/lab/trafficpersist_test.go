@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // manyClients are enough clients for each of three servers to get some.
@@ -56,15 +58,18 @@ func (m *matrix) httpAndHTTPSBySH(t *testing.T) {
 // With wrr and persistence they do so, too. The client's first connection decides.
 func (m *matrix) httpAndHTTPSByPersistence(t *testing.T) {
 	l := m.lab.with(t)
-	for _, ns := range []string{"rs1", "rs2", "rs3"} {
+	for _, ns := range three {
 		l.webOn(ns, "80", "443")
 	}
-	l.start("quiescent = no\n" + sections(httpAndHTTPS+"        scheduler = wrr\n        persistent = 600\n", lanes...))
+	l.start("quiescent = no\n" + sections(httpAndHTTPS+"        scheduler = wrr\n        persistent = 600\n",
+		lanes...))
 	l.untilServers(3*len(lanes), "-w 0")
 	for _, w := range lanes {
-		m.row(t, "http and https of a client go to one server: one mark, wrr, persistent", w, "mark", func(t *testing.T) {
-			sticks(t, l.with(t).getEach(w, m.clients(manyClients), 2, w.url("http", "80"), w.url("https", "443")))
-		})
+		m.row(t, "http and https of a client go to one server: one mark, wrr, persistent", w, "mark",
+			func(t *testing.T) {
+				sticks(t, l.with(t).getEach(w, m.clients(manyClients), 2, w.url("http", "80"),
+					w.url("https", "443")))
+			})
 	}
 }
 
@@ -72,7 +77,7 @@ func (m *matrix) httpAndHTTPSByPersistence(t *testing.T) {
 // keeps its server.
 func (m *matrix) httpAndTelnet(t *testing.T) {
 	l := m.lab.with(t)
-	for _, ns := range []string{"rs1", "rs2", "rs3"} {
+	for _, ns := range three {
 		l.web(ns)
 		l.telnet(ns)
 	}
@@ -80,14 +85,13 @@ func (m *matrix) httpAndTelnet(t *testing.T) {
 	l.untilServers(6, "-w 0")
 	m.row(t, "http and telnet joined by one mark share the weights 2, 5 and 5", dr4, "mark", func(t *testing.T) {
 		got := l.with(t).getEach(dr4, m.clients(1), 12, dr4.url("http", "80"), dr4.url("telnet", "23"))[0]
-		if want := map[string]int{"rs1": 4, "rs2": 10, "rs3": 10}; !maps.Equal(got, want) {
-			t.Errorf("answers of %v, want %v", got, want)
-		}
+		testkit.Same(t, got, map[string]int{"rs1": 4, "rs2": 10, "rs3": 10}, "answers of")
 	})
 	other := dr4
 	other.vip = tun4.vip
 	m.row(t, "http and telnet of a client go to one server: one mark, persistent", dr4, "mark", func(t *testing.T) {
-		sticks(t, l.with(t).getEach(other, m.clients(manyClients), 2, other.url("http", "80"), other.url("telnet", "23")))
+		sticks(t, l.with(t).getEach(other, m.clients(manyClients), 2, other.url("http", "80"),
+			other.url("telnet", "23")))
 	})
 }
 
@@ -109,7 +113,7 @@ VIRTUAL = ADDRESS:8080
 // PPC: a client stays with one server at each port, whatever it does at other ports.
 func (m *matrix) perClientAndPort(t *testing.T) {
 	l := m.lab.with(t)
-	for _, ns := range []string{"rs1", "rs2", "rs3"} {
+	for _, ns := range three {
 		l.webOn(ns, "80", "8080")
 	}
 	l.start("quiescent = no\n" + sections(perPort, lanes...))
@@ -125,7 +129,8 @@ func (m *matrix) perClientAndPort(t *testing.T) {
 			sticks(t, first)
 			sticks(t, second)
 			if !maps.Equal(first[0], first[3]) || maps.Equal(second[0], second[1]) {
-				t.Errorf("two clients: answers of %v and %v on one port, %v and %v on the other", first[0], first[3], second[0], second[1])
+				t.Errorf("two clients: answers of %v and %v on one port, %v and %v on the other",
+					first[0], first[3], second[0], second[1])
 			}
 		})
 	}
@@ -143,16 +148,18 @@ VIRTUAL = ADDRESS:0
 // PCC: all connections of a client go to one server, whatever the port.
 func (m *matrix) perClient(t *testing.T) {
 	l := m.lab.with(t)
-	for _, ns := range []string{"rs1", "rs2", "rs3"} {
+	for _, ns := range three {
 		l.web(ns)
 		l.telnet(ns)
 	}
 	l.start(l.example("whole-client.cf") + sections(wholeClient, lanes[1:]...))
 	l.untilServers(3*len(lanes), "-w 0")
 	for _, w := range lanes {
-		m.row(t, "telnet and http of a client go to one server: port 0 (PCC)", w, "address", func(t *testing.T) {
-			sticks(t, l.with(t).getEach(w, m.clients(manyClients), 2, w.url("telnet", "23"), w.url("http", "80")))
-		})
+		m.row(t, "telnet and http of a client go to one server: port 0 (PCC)", w, "address",
+			func(t *testing.T) {
+				sticks(t, l.with(t).getEach(w, m.clients(manyClients), 2, w.url("telnet", "23"),
+					w.url("http", "80")))
+			})
 	}
 }
 
@@ -169,7 +176,7 @@ VIRTUAL = ADDRESS:80
 // Granularity: all clients in a network of eight count as one.
 func (m *matrix) perNetwork(t *testing.T) {
 	l := m.lab.with(t)
-	for _, ns := range []string{"rs1", "rs2", "rs3"} {
+	for _, ns := range three {
 		l.web(ns)
 	}
 	l.start("quiescent = no\n" +
@@ -204,7 +211,7 @@ VIRTUAL = ADDRESS:80
 // Persistence ends a time after the client's last connection.
 func (m *matrix) persistenceEnds(t *testing.T) {
 	l := m.lab.with(t)
-	for _, ns := range []string{"rs1", "rs2", "rs3"} {
+	for _, ns := range three {
 		l.web(ns)
 	}
 	l.start("quiescent = no\n" + sections(forTwoSeconds, dr4, dr6))
@@ -225,7 +232,8 @@ func (m *matrix) persistenceEnds(t *testing.T) {
 				t.Fatalf("answers of %v, want one server's alone", before)
 			}
 			l.untilForgotten(w.client(client[0]))
-			if after := l.get(w.client(client[0]), w.url("http", "80")); before[after] != 0 || !strings.HasPrefix(after, "rs") {
+			if after := l.get(w.client(client[0]), w.url("http", "80")); before[after] != 0 ||
+				!strings.HasPrefix(after, "rs") {
 				t.Errorf("answer of %s, before of %v", after, before)
 			}
 		})
@@ -236,24 +244,20 @@ func (m *matrix) persistenceEnds(t *testing.T) {
 // live longer, as on a slow machine, stays for another minute.
 func (l *lab) untilForgotten(client netip.Addr) {
 	l.t.Helper()
-	for end := time.Now().Add(70 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+	testkit.Until(l.t, 70*time.Second, func() bool {
 		out := l.ipvsadm("-Lnc")
-		if !strings.Contains(out, client.String()+":") && !strings.Contains(out, "["+client.String()+"]:") {
-			return
-		}
-		if time.Now().After(end) {
-			l.t.Fatalf("the kernel still knows %s:\n%s", client, out)
-		}
-	}
+		return !strings.Contains(out, client.String()+":") && !strings.Contains(out, "["+client.String()+"]:")
+	}, "the kernel knows", client, func() string { return l.ipvsadm("-Lnc") })
 }
 
 // A reload changes the time of persistence in place. No connection is cut, and no client moves.
 func (m *matrix) persistenceEdited(t *testing.T) {
 	l := m.lab.with(t)
-	for _, ns := range []string{"rs1", "rs2", "rs3"} {
+	for _, ns := range three {
 		l.web(ns)
 	}
-	config := "quiescent = no\n" + sections(strings.Replace(forTwoSeconds, "persistent = 2", "persistent = 300", 1), dr4)
+	config := "quiescent = no\n" + sections(strings.Replace(forTwoSeconds, "persistent = 2", "persistent = 300", 1),
+		dr4)
 	path := l.start(config)
 	l.untilServers(3, "-w 0")
 	m.row(t, "connections shows what ipvsadm -Lnc and --persistent-conn show", dr4, "address", func(t *testing.T) {
@@ -273,7 +277,7 @@ func (m *matrix) persistenceEdited(t *testing.T) {
 		before := l.getEach(dr4, clients, 1, dr4.url("http", "80"))
 		held := l.holdFrom(dr4.client(clients[0]), "192.0.2.10:80")
 		l.config(strings.Replace(config, "persistent = 300", "persistent = 600", 1))
-		l.run(0, path, "reload")
+		l.does(path, "reload")
 		l.until(5*time.Second, "-A -t 192.0.2.10:80 -s rr -p 600")
 		after := l.getEach(dr4, clients, 1, dr4.url("http", "80"))
 		if !slices.EqualFunc(before, after, maps.Equal) {
@@ -302,7 +306,8 @@ func (l *lab) lasting() string {
 	var lines []string
 	for line := range strings.Lines(l.ipvsadm("-Lnc")) {
 		words := strings.Fields(line)
-		if len(words) > 5 && words[4] == "192.0.2.10:80" && (words[2] == "ESTABLISHED" || strings.HasSuffix(words[3], ":0")) {
+		if len(words) > 5 && words[4] == "192.0.2.10:80" &&
+			(words[2] == "ESTABLISHED" || strings.HasSuffix(words[3], ":0")) {
 			lines = append(lines, strings.Join(words[3:6], " "))
 		}
 	}
@@ -376,7 +381,7 @@ virtual = 192.0.2.10:80
 func (m *matrix) persistentAndQuiescent(t *testing.T) {
 	l := m.lab.with(t)
 	health := map[string]*web{}
-	for _, ns := range []string{"rs1", "rs2", "rs3"} {
+	for _, ns := range three {
 		l.web(ns)
 		health[ns] = l.webOn(ns, "8080")
 	}
@@ -392,12 +397,14 @@ func (m *matrix) persistentAndQuiescent(t *testing.T) {
 	m.row(t, "a known client stays with a quiescent server", dr4, "address", func(t *testing.T) {
 		answeredBy(t, l.with(t).getEach(dr4, client, 3, dr4.url("http", "80"))[0], server)
 	})
-	m.row(t, "a known client leaves a quiescent server: expire_quiescent_template", dr4, "address", func(t *testing.T) {
-		l := l.with(t)
-		l.sh("ip netns exec %sdir sysctl -qw net.ipv4.vs.expire_quiescent_template=1", l.prefix)
-		if got := l.getEach(dr4, client, 3, dr4.url("http", "80"))[0]; len(got) != 1 || got[server] != 0 {
-			t.Errorf("answers of %v, want those of one server that is not %s", got, server)
-		}
-		l.sh("ip netns exec %sdir sysctl -qw net.ipv4.vs.expire_quiescent_template=0", l.prefix)
-	})
+	m.row(t, "a known client leaves a quiescent server: expire_quiescent_template", dr4, "address",
+		func(t *testing.T) {
+			l := l.with(t)
+			l.sh("ip netns exec %sdir sysctl -qw net.ipv4.vs.expire_quiescent_template=1", l.prefix)
+			if got := l.getEach(dr4, client, 3, dr4.url("http", "80"))[0]; len(got) != 1 ||
+				got[server] != 0 {
+				t.Errorf("answers of %v, want those of one server that is not %s", got, server)
+			}
+			l.sh("ip netns exec %sdir sysctl -qw net.ipv4.vs.expire_quiescent_template=0", l.prefix)
+		})
 }

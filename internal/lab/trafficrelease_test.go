@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // A new version is installed on one server after the other, by drain. Existing connections continue to their end, new
@@ -17,7 +19,7 @@ import (
 func (m *matrix) rollingRelease(t *testing.T) {
 	l := m.lab.with(t)
 	webs := map[string]*web{}
-	for _, ns := range []string{"rs1", "rs2", "rs3"} {
+	for _, ns := range three {
 		webs[ns] = l.web(ns)
 		webs[ns].keepAlive = true // also for its later versions
 		webs[ns].server.SetKeepAlivesEnabled(true)
@@ -25,20 +27,22 @@ func (m *matrix) rollingRelease(t *testing.T) {
 	config := l.example("rolling-release.cf")
 	path := l.start(config)
 	l.untilServers(3, "-w 0")
-	m.row(t, "a rolling release: long connections end, new ones go elsewhere, none fails", dr4, "address", func(t *testing.T) {
-		l := l.with(t)
-		loads := l.keepAsking(m.clients(6))
-		for _, rs := range []string{"rs1", "rs2"} {
-			server := "192.0.2.2" + rs[2:]
-			l.release(webs[rs], loads, m.clients(1)[0],
-				func() { l.run(0, path, "drain", server) }, func() { l.run(0, path, "undrain", server) })
-		}
-		requests, connections, failures := loads.end()
-		t.Logf("%d requests over %d connections", requests, connections)
-		if len(failures) > 0 || requests < 100 {
-			t.Errorf("%d requests, failures: %q", requests, failures)
-		}
-	})
+	m.row(t, "a rolling release: long connections end, new ones go elsewhere, none fails", dr4, "address",
+		func(t *testing.T) {
+			l := l.with(t)
+			loads := l.keepAsking(m.clients(6))
+			for _, rs := range []string{"rs1", "rs2"} {
+				server := "192.0.2.2" + rs[2:]
+				l.release(webs[rs], loads, m.clients(1)[0],
+					func() { l.does(path, "drain", server) },
+					func() { l.does(path, "undrain", server) })
+			}
+			requests, connections, failures := loads.end()
+			t.Logf("%d requests over %d connections", requests, connections)
+			if len(failures) > 0 || requests < 100 {
+				t.Errorf("%d requests, failures: %q", requests, failures)
+			}
+		})
 }
 
 // release takes a server out, waits for its connections, restarts it, and puts it back.
@@ -50,9 +54,7 @@ func (l *lab) release(w *web, loads *keptAlive, client int, out, in func()) {
 	l.until(5*time.Second, entry+"0")
 	since := time.Now()
 	loads.until(30, since) // begun since then, while none from before is left
-	if n := loads.begun(w.ns, since); n != 0 {
-		l.t.Errorf("%d new connections to %s, which has weight 0", n, w.ns)
-	}
+	testkit.Equal(l.t, loads.begun(w.ns, since), 0, "new connections to", w.ns, "which has weight 0")
 	close(w.finish)
 	if end, err := io.ReadAll(long); err != nil || !strings.HasSuffix(string(end), "the end\n") {
 		l.t.Errorf("the long connection to %s: %q, %v", w.ns, end, err)
@@ -71,10 +73,7 @@ func (l *lab) longTransfer(server string, client netip.Addr) io.Reader {
 		conn := l.dial(client, "tcp", "192.0.2.10:80")
 		conn.SetDeadline(time.Now().Add(30 * time.Second))
 		fmt.Fprint(conn, "GET /drip HTTP/1.0\r\n\r\n")
-		answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
-		if err != nil {
-			l.t.Fatal(err)
-		}
+		answer := testkit.Must(http.ReadResponse(bufio.NewReader(conn), nil))(l.t)
 		if answer.Header.Get("Server") == server {
 			return answer.Body
 		}
@@ -155,7 +154,8 @@ func severalRequests(client netip.Addr) (server string, n int, err error) {
 			return server, n, err
 		}
 		body, err := io.ReadAll(answer.Body)
-		if word, ok := strings.CutSuffix(string(body), " OK\n"); err != nil || !ok || server != "" && word != server {
+		if word, ok := strings.CutSuffix(string(body), " OK\n"); err != nil || !ok || server != "" &&
+			word != server {
 			return server, n, fmt.Errorf("answer %q, %v", body, err)
 		} else {
 			server = word
@@ -167,7 +167,8 @@ func severalRequests(client netip.Addr) (server string, n int, err error) {
 
 // until waits until n connections have begun after a time, and all from before have ended.
 func (k *keptAlive) until(n int, since time.Time) {
-	for end := time.Now().Add(10 * time.Second); (k.begun("", since) < n || k.old(since)) && time.Now().Before(end); {
+	for end := time.Now().Add(10 * time.Second); (k.begun("", since) < n || k.old(since)) &&
+		time.Now().Before(end); {
 		time.Sleep(20 * time.Millisecond)
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // All servers change from ipip to gate while clients have open connections. These continue. Each server changes when
@@ -19,41 +21,45 @@ func (m *matrix) reroute(t *testing.T) {
 	for _, w := range []lane{tun4, tun6} {
 		by := dr4
 		by.family = w.family
-		m.row(t, "servers change from ipip to gate under open connections, and no new client fails", by, "address", func(t *testing.T) {
-			l, webs := m.lab.with(t), map[string]*web{}
-			for _, ns := range []string{"rs1", "rs2", "rs3"} {
-				webs[ns] = l.web(ns)
-			}
-			config := sections("VIRTUAL = ADDRESS:80\n        REALS:80\n        service = http\n        receive = \"OK\"\n        scheduler = rr\n", w)
-			l.start(config)
-			l.untilServers(3, "-w 0")
-			old := l.oldConnections(w, w.client(m.clients(1)[0]))
-			path := l.config(quick + strings.ReplaceAll(config, " ipip", " gate"))
-			l.run(0, path, "reload")
-			for n := 1; n <= 3; n++ {
-				var serving []string // two servers serve while one waits for its connections
-				for k, ns := range []string{"rs1", "rs2", "rs3"} {
-					state := map[bool]string{true: "-g -w 1", false: "-i -w 1"}[k+1 < n]
-					if k+1 == n {
-						state = "-i -w 0"
-					} else {
-						serving = append(serving, ns)
+		m.row(t, "servers change from ipip to gate under open connections, and no new client fails", by,
+			"address", func(t *testing.T) {
+				l, webs := m.lab.with(t), map[string]*web{}
+				for _, ns := range three {
+					webs[ns] = l.web(ns)
+				}
+				config := sections(
+					"VIRTUAL = ADDRESS:80\n        REALS:80\n        service = http\n        receive = \"OK\"\n        scheduler = rr\n", w)
+				l.start(config)
+				l.untilServers(3, "-w 0")
+				old := l.oldConnections(w, w.client(m.clients(1)[0]))
+				path := l.config(quick + strings.ReplaceAll(config, " ipip", " gate"))
+				l.does(path, "reload")
+				for n := 1; n <= 3; n++ {
+					var serving []string // two servers serve while one waits for its connections
+					for k, ns := range three {
+						state := map[bool]string{true: "-g -w 1", false: "-i -w 1"}[k+1 < n]
+						if k+1 == n {
+							state = "-i -w 0"
+						} else {
+							serving = append(serving, ns)
+						}
+						l.until(10*time.Second,
+							fmt.Sprintf("-r %s %s", net.JoinHostPort(w.real(k+1), "80"),
+								state))
 					}
-					l.until(10*time.Second, fmt.Sprintf("-r %s %s", net.JoinHostPort(w.real(k+1), "80"), state))
+					for _, answers := range l.getEach(w, m.clients(2), 10, w.url("http", "80")) {
+						answeredBy(t, answers, serving...)
+					}
+					ns := fmt.Sprintf("rs%d", n)
+					close(webs[ns].finish)
+					io.Copy(io.Discard, old[ns])
+					old[ns].Close()
 				}
-				for _, answers := range l.getEach(w, m.clients(2), 10, w.url("http", "80")) {
-					answeredBy(t, answers, serving...)
+				l.untilServers(3, "-w 0", "-i")
+				for _, answers := range l.getEach(w, m.clients(2), 9, w.url("http", "80")) {
+					answeredBy(t, answers, "rs1", "rs2", "rs3")
 				}
-				ns := fmt.Sprintf("rs%d", n)
-				close(webs[ns].finish)
-				io.Copy(io.Discard, old[ns])
-				old[ns].Close()
-			}
-			l.untilServers(3, "-w 0", "-i")
-			for _, answers := range l.getEach(w, m.clients(2), 9, w.url("http", "80")) {
-				answeredBy(t, answers, "rs1", "rs2", "rs3")
-			}
-		})
+			})
 	}
 }
 
@@ -65,10 +71,7 @@ func (l *lab) oldConnections(w lane, client netip.Addr) map[string]net.Conn {
 		conn := l.dial(client, "tcp", net.JoinHostPort(w.vip, "80"))
 		conn.SetDeadline(time.Now().Add(time.Minute))
 		fmt.Fprint(conn, "GET /drip HTTP/1.0\r\n\r\n")
-		answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
-		if err != nil {
-			l.t.Fatal(err)
-		}
+		answer := testkit.Must(http.ReadResponse(bufio.NewReader(conn), nil))(l.t)
 		server := answer.Header.Get("Server")
 		if conns[server] != nil {
 			conn.Close()

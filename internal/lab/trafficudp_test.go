@@ -12,41 +12,45 @@ import (
 // Name servers and SIP proxies, with datagrams.
 func (m *matrix) datagrams(t *testing.T) {
 	l := m.lab.with(t)
-	for n, ns := range []string{"rs1", "rs2", "rs3"} {
+	for n, ns := range three {
 		for _, w := range []lane{dr4, dr6} {
 			for _, at := range []string{w.vip, w.real(n + 1)} { // answers come from the same address
-				l.datagrams(ns, net.JoinHostPort(at, "53"), func(question []byte) []byte { return dnsAnswer(ns, question) })
-				l.datagrams(ns, net.JoinHostPort(at, "5060"), func(question []byte) []byte { return sipAnswer(ns, question) })
+				l.datagrams(ns, net.JoinHostPort(at, "53"),
+					func(question []byte) []byte { return dnsAnswer(ns, question) })
+				l.datagrams(ns, net.JoinHostPort(at, "5060"),
+					func(question []byte) []byte { return sipAnswer(ns, question) })
 			}
 		}
 	}
 	l.start(l.example("udp.cf") + sections(udpServices, dr6))
 	l.untilServers(4*3, "-w 0")
 	for _, w := range []lane{dr4, dr6} {
-		m.row(t, "dns: each packet of a client goes where it is scheduled (ops)", w, "address", func(t *testing.T) {
-			l := l.with(t)
-			conn := l.dial(w.client(m.clients(1)[0]), "udp", net.JoinHostPort(w.vip, "53"))
-			answers := map[string]int{}
-			for range 12 {
-				answers[dnsAsk(conn)]++
-			}
-			if answers["rs1"] != 4 || answers["rs2"] != 4 || answers["rs3"] != 4 {
-				t.Errorf("answers of %v, want 4 of each server", answers)
-			}
-		})
-		m.row(t, "sip: a call goes to one server, whoever sends (pename = sip)", w, "address", func(t *testing.T) {
-			l := l.with(t)
-			var answers []map[string]int
-			for call := range manyClients {
-				got := map[string]int{}
-				for _, n := range m.clients(3) {
-					conn := l.dial(w.client(n), "udp", net.JoinHostPort(w.vip, "5060"))
-					got[sipAsk(conn, fmt.Sprintf("call-%d-%s", call, w.family))]++
+		m.row(t, "dns: each packet of a client goes where it is scheduled (ops)", w, "address",
+			func(t *testing.T) {
+				l := l.with(t)
+				conn := l.dial(w.client(m.clients(1)[0]), "udp", net.JoinHostPort(w.vip, "53"))
+				answers := map[string]int{}
+				for range 12 {
+					answers[dnsAsk(conn)]++
 				}
-				answers = append(answers, got)
-			}
-			sticks(t, answers)
-		})
+				if answers["rs1"] != 4 || answers["rs2"] != 4 || answers["rs3"] != 4 {
+					t.Errorf("answers of %v, want 4 of each server", answers)
+				}
+			})
+		m.row(t, "sip: a call goes to one server, whoever sends (pename = sip)", w, "address",
+			func(t *testing.T) {
+				l := l.with(t)
+				var answers []map[string]int
+				for call := range manyClients {
+					got := map[string]int{}
+					for _, n := range m.clients(3) {
+						conn := l.dial(w.client(n), "udp", net.JoinHostPort(w.vip, "5060"))
+						got[sipAsk(conn, fmt.Sprintf("call-%d-%s", call, w.family))]++
+					}
+					answers = append(answers, got)
+				}
+				sticks(t, answers)
+			})
 		m.row(t, "sip: the calls of one client are spread (pename = sip)", w, "address", func(t *testing.T) {
 			conn := l.with(t).dial(w.client(m.clients(1)[0]), "udp", net.JoinHostPort(w.vip, "5060"))
 			answers := map[string]int{}
@@ -80,12 +84,7 @@ VIRTUAL = ADDRESS:5060
 
 // datagrams runs a server that answers each datagram to an address.
 func (l *lab) datagrams(ns, address string, answer func([]byte) []byte) {
-	var conn net.PacketConn
-	var err error
-	l.in(ns, func() { conn, err = net.ListenPacket("udp", address) })
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	conn := madeIn(l, ns, func() (net.PacketConn, error) { return net.ListenPacket("udp", address) })
 	l.t.Cleanup(func() { conn.Close() })
 	go func() {
 		buffer := make([]byte, 2048)

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // typed is one command of docs/tutorial.md, and what it prints.
@@ -23,9 +25,7 @@ func TestKernelTutorial(t *testing.T) {
 	}
 	dir := filepath.Join(t.TempDir(), "tutorial")
 	bin := t.TempDir()
-	if err := os.Symlink(program(t), filepath.Join(bin, "ldirectord")); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Symlink(program(t), filepath.Join(bin, "ldirectord")))
 	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
 	steps := tutorial(t, dir)
 	if len(steps) < 20 {
@@ -39,7 +39,8 @@ func TestKernelTutorial(t *testing.T) {
 		switch {
 		case strings.HasPrefix(step.command, "cp "):
 			step.play(t, "../..")
-		case step.command == "sudo -s", step.command == "exit", strings.HasPrefix(step.command, "cd "), strings.HasSuffix(step.command, " bash"):
+		case step.command == "sudo -s", step.command == "exit", strings.HasPrefix(step.command, "cd "),
+			strings.HasSuffix(step.command, " bash"):
 		default:
 			step.play(t, dir)
 		}
@@ -49,11 +50,8 @@ func TestKernelTutorial(t *testing.T) {
 // tutorial returns the commands in their order, with dir instead of /tmp/tutorial.
 func tutorial(t *testing.T, dir string) (steps []typed) {
 	t.Helper()
-	text, err := os.ReadFile("../../docs/tutorial.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	page := strings.ReplaceAll(string(text), "/tmp/tutorial", dir)
+	text := testkit.Read(t, "../../docs/tutorial.md")
+	page := strings.ReplaceAll(text, "/tmp/tutorial", dir)
 	prompt := regexp.MustCompile(`^(director|client)?[#$] (.*)\n`)
 	for _, block := range regexp.MustCompile("(?s)\n```\n(.*?)```").FindAllStringSubmatch(page, -1) {
 		first := len(steps)

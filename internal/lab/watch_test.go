@@ -37,13 +37,14 @@ func TestKernelLongWatch(t *testing.T) {
 	const atOnce = 20 * time.Millisecond
 	w := newWatchLab(newNetwork(t, 5), 5)
 	path := w.watching("")
-	w.run(0, path, "start")
+	w.does(path, "start")
 	w.back()
 	for _, fault := range []watchFault{
 		{"killed", w.signal(syscall.SIGKILL), w.serve, atOnce, watchInterval, false},
 		{"stopped by SIGTERM", w.signal(syscall.SIGTERM), w.serve, atOnce, watchInterval, false},
 		{"gone with its namespace", w.gone, w.comes, watchTimeout + atOnce, watchInterval, false},
-		{"unplugged", w.link("down"), w.link("up"), 2500*time.Millisecond + watchTimeout, 3500*time.Millisecond + watchTimeout, false},
+		{"unplugged", w.link("down"), w.link("up"), 2500*time.Millisecond + watchTimeout,
+			3500*time.Millisecond + watchTimeout, false},
 		{"frozen", w.signal(syscall.SIGSTOP), w.signal(syscall.SIGCONT), byInterval, byInterval, true},
 		{"its listener alone closed", w.tells(closeListen), w.serve, byInterval, byInterval, true},
 	} {
@@ -60,7 +61,7 @@ func TestKernelLongWatch(t *testing.T) {
 		t.Errorf("the end of idle connections took out %d servers:\n%s", n, w.logText())
 	}
 	w.rebooted()
-	w.run(0, path, "stop")
+	w.does(path, "stop")
 }
 
 // watching writes the file, with more global directives.
@@ -80,9 +81,11 @@ func (w *watchLab) fault(f watchFault) {
 		w.untilCalm()
 		took, trifle = w.all(f)
 	}
-	w.t.Logf("%s: out after %v (median) to %v; a trifle took %v", f.name, took[len(took)/2], took[len(took)-1], trifle)
+	w.t.Logf("%s: out after %v (median) to %v; a trifle took %v", f.name, took[len(took)/2], took[len(took)-1],
+		trifle)
 	if took[len(took)/2] > f.median {
-		w.t.Errorf("%s: out after %v, the median should be %v; a trifle took %v", f.name, took, f.median, trifle)
+		w.t.Errorf("%s: out after %v, the median should be %v; a trifle took %v", f.name, took, f.median,
+			trifle)
 	}
 }
 
@@ -91,7 +94,8 @@ const busy = 2500 * time.Microsecond
 
 // untilCalm waits until the guest is not busy, for a limited time.
 func (w *watchLab) untilCalm() {
-	for calm, begin := 0, time.Now(); calm < 10 && time.Since(begin) < 30*time.Second; time.Sleep(100 * time.Millisecond) {
+	for calm, begin := 0, time.Now(); calm < 10 &&
+		time.Since(begin) < 30*time.Second; time.Sleep(100 * time.Millisecond) {
 		if calm++; w.trifle() > busy {
 			calm = 0
 		}
@@ -151,7 +155,7 @@ func (w *watchLab) each(f watchFault) (took, trifles []time.Duration) {
 // fastinterval each is out after tenths of a second, and back with the next check of checkinterval.
 func (w *watchLab) rebooted() {
 	const counted = "failurecount = 3\n"
-	w.run(0, w.watching(counted+"fastinterval = 1\n"), "reload")
+	w.does(w.watching(counted+"fastinterval = 1\n"), "reload")
 	ridden := 0
 	for _, ns := range w.names {
 		before := len(w.logText())
@@ -170,7 +174,7 @@ func (w *watchLab) rebooted() {
 	if w.t.Logf("rebooted, fastinterval = 1: %d of %d ridden over", ridden, len(w.names)); ridden == 0 {
 		w.t.Error("rebooted: no server was back in time: the row says nothing")
 	}
-	w.run(0, w.watching(counted), "reload")
+	w.does(w.watching(counted), "reload")
 	var out, in []time.Duration
 	for _, ns := range w.names {
 		begin := time.Now()
@@ -187,7 +191,8 @@ func (w *watchLab) rebooted() {
 	}
 	w.back()
 	slices.Sort(out)
-	w.t.Logf("rebooted, no fastinterval: out after %v (median) to %v; all are back %v after the last is there", out[2], out[4], in[4])
+	w.t.Logf("rebooted, no fastinterval: out after %v (median) to %v; all are back %v after the last is there",
+		out[2], out[4], in[4])
 	if out[2] > 400*time.Millisecond {
 		w.t.Errorf("rebooted, no fastinterval: out after %v, want three checks 100 ms apart", out)
 	}

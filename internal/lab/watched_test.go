@@ -183,7 +183,8 @@ func (w *watchLab) comes(ns string) {
 		"ip netns add %[1]s%[2]s; ip -n %[1]s%[2]s link set lo up", w.prefix, ns)
 	w.join(ns, "br0", strings.TrimSuffix(address(ns), ":80")+"/24")
 	w.sh("ip -n %[1]s%[2]s route add default via 192.0.2.1\n"+
-		"ip -n %[1]sdir neigh flush to %[3]s # as the announcement of a new card does", w.prefix, ns, strings.TrimSuffix(address(ns), ":80"))
+		"ip -n %[1]sdir neigh flush to %[3]s # as the announcement of a new card does", w.prefix, ns,
+		strings.TrimSuffix(address(ns), ":80"))
 	w.serve(ns)
 }
 

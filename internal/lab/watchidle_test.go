@@ -11,37 +11,29 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // A thousand servers close idle connections at random, half of them by a reset, for as long as IDLE_CLOSES says. All
 // servers pass their checks, and none is taken out.
 func TestKernelLongWatchIdle(t *testing.T) {
 	onlyLong(t)
-	lasts, err := time.ParseDuration(cmp.Or(os.Getenv("IDLE_CLOSES"), "45s"))
-	if err != nil {
-		t.Fatalf("IDLE_CLOSES: %v", err)
-	}
+	lasts := testkit.Must(time.ParseDuration(cmp.Or(os.Getenv("IDLE_CLOSES"), "45s")))(t, "IDLE_CLOSES")
 	const servers = 1000
 	l := newNetwork(t, 0)
-	var listener net.Listener
-	l.in("dir", func() { listener, err = net.Listen("tcp", "0.0.0.0:8080") })
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { listener.Close() })
 	var kept, closed atomic.Int64
-	go func() {
-		for c, err := listener.Accept(); err == nil; c, err = listener.Accept() {
-			go endsAtRandom(c.(*net.TCPConn), &kept, &closed)
-		}
-	}()
+	testkit.Serve(t, l.listen("dir", "0.0.0.0:8080"),
+		func(c net.Conn) { endsAtRandom(c.(*net.TCPConn), &kept, &closed) })
 	var reals strings.Builder
 	for i := range servers {
 		fmt.Fprintf(&reals, "\treal = 127.1.%d.%d:8080 masq\n", i/250, i%250+1)
 	}
-	path := l.config("checkinterval = 10\nchecktimeout = 5\nwatch = yes\nvirtual = " + natVIP + ":80\n\tchecktype = connect\n" + reals.String())
-	l.run(0, "--ipvs", "memory", path, "start")
-	l.saysWithin(20*time.Second, fmt.Sprintf("Added real server: 127.1.%d.%d:8080", (servers-1)/250, (servers-1)%250+1))
+	path := l.config("checkinterval = 10\nchecktimeout = 5\nwatch = yes\nvirtual = " + natVIP +
+		":80\n\tchecktype = connect\n" + reals.String())
+	l.does("--ipvs", "memory", path, "start")
+	l.saysWithin(20*time.Second, fmt.Sprintf("Added real server: 127.1.%d.%d:8080", (servers-1)/250,
+		(servers-1)%250+1))
 	for begin := time.Now(); kept.Load() < servers*9/10; time.Sleep(100 * time.Millisecond) {
 		if time.Since(begin) > 30*time.Second {
 			t.Fatalf("only %d servers have a connection:\n%s", kept.Load(), l.logText())
@@ -60,7 +52,7 @@ func TestKernelLongWatchIdle(t *testing.T) {
 	if n < int64(lasts/time.Second) {
 		t.Errorf("only %d connections were ended: the row says nothing", n)
 	}
-	l.run(0, "--ipvs", "memory", path, "stop")
+	l.does("--ipvs", "memory", path, "stop")
 }
 
 // endsAtRandom closes a connection after 6 to 120 s, unless the daemon does. If connections ended within 5 s, the

@@ -3,6 +3,7 @@ package lab
 import (
 	"cmp"
 	"fmt"
+	"net"
 	"os"
 	"strconv"
 	"strings"
@@ -11,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ldirectord/internal/testkit"
 )
 
 const (
@@ -26,13 +29,11 @@ func TestKernelLongWatchSwitch(t *testing.T) {
 	if err != nil || servers < 1 {
 		t.Fatalf("SWITCH_SERVERS: %v", err)
 	}
-	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 1 << 16, Max: 1 << 16}); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 1 << 16, Max: 1 << 16}))
 	s := newSwitchLab(t, servers)
 	began := time.Now()
 	path := s.config(s.text())
-	s.run(0, path, "start")
+	s.does(path, "start")
 	s.has(servers, time.Minute)
 	for s.kept.Load() < int64(servers) {
 		if time.Since(began)-s.idle.since(began) > 3*time.Minute {
@@ -77,7 +78,7 @@ func TestKernelLongWatchSwitch(t *testing.T) {
 	if n := strings.Count(said, "] Deleted ") + strings.Count(said, "Check failed"); n > 0 {
 		t.Errorf("%d servers were taken out though their checks passed:\n%.4000s", n, said)
 	}
-	s.run(0, path, "stop")
+	s.does(path, "stop")
 }
 
 // switchLab has servers that the director reaches over one link.
@@ -91,18 +92,13 @@ func newSwitchLab(t *testing.T, servers int) *switchLab {
 	s := &switchLab{lab: newNetwork(t, 1), servers: servers}
 	s.sh(`ip -n %[1]srs1 route add local 10.64.0.0/16 dev lo
 		ip -n %[1]sdir route add 10.64.0.0/16 via 192.0.2.21`, s.prefix)
-	listener := s.listen("rs1", ":80")
-	go func() {
-		for c, err := listener.Accept(); err == nil; c, err = listener.Accept() {
-			go func() {
-				s.kept.Add(1)
-				c.Read(make([]byte, 1))
-				c.Close()
-				s.kept.Add(-1)
-				s.ended.Add(1)
-			}()
-		}
-	}()
+	testkit.Serve(t, s.listen("rs1", ":80"), func(c net.Conn) {
+		s.kept.Add(1)
+		c.Read(make([]byte, 1))
+		c.Close()
+		s.kept.Add(-1)
+		s.ended.Add(1)
+	})
 	return s
 }
 

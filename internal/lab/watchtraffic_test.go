@@ -28,12 +28,14 @@ func TestKernelLongWatchTraffic(t *testing.T) {
 			}
 			made, lost, why := clients.end()
 			rate := float64(made) / deaths
-			t.Logf("watch = %s: %d of %d connections failed, %.0f a second, of %d deaths: %v", watch, lost, made, rate, deaths, why)
+			t.Logf("watch = %s: %d of %d connections failed, %.0f a second, of %d deaths: %v", watch, lost,
+				made, rate, deaths, why)
 			if rate < 200 {
-				t.Errorf("this guest carries only %.0f connections a second: the row says nothing", rate)
+				t.Errorf("this guest carries only %.0f connections a second: the row says nothing",
+					rate)
 			}
 			failed = append(failed, lost)
-			m.run(0, m.path, "stop")
+			m.does(m.path, "stop")
 		})
 	}
 	if len(failed) == 2 && (failed[0] < deaths || failed[1] > failed[0]/4) {
@@ -71,8 +73,9 @@ func newManyServers(t *testing.T, watch string) *manyLab {
 	if watch != "no" {
 		global += "watch = " + watch + "\n"
 	}
-	m.path = m.config(global + "virtual = " + natVIP + ":80\n\tscheduler = rr\n\tchecktype = connect\n" + reals.String())
-	m.run(0, m.path, "start")
+	m.path = m.config(global + "virtual = " + natVIP + ":80\n\tscheduler = rr\n\tchecktype = connect\n" +
+		reals.String())
+	m.does(m.path, "start")
 	m.until(20*time.Second, fmt.Sprintf("-r 192.0.2.%d:80", 101), fmt.Sprintf("-r 192.0.2.%d:80", 100+manyServers))
 	time.Sleep(2 * time.Second) // until all are watched
 	return m

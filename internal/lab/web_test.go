@@ -1,19 +1,15 @@
 package lab
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"io"
 	"log"
-	"math/big"
-	"net"
 	"net/http"
 	"sync"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // web is a web server that answers with its name, or fails in one of many ways. Checks request /check.
@@ -58,32 +54,14 @@ func (w *web) start() {
 	w.server, w.finish = &http.Server{Handler: w, ErrorLog: log.New(io.Discard, "", 0)}, make(chan struct{})
 	w.server.SetKeepAlivesEnabled(w.keepAlive)
 	for _, port := range w.ports {
-		var listener net.Listener
-		var err error
-		w.l.in(w.ns, func() { listener, err = net.Listen("tcp", ":"+port) })
-		if err != nil {
-			w.l.t.Fatal(err)
-		}
+		listener := w.l.listen(w.ns, ":"+port)
 		if port == "443" {
-			listener = tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{labCertificate()}})
+			listener = tls.NewListener(listener,
+				&tls.Config{Certificates: []tls.Certificate{testkit.SelfSigned(w.l.t)}})
 		}
 		go w.server.Serve(listener)
 	}
 }
-
-// labCertificate is made once. No client verifies it.
-var labCertificate = sync.OnceValue(func() tls.Certificate {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		panic(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		panic(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
-})
 
 func (w *web) stop() {
 	w.server.Close()

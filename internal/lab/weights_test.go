@@ -61,12 +61,13 @@ func (w *weightsLab) serve(weight int, settings string) {
 		wanted = append(wanted, fmt.Sprintf("%s -m -w %d", entry(name), weight))
 	}
 	w.path = w.config(fmt.Sprintf("checkinterval = 1\nchecktimeout = 2\nnegotiatetimeout = 2\nvirtual = %s:80\n%s%s"+
-		"        service = http\n        request = \"check\"\n        receive = \"OK\"\n", natVIP, reals.String(), settings))
+		"        service = http\n        request = \"check\"\n        receive = \"OK\"\n", natVIP,
+		reals.String(), settings))
 	if w.pid() == 0 {
-		w.run(0, w.path, "start")
-		w.t.Cleanup(func() { w.run(0, w.path, "stop") })
+		w.does(w.path, "start")
+		w.t.Cleanup(func() { w.does(w.path, "stop") })
 	} else {
-		w.run(0, w.path, "reload")
+		w.does(w.path, "reload")
 	}
 	w.until(2*bound, wanted...)
 }
@@ -161,13 +162,15 @@ func (w *weightsLab) rampByWRR(weight, slowstart int) {
 		w.t.Errorf("wrr: shares of new connections are off by %.2f of what the weights say", worst)
 	}
 	if !slices.IsSorted(measured) || measured[0] == weight || measured[len(measured)-1] != weight {
-		w.t.Errorf("weights measured while it climbs: %v, want some below %d, and at the end %[2]d", measured, weight)
+		w.t.Errorf("weights measured while it climbs: %v, want some below %d, and at the end %[2]d", measured,
+			weight)
 	}
 	if short := time.Duration(slowstart) * time.Second * (time.Duration(weight) - 1) / time.Duration(weight); took < short-2*time.Second {
 		w.t.Errorf("wrr: at full weight after only %v", took)
 	}
 	w.note(fmt.Sprintf("a server of three comes back, `slowstart = %d`, weight %d, wrr", slowstart, weight),
-		"new connections of three whole cycles at %d weights: each share is at most %.0f %% off", len(measured), 100*worst)
+		"new connections of three whole cycles at %d weights: each share is at most %.0f %% off", len(measured),
+		100*worst)
 }
 
 func weightsOf(all map[string]share) map[string]int {
@@ -206,7 +209,8 @@ func (w *weightsLab) rampUnder(scheduler string, weight, slowstart int) {
 		one := all["rs3"]
 		over := float64(one.active) - float64(active*one.weight)/float64(weights)
 		if most = max(most, over); over > 1 {
-			w.t.Errorf("%s: %d of %d connections at weight %d of %d", scheduler, one.active, active, one.weight, weights)
+			w.t.Errorf("%s: %d of %d connections at weight %d of %d", scheduler, one.active, active,
+				one.weight, weights)
 		}
 		if first == 0 {
 			first = one.weight

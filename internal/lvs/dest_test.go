@@ -30,7 +30,8 @@ func TestFull(t *testing.T) {
 	} {
 		d := Dest{Upper: c.upper, Lower: c.lower}
 		if full := d.Full(c.was, c.connections); full != c.full {
-			t.Errorf("u:%d l:%d with %d connections, full before: %t: full %t", c.upper, c.lower, c.connections, c.was, full)
+			t.Errorf("u:%d l:%d with %d connections, full before: %t: full %t", c.upper, c.lower,
+				c.connections, c.was, full)
 		}
 	}
 }

@@ -1,8 +1,9 @@
 package lvs
 
 import (
-	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // Each case was tried on ipvsadm 1.31.
@@ -35,8 +36,6 @@ func TestSchedFlagsOfNoUseAreRefused(t *testing.T) {
 		{"sh", "sh-port, sh-fallback", `unknown scheduler flag " sh-fallback"`},
 	} {
 		_, err := ParseSchedFlags(c.scheduler, c.list)
-		if err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s %q: %v; want %s", c.scheduler, c.list, err, c.want)
-		}
+		testkit.FailsWith(t, err, c.want, c.scheduler, c.list)
 	}
 }

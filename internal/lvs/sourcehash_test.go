@@ -30,9 +30,11 @@ func TestSourceHash(t *testing.T) {
 	} {
 		var all []Dest
 		for i, w := range c.weights {
-			all = append(all, Dest{Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 2, 0, byte(i)}), 80), Weight: w})
+			all = append(all, Dest{Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 2, 0, byte(i)}),
+				80), Weight: w})
 		}
-		d, in := SourceHash(all, c.flags, netip.MustParseAddrPort(c.client), func(d Dest) bool { return d.Weight > 0 })
+		d, in := SourceHash(all, c.flags, netip.MustParseAddrPort(c.client),
+			func(d Dest) bool { return d.Weight > 0 })
 		got := -1
 		if d.Addr.IsValid() {
 			got = int(d.Addr.Addr().As4()[3])
@@ -54,7 +56,8 @@ func TestMaskedClient(t *testing.T) {
 		"2001:db8::77":  {64, "2001:db8::"},
 		"2001:db8::78":  {EachClient(true), "2001:db8::78"},
 	} {
-		if got := (Settings{Netmask: want.mask}).Masked(netip.MustParseAddr(client)); got.String() != want.masked {
+		if got := (Settings{Netmask: want.mask}).Masked(
+			netip.MustParseAddr(client)); got.String() != want.masked {
 			t.Errorf("%s with %x: %s, want %s", client, want.mask, got, want.masked)
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"maps"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -14,6 +13,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // watching is a Watcher in a bubble of fake time, with a folder. The name of 10.2.0.1 is web1.example.net.
@@ -65,9 +66,7 @@ func (w *watching) over(servers ...string) <-chan Reading {
 // write writes a file in the folder.
 func (w *watching) write(name string) {
 	w.t.Helper()
-	if err := os.WriteFile(filepath.Join(w.dir, name), nil, 0o600); err != nil {
-		w.t.Fatal(err)
-	}
+	testkit.Write(w.t, filepath.Join(w.dir, name), "")
 }
 
 // put writes a file in the folder and notifies the Watcher.
@@ -82,7 +81,8 @@ func TestAFileCountsAtOnceByEachOfItsNames(t *testing.T) {
 		{"10.2.0.1:80", "10.2.0.1:80"}, {"10.2.0.1:80", "10.2.0.1"},
 		{"10.2.0.1:80", "web1.example.net:80"}, {"10.2.0.1:80", "web1.example.net"},
 		{"10.2.0.1:80", "web1:80"}, {"10.2.0.1:80", "web1"},
-		{"[fd00::1]:80", "[fd00::1]:80"}, {"[fd00::1]:80", "[fd00::1]"}, {"[fd00::1]:80", "fd00::1"}, {"[fd00::1]:80", "web1"},
+		{"[fd00::1]:80", "[fd00::1]:80"}, {"[fd00::1]:80", "[fd00::1]"}, {"[fd00::1]:80", "fd00::1"},
+		{"[fd00::1]:80", "web1"},
 	} {
 		t.Run(c.server+" by "+c.file, func(t *testing.T) {
 			watch(t, func(t *testing.T, w *watching) {
@@ -170,9 +170,7 @@ func TestWhatCountsAsAFolder(t *testing.T) {
 		t.Errorf("one that is not there yet: %v %v", files, err)
 	}
 	file := filepath.Join(dir, "file")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Write(t, file, "")
 	if files, err := entries(dir); !maps.Equal(files, map[string]bool{"file": true}) || err != nil {
 		t.Errorf("%v %v", files, err)
 	}
@@ -221,23 +219,18 @@ func watches() (n int) {
 func TestTheNoteOfAFileIsItsFirstLine(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
-		"none": "", "blank": "\n\n", "one": "new disk", "two": "\n new disk\nby Monday\n", "other": "new \xff disk\n",
-		"long": "x" + string(make([]byte, maxNote)),
+		"none": "", "blank": "\n\n", "one": "new disk", "two": "\n new disk\nby Monday\n",
+		"other": "new \xff disk\n",
+		"long":  "x" + string(make([]byte, maxNote)),
 	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.Write(t, filepath.Join(dir, name), text)
 	}
-	if err := syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600))
 	for name, want := range map[string]string{
 		"none": "", "blank": "", "one": ": new disk", "two": ": new disk", "other": `: new \xff disk`,
 		"pipe": "", ".": "", "gone": "",
 	} {
-		if got := readNote(filepath.Join(dir, name)).text; got != want {
-			t.Errorf("%s: %q, want %q", name, got, want)
-		}
+		testkit.Equal(t, readNote(filepath.Join(dir, name)).text, want, name)
 	}
 	if got := readNote(filepath.Join(dir, "long")).text; len(got) != maxNote+len(": ") {
 		t.Errorf("%d bytes of a long one", len(got))
@@ -259,17 +252,11 @@ func TestNamesThatCantBeHad(t *testing.T) {
 		t.Errorf("no name, and it is %q; known: %v", got, n.known)
 	}
 	answer, failure = []string{"wrong."}, errors.New("refused")
-	if got := ask(); got != "" {
-		t.Errorf("an error gives the name %q", got)
-	}
+	testkit.Equal(t, ask(), "", "an error gives the name")
 	answer, failure = []string{"web1.example.net.", "other."}, nil
-	if got := ask(); got != "web1.example.net" {
-		t.Errorf("%q", got)
-	}
+	testkit.Equal(t, ask(), "web1.example.net")
 	answer = nil
-	if got := ask(); got != "web1.example.net" {
-		t.Errorf("after a failure: %q", got)
-	}
+	testkit.Equal(t, ask(), "web1.example.net", "after a failure")
 }
 
 // A server that the configuration names by a host name is matched by that name, whatever name its address has.
@@ -278,7 +265,5 @@ func TestTheNameOfTheConfigurationCounts(t *testing.T) {
 	s := Server{Addr: netip.MustParseAddrPort("10.2.0.7:80"), Host: "app.example.net"}
 	n.resolve(t.Context(), []netip.Addr{s.Addr.Addr()})
 	want := "10.2.0.7:80 10.2.0.7 app.example.net:80 app.example.net app:80 app other.example.net:80 other.example.net other:80 other"
-	if got := strings.Join(n.files(s), " "); got != want {
-		t.Errorf("%s, want %s", got, want)
-	}
+	testkit.Equal(t, strings.Join(n.files(s), " "), want)
 }

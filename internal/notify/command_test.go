@@ -16,9 +16,12 @@ func TestTheCallsOfCommands(t *testing.T) {
 		lane, key string
 		line      string
 	}{
-		{FallbackCommand("say", tcp, "start"), "tcp:10.1.0.1:80", "tcp:10.1.0.1:80", "say start 10.1.0.1:80 tcp"},
-		{FallbackCommand("say", lvs.Key{Protocol: lvs.Mark, Mark: 3, IPv6: true}, "stop"), "fwm6:3", "fwm6:3", "say stop :0 fwm"},
-		{OnChange("tell", "fwm:3", Report{Available: true, Up: 1, Servers: 2}), "onchange", "fwm:3", "tell fwm:3 available 1 2"},
+		{FallbackCommand("say", tcp, "start"), "tcp:10.1.0.1:80", "tcp:10.1.0.1:80",
+			"say start 10.1.0.1:80 tcp"},
+		{FallbackCommand("say", lvs.Key{Protocol: lvs.Mark, Mark: 3, IPv6: true}, "stop"), "fwm6:3", "fwm6:3",
+			"say stop :0 fwm"},
+		{OnChange("tell", "fwm:3", Report{Available: true, Up: 1, Servers: 2}), "onchange", "fwm:3",
+			"tell fwm:3 available 1 2"},
 		{OnChange("tell", "fwm:3", Report{Servers: 2}), "onchange", "fwm:3", "tell fwm:3 unavailable 0 2"},
 	} {
 		if h := row.hook; h.Lane != row.lane || h.Key != row.key || !slices.Equal(h.Argv, Shell(row.line)) {

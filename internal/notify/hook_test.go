@@ -9,14 +9,14 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 func TestHooksRunInOrderAndSkipToTheLatest(t *testing.T) {
 	dir := t.TempDir()
 	out, gate := filepath.Join(dir, "out"), filepath.Join(dir, "gate")
-	if err := syscall.Mkfifo(gate, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, syscall.Mkfifo(gate, 0o600))
 	h := NewHooks(NewJournal())
 	h.Run(Hook{Lane: "v", Key: "v", Argv: Shell(fmt.Sprintf("cat %s; echo first >>%s", gate, out))})
 	running, err := os.OpenFile(gate, os.O_WRONLY, 0) // waits until the first hook opens it
@@ -39,15 +39,15 @@ func TestALaneRunsOneAtATimeAndTheLatestOfEachKey(t *testing.T) {
 	out, gate := filepath.Join(dir, "out"), filepath.Join(dir, "gate")
 	h := NewHooks(NewJournal())
 	line := func(key, text string) {
-		h.Run(Hook{Lane: "onchange", Key: key, Argv: Shell(fmt.Sprintf("[ ! -e %[1]s.busy ] || echo overlap >>%[1]s; >%[1]s.busy; cat >>%[1]s; rm %[1]s.busy", out)), Stdin: []byte(text)})
+		h.Run(Hook{Lane: "onchange", Key: key,
+			Argv: Shell(fmt.Sprintf("[ ! -e %[1]s.busy ] || echo overlap >>%[1]s; >%[1]s.busy; cat >>%[1]s; rm %[1]s.busy", out)), Stdin: []byte(text)})
 	}
-	h.Run(Hook{Lane: "onchange", Key: "gate", Argv: Shell(fmt.Sprintf("while [ ! -e %s ]; do sleep 0.01; done", gate))})
+	h.Run(Hook{Lane: "onchange", Key: "gate", Argv: Shell(
+		fmt.Sprintf("while [ ! -e %s ]; do sleep 0.01; done", gate))})
 	line("a", "a1\n")
 	line("b", "b1\n")
 	line("a", "a2\n")
-	if err := os.WriteFile(gate, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Write(t, gate, "")
 	h.Close(t.Context())
 	if got, _ := os.ReadFile(out); string(got) != "a2\nb1\n" {
 		t.Errorf("got %q", got)
@@ -56,19 +56,20 @@ func TestALaneRunsOneAtATimeAndTheLatestOfEachKey(t *testing.T) {
 
 func TestWhatAHookWritesAndItsFailureAreReported(t *testing.T) {
 	script := filepath.Join(t.TempDir(), "script")
-	if err := os.WriteFile(script, []byte("#!/bin/sh\necho \"$*\"; exit $1\n"), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.WriteFile(script, []byte("#!/bin/sh\necho \"$*\"; exit $1\n"), 0o700))
 	for _, c := range []struct {
 		argv         []string
 		kind         Kind
 		text, reason string
 	}{
-		{Shell("echo no route; exit 3"), HookFailed, `Command failed: echo no route; exit 3: exit status 3: "no route"`, "exit status 3"},
+		{Shell("echo no route; exit 3"), HookFailed,
+			`Command failed: echo no route; exit 3: exit status 3: "no route"`, "exit status 3"},
 		{Shell("exit 3"), HookFailed, "Command failed: exit 3: exit status 3", "exit status 3"},
-		{Shell("echo; echo ' well \033' >&2"), HookOutput, "Command said: echo; echo ' well \033' >&2: \"well \\x1b\"", "well \033"},
+		{Shell("echo; echo ' well \033' >&2"), HookOutput,
+			"Command said: echo; echo ' well \033' >&2: \"well \\x1b\"", "well \033"},
 		{[]string{script, "0"}, HookOutput, "Command said: " + script + ` 0: "0"`, "0"},
-		{[]string{script, "1", "-c"}, HookFailed, "Command failed: " + script + ` 1 -c: exit status 1: "1 -c"`, "exit status 1"},
+		{[]string{script, "1", "-c"}, HookFailed, "Command failed: " + script + ` 1 -c: exit status 1: "1 -c"`,
+			"exit status 1"},
 		{[]string{script, "0", "2"}, HookOutput, "Command said: " + script + ` 0 2: "0 2"`, "0 2"},
 		{Shell("exit 0"), "", "", ""},
 	} {
@@ -81,7 +82,8 @@ func TestWhatAHookWritesAndItsFailureAreReported(t *testing.T) {
 		if c.kind == "" && len(got) == 0 {
 			continue
 		}
-		if len(got) != 1 || got[0].Kind != c.kind || got[0].Text != c.text || got[0].Reason != c.reason || got[0].Virtual != "tcp:192.0.2.1:80" {
+		if len(got) != 1 || got[0].Kind != c.kind || got[0].Text != c.text || got[0].Reason != c.reason ||
+			got[0].Virtual != "tcp:192.0.2.1:80" {
 			t.Errorf("%q: got %+v", c.argv, got)
 		}
 	}
@@ -92,9 +94,7 @@ func TestAHookThatIsKilledAtTheEndIsReported(t *testing.T) {
 	j := NewJournal(func(e Event) { got = append(got, e) })
 	h := NewHooks(j)
 	gate := filepath.Join(t.TempDir(), "gate")
-	if err := syscall.Mkfifo(gate, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, syscall.Mkfifo(gate, 0o600))
 	line := "echo >" + gate + "; exec sleep 300"
 	h.Run(Hook{Lane: "v", Key: "v", Argv: Shell(line)})
 	if _, err := os.ReadFile(gate); err != nil { // waits until the hook runs
@@ -104,7 +104,8 @@ func TestAHookThatIsKilledAtTheEndIsReported(t *testing.T) {
 	cancel()
 	h.Close(ctx)
 	j.Close(t.Context())
-	if want := "Command failed: " + line + ": killed, because the daemon ends"; len(got) != 1 || got[0].Text != want {
+	if want := "Command failed: " + line + ": killed, because the daemon ends"; len(got) != 1 ||
+		got[0].Text != want {
 		t.Errorf("got %+v, want %q", got, want)
 	}
 }

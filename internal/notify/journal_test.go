@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 func TestEveryReceiverGetsEverythingInOrder(t *testing.T) {
@@ -18,9 +20,7 @@ func TestEveryReceiverGetsEverythingInOrder(t *testing.T) {
 	for i := range 100 {
 		j.Emit(Event{Text: fmt.Sprint(i)})
 	}
-	if err := j.Close(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, j.Close(t.Context()))
 	for i := range got {
 		if len(got[i]) != 100 {
 			t.Fatalf("receiver %d got %d of 100", i, len(got[i]))
@@ -47,11 +47,10 @@ func TestASlowReceiverStopsNobodyAndItsLossIsReported(t *testing.T) {
 			j.Emit(Event{})
 		}
 		close(gate)
-		if err := j.Close(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, j.Close(t.Context()))
 		if slow != maxEvents+2 || last.Kind != Lost {
-			t.Errorf("the slow one got %d, last %v; want all that fitted and the count of the rest", slow, last)
+			t.Errorf("the slow one got %d, last %v; want all that fitted and the count of the rest", slow,
+				last)
 		}
 		if quick < maxEvents {
 			t.Errorf("the quick one got %d", quick)

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // eventList collects the events that are reported.
@@ -47,12 +49,11 @@ func TestMonitorWritesThePerlsLines(t *testing.T) {
 	m.Record(one, "connect tcp 10.2.0.1 7000 1 gate / ", true, "")
 	m.Record(two, "negotiate http tcp 10.2.0.1 80 1 gate / ok", false, "100% | out\r\nof \x1b\tluck")
 	m.Record(one, "connect tcp 10.2.0.1 7000 1 gate / ", false, "Server in maintenance")
-	if err := m.Close(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, m.Close(t.Context()))
 	stamp := `\[[A-Z][a-z]{2} [A-Z][a-z]{2} [ 123][0-9] [0-9:]{8} [0-9]{4}\] \[` + fmt.Sprint(os.Getpid()) + `\] `
 	for path, want := range map[string]string{
-		one: stamp + `connect tcp 10.2.0.1 7000 1 gate /  \[up\] -\n` + stamp + `connect tcp 10.2.0.1 7000 1 gate /  \[down\] Server in maintenance\n`,
+		one: stamp + `connect tcp 10.2.0.1 7000 1 gate /  \[up\] -\n` + stamp +
+			`connect tcp 10.2.0.1 7000 1 gate /  \[down\] Server in maintenance\n`,
 		two: stamp + "negotiate http tcp 10.2.0.1 80 1 gate / ok \\[down\\] 100%25 %7c out%0d%0aof %1b\tluck\n",
 	} {
 		got, _ := os.ReadFile(path)
@@ -69,16 +70,10 @@ func TestMonitorFilesMayBeRotated(t *testing.T) {
 		for _, name := range []string{path + ".0", path + ".1"} {
 			m.Record(path, "id", true, "to "+filepath.Base(name))
 			synctest.Wait()
-			if err := os.Rename(path, name); err != nil {
-				t.Fatal(err)
-			}
-			if text := read(name); !strings.Contains(text, "to "+filepath.Base(name)) {
-				t.Errorf("%s: %q", name, text)
-			}
+			testkit.OK(t, os.Rename(path, name))
+			testkit.Contains(t, read(name), "to "+filepath.Base(name), name)
 		}
-		if err := m.Close(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, m.Close(t.Context()))
 	})
 }
 
@@ -100,21 +95,13 @@ func TestAMonitorFileThatFailsIsReportedOnceAndStopsNothing(t *testing.T) {
 		if kinds := l.kinds(); len(kinds) != 1 || kinds[0] != MonitorFailed {
 			t.Errorf("reported %v, want one failure", kinds)
 		}
-		if err := os.Mkdir(filepath.Dir(bad), 0o700); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, os.Mkdir(filepath.Dir(bad), 0o700))
 		m.Record(bad, "id", true, "works again")
 		synctest.Wait()
-		if text := read(bad); !strings.Contains(text, "works again") {
-			t.Errorf("%q", text)
-		}
-		if err := os.RemoveAll(filepath.Dir(bad)); err != nil {
-			t.Fatal(err)
-		}
+		testkit.Contains(t, read(bad), "works again")
+		testkit.OK(t, os.RemoveAll(filepath.Dir(bad)))
 		m.Record(bad, "id", true, "fails again")
-		if err := m.Close(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, m.Close(t.Context()))
 		if kinds := l.kinds(); len(kinds) != 2 {
 			t.Errorf("reported %v, want the second failure as well", kinds)
 		}
@@ -128,9 +115,7 @@ func TestAFullDiskIsAFailure(t *testing.T) {
 	l := newEventList()
 	m := NewMonitor(l.report)
 	m.Record("/dev/full", "id", true, "")
-	if err := m.Close(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, m.Close(t.Context()))
 	if kinds := l.kinds(); len(kinds) != 1 || kinds[0] != MonitorFailed {
 		t.Errorf("reported %v", kinds)
 	}
@@ -138,15 +123,11 @@ func TestAFullDiskIsAFailure(t *testing.T) {
 
 func TestAPipeWithoutAReaderIsAFailure(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pipe")
-	if err := syscall.Mkfifo(path, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, syscall.Mkfifo(path, 0o600))
 	l := newEventList()
 	m := NewMonitor(l.report)
 	m.Record(path, "id", true, "")
-	if err := m.Close(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, m.Close(t.Context()))
 	if kinds := l.kinds(); len(kinds) != 1 || kinds[0] != MonitorFailed {
 		t.Errorf("reported %v", kinds)
 	}
@@ -170,9 +151,7 @@ func TestTheMonitorsQueueIsBoundedAndItsLossReported(t *testing.T) {
 		t.Errorf("Close of a monitor that hangs: %v", err)
 	}
 	close(gate)
-	if err := m.Close(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, m.Close(t.Context()))
 	last := reported.events[len(reported.events)-1]
 	if last.Kind != MonitorFailed || !strings.Contains(last.Text, "7 results were lost") {
 		t.Errorf("reported %v %q", last.Kind, last.Text)
@@ -188,9 +167,7 @@ func TestAMonitorMessageIsPrintable(t *testing.T) {
 		"\x9b31m\xff":           "%9b31m%ff",
 		"":                      "-",
 	} {
-		if got := escape(output); got != want {
-			t.Errorf("%q: got %q, want %q", output, got, want)
-		}
+		testkit.Equal(t, escape(output), want, output)
 	}
 }
 

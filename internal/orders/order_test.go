@@ -6,6 +6,7 @@ import (
 
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/runfile"
+	"ldirectord/internal/testkit"
 )
 
 func TestAnOrderInWords(t *testing.T) {
@@ -13,19 +14,20 @@ func TestAnOrderInWords(t *testing.T) {
 	for want, o := range map[string]Order{
 		"drain":     {Kind: Drain},
 		"weight 20": {Kind: Weigh, Weight: 20},
-		"maint until 2026-11-21 18:00:00 by kim: new disk": {Kind: Maint, By: "kim", Why: "new disk", Until: until},
+		"maint until 2026-11-21 18:00:00 by kim: new disk": {Kind: Maint, By: "kim", Why: "new disk",
+			Until: until},
 		"drain: slow": {Kind: Drain, Why: "slow"},
 	} {
-		if got := o.String(); got != want {
-			t.Errorf("%q, want %q", got, want)
-		}
+		testkit.Equal(t, o.String(), want)
 	}
 }
 
 func TestOrdersThatAnOperatorMeans(t *testing.T) {
-	all := All{lvs.At("tcp:10.1.0.1:80", "10.2.0.1:80"): {}, lvs.At("fwm:3", "10.2.0.1:80"): {}, lvs.At("fwm:3", "10.2.0.11:80"): {}, lvs.At("fwm:3", ""): {}}
+	all := All{lvs.At("tcp:10.1.0.1:80", "10.2.0.1:80"): {}, lvs.At("fwm:3", "10.2.0.1:80"): {},
+		lvs.At("fwm:3", "10.2.0.11:80"): {}, lvs.At("fwm:3", ""): {}}
 	for words, want := range map[[2]string]int{
-		{"", "10.2.0.1"}: 2, {"3", "10.2.0.1"}: 1, {"fwm:3", "10.2.0.11:80"}: 1, {"10.1.0.1:80", "10.2.0.1:80"}: 1, {"", "10.2.0.1:81"}: 0, {"3", ""}: 1, {"", "3"}: 1,
+		{"", "10.2.0.1"}: 2, {"3", "10.2.0.1"}: 1, {"fwm:3", "10.2.0.11:80"}: 1,
+		{"10.1.0.1:80", "10.2.0.1:80"}: 1, {"", "10.2.0.1:81"}: 0, {"3", ""}: 1, {"", "3"}: 1,
 		{"", "fwm:3"}: 1, {"3", "3"}: 0, {"", "10.1.0.1:80"}: 0,
 	} {
 		var got []lvs.Backend

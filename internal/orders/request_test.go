@@ -11,6 +11,7 @@ import (
 
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/runfile"
+	"ldirectord/internal/testkit"
 )
 
 // The end of an order for a time is kept by the clock since the boot. After another boot, or without a record of the
@@ -26,9 +27,7 @@ func TestAnOrderForATimeIsOfThisBoot(t *testing.T) {
 	former, earlier := r.Order, r.Order
 	former.Boot, earlier.Boot, earlier.Ends = "another", "", 0
 	all := All{at("a:1"): r.Order, at("b:1"): former, at("c:1"): earlier, at("d:1"): until.Order}
-	if err := file.Write(all); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, file.Write(all))
 	got, err := file.Read()
 	if err != nil || got[at("a:1")] != r.Order || got[at("c:1")] != earlier || got[at("d:1")] != until.Order {
 		t.Errorf("%v, %v; want %v", got, err, all)
@@ -47,7 +46,8 @@ func TestTheFileOfOrders(t *testing.T) {
 		t.Errorf("no file: %v, %v", all, err)
 	}
 	now := second(time.Now())
-	web, mail := lvs.Backend{Virtual: "tcp:10.1.0.1:80", Real: "10.2.0.1:80"}, lvs.Backend{Virtual: "fwm:3", Real: "10.2.0.1:25"}
+	web, mail := lvs.Backend{Virtual: "tcp:10.1.0.1:80", Real: "10.2.0.1:80"},
+		lvs.Backend{Virtual: "fwm:3", Real: "10.2.0.1:25"}
 	other := lvs.Backend{Virtual: "fwm:3", Real: "10.2.0.2:25"}
 	all := All{
 		web:   {Kind: Maint, Why: "new \"disk\"\u2028 # {", By: "kim", Since: now, Until: now.Add(time.Hour)},
@@ -56,9 +56,7 @@ func TestTheFileOfOrders(t *testing.T) {
 
 		{Virtual: "fwm:3"}: {Kind: Obey, Since: now},
 	}
-	if err := file.Write(all); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, file.Write(all))
 	if got, err := file.Read(); !maps.Equal(got, all) || err != nil {
 		t.Errorf("read again: %v, %v", got, err)
 	}
@@ -70,31 +68,24 @@ func TestTheFileOfOrders(t *testing.T) {
 		}
 	}
 	bad := File(filepath.Join(dir, "bad"))
-	if err := os.WriteFile(string(bad), []byte(runfile.Format+"\n # {1\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Write(t, string(bad), runfile.Format+"\n # {1\n")
 	if all, err := bad.Read(); len(all) != 0 || err == nil {
 		t.Errorf("an order that is none: %v, %v", all, err)
 	}
-	if got := strings.Join(plain, ", "); got != "fwm:3 10.2.0.2:25, tcp:10.1.0.1:80 10.2.0.1:80" {
-		t.Errorf("taken out: %s", got)
-	}
+	testkit.Equal(t, strings.Join(plain, ", "), "fwm:3 10.2.0.2:25, tcp:10.1.0.1:80 10.2.0.1:80", "taken out")
 	for text, want := range map[string]All{
 		"# ldirectord 2\nfwm:3 10.2.0.1:25\n":                       {mail: {Kind: Drain}},
 		"# ldirectord 2\n# a word\n\nnothing\nfwm:3":                {},
 		"# ldirectord 2\n# {\"virtual\":\"fwm\nfwm:3 10.2.0.1:25\n": {mail: {Kind: Drain}},
 	} {
-		if err := runfile.Write(string(file), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, runfile.Write(string(file), []byte(text), 0o600))
 		if got, err := file.Read(); !maps.Equal(got, want) || (err != nil) != strings.Contains(text, "{") {
 			t.Errorf("%q: %v, %v", text, got, err)
 		}
 	}
-	if err := runfile.Write(string(file), []byte("fwm:3 10.2.0.1:25\nfwm:3 10.2.0.2:25\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if all, err := file.Read(); len(all) != 0 || err == nil || !strings.HasSuffix(err.Error(), "again: fwm:3 10.2.0.1:25; fwm:3 10.2.0.2:25; ") {
+	testkit.OK(t, runfile.Write(string(file), []byte("fwm:3 10.2.0.1:25\nfwm:3 10.2.0.2:25\n"), 0o600))
+	if all, err := file.Read(); len(all) != 0 || err == nil ||
+		!strings.HasSuffix(err.Error(), "again: fwm:3 10.2.0.1:25; fwm:3 10.2.0.2:25; ") {
 		t.Errorf("without a format: %v, %v", all, err)
 	}
 }
@@ -105,9 +96,12 @@ func TestHowLongAnOrderLasts(t *testing.T) {
 		until, last string
 		want        time.Duration // 0: forever; -1: refused
 	}{
-		{"", "", 0}, {"", "90s", 90 * time.Second}, {"", "30m", 30 * time.Minute}, {"", "2h", 2 * time.Hour}, {"", "1d", 24 * time.Hour},
-		{"", "1.5h", 90 * time.Minute}, {"", "1h30m", -1}, {"", "3650d", 3650 * 24 * time.Hour}, {"18:00", "", 6 * time.Hour}, {"12:00", "", 24 * time.Hour},
-		{"", "3651d", -1}, {"", "99999d", -1}, {"", "-1h", -1}, {"", "0s", -1}, {"", "1ms", -1}, {"", "2", -1}, {"", "d", -1}, {"", "-1d", -1},
+		{"", "", 0}, {"", "90s", 90 * time.Second}, {"", "30m", 30 * time.Minute}, {"", "2h", 2 * time.Hour},
+		{"", "1d", 24 * time.Hour},
+		{"", "1.5h", 90 * time.Minute}, {"", "1h30m", -1}, {"", "3650d", 3650 * 24 * time.Hour},
+		{"18:00", "", 6 * time.Hour}, {"12:00", "", 24 * time.Hour},
+		{"", "3651d", -1}, {"", "99999d", -1}, {"", "-1h", -1}, {"", "0s", -1}, {"", "1ms", -1}, {"", "2", -1},
+		{"", "d", -1}, {"", "-1d", -1},
 		{"24:00", "", -1}, {"2026-11-21 11:59", "", -1}, {"18:00", "1h", -1}, {"soon", "", -1},
 	} {
 		end, err := endOf(c.until, c.last, now)
@@ -137,7 +131,8 @@ func TestTheReasonOfAnOrderIsOneShortLine(t *testing.T) {
 	if r, err := Parse(url.Values{"order": {"weight 0"}}); r.Kind != Drain || r.Weight != 0 || err != nil {
 		t.Errorf("weight 0: %+v, %v", r, err)
 	}
-	for _, what := range []string{"", "weight", "weight x", "weight -1", "weight 1 2", "weight 2147483648", "Drain", "off"} {
+	for _, what := range []string{"", "weight", "weight x", "weight -1", "weight 1 2", "weight 2147483648", "Drain",
+		"off"} {
 		if _, err := Parse(url.Values{"order": {what}}); err == nil {
 			t.Errorf("%q is taken", what)
 		}
@@ -146,7 +141,8 @@ func TestTheReasonOfAnOrderIsOneShortLine(t *testing.T) {
 
 func TestAnOrderThatIsTakenBackHasNoReasonAndNoEnd(t *testing.T) {
 	for _, o := range [][3]string{{"", "", "2h"}, {"", "18:00", ""}, {"done", "", ""}} {
-		if _, err := Parse(url.Values{"order": {"ready"}, "why": {o[0]}, "until": {o[1]}, "for": {o[2]}}); err == nil {
+		if _, err := Parse(url.Values{"order": {"ready"}, "why": {o[0]}, "until": {o[1]},
+			"for": {o[2]}}); err == nil {
 			t.Errorf("ready is taken with %q", o)
 		}
 	}
@@ -175,7 +171,8 @@ func TestAWeightInPercent(t *testing.T) {
 	} {
 		r, err := Parse(url.Values{"order": {row.order}})
 		got := r.For(row.weight)
-		if got.Since = row.want.Since; (err != nil) != row.refused || err == nil && (got != row.want || r.What() != strings.Replace(row.order, "weight 0", "drain", 1)) {
+		if got.Since = row.want.Since; (err != nil) != row.refused || err == nil &&
+			(got != row.want || r.What() != strings.Replace(row.order, "weight 0", "drain", 1)) {
 			t.Errorf("%+v: %+v, %v", row, got, err)
 		}
 	}

@@ -12,12 +12,12 @@ import (
 	"net/url"
 	"os"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"ldirectord/internal/status"
+	"ldirectord/internal/testkit"
 	seen "ldirectord/internal/view"
 )
 
@@ -81,10 +81,7 @@ func ask(t testing.TB, answer http.HandlerFunc, url string, change func(*http.Re
 	w := httptest.NewRecorder()
 	answer(w, r)
 	got := w.Result()
-	text, err := io.ReadAll(got.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Must(io.ReadAll(got.Body))(t)
 	return got, string(text)
 }
 
@@ -147,9 +144,9 @@ func TestFirstView(t *testing.T) {
 	if strings.Contains(text, "10.0.0.10:80") || strings.Contains(text, "10.0.2.1:80") {
 		t.Errorf("it has healthy servers:\n%s", text)
 	}
-	if text := read(t, newReport(status.Virtual{ID: "fwm:3", Servers: []status.Server{newServer("10.0.0.1:80", "up")}}), "/"); !strings.Contains(text, "Every server is up.") {
-		t.Error(text)
-	}
+	testkit.Contains(t,
+		read(t, newReport(status.Virtual{ID: "fwm:3", Servers: []status.Server{newServer("10.0.0.1:80", "up")}}), "/"),
+		"Every server is up.")
 }
 
 // inOrder fails if a text lacks one of its parts, or has them in another order.
@@ -261,9 +258,7 @@ func TestSize(t *testing.T) {
 			url = "/" + m[1]
 		}
 	}
-	if len(seen) != 2000 {
-		t.Errorf("%d servers are on all pages", len(seen))
-	}
+	testkit.Equal(t, len(seen), 2000, "servers are on all pages")
 }
 
 // Servers with the same reason are one row, which opens without a script too. It has some of the servers, and a link
@@ -284,9 +279,7 @@ func TestRowsOfOneReasonAreOneRow(t *testing.T) {
 		"300 × 0 of 2 up; no server serves, and there is no fallback: clients get nothing",
 		"tcp:192.0.2.1:80 0 of 2", "all 300", "Not up, or with a remark 600",
 		"599 × down: connect: refused", "10.0.0.1:80", "all 599", "10.0.7.1:80", "503")
-	if rows := strings.Count(text, " - - refused"); rows != maxOpened/2+1 {
-		t.Errorf("%d servers are shown", rows)
-	}
+	testkit.Equal(t, strings.Count(text, " - - refused"), maxOpened/2+1, "servers are shown")
 	_, html := ask(t, newPages(r).Page, "/", nil)
 	inOrder(t, html, "<details><summary>", `<a href="?reason=down%3A+connect%3A+refused">all 599</a>`)
 	text = read(t, r, "/?reason=down%3A+connect%3A+refused")
@@ -328,14 +321,13 @@ func TestWordsOfOthersAreText(t *testing.T) {
 	} {
 		want := tagsOf(t, quoting("words"), page("words"))
 		for _, words := range hostile {
-			if got := tagsOf(t, quoting(words), page(words)); !slices.Equal(got, want) {
-				t.Errorf("%q: %s has the tags\n%q\nwant\n%q", words, page(words), got, want)
-			}
+			testkit.Same(t, tagsOf(t, quoting(words), page(words)), want, words, page(words),
+				"has the tags")
 			_, text := ask(t, newPages(quoting(words)).Page, page(words), nil)
 			text = regexp.MustCompile(`<input type="hidden"[^>]*>`).ReplaceAllString(text, "") // it keeps the address
-			if found := regexp.MustCompile("[\x00\x1b\u009b\u202e\u2028\u0085]|(href|src)=\"javascript").FindString(text); found != "" {
-				t.Errorf("%q: %q is in %s", words, found, page(words))
-			}
+			testkit.Equal(t,
+				regexp.MustCompile("[\x00\x1b\u009b\u202e\u2028\u0085]|(href|src)=\"javascript").FindString(text),
+				"", words, "is in", page(words))
 		}
 	}
 }
@@ -387,20 +379,15 @@ func TestPolicy(t *testing.T) {
 		t.Error(policy)
 	}
 	for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY", "Cache-Control": "no-store"} {
-		if got.Header.Get(name) != want {
-			t.Errorf("%s: %q", name, got.Header.Get(name))
-		}
+		testkit.Equal(t, got.Header.Get(name), want, name)
 	}
-	if found := regexp.MustCompile(`(?i)(src|href|action|url)\s*[=(]\s*"?(https?:)?//|@import|<link[^>]*stylesheet`).FindString(text); found != "" {
-		t.Errorf("loaded from elsewhere: %s", found)
-	}
+	testkit.Equal(t,
+		regexp.MustCompile(`(?i)(src|href|action|url)\s*[=(]\s*"?(https?:)?//|@import|<link[^>]*stylesheet`).FindString(text),
+		"", "loaded from elsewhere")
 }
 
 func TestWhoMayAsk(t *testing.T) {
-	own, err := os.Hostname()
-	if err != nil {
-		t.Fatal(err)
-	}
+	own := testkit.Must(os.Hostname())(t)
 	short, _, _ := strings.Cut(own, ".")
 	pages := newPages(some())
 	for host, want := range map[string]int{
@@ -410,9 +397,7 @@ func TestWhoMayAsk(t *testing.T) {
 	} {
 		for name, page := range map[string]http.HandlerFunc{"/": pages.Page, "/status.json": pages.Status, "/why.json?real=x": pages.Because} {
 			got, text := ask(t, page, name, func(r *http.Request) { r.Host = host })
-			if got.StatusCode != want {
-				t.Errorf("%q: %s: %d", host, name, got.StatusCode)
-			}
+			testkit.Equal(t, got.StatusCode, want, host, name)
 			if want == 421 && (!strings.Contains(text, "statushost") || strings.Contains(text, "10.0.0.1") || strings.Contains(text, "\x1b")) {
 				t.Errorf("%q: %q", host, text)
 			}

@@ -7,6 +7,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/protocol"
+	"ldirectord/internal/testkit"
 	"ldirectord/parser"
 )
 
@@ -44,9 +45,7 @@ https 443: Type=negotiate Service=https Protocol=tcp Target=10.2.0.1:443 Negotia
 ping: Type=ping Protocol=tcp Target=10.2.0.1:80 Timeout=3s Attempts=1
 external: Type=external Protocol=tcp Target=10.2.0.1:80 Timeout=3s Command=/bin/true Args=10.1.0.1 80 10.2.0.1 80
 pop 110: Type=negotiate Service=pop Protocol=tcp Target=10.2.0.1:110 NegotiateTimeout=4s Request=/ Passwd=pw`
-	if text := strings.Join(got, "\n"); text != want {
-		t.Errorf("got\n%s\nwant\n%s", text, want)
-	}
+	testkit.Equal(t, strings.Join(got, "\n"), want)
 	if built != 12 || len(p.Checks()) != 12 || len(p.Tasks) != 12 {
 		t.Errorf("there are %d checkers, %d checks and %d tasks", built, len(p.Checks()), len(p.Tasks))
 	}
@@ -85,7 +84,5 @@ func TestChecksOfAServerHaveNamesOfTheirOwn(t *testing.T) {
 	for _, c := range p.Checks() {
 		names = append(names, c.Name)
 	}
-	if got := strings.Join(names, ", "); got != "http 80 #1, http 80 #2, login, http 81" {
-		t.Error(got)
-	}
+	testkit.Equal(t, strings.Join(names, ", "), "http 80 #1, http 80 #2, login, http 81")
 }

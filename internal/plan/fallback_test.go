@@ -11,7 +11,10 @@ import (
 func TestAMistakeInTheCheckOfAFallback(t *testing.T) {
 	const bad = "virtual = 10.1.0.1:80\n\tservice = http\n\tfallback = 10.2.0.9:80\n\tfallbackcheck = section\n\treceive = \"(\"\n"
 	for _, real := range []string{"", "\treal = 10.2.0.1:80 gate\n"} {
-		p, found := planned(t, bad+real, func(s checker.Spec) (checker.Checker, error) { return protocol.New(s, &protocol.Env{}) })
+		p, found := planned(t, bad+real, func(s checker.Spec) (checker.Checker,
+			error) {
+			return protocol.New(s, &protocol.Env{})
+		})
 		if p != nil || len(found.Errors()) != 1 || found[0].Pos.Line != 5 {
 			t.Errorf("%q: %v", real, found)
 		}
@@ -22,8 +25,10 @@ func TestAMistakeInTheCheckOfAFallback(t *testing.T) {
 // those of a plan, so probe makes it, and a shadow replaces its program.
 func TestTheChecksOfFallbackServers(t *testing.T) {
 	p, _ := planned(t, "fallbackcheck = connect\n"+
-		lines("virtual = 10.1.0.1:80", "real = 10.2.0.1:80 gate", "fallback = 10.2.0.9:80", "checktype = connect")+
-		lines("virtual = 10.1.0.2:80", "real = 10.2.0.9:80 gate", "fallback = 10.2.0.1:80", "checktype = connect"), neverChecked)
+		lines("virtual = 10.1.0.1:80", "real = 10.2.0.1:80 gate", "fallback = 10.2.0.9:80",
+			"checktype = connect")+
+		lines("virtual = 10.1.0.2:80", "real = 10.2.0.9:80 gate", "fallback = 10.2.0.1:80",
+			"checktype = connect"), neverChecked)
 	var list string
 	for _, c := range p.ChecksOf("10.1.0.1:80", "") {
 		list += c.Real + " " + c.Name + "\n"

@@ -12,6 +12,7 @@ import (
 	"ldirectord/checker/protocol"
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/orders"
+	"ldirectord/internal/testkit"
 	"ldirectord/parser"
 )
 
@@ -41,27 +42,38 @@ func lines(head, real string, directives ...string) string {
 
 func TestWhatAPlanPutsIntoTheTable(t *testing.T) {
 	for _, c := range []struct{ name, config, want string }{
-		{"gate takes the port of the virtual service", lines("virtual = 10.1.0.1:80", "real = 10.2.0.1:8080 gate 3", "checktype = connect"),
+		{"gate takes the port of the virtual service",
+			lines("virtual = 10.1.0.1:80", "real = 10.2.0.1:8080 gate 3", "checktype = connect"),
 			"-A -t 10.1.0.1:80 -s wrr\n-a -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 3\n"},
-		{"ipip takes the port of the virtual service", lines("virtual = 10.1.0.1:80", "real = 10.2.0.1:8080 ipip", "checktype = connect"),
+		{"ipip takes the port of the virtual service",
+			lines("virtual = 10.1.0.1:80", "real = 10.2.0.1:8080 ipip", "checktype = connect"),
 			"-A -t 10.1.0.1:80 -s wrr\n-a -t 10.1.0.1:80 -r 10.2.0.1:80 -i -w 1\n"},
-		{"masq keeps its port", lines("virtual = 10.1.0.1:80", "real = 10.2.0.1:8080 masq", "checktype = connect"),
+		{"masq keeps its port", lines("virtual = 10.1.0.1:80", "real = 10.2.0.1:8080 masq",
+			"checktype = connect"),
 			"-A -t 10.1.0.1:80 -s wrr\n-a -t 10.1.0.1:80 -r 10.2.0.1:8080 -m -w 1\n"},
-		{"a mark keeps the port of each", lines("virtual = 7", "real = 10.2.0.1:8080 gate", "checktype = connect"),
+		{"a mark keeps the port of each", lines("virtual = 7", "real = 10.2.0.1:8080 gate",
+			"checktype = connect"),
 			"-A -f 7 -s wrr\n-a -f 7 -r 10.2.0.1:8080 -g -w 1\n"},
 		{"a mark of IPv6", lines("virtual6 = 7", "real6 = [fd00::1]:8080 gate", "checktype = connect"),
 			"-A -f 7 -6 -s wrr\n-a -f 7 -6 -r [fd00::1]:8080 -g -w 1\n"},
-		{"one packet, for UDP", lines("virtual = 10.1.0.1:53", "real = 10.2.0.1:53 gate", "protocol = udp", "checktype = ping", "ops = yes"),
+		{"one packet, for UDP", lines("virtual = 10.1.0.1:53", "real = 10.2.0.1:53 gate", "protocol = udp",
+			"checktype = ping", "ops = yes"),
 			"-A -u 10.1.0.1:53 -s wrr -o\n-a -u 10.1.0.1:53 -r 10.2.0.1:53 -g -w 1\n"},
-		{"flags of the scheduler", lines("virtual = 10.1.0.1:80", "real = 10.2.0.1:80 gate", "checktype = connect", "scheduler = sh", "schedflags = sh-port"),
+		{"flags of the scheduler", lines("virtual = 10.1.0.1:80", "real = 10.2.0.1:80 gate",
+			"checktype = connect", "scheduler = sh", "schedflags = sh-port"),
 			"-A -t 10.1.0.1:80 -s sh -b sh-port\n-a -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 1\n"},
-		{"persistence", lines("virtual = 10.1.0.1:80", "real = 10.2.0.1:80 gate", "checktype = connect", "persistent = 600"),
+		{"persistence", lines("virtual = 10.1.0.1:80", "real = 10.2.0.1:80 gate", "checktype = connect",
+			"persistent = 600"),
 			"-A -t 10.1.0.1:80 -s wrr -p 600\n-a -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 1\n"},
-		{"persistence of networks", lines("virtual = 10.1.0.1:80", "real = 10.2.0.1:80 gate", "checktype = connect", "persistent = 600", "netmask = 255.254.252.128"),
+		{"persistence of networks", lines("virtual = 10.1.0.1:80", "real = 10.2.0.1:80 gate",
+			"checktype = connect", "persistent = 600", "netmask = 255.254.252.128"),
 			"-A -t 10.1.0.1:80 -s wrr -p 600 -M 255.254.252.128\n-a -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 1\n"},
-		{"persistence of networks of IPv6", lines("virtual6 = [fd00::9]:80", "real6 = [fd00::1]:80 gate", "checktype = connect", "persistent = 600", "netmask = 64"),
+		{"persistence of networks of IPv6",
+			lines("virtual6 = [fd00::9]:80", "real6 = [fd00::1]:80 gate", "checktype = connect",
+				"persistent = 600", "netmask = 64"),
 			"-A -t [fd00::9]:80 -s wrr -p 600 -M 64\n-a -t [fd00::9]:80 -r [fd00::1]:80 -g -w 1\n"},
-		{"checktype off is not there", lines("virtual = 10.1.0.1:80", "real = 10.2.0.1:80 gate", "checktype = off"),
+		{"checktype off is not there", lines("virtual = 10.1.0.1:80", "real = 10.2.0.1:80 gate",
+			"checktype = off"),
 			"-A -t 10.1.0.1:80 -s wrr\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -69,9 +81,7 @@ func TestWhatAPlanPutsIntoTheTable(t *testing.T) {
 			if len(found) > 0 {
 				t.Fatal(found)
 			}
-			if got := lvs.Format(p.Preview(nil, nil)); got != c.want {
-				t.Errorf("got\n%swant\n%s", got, c.want)
-			}
+			testkit.Equal(t, lvs.Format(p.Preview(nil, nil)), c.want)
 			if key := p.Keys()[0]; p.Services[0].Config.ID != key.ID() {
 				t.Errorf("%v is named %s, want %s", key, key.ID(), p.Services[0].Config.ID)
 			}
@@ -83,12 +93,12 @@ func TestWhatAPlanPutsIntoTheTable(t *testing.T) {
 func TestAPreviewFollowsOrders(t *testing.T) {
 	p, _ := planned(t, "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate 5\n\treal = 10.2.0.2:80 gate 5\n\treal = 10.2.0.3:80 gate 5\n\treal = 10.2.0.4:80 gate 5\n\tchecktype = connect\n", neverChecked)
 	given := orders.All{}
-	for real, o := range map[string]orders.Order{"10.2.0.1:80": {Kind: orders.Drain}, "10.2.0.2:80": {Kind: orders.Maint}, "10.2.0.3:80": {Kind: orders.Weigh, Weight: 7}} {
+	for real, o := range map[string]orders.Order{"10.2.0.1:80": {Kind: orders.Drain},
+		"10.2.0.2:80": {Kind: orders.Maint}, "10.2.0.3:80": {Kind: orders.Weigh, Weight: 7}} {
 		given[lvs.At("tcp:10.1.0.1:80", real)] = o
 	}
-	if got, want := lvs.Format(p.Preview(given, nil)), "-A -t 10.1.0.1:80 -s wrr\n-a -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 0\n-a -t 10.1.0.1:80 -r 10.2.0.3:80 -g -w 7\n-a -t 10.1.0.1:80 -r 10.2.0.4:80 -g -w 5\n"; got != want {
-		t.Errorf("got\n%swant\n%s", got, want)
-	}
+	testkit.Equal(t, lvs.Format(p.Preview(given, nil)),
+		"-A -t 10.1.0.1:80 -s wrr\n-a -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 0\n-a -t 10.1.0.1:80 -r 10.2.0.3:80 -g -w 7\n-a -t 10.1.0.1:80 -r 10.2.0.4:80 -g -w 5\n")
 	if got := lvs.Format(p.Preview(nil, nil)); strings.Count(got, "-w 5\n") != 4 {
 		t.Errorf("a preview changes the plan: %s", got)
 	}
@@ -122,9 +132,8 @@ func TestAPreviewOfOneThatWouldClimb(t *testing.T) {
 		for _, dest := range p.Preview(nil, have)[key].Dests {
 			weights = append(weights, fmt.Sprint(dest.Weight))
 		}
-		if got := strings.Join(weights, " "); got != row.want {
-			t.Errorf("slowstart = %s, %d in the table: %s, want %s", row.slowstart, row.in, got, row.want)
-		}
+		testkit.Equal(t, strings.Join(weights, " "), row.want, "slowstart", row.slowstart, row.in,
+			"in the table")
 	}
 }
 
@@ -147,24 +156,26 @@ func TestAPlanAsksOnlyForWhatACheckUses(t *testing.T) {
 		{"checktype = on", "Type=on Target=10.2.0.1:80"},
 		{"checktype = ping", "Type=ping Protocol=tcp Target=10.2.0.1:80 Timeout=3s Attempts=2"},
 		{"checktype = connect", "Type=connect Protocol=tcp Target=10.2.0.1:80 Timeout=3s Attempts=2"},
-		{"checktype = connect\n\tcheckport = 81", "Type=connect Protocol=tcp Target=10.2.0.1:81 Timeout=3s Attempts=2"},
-		{"checktype = external\n\tcheckcommand = /bin/true", "Type=external Protocol=tcp Target=10.2.0.1:80 Timeout=3s Command=/bin/true Args=10.1.0.1 80 10.2.0.1 80"},
-		{"checktype = negotiate\n\tservice = http", "Type=negotiate Service=http Protocol=tcp Target=10.2.0.1:80 NegotiateTimeout=4s Request=/x URL=http://10.2.0.1:80/x Receive=ok Host=www HTTPMethod=GET FollowRedirect=yes"},
-		{"checktype = negotiate\n\tservice = pop", "Type=negotiate Service=pop Protocol=tcp Target=10.2.0.1:80 NegotiateTimeout=4s Request=/x Receive=ok Host=www Login=me Passwd=pw"},
-		{"checktype = 3\n\tservice = pop", "Type=combined Service=pop Protocol=tcp Connects=3 Target=10.2.0.1:80 Timeout=3s NegotiateTimeout=4s Request=/x Receive=ok Host=www Login=me Passwd=pw"},
+		{"checktype = connect\n\tcheckport = 81",
+			"Type=connect Protocol=tcp Target=10.2.0.1:81 Timeout=3s Attempts=2"},
+		{"checktype = external\n\tcheckcommand = /bin/true",
+			"Type=external Protocol=tcp Target=10.2.0.1:80 Timeout=3s Command=/bin/true Args=10.1.0.1 80 10.2.0.1 80"},
+		{"checktype = negotiate\n\tservice = http",
+			"Type=negotiate Service=http Protocol=tcp Target=10.2.0.1:80 NegotiateTimeout=4s Request=/x URL=http://10.2.0.1:80/x Receive=ok Host=www HTTPMethod=GET FollowRedirect=yes"},
+		{"checktype = negotiate\n\tservice = pop",
+			"Type=negotiate Service=pop Protocol=tcp Target=10.2.0.1:80 NegotiateTimeout=4s Request=/x Receive=ok Host=www Login=me Passwd=pw"},
+		{"checktype = 3\n\tservice = pop",
+			"Type=combined Service=pop Protocol=tcp Connects=3 Target=10.2.0.1:80 Timeout=3s NegotiateTimeout=4s Request=/x Receive=ok Host=www Login=me Passwd=pw"},
 	} {
-		p, found := planned(t, "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\t"+all+"\n\t"+c.checks+"\n", neverChecked)
+		p, found := planned(t, "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\t"+all+"\n\t"+c.checks+"\n",
+			neverChecked)
 		if found.HasErrors() {
 			t.Fatal(found)
 		}
-		if got := shown(p.Checks()[0].Spec); got != c.want {
-			t.Errorf("%s:\ngot  %s\nwant %s", c.checks, got, c.want)
-		}
+		testkit.Equal(t, shown(p.Checks()[0].Spec), c.want, c.checks)
 	}
 	p, _ := planned(t, "virtual = 7\n\treal = 10.2.0.1:80 gate\n\tchecktype = external\n\tcheckcommand = /bin/true\n", neverChecked)
-	if got := p.Checks()[0].Spec.Args; got != "7\x000\x0010.2.0.1\x0080" {
-		t.Errorf("the arguments for a mark are %q", got)
-	}
+	testkit.Equal(t, p.Checks()[0].Spec.Args, "7\x000\x0010.2.0.1\x0080", "the arguments for a mark")
 	for args, want := range map[string]string{
 		`-H {address} -p {port}`:   "-H|10.2.0.1|-p|80",
 		`"-H {address} -p {port}"`: "-H|10.2.0.1|-p|80",
@@ -176,9 +187,7 @@ func TestAPlanAsksOnlyForWhatACheckUses(t *testing.T) {
 		if !found.HasErrors() {
 			got = strings.ReplaceAll(p.Checks()[0].Spec.Args, "\x00", "|")
 		}
-		if got != want {
-			t.Errorf("%s: %s, want %s", args, got, want)
-		}
+		testkit.Equal(t, got, want, args)
 	}
 }
 
@@ -199,8 +208,12 @@ func TestAPlanBuildsEqualChecksOnce(t *testing.T) {
 		t.Errorf("refused: %v", found)
 	}
 	nothing := "virtual = 10.1.0.1:53\n\treal = 10.2.0.1:53 gate\n\treal = 10.2.0.2:53 gate\n\tchecktype = negotiate\n\tservice = dns\n\treceive = \"ok\"\n"
-	p, found = planned(t, nothing, func(s checker.Spec) (checker.Checker, error) { return protocol.New(s, &protocol.Env{}) })
-	if p == nil || len(found) != 1 || found[0].Severity != parser.Warning || found[0].Kind != "suspicious" || found[0].Pos.Line != 5 {
+	p, found = planned(t, nothing, func(s checker.Spec) (checker.Checker,
+		error) {
+		return protocol.New(s, &protocol.Env{})
+	})
+	if p == nil || len(found) != 1 || found[0].Severity != parser.Warning || found[0].Kind != "suspicious" ||
+		found[0].Pos.Line != 5 {
 		t.Errorf("a check that asks nothing: %v", found)
 	}
 }
@@ -209,10 +222,13 @@ func TestAPlanBuildsEqualChecksOnce(t *testing.T) {
 func TestAPlanBuildsEachCheckThatDiffers(t *testing.T) {
 	const one = "virtual = 10.1.0.%d:80\n\treal = 10.2.0.1:80 gate%s\n\tchecktype = negotiate\n\tservice = http\n\treceive = \"ok\"\n%s"
 	for _, row := range []struct{ strings, line string }{
-		{`"/own", "ok"`, ""}, {"", `request = "/x"`}, {"", `receive = "x"`}, {"", `virtualhost = "x"`}, {"", "checkport = 81"},
-		{"", "checktimeout = 9"}, {"", "checkinterval = 9"}, {"", "checkvip = yes"}, {"", "service = https"}, {"", "checktype = connect"},
+		{`"/own", "ok"`, ""}, {"", `request = "/x"`}, {"", `receive = "x"`}, {"", `virtualhost = "x"`},
+		{"", "checkport = 81"},
+		{"", "checktimeout = 9"}, {"", "checkinterval = 9"}, {"", "checkvip = yes"}, {"", "service = https"},
+		{"", "checktype = connect"},
 	} {
-		p, found := planned(t, fmt.Sprintf(one+one, 1, "", "", 2, " 1 "+row.strings, "\t"+row.line+"\n"), neverChecked)
+		p, found := planned(t, fmt.Sprintf(one+one, 1, "", "", 2, " 1 "+row.strings, "\t"+row.line+"\n"),
+			neverChecked)
 		if p == nil || len(p.Tasks) != 2 {
 			t.Errorf("%v: %v", row, found)
 		}

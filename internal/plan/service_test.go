@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"ldirectord/internal/judge"
+	"ldirectord/internal/testkit"
 	"ldirectord/parser"
 )
 
@@ -32,9 +33,7 @@ func TestTheEntriesOfAService(t *testing.T) {
 		if i == 1 {
 			now = s.With(s.Earlier...)
 		}
-		if got := entriesOf(now); got != want {
-			t.Errorf("%d: got\n%swant\n%s", i, got, want)
-		}
+		testkit.Equal(t, entriesOf(now), want, i)
 	}
 }
 
@@ -63,7 +62,8 @@ func entriesOf(s *Service) (text string) {
 func TestServicesThatAnOperatorMeans(t *testing.T) {
 	p, _ := planned(t, lines("virtual = 10.1.0.1:80", "real = 10.2.0.1:80 gate 3", "checktype = connect")+
 		lines("virtual = 3", "real = 10.2.0.1:80 gate", "checktype = connect"), neverChecked)
-	for word, want := range map[string]int{"": 2, "tcp:10.1.0.1:80": 1, "10.1.0.1:80": 1, "3": 1, "fwm:3": 1, "tcp:3": 0} {
+	for word, want := range map[string]int{"": 2, "tcp:10.1.0.1:80": 1, "10.1.0.1:80": 1, "3": 1, "fwm:3": 1,
+		"tcp:3": 0} {
 		if got := p.ServicesOf(word); len(got) != want {
 			t.Errorf("%q: %d virtual services, want %d", word, len(got), want)
 		}

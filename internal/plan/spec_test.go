@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"ldirectord/checker"
+	"ldirectord/internal/testkit"
 	"ldirectord/parser"
 )
 
@@ -55,16 +56,18 @@ func TestChecksOnLink(t *testing.T) {
 		announce, forward, check string
 		onLink                   bool
 	}{
-		{"lvs0", "gate", "connect", true}, {"lvs0", "gate", "negotiate", true}, {"lvs0", "gate", "3", true}, {"lvs0", "gate", "ping", true},
-		{"no", "gate", "connect", false}, {"lvs0", "masq", "connect", false}, {"lvs0", "ipip", "negotiate", false},
+		{"lvs0", "gate", "connect", true}, {"lvs0", "gate", "negotiate", true}, {"lvs0", "gate", "3", true},
+		{"lvs0", "gate", "ping", true},
+		{"no", "gate", "connect", false}, {"lvs0", "masq", "connect", false},
+		{"lvs0", "ipip", "negotiate", false},
 		{"lvs0", "gate", "external", false}, {"lvs0", "gate", "on", false},
 	} {
-		p, found := planned(t, "announce = "+c.announce+"\n"+lines("virtual = 192.0.2.1:80", "real = 192.0.2.2:80 "+c.forward, "service = http", "checktype = "+c.check), neverChecked)
+		p, found := planned(t, "announce = "+c.announce+"\n"+
+			lines("virtual = 192.0.2.1:80", "real = 192.0.2.2:80 "+c.forward, "service = http",
+				"checktype = "+c.check), neverChecked)
 		if found.HasErrors() {
 			t.Fatal(found)
 		}
-		if got := p.Checks()[0].Spec.OnLink; got != c.onLink {
-			t.Errorf("%+v: on link %v", c, got)
-		}
+		testkit.Equal(t, p.Checks()[0].Spec.OnLink, c.onLink, c, "on link")
 	}
 }

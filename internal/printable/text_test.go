@@ -5,6 +5,8 @@ import (
 	"testing"
 	"unicode"
 	"unicode/utf8"
+
+	"ldirectord/internal/testkit"
 )
 
 var escapes = map[string]string{
@@ -20,9 +22,7 @@ var escapes = map[string]string{
 
 func TestWhatATerminalWouldActOnIsEscaped(t *testing.T) {
 	for text, want := range escapes {
-		if got := Text(text); got != want {
-			t.Errorf("%q: got %q, want %q", text, got, want)
-		}
+		testkit.Equal(t, Text(text), want, text)
 	}
 }
 
@@ -33,9 +33,7 @@ func TestALineIsOneLine(t *testing.T) {
 		"\u009b31m \u202e\u2028": `\u009b31m \u202e\u2028`,
 		"\x9b31m\n[Fri \xc3":     `\x9b31m [Fri \xc3`,
 	} {
-		if got := Line(text); got != want {
-			t.Errorf("%q: got %q, want %q", text, got, want)
-		}
+		testkit.Equal(t, Line(text), want, text)
 	}
 }
 
@@ -81,7 +79,8 @@ func FuzzText(f *testing.F) {
 		}
 		for max := range len(text) {
 			start, more := Cut(text, max)
-			if len(start) > max || len(start) <= max-utf8.UTFMax || !strings.HasPrefix(text, start) || more == "" {
+			if len(start) > max || len(start) <= max-utf8.UTFMax || !strings.HasPrefix(text, start) ||
+				more == "" {
 				t.Errorf("%q cut to %d bytes is %q", text, max, start)
 			}
 			if utf8.ValidString(text) && max >= utf8.UTFMax && !utf8.ValidString(start) {

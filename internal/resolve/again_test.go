@@ -13,6 +13,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // addrs are addresses from their texts.
@@ -56,7 +58,8 @@ func await(ctx context.Context, r Resolver, list ...Name) []Name {
 
 func TestNamesAreLookedUpLessAndLessOften(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := &later{begun: time.Now(), names: map[string]time.Duration{"web1": 3 * time.Minute}, addrs: addrs("192.0.2.7")}
+		l := &later{begun: time.Now(), names: map[string]time.Duration{"web1": 3 * time.Minute},
+			addrs: addrs("192.0.2.7")}
 		found := await(t.Context(), l, Name{Key: Key{Host: "web1"}, Why: "no answer"})
 		if len(found) != 1 || found[0].Addr != l.addrs[0] || found[0].Why != "" {
 			t.Errorf("found %v", found)
@@ -65,16 +68,15 @@ func TestNamesAreLookedUpLessAndLessOften(t *testing.T) {
 		for i := range want {
 			want[i] *= time.Second
 		}
-		if !slices.Equal(l.asked, want) {
-			t.Errorf("asked after %v, want %v", l.asked, want)
-		}
+		testkit.Same(t, l.asked, want, "asked after")
 	})
 }
 
 func TestOneNameDoesNotWaitForTheOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &later{begun: time.Now(), names: map[string]time.Duration{"web2": 0}, addrs: addrs("192.0.2.7")}
-		found := await(t.Context(), l, Name{Key: Key{Host: "web1"}, Why: "no answer"}, Name{Key: Key{Host: "web2"}, Why: "no answer"})
+		found := await(t.Context(), l, Name{Key: Key{Host: "web1"}, Why: "no answer"},
+			Name{Key: Key{Host: "web2"}, Why: "no answer"})
 		if len(found) != 1 || found[0].Host != "web2" {
 			t.Errorf("found %v, want web2 alone", found)
 		}
@@ -86,7 +88,8 @@ func TestAnAddressInUseStays(t *testing.T) {
 	for _, c := range []struct{ last, want string }{{"192.0.2.8", "192.0.2.8"}, {"192.0.2.9", "192.0.2.7"}} {
 		l := &later{names: map[string]time.Duration{"web1": 0}, addrs: addrs("192.0.2.7", "192.0.2.8")}
 		synctest.Test(t, func(t *testing.T) {
-			found := await(t.Context(), l, Name{Key: Key{Host: "web1"}, Addr: netip.MustParseAddr(c.last), Why: "no answer"})
+			found := await(t.Context(), l,
+				Name{Key: Key{Host: "web1"}, Addr: netip.MustParseAddr(c.last), Why: "no answer"})
 			if len(found) != 1 || found[0].Addr.String() != c.want {
 				t.Errorf("%s: found %v, want %s", c.last, found, c.want)
 			}
@@ -112,21 +115,19 @@ func TestNamesAreKept(t *testing.T) {
 	names := []Name{
 		{Key: Key{Host: "web1"}, Addr: netip.MustParseAddr("192.0.2.7")},
 		{Key: Key{"web1", true}, Addr: netip.MustParseAddr("2001:db8::7")},
-		{Key: Key{Host: "web2"}, Addr: netip.MustParseAddr("192.0.2.8"), Why: "no answer", Earlier: addrs("192.0.2.10", "192.0.2.9")},
+		{Key: Key{Host: "web2"}, Addr: netip.MustParseAddr("192.0.2.8"), Why: "no answer",
+			Earlier: addrs("192.0.2.10", "192.0.2.9")},
 		{Key: Key{Host: "web3"}, Why: "no answer"},
 	}
-	if err := f.Write(names); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, f.Write(names))
 	table := NewTable(Source{Last: f.Last()})
 	for _, n := range append(names, Name{Key: Key{Host: "web4"}}) {
-		if a := table.lastOf(n.Key); len(a) > 0 != n.Addr.IsValid() || len(a) > 0 && !slices.Equal(a, append([]netip.Addr{n.Addr}, n.Earlier...)) {
+		if a := table.lastOf(n.Key); len(a) > 0 != n.Addr.IsValid() || len(a) > 0 &&
+			!slices.Equal(a, append([]netip.Addr{n.Addr}, n.Earlier...)) {
 			t.Errorf("%s: %v, want %v", n.Host, a, n)
 		}
 	}
-	if err := f.Write(nil); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, f.Write(nil))
 	if _, err := os.Stat(string(f)); err == nil {
 		t.Error("a configuration without names has a file of them")
 	}
@@ -138,9 +139,7 @@ func TestADamagedFileOfNamesKnowsNone(t *testing.T) {
 		"", "{", `{"Format":2,"Names":{"web1":["192.0.2.300"]}}`, `{"Format":9,"Names":{"web1":["192.0.2.7"]}}`,
 		strings.Repeat("x", 100_000),
 	} {
-		if err := os.WriteFile(string(f), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.Write(t, string(f), text)
 		if a := f.Last()(Key{Host: "web1"}); len(a) > 0 {
 			t.Errorf("%.40q: %v", text, a)
 		}
@@ -151,11 +150,10 @@ func TestNoMoreNamesAreKeptThanCanBeRead(t *testing.T) {
 	f := File(filepath.Join(t.TempDir(), "ldirectord.ld.cf.names"))
 	var names []Name
 	for i := range maxNames + 1 {
-		names = append(names, Name{Key: Key{fmt.Sprintf("%020d", i), true}, Addr: netip.MustParseAddr("2001:db8:1111:2222:3333:4444:5555:6666")})
+		names = append(names, Name{Key: Key{fmt.Sprintf("%020d", i), true},
+			Addr: netip.MustParseAddr("2001:db8:1111:2222:3333:4444:5555:6666")})
 	}
-	if err := f.Write(names); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, f.Write(names))
 	if kept := f.read(); len(kept) != maxNames {
 		t.Errorf("%d are kept, want %d", len(kept), maxNames)
 	}

@@ -9,14 +9,14 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // A file that is too large is refused before it is read.
 func TestATooLargeFileTakesNoMemory(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "large")
-	if err := os.WriteFile(path, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Write(t, path, "")
 	if err := os.Truncate(path, 10<<30); err != nil {
 		t.Skip(err)
 	}
@@ -39,10 +39,12 @@ func TestALookInTime(t *testing.T) {
 		defer close(hangs)
 		begun := time.Now()
 		seen, err := InTime("/mnt/gone", func() (string, error) { <-hangs; return "late", nil })
-		if seen != "" || !errors.Is(err, ErrLate) || err.Error() != "/mnt/gone: it could not be read within 5s" || time.Since(begun) != ReadTimeout {
+		if seen != "" || !errors.Is(err, ErrLate) ||
+			err.Error() != "/mnt/gone: it could not be read within 5s" || time.Since(begun) != ReadTimeout {
 			t.Errorf("%q, %v after %v", seen, err, time.Since(begun))
 		}
-		if seen, err := InTime("", func() (string, error) { return "seen", io.EOF }); seen != "seen" || err != io.EOF {
+		if seen, err := InTime("", func() (string, error) { return "seen", io.EOF }); seen != "seen" ||
+			err != io.EOF {
 			t.Errorf("%q, %v", seen, err)
 		}
 	})

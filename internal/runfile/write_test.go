@@ -5,23 +5,19 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // A file in the place of the temporary one is replaced. If it is a link, its target is unchanged.
 func TestNoLinkIsWrittenThrough(t *testing.T) {
 	dir := t.TempDir()
 	path, victim := filepath.Join(dir, "file"), filepath.Join(dir, "victim")
-	if err := os.WriteFile(victim, []byte("kept"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Write(t, victim, "kept")
 	for _, link := range []string{path, fmt.Sprintf("%s.%d.new", path, os.Getpid())} {
-		if err := os.Symlink(victim, link); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, os.Symlink(victim, link))
 	}
-	if err := Write(path, []byte("text"), 0o640); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, Write(path, []byte("text"), 0o640))
 	if text, _ := os.ReadFile(victim); string(text) != "kept" {
 		t.Errorf("the link's target is now %q", text)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/internal/health"
+	"ldirectord/internal/testkit"
 )
 
 // starts records when each check begins, as the time since an instant.
@@ -76,9 +77,7 @@ func TestAHurriedTaskIsCheckedBesideItsSchedule(t *testing.T) {
 				p.Hurry(tk, c.every)
 				time.Sleep(21 * time.Second)
 				synctest.Wait()
-				if got := fmt.Sprint(s.at); got != c.want {
-					t.Errorf("checks at %v, want %v", got, c.want)
-				}
+				testkit.Equal(t, fmt.Sprint(s.at), c.want, "checks at")
 			})
 		})
 	}
@@ -104,9 +103,7 @@ func TestTheEndOfAHurryBringsTheScheduleBack(t *testing.T) {
 				p.Hurry(tk, 0)
 				time.Sleep(21*time.Second - c.end)
 				synctest.Wait()
-				if got := fmt.Sprint(s.at); got != c.want {
-					t.Errorf("checks at %v, want %v", got, c.want)
-				}
+				testkit.Equal(t, fmt.Sprint(s.at), c.want, "checks at")
 				if tk.hurried != 0 || tk.due != tk.planned {
 					t.Error("it is still hurried")
 				}
@@ -123,9 +120,7 @@ func TestAnotherHurryCountsFromNow(t *testing.T) {
 		p.Hurry(tk, 4*time.Second)
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
-		if got := fmt.Sprint(s.at); got != "[5s 9s 10s]" {
-			t.Errorf("checks at %v", got)
-		}
+		testkit.Equal(t, fmt.Sprint(s.at), "[5s 9s 10s]", "checks at")
 	})
 }
 
@@ -133,7 +128,8 @@ func TestAnotherHurryCountsFromNow(t *testing.T) {
 func TestResultsOfAHurriedTaskAreToldAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := run(t)
-		tk := task(10*time.Second, checkFunc(func(context.Context) checker.Result { return checker.Result{OK: true} }))
+		tk := task(10*time.Second, checkFunc(
+			func(context.Context) checker.Result { return checker.Result{OK: true} }))
 		p.Set([]*Task{tk}, nil)
 		<-p.Results()
 		p.Take()

@@ -15,11 +15,12 @@ import (
 	"ldirectord/checker/icmp"
 	"ldirectord/checker/protocol"
 	"ldirectord/checker/wire"
+	"ldirectord/internal/testkit"
 )
 
 // Of many servers of all kinds that are checked at once, each gets its own result, each time.
 func TestTheLoopMakesManyChecksAtOnce(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	good := serve(t, answering(benchAnswer))
 	slow := serve(t, func(c net.Conn) {
 		time.Sleep(30 * time.Millisecond)
@@ -34,14 +35,14 @@ func TestTheLoopMakesManyChecksAtOnce(t *testing.T) {
 		spec checker.Spec
 		ok   bool
 	}{
-		{httpSpec(good.addr), true},
-		{httpSpec(slow.addr), true},
-		{httpSpec(bad.addr), false},
-		{httpSpec(mute.addr), false},
-		{httpSpec(refusingPort(t)), false},
-		{httpSpec(deafPort(t)), false},
-		{connectSpec(good.addr), true},
-		{connectSpec(refusingPort(t)), false},
+		{httpSpec(good), true},
+		{httpSpec(slow), true},
+		{httpSpec(bad), false},
+		{httpSpec(mute), false},
+		{httpSpec(testkit.FreeAddr(t)), false},
+		{httpSpec(testkit.DeafAddr(t)), false},
+		{connectSpec(good), true},
+		{connectSpec(testkit.FreeAddr(t)), false},
 	}
 	if _, err := pinger.Ping(t.Context(), netip.MustParseAddr("127.0.0.1"), icmp.Path{}, patient); err == nil {
 		ping := checker.Spec{Type: "ping", Target: netip.MustParseAddrPort("127.0.0.1:1"), Timeout: patient,
@@ -105,10 +106,7 @@ func runUntil(t *testing.T, p *Pool, take func(Update) (enough bool)) {
 func openLoop(t *testing.T) (*Pool, *loop) {
 	t.Helper()
 	p := NewPool()
-	l, err := newLoop(p)
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := testkit.Must(newLoop(p))(t)
 	t.Cleanup(l.close)
 	return p, l
 }
@@ -117,8 +115,9 @@ func openLoop(t *testing.T) (*Pool, *loop) {
 func TestAnAnswerThatCameCountsAfterItsDeadline(t *testing.T) {
 	s := serve(t, answering(benchAnswer))
 	p, l := openLoop(t)
-	for _, spec := range []checker.Spec{httpSpec(s.addr), connectSpec(s.addr)} {
-		l.begin(t.Context(), &Task{Every: time.Minute, Checker: build(t, spec, nil), in: true, slot: slot{index: -1}})
+	for _, spec := range []checker.Spec{httpSpec(s), connectSpec(s)} {
+		l.begin(t.Context(), &Task{Every: time.Minute, Checker: build(t, spec, nil), in: true,
+			slot: slot{index: -1}})
 		f, has := l.fresh[0], int16(unix.POLLOUT)
 		for spec.Type != "connect" && !f.sent {
 			l.send(t.Context(), f)
@@ -168,7 +167,7 @@ func TestTheLoopKeepsTheSchedule(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			leaks(t)
+			testkit.Leaks(t)
 			p := NewPool()
 			var connections, at atomic.Int32
 			ended := make(chan struct{}, 100)
@@ -183,7 +182,7 @@ func TestTheLoopKeepsTheSchedule(t *testing.T) {
 				io.Copy(io.Discard, conn) // until the loop has noticed it
 				ended <- struct{}{}
 			})
-			p.Set([]*Task{{Every: c.every, Checker: build(t, httpSpec(s.addr), nil)}}, nil)
+			p.Set([]*Task{{Every: c.every, Checker: build(t, httpSpec(s), nil)}}, nil)
 			ctx, cancel := context.WithTimeout(t.Context(), patient)
 			defer cancel()
 			ran := make(chan struct{})
@@ -219,7 +218,7 @@ func TestTheLoopKeepsTheSchedule(t *testing.T) {
 func TestTheLoopContinuesChecksWhenItIsLate(t *testing.T) {
 	s := serve(t, answering(benchAnswer))
 	p, l := openLoop(t)
-	tasks := []*Task{{Every: time.Minute, Checker: build(t, httpSpec(s.addr), nil), in: true, slot: slot{index: -1}}}
+	tasks := []*Task{{Every: time.Minute, Checker: build(t, httpSpec(s), nil), in: true, slot: slot{index: -1}}}
 	for end := time.Now().Add(patient); len(p.pending) == 0 && time.Now().Before(end); tasks = nil {
 		l.run(t.Context(), tasks, p.now()-time.Second)
 	}
@@ -256,7 +255,7 @@ func (g *guided) Confirm(_ context.Context, all []checker.Guided) (counts []bool
 // Passing on the result of a connect check allocates no memory.
 func TestACheckOfTheLoopAllocatesNothing(t *testing.T) {
 	_, l := openLoop(t)
-	task := &Task{Every: time.Hour, Checker: build(t, connectSpec(refusingPort(t)), nil)}
+	task := &Task{Every: time.Hour, Checker: build(t, connectSpec(testkit.FreeAddr(t)), nil)}
 	now := time.Now()
 	if n := testing.AllocsPerRun(100,
 		func() { l.finish(t.Context(), l.newFlight(task, now), checker.Result{OK: true}) }); n > 0 {
@@ -267,8 +266,8 @@ func TestACheckOfTheLoopAllocatesNothing(t *testing.T) {
 // Checks that pass in one look are confirmed together. A check that fails, or whose success does not count, is
 // finished by itself.
 func TestTheLoopConfirmsWhatPasses(t *testing.T) {
-	leaks(t)
-	good, bad := connectSpec(serve(t, silence).addr), connectSpec(refusingPort(t))
+	testkit.Leaks(t)
+	good, bad := connectSpec(serve(t, silence)), connectSpec(testkit.FreeAddr(t))
 	var asked atomic.Int32
 	want := map[*Task]string{}
 	var tasks []*Task
@@ -304,7 +303,8 @@ func TestAnswersOfSeveralLooksAreConfirmedTogether(t *testing.T) {
 	p, l := openLoop(t)
 	g := &guided{counts: true, asked: new(atomic.Int32)}
 	pass := func() {
-		l.passed = append(l.passed, Update{Task: &Task{Every: time.Hour, Checker: g, in: true, slot: slot{index: -1}},
+		l.passed = append(l.passed, Update{
+			Task:   &Task{Every: time.Hour, Checker: g, in: true, slot: slot{index: -1}},
 			Result: checker.Result{OK: true}})
 		l.confirm(t.Context())
 		p.running.Wait()
@@ -351,9 +351,9 @@ func (c onTheLink) Resume(ctx context.Context, conn *wire.Conn) checker.Result {
 
 // A check that the loop hands over makes its further connections, such as those of redirects, on the same way.
 func TestACheckThatIsHandedOverKeepsItsWay(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	p := run(t)
-	p.Set([]*Task{{Every: time.Minute, Checker: onTheLink{to: serve(t, answering("moved")).addr}}}, nil)
+	p.Set([]*Task{{Every: time.Minute, Checker: onTheLink{to: serve(t, answering("moved"))}}}, nil)
 	await(t, p.Results())
 	if u := p.Take(); len(u) != 1 || !u[0].Result.OK {
 		t.Errorf("%+v", u)

@@ -3,7 +3,6 @@ package schedule
 import (
 	"context"
 	"fmt"
-	"maps"
 	"runtime"
 	"slices"
 	"strconv"
@@ -16,6 +15,7 @@ import (
 	"ldirectord/checker"
 	"ldirectord/checker/protocol"
 	"ldirectord/checker/wire"
+	"ldirectord/internal/testkit"
 )
 
 type checkFunc func(context.Context) checker.Result
@@ -181,9 +181,7 @@ func TestSetKeepsKnownJobsAndForgetsOthers(t *testing.T) {
 		}
 		time.Sleep(3 * time.Second)
 		synctest.Wait()
-		if n := counts[0].Load(); n != 1 {
-			t.Errorf("a dropped job was checked %d times", n)
-		}
+		testkit.Equal(t, counts[0].Load(), 1, "a dropped job was checked", "times")
 	})
 }
 
@@ -405,9 +403,7 @@ func TestNewJobsStartInBatches(t *testing.T) {
 		time.Sleep(time.Second)
 		synctest.Wait()
 		want := map[time.Duration]int{0: firstPerTick, Tick: firstPerTick, 2 * Tick: 20}
-		if !maps.Equal(batches, want) {
-			t.Errorf("checks at %v, want %v", batches, want)
-		}
+		testkit.Same(t, batches, want, "checks at")
 	})
 }
 
@@ -480,9 +476,7 @@ func TestThePoolIsLateAfterItsLimitOnly(t *testing.T) {
 		p := NewPool()
 		p.planned, p.slept = now-c.woke, time.Hour
 		p.asleep = func() time.Duration { return time.Hour + c.suspended }
-		if got := p.isLate(now, p.asleep()); got != c.want {
-			t.Errorf("%s: late %v", name, got)
-		}
+		testkit.Equal(t, p.isLate(now, p.asleep()), c.want, name, "late")
 	}
 }
 
@@ -490,21 +484,16 @@ func TestPhasesFollowTheGoldenRatioOnAGrid(t *testing.T) {
 	p := NewPool()
 	const first = 20 * time.Second
 	for i, want := range []time.Duration{6500 * time.Millisecond, 2500 * time.Millisecond, 9 * time.Second} {
-		if got := p.phase(first, 10*time.Second) - first; got != want {
-			t.Errorf("phase %d is %v, want %v", i, got, want)
-		}
+		testkit.Equal(t, p.phase(first, 10*time.Second)-first, want, "phase", i)
 	}
 	p.spread = 1 - 0.6180339887498949 // half a second after the first check would be too soon
 	if got := p.phase(first, 10*time.Second) - first; got != 10*time.Second+500*time.Millisecond {
 		t.Errorf("phase %v, want 10.5s", got)
 	}
-	if got := p.phase(first+1, 10*time.Second) - first; got != 6500*time.Millisecond {
-		t.Errorf("phase %v of a first check that was not on the grid", got)
-	}
+	testkit.Equal(t, p.phase(first+1, 10*time.Second)-first, 6500*time.Millisecond, "phase",
+		"of a first check that was not on the grid")
 	p.spread = 1 - 0.6180339887498949
-	if got := p.phase(first, 10*Tick) - first; got != Tick {
-		t.Errorf("phase %v, want %v: a tenth of the interval is not too soon", got, Tick)
-	}
+	testkit.Equal(t, p.phase(first, 10*Tick)-first, Tick, "phase", "a tenth of the interval is not too soon")
 }
 
 // Four checks of a Perl file for one virtual service are due at the same instant, whenever their first ones were.
@@ -514,11 +503,8 @@ func TestChecksThatCostLessTogetherAreDueTogether(t *testing.T) {
 	due := map[string]map[time.Duration]int{"a": {}, "b": {}}
 	for i := range 24 {
 		service := []string{"a", "b"}[i%2]
-		c, err := protocol.New(checker.Spec{Type: "external-perl", Command: "file",
-			Args: strings.Join([]string{service, "80", strconv.Itoa(i), "80"}, "\x00")}, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		c := testkit.Must(protocol.New(checker.Spec{Type: "external-perl", Command: "file",
+			Args: strings.Join([]string{service, "80", strconv.Itoa(i), "80"}, "\x00")}, nil))(t)
 		first := time.Duration(i) * 3 * Tick
 		at := p.place(first, &Task{Every: 10 * time.Second, Checker: c})
 		if wait := at - first; wait < time.Second || wait > 12*time.Second {
@@ -539,10 +525,7 @@ func TestChecksThatCostLessTogetherAreDueTogether(t *testing.T) {
 func TestChecksWithOtherIntervalsAreNotDueTogether(t *testing.T) {
 	p := NewPool()
 	p.Set(nil, nil)
-	c, err := protocol.New(checker.Spec{Type: "external-perl", Command: "file"}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := testkit.Must(protocol.New(checker.Spec{Type: "external-perl", Command: "file"}, nil))(t)
 	p.place(0, &Task{Every: 10 * time.Minute, Checker: c})
 	if at := p.place(0, &Task{Every: 5 * time.Second, Checker: c}); at > 6*time.Second {
 		t.Errorf("due after %v", at)
@@ -564,17 +547,13 @@ func TestTheGridHasFewChecksAtAnInstantAndIsFine(t *testing.T) {
 		{100 * time.Millisecond, 1, Tick},
 		{time.Millisecond, 1, time.Millisecond},
 	} {
-		if got := gridOf(c.every, c.checks); got != c.want {
-			t.Errorf("%d checks every %v: grid %v, want %v", c.checks, c.every, got, c.want)
-		}
+		testkit.Equal(t, gridOf(c.every, c.checks), c.want, c.checks, "checks every", c.every, "grid")
 	}
 }
 
 func TestCeilRoundsUpToWholeTicks(t *testing.T) {
 	for d, want := range map[time.Duration]time.Duration{0: 0, 1: Tick, Tick - 1: Tick, Tick: Tick, Tick + 1: 2 * Tick} {
-		if got := ceil(d); got != want {
-			t.Errorf("%v becomes %v, want %v", d, got, want)
-		}
+		testkit.Equal(t, ceil(d), want, d)
 	}
 }
 
@@ -599,9 +578,8 @@ func TestLightChecksShareALoop(t *testing.T) {
 	defer p.closeLoop()
 	var shared *loop
 	for i := range 2 {
-		if is := p.isLight(&Task{Checker: lightly{ok: true}}); is != (runtime.GOOS == "linux") {
-			t.Errorf("the loop makes it: %v", is)
-		}
+		testkit.Equal(t, p.isLight(&Task{Checker: lightly{ok: true}}), runtime.GOOS == "linux",
+			"the loop makes it")
 		if i == 0 {
 			shared = p.loop
 		}

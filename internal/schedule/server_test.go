@@ -1,53 +1,24 @@
 package schedule
 
 import (
-	"context"
-	"errors"
 	"io"
 	"net"
 	"net/netip"
-	"os"
-	"runtime"
-	"slices"
-	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"ldirectord/checker"
 	"ldirectord/checker/protocol"
 	"ldirectord/checker/settings"
+	"ldirectord/internal/testkit"
 )
 
-// testServer is a listener on loopback whose connections are served by a function of the test.
-type testServer struct{ addr netip.AddrPort }
-
 // serve starts a server. Connections end with the test at the latest.
-func serve(t testing.TB, treat func(net.Conn)) *testServer {
+func serve(t testing.TB, treat func(net.Conn)) netip.AddrPort {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Skip("can't listen: ", err)
-	}
-	s := &testServer{addr: l.Addr().(*net.TCPAddr).AddrPort()}
-	ctx, end := context.WithCancel(context.Background())
-	var conns sync.WaitGroup
-	conns.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			conns.Go(func() {
-				defer context.AfterFunc(ctx, func() { c.Close() })()
-				defer c.Close()
-				treat(c)
-			})
-		}
-	})
-	t.Cleanup(func() { l.Close(); end(); conns.Wait() })
-	return s
+	l := testkit.Listen(t)
+	testkit.Serve(t, l, treat)
+	return testkit.AddrOf(l)
 }
 
 // answering answers every request without looking at it.
@@ -82,79 +53,5 @@ func connectSpec(to netip.AddrPort) checker.Spec {
 
 func build(t testing.TB, s checker.Spec, e *protocol.Env) checker.Checker {
 	t.Helper()
-	c, err := protocol.New(s, e)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
-// refusingPort returns an address of loopback that refuses connections.
-func refusingPort(t testing.TB) netip.AddrPort {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).AddrPort()
-}
-
-// deafPort returns an address whose queue of connections is full: the kernel drops new ones.
-func deafPort(t *testing.T) netip.AddrPort {
-	t.Helper()
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { syscall.Close(fd) })
-	if err := errors.Join(syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}), syscall.Listen(fd, 0)); err != nil {
-		t.Fatal(err)
-	}
-	name, err := syscall.Getsockname(fd)
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(name.(*syscall.SockaddrInet4).Port))
-	for range 10 {
-		c, err := net.DialTimeout("tcp", addr.String(), 50*time.Millisecond)
-		if err != nil {
-			return addr
-		}
-		t.Cleanup(func() { c.Close() })
-	}
-	t.Skip("the kernel takes connections beyond the queue")
-	return addr
-}
-
-// leaks fails the test if goroutines or descriptors are left at its end. It must be called first, so that its cleanup
-// runs last.
-func leaks(t *testing.T) {
-	t.Helper()
-	before, files := len(goroutines()), descriptors()
-	t.Cleanup(func() {
-		for end := time.Now().Add(patient); len(goroutines()) > before || descriptors() > files; time.Sleep(time.Millisecond) {
-			if time.Now().After(end) {
-				t.Fatalf("%d files, were %d; goroutines, were %d:\n%s", descriptors(), files, before, strings.Join(goroutines(), "\n\n"))
-			}
-		}
-	})
-}
-
-// goroutines returns the stacks of all goroutines except the clock of the pattern engine, which runs for a second
-// after a match.
-func goroutines() []string {
-	stacks := make([]byte, 1<<20)
-	all := strings.Split(string(stacks[:runtime.Stack(stacks, true)]), "\n\n")
-	return slices.DeleteFunc(all, func(stack string) bool { return strings.Contains(stack, "regexp2/v2.runClock") })
-}
-
-func descriptors() int {
-	dir, err := os.Open("/proc/self/fd")
-	if err != nil {
-		return 0
-	}
-	defer dir.Close()
-	names, _ := dir.Readdirnames(-1)
-	return len(names)
+	return testkit.Must(protocol.New(s, e))(t)
 }

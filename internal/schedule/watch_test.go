@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ldirectord/checker"
+	"ldirectord/internal/testkit"
 )
 
 // watchTest is a running pool with one server. The test sets whether its checks pass. It handles results and the ends
@@ -94,7 +95,7 @@ func holding(t *testing.T) (netip.AddrPort, <-chan net.Conn) {
 		got <- c
 		io.Copy(io.Discard, c)
 	})
-	return s.addr, got
+	return s, got
 }
 
 // However a connection ends, one check is made at once. If it passes, a new connection is made.
@@ -108,7 +109,7 @@ func TestTheEndOfAWatchedConnectionAsksForOneCheck(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			leaks(t)
+			testkit.Leaks(t)
 			addr, conns := holding(t)
 			w := watch(t, addr)
 			first := await(t, conns)
@@ -120,16 +121,14 @@ func TestTheEndOfAWatchedConnectionAsksForOneCheck(t *testing.T) {
 				t.Errorf("the check came after %v", took)
 			}
 			await(t, conns)
-			if n := w.checks.Load() - before; n != 1 {
-				t.Errorf("%d checks, want 1", n)
-			}
+			testkit.Equal(t, w.checks.Load()-before, 1, "checks")
 		})
 	}
 }
 
 // A check that fails makes no new connection. The next one that passes does.
 func TestAServerThatIsDownIsNotWatched(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	addr, conns := holding(t)
 	w := watch(t, addr)
 	await(t, conns)
@@ -168,8 +167,9 @@ func TestWhoCantBeWatchedIsLeftAlone(t *testing.T) {
 		why   string
 		conns int32
 	}{
-		"ends at once":    {func(net.Conn) {}, "it ends each connection within 5s", maxShort},
-		"ends with bytes": {func(c net.Conn) { c.Write([]byte("220 hello\r\n")) }, "it ends each connection within 5s", maxShort},
+		"ends at once": {func(net.Conn) {}, "it ends each connection within 5s", maxShort},
+		"ends with bytes": {func(c net.Conn) { c.Write([]byte("220 hello\r\n")) },
+			"it ends each connection within 5s", maxShort},
 		"sends forever": {func(c net.Conn) {
 			for err := error(nil); err == nil; {
 				_, err = c.Write(make([]byte, 1000))
@@ -177,23 +177,23 @@ func TestWhoCantBeWatchedIsLeftAlone(t *testing.T) {
 		}, "it sends more than 64 KiB without being asked", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			leaks(t)
+			testkit.Leaks(t)
 			var conns atomic.Int32
 			s := serve(t, func(conn net.Conn) {
 				conns.Add(1)
 				c.treat(conn)
 			})
-			w := watch(t, s.addr)
+			w := watch(t, s)
 			if u := await(t, w.over); u.Task != w.task || u.Result.Detail != c.why {
 				t.Errorf("it is told %+v", u)
 			}
-			w.Watches.Attend(s.addr, true)
+			w.Watches.Attend(s, true)
 			time.Sleep(50 * time.Millisecond)
 			if n := conns.Load(); n != c.conns || len(w.over) > 0 {
 				t.Errorf("%d connections, want %d; told again: %d", n, c.conns, len(w.over))
 			}
 			w.set(w.watch(0))
-			w.Watches.Attend(s.addr, true)
+			w.Watches.Attend(s, true)
 			await(t, w.over)
 		})
 	}
@@ -201,7 +201,7 @@ func TestWhoCantBeWatchedIsLeftAlone(t *testing.T) {
 
 // A server that sends a greeting, or up to 64 KiB in all, stays watched.
 func TestBytesAreDropped(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	addr, conns := holding(t)
 	w := watch(t, addr)
 	c := await(t, conns)
@@ -215,7 +215,7 @@ func TestBytesAreDropped(t *testing.T) {
 
 // Set keeps the connection of an unchanged watch, renews that of a changed one, and closes that of one that is gone.
 func TestSetKeepsConnections(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	addr, conns := holding(t)
 	w := watch(t, addr)
 	first := await(t, conns)
@@ -247,7 +247,7 @@ func TestSetKeepsConnections(t *testing.T) {
 
 // One connection is watched for all tasks of an address. When it ends, each of them is checked.
 func TestAWatchAsksAllItsTasks(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	addr, conns := holding(t)
 	w := watch(t, addr)
 	other := &Task{Every: time.Minute, Checker: w.task.Checker}
@@ -270,7 +270,7 @@ func TestAWatchAsksAllItsTasks(t *testing.T) {
 
 // The connections to a thousand servers are made at a rate of 500 a second.
 func TestNewConnectionsHaveABudget(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	addr, _ := holding(t)
 	p := NewPool()
 	all := map[netip.AddrPort]*Watch{}
@@ -302,7 +302,7 @@ func TestNewConnectionsHaveABudget(t *testing.T) {
 
 // The kernel measures how long a connection is silent.
 func TestSilenceIsMeasuredByTheKernel(t *testing.T) {
-	leaks(t)
+	testkit.Leaks(t)
 	addr, conns := holding(t)
 	w := watch(t, addr)
 	await(t, conns)
@@ -318,10 +318,7 @@ func TestSilenceIsMeasuredByTheKernel(t *testing.T) {
 		for _, o := range [][2]int{{unix.SOL_SOCKET, unix.SO_KEEPALIVE}, {unix.IPPROTO_TCP, unix.TCP_KEEPIDLE},
 			{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL}, {unix.IPPROTO_TCP, unix.TCP_KEEPCNT},
 			{unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT}} {
-			value, err := unix.GetsockoptInt(fd, o[0], o[1])
-			if err != nil {
-				t.Fatal(err)
-			}
+			value := testkit.Must(unix.GetsockoptInt(fd, o[0], o[1]))(t)
 			got = append(got, value)
 		}
 		if got[0] != want[0] || silence > 0 && !slices.Equal(got, want) {

@@ -19,6 +19,7 @@ import (
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/maintenance"
 	"ldirectord/internal/plan"
+	"ldirectord/internal/testkit"
 	"ldirectord/internal/view"
 	"ldirectord/ipvsctl"
 	"ldirectord/parser"
@@ -167,16 +168,11 @@ func (f *farm) shadow(text string, programs bool) (stop func() Report) {
 
 func (f *farm) do(ops ...lvs.Op) {
 	f.t.Helper()
-	if err := errors.Join(f.table.Do(f.t.Context(), ops...)...); err != nil {
-		f.t.Fatal(err)
-	}
+	testkit.OK(f.t, errors.Join(f.table.Do(f.t.Context(), ops...)...))
 }
 
 func (f *farm) text() string {
-	t, err := f.table.Read(f.t.Context())
-	if err != nil {
-		f.t.Fatal(err)
-	}
+	t := testkit.Must(f.table.Read(f.t.Context()))(f.t)
 	return lvs.Format(t)
 }
 
@@ -226,7 +222,8 @@ func TestAnotherPhaseIsNoDifference(t *testing.T) {
 // climbs in both.
 func TestWeightsThatClimbAreNoDifference(t *testing.T) {
 	play(t, func(t *testing.T, f *farm) {
-		climbing := strings.NewReplacer("quiescent", "slowstart = 60\nquiescent", "192.0.2.21:80 masq", "192.0.2.21:80 masq 2").Replace(config)
+		climbing := strings.NewReplacer("quiescent", "slowstart = 60\nquiescent", "192.0.2.21:80 masq",
+			"192.0.2.21:80 masq 2").Replace(config)
 		kill := f.live(climbing)
 		defer kill()
 		time.Sleep(2300 * time.Millisecond)
@@ -265,9 +262,7 @@ func TestAMissedFailureIsADifference(t *testing.T) {
 			t.Errorf("early: %q, %+v", f.said(), now)
 		}
 		time.Sleep(20 * time.Second)
-		if f.text() != before {
-			t.Errorf("the live table was changed:\n%s", f.text())
-		}
+		testkit.Equal(t, f.text(), before, "the live table was changed")
 		want := "Different for 18s: tcp:192.0.2.10:80 192.0.2.22:80: live: -m -w 3; shadow: not there, down: " +
 			"connect: refused; shadow changed first"
 		if len(f.said()) != 1 || f.said()[0] != want {
@@ -386,9 +381,7 @@ func TestMaintenanceAndTheFileAreFollowed(t *testing.T) {
 		time.Sleep(time.Second)
 		stop := f.shadow(text, false)
 		time.Sleep(10 * time.Second)
-		if err := os.WriteFile(filepath.Join(folder, "192.0.2.21:80"), nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.Write(t, filepath.Join(folder, "192.0.2.21:80"), "")
 		time.Sleep(time.Minute)
 		if strings.Contains(f.text(), "192.0.2.21") || len(f.said()) > 0 {
 			t.Errorf("%q\n%s", f.said(), f.text())
@@ -536,9 +529,7 @@ func TestWhatTheTimesExplain(t *testing.T) {
 	s := &shadow{}
 	s.Programs = true
 	s.adopt(f.plan(config))
-	if got, want := s.explain(now)[web], 2*(5+2+6)*time.Second+slack; got != want {
-		t.Errorf("got %v, want %v", got, want)
-	}
+	testkit.Equal(t, s.explain(now)[web], 2*(5+2+6)*time.Second+slack)
 }
 
 // A report lists a thousand differences of each kind, and counts the others.
@@ -572,14 +563,10 @@ func TestAServerThatLeavesKeepsItsConnections(t *testing.T) {
 		time.Sleep(time.Second)
 		stop := f.shadow(text, false)
 		time.Sleep(10 * time.Second)
-		if err := d.Reload(t.Context(), next); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, d.Reload(t.Context(), next))
 		f.follow(less)
 		time.Sleep(50 * time.Second)
-		if !strings.Contains(f.text(), "192.0.2.22:80 -m -w 0") {
-			t.Errorf("it does not drain:\n%s", f.text())
-		}
+		testkit.Contains(t, f.text(), "192.0.2.22:80 -m -w 0", "it does not drain")
 		time.Sleep(time.Minute)
 		if r := stop(); r.Lasting > 0 || strings.Contains(f.text(), "192.0.2.22") {
 			t.Errorf("%q\n%s", f.said(), f.text())

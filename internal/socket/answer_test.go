@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 const (
@@ -21,7 +23,8 @@ const (
 func TestOrdersAreTheOwnersAlone(t *testing.T) {
 	carriedOut := false
 	routes := http.NewServeMux()
-	routes.HandleFunc("POST /order", Answer(orderTime, func(context.Context, url.Values) (any, error) { carriedOut = true; return "done", nil }))
+	routes.HandleFunc("POST /order", Answer(orderTime,
+		func(context.Context, url.Values) (any, error) { carriedOut = true; return "done", nil }))
 	l, err := net.Listen("tcp4", "127.0.0.1:0") // on a TCP connection the user is unknown
 	if err != nil {
 		t.Fatal(err)
@@ -35,7 +38,8 @@ func TestOrdersAreTheOwnersAlone(t *testing.T) {
 	}
 	defer answer.Body.Close()
 	text, _ := io.ReadAll(answer.Body)
-	if answer.StatusCode != http.StatusForbidden || !strings.Contains(string(text), "the members of statusgroup may ask") || carriedOut {
+	if answer.StatusCode != http.StatusForbidden ||
+		!strings.Contains(string(text), "the members of statusgroup may ask") || carriedOut {
 		t.Errorf("%d %q, carried out: %v", answer.StatusCode, text, carriedOut)
 	}
 
@@ -56,20 +60,25 @@ func TestHowAnOrderIsAnswered(t *testing.T) {
 		ctx   context.Context
 		want  error
 	}{
-		"no daemon":        {nil, t.Context(), ErrNoListener},
-		"one that ends":    {Answer(time.Second, func(ctx context.Context, _ url.Values) (any, error) { return nil, context.Cause(ctx) }), ending, ErrEnding},
-		"one that dies":    {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, t.Context(), ErrEnding},
-		"one that hangs":   {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, t.Context(), ErrNoAnswer},
-		"one that refuses": {Answer(time.Second, func(context.Context, url.Values) (any, error) { return nil, Refused("no") }), t.Context(), &Refusal{Status: http.StatusConflict}},
-		"one that is late": {Answer(time.Nanosecond, func(ctx context.Context, _ url.Values) (any, error) { <-ctx.Done(); return nil, ctx.Err() }), t.Context(), &Refusal{Status: http.StatusGatewayTimeout}},
+		"no daemon": {nil, t.Context(), ErrNoListener},
+		"one that ends": {Answer(time.Second,
+			func(ctx context.Context, _ url.Values) (any, error) { return nil, context.Cause(ctx) }),
+			ending, ErrEnding},
+		"one that dies": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+			t.Context(), ErrEnding},
+		"one that hangs": {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, t.Context(),
+			ErrNoAnswer},
+		"one that refuses": {Answer(time.Second,
+			func(context.Context, url.Values) (any, error) { return nil, Refused("no") }), t.Context(),
+			&Refusal{Status: http.StatusConflict}},
+		"one that is late": {Answer(time.Nanosecond,
+			func(ctx context.Context, _ url.Values) (any, error) { <-ctx.Done(); return nil, ctx.Err() }),
+			t.Context(), &Refusal{Status: http.StatusGatewayTimeout}},
 	} {
 		t.Run(what, func(t *testing.T) {
 			s := inFolder(t)
 			if c.serve != nil {
-				socket, err := Listen(c.ctx, string(s), http.HandlerFunc(c.serve))
-				if err != nil {
-					t.Fatal(err)
-				}
+				socket := testkit.Must(Listen(c.ctx, string(s), http.HandlerFunc(c.serve)))(t)
 				t.Cleanup(func() { socket.Close() })
 			}
 			limit := awaitLimit
@@ -79,7 +88,8 @@ func TestHowAnOrderIsAnswered(t *testing.T) {
 			err := s.Order(t.Context(), limit, "/order", nil, new(struct{}))
 			var got, want *Refusal
 			if errors.As(c.want, &want) {
-				if !errors.As(err, &got) || got.Status != want.Status || got.IsFinal() != (want.Status == http.StatusConflict) {
+				if !errors.As(err, &got) || got.Status != want.Status ||
+					got.IsFinal() != (want.Status == http.StatusConflict) {
 					t.Errorf("%v, want %v", err, want)
 				}
 			} else if !errors.Is(err, c.want) {

@@ -13,16 +13,15 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ldirectord/internal/testkit"
 )
 
 // answering is a control socket whose requests handle answers.
 func answering(t *testing.T, handle http.HandlerFunc) Socket {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "a.sock")
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := testkit.Must(net.Listen("unix", path))(t)
 	server := &http.Server{Handler: handle}
 	go server.Serve(l)
 	t.Cleanup(func() { server.Close() })
@@ -43,11 +42,11 @@ func TestAskReturnsTheAnswer(t *testing.T) {
 		t.Errorf("%q, %v", text, err)
 	}
 	s = answering(t, say(http.StatusNotFound, " no\x1b such\npath\n"))
-	if _, err := s.Ask(t.Context(), "/"); err == nil || err.Error() != "asking the daemon: the daemon reports: no\x1b such\npath" {
-		t.Errorf("a refusal: %v", err)
-	}
+	testkit.Fails(t, testkit.Error(s.Ask(t.Context(), "/")),
+		"asking the daemon: the daemon reports: no\x1b such\npath", "a refusal")
 	s = Socket(filepath.Join(t.TempDir(), "none.sock"))
-	if _, err := s.Ask(t.Context(), "/"); err == nil || !strings.HasPrefix(err.Error(), "asking the daemon: it has no socket "+string(s)) {
+	if _, err := s.Ask(t.Context(), "/"); err == nil ||
+		!strings.HasPrefix(err.Error(), "asking the daemon: it has no socket "+string(s)) {
 		t.Errorf("no socket: %v", err)
 	}
 }
@@ -100,9 +99,7 @@ func TestWhatWasNotReadIsSentAgain(t *testing.T) {
 			if err := Socket(path).Order(t.Context(), time.Minute, "/set", nil, new(struct{})); err != nil {
 				t.Error(err)
 			}
-			if n := carriedOut.Load(); n != 2 {
-				t.Errorf("%d requests were carried out, want 2", n)
-			}
+			testkit.Equal(t, carriedOut.Load(), 2, "requests were carried out")
 			left.Store(1000)
 			err = Socket(path).Order(t.Context(), time.Minute, "/set", nil, new(struct{}))
 			const want = "the daemon does not answer: for 3s every request arrived too late: this machine is busy"
@@ -129,10 +126,7 @@ func TestWhatMayHaveBeenReadIsSentOnce(t *testing.T) {
 // A daemon that ends during a request counts as ending, not as one that doesn't answer.
 func TestADaemonThatEndsMeanwhile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.sock")
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := testkit.Must(net.Listen("unix", path))(t)
 	go func() {
 		conn, err := l.Accept()
 		l.Close() // removes the socket
@@ -150,7 +144,8 @@ func TestOrderSendsWordsAndReadsTheAnswer(t *testing.T) {
 		w.Write([]byte(`{"Method": "` + r.Method + `", "Said": "` + r.URL.Query().Get("to") + `"}`))
 	})
 	var answer struct{ Method, Said string }
-	if err := s.Order(t.Context(), time.Minute, "/role", url.Values{"to": {"a b"}}, &answer); err != nil || answer.Method != "POST" || answer.Said != "a b" {
+	if err := s.Order(t.Context(), time.Minute, "/role", url.Values{"to": {"a b"}}, &answer); err != nil ||
+		answer.Method != "POST" || answer.Said != "a b" {
 		t.Errorf("%+v, %v", answer, err)
 	}
 }
@@ -171,15 +166,21 @@ func TestWhyAnOrderHasNoAnswer(t *testing.T) {
 		status int
 		text   string
 	}{
-		"nobody listens":    {is: ErrNoListener, text: "connect: "},
-		"another program":   {handle: say(http.StatusNotFound, "no"), status: http.StatusNotFound, text: "the daemon reports: no"},
-		"it is ending":      {handle: say(http.StatusServiceUnavailable, "by TERM"), is: ErrEnding, text: "the daemon reports: by TERM"},
-		"it dies":           {handle: func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, is: ErrEnding, text: "EOF"},
+		"nobody listens": {is: ErrNoListener, text: "connect: "},
+		"another program": {handle: say(http.StatusNotFound, "no"), status: http.StatusNotFound,
+			text: "the daemon reports: no"},
+		"it is ending": {handle: say(http.StatusServiceUnavailable, "by TERM"), is: ErrEnding,
+			text: "the daemon reports: by TERM"},
+		"it dies": {handle: func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+			is: ErrEnding, text: "EOF"},
 		"it dies meanwhile": {handle: cut, is: ErrEnding, text: "unexpected EOF"},
-		"it hangs":          {handle: func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, limit: short, is: ErrNoAnswer, text: "does not answer after 100ms"},
-		"it can't":          {handle: say(http.StatusConflict, "the last server"), status: http.StatusConflict, text: "the last server"},
-		"it is late":        {handle: say(http.StatusGatewayTimeout, "not yet"), status: http.StatusGatewayTimeout, text: "the daemon reports: not yet"},
-		"it is not JSON":    {handle: say(http.StatusOK, "{"), text: "reading the daemon's answer: "},
+		"it hangs": {handle: func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
+			limit: short, is: ErrNoAnswer, text: "does not answer after 100ms"},
+		"it can't": {handle: say(http.StatusConflict, "the last server"), status: http.StatusConflict,
+			text: "the last server"},
+		"it is late": {handle: say(http.StatusGatewayTimeout, "not yet"),
+			status: http.StatusGatewayTimeout, text: "the daemon reports: not yet"},
+		"it is not JSON": {handle: say(http.StatusOK, "{"), text: "reading the daemon's answer: "},
 	} {
 		t.Run(about, func(t *testing.T) {
 			s := Socket(filepath.Join(t.TempDir(), "none.sock"))
@@ -188,14 +189,16 @@ func TestWhyAnOrderHasNoAnswer(t *testing.T) {
 			}
 			var answer map[string]any
 			err := s.Order(t.Context(), cmp.Or(c.limit, time.Minute), "/role", nil, &answer)
-			if err == nil || c.is != nil && !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.text) {
+			if err == nil || c.is != nil && !errors.Is(err, c.is) ||
+				!strings.Contains(err.Error(), c.text) {
 				t.Fatalf("%v, want %v with %q", err, c.is, c.text)
 			}
 			var refused *Refusal
 			switch {
 			case errors.As(err, &refused) != (c.status != 0 || about == "it is ending"):
 				t.Errorf("a refusal: %v", err)
-			case c.status != 0 && (refused.Status != c.status || refused.IsFinal() != (c.status != http.StatusGatewayTimeout)):
+			case c.status != 0 && (refused.Status != c.status ||
+				refused.IsFinal() != (c.status != http.StatusGatewayTimeout)):
 				t.Errorf("%+v, final: %v", refused, refused.IsFinal())
 			case c.status == http.StatusConflict && err.Error() != c.text:
 				t.Errorf("got %q", err)

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // Clients that connect and send nothing, or ask and read nothing, keep no other client from an answer. The test has
@@ -25,37 +27,19 @@ func TestWhoHangsOnKeepsNobodyOut(t *testing.T) {
 			}
 			routes.HandleFunc("GET /large", Limiter(8)(say(text)))
 			routes.HandleFunc("GET /probe", Limiter(1)(say([]byte("ok"))))
-			l, err := net.Listen("tcp4", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
+			l := testkit.Must(net.Listen("tcp4", "127.0.0.1:0"))(t)
 			server := NewServer(t.Context(), routes)
 			go Serve(server, l)
 			t.Cleanup(func() { server.Close() })
 			flood(t, l.Addr().String(), request, 300)
 			for range 30 {
-				code, text := fetch(t, "http://"+l.Addr().String()+"/probe")
+				code, text := testkit.Fetch(t, "http://"+l.Addr().String()+"/probe")
 				if code != http.StatusOK || text != "ok" {
 					t.Fatalf("%d %q", code, text)
 				}
 			}
 		})
 	}
-}
-
-func fetch(t *testing.T, url string) (int, string) {
-	t.Helper()
-	client := &http.Client{Timeout: awaitLimit, Transport: &http.Transport{DisableKeepAlives: true}}
-	answer, err := client.Get(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer.StatusCode, string(text)
 }
 
 // flood keeps n connections open that send this request and read nothing.
@@ -169,9 +153,7 @@ func TestWhoGoesFromTheCrowd(t *testing.T) {
 	for _, c := range mine {
 		all.follow(c, http.StateClosed)
 	}
-	if len(all.all) != 0 {
-		t.Errorf("%d are left", len(all.all))
-	}
+	testkit.Equal(t, len(all.all), 0, "are left")
 }
 
 // One answer at a time is reserved for the owner, even when other clients use all others.

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // inFolder is the path of a control socket in a folder of its own.
@@ -22,10 +24,7 @@ func inFolder(t *testing.T) Socket {
 // listening opens a control socket with these routes.
 func listening(t *testing.T, s Socket, routes http.Handler) *Server {
 	t.Helper()
-	c, err := Listen(t.Context(), string(s), routes)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := testkit.Must(Listen(t.Context(), string(s), routes))(t)
 	t.Cleanup(func() { c.Close() })
 	return c
 }
@@ -38,10 +37,7 @@ func hello() *http.ServeMux {
 
 func modeOf(t *testing.T, path string) fs.FileMode {
 	t.Helper()
-	info, err := os.Lstat(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	info := testkit.Must(os.Lstat(path))(t)
 	return info.Mode()
 }
 
@@ -51,9 +47,7 @@ func TestTheControlSocketAnswersAndGoes(t *testing.T) {
 	if text, err := s.Ask(t.Context(), "/hello"); string(text) != "hello" || err != nil {
 		t.Errorf("answer %q, %v", text, err)
 	}
-	if _, err := s.Ask(t.Context(), "/nothing"); err == nil || !strings.Contains(err.Error(), "the daemon reports: 404") {
-		t.Errorf("unknown path: %v", err)
-	}
+	testkit.FailsWith(t, testkit.Error(s.Ask(t.Context(), "/nothing")), "the daemon reports: 404", "unknown path")
 	if err := c.Close(); err != nil {
 		t.Error(err)
 	}
@@ -68,29 +62,20 @@ func TestTheControlSocketAnswersAndGoes(t *testing.T) {
 func TestTheControlSocketIsForItsOwnerOrOneGroup(t *testing.T) {
 	s := inFolder(t)
 	c := listening(t, s, hello())
-	if mode := modeOf(t, c.path); mode != fs.ModeSocket|0o600 {
-		t.Errorf("mode %v", mode)
-	}
+	testkit.Equal(t, modeOf(t, c.path), fs.ModeSocket|0o600, "mode")
 	if err := c.Allow("0"); err != nil && os.Getuid() == 0 {
 		t.Error(err)
 	}
 	if mode := modeOf(t, c.path); os.Getuid() == 0 && mode != fs.ModeSocket|0o660 {
 		t.Errorf("mode with a group %v", mode)
 	}
-	if err := c.Allow("no-such-group"); err == nil || !strings.Contains(err.Error(), "there is no group no-such-group") {
-		t.Errorf("unknown group: %v", err)
-	}
-	if mode := modeOf(t, c.path); mode != fs.ModeSocket|0o600 {
-		t.Errorf("mode with an unknown group %v", mode)
-	}
+	testkit.FailsWith(t, c.Allow("no-such-group"), "there is no group no-such-group", "unknown group")
+	testkit.Equal(t, modeOf(t, c.path), fs.ModeSocket|0o600, "mode with an unknown group")
 }
 
 func TestAStaleSocketIsReplacedAndNothingElse(t *testing.T) {
 	s := inFolder(t)
-	first, err := Listen(t.Context(), string(s), hello())
-	if err != nil {
-		t.Fatal(err)
-	}
+	first := testkit.Must(Listen(t.Context(), string(s), hello()))(t)
 	first.server.Close() // the socket's file is left, as after a crash
 	modeOf(t, string(s))
 	listening(t, s, hello())
@@ -101,16 +86,11 @@ func TestAStaleSocketIsReplacedAndNothingElse(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := inFolder(t)
 			victim := filepath.Join(t.TempDir(), "victim")
-			if err := os.WriteFile(victim, []byte("kept"), 0o600); err != nil {
-				t.Fatal(err)
-			}
+			testkit.Write(t, victim, "kept")
 			put := map[string]func(string, string) error{"file": os.Link, "link": os.Symlink}[name]
-			if err := put(victim, string(s)); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := Listen(t.Context(), string(s), hello()); err == nil || !strings.Contains(err.Error(), "is not a socket") {
-				t.Errorf("listening: %v", err)
-			}
+			testkit.OK(t, put(victim, string(s)))
+			testkit.FailsWith(t, testkit.Error(Listen(t.Context(), string(s), hello())), "is not a socket",
+				"listening")
 			if text, err := os.ReadFile(string(s)); string(text) != "kept" {
 				t.Errorf("%q is left, %v", text, err)
 			}
@@ -120,17 +100,14 @@ func TestAStaleSocketIsReplacedAndNothingElse(t *testing.T) {
 
 func TestAFolderThatCantBeWrittenIsAnError(t *testing.T) {
 	s := inFolder(t)
-	if _, err := s.Ask(t.Context(), "/hello"); err == nil || !strings.Contains(err.Error(), "it has no socket "+string(s)) {
-		t.Errorf("asking without a socket: %v", err)
-	}
+	testkit.FailsWith(t, testkit.Error(s.Ask(t.Context(), "/hello")), "it has no socket "+string(s),
+		"asking without a socket")
 	s = Socket(filepath.Join(t.TempDir(), strings.Repeat("x", maxPath)))
-	if _, err := Listen(t.Context(), string(s), hello()); err == nil || !strings.Contains(err.Error(), "--rundir names another folder") {
-		t.Errorf("a long path: %v", err)
-	}
+	testkit.FailsWith(t, testkit.Error(Listen(t.Context(), string(s), hello())), "--rundir names another folder",
+		"a long path")
 	s = Socket(filepath.Join(t.TempDir(), "missing", "s"))
-	if _, err := Listen(t.Context(), string(s), hello()); err == nil || !strings.Contains(err.Error(), "making the control socket") {
-		t.Errorf("listening: %v", err)
-	}
+	testkit.FailsWith(t, testkit.Error(Listen(t.Context(), string(s), hello())), "making the control socket",
+		"listening")
 }
 
 func TestRequestsAreLimited(t *testing.T) {
@@ -143,21 +120,16 @@ func TestRequestsAreLimited(t *testing.T) {
 	})
 	listening(t, s, routes)
 	for size, want := range map[int]string{3: "200", 2 * maxBody: "400"} {
-		c, err := net.Dial("unix", string(s))
-		if err != nil {
-			t.Fatal(err)
-		}
+		c := testkit.Must(net.Dial("unix", string(s)))(t)
 		defer c.Close()
 		c.SetDeadline(time.Now().Add(awaitLimit))
-		go fmt.Fprintf(c, "POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", size, strings.Repeat("x", size))
+		go fmt.Fprintf(c, "POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", size,
+			strings.Repeat("x", size))
 		if line, _ := bufio.NewReader(c).ReadString('\n'); !strings.Contains(line, want) {
 			t.Errorf("a body of %d bytes is answered by %q", size, line)
 		}
 	}
-	c, err := net.Dial("unix", string(s))
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := testkit.Must(net.Dial("unix", string(s)))(t)
 	defer c.Close()
 	c.SetDeadline(time.Now().Add(10 * time.Second))
 	c.Write([]byte("GET / HTTP/1.1\r\nHost: x\r\nLong: " + strings.Repeat("x", 4*maxHeader) + "\r\n\r\n"))
@@ -169,18 +141,10 @@ func TestRequestsAreLimited(t *testing.T) {
 // A new daemon answers on the same control socket, after a restart and after a crash.
 func TestTheControlSocketIsTakenOver(t *testing.T) {
 	s := inFolder(t)
-	old, err := Listen(t.Context(), string(s), hello())
-	if err != nil {
-		t.Fatal(err)
-	}
-	idle, err := net.Dial("unix", string(s))
-	if err != nil {
-		t.Fatal(err)
-	}
+	old := testkit.Must(Listen(t.Context(), string(s), hello()))(t)
+	idle := testkit.Must(net.Dial("unix", string(s)))(t)
 	defer idle.Close()
-	if err := old.Close(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, old.Close())
 	idle.SetReadDeadline(time.Now().Add(10 * time.Second))
 	if _, err := idle.Read(make([]byte, 1)); err == nil {
 		t.Error("a client of the old one is kept")

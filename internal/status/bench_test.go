@@ -18,8 +18,10 @@ func crowd() *view.Snapshot {
 		v := view.Virtual{ID: fmt.Sprintf("tcp:10.%d.%d.1:80", i/250, i%250), Scheduler: "wrr", Written: true}
 		for j := range 4 {
 			v.Servers = append(v.Servers, view.Server{
-				Real: fmt.Sprintf("127.%d.%d.%d:80", i/250, i%250, j+1), State: "up", Since: now.Time, Up: true, Weight: 1,
-				ServerResult: view.ServerResult{Checked: now.Time, Last: checker.Result{OK: true, Detail: "200 OK"}},
+				Real: fmt.Sprintf("127.%d.%d.%d:80", i/250, i%250, j+1), State: "up", Since: now.Time,
+				Up: true, Weight: 1,
+				ServerResult: view.ServerResult{Checked: now.Time,
+					Last: checker.Result{OK: true, Detail: "200 OK"}},
 				ServerCounts: view.ServerCounts{Tally: view.Tally{Checks: 123456}, Counted: true},
 			})
 		}

@@ -2,9 +2,9 @@ package status
 
 import (
 	"fmt"
-	"reflect"
 	"testing"
 
+	"ldirectord/internal/testkit"
 	"ldirectord/internal/view"
 )
 
@@ -15,7 +15,8 @@ func reportOf(sum, role, state string, weight int, announced string) *Report {
 		w := uint32(weight)
 		s.TableWeight = &w
 	}
-	r := &Report{Sum: sum, Version: "1.0", Role: role, Virtuals: []Virtual{{ID: "fwm:3", Servers: []view.Server{s}}}}
+	r := &Report{Sum: sum, Version: "1.0", Role: role,
+		Virtuals: []Virtual{{ID: "fwm:3", Servers: []view.Server{s}}}}
 	if announced != "" {
 		r.Announcements = []Announcement{{Address: "192.0.2.10", State: announced}}
 	}
@@ -27,7 +28,8 @@ func TestDirectorsAreCompared(t *testing.T) {
 	newer := reportOf("aa", "active", "up", 1, "announced")
 	newer.Version = "1.1"
 	more := reportOf("aa", "active", "up", 1, "announced")
-	more.Virtuals = append(more.Virtuals, Virtual{ID: "fwm:4", Servers: []view.Server{{Real: "web2:80", State: "up"}}})
+	more.Virtuals = append(more.Virtuals, Virtual{ID: "fwm:4",
+		Servers: []view.Server{{Real: "web2:80", State: "up"}}})
 	for name, c := range map[string]struct {
 		reports []*Report
 		want    []string
@@ -37,26 +39,30 @@ func TestDirectorsAreCompared(t *testing.T) {
 		"equal":         {[]*Report{one, one, one}, nil},
 		"one is silent": {[]*Report{one, nil, one}, nil},
 		"all silent":    {[]*Report{nil, nil}, nil},
-		"file":          {[]*Report{one, reportOf("bb", "active", "up", 1, "announced")}, []string{"  file [aa bb]"}},
-		"an older one":  {[]*Report{one, reportOf("", "active", "up", 1, "announced")}, []string{"  file [aa -]"}},
-		"version":       {[]*Report{one, nil, newer}, []string{"  version [1.0  1.1]"}},
+		"file": {[]*Report{one, reportOf("bb", "active", "up", 1, "announced")},
+			[]string{"  file [aa bb]"}},
+		"an older one": {[]*Report{one, reportOf("", "active", "up", 1, "announced")},
+			[]string{"  file [aa -]"}},
+		"version": {[]*Report{one, nil, newer}, []string{"  version [1.0  1.1]"}},
 		"state and weight": {[]*Report{one, reportOf("aa", "active", "down", -1, "announced")},
 			[]string{"fwm:3 web1:80 state [up down]", "fwm:3 web1:80 weight [1 -]"}},
-		"weight 0 is not absent": {[]*Report{reportOf("aa", "active", "up", -1, "announced"), reportOf("aa", "active", "up", 0, "announced")},
+		"weight 0 is not absent": {[]*Report{reportOf("aa", "active", "up", -1, "announced"),
+			reportOf("aa", "active", "up", 0, "announced")},
 			[]string{"fwm:3 web1:80 weight [- 0]"}},
-		"announced":             {[]*Report{one, reportOf("aa", "active", "up", 1, "withdrawn")}, []string{"192.0.2.10  announced [announced withdrawn]"}},
-		"not announced":         {[]*Report{reportOf("aa", "active", "up", 1, ""), one}, []string{"192.0.2.10  announced [- announced]"}},
+		"announced": {[]*Report{one, reportOf("aa", "active", "up", 1, "withdrawn")},
+			[]string{"192.0.2.10  announced [announced withdrawn]"}},
+		"not announced": {[]*Report{reportOf("aa", "active", "up", 1, ""), one},
+			[]string{"192.0.2.10  announced [- announced]"}},
 		"standby":               {[]*Report{reportOf("aa", "standby", "up", -1, "withdrawn"), one, one}, nil},
 		"standby with a server": {[]*Report{reportOf("aa", "standby", "up", 0, ""), one}, nil},
-		"standby that differs":  {[]*Report{one, reportOf("aa", "standby", "down", -1, "")}, []string{"fwm:3 web1:80 state [up down]"}},
+		"standby that differs": {[]*Report{one, reportOf("aa", "standby", "down", -1, "")},
+			[]string{"fwm:3 web1:80 state [up down]"}},
 		"a server of one alone": {[]*Report{one, more}, []string{"fwm:4 web2:80 state [- up]"}},
 	} {
 		var got []string
 		for _, d := range Compare(c.reports) {
 			got = append(got, fmt.Sprintf("%s %s %s %v", d.Virtual, d.Real, d.What, d.Values))
 		}
-		if !reflect.DeepEqual(got, c.want) {
-			t.Errorf("%s: %q, want %q", name, got, c.want)
-		}
+		testkit.Same(t, got, c.want, name)
 	}
 }

@@ -16,20 +16,33 @@ func TestWhatIsSaidOfAFallback(t *testing.T) {
 		config, row, remark, object, metric string
 		trouble                             Trouble
 	}{
-		"waits, not checked":  {"real = 192.0.2.21:80 gate\nfallback = 192.0.2.22:80", "waits\n", "", `"active":false,"table_weight":null}`, "", Fine},
-		"serves, not checked": {"real = 192.0.2.22:80 gate\nfallback = 192.0.2.23:80", "serves, not checked\n", "", `"rule":"fallback"}`, "", Broken},
-		"waits, passes": {"real = 192.0.2.21:80 gate\nfallback = 192.0.2.23:80" + check, "waits; 2.38ms, 0s ago\n", "",
+		"waits, not checked": {"real = 192.0.2.21:80 gate\nfallback = 192.0.2.22:80", "waits\n", "",
+			`"active":false,"table_weight":null}`, "", Fine},
+		"serves, not checked": {"real = 192.0.2.22:80 gate\nfallback = 192.0.2.23:80", "serves, not checked\n",
+			"", `"rule":"fallback"}`, "", Broken},
+		"waits, passes": {"real = 192.0.2.21:80 gate\nfallback = 192.0.2.23:80" + check,
+			"waits; 2.38ms, 0s ago\n", "",
 			`"table_weight":null,"state":"up","last_check":{"time":"2000-01-01T00:00:0`, " 1", Fine},
-		"serves, passes": {"real = 192.0.2.22:80 gate\nfallback = 192.0.2.23:80" + check, "serves; 2.38ms, 0s ago\n", "", `"state":"up",`, " 1", Broken},
-		"waits, fails": {"real = 192.0.2.21:80 gate\nfallback = 192.0.2.22:80" + check, "waits; answer, 0s ago\n    body does not match",
-			"the fallback 192.0.2.22:80 fails: body does not match", `"state":"down","reason":"body does not match`, " 0", Doubt},
-		"serves, fails": {"real = 192.0.2.22:81 masq\nfallback = 192.0.2.22:80" + check, "serves; answer, 0s ago\n",
+		"serves, passes": {"real = 192.0.2.22:80 gate\nfallback = 192.0.2.23:80" + check,
+			"serves; 2.38ms, 0s ago\n", "", `"state":"up",`, " 1", Broken},
+		"waits, fails": {"real = 192.0.2.21:80 gate\nfallback = 192.0.2.22:80" + check,
+			"waits; answer, 0s ago\n    body does not match",
+			"the fallback 192.0.2.22:80 fails: body does not match",
+			`"state":"down","reason":"body does not match`, " 0", Doubt},
+		"serves, fails": {"real = 192.0.2.22:81 masq\nfallback = 192.0.2.22:80" + check,
+			"serves; answer, 0s ago\n",
 			"the fallback 192.0.2.22:80 fails: body does not match", `"state":"down",`, " 0", Broken},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := tell(t, c.config, nil, false)
-			metric, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimLeft(got.metrics[max(0, strings.Index(got.metrics, "\nldirectord_fallback_up{")):], "\n"), "# "), "\n")
-			if !strings.HasPrefix(metric, `ldirectord_fallback_up{virtual="tcp:192.0.2.10:80",real="192.0.2.2`) {
+			metric, _, _ := strings.Cut(
+				strings.TrimPrefix(
+					strings.TrimLeft(
+						got.metrics[max(0,
+							strings.Index(got.metrics, "\nldirectord_fallback_up{")):],
+						"\n"), "# "), "\n")
+			if !strings.HasPrefix(metric,
+				`ldirectord_fallback_up{virtual="tcp:192.0.2.10:80",real="192.0.2.2`) {
 				metric = ""
 			}
 			_, server, _ := strings.Cut(c.config, "fallback = ")
@@ -41,17 +54,22 @@ func TestWhatIsSaidOfAFallback(t *testing.T) {
 			}
 			_, its, _ := strings.Cut(got.why, server+" of tcp:192.0.2.10:80: "+state+" since 2000-01-01 ")
 			for what, is := range map[string]bool{
-				"its own why": strings.Contains(its, "\n  fallback: "+place+"\n") && strings.Contains(its, " passed in ") == (state == "up") &&
-					strings.Contains(its, "table: added with weight 1") == strings.HasPrefix(place, "serves") && strings.Contains(its, "due ") == checked,
-				"the row":    strings.Contains(got.text, "fallback                            "+c.row),
-				"the remark": strings.Contains(got.text, "\n  the fallback ") == (c.remark != "") && strings.Contains(got.text, "\n  "+c.remark),
-				"why":        strings.Contains(got.why, "\n  the fallback ") == (c.remark != "") && strings.Contains(got.why, "\n  "+c.remark),
+				"its own why": strings.Contains(its, "\n  fallback: "+place+"\n") &&
+					strings.Contains(its, " passed in ") == (state == "up") &&
+					strings.Contains(its, "table: added with weight 1") == strings.HasPrefix(place,
+						"serves") && strings.Contains(its, "due ") == checked,
+				"the row": strings.Contains(got.text, "fallback                            "+c.row),
+				"the remark": strings.Contains(got.text, "\n  the fallback ") == (c.remark != "") &&
+					strings.Contains(got.text, "\n  "+c.remark),
+				"why": strings.Contains(got.why, "\n  the fallback ") == (c.remark != "") &&
+					strings.Contains(got.why, "\n  "+c.remark),
 				"JSON":       strings.Contains(got.object, c.object),
 				"the metric": (metric == "") == (c.metric == "") && strings.HasSuffix(metric, c.metric),
 				"trouble":    got.trouble == c.trouble,
 			} {
 				if !is {
-					t.Errorf("%s is wrong, trouble %v:\n%s\n%s\n%s\n%s", what, got.trouble, got.text, got.why, got.object, metric)
+					t.Errorf("%s is wrong, trouble %v:\n%s\n%s\n%s\n%s", what, got.trouble,
+						got.text, got.why, got.object, metric)
 				}
 			}
 		})

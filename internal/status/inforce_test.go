@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // What is on disk and not in force: the file, or lists, since when, and what a reload would do. The metric follows.
@@ -25,11 +27,7 @@ func TestWhatIsNotInForce(t *testing.T) {
 			"list /a has not been used since 03:12:00: it is empty, list /b has not been used since 03:12:00: no such file"},
 	} {
 		r := &Report{Time: now, Reloads: row.reloads, Checks: &Checks{}}
-		if got := strings.Join(r.Remarks(), ", "); got != row.want {
-			t.Errorf("%s: %q, want %q", row.what, got, row.want)
-		}
-		if got := row.reloads.InForce(); got != (row.want == "") {
-			t.Errorf("%s: in force: %v", row.what, got)
-		}
+		testkit.Equal(t, strings.Join(r.Remarks(), ", "), row.want, row.what)
+		testkit.Equal(t, row.reloads.InForce(), row.want == "", row.what, "in force")
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 	"ldirectord/internal/view"
 )
 
@@ -16,15 +17,15 @@ func TestServersThatLeave(t *testing.T) {
 	now := &view.Snapshot{Time: began, Virtuals: []view.Virtual{{
 		ID: "tcp:192.0.2.10:80", Scheduler: "wrr",
 		Leaving: []view.Departure{
-			{Real: "192.0.2.21:80", State: "drained", Until: began.Add(220 * time.Second), Connections: lvs.Counters{Active: 9, Inactive: 3}},
-			{Real: "192.0.2.22:80", State: "drained", Until: began.Add(-time.Second), Connections: lvs.Counters{Active: 1, Persistent: 2}, Effective: 5, ByHand: true},
+			{Real: "192.0.2.21:80", State: "drained", Until: began.Add(220 * time.Second),
+				Connections: lvs.Counters{Active: 9, Inactive: 3}},
+			{Real: "192.0.2.22:80", State: "drained", Until: began.Add(-time.Second),
+				Connections: lvs.Counters{Active: 1, Persistent: 2}, Effective: 5, ByHand: true},
 		},
 	}, {ID: "tcp:192.0.2.11:80"}}}
 	report := NewReport(now, process(), nil)
 	var form bytes.Buffer
-	if err := report.WriteText(&form); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, report.WriteText(&form))
 	const text = `tcp:192.0.2.10:80 wrr, 0 of 0 up
   192.0.2.22:80         drained                  5       1  -
     not in the file: draining, 1 connection, 2 persistent clients, 0s left
@@ -32,9 +33,7 @@ func TestServersThatLeave(t *testing.T) {
   192.0.2.21:80         drained                  0       9  -
     not in the file: draining, 12 connections, 3m40s left
 `
-	if !strings.Contains(form.String(), text) {
-		t.Errorf("the text is\n%s", form.String())
-	}
+	testkit.Contains(t, form.String(), text, "the text")
 	wrote, err := json.Marshal(report.Virtuals[0].Leaving[0])
 	if want := `{"real":"192.0.2.21:80","state":"drained","note":"draining, 12 connections, 3m40s left","table_weight":0,` +
 		`"connections":{"active":9,"inactive":3,"persistent":0,"traffic":{"connections":0,"packets_in":0,"packets_out":0,"bytes_in":0,"bytes_out":0}},"seconds_left":220}`; err != nil || string(wrote) != want {
@@ -44,7 +43,8 @@ func TestServersThatLeave(t *testing.T) {
 		t.Errorf("without any the JSON is %s", none)
 	}
 	counted := string(metricsOf(t, now))
-	if !strings.Contains(counted, "\nldirectord_virtual_draining{virtual=\"tcp:192.0.2.10:80\"} 2\n") || strings.Contains(counted, "draining{virtual=\"tcp:192.0.2.11") {
+	if !strings.Contains(counted, "\nldirectord_virtual_draining{virtual=\"tcp:192.0.2.10:80\"} 2\n") ||
+		strings.Contains(counted, "draining{virtual=\"tcp:192.0.2.11") {
 		t.Errorf("the metrics are\n%s", counted)
 	}
 }

@@ -8,22 +8,23 @@ import (
 	"testing"
 	"time"
 
+	"ldirectord/internal/testkit"
 	"ldirectord/internal/view"
 )
 
 func TestNamesThatCannotBeLookedUpShowInEveryForm(t *testing.T) {
 	now := &view.Snapshot{Time: process().Started.Add(time.Hour), Virtuals: []view.Virtual{{
 		ID: "tcp:192.0.2.10:80", Scheduler: "wrr",
-		Servers: []view.Server{{Real: "web1.example:80", State: "unknown", Since: process().Started, Weight: 3, Reason: "no address: web1.example: no such host"}},
+		Servers: []view.Server{{Real: "web1.example:80", State: "unknown", Since: process().Started, Weight: 3,
+			Reason: "no address: web1.example: no such host"}},
 	}}}
 	now.Virtuals[0].Servers[0].Learn()
 	p := process()
-	p.Names = []Name{{Name: "web1.example", Error: "no such host"}, {Name: "web2.example", Address: netip.MustParseAddr("192.0.2.22"), Error: "timeout"}}
+	p.Names = []Name{{Name: "web1.example", Error: "no such host"},
+		{Name: "web2.example", Address: netip.MustParseAddr("192.0.2.22"), Error: "timeout"}}
 	report := NewReport(now, p, nil)
 	var form bytes.Buffer
-	if err := report.WriteText(&form); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, report.WriteText(&form))
 	for _, want := range []string{
 		"\nthe name web2.example can't be looked up; its last address 192.0.2.22 stays in\nuse: timeout\n",
 		"  web1.example:80       unknown        1h0m      -       -  -\n    no address: web1.example: no such host\n",
@@ -39,7 +40,8 @@ func TestNamesThatCannotBeLookedUpShowInEveryForm(t *testing.T) {
 	if want := `[{"name":"web1.example","error":"no such host"},{"name":"web2.example","address":"192.0.2.22","error":"timeout"}]`; err != nil || string(text) != want {
 		t.Errorf("got  %s (%v)\nwant %s", text, err, want)
 	}
-	if want := `ldirectord_server_up{virtual="tcp:192.0.2.10:80",real="web1.example:80"} 0`; !bytes.Contains(metricsOf(t, now), []byte(want)) {
+	if want := `ldirectord_server_up{virtual="tcp:192.0.2.10:80",real="web1.example:80"} 0`; !bytes.Contains(
+		metricsOf(t, now), []byte(want)) {
 		t.Errorf("the metrics lack %s", want)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/notify"
 	"ldirectord/internal/orders"
+	"ldirectord/internal/testkit"
 	"ldirectord/ipvsctl"
 )
 
@@ -45,9 +46,7 @@ func TestEveryOverrideShows(t *testing.T) {
 			op := lvs.Op{Kind: kind, Key: key, Settings: lvs.Settings{Scheduler: "wrr",
 				Netmask: 0xffffffff}, Dest: lvs.Dest{Addr: netip.MustParseAddrPort(addr),
 				Forward: lvs.Route, Weight: weight}}
-			if err := table.Do(t.Context(), op)[0]; err != nil {
-				t.Fatal(err)
-			}
+			testkit.OK(t, table.Do(t.Context(), op)[0])
 		}
 		hand(lvs.AddService, web, "0.0.0.0:0", 0)
 		hand(lvs.AddDest, web, "192.0.2.25:80", 0)
@@ -57,8 +56,9 @@ func TestEveryOverrideShows(t *testing.T) {
 			Table: table, World: core.World{
 				Tell: []core.Receiver{core.Words(journal.Emit)}, Orders: orders.All{
 					{Virtual: "tcp:192.0.2.10:80", Real: "192.0.2.22:80"}: {Kind: orders.Drain},
-					{Virtual: "tcp:192.0.2.11:80", Real: "192.0.2.22:80"}: {Kind: orders.Weigh, Weight: 7,
-						Why: "new disk", By: "kim", Until: until},
+					{Virtual: "tcp:192.0.2.11:80", Real: "192.0.2.22:80"}: {Kind: orders.Weigh,
+						Weight: 7,
+						Why:    "new disk", By: "kim", Until: until},
 					{Virtual: "tcp:192.0.2.11:80", Real: "192.0.2.29:80"}: {Kind: orders.Maint,
 						Why: "sold"},
 				},
@@ -72,10 +72,7 @@ func TestEveryOverrideShows(t *testing.T) {
 		hand(lvs.AddDest, web, "192.0.2.99:80", 3)
 		hand(lvs.EditDest, other, "127.0.0.1:80", 5)
 		time.Sleep(10 * time.Second)
-		now, err := d.Snapshot(ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
+		now := testkit.Must(d.Snapshot(ctx))(t)
 		report = NewReport(now, process(), nil)
 		if err := WriteMetrics(&metrics, now, process()); err != nil {
 			t.Error(err)
@@ -86,13 +83,8 @@ func TestEveryOverrideShows(t *testing.T) {
 		}
 	})
 	var text bytes.Buffer
-	if err := report.WriteText(&text); err != nil {
-		t.Fatal(err)
-	}
-	object, err := json.Marshal(report)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, report.WriteText(&text))
+	object := testkit.Must(json.Marshal(report))(t)
 	t.Logf("%s\n%s", text.String(), object)
 	for _, want := range []string{
 		"    drained too: it gets no new connections when it is up again\n",

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -16,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 const prometheusLimit = 30 * time.Second // for its start, for scrapes and for evaluations
@@ -25,7 +26,7 @@ func TestRealPrometheusScrapesAndAlerts(t *testing.T) {
 	if os.Getenv("REAL_TESTS") == "" {
 		t.Skip("needs a real server: make test-all")
 	}
-	path := needProgram(t, "prometheus", "prometheus")
+	path := testkit.Program(t, "prometheus", "prometheus")
 	now := observed(t)
 	target := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", MetricsType)
@@ -34,31 +35,31 @@ func TestRealPrometheusScrapesAndAlerts(t *testing.T) {
 	defer target.Close()
 
 	dir := t.TempDir()
-	config := bytes.ReplaceAll(read(t, examples+"prometheus.yml"), []byte("director1.example.com:9797"), []byte(target.Listener.Addr().String()))
+	config := bytes.ReplaceAll(read(t, examples+"prometheus.yml"), []byte("director1.example.com:9797"),
+		[]byte(target.Listener.Addr().String()))
 	config = append(config, "global: {scrape_interval: 1s, evaluation_interval: 1s}\n"...)
-	for name, text := range map[string][]byte{"prometheus.yml": config, "ldirectord.rules.yml": read(t, examples+"ldirectord.rules.yml")} {
-		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
-			t.Fatal(err)
-		}
+	for name, text := range map[string][]byte{"prometheus.yml": config,
+		"ldirectord.rules.yml": read(t, examples+"ldirectord.rules.yml")} {
+		testkit.Write(t, filepath.Join(dir, name), string(text))
 	}
 	var metrics bytes.Buffer
 	WriteMetrics(&metrics, now, process())
 	servers := strings.Count(metrics.String(), "\nldirectord_server_up{")
-	addr := freeAddr(t)
+	addr := testkit.FreeAddr(t).String()
 	ctx, end := context.WithTimeout(t.Context(), 2*prometheusLimit)
 	defer end()
-	cmd := exec.CommandContext(ctx, path, "--config.file="+filepath.Join(dir, "prometheus.yml"), "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+addr)
+	cmd := exec.CommandContext(ctx, path, "--config.file="+filepath.Join(dir, "prometheus.yml"),
+		"--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+addr)
 	var log bytes.Buffer
 	cmd.Stderr = &log
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 5 * time.Second
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, cmd.Start())
 	missing := awaitAnswers(addr, map[string]string{
-		`count_over_time(ldirectord_standby[1m]) > 2`:                                          `"value"`, // enough for a rate
-		`up{instance="` + target.Listener.Addr().String() + `"}`:                               `"1"]`,
-		`count(ldirectord_server_up)`:                                                          fmt.Sprintf(`"%d"]`, servers),
+		`count_over_time(ldirectord_standby[1m]) > 2`:            `"value"`, // enough for a rate
+		`up{instance="` + target.Listener.Addr().String() + `"}`: `"1"]`,
+		`count(ldirectord_server_up)`: fmt.Sprintf(
+			`"%d"]`, servers),
 		`ALERTS{alertname="LdirectordVirtualDown",virtual="tcp:192.0.2.11:443"}`:               `"1"]`,
 		`ALERTS{alertname="LdirectordTableNotWritten",virtual="tcp:192.0.2.12:25"}`:            `"1"]`,
 		`ldirectord_check_duration_seconds_bucket{virtual="tcp:192.0.2.10:80",le="+Inf"} > 10`: `"tcp:192.0.2.10:80"`,
@@ -68,9 +69,7 @@ func TestRealPrometheusScrapesAndAlerts(t *testing.T) {
 	}
 	end()
 	cmd.Wait()
-	if missing != "" {
-		t.Errorf("%s\n%s", missing, log.Bytes())
-	}
+	testkit.Equal(t, missing, "", log.Bytes())
 }
 
 // awaitAnswers asks Prometheus until each query has the expected answer. It returns a query that has none, or "".
@@ -112,9 +111,12 @@ func answerPanels(t *testing.T, addr string) {
 	client := &http.Client{Timeout: prometheusLimit}
 	for _, panel := range panels(t) {
 		for _, target := range panel.Targets {
-			query := strings.NewReplacer("$__rate_interval", "1m", "$instance", ".*", "$virtual", ".*").Replace(target.Expr)
+			query := strings.NewReplacer("$__rate_interval", "1m", "$instance", ".*", "$virtual",
+				".*").Replace(target.Expr)
 			got := answerOf(client, addr, query)
-			if asked++; !strings.Contains(got, `"status":"success"`) || strings.Contains(got, `"result":[]`) && !empty[panel.Title] || strings.Contains(query, "$") {
+			if asked++; !strings.Contains(got, `"status":"success"`) ||
+				strings.Contains(got, `"result":[]`) && !empty[panel.Title] ||
+				strings.Contains(query, "$") {
 				t.Errorf("%s: %s: %s", panel.Title, query, got)
 			}
 		}
@@ -140,10 +142,9 @@ func panels(t *testing.T) []panel {
 		Templating struct{ List []struct{ Name, Type string } }
 		Panels     []panel
 	}
-	if err := json.Unmarshal(read(t, dashboard), &form); err != nil {
-		t.Fatal(err)
-	}
-	if variables := form.Templating.List; form.Title != "ldirectord" || len(variables) != 3 || variables[0].Name != "datasource" || variables[0].Type != "datasource" {
+	testkit.OK(t, json.Unmarshal(read(t, dashboard), &form))
+	if variables := form.Templating.List; form.Title != "ldirectord" || len(variables) != 3 ||
+		variables[0].Name != "datasource" || variables[0].Type != "datasource" {
 		t.Errorf("%s with the variables %v", form.Title, variables)
 	}
 	return form.Panels
@@ -153,7 +154,8 @@ func panels(t *testing.T) []panel {
 func TestTheDashboardsPanels(t *testing.T) {
 	taken, ids := map[[2]int]string{}, map[int]bool{}
 	for _, p := range panels(t) {
-		if ids[p.ID] || p.Title == "" || p.Type != "row" && (p.Datasource.UID != "${datasource}" || len(p.Targets) == 0) {
+		if ids[p.ID] || p.Title == "" || p.Type != "row" &&
+			(p.Datasource.UID != "${datasource}" || len(p.Targets) == 0) {
 			t.Errorf("panel %d: %s", p.ID, p.Title)
 		}
 		ids[p.ID] = true
@@ -167,15 +169,4 @@ func TestTheDashboardsPanels(t *testing.T) {
 			}
 		}
 	}
-}
-
-// freeAddr is a free address of loopback.
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }

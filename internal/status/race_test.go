@@ -18,7 +18,8 @@ import (
 // For the race detector: a reload changes nothing that a scrape is still using.
 func TestScrapingWhileReloading(t *testing.T) {
 	journal := notify.NewJournal()
-	d := director.New(director.Deps{Table: ipvsctl.NewMemory(nil), World: core.World{Tell: []core.Receiver{core.Words(journal.Emit)}}})
+	d := director.New(director.Deps{Table: ipvsctl.NewMemory(nil),
+		World: core.World{Tell: []core.Receiver{core.Words(journal.Emit)}}})
 	ctx, end := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- d.Run(ctx, planOf(t, services(0))) }()
@@ -57,7 +58,8 @@ func scrape(ctx context.Context, d *director.Director) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(WriteMetrics(io.Discard, now, process()), NewReport(now, process(), nil).WriteText(io.Discard))
+	return errors.Join(WriteMetrics(io.Discard, now, process()),
+		NewReport(now, process(), nil).WriteText(io.Discard))
 }
 
 // services is a configuration whose servers depend on n.

@@ -14,6 +14,7 @@ import (
 
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/orders"
+	"ldirectord/internal/testkit"
 	"ldirectord/internal/view"
 )
 
@@ -26,7 +27,8 @@ const (
 func TestRulesAndDocsKnowTheMetrics(t *testing.T) {
 	name := regexp.MustCompile(`\bldirectord_[a-z_]+`)
 	var ours []string
-	for _, family := range regexp.MustCompile(`(?m)^# TYPE (\S+)`).FindAllSubmatch(read(t, testdata+"metrics"), -1) {
+	for _, family := range regexp.MustCompile(`(?m)^# TYPE (\S+)`).FindAllSubmatch(read(t, testdata+"metrics"),
+		-1) {
 		ours = append(ours, string(family[1]))
 	}
 	if len(ours) < 20 {
@@ -52,7 +54,9 @@ func TestRulesAndDocsKnowTheMetrics(t *testing.T) {
 
 func TestDocsKnowTheFields(t *testing.T) {
 	docs := read(t, "../../docs/status.md")
-	for _, form := range []any{Report{}, Reloads{}, Checks{}, Table{}, view.Counts{}, Virtual{}, Fallback{}, Guard{}, Announcement{}, view.MinServers{}, Server{}, Check{}, Connections{}, lvs.Traffic{}, view.Tally{}, Departure{}, orders.Entry{}, orders.Order{}, view.Check{}, Failure{}} {
+	for _, form := range []any{Report{}, Reloads{}, Checks{}, Table{}, view.Counts{}, Virtual{}, Fallback{},
+		Guard{}, Announcement{}, view.MinServers{}, Server{}, Check{}, Connections{}, lvs.Traffic{},
+		view.Tally{}, Departure{}, orders.Entry{}, orders.Order{}, view.Check{}, Failure{}} {
 		for field := range reflect.TypeOf(form).Fields() {
 			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 			if name != "" && !bytes.Contains(docs, []byte("`"+name+"`")) {
@@ -74,7 +78,8 @@ func TestRealPromtoolFindsTheRulesGood(t *testing.T) {
 func TestRealPromtoolSeesEachAlert(t *testing.T) {
 	promtool(t, nil, "test", "rules", examples+"ldirectord.test.yml")
 	tests := read(t, examples+"ldirectord.test.yml")
-	for _, rule := range regexp.MustCompile(`- alert: (\w+)`).FindAllSubmatch(read(t, examples+"ldirectord.rules.yml"), -1) {
+	for _, rule := range regexp.MustCompile(`- alert: (\w+)`).FindAllSubmatch(
+		read(t, examples+"ldirectord.rules.yml"), -1) {
 		fires := regexp.MustCompile(`alertname: ` + string(rule[1]) + `\n\s+exp_alerts:`)
 		if !fires.Match(tests) {
 			t.Errorf("no test sees %s", rule[1])
@@ -87,32 +92,14 @@ func promtool(t *testing.T, input []byte, args ...string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, needProgram(t, "promtool", "prometheus"), args...)
+	cmd := exec.CommandContext(ctx, testkit.Program(t, "promtool", "prometheus"), args...)
 	cmd.Stdin = bytes.NewReader(input)
 	if said, err := cmd.CombinedOutput(); err != nil || bytes.Contains(said, []byte("error")) {
 		t.Errorf("promtool %v: %v\n%s", args, err, said)
 	}
 }
 
-// needProgram finds a program, or skips the test. REAL_TESTS=required makes its absence a failure.
-func needProgram(t *testing.T, program, debianPackage string) string {
-	t.Helper()
-	path, err := exec.LookPath(program)
-	switch {
-	case err == nil:
-		return path
-	case os.Getenv("REAL_TESTS") == "required":
-		t.Fatalf("%s is not installed: it is in the package %s", program, debianPackage)
-	}
-	t.Skipf("%s is not installed: it is in the package %s", program, debianPackage)
-	return ""
-}
-
 func read(t *testing.T, file string) []byte {
 	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return text
+	return testkit.Must(os.ReadFile(file))(t)
 }

@@ -45,7 +45,8 @@ func written(t *testing.T, s *Screen, at time.Time, columns, rows int) string {
 			shown[row] += m[0]
 		}
 	}
-	return strings.TrimRight(fmt.Sprintf("---- %d × %d\n", columns, rows)+trailing.ReplaceAllString(strings.Join(shown, "\n"), ""), "\n") + "\n"
+	return strings.TrimRight(fmt.Sprintf("---- %d × %d\n", columns, rows)+
+		trailing.ReplaceAllString(strings.Join(shown, "\n"), ""), "\n") + "\n"
 }
 
 var trailing = regexp.MustCompile(`(?m) +$`)
@@ -78,8 +79,10 @@ func TestTheScreen(t *testing.T) {
 		shop(r)[3].Connections = counted(3)
 		shop(r)[1].State, shop(r)[1].Conditions = "up", nil
 		r.Virtuals[1].Fallback.Active = true
-		r.Virtuals[0].Leaving = []Departure{{Real: "192.0.2.99:80", Note: "draining, 12 connections, 3m40s left"}}
-		r.Virtuals[3].Servers = append(r.Virtuals[3].Servers, Server{Real: "[2001:db8::2]:80", State: "up", Since: at, Note: "\x1b]0;x\a"})
+		r.Virtuals[0].Leaving = []Departure{
+			{Real: "192.0.2.99:80", Note: "draining, 12 connections, 3m40s left"}}
+		r.Virtuals[3].Servers = append(r.Virtuals[3].Servers,
+			Server{Real: "[2001:db8::2]:80", State: "up", Since: at, Note: "\x1b]0;x\a"})
 		learn(r)
 	})
 	s := &Screen{Title: "ld.cf"}
@@ -111,11 +114,13 @@ func learn(r *Report) {
 // Of many servers those that are down are shown first, even in front of healthy servers of their own service.
 func TestABigScreenShowsTroubleFirst(t *testing.T) {
 	at := time.Unix(1e9, 0).UTC()
-	r := &Report{Running: true, Time: at, Started: at, Reloads: Reloads{Last: at}, Table: Table{}, Checks: &Checks{}, Phase: "running"}
+	r := &Report{Running: true, Time: at, Started: at, Reloads: Reloads{Last: at}, Table: Table{},
+		Checks: &Checks{}, Phase: "running"}
 	for i := range 60 {
 		v := Virtual{ID: fmt.Sprintf("tcp:10.1.0.%d:80", i), Scheduler: "wrr", Written: true, Serving: 3}
 		for j := range 4 {
-			v.Servers = append(v.Servers, Server{Real: fmt.Sprintf("10.2.%d.%d:80", i, j), State: "up", Since: at})
+			v.Servers = append(v.Servers,
+				Server{Real: fmt.Sprintf("10.2.%d.%d:80", i, j), State: "up", Since: at})
 		}
 		r.Virtuals = append(r.Virtuals, v)
 	}
@@ -134,10 +139,12 @@ func TestABigScreenShowsTroubleFirst(t *testing.T) {
   tcp:10.1.0.0:80 wrr, 4 of 4 up
     10.2.0.0:80          up              0s      -      -      -  -
 `
-	if !strings.Contains(shown, want) || !strings.HasSuffix(shown, "\n… and 226 more, 0 of them in trouble\n") || strings.Count(shown, "\n") != 25 {
+	if !strings.Contains(shown, want) || !strings.HasSuffix(shown, "\n… and 226 more, 0 of them in trouble\n") ||
+		strings.Count(shown, "\n") != 25 {
 		t.Errorf("got\n%s", shown)
 	}
-	if drawn := s.Draw(at, 80, 24); strings.Contains(drawn, "m") && regexp.MustCompile(`\x1b\[[0-9;]*m`).MatchString(drawn) {
+	if drawn := s.Draw(at, 80, 24); strings.Contains(drawn, "m") &&
+		regexp.MustCompile(`\x1b\[[0-9;]*m`).MatchString(drawn) {
 		t.Error("there are colours where none are wanted")
 	}
 	for i := range 30 {
@@ -167,12 +174,17 @@ func TestWordsOfOthersMoveNothingOnTheScreen(t *testing.T) {
 	down.Check = &Check{Cause: evil, Detail: evil, Time: at}
 	s := &Screen{Title: "ld.cf"}
 	s.Take(&Report{
-		Time: at, Started: at, Version: evil, Phase: evil, MarkError: evil, Failures: []Failure{{Text: evil}}, Table: Table{Error: evil}, Reloads: Reloads{Last: at, Error: evil}, Checks: &Checks{},
-		Virtuals: []Virtual{{ID: evil, Scheduler: evil, Error: evil, Servers: []Server{down}, Leaving: []Departure{{Real: evil, State: evil, Note: evil}}}},
+		Time: at, Started: at, Version: evil, Phase: evil, MarkError: evil, Failures: []Failure{{Text: evil}},
+		Table: Table{Error: evil}, Reloads: Reloads{Last: at, Error: evil}, Checks: &Checks{},
+		Virtuals: []Virtual{{ID: evil, Scheduler: evil, Error: evil, Servers: []Server{down},
+			Leaving: []Departure{{Real: evil, State: evil, Note: evil}}}},
 	}, nil)
 	s.Take(nil, errors.New(evil))
 	rest := regexp.MustCompile(`\x1b\[(\d+;1H|K|J|[\d;]*m)`).ReplaceAllString(s.Draw(at, 200, 60), "")
-	if i := strings.IndexFunc(rest, func(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError }); i >= 0 || !strings.Contains(rest, `\u202e`) {
+	if i := strings.IndexFunc(rest, func(r rune) bool {
+		return !unicode.IsPrint(r) ||
+			r == utf8.RuneError
+	}); i >= 0 || !strings.Contains(rest, `\u202e`) {
 		t.Errorf("%q", rest)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"ldirectord/internal/director"
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/orders"
+	"ldirectord/internal/testkit"
 	"ldirectord/ipvsctl"
 )
 
@@ -33,20 +34,22 @@ func tell(t *testing.T, config string, given orders.All, standby bool) (all repo
 		ctx, end := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() {
-			ended <- d.Run(ctx, planOf(t, []byte("checkinterval = 1\nvirtual = 192.0.2.10:80\n\tchecktype = connect\n\t"+strings.ReplaceAll(config, "\n", "\n\t"))))
+			ended <- d.Run(ctx, planOf(t,
+				[]byte("checkinterval = 1\nvirtual = 192.0.2.10:80\n\tchecktype = connect\n\t"+
+					strings.ReplaceAll(config, "\n", "\n\t"))))
 		}()
 		time.Sleep(10 * time.Second)
 		now, err := d.Snapshot(ctx)
 		past, err2 := d.Why(ctx, "", "")
 		have, err3 := table.Read(ctx)
-		if err := errors.Join(err, err2, err3); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, errors.Join(err, err2, err3))
 		var text, why, metrics bytes.Buffer
 		report := NewReport(now, process(), nil)
 		object, err := json.Marshal(report.Virtuals[0])
-		err = errors.Join(err, report.WriteText(&text), NewWhy(past, now.Time, nil).WriteText(&why, false), WriteMetrics(&metrics, now, process()))
-		all = reported{text.String(), why.String(), string(object), metrics.String(), report.Virtuals[0].Trouble(), have}
+		err = errors.Join(err, report.WriteText(&text), NewWhy(past, now.Time, nil).WriteText(&why, false),
+			WriteMetrics(&metrics, now, process()))
+		all = reported{text.String(), why.String(), string(object), metrics.String(),
+			report.Virtuals[0].Trouble(), have}
 		end()
 		if err := errors.Join(err, <-ended); err != nil {
 			t.Error(err)
@@ -59,7 +62,8 @@ func tell(t *testing.T, config string, given orders.All, standby bool) (all repo
 // Where no destination of the table has a weight, clients get nothing, and every output says so, whatever the servers'
 // checks find; where one has, none does. Server 22 fails, the others pass.
 func TestAnOutageIsTold(t *testing.T) {
-	const none, stays = "and there is no fallback", "and the fallback stays out: clients get nothing the servers that pass have weight 0, which keeps a fallback out"
+	const none, stays = "and there is no fallback",
+		"and the fallback stays out: clients get nothing the servers that pass have weight 0, which keeps a fallback out"
 	drained := orders.All{{Virtual: "tcp:192.0.2.10:80", Real: "192.0.2.21:80"}: {Kind: orders.Drain}}
 	for name, c := range map[string]struct {
 		config  string
@@ -67,17 +71,23 @@ func TestAnOutageIsTold(t *testing.T) {
 		serving int
 		why     string // why clients get nothing; "" if they get something
 	}{
-		"one serves":                 {config: "real = 192.0.2.21:80 gate\nreal = 192.0.2.22:80 gate", serving: 1},
+		"one serves": {config: "real = 192.0.2.21:80 gate\nreal = 192.0.2.22:80 gate",
+			serving: 1},
 		"one with weight, one fails": {"real = 192.0.2.21:80 gate 0\nreal = 192.0.2.22:80 gate\nfallback = 127.0.0.1:80", nil, 0, stays},
 		"all have weight 0":          {"real = 192.0.2.21:80 gate 0\nreal = 192.0.2.23:80 gate 0\nfallback = 127.0.0.1:80", nil, 0, stays},
-		"weight 0, no fallback":      {"real = 192.0.2.21:80 gate 0", nil, 0, none + ": clients get nothing the servers that pass have weight 0"},
-		"quiescent, all fail":        {"real = 192.0.2.22:80 gate\nquiescent = yes", nil, 0, none},
-		"the fallback serves":        {config: "real = 192.0.2.22:80 gate\nfallback = 127.0.0.1:80"},
-		"drained, with a fallback":   {config: "real = 192.0.2.21:80 gate\nfallback = 127.0.0.1:80", orders: drained},
-		"weight 0, another by order": {config: "real = 192.0.2.21:80 gate 0", orders: orders.All{{Virtual: "tcp:192.0.2.10:80", Real: "192.0.2.21:80"}: {Kind: orders.Weigh, Weight: 5}}, serving: 1},
-		"drained":                    {"real = 192.0.2.21:80 gate", drained, 0, none},
-		"a backup serves":            {config: "real = 192.0.2.22:80 gate\nbackup = 192.0.2.23:80 gate", serving: 1},
-		"off":                        {config: "real = 192.0.2.21:80 gate\nchecktype = off"},
+		"weight 0, no fallback": {"real = 192.0.2.21:80 gate 0", nil, 0, none +
+			": clients get nothing the servers that pass have weight 0"},
+		"quiescent, all fail": {"real = 192.0.2.22:80 gate\nquiescent = yes", nil, 0, none},
+		"the fallback serves": {config: "real = 192.0.2.22:80 gate\nfallback = 127.0.0.1:80"},
+		"drained, with a fallback": {config: "real = 192.0.2.21:80 gate\nfallback = 127.0.0.1:80",
+			orders: drained},
+		"weight 0, another by order": {config: "real = 192.0.2.21:80 gate 0",
+			orders: orders.All{{Virtual: "tcp:192.0.2.10:80", Real: "192.0.2.21:80"}: {Kind: orders.Weigh,
+				Weight: 5}}, serving: 1},
+		"drained": {"real = 192.0.2.21:80 gate", drained, 0, none},
+		"a backup serves": {config: "real = 192.0.2.22:80 gate\nbackup = 192.0.2.23:80 gate",
+			serving: 1},
+		"off": {config: "real = 192.0.2.21:80 gate\nchecktype = off"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := tell(t, c.config, c.orders, false)
@@ -86,20 +96,30 @@ func TestAnOutageIsTold(t *testing.T) {
 					t.Errorf("the table serves: %t", serves)
 				}
 			}
-			isTold := strings.Contains(strings.Join(strings.Fields(got.text), " "), "no server serves, "+c.why)
+			isTold := strings.Contains(strings.Join(strings.Fields(got.text), " "), "no server serves, "+
+				c.why)
 			inWhy := strings.Contains(got.why, "clients get nothing")
 			inObject := strings.Contains(got.object, `"serves_nothing":true`)
-			if want := c.why != ""; isTold != want || inWhy != want || inObject != want || want && got.trouble != Broken {
-				t.Errorf("status %t, why %t, JSON %t, want %t; trouble %d\n%s", isTold, inWhy, inObject, want, got.trouble, got.text)
+			if want := c.why != ""; isTold != want || inWhy != want || inObject != want || want &&
+				got.trouble != Broken {
+				t.Errorf("status %t, why %t, JSON %t, want %t; trouble %d\n%s", isTold, inWhy, inObject,
+					want, got.trouble, got.text)
 			}
 			for what, is := range map[string]bool{
-				fmt.Sprintf("%s, version", map[bool]string{true: "serving", false: "active"}[c.serving > 0]): strings.HasPrefix(got.text, "serving") == (c.serving > 0),
+				fmt.Sprintf("%s, version",
+					map[bool]string{true: "serving",
+						false: "active"}[c.serving > 0]): strings.HasPrefix(got.text,
+					"serving") == (c.serving > 0),
 				"JSON serving": strings.Contains(got.object, fmt.Sprintf(`"serving":%d,`, c.serving)),
-				"the metric":   strings.Contains(got.metrics, fmt.Sprintf("\nldirectord_virtual_serving{virtual=\"tcp:192.0.2.10:80\"} %d\n", c.serving)) != (name == "off"),
-				"the summary":  strings.Contains(got.text, ": 1 without a server") == (c.serving == 0 && name != "off"),
+				"the metric": strings.Contains(got.metrics,
+					fmt.Sprintf("\nldirectord_virtual_serving{virtual=\"tcp:192.0.2.10:80\"} %d\n",
+						c.serving)) != (name == "off"),
+				"the summary": strings.Contains(got.text, ": 1 without a server") == (c.serving == 0 &&
+					name != "off"),
 			} {
 				if !is {
-					t.Errorf("%s is wrong, %d serve:\n%s\n%s", what, c.serving, got.text, got.object)
+					t.Errorf("%s is wrong, %d serve:\n%s\n%s", what, c.serving, got.text,
+						got.object)
 				}
 			}
 		})
@@ -119,10 +139,13 @@ func TestTheStateIsAsOldAsItsOrder(t *testing.T) {
 	began := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) // of the fake time
 	for since, want := range map[time.Time]string{began.Add(-time.Hour): "1h0m", {}: "10s"} {
 		got := tell(t, "real = 192.0.2.21:80 gate\nreal = 192.0.2.23:80 gate", orders.All{
-			{Virtual: "tcp:192.0.2.10:80", Real: "192.0.2.21:80"}: {Kind: orders.Drain, By: "root", Since: since}}, false)
+			{Virtual: "tcp:192.0.2.10:80", Real: "192.0.2.21:80"}: {Kind: orders.Drain, By: "root",
+				Since: since}}, false)
 		_, line, _ := strings.Cut(got.text, "  192.0.2.21:80         drained")
-		reported := "\n    order: drain by root" + map[bool]string{false: since.Local().Format(" since Jan 02 15:04")}[since.IsZero()]
-		if fields := strings.Fields(line); !strings.HasPrefix(fields[0], want) || !strings.Contains(line, reported+"\n") {
+		reported := "\n    order: drain by root" +
+			map[bool]string{false: since.Local().Format(" since Jan 02 15:04")}[since.IsZero()]
+		if fields := strings.Fields(line); !strings.HasPrefix(fields[0], want) ||
+			!strings.Contains(line, reported+"\n") {
 			t.Errorf("want %s and %s in\n%s", want, reported, got.text)
 		}
 	}
@@ -135,15 +158,14 @@ func TestAReasonIsToldOnce(t *testing.T) {
 	s.Virtuals[2].Servers = append(s.Virtuals[2].Servers, same, same)
 	s.Virtuals[1].Servers = append(s.Virtuals[1].Servers, same)
 	var b strings.Builder
-	if err := NewReport(s, process(), nil).WriteText(&b); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, NewReport(s, process(), nil).WriteText(&b))
 	_, after, _ := strings.Cut(b.String(), "tcp:192.0.2.11:443")
 	web, _, _ := strings.Cut(after, "\ntcp:")
 	_, after, _ = strings.Cut(b.String(), "tcp:192.0.2.12:25")
 	mail, _, _ := strings.Cut(after, "\ntcp:")
 	if strings.Count(web, "body does not match") != 1 || !strings.Contains(web, "    all: body does not match") ||
-		strings.Count(mail, "body does not match") != 1 || !strings.Contains(mail, "    2 servers: body does not match") ||
+		strings.Count(mail, "body does not match") != 1 ||
+		!strings.Contains(mail, "    2 servers: body does not match") ||
 		strings.Index(mail, "down") > strings.Index(mail, "  up ") {
 		t.Errorf("%s\n%s", web, mail)
 	}

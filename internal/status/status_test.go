@@ -6,8 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
-	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -28,12 +26,11 @@ import (
 	"ldirectord/internal/notify"
 	"ldirectord/internal/orders"
 	"ldirectord/internal/plan"
+	"ldirectord/internal/testkit"
 	"ldirectord/internal/view"
 	"ldirectord/ipvsctl"
 	"ldirectord/parser"
 )
-
-var update = flag.Bool("update", false, "write the files that hold what is expected")
 
 const testdata = "../../testdata/status/"
 
@@ -106,12 +103,8 @@ func (r refusing) Read(ctx context.Context) (lvs.Table, error) {
 func observed(t *testing.T) (now *view.Snapshot) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "maint")
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "192.0.2.23"), []byte("new disk\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Mkdir(dir, 0o700))
+	testkit.Write(t, filepath.Join(dir, "192.0.2.23"), "new disk\n")
 	source, err := os.ReadFile(testdata + "ld.cf")
 	if err != nil {
 		t.Fatal(err)
@@ -179,19 +172,14 @@ func TestTheThreeFormsOfAReport(t *testing.T) {
 	now := observed(t)
 	var form bytes.Buffer
 	report := NewReport(now, process(), carried())
-	if err := report.WriteText(&form); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, report.WriteText(&form))
 	golden(t, "text", form.Bytes())
 	for line := range strings.Lines(form.String()) {
 		if len(line) > width+1 {
 			t.Errorf("%d columns: %s", len(line)-1, line)
 		}
 	}
-	text, err := json.MarshalIndent(report, "", "  ")
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Must(json.MarshalIndent(report, "", "  "))(t)
 	golden(t, "json", append(text, '\n'))
 	golden(t, "metrics", metricsOf(t, now))
 }
@@ -254,9 +242,7 @@ func TestAServerThatIsSuspected(t *testing.T) {
 func metricsOf(t *testing.T, now *view.Snapshot) []byte {
 	t.Helper()
 	var form bytes.Buffer
-	if err := WriteMetrics(&form, now, process()); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, WriteMetrics(&form, now, process()))
 	return bytes.ReplaceAll(form.Bytes(), []byte(runtime.Version()), []byte("go1.26"))
 }
 
@@ -267,31 +253,10 @@ func golden(t *testing.T, name string, got []byte) {
 	t.Helper()
 	file := testdata + name
 	got = reads.ReplaceAll(got, []byte("${1}640"))
-	if *update {
-		if err := os.WriteFile(file, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("%s has changed (write it with -update if it is better now): %s", file, firstDifference(string(got), string(want)))
-	}
+	testkit.Golden(t, file, string(got))
 	if bytes.Contains(got, []byte("s3cret")) {
 		t.Errorf("%s shows a password", file)
 	}
-}
-
-func firstDifference(got, want string) string {
-	a, b := strings.Split(got, "\n"), strings.Split(want, "\n")
-	for i := range min(len(a), len(b)) {
-		if a[i] != b[i] {
-			return fmt.Sprintf("line %d is\n%s\nand was\n%s", i+1, a[i], b[i])
-		}
-	}
-	return fmt.Sprintf("%d lines instead of %d", len(a), len(b))
 }
 
 // A command reads a report as the daemon wrote it.
@@ -363,9 +328,7 @@ func TestWhereAnAddressIsAnnounced(t *testing.T) {
 func TestAServerThatIsNamedTwiceIsOneSeries(t *testing.T) {
 	twice := []view.Server{{Real: "192.0.2.21:80"}, {Real: "192.0.2.21:80"}}
 	now := &view.Snapshot{Virtuals: []view.Virtual{{ID: "a", Servers: twice}, {ID: "b", Servers: twice}}}
-	if n := bytes.Count(metricsOf(t, now), []byte("\nldirectord_server_weight{")); n != 2 {
-		t.Errorf("%d series, want 2", n)
-	}
+	testkit.Equal(t, bytes.Count(metricsOf(t, now), []byte("\nldirectord_server_weight{")), 2, "series")
 }
 
 // brokenPipe is a client that has closed its connection.
@@ -389,9 +352,7 @@ func TestARemarkIsPrintable(t *testing.T) {
 	p := page{bufio.NewWriter(&b)}
 	p.remarks(2, "größe\n\u009b31m \u202eb\xff")
 	p.w.Flush()
-	if got, want := b.String(), "  größe "+`31m \u202eb\xff`+"\n"; got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
+	testkit.Equal(t, b.String(), "  größe "+`31m \u202eb\xff`+"\n")
 }
 
 func TestARemarkThatFitsIsOneLine(t *testing.T) {
@@ -424,9 +385,7 @@ func TestWhatADaemonIsRemarkedOn(t *testing.T) {
 	for overdue, late := range map[float64]bool{0.99: false, 1: true} {
 		r := Report{Time: now, Started: now, Reloads: Reloads{Last: now}, Table: Table{}, Checks: &Checks{Overdue: overdue}}
 		var b bytes.Buffer
-		if err := r.WriteText(&b); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, r.WriteText(&b))
 		if got := strings.Contains(b.String(), "checks are late by 1s"); got != late || strings.Contains(b.String(), "REAL SERVER") || strings.Contains(b.String(), "0 ") && strings.Contains(b.String(), "failed by") {
 			t.Errorf("%g s:\n%s", overdue, b.String())
 		}
@@ -450,9 +409,7 @@ func TestAMailThatFailsIsOneLine(t *testing.T) {
 		strings.Repeat("words ", 90)
 	p.Failures = []Failure{{Event: "mail-failed", Text: long, At: s.Time}}
 	var b strings.Builder
-	if err := NewReport(s, p, nil).WriteText(&b); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, NewReport(s, p, nil).WriteText(&b))
 	_, reported, _ := strings.Cut(b.String(), "0s ago: failed to send email message to root by sendmail")
 	first, next, _ := strings.Cut(reported, "\n")
 	if !strings.HasSuffix(first, "…") || strings.HasPrefix(next, "words") {
@@ -467,9 +424,7 @@ func TestTheLastEventsAreShown(t *testing.T) {
 		{Text: "the table was emptied", At: s.Time.Add(-48 * time.Hour), More: 2}, {Text: "today", At: s.Time},
 	}
 	var b strings.Builder
-	if err := NewReport(s, p, nil).WriteText(&b); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, NewReport(s, p, nil).WriteText(&b))
 	day, clock := s.Time.Add(-48*time.Hour).Local().Format("Jan 02 15:04"), s.Time.Local().Format(time.TimeOnly)
 	want := "\nLAST EVENTS\n  " + day + "  the table was emptied (and 2 more)\n  " + clock + "      today\n"
 	if !strings.HasSuffix(b.String(), want) {
@@ -482,9 +437,7 @@ func TestDurationsAreShort(t *testing.T) {
 		-time.Second: "0s", 0: "0s", 59900 * time.Millisecond: "59s", time.Minute: "1m0s", 61 * time.Minute: "1h1m",
 		time.Hour - time.Second: "59m59s", time.Hour: "1h0m", 24*time.Hour - time.Second: "23h59m", 24 * time.Hour: "1d0h", 25 * time.Hour: "1d1h", 400 * 24 * time.Hour: "400d0h",
 	} {
-		if got := Short(d); got != want {
-			t.Errorf("%v is %s, want %s", d, got, want)
-		}
+		testkit.Equal(t, Short(d), want, d)
 	}
 	for seconds, want := range map[float64]string{0: "0µs", 0.000076: "76µs", 0.001: "1ms", 0.00123: "1.23ms", 0.25: "250ms", 0.9994: "999ms", 0.9995: "1s", 0.9999: "1s", 12.34: "12.3s"} {
 		if got := brief(seconds); got != want {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/netip"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"ldirectord/internal/health"
 	"ldirectord/internal/history"
 	"ldirectord/internal/orders"
+	"ldirectord/internal/testkit"
 	"ldirectord/internal/view"
 )
 
@@ -82,7 +82,8 @@ func night() *view.Snapshot {
 			Drained: true, Order: &order, Note: "order: " + order.String(), Reason: failed.Detail,
 			Conditions: []view.Condition{
 				{Kind: "down", Trouble: Broken, Text: failed.Detail},
-				{Kind: "drained", Trouble: Noted, Text: "drained too: it gets no new connections when it is up again"},
+				{Kind: "drained", Trouble: Noted,
+					Text: "drained too: it gets no new connections when it is up again"},
 				{Kind: "order", Trouble: Noted, Text: "order: " + order.String()},
 			},
 			ServerResult: view.ServerResult{Checked: at("3h9m59s").Time(), Last: *failed},
@@ -90,12 +91,15 @@ func night() *view.Snapshot {
 		}}},
 		{
 			ID: "tcp:192.0.2.10:443", Error: "no answer", Guard: view.Guard{Keeps: 1, Held: 1},
-			Conditions: []view.Condition{{Kind: "refused", Trouble: Broken, Text: "the table refuses it: no answer"},
-				{Kind: "held", Trouble: Noted, Text: "keepserving holds 1 in service although their checks fail: the minimum is 1"}},
+			Conditions: []view.Condition{
+				{Kind: "refused", Trouble: Broken, Text: "the table refuses it: no answer"},
+				{Kind: "held", Trouble: Noted,
+					Text: "keepserving holds 1 in service although their checks fail: the minimum is 1"}},
 			Rule: health.Rule{Need: 3, Of: 5},
 			Servers: []view.Server{
 				{Real: "192.0.2.21:443", State: "up", Since: at("3h6m").Time(), InTable: true,
-					Effective: 5, ByHand: true, Conditions: []view.Condition{view.ByHand}, ServerPast: view.ServerPast{Past: &second,
+					Effective: 5, ByHand: true, Conditions: []view.Condition{view.ByHand},
+					ServerPast: view.ServerPast{Past: &second,
 						CheckNames: map[uint8]string{0: "https 443", 2: "ping"}}},
 				{Real: "web9:443", State: "unknown", Since: at("3h").Time(), Weight: 1,
 					Reason: "no address: web9: no answer"},
@@ -116,29 +120,13 @@ func TestWhy(t *testing.T) {
 	time.Local = time.UTC
 	w := NewWhy(night(), time.Date(2026, 11, 20, 22, 0, 0, 0, time.UTC), nil)
 	var text, program bytes.Buffer
-	if err := w.WriteText(&text, false); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, w.WriteText(&text, false))
 	e := json.NewEncoder(&program)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
-	if err := e.Encode(w); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, e.Encode(w))
 	for name, got := range map[string][]byte{"why": text.Bytes(), "why.json": program.Bytes()} {
-		path := testdata + name
-		if *update {
-			if err := os.WriteFile(path, got, 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Equal(got, want) {
-			t.Errorf("%s is not as expected:\n%s", name, got)
-		}
+		testkit.Golden(t, testdata+name, string(got))
 	}
 	for _, line := range strings.Split(text.String(), "\n") {
 		if len(line) > width {
@@ -160,12 +148,11 @@ func TestWhyShowsTheLastEntries(t *testing.T) {
 func TestWhyTellsWhenTheNextCheckIsDue(t *testing.T) {
 	now := time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)
 	c := Case{Virtual: "tcp:192.0.2.10:80", Server: Server{Real: "192.0.2.21:80", State: "up", Since: now}}
-	for next, want := range map[time.Time]string{{}: "", now.Add(4 * time.Second): "in 4s", now.Add(time.Millisecond): "now", now.Add(-time.Minute): "now"} {
+	for next, want := range map[time.Time]string{{}: "", now.Add(4 * time.Second): "in 4s",
+		now.Add(time.Millisecond): "now", now.Add(-time.Minute): "now"} {
 		c.Due = next
 		var b strings.Builder
-		if err := (&Why{Time: now, Started: now, Servers: []Case{c}}).WriteText(&b, false); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, (&Why{Time: now, Started: now, Servers: []Case{c}}).WriteText(&b, false))
 		_, due, _ := strings.Cut(b.String(), "\n  its next check is due ")
 		if got, _, _ := strings.Cut(due, "\n"); got != want {
 			t.Errorf("%v:\n%s", next, b.String())
@@ -176,8 +163,14 @@ func TestWhyTellsWhenTheNextCheckIsDue(t *testing.T) {
 // The text has the server's entry in the table. On standby it is that the director leaves the table alone.
 func TestWhyTellsWhatTheTableHas(t *testing.T) {
 	for want, change := range map[string]func(*view.Snapshot){
-		"  it is in the table with weight 3\n":                  func(s *view.Snapshot) { s.Virtuals[0].Servers[0].Effective = 3 },
-		"  it is not in the table\n":                            func(s *view.Snapshot) { s.Virtuals[0].Servers[0].InTable = false },
+		"  it is in the table with weight 3\n": func(
+			s *view.Snapshot) {
+			s.Virtuals[0].Servers[0].Effective = 3
+		},
+		"  it is not in the table\n": func(
+			s *view.Snapshot) {
+			s.Virtuals[0].Servers[0].InTable = false
+		},
 		"  the director stands by: it leaves the table alone\n": func(s *view.Snapshot) { s.Standby = true },
 	} {
 		now := night()

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 const patient = 10 * time.Second
@@ -34,7 +36,8 @@ func TestAProgramGetsInputAndEnvironment(t *testing.T) {
 func TestOutputAndErrorsAreKeptApart(t *testing.T) {
 	c, out := shell(`echo text; echo complaint >&2`)
 	c.Stderr = &Output{Max: 4}
-	if err := Run(t.Context(), c); err != nil || string(out.Text) != "text\n" || string(c.Stderr.Text) != "comp" || !c.Stderr.Cut {
+	if err := Run(t.Context(), c); err != nil || string(out.Text) != "text\n" || string(c.Stderr.Text) != "comp" ||
+		!c.Stderr.Cut {
 		t.Errorf("%v: %q, %q", err, out.Text, c.Stderr.Text)
 	}
 	c.Stdout, c.Stderr = nil, nil
@@ -75,7 +78,8 @@ func TestAFailureIsAnExitError(t *testing.T) {
 		var exit *exec.ExitError
 		if err := Run(t.Context(), c); !errors.As(err, &exit) {
 			t.Errorf("%s: %v", script, err)
-		} else if status := exit.Sys().(syscall.WaitStatus); status.Signal() != signal || signal < 0 && status.ExitStatus() != 3 {
+		} else if status := exit.Sys().(syscall.WaitStatus); status.Signal() != signal || signal < 0 &&
+			status.ExitStatus() != 3 {
 			t.Errorf("%s: %v", script, exit)
 		}
 	}
@@ -90,9 +94,7 @@ func TestAProgramThatCanNotBeStarted(t *testing.T) {
 
 func TestAScriptWithoutAnInterpreterIsGivenToTheShell(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "script")
-	if err := os.WriteFile(path, []byte("echo $# $1 $2\n"), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.WriteFile(path, []byte("echo $# $1 $2\n"), 0o755))
 	c, out := shell("")
 	c.Argv = []string{path, "a b", "c"}
 	if err := Run(t.Context(), c); err != nil || string(out.Text) != "2 a b c\n" {
@@ -112,7 +114,8 @@ func TestAtTheLimitAProgramIsKilledWithAllThatItStarted(t *testing.T) {
 		begin := time.Now()
 		err := Run(t.Context(), c)
 		var late *TimeoutError
-		if !errors.As(err, &late) || !errors.Is(err, context.DeadlineExceeded) || err.Error() != fmt.Sprintf("did not end in %v", c.Limit) {
+		if !errors.As(err, &late) || !errors.Is(err, context.DeadlineExceeded) ||
+			err.Error() != fmt.Sprintf("did not end in %v", c.Limit) {
 			t.Error(err)
 		}
 		if took := time.Since(begin); took < c.Limit || took > c.Limit+patient {
@@ -145,9 +148,7 @@ func TestAProgramIsKilledWhenItsContextIsDone(t *testing.T) {
 	why := errors.New("no longer needed")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	gate := filepath.Join(t.TempDir(), "gate")
-	if err := syscall.Mkfifo(gate, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, syscall.Mkfifo(gate, 0o600))
 	go func() {
 		os.ReadFile(gate) // waits until the program runs
 		cancel(why)
@@ -168,10 +169,7 @@ func TestWhatAProgramLeavesRunningIsNotWaitedFor(t *testing.T) {
 		if err := Run(t.Context(), c); (err != nil) != fails || time.Since(begin) > patient/2 {
 			t.Errorf("%s: %v after %v", script, err, time.Since(begin))
 		}
-		pid, err := strconv.Atoi(strings.TrimSpace(string(out.Text)))
-		if err != nil {
-			t.Fatal(err)
-		}
+		pid := testkit.Must(strconv.Atoi(strings.TrimSpace(string(out.Text))))(t)
 		syscall.Kill(pid, syscall.SIGKILL)
 	}
 }
@@ -179,9 +177,7 @@ func TestWhatAProgramLeavesRunningIsNotWaitedFor(t *testing.T) {
 // A process may have waited for a processor before it got a question. That does not excuse a late answer.
 func TestWhatAProcessLackedBeforeDoesNotCount(t *testing.T) {
 	spin := exec.Command("/bin/sh", "-c", "while :; do :; done")
-	if err := spin.Start(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, spin.Start())
 	defer spin.Wait()
 	defer spin.Process.Kill()
 	pid := spin.Process.Pid
@@ -196,7 +192,8 @@ func TestWhatAProcessLackedBeforeDoesNotCount(t *testing.T) {
 		t.Fatal(err)
 	}
 	u, _ := used(pid)
-	if before, all := lacked(pid, u, 0, maxDepth), lacked(pid, usage{}, 0, maxDepth); before != 0 || all != u.waited {
+	if before, all := lacked(pid, u, 0, maxDepth), lacked(pid, usage{}, 0, maxDepth); before != 0 ||
+		all != u.waited {
 		t.Errorf("lacked %v since, %v ever, want 0 and %v", before, all, u.waited)
 	}
 }

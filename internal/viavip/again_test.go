@@ -12,7 +12,6 @@ import (
 	"ldirectord/checker"
 	"ldirectord/checker/wire"
 	"ldirectord/internal/lvs"
-	"ldirectord/ipvsctl"
 )
 
 // A failure counts when a connection that the service counts fails, too: the kernel may have sent the first one to
@@ -31,23 +30,27 @@ func TestAFailureIsRepeatedBeforeItCounts(t *testing.T) {
 		detail             string
 		connections        int
 	}{
-		{name: "led astray", first: silent, second: up, own: up, ok: true, took: 5 * time.Second, connections: 1},
+		{name: "led astray", first: silent, second: up, own: up, ok: true, took: 5 * time.Second,
+			connections: 1},
 		{name: "refused by another server", first: refused, second: up, own: up, ok: true, connections: 1},
 		{name: "dead", first: silent, second: silent, own: silent, took: 6 * time.Second, connections: 1,
 			detail: "through 127.0.0.9: connect: no answer in 5s"},
-		{name: "without the address", first: silent, second: silent, own: up, ownAnswers: true, took: 6 * time.Second, connections: 1},
-		{name: "without the address, a short timeout", timeout: time.Second, first: checker.Result{Cause: checker.Timeout, Took: time.Second},
+		{name: "without the address", first: silent, second: silent, own: up, ownAnswers: true,
+			took: 6 * time.Second, connections: 1},
+		{name: "without the address, a short timeout", timeout: time.Second,
+			first:  checker.Result{Cause: checker.Timeout, Took: time.Second},
 			second: silent, own: up, ownAnswers: true, took: 1500 * time.Millisecond, connections: 1},
 		{name: "refused", first: refused, second: refused, own: up, ownAnswers: true, connections: 1},
-		{name: "slow by habit", usual: 2 * time.Second, first: silent, second: late(3 * time.Second), own: up, ok: true,
+		{name: "slow by habit", usual: 2 * time.Second, first: silent, second: late(3 * time.Second), own: up,
+			ok:   true,
 			took: 8 * time.Second, connections: 1},
-		{name: "slow all at once", first: silent, second: late(3 * time.Second), own: silent, took: 6 * time.Second, connections: 1},
+		{name: "slow all at once", first: silent, second: late(3 * time.Second), own: silent,
+			took: 6 * time.Second, connections: 1},
 		{name: "our own shortage", first: silent, second: checker.Result{Cause: checker.Shortage}, own: up,
 			took: 5 * time.Second, connections: 1},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				f := newFake(ipvsctl.NewMemory(nil))
+			played(t, func(t *testing.T, f *fake) {
 				through := &answers{list: []checker.Result{late(row.usual), row.second}}
 				c := f.check(t, through, &answers{list: []checker.Result{row.own}}).(*check)
 				c.timeout = cmp.Or(row.timeout, c.timeout)
@@ -60,8 +63,10 @@ func TestAFailureIsRepeatedBeforeItCounts(t *testing.T) {
 				time.Sleep(row.first.Took)
 				r := c.Finish(t.Context(), row.first)
 				if r.OK != row.ok || r.OwnAnswers != row.ownAnswers || r.Way != checker.WayThrough ||
-					time.Since(began) != row.took || f.knocks-before != row.connections || row.detail != "" && r.Detail != row.detail {
-					t.Errorf("after %v and %d connections: %+v", time.Since(began), f.knocks-before, r)
+					time.Since(began) != row.took || f.knocks-before != row.connections ||
+					row.detail != "" && r.Detail != row.detail {
+					t.Errorf("after %v and %d connections: %+v", time.Since(began), f.knocks-before,
+						r)
 				}
 			})
 		})
@@ -85,14 +90,15 @@ func TestNoSingleConnectionTakesAServerOut(t *testing.T) {
 	}{
 		{"the second one answers", []checker.Result{up, silent, up}, false, up, true, 5 * time.Second, 2},
 		{"the second one does not", []checker.Result{up, silent, silent}, false, up, false, 6 * time.Second, 2},
-		{"the last one answers", []checker.Result{up, silent, silent, late}, true, up, true, 9 * time.Second, 6},
-		{"nor does the last one", []checker.Result{up, silent, silent, silent}, true, up, false, 11 * time.Second, 6},
+		{"the last one answers", []checker.Result{up, silent, silent, late}, true, up, true, 9 * time.Second,
+			6},
+		{"nor does the last one", []checker.Result{up, silent, silent, silent}, true, up, false,
+			11 * time.Second, 6},
 		{"it is dead", []checker.Result{up, silent, silent, late}, true, silent, false, 6 * time.Second, 4},
 		{"it was out", []checker.Result{silent, silent, up}, false, up, false, 5 * time.Second, 1},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				f := newFake(ipvsctl.NewMemory(nil))
+			played(t, func(t *testing.T, f *fake) {
 				c := f.check(t, &answers{list: row.list}, &answers{list: []checker.Result{row.own}})
 				if row.crowded {
 					f.knock = func() error {
@@ -104,8 +110,10 @@ func TestNoSingleConnectionTakesAServerOut(t *testing.T) {
 				time.Sleep(summedUp + 1)
 				before, began := f.knocks, time.Now()
 				r := c.Check(t.Context())
-				if r.OK != row.ok || time.Since(began) != row.took || f.knocks-before != row.connections {
-					t.Errorf("after %v and %d connections: %+v", time.Since(began), f.knocks-before, r)
+				if r.OK != row.ok || time.Since(began) != row.took ||
+					f.knocks-before != row.connections {
+					t.Errorf("after %v and %d connections: %+v", time.Since(began), f.knocks-before,
+						r)
 				}
 			})
 		})
@@ -139,7 +147,8 @@ func TestEachConnectionIsCounted(t *testing.T) {
 			time.AfterFunc(d, func() { <-f.line })
 		}
 	}
-	up, silent, refused := checker.Result{OK: true}, checker.Result{Cause: checker.Timeout}, checker.Result{Cause: checker.Refused}
+	up, silent, refused := checker.Result{OK: true}, checker.Result{Cause: checker.Timeout},
+		checker.Result{Cause: checker.Refused}
 	for name, row := range map[string]struct {
 		between func(*fake)
 		then    checker.Result
@@ -154,9 +163,8 @@ func TestEachConnectionIsCounted(t *testing.T) {
 		"in time, and silent":   {busy(lateLimit), silent, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				f := newFake(ipvsctl.NewMemory(nil))
-				f.Set(t.Context(), []checker.Through{way("127.0.0.2", lvs.Route)}, nil)
+			played(t, func(t *testing.T, f *fake) {
+				f.set(t, way("127.0.0.2", lvs.Route))
 				var p passage
 				f.ready(t.Context(), way("127.0.0.2", lvs.Route), &p)
 				n := &counting{Services: f.Services, ctx: t.Context(), p: &p, left: make(chan struct{}),
@@ -172,8 +180,7 @@ func TestEachConnectionIsCounted(t *testing.T) {
 
 // After an answer that could not be judged the next connection is counted, too.
 func TestAVoidAnswerLeavesTheWayDoubted(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFake(ipvsctl.NewMemory(nil))
+	played(t, func(t *testing.T, f *fake) {
 		through := &answers{list: []checker.Result{{OK: true}}}
 		c := f.check(t, through, &answers{list: []checker.Result{{OK: true}}}).(*check)
 		through.then = func() {
@@ -204,10 +211,12 @@ func TestDatagramsFromFivePortsDecide(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				for lastly := range 2 { // the first check is the one that is built last
-					f, built := newFake(ipvsctl.NewMemory(nil)), 0
-					spec := checker.Spec{Type: "negotiate", Protocol: "udp", NegotiateTimeout: 5 * time.Second,
-						Through: way("127.0.0.2", lvs.Route), Target: netip.MustParseAddrPort("127.0.0.2:80")}
-					f.Set(t.Context(), []checker.Through{spec.Through}, nil)
+					f, built := alone(), 0
+					spec := checker.Spec{Type: "negotiate", Protocol: "udp",
+						NegotiateTimeout: 5 * time.Second,
+						Through:          way("127.0.0.2", lvs.Route),
+						Target:           netip.MustParseAddrPort("127.0.0.2:80")}
+					f.set(t, spec.Through)
 					c, err := f.New(spec, func(s checker.Spec) (checker.Checker, error) {
 						r := checker.Result{Cause: checker.Timeout, Took: 5 * time.Second}
 						if s.Target.Addr() != virtual {
@@ -226,7 +235,8 @@ func TestDatagramsFromFivePortsDecide(t *testing.T) {
 						t.Fatal(built, err)
 					}
 					began := time.Now()
-					if r := c.Check(t.Context()); r.OK != row.ok || r.Cause != row.cause || time.Since(began) > 6*time.Second {
+					if r := c.Check(t.Context()); r.OK != row.ok || r.Cause != row.cause ||
+						time.Since(began) > 6*time.Second {
 						t.Errorf("after %v: %+v", time.Since(began), r)
 					}
 				}

@@ -16,6 +16,7 @@ import (
 	"ldirectord/checker/wire"
 	"ldirectord/internal/health"
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 	"ldirectord/ipvsctl"
 )
 
@@ -123,13 +124,21 @@ func newFake(table *ipvsctl.Memory, former ...ipvsctl.PrivateService) *fake {
 	return f
 }
 
+// alone is a fake with a table of its own.
+func alone() *fake { return newFake(ipvsctl.NewMemory(nil)) }
+
+// played is a test whose clock is fake, with such a fake.
+func played(t *testing.T, test func(t *testing.T, f *fake)) {
+	synctest.Test(t, func(t *testing.T) { test(t, alone()) })
+}
+
+// set makes these the ways of the file.
+func (f *fake) set(t *testing.T, ways ...checker.Through) { f.Set(t.Context(), ways, nil) }
+
 // inTable lists the private services of a table: mark, destination and the number of its method.
 func inTable(t *testing.T, table *ipvsctl.Memory) string {
 	t.Helper()
-	all, err := table.Read(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	all := testkit.Must(table.Read(t.Context()))(t)
 	text := ""
 	for _, key := range all.Keys() {
 		text += fmt.Sprintf("%x", key.Mark)
@@ -148,10 +157,9 @@ func (f *fake) use(t *testing.T, w checker.Through) (void string) {
 	if err := f.reach(t, w, &now); err != nil {
 		return err.Error()
 	}
-	want := wire.Via{To: virtual, Mark: now.Key.Mark, Source: netip.MustParseAddr("127.0.0.1"), MSS: 1400, Ports: &f.ports}
-	if now.via != want {
-		t.Errorf("the way is %+v, want %+v", now.via, want)
-	}
+	want := wire.Via{To: virtual, Mark: now.Key.Mark, Source: netip.MustParseAddr("127.0.0.1"), MSS: 1400,
+		Ports: &f.ports}
+	testkit.Equal(t, now.via, want, "the way")
 	return f.judge(t.Context(), &now, checker.Result{OK: true})
 }
 
@@ -172,22 +180,19 @@ func TestNoMarkIsFree(t *testing.T) {
 	f := newFake(table)
 	free := f.Taken
 	f.Taken = func(context.Context) func(uint32) bool { return func(m uint32) bool { return m < 0x4c800000 } }
-	ways := []checker.Through{way("127.0.0.2", lvs.Route), way("127.0.0.3", lvs.Route), way("127.0.0.4", lvs.Tunnel)}
-	f.Set(t.Context(), ways, nil)
+	ways := []checker.Through{way("127.0.0.2", lvs.Route), way("127.0.0.3", lvs.Route),
+		way("127.0.0.4", lvs.Tunnel)}
+	f.set(t, ways...)
 	for _, w := range ways[:2] {
-		if void := f.use(t, w); !strings.Contains(void,
-			"other programs use all marks from 0x4c000000 to 0x4cffffff (ip rule)") {
-			t.Errorf("%v: %s", w, void)
-		}
+		testkit.Contains(t, f.use(t, w), "other programs use all marks from 0x4c000000 to 0x4cffffff (ip rule)",
+			w)
 	}
 	if void := f.use(t, ways[2]); void != "" || inTable(t, table) != "4c800000 127.0.0.4:0 2\n" {
 		t.Errorf("tunnels have marks of their own: %s, the table has\n%s", void, inTable(t, table))
 	}
 	f.Taken = free
-	f.Set(t.Context(), ways, nil)
-	if void := f.use(t, ways[0]); void != "" {
-		t.Errorf("after a reload: %s", void)
-	}
+	f.set(t, ways...)
+	testkit.Equal(t, f.use(t, ways[0]), "", "after a reload")
 }
 
 func TestServicesComeAndGo(t *testing.T) {
@@ -199,9 +204,7 @@ func TestServicesComeAndGo(t *testing.T) {
 	gate, tunnel, other := way("127.0.0.2", lvs.Route), way("127.0.0.2", lvs.Tunnel), way("127.0.0.3", lvs.Route)
 	expect := func(when, want string) {
 		t.Helper()
-		if got := inTable(t, table); got != "4c000002\n"+want {
-			t.Errorf("%s: the table has\n%s", when, got)
-		}
+		testkit.Equal(t, inTable(t, table), "4c000002\n"+want, when, "the table")
 	}
 	f.Set(t.Context(), []checker.Through{gate, tunnel, other}, []lvs.Key{{Mark: ipvsctl.FirstPrivate + 3}})
 	if len(f.saved) != 3 {
@@ -209,15 +212,12 @@ func TestServicesComeAndGo(t *testing.T) {
 	}
 	expect("nobody checks yet", "")
 	for _, w := range []checker.Through{gate, tunnel, other} {
-		if void := f.use(t, w); void != "" {
-			t.Errorf("%v: %s", w, void)
-		}
+		testkit.Equal(t, f.use(t, w), "", w)
 	}
 	// mark 1 is used by a rule, 2 by another daemon, 3 by the file; tunnels use the other half of the marks
-	if got, want := inTable(t, table),
-		"4c000000 127.0.0.2:0 3\n4c000002\n4c000004 127.0.0.3:0 3\n4c800000 127.0.0.2:0 2\n"; got != want {
-		t.Errorf("all were checked: the table has\n%swant\n%s", got, want)
-	}
+	testkit.Equal(t, inTable(t, table),
+		"4c000000 127.0.0.2:0 3\n4c000002\n4c000004 127.0.0.3:0 3\n4c800000 127.0.0.2:0 2\n",
+		"all were checked: the table")
 	f.Close(t.Context())
 	expect("at the end", "")
 }
@@ -227,37 +227,29 @@ func TestNobodySharesAService(t *testing.T) {
 	table := ipvsctl.NewMemory(nil)
 	one, two, gate := newFake(table), newFake(table), way("127.0.0.2", lvs.Route)
 	for _, f := range []*fake{one, two} {
-		f.Set(t.Context(), []checker.Through{gate}, nil)
+		f.set(t, gate)
 		f.use(t, gate)
 	}
-	if got, want := inTable(t, table), "4c000000 127.0.0.2:0 3\n4c000002 127.0.0.2:0 3\n"; got != want {
-		t.Errorf("the table has\n%swant\n%s", got, want)
-	}
+	testkit.Equal(t, inTable(t, table), "4c000000 127.0.0.2:0 3\n4c000002 127.0.0.2:0 3\n", "the table")
 	two.Close(t.Context())
-	if void := one.use(t, gate); void != "" {
-		t.Errorf("when the other one has ended: %s", void)
-	}
+	testkit.Equal(t, one.use(t, gate), "", "when the other one has ended")
 }
 
 func TestAServiceThatIsLost(t *testing.T) {
-	f := newFake(ipvsctl.NewMemory(nil))
+	f := alone()
 	gate := way("127.0.0.2", lvs.Route)
-	f.Set(t.Context(), []checker.Through{gate}, nil)
+	f.set(t, gate)
 	var before passage
 	f.reach(t, gate, &before)
 	f.table.Do(t.Context(), lvs.Op{Kind: lvs.DelService, Key: before.Key})
 	if void := f.use(t, gate); void == "" {
 		t.Error("lost, and it counts")
 	}
-	if void := f.use(t, gate); void != "" {
-		t.Errorf("made again: %s", void)
-	}
+	testkit.Equal(t, f.use(t, gate), "", "made again")
 	if void := f.judge(t.Context(), &before, checker.Result{OK: true}); void == "" {
 		t.Error("an answer from before the service was made again counts")
 	}
-	if void := f.use(t, gate); void != "" {
-		t.Errorf("after that one: %s", void)
-	}
+	testkit.Equal(t, f.use(t, gate), "", "after that one")
 }
 
 // A private service that was changed by hand proves nothing about its server: with weight 0 the kernel refuses the
@@ -268,24 +260,19 @@ func TestAServiceThatIsChanged(t *testing.T) {
 		"another method": func(d *lvs.Dest) { d.Forward = lvs.Masq },
 		"a threshold":    func(d *lvs.Dest) { d.Upper = 1 },
 	} {
-		f := newFake(ipvsctl.NewMemory(nil))
+		f := alone()
 		gate := way("127.0.0.2", lvs.Route)
-		f.Set(t.Context(), []checker.Through{gate}, nil)
+		f.set(t, gate)
 		var now passage
 		f.reach(t, gate, &now)
 		changed := now.Dest
 		change(&changed)
-		if err := f.table.Do(t.Context(),
-			lvs.Op{Kind: lvs.EditDest, Key: now.Key, Dest: changed})[0]; err != nil {
-			t.Fatal(err)
-		}
-		if void := f.judge(t.Context(), &now,
-			checker.Result{Cause: checker.Refused}); void != "the private service was lost" {
-			t.Errorf("%s: a failure counts: %q", what, void)
-		}
-		if void := f.use(t, gate); void != "" {
-			t.Errorf("%s: afterwards: %s", what, void)
-		}
+		testkit.OK(t, f.table.Do(t.Context(),
+			lvs.Op{Kind: lvs.EditDest, Key: now.Key, Dest: changed})[0])
+		testkit.Equal(t, f.judge(t.Context(), &now,
+			checker.Result{Cause: checker.Refused}), "the private service was lost", what,
+			"a failure counts")
+		testkit.Equal(t, f.use(t, gate), "", what, "afterwards")
 		table, _ := f.table.Services(t.Context(), now.Key)
 		if dest, _ := table[now.Key].Dests.At(now.Dest.Addr); dest != now.Dest {
 			t.Errorf("%s: the table has %v", what, table)
@@ -297,7 +284,7 @@ func TestTheNextDaemon(t *testing.T) {
 	table := ipvsctl.NewMemory(nil)
 	f := newFake(table)
 	a, b, c := way("127.0.0.2", lvs.Route), way("127.0.0.3", lvs.Route), way("127.0.0.4", lvs.Route)
-	f.Set(t.Context(), []checker.Through{a, b, c}, nil)
+	f.set(t, a, b, c)
 	for _, w := range []checker.Through{a, b, c} {
 		f.use(t, w)
 	}
@@ -310,13 +297,9 @@ func TestTheNextDaemon(t *testing.T) {
 		}
 	}
 	next := newFake(table, former...)
-	next.Set(t.Context(), []checker.Through{b}, nil)
-	if void := next.use(t, b); void != "" {
-		t.Errorf("adopted: %s", void)
-	}
-	if got, want := inTable(t, table), "4c000002 127.0.0.3:0 3\n4c000003 127.0.0.99:0 0\n"; got != want {
-		t.Errorf("the table has\n%swant\n%s", got, want)
-	}
+	next.set(t, b)
+	testkit.Equal(t, next.use(t, b), "", "adopted")
+	testkit.Equal(t, inTable(t, table), "4c000002 127.0.0.3:0 3\n4c000003 127.0.0.99:0 0\n", "the table")
 	if len(next.saved) != 1 {
 		t.Errorf("written down: %v", next.saved)
 	}
@@ -327,12 +310,12 @@ func TestTheNextDaemon(t *testing.T) {
 }
 
 func TestAServiceThatIsNotWantedAnyMore(t *testing.T) {
-	f := newFake(ipvsctl.NewMemory(nil))
+	f := alone()
 	gate := way("127.0.0.2", lvs.Route)
-	f.Set(t.Context(), []checker.Through{gate}, nil)
+	f.set(t, gate)
 	var last passage
 	f.ready(t.Context(), gate, &last)
-	f.Set(t.Context(), nil, nil)
+	f.set(t)
 	if got := inTable(t, f.table); got != "" || len(f.saved) != 0 {
 		t.Errorf("the table has %s, written down is %v", got, f.saved)
 	}
@@ -345,15 +328,11 @@ func TestAServiceThatIsNotWantedAnyMore(t *testing.T) {
 }
 
 func TestNothingIsMadeThatIsNotWrittenDown(t *testing.T) {
-	f := newFake(ipvsctl.NewMemory(nil))
+	f := alone()
 	f.full = errors.New("no space left")
-	f.Set(t.Context(), []checker.Through{way("127.0.0.2", lvs.Route)}, nil)
-	if void := f.use(t, way("127.0.0.2", lvs.Route)); void != "no space left" {
-		t.Errorf("%q", void)
-	}
-	if got := inTable(t, f.table); got != "" {
-		t.Errorf("the table has %s", got)
-	}
+	f.set(t, way("127.0.0.2", lvs.Route))
+	testkit.Equal(t, f.use(t, way("127.0.0.2", lvs.Route)), "no space left")
+	testkit.Equal(t, inTable(t, f.table), "", "the table")
 }
 
 // answers is a checker of one address. It returns the results of a list one after the other, and repeats the last.
@@ -423,8 +402,7 @@ func TestCheck(t *testing.T) {
 			checker.Result{Cause: checker.Shortage}, 0, 0},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				f := newFake(ipvsctl.NewMemory(nil))
+			played(t, func(t *testing.T, f *fake) {
 				through, own := &answers{list: []checker.Result{row.through}},
 					&answers{list: []checker.Result{row.own}}
 				c := f.check(t, through, own)
@@ -453,17 +431,13 @@ func (f *fake) checkOf(t *testing.T, target string, through, own checker.Checker
 	if a, ok := through.(*answers); ok {
 		through = f.asked(a, spec.Target.Port())
 	}
-	f.Set(t.Context(), []checker.Through{spec.Through}, nil)
-	c, err := f.New(spec, func(s checker.Spec) (checker.Checker, error) {
+	f.set(t, spec.Through)
+	return testkit.Must(f.New(spec, func(s checker.Spec) (checker.Checker, error) {
 		if s.Target.Addr() == virtual {
 			return through, nil
 		}
 		return own, nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
+	}))(t)
 }
 
 // asked is a checker whose connections a fake counts.
@@ -474,8 +448,7 @@ func (f *fake) asked(a *answers, port uint16) *answers {
 
 // When the table is flushed during each check, no server goes up or down because of this.
 func TestAnswersWithoutTheService(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFake(ipvsctl.NewMemory(nil))
+	played(t, func(t *testing.T, f *fake) {
 		flush := func() {
 			all, _ := f.table.Read(t.Context())
 			for key := range all {
@@ -499,9 +472,7 @@ func TestAnswersWithoutTheService(t *testing.T) {
 		want := checker.Result{OK: true, Way: checker.WayVoid,
 			Warning: "not checked through 127.0.0.9: the private service was lost; ends soon"}
 		for range 2 {
-			if r := c.Check(t.Context()); r != want {
-				t.Errorf("flushed always: %+v", r)
-			}
+			testkit.Equal(t, c.Check(t.Context()), want, "flushed always")
 		}
 		through.then, through.list = nil, []checker.Result{refused}
 		c.Check(t.Context()) // the first failure after a loss is ignored
@@ -511,9 +482,7 @@ func TestAnswersWithoutTheService(t *testing.T) {
 		through.then = flush
 		want = checker.Result{Cause: checker.Unjudged, Way: checker.WayVoid,
 			Detail: "not checked through 127.0.0.9: the private service was lost"}
-		if r := c.Check(t.Context()); r != want {
-			t.Errorf("a server that is down, flushed: %+v", r)
-		}
+		testkit.Equal(t, c.Check(t.Context()), want, "a server that is down, flushed")
 		own.list = []checker.Result{refused}
 		if r := c.Check(t.Context()); r.OK || r.Way != checker.WayVoid || r.Cause == checker.Unjudged {
 			t.Errorf("its own address fails, too: %+v", r)
@@ -524,28 +493,23 @@ func TestAnswersWithoutTheService(t *testing.T) {
 			t.Errorf("down at both: %+v", r)
 		}
 		through.then, own.list = flush, []checker.Result{{OK: true}}
-		if r := c.Check(t.Context()); r != want {
-			t.Errorf("it answers at its own address, flushed: %+v", r)
-		}
+		testkit.Equal(t, c.Check(t.Context()), want, "it answers at its own address, flushed")
 		own.list = []checker.Result{refused}
 		f.Close(t.Context())
-		if r := c.Check(t.Context()); r != refused {
-			t.Errorf("after the end: %+v", r)
-		}
+		testkit.Equal(t, c.Check(t.Context()), refused, "after the end")
 	})
 }
 
 // While the table does not answer, a server that did not pass yet stays out, although its own address answers.
 func TestNoServerComesInWhileTheTableIsSilent(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFake(ipvsctl.NewMemory(nil))
+	played(t, func(t *testing.T, f *fake) {
 		up := checker.Result{OK: true}
 		c := f.check(t, &answers{list: []checker.Result{up}}, &answers{list: []checker.Result{up}})
 		f.silent = true
 		const void = "not checked through 127.0.0.9: the table does not answer"
-		if r := c.Check(t.Context()); r != (checker.Result{Cause: checker.Unjudged, Way: checker.WayVoid, Detail: void}) {
-			t.Errorf("before its first success: %+v", r)
-		}
+		testkit.Equal(t, c.Check(t.Context()),
+			checker.Result{Cause: checker.Unjudged, Way: checker.WayVoid, Detail: void},
+			"before its first success")
 		f.silent = false
 		c.Check(t.Context())
 		f.silent = true
@@ -572,8 +536,7 @@ func TestSourcePortsAreScarce(t *testing.T) {
 		{"another port is counted", "", true, true, errScarce.Error()},
 	} {
 		t.Run(row.what, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				f := newFake(ipvsctl.NewMemory(nil))
+			played(t, func(t *testing.T, f *fake) {
 				f.astray, f.rule = true, row.rule
 				f.Services.knock = func(to netip.AddrPort, via wire.Via) error {
 					if to.Addr() != virtual || to.Port() < firstUser || via.Mark == 0 {
@@ -584,10 +547,12 @@ func TestSourcePortsAreScarce(t *testing.T) {
 					}
 					return nil
 				}
-				c := f.check(t, &answers{list: []checker.Result{up}}, &answers{list: []checker.Result{up}})
+				c := f.check(t, &answers{list: []checker.Result{up}},
+					&answers{list: []checker.Result{up}})
 				why := "not checked through 127.0.0.9: " + row.why
 				r := c.Check(t.Context())
-				if waits := r.Cause == checker.Unjudged; waits != row.waits || r.OK == row.waits || r.Detail+r.Warning != why {
+				if waits := r.Cause == checker.Unjudged; waits != row.waits || r.OK == row.waits ||
+					r.Detail+r.Warning != why {
 					t.Errorf("before its first success: %+v", r)
 				}
 				f.astray = false
@@ -606,8 +571,7 @@ func TestSourcePortsAreScarce(t *testing.T) {
 // While source ports are scarce each check makes two connections. A server that is back comes in with the first that is
 // counted, not a minute later.
 func TestSourcePortsAreFreeAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFake(ipvsctl.NewMemory(nil))
+	played(t, func(t *testing.T, f *fake) {
 		f.Services.knock = func(netip.AddrPort, wire.Via) error { f.count.Inactive++; return nil }
 		up := checker.Result{OK: true}
 		c := f.check(t, &answers{list: []checker.Result{up}}, &answers{list: []checker.Result{up}})
@@ -631,8 +595,7 @@ func TestTheWayIsOpenedMeanwhile(t *testing.T) {
 	if sysctl("all", "accept_local") != "0" || sysctl("lo", "accept_local") != "0" {
 		t.Skip("accept_local is set here")
 	}
-	synctest.Test(t, func(t *testing.T) {
-		f := newFake(ipvsctl.NewMemory(nil))
+	played(t, func(t *testing.T, f *fake) {
 		silent := checker.Result{Detail: "connect: no answer in 5s", Cause: checker.Timeout,
 			Took: 5 * time.Second}
 		c := f.check(t, &answers{list: []checker.Result{silent}}, &answers{list: []checker.Result{{OK: true}}})
@@ -670,8 +633,7 @@ func TestACheckThatIsLeftOutIsKnown(t *testing.T) {
 // made: no server goes up or down because of it. This is noticed at once when a check fails, or passes after a
 // failure, and for other checks when no packets come to the service.
 func TestAWayThatLeadsElsewhere(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFake(ipvsctl.NewMemory(nil))
+	played(t, func(t *testing.T, f *fake) {
 		up, down := checker.Result{OK: true}, checker.Result{Cause: checker.Timeout}
 		through, own := &answers{list: []checker.Result{up}}, &answers{list: []checker.Result{up}}
 		c := f.check(t, through, own)
@@ -735,8 +697,8 @@ func TestAWayThatLeadsElsewhere(t *testing.T) {
 func TestAConnectionThatEnds(t *testing.T) { synctest.Test(t, aConnectionThatEnds) }
 
 func aConnectionThatEnds(t *testing.T) {
-	f := newFake(ipvsctl.NewMemory(nil))
-	f.Set(t.Context(), []checker.Through{way("127.0.0.2", lvs.Route)}, nil)
+	f := alone()
+	f.set(t, way("127.0.0.2", lvs.Route))
 	f.knock = func() error {
 		if f.knocks > 1 {
 			f.count.Active++
@@ -750,8 +712,7 @@ func aConnectionThatEnds(t *testing.T) {
 
 // A first connection that is counted late does not make a server count as up by its own address.
 func TestAConnectionThatIsCountedLate(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFake(ipvsctl.NewMemory(nil))
+	played(t, func(t *testing.T, f *fake) {
 		down := checker.Result{Cause: checker.Timeout}
 		c := f.check(t, &answers{list: []checker.Result{down}}, &answers{list: []checker.Result{{OK: true}}})
 		began := time.Now()
@@ -764,16 +725,13 @@ func TestAConnectionThatIsCountedLate(t *testing.T) {
 		if r := c.Check(t.Context()); r.OK || r.Way != checker.WayThrough || !r.OwnAnswers {
 			t.Errorf("it lacks the virtual address: %+v", r)
 		}
-		if f.knocks != maxTries {
-			t.Errorf("%d connections", f.knocks)
-		}
+		testkit.Equal(t, f.knocks, maxTries, "connections")
 	})
 }
 
 // Two checks of one server share its service. Packets of one check prove nothing about the other.
 func TestTwoChecksOfAServer(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFake(ipvsctl.NewMemory(nil))
+	played(t, func(t *testing.T, f *fake) {
 		up := &answers{list: []checker.Result{{OK: true}}, then: func() { f.count.Traffic.PacketsIn++ }}
 		one, two := f.checkOf(t, "127.0.0.2:80", up, up), f.checkOf(t, "127.0.0.2:81", up, up)
 		one.Check(t.Context())

@@ -7,19 +7,19 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"ldirectord/checker"
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 	"ldirectord/ipvsctl"
 )
 
 // The schedule begins a check by itself while its way is known, and then asks whether the result counts.
 func TestTheWayOfACheckThatTheScheduleBegins(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFake(ipvsctl.NewMemory(nil))
-		through, own := &answers{list: []checker.Result{{OK: true}}}, &answers{list: []checker.Result{{OK: true}}}
+	played(t, func(t *testing.T, f *fake) {
+		through, own := &answers{list: []checker.Result{{OK: true}}},
+			&answers{list: []checker.Result{{OK: true}}}
 		c := f.check(t, through, own).(*check)
 		if c.First() != checker.Checker(through) {
 			t.Errorf("it begins with %v", c.First())
@@ -72,8 +72,7 @@ func TestTheWayOfACheckThatTheScheduleBegins(t *testing.T) {
 
 // While the table does not answer, a server without a first result does not come in.
 func TestNoServerComesInWhileTheTableIsSlow(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFake(ipvsctl.NewMemory(nil))
+	played(t, func(t *testing.T, f *fake) {
 		up, own := &answers{list: []checker.Result{{OK: true}}}, &answers{list: []checker.Result{{OK: true}}}
 		c := f.check(t, up, own)
 		f.line <- struct{}{}
@@ -95,14 +94,14 @@ func TestNoServerComesInWhileTheTableIsSlow(t *testing.T) {
 
 // Confirm reads the services of many checks at once. The result of each check depends on its own service.
 func TestASuccessCountsByItsOwnService(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFake(ipvsctl.NewMemory(nil))
+	played(t, func(t *testing.T, f *fake) {
 		up := &answers{list: []checker.Result{{OK: true}}}
 		ways := []checker.Through{way("127.0.0.2", lvs.Route), way("127.0.0.3", lvs.Route)}
-		f.Set(t.Context(), ways, nil)
+		f.set(t, ways...)
 		var all []checker.Guided
 		for _, w := range ways {
-			c := &check{Services: f.Services, way: w, through: f.asked(up, 80), own: up, timeout: time.Second}
+			c := &check{Services: f.Services, way: w, through: f.asked(up, 80), own: up,
+				timeout: time.Second}
 			c.Check(t.Context())
 			all = append(all, c)
 		}
@@ -120,8 +119,7 @@ func TestASuccessCountsByItsOwnService(t *testing.T) {
 // When a service was lost just before, it is made again and the check repeated, unless half of the timeout is over.
 func TestAServiceThatIsLostLate(t *testing.T) {
 	for took, asked := range map[time.Duration]int{2500*time.Millisecond - 1: 2, 2500 * time.Millisecond: 1} {
-		synctest.Test(t, func(t *testing.T) {
-			f := newFake(ipvsctl.NewMemory(nil))
+		played(t, func(t *testing.T, f *fake) {
 			up := checker.Result{OK: true, Took: took}
 			through := &answers{list: []checker.Result{up, {OK: true}}}
 			c := f.check(t, through, &answers{list: []checker.Result{{OK: true}}}).(*check)
@@ -131,7 +129,8 @@ func TestAServiceThatIsLostLate(t *testing.T) {
 				}
 			}
 			c.passed = true
-			if r := c.Check(t.Context()); !r.OK || through.asked != asked || (r.Way == checker.WayThrough) != (asked == 2) {
+			if r := c.Check(t.Context()); !r.OK || through.asked != asked ||
+				(r.Way == checker.WayThrough) != (asked == 2) {
 				t.Errorf("lost by an answer after %v: asked %d times, %+v", took, through.asked, r)
 			}
 		})
@@ -141,7 +140,7 @@ func TestAServiceThatIsLostLate(t *testing.T) {
 // The last mark of each half can be used.
 func TestTheLastMark(t *testing.T) {
 	for forward, want := range map[lvs.Forward]uint32{lvs.Route: 0x4c7fffff, lvs.Tunnel: 0x4cffffff} {
-		f := newFake(ipvsctl.NewMemory(nil))
+		f := alone()
 		f.taken = func(m uint32) bool { return m != want }
 		sv := &service{PrivateService: wanted(way("127.0.0.2", forward))}
 		if err := f.choose(sv); err != nil || sv.Key.Mark != want {
@@ -168,9 +167,7 @@ func TestWhetherPacketsMayNotComeToAService(t *testing.T) {
 	} {
 		p := passage{looked: ago(c.looked)}
 		p.entry = &entry{moved: ago(c.moved), shared: c.shared}
-		if got := p.isDoubted(now); got != c.want {
-			t.Errorf("%+v: %v", c, got)
-		}
+		testkit.Equal(t, p.isDoubted(now), c.want, c)
 	}
 	if p := (passage{service: service{entry: &entry{moved: now}}}); !p.isDoubted(now) {
 		t.Error("it was not looked at, and is not doubted")
@@ -179,15 +176,15 @@ func TestWhetherPacketsMayNotComeToAService(t *testing.T) {
 
 // A check whose packets go elsewhere is not made for a minute. Then the way is tried again.
 func TestAWayThatLeadsElsewhereIsTriedEachMinute(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFake(ipvsctl.NewMemory(nil))
+	played(t, func(t *testing.T, f *fake) {
 		gate := way("127.0.0.2", lvs.Route)
-		f.Set(t.Context(), []checker.Through{gate}, nil)
+		f.set(t, gate)
 		f.astray = true
 		var p passage
 		tried := func(when string, want int) {
 			t.Helper()
-			if err := f.reach(t, gate, &p); err == nil || !strings.Contains(err.Error(), "a rule") || f.knocks != want {
+			if err := f.reach(t, gate, &p); err == nil || !strings.Contains(err.Error(), "a rule") ||
+				f.knocks != want {
 				t.Errorf("%s: %v after %d packets, want %d", when, err, f.knocks, want)
 			}
 		}
@@ -202,10 +199,9 @@ func TestAWayThatLeadsElsewhereIsTriedEachMinute(t *testing.T) {
 // A way is tried again every minute while packets come through it. From the second time on it is known whether checks
 // share it.
 func TestHowOftenAWayIsLookedAt(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFake(ipvsctl.NewMemory(nil))
+	played(t, func(t *testing.T, f *fake) {
 		gate := way("127.0.0.2", lvs.Route)
-		f.Set(t.Context(), []checker.Through{gate}, nil)
+		f.set(t, gate)
 		var p, other passage
 		look := func(p *passage) (again bool) {
 			t.Helper()
@@ -213,9 +209,7 @@ func TestHowOftenAWayIsLookedAt(t *testing.T) {
 			if p.entry != nil {
 				p.moved = time.Now()
 			}
-			if err := f.reach(t, gate, p); err != nil {
-				t.Fatal(err)
-			}
+			testkit.OK(t, f.reach(t, gate, p))
 			return p.looked != before
 		}
 		if !look(&p) {
@@ -240,30 +234,27 @@ func TestHowOftenAWayIsLookedAt(t *testing.T) {
 
 // A virtual address can't be the source of checks: answers would come to the director that has the address.
 func TestASourceThatIsVirtual(t *testing.T) {
-	f := newFake(ipvsctl.NewMemory(nil))
-	w := checker.Through{Virtual: netip.MustParseAddr("127.0.0.1"), Server: netip.MustParseAddr("127.0.0.2"), Forward: lvs.Route}
-	f.Set(t.Context(), []checker.Through{w}, nil)
+	f := alone()
+	w := checker.Through{Virtual: netip.MustParseAddr("127.0.0.1"), Server: netip.MustParseAddr("127.0.0.2"),
+		Forward: lvs.Route}
+	f.set(t, w)
 	const want = "the only address of this machine towards 127.0.0.2 is the virtual address 127.0.0.1"
-	if _, err := f.ready(t.Context(), w, &passage{}); err == nil || err.Error() != want {
-		t.Errorf("%v", err)
-	}
+	testkit.Fails(t, testkit.Error(f.ready(t.Context(), w, &passage{})), want)
 }
 
 // The segment size fits the device of the check, as it was at most a minute before.
 func TestSegmentsFitTheDevice(t *testing.T) {
-	lo, err := net.InterfaceByName("lo")
-	if err != nil {
-		t.Fatal(err)
-	}
+	lo := testkit.Must(net.InterfaceByName("lo"))(t)
 	for _, row := range []struct {
 		mtu int
 		ago time.Duration
 		mss int
 	}{{1000, 0, 900}, {1000, wayRenewed / 2, 900}, {1000, 2 * wayRenewed, 1400}, {9000, 0, 1400}} {
-		f := newFake(ipvsctl.NewMemory(nil))
+		f := alone()
 		gate := way("127.0.0.2", lvs.Route)
-		f.Set(t.Context(), []checker.Through{gate}, nil)
-		f.machine = machine{byIndex: map[int]net.Interface{lo.Index: {Name: "lo", MTU: row.mtu}}, read: time.Now().Add(-row.ago)}
+		f.set(t, gate)
+		f.machine = machine{byIndex: map[int]net.Interface{lo.Index: {Name: "lo", MTU: row.mtu}},
+			read: time.Now().Add(-row.ago)}
 		var p passage
 		if _, err := f.ready(t.Context(), gate, &p); err != nil || int(p.via.MSS) != row.mss {
 			t.Errorf("%+v: segments of %d, %v", row, p.via.MSS, err)
@@ -287,10 +278,9 @@ func TestTheMachineAsItIs(t *testing.T) {
 	server, away := netip.MustParseAddr("127.0.0.2"), netip.MustParseAddr("127.0.0.9")
 	for addr, local := range map[netip.Addr]bool{away: false, netip.MustParseAddr("127.0.0.1"): true} {
 		var m machine
-		want := Kernel{Device: "lo", Local: local, Same: true, AcceptLocal: is("accept_local"), Strict: is("rp_filter")}
-		if got := m.kernel(addr, server, time.Now()); got != want {
-			t.Errorf("%v: %+v, want %+v", addr, got, want)
-		}
+		want := Kernel{Device: "lo", Local: local, Same: true, AcceptLocal: is("accept_local"),
+			Strict: is("rp_filter")}
+		testkit.Equal(t, m.kernel(addr, server, time.Now()), want, addr)
 		m.devices[addr] = net.Interface{Name: "x0"}
 		if got := m.kernel(addr, server, m.read); got.Same || !got.Local {
 			t.Errorf("%v is on another device: %+v", addr, got)

@@ -5,13 +5,15 @@ import (
 
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/orders"
+	"ldirectord/internal/testkit"
 )
 
 // What orders leave: for the first server, and for both, beside others. An order that changes nothing always passes.
 func TestWhatOrdersLeave(t *testing.T) {
 	const id = "tcp:10.1.0.1:80"
 	serves := Server{Addr: someAddr, State: "up", Up: true, Serves: true}
-	down, unknown := Server{Addr: someAddr, State: "down", Reason: "refused"}, Server{Addr: someAddr, State: "unknown"}
+	down, unknown := Server{Addr: someAddr, State: "down", Reason: "refused"},
+		Server{Addr: someAddr, State: "unknown"}
 	light, rests := Server{Addr: someAddr, State: "up", Up: true}, Server{Addr: someAddr, State: "up", Up: true}
 	rests.Backup = "waits"
 	held := Server{Addr: someAddr, State: "down", Serves: true, Held: true}
@@ -48,7 +50,8 @@ func TestWhatOrdersLeave(t *testing.T) {
 	} {
 		row.first.Real, row.second.Real = "a", "b"
 		now := &Snapshot{Virtuals: []Virtual{{ID: id, Servers: []Server{row.first, row.second, row.first},
-			Guard: Guard{Keeps: row.keeps}, Enough: &MinServers{Low: row.low}}, {ID: "fwm:3", Servers: []Server{row.first}}}}
+			Guard: Guard{Keeps: row.keeps}, Enough: &MinServers{Low: row.low}},
+			{ID: "fwm:3", Servers: []Server{row.first}}}}
 		a, b := lvs.At(id, "a"), lvs.At(id, "b")
 		given := orders.All{}
 		if row.drained {
@@ -62,9 +65,7 @@ func TestWhatOrdersLeave(t *testing.T) {
 			for _, s := range now.Short(order.of, given) {
 				got += s.String()
 			}
-			if got != order.want {
-				t.Errorf("%s: an order for %v: %q, want %q", row.what, order.of, got, order.want)
-			}
+			testkit.Equal(t, got, order.want, row.what, "an order for", order.of)
 		}
 	}
 }

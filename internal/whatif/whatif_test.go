@@ -9,6 +9,7 @@ import (
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/orders"
 	"ldirectord/internal/plan"
+	"ldirectord/internal/testkit"
 	"ldirectord/parser"
 )
 
@@ -36,7 +37,8 @@ func TestWhatStaysInTheTable(t *testing.T) {
 		{"the other one is drained", "", []string{a}, orders.Drain, "10.2.0.2:80 0, 10.2.0.9:80 1, "},
 		{"after it climbed", "slowstart = 300", nil, "", "10.2.0.1:80 4, 10.2.0.2:80 4, "},
 	} {
-		p := planOf(t, "virtual = 10.1.0.1:80\n\treal = "+a+" gate 4\n\treal = "+b+" gate 4\n\tchecktype = connect\n"+
+		p := planOf(t, "virtual = 10.1.0.1:80\n\treal = "+a+" gate 4\n\treal = "+b+
+			" gate 4\n\tchecktype = connect\n"+
 			"\tfallback = 10.2.0.9:80 gate\n\t"+row.lines+"\n")
 		w := New(p, p.Services, nil, Calm)
 		var down []lvs.Backend
@@ -47,9 +49,7 @@ func TestWhatStaysInTheTable(t *testing.T) {
 		if row.order != "" {
 			w.Order(orders.All{lvs.At("tcp:10.1.0.1:80", b): {Kind: row.order}})
 		}
-		if got := tableOf(w); got != row.want {
-			t.Errorf("%s: %s, want %s", row.what, got, row.want)
-		}
+		testkit.Equal(t, tableOf(w), row.want, row.what)
 		if w.End(); len(w.Table()) != 0 {
 			t.Errorf("%s: after the end there is %v", row.what, w.Table())
 		}

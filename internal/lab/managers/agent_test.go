@@ -1,8 +1,9 @@
 package managers
 
 import (
-	"os"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // agentPath is where pacemaker looks for ocf:heartbeat:ldirectord.
@@ -12,12 +13,10 @@ const agentPath = "/usr/lib/ocf/resource.d/heartbeat/ldirectord"
 func agents(t *testing.T) map[string]string {
 	t.Helper()
 	texts := map[string]string{}
-	for name, path := range map[string]string{"standard agent": agentPath, "our agent": "../../../packaging/ocf/ldirectord"} {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		texts[name] = string(text)
+	for name, path := range map[string]string{"standard agent": agentPath,
+		"our agent": "../../../packaging/ocf/ldirectord"} {
+		text := testkit.Read(t, path)
+		texts[name] = text
 	}
 	return texts
 }
@@ -47,11 +46,16 @@ func TestManagerAgents(t *testing.T) {
 	}{
 		{"stopped", prepare, map[string]int{"validate-all": 0, "monitor": 7, "start": 0, "stop": 0}},
 		{"running", prepare + start, map[string]int{"validate-all": 0, "monitor": 0, "start": 0, "stop": 0}},
-		{"killed", prepare + start + "; pkill -9 -x ldirectord", map[string]int{"validate-all": 0, "monitor": 7, "start": 0, "stop": 0}},
-		{"running, file broken", prepare + start + breakIt, map[string]int{"validate-all": 0, "monitor": 0, "start": 0, "stop": 0}},
-		{"stopped, file broken", prepare + breakIt, map[string]int{"validate-all": 0, "monitor": 1, "start": 1, "stop": 0}},
-		{"file missing", prepare + "; rm " + config, map[string]int{"validate-all": 5, "monitor": 5, "start": 5, "stop": 5}},
-		{"program missing", prepare + "; mv /usr/sbin/ldirectord /root", map[string]int{"validate-all": 5, "monitor": 5, "start": 5, "stop": 5}},
+		{"killed", prepare + start + "; pkill -9 -x ldirectord",
+			map[string]int{"validate-all": 0, "monitor": 7, "start": 0, "stop": 0}},
+		{"running, file broken", prepare + start + breakIt,
+			map[string]int{"validate-all": 0, "monitor": 0, "start": 0, "stop": 0}},
+		{"stopped, file broken", prepare + breakIt,
+			map[string]int{"validate-all": 0, "monitor": 1, "start": 1, "stop": 0}},
+		{"file missing", prepare + "; rm " + config,
+			map[string]int{"validate-all": 5, "monitor": 5, "start": 5, "stop": 5}},
+		{"program missing", prepare + "; mv /usr/sbin/ldirectord /root",
+			map[string]int{"validate-all": 5, "monitor": 5, "start": 5, "stop": 5}},
 		{"any", prepare, map[string]int{"meta-data": 0, "reload": 3, "promote": 3, "notify": 3}},
 	}
 	for agent, text := range agents(t) {
@@ -60,11 +64,11 @@ func TestManagerAgents(t *testing.T) {
 			for action, want := range state.codes {
 				t.Run(agent+"/"+state.name+"/"+action, func(t *testing.T) {
 					m.run("sh", "-c", "mv /root/ldirectord /usr/sbin/ 2>/dev/null; "+state.prepare)
-					said, got := m.run("env", "OCF_ROOT=/usr/lib/ocf", "OCF_RESOURCE_INSTANCE=director", agentPath, action)
-					if got != want {
-						t.Errorf("exit status %d, want %d: %s", got, want, said)
-					}
-					if table := m.table(); action == "stop" && want == 0 && table != "" && state.name != "killed" {
+					said, got := m.run("env", "OCF_ROOT=/usr/lib/ocf",
+						"OCF_RESOURCE_INSTANCE=director", agentPath, action)
+					testkit.Equal(t, got, want, "exit status", said)
+					if table := m.table(); action == "stop" && want == 0 && table != "" &&
+						state.name != "killed" {
 						t.Errorf("it left\n%s", table)
 					}
 					if action == "start" && want == 0 && m.table() != wholeTable {
@@ -75,7 +79,8 @@ func TestManagerAgents(t *testing.T) {
 		}
 		m.run("sh", "-c", "mv /root/ldirectord /usr/sbin/ 2>/dev/null; "+prepare)
 		t.Run(agent+"/ocf-tester", func(t *testing.T) {
-			if said, status := m.run("ocf-tester", "-n", "director", "-o", "configfile="+config, agentPath); status != 0 {
+			if said, status := m.run("ocf-tester", "-n", "director", "-o", "configfile="+config,
+				agentPath); status != 0 {
 				t.Errorf("exit status %d: %s", status, said)
 			}
 		})

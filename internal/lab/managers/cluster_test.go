@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/vishvananda/netns"
+
+	"ldirectord/internal/testkit"
 )
 
 const virtualAddress = "192.0.2.10"
@@ -101,11 +103,8 @@ func needsLab(t *testing.T) {
 // example is the text of a file in examples.
 func example(t *testing.T, path string) string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("../../../examples", path))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
+	text := testkit.Read(t, filepath.Join("../../../examples", path))
+	return text
 }
 
 // serve runs a real server that answers with its name.
@@ -117,7 +116,10 @@ func serve(t *testing.T, name string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go http.Serve(web, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintf(w, "%s up\n", name) }))
+	go http.Serve(web, http.HandlerFunc(func(w http.ResponseWriter,
+		_ *http.Request) {
+		fmt.Fprintf(w, "%s up\n", name)
+	}))
 	t.Cleanup(func() { web.Close() })
 }
 
@@ -161,9 +163,7 @@ func (c *cluster) connect(t *testing.T, other *machine) *conversation {
 	t.Cleanup(func() { conn.Close() })
 	long := &conversation{conn, bufio.NewReader(conn)}
 	await(t, eventTime, "connection on "+other.name, func() bool {
-		if err := long.ask(eventTime); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, long.ask(eventTime))
 		return other.holds("ipvsadm -Lnc | grep -qF '" + conn.LocalAddr().String() + " '")
 	})
 	return long

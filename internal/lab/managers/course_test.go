@@ -52,7 +52,8 @@ func (o *course) moves(event string, to, from *machine, happen func()) bool {
 	}
 	o.settle()
 	gap, exposed := o.client.gap(begun), exposure.end()
-	o.t.Logf("%s: a gap of %.1f s, %.1f s of it with the address and without the table", event, gap.Seconds(), exposed.Seconds())
+	o.t.Logf("%s: a gap of %.1f s, %.1f s of it with the address and without the table", event, gap.Seconds(),
+		exposed.Seconds())
 	o.result.add(o.way, event, gap, exposed, o.limit)
 	o.serves(to, from)
 	return true

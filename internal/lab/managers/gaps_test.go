@@ -38,7 +38,9 @@ func (g *gaps) add(way, event string, gap, exposed, limit time.Duration) {
 		g.shortest[at] = gap
 	}
 	if exposed > maxExposed || limit > 0 && gap > limit {
-		g.late = append(g.late, fmt.Sprintf("%s: a gap of %.1f s, %.1f s of it with the address and without the table", event, gap.Seconds(), exposed.Seconds()))
+		g.late = append(g.late, fmt.Sprintf(
+			"%s: a gap of %.1f s, %.1f s of it with the address and without the table", event,
+			gap.Seconds(), exposed.Seconds()))
 	}
 }
 

@@ -33,7 +33,8 @@ func TestManagerKeepalived(t *testing.T) {
 	}
 	run := func(way string) {
 		t.Run(way, func(t *testing.T) {
-			(&course{cluster: c, t: t, way: way, client: client, result: result, limit: ways[way].limit}).keepalived(ways[way])
+			(&course{cluster: c, t: t, way: way, client: client, result: result,
+				limit: ways[way].limit}).keepalived(ways[way])
 		})
 	}
 	result.measure(t, "standby", run)
@@ -56,10 +57,14 @@ func withoutScripts(text string) string {
 // startAndStop is for the Perl program: keepalived ends its scripts, when it ends, before that has stopped.
 func startAndStop(text string) string {
 	return strings.NewReplacer(
-		`/usr/sbin/ldirectord ldirectord.cf notify master`, `/usr/bin/setsid -f /usr/sbin/ldirectord ldirectord.cf start`,
-		`/usr/sbin/ldirectord ldirectord.cf notify backup`, `/usr/bin/setsid -f /usr/sbin/ldirectord ldirectord.cf stop`,
-		`/usr/sbin/ldirectord ldirectord.cf notify fault`, `/usr/bin/setsid -f /usr/sbin/ldirectord ldirectord.cf stop`,
-		`/usr/sbin/ldirectord ldirectord.cf notify stop`, `/usr/bin/setsid -f /usr/sbin/ldirectord ldirectord.cf stop`,
+		`/usr/sbin/ldirectord ldirectord.cf notify master`,
+		`/usr/bin/setsid -f /usr/sbin/ldirectord ldirectord.cf start`,
+		`/usr/sbin/ldirectord ldirectord.cf notify backup`,
+		`/usr/bin/setsid -f /usr/sbin/ldirectord ldirectord.cf stop`,
+		`/usr/sbin/ldirectord ldirectord.cf notify fault`,
+		`/usr/bin/setsid -f /usr/sbin/ldirectord ldirectord.cf stop`,
+		`/usr/sbin/ldirectord ldirectord.cf notify stop`,
+		`/usr/bin/setsid -f /usr/sbin/ldirectord ldirectord.cf stop`,
 	).Replace(text)
 }
 

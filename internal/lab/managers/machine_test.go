@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 	"ldirectord/ipvsctl"
 )
 
@@ -41,9 +42,7 @@ func newMachine(t *testing.T, name string, program string) *machine {
 		lab("node"), name, memory)
 	var said bytes.Buffer
 	first.Stdout, first.Stderr = &said, &said
-	if err := first.Start(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, first.Start())
 	t.Cleanup(func() { // with its first process, all others end
 		exec.Command("pkill", "-KILL", "-P", fmt.Sprint(first.Process.Pid)).Run()
 		first.Wait()
@@ -57,18 +56,16 @@ func newMachine(t *testing.T, name string, program string) *machine {
 // install puts a program in the place of ldirectord.
 func (m *machine) install(program string) {
 	m.t.Helper()
-	binary, err := os.ReadFile(program)
-	if err != nil {
-		m.t.Fatal(err)
-	}
+	binary := testkit.Read(m.t, program)
 	m.sh("rm -f /usr/sbin/ldirectord")
-	m.put("/usr/sbin/ldirectord", string(binary))
+	m.put("/usr/sbin/ldirectord", binary)
 	m.sh("chmod 755 /usr/sbin/ldirectord")
 }
 
 // command is a command on the machine; it is killed when ctx is done.
 func (m *machine) command(ctx context.Context, argv ...string) *exec.Cmd {
-	return exec.CommandContext(ctx, "nsenter", append([]string{"-t", m.pid, "-m", "-u", "-i", "-n", "-p", "--"}, argv...)...)
+	return exec.CommandContext(ctx, "nsenter",
+		append([]string{"-t", m.pid, "-m", "-u", "-i", "-n", "-p", "--"}, argv...)...)
 }
 
 // run runs a command and returns what it said and its exit status.
@@ -206,9 +203,5 @@ func sh(t *testing.T, format string, args ...any) string {
 // await waits until something is so.
 func await(t *testing.T, limit time.Duration, what string, so func() bool) {
 	t.Helper()
-	for end := time.Now().Add(limit); !so(); time.Sleep(100 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("no %s after %v", what, limit)
-		}
-	}
+	testkit.Until(t, limit, so, "no", what)
 }

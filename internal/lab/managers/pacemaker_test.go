@@ -55,7 +55,9 @@ func (o *course) pacemaker() {
 	if o.way == hot {
 		active.startByHand()
 	}
-	await(o.t, eventTime, "two nodes online", func() bool { return other.holds(`crm_mon -1 | grep -q 'Online: \[ d1 d2 \]'`) })
+	await(o.t, eventTime, "two nodes online", func() bool {
+		return other.holds(`crm_mon -1 | grep -q 'Online: \[ d1 d2 \]'`)
+	})
 }
 
 // killed has the director die: the table serves on, and the next monitor starts another one.

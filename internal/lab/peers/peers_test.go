@@ -173,7 +173,8 @@ func (r *result) measure(t *testing.T, names []string, window time.Duration) {
 		if !ok {
 			continue
 		}
-		fmt.Printf("%-36v %-10s %6.1f µs a check, %5.1f MiB, first pass %5.2f s, %3.0f %% of the checks\n", r.row, p.name, s.cpu, s.rss, s.first, s.rate*100)
+		fmt.Printf("%-36v %-10s %6.1f µs a check, %5.1f MiB, first pass %5.2f s, %3.0f %% of the checks\n",
+			r.row, p.name, s.cpu, s.rss, s.first, s.rate*100)
 		r.samples[p.name] = append(r.samples[p.name], s)
 	}
 }

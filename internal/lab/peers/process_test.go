@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ldirectord/internal/testkit"
 )
 
 // usage is what a process and its descendants have used.
@@ -25,9 +27,7 @@ func used(t *testing.T, pid int) (sum usage) {
 	for _, p := range descendants(t, pid) {
 		var run unix.Timespec
 		processClock := int32(^p<<3 | 2) // clock_getcpuclockid(3)
-		if err := unix.ClockGettime(processClock, &run); err != nil {
-			t.Fatalf("the run time of process %d: %v", p, err)
-		}
+		testkit.OK(t, unix.ClockGettime(processClock, &run), "the run time of process", p)
 		sum.cpu += time.Duration(run.Nano())
 		sum.rss += field(t, fmt.Sprintf("/proc/%d/status", p), "VmRSS:") * 1024
 	}
@@ -59,31 +59,21 @@ func descendants(t *testing.T, pid int) []int {
 // field is the number after a name in a file of /proc.
 func field(t *testing.T, path, name string) int {
 	t.Helper()
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(text), name)
+	text := testkit.Read(t, path)
+	_, rest, _ := strings.Cut(text, name)
 	words := strings.Fields(rest)
 	if len(words) == 0 {
 		t.Fatalf("%s has no %s", path, name)
 	}
-	n, err := strconv.Atoi(words[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
+	return testkit.Must(strconv.Atoi(words[0]))(t)
 }
 
 // echoes is how many echo requests the kernel of this network namespace has received.
 func echoes(t *testing.T) int {
 	t.Helper()
-	text, err := os.ReadFile("/proc/net/snmp")
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Read(t, "/proc/net/snmp")
 	var lines [][]string
-	for line := range strings.Lines(string(text)) {
+	for line := range strings.Lines(text) {
 		if strings.HasPrefix(line, "Icmp:") {
 			lines = append(lines, strings.Fields(line))
 		}

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 const port = 8080
@@ -58,7 +60,8 @@ func watching(t *testing.T, r row, folder, watch string) *exec.Cmd {
 	}
 	for i := range r.servers {
 		if i%perService == 0 {
-			fmt.Fprintf(&text, "virtual = %s:80\n\tprotocol = tcp\n\tscheduler = rr\n\t%s\n", virtual(i/perService), check)
+			fmt.Fprintf(&text, "virtual = %s:80\n\tprotocol = tcp\n\tscheduler = rr\n\t%s\n",
+				virtual(i/perService), check)
 		}
 		fmt.Fprintf(&text, "\treal = %s:%d masq\n", server(i), port)
 	}
@@ -69,7 +72,8 @@ func watching(t *testing.T, r row, folder, watch string) *exec.Cmd {
 func keepalived(t *testing.T, r row, folder string) *exec.Cmd {
 	page := "\t\t\turl {\n\t\t\t\tpath /status\n\t\t\t\tstatus_code 200\n\t\t\t\tregex \"is OK\"\n\t\t\t}\n"
 	check := map[string][2]string{
-		"http": {"HTTP_GET", page}, "https": {"SSL_GET", page}, "resumed": {"SSL_GET", page}, "tcp": {"TCP_CHECK", ""}, "ping": {"PING_CHECK", ""},
+		"http": {"HTTP_GET", page}, "https": {"SSL_GET", page}, "resumed": {"SSL_GET", page},
+		"tcp": {"TCP_CHECK", ""}, "ping": {"PING_CHECK", ""},
 	}[r.kind]
 	var text strings.Builder
 	for i := range r.servers {
@@ -93,7 +97,8 @@ func limit(_ *testing.T, r row, _ string) *exec.Cmd {
 	if r.kind == "https" || r.kind == "resumed" {
 		return nil // it has no TLS
 	}
-	return exec.Command(tool("limit"), r.kind, fmt.Sprint(r.servers), fmt.Sprint(r.every.Milliseconds()), fmt.Sprint(port))
+	return exec.Command(tool("limit"), r.kind, fmt.Sprint(r.servers), fmt.Sprint(r.every.Milliseconds()),
+		fmt.Sprint(port))
 }
 
 // tool is the path of what the script has built.
@@ -102,8 +107,6 @@ func tool(name string) string { return filepath.Join(os.Getenv("PEERS_TOOLS"), n
 func write(t *testing.T, folder, name, text string) string {
 	t.Helper()
 	path := filepath.Join(folder, name)
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Write(t, path, text)
 	return path
 }

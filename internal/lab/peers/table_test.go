@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"ldirectord/internal/testkit"
 )
 
 // result is what was measured of a row: by program, a sample for each repeat.
@@ -32,7 +34,8 @@ func table(results []result) string {
 		line := []string{r.kind, fmt.Sprintf("%d, %v", r.servers, r.every)}
 		for _, p := range programs {
 			cpu := r.middle(p.name, "%.0f", func(s sample) float64 { return s.cpu })
-			if s := r.samples[p.name]; len(s) > 0 && median(s, func(s sample) float64 { return s.rate }) < enough {
+			if s := r.samples[p.name]; len(s) > 0 &&
+				median(s, func(s sample) float64 { return s.rate }) < enough {
 				cpu += "*"
 				note = "\n\\* made less than 95 % of the checks that its interval asks for\n"
 			}
@@ -113,7 +116,8 @@ func TestTable(t *testing.T) {
 			"keepalived": {{200, 15, 2, 1}, {100, 15, 2, 0.9}, {100, 15, 2, 0.9}},
 			"limit":      {{50, 1, 1, 1}, {50, 1, 1, 1}, {50, 1, 1, 1}},
 		}},
-		{row{"https", 1000, time.Second}, map[string][]sample{"ldirectord": {{300, 20, 1, 1}, {400, 20, 1, 1}}}},
+		{row{"https", 1000, time.Second}, map[string][]sample{
+			"ldirectord": {{300, 20, 1, 1}, {400, 20, 1, 1}}}},
 	})
 	want := `| check | servers  | µs a check: ldirectord | keepalived | C  | × keepalived | × C  | MiB: ldirectord | keepalived | C   | first pass, s: ldirectord | keepalived | C    |
 |-------|----------|------------------------|------------|----|--------------|------|-----------------|------------|-----|---------------------------|------------|------|
@@ -122,7 +126,5 @@ func TestTable(t *testing.T) {
 
 \* made less than 95 % of the checks that its interval asks for
 `
-	if got != want {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
-	}
+	testkit.Equal(t, got, want)
 }

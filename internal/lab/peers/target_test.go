@@ -19,6 +19,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // target is the server that is checked, and counts the checks. For pings that is the kernel.
@@ -39,18 +41,10 @@ func startTarget(t *testing.T, kind string) *target {
 		cmd = exec.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), "PEERS_TARGET="+kind, "GOMAXPROCS=1")
 	}
-	ask, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	say, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	ask := testkit.Must(cmd.StdinPipe())(t)
+	say := testkit.Must(cmd.StdoutPipe())(t)
 	cmd.Stderr = os.Stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, cmd.Start())
 	g := &target{cmd: cmd, ask: ask, say: bufio.NewReader(say)}
 	g.count(t) // it listens now
 	return g
@@ -119,7 +113,8 @@ func selfSigned() (tls.Certificate, error) {
 		return tls.Certificate{}, err
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "www.example.com"}, DNSNames: []string{"www.example.com"},
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "www.example.com"},
+		DNSNames:  []string{"www.example.com"},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)

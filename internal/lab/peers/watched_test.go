@@ -4,13 +4,14 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
-	"os"
 	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // watches are the values of watch that are compared; "" is none.
@@ -42,7 +43,8 @@ func TestWatched(t *testing.T) {
 			for range n {
 				c := measureWatch(t, r, watch, window)
 				fmt.Printf("%v, watch = %-4s %5.2f %% of a core, the machine %5.1f %%, %5.1f MiB, %d connections, %.2f kB a socket, ready after %.1f s\n",
-					r, cmp.Or(watch, "none"), c.share, c.machine, float64(c.rss)/(1<<20), c.connected, c.kernel/1000, c.ready)
+					r, cmp.Or(watch, "none"), c.share, c.machine, float64(c.rss)/(1<<20),
+					c.connected, c.kernel/1000, c.ready)
 				costs = append(costs, c)
 			}
 			rss := median(costs, func(c watchCost) float64 { return float64(c.rss) })
@@ -55,7 +57,8 @@ func TestWatched(t *testing.T) {
 				without = rss
 			} else {
 				line[5] = fmt.Sprintf("%.2f", (rss-without)/float64(r.servers)/1000)
-				line[6] = fmt.Sprintf("%.2f", median(costs, func(c watchCost) float64 { return c.kernel })/1000)
+				line[6] = fmt.Sprintf("%.2f",
+					median(costs, func(c watchCost) float64 { return c.kernel })/1000)
 			}
 			lines = append(lines, line)
 		}
@@ -74,9 +77,7 @@ func measureWatch(t *testing.T, r row, watch string, window time.Duration) (c wa
 	cmd.Stdout, cmd.Stderr = &said, &said
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	begin := time.Now()
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, cmd.Start())
 	ended := make(chan struct{})
 	go func() { cmd.Wait(); close(ended) }()
 	defer func() { cmd.Process.Signal(syscall.SIGTERM); end(cmd, ended) }()
@@ -89,7 +90,8 @@ func measureWatch(t *testing.T, r row, watch string, window time.Duration) (c wa
 	}
 	for connections(t)-sockets < want {
 		if time.Since(begin) > maxFirst {
-			t.Fatalf("%v, watch = %s: only %d connections: %s", r, watch, (connections(t)-sockets)/2, said.Bytes())
+			t.Fatalf("%v, watch = %s: only %d connections: %s", r, watch, (connections(t)-sockets)/2,
+				said.Bytes())
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
@@ -120,11 +122,8 @@ var slabsOfSockets = []string{"TCP", "sock_inode_cache", "filp", "eventpoll_epi"
 // socketSlabs is how many bytes they have in use. Caches that the kernel has merged with others count nothing.
 func socketSlabs(t *testing.T) (sum int) {
 	t.Helper()
-	text, err := os.ReadFile("/proc/slabinfo")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(text)) {
+	text := testkit.Read(t, "/proc/slabinfo")
+	for line := range strings.Lines(text) {
 		words := strings.Fields(line)
 		if len(words) < 4 {
 			continue
@@ -147,16 +146,10 @@ func socketSlabs(t *testing.T) (sum int) {
 // the kernel: it samples, and looks before its timers run.
 func idleTime(t *testing.T) (sum time.Duration) {
 	t.Helper()
-	text, err := os.ReadFile("/proc/stat")
-	if err != nil {
-		t.Fatal(err)
-	}
-	words := strings.Fields(string(text)) // cpu, then user, nice, system, idle, iowait, irq, softirq, steal: in 1/100 s
+	text := testkit.Read(t, "/proc/stat")
+	words := strings.Fields(text) // cpu, then user, nice, system, idle, iowait, irq, softirq, steal: in 1/100 s
 	for _, i := range []int{4, 5, 8} {
-		n, err := strconv.Atoi(words[i])
-		if err != nil {
-			t.Fatal(err)
-		}
+		n := testkit.Must(strconv.Atoi(words[i]))(t)
 		sum += time.Duration(n) * 10 * time.Millisecond
 	}
 	return sum

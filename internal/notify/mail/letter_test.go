@@ -5,7 +5,6 @@ import (
 	"net/mail"
 	"os"
 	"os/user"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -13,6 +12,7 @@ import (
 
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/notify"
+	"ldirectord/internal/testkit"
 )
 
 func TestNothingCanBeSlippedIntoAMail(t *testing.T) {
@@ -122,16 +122,12 @@ func TestAddresses(t *testing.T) {
 		"two words":                                 {},
 		"":                                          {},
 	} {
-		if got := addresses(list); !slices.Equal(got, want) {
-			t.Errorf("addresses(%q) = %q, want %q", list, got, want)
-		}
+		testkit.Same(t, addresses(list), want, "addresses(", list)
 	}
 }
 
 func TestPlainKeepsWholeCharacters(t *testing.T) {
-	if got, want := plain("a\u009b31m\u202e\u2028b\xff é"), `a\u009b31m\u202e\u2028b\xff é`; got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
+	testkit.Equal(t, plain("a\u009b31m\u202e\u2028b\xff é"), `a\u009b31m\u202e\u2028b\xff é`)
 	got := plain(strings.Repeat("é", maxMailLine))
 	if len(got) > maxMailLine || got != strings.Repeat("é", len(got)/2) {
 		t.Errorf("%d bytes, ending in %q", len(got), got[len(got)-2:])
@@ -143,9 +139,7 @@ func TestInBrackets(t *testing.T) {
 		"<a@example.net>": "a@example.net", "Name <a@example.net> x": "a@example.net", " a ": "a",
 		"> a <": "> a <", "a>": "a>", "<>": "",
 	} {
-		if got := inBrackets(text); got != want {
-			t.Errorf("%q: got %q, want %q", text, got, want)
-		}
+		testkit.Equal(t, inBrackets(text), want, text)
 	}
 }
 
@@ -159,9 +153,7 @@ func TestAddressesAreEncodedOnlyWhereTheyMust(t *testing.T) {
 		"\u007f@example.net, B <b@example.net>":        "\u007f@example.net, B <b@example.net>",
 		"\"\u007f\" <a@example.net>,B <b@example.net>": "\"\u007f\" <a@example.net>,B <b@example.net>",
 	} {
-		if got := encodedAddresses(list); got != want {
-			t.Errorf("%q: got %q, want %q", list, got, want)
-		}
+		testkit.Equal(t, encodedAddresses(list), want, list)
 	}
 	if isASCII("\u0080") || !isASCII("\u007f") {
 		t.Error("ASCII ends at 0x7f")
@@ -186,14 +178,10 @@ func TestTheSenderNeedsNoEnvironment(t *testing.T) {
 	}
 	for _, v := range []string{"USER", "LOGNAME", "USERNAME", "HOME"} {
 		t.Setenv(v, "somebody-else")
-		if err := os.Unsetenv(v); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, os.Unsetenv(v))
 	}
 	l := newLetter(Rule{To: "admin@example.net"}, notify.Event{Time: time.Now()}, "text")
-	if want := name + "@" + hostName(); l.sender != want {
-		t.Errorf("the sender is %q, want %q", l.sender, want)
-	}
+	testkit.Equal(t, l.sender, name+"@"+hostName(), "the sender")
 }
 
 func TestTheHostIsNamed(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/notify"
+	"ldirectord/internal/testkit"
 )
 
 // postbox is a mail system in memory.
@@ -139,9 +140,7 @@ func TestMailHasThePerlsWords(t *testing.T) {
 		wantBody := "ldirectord host: " + hostName() + "\n" +
 			"Log-Message: [Web shop] Deleted real server: 10.2.0.1:7000 (10.1.0.1:7000)\n" +
 			"Daemon-Status: running\n\nService name: Web shop\nComment: call 1234 when down\n\n"
-		if body != wantBody {
-			t.Errorf("body\n%s\nwant\n%s", body, wantBody)
-		}
+		testkit.Equal(t, body, wantBody, "body")
 		if want := userName() + "@" + hostName(); l.sender != want ||
 			!slices.Equal(l.to, []string{"admin@example.net"}) {
 			t.Errorf("envelope %s to %q", l.sender, l.to)
@@ -226,9 +225,7 @@ func TestWhatIsMailed(t *testing.T) {
 					c.event.Virtual = testVirtual
 				}
 				m.Notify(c.event)
-				if got := strings.Join(p.subjects(), ", "); got != c.mailed {
-					t.Errorf("mailed %q, want %q", got, c.mailed)
-				}
+				testkit.Equal(t, strings.Join(p.subjects(), ", "), c.mailed, "mailed")
 			})
 		})
 	}
@@ -253,9 +250,7 @@ func TestRemindersComeUntilTheServerIsBack(t *testing.T) {
 			{time.Second, []string{reminder}},
 		} {
 			time.Sleep(step.wait)
-			if got := p.subjects(); !slices.Equal(got, step.want) {
-				t.Errorf("after %v more: %q, want %q", step.wait, got, step.want)
-			}
+			testkit.Same(t, p.subjects(), step.want, "after", step.wait, "more")
 		}
 		m.Notify(cameBack(testReal))
 		p.subjects()
@@ -375,9 +370,7 @@ func TestRemindersDoNotPileUpWhileMailFails(t *testing.T) {
 			"Deleted real server: 10.2.0.2:7000 (10.1.0.1:7000)",
 			"Added real server: 10.2.0.1:7000 (10.1.0.1:7000) (Weight set to 1)",
 		}
-		if got := p.subjects(); !slices.Equal(got, want) {
-			t.Errorf("mailed %q, want %q", got, want)
-		}
+		testkit.Same(t, p.subjects(), want, "mailed")
 	})
 }
 
@@ -395,9 +388,7 @@ func TestWhatWasLostIsToldToEachPersonOnce(t *testing.T) {
 		}
 		m.Set(rules)
 		m.Notify(notify.Event{Kind: notify.Lost, Text: "7 events were lost"})
-		if got := p.subjects(); !slices.Equal(got, []string{"7 events were lost", "7 events were lost"}) {
-			t.Errorf("mailed %q", got)
-		}
+		testkit.Same(t, p.subjects(), []string{"7 events were lost", "7 events were lost"}, "mailed")
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/notify"
+	"ldirectord/internal/testkit"
 )
 
 var errAway = errors.New("connection refused")
@@ -57,9 +58,9 @@ func TestFailingMailIsReportedOnceAndSoIsItsReturn(t *testing.T) {
 				t.Fatalf("reported %v, want a failure", p.reported())
 			}
 			failed := p.events[at]
-			if want := `failed to send email message to admin@example.net by SMTP server 127.0.0.1: 554 "go  away"`; failed.Text != want {
-				t.Errorf("reported %q, want %q", failed.Text, want)
-			}
+			testkit.Equal(t, failed.Text,
+				`failed to send email message to admin@example.net by SMTP server 127.0.0.1: 554 "go  away"`,
+				"reported")
 			time.Sleep(time.Minute)
 			if reported := p.reported(); !slices.Equal(reported, []notify.Kind{notify.MailFailed}) {
 				t.Errorf("reported %v, want one failure", reported)
@@ -74,7 +75,8 @@ func TestFailingMailIsReportedOnceAndSoIsItsReturn(t *testing.T) {
 			if got := p.subjects(); len(got) != arrived {
 				t.Errorf("%d mails arrived, want %d", len(got), arrived)
 			}
-			if last := p.events[len(p.events)-1]; last.Kind != notify.MailRecovered || !strings.HasSuffix(last.Text, lost) {
+			if last := p.events[len(p.events)-1]; last.Kind != notify.MailRecovered ||
+				!strings.HasSuffix(last.Text, lost) {
 				t.Errorf("reported %v %q, want %q", last.Kind, last.Text, lost)
 			}
 		})
@@ -101,9 +103,7 @@ func TestWhatAFullBoxDropsIsOneSummary(t *testing.T) {
 		if !strings.HasPrefix(summary.subject, want) {
 			t.Errorf("subject %q, want %q", summary.subject, want)
 		}
-		if !strings.Contains(summary.body, "server649 (") {
-			t.Errorf("the summary lacks the last alert:\n%s", summary.body)
-		}
+		testkit.Contains(t, summary.body, "server649 (", "the summary lacks the last alert")
 	})
 }
 
@@ -119,9 +119,7 @@ func TestAReminderComesWhereNothingWaits(t *testing.T) {
 		p.answer(nil, false)
 		time.Sleep(rule.Freq)
 		want := []string{"Inaccessible real server: 10.2.0.1:7000 (10.1.0.1:7000)"}
-		if got := p.subjects(); !slices.Equal(got, want) {
-			t.Errorf("mailed %q, want %q", got, want)
-		}
+		testkit.Same(t, p.subjects(), want, "mailed")
 	})
 }
 
@@ -176,9 +174,7 @@ func TestOneBoxDoesNotWaitForAnother(t *testing.T) {
 		if got["good@example.net"] != 3 || got["full@example.net"] != 3 {
 			t.Errorf("arrived at last: %v", got)
 		}
-		if reported := p.reported(); !slices.Equal(reported, []notify.Kind{notify.MailFailed, notify.MailRecovered}) {
-			t.Errorf("reported %v", reported)
-		}
+		testkit.Same(t, p.reported(), []notify.Kind{notify.MailFailed, notify.MailRecovered}, "reported")
 	})
 }
 
@@ -197,9 +193,7 @@ func TestASilentServerDelaysNoOther(t *testing.T) {
 		}
 		m.Notify(notify.Event{Kind: notify.Added, Status: lvs.StatusRunning, Virtual: "fwm:1", Text: "Added 1"})
 		m.Notify(notify.Event{Kind: notify.Added, Status: lvs.StatusRunning, Virtual: "fwm:2", Text: "Added 2"})
-		if got := p.subjects(); !slices.Equal(got, []string{"Added 2"}) {
-			t.Errorf("arrived: %q", got)
-		}
+		testkit.Same(t, p.subjects(), []string{"Added 2"}, "arrived")
 	})
 }
 
@@ -234,9 +228,7 @@ func TestCloseTriesOnceAndCountsTheRest(t *testing.T) {
 		synctest.Wait()
 		before, start := p.tries, time.Now()
 		err := m.Close(t.Context())
-		if err == nil || !strings.Contains(err.Error(), "120 email messages") {
-			t.Errorf("Close: %v", err)
-		}
+		testkit.FailsWith(t, err, "120 email messages", "Close")
 		if p.tries != before+1 || time.Since(start) > 0 {
 			t.Errorf("%d more tries in %v, want one", p.tries-before, time.Since(start))
 		}
@@ -248,7 +240,10 @@ func TestCloseDoesNotWaitForASilentServer(t *testing.T) {
 		m, _ := newTestMailer(t)
 		setRule(m, testRule())
 		s := &smtpScript{reply: map[string]string{atGreeting: silence}}
-		m.out.deliver = func(ctx context.Context, l *letter) ([]string, error) { return sendSMTP(ctx, s.dial, l) }
+		m.out.deliver = func(ctx context.Context, l *letter) ([]string,
+			error) {
+			return sendSMTP(ctx, s.dial, l)
+		}
 		m.Notify(wentDown(testReal))
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
@@ -257,8 +252,6 @@ func TestCloseDoesNotWaitForASilentServer(t *testing.T) {
 		if err := m.Close(ctx); err == nil {
 			t.Error("Close: no error")
 		}
-		if took := time.Since(start); took != 3*time.Second {
-			t.Errorf("Close took %v", took)
-		}
+		testkit.Equal(t, time.Since(start), 3*time.Second, "Close took")
 	})
 }

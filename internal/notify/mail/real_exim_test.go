@@ -21,6 +21,7 @@ import (
 
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/notify"
+	"ldirectord/internal/testkit"
 )
 
 // Tests named TestReal… need a program of a Debian package. They run when REAL_TESTS is set. Without the program they
@@ -84,9 +85,7 @@ func TestRealEximRefuses(t *testing.T) {
 
 func TestRealEximThatIsSilentHoldsNobodyUp(t *testing.T) {
 	e := startExim(t)
-	if err := syscall.Kill(-e.pid, syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, syscall.Kill(-e.pid, syscall.SIGSTOP))
 	m, _ := e.mailer(t)
 	setRule(m, Rule{To: "ops@example.net", SMTP: e.addr, Statuses: []lvs.Status{lvs.StatusRunning}})
 	start := time.Now()
@@ -162,7 +161,7 @@ func startExim(t *testing.T) *exim {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	e := &exim{path: path, config: filepath.Join(dir, "exim.conf"), box: filepath.Join(dir, "spool", "box"),
-		addr: freeAddr(t), secured: freeAddr(t)}
+		addr: testkit.FreeAddr(t).String(), secured: testkit.FreeAddr(t).String()}
 	e.configure(t, dir)
 	e.run(t)
 	return e
@@ -173,23 +172,14 @@ func (e *exim) configure(t *testing.T, dir string) {
 	_, port, _ := net.SplitHostPort(e.addr)
 	_, secured, _ := net.SplitHostPort(e.secured)
 	cert, key := e.certificate(t, dir)
-	if err := os.Mkdir(filepath.Join(dir, "spool"), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Mkdir(filepath.Join(dir, "spool"), 0o755))
 	for path, mode := range map[string]os.FileMode{dir: 0o755, filepath.Join(dir, "spool"): 0o755} {
-		if err := os.Chmod(path, mode); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, os.Chmod(path, mode))
 	}
-	u, err := user.Lookup("mail")
-	if err != nil {
-		t.Fatal(err)
-	}
+	u := testkit.Must(user.Lookup("mail"))(t)
 	uid, _ := strconv.Atoi(u.Uid)
 	gid, _ := strconv.Atoi(u.Gid)
-	if err := os.Chown(filepath.Join(dir, "spool"), uid, gid); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Chown(filepath.Join(dir, "spool"), uid, gid))
 	text := fmt.Sprintf(`
 primary_hostname = mx.example.test
 exim_user = mail
@@ -233,9 +223,7 @@ box:
   envelope_to_add
   user = mail
 `, dir, port, secured, cert, key)
-	if err := os.WriteFile(e.config, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.WriteFile(e.config, []byte(text), 0o644))
 }
 
 // certificate writes a certificate for 127.0.0.1, and its key, for exim to read.
@@ -245,16 +233,11 @@ func (e *exim) certificate(t *testing.T, dir string) (cert, key string) {
 	defer known.Close()
 	e.roots = x509.NewCertPool()
 	e.roots.AddCert(known.Certificate())
-	private, err := x509.MarshalPKCS8PrivateKey(known.TLS.Certificates[0].PrivateKey)
-	if err != nil {
-		t.Fatal(err)
-	}
+	private := testkit.Must(x509.MarshalPKCS8PrivateKey(known.TLS.Certificates[0].PrivateKey))(t)
 	cert, key = filepath.Join(dir, "cert"), filepath.Join(dir, "key")
 	for path, block := range map[string]*pem.Block{
 		cert: {Type: "CERTIFICATE", Bytes: known.Certificate().Raw}, key: {Type: "PRIVATE KEY", Bytes: private}} {
-		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, os.WriteFile(path, pem.EncodeToMemory(block), 0o644))
 	}
 	return cert, key
 }
@@ -266,24 +249,19 @@ func (e *exim) run(t *testing.T) {
 	var output bytes.Buffer
 	cmd.Stderr = &output
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, cmd.Start())
 	e.pid = cmd.Process.Pid
 	t.Cleanup(func() {
 		syscall.Kill(-e.pid, syscall.SIGKILL)
 		cmd.Wait()
 	})
-	for end := time.Now().Add(realWait); ; time.Sleep(20 * time.Millisecond) {
+	testkit.Until(t, realWait, func() bool {
 		conn, err := net.DialTimeout("tcp", e.addr, time.Second)
 		if err == nil {
 			conn.Close()
-			return
 		}
-		if time.Now().After(end) {
-			t.Fatalf("exim does not listen: %v: %s", err, output.Bytes())
-		}
-	}
+		return err == nil
+	}, "exim does not listen", output.String)
 }
 
 // mailer sends through this exim, also by its sendmail command. The function failures returns the failures that were
@@ -329,14 +307,4 @@ func (e *exim) await(t *testing.T, lines ...string) string {
 	}
 	t.Fatalf("no mail with %q came:\n%s", lines, box)
 	return ""
-}
-
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }

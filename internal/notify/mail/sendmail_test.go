@@ -15,14 +15,13 @@ import (
 
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/notify"
+	"ldirectord/internal/testkit"
 )
 
 // fakeSendmail is a mail program made of these lines of shell.
 func fakeSendmail(t *testing.T, script string) [][]string {
 	path := filepath.Join(t.TempDir(), "sendmail")
-	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.WriteFile(path, []byte("#!/bin/sh\n"+script+"\n"), 0o700))
 	return [][]string{{path + ".absent", "-x"}, {path, "-t"}}
 }
 
@@ -49,9 +48,7 @@ func TestSendmailIsTriedAgainUnlessItRejectsTheMail(t *testing.T) {
 			"Added real server: …")
 		again, err := sendmail(t.Context(), fakeSendmail(t, fmt.Sprintf("echo out of luck >&2; exit %d", code)),
 			l)
-		if err == nil || !strings.Contains(err.Error(), "out of luck") {
-			t.Errorf("exit %d: error %v", code, err)
-		}
+		testkit.FailsWith(t, err, "out of luck", "exit", code)
 		if (len(again) == 0) != final {
 			t.Errorf("exit %d: to be tried again: %q", code, again)
 		}
@@ -60,9 +57,7 @@ func TestSendmailIsTriedAgainUnlessItRejectsTheMail(t *testing.T) {
 
 func TestASendmailThatHangsIsKilledWithItsChildren(t *testing.T) {
 	pids := filepath.Join(t.TempDir(), "pids")
-	if err := syscall.Mkfifo(pids, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, syscall.Mkfifo(pids, 0o600))
 	programs := fakeSendmail(t, fmt.Sprintf("sleep 300 & echo $! >%s; sleep 300", pids))
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

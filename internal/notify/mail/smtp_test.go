@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -14,6 +13,7 @@ import (
 
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/notify"
+	"ldirectord/internal/testkit"
 )
 
 // The steps of an SMTP session, as smtpScript names them.
@@ -126,11 +126,10 @@ func TestSMTPSendsOneMailToEverybody(t *testing.T) {
 		}
 		me := userName() + "@" + hostName()
 		want := []string{
-			"EHLO " + hostName(), "MAIL FROM:<" + me + ">", "RCPT TO:<a@example.net>", "RCPT TO:<b@example.net>", "DATA", "QUIT",
+			"EHLO " + hostName(), "MAIL FROM:<" + me + ">", "RCPT TO:<a@example.net>",
+			"RCPT TO:<b@example.net>", "DATA", "QUIT",
 		}
-		if !slices.Equal(s.commands, want) {
-			t.Errorf("the server got\n%q, want\n%q", s.commands, want)
-		}
+		testkit.Same(t, s.commands, want, "the server")
 		if len(s.mails) != 1 || s.mails[0] != l.text() {
 			t.Errorf("the server took %q, want %q", s.mails, l.text())
 		}
@@ -206,10 +205,9 @@ func TestSMTPRecipientsAreJudgedOneByOne(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := &smtpScript{reply: script}
 				again, err := sendSMTP(t.Context(), s.dial, testLetter(c.to...))
-				if !slices.Equal(again, c.again) {
-					t.Errorf("to be tried again: %q, want %q", again, c.again)
-				}
-				if (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
+				testkit.Same(t, again, c.again, "to be tried again")
+				if (err == nil) != (c.says == "") || err != nil &&
+					!strings.Contains(err.Error(), c.says) {
 					t.Errorf("error %v, want %q", err, c.says)
 				}
 				if len(s.mails) != c.mails {
@@ -232,7 +230,8 @@ func TestSMTPWithoutAServerIsTriedAgain(t *testing.T) {
 func TestSMTPSpeaksHELOToAServerThatDoesNotKnowEHLO(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &smtpScript{reply: map[string]string{atEHLO: "502 what?"}}
-		if _, err := sendSMTP(t.Context(), s.dial, testLetter("a@example.net")); err != nil || len(s.mails) != 1 {
+		if _, err := sendSMTP(t.Context(), s.dial, testLetter("a@example.net")); err != nil ||
+			len(s.mails) != 1 {
 			t.Errorf("error %v, mails %q", err, s.mails)
 		}
 	})
@@ -254,10 +253,7 @@ func TestSMTPEndsWithItsContext(t *testing.T) {
 }
 
 func TestSMTPOverLoopback(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
 	defer l.Close()
 	s, served := &smtpScript{}, make(chan struct{})
 	go func() {
@@ -286,8 +282,6 @@ func TestSMTPServerIsAskedAtPort25UnlessItSaysAnother(t *testing.T) {
 		"[2001:db8::25]":       "[2001:db8::25]:25",
 		"[2001:db8::25]:587":   "[2001:db8::25]:587",
 	} {
-		if got := smtpAddress(server); got != want {
-			t.Errorf("smtpAddress(%q) = %q, want %q", server, got, want)
-		}
+		testkit.Equal(t, smtpAddress(server), want, "smtpAddress(", server)
 	}
 }

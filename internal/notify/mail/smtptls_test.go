@@ -10,14 +10,13 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // tlsServer answers one session of SMTP, and returns what it read, with "TLS" where that began.
 func tlsServer(t *testing.T, secure *tls.Config) (address string, read func() string) {
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := testkit.Must(net.Listen("tcp4", "127.0.0.1:0"))(t)
 	t.Cleanup(func() { l.Close() })
 	seen := make(chan string, 1)
 	go func() {
@@ -108,8 +107,10 @@ func TestSMTPOverTLS(t *testing.T) {
 		}
 		var d net.Dialer
 		again, err := sendSMTP(t.Context(), d.DialContext, l)
-		if got := read(); got != row.want || (err != nil) != (row.err != "") || err != nil && !strings.Contains(err.Error(), row.err) {
-			t.Errorf("%s, %q, offered %t, trusted %t: %s, %v; want %s, %s", row.mode, row.user, row.offers, row.trusted, got, err, row.want, row.err)
+		if got := read(); got != row.want || (err != nil) != (row.err != "") || err != nil &&
+			!strings.Contains(err.Error(), row.err) {
+			t.Errorf("%s, %q, offered %t, trusted %t: %s, %v; want %s, %s", row.mode, row.user, row.offers,
+				row.trusted, got, err, row.want, row.err)
 		}
 		if row.err != "" && len(again) != 1 {
 			t.Errorf("%s, %q: it is not tried again", row.mode, row.user)

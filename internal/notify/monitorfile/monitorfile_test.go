@@ -15,6 +15,7 @@ import (
 	"ldirectord/checker/settings"
 	"ldirectord/checker/wire"
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 	"ldirectord/parser"
 )
 
@@ -40,13 +41,13 @@ func TestMonitorfileHasTheWordsOfAnHTTPServer(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			target := answering(t, c.answer)
-			check, err := protocol.New(checker.Spec{
-				Type: "negotiate", Service: "http", Protocol: "tcp", Target: target, NegotiateTimeout: 5 * time.Second,
-				Request: "/", URL: "http://" + target.String() + "/", Receive: "OK", HTTP: settings.HTTP{HTTPMethod: "GET", FollowRedirect: "yes", HTTPUser: "me", HTTPPasswd: "s3cret"},
-			}, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
+			check := testkit.Must(protocol.New(checker.Spec{
+				Type: "negotiate", Service: "http", Protocol: "tcp", Target: target,
+				NegotiateTimeout: 5 * time.Second,
+				Request:          "/", URL: "http://" + target.String() + "/", Receive: "OK",
+				HTTP: settings.HTTP{HTTPMethod: "GET", FollowRedirect: "yes", HTTPUser: "me",
+					HTTPPasswd: "s3cret"},
+			}, nil))(t)
 			r := check.Check(t.Context())
 			text, line := message("http", r)
 			if r.OK != c.up || !line || text != c.message {
@@ -59,30 +60,19 @@ func TestMonitorfileHasTheWordsOfAnHTTPServer(t *testing.T) {
 // answering is a server that gives the same answer to every request.
 func answering(t *testing.T, answer string) netip.AddrPort {
 	t.Helper()
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			conn.SetDeadline(time.Now().Add(5 * time.Second))
-			http.ReadRequest(bufio.NewReader(conn))
-			io.WriteString(conn, answer)
-			conn.Close()
-		}
-	}()
-	return netip.MustParseAddrPort(l.Addr().String())
+	l := testkit.Listen(t)
+	testkit.Serve(t, l, func(c net.Conn) {
+		http.ReadRequest(bufio.NewReader(c))
+		io.WriteString(c, answer)
+	})
+	return testkit.AddrOf(l)
 }
 
 // The ids are those that get_real_id_str of the Perl ldirectord writes to a monitorfile.
 func TestMonitorID(t *testing.T) {
 	cfg := parser.Virtual{Key: lvs.Key{Protocol: lvs.TCP}, CheckType: parser.Connect}
-	real := parser.Real{Addr: netip.MustParseAddrPort("10.2.0.1:7000"), Weight: 1, Forward: lvs.Route, Own: &parser.Exchange{Request: "/"}}
+	real := parser.Real{Addr: netip.MustParseAddrPort("10.2.0.1:7000"), Weight: 1, Forward: lvs.Route,
+		Own: &parser.Exchange{Request: "/"}}
 	for _, c := range []struct {
 		change func(*parser.Virtual, *parser.Real)
 		want   string
@@ -91,7 +81,8 @@ func TestMonitorID(t *testing.T) {
 		{func(_ *parser.Virtual, r *parser.Real) { r.Addr = netip.MustParseAddrPort("[fd00::1]:7000") },
 			"connect tcp [fd00 1] 7000 1 gate / "},
 		{func(v *parser.Virtual, r *parser.Real) {
-			v.CheckType, v.Service, v.VirtualHost, v.CheckPort = parser.Negotiate, "http", "www.example.net", 81
+			v.CheckType, v.Service, v.VirtualHost, v.CheckPort = parser.Negotiate, "http",
+				"www.example.net", 81
 			r.Own = &parser.Exchange{Request: "/a::b c", Receive: `:x\d:`}
 		}, "negotiate http tcp 10.2.0.1 7000 www.example.net 81 1 gate /a  b c  xd "},
 		{func(v *parser.Virtual, r *parser.Real) {
@@ -103,9 +94,7 @@ func TestMonitorID(t *testing.T) {
 	} {
 		v, r := cfg, real
 		c.change(&v, &r)
-		if got := ID(&v, &r); got != c.want {
-			t.Errorf("got %q, want %q", got, c.want)
-		}
+		testkit.Equal(t, ID(&v, &r), c.want)
 	}
 }
 
@@ -121,7 +110,8 @@ func TestMonitorMessage(t *testing.T) {
 	}{
 		{"http", up, "seen", true},
 		{"http", connected, "", true},
-		{"https", checker.Result{Detail: "status 503, want 2xx", Body: "503 Gone fishing"}, "503 Gone fishing", true},
+		{"https", checker.Result{Detail: "status 503, want 2xx", Body: "503 Gone fishing"}, "503 Gone fishing",
+			true},
 		{"http_proxy", down(wire.AtConnect), "500 why", true},
 		{"dns", up, "Success", true},
 		{"dns", down(wire.AtMatch), "Response mismatch", true},

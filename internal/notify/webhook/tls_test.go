@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"ldirectord/internal/notify"
+	"ldirectord/internal/testkit"
 )
 
 // TestRealTLS posts to servers whose authority is only in SSL_CERT_FILE. It does so in a process of its own, because
@@ -30,7 +31,8 @@ func TestRealTLS(t *testing.T) {
 	good := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		text, _ := io.ReadAll(r.Body)
 		user, password, _ := r.BasicAuth()
-		got = append(got, fmt.Sprintf("%s %s %s %s:%s %s %q", r.Method, r.URL, r.Header.Get("Content-Type"), user, password, r.UserAgent(), text))
+		got = append(got, fmt.Sprintf("%s %s %s %s:%s %s %q", r.Method, r.URL, r.Header.Get("Content-Type"),
+			user, password, r.UserAgent(), text))
 	}))
 	defer good.Close()
 	good.Config.ErrorLog = log.New(io.Discard, "", 0)
@@ -39,47 +41,46 @@ func TestRealTLS(t *testing.T) {
 	defer moved.Close()
 	authority := filepath.Join(t.TempDir(), "ca.pem")
 	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: good.Certificate().Raw})
-	if err := os.WriteFile(authority, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Write(t, authority, string(text))
 	other := filepath.Join(t.TempDir(), "none.pem")
-	if err := os.WriteFile(other, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	closed.Close()
+	testkit.Write(t, other, "")
+	closed := testkit.FreeAddr(t).String()
 	at := strings.TrimPrefix(good.URL, "https://")
 	for _, c := range []struct{ what, to, authority, proxy, want string }{
 		{"trusted", "https://me:s3cret@" + at + "/s3cret?token=s3cret", authority, "", "posted"},
 		{"not trusted", good.URL + "/s3cret", other, "", "certificate signed by unknown authority"},
-		{"another name", strings.Replace(good.URL, "127.0.0.1", "localhost", 1), authority, "", "not localhost"},
-		{"no TLS there", "https://" + plainServer(t) + "/s3cret", authority, "", "server gave HTTP response to HTTPS client"},
+		{"another name", strings.Replace(good.URL, "127.0.0.1", "localhost", 1), authority, "",
+			"not localhost"},
+		{"no TLS there", "https://" + plainServer(t) + "/s3cret", authority, "",
+			"server gave HTTP response to HTTPS client"},
 		{"TLS there", "http://" + at + "/s3cret", authority, "", "status 400"},
 		{"a redirect", moved.URL + "/s3cret", authority, "", "status 307"},
-		{"closed", "https://" + closed.Addr().String() + "/s3cret", authority, "", "connection refused"},
+		{"closed", "https://" + closed + "/s3cret", authority, "", "connection refused"},
 		{"an endless answer", "http://" + endlessServer(t) + "/s3cret", authority, "", "posted"},
 		{"an endless header", "http://" + endlessHeader(t) + "/s3cret", authority, "", "can be read as HTTP"},
-		{"a proxy", "http://hooks.example/s3cret", authority, "http://me:s3cret@" + closed.Addr().String(), "proxyconnect tcp: dial tcp " + closed.Addr().String() + ": connect: connection refused"},
+		{"a proxy", "http://hooks.example/s3cret", authority, "http://me:s3cret@" + closed,
+			"proxyconnect tcp: dial tcp " + closed + ": connect: connection refused"},
 	} {
 		if _, err := net.LookupHost("localhost"); err != nil && c.what == "another name" {
 			t.Log("nothing here knows the name localhost: there is no /etc/hosts")
 			continue
 		}
 		run := exec.Command(os.Args[0], "-test.run=^TestRealTLS$")
-		run.Env = append(os.Environ(), "WEBHOOK_TEST_URL="+c.to, "SSL_CERT_FILE="+c.authority, "SSL_CERT_DIR=/nonexistent", "HTTP_PROXY="+c.proxy, "HTTPS_PROXY=", "https_proxy=", "http_proxy=", "NO_PROXY=")
+		run.Env = append(os.Environ(), "WEBHOOK_TEST_URL="+c.to, "SSL_CERT_FILE="+c.authority,
+			"SSL_CERT_DIR=/nonexistent", "HTTP_PROXY="+c.proxy, "HTTPS_PROXY=", "https_proxy=",
+			"http_proxy=", "NO_PROXY=")
 		began := time.Now()
 		out, err := run.Output()
 		if took := time.Since(began); took > tryTime/2 {
 			t.Errorf("%s: after %v", c.what, took)
 		}
-		if output := string(out); err != nil || !strings.Contains(output, c.want) || strings.Contains(output, "s3cret") {
+		if output := string(out); err != nil || !strings.Contains(output, c.want) ||
+			strings.Contains(output, "s3cret") {
 			t.Errorf("%s: %v: %s", c.what, err, output)
 		}
 	}
-	if want := `POST /s3cret?token=s3cret application/json me:s3cret ldirectord "{}\n"`; len(got) != 1 || got[0] != want {
+	if want := `POST /s3cret?token=s3cret application/json me:s3cret ldirectord "{}\n"`; len(got) != 1 ||
+		got[0] != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
@@ -119,24 +120,12 @@ func endlessHeader(t *testing.T) string {
 
 // talker sends the first text and then the other one repeatedly, until the client closes the connection.
 func talker(t *testing.T, first, more string) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				_, _ = c.Read(make([]byte, 4096))
-				for _, err := io.WriteString(c, first); err == nil; _, err = io.WriteString(c, strings.Repeat(more, 1000)) {
-				}
-			}()
+	l := testkit.Listen(t)
+	testkit.Serve(t, l, func(c net.Conn) {
+		_, _ = c.Read(make([]byte, 4096))
+		for _, err := io.WriteString(c, first); err == nil; _,
+			err = io.WriteString(c, strings.Repeat(more, 1000)) {
 		}
-	}()
+	})
 	return l.Addr().String()
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"ldirectord/internal/notify"
+	"ldirectord/internal/testkit"
 )
 
 const target = "http://me:s3cret-1@hooks.example/s3cret-2?token=s3cret-3"
@@ -110,9 +111,7 @@ func TestWhatFailsIsTriedAgainAndTheLatestCounts(t *testing.T) {
 		p.Post("b", []byte("b1"), func() { tried.Add(1) })
 		p.Post("a", []byte("a2"), nil)
 		p.Post("a", []byte("a3"), func() { tried.Add(1) })
-		if tried.Load() != 3 {
-			t.Errorf("a wait for a failing receiver has not ended: %d of 3 have", tried.Load())
-		}
+		testkit.Equal(t, tried.Load(), 3, "a wait for a failing receiver has not ended", "of 3")
 		time.Sleep(10 * time.Minute)
 		r.mu.Lock()
 		if r.tries < 15 || r.tries > 27 { // with pauses of 1 s, 2 s, … 1 min, or half of them
@@ -173,9 +172,7 @@ func TestAnOlderStateNeverComesAfterANewerOne(t *testing.T) {
 		close(release)
 		time.Sleep(time.Minute)
 		r.mu.Lock()
-		if r.tries != 2 {
-			t.Errorf("%d tries", r.tries)
-		}
+		testkit.Equal(t, r.tries, 2, "tries")
 		r.mu.Unlock()
 		if got, _ := r.output(); !slices.Equal(got, []string{"a2"}) {
 			t.Errorf("posted %q", got)
@@ -197,9 +194,8 @@ func TestAStateThatIsRefusedDelaysNoOther(t *testing.T) {
 		if got, _ := r.output(); !slices.Equal(got, []string{"b1", "c1"}) {
 			t.Errorf("posted %q", got)
 		}
-		if err := p.Close(t.Context()); err == nil || err.Error() != "webhook http://hooks.example: 1 states were not posted" {
-			t.Errorf("at the end: %v", err)
-		}
+		testkit.Fails(t, p.Close(t.Context()), "webhook http://hooks.example: 1 states were not posted",
+			"at the end")
 	})
 }
 
@@ -241,9 +237,7 @@ func TestAnEndWaitsForOneTryAndNoLongerThanAllowed(t *testing.T) {
 				close(release)
 				got, _ := r.output()
 				slices.Sort(got)
-				if !slices.Equal(got, c.posted) {
-					t.Errorf("posted %q, want %q", got, c.posted)
-				}
+				testkit.Same(t, got, c.posted, "posted")
 			})
 		})
 	}
@@ -256,9 +250,7 @@ func TestAReceiverThatHangsIsLeft(t *testing.T) {
 		p := r.newPoster()
 		began, tried := time.Now(), make(chan time.Duration, 1)
 		p.Post("a", []byte("a1"), func() { tried <- time.Since(began) })
-		if took := <-tried; took != tryTime {
-			t.Errorf("the first try took %v", took)
-		}
+		testkit.Equal(t, <-tried, tryTime, "the first try took")
 		synctest.Wait()
 		r.expect(nil, "webhook-failed: webhook http://hooks.example fails; trying again: no answer in 10s")
 		close(release)
@@ -309,12 +301,8 @@ func TestWithoutAURLNobodyIsTold(t *testing.T) {
 func TestReasonsAreOneLineWithoutTheURL(t *testing.T) {
 	of := &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("\x1b[2J\n")}
 	err := &url.Error{Op: "Post", URL: target, Err: of}
-	if got, want := reason(t.Context(), err).Error(), "dial tcp:  [2J "; got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
-	if got := name("http://a:b@c:1/d?e"); got != "http://c:1" {
-		t.Errorf("name %q", got)
-	}
+	testkit.Equal(t, reason(t.Context(), err).Error(), "dial tcp:  [2J ")
+	testkit.Equal(t, name("http://a:b@c:1/d?e"), "http://c:1", "name")
 }
 
 // A receiver may repeat what it was sent in places where HTTP has no such text. None of it is shown.

@@ -84,7 +84,8 @@ func newFarm(t *testing.T) *farm {
 	listen := free.Addr().String()
 	free.Close()
 	f.url = "http://" + listen + "/"
-	config := fmt.Sprintf("logfile = \"%s/log\"\nlisten = %s\nstatuspage = yes\n%s", f.dir, listen, strings.ReplaceAll(virtuals, "PORT", port))
+	config := fmt.Sprintf("logfile = \"%s/log\"\nlisten = %s\nstatuspage = yes\n%s", f.dir, listen,
+		strings.ReplaceAll(virtuals, "PORT", port))
 	if err := os.WriteFile(filepath.Join(f.dir, "www.cf"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +164,8 @@ func (b *tab) do(actions ...chromedp.Action) {
 // html is the current document, read without a script. It is "" while the document is being loaded.
 func (b *tab) html() (text string) {
 	b.t.Helper()
-	if err := chromedp.Run(b.ctx, chromedp.OuterHTML("html", &text, chromedp.ByQuery)); err != nil && b.ctx.Err() != nil {
+	if err := chromedp.Run(b.ctx, chromedp.OuterHTML("html", &text, chromedp.ByQuery)); err != nil &&
+		b.ctx.Err() != nil {
 		b.t.Fatal(err)
 	}
 	return text
@@ -295,7 +297,8 @@ func TestWithoutScript(t *testing.T) {
 	b.await("Every server is up.")
 	f.say("127.1.2.22", "starting up")
 	text := b.await(`<tr class="bad"`, "starting up")
-	if strings.Contains(text, "changed") && strings.Contains(text, `bad changed`) || !strings.Contains(text, `id="pause"`) {
+	if strings.Contains(text, "changed") && strings.Contains(text, `bad changed`) ||
+		!strings.Contains(text, `id="pause"`) {
 		t.Error("a script ran")
 	}
 	b.do(chromedp.Navigate(f.url + "?q=127.1.3&sort=-server"))
@@ -355,16 +358,19 @@ func (l look) actions() []chromedp.Action {
 	}
 	return []chromedp.Action{
 		emulation.SetDeviceMetricsOverride(l.width, l.height, 1, l.width < 600),
-		emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}),
+		emulation.SetEmulatedMedia().WithFeatures(
+			[]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}),
 	}
 }
 
-var looks = []look{{"light", false, 1100, 640}, {"dark", true, 950, 640}, {"phone", false, 390, 844}, {"phone-dark", true, 360, 640}}
+var looks = []look{{"light", false, 1100, 640}, {"dark", true, 950, 640}, {"phone", false, 390, 844},
+	{"phone-dark", true, 360, 640}}
 
 // trouble is a farm with servers in many states.
 func trouble(t *testing.T) *farm {
 	f := newFarm(t)
-	for addr, words := range map[string]string{"127.1.2.22": "<h1>starting up</h1>", "127.1.3.1": "upstream down", "127.1.3.2": "upstream down", "127.1.3.3": "upstream down"} {
+	for addr, words := range map[string]string{"127.1.2.22": "<h1>starting up</h1>", "127.1.3.1": "upstream down",
+		"127.1.3.2": "upstream down", "127.1.3.3": "upstream down"} {
 		f.say(addr, words)
 	}
 	f.tell("set", "127.1.2.24", "maint", "--why", "new disk", "--for", "2h")
@@ -388,12 +394,16 @@ func TestAccessibility(t *testing.T) {
 	b.await("5 down", "maintenance", "<b>4 × </b>")
 	real := b.value(`document.querySelector('main a[href*="real="]').getAttribute("href")`).(string)
 	for _, l := range looks {
-		for _, page := range []string{"?", "?virtual=tcp:192.0.2.10:80&sort=-for", real, "?q=nothing", "?virtual=none"} {
-			b.do(append(l.actions(), chromedp.Navigate(f.url+page), chromedp.WaitReady("main", chromedp.ByQuery))...)
+		for _, page := range []string{"?", "?virtual=tcp:192.0.2.10:80&sort=-for", real, "?q=nothing",
+			"?virtual=none"} {
+			b.do(append(l.actions(), chromedp.Navigate(f.url+page),
+				chromedp.WaitReady("main", chromedp.ByQuery))...)
 			b.value(string(axe) + ";0")
 			var found []string
 			b.do(chromedp.Evaluate(`axe.run({resultTypes: ["violations"]}).then(r => r.violations.flatMap(v => v.nodes.map(n => v.id + ": " + n.html + " " + n.failureSummary)))`, &found,
-				func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
+				func(p *runtime.EvaluateParams) *runtime.EvaluateParams {
+					return p.WithAwaitPromise(true)
+				}))
 			for _, text := range found {
 				t.Errorf("%s %s: %s", l.name, page, text)
 			}

@@ -1,0 +1,79 @@
+package testkit
+
+import (
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Program is the path of a program that a test needs, or ends the test: with REAL_TESTS=required as failed.
+func Program(t testing.TB, name, debianPackage string) string {
+	t.Helper()
+	for _, path := range []string{name, "/usr/sbin/" + name, "/sbin/" + name} {
+		if path, err := exec.LookPath(path); err == nil {
+			return path
+		}
+	}
+	if os.Getenv("REAL_TESTS") == "required" {
+		t.Fatalf("%s is not installed: it is in the package %s", name, debianPackage)
+	}
+	t.Skipf("%s is not installed: it is in the package %s", name, debianPackage)
+	return ""
+}
+
+// Leaks fails the test if goroutines or descriptors are left at its end. It must be called first, so that its cleanup
+// runs last.
+func Leaks(t testing.TB) {
+	t.Helper()
+	before, files := len(Goroutines()), Descriptors()
+	t.Cleanup(func() {
+		end := time.Now().Add(patience)
+		for len(Goroutines()) > before || Descriptors() > files {
+			if time.Now().After(end) {
+				t.Fatalf("%d files, were %d; goroutines, were %d:\n%s",
+					Descriptors(), files, before, strings.Join(Goroutines(), "\n\n"))
+			}
+			time.Sleep(time.Millisecond)
+		}
+	})
+}
+
+// Goroutines returns the stacks of all goroutines except the clock of the pattern engine, which runs for a second
+// after a match.
+func Goroutines() []string {
+	stacks := make([]byte, 1<<20)
+	all := strings.Split(string(stacks[:runtime.Stack(stacks, true)]), "\n\n")
+	return slices.DeleteFunc(all, func(stack string) bool { return strings.Contains(stack, "regexp2/v2.runClock") })
+}
+
+// Descriptors is the number of files that this process has open.
+func Descriptors() int {
+	dir, err := os.Open("/proc/self/fd")
+	if err != nil {
+		return 0
+	}
+	defer dir.Close()
+	names, _ := dir.Readdirnames(-1)
+	return len(names)
+}
+
+// Until waits until something is so, or ends the test. The words say what it waited for; those that are functions are
+// asked then.
+func Until(t testing.TB, limit time.Duration, so func() bool, words ...any) {
+	t.Helper()
+	for end := time.Now().Add(limit); !so(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().Before(end) {
+			continue
+		}
+		for i, word := range words {
+			if ask, is := word.(func() string); is {
+				words[i] = ask()
+			}
+		}
+		t.Fatal(append([]any{"after", limit}, words...)...)
+	}
+}

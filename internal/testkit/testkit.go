@@ -1,0 +1,143 @@
+// Package testkit is what the tests of several packages share. The program never imports it.
+package testkit
+
+import (
+	"fmt"
+	"os"
+	"reflect"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// OK ends the test if there is an error. The words say what was being done.
+func OK(t testing.TB, err error, words ...any) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(append(words, err)...)
+	}
+}
+
+// Must is for a call that returns a value and an error: Must(os.Open(path))(t) is the file, or ends the test.
+func Must[T any](value T, err error) func(t testing.TB, words ...any) T {
+	return func(t testing.TB, words ...any) T {
+		t.Helper()
+		OK(t, err, words...)
+		return value
+	}
+}
+
+// Equal reports a value that is not the wanted one. The words say which value it is.
+func Equal[T comparable](t testing.TB, got, want T, words ...any) {
+	t.Helper()
+	if got != want {
+		t.Error(append(words, "got", quoted(got), "want", quoted(want))...)
+	}
+}
+
+// Same is Equal for values that == doesn't compare. An empty slice or map is the same as none.
+func Same(t testing.TB, got, want any, words ...any) {
+	t.Helper()
+	if !reflect.DeepEqual(got, want) && !(isEmpty(got) && isEmpty(want)) {
+		t.Error(append(words, "got", quoted(got), "want", quoted(want))...)
+	}
+}
+
+func isEmpty(value any) bool {
+	switch v := reflect.ValueOf(value); v.Kind() {
+	case reflect.Slice, reflect.Map:
+		return v.Len() == 0
+	}
+	return false
+}
+
+// Contains reports a text in which a part is missing. The words say which text it is.
+func Contains(t testing.TB, text, part string, words ...any) {
+	t.Helper()
+	if !strings.Contains(text, part) {
+		t.Error(append(words, quoted(part), "is not in", quoted(text))...)
+	}
+}
+
+// quoted shows blanks and control characters in a line of text. A text of several lines begins on a line of its own.
+func quoted(value any) string {
+	switch v := value.(type) {
+	case string:
+		if strings.Contains(v, "\n") {
+			return "\n" + v
+		}
+		return strconv.Quote(v)
+	case []string:
+		return fmt.Sprintf("%q", v)
+	}
+	return fmt.Sprintf("%+v", value)
+}
+
+// Read returns a file's content.
+func Read(t testing.TB, path string) string {
+	t.Helper()
+	return string(Must(os.ReadFile(path))(t))
+}
+
+// Table reads a table of text: a row a line, its cells divided by " |". Blanks around a cell don't count, and cells at
+// the end may be left out. Empty lines and those that begin with # are no rows.
+func Table(t testing.TB, path string, columns int) (rows [][]string) {
+	t.Helper()
+	for line := range strings.Lines(Read(t, path)) {
+		if line == "\n" || line[0] == '#' {
+			continue
+		}
+		row := make([]string, columns)
+		for i, cell := range strings.Split(strings.TrimSuffix(line, "\n"), " |") {
+			if i == columns {
+				t.Fatalf("%s: %q has more than %d cells", path, line, columns)
+			}
+			row[i] = strings.TrimSpace(cell)
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// Write makes a file that only this user may read.
+func Write(t testing.TB, path, text string) {
+	t.Helper()
+	OK(t, os.WriteFile(path, []byte(text), 0o600))
+}
+
+// FirstDifference describes the first line in which two texts differ; it is empty if they are equal.
+func FirstDifference(got, want string) string {
+	a, b := strings.Split(got, "\n"), strings.Split(want, "\n")
+	for i := range max(len(a), len(b)) {
+		if x, y := lineAt(a, i), lineAt(b, i); x != y || len(a) != len(b) && i == min(len(a), len(b)) {
+			return fmt.Sprintf("line %d\n got  %s\n want %s\nall of it:\n%s", i+1, x, y, got)
+		}
+	}
+	return ""
+}
+
+func lineAt(lines []string, i int) string {
+	if i < len(lines) {
+		return lines[i]
+	}
+	return ""
+}
+
+// Fails reports an error that does not have the wanted text.
+func Fails(t testing.TB, err error, want string, words ...any) {
+	t.Helper()
+	if err == nil || err.Error() != want {
+		t.Error(append(words, "got the error", err, "want", want)...)
+	}
+}
+
+// FailsWith reports an error whose text has no such part.
+func FailsWith(t testing.TB, err error, part string, words ...any) {
+	t.Helper()
+	if err == nil || !strings.Contains(err.Error(), part) {
+		t.Error(append(words, "got the error", err, "want", part)...)
+	}
+}
+
+// Error is the error of a call that returns a value and an error.
+func Error[T any](_ T, err error) error { return err }
