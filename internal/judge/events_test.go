@@ -15,8 +15,8 @@ import (
 
 // Each event alone. Servers are at 1, 2 and so on. Unless a row differs, they pass and are in the table.
 
-// facts are the facts of a server that events change.
-func facts(s *Server) (text string) {
+// factsOf are the facts of a server that events change.
+func factsOf(s *Server) (text string) {
 	for _, fact := range []struct {
 		is   bool
 		name string
@@ -26,38 +26,6 @@ func facts(s *Server) (text string) {
 		}
 	}
 	return text
-}
-
-func TestAResult(t *testing.T) {
-	for _, row := range []struct {
-		what   string
-		given  string
-		ok     bool
-		turned bool
-		want   string
-	}{
-		{"it passes as before", "", true, false, "entered "},
-		{"it fails", "", false, true, "turned "},
-		{"it fails for the first of two times", "rule.fall=2", false, false, "entered "},
-		{"another check of it fails already", "1 also=down", false, false, "entered "},
-		{"it fails, with a guard", "keepserving=1", false, true, "held entered "},
-		{"… where checks are obeyed by order", "keepserving=1, obeys",
-			false, true, "turned "},
-		{"… and it did not serve", "keepserving=1, 1 not entered",
-			false, true, "turned "},
-		{"… and another director has it", "keepserving=1, standby, 1 not entered", false, true, "held "},
-		{"… and it has no weight", "keepserving=1, 1 weight=0",
-			false, true, "turned "},
-		{"held, it passes again: the table is as it is to be", "1 down held", true, true, "entered "},
-		{"kept over a reload, it fails", "1 kept", false, true, "turned "},
-	} {
-		c := inService(4, 4)
-		s := &c.Servers[0]
-		c.given(row.given)
-		if turned := c.Result(s, &s.First, row.ok, NoAnswer); turned != row.turned || facts(s) != row.want {
-			t.Errorf("%s: turned %v, %s", row.what, turned, facts(s))
-		}
-	}
 }
 
 func TestAPassKeepsHowItFailedLast(t *testing.T) {
@@ -79,22 +47,22 @@ func TestACheckThatOthersHadBefore(t *testing.T) {
 		s.First.Learn(c.Rule, ok, WrongAnswer)
 		c.Learned(s)
 		want := map[bool]string{true: "kept entered ", false: "held entered "}[ok]
-		if s.First.Loss != WrongAnswer || (s.Health() == health.Up) != ok || facts(s) != want {
-			t.Errorf("passed %v: %v, %s", ok, s.Health(), facts(s))
+		if s.First.Loss != WrongAnswer || (s.Health() == health.Up) != ok || factsOf(s) != want {
+			t.Errorf("passed %v: %v, %s", ok, s.Health(), factsOf(s))
 		}
 	}
 	c := inService(4)
 	c.given("keepserving=1, 1 down")
-	if c.Learned(&c.Servers[0]); facts(&c.Servers[0]) != "" {
-		t.Errorf("the server did not serve: %s", facts(&c.Servers[0]))
+	if c.Learned(&c.Servers[0]); factsOf(&c.Servers[0]) != "" {
+		t.Errorf("the server did not serve: %s", factsOf(&c.Servers[0]))
 	}
 }
 
 func TestAServerOfTheTableIsAssumedToBeUp(t *testing.T) {
 	s := Server{Member: &Member{}, More: make([]Check, 2)}
 	s.Assume()
-	if s.Health() != health.Up || facts(&s) != "entered " {
-		t.Errorf("%v, %s", s.Health(), facts(&s))
+	if s.Health() != health.Up || factsOf(&s) != "entered " {
+		t.Errorf("%v, %s", s.Health(), factsOf(&s))
 	}
 	s.AssumeAll(health.Assume(health.Down))
 	for k, check := range s.Checks() {
@@ -116,8 +84,8 @@ func TestAnOrder(t *testing.T) {
 		{Weigh, None, "held kept entered turned "},
 	} {
 		s := Server{Member: &Member{}, Order: Order{Kind: row.was}, Held: true, Kept: true, Entered: true}
-		if s.Ordered(Order{Kind: row.is, Weight: 1}); facts(&s) != row.want || s.Order.Kind != row.is {
-			t.Errorf("%v, then %v: %s", row.was, row.is, facts(&s))
+		if s.Ordered(Order{Kind: row.is, Weight: 1}); factsOf(&s) != row.want || s.Order.Kind != row.is {
+			t.Errorf("%v, then %v: %s", row.was, row.is, factsOf(&s))
 		}
 	}
 }
@@ -125,8 +93,8 @@ func TestAnOrder(t *testing.T) {
 func TestAFileOfMaintenance(t *testing.T) {
 	for _, out := range []bool{true, false} {
 		s := Server{Member: &Member{}, File: !out, Held: true, Kept: true, Entered: true}
-		if s.Maintained(out); s.File != out || facts(&s) != "turned " {
-			t.Errorf("out %v: %s", out, facts(&s))
+		if s.Maintained(out); s.File != out || factsOf(&s) != "turned " {
+			t.Errorf("out %v: %s", out, factsOf(&s))
 		}
 	}
 }
@@ -175,29 +143,7 @@ func tableOf(c *Case) string {
 	return fmt.Sprintf("%d known %v by hand %d fallback %v", len(c.Have), c.Known, len(c.ByHand), c.FallbackIn)
 }
 
-func TestWhatIsKnownOfTheTable(t *testing.T) {
-	for _, row := range []struct {
-		what  string
-		event string
-		want  string
-	}{
-		{"as it was", "", "2 known true by hand 1 fallback true"},
-		{"the virtual service vanished", "vanished", "0 known false by hand 0 fallback true"},
-		{"it is not known", "lost", "0 known false by hand 1 fallback true"},
-		{"this director stands by", "left", "0 known false by hand 0 fallback false"},
-		{"a destination was added", "3 added",
-			"3 known true by hand 1 fallback true"},
-		{"one was removed", "1 removed",
-			"1 known true by hand 1 fallback true"},
-		{"one was added, where the rest is not known", "not known, 3 added, 1 removed",
-			"2 known false by hand 1 fallback true"},
-	} {
-		c := inService(4, 4)
-		c.given("1 byhand, fallbackin")
-		if c.given(row.event); tableOf(&c) != row.want {
-			t.Errorf("%s: %s, want %s", row.what, tableOf(&c), row.want)
-		}
-	}
+func TestWhatIsForgottenOfTheTable(t *testing.T) {
 	c := inService(4)
 	c.given("found=5, leaver=6")
 	if c.Left(); c.Found != nil || c.Departing != nil {
@@ -259,7 +205,7 @@ func TestWhatWasWritten(t *testing.T) {
 	c.Departing = []Departure{{Addr: at(5)}, {Addr: at(6)}}
 	c.given("1 turned, 2 turned not entered, 1 down, 2 down, not known, 1 kept, 2 kept")
 	c.Wrote(lvs.Dests{{Addr: at(1)}, {Addr: at(2), Weight: 4}, {Addr: at(6)}, {Addr: at(9), Weight: 1}})
-	if a, b := facts(&c.Servers[0]), facts(&c.Servers[1]); a != "" || b != "kept entered " {
+	if a, b := factsOf(&c.Servers[0]), factsOf(&c.Servers[1]); a != "" || b != "kept entered " {
 		t.Errorf("of weight 0: %s, of weight 4: %s", a, b)
 	}
 	if len(c.Departing) != 1 || c.Departing[0].Addr != at(6) {
@@ -389,12 +335,12 @@ func TestWhatAReloadKeeps(t *testing.T) {
 		row.given(&was, &now)
 		now.Carry(&was, true, func(i int) int { return [...]int{0, -1}[i] },
 			func(int, int) *Check { return nil })
-		if s := &now.Servers[0]; facts(s) != row.want || s.Name != Down || !s.Since.Equal(noon) {
-			t.Errorf("%s: %s, %v since %v", row.what, facts(s), s.Name, s.Since)
+		if s := &now.Servers[0]; factsOf(s) != row.want || s.Name != Down || !s.Since.Equal(noon) {
+			t.Errorf("%s: %s, %v since %v", row.what, factsOf(s), s.Name, s.Since)
 		}
 		testkit.Equal(t, now.Servers[0].Climbs.Equal(noon), row.want != "", row.what, "its weight moves on")
-		if s := &now.Servers[1]; s.Name != Nameless || facts(s) != "entered " {
-			t.Errorf("%s: a new server has %v, %s", row.what, s.Name, facts(s))
+		if s := &now.Servers[1]; s.Name != Nameless || factsOf(s) != "entered " {
+			t.Errorf("%s: a new server has %v, %s", row.what, s.Name, factsOf(s))
 		}
 		if !now.Obeys || !now.Back.Equal(noon) || !now.FallbackIn || !now.FallbackWanted ||
 			now.Strength.Up != 7 {

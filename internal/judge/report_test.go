@@ -135,5 +135,3 @@ func TestWhichWordChangesSomething(t *testing.T) {
 		}
 	}
 }
-
-var once, twice = health.Rule{Fall: 1, Rise: 1}, health.Rule{Fall: 2, Rise: 2}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 
 	"ldirectord/internal/health"
@@ -210,37 +211,6 @@ func TestWithoutATableNothingIsPlaced(t *testing.T) {
 	}
 }
 
-func TestWhichServersServe(t *testing.T) {
-	for _, row := range []struct {
-		what  string
-		given string
-		want  bool
-	}{
-		{"up", "", true},
-		{"weight 0", "1 weight=0", false},
-		{"drained", "1 drained", false},
-		{"down", "1 down", false},
-		{"down, kept", "1 down kept", false},
-		{"without a result", "1 unknown", false},
-		{"without a result, kept", "1 unknown kept", true},
-		{"by hand with another weight", "1 byhand table=9", true},
-		{"by hand with weight 0", "1 byhand table=0", false},
-		{"weight 0 in the table", "1 table=0", true},
-		{"… and on its way to gate", "1 table=0 rerouted", false},
-		{"on its way to gate", "1 rerouted", true},
-		{"weight 0 in the table, while servers wait for each other", "1 table=0, back",
-			false},
-		{"while servers wait for each other", "back", true},
-		{"… and the table was read, and not written yet", "back, not known",
-			true},
-	} {
-		c := inService(4, 4)
-		if c.given(row.given); c.Serves(&c.Servers[0]) != row.want {
-			t.Errorf("%s: %v", row.what, !row.want)
-		}
-	}
-}
-
 func TestWeightInTheTable(t *testing.T) {
 	c := inService(4)
 	for n, want := range map[byte]string{1: "4 true", 2: "0 false"} {
@@ -259,34 +229,36 @@ func TestWhichAddressesAreNobodys(t *testing.T) {
 	testkit.Equal(t, c.Departure(at(7)), &c.Departing[1], "the leaver at address 7")
 }
 
-func TestAvailable(t *testing.T) {
-	for _, row := range []struct {
-		what   string
-		given  string
-		want   string // available, known
-		wanted string // fallback server wanted, known
-	}{
-		{"both are up", "", "true true", "false true"},
-		{"one is", "1 down", "true true", "false true"},
-		{"one is, the other has no result", "1 unknown", "true true", "false true"},
-		{"none is", "1 down, 2 down", "false true", "true true"},
-		{"none is, of one it is not known", "1 unknown, 2 down",
-			"false false", "false false"},
-		{"one is drained, the other fails", "1 drained, 2 down",
-			"false true", "true true"},
-		{"they wait for each other", "back", "false false", "false false"},
-		{"… and one was found that serves", "back, found=5, 5 table=1", "true true", "false true"},
-		{"… and one was found of weight 0", "back, found=5, 5 table=0", "false false", "false false"},
-		{"none is, without a fallback server", "nofallbacks, 1 down, 2 down", "false true", "false false"},
-		{"none is checked", "nofallback, 1 unchecked, 2 unchecked", "false true", "false true"},
-	} {
-		c := inService(4, 4)
-		c.given("fallback=9")
-		c.given(row.given)
-		testkit.Equal(t, fmt.Sprint(c.Available()), row.want, row.what, "available")
-		if got := fmt.Sprint(c.fallbackWanted()); got != row.wanted {
-			t.Errorf("%s: fallback server wanted %s", row.what, got)
+// facts are what the rows of facts.txt show, and what is given before.
+var facts = map[string]struct {
+	given string
+	see   func(*Case) string
+}{
+	"serves": {"", func(c *Case) string { return word(c.Serves(&c.Servers[0]), "serves") }},
+	"available": {"fallback=9", func(c *Case) string {
+		return fmt.Sprint(c.Available()) + ", " + fmt.Sprint(c.fallbackWanted())
+	}},
+	"known":  {"1 byhand, fallbackin", tableOf},
+	"passes": {"", func(c *Case) string { return c.resulting(true) }},
+	"fails":  {"", func(c *Case) string { return c.resulting(false) }},
+}
+
+// resulting is what a result of server 1 changes.
+func (c *Case) resulting(ok bool) string {
+	s := &c.Servers[0]
+	turned := c.Result(s, &s.First, ok, NoAnswer)
+	return strings.TrimSpace(word(turned, "turns: ") + factsOf(s))
+}
+
+func TestFacts(t *testing.T) {
+	for _, row := range testkit.Table(t, "../../testdata/judge/facts.txt", 4) {
+		of, c := facts[row[0]], inService(4, 4)
+		for _, given := range []string{of.given, row[2]} {
+			if given != "" {
+				c.given(given)
+			}
 		}
+		testkit.Equal(t, of.see(&c), row[3], row[0], row[1])
 	}
 }
 
