@@ -37,8 +37,8 @@ func TestWhoShowsAnotherCertificate(t *testing.T) {
 		for word := range strings.FieldsSeq(words) {
 			var one shown
 			if cert, days, has := strings.Cut(word, "/"); has {
-				one.cert = uint32(number(t, cert))
-				one.ends = newYear.Add(time.Duration(number(t, days)) * 24 * time.Hour).Unix()
+				one.certs.sum = uint32(number(t, cert))
+				one.certs.ends = newYear.Add(time.Duration(number(t, days)) * 24 * time.Hour).Unix()
 			}
 			all = append(all, one)
 		}
@@ -168,27 +168,30 @@ func number(t *testing.T, word string) int {
 
 // A difference is told when it has lasted, and forgotten when it is over.
 func TestADifferenceIsToldWhenItHasLasted(t *testing.T) {
-	r, odd := recent{}, [traits]string{certificate: "odd"}
+	s := serverOf(lvs.Dest{Addr: someAddr})
+	v := virtualOf(&parser.Virtual{Settings: parser.Settings{SameWait: 600}}, s)
 	for _, row := range []struct {
-		after  time.Duration
-		says   [traits]string
-		turned bool
+		after      time.Duration
+		says, told string
 	}{
-		{0, [traits]string{}, false},
-		{1 * time.Minute, odd, false},
-		{10 * time.Minute, odd, false},
-		{11 * time.Minute, odd, true},
-		{12 * time.Minute, odd, false},
-		{13 * time.Minute, [traits]string{}, true},
-		{14 * time.Minute, odd, false},
-		{15 * time.Minute, [traits]string{}, false},
+		{0, "", ""},
+		{1 * time.Minute, "odd", ""},
+		{10 * time.Minute, "odd", ""},
+		{11 * time.Minute, "odd", "odd"},
+		{12 * time.Minute, "odder", "odder"},
+		{13 * time.Minute, "", ""},
+		{14 * time.Minute, "odd", ""},
+		{15 * time.Minute, "", ""},
 	} {
-		if got := r.differs(row.says, newYear.Add(row.after), 10*time.Minute); got != row.turned {
-			t.Errorf("%v: %v", row.after, got)
+		a := subject{v: v, s: s}
+		a.Now = newYear.Add(row.after)
+		memoryOf(v, s).differs([traits]string{version: row.says}, a.Now)
+		if got := a.odd(version); got != row.told || a.odd(certificate) != "" {
+			t.Errorf("%v: %q, want %q", row.after, got, row.told)
 		}
 	}
-	if r.odd != nil {
-		t.Errorf("it is remembered: %v", r.odd)
+	if s.odd != nil {
+		t.Errorf("it is remembered: %v", s.odd)
 	}
 }
 
