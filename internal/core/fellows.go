@@ -86,7 +86,7 @@ func usualOf[T comparable](all []shown, show func(*shown) T) (u usual[T]) {
 			u.has++
 		}
 	}
-	if u.of < fewest || 2*u.has <= u.of {
+	if 2*u.has <= u.of { // so one of two never differs
 		u.value = none
 	}
 	return u

@@ -63,21 +63,18 @@ func (c *company) compare(v *virtual, tell *teller) {
 
 func (v *virtual) sameWait() time.Duration { return time.Duration(v.Config.SameWait) * time.Second }
 
-// shows is what a server shows, if its last checks passed. Without samewait it is nothing.
+// shows is what a server shows, if its last checks passed.
 func (v *virtual) shows(s *server) shown {
-	one := shown{known: true}
-	switch {
-	case s.MovedTo >= 0:
+	if s.MovedTo >= 0 {
 		return shown{}
-	case v.Config.SameWait == 0:
-		return one
 	}
+	one := shown{known: true}
 	for x := range v.checks(s) {
 		c := x.j.check
 		if c == nil || c.agent { // with checktype=off, or not the server itself
 			continue
 		}
-		if c.at == 0 || !c.last.OK {
+		if !c.last.OK { // nor does it pass before its first result
 			return shown{}
 		}
 		one.text = cmp.Or(one.text, c.last.Shows)
