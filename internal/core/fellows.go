@@ -143,9 +143,7 @@ func (n *norm) differs(s *shown, now time.Time) (says [traits]string) {
 	return says
 }
 
-func inMillis(took uint32) time.Duration {
-	return (time.Duration(took) * time.Microsecond).Round(time.Millisecond)
-}
+func inMillis(micros uint32) time.Duration { return time.Duration(micros/1000) * time.Millisecond }
 
 // ends is when a certificate expires, in words.
 func ends(at int64, now time.Time) string {
