@@ -26,16 +26,21 @@ const (
 // fewest is how many servers must show something before one of them can differ.
 const fewest = 3
 
-// shown is what a server shows of itself.
+// shown is what a server shows of itself. All fields of one that is not known are zero.
 type shown struct {
-	cert uint32 // a checksum of its certificates; 0: none
-	ends int64  // when the first of them expires, as checker.Result.CertEnd
-	text string // what same finds in its answer; "": nothing
-	took uint32 // the mean time of its last answers, in microseconds; 0: not known
+	known bool // its last checks passed
+	certs certificates
+	text  string // what same finds in its answer; "": nothing
+	took  uint32 // the mean time of its last answers, in microseconds; 0: not known
 	// its share of the new connections, in percent, and the one by its weight; 0: not known
 	got, due uint8
+	fresh    bool // its answers are too few for the mean
+}
 
-	fresh bool // there are too few answers for it
+// certificates are those that the checks of a server see.
+type certificates struct {
+	sum  uint32 // a checksum; 0: there are none
+	ends int64  // when the first of them expires, as checker.Result.CertEnd
 }
 
 // answers are the times of the successes of a check, ten by ten, in microseconds.
@@ -81,7 +86,7 @@ func usualOf[T comparable](all []shown, show func(*shown) T) (u usual[T]) {
 			u.has++
 		}
 	}
-	if u.of < fewest || 2*u.has <= u.of {
+	if 2*u.has <= u.of { // so one of two never differs
 		u.value = none
 	}
 	return u
@@ -95,68 +100,50 @@ func (u usual[T]) lacks(one T) bool {
 
 // norm is what a section's servers usually show.
 type norm struct {
-	cert usual[uint32]
-	ends int64 // of the usual certificates
-	text usual[string]
-	took []uint32 // the times of all, sorted
+	certs usual[certificates]
+	text  usual[string]
+	took  []uint32 // the times of all, sorted
 }
 
 // normOf needs memory for the times of all servers.
-func normOf(all []shown, times []uint32) (n norm) {
-	n.cert = usualOf(all, func(s *shown) uint32 { return s.cert })
-	n.text = usualOf(all, func(s *shown) string { return s.text })
+func normOf(all []shown, times []uint32) norm {
 	for i := range all {
-		if all[i].cert == n.cert.value {
-			n.ends = all[i].ends
-		}
 		if all[i].took > 0 {
 			times = append(times, all[i].took)
 		}
 	}
 	slices.Sort(times)
-	n.took = times
-	return n
+	return norm{
+		certs: usualOf(all, func(s *shown) certificates { return s.certs }),
+		text:  usualOf(all, func(s *shown) string { return s.text }),
+		took:  times,
+	}
 }
 
 // differs describes each trait in which a server is not as the norm; "" where it is.
 func (n *norm) differs(s *shown, now time.Time) (says [traits]string) {
-	if n.cert.lacks(s.cert) {
-		says[certificate] = fmt.Sprintf("shows another certificate than %d of %d (%s; theirs %s)", n.cert.has,
-			n.cert.of, ends(s.ends, now), strings.TrimPrefix(ends(n.ends, now), "ends "))
+	if n.certs.lacks(s.certs) {
+		says[certificate] = fmt.Sprintf("shows another certificate than %d of %d (%s; theirs %s)", n.certs.has,
+			n.certs.of, ends(s.certs.ends, now), strings.TrimPrefix(ends(n.certs.value.ends, now), "ends "))
 	}
 	if n.text.lacks(s.text) {
 		says[version] = fmt.Sprintf(`shows "%s", and %d of %d "%s"`, s.text, n.text.has, n.text.of,
 			n.text.value)
 	}
-	if others, is := n.slow(s.took); is {
-		says[delay] = fmt.Sprintf("answers in %v, the others in %v", inMillis(s.took), inMillis(others))
+	if len(n.took) >= fewest {
+		others := n.took[(len(n.took)-1)/2] // they are faster: in a list of the others alone this is the median
+		if s.took > 3*others && s.took > others+50_000 {
+			says[delay] = fmt.Sprintf("answers in %v, the others in %v", inMillis(s.took), inMillis(others))
+		}
 	}
-	if s.isUneven() {
-		says[share] = fmt.Sprintf("gets %d %% of the new connections and should get %d %%", s.got, s.due)
+	got, due := int(s.got), int(s.due)
+	if apart := max(got-due, due-got); due > 0 && 2*apart >= due && apart >= 10 {
+		says[share] = fmt.Sprintf("gets %d %% of the new connections and should get %d %%", got, due)
 	}
 	return says
 }
 
-// isUneven reports whether a share differs from the one that is due by half of that, and by ten percentage points.
-func (s *shown) isUneven() bool {
-	got, due := int(s.got), int(s.due)
-	apart := max(got-due, due-got)
-	return due > 0 && 2*apart >= due && apart >= 10
-}
-
-// slow reports whether answers take more than three times the median of those of the other servers, and 50 ms more. The
-// others are faster, so without it the list of all has their median here.
-func (n *norm) slow(took uint32) (others uint32, is bool) {
-	if len(n.took) < fewest {
-		return 0, false
-	}
-	others = n.took[(len(n.took)-1)/2]
-	return others, took > 3*others && took > others+50_000
-}
-
-func inMillis(took uint32) time.Duration {
-	return (time.Duration(took) * time.Microsecond).Round(time.Millisecond)
-}
+func inMillis(micros uint32) time.Duration { return time.Duration(micros/1000) * time.Millisecond }
 
 // ends is when a certificate expires, in words.
 func ends(at int64, now time.Time) string {

@@ -7,8 +7,11 @@ import (
 	"testing"
 	"time"
 
+	"ldirectord/checker"
+	"ldirectord/checker/wire"
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/plan"
+	"ldirectord/internal/schedule"
 	"ldirectord/parser"
 )
 
@@ -37,8 +40,8 @@ func TestWhoShowsAnotherCertificate(t *testing.T) {
 		for word := range strings.FieldsSeq(words) {
 			var one shown
 			if cert, days, has := strings.Cut(word, "/"); has {
-				one.cert = uint32(number(t, cert))
-				one.ends = newYear.Add(time.Duration(number(t, days)) * 24 * time.Hour).Unix()
+				one.certs.sum = uint32(number(t, cert))
+				one.certs.ends = newYear.Add(time.Duration(number(t, days)) * 24 * time.Hour).Unix()
 			}
 			all = append(all, one)
 		}
@@ -168,27 +171,125 @@ func number(t *testing.T, word string) int {
 
 // A difference is told when it has lasted, and forgotten when it is over.
 func TestADifferenceIsToldWhenItHasLasted(t *testing.T) {
-	r, odd := recent{}, [traits]string{certificate: "odd"}
+	s := serverOf(lvs.Dest{Addr: someAddr})
+	v := virtualOf(&parser.Virtual{Settings: parser.Settings{SameWait: 600}}, s)
 	for _, row := range []struct {
-		after  time.Duration
-		says   [traits]string
-		turned bool
+		after      time.Duration
+		says, told string
 	}{
-		{0, [traits]string{}, false},
-		{1 * time.Minute, odd, false},
-		{10 * time.Minute, odd, false},
-		{11 * time.Minute, odd, true},
-		{12 * time.Minute, odd, false},
-		{13 * time.Minute, [traits]string{}, true},
-		{14 * time.Minute, odd, false},
-		{15 * time.Minute, [traits]string{}, false},
+		{0, "", ""},
+		{1 * time.Minute, "odd", ""},
+		{10 * time.Minute, "odd", ""},
+		{11 * time.Minute, "odd", "odd"},
+		{12 * time.Minute, "odder", "odder"},
+		{13 * time.Minute, "", ""},
+		{14 * time.Minute, "odd", ""},
+		{15 * time.Minute, "", ""},
 	} {
-		if got := r.differs(row.says, newYear.Add(row.after), 10*time.Minute); got != row.turned {
-			t.Errorf("%v: %v", row.after, got)
+		a := subject{v: v, s: s}
+		a.Now = newYear.Add(row.after)
+		memoryOf(v, s).differs([traits]string{version: row.says}, a.Now)
+		if got := a.odd(version); got != row.told || a.odd(certificate) != "" {
+			t.Errorf("%v: %q, want %q", row.after, got, row.told)
 		}
 	}
-	if r.odd != nil {
-		t.Errorf("it is remembered: %v", r.odd)
+	if s.odd != nil {
+		t.Errorf("it is remembered: %v", s.odd)
+	}
+}
+
+// What a server shows, by its checks. The last check is that of an agent.
+func TestWhatAServerShows(t *testing.T) {
+	for _, row := range []struct {
+		what   string
+		change func(*server)
+		want   shown
+	}{
+		{"one check", func(*server) {}, shown{known: true, certs: certificates{7, 70}, text: "v1", took: 5}},
+		{"too few answers", func(s *server) { s.first.check.mean = 0 },
+			shown{known: true, certs: certificates{7, 70}, text: "v1", fresh: true}},
+		{"a check that fails", func(s *server) { s.first.check.last.OK = false }, shown{}},
+		{"a further check that fails", func(s *server) { addCheck(s, checker.Result{}) }, shown{}},
+		{"two certificates", func(s *server) { addCheck(s, checker.Result{OK: true, Cert: 8, CertEnd: 60, Shows: "v2"}) },
+			shown{known: true, certs: certificates{7*31 + 8, 60}, text: "v1", took: 5}},
+		{"one of them ends later", func(s *server) { addCheck(s, checker.Result{OK: true, Cert: 8, CertEnd: 80}) },
+			shown{known: true, certs: certificates{7*31 + 8, 70}, text: "v1", took: 5}},
+		{"its share", func(s *server) { s.got, s.due, s.counted = 61, 33, true },
+			shown{known: true, certs: certificates{7, 70}, text: "v1", took: 5, got: 61, due: 33}},
+		{"it is no longer in the table", func(s *server) { s.got, s.due = 61, 33 },
+			shown{known: true, certs: certificates{7, 70}, text: "v1", took: 5}},
+		{"it has moved", func(s *server) { s.MovedTo = 0 }, shown{}},
+		{"it is not checked", func(s *server) { s.first.check = nil }, shown{known: true}},
+	} {
+		s := serverOf(lvs.Dest{Addr: someAddr})
+		v := virtualOf(&parser.Virtual{}, s)
+		s.first.check.last = checker.Result{OK: true, Cert: 7, CertEnd: 70, Shows: "v1"}
+		s.first.check.mean = 5
+		addCheck(s, checker.Result{}).agent = true
+		row.change(s)
+		if got := v.shows(s); got != row.want {
+			t.Errorf("%s: %+v, want %+v", row.what, got, row.want)
+		}
+	}
+}
+
+// addCheck adds a check to a server, after its first one.
+func addCheck(s *server, last checker.Result) *check {
+	j := &judgement{check: &check{last: last, answers: answers{mean: 9}}, k: s.first.k + 1, next: s.first.next}
+	s.first.next = j
+	return j.check
+}
+
+// A connect between two full checks (checktype = N) sees nothing, and what they saw stays. Only successes have a time.
+func TestWhatIsKeptOfResults(t *testing.T) {
+	task, c := &schedule.Task{}, &check{}
+	e := examiner{services: &services{}, checks: map[*schedule.Task]*check{task: c}}
+	for _, row := range []struct {
+		what string
+		is   checker.Result
+		cert uint32
+		text string
+		n    uint8
+	}{
+		{"a full check", checker.Result{OK: true, Cert: 7, Shows: "v1", Stage: wire.AtMatch}, 7, "v1", 1},
+		{"a connect", checker.Result{OK: true, Stage: wire.AtConnect}, 7, "v1", 2},
+		{"a failure", checker.Result{Stage: wire.AtConnect}, 0, "", 2},
+		{"another version", checker.Result{OK: true, Shows: "v2", Stage: wire.AtMatch}, 0, "v2", 3},
+	} {
+		e.results([]schedule.Update{{Task: task, Result: row.is}})
+		if c.last.Cert != row.cert || c.last.Shows != row.text || c.n != row.n {
+			t.Errorf("%s: %+v", row.what, c)
+		}
+	}
+}
+
+// A director beside which another daemon has the service shows what differs, and reports nothing.
+func TestOnlyTheOwnerReportsADifference(t *testing.T) {
+	for owner, want := range map[string]int{"": 1, "another daemon": 0} {
+		var all []*server
+		for i := range 3 {
+			s := serverOf(lvs.Dest{Addr: someAddr})
+			s.first.check.last = checker.Result{OK: true, Cert: uint32(1 + i/2)}
+			s.first.check.mean = 1
+			all = append(all, s)
+		}
+		v, said := virtualOf(&parser.Virtual{Settings: parser.Settings{SameWait: 60}}, all...), 0
+		v.Owner = owner
+		e := examiner{services: &services{virtuals: []*virtual{v}}}
+		e.tell.receivers = []Receiver{func(c *Change) {
+			if c.Kind != "" {
+				said++
+			}
+		}}
+		for minute := range 3 {
+			e.tell.clock = newYear.Add(time.Duration(minute) * time.Minute)
+			e.compare()
+		}
+		a := subject{v: v, s: all[2]}
+		a.Now = e.tell.clock
+		if a.odd(certificate) == "" || said != want {
+			t.Errorf("owner %q: %d events, shown %q", owner, said, a.odd(certificate))
+		}
 	}
 }
 

@@ -18,118 +18,113 @@ type oddities [traits]oddity
 type oddity struct {
 	since time.Time
 	says  string
-	told  bool // it has lasted long enough
 }
 
-// company are the servers of a section that can be compared, and what they show. It is used again for each section.
+// company has memory for what the servers of one section after the other show.
 type company struct {
-	servers []*server
-	all     []shown
-	times   []uint32
-	fresh   bool // one of them has too few answers, as after a reload: until all have, no difference ends
+	all   []shown
+	times []uint32
 }
 
 // compare compares the servers of each section with each other.
 func (e *examiner) compare() {
 	for _, v := range e.virtuals {
-		e.company.gather(v)
-		if len(e.company.all) >= min(fewest, len(v.servers)) { // otherwise the others may be back soon
-			e.company.compare(v, &e.tell)
-		}
+		e.company.compare(v, &e.tell)
 	}
 }
 
-// gather takes the servers whose last checks passed. Of the others nothing new is known.
-func (c *company) gather(v *virtual) {
-	clear(c.servers) // a plan that was replaced may be freed
-	c.servers, c.all, c.fresh = c.servers[:0], c.all[:0], false
-	for _, s := range v.servers {
-		if one, known := v.shows(s); known && s.MovedTo < 0 {
-			c.servers, c.all, c.fresh = append(c.servers, s), append(c.all, one), c.fresh || one.fresh
-		}
-	}
-}
-
-// compare notes and tells who differs.
+// compare notes and tells who differs. Of servers that are not known it finds nothing new.
 func (c *company) compare(v *virtual, tell *teller) {
-	n, wait := normOf(c.all, c.times[:0]), v.sameWait()
-	c.times = n.took
-	for i, s := range c.servers {
-		var says [traits]string
-		if wait > 0 {
-			says = n.differs(&c.all[i], tell.now())
+	known, fresh := 0, false
+	c.all = c.all[:0]
+	for _, s := range v.servers {
+		one := v.shows(s)
+		if c.all = append(c.all, one); one.known {
+			known++
 		}
-		odd := s.isOdd()
-		if odd && c.fresh || !odd && says == ([traits]string{}) { // the latter is true of most servers
+		fresh = fresh || one.fresh
+	}
+	if known < min(fewest, len(v.servers)) {
+		return // the others may be back soon
+	}
+	n := normOf(c.all, c.times[:0])
+	c.times = n.took
+	for i, s := range v.servers {
+		one := &c.all[i]
+		says, odd := n.differs(one, tell.now()), s.isOdd()
+		// Most servers are as the others. After a reload no difference ends before all have answered often.
+		if !one.known || odd && fresh || !odd && says == ([traits]string{}) {
 			continue
 		}
-		if memoryOf(v, s).differs(says, tell.now(), wait) {
-			tell.compare(v, s, v.IsOurs())
-		}
+		memoryOf(v, s).differs(says, tell.now())
+		tell.compare(v, s, v.IsOurs())
 	}
 }
 
 func (v *virtual) sameWait() time.Duration { return time.Duration(v.Config.SameWait) * time.Second }
 
-// shows is what a server shows in its last checks, and whether all of them passed.
-func (v *virtual) shows(s *server) (one shown, known bool) {
-	if s.counted {
-		one.got, one.due = s.got, s.due
+// shows is what a server shows, if its last checks passed.
+func (v *virtual) shows(s *server) shown {
+	if s.MovedTo >= 0 {
+		return shown{}
 	}
+	one := shown{known: true}
 	for x := range v.checks(s) {
 		c := x.j.check
 		if c == nil || c.agent { // with checktype=off, or not the server itself
 			continue
 		}
-		if c.at == 0 || !c.last.OK {
-			return one, false
+		if !c.last.OK { // nor does it pass before its first result
+			return shown{}
 		}
 		one.text = cmp.Or(one.text, c.last.Shows)
 		if x.j.k == 0 {
 			one.took, one.fresh = c.mean, c.mean == 0
 		}
 		if c.last.Cert != 0 {
-			one.cert = one.cert*31 + c.last.Cert
-			if one.ends == 0 || c.last.CertEnd < one.ends {
-				one.ends = c.last.CertEnd
+			seen := &one.certs
+			seen.sum = seen.sum*31 + c.last.Cert
+			if seen.ends == 0 || c.last.CertEnd < seen.ends {
+				seen.ends = c.last.CertEnd
 			}
 		}
 	}
-	return one, true
+	if s.counted {
+		one.got, one.due = s.got, s.due
+	}
+	return one
 }
 
-// differs notes how a server differs now, and reports whether there is something to tell.
-func (r *recent) differs(says [traits]string, now time.Time, wait time.Duration) (turned bool) {
+// differs notes how a server differs now.
+func (r *recent) differs(says [traits]string, now time.Time) {
 	var was, is oddities
 	if r.odd != nil {
 		was = *r.odd
 	}
-	for i := range says {
-		if says[i] != "" {
-			since := cmp.Or(was[i].since, now)
-			is[i] = oddity{since, says[i], now.Sub(since) >= wait}
+	for i, text := range says {
+		if text != "" {
+			is[i] = oddity{cmp.Or(was[i].since, now), text}
 		}
-		turned = turned || was[i].told != is[i].told
 	}
 	if r.odd = nil; is != (oddities{}) {
 		r.odd = &is
 	}
-	return turned
 }
 
 func (s *server) isOdd() bool { return s.recent != nil && s.odd != nil }
 
-// saysOdd is how a server has differed in a trait for long enough; "" if it has not.
-func (s *server) saysOdd(of trait) string {
-	if !s.isOdd() || !s.odd[of].told {
+// odd is how a server has differed in a trait for samewait; "" if it has not.
+func (a *subject) odd(of trait) string {
+	wait := a.v.sameWait()
+	if !a.s.isOdd() || wait == 0 || a.Now.Sub(a.s.odd[of].since) < wait {
 		return ""
 	}
-	return s.odd[of].says
+	return a.s.odd[of].says
 }
 
 // oddKind is the kind of condition of the servers that differ in a trait.
 func oddKind(name string, of trait) kind {
-	says := func(a *subject) string { return a.s.saysOdd(of) }
+	says := func(a *subject) string { return a.odd(of) }
 	return kind{name: name, trouble: judge.Doubt, says: says, news: &news{
 		begins: func(a *subject, _ begun) notice {
 			why := says(a)

@@ -29,12 +29,15 @@ func TestSharesOfNewConnections(t *testing.T) {
 		{"and what was known of that server is over", "wrr", "0/1 0/1; 90/1 10/1; 5/1 5/2 -> 90/50 0/0"},
 		{"without a weight nothing is due", "wrr", "0/1 0/0; 90/1 10/0 -> 90/100 10/0"},
 		{"no server has one", "wrr", "0/0 0/0; 90/0 10/0 -> 0/0 0/0"},
-		{"an entry that was made again", "wrr", "900/1 900/1; -890/1 100/1; 50/1 50/1 -> 50/50 50/50"},
+		{"an entry that was made again", "wrr", "900/1 900/1; -890/1 100/1 -> 0/0 0/0"},
+		{"from then on", "wrr", "900/1 900/1; -890/1 100/1; 50/1 50/1 -> 50/50 50/50"},
+		{"too soon", "wrr", "0/1 0/1; soon 90/1 10/1 -> 0/0 0/0"},
 	} {
 		looks, want, _ := strings.Cut(row.looks, " -> ")
 		var v *virtual
 		now := newYear
 		for look := range strings.SplitSeq(looks, "; ") {
+			look, soon := strings.CutPrefix(look, "soon ")
 			words := strings.Fields(look)
 			if v == nil {
 				servers := make([]*server, len(words))
@@ -52,6 +55,9 @@ func TestSharesOfNewConnections(t *testing.T) {
 				s := v.servers[i]
 				s.carries.Traffic.Connections += uint64(number(t, more))
 				have.Put(lvs.Dest{Addr: s.Dest.Addr, Weight: uint32(number(t, weight))})
+			}
+			if soon {
+				now = now.Add(-time.Second)
 			}
 			v.share(have, now)
 			now = now.Add(time.Minute)

@@ -246,7 +246,7 @@ func (s *scenario) step(words []string, body string) {
 			Cause: checker.Answer, Stage: wire.AtMatch, Detail: fmt.Sprintf("says %q", strings.Join(words[2:], " "))}
 		s.mu.Unlock()
 	case "certificate":
-		ends := time.Now().Add(s.duration(words[2]+"h") * 24).Unix()
+		ends := time.Now().Truncate(24 * time.Hour).Add(s.duration(words[2]+"h") * 24).Unix() // the same all day
 		for _, a := range words[3:] {
 			s.show(a, func(r *checker.Result) { r.Cert, r.CertEnd = crc32.ChecksumIEEE([]byte(words[1])), ends })
 		}
