@@ -161,10 +161,17 @@ func startExim(t *testing.T) *exim {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	e := &exim{path: path, config: filepath.Join(dir, "exim.conf"), box: filepath.Join(dir, "spool", "box"),
-		addr: testkit.FreeAddr(t).String(), secured: testkit.FreeAddr(t).String()}
+		addr: onLoopback(t), secured: onLoopback(t)}
 	e.configure(t, dir)
 	e.run(t)
 	return e
+}
+
+// onLoopback is a free address for exim, of 127.0.0.1 as its certificate is.
+func onLoopback(t *testing.T) string {
+	l := testkit.Must(net.Listen("tcp4", "127.0.0.1:0"))(t)
+	defer l.Close()
+	return l.Addr().String()
 }
 
 func (e *exim) configure(t *testing.T, dir string) {
