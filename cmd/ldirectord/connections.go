@@ -95,8 +95,8 @@ func serverStates(c *call) (map[lvs.Backend]string, error) {
 		}
 		return states, nil
 	}
-	given, err := orders.File(c.instance().Files().Drain).InForce()
-	for at, o := range given {
+	given, err := orders.File(c.instance().Files().Drain).Current()
+	for at, o := range given.InForce() {
 		states[at] = map[orders.Kind]string{orders.Drain: "drained",
 			orders.Maint: "maintenance"}[o.Kind]
 	}

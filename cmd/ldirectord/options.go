@@ -82,6 +82,7 @@ type ordering struct {
 	Force      bool
 	Off        bool
 	Why        string
+	From       string
 	Until      string
 	For        string
 }

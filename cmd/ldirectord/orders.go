@@ -27,7 +27,11 @@ func listOrders(c *call) error {
 		if o.Lost {
 			what += " (not in the file)"
 		}
-		addRow(w, o.Virtual, cmp.Or(o.Real, "-"), what, when(o.Since), when(o.Until), o.By, o.Why)
+		since := when(o.Since)
+		if o.Waits() {
+			since = "from " + when(o.From)
+		}
+		addRow(w, o.Virtual, cmp.Or(o.Real, "-"), what, since, when(o.Until), o.By, o.Why)
 	}
 	return w.Flush()
 }
@@ -43,7 +47,7 @@ func (c *call) orders() ([]orders.Entry, error) {
 	if err := c.load(); err != nil {
 		return nil, err
 	}
-	all, err := orders.File(c.instance().Files().Drain).InForce()
+	all, err := orders.File(c.instance().Files().Drain).Current()
 	return status.ListOrders(all, core.SnapshotOf(c.Plan, time.Now())), err
 }
 

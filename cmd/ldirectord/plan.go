@@ -24,10 +24,11 @@ func showPlan(c *call) error {
 	if err := c.accept(); err != nil {
 		return err
 	}
-	given, err := orders.File(c.instance().Files().Drain).InForce()
+	given, err := orders.File(c.instance().Files().Drain).Current()
 	if err != nil {
 		return err
 	}
+	given = given.InForce()
 	if c.supposing.any() {
 		return suppose(c, given)
 	}

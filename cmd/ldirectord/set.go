@@ -53,6 +53,7 @@ func setServers(c *call, servers []string, what string) error {
 	words := wordsFor(servers)
 	words.Set("order", what)
 	words.Set("why", c.Why)
+	words.Set("from", c.From)
 	words.Set("until", c.Until)
 	words.Set("for", c.For)
 	if c.Force {
@@ -62,6 +63,9 @@ func setServers(c *call, servers []string, what string) error {
 	order, err := orders.Parse(words)
 	if err == nil && c.WaitBudget != 0 && !order.TakesOut() {
 		err = errors.New("--wait-budget works only with drain, maint and weight 0")
+	}
+	if err == nil && c.Wait && order.Waits() {
+		err = errors.New("--wait does not work with --from")
 	}
 	if err == nil && c.Wait && !order.TakesOut() && order.Kind != orders.Withdraw {
 		err = errors.New("--wait works only with drain, maint and withdraw")
@@ -148,6 +152,8 @@ func printOrdered(c *call, order orders.Request, s daemon.OrderedServer) {
 	case at.Real == "":
 		// of one that left the file, no directive is known
 		c.tell("%s guards %s again", cmp.Or(s.Guard, "keepserving"), at)
+	case order.Waits():
+		c.tell("%s: %s", at, order)
 	case c.verb == "drain" || c.verb == "undrain":
 		c.tell("%sed %s", c.verb, at)
 	case order.Kind == orders.Ready:

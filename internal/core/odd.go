@@ -123,9 +123,9 @@ func (a *subject) odd(of trait) string {
 }
 
 // oddKind is the kind of condition of the servers that differ in a trait.
-func oddKind(name string, of trait) kind {
+func oddKind(name string, of trait, trouble judge.Trouble) kind {
 	says := func(a *subject) string { return a.odd(of) }
-	return kind{name: name, trouble: judge.Doubt, says: says, news: &news{
+	return kind{name: name, trouble: trouble, says: says, news: &news{
 		begins: func(a *subject, _ begun) notice {
 			why := says(a)
 			return notice{notify.Differs, "Differs", ": " + why, why, why}
@@ -138,8 +138,8 @@ func oddKind(name string, of trait) kind {
 }
 
 var (
-	certificateKind = oddKind("certificate", certificate)
-	versionKind     = oddKind("version", version)
-	slowKind        = oddKind("slow", delay)
-	shareKind       = oddKind("share", share)
+	certificateKind = oddKind("certificate", certificate, judge.Doubt)
+	versionKind     = oddKind("version", version, judge.Doubt)
+	slowKind        = oddKind("slow", delay, judge.Doubt)
+	shareKind       = oddKind("share", share, judge.Noted) // with few clients, or persistence, it is usual
 )

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"ldirectord/internal/instance"
@@ -28,7 +29,10 @@ type standingOrders struct {
 	// The fields below belong to the order that is being carried out.
 	role    instance.RoleOrder
 	unsaved bool       // the role is not in its file
-	given   orders.All // the orders that the director has
+	given   orders.All // the orders that the director has, and those that wait
+	late    bool       // orders whose time has come wait for enough servers
+
+	waiting atomic.Pointer[orders.All] // given, for everybody
 }
 
 // newOrders returns the orders that the previous daemon left. A daemon whose role can't be read serves.
@@ -37,6 +41,7 @@ func newOrders(d *daemon) *standingOrders {
 	var err error
 	o.given, err = o.orderFile().Read()
 	d.failed(notify.HookFailed, "Orders for servers can't be read", err)
+	o.waiting.Store(&o.given)
 	o.role, err = o.roleFile().Read()
 	d.recorded(err)
 	return o
@@ -65,6 +70,7 @@ func (o *standingOrders) keep(ctx context.Context) {
 			_ = o.saveRole(o.role) // an error was reported before
 		}
 		o.keepGiven(ctx)
+		o.beginDue(ctx)
 		return true
 	})
 }

@@ -15,6 +15,7 @@ import (
 	"ldirectord/internal/core"
 	"ldirectord/internal/instance"
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/notify"
 	"ldirectord/internal/orders"
 	"ldirectord/internal/plan"
 	"ldirectord/internal/runfile"
@@ -50,13 +51,13 @@ func Record(ctx context.Context, i instance.Instance, p *plan.Plan, r orders.Req
 	}
 	defer lock.Close()
 	file := orders.File(i.Files().Drain)
-	all, err := file.InForce()
+	all, err := file.Current()
 	if err != nil {
 		return answer, err
 	}
 	r.By = instance.UserName(os.Geteuid())
 	now := core.SnapshotOf(p, time.Now())
-	now.Orders = maps.Clone(all)
+	now.Orders = all.InForce()
 	meant, err := carryOut(r, now, all, i.Path, file, func([]lvs.Backend) error { return nil })
 	answer.Servers = inTable(now, meant)
 	return answer, err
@@ -70,8 +71,12 @@ func carryOut(r orders.Request, now *view.Snapshot, all orders.All, path string,
 	if err == nil {
 		err = hasTurn(meant)
 	}
-	if err == nil {
-		err = inBudget(r, now.Short(meant, all))
+	switch {
+	case err != nil:
+	case r.Waits():
+		err = alone(meant, all)
+	default:
+		err = inBudget(r, now.Short(meant, all.InForce()))
 	}
 	if err != nil {
 		return nil, err
@@ -92,6 +97,17 @@ func carryOut(r orders.Request, now *view.Snapshot, all orders.All, path string,
 		return nil, socket.Refused(fmt.Sprintf("nothing is changed: %v", err))
 	}
 	return meant, nil
+}
+
+// alone refuses an order that waits for servers that have another one, which it would end.
+func alone(meant []lvs.Backend, all orders.All) error {
+	for _, p := range meant {
+		if o, has := all[p]; has {
+			return socket.Refused(fmt.Sprintf("%s has an order, %s; --from is for servers without one", p,
+				o))
+		}
+	}
+	return nil
 }
 
 const howCalled = "a virtual service is named by ADDRESS:PORT as in status, by its mark, or by its servicename"
@@ -220,7 +236,7 @@ func (o *standingOrders) setNow(ctx context.Context, r orders.Request, place *pl
 	if r.Kind == orders.Drain {
 		answer.Refusing = now.Refusing(meant)
 	}
-	if r.TakesOut() {
+	if r.TakesOut() && !r.Waits() {
 		err = o.isOut(ctx, meant)
 	}
 	return answer, err
@@ -305,11 +321,53 @@ func (o *standingOrders) recorded() (orders.All, error) {
 
 // pass has the director carry out orders. If the director does not take them, they are carried out later from the file.
 func (o *standingOrders) pass(ctx context.Context, all orders.All, ready ...lvs.Backend) error {
-	err := o.d.director.Order(ctx, all, ready...)
+	err := o.d.director.Order(ctx, all.InForce(), ready...)
 	if err == nil {
 		o.given = all
+		o.waiting.Store(&all)
 	}
 	return err
+}
+
+// beginDue begins the orders whose time has come, all of them or none: those that would leave too few servers wait.
+func (o *standingOrders) beginDue(ctx context.Context) {
+	due := o.given.Due(time.Now())
+	if len(due) == 0 {
+		return
+	}
+	now, err := o.d.director.Snapshot(ctx)
+	if err != nil {
+		return
+	}
+	var out []lvs.Backend
+	for _, at := range due.Sorted() {
+		if due[at].TakesOut() {
+			out = append(out, at)
+		}
+	}
+	if short := now.Short(out, o.given.InForce()); len(short) > 0 {
+		if !o.late {
+			o.d.say(notify.OrderWaits, "An order waits for enough servers: "+short[0].String())
+		}
+		o.late = true
+		return
+	}
+	all := maps.Clone(o.given)
+	maps.Copy(all, due)
+	if o.orderFile().Write(all) == nil && o.pass(ctx, all) == nil {
+		o.late = false
+	}
+}
+
+// withWaiting are orders in force, and those that wait.
+func (o *standingOrders) withWaiting(inForce orders.All) orders.All {
+	all := maps.Clone(inForce)
+	for at, one := range *o.waiting.Load() {
+		if one.Waits() {
+			all[at] = one
+		}
+	}
+	return all
 }
 
 // followGiven carries out recorded orders.

@@ -45,6 +45,7 @@ func (d *daemon) report(ctx context.Context) (*status.Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	now.Orders = d.orders.withWaiting(now.Orders)
 	process := d.tally.process()
 	process.Failures = append(slices.DeleteFunc(process.Failures, d.isOver), d.log.failures()...)
 	return status.NewReport(now, process, connections(ctx, d.Table.Live, now)), nil

@@ -20,9 +20,11 @@ type Entry struct {
 }
 
 // File is the path of the file with the orders. It survives the daemon, but not a boot. After the format each order is
-// in a comment. Then there is a line for each server that is taken out, virtual service and real server: it stays
-// drained where its comment is damaged.
+// in a comment, of its own form if it waits: programs that do not know From must not begin it. Then there is a line for
+// each server that is taken out, virtual service and real server: it stays drained where its comment is damaged.
 type File string
+
+const later = "later " // before an order that waits
 
 // Read returns the orders; none when there is no file. Those that it can't read leave the servers drained.
 func (f File) Read() (All, error) {
@@ -37,9 +39,10 @@ func (f File) Read() (All, error) {
 	all := All{}
 	for line := range strings.Lines(string(text)) {
 		line = strings.TrimSpace(line)
-		if strings.HasPrefix(line, "# {") {
+		text, isOrder := strings.CutPrefix(line, "# ")
+		if text = strings.TrimPrefix(text, later); isOrder && strings.HasPrefix(text, "{") {
 			var o Entry
-			if bad := json.Unmarshal([]byte(line[len("# "):]), &o); bad != nil {
+			if bad := json.Unmarshal([]byte(text), &o); bad != nil {
 				err = fmt.Errorf("reading the orders: %s: %w", f, bad)
 				continue
 			}
@@ -62,6 +65,10 @@ func (f File) Write(all All) error {
 	lines := []string{runfile.Format + "\n"}
 	for at, o := range all {
 		text, _ := json.Marshal(Entry{Backend: at, Order: o}) // every order can be written
+		if o.Waits() {
+			lines = append(lines, "# "+later+string(text)+"\n")
+			continue
+		}
 		if lines = append(lines, "# "+string(text)+"\n"); o.TakesOut() {
 			lines = append(lines, at.Virtual+" "+at.Real+"\n")
 		}
@@ -71,8 +78,8 @@ func (f File) Write(all All) error {
 	return runfile.While("recording the orders", err)
 }
 
-// InForce returns the orders in force. A file of other users is ignored.
-func (f File) InForce() (All, error) {
+// Current returns the orders that are not over. A file of other users is ignored.
+func (f File) Current() (All, error) {
 	all, err := f.Read()
 	if errors.Is(err, runfile.ErrForeign) {
 		return All{}, nil

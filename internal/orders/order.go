@@ -35,6 +35,7 @@ type Order struct {
 	Why    string    `json:"why,omitempty"`
 	By     string    `json:"by,omitempty"` // the user that gave it, where that is known
 	Since  time.Time `json:"since,omitzero"`
+	From   time.Time `json:"from,omitzero"`  // it waits for this time; zero: it is in force
 	Until  time.Time `json:"until,omitzero"` // by the wall clock; zero: never
 
 	// For an order for a time: when it ends since the boot, see End. Its file may outlive that.
@@ -52,7 +53,11 @@ func (o Order) What() string {
 
 // String is the whole order in words, in local time: "maint until 2026-11-21 18:00:00 by root: new disk".
 func (o Order) String() string {
-	text := o.What() + o.Expiry()
+	text := o.What()
+	if o.Waits() {
+		text += " from " + o.From.Local().Format(time.DateTime)
+	}
+	text += o.Expiry()
 	if o.By != "" {
 		text += " by " + o.By
 	}
@@ -69,6 +74,9 @@ func (o Order) Expiry() string {
 	}
 	return ""
 }
+
+// Waits reports whether the order is not in force yet.
+func (o Order) Waits() bool { return !o.From.IsZero() }
 
 // TakesOut reports whether a server with the order gets no new connections.
 func (o Order) TakesOut() bool { return o.Kind == Drain || o.Kind == Maint }
@@ -98,8 +106,8 @@ func (o Order) Remark(after string) string {
 	return after + o.String()
 }
 
-// All are the orders in force, including those for servers that the file does not have now. One for a virtual service
-// has no Real.
+// All are the orders in force, and those that wait, including those for servers that the file does not have now. One
+// for a virtual service has no Real.
 type All map[lvs.Backend]Order
 
 // Sorted returns the servers with orders, by virtual service, then by name.
@@ -113,6 +121,25 @@ func (all All) At(now time.Time) All {
 	maps.Copy(held, all)
 	maps.DeleteFunc(held, func(_ lvs.Backend, o Order) bool { return o.IsOver(now) })
 	return held
+}
+
+// InForce is a copy without the orders that wait.
+func (all All) InForce() All {
+	now := maps.Clone(all)
+	maps.DeleteFunc(now, func(_ lvs.Backend, o Order) bool { return o.Waits() })
+	return now
+}
+
+// Due are copies of the orders whose time has come, without From.
+func (all All) Due(now time.Time) All {
+	due := All{}
+	for at, o := range all {
+		if o.Waits() && !o.From.After(now) {
+			o.From = time.Time{}
+			due[at] = o
+		}
+	}
+	return due
 }
 
 // Withdrawal is the order that withdraws an address, alone or with all others; the zero Order for none.

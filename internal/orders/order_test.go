@@ -1,6 +1,7 @@
 package orders
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -48,5 +49,23 @@ func TestAnEndStaysWhereNobodySetsTheClock(t *testing.T) {
 	o := Order{Kind: Drain, Until: until, Ends: runfile.SinceBoot() + time.Hour + time.Second}
 	if !o.End().Equal(until) || o.IsOver(time.Now()) {
 		t.Errorf("%v, not %v", o.End(), until)
+	}
+}
+
+// An order that waits is not in force, is due at its time, and is kept in a form that programs without From ignore.
+func TestAnOrderThatWaits(t *testing.T) {
+	now := second(time.Now())
+	a, b := lvs.At("fwm:3", "a:1"), lvs.At("fwm:3", "b:1")
+	all := All{a: {Kind: Drain, From: now.Add(time.Hour)}, b: {Kind: Maint}}
+	testkit.Same(t, all.InForce(), All{b: {Kind: Maint}})
+	testkit.Same(t, all.Due(now.Add(time.Hour-time.Second)), All{})
+	testkit.Same(t, all.Due(now.Add(time.Hour)), All{a: {Kind: Drain}})
+	file := File(t.TempDir() + "/drain")
+	testkit.OK(t, file.Write(all))
+	testkit.Same(t, testkit.Must(file.Current())(t), all)
+	for line := range strings.Lines(testkit.Read(t, string(file))) {
+		if strings.Contains(line, "a:1") && !strings.HasPrefix(line, "# later {") {
+			t.Error(line)
+		}
 	}
 }

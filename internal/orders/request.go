@@ -35,7 +35,7 @@ var kinds = []Kind{Drain, Maint, Ready, Obey, Withdraw, Announce}
 // drain. A reason and an end may be given: until a time (18:00), or for how long from now (2h). In words, the reason is
 // replaced by its kept part, and until by the time with its zone, because the daemon may have another time zone.
 func Parse(words url.Values) (r Request, err error) {
-	what, until, last := words.Get("order"), words.Get("until"), words.Get("for")
+	what, from, until, last := words.Get("order"), words.Get("from"), words.Get("until"), words.Get("for")
 	why, more := printable.Cut(printable.Line(strings.TrimSpace(words.Get("why"))), maxWhy)
 	why += more
 	words.Set("why", why)
@@ -60,13 +60,20 @@ func Parse(words url.Values) (r Request, err error) {
 		}
 	case !slices.Contains(kinds, r.Kind):
 		return r, fmt.Errorf("%q is not an order: drain, maint, ready and weight N are allowed", what)
-	case r.TakesBack() && (r.Why != "" || until != "" || last != ""):
+	case r.TakesBack() && (r.Why != "" || from != "" || until != "" || last != ""):
 		return r, errors.New(
-			"the end of an order takes no why, until or for: they are for drain, maint, weight N, obey " +
-				"and withdraw")
+			"the end of an order takes no why, from, until or for: they are for drain, maint, weight N, " +
+				"obey and withdraw")
+	}
+	if from != "" {
+		if r.From, err = beginOf(r, from, now); err != nil {
+			return r, err
+		}
+		now = r.From
+		words.Set("from", now.Format(time.RFC3339))
 	}
 	if r.Until, err = endOf(until, last, now); last != "" {
-		r.Boot, r.Ends = runfile.BootID(), runfile.SinceBoot()+r.Until.Sub(now)
+		r.Boot, r.Ends = runfile.BootID(), runfile.SinceBoot()+time.Until(r.Until)
 	} else if until != "" {
 		words.Set("until", r.Until.Format(time.RFC3339))
 	}
@@ -108,6 +115,19 @@ func (r Request) String() string {
 
 // TakesBack reports whether it ends an order.
 func (r Request) TakesBack() bool { return r.Kind == Ready || r.Kind == Announce }
+
+// beginOf is when an order begins. Then it begins only within the budget, and must not have been refused before.
+func beginOf(r Request, from string, now time.Time) (time.Time, error) {
+	if !slices.Contains([]Kind{Drain, Maint, Weigh}, r.Kind) || r.Force || r.WaitBudget > 0 {
+		return now, errors.New("from is for drain, maint and weight N, without force and wait-budget: " +
+			"the order waits until enough servers are left")
+	}
+	begin, err := maintenance.ParseUntil(from, now)
+	if err == nil && !begin.After(now) {
+		err = fmt.Errorf("%s is over", from)
+	}
+	return second(begin), err
+}
 
 // endOf is when an order ends; zero for never.
 func endOf(until, last string, now time.Time) (time.Time, error) {

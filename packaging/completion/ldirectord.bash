@@ -32,7 +32,7 @@ _ldirectord_row() {
 	topics='commands options files directives checks marks exit'
 	options='--debug --help --version --ipvs --log-format --rundir' takes=''
 	case $1 in
-	'') options+=' --foreground --last-good --keep --confirm --empty --strict --verbose --watch --warnings-are-errors --no-lookup --all --exit-code --down --drain --without-director --each --running --json --lines --of --client --top --with-secrets --wait --timeout --wait-budget --force --why --until --for --report --with-programs --off' ;;
+	'') options+=' --foreground --last-good --keep --confirm --empty --strict --verbose --watch --warnings-are-errors --no-lookup --all --exit-code --down --drain --without-director --each --running --json --lines --of --client --top --with-secrets --wait --timeout --wait-budget --force --why --from --until --for --report --with-programs --off' ;;
 	start) options+=' --foreground --last-good --strict' ;;
 	stop) options+=' --keep' ;;
 	restart) options+=' --foreground --strict' ;;
@@ -50,9 +50,9 @@ _ldirectord_row() {
 	probe) takes='VIRTUAL REAL' options+=' --json --strict --verbose' ;;
 	shadow) options+=' --for --report --strict --with-programs' ;;
 	doctor) options+=' --json' ;;
-	drain) takes='REAL' options+=' --for --force --json --timeout --until --wait --wait-budget --why' ;;
+	drain) takes='REAL' options+=' --for --force --from --json --timeout --until --wait --wait-budget --why' ;;
 	undrain) takes='REAL' options+=' --json' ;;
-	set) takes='REAL drain maint ready weight' options+=' --for --force --json --timeout --until --wait --wait-budget --why' ;;
+	set) takes='REAL drain maint ready weight' options+=' --for --force --from --json --timeout --until --wait --wait-budget --why' ;;
 	undo) takes='REAL' options+=' --json' ;;
 	roll) takes='VIRTUAL --' options+=' --force --timeout --wait-budget --why' ;;
 	wait) takes='REAL up out' options+=' --json --timeout' ;;
