@@ -36,8 +36,11 @@ func roll(c *call) error {
 		c.tell("%s, %d of %d", real, i+1, len(servers))
 		drained, err := c.rollOne(append(slices.Clone(virtual), real), argv)
 		if drained && err != nil {
-			c.warn("%s stays drained; to end that: ldirectord %s undrain %s", real, c.path,
-				strings.Join(append(virtual, real), " "))
+			c.warn("%s stays drained; to end that: ldirectord %s undrain %s", real,
+				strings.Join(append(c.own(), c.path), " "), strings.Join(append(virtual, real), " "))
+		}
+		if rest := servers[i+1:]; err != nil && len(rest) > 0 {
+			c.warn("not rolled: %s", strings.Join(rest, " "))
 		}
 		if err != nil {
 			return err

@@ -64,7 +64,7 @@ func LoadLastGood(ctx context.Context, s Source) (l *Loaded, since time.Time, er
 	text, err := runfile.Read(path)
 	info, gone := os.Stat(path)
 	if err == nil && (text == nil || gone != nil) {
-		err = errors.New("none is known")
+		err = errors.New("there is none in " + filepath.Dir(path))
 	}
 	if err != nil {
 		return nil, since, runfile.While("reading the last good configuration", err)

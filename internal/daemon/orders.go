@@ -30,14 +30,16 @@ type standingOrders struct {
 	role    instance.RoleOrder
 	unsaved bool       // the role is not in its file
 	given   orders.All // the orders that the director has, and those that wait
-	late    bool       // orders whose time has come wait for enough servers
+	// orders whose time has come and that wait for enough servers, by when they were given
+	late map[time.Time]bool
 
 	waiting atomic.Pointer[orders.All] // given, for everybody
 }
 
 // newOrders returns the orders that the previous daemon left. A daemon whose role can't be read serves.
 func newOrders(d *daemon) *standingOrders {
-	o := &standingOrders{d: d, turn: make(chan struct{}, 1), leave: make(chan struct{})}
+	o := &standingOrders{d: d, turn: make(chan struct{}, 1), leave: make(chan struct{}),
+		late: map[time.Time]bool{}}
 	var err error
 	o.given, err = o.orderFile().Read()
 	d.failed(notify.HookFailed, "Orders for servers can't be read", err)

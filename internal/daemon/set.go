@@ -57,7 +57,7 @@ func Record(ctx context.Context, i instance.Instance, p *plan.Plan, r orders.Req
 	}
 	r.By = instance.UserName(os.Geteuid())
 	now := core.SnapshotOf(p, time.Now())
-	now.Orders = all.InForce()
+	now.Orders = maps.Clone(all)
 	meant, err := carryOut(r, now, all, i.Path, file, func([]lvs.Backend) error { return nil })
 	answer.Servers = inTable(now, meant)
 	return answer, err
@@ -228,6 +228,7 @@ func (o *standingOrders) setNow(ctx context.Context, r orders.Request, place *pl
 	if err != nil {
 		return nil, err
 	}
+	now.Orders = o.withWaiting(now.Orders)
 	meant, err := o.give(ctx, r, now, place)
 	if err != nil {
 		return nil, err
@@ -329,33 +330,43 @@ func (o *standingOrders) pass(ctx context.Context, all orders.All, ready ...lvs.
 	return err
 }
 
-// beginDue begins the orders whose time has come, all of them or none: those that would leave too few servers wait.
+// beginDue begins the orders of one command whose time has come, all of them or none: those that would leave too few
+// servers wait.
 func (o *standingOrders) beginDue(ctx context.Context) {
-	due := o.given.Due(time.Now())
-	if len(due) == 0 {
+	commands := map[time.Time]orders.All{} // by when they were given
+	for at, one := range o.given.Due(time.Now()) {
+		if commands[one.Since] == nil {
+			commands[one.Since] = orders.All{}
+		}
+		commands[one.Since][at] = one
+	}
+	if len(commands) == 0 {
 		return
 	}
 	now, err := o.d.director.Snapshot(ctx)
 	if err != nil {
 		return
 	}
-	var out []lvs.Backend
-	for _, at := range due.Sorted() {
-		if due[at].TakesOut() {
-			out = append(out, at)
+	for _, since := range slices.SortedFunc(maps.Keys(commands), time.Time.Compare) {
+		due := commands[since]
+		short := now.Short(due.Out(), o.given.InForce())
+		if len(short) == 0 {
+			o.begin(ctx, due)
+			return // the next one counts what this one took out
 		}
-	}
-	if short := now.Short(out, o.given.InForce()); len(short) > 0 {
-		if !o.late {
+		if !o.late[since] {
 			o.d.say(notify.OrderWaits, "An order waits for enough servers: "+short[0].String())
 		}
-		o.late = true
-		return
+		o.late[since] = true
 	}
+}
+
+// begin puts orders that have waited in force.
+func (o *standingOrders) begin(ctx context.Context, due orders.All) {
 	all := maps.Clone(o.given)
 	maps.Copy(all, due)
-	if o.orderFile().Write(all) == nil && o.pass(ctx, all) == nil {
-		o.late = false
+	if o.orderFile().Write(all) == nil {
+		_ = o.pass(ctx, all) // otherwise it is carried out later from the file
 	}
 }
 

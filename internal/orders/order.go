@@ -142,6 +142,16 @@ func (all All) Due(now time.Time) All {
 	return due
 }
 
+// Out are the servers that the orders take out.
+func (all All) Out() (list []lvs.Backend) {
+	for _, at := range all.Sorted() {
+		if all[at].TakesOut() {
+			list = append(list, at)
+		}
+	}
+	return list
+}
+
 // Withdrawal is the order that withdraws an address, alone or with all others; the zero Order for none.
 func (all All) Withdrawal(addr netip.Addr) Order {
 	for _, at := range []string{EveryAddress, addr.String()} {
