@@ -33,20 +33,25 @@ type standingOrders struct {
 	// orders whose time has come and that wait for enough servers, by when they were given
 	late map[time.Time]bool
 
-	waiting atomic.Pointer[orders.All] // given, for everybody
+	known atomic.Pointer[orders.All] // given, for those that carry out none
 }
 
 // newOrders returns the orders that the previous daemon left. A daemon whose role can't be read serves.
 func newOrders(d *daemon) *standingOrders {
 	o := &standingOrders{d: d, turn: make(chan struct{}, 1), leave: make(chan struct{}),
 		late: map[time.Time]bool{}}
-	var err error
-	o.given, err = o.orderFile().Read()
+	given, err := o.orderFile().Read()
+	o.know(given)
 	d.failed(notify.HookFailed, "Orders for servers can't be read", err)
-	o.waiting.Store(&o.given)
 	o.role, err = o.roleFile().Read()
 	d.recorded(err)
 	return o
+}
+
+// know notes which orders the director has, and which wait.
+func (o *standingOrders) know(all orders.All) {
+	o.given = all
+	o.known.Store(&all)
 }
 
 // follow carries out, until ctx is done, the recorded orders of commands that got no answer.

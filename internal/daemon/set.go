@@ -324,8 +324,7 @@ func (o *standingOrders) recorded() (orders.All, error) {
 func (o *standingOrders) pass(ctx context.Context, all orders.All, ready ...lvs.Backend) error {
 	err := o.d.director.Order(ctx, all.InForce(), ready...)
 	if err == nil {
-		o.given = all
-		o.waiting.Store(&all)
+		o.know(all)
 	}
 	return err
 }
@@ -373,7 +372,7 @@ func (o *standingOrders) begin(ctx context.Context, due orders.All) {
 // withWaiting are orders in force, and those that wait.
 func (o *standingOrders) withWaiting(inForce orders.All) orders.All {
 	all := maps.Clone(inForce)
-	for at, one := range *o.waiting.Load() {
+	for at, one := range *o.known.Load() {
 		if one.Waits() {
 			all[at] = one
 		}
@@ -405,6 +404,6 @@ func (o *standingOrders) keepGiven(ctx context.Context) {
 	}
 	recorded, err := o.recorded()
 	if err == nil && maps.Equal(recorded, o.given) && o.orderFile().Write(held) == nil {
-		o.given = held
+		o.know(held)
 	}
 }

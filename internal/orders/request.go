@@ -116,17 +116,13 @@ func (r Request) String() string {
 // TakesBack reports whether it ends an order.
 func (r Request) TakesBack() bool { return r.Kind == Ready || r.Kind == Announce }
 
-// beginOf is when an order begins. Then it begins only within the budget, and must not have been refused before.
+// beginOf is when an order that waits begins, if enough servers are left then.
 func beginOf(r Request, from string, now time.Time) (time.Time, error) {
 	if !slices.Contains([]Kind{Drain, Maint, Weigh}, r.Kind) || r.Force || r.WaitBudget > 0 {
 		return now, errors.New("from is for drain, maint and weight N, without force and wait-budget: " +
 			"the order waits until enough servers are left")
 	}
-	begin, err := maintenance.ParseUntil(from, now)
-	if err == nil && !begin.After(now) {
-		err = fmt.Errorf("%s is over", from)
-	}
-	return second(begin), err
+	return timeAfter(now, from)
 }
 
 // endOf is when an order ends; zero for never.
@@ -145,11 +141,16 @@ func endOf(until, last string, now time.Time) (time.Time, error) {
 	case until == "":
 		return time.Time{}, nil
 	}
-	end, err := maintenance.ParseUntil(until, now)
-	if err == nil && !end.After(now) {
-		err = fmt.Errorf("%s is over", until)
+	return timeAfter(now, until)
+}
+
+// timeAfter reads a time that is not over.
+func timeAfter(now time.Time, text string) (time.Time, error) {
+	t, err := maintenance.ParseUntil(text, now)
+	if err == nil && !t.After(now) {
+		err = fmt.Errorf("%s is over", text)
 	}
-	return second(end), err
+	return second(t), err
 }
 
 // second is a time in the form of an order's.

@@ -4,25 +4,20 @@ import (
 	"fmt"
 	"strings"
 
+	"ldirectord/internal/printable"
 	"ldirectord/internal/status"
 	seen "ldirectord/internal/view"
 )
 
 // verdict is the state of everything in a few words, which can be read across a room.
 func (v *view) verdict() (class, words string) {
-	ill := 0
-	for _, at := range v.Services() {
-		if at.Trouble >= status.Doubt {
-			ill++
-		}
-	}
-	switch lacking := v.Lacking(); {
+	switch lacking, impaired := v.Lacking(), v.Impaired(); {
 	case len(v.Virtuals) == 0:
 		return bad, "No virtual service"
 	case lacking > 0:
 		return bad, seen.Plural(lacking, "virtual service") + " without a server"
-	case ill > 0:
-		return doubt, seen.Plural(ill, "virtual service") + " in trouble, all serve"
+	case impaired > 0:
+		return doubt, seen.Plural(impaired, "virtual service") + " in trouble, all serve"
 	case len(v.Remarks()) > 0:
 		return doubt, "Every virtual service serves, but:"
 	}
@@ -35,20 +30,19 @@ const maxWhys = 3
 // whys are the reasons why servers of a virtual service are out, or need attention, the worst first.
 func whys(v *status.Virtual) string {
 	var all []string
-	times := map[string]int{}
-	for _, r := range status.WorstFirst(v.Rows()) {
-		why := r.Reason()
-		if times[why]++; times[why] == 1 && r.Trouble > status.Fine {
+	rows := status.WorstFirst(v.Rows())
+	for _, alike := range printable.Alike(rows, 1, func(r status.Row) string { return r.Reason() }) {
+		why, n := alike[0].Reason(), len(alike)
+		switch {
+		case alike[0].Trouble == status.Fine:
+		case n > 1:
+			all = append(all, fmt.Sprintf("%d × %s", n, why))
+		default:
 			all = append(all, why)
 		}
 	}
 	if more := len(all) - maxWhys; more > 0 {
 		all = append(all[:maxWhys], seen.Plural(more, "other reason"))
-	}
-	for i, why := range all {
-		if n := times[why]; n > 1 {
-			all[i] = fmt.Sprintf("%d × %s", n, why)
-		}
 	}
 	return strings.Join(all, "; ")
 }

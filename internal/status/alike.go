@@ -53,17 +53,21 @@ func (v *Virtual) once(now time.Time) func(*Server) []string {
 
 // Summary counts the virtual services, and those in trouble.
 func (r *Report) Summary() string {
-	lacking, impaired := r.Lacking(), 0
-	for _, v := range r.Services() {
-		if v.Trouble >= Doubt && !v.At.lacks() {
-			impaired++
-		}
-	}
 	if len(r.Virtuals) == 0 {
 		return "no virtual service: clients get nothing"
 	}
 	all := view.Plural(len(r.Virtuals), "virtual service")
-	return fmt.Sprintf("%s: %d without a server, %d impaired", all, lacking, impaired)
+	return fmt.Sprintf("%s: %d without a server, %d impaired", all, r.Lacking(), r.Impaired())
+}
+
+// Impaired is how many virtual services are in trouble, although a server serves.
+func (r *Report) Impaired() (n int) {
+	for i := range r.Virtuals {
+		if v := &r.Virtuals[i]; !v.lacks() && v.Trouble() >= Doubt {
+			n++
+		}
+	}
+	return n
 }
 
 // Lacking is how many virtual services have no server that serves, although the file wants that.
