@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // These are the orders for a server in a process of its own.
@@ -63,14 +65,27 @@ func serveWatched() {
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
 		switch in.Text() {
 		case endIdle:
-			idle.Range(func(c, _ any) bool { c.(net.Conn).Close(); return true })
+			endsIdle(&idle)
 		case closeListen:
 			l.Close()
 		default:
 			mode.Store(in.Text())
 		}
+		fmt.Println("done")
 	}
 	os.Exit(0)
+}
+
+// endsIdle closes the connections that are idle now and after a while: that of a check, which came just now, is not idle.
+func endsIdle(idle *sync.Map) {
+	var held []any
+	idle.Range(func(c, _ any) bool { held = append(held, c); return true })
+	time.Sleep(300 * time.Millisecond)
+	for _, c := range held {
+		if _, still := idle.Load(c); still {
+			c.(net.Conn).Close()
+		}
+	}
 }
 
 func saysBack(port string) error {
@@ -110,6 +125,7 @@ type watchLab struct {
 type watchedServer struct {
 	*exec.Cmd
 	orders io.Writer
+	says   *bufio.Reader
 }
 
 func newWatchLab(l *lab, servers int) *watchLab {
@@ -144,8 +160,14 @@ func (w *watchLab) serve(ns string) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.running[ns] = &watchedServer{cmd, orders}
-	if line, err := bufio.NewReader(out).ReadString('\n'); line != "listens\n" {
+	w.running[ns] = &watchedServer{cmd, orders, bufio.NewReader(out)}
+	w.hears(ns, "listens")
+}
+
+// hears reads the next line of a server.
+func (w *watchLab) hears(ns, want string) {
+	w.t.Helper()
+	if line, err := w.running[ns].says.ReadString('\n'); line != want+"\n" {
 		w.t.Fatalf("%s: %q, %v", ns, line, err)
 	}
 }
@@ -158,12 +180,12 @@ func (w *watchLab) signal(s syscall.Signal) func(string) {
 	}
 }
 
-// tells sends an order to a server.
+// tells sends an order to a server, and waits until it is done.
 func (w *watchLab) tells(order string) func(string) {
 	return func(ns string) {
-		if _, err := fmt.Fprintln(w.running[ns].orders, order); err != nil {
-			w.t.Error(err)
-		}
+		_, err := fmt.Fprintln(w.running[ns].orders, order)
+		testkit.OK(w.t, err)
+		w.hears(ns, "done")
 	}
 }
 
