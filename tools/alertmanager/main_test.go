@@ -7,43 +7,27 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // testdata/states has the states that ldirectord posts, one on a line. testdata/alerts has what Alertmanager gets for
 // each.
 func TestStatesBecomeAlerts(t *testing.T) {
-	recorded, err := os.ReadFile("testdata/states")
-	if err != nil {
-		t.Fatal(err)
-	}
+	recorded := testkit.Read(t, "testdata/states")
 	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 	var got bytes.Buffer
-	for line := range strings.Lines(string(recorded)) {
+	for line := range strings.Lines(recorded) {
 		var s state
-		if err := json.Unmarshal([]byte(line), &s); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, json.Unmarshal([]byte(line), &s))
 		firing, over := alerts(s, "lvs1", now)
-		text, err := json.MarshalIndent(append(firing, over...), "", " ")
-		if err != nil {
-			t.Fatal(err)
-		}
+		text := testkit.Must(json.MarshalIndent(append(firing, over...), "", " "))(t)
 		got.Write(append(text, '\n'))
 	}
-	file := filepath.Join("testdata", "alerts")
-	want, _ := os.ReadFile(file)
-	if os.Getenv("UPDATE") != "" {
-		if err := os.WriteFile(file, got.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	} else if got.String() != string(want) {
-		t.Errorf("got\n%s", got.String())
-	}
+	testkit.Golden(t, "testdata/alerts", got.String())
 }
 
 // Alertmanager gets alerts at once and repeatedly. If that fails, ldirectord gets an error.

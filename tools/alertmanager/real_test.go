@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 const (
@@ -34,11 +36,7 @@ func TestRealAlertmanager(t *testing.T) {
 	if os.Getenv("REAL_TESTS") == "" || os.Getenv("LDIRECTORD") == "" {
 		t.Skip("needs a real server: make test-all")
 	}
-	path, err := exec.LookPath("prometheus-alertmanager")
-	if err != nil {
-		t.Fatal("prometheus-alertmanager is not installed: it is in the package of that name")
-	}
-	l := newLine(t, path)
+	l := newLine(t, testkit.Program(t, "prometheus-alertmanager", "prometheus-alertmanager"))
 	const dead, unavailable = `LdirectordServerDown "127.1.2.%d:%s"`, `LdirectordServiceUnavailable ""`
 	first, second := fmt.Sprintf(dead, 21, l.port), fmt.Sprintf(dead, 22, l.port)
 	l.await()
@@ -92,11 +90,8 @@ type line struct {
 }
 
 func newLine(t *testing.T, alertmanager string) *line {
-	l := &line{t: t, dir: t.TempDir(), at: freeAddr(t), bridge: freeAddr(t), says: map[string]string{}}
-	servers, err := net.Listen("tcp4", "0.0.0.0:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := &line{t: t, dir: t.TempDir(), at: testkit.FreeAddr(t).String(), bridge: testkit.FreeAddr(t).String(), says: map[string]string{}}
+	servers := testkit.Must(net.Listen("tcp4", "0.0.0.0:0"))(t)
 	web := &http.Server{Handler: l}
 	go web.Serve(servers)
 	t.Cleanup(func() { web.Close() })
@@ -104,13 +99,13 @@ func newLine(t *testing.T, alertmanager string) *line {
 	receiver := httptest.NewServer(http.HandlerFunc(l.listen))
 	t.Cleanup(receiver.Close)
 
-	l.write("alertmanager.yml", `
+	testkit.Write(t, filepath.Join(l.dir, "alertmanager.yml"), `
 route: {receiver: test, group_by: ['...'], group_wait: 1s, group_interval: 1s}
 receivers: [{name: test, webhook_configs: [{url: '`+receiver.URL+`', send_resolved: true}]}]
 `)
 	l.run(exec.Command(alertmanager, "--config.file="+l.dir+"/alertmanager.yml", "--storage.path="+l.dir+"/data", "--web.listen-address="+l.at, "--cluster.listen-address="))
 	l.startBridge()
-	l.write("www.cf", `
+	testkit.Write(t, filepath.Join(l.dir, "www.cf"), `
 checkinterval = 1
 webhook = http://`+l.bridge+`/
 logfile = "`+l.dir+`/log"
@@ -125,20 +120,12 @@ virtual = 192.0.2.10:80
 	return l
 }
 
-func (l *line) write(name, text string) {
-	if err := os.WriteFile(filepath.Join(l.dir, name), []byte(text), 0o600); err != nil {
-		l.t.Fatal(err)
-	}
-}
-
 // run starts a program. It ends with the test, or when the returned function is called.
 func (l *line) run(cmd *exec.Cmd) (end func()) {
 	l.t.Helper()
 	var said strings.Builder
 	cmd.Stdout, cmd.Stderr = &said, &said
-	if err := cmd.Start(); err != nil {
-		l.t.Fatal(err)
-	}
+	testkit.OK(l.t, cmd.Start())
 	end = sync.OnceFunc(func() {
 		cmd.Process.Signal(syscall.SIGTERM)
 		cmd.Wait()
@@ -253,15 +240,4 @@ func (l *line) awaitTold(want ...string) {
 		}
 	}
 	l.t.Fatalf("told %q, want %q", got, want)
-}
-
-// freeAddr is a free address of loopback.
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }

@@ -1,11 +1,12 @@
 package main
 
 import (
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 func scenarios(t *testing.T) (all []*scenario) {
@@ -15,10 +16,7 @@ func scenarios(t *testing.T) (all []*scenario) {
 		t.Fatalf("%d scenarios: %v", len(files), err)
 	}
 	for _, file := range files {
-		sc, err := readScenario(file)
-		if err != nil {
-			t.Fatal(err)
-		}
+		sc := testkit.Must(readScenario(file))(t)
 		all = append(all, sc)
 	}
 	return all
@@ -46,17 +44,14 @@ func TestRecordingWhatIsExpectedChangesNothing(t *testing.T) {
 
 // Each intended difference has a row in deviations.md under the name of its scenario, and there is no other row.
 func TestDifferencesAreDocumented(t *testing.T) {
-	text, err := os.ReadFile("../../testdata/conformance/deviations.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	rows := strings.Count(string(text), "\n| `")
+	text := testkit.Read(t, "../../testdata/conformance/deviations.md")
+	rows := strings.Count(text, "\n| `")
 	for _, sc := range scenarios(t) {
 		if sc.differs == "" {
 			continue
 		}
 		rows--
-		if !strings.Contains(string(text), "\n| `"+sc.name+"` |") {
+		if !strings.Contains(text, "\n| `"+sc.name+"` |") {
 			t.Errorf("deviations.md does not have %s: %s", sc.name, sc.differs)
 		}
 	}
@@ -67,10 +62,7 @@ func TestDifferencesAreDocumented(t *testing.T) {
 
 func TestWhatABinaryMustShow(t *testing.T) {
 	sc := &scenario{}
-	err := sc.parse("differs: for a test\ntable\n> a\nours> b\ntable\n> c\ntable\n> d\nours>\n")
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, sc.parse("differs: for a test\ntable\n> a\nours> b\ntable\n> c\ntable\n> d\nours>\n"))
 	ours, reference := "", ""
 	for _, s := range sc.steps {
 		ours += strings.Join(s.expected(program{}), "") + ";"

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 const (
@@ -104,9 +106,7 @@ func (d *playing) looks() {
 
 func (d *playing) typeIn(line string) {
 	d.Helper()
-	if _, err := io.WriteString(d.typed, line+"\n"); err != nil {
-		d.Fatal(err)
-	}
+	testkit.OK(d, testkit.Error(io.WriteString(d.typed, line+"\n")))
 }
 
 // answers waits until the servers share requests to the virtual service like this.
@@ -138,13 +138,8 @@ func (d *playing) find(pattern string) string {
 // edit changes the configuration as an editor does.
 func (d *playing) edit(pattern, replacement string) {
 	d.Helper()
-	text, err := readFile(d.conf)
-	if err != nil {
-		d.Fatal(err)
-	}
-	if err := replaceFile(d.conf, regexp.MustCompile(pattern).ReplaceAllString(text, replacement)); err != nil {
-		d.Fatal(err)
-	}
+	text := testkit.Must(readFile(d.conf))(d)
+	testkit.OK(d, replaceFile(d.conf, regexp.MustCompile(pattern).ReplaceAllString(text, replacement)))
 }
 
 func (d *playing) until(done func() bool, complaint func() string) {

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 func TestTurnSharesByWeight(t *testing.T) {
@@ -40,10 +42,7 @@ func TestTurnSharesByWeight(t *testing.T) {
 // relayed is a stage without a daemon: the test writes the table.
 func relayed(t *testing.T) *stage {
 	t.Helper()
-	s, err := newStage(options{config: "../../examples/demo.cf"}, io.Discard)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := testkit.Must(newStage(options{config: "../../examples/demo.cf"}, io.Discard))(t)
 	t.Cleanup(func() { s.close() })
 	return s
 }
@@ -54,9 +53,7 @@ func (s *stage) writeTable(t *testing.T, weights ...int) {
 	for i, w := range s.webs[:len(weights)] {
 		lines += "-a -t " + s.virtual + " -r " + w.addr + " -m -w " + string(rune('0'+weights[i])) + "\n"
 	}
-	if err := replaceFile(s.tableFile, lines); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, replaceFile(s.tableFile, lines))
 }
 
 // requests is the number of requests for one share. Every sum of weights in these tests divides it, so that round
@@ -101,14 +98,9 @@ func TestRelayFollowsTheTable(t *testing.T) {
 func TestCloseCutsAnOpenConnection(t *testing.T) {
 	s := relayed(t)
 	s.writeTable(t, 1)
-	c, err := net.Dial("tcp", s.virtual)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := testkit.Must(net.Dial("tcp", s.virtual))(t)
 	defer c.Close()
-	if err := s.close(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, s.close())
 	c.SetReadDeadline(time.Now().Add(5 * time.Second))
 	if _, err := c.Read(make([]byte, 1)); err == nil || os.IsTimeout(err) {
 		t.Errorf("the connection outlived the relay: %v", err)
@@ -126,16 +118,10 @@ func TestFailedStartLeavesNothing(t *testing.T) {
 }
 
 func TestListenTakesTheNextFreePort(t *testing.T) {
-	first, err := listen(netip.MustParseAddrPort("127.0.0.1:8080"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	first := testkit.Must(listen(netip.MustParseAddrPort("127.0.0.1:8080")))(t)
 	defer first.Close()
 	taken := netip.MustParseAddrPort(first.Addr().String())
-	second, err := listen(taken)
-	if err != nil {
-		t.Fatal(err)
-	}
+	second := testkit.Must(listen(taken))(t)
 	defer second.Close()
 	if got := netip.MustParseAddrPort(second.Addr().String()); got.Port() <= taken.Port() {
 		t.Errorf("got %v, want a port above %v", got, taken)
@@ -143,12 +129,8 @@ func TestListenTakesTheNextFreePort(t *testing.T) {
 }
 
 func TestWebServer(t *testing.T) {
-	pid := os.Getpid() // at 127.0.0.1 another test may take the port while it is closed
-	own := netip.AddrFrom4([4]byte{127, byte(64 + pid>>16), byte(pid >> 8), byte(pid)})
-	w, err := openWeb("web1", netip.AddrPortFrom(own, 8081), 200, "Hello.")
-	if err != nil {
-		t.Fatal(err)
-	}
+	own := netip.MustParseAddr(testkit.OwnLoopback()) // elsewhere another test may take the port while it is closed
+	w := testkit.Must(openWeb("web1", netip.AddrPortFrom(own, 8081), 200, "Hello."))(t)
 	defer w.stop()
 	client := &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
 	status := func() int {
@@ -181,10 +163,7 @@ func TestWebServer(t *testing.T) {
 
 func TestMoveTo(t *testing.T) {
 	const conf = "# 127.0.0.1:8080\nlisten = 127.0.0.1:9797\nvirtual = 127.0.0.1:8080\n  real = 127.0.0.1:8081 masq 2\n  fallback=127.0.0.1:80 masq\n"
-	p, err := findPlaces(conf)
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := testkit.Must(findPlaces(conf))(t)
 	if p.virtual.Port() != 8080 || p.listen.Port() != 9797 || p.fallback.Port() != 80 || len(p.reals) != 1 || p.reals[0].Port() != 8081 {
 		t.Errorf("found %+v", p)
 	}
@@ -216,9 +195,7 @@ func TestSetWeight(t *testing.T) {
 
 func TestReadFileIsBounded(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "big")
-	if err := os.WriteFile(path, make([]byte, maxFile+1), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Write(t, path, strings.Repeat(" ", maxFile+1))
 	if _, err := readFile(path); err == nil {
 		t.Error("a file over the limit was read")
 	}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 const product = "../.."
@@ -47,10 +49,7 @@ func ofBinaries(t *testing.T) (modules []string) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	for _, program := range programs {
-		out, err := exec.Command("go", "version", "-m", filepath.Join(dir, filepath.Base(program))).Output()
-		if err != nil {
-			t.Fatal(err)
-		}
+		out := testkit.Must(exec.Command("go", "version", "-m", filepath.Join(dir, filepath.Base(program))).Output())(t)
 		for line := range strings.Lines(string(out)) {
 			if words := strings.Fields(line); len(words) > 2 && words[0] == "dep" {
 				modules = append(modules, words[1])
@@ -89,10 +88,7 @@ func TestALicenceIsKnownByItsText(t *testing.T) {
 
 // Each text that a module's licence requires to be passed on is passed on.
 func TestEveryTextIsPassedOn(t *testing.T) {
-	modules, err := linked(product, "amd64", programs...)
-	if err != nil {
-		t.Fatal(err)
-	}
+	modules := testkit.Must(linked(product, "amd64", programs...))(t)
 	whole := plain(modules)
 	for _, m := range modules {
 		for _, f := range m.files {
@@ -105,10 +101,7 @@ func TestEveryTextIsPassedOn(t *testing.T) {
 
 // The copy of Go's licence is that of the Go in use.
 func TestGosLicenceIsACopy(t *testing.T) {
-	root, err := exec.Command("go", "env", "GOROOT").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
+	root := testkit.Must(exec.Command("go", "env", "GOROOT").Output())(t)
 	for _, f := range library().files {
 		text, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(root)), f.name))
 		if err != nil {

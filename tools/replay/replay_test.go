@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 const head = "package x\n\nimport (\n\t\"os\"\n\t\"testing\"\n)\n\nvar _ = os.Args\n\n"
@@ -72,14 +74,14 @@ func TestWhatIsPlayedAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p, said := newPlayer(t)
-			write(t, filepath.Join(p.dir, "go.mod"), "module x\n")
-			write(t, filepath.Join(p.dir, "x_test.go"), head+c.source)
+			testkit.Write(t, filepath.Join(p.dir, "go.mod"), "module x\n")
+			testkit.Write(t, filepath.Join(p.dir, "x_test.go"), head+c.source)
 			file := filepath.Join(p.dir, "x.json")
 			tool := goCommand() + ` test -json "$@" >x.json`
 			err := p.tests(file, []string{"sh", "-c", tool, "--", "-timeout=5s", "./..."})
 			check(t, p, said, err, c.says, c.flaky)
-			if _, err := os.Stat(filepath.Join(p.dir, "x.again-1.json")); c.flaky != "" && err != nil {
-				t.Error(err)
+			if c.flaky != "" {
+				testkit.Read(t, filepath.Join(p.dir, "x.again-1.json"))
 			}
 		})
 	}
@@ -111,13 +113,6 @@ func newPlayer(t *testing.T) (player, *bytes.Buffer) {
 	return player{flaky: filepath.Join(dir, "flaky"), until: time.Now().Add(time.Minute), out: said, dir: dir}, said
 }
 
-func write(t *testing.T, file, text string) {
-	t.Helper()
-	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func check(t *testing.T, p player, said *bytes.Buffer, err error, want, flaky string) {
 	t.Helper()
 	if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
@@ -143,9 +138,7 @@ func TestSumNamesWhatFailed(t *testing.T) {
 			}
 			text.WriteString(`{"Time":"2026-11-24T20:00:00Z","Action":"` + f[0] + `","Package":"` + f[1] + `"` + test + "}\n")
 		}
-		if err := os.WriteFile(file, []byte(text.String()), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.Write(t, file, text.String())
 	}
 	write(name+".json", "pass a/b TestOne", "fail a/b TestTwo/case", "fail a/b TestTwo", "fail a/c TestThree", "skip a/c TestFour",
 		"fail a/b", "fail a/c", "fail a/d")
