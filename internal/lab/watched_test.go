@@ -161,11 +161,11 @@ func (w *watchLab) serve(ns string) {
 		w.t.Fatal(err)
 	}
 	w.running[ns] = &watchedServer{cmd, orders, bufio.NewReader(out)}
-	w.hears(ns, "listens")
+	w.awaits(ns, "listens")
 }
 
-// hears reads the next line of a server.
-func (w *watchLab) hears(ns, want string) {
+// awaits reads the next line of a server.
+func (w *watchLab) awaits(ns, want string) {
 	w.t.Helper()
 	if line, err := w.running[ns].says.ReadString('\n'); line != want+"\n" {
 		w.t.Fatalf("%s: %q, %v", ns, line, err)
@@ -185,7 +185,7 @@ func (w *watchLab) tells(order string) func(string) {
 	return func(ns string) {
 		_, err := fmt.Fprintln(w.running[ns].orders, order)
 		testkit.OK(w.t, err)
-		w.hears(ns, "done")
+		w.awaits(ns, "done")
 	}
 }
 
