@@ -360,7 +360,9 @@ func TestATableThatCantBeReadIsAnError(t *testing.T) {
 	short := nl.NewRtAttr(cmdAttrService, nil)
 	short.AddRtAttr(svcAttrFamily, nl.Uint16Attr(unix.AF_INET))
 	for want, answer := range map[string]func(sent) [][]byte{
-		"ipvs read: services: operation not permitted": func(r sent) [][]byte { return [][]byte{r.acked(syscall.EPERM)} },
+		"ipvs read: services: operation not permitted": func(r sent) [][]byte {
+			return [][]byte{r.acked(syscall.EPERM)}
+		},
 		"ipvs read: services: an entry with an address of 0 bytes": func(r sent) [][]byte {
 			return [][]byte{r.carries(short.Serialize()), r.acked(0)}
 		},

@@ -117,8 +117,10 @@ func TestTheAddressesOfAName(t *testing.T) {
 		"web (IPv4)": {Servers: []ListedReal{{Target: "10.2.0.1"}, {Target: "10.2.0.2"}}},
 		"web (IPv6)": {Servers: []ListedReal{{Target: "[fe00::2]"}}, Trouble: "no answer"},
 	}}
-	c, found := parse(t.Context(), "a.cf", []byte("resolve = 9\nvirtual = 10.1.0.1:80\n\tservice = http\n\trealnames = web:81 masq 5 \"a\", \"b\" tags=c\n"+
-		"\trealnames = web:82 gate\n\treal = 10.2.0.2:82 ipip\nvirtual6 = [fe00::1]:80\n\trealnames = web:80 gate u:9\n"), o)
+	c, found := parse(t.Context(), "a.cf", []byte("resolve = 9\nvirtual = 10.1.0.1:80\n\tservice = http\n"+
+		"\trealnames = web:81 masq 5 \"a\", \"b\" tags=c\n"+
+		"\trealnames = web:82 gate\n\treal = 10.2.0.2:82 ipip\n"+
+		"virtual6 = [fe00::1]:80\n\trealnames = web:80 gate u:9\n"), o)
 	var got []string
 	for _, v := range c.Virtuals {
 		for _, r := range v.Reals {

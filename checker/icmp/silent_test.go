@@ -36,8 +36,12 @@ func openApart(t *testing.T, ipv6 bool) (*Pinger, *hub) {
 			return
 		}
 		script := `exec 2>&1; "$0" link set lo up; "$0" link add silent type veth peer name other
-			"$0" addr add 10.5.0.1/16 dev silent; "$0" addr add fd05::1/64 dev silent nodad; "$0" link set silent up; "$0" link set other up
-			"$0" ntable change name arp_cache dev silent retrans 100; "$0" ntable change name ndisc_cache dev silent retrans 100`
+			"$0" addr add 10.5.0.1/16 dev silent
+			"$0" addr add fd05::1/64 dev silent nodad
+			"$0" link set silent up
+			"$0" link set other up
+			"$0" ntable change name arp_cache dev silent retrans 100
+			"$0" ntable change name ndisc_cache dev silent retrans 100`
 		out, err := exec.Command("sh", "-ec", script, ip).Output()
 		if err != nil {
 			done <- opened{out: out, err: err, skip: true}

@@ -82,7 +82,12 @@ func TestHTTPHeadersAndLogIn(t *testing.T) {
 			login(s)
 			s.Service, s.URL, s.HTTPHeaders = "http_proxy", "http://www.example.com/", checker.ListOf("X-A: b")
 		}, "GET http://www.example.com/ HTTP/1.1\r\nHost: www.example.com\r\nUser-Agent: ldirectord\r\nConnection: close\r\nX-A: b\r\nProxy-Authorization: Basic bWU6czNjcmV0Ong=\r\n\r\n"},
-		"proxy and URL": {func(s *Spec) { login(s); s.Service, s.URL = "http_proxy", "http://you:x@www.example.com/" }, "GET http://www.example.com/ HTTP/1.1\r\nHost: www.example.com\r\nUser-Agent: ldirectord\r\nConnection: close\r\nProxy-Authorization: Basic bWU6czNjcmV0Ong=\r\nAuthorization: Basic eW91Ong=\r\n\r\n"},
+		"proxy and URL": {func(s *Spec) {
+			login(s)
+			s.Service, s.URL = "http_proxy", "http://you:x@www.example.com/"
+		}, "GET http://www.example.com/ HTTP/1.1\r\nHost: www.example.com\r\nUser-Agent: ldirectord\r\n" +
+			"Connection: close\r\nProxy-Authorization: Basic bWU6czNjcmV0Ong=\r\n" +
+			"Authorization: Basic eW91Ong=\r\n\r\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			spec := httpSpec(s.addr, "")

@@ -335,8 +335,9 @@ func TestScramMakesTheProofOfTheRFC(t *testing.T) {
 		"6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=", "AAriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=",
 	} {
 		l := keys.logIn("pencil")
-		got, err := l.answer([]byte("r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"))
-		want := "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="
+		const nonce = "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0"
+		got, err := l.answer([]byte(nonce + ",s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"))
+		want := "c=biws," + nonce + ",p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="
 		if err != nil || string(got) != want {
 			t.Fatalf("%s, %v\nwant %s", got, err, want)
 		}

@@ -21,8 +21,14 @@ func TestRealDovecot(t *testing.T) {
 	pop := words{"+OK Logged in.", "login rejected: -ERR [AUTH] Authentication failed.", "+OK Dovecot *"}
 	said := map[string]words{"imap": imap, "imaps": imap, "pop": pop, "pops": pop}
 	good := func(service string) Spec {
-		return Spec{Type: "negotiate", Service: service, Target: loopback(ports[service]), NegotiateTimeout: inTime,
-			Account: settings.Account{Login: "monitor", Passwd: `pass "word" \ ü`}, Host: "localhost"}
+		return Spec{
+			Type:             "negotiate",
+			Service:          service,
+			Target:           loopback(ports[service]),
+			NegotiateTimeout: inTime,
+			Account:          settings.Account{Login: "monitor", Passwd: `pass "word" \ ü`},
+			Host:             "localhost",
+		}
 	}
 	for service, port := range ports {
 		t.Run(service, func(t *testing.T) {

@@ -51,7 +51,10 @@ http {
 		location = /loop { return 302 /loop; }
 		location = /busy { return 503 "come back later\n"; }
 		location = /token { if ($http_x_token != "hunter2") { return 403; } return 200 "All good\n"; }
-		location = /director { if ($ssl_client_verify != SUCCESS) { return 403; } return 200 "$ssl_client_s_dn\n"; }
+		location = /director {
+			if ($ssl_client_verify != SUCCESS) { return 403; }
+			return 200 "$ssl_client_s_dn\n";
+		}
 		location = /name { return 200 "$host $ssl_server_name $ssl_protocol\n"; }
 	}
 }

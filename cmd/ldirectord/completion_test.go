@@ -56,7 +56,9 @@ func TestCompletionOffersWhatTheFileNames(t *testing.T) {
 COMP_WORDS=(%s) COMP_CWORD=%d COMP_LINE=%s COMP_WORDBREAKS=$' \t\n:'
 COMP_POINT=${#COMP_LINE}
 _ldirectord
-echo "${COMPREPLY[*]}"`, printable.ShellWord(script), strings.Join(quoted, " "), len(list), printable.ShellWord("ldirectord "+line)))
+echo "${COMPREPLY[*]}"`,
+			printable.ShellWord(script), strings.Join(quoted, " "), len(list),
+			printable.ShellWord("ldirectord "+line)))
 		cmd.Dir = dir
 		out, err := cmd.CombinedOutput()
 		if got := strings.TrimSpace(string(out)); err != nil || got != want {

@@ -151,7 +151,8 @@ func versions(t *testing.T, file string) map[string]string {
 // another kind of table needs no change there.
 func TestTheTableIsOpenedInOnePlace(t *testing.T) {
 	out := testkit.Must(exec.Command("go", "list", "-deps", "-f", `{{$p := .}}{{range .GoFiles}}{{$p.ImportPath}} {{$p.Dir}}/{{.}}{{"\n"}}{{end}}`, ".").Output())(t, "go list")
-	opening := regexp.MustCompile(`ipvsctl\.(Open|Kernel)\b|instance\.Kernel\b|defaultIPVS\b|\bNETLINK_GENERIC\b|moby/ipvs|modprobe"`)
+	opening := regexp.MustCompile(`ipvsctl\.(Open|Kernel)\b|instance\.Kernel\b|defaultIPVS\b|` +
+		`\bNETLINK_GENERIC\b|moby/ipvs|modprobe"`)
 	want := map[string]int{
 		"ldirectord/cmd/ldirectord/options.go defaultIPVS":      3, // as the default of --ipvs
 		"ldirectord/cmd/ldirectord/options.go ipvsctl.Open":     1,

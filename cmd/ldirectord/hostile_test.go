@@ -22,7 +22,8 @@ import (
 )
 
 // evil has characters that a terminal, a browser, a mail program or a log would interpret.
-const evil = "\x1b]0;evil\a\x1b[2J\u009b31m\u202egnp\u2028\u0085\x9b\xff\x00\b\"'</script><script>alert(1)</script><!--\tBcc: evil {{.}} $(reboot)"
+const evil = "\x1b]0;evil\a\x1b[2J\u009b31m\u202egnp\u2028\u0085\x9b\xff\x00\b" +
+	"\"'</script><script>alert(1)</script><!--\tBcc: evil {{.}} $(reboot)"
 
 // hostile is a server that sends the first text to each client, and the second one after each line.
 func hostile(t *testing.T, first, then string) string {

@@ -40,7 +40,8 @@ func TestADaemonPostsToAWebhook(t *testing.T) {
 	const service = "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = on\n"
 	hook := "webhook = " + server.URL + "/hook?token="
 	d := launched(t, "start", hook+"1\n"+service)
-	const state = ` {"virtual":"tcp:10.1.0.1:80","available":true,"fallback":false,"servers":[{"real":"10.2.0.1:80","state":"up","weight":1}]}`
+	const state = ` {"virtual":"tcp:10.1.0.1:80","available":true,"fallback":false,` +
+		`"servers":[{"real":"10.2.0.1:80","state":"up","weight":1}]}`
 	await("/hook?token=1" + state)
 	d.write(hook + "2\n" + service)
 	d.tell("reload")

@@ -14,7 +14,8 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// Each line that does not begin with ">" is an event. Those that do are the steps and the result of a Sync.
+// Each line that does not begin with ">" is an event. Those that do are the steps and the result of a Sync,
+// in one line or several.
 //
 //	sync [repair] ADDR=DEVICE|local|-|?|?local …   every address may be on lvs0 and lvs1
 //	down, up, lose, make DEVICE              "lose" removes the device
@@ -25,7 +26,8 @@ import (
 var stories = map[string]string{
 	"routes before addresses that come, addresses before routes that go": `
 		sync 192.0.2.10=lvs0 2001:db8::10=lvs0
-		> +route 192.0.2.10, +addr 192.0.2.10 lvs0, +route 2001:db8::10, +addr 2001:db8::10 lvs0: 192.0.2.10 lvs0, 2001:db8::10 lvs0
+		> +route 192.0.2.10, +addr 192.0.2.10 lvs0, +route 2001:db8::10, +addr 2001:db8::10 lvs0:
+		> 192.0.2.10 lvs0, 2001:db8::10 lvs0
 		sync 192.0.2.10=lvs0 2001:db8::10=lvs0
 		> nothing: 192.0.2.10 lvs0, 2001:db8::10 lvs0
 		sync 192.0.2.10=local 2001:db8::10=-
@@ -66,7 +68,9 @@ var stories = map[string]string{
 		> +route 192.0.2.10: 192.0.2.10 - (adding its local route: killed)`,
 	"what left the file is withdrawn": `
 		sync 192.0.2.10=lvs0 2001:db8::10=lvs1 192.0.2.11=lvs0
-		> +route 192.0.2.10, +addr 192.0.2.10 lvs0, +route 2001:db8::10, +addr 2001:db8::10 lvs1, +route 192.0.2.11, +addr 192.0.2.11 lvs0: 192.0.2.10 lvs0, 2001:db8::10 lvs1, 192.0.2.11 lvs0
+		> +route 192.0.2.10, +addr 192.0.2.10 lvs0, +route 2001:db8::10, +addr 2001:db8::10 lvs1,
+		> +route 192.0.2.11, +addr 192.0.2.11 lvs0:
+		> 192.0.2.10 lvs0, 2001:db8::10 lvs1, 192.0.2.11 lvs0
 		sync 192.0.2.10=lvs0 2001:db8::10=lvs1
 		> -addr 192.0.2.11 lvs0, -route 192.0.2.11: 192.0.2.10 lvs0, 2001:db8::10 lvs1
 		restart
@@ -88,7 +92,8 @@ var stories = map[string]string{
 		> +route 192.0.2.11: 192.0.2.11 - (device eth0 is not a dummy device), 192.0.2.10 lvs0`,
 	"a device that was down has its addresses again": `
 		sync 192.0.2.10=lvs0 2001:db8::10=lvs0
-		> +route 192.0.2.10, +addr 192.0.2.10 lvs0, +route 2001:db8::10, +addr 2001:db8::10 lvs0: 192.0.2.10 lvs0, 2001:db8::10 lvs0
+		> +route 192.0.2.10, +addr 192.0.2.10 lvs0, +route 2001:db8::10, +addr 2001:db8::10 lvs0:
+		> 192.0.2.10 lvs0, 2001:db8::10 lvs0
 		down lvs0
 		sync 192.0.2.10=lvs0 2001:db8::10=lvs0
 		> nothing: 192.0.2.10 - (device lvs0 is down), 2001:db8::10 - (device lvs0 is down)
@@ -150,15 +155,22 @@ var stories = map[string]string{
 		add 192.0.2.11 lvs1
 		add 192.0.2.12 eth0
 		sync 192.0.2.10=lvs0 192.0.2.11=lvs0 192.0.2.12=lvs0
-		> +route 192.0.2.10, +route 192.0.2.11, +addr 192.0.2.11 lvs0, +route 192.0.2.12, +addr 192.0.2.12 lvs0: 192.0.2.10 - (is on lvs0, where ldirectord did not put it: it is left alone), 192.0.2.11 lvs0 (is on lvs1, where ldirectord did not put it: it is left alone), 192.0.2.12 lvs0
+		> +route 192.0.2.10, +route 192.0.2.11, +addr 192.0.2.11 lvs0, +route 192.0.2.12, +addr 192.0.2.12 lvs0:
+		> 192.0.2.10 - (is on lvs0, where ldirectord did not put it: it is left alone),
+		> 192.0.2.11 lvs0 (is on lvs1, where ldirectord did not put it: it is left alone),
+		> 192.0.2.12 lvs0
 		sync 192.0.2.10=- 192.0.2.11=-
-		> -route 192.0.2.10, -addr 192.0.2.11 lvs0, -route 192.0.2.11, -addr 192.0.2.12 lvs0, -route 192.0.2.12: 192.0.2.10 - (is on lvs0, where ldirectord did not put it: it is left alone), 192.0.2.11 - (is on lvs1, where ldirectord did not put it: it is left alone)`,
+		> -route 192.0.2.10, -addr 192.0.2.11 lvs0, -route 192.0.2.11, -addr 192.0.2.12 lvs0, -route 192.0.2.12:
+		> 192.0.2.10 - (is on lvs0, where ldirectord did not put it: it is left alone),
+		> 192.0.2.11 - (is on lvs1, where ldirectord did not put it: it is left alone)`,
 	"an IPv6 address that is never a source is ours only by the record": `
 		quiet 2001:db8::10 lvs1
 		sync 2001:db8::10=lvs0
-		> +route 2001:db8::10, +addr 2001:db8::10 lvs0: 2001:db8::10 lvs0 (is on lvs1, where ldirectord did not put it: it is left alone)
+		> +route 2001:db8::10, +addr 2001:db8::10 lvs0:
+		> 2001:db8::10 lvs0 (is on lvs1, where ldirectord did not put it: it is left alone)
 		sync 2001:db8::10=-
-		> -addr 2001:db8::10 lvs0, -route 2001:db8::10: 2001:db8::10 - (is on lvs1, where ldirectord did not put it: it is left alone)
+		> -addr 2001:db8::10 lvs0, -route 2001:db8::10:
+		> 2001:db8::10 - (is on lvs1, where ldirectord did not put it: it is left alone)
 		quiet 2001:db8::11 lvs0
 		sync 2001:db8::11=lvs0
 		> +route 2001:db8::11: 2001:db8::11 - (is on lvs0, where ldirectord did not put it: it is left alone)
@@ -232,7 +244,12 @@ func tell(t *testing.T, story string) {
 	}
 	var want []string
 	for line := range strings.Lines(strings.TrimSpace(story)) {
-		want = append(want, strings.TrimSpace(line))
+		line = strings.TrimSpace(line)
+		if more, is := strings.CutPrefix(line, "> "); is && strings.HasPrefix(want[len(want)-1], ">") {
+			want[len(want)-1] += " " + more
+			continue
+		}
+		want = append(want, line)
 	}
 	for i := range want {
 		if i >= len(got) || got[i] != want[i] {

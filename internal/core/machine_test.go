@@ -25,15 +25,33 @@ func TestLooksAtThisMachine(t *testing.T) {
 		looks      []look
 		logs       int // how many lines were told
 	}{
-		{"two looks are too few", on, []look{{[]view.Condition{forward}, "no forwarding; lvs0"}, {[]view.Condition{forward}, "no forwarding; lvs0"},
-			{nil, "; lvs0"}, {[]view.Condition{forward}, "no forwarding; lvs0"}, {[]view.Condition{forward}, "no forwarding; lvs0"}}, 3},
-		{"three are enough, whichever of two it is, and one that finds none ends it", on, []look{{[]view.Condition{forward}, "no forwarding; lvs0"},
-			{[]view.Condition{forward, card}, "no forwarding, eth1 is down; lvs0"}, {[]view.Condition{card}, "eth1 is down; lvs1: eth1 is down"},
-			{[]view.Condition{other}, "eth2 is down; lvs1: eth2 is down"}, {nil, "; lvs0"}}, 4},
-		{"the table of connections is full", on, []look{{[]view.Condition{full}, "conntrack is full; lvs0"}, {[]view.Condition{full}, "conntrack is full; lvs0"},
-			{[]view.Condition{full}, "conntrack is full; lvs0"}, {[]view.Condition{full}, "conntrack is full; lvs0"}, {nil, "conntrack is full; lvs0"}}, 1},
-		{"withdrawon = no", strings.Replace(on, "broken", "no", 1), []look{{[]view.Condition{card}, "eth1 is down; lvs0"}, {[]view.Condition{card}, "eth1 is down; lvs0"},
-			{[]view.Condition{card}, "eth1 is down; lvs0"}, {[]view.Condition{card}, "eth1 is down; lvs0"}}, 1},
+		{"two looks are too few", on, []look{
+			{[]view.Condition{forward}, "no forwarding; lvs0"},
+			{[]view.Condition{forward}, "no forwarding; lvs0"},
+			{nil, "; lvs0"},
+			{[]view.Condition{forward}, "no forwarding; lvs0"},
+			{[]view.Condition{forward}, "no forwarding; lvs0"},
+		}, 3},
+		{"three are enough, whichever of two it is, and one that finds none ends it", on, []look{
+			{[]view.Condition{forward}, "no forwarding; lvs0"},
+			{[]view.Condition{forward, card}, "no forwarding, eth1 is down; lvs0"},
+			{[]view.Condition{card}, "eth1 is down; lvs1: eth1 is down"},
+			{[]view.Condition{other}, "eth2 is down; lvs1: eth2 is down"},
+			{nil, "; lvs0"},
+		}, 4},
+		{"the table of connections is full", on, []look{
+			{[]view.Condition{full}, "conntrack is full; lvs0"},
+			{[]view.Condition{full}, "conntrack is full; lvs0"},
+			{[]view.Condition{full}, "conntrack is full; lvs0"},
+			{[]view.Condition{full}, "conntrack is full; lvs0"},
+			{nil, "conntrack is full; lvs0"},
+		}, 1},
+		{"withdrawon = no", strings.Replace(on, "broken", "no", 1), []look{
+			{[]view.Condition{card}, "eth1 is down; lvs0"},
+			{[]view.Condition{card}, "eth1 is down; lvs0"},
+			{[]view.Condition{card}, "eth1 is down; lvs0"},
+			{[]view.Condition{card}, "eth1 is down; lvs0"},
+		}, 1},
 	} {
 		w := newWorld(t)
 		w.start(row.file + web(1))

@@ -400,7 +400,9 @@ var examineCases = map[string]examineCase{
 		}, want: "broken mark-unsettable",
 	},
 	"gate through a router": {
-		config: byGate, spoil: func(f *facts) { f.routes[routeQuery{to: addrOf("192.0.2.21")}] = route{device: "eth0", gateway: true} }, want: "broken gate-routed",
+		config: byGate, spoil: func(f *facts) {
+			f.routes[routeQuery{to: addrOf("192.0.2.21")}] = route{device: "eth0", gateway: true}
+		}, want: "broken gate-routed",
 	},
 	"a card without a link": {
 		config: byGate, spoil: func(f *facts) { f.devices[2].Flags = net.FlagUp }, want: "broken server-card",

@@ -110,10 +110,14 @@ func TestALookReadsProc(t *testing.T) {
 		}
 		return all
 	}
-	const full = `conntrack has 95 connections of at most 100; when it is full, it drops the packets of new ones; to fix it: sysctl -w net.netfilter.nf_conntrack_max=200
-the kernel has 928 neighbours of at most 1024; when their table is full, it reaches no new server or router; to fix it: sysctl -w net.ipv4.neigh.default.gc_thresh3=2048
-IPVS has 30 connections, and its table is fast up to 32: packets wait for each search; the option conn_tab_bits=20 of the module ip_vs makes it larger
-`
+	const full = "conntrack has 95 connections of at most 100; " +
+		"when it is full, it drops the packets of new ones; " +
+		"to fix it: sysctl -w net.netfilter.nf_conntrack_max=200\n" +
+		"the kernel has 928 neighbours of at most 1024; " +
+		"when their table is full, it reaches no new server or router; " +
+		"to fix it: sysctl -w net.ipv4.neigh.default.gc_thresh3=2048\n" +
+		"IPVS has 30 connections, and its table is fast up to 32: packets wait for each search; " +
+		"the option conn_tab_bits=20 of the module ip_vs makes it larger\n"
 	if got := texts(m.Look(now)); got != full {
 		t.Errorf("first: %s", got)
 	}

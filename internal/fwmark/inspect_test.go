@@ -51,12 +51,18 @@ func TestMarksThatNFTSets(t *testing.T) {
 	var m Machine
 	err := m.parseNFT([]byte(`{"nftables": [{"metainfo": {"version": "1.0.6"}},
 {"table": {"family": "inet", "name": "fw", "handle": 3}},
-{"chain": {"family": "inet", "table": "fw", "name": "pre", "handle": 1, "type": "filter", "hook": "prerouting", "prio": 0}},
+{"chain": {"family": "inet", "table": "fw", "name": "pre", "handle": 1,
+ "type": "filter", "hook": "prerouting", "prio": 0}},
 {"chain": {"family": "inet", "table": "fw", "name": "out", "handle": 2, "type": "filter", "hook": "output", "prio": 0}},
 {"chain": {"family": "inet", "table": "fw", "name": "more", "handle": 3}},
-{"rule": {"family": "inet", "table": "fw", "chain": "pre", "handle": 4, "expr": [{"match": {"op": "==", "left": {"payload": {"protocol": "ip", "field": "daddr"}}, "right": "192.0.2.1"}}, {"mangle": {"key": {"meta": {"key": "mark"}}, "value": 7}}]}},
-{"rule": {"family": "inet", "table": "fw", "chain": "pre", "handle": 5, "expr": [{"mangle": {"key": {"meta": {"key": "mark"}}, "value": {"|": [{"meta": {"key": "mark"}}, 8]}}}]}},
-{"rule": {"family": "inet", "table": "fw", "chain": "pre", "handle": 6, "expr": [{"counter": {"packets": 0, "bytes": 0}}, {"jump": {"target": "more"}}]}},
+{"rule": {"family": "inet", "table": "fw", "chain": "pre", "handle": 4, "expr": [
+ {"match": {"op": "==", "left": {"payload": {"protocol": "ip", "field": "daddr"}}, "right": "192.0.2.1"}},
+ {"mangle": {"key": {"meta": {"key": "mark"}}, "value": 7}}]}},
+{"rule": {"family": "inet", "table": "fw", "chain": "pre", "handle": 5, "expr": [
+ {"mangle": {"key": {"meta": {"key": "mark"}}, "value": {"|": [{"meta": {"key": "mark"}}, 8]}}}]}},
+{"rule": {"family": "inet", "table": "fw", "chain": "pre", "handle": 6, "expr": [
+ {"counter": {"packets": 0, "bytes": 0}},
+ {"jump": {"target": "more"}}]}},
 {"rule": {"family": "inet", "table": "fw", "chain": "pre", "handle": 11, "expr": [
  {"match": {"op": "==", "left": {"meta": {"key": "nfproto"}}, "right": "ipv6"}},
  {"match": {"op": "==", "left": {"fib": {"result": "oif", "flags": ["saddr", "mark", "iif"]}}, "right": false}},
@@ -66,9 +72,14 @@ func TestMarksThatNFTSets(t *testing.T) {
  {"accept": null}]}},
 {"rule": {"family": "inet", "table": "fw", "chain": "out", "handle": 10, "expr": [
  {"mangle": {"key": {"meta": {"key": "mark"}}, "value": {"ct": {"key": "mark"}}}}]}},
-{"rule": {"family": "inet", "table": "fw", "chain": "more", "handle": 7, "expr": [{"mangle": {"key": {"meta": {"key": "mark"}}, "value": {"|": [{"&": [{"meta": {"key": "mark"}}, 2303]}, 2048]}}}]}},
-{"rule": {"family": "inet", "table": "fw", "chain": "more", "handle": 8, "expr": [{"mangle": {"key": {"ct": {"key": "mark"}}, "value": 3}}, {"xt": {"type": "target", "name": "MARK"}}, {"accept": null}]}},
-{"rule": {"family": "inet", "table": "fw", "chain": "out", "handle": 9, "expr": [{"mangle": {"key": {"meta": {"key": "mark"}}, "value": 9}}]}}]}`))
+{"rule": {"family": "inet", "table": "fw", "chain": "more", "handle": 7, "expr": [
+ {"mangle": {"key": {"meta": {"key": "mark"}}, "value": {"|": [{"&": [{"meta": {"key": "mark"}}, 2303]}, 2048]}}}]}},
+{"rule": {"family": "inet", "table": "fw", "chain": "more", "handle": 8, "expr": [
+ {"mangle": {"key": {"ct": {"key": "mark"}}, "value": 3}},
+ {"xt": {"type": "target", "name": "MARK"}},
+ {"accept": null}]}},
+{"rule": {"family": "inet", "table": "fw", "chain": "out", "handle": 9, "expr": [
+ {"mangle": {"key": {"meta": {"key": "mark"}}, "value": 9}}]}}]}`))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,7 +33,8 @@ func TestWhoLeavesOverTheEnd(t *testing.T) {
 		if kept.Format != format {
 			t.Fatalf("the file has %v", kept)
 		}
-		if left := time.Duration(kept.Departing[0].Until.UnixNano()) - runfile.SinceBoot(); (left - time.Until(who.Until)).Abs() > time.Second {
+		left := time.Duration(kept.Departing[0].Until.UnixNano()) - runfile.SinceBoot()
+		if off := left - time.Until(who.Until); off.Abs() > time.Second {
 			t.Errorf("the file has %v, which is %v from now since the boot", kept.Departing[0].Until, left)
 		}
 		for range 2 { // the first one is killed before it has recorded anything

@@ -48,7 +48,8 @@ const (
 )
 
 // policies are the directives that a reload may add and take away.
-const policies = guarded | quiescent | strength | slow | holddown | byOrdered | paced | pacedOut | timed | cuts | observed_
+const policies = guarded | quiescent | strength | slow | holddown | byOrdered | paced | pacedOut | timed | cuts |
+	observed_
 
 var capabilityNames = [capabilities]string{"guard", "quiescent", "fallback", "orders", "maintenance", "hand", "repair",
 	"moved", "found", "rerouted", "leavers", "together", "strength", "reload", "crash", "standby", "window", "off",

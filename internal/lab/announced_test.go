@@ -123,7 +123,8 @@ func (l *lab) watchAddresses() func() string {
 func TestKernelAnnouncedCheckVIP(t *testing.T) {
 	l := newTrafficLab(t)
 	l.sh(`ip -n %[1]sdir link add lvs0 type dummy; ip -n %[1]sdir link set lvs0 up
-		ip netns exec %[1]sdir sysctl -qw net.ipv4.conf.br0.accept_local=1 net.ipv4.conf.br0.rp_filter=2`, l.prefix)
+		ip netns exec %[1]sdir sysctl -qw net.ipv4.conf.br0.accept_local=1 \
+			net.ipv4.conf.br0.rp_filter=2`, l.prefix)
 	four, six := lane{forward: "gate", family: "IPv4", vip: "203.0.113.10"},
 		lane{forward: "gate", family: "IPv6", vip: "2001:db8:f::10"}
 	path := l.config("checkinterval = 1\nchecktimeout = 2\nwithdrawwait = 1\nannounce = lvs0\n" +

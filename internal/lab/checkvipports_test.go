@@ -95,7 +95,8 @@ func (r portsRow) config(l *lab, service, port string) string {
 func (r portsRow) play(t *testing.T, lasts time.Duration) {
 	l := newTrafficLab(t)
 	l.sh(`ip netns exec %[1]sdir ipvsadm --set 900 120 300 # the kernel's defaults
-		ip netns exec %[1]sdir sysctl -qw net.ipv4.conf.br0.accept_local=1 net.ipv4.vs.conn_reuse_mode=%[2]d`, l.prefix, r.reuse)
+		ip netns exec %[1]sdir sysctl -qw net.ipv4.conf.br0.accept_local=1 \
+			net.ipv4.vs.conn_reuse_mode=%[2]d`, l.prefix, r.reuse)
 	port := map[string]string{"tcp": "7000", "udp": "53"}[r.protocol]
 	path := l.config(r.config(l, "", port))
 	for n, ns := range three {

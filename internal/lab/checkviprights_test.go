@@ -23,7 +23,8 @@ func TestKernelCheckVIPRights(t *testing.T) {
 	const rights = "-all,+net_admin,+net_raw"
 	begin := exec.Command("ip", "netns", "exec", l.prefix+"dir", "sh", "-ec", `mount --bind /proc/sys /proc/sys; mount -o remount,bind,ro /proc/sys
 		if sysctl -qw net.ipv4.ip_forward=1 2>/dev/null; then exit 1; fi
-		exec setpriv --reuid=65534 --regid=65534 --clear-groups --no-new-privs --bounding-set=`+rights+` --inh-caps=`+rights+" --ambient-caps="+rights+` "$@"`,
+		exec setpriv --reuid=65534 --regid=65534 --clear-groups --no-new-privs \
+			--bounding-set=`+rights+` --inh-caps=`+rights+` --ambient-caps=`+rights+` "$@"`,
 		"sh", program(t), "--rundir", l.dir, path, "start")
 	if out, err := begin.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s\n%s", err, out, l.logText())

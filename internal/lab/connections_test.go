@@ -21,7 +21,8 @@ func TestKernelConnectionsAgreeWithIpvsadm(t *testing.T) {
 		ip -n %[1]sdir addr add 2001:db8:1::10/128 dev br1 nodad; ip -n %[1]sclient addr add 2001:db8:1::100/64 dev br1 nodad
 		ip -n %[1]srs1 addr add 2001:db8::21/64 dev br0 nodad; ip -n %[1]srs1 route add default via 2001:db8::1
 		ip netns exec %[1]sdir sysctl -qw net.ipv6.conf.all.forwarding=1
-		ip netns exec %[1]sdir iptables-legacy -t mangle -A PREROUTING -d %[2]s -p tcp --dport 7001 -j MARK --set-mark 3`, l.prefix, natVIP)
+		ip netns exec %[1]sdir iptables-legacy -t mangle -A PREROUTING -d %[2]s -p tcp --dport 7001 \
+			-j MARK --set-mark 3`, l.prefix, natVIP)
 	l.echo("rs1", ":7000")
 	l.echo("rs2", ":7000")
 	l.echo("rs2", ":7001") // a persistent mark keeps the client's port, whatever port the real line has

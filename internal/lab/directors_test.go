@@ -49,11 +49,15 @@ func newFleet(t *testing.T, r routing) *fleet {
 		f.space(f.lab, ns)
 	}
 	f.sh(`modprobe -qa bridge veth dummy ip_vs_mh || :
-		for switch in x s; do ip -n %[1]sswitch link add br-$switch type bridge mcast_snooping 0; ip -n %[1]sswitch link set br-$switch up; done
+		for switch in x s; do
+			ip -n %[1]sswitch link add br-$switch type bridge mcast_snooping 0
+			ip -n %[1]sswitch link set br-$switch up
+		done
 		ip -n %[1]srouter link add c0 type veth peer name eth0 netns %[1]sclient
 		ip -n %[1]srouter link set c0 up; ip -n %[1]sclient link set eth0 up
 		ip netns exec %[1]srouter sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 \
-			net.ipv4.fib_multipath_hash_policy=1 net.ipv6.fib_multipath_hash_policy=1 net.ipv4.conf.all.rp_filter=0
+			net.ipv4.fib_multipath_hash_policy=1 net.ipv6.fib_multipath_hash_policy=1 \
+			net.ipv4.conf.all.rp_filter=0
 		ip -n %[1]srouter addr add 198.51.100.1/24 dev c0; ip -n %[1]srouter addr add 2001:db8:c::1/64 dev c0 nodad
 		ip -n %[1]sclient addr add 198.51.100.100/24 dev eth0; ip -n %[1]sclient addr add 2001:db8:c::100/64 dev eth0 nodad
 		ip -n %[1]sclient route add default via 198.51.100.1; ip -n %[1]sclient route add default via 2001:db8:c::1`, f.prefix)
@@ -91,7 +95,8 @@ func (f *fleet) connect(l *lab, ns, to string, n int) {
 	f.sh(`ip -n %[1]sswitch link add %[4]s-%[5]d type veth peer name %[4]s0 netns %[2]s%[3]s
 		ip -n %[1]sswitch link set %[4]s-%[5]d master br-%[4]s up
 		ip -n %[2]s%[3]s addr add %[6]s.%[5]d/24 dev %[4]s0; ip -n %[2]s%[3]s addr add %[7]s:%[5]d/64 dev %[4]s0 nodad
-		ip netns exec %[2]s%[3]s sysctl -qw net.ipv4.conf.%[4]s0.rp_filter=0 net.ipv6.conf.%[4]s0.keep_addr_on_down=1
+		ip netns exec %[2]s%[3]s sysctl -qw net.ipv4.conf.%[4]s0.rp_filter=0 \
+			net.ipv6.conf.%[4]s0.keep_addr_on_down=1
 		ip -n %[2]s%[3]s link set %[4]s0 up`, f.prefix, l.prefix, ns, to, n, net4, net6)
 }
 
@@ -105,9 +110,13 @@ func (f *fleet) newDirector(n int) *lab {
 	f.connect(d, "dir", "s", 10+n)
 	// The other networks are reached through the router, as in most racks. So is the servers' network while the
 	// director's own link is down.
-	f.sh(`for device in lvs0 lvs1; do ip -n %[1]sdir link add $device type dummy; ip -n %[1]sdir link set $device up; done
+	f.sh(`for device in lvs0 lvs1; do
+			ip -n %[1]sdir link add $device type dummy
+			ip -n %[1]sdir link set $device up
+		done
 		ip -n %[1]sdir route add default via 10.0.0.254; ip -n %[1]sdir route add default via 2001:db8::254
-		ip netns exec %[1]sdir sysctl -qw net.ipv4.vs.sloppy_tcp=1 net.ipv4.vs.expire_nodest_conn=1 net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.all.send_redirects=0`, d.prefix)
+		ip netns exec %[1]sdir sysctl -qw net.ipv4.vs.sloppy_tcp=1 net.ipv4.vs.expire_nodest_conn=1 \
+			net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.all.send_redirects=0`, d.prefix)
 	f.t.Cleanup(func() { d.command("--rundir", d.dir, d.path(), "stop").Run() })
 	return d
 }

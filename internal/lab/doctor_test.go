@@ -101,7 +101,9 @@ var doctorCases = []doctorCase{
 	{name: "neighbour discovery", kind: "server-answers", config: `virtual6 = [2001:db8::10]:80
         real6 = [2001:db8::21]:80 gate
         checktype = on
-`, spoil: "ip -n %[1]srs1 addr add 2001:db8::10/128 dev br0 nodad", fix: "ip -n %[1]srs1 addr del 2001:db8::10/128 dev br0"},
+`,
+		spoil: "ip -n %[1]srs1 addr add 2001:db8::10/128 dev br0 nodad",
+		fix:   "ip -n %[1]srs1 addr del 2001:db8::10/128 dev br0"},
 	{name: "somebody else", kind: "stranger-answers", config: healthy,
 		spoil: "ip -n %[1]sclient addr add 192.0.2.10/32 dev br0",
 		fix:   "ip -n %[1]sclient addr del 192.0.2.10/32 dev br0"},

@@ -38,7 +38,8 @@ func newGrayLab(t *testing.T) *grayLab {
 		}
 	}
 	l.sh(`ip -n %[1]sdir addr add 192.0.2.254/24 dev br0
-		ip netns exec %[1]sdir iptables -t mangle -A PREROUTING -p tcp -d %[2]s -m multiport --dports 7001,7002 -j MARK --set-mark 7`,
+		ip netns exec %[1]sdir iptables -t mangle -A PREROUTING -p tcp -d %[2]s \
+			-m multiport --dports 7001,7002 -j MARK --set-mark 7`,
 		l.prefix, natVIP)
 	return l
 }

@@ -39,7 +39,8 @@ virtual = 198.51.100.10:7000
 		shown := l.metrics()
 		missing = ""
 		for _, want := range append(l.statsAsMetrics(),
-			`ldirectord_server_connections{virtual="tcp:198.51.100.10:7000",real="192.0.2.22:7000",state="active"} 1`,
+			`ldirectord_server_connections{virtual="tcp:198.51.100.10:7000",real="192.0.2.22:7000",`+
+				`state="active"} 1`,
 			`ldirectord_virtual_info{virtual="tcp:198.51.100.10:7000",servicename="echo"} 1`) {
 			if !strings.Contains(shown, "\n"+want+"\n") {
 				missing += want + "\n"

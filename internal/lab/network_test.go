@@ -60,7 +60,8 @@ func newLabOf(t *testing.T, servers int) *lab {
 	t.Helper()
 	l := newNetwork(t, servers)
 	for i := range servers {
-		l.sh(`ip netns exec %[1]srs%[2]d sysctl -qw net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2
+		l.sh(`ip netns exec %[1]srs%[2]d sysctl -qw net.ipv4.conf.all.arp_ignore=1 \
+				net.ipv4.conf.all.arp_announce=2
 			ip -n %[1]srs%[2]d addr add %[3]s/32 dev lo`, l.prefix, i+1, drVIP)
 	}
 	return l

@@ -60,17 +60,21 @@ var grayFaults = []grayFault{
 	{fault: "its answers go around the director, by another router", seen: byObserve,
 		fail: "ip route add 198.51.100.0/24 via 192.0.2.100", heal: "ip route del 198.51.100.0/24"},
 	{fault: "another machine has taken the address of its router by ARP, one of the director's that checks don't use", seen: byObserve,
-		fail: `ip neigh replace 192.0.2.254 lladdr $(ip netns exec ${P}client cat /sys/class/net/br0/address) dev br0 nud permanent
+		fail: `other=$(ip netns exec ${P}client cat /sys/class/net/br0/address)
+			ip neigh replace 192.0.2.254 lladdr $other dev br0 nud permanent
 			ip route replace default via 192.0.2.254`,
 		heal: "ip route replace default via 192.0.2.1; ip neigh del 192.0.2.254 dev br0"},
 	// Without syncookies the last quarter of the queue is reserved for known peers.
 	{fault: "its SYN queue is full, up to what it keeps for those it knows", seen: byObserve,
-		fail: `sysctl -qw net.ipv4.tcp_syncookies=0 net.ipv4.tcp_max_syn_backlog=16 net.ipv4.tcp_no_metrics_save=1
+		fail: `sysctl -qw net.ipv4.tcp_syncookies=0 net.ipv4.tcp_max_syn_backlog=16 \
+				net.ipv4.tcp_no_metrics_save=1
 			ip netns exec ${P}client iptables -A OUTPUT -p tcp -d $IP --tcp-flags SYN,RST,ACK ACK -j DROP
-			ip netns exec ${P}client timeout 5 bash -c 'for i in $(seq 13); do exec {f}<>/dev/tcp/$IP/7000; done' || true
+			ip netns exec ${P}client timeout 5 bash -c '
+				for i in $(seq 13); do exec {f}<>/dev/tcp/$IP/7000; done' || true
 			ip tcp_metrics delete 198.51.100.100`,
 		heal: `ip netns exec ${P}client iptables -F
-			sysctl -qw net.ipv4.tcp_syncookies=1 net.ipv4.tcp_max_syn_backlog=128 net.ipv4.tcp_no_metrics_save=0`},
+			sysctl -qw net.ipv4.tcp_syncookies=1 net.ipv4.tcp_max_syn_backlog=128 \
+				net.ipv4.tcp_no_metrics_save=0`},
 	{fault: "its table of connections (conntrack) is full, without the director's", seen: byObserve,
 		fail: "iptables -t raw -A PREROUTING -s 192.0.2.1 -j CT --notrack; iptables -t raw -A OUTPUT -d 192.0.2.1 -j CT --notrack\n" +
 			conntrackFull,
@@ -80,7 +84,8 @@ var grayFaults = []grayFault{
 	{fault: "its accept queue is full: it accepts nobody", seen: byChecks, mode: stuck},
 	{fault: "another machine without the service has taken its address by ARP", seen: byChecks,
 		fail: `ip -n ${P}client addr add $IP/32 dev br0
-			ip -n ${P}dir neigh replace $IP lladdr $(ip netns exec ${P}client cat /sys/class/net/br0/address) dev br0 nud permanent`,
+			other=$(ip netns exec ${P}client cat /sys/class/net/br0/address)
+			ip -n ${P}dir neigh replace $IP lladdr $other dev br0 nud permanent`,
 		heal: "ip -n ${P}client addr del $IP/32 dev br0; ip -n ${P}dir neigh del $IP dev br0"},
 	{fault: "it accepts clients and never answers", mode: mute},
 	{fault: "it resets connections after the handshake", seen: byChance, mode: resets},

@@ -119,7 +119,8 @@ route add local 2001:db8:d::/64 dev lo
 END
 		ip netns exec %[1]sclient sysctl -qw net.ipv6.ip_nonlocal_bind=1
 		ip netns exec %[1]sdir sysctl -qw net.ipv6.conf.all.forwarding=1
-		ip netns exec %[1]sdir ipvsadm --set 0 1 0 # a closed connection is forgotten after 1 s, not 120`, l.prefix)
+		# a closed connection is forgotten after 1 s, not 120
+		ip netns exec %[1]sdir ipvsadm --set 0 1 0`, l.prefix)
 	for n := 1; n <= 3; n++ {
 		l.sh(`ip -n %[1]srs%[2]d -batch - <<END
 addr add 2001:db8:1::2%[2]d/64 dev br0 nodad
@@ -127,7 +128,8 @@ route add 198.18.0.0/16 via 192.0.2.100
 route add 2001:db8:c::/64 via 2001:db8:1::100
 route add default via 2001:db8:1::1
 END
-			ip netns exec %[1]srs%[2]d sysctl -qw net.ipv4.conf.all.rp_filter=1 # as distributions have it`, l.prefix, n)
+			# as distributions have it
+			ip netns exec %[1]srs%[2]d sysctl -qw net.ipv4.conf.all.rp_filter=1`, l.prefix, n)
 	}
 	return l
 }
@@ -164,7 +166,8 @@ func (l *lab) start(config string) (path string) {
 }
 
 // ownTimes are the lines of an example that the lab replaces by shorter times.
-var ownTimes = regexp.MustCompile("(?m)^(checkinterval|checktimeout|negotiatetimeout|failurecount|logfile|autoreload) = .*\n")
+var ownTimes = regexp.MustCompile("(?m)^(checkinterval|checktimeout|negotiatetimeout|" +
+	"failurecount|logfile|autoreload) = .*\n")
 
 // example is a file of examples/ with the lab's times. It is checked first.
 func (l *lab) example(name string) string {

@@ -165,7 +165,9 @@ func (w *weightsLab) rampByWRR(weight, slowstart int) {
 		w.t.Errorf("weights measured while it climbs: %v, want some below %d, and at the end %[2]d", measured,
 			weight)
 	}
-	if short := time.Duration(slowstart) * time.Second * (time.Duration(weight) - 1) / time.Duration(weight); took < short-2*time.Second {
+	steps := time.Duration(weight)
+	climb := time.Duration(slowstart) * time.Second * (steps - 1) / steps
+	if took < climb-2*time.Second {
 		w.t.Errorf("wrr: at full weight after only %v", took)
 	}
 	w.note(fmt.Sprintf("a server of three comes back, `slowstart = %d`, weight %d, wrr", slowstart, weight),

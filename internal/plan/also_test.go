@@ -39,13 +39,16 @@ func TestAPlanHasEachCheckOfAServerOnce(t *testing.T) {
 	for _, c := range p.Checks()[:6] {
 		got = append(got, c.Name+": "+shown(c.Spec))
 	}
-	const want = `http 80: Type=combined Service=http Protocol=tcp Connects=2 Target=10.2.0.1:80 Timeout=3s NegotiateTimeout=4s Request=/own URL=http://10.2.0.1:80/own Receive=strings HTTPMethod=GET FollowRedirect=yes
+	want := `http 80: Type=combined Service=http Protocol=tcp Connects=2 Target=10.2.0.1:80
+	Timeout=3s NegotiateTimeout=4s Request=/own URL=http://10.2.0.1:80/own Receive=strings
+	HTTPMethod=GET FollowRedirect=yes
 connect 81: Type=connect Protocol=tcp Target=10.2.0.1:81 Timeout=3s Attempts=1
-https 443: Type=negotiate Service=https Protocol=tcp Target=10.2.0.1:443 NegotiateTimeout=4s Request=/health URL=https://10.2.0.1:443/health Receive=^well HTTPMethod=GET FollowRedirect=yes
+https 443: Type=negotiate Service=https Protocol=tcp Target=10.2.0.1:443 NegotiateTimeout=4s
+	Request=/health URL=https://10.2.0.1:443/health Receive=^well HTTPMethod=GET FollowRedirect=yes
 ping: Type=ping Protocol=tcp Target=10.2.0.1:80 Timeout=3s Attempts=1
 external: Type=external Protocol=tcp Target=10.2.0.1:80 Timeout=3s Command=/bin/true Args=10.1.0.1 80 10.2.0.1 80
 pop 110: Type=negotiate Service=pop Protocol=tcp Target=10.2.0.1:110 NegotiateTimeout=4s Request=/ Passwd=pw`
-	testkit.Equal(t, strings.Join(got, "\n"), want)
+	testkit.Equal(t, strings.Join(got, "\n"), strings.ReplaceAll(want, "\n\t", " "))
 	if built != 12 || len(p.Checks()) != 12 || len(p.Tasks) != 12 {
 		t.Errorf("there are %d checkers, %d checks and %d tasks", built, len(p.Checks()), len(p.Tasks))
 	}

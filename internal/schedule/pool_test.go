@@ -161,7 +161,10 @@ func TestSetKeepsKnownJobsAndForgetsOthers(t *testing.T) {
 		p := run(t)
 		counts := [3]atomic.Int32{}
 		check := func(i int) checker.Checker {
-			return checkFunc(func(context.Context) checker.Result { counts[i].Add(1); return checker.Result{OK: true} })
+			return checkFunc(func(context.Context) checker.Result {
+				counts[i].Add(1)
+				return checker.Result{OK: true}
+			})
 		}
 		a, b, c := task(time.Second, check(0)), task(time.Second, check(1)), task(time.Second, check(2))
 		p.Set([]*Task{a, b}, nil)
@@ -394,7 +397,10 @@ func TestNewJobsStartInBatches(t *testing.T) {
 		p := run(t)
 		begin := time.Now()
 		batches := map[time.Duration]int{}
-		check := serial(checkFunc(func(context.Context) checker.Result { batches[time.Since(begin)]++; return checker.Result{OK: true} }))
+		check := serial(checkFunc(func(context.Context) checker.Result {
+			batches[time.Since(begin)]++
+			return checker.Result{OK: true}
+		}))
 		var tasks []*Task
 		for range 2*firstPerTick + 20 {
 			tasks = append(tasks, task(time.Minute, check))

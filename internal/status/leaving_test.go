@@ -35,8 +35,11 @@ func TestServersThatLeave(t *testing.T) {
 `
 	testkit.Contains(t, form.String(), text, "the text")
 	wrote, err := json.Marshal(report.Virtuals[0].Leaving[0])
-	if want := `{"real":"192.0.2.21:80","state":"drained","note":"draining, 12 connections, 3m40s left","table_weight":0,` +
-		`"connections":{"active":9,"inactive":3,"persistent":0,"traffic":{"connections":0,"packets_in":0,"packets_out":0,"bytes_in":0,"bytes_out":0}},"seconds_left":220}`; err != nil || string(wrote) != want {
+	const object = `{"real":"192.0.2.21:80","state":"drained","note":"draining, 12 connections, 3m40s left",` +
+		`"table_weight":0,"connections":{"active":9,"inactive":3,"persistent":0,` +
+		`"traffic":{"connections":0,"packets_in":0,"packets_out":0,"bytes_in":0,"bytes_out":0}},` +
+		`"seconds_left":220}`
+	if err != nil || string(wrote) != object {
 		t.Errorf("the JSON is %s, %v", wrote, err)
 	}
 	if none, _ := json.Marshal(report.Virtuals[1]); bytes.Contains(none, []byte("leaving")) {

@@ -102,11 +102,14 @@ func TestEveryOverrideShows(t *testing.T) {
 	}
 	for _, want := range []string{
 		`"added_by_hand":["192.0.2.99:80"]`, `"drained":true`,
-		`"fallback":{"server":"127.0.0.1:80","active":true,"table_weight":5,"changed_by_hand":true,"rule":"hand"}`,
+		`"fallback":{"server":"127.0.0.1:80","active":true,"table_weight":5,` +
+			`"changed_by_hand":true,"rule":"hand"}`,
 		`"table_weight":null,"changed_by_hand":true`,
-		`"orders":[{"virtual":"tcp:192.0.2.10:80","real":"192.0.2.22:80","order":"drain"},{"virtual":"tcp:192.0.2.11:80","real":"192.0.2.22:80",` +
-			`"order":"weight","weight":7,"why":"new disk","by":"kim","until":"2000-01-01T06:00:00Z"},` +
-			`{"virtual":"tcp:192.0.2.11:80","real":"192.0.2.29:80","lost":true,"order":"maint","why":"sold"}]`,
+		`"orders":[{"virtual":"tcp:192.0.2.10:80","real":"192.0.2.22:80","order":"drain"},` +
+			`{"virtual":"tcp:192.0.2.11:80","real":"192.0.2.22:80","order":"weight","weight":7,` +
+			`"why":"new disk","by":"kim","until":"2000-01-01T06:00:00Z"},` +
+			`{"virtual":"tcp:192.0.2.11:80","real":"192.0.2.29:80","lost":true,` +
+			`"order":"maint","why":"sold"}]`,
 		`"note":"order: weight 7 until `,
 	} {
 		if !strings.Contains(string(object), want) {

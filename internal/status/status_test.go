@@ -121,8 +121,13 @@ func observed(t *testing.T) (now *view.Snapshot) {
 		ctx, end := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- d.Run(ctx, p) }()
-		looked := d.Looked(ctx, []view.Condition{{Kind: "server-card", Trouble: Broken, Text: "the network interface eth1, which leads to servers, is not up; to fix it: ip link set eth1 up"},
-			{Kind: "conntrack-full", Trouble: Doubt, Text: "conntrack has 250000 connections of at most 262144; when it is full, it drops the packets of new ones; to fix it: sysctl -w net.netfilter.nf_conntrack_max=524288"}})
+		looked := d.Looked(ctx, []view.Condition{
+			{Kind: "server-card", Trouble: Broken, Text: "the network interface eth1, " +
+				"which leads to servers, is not up; to fix it: ip link set eth1 up"},
+			{Kind: "conntrack-full", Trouble: Doubt, Text: "conntrack has 250000 connections " +
+				"of at most 262144; when it is full, it drops the packets of new ones; " +
+				"to fix it: sysctl -w net.netfilter.nf_conntrack_max=524288"},
+		})
 		if looked != nil {
 			t.Error(looked)
 		}
@@ -211,7 +216,8 @@ func TestAServerThatWaits(t *testing.T) {
 	v.Servers[0].State, v.Servers[0].WaitsFor, v.Servers[0].Note = "up", "holddown", "held down for another 40s"
 	v.Servers[0].Conditions = nil
 	v.Servers[0].Learn()
-	const want = "\nldirectord_server_waiting{virtual=\"tcp:192.0.2.11:443\",real=\"192.0.2.22:443\",for=\"holddown\"} 1\n"
+	const want = "\nldirectord_server_waiting{virtual=\"tcp:192.0.2.11:443\",real=\"192.0.2.22:443\"," +
+		"for=\"holddown\"} 1\n"
 	if got := metricsOf(t, now); !bytes.Contains(got, []byte(want)) {
 		t.Errorf("no %s in %s", want, got)
 	}

@@ -52,7 +52,8 @@ func TestAlertmanagerIsTold(t *testing.T) {
 		b.ServeHTTP(w, posted(text))
 		return w.Code
 	}
-	const down = `{"virtual":"tcp:192.0.2.10:80","available":false,"servers":[{"real":"192.0.2.21:80","state":"down","reason":"refused"}]}`
+	const down = `{"virtual":"tcp:192.0.2.10:80","available":false,` +
+		`"servers":[{"real":"192.0.2.21:80","state":"down","reason":"refused"}]}`
 	for _, step := range []struct {
 		text        string
 		status      int
@@ -80,8 +81,10 @@ func TestAlertmanagerIsTold(t *testing.T) {
 // Alerts that fired before the bridge started are sent again until a state of their service comes. Those that this
 // state does not have any more are resolved.
 func TestWhatFiredBeforeIsToldAgain(t *testing.T) {
-	const known = `[{"labels":{"alertname":"LdirectordServerDown","virtual":"tcp:192.0.2.10:80","real":"192.0.2.29:80"}},
-		{"labels":{"alertname":"LdirectordServerDown","virtual":"tcp:192.0.2.11:80","real":"192.0.2.21:80"},"endsAt":"2026-11-21T12:00:00Z"},
+	const known = `[
+		{"labels":{"alertname":"LdirectordServerDown","virtual":"tcp:192.0.2.10:80","real":"192.0.2.29:80"}},
+		{"labels":{"alertname":"LdirectordServerDown","virtual":"tcp:192.0.2.11:80","real":"192.0.2.21:80"},
+			"endsAt":"2026-11-21T12:00:00Z"},
 		{"labels":{"alertname":"SomebodyElse","virtual":"tcp:192.0.2.12:80"}}]`
 	status, told := http.StatusServiceUnavailable, []string{}
 	manager := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -147,7 +147,8 @@ func (m *machine) revive() {
 	m.t.Helper()
 	m.sh(`ip addr flush dev eth0 scope global; ip addr add %s/24 dev eth0; ipvsadm -C
 		ipvsadm --stop-daemon master 2>/dev/null || :; ipvsadm --stop-daemon backup 2>/dev/null || :
-		find /run -mindepth 1 -maxdepth 1 ! -name netns -exec rm -rf {} +; mkdir -p /run/lock`, addresses[m.name])
+		find /run -mindepth 1 -maxdepth 1 ! -name netns -exec rm -rf {} +
+		mkdir -p /run/lock`, addresses[m.name])
 	sh(m.t, "ip link set p-%s up", m.name)
 	m.alive = true
 }
