@@ -122,7 +122,7 @@ func newTally(o Options) *tally {
 	known := status.Report{Config: o.Config.Path, Pid: os.Getpid(), Version: o.Version, Started: now,
 		Reloads: status.Reloads{Last: now}}
 	if o.Loaded != nil {
-		known.Sum = o.Loaded.Sum
+		known.Sum, known.Reloads.LastGood = o.Loaded.Sum, o.Loaded.GoodSince
 	}
 	t := &tally{last: map[notify.Kind]failure{}, is: status.Process{Report: known, Events: map[string]uint64{}}}
 	for _, kind := range []notify.Kind{
@@ -204,7 +204,7 @@ func (t *tally) setChanged(differs bool, refusal string) {
 	r := &t.is.Reloads
 	r.Refusal, r.Back = refusal, ""
 	if !differs {
-		r.Changed = time.Time{}
+		r.Changed, r.LastGood = time.Time{}, time.Time{}
 	} else if r.Changed.IsZero() {
 		r.Changed = time.Now().UTC()
 	}
@@ -255,7 +255,7 @@ func (t *tally) reread(why string) {
 		t.happened(notify.Event{Kind: notify.ConfigError, Text: fileRefused, Time: now})
 		return
 	}
-	t.is.Reloads.Missing = false
+	t.is.Reloads.Missing, t.is.Reloads.LastGood = false, time.Time{}
 	t.is.Reloads.Succeeded++
 	t.is.Reloads.Last = now
 	for i := range t.is.Last {
