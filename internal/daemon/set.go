@@ -28,6 +28,8 @@ type SetAnswer struct {
 	Servers []OrderedServer `json:"servers"`
 	// virtual services whose scheduler refuses clients of a drained server
 	Refusing []string `json:"refusing,omitempty"`
+	// of an order that waits: why it would wait longer if its time had come
+	Short string `json:"short,omitempty"`
 }
 
 // OrderedServer is a server of an order, with its place in the table.
@@ -234,6 +236,9 @@ func (o *standingOrders) setNow(ctx context.Context, r orders.Request, place *pl
 		return nil, err
 	}
 	answer := SetAnswer{Servers: inTable(now, meant)}
+	if short := now.Short(meant, now.Orders.InForce()); r.Waits() && r.TakesOut() && len(short) > 0 {
+		answer.Short = short[0].String()
+	}
 	if r.Kind == orders.Drain {
 		answer.Refusing = now.Refusing(meant)
 	}
@@ -371,7 +376,8 @@ func (o *standingOrders) begin(ctx context.Context, due orders.All) {
 
 // withWaiting are orders in force, and those that wait.
 func (o *standingOrders) withWaiting(inForce orders.All) orders.All {
-	all := maps.Clone(inForce)
+	all := orders.All{}
+	maps.Copy(all, inForce)
 	for at, one := range *o.known.Load() {
 		if one.Waits() {
 			all[at] = one

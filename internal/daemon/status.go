@@ -46,6 +46,7 @@ func (d *daemon) report(ctx context.Context) (*status.Report, error) {
 		return nil, err
 	}
 	now.Orders = d.orders.withWaiting(now.Orders)
+	now.Await(now.Orders)
 	process := d.tally.process()
 	process.Failures = append(slices.DeleteFunc(process.Failures, d.isOver), d.log.failures()...)
 	return status.NewReport(now, process, connections(ctx, d.Table.Live, now)), nil
@@ -68,6 +69,7 @@ func (d *daemon) why(ctx context.Context, virtual, real string) (*status.Why, er
 	if err != nil {
 		return nil, err
 	}
+	now.Await(d.orders.withWaiting(nil))
 	why := status.NewWhy(now, d.tally.process().Started, connections(ctx, d.Table.Live, now))
 	if socket.UserOf(ctx) != 0 {
 		why.DropConversations()
