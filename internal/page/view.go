@@ -116,8 +116,11 @@ func (v *view) wants(r *status.Row) bool {
 // title is the title of the browser's tab.
 func (v *view) title() string {
 	title := filepath.Base(v.Config) + ", ldirectord"
-	if down := v.counts["down"]; down > 0 {
-		title = fmt.Sprintf("%d down, %s", down, title)
+	switch class, words := v.verdict(); {
+	case words == servesBut:
+		title = v.Remarks()[0] + ", " + title
+	case class != good:
+		title = words + ", " + title
 	}
 	switch {
 	case v.about.Server != nil:
