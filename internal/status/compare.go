@@ -41,7 +41,8 @@ func Compare(reports []*Report) (all []Difference) {
 				d.Values[i] = ""
 			}
 		}
-		known := slices.DeleteFunc(slices.Sorted(slices.Values(d.Values)), func(value string) bool { return value == "" })
+		known := slices.DeleteFunc(slices.Sorted(slices.Values(d.Values)),
+			func(value string) bool { return value == "" })
 		if len(known) > 0 && known[0] != known[len(known)-1] {
 			d.Odd = minority(d.Values, known)
 			all = append(all, d)
