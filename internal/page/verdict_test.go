@@ -41,7 +41,7 @@ func TestVerdict(t *testing.T) {
 		}
 	}
 	r := newReport(fine)
-	r.Table.Error = "permission denied"
+	r.Table.Error = "permission denied; and more"
 	if text := read(t, r, "/"); !strings.HasPrefix(text, " Every virtual service serves, but: www.cf") {
 		t.Error(text)
 	}

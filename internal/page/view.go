@@ -118,7 +118,8 @@ func (v *view) title() string {
 	title := filepath.Base(v.Config) + ", ldirectord"
 	switch class, words := v.verdict(); {
 	case words == servesBut:
-		title = v.Remarks()[0] + ", " + title
+		remark, _, _ := strings.Cut(v.Remarks()[0], "; ")
+		title = remark + ", " + title
 	case class != good:
 		title = words + ", " + title
 	}
