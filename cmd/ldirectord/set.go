@@ -103,8 +103,8 @@ func setServers(c *call, servers []string, what string) error {
 	if order.Waits() && c.answer == nil {
 		c.tell("waits until %s, and then until enough servers are left", when(order.From))
 	}
-	if answer.Short != "" {
-		c.warn("it would wait longer now: %s", answer.Short)
+	for _, why := range answer.Short {
+		c.warn("it would wait longer now: %s", why)
 	}
 	for _, id := range answer.Refusing {
 		c.warn(

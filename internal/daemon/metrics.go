@@ -128,7 +128,7 @@ func (d *daemon) answerMetrics(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		return
 	}
-	now.Await(d.orders.withWaiting(nil)) // as conditions: its orders are those in force
+	now.Await(d.orders.waiting())
 	w.Header().Set("Content-Type", status.MetricsType)
 	_ = status.WriteMetrics(w, now, d.tally.process()) // an error is the client's
 }

@@ -46,7 +46,7 @@ func (d *daemon) report(ctx context.Context) (*status.Report, error) {
 		return nil, err
 	}
 	now.Orders = d.orders.withWaiting(now.Orders)
-	now.Await(now.Orders)
+	now.Await(d.orders.waiting())
 	process := d.tally.process()
 	process.Failures = append(slices.DeleteFunc(process.Failures, d.isOver), d.log.failures()...)
 	return status.NewReport(now, process, connections(ctx, d.Table.Live, now)), nil
@@ -69,7 +69,7 @@ func (d *daemon) why(ctx context.Context, virtual, real string) (*status.Why, er
 	if err != nil {
 		return nil, err
 	}
-	now.Await(d.orders.withWaiting(nil))
+	now.Await(d.orders.waiting())
 	why := status.NewWhy(now, d.tally.process().Started, connections(ctx, d.Table.Live, now))
 	if socket.UserOf(ctx) != 0 {
 		why.DropConversations()
@@ -257,7 +257,7 @@ func (t *tally) reread(why string) {
 		t.happened(notify.Event{Kind: notify.ConfigError, Text: fileRefused, Time: now})
 		return
 	}
-	t.is.Reloads.Missing, t.is.Reloads.LastGood = false, time.Time{}
+	t.is.Reloads.Missing = false
 	t.is.Reloads.Succeeded++
 	t.is.Reloads.Last = now
 	for i := range t.is.Last {

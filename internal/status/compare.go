@@ -55,7 +55,7 @@ func Compare(reports []*Report) (all []Difference) {
 func minority(values, known []string) (odd []bool) {
 	usual := known[len(known)/2] // if any has a majority
 	first, _ := slices.BinarySearch(known, usual)
-	after, _ := slices.BinarySearch(known, usual+"\x00")
+	after, _ := slices.BinarySearch(known, usual+"\x00") // what comes next after it
 	if 2*(after-first) <= len(known) {
 		return nil
 	}

@@ -20,10 +20,13 @@ type Condition struct {
 var ByHand = Condition{"by hand", judge.Doubt,
 	"changed externally; kept until the server's state changes, or a reload"}
 
-// Await adds orders that wait to the conditions of their servers.
-func (now *Snapshot) Await(all orders.All) {
+// Await adds the orders that wait to the conditions of their servers.
+func (now *Snapshot) Await(waiting orders.All) {
+	if len(waiting) == 0 {
+		return
+	}
 	for v, s := range now.Each() {
-		o := cmp.Or(all[lvs.At(v.ID, s.Real)], all[lvs.At(v.ID, s.Alias)])
+		o := cmp.Or(waiting[lvs.At(v.ID, s.Real)], waiting[lvs.At(v.ID, s.Alias)])
 		if !o.Waits() {
 			continue
 		}
