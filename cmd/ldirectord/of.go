@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"text/tabwriter"
 	"time"
@@ -42,12 +43,22 @@ func compareDirectors(c *call) error {
 		}
 	}
 	differences := append([]status.Difference{}, status.Compare(reports)...) // no null in JSON
-	if c.JSON {
-		c.printJSON(map[string]any{"directors": names, "errors": failed, "differences": differences})
-	} else if len(differences) > 0 {
+	stale := notInForce(names, reports)
+	switch {
+	case c.JSON:
+		c.printJSON(map[string]any{"directors": names, "errors": failed, "differences": differences,
+			"not_in_force": stale})
+	case len(differences) > 0:
 		showDifferences(c, names, differences)
-	} else {
+	case reached < 2:
+		c.tell("nothing to compare: directors with a report: %d", reached)
+	default:
 		c.tell("directors without a difference: %d", reached)
+	}
+	for _, name := range names {
+		if why := stale[name]; !c.JSON && why != "" {
+			c.tell("%s: %s", name, why)
+		}
 	}
 	switch {
 	case reached < len(names):
@@ -56,6 +67,19 @@ func compareDirectors(c *call) error {
 		return exit{status: exitDiffer}
 	}
 	return nil
+}
+
+// notInForce tells, by the names of directors, which files and lists are not in force there.
+func notInForce(names []string, reports []*status.Report) map[string]string {
+	all := map[string]string{}
+	for i, r := range reports {
+		if r == nil || r.Reloads.InForce() {
+			continue
+		}
+		file, lists := r.NotInForce()
+		all[names[i]] = strings.TrimPrefix(strings.Join(append([]string{file}, lists...), "; "), "; ")
+	}
+	return all
 }
 
 // withPorts are names with ports. One without a port has that of the name before it.
@@ -106,12 +130,19 @@ func reportOf(ctx context.Context, director string) (*status.Report, error) {
 func showDifferences(c *call, names []string, differences []status.Difference) {
 	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
 	addRow(w, slices.Concat([]string{"VIRTUAL", "REAL SERVER", "WHAT"}, names)...)
+	marks := false
 	for _, d := range differences {
 		row := []string{cmp.Or(d.Virtual, "-"), cmp.Or(d.Real, "-"), d.What}
-		for _, value := range d.Values {
-			row = append(row, cmp.Or(value, "?"))
+		for i, value := range d.Values {
+			if value = cmp.Or(value, "?"); d.Odd != nil && d.Odd[i] {
+				value, marks = value+" *", true
+			}
+			row = append(row, value)
 		}
 		addRow(w, row...)
 	}
 	w.Flush()
+	if marks {
+		c.tell("*: not as most of the directors")
+	}
 }

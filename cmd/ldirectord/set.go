@@ -89,7 +89,7 @@ func setServers(c *call, servers []string, what string) error {
 	}
 	var list []orderedServer
 	for _, s := range answer.Servers {
-		list = append(list, orderedServer{s.Backend, order.What(), s.Waits})
+		list = append(list, orderedServer{s.Backend, order.What(), order.From, s.Waits})
 		if c.answer == nil {
 			printOrdered(c, order, s)
 		}
@@ -99,6 +99,12 @@ func setServers(c *call, servers []string, what string) error {
 		if s.Owner != "" {
 			c.warn("%s belongs to %s; the order applies when this daemon has it", s.Virtual, s.Owner)
 		}
+	}
+	if order.Waits() && c.answer == nil {
+		c.tell("waits until %s, and then until enough servers are left", when(order.From))
+	}
+	for _, why := range answer.Short {
+		c.warn("it would wait longer now: %s", why)
 	}
 	for _, id := range answer.Refusing {
 		c.warn(
@@ -124,8 +130,9 @@ func setServers(c *call, servers []string, what string) error {
 // orderedServer is the server and the order, for JSON.
 type orderedServer struct {
 	lvs.Backend
-	Order string `json:"order"`
-	Waits bool   `json:"waits_for_address,omitempty"`
+	Order string    `json:"order"`
+	From  time.Time `json:"from,omitzero"` // it waits for this time
+	Waits bool      `json:"waits_for_address,omitempty"`
 }
 
 func printOrdered(c *call, order orders.Request, s daemon.OrderedServer) {

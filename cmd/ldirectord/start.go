@@ -81,25 +81,26 @@ func (c *call) loadOrLastGood() error {
 	asked := c.LastGood || os.Getenv(lastGoodEnv) != ""
 	os.Unsetenv(lastGoodEnv)
 	refused := c.load()
-	if refused == nil || !asked {
-		return refused
+	since := daemon.LastGood(c.path)
+	switch {
+	case refused == nil:
+	case asked && c.takeLastGood():
+		c.LastGood, refused = true, nil
+	case !asked && !since.IsZero() && c.found().Pid == 0:
+		c.warn("%s --last-good takes the last good configuration, of %s", c.verb, since.Format(time.DateTime))
 	}
-	if !c.takeLastGood() {
-		return refused
-	}
-	c.LastGood = true
-	return nil
+	return refused
 }
 
 // takeLastGood replaces the configuration by the one that was last in force, if that can be used.
 func (c *call) takeLastGood() bool {
-	last, since, err := daemon.LoadLastGood(c.ctx, c.source())
+	last, err := daemon.LoadLastGood(c.ctx, c.source())
 	if err != nil || last.Plan == nil {
 		c.say(cmp.Or(err, errors.New("the last good configuration is refused, too")).Error())
 		return false
 	}
 	c.Loaded = last
-	c.warn("starting with the last good configuration, of %s", since.Format(time.DateTime))
+	c.warn("starting with the last good configuration, of %s", last.GoodSince.Local().Format(time.DateTime))
 	return true
 }
 

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -44,9 +43,7 @@ func showStatus(c *call) error {
 	if c.JSON {
 		c.printJSON(&status.Report{Config: c.path})
 	}
-	if err := c.load(); err != nil {
-		return err
-	}
+	refused := c.load()
 	ended := exitStopped
 	if found.Stale {
 		c.say(fmt.Sprintf("ldirectord stale pid file %s for %s", c.instance().PidFile(), c.path))
@@ -58,7 +55,10 @@ func showStatus(c *call) error {
 	} else {
 		c.tell("%s", stopped)
 	}
-	return exit{ended, errors.New(c.elsewhere())}
+	if there := c.elsewhere(); there != "" {
+		c.warn("%s", there)
+	}
+	return cmp.Or(refused, error(exit{status: ended}))
 }
 
 // elsewhere tells of daemons of this file on another table or in another network namespace, and how to ask them; "" for

@@ -115,6 +115,9 @@ func suppose(c *call, given orders.All) error {
 func present(c *call, given orders.All) (failed []lvs.Backend, all orders.All, err error) {
 	all = maps.Clone(given)
 	if !c.Running {
+		if c.found().State.Pid != 0 {
+			c.note("every server of the file is taken for up; --running asks the daemon which are")
+		}
 		return nil, all, nil
 	}
 	report, err := c.report()

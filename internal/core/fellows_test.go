@@ -12,6 +12,7 @@ import (
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/plan"
 	"ldirectord/internal/schedule"
+	"ldirectord/internal/testkit"
 	"ldirectord/parser"
 )
 
@@ -290,6 +291,37 @@ func TestOnlyTheOwnerReportsADifference(t *testing.T) {
 		if a.odd(certificate) == "" || said != want {
 			t.Errorf("owner %q: %d events, shown %q", owner, said, a.odd(certificate))
 		}
+	}
+}
+
+// What was told stays while too few servers pass, and says that it is not compared now.
+func TestADifferenceSaysThatItIsNotComparedNow(t *testing.T) {
+	var all []*server
+	for i := range 3 {
+		s := serverOf(lvs.Dest{Addr: someAddr})
+		s.first.check.last = checker.Result{OK: true, Cert: uint32(1 + i/2)}
+		s.first.check.mean = 1
+		all = append(all, s)
+	}
+	v := virtualOf(&parser.Virtual{Settings: parser.Settings{SameWait: 60}}, all...)
+	e := examiner{services: &services{virtuals: []*virtual{v}}}
+	const differs = "shows another certificate than 2 of 3 (ended 20454 days ago; theirs ended 20454 days ago)"
+	for minute, row := range []struct{ passes, says string }{
+		{"111", ""},
+		{"111", differs},
+		{"011", differs + "; not compared now: too few servers pass"},
+		{"000", differs + "; not compared now: too few servers pass"},
+		{"111", differs},
+	} {
+		for i, s := range all {
+			s.first.check.last.OK = row.passes[i] == '1'
+		}
+		e.tell.clock = newYear.Add(time.Duration(minute) * time.Minute)
+		e.compare()
+		a := subject{v: v, s: all[2]}
+		a.Now = e.tell.clock
+		testkit.Equal(t, a.odd(certificate), row.says, "after minutes", minute)
+		testkit.Equal(t, a.odd(share), "", "another trait, after minutes", minute)
 	}
 }
 

@@ -44,8 +44,8 @@ func (c *company) compare(v *virtual, tell *teller) {
 		}
 		fresh = fresh || one.fresh
 	}
-	if known < min(fewest, len(v.servers)) {
-		return // the others may be back soon
+	if v.few = known < min(fewest, len(v.servers)); v.few {
+		return // the others may be back soon: what was found is shown as such, see odd
 	}
 	n := normOf(c.all, c.times[:0])
 	c.times = n.took
@@ -119,7 +119,11 @@ func (a *subject) odd(of trait) string {
 	if !a.s.isOdd() || wait == 0 || a.Now.Sub(a.s.odd[of].since) < wait {
 		return ""
 	}
-	return a.s.odd[of].says
+	says := a.s.odd[of].says
+	if says != "" && a.v.few {
+		says += "; not compared now: too few servers pass"
+	}
+	return says
 }
 
 // oddKind is the kind of condition of the servers that differ in a trait.

@@ -26,6 +26,7 @@ type virtual struct {
 	post
 
 	weighed bool // when its strength last changed
+	few     bool // too few servers pass their checks to compare them
 
 	addresses    announced                       // the addresses that are announced for it
 	moving       []judge.Record                  // members, with what was recorded of them; nil: none moved yet

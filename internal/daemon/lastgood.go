@@ -58,16 +58,27 @@ func (f *configFile) keepGood(text []byte) {
 	}
 }
 
-// LoadLastGood reads the configuration that was last in force, and returns since when it was.
-func LoadLastGood(ctx context.Context, s Source) (l *Loaded, since time.Time, err error) {
+// LoadLastGood reads the configuration that was last in force.
+func LoadLastGood(ctx context.Context, s Source) (*Loaded, error) {
 	path := statePath("config", s.Path)
 	text, err := runfile.Read(path)
-	info, gone := os.Stat(path)
-	if err == nil && (text == nil || gone != nil) {
+	since := LastGood(s.Path)
+	if err == nil && (text == nil || since.IsZero()) {
 		err = errors.New("there is none in " + filepath.Dir(path))
 	}
 	if err != nil {
-		return nil, since, runfile.While("reading the last good configuration", err)
+		return nil, runfile.While("reading the last good configuration", err)
 	}
-	return s.load(ctx, text), info.ModTime(), nil
+	l := s.load(ctx, text)
+	l.GoodSince = since.UTC()
+	return l, nil
+}
+
+// LastGood is since when the kept configuration of a file was in force; zero if there is none.
+func LastGood(path string) time.Time {
+	info, err := os.Stat(statePath("config", path))
+	if err != nil {
+		return time.Time{}
+	}
+	return info.ModTime()
 }

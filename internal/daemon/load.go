@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -43,6 +44,8 @@ type Loaded struct {
 	Found  parser.Diagnostics
 	Lists  lists  // of realfile and realnames
 	Sum    string // of the configuration, for a daemon
+
+	GoodSince time.Time // since when it was in force, if it is not that of the file; else zero
 }
 
 // Load reads a configuration and prepares it. An error means that the file could not be read; mistakes in it are in

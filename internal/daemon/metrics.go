@@ -128,6 +128,7 @@ func (d *daemon) answerMetrics(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		return
 	}
+	now.Await(d.orders.waiting())
 	w.Header().Set("Content-Type", status.MetricsType)
 	_ = status.WriteMetrics(w, now, d.tally.process()) // an error is the client's
 }

@@ -28,6 +28,8 @@ type SetAnswer struct {
 	Servers []OrderedServer `json:"servers"`
 	// virtual services whose scheduler refuses clients of a drained server
 	Refusing []string `json:"refusing,omitempty"`
+	// of an order that waits: why it would wait longer if its time had come
+	Short []string `json:"short,omitempty"`
 }
 
 // OrderedServer is a server of an order, with its place in the table.
@@ -234,6 +236,11 @@ func (o *standingOrders) setNow(ctx context.Context, r orders.Request, place *pl
 		return nil, err
 	}
 	answer := SetAnswer{Servers: inTable(now, meant)}
+	if r.Waits() && r.TakesOut() {
+		for _, short := range now.Short(meant, now.Orders.InForce()) {
+			answer.Short = append(answer.Short, short.String())
+		}
+	}
 	if r.Kind == orders.Drain {
 		answer.Refusing = now.Refusing(meant)
 	}
@@ -369,11 +376,14 @@ func (o *standingOrders) begin(ctx context.Context, due orders.All) {
 	}
 }
 
+// waiting are the orders that wait.
+func (o *standingOrders) waiting() orders.All { return o.known.Load().Waiting() }
+
 // withWaiting are orders in force, and those that wait.
 func (o *standingOrders) withWaiting(inForce orders.All) orders.All {
-	all := maps.Clone(inForce)
-	for at, one := range *o.known.Load() {
-		if one.Waits() {
+	all := o.waiting()
+	for at, one := range inForce {
+		if !all[at].Waits() {
 			all[at] = one
 		}
 	}

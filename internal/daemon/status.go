@@ -46,6 +46,7 @@ func (d *daemon) report(ctx context.Context) (*status.Report, error) {
 		return nil, err
 	}
 	now.Orders = d.orders.withWaiting(now.Orders)
+	now.Await(d.orders.waiting())
 	process := d.tally.process()
 	process.Failures = append(slices.DeleteFunc(process.Failures, d.isOver), d.log.failures()...)
 	return status.NewReport(now, process, connections(ctx, d.Table.Live, now)), nil
@@ -68,6 +69,7 @@ func (d *daemon) why(ctx context.Context, virtual, real string) (*status.Why, er
 	if err != nil {
 		return nil, err
 	}
+	now.Await(d.orders.waiting())
 	why := status.NewWhy(now, d.tally.process().Started, connections(ctx, d.Table.Live, now))
 	if socket.UserOf(ctx) != 0 {
 		why.DropConversations()
@@ -122,7 +124,7 @@ func newTally(o Options) *tally {
 	known := status.Report{Config: o.Config.Path, Pid: os.Getpid(), Version: o.Version, Started: now,
 		Reloads: status.Reloads{Last: now}}
 	if o.Loaded != nil {
-		known.Sum = o.Loaded.Sum
+		known.Sum, known.Reloads.LastGood = o.Loaded.Sum, o.Loaded.GoodSince
 	}
 	t := &tally{last: map[notify.Kind]failure{}, is: status.Process{Report: known, Events: map[string]uint64{}}}
 	for _, kind := range []notify.Kind{
@@ -204,7 +206,7 @@ func (t *tally) setChanged(differs bool, refusal string) {
 	r := &t.is.Reloads
 	r.Refusal, r.Back = refusal, ""
 	if !differs {
-		r.Changed = time.Time{}
+		r.Changed, r.LastGood = time.Time{}, time.Time{}
 	} else if r.Changed.IsZero() {
 		r.Changed = time.Now().UTC()
 	}

@@ -130,6 +130,17 @@ func (all All) InForce() All {
 	return now
 }
 
+// Waiting is a copy with only the orders that wait.
+func (all All) Waiting() All {
+	waiting := All{}
+	for at, o := range all {
+		if o.Waits() {
+			waiting[at] = o
+		}
+	}
+	return waiting
+}
+
 // Due are copies of the orders whose time has come, without From.
 func (all All) Due(now time.Time) All {
 	due := All{}

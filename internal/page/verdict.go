@@ -9,6 +9,9 @@ import (
 	seen "ldirectord/internal/view"
 )
 
+// servesBut is the verdict before the remarks on the daemon.
+const servesBut = "Every virtual service serves, but:"
+
 // verdict is the state of everything in a few words, which can be read across a room.
 func (v *view) verdict() (class, words string) {
 	switch lacking, impaired := v.Lacking(), v.Impaired(); {
@@ -19,7 +22,7 @@ func (v *view) verdict() (class, words string) {
 	case impaired > 0:
 		return doubt, seen.Plural(impaired, "virtual service") + " in trouble, all serve"
 	case len(v.Remarks()) > 0:
-		return doubt, "Every virtual service serves, but:"
+		return doubt, servesBut
 	}
 	return good, "All well"
 }

@@ -27,13 +27,25 @@ func TestVerdict(t *testing.T) {
 		{newReport(fine, service("off")), `good">All well`},
 		{newReport(), `bad">No virtual service`},
 	} {
-		if _, text := ask(t, newPages(row.report).Page, "/", nil); !strings.Contains(text, `<h1 class="verdict `+row.want+" <small>") {
+		_, text := ask(t, newPages(row.report).Page, "/", nil)
+		if !strings.Contains(text, `<h1 class="verdict `+row.want+" <small>") {
 			t.Errorf("no %s in %s", row.want, text)
+		}
+		class, words, _ := strings.Cut(row.want, `">`)
+		title := "<title>www.cf, ldirectord</title>"
+		if class != good {
+			title = "<title>" + words + ", www.cf, ldirectord</title>"
+		}
+		if !strings.Contains(text, title) {
+			t.Errorf("no %s in %s", title, text)
 		}
 	}
 	r := newReport(fine)
-	r.Table.Error = "permission denied"
+	r.Table.Error = "permission denied; and more"
 	if text := read(t, r, "/"); !strings.HasPrefix(text, " Every virtual service serves, but: www.cf") {
+		t.Error(text)
+	}
+	if _, text := ask(t, newPages(r).Page, "/", nil); !strings.Contains(text, "<title>the table can&#39;t be read: permission denied, www.cf, ldirectord</title>") {
 		t.Error(text)
 	}
 }

@@ -116,8 +116,12 @@ func (v *view) wants(r *status.Row) bool {
 // title is the title of the browser's tab.
 func (v *view) title() string {
 	title := filepath.Base(v.Config) + ", ldirectord"
-	if down := v.counts["down"]; down > 0 {
-		title = fmt.Sprintf("%d down, %s", down, title)
+	switch class, words := v.verdict(); {
+	case words == servesBut:
+		remark, _, _ := strings.Cut(v.Remarks()[0], "; ")
+		title = remark + ", " + title
+	case class != good:
+		title = words + ", " + title
 	}
 	switch {
 	case v.about.Server != nil:

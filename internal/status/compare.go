@@ -18,6 +18,8 @@ type Fact struct {
 type Difference struct {
 	Fact
 	Values []string `json:"values"` // in the order of the directors; "-": none; "": not known
+	// of each director, whether it differs from most; absent if no value has a majority
+	Odd []bool `json:"odd,omitempty"`
 }
 
 // Compare returns the facts on which directors don't agree, in the order of their reports; a nil report knows nothing.
@@ -33,18 +35,34 @@ func Compare(reports []*Report) (all []Difference) {
 		}
 	}
 	for _, f := range order {
-		d := Difference{f, values[f]}
+		d := Difference{Fact: f, Values: values[f]}
 		for i, r := range reports {
 			if d.Values[i] = cmp.Or(d.Values[i], "-"); !r.knows(f) {
 				d.Values[i] = ""
 			}
 		}
-		known := slices.DeleteFunc(slices.Clone(d.Values), func(value string) bool { return value == "" })
-		if len(slices.Compact(known)) > 1 {
+		known := slices.DeleteFunc(slices.Sorted(slices.Values(d.Values)),
+			func(value string) bool { return value == "" })
+		if len(known) > 0 && known[0] != known[len(known)-1] {
+			d.Odd = minority(d.Values, known)
 			all = append(all, d)
 		}
 	}
 	return all
+}
+
+// minority tells which values differ from that of most; nil if none has a majority. The known values are sorted.
+func minority(values, known []string) (odd []bool) {
+	usual := known[len(known)/2] // if any has a majority
+	first, _ := slices.BinarySearch(known, usual)
+	after, _ := slices.BinarySearch(known, usual+"\x00") // what comes next after it
+	if 2*(after-first) <= len(known) {
+		return nil
+	}
+	for _, value := range values {
+		odd = append(odd, value != usual && value != "")
+	}
+	return odd
 }
 
 // knows reports whether a director can have a fact: one that stands by leaves table and addresses alone.

@@ -2,6 +2,7 @@ package status
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"ldirectord/internal/testkit"
@@ -57,11 +58,22 @@ func TestDirectorsAreCompared(t *testing.T) {
 		"standby with a server": {[]*Report{reportOf("aa", "standby", "up", 0, ""), one}, nil},
 		"standby that differs": {[]*Report{one, reportOf("aa", "standby", "down", -1, "")},
 			[]string{"fwm:3 web1:80 state [up down]"}},
+		"one of three":         {[]*Report{one, newer, one}, []string{"  version [1.0 1.1* 1.0]"}},
+		"two of four":          {[]*Report{newer, one, newer, one}, []string{"  version [1.1 1.0 1.1 1.0]"}},
+		"one of two, of three": {[]*Report{nil, newer, one}, []string{"  version [ 1.1 1.0]"}},
+		"two of five": {[]*Report{one, newer, one, reportOf("", "active", "up", 1, "announced"), one},
+			[]string{"  file [aa aa aa -* aa]", "  version [1.0 1.1* 1.0 1.0 1.0]"}},
 		"a server of one alone": {[]*Report{one, more}, []string{"fwm:4 web2:80 state [- up]"}},
 	} {
 		var got []string
 		for _, d := range Compare(c.reports) {
-			got = append(got, fmt.Sprintf("%s %s %s %v", d.Virtual, d.Real, d.What, d.Values))
+			values := slices.Clone(d.Values)
+			for i, odd := range d.Odd {
+				if odd {
+					values[i] += "*"
+				}
+			}
+			got = append(got, fmt.Sprintf("%s %s %s %v", d.Virtual, d.Real, d.What, values))
 		}
 		testkit.Same(t, got, c.want, name)
 	}

@@ -23,6 +23,9 @@ func TestWhatIsNotInForce(t *testing.T) {
 		{"a bad file", Reloads{Changed: at, Refusal: "line 7"}, "the file has changed since 03:12:00 and is not in force; it would be refused: line 7"},
 		{"one that was refused", Reloads{Changed: at, Refusal: "line 7", Error: "line 7"},
 			"the file has changed since 03:12:00 and is not in force, the last reload was refused: line 7"},
+		{"at a start, before it is looked at", Reloads{Last: now, LastGood: at}, "the last good configuration, of 03:12:00, is in force, not the file"},
+		{"since a start", Reloads{Last: now, LastGood: at, Changed: now, Refusal: "line 7"},
+			"the last good configuration, of 03:12:00, is in force, not the file; it would be refused: line 7"},
 		{"lists", Reloads{Lists: []List{{"/a", at, "it is empty"}, {"/b", at, "no such file"}}},
 			"list /a has not been used since 03:12:00: it is empty, list /b has not been used since 03:12:00: no such file"},
 	} {

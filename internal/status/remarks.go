@@ -29,8 +29,12 @@ func (r *Report) NotInForce() (file string, lists []string) {
 	switch {
 	case what.Missing:
 		file = "the file is missing; the configuration of " + clock(what.Last, r.Time) + " stays in force"
+	case !what.LastGood.IsZero():
+		file = "the last good configuration, of " + clock(what.LastGood, r.Time) + ", is in force, not the file"
 	case !what.Changed.IsZero():
 		file = "the file has changed since " + clock(what.Changed, r.Time) + " and is not in force"
+	}
+	if file != "" && !what.Missing {
 		if what.Back != "" {
 			file += "; it was taken back: " + what.Back
 		}

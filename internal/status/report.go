@@ -49,9 +49,11 @@ type Reloads struct {
 	// when the file was first seen to differ from the configuration in force, and why it would be refused
 	Changed time.Time `json:"file_changed,omitzero"`
 	Refusal string    `json:"would_be_refused,omitempty"`
-	Back    string    `json:"taken_back,omitempty"`         // why it was in force and is not any more
-	Until   time.Time `json:"confirm_until,omitzero"`       // the former configuration comes back then
-	Lists   []List    `json:"lists_not_in_force,omitempty"` // by their paths and names
+	Back    string    `json:"taken_back,omitempty"`   // why it was in force and is not any more
+	Until   time.Time `json:"confirm_until,omitzero"` // the former configuration comes back then
+	// since when the configuration was in force that a start took instead of the file
+	LastGood time.Time `json:"last_good,omitzero"`
+	Lists    []List    `json:"lists_not_in_force,omitempty"` // by their paths and names
 }
 
 // List is a list of realfile or realnames that is not used.
@@ -62,7 +64,9 @@ type List struct {
 }
 
 // InForce reports whether the file and all lists are in force.
-func (r *Reloads) InForce() bool { return r.Changed.IsZero() && !r.Missing && len(r.Lists) == 0 }
+func (r *Reloads) InForce() bool {
+	return r.Changed.IsZero() && r.LastGood.IsZero() && !r.Missing && len(r.Lists) == 0
+}
 
 // Report is the whole status. Its JSON names are stable: fields are added, never renamed.
 type Report struct {

@@ -1,6 +1,12 @@
 package view
 
-import "ldirectord/internal/judge"
+import (
+	"cmp"
+
+	"ldirectord/internal/judge"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/orders"
+)
 
 // Condition is why the place of a server differs from "in the table, with its weight in the file", or what else an
 // operator should know of it. Status, page, metrics and JSON show conditions and know nothing of a kind.
@@ -13,6 +19,24 @@ type Condition struct {
 // ByHand is the condition of a destination that another program or an operator has changed in the table.
 var ByHand = Condition{"by hand", judge.Doubt,
 	"changed externally; kept until the server's state changes, or a reload"}
+
+// Await adds the orders that wait to the conditions of their servers.
+func (now *Snapshot) Await(waiting orders.All) {
+	if len(waiting) == 0 {
+		return
+	}
+	for v, s := range now.Each() {
+		o := cmp.Or(waiting[lvs.At(v.ID, s.Real)], waiting[lvs.At(v.ID, s.Alias)])
+		if !o.Waits() {
+			continue
+		}
+		text := "waiting order: "
+		if !o.From.After(now.Time) {
+			text = "order waits for enough servers: "
+		}
+		s.Conditions = append(s.Conditions, Condition{"waiting order", judge.Noted, text + o.String()})
+	}
+}
 
 // NoResult is what is said of a server that is unknown for no other reason.
 const NoResult = "no result yet"
