@@ -391,7 +391,7 @@ func TestAccessibility(t *testing.T) {
 	f := trouble(t)
 	f.say("127.1.2.21", "upstream down") // four with the same reason are one row
 	b := newTab(t, chromedp.Navigate(f.url))
-	b.await("5 down", "maintenance", "<b>4 × </b>")
+	b.await(`<b>5</b> <span class="is">down`, "maintenance", "<b>4 × </b>")
 	real := b.value(`document.querySelector('main a[href*="real="]').getAttribute("href")`).(string)
 	for _, l := range looks {
 		for _, page := range []string{"?", "?virtual=tcp:192.0.2.10:80&sort=-for", real, "?q=nothing",
@@ -417,7 +417,7 @@ func TestAccessibility(t *testing.T) {
 func TestKeyboard(t *testing.T) {
 	f := trouble(t)
 	b := newTab(t, chromedp.Navigate(f.url))
-	b.await("4 down", "maintenance")
+	b.await(`<b>4</b> <span class="is">down`, "maintenance")
 	b.do(chromedp.Click("#pause", chromedp.ByQuery), chromedp.Evaluate("document.activeElement.blur()", nil))
 	want := b.value(`JSON.stringify([...document.querySelectorAll("a, input, button")].map(e => e.outerHTML))`).(string)
 	var order, got []string
