@@ -31,15 +31,15 @@ func roll(c *call) error {
 		return exit{exitUsage, fmt.Errorf("roll: %s must come after it", c.command.Takes)}
 	}
 	words, argv := c.args[:c.dash], c.args[c.dash:]
+	virtual, servers, err := c.rolled(words)
+	if err != nil {
+		return err
+	}
 	state, err := openRoll(c.State, slices.Concat([]string{c.path}, words, []string{"--"}, argv))
 	if err != nil {
 		return err
 	}
 	defer state.close()
-	virtual, servers, err := c.rolled(words)
-	if err != nil {
-		return err
-	}
 	if err := c.warnOfOut(servers); err != nil {
 		return err
 	}
@@ -52,14 +52,15 @@ func roll(c *call) error {
 	defer stop()
 	c.Why, c.WaitBudget = cmp.Or(c.Why, "roll"), cmp.Or(c.WaitBudget, rollBudget)
 	for i, real := range left {
-		if err := state.begin(real); err != nil {
-			return err
+		server, drained := append(slices.Clone(virtual), real), false
+		err := state.begin(real)
+		if err == nil {
+			c.tell("%s, %d of %d", real, len(done)+i+1, len(done)+len(left))
+			c.out.Flush() // which remembers an error
+			drained, err = c.rollOne(server, argv)
 		}
-		c.tell("%s, %d of %d", real, len(done)+i+1, len(done)+len(left))
-		c.out.Flush() // which remembers an error
-		drained, err := c.rollOne(append(slices.Clone(virtual), real), argv)
 		if err != nil {
-			c.hint(append(virtual, real), drained, left[i+1:])
+			c.hint(server, drained, left[i+1:])
 			return cmp.Or(runfile.While("roll", context.Cause(c.ctx)), err)
 		}
 		state.Done = append(state.Done, real)
@@ -77,7 +78,7 @@ func namesOf(servers []lvs.Backend) (names []string) {
 	return names
 }
 
-// hint tells what a roll that failed at a server leaves, and how to go on.
+// hint tells what a roll that failed at a server leaves, and how to continue.
 func (c *call) hint(server []string, drained bool, left []string) {
 	real := server[len(server)-1]
 	if drained {
@@ -90,7 +91,7 @@ func (c *call) hint(server []string, drained bool, left []string) {
 		c.warn("not rolled: %s", strings.Join(left, " "))
 	}
 	if c.State != "" {
-		c.warn("to go on: the same command again; it begins with %s", real)
+		c.warn("to continue: the same command again; it begins with %s", real)
 	}
 }
 
@@ -144,7 +145,8 @@ func (c *call) rollOne(server, argv []string) (drained bool, err error) {
 	if err := c.takeOut(server); err != nil {
 		return c.isDrained(server), err
 	}
-	err = c.await(server, "still has connections", func(s status.Case) (bool, string) { return c.isAs(s, "out"), "" })
+	isOut := func(s status.Case) (bool, string) { return c.isAs(s, "out"), "" }
+	err = c.await(server, "still has connections", isOut)
 	if late, is := errors.AsType[late](err); is {
 		c.tell("%v; the command runs all the same", late)
 	} else if err != nil {
@@ -254,13 +256,16 @@ func (c *call) await(server []string, not string, met func(status.Case) (bool, s
 		if len(others) == 0 {
 			return nil
 		}
-		if !runfile.Pause(ctx, idleInterval) {
-			s := others[0]
-			_, why := met(s)
-			return cmp.Or(context.Cause(c.ctx),
-				error(late(fmt.Sprintf("%s of %s %s after %v", s.Real, s.Virtual, not, c.Timeout)+
-					view.After(": ", why))))
+		if runfile.Pause(ctx, idleInterval) {
+			continue
 		}
+		if err := c.ctx.Err(); err != nil {
+			return err
+		}
+		s := others[0]
+		_, why := met(s)
+		return late(fmt.Sprintf("%s of %s %s after %v", s.Real, s.Virtual, not, c.Timeout) +
+			view.After(": ", why))
 	}
 }
 

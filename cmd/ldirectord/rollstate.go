@@ -11,7 +11,7 @@ import (
 	"ldirectord/internal/runfile"
 )
 
-// rollState is what the file of roll --state keeps: how far a roll came, so that the same command can go on.
+// rollState is what the file of roll --state keeps: how far a roll came, so that the same command continues.
 type rollState struct {
 	path string   // "" without --state: nothing is kept
 	held *os.File // the file as last written, with a lock
@@ -45,11 +45,11 @@ func (s *rollState) read(words []string) error {
 		return runfile.While("reading the state of the roll", err)
 	}
 	s.Words = nil
-	if err := json.Unmarshal(text, s); err != nil || len(s.Words) == 0 {
+	switch err := json.Unmarshal(text, s); {
+	case err != nil || len(s.Words) == 0:
 		return fmt.Errorf("--state %s: the file is not one that roll wrote; it is left as it is", s.path)
-	}
-	if !slices.Equal(s.Words, words) {
-		return fmt.Errorf("--state %s: the file is of another roll, %q: go on with that one, or remove the file",
+	case !slices.Equal(s.Words, words):
+		return fmt.Errorf("--state %s: the file is of another roll, %q: continue that one, or remove the file",
 			s.path, strings.Join(s.Words, " "))
 	}
 	return nil
