@@ -1,13 +1,21 @@
 package main
 
 import (
+	"bufio"
+	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/cgi"
 	"os"
 	"path/filepath"
 	"testing"
 
+	"ldirectord/checker/icmp"
+	"ldirectord/internal/daemon"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/orders"
+	"ldirectord/internal/printable"
 	"ldirectord/internal/testkit"
 )
 
@@ -71,4 +79,26 @@ func TestAFileThatIsNoStateOfThisRoll(t *testing.T) {
 	testkit.OK(t, os.Symlink(path, link))
 	testkit.FailsWith(t, testkit.Error(openRoll(link, nil)), "opening the state of the roll")
 	testkit.FailsWith(t, testkit.Error(openRoll(t.TempDir(), nil)), "opening the state of the roll")
+}
+
+// An order of roll that no daemon took is a failure. After a signal it is not even recorded.
+func TestAnOrderOfARollWithoutADaemon(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "ld.cf")
+	testkit.Write(t, path, "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\treal = 10.2.0.2:80 gate\n\treal = 10.2.0.3:80 gate\n")
+	raw := bufio.NewWriter(io.Discard)
+	c := &call{options: options{path: path, RunDir: dir, IPVS: "memory", verb: "roll"},
+		output: output{out: printable.Writer{To: raw}, raw: raw, stdout: io.Discard, stderr: io.Discard},
+		env:    daemon.NewEnvironment(icmp.NewPinger())}
+	defer c.env.Close()
+	var end context.CancelFunc
+	c.ctx, end = context.WithCancel(t.Context())
+	err := c.give([]string{"10.2.0.1"}, orders.Drain)
+	testkit.FailsWith(t, err, "recorded; no daemon runs")
+	testkit.Equal(t, statusFor(err), exitFailure)
+	end()
+	testkit.FailsWith(t, c.give([]string{"10.2.0.2"}, orders.Drain), "canceled")
+	all := testkit.Must(orders.File(c.instance().Files().Drain).Current())(t)
+	testkit.Same(t, all.Sorted(), []lvs.Backend{lvs.At("tcp:10.1.0.1:80", "10.2.0.1:80")})
+	testkit.Equal(t, c.isDrained([]string{"10.2.0.2"}), true, "without a daemon it may be")
 }
