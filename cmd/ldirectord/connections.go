@@ -25,7 +25,10 @@ func connections(c *call) error {
 	if len(c.Plan.ServicesOf(virtual)) == 0 && virtual != "" {
 		return fmt.Errorf("%s has no virtual service %s", c.path, virtual)
 	}
-	if c.table.Live == nil { // a table in memory has no connections
+	if c.table.Live == nil {
+		if !c.JSON {
+			c.warn("a table in memory has no connections")
+		}
 		c.table.Connections = noConnections
 		return showConnections(c, &owners{})
 	}

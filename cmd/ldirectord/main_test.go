@@ -25,7 +25,8 @@ import (
 func TestMain(m *testing.M) {
 	syscall.Umask(0o022) // a run folder that a group can write is refused
 	testscript.Main(m, map[string]func(){
-		"accepts-all": acceptsAll,
+		"accepts-all":  acceptsAll,
+		"serves-pages": servesPages,
 		"ldirectord": func() {
 			if file := os.Getenv("TEST_NAMES"); file != "" {
 				fakeNames(file)

@@ -49,6 +49,7 @@ type options struct {
 	LastGood     bool
 	WithPrograms bool
 	Report       string
+	State        string // of roll: a file; "" for none
 	reading
 	ordering
 	supposing

@@ -7,10 +7,14 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"slices"
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
+	"ldirectord/internal/lvs"
 	"ldirectord/internal/orders"
 	"ldirectord/internal/runfile"
 	"ldirectord/internal/status"
@@ -21,7 +25,7 @@ import (
 const rollBudget = 10 * time.Minute
 
 // roll takes one server after the other out of service, runs a command for it, and puts it back once it passes. It
-// stops at the first trouble; that server stays drained.
+// stops at the first trouble, or at a signal; that server stays drained.
 func roll(c *call) error {
 	if c.dash < 1 || c.dash == len(c.args) {
 		return exit{exitUsage, fmt.Errorf("roll: %s must come after it", c.command.Takes)}
@@ -31,26 +35,92 @@ func roll(c *call) error {
 	if err != nil {
 		return err
 	}
+	state, err := openRoll(c.State, slices.Concat([]string{c.path}, words, []string{"--"}, argv))
+	if err != nil {
+		return err
+	}
+	defer state.close()
+	if err := c.warnOfOut(servers); err != nil {
+		return err
+	}
+	left, done := state.left(namesOf(servers))
+	if len(done) > 0 {
+		c.tell("rolled before: %s", strings.Join(done, " "))
+	}
+	var stop context.CancelFunc
+	c.ctx, stop = signal.NotifyContext(c.ctx, unix.SIGINT, unix.SIGTERM)
+	defer stop()
 	c.Why, c.WaitBudget = cmp.Or(c.Why, "roll"), cmp.Or(c.WaitBudget, rollBudget)
-	for i, real := range servers {
-		c.tell("%s, %d of %d", real, i+1, len(servers))
-		drained, err := c.rollOne(append(slices.Clone(virtual), real), argv)
-		if drained && err != nil {
-			c.warn("%s stays drained; to end that: ldirectord %s undrain %s", real,
-				strings.Join(append(c.own(), c.path), " "), strings.Join(append(virtual, real), " "))
-		}
-		if rest := servers[i+1:]; err != nil && len(rest) > 0 {
-			c.warn("not rolled: %s", strings.Join(rest, " "))
+	for i, real := range left {
+		server, drained := append(slices.Clone(virtual), real), false
+		err := state.begin(real)
+		if err == nil {
+			c.tell("%s, %d of %d", real, len(done)+i+1, len(done)+len(left))
+			c.out.Flush() // which remembers an error
+			drained, err = c.rollOne(server, argv)
 		}
 		if err != nil {
-			return err
+			c.hint(server, drained, left[i+1:])
+			return cmp.Or(runfile.While("roll", context.Cause(c.ctx)), err)
+		}
+		state.Done = append(state.Done, real)
+	}
+	return state.end()
+}
+
+// namesOf are the names of servers, each once.
+func namesOf(servers []lvs.Backend) (names []string) {
+	for _, at := range servers {
+		if !slices.Contains(names, at.Real) {
+			names = append(names, at.Real)
+		}
+	}
+	return names
+}
+
+// hint tells what a roll that failed at a server leaves, and how to continue.
+func (c *call) hint(server []string, drained bool, left []string) {
+	real := server[len(server)-1]
+	if drained {
+		c.warn("%s stays drained; to end that: ldirectord %s undrain %s", real,
+			strings.Join(append(c.own(), c.path), " "), strings.Join(server, " "))
+	} else {
+		c.warn("%s is not drained", real)
+	}
+	if len(left) > 0 {
+		c.warn("not rolled: %s", strings.Join(left, " "))
+	}
+	if c.State != "" {
+		c.warn("to continue: the same command again; it begins with %s", real)
+	}
+}
+
+// warnOfOut tells which servers of these virtual services are out already.
+func (c *call) warnOfOut(servers []lvs.Backend) error {
+	report, err := c.report()
+	if err != nil {
+		return err
+	}
+	for i := range report.Virtuals {
+		v := &report.Virtuals[i]
+		if !slices.ContainsFunc(servers, func(at lvs.Backend) bool { return at.Virtual == v.ID }) {
+			continue
+		}
+		var out []string
+		for k := range v.Servers {
+			if s := &v.Servers[k]; s.State != "up" && s.State != "off" {
+				out = append(out, s.Real+": "+s.Why())
+			}
+		}
+		if len(out) > 0 {
+			c.warn("%s: out already: %s", v.ID, view.Listed(out))
 		}
 	}
 	return nil
 }
 
 // rolled are the servers that the words mean, in their order, and the virtual service before them, if there is one.
-func (c *call) rolled(words []string) (virtual, servers []string, err error) {
+func (c *call) rolled(words []string) (virtual []string, servers []lvs.Backend, err error) {
 	c.args = words[:1]
 	if _, err := c.askWhy(); err != nil && len(words) > 1 {
 		virtual, words = words[:1], words[1:]
@@ -62,8 +132,8 @@ func (c *call) rolled(words []string) (virtual, servers []string, err error) {
 			return nil, nil, err
 		}
 		for _, s := range found.Servers {
-			if !slices.Contains(servers, s.Real) && !s.Fallback {
-				servers = append(servers, s.Real)
+			if !s.Fallback {
+				servers = append(servers, lvs.At(s.Virtual, s.Real))
 			}
 		}
 	}
@@ -72,10 +142,11 @@ func (c *call) rolled(words []string) (virtual, servers []string, err error) {
 
 // rollOne rolls one server. It reports whether the server is drained if that fails.
 func (c *call) rollOne(server, argv []string) (drained bool, err error) {
-	if err := setServers(c, server, string(orders.Drain)); err != nil {
-		return false, err
+	if err := c.takeOut(server); err != nil {
+		return c.isDrained(server), err
 	}
-	err = c.await(server, "still has connections", func(s status.Case) bool { return c.isAs(s, "out") })
+	isOut := func(s status.Case) (bool, string) { return c.isAs(s, "out"), "" }
+	err = c.await(server, "still has connections", isOut)
 	if late, is := errors.AsType[late](err); is {
 		c.tell("%v; the command runs all the same", late)
 	} else if err != nil {
@@ -85,27 +156,74 @@ func (c *call) rollOne(server, argv []string) (drained bool, err error) {
 		return true, err
 	}
 	ended := time.Now()
-	passes := func(s status.Case) bool { return passedSince(s, ended) }
+	passes := func(s status.Case) (bool, string) {
+		left := unpassed(s, ended)
+		return len(left) == 0, strings.Join(left, "; ")
+	}
 	if err := c.await(server, "has not passed its checks", passes); err != nil {
 		return true, err
 	}
 	if err := c.takeBack(server); err != nil {
 		return true, err
 	}
-	serves := func(s status.Case) bool { return c.isAs(s, "up") && !strings.Contains(s.Parts, "slowstart") }
-	return false, c.await(server, "does not serve with its full weight", serves)
+	return false, c.await(server, "does not serve with its full weight", func(s status.Case) (bool, string) {
+		return c.isAs(s, "up") && !strings.Contains(s.Parts, "slowstart"), cmp.Or(s.Parts, s.Why())
+	})
 }
 
-// takeBack ends the order to drain.
-func (c *call) takeBack(server []string) error {
-	why, budget := c.Why, c.WaitBudget
-	c.Why, c.WaitBudget = "", 0 // they are for orders that take out
-	err := setServers(c, server, string(orders.Ready))
-	c.Why, c.WaitBudget = why, budget
+// firstLook is how long roll waits for its turn with a server before it tells so.
+const firstLook = time.Second
+
+// takeOut drains a server when enough others serve. It tells why it waits.
+func (c *call) takeOut(server []string) error {
+	budget := c.WaitBudget
+	defer func() { c.WaitBudget = budget }()
+	c.WaitBudget = min(budget, firstLook)
+	err := c.give(server, orders.Drain)
+	if err == nil || c.WaitBudget == budget {
+		return err
+	}
+	short, waits := strings.CutSuffix(err.Error(), ", after "+firstLook.String())
+	if !waits {
+		return err
+	}
+	c.warn("%s; waiting for up to %v", short, budget)
+	c.WaitBudget = budget
+	return c.give(server, orders.Drain)
+}
+
+// give gives an order. One that is only recorded, because the daemon has ended, is a failure.
+func (c *call) give(server []string, kind orders.Kind) error {
+	err := setServers(c, server, string(kind))
+	if err != nil && statusFor(err) == exitOK {
+		return errors.New(err.Error())
+	}
 	return err
 }
 
-// runFor runs the command, with the name of the server for each word {}. Its exit status becomes that of roll.
+// takeBack ends the order to drain, even if a signal comes meanwhile.
+func (c *call) takeBack(server []string) error {
+	ctx, why, budget := c.ctx, c.Why, c.WaitBudget
+	c.ctx, c.Why, c.WaitBudget = context.WithoutCancel(ctx), "", 0 // why and budget are for orders that take out
+	err := c.give(server, orders.Ready)
+	c.ctx, c.Why, c.WaitBudget = ctx, why, budget
+	return err
+}
+
+// isDrained reports whether a server is drained, or may be.
+func (c *call) isDrained(server []string) bool {
+	ctx := c.ctx
+	c.ctx, c.args = context.WithoutCancel(ctx), server
+	found, err := c.askWhy()
+	c.ctx = ctx
+	return err != nil || slices.ContainsFunc(found.Servers, func(s status.Case) bool { return s.Drained })
+}
+
+// commandEnd is how long the command may take to end after a signal.
+const commandEnd = 10 * time.Second
+
+// runFor runs the command, with the name of the server for each word {}. Its exit status becomes that of roll. A signal
+// that ends roll ends it.
 func (c *call) runFor(real string, argv []string) error {
 	c.out.Flush() // which remembers an error
 	argv = slices.Clone(argv)
@@ -116,6 +234,8 @@ func (c *call) runFor(real string, argv []string) error {
 	}
 	cmd := exec.CommandContext(c.ctx, argv[0], argv[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, c.stdout, c.stderr
+	cmd.Cancel = func() error { return cmd.Process.Signal(unix.SIGTERM) }
+	cmd.WaitDelay = commandEnd
 	err := cmd.Run()
 	if failed, is := errors.AsType[*exec.ExitError](err); is && failed.ExitCode() > 0 {
 		return exit{failed.ExitCode(), fmt.Errorf("%s: %w", argv[0], err)}
@@ -123,8 +243,8 @@ func (c *call) runFor(real string, argv []string) error {
 	return runfile.While("running the command", err)
 }
 
-// await waits until each entry of a server meets a condition, for at most --timeout.
-func (c *call) await(server []string, not string, met func(status.Case) bool) error {
+// await waits until each entry of a server meets a condition, for at most --timeout. met also returns why one does not.
+func (c *call) await(server []string, not string, met func(status.Case) (bool, string)) error {
 	ctx, cancel := context.WithTimeout(c.ctx, c.Timeout)
 	defer cancel()
 	for c.args = server; ; {
@@ -132,14 +252,20 @@ func (c *call) await(server []string, not string, met func(status.Case) bool) er
 		if err != nil {
 			return err
 		}
-		others := slices.DeleteFunc(found.Servers, met)
+		others := slices.DeleteFunc(found.Servers, func(s status.Case) bool { so, _ := met(s); return so })
 		if len(others) == 0 {
 			return nil
 		}
-		if !runfile.Pause(ctx, idleInterval) {
-			s := others[0]
-			return late(fmt.Sprintf("%s of %s %s after %v", s.Real, s.Virtual, not, c.Timeout))
+		if runfile.Pause(ctx, idleInterval) {
+			continue
 		}
+		if err := c.ctx.Err(); err != nil {
+			return err
+		}
+		s := others[0]
+		_, why := met(s)
+		return late(fmt.Sprintf("%s of %s %s after %v", s.Real, s.Virtual, not, c.Timeout) +
+			view.After(": ", why))
 	}
 }
 
@@ -151,15 +277,31 @@ func (l late) Error() string { return string(l) }
 // lateBy is how late the time of a result may be.
 const lateBy = time.Second
 
-// passedSince reports whether all checks of a server have passed that began after a moment.
-func passedSince(s status.Case, moment time.Time) bool {
-	passed := func(last *status.Check) bool {
-		return last != nil && last.OK &&
-			last.Time.Add(-lateBy-time.Duration(last.Seconds*float64(time.Second))).After(moment)
+// unpassed are the checks of a server that have not passed since a moment, by runs that began after it, with what they
+// found.
+func unpassed(s status.Case, moment time.Time) (list []string) {
+	checks := s.Checks
+	if len(checks) == 0 {
+		checks = []view.Check{{Check: s.Check}}
 	}
-	failed := func(check view.Check) bool { return !check.Agent && !passed(check.Check) }
-	if len(s.Checks) > 0 {
-		return !slices.ContainsFunc(s.Checks, failed)
+	for _, check := range checks {
+		last, found := check.Check, ""
+		switch {
+		case check.Agent:
+			continue
+		case last == nil:
+			found = view.NoResult
+		case !last.OK:
+			found = last.Detail
+		case last.Time.Add(-lateBy - time.Duration(last.Seconds*float64(time.Second))).After(moment):
+			continue
+		default:
+			found = "no result since the command ended"
+		}
+		if check.Name != "" {
+			found = check.Name + ": " + found
+		}
+		list = append(list, found)
 	}
-	return passed(s.Check)
+	return list
 }

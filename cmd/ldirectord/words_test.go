@@ -82,6 +82,8 @@ func TestNoWordIsPrintedRaw(t *testing.T) {
 			}
 			if verb == "roll" {
 				say(path, verb, words[1], "--", wicked)
+				say(path, verb, "--state", filepath.Join(dir, wicked), words[1], "--", wicked)
+				say(path, verb, "--state", filepath.Join(dir, wicked), words[1], "--", "false")
 			}
 			for _, name := range []string{"why", "until", "for", "report", "timeout", "lines", "watch",
 				"json"} {

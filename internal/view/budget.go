@@ -3,7 +3,6 @@ package view
 import (
 	"cmp"
 	"fmt"
-	"strings"
 
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/orders"
@@ -68,8 +67,7 @@ func (v *Virtual) without(goes map[lvs.Backend]bool, given orders.All) (left Sho
 			left.Out = append(left.Out, s.Real+": held")
 		default:
 			others++
-			why := cmp.Or(s.Note, strings.TrimSuffix(s.State+": "+s.Reason, ": "))
-			left.Out = append(left.Out, s.Real+": "+why)
+			left.Out = append(left.Out, s.Real+": "+s.Why())
 		}
 		seen[s.Real] = true
 	}
@@ -106,3 +104,11 @@ func (v *Virtual) least() (n int, by string) {
 // serves reports whether a server gets new connections, or would as a backup server. If the table is unknown, its
 // checks decide.
 func (s *Server) serves() bool { return s.Serves || s.Backup == "waits" && s.Up }
+
+// Why is why a server is out, in words.
+func (s *Server) Why() string {
+	if s.Reason != "" {
+		return s.State + ": " + s.Reason
+	}
+	return cmp.Or(s.Note, s.State)
+}

@@ -32,7 +32,7 @@ _ldirectord_row() {
 	topics='commands options files directives checks marks exit'
 	options='--debug --help --version --ipvs --log-format --rundir' takes=''
 	case $1 in
-	'') options+=' --foreground --last-good --keep --confirm --empty --strict --verbose --watch --warnings-are-errors --no-lookup --all --exit-code --down --drain --without-director --each --running --json --lines --of --client --top --with-secrets --wait --timeout --wait-budget --force --why --from --until --for --report --with-programs --off' ;;
+	'') options+=' --foreground --last-good --keep --confirm --empty --strict --verbose --watch --warnings-are-errors --no-lookup --all --exit-code --down --drain --without-director --each --running --json --lines --of --client --top --with-secrets --wait --timeout --wait-budget --force --why --from --until --for --report --state --with-programs --off' ;;
 	start) options+=' --foreground --last-good --strict' ;;
 	stop) options+=' --keep' ;;
 	restart) options+=' --foreground --strict' ;;
@@ -54,7 +54,7 @@ _ldirectord_row() {
 	undrain) takes='REAL' options+=' --json' ;;
 	set) takes='REAL drain maint ready weight' options+=' --for --force --from --json --timeout --until --wait --wait-budget --why' ;;
 	undo) takes='REAL' options+=' --json' ;;
-	roll) takes='VIRTUAL --' options+=' --force --timeout --wait-budget --why' ;;
+	roll) takes='VIRTUAL --' options+=' --force --state --timeout --wait-budget --why' ;;
 	wait) takes='REAL up out' options+=' --json --timeout' ;;
 	obey) takes='VIRTUAL' options+=' --for --json --off --until --why' ;;
 	standby) options+=' --foreground --last-good --strict' ;;

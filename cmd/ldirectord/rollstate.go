@@ -1,0 +1,110 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+
+	"ldirectord/internal/runfile"
+)
+
+// rollState is what the file of roll --state keeps: how far a roll came, so that the same command continues.
+type rollState struct {
+	path string   // "" without --state: nothing is kept
+	held *os.File // the file as last written, with a lock
+
+	Words []string `json:"words"`          // the file, the servers, --, and the command
+	Done  []string `json:"done,omitempty"` // the servers that are rolled
+	At    string   `json:"at"`             // the server that is being rolled, or that failed
+}
+
+// openRoll reads the state of a roll with these words; a new one has nothing done. It keeps other rolls from the file
+// until close.
+func openRoll(path string, words []string) (s *rollState, err error) {
+	s = &rollState{path: path, Words: words}
+	if path == "" {
+		return s, nil
+	}
+	if err := s.hold(); err != nil {
+		return nil, err
+	}
+	if err := s.read(words); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// read reads the file, which is empty if it is new.
+func (s *rollState) read(words []string) error {
+	text, err := runfile.ReadFile(s.path, runfile.MaxFile)
+	if err != nil || len(text) == 0 {
+		return runfile.While("reading the state of the roll", err)
+	}
+	s.Words = nil
+	switch err := json.Unmarshal(text, s); {
+	case err != nil || len(s.Words) == 0:
+		return fmt.Errorf("--state %s: the file is not one that roll wrote; it is left as it is", s.path)
+	case !slices.Equal(s.Words, words):
+		return fmt.Errorf("--state %s: the file is of another roll, %q: continue that one, or remove the file",
+			s.path, strings.Join(s.Words, " "))
+	}
+	return nil
+}
+
+// left are the servers that are to be rolled, first the one at which the roll ended, and those that are done.
+func (s *rollState) left(servers []string) (left, done []string) {
+	for _, real := range servers {
+		switch {
+		case slices.Contains(s.Done, real):
+			done = append(done, real)
+		case real == s.At:
+			left = slices.Insert(left, 0, real)
+		default:
+			left = append(left, real)
+		}
+	}
+	return left, done
+}
+
+// begin records the server that is rolled next, before it is drained.
+func (s *rollState) begin(real string) error {
+	if s.path == "" {
+		return nil
+	}
+	s.At = real
+	text, _ := json.MarshalIndent(s, "", "  ") // strings can't fail
+	if err := runfile.Replace(s.path, append(text, '\n'), 0o600); err != nil {
+		return err
+	}
+	return s.hold()
+}
+
+// hold locks the file, which each writing replaces.
+func (s *rollState) hold() error {
+	f, err := runfile.OpenFile(s.path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return runfile.While("opening the state of the roll", err)
+	}
+	if err := runfile.TryLock(f); err != nil {
+		f.Close()
+		return fmt.Errorf("--state %s: another roll is using the file: %w", s.path, err)
+	}
+	s.close()
+	s.held = f
+	return nil
+}
+
+// end removes the file: all servers are rolled.
+func (s *rollState) end() error {
+	if s.path == "" {
+		return nil
+	}
+	return runfile.While("removing the state of the roll", runfile.Remove(s.path))
+}
+
+// close lets other rolls have the file.
+func (s *rollState) close() { s.held.Close() } // nil without a file
