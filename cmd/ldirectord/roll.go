@@ -50,7 +50,7 @@ func roll(c *call) error {
 	var stop context.CancelFunc
 	c.ctx, stop = signal.NotifyContext(c.ctx, unix.SIGINT, unix.SIGTERM)
 	defer stop()
-	c.Why, c.WaitBudget = cmp.Or(c.Why, "roll"), cmp.Or(c.WaitBudget, rollBudget)
+	c.Why, c.WaitBudget = cmp.Or(c.Why, orders.ByRoll), cmp.Or(c.WaitBudget, rollBudget)
 	for i, real := range left {
 		server, drained := append(slices.Clone(virtual), real), false
 		err := state.begin(real)

@@ -195,6 +195,9 @@ func (o *standingOrders) set(ctx context.Context, words url.Values) (any, error)
 		return nil, socket.Refused(err.Error())
 	}
 	r.By = instance.UserName(socket.UserOf(ctx))
+	if r.Why == orders.ByRoll {
+		r.Roll = socket.PidOf(ctx)
+	}
 	if r.WaitBudget == 0 {
 		return o.setNow(ctx, r, nil)
 	}

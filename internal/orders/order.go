@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/runfile"
 )
@@ -28,12 +30,16 @@ const (
 	Announce Kind = "announce" // of an address, or of EveryAddress: it has no such order
 )
 
+// ByRoll is the reason that roll gives, unless it has another one.
+const ByRoll = "roll"
+
 // Order is one order of the operator. Times are whole seconds in UTC, so that equal orders are the same one.
 type Order struct {
 	Kind   Kind      `json:"order"`
 	Weight int       `json:"weight,omitempty"` // of Weigh, 1 or more
 	Why    string    `json:"why,omitempty"`
-	By     string    `json:"by,omitempty"` // the user that gave it, where that is known
+	By     string    `json:"by,omitempty"`   // the user that gave it, where that is known
+	Roll   int       `json:"roll,omitempty"` // the process of the roll that gave it; 0: unknown, or no roll did
 	Since  time.Time `json:"since,omitzero"`
 	From   time.Time `json:"from,omitzero"`  // it waits for this time; zero: it is in force
 	Until  time.Time `json:"until,omitzero"` // by the wall clock; zero: never
@@ -61,8 +67,12 @@ func (o Order) String() string {
 	if o.By != "" {
 		text += " by " + o.By
 	}
-	if o.Why != "" {
-		text += ": " + o.Why
+	why := o.Why
+	if o.Roll != 0 && unix.Kill(o.Roll, 0) == unix.ESRCH {
+		why = "a roll that ended"
+	}
+	if why != "" {
+		text += ": " + why
 	}
 	return text
 }

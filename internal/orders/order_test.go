@@ -1,6 +1,8 @@
 package orders
 
 import (
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -11,13 +13,17 @@ import (
 )
 
 func TestAnOrderInWords(t *testing.T) {
+	ended := exec.Command("true")
+	testkit.OK(t, ended.Run())
 	until := time.Date(2026, 11, 21, 18, 0, 0, 0, time.Local).UTC()
 	for want, o := range map[string]Order{
 		"drain":     {Kind: Drain},
 		"weight 20": {Kind: Weigh, Weight: 20},
 		"maint until 2026-11-21 18:00:00 by kim: new disk": {Kind: Maint, By: "kim", Why: "new disk",
 			Until: until},
-		"drain: slow": {Kind: Drain, Why: "slow"},
+		"drain: slow":              {Kind: Drain, Why: "slow"},
+		"drain: roll":              {Kind: Drain, Why: ByRoll, Roll: os.Getpid()},
+		"drain: a roll that ended": {Kind: Drain, Why: ByRoll, Roll: ended.Process.Pid},
 	} {
 		testkit.Equal(t, o.String(), want)
 	}

@@ -54,6 +54,7 @@ func NewServer(ctx context.Context, handler http.Handler) *http.Server {
 type client struct {
 	net.Conn
 	uid   int         // -1 if unknown
+	pid   int         // 0 if unknown
 	asked bool        // a request arrived
 	waits atomic.Bool // it waits for a slot
 	end   time.Time   // when the whole answer must be read
@@ -88,6 +89,9 @@ func clientOf(ctx context.Context) *client { return ctx.Value(clientKey{}).(*cli
 // UserOf is the user of the request; -1 if unknown.
 func UserOf(ctx context.Context) int { return clientOf(ctx).uid }
 
+// PidOf is the process of the request; 0 if unknown.
+func PidOf(ctx context.Context) int { return clientOf(ctx).pid }
+
 // isOwner reports whether this client may give orders: it is root, or the user that runs the daemon.
 func (c *client) isOwner() bool { return c.uid == 0 || c.uid == os.Geteuid() }
 
@@ -105,7 +109,7 @@ func (l listener) Accept() (net.Conn, error) {
 	c := &client{Conn: conn, uid: -1}
 	c.control(func(fd int) {
 		if cred, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
-			c.uid = int(cred.Uid)
+			c.uid, c.pid = int(cred.Uid), int(cred.Pid)
 		}
 	})
 	return c, nil
