@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -88,7 +87,11 @@ func (s Source) lookUpLists(ctx context.Context, uses map[string]parser.ListUse)
 // readList reads the list of a file, or the addresses of a name.
 func readList(id string, name resolve.Key, names *resolve.Table) ([]parser.ListedReal, error) {
 	if name.Host == "" {
-		return readListFile(id)
+		text, err := readTrusted(id, maxList)
+		if err != nil {
+			return nil, err
+		}
+		return parser.ReadList(text)
 	}
 	answer := names.Host(name.Host, name.IPv6)
 	if answer.All == nil {
@@ -99,24 +102,6 @@ func readList(id string, name resolve.Key, names *resolve.Table) ([]parser.Liste
 		fmt.Fprintln(&text, addr)
 	}
 	return parser.ReadList(text.Bytes())
-}
-
-// readListFile refuses a list that every user may write or replace: who writes it sends clients anywhere.
-func readListFile(path string) ([]parser.ListedReal, error) {
-	text, file, err := readStamped(path, maxList)
-	if err != nil {
-		return nil, err
-	}
-	const everyUser = 0o002
-	switch folder := stamp(filepath.Dir(path)); {
-	case folder.FileInfo == nil:
-		return nil, errors.New("it has changed while it was read")
-	case file.Mode()&everyUser != 0:
-		return nil, errors.New("every user may write it; chmod o-w")
-	case folder.Mode()&everyUser != 0 && folder.Mode()&os.ModeSticky == 0:
-		return nil, errors.New("every user may replace it; chmod o-w for its folder")
-	}
-	return parser.ReadList(text)
 }
 
 // shrunk returns an error for a list with fewer than half of the servers of another one.

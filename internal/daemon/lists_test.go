@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -14,6 +15,8 @@ import (
 
 	"github.com/miekg/dns"
 
+	"ldirectord/internal/resolve"
+	"ldirectord/internal/testkit"
 	"ldirectord/parser"
 )
 
@@ -247,6 +250,43 @@ func TestWhyALookUpFailed(t *testing.T) {
 	} {
 		if got := brief(&net.DNSError{Err: text, Name: "web", Server: "127.0.0.1:53"}); got.Error() != want {
 			t.Errorf("%s: %v", text, got)
+		}
+	}
+}
+
+// A file is trusted if only its owner, and the groups of root and of the daemon, may write it and replace it.
+func TestWhoMayWriteAList(t *testing.T) {
+	own, other := os.Getegid(), 4711
+	for _, row := range []struct {
+		what         string
+		file, folder os.FileMode
+		group        int
+		refused      bool
+	}{
+		{"its owner", 0o644, 0o755, other, false},
+		{"a credential", 0o440, 0o550, other, false},
+		{"its group", 0o664, 0o755, other, true},
+		{"the group of the folder", 0o644, 0o775, other, true},
+		{"the group of the daemon", 0o664, 0o775, own, false},
+		{"the group of root", 0o664, 0o775, 0, false},
+		{"everybody", 0o646, 0o755, own, true},
+		{"everybody in the folder", 0o644, 0o757, own, true},
+		{"everybody their own files in the folder", 0o644, 0o777 | os.ModeSticky, own, false},
+	} {
+		folder := filepath.Join(t.TempDir(), "lists")
+		path := filepath.Join(folder, "web")
+		testkit.OK(t, errors.Join(os.Mkdir(folder, 0o755), os.WriteFile(path, []byte("secret\n"), 0o600)))
+		if err := errors.Join(os.Chown(path, -1, row.group), os.Chown(folder, -1, row.group)); err != nil {
+			t.Logf("%s: not tried: %v", row.what, err)
+			continue
+		}
+		testkit.OK(t, errors.Join(os.Chmod(path, row.file), os.Chmod(folder, row.folder)))
+		_, listErr := readList(path, resolve.Key{}, nil)
+		_, _, secretErr := Source{}.readSecret(path)
+		for _, err := range []error{listErr, secretErr} {
+			if refused := err != nil && strings.Contains(err.Error(), "other users may write"); refused != row.refused {
+				t.Errorf("%s: %v", row.what, err)
+			}
 		}
 	}
 }
