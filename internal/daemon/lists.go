@@ -150,16 +150,27 @@ func newListWatch() listWatch {
 	return listWatch{seen: map[string]fileStamp{}, read: map[string]fileStamp{}, since: map[string]time.Time{}}
 }
 
+// isName reports whether a list is that of a name, and not that of a file.
+func isName(id string) bool { return !filepath.IsAbs(id) }
+
+// versionOf is the version of a list's file; a name has none.
+func versionOf(id string) fileStamp {
+	if isName(id) {
+		return fileStamp{}
+	}
+	return stamp(id)
+}
+
 // due are the lists to read, and whether each is guarded: files that have changed and have then stayed the same, names
 // if it is time, and lists that have lost too many servers for so long.
 func (w *listWatch) due(wait, every time.Duration) map[string]bool {
 	due := map[string]bool{}
 	asks := w.asks(every)
 	for id := range w.reported {
-		now, since := stamp(id), w.since[id]
+		now, since := versionOf(id), w.since[id]
 		isOld := !since.IsZero() && time.Since(since) >= wait
 		isChanged := now.same(w.seen[id]) && !now.same(w.read[id])
-		if isOld || isChanged || asks && !filepath.IsAbs(id) {
+		if isOld || isChanged || asks && isName(id) {
 			w.read[id], due[id] = now, !isOld
 		}
 		w.seen[id] = now
@@ -220,7 +231,7 @@ func (f *configFile) reportLists(now lists) {
 			w.since[id] = time.Now()
 		}
 		trouble, was := now[id].Trouble, w.reported[id].Trouble
-		asksAgain = asksAgain || trouble != "" && !filepath.IsAbs(id)
+		asksAgain = asksAgain || trouble != "" && isName(id)
 		switch {
 		case trouble == was:
 		case trouble != "":
@@ -244,7 +255,7 @@ func (f *configFile) adoptLists() {
 	f.d.tally.forget(notify.KeepFailed)
 	for id, list := range f.current.Lists {
 		if _, known := w.seen[id]; !known {
-			w.seen[id], w.read[id] = stamp(id), stamp(id)
+			w.seen[id], w.read[id] = versionOf(id), versionOf(id)
 		}
 		if list.Trouble == "" {
 			f.d.failed(notify.KeepFailed, "A list of real servers can't be kept for the next start",
