@@ -26,7 +26,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"ldirectord/parser":                  {"ldirectord/checker/settings", "ldirectord/internal/resolve", "ldirectord/internal/printable"},
 		"ldirectord/checker":                 {"ldirectord/internal/raw", "ldirectord/checker/icmp", "ldirectord/checker/settings", "ldirectord/checker/wire", "ldirectord/internal/health", "ldirectord/internal/runfile"},
 		"ldirectord/checker/protocol":        {"ldirectord/checker/icmp", "ldirectord/checker", "ldirectord/checker/oracle", "ldirectord/checker/perlre", "ldirectord/checker/query", "ldirectord/checker/seal", "ldirectord/checker/settings", "ldirectord/checker/transcript", "ldirectord/checker/wire", "ldirectord/internal/health", "ldirectord/internal/subprocess"},
-		"ldirectord/checker/seal":            {"ldirectord/checker/settings", "ldirectord/checker", "ldirectord/checker/transcript", "ldirectord/checker/wire", "ldirectord/internal/printable"},
+		"ldirectord/checker/seal":            {"ldirectord/checker", "ldirectord/checker/transcript", "ldirectord/checker/wire", "ldirectord/internal/printable"},
 		"ldirectord/checker/settings":        nil,
 		"ldirectord/checker/icmp":            {"ldirectord/checker/settings", "ldirectord/internal/raw"},
 		"ldirectord/checker/perlre":          nil,
