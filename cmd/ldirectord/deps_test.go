@@ -78,7 +78,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 			"ldirectord/internal/viavip"},
 		"github.com/mdlayher/":          {"ldirectord/internal/doctor"},
 		"github.com/go-ping/ping":       {"ldirectord/checker/icmp"},
-		"golang.org/x/net/":             {"ldirectord/checker/icmp", "ldirectord/internal/doctor"},
+		"golang.org/x/net/":             {"ldirectord/checker/icmp", "ldirectord/internal/daemon", "ldirectord/internal/doctor"},
 		"github.com/miekg/dns":          {"ldirectord/checker/protocol"},
 		"layeh.com/radius":              {"ldirectord/checker/protocol"},
 		"github.com/go-ldap/ldap":       {"ldirectord/checker/protocol"},

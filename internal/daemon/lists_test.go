@@ -148,7 +148,7 @@ func TestWhenNamesAreLookedUp(t *testing.T) {
 // The answer of a name server is taken as a whole or not at all, and one that is cut is asked for again over TCP.
 func TestAnswersForLists(t *testing.T) {
 	t.Setenv("STATE_DIRECTORY", t.TempDir())
-	answersNames(t)
+	answersNames(t, answerList)
 	for _, row := range []struct{ name, good, trouble string }{
 		{"two", "10.2.0.1 10.2.0.2", ""},
 		{"cut", "10.2.0.1 10.2.0.2 10.2.0.3", ""},
@@ -201,7 +201,7 @@ func is(t *testing.T, what string, got parser.List, want, trouble string) {
 }
 
 // answersNames starts a name server on loopback, and has names looked up there until the test ends.
-func answersNames(t *testing.T) {
+func answersNames(t *testing.T, answer dns.HandlerFunc) {
 	t.Helper()
 	packets, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
@@ -212,7 +212,7 @@ func answersNames(t *testing.T) {
 		t.Skip("the port is taken for TCP: ", err)
 	}
 	for _, server := range []*dns.Server{{PacketConn: packets}, {Listener: streams}} {
-		server.Handler = dns.HandlerFunc(answerList)
+		server.Handler = answer
 		go func() { _ = server.ActivateAndServe() }()
 		t.Cleanup(func() { _ = server.Shutdown() })
 	}
