@@ -79,7 +79,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"github.com/mdlayher/":          {"ldirectord/internal/doctor"},
 		"github.com/go-ping/ping":       {"ldirectord/checker/icmp"},
 		"golang.org/x/net/":             {"ldirectord/checker/icmp", "ldirectord/internal/daemon", "ldirectord/internal/doctor"},
-		"github.com/miekg/dns":          {"ldirectord/checker/protocol"},
+		"github.com/miekg/dns":          {"ldirectord/checker/protocol", "ldirectord/internal/testkit"},
 		"layeh.com/radius":              {"ldirectord/checker/protocol"},
 		"github.com/go-ldap/ldap":       {"ldirectord/checker/protocol"},
 		"github.com/go-sql-driver":      {"ldirectord/checker/protocol"},

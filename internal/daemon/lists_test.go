@@ -7,13 +7,10 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/miekg/dns"
 
 	"ldirectord/internal/resolve"
 	"ldirectord/internal/testkit"
@@ -148,7 +145,11 @@ func TestWhenNamesAreLookedUp(t *testing.T) {
 // The answer of a name server is taken as a whole or not at all, and one that is cut is asked for again over TCP.
 func TestAnswersForLists(t *testing.T) {
 	t.Setenv("STATE_DIRECTORY", t.TempDir())
-	answersNames(t, answerList)
+	said := map[string]string{
+		"two.": "10.2.0.2 10.2.0.1 10.2.0.2 fe00::3 fe00::2", "cut.": "cut 10.2.0.3 10.2.0.2 10.2.0.1", "cutoff.": "cutoff 10.2.0.1",
+		"fails.": "fails", "none.": "none", "empty.": "", "multicast.": "10.2.0.1 224.0.0.1", "own.": "10.2.0.1 10.1.0.1",
+	}
+	answersNames(t, func(name string) string { return said[name] })
 	for _, row := range []struct{ name, good, trouble string }{
 		{"two", "10.2.0.1 10.2.0.2", ""},
 		{"cut", "10.2.0.1 10.2.0.2 10.2.0.3", ""},
@@ -200,8 +201,9 @@ func is(t *testing.T, what string, got parser.List, want, trouble string) {
 	}
 }
 
-// answersNames starts a name server on loopback, and has names looked up there until the test ends.
-func answersNames(t *testing.T, answer dns.HandlerFunc) {
+// answersNames starts a name server on loopback, see testkit.ServeNames, and has names looked up there until the test
+// ends.
+func answersNames(t *testing.T, says func(name string) string) {
 	t.Helper()
 	packets, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
@@ -211,40 +213,12 @@ func answersNames(t *testing.T, answer dns.HandlerFunc) {
 	if err != nil {
 		t.Skip("the port is taken for TCP: ", err)
 	}
-	for _, server := range []*dns.Server{{PacketConn: packets}, {Listener: streams}} {
-		server.Handler = answer
-		go func() { _ = server.ActivateAndServe() }()
-		t.Cleanup(func() { _ = server.Shutdown() })
-	}
+	testkit.ServeNames(t, packets, streams, says)
 	before := net.DefaultResolver
 	t.Cleanup(func() { net.DefaultResolver = before })
 	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, network, packets.LocalAddr().String())
 	}}
-}
-
-func answerList(w dns.ResponseWriter, asked *dns.Msg) {
-	name, m := asked.Question[0].Name, new(dns.Msg).SetReply(asked)
-	m.RecursionAvailable = true
-	for _, text := range []string{
-		"two. A 10.2.0.2", "two. A 10.2.0.1", "two. A 10.2.0.2", "two. AAAA fe00::3", "two. AAAA fe00::2",
-		"cut. A 10.2.0.3", "cut. A 10.2.0.2", "cut. A 10.2.0.1", "cutoff. A 10.2.0.1", "multicast. A 10.2.0.1",
-		"multicast. A 224.0.0.1", "own. A 10.2.0.1", "own. A 10.1.0.1",
-	} {
-		if rr, _ := dns.NewRR(text); rr.Header().Name == name && rr.Header().Rrtype == asked.Question[0].Qtype {
-			m.Answer = append(m.Answer, rr)
-		}
-	}
-	_, isStream := w.RemoteAddr().(*net.TCPAddr)
-	switch isCut := slices.Contains([]string{"cut.", "cutoff."}, name); {
-	case name == "none.":
-		m.Rcode = dns.RcodeNameError
-	case name == "fails.", name == "cutoff." && isStream:
-		m.Rcode, m.Answer = dns.RcodeServerFailure, nil
-	case isCut && !isStream:
-		m.Truncated, m.Answer = true, m.Answer[:1]
-	}
-	_ = w.WriteMsg(m)
 }
 
 // Why a look-up failed has nothing that is different each time.

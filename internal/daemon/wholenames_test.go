@@ -1,11 +1,11 @@
 package daemon
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/miekg/dns"
@@ -19,7 +19,7 @@ const searches = "DAEMON_TEST_SEARCHES"
 // A name is looked up in one search domain after the other, as long as it is known that the last one does not have it.
 func TestAnswersOfSearchDomains(t *testing.T) {
 	if os.Getenv(searches) == "" {
-		withResolvConf(t, "nameserver 127.0.0.1\nsearch a.test b.test\noptions timeout:1 attempts:1\n")
+		withResolvConf(t, "nameserver 127.0.0.1\nsearch a.test b.test\noptions timeout:2 attempts:1\n")
 		return
 	}
 	for _, row := range []struct {
@@ -28,9 +28,9 @@ func TestAnswersOfSearchDomains(t *testing.T) {
 	}{
 		{"10.2.0.1 10.2.0.2", "10.2.0.3", "10.2.0.4", "10.2.0.1 10.2.0.2", ""},
 		{"none", "10.2.0.3", "10.2.0.4", "10.2.0.3", ""},
-		{"empty", "10.2.0.3", "none", "10.2.0.3", ""},
-		{"none", "empty", "10.2.0.4", "10.2.0.4", ""},
-		{"none", "empty", "none", "", ""},
+		{"", "10.2.0.3", "none", "10.2.0.3", ""},
+		{"none", "", "10.2.0.4", "10.2.0.4", ""},
+		{"none", "", "none", "", ""},
 		{"fails", "10.2.0.3", "none", "", "server misbehaving"},
 		{"none", "fails", "10.2.0.4", "", "server misbehaving"},
 		{"none", "none", "fails", "", "server misbehaving"},
@@ -44,46 +44,13 @@ func TestAnswersOfSearchDomains(t *testing.T) {
 		{"silent", "10.2.0.3", "none", "", "i/o timeout"},
 		{"none", "silent", "10.2.0.4", "", "i/o timeout"},
 	} {
-		t.Run(row.a+", "+row.b+", "+row.root, func(t *testing.T) {
+		t.Run(fmt.Sprintf("%q", []string{row.a, row.b, row.root}), func(t *testing.T) {
 			t.Setenv("STATE_DIRECTORY", t.TempDir())
 			said := map[string]string{"web.a.test.": row.a, "web.b.test.": row.b, "web.": row.root}
-			answersNames(t, func(w dns.ResponseWriter, asked *dns.Msg) {
-				answerInWords(t, w, asked, said[asked.Question[0].Name])
-			})
+			answersNames(t, func(name string) string { return said[name] })
 			text := []byte("emptyok = yes\nvirtual = 10.1.0.1:80\n\trealnames = web:80 gate\n")
 			is(t, "list", Source{}.readLists(t.Context(), text, nil, nil, guardAll)["web (IPv4)"], row.want, row.trouble)
 		})
-	}
-}
-
-// answerInWords answers with the addresses that the words have, or in the manner that they name.
-func answerInWords(t *testing.T, w dns.ResponseWriter, asked *dns.Msg, words string) {
-	m := new(dns.Msg).SetReply(asked)
-	m.RecursionAvailable = true
-	manner, isHalf := strings.CutPrefix(words, "half ")
-	switch manner {
-	case "silent":
-		return
-	case "none":
-		m.Rcode = dns.RcodeNameError
-	case "fails":
-		m.Rcode = dns.RcodeServerFailure
-	case "refuses":
-		m.Rcode = dns.RcodeRefused
-	case "refers":
-		m.RecursionAvailable = false
-	case "empty":
-	default:
-		for _, addr := range strings.Fields(manner) {
-			m.Answer = append(m.Answer, testkit.Must(dns.NewRR(asked.Question[0].Name+" A "+addr))(t))
-		}
-	}
-	packet := testkit.Must(m.Pack())(t)
-	if isHalf {
-		packet[7]++ // the number of answers
-	}
-	if _, err := w.Write(packet); err != nil {
-		t.Error(err)
 	}
 }
 
