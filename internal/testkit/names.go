@@ -57,7 +57,7 @@ func nameAnswer(t testing.TB, asked *dns.Msg, words string, isStream bool) []byt
 	case manner == "silent":
 		return nil
 	case manner == "refers":
-		m.RecursionAvailable = false
+		m.RecursionAvailable, m.Answer = false, nil
 	case isCut && !isStream:
 		m.Truncated, m.Answer = true, m.Answer[:min(1, len(m.Answer))]
 	case manner == "cutoff":
