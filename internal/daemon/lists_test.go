@@ -72,6 +72,25 @@ func TestWhichListIsInForce(t *testing.T) {
 	}
 }
 
+// With emptyok = yes an empty list is meant, but none that is cut, missing or too long.
+func TestListsThatMayBeEmpty(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "web")
+	text := []byte("emptyok = yes\nvirtual = 10.1.0.1:80\n\trealfile = " + path + " gate\n")
+	inForce := lists{path: {Servers: []parser.ListedReal{{Target: "a"}}}}
+	for _, row := range []struct{ file, want, trouble string }{
+		{"# none\n", "", ""},
+		{"[]", "", ""},
+		{"", "", ""},
+		{"# none", "a", "its last line is not complete"},
+		{strings.Repeat("# too long\n", 400_000), "a", path + " is larger than 4194304 bytes"},
+	} {
+		testkit.Write(t, path, row.file)
+		is(t, fmt.Sprintf("%.10q", row.file), Source{}.readLists(t.Context(), text, inForce, nil, guardAll)[path], row.want, row.trouble)
+	}
+	testkit.OK(t, os.Remove(path))
+	is(t, "none", Source{}.readLists(t.Context(), text, inForce, nil, guardAll)[path], "a", "open "+path)
+}
+
 // A list that was written is looked at when it has stayed the same from one look to the next, and one in trouble after
 // shrinkwait.
 func TestWhenAListIsRead(t *testing.T) {
