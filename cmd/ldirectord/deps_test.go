@@ -67,10 +67,11 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"ldirectord/cmd/ldirectord-import":       {"ldirectord/internal/keepalived", "ldirectord/internal/printable", "ldirectord/internal/runfile"},
 		"ldirectord/internal/keepalived":         {"ldirectord/internal/printable", "ldirectord/internal/runfile", "ldirectord/parser"},
 
-		"ldirectord/internal/testkit":      nil,
-		"ldirectord/internal/lab":          nil,
-		"ldirectord/internal/lab/managers": nil,
-		"ldirectord/internal/lab/peers":    nil,
+		"ldirectord/internal/testkit":            nil,
+		"ldirectord/internal/testkit/nameserver": {"ldirectord/internal/testkit"},
+		"ldirectord/internal/lab":                nil,
+		"ldirectord/internal/lab/managers":       nil,
+		"ldirectord/internal/lab/peers":          nil,
 	}
 	libraries := map[string][]string{
 		"github.com/moby/ipvs": {"ldirectord/ipvsctl"},
@@ -79,7 +80,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"github.com/mdlayher/":          {"ldirectord/internal/doctor"},
 		"github.com/go-ping/ping":       {"ldirectord/checker/icmp"},
 		"golang.org/x/net/":             {"ldirectord/checker/icmp", "ldirectord/internal/daemon", "ldirectord/internal/doctor"},
-		"github.com/miekg/dns":          {"ldirectord/checker/protocol", "ldirectord/internal/testkit"},
+		"github.com/miekg/dns":          {"ldirectord/checker/protocol", "ldirectord/internal/testkit/nameserver"},
 		"layeh.com/radius":              {"ldirectord/checker/protocol"},
 		"github.com/go-ldap/ldap":       {"ldirectord/checker/protocol"},
 		"github.com/go-sql-driver":      {"ldirectord/checker/protocol"},

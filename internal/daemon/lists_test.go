@@ -14,6 +14,7 @@ import (
 
 	"ldirectord/internal/resolve"
 	"ldirectord/internal/testkit"
+	"ldirectord/internal/testkit/nameserver"
 	"ldirectord/parser"
 )
 
@@ -220,7 +221,7 @@ func is(t *testing.T, what string, got parser.List, want, trouble string) {
 	}
 }
 
-// answersNames starts a name server on loopback, see testkit.ServeNames, and has names looked up there until the test
+// answersNames starts a name server on loopback, see nameserver.Serve, and has names looked up there until the test
 // ends.
 func answersNames(t *testing.T, says func(name string) string) {
 	t.Helper()
@@ -232,7 +233,7 @@ func answersNames(t *testing.T, says func(name string) string) {
 	if err != nil {
 		t.Skip("the port is taken for TCP: ", err)
 	}
-	testkit.ServeNames(t, packets, streams, says)
+	nameserver.Serve(t, packets, streams, says)
 	before := net.DefaultResolver
 	t.Cleanup(func() { net.DefaultResolver = before })
 	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ldirectord/internal/testkit"
+	"ldirectord/internal/testkit/nameserver"
 )
 
 // The answers for a name are exchanged under traffic: whole ones, and between them failures, refusals, answers without
@@ -39,7 +40,7 @@ type namesLab struct {
 	said atomic.Pointer[nameAnswers]
 }
 
-// nameAnswers are what the name server of the director says, in the words of testkit.ServeNames, for the name in the
+// nameAnswers are what the name server of the director says, in the words of nameserver.Serve, for the name in the
 // first search domain and in the second one.
 type nameAnswers struct{ first, second string }
 
@@ -49,7 +50,7 @@ func newNames(t *testing.T) *namesLab {
 		packets, err := net.ListenPacket("udp", "127.0.0.1:53")
 		streams, fault := net.Listen("tcp", "127.0.0.1:53")
 		testkit.OK(t, errors.Join(err, fault))
-		testkit.ServeNames(t, packets, streams, func(name string) string {
+		nameserver.Serve(t, packets, streams, func(name string) string {
 			switch said := w.said.Load(); name {
 			case "web.first.test.":
 				return said.first

@@ -1,4 +1,5 @@
-package testkit
+// Package nameserver is the name server of tests. It is apart from testkit, because it needs a library.
+package nameserver
 
 import (
 	"net"
@@ -7,9 +8,11 @@ import (
 	"testing"
 
 	"github.com/miekg/dns"
+
+	"ldirectord/internal/testkit"
 )
 
-// ServeNames answers as a name server, until the test ends, with what says returns for a name: addresses, before which
+// Serve answers as a name server, until the test ends, with what says returns for a name: addresses, before which
 // there may be a word for an answer that is not a good one.
 //
 //	none     there is no such name
@@ -20,11 +23,11 @@ import (
 //	cutoff   so, and fails over TCP
 //	half     there is one address more, by the header alone
 //	silent   there is no answer
-func ServeNames(t testing.TB, packets net.PacketConn, streams net.Listener, says func(name string) string) {
+func Serve(t testing.TB, packets net.PacketConn, streams net.Listener, says func(name string) string) {
 	for _, server := range []*dns.Server{{PacketConn: packets}, {Listener: streams}} {
 		server.Handler = dns.HandlerFunc(func(w dns.ResponseWriter, asked *dns.Msg) {
 			_, isStream := w.RemoteAddr().(*net.TCPAddr)
-			if packet := nameAnswer(t, asked, says(asked.Question[0].Name), isStream); packet != nil {
+			if packet := answer(t, asked, says(asked.Question[0].Name), isStream); packet != nil {
 				_, _ = w.Write(packet) // who asks may be gone
 			}
 		})
@@ -33,8 +36,8 @@ func ServeNames(t testing.TB, packets net.PacketConn, streams net.Listener, says
 	}
 }
 
-// nameAnswer is an answer in these words; nil for none.
-func nameAnswer(t testing.TB, asked *dns.Msg, words string, isStream bool) []byte {
+// answer is an answer in these words; nil for none.
+func answer(t testing.TB, asked *dns.Msg, words string, isStream bool) []byte {
 	question, m := asked.Question[0], new(dns.Msg).SetReply(asked)
 	m.RecursionAvailable = true
 	manner, addrs := "", strings.Fields(words)
@@ -47,7 +50,7 @@ func nameAnswer(t testing.TB, asked *dns.Msg, words string, isStream bool) []byt
 			kind = "AAAA"
 		}
 		if dns.StringToType[kind] == question.Qtype {
-			m.Answer = append(m.Answer, Must(dns.NewRR(question.Name+" "+kind+" "+addr))(t))
+			m.Answer = append(m.Answer, testkit.Must(dns.NewRR(question.Name+" "+kind+" "+addr))(t))
 		}
 	}
 	m.Rcode = map[string]int{"none": dns.RcodeNameError, "fails": dns.RcodeServerFailure,
@@ -63,7 +66,7 @@ func nameAnswer(t testing.TB, asked *dns.Msg, words string, isStream bool) []byt
 	case manner == "cutoff":
 		m.Rcode = dns.RcodeServerFailure
 	}
-	packet := Must(m.Pack())(t)
+	packet := testkit.Must(m.Pack())(t)
 	if manner == "half" {
 		packet[7]++ // the number of answers
 	}
