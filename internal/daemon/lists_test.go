@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -239,6 +240,31 @@ func answersNames(t *testing.T, says func(name string) string) {
 	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, network, packets.LocalAddr().String())
 	}}
+}
+
+// The example for Kubernetes writes a list of the ready pods, and leaves it as it is if kubectl fails.
+func TestExampleOfKubernetes(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "web")
+	testkit.Write(t, filepath.Join(dir, "sleep"), "#!/bin/sh\nrm "+dir+"/once 2>/dev/null\n") // fails the second time
+	testkit.OK(t, os.Chmod(filepath.Join(dir, "sleep"), 0o755))
+	for _, row := range []struct{ pods, end, want string }{
+		{"10.2.0.1:8080\n10.2.0.2:8080\n", "0", "10.2.0.1:8080 10.2.0.2:8080"},
+		{"10.2.0.3:8080\n", "1", "10.2.0.1:8080 10.2.0.2:8080"},
+		{"10.2.0.2:8080\n", "0", "10.2.0.2:8080"},
+	} {
+		testkit.Write(t, filepath.Join(dir, "once"), "")
+		testkit.Write(t, filepath.Join(dir, "kubectl"), "#!/bin/sh\ncase \"$*\" in *'-n shop web '*:8080*) printf '"+row.pods+"'; exit "+row.end+"; esac\nexit 2\n")
+		testkit.OK(t, os.Chmod(filepath.Join(dir, "kubectl"), 0o755))
+		loop := exec.Command("sh", "../../examples/realfile/endpoints.sh", "shop", "web", "8080", path)
+		loop.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"))
+		out, _ := loop.CombinedOutput() // it ends with sleep
+		list, err := readList(path, resolve.Key{}, nil)
+		if err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		is(t, row.pods, parser.List{Servers: list}, row.want, "")
+	}
 }
 
 // Why a look-up failed has nothing that is different each time.
