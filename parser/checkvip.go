@@ -4,7 +4,6 @@ import (
 	"net/netip"
 	"slices"
 
-	"ldirectord/checker/settings"
 	"ldirectord/internal/lvs"
 )
 
@@ -74,7 +73,7 @@ func (v *Virtual) WhyNotVIP() string {
 	switch {
 	case v.runsCommand():
 		return "sockets of a program cannot be marked for IPVS"
-	case v.Origin != settings.Origin{}:
+	case !v.Origin.IsUsual():
 		return "checksource, checkdevice or checkmark choose another path"
 	case v.Pings(), v.PingsTheSilent():
 		return "IPVS forwards no echo requests"

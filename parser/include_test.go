@@ -53,6 +53,20 @@ b:2:20: error: "mask" is not a forwarding method; it must be gate, masq or ipip`
 	}
 }
 
+// The sum of a configuration is the same, whichever parts its sections are in.
+func TestSumOfParts(t *testing.T) {
+	const one = "virtual=192.0.2.1:80\n\treal=192.0.2.9:80 masq\n"
+	const two = "virtual=192.0.2.2:80\n\treal=192.0.2.9:80 masq\n"
+	joined := func(main string, parts ...Part) string {
+		return sumOf(t, string(testkit.Must(Join("ld.cf", []byte(main), parts))(t)), "d", "")
+	}
+	whole := sumOf(t, one+two, "d", "")
+	testkit.Equal(t, joined("include=a*\n", Part{Path: "a1", Text: []byte(one)}, Part{Path: "a2", Text: []byte(two)}), whole)
+	if joined("include=a*\n", Part{Path: "a1", Text: []byte(one)}) == whole {
+		t.Error("a part does not count")
+	}
+}
+
 // Findings of one kind are one, with the files of the others.
 func TestFindingsOfPartsInBrief(t *testing.T) {
 	parts := []Part{}

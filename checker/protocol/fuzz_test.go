@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -248,6 +249,47 @@ func FuzzRedis(f *testing.F) {
 		check.fails(err)
 		check.message(seen)
 	})
+}
+
+// FuzzGRPC feeds the call with what a server sends once it was asked, over HTTP/2.
+func FuzzGRPC(f *testing.F) {
+	const hello = "\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+	const head = "\x00\x00\x01\x01\x04\x00\x00\x00\x01\x88" // status 200
+	const status = "\x00\x0bgrpc-status\x01"
+	f.Add([]byte(hello + head + "\x00\x00\x07\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x02\x08\x01" +
+		"\x00\x00\x0f\x01\x05\x00\x00\x00\x01" + status + "0"))
+	f.Add([]byte(hello + "\x00\x00\x10\x01\x05\x00\x00\x00\x01\x88" + status + "5"))
+	f.Add([]byte(hello + "\x00\x00\x04\x03\x00\x00\x00\x00\x01\x00\x00\x00\x07"))
+	f.Add([]byte("HTTP/1.1 400 Bad Request\r\n\r\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		check := fuzz(t)
+		conn := havingSaid(nil)
+		conn.Deadline = time.Now().Add(time.Second)
+		said := &saysAfter{said: said{Reader: bytes.NewReader(text)}, asked: make(chan struct{})}
+		raw := &noting{Conn: said}
+		conn.Conn = raw
+		seen, err := (&grpc{server: server{target: loopback(1)}, host: "a"}).ask(t.Context(), conn, raw)
+		check.result(concluded(seen, err))
+	})
+}
+
+// saysAfter is a server that sends nothing before it has the request, which the client writes second.
+type saysAfter struct {
+	said
+	writes atomic.Int32
+	asked  chan struct{}
+}
+
+func (s *saysAfter) Write(p []byte) (int, error) {
+	if s.writes.Add(1) == 2 {
+		close(s.asked)
+	}
+	return len(p), nil
+}
+
+func (s *saysAfter) Read(p []byte) (int, error) {
+	<-s.asked
+	return s.said.Read(p)
 }
 
 // FuzzDatagrams feeds the checks of RADIUS and SIP with answers.

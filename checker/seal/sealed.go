@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"ldirectord/checker"
-	"ldirectord/checker/settings"
 	"ldirectord/checker/transcript"
 	"ldirectord/checker/wire"
 )
@@ -26,11 +25,7 @@ type sealed struct {
 
 // New wraps the check of a Spec.
 func New(c checker.Checker, s checker.Spec, known *Secrets) checker.Checker {
-	sealed := &sealed{Checker: c, hidden: known.of(s)}
-	if s.OnLink || s.Origin != (settings.Origin{}) {
-		sealed.via = &wire.Via{From: s.Origin, OnLink: s.OnLink, To: s.Target.Addr().Unmap()}
-	}
-	return sealed
+	return &sealed{Checker: c, hidden: known.of(s), via: wire.ViaFrom(s.Origin, s.OnLink, s.Target.Addr())}
 }
 
 // First returns the check as its constructor made it.

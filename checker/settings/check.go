@@ -53,6 +53,9 @@ type Origin struct {
 	CheckMark   uint32     `cf:"checkmark,extension,check"`   // of the packets, for rules; 0: none
 }
 
+// IsUsual reports whether an Origin leaves all to the kernel.
+func (o Origin) IsUsual() bool { return o == Origin{} }
+
 // HTTP has the settings of a check by http or https.
 type HTTP struct {
 	HTTPMethod     string       `cf:"httpmethod=GET"`               // GET, HEAD or POST

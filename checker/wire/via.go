@@ -40,6 +40,14 @@ type viaKey struct{}
 // WithVia makes the checks of a context use that path.
 func WithVia(ctx context.Context, v Via) context.Context { return context.WithValue(ctx, viaKey{}, &v) }
 
+// ViaFrom is the path of packets to a server itself; nil for the usual one.
+func ViaFrom(o settings.Origin, onLink bool, to netip.Addr) *Via {
+	if o.IsUsual() && !onLink {
+		return nil
+	}
+	return &Via{From: o, OnLink: onLink, To: to.Unmap()}
+}
+
 // ViaTo is the path to an address; nil for the usual one.
 func ViaTo(ctx context.Context, to netip.AddrPort) *Via {
 	v, ok := ctx.Value(viaKey{}).(*Via)
@@ -48,10 +56,8 @@ func ViaTo(ctx context.Context, to netip.AddrPort) *Via {
 		return nil
 	case v.To == to.Addr().Unmap():
 		return v
-	case v.From == (settings.Origin{}):
-		return nil
 	}
-	return &Via{From: v.From, To: to.Addr().Unmap()}
+	return ViaFrom(v.From, false, to.Addr())
 }
 
 // OpenUDP opens a socket for datagrams to and from a server.

@@ -115,7 +115,9 @@ func (c *Core) replace(now time.Time, p Plan, first maintenance.Reading, refines
 		}
 		c.examiner.judgeKnown(v)
 	}
+	orphans := c.ordered.orphans()
 	c.install(p, heirs, first, owned)
+	c.ordered.orphaned(orphans)
 	c.claimant.takeOver(gained)
 	c.writer.keepTimeouts()
 	c.remover.purge()

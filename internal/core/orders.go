@@ -3,6 +3,7 @@ package core
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -81,7 +82,7 @@ func (b *orderBook) end(now time.Time) {
 func (b *orderBook) say(all orders.All, kind notify.Kind, what string) {
 	for _, at := range all.Sorted() {
 		o := all[at]
-		if o.Kind == orders.Obey || o.IsPlain() {
+		if kind != notify.OrderLost && (o.Kind == orders.Obey || o.IsPlain()) {
 			continue
 		}
 		name := at.Virtual
@@ -96,6 +97,27 @@ func (b *orderBook) say(all orders.All, kind notify.Kind, what string) {
 		text := fmt.Sprintf("%s: %s: %s", what, name, o)
 		b.tell.emit(notify.Event{Kind: kind, Virtual: at.Virtual, Real: at.Real, Text: text, Reason: o.Why})
 	}
+}
+
+// orphans are the orders in force whose servers are not in the plan.
+func (b *orderBook) orphans() orders.All {
+	all := maps.Clone(b.hold.Held)
+	for _, v := range b.virtuals {
+		delete(all, lvs.Backend{Virtual: v.Config.ID})
+		for _, s := range v.servers {
+			name, other := s.entry.Names()
+			delete(all, lvs.At(v.Config.ID, name))
+			delete(all, lvs.At(v.Config.ID, other))
+		}
+	}
+	return all
+}
+
+// orphaned reports the orders whose servers have left the plan since it had those orphans.
+func (b *orderBook) orphaned(were orders.All) {
+	all := b.orphans()
+	maps.DeleteFunc(all, func(at lvs.Backend, _ orders.Order) bool { _, is := were[at]; return is })
+	b.say(all, notify.OrderLost, "Order kept for what the file no longer has")
 }
 
 // apply carries out the orders in force. Orders for servers outside the plan are kept for a later plan.

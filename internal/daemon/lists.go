@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -88,7 +87,11 @@ func (s Source) lookUpLists(ctx context.Context, uses map[string]parser.ListUse)
 // readList reads the list of a file, or the addresses of a name.
 func readList(id string, name resolve.Key, names *resolve.Table) ([]parser.ListedReal, error) {
 	if name.Host == "" {
-		return readListFile(id)
+		text, err := readTrusted(id, maxList)
+		if err != nil {
+			return nil, err
+		}
+		return parser.ReadList(text)
 	}
 	answer := names.Host(name.Host, name.IPv6)
 	if answer.All == nil {
@@ -99,24 +102,6 @@ func readList(id string, name resolve.Key, names *resolve.Table) ([]parser.Liste
 		fmt.Fprintln(&text, addr)
 	}
 	return parser.ReadList(text.Bytes())
-}
-
-// readListFile refuses a list that every user may write or replace: who writes it sends clients anywhere.
-func readListFile(path string) ([]parser.ListedReal, error) {
-	text, file, err := readStamped(path, maxList)
-	if err != nil {
-		return nil, err
-	}
-	const everyUser = 0o002
-	switch folder := stamp(filepath.Dir(path)); {
-	case folder.FileInfo == nil:
-		return nil, errors.New("it has changed while it was read")
-	case file.Mode()&everyUser != 0:
-		return nil, errors.New("every user may write it; chmod o-w")
-	case folder.Mode()&everyUser != 0 && folder.Mode()&os.ModeSticky == 0:
-		return nil, errors.New("every user may replace it; chmod o-w for its folder")
-	}
-	return parser.ReadList(text)
 }
 
 // shrunk returns an error for a list with fewer than half of the servers of another one.
@@ -165,16 +150,27 @@ func newListWatch() listWatch {
 	return listWatch{seen: map[string]fileStamp{}, read: map[string]fileStamp{}, since: map[string]time.Time{}}
 }
 
+// isName reports whether a list is that of a name, and not that of a file.
+func isName(id string) bool { return !filepath.IsAbs(id) }
+
+// versionOf is the version of a list's file; a name has none.
+func versionOf(id string) fileStamp {
+	if isName(id) {
+		return fileStamp{}
+	}
+	return stamp(id)
+}
+
 // due are the lists to read, and whether each is guarded: files that have changed and have then stayed the same, names
 // if it is time, and lists that have lost too many servers for so long.
 func (w *listWatch) due(wait, every time.Duration) map[string]bool {
 	due := map[string]bool{}
 	asks := w.asks(every)
 	for id := range w.reported {
-		now, since := stamp(id), w.since[id]
+		now, since := versionOf(id), w.since[id]
 		isOld := !since.IsZero() && time.Since(since) >= wait
 		isChanged := now.same(w.seen[id]) && !now.same(w.read[id])
-		if isOld || isChanged || asks && !filepath.IsAbs(id) {
+		if isOld || isChanged || asks && isName(id) {
 			w.read[id], due[id] = now, !isOld
 		}
 		w.seen[id] = now
@@ -235,7 +231,7 @@ func (f *configFile) reportLists(now lists) {
 			w.since[id] = time.Now()
 		}
 		trouble, was := now[id].Trouble, w.reported[id].Trouble
-		asksAgain = asksAgain || trouble != "" && !filepath.IsAbs(id)
+		asksAgain = asksAgain || trouble != "" && isName(id)
 		switch {
 		case trouble == was:
 		case trouble != "":
@@ -259,7 +255,7 @@ func (f *configFile) adoptLists() {
 	f.d.tally.forget(notify.KeepFailed)
 	for id, list := range f.current.Lists {
 		if _, known := w.seen[id]; !known {
-			w.seen[id], w.read[id] = stamp(id), stamp(id)
+			w.seen[id], w.read[id] = versionOf(id), versionOf(id)
 		}
 		if list.Trouble == "" {
 			f.d.failed(notify.KeepFailed, "A list of real servers can't be kept for the next start",

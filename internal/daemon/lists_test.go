@@ -2,18 +2,20 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/miekg/dns"
-
+	"ldirectord/internal/resolve"
+	"ldirectord/internal/testkit"
+	"ldirectord/internal/testkit/nameserver"
 	"ldirectord/parser"
 )
 
@@ -72,6 +74,25 @@ func TestWhichListIsInForce(t *testing.T) {
 	}
 }
 
+// With emptyok = yes an empty list is meant, but none that is cut, missing or too long.
+func TestListsThatMayBeEmpty(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "web")
+	text := []byte("emptyok = yes\nvirtual = 10.1.0.1:80\n\trealfile = " + path + " gate\n")
+	inForce := lists{path: {Servers: []parser.ListedReal{{Target: "a"}}}}
+	for _, row := range []struct{ file, want, trouble string }{
+		{"# none\n", "", ""},
+		{"[]", "", ""},
+		{"", "", ""},
+		{"# none", "a", "its last line is not complete"},
+		{strings.Repeat("# too long\n", 400_000), "a", path + " is larger than 4194304 bytes"},
+	} {
+		testkit.Write(t, path, row.file)
+		is(t, fmt.Sprintf("%.10q", row.file), Source{}.readLists(t.Context(), text, inForce, nil, guardAll)[path], row.want, row.trouble)
+	}
+	testkit.OK(t, os.Remove(path))
+	is(t, "none", Source{}.readLists(t.Context(), text, inForce, nil, guardAll)[path], "a", "open "+path)
+}
+
 // A list that was written is looked at when it has stayed the same from one look to the next, and one in trouble after
 // shrinkwait.
 func TestWhenAListIsRead(t *testing.T) {
@@ -102,8 +123,9 @@ func TestWhenAListIsRead(t *testing.T) {
 }
 
 // Names are looked up at the interval of resolve, and sooner while one has no good answer: after a second, then after
-// twice as long, and so on.
+// twice as long, and so on. A file that is called as the list of a name changes nothing.
 func TestWhenNamesAreLookedUp(t *testing.T) {
+	t.Chdir(t.TempDir())
 	for _, row := range []struct {
 		every   time.Duration
 		trouble bool
@@ -122,6 +144,9 @@ func TestWhenNamesAreLookedUp(t *testing.T) {
 			}
 			var at []string
 			for second := range 130 {
+				if second == 10 {
+					testkit.OK(t, os.WriteFile("web (IPv4)", nil, 0o644))
+				}
 				if due := w.due(time.Hour, row.every); len(due) > 0 {
 					at = append(at, fmt.Sprint(second))
 					if isGuarded, is := due["web (IPv4)"]; !is || !isGuarded || len(due) > 1 {
@@ -133,6 +158,7 @@ func TestWhenNamesAreLookedUp(t *testing.T) {
 			if got := strings.Join(at, " "); got != row.want {
 				t.Errorf("every %v, trouble %t: %s, want %s", row.every, row.trouble, got, row.want)
 			}
+			os.Remove("web (IPv4)")
 		})
 	}
 }
@@ -140,7 +166,11 @@ func TestWhenNamesAreLookedUp(t *testing.T) {
 // The answer of a name server is taken as a whole or not at all, and one that is cut is asked for again over TCP.
 func TestAnswersForLists(t *testing.T) {
 	t.Setenv("STATE_DIRECTORY", t.TempDir())
-	answersNames(t)
+	said := map[string]string{
+		"two.": "10.2.0.2 10.2.0.1 10.2.0.2 fe00::3 fe00::2", "cut.": "cut 10.2.0.3 10.2.0.2 10.2.0.1", "cutoff.": "cutoff 10.2.0.1",
+		"fails.": "fails", "none.": "none", "empty.": "", "multicast.": "10.2.0.1 224.0.0.1", "own.": "10.2.0.1 10.1.0.1",
+	}
+	answersNames(t, func(name string) string { return said[name] })
 	for _, row := range []struct{ name, good, trouble string }{
 		{"two", "10.2.0.1 10.2.0.2", ""},
 		{"cut", "10.2.0.1 10.2.0.2 10.2.0.3", ""},
@@ -192,8 +222,9 @@ func is(t *testing.T, what string, got parser.List, want, trouble string) {
 	}
 }
 
-// answersNames starts a name server on loopback, and has names looked up there until the test ends.
-func answersNames(t *testing.T) {
+// answersNames starts a name server on loopback, see nameserver.Serve, and has names looked up there until the test
+// ends.
+func answersNames(t *testing.T, says func(name string) string) {
 	t.Helper()
 	packets, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
@@ -203,11 +234,7 @@ func answersNames(t *testing.T) {
 	if err != nil {
 		t.Skip("the port is taken for TCP: ", err)
 	}
-	for _, server := range []*dns.Server{{PacketConn: packets}, {Listener: streams}} {
-		server.Handler = dns.HandlerFunc(answerList)
-		go func() { _ = server.ActivateAndServe() }()
-		t.Cleanup(func() { _ = server.Shutdown() })
-	}
+	nameserver.Serve(t, packets, streams, says)
 	before := net.DefaultResolver
 	t.Cleanup(func() { net.DefaultResolver = before })
 	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
@@ -215,28 +242,29 @@ func answersNames(t *testing.T) {
 	}}
 }
 
-func answerList(w dns.ResponseWriter, asked *dns.Msg) {
-	name, m := asked.Question[0].Name, new(dns.Msg).SetReply(asked)
-	m.RecursionAvailable = true
-	for _, text := range []string{
-		"two. A 10.2.0.2", "two. A 10.2.0.1", "two. A 10.2.0.2", "two. AAAA fe00::3", "two. AAAA fe00::2",
-		"cut. A 10.2.0.3", "cut. A 10.2.0.2", "cut. A 10.2.0.1", "cutoff. A 10.2.0.1", "multicast. A 10.2.0.1",
-		"multicast. A 224.0.0.1", "own. A 10.2.0.1", "own. A 10.1.0.1",
+// The example for Kubernetes writes a list of the ready pods, and leaves it as it is if kubectl fails.
+func TestExampleOfKubernetes(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "web")
+	testkit.Write(t, filepath.Join(dir, "sleep"), "#!/bin/sh\nrm "+dir+"/once 2>/dev/null\n") // fails the second time
+	testkit.OK(t, os.Chmod(filepath.Join(dir, "sleep"), 0o755))
+	for _, row := range []struct{ pods, end, want string }{
+		{"10.2.0.1:8080\n10.2.0.2:8080\n", "0", "10.2.0.1:8080 10.2.0.2:8080"},
+		{"10.2.0.3:8080\n", "1", "10.2.0.1:8080 10.2.0.2:8080"},
+		{"10.2.0.2:8080\n", "0", "10.2.0.2:8080"},
 	} {
-		if rr, _ := dns.NewRR(text); rr.Header().Name == name && rr.Header().Rrtype == asked.Question[0].Qtype {
-			m.Answer = append(m.Answer, rr)
+		testkit.Write(t, filepath.Join(dir, "once"), "")
+		testkit.Write(t, filepath.Join(dir, "kubectl"), "#!/bin/sh\ncase \"$*\" in *'-n shop web '*:8080*) printf '"+row.pods+"'; exit "+row.end+"; esac\nexit 2\n")
+		testkit.OK(t, os.Chmod(filepath.Join(dir, "kubectl"), 0o755))
+		loop := exec.Command("sh", "../../examples/realfile/endpoints.sh", "shop", "web", "8080", path)
+		loop.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"))
+		out, _ := loop.CombinedOutput() // it ends with sleep
+		list, err := readList(path, resolve.Key{}, nil)
+		if err != nil {
+			t.Fatalf("%v: %s", err, out)
 		}
+		is(t, row.pods, parser.List{Servers: list}, row.want, "")
 	}
-	_, isStream := w.RemoteAddr().(*net.TCPAddr)
-	switch isCut := slices.Contains([]string{"cut.", "cutoff."}, name); {
-	case name == "none.":
-		m.Rcode = dns.RcodeNameError
-	case name == "fails.", name == "cutoff." && isStream:
-		m.Rcode, m.Answer = dns.RcodeServerFailure, nil
-	case isCut && !isStream:
-		m.Truncated, m.Answer = true, m.Answer[:1]
-	}
-	_ = w.WriteMsg(m)
 }
 
 // Why a look-up failed has nothing that is different each time.
@@ -247,6 +275,43 @@ func TestWhyALookUpFailed(t *testing.T) {
 	} {
 		if got := brief(&net.DNSError{Err: text, Name: "web", Server: "127.0.0.1:53"}); got.Error() != want {
 			t.Errorf("%s: %v", text, got)
+		}
+	}
+}
+
+// A file is trusted if only its owner, and the groups of root and of the daemon, may write it and replace it.
+func TestWhoMayWriteAList(t *testing.T) {
+	own, other := os.Getegid(), 4711
+	for _, row := range []struct {
+		what         string
+		file, folder os.FileMode
+		group        int
+		refused      bool
+	}{
+		{"its owner", 0o644, 0o755, other, false},
+		{"a credential", 0o440, 0o550, other, false},
+		{"its group", 0o664, 0o755, other, true},
+		{"the group of the folder", 0o644, 0o775, other, true},
+		{"the group of the daemon", 0o664, 0o775, own, false},
+		{"the group of root", 0o664, 0o775, 0, false},
+		{"everybody", 0o646, 0o755, own, true},
+		{"everybody in the folder", 0o644, 0o757, own, true},
+		{"everybody their own files in the folder", 0o644, 0o777 | os.ModeSticky, own, false},
+	} {
+		folder := filepath.Join(t.TempDir(), "lists")
+		path := filepath.Join(folder, "web")
+		testkit.OK(t, errors.Join(os.Mkdir(folder, 0o755), os.WriteFile(path, []byte("secret\n"), 0o600)))
+		if err := errors.Join(os.Chown(path, -1, row.group), os.Chown(folder, -1, row.group)); err != nil {
+			t.Logf("%s: not tried: %v", row.what, err)
+			continue
+		}
+		testkit.OK(t, errors.Join(os.Chmod(path, row.file), os.Chmod(folder, row.folder)))
+		_, listErr := readList(path, resolve.Key{}, nil)
+		_, _, secretErr := Source{}.readSecret(path)
+		for _, err := range []error{listErr, secretErr} {
+			if refused := err != nil && strings.Contains(err.Error(), "other users may write"); refused != row.refused {
+				t.Errorf("%s: %v", row.what, err)
+			}
 		}
 	}
 }

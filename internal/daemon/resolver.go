@@ -105,19 +105,6 @@ func brief(err error) error {
 	return fmt.Errorf("%s (asked %s)", strings.TrimSpace(why), failed.Server)
 }
 
-// wholeNames looks up names for lists: half an answer is none, and the answer for a name without an address is empty.
-type wholeNames struct{ systemNames }
-
-// Host implements resolve.Resolver.
-func (n wholeNames) Host(ctx context.Context, name string, ipv6 bool) ([]netip.Addr, error) {
-	whole := &net.Resolver{PreferGo: true, StrictErrors: true, Dial: net.DefaultResolver.Dial}
-	addrs, err := n.ask(ctx, whole, name, ipv6)
-	if failed, is := errors.AsType[*net.DNSError](err); is && failed.IsNotFound {
-		return nil, nil
-	}
-	return addrs, brief(err)
-}
-
 // Port returns the port of a service name; without a protocol, that of its first entry. It reads the services database
 // each time, because net reads it only once and ignores capital letters. net also has some built-in names.
 func (systemNames) Port(ctx context.Context, service, protocol string) (uint16, error) {

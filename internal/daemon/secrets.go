@@ -25,20 +25,16 @@ func (s Source) readSecret(path string) (secret, warning string, err error) {
 		}
 		path = filepath.Join(dir, name)
 	}
-	text, file, err := readStamped(path, maxSecret)
+	text, err := readTrusted(path, maxSecret)
 	if err != nil {
 		return "", "", err
 	}
-	switch word := printable.ShellWord(path); {
-	case file.Mode()&0o022 != 0:
-		err = errors.New("other users may write it; to fix it: chmod go-w " + word)
-	case file.Mode()&0o004 != 0:
-		warning = "other users may read it; to fix it: chmod o-r " + word
+	if info, err := os.Stat(path); err == nil && info.Mode()&0o004 != 0 {
+		warning = "other users may read it; to fix it: chmod o-r " + printable.ShellWord(path)
 	}
 	secret, more, _ := strings.Cut(strings.TrimSuffix(string(text), "\n"), "\n")
 	secret = strings.TrimSuffix(secret, "\r")
 	switch {
-	case err != nil:
 	case more != "":
 		err = errors.New("it has more than one line")
 	case secret == "":

@@ -3,12 +3,14 @@ package daemon
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
 
+	"ldirectord/internal/doctor"
 	"ldirectord/internal/runfile"
 )
 
@@ -67,7 +69,7 @@ func watch(ctx context.Context, dir string) <-chan struct{} {
 }
 
 // fileStamp identifies the version of a file; nil without a file. A new file that replaces the old one may have the
-// same time and size.
+// same time and size. Another mode is another version, because the mode may be why the file was refused.
 type fileStamp struct{ os.FileInfo }
 
 func stamp(path string) fileStamp {
@@ -76,18 +78,27 @@ func stamp(path string) fileStamp {
 }
 
 func (s fileStamp) same(other fileStamp) bool {
-	return s == other || s.isOf(other) && s.ModTime().Equal(other.ModTime()) && s.Size() == other.Size()
+	return s == other || s.isOf(other) && s.ModTime().Equal(other.ModTime()) && s.Size() == other.Size() &&
+		s.Mode() == other.Mode()
 }
 
-// readStamped returns the text of a file, and the stamp that it had before and after the reading.
-func readStamped(path string, limit int64) ([]byte, fileStamp, error) {
+// readTrusted returns the text of a file that did not change in between. It refuses one that other users may write, or
+// replace in its folder.
+func readTrusted(path string, limit int64) ([]byte, error) {
 	before := stamp(path)
 	text, err := runfile.ReadFile(path, limit)
-	after := stamp(path)
-	if err == nil && (after.FileInfo == nil || !after.same(before)) {
-		err = errors.New("it has changed while it was read")
+	if err != nil {
+		return nil, err
 	}
-	return text, after, err
+	if after := stamp(path); after.FileInfo == nil || !after.same(before) {
+		return nil, errors.New("it has changed while it was read")
+	}
+	for _, one := range []string{path, filepath.Dir(path)} {
+		if why, command := doctor.OpenToOthers(one); why != "" {
+			return nil, fmt.Errorf("other users may write it: %s; to fix it: %s", why, command)
+		}
+	}
+	return text, nil
 }
 
 // isOf reports whether both stamps are of one file, whatever its content.

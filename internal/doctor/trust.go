@@ -88,25 +88,37 @@ func changeable(path string) (why, command string) {
 
 // openTo returns which users may write to a file or a folder, and the command that ends it; "" for none.
 func openTo(path string) (why, command string) {
-	var system unix.Statfs_t
-	if unix.Statfs(path, &system) == nil && system.Flags&unix.ST_RDONLY != 0 {
-		return "", "" // no user can, as with a ConfigMap
-	}
 	info, err := os.Lstat(path)
-	if err != nil {
+	if err != nil || isReadOnly(path) {
 		return "", ""
 	}
-	owner, mode, others := info.Sys().(*syscall.Stat_t), info.Mode(), fs.FileMode(0o002)
-	if owner.Gid != 0 {
+	if uid := int(info.Sys().(*syscall.Stat_t).Uid); uid != 0 && uid != os.Geteuid() {
+		why = fmt.Sprintf("%s belongs to %s", path, instance.UserName(uid))
+		return why, "chown root " + printable.ShellWord(path)
+	}
+	return OpenToOthers(path)
+}
+
+// OpenToOthers returns how other users than its owner may write to a file or a folder, and the command that ends it; ""
+// if they may not. The groups of root and of this process are no others.
+func OpenToOthers(path string) (why, command string) {
+	info, err := os.Stat(path)
+	if err != nil || isReadOnly(path) {
+		return "", ""
+	}
+	mode, others := info.Mode(), fs.FileMode(0o002)
+	if gid := int(info.Sys().(*syscall.Stat_t).Gid); gid != 0 && gid != os.Getegid() {
 		others = 0o022
 	}
 	sticky := mode.IsDir() && mode&fs.ModeSticky != 0
-	switch {
-	case owner.Uid != 0 && int(owner.Uid) != os.Geteuid():
-		return fmt.Sprintf("%s belongs to %s", path, instance.UserName(int(owner.Uid))), "chown root " +
-			printable.ShellWord(path)
-	case mode&others != 0 && !sticky:
-		return fmt.Sprintf("%s has mode %#o", path, mode.Perm()), "chmod go-w " + printable.ShellWord(path)
+	if mode&others == 0 || sticky {
+		return "", ""
 	}
-	return "", ""
+	return fmt.Sprintf("%s has mode %#o", path, mode.Perm()), "chmod go-w " + printable.ShellWord(path)
+}
+
+// isReadOnly reports whether no user can write to a path, as with a ConfigMap.
+func isReadOnly(path string) bool {
+	var system unix.Statfs_t
+	return unix.Statfs(path, &system) == nil && system.Flags&unix.ST_RDONLY != 0
 }

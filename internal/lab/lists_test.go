@@ -16,21 +16,57 @@ import (
 // while the daemon is killed. No request fails, and no server has a weight that no whole list has named lately.
 func TestKernelLists(t *testing.T) {
 	w := newLists(t)
+	w.underTraffic(func() {
+		random := rand.New(rand.NewPCG(1, 2))
+		kinds := []func(){w.exchangePart, w.cutPart, w.cutList, w.fullDisk, w.killed, w.removed}
+		for n := range 2 * len(kinds) {
+			w.exchangeList(random.Perm(len(w.all))[:2+n%3])
+			kinds[n%len(kinds)]()
+		}
+		w.exchangeList([]int{0, 2})
+		w.untilWeights(0, 2)
+	})
+}
+
+// namedLab is the lab with a virtual service whose servers are named elsewhere.
+type namedLab struct {
+	*weightsLab
+	named chan map[string]time.Time // until when each server may have a weight; the zero time: it is named
+}
+
+func newNamed(t *testing.T) namedLab {
+	w := namedLab{newWeights(t, 4), make(chan map[string]time.Time, 1)}
+	w.sh("ip -n %srs4 addr add %s/24 dev br0", w.prefix, nobody) // it would pass its check
+	w.named <- map[string]time.Time{}
+	return w
+}
+
+// name notes that these servers are named from now on, and no others. It returns their addresses.
+func (w namedLab) name(servers []int) (addresses []string) {
+	named, now := <-w.named, time.Now()
+	for name, until := range named {
+		if until.IsZero() {
+			named[name] = now.Add(lately)
+		}
+	}
+	for _, n := range servers {
+		named[address(w.all[n])] = time.Time{}
+		addresses = append(addresses, address(w.all[n]))
+	}
+	w.named <- named
+	return addresses
+}
+
+// underTraffic calls f under traffic. No request may fail, and no server may have a weight that was not named lately.
+func (w namedLab) underTraffic(f func()) {
 	c := w.traffic()
 	end := make(chan struct{})
 	looked := make(chan int)
 	go func() { looked <- w.look(end) }()
-	random := rand.New(rand.NewPCG(1, 2))
-	kinds := []func(){w.exchangePart, w.cutPart, w.cutList, w.fullDisk, w.killed, w.removed}
-	for n := range 2 * len(kinds) {
-		w.exchangeList(random.Perm(len(w.all))[:2+n%3])
-		kinds[n%len(kinds)]()
-	}
-	w.exchangeList([]int{0, 2})
-	w.until(2*bound, entry("rs1")+" -m -w 10", entry("rs3")+" -m -w 10", "no "+entry("rs2"), "no "+entry("rs4"))
+	f()
 	close(end)
 	if n := <-looked; n < 100 {
-		t.Errorf("the table was read %d times", n)
+		w.t.Errorf("the table was read %d times", n)
 	}
 	requests := c.end()
 	failures := map[string]int{}
@@ -40,17 +76,30 @@ func TestKernelLists(t *testing.T) {
 		}
 	}
 	if len(requests) < 500 || len(failures) > 0 {
-		t.Errorf("%d requests, failures: %v\nlog:\n%s", len(requests), failures, w.logText())
+		w.t.Errorf("%d requests, failures: %v\nlog:\n%s", len(requests), failures, w.logText())
 	}
+}
+
+// untilWeights waits until these servers have their weight, and the others are gone.
+func (w namedLab) untilWeights(servers ...int) {
+	w.t.Helper()
+	var lines []string
+	for n, name := range w.all {
+		if slices.Contains(servers, n) {
+			lines = append(lines, entry(name)+" -m -w 10")
+		} else {
+			lines = append(lines, "no "+entry(name))
+		}
+	}
+	w.until(2*bound, lines...)
 }
 
 // listsLab is the lab with a virtual service in a part, and its servers in a list, both on a small disk.
 type listsLab struct {
-	*weightsLab
+	namedLab
 	disk  string
-	named chan map[string]time.Time // until when each server may have a weight; the zero time: it is in the list
-	whole string                    // the list
-	parts int                       // that were written
+	whole string // the list
+	parts int    // that were written
 }
 
 // lately is how long a server may keep its weight after a list without it: the list must be still for a second, and a
@@ -61,8 +110,7 @@ const lately = 8 * time.Second
 const nobody = "192.0.2.2"
 
 func newLists(t *testing.T) *listsLab {
-	w := &listsLab{weightsLab: newWeights(t, 4), disk: t.TempDir(), named: make(chan map[string]time.Time, 1)}
-	w.sh("ip -n %srs4 addr add %s/24 dev br0", w.prefix, nobody) // it would pass its check
+	w := &listsLab{namedLab: newNamed(t), disk: t.TempDir()}
 	w.sh("mount -t tmpfs -o size=64k,mode=755 lists %s", w.disk)
 	t.Cleanup(func() { w.sh("umount -l %s", w.disk) })
 	t.Setenv("STATE_DIRECTORY", filepath.Join(w.disk, "state"))
@@ -71,13 +119,12 @@ func newLists(t *testing.T) *listsLab {
 			t.Fatal(err)
 		}
 	}
-	w.named <- map[string]time.Time{}
 	w.exchangeList([]int{0, 1, 2, 3})
 	w.exchangePart()
 	w.path = w.config("checkinterval = 1\nautoreload = yes\ninclude = " + w.disk + "/parts/*.cf\n")
 	w.run(exitOK, w.path, "start")
 	t.Cleanup(func() { w.run(exitOK, w.path, "stop") })
-	w.until(2*bound, entry("rs1")+" -m -w 10", entry("rs2")+" -m -w 10", entry("rs3")+" -m -w 10", entry("rs4")+" -m -w 10")
+	w.untilWeights(0, 1, 2, 3)
 	return w
 }
 
@@ -99,19 +146,7 @@ func (w *listsLab) put(name, text string, whole bool) {
 
 // exchangeList names servers in a new list.
 func (w *listsLab) exchangeList(servers []int) {
-	named, now := <-w.named, time.Now()
-	for name, until := range named {
-		if until.IsZero() {
-			named[name] = now.Add(lately)
-		}
-	}
-	w.whole = ""
-	for _, n := range servers {
-		address := address(w.all[n])
-		named[address] = time.Time{}
-		w.whole += address + "\n"
-	}
-	w.named <- named
+	w.whole = strings.Join(w.name(servers), "\n") + "\n"
 	w.put("web", w.whole, true)
 }
 
@@ -175,7 +210,7 @@ func (w *listsLab) removed() {
 }
 
 // look reads the table all the time, and tells each server with a weight that should have none.
-func (w *listsLab) look(end chan struct{}) (times int) {
+func (w namedLab) look(end chan struct{}) (times int) {
 	told := map[string]bool{}
 	for ; ; times++ {
 		select {

@@ -65,6 +65,7 @@ const (
 	MaintenanceOff Kind = "maintenance-off" // maintenance of a server ends
 	Ordered        Kind = "ordered"         // an order was given or undone; plain drains have no line here
 	OrderWaits     Kind = "order-waits"     // orders whose time has come wait until enough servers are left
+	OrderLost      Kind = "order-lost"      // an order is kept for what the file no longer has
 	OrderEnded     Kind = "order-ended"     // the time of an order is over
 	GuardHolds     Kind = "guard-holds"     // keepserving, paceout or the brake of checkvip holds failing servers
 	GuardChanged   Kind = "guard-changed"   // keepserving or paceout holds other servers

@@ -56,7 +56,7 @@ func SetOrigin(fd int, ipv6 bool, o settings.Origin) error {
 
 // TryOrigin reports whether this machine has the Origin, and the index of its device; 0 without one.
 func TryOrigin(ipv6 bool, o settings.Origin) (device uint32, err error) {
-	if o == (settings.Origin{}) {
+	if o.IsUsual() {
 		return 0, nil
 	}
 	family := unix.AF_INET

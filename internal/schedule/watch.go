@@ -138,11 +138,7 @@ func (ws *Watches) tend(now, then moment) moment {
 // dial makes the connection of a watch. A shortage of this machine proves nothing about the server: the next check that
 // passes makes another one.
 func (ws *Watches) dial(l *loop, w *watching, now moment) {
-	var via *wire.Via
-	if w.OnLink || w.From != (settings.Origin{}) {
-		via = &wire.Via{From: w.From, OnLink: w.OnLink, To: w.To.Addr().Unmap()}
-	}
-	fd, err := wire.StartTCP(w.To, via)
+	fd, err := wire.StartTCP(w.To, wire.ViaFrom(w.From, w.OnLink, w.To.Addr()))
 	if err == nil {
 		w.fd, w.began, w.sent = fd, now, 0
 		ws.open[int32(fd)] = w

@@ -1,0 +1,86 @@
+package daemon
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/miekg/dns"
+
+	"ldirectord/internal/testkit"
+)
+
+// searches is set in a process that has a resolv.conf of the test.
+const searches = "DAEMON_TEST_SEARCHES"
+
+// A name is looked up in one search domain after the other, as long as it is known that the last one does not have it.
+func TestAnswersOfSearchDomains(t *testing.T) {
+	if os.Getenv(searches) == "" {
+		withResolvConf(t, "nameserver 127.0.0.1\nsearch a.test b.test\noptions timeout:2 attempts:1\n")
+		return
+	}
+	for _, row := range []struct {
+		a, b, root    string // the answers for web.a.test, web.b.test and web
+		want, trouble string
+	}{
+		{"10.2.0.1 10.2.0.2", "10.2.0.3", "10.2.0.4", "10.2.0.1 10.2.0.2", ""},
+		{"none", "10.2.0.3", "10.2.0.4", "10.2.0.3", ""},
+		{"", "10.2.0.3", "none", "10.2.0.3", ""},
+		{"none", "", "10.2.0.4", "10.2.0.4", ""},
+		{"none", "", "none", "", ""},
+		{"fails", "10.2.0.3", "none", "", "server misbehaving"},
+		{"none", "fails", "10.2.0.4", "", "server misbehaving"},
+		{"none", "none", "fails", "", "server misbehaving"},
+		{"fails", "none", "none", "", "server misbehaving"},
+		{"refuses", "10.2.0.3", "none", "", "server misbehaving"},
+		{"refuses", "none", "none", "", "server misbehaving"},
+		{"none", "none", "refuses", "", "server misbehaving"},
+		{"refers", "10.2.0.3", "none", "", "server misbehaving"},
+		{"half 10.2.0.1", "10.2.0.3", "none", "", "server misbehaving"},
+		{"none", "half 10.2.0.3", "none", "", "server misbehaving"},
+		{"silent", "10.2.0.3", "none", "", "i/o timeout"},
+		{"none", "silent", "10.2.0.4", "", "i/o timeout"},
+	} {
+		t.Run(fmt.Sprintf("%q", []string{row.a, row.b, row.root}), func(t *testing.T) {
+			t.Setenv("STATE_DIRECTORY", t.TempDir())
+			said := map[string]string{"web.a.test.": row.a, "web.b.test.": row.b, "web.": row.root}
+			answersNames(t, func(name string) string { return said[name] })
+			text := []byte("emptyok = yes\nvirtual = 10.1.0.1:80\n\trealnames = web:80 gate\n")
+			is(t, "list", Source{}.readLists(t.Context(), text, nil, nil, guardAll)["web (IPv4)"], row.want, row.trouble)
+		})
+	}
+}
+
+// withResolvConf plays the test in a process of its own, whose resolv.conf has this text.
+func withResolvConf(t *testing.T, text string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "resolv.conf")
+	testkit.Write(t, path, text)
+	script := []string{"-m", "sh", "-c", `mount --bind "$0" /etc/resolv.conf && exec "$@"`, path}
+	if out, err := exec.Command("unshare", append(script, "true")...).CombinedOutput(); err != nil {
+		t.Skipf("no mount namespace here: %v: %s", err, out)
+	}
+	again := exec.Command("unshare", append(script, testkit.Must(os.Executable())(t), "-test.run=^"+t.Name()+"$", "-test.v")...)
+	again.Env = append(os.Environ(), searches+"=yes")
+	out, err := again.CombinedOutput()
+	t.Logf("%s", out)
+	testkit.OK(t, err)
+}
+
+// Answers over TCP are judged as those over UDP, whatever the parts in which they are read.
+func TestWholeStream(t *testing.T) {
+	client, server := net.Pipe()
+	defer client.Close()
+	m := new(dns.Msg).SetQuestion("web.", dns.TypeA)
+	m.Rcode = dns.RcodeRefused
+	go func() {
+		defer server.Close()
+		(&dns.Conn{Conn: server}).WriteMsg(m)
+	}()
+	got, err := (&dns.Conn{Conn: &wholeStream{Conn: client}}).ReadMsg()
+	testkit.OK(t, err)
+	testkit.Equal(t, dns.RcodeToString[got.Rcode], "SERVFAIL")
+}

@@ -1,0 +1,74 @@
+// Package nameserver is the name server of tests. It is apart from testkit, because it needs a library.
+package nameserver
+
+import (
+	"net"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/miekg/dns"
+
+	"ldirectord/internal/testkit"
+)
+
+// Serve answers as a name server, until the test ends, with what says returns for a name: addresses, before which
+// there may be a word for an answer that is not a good one.
+//
+//	none     there is no such name
+//	fails    SERVFAIL
+//	refuses  REFUSED
+//	refers   to other name servers, without an address
+//	cut      only the first address over UDP
+//	cutoff   so, and fails over TCP
+//	half     there is one address more, by the header alone
+//	silent   there is no answer
+func Serve(t testing.TB, packets net.PacketConn, streams net.Listener, says func(name string) string) {
+	for _, server := range []*dns.Server{{PacketConn: packets}, {Listener: streams}} {
+		server.Handler = dns.HandlerFunc(func(w dns.ResponseWriter, asked *dns.Msg) {
+			_, isStream := w.RemoteAddr().(*net.TCPAddr)
+			if packet := answer(t, asked, says(asked.Question[0].Name), isStream); packet != nil {
+				_, _ = w.Write(packet) // who asks may be gone
+			}
+		})
+		go func() { _ = server.ActivateAndServe() }()
+		t.Cleanup(func() { _ = server.Shutdown() })
+	}
+}
+
+// answer is an answer in these words; nil for none.
+func answer(t testing.TB, asked *dns.Msg, words string, isStream bool) []byte {
+	question, m := asked.Question[0], new(dns.Msg).SetReply(asked)
+	m.RecursionAvailable = true
+	manner, addrs := "", strings.Fields(words)
+	if len(addrs) > 0 && !strings.ContainsAny(addrs[0], ".:") {
+		manner, addrs = addrs[0], addrs[1:]
+	}
+	for _, addr := range addrs {
+		kind := "A"
+		if strings.Contains(addr, ":") {
+			kind = "AAAA"
+		}
+		if dns.StringToType[kind] == question.Qtype {
+			m.Answer = append(m.Answer, testkit.Must(dns.NewRR(question.Name+" "+kind+" "+addr))(t))
+		}
+	}
+	m.Rcode = map[string]int{"none": dns.RcodeNameError, "fails": dns.RcodeServerFailure,
+		"refuses": dns.RcodeRefused}[manner]
+	isCut := slices.Contains([]string{"cut", "cutoff"}, manner)
+	switch {
+	case manner == "silent":
+		return nil
+	case manner == "refers":
+		m.RecursionAvailable, m.Answer = false, nil
+	case isCut && !isStream:
+		m.Truncated, m.Answer = true, m.Answer[:min(1, len(m.Answer))]
+	case manner == "cutoff":
+		m.Rcode = dns.RcodeServerFailure
+	}
+	packet := testkit.Must(m.Pack())(t)
+	if manner == "half" {
+		packet[7]++ // the number of answers
+	}
+	return packet
+}
