@@ -285,23 +285,24 @@ func TestWhoMayWriteAList(t *testing.T) {
 	for _, row := range []struct {
 		what         string
 		file, folder os.FileMode
-		group        int
+		owner, group int
 		refused      bool
 	}{
-		{"its owner", 0o644, 0o755, other, false},
-		{"a credential", 0o440, 0o550, other, false},
-		{"its group", 0o664, 0o755, other, true},
-		{"the group of the folder", 0o644, 0o775, other, true},
-		{"the group of the daemon", 0o664, 0o775, own, false},
-		{"the group of root", 0o664, 0o775, 0, false},
-		{"everybody", 0o646, 0o755, own, true},
-		{"everybody in the folder", 0o644, 0o757, own, true},
-		{"everybody their own files in the folder", 0o644, 0o777 | os.ModeSticky, own, false},
+		{"its owner", 0o644, 0o755, -1, other, false},
+		{"a credential", 0o440, 0o550, -1, other, false},
+		{"its group", 0o664, 0o755, -1, other, true},
+		{"the group of the folder", 0o644, 0o775, -1, other, true},
+		{"its owner's own group", 0o664, 0o775, other, other, false},
+		{"the group of the daemon", 0o664, 0o775, -1, own, false},
+		{"the group of root", 0o664, 0o775, -1, 0, false},
+		{"everybody", 0o646, 0o755, -1, own, true},
+		{"everybody in the folder", 0o644, 0o757, -1, own, true},
+		{"everybody their own files in the folder", 0o644, 0o777 | os.ModeSticky, -1, own, false},
 	} {
 		folder := filepath.Join(t.TempDir(), "lists")
 		path := filepath.Join(folder, "web")
 		testkit.OK(t, errors.Join(os.Mkdir(folder, 0o755), os.WriteFile(path, []byte("secret\n"), 0o600)))
-		if err := errors.Join(os.Chown(path, -1, row.group), os.Chown(folder, -1, row.group)); err != nil {
+		if err := errors.Join(os.Chown(path, row.owner, row.group), os.Chown(folder, row.owner, row.group)); err != nil {
 			t.Logf("%s: not tried: %v", row.what, err)
 			continue
 		}

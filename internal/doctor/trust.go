@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -100,14 +101,14 @@ func openTo(path string) (why, command string) {
 }
 
 // OpenToOthers returns how other users than its owner may write to a file or a folder, and the command that ends it; ""
-// if they may not. The groups of root and of this process are no others.
+// if they may not. The groups of root and of this process are no others, nor is the owner's own, which has its number.
 func OpenToOthers(path string) (why, command string) {
 	info, err := os.Stat(path)
 	if err != nil || isReadOnly(path) {
 		return "", ""
 	}
-	mode, others := info.Mode(), fs.FileMode(0o002)
-	if gid := int(info.Sys().(*syscall.Stat_t).Gid); gid != 0 && gid != os.Getegid() {
+	mode, others, owner := info.Mode(), fs.FileMode(0o002), info.Sys().(*syscall.Stat_t)
+	if !slices.Contains([]uint32{0, uint32(os.Getegid()), owner.Uid}, owner.Gid) {
 		others = 0o022
 	}
 	sticky := mode.IsDir() && mode&fs.ModeSticky != 0
