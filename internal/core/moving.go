@@ -37,10 +37,11 @@ func (all *movers) note(v *virtual) {
 		if v.moving == nil {
 			v.moving = make([]judge.Record, len(v.members()))
 		}
-		if m := &v.moving[i]; m.Memory != s.Memory || m.Of != s.Weight() || m.Reports != reported {
+		if m := &v.moving[i]; m.Memory != s.Memory || m.Of != s.Weight() || m.Reports != reported ||
+			m.Weight == judge.UnknownWeight && v.Have != nil {
 			nth := slices.Index(v.AllAt(s.Dest.Addr), s.At)
 			*m = judge.Record{Key: v.Key(), Addr: s.Dest.Addr, Nth: uint32(nth), Of: s.Weight(),
-				Weight: v.Have.Weight(s.Dest.Addr), Memory: s.Memory, Reports: reported}
+				Weight: v.RecordedWeight(s.Dest.Addr), Memory: s.Memory, Reports: reported}
 			all.due = all.at.Add(min(time.Duration(1+len(all.last))*recordInterval, maxRecordInterval))
 		}
 	}

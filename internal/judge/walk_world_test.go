@@ -595,10 +595,11 @@ func (w *world) noteMoving() {
 		}
 		switch was := recorded[slotOf(s.Dest.Addr)]; {
 		case motion == (Memory{}) && SpokenBy(s) == (Spoken{}):
-		case was.Memory == motion && was.Of == s.Weight() && was.Reports == SpokenBy(s):
+		case was.Memory == motion && was.Of == s.Weight() && was.Reports == SpokenBy(s) &&
+			(was.Weight != UnknownWeight || w.Have == nil):
 			*m = was
 		default:
-			*m = Record{Weight: w.Have.Weight(s.Dest.Addr), Of: s.Weight(), Memory: motion,
+			*m = Record{Weight: w.RecordedWeight(s.Dest.Addr), Of: s.Weight(), Memory: motion,
 				Reports: SpokenBy(s)}
 		}
 	}
