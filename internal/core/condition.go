@@ -48,7 +48,7 @@ var (
 	serverKinds = slices.Concat(
 		[]kind{downKind, unknownKind, maintenanceKind, warningKind, drainedKind, suspectedKind, fullKind},
 		ofRules(false),
-		[]kind{brakeKind, unwatchedKind, staysKind, reroutedKind, orderKind, reportsKind, weightKind,
+		[]kind{pathKind, unwatchedKind, staysKind, reroutedKind, orderKind, reportsKind, weightKind,
 			unjudgedKind, failingKind, flapsKind, certificateKind, versionKind, slowKind, shareKind,
 			byHandKind},
 	)

@@ -59,7 +59,7 @@ func (c *Case) fact(name, value string, not bool) {
 	case "fallback":
 		c.Fallbacks = fallbackAt(byte(number(value)))
 	case "nobrakes":
-		c.Brakes = nil
+		c.Paths = nil
 	case "over": // of the one that leaves
 		c.Departing[0].Over = map[string]Ending{"drained": Drained, "late": Late}[value]
 	case "nofallbacks":

@@ -176,7 +176,7 @@ func (w *world) unknownServers() []Server {
 // unknown is the state of a section before anything is known of it.
 func (w *world) unknown() (s State) {
 	if s.Servers = w.unknownServers(); w.sl.has(brake) {
-		s.Brakes = make([]Brake, w.sl.checks)
+		s.Paths = make([]Path, w.sl.checks)
 	}
 	return s
 }

@@ -9,8 +9,8 @@ import (
 	seen "ldirectord/internal/view"
 )
 
-// verdict is the state of everything in a few words, which can be read across a room.
-func (v *view) verdict() (class, words string) {
+// headline is the state of everything in a few words, which can be read across a room.
+func (v *view) headline() (class, words string) {
 	switch lacking, impaired := v.Lacking(), v.Impaired(); {
 	case len(v.Virtuals) == 0:
 		return bad, "No virtual service"
