@@ -47,9 +47,10 @@ var obeyedKind = kind{name: "obeyed", trouble: judge.Noted, says: func(a *subjec
 	switch {
 	case by == "pace":
 		none = "pace delays no"
-	case by == "keepserving" && a.v.PaceOut.N > 0:
+	case a.v.PaceOut.N == 0:
+	case by == "keepserving":
 		none = "neither keepserving nor paceout holds a"
-	case a.v.PaceOut.N > 0:
+	default:
 		none = "paceout holds no"
 	}
 	return "by order, until every server is up: " + none + " server" + order.Remark("; order: ")

@@ -114,6 +114,7 @@ connect: refused
 			}, "log -d answered rules read", `
 false, refused
 {0 5}
+moving 1
 true, `},
 		{"one that can't be read", three,
 			func(w *world) {

@@ -41,7 +41,7 @@ func TestWhatTheBrakeTakes(t *testing.T) {
 // The first check that passes in a wake-up is the newest one until the next wake-up.
 func TestTheNewestCheckOfAWakeUp(t *testing.T) {
 	c := braked()
-	c.given("brakes.accuses")
+	c.given("paths.accuses")
 	one, two := Spot{Server: 0}, Spot{Server: 1}
 	c.Accuse(one, noon)
 	if c.Accuse(two, noon); c.Paths[0].Newest != one {
@@ -51,7 +51,7 @@ func TestTheNewestCheckOfAWakeUp(t *testing.T) {
 	if c.Accuse(two, noon); c.Paths[0].Newest != two {
 		t.Error("a check that has failed since is still the newest")
 	}
-	c.given("not brakes.due")
+	c.given("not paths.due")
 	if c.Accuse(one, noon); c.Paths[0].Newest != one {
 		t.Error("a check of the last wake-up is still the newest")
 	}

@@ -23,21 +23,19 @@ type Record struct {
 
 	// For a server whose weight is changing.
 	Nth    uint32 `json:",omitzero"` // of the servers with this address
-	Weight uint32 `json:",omitzero"` // in the table when it was recorded, see RecordedWeight
-	Of     uint32 `json:",omitzero"` // its weight by order or file
+	Weight uint32 `json:",omitzero"` // in the table when it was recorded
+	Of     uint32 `json:",omitzero"` // its Goal then
 	Memory
 	Reports Spoken `json:"Told,omitzero"`
 }
 
-// UnknownWeight is the Weight of a record that was made while the table was unknown. No server has it.
-const UnknownWeight = math.MaxUint32
-
-// RecordedWeight is the weight of a destination in the table, for a record.
-func (s *State) RecordedWeight(addr netip.AddrPort) uint32 {
+// Goal is the weight of a server by order or file, for a record. While the table is unknown it is one that no server
+// has: whatever the next daemon finds may be of this one.
+func (s *State) Goal(one *Server) uint32 {
 	if s.Have == nil {
-		return UnknownWeight
+		return math.MaxUint32
 	}
-	return s.Have.Weight(addr)
+	return one.Weight()
 }
 
 // Times are all times of a record.
@@ -84,13 +82,12 @@ func (all *Spoken) resume(s *Server) {
 
 // Resume notes, at a start, what was changing the server's weight when the previous daemon ended. It reports whether
 // the weight in the table fits the record: it is not beyond those of then and of now. A server that is out has no
-// weight. Where that of then is not known, each weight fits: it may be of the previous daemon.
+// weight. After another Goal each weight fits.
 func (c *Section) Resume(s *Server, m Record, weight uint32, now time.Time) (fits bool) {
 	m.Reports.resume(s)
 	if s.Memory = m.Memory; weight == 0 || m.Climbs.After(now) {
 		s.Climbs = time.Time{}
 	}
 	is := (&proposal{Case: Case{Section: c}, now: now}).weight(s)
-	return weight == 0 || m.Of != s.Weight() || m.Weight == UnknownWeight ||
-		min(is, m.Weight) <= weight && weight <= max(is, m.Weight)
+	return weight == 0 || m.Of != s.Weight() || min(is, m.Weight) <= weight && weight <= max(is, m.Weight)
 }

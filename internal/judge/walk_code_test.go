@@ -104,10 +104,10 @@ func (w *world) code(c *codec) {
 		if w.sl.has(slow|holddown|byOrdered|paced|timed|policy) && slot < sorry {
 			m := &w.moving[slot]
 			w.codeMemory(c, &m.Memory)
-			m.Weight++ // UnknownWeight is 0
 			num(c, &m.Weight, 3)
-			m.Weight--
+			m.Of++ // without a Goal it is 0
 			num(c, &m.Of, 3)
+			m.Of--
 		}
 	}
 	if c.reads {

@@ -595,11 +595,10 @@ func (w *world) noteMoving() {
 		}
 		switch was := recorded[slotOf(s.Dest.Addr)]; {
 		case motion == (Memory{}) && SpokenBy(s) == (Spoken{}):
-		case was.Memory == motion && was.Of == s.Weight() && was.Reports == SpokenBy(s) &&
-			(was.Weight != UnknownWeight || w.Have == nil):
+		case was.Memory == motion && was.Of == w.Goal(s) && was.Reports == SpokenBy(s):
 			*m = was
 		default:
-			*m = Record{Weight: w.RecordedWeight(s.Dest.Addr), Of: s.Weight(), Memory: motion,
+			*m = Record{Weight: w.Have.Weight(s.Dest.Addr), Of: w.Goal(s), Memory: motion,
 				Reports: SpokenBy(s)}
 		}
 	}
