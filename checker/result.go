@@ -14,8 +14,8 @@ import (
 	"ldirectord/internal/raw"
 )
 
-// MaxSaid limits the kept part of a server's answer, in bytes.
-const MaxSaid = 1000
+// MaxBody limits the kept part of a server's answer, in bytes.
+const MaxBody = 1000
 
 // Result is the result of one check.
 type Result struct {

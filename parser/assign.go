@@ -49,9 +49,9 @@ func (r *reader) compare(at finder, d *Directive, v *value, literal string) {
 	case refused == nil:
 	case v.problem != nil:
 		v.problem.Kind = refused.Kind
-	case literal == v.text+"\r" && r.crTold && !r.strict:
+	case literal == v.text+"\r" && r.crReported && !r.strict:
 	default:
-		r.crTold = r.crTold || literal == v.text+"\r"
+		r.crReported = r.crReported || literal == v.text+"\r"
 		at.tolerate(v.line, refused.Kind, v.line.position(), layoutOf(v, literal))
 	}
 }

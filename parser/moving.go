@@ -142,7 +142,7 @@ func (a adviser) pacesOut() {
 
 // ends warns where onfail ends connections by a single failed check, and notes what clients see with onfail.
 func (r *resolver) ends(c *Config) {
-	told := map[Diagnostic]bool{}
+	reported := map[Diagnostic]bool{}
 	for _, v := range c.Virtuals {
 		tell := func(applies bool, s Severity, text string) {
 			if !applies || v.checksNothing() {
@@ -151,8 +151,8 @@ func (r *resolver) ends(c *Config) {
 			one := Diagnostic{Severity: s, Kind: onFail,
 				Pos:  cmp.Or(v.At["onfail"], r.globals.At["onfail"]),
 				Text: fmt.Sprintf("with onfail = %v %s", v.OnFail, text)}
-			if !told[one] {
-				told[one] = true
+			if !reported[one] {
+				reported[one] = true
 				r.on(int(one.Pos.Line)).add(one)
 			}
 		}

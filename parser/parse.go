@@ -75,8 +75,8 @@ type reader struct {
 	current *section // the last section; here neither a blank line nor a global directive ends it
 	open    bool     // the section has not ended for the Perl ldirectord either
 	// the blank or global line that ended the section for the Perl ldirectord; 0: none, or the section continued
-	gap    int
-	crTold bool // the carriage returns were reported
+	gap        int
+	crReported bool // the carriage returns were reported
 
 	blocks   map[blockID]*section
 	blockIDs []blockID // in file order

@@ -29,24 +29,24 @@ type Question struct {
 	HostName string // of this machine
 }
 
-// Answer is the result. Without a Verdict it is invalid.
+// Answer is the result. Without an Outcome it is invalid.
 type Answer struct {
-	Verdict Verdict
-	Rows    int  // rows that the query changed; 1 if it returned some
-	InQuery bool // refused or failed after the log-in
-	Lost    bool // failed after the connection was closed
+	Outcome Outcome `json:"Verdict"`
+	Rows    int     // rows that the query changed; 1 if it returned some
+	InQuery bool    // refused or failed after the log-in
+	Lost    bool    // failed after the connection was closed
 	Text    []byte
 }
 
-// Verdict is how a check ended.
-type Verdict string
+// Outcome is how a check ended.
+type Outcome string
 
-// The verdicts.
+// The outcomes.
 const (
-	Done    Verdict = "done"
-	Refused Verdict = "refused" // refused by the server; Text has its reason
-	Failed  Verdict = "failed"  // Text has the reason
+	Done    Outcome = "done"
+	Refused Outcome = "refused" // refused by the server; Text has its reason
+	Failed  Outcome = "failed"  // Text has the reason
 )
 
-// IsKnown reports whether it is one of these verdicts.
-func (v Verdict) IsKnown() bool { return v == Done || v == Refused || v == Failed }
+// IsKnown reports whether it is one of these outcomes.
+func (v Outcome) IsKnown() bool { return v == Done || v == Refused || v == Failed }

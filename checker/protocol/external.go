@@ -29,7 +29,7 @@ const (
 type external struct {
 	argv     []string
 	weighs   bool // 2 to 102 also mean up: with 0 to 100 percent of the weight
-	run      func(context.Context) (said []byte, err error)
+	run      func(context.Context) (output []byte, err error)
 	timeout  time.Duration
 	latest   time.Duration // after which run has returned, if it can
 	children chan struct{}
@@ -53,8 +53,8 @@ func newProgram(s Spec, e *Env, command ...string) *external {
 // Check implements Checker.
 func (c *external) Check(ctx context.Context) Result {
 	return c.bounded(ctx, func() Result {
-		said, err := c.run(ctx)
-		return c.judge(ctx, said, err)
+		output, err := c.run(ctx)
+		return c.judge(ctx, output, err)
 	})
 }
 
@@ -96,16 +96,16 @@ var errCrowded = wire.NewFault(syscall.ENOMEM, "too many programs are running al
 
 // runProgram runs the program to its end, or kills it and what it started at the timeout.
 func (c *external) runProgram(ctx context.Context) ([]byte, error) {
-	said := &subprocess.Output{Max: maxOutput}
-	err := subprocess.Run(ctx, subprocess.Command{Argv: c.argv, Limit: c.timeout, Stdout: said, Stderr: said})
-	return said.Text, err
+	output := &subprocess.Output{Max: maxOutput}
+	err := subprocess.Run(ctx, subprocess.Command{Argv: c.argv, Limit: c.timeout, Stdout: output, Stderr: output})
+	return output.Text, err
 }
 
 // judge returns the result of a program, from its output and its error.
-func (c *external) judge(ctx context.Context, said []byte, err error) Result {
+func (c *external) judge(ctx context.Context, output []byte, err error) Result {
 	if w := wire.WatchOf(ctx); w.IsTaped() {
 		w.Remark("ran %q", c.argv)
-		w.Tape.Say(transcript.Received, c, said)
+		w.Tape.Say(transcript.Received, c, output)
 	}
 	if exit, is := errors.AsType[*exec.ExitError](err); is {
 		err = ending(exit.Sys().(syscall.WaitStatus))
@@ -113,15 +113,15 @@ func (c *external) judge(ctx context.Context, said []byte, err error) Result {
 	failure := Result{Cause: checker.Program, Stage: wire.AtAnswer}
 	switch err := err.(type) {
 	case nil:
-		return c.passed("exit status 0", said, 100)
+		return c.passed("exit status 0", output, 100)
 	case ending:
 		percent := syscall.WaitStatus(err).ExitStatus() - firstWeight // far below 0 without a status
 		if c.weighs && percent >= 0 && percent <= 100 {
-			return c.passed(fmt.Sprintf("%v, reports %d%%", err, percent), said, percent)
+			return c.passed(fmt.Sprintf("%v, reports %d%%", err, percent), output, percent)
 		}
-		failure.Detail = withOutput(err.Error(), said)
+		failure.Detail = withOutput(err.Error(), output)
 	case *subprocess.TimeoutError:
-		failure.Cause, failure.Detail = checker.Timeout, withOutput(err.Error()+", killed", said)
+		failure.Cause, failure.Detail = checker.Timeout, withOutput(err.Error()+", killed", output)
 		if err.Starved {
 			failure.Cause = checker.Shortage
 		}
@@ -134,8 +134,8 @@ func (c *external) judge(ctx context.Context, said []byte, err error) Result {
 }
 
 // passed is the result of a program that reports how much of its weight the server can bear.
-func (c *external) passed(end string, said []byte, percent int) Result {
-	r := passed(withOutput(end, said))
+func (c *external) passed(end string, output []byte, percent int) Result {
+	r := passed(withOutput(end, output))
 	if c.weighs {
 		r.Report = health.Report{Weighs: true, Percent: uint8(percent)}
 	}

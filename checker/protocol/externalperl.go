@@ -115,7 +115,7 @@ func (c *external) runPerl(ctx context.Context, perls *Perls) ([]byte, error) {
 	}
 	word, text, _ := strings.Cut(end, "\t")
 	status, _ := strconv.Atoi(word)
-	said, _ := hex.DecodeString(text)
+	output, _ := hex.DecodeString(text)
 	switch {
 	case late != nil && (end == "" || syscall.WaitStatus(status).Signaled()):
 		err = late
@@ -124,5 +124,5 @@ func (c *external) runPerl(ctx context.Context, perls *Perls) ([]byte, error) {
 	case status != 0:
 		err = ending(status)
 	}
-	return said, err
+	return output, err
 }

@@ -89,7 +89,7 @@ func (f fuzzing) result(r Result) {
 	f.Helper()
 	f.message(r.Detail)
 	f.message(r.Warning)
-	if len(r.Body) > checker.MaxSaid {
+	if len(r.Body) > checker.MaxBody {
 		f.Errorf("%d bytes are kept of what was said", len(r.Body))
 	}
 }
@@ -176,7 +176,7 @@ func FuzzLDAP(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		check := fuzz(t)
 		d := dialogueOf(string(text))
-		d.told, d.ctx = told{asks: "/dc=a", receive: receive}, t.Context()
+		d.terms, d.ctx = terms{asks: "/dc=a", receive: receive}, t.Context()
 		_, err := ldapTalk(d)
 		check.fails(err)
 		check.fails(judgeStartTLS(text))
@@ -222,7 +222,7 @@ func FuzzPgSQL(f *testing.F) {
 	f.Add([]byte("E\x00\x00\x00\x14SFATAL\x00C28000\x00Mx\x00\x00"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		check := fuzz(t)
-		c := &pgsqlCheck{talk: talk{told: told{Account: settings.Account{Login: "u", Passwd: "p"}}},
+		c := &pgsqlCheck{talk: talk{terms: terms{Account: settings.Account{Login: "u", Passwd: "p"}}},
 			query: "select 1"}
 		server := wire.NewLibConn(&dialogueOf(string(text)).Dialogue, maxSQL, 5, pgsqlLengths())
 		front := pgproto3.NewFrontend(server, server)
@@ -244,7 +244,7 @@ func FuzzRedis(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		check := fuzz(t)
 		d := dialogueOf(string(text))
-		d.told, d.ctx = told{Account: settings.Account{Login: "u", Passwd: "p"}, receive: receive}, t.Context()
+		d.terms, d.ctx = terms{Account: settings.Account{Login: "u", Passwd: "p"}, receive: receive}, t.Context()
 		seen, err := redis(d)
 		check.fails(err)
 		check.message(seen)

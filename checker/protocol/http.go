@@ -183,7 +183,7 @@ func (c *httpCheck) Resume(ctx context.Context, begun *wire.Conn) Result {
 		result = failed(err)
 		result.Detail = at.via + result.Detail
 	}
-	result.Body = at.said
+	result.Body = at.body
 	result.Warning = at.warning
 	if at.warning != "" && at.ending != "" {
 		result.Warning += "; "
@@ -201,7 +201,7 @@ type trail struct {
 	via     string // the redirect that led here, for messages
 	warning string
 	ending  string // the first warning about a certificate
-	said    string // the body of the last answer, for Result.Body
+	body    string // the body of the last answer, for Result.Body
 	foreign bool   // a redirect led to another server: its text is not reported
 	report  health.Report
 }
@@ -393,17 +393,17 @@ func (at *trail) judge(a *httpAnswer) (seen string, err error) {
 		at.report.Admin = health.Ready
 	}
 	if !at.good(a.status) {
-		at.said = firstWords(a.statusSaid())
+		at.body = firstWords(a.statusText())
 		return "", fmt.Errorf("status %03d, want %s", a.status, cmp.Or(at.HTTPStatus, "2xx"))
 	}
 	wire.WatchOf(at.ctx).Mark(wire.MarkAnswer)
 	if at.wants != nil {
 		if ok, err := at.wants.match(at.ctx, a.field); err != nil || !ok {
-			said := "it is missing"
+			got := "it is missing"
 			if a.field != nil && !at.foreign {
-				said = "got " + wire.Excerpt(a.field)
+				got = "got " + wire.Excerpt(a.field)
 			}
-			return "", cmp.Or(err, mismatch("header %s does not match %s: %s", at.field, at.wants, said))
+			return "", cmp.Or(err, mismatch("header %s does not match %s: %s", at.field, at.wants, got))
 		}
 	}
 	ok, err := at.receive.match(at.ctx, a.body)
@@ -414,11 +414,11 @@ func (at *trail) judge(a *httpAnswer) (seen string, err error) {
 		return a.statusLine(), nil
 	}
 	if at.foreign {
-		at.said = firstWords(a.statusSaid())
+		at.body = firstWords(a.statusText())
 		return "", mismatch("body does not match %s", at.receive)
 	}
 	page, where := firstWords(a.body), ""
-	at.said = cmp.Or(page, firstWords(a.statusSaid()))
+	at.body = cmp.Or(page, firstWords(a.statusText()))
 	if a.cut {
 		where = fmt.Sprintf(" in its first %d bytes", maxText)
 	}

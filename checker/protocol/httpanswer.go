@@ -39,11 +39,11 @@ func (a *httpAnswer) statusLine() string {
 	if a.status == 200 && a.reason == "OK" {
 		return "200 OK"
 	}
-	return wire.Show(a.statusSaid())
+	return wire.Show(a.statusText())
 }
 
-// statusSaid is the status as received, with the usual text if the server sent none.
-func (a *httpAnswer) statusSaid() string {
+// statusText is the status as received, with the usual text if the server sent none.
+func (a *httpAnswer) statusText() string {
 	return fmt.Sprintf("%03d %s", a.status, cmp.Or(a.reason, http.StatusText(a.status), "Unknown code"))
 }
 
@@ -138,8 +138,8 @@ var httpMark = []byte("HTTP/")
 func (r *answerReader) statusLine() ([]byte, error) {
 	start, err := r.in.Peek(len(httpMark))
 	if !bytes.HasPrefix(httpMark, start) {
-		said, _ := r.in.Peek(r.in.Buffered())
-		return nil, notHTTP(said)
+		reply, _ := r.in.Peek(r.in.Buffered())
+		return nil, notHTTP(reply)
 	}
 	if err != nil {
 		return nil, r.broken("the header", err)
@@ -171,11 +171,11 @@ func withoutEnd(line []byte) []byte {
 	return bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
 }
 
-func notHTTP(said []byte) error {
-	if len(said) > 1 && (said[0] == 0x15 || said[0] == 0x16) && said[1] == 3 {
+func notHTTP(reply []byte) error {
+	if len(reply) > 1 && (reply[0] == 0x15 || reply[0] == 0x16) && reply[1] == 3 {
 		return errors.New("not HTTP: the port speaks TLS")
 	}
-	return fmt.Errorf("not HTTP: %s", wire.Excerpt(said))
+	return fmt.Errorf("not HTTP: %s", wire.Excerpt(reply))
 }
 
 // parseStatus reads "HTTP/1.1 200 OK". The reason may be missing.

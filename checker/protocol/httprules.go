@@ -12,7 +12,7 @@ import (
 
 // firstWords is the beginning of a server's answer, for Result.Body.
 func firstWords[T string | []byte](words T) string {
-	return string(words[:min(len(words), checker.MaxSaid)])
+	return string(words[:min(len(words), checker.MaxBody)])
 }
 
 // fieldsFor returns the additional header fields of a request. A log-in in the URL counts if there is no other.

@@ -28,9 +28,9 @@ func imap(d *dialogue) (string, error) {
 	case status != "OK":
 		return "", fmt.Errorf("greeting: %s", wire.Show(greeting))
 	case d.Offered != nil:
-		var said string
-		said, err = d.askIMAP("STARTTLS", "s STARTTLS", "s")
-		err = d.StartTLS(said, imapStatus(said, "s") == "OK", err)
+		var reply string
+		reply, err = d.askIMAP("STARTTLS", "s STARTTLS", "s")
+		err = d.StartTLS(reply, imapStatus(reply, "s") == "OK", err)
 	case d.Login != "" && strings.Contains(strings.ToUpper(greeting), "LOGINDISABLED"):
 		err = wire.AtLogin.Of(errors.New("login not possible: the server wants TLS first (LOGINDISABLED)"))
 	}
@@ -49,17 +49,17 @@ func logInIMAP(d *dialogue) (string, error) {
 			command += " " + quoteIMAP(text)
 			continue
 		}
-		said, err := d.askIMAP("LOGIN", fmt.Sprintf("%s {%d}", command, len(text)), "+", "a")
+		reply, err := d.askIMAP("LOGIN", fmt.Sprintf("%s {%d}", command, len(text)), "+", "a")
 		switch {
 		case err != nil:
 			return "", err
-		case !strings.HasPrefix(said, "+"):
-			return "", fmt.Errorf("login rejected: %s", wire.Show(said))
+		case !strings.HasPrefix(reply, "+"):
+			return "", fmt.Errorf("login rejected: %s", wire.Show(reply))
 		}
 		command = text
 	}
-	said, err := d.askIMAP("LOGIN", command, "a")
-	return wire.Show(said), wire.Agreed(err, imapStatus(said, "a") == "OK", "login rejected", said)
+	reply, err := d.askIMAP("LOGIN", command, "a")
+	return wire.Show(reply), wire.Agreed(err, imapStatus(reply, "a") == "OK", "login rejected", reply)
 }
 
 // askIMAP sends a line of a command and reads up to the answer: a line with one of these tags.

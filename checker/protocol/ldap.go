@@ -98,16 +98,16 @@ var errNotLDAP = errors.New("this is not LDAP")
 
 // ldapRefusal returns the directory's own text of an error (RFC 4511, appendix A), if the error is the directory's.
 func ldapRefusal(err error) error {
-	var said *ldap.Error
-	if !errors.As(err, &said) || said.ResultCode >= ldap.ErrorNetwork || said.ResultCode == 0 {
+	var refusal *ldap.Error
+	if !errors.As(err, &refusal) || refusal.ResultCode >= ldap.ErrorNetwork || refusal.ResultCode == 0 {
 		return err
 	}
-	text := strings.ToLower(ldap.LDAPResultCodeMap[said.ResultCode])
+	text := strings.ToLower(ldap.LDAPResultCodeMap[refusal.ResultCode])
 	if text == "" {
-		text = fmt.Sprintf("result %d", said.ResultCode)
+		text = fmt.Sprintf("result %d", refusal.ResultCode)
 	}
-	if said.Err != nil && said.Err.Error() != "" {
-		text += ": " + said.Err.Error()
+	if refusal.Err != nil && refusal.Err.Error() != "" {
+		text += ": " + refusal.Err.Error()
 	}
 	return &wire.Refusal{Text: text}
 }

@@ -115,9 +115,9 @@ func (l *mysqlLogin) fault(s wire.LibStep, err error) error {
 	if l.untold != nil {
 		return l.untold
 	}
-	var said *mysql.MySQLError
-	if errors.As(err, &said) {
-		err = &wire.Refusal{Text: said.Message, Code: strconv.Itoa(int(said.Number))}
+	var refusal *mysql.MySQLError
+	if errors.As(err, &refusal) {
+		err = &wire.Refusal{Text: refusal.Message, Code: strconv.Itoa(int(refusal.Number))}
 	}
 	if !l.greeted {
 		s = wire.LibStep{Stage: wire.AtAnswer, Name: "greeting"}

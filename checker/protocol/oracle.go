@@ -49,17 +49,17 @@ func (c *oracleCheck) Check(ctx context.Context) Result {
 		if err := relay.begin(); err != nil {
 			return failed(err)
 		}
-		said, complaint := &subprocess.Output{Max: maxOutput}, &subprocess.Output{Max: maxOutput}
+		output, complaint := &subprocess.Output{Max: maxOutput}, &subprocess.Output{Max: maxOutput}
 		err = subprocess.Run(ctx, subprocess.Command{
 			Argv: []string{path}, Env: []string{"GOTRACEBACK=single"}, Stdin: c.question,
-			Files: relay.theirs, Limit: c.timeout, Stdout: said, Stderr: complaint,
+			Files: relay.inherited, Limit: c.timeout, Stdout: output, Stderr: complaint,
 		})
 		relay.end()
 		switch {
 		case relay.failed != nil:
 			return failed(relay.failed)
 		case err == nil:
-			return c.conclude(relay, said.Text)
+			return c.conclude(relay, output.Text)
 		}
 		if crash, is := strings.CutPrefix(string(complaint.Text), "panic: "); is {
 			return crashed(crash)
@@ -72,10 +72,10 @@ func (c *oracleCheck) Check(ctx context.Context) Result {
 func (*oracleCheck) Conceals(bool, string) bool { return true }
 
 // conclude returns the result from a program's answer. Without a connection the answer proves nothing about the server.
-func (c *oracleCheck) conclude(relay *oracleRelay, said []byte) Result {
+func (c *oracleCheck) conclude(relay *oracleRelay, output []byte) Result {
 	var answer oracle.Answer
-	if json.Unmarshal(said, &answer) != nil || !answer.Verdict.IsKnown() || relay.server == nil {
-		return unable(oracle.Program + " gave no answer, but " + wire.Excerpt(said))
+	if json.Unmarshal(output, &answer) != nil || !answer.Outcome.IsKnown() || relay.server == nil {
+		return unable(oracle.Program + " gave no answer, but " + wire.Excerpt(output))
 	}
 	seen, err := new(dialogue).sqlSeen(c.query, answer.Rows, nil, relay.fault(&answer))
 	return concluded(seen, err)
@@ -87,9 +87,9 @@ func unable(why string) Result {
 }
 
 // crashed returns the result of a panic in our program, with its text and place.
-func crashed(told string) Result {
-	what, _, _ := strings.Cut(strings.TrimPrefix(told, "runtime error: "), "\n")
-	_, place, _ := strings.Cut(told, "\n\t")
+func crashed(complaint string) Result {
+	what, _, _ := strings.Cut(strings.TrimPrefix(complaint, "runtime error: "), "\n")
+	_, place, _ := strings.Cut(complaint, "\n\t")
 	place, _, _ = strings.Cut(place, " +0x")
 	return Result{
 		Detail:  "panic over the answer: " + wire.Escape(what, 2*wire.MaxExcerpt),

@@ -135,9 +135,9 @@ func TestOracleThatCrashes(t *testing.T) {
 
 // Other users can read the arguments and the environment of a process.
 func TestOracleIsToldNoSecretInItsArguments(t *testing.T) {
-	told := filepath.Join(t.TempDir(), "told")
-	fakeOracle(t, "cat /proc/$$/cmdline /proc/$$/environ >"+told+"; exit 1", patient)
-	text, err := os.ReadFile(told)
+	terms := filepath.Join(t.TempDir(), "told")
+	fakeOracle(t, "cat /proc/$$/cmdline /proc/$$/environ >"+terms+"; exit 1", patient)
+	text, err := os.ReadFile(terms)
 	if err != nil || len(text) == 0 || strings.Contains(string(text), goodOracle.Passwd) ||
 		strings.Contains(string(text), "c2VjcmV0") {
 		t.Errorf("%v: %q", err, text)

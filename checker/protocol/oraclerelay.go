@@ -19,15 +19,15 @@ import (
 
 // oracleRelay connects ldirectord-oracle to the server, and again to the targets of its listener's redirects.
 type oracleRelay struct {
-	ctx      context.Context
-	target   netip.AddrPort
-	limit    time.Duration
-	deadline time.Time
-	sockets  []*net.UnixConn
-	theirs   []*os.File // the program's ends of the sockets
-	working  sync.WaitGroup
-	server   *wire.LibConn // nil before the first connection
-	failed   error         // why a connection could not be opened
+	ctx       context.Context
+	target    netip.AddrPort
+	limit     time.Duration
+	deadline  time.Time
+	sockets   []*net.UnixConn
+	inherited []*os.File // the program's ends of the sockets
+	working   sync.WaitGroup
+	server    *wire.LibConn // nil before the first connection
+	failed    error         // why a connection could not be opened
 }
 
 // begin makes the sockets, and waits for the program's requests. The sockets have to be closed even after an error.
@@ -46,7 +46,7 @@ func (r *oracleRelay) addSocket() error {
 	if err != nil {
 		return err
 	}
-	r.theirs = append(r.theirs, os.NewFile(uintptr(pair[1]), "socket"))
+	r.inherited = append(r.inherited, os.NewFile(uintptr(pair[1]), "socket"))
 	ours := os.NewFile(uintptr(pair[0]), "socket")
 	defer ours.Close()
 	socket, err := net.FileConn(ours) // a copy
@@ -58,7 +58,7 @@ func (r *oracleRelay) addSocket() error {
 
 // end waits until all relaying is over.
 func (r *oracleRelay) end() {
-	for _, socket := range r.theirs {
+	for _, socket := range r.inherited {
 		socket.Close()
 	}
 	for _, socket := range r.sockets {
@@ -116,9 +116,9 @@ func (r *oracleRelay) fault(a *oracle.Answer) error {
 		step = wire.QueryStep
 	}
 	switch {
-	case a.Verdict == oracle.Done:
+	case a.Outcome == oracle.Done:
 		return nil
-	case a.Verdict == oracle.Refused:
+	case a.Outcome == oracle.Refused:
 		err = &wire.Refusal{Text: string(a.Text)}
 	case !a.Lost:
 		return step.Stage.Of(wire.StageFault(step.Name, err))

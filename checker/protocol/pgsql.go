@@ -43,7 +43,7 @@ func newPgSQL(s Spec, e *Env, query string) (Checker, error) {
 		how, err = e.overTLS(s, kept)
 	}
 	return &pgsqlCheck{
-		talk: talk{told: told{server: serverOf(s), Account: s.Account, receive: receive},
+		talk: talk{terms: terms{server: serverOf(s), Account: s.Account, receive: receive},
 			secured: how, sessions: kept, later: true},
 		query:   query,
 		clear:   clearText{refused: s.NoClearText},
@@ -58,7 +58,7 @@ func (c *pgsqlCheck) Check(ctx context.Context) Result {
 	if !c.onlyTLS && wantsPlain(err) {
 		rows, first, err = c.ask(ctx, false)
 	}
-	seen, err := (&dialogue{told: c.told, ctx: ctx}).sqlSeen(c.query, rows, first, err)
+	seen, err := (&dialogue{terms: c.terms, ctx: ctx}).sqlSeen(c.query, rows, first, err)
 	c.sessions.Ended(err == nil && c.warning == "")
 	result := concluded(seen, err)
 	result.Warning = c.warning

@@ -49,17 +49,17 @@ var errScram = errors.New("the server's SCRAM message makes no sense")
 
 // answer answers a message of the server: the first one with the proof that we know the password. A salt is kept, so a
 // long message is refused.
-func (l scramLogin) answer(said []byte) ([]byte, error) {
-	if len(said) > maxScramMessage {
+func (l scramLogin) answer(message []byte) ([]byte, error) {
+	if len(message) > maxScramMessage {
 		return nil, errScram
 	}
-	if parts := strings.Split(string(said), ","); len(parts) > 2 {
+	if parts := strings.Split(string(message), ","); len(parts) > 2 {
 		rounds, err := strconv.Atoi(strings.TrimPrefix(parts[2], "i="))
 		if err != nil || rounds > maxScramRounds {
 			return nil, errScram
 		}
 	}
-	answer, err := l.Step(string(said))
+	answer, err := l.Step(string(message))
 	if err != nil {
 		return nil, errScram
 	}

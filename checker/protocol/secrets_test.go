@@ -209,10 +209,10 @@ func TestACutLeavesNoPartOfAPassword(t *testing.T) {
 				}
 			}
 		}
-		r := Result{Body: string(firstWords([]byte(strings.Repeat(".", checker.MaxSaid-pad) + testPassword)))}
+		r := Result{Body: string(firstWords([]byte(strings.Repeat(".", checker.MaxBody-pad) + testPassword)))}
 		r = seal.New(always(r), s, hidden).Check(t.Context())
 		if strings.Contains(r.Body, testPassword[:2]) {
-			t.Errorf("said, %d before the end: %q", pad, r.Body[checker.MaxSaid-pad:])
+			t.Errorf("said, %d before the end: %q", pad, r.Body[checker.MaxBody-pad:])
 		}
 	}
 }
@@ -257,8 +257,8 @@ func TestEachFormOfAPasswordIsHidden(t *testing.T) {
 			"in a URL": wire.Forgive(said),
 			"cut":      wire.Excerpt([]byte(strings.Repeat(".", wire.MaxExcerpt-8) + said + said)),
 		} {
-			if told := shown(text); strings.ContainsAny(told, "bdegZ") || !strings.Contains(told, "…") {
-				t.Errorf("%s, %s: %s is told as %s", form, as, text, told)
+			if terms := shown(text); strings.ContainsAny(terms, "bdegZ") || !strings.Contains(terms, "…") {
+				t.Errorf("%s, %s: %s is told as %s", form, as, text, terms)
 			}
 		}
 	}
@@ -269,8 +269,8 @@ func TestAPasswordInHTMLIsHidden(t *testing.T) {
 	shown := shownBy(t, Spec{Account: settings.Account{Login: testLogin, Passwd: `a<b&c"d\e`}})
 	for _, page := range []string{html.EscapeString(`a<b&c"d\e`), "a&lt;b&amp;c&quot;d\\e"} {
 		for _, said := range []string{page, strconv.Quote(page), "got " + strconv.Quote(page[:12]) + "…"} {
-			if told := shown(said); strings.Contains(told, "lt;b") {
-				t.Errorf("%s is told as %s", said, told)
+			if terms := shown(said); strings.Contains(terms, "lt;b") {
+				t.Errorf("%s is told as %s", said, terms)
 			}
 		}
 	}

@@ -36,15 +36,15 @@ func (s server) opening(request []byte) (Opening, bool) {
 
 // talk is a check that has a conversation with a server on one connection, in the clear or over TLS.
 type talk struct {
-	told
+	terms
 	secured
 	sessions *wire.Sessions // nil: each handshake is a full one
 	later    bool           // TLS starts by a command of the protocol, not at once
 	protocol protocol
 }
 
-// told is the part of a Spec that a protocol needs.
-type told struct {
+// terms is the part of a Spec that a protocol needs.
+type terms struct {
 	server
 	settings.Account
 	asks, hostName string
@@ -66,7 +66,7 @@ func speaking(p protocol) service {
 // the clear, as the Spec requires.
 func newTalk(s Spec, e *Env, receive *matcher, p protocol) (*talk, error) {
 	c := &talk{protocol: p,
-		told: told{serverOf(s), s.Account, s.Request, e.HostName, receive}}
+		terms: terms{serverOf(s), s.Account, s.Request, e.HostName, receive}}
 	service := settings.ServiceOf(s.Service)
 	c.later = s.StartTLS && service.Takes("starttls")
 	if !c.later && !service.Is(settings.OverTLS) && !(s.UseTLS && service.Takes("tls")) {
@@ -102,7 +102,7 @@ func (c *talk) Check(ctx context.Context) Result {
 // dialogue is a conversation with a server, with the settings of the protocol.
 type dialogue struct {
 	wire.Dialogue
-	told
+	terms
 	ctx context.Context // of the check
 }
 
@@ -121,7 +121,7 @@ func (c *talk) begin(ctx context.Context) (*dialogue, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &dialogue{wire.NewDialogue(tcp), c.told, ctx}
+	d := &dialogue{wire.NewDialogue(tcp), c.terms, ctx}
 	switch {
 	case c.later:
 		d.Offered = c.tls

@@ -51,7 +51,7 @@ func FuzzTalk(f *testing.F) {
 			"smtp": smtp, "pop": pop, "imap": imap, "nntp": nntp, "sip": sip{"user"}.run, "ftp": ftp,
 		} {
 			d := dialogueOf(text)
-			d.told = told{Account: settings.Account{Login: "user", Passwd: secret}, hostName: "director",
+			d.terms = terms{Account: settings.Account{Login: "user", Passwd: secret}, hostName: "director",
 				receive: &matcher{}}
 			seen, err := p(d)
 			if err != nil {

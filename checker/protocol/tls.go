@@ -66,7 +66,7 @@ func addressName(s Spec) string { return s.Target.Addr().Unmap().WithZone("").St
 
 // handshakeOnly requires TLS, with a certificate that the rules accept.
 func handshakeOnly(d *dialogue) (string, error) {
-	if err := d.Verdict(); err != nil {
+	if err := d.EndTLS(); err != nil {
 		return "", err
 	}
 	state := d.Conn.TLS.ConnectionState()

@@ -46,7 +46,7 @@ func (c *sealed) Check(ctx context.Context) (r checker.Result) {
 func (c *sealed) conclude(w *wire.Watch, r *checker.Result) {
 	r.Watched(w)
 	if w.IsTaped() {
-		w.Remark("%s\n%s", verdict(r), r.Stages)
+		w.Remark("%s\n%s", summary(r), r.Stages)
 		w.Tape.Close(func(kind transcript.Kind, text string, cut bool) string {
 			return c.hidden.mask(c.Checker, kind, text, cut)
 		})
@@ -110,8 +110,8 @@ func PanicPlace() string {
 	return strings.Join(places, " < ")
 }
 
-// verdict is the result in words.
-func verdict(r *checker.Result) string {
+// summary is the result in words.
+func summary(r *checker.Result) string {
 	text := "down: "
 	if r.OK {
 		text = "up: "

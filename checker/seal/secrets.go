@@ -166,7 +166,7 @@ func (h *untold) hideIn(r *checker.Result) {
 	}
 	s := h.always
 	r.Detail, r.Warning, r.Shows = s.hide(r.Detail), s.hide(r.Warning), s.hide(r.Shows)
-	if len(r.Body) >= checker.MaxSaid {
+	if len(r.Body) >= checker.MaxBody {
 		r.Body = s.cut(r.Body, minCut)
 	}
 	r.Body = s.replace(r.Body)

@@ -52,8 +52,8 @@ type turn struct {
 func New() *Tape { return &Tape{began: time.Now()} }
 
 // Say records data of a connection.
-func (t *Tape) Say(kind Kind, on any, said []byte) {
-	if t == nil || len(said) == 0 {
+func (t *Tape) Say(kind Kind, on any, data []byte) {
+	if t == nil || len(data) == 0 {
 		return
 	}
 	t.mu.Lock()
@@ -70,8 +70,8 @@ func (t *Tape) Say(kind Kind, on any, said []byte) {
 		t.turns = append(t.turns, turn{after: time.Since(t.began), kind: kind, on: on})
 	}
 	at := &t.turns[last]
-	keep := said[:min(len(said), maxTurn-len(at.text))]
-	at.text, at.size = append(at.text, keep...), at.size+len(said)
+	keep := data[:min(len(data), maxTurn-len(at.text))]
+	at.text, at.size = append(at.text, keep...), at.size+len(data)
 }
 
 // Close ends the tape. hide removes the secrets of each turn; cut: the end of the turn is missing.

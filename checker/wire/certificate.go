@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// Verdict closes TLS and waits for the server to do so. From TLS 1.3 on the client's handshake is over
+// EndTLS closes TLS and waits for the server to do so. From TLS 1.3 on the client's handshake is over
 // before the server has judged its certificate, and a refusal comes as an alert (RFC 8446, 4.4.2.4).
-func (d *Dialogue) Verdict() error {
+func (d *Dialogue) EndTLS() error {
 	d.Conn.TLS.CloseWrite()
 	d.hurry()
 	_, err := d.In.ReadByte()

@@ -57,8 +57,8 @@ func (d *Dialogue) OpenTLS(cfg *tls.Config) error {
 var ErrNotOffered = errors.New("STARTTLS not offered")
 
 // NotOffered is ErrNotOffered with the server's answer.
-func NotOffered(said string) error {
-	return AtTLS.Of(fmt.Errorf("%w: %s", ErrNotOffered, Show(said)))
+func NotOffered(reply string) error {
+	return AtTLS.Of(fmt.Errorf("%w: %s", ErrNotOffered, Show(reply)))
 }
 
 // StartTLS starts TLS if the server's answer agrees.
@@ -77,8 +77,8 @@ func (d *Dialogue) StartTLS(answer string, agrees bool, err error) error {
 func (d *Dialogue) Upgrade() error {
 	if n := d.In.Buffered(); n > 0 {
 		d.lost = true
-		said, _ := d.In.Peek(n)
-		return AtTLS.Of(fmt.Errorf("STARTTLS: the server sent more in the clear: %s", Excerpt(said)))
+		reply, _ := d.In.Peek(n)
+		return AtTLS.Of(fmt.Errorf("STARTTLS: the server sent more in the clear: %s", Excerpt(reply)))
 	}
 	return d.OpenTLS(d.Offered)
 }

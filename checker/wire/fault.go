@@ -126,8 +126,8 @@ func lookupReason(err error) string {
 const MaxExcerpt = 60
 
 // Excerpt quotes the beginning of a server's data, with unprintable bytes escaped.
-func Excerpt[T string | []byte](said T) string {
-	start, more := printable.Cut(string(said[:min(len(said), MaxExcerpt+1)]), MaxExcerpt)
+func Excerpt[T string | []byte](text T) string {
+	start, more := printable.Cut(string(text[:min(len(text), MaxExcerpt+1)]), MaxExcerpt)
 	return strconv.Quote(start) + more
 }
 
@@ -138,4 +138,4 @@ func Escape(text string, limit int) string {
 }
 
 // Show makes a server's text, or a name, safe for a message.
-func Show(said string) string { return Escape(said, MaxExcerpt) }
+func Show(text string) string { return Escape(text, MaxExcerpt) }

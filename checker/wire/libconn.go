@@ -116,9 +116,9 @@ func (r *Refusal) Error() string {
 // Fault explains an error of a library: by the server's refusal if it is one, else by the error of the network if
 // there was one.
 func (c *LibConn) Fault(s LibStep, err error) error {
-	var said *Refusal
-	if errors.As(err, &said) {
-		return s.Stage.Of(&Fault{s.Refused + ": " + said.Error(), err})
+	var refusal *Refusal
+	if errors.As(err, &refusal) {
+		return s.Stage.Of(&Fault{s.Refused + ": " + refusal.Error(), err})
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -45,9 +45,9 @@ func (d *Dialogue) Line(awaited string) (string, error) {
 }
 
 // NotProtocol is the error of a server that uses another protocol. Such a server gets no quit command.
-func (d *Dialogue) NotProtocol(protocol, said string) error {
+func (d *Dialogue) NotProtocol(protocol, reply string) error {
 	d.lost = true
-	return fmt.Errorf("not %s: %s", protocol, Excerpt(said))
+	return fmt.Errorf("not %s: %s", protocol, Excerpt(reply))
 }
 
 // Quit ends a conversation in the protocol's way. The server closes first, because the side that closes first keeps the
@@ -106,9 +106,9 @@ func (d *Dialogue) Greeting(protocol string) (string, error) {
 }
 
 // Agreed returns the error of a request, or a refusal if the server's reply does not agree.
-func Agreed(err error, agrees bool, refused, said string) error {
+func Agreed(err error, agrees bool, refused, reply string) error {
 	if err == nil && !agrees {
-		err = fmt.Errorf("%s: %s", refused, Show(said))
+		err = fmt.Errorf("%s: %s", refused, Show(reply))
 	}
 	return err
 }

@@ -70,8 +70,8 @@ func (w *Watch) End(timeout time.Duration) time.Time {
 	return w.began.Add(timeout)
 }
 
-// said records data of one side, which ends a stage.
-func (w *Watch) said(kind transcript.Kind, on net.Conn, p []byte, m Mark) {
+// record notes data of one side, which ends a stage.
+func (w *Watch) record(kind transcript.Kind, on net.Conn, p []byte, m Mark) {
 	if w != nil && len(p) > 0 {
 		w.Mark(m)
 		w.Tape.Say(kind, on, p)

@@ -24,7 +24,7 @@ func check(q oracle.Question, sockets []net.Conn) oracle.Answer {
 	}
 	defer session.Close()
 	rows, _, err := query.Run(session, string(q.Query))
-	answer := oracle.Answer{Verdict: oracle.Done}
+	answer := oracle.Answer{Outcome: oracle.Done}
 	if err != nil {
 		answer = d.failure(err)
 	}
@@ -65,15 +65,15 @@ func settings(q oracle.Question) *configurations.ConnectionConfig {
 
 // failure returns the server's own error, otherwise the dialer's, otherwise the driver's.
 func (d *dialer) failure(err error) oracle.Answer {
-	answer := oracle.Answer{Verdict: oracle.Failed, Lost: d.lost.Load()}
-	var said *network.OracleError
+	answer := oracle.Answer{Outcome: oracle.Failed, Lost: d.lost.Load()}
+	var refusal *network.OracleError
 	text := err.Error()
 	switch {
 	case d.failed != nil:
 		text, answer.Lost = d.failed.Error(), false
-	case errors.As(err, &said):
-		answer.Verdict = oracle.Refused
-		text, _, _ = strings.Cut(said.Error(), " error occur at position")
+	case errors.As(err, &refusal):
+		answer.Outcome = oracle.Refused
+		text, _, _ = strings.Cut(refusal.Error(), " error occur at position")
 		text = strings.TrimSpace(text)
 	}
 	answer.Text = []byte(text[:min(len(text), oracle.MaxText)])

@@ -69,19 +69,19 @@ func TestAnswers(t *testing.T) {
 		ports []uint16
 	}{
 		"refusal": {[]string{refusal, ""},
-			oracle.Answer{Verdict: oracle.Refused, Text: []byte("ORA-12505")}, []uint16{1521}},
+			oracle.Answer{Outcome: oracle.Refused, Text: []byte("ORA-12505")}, []uint16{1521}},
 		"end": {[]string{"", ""},
-			oracle.Answer{Verdict: oracle.Failed, Lost: true, Text: []byte("EOF")}, []uint16{1521}},
+			oracle.Answer{Outcome: oracle.Failed, Lost: true, Text: []byte("EOF")}, []uint16{1521}},
 		"redirect": {[]string{redirect("1522"), refusal},
-			oracle.Answer{Verdict: oracle.Refused, Text: []byte("ORA-12505")}, []uint16{1521, 1522}},
+			oracle.Answer{Outcome: oracle.Refused, Text: []byte("ORA-12505")}, []uint16{1521, 1522}},
 		"a port too large": {[]string{redirect("99999"), refusal},
-			oracle.Answer{Verdict: oracle.Failed, Text: []byte(errNowhere.Error())}, []uint16{1521}},
+			oracle.Answer{Outcome: oracle.Failed, Text: []byte(errNowhere.Error())}, []uint16{1521}},
 		"redirect forever": {[]string{redirect("1522"), redirect("1523")},
-			oracle.Answer{Verdict: oracle.Failed, Text: []byte(errNowhere.Error())}, []uint16{1521, 1522}},
+			oracle.Answer{Outcome: oracle.Failed, Text: []byte(errNowhere.Error())}, []uint16{1521, 1522}},
 	} {
 		sockets, ports := served(c.says...)
 		got := check(question, sockets)
-		if got.Verdict != c.want.Verdict || got.Lost != c.want.Lost || got.InQuery ||
+		if got.Outcome != c.want.Outcome || got.Lost != c.want.Lost || got.InQuery ||
 			!strings.HasPrefix(string(got.Text), string(c.want.Text)) {
 			t.Errorf("%s: %+v %q, want %+v %q", name, got, got.Text, c.want, c.want.Text)
 		}
@@ -144,7 +144,7 @@ func FuzzCheck(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		defer func() { _ = recover() }()
 		sockets, _ := served(string(framed(text)), "", "")
-		if a := check(question, sockets); a.Verdict == "" || len(a.Text) > oracle.MaxText {
+		if a := check(question, sockets); a.Outcome == "" || len(a.Text) > oracle.MaxText {
 			t.Errorf("%+v", a)
 		}
 	})

@@ -57,11 +57,11 @@ func printCheck(c *call) {
 	if left > 0 {
 		c.tell("%s", c.moreFindings(left))
 	}
-	verdict := countFindings(c.Found)
+	summary := countFindings(c.Found)
 	if c.Config != nil {
-		verdict += "; v" + c.Summary()[1:]
+		summary += "; v" + c.Summary()[1:]
 	}
-	c.tell("%s: %s", c.path, verdict)
+	c.tell("%s: %s", c.path, summary)
 }
 
 // countFindings is "no errors, 1 warning".

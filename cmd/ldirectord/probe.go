@@ -60,7 +60,7 @@ func probe(c *call) error {
 				r.Check = r.Detail
 			}
 			c.tell("%s %s %s", r.Virtual, r.Real, r.Check)
-			io.WriteString(c.out, r.Said)
+			io.WriteString(c.out, r.Conversation)
 		}
 	default:
 		printResults(c, rows)
@@ -112,13 +112,13 @@ func (c *call) probeThrough(ctx context.Context, checks []plan.Check) (results o
 
 // row is a check in the table of results.
 type row struct {
-	Virtual string  `json:"virtual"`
-	Real    string  `json:"real"`
-	Check   string  `json:"check"`
-	State   string  `json:"state"` // up, down, unknown, off
-	Seconds float64 `json:"seconds"`
-	Detail  string  `json:"detail,omitempty"`
-	Said    string  `json:"said,omitempty"` // with --verbose
+	Virtual      string  `json:"virtual"`
+	Real         string  `json:"real"`
+	Check        string  `json:"check"`
+	State        string  `json:"state"` // up, down, unknown, off
+	Seconds      float64 `json:"seconds"`
+	Detail       string  `json:"detail,omitempty"`
+	Conversation string  `json:"said,omitempty"` // with --verbose
 }
 
 func rowsOf(checks []plan.Check, results outcomes) []row {
@@ -149,7 +149,7 @@ func (one *row) take(r probed) {
 		one.State = "unknown"
 	}
 	if r.tape != nil {
-		one.Said = r.tape.String()
+		one.Conversation = r.tape.String()
 	}
 }
 

@@ -28,39 +28,39 @@ func (v *virtual) user(at judge.Spot) user {
 	return user{v, s, s.judgement(at.Check)}
 }
 
-// brake takes a result, and reports whether the result must not be judged, or not yet.
-func (e *examiner) brake(x user) bool {
-	kept, idle := x.v.Brake(judge.Spot{Server: x.s.At, Check: int(x.j.k)}, e.tell.now())
+// accuse takes a result, and reports whether the result must not be judged, or not yet.
+func (e *examiner) accuse(x user) bool {
+	kept, idle := x.v.Accuse(judge.Spot{Server: x.s.At, Check: int(x.j.k)}, e.tell.now())
 	if idle {
-		e.tell.found(history.Braked, &x.j.check.last, x)
+		e.tell.found(history.Withheld, &x.j.check.last, x)
 	}
-	if len(x.v.Brakes) > 0 && x.v.Brakes[x.j.Line].Due {
-		e.braked = append(e.braked, x.v)
+	if len(x.v.Paths) > 0 && x.v.Paths[x.j.Line].Due {
+		e.accused = append(e.accused, x.v)
 	}
 	return kept
 }
 
-// settleBrakes evaluates all results of a wake-up together, of the virtual services that need it, in the order of the
+// settlePaths evaluates all results of a wake-up together, of the virtual services that need it, in the order of the
 // file.
-func (e *examiner) settleBrakes() {
-	slices.SortFunc(e.braked, func(a, b *virtual) int { return cmp.Compare(a.nth, b.nth) })
-	for _, v := range slices.Compact(e.braked) {
-		for line := range v.Brakes {
-			e.settleBrake(v, line)
+func (e *examiner) settlePaths() {
+	slices.SortFunc(e.accused, func(a, b *virtual) int { return cmp.Compare(a.nth, b.nth) })
+	for _, v := range slices.Compact(e.accused) {
+		for line := range v.Paths {
+			e.settlePath(v, line)
 		}
 	}
-	e.braked = nil
+	e.accused = nil
 }
 
-// settleBrake judges the failures that the servers cause, and holds those that this machine causes. If the results
+// settlePath judges the failures that the servers cause, and holds those that this machine causes. If the results
 // don't show which, it has other servers checked.
-func (e *examiner) settleBrake(v *virtual, line int) {
+func (e *examiner) settlePath(v *virtual, line int) {
 	cfg := v.Config
 	patience := cfg.CheckInterval.Duration() + 2*max(cfg.CheckTimeout, cfg.NegotiateTimeout).Duration()
 	done := v.Settle(line, patience, e.tell.now())
 	if done.Over {
 		e.tell.guard(v, notify.GuardOver, "Brake is over", ": checks count again, because this server passed: "+
-			v.user(v.Brakes[line].Newest).s.entry.Name())
+			v.user(v.Paths[line].Newest).s.entry.Name())
 	}
 	e.judgeAccused(v, done.Judged)
 	for _, at := range done.Asked {
@@ -68,7 +68,7 @@ func (e *examiner) settleBrake(v *virtual, line int) {
 	}
 	for _, at := range done.Holds {
 		x := v.user(at)
-		e.tell.found(history.Braked, &x.j.check.last, x)
+		e.tell.found(history.Withheld, &x.j.check.last, x)
 	}
 	if len(done.Holds) > 0 {
 		why := v.user(done.Holds[0]).j.check.last.Detail
@@ -87,12 +87,12 @@ func (e *examiner) judgeAccused(v *virtual, spots []judge.Spot) {
 	}
 }
 
-var brakeKind = kind{name: "brake", trouble: judge.Noted, says: func(a *subject) string {
-	if len(a.v.Brakes) == 0 || a.s.Fallback {
+var pathKind = kind{name: "brake", trouble: judge.Noted, says: func(a *subject) string {
+	if len(a.v.Paths) == 0 || a.s.Fallback {
 		return ""
 	}
 	for _, c := range a.s.Checks() {
-		if a.v.IsBraked(c) {
+		if a.v.IsWithheld(c) {
 			return "not believed: every server that was up fails only through " +
 				a.v.Config.CheckVIP.String()
 		}

@@ -48,7 +48,7 @@ var (
 	serverKinds = slices.Concat(
 		[]kind{downKind, unknownKind, maintenanceKind, warningKind, drainedKind, suspectedKind, fullKind},
 		ofRules(false),
-		[]kind{brakeKind, unwatchedKind, staysKind, reroutedKind, orderKind, reportsKind, weightKind,
+		[]kind{pathKind, unwatchedKind, staysKind, reroutedKind, orderKind, reportsKind, weightKind,
 			unjudgedKind, failingKind, flapsKind, certificateKind, versionKind, slowKind, shareKind,
 			byHandKind},
 	)
@@ -118,13 +118,10 @@ var downKind = kind{name: "down", trouble: judge.Broken, says: func(a *subject) 
 func (a *subject) reason() string { return user{a.v, a.s, a.worst}.named(a.worst.reason) }
 
 var unknownKind = kind{name: "unknown", trouble: judge.Doubt, says: func(a *subject) string {
-	switch {
-	case a.state != judge.Unknown:
+	if a.state != judge.Unknown {
 		return ""
-	case a.worst.shortages > 0:
-		return cmp.Or(a.reason(), view.NoResult)
 	}
-	return view.NoResult
+	return cmp.Or(a.reason(), view.NoResult) // with a reason: of this machine, see shortage
 }}
 
 var drainedKind = kind{name: "drained", trouble: judge.Noted, says: func(a *subject) string {

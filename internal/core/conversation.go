@@ -63,9 +63,9 @@ func shorten(text string) string {
 // of returns the conversations of a server's checks that are down.
 func (a *conversations) of(v *virtual, s *server) (list []view.Conversation) {
 	for x := range v.checks(s) {
-		if said, has := a.kept[x.task()]; has && x.j.Health.State == health.Down {
-			said.Check = x.use().Name()
-			list = append(list, said)
+		if last, has := a.kept[x.task()]; has && x.j.Health.State == health.Down {
+			last.Check = x.use().Name()
+			list = append(list, last)
 		}
 	}
 	return list

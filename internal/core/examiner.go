@@ -27,7 +27,7 @@ type examiner struct {
 
 	checks    map[*schedule.Task]*check
 	tasks     []*schedule.Task // of the plan, in the order of the file
-	braked    []*virtual       // to be settled
+	accused   []*virtual       // to be settled
 	moved     []*virtual       // with servers that moved away
 	held      bool             // some checks wait for a route
 	waiting   int              // checks without a result yet
@@ -93,7 +93,7 @@ func (e *examiner) enter(p *plan.Plan) {
 		x.j.check, c.users = c, append(c.users, x)
 		c.agent, c.reported = x.j.Agent, c.reported || x.j.Agent
 		c.awaited = c.awaited || !x.s.Fallback
-		tells := len(x.v.Brakes) > 0 && c.at == 0 && x.use().Spec().Through.Virtual.IsValid()
+		tells := len(x.v.Paths) > 0 && c.at == 0 && x.use().Spec().Through.Virtual.IsValid()
 		x.j.Took(c.passage(), x.v.Back)
 		if x.j.Pending = !c.reported; tells {
 			x.j.Tells = true

@@ -19,7 +19,7 @@ func (v *virtual) holder() string {
 	switch {
 	case v.Quota() > 0:
 		return "keepserving"
-	case len(v.Brakes) > 0:
+	case len(v.Paths) > 0:
 		return "checkvip"
 	case v.PaceOut.N > 0:
 		return "paceout"
@@ -47,9 +47,10 @@ var obeyedKind = kind{name: "obeyed", trouble: judge.Noted, says: func(a *subjec
 	switch {
 	case by == "pace":
 		none = "pace delays no"
-	case by == "keepserving" && a.v.PaceOut.N > 0:
+	case a.v.PaceOut.N == 0:
+	case by == "keepserving":
 		none = "neither keepserving nor paceout holds a"
-	case a.v.PaceOut.N > 0:
+	default:
 		none = "paceout holds no"
 	}
 	return "by order, until every server is up: " + none + " server" + order.Remark("; order: ")
@@ -122,14 +123,14 @@ func (e *examiner) obey(v *virtual, o orders.Order) {
 	if v.Obeys == (o.Kind == orders.Obey) {
 		return
 	}
-	braking := v.IsBraking()
+	withheld := v.Withholds()
 	judged := v.Obey(!v.Obeys)
 	if v.touch(); !v.Obeys {
 		e.tell.guard(v, notify.GuardObeys, "Guard is in force again", "")
 		return
 	}
 	e.tell.guard(v, notify.GuardObeys, "Guard is suspended by order", o.Remark(": "))
-	if braking {
+	if withheld {
 		e.tell.guard(v, notify.GuardOver, "Brake is over", ": suspended by order")
 	}
 	e.judgeAccused(v, judged)

@@ -16,7 +16,7 @@ import (
 func TestWhatIsSaidOfTheGuard(t *testing.T) {
 	keeps, pace := func(v *virtual) { v.KeepServing.N = 2 }, func(v *virtual) { v.Pace.N = 1 }
 	paceout := func(v *virtual) { v.PaceOut.N = 1 }
-	checkvip := func(v *virtual) { v.Brakes = make([]judge.Brake, 1) }
+	checkvip := func(v *virtual) { v.Paths = make([]judge.Path, 1) }
 	holds := func(v *virtual) { v.held = make([]*server, 3) }
 	obeys := func(v *virtual) { v.Obeys = true }
 	const order = "; order: obey by kim: broken"

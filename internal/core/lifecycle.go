@@ -134,7 +134,7 @@ func takeOver(v, was *virtual, refines bool, tell *teller) {
 			tell.note(history.Up, "the check that failed is no longer made", s)
 		}
 	}
-	if was.IsBraking() && !v.IsBraking() {
+	if was.Withholds() && !v.Withholds() {
 		tell.guard(v, notify.GuardOver, "Brake is over", ": the checks that it held are no longer made")
 	}
 	if refines {

@@ -37,9 +37,9 @@ func (all *movers) note(v *virtual) {
 		if v.moving == nil {
 			v.moving = make([]judge.Record, len(v.members()))
 		}
-		if m := &v.moving[i]; m.Memory != s.Memory || m.Of != s.Weight() || m.Reports != reported {
+		if m := &v.moving[i]; m.Memory != s.Memory || m.Of != v.Goal(s.Server) || m.Reports != reported {
 			nth := slices.Index(v.AllAt(s.Dest.Addr), s.At)
-			*m = judge.Record{Key: v.Key(), Addr: s.Dest.Addr, Nth: uint32(nth), Of: s.Weight(),
+			*m = judge.Record{Key: v.Key(), Addr: s.Dest.Addr, Nth: uint32(nth), Of: v.Goal(s.Server),
 				Weight: v.Have.Weight(s.Dest.Addr), Memory: s.Memory, Reports: reported}
 			all.due = all.at.Add(min(time.Duration(1+len(all.last))*recordInterval, maxRecordInterval))
 		}

@@ -31,6 +31,7 @@ type oracle struct {
 	sorryIn map[lvs.Key]bool      // the fallback server is in service, as the daemon left it
 	byHand  map[spot]rest         // changed by hand without repair: may stay while its rest is this
 	unseen  map[spot]bool         // changed by hand: the daemon may not know it before a quiet time
+	others  map[spot]bool         // it is in the table as it was put there by hand
 	leaves  map[lvs.Key]time.Time // since when its address is to be withdrawn
 	moved   map[string]bool       // names, since this daemon started: it may have looked them up earlier
 	backed  map[lvs.Key]bool      // its backup servers were needed after the last event
@@ -60,6 +61,7 @@ func newOracle(t *timeline, complain func(string, ...any)) *oracle {
 	return &oracle{complain: complain, truth: newTruth(t), course: newCourse(), found: map[spot][]probe{},
 		changed: map[spot]bool{},
 		sorryIn: map[lvs.Key]bool{}, byHand: map[spot]rest{}, unseen: map[spot]bool{}, moved: map[string]bool{},
+		others: map[spot]bool{},
 		leaves: map[lvs.Key]time.Time{}, backed: map[lvs.Key]bool{},
 		touched: map[spot]bool{}, mayStay: map[spot]time.Time{}, mustStay: map[spot]time.Time{},
 		atZero: map[spot]time.Time{},
@@ -119,7 +121,7 @@ func (o *oracle) hand(op lvs.Op, before lvs.VirtualService) {
 		}
 		return
 	}
-	o.touched[at] = true
+	o.touched[at], o.others[at] = true, true
 	delete(o.mustStay, at)
 	s := o.files[0][addrOf(op.Key)]
 	if _, in := s.entry(at.addr); !in && s.drain > 0 && o.refusal != nothing { // it may not be forgotten yet
@@ -262,7 +264,10 @@ func (o *oracle) live(m *ipvsctl.Memory) *judged {
 	clear(o.results)
 	clear(o.byHand)
 	for _, m := range o.moving { // the table may not fit the record
-		o.byHand[spot{m.Key, m.Addr}] = anyRest
+		at := spot{m.Key, m.Addr}
+		if o.others[at] && !o.files[0][addrOf(m.Key)].repair {
+			o.byHand[at] = anyRest
+		}
 	}
 	for _, all := range []map[spot]bool{o.putIn, o.gone, o.changed, o.rechecked} {
 		clear(all)

@@ -18,6 +18,7 @@ func (o *oracle) judge(op lvs.Op, before, after lvs.VirtualService) string {
 		defer delete(o.mustStay, at)
 	}
 	defer delete(o.unseen, at)
+	delete(o.others, at)
 	if op.Kind == lvs.AddService && !slices.Contains(o.ours, op.Key) {
 		return "it is not claimed"
 	}

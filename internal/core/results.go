@@ -84,21 +84,21 @@ func (e *examiner) results(updates []schedule.Update) {
 			x.j.Took(c.passage(), x.v.Back)
 		}
 		for _, x := range c.users {
-			if x.s.Fallback || !e.brake(x) {
+			if x.s.Fallback || !e.accuse(x) {
 				e.judge(x, &u.Result)
 			}
 		}
 		e.conversations.follow(u, c, now)
 		e.hurry(c)
 	}
-	e.settleBrakes()
+	e.settlePaths()
 }
 
 // silent handles the end of checks that a reload replaced on their way. As many without an answer as failures make a
 // server down take it out before the new check has a result.
 func (e *examiner) silent(c *check, u *schedule.Update) {
 	for _, x := range c.users {
-		if _, limit := x.j.Health.Soft(x.v.Rule); int(u.Silences) >= limit && x.v.Brakes == nil {
+		if _, limit := x.j.Health.Soft(x.v.Rule); int(u.Silences) >= limit && x.v.Paths == nil {
 			e.judge(x, &u.Result)
 		}
 	}

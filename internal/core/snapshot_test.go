@@ -114,6 +114,7 @@ connect: refused
 			}, "log -d answered rules read", `
 false, refused
 {0 5}
+moving 1
 true, `},
 		{"one that can't be read", three,
 			func(w *world) {
@@ -185,7 +186,7 @@ rules 0
 				}
 				w.Order(w.now, orders.All{
 					lvs.At("tcp:10.1.0.1:80", first): {Kind: orders.Weigh, Weight: 2, Why: "slow"}})
-				w.show("Real Up Braked Note")
+				w.show("Real Up Withheld Note")
 			}, "log -e answered read rules", `
 10.2.0.1:80, true, true, not believed: every server that was up fails only through 10.1.0.1; order: weight 2: slow
 10.2.0.2:80, true, true, not believed: every server that was up fails only through 10.1.0.1

@@ -122,6 +122,7 @@ log deleted
 33 requests, told 1 times
 down
 read
+moving 2
 -d -t 10.1.0.1:80 -r 10.2.0.2:80
 -d -t 10.1.0.2:80 -r 10.2.0.2:80
 log deleted

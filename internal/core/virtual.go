@@ -113,7 +113,7 @@ func (v *virtual) enlist(s *plan.Service, in room) (left room) {
 func (v *virtual) seat(s *plan.Service, servers []*server, states []judge.Server) {
 	now, n := s.Unknown(states), len(s.Section.Members)
 	v.Service, v.Case.Section = s, &s.Section
-	v.Servers, v.FallbackServers, v.Brakes = now.Servers, now.FallbackServers, now.Brakes
+	v.Servers, v.FallbackServers, v.Paths = now.Servers, now.FallbackServers, now.Paths
 	v.all, v.servers = servers, servers[:n:n]
 	for i, one := range servers {
 		one.sit(s.Entries[i], &states[i])

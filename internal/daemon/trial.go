@@ -62,9 +62,9 @@ func (t *trial) note(now *view.Snapshot) {
 	}
 }
 
-// verdict is why the former configuration comes back: by their first results more than half of a section's servers
+// failure is why the former configuration comes back: by their first results more than half of a section's servers
 // fail that were up before, or the time is over; "" if it does not. Servers that the file no longer names don't count.
-func (t *trial) verdict(now *view.Snapshot, at time.Time) string {
+func (t *trial) failure(now *view.Snapshot, at time.Time) string {
 	up, failed := map[*view.Virtual]int{}, map[*view.Virtual]int{}
 	for v, s := range now.Each() {
 		if b := lvs.At(v.ID, s.Real); t.up[b] {
@@ -184,7 +184,7 @@ func (f *configFile) lookAtTrial(ctx context.Context) {
 		return // the daemon ends
 	}
 	t.note(now)
-	why := t.verdict(now, time.Now())
+	why := t.failure(now, time.Now())
 	if why == "" {
 		return
 	}

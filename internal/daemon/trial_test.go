@@ -75,7 +75,7 @@ func TestWhenTheFormerConfigurationComesBack(t *testing.T) {
 			}
 			trial.note(now)
 		}
-		testkit.Equal(t, trial.verdict(now, begin.Add(row.elapsed)), row.want, row.what)
+		testkit.Equal(t, trial.failure(now, begin.Add(row.elapsed)), row.want, row.what)
 	}
 }
 

@@ -26,8 +26,8 @@ func ReadAgent(line string) (report Report, known bool) {
 		if word[0] == '#' { // the reason, for operators
 			break
 		}
-		said, is := agentWords[strings.ToLower(word)]
-		report.Admin, report.State = cmp.Or(said.Admin, report.Admin), cmp.Or(said.State, report.State)
+		meaning, is := agentWords[strings.ToLower(word)]
+		report.Admin, report.State = cmp.Or(meaning.Admin, report.Admin), cmp.Or(meaning.State, report.State)
 		switch {
 		case is:
 		case word[0] >= '0' && word[0] <= '9' && strings.Contains(word, "%"):

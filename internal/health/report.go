@@ -65,7 +65,7 @@ func (w Words) Asks() Admin {
 // agree. It is a value: Next returns the following one. The zero Telling reports nothing.
 type Telling struct {
 	Words          // the words that apply
-	said     Words // what the last answer reported
+	last     Words // what the last answer reported
 	common   Words // what all answers of the streak have in common
 	silences uint8
 	streak   int32 // answers in a row that request a lower weight
@@ -75,7 +75,7 @@ type Telling struct {
 const Silences = 3
 
 // Tells returns a Telling with words from another source, such as the record of the previous daemon.
-func Tells(w Words) Telling { return Telling{Words: w, said: w} }
+func Tells(w Words) Telling { return Telling{Words: w, last: w} }
 
 // Next returns what applies after one more answer.
 func (t Telling) Next(report Report, r Rule) Telling {
@@ -85,25 +85,25 @@ func (t Telling) Next(report Report, r Rule) Telling {
 	case report.Silent:
 		// only the percentage is forgotten
 		if t.silences = min(t.silences+1, Silences); t.IsSilent() {
-			t.Less, t.said.Less, t.common.Less = 0, 0, 0
+			t.Less, t.last.Less, t.common.Less = 0, 0, 0
 		}
 		return t
 	}
 	t.silences = 0
 	t.note(report)
-	t.Words = t.min(t.said)
+	t.Words = t.min(t.last)
 	switch {
 	case r.limit() == 1:
-		t.common = t.said
-	case t.streak == 0 || t.Words == t.said:
-		t.common, t.streak = t.said, 0
+		t.common = t.last
+	case t.streak == 0 || t.Words == t.last:
+		t.common, t.streak = t.last, 0
 	default:
-		t.common = t.common.min(t.said)
+		t.common = t.common.min(t.last)
 	}
 	if t.streak++; int(t.streak) >= r.limit() {
-		t.Words, t.common, t.streak = t.common, t.said, 1
+		t.Words, t.common, t.streak = t.common, t.last, 1
 	}
-	if t.Words == t.said {
+	if t.Words == t.last {
 		t.streak = 0
 	}
 	return t
@@ -113,15 +113,15 @@ func (t Telling) Next(report Report, r Rule) Telling {
 func (t *Telling) note(report Report) {
 	switch report.Admin {
 	case Ready:
-		t.said.Admin = NoAdmin
+		t.last.Admin = NoAdmin
 	case Drain, Maint:
-		t.said.Admin = report.Admin
+		t.last.Admin = report.Admin
 	}
 	if report.Weighs {
-		t.said.Less = 100 - min(report.Percent, 100)
+		t.last.Less = 100 - min(report.Percent, 100)
 	}
 	if report.State != Unknown {
-		t.said.Down = report.State == Down
+		t.last.Down = report.State == Down
 	}
 }
 

@@ -51,7 +51,7 @@ const (
 	Shortage // a shortage of this machine
 	Unjudged // the answer could not be compared with receive
 	Stalled  // this machine or the daemon did not run for a while; the check was repeated
-	Braked   // every server that was up failed only through the virtual address
+	Withheld // every server that was up failed only through the virtual address
 
 	Up      // it is up now, by the rule in Text
 	Down    // it is down now

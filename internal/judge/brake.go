@@ -7,10 +7,10 @@ import (
 	"ldirectord/internal/health"
 )
 
-// Brake is the state of the path through the virtual address, for one line of checks in a section. If all servers that
+// Path is the state of the path through the virtual address, for one line of checks in a section. If all servers that
 // were up fail only on that path, the fault is the director's, and the servers keep their states. One pass shows that
 // the path works. A server is accused while its failures on that path are not judged yet.
-type Brake struct {
+type Path struct {
 	Accuses bool      // at least one server is accused
 	Holds   bool      // no server can show that the path is fine, so the states of all stay
 	Over    time.Time // when the brake ended last; results of checks that began earlier don't count
@@ -26,28 +26,28 @@ type Spot struct {
 
 func (s *State) check(at Spot) *Check { return s.Servers[at.Server].Check(at.Check) }
 
-// mayBrake reports whether the brake may hold a server: one that is up and not in maintenance.
-func (s *Server) mayBrake() bool { return s.Health() == health.Up && !s.Suspended() }
+// mayBeAccused reports whether the brake may hold a server: one that is up and not in maintenance.
+func (s *Server) mayBeAccused() bool { return s.Health() == health.Up && !s.Suspended() }
 
-// IsBraked reports whether the brake keeps the state of a server.
-func (s *State) IsBraked(c *Check) bool {
-	return len(s.Brakes) > 0 && !c.Accused.IsZero() && s.Brakes[c.Line].Holds
+// IsWithheld reports whether the brake keeps the state of a server.
+func (s *State) IsWithheld(c *Check) bool {
+	return len(s.Paths) > 0 && !c.Accused.IsZero() && s.Paths[c.Line].Holds
 }
 
-// IsBraking reports whether the brake withholds failures of any check.
-func (s *State) IsBraking() bool {
-	return slices.ContainsFunc(s.Brakes, func(b Brake) bool { return b.Holds })
+// Withholds reports whether the brake withholds failures of any check.
+func (s *State) Withholds() bool {
+	return slices.ContainsFunc(s.Paths, func(b Path) bool { return b.Holds })
 }
 
-// Brake handles the last passage of a check. Kept: the result is not judged, or not yet. Idle: the result changes
+// Accuse handles the last passage of a check. Kept: the result is not judged, or not yet. Idle: the result changes
 // nothing.
-func (c *Case) Brake(at Spot, now time.Time) (kept, idle bool) {
-	if len(c.Brakes) == 0 || c.Obeys {
+func (c *Case) Accuse(at Spot, now time.Time) (kept, idle bool) {
+	if len(c.Paths) == 0 || c.Obeys {
 		return false, false
 	}
 	check := c.check(at)
-	b := &c.Brakes[check.Line]
-	kept = check.Own && c.Servers[at.Server].mayBrake()
+	b := &c.Paths[check.Line]
+	kept = check.Own && c.Servers[at.Server].mayBeAccused()
 	stale := check.Began.Before(b.Over)
 	idle = kept && (b.Holds || stale || !check.Accused.IsZero())
 	switch {
@@ -62,8 +62,8 @@ func (c *Case) Brake(at Spot, now time.Time) (kept, idle bool) {
 	return kept, idle
 }
 
-// Braking is the outcome of Settle.
-type Braking struct {
+// Settled is the outcome of Settle.
+type Settled struct {
 	Over   bool   // the brake no longer holds: its newest check passed
 	Judged []Spot // the last failures of these checks count
 	Asked  []Spot // these checks are made again soon: they may show whether the path works
@@ -72,8 +72,8 @@ type Braking struct {
 
 // Settle evaluates all results of one wake-up for a line of checks together. Patience is how long failures wait for a
 // result that shows whether the servers or the director cause them.
-func (c *Case) Settle(line int, patience time.Duration, now time.Time) (done Braking) {
-	b := &c.Brakes[line]
+func (c *Case) Settle(line int, patience time.Duration, now time.Time) (done Settled) {
+	b := &c.Paths[line]
 	if !b.Due {
 		return done
 	}
@@ -86,7 +86,7 @@ func (c *Case) Settle(line int, patience time.Duration, now time.Time) (done Bra
 		for _, at := range accused {
 			c.check(at).Accused = time.Time{}
 		}
-		*b = Brake{Over: now, Newest: b.Newest}
+		*b = Path{Over: now, Newest: b.Newest}
 		done.Over = true
 		return done
 	}
@@ -124,7 +124,7 @@ func fellows(c *Case, line uint8) (accused, open []Spot, proof time.Time) {
 			switch {
 			case !check.Accused.IsZero():
 				accused = append(accused, Spot{s.At, k})
-			case s.mayBrake() && check.Tells:
+			case s.mayBeAccused() && check.Tells:
 				open = append(open, Spot{s.At, k})
 			}
 		}
@@ -135,10 +135,10 @@ func fellows(c *Case, line uint8) (accused, open []Spot, proof time.Time) {
 // Obey notes the order to obey the checks, or that it ended. With the order all failures count: it returns the checks
 // whose failures were not judged yet.
 func (c *Case) Obey(obeys bool) (judged []Spot) {
-	if c.Obeys = obeys; !obeys || len(c.Brakes) == 0 {
+	if c.Obeys = obeys; !obeys || len(c.Paths) == 0 {
 		return nil
 	}
-	clear(c.Brakes)
+	clear(c.Paths)
 	for s := range c.all() {
 		for k, check := range s.Checks() {
 			if !check.Accused.IsZero() {

@@ -17,7 +17,7 @@ const patience = 10 * time.Second
 
 func braked() Case {
 	c := inService(4, 4, 4)
-	c.Brakes, c.Servers[2].Gone = make([]Brake, 1), true
+	c.Paths, c.Servers[2].Gone = make([]Path, 1), true
 	for i := range c.Servers {
 		c.Servers[i].First.Took(Passage{Began: noon, OK: true, Passed: true}, time.Time{})
 	}
@@ -28,10 +28,10 @@ func TestWhatTheBrakeTakes(t *testing.T) {
 	for _, row := range testkit.Table(t, "../../testdata/judge/braked.txt", 4) {
 		c := braked()
 		c.given(row[1])
-		kept, idle := c.Brake(Spot{}, noon)
+		kept, idle := c.Accuse(Spot{}, noon)
 		brake := ""
-		if len(c.Brakes) > 0 {
-			brake = fmt.Sprint(c.Brakes[0].Accuses, c.Brakes[0].Due)
+		if len(c.Paths) > 0 {
+			brake = fmt.Sprint(c.Paths[0].Accuses, c.Paths[0].Due)
 		}
 		is := word(kept, "kept ") + word(idle, "idle ") + word(!c.Servers[0].First.Accused.IsZero(), "accused")
 		testkit.Same(t, []string{strings.TrimSpace(is), brake}, row[2:], row[0])
@@ -41,18 +41,18 @@ func TestWhatTheBrakeTakes(t *testing.T) {
 // The first check that passes in a wake-up is the newest one until the next wake-up.
 func TestTheNewestCheckOfAWakeUp(t *testing.T) {
 	c := braked()
-	c.given("brakes.accuses")
+	c.given("paths.accuses")
 	one, two := Spot{Server: 0}, Spot{Server: 1}
-	c.Brake(one, noon)
-	if c.Brake(two, noon); c.Brakes[0].Newest != one {
+	c.Accuse(one, noon)
+	if c.Accuse(two, noon); c.Paths[0].Newest != one {
 		t.Error("the second pass of the wake-up replaced the first one as the newest check")
 	}
 	c.given("1 vipfails")
-	if c.Brake(two, noon); c.Brakes[0].Newest != two {
+	if c.Accuse(two, noon); c.Paths[0].Newest != two {
 		t.Error("a check that has failed since is still the newest")
 	}
-	c.given("not brakes.due")
-	if c.Brake(one, noon); c.Brakes[0].Newest != one {
+	c.given("not paths.due")
+	if c.Accuse(one, noon); c.Paths[0].Newest != one {
 		t.Error("a check of the last wake-up is still the newest")
 	}
 }
@@ -63,7 +63,7 @@ func TestWhatTheBrakeSettles(t *testing.T) {
 		c.given(row[1])
 		now := noon.Add(map[string]time.Duration{"patience": patience, "longer": patience + 1}[row[2]])
 		done := c.Settle(0, patience, now)
-		b := c.Brakes[0]
+		b := c.Paths[0]
 		got := fmt.Sprint(done.Over, " ", serversAt(done.Judged), " ", serversAt(done.Asked), " ",
 			serversAt(done.Holds))
 		testkit.Same(t, []string{got, fmt.Sprint(b.Accuses, b.Holds)}, row[3:], row[0])
@@ -107,11 +107,11 @@ func TestWhichChecksAreBraked(t *testing.T) {
 	} {
 		c := braked()
 		check := &c.Servers[0].First
-		if c.Brakes[0].Holds = row.holds; row.accused {
+		if c.Paths[0].Holds = row.holds; row.accused {
 			check.Accused = noon
 		}
-		if c.IsBraked(check) != row.braked || c.IsBraking() != row.holds {
-			t.Errorf("%+v: IsBraked is %v, IsBraking is %v", row, c.IsBraked(check), c.IsBraking())
+		if c.IsWithheld(check) != row.braked || c.Withholds() != row.holds {
+			t.Errorf("%+v: IsWithheld is %v, Withholds is %v", row, c.IsWithheld(check), c.Withholds())
 		}
 	}
 }
@@ -120,10 +120,10 @@ func TestWhichChecksAreBraked(t *testing.T) {
 func TestChecksAreObeyedByOrder(t *testing.T) {
 	for _, obeys := range []bool{true, false} {
 		c := braked()
-		c.Obeys, c.Brakes[0].Holds, c.Servers[1].First.Accused = !obeys, true, noon
+		c.Obeys, c.Paths[0].Holds, c.Servers[1].First.Accused = !obeys, true, noon
 		judged := serversAt(c.Obey(obeys))
-		if c.Obeys != obeys || c.IsBraking() == obeys || slices.Equal(judged, []int{2}) != obeys {
-			t.Errorf("obeys %v: judged %v, brakes %+v", obeys, judged, c.Brakes)
+		if c.Obeys != obeys || c.Withholds() == obeys || slices.Equal(judged, []int{2}) != obeys {
+			t.Errorf("obeys %v: judged %v, brakes %+v", obeys, judged, c.Paths)
 		}
 		if c.Servers[1].First.Accused.IsZero() != obeys {
 			t.Errorf("obeys %v: accused since %v", obeys, c.Servers[1].First.Accused)

@@ -35,7 +35,7 @@ func (c *Case) Carry(was *Case, placed bool, old func(i int) int, check func(i, 
 					continue
 				}
 				if *way = *before.Way; !way.Accused.IsZero() {
-					c.Brakes[line] = was.Brakes[before.Line]
+					c.Paths[line] = was.Paths[before.Line]
 				}
 			}
 		}

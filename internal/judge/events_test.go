@@ -355,7 +355,7 @@ func TestAReloadKeepsChecks(t *testing.T) {
 		was, now := inService(4), inService(4)
 		was.Servers[0].First = Check{Health: health.Assume(health.Down), Loss: WrongAnswer,
 			Way: &Way{Accused: accused}, Line: 1}
-		was.Brakes, now.Brakes = []Brake{{}, {Holds: true}}, make([]Brake, 2)
+		was.Paths, now.Paths = []Path{{}, {Holds: true}}, make([]Path, 2)
 		now.Servers[0].More = []Check{{Way: &Way{}, Loss: NoAnswer}}
 		now.Carry(&was, true, func(int) int { return 0 }, func(i, k int) *Check {
 			return []*Check{&was.Servers[0].First, nil}[k]
@@ -364,8 +364,8 @@ func TestAReloadKeepsChecks(t *testing.T) {
 		if s.First.Loss != WrongAnswer || s.First.Line != 0 || s.More[0].Loss != NoAnswer {
 			t.Errorf("%+v", s)
 		}
-		if now.Brakes[0].Holds == accused.IsZero() || now.Brakes[1].Holds {
-			t.Errorf("accused since %v: %+v", accused, now.Brakes)
+		if now.Paths[0].Holds == accused.IsZero() || now.Paths[1].Holds {
+			t.Errorf("accused since %v: %+v", accused, now.Paths)
 		}
 		if !s.First.Accused.Equal(accused) || s.First.Way == was.Servers[0].First.Way {
 			t.Errorf("accused since %v: %+v is wrong or shared", accused, s.First.Way)
@@ -397,7 +397,7 @@ func TestACheckWithoutAWay(t *testing.T) {
 	check := &c.Servers[0].First
 	check.Way = nil
 	check.Took(Passage{Began: noon, Own: true}, noon)
-	if check.Answered(noon, noon); check.Way != nil || c.IsBraked(check) || c.Obey(true) != nil || !c.Obeys {
+	if check.Answered(noon, noon); check.Way != nil || c.IsWithheld(check) || c.Obey(true) != nil || !c.Obeys {
 		t.Errorf("%+v, obeys %v", check, c.Obeys)
 	}
 }

@@ -58,8 +58,8 @@ func (c *Case) fact(name, value string, not bool) {
 		c.Departing = []Departure{{Addr: at(byte(number(value)))}}
 	case "fallback":
 		c.Fallbacks = fallbackAt(byte(number(value)))
-	case "nobrakes":
-		c.Brakes = nil
+	case "nopaths":
+		c.Paths = nil
 	case "over": // of the one that leaves
 		c.Departing[0].Over = map[string]Ending{"drained": Drained, "late": Late}[value]
 	case "nofallbacks":

@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"math"
 	"net/netip"
 	"time"
 
@@ -23,9 +24,18 @@ type Record struct {
 	// For a server whose weight is changing.
 	Nth    uint32 `json:",omitzero"` // of the servers with this address
 	Weight uint32 `json:",omitzero"` // in the table when it was recorded
-	Of     uint32 `json:",omitzero"` // its weight by order or file
+	Of     uint32 `json:",omitzero"` // its Goal then
 	Memory
 	Reports Spoken `json:"Told,omitzero"`
+}
+
+// Goal is the weight of a server by order or file, for a record. While the table is unknown it is one that no server
+// has: whatever the next daemon finds may be of this one.
+func (s *State) Goal(one *Server) uint32 {
+	if s.Have == nil {
+		return math.MaxUint32
+	}
+	return one.Weight()
 }
 
 // Times are all times of a record.
@@ -72,7 +82,7 @@ func (all *Spoken) resume(s *Server) {
 
 // Resume notes, at a start, what was changing the server's weight when the previous daemon ended. It reports whether
 // the weight in the table fits the record: it is not beyond those of then and of now. A server that is out has no
-// weight.
+// weight. After another Goal each weight fits.
 func (c *Section) Resume(s *Server, m Record, weight uint32, now time.Time) (fits bool) {
 	m.Reports.resume(s)
 	if s.Memory = m.Memory; weight == 0 || m.Climbs.After(now) {

@@ -27,6 +27,10 @@ func TestWhatMovedAtTheEndOfTheLastDaemon(t *testing.T) {
 		{"it is out", func(c *Case, m *Record) { m.Weight = 12 }, 0, true, false},
 		{"its weight by order or file is another one now", func(c *Case, m *Record) { m.Of = 100 }, 70, true,
 			true},
+		{"more than it has, recorded while the table was unknown", func(c *Case, m *Record) {
+			c.Have = nil
+			m.Of = c.Goal(&c.Servers[0])
+		}, 41, true, true},
 		{"it begins later than now", func(c *Case, m *Record) { m.Climbs = noon.Add(1) }, 12, true, false},
 	} {
 		c := inService(40)

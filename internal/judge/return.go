@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -25,10 +26,9 @@ func needed(c *Case) int {
 	return max(enough, c.Quota(), (c.Weighted()+1)/2)
 }
 
-// waiter is a server in the queue.
+// waiter is a server in the queue. While the queue is made, one with a rule is barred by it.
 type waiter struct {
 	*Server
-	barred bool // by a rule
 	needed bool // it comes back at once
 }
 
@@ -44,30 +44,26 @@ func (c *Section) delaysReturn(s *Server) bool {
 // queue lines up the servers that wait. Those that a rule bars come last, and back only if they are needed.
 func queue(p *proposal) {
 	missing := needed(&p.Case)
-	var waiting, barred []waiter
 	for s := range p.all() {
 		switch {
-		case s.Waits() && s.Why != 0:
-			barred = append(barred, waiter{Server: s, barred: true})
 		case s.Waits():
-			waiting = append(waiting, waiter{Server: s})
+			p.queue = append(p.queue, waiter{Server: s})
 		case s.Fallen && s.Health() == health.Up && s.Asks() <= health.NoAdmin:
 			s.Forgive() // an order overrides it
 		case !s.Held && !s.Backup && (p.Serves(s) || !p.IsOurs() && s.Health() == health.Unknown):
 			missing--
 		}
 	}
-	for _, list := range [][]waiter{waiting, barred} {
-		slices.SortStableFunc(list, func(a, b waiter) int { return a.Since.Compare(b.Since) })
-	}
-	p.queue = slices.Concat(waiting, barred)
+	slices.SortStableFunc(p.queue, func(a, b waiter) int {
+		return cmp.Or(cmp.Compare(min(a.Why, 1), min(b.Why, 1)), a.Since.Compare(b.Since))
+	})
 	for i := range p.queue {
 		w := &p.queue[i]
 		if w.needed = missing > 0 || p.Gathers() || !p.weighsNothing(w.Server) && !w.Suspect; w.needed {
 			missing--
 		}
 	}
-	p.queue = slices.DeleteFunc(p.queue, func(w waiter) bool { return w.barred && !w.needed })
+	p.queue = slices.DeleteFunc(p.queue, func(w waiter) bool { return w.Why != 0 && !w.needed })
 }
 
 // waits notes when it is a server's turn, and when that is looked at again.

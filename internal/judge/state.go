@@ -16,7 +16,7 @@ import (
 type State struct {
 	Servers         []Server    // of the section's members
 	FallbackServers []Server    // of the fallback servers
-	Brakes          []Brake     // of its lines of checks; nil without checkvip
+	Paths           []Path      // of its lines of checks; nil without checkvip
 	Departing       []Departure // servers that left the file and drain
 	Have            lvs.Dests   // the table, as it is to be changed
 	// ByHand are destinations whose changes by hand are kept.
@@ -87,7 +87,7 @@ type Check struct {
 // Way is the state of the path of a check.
 type Way struct {
 	Passage
-	Accused time.Time // since when its failures are not judged, see Brake; zero: they are judged
+	Accused time.Time // since when its failures are not judged, see Path; zero: they are judged
 	Tells   bool      // the next result may show whether the path through the virtual address works
 	Awaited bool      // since servers are back it has neither passed nor finally failed
 }
@@ -163,7 +163,7 @@ func (s *State) Clone() State {
 			}
 		}
 	}
-	c.Brakes = slices.Clone(s.Brakes)
+	c.Paths = slices.Clone(s.Paths)
 	return c
 }
 

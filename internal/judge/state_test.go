@@ -167,11 +167,11 @@ func TestMembersAtAnAddress(t *testing.T) {
 func TestACopySharesNothing(t *testing.T) {
 	c := inService(1)
 	c.Servers[0].More = []Check{{Way: &Way{}}, {}}
-	c.Departing, c.Brakes, c.Found = make([]Departure, 1), make([]Brake, 1), map[netip.AddrPort]bool{at(5): true}
+	c.Departing, c.Paths, c.Found = make([]Departure, 1), make([]Path, 1), map[netip.AddrPort]bool{at(5): true}
 	c.byHand(1)
 	other := c.Clone()
 	other.Servers[0].Held, other.Servers[0].More[0].Pending, other.Have[0].Weight = true, true, 9
-	other.Departing[0].Idle, other.Brakes[0].Due = true, true
+	other.Departing[0].Idle, other.Paths[0].Due = true, true
 	other.Servers[0].First.Awaited, other.Servers[0].More[0].Tells = true, true
 	clear(other.ByHand)
 	clear(other.Found)
@@ -179,7 +179,7 @@ func TestACopySharesNothing(t *testing.T) {
 		t.Errorf("the ways of checks are shared: %+v %+v", s.First.Way, s.More[0].Way)
 	}
 	if s := c.Servers[0]; s.Held || s.More[0].Pending || c.Have[0].Weight != 1 || c.Departing[0].Idle ||
-		c.Brakes[0].Due ||
+		c.Paths[0].Due ||
 		len(c.ByHand) != 1 || len(c.Found) != 1 {
 		t.Errorf("a change of the copy changed the original: %+v", c.State)
 	}

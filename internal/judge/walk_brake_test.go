@@ -22,7 +22,7 @@ func (w *world) pair() (all []int) {
 
 // settleBrakes evaluates the results of one wake-up together, as the director does.
 func (w *world) settleBrakes() {
-	for line := range w.Brakes {
+	for line := range w.Paths {
 		for _, at := range w.Settle(line, brakePatience, instant).Judged {
 			w.check(at).Began = instant // the next check doesn't begin earlier
 			w.judge(at, false, NotReached)
@@ -32,8 +32,8 @@ func (w *world) settleBrakes() {
 
 // These are facts of the brake.
 
-// mayBrake reports whether the brake may hold failures of a server through the virtual address alone.
-func mayBrake(m *always.Moment, i int) bool {
+// mayBeAccused reports whether the brake may hold failures of a server through the virtual address alone.
+func mayBeAccused(m *always.Moment, i int) bool {
 	s := &m.Servers[i]
 	return !s.Gone && !m.Obeys && !s.Out && s.Health == health.Up
 }
@@ -77,7 +77,7 @@ func (s *step) finds(i, k int) (found uint8, is, own bool) {
 func (s *step) counts(i int, was *Server, k int, want *health.Health) bool {
 	found, is, own := s.finds(i, k)
 	brakes := s.before.sl.has(brake)
-	kept := own && brakes && mayBrake(s.from, int(was.At))
+	kept := own && brakes && mayBeAccused(s.from, int(was.At))
 	if is && !kept {
 		*want, _ = want.Next(passes(found), s.after.sl.rule)
 	}
@@ -101,7 +101,7 @@ func brakesRightly(s *step) string {
 		for k, check := range one.Checks() {
 			was := b.Servers[i].Check(k)
 			found, is, own := s.finds(i, k)
-			stayed := b.accused(i, k) && !is || own && mayBrake(s.from, i)
+			stayed := b.accused(i, k) && !is || own && mayBeAccused(s.from, i)
 			if !stayed || check.Health == was.Health {
 				continue
 			}
@@ -112,9 +112,9 @@ func brakesRightly(s *step) string {
 			waited := b.accused(i, k) && instant.Sub(was.Accused) > brakePatience
 			proof := found == ownLate ||
 				w.anyOther(i, k, func(_ int, c *Check) bool { return c.Passed && c.Began.After(began) })
-			alone := !w.anyOther(i, k, func(o int, c *Check) bool { return mayBrake(s.to, o) && c.Tells })
+			alone := !w.anyOther(i, k, func(o int, c *Check) bool { return mayBeAccused(s.to, o) && c.Tells })
 			switch {
-			case b.Brakes[k].Holds && s.kind != obey:
+			case b.Paths[k].Holds && s.kind != obey:
 				return nameOf(one) + " is judged while the brake holds"
 			case !proof && !alone && !waited && s.kind != obey:
 				return nameOf(one) + " is judged, and nothing proves that the path works"
@@ -133,7 +133,7 @@ func brakeEnds(s *step) string {
 		return ""
 	}
 	b, w := s.before, s.after
-	for line := range w.Brakes {
+	for line := range w.Paths {
 		n, passes, goes, open, left, others := 0, false, false, false, false, false
 		for i := range w.Servers { // a server that moves away now was still there when the results came
 			one := &w.Servers[i]
@@ -145,12 +145,12 @@ func brakeEnds(s *step) string {
 				continue
 			}
 			passes = passes || is && found == 0
-			left = left || was && (!is || own && mayBrake(s.from, i))
+			left = left || was && (!is || own && mayBeAccused(s.from, i))
 			n += bit(now)
-			open = open || mayBrake(s.to, i) && one.Check(line).Tells && !one.Check(line).Own &&
+			open = open || mayBeAccused(s.to, i) && one.Check(line).Tells && !one.Check(line).Own &&
 				!one.Unchecked
 		}
-		was, now := b.Brakes[line].Holds, w.Brakes[line].Holds
+		was, now := b.Paths[line].Holds, w.Paths[line].Holds
 		switch {
 		case was && !now && !passes && !w.obey && s.kind != obey && (n > 0 || left):
 			return "the brake ends, and nothing proves that the path works"
@@ -179,7 +179,7 @@ func (s *step) accusedRightly(one *Server, line int, passes bool) string {
 	if check.Accused.IsZero() {
 		return ""
 	}
-	holds, held := w.Brakes[line].Holds, b.Brakes[line].Holds
+	holds, held := w.Paths[line].Holds, b.Paths[line].Holds
 	before := b.accused(i, line)
 	found, is, own := s.finds(i, line)
 	answered := func(_ int, c *Check) bool { return c.Passed && c.Began.After(check.Began) }
@@ -187,7 +187,7 @@ func (s *step) accusedRightly(one *Server, line int, passes bool) string {
 	switch {
 	case holds && w.anyOther(i, line, answered):
 		return " is held, and a later check proves that the path works"
-	case !before && found == ownLate && b.Brakes[line].Over.Equal(instant):
+	case !before && found == ownLate && b.Paths[line].Over.Equal(instant):
 		return " is accused by a check from before the brake ended"
 	case passes && before && !is && was.Began.Before(instant):
 		return " is accused, and a check proves that the path works"
@@ -195,7 +195,7 @@ func (s *step) accusedRightly(one *Server, line int, passes bool) string {
 		return " is accused, and its check failed at its own address, or passed"
 	case w.obey:
 		return " is accused, and the checks are to be obeyed"
-	case !held && !w.Brakes[line].Accuses:
+	case !held && !w.Paths[line].Accuses:
 		return " is accused, and the brake does not know it"
 	case s.kind == result && is && !held && late && check.Accused.Before(instant):
 		return " is accused for longer than failures wait"

@@ -105,7 +105,9 @@ func (w *world) code(c *codec) {
 			m := &w.moving[slot]
 			w.codeMemory(c, &m.Memory)
 			num(c, &m.Weight, 3)
+			m.Of++ // without a Goal it is 0
 			num(c, &m.Of, 3)
+			m.Of--
 		}
 	}
 	if c.reads {
@@ -214,9 +216,9 @@ func (w *world) codeState(c *codec) {
 	if c.reads && known && w.Have == nil {
 		w.Have = lvs.Dests{}
 	}
-	for i := range w.Brakes {
-		c.flags(&w.Brakes[i].Accuses, &w.Brakes[i].Holds)
-		c.when(&w.Brakes[i].Over)
+	for i := range w.Paths {
+		c.flags(&w.Paths[i].Accuses, &w.Paths[i].Holds)
+		c.when(&w.Paths[i].Over)
 	}
 	if w.sl.has(slow) {
 		c.flags(&w.Cold)
@@ -324,8 +326,8 @@ func (w *world) settle() {
 			w.moving[i] = Record{}
 		}
 	}
-	for i := range w.Brakes {
-		b := &w.Brakes[i]
+	for i := range w.Paths {
+		b := &w.Paths[i]
 		if b.Newest = (Spot{}); !b.Over.Equal(instant) {
 			b.Over = time.Time{}
 		}

@@ -387,7 +387,7 @@ func (w *world) take(i, k int, found uint8) {
 		loss = Loss(found - 1)
 	}
 	at := Spot{int32(i), k}
-	if kept, _ := w.Brake(at, instant); !kept {
+	if kept, _ := w.Accuse(at, instant); !kept {
 		if answers := w.sl.answers(); p.OK && k == 0 && answers != nil {
 			Report(&w.Case, &w.Servers[i], check, answers[max(found, tellsAll)-tellsAll])
 		}
@@ -474,8 +474,8 @@ func (w *world) pass() {
 	if w.Back.After(instant.Add(-stillAway)) {
 		times = append(times, &w.Back)
 	}
-	for i := range w.Brakes {
-		times = append(times, &w.Brakes[i].Over)
+	for i := range w.Paths {
+		times = append(times, &w.Paths[i].Over)
 	}
 	for i := range w.Servers {
 		times = append(times, &w.Servers[i].Since, &w.Servers[i].Climbs, &w.Servers[i].Failed,

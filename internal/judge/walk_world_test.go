@@ -176,7 +176,7 @@ func (w *world) unknownServers() []Server {
 // unknown is the state of a section before anything is known of it.
 func (w *world) unknown() (s State) {
 	if s.Servers = w.unknownServers(); w.sl.has(brake) {
-		s.Brakes = make([]Brake, w.sl.checks)
+		s.Paths = make([]Path, w.sl.checks)
 	}
 	return s
 }
@@ -595,10 +595,10 @@ func (w *world) noteMoving() {
 		}
 		switch was := recorded[slotOf(s.Dest.Addr)]; {
 		case motion == (Memory{}) && SpokenBy(s) == (Spoken{}):
-		case was.Memory == motion && was.Of == s.Weight() && was.Reports == SpokenBy(s):
+		case was.Memory == motion && was.Of == w.Goal(s) && was.Reports == SpokenBy(s):
 			*m = was
 		default:
-			*m = Record{Weight: w.Have.Weight(s.Dest.Addr), Of: s.Weight(), Memory: motion,
+			*m = Record{Weight: w.Have.Weight(s.Dest.Addr), Of: w.Goal(s), Memory: motion,
 				Reports: SpokenBy(s)}
 		}
 	}

@@ -59,7 +59,7 @@ func (v *view) subject(file string) markup {
 		return fill("<h1>%s%s <small>%s, %s up</small></h1>%s", name, small(id), cmp.Or(at.Scheduler, "none"),
 			at.OfAll(), list(at.Remarks()))
 	}
-	class, words := v.verdict()
+	class, words := v.headline()
 	return fill(`<h1 class="verdict %s">%s <small>%s</small></h1>`, class, words, file)
 }
 

@@ -9,11 +9,11 @@ import (
 	seen "ldirectord/internal/view"
 )
 
-// servesBut is the verdict before the remarks on the daemon.
+// servesBut is the headline before the remarks on the daemon.
 const servesBut = "Every virtual service serves, but:"
 
-// verdict is the state of everything in a few words, which can be read across a room.
-func (v *view) verdict() (class, words string) {
+// headline is the state of everything in a few words, which can be read across a room.
+func (v *view) headline() (class, words string) {
 	switch lacking, impaired := v.Lacking(), v.Impaired(); {
 	case len(v.Virtuals) == 0:
 		return bad, "No virtual service"

@@ -116,7 +116,7 @@ func (v *view) wants(r *status.Row) bool {
 // title is the title of the browser's tab.
 func (v *view) title() string {
 	title := filepath.Base(v.Config) + ", ldirectord"
-	switch class, words := v.verdict(); {
+	switch class, words := v.headline(); {
 	case words == servesBut:
 		remark, _, _ := strings.Cut(v.Remarks()[0], "; ")
 		title = remark + ", " + title

@@ -123,9 +123,9 @@ func (s *Service) has(addr netip.AddrPort) bool { return len(s.Section.AllAt(add
 // Unknown is the state of the service while nothing is known of it, in room for all entries.
 func (s *Service) Unknown(room []judge.Server) (now judge.State) {
 	if s.Config.CheckVIP.IsValid() {
-		now.Brakes = make([]judge.Brake, len(s.Config.Checks()))
+		now.Paths = make([]judge.Path, len(s.Config.Checks()))
 	}
-	ways, n := now.Brakes != nil || s.Section.Announce, len(s.Section.Members)
+	ways, n := now.Paths != nil || s.Section.Announce, len(s.Section.Members)
 	now.Servers, now.FallbackServers = room[:n:n], room[n:len(s.Entries)]
 	for i, e := range s.Entries {
 		s.unknown(&room[i], e, ways && i < n)

@@ -26,7 +26,7 @@ const (
 	// A server that ends maxShort connections in a row within shortLife, and passes its checks, is not watched.
 	shortLife = 5 * time.Second
 	maxShort  = 5
-	maxSaid   = 64 << 10 // how many bytes a server may send on one connection
+	maxSent   = 64 << 10 // how many bytes a server may send on one connection
 )
 
 // Watch is an address where an idle TCP connection shows at once that the server, or the way to it, is gone. The end of
@@ -202,7 +202,7 @@ func (ws *Watches) receive(l *loop, fd int32) {
 	if w == nil {
 		return
 	}
-	for w.sent <= maxSaid {
+	for w.sent <= maxSent {
 		n, err := raw.Read(w.fd, l.buf[:])
 		switch {
 		case err == syscall.EAGAIN:

@@ -205,7 +205,7 @@ func TestBytesAreDropped(t *testing.T) {
 	addr, conns := holding(t)
 	w := watch(t, addr)
 	c := await(t, conns)
-	c.Write(make([]byte, maxSaid))
+	c.Write(make([]byte, maxSent))
 	c.Close()
 	await(t, w.asked)
 	if await(t, conns); len(w.over) > 0 {

@@ -99,7 +99,7 @@ func (e exposition) virtuals() {
 		func(v *view.Virtual) (float64, bool) {
 			held := v.Guard.Held
 			for i := range v.Servers {
-				if v.Servers[i].Braked {
+				if v.Servers[i].Withheld {
 					held++
 				}
 			}

@@ -303,7 +303,7 @@ func TestLabelValuesAreEscaped(t *testing.T) {
 // Servers that are held by keepserving and those that are held by the brake of checkvip are in the same gauge, for
 // one alert.
 func TestBrakedServersAreHeld(t *testing.T) {
-	held := view.ServerResult{Braked: true}
+	held := view.ServerResult{Withheld: true}
 	braked := []view.Server{{Real: "a", ServerResult: held}, {Real: "b", ServerResult: held}, {Real: "c"}}
 	now := &view.Snapshot{Virtuals: []view.Virtual{
 		{ID: "brake", Servers: braked}, {ID: "both", Servers: braked, Guard: view.Guard{Keeps: 1, Held: 1}}, {ID: "none", Servers: braked[2:]},

@@ -128,7 +128,7 @@ func (e *Entry) found(r *history.Record, names map[uint8]string, window int) {
 			history.Failed:   fmt.Sprintf("failed after %s, %s: %s", took, e.Cause, e.Detail),
 			history.Shortage: "not believed, this machine lacks what the check needs: " + e.Detail,
 			history.Unjudged: "not judged: " + e.Detail,
-			history.Braked: "not believed, every server that was up failed only through the virtual " +
+			history.Withheld: "not believed, every server that was up failed only through the virtual " +
 				"address: " + e.Detail,
 			history.Stalled: "not believed, this machine stood still: " + cmp.Or(e.Detail, e.Cause) +
 				"; checked again at once",
@@ -243,11 +243,11 @@ func (t page) explain(c *Case, w *Why, all bool) {
 		}
 		t.hanging(fmt.Sprintf(columns, clock(e.First, w.Time), last, times), e.Text)
 	}
-	for _, said := range c.Conversations {
+	for _, one := range c.Conversations {
 		t.printf("\n")
-		at := clock(said.Time, w.Time)
-		t.remarks(2, fmt.Sprintf("last failed conversation of %s, at %s:", said.Check, at))
-		t.printf("%s\n", said.Text)
+		at := clock(one.Time, w.Time)
+		t.remarks(2, fmt.Sprintf("last failed conversation of %s, at %s:", one.Check, at))
+		t.printf("%s\n", one.Text)
 	}
 	t.printf("  nothing is known from before the start at %s\n", w.Started.Local().Format(time.DateTime))
 }

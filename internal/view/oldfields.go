@@ -40,7 +40,7 @@ func (now *Server) FillOld() {
 		case "full":
 			now.Full = true
 		case "brake":
-			now.Braked = true
+			now.Withheld = true
 		case "certificate", "version", "slow", "share":
 			differs = append(differs, c.Text)
 		}

@@ -199,8 +199,8 @@ type ServerNames struct {
 
 // ServerResult is the last conclusive result for a server.
 type ServerResult struct {
-	Streak int  `json:"streak"` // results in a row against the state
-	Braked bool `json:"-"`      // up only by the brake of checkvip; its checks fail
+	Streak   int  `json:"streak"` // results in a row against the state
+	Withheld bool `json:"-"`      // up only by the brake of checkvip; its checks fail
 	// the directive that keeps it out although it passes: holddown, pace or observe
 	WaitsFor string         `json:"waits_for,omitempty"`
 	Checked  time.Time      `json:"-"` // up to a second late; zero before the first result
