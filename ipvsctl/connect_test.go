@@ -32,7 +32,8 @@ func TestOpenWithoutIPVSIsAnErrorThatSaysWhatToDo(t *testing.T) {
 	modprobe(t, `echo "modprobe: FATAL: Module $1 not found" >&2; exit 1`)
 	k := &kernel{}
 	err := k.Connect(t.Context())
-	const want = `ipvs open: the kernel has no IPVS (the module ip_vs can't be loaded: exit status 1: "modprobe: FATAL: Module ip_vs not found")`
+	const want = `ipvs open: the kernel has no IPVS (the module ip_vs can't be loaded: exit status 1: "modprobe: ` +
+		`FATAL: Module ip_vs not found")`
 	if !errors.Is(err, syscall.ENOENT) || err.Error() != want {
 		t.Fatalf("got %v, want %s", err, want)
 	}

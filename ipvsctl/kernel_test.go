@@ -56,7 +56,8 @@ func (s sent) says(kind uint16, data []byte) []byte {
 // answers to them. IPVS has the family number 30. The connection's moby handle is closed.
 func lineTo(t testing.TB, kernel func([]sent) [][]byte) *conn {
 	t.Helper()
-	ends := testkit.Must(unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0))(t)
+	ends := testkit.Must(unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK,
+		0))(t)
 	far := os.NewFile(uintptr(ends[1]), "kernel")
 	done := make(chan struct{})
 	go func() {
@@ -73,7 +74,8 @@ func lineTo(t testing.TB, kernel func([]sent) [][]byte) *conn {
 			}
 		}
 	}()
-	g := &genl{file: os.NewFile(uintptr(ends[0]), "netlink"), timeout: 10 * time.Second, family: 30, in: make([]byte, maxAnswer)}
+	g := &genl{file: os.NewFile(uintptr(ends[0]), "netlink"), timeout: 10 * time.Second, family: 30,
+		in: make([]byte, maxAnswer)}
 	g.wait()
 	t.Cleanup(func() { g.close(); <-done })
 	return &conn{moby: moby{&ipvs.Handle{}}, genl: g}
@@ -119,7 +121,8 @@ func TestABatchIsOneSendOfWhichTheLastIsAcknowledged(t *testing.T) {
 			want |= unix.NLM_F_ACK
 		}
 		dest, _, err := parseDest(readAttrs(r.attrs)[cmdAttrDest], false)
-		if r.family != 30 || r.cmd != cmdNewDest || r.flags != want || r.seq != uint32(i+1) || dest != ops[i].Dest || err != nil {
+		if r.family != 30 || r.cmd != cmdNewDest || r.flags != want || r.seq != uint32(i+1) ||
+			dest != ops[i].Dest || err != nil {
 			t.Errorf("request %d: %+v of %v, %v", i, r, dest, err)
 		}
 	}
@@ -138,15 +141,17 @@ func BenchmarkBatch(b *testing.B) {
 
 // The kernel answers each change that fails, and the last one.
 func TestEachChangeOfABatchHasItsResult(t *testing.T) {
-	ops := parseOps(t, "-a -f 1 -r 10.2.0.1:0 -g -w 1", "-e -f 1 -r 10.2.0.2:0 -g -w 1", "-d -f 1 -r 10.2.0.3:0", "-a -f 2 -r 10.2.0.4:0 -g -w 1")
+	ops := parseOps(t, "-a -f 1 -r 10.2.0.1:0 -g -w 1", "-e -f 1 -r 10.2.0.2:0 -g -w 1", "-d -f 1 -r 10.2.0.3:0",
+		"-a -f 2 -r 10.2.0.4:0 -g -w 1")
 	for name, row := range map[string]struct {
 		answers [4]syscall.Errno
 		want    [4]error
 	}{
-		"all succeed":          {},
-		"one in the midst":     {[4]syscall.Errno{1: syscall.EINVAL}, [4]error{1: syscall.EINVAL}},
-		"the last":             {[4]syscall.Errno{3: syscall.ESRCH}, [4]error{3: syscall.ESRCH}},
-		"all":                  {[4]syscall.Errno{1, 2, 3, 4}, [4]error{syscall.Errno(1), syscall.Errno(2), syscall.Errno(3), syscall.Errno(4)}},
+		"all succeed":      {},
+		"one in the midst": {[4]syscall.Errno{1: syscall.EINVAL}, [4]error{1: syscall.EINVAL}},
+		"the last":         {[4]syscall.Errno{3: syscall.ESRCH}, [4]error{3: syscall.ESRCH}},
+		"all": {[4]syscall.Errno{1, 2, 3, 4},
+			[4]error{syscall.Errno(1), syscall.Errno(2), syscall.Errno(3), syscall.Errno(4)}},
 		"the first was there":  {[4]syscall.Errno{0: syscall.EEXIST}, [4]error{}},
 		"the last was there":   {[4]syscall.Errno{3: syscall.EEXIST}, [4]error{}},
 		"one is there no more": {[4]syscall.Errno{1: syscall.ENOENT}, [4]error{1: syscall.ENOENT}},
@@ -178,7 +183,8 @@ func TestEachChangeOfABatchHasItsResult(t *testing.T) {
 			if want := slices.Contains(row.answers[:], syscall.EEXIST); (again == 1) != want {
 				t.Errorf("sent again: %d", again)
 			}
-			if want := slices.Contains(row.answers[:], syscall.ENOENT) || name == "all"; (k.conn == nil) != want {
+			if want := slices.Contains(row.answers[:], syscall.ENOENT) ||
+				name == "all"; (k.conn == nil) != want {
 				t.Errorf("the line is dropped: %v", k.conn == nil)
 			}
 		})
@@ -188,7 +194,8 @@ func TestEachChangeOfABatchHasItsResult(t *testing.T) {
 func TestAChangeThatCantBeIsNotSent(t *testing.T) {
 	badDest := additions(t, 3)
 	badDest[1].Dest.Addr = netip.AddrPort{}
-	badService := parseOps(t, "-a -f 1 -r 10.2.0.1:0 -g -w 1", "-A -f 1 -s rr", "-a -f 1 -r 10.2.0.2:0 -g -w 1", "-a -f 1 -r 10.2.0.3:0 -g -w 1")
+	badService := parseOps(t, "-a -f 1 -r 10.2.0.1:0 -g -w 1", "-A -f 1 -s rr", "-a -f 1 -r 10.2.0.2:0 -g -w 1",
+		"-a -f 1 -r 10.2.0.3:0 -g -w 1")
 	badService[1].Key.Mark = 0
 	for name, row := range map[string]struct {
 		ops   []lvs.Op
@@ -201,7 +208,8 @@ func TestAChangeThatCantBeIsNotSent(t *testing.T) {
 		"a service alone":                {badService[1:2], nil},
 	} {
 		var sends []int
-		k := &kernel{conn: lineTo(t, func(r []sent) [][]byte { sends = append(sends, len(r)); return lastAcked(r) })}
+		k := &kernel{conn: lineTo(t,
+			func(r []sent) [][]byte { sends = append(sends, len(r)); return lastAcked(r) })}
 		results := k.Do(t.Context(), row.ops...)
 		if !slices.Equal(sends, row.sends) || len(results) != len(row.ops) {
 			t.Errorf("%s: %v sent, %d results", name, sends, len(results))
@@ -255,7 +263,9 @@ func TestAnswersToOthersAreNotOurs(t *testing.T) {
 		before, after := r[0], r[0]
 		before.seq--
 		after.seq++
-		return [][]byte{before.acked(syscall.EPERM), after.acked(syscall.EPERM), r[0].carries(nl.NewRtAttr(1, []byte("ours")).Serialize()), after.carries(nl.NewRtAttr(1, []byte("no")).Serialize()), r[0].acked(0)}
+		return [][]byte{before.acked(syscall.EPERM), after.acked(syscall.EPERM),
+			r[0].carries(nl.NewRtAttr(1, []byte("ours")).Serialize()),
+			after.carries(nl.NewRtAttr(1, []byte("no")).Serialize()), r[0].acked(0)}
 	})
 	c.genl.seq = 7
 	var got []string
@@ -330,7 +340,8 @@ func kernelOf(table lvs.Table) func([]sent) [][]byte {
 }
 
 func TestTheTableIsReadServiceByService(t *testing.T) {
-	want := tableOf(t, "-A -f 1 -s rr", "-a -f 1 -r 10.2.0.1:0 -g -w 1", "-a -f 1 -r 10.2.0.2:0 -g -w 2", "-A -t 10.1.0.1:80 -s rr", "-A -f 3 -6 -s rr",
+	want := tableOf(t, "-A -f 1 -s rr", "-a -f 1 -r 10.2.0.1:0 -g -w 1", "-a -f 1 -r 10.2.0.2:0 -g -w 2",
+		"-A -t 10.1.0.1:80 -s rr", "-A -f 3 -6 -s rr",
 		"-a -f 3 -6 -r [fd00:2::1]:0 -g -w 3")
 	k := &kernel{conn: lineTo(t, kernelOf(want))}
 	got, err := k.Read(t.Context())
@@ -346,7 +357,9 @@ func TestTheTableIsReadServiceByService(t *testing.T) {
 	all, err := k.Services(t.Context(), key)
 	counters := all[key].Counters
 	const high = 1 << 32
-	second := lvs.Counters{Active: 102, Traffic: lvs.Traffic{Connections: high + 2, PacketsIn: 2*high + 2, PacketsOut: 3*high + 2, BytesIn: 4*high + 2, BytesOut: 5*high + 2}}
+	second := lvs.Counters{Active: 102,
+		Traffic: lvs.Traffic{Connections: high + 2, PacketsIn: 2*high + 2, PacketsOut: 3*high + 2,
+			BytesIn: 4*high + 2, BytesOut: 5*high + 2}}
 	if err != nil || len(counters) != 2 || counters[netip.MustParseAddrPort("10.2.0.2:0")] != second {
 		t.Errorf("%v, %v", counters, err)
 	}
@@ -379,7 +392,8 @@ func TestATableThatCantBeReadIsAnError(t *testing.T) {
 		}
 	}
 	k := &kernel{conn: lineTo(t, func(r []sent) [][]byte { return [][]byte{r[0].acked(syscall.EPERM)} })}
-	if _, err := k.Services(t.Context(), parseOp(t, "-D -f 1").Key); !errors.Is(err, syscall.EPERM) || !strings.HasPrefix(err.Error(), "ipvs connections of ") {
+	if _, err := k.Services(t.Context(), parseOp(t, "-D -f 1").Key); !errors.Is(err, syscall.EPERM) ||
+		!strings.HasPrefix(err.Error(), "ipvs connections of ") {
 		t.Errorf("%v", err)
 	}
 }
@@ -391,12 +405,15 @@ func TestTheFamilyIsLookedUpByName(t *testing.T) {
 		want   string
 		family uint16
 	}{
-		"found":     {func(r sent) [][]byte { return [][]byte{r.carries(family), r.acked(0)} }, "<nil>", 42},
-		"none":      {func(r sent) [][]byte { return [][]byte{r.acked(syscall.ENOENT)} }, "no such file or directory", 0},
-		"no number": {func(r sent) [][]byte { return [][]byte{r.carries(nil), r.acked(0)} }, "an answer without a family", 0},
+		"found": {func(r sent) [][]byte { return [][]byte{r.carries(family), r.acked(0)} }, "<nil>", 42},
+		"none": {func(r sent) [][]byte { return [][]byte{r.acked(syscall.ENOENT)} },
+			"no such file or directory", 0},
+		"no number": {func(r sent) [][]byte { return [][]byte{r.carries(nil), r.acked(0)} },
+			"an answer without a family", 0},
 	} {
 		c := lineTo(t, func(r []sent) [][]byte {
-			if r[0].family != nl.GENL_ID_CTRL || r[0].cmd != nl.GENL_CTRL_CMD_GETFAMILY || string(readAttrs(r[0].attrs)[nl.GENL_CTRL_ATTR_FAMILY_NAME]) != "IPVS\x00" {
+			if r[0].family != nl.GENL_ID_CTRL || r[0].cmd != nl.GENL_CTRL_CMD_GETFAMILY ||
+				string(readAttrs(r[0].attrs)[nl.GENL_CTRL_ATTR_FAMILY_NAME]) != "IPVS\x00" {
 				t.Errorf("%s: asked %+v", name, r[0])
 			}
 			return row.kernel(r[0])
@@ -423,7 +440,8 @@ func TestWithoutIPVSTheModuleIsLoadedOnce(t *testing.T) {
 		asked := 0
 		c := lineTo(t, func(r []sent) [][]byte {
 			if asked++; asked == 2 && row.found {
-				return [][]byte{r[0].carries(nl.NewRtAttr(nl.GENL_CTRL_ATTR_FAMILY_ID, nl.Uint16Attr(42)).Serialize()), r[0].acked(0)}
+				return [][]byte{r[0].carries(nl.NewRtAttr(nl.GENL_CTRL_ATTR_FAMILY_ID,
+					nl.Uint16Attr(42)).Serialize()), r[0].acked(0)}
 			}
 			return [][]byte{r[0].acked(syscall.ENOENT)}
 		})
@@ -459,8 +477,10 @@ func TestOpenErrorsSayWhatToDo(t *testing.T) {
 	for want, err := range map[string]error{
 		"ipvs open: odd": errors.New("odd"),
 		"ipvs open: operation not permitted (this needs root, or the capability CAP_NET_ADMIN)": syscall.EPERM,
-		"ipvs open: the kernel has no IPVS (the module ip_vs can't be loaded: odd)":             &absentError{errors.New("odd")},
-		"ipvs open: the module ip_vs was unloaded and loaded again: odd (restart this program)": fmt.Errorf("%w: odd", errReloaded),
+		"ipvs open: the kernel has no IPVS (the module ip_vs can't be loaded: " +
+			"odd)": &absentError{errors.New("odd")},
+		"ipvs open: the module ip_vs was unloaded and loaded again: odd (restart this " +
+			"program)": fmt.Errorf("%w: odd", errReloaded),
 	} {
 		testkit.Equal(t, openError(err).Error(), want)
 	}
@@ -469,7 +489,8 @@ func TestOpenErrorsSayWhatToDo(t *testing.T) {
 // Here each deadline is over as soon as it is set, so the error shows where one is set.
 func TestAReadGivesEachBatchOfRequestsItsTime(t *testing.T) {
 	table := tableOf(t, "-A -f 1 -s rr")
-	for last, want := range map[uint32]error{lvs.Batch - 1: errNoAnswer, 2*lvs.Batch - 1: errNoAnswer, lvs.Batch: nil, 0: nil} {
+	for last, want := range map[uint32]error{lvs.Batch - 1: errNoAnswer, 2*lvs.Batch - 1: errNoAnswer,
+		lvs.Batch: nil, 0: nil} {
 		c := lineTo(t, kernelOf(table))
 		c.genl.seq, c.genl.timeout = last, -time.Second
 		if err := c.genl.read(lvs.Table{}); !errors.Is(err, want) || (err == nil) != (want == nil) {
@@ -480,7 +501,8 @@ func TestAReadGivesEachBatchOfRequestsItsTime(t *testing.T) {
 
 // Each service is asked for once. After a failure the counters that were read before it are returned.
 func TestCountersOfManyServices(t *testing.T) {
-	table := tableOf(t, "-A -f 1 -s rr", "-a -f 1 -r 10.2.0.1:0 -g -w 1", "-A -f 2 -s rr", "-a -f 2 -r 10.2.0.2:0 -g -w 2")
+	table := tableOf(t, "-A -f 1 -s rr", "-a -f 1 -r 10.2.0.1:0 -g -w 1", "-A -f 2 -s rr",
+		"-a -f 2 -r 10.2.0.2:0 -g -w 2")
 	one, two, three := parseOp(t, "-D -f 1").Key, parseOp(t, "-D -f 2").Key, parseOp(t, "-D -f 3").Key
 	var asked atomic.Int32
 	k := &kernel{conn: lineTo(t, func(r []sent) [][]byte {
@@ -490,7 +512,8 @@ func TestCountersOfManyServices(t *testing.T) {
 		return kernelOf(table)(r)
 	})}
 	all, err := k.Services(t.Context(), one, two, one, three, lvs.Key{Mark: 4})
-	if !errors.Is(err, syscall.EPERM) || !strings.HasPrefix(err.Error(), "ipvs connections of -f 4: ") || asked.Load() != 4 {
+	if !errors.Is(err, syscall.EPERM) || !strings.HasPrefix(err.Error(), "ipvs connections of -f 4: ") ||
+		asked.Load() != 4 {
 		t.Errorf("asked %d times: %v", asked.Load(), err)
 	}
 	_, read := all[three]

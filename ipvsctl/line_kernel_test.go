@@ -51,7 +51,8 @@ func TestKernelLostAnswerIsAnErrorAndTheNextRequestGetsThrough(t *testing.T) {
 		"table": func() error { _, err := k.Read(t.Context()); return err },
 	} {
 		n := loseAnswers(t)
-		for end := time.Now().Add(3 * time.Second); n != 2; n = loseAnswers(t) { // one of an earlier test may still close
+		// one of an earlier test may still close
+		for end := time.Now().Add(3 * time.Second); n != 2; n = loseAnswers(t) {
 			if time.Now().After(end) {
 				t.Fatalf("%d sockets are open, want 2", n)
 			}

@@ -10,7 +10,8 @@ import (
 	"ldirectord/internal/testkit"
 )
 
-const alsoSection = "virtual=192.0.2.1:80\n\treal=192.0.2.2:8080 gate \"own\", \"strings\"\n\tservice=ftp\n\trequest=\"r\"\n\tcheckport=21\n\tlogin=\"me\"\n"
+const alsoSection = "virtual=192.0.2.1:80\n\treal=192.0.2.2:8080 gate \"own\", \"strings\"\n\tservice=ftp\n" +
+	"\trequest=\"r\"\n\tcheckport=21\n\tlogin=\"me\"\n"
 
 // A further check is what its line names. It has the settings of the section, except for what it sends and expects.
 func TestFurtherChecks(t *testing.T) {
@@ -37,7 +38,9 @@ func TestFurtherChecks(t *testing.T) {
 		}
 		testkit.Equal(t, got, want, line)
 		again := mustParse(t, alsoSection+"\talsocheck = "+v.AlsoChecks[0].Written+"\n").Virtuals[0]
-		if c, now := again.AlsoChecks[0], v.AlsoChecks[0]; again.AlsoChecks[0].Written != v.AlsoChecks[0].Written || c.Type != now.Type || c.Port != now.Port || c.Request != now.Request || c.Receive != now.Receive {
+		if c, now := again.AlsoChecks[0],
+			v.AlsoChecks[0]; again.AlsoChecks[0].Written != v.AlsoChecks[0].Written || c.Type != now.Type ||
+			c.Port != now.Port || c.Request != now.Request || c.Receive != now.Receive {
 			t.Errorf("%s is written as %s, which is %+v", line, v.AlsoChecks[0].Written, c)
 		}
 		if check.Login != "me" || check.Check(0) != check || len(v.Checks()) != 2 {
@@ -51,7 +54,8 @@ func TestFurtherChecks(t *testing.T) {
 
 // A further check without a log-in uses the usual one of its own service, not that of the section's service.
 func TestTheUsualLoginOfAFurtherCheck(t *testing.T) {
-	src := "virtual=192.0.2.1:21\n\treal=192.0.2.2:21 gate\n\tservice=ftp\n\talsocheck = sip 5060\n\talsocheck = smtp 25\n\talsocheck = ftp 2121\n"
+	src := "virtual=192.0.2.1:21\n\treal=192.0.2.2:21 gate\n\tservice=ftp\n\talsocheck = sip 5060\n" +
+		"\talsocheck = smtp 25\n\talsocheck = ftp 2121\n"
 	cfg, found := Parse(t.Context(), "a.cf", []byte(src), Options{HostName: "h"})
 	if found.HasErrors() {
 		t.Fatal(found)
@@ -74,7 +78,8 @@ func TestTheURLOfAFurtherCheck(t *testing.T) {
 }
 
 func TestFurtherChecksInJSON(t *testing.T) {
-	cfg := mustParse(t, "virtual=192.0.2.1:80\n\treal=192.0.2.2:80 gate\n\tcheckport=80\n\talsocheck=http_proxy 81 \"http://me:pw@a.b/x\"\n\talsocheck=ping\n")
+	cfg := mustParse(t, "virtual=192.0.2.1:80\n\treal=192.0.2.2:80 gate\n\tcheckport=80\n"+
+		"\talsocheck=http_proxy 81 \"http://me:pw@a.b/x\"\n\talsocheck=ping\n")
 	for hidden, want := range map[bool]string{false: "http://me:pw@a.b/x", true: "http://…@a.b/x"} {
 		shown := cfg
 		if hidden {

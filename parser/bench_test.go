@@ -15,7 +15,8 @@ func farm(n, servers int) []byte {
 		for j := range servers {
 			fmt.Fprintf(&b, "\treal=10.%d.%d.%d:80 gate 1\n", 10+j, i>>8&255, i&255)
 		}
-		b.WriteString("\tservice=http\n\trequest=\"index.html\"\n\treceive=\"OK\"\n\tscheduler=wlc\n\tprotocol=tcp\n\tchecktype=negotiate\n")
+		b.WriteString("\tservice=http\n\trequest=\"index.html\"\n\treceive=\"OK\"\n\tscheduler=wlc\n" +
+			"\tprotocol=tcp\n\tchecktype=negotiate\n")
 	}
 	return []byte(b.String())
 }

@@ -67,7 +67,8 @@ func TestBlocksAreBounded(t *testing.T) {
 
 // JSON has the place of each value that is written, with its block.
 func TestOriginOfValues(t *testing.T) {
-	src := "checkinterval=9\ndefaults=a\n\tscheduler=rr\nvirtual=192.0.2.1:80\n\tuse=a\n\treal=192.0.2.2:80 masq\n\tchecktype=on\n"
+	src := "checkinterval=9\ndefaults=a\n\tscheduler=rr\nvirtual=192.0.2.1:80\n\tuse=a\n" +
+		"\treal=192.0.2.2:80 masq\n\tchecktype=on\n"
 	cfg, _ := parseText(t, src)
 	got, _ := json.Marshal(shown{cfg}.virtual(cfg.Virtuals[0])["from"])
 	const want = `{"checkinterval":{"defaults":null,"file":"ld.cf","line":1},` +

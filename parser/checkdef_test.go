@@ -12,8 +12,8 @@ import (
 	"ldirectord/internal/testkit"
 )
 
-// A service that names a checkdef means what it means with the lines of the block written out; so does an alsocheck, for
-// which no other line of the section counts.
+// A service that names a checkdef means what it means with the lines of the block written out; so does an alsocheck,
+// for which no other line of the section counts.
 func TestCheckdefsMeanTheirLines(t *testing.T) { meanTheirLines(t, "named.txt", withoutNames) }
 
 // withoutNames is what a file means: its sections without the names of blocks, and each check.
@@ -43,7 +43,8 @@ func withoutNames(t *testing.T, src string) string {
 
 // The words of a section are for its own check. Those that are global count for all.
 func TestACheckdefTakesNothingOfTheSection(t *testing.T) {
-	src := "negotiatetimeout=9\nvirtual=192.0.2.1:80\n\treal=192.0.2.2:80 masq\n\tservice=http\n\tvirtualhost=a.example\n\tnegotiatetimeout=1\n\tlogin=\"x\"\n" +
+	src := "negotiatetimeout=9\nvirtual=192.0.2.1:80\n\treal=192.0.2.2:80 masq\n\tservice=http\n" +
+		"\tvirtualhost=a.example\n\tnegotiatetimeout=1\n\tlogin=\"x\"\n" +
 		"\thttpheader=\"A: b\"\n\talsocheck=web\ncheckdef=web\n\tservice=https\n\ttlsverify=yes\n"
 	cfg, _ := parseText(t, src)
 	check := cfg.Virtuals[0].Check(1)

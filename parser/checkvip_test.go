@@ -16,7 +16,8 @@ func TestCheckVIPAddress(t *testing.T) {
 			"192.0.2.1", "192.0.2.1"},
 		{"virtual=192.0.2.1:80\n" + real + "\tcheckvip=yes\n\tcheckvip=192.0.2.9\n\talsocheck=connect\n",
 			"192.0.2.9", "192.0.2.9"},
-		{"virtual=7\n" + real + "\tservice=http\n\tmark=192.0.2.0/28 all all\n\tmark=192.0.2.3 tcp 80\n\tcheckvip=yes\n\talsocheck=http 80\n", "192.0.2.3", "192.0.2.3"},
+		{"virtual=7\n" + real + "\tservice=http\n\tmark=192.0.2.0/28 all all\n\tmark=192.0.2.3 tcp 80\n" +
+			"\tcheckvip=yes\n\talsocheck=http 80\n", "192.0.2.3", "192.0.2.3"},
 	} {
 		cfg, found := Parse(t.Context(), "t.cf", []byte(row.src), Options{})
 		if cfg == nil || found.HasErrors() {

@@ -185,7 +185,8 @@ virtual=192.0.2.1:82
 }
 
 func TestPositionsAreThoseOfTheValues(t *testing.T) {
-	cfg := mustParse(t, "checkinterval = 3\ncheckinterval=4\nvirtual = 192.0.2.1:80\n\treal =\t192.0.2.2:80 gate\n\tfallback=192.0.2.3:80\n    receive=\"OK\"\n")
+	cfg := mustParse(t, "checkinterval = 3\ncheckinterval=4\nvirtual = 192.0.2.1:80\n"+
+		"\treal =\t192.0.2.2:80 gate\n\tfallback=192.0.2.3:80\n    receive=\"OK\"\n")
 	v := cfg.Virtuals[0]
 	for what, got := range map[string]struct {
 		at           Position
@@ -270,17 +271,24 @@ func TestFilesThatTheUserMayNotOpen(t *testing.T) {
 		}
 		return ""
 	}
-	src := "logfile=\"/a\"\nvirtual=1\n\treal=192.0.2.1:443 gate\n\tservice=https\n\tmonitorfile=/b\n\ttlsverify=yes\n\ttlsca=/c\n"
+	src := "logfile=\"/a\"\nvirtual=1\n\treal=192.0.2.1:443 gate\n\tservice=https\n\tmonitorfile=/b\n" +
+		"\ttlsverify=yes\n\ttlsca=/c\n"
 	for _, c := range []struct {
 		src  string
 		user func(error) string
 		want string
 	}{
-		{src, user, "[:1:9: warning: as somebody the log file cannot be opened (permission denied); root has the rights" +
-			" :5:14: warning: as somebody the monitor file cannot be opened (permission denied); root has the rights" +
-			" :7:8: warning: as somebody the file cannot be read (permission denied); root has the rights]"},
-		{src[:13], nil, "[:1:9: error: the log file cannot be opened (permission denied); it must be a file that can be appended to, or a syslog facility]"},
-		{"logfile=\"/full\"\n", user, "[:1:9: error: the log file cannot be opened (invalid argument); it must be a file that can be appended to, or a syslog facility]"},
+		{src, user, "[:1:9: warning: as somebody the log file cannot be opened (permission denied); root has " +
+			"the rights" +
+			" :5:14: warning: as somebody the monitor file cannot be opened (permission denied); root " +
+			"has the rights" +
+			" :7:8: warning: as somebody the file cannot be read (permission denied); root has the " +
+			"rights]"},
+		{src[:13], nil, "[:1:9: error: the log file cannot be opened (permission denied); it must be a file " +
+			"that can be appended to, or a syslog facility]"},
+		{"logfile=\"/full\"\n", user,
+			"[:1:9: error: the log file cannot be opened (invalid argument); it must be a file that can " +
+				"be appended to, or a syslog facility]"},
 	} {
 		_, found := Parse(t.Context(), "", []byte(c.src), Options{TryFile: try, TryRead: try, User: c.user})
 		testkit.Equal(t, fmt.Sprint(found), c.want, c.src)
@@ -300,7 +308,8 @@ func TestTooLargeAFileIsRefused(t *testing.T) {
 
 // A configuration with errors has the sections without an error.
 func TestSectionsWithoutAnError(t *testing.T) {
-	cfg, _ := Parse(t.Context(), "", []byte("nonsense\nvirtual=1\n\tservice=no\nvirtual=2\n\tload=\"x\"\nvirtual=a\nvirtual=3\n"), Options{})
+	cfg, _ := Parse(t.Context(), "",
+		[]byte("nonsense\nvirtual=1\n\tservice=no\nvirtual=2\n\tload=\"x\"\nvirtual=a\nvirtual=3\n"), Options{})
 	if len(cfg.Virtuals) != 2 || cfg.Virtuals[0].ID != "fwm:2" || cfg.Virtuals[1].ID != "fwm:3" {
 		t.Errorf("got %+v", cfg.Virtuals)
 	}

@@ -20,7 +20,8 @@ func TestExtensionsOfChecks(t *testing.T) {
 	}{
 		{"https", []string{`tlsverify=yes`, `tlsca=/ca.pem`, `tlscert="/a b.pem"`, `tlskey=/key.pem`,
 			`tlsexpirywarn=3650`},
-			`{"tlsca":"/ca.pem","tlscert":"/a b.pem","tlsexpirywarn":3650,"tlskey":"/key.pem","tlsverify":"yes"}`},
+			`{"tlsca":"/ca.pem","tlscert":"/a ` +
+				`b.pem","tlsexpirywarn":3650,"tlskey":"/key.pem","tlsverify":"yes"}`},
 		{"https", []string{`tlsverify=yes`, `tlsverify=no`}, `{}`},
 		{"imap", []string{`starttls=yes`, `tlsexpirywarn=1`}, `{"starttls":"yes","tlsexpirywarn":1}`},
 		{"http", []string{`httpstatus=200, 204 ,300 - 399`}, `{"httpstatus":"200,204,300-399"}`},
@@ -31,7 +32,8 @@ func TestExtensionsOfChecks(t *testing.T) {
 		{"http", []string{`httpuser="me"`, `httppasswd="a:b#c" # d`}, `{"httppasswd":"a:b#c","httpuser":"me"}`},
 		{"simpletcp", []string{`expect="^a\s"`, `send="b\r\n"`, `send="\"c\" # \x00\xfF\\"`,
 			`expect="\"d\" #"`},
-			`{"steps":[{"expect":"^a\\s"},{"send":"b\\r\\n"},{"send":"\\\"c\\\" # \\x00\\xfF\\\\"},{"expect":"\\\"d\\\" #"}]}`},
+			`{"steps":[{"expect":"^a\\s"},{"send":"b\\r\\n"},{"send":"\\\"c\\\" # ` +
+				`\\x00\\xfF\\\\"},{"expect":"\\\"d\\\" #"}]}`},
 		{"simpletcp", []string{`send="a\\" # "b"`}, `{"steps":[{"send":"a\\\\"}]}`},
 		{"mysql", []string{`cleartext=no`}, `{"cleartext":"no"}`},
 		{"pgsql", []string{`cleartext=no`, `cleartext=yes`}, `{}`},
@@ -147,7 +149,8 @@ func TestFilesOfTLSAreTriedForReading(t *testing.T) {
 // Directives that only this program knows are accepted in any layout, with Strict too: the Perl ldirectord refuses
 // them anyway.
 func TestNoWordOnLayoutsBehindAnExtension(t *testing.T) {
-	const src = "virtual=192.0.2.1:99\n\treal=192.0.2.2:99 gate\n\tservice=simpletcp\n\twindow=1/2 # a\n\tsend=\"#\" # b\r\n\tstarttls=yes \n"
+	const src = "virtual=192.0.2.1:99\n\treal=192.0.2.2:99 gate\n\tservice=simpletcp\n\twindow=1/2 # a\n" +
+		"\tsend=\"#\" # b\r\n\tstarttls=yes \n"
 	_, found := parse(t.Context(), "", []byte(src), Options{Strict: true})
 	if found.HasErrors() {
 		t.Error(found)
@@ -155,7 +158,8 @@ func TestNoWordOnLayoutsBehindAnExtension(t *testing.T) {
 }
 
 func TestDialogueOfASectionWithoutStepsIsNone(t *testing.T) {
-	v := mustParse(t, "virtual=192.0.2.1:99\n\tservice=simpletcp\n\trequest=\"a\"\n\treal=192.0.2.2:99 gate \"b\", \"c\"\n\tsni=d\n").Virtuals[0]
+	v := mustParse(t, "virtual=192.0.2.1:99\n\tservice=simpletcp\n\trequest=\"a\"\n"+
+		"\treal=192.0.2.2:99 gate \"b\", \"c\"\n\tsni=d\n").Virtuals[0]
 	if v.Steps != nil || v.Request != "/a" {
 		t.Errorf("got %v and %q", v.Steps, v.Request)
 	}

@@ -60,11 +60,17 @@ func TestAlsoFallback(t *testing.T) {
 	}
 	checked := section + "\tfallbackcheck=connect\n"
 	for src, want := range map[string]string{
-		checked + "\talsofallback=127.0.0.1\n":                                                 "ld.cf:4:15: error: alsofallback is given without fallback",
-		checked + "\tfallback=127.0.0.1\n\talsofallback=127.0.0.1:80\n":                        "ld.cf:5:15: error: 127.0.0.1:80 is a fallback of this virtual already",
-		checked + "\tfallback=127.0.0.1\n\talsofallback=127.0.0.2\n\talsofallback=127.0.0.2\n": "ld.cf:6:15: error: 127.0.0.2:80 is a fallback of this virtual already",
-		checked + "\tfallback=127.0.0.1\n\talsofallback=127.0.0.2 nat\n":                       "ld.cf:5:15: error: \"nat\" is not a forwarding method",
-		section + "\tfallback=127.0.0.1\n\talsofallback=127.0.0.2\n":                           "ld.cf:4:15: warning: alsofallback has no effect without fallbackcheck",
+		checked + "\talsofallback=127.0.0.1\n": "ld.cf:4:15: " +
+			"error: alsofallback is given without fallback",
+		checked + "\tfallback=127.0.0.1\n\talsofallback=127.0.0.1:80\n": "ld.cf:5:15: " +
+			"error: 127.0.0.1:80 is a fallback of this virtual already",
+		checked + "\tfallback=127.0.0.1\n\talsofallback=127.0.0.2\n" +
+			"\talsofallback=127.0.0.2\n": "ld.cf:6:15: error: 127.0.0.2:80 is a fallback of this virtual " +
+			"already",
+		checked + "\tfallback=127.0.0.1\n\talsofallback=127.0.0.2 nat\n": "ld.cf:5:15: " +
+			"error: \"nat\" is not a forwarding method",
+		section + "\tfallback=127.0.0.1\n\talsofallback=127.0.0.2\n": "ld.cf:4:15: " +
+			"warning: alsofallback has no effect without fallbackcheck",
 		checked + "\tfallback=127.0.0.1\n" +
 			strings.Repeat("\talsofallback=127.0.0.2\n",
 				17): "ld.cf:21:15: error: the section has more than 16 lines of alsofallback",

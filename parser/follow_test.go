@@ -61,7 +61,8 @@ virtual = 1
 		"lost true 192.0.2.34 [192.0.2.35] no answer",
 		"marked true invalid IP [] the answer 192.0.2.3 is refused because it is a virtual address of the file",
 		"moved true 192.0.2.12 [192.0.2.31 192.0.2.32] ",
-		"next true invalid IP [192.0.2.1] the answer 192.0.2.2 is refused because it is a virtual address of the file",
+		"next true invalid IP [192.0.2.1] the answer 192.0.2.2 is refused because it is a virtual address of " +
+			"the file",
 		"own true 192.0.2.36 [] the answer 192.0.2.1 is refused because it is a virtual address of the file",
 		"several true 192.0.2.14 [] ",
 		"vip false 192.0.2.1 [] ",

@@ -20,9 +20,12 @@ func FuzzParse(f *testing.F) {
 		src := testkit.Must(os.ReadFile(file))(f)
 		f.Add(src)
 	}
-	f.Add([]byte("virtual6=[2001:db8::1]:80\n\treal6=[::1]->[::f]:80 gate 1 \"a\", \"b\" l:1 u:2\n\tfallback6=::1:80 ipip\n"))
-	f.Add([]byte("include = d/*\ncheckdef = web\n\tservice = http\n\trequest = \"ok\"\ndefaults = a\n\tuse = b\nvirtual=192.0.2.1:80\n" +
-		"\trealfile = /x gate\n\trealnames = b:80 masq\n\tservice = web\n\talsocheck = web 81\n\talsofallback = 192.0.2.2\n"))
+	f.Add([]byte("virtual6=[2001:db8::1]:80\n\treal6=[::1]->[::f]:80 gate 1 \"a\", \"b\" l:1 u:2\n" +
+		"\tfallback6=::1:80 ipip\n"))
+	f.Add([]byte("include = d/*\ncheckdef = web\n\tservice = http\n\trequest = \"ok\"\ndefaults = a\n\tuse = b\n" +
+		"virtual=192.0.2.1:80\n" +
+		"\trealfile = /x gate\n\trealnames = b:80 masq\n\tservice = web\n\talsocheck = web 81\n" +
+		"\talsofallback = 192.0.2.2\n"))
 	o := options(f)
 	strict := o
 	strict.Strict = true

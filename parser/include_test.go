@@ -26,7 +26,8 @@ func TestParts(t *testing.T) {
 		{[]Part{{Path: "a", Text: []byte(two)}, {Path: "b", Text: []byte(two)}},
 			"b:1:9: error: tcp:192.0.2.2:80 of line 1 is already in line 1 of a"},
 		{[]Part{{Path: "a", Text: []byte("\treal=192.0.2.9:80 masq\n")}},
-			"a:1:2: error: real is outside of a section; it belongs below a virtual, indented by four blanks or a tab"},
+			"a:1:2: error: real is outside of a section; it belongs below a virtual, indented by four " +
+				"blanks or a tab"},
 		{[]Part{{Path: "a", Text: []byte("supervised\n")}},
 			"a:1:1: error: supervised is not followed by =; a line is NAME = VALUE or a comment after #"},
 		{[]Part{{Path: "a", Text: []byte("callback=\"x\"\n")}},
@@ -61,7 +62,8 @@ func TestSumOfParts(t *testing.T) {
 		return sumOf(t, string(testkit.Must(Join("ld.cf", []byte(main), parts))(t)), "d", "")
 	}
 	whole := sumOf(t, one+two, "d", "")
-	testkit.Equal(t, joined("include=a*\n", Part{Path: "a1", Text: []byte(one)}, Part{Path: "a2", Text: []byte(two)}), whole)
+	testkit.Equal(t, joined("include=a*\n", Part{Path: "a1", Text: []byte(one)},
+		Part{Path: "a2", Text: []byte(two)}), whole)
 	if joined("include=a*\n", Part{Path: "a1", Text: []byte(one)}) == whole {
 		t.Error("a part does not count")
 	}
@@ -102,7 +104,8 @@ func TestNoFileLooksJoined(t *testing.T) {
 }
 
 func TestIncludes(t *testing.T) {
-	got := fmt.Sprint(Includes([]byte("\ufeffinclude=bom\na=b\ninclude = conf.d/*.cf # all\n  include=\"x y\"\ninclude=*/a\ninclude=[\ninclude\n#include=z\n")))
+	got := fmt.Sprint(Includes([]byte("\ufeffinclude=bom\na=b\ninclude = conf.d/*.cf # all\n  include=\"x y\"\n" +
+		"include=*/a\ninclude=[\ninclude\n#include=z\n")))
 	if got != "[bom conf.d/*.cf x y]" {
 		t.Error(got)
 	}

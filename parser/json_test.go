@@ -24,7 +24,8 @@ func TestJSONOfValues(t *testing.T) {
 }
 
 func TestAddressesOfAVirtualService(t *testing.T) {
-	cfg := mustParse(t, "virtual=192.0.2.1:80\nvirtual=3\n\tmark=192.0.2.0/28 tcp 80\n\tmark=192.0.2.33 tcp 80\nvirtual=4\n")
+	cfg := mustParse(t, "virtual=192.0.2.1:80\nvirtual=3\n\tmark=192.0.2.0/28 tcp 80\n\tmark=192.0.2.33 tcp 80\n"+
+		"virtual=4\n")
 	for i, want := range []string{"[192.0.2.1/32]", "[192.0.2.0/28 192.0.2.33/32]", "[]"} {
 		testkit.Equal(t, fmt.Sprint(cfg.Virtuals[i].Addresses()), want, cfg.Virtuals[i].ID)
 	}

@@ -38,7 +38,8 @@ func TestKeepServing(t *testing.T) {
 		_, found := parseText(t, "\nkeepserving="+value+"\n")
 		if len(found) != 1 || found[0].Pos.Line != 2 ||
 			!strings.Contains(found[0].Text,
-				"it must be a number of servers, such as 2, or a percentage from 0% to 100%, such as 50%") {
+				"it must be a number of servers, such as 2, or a percentage from 0% to 100%, such as "+
+					"50%") {
 			t.Errorf("%s: %v", value, found)
 		}
 	}

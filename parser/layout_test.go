@@ -102,7 +102,8 @@ func TestLayoutWarningsNameTheirLine(t *testing.T) {
 		"each for comments": {"fork=no # a\nautoreload=yes # b\n",
 			[]int{1, 2}},
 		"a blank after a list of states": {
-			"emailalertstatus=running , stopping \nvirtual=1\n\tservice=none\n\treal=192.0.2.1 gate\n\temailalertstatus=running ,\n", []int{1}},
+			"emailalertstatus=running , stopping \nvirtual=1\n\tservice=none\n\treal=192.0.2.1 gate\n" +
+				"\temailalertstatus=running ,\n", []int{1}},
 		"a section continues after a global": {
 			"virtual=1\n\tservice=none\nfork=no\n\treal=192.0.2.1 gate\n", []int{4}},
 	} {
@@ -119,7 +120,8 @@ func TestLayoutWarningsNameTheirLine(t *testing.T) {
 }
 
 func TestColumnZeroIsAmbiguousOnlyUntilTheNextVirtual(t *testing.T) {
-	const src = "virtual=1\nreal=192.0.2.1 gate\nservice=none\nautoreload=yes\nvirtual=2\n\treal=192.0.2.1 gate\n\tservice=none\nquiescent=yes\n"
+	const src = "virtual=1\nreal=192.0.2.1 gate\nservice=none\nautoreload=yes\nvirtual=2\n\treal=192.0.2.1 gate\n" +
+		"\tservice=none\nquiescent=yes\n"
 	cfg, found := parseText(t, src)
 	if cfg == nil {
 		t.Fatal(found)

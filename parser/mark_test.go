@@ -37,7 +37,8 @@ func TestMarkLines(t *testing.T) {
 }
 
 func TestMarkLinesAddUp(t *testing.T) {
-	src := "virtual=3\n\treal=192.0.2.21:80 gate\n\tmark=192.0.2.10 tcp 80,443\n\tmark=192.0.2.10 udp 443\n\tservice=http\n"
+	src := "virtual=3\n\treal=192.0.2.21:80 gate\n\tmark=192.0.2.10 tcp 80,443\n\tmark=192.0.2.10 udp 443\n" +
+		"\tservice=http\n"
 	v := mustParse(t, src).Virtuals[0]
 	if len(v.Marking) != 2 || v.Marking[1].At != (Position{"test.cf", 4, 7}) {
 		t.Errorf("got %+v", v.Marking)
@@ -55,7 +56,8 @@ func TestMarkLinesAreBounded(t *testing.T) {
 	if cfg, found := parseText(t, src); cfg == nil {
 		t.Error(found[0])
 	}
-	_, found := parseText(t, src+"\tmark=192.0.2.10 all all\n\tmark=192.0.2.10 tcp all\nvirtual=4\n\tmark=192.0.2.10 udp 80\n")
+	_, found := parseText(t, src+"\tmark=192.0.2.10 all all\n\tmark=192.0.2.10 tcp all\nvirtual=4\n"+
+		"\tmark=192.0.2.10 udp 80\n")
 	if errs := found.Errors(); len(errs) != 1 || errs[0].Pos != (Position{"ld.cf", 6, 7}) ||
 		errs[0].Kind != tooLarge {
 		t.Errorf("got %v", errs)
@@ -63,7 +65,8 @@ func TestMarkLinesAreBounded(t *testing.T) {
 }
 
 func TestEngine(t *testing.T) {
-	const src = "virtual=192.0.2.10:5060\n\tprotocol=udp\n\treal=192.0.2.21:5060 gate\n\tpersistent=60\n\tpename=sip\n"
+	const src = "virtual=192.0.2.10:5060\n\tprotocol=udp\n\treal=192.0.2.21:5060 gate\n\tpersistent=60\n" +
+		"\tpename=sip\n"
 	if v := mustParse(t, src).Virtuals[0]; v.PEName != "sip" {
 		t.Errorf("got %q", v.PEName)
 	}

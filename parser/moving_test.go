@@ -28,7 +28,8 @@ func TestMovingWeights(t *testing.T) {
 			"slow 0s, pace 0/0s 0/0s, hold 500ms up to 500ms, backups below 1/1"},
 		{"holddown=30,5m", "holddown=0", "slow 0s, pace 0/0s 0/0s, hold 0s up to 0s, backups below 1/1"},
 		{"holddown=5m", "holddown=5m,6m", "slow 0s, pace 0/0s 0/0s, hold 5m0s up to 6m0s, backups below 1/1"},
-		{"holddown=315360000", "", "slow 0s, pace 0/0s 0/0s, hold 87600h0m0s up to 87600h0m0s, backups below 1/1"},
+		{"holddown=315360000", "",
+			"slow 0s, pace 0/0s 0/0s, hold 87600h0m0s up to 87600h0m0s, backups below 1/1"},
 		{"backupbelow=2/3", "", "slow 0s, pace 0/0s 0/0s, hold 0s up to 0s, backups below 2/3"},
 		{"backupbelow=2/3", "backupbelow=50%", "slow 0s, pace 0/0s 0/0s, hold 0s up to 0s, backups below 2/2"},
 	} {
@@ -87,8 +88,10 @@ func TestJSONOfMovingWeights(t *testing.T) {
 
 // Backup servers come after the other servers, wherever their lines are. In all else they are read like a real line.
 func TestBackups(t *testing.T) {
-	v := mustParse(t, "virtual6=[2001:db8::1]:80\n\tbackup=[2001:db8::9]:80 masq\n\treal6=[2001:db8::2]:80 gate 3\n"+
-		"\tbackup=[2001:db8::7]->[2001:db8::8]:81 masq 5 \"a\", \"b\" u:9\n\treal6=[2001:db8::3]:80 gate 4\n").Virtuals[0]
+	v := mustParse(t, "virtual6=[2001:db8::1]:80\n\tbackup=[2001:db8::9]:80 masq\n"+
+		"\treal6=[2001:db8::2]:80 gate 3\n"+
+		"\tbackup=[2001:db8::7]->[2001:db8::8]:81 masq 5 \"a\", \"b\" u:9\n"+
+		"\treal6=[2001:db8::3]:80 gate 4\n").Virtuals[0]
 	var got []string
 	for _, r := range v.Reals {
 		got = append(got, fmt.Sprint(describe(r), " ", r.Backup))
@@ -96,7 +99,8 @@ func TestBackups(t *testing.T) {
 	want := `[2001:db8::2]:80 gate 3 false; [2001:db8::3]:80 gate 4 false; [2001:db8::9]:80 masq 1 true; ` +
 		`[2001:db8::7]:81 masq 5 "/a" "b" u:9 true; [2001:db8::8]:81 masq 5 "/a" "b" u:9 true`
 	testkit.Equal(t, strings.Join(got, "; "), want)
-	reals := asJSON(t, mustParse(t, "virtual=1\n\treal=192.0.2.2 gate\n\tbackup=192.0.2.3 gate\n"))["virtuals"].([]any)[0].(object)["reals"].([]any)
+	reals := asJSON(t, mustParse(t, "virtual=1\n\treal=192.0.2.2 gate\n"+
+		"\tbackup=192.0.2.3 gate\n"))["virtuals"].([]any)[0].(object)["reals"].([]any)
 	if _, shown := reals[0].(object)["backup"]; shown || reals[1].(object)["backup"] != true {
 		t.Errorf("JSON: %v", reals)
 	}
@@ -116,7 +120,8 @@ func TestABackupByName(t *testing.T) {
 
 // A backup server waits for its address like any server, and minservers and keepserving don't count it.
 func TestABackupWaits(t *testing.T) {
-	src := "keepserving=1\nvirtual=192.0.2.1:80\n\treal=192.0.2.2->192.0.2.3:80 gate 1\n\tbackup=b.example:80 gate 2\n\tminservers=3\n"
+	src := "keepserving=1\nvirtual=192.0.2.1:80\n\treal=192.0.2.2->192.0.2.3:80 gate 1\n" +
+		"\tbackup=b.example:80 gate 2\n\tminservers=3\n"
 	_, found := Parse(t.Context(), "", []byte(src), Options{Wait: true, Resolver: answers{}})
 	if errs := found.Errors(); len(errs) != 1 ||
 		!strings.Contains(errs[0].Text, "minservers = 3 needs 3 servers, but tcp:192.0.2.1:80 has only 2;") {
@@ -142,7 +147,8 @@ func TestABackupWaits(t *testing.T) {
 
 // The section's directives about weights apply to its own check. A line of alsocheck has its own percentage.
 func TestWeightsAreToldToTheOwnCheck(t *testing.T) {
-	v := mustParse(t, "virtual=192.0.2.1:80\n\treal=192.0.2.2:80 gate 9\n\tdrainstatus=503\n\tagentport=81\n\tagentsend=\"a\\r\\n\\x00\"\n"+
+	v := mustParse(t, "virtual=192.0.2.1:80\n\treal=192.0.2.2:80 gate 9\n\tdrainstatus=503\n\tagentport=81\n"+
+		"\tagentsend=\"a\\r\\n\\x00\"\n"+
 		"\talsocheck=http 81 weight=7%\n\talsocheck=connect 82\n").Virtuals[0]
 	if v.AgentPort != 81 || v.AgentSend != "a\r\n\x00" || fmt.Sprint(v.DrainStatus) != "503" {
 		t.Errorf("the section: %+v", v.Tells)

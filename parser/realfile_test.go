@@ -16,24 +16,28 @@ func TestListsOfRealServers(t *testing.T) {
 		"# none\n\n":                      "[]",
 		"10.2.0.1\nweb:80 # the second\n": "[{10.2.0.1   false } {web:80   false }]",
 		"fe00::1\n[fe00::2]:80\r\n":       "[{[fe00::1]   false } {[fe00::2]:80   false }]",
-		`[{"targets": ["a:1", "b"], "labels": {"weight": "3", "method": "gate", "backup": "yes", "x": "y"}}, {"targets": ["c"]}]`: "[{a:1 gate 3 true } {b gate 3 true } {c   false }]",
-		"[]":                "[]",
-		"10.2.0.1":          "its last line is not complete: it does not end with a line feed",
-		"10.2.0.1 gate\n":   `line 1: "gate" follows the server; a line has one address or name`,
-		"a/b\n":             `"a/b" is not a server; it must be ADDRESS, NAME, ADDRESS:PORT or NAME:PORT`,
-		"a->b\n":            `"a->b" is not a server; it must be ADDRESS, NAME, ADDRESS:PORT or NAME:PORT`,
-		"a:http\n":          `the port of "a:http" must be a number from 1 to 65535`,
-		"a:0\n":             `the port of "a:0" must be a number from 1 to 65535`,
-		"10.2.0:80\n":       "10.2.0:80 cannot be a server: an IPv4 address is four numbers from 0 to 255 without leading zeros",
+		`[{"targets": ["a:1", "b"], "labels": {"weight": "3", "method": "gate", "backup": "yes", "x": "y"}}, ` +
+			`{"targets": ["c"]}]`: "[{a:1 gate 3 true } {b gate 3 true } {c   false }]",
+		"[]":              "[]",
+		"10.2.0.1":        "its last line is not complete: it does not end with a line feed",
+		"10.2.0.1 gate\n": `line 1: "gate" follows the server; a line has one address or name`,
+		"a/b\n":           `"a/b" is not a server; it must be ADDRESS, NAME, ADDRESS:PORT or NAME:PORT`,
+		"a->b\n":          `"a->b" is not a server; it must be ADDRESS, NAME, ADDRESS:PORT or NAME:PORT`,
+		"a:http\n":        `the port of "a:http" must be a number from 1 to 65535`,
+		"a:0\n":           `the port of "a:0" must be a number from 1 to 65535`,
+		"10.2.0:80\n": "10.2.0:80 cannot be a server: an IPv4 address is four numbers from 0 to 255 " +
+			"without leading zeros",
 		"::ffff:10.2.0.1\n": "[{10.2.0.1   false }]",
 		"0.0.0.0:80\n":      "0.0.0.0:80 cannot be a server: it is not the address of a host",
 		"[ff02::1]:80\n":    "[ff02::1]:80 cannot be a server: it is a multicast address",
-		`[{"targets": ["a"], "labels": {"weight": "-1"}}]`:  `weight="-1" of a must be a whole number from 0 to 2147483647`,
+		`[{"targets": ["a"], "labels": {"weight": "-1"}}]`: `weight="-1" of a must be a whole number from 0 ` +
+			`to 2147483647`,
 		`[{"targets": ["a"], "labels": {"method": "nat"}}]`: `method="nat" of a must be gate, masq or ipip`,
 		`[{"targets": ["a"], "labels": {"backup": "1"}}]`:   `backup="1" of a must be yes or no`,
 		`[{"targets": ["a"]`:                                "as JSON: unexpected end of JSON input",
-		`[{"targets": [""]}]`:                               `"" is not a server; it must be ADDRESS, NAME, ADDRESS:PORT or NAME:PORT`,
-		strings.Repeat("a\n", maxOfList+1):                  "it has more than 10000 servers",
+		`[{"targets": [""]}]`: `"" is not a server; it must be ADDRESS, NAME, ` +
+			`ADDRESS:PORT or NAME:PORT`,
+		strings.Repeat("a\n", maxOfList+1): "it has more than 10000 servers",
 	} {
 		list, err := ReadList([]byte(text))
 		got := fmt.Sprint(list)
@@ -48,7 +52,8 @@ func TestListsOfRealServers(t *testing.T) {
 
 // Whatever a list has, each server of it is a real server of the section, or the file is refused.
 func FuzzList(f *testing.F) {
-	for _, seed := range []string{"10.2.0.1\n", "web:80\n", `[{"targets": ["a:1"], "labels": {"weight": "3", "method": "ipip"}}]`, "[fe00::1]:80\n"} {
+	for _, seed := range []string{"10.2.0.1\n", "web:80\n",
+		`[{"targets": ["a:1"], "labels": {"weight": "3", "method": "ipip"}}]`, "[fe00::1]:80\n"} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
@@ -63,17 +68,21 @@ func FuzzList(f *testing.F) {
 			}
 		}
 		o := Options{Lists: map[string]List{"/x": {Servers: list}}, Wait: true}
-		c, found := Parse(t.Context(), "a.cf", []byte("virtual = 10.1.0.1:80\n\trealfile = /x masq 2 \"r\", \"a\" u:7\n\tservice = http\n"), o)
+		c, found := Parse(t.Context(), "a.cf",
+			[]byte("virtual = 10.1.0.1:80\n\trealfile = /x masq 2 \"r\", \"a\" u:7\n\tservice = http\n"), o)
 		if found.HasErrors() {
 			for _, d := range found.Errors() {
-				if !strings.Contains(d.Text, "virtual service itself") && !strings.Contains(d.Text, "cannot be") &&
-					!strings.Contains(d.Text, "has no address") && !strings.Contains(d.Text, "is not allowed") {
+				if !strings.Contains(d.Text, "virtual service itself") &&
+					!strings.Contains(d.Text, "cannot be") &&
+					!strings.Contains(d.Text, "has no address") &&
+					!strings.Contains(d.Text, "is not allowed") {
 					t.Errorf("%q: %v", text, d)
 				}
 			}
 			return
 		}
-		if len(c.Virtuals) != 1 || len(c.Virtuals[0].Reals) > len(list) || len(c.Virtuals[0].Reals) == 0 && len(names) > 0 {
+		if len(c.Virtuals) != 1 || len(c.Virtuals[0].Reals) > len(list) || len(c.Virtuals[0].Reals) == 0 &&
+			len(names) > 0 {
 			t.Errorf("%q: %d virtual services of %v", text, len(c.Virtuals), list)
 		}
 	})
@@ -83,9 +92,14 @@ func FuzzList(f *testing.F) {
 func TestTheListsOfAFile(t *testing.T) {
 	for text, want := range map[string]string{
 		"emptyok = yes\nvirtual = 1\n\trealfile = /a gate\n# realfile = /c gate\n\trealfile=/b masq\n" +
-			"\trealfile = x gate\nvirtual = 10.1.0.1:80\n\trealfile = /a ipip\n": "map[/a:{{ false} [invalid IP 10.1.0.1] true} /b:{{ false} [invalid IP] true}] true",
-		"virtual = 10.1.0.1:80\n\trealnames = web:80 gate\nvirtual6 = [fe00::1]:80\n\trealnames = web:81 masq\n" +
-			"virtual = 1\n\trealnames = web:82 gate\n\trealnames = 10.2.0.1:80 gate\n": "map[web (IPv4):{{web false} [10.1.0.1 invalid IP] false} web (IPv6):{{web true} [fe00::1] false}] false",
+			"\trealfile = x gate\nvirtual = 10.1.0.1:80\n" +
+			"\trealfile = /a ipip\n": "map[/a:{{ false} [invalid IP 10.1.0.1] true} /b:{{ false} " +
+			"[invalid IP] true}] true",
+		"virtual = 10.1.0.1:80\n\trealnames = web:80 gate\nvirtual6 = [fe00::1]:80\n" +
+			"\trealnames = web:81 masq\n" +
+			"virtual = 1\n\trealnames = web:82 gate\n" +
+			"\trealnames = 10.2.0.1:80 gate\n": "map[web (IPv4):{{web false} [10.1.0.1 invalid " +
+			"IP] false} web (IPv6):{{web true} [fe00::1] false}] false",
 	} {
 		lists, empty := RealLists([]byte(text))
 		testkit.Equal(t, fmt.Sprint(lists, empty), want, text)
@@ -124,14 +138,17 @@ func TestTheAddressesOfAName(t *testing.T) {
 	var got []string
 	for _, v := range c.Virtuals {
 		for _, r := range v.Reals {
-			got = append(got, fmt.Sprint(r.Addr, " ", r.Forward, " ", r.Weight, " ", r.Tags, r.Upper, r.Own != nil))
+			got = append(got,
+				fmt.Sprint(r.Addr, " ", r.Forward, " ", r.Weight, " ", r.Tags, r.Upper, r.Own != nil))
 		}
 	}
-	want := "10.2.0.1:81 masq 5 c0 true|10.2.0.2:81 masq 5 c0 true|10.2.0.1:82 gate 1 0 false|10.2.0.2:82 ipip 1 0 false|[fe00::2]:80 gate 1 9 false"
+	want := "10.2.0.1:81 masq 5 c0 true|10.2.0.2:81 masq 5 c0 true|10.2.0.1:82 gate 1 0 false|10.2.0.2:82 ipip 1 " +
+		"0 false|[fe00::2]:80 gate 1 9 false"
 	if strings.Join(got, "|") != want {
 		t.Errorf("%s\nwant %s", strings.Join(got, "|"), want)
 	}
-	for _, text := range []string{"10.2.0.2 of web (IPv4) is in line 6, too, which counts", "web (IPv6): no answer"} {
+	for _, text := range []string{"10.2.0.2 of web (IPv4) is in line 6, too, which counts",
+		"web (IPv6): no answer"} {
 		if !slices.ContainsFunc(found, func(d Diagnostic) bool { return d.Text == text }) {
 			t.Errorf("no %q in %v", text, found)
 		}

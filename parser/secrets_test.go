@@ -12,7 +12,8 @@ import (
 // A configuration that is shown has no values of secret directives and no log-ins in URLs. All else is shown as it
 // is.
 func TestAConfigurationIsShownWithoutItsSecrets(t *testing.T) {
-	src := "webhook = https://s3cret:s3cret@host/s3cret?s3cret\nvirtual = 10.1.0.1:80\n real = 10.2.0.1:80 gate\n service = http\n" +
+	src := "webhook = https://s3cret:s3cret@host/s3cret?s3cret\nvirtual = 10.1.0.1:80\n real = 10.2.0.1:80 gate\n" +
+		" service = http\n" +
 		" httpheader = \"X-Token: s3cret\"\n request = \"http://s3cret:s3cret@host/page\"\n"
 	for _, d := range Directives() {
 		if d.Secret && d.Section() && d.Name != "httpheader" {

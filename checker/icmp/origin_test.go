@@ -9,8 +9,8 @@ import (
 	"ldirectord/internal/raw"
 )
 
-// A ping leaves from its source and device. What this machine lacks is found at each ping, though the socket is an old one.
-// One whose device was replaced is opened again.
+// A ping leaves from its source and device. What this machine lacks is found at each ping, though the socket is an old
+// one. One whose device was replaced is opened again.
 func TestPingsHaveAnOrigin(t *testing.T) {
 	p := NewPinger()
 	defer p.Close()

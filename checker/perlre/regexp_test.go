@@ -172,15 +172,21 @@ func (p *perlProcess) answer(pattern, text string) string {
 // The parts of random patterns. Constructs for which Perl's own results are inconsistent are left out: lookbehind of
 // variable or no width, conditions without a "no", repeated \K, {3,2}.
 var (
-	randomAtoms = strings.Split(`a b c K k 0 1 _ - # { } ] . ^ $ \A \z \Z \b \B \d \D \w \W \s \S \h \H \v \V \N \R \X \n `+
-		`\t \e \cA \x41 \x{61} \x{e9} \101 \0 \12 \1 \2 \10 \8 \g1 \g{-1} \g{2} \k<n> \k{n} (?P=n) \G \Q \E \U \y \. \/ \_ `+
-		`[a-c] [^a-c] [\w-] [[:alpha:]] [[:^upper:]] [[:lower:]k] []a] [^]a] [a\]b] [\d-z] [\1\b] [a-[:digit:]] [$@] `+
-		`[\x00-\x1f] [^\n] [\W] [^\W_] [[:punct:]] [[:^space:]\n] [^[:cntrl:]] [\h\R] [\V] [^\H\d] [A-\xff] [z-a] [[:foo:]] [a [-a] [a-]`, " ")
+	randomAtoms = strings.Split(`a b c K k 0 1 _ - # { } ] . ^ $ \A \z \Z \b \B \d \D \w \W \s \S \h \H \v \V \N `+
+		`\R \X \n `+
+		`\t \e \cA \x41 \x{61} \x{e9} \101 \0 \12 \1 \2 \10 \8 \g1 \g{-1} \g{2} \k<n> \k{n} (?P=n) \G \Q \E `+
+		`\U \y \. \/ \_ `+
+		`[a-c] [^a-c] [\w-] [[:alpha:]] [[:^upper:]] [[:lower:]k] []a] [^]a] [a\]b] [\d-z] [\1\b] `+
+		`[a-[:digit:]] [$@] `+
+		`[\x00-\x1f] [^\n] [\W] [^\W_] [[:punct:]] [[:^space:]\n] [^[:cntrl:]] [\h\R] [\V] [^\H\d] [A-\xff] `+
+		`[z-a] [[:foo:]] [a [-a] [a-]`, " ")
 	// randomRefused are constructs that we refuse on purpose.
-	randomRefused = strings.Split(`\x{100} \p{Lu} \pL \P{L} \p{IsUpper} \N{U+e9} [\N{U+41}] (?xx) (?u) (?|(a)|(b)) (?a:\w) (*pla:a) (*atomic:a*) `+
+	randomRefused = strings.Split(`\x{100} \p{Lu} \pL \P{L} \p{IsUpper} \N{U+e9} [\N{U+41}] (?xx) (?u) `+
+		`(?|(a)|(b)) (?a:\w) (*pla:a) (*atomic:a*) `+
 		`(?:(a)|b)(?(1)b|a) (?(?=a)\w|b) (?1) (*SKIP)`, " ")
-	randomBytes   = []string{"\n", " ", "\xe9", "\xc9", "\xdf", "[\xe0-\xff]", "[a b]"}
-	randomGroups  = strings.Split(`( (?: (?= (?! (?> (?<n> (?'m' (?P<n> (?i: (?s: (?m: (?x: (?n: (?^: (?^i: (?i-s: (?-i:`, " ")
+	randomBytes  = []string{"\n", " ", "\xe9", "\xc9", "\xdf", "[\xe0-\xff]", "[a b]"}
+	randomGroups = strings.Split(`( (?: (?= (?! (?> (?<n> (?'m' (?P<n> (?i: (?s: (?m: (?x: (?n: (?^: (?^i: `+
+		`(?i-s: (?-i:`, " ")
 	randomRepeats = []string{"", "", "", "", "", "*", "+", "?", "*?", "+?", "??", "*+", "++", "?+", "{2}", "{1,}",
 		"{,2}", "{1,2}?", "{1}+", "{ 1, 2 }", "{x}", " *"}
 	randomOthers = []string{"(?i)", "(?s)", "(?m)", "(?x)", "(?-i)", "(?^)", "(?n)", "(?#c)", "(*FAIL)", "|", "|",
@@ -282,7 +288,8 @@ func TestHostilePatternsAreCompiledOrRefusedInTime(t *testing.T) {
 
 // The message about a refused pattern names the place and what is allowed, above all where Perl accepts the pattern.
 func TestRefusalsNameTheConstruct(t *testing.T) {
-	const groups = " is not supported: a group is (…), (?:…), (?<name>…), (?=…), (?!…), (?<=…), (?<!…) or (?>…), with modifiers i, m, n, s and x"
+	const groups = " is not supported: a group is (…), (?:…), (?<name>…), (?=…), (?!…), (?<=…), (?<!…) or (?>…), " +
+		"with modifiers i, m, n, s and x"
 	for pattern, want := range map[string]string{
 		`a(?1)`:              `"(?1)"` + groups + `, at character 2 of the pattern`,
 		`(?R)`:               `"(?R)"` + groups + `, at character 1 of the pattern`,
@@ -303,16 +310,21 @@ func TestRefusalsNameTheConstruct(t *testing.T) {
 		`*`:                  `quantifier * follows nothing, at character 1 of the pattern`,
 		`a**`:                `nested quantifiers, at character 3 of the pattern`,
 		`a\`:                 `trailing \, at character 2 of the pattern`,
-		`\p{Klingon}`:        `\p{Klingon}: properties are not supported, write a class as [[:upper:]], at character 1 of the pattern`,
-		`[\pL]`:              `"\\pL]" is not supported: escapes are those of a byte (\x41, \n) or a set (\d, \w, \s), at character 2 of the pattern`,
-		`\N{DIGIT ONE}`:      `\N{DIGIT ONE}: named characters are not supported, write \x41, at character 1 of the pattern`,
-		`\x{20ac}`:           `\x{20ac} is not supported: it is not a byte; write its bytes in UTF-8, such as \xc3\xa9, at character 1 of the pattern`,
-		`(?<n>a)\k<m>`:       `\k<m>: no group before it has this number or name, at character 8 of the pattern`,
-		`\g1(a)`:             `\g1: no group before it has this number or name, at character 1 of the pattern`,
-		`(?<n>a)|(?<n>b)`:    `two groups with the name n are not supported, at character 9 of the pattern`,
-		`a\b{wb}`:            `\b{wb} is not supported, at character 2 of the pattern`,
-		`\w{x}`:              `unescaped left brace in \w{x, write \{, at character 1 of the pattern`,
-		`a{70000}`:           `quantifier bigger than 65534, at character 2 of the pattern`,
+		`\p{Klingon}`: `\p{Klingon}: properties are not supported, write a class as [[:upper:]], at ` +
+			`character 1 of the pattern`,
+		`[\pL]`: `"\\pL]" is not supported: escapes are those of a byte (\x41, \n) or a set ` +
+			`(\d, \w, \s), at character 2 of the pattern`,
+		`\N{DIGIT ONE}`: `\N{DIGIT ONE}: named characters are not supported, write \x41, at character 1 ` +
+			`of the pattern`,
+		`\x{20ac}`: `\x{20ac} is not supported: it is not a byte; write its bytes in UTF-8, such ` +
+			`as \xc3\xa9, at character 1 of the pattern`,
+		`(?<n>a)\k<m>`: `\k<m>: no group before it has this number or name, at character 8 of the ` +
+			`pattern`,
+		`\g1(a)`:          `\g1: no group before it has this number or name, at character 1 of the pattern`,
+		`(?<n>a)|(?<n>b)`: `two groups with the name n are not supported, at character 9 of the pattern`,
+		`a\b{wb}`:         `\b{wb} is not supported, at character 2 of the pattern`,
+		`\w{x}`:           `unescaped left brace in \w{x, write \{, at character 1 of the pattern`,
+		`a{70000}`:        `quantifier bigger than 65534, at character 2 of the pattern`,
 	} {
 		_, err := Compile(pattern)
 		testkit.Fails(t, err, want, pattern)

@@ -46,7 +46,8 @@ func BenchmarkConnect(b *testing.B) {
 
 func BenchmarkHTTP(b *testing.B) {
 	const page = "<html><body><p>backend is up: OK-perf</p></body></html>"
-	s := serve(b, answering(okHead+"Server: test\r\nContent-Type: text/html\r\nContent-Length: 55\r\nConnection: close\r\n\r\n"+page))
+	s := serve(b, answering(okHead+"Server: test\r\nContent-Type: text/html\r\nContent-Length: 55\r\n"+
+		"Connection: close\r\n\r\n"+page))
 	benchmark(b, build(b, httpSpec(s.addr, "OK-perf"), nil))
 }
 
@@ -74,7 +75,8 @@ func BenchmarkPing(b *testing.B) {
 // The two benchmarks of each pair compare our own code, which reads answers and connects, with the standard
 // library's. The difference is the reason for having it.
 
-const benchAnswer = okHead + "Server: test\r\nContent-Type: text/html\r\nContent-Length: 55\r\nConnection: close\r\n\r\n" +
+const benchAnswer = okHead + "Server: test\r\nContent-Type: text/html\r\nContent-Length: 55\r\nConnection: close\r\n" +
+	"\r\n" +
 	"<html><body><p>backend is up: OK-perf</p></body></html>"
 
 func BenchmarkAnswerOwn(b *testing.B) {

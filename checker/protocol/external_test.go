@@ -83,7 +83,8 @@ func TestExternalWithoutPermission(t *testing.T) {
 func TestExternalIsKilledWithAllItStarted(t *testing.T) {
 	testkit.Leaks(t)
 	pids := filepath.Join(t.TempDir(), "pids")
-	path := writeScript(t, fmt.Sprintf("#!/bin/sh\necho waiting\ntrap '' TERM\nsleep 60 &\necho $! $$ >%s\nsleep 60\n", pids))
+	path := writeScript(t, fmt.Sprintf("#!/bin/sh\necho waiting\ntrap '' TERM\nsleep 60 &\necho $! $$ >%s\n"+
+		"sleep 60\n", pids))
 	spec := externalSpec(path)
 	var written []byte
 	moreTime(4*short, func(limit time.Duration) (Result, bool) {
@@ -169,7 +170,8 @@ func TestExternalProgramsAreBounded(t *testing.T) {
 	testkit.Leaks(t)
 	running := filepath.Join(t.TempDir(), "running")
 	testkit.OK(t, os.Mkdir(running, 0o755))
-	path := writeScript(t, fmt.Sprintf("#!/bin/sh\ntouch %[1]s/$$\nset -- %[1]s/*\nsleep 0.02\nrm %[1]s/$$\nexit $#\n", running))
+	path := writeScript(t, fmt.Sprintf("#!/bin/sh\ntouch %[1]s/$$\nset -- %[1]s/*\nsleep 0.02\nrm %[1]s/$$\n"+
+		"exit $#\n", running))
 	e := &Env{Children: make(chan struct{}, 1)}
 	spec := externalSpec(path)
 	spec.Timeout = time.Minute // long enough for all the checks, one after the other
@@ -276,7 +278,8 @@ func TestExternalPerl(t *testing.T) {
 			Result{Detail: "exit status 255: syntax error at FILE line 3, "}},
 		"shebang and strict": {"#!/usr/bin/perl -w\nuse strict;\nmy $x = 1;\nexit($x);\n",
 			Result{Detail: "exit status 1"}},
-		"modules of the daemon": {"exit(inet_ntoa(inet_aton('127.0.0.1')) eq '127.0.0.1' && hostname() ne '' && md5_hex('') ne '' ? 0 : 1)", Result{OK: true, Detail: "exit status 0"}},
+		"modules of the daemon": {"exit(inet_ntoa(inet_aton('127.0.0.1')) eq '127.0.0.1' && hostname() ne '' " +
+			"&& md5_hex('') ne '' ? 0 : 1)", Result{OK: true, Detail: "exit status 0"}},
 		"log function": {"ld_log('in trouble'); &ld_debug(2, 'x'); exit 1",
 			Result{Detail: "exit status 1: in trouble"}},
 		"function of its own": {"sub ok { return 0 } exit ok();",

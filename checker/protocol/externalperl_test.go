@@ -190,7 +190,8 @@ func TestPerlChecksAtATimeShareAProcess(t *testing.T) {
 func TestAPerlFileThatKeepsWhatItSawHasAProcessForEachCheck(t *testing.T) {
 	for _, code := range []string{
 		`use strict; my $server; sub verdict { $server ||= $_[0]; exit($server ne "good") } verdict($ARGV[2]);`,
-		`no warnings; my $server; sub verdict { $server ||= $_[0]; exit($server ne "good") } verdict($ARGV[2]);`,
+		`no warnings; my $server; sub verdict { $server ||= $_[0]; exit($server ne "good") } ` +
+			`verdict($ARGV[2]);`,
 		`use feature "state"; state $server = $ARGV[2]; exit($server ne "good");`,
 		`use warnings; BEGIN { $SIG{__WARN__} = sub { } }
 			my $server; sub verdict { $server ||= $_[0]; exit($server ne "good") } verdict($ARGV[2]);`,

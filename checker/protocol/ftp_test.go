@@ -96,7 +96,8 @@ func TestFTP(t *testing.T) {
 			steps(extended, retrieve, transfer(raw("all w")), say("426 disk broken"), quit), false,
 			"transfer failed: 426 disk broken"},
 		{"endless file", file, steps(extended, retrieve, transfer(endless("all well\n")), quit), false,
-			`/status in its first 1048576 bytes does not match /^all w.ll$/: got "all well\nall well\nall well\nall well\nall well\nall well\nall we"…`},
+			`/status in its first 1048576 bytes does not match /^all w.ll$/: got "all well\nall ` +
+				`well\nall well\nall well\nall well\nall well\nall we"…`},
 		{"data port closed", file, steps(atRoot, await("EPSV"), closedData, quit), false,
 			"data connect: refused"},
 		{"silent in the file", late(file), steps(extended, retrieve, transfer(raw("all well"), stay)), false,

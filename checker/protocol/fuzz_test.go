@@ -97,7 +97,8 @@ func (f fuzzing) result(r Result) {
 func FuzzHTTP(f *testing.F) {
 	for _, text := range []string{
 		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK",
-		"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nOK\r\n0\r\n\r\n",
+		"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nOK\r\n0\r\n" +
+			"\r\n",
 		"HTTP/1.0 302\r\nLocation: http://a:99999/%zz\r\n b\r\n\r\n",
 	} {
 		f.Add([]byte(text))
@@ -244,7 +245,8 @@ func FuzzRedis(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		check := fuzz(t)
 		d := dialogueOf(string(text))
-		d.terms, d.ctx = terms{Account: settings.Account{Login: "u", Passwd: "p"}, receive: receive}, t.Context()
+		d.terms, d.ctx = terms{Account: settings.Account{Login: "u", Passwd: "p"},
+			receive: receive}, t.Context()
 		seen, err := redis(d)
 		check.fails(err)
 		check.message(seen)

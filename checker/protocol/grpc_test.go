@@ -81,7 +81,8 @@ func TestGRPCAnswers(t *testing.T) {
 				t.Errorf("%s, over TLS %t: %+v, want %s", row.what, secure != nil, r, want)
 			}
 			testkit.Equal(t, asked,
-				`POST /grpc.health.v1.Health/Check cart.example.com application/grpc "\x00\x00\x00\x00\v\n\tshop.Cart"`,
+				`POST /grpc.health.v1.Health/Check cart.example.com application/grpc `+
+					`"\x00\x00\x00\x00\v\n\tshop.Cart"`,
 				"the server")
 		}
 	}

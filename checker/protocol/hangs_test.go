@@ -53,10 +53,12 @@ var hangs = map[string]string{
 	"dns silent":      "answer; sent; no answer in 400ms",
 	"sip piece":       "answer; connect, sent, first byte; timeout waiting for the answer",
 	"sip silent":      "answer; sent; no answer in 400ms",
-	"radius silent":   "answer; sent; no answer in 400ms (a server is also silent when it does not know us or the …)",
+	"radius silent": "answer; sent; no answer in 400ms (a server is also silent when it does not know us or " +
+		"the …)",
 	"ping silent":     "connect; ; ping: no answer in 400ms",
 	"external sleeps": "answer; ; did not end in 400ms, killed",
-	"http search":     "answer; connect, sent, first byte, whole answer; cannot be judged: matching took too long with /" + slow + "/",
+	"http search": "answer; connect, sent, first byte, whole answer; cannot be judged: matching took too " +
+		"long with /" + slow + "/",
 
 	// These servers accept the connection and do nothing else.
 	"http": "answer; connect, sent; no answer in 400ms", "http_proxy": "answer; connect, sent; no answer in 400ms",

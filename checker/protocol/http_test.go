@@ -31,7 +31,8 @@ const (
 func httpSpec(to netip.AddrPort, receive string) Spec {
 	return Spec{
 		Type: "negotiate", Service: "http", Protocol: "tcp", Target: to, NegotiateTimeout: patient,
-		URL: "http://" + to.String() + "/index.html", Receive: receive, HTTP: settings.HTTP{HTTPMethod: "GET", FollowRedirect: "yes"},
+		URL: "http://" + to.String() +
+			"/index.html", Receive: receive, HTTP: settings.HTTP{HTTPMethod: "GET", FollowRedirect: "yes"},
 	}
 }
 
@@ -45,53 +46,82 @@ func TestHTTPAnswers(t *testing.T) {
 		receive string
 		want    string // Detail; up when it is a status line
 	}{
-		"counted body":                {okHead + fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(page), page), `All good$`, "200 OK"},
-		"body until closed":           {okHead + "\r\n" + page, "All good", "200 OK"},
-		"HTTP/1.0":                    {"HTTP/1.0 200 Fine\r\n\r\nAll good", "All good", "200 Fine"},
-		"no reason":                   {"HTTP/1.1 204\r\n\r\n", "", "204 No Content"},
-		"no body wanted by 204":       {"HTTP/1.1 204 No Content\r\nContent-Length: 10\r\n\r\n", "^$", "204 No Content"},
-		"bare newlines":               {"HTTP/1.1 200 OK\nContent-Length: 2\n\nok", "^ok$", "200 OK"},
-		"chunked body":                {okHead + "Transfer-Encoding: chunked\r\n\r\n4\r\nAll \r\n5;name=\"v\"\r\ngood\n\r\n0\r\nTrailer: x\r\n\r\n", "^All good$", "200 OK"},
-		"chunked wins over a length":  {okHead + "Content-Length: 3\r\nTransfer-Encoding: gzip, Chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", "^ok$", "200 OK"},
-		"interim answers":             {"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + okHead + "\r\nok", "ok", "200 OK"},
-		"other 2xx":                   {"HTTP/1.1 299 Odd\r\n\r\nok", "ok", "299 Odd"},
-		"the same length twice":       {okHead + "Content-Length: 2\r\ncontent-length: 2\r\n\r\nok", "^ok$", "200 OK"},
-		"folded field":                {okHead + "X-Long: a\r\n b: c\r\nContent-Length:\r\n 2\r\n\r\nok and more", "^ok$", "200 OK"},
+		"counted body": {okHead + fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(page), page),
+			`All good$`, "200 OK"},
+		"body until closed": {okHead + "\r\n" + page, "All good", "200 OK"},
+		"HTTP/1.0":          {"HTTP/1.0 200 Fine\r\n\r\nAll good", "All good", "200 Fine"},
+		"no reason":         {"HTTP/1.1 204\r\n\r\n", "", "204 No Content"},
+		"no body wanted by 204": {"HTTP/1.1 204 No Content\r\nContent-Length: 10\r\n\r\n", "^$",
+			"204 No Content"},
+		"bare newlines": {"HTTP/1.1 200 OK\nContent-Length: 2\n\nok", "^ok$", "200 OK"},
+		"chunked body": {okHead +
+			"Transfer-Encoding: chunked\r\n\r\n4\r\nAll \r\n5;name=\"v\"\r\ngood\n\r\n0\r\nTrailer: x\r\n" +
+			"\r\n", "^All good$", "200 OK"},
+		"chunked wins over a length": {okHead +
+			"Content-Length: 3\r\nTransfer-Encoding: gzip, Chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", "^ok$",
+			"200 OK"},
+		"interim answers": {"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n" +
+			"\r\n" + okHead + "\r\nok", "ok", "200 OK"},
+		"other 2xx": {"HTTP/1.1 299 Odd\r\n\r\nok", "ok", "299 Odd"},
+		"the same length twice": {okHead + "Content-Length: 2\r\ncontent-length: 2\r\n\r\nok", "^ok$",
+			"200 OK"},
+		"folded field": {okHead +
+			"X-Long: a\r\n b: c\r\nContent-Length:\r\n 2\r\n\r\nok and more", "^ok$", "200 OK"},
 		"junk in the header":          {okHead + "no colon here\r\n: no name\r\n\r\nok", "ok", "200 OK"},
 		"match at the end of the cut": {okHead + "\r\n" + long + "ignored", "EDGE", "200 OK"},
-		"length beyond the cut":       {okHead + "Content-Length: 99999999\r\n\r\n" + long + "ignored", "EDGE$", "200 OK"},
-		"chunk beyond the cut":        {okHead + "Transfer-Encoding: chunked\r\n\r\nfffffff\r\n" + long + "ignored", "EDGE$", "200 OK"},
-		"reason with controls":        {"HTTP/1.1 200 a\x1b[31mb\r\n\r\nok", "ok", `200 a\x1b[31mb`},
+		"length beyond the cut": {okHead + "Content-Length: 99999999\r\n\r\n" + long + "ignored", "EDGE$",
+			"200 OK"},
+		"chunk beyond the cut": {okHead + "Transfer-Encoding: chunked\r\n\r\nfffffff\r\n" + long +
+			"ignored", "EDGE$", "200 OK"},
+		"reason with controls": {"HTTP/1.1 200 a\x1b[31mb\r\n\r\nok", "ok", `200 a\x1b[31mb`},
 
-		"wrong status":              {"HTTP/1.1 503 Service Unavailable\r\n\r\nok", "ok", "status 503, want 2xx"},
+		"wrong status": {"HTTP/1.1 503 Service Unavailable\r\n\r\nok", "ok",
+			"status 503, want 2xx"},
 		"status 000":                {"HTTP/1.1 000 ?\r\n\r\nok", "", "status 000, want 2xx"},
 		"status 999":                {"HTTP/1.1 999 ?\r\n\r\nok", "", "status 999, want 2xx"},
 		"status 99999":              {"HTTP/1.1 99999 ?\r\n\r\nok", "", `bad status line "HTTP/1.1 99999 ?"`},
 		"status of letters":         {"HTTP/1.1 OK\r\n\r\n", "", `bad status line "HTTP/1.1 OK"`},
 		"protocol switch":           {"HTTP/1.1 101 Switching Protocols\r\n\r\nok", "", "status 101, want 2xx"},
 		"redirect without location": {"HTTP/1.1 302 Found\r\n\r\n", "", "status 302, want 2xx"},
-		"not modified":              {"HTTP/1.1 304 Not Modified\r\nLocation: /x\r\n\r\n", "", "status 304, want 2xx"},
-		"other body":                {okHead + "\r\nAll \x1b[2Jbad\n", "All good", `body does not match /All good/: got "All \x1b[2Jbad\n"`},
-		"other long body":           {okHead + "\r\n" + strings.Repeat("é", 100), "good", `body does not match /good/: got "` + strings.Repeat("é", 30) + `"…`},
-		"no match before the cut":   {okHead + "\r\n" + long + "All good", "All good", `body does not match /All good/ in its first 1048576 bytes: got "` + strings.Repeat("x", 60) + `"…`},
-		"nothing":                   {"", "", "connection closed without an answer"},
-		"half a status line":        {"HTTP/1.", "", "connection closed in the header"},
-		"half a header":             {okHead + "Content-Le", "", "connection closed in the header"},
-		"half a body":               {okHead + "Content-Length: 100\r\n\r\nAll good", "All good", "connection closed in the body, 8 of 100 bytes received"},
-		"half a chunk":              {okHead + "Transfer-Encoding: chunked\r\n\r\nff\r\nAll good", "All good", "connection closed in the body, 8 bytes received"},
-		"no last chunk":             {okHead + "Transfer-Encoding: chunked\r\n\r\n8\r\nAll good\r\n", "All good", "connection closed in the body, between chunks"},
-		"bad chunk size":            {okHead + "Transfer-Encoding: chunked\r\n\r\nxyz\r\nAll good", "", `bad chunk size "xyz"`},
-		"negative chunk size":       {okHead + "Transfer-Encoding: chunked\r\n\r\n-1\r\nAll good", "", `bad chunk size "-1"`},
-		"huge chunk size":           {okHead + "Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\nAll good", "", `bad chunk size "ffffffffffffffffff"`},
-		"chunk longer than said":    {okHead + "Transfer-Encoding: chunked\r\n\r\n3\r\nAll good\r\n0\r\n\r\n", "", `bad chunk: " good" after its data`},
-		"endless chunk header":      {okHead + "Transfer-Encoding: chunked\r\n\r\n1;" + strings.Repeat("x", 2*maxChunkLine), "", "chunk header is longer than 4096 bytes"},
-		"bad length":                {okHead + "Content-Length: -5\r\n\r\nok", "", `bad Content-Length "-5"`},
-		"two lengths":               {okHead + "Content-Length: 2\r\nContent-Length: 3\r\n\r\nok", "", `bad Content-Length "3"`},
-		"another protocol":          {"SSH-2.0-OpenSSH_9.2\r\n", "", `not HTTP: "SSH-2.0-OpenSSH_9.2\r\n"`},
-		"TLS alert":                 {"\x15\x03\x01\x00\x02\x02\x16", "", "not HTTP: the port speaks TLS"},
-		"binary":                    {"\x00\xff\x00\x01", "", `not HTTP: "\x00\xff\x00\x01"`},
-		"huge header":               {okHead + strings.Repeat("X-Header: value\r\n", 10000) + "\r\n", "", "header is longer than 65536 bytes"},
-		"endless interim answers":   {strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", 10000), "", "header is longer than 65536 bytes"},
+		"not modified": {"HTTP/1.1 304 Not Modified\r\nLocation: /x\r\n\r\n", "",
+			"status 304, want 2xx"},
+		"other body": {okHead + "\r\nAll \x1b[2Jbad\n", "All good",
+			`body does not match /All good/: got "All \x1b[2Jbad\n"`},
+		"other long body": {okHead + "\r\n" + strings.Repeat("é", 100), "good",
+			`body does not match /good/: got "` + strings.Repeat("é", 30) + `"…`},
+		"no match before the cut": {okHead + "\r\n" + long + "All good", "All good",
+			`body does not match /All good/ in its first 1048576 bytes: got "` + strings.Repeat("x", 60) +
+				`"…`},
+		"nothing":            {"", "", "connection closed without an answer"},
+		"half a status line": {"HTTP/1.", "", "connection closed in the header"},
+		"half a header":      {okHead + "Content-Le", "", "connection closed in the header"},
+		"half a body": {okHead + "Content-Length: 100\r\n\r\nAll good", "All good",
+			"connection closed in the body, 8 of 100 bytes received"},
+		"half a chunk": {okHead + "Transfer-Encoding: chunked\r\n\r\nff\r\nAll good", "All good",
+			"connection closed in the body, 8 bytes received"},
+		"no last chunk": {okHead + "Transfer-Encoding: chunked\r\n\r\n8\r\nAll good\r\n",
+			"All good", "connection closed in the body, between chunks"},
+		"bad chunk size": {okHead + "Transfer-Encoding: chunked\r\n\r\nxyz\r\nAll good", "",
+			`bad chunk size "xyz"`},
+		"negative chunk size": {okHead + "Transfer-Encoding: chunked\r\n\r\n-1\r\nAll good", "",
+			`bad chunk size "-1"`},
+		"huge chunk size": {okHead +
+			"Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\nAll good", "",
+			`bad chunk size "ffffffffffffffffff"`},
+		"chunk longer than said": {okHead + "Transfer-Encoding: chunked\r\n\r\n3\r\nAll good\r\n0\r\n\r\n",
+			"", `bad chunk: " good" after its data`},
+		"endless chunk header": {okHead + "Transfer-Encoding: chunked\r\n\r\n1;" +
+			strings.Repeat("x", 2*maxChunkLine), "", "chunk header is longer than 4096 bytes"},
+		"bad length": {okHead + "Content-Length: -5\r\n\r\nok", "", `bad Content-Length "-5"`},
+		"two lengths": {okHead + "Content-Length: 2\r\nContent-Length: 3\r\n\r\nok", "",
+			`bad Content-Length "3"`},
+		"another protocol": {"SSH-2.0-OpenSSH_9.2\r\n", "", `not HTTP: "SSH-2.0-OpenSSH_9.2\r\n"`},
+		"TLS alert":        {"\x15\x03\x01\x00\x02\x02\x16", "", "not HTTP: the port speaks TLS"},
+		"binary":           {"\x00\xff\x00\x01", "", `not HTTP: "\x00\xff\x00\x01"`},
+		"huge header": {okHead + strings.Repeat("X-Header: value\r\n", 10000) + "\r\n", "",
+			"header is longer than 65536 bytes"},
+		"endless interim answers": {strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", 10000), "",
+			"header is longer than 65536 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			testkit.Leaks(t)
@@ -110,20 +140,26 @@ func TestHTTPServersThatDoNotAnswerInTime(t *testing.T) {
 		treat func(*testServer, net.Conn)
 		want  string
 	}{
-		"silent":               {silence, "no answer in 150ms"},
-		"half a status line":   {thenSilence("HTTP/1.1 2"), "timeout in the header"},
-		"header forever":       {thenSilence(okHead), "timeout in the header"},
-		"body missing":         {thenSilence(okHead + "Content-Length: 8\r\n\r\n"), "timeout in the body, 0 of 8 bytes received"},
-		"body incomplete":      {thenSilence(okHead + "Content-Length: 9\r\n\r\nAll good"), "timeout in the body, 8 of 9 bytes received"},
-		"body forever":         {thenSilence(okHead + "\r\nAll good"), "timeout in the body, 8 bytes received"},
-		"chunk incomplete":     {thenSilence(okHead + "Transfer-Encoding: chunked\r\n\r\n9\r\nAll good"), "timeout in the body, 8 bytes received"},
-		"last chunk missing":   {thenSilence(okHead + "Transfer-Encoding: chunked\r\n\r\n8\r\nAll good\r\n"), "timeout in the body, between chunks"},
+		"silent":             {silence, "no answer in 150ms"},
+		"half a status line": {thenSilence("HTTP/1.1 2"), "timeout in the header"},
+		"header forever":     {thenSilence(okHead), "timeout in the header"},
+		"body missing": {thenSilence(okHead + "Content-Length: 8\r\n\r\n"),
+			"timeout in the body, 0 of 8 bytes received"},
+		"body incomplete": {thenSilence(okHead + "Content-Length: 9\r\n\r\nAll good"),
+			"timeout in the body, 8 of 9 bytes received"},
+		"body forever": {thenSilence(okHead + "\r\nAll good"), "timeout in the body, 8 bytes received"},
+		"chunk incomplete": {thenSilence(okHead + "Transfer-Encoding: chunked\r\n\r\n9\r\nAll good"),
+			"timeout in the body, 8 bytes received"},
+		"last chunk missing": {thenSilence(okHead + "Transfer-Encoding: chunked\r\n\r\n8\r\nAll good\r\n"),
+			"timeout in the body, between chunks"},
 		"dripping status line": {dripping("HTTP/1.1 200 ", "O"), "timeout in the header"},
 		"dripping header":      {dripping(okHead, "X: y\r\n"), "timeout in the header"},
 		"dripping interim":     {dripping("", "HTTP/1.1 100 Continue\r\n\r\n"), "timeout in the header"},
 		"dripping body":        {dripping(okHead+"\r\nAll good", "x"), "timeout in the body, "},
-		"dripping chunks":      {dripping(okHead+"Transfer-Encoding: chunked\r\n\r\n8\r\nAll good\r\n", "1\r\nx\r\n"), "timeout in the body, "},
-		"dripping chunk size":  {dripping(okHead+"Transfer-Encoding: chunked\r\n\r\n", "0"), "timeout in the body, between chunks"},
+		"dripping chunks": {dripping(okHead+"Transfer-Encoding: chunked\r\n\r\n8\r\nAll good\r\n",
+			"1\r\nx\r\n"), "timeout in the body, "},
+		"dripping chunk size": {dripping(okHead+"Transfer-Encoding: chunked\r\n\r\n", "0"),
+			"timeout in the body, between chunks"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -134,7 +170,9 @@ func TestHTTPServersThatDoNotAnswerInTime(t *testing.T) {
 				if took < limit || took > limit+slack {
 					t.Errorf("took %v of %v", took, limit)
 				}
-				return r, !r.OK && r.Cause != checker.Shortage && strings.HasPrefix(r.Detail, strings.ReplaceAll(c.want, short.String(), limit.String()))
+				return r, !r.OK && r.Cause != checker.Shortage &&
+					strings.HasPrefix(r.Detail,
+						strings.ReplaceAll(c.want, short.String(), limit.String()))
 			}, func(r Result) { t.Errorf("%+v, want %s", r, c.want) })
 		})
 	}
@@ -155,7 +193,8 @@ func TestEndlessAnswersAreCutNotWaitedFor(t *testing.T) {
 		"endless line":   {flooding("", "HTTP/"), "header is longer than 65536 bytes"},
 		"endless header": {flooding(okHead, "X: y\r\n"), "header is longer than 65536 bytes"},
 		"endless body":   {flooding(okHead+"\r\n", "All good "), "200 OK"},
-		"endless chunks": {flooding(okHead+"Transfer-Encoding: chunked\r\n\r\n8\r\nAll good\r\n", "1\r\nx\r\n"), "200 OK"},
+		"endless chunks": {flooding(okHead+"Transfer-Encoding: chunked\r\n\r\n8\r\nAll good\r\n", "1\r\nx\r\n"),
+			"200 OK"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			testkit.Leaks(t)
@@ -187,9 +226,10 @@ func TestHTTPConnectionFailures(t *testing.T) {
 		to   netip.AddrPort
 		want string
 	}{
-		"refused":           {testkit.FreeAddr(t), "connect: refused"},
-		"no route":          {netip.MustParseAddrPort("255.255.255.255:80"), "connect: network is unreachable"},
-		"no port":           {netip.MustParseAddrPort("127.0.0.1:0"), "no port to connect to: neither the real server nor checkport gives one"},
+		"refused":  {testkit.FreeAddr(t), "connect: refused"},
+		"no route": {netip.MustParseAddrPort("255.255.255.255:80"), "connect: network is unreachable"},
+		"no port": {netip.MustParseAddrPort("127.0.0.1:0"),
+			"no port to connect to: neither the real server nor checkport gives one"},
 		"reset":             {resetting.addr, "connection reset in the header"},
 		"reset in the body": {halfAnswer.addr, "connection reset in the body, 8 bytes received"},
 		"half closed":       {halfClosed.addr, "connection closed without an answer"},
@@ -211,21 +251,36 @@ func TestHTTPRequests(t *testing.T) {
 		change func(*Spec)
 		want   string
 	}{
-		"plain":                    {func(*Spec) {}, "GET /index.html HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: ldirectord\r\nConnection: close\r\n\r\n"},
-		"head":                     {func(s *Spec) { s.HTTPMethod = "HEAD" }, "HEAD /index.html HTTP/1.1\r\nHost: 127.0.0.1\r\n"},
-		"virtualhost":              {func(s *Spec) { s.Host = "www.example.com:81" }, "GET /index.html HTTP/1.1\r\nHost: www.example.com:81\r\n"},
-		"virtualhost with newline": {func(s *Spec) { s.Host = "a\r\nX: y\r" }, "GET /index.html HTTP/1.1\r\nHost: aX: y\r\n"},
-		"query":                    {func(s *Spec) { s.URL = "http://" + at + "/a%2fb?c=d&e#f" }, "GET /a%2fb?c=d&e HTTP/1.1\r\n"},
-		"characters to be escaped": {func(s *Spec) { s.URL = "http://" + at + "/a b\xe9\"%zz" }, "GET /a%20b%E9%22%25zz HTTP/1.1\r\n"},
-		"no path":                  {func(s *Spec) { s.URL = "http://" + at }, "GET / HTTP/1.1\r\n"},
-		"two slashes":              {func(s *Spec) { s.URL = "http://" + at + "//a/../b" }, "GET //a/../b HTTP/1.1\r\n"},
-		"user and password":        {func(s *Spec) { s.URL = "http://me:s3cret@" + at + "/" }, "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: ldirectord\r\nConnection: close\r\nAuthorization: Basic bWU6czNjcmV0\r\n\r\n"},
+		"plain": {func(*Spec) {},
+			"GET /index.html HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: ldirectord\r\n" +
+				"Connection: close\r\n\r\n"},
+		"head": {func(s *Spec) { s.HTTPMethod = "HEAD" },
+			"HEAD /index.html HTTP/1.1\r\nHost: 127.0.0.1\r\n"},
+		"virtualhost": {func(s *Spec) { s.Host = "www.example.com:81" },
+			"GET /index.html HTTP/1.1\r\nHost: www.example.com:81\r\n"},
+		"virtualhost with newline": {func(s *Spec) { s.Host = "a\r\nX: y\r" },
+			"GET /index.html HTTP/1.1\r\nHost: aX: y\r\n"},
+		"query": {func(s *Spec) { s.URL = "http://" + at + "/a%2fb?c=d&e#f" },
+			"GET /a%2fb?c=d&e HTTP/1.1\r\n"},
+		"characters to be escaped": {func(s *Spec) { s.URL = "http://" + at + "/a b\xe9\"%zz" },
+			"GET /a%20b%E9%22%25zz HTTP/1.1\r\n"},
+		"no path": {func(s *Spec) { s.URL = "http://" + at }, "GET / HTTP/1.1\r\n"},
+		"two slashes": {func(s *Spec) { s.URL = "http://" + at + "//a/../b" },
+			"GET //a/../b HTTP/1.1\r\n"},
+		"user and password": {func(s *Spec) { s.URL = "http://me:s3cret@" + at + "/" },
+			"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: ldirectord\r\nConnection: close\r\n" +
+				"Authorization: Basic bWU6czNjcmV0\r\n\r\n"},
 		"proxy": {func(s *Spec) {
 			s.Service, s.URL, s.Host = "http_proxy", "http://www.example.com/a?b", "ignored"
 		},
 			"GET http://www.example.com/a?b HTTP/1.1\r\nHost: www.example.com\r\n"},
-		"proxy, password": {func(s *Spec) { s.Service, s.URL = "http_proxy", "http://me:s3cret@www.example.com:81" },
-			"GET http://www.example.com:81/ HTTP/1.1\r\nHost: www.example.com:81\r\nUser-Agent: ldirectord\r\nConnection: close\r\nAuthorization: Basic bWU6czNjcmV0\r\n\r\n"},
+		"proxy, password": {func(s *Spec) {
+			s.Service, s.URL = "http_proxy",
+				"http://me:s3cret@www.example.com:81"
+		},
+			"GET http://www.example.com:81/ HTTP/1.1\r\nHost: www.example.com:81\r\n" +
+				"User-Agent: ldirectord\r\nConnection: close\r\nAuthorization: Basic bWU6czNjcmV0\r\n" +
+				"\r\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			spec := httpSpec(s.addr, "")
@@ -311,22 +366,31 @@ func TestRedirects(t *testing.T) {
 		want     string
 		warning  string
 	}{
-		"relative":               {relative("here"), "yes", "200 OK", ""},
-		"absolute path":          {relative("/a/b?c=d#e"), "server", "200 OK", ""},
-		"without scheme":         {func(s *testServer) string { return "//" + s.addr.String() + "/here" }, "server", "200 OK", ""},
+		"relative":      {relative("here"), "yes", "200 OK", ""},
+		"absolute path": {relative("/a/b?c=d#e"), "server", "200 OK", ""},
+		"without scheme": {func(s *testServer) string { return "//" + s.addr.String() + "/here" },
+			"server", "200 OK", ""},
 		"same server":            {here, "server", "200 OK", ""},
 		"same server by name":    {byName, "server", "200 OK", ""},
 		"same server, other way": {here, "", "200 OK", ""},
 		"not wanted":             {here, "no", "status 302, want 2xx", ""},
 		"elsewhere":              {elsewhere, "yes", "200 OK", warning},
 		"elsewhere, not wanted":  {elsewhere, "server", "status 302, want 2xx", ""},
-		"loop":                   {relative("/index.html"), "yes", "redirected to http://127.0.0.1/index.html: status 302, want 2xx", ""},
-		"another scheme":         {relative("ftp://127.0.0.1/x"), "yes", "redirected to ftp://127.0.0.1/x: ftp://127.0.0.1/x: a check can request only http and https URLs", ""},
-		"no URL":                 {relative("http://127.0.0.1:bad/"), "yes", "redirected to http://127.0.0.1:bad/: this is not a URL", ""},
-		"a log-in in no URL":     {relative("http://kim:hunter2@127.0.0.1:bad/x"), "yes", "redirected to …@127.0.0.1:bad/x: this is not a URL", ""},
-		"a log-in for a port":    {relative("http://kim:hunter2/@127.0.0.1/x"), "yes", "redirected to …@127.0.0.1/x: this is not a URL", ""},
-		"a log-in in no host":    {relative("http:kim:hunter2@127.0.0.1/x"), "yes", "redirected to http:…@127.0.0.1/x: http:…@127.0.0.1/x: no host", ""},
-		"bad port":               {relative("http://127.0.0.1:99999/"), "yes", "redirected to http://127.0.0.1:99999/: http://127.0.0.1:99999/: bad port", ""},
+		"loop": {relative("/index.html"), "yes",
+			"redirected to http://127.0.0.1/index.html: status 302, want 2xx", ""},
+		"another scheme": {relative("ftp://127.0.0.1/x"), "yes",
+			"redirected to ftp://127.0.0.1/x: ftp://127.0.0.1/x: a check can request only http and https " +
+				"URLs", ""},
+		"no URL": {relative("http://127.0.0.1:bad/"), "yes",
+			"redirected to http://127.0.0.1:bad/: this is not a URL", ""},
+		"a log-in in no URL": {relative("http://kim:hunter2@127.0.0.1:bad/x"), "yes",
+			"redirected to …@127.0.0.1:bad/x: this is not a URL", ""},
+		"a log-in for a port": {relative("http://kim:hunter2/@127.0.0.1/x"), "yes",
+			"redirected to …@127.0.0.1/x: this is not a URL", ""},
+		"a log-in in no host": {relative("http:kim:hunter2@127.0.0.1/x"), "yes",
+			"redirected to http:…@127.0.0.1/x: http:…@127.0.0.1/x: no host", ""},
+		"bad port": {relative("http://127.0.0.1:99999/"), "yes",
+			"redirected to http://127.0.0.1:99999/: http://127.0.0.1:99999/: bad port", ""},
 		"unknown name": {relative("http://me:s3cret@no-such-host.invalid/x"), "yes",
 			"redirected to http://no-such-host.invalid/x: look-up of no-such-host.invalid failed: ", ""},
 	} {
@@ -340,7 +404,8 @@ func TestRedirects(t *testing.T) {
 			spec.FollowRedirect = c.follow
 			r := checked(t, spec)
 			detail := strings.ReplaceAll(r.Detail, fmt.Sprintf(":%d", s.addr.Port()), "")
-			if !strings.HasPrefix(detail, c.want) || r.OK != (c.want == "200 OK") || r.Warning != c.warning || r.Cause == checker.Shortage {
+			if !strings.HasPrefix(detail, c.want) || r.OK != (c.want == "200 OK") ||
+				r.Warning != c.warning || r.Cause == checker.Shortage {
 				t.Errorf("%+v, want %s (warning %q)", r, c.want, c.warning)
 			}
 			if name == "loop" && len(s.asked()) != 1+maxRedirects {
@@ -361,7 +426,8 @@ func TestRedirectToOurVirtualServiceIsAskedOfTheServer(t *testing.T) {
 		if !r.OK || r.Warning != "" {
 			t.Errorf("%s: %+v", follow, r)
 		}
-		if asked := s.asked(); len(asked) != 2 || !strings.HasPrefix(asked[1], "GET /here HTTP/1.1\r\nHost: 192.0.2.1\r\n") {
+		if asked := s.asked(); len(asked) != 2 ||
+			!strings.HasPrefix(asked[1], "GET /here HTTP/1.1\r\nHost: 192.0.2.1\r\n") {
 			t.Errorf("%s: asked %q", follow, asked)
 		}
 	}
@@ -369,10 +435,11 @@ func TestRedirectToOurVirtualServiceIsAskedOfTheServer(t *testing.T) {
 
 func TestRedirectToOurHTTPSServiceIsAskedAtItsPortOfTheServer(t *testing.T) {
 	var hosts atomic.Value
-	tlsAddr := serveHTTP(t, &tls.Config{Certificates: []tls.Certificate{testkit.SelfSigned(t)}}, func(w http.ResponseWriter, r *http.Request) {
-		hosts.Store(r.Host)
-		io.WriteString(w, "All good")
-	})
+	tlsAddr := serveHTTP(t, &tls.Config{Certificates: []tls.Certificate{testkit.SelfSigned(t)}},
+		func(w http.ResponseWriter, r *http.Request) {
+			hosts.Store(r.Host)
+			io.WriteString(w, "All good")
+		})
 	vip := netip.AddrPortFrom(netip.MustParseAddr("192.0.2.1"), tlsAddr.Port())
 	s := serve(t, redirectTo(func(*testServer) string { return "https://" + vip.String() + "/here" }))
 	e := &Env{IsVirtual: func(a netip.AddrPort) bool { return a == vip }}
@@ -390,7 +457,8 @@ func TestProxyIsAskedWhatItRedirectsTo(t *testing.T) {
 	if !r.OK || r.Warning != "" {
 		t.Errorf("%+v", r)
 	}
-	if want := "GET http://www.example.net:81/there HTTP/1.1\r\nHost: www.example.net:81\r\n"; len(s.asked()) != 2 || !strings.HasPrefix(s.asked()[1], want) {
+	if want := "GET http://www.example.net:81/there HTTP/1.1\r\n" +
+		"Host: www.example.net:81\r\n"; len(s.asked()) != 2 || !strings.HasPrefix(s.asked()[1], want) {
 		t.Errorf("asked %q, want %q", s.asked(), want)
 	}
 }
@@ -400,7 +468,8 @@ func TestAbsoluteRequestIsAskedOfItsHostAsInTheReference(t *testing.T) {
 	spec := httpSpec(netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), 1), "All good")
 	spec.URL = "http://me:s3cret@" + other.addr.String() + "/x"
 	r := checked(t, spec)
-	if want := "request http://" + other.addr.String() + "/x does not go to the server being checked"; !r.OK || r.Warning != want {
+	if want := "request http://" + other.addr.String() + "/x does not go to the server being checked"; !r.OK ||
+		r.Warning != want {
 		t.Errorf("%+v, want warning %s", r, want)
 	}
 	if want := "GET /x HTTP/1.1\r\nHost: 127.0.0.1\r\n"; !strings.HasPrefix(other.asked()[0], want) {
@@ -420,13 +489,22 @@ func TestHTTPS(t *testing.T) {
 		change func(*Spec)
 		want   string
 	}{
-		"virtualhost is the server name": {&tls.Config{Certificates: []tls.Certificate{cert}}, func(s *Spec) { s.Host = "www.example.com:444" }, "name=www.example.com host=www.example.com:444$"},
-		"sni":                            {&tls.Config{Certificates: []tls.Certificate{cert}}, func(s *Spec) { s.Host, s.SNI = "www.example.com", "other.example.com" }, "name=other.example.com host=www.example.com$"},
-		"no name":                        {&tls.Config{Certificates: []tls.Certificate{cert}}, func(*Spec) {}, "name= host=127.0.0.1$"},
-		"TLS 1.0":                        {&tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10}, func(*Spec) {}, "name="},
-		"TLS 1.1":                        {&tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, func(*Spec) {}, "name="},
-		"TLS 1.2":                        {&tls.Config{Certificates: []tls.Certificate{cert}, MaxVersion: tls.VersionTLS12}, func(*Spec) {}, "name="},
-		"RSA key exchange":               {&tls.Config{Certificates: []tls.Certificate{rsaCert}, MaxVersion: tls.VersionTLS12, CipherSuites: insecure}, func(*Spec) {}, "name="},
+		"virtualhost is the server name": {&tls.Config{Certificates: []tls.Certificate{cert}},
+			func(s *Spec) { s.Host = "www.example.com:444" },
+			"name=www.example.com host=www.example.com:444$"},
+		"sni": {&tls.Config{Certificates: []tls.Certificate{cert}},
+			func(s *Spec) { s.Host, s.SNI = "www.example.com", "other.example.com" },
+			"name=other.example.com host=www.example.com$"},
+		"no name": {&tls.Config{Certificates: []tls.Certificate{cert}}, func(*Spec) {},
+			"name= host=127.0.0.1$"},
+		"TLS 1.0": {&tls.Config{Certificates: []tls.Certificate{cert},
+			MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10}, func(*Spec) {}, "name="},
+		"TLS 1.1": {&tls.Config{Certificates: []tls.Certificate{cert},
+			MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, func(*Spec) {}, "name="},
+		"TLS 1.2": {&tls.Config{Certificates: []tls.Certificate{cert},
+			MaxVersion: tls.VersionTLS12}, func(*Spec) {}, "name="},
+		"RSA key exchange": {&tls.Config{Certificates: []tls.Certificate{rsaCert},
+			MaxVersion: tls.VersionTLS12, CipherSuites: insecure}, func(*Spec) {}, "name="},
 	} {
 		t.Run(name, func(t *testing.T) {
 			testkit.Leaks(t)
@@ -441,12 +519,13 @@ func TestHTTPS(t *testing.T) {
 
 func TestHTTPSResumesSessionsOfAHealthyServer(t *testing.T) {
 	var resumed, broken atomic.Int32
-	addr := serveHTTP(t, &tls.Config{Certificates: []tls.Certificate{testkit.SelfSigned(t)}}, func(w http.ResponseWriter, r *http.Request) {
-		if r.TLS.DidResume {
-			resumed.Add(1)
-		}
-		w.WriteHeader(int(200 + 300*broken.Load()))
-	})
+	addr := serveHTTP(t, &tls.Config{Certificates: []tls.Certificate{testkit.SelfSigned(t)}},
+		func(w http.ResponseWriter, r *http.Request) {
+			if r.TLS.DidResume {
+				resumed.Add(1)
+			}
+			w.WriteHeader(int(200 + 300*broken.Load()))
+		})
 	spec := httpSpec(addr, "")
 	spec.Service, spec.URL = "https", "https://"+addr.String()+"/"
 	c := build(t, spec, nil)
@@ -481,11 +560,18 @@ func TestHTTPSFailures(t *testing.T) {
 		to   netip.AddrPort
 		want string
 	}{
-		"plain server":     {plain.addr, "TLS handshake: the port does not speak TLS"},
-		"another protocol": {serve(t, func(s *testServer, c net.Conn) { c.Write([]byte("\x00\xff\x00\x01\x02\x03")); silence(s, c) }).addr, "TLS handshake: the port does not speak TLS"},
-		"closing early":    {closing.addr, "TLS handshake: reset by the server"},
-		"no suite":         {serveHTTP(t, &tls.Config{}, nil), "TLS handshake: remote error: tls: unrecognized name"},
-		"refused":          {testkit.FreeAddr(t), "connect: refused"},
+		"plain server": {plain.addr, "TLS handshake: the port does not speak TLS"},
+		"another protocol": {serve(t,
+			func(s *testServer,
+				c net.Conn) {
+				c.Write([]byte("\x00\xff\x00\x01\x02\x03"))
+				silence(s, c)
+			}).addr,
+			"TLS handshake: the port does not speak TLS"},
+		"closing early": {closing.addr, "TLS handshake: reset by the server"},
+		"no suite": {serveHTTP(t, &tls.Config{}, nil),
+			"TLS handshake: remote error: tls: unrecognized name"},
+		"refused": {testkit.FreeAddr(t), "connect: refused"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			spec := httpSpec(c.to, "")
@@ -517,7 +603,8 @@ func TestCancelledCheckEndsAtOnceAndBlamesNobody(t *testing.T) {
 }
 
 func TestCheckDoesNotDisturbTheNext(t *testing.T) {
-	answers := []string{okHead + "\r\n" + strings.Repeat("secret", 20000), okHead + "Content-Length: 2\r\n\r\nok", "junk", okHead + "\r\nok"}
+	answers := []string{okHead + "\r\n" + strings.Repeat("secret", 20000), okHead + "Content-Length: 2\r\n\r\nok",
+		"junk", okHead + "\r\nok"}
 	var n atomic.Int32
 	s := serve(t, func(s *testServer, c net.Conn) {
 		s.request(c)

@@ -78,7 +78,8 @@ func TestHTTPReceiveHeader(t *testing.T) {
 
 // A web socket is asked for as RFC 6455, 4.1 has it.
 func TestHTTPUpgrade(t *testing.T) {
-	server := serve(t, saying("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"))
+	server := serve(t, saying("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
+		"\r\n"))
 	s := httpSpec(server.addr, "")
 	s.HTTPStatus, s.ReceiveHeader = "101", "Upgrade: websocket"
 	s.HTTPHeaders = checker.ListOf("Connection: Upgrade", "Upgrade: websocket")

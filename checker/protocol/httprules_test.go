@@ -26,18 +26,27 @@ func TestHTTPStatusesThatAreGood(t *testing.T) {
 		status, answer, receive string
 		want                    string
 	}{
-		"listed":                 {"200,204,300-399", "HTTP/1.1 204 No Content\r\n\r\n", "", "204 No Content"},
-		"in a range":             {"200,204,300-399", "HTTP/1.1 304 Not Modified\r\nContent-Length: 99\r\n\r\n", "", "304 Not Modified"},
-		"end of a range":         {"300-399", "HTTP/1.1 399 Odd\r\n\r\nok", "ok", "399 Odd"},
-		"log-in wanted":          {"401", "HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nok", "^ok$", "401 Unauthorized"},
-		"redirect not followed":  {"302", "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 2\r\n\r\nok", "^ok$", "302 Found"},
-		"protocol switch":        {"101", "HTTP/1.1 101 Switching Protocols\r\n\r\n\x81\x05", "", "101 Switching Protocols"},
-		"not listed":             {"200,204,300-399", "HTTP/1.1 503 Service Unavailable\r\n\r\n", "", "status 503, want 200,204,300-399"},
-		"success is not listed":  {"401", okHead + "\r\nok", "", "status 200, want 401"},
-		"below a range":          {"300-399", "HTTP/1.1 299 Odd\r\n\r\n", "", "status 299, want 300-399"},
-		"above a range":          {"300-399", "HTTP/1.1 400 Bad Request\r\n\r\n", "", "status 400, want 300-399"},
-		"other body":             {"503", "HTTP/1.1 503 Service Unavailable\r\n\r\nworse", "maintenance", `body does not match /maintenance/: got "worse"`},
-		"body cut off":           {"503", "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 9\r\n\r\nmain", "", "connection closed in the body, 4 of 9 bytes received"},
+		"listed": {"200,204,300-399", "HTTP/1.1 204 No Content\r\n\r\n", "", "204 No Content"},
+		"in a range": {"200,204,300-399", "HTTP/1.1 304 Not Modified\r\nContent-Length: 99\r\n\r\n",
+			"", "304 Not Modified"},
+		"end of a range": {"300-399", "HTTP/1.1 399 Odd\r\n\r\nok", "ok", "399 Odd"},
+		"log-in wanted": {"401", "HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nok", "^ok$",
+			"401 Unauthorized"},
+		"redirect not followed": {"302",
+			"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 2\r\n\r\nok", "^ok$",
+			"302 Found"},
+		"protocol switch": {"101", "HTTP/1.1 101 Switching Protocols\r\n\r\n\x81\x05", "",
+			"101 Switching Protocols"},
+		"not listed": {"200,204,300-399", "HTTP/1.1 503 Service Unavailable\r\n\r\n", "",
+			"status 503, want 200,204,300-399"},
+		"success is not listed": {"401", okHead + "\r\nok", "", "status 200, want 401"},
+		"below a range":         {"300-399", "HTTP/1.1 299 Odd\r\n\r\n", "", "status 299, want 300-399"},
+		"above a range": {"300-399", "HTTP/1.1 400 Bad Request\r\n\r\n", "",
+			"status 400, want 300-399"},
+		"other body": {"503", "HTTP/1.1 503 Service Unavailable\r\n\r\nworse", "maintenance",
+			`body does not match /maintenance/: got "worse"`},
+		"body cut off": {"503", "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 9\r\n\r\nmain",
+			"", "connection closed in the body, 4 of 9 bytes received"},
 		"status of other digits": {"200-599", "HTTP/1.1 600 ?\r\n\r\n", "", "status 600, want 200-599"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -68,20 +77,29 @@ func TestHTTPHeadersAndLogIn(t *testing.T) {
 		change func(*Spec)
 		want   string
 	}{
-		"headers":      {func(s *Spec) { s.HTTPHeaders = checker.ListOf("X-Forwarded-Proto: https", "X-Empty: ") }, usual + "X-Forwarded-Proto: https\r\nX-Empty:\r\n\r\n"},
-		"no smuggling": {func(s *Spec) { s.HTTPHeaders = checker.ListOf("X-A: b\rHost: evil\x00") }, usual + "X-A: bHost: evil\r\n\r\n"},
-		"own agent":    {func(s *Spec) { s.HTTPHeaders = checker.ListOf("user-agent: monitor/1") }, head + "Connection: close\r\nuser-agent: monitor/1\r\n\r\n"},
-		"log-in":       {login, usual + "Authorization: Basic bWU6czNjcmV0Ong=\r\n\r\n"},
-		"log-in wins":  {func(s *Spec) { login(s); s.URL = strings.Replace(s.URL, "//", "//you:other@", 1) }, usual + "Authorization: Basic bWU6czNjcmV0Ong=\r\n\r\n"},
+		"headers": {func(s *Spec) {
+			s.HTTPHeaders = checker.ListOf("X-Forwarded-Proto: https",
+				"X-Empty: ")
+		}, usual + "X-Forwarded-Proto: https\r\nX-Empty:\r\n\r\n"},
+		"no smuggling": {func(s *Spec) { s.HTTPHeaders = checker.ListOf("X-A: b\rHost: evil\x00") },
+			usual + "X-A: bHost: evil\r\n\r\n"},
+		"own agent": {func(s *Spec) { s.HTTPHeaders = checker.ListOf("user-agent: monitor/1") },
+			head + "Connection: close\r\nuser-agent: monitor/1\r\n\r\n"},
+		"log-in": {login, usual + "Authorization: Basic bWU6czNjcmV0Ong=\r\n\r\n"},
+		"log-in wins": {func(s *Spec) { login(s); s.URL = strings.Replace(s.URL, "//", "//you:other@", 1) },
+			usual + "Authorization: Basic bWU6czNjcmV0Ong=\r\n\r\n"},
 		"header wins": {func(s *Spec) {
 			s.HTTPHeaders = checker.ListOf("authorization: Bearer x")
 			s.URL = strings.Replace(s.URL, "//", "//you:other@", 1)
 		}, usual + "authorization: Bearer x\r\n\r\n"},
-		"head": {func(s *Spec) { login(s); s.HTTPMethod = "HEAD" }, "HEAD" + usual[3:] + "Authorization: Basic bWU6czNjcmV0Ong=\r\n\r\n"},
+		"head": {func(s *Spec) { login(s); s.HTTPMethod = "HEAD" },
+			"HEAD" + usual[3:] + "Authorization: Basic bWU6czNjcmV0Ong=\r\n\r\n"},
 		"proxy": {func(s *Spec) {
 			login(s)
-			s.Service, s.URL, s.HTTPHeaders = "http_proxy", "http://www.example.com/", checker.ListOf("X-A: b")
-		}, "GET http://www.example.com/ HTTP/1.1\r\nHost: www.example.com\r\nUser-Agent: ldirectord\r\nConnection: close\r\nX-A: b\r\nProxy-Authorization: Basic bWU6czNjcmV0Ong=\r\n\r\n"},
+			s.Service, s.URL, s.HTTPHeaders = "http_proxy", "http://www.example.com/",
+				checker.ListOf("X-A: b")
+		}, "GET http://www.example.com/ HTTP/1.1\r\nHost: www.example.com\r\nUser-Agent: ldirectord\r\n" +
+			"Connection: close\r\nX-A: b\r\nProxy-Authorization: Basic bWU6czNjcmV0Ong=\r\n\r\n"},
 		"proxy and URL": {func(s *Spec) {
 			login(s)
 			s.Service, s.URL = "http_proxy", "http://you:x@www.example.com/"
@@ -147,13 +165,15 @@ func TestARedirectLeadsNoSecretAway(t *testing.T) {
 		from, to, path string
 		secrets        bool
 	}{
-		"same server":            {"http", "/here", "/here", true},
-		"same server, by TLS":    {"https", "/here-too", "/here-too", true},
-		"another port":           {"http", fmt.Sprintf("http://%s/port", plain), "/port", false},
-		"another port, by TLS":   {"https", fmt.Sprintf("https://%s/tls-port", secure), "/tls-port", false},
-		"from TLS to none":       {"https", fmt.Sprintf("http://%s/clear", plain), "/clear", false},
-		"another server":         {"http", fmt.Sprintf("http://%s/elsewhere", elsewhere.addr), "/elsewhere", false},
-		"another server, by TLS": {"https", fmt.Sprintf("http://%s/elsewhere", elsewhere.addr), "/elsewhere", false},
+		"same server":          {"http", "/here", "/here", true},
+		"same server, by TLS":  {"https", "/here-too", "/here-too", true},
+		"another port":         {"http", fmt.Sprintf("http://%s/port", plain), "/port", false},
+		"another port, by TLS": {"https", fmt.Sprintf("https://%s/tls-port", secure), "/tls-port", false},
+		"from TLS to none":     {"https", fmt.Sprintf("http://%s/clear", plain), "/clear", false},
+		"another server": {"http", fmt.Sprintf("http://%s/elsewhere", elsewhere.addr), "/elsewhere",
+			false},
+		"another server, by TLS": {"https", fmt.Sprintf("http://%s/elsewhere", elsewhere.addr), "/elsewhere",
+			false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			to.Store(&c.to)

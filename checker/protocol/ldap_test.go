@@ -314,7 +314,8 @@ rootpw secret
 directory `+dir+`/db
 `)
 	testkit.OK(t, os.Mkdir(filepath.Join(dir, "db"), 0o700))
-	tree := writeFile(t, dir, "tree.ldif", "dn: dc=example,dc=test\nobjectClass: dcObject\nobjectClass: organization\no: ex\ndc: example\n")
+	tree := writeFile(t, dir, "tree.ldif",
+		"dn: dc=example,dc=test\nobjectClass: dcObject\nobjectClass: organization\no: ex\ndc: example\n")
 	if said, err := exec.CommandContext(t.Context(), slapadd, "-f", config, "-l",
 		tree).CombinedOutput(); err != nil {
 		t.Fatalf("slapadd: %v: %s", err, said)

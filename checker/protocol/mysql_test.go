@@ -134,7 +134,8 @@ func TestMySQL(t *testing.T) {
 		{"wrong log-in", mariadb{login: []string{myDenied}}.treat, nil, false,
 			`login rejected: Access denied\x1b for user 'check' (1045)`},
 		{"password in clear text", mariadb{login: []string{"\xfemysql_clear_password\x00"}}.treat, nil, false,
-			"login: the server asks for the password in clear text (mysql_clear_password), which is never sent"},
+			"login: the server asks for the password in clear text (mysql_clear_password), which is " +
+				"never sent"},
 		{"unknown plugin", mariadb{login: []string{"\xfesecret_handshake\x00abc\x00"}}.treat, nil, false,
 			"login: this authentication plugin is not supported"},
 		{"too many connections", heedless(myPackets(0, "\xff\x10\x04Too many connections")), nil, false,
@@ -247,7 +248,8 @@ func TestRealMariaDB(t *testing.T) {
 		{"the first value does not match", wanting("^2$"), false,
 			`the first value does not match /^2$/: got "1"`},
 		{"no connection was aborted", request(
-			"/SELECT 1 FROM information_schema.global_status WHERE variable_name = 'Aborted_clients' AND variable_value = 0"), true, "SELECT returned a row"},
+			"/SELECT 1 FROM information_schema.global_status WHERE variable_name = 'Aborted_clients' AND " +
+				"variable_value = 0"), true, "SELECT returned a row"},
 		{"rows touched", request("/UPDATE t SET enabled = enabled + 1"), true, "UPDATE returned a row"},
 		{"no rows touched", request("/DELETE FROM t WHERE enabled = 0"), false, "DELETE returned no row"},
 		{"wrong query", request("/SELECT 1 FROM nope"), false,

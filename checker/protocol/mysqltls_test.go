@@ -13,8 +13,8 @@ import (
 // myOffersTLS is myHandshake with the capability of TLS.
 var myOffersTLS = strings.Replace(myHandshake, "\x00\x08\xa2", "\x00\x08\xaa", 1)
 
-// myUntilTLS is a server that starts TLS, reads the log-in, and then calls a function of the test. Its next packet has the
-// number 3.
+// myUntilTLS is a server that starts TLS, reads the log-in, and then calls a function of the test. Its next packet has
+// the number 3.
 func myUntilTLS(t *testing.T, then func(*testServer, net.Conn)) func(*testServer, net.Conn) {
 	secure := serverTLS(t)
 	return func(s *testServer, c net.Conn) {
@@ -40,18 +40,30 @@ func TestMySQLOverTLS(t *testing.T) {
 	}
 	checkScenes(t, goodMySQL, []scene{
 		{"good", myUntilTLS(t, letIn), onlyTLS, true, "SELECT returned a row"},
-		{"not trusted", myUntilTLS(t, letIn), verified, false, "certificate refused: certificate signed by unknown authority"},
-		{"not required", heedless(myPackets(0, myOffersTLS) + myPackets(2, myOK) + row), nil, true, "SELECT returned a row"},
-		{"not offered", heedless(myPackets(0, myHandshake) + myPackets(2, myOK) + row), onlyTLS, false, "the server does not offer TLS"},
-		{"not offered by a server before 4.1", heedless(myPackets(0, "\x0a4.0\x00\x01\x00\x00\x00abcdefgh\x00\x2c\x00")), onlyTLS, false, "login: MySQL server does not support required protocol 41+"},
+		{"not trusted", myUntilTLS(t, letIn), verified, false,
+			"certificate refused: certificate signed by unknown authority"},
+		{"not required", heedless(myPackets(0, myOffersTLS) + myPackets(2, myOK) + row), nil, true,
+			"SELECT returned a row"},
+		{"not offered", heedless(myPackets(0, myHandshake) + myPackets(2, myOK) + row), onlyTLS, false,
+			"the server does not offer TLS"},
+		{"not offered by a server before 4.1",
+			heedless(myPackets(0, "\x0a4.0\x00\x01\x00\x00\x00abcdefgh\x00\x2c\x00")), onlyTLS, false,
+			"login: MySQL server does not support required protocol 41+"},
 		{"offered and refused", heedless(myPackets(0, myOffersTLS) + myPackets(2, myDenied)), onlyTLS, false,
-			`STARTTLS: the server sent more in the clear: "(\x00\x00\x02\xff\x15\x04#28000Access denied\x1b for user 'check'"`},
-		{"silent in the handshake", func(s *testServer, c net.Conn) { io.WriteString(c, myPackets(0, myOffersTLS)); silence(s, c) }, onlySoon, false, "timeout in TLS handshake"},
+			`STARTTLS: the server sent more in the clear: "(\x00\x00\x02\xff\x15\x04#28000Access ` +
+				`denied\x1b for user 'check'"`},
+		{"silent in the handshake",
+			func(s *testServer, c net.Conn) { io.WriteString(c, myPackets(0, myOffersTLS)); silence(s, c) },
+			onlySoon, false, "timeout in TLS handshake"},
 		{"silent after the log-in was sent", myUntilTLS(t, silence), onlySoon, false, "login: timeout"},
-		{"wrong log-in", myUntilTLS(t, heedless(myPackets(3, myDenied))), onlyTLS, false, `login rejected: Access denied\x1b for user 'check' (1045)`},
-		{"OK cut short", myUntilTLS(t, heedless(myPackets(3, "\x00\x00\x00\x02"))), onlyTLS, false, `login: this is not MySQL: got "\x04\x00\x00\x02\x00"`},
-		{"numbers out of order", myUntilTLS(t, heedless(myPackets(2, myOK))), onlyTLS, false, "login: commands out of sync. You can't run this command now"},
-		{"huge packet", myUntilTLS(t, heedless("\xff\xff\xff\x03\x00")), onlyTLS, false, "login: the answer is too long"},
+		{"wrong log-in", myUntilTLS(t, heedless(myPackets(3, myDenied))), onlyTLS, false,
+			`login rejected: Access denied\x1b for user 'check' (1045)`},
+		{"OK cut short", myUntilTLS(t, heedless(myPackets(3, "\x00\x00\x00\x02"))), onlyTLS, false,
+			`login: this is not MySQL: got "\x04\x00\x00\x02\x00"`},
+		{"numbers out of order", myUntilTLS(t, heedless(myPackets(2, myOK))), onlyTLS, false,
+			"login: commands out of sync. You can't run this command now"},
+		{"huge packet", myUntilTLS(t, heedless("\xff\xff\xff\x03\x00")), onlyTLS, false,
+			"login: the answer is too long"},
 	})
 }
 
@@ -71,7 +83,8 @@ func TestMySQLTellsThePasswordOverTLS(t *testing.T) {
 	s := goodMySQL
 	s.Target, s.UseTLS, s.NoClearText, s.TLSExpiryWarn = server.addr, true, true, 2
 	r := checked(t, s)
-	if got := server.asked(); !r.OK || !strings.HasPrefix(r.Warning, "certificate of localhost expires on ") || len(got) != 1 || got[0] != "secret\x00" {
+	if got := server.asked(); !r.OK || !strings.HasPrefix(r.Warning, "certificate of localhost expires on ") ||
+		len(got) != 1 || got[0] != "secret\x00" {
 		t.Errorf("%+v; the server has %q", r, got)
 	}
 }

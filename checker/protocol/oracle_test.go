@@ -106,7 +106,8 @@ func TestOracle(t *testing.T) {
 	const unknown = "(DESCRIPTION=(TMP=)(VSNNUM=318767104)(ERR=12514)(ERROR_STACK=(ERROR=(CODE=12514)(EMFI=4))))"
 	checkScenes(t, goodOracle, []scene{
 		{"unknown database", listener(tnsRefuse(unknown)), nil, false,
-			"login rejected: ORA-12514: TNS:listener does not currently know of service requested in connect descriptor"},
+			"login rejected: ORA-12514: TNS:listener does not currently know of service requested in " +
+				"connect descriptor"},
 		{"refusal with another number", listener(tnsRefuse("(DESCRIPTION=(ERR=12505))")), nil, false,
 			"login rejected: ORA-12505"},
 		{"refusal without a number", listener(tnsRefuse("")), nil, false,

@@ -10,8 +10,8 @@ import (
 	"ldirectord/internal/testkit"
 )
 
-// With silence = up a port that refuses datagrams is down, and so is one that answers something else. Where nothing comes in
-// half of the time, the ping has the other half.
+// With silence = up a port that refuses datagrams is down, and so is one that answers something else. Where nothing
+// comes in half of the time, the ping has the other half.
 func TestSilenceLeavesItToAPing(t *testing.T) {
 	testkit.Leaks(t)
 	says := func(text ...string) datagrams { return func(int, []byte, net.Addr) []string { return text } }

@@ -175,7 +175,8 @@ func TestPgSQL(t *testing.T) {
 		}, onlyTLS, false, "the server does not offer TLS"},
 		{"TLS required, not trusted", postgres{secure: secure, auth: pgLetIn, answer: found}.treat,
 			func(s *Spec) { onlyTLS(s); s.TLSVerify = true }, false,
-			"certificate refused: cannot validate certificate for 127.0.0.1 because it doesn't contain any IP SANs"},
+			"certificate refused: cannot validate certificate for 127.0.0.1 because it doesn't contain " +
+				"any IP SANs"},
 		{"no row", answering(pgRows, pgDone("SELECT 0"), pgReady), nil, false, "SELECT returned no row"},
 		{"the first value matches", answering(found...), wanting("^1$"), true, "SELECT returned a row"},
 		{"the first value does not match", answering(found...), wanting("^2"), false,
@@ -410,7 +411,8 @@ func TestRealPostgreSQL(t *testing.T) {
 		}, false,
 			"certificate refused: certificate is valid for localhost, not db.example.org"},
 		{"TLS required and not permitted", func(s *Spec) { s.Login, s.UseTLS = "open", true }, false,
-			`login rejected: no pg_hba.conf entry for host "127.0.0.1", user "open", database "chk", SSL encryption (28000)`},
+			`login rejected: no pg_hba.conf entry for host "127.0.0.1", user "open", database "chk", SSL ` +
+				`encryption (28000)`},
 		{"wrong password by SCRAM", wrong("check"), false,
 			`login rejected: password authentication failed for user "check" (28P01)`},
 		{"wrong password by md5", wrong("old"), false,

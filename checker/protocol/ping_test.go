@@ -47,7 +47,8 @@ func TestPingIsTriedAgainAfterSilenceOnly(t *testing.T) {
 			Result{Stage: wire.AtConnect, Cause: checker.Unreachable,
 				Detail: "ping: network is unreachable"}},
 		"no socket": {[]error{icmp.ErrDenied}, 1, Result{Stage: wire.AtConnect, Cause: checker.Shortage,
-			Detail: "ping: forbidden on this machine; CAP_NET_RAW permits it, or a group in net.ipv4.ping_group_range"}},
+			Detail: "ping: forbidden on this machine; CAP_NET_RAW permits it, or a group in " +
+				"net.ipv4.ping_group_range"}},
 		"dropped here": {[]error{syscall.EPERM}, 1,
 			Result{Stage: wire.AtConnect, Cause: checker.Shortage,
 				Detail: "ping: operation not permitted"}},

@@ -13,7 +13,8 @@ func TestRealCaddy(t *testing.T) {
 	path, dir := needProgram(t, "/usr/bin/caddy", "caddy"), serverDir(t)
 	port, secure := freePort(t), freePort(t)
 	cert, key := writeCertificate(t, dir)
-	socket := serve(t, saying("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"))
+	socket := serve(t, saying("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+		"\r\n"))
 	config := writeFile(t, dir, "Caddyfile", fmt.Sprintf(`{
 	admin off
 	auto_https off
@@ -49,7 +50,8 @@ https://localhost:%[4]d {
 	import pages
 }
 `, dir, socket.addr, port, secure, cert, key))
-	s := realServer{path: path, args: []string{"run", "--adapter", "caddyfile", "--config", config}, ready: accepts(port, secure)}
+	s := realServer{path: path, args: []string{"run", "--adapter", "caddyfile", "--config", config},
+		ready: accepts(port, secure)}
 	pid := s.start(t)
 	good := httpSpec(loopback(port), "^HTTP/1.1 for 127.0.0.1$")
 	good.NegotiateTimeout = inTime
@@ -59,7 +61,8 @@ https://localhost:%[4]d {
 	post := func(kind string) func(*Spec) {
 		return func(s *Spec) {
 			at("/post", `got \{"a":1\}`)(s)
-			s.HTTPMethod, s.HTTPBody, s.HTTPHeaders = "POST", `{"a":1}`, checker.ListOf("Content-Type: "+kind)
+			s.HTTPMethod, s.HTTPBody, s.HTTPHeaders = "POST", `{"a":1}`,
+				checker.ListOf("Content-Type: "+kind)
 		}
 	}
 	header := func(want string) func(*Spec) { return func(s *Spec) { s.ReceiveHeader = want } }
@@ -79,7 +82,8 @@ https://localhost:%[4]d {
 		{"POST of another kind", post("text/plain"), false, "status 405, want 2xx"},
 		{"no POST", at("/post", "got"), false, "status 405, want 2xx"},
 		{"header", header("X-Pool: ^blue$"), true, "200 OK"},
-		{"another header", header("X-Pool: ^green$"), false, `header X-Pool does not match /^green$/: got "blue"`},
+		{"another header", header("X-Pool: ^green$"), false,
+			`header X-Pool does not match /^green$/: got "blue"`},
 		{"upgrade", upgrade("/socket"), true, "101 Switching Protocols"},
 		{"no upgrade", upgrade("/"), false, "status 200, want 101"},
 		{"https", overTLS, true, "200 OK"},

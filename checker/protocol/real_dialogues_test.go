@@ -59,14 +59,16 @@ func TestRealMosquitto(t *testing.T) {
 	path, dir := needProgram(t, "mosquitto", "mosquitto"), serverDir(t)
 	configured := func(rest string) func(uint16) realServer {
 		return func(port uint16) realServer {
-			config := writeFile(t, dir, fmt.Sprint(port), fmt.Sprintf("listener %d 127.0.0.1\n%s\n", port, rest))
+			config := writeFile(t, dir, fmt.Sprint(port),
+				fmt.Sprintf("listener %d 127.0.0.1\n%s\n", port, rest))
 			return realServer{path: path, args: []string{"-c", config}}
 		}
 	}
 	good, pid := playReady(t, "1883", `got " \x02\x00\x00"`, configured("allow_anonymous true"))
 	checkStopped(t, pid, good, `step 2: timeout waiting for /^\x20\x02\x00\x00/`)
 	locked, _ := startReady(t, "1883", configured("allow_anonymous false"))
-	checkCells(t, locked, []cell{{"with a log-in", nil, false, `step 2: connection closed waiting for /^\x20\x02\x00\x00/: got " \x02\x00\x05"`}})
+	checkCells(t, locked, []cell{{"with a log-in", nil, false,
+		`step 2: connection closed waiting for /^\x20\x02\x00\x00/: got " \x02\x00\x05"`}})
 }
 
 func TestRealGarageMQ(t *testing.T) {
@@ -105,7 +107,8 @@ VirtualHost "example.com"
 	})
 	steps := slices.Collect(good.Steps.All())
 	steps[0].Text = strings.Replace(steps[0].Text, "example.com", "example.org", 1)
-	checkCells(t, good, []cell{{"of another domain", func(s *Spec) { s.Steps = checker.ListOf(steps...) }, false, "step 2: connection closed waiting for /<stream:features/*"}})
+	checkCells(t, good, []cell{{"of another domain", func(s *Spec) { s.Steps = checker.ListOf(steps...) }, false,
+		"step 2: connection closed waiting for /<stream:features/*"}})
 	checkPlugin(t, good, "check_jabber", "-H {address} -p {port}", "JABBER OK")
 	checkStopped(t, pid, good, "step 2: timeout waiting for /<stream:features/")
 }

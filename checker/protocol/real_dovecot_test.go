@@ -17,7 +17,8 @@ func TestRealDovecot(t *testing.T) {
 		ready: accepts(ports["imap"], ports["imaps"], ports["pop"], ports["pops"])}
 	pid := s.start(t)
 	type words struct{ in, rejected, greeting string }
-	imap := words{"a OK [CAPABILITY *", "login rejected: a NO [AUTHENTICATIONFAILED] Authentication failed.", "* OK [CAPABILITY *"}
+	imap := words{"a OK [CAPABILITY *", "login rejected: a NO [AUTHENTICATIONFAILED] Authentication failed.",
+		"* OK [CAPABILITY *"}
 	pop := words{"+OK Logged in.", "login rejected: -ERR [AUTH] Authentication failed.", "+OK Dovecot *"}
 	said := map[string]words{"imap": imap, "imaps": imap, "pop": pop, "pops": pop}
 	good := func(service string) Spec {
@@ -34,11 +35,14 @@ func TestRealDovecot(t *testing.T) {
 		t.Run(service, func(t *testing.T) {
 			checkCells(t, good(service), []cell{
 				{"good", nil, true, said[service].in},
-				{"good over IPv6", func(s *Spec) { s.Target = loopback6(port) }, true, said[service].in},
-				{"without a log-in", func(s *Spec) { s.Login, s.Passwd = "", "" }, true, said[service].greeting},
+				{"good over IPv6", func(s *Spec) { s.Target = loopback6(port) }, true,
+					said[service].in},
+				{"without a log-in", func(s *Spec) { s.Login, s.Passwd = "", "" }, true,
+					said[service].greeting},
 				{"wrong password", func(s *Spec) { s.Passwd = "other" }, false, said[service].rejected},
 				{"wrong user", func(s *Spec) { s.Login = "nobody" }, false, said[service].rejected},
-				{"refused", func(s *Spec) { s.Target = loopback(freePort(t)) }, false, "connect: refused"},
+				{"refused", func(s *Spec) { s.Target = loopback(freePort(t)) }, false,
+					"connect: refused"},
 			})
 		})
 	}
@@ -49,19 +53,27 @@ func TestRealDovecot(t *testing.T) {
 			verify := func(s *Spec) { s.StartTLS, s.TLSVerify, s.TLSCA = true, true, ca }
 			checkCells(t, good(service), []cell{
 				{service, upgrade, true, said[service].in},
-				{service + " over IPv6", func(s *Spec) { upgrade(s); s.Target = loopback6(ports[service]) }, true, said[service].in},
-				{service + ", wrong password", func(s *Spec) { upgrade(s); s.Passwd = "other" }, false, said[service].rejected},
+				{service + " over IPv6",
+					func(s *Spec) { upgrade(s); s.Target = loopback6(ports[service]) }, true,
+					said[service].in},
+				{service + ", wrong password", func(s *Spec) { upgrade(s); s.Passwd = "other" }, false,
+					said[service].rejected},
 				{service + " verified", verify, true, said[service].in},
-				{service + " of another name", func(s *Spec) { verify(s); s.Host = "mail.example.org" }, false,
-					"certificate refused: certificate is valid for localhost, not mail.example.org"},
+				{service + " of another name", func(s *Spec) { verify(s); s.Host = "mail.example.org" },
+					false,
+					"certificate refused: certificate is valid for localhost, not " +
+						"mail.example.org"},
 			})
 		}
 	})
 	t.Run("TLS and none exchanged", func(t *testing.T) {
 		checkCells(t, good("imaps"), []cell{
-			{"imaps", func(s *Spec) { s.Target = loopback(ports["imap"]) }, false, "TLS handshake: the port does not speak TLS"},
-			{"pops", func(s *Spec) { s.Service, s.Target = "pops", loopback(ports["pop"]) }, false, "TLS handshake: the port does not speak TLS"},
-			{"imap", func(s *Spec) { s.Service, s.NegotiateTimeout = "imap", tooLate }, false, "timeout waiting for the greeting"},
+			{"imaps", func(s *Spec) { s.Target = loopback(ports["imap"]) }, false,
+				"TLS handshake: the port does not speak TLS"},
+			{"pops", func(s *Spec) { s.Service, s.Target = "pops", loopback(ports["pop"]) }, false,
+				"TLS handshake: the port does not speak TLS"},
+			{"imap", func(s *Spec) { s.Service, s.NegotiateTimeout = "imap", tooLate }, false,
+				"timeout waiting for the greeting"},
 		})
 	})
 	for service, plugin := range map[string]string{"imap": "imap", "imaps": "simap", "pop": "pop", "pops": "spop"} {

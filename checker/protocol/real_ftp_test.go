@@ -32,38 +32,51 @@ secure_chroot_dir=%s
 `, address, port, pub, filepath.Join(dir, "empty")))
 	}
 	good := Spec{Type: "negotiate", Service: "ftp", Target: loopback(port), NegotiateTimeout: inTime,
-		Account: settings.Account{Login: "anonymous", Passwd: "ldirectord@director"}, Request: "/status", Receive: "^all well$"}
+		Account: settings.Account{Login: "anonymous",
+			Passwd: "ldirectord@director"}, Request: "/status", Receive: "^all well$"}
 	t.Run("IPv6", func(t *testing.T) {
 		good := good
 		good.Target = loopback6(port)
-		s := realServer{path: path, args: []string{config("listen_ipv6=YES\nlisten_address6=::1")}, ready: answers(build(t, good, nil))}
+		s := realServer{path: path, args: []string{config("listen_ipv6=YES\nlisten_address6=::1")},
+			ready: answers(build(t, good, nil))}
 		s.start(t)
 		checkCells(t, good, []cell{{"good", nil, true, "/status: 9 bytes"}})
 	})
 	t.Run("AUTH TLS", func(t *testing.T) {
 		upgrade := good
 		upgrade.StartTLS, upgrade.TLSVerify, upgrade.TLSCA = true, true, cert
-		tls := fmt.Sprintf("listen=YES\nlisten_address=127.0.0.1\nssl_enable=YES\nallow_anon_ssl=YES\nforce_anon_logins_ssl=YES\nforce_anon_data_ssl=YES\nrsa_cert_file=%s\nrsa_private_key_file=%s", cert, key)
+		tls := fmt.Sprintf("listen=YES\nlisten_address=127.0.0.1\nssl_enable=YES\nallow_anon_ssl=YES\n"+
+			"force_anon_logins_ssl=YES\nforce_anon_data_ssl=YES\nrsa_cert_file=%s\nrsa_private_key_file=%s",
+			cert, key)
 		s := realServer{path: path, args: []string{config(tls)}, ready: accepts(port)}
 		s.start(t)
 		checkCells(t, upgrade, []cell{
 			{"good", nil, true, "/status: 9 bytes"},
-			{"without a file", func(s *Spec) { s.Request, s.Receive = "/", "" }, true, "230 Login successful."},
-			{"wrong content", func(s *Spec) { s.Receive = "not" }, false, `/status does not match /not/: got "all well\n"`},
-			{"in the clear", func(s *Spec) { s.StartTLS = false }, false, "login rejected: 530 Anonymous sessions must use encryption."},
-			{"of another name", func(s *Spec) { s.Host = "ftp.example.org" }, false, "certificate refused: certificate is valid for localhost, not ftp.example.org"},
+			{"without a file", func(s *Spec) { s.Request, s.Receive = "/", "" }, true,
+				"230 Login successful."},
+			{"wrong content", func(s *Spec) { s.Receive = "not" }, false,
+				`/status does not match /not/: got "all well\n"`},
+			{"in the clear", func(s *Spec) { s.StartTLS = false }, false,
+				"login rejected: 530 Anonymous sessions must use encryption."},
+			{"of another name", func(s *Spec) { s.Host = "ftp.example.org" }, false,
+				"certificate refused: certificate is valid for localhost, not ftp.example.org"},
 		})
 	})
-	s := realServer{path: path, args: []string{config("listen=YES\nlisten_address=127.0.0.1")}, ready: answers(build(t, good, nil))}
+	s := realServer{path: path, args: []string{config("listen=YES\nlisten_address=127.0.0.1")},
+		ready: answers(build(t, good, nil))}
 	pid := s.start(t)
 	checkCells(t, good, []cell{
 		{"good", nil, true, "/status: 9 bytes"},
 		{"without a file", func(s *Spec) { s.Request, s.Receive = "/", "" }, true, "230 Login successful."},
-		{"no AUTH TLS", func(s *Spec) { s.StartTLS = true }, false, "STARTTLS not offered: 530 Please login with USER and PASS."},
+		{"no AUTH TLS", func(s *Spec) { s.StartTLS = true }, false,
+			"STARTTLS not offered: 530 Please login with USER and PASS."},
 		{"without a log-in", func(s *Spec) { s.Login, s.Passwd = "", "" }, true, "/status: 9 bytes"},
-		{"wrong log-in", func(s *Spec) { s.Login = "nobody" }, false, "login rejected: 530 This FTP server is anonymous only."},
-		{"wrong content", func(s *Spec) { s.Receive = "not" }, false, `/status does not match /not/: got "all well\n"`},
-		{"no such file", func(s *Spec) { s.Request = "/none" }, false, "RETR rejected: 550 Failed to open file."},
+		{"wrong log-in", func(s *Spec) { s.Login = "nobody" }, false,
+			"login rejected: 530 This FTP server is anonymous only."},
+		{"wrong content", func(s *Spec) { s.Receive = "not" }, false,
+			`/status does not match /not/: got "all well\n"`},
+		{"no such file", func(s *Spec) { s.Request = "/none" }, false,
+			"RETR rejected: 550 Failed to open file."},
 		{"refused", func(s *Spec) { s.Target = loopback(freePort(t)) }, false, "connect: refused"},
 	})
 	checkPlugin(t, good, "check_ftp", "-H {address} -p {port}", "FTP OK")

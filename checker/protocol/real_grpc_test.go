@@ -35,7 +35,8 @@ func TestRealGRPC(t *testing.T) {
 	path, dir := needProgram(t, "/usr/bin/python3", "python3-grpcio"), serverDir(t)
 	plain, secure, none := freePort(t), freePort(t), freePort(t)
 	cert, key := writeCertificate(t, dir)
-	s := realServer{path: path, args: []string{"-c", healthService, fmt.Sprint(plain), fmt.Sprint(secure), fmt.Sprint(none), cert, key},
+	s := realServer{path: path, args: []string{"-c", healthService, fmt.Sprint(plain), fmt.Sprint(secure),
+		fmt.Sprint(none), cert, key},
 		ready: accepts(plain, secure, none)}
 	pid := s.start(t)
 	good := grpcSpec(loopback(plain), "")
@@ -48,10 +49,16 @@ func TestRealGRPC(t *testing.T) {
 		{"a service", service("shop"), true, "SERVING"},
 		{"one that does not serve", service("bar"), false, "the health status is NOT_SERVING"},
 		{"an unknown one", service("other"), false, `the server does not know the service "other"`},
-		{"one that does not answer", func(s *Spec) { s.Request, s.NegotiateTimeout = "/slow", tooLate }, false, "no answer in 400ms"},
+		{"one that does not answer", func(s *Spec) { s.Request, s.NegotiateTimeout = "/slow", tooLate }, false,
+			"no answer in 400ms"},
 		{"TLS", overTLS, true, "SERVING"},
-		{"TLS verified", func(s *Spec) { overTLS(s); s.TLSVerify, s.TLSCA, s.Host = true, cert, "localhost" }, true, "SERVING"},
-		{"TLS of another name", func(s *Spec) { overTLS(s); s.TLSVerify, s.TLSCA, s.Host = true, cert, "other.example" }, false,
+		{"TLS verified", func(s *Spec) { overTLS(s); s.TLSVerify, s.TLSCA, s.Host = true, cert, "localhost" },
+			true, "SERVING"},
+		{"TLS of another name", func(s *Spec) {
+			overTLS(s)
+			s.TLSVerify, s.TLSCA, s.Host = true, cert,
+				"other.example"
+		}, false,
 			"certificate refused: certificate is valid for localhost, not other.example"},
 		{"no health service", func(s *Spec) { s.Target = loopback(none) }, false,
 			"the server has no health service (grpc.health.v1)"},

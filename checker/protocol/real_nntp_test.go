@@ -12,7 +12,8 @@ import (
 func TestRealINN(t *testing.T) {
 	path := needProgram(t, "/usr/lib/news/bin/innd", "inn2")
 	dir, port := serverDir(t), freePort(t)
-	for _, folder := range []string{"etc", "db", "run", "log", "tmp", "spool/articles", "spool/overview", "spool/incoming", "spool/outgoing", "spool/archive"} {
+	for _, folder := range []string{"etc", "db", "run", "log", "tmp", "spool/articles", "spool/overview",
+		"spool/incoming", "spool/outgoing", "spool/archive"} {
 		writeFile(t, dir, folder+"/none", "")
 	}
 	config := writeFile(t, dir, "etc/inn.conf", fmt.Sprintf(`
@@ -38,15 +39,18 @@ wireformat: true
 	writeFile(t, dir, "etc/incoming.conf", "peer ME {\n hostname: localhost\n}\n")
 	writeFile(t, dir, "etc/control.ctl", "all:*:*:drop\n")
 	writeFile(t, dir, "etc/expire.ctl", "/remember/:11\n*:A:1:10:never\n")
-	writeFile(t, dir, "etc/readers.conf", "auth all {\n hosts: *\n default: <user>\n}\naccess all {\n users: <user>\n newsgroups: *\n}\n")
-	writeFile(t, dir, "db/active", "control 0000000000 0000000001 n\ncontrol.cancel 0000000000 0000000001 n\njunk 0000000000 0000000001 n\n")
+	writeFile(t, dir, "etc/readers.conf",
+		"auth all {\n hosts: *\n default: <user>\n}\naccess all {\n users: <user>\n newsgroups: *\n}\n")
+	writeFile(t, dir, "db/active", "control 0000000000 0000000001 n\ncontrol.cancel 0000000000 0000000001 n\n"+
+		"junk 0000000000 0000000001 n\n")
 	writeFile(t, dir, "db/newsgroups", "")
 	writeFile(t, dir, "db/active.times", "")
 	give(t, dir, "news")
 	env := []string{"INNCONF=" + config}
 	good := Spec{Type: "negotiate", Service: "nntp", Target: loopback(port), NegotiateTimeout: inTime}
 	makeHistory(t, env)
-	s := realServer{path: path, args: []string{"-d", "-f", "-P", fmt.Sprint(port), "-4", "127.0.0.1", "-6", "::1"}, env: env, user: "news",
+	s := realServer{path: path, args: []string{"-d", "-f", "-P", fmt.Sprint(port), "-4", "127.0.0.1", "-6", "::1"},
+		env: env, user: "news",
 		ready: answers(build(t, good, nil))}
 	pid := s.start(t)
 	checkCells(t, good, []cell{

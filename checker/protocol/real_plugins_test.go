@@ -8,8 +8,8 @@ import (
 	"ldirectord/parser"
 )
 
-// checkPlugin has a server that is up checked by a plugin of Nagios, with checkcommand and checkargs, and then a port at
-// which there is none. Seen begins what the plugin says of the first.
+// checkPlugin has a server that is up checked by a plugin of Nagios, with checkcommand and checkargs, and then a port
+// at which there is none. Seen begins what the plugin says of the first.
 func checkPlugin(t *testing.T, good Spec, plugin, args, seen string) {
 	t.Helper()
 	t.Run(plugin, func(t *testing.T) {
@@ -17,7 +17,8 @@ func checkPlugin(t *testing.T, good Spec, plugin, args, seen string) {
 		by := func(s *Spec) {
 			v := parser.Virtual{CheckArgs: args}
 			words := v.Arguments(s.Target.Addr().String(), fmt.Sprint(s.Target.Port()), "", "", "")
-			*s = Spec{Type: "external", Target: s.Target, Timeout: inTime, Command: path, Args: strings.Join(words, "\x00")}
+			*s = Spec{Type: "external", Target: s.Target, Timeout: inTime, Command: path,
+				Args: strings.Join(words, "\x00")}
 		}
 		checkCells(t, good, []cell{
 			{"good", by, true, "exit status 0: " + seen + "*"},

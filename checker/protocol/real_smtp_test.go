@@ -55,10 +55,14 @@ received:
 	checkCells(t, good, []cell{
 		{"good", nil, true, "220 mx.example.test ESMTP"},
 		{"good over IPv6", func(s *Spec) { s.Target = loopback6(port) }, true, "220 mx.example.test ESMTP"},
-		{"submission", func(s *Spec) { s.Service, s.Target = "submission", loopback(submission) }, true, "220 mx.example.test ESMTP"},
-		{"submission with STARTTLS", func(s *Spec) { s.Service, s.Target, s.StartTLS = "submission", loopback(submission), true }, true, "220 mx.example.test ESMTP"},
+		{"submission", func(s *Spec) { s.Service, s.Target = "submission", loopback(submission) }, true,
+			"220 mx.example.test ESMTP"},
+		{"submission with STARTTLS",
+			func(s *Spec) { s.Service, s.Target, s.StartTLS = "submission", loopback(submission), true },
+			true, "220 mx.example.test ESMTP"},
 		{"submission verified", func(s *Spec) {
-			s.Service, s.Target, s.StartTLS, s.TLSVerify, s.TLSCA = "submission", loopback6(submission), true, true, cert
+			s.Service, s.Target, s.StartTLS, s.TLSVerify, s.TLSCA = "submission", loopback6(submission),
+				true, true, cert
 		}, true, "220 mx.example.test ESMTP"},
 		{"STARTTLS not offered", func(s *Spec) { s.StartTLS = true }, false, "STARTTLS not offered"},
 		{"refused", func(s *Spec) { s.Target = loopback(freePort(t)) }, false, "connect: refused"},

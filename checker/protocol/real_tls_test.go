@@ -51,10 +51,12 @@ func TestRealOpenSSL(t *testing.T) {
 			version: "TLS 1.2",
 			without: "TLS handshake: remote error: tls: handshake failure"},
 		"negative serial number": {pair: negative, args: []string{"-tls1_2"}, version: "TLS 1.2",
-			without: "TLS handshake: tls: failed to parse certificate from server: x509: negative serial number"},
+			without: "TLS handshake: tls: failed to parse certificate from server: x509: negative serial " +
+				"number"},
 		"RSA key of 768 bits": {pair: small, args: []string{"-tls1", "-cipher", "ALL:@SECLEVEL=0"},
 			version: "TLS 1.0",
-			without: "TLS handshake: tls: invalid signature by the server certificate: crypto/rsa: 768-bit keys are insecure*"},
+			without: "TLS handshake: tls: invalid signature by the server certificate: crypto/rsa: " +
+				"768-bit keys are insecure*"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			testkit.Leaks(t)

@@ -144,7 +144,8 @@ func TestRealRedis(t *testing.T) {
 	start := func(lines ...string) (Spec, int) {
 		s := goodRedis
 		s.Target, s.Passwd = loopback(freePort(t)), "secret"
-		config := fmt.Sprintf("port %d\nbind 127.0.0.1 ::1\ndir %s\nsave \"\"\nrequirepass secret\nmasterauth secret\nuser check on >other ~* +ping\n%s\n",
+		config := fmt.Sprintf("port %d\nbind 127.0.0.1 ::1\ndir %s\nsave \"\"\nrequirepass secret\n"+
+			"masterauth secret\nuser check on >other ~* +ping\n%s\n",
 			s.Target.Port(), dir, strings.Join(lines, "\n"))
 		file := writeFile(t, dir, fmt.Sprintf("redis-%d.conf", s.Target.Port()), config)
 		return s, realServer{path: path, args: []string{file}, ready: answers(build(t, s, nil))}.start(t)

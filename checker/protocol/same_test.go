@@ -19,15 +19,17 @@ func TestSameNotesWhatItFinds(t *testing.T) {
 		pattern, answer, want string
 		bad                   bool // the check fails
 	}{
-		"in the body":              {`version: (\S+)`, page("version: 1.2 ok"), "version: 1.2", false},
-		"the first one":            {`v\d`, page("v1 v2 ok"), "v1", false},
-		"in the header":            {`X-Version: \d`, page("ok"), "X-Version: 7", false},
-		"after a text":             {`(?<=version: )\S+`, page("version: 1.2 ok"), "1.2", false},
-		"nothing":                  {`version: (\S+)`, page("ok"), "", false},
-		"of a check that fails":    {`version: (\S+)`, page("version: 1.2"), "", true},
-		"more than 64 bytes":       {`x+`, page(strings.Repeat("x", 65) + " ok"), strings.Repeat("x", 64) + "…", false},
-		"after the first 64 KiB":   {`version`, page("ok " + far + "version"), "", false},
-		"just in them":             {`version`, page("ok " + far[:maxKept-len(page("ok version"))] + "version"), "version", false},
+		"in the body":           {`version: (\S+)`, page("version: 1.2 ok"), "version: 1.2", false},
+		"the first one":         {`v\d`, page("v1 v2 ok"), "v1", false},
+		"in the header":         {`X-Version: \d`, page("ok"), "X-Version: 7", false},
+		"after a text":          {`(?<=version: )\S+`, page("version: 1.2 ok"), "1.2", false},
+		"nothing":               {`version: (\S+)`, page("ok"), "", false},
+		"of a check that fails": {`version: (\S+)`, page("version: 1.2"), "", true},
+		"more than 64 bytes": {`x+`, page(strings.Repeat("x", 65) + " ok"), strings.Repeat("x", 64) + "…",
+			false},
+		"after the first 64 KiB": {`version`, page("ok " + far + "version"), "", false},
+		"just in them": {`version`, page("ok " + far[:maxKept-len(page("ok version"))] + "version"),
+			"version", false},
 		"what a terminal obeys":    {`v.*$`, page("ok v\x1b[2J"), `v\x1b[2J`, false},
 		"not in time":              {`(?=x)(x+x+)+$`, page("ok " + strings.Repeat("x", 40) + "z"), "", false},
 		"a password that it sends": {`key=\S+`, page("ok key=longer-than-sixteen"), "key=…", false},
@@ -43,16 +45,19 @@ func TestSameNotesWhatItFinds(t *testing.T) {
 }
 
 func TestSameOfDialogues(t *testing.T) {
-	dialogue := checker.ListOf(settings.Step{Text: "^220"}, settings.Step{Send: true, Text: "x"}, settings.Step{Text: "bye"})
+	dialogue := checker.ListOf(settings.Step{Text: "^220"}, settings.Step{Send: true, Text: "x"},
+		settings.Step{Text: "bye"})
 	for name, change := range map[string]func(*Spec){
 		"a line":     func(s *Spec) { s.Receive = "bye" },
 		"a dialogue": func(s *Spec) { s.Steps = dialogue },
 		"a datagram": func(s *Spec) {
 			s.Protocol, s.Receive = "udp", "bye"
-			s.Target = serveDatagrams(t, "127.0.0.1", func(int, []byte, net.Addr) []string { return []string{"220 v9\nbye\n"} })
+			s.Target = serveDatagrams(t, "127.0.0.1",
+				func(int, []byte, net.Addr) []string { return []string{"220 v9\nbye\n"} })
 		},
 	} {
-		s := Spec{Type: "negotiate", Service: "simpletcp", Protocol: "tcp", NegotiateTimeout: inTime, Request: "/x", Same: `v\d`}
+		s := Spec{Type: "negotiate", Service: "simpletcp", Protocol: "tcp", NegotiateTimeout: inTime,
+			Request: "/x", Same: `v\d`}
 		s.Target = serve(t, brief("220 v9\r\nbye\r\n")).addr
 		change(&s)
 		if r := build(t, s, nil).Check(t.Context()); !r.OK || r.Shows != "v9" {
@@ -66,7 +71,8 @@ func TestSameSearchesTheFirstAnswer(t *testing.T) {
 	var other netip.AddrPort
 	answer := func(s *testServer, c net.Conn) {
 		s.request(c)
-		fmt.Fprintf(c, "HTTP/1.1 302 Found\r\nX-Version: 7\r\nLocation: http://%s/\r\nContent-Length: 0\r\n\r\n", other)
+		fmt.Fprintf(c, "HTTP/1.1 302 Found\r\nX-Version: 7\r\nLocation: http://%s/\r\nContent-Length: 0\r\n"+
+			"\r\n", other)
 	}
 	other = serve(t, saying(okHead+"\r\nok version: 8")).addr
 	s := httpSpec(serve(t, answer).addr, "ok")

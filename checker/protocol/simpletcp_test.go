@@ -43,7 +43,8 @@ func TestSimpleTCP(t *testing.T) {
 			`no line matches /^pong [0-9]+$/ in the first 262144 bytes: got "` +
 				strings.Repeat("pong", 15) + `"…`},
 		{"endless lines", ping, steps(pinged, endless("a long line that is not pong\n")), false,
-			`no line matches /^pong [0-9]+$/ in the first 262144 bytes: got "a long line that is not pong\n"`},
+			`no line matches /^pong [0-9]+$/ in the first 262144 bytes: got "a long line that is not ` +
+				`pong\n"`},
 	})
 }
 

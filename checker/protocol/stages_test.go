@@ -26,7 +26,8 @@ func reached(s wire.Stages) string {
 func TestStagesOfGoodServers(t *testing.T) {
 	page := func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("fine")) }
 	plain, secure := serveHTTP(t, nil, page), serveHTTP(t, serverTLS(t), page)
-	mail := serveScript(t, "127.0.0.1", nil, say("220 mail"), await("EHLO [127.0.0.1]"), say("250 mail"), await("QUIT"), say("221 bye"))
+	mail := serveScript(t, "127.0.0.1", nil, say("220 mail"), await("EHLO [127.0.0.1]"), say("250 mail"),
+		await("QUIT"), say("221 bye"))
 	names := serveDatagrams(t, "127.0.0.1", zone{records: []string{"@ 60 IN A 192.0.2.10"}}.udp)
 	onHTTP := func(to netip.AddrPort, url string) Spec {
 		s := httpSpec(to, "fine")
@@ -37,22 +38,31 @@ func TestStagesOfGoodServers(t *testing.T) {
 		spec Spec
 		want string
 	}{
-		"http":    {onHTTP(plain, "http://"+plain.String()+"/"), "connect, sent, first byte, whole answer, match"},
-		"by name": {onHTTP(plain, "http://localhost:"+port(plain)+"/"), "lookup, connect, sent, first byte, whole answer, match"},
-		"https":   {onHTTP(secure, "https://"+secure.String()+"/"), "connect, TLS, sent, first byte, whole answer, match"},
+		"http": {onHTTP(plain, "http://"+plain.String()+"/"),
+			"connect, sent, first byte, whole answer, match"},
+		"by name": {onHTTP(plain, "http://localhost:"+port(plain)+"/"),
+			"lookup, connect, sent, first byte, whole answer, match"},
+		"https": {onHTTP(secure, "https://"+secure.String()+"/"),
+			"connect, TLS, sent, first byte, whole answer, match"},
 		"connect": {connectSpec(plain), "connect"},
-		"smtp":    {Spec{Type: "negotiate", Service: "smtp", Target: mail, NegotiateTimeout: inTime}, "connect, sent, first byte, whole answer, match"},
-		"dns":     {Spec{Type: "negotiate", Service: "dns", Target: names, NegotiateTimeout: inTime, Protocol: "udp", Request: "/a.example", Receive: "192"}, "sent, first byte, whole answer, match"},
-		"off":     {Spec{Type: "on"}, ""},
+		"smtp": {Spec{Type: "negotiate", Service: "smtp", Target: mail, NegotiateTimeout: inTime},
+			"connect, sent, first byte, whole answer, match"},
+		"dns": {Spec{Type: "negotiate", Service: "dns", Target: names, NegotiateTimeout: inTime,
+			Protocol: "udp", Request: "/a.example", Receive: "192"},
+			"sent, first byte, whole answer, match"},
+		"off": {Spec{Type: "on"}, ""},
 	} {
 		if name == "by name" && !knowsLocalhost() {
 			t.Log(noLocalhost)
 			continue
 		}
-		for way, made := range map[string]Checker{"in a goroutine": build(t, c.spec, &Env{HostName: "x"}), "in the loop": looped{build(t, c.spec, &Env{HostName: "x"})}} {
+		for way, made := range map[string]Checker{"in a goroutine": build(t, c.spec, &Env{HostName: "x"}),
+			"in the loop": looped{build(t, c.spec, &Env{HostName: "x"})}} {
 			if r := made.Check(t.Context()); !r.OK || reached(r.Stages) != c.want {
-				t.Errorf("%s %s: %v %s: %s\nwant %s", name, way, r.OK, r.Detail, reached(r.Stages), c.want)
-			} else if left := time.Until(time.Unix(r.CertEnd, 0)); (r.CertEnd != 0) != (name == "https") || r.CertEnd != 0 && (left < time.Minute || left > 25*time.Hour) {
+				t.Errorf("%s %s: %v %s: %s\nwant %s", name, way, r.OK, r.Detail, reached(r.Stages),
+					c.want)
+			} else if left := time.Until(time.Unix(r.CertEnd, 0)); (r.CertEnd != 0) != (name == "https") ||
+				r.CertEnd != 0 && (left < time.Minute || left > 25*time.Hour) {
 				t.Errorf("%s %s: its certificate expires at %d", name, way, r.CertEnd)
 			} else if (r.Cert != 0) != (name == "https") {
 				t.Errorf("%s %s: the checksum of its certificate is %d", name, way, r.Cert)
@@ -87,7 +97,8 @@ func TestStagesAreInOrder(t *testing.T) {
 		last = at
 	}
 	marks := r.Stages
-	if marks[wire.MarkFirstByte]-marks[wire.MarkSent] < uint32(slow.Microseconds()) || marks[wire.MarkAnswer]-marks[wire.MarkFirstByte] < uint32(slow.Microseconds()) {
+	if marks[wire.MarkFirstByte]-marks[wire.MarkSent] < uint32(slow.Microseconds()) ||
+		marks[wire.MarkAnswer]-marks[wire.MarkFirstByte] < uint32(slow.Microseconds()) {
 		t.Errorf("%v: each took %v", marks, slow)
 	}
 	if took := uint32(r.Took.Microseconds()); last > took+1 {

@@ -278,7 +278,8 @@ func TestLDAPWithSTARTTLS(t *testing.T) {
 			`STARTTLS: this is not LDAP: got "0\rabcdefghijklm"`},
 		{"silent in the handshake", turnLDAP(ldapSays{}, nil, one), soon, false, "timeout in TLS handshake"},
 		{"word put in before TLS", plain(string(ldapResult(2, ldap.ApplicationBindResponse, ldapSays{}))), nil,
-			false, `STARTTLS: the server sent more in the clear: "0\f\x02\x01\x02a\a\n\x01\x00\x04\x00\x04\x00"`},
+			false, `STARTTLS: the server sent more in the clear: ` +
+				`"0\f\x02\x01\x02a\a\n\x01\x00\x04\x00\x04\x00"`},
 	})
 }
 

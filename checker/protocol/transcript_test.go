@@ -162,11 +162,13 @@ func judgeTape(t *testing.T, text, service string) {
 		strings.Contains(text, testPassword[:4]) || strings.Contains(text, "1234") {
 		t.Errorf("a secret is told:\n%s", text)
 	}
-	derived := map[string]bool{"mysql": true, "pgsql": true, "radius": true, "oracle": true} // they send a value derived from it
+	// they send a value derived from it
+	derived := map[string]bool{"mysql": true, "pgsql": true, "radius": true, "oracle": true}
 	if derived[service] && !strings.Contains(text, " > (") {
 		t.Errorf("what was made of the password is shown:\n%s", text)
 	}
-	over := map[string]bool{"imaps": true, "pops": true, "ldaps": true, "tls": true} // a server that closes at once has sent nothing
+	// a server that closes at once has sent nothing
+	over := map[string]bool{"imaps": true, "pops": true, "ldaps": true, "tls": true}
 	if !over[service] && !strings.Contains(text, " > ") || !strings.Contains(text, " ms    ") {
 		t.Errorf("what was said is missing:\n%s", text)
 	}

@@ -69,7 +69,12 @@ func TestServicesUseWhatTheirRowsName(t *testing.T) {
 	}
 	named := directory{user: "me", passwd: longPassword, entries: []string{"good"}}.treat
 	reading := func(text string) func(*testServer, net.Conn) {
-		return func(s *testServer, c net.Conn) { fmt.Fprint(c, text); c.(*tls.Conn).CloseWrite(); silence(s, c) }
+		return func(s *testServer,
+			c net.Conn) {
+			fmt.Fprint(c, text)
+			c.(*tls.Conn).CloseWrite()
+			silence(s, c)
+		}
 	}
 	const hello = "220 x\r\n250-x\r\n250 STARTTLS\r\n221 x\r\n"
 	const popOK, imapOK = "+OK\r\n+OK\r\n+OK\r\n+OK\r\n", "* OK\r\na OK\r\nb OK\r\n"
@@ -79,9 +84,11 @@ func TestServicesUseWhatTheirRowsName(t *testing.T) {
 		"dns": closing, "simpletcp": brief("good\n"),
 		"smtp": brief(hello), "submission": brief(hello), "nntp": brief("200 x\r\n205 x\r\n"),
 		"ftp": brief("220 x\r\n331 x\r\n230 x\r\n250 x\r\n200 x\r\n"), "sip": brief("SIP/2.0 200 OK\r\n\r\n"),
-		"pop": brief(popOK), "pops": overTLS(reading(popOK)), "imap": brief(imapOK), "imaps": overTLS(reading(imapOK)),
-		"redis": redisServer(map[string]string{"AUTH": "+OK\r\n", "PING": "+PONG\r\n", "INFO": "$11\r\nrole:master\r\n"}),
-		"ldap":  named, "ldaps": overTLS(named),
+		"pop": brief(popOK), "pops": overTLS(reading(popOK)), "imap": brief(imapOK),
+		"imaps": overTLS(reading(imapOK)),
+		"redis": redisServer(map[string]string{"AUTH": "+OK\r\n", "PING": "+PONG\r\n",
+			"INFO": "$11\r\nrole:master\r\n"}),
+		"ldap": named, "ldaps": overTLS(named),
 		"mysql": myAsksForPassword(t, "caching_sha2_password"), "pgsql": pgAsksForPassword(secure),
 		"oracle": listener(tnsAccepted(319)), "radius": closing, "none": closing,
 	}
@@ -106,15 +113,19 @@ func TestServicesUseWhatTheirRowsName(t *testing.T) {
 			}
 			as := func(*Spec) {}
 			first := run(as)
-			steady := slices.DeleteFunc(slices.Clone(first), func(line string) bool { return !slices.Contains(run(as), line) })
+			steady := slices.DeleteFunc(slices.Clone(first),
+				func(line string) bool { return !slices.Contains(run(as), line) })
 			for name, change := range uses {
 				if service.Is(settings.OverTLS) && (name == "sni" || name == "virtualhost") {
 					continue // for-tls of the parser's table
 				}
 				got := run(change)
-				same := len(got) == len(first) && !slices.ContainsFunc(steady, func(line string) bool { return !slices.Contains(got, line) })
+				same := len(got) == len(first) &&
+					!slices.ContainsFunc(steady,
+						func(line string) bool { return !slices.Contains(got, line) })
 				if same == service.Takes(name) {
-					t.Errorf("the row has %s: %v; as it is\n%s\nwith it\n%s", name, service.Takes(name), strings.Join(first, ""), strings.Join(got, ""))
+					t.Errorf("the row has %s: %v; as it is\n%s\nwith it\n%s", name,
+						service.Takes(name), strings.Join(first, ""), strings.Join(got, ""))
 				}
 			}
 			for name := range strings.FieldsSeq(service.Uses) {
@@ -129,7 +140,8 @@ func TestServicesUseWhatTheirRowsName(t *testing.T) {
 // seen is what a server sees of a check, and the result.
 func seen(t *testing.T, server *testServer, service string, change func(*Spec)) (lines []string) {
 	s := Spec{Type: "negotiate", Service: service, Protocol: "tcp", NegotiateTimeout: inTime, Target: server.addr,
-		Account: settings.Account{Login: "me", Passwd: longPassword, Secret: "key"}, Request: "/www", Receive: "good"}
+		Account: settings.Account{Login: "me", Passwd: longPassword,
+			Secret: "key"}, Request: "/www", Receive: "good"}
 	s.URL = strings.TrimSuffix(service, "_proxy") + "://" + s.Target.String() + "/"
 	switch service {
 	case "ftp":
@@ -148,7 +160,8 @@ func seen(t *testing.T, server *testServer, service string, change func(*Spec)) 
 	}
 	text := tapeOf(t, c)
 	for line := range strings.Lines(strings.ReplaceAll(text, server.addr.String(), "SERVER")) {
-		if _, sent, is := strings.Cut(line, "> "); is && service != "dns" || strings.Contains(line, "up:") || strings.Contains(line, "down:") {
+		if _, sent, is := strings.Cut(line, "> "); is && service != "dns" || strings.Contains(line, "up:") ||
+			strings.Contains(line, "down:") {
 			_, result, _ := strings.Cut(line, " ms    ")
 			if is {
 				result = ""

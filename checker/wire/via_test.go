@@ -23,8 +23,8 @@ func TestOnTheLinkIPv6HasOneHop(t *testing.T) {
 	}
 }
 
-// An origin is for every address, staying on the link and a private service for one. Of another family only the source is
-// left out.
+// An origin is for every address, staying on the link and a private service for one. Of another family only the source
+// is left out.
 func TestAnOriginIsForEveryAddress(t *testing.T) {
 	here, there, six := netip.MustParseAddrPort("127.0.0.1:80"), netip.MustParseAddrPort("127.0.0.2:80"),
 		netip.MustParseAddrPort("[::1]:80")

@@ -22,8 +22,10 @@ func TestCompletionOffersWhatTheFileNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	config := "# real = 192.0.2.9:80 gate\nvirtual = 192.0.2.10:80\n\treal=192.0.2.21:80 gate 5\n    real = 192.0.2.22:80 masq\n" +
-		"\treal = 192.0.2.30->192.0.2.40:80 gate\n\trequest = \"a\"\nvirtual6 = [2001:db8::10]:80\n\treal6 = [2001:db8::21]:80 gate\n" +
+	config := "# real = 192.0.2.9:80 gate\nvirtual = 192.0.2.10:80\n\treal=192.0.2.21:80 gate 5\n" +
+		"    real = 192.0.2.22:80 masq\n" +
+		"\treal = 192.0.2.30->192.0.2.40:80 gate\n\trequest = \"a\"\nvirtual6 = [2001:db8::10]:80\n" +
+		"\treal6 = [2001:db8::21]:80 gate\n" +
 		"virtual = 3\n\treal = 192.0.2.21:80 gate\n"
 	testkit.Write(t, filepath.Join(dir, "a.cf"), config)
 	for words, want := range map[string]string{ // the words as bash splits them: at blanks and colons

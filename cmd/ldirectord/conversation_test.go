@@ -25,7 +25,8 @@ func TestWhyHasTheLastFailedConversation(t *testing.T) {
 	config := filepath.Join(dir, "www.cf")
 	text := "checkinterval = 1\nstatusgroup = 65534\nlogfile = \"" + filepath.Join(dir, "log") +
 		"\"\nvirtual = 192.0.2.10:80\n\treal = " + real + " masq\n" +
-		"\treal = 127.0.0.2:9 masq\n\tservice = http\n\trequest = \"health\"\n\treceive = \"ready\"\n\thttpheader = \"X-Token: verysecret\"\n"
+		"\treal = 127.0.0.2:9 masq\n\tservice = http\n\trequest = \"health\"\n\treceive = \"ready\"\n" +
+		"\thttpheader = \"X-Token: verysecret\"\n"
 	testkit.OK(t, os.WriteFile(config, []byte(text), 0o644))
 	call := func(uid uint32, args ...string) string {
 		t.Helper()

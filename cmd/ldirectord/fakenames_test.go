@@ -15,14 +15,15 @@ import (
 // fakeNames gives the program a name server that reads its answers from a file: lines of a name and an address.
 // Without the file there is no name server. If the file has the word hangs, the name server never answers.
 func fakeNames(path string) {
-	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
-		if _, err := os.Stat(path); err != nil {
-			return nil, errors.New("connection refused")
-		}
-		client, server := net.Pipe()
-		go answerNames(server, path)
-		return client, nil
-	}}
+	net.DefaultResolver = &net.Resolver{PreferGo: true,
+		Dial: func(context.Context, string, string) (net.Conn, error) {
+			if _, err := os.Stat(path); err != nil {
+				return nil, errors.New("connection refused")
+			}
+			client, server := net.Pipe()
+			go answerNames(server, path)
+			return client, nil
+		}}
 }
 
 // answerNames answers over TCP: each message has its length in front.
@@ -44,7 +45,8 @@ func answerNames(c net.Conn, path string) {
 		if answer == nil {
 			continue
 		}
-		if _, err := c.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(answer))), answer...)); err != nil {
+		if _, err := c.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(answer))),
+			answer...)); err != nil {
 			return
 		}
 	}

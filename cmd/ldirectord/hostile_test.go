@@ -84,12 +84,14 @@ func TestWordsOfServersAreHarmlessEverywhere(t *testing.T) {
 	dir, listen := t.TempDir(), testkit.FreeAddr(t).String()
 	script := filepath.Join(dir, "probe")
 	testkit.OK(t, os.WriteFile(script, []byte("#!/bin/sh\ncat <<'END'\n"+evil+"\nEND\nexit 3\n"), 0o700))
-	config := fmt.Sprintf("listen = %s\nstatuspage = yes\nwebhook = %s/\nemailalert = me@example.com\nemailalertdetail = yes\nsmtp = 127.9.8.7\ncheckinterval = 1\nchecktimeout = 1\nnegotiatetimeout = 1\n",
+	config := fmt.Sprintf("listen = %s\nstatuspage = yes\nwebhook = %s/\nemailalert = me@example.com\n"+
+		"emailalertdetail = yes\nsmtp = 127.9.8.7\ncheckinterval = 1\nchecktimeout = 1\nnegotiatetimeout = 1\n",
 		listen, hook.URL)
 	number := 0
 	section := func(server, more string) {
 		number++
-		config += fmt.Sprintf("virtual = 10.1.0.1:%d\n\treal = %s masq\n\tonchange = \"{ cat; } >>%s/changes; :\"\n%s", 7000+number, server, dir, more)
+		config += fmt.Sprintf("virtual = 10.1.0.1:%d\n\treal = %s masq\n"+
+			"\tonchange = \"{ cat; } >>%s/changes; :\"\n%s", 7000+number, server, dir, more)
 	}
 	page := "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 150\r\n\r\n" + strings.Repeat(evil, 3)
 	var turned atomic.Bool
@@ -143,7 +145,8 @@ func TestWordsOfServersAreHarmlessEverywhere(t *testing.T) {
 		"plan", "check"} {
 		for _, v := range d.report().Virtuals[:6] {
 			args := strings.Fields(strings.ReplaceAll(words, "SERVER", v.ID+" "+v.Servers[0].Real))
-			said, _ := exec.Command(program(t), append(d.args, args...)...).CombinedOutput() // any exit status
+			// any exit status
+			said, _ := exec.Command(program(t), append(d.args, args...)...).CombinedOutput()
 			harmless(strings.Join(args, " "), string(said))
 			if !strings.Contains(words, "SERVER") {
 				break

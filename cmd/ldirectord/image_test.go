@@ -33,8 +33,10 @@ func TestCheckInAnImageWithoutAShell(t *testing.T) {
 	}{
 		"good.cf": {"\twebhook = https://hooks.example/\n", nil},
 		"bad.cf": {"\tonchange = /bin/tell\n\temailalert = a@example.net\n", []string{
-			"/etc/bad.cf:4:13: error: there is no /bin/sh here, so onchange never runs; webhook needs no shell\n",
-			"/etc/bad.cf:5:15: error: there is no mail program here, so emailalert sends nothing; smtp = HOST needs none\n",
+			"/etc/bad.cf:4:13: error: there is no /bin/sh here, so onchange never runs; webhook needs no " +
+				"shell\n",
+			"/etc/bad.cf:5:15: error: there is no mail program here, so emailalert sends nothing; smtp = " +
+				"HOST needs none\n",
 			"/etc/bad.cf: 2 errors; virtual services: 1, real servers: 1"}},
 	} {
 		text := service + c.lines

@@ -87,7 +87,8 @@ func runScripts(t *testing.T, dir string) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HOSTNAME", "director1")
 			e.Setenv("LOOPBACK", testkit.OwnLoopback())
-			e.Setenv("GORACE", os.Getenv("GORACE")) // without it each program under the race detector ends a second later
+			// without it each program under the race detector ends a second later
+			e.Setenv("GORACE", os.Getenv("GORACE"))
 			e.Defer(func() { endDaemons(e.WorkDir) })
 			return expandFiles(e.WorkDir)
 		},

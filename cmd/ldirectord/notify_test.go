@@ -30,7 +30,8 @@ func TestStatesOfNotify(t *testing.T) {
 		"active":                     `"active": master, backup, fault and stop are allowed`,
 		"INSTANCE VI_1 UP 150":       `"UP": master, backup, fault and stop are allowed`,
 		"VI_1 MASTER":                `"VI_1 MASTER": STATE, or INSTANCE|GROUP NAME STATE PRIORITY, is allowed`,
-		"master one two three":       `"master one two three": STATE, or INSTANCE|GROUP NAME STATE PRIORITY, is allowed`,
+		"master one two three": `"master one two three": STATE, or INSTANCE|GROUP NAME STATE PRIORITY, ` +
+			`is allowed`,
 	} {
 		serve, err := vrrpServes(strings.Fields(line))
 		got := strconv.FormatBool(serve)
@@ -58,7 +59,8 @@ func TestAnOrderIsCarriedOutWhenItsVerbIsKilled(t *testing.T) {
 	testkit.OK(t, verb.Start())
 	t.Cleanup(func() { endDaemons(dir) })
 	within(t, "a process of its own that carries the order out", func() bool {
-		lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", verb.Process.Pid)) // of any of its threads
+		// of any of its threads
+		lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", verb.Process.Pid))
 		return slices.ContainsFunc(lists, func(path string) bool {
 			children, _ := os.ReadFile(path)
 			child, err := strconv.Atoi(strings.TrimSpace(string(children)))

@@ -122,9 +122,11 @@ func TestValuesThatAreNone(t *testing.T) {
 		"ld.cf drain 192.0.2.21 --wait --timeout 5":    "--timeout 5: times such as 90s or 10m are allowed",
 		"ld.cf status --watch=x":                       "--watch x: times such as 90s or 10m are allowed",
 		"ld.cf status --watch 5m":                      "status 5m: only options may come after status",
-		"ld.cf status --watch=0":                       "--watch=0s: it must be from 1s to 1h, and is not for --json",
-		"ld.cf status --watch=2h":                      "--watch=2h0m0s: it must be from 1s to 1h, and is not for --json",
-		"ld.cf check --json=maybe":                     "--json maybe: true and false are allowed",
+		"ld.cf status --watch=0": "--watch=0s: it must be from 1s to 1h, and is not " +
+			"for --json",
+		"ld.cf status --watch=2h": "--watch=2h0m0s: it must be from 1s to 1h, and is " +
+			"not for --json",
+		"ld.cf check --json=maybe": "--json maybe: true and false are allowed",
 	} {
 		var o options
 		testkit.Fails(t, o.parse(strings.Fields(line)), want, line)

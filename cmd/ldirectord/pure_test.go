@@ -12,8 +12,8 @@ import (
 	"ldirectord/internal/testkit"
 )
 
-// Judge and core have no clock, wait for nothing and read nothing from outside: a decision depends on events alone. What
-// core asks outside, and what it has done there, are the interfaces of core.Performers and core.Table.
+// Judge and core have no clock, wait for nothing and read nothing from outside: a decision depends on events alone.
+// What core asks outside, and what it has done there, are the interfaces of core.Performers and core.Table.
 func TestWhatDecidesIsPure(t *testing.T) {
 	ofTime := []string{"Time", "Duration", "Second", "Unix"}
 	for dir, row := range map[string]struct{ imports, ofTime []string }{
@@ -21,7 +21,8 @@ func TestWhatDecidesIsPure(t *testing.T) {
 			"ldirectord/internal/health", "ldirectord/internal/lvs"}, ofTime},
 		"core": {[]string{"bytes", "cmp", "container/heap", "encoding/json", "errors", "fmt", "iter", "maps",
 			"net/netip", "path/filepath", "reflect",
-			"slices", "strings", "time", "ldirectord/"}, append(ofTime, "Minute", "Hour", "Microsecond", "Millisecond")},
+			"slices", "strings", "time", "ldirectord/"}, append(ofTime, "Minute", "Hour", "Microsecond",
+			"Millisecond")},
 	} {
 		files, err := filepath.Glob("../../internal/" + dir + "/*.go")
 		if err != nil || len(files) == 0 {

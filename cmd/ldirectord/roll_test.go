@@ -69,7 +69,8 @@ func TestAFileThatIsNoStateOfThisRoll(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state")
 	for text, want := range map[string]string{
 		"virtual = 10.1.0.1:80\n": "is not one that roll wrote", "{}": "is not one that roll wrote",
-		"null": "is not one that roll wrote", `{"words": ["ld.cf", "a", "--", "deploy", "v1"]}`: `is of another roll, "ld.cf a -- deploy v1"`,
+		"null": "is not one that roll wrote",
+		`{"words": ["ld.cf", "a", "--", "deploy", "v1"]}`: `is of another roll, "ld.cf a -- deploy v1"`,
 	} {
 		testkit.Write(t, path, text)
 		testkit.FailsWith(t, testkit.Error(openRoll(path, []string{"ld.cf", "a", "--", "deploy", "v2"})), want)
@@ -85,7 +86,8 @@ func TestAFileThatIsNoStateOfThisRoll(t *testing.T) {
 func TestAnOrderOfARollWithoutADaemon(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "ld.cf")
-	testkit.Write(t, path, "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\treal = 10.2.0.2:80 gate\n\treal = 10.2.0.3:80 gate\n")
+	testkit.Write(t, path, "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\treal = 10.2.0.2:80 gate\n"+
+		"\treal = 10.2.0.3:80 gate\n")
 	raw := bufio.NewWriter(io.Discard)
 	c := &call{options: options{path: path, RunDir: dir, IPVS: "memory", verb: "roll"},
 		output: output{out: printable.Writer{To: raw}, raw: raw, stdout: io.Discard, stderr: io.Discard},

@@ -16,7 +16,8 @@ import (
 func TestAServerThatDiffersIsShown(t *testing.T) {
 	common, other := newPair(t, 1), newPair(t, 2)
 	addr := testkit.FreeAddr(t).String()
-	config := "listen = " + addr + "\nstatuspage = yes\ncheckinterval = 0.2\nsamewait = 1\nvirtual = 192.0.2.10:443\n" +
+	config := "listen = " + addr + "\nstatuspage = yes\ncheckinterval = 0.2\nsamewait = 1\n" +
+		"virtual = 192.0.2.10:443\n" +
 		"\tservice = https\n\ttlsexpirywarn = 0\n\tsame = \"version: (\\S+)\"\n"
 	var odd string
 	for i := range 3 {
@@ -57,12 +58,14 @@ func TestAServerThatDiffersIsShown(t *testing.T) {
 		}
 	}
 	_, page := testkit.Fetch(t, "http://"+addr+"/")
-	if !strings.Contains(page, certificate) || strings.Contains(page, "<b>&#34;") || strings.Contains(page, "\x1b") {
+	if !strings.Contains(page, certificate) || strings.Contains(page, "<b>&#34;") ||
+		strings.Contains(page, "\x1b") {
 		t.Errorf("the page:\n%s", page)
 	}
 	_, metrics := testkit.Fetch(t, "http://"+addr+"/metrics")
 	for _, kind := range []string{"certificate", "version"} {
-		want := fmt.Sprintf("ldirectord_condition{virtual=\"tcp:192.0.2.10:443\",real=%q,kind=%q} 1\n", odd, kind)
+		want := fmt.Sprintf("ldirectord_condition{virtual=\"tcp:192.0.2.10:443\",real=%q,kind=%q} 1\n", odd,
+			kind)
 		if strings.Count(metrics, "kind=\""+kind+"\"") != 1 || !strings.Contains(metrics, want) {
 			t.Errorf("no %s in\n%s", want, metrics)
 		}

@@ -165,7 +165,8 @@ func TestARenewedCertificateCountsAtOnceWithAutoreload(t *testing.T) {
 	within(t, "the renewed certificate of the director", func() bool { return shown.Load() == 3 })
 	within(t, "that in the log", func() bool { return d.holds("log", " - reread new configuration") })
 	log := testkit.Must(os.ReadFile(d.path("log")))(t)
-	changed := fmt.Sprintf("Certificate, key, authority or password has changed on disk: %[1]s/ca.pem or %[1]s/cert.pem or %[1]s/key.pem", d.dir)
+	changed := fmt.Sprintf("Certificate, key, authority or password has changed on disk: %[1]s/ca.pem or "+
+		"%[1]s/cert.pem or %[1]s/key.pem", d.dir)
 	for text, want := range map[string]int{changed: 2, "does not match public key": 1,
 		" - reread new configuration": 1, "Deleted real server": 0} {
 		if got := strings.Count(string(log), text); got != want {

@@ -34,11 +34,14 @@ func TestWhatAUserMayNotOpenIsNoMistake(t *testing.T) {
 		testkit.OK(t, os.WriteFile(filepath.Join(dir, name), []byte(text), mode))
 	}
 	write("ca.pem", "of root", 0o600)
-	section := "virtual = 10.1.0.1:443\n\treal = 127.0.0.1:1 masq\n\tservice = https\n\ttlsverify = yes\n\ttlsca = " + dir + "/ca.pem\n"
+	section := "virtual = 10.1.0.1:443\n\treal = 127.0.0.1:1 masq\n\tservice = https\n\ttlsverify = yes\n" +
+		"\ttlsca = " + dir + "/ca.pem\n"
 	write("ld.cf", "logfile = \""+dir+"/log\"\n"+section, 0o644)
 	for _, want := range []string{
-		"ld.cf:1:11: warning: as nobody the log file cannot be opened (open log: permission denied); root has the rights\n",
-		"ld.cf:6:10: warning: as nobody the file cannot be read (open ca.pem: permission denied); root has the rights\n",
+		"ld.cf:1:11: warning: as nobody the log file cannot be opened (open log: permission denied); root " +
+			"has the rights\n",
+		"ld.cf:6:10: warning: as nobody the file cannot be read (open ca.pem: permission denied); root has " +
+			"the rights\n",
 		"ld.cf: no errors, ",
 	} {
 		if out := asNobody(exitOK, "check"); !strings.Contains(out, want) {

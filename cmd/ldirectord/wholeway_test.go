@@ -411,7 +411,8 @@ func (g *grammar) file(drawn []byte) string {
 	return string(text)
 }
 
-// line draws a directive that may be there, every second one of the chapter, or in one of sixteen any one, with a value.
+// line draws a directive that may be there, every second one of the chapter, or in one of sixteen any one, with a
+// value.
 func (g *grammar) line(d *draw, chapter string, here func(*parser.Directive) bool) string {
 	var all []string
 	which := d.one() % 16

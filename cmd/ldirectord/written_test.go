@@ -129,7 +129,8 @@ func helpChapters() (lines string) {
 }
 
 func helpCommands() string {
-	text := "Commands, as in ldirectord CONFIG COMMAND. --help COMMAND has more, --help why how REAL and\nVIRTUAL are written.\n"
+	text := "Commands, as in ldirectord CONFIG COMMAND. --help COMMAND has more, --help why how REAL and\n" +
+		"VIRTUAL are written.\n"
 	for i, e := range commandRows {
 		if i == 0 || e.chapter != commandRows[i-1].chapter {
 			text += "\n" + e.chapter + "\n"
@@ -154,7 +155,8 @@ func helpCommand(e writtenRow) string {
 }
 
 func helpOptions() string {
-	text := "Options come before the file; the long ones may also come after the command. One\nthat the command does not have is refused.\n\n"
+	text := "Options come before the file; the long ones may also come after the command. One\n" +
+		"that the command does not have is refused.\n\n"
 	for _, e := range optionRows {
 		text += helpOption(e, "")
 		for line := range strings.Lines(plain(e.text) + commandsOfOption(e)) {
@@ -189,7 +191,8 @@ func commandsOfOption(e writtenRow) string {
 
 // helpDirectives lists the directives of the parser's table.
 func helpDirectives() string {
-	text := "Directives of ldirectord.cf; ldirectord.cf(5) has more. G: global, S: in a section,\n+: unknown to the Perl daemon.\n"
+	text := "Directives of ldirectord.cf; ldirectord.cf(5) has more. G: global, S: in a section,\n" +
+		"+: unknown to the Perl daemon.\n"
 	for _, d := range docs.Directives() {
 		what, _, _ := strings.Cut(plain(d.Doc), ". ")
 		standard, place := "", ""

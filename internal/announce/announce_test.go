@@ -337,7 +337,8 @@ func TestOneAddressTwoDaemons(t *testing.T) {
 	expect(again, "", "nothing:")
 	expect(second, "192.0.2.11=lvs1", "-addr 192.0.2.10 lvs1, -route 192.0.2.10: 192.0.2.11 lvs1")
 	expect(again, "192.0.2.10=lvs0", "+route 192.0.2.10, +addr 192.0.2.10 lvs0: 192.0.2.10 lvs0")
-	expect(again, "192.0.2.10=-", "-addr 192.0.2.10 lvs0, -route 192.0.2.10: 192.0.2.10 -") // withdrawn first, as the director does
+	// withdrawn first, as the director does
+	expect(again, "192.0.2.10=-", "-addr 192.0.2.10 lvs0, -route 192.0.2.10: 192.0.2.10 -")
 	expect(again, "", "nothing:")
 	expect(second, "192.0.2.10=lvs1 192.0.2.11=lvs1",
 		"+route 192.0.2.10, +addr 192.0.2.10 lvs1: 192.0.2.10 lvs1, 192.0.2.11 lvs1")

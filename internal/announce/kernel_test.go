@@ -195,7 +195,8 @@ func TestKernelAddresses(t *testing.T) {
 	play("device made", false, "lvs0", down, routes)
 	m.must("link set lvs0 up; link set lvs1 up")
 	play("device made and up", false, "lvs0", "4=lvs0, 6=lvs0", bothOn0)
-	play("not a dummy", false, "lvs1", "4=lvs0 device lvs1 is not a dummy device, 6=lvs0 device lvs1 is not a dummy device", bothOn0)
+	play("not a dummy", false, "lvs1",
+		"4=lvs0 device lvs1 is not a dummy device, 6=lvs0 device lvs1 is not a dummy device", bothOn0)
 }
 
 // The unit for a daemon with a user of its own leaves the daemon only one capability.
@@ -232,7 +233,8 @@ func TestKernelLongName(t *testing.T) {
 	for range 2 {
 		places, err := a.Sync(t.Context(), want)
 		m.expect("long name", fmt.Sprint(places, err), "[{192.0.2.10 lvs-announcemen true <nil>}] <nil>")
-		m.expect("long name", m.found(), "192.0.2.10/32@lvs-announcemen label=lvs-announ:ldir, route 192.0.2.10")
+		m.expect("long name", m.found(),
+			"192.0.2.10/32@lvs-announcemen label=lvs-announ:ldir, route 192.0.2.10")
 	}
 }
 

@@ -42,7 +42,8 @@ func TestWhichListIsInForce(t *testing.T) {
 		{"less than half", "-", "a b c d", "a\n", true, "a b c d", "it has 1 of 4 servers left"},
 		{"others of the same number", "-", "a b c d", "e\nf\ng\nh\n", true, "e f g h", ""},
 		{"less than half at a start", "a b c d", "-", "a\n", true, "a b c d", "it has 1 of 4 servers left"},
-		{"the virtual address", "-", "a", "a\n10.1.0.1:9\n", false, "a", "10.1.0.1:9 is the address of the virtual service itself"},
+		{"the virtual address", "-", "a", "a\n10.1.0.1:9\n", false, "a",
+			"10.1.0.1:9 is the address of the virtual service itself"},
 		{"less than half by a command", "-", "a b c d", "a\n", false, "a", ""},
 		{"one of three", "-", "a b c", "a\n", true, "a", ""},
 		{"an empty one", "a", "a b", "\n", false, "a b", "it has no server"},
@@ -63,12 +64,14 @@ func TestWhichListIsInForce(t *testing.T) {
 		if err := os.WriteFile(path, []byte(row.file), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		got := Source{}.readLists(t.Context(), []byte("virtual = 10.1.0.1:80\n\trealfile = "+path+" gate\n"), inForce, nil, func(string) bool { return row.guarded })[path]
+		got := Source{}.readLists(t.Context(), []byte("virtual = 10.1.0.1:80\n\trealfile = "+path+" gate\n"),
+			inForce, nil, func(string) bool { return row.guarded })[path]
 		var names []string
 		for _, one := range got.Servers {
 			names = append(names, one.Target)
 		}
-		if strings.Join(names, " ") != row.want || !strings.Contains(got.Trouble, row.trouble) || row.trouble == "" && got.Trouble != "" {
+		if strings.Join(names, " ") != row.want || !strings.Contains(got.Trouble, row.trouble) ||
+			row.trouble == "" && got.Trouble != "" {
 			t.Errorf("%s: %v, %q; want %s, %q", row.what, names, got.Trouble, row.want, row.trouble)
 		}
 	}
@@ -87,7 +90,8 @@ func TestListsThatMayBeEmpty(t *testing.T) {
 		{strings.Repeat("# too long\n", 400_000), "a", path + " is larger than 4194304 bytes"},
 	} {
 		testkit.Write(t, path, row.file)
-		is(t, fmt.Sprintf("%.10q", row.file), Source{}.readLists(t.Context(), text, inForce, nil, guardAll)[path], row.want, row.trouble)
+		is(t, fmt.Sprintf("%.10q", row.file),
+			Source{}.readLists(t.Context(), text, inForce, nil, guardAll)[path], row.want, row.trouble)
 	}
 	testkit.OK(t, os.Remove(path))
 	is(t, "none", Source{}.readLists(t.Context(), text, inForce, nil, guardAll)[path], "a", "open "+path)
@@ -167,8 +171,10 @@ func TestWhenNamesAreLookedUp(t *testing.T) {
 func TestAnswersForLists(t *testing.T) {
 	t.Setenv("STATE_DIRECTORY", t.TempDir())
 	said := map[string]string{
-		"two.": "10.2.0.2 10.2.0.1 10.2.0.2 fe00::3 fe00::2", "cut.": "cut 10.2.0.3 10.2.0.2 10.2.0.1", "cutoff.": "cutoff 10.2.0.1",
-		"fails.": "fails", "none.": "none", "empty.": "", "multicast.": "10.2.0.1 224.0.0.1", "own.": "10.2.0.1 10.1.0.1",
+		"two.": "10.2.0.2 10.2.0.1 10.2.0.2 fe00::3 fe00::2", "cut.": "cut 10.2.0.3 10.2.0.2 10.2.0.1",
+		"cutoff.": "cutoff 10.2.0.1",
+		"fails.":  "fails", "none.": "none", "empty.": "", "multicast.": "10.2.0.1 224.0.0.1",
+		"own.": "10.2.0.1 10.1.0.1",
 	}
 	answersNames(t, func(name string) string { return said[name] })
 	for _, row := range []struct{ name, good, trouble string }{
@@ -182,7 +188,8 @@ func TestAnswersForLists(t *testing.T) {
 		{"own", "", "10.1.0.1 is the address of the virtual service itself"},
 	} {
 		for _, emptyOK := range []string{"no", "yes"} {
-			text := "emptyok = " + emptyOK + "\nvirtual = 10.1.0.1:80\n\trealnames = " + row.name + ".:80 gate\n"
+			text := "emptyok = " + emptyOK + "\nvirtual = 10.1.0.1:80\n\trealnames = " + row.name +
+				".:80 gate\n"
 			want, trouble := row.good, row.trouble
 			if row.good == "-" {
 				want = ""
@@ -190,11 +197,14 @@ func TestAnswersForLists(t *testing.T) {
 					trouble = ""
 				}
 			}
-			is(t, row.name+", emptyok "+emptyOK, Source{}.readLists(t.Context(), []byte(text), nil, nil, guardAll)[row.name+". (IPv4)"], want, trouble)
+			is(t, row.name+", emptyok "+emptyOK,
+				Source{}.readLists(t.Context(), []byte(text), nil, nil, guardAll)[row.name+". (IPv4)"],
+				want, trouble)
 		}
 	}
 	text := []byte("virtual6 = [fe00::1]:80\n\trealnames = two.:80 gate\n")
-	is(t, "IPv6", Source{}.readLists(t.Context(), text, nil, nil, guardAll)["two. (IPv6)"], "[fe00::2] [fe00::3]", "")
+	is(t, "IPv6", Source{}.readLists(t.Context(), text, nil, nil, guardAll)["two. (IPv6)"], "[fe00::2] [fe00::3]",
+		"")
 	kept := lists{"two. (IPv6)": {Servers: []parser.ListedReal{{Target: "[fe00::9]"}}}}
 	is(t, "kept", Source{}.readLists(t.Context(), text, nil, kept, guardAll)["two. (IPv6)"], "[fe00::9]", "")
 	var four []parser.ListedReal
@@ -217,7 +227,8 @@ func is(t *testing.T, what string, got parser.List, want, trouble string) {
 	for _, one := range got.Servers {
 		targets = append(targets, one.Target)
 	}
-	if strings.Join(targets, " ") != want || !strings.HasPrefix(got.Trouble, trouble) || trouble == "" && got.Trouble != "" {
+	if strings.Join(targets, " ") != want || !strings.HasPrefix(got.Trouble, trouble) || trouble == "" &&
+		got.Trouble != "" {
 		t.Errorf("%s: %v, %q; want %s, %q", what, targets, got.Trouble, want, trouble)
 	}
 }
@@ -237,16 +248,18 @@ func answersNames(t *testing.T, says func(name string) string) {
 	nameserver.Serve(t, packets, streams, says)
 	before := net.DefaultResolver
 	t.Cleanup(func() { net.DefaultResolver = before })
-	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, network, packets.LocalAddr().String())
-	}}
+	net.DefaultResolver = &net.Resolver{PreferGo: true,
+		Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, network, packets.LocalAddr().String())
+		}}
 }
 
 // The example for Kubernetes writes a list of the ready pods, and leaves it as it is if kubectl fails.
 func TestExampleOfKubernetes(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "web")
-	testkit.Write(t, filepath.Join(dir, "sleep"), "#!/bin/sh\nrm "+dir+"/once 2>/dev/null\n") // fails the second time
+	// fails the second time
+	testkit.Write(t, filepath.Join(dir, "sleep"), "#!/bin/sh\nrm "+dir+"/once 2>/dev/null\n")
 	testkit.OK(t, os.Chmod(filepath.Join(dir, "sleep"), 0o755))
 	for _, row := range []struct{ pods, end, want string }{
 		{"10.2.0.1:8080\n10.2.0.2:8080\n", "0", "10.2.0.1:8080 10.2.0.2:8080"},
@@ -254,7 +267,9 @@ func TestExampleOfKubernetes(t *testing.T) {
 		{"10.2.0.2:8080\n", "0", "10.2.0.2:8080"},
 	} {
 		testkit.Write(t, filepath.Join(dir, "once"), "")
-		testkit.Write(t, filepath.Join(dir, "kubectl"), "#!/bin/sh\ncase \"$*\" in *'-n shop web '*:8080*) printf '"+row.pods+"'; exit "+row.end+"; esac\nexit 2\n")
+		testkit.Write(t, filepath.Join(dir, "kubectl"),
+			"#!/bin/sh\ncase \"$*\" in *'-n shop web '*:8080*) printf '"+row.pods+"'; exit "+row.end+"; "+
+				"esac\nexit 2\n")
 		testkit.OK(t, os.Chmod(filepath.Join(dir, "kubectl"), 0o755))
 		loop := exec.Command("sh", "../../examples/realfile/endpoints.sh", "shop", "web", "8080", path)
 		loop.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"))
@@ -270,7 +285,8 @@ func TestExampleOfKubernetes(t *testing.T) {
 // Why a look-up failed has nothing that is different each time.
 func TestWhyALookUpFailed(t *testing.T) {
 	for text, want := range map[string]string{
-		"read udp 127.0.0.1:40611->127.0.0.1:53: read: connection refused": "connection refused (asked 127.0.0.1:53)",
+		"read udp 127.0.0.1:40611->127.0.0.1:53: read: connection refused": "connection refused (asked " +
+			"127.0.0.1:53)",
 		"server misbehaving": "server misbehaving (asked 127.0.0.1:53)",
 	} {
 		if got := brief(&net.DNSError{Err: text, Name: "web", Server: "127.0.0.1:53"}); got.Error() != want {
@@ -302,7 +318,8 @@ func TestWhoMayWriteAList(t *testing.T) {
 		folder := filepath.Join(t.TempDir(), "lists")
 		path := filepath.Join(folder, "web")
 		testkit.OK(t, errors.Join(os.Mkdir(folder, 0o755), os.WriteFile(path, []byte("secret\n"), 0o600)))
-		if err := errors.Join(os.Chown(path, row.owner, row.group), os.Chown(folder, row.owner, row.group)); err != nil {
+		if err := errors.Join(os.Chown(path, row.owner, row.group),
+			os.Chown(folder, row.owner, row.group)); err != nil {
 			t.Logf("%s: not tried: %v", row.what, err)
 			continue
 		}
@@ -310,7 +327,8 @@ func TestWhoMayWriteAList(t *testing.T) {
 		_, listErr := readList(path, resolve.Key{}, nil)
 		_, _, secretErr := Source{}.readSecret(path)
 		for _, err := range []error{listErr, secretErr} {
-			if refused := err != nil && strings.Contains(err.Error(), "other users may write"); refused != row.refused {
+			if refused := err != nil &&
+				strings.Contains(err.Error(), "other users may write"); refused != row.refused {
 				t.Errorf("%s: %v", row.what, err)
 			}
 		}

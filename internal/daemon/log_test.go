@@ -140,7 +140,8 @@ func TestTheLogAsJSON(t *testing.T) {
 		l.Notify(notify.Event{Time: at, Kind: notify.TableError, Virtual: "fwm:3", Reason: "a <b>\n",
 			Text: "not\x1b made"})
 	}
-	want := `{"event":"table-error","level":"info","msg":"not  made","reason":"a \u003cb\u003e\n","time":"2026-11-21T12:00:00.0000005Z","virtual":"fwm:3"}` + "\n"
+	want := `{"event":"table-error","level":"info","msg":"not  made","reason":"a ` +
+		`\u003cb\u003e\n","time":"2026-11-21T12:00:00.0000005Z","virtual":"fwm:3"}` + "\n"
 	if text, err := os.ReadFile(path); string(text) != want || err != nil {
 		t.Errorf("the file has %s, %v; want %s", text, err, want)
 	}

@@ -85,8 +85,8 @@ func TestAReloadIsWholeOrNotAtAll(t *testing.T) {
 	})
 }
 
-// Wherever a panic is on the way from a file to its plan, the file is refused, with the place, and the daemon continues with
-// the one in force: by a command or HUP, by autoreload or a new certificate, and when names are looked up again.
+// Wherever a panic is on the way from a file to its plan, the file is refused, with the place, and the daemon continues
+// with the one in force: by a command or HUP, by autoreload or a new certificate, and when names are looked up again.
 func TestAPanicOnTheWayToAPlanRefusesTheFile(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "ld.cf")

@@ -13,9 +13,11 @@ import (
 
 func TestNamesOfCopies(t *testing.T) {
 	for name, want := range map[string]bool{
-		"a.cf": false, "a": false, "rpm.cf": false, "a.rpm.cf": false, "a.dpkg-dist.cf": false, "a.swp.cf": false,
-		".a.cf": true, "a.cf~": true, ".a.cf.swp": true, "a.swp": true, "a.cf.dpkg-new": true, "a.cf.dpkg-dist": true,
-		"a.cf.rpmsave": true, "a.cf.rpmnew": true,
+		"a.cf": false, "a": false, "rpm.cf": false, "a.rpm.cf": false, "a.dpkg-dist.cf": false,
+		"a.swp.cf": false,
+		".a.cf":    true, "a.cf~": true, ".a.cf.swp": true, "a.swp": true, "a.cf.dpkg-new": true,
+		"a.cf.dpkg-dist": true,
+		"a.cf.rpmsave":   true, "a.cf.rpmnew": true,
 	} {
 		if copies.MatchString(name) != want {
 			t.Errorf("%s: %v", name, !want)
@@ -38,7 +40,8 @@ func TestVanishedParts(t *testing.T) {
 	for _, row := range []struct {
 		had, stay int
 		refused   bool
-	}{{4, 4, false}, {4, 3, false}, {4, 2, true}, {4, 0, true}, {3, 0, false}, {5, 3, false}, {5, 2, true}, {0, 0, false}} {
+	}{{4, 4, false}, {4, 3, false}, {4, 2, true}, {4, 0, true}, {3, 0, false}, {5, 3, false}, {5, 2, true},
+		{0, 0, false}} {
 		f := &configFile{d: &daemon{}, current: &Loaded{Config: config(row.had, 5)}}
 		if why := f.vanished(config(row.stay, 0)); (why != "") != row.refused {
 			t.Errorf("%d of %d stay: %q", row.stay, row.had, why)
@@ -54,14 +57,20 @@ func TestPartsThatCannotBeRead(t *testing.T) {
 		make func(path string) error
 		want string
 	}{
-		"a link that leads nowhere": {func(path string) error { return os.Symlink("nowhere", path) }, "no such file"},
-		"a link to a folder":        {func(path string) error { return os.Symlink("/", path) }, "is not a regular file"},
-		"a forged part":             {func(path string) error { return os.WriteFile(path, []byte("\x00"), 0o600) }, "a line begins with a zero byte"},
+		"a link that leads nowhere": {func(path string) error { return os.Symlink("nowhere", path) },
+			"no such file"},
+		"a link to a folder": {func(path string) error { return os.Symlink("/", path) },
+			"is not a regular file"},
+		"a forged part": {func(path string) error {
+			return os.WriteFile(path, []byte("\x00"),
+				0o600)
+		}, "a line begins with a zero byte"},
 	} {
 		path := filepath.Join(dir, "a.part")
 		testkit.OK(t, row.make(path))
 		_, err := s.withParts([]byte("include=*.part\n"))
-		if err == nil || os.IsNotExist(err) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), row.want) {
+		if err == nil || os.IsNotExist(err) || !strings.Contains(err.Error(), path) ||
+			!strings.Contains(err.Error(), row.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 		testkit.OK(t, os.Remove(path))
@@ -85,7 +94,11 @@ func TestPartsStamp(t *testing.T) {
 		{"stays", func() {}, true},
 		{"another file", func() { write("b", "1") }, true},
 		{"grows", func() { write("a.part", "12") }, false},
-		{"exchanged", func() { write("b", "34"); _ = os.Rename(filepath.Join(dir, "b"), filepath.Join(dir, "a.part")) }, false},
+		{"exchanged", func() {
+			write("b", "34")
+			_ = os.Rename(filepath.Join(dir, "b"),
+				filepath.Join(dir, "a.part"))
+		}, false},
 		{"goes", func() { _ = os.Remove(filepath.Join(dir, "a.part")) }, false},
 	} {
 		step.do()

@@ -58,7 +58,8 @@ func TestRealNameServer(t *testing.T) {
 // moves changes the address of a name while the daemon looks it up regularly. Then the name server stops answering.
 func moves(t *testing.T, server *os.Process, zone string) {
 	t.Helper()
-	const src = "resolve = 1\nvirtual = 192.0.2.1:80\n\treal = web1.example.test:80 masq\n\treal = both.example.test:80 masq\n"
+	const src = "resolve = 1\nvirtual = 192.0.2.1:80\n\treal = web1.example.test:80 masq\n" +
+		"\treal = both.example.test:80 masq\n"
 	cfg, found := parser.Parse(t.Context(), "ld.cf", []byte(src), parser.Options{Resolver: systemNames{}})
 	if found.HasErrors() {
 		t.Fatal(found)

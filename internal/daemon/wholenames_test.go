@@ -49,7 +49,8 @@ func TestAnswersOfSearchDomains(t *testing.T) {
 			said := map[string]string{"web.a.test.": row.a, "web.b.test.": row.b, "web.": row.root}
 			answersNames(t, func(name string) string { return said[name] })
 			text := []byte("emptyok = yes\nvirtual = 10.1.0.1:80\n\trealnames = web:80 gate\n")
-			is(t, "list", Source{}.readLists(t.Context(), text, nil, nil, guardAll)["web (IPv4)"], row.want, row.trouble)
+			is(t, "list", Source{}.readLists(t.Context(), text, nil, nil, guardAll)["web (IPv4)"], row.want,
+				row.trouble)
 		})
 	}
 }
@@ -63,7 +64,8 @@ func withResolvConf(t *testing.T, text string) {
 	if out, err := exec.Command("unshare", append(script, "true")...).CombinedOutput(); err != nil {
 		t.Skipf("no mount namespace here: %v: %s", err, out)
 	}
-	again := exec.Command("unshare", append(script, testkit.Must(os.Executable())(t), "-test.run=^"+t.Name()+"$", "-test.v")...)
+	again := exec.Command("unshare",
+		append(script, testkit.Must(os.Executable())(t), "-test.run=^"+t.Name()+"$", "-test.v")...)
 	again.Env = append(os.Environ(), searches+"=yes")
 	out, err := again.CombinedOutput()
 	t.Logf("%s", out)

@@ -22,7 +22,8 @@ func TestThePathsOfArchitectureExist(t *testing.T) {
 		for _, m := range code.FindAllStringSubmatch(line, -1) {
 			name := strings.TrimSuffix(m[1], "/")
 			switch {
-			case strings.Contains(name, "PROTOCOL"), strings.HasPrefix(name, "build/"): // a placeholder, a file that is built
+			// a placeholder, a file that is built
+			case strings.Contains(name, "PROTOCOL"), strings.HasPrefix(name, "build/"):
 			case strings.Contains(m[1], "/"):
 				if !exists(name) {
 					t.Errorf("architecture.md names %s, which is not there", name)

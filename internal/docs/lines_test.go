@@ -11,7 +11,8 @@ import (
 )
 
 // commandLine is a line in a document that a reader may type: indented, and beginning with one of these words.
-var commandLine = regexp.MustCompile(`(?m)^ {4,}(?:\$ )?((?:sudo )?(?:make|curl|systemctl|apt|dnf|zypper|dpkg-divert|podman|cp|rm|ln|install|ip|sh|(?:\./)?ldirectord)\b.*)$`)
+var commandLine = regexp.MustCompile(`(?m)^ {4,}(?:\$ )?((?:sudo ` +
+	`)?(?:make|curl|systemctl|apt|dnf|zypper|dpkg-divert|podman|cp|rm|ln|install|ip|sh|(?:\./)?ldirectord)\b.*)$`)
 
 // TestLinesOfTheDocumentsAreRun compares testdata/lines with README and docs: it has every command line of the
 // documents, with the test that runs it, and no other line.
@@ -23,7 +24,8 @@ func TestLinesOfTheDocumentsAreRun(t *testing.T) {
 			continue
 		}
 		who, what, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
-		if !slices.Contains([]string{"user", "bare-test", "kernel-test", "package-test", "systemd-test", "other", "nobody"}, who) {
+		if !slices.Contains([]string{"user", "bare-test", "kernel-test", "package-test", "systemd-test",
+			"other", "nobody"}, who) {
 			t.Errorf("there is no test %q: %s", who, line)
 		}
 		listed[what] = false

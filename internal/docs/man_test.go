@@ -30,7 +30,8 @@ func TestManPageHasTheChecks(t *testing.T) {
 		}
 		return list
 	}
-	sameNames(t, "the check types of docs/man/ldirectord.cf.5", append(names(types), "combined"), protocol.Types()) // which is written as a number
+	// which is written as a number
+	sameNames(t, "the check types of docs/man/ldirectord.cf.5", append(names(types), "combined"), protocol.Types())
 	var want []string
 	for s := range settings.Services() {
 		if s.Port > 0 {

@@ -30,13 +30,17 @@ func TestAKernelWithoutIPVSIsKnown(t *testing.T) {
 		asked  bool
 		want   Finding
 	}{
-		"loaded":             {kernel: kernelModules{loaded: loaded}},
-		"to be loaded":       {kernel: kernelModules{loaded: "/nowhere", listed: "kernel/net/netfilter/ipvs/ip_vs.ko:\n"}},
-		"not in the list":    {kernel: kernelModules{loaded: "/nowhere", listed: "kernel/net/netfilter/xt_mark.ko:\n"}, want: finding("no-ipvs", "it has no module ip_vs; install the package that has it", "")},
+		"loaded": {kernel: kernelModules{loaded: loaded}},
+		"to be loaded": {kernel: kernelModules{loaded: "/nowhere",
+			listed: "kernel/net/netfilter/ipvs/ip_vs.ko:\n"}},
+		"not in the list": {kernel: kernelModules{loaded: "/nowhere",
+			listed: "kernel/net/netfilter/xt_mark.ko:\n"},
+			want: finding("no-ipvs", "it has no module ip_vs; install the package that has it", "")},
 		"no list, it is":     {kernel: kernelModules{loaded: "/nowhere"}, asked: true},
 		"no list, forbidden": {kernel: kernelModules{loaded: "/nowhere"}, err: syscall.EPERM, asked: true},
 		"no list, it is not": {kernel: kernelModules{loaded: "/nowhere"}, err: gone, asked: true, want: finding(
-			"no-ipvs", "the module ip_vs is not loaded; from within a container it must be loaded on the host", "modprobe ip_vs",
+			"no-ipvs", "the module ip_vs is not loaded; from within a container it must be loaded on the "+
+				"host", "modprobe ip_vs",
 		)},
 	} {
 		table := asking{Client: ipvsctl.NewMemory(nil), err: c.err}
@@ -62,7 +66,9 @@ func (a *asking) Connect(context.Context) error {
 func TestCheckSaysThatTheKernelHasNoIPVS(t *testing.T) {
 	e := newExamination(nil, facts{noIPVS: finding("no-ipvs", "why", "do")}, "")
 	e.kernel(t.Context())
-	if got, want := said(&e.findings), ": warning: the kernel has no IPVS, so no virtual service can be set up: why; to fix it: do\n"; got != want {
+	if got, want := said(&e.findings),
+		": warning: the kernel has no IPVS, so no virtual service can be set up: why; to fix it: "+
+			"do\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
@@ -70,11 +76,15 @@ func TestCheckSaysThatTheKernelHasNoIPVS(t *testing.T) {
 // Each virtual address that is not on this machine is reported at its first section. Addresses of mark lines
 // are reported at those lines.
 func TestCheckReportsVirtualAddressesThatAreNotHere(t *testing.T) {
-	services := servicesOf(t, "virtual=192.0.2.10:80\n\treal=192.0.2.21:80 gate\nvirtual=192.0.2.11:80\n\treal=192.0.2.21:80 gate\n"+
-		"virtual=192.0.2.11:81\n\treal=192.0.2.21:81 gate\nvirtual=192.0.2.12:80\n\treal=192.0.2.21:81 gate\n\tannounce=lvs0\nvirtual6=[2001:db8::1]:80\n\treal6=[2001:db8::21]:80 gate\nvirtual=3\n\treal=192.0.2.21:80 gate\n")
+	services := servicesOf(t, "virtual=192.0.2.10:80\n\treal=192.0.2.21:80 gate\nvirtual=192.0.2.11:80\n"+
+		"\treal=192.0.2.21:80 gate\n"+
+		"virtual=192.0.2.11:81\n\treal=192.0.2.21:81 gate\nvirtual=192.0.2.12:80\n\treal=192.0.2.21:81 gate\n"+
+		"\tannounce=lvs0\nvirtual6=[2001:db8::1]:80\n\treal6=[2001:db8::21]:80 gate\nvirtual=3\n"+
+		"\treal=192.0.2.21:80 gate\n")
 	for have, want := range map[string]string{
 		"192.0.2.10 192.0.2.11 2001:db8::1": "",
-		"192.0.2.10 2001:db8::1":            "ld.cf:3:9: warning: no interface here has 192.0.2.11, so clients cannot reach it\n",
+		"192.0.2.10 2001:db8::1": "ld.cf:3:9: warning: no interface here has 192.0.2.11, so " +
+			"clients cannot reach it\n",
 		"192.0.2.10": "ld.cf:3:9: warning: no interface here has 192.0.2.11, so clients cannot reach it\n" +
 			"ld.cf:10:10: warning: no interface here has 2001:db8::1, so clients cannot reach it\n",
 		"": "ld.cf:1:9: warning: no interface here has 192.0.2.10, so clients cannot reach it\n" +
@@ -110,7 +120,8 @@ func TestTheKernelSaysWherePacketsEnd(t *testing.T) {
 func TestWhatNeedsAShellIsFound(t *testing.T) {
 	dir := t.TempDir()
 	script, good, binary := filepath.Join(dir, "script"), filepath.Join(dir, "good"), filepath.Join(dir, "binary")
-	err := errors.Join(os.WriteFile(script, []byte("#! /no/perl -w\n"), 0o700), os.WriteFile(good, []byte("#!"+binary+"\n"), 0o700),
+	err := errors.Join(os.WriteFile(script, []byte("#! /no/perl -w\n"), 0o700),
+		os.WriteFile(good, []byte("#!"+binary+"\n"), 0o700),
 		os.WriteFile(binary, []byte("\x7fELF"), 0o700))
 	if err != nil {
 		t.Fatal(err)
@@ -121,22 +132,29 @@ func TestWhatNeedsAShellIsFound(t *testing.T) {
 		canMail bool
 		want    []string
 	}{
-		{"onchange=/bin/tell\nfallbackcommand=/bin/all\nvirtual=192.0.2.10:80\n" + real + "\tfallbackcommand=/bin/one\nvirtual=192.0.2.11:80\n" + real, false, []string{
+		{"onchange=/bin/tell\nfallbackcommand=/bin/all\nvirtual=192.0.2.10:80\n" + real +
+			"\tfallbackcommand=/bin/one\nvirtual=192.0.2.11:80\n" + real, false, []string{
 			"1:10: warning: there is no /no/sh here, so onchange never runs; webhook needs no shell",
 			"2:17: warning: there is no /no/sh here, so fallbackcommand never runs",
 			"5:18: warning: there is no /no/sh here, so fallbackcommand never runs"}},
 		{"callback=\"" + script + "\"\nexecute=other.cf\nvirtual=192.0.2.10:80\n" + real, false, []string{
 			"1:10: warning: there is no /no/perl for " + script + " here, so callback never runs",
 			"2:9: warning: there is no /no/sh here, so execute never runs"}},
-		{"virtual=192.0.2.10:80\n" + real + "\tchecktype=external\n\tcheckcommand=\"/no/check\"\n", false, []string{
-			"4:15: warning: there is no /no/check here, so checkcommand never runs"}},
+		{"virtual=192.0.2.10:80\n" + real + "\tchecktype=external\n\tcheckcommand=\"/no/check\"\n", false,
+			[]string{
+				"4:15: warning: there is no /no/check here, so checkcommand never runs"}},
 		{"virtual=192.0.2.10:80\n" + real + "\tchecktype=connect\n\tcheckcommand=\"/no/check\"\n", false, nil},
-		{"virtual=192.0.2.10:80\n" + real + "\tchecktype=external\n\tcheckcommand=\"" + good + "\"\n\temailalert=a\n", true, nil},
-		{"callback=\"" + binary + "\"\nwebhook=https://hooks.example/\nvirtual=192.0.2.10:80\n" + real, false, nil},
+		{"virtual=192.0.2.10:80\n" + real + "\tchecktype=external\n\tcheckcommand=\"" + good +
+			"\"\n\temailalert=a\n", true, nil},
+		{"callback=\"" + binary + "\"\nwebhook=https://hooks.example/\nvirtual=192.0.2.10:80\n" + real, false,
+			nil},
 		{"emailalert=a\nsmtp=mail\nvirtual=192.0.2.10:80\n" + real, false, nil},
-		{"emailalert=a\nvirtual=192.0.2.10:80\n" + real + "\tsmtp=mail\nvirtual=192.0.2.11:80\n" + real + "virtual=192.0.2.12:80\n" + real + "\temailalert=b\n", false, []string{
-			"1:12: warning: there is no mail program here, so emailalert sends nothing; smtp = HOST needs none",
-			"9:13: warning: there is no mail program here, so emailalert sends nothing; smtp = HOST needs none"}},
+		{"emailalert=a\nvirtual=192.0.2.10:80\n" + real + "\tsmtp=mail\nvirtual=192.0.2.11:80\n" + real +
+			"virtual=192.0.2.12:80\n" + real + "\temailalert=b\n", false, []string{
+			"1:12: warning: there is no mail program here, so emailalert sends nothing; smtp = HOST " +
+				"needs none",
+			"9:13: warning: there is no mail program here, so emailalert sends nothing; smtp = HOST " +
+				"needs none"}},
 	} {
 		cfg := mustParse(t, c.src)
 		if found := judgePrograms(cfg, "/bin/sh", false); len(found) > 0 {
@@ -157,30 +175,40 @@ func TestWhatNeedsAShellIsFound(t *testing.T) {
 func TestFilesThatOthersMayChangeAreReported(t *testing.T) {
 	dir := t.TempDir()
 	folder := filepath.Join(dir, "folder")
-	file, program, link := filepath.Join(folder, "ld.cf"), filepath.Join(folder, "check"), filepath.Join(dir, "link")
-	err := errors.Join(os.Mkdir(folder, 0o700), os.WriteFile(file, nil, 0o600), os.WriteFile(program, nil, 0o700), os.Symlink(file, link))
+	file, program, link := filepath.Join(folder, "ld.cf"), filepath.Join(folder, "check"), filepath.Join(dir,
+		"link")
+	err := errors.Join(os.Mkdir(folder, 0o700), os.WriteFile(file, nil, 0o600), os.WriteFile(program, nil, 0o700),
+		os.Symlink(file, link))
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := mustParse(t, "virtual=192.0.2.10:80\n\treal=192.0.2.21:80 gate\n\tchecktype=external\n\tcheckcommand=\""+program+"\"\n\tonchange="+program+" a b\n")
+	cfg := mustParse(t, "virtual=192.0.2.10:80\n\treal=192.0.2.21:80 gate\n\tchecktype=external\n"+
+		"\tcheckcommand=\""+program+"\"\n\tonchange="+program+" a b\n")
 	part := filepath.Join(folder, "part.cf")
 	if err := os.WriteFile(part, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	cfg.Name, cfg.Parts = link, []string{part}
-	const this, named = ", so others could change this file, and with it what the daemon does", ", so others could change the checkcommand"
+	const this, named = ", so others could change this file, and with it what the daemon does",
+		", so others could change the checkcommand"
 	for name, c := range map[string]struct {
 		path string
 		mode os.FileMode
 		want string
 	}{
-		"nothing":                      {file, 0o640, ""},
-		"the file":                     {file, 0o666, ": warning: " + file + " has mode 0666" + this + "; to fix it: chmod go-w '" + file + "'\n"},
-		"the folder":                   {folder, 0o777, ": warning: " + folder + " has mode 0777" + this + "; to fix it: chmod go-w '" + folder + "'\n"},
+		"nothing": {file, 0o640, ""},
+		"the file": {file, 0o666,
+			": warning: " + file + " has mode 0666" + this + "; to fix it: chmod go-w '" + file + "'\n"},
+		"the folder": {folder, 0o777,
+			": warning: " + folder + " has mode 0777" + this + "; to fix it: chmod go-w '" + folder +
+				"'\n"},
 		"a folder for files of anyone": {folder, 0o777 | os.ModeSticky, ""},
-		"a part": {part, 0o606, part + ": warning: " + part + " has mode 0606, so others could change this part, and with it what the daemon does; " +
+		"a part": {part, 0o606, part + ": warning: " + part +
+			" has mode 0606, so others could change this part, and with it what the daemon does; " +
 			"to fix it: chmod go-w '" + part + "'\n"},
-		"a program": {program, 0o757, "ld.cf:4:15: warning: " + program + " has mode 0757" + named + "; to fix it: chmod go-w '" + program + "'\n"},
+		"a program": {program, 0o757,
+			"ld.cf:4:15: warning: " + program + " has mode 0757" + named + "; to fix it: chmod go-w '" +
+				program + "'\n"},
 	} {
 		before, err := os.Stat(c.path)
 		if err != nil {
@@ -264,7 +292,8 @@ func TestCheckRecommendsCheckVIPOnce(t *testing.T) {
 // warning.
 func TestCheckRecommendsSmallMetricsForABigTable(t *testing.T) {
 	big := func(globals string, servers int) *parser.Config {
-		text := globals + "virtual = 192.0.2.10:80\n" + strings.Repeat("  real = 10.0.0.1->10.0.3.231:80 masq\n", 2) +
+		text := globals + "virtual = 192.0.2.10:80\n" +
+			strings.Repeat("  real = 10.0.0.1->10.0.3.231:80 masq\n", 2) +
 			fmt.Sprintf("virtual = 192.0.2.11:80\n  real = 10.0.0.1->10.0.0.%d:80 masq\n", servers-2*999)
 		cfg, found := parser.Parse(t.Context(), "ld.cf", []byte(text), parser.Options{})
 		if cfg == nil {
@@ -301,7 +330,8 @@ func TestCheckRecommendsSmallMetricsForABigTable(t *testing.T) {
 func TestDescriptorsAreCounted(t *testing.T) {
 	const limit = 2500 // 250 connections, and 250 checks in each section
 	section := func(vip, last int) string {
-		return fmt.Sprintf("virtual = 192.0.2.%d:80\n  real = 198.51.100.1->198.51.100.%d:80 masq\n  checktype = connect\n", vip, last)
+		return fmt.Sprintf("virtual = 192.0.2.%d:80\n  real = 198.51.100.1->198.51.100.%d:80 masq\n"+
+			"  checktype = connect\n", vip, last)
 	}
 	said := func(src string) string {
 		cfg, found := parser.Parse(t.Context(), "ld.cf", []byte(src), parser.Options{})
@@ -324,7 +354,9 @@ func TestDescriptorsAreCounted(t *testing.T) {
 	if got := said(few); got != "" {
 		t.Errorf("%d sections: %s", sections, got)
 	}
-	if got, want := said(few+section(200, 250)+section(201, 250)), fmt.Sprintf("1 250 watched connections and %d checks", 250*(sections+2)); !strings.HasPrefix(got, want) {
+	if got, want := said(few+section(200, 250)+section(201,
+		250)), fmt.Sprintf("1 250 watched connections and %d checks", 250*(sections+2)); !strings.HasPrefix(got,
+		want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	if got := said(many.String() + section(200, 250) + section(201, 250)); got != "" {

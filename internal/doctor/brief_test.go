@@ -20,7 +20,8 @@ func TestFindingsAlikeAreCounted(t *testing.T) {
 	if len(brief) != 5 || brief[4].Text != other.Text {
 		t.Fatalf("%d findings: %v", len(brief), brief)
 	}
-	const want = "broken: tcp:192.0.2.10:80: the same is true of 5 more: 127.0.0.1:9004, 127.0.0.1:9005, 127.0.0.1:9006, " +
+	const want = "broken: tcp:192.0.2.10:80: the same is true of 5 more: 127.0.0.1:9004, 127.0.0.1:9005, " +
+		"127.0.0.1:9006, " +
 		"127.0.0.1:9007, 127.0.0.1:9008"
 	if got := brief[3].String(); got != want {
 		t.Errorf("got %s, want %s", got, want)

@@ -25,9 +25,12 @@ func TestAdvise(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "ld.cf")
 	config := "statusgroup = no-such-group\n" +
-		"virtual = 192.0.2.10:80\n  real = 192.0.2.21:80 gate\n  checktype = external\n  checkcommand = /no/such/program\n" +
-		"virtual = 192.0.2.10:81\n  real = 192.0.2.21:81 gate\n  checktype = external-perl\n  checkcommand = " + dir + "\n" +
-		"virtual = 192.0.2.10:82\n  real = 192.0.2.21:82 gate\n  service = ftp\n  login = \"a\"\n  passwd = \"b\"\n"
+		"virtual = 192.0.2.10:80\n  real = 192.0.2.21:80 gate\n  checktype = external\n" +
+		"  checkcommand = /no/such/program\n" +
+		"virtual = 192.0.2.10:81\n  real = 192.0.2.21:81 gate\n  checktype = external-perl\n  checkcommand = " +
+		dir + "\n" +
+		"virtual = 192.0.2.10:82\n  real = 192.0.2.21:82 gate\n  service = ftp\n  login = \"a\"\n" +
+		"  passwd = \"b\"\n"
 	if err := os.WriteFile(path, []byte(config), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +46,8 @@ func TestAdvise(t *testing.T) {
 		}
 		return kinds
 	}
-	if got, want := advised(), []string{"1 missing-group", "5 missing-program", "9 missing-program", "14 readable-secret"}; !slices.Equal(got, want) {
+	if got, want := advised(), []string{"1 missing-group", "5 missing-program", "9 missing-program",
+		"14 readable-secret"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	if err := os.Chmod(path, 0o600); err != nil {
@@ -65,7 +69,9 @@ func TestExamine(t *testing.T) {
 	if kinds["virtual-address"] || !kinds["masq-loopback"] || !report.IsBroken() {
 		t.Errorf("%+v", report.Findings)
 	}
-	if want := []string{"addresses", "kernel settings", "modules", "routes", "sockets"}; !slices.Equal(slices.DeleteFunc(slices.Clone(report.LookedAt), func(s string) bool { return s == "rules of NAT" }), want) {
+	if want := []string{"addresses", "kernel settings", "modules", "routes",
+		"sockets"}; !slices.Equal(slices.DeleteFunc(slices.Clone(report.LookedAt),
+		func(s string) bool { return s == "rules of NAT" }), want) {
 		t.Errorf("looked at %q", report.LookedAt)
 	}
 	if (Report{Findings: []Finding{{Severity: "warning"}}}).IsBroken() {
@@ -74,7 +80,8 @@ func TestExamine(t *testing.T) {
 }
 
 func TestJudgeMarks(t *testing.T) {
-	for line, want := range map[string]bool{"127.0.0.1 all all": true, "127.0.0.1 tcp 80": false, "192.0.2.10 tcp all": false} {
+	for line, want := range map[string]bool{"127.0.0.1 all all": true, "127.0.0.1 tcp 80": false,
+		"192.0.2.10 tcp all": false} {
 		found := JudgeMarks(mustParse(t, "virtual=3\n\treal=192.0.2.21:80 gate\n\tmark="+line+"\n"))
 		if found.HasErrors() != want {
 			t.Errorf("%s: %v", line, found)
@@ -84,7 +91,8 @@ func TestJudgeMarks(t *testing.T) {
 
 // Each question is sent again, as a packet may be lost.
 func TestQuestionsAreSentTwice(t *testing.T) {
-	q := inquiry{device: device{Interface: net.Interface{Name: "eth0"}}, addrs: []netip.Addr{addrOf("192.0.2.10"), addrOf("192.0.2.11")}}
+	q := inquiry{device: device{Interface: net.Interface{Name: "eth0"}},
+		addrs: []netip.Addr{addrOf("192.0.2.10"), addrOf("192.0.2.11")}}
 	synctest.Test(t, func(t *testing.T) {
 		var sent []string
 		start := time.Now()
@@ -92,7 +100,8 @@ func TestQuestionsAreSentTwice(t *testing.T) {
 			sent = append(sent, fmt.Sprint(addr, time.Since(start)))
 			return nil
 		})
-		want := []string{"192.0.2.10 0s", "192.0.2.11 0s", "192.0.2.10 " + resendAfter.String(), "192.0.2.11 " + resendAfter.String()}
+		want := []string{"192.0.2.10 0s", "192.0.2.11 0s", "192.0.2.10 " + resendAfter.String(),
+			"192.0.2.11 " + resendAfter.String()}
 		if err != nil || !slices.Equal(sent, want) {
 			t.Errorf("%q, %v, want %q", sent, err, want)
 		}
@@ -103,7 +112,8 @@ func TestQuestionsAreSentTwice(t *testing.T) {
 			t.Errorf("after the end of time: %d, %v", n, err)
 		}
 		n = 0
-		if err := q.sendTwice(t.Context(), func(netip.Addr) error { n++; return os.ErrDeadlineExceeded }); err != nil || n != 1 {
+		if err := q.sendTwice(t.Context(),
+			func(netip.Addr) error { n++; return os.ErrDeadlineExceeded }); err != nil || n != 1 {
 			t.Errorf("on a socket whose time is over: %d, %v", n, err)
 		}
 		err = q.sendTwice(t.Context(), func(netip.Addr) error { return errors.New("no buffers") })
@@ -119,7 +129,8 @@ func TestNeighboursOfAllLinksAreMerged(t *testing.T) {
 	n.add(addrOf("192.0.2.10"), "a")
 	n.add(addrOf("192.0.2.10"), "b")
 	n.add(addrOf("192.0.2.11"), "c")
-	if want := (neighbours{addrOf("192.0.2.10"): {"a", "b"}, addrOf("192.0.2.11"): {"c"}}); !reflect.DeepEqual(n, want) {
+	if want := (neighbours{addrOf("192.0.2.10"): {"a", "b"}, addrOf("192.0.2.11"): {"c"}}); !reflect.DeepEqual(n,
+		want) {
 		t.Errorf("got %v, want %v", n, want)
 	}
 }
@@ -147,9 +158,11 @@ func TestReasonOfAFailedConnection(t *testing.T) {
 
 // For a mark, clients are imitated only at single TCP ports of single addresses.
 func TestWhatClientsAskOfAMark(t *testing.T) {
-	services := servicesOf(t, "virtual = 3\n  mark = 192.0.2.10 tcp 80,443\n  mark = 192.0.2.11 tcp 1:9\n  mark = 192.0.2.12 udp 53\n  mark = 198.51.100.0/24 tcp 80\n"+
+	services := servicesOf(t, "virtual = 3\n  mark = 192.0.2.10 tcp 80,443\n  mark = 192.0.2.11 tcp 1:9\n"+
+		"  mark = 192.0.2.12 udp 53\n  mark = 198.51.100.0/24 tcp 80\n"+
 		"  real = 192.0.2.21:80 gate\n  checktype = on\n")
-	if got, want := asked(services[0].Config), []netip.AddrPort{addrPort("192.0.2.10:80"), addrPort("192.0.2.10:443")}; !slices.Equal(got, want) {
+	if got, want := asked(services[0].Config), []netip.AddrPort{addrPort("192.0.2.10:80"),
+		addrPort("192.0.2.10:443")}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
@@ -165,7 +178,8 @@ func TestFindingsOfManyServices(t *testing.T) {
 	for _, one := range f.list {
 		fmt.Fprintln(&got, one)
 	}
-	if want := "broken: a and 2 more: it is broken\nwarning: a: it is broken; to fix it: fix it\n"; got.String() != want {
+	if want := "broken: a and 2 more: it is broken\nwarning: a: it is broken; to fix it: fix " +
+		"it\n"; got.String() != want {
 		t.Errorf("got\n%swant\n%s", got.String(), want)
 	}
 }

@@ -28,12 +28,14 @@ const (
 	byGate  = "virtual = 192.0.2.10:80\n  real = 192.0.2.21:80 gate\n  quiescent = yes\n  checktype = on\n"
 	byMasq  = "virtual = 192.0.2.10:80\n  real = 192.0.2.21:80 masq\n  quiescent = yes\n  checktype = on\n"
 	byIPIP  = "virtual = 192.0.2.10:80\n  real = 192.0.2.21:80 ipip\n  quiescent = yes\n  checktype = on\n"
-	byGate6 = "virtual6 = [2001:db8::10]:80\n  real6 = [2001:db8::21]:80 gate\n  quiescent = yes\n  checktype = on\n"
+	byGate6 = "virtual6 = [2001:db8::10]:80\n  real6 = [2001:db8::21]:80 gate\n  quiescent = yes\n" +
+		"  checktype = on\n"
 )
 
 const (
 	announced     = byGate + "  scheduler = mh\n  schedflags = mh-fallback\n  announce = lvs0\n"
-	announcedMark = "virtual = 3\n  mark = 192.0.2.11 tcp 80\n  real = 192.0.2.21 gate\n  quiescent = yes\n  checktype = on\n  scheduler = mh\n  schedflags = mh-fallback\n  announce = lvs0\n"
+	announcedMark = "virtual = 3\n  mark = 192.0.2.11 tcp 80\n  real = 192.0.2.21 gate\n  quiescent = yes\n" +
+		"  checktype = on\n  scheduler = mh\n  schedflags = mh-fallback\n  announce = lvs0\n"
 )
 
 // announces prepares a director for an announced address, which is on no device now.
@@ -59,18 +61,26 @@ func healthyFacts() facts {
 	server := route{device: "eth0", mtu: 1500}
 	return facts{
 		devices: []device{
-			{net.Interface{Name: "lo", Index: 1, MTU: 65536, Flags: net.FlagUp | net.FlagLoopback}, []netip.Prefix{netip.MustParsePrefix("127.0.0.1/8")}},
-			{net.Interface{Name: "eth9", Index: 9, MTU: 1500}, []netip.Prefix{netip.MustParsePrefix("192.0.2.9/24")}}, // down
-			{net.Interface{Name: "eth0", Index: 2, MTU: 1500, Flags: net.FlagUp | net.FlagRunning}, []netip.Prefix{
-				netip.MustParsePrefix("192.0.2.1/24"), netip.MustParsePrefix("192.0.2.10/32"), netip.MustParsePrefix("2001:db8::1/64"),
-			}},
+			{net.Interface{Name: "lo", Index: 1, MTU: 65536, Flags: net.FlagUp | net.FlagLoopback},
+				[]netip.Prefix{netip.MustParsePrefix("127.0.0.1/8")}},
+			// down
+			{net.Interface{Name: "eth9", Index: 9, MTU: 1500},
+				[]netip.Prefix{netip.MustParsePrefix("192.0.2.9/24")}},
+			{net.Interface{Name: "eth0", Index: 2, MTU: 1500, Flags: net.FlagUp | net.FlagRunning},
+				[]netip.Prefix{
+					netip.MustParsePrefix("192.0.2.1/24"), netip.MustParsePrefix("192.0.2.10/32"),
+					netip.MustParsePrefix("2001:db8::1/64"),
+				}},
 		},
 		routes: map[routeQuery]route{
-			{to: addrOf("192.0.2.10")}: {local: true}, {to: addrOf("2001:db8::10")}: {local: true}, {to: addrOf("192.0.2.1")}: {local: true},
-			{to: addrOf("192.0.2.21")}: server, {to: addrOf("2001:db8::21")}: server, {to: addrOf("192.0.2.11")}: server,
+			{to: addrOf("192.0.2.10")}: {local: true}, {to: addrOf("2001:db8::10")}: {local: true},
+			{to: addrOf("192.0.2.1")}:  {local: true},
+			{to: addrOf("192.0.2.21")}: server, {to: addrOf("2001:db8::21")}: server,
+			{to: addrOf("192.0.2.11")}: server,
 		},
 		settings: map[string]string{
-			forward4: "1", forward6: "1", expireTemplate: "0", expireNoDest: "0", connReuse: "1", sloppyTCP: "0", vsConntrack: "0", connections: "0", estimation: "0",
+			forward4: "1", forward6: "1", expireTemplate: "0", expireNoDest: "0", connReuse: "1",
+			sloppyTCP: "0", vsConntrack: "0", connections: "0", estimation: "0",
 			"net.ipv4.conf.all.arp_ignore": "0", "net.ipv4.conf.eth0.arp_ignore": "0",
 		},
 		listening: listeners{}, announcer: true,
@@ -139,9 +149,10 @@ var examineCases = map[string]examineCase{
 	"nothing by gate":         {config: byGate},
 	"nothing by masq":         {config: byMasq},
 	"nothing by gate of IPv6": {config: byGate6},
-	"nothing with facts that could not be read": {config: byMasq + "  fallback = 127.0.0.1:80 gate\n", spoil: func(f *facts) {
-		*f = facts{routes: map[routeQuery]route{{to: addrOf("192.0.2.10")}: {local: true}}}
-	}},
+	"nothing with facts that could not be read": {config: byMasq + "  fallback = 127.0.0.1:80 gate\n",
+		spoil: func(f *facts) {
+			*f = facts{routes: map[routeQuery]route{{to: addrOf("192.0.2.10")}: {local: true}}}
+		}},
 	"an address that is not here": {
 		config: byGate, spoil: func(f *facts) {
 			f.routes[routeQuery{to: addrOf("192.0.2.10")}] = route{}
@@ -149,13 +160,17 @@ var examineCases = map[string]examineCase{
 		}, want: "broken virtual-address",
 	},
 	"an address of IPv6 that is not here": {
-		config: byGate6, spoil: func(f *facts) { f.routes[routeQuery{to: addrOf("2001:db8::10")}] = route{} }, want: "broken virtual-address",
+		config: byGate6, spoil: func(f *facts) { f.routes[routeQuery{to: addrOf("2001:db8::10")}] = route{} },
+		want: "broken virtual-address",
 	},
 	"an address of no network here, of two services": {
-		config: strings.ReplaceAll(byGate, "192.0.2.10", "198.51.100.1") + strings.ReplaceAll(byGate, "192.0.2.10:80", "198.51.100.1:443"), want: "broken virtual-address",
+		config: strings.ReplaceAll(byGate, "192.0.2.10", "198.51.100.1") +
+			strings.ReplaceAll(byGate, "192.0.2.10:80", "198.51.100.1:443"), want: "broken virtual-address",
 	},
 	"addresses of a mark that are not here": {
-		config: "virtual = 3\n  mark = 192.0.2.11 tcp 80\n  mark = 198.51.100.0/28 tcp 80\n  mark = 0.0.0.0/0 udp 53\n  real = 192.0.2.21 gate\n  quiescent = yes\n  checktype = on\n", want: "broken virtual-address, broken virtual-address",
+		config: "virtual = 3\n  mark = 192.0.2.11 tcp 80\n  mark = 198.51.100.0/28 tcp 80\n" +
+			"  mark = 0.0.0.0/0 udp 53\n  real = 192.0.2.21 gate\n  quiescent = yes\n  checktype = on\n",
+		want: "broken virtual-address, broken virtual-address",
 	},
 	"an address that is announced": {config: "announce = lvs0\n" + byGate, spoil: func(f *facts) {
 		f.routes[routeQuery{to: addrOf("192.0.2.10")}] = route{}
@@ -165,17 +180,21 @@ var examineCases = map[string]examineCase{
 		config: byGate, spoil: func(f *facts) { f.settings["net.ipv4.conf.eth0.arp_ignore"] = "1" },
 	},
 	"an address of a mark that routing by the mark brings here": {
-		config: "virtual = 3\n  mark = 192.0.2.11 tcp 80\n  real = 192.0.2.21 gate\n  quiescent = yes\n  checktype = on\n",
-		spoil:  func(f *facts) { f.routes[routeQuery{addrOf("192.0.2.11"), 3}] = route{local: true} },
+		config: "virtual = 3\n  mark = 192.0.2.11 tcp 80\n  real = 192.0.2.21 gate\n  quiescent = yes\n" +
+			"  checktype = on\n",
+		spoil: func(f *facts) { f.routes[routeQuery{addrOf("192.0.2.11"), 3}] = route{local: true} },
 	},
 	"a mark that nothing sets": {
-		config: "virtual = 3\n  real = 192.0.2.21:80 gate\n  quiescent = yes\n  checktype = on\n", spoil: func(f *facts) { f.marks = &fwmark.Machine{} }, want: "broken mark-unset",
+		config: "virtual = 3\n  real = 192.0.2.21:80 gate\n  quiescent = yes\n  checktype = on\n",
+		spoil:  func(f *facts) { f.marks = &fwmark.Machine{} }, want: "broken mark-unset",
 	},
 	"a mark by which packets are routed": {
-		config: "virtual = 3\n  real = 192.0.2.21:80 gate\n  quiescent = yes\n  checktype = on\n", spoil: func(f *facts) {
+		config: "virtual = 3\n  real = 192.0.2.21:80 gate\n  quiescent = yes\n  checktype = on\n",
+		spoil: func(f *facts) {
 			f.marks = &fwmark.Machine{
 				Settings: []fwmark.Setting{{Mark: 3, Mask: 0xffffffff}},
-				Routing:  []fwmark.RoutingRule{{Priority: 100, Mark: 3, Mask: 0xffffffff, Table: "isp2"}},
+				Routing: []fwmark.RoutingRule{{Priority: 100, Mark: 3, Mask: 0xffffffff,
+					Table: "isp2"}},
 			}
 		}, want: "warning mark-routed",
 	},
@@ -186,11 +205,14 @@ var examineCases = map[string]examineCase{
 			f.settings["net.ipv4.conf.all.arp_ignore"] = "1"
 		}, want: "broken director-silent",
 	},
-	"a way for checks through the virtual address":   {config: through(byGate), spoil: toCheck},
-	"a way for checks through an address of IPv6":    {config: through(byGate6)},
-	"checks through a virtual address on a loopback": {config: through(byGate), spoil: func(f *facts) { toCheck(f); f.settings["net.ipv4.conf.all.rp_filter"] = "2"; away(f) }},
+	"a way for checks through the virtual address": {config: through(byGate), spoil: toCheck},
+	"a way for checks through an address of IPv6":  {config: through(byGate6)},
+	"checks through a virtual address on a loopback": {config: through(byGate),
+		spoil: func(f *facts) { toCheck(f); f.settings["net.ipv4.conf.all.rp_filter"] = "2"; away(f) }},
 	"answers to checks that would be dropped": {
-		config: through(byGate), spoil: func(f *facts) { toCheck(f); f.settings["net.ipv4.conf.all.accept_local"] = "0" }, want: "broken check-martian",
+		config: through(byGate),
+		spoil:  func(f *facts) { toCheck(f); f.settings["net.ipv4.conf.all.accept_local"] = "0" },
+		want:   "broken check-martian",
 	},
 	"answers to checks that will be dropped after a promotion": {
 		config: through(byGate), spoil: func(f *facts) {
@@ -200,15 +222,25 @@ var examineCases = map[string]examineCase{
 		}, want: "broken virtual-address, broken check-martian",
 	},
 	"answers to checks that are filtered": {
-		config: through(byGate), spoil: func(f *facts) { toCheck(f); f.settings[ofDevice("eth0", reversePath)] = "1"; away(f) }, want: "broken check-filter",
+		config: through(byGate), spoil: func(f *facts) {
+			toCheck(f)
+			f.settings[ofDevice("eth0",
+				reversePath)] = "1"
+			away(f)
+		}, want: "broken check-filter",
 	},
 	"answers to checks by the interface of the address": {
-		config: through(byGate), spoil: func(f *facts) { toCheck(f); f.settings[ofDevice("eth0", reversePath)] = "1" },
+		config: through(byGate), spoil: func(f *facts) {
+			toCheck(f)
+			f.settings[ofDevice("eth0",
+				reversePath)] = "1"
+		},
 	},
 	"checks that are sent from a virtual address": {
 		config: through(byGate), spoil: func(f *facts) {
 			toCheck(f)
-			f.routes[routeQuery{to: addrOf("192.0.2.21")}] = route{device: "eth0", mtu: 1500, source: addrOf("192.0.2.10")}
+			f.routes[routeQuery{to: addrOf("192.0.2.21")}] = route{device: "eth0", mtu: 1500,
+				source: addrOf("192.0.2.10")}
 		}, want: "broken check-source",
 	},
 	"checks from a virtual address that the servers have, without checkvip": {
@@ -264,18 +296,26 @@ var examineCases = map[string]examineCase{
 	"a server that clients do not reach": {
 		config: byGate, spoil: func(f *facts) { answered(f, byGate, notThrough) }, want: "broken server-vip",
 	},
-	"a server that clients reach": {config: byGate, spoil: func(f *facts) { answered(f, byGate, checker.Result{OK: true, Way: checker.WayThrough}) }},
+	"a server that clients reach": {config: byGate,
+		spoil: func(f *facts) { answered(f, byGate, checker.Result{OK: true, Way: checker.WayThrough}) }},
 	"a server that is down, at the virtual address too": {
-		config: byGate, spoil: func(f *facts) { answered(f, byGate, checker.Result{Way: checker.WayThrough, Cause: checker.Refused}) },
+		config: byGate, spoil: func(f *facts) {
+			answered(f, byGate,
+				checker.Result{Way: checker.WayThrough, Cause: checker.Refused})
+		},
 	},
 	"a server of which nothing can be said": {
-		config: byGate, spoil: func(f *facts) { answered(f, byGate, checker.Result{OK: true, Way: checker.WayVoid}) },
+		config: byGate, spoil: func(f *facts) {
+			answered(f, byGate,
+				checker.Result{OK: true, Way: checker.WayVoid})
+		},
 	},
 	"checks that a rule sends elsewhere": {
 		config: through(byGate), spoil: func(f *facts) {
 			toCheck(f)
 			why := "not checked through 192.0.2.10: " + wire.Astray + ": a rule restores marks"
-			answered(f, through(byGate), checker.Result{OK: true, Way: checker.WayVoid, Warning: why, Detail: "connected"})
+			answered(f, through(byGate),
+				checker.Result{OK: true, Way: checker.WayVoid, Warning: why, Detail: "connected"})
 		}, want: "broken check-mark",
 	},
 	"a rule that gives clients the mark of a private service, and one that restores it": {
@@ -306,12 +346,17 @@ var examineCases = map[string]examineCase{
 		want: "broken check-firewall, broken server-vip, warning tunnel-mtu",
 	},
 	"two servers, and a firewall": {
-		config: two, spoil: func(f *facts) { behindFirewall(f); answered(f, two, notThrough, notThrough) }, want: "broken check-firewall",
+		config: two, spoil: func(f *facts) {
+			behindFirewall(f)
+			answered(f, two, notThrough,
+				notThrough)
+		}, want: "broken check-firewall",
 	},
 	"a firewall that lets one of two through": {
 		config: two, spoil: func(f *facts) {
 			behindFirewall(f)
-			answered(f, two, notThrough, checker.Result{Way: checker.WayThrough, Cause: checker.Refused, OwnAnswers: true})
+			answered(f, two, notThrough,
+				checker.Result{Way: checker.WayThrough, Cause: checker.Refused, OwnAnswers: true})
 		}, want: "broken server-vip, broken server-vip",
 	},
 	"a firewall that knows the connections of IPVS": {
@@ -323,62 +368,82 @@ var examineCases = map[string]examineCase{
 	},
 	"private services, one of no daemon": {
 		config: byGate, spoil: func(f *facts) {
-			f.private, f.daemon.Private = []uint32{0x4c000000, 0x4c000001}, map[uint32]bool{0x4c000000: true}
+			f.private, f.daemon.Private = []uint32{0x4c000000,
+				0x4c000001}, map[uint32]bool{0x4c000000: true}
 		},
 		want: "warning check-left",
 	},
 	"a file and a list that are not in force": {
 		config: byGate, spoil: func(f *facts) {
-			f.daemon.Changed, f.daemon.Lists = "the file has changed since 03:12:00 and is not in force", []string{"list /run/lb/web has changed"}
+			f.daemon.Changed, f.daemon.Lists = "the file has changed since 03:12:00 and is not in force",
+				[]string{"list /run/lb/web has changed"}
 		},
 		want: "warning not-in-force, warning not-in-force",
 	},
 	"a server that differs from the others, of a section in the file and of one that is no longer": {
 		config: byGate, spoil: func(f *facts) {
 			const text = "10.2.0.1:80 shows another certificate"
-			f.daemon.Differing = map[string][]string{f.services[0].Config.ID: {text}, "tcp:192.0.2.99:80": {text}}
+			f.daemon.Differing = map[string][]string{f.services[0].Config.ID: {text},
+				"tcp:192.0.2.99:80": {text}}
 		},
 		want: "warning differs",
 	},
 	"private services by whose mark packets are routed": {
 		config: through(byGate), spoil: func(f *facts) {
 			toCheck(f)
-			f.private, f.daemon.Private = []uint32{0x4c000000, 0x4c000001}, map[uint32]bool{0x4c000000: true, 0x4c000001: true}
-			f.marks = &fwmark.Machine{Routing: []fwmark.RoutingRule{{Priority: 100, Mark: 1, Mask: 1, Table: "isp2"}}}
+			f.private, f.daemon.Private = []uint32{0x4c000000,
+				0x4c000001}, map[uint32]bool{0x4c000000: true, 0x4c000001: true}
+			f.marks = &fwmark.Machine{Routing: []fwmark.RoutingRule{{Priority: 100, Mark: 1, Mask: 1,
+				Table: "isp2"}}}
 		}, want: "warning mark-routed",
 	},
 	"checks whose ports come again": {
-		config: through(byGate), spoil: func(f *facts) { toCheck(f); f.settings[connReuse], f.settings[vsConntrack] = "0", "1" }, want: "broken port-reuse",
+		config: through(byGate), spoil: func(f *facts) {
+			toCheck(f)
+			f.settings[connReuse],
+				f.settings[vsConntrack] = "0", "1"
+		}, want: "broken port-reuse",
 	},
 	"no forwarding": {
 		config: byMasq, spoil: func(f *facts) { f.settings[forward4] = "0" }, want: "broken forwarding",
 	},
 	"no forwarding by the servers' device": {
-		config: byMasq, spoil: func(f *facts) { f.settings["net.ipv4.conf.eth0.forwarding"] = "0" }, want: "broken forwarding",
+		config: byMasq, spoil: func(f *facts) { f.settings["net.ipv4.conf.eth0.forwarding"] = "0" },
+		want: "broken forwarding",
 	},
 	"no forwarding by a VLAN": {
 		config: byMasq, spoil: func(f *facts) {
 			f.routes[routeQuery{to: addrOf("192.0.2.21")}] = route{device: "eth0.100", mtu: 1500}
 			f.settings[ofDevice("eth0.100", forwards)] = "0"
-			f.devices = append(f.devices, device{Interface: net.Interface{Name: "eth0.100", Flags: net.FlagUp | net.FlagRunning}})
+			f.devices = append(f.devices,
+				device{Interface: net.Interface{Name: "eth0.100", Flags: net.FlagUp | net.FlagRunning}})
 		}, want: "broken forwarding",
 	},
 	"forwarding by the servers' device alone": {
-		config: byMasq, spoil: func(f *facts) { f.settings[forward4], f.settings["net.ipv4.conf.eth0.forwarding"] = "0", "1" },
+		config: byMasq, spoil: func(f *facts) {
+			f.settings[forward4],
+				f.settings["net.ipv4.conf.eth0.forwarding"] = "0", "1"
+		},
 	},
 	"no forwarding by any device": {
-		config: byMasq, spoil: func(f *facts) { f.settings[forward4], f.settings["net.ipv4.conf.eth0.forwarding"] = "0", "0" }, want: "broken forwarding",
+		config: byMasq, spoil: func(f *facts) {
+			f.settings[forward4],
+				f.settings["net.ipv4.conf.eth0.forwarding"] = "0", "0"
+		}, want: "broken forwarding",
 	},
 	"no forwarding of IPv6": {
-		config: strings.ReplaceAll(byGate6, "gate", "masq"), spoil: func(f *facts) { f.settings[forward6] = "0" }, want: "broken forwarding",
+		config: strings.ReplaceAll(byGate6, "gate",
+			"masq"), spoil: func(f *facts) { f.settings[forward6] = "0" }, want: "broken forwarding",
 	},
 	"no forwarding by gate": {config: byGate, spoil: func(f *facts) { f.settings[forward4] = "0" }},
 	"a server that answers": {
 		config: byGate, spoil: answering("02:00:00:00:00:21"), want: "broken server-answers",
 	},
 	"a server of another service that answers": {
-		config: byGate + strings.ReplaceAll(strings.ReplaceAll(byGate, "10:80", "10:81"), "192.0.2.21", "192.0.2.22"), spoil: func(f *facts) {
-			f.neighbours = neighbours{addrOf("192.0.2.22"): {"02:00:00:00:00:22"}, addrOf("192.0.2.10"): {"02:00:00:00:00:22"}}
+		config: byGate + strings.ReplaceAll(strings.ReplaceAll(byGate, "10:80", "10:81"), "192.0.2.21",
+			"192.0.2.22"), spoil: func(f *facts) {
+			f.neighbours = neighbours{addrOf("192.0.2.22"): {"02:00:00:00:00:22"},
+				addrOf("192.0.2.10"): {"02:00:00:00:00:22"}}
 		}, want: "broken server-answers",
 	},
 	"the active director's answer on one that stands by": {
@@ -439,15 +504,18 @@ var examineCases = map[string]examineCase{
 	"what is nearly full": {
 		config: byGate, spoil: func(f *facts) {
 			f.gauges = []gauge{
-				{"conntrack-full", 235930, 262144, trackable}, {"neighbours-full", 922, 1024, neighbours4},
+				{"conntrack-full", 235930, 262144, trackable}, {"neighbours-full", 922, 1024,
+					neighbours4},
 				{"neighbours-full", 1024, 1024, neighbours6}, {"connection-table", 40000, 32768, ""},
 			}
 			f.drops = drops{7, "since the boot"}
 		},
-		want: "note connection-table, note packets-dropped, warning conntrack-full, warning neighbours-full, warning neighbours-full",
+		want: "note connection-table, note packets-dropped, warning conntrack-full, warning neighbours-full, " +
+			"warning neighbours-full",
 	},
 	"what is not nearly full": {config: byGate, spoil: func(f *facts) {
-		f.gauges = []gauge{{"conntrack-full", 235929, 262144, trackable}, {"neighbours-full", 921, 1024, neighbours4}, {"neighbours-full", 5, 0, neighbours6}}
+		f.gauges = []gauge{{"conntrack-full", 235929, 262144, trackable},
+			{"neighbours-full", 921, 1024, neighbours4}, {"neighbours-full", 5, 0, neighbours6}}
 	}},
 	"a tunnel that is too narrow": {
 		config: byIPIP, want: "warning tunnel-mtu",
@@ -455,55 +523,73 @@ var examineCases = map[string]examineCase{
 	"what comes out of a tunnel is filtered": {
 		config: byIPIP, spoil: func(f *facts) {
 			f.routes[routeQuery{to: addrOf("192.0.2.21")}] = route{device: "eth0", mtu: 1520}
-			f.devices = append(f.devices, device{Interface: net.Interface{Name: "tunl0", Flags: net.FlagUp}})
-			f.settings["net.ipv4.conf.all.rp_filter"], f.settings["net.ipv4.conf.tunl0.rp_filter"] = "0", "1"
+			f.devices = append(f.devices,
+				device{Interface: net.Interface{Name: "tunl0", Flags: net.FlagUp}})
+			f.settings["net.ipv4.conf.all.rp_filter"], f.settings["net.ipv4.conf.tunl0.rp_filter"] = "0",
+				"1"
 		}, want: "warning tunnel-filter",
 	},
 	"what comes out of a tunnel to this very machine is filtered": {
 		config: strings.ReplaceAll(byIPIP, "192.0.2.21", "192.0.2.1"), spoil: func(f *facts) {
-			f.devices = append(f.devices, device{Interface: net.Interface{Name: "tunl0", Flags: net.FlagUp}})
+			f.devices = append(f.devices,
+				device{Interface: net.Interface{Name: "tunl0", Flags: net.FlagUp}})
 			f.settings["net.ipv4.conf.all.rp_filter"], f.listening[addrPort("192.0.2.10:80")] = "1", true
 		}, want: "broken tunnel-filter",
 	},
 	"NAT without conntrack": {
 		config: byMasq, spoil: func(f *facts) { f.nat = "-o eth0 -j MASQUERADE" }, want: "warning conntrack",
 	},
-	"NAT with conntrack": {config: byMasq, spoil: func(f *facts) { f.nat, f.settings[vsConntrack] = "-j MASQUERADE", "1" }},
-	"NAT by gate":        {config: byGate, spoil: func(f *facts) { f.nat = "-j MASQUERADE" }},
+	"NAT with conntrack": {config: byMasq,
+		spoil: func(f *facts) { f.nat, f.settings[vsConntrack] = "-j MASQUERADE", "1" }},
+	"NAT by gate": {config: byGate, spoil: func(f *facts) { f.nat = "-j MASQUERADE" }},
 	"clients stay with a quiescent server": {
 		config: byGate + "  persistent = 60\n", want: "warning sticky-quiescent",
 	},
-	"observe without counters":                    {config: strings.ReplaceAll(byGate, "gate", "masq") + "  observe = yes\n", want: "warning blind-observe"},
-	"connections to a server that onfail removes": {config: byGate + "  onfail = 30\n", want: "warning lost-connections"},
+	"observe without counters": {config: strings.ReplaceAll(byGate, "gate", "masq") +
+		"  observe = yes\n", want: "warning blind-observe"},
+	"connections to a server that onfail removes": {config: byGate + "  onfail = 30\n",
+		want: "warning lost-connections"},
 	"clients stay with a server to which onfail gives weight 0": {
-		config: strings.ReplaceAll(byGate, "quiescent = yes", "quiescent = no") + "  onfail = keep\n  persistent = 60\n", want: "warning sticky-quiescent",
+		config: strings.ReplaceAll(byGate, "quiescent = yes", "quiescent = no") +
+			"  onfail = keep\n  persistent = 60\n", want: "warning sticky-quiescent",
 	},
-	"onfail keeps connections": {config: strings.ReplaceAll(byGate, "quiescent = yes", "quiescent = no") + "  onfail = keep\n"},
-	"idle connections":         {config: byMasq + "  service = ldap\n", spoil: func(f *facts) { f.idle = lvs.Timeouts{900, 120, 300} }, want: "note idle-timeout"},
+	"onfail keeps connections": {config: strings.ReplaceAll(byGate, "quiescent = yes", "quiescent = no") +
+		"  onfail = keep\n"},
+	"idle connections": {config: byMasq + "  service = ldap\n",
+		spoil: func(f *facts) { f.idle = lvs.Timeouts{900, 120, 300} }, want: "note idle-timeout"},
 	"idle connections, remembered": {config: byMasq + "  service = ldap\n",
 		spoil: func(f *facts) { f.idle = lvs.Timeouts{7500, 120, 300} }},
-	"idle connections of web servers": {config: byMasq, spoil: func(f *facts) { f.idle = lvs.Timeouts{900, 120, 300} }},
+	"idle connections of web servers": {config: byMasq,
+		spoil: func(f *facts) { f.idle = lvs.Timeouts{900, 120, 300} }},
 	"connections to a server that was removed": {
-		config: strings.ReplaceAll(byGate, "quiescent = yes", "quiescent = no"), want: "warning lost-connections",
+		config: strings.ReplaceAll(byGate, "quiescent = yes",
+			"quiescent = no"), want: "warning lost-connections",
 	},
 	"ports that come again": {
 		config: byGate, spoil: func(f *facts) { f.settings[connReuse] = "0" }, want: "warning port-reuse",
 	},
-	"ports that come again, with conntrack": {config: byGate, spoil: func(f *facts) { f.settings[connReuse], f.settings[vsConntrack] = "0", "1" }},
+	"ports that come again, with conntrack": {config: byGate,
+		spoil: func(f *facts) { f.settings[connReuse], f.settings[vsConntrack] = "0", "1" }},
 	"a take-over": {
 		config: byGate + "  scheduler = mh\n", want: "warning take-over",
 	},
 	"modules that the kernel lacks": {
-		config: byGate + "  scheduler = sed\n", spoil: func(f *facts) { f.modules = kernelModules{listed: "ipvs/ip_vs.ko:\n", loaded: "/nowhere"} }, want: "broken missing-module",
+		config: byGate + "  scheduler = sed\n",
+		spoil: func(f *facts) {
+			f.modules = kernelModules{listed: "ipvs/ip_vs.ko:\n",
+				loaded: "/nowhere"}
+		}, want: "broken missing-module",
 	},
 	"a kernel without IPVS": {
 		config: byGate + "  scheduler = sed\n", spoil: func(f *facts) {
-			f.noIPVS, f.modules = finding("no-ipvs", "no module", "modprobe ip_vs"), kernelModules{listed: "ipvs/ip_vs_rr.ko:\n", loaded: "/nowhere"}
+			f.noIPVS, f.modules = finding("no-ipvs", "no module",
+				"modprobe ip_vs"), kernelModules{listed: "ipvs/ip_vs_rr.ko:\n", loaded: "/nowhere"}
 		}, want: "broken no-ipvs",
 	},
 	"pings that are forbidden": {
-		config: "virtual = 192.0.2.10:53\n  protocol = udp\n  real = 192.0.2.21:53 masq\n  quiescent = yes\n  checktype = connect\n",
-		spoil:  func(f *facts) { f.noPing = true }, want: "warning no-ping",
+		config: "virtual = 192.0.2.10:53\n  protocol = udp\n  real = 192.0.2.21:53 masq\n  quiescent = yes\n" +
+			"  checktype = connect\n",
+		spoil: func(f *facts) { f.noPing = true }, want: "warning no-ping",
 	},
 	"mail without a program": {
 		config: byMasq + "  emailalert = root\n",
@@ -513,33 +599,46 @@ var examineCases = map[string]examineCase{
 		config: byMasq + "  emailalert = root\n  smtp = 192.0.2.25\n",
 		spoil:  func(f *facts) { f.noMail = true },
 	},
-	"pings that are forbidden and not needed": {config: strings.ReplaceAll(byMasq, "= on", "= connect"), spoil: func(f *facts) { f.noPing = true }},
+	"pings that are forbidden and not needed": {config: strings.ReplaceAll(byMasq, "= on", "= connect"),
+		spoil: func(f *facts) { f.noPing = true }},
 	"FTP by masq": {
 		config: strings.ReplaceAll(byMasq, "10:80", "10:21"), want: "broken ftp-module",
 	},
-	"FTP by masq with its module": {config: strings.ReplaceAll(byMasq, "10:80", "10:21"), spoil: func(f *facts) { f.ftpLoaded = true }},
+	"FTP by masq with its module": {config: strings.ReplaceAll(byMasq, "10:80", "10:21"),
+		spoil: func(f *facts) { f.ftpLoaded = true }},
 	"masq to a loopback address": {
 		config: strings.ReplaceAll(byMasq, "192.0.2.21", "127.0.0.1"), want: "broken masq-loopback",
 	},
 	"a server on the director that listens on its own address alone": {
-		config: strings.ReplaceAll(byGate, "192.0.2.21", "192.0.2.1"), spoil: func(f *facts) { f.listening[addrPort("192.0.2.1:80")] = true }, want: "broken own-server",
+		config: strings.ReplaceAll(byGate, "192.0.2.21",
+			"192.0.2.1"), spoil: func(f *facts) { f.listening[addrPort("192.0.2.1:80")] = true },
+		want: "broken own-server",
 	},
 	"a server on the director that listens": {
-		config: strings.ReplaceAll(byGate, "192.0.2.21", "192.0.2.1"), spoil: func(f *facts) { f.listening[addrPort("[::]:80")] = true },
+		config: strings.ReplaceAll(byGate, "192.0.2.21",
+			"192.0.2.1"), spoil: func(f *facts) { f.listening[addrPort("[::]:80")] = true },
 	},
 	"a fallback server on the director": {
 		config: byGate + "  fallback = 127.0.0.1:80 gate\n", want: "warning sorry-server",
 	},
 	"nothing of an address that is announced, and on no device now": {config: announced, spoil: announces},
 	"devices and addresses that are not as they should be": {
-		config: announced + "  lastresort = lvs1\n" + strings.ReplaceAll(announced, "192.0.2.10", "192.0.2.11") + byGate6, spoil: func(f *facts) {
+		config: announced + "  lastresort = lvs1\n" +
+			strings.ReplaceAll(announced, "192.0.2.10", "192.0.2.11") + byGate6, spoil: func(f *facts) {
 			announces(f)
 			f.faults = []announce.Fault{
-				{Device: "lvs0", Text: "device lvs0 is missing", Command: "ip link add lvs0 type dummy && ip link set lvs0 up"}, {Device: "lvs1", Text: "device lvs1 is down", Command: "ip link set lvs1 up"}, {Device: "lvs2", Text: "device lvs2 is down"},
-				{Device: "eth0", Addr: single(addrOf("192.0.2.10")), Text: "is on this device too", Command: "ip address del 192.0.2.10/32 dev eth0"},
-				{Device: "lvs1", Addr: single(addrOf("192.0.2.12")), Text: "was announced by a daemon that no longer runs", Command: "ip address del 192.0.2.12/32 dev lvs1"},
+				{Device: "lvs0", Text: "device lvs0 is missing",
+					Command: "ip link add lvs0 type dummy && ip link set lvs0 up"},
+				{Device: "lvs1", Text: "device lvs1 is down", Command: "ip link set lvs1 up"},
+				{Device: "lvs2", Text: "device lvs2 is down"},
+				{Device: "eth0", Addr: single(addrOf("192.0.2.10")), Text: "is on this device too",
+					Command: "ip address del 192.0.2.10/32 dev eth0"},
+				{Device: "lvs1", Addr: single(addrOf("192.0.2.12")),
+					Text:    "was announced by a daemon that no longer runs",
+					Command: "ip address del 192.0.2.12/32 dev lvs1"},
 			}
-		}, want: "broken announce-device, broken announce-device, warning announce-address, warning announce-address",
+		}, want: "broken announce-device, broken announce-device, warning announce-address, warning " +
+			"announce-address",
 	},
 	"a card in place of a device": {
 		config: announced, spoil: func(f *facts) {
@@ -562,10 +661,12 @@ var examineCases = map[string]examineCase{
 	"clients that come by another card than answers go": {
 		config: announced, spoil: func(f *facts) {
 			announces(f)
-			f.announcer, f.routers = false, []netip.Addr{addrOf("10.0.0.254"), addrOf("192.0.2.254"), addrOf("2001:db8::fe")}
+			f.announcer, f.routers = false, []netip.Addr{addrOf("10.0.0.254"), addrOf("192.0.2.254"),
+				addrOf("2001:db8::fe")}
 			f.routes[routeQuery{to: addrOf("10.0.0.254")}] = route{device: "bgp0"}
 			f.routes[routeQuery{to: addrOf("192.0.2.254")}] = route{device: "eth0"}
-			f.settings["net.ipv4.conf.bgp0.rp_filter"], f.settings["net.ipv4.conf.eth0.rp_filter"] = "1", "1"
+			f.settings["net.ipv4.conf.bgp0.rp_filter"], f.settings["net.ipv4.conf.eth0.rp_filter"] = "1",
+				"1"
 		}, want: "broken announce-filter",
 	},
 	"clients that come by another card, loose": {
@@ -697,7 +798,8 @@ func TestNeighboursAreAskedForVirtualAddressesAndServers(t *testing.T) {
 		}
 	}
 	slices.Sort(got)
-	const want = "eth0 192.0.2.1 192.0.2.10\neth0 192.0.2.1 192.0.2.21\neth0 2001:db8::1 2001:db8::10\neth0 2001:db8::1 2001:db8::21"
+	const want = "eth0 192.0.2.1 192.0.2.10\neth0 192.0.2.1 192.0.2.21\neth0 2001:db8::1 2001:db8::10\n" +
+		"eth0 2001:db8::1 2001:db8::21"
 	if strings.Join(got, "\n") != want || len(f.unread) > 0 {
 		t.Errorf("got\n%s\nwant\n%s\nnot looked at %v", strings.Join(got, "\n"), want, f.unread)
 	}
@@ -720,12 +822,15 @@ func TestWhatBothFamiliesAreAskedOnIsNamedOnce(t *testing.T) {
 
 func TestAnswersOfNeighboursAreRead(t *testing.T) {
 	reply := []byte{0, 1, 8, 0, 6, 4, 0, 2, 2, 0, 0, 0, 0, 0x21, 192, 0, 2, 10, 2, 0, 0, 0, 0, 1, 192, 0, 2, 1}
-	if addr, hardware, ok := (arp{}).read(reply); !ok || addr != addrOf("192.0.2.10") || hardware != "02:00:00:00:00:21" {
+	if addr, hardware, ok := (arp{}).read(reply); !ok || addr != addrOf("192.0.2.10") ||
+		hardware != "02:00:00:00:00:21" {
 		t.Error(addr, hardware, ok)
 	}
 	target := addrOf("2001:db8::10").AsSlice()
-	advertisement := slices.Concat([]byte{136, 0, 0, 0, 0x60, 0, 0, 0}, target, []byte{14, 1, 0, 0, 0, 0, 0, 0}, []byte{2, 1, 2, 0, 0, 0, 0, 0x21})
-	if addr, hardware, ok := (discovery{}).read(advertisement); !ok || addr != addrOf("2001:db8::10") || hardware != "02:00:00:00:00:21" {
+	advertisement := slices.Concat([]byte{136, 0, 0, 0, 0x60, 0, 0, 0}, target, []byte{14, 1, 0, 0, 0, 0, 0, 0},
+		[]byte{2, 1, 2, 0, 0, 0, 0, 0x21})
+	if addr, hardware, ok := (discovery{}).read(advertisement); !ok || addr != addrOf("2001:db8::10") ||
+		hardware != "02:00:00:00:00:21" {
 		t.Error(addr, hardware, ok)
 	}
 	for n := range reply {
@@ -733,7 +838,8 @@ func TestAnswersOfNeighboursAreRead(t *testing.T) {
 			t.Errorf("an ARP packet of %d bytes is read", n)
 		}
 	}
-	request := inquiry{device: device{Interface: net.Interface{HardwareAddr: []byte{2, 0, 0, 0, 0, 1}}}, source: addrOf("192.0.2.1")}.request(addrOf("192.0.2.10"))
+	request := inquiry{device: device{Interface: net.Interface{HardwareAddr: []byte{2, 0, 0, 0, 0, 1}}},
+		source: addrOf("192.0.2.1")}.request(addrOf("192.0.2.10"))
 	if _, _, ok := (arp{}).read(request); ok || len(request) != arpLength {
 		t.Error("a request is taken for a reply")
 	}

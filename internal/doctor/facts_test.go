@@ -20,8 +20,10 @@ func TestFactsOfALoopbackAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	gone.Close()
-	services := servicesOf(t, fmt.Sprintf("virtual = 127.0.0.1:80\n  real = 127.0.0.1:80 masq\n  fallback = %s masq\n  checktype = on\n"+
-		"virtual = 127.0.0.1:81\n  real = 127.0.0.1:80 masq\n  fallback = %s masq\n  checktype = on\n", listener.Addr(), gone.Addr()))
+	services := servicesOf(t, fmt.Sprintf("virtual = 127.0.0.1:80\n  real = 127.0.0.1:80 masq\n"+
+		"  fallback = %s masq\n  checktype = on\n"+
+		"virtual = 127.0.0.1:81\n  real = 127.0.0.1:80 masq\n  fallback = %s masq\n  checktype = on\n",
+		listener.Addr(), gone.Addr()))
 	start := time.Now()
 	f := gather(t.Context(), services, Daemon{})
 	f.ask(t.Context())
@@ -31,7 +33,8 @@ func TestFactsOfALoopbackAddress(t *testing.T) {
 	if r := f.routes[routeQuery{to: addrOf("127.0.0.1")}]; !r.local {
 		t.Errorf("the route to 127.0.0.1 is %+v", r)
 	}
-	if !f.listening.accepts(listener.Addr().(*net.TCPAddr).AddrPort()) || f.listening.accepts(gone.Addr().(*net.TCPAddr).AddrPort()) {
+	if !f.listening.accepts(listener.Addr().(*net.TCPAddr).AddrPort()) ||
+		f.listening.accepts(gone.Addr().(*net.TCPAddr).AddrPort()) {
 		t.Error("the listening sockets are not those that are there")
 	}
 	if len(f.refused) != 1 || f.refused[gone.Addr().(*net.TCPAddr).AddrPort()] == nil {

@@ -72,7 +72,8 @@ func TestEveryFindingHasARow(t *testing.T) {
 		}
 		kind, which, _ := strings.Cut(name, " ")
 		isVariant := slices.Contains([]string{"unchecked", "mh", "sh", "mail"}, which)
-		if !isVariant && !strings.Contains(code.String(), `"`+name+`"`) || !strings.Contains(code.String(), `"`+kind) {
+		if !isVariant && !strings.Contains(code.String(), `"`+name+`"`) ||
+			!strings.Contains(code.String(), `"`+kind) {
 			t.Errorf("no code names %s", name)
 		}
 	}

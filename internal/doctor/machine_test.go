@@ -21,15 +21,22 @@ func TestWhatThisMachineLacks(t *testing.T) {
 		want         string
 	}{
 		{"nothing", byMasq, nil, ""},
-		{"no forwarding", byMasq, func(f *facts) { f.settings[forward4] = "0" }, "forwarding broken ip_forward=1"},
+		{"no forwarding", byMasq, func(f *facts) { f.settings[forward4] = "0" },
+			"forwarding broken ip_forward=1"},
 		{"no forwarding, which gate does not need", byGate, func(f *facts) { f.settings[forward4] = "0" }, ""},
-		{"no forwarding of both families", byMasq + six, func(f *facts) { f.settings[forward4], f.settings[forward6] = "0", "0" }, "forwarding broken ip_forward=1"},
+		{"no forwarding of both families", byMasq + six,
+			func(f *facts) { f.settings[forward4], f.settings[forward6] = "0", "0" },
+			"forwarding broken ip_forward=1"},
 		{"no link", byGate, func(f *facts) { f.devices[2].Flags = net.FlagUp }, "server-card broken eth0"},
 		{"full tables", byGate, func(f *facts) {
-			f.gauges = []gauge{{"neighbours-full", 9, 10, neighbours4}, {"neighbours-full", 9, 10, neighbours6}, {"connection-table", 9, 8, ""}}
+			f.gauges = []gauge{{"neighbours-full", 9, 10, neighbours4},
+				{"neighbours-full", 9, 10, neighbours6}, {"connection-table", 9, 8, ""}}
 		}, "neighbours-full doubt gc_thresh3=20, connection-table noted"},
-		{"dropped packets", byGate, func(f *facts) { f.drops = drops{3, "within 10s"} }, "packets-dropped doubt 3 packets were dropped within 10s"},
-		{"filtered answers to checks", through(byGate), func(f *facts) { f.settings[ofDevice("eth0", reversePath)] = "1"; away(f) }, "check-filter doubt"},
+		{"dropped packets", byGate, func(f *facts) { f.drops = drops{3, "within 10s"} },
+			"packets-dropped doubt 3 packets were dropped within 10s"},
+		{"filtered answers to checks", through(byGate),
+			func(f *facts) { f.settings[ofDevice("eth0", reversePath)] = "1"; away(f) },
+			"check-filter doubt"},
 		{"filtered packets of clients", announced, func(f *facts) {
 			announces(f)
 			f.announcer, f.routers = false, append(f.routers, addrOf("192.0.2.254"))
@@ -88,9 +95,13 @@ func proc(t *testing.T, files map[string]string) string {
 }
 
 const (
-	arpCache = "entries  allocs   destroys hash_grows lookups  hits     res_failed rcv_probes_mcast\n000003a0  00000010 00000000 0000\n000003a0  00000000 00000000 0000\n"
-	ipvs     = "IP Virtual Server version 1.2.1 (size=4)\nProt LocalAddress:Port Scheduler Flags\n  -> RemoteAddress:Port Forward Weight ActiveConn InActConn\n" +
-		"TCP  C000020A:0050 wrr persistent 300 FFFFFFFF\n  -> C0000215:0050      Masq    1      20         9         \n  -> C0000216:0050      Masq    1      0          1         \n"
+	arpCache = "entries  allocs   destroys hash_grows lookups  hits     res_failed rcv_probes_mcast\n" +
+		"000003a0  00000010 00000000 0000\n000003a0  00000000 00000000 0000\n"
+	ipvs = "IP Virtual Server version 1.2.1 (size=4)\nProt LocalAddress:Port Scheduler Flags\n" +
+		"  -> RemoteAddress:Port Forward Weight ActiveConn InActConn\n" +
+		"TCP  C000020A:0050 wrr persistent 300 FFFFFFFF\n" +
+		"  -> C0000215:0050      Masq    1      20         9         \n" +
+		"  -> C0000216:0050      Masq    1      0          1         \n"
 )
 
 // What a look reads, in a folder in place of /proc.
@@ -123,7 +134,8 @@ func TestALookReadsProc(t *testing.T) {
 	}
 	files["net/softnet_stat"] = "000000ff 00000002 00000000\n000000ff 00000013 00000000\n"
 	m.root = proc(t, files)
-	const dropped = "the queue of a processor was full, so 16 packets were dropped within 10s; more queues of the network card help, or a larger net.core.netdev_max_backlog\n"
+	const dropped = "the queue of a processor was full, so 16 packets were dropped within 10s; more queues of " +
+		"the network card help, or a larger net.core.netdev_max_backlog\n"
 	if got := texts(m.Look(now.Add(10 * time.Second))); got != full+dropped {
 		t.Errorf("after drops: %s", got)
 	}
@@ -136,7 +148,8 @@ func TestALookReadsProc(t *testing.T) {
 	}
 	m.root = proc(t, map[string]string{
 		"sys/net/netfilter/nf_conntrack_count": "no number", "sys/net/netfilter/nf_conntrack_max": "-1",
-		"net/stat/arp_cache": "\n\n", "net/ip_vs": "(size=\n -> 1 2 3 4 5\n->", "net/softnet_stat": "z\n z z\n" + strings.Repeat("\n", maxList),
+		"net/stat/arp_cache": "\n\n", "net/ip_vs": "(size=\n -> 1 2 3 4 5\n->",
+		"net/softnet_stat": "z\n z z\n" + strings.Repeat("\n", maxList),
 	})
 	if got := texts(m.Look(now.Add(40 * time.Second))); got != "" {
 		t.Errorf("with nonsense: %s", got)
@@ -171,7 +184,8 @@ func TestALookKeepsTheLastRoute(t *testing.T) {
 func TestALookTakesExamples(t *testing.T) {
 	var config strings.Builder
 	for i := range 300 {
-		fmt.Fprintf(&config, "virtual = 192.0.2.10:%d\n  checktype = on\n  real = 10.%d.%d.1:80 masq\n  real = 10.%d.%d.2:80 masq\n  real = 10.%d.%d.3:80 ipip\n",
+		fmt.Fprintf(&config, "virtual = 192.0.2.10:%d\n  checktype = on\n  real = 10.%d.%d.1:80 masq\n"+
+			"  real = 10.%d.%d.2:80 masq\n  real = 10.%d.%d.3:80 ipip\n",
 			i+1, i/200, i%200, i/200, i%200, i/200, i%200)
 	}
 	for _, c := range []struct {
@@ -180,8 +194,11 @@ func TestALookTakesExamples(t *testing.T) {
 	}{
 		{byMasq + strings.ReplaceAll(byMasq, "10:80", "10:81"), 1, 1},
 		{byMasq + strings.ReplaceAll(byGate, "10:80", "10:81"), 2, 2},
-		{byMasq + strings.NewReplacer(".10:80", ".10:81", "  quiescent", "  real = 192.0.2.22:80 masq\n  quiescent").Replace(byMasq), 1, 1},
-		{strings.Replace(byGate6, "  quiescent", "  real6 = [2001:db8::22]:80 gate\n  real6 = [2001:db8:0:1::21]:80 gate\n  quiescent", 1), 1, 2},
+		{byMasq + strings.NewReplacer(".10:80", ".10:81", "  quiescent",
+			"  real = 192.0.2.22:80 masq\n  quiescent").Replace(byMasq), 1, 1},
+		{strings.Replace(byGate6, "  quiescent",
+			"  real6 = [2001:db8::22]:80 gate\n  real6 = [2001:db8:0:1::21]:80 gate\n  quiescent", 1), 1,
+			2},
 		{config.String(), maxExamples / 2, maxExamples},
 	} {
 		services := servicesOf(t, c.config)
@@ -191,7 +208,8 @@ func TestALookTakesExamples(t *testing.T) {
 			n += len(s.Entries)
 		}
 		if len(got) != c.services || n != c.want || len(services[0].Entries) != before {
-			t.Errorf("%d services with %d servers, want %d and %d: %.100s", len(got), n, c.services, c.want, c.config)
+			t.Errorf("%d services with %d servers, want %d and %d: %.100s", len(got), n, c.services, c.want,
+				c.config)
 		}
 	}
 }

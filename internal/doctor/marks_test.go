@@ -30,14 +30,16 @@ func mustParse(t *testing.T, src string) *parser.Config {
 }
 
 func TestWhatAMachineMakesOfMarks(t *testing.T) {
-	foreign := fwmark.Setting{BackEnd: fwmark.NFT, Chain: "PREROUTING", Rule: "-d 192.0.2.10/32 -j MARK --set-xmark 0x3/0xffffffff", Mark: 3, Mask: wholeMark}
+	foreign := fwmark.Setting{BackEnd: fwmark.NFT, Chain: "PREROUTING",
+		Rule: "-d 192.0.2.10/32 -j MARK --set-xmark 0x3/0xffffffff", Mark: 3, Mask: wholeMark}
 	sibling, own, foreign6 := foreign, foreign, foreign
 	sibling.Ours, sibling.Chain = true, "LDIRECTORD-other-1"
 	own.Ours, own.Chain = true, "LDIRECTORD-own-1"
 	foreign6.IPv6 = true
 	nft := func(s ...fwmark.Setting) fwmark.Machine { return fwmark.Machine{BackEnd: fwmark.NFT, Settings: s} }
 	routed := nft(own)
-	routed.Routing = []fwmark.RoutingRule{{IPv6: true, Mark: 3, Mask: wholeMark}, {Priority: 100, Mark: 3, Mask: 0xff, Table: "isp2"}}
+	routed.Routing = []fwmark.RoutingRule{{IPv6: true, Mark: 3, Mask: wholeMark},
+		{Priority: 100, Mark: 3, Mask: 0xff, Table: "isp2"}}
 	other, legacy, unread := nft(own), nft(own), nft()
 	other.Other = fwmark.Legacy
 	legacy.Other, legacy.BackEnd = fwmark.NFT, fwmark.Legacy
@@ -51,30 +53,49 @@ func TestWhatAMachineMakesOfMarks(t *testing.T) {
 		{"own rules that are to come", ownMark, nft(), ""},
 		{"a rule of the operator's", othersMark, nft(foreign), ""},
 		{"no rule at all", othersMark, nft(), "ld.cf:1:9: warning: nothing sets mark 3 here"},
-		{"a rule of the other family", othersMark, nft(foreign6), "ld.cf:1:9: warning: nothing sets mark 3 here"},
-		{"a rule of the other family under virtual6", strings.Replace(strings.ReplaceAll(othersMark, "192.0.2.21", "[2001:db8::21]"), "virtual=3\n\treal", "virtual6=3\n\treal6", 1), nft(foreign), "ld.cf:1:10: warning: nothing sets mark 3 of IPv6 here"},
-		{"a rule for another mark", strings.Replace(othersMark, "=3", "=4", 1), nft(foreign), "ld.cf:1:9: warning: nothing sets mark 4 here"},
-		{"what can't be read is not missing", othersMark, unread, ": warning: not everything that sets or uses firewall marks on this machine can be looked at: iptables-nft: permission denied"},
-		{"a foreign rule beside ours", ownMark, nft(own, foreign), "ld.cf:1:9: warning: mark 3 is set by a rule too, in chain PREROUTING (iptables-nft): -d 192.0.2.10/32"},
-		{"another daemon's beside ours", ownMark, nft(own, sibling), "ld.cf:1:9: warning: mark 3 is set by a rule of another ldirectord too, in chain LDIRECTORD-other-1"},
-		{"policy routing by the mark", ownMark, routed, "ld.cf:1:9: warning: mark 3 is used by ip rule 100, which sends its packets to table isp2"},
-		{"rules in iptables-legacy", ownMark, other, "ld.cf:4:7: warning: iptables is iptables-nft here, and iptables-legacy has rules"},
-		{"rules in iptables-nft", ownMark, legacy, "ld.cf:4:7: warning: iptables is iptables-legacy here, and iptables-nft has rules"},
+		{"a rule of the other family", othersMark, nft(foreign6),
+			"ld.cf:1:9: warning: nothing sets mark 3 here"},
+		{"a rule of the other family under virtual6",
+			strings.Replace(strings.ReplaceAll(othersMark, "192.0.2.21", "[2001:db8::21]"),
+				"virtual=3\n\treal", "virtual6=3\n\treal6", 1), nft(foreign),
+			"ld.cf:1:10: warning: nothing sets mark 3 of IPv6 here"},
+		{"a rule for another mark", strings.Replace(othersMark, "=3", "=4", 1), nft(foreign),
+			"ld.cf:1:9: warning: nothing sets mark 4 here"},
+		{"what can't be read is not missing", othersMark, unread,
+			": warning: not everything that sets or uses firewall marks on this machine can be looked " +
+				"at: iptables-nft: permission denied"},
+		{"a foreign rule beside ours", ownMark, nft(own, foreign),
+			"ld.cf:1:9: warning: mark 3 is set by a rule too, in chain PREROUTING (iptables-nft): -d " +
+				"192.0.2.10/32"},
+		{"another daemon's beside ours", ownMark, nft(own, sibling),
+			"ld.cf:1:9: warning: mark 3 is set by a rule of another ldirectord too, in chain " +
+				"LDIRECTORD-other-1"},
+		{"policy routing by the mark", ownMark, routed,
+			"ld.cf:1:9: warning: mark 3 is used by ip rule 100, which sends its packets to table isp2"},
+		{"rules in iptables-legacy", ownMark, other,
+			"ld.cf:4:7: warning: iptables is iptables-nft here, and iptables-legacy has rules"},
+		{"rules in iptables-nft", ownMark, legacy,
+			"ld.cf:4:7: warning: iptables is iptables-legacy here, and iptables-nft has rules"},
 		{"no iptables", ownMark, fwmark.Machine{}, "ld.cf:4:7: warning: iptables is not installed here"},
 		{"nothing of this without a mark", "virtual=192.0.2.10:80\n\treal=192.0.2.21:80 gate\n", routed, ""},
 	} {
-		e := newExamination(servicesOf(t, tc.src), facts{marks: &tc.machine, daemon: Daemon{Owns: func(s fwmark.Setting) bool { return s.Chain == own.Chain }}}, "")
+		e := newExamination(servicesOf(t, tc.src),
+			facts{marks: &tc.machine,
+				daemon: Daemon{Owns: func(s fwmark.Setting) bool { return s.Chain == own.Chain }}}, "")
 		e.allMarks()
-		if got := said(&e.findings); !strings.HasPrefix(got, tc.want) || tc.want == "" && got != "" || len(e.list) > 1 {
+		if got := said(&e.findings); !strings.HasPrefix(got, tc.want) || tc.want == "" && got != "" ||
+			len(e.list) > 1 {
 			t.Errorf("%s: got %s, want %q", tc.what, got, tc.want)
 		}
 	}
 }
 
 func TestMarkLinesOfAddressesThatAreNotHere(t *testing.T) {
-	services := servicesOf(t, "virtual=3\n\treal=192.0.2.21:80 gate\n\tservice=http\n\tmark=192.0.2.10 tcp 80\n\tmark=192.0.2.11 tcp 80\n"+
+	services := servicesOf(t, "virtual=3\n\treal=192.0.2.21:80 gate\n\tservice=http\n\tmark=192.0.2.10 tcp 80\n"+
+		"\tmark=192.0.2.11 tcp 80\n"+
 		"\tmark=192.0.2.11 udp 80\n\tmark=198.51.100.0/24 tcp 80\n\tmark=192.0.2.0/28 tcp 99\n")
-	f := facts{routes: map[routeQuery]route{}, devices: []device{{prefixes: []netip.Prefix{netip.MustParsePrefix("192.0.2.10/24")}}}}
+	f := facts{routes: map[routeQuery]route{},
+		devices: []device{{prefixes: []netip.Prefix{netip.MustParsePrefix("192.0.2.10/24")}}}}
 	for _, q := range routeQueries(services) {
 		f.routes[q] = route{}
 	}
@@ -136,16 +157,21 @@ func TestMarksThatWouldTakeTheMachine(t *testing.T) {
 		return []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}, nil
 	}
 	for line, refused := range map[string]bool{
-		"192.0.2.1 tcp all": true, "192.0.2.1 all all": true, "192.0.2.1 udp all": true, "192.0.2.0/24 tcp all": true, "0.0.0.0/0 all all": true,
-		"192.0.2.1 tcp 1000:65535,1:999": true, "192.0.2.1 tcp 2:65535": false, "192.0.2.1 tcp 1:999,1001:65535": false,
-		"192.0.2.1 tcp 80": false, "192.0.2.10 all all": false, "192.0.2.128/25 all all": false,
+		"192.0.2.1 tcp all": true, "192.0.2.1 all all": true, "192.0.2.1 udp all": true,
+		"192.0.2.0/24 tcp all": true, "0.0.0.0/0 all all": true,
+		"192.0.2.1 tcp 1000:65535,1:999": true, "192.0.2.1 tcp 2:65535": false,
+		"192.0.2.1 tcp 1:999,1001:65535": false,
+		"192.0.2.1 tcp 80":               false, "192.0.2.10 all all": false, "192.0.2.128/25 all all": false,
 	} {
 		found := judgeMarks(mustParse(t, "virtual=3\n\treal=192.0.2.21:80 gate\n\tmark="+line+"\n"), primary)
-		if found.HasErrors() != refused || refused && (found[0].Pos.Line != 3 || found[0].Pos.Column != 7 || !strings.Contains(found[0].Text, "all ports of 192.0.2.1 ")) {
+		if found.HasErrors() != refused || refused &&
+			(found[0].Pos.Line != 3 || found[0].Pos.Column != 7 ||
+				!strings.Contains(found[0].Text, "all ports of 192.0.2.1 ")) {
 			t.Errorf("%s: %v", line, found)
 		}
 	}
-	if found := judgeMarks(mustParse(t, "virtual6=3\n\tmark=2001:db8::/32 all all\n"), primary); !found.HasErrors() {
+	if found := judgeMarks(mustParse(t, "virtual6=3\n\tmark=2001:db8::/32 all all\n"),
+		primary); !found.HasErrors() {
 		t.Error("the network of an IPv6 address of this machine is marked")
 	}
 }

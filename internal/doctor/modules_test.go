@@ -15,7 +15,8 @@ func TestModulesThatAKernelLacks(t *testing.T) {
 		}
 	}
 	unlisted := kernelModules{loaded: loaded}.read(folder)
-	write("modules.dep", "kernel/net/netfilter/ipvs/ip_vs_rr.ko.xz: kernel/net/netfilter/ipvs/ip_vs.ko.xz\nkernel/net/netfilter/ipvs/ip_vs_sh.ko:\n")
+	write("modules.dep", "kernel/net/netfilter/ipvs/ip_vs_rr.ko.xz: kernel/net/netfilter/ipvs/ip_vs.ko.xz\n"+
+		"kernel/net/netfilter/ipvs/ip_vs_sh.ko:\n")
 	half := kernelModules{loaded: loaded}.read(folder)
 	write("modules.builtin", "kernel/net/netfilter/ipvs/ip_vs_wlc.ko\n")
 	if err := os.Mkdir(filepath.Join(loaded, "ip_vs_own"), 0o700); err != nil {
@@ -23,7 +24,8 @@ func TestModulesThatAKernelLacks(t *testing.T) {
 	}
 	all := kernelModules{loaded: loaded}.read(folder)
 	for module, want := range map[string]bool{
-		"ip_vs_rr": false, "ip_vs_sh": false, "ip_vs_wlc": false, "ip_vs_own": false, "ip_vs_r": true, "ip_vs_twos": true,
+		"ip_vs_rr": false, "ip_vs_sh": false, "ip_vs_wlc": false, "ip_vs_own": false, "ip_vs_r": true,
+		"ip_vs_twos": true,
 	} {
 		if got := all.lacks(module); got != want {
 			t.Errorf("lacks %s: %v, want %v", module, got, want)

@@ -64,7 +64,8 @@ func TestMissingProgramMattersOnlyWithRules(t *testing.T) {
 
 // A kernel without the table, or a user without the right to list it, is an error only when there are rules to set.
 func TestRefusedListingMattersOnlyWithRules(t *testing.T) {
-	x := &xtables{program: script(t, version+"echo \"Could not fetch rule set\x1b: Permission denied (you must be root)\" >&2; exit 4")}
+	x := &xtables{program: script(t,
+		version+"echo \"Could not fetch rule set\x1b: Permission denied (you must be root)\" >&2; exit 4")}
 	f := open("x", x, x)
 	if _, err := f.Sync(t.Context(), nil); err != nil {
 		t.Error(err)
@@ -80,7 +81,8 @@ func TestErrorsSayWhatIsMissing(t *testing.T) {
 	for complaint, want := range map[string]string{
 		"iptables: No chain/target/match by that name.":    "(needs the kernel modules xt_mark, xt_multiport)",
 		"iptables: table is incompatible, use 'nft' tool.": "(nft put rules of its own into the table mangle)",
-		"can't initialize iptables table `mangle'":         "(the kernel lacks the table: module iptable_mangle, ip6table_mangle or nf_tables)",
+		"can't initialize iptables table `mangle'": "(the kernel lacks the table: module " +
+			"iptable_mangle, ip6table_mangle or nf_tables)",
 	} {
 		x := &xtables{program: script(t, version+`echo "`+strings.ReplaceAll(complaint, "`", "\\`")+
 			`" >&2; exit 1`)}

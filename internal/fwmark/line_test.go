@@ -17,7 +17,8 @@ func TestLinesOfRules(t *testing.T) {
 		{"8 192.0.2.10 tcp 443,80", []string{
 			"-d 192.0.2.10/32 -p tcp -m multiport --dports 80,443 -j MARK --set-mark 8"}},
 		{"8 192.0.2.10 udp 5060,10000:20000",
-			[]string{"-d 192.0.2.10/32 -p udp -m multiport --dports 5060,10000:20000 -j MARK --set-mark 8"}},
+			[]string{"-d 192.0.2.10/32 -p udp -m multiport --dports 5060,10000:20000 -j MARK --set-mark " +
+				"8"}},
 		{"8 192.0.2.10 udp 10000:20000", []string{
 			"-d 192.0.2.10/32 -p udp --dport 10000:20000 -j MARK --set-mark 8"}},
 		{"8 192.0.2.10 sctp 80,70:90,85:95",
@@ -28,10 +29,12 @@ func TestLinesOfRules(t *testing.T) {
 		{"4294967295 0.0.0.0/0 udp 53", []string{"-p udp --dport 53 -j MARK --set-mark 4294967295"}},
 		{"8 2001:db8::10 tcp 80", []string{"-d 2001:db8::10/128 -p tcp --dport 80 -j MARK --set-mark 8"}},
 		{"8 192.0.2.10 tcp 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16", []string{
-			"-d 192.0.2.10/32 -p tcp -m multiport --dports 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15 -j MARK --set-mark 8",
+			"-d 192.0.2.10/32 -p tcp -m multiport --dports 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15 -j MARK " +
+				"--set-mark 8",
 			"-d 192.0.2.10/32 -p tcp --dport 16 -j MARK --set-mark 8"}},
 		{"8 192.0.2.10 tcp 1,2,3,4,5,6,7,8,9,10,11,12,13,14,20:30", []string{
-			"-d 192.0.2.10/32 -p tcp -m multiport --dports 1,2,3,4,5,6,7,8,9,10,11,12,13,14 -j MARK --set-mark 8",
+			"-d 192.0.2.10/32 -p tcp -m multiport --dports 1,2,3,4,5,6,7,8,9,10,11,12,13,14 -j MARK " +
+				"--set-mark 8",
 			"-d 192.0.2.10/32 -p tcp --dport 20:30 -j MARK --set-mark 8"}},
 	} {
 		r := rule(t, c.rule)
@@ -53,16 +56,24 @@ func TestLaterOfTwoEqualRulesStays(t *testing.T) {
 // Every known form in which iptables prints a rule is recognised.
 func TestPrintedRulesAreRecognised(t *testing.T) {
 	for printed, want := range map[string]string{
-		"-d 192.0.2.10/32 -p tcp -m tcp --dport 80 -j MARK --set-xmark 0x8/0xffffffff":                        "8 192.0.2.10 tcp 80",
-		"-d 192.0.2.10/32 -p 6 -m tcp --dport 80 -j MARK --set-xmark 0x8/0xffffffff":                          "8 192.0.2.10 tcp 80",
-		"-d 192.0.2.10 -p tcp -m tcp --dport 80 -j MARK --set-mark 0x8":                                       "8 192.0.2.10 tcp 80",
-		"-d 192.0.2.10/32 -p tcp -m multiport --dports 443,80,1000:2000 -j MARK --set-xmark 0x8/0xffffffff":   "8 192.0.2.10 tcp 80,443,1000:2000",
-		"-d 192.0.2.10/32 -p sctp -m sctp --dport 5060:5070 -j MARK --set-xmark 0x8/0xffffffff":               "8 192.0.2.10 sctp 5060:5070",
-		"-d 192.0.2.10/32 -p tcp -m tcp -j MARK --set-xmark 0x8/0xffffffff":                                   "8 192.0.2.10 tcp all",
-		"-d 192.0.2.10/32 -j MARK --set-xmark 0xffffffff/0xffffffff":                                          "4294967295 192.0.2.10 all all",
-		"-j MARK --set-xmark 0xffffffff/0xffffffff":                                                           "4294967295 0.0.0.0/0 all all",
-		"-d 2001:db8::10/128 -p udp -m udp --dport 10000:20000 -j MARK --set-xmark 0x8/0xffffffff":            "8 2001:db8::10 udp 10000:20000",
-		"-d 2001:db8::10/128 -p udp -m multiport --dports 5060,10000:20000 -j MARK --set-xmark 8/0xffffffff ": "8 2001:db8::10 udp 5060,10000:20000",
+		"-d 192.0.2.10/32 -p tcp -m tcp --dport 80 -j MARK --set-xmark " +
+			"0x8/0xffffffff": "8 192.0.2.10 tcp 80",
+		"-d 192.0.2.10/32 -p 6 -m tcp --dport 80 -j MARK --set-xmark " +
+			"0x8/0xffffffff": "8 192.0.2.10 tcp 80",
+		"-d 192.0.2.10 -p tcp -m tcp --dport 80 -j MARK --set-mark " +
+			"0x8": "8 192.0.2.10 tcp 80",
+		"-d 192.0.2.10/32 -p tcp -m multiport --dports 443,80,1000:2000 -j MARK --set-xmark " +
+			"0x8/0xffffffff": "8 192.0.2.10 tcp 80,443,1000:2000",
+		"-d 192.0.2.10/32 -p sctp -m sctp --dport 5060:5070 -j MARK --set-xmark " +
+			"0x8/0xffffffff": "8 192.0.2.10 sctp 5060:5070",
+		"-d 192.0.2.10/32 -p tcp -m tcp -j MARK --set-xmark " +
+			"0x8/0xffffffff": "8 192.0.2.10 tcp all",
+		"-d 192.0.2.10/32 -j MARK --set-xmark 0xffffffff/0xffffffff": "4294967295 192.0.2.10 all all",
+		"-j MARK --set-xmark 0xffffffff/0xffffffff":                  "4294967295 0.0.0.0/0 all all",
+		"-d 2001:db8::10/128 -p udp -m udp --dport 10000:20000 -j MARK --set-xmark " +
+			"0x8/0xffffffff": "8 2001:db8::10 udp 10000:20000",
+		"-d 2001:db8::10/128 -p udp -m multiport --dports 5060,10000:20000 -j MARK --set-xmark " +
+			"8/0xffffffff ": "8 2001:db8::10 udp 5060,10000:20000",
 	} {
 		r := rule(t, want)
 		if lines := linesOf([]lvs.MarkRule{r}, r.Dest.Addr().Is6()); normal(printed) != lines[0] {

@@ -532,7 +532,8 @@ func native(t *testing.T) {
 	}
 	t.Cleanup(func() { sh(t, "nft delete table inet fw") })
 	sh(t,
-		`nft 'table inet fw { chain pre { type filter hook prerouting priority 0; ip daddr 192.0.2.1 meta mark set 7; }; }'`)
+		`nft 'table inet fw { chain pre { type filter hook prerouting priority 0; ip daddr 192.0.2.1 meta `+
+			`mark set 7; }; }'`)
 	m := Inspect(t.Context())
 	last := m.Settings[len(m.Settings)-1]
 	if last.BackEnd != Native || last.Chain != "inet fw pre" || last.Mark != 7 {

@@ -45,7 +45,8 @@ func TestEqualResultsInARowAreOneRecord(t *testing.T) {
 	h.Result(7, 0, Stalled, &refused, Outcome{})
 	h.Result(8, 1, Passed, &passed, Outcome{}) // of another check
 	h.Result(9, 0, Stalled, &refused, Outcome{})
-	want := "3×passed ; 2×failed connect: refused; 1×failed status 500; 1×passed ; 2×stalled connect: refused; 1×passed "
+	want := "3×passed ; 2×failed connect: refused; 1×failed status 500; 1×passed ; 2×stalled connect: refused; " +
+		"1×passed "
 	testkit.Equal(t, h.line(), want)
 	if first := h.Records()[0]; first.First != 0 || first.Last != 2 || first.Took != 2000 {
 		t.Errorf("%+v", first)
@@ -110,7 +111,8 @@ func TestWhatIsDoneAgainWithTheSameAnswerIsOneRecord(t *testing.T) {
 	h.Order(9, "order: drain")
 	h.Order(9, "order undone: drain")
 	h.Order(10, "order: drain")
-	want := "2×edit 0 no answer; 1×edit 0 ; 1×edit 5 ; 1×held 0 ; 1×order 0 order: drain; 1×let-go 0 ; 1×order 0 order undone: drain; 1×order 0 order: drain"
+	want := "2×edit 0 no answer; 1×edit 0 ; 1×edit 5 ; 1×held 0 ; 1×order 0 order: drain; 1×let-go 0 ; 1×order 0 " +
+		"order undone: drain; 1×order 0 order: drain"
 	testkit.Equal(t, h.line(), want)
 }
 

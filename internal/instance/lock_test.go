@@ -90,13 +90,15 @@ func TestWhatIsRecorded(t *testing.T) {
 }
 
 func TestANameThatIsTaken(t *testing.T) {
-	want := "the daemon of /a/x.cf has the name x.cf already (pid 7): rename one of the files, or give one of them another --rundir"
+	want := "the daemon of /a/x.cf has the name x.cf already (pid 7): rename one of the files, or give one of " +
+		"them another --rundir"
 	if err := taken("x.cf", "/a/x.cf", 7); err.Error() != want {
 		t.Errorf("got %q", err)
 	}
 }
 
-// On a full disk a daemon starts, is found by its socket, and keeps others out by its lock. It writes as soon as it can.
+// On a full disk a daemon starts, is found by its socket, and keeps others out by its lock. It writes as soon as it
+// can.
 func TestADaemonThatCannotWriteStarts(t *testing.T) {
 	i := daemonOf(t.TempDir(), "/x.cf")
 	files := i.files("x.cf")

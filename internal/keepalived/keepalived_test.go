@@ -121,7 +121,8 @@ func TestLines(t *testing.T) {
 			`receive = "^\d+\.$"`},
 		"the last one counts": {service("lb_algo rr\nlb_algo lc", ""), 0, "scheduler = lc"},
 		"usual values": {service("", "TCP_CHECK"), 0,
-			"protocol = tcp|scheduler = wlc|checkinterval = 60|failurecount = 2|fastinterval = 1|checktype = connect|checktimeout = 5|real = 10.0.0.1:80 masq 1"},
+			"protocol = tcp|scheduler = wlc|checkinterval = 60|failurecount = 2|fastinterval = " +
+				"1|checktype = connect|checktimeout = 5|real = 10.0.0.1:80 masq 1"},
 		"a block in the next line": {strings.ReplaceAll(service("", "TCP_CHECK"), "80 {", "80\n{"), 0,
 			"checktype = connect"},
 		"no blank before it": {strings.ReplaceAll(service("", "TCP_CHECK"), "80 {", "80{"), 0,

@@ -12,7 +12,8 @@ import (
 func TestKernelLongGroup(t *testing.T) {
 	onlyLong(t)
 	var out strings.Builder
-	out.WriteString("\n| alsocheck | https failed | http failed | seconds until it is out | in again |\n|---|---|---|---|---|\n")
+	out.WriteString("\n| alsocheck | https failed | http failed | seconds until it is out | in again |\n" +
+		"|---|---|---|---|---|\n")
 	for _, also := range []string{"", "        alsocheck = https 443 \"check\" \"OK\"\n"} {
 		t.Run(fmt.Sprint(also != ""), func(t *testing.T) {
 			fmt.Fprintf(&out, "| %v | %s |\n", also != "", newGroup(t, also).play())

@@ -17,7 +17,8 @@ import (
 func TestKernelAnnounced(t *testing.T) {
 	const four, six = "192.0.2.31/32", "2001:db8::31/128"
 	l := newLab(t)
-	l.sh("ip -n %[1]sdir link add lvs0 type dummy; ip -n %[1]sdir link set lvs0 up; ip -n %[1]sdir link add lvs1 type dummy; ip -n %[1]sdir link set lvs1 up", l.prefix)
+	l.sh("ip -n %[1]sdir link add lvs0 type dummy; ip -n %[1]sdir link set lvs0 up; ip -n %[1]sdir link add lvs1 "+
+		"type dummy; ip -n %[1]sdir link set lvs1 up", l.prefix)
 	l.echo("rs1", "192.0.2.21:7000")
 	section := "virtual = 192.0.2.31:7000\n        real = 192.0.2.21:7000 gate\n        checktype = connect\n" +
 		"virtual6 = [2001:db8::31]:7000\n        real6 = [2001:db8::21]:7000 gate\n        checktype = on\n"
@@ -140,8 +141,12 @@ func TestKernelAnnouncedCheckVIP(t *testing.T) {
 		t.Helper()
 		l.until(10*time.Second, up...)
 		l.onDevice("lvs0", "2001:db8:f::10/128", "203.0.113.10/32")
-		l.saysWithin(10*time.Second, "Check failed: 192.0.2.21:7000 (tcp:203.0.113.10:7000): through 203.0.113.10: connect: no answer")
-		l.saysWithin(10*time.Second, "Check failed: [2001:db8:1::21]:7000 (tcp:[2001:db8:f::10]:7000): through 2001:db8:f::10: connect: no answer")
+		l.saysWithin(10*time.Second,
+			"Check failed: 192.0.2.21:7000 (tcp:203.0.113.10:7000): through 203.0.113.10: connect: no "+
+				"answer")
+		l.saysWithin(10*time.Second,
+			"Check failed: [2001:db8:1::21]:7000 (tcp:[2001:db8:f::10]:7000): through 2001:db8:f::10: "+
+				"connect: no answer")
 		said := l.logText()
 		for _, wrong := range []string{"Added real server: 192.0.2.21", "Added real server: [2001:db8:1::21]",
 			"not checked"} {

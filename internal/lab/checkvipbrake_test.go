@@ -14,7 +14,8 @@ import (
 func TestKernelCheckVIPBrake(t *testing.T) {
 	l := newTrafficLab(t)
 	l.sh("ip netns exec %sdir sysctl -qw net.ipv4.conf.br0.accept_local=1", l.prefix)
-	path := l.config(quick + sections("VIRTUAL = ADDRESS:7000\nREALS:7000\n        checktype = connect\n        checkvip = yes\n", dr4, tun4))
+	path := l.config(quick + sections("VIRTUAL = ADDRESS:7000\nREALS:7000\n        checktype = connect\n"+
+		"        checkvip = yes\n", dr4, tun4))
 	l.realServerScript(path, "start", 1, 2, 3)
 	for _, ns := range three {
 		l.echo(ns, ":7000")

@@ -28,12 +28,16 @@ func TestKernelCheckVIPElsewhere(t *testing.T) {
 		}
 		return said
 	}
-	const told = "it is not on br0, and rp_filter is strict there: the larger of net.ipv4.conf.br0.rp_filter and net.ipv4.conf.all.rp_filter is 1"
+	const told = "it is not on br0, and rp_filter is strict there: the larger of net.ipv4.conf.br0.rp_filter and " +
+		"net.ipv4.conf.all.rp_filter is 1"
 	if said := filter(1); strings.Contains(said, "not checked") {
 		t.Errorf("with the address on the servers' interface the log says that it isn't checked:\n%s", said)
 	}
-	l.sh(`ip netns exec %[1]sdir sysctl -qw net.ipv4.conf.br0.rp_filter=0; ip -n %[1]sdir link add lvs0 type dummy; ip -n %[1]sdir link set lvs0 up
-		ip -n %[1]sdir addr add 192.0.2.10/32 dev lvs0; ip -n %[1]sdir addr del 192.0.2.10/32 dev br0`, l.prefix)
+	l.sh(`ip netns exec %[1]sdir sysctl -qw net.ipv4.conf.br0.rp_filter=0
+	ip -n %[1]sdir link add lvs0 type dummy
+	ip -n %[1]sdir link set lvs0 up
+		ip -n %[1]sdir addr add 192.0.2.10/32 dev lvs0
+		ip -n %[1]sdir addr del 192.0.2.10/32 dev br0`, l.prefix)
 	if said := filter(2); strings.Contains(said, "not checked") {
 		t.Errorf("with rp_filter=2 the log says that it isn't checked:\n%s", said)
 	}
@@ -49,7 +53,8 @@ func TestKernelCheckVIPJumbo(t *testing.T) {
 	l := newTrafficLab(t)
 	l.sh("ip netns exec %sdir sysctl -qw net.ipv4.conf.br0.accept_local=1", l.prefix)
 	some := []lane{dr4, tun4, dr6, tun6}
-	path := l.config("checkinterval = 1\nchecktimeout = 2\nnegotiatetimeout = 2\n" + sections(`VIRTUAL = ADDRESS:7000
+	path := l.config("checkinterval = 1\nchecktimeout = 2\nnegotiatetimeout = 2\n" +
+		sections(`VIRTUAL = ADDRESS:7000
 REALS:7000
         service = http
         request = "large"
@@ -59,7 +64,8 @@ REALS:7000
 	l.realServerScript(path, "start", 1, 2, 3)
 	for _, ns := range three {
 		// As on a wire, no segment may be larger than the interface allows.
-		l.sh(`ip -n %[1]s%[2]s link set br0 mtu 9000 gso_max_segs 1; ip -n %[1]s%[2]s link set tunl0 gso_max_segs 1`, l.prefix, ns)
+		l.sh(`ip -n %[1]s%[2]s link set br0 mtu 9000 gso_max_segs 1; ip -n %[1]s%[2]s link set tunl0 `+
+			`gso_max_segs 1`, l.prefix, ns)
 		l.large(ns)
 	}
 	l.does(path, "start")

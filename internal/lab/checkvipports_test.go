@@ -79,10 +79,12 @@ func (r portsRow) config(l *lab, service, port string) string {
 	} else {
 		virtual += net.JoinHostPort(r.vip, port)
 	}
-	text := fmt.Sprintf("checkinterval = %d\nchecktimeout = 2\nnegotiatetimeout = 2\n%s\n        checkvip = %s\n        checkport = %s\n",
+	text := fmt.Sprintf("checkinterval = %d\nchecktimeout = 2\nnegotiatetimeout = 2\n%s\n        checkvip = %s\n"+
+		"        checkport = %s\n",
 		r.every, virtual, r.vip, port)
 	if r.protocol == "udp" {
-		text += "        protocol = udp\n        service = dns\n        request = \"www.example.com\"\n        receive = \"192\"\n"
+		text += "        protocol = udp\n        service = dns\n        request = \"www.example.com\"\n" +
+			"        receive = \"192\"\n"
 	} else {
 		text += "        checktype = connect\n        alsocheck = ping\n"
 	}
@@ -172,7 +174,9 @@ func (r portsRow) play(t *testing.T, lasts time.Duration) {
 			switch {
 			case strings.Contains(line, "] Deleted real server") && !r.isDead(line):
 				out = append(out, of(line))
-			case strings.Contains(line, "] Added real server") && r.isDead(line) && !strings.Contains(line, "|other.cf|"): // the address is not its own
+			// the address is not its own
+			case strings.Contains(line, "] Added real server") && r.isDead(line) &&
+				!strings.Contains(line, "|other.cf|"):
 				in = append(in, of(line))
 			}
 		}

@@ -21,7 +21,8 @@ func TestKernelCheckVIPRights(t *testing.T) {
 	t.Cleanup(func() { exec.Command("umount", l.dir).Run() })
 	testkit.OK(t, os.WriteFile(path, text, 0o644))
 	const rights = "-all,+net_admin,+net_raw"
-	begin := exec.Command("ip", "netns", "exec", l.prefix+"dir", "sh", "-ec", `mount --bind /proc/sys /proc/sys; mount -o remount,bind,ro /proc/sys
+	begin := exec.Command("ip", "netns", "exec", l.prefix+"dir", "sh", "-ec",
+		`mount --bind /proc/sys /proc/sys; mount -o remount,bind,ro /proc/sys
 		if sysctl -qw net.ipv4.ip_forward=1 2>/dev/null; then exit 1; fi
 		exec setpriv --reuid=65534 --regid=65534 --clear-groups --no-new-privs \
 			--bounding-set=`+rights+` --inh-caps=`+rights+` --ambient-caps=`+rights+` "$@"`,

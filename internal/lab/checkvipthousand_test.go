@@ -14,10 +14,12 @@ func TestKernelCheckVIPThousand(t *testing.T) {
 	l := newTrafficLab(t)
 	l.sh(`ip netns exec %[1]sdir sysctl -qw net.ipv4.conf.br0.accept_local=1
 		ip -n %[1]sdir route add 10.3.0.0/22 via 192.0.2.21; ip -n %[1]srs1 route add local 10.3.0.0/22 dev lo
-		ip -n %[1]srs1 addr add 192.0.2.10/32 dev lo; ip netns exec %[1]srs1 sysctl -qw net.ipv4.conf.all.arp_announce=2
+		ip -n %[1]srs1 addr add 192.0.2.10/32 dev lo
+		ip netns exec %[1]srs1 sysctl -qw net.ipv4.conf.all.arp_announce=2
 		for d in all br0; do ip netns exec %[1]srs1 sysctl -qw net.ipv4.conf.$d.rp_filter=0; done`, l.prefix)
 	l.echo("rs1", ":7000")
-	config := "checkinterval = 5\nchecktimeout = 4\nvirtual = 192.0.2.10:7000\n        checktype = connect\n        checkvip = yes\n"
+	config := "checkinterval = 5\nchecktimeout = 4\nvirtual = 192.0.2.10:7000\n        checktype = connect\n" +
+		"        checkvip = yes\n"
 	for i := range servers {
 		config += fmt.Sprintf("        real = 10.3.%d.%d:7000 gate\n", (i+1)/256, (i+1)%256)
 	}

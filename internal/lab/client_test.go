@@ -64,11 +64,16 @@ virtual = 198.51.100.10:5006
 // template.
 func TestKernelNextServerOfAClient(t *testing.T) {
 	l := newLabOf(t, 3)
-	l.sh(`ip -n %[1]sdir addr add 2001:db8::1/64 dev br0 nodad; ip -n %[1]sdir addr add 2001:db8:1::1/64 dev br1 nodad
-		ip -n %[1]sdir addr add 2001:db8:1::10/128 dev br1 nodad; ip -n %[1]sclient addr add 2001:db8:1::100/64 dev br1 nodad
-		ip netns exec %[1]sdir sysctl -qw net.ipv6.conf.all.forwarding=1; ip netns exec %[1]sclient sysctl -qw net.ipv6.ip_nonlocal_bind=1
-		ip -n %[1]sclient route add local 203.0.113.0/24 dev lo; ip -n %[1]sdir route add 203.0.113.0/24 via 198.51.100.100
-		ip -n %[1]sclient route add local 2001:db8:2::/64 dev lo; ip -n %[1]sdir route add 2001:db8:2::/64 via 2001:db8:1::100`, l.prefix)
+	l.sh(`ip -n %[1]sdir addr add 2001:db8::1/64 dev br0 nodad
+	ip -n %[1]sdir addr add 2001:db8:1::1/64 dev br1 nodad
+		ip -n %[1]sdir addr add 2001:db8:1::10/128 dev br1 nodad
+		ip -n %[1]sclient addr add 2001:db8:1::100/64 dev br1 nodad
+		ip netns exec %[1]sdir sysctl -qw net.ipv6.conf.all.forwarding=1
+		ip netns exec %[1]sclient sysctl -qw net.ipv6.ip_nonlocal_bind=1
+		ip -n %[1]sclient route add local 203.0.113.0/24 dev lo
+		ip -n %[1]sdir route add 203.0.113.0/24 via 198.51.100.100
+		ip -n %[1]sclient route add local 2001:db8:2::/64 dev lo
+		ip -n %[1]sdir route add 2001:db8:2::/64 via 2001:db8:1::100`, l.prefix)
 	path := l.config("checkinterval = 60\nquiescent = yes\n" + hashed)
 	l.does(path, "start")
 	t.Cleanup(func() { l.does(path, "stop") })

@@ -17,8 +17,10 @@ import (
 // template.
 func TestKernelConnectionsAgreeWithIpvsadm(t *testing.T) {
 	l := newLabOf(t, 2)
-	l.sh(`ip -n %[1]sdir addr add 2001:db8::1/64 dev br0 nodad; ip -n %[1]sdir addr add 2001:db8:1::1/64 dev br1 nodad
-		ip -n %[1]sdir addr add 2001:db8:1::10/128 dev br1 nodad; ip -n %[1]sclient addr add 2001:db8:1::100/64 dev br1 nodad
+	l.sh(`ip -n %[1]sdir addr add 2001:db8::1/64 dev br0 nodad
+	ip -n %[1]sdir addr add 2001:db8:1::1/64 dev br1 nodad
+		ip -n %[1]sdir addr add 2001:db8:1::10/128 dev br1 nodad
+		ip -n %[1]sclient addr add 2001:db8:1::100/64 dev br1 nodad
 		ip -n %[1]srs1 addr add 2001:db8::21/64 dev br0 nodad; ip -n %[1]srs1 route add default via 2001:db8::1
 		ip netns exec %[1]sdir sysctl -qw net.ipv6.conf.all.forwarding=1
 		ip netns exec %[1]sdir iptables-legacy -t mangle -A PREROUTING -d %[2]s -p tcp --dport 7001 \
@@ -155,7 +157,8 @@ func (l *lab) invite(to, callID string) {
 	l.t.Helper()
 	c := madeIn(l, "client", func() (net.Conn, error) { return net.Dial("udp", to) })
 	defer c.Close()
-	_, err := fmt.Fprintf(c, "OPTIONS sip:a@example.org SIP/2.0\r\nVia: SIP/2.0/UDP client;branch=z9hG4bK1\r\nFrom: <sip:c@client>;tag=1\r\n"+
+	_, err := fmt.Fprintf(c, "OPTIONS sip:a@example.org SIP/2.0\r\nVia: SIP/2.0/UDP client;branch=z9hG4bK1\r\n"+
+		"From: <sip:c@client>;tag=1\r\n"+
 		"To: <sip:a@example.org>\r\nCall-ID: %s\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n", callID)
 	if err != nil {
 		l.t.Fatal(err)

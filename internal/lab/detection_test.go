@@ -29,7 +29,8 @@ func detects(t *testing.T, interval, timeout, limit time.Duration, settings stri
 	l.web("rs2")
 	// rs2 has every address of 10.3.0.0/24. Packets to 10.3.1.0/24 are lost in rs3.
 	l.sh(`ip -n %[1]srs2 route add local 10.3.0.0/24 dev lo
-		ip -n %[1]sdir route add 10.3.0.0/24 via 192.0.2.22; ip -n %[1]sdir route add 10.3.1.0/24 via 192.0.2.23`, l.prefix)
+		ip -n %[1]sdir route add 10.3.0.0/24 via 192.0.2.22
+		ip -n %[1]sdir route add 10.3.1.0/24 via 192.0.2.23`, l.prefix)
 	path := l.config(fmt.Sprintf(`checkinterval = %v
 checktimeout = %v
 negotiatetimeout = %[2]v

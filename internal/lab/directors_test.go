@@ -58,9 +58,12 @@ func newFleet(t *testing.T, r routing) *fleet {
 		ip netns exec %[1]srouter sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 \
 			net.ipv4.fib_multipath_hash_policy=1 net.ipv6.fib_multipath_hash_policy=1 \
 			net.ipv4.conf.all.rp_filter=0
-		ip -n %[1]srouter addr add 198.51.100.1/24 dev c0; ip -n %[1]srouter addr add 2001:db8:c::1/64 dev c0 nodad
-		ip -n %[1]sclient addr add 198.51.100.100/24 dev eth0; ip -n %[1]sclient addr add 2001:db8:c::100/64 dev eth0 nodad
-		ip -n %[1]sclient route add default via 198.51.100.1; ip -n %[1]sclient route add default via 2001:db8:c::1`, f.prefix)
+		ip -n %[1]srouter addr add 198.51.100.1/24 dev c0
+		ip -n %[1]srouter addr add 2001:db8:c::1/64 dev c0 nodad
+		ip -n %[1]sclient addr add 198.51.100.100/24 dev eth0
+		ip -n %[1]sclient addr add 2001:db8:c::100/64 dev eth0 nodad
+		ip -n %[1]sclient route add default via 198.51.100.1
+		ip -n %[1]sclient route add default via 2001:db8:c::1`, f.prefix)
 	// The lab is one kernel, in which a packet's path depends on its socket's hash. TCP changes the hash after a
 	// timeout, and with it the path. A real router doesn't do that.
 	f.sh("ip netns exec %sclient sysctl -qw net.core.txrehash=0", f.prefix)
@@ -94,7 +97,8 @@ func (f *fleet) connect(l *lab, ns, to string, n int) {
 	}
 	f.sh(`ip -n %[1]sswitch link add %[4]s-%[5]d type veth peer name %[4]s0 netns %[2]s%[3]s
 		ip -n %[1]sswitch link set %[4]s-%[5]d master br-%[4]s up
-		ip -n %[2]s%[3]s addr add %[6]s.%[5]d/24 dev %[4]s0; ip -n %[2]s%[3]s addr add %[7]s:%[5]d/64 dev %[4]s0 nodad
+		ip -n %[2]s%[3]s addr add %[6]s.%[5]d/24 dev %[4]s0
+		ip -n %[2]s%[3]s addr add %[7]s:%[5]d/64 dev %[4]s0 nodad
 		ip netns exec %[2]s%[3]s sysctl -qw net.ipv4.conf.%[4]s0.rp_filter=0 \
 			net.ipv6.conf.%[4]s0.keep_addr_on_down=1
 		ip -n %[2]s%[3]s link set %[4]s0 up`, f.prefix, l.prefix, ns, to, n, net4, net6)
@@ -130,7 +134,8 @@ func (f *fleet) newServer(name string, n int) {
 	f.sh(`ip netns exec %[1]s%[2]s sysctl -qw net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2
 		for address in %[3]s %[4]s; do ip -n %[1]s%[2]s addr add $address/32 dev lo; done
 		ip -n %[1]s%[2]s addr add %[5]s/128 dev lo nodad
-		ip -n %[1]s%[2]s route add default via 203.0.113.254; ip -n %[1]s%[2]s route add default via 2001:db8:5::254`,
+		ip -n %[1]s%[2]s route add default via 203.0.113.254
+		ip -n %[1]s%[2]s route add default via 2001:db8:5::254`,
 		f.prefix, name, vip, vipOfMark, vip6)
 	f.webs[name], f.others[name] = f.held(name, "80"), f.held(name, "81")
 }

@@ -256,5 +256,6 @@ func (c *fleetClient) count(from time.Time, idle *starvation) counted {
 }
 
 func (n counted) String() string {
-	return fmt.Sprintf("%d requests, %d failed (%d again, the last after %.1f s), %d broken, %d stalled %v, %d not counted", n.requests, n.failed, n.twice, n.last.Seconds(), n.broken, n.stalled, n.why, n.away)
+	return fmt.Sprintf("%d requests, %d failed (%d again, the last after %.1f s), %d broken, %d stalled %v, %d "+
+		"not counted", n.requests, n.failed, n.twice, n.last.Seconds(), n.broken, n.stalled, n.why, n.away)
 }

@@ -51,7 +51,8 @@ func (f *fleet) daemonsComeAndGo() {
 		d.does(d.path(), "restart")
 	}, ends: f.announcedBy(1, announceOn)})
 	f.plays(fleetRow{name: "a daemon reloads", bounds: planned, happens: func() {
-		d.config(fleetConfig + "virtual = 192.0.2.10:82\n        real = 203.0.113.21:80 gate\n        checktype = on\n")
+		d.config(fleetConfig + "virtual = 192.0.2.10:82\n        real = 203.0.113.21:80 gate\n" +
+			"        checktype = on\n")
 		d.does(d.path(), "reload")
 	}, ends: f.announcedBy(1, announceOn), restore: func() {
 		d.config(fleetConfig)

@@ -89,7 +89,8 @@ var doctorCases = []doctorCase{
         checktype = on
 `, fix: "ip netns exec %[1]sdir iptables -t mangle -A PREROUTING -d 192.0.2.10 -p tcp --dport 80 -j MARK --set-mark 3"},
 	{name: "address on lo with the settings of a real server", kind: "director-silent", config: healthy,
-		spoil: "ip -n %[1]sdir addr del 192.0.2.10/32 dev br0; ip -n %[1]sdir addr add 192.0.2.10/32 dev lo; ip netns exec %[1]sdir sysctl -qw net.ipv4.conf.all.arp_ignore=1"},
+		spoil: "ip -n %[1]sdir addr del 192.0.2.10/32 dev br0; ip -n %[1]sdir addr add 192.0.2.10/32 dev lo; " +
+			"ip netns exec %[1]sdir sysctl -qw net.ipv4.conf.all.arp_ignore=1"},
 	{name: "forwarding", kind: "forwarding", config: healthy,
 		spoil: "ip netns exec %[1]sdir sysctl -qw net.ipv4.ip_forward=0"},
 	{name: "forwarding of IPv6", kind: "forwarding", config: `virtual6 = [2001:db8::10]:80
@@ -108,7 +109,8 @@ var doctorCases = []doctorCase{
 		spoil: "ip -n %[1]sclient addr add 192.0.2.10/32 dev br0",
 		fix:   "ip -n %[1]sclient addr del 192.0.2.10/32 dev br0"},
 	{name: "rp_filter", kind: "tunnel-filter", config: ipipServer,
-		spoil: "modprobe ipip; ip -n %[1]sdir link set tunl0 up; ip netns exec %[1]sdir sysctl -qw net.ipv4.conf.all.rp_filter=1"},
+		spoil: "modprobe ipip; ip -n %[1]sdir link set tunl0 up; ip netns exec %[1]sdir sysctl -qw " +
+			"net.ipv4.conf.all.rp_filter=1"},
 	{name: "MTU", kind: "tunnel-mtu", config: ipipServer},
 	{name: "ports again", kind: "port-reuse", config: healthy,
 		spoil: "ip netns exec %[1]sdir sysctl -qw net.ipv4.vs.conn_reuse_mode=0"},
@@ -135,7 +137,8 @@ var doctorCases = []doctorCase{
 		config: strings.ReplaceAll(healthy, "192.0.2.22:80", "192.0.2.1:80"), fix: "listen 192.0.2.10:80"},
 	{name: "fallback server on the director", kind: "sorry-server", config: healthy +
 		"        fallback = 127.0.0.1:80 gate\n", fix: "listen 198.51.100.10:80"},
-	{name: "firewall", kind: "check-firewall", config: throughVIP, spoil: `ip netns exec %[1]sdir sysctl -qw net.ipv4.vs.conntrack=0
+	{name: "firewall", kind: "check-firewall", config: throughVIP,
+		spoil: `ip netns exec %[1]sdir sysctl -qw net.ipv4.vs.conntrack=0
 		ip netns exec %[1]sdir iptables-legacy -A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT
 		ip netns exec %[1]sdir iptables-legacy -A INPUT -i br0 -p tcp -j DROP`},
 	{name: "fallback server", kind: "sorry-server", config: healthy + "        fallback = 192.0.2.1:8080 masq\n",
@@ -208,14 +211,16 @@ const asksVIP = "real servers at the virtual addresses"
 func newDoctorLab(t *testing.T) *lab {
 	t.Helper()
 	l := newLabOf(t, 2)
-	l.sh(`ip -n %[1]sdir addr add 2001:db8::1/64 dev br0 nodad; ip -n %[1]sdir addr add 2001:db8::10/128 dev br0 nodad
+	l.sh(`ip -n %[1]sdir addr add 2001:db8::1/64 dev br0 nodad
+	ip -n %[1]sdir addr add 2001:db8::10/128 dev br0 nodad
 		ip netns exec %[1]sdir sysctl -qw net.ipv6.conf.all.forwarding=1
 		ip netns exec %[1]sdir sysctl -qw net.ipv4.conf.all.accept_local=1
 		ip -n %[1]srs1 addr add 2001:db8::21/64 dev br0 nodad; ip -n %[1]srs1 addr add 2001:db8::10/128 dev lo
 		ip -n %[1]srs1 addr add 198.51.100.10/32 dev lo`, l.prefix)
 	l.listen("rs1", ":80")
 	l.listen("rs2", ":80")
-	ssh := fmt.Sprintf("#!/bin/sh\n[ \"$1\" = root@192.0.2.21 ] || exit 1\nshift\nexec ip netns exec %srs1 \"$@\"\n", l.prefix)
+	ssh := fmt.Sprintf("#!/bin/sh\n[ \"$1\" = root@192.0.2.21 ] || exit 1\nshift\n"+
+		"exec ip netns exec %srs1 \"$@\"\n", l.prefix)
 	testkit.OK(t, os.WriteFile(filepath.Join(l.dir, "ssh"), []byte(ssh), 0o700))
 	return l
 }

@@ -241,7 +241,8 @@ func (w *web) drop() { w.routes("add") }
 func (w *web) accept() { w.routes("del") }
 
 func (w *web) routes(verb string) {
-	w.l.sh("ip -n %[1]s%[2]s route %[3]s blackhole 192.0.2.1; ip -n %[1]s%[2]s route %[3]s blackhole 198.51.100.0/24", w.l.prefix, w.ns, verb)
+	w.l.sh("ip -n %[1]s%[2]s route %[3]s blackhole 192.0.2.1; ip -n %[1]s%[2]s route %[3]s blackhole "+
+		"198.51.100.0/24", w.l.prefix, w.ns, verb)
 }
 
 // coldStart is the row of the first start: one of four servers is dead, and the client already makes requests.
@@ -535,7 +536,8 @@ func (f *failures) report() {
 		}
 	}
 	var out strings.Builder
-	out.WriteString("\n| | fault | requests | failed | sorry | fault → out | recovery → in | rule | notes |\n|---|---|---|---|---|---|---|---|---|\n")
+	out.WriteString("\n| | fault | requests | failed | sorry | fault → out | recovery → in | rule | notes |\n" +
+		"|---|---|---|---|---|---|---|---|---|\n")
 	for _, r := range f.rows {
 		held := "held"
 		if r.broken != "" {

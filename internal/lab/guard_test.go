@@ -84,8 +84,8 @@ func (g *guardLab) begin(what, keep string, may int) *guardRow {
 	return r
 }
 
-// close ends a row after a moment, so that what comes late still counts. The last requests of the row have their answers
-// before the next fault: a web server that stops ends the connections that it has.
+// close ends a row after a moment, so that what comes late still counts. The last requests of the row have their
+// answers before the next fault: a web server that stops ends the connections that it has.
 func (g *guardLab) close(r *guardRow) {
 	time.Sleep(500 * time.Millisecond)
 	r.until = time.Now()

@@ -48,7 +48,8 @@ func TestKernelImport(t *testing.T) {
 		t.Fatalf("%d examples", len(examples))
 	}
 	l := newLab(t)
-	l.sh("ip -n %[1]sdir route add default dev br0; ip -n %[1]sdir -6 route add default dev br0", l.prefix) // nobody answers
+	// nobody answers
+	l.sh("ip -n %[1]sdir route add default dev br0; ip -n %[1]sdir -6 route add default dev br0", l.prefix)
 	for _, example := range examples {
 		name := strings.TrimSuffix(example, ".conf")
 		t.Run(filepath.Base(name), func(t *testing.T) {
@@ -81,7 +82,8 @@ func (l *lab) tableOf(config string) string {
 func (l *lab) keepalivedTable(path, want string) (got string) {
 	l.t.Helper()
 	pid := func(name string) string { return filepath.Join(l.dir, name) }
-	cmd := exec.Command("ip", "netns", "exec", l.prefix+"dir", "keepalived", "--check", "--dont-fork", "--use-file", path,
+	cmd := exec.Command("ip", "netns", "exec", l.prefix+"dir", "keepalived", "--check", "--dont-fork", "--use-file",
+		path,
 		"--config-id", "d1", "--pid", pid("keepalived"), "--checkers_pid", pid("checkers"))
 	if err := cmd.Start(); err != nil {
 		l.t.Fatal(err)
@@ -90,7 +92,8 @@ func (l *lab) keepalivedTable(path, want string) (got string) {
 		_ = cmd.Process.Signal(os.Interrupt)
 		_ = cmd.Wait()
 	}()
-	for end := time.Now().Add(3 * time.Second); got != want && time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(3 * time.Second); got != want &&
+		time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		got = l.table()
 	}
 	return got

@@ -433,7 +433,8 @@ func (l *leavingLab) atOnce() {
 // namesMove: a name of the file gets another address while clients keep connections, then one without a server, then
 // the other address again.
 func (l *leavingLab) namesMove() {
-	l.path = l.config(fmt.Sprintf("checkinterval = 1\nchecktimeout = 2\nresolve = 1\ndraintime = %d\nvirtual = %s:%s\n\tscheduler = rr\n"+
+	l.path = l.config(fmt.Sprintf("checkinterval = 1\nchecktimeout = 2\nresolve = 1\ndraintime = %d\n"+
+		"virtual = %s:%s\n\tscheduler = rr\n"+
 		"\treal = app.example:80 gate\n\treal = 192.0.2.22:80 gate\n\tchecktype = connect\n",
 		drainTime/time.Second, drVIP, keepAlivePort))
 	l.does(l.path, "reload")

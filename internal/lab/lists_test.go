@@ -153,7 +153,8 @@ func (w *listsLab) exchangeList(servers []int) {
 // part is the virtual service, with a value that changes nothing, but makes another configuration.
 func (w *listsLab) part() string {
 	w.parts++
-	return fmt.Sprintf("virtual = %s:80\n\trealfile = %s/web masq 10\n\tdraintime = 3\n\tservice = http\n\trequest = \"check\"\n"+
+	return fmt.Sprintf("virtual = %s:80\n\trealfile = %s/web masq 10\n\tdraintime = 3\n\tservice = http\n"+
+		"\trequest = \"check\"\n"+
 		"\treceive = \"OK|%d\"\n", natVIP, w.disk, w.parts)
 }
 
@@ -180,7 +181,8 @@ func (w *listsLab) cutList() {
 // fullDisk leaves no space for the daemon and for who writes the list.
 func (w *listsLab) fullDisk() {
 	_ = os.WriteFile(filepath.Join(w.disk, "filler"), make([]byte, 64<<10), 0o644)
-	if err := os.WriteFile(filepath.Join(w.disk, "web"), []byte(strings.Repeat("# on a full disk\n", 4096)+w.whole), 0o644); err == nil {
+	if err := os.WriteFile(filepath.Join(w.disk, "web"), []byte(strings.Repeat("# on a full disk\n", 4096)+w.whole),
+		0o644); err == nil {
 		w.t.Error("the disk is not full")
 	}
 	w.config("# on a full disk\ncheckinterval = 1\nautoreload = yes\ninclude = " + w.disk + "/parts/*.cf\n")
@@ -222,12 +224,14 @@ func (w namedLab) look(end chan struct{}) (times int) {
 		named := <-w.named
 		allowed, now := maps.Clone(named), time.Now()
 		w.named <- named
-		maps.DeleteFunc(allowed, func(_ string, until time.Time) bool { return !until.IsZero() && now.After(until) })
+		maps.DeleteFunc(allowed,
+			func(_ string, until time.Time) bool { return !until.IsZero() && now.After(until) })
 		for _, service := range table {
 			for _, d := range service.Dests {
 				if _, ok := allowed[d.Addr.String()]; !ok && d.Weight > 0 && !told[d.Addr.String()] {
 					told[d.Addr.String()] = true
-					w.t.Errorf("%v has weight %d; named were %v", d.Addr, d.Weight, slices.Sorted(maps.Keys(allowed)))
+					w.t.Errorf("%v has weight %d; named were %v", d.Addr, d.Weight,
+						slices.Sorted(maps.Keys(allowed)))
 				}
 			}
 		}

@@ -31,7 +31,8 @@ func TestKernelLongOnFail(t *testing.T) {
 	onlyLong(t)
 	o := newOnFailLab(t)
 	never, atOnce := seen{none: true}, seen{most: 1500 * time.Millisecond}
-	t.Logf("%d connections in each cell: median and worst\n| Fault | expire_nodest_conn | onfail | gate | ipip | masq |", heldOnes)
+	t.Logf("%d connections in each cell: median and worst\n"+
+		"| Fault | expire_nodest_conn | onfail | gate | ipip | masq |", heldOnes)
 	for _, f := range []onFailFault{
 		{"process killed", 1, o.signal(syscall.SIGKILL), o.serve, 3 * time.Second,
 			[3]seen{atOnce, atOnce, atOnce}},
@@ -79,7 +80,8 @@ func newOnFailLab(t *testing.T) *onFailLab {
 	text := "checkinterval = 1\nchecktimeout = 1\nnegotiatetimeout = 1\nfailurecount = 2\n"
 	for _, w := range onFailLanes {
 		for i, port := range heldPorts {
-			text += fmt.Sprintf("virtual = %s:%s\n\tonfail = %s\n\tservice = http\n\trequest = \"check\"\n\treceive = \"OK\"\n"+
+			text += fmt.Sprintf("virtual = %s:%s\n\tonfail = %s\n\tservice = http\n"+
+				"\trequest = \"check\"\n\treceive = \"OK\"\n"+
 				"\tcheckport = 80\n\tscheduler = rr\n\treal = %s:%s %s\n", w.vip, port, onFails[i],
 				w.real(1), port, w.forward)
 		}

@@ -78,7 +78,8 @@ func (l *lab) within(limit time.Duration, lines ...string) {
 // Without mark lines in the file the daemon changes no rules. It logs if no rule sets the mark.
 func TestKernelMarkThatNobodySetsIsTold(t *testing.T) {
 	l := newLab(t)
-	cf := l.config("virtual = 3\n        protocol = fwm\n        real = 192.0.2.21:80 gate\n        checktype = connect\n")
+	cf := l.config("virtual = 3\n        protocol = fwm\n        real = 192.0.2.21:80 gate\n" +
+		"        checktype = connect\n")
 	l.run(exitOK, cf, "start")
 	l.saysWithin(5*time.Second, "Nothing sets mark 3 on this machine: fwm:3 gets no packets")
 	l.sh("ip netns exec %sdir iptables -t mangle -A PREROUTING -d %s -p tcp --dport 80 -j MARK --set-mark 3",

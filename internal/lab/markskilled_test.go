@@ -59,7 +59,8 @@ func marksOverKills(t *testing.T, kills int) {
 	}
 	n := sent()
 	seen := l.countedMarks()
-	t.Logf("%d packets sent; the director saw %d, %d with the mark, %d without; an exchange of rules takes %v; when the daemon was killed there were %v",
+	t.Logf("%d packets sent; the director saw %d, %d with the mark, %d without; an exchange of rules takes %v; "+
+		"when the daemon was killed there were %v",
 		n, seen["all"], seen["marked"], seen["unmarked"], exchange.Round(time.Millisecond), landed)
 	if seen["all"] == 0 || seen["marked"] != seen["all"] || seen["unmarked"] != 0 {
 		t.Errorf("not every packet was marked: %v", seen)
@@ -160,7 +161,8 @@ func (l *lab) markConfig(lines []markLine) string {
 			}
 		}
 		if section != "" {
-			text += fmt.Sprintf("virtual = %d\n\tprotocol = fwm\n%s\treal = 192.0.2.21:53 masq\n\tchecktype = on\n", mark, section)
+			text += fmt.Sprintf("virtual = %d\n\tprotocol = fwm\n%s\treal = 192.0.2.21:53 masq\n"+
+				"\tchecktype = on\n", mark, section)
 		}
 	}
 	return l.config(text)

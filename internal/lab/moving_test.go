@@ -56,7 +56,8 @@ virtual = 198.51.100.10:7000
 	l.kill()
 	l.sh("ip netns exec %sdir ipvsadm -e -t 198.51.100.10:7000 -r 192.0.2.23:7000 -m -w 2000", l.prefix)
 	l.does(path, "start")
-	l.saysWithin(5*time.Second, "Changed externally: 192.0.2.23:7000 (198.51.100.10:7000) has weight 2000; kept until")
+	l.saysWithin(5*time.Second, "Changed externally: 192.0.2.23:7000 (198.51.100.10:7000) has weight 2000; kept "+
+		"until")
 	l.until(0, "-r 192.0.2.23:7000 -m -w 2000")
 	l.does(path, "stop")
 }

@@ -22,7 +22,8 @@ func TestKernelNames(t *testing.T) {
 	w := newNames(t)
 	w.underTraffic(func() {
 		random := rand.New(rand.NewPCG(1, 2))
-		for n, trouble := range []string{"fails", "refuses", "none", "", "cutoff", "half", "refers", "silent", "killed"} {
+		for n, trouble := range []string{"fails", "refuses", "none", "", "cutoff", "half", "refers", "silent",
+			"killed"} {
 			w.answers(random.Perm(len(w.all))[:2+n%3])
 			w.answersNot(trouble)
 		}
@@ -61,13 +62,15 @@ func newNames(t *testing.T) *namesLab {
 		})
 	})
 	resolver, exe := filepath.Join(w.dir, "resolv.conf"), filepath.Join(w.dir, "ldirectord")
-	testkit.Write(t, resolver, "nameserver 127.0.0.1\nsearch first.test second.test\noptions timeout:1 attempts:1\n")
+	testkit.Write(t, resolver, "nameserver 127.0.0.1\nsearch first.test second.test\n"+
+		"options timeout:1 attempts:1\n")
 	testkit.Write(t, exe, "#!/bin/sh\nmount --bind "+resolver+" /etc/resolv.conf && exec "+program(t)+" \"$@\"\n")
 	testkit.OK(t, os.Chmod(exe, 0o755))
 	w.exe = exe // ip netns exec gives it a mount namespace
 	t.Setenv("STATE_DIRECTORY", filepath.Join(w.dir, "state"))
 	w.answers([]int{0, 1, 2, 3})
-	w.path = w.config("checkinterval = 1\nresolve = 1\nvirtual = " + natVIP + ":80\n\trealnames = web:80 masq 10\n" +
+	w.path = w.config("checkinterval = 1\nresolve = 1\nvirtual = " + natVIP +
+		":80\n\trealnames = web:80 masq 10\n" +
 		"\tdraintime = 3\n\tservice = http\n\trequest = \"check\"\n\treceive = \"OK\"\n")
 	w.run(exitOK, w.path, "start")
 	t.Cleanup(func() { w.run(exitOK, w.path, "stop") })

@@ -116,7 +116,8 @@ func (l *lab) remove(ns string) {
 func (l *lab) join(ns, bridge, address string) {
 	l.sh(`ip -n %[1]sdir link add p-%[2]s-%[3]s type veth peer name %[3]s netns %[1]s%[2]s
 		ip -n %[1]sdir link set p-%[2]s-%[3]s master %[3]s up
-		ip -n %[1]s%[2]s addr add %[4]s dev %[3]s; ip -n %[1]s%[2]s link set %[3]s up`, l.prefix, ns, bridge, address)
+		ip -n %[1]s%[2]s addr add %[4]s dev %[3]s
+		ip -n %[1]s%[2]s link set %[3]s up`, l.prefix, ns, bridge, address)
 }
 
 func (l *lab) sh(format string, args ...any) {

@@ -59,7 +59,8 @@ var grayFaults = []grayFault{
 		fail: "iptables -A OUTPUT " + toClients + " -j DROP", heal: "iptables -F"},
 	{fault: "its answers go around the director, by another router", seen: byObserve,
 		fail: "ip route add 198.51.100.0/24 via 192.0.2.100", heal: "ip route del 198.51.100.0/24"},
-	{fault: "another machine has taken the address of its router by ARP, one of the director's that checks don't use", seen: byObserve,
+	{fault: "another machine has taken the address of its router by ARP, one of the director's that checks don't " +
+		"use", seen: byObserve,
 		fail: `other=$(ip netns exec ${P}client cat /sys/class/net/br0/address)
 			ip neigh replace 192.0.2.254 lladdr $other dev br0 nud permanent
 			ip route replace default via 192.0.2.254`,
@@ -76,7 +77,8 @@ var grayFaults = []grayFault{
 			sysctl -qw net.ipv4.tcp_syncookies=1 net.ipv4.tcp_max_syn_backlog=128 \
 				net.ipv4.tcp_no_metrics_save=0`},
 	{fault: "its table of connections (conntrack) is full, without the director's", seen: byObserve,
-		fail: "iptables -t raw -A PREROUTING -s 192.0.2.1 -j CT --notrack; iptables -t raw -A OUTPUT -d 192.0.2.1 -j CT --notrack\n" +
+		fail: "iptables -t raw -A PREROUTING -s 192.0.2.1 -j CT --notrack; iptables -t raw -A OUTPUT -d " +
+			"192.0.2.1 -j CT --notrack\n" +
 			conntrackFull,
 		heal: conntrackRoom + "; iptables -t raw -F"},
 	{fault: "its table of connections (conntrack) is full", seen: byChecks, fail: conntrackFull,
@@ -111,7 +113,8 @@ var grayFaults = []grayFault{
 
 // All servers of the lab are on one kernel, which has one limit for all their tables.
 const (
-	conntrackFull = "iptables -A INPUT -m conntrack --ctstate INVALID -j DROP; nsenter -t 1 -n sysctl -qw net.netfilter.nf_conntrack_max=4"
+	conntrackFull = "iptables -A INPUT -m conntrack --ctstate INVALID -j DROP; nsenter -t 1 -n sysctl -qw " +
+		"net.netfilter.nf_conntrack_max=4"
 	conntrackRoom = "nsenter -t 1 -n sysctl -qw net.netfilter.nf_conntrack_max=65536; iptables -F"
 )
 

@@ -17,11 +17,13 @@ func TestKernelOrigin(t *testing.T) {
 		ip -n %[1]sdir link add br2 type bridge; ip -n %[1]sdir link set br2 master blue up
 		ip -n %[1]sdir addr add 203.0.113.1/24 dev br2
 		ip -n %[1]srs1 addr add 203.0.113.129/32 dev lo
-		ip -n %[1]sdir rule add fwmark 7 lookup 78; ip -n %[1]sdir route add 203.0.113.129/32 via 192.0.2.21 table 78`, l.prefix)
+		ip -n %[1]sdir rule add fwmark 7 lookup 78
+		ip -n %[1]sdir route add 203.0.113.129/32 via 192.0.2.21 table 78`, l.prefix)
 	l.join("rs1", "br2", "203.0.113.21/24")
 	l.listen("rs1", ":80")
 	section := func(port int, server, words string) string {
-		return fmt.Sprintf("virtual = %s:%d\n\treal = %s:80 masq\n\t%s\n", natVIP, port, server, strings.ReplaceAll(words, "; ", "\n\t"))
+		return fmt.Sprintf("virtual = %s:%d\n\treal = %s:80 masq\n\t%s\n", natVIP, port, server,
+			strings.ReplaceAll(words, "; ", "\n\t"))
 	}
 	const inVRF, marked = "203.0.113.21", "203.0.113.129"
 	path := l.config("checktimeout = 2\n" +

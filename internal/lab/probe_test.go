@@ -12,7 +12,8 @@ import (
 // probe shows the answers of a server at the virtual address and at its own, and leaves nothing in the table.
 func TestKernelProbeShowsBothWays(t *testing.T) {
 	l := newLabOf(t, 2)
-	l.sh("ip netns exec %[1]sdir sysctl -qw net.ipv4.conf.br0.accept_local=1; ip -n %[1]srs2 addr del 192.0.2.10/32 dev lo", l.prefix)
+	l.sh("ip netns exec %[1]sdir sysctl -qw net.ipv4.conf.br0.accept_local=1; ip -n %[1]srs2 addr del "+
+		"192.0.2.10/32 dev lo", l.prefix)
 	l.listen("rs1", ":80")
 	l.listen("rs2", ":80")
 	path := l.config("checktimeout = 2\n" + throughVIP)
@@ -37,7 +38,9 @@ func TestKernelProbeShowsBothWays(t *testing.T) {
 	l.privateIs("")
 
 	// The address is on two interfaces, and the kernel uses the wrong one for answers.
-	l.sh(`ip -n %[1]sdir addr del 192.0.2.10/32 dev br0; ip -n %[1]sdir addr add 192.0.2.10/32 dev lo; ip -n %[1]sdir addr add 192.0.2.10/32 dev br0
+	l.sh(`ip -n %[1]sdir addr del 192.0.2.10/32 dev br0
+	ip -n %[1]sdir addr add 192.0.2.10/32 dev lo
+	ip -n %[1]sdir addr add 192.0.2.10/32 dev br0
 		ip netns exec %[1]sdir sysctl -qw net.ipv4.conf.br0.rp_filter=1`, l.prefix)
 	if said := l.output(path, "probe", "192.0.2.10:80", "192.0.2.21:80"); !strings.Contains(said,
 		"not checked through 192.0.2.10") || strings.Contains(said, "down") {

@@ -71,7 +71,8 @@ func (l *lab) runScript(want int, name string, addresses []string, word string) 
 func (l *lab) realServerState() string {
 	l.t.Helper()
 	out, err := exec.Command("ip", "netns", "exec", l.prefix+"rs1", "sh", "-ec",
-		"ip -4 -o addr | sed 's/ *valid_lft.*//'; cd /proc/sys/net/ipv4/conf/all && grep . arp_ignore arp_announce").CombinedOutput()
+		"ip -4 -o addr | sed 's/ *valid_lft.*//'; cd /proc/sys/net/ipv4/conf/all && grep . arp_ignore "+
+			"arp_announce").CombinedOutput()
 	if err != nil {
 		l.t.Fatalf("%v: %s", err, out)
 	}

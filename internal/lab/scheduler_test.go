@@ -24,7 +24,8 @@ func TestKernelSchedulers(t *testing.T) {
 	l := newLabOf(t, 0)
 	var config strings.Builder
 	for i, s := range schedulers {
-		fmt.Fprintf(&config, "virtual = 192.0.2.10:%d\n    real = 192.0.2.21:80 masq\n    checktype = on\n    scheduler = %s\n", 1001+i, s.name)
+		fmt.Fprintf(&config, "virtual = 192.0.2.10:%d\n    real = 192.0.2.21:80 masq\n    checktype = on\n"+
+			"    scheduler = %s\n", 1001+i, s.name)
 		if s.flags != "" {
 			fmt.Fprintf(&config, "    schedflags = %s\n", s.flags)
 		}
@@ -81,7 +82,8 @@ func TestKernelSchedulerThatTheKernelLacks(t *testing.T) {
 	config := "maintenancedir = " + maintenance + "\n" + unknownScheduler
 	path := l.config(fmt.Sprintf(config, "rr", 60))
 	l.does(path, "start")
-	old := "-A -t 192.0.2.10:80 -s rr\n-a -t 192.0.2.10:80 -r 192.0.2.1:80 -m -w 5\n-a -t 192.0.2.10:80 -r 192.0.2.22:80 -m -w 1\n"
+	old := "-A -t 192.0.2.10:80 -s rr\n-a -t 192.0.2.10:80 -r 192.0.2.1:80 -m -w 5\n" +
+		"-a -t 192.0.2.10:80 -r 192.0.2.22:80 -m -w 1\n"
 	l.until(2*time.Second, old, "-A -t 192.0.2.10:81 -s wlc -p 60\n")
 
 	l.config(fmt.Sprintf(config, "nosuch", 90) +
@@ -90,7 +92,8 @@ func TestKernelSchedulerThatTheKernelLacks(t *testing.T) {
 	l.does(path, "reload")
 	l.until(2*time.Second, old, "-A -t 192.0.2.10:81 -s wlc -p 90\n",
 		"-a -t 192.0.2.10:82 -r 192.0.2.1:82 -m -w 1\n")
-	const told = "Table change failed: 192.0.2.10:80: ipvs -E -t 192.0.2.10:80 -s nosuch: no such file or directory (the kernel lacks module ip_vs_nosuch)"
+	const told = "Table change failed: 192.0.2.10:80: ipvs -E -t 192.0.2.10:80 -s nosuch: no such file or " +
+		"directory (the kernel lacks module ip_vs_nosuch)"
 	l.saysWithin(5*time.Second, told)
 	time.Sleep(1500 * time.Millisecond) // longer than one retry
 	if log := l.logText(); strings.Count(log, told) != 1 || strings.Count(log, "Table change failed") != 1 {

@@ -28,7 +28,8 @@ func (m *matrix) reroute(t *testing.T) {
 					webs[ns] = l.web(ns)
 				}
 				config := sections(
-					"VIRTUAL = ADDRESS:80\n        REALS:80\n        service = http\n        receive = \"OK\"\n        scheduler = rr\n", w)
+					"VIRTUAL = ADDRESS:80\n        REALS:80\n        service = http\n"+
+						"        receive = \"OK\"\n        scheduler = rr\n", w)
 				l.start(config)
 				l.untilServers(3, "-w 0")
 				old := l.oldConnections(w, w.client(m.clients(1)[0]))

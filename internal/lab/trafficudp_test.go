@@ -161,7 +161,8 @@ func sipAsk(conn net.Conn, call string) string {
 	from := conn.LocalAddr().String()
 	answer, err := exchange(conn, fmt.Appendf(nil, "OPTIONS sip:user@example.com SIP/2.0\r\n"+
 		"Via: SIP/2.0/UDP %[1]s;branch=z9hG4bK-%[1]s\r\nMax-Forwards: 70\r\nTo: <sip:user@example.com>\r\n"+
-		"From: <sip:caller@example.com>;tag=1\r\nCall-ID: %[2]s\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n", from, call))
+		"From: <sip:caller@example.com>;tag=1\r\nCall-ID: %[2]s\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n"+
+		"\r\n", from, call))
 	if err != nil {
 		return err.Error()
 	}

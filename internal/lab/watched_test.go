@@ -76,7 +76,8 @@ func serveWatched() {
 	os.Exit(0)
 }
 
-// endsIdle closes the connections that are idle now and after a while: that of a check, which came just now, is not idle.
+// endsIdle closes the connections that are idle now and after a while: that of a check, which came just now, is not
+// idle.
 func endsIdle(idle *sync.Map) {
 	var held []any
 	idle.Range(func(c, _ any) bool { held = append(held, c); return true })

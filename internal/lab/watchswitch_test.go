@@ -51,7 +51,8 @@ func TestKernelLongWatchSwitch(t *testing.T) {
 	time.AfterFunc(2*time.Second, func() { s.link("up") })
 	most := s.opensFor(switchInterval)
 	n, lines := s.changes(from)
-	t.Logf("away for 2 s: %d connections ended, up to %d begun in a second, %d changes of the table; this kernel stood still for %v",
+	t.Logf("away for 2 s: %d connections ended, up to %d begun in a second, %d changes of the table; this kernel "+
+		"stood still for %v",
 		s.ended.Load()-ended, most, n, s.idle.since(down).Round(time.Millisecond))
 	if n > 0 {
 		t.Errorf("away for 2 s: checks pass, but the table changed:\n%.4000s", lines)
@@ -71,7 +72,8 @@ func TestKernelLongWatchSwitch(t *testing.T) {
 	s.has(servers, switchTimeout)
 	took := time.Since(up)
 	said := s.logText()[from:]
-	t.Logf("away for %v: %d are left then; up to %d connections begun in a second; all are back at most %v after it is there again",
+	t.Logf("away for %v: %d are left then; up to %d connections begun in a second; all are back at most %v after "+
+		"it is there again",
 		switchInterval+2*switchTimeout, left, most, took.Round(time.Second))
 	t.Logf("since then this kernel stood still for %v", s.idle.since(down).Round(time.Millisecond))
 	s.bounded(most)

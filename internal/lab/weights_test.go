@@ -60,7 +60,8 @@ func (w *weightsLab) serve(weight int, settings string) {
 		fmt.Fprintf(&reals, "        real = %s masq %d\n", address(name), weight)
 		wanted = append(wanted, fmt.Sprintf("%s -m -w %d", entry(name), weight))
 	}
-	w.path = w.config(fmt.Sprintf("checkinterval = 1\nchecktimeout = 2\nnegotiatetimeout = 2\nvirtual = %s:80\n%s%s"+
+	w.path = w.config(fmt.Sprintf("checkinterval = 1\nchecktimeout = 2\nnegotiatetimeout = 2\nvirtual = %s:80\n"+
+		"%s%s"+
 		"        service = http\n        request = \"check\"\n        receive = \"OK\"\n", natVIP,
 		reals.String(), settings))
 	if w.pid() == 0 {

@@ -31,7 +31,8 @@ func TestSchedFlagsOfNoUseAreRefused(t *testing.T) {
 	for _, c := range []struct{ scheduler, list, want string }{
 		{"wrr", "sh-port", `"sh-port" is for scheduler sh, not wrr`},
 		{"mh", "mh-port,sh-port", `"sh-port" is for scheduler sh, not mh`},
-		{"sh", "SH-PORT", `unknown scheduler flag "SH-PORT"; allowed are sh-fallback, flag-1, sh-port, flag-2, flag-3`},
+		{"sh", "SH-PORT", `unknown scheduler flag "SH-PORT"; allowed are sh-fallback, flag-1, sh-port, ` +
+			`flag-2, flag-3`},
 		{"rr", "nope", `allowed are flag-1, flag-2, flag-3`},
 		{"sh", "sh-port, sh-fallback", `unknown scheduler flag " sh-fallback"`},
 	} {

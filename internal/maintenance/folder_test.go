@@ -264,6 +264,7 @@ func TestTheNameOfTheConfigurationCounts(t *testing.T) {
 	n := newNames(func(context.Context, string) ([]string, error) { return []string{"other.example.net."}, nil })
 	s := Server{Addr: netip.MustParseAddrPort("10.2.0.7:80"), Host: "app.example.net"}
 	n.resolve(t.Context(), []netip.Addr{s.Addr.Addr()})
-	want := "10.2.0.7:80 10.2.0.7 app.example.net:80 app.example.net app:80 app other.example.net:80 other.example.net other:80 other"
+	want := "10.2.0.7:80 10.2.0.7 app.example.net:80 app.example.net app:80 app other.example.net:80 " +
+		"other.example.net other:80 other"
 	testkit.Equal(t, strings.Join(n.files(s), " "), want)
 }

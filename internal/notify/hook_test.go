@@ -40,7 +40,8 @@ func TestALaneRunsOneAtATimeAndTheLatestOfEachKey(t *testing.T) {
 	h := NewHooks(NewJournal())
 	line := func(key, text string) {
 		h.Run(Hook{Lane: "onchange", Key: key,
-			Argv: Shell(fmt.Sprintf("[ ! -e %[1]s.busy ] || echo overlap >>%[1]s; >%[1]s.busy; cat >>%[1]s; rm %[1]s.busy", out)), Stdin: []byte(text)})
+			Argv: Shell(fmt.Sprintf("[ ! -e %[1]s.busy ] || echo overlap >>%[1]s; >%[1]s.busy; cat "+
+				">>%[1]s; rm %[1]s.busy", out)), Stdin: []byte(text)})
 	}
 	h.Run(Hook{Lane: "onchange", Key: "gate", Argv: Shell(
 		fmt.Sprintf("while [ ! -e %s ]; do sleep 0.01; done", gate))})

@@ -29,8 +29,10 @@ func newReport(virtuals ...status.Virtual) *status.Report {
 		virtuals[i].Serving = virtuals[i].Up() + virtuals[i].Guard.Held
 	}
 	return &status.Report{
-		Running: true, Config: "/etc/ha.d/www.cf", Version: "1.2", Started: start.Add(-time.Hour), Time: start, Role: "active", Phase: "running",
-		Reloads: status.Reloads{Last: start}, Checks: &status.Checks{}, Table: status.Table{Operations: map[string]seen.Counts{}}, Virtuals: virtuals,
+		Running: true, Config: "/etc/ha.d/www.cf", Version: "1.2", Started: start.Add(-time.Hour), Time: start,
+		Role: "active", Phase: "running",
+		Reloads: status.Reloads{Last: start}, Checks: &status.Checks{},
+		Table: status.Table{Operations: map[string]seen.Counts{}}, Virtuals: virtuals,
 	}
 }
 
@@ -58,11 +60,16 @@ func newPages(r *status.Report) *Pages {
 		Report: func(context.Context) (*status.Report, error) { return r, nil },
 		Why: func(_ context.Context, virtual, real string) (*status.Why, error) {
 			return &status.Why{Time: start, Started: start.Add(-time.Hour), Servers: []status.Case{
-				{Virtual: "tcp:others", Server: newServer(real, "up"), History: []status.Entry{{First: start, Last: start, Times: 1, What: "up", Text: "of others"}}},
+				{Virtual: "tcp:others", Server: newServer(real, "up"),
+					History: []status.Entry{{First: start, Last: start, Times: 1, What: "up",
+						Text: "of others"}}},
 				{Virtual: virtual, Server: learned(newServer(real, "down")), History: []status.Entry{
-					{First: start.Add(-time.Hour), Last: start.Add(-61 * time.Second), Times: 354, What: "passed", Text: "passed in 2ms"},
-					{First: start.Add(-time.Minute), Last: start, Times: 6, What: "failed", Text: "failed after 1ms: " + real},
-					{First: start.Add(-time.Minute), Last: start.Add(-time.Minute), Times: 1, What: "remove", Text: "table: removed"},
+					{First: start.Add(-time.Hour), Last: start.Add(-61 * time.Second), Times: 354,
+						What: "passed", Text: "passed in 2ms"},
+					{First: start.Add(-time.Minute), Last: start, Times: 6, What: "failed",
+						Text: "failed after 1ms: " + real},
+					{First: start.Add(-time.Minute), Last: start.Add(-time.Minute), Times: 1,
+						What: "remove", Text: "table: removed"},
 				}},
 			}}, nil
 		},
@@ -109,19 +116,30 @@ func read(t *testing.T, r *status.Report, url string) string {
 
 // some is a report with servers in every state.
 func some() *status.Report {
-	held, order, byHand, ends := newServer("10.0.0.7:80", "down"), newServer("10.0.0.8:80", "maintenance"), newServer("10.0.0.9:80", "up"), newServer("10.0.0.6:80", "up")
-	held.Note, order.Note, byHand.ByHand, ends.Check.Warning = "held", "order: maint until 18:00 by root: new disk", true, "the certificate expires in 5 days"
+	held, order, byHand, ends := newServer("10.0.0.7:80", "down"), newServer("10.0.0.8:80",
+		"maintenance"), newServer("10.0.0.9:80", "up"), newServer("10.0.0.6:80", "up")
+	held.Note, order.Note, byHand.ByHand, ends.Check.Warning = "held", "order: maint until 18:00 by root: new disk",
+		true, "the certificate expires in 5 days"
 	byHand.Conditions = []seen.Condition{seen.ByHand}
 	r := newReport(
 		status.Virtual{ID: "tcp:192.0.2.1:80", Scheduler: "wrr", Servers: []status.Server{
-			newServer("10.0.0.10:80", "up"), newServer("10.0.0.2:80", "down"), newServer("10.0.0.1:80", "unknown"), order, byHand, ends}},
-		status.Virtual{ID: "tcp:192.0.2.2:80", Scheduler: "wlc", Servers: []status.Server{newServer("10.0.1.1:80", "down")},
-			Fallback: &status.Fallback{Server: "127.0.0.1:80", Active: true}, Leaving: []status.Departure{{Real: "10.0.1.9:80", State: "drained", Note: "draining, 3 connections, 40s left"}}},
-		status.Virtual{ID: "tcp:192.0.2.3:80", Scheduler: "rr", Servers: []status.Server{newServer("10.0.2.1:80", "off")}},
-		status.Virtual{ID: "fwm:3", Scheduler: "sh", Servers: []status.Server{held}, Guard: status.Guard{Keeps: 1, Held: 1},
-			Conditions: []seen.Condition{{Kind: "held", Trouble: status.Noted, Text: "keepserving holds 1"}}},
+			newServer("10.0.0.10:80", "up"), newServer("10.0.0.2:80", "down"), newServer("10.0.0.1:80",
+				"unknown"), order, byHand, ends}},
+		status.Virtual{ID: "tcp:192.0.2.2:80", Scheduler: "wlc",
+			Servers: []status.Server{newServer("10.0.1.1:80", "down")},
+			Fallback: &status.Fallback{Server: "127.0.0.1:80",
+				Active: true},
+			Leaving: []status.Departure{{Real: "10.0.1.9:80", State: "drained",
+				Note: "draining, 3 connections, 40s left"}}},
+		status.Virtual{ID: "tcp:192.0.2.3:80", Scheduler: "rr",
+			Servers: []status.Server{newServer("10.0.2.1:80", "off")}},
+		status.Virtual{ID: "fwm:3", Scheduler: "sh", Servers: []status.Server{held},
+			Guard: status.Guard{Keeps: 1, Held: 1},
+			Conditions: []seen.Condition{{Kind: "held", Trouble: status.Noted,
+				Text: "keepserving holds 1"}}},
 		status.Virtual{ID: "tcp:192.0.2.4:80", Servers: []status.Server{newServer("10.0.3.1:80", "up")},
-			Conditions: []seen.Condition{{Kind: "refused", Trouble: status.Broken, Text: "the table refuses it: no such scheduler"}}},
+			Conditions: []seen.Condition{{Kind: "refused", Trouble: status.Broken,
+				Text: "the table refuses it: no such scheduler"}}},
 	)
 	r.Table.Error = "permission denied"
 	return r
@@ -131,21 +149,31 @@ func some() *status.Report {
 func TestFirstView(t *testing.T) {
 	text := read(t, some(), "/")
 	inOrder(t, text,
-		"1 virtual service without a server www.cf", "serving , version 1.2, up for 1h0m, as of 03:12:45 UTC", "the table can&#39;t be read: permission denied",
+		"1 virtual service without a server www.cf", "serving , version 1.2, up for 1h0m, as of 03:12:45 UTC",
+		"the table can&#39;t be read: permission denied",
 		"3 down", "1 unknown", "1 maintenance", "1 off", "4 up",
-		"Virtual services in trouble 4", "tcp:192.0.2.2:80 0 of 1 - - wlc down: connect: refused; fallback; drained: not in the file",
-		"tcp:192.0.2.4:80 1 of 1 - - none the table refuses it: no such scheduler", "tcp:192.0.2.1:80 3 of 6 - - wrr down: connect: refused; unknown; up: changed externally", "2 other reasons",
+		"Virtual services in trouble 4",
+		"tcp:192.0.2.2:80 0 of 1 - - wlc down: connect: refused; fallback; drained: not in the file",
+		"tcp:192.0.2.4:80 1 of 1 - - none the table refuses it: no such scheduler",
+		"tcp:192.0.2.1:80 3 of 6 - - wrr down: connect: refused; unknown; up: changed externally",
+		"2 other reasons",
 		"fwm:3 0 of 1 - - sh keepserving holds 1", "Not up, or with a remark 9",
-		"10.0.0.2:80 tcp:192.0.2.1:80 down 1m0s - - refused, 0s ago connect: refused", "10.0.1.1:80", "10.0.0.7:80 fwm:3 down 1m0s - - refused, 0s ago connect: refused; held",
-		"10.0.0.1:80 tcp:192.0.2.1:80 unknown", "10.0.0.9:80 tcp:192.0.2.1:80 up 1m0s 1 - 2ms, 0s ago changed externally",
-		"10.0.0.6:80 tcp:192.0.2.1:80 up 1m0s 1 - 2ms, 0s ago warning: the certificate", "127.0.0.1:80 tcp:192.0.2.2:80 fallback - - serves, not checked", "10.0.0.8:80 tcp:192.0.2.1:80 maintenance", "10.0.1.9:80 tcp:192.0.2.2:80 drained 0 0 - not in the file",
+		"10.0.0.2:80 tcp:192.0.2.1:80 down 1m0s - - refused, 0s ago connect: refused", "10.0.1.1:80",
+		"10.0.0.7:80 fwm:3 down 1m0s - - refused, 0s ago connect: refused; held",
+		"10.0.0.1:80 tcp:192.0.2.1:80 unknown",
+		"10.0.0.9:80 tcp:192.0.2.1:80 up 1m0s 1 - 2ms, 0s ago changed externally",
+		"10.0.0.6:80 tcp:192.0.2.1:80 up 1m0s 1 - 2ms, 0s ago warning: the certificate",
+		"127.0.0.1:80 tcp:192.0.2.2:80 fallback - - serves, not checked",
+		"10.0.0.8:80 tcp:192.0.2.1:80 maintenance",
+		"10.0.1.9:80 tcp:192.0.2.2:80 drained 0 0 - not in the file",
 		"Other virtual services 1", "tcp:192.0.2.3:80 0 of 1 - - rr its servers are not checked",
 	)
 	if strings.Contains(text, "10.0.0.10:80") || strings.Contains(text, "10.0.2.1:80") {
 		t.Errorf("it has healthy servers:\n%s", text)
 	}
 	testkit.Contains(t,
-		read(t, newReport(status.Virtual{ID: "fwm:3", Servers: []status.Server{newServer("10.0.0.1:80", "up")}}), "/"),
+		read(t, newReport(status.Virtual{ID: "fwm:3",
+			Servers: []status.Server{newServer("10.0.0.1:80", "up")}}), "/"),
 		"Every server is up.")
 }
 
@@ -169,23 +197,36 @@ func TestViews(t *testing.T) {
 		want []string
 		not  string
 	}{
-		{"/?virtual=tcp:192.0.2.1:80", []string{"tcp:192.0.2.1:80 wrr, 3 of 6 up", "Servers 6", "10.0.0.2:80 down", "10.0.0.10:80 up"}, "10.0.1.1"},
-		{"/?virtual=tcp:192.0.2.2:80", []string{"0 of 1 up", "10.0.1.1:80", "127.0.0.1:80 fallback - - serves, not checked", "10.0.1.9:80 drained 0 0 - not in the file: draining, 3 connections"}, "10.0.0"},
+		{"/?virtual=tcp:192.0.2.1:80",
+			[]string{"tcp:192.0.2.1:80 wrr, 3 of 6 up", "Servers 6", "10.0.0.2:80 down", "10.0.0.10:80 up"},
+			"10.0.1.1"},
+		{"/?virtual=tcp:192.0.2.2:80",
+			[]string{"0 of 1 up", "10.0.1.1:80", "127.0.0.1:80 fallback - - serves, not checked",
+				"10.0.1.9:80 drained 0 0 - not in the file: draining, 3 connections"}, "10.0.0"},
 		{"/?virtual=tcp:192.0.2.1:80&q=refused", []string{"Servers 1", "10.0.0.2:80"}, "10.0.0.10"},
-		{"/?virtual=tcp:192.0.2.1:80&real=10.0.0.2:80", []string{"10.0.0.2:80 of tcp:192.0.2.1:80", "down since 2026-11-21 03:11:45, for 1m0s", "connect: refused", "Weight: 1; in the table: -. Active connections: -. Last check: refused, 0s ago.",
-			"2026-11-21 03:11:45 2026-11-21 03:12:45 6 failed after 1ms: 10.0.0.2:80",
-			"2026-11-21 03:11:45 2026-11-21 03:11:45 1 table: removed",
-			"2026-11-21 02:12:45 2026-11-21 03:11:44 354 passed", "before the start at 2026-11-21 02:12:45"}, "of others"},
+		{"/?virtual=tcp:192.0.2.1:80&real=10.0.0.2:80",
+			[]string{"10.0.0.2:80 of tcp:192.0.2.1:80", "down since 2026-11-21 03:11:45, for 1m0s",
+				"connect: refused",
+				"Weight: 1; in the table: -. Active connections: -. Last check: refused, 0s ago.",
+				"2026-11-21 03:11:45 2026-11-21 03:12:45 6 failed after 1ms: 10.0.0.2:80",
+				"2026-11-21 03:11:45 2026-11-21 03:11:45 1 table: removed",
+				"2026-11-21 02:12:45 2026-11-21 03:11:44 354 passed",
+				"before the start at 2026-11-21 02:12:45"}, "of others"},
 		{"/?virtual=tcp:192.0.2.9:80", []string{"There is no virtual service tcp:192.0.2.9:80."}, "Servers"},
 		{"/?virtual=fwm:3&real=x", []string{"There is no server x in fwm:3."}, "Servers"},
 		{"/?state=maintenance", []string{"Servers found 1", "10.0.0.8:80", "Virtual services 0"}, "10.0.0.2"},
-		{"/?q=192.0.2.1:80+UP", []string{"Servers found 3", "10.0.0.9:80", "10.0.0.6:80", "10.0.0.10:80"}, "10.0.0.2"},
-		{"/?q=nothing", []string{"Servers found 0", "No server matches.", "No virtual service matches."}, "10.0"},
+		{"/?q=192.0.2.1:80+UP", []string{"Servers found 3", "10.0.0.9:80", "10.0.0.6:80", "10.0.0.10:80"},
+			"10.0.0.2"},
+		{"/?q=nothing", []string{"Servers found 0", "No server matches.", "No virtual service matches."},
+			"10.0"},
 		{"/?state=down&q=fwm", []string{"Servers found 1", "10.0.0.7"}, "10.0.0.2"},
-		{"/?sort=server", []string{"10.0.0.1:80", "10.0.0.2:80", "10.0.0.6:80", "10.0.0.7:80", "10.0.0.8:80", "10.0.0.9:80", "10.0.1.1:80"}, "10.0.0.10"},
+		{"/?sort=server", []string{"10.0.0.1:80", "10.0.0.2:80", "10.0.0.6:80", "10.0.0.7:80", "10.0.0.8:80",
+			"10.0.0.9:80", "10.0.1.1:80"}, "10.0.0.10"},
 		{"/?sort=-server", []string{"10.0.1.1:80", "10.0.0.9:80", "10.0.0.1:80"}, "10.0.0.10"},
-		{"/?sort=service", []string{"10.0.0.7:80", "10.0.0.2:80", "10.0.1.1:80", "fwm:3 0 of 1", "tcp:192.0.2.1:80 3 of 6"}, "10.0.0.10"},
-		{"/?sort=-up", []string{"tcp:192.0.2.1:80 3 of 6", "tcp:192.0.2.4:80", "tcp:192.0.2.2:80"}, "10.0.0.10"},
+		{"/?sort=service", []string{"10.0.0.7:80", "10.0.0.2:80", "10.0.1.1:80", "fwm:3 0 of 1",
+			"tcp:192.0.2.1:80 3 of 6"}, "10.0.0.10"},
+		{"/?sort=-up", []string{"tcp:192.0.2.1:80 3 of 6", "tcp:192.0.2.4:80", "tcp:192.0.2.2:80"},
+			"10.0.0.10"},
 		{"/?sort=nonsense&skip=nonsense", []string{"10.0.0.2:80"}, "10.0.0.10"},
 		{"/?skip=999999", []string{"Not up, or with a remark 10 to 9 of 9"}, "10.0.0"},
 	} {
@@ -210,7 +251,8 @@ func crowd(down int) *status.Report {
 			s := newServer(fmt.Sprintf("10.%d.%d.%d:8080", 100+i/250, i%250, j+1), state)
 			s.Since, s.Check.Seconds = start.Add(-time.Duration(i*i+j)*time.Second), float64(i)/1e5
 			if state == "down" {
-				s.Reason = fmt.Sprintf("body does not match /ready/: got \"starting up, step %d, request %x\"", i*j, i*7919*104729)
+				s.Reason = fmt.Sprintf("body does not match /ready/: got \"starting up, step %d, "+
+					"request %x\"", i*j, i*7919*104729)
 				s.Check.Cause, s.Check.Detail = "answer", s.Reason
 			}
 			v.Servers = append(v.Servers, s)
@@ -226,9 +268,11 @@ func TestSize(t *testing.T) {
 	for _, down := range []int{0, 20, 2000, 10000} {
 		pages := newPages(crowd(down))
 		for _, url := range []string{"/", "/?q=10", "/?state=up"} {
-			got, text := ask(t, pages.Page, url, func(r *http.Request) { r.Header.Set("Accept-Encoding", "gzip") })
+			got, text := ask(t, pages.Page, url,
+				func(r *http.Request) { r.Header.Set("Accept-Encoding", "gzip") })
 			if len(text) > 60_000 || got.Header.Get("Content-Encoding") != "gzip" {
-				t.Errorf("%d down: %s has %d bytes, %q", down, url, len(text), got.Header.Get("Content-Encoding"))
+				t.Errorf("%d down: %s has %d bytes, %q", down, url, len(text),
+					got.Header.Get("Content-Encoding"))
 			}
 			t.Logf("%d down: %s: %d bytes", down, url, len(text))
 			z, err := gzip.NewReader(strings.NewReader(text))
@@ -236,7 +280,8 @@ func TestSize(t *testing.T) {
 				t.Fatal(err)
 			}
 			plain, err := io.ReadAll(z)
-			if rows := strings.Count(string(plain), "<tr class"); err != nil || rows > maxServers+maxServices {
+			if rows := strings.Count(string(plain), "<tr class"); err != nil ||
+				rows > maxServers+maxServices {
 				t.Errorf("%d rows, %v", rows, err)
 			}
 		}
@@ -267,7 +312,8 @@ func TestRowsOfOneReasonAreOneRow(t *testing.T) {
 	r := newReport()
 	for i := range 300 {
 		v := status.Virtual{ID: fmt.Sprintf("tcp:192.0.2.%d:80", i+1), Conditions: []seen.Condition{{
-			Kind: "nothing serves", Trouble: status.Broken, Text: "no server serves, and there is no fallback: clients get nothing"}}}
+			Kind: "nothing serves", Trouble: status.Broken,
+			Text: "no server serves, and there is no fallback: clients get nothing"}}}
 		for j := range 2 {
 			v.Servers = append(v.Servers, newServer(fmt.Sprintf("10.0.%d.%d:80", i, j+1), "down"))
 		}
@@ -299,7 +345,8 @@ func BenchmarkPage10k(b *testing.B) {
 		b.Run(fmt.Sprint(down, " down"), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				ask(b, pages.Page, "/", func(r *http.Request) { r.Header.Set("Accept-Encoding", "gzip") })
+				ask(b, pages.Page, "/",
+					func(r *http.Request) { r.Header.Set("Accept-Encoding", "gzip") })
 			}
 		})
 	}
@@ -308,7 +355,8 @@ func BenchmarkPage10k(b *testing.B) {
 // Text from servers stays text: whatever it is, the page has the same tags.
 func TestWordsOfOthersAreText(t *testing.T) {
 	hostile := []string{
-		"<script>alert(1)</script>", `"><img src=x onerror=alert(1)>`, "</title></style></script><h1>forged", "javascript:alert(1)", "{{.Config}}", "'+alert(1)+'",
+		"<script>alert(1)</script>", `"><img src=x onerror=alert(1)>`, "</title></style></script><h1>forged",
+		"javascript:alert(1)", "{{.Config}}", "'+alert(1)+'",
 		"NO\u009b31m\u009b2J\u202eevil\u2028line\u0085x\x1b[2J\r\n[Fri] forged", "\x00\xff\xfe<b>", "&lt;b&gt;",
 	}
 	for _, page := range []func(words string) string{
@@ -324,7 +372,8 @@ func TestWordsOfOthersAreText(t *testing.T) {
 			testkit.Same(t, tagsOf(t, quoting(words), page(words)), want, words, page(words),
 				"has the tags")
 			_, text := ask(t, newPages(quoting(words)).Page, page(words), nil)
-			text = regexp.MustCompile(`<input type="hidden"[^>]*>`).ReplaceAllString(text, "") // it keeps the address
+			// it keeps the address
+			text = regexp.MustCompile(`<input type="hidden"[^>]*>`).ReplaceAllString(text, "")
 			dangerous := regexp.MustCompile("[\x00\x1b\u009b\u202e\u2028\u0085]|(href|src)=\"javascript")
 			testkit.Equal(t, dangerous.FindString(text), "", words, "is in", page(words))
 		}
@@ -334,10 +383,14 @@ func TestWordsOfOthersAreText(t *testing.T) {
 // quoting is a report with this text in all places for text from other programs.
 func quoting(words string) *status.Report {
 	s := newServer(words, "down")
-	s.Reason, s.Note, s.Unjudged, s.Address, s.Check.Detail, s.Check.Warning, s.Check.Cause = words, words, words, words, words+"x", words, words
-	r := newReport(status.Virtual{ID: words, Scheduler: words, Conditions: []seen.Condition{{Kind: words, Text: words}}, Servers: []status.Server{s},
-		Fallback: &status.Fallback{Server: words, Active: true}, Leaving: []status.Departure{{Real: words, State: words, Note: words}}})
-	r.Config, r.Version, r.MarkError, r.Table.Error, r.Reloads.Error, r.Phase = words, words, words, words, words, words
+	s.Reason, s.Note, s.Unjudged, s.Address, s.Check.Detail, s.Check.Warning, s.Check.Cause = words, words, words,
+		words, words+"x", words, words
+	r := newReport(status.Virtual{ID: words, Scheduler: words,
+		Conditions: []seen.Condition{{Kind: words, Text: words}}, Servers: []status.Server{s},
+		Fallback: &status.Fallback{Server: words,
+			Active: true}, Leaving: []status.Departure{{Real: words, State: words, Note: words}}})
+	r.Config, r.Version, r.MarkError, r.Table.Error, r.Reloads.Error, r.Phase = words, words, words, words, words,
+		words
 	r.Names = []status.Name{{Name: words, Address: netip.MustParseAddr("192.0.2.22"), Error: words}}
 	return r
 }
@@ -378,7 +431,8 @@ func TestPolicy(t *testing.T) {
 	if !strings.HasPrefix(policy, "default-src 'none';") || !strings.HasSuffix(policy, rest) {
 		t.Error(policy)
 	}
-	for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY", "Cache-Control": "no-store"} {
+	for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
+		"X-Frame-Options": "DENY", "Cache-Control": "no-store"} {
 		testkit.Equal(t, got.Header.Get(name), want, name)
 	}
 	elsewhere := regexp.MustCompile(`(?i)(src|href|action|url)\s*[=(]\s*"?(https?:)?//|` +
@@ -391,14 +445,20 @@ func TestWhoMayAsk(t *testing.T) {
 	short, _, _ := strings.Cut(own, ".")
 	pages := newPages(some())
 	for host, want := range map[string]int{
-		"127.0.0.1:9797": 200, "192.0.2.1": 200, "[::1]:9797": 200, "[2001:db8::1]": 200, "localhost": 200, "LOCALHOST:9797": 200, "localhost.": 200,
-		own: 200, short + ":80": 200, strings.ToUpper(own): 200, "lb.example.com": 200, "LB.example.com:9797": 200,
-		"evil.example": 421, "localhost.evil.example": 421, "127.0.0.1.evil.example": 421, "": 421, "lb.example.com.evil.example": 421, ":80": 421, "x\x1b[2J": 421,
+		"127.0.0.1:9797": 200, "192.0.2.1": 200, "[::1]:9797": 200, "[2001:db8::1]": 200, "localhost": 200,
+		"LOCALHOST:9797": 200, "localhost.": 200,
+		own: 200, short + ":80": 200, strings.ToUpper(own): 200, "lb.example.com": 200,
+		"LB.example.com:9797": 200,
+		"evil.example":        421, "localhost.evil.example": 421, "127.0.0.1.evil.example": 421, "": 421,
+		"lb.example.com.evil.example": 421, ":80": 421, "x\x1b[2J": 421,
 	} {
-		for name, page := range map[string]http.HandlerFunc{"/": pages.Page, "/status.json": pages.Status, "/why.json?real=x": pages.Because} {
+		for name, page := range map[string]http.HandlerFunc{"/": pages.Page, "/status.json": pages.Status,
+			"/why.json?real=x": pages.Because} {
 			got, text := ask(t, page, name, func(r *http.Request) { r.Host = host })
 			testkit.Equal(t, got.StatusCode, want, host, name)
-			if want == 421 && (!strings.Contains(text, "statushost") || strings.Contains(text, "10.0.0.1") || strings.Contains(text, "\x1b")) {
+			if want == 421 &&
+				(!strings.Contains(text, "statushost") || strings.Contains(text, "10.0.0.1") ||
+					strings.Contains(text, "\x1b")) {
 				t.Errorf("%q: %q", host, text)
 			}
 		}
@@ -415,7 +475,8 @@ func TestWhoMayAsk(t *testing.T) {
 func TestStatusIsTheWholeReport(t *testing.T) {
 	r := some()
 	got, text := ask(t, newPages(r).Status, "/status.json", nil)
-	if _, err := status.ReadReport([]byte(text)); err != nil || got.Header.Get("Content-Type") != "application/json" {
+	if _, err := status.ReadReport([]byte(text)); err != nil ||
+		got.Header.Get("Content-Type") != "application/json" {
 		t.Errorf("%v %v", err, got.Header)
 	}
 	want, err := json.Marshal(r)
@@ -426,19 +487,22 @@ func TestStatusIsTheWholeReport(t *testing.T) {
 
 func TestWhyIsOfOneServer(t *testing.T) {
 	pages := newPages(some())
-	if got, text := ask(t, pages.Because, "/why.json?virtual=fwm:3", nil); got.StatusCode != 400 || !strings.Contains(text, "real=ADDRESS:PORT") {
+	if got, text := ask(t, pages.Because, "/why.json?virtual=fwm:3", nil); got.StatusCode != 400 ||
+		!strings.Contains(text, "real=ADDRESS:PORT") {
 		t.Errorf("%d %s", got.StatusCode, text)
 	}
 	got, text := ask(t, pages.Because, "/why.json?virtual=fwm:3&real=10.0.0.7:80", nil)
 	var why status.Why
-	if err := json.Unmarshal([]byte(text), &why); err != nil || got.StatusCode != 200 || len(why.Servers) != 2 || why.Servers[1].Real != "10.0.0.7:80" || len(why.Servers[1].History) != 3 {
+	if err := json.Unmarshal([]byte(text), &why); err != nil || got.StatusCode != 200 || len(why.Servers) != 2 ||
+		why.Servers[1].Real != "10.0.0.7:80" || len(why.Servers[1].History) != 3 {
 		t.Errorf("%d %v %s", got.StatusCode, err, text)
 	}
 	nobody := *pages
 	nobody.Why = func(context.Context, string, string) (*status.Why, error) {
 		return &status.Why{Servers: []status.Case{}}, nil
 	}
-	if got, text := ask(t, nobody.Because, "/why.json?real=10.0.0.99:80", nil); got.StatusCode != 404 || !strings.Contains(text, `"servers":[]`) {
+	if got, text := ask(t, nobody.Because, "/why.json?real=10.0.0.99:80", nil); got.StatusCode != 404 ||
+		!strings.Contains(text, `"servers":[]`) {
 		t.Errorf("of one that is not there: %d %s", got.StatusCode, text)
 	}
 }
@@ -449,7 +513,8 @@ func TestWithoutAReport(t *testing.T) {
 	}})
 	for _, answer := range []http.HandlerFunc{pages.Page, pages.Status} {
 		got, text := ask(t, answer, "/", nil)
-		if got.StatusCode != 503 || !strings.Contains(text, "waits for the table") || !strings.HasPrefix(got.Header.Get("Content-Type"), "text/plain") {
+		if got.StatusCode != 503 || !strings.Contains(text, "waits for the table") ||
+			!strings.HasPrefix(got.Header.Get("Content-Type"), "text/plain") {
 			t.Errorf("%d %s", got.StatusCode, text)
 		}
 	}

@@ -12,7 +12,8 @@ import (
 func counted(connections ...uint64) map[lvs.Backend]lvs.Counters {
 	all := map[lvs.Backend]lvs.Counters{}
 	for i, n := range connections {
-		all[lvs.At("tcp:192.0.2.1:80", fmt.Sprint("10.0.0.", i, ":80"))] = lvs.Counters{Traffic: lvs.Traffic{Connections: n}}
+		all[lvs.At("tcp:192.0.2.1:80",
+			fmt.Sprint("10.0.0.", i, ":80"))] = lvs.Counters{Traffic: lvs.Traffic{Connections: n}}
 	}
 	return all
 }
@@ -42,8 +43,10 @@ func TestTraffic(t *testing.T) {
 func TestDrawn(t *testing.T) {
 	for want, line := range map[string][]uint32{
 		"-": nil,
-		`1.5/s <svg viewBox="-1 -1 61 18" preserveAspectRatio="none" role="img" aria-label="45 new connections in 30s"><polyline points="57,16 58,0 59,8"/></svg>`: {0, 30, 15},
-		`0.0/s <svg viewBox="-1 -1 61 18" preserveAspectRatio="none" role="img" aria-label="0 new connections in 10s"><polyline points="59,16"/></svg>`:            {0},
+		`1.5/s <svg viewBox="-1 -1 61 18" preserveAspectRatio="none" role="img" aria-label="45 new ` +
+			`connections in 30s"><polyline points="57,16 58,0 59,8"/></svg>`: {0, 30, 15},
+		`0.0/s <svg viewBox="-1 -1 61 18" preserveAspectRatio="none" role="img" aria-label="0 new ` +
+			`connections in 10s"><polyline points="59,16"/></svg>`: {0},
 	} {
 		if got := string(drawn(line)); got != want {
 			t.Errorf("%v: %s, want %s", line, got, want)
@@ -55,7 +58,8 @@ func TestDrawn(t *testing.T) {
 func TestTrafficIsSmall(t *testing.T) {
 	all := map[lvs.Backend]lvs.Counters{}
 	for i := range uint64(10000) {
-		all[lvs.At(fmt.Sprint("tcp:192.0.2.1:", i), "10.0.0.1:80")] = lvs.Counters{Traffic: lvs.Traffic{Connections: i}}
+		all[lvs.At(fmt.Sprint("tcp:192.0.2.1:", i),
+			"10.0.0.1:80")] = lvs.Counters{Traffic: lvs.Traffic{Connections: i}}
 	}
 	used := func() uint64 {
 		var m runtime.MemStats

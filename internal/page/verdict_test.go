@@ -23,7 +23,8 @@ func TestVerdict(t *testing.T) {
 	}{
 		{newReport(fine, fine), `good">All well`},
 		{newReport(fine, service("up", "down")), `doubt">1 virtual service in trouble, all serve`},
-		{newReport(fine, service("up", "down"), service("down"), service("down", "down")), `bad">2 virtual services without a server`},
+		{newReport(fine, service("up", "down"), service("down"), service("down", "down")),
+			`bad">2 virtual services without a server`},
 		{newReport(fine, service("off")), `good">All well`},
 		{newReport(), `bad">No virtual service`},
 	} {
@@ -45,7 +46,8 @@ func TestVerdict(t *testing.T) {
 	if text := read(t, r, "/"); !strings.HasPrefix(text, " Every virtual service serves, but: www.cf") {
 		t.Error(text)
 	}
-	if _, text := ask(t, newPages(r).Page, "/", nil); !strings.Contains(text, "<title>the table can&#39;t be read: permission denied, www.cf, ldirectord</title>") {
+	if _, text := ask(t, newPages(r).Page, "/", nil); !strings.Contains(text,
+		"<title>the table can&#39;t be read: permission denied, www.cf, ldirectord</title>") {
 		t.Error(text)
 	}
 }
@@ -57,7 +59,8 @@ func TestWhys(t *testing.T) {
 		s.Reason = reason
 		return learned(s)
 	}
-	v := &status.Virtual{Servers: []status.Server{server("maintenance", "new disk"), server("up", ""), server("down", "refused"),
+	v := &status.Virtual{Servers: []status.Server{server("maintenance", "new disk"), server("up", ""),
+		server("down", "refused"),
 		server("down", "status 500"), server("down", "refused")}}
 	if got, want := whys(v), "2 × down: refused; down: status 500; maintenance: new disk"; got != want {
 		t.Errorf("%s, want %s", got, want)

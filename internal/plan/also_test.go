@@ -31,7 +31,8 @@ const manyChecks = `virtual = 10.1.0.1:80
 
 func TestAPlanHasEachCheckOfAServerOnce(t *testing.T) {
 	built := 0
-	p, found := planned(t, manyChecks, func(s checker.Spec) (checker.Checker, error) { built++; return neverChecked(s) })
+	p, found := planned(t, manyChecks,
+		func(s checker.Spec) (checker.Checker, error) { built++; return neverChecked(s) })
 	if found.HasErrors() {
 		t.Fatal(found)
 	}
@@ -52,7 +53,8 @@ pop 110: Type=negotiate Service=pop Protocol=tcp Target=10.2.0.1:110 NegotiateTi
 	if built != 12 || len(p.Checks()) != 12 || len(p.Tasks) != 12 {
 		t.Errorf("there are %d checkers, %d checks and %d tasks", built, len(p.Checks()), len(p.Tasks))
 	}
-	equal, _ := planned(t, "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = connect\n\talsocheck = connect\n", neverChecked)
+	equal, _ := planned(t, "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = connect\n"+
+		"\talsocheck = connect\n", neverChecked)
 	if got := equal.Checks(); len(got) != 1 || got[0].Name != "connect" {
 		t.Errorf("a server with two equal checks has %v", got)
 	}
@@ -70,7 +72,10 @@ func TestAFurtherCheckIsRefusedAtItsLine(t *testing.T) {
 		t.Errorf("refused: %v", found)
 	}
 	doubtful := "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = connect\n\talsocheck = dns 53\n"
-	p, found = planned(t, doubtful, func(s checker.Spec) (checker.Checker, error) { return protocol.New(s, &protocol.Env{}) })
+	p, found = planned(t, doubtful, func(s checker.Spec) (checker.Checker,
+		error) {
+		return protocol.New(s, &protocol.Env{})
+	})
 	if p == nil || len(found) != 1 || found[0].Severity != parser.Warning || found[0].Pos.Line != 4 {
 		t.Errorf("a check that asks nothing: %v", found)
 	}
@@ -78,8 +83,10 @@ func TestAFurtherCheckIsRefusedAtItsLine(t *testing.T) {
 
 // No two checks of a server have one name: those of one kind and port are numbered, those of a checkdef have its name.
 func TestChecksOfAServerHaveNamesOfTheirOwn(t *testing.T) {
-	p, found := planned(t, "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\tservice = http\n\talsocheck = http 80 \"a\"\n"+
-		"\talsocheck = login\n\talsocheck = http 81\ncheckdef = login\n\tservice = http\n\trequest = \"login\"\n", neverChecked)
+	p, found := planned(t, "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\tservice = http\n"+
+		"\talsocheck = http 80 \"a\"\n"+
+		"\talsocheck = login\n\talsocheck = http 81\ncheckdef = login\n\tservice = http\n"+
+		"\trequest = \"login\"\n", neverChecked)
 	if len(found) > 0 {
 		t.Fatal(found)
 	}

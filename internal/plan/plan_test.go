@@ -67,7 +67,8 @@ func TestWhatAPlanPutsIntoTheTable(t *testing.T) {
 			"-A -t 10.1.0.1:80 -s wrr -p 600\n-a -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 1\n"},
 		{"persistence of networks", lines("virtual = 10.1.0.1:80", "real = 10.2.0.1:80 gate",
 			"checktype = connect", "persistent = 600", "netmask = 255.254.252.128"),
-			"-A -t 10.1.0.1:80 -s wrr -p 600 -M 255.254.252.128\n-a -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 1\n"},
+			"-A -t 10.1.0.1:80 -s wrr -p 600 -M 255.254.252.128\n" +
+				"-a -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 1\n"},
 		{"persistence of networks of IPv6",
 			lines("virtual6 = [fd00::9]:80", "real6 = [fd00::1]:80 gate", "checktype = connect",
 				"persistent = 600", "netmask = 64"),
@@ -91,14 +92,16 @@ func TestWhatAPlanPutsIntoTheTable(t *testing.T) {
 
 // Orders apply to a preview too.
 func TestAPreviewFollowsOrders(t *testing.T) {
-	p, _ := planned(t, "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate 5\n\treal = 10.2.0.2:80 gate 5\n\treal = 10.2.0.3:80 gate 5\n\treal = 10.2.0.4:80 gate 5\n\tchecktype = connect\n", neverChecked)
+	p, _ := planned(t, "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate 5\n\treal = 10.2.0.2:80 gate 5\n"+
+		"\treal = 10.2.0.3:80 gate 5\n\treal = 10.2.0.4:80 gate 5\n\tchecktype = connect\n", neverChecked)
 	given := orders.All{}
 	for real, o := range map[string]orders.Order{"10.2.0.1:80": {Kind: orders.Drain},
 		"10.2.0.2:80": {Kind: orders.Maint}, "10.2.0.3:80": {Kind: orders.Weigh, Weight: 7}} {
 		given[lvs.At("tcp:10.1.0.1:80", real)] = o
 	}
 	testkit.Equal(t, lvs.Format(p.Preview(given, nil)),
-		"-A -t 10.1.0.1:80 -s wrr\n-a -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 0\n-a -t 10.1.0.1:80 -r 10.2.0.3:80 -g -w 7\n-a -t 10.1.0.1:80 -r 10.2.0.4:80 -g -w 5\n")
+		"-A -t 10.1.0.1:80 -s wrr\n-a -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 0\n"+
+			"-a -t 10.1.0.1:80 -r 10.2.0.3:80 -g -w 7\n-a -t 10.1.0.1:80 -r 10.2.0.4:80 -g -w 5\n")
 	if got := lvs.Format(p.Preview(nil, nil)); strings.Count(got, "-w 5\n") != 4 {
 		t.Errorf("a preview changes the plan: %s", got)
 	}
@@ -118,7 +121,8 @@ func TestAPreviewOfOneThatWouldClimb(t *testing.T) {
 		{"0", 2, "40 40 40"},
 		{"30", 4, "40 40 40"}, // the third one climbs, which only the daemon knows
 	} {
-		p, _ := planned(t, "virtual = 10.1.0.1:80\n\treal = 10.2.0.1->10.2.0.3:80 gate 40\n\tchecktype = connect\n\tscheduler = wlc\n\tslowstart = "+
+		p, _ := planned(t, "virtual = 10.1.0.1:80\n\treal = 10.2.0.1->10.2.0.3:80 gate 40\n"+
+			"\tchecktype = connect\n\tscheduler = wlc\n\tslowstart = "+
 			row.slowstart+"\n", neverChecked)
 		have := p.Preview(nil, nil)
 		service := have[key]
@@ -151,7 +155,8 @@ func shown(s checker.Spec) string {
 
 // A check has only the settings that it uses, so that virtual services share it.
 func TestAPlanAsksOnlyForWhatACheckUses(t *testing.T) {
-	const all = "checktimeout = 3\n\tnegotiatetimeout = 4\n\tcheckcount = 2\n\trequest = \"/x\"\n\treceive = \"ok\"\n\tlogin = \"me\"\n\tpasswd = \"pw\"\n\tvirtualhost = \"www\""
+	const all = "checktimeout = 3\n\tnegotiatetimeout = 4\n\tcheckcount = 2\n\trequest = \"/x\"\n" +
+		"\treceive = \"ok\"\n\tlogin = \"me\"\n\tpasswd = \"pw\"\n\tvirtualhost = \"www\""
 	for _, c := range []struct{ checks, want string }{
 		{"checktype = on", "Type=on Target=10.2.0.1:80"},
 		{"checktype = ping", "Type=ping Protocol=tcp Target=10.2.0.1:80 Timeout=3s Attempts=2"},
@@ -159,13 +164,17 @@ func TestAPlanAsksOnlyForWhatACheckUses(t *testing.T) {
 		{"checktype = connect\n\tcheckport = 81",
 			"Type=connect Protocol=tcp Target=10.2.0.1:81 Timeout=3s Attempts=2"},
 		{"checktype = external\n\tcheckcommand = /bin/true",
-			"Type=external Protocol=tcp Target=10.2.0.1:80 Timeout=3s Command=/bin/true Args=10.1.0.1 80 10.2.0.1 80"},
+			"Type=external Protocol=tcp Target=10.2.0.1:80 Timeout=3s Command=/bin/true Args=10.1.0.1 80 " +
+				"10.2.0.1 80"},
 		{"checktype = negotiate\n\tservice = http",
-			"Type=negotiate Service=http Protocol=tcp Target=10.2.0.1:80 NegotiateTimeout=4s Request=/x URL=http://10.2.0.1:80/x Receive=ok Host=www HTTPMethod=GET FollowRedirect=yes"},
+			"Type=negotiate Service=http Protocol=tcp Target=10.2.0.1:80 NegotiateTimeout=4s Request=/x " +
+				"URL=http://10.2.0.1:80/x Receive=ok Host=www HTTPMethod=GET FollowRedirect=yes"},
 		{"checktype = negotiate\n\tservice = pop",
-			"Type=negotiate Service=pop Protocol=tcp Target=10.2.0.1:80 NegotiateTimeout=4s Request=/x Receive=ok Host=www Login=me Passwd=pw"},
+			"Type=negotiate Service=pop Protocol=tcp Target=10.2.0.1:80 NegotiateTimeout=4s Request=/x " +
+				"Receive=ok Host=www Login=me Passwd=pw"},
 		{"checktype = 3\n\tservice = pop",
-			"Type=combined Service=pop Protocol=tcp Connects=3 Target=10.2.0.1:80 Timeout=3s NegotiateTimeout=4s Request=/x Receive=ok Host=www Login=me Passwd=pw"},
+			"Type=combined Service=pop Protocol=tcp Connects=3 Target=10.2.0.1:80 Timeout=3s " +
+				"NegotiateTimeout=4s Request=/x Receive=ok Host=www Login=me Passwd=pw"},
 	} {
 		p, found := planned(t, "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\t"+all+"\n\t"+c.checks+"\n",
 			neverChecked)
@@ -174,15 +183,18 @@ func TestAPlanAsksOnlyForWhatACheckUses(t *testing.T) {
 		}
 		testkit.Equal(t, shown(p.Checks()[0].Spec), c.want, c.checks)
 	}
-	p, _ := planned(t, "virtual = 7\n\treal = 10.2.0.1:80 gate\n\tchecktype = external\n\tcheckcommand = /bin/true\n", neverChecked)
+	p, _ := planned(t, "virtual = 7\n\treal = 10.2.0.1:80 gate\n\tchecktype = external\n"+
+		"\tcheckcommand = /bin/true\n", neverChecked)
 	testkit.Equal(t, p.Checks()[0].Spec.Args, "7\x000\x0010.2.0.1\x0080", "the arguments for a mark")
 	for args, want := range map[string]string{
 		`-H {address} -p {port}`:   "-H|10.2.0.1|-p|80",
 		`"-H {address} -p {port}"`: "-H|10.2.0.1|-p|80",
-		`"--url=http://{virtual}:{virtualport}/{name} -s "a b" -x"y z""`: "--url=http://10.1.0.1:80/10.2.0.1|-s|a b|-xy z",
+		`"--url=http://{virtual}:{virtualport}/{name} -s "a b" -x"y ` +
+			`z""`: "--url=http://10.1.0.1:80/10.2.0.1|-s|a b|-xy z",
 		`"-e $HOME;"`: "-e|$HOME;",
 	} {
-		p, found := planned(t, "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = external\n\tcheckcommand = /bin/true\n\tcheckargs = "+args+"\n", neverChecked)
+		p, found := planned(t, "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = external\n"+
+			"\tcheckcommand = /bin/true\n\tcheckargs = "+args+"\n", neverChecked)
 		got := ""
 		if !found.HasErrors() {
 			got = strings.ReplaceAll(p.Checks()[0].Spec.Args, "\x00", "|")
@@ -194,8 +206,10 @@ func TestAPlanAsksOnlyForWhatACheckUses(t *testing.T) {
 // Servers with equal checks share one. A check that can't be made is an error at the directive, once for all its
 // servers. A doubtful one is a warning.
 func TestAPlanBuildsEqualChecksOnce(t *testing.T) {
-	const two = "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\treal = 10.2.0.2:80 gate\n\tchecktype = negotiate\n\tservice = http\n\treceive = \"ok\"\n\trequest = \"/\"\n" +
-		"virtual = 10.1.0.2:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = negotiate\n\tservice = http\n\treceive = \"ok\"\n\trequest = \"/\"\n"
+	const two = "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\treal = 10.2.0.2:80 gate\n" +
+		"\tchecktype = negotiate\n\tservice = http\n\treceive = \"ok\"\n\trequest = \"/\"\n" +
+		"virtual = 10.1.0.2:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = negotiate\n\tservice = http\n" +
+		"\treceive = \"ok\"\n\trequest = \"/\"\n"
 	built := 0
 	p, found := planned(t, two, func(s checker.Spec) (checker.Checker, error) { built++; return neverChecked(s) })
 	if len(found) > 0 || built != 2 || len(p.Tasks) != 2 || p.Checks()[0].Task != p.Checks()[2].Task {
@@ -207,7 +221,8 @@ func TestAPlanBuildsEqualChecksOnce(t *testing.T) {
 	if p != nil || len(found) != 2 || found[0].Pos.Line != 6 || found[1].Pos.Line != 12 {
 		t.Errorf("refused: %v", found)
 	}
-	nothing := "virtual = 10.1.0.1:53\n\treal = 10.2.0.1:53 gate\n\treal = 10.2.0.2:53 gate\n\tchecktype = negotiate\n\tservice = dns\n\treceive = \"ok\"\n"
+	nothing := "virtual = 10.1.0.1:53\n\treal = 10.2.0.1:53 gate\n\treal = 10.2.0.2:53 gate\n" +
+		"\tchecktype = negotiate\n\tservice = dns\n\treceive = \"ok\"\n"
 	p, found = planned(t, nothing, func(s checker.Spec) (checker.Checker,
 		error) {
 		return protocol.New(s, &protocol.Env{})
@@ -220,7 +235,8 @@ func TestAPlanBuildsEqualChecksOnce(t *testing.T) {
 
 // Checks that differ in one setting are two checks.
 func TestAPlanBuildsEachCheckThatDiffers(t *testing.T) {
-	const one = "virtual = 10.1.0.%d:80\n\treal = 10.2.0.1:80 gate%s\n\tchecktype = negotiate\n\tservice = http\n\treceive = \"ok\"\n%s"
+	const one = "virtual = 10.1.0.%d:80\n\treal = 10.2.0.1:80 gate%s\n\tchecktype = negotiate\n\tservice = http\n" +
+		"\treceive = \"ok\"\n%s"
 	for _, row := range []struct{ strings, line string }{
 		{`"/own", "ok"`, ""}, {"", `request = "/x"`}, {"", `receive = "x"`}, {"", `virtualhost = "x"`},
 		{"", "checkport = 81"},

@@ -13,7 +13,8 @@ import (
 // The entries of a service in their order: those of the file, those that left it and stay, those that moved away and
 // serve, the fallback server. A server that is in the file neither stays nor moved away.
 func TestTheEntriesOfAService(t *testing.T) {
-	const file = "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\treal = 10.2.0.2:80 gate\n\tchecktype = connect\n" +
+	const file = "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\treal = 10.2.0.2:80 gate\n" +
+		"\tchecktype = connect\n" +
 		"\tfallback = 10.2.0.9:80\n\tfallbackcheck = connect\n\tcheckvip = yes\n"
 	cfg, found := parser.Parse(t.Context(), "t.cf", []byte(file), parser.Options{})
 	if found.HasErrors() {
@@ -26,7 +27,8 @@ func TestTheEntriesOfAService(t *testing.T) {
 		Earlier: []parser.Real{at("10.2.0.5:80"), at("10.2.0.1:80"), at("10.2.0.5:80")}}
 	p, _ := New(cfg, neverChecked)
 	s := p.Services[0]
-	const stay = "10.2.0.1:80 at 0, way\nweb:80 at 1, way\n10.2.0.3:80 at 2, way, stays\n10.2.0.4:80 at 3, way, stays\n"
+	const stay = "10.2.0.1:80 at 0, way\nweb:80 at 1, way\n10.2.0.3:80 at 2, way, stays\n" +
+		"10.2.0.4:80 at 3, way, stays\n"
 	const moved, fallback = "10.2.0.5:80 at 4, way, moved to 1\n", "10.2.0.9:80 at 0, fallback\n"
 	for i, want := range []string{stay + fallback, stay + moved + fallback, stay + fallback} {
 		now := s

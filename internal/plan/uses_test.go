@@ -13,21 +13,31 @@ import (
 	"ldirectord/parser"
 )
 
-// Each directive of the chapters about checks, with each check type and each service: it is refused, or it is warned of,
-// or the check differs with it, and with a service that the check speaks also the row of the service names it
+// Each directive of the chapters about checks, with each check type and each service: it is refused, or it is warned
+// of, or the check differs with it, and with a service that the check speaks also the row of the service names it
 // (checker.TestServicesUseWhatTheirRowsName proves those rows).
 func TestEachDirectiveOfChecksIsUsedOrWarnedOf(t *testing.T) {
 	lines := map[string]string{
-		"checkport": "checkport=81", "request": `request="x"`, "receive": `receive="x"`, "same": `same="x"`, "httpmethod": "httpmethod=HEAD", "httpbody": "httpmethod=POST\n\thttpbody=\"x\"", "receiveheader": `receiveheader="X: x"`,
-		"virtualhost": "virtualhost=x", "checkcommand": "checkcommand=/bin/false", "checkargs": "checkargs={name}", "login": `login="x"`, "passwd": `passwd="x"`,
+		"checkport": "checkport=81", "request": `request="x"`, "receive": `receive="x"`, "same": `same="x"`,
+		"httpmethod": "httpmethod=HEAD", "httpbody": "httpmethod=POST\n\thttpbody=\"x\"",
+		"receiveheader": `receiveheader="X: x"`,
+		"virtualhost":   "virtualhost=x", "checkcommand": "checkcommand=/bin/false",
+		"checkargs": "checkargs={name}", "login": `login="x"`, "passwd": `passwd="x"`,
 		"database": `database="x"`, "sqlreceive": `sqlreceive="x"`, "silence": "silence=up",
-		"checksource": "checksource=192.0.2.9", "checkdevice": "checkdevice=eth1", "checkmark": "checkmark=1", "secret": `secret="x"`, "checkvip": "checkvip=yes", "alsocheck": "alsocheck=connect 82",
-		"agentport": "agentport=83", "agentsend": "agentport=83\n\tagentsend=x", "externalweight": "externalweight=yes",
-		"cleartext": "cleartext=no", "sni": "sni=x", "tlsverify": "tlsverify=yes", "tlsca": "tlsverify=yes\n\ttlsca=/x",
-		"tlscert": "tlscert=/x\n\ttlskey=/x", "tlskey": "tlscert=/x\n\ttlskey=/x", "tlsexpirywarn": "tlsexpirywarn=3",
-		"starttls": "starttls=yes", "tls": "tls=yes", "followredirect": "followredirect=no", "httpstatus": "httpstatus=201",
-		"drainstatus": "drainstatus=503", "httpheader": "httpheader=X: x", "httpuser": "httpuser=\"x\"\n\thttppasswd=\"x\"",
-		"httppasswd": "httpuser=\"x\"\n\thttppasswd=\"x\"", "send": `send="x"`, "expect": `expect="x"`, "dnstype": "dnstype=MX",
+		"checksource": "checksource=192.0.2.9", "checkdevice": "checkdevice=eth1", "checkmark": "checkmark=1",
+		"secret": `secret="x"`, "checkvip": "checkvip=yes", "alsocheck": "alsocheck=connect 82",
+		"agentport": "agentport=83", "agentsend": "agentport=83\n\tagentsend=x",
+		"externalweight": "externalweight=yes",
+		"cleartext":      "cleartext=no", "sni": "sni=x", "tlsverify": "tlsverify=yes",
+		"tlsca":   "tlsverify=yes\n\ttlsca=/x",
+		"tlscert": "tlscert=/x\n\ttlskey=/x", "tlskey": "tlscert=/x\n\ttlskey=/x",
+		"tlsexpirywarn": "tlsexpirywarn=3",
+		"starttls":      "starttls=yes", "tls": "tls=yes", "followredirect": "followredirect=no",
+		"httpstatus":  "httpstatus=201",
+		"drainstatus": "drainstatus=503", "httpheader": "httpheader=X: x",
+		"httpuser":   "httpuser=\"x\"\n\thttppasswd=\"x\"",
+		"httppasswd": "httpuser=\"x\"\n\thttppasswd=\"x\"", "send": `send="x"`, "expect": `expect="x"`,
+		"dnstype":  "dnstype=MX",
 		"dnsrcode": "dnsrcode=NXDOMAIN", "passwdfile": "passwdfile=/x", "secretfile": "secretfile=/x",
 		"httppasswdfile": "httpuser=\"x\"\n\thttppasswdfile=/x",
 	}
@@ -50,14 +60,16 @@ func TestEachDirectiveOfChecksIsUsedOrWarnedOf(t *testing.T) {
 		line := lines[d.Name]
 		isAxis := d.Name == "checktype" || d.Name == "service"
 		if (slices.Contains(chapters, d.Chapter) && !isAxis) != (line != "") {
-			t.Errorf("%s is in the chapter %s; its row in lines of uses_test.go: %q", d.Name, d.Chapter, line)
+			t.Errorf("%s is in the chapter %s; its row in lines of uses_test.go: %q", d.Name, d.Chapter,
+				line)
 		}
 		if line == "" {
 			continue
 		}
 		for _, kind := range []string{"negotiate", "3", "connect", "ping", "external", "external-perl"} {
 			for service := range settings.Services() {
-				bare := fmt.Sprintf("virtual=192.0.2.1:99\n\treal=192.0.2.2:99 gate\n\tchecktype=%s\n\tservice=%s\n", kind, service.Name)
+				bare := fmt.Sprintf("virtual=192.0.2.1:99\n\treal=192.0.2.2:99 gate\n\tchecktype=%s\n"+
+					"\tservice=%s\n", kind, service.Name)
 				before, was := specs(bare)
 				after, found := specs(bare + "\t" + line + "\n")
 				same := len(before) == len(after)
@@ -67,13 +79,16 @@ func TestEachDirectiveOfChecksIsUsedOrWarnedOf(t *testing.T) {
 				warned := slices.ContainsFunc(found, func(f parser.Diagnostic) bool {
 					return f.Pos.Line > 4 && strings.Contains(f.Text, d.Name)
 				})
-				takes := service.Takes(d.Name) || service.Is(settings.OverTLS) && strings.Contains(d.Services, "starttls=yes")
+				takes := service.Takes(d.Name) || service.Is(settings.OverTLS) &&
+					strings.Contains(d.Services, "starttls=yes")
 				switch speaks := kind == "negotiate" || kind == "3"; {
 				case was.HasErrors():
 					t.Fatal(was)
 				case found.HasErrors():
-				case speaks && d.Services != "" && warned == takes, same && !warned, !same && warned && !speaks:
-					t.Errorf("checktype=%s service=%s %s: the check is the same: %v, there is a warning: %v",
+				case speaks && d.Services != "" && warned == takes, same && !warned, !same && warned &&
+					!speaks:
+					t.Errorf("checktype=%s service=%s %s: the check is the same: %v, there is a "+
+						"warning: %v",
 						kind, service.Name, line, same, warned)
 				}
 			}

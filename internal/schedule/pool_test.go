@@ -140,7 +140,8 @@ func TestJobsAreSpreadOverAGridOfTheInterval(t *testing.T) {
 			t.Errorf("%d checks in one interval, want %d", total, n)
 		}
 		if grid := int(every / gridOf(every, n)); busiest > n/grid+3 || len(perInstant) > grid {
-			t.Errorf("%d checks at one of %d instants, the mean is %d at %d", busiest, len(perInstant), n/grid, grid)
+			t.Errorf("%d checks at one of %d instants, the mean is %d at %d", busiest, len(perInstant),
+				n/grid, grid)
 		}
 	})
 }
@@ -243,7 +244,8 @@ func TestAShortageThatLastsIsRepeatedAtTheInterval(t *testing.T) {
 		time.Sleep(22 * time.Second)
 		synctest.Wait()
 		const ms = time.Millisecond
-		want := []time.Duration{0, 200 * ms, 600 * ms, 1400 * ms, 3000 * ms, 6000 * ms, 9000 * ms, 12000 * ms, 15000 * ms, 18000 * ms, 18200 * ms, 18600 * ms, 19400 * ms, 21000 * ms}
+		want := []time.Duration{0, 200 * ms, 600 * ms, 1400 * ms, 3000 * ms, 6000 * ms, 9000 * ms, 12000 * ms,
+			15000 * ms, 18000 * ms, 18200 * ms, 18600 * ms, 19400 * ms, 21000 * ms}
 		if !slices.EqualFunc(at, want, func(a, b time.Duration) bool { return (a - b).Abs() < 2*Tick }) {
 			t.Errorf("checked at\n%v\nwant\n%v", at, want)
 		}
@@ -254,8 +256,13 @@ func TestAShortageThatLastsIsRepeatedAtTheInterval(t *testing.T) {
 // process, so the pool's own record of when it meant to wake is set back instead.
 func TestFailureAcrossASleepIsNotBelievedOnce(t *testing.T) {
 	for name, sleep := range map[string]func(*Pool){
-		"the process was stopped":   func(p *Pool) { p.planned = p.now() - 5*time.Second },
-		"the machine was suspended": func(p *Pool) { p.asleep = func() time.Duration { return p.slept + 5*time.Second } },
+		"the process was stopped": func(p *Pool) { p.planned = p.now() - 5*time.Second },
+		"the machine was suspended": func(p *Pool) {
+			p.asleep = func() time.Duration {
+				return p.slept +
+					5*time.Second
+			}
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -283,7 +290,8 @@ func TestFailureAcrossASleepIsNotBelievedOnce(t *testing.T) {
 
 func TestAfterKeepsThePhase(t *testing.T) {
 	const due = 100 * time.Second
-	for late, want := range map[time.Duration]float64{0: 101, 999 * time.Millisecond: 101, 3500 * time.Millisecond: 104, 5 * time.Second: 105} {
+	for late, want := range map[time.Duration]float64{0: 101, 999 * time.Millisecond: 101,
+		3500 * time.Millisecond: 104, 5 * time.Second: 105} {
 		if got := after(due, time.Second, due+late); got.Seconds() != want {
 			t.Errorf("ended %v late: next at %v, want %v", late, got.Seconds(), want)
 		}
@@ -428,7 +436,8 @@ func TestOverdueCountsWhatNeverBegan(t *testing.T) {
 func TestResultsAreSignalledOnlyWhenThereAreSome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := run(t)
-		p.Set([]*Task{task(time.Second, checkFunc(func(context.Context) checker.Result { return checker.Result{OK: true} }))}, nil)
+		p.Set([]*Task{task(time.Second,
+			checkFunc(func(context.Context) checker.Result { return checker.Result{OK: true} }))}, nil)
 		begin := time.Now()
 		for got := 0; got < 5; got += len(p.Take()) {
 			<-p.Results()
@@ -558,7 +567,8 @@ func TestTheGridHasFewChecksAtAnInstantAndIsFine(t *testing.T) {
 }
 
 func TestCeilRoundsUpToWholeTicks(t *testing.T) {
-	for d, want := range map[time.Duration]time.Duration{0: 0, 1: Tick, Tick - 1: Tick, Tick: Tick, Tick + 1: 2 * Tick} {
+	for d, want := range map[time.Duration]time.Duration{0: 0, 1: Tick, Tick - 1: Tick, Tick: Tick,
+		Tick + 1: 2 * Tick} {
 		testkit.Equal(t, ceil(d), want, d)
 	}
 }
@@ -605,7 +615,8 @@ func TestASilenceCountsForTheHeirOfAnHeir(t *testing.T) {
 				return checker.Result{Cause: checker.Timeout}
 			})
 			answers := checkFunc(func(context.Context) checker.Result { return checker.Result{OK: true} })
-			first, second, third := task(time.Minute, silent), task(time.Minute, answers), task(time.Minute, silent)
+			first, second, third := task(time.Minute, silent), task(time.Minute, answers), task(time.Minute,
+				silent)
 			p.Set([]*Task{first}, nil)
 			time.Sleep(time.Second)
 			p.Set([]*Task{second}, map[*Task]*Task{first: second})

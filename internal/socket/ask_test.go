@@ -102,7 +102,8 @@ func TestWhatWasNotReadIsSentAgain(t *testing.T) {
 			testkit.Equal(t, carriedOut.Load(), 2, "requests were carried out")
 			left.Store(1000)
 			err = Socket(path).Order(t.Context(), time.Minute, "/set", nil, new(struct{}))
-			const want = "the daemon does not answer: for 3s every request arrived too late: this machine is busy"
+			const want = "the daemon does not answer: for 3s every request arrived too late: this " +
+				"machine is busy"
 			if !errors.Is(err, ErrNoAnswer) || err.Error() != want {
 				t.Errorf("%v, want %s", err, want)
 			}

@@ -27,7 +27,8 @@ func TestNamesThatCannotBeLookedUpShowInEveryForm(t *testing.T) {
 	testkit.OK(t, report.WriteText(&form))
 	for _, want := range []string{
 		"\nthe name web2.example can't be looked up; its last address 192.0.2.22 stays in\nuse: timeout\n",
-		"  web1.example:80       unknown        1h0m      -       -  -\n    no address: web1.example: no such host\n",
+		"  web1.example:80       unknown        1h0m      -       -  -\n" +
+			"    no address: web1.example: no such host\n",
 	} {
 		if !strings.Contains(form.String(), want) {
 			t.Errorf("the text lacks\n%s\nit is\n%s", want, &form)
@@ -37,7 +38,9 @@ func TestNamesThatCannotBeLookedUpShowInEveryForm(t *testing.T) {
 		t.Errorf("a name without an address is told of twice:\n%s", &form)
 	}
 	text, err := json.Marshal(report.Names)
-	if want := `[{"name":"web1.example","error":"no such host"},{"name":"web2.example","address":"192.0.2.22","error":"timeout"}]`; err != nil || string(text) != want {
+	if want := `[{"name":"web1.example","error":"no such ` +
+		`host"},{"name":"web2.example","address":"192.0.2.22","error":"timeout"}]`; err != nil ||
+		string(text) != want {
 		t.Errorf("got  %s (%v)\nwant %s", text, err, want)
 	}
 	if want := `ldirectord_server_up{virtual="tcp:192.0.2.10:80",real="web1.example:80"} 0`; !bytes.Contains(

@@ -93,7 +93,8 @@ func TestEveryOverrideShows(t *testing.T) {
 			time.UTC).Local().Format(time.DateTime) + " by kim: new disk\n",
 		"an order for 192.0.2.29:80 of tcp:192.0.2.11:80, which is not in the file:\nmaint: sold\n",
 		"  added externally: 192.0.2.99:80; kept until a reload\n",
-		"  127.0.0.1:80          fallback                 5          serves, not checked\n    changed externally; kept " +
+		"  127.0.0.1:80          fallback                 5          serves, not checked\n" +
+			"    changed externally; kept " +
 			"until the server's state changes, or a reload\n",
 	} {
 		if !strings.Contains(text.String(), want) {

@@ -60,9 +60,10 @@ func TestRealPrometheusScrapesAndAlerts(t *testing.T) {
 		`up{instance="` + target.Listener.Addr().String() + `"}`: `"1"]`,
 		`count(ldirectord_server_up)`: fmt.Sprintf(
 			`"%d"]`, servers),
-		`ALERTS{alertname="LdirectordVirtualDown",virtual="tcp:192.0.2.11:443"}`:               `"1"]`,
-		`ALERTS{alertname="LdirectordTableNotWritten",virtual="tcp:192.0.2.12:25"}`:            `"1"]`,
-		`ldirectord_check_duration_seconds_bucket{virtual="tcp:192.0.2.10:80",le="+Inf"} > 10`: `"tcp:192.0.2.10:80"`,
+		`ALERTS{alertname="LdirectordVirtualDown",virtual="tcp:192.0.2.11:443"}`:    `"1"]`,
+		`ALERTS{alertname="LdirectordTableNotWritten",virtual="tcp:192.0.2.12:25"}`: `"1"]`,
+		`ldirectord_check_duration_seconds_bucket{virtual="tcp:192.0.2.10:80",le="+Inf"} > ` +
+			`10`: `"tcp:192.0.2.10:80"`,
 	})
 	if missing == "" {
 		answerPanels(t, addr)

@@ -67,7 +67,8 @@ func services(n int) []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, "checkinterval = 1\n")
 	for i := range 20 {
-		fmt.Fprintf(&b, "virtual = 192.0.2.%d:80\n\treal = 198.51.100.1:80 gate\n\treal = 198.51.100.%d:80 gate\n\tchecktype = connect\n", i+1, 2+n%5)
+		fmt.Fprintf(&b, "virtual = 192.0.2.%d:80\n\treal = 198.51.100.1:80 gate\n"+
+			"\treal = 198.51.100.%d:80 gate\n\tchecktype = connect\n", i+1, 2+n%5)
 	}
 	return []byte(b.String())
 }

@@ -19,7 +19,8 @@ import (
 	"ldirectord/ipvsctl"
 )
 
-// reported is what each output says of the only virtual service of a file after ten seconds, and the table that it is about.
+// reported is what each output says of the only virtual service of a file after ten seconds, and the table that it is
+// about.
 type reported struct {
 	text, why, object, metrics string
 	trouble                    Trouble
@@ -63,7 +64,8 @@ func tell(t *testing.T, config string, given orders.All, standby bool) (all repo
 // checks find; where one has, none does. Server 22 fails, the others pass.
 func TestAnOutageIsTold(t *testing.T) {
 	const none, stays = "and there is no fallback",
-		"and the fallback stays out: clients get nothing the servers that pass have weight 0, which keeps a fallback out"
+		"and the fallback stays out: clients get nothing the servers that pass have weight 0, which keeps a " +
+			"fallback out"
 	drained := orders.All{{Virtual: "tcp:192.0.2.10:80", Real: "192.0.2.21:80"}: {Kind: orders.Drain}}
 	for name, c := range map[string]struct {
 		config  string
@@ -73,8 +75,10 @@ func TestAnOutageIsTold(t *testing.T) {
 	}{
 		"one serves": {config: "real = 192.0.2.21:80 gate\nreal = 192.0.2.22:80 gate",
 			serving: 1},
-		"one with weight, one fails": {"real = 192.0.2.21:80 gate 0\nreal = 192.0.2.22:80 gate\nfallback = 127.0.0.1:80", nil, 0, stays},
-		"all have weight 0":          {"real = 192.0.2.21:80 gate 0\nreal = 192.0.2.23:80 gate 0\nfallback = 127.0.0.1:80", nil, 0, stays},
+		"one with weight, one fails": {"real = 192.0.2.21:80 gate 0\nreal = 192.0.2.22:80 gate\n" +
+			"fallback = 127.0.0.1:80", nil, 0, stays},
+		"all have weight 0": {"real = 192.0.2.21:80 gate 0\nreal = 192.0.2.23:80 gate 0\n" +
+			"fallback = 127.0.0.1:80", nil, 0, stays},
 		"weight 0, no fallback": {"real = 192.0.2.21:80 gate 0", nil, 0, none +
 			": clients get nothing the servers that pass have weight 0"},
 		"quiescent, all fail": {"real = 192.0.2.22:80 gate\nquiescent = yes", nil, 0, none},

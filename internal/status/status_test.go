@@ -48,18 +48,23 @@ func answer(spec checker.Spec) checkFunc {
 		switch {
 		case spec.Target.Port() == 25:
 			return checker.Result{
-				OK: true, Detail: "220 mail", Warning: "the certificate expires in 5 days", CertEnd: time.Date(2000, 1, 6, 0, 0, 0, 0, time.UTC).Unix(),
-				Stages: wire.Stages{wire.MarkConnect: 1000, wire.MarkFirstByte: 3000, wire.MarkSent: 3500, wire.MarkAnswer: 4000, wire.MarkMatch: 4000},
+				OK: true, Detail: "220 mail", Warning: "the certificate expires in 5 days",
+				CertEnd: time.Date(2000, 1, 6, 0, 0, 0, 0, time.UTC).Unix(),
+				Stages: wire.Stages{wire.MarkConnect: 1000, wire.MarkFirstByte: 3000,
+					wire.MarkSent: 3500, wire.MarkAnswer: 4000, wire.MarkMatch: 4000},
 			}
 		case last == 22:
-			return checker.Result{Cause: checker.Answer, Detail: `body does not match "ready": got "<h1>starting up, please come back in a minute or two</h1>\x1b[31m"`}
+			return checker.Result{Cause: checker.Answer,
+				Detail: `body does not match "ready": got "<h1>starting up, please come back in a ` +
+					`minute or two</h1>\x1b[31m"`}
 		case last == 27 || last == 28:
 			if time.Now().Minute() < 5 {
 				return checker.Result{OK: true, Detail: "connected", CertEnd: time.Now().Unix()}
 			}
 			return checker.Result{Cause: checker.Answer, Stage: wire.AtMatch, Detail: "status 500"}
 		case last == 26:
-			return checker.Result{Cause: checker.Unjudged, Detail: "cannot be judged: matching took too long with /(?=x)(a+)+$/"}
+			return checker.Result{Cause: checker.Unjudged,
+				Detail: "cannot be judged: matching took too long with /(?=x)(a+)+$/"}
 		case last == 25: // without an answer
 			<-ctx.Done()
 			return checker.Result{Cause: checker.Shortage}
@@ -75,7 +80,9 @@ type refusing struct{ *ipvsctl.Memory }
 func (r refusing) Do(ctx context.Context, ops ...lvs.Op) (results []error) {
 	for _, op := range ops {
 		if op.Key.Addr == netip.MustParseAddrPort("192.0.2.12:25") {
-			results = append(results, &ipvsctl.OpError{Op: op.String(), Err: errors.New("no such file or directory"), Hint: "the kernel lacks module ip_vs_wrr"})
+			results = append(results,
+				&ipvsctl.OpError{Op: op.String(), Err: errors.New("no such file or directory"),
+					Hint: "the kernel lacks module ip_vs_wrr"})
 		} else {
 			results = append(results, r.Memory.Do(ctx, op)...)
 		}
@@ -89,9 +96,11 @@ func (r refusing) Read(ctx context.Context) (lvs.Table, error) {
 	key := lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("192.0.2.10:80")}
 	if service, in := table[key]; in {
 		service.Counters = map[netip.AddrPort]lvs.Counters{
-			netip.MustParseAddrPort("192.0.2.21:80"): {Active: 120, Inactive: 30, Persistent: 4, Traffic: lvs.Traffic{
-				Connections: 1 << 33, PacketsIn: 9_000_000_001, PacketsOut: 7_000_000_002, BytesIn: 5_000_000_000_003, BytesOut: 4,
-			}},
+			netip.MustParseAddrPort("192.0.2.21:80"): {Active: 120, Inactive: 30, Persistent: 4,
+				Traffic: lvs.Traffic{
+					Connections: 1 << 33, PacketsIn: 9_000_000_001, PacketsOut: 7_000_000_002,
+					BytesIn: 5_000_000_000_003, BytesOut: 4,
+				}},
 			netip.MustParseAddrPort("192.0.2.24:80"): {},
 		}
 		table[key] = service
@@ -113,8 +122,11 @@ func observed(t *testing.T) (now *view.Snapshot) {
 	synctest.Test(t, func(t *testing.T) {
 		journal := notify.NewJournal()
 		d := director.New(director.Deps{
-			Table: refusing{ipvsctl.NewMemory(nil)}, Maintenance: maintenance.New(nil).Watch, World: core.World{
-				Tell: []core.Receiver{core.Words(journal.Emit)}, Orders: orders.All{{Virtual: "tcp:192.0.2.10:80", Real: "192.0.2.24:80"}: {Kind: orders.Drain}},
+			Table: refusing{ipvsctl.NewMemory(nil)}, Maintenance: maintenance.New(nil).Watch,
+			World: core.World{
+				Tell: []core.Receiver{core.Words(journal.Emit)},
+				Orders: orders.All{{Virtual: "tcp:192.0.2.10:80",
+					Real: "192.0.2.24:80"}: {Kind: orders.Drain}},
 			},
 		})
 		p := planOf(t, source)
@@ -162,7 +174,8 @@ func process() Process {
 	began := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 	return Process{Events: map[string]uint64{"mail-failed": 0, "hook-failed": 2}, Report: Report{
 		Config: "/etc/ha.d/ld.cf", Pid: 4711, Version: `1.2 "beta"`, Started: began,
-		Reloads: Reloads{Succeeded: 2, Refused: 1, Last: began.Add(4 * time.Minute), Error: `/etc/ha.d/ld.cf:3:1: unknown directive "virtuel"`},
+		Reloads: Reloads{Succeeded: 2, Refused: 1, Last: began.Add(4 * time.Minute),
+			Error: `/etc/ha.d/ld.cf:3:1: unknown directive "virtuel"`},
 	}}
 }
 
@@ -197,14 +210,20 @@ func TestSmallMetrics(t *testing.T) {
 	now.Small = true
 	small := metricsOf(t, now)
 	for family, stays := range map[string]bool{
-		"server_up": true, "server_suspended": true, "server_unjudged": true, "server_order": true, "virtual_written": true, "check_duration_seconds_count": true, "check_duration_seconds_sum": true,
+		"server_up": true, "server_suspended": true, "server_unjudged": true, "server_order": true,
+		"virtual_written": true, "check_duration_seconds_count": true,
+		"check_duration_seconds_sum":    true,
 		"check_duration_seconds_bucket": false,
-		"check_stages_total":            false, "server_certificate_not_after_timestamp_seconds": true, "server_weight": false, "server_checks_total": false, "server_check_failures_total": false, "server_transitions_total": false,
-		"server_connections": false, "server_connections_total": false, "server_packets_total": false, "server_bytes_total": false, "traffic_age_seconds": false,
+		"check_stages_total":            false, "server_certificate_not_after_timestamp_seconds": true,
+		"server_weight": false, "server_checks_total": false, "server_check_failures_total": false,
+		"server_transitions_total": false,
+		"server_connections":       false, "server_connections_total": false, "server_packets_total": false,
+		"server_bytes_total": false, "traffic_age_seconds": false,
 	} {
 		line := []byte("\nldirectord_" + family)
 		if bytes.Contains(small, line) != stays || !bytes.Contains(full, line) {
-			t.Errorf("%s: in small %t, in full %t", family, bytes.Contains(small, line), bytes.Contains(full, line))
+			t.Errorf("%s: in small %t, in full %t", family, bytes.Contains(small, line),
+				bytes.Contains(full, line))
 		}
 	}
 }
@@ -235,12 +254,14 @@ func TestAServerThatIsSuspected(t *testing.T) {
 	s.State, s.Suspected, s.Conditions = "up", "28 connections in 4 s, 0 packets back", nil
 	s.Learn()
 	const want = "\nldirectord_server_suspected{virtual=\"tcp:192.0.2.13:80\",real=\"192.0.2.27:80\"} 1\n"
-	if got := metricsOf(t, now); bytes.Count(got, []byte(want)) != 1 || bytes.Count(got, []byte("\nldirectord_server_suspected")) != 1 {
+	if got := metricsOf(t, now); bytes.Count(got, []byte(want)) != 1 ||
+		bytes.Count(got, []byte("\nldirectord_server_suspected")) != 1 {
 		t.Errorf("not only %s in %s", want, got)
 	}
 	row := NewReport(now, process(), nil).Virtuals[5].Rows()[0]
 	text, err := json.Marshal(row.Server)
-	if row.Trouble != Doubt || !strings.Contains(string(text), `"suspected":"28 connections in 4 s, 0 packets back"`) {
+	if row.Trouble != Doubt || !strings.Contains(string(text),
+		`"suspected":"28 connections in 4 s, 0 packets back"`) {
 		t.Errorf("its trouble is %d, %s, %v", row.Trouble, text, err)
 	}
 }
@@ -295,7 +316,8 @@ func TestWhatServersSayIsInNoLabel(t *testing.T) {
 
 func TestLabelValuesAreEscaped(t *testing.T) {
 	now := &view.Snapshot{Virtuals: []view.Virtual{{ID: "a\\\"\nb", Servers: []view.Server{{Real: "r"}}}}}
-	if metrics := metricsOf(t, now); !bytes.Contains(metrics, []byte(`ldirectord_server_up{virtual="a\\\"\nb",real="r"} 0`)) {
+	if metrics := metricsOf(t, now); !bytes.Contains(metrics,
+		[]byte(`ldirectord_server_up{virtual="a\\\"\nb",real="r"} 0`)) {
 		t.Errorf("%s", metrics)
 	}
 }
@@ -306,9 +328,11 @@ func TestBrakedServersAreHeld(t *testing.T) {
 	held := view.ServerResult{Withheld: true}
 	braked := []view.Server{{Real: "a", ServerResult: held}, {Real: "b", ServerResult: held}, {Real: "c"}}
 	now := &view.Snapshot{Virtuals: []view.Virtual{
-		{ID: "brake", Servers: braked}, {ID: "both", Servers: braked, Guard: view.Guard{Keeps: 1, Held: 1}}, {ID: "none", Servers: braked[2:]},
+		{ID: "brake", Servers: braked}, {ID: "both", Servers: braked,
+			Guard: view.Guard{Keeps: 1, Held: 1}}, {ID: "none", Servers: braked[2:]},
 	}}
-	want := "\nldirectord_virtual_guard_held{virtual=\"brake\"} 2\nldirectord_virtual_guard_held{virtual=\"both\"} 3\n#"
+	want := "\nldirectord_virtual_guard_held{virtual=\"brake\"} 2\n" +
+		"ldirectord_virtual_guard_held{virtual=\"both\"} 3\n#"
 	if metrics := metricsOf(t, now); !bytes.Contains(metrics, []byte(want)) {
 		t.Errorf("the metrics lack %s\n%s", want, metrics)
 	}
@@ -319,11 +343,16 @@ func TestWhereAnAddressIsAnnounced(t *testing.T) {
 	at := func(state, on string) view.Announcement {
 		return view.Announcement{Address: state, State: state, Device: "lvs0", On: on}
 	}
-	now := &view.Snapshot{Announcements: []view.Announcement{at("announced", "lvs0"), at("last resort", "lvs1"), at("withdrawn", "")}}
+	now := &view.Snapshot{Announcements: []view.Announcement{at("announced", "lvs0"), at("last resort", "lvs1"),
+		at("withdrawn", "")}}
 	metrics := metricsOf(t, now)
 	for _, want := range []string{
-		"\nldirectord_announced{address=\"announced\",device=\"lvs0\"} 1\nldirectord_announced{address=\"last resort\",device=\"lvs0\"} 0\nldirectord_announced{address=\"withdrawn\",device=\"lvs0\"} 0\n#",
-		"\nldirectord_announced_last_resort{address=\"announced\"} 0\nldirectord_announced_last_resort{address=\"last resort\"} 1\nldirectord_announced_last_resort{address=\"withdrawn\"} 0\n#",
+		"\nldirectord_announced{address=\"announced\",device=\"lvs0\"} 1\n" +
+			"ldirectord_announced{address=\"last resort\",device=\"lvs0\"} 0\n" +
+			"ldirectord_announced{address=\"withdrawn\",device=\"lvs0\"} 0\n#",
+		"\nldirectord_announced_last_resort{address=\"announced\"} 0\n" +
+			"ldirectord_announced_last_resort{address=\"last resort\"} 1\n" +
+			"ldirectord_announced_last_resort{address=\"withdrawn\"} 0\n#",
 	} {
 		if !bytes.Contains(metrics, []byte(want)) {
 			t.Errorf("the metrics lack %s\n%s", want, metrics)
@@ -377,7 +406,8 @@ func TestANameThatFitsItsColumnHasNoLineOfItsOwn(t *testing.T) {
 	for length, lines := range map[int]int{21: 1, 22: 2} {
 		var b bytes.Buffer
 		p := page{bufio.NewWriter(&b)}
-		p.server(&Row{Server: &Server{Real: strings.Repeat("x", length), State: "up"}, Weight: -1, Active: -1}, time.Time{})
+		p.server(&Row{Server: &Server{Real: strings.Repeat("x", length), State: "up"}, Weight: -1, Active: -1},
+			time.Time{})
 		p.w.Flush()
 		if got := strings.Count(b.String(), "\n"); got != lines {
 			t.Errorf("a name of %d: %d lines, want %d", length, got, lines)
@@ -389,10 +419,13 @@ func TestANameThatFitsItsColumnHasNoLineOfItsOwn(t *testing.T) {
 func TestWhatADaemonIsRemarkedOn(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	for overdue, late := range map[float64]bool{0.99: false, 1: true} {
-		r := Report{Time: now, Started: now, Reloads: Reloads{Last: now}, Table: Table{}, Checks: &Checks{Overdue: overdue}}
+		r := Report{Time: now, Started: now, Reloads: Reloads{Last: now}, Table: Table{},
+			Checks: &Checks{Overdue: overdue}}
 		var b bytes.Buffer
 		testkit.OK(t, r.WriteText(&b))
-		if got := strings.Contains(b.String(), "checks are late by 1s"); got != late || strings.Contains(b.String(), "REAL SERVER") || strings.Contains(b.String(), "0 ") && strings.Contains(b.String(), "failed by") {
+		if got := strings.Contains(b.String(), "checks are late by 1s"); got != late ||
+			strings.Contains(b.String(), "REAL SERVER") || strings.Contains(b.String(), "0 ") &&
+			strings.Contains(b.String(), "failed by") {
 			t.Errorf("%g s:\n%s", overdue, b.String())
 		}
 	}
@@ -440,12 +473,15 @@ func TestTheLastEventsAreShown(t *testing.T) {
 
 func TestDurationsAreShort(t *testing.T) {
 	for d, want := range map[time.Duration]string{
-		-time.Second: "0s", 0: "0s", 59900 * time.Millisecond: "59s", time.Minute: "1m0s", 61 * time.Minute: "1h1m",
-		time.Hour - time.Second: "59m59s", time.Hour: "1h0m", 24*time.Hour - time.Second: "23h59m", 24 * time.Hour: "1d0h", 25 * time.Hour: "1d1h", 400 * 24 * time.Hour: "400d0h",
+		-time.Second: "0s", 0: "0s", 59900 * time.Millisecond: "59s", time.Minute: "1m0s",
+		61 * time.Minute:        "1h1m",
+		time.Hour - time.Second: "59m59s", time.Hour: "1h0m", 24*time.Hour - time.Second: "23h59m",
+		24 * time.Hour: "1d0h", 25 * time.Hour: "1d1h", 400 * 24 * time.Hour: "400d0h",
 	} {
 		testkit.Equal(t, Short(d), want, d)
 	}
-	for seconds, want := range map[float64]string{0: "0µs", 0.000076: "76µs", 0.001: "1ms", 0.00123: "1.23ms", 0.25: "250ms", 0.9994: "999ms", 0.9995: "1s", 0.9999: "1s", 12.34: "12.3s"} {
+	for seconds, want := range map[float64]string{0: "0µs", 0.000076: "76µs", 0.001: "1ms", 0.00123: "1.23ms",
+		0.25: "250ms", 0.9994: "999ms", 0.9995: "1s", 0.9999: "1s", 12.34: "12.3s"} {
 		if got := brief(seconds); got != want {
 			t.Errorf("%g s is %s, want %s", seconds, got, want)
 		}

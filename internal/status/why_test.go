@@ -94,7 +94,8 @@ func night() *view.Snapshot {
 			Conditions: []view.Condition{
 				{Kind: "refused", Trouble: Broken, Text: "the table refuses it: no answer"},
 				{Kind: "held", Trouble: Noted,
-					Text: "keepserving holds 1 in service although their checks fail: the minimum is 1"}},
+					Text: "keepserving holds 1 in service although their checks fail: the " +
+						"minimum is 1"}},
 			Rule: health.Rule{Need: 3, Of: 5},
 			Servers: []view.Server{
 				{Real: "192.0.2.21:443", State: "up", Since: at("3h6m").Time(), InTable: true,

@@ -109,7 +109,8 @@ func TestAtTheLimitAProgramIsKilledWithAllThatItStarted(t *testing.T) {
 	}
 	c, out := shell("trap '' TERM; " + setsid + "sh -c 'sleep 60 & echo $! $$; wait' & sleep 60 & echo $! $$; wait")
 	var pids []string
-	for c.Limit = time.Second; len(pids) != 4 && c.Limit < patient; c.Limit *= 2 { // a busy machine starts them slowly
+	// a busy machine starts them slowly
+	for c.Limit = time.Second; len(pids) != 4 && c.Limit < patient; c.Limit *= 2 {
 		out.Text = nil
 		begin := time.Now()
 		err := Run(t.Context(), c)

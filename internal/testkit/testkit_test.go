@@ -19,17 +19,31 @@ func (r *reports) Fatal(args ...any) { r.Error(args...) }
 
 func TestWhatTheKitReports(t *testing.T) {
 	for want, does := range map[string]func(testing.TB){
-		"":                                func(t testing.TB) { OK(t, nil); Equal(t, 1, 1); FailsWith(t, fs.ErrExist, "exist") },
+		"": func(t testing.TB) {
+			OK(t, nil)
+			Equal(t, 1, 1)
+			FailsWith(t,
+				fs.ErrExist, "exist")
+		},
 		"opening x file does not exist\n": func(t testing.TB) { OK(t, fs.ErrNotExist, "opening", "x") },
 		"x file does not exist\n":         func(t testing.TB) { Must(1, fs.ErrNotExist)(t, "x") },
 		"got 1 want 2\n":                  func(t testing.TB) { Equal(t, 1, 2) },
 		"the log got \"a\" want \n1\n2\n": func(t testing.TB) { Equal(t, "a", "1\n2", "the log") },
-		"names got [\"a b\"] want [\"a\" \"b\"]\n":       func(t testing.TB) { Same(t, []string{"a b"}, []string{"a", "b"}, "names") },
-		"got [1] want []\n":                              func(t testing.TB) { Same(t, []int{1}, []int(nil)) },
-		"the page \"c\" is not in \"ab\"\n":              func(t testing.TB) { Contains(t, "ab", "c", "the page") },
+		"names got [\"a b\"] want [\"a\" \"b\"]\n": func(t testing.TB) {
+			Same(t, []string{"a b"},
+				[]string{"a", "b"}, "names")
+		},
+		"got [1] want []\n": func(t testing.TB) { Same(t, []int{1}, []int(nil)) },
+		"the page \"c\" is not in \"ab\"\n": func(t testing.TB) {
+			Contains(t, "ab", "c",
+				"the page")
+		},
 		"x got the error <nil> want a\n":                 func(t testing.TB) { Fails(t, nil, "a", "x") },
 		"got the error file already exists want exist\n": func(t testing.TB) { Fails(t, fs.ErrExist, "exist") },
-		"got the error file already exists want gone\n":  func(t testing.TB) { FailsWith(t, Error(1, fs.ErrExist), "gone") },
+		"got the error file already exists want gone\n": func(t testing.TB) {
+			FailsWith(t,
+				Error(1, fs.ErrExist), "gone")
+		},
 	} {
 		r := &reports{}
 		does(r)

@@ -15,8 +15,8 @@ import (
 )
 
 // A failure counts when a connection that the service counts fails, too: the kernel may have sent the first one to
-// another server. The second one has what is left of the timeout, half of it more, up to a second, and twice what the last
-// success took at least.
+// another server. The second one has what is left of the timeout, half of it more, up to a second, and twice what the
+// last success took at least.
 func TestAFailureIsRepeatedBeforeItCounts(t *testing.T) {
 	up, refused := checker.Result{OK: true}, checker.Result{Detail: "connect: refused", Cause: checker.Refused}
 	late := func(d time.Duration) checker.Result { return checker.Result{OK: true, Took: d} }
@@ -73,9 +73,9 @@ func TestAFailureIsRepeatedBeforeItCounts(t *testing.T) {
 	}
 }
 
-// A server that passed before does not go out by one connection, even if the service counted it: where ports are scarce, a
-// new connection from the port of one that a flush made IPVS forget may wait for a second packet. Then a last one has a
-// whole timeout, if the server answers at its own address. One that did not pass stays out by one.
+// A server that passed before does not go out by one connection, even if the service counted it: where ports are
+// scarce, a new connection from the port of one that a flush made IPVS forget may wait for a second packet. Then a last
+// one has a whole timeout, if the server answers at its own address. One that did not pass stays out by one.
 func TestNoSingleConnectionTakesAServerOut(t *testing.T) {
 	up, silent := checker.Result{OK: true}, checker.Result{Cause: checker.Timeout, Took: 5 * time.Second}
 	late := checker.Result{OK: true, Took: 3 * time.Second}
@@ -138,8 +138,8 @@ func (c twice) Check(ctx context.Context) checker.Result {
 	return c.then
 }
 
-// Each connection of a check has to be counted, not only the first. One whose turn comes too late proves nothing, because
-// little of its timeout is left. Nor does silence after one whose turn came late.
+// Each connection of a check has to be counted, not only the first. One whose turn comes too late proves nothing,
+// because little of its timeout is left. Nor does silence after one whose turn came late.
 func TestEachConnectionIsCounted(t *testing.T) {
 	busy := func(d time.Duration) func(*fake) {
 		return func(f *fake) {
@@ -193,8 +193,8 @@ func TestAVoidAnswerLeavesTheWayDoubted(t *testing.T) {
 	})
 }
 
-// The kernel counts no datagrams, and may remember any source port for another server. So a server goes out or comes back
-// by the results from five ports, which have to agree.
+// The kernel counts no datagrams, and may remember any source port for another server. So a server goes out or comes
+// back by the results from five ports, which have to agree.
 func TestDatagramsFromFivePortsDecide(t *testing.T) {
 	const all = 1 + otherPorts
 	for _, row := range []struct {

@@ -519,8 +519,8 @@ func TestNoServerComesInWhileTheTableIsSilent(t *testing.T) {
 	})
 }
 
-// Where no rule leads connections elsewhere, one to another port shows whether it is their source ports. While these are
-// scarce, a server that did not pass yet stays out.
+// Where no rule leads connections elsewhere, one to another port shows whether it is their source ports. While these
+// are scarce, a server that did not pass yet stays out.
 func TestSourcePortsAreScarce(t *testing.T) {
 	up := checker.Result{OK: true}
 	for _, row := range []struct {
@@ -576,7 +576,8 @@ func TestSourcePortsAreFreeAgain(t *testing.T) {
 		up := checker.Result{OK: true}
 		c := f.check(t, &answers{list: []checker.Result{up}}, &answers{list: []checker.Result{up}})
 		f.astray, f.rule = true, ""
-		for _, want := range []int{maxTries + fewTries, fewTries, fewTries} { // the first one is made again at once
+		// the first one is made again at once
+		for _, want := range []int{maxTries + fewTries, fewTries, fewTries} {
 			before := f.knocks
 			if r := c.Check(t.Context()); r.Cause != checker.Unjudged || f.knocks-before != want {
 				t.Errorf("%d connections, want %d: %+v", f.knocks-before, want, r)

@@ -36,11 +36,14 @@ func TestAlertmanagerIsTold(t *testing.T) {
 	manager := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		text, _ := io.ReadAll(r.Body)
 		var all []alert
-		if err := json.Unmarshal(text, &all); err != nil || r.URL.Path != "/api/v2/alerts" || r.Header.Get("Content-Type") != "application/json" {
+		if err := json.Unmarshal(text, &all); err != nil || r.URL.Path != "/api/v2/alerts" ||
+			r.Header.Get("Content-Type") != "application/json" {
 			t.Errorf("%s %s: %v", r.Method, r.URL, err)
 		}
 		for _, a := range all {
-			told = append(told, a.Labels["alertname"]+map[bool]string{true: " fires", false: " is over"}[a.EndsAt.IsZero()])
+			told = append(told,
+				a.Labels["alertname"]+map[bool]string{true: " fires",
+					false: " is over"}[a.EndsAt.IsZero()])
 		}
 		w.WriteHeader(status)
 	}))
@@ -60,9 +63,12 @@ func TestAlertmanagerIsTold(t *testing.T) {
 		want, again string
 		code        int
 	}{
-		{down, 200, "LdirectordServiceUnavailable fires,LdirectordServerDown fires", "LdirectordServiceUnavailable fires,LdirectordServerDown fires", 200},
-		{strings.NewReplacer("false", "true", `"down"`, `"up"`).Replace(down), 200, "LdirectordServiceUnavailable is over,LdirectordServerDown is over", "", 200},
-		{down, 500, "LdirectordServiceUnavailable fires,LdirectordServerDown fires", "LdirectordServiceUnavailable fires,LdirectordServerDown fires", 502},
+		{down, 200, "LdirectordServiceUnavailable fires,LdirectordServerDown fires",
+			"LdirectordServiceUnavailable fires,LdirectordServerDown fires", 200},
+		{strings.NewReplacer("false", "true", `"down"`, `"up"`).Replace(down), 200,
+			"LdirectordServiceUnavailable is over,LdirectordServerDown is over", "", 200},
+		{down, 500, "LdirectordServiceUnavailable fires,LdirectordServerDown fires",
+			"LdirectordServiceUnavailable fires,LdirectordServerDown fires", 502},
 		{"nonsense", 200, "", "LdirectordServiceUnavailable fires,LdirectordServerDown fires", 400},
 		{"{}", 200, "", "LdirectordServiceUnavailable fires,LdirectordServerDown fires", 400},
 	} {
@@ -99,7 +105,9 @@ func TestWhatFiredBeforeIsToldAgain(t *testing.T) {
 			t.Error(err)
 		}
 		for _, a := range all {
-			told = append(told, a.Labels["virtual"]+" "+a.Labels["real"]+map[bool]string{true: " fires", false: " is over"}[a.EndsAt.IsZero()])
+			told = append(told,
+				a.Labels["virtual"]+" "+a.Labels["real"]+map[bool]string{true: " fires",
+					false: " is over"}[a.EndsAt.IsZero()])
 		}
 	}))
 	defer manager.Close()
@@ -121,8 +129,11 @@ func TestWhatFiredBeforeIsToldAgain(t *testing.T) {
 		{state("tcp:192.0.2.11:80", ""), 503, "tcp:192.0.2.11:80  is over"},
 		{again, 200, asked + ",tcp:192.0.2.10:80 192.0.2.29:80 fires"},
 		{again, 200, "tcp:192.0.2.10:80 192.0.2.29:80 fires"},
-		{state("tcp:192.0.2.10:80", `{"real":"192.0.2.21:80","state":"down"}`), 200, "tcp:192.0.2.10:80 192.0.2.21:80 fires,tcp:192.0.2.10:80  is over,tcp:192.0.2.10:80 192.0.2.29:80 is over"},
-		{state("tcp:192.0.2.10:80", ""), 200, "tcp:192.0.2.10:80  is over,tcp:192.0.2.10:80 192.0.2.21:80 is over"},
+		{state("tcp:192.0.2.10:80", `{"real":"192.0.2.21:80","state":"down"}`), 200,
+			"tcp:192.0.2.10:80 192.0.2.21:80 fires,tcp:192.0.2.10:80  is over,tcp:192.0.2.10:80 " +
+				"192.0.2.29:80 is over"},
+		{state("tcp:192.0.2.10:80", ""), 200,
+			"tcp:192.0.2.10:80  is over,tcp:192.0.2.10:80 192.0.2.21:80 is over"},
 		{again, 200, ""},
 	} {
 		status, told = step.status, nil

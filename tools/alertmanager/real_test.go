@@ -90,7 +90,8 @@ type line struct {
 }
 
 func newLine(t *testing.T, alertmanager string) *line {
-	l := &line{t: t, dir: t.TempDir(), at: testkit.FreeAddr(t).String(), bridge: testkit.FreeAddr(t).String(), says: map[string]string{}}
+	l := &line{t: t, dir: t.TempDir(), at: testkit.FreeAddr(t).String(), bridge: testkit.FreeAddr(t).String(),
+		says: map[string]string{}}
 	servers := testkit.Must(net.Listen("tcp4", "0.0.0.0:0"))(t)
 	web := &http.Server{Handler: l}
 	go web.Serve(servers)
@@ -103,7 +104,8 @@ func newLine(t *testing.T, alertmanager string) *line {
 route: {receiver: test, group_by: ['...'], group_wait: 1s, group_interval: 1s}
 receivers: [{name: test, webhook_configs: [{url: '`+receiver.URL+`', send_resolved: true}]}]
 `)
-	l.run(exec.Command(alertmanager, "--config.file="+l.dir+"/alertmanager.yml", "--storage.path="+l.dir+"/data", "--web.listen-address="+l.at, "--cluster.listen-address="))
+	l.run(exec.Command(alertmanager, "--config.file="+l.dir+"/alertmanager.yml", "--storage.path="+l.dir+"/data",
+		"--web.listen-address="+l.at, "--cluster.listen-address="))
 	l.startBridge()
 	testkit.Write(t, filepath.Join(l.dir, "www.cf"), `
 checkinterval = 1
@@ -147,7 +149,8 @@ func (l *line) startBridge() {
 func (l *line) tell(order string) {
 	ctx, cancel := context.WithTimeout(context.Background(), realLimit)
 	defer cancel()
-	said, err := exec.CommandContext(ctx, os.Getenv("LDIRECTORD"), "--rundir", l.dir, "--ipvs", "memory", l.dir+"/www.cf", order).CombinedOutput()
+	said, err := exec.CommandContext(ctx, os.Getenv("LDIRECTORD"), "--rundir", l.dir, "--ipvs", "memory",
+		l.dir+"/www.cf", order).CombinedOutput()
 	if err != nil {
 		l.t.Fatalf("%s: %v\n%s", order, err, said)
 	}

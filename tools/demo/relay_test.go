@@ -162,13 +162,16 @@ func TestWebServer(t *testing.T) {
 }
 
 func TestMoveTo(t *testing.T) {
-	const conf = "# 127.0.0.1:8080\nlisten = 127.0.0.1:9797\nvirtual = 127.0.0.1:8080\n  real = 127.0.0.1:8081 masq 2\n  fallback=127.0.0.1:80 masq\n"
+	const conf = "# 127.0.0.1:8080\nlisten = 127.0.0.1:9797\nvirtual = 127.0.0.1:8080\n" +
+		"  real = 127.0.0.1:8081 masq 2\n  fallback=127.0.0.1:80 masq\n"
 	p := testkit.Must(findPlaces(conf))(t)
-	if p.virtual.Port() != 8080 || p.listen.Port() != 9797 || p.fallback.Port() != 80 || len(p.reals) != 1 || p.reals[0].Port() != 8081 {
+	if p.virtual.Port() != 8080 || p.listen.Port() != 9797 || p.fallback.Port() != 80 || len(p.reals) != 1 ||
+		p.reals[0].Port() != 8081 {
 		t.Errorf("found %+v", p)
 	}
 	got := moveTo(conf, map[string]string{"127.0.0.1:8080": "127.0.0.1:8081", "127.0.0.1:8081": "127.0.0.1:8082"})
-	want := "# 127.0.0.1:8081\nlisten = 127.0.0.1:9797\nvirtual = 127.0.0.1:8081\n  real = 127.0.0.1:8082 masq 2\n  fallback=127.0.0.1:80 masq\n"
+	want := "# 127.0.0.1:8081\nlisten = 127.0.0.1:9797\nvirtual = 127.0.0.1:8081\n" +
+		"  real = 127.0.0.1:8082 masq 2\n  fallback=127.0.0.1:80 masq\n"
 	if got != want {
 		t.Errorf("moved:\n%swant\n%s", got, want)
 	}
@@ -180,8 +183,10 @@ func TestMoveTo(t *testing.T) {
 func TestSetWeight(t *testing.T) {
 	const conf = "\treal = 127.0.0.1:8081 masq 2\n\treal = 127.0.0.1:80 gate\n"
 	for _, c := range []struct{ fact, addr, want string }{
-		{"a weight is exchanged", "127.0.0.1:8081", "\treal = 127.0.0.1:8081 masq 7\n\treal = 127.0.0.1:80 gate\n"},
-		{"a missing one is added", "127.0.0.1:80", "\treal = 127.0.0.1:8081 masq 2\n\treal = 127.0.0.1:80 gate 7\n"},
+		{"a weight is exchanged", "127.0.0.1:8081",
+			"\treal = 127.0.0.1:8081 masq 7\n\treal = 127.0.0.1:80 gate\n"},
+		{"a missing one is added", "127.0.0.1:80",
+			"\treal = 127.0.0.1:8081 masq 2\n\treal = 127.0.0.1:80 gate 7\n"},
 	} {
 		got, err := setWeight(conf, c.addr, "7")
 		if err != nil || got != c.want {

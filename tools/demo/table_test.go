@@ -20,7 +20,8 @@ func TestDests(t *testing.T) {
 		want                 []dest
 		ok                   bool
 	}{
-		{"every destination of the service, in order, with 1 as the weight not written", table, "127.0.0.1:8080",
+		{"every destination of the service, in order, with 1 as the weight not written", table,
+			"127.0.0.1:8080",
 			[]dest{{"127.0.0.1:8081", 1}, {"127.0.0.1:8082", 0}, {"127.0.0.1:8083", 1}}, true},
 		{"a service without destinations is there", "-A -t 127.0.0.1:1 -s wrr\n", "127.0.0.1:1", nil, true},
 		{"another service is not ours", table, "127.0.0.1:8081", nil, false},

@@ -49,7 +49,8 @@ func ofBinaries(t *testing.T) (modules []string) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	for _, program := range programs {
-		out := testkit.Must(exec.Command("go", "version", "-m", filepath.Join(dir, filepath.Base(program))).Output())(t)
+		out := testkit.Must(exec.Command("go", "version", "-m",
+			filepath.Join(dir, filepath.Base(program))).Output())(t)
 		for line := range strings.Lines(string(out)) {
 			if words := strings.Fields(line); len(words) > 2 && words[0] == "dep" {
 				modules = append(modules, words[1])
@@ -63,13 +64,17 @@ func ofBinaries(t *testing.T) (modules []string) {
 func TestALicenceIsKnownByItsText(t *testing.T) {
 	for _, c := range []struct{ file, text, want string }{
 		{"LICENSE", "Apache License\n   Version 2.0, January 2004\n", "Apache-2.0"},
-		{"LICENSE.md", "Mozilla Public License Version 2.0\n === \n\"Secondary License\" means the GNU General Public License", "MPL-2.0"},
-		{"COPYING", "Redistribution and use in source and binary forms, with or without\nmodification, are permitted", "BSD-2-Clause"},
-		{"LICENSE", "Redistribution and use in source and binary forms, with or without\nmodification, are permitted\n" +
+		{"LICENSE.md", "Mozilla Public License Version 2.0\n === \n" +
+			"\"Secondary License\" means the GNU General Public License", "MPL-2.0"},
+		{"COPYING", "Redistribution and use in source and binary forms, with or without\n" +
+			"modification, are permitted", "BSD-2-Clause"},
+		{"LICENSE", "Redistribution and use in source and binary forms, with or without\n" +
+			"modification, are permitted\n" +
 			"from this software without specific prior\nwritten permission", "BSD-3-Clause"},
 		{"LICENCE", "Permission is hereby granted, free of charge, to any person obtaining a copy", "Expat"},
 		{"LICENSE", "GNU GENERAL PUBLIC LICENSE\nVersion 2, June 1991", ""},
-		{"LICENSE", "Permission is hereby granted, free of charge, to any person obtaining a copy; files in x/ are under the GNU General\nPublic License", ""},
+		{"LICENSE", "Permission is hereby granted, free of charge, to any person obtaining a copy; files in " +
+			"x/ are under the GNU General\nPublic License", ""},
 		{"LICENSE", "All rights reserved.", ""},
 		{"NOTICE", "Apache License\n   Version 2.0, January 2004\n", ""},
 	} {

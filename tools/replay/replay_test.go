@@ -68,8 +68,9 @@ func TestWhatIsPlayedAgain(t *testing.T) {
 		"a client's request": {source: fails("TestF", "3 of 80 requests failed"), says: "requests failed"},
 		"requests of a row":  {source: fails("TestF", "the link is down: 1 failed, 0 pages"), says: "1 failed"},
 		"none of requests":   {source: good + fails("TestF", "0 of 80 requests failed"), flaky: "x TestF\n"},
-		"a heading":          {source: good + fails("TestF", "| fault | requests | failed |"), flaky: "x TestF\n"},
-		"a wrong table":      {source: fails("TestF", "the table is\\n10.1.0.1:80"), says: "the table is"},
+		"a heading": {source: good + fails("TestF", "| fault | requests | failed |"),
+			flaky: "x TestF\n"},
+		"a wrong table": {source: fails("TestF", "the table is\\n10.1.0.1:80"), says: "the table is"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -136,15 +137,18 @@ func TestSumNamesWhatFailed(t *testing.T) {
 			if len(f) > 2 {
 				test = `,"Test":"` + f[2] + `"`
 			}
-			text.WriteString(`{"Time":"2026-11-24T20:00:00Z","Action":"` + f[0] + `","Package":"` + f[1] + `"` + test + "}\n")
+			text.WriteString(`{"Time":"2026-11-24T20:00:00Z","Action":"` + f[0] + `","Package":"` + f[1] +
+				`"` + test + "}\n")
 		}
 		testkit.Write(t, file, text.String())
 	}
-	write(name+".json", "pass a/b TestOne", "fail a/b TestTwo/case", "fail a/b TestTwo", "fail a/c TestThree", "skip a/c TestFour",
+	write(name+".json", "pass a/b TestOne", "fail a/b TestTwo/case", "fail a/b TestTwo", "fail a/c TestThree",
+		"skip a/c TestFour",
 		"fail a/b", "fail a/c", "fail a/d")
 	write(name+".again-1.json", "pass a/c TestThree", "pass a/c")
 	said, err := exec.Command("../../testdata/sum", name, name+"-other").CombinedOutput()
-	const want = "2 passed, 2 failed (a/b TestTwo), 1 skipped; packages that did not end well: a/d; unit-test-other did not run\n"
+	const want = "2 passed, 2 failed (a/b TestTwo), 1 skipped; packages that did not end well: a/d; " +
+		"unit-test-other did not run\n"
 	if err != nil || string(said) != want {
 		t.Errorf("%v: %swant %s", err, said, want)
 	}

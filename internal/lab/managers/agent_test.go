@@ -33,7 +33,8 @@ func (m *machine) installAgent(text string) {
 func TestManagerAgents(t *testing.T) {
 	const (
 		config  = "/etc/ha.d/ldirectord.cf"
-		prepare = "ldirectord ldirectord.cf stop >/dev/null 2>&1; pkill -9 -x ldirectord; ipvsadm -C; cp /root/good.cf " + config
+		prepare = "ldirectord ldirectord.cf stop >/dev/null 2>&1; pkill -9 -x ldirectord; ipvsadm -C; cp " +
+			"/root/good.cf " + config
 		breakIt = "; echo nonsense = 1 >" + config
 		start   = "; ldirectord ldirectord.cf start"
 	)

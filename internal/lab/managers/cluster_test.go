@@ -48,7 +48,9 @@ func newCluster(t *testing.T, logs ...string) *cluster {
 	for name, address := range addresses {
 		sh(t, `ip netns add %[1]s
 			ip link add p-%[1]s type veth peer name eth0 netns %[1]s; ip link set p-%[1]s master br0 up
-			ip -n %[1]s link set lo up; ip -n %[1]s addr add %[2]s/24 dev eth0; ip -n %[1]s link set eth0 up`, name, address)
+			ip -n %[1]s link set lo up
+			ip -n %[1]s addr add %[2]s/24 dev eth0
+			ip -n %[1]s link set eth0 up`, name, address)
 		t.Cleanup(func() { sh(t, "ip link del p-%[1]s; ip netns del %[1]s", name) })
 	}
 	for _, server := range []string{"rs1", "rs2"} {

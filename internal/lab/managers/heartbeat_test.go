@@ -47,7 +47,8 @@ func TestManagerHeartbeatMovesTwoDirectors(t *testing.T) {
 	c := newCluster(t, "/var/log/ha-log", "/var/log/ldirectord.log")
 	client := newMeter(t)
 	c.both(func(m *machine) {
-		m.startHeartbeat("d1 192.0.2.10/32/eth0 192.0.2.11/32/eth0 ldirectord::ldirectord.cf ldirectord::second.cf\n")
+		m.startHeartbeat("d1 192.0.2.10/32/eth0 192.0.2.11/32/eth0 ldirectord::ldirectord.cf " +
+			"ldirectord::second.cf\n")
 	})
 	defer c.both((*machine).reset)
 	second := strings.ReplaceAll(wholeTable, virtualAddress, "192.0.2.11")
@@ -105,7 +106,8 @@ func (m *machine) startHeartbeat(resources string) {
 	m.put("/etc/ha.d/ha.cf", example(m.t, "heartbeat/ha.cf"))
 	m.put("/etc/ha.d/haresources", resources)
 	m.put("/etc/ha.d/authkeys", "auth 1\n1 sha1 lab\n")
-	m.sh("chmod 600 /etc/ha.d/authkeys; rm -f /var/log/ha-log; /etc/init.d/heartbeat start >/var/log/heartbeat-start.log 2>&1")
+	m.sh("chmod 600 /etc/ha.d/authkeys; rm -f /var/log/ha-log; /etc/init.d/heartbeat start " +
+		">/var/log/heartbeat-start.log 2>&1")
 }
 
 // atRest waits until heartbeat has ended what it does: it works on after it has set the address, and ignores an
@@ -119,8 +121,9 @@ func (c *cluster) atRest(t *testing.T) {
 	})
 }
 
-// lostMessage reports whether heartbeat lost what its own programs told it: all write to one pipe, some a message in several
-// parts, and two at once mix theirs. A take-over that was asked for so never comes, and the event is played again.
+// lostMessage reports whether heartbeat lost what its own programs told it: all write to one pipe, some a message in
+// several parts, and two at once mix theirs. A take-over that was asked for so never comes, and the event is played
+// again.
 func (m *machine) lostMessage() bool {
 	return m.holds("grep -qs 'NV failure (msgfromsteam)' /var/log/ha-log")
 }

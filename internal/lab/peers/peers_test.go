@@ -66,7 +66,8 @@ func chosen(words string) ([]row, error) {
 		case notTime == nil && d >= time.Second && d%time.Second == 0:
 			every = d
 		default:
-			return nil, fmt.Errorf("PEERS=%q: %q is none of %q or watch, no number of servers and no interval such as 5s", words, word, kinds)
+			return nil, fmt.Errorf("PEERS=%q: %q is none of %q or watch, no number of servers and no "+
+				"interval such as 5s", words, word, kinds)
 		}
 	}
 	var rows []row
@@ -94,14 +95,16 @@ func chosen(words string) ([]row, error) {
 
 func TestChosen(t *testing.T) {
 	for words, want := range map[string]string{
-		"":                  "[http, 100 servers every 1s http, 1000 servers every 1s tcp, 100 servers every 1s",
-		"ping":              "[ping, 100 servers every 1s ping, 1000 servers every 1s]",
-		"http 1000":         "[http, 1000 servers every 1s]",
-		"http tcp 50 10000": "[http, 50 servers every 1s http, 10000 servers every 5s tcp, 50 servers every 1s tcp, 10000 servers every 5s]",
-		"tcp 50000 3s":      "[tcp, 50000 servers every 3s]",
-		"https 2s":          "[https, 1000 servers every 2s]",
-		"watch":             "[watch, 10000 servers every 1m0s]",
-		"watch 500 10s":     "[watch, 500 servers every 10s]",
+		"": "[http, 100 servers every 1s http, 1000 servers every 1s tcp, 100 servers every " +
+			"1s",
+		"ping":      "[ping, 100 servers every 1s ping, 1000 servers every 1s]",
+		"http 1000": "[http, 1000 servers every 1s]",
+		"http tcp 50 10000": "[http, 50 servers every 1s http, 10000 servers every 5s tcp, 50 servers every " +
+			"1s tcp, 10000 servers every 5s]",
+		"tcp 50000 3s":  "[tcp, 50000 servers every 3s]",
+		"https 2s":      "[https, 1000 servers every 2s]",
+		"watch":         "[watch, 10000 servers every 1m0s]",
+		"watch 500 10s": "[watch, 500 servers every 10s]",
 	} {
 		if rows, err := chosen(words); err != nil || !strings.HasPrefix(fmt.Sprint(rows), want) {
 			t.Errorf("%q: %v, %v", words, rows, err)

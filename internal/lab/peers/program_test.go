@@ -53,7 +53,8 @@ func watching(t *testing.T, r row, folder, watch string) *exec.Cmd {
 		"ping":    "checktype = ping\n\tcheckcount = 1",
 	}[r.kind]
 	var text strings.Builder
-	fmt.Fprintf(&text, "checkinterval = %d\nchecktimeout = 3\nnegotiatetimeout = 3\nautoreload = no\nsupervised = yes\nlogfile = %q\n",
+	fmt.Fprintf(&text, "checkinterval = %d\nchecktimeout = 3\nnegotiatetimeout = 3\nautoreload = no\n"+
+		"supervised = yes\nlogfile = %q\n",
 		int(r.every.Seconds()), folder+"/log")
 	if watch != "" {
 		fmt.Fprintf(&text, "watch = %s\n", watch)
@@ -78,10 +79,13 @@ func keepalived(t *testing.T, r row, folder string) *exec.Cmd {
 	var text strings.Builder
 	for i := range r.servers {
 		if i%perService == 0 {
-			fmt.Fprintf(&text, "virtual_server %s 80 {\n\tdelay_loop %d\n\tlvs_sched rr\n\tlvs_method NAT\n\tprotocol TCP\n",
+			fmt.Fprintf(&text,
+				"virtual_server %s 80 {\n\tdelay_loop %d\n\tlvs_sched rr\n\tlvs_method NAT\n"+
+					"\tprotocol TCP\n",
 				virtual(i/perService), int(r.every.Seconds()))
 		}
-		fmt.Fprintf(&text, "\treal_server %s %d {\n\t\t%s {\n%s\t\t\tconnect_timeout 3\n\t\t\tretry 0\n\t\t}\n\t}\n", server(i), port, check[0], check[1])
+		fmt.Fprintf(&text, "\treal_server %s %d {\n\t\t%s {\n%s\t\t\tconnect_timeout 3\n\t\t\tretry 0\n"+
+			"\t\t}\n\t}\n", server(i), port, check[0], check[1])
 		if i%perService == perService-1 || i == r.servers-1 {
 			text.WriteString("}\n")
 		}

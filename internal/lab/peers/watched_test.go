@@ -19,8 +19,9 @@ var watches = []string{"", "yes", "10", "1"}
 
 // watchCost is what one run measured.
 type watchCost struct {
-	share     float64 // of a core, percent: the daemon
-	machine   float64 // of a core, percent: all processors, with the servers, the kernel's timers and whatever else runs
+	share float64 // of a core, percent: the daemon
+	// of a core, percent: all processors, with the servers, the kernel's timers and whatever else runs
+	machine   float64
 	rss       int     // bytes: the daemon
 	ready     float64 // seconds from the start until all servers are checked and watched
 	connected int     // connections that the daemon keeps
@@ -42,7 +43,8 @@ func TestWatched(t *testing.T) {
 			var costs []watchCost
 			for range n {
 				c := measureWatch(t, r, watch, window)
-				fmt.Printf("%v, watch = %-4s %5.2f %% of a core, the machine %5.1f %%, %5.1f MiB, %d connections, %.2f kB a socket, ready after %.1f s\n",
+				fmt.Printf("%v, watch = %-4s %5.2f %% of a core, the machine %5.1f %%, %5.1f MiB, %d "+
+					"connections, %.2f kB a socket, ready after %.1f s\n",
 					r, cmp.Or(watch, "none"), c.share, c.machine, float64(c.rss)/(1<<20),
 					c.connected, c.kernel/1000, c.ready)
 				costs = append(costs, c)

@@ -53,13 +53,16 @@ func TestFailingMailIsReportedOnceAndSoIsItsReturn(t *testing.T) {
 				m.Notify(wentDown(testReal))
 			}
 			synctest.Wait()
-			at := slices.IndexFunc(p.events, func(e notify.Event) bool { return e.Kind == notify.MailFailed }) // perhaps after other events
+			// perhaps after other events
+			at := slices.IndexFunc(p.events,
+				func(e notify.Event) bool { return e.Kind == notify.MailFailed })
 			if at < 0 {
 				t.Fatalf("reported %v, want a failure", p.reported())
 			}
 			failed := p.events[at]
 			testkit.Equal(t, failed.Text,
-				`failed to send email message to admin@example.net by SMTP server 127.0.0.1: 554 "go  away"`,
+				`failed to send email message to admin@example.net by SMTP server 127.0.0.1: 554 "go `+
+					` away"`,
 				"reported")
 			time.Sleep(time.Minute)
 			if reported := p.reported(); !slices.Equal(reported, []notify.Kind{notify.MailFailed}) {

@@ -243,7 +243,8 @@ func (e *exim) certificate(t *testing.T, dir string) (cert, key string) {
 	private := testkit.Must(x509.MarshalPKCS8PrivateKey(known.TLS.Certificates[0].PrivateKey))(t)
 	cert, key = filepath.Join(dir, "cert"), filepath.Join(dir, "key")
 	for path, block := range map[string]*pem.Block{
-		cert: {Type: "CERTIFICATE", Bytes: known.Certificate().Raw}, key: {Type: "PRIVATE KEY", Bytes: private}} {
+		cert: {Type: "CERTIFICATE", Bytes: known.Certificate().Raw}, key: {Type: "PRIVATE KEY",
+			Bytes: private}} {
 		testkit.OK(t, os.WriteFile(path, pem.EncodeToMemory(block), 0o644))
 	}
 	return cert, key

@@ -175,7 +175,8 @@ func TestSMTPFailures(t *testing.T) {
 					if len(again) == 1 != r.again {
 						t.Errorf("to be tried again: %q", again)
 					}
-					if took := time.Since(start); took < r.took || took > 2*r.took+smtpStepTime { // also for QUIT
+					// also for QUIT
+					if took := time.Since(start); took < r.took || took > 2*r.took+smtpStepTime {
 						t.Errorf("took %v, want %v", took, r.took)
 					}
 				})

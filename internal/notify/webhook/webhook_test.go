@@ -107,7 +107,8 @@ func TestWhatFailsIsTriedAgainAndTheLatestCounts(t *testing.T) {
 		var tried atomic.Int32
 		p.Post("a", []byte("a1"), func() { tried.Add(1) })
 		synctest.Wait()
-		r.expect(nil, "webhook-failed: webhook http://hooks.example fails; trying again: status 503 Service Unavailable")
+		r.expect(nil, "webhook-failed: webhook http://hooks.example fails; trying again: status 503 Service "+
+			"Unavailable")
 		p.Post("b", []byte("b1"), func() { tried.Add(1) })
 		p.Post("a", []byte("a2"), nil)
 		p.Post("a", []byte("a3"), func() { tried.Add(1) })
@@ -122,7 +123,9 @@ func TestWhatFailsIsTriedAgainAndTheLatestCounts(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		got, reports := r.output()
 		slices.Sort(got)
-		if !slices.Equal(got, []string{"a3", "b1"}) || !slices.Equal(reports, []string{"webhook-recovered: webhook http://hooks.example answers again"}) {
+		if !slices.Equal(got, []string{"a3", "b1"}) ||
+			!slices.Equal(reports,
+				[]string{"webhook-recovered: webhook http://hooks.example answers again"}) {
 			t.Errorf("posted %q, reported %q", got, reports)
 		}
 		p.Post("a", []byte("a4"), nil)
@@ -164,7 +167,11 @@ func TestAReplacedStateIsNotWaitedFor(t *testing.T) {
 func TestAnOlderStateNeverComesAfterANewerOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
-		r := &receiver{t: t, answer: func(text string) int { <-release; return map[bool]int{true: 500, false: 200}[text == "a1"] }}
+		r := &receiver{t: t, answer: func(text string) int {
+			<-release
+			return map[bool]int{true: 500,
+				false: 200}[text == "a1"]
+		}}
 		p := r.newPoster()
 		p.Post("a", []byte("a1"), nil)
 		synctest.Wait()
@@ -185,7 +192,10 @@ func TestAnOlderStateNeverComesAfterANewerOne(t *testing.T) {
 
 func TestAStateThatIsRefusedDelaysNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := &receiver{t: t, answer: func(text string) int { return map[bool]int{true: 400, false: 200}[text == "bad"] }}
+		r := &receiver{t: t, answer: func(text string) int {
+			return map[bool]int{true: 400,
+				false: 200}[text == "bad"]
+		}}
 		p := r.newPoster()
 		p.Post("a", []byte("bad"), nil)
 		p.Post("b", []byte("b1"), nil)

@@ -143,7 +143,9 @@ func newTab(t *testing.T, first ...chromedp.Action) *tab {
 		case *runtime.EventExceptionThrown:
 			t.Errorf("the script failed: %s", e.ExceptionDetails.Error())
 		case *log.EventEntryAdded:
-			stopped, missing := strings.Contains(e.Entry.Text, "ERR_CONNECTION"), strings.HasSuffix(e.Entry.URL, "?virtual=none") // a 404
+			// a 404
+			stopped, missing := strings.Contains(e.Entry.Text,
+				"ERR_CONNECTION"), strings.HasSuffix(e.Entry.URL, "?virtual=none")
 			if !stopped && !missing {
 				t.Errorf("the browser complains: %s %s", e.Entry.Text, e.Entry.URL)
 			}
@@ -400,7 +402,9 @@ func TestAccessibility(t *testing.T) {
 				chromedp.WaitReady("main", chromedp.ByQuery))...)
 			b.value(string(axe) + ";0")
 			var found []string
-			b.do(chromedp.Evaluate(`axe.run({resultTypes: ["violations"]}).then(r => r.violations.flatMap(v => v.nodes.map(n => v.id + ": " + n.html + " " + n.failureSummary)))`, &found,
+			b.do(chromedp.Evaluate(`axe.run({resultTypes: ["violations"]}).then(r => `+
+				`r.violations.flatMap(v => v.nodes.map(n => v.id + ": " + n.html + " " + `+
+				`n.failureSummary)))`, &found,
 				func(p *runtime.EvaluateParams) *runtime.EvaluateParams {
 					return p.WithAwaitPromise(true)
 				}))
@@ -419,12 +423,14 @@ func TestKeyboard(t *testing.T) {
 	b := newTab(t, chromedp.Navigate(f.url))
 	b.await(`<b>4</b> <span class="is">down`, "maintenance")
 	b.do(chromedp.Click("#pause", chromedp.ByQuery), chromedp.Evaluate("document.activeElement.blur()", nil))
-	want := b.value(`JSON.stringify([...document.querySelectorAll("a, input, button")].map(e => e.outerHTML))`).(string)
+	want := b.value(`JSON.stringify([...document.querySelectorAll("a, input, button")].map(e => ` +
+		`e.outerHTML))`).(string)
 	var order, got []string
 	if err := json.Unmarshal([]byte(want), &order); err != nil {
 		t.Fatal(err)
 	}
-	b.do(chromedp.Evaluate("getSelection().removeAllRanges(), document.body.tabIndex = -1, document.body.focus(), 0", nil))
+	b.do(chromedp.Evaluate("getSelection().removeAllRanges(), document.body.tabIndex = -1, "+
+		"document.body.focus(), 0", nil))
 	for range order {
 		b.do(chromedp.KeyEvent("\t"))
 		got = append(got, b.value("document.activeElement.outerHTML").(string))
