@@ -83,7 +83,9 @@ func (t *teller) compare(v *virtual, s *server, tells bool) {
 		a.about(v, s, s.worst())
 		was = s.recent
 	}
-	for _, one := range a.kinds() {
+	kinds := a.kinds()
+	for i := range kinds {
+		one := &kinds[i]
 		k := one.news
 		if k == nil || k.after != nil && !tells {
 			continue

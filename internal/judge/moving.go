@@ -1,7 +1,6 @@
 package judge
 
 import (
-	"math"
 	"net/netip"
 	"time"
 
@@ -33,7 +32,7 @@ type Record struct {
 // has: whatever the next daemon finds may be of this one.
 func (s *State) Goal(one *Server) uint32 {
 	if s.Have == nil {
-		return math.MaxUint32
+		return ^uint32(0)
 	}
 	return one.Weight()
 }
