@@ -12,8 +12,8 @@ import (
 	"ldirectord/parser"
 )
 
-// Whatever is touched, gets a time or loses it: a wake-up looks at what is due, in the order of the file, and at nothing
-// else. What stays due is looked at again.
+// Whatever is touched, gets a time or loses it: a wake-up looks at what is due, in the order of the file, and at
+// nothing else. What stays due is looked at again.
 func TestTheAgendaHasWhatIsDue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		random := rand.New(rand.NewPCG(1, 2))

@@ -54,7 +54,8 @@ func BenchmarkWake50k(b *testing.B) {
 func alone(n int) string {
 	var text strings.Builder
 	for i := range n {
-		fmt.Fprintf(&text, "virtual = 10.1.%d.%d:80\n\treal = 10.2.%[1]d.%[2]d:80 gate\n\tchecktype = connect\n", i/250, i%250)
+		fmt.Fprintf(&text, "virtual = 10.1.%d.%d:80\n\treal = 10.2.%[1]d.%[2]d:80 gate\n"+
+			"\tchecktype = connect\n", i/250, i%250)
 	}
 	return text.String()
 }
@@ -63,7 +64,8 @@ func alone(n int) string {
 func BenchmarkAnnounceMarks(b *testing.B) {
 	text := "announce = lvs0\n"
 	for i := range 2000 {
-		text += fmt.Sprintf("virtual = %d\n\tmark = 10.1.%d.%d tcp 80\n\treal = 10.2.0.1 gate\n\tcheckport = 80\n\tchecktype = connect\n", i+1, i/250, i%250)
+		text += fmt.Sprintf("virtual = %d\n\tmark = 10.1.%d.%d tcp 80\n\treal = 10.2.0.1 gate\n"+
+			"\tcheckport = 80\n\tchecktype = connect\n", i+1, i/250, i%250)
 	}
 	p := planOf(b, text)
 	c := New(World{}, Performers{Checks: unchecked{}, Watches: unwatched{}, Marks: true})

@@ -12,8 +12,8 @@ import (
 	"ldirectord/internal/testkit"
 )
 
-// A virtual service of another daemon is checked, and nothing of it is changed or reported. When that one ends, it is taken
-// over as found. One that another daemon waits for is left to it.
+// A virtual service of another daemon is checked, and nothing of it is changed or reported. When that one ends, it is
+// taken over as found. One that another daemon waits for is left to it.
 func TestBesideAnotherDaemon(t *testing.T) {
 	const tells = "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate 5\n\tchecktype = connect\n\tonchange = tell\n"
 	taken := map[lvs.Key]string{keyOf(t, web(1)): "b.cf"}
@@ -81,7 +81,8 @@ claim 1, left 1
 it can be removed
 -D -t 10.1.0.2:80
 claim 1, left 0`},
-		{"a file without timeouts doesn't claim them", "timeouts = 7200/0/60\n" + web(1), func(w *world) { w.reload(web(1)) }, "read log", `
+		{"a file without timeouts doesn't claim them", "timeouts = 7200/0/60\n" + web(1),
+			func(w *world) { w.reload(web(1)) }, "read log", `
 claim 2, left 1
 claim 1, left 0`},
 	})
@@ -151,8 +152,10 @@ func TestTimeoutsOfIdleConnections(t *testing.T) {
 			t.Errorf("%s: %v, want %v", step.what, now, step.want)
 		}
 	}
-	const said = "log Set timeouts: 7200/120/60, before: 900/120/300\nlog Set timeouts: 7200/120/60, before: 5/120/60\n" +
-		"log Set timeouts: 7200/90/60, before: 7200/7/60\nlog Set timeouts: 7200/1/60, before: 1/1/1\nlog Set timeouts: 7200/9/60, before: 9/9/9"
+	const said = "log Set timeouts: 7200/120/60, before: 900/120/300\n" +
+		"log Set timeouts: 7200/120/60, before: 5/120/60\n" +
+		"log Set timeouts: 7200/90/60, before: 7200/7/60\nlog Set timeouts: 7200/1/60, before: 1/1/1\n" +
+		"log Set timeouts: 7200/9/60, before: 9/9/9"
 	testkit.Equal(t,
 		w.saw("claim", "-", "log A", "log T", "log St", "log No", "answered", "read", "rules", "leavers",
 			"checks", "log D", "log P"),

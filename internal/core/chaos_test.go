@@ -31,9 +31,10 @@ const (
 
 // TestChaos plays random trouble from a seed against the core: servers that fail, hang, flap, and don't answer clients;
 // reloads, maintenance, orders, changes by hand, handovers, crashes, standby, names that move, and a table that refuses
-// changes. Orders for addresses and mark rules are slow, or fail; another daemon claims virtual services. One goroutine plays all of it, so a seed is always the same story. The oracle checks every change of the table. After each quiet period it checks the whole
-// table. CHAOS_SEED plays one seed again. CHAOS_SEEDS is the number of seeds to play, which share nothing and run in
-// parallel.
+// changes. Orders for addresses and mark rules are slow, or fail; another daemon claims virtual services. One goroutine
+// plays all of it, so a seed is always the same story. The oracle checks every change of the table. After each quiet
+// period it checks the whole table. CHAOS_SEED plays one seed again. CHAOS_SEEDS is the number of seeds to play, which
+// share nothing and run in parallel.
 func TestChaos(t *testing.T) {
 	var all []*chaos
 	for _, seed := range seeds(t) {
@@ -106,7 +107,8 @@ type chaos struct {
 
 func newChaos(t *testing.T, seed uint64) *chaos {
 	begun := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	c := &chaos{timeline: &timeline{now: begun, played: begun}, t: t, rand: rand.New(rand.NewPCG(seed, 0)), looks: rand.New(rand.NewPCG(seed, 1)),
+	c := &chaos{timeline: &timeline{now: begun, played: begun}, t: t, rand: rand.New(rand.NewPCG(seed, 0)),
+		looks: rand.New(rand.NewPCG(seed, 1)),
 		table: ipvsctl.NewMemory(nil), begun: begun, names: newNames()}
 	c.devices = &devices{chaos: c, on: map[netip.Addr]string{}, local: map[netip.Addr]bool{}}
 	c.oracle = newOracle(c.timeline, c.complain)
@@ -293,7 +295,8 @@ func (c *chaos) obey() {
 // order gives an order for a server, or ends it.
 func (c *chaos) order() {
 	at := lvs.Backend{Virtual: keyFor(c.virtual()).ID(), Real: c.server().String()}
-	o := orders.Order{Kind: []orders.Kind{orders.Drain, orders.Maint, orders.Weigh}[c.rand.IntN(3)], Since: c.now.Truncate(time.Second)}
+	o := orders.Order{Kind: []orders.Kind{orders.Drain, orders.Maint, orders.Weigh}[c.rand.IntN(3)],
+		Since: c.now.Truncate(time.Second)}
 	if o.Kind == orders.Weigh {
 		o.Weight = 1 + c.rand.IntN(5)
 	}
@@ -421,7 +424,8 @@ func (c *chaos) standBy() {
 	c.oracle.rest(resting)
 	for range c.rand.IntN(6) {
 		c.pause()
-		[]func(){c.turn, c.flap, c.edit, c.maintenance, c.order, func() { c.byHand() }, c.refuse, c.crash, c.move}[c.rand.IntN(9)]()
+		[]func(){c.turn, c.flap, c.edit, c.maintenance, c.order, func() { c.byHand() }, c.refuse, c.crash,
+			c.move}[c.rand.IntN(9)]()
 	}
 	c.say("promotion")
 	c.oracle.rest(returning)
@@ -514,7 +518,8 @@ func (c *chaos) compare() {
 	knows := c.beliefs()
 	c.oracle.settle(c.read(), knows)
 	now := testkit.Must(c.daemon.Why(c.now, "", ""))(c.t)
-	for _, wrong := range slices.Concat(forgotten(now), c.oracle.untold(now, c.read()), c.oracle.atRest(c.read(), knows)) {
+	for _, wrong := range slices.Concat(forgotten(now), c.oracle.untold(now, c.read()),
+		c.oracle.atRest(c.read(), knows)) {
 		c.complain("at rest: %s, in\n%s", wrong, lvs.Format(c.read()))
 	}
 	c.compareAddresses(c.read())
@@ -525,7 +530,9 @@ func (o *oracle) untold(now *view.Snapshot, table lvs.Table) (wrong []string) {
 	for _, v := range now.Virtuals {
 		serves, isOff := table[v.Key].Dests.Serve(), o.files[0][addrOf(v.Key)].check == "off"
 		if v.Owner == "" && (!isOff && v.Nothing == serves || v.Serving > 0 && !serves) {
-			wrong = append(wrong, fmt.Sprintf("%s: the table serves: %t; the snapshot: nothing %t, %d serving", v.ID, serves, v.Nothing, v.Serving))
+			wrong = append(wrong,
+				fmt.Sprintf("%s: the table serves: %t; the snapshot: nothing %t, %d serving", v.ID,
+					serves, v.Nothing, v.Serving))
 		}
 	}
 	return wrong
@@ -539,7 +546,8 @@ func forgotten(now *view.Snapshot) (wrong []string) {
 				continue
 			}
 			add := func(format string, args ...any) {
-				wrong = append(wrong, fmt.Sprintf("why of %s of %s: ", s.Real, v.ID)+fmt.Sprintf(format, args...))
+				wrong = append(wrong,
+					fmt.Sprintf("why of %s of %s: ", s.Real, v.ID)+fmt.Sprintf(format, args...))
 			}
 			if s.Past.Size() > history.Limit {
 				add("the history has %d bytes", s.Past.Size())
@@ -550,7 +558,8 @@ func forgotten(now *view.Snapshot) (wrong []string) {
 					last = r
 				}
 			}
-			if len(s.Checks) == 0 && last.Times > 0 && !s.Checked.IsZero() && last.Check != history.Former && (last.Kind == history.Passed) != s.Last.OK {
+			if len(s.Checks) == 0 && last.Times > 0 && !s.Checked.IsZero() &&
+				last.Check != history.Former && (last.Kind == history.Passed) != s.Last.OK {
 				add("the last result is %s, and was %v", last.Kind, s.Last)
 			}
 			held, state := false, ""

@@ -79,7 +79,8 @@ func (c *chaos) compareAddresses(table lvs.Table) {
 			serving = serving || d.Weight > 0
 		}
 		for _, e := range s.servers {
-			surely = surely || s.check != "off" && c.oracle.passesAll(s, e) && !c.oracle.isByHand(spot{key, e.addr}) && table[key].Dests.Weight(e.addr) > 0
+			surely = surely || s.check != "off" && c.oracle.passesAll(s, e) &&
+				!c.oracle.isByHand(spot{key, e.addr}) && table[key].Dests.Weight(e.addr) > 0
 		}
 		withdrawn := c.oracle.orders[lvs.Backend{Virtual: orders.EveryAddress}].Kind == orders.Withdraw
 		switch {
@@ -111,7 +112,8 @@ func (c *chaos) look(found ...view.Condition) {
 
 // withdraw gives the order to withdraw every address, or ends it.
 func (c *chaos) withdraw() {
-	c.oracle.order(lvs.Backend{Virtual: orders.EveryAddress}, orders.Order{Kind: orders.Withdraw, Since: c.now.Truncate(time.Second)})
+	c.oracle.order(lvs.Backend{Virtual: orders.EveryAddress},
+		orders.Order{Kind: orders.Withdraw, Since: c.now.Truncate(time.Second)})
 	c.oracle.noteLeft()
 	c.command()
 }

@@ -24,7 +24,8 @@ func (c *chaos) newFile(was file) file {
 		}
 		if s, in := next[a]; in {
 			s.at = a.Addr()
-			s.vip = s.vip && s.check != "off" && !slices.ContainsFunc(s.servers, func(e entry) bool { return e.name != "" })
+			s.vip = s.vip && s.check != "off" &&
+				!slices.ContainsFunc(s.servers, func(e entry) bool { return e.name != "" })
 			s.agent = s.agent && s.check != "off"
 			s.byStatus = s.byStatus && s.check == "negotiate" && !s.agent
 			s.weighs = s.weighs && s.check != "off" && !s.vip
@@ -68,12 +69,16 @@ func (c *chaos) newSection() section {
 	}
 	for _, a := range servers {
 		if c.rand.IntN(3) == 0 {
-			s.servers = append(s.servers, entry{addr: a, weight: uint32(c.rand.IntN(5)), masq: c.coin(), backup: s.drawsBackup(c)})
+			s.servers = append(s.servers,
+				entry{addr: a, weight: uint32(c.rand.IntN(5)), masq: c.coin(),
+					backup: s.drawsBackup(c)})
 		}
 	}
 	for _, host := range hosts {
 		if c.rand.IntN(4) == 0 {
-			s.servers = append(s.servers, entry{c.names.at[host], 1 + uint32(c.rand.IntN(4)), c.coin(), host, false, s.drawsBackup(c)})
+			s.servers = append(s.servers,
+				entry{c.names.at[host], 1 + uint32(c.rand.IntN(4)), c.coin(), host, false,
+					s.drawsBackup(c)})
 		}
 	}
 	return s
@@ -251,7 +256,8 @@ func (f file) text() string {
 			}
 			line := map[bool]string{true: "backup", false: "real"}[e.backup]
 			method := map[bool]string{true: "masq", false: "gate"}[e.masq]
-			fmt.Fprintf(&out, "\t%s = %s %s %d%s\n", line, addr, method, e.weight, map[bool]string{true: " u:1"}[s.limited])
+			fmt.Fprintf(&out, "\t%s = %s %s %d%s\n", line, addr, method, e.weight,
+				map[bool]string{true: " u:1"}[s.limited])
 		}
 		if s.fallback {
 			fmt.Fprintf(&out, "\tfallback = %s\n\tfallbackcheck = section\n", sorry)
@@ -269,7 +275,8 @@ func (f file) text() string {
 		if s.byStatus {
 			fmt.Fprintf(&out, "\tdrainstatus = 503\n")
 		}
-		fmt.Fprintf(&out, "\tcheckinterval = %d\n\tchecktimeout = %d\n\tnegotiatetimeout = %d\n", s.interval, s.interval+10, s.interval+10)
+		fmt.Fprintf(&out, "\tcheckinterval = %d\n\tchecktimeout = %d\n\tnegotiatetimeout = %d\n", s.interval,
+			s.interval+10, s.interval+10)
 		fmt.Fprintf(&out, "\tkeepserving = %s\n", s.keep)
 		if s.announce != "" {
 			fmt.Fprintf(&out, "\tannounce = %s\n", s.announce)
@@ -290,8 +297,10 @@ func (f file) text() string {
 		if s.drain > 0 {
 			fmt.Fprintf(&out, "\tdraintime = %d\n", s.drain)
 		}
-		fmt.Fprintf(&out, "\tfailurecount = %d\n\trisecount = %d\n\tfastinterval = %s\n", s.fall, s.rise, s.fast)
-		fmt.Fprintf(&out, "\tquiescent = %s\n\trepair = %s\n\tcleanstop = %s\n", yes[s.quiescent], yes[s.repair], yes[s.cleanStop])
+		fmt.Fprintf(&out, "\tfailurecount = %d\n\trisecount = %d\n\tfastinterval = %s\n", s.fall, s.rise,
+			s.fast)
+		fmt.Fprintf(&out, "\tquiescent = %s\n\trepair = %s\n\tcleanstop = %s\n", yes[s.quiescent],
+			yes[s.repair], yes[s.cleanStop])
 	}
 	return out.String()
 }

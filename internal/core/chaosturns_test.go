@@ -118,8 +118,8 @@ func (c *chaos) speak() {
 	c.oracle.set(a, says)
 }
 
-// ends closes the idle connections to a server, or to all. The oracle does not know, so only a check may change the table
-// afterwards.
+// ends closes the idle connections to a server, or to all. The oracle does not know, so only a check may change the
+// table afterwards.
 func (c *chaos) ends() {
 	some := []netip.AddrPort{c.server()}
 	if c.rand.IntN(4) == 0 {

@@ -48,9 +48,11 @@ type truth struct {
 }
 
 func newTruth(t *timeline) truth {
-	return truth{timeline: t, conditions: map[netip.AddrPort]condition{}, results: map[probe]*[]outcome{}, orders: orders.All{},
+	return truth{timeline: t, conditions: map[netip.AddrPort]condition{}, results: map[probe]*[]outcome{},
+		orders: orders.All{},
 		obeyed: orders.All{}, maintained: map[netip.AddrPort]bool{}, busy: map[netip.AddrPort]bool{},
-		disturbed: map[netip.AddrPort]time.Time{}, left: -1, clients: clients{map[netip.AddrPort]bool{}, map[spot]*seen{}},
+		disturbed: map[netip.AddrPort]time.Time{}, left: -1, clients: clients{map[netip.AddrPort]bool{},
+			map[spot]*seen{}},
 		claims: claims{taken: map[lvs.Key]bool{}, waits: map[lvs.Key]bool{}}}
 }
 
@@ -84,7 +86,8 @@ const (
 )
 
 func (c condition) String() string {
-	return []string{"healthy", "slow", "wrongPage", "refusing", "hanging", "short", "unreached", "voided", "drain", "maint",
+	return []string{"healthy", "slow", "wrongPage", "refusing", "hanging", "short", "unreached", "voided", "drain",
+		"maint",
 		"50%", "silent"}[c]
 }
 
@@ -145,10 +148,12 @@ func (s section) probes(e entry) []probe {
 		}
 	}
 	if s.agent {
-		list = append(list, probe{"agent", netip.AddrPortFrom(e.addr.Addr(), agentPort), s.interval, netip.Addr{}, onLink, marked})
+		list = append(list, probe{"agent", netip.AddrPortFrom(e.addr.Addr(), agentPort), s.interval,
+			netip.Addr{}, onLink, marked})
 	}
 	if s.weighs {
-		list = append(list, probe{"negotiate", netip.AddrPortFrom(e.addr.Addr(), otherPort), s.interval, netip.Addr{}, onLink, marked})
+		list = append(list, probe{"negotiate", netip.AddrPortFrom(e.addr.Addr(), otherPort), s.interval,
+			netip.Addr{}, onLink, marked})
 	}
 	return list
 }
@@ -414,7 +419,8 @@ func (w *truth) checker(s checker.Spec) (checker.Checker, error) {
 	if s.DrainStatus != "" {
 		check = "drains"
 	}
-	return asking{w, probe{check, s.Target, int(timeout/time.Second) - 10, s.Through.Virtual, s.OnLink, s.Protocol == "fwm"}}, nil
+	return asking{w, probe{check, s.Target, int(timeout/time.Second) - 10, s.Through.Virtual, s.OnLink,
+		s.Protocol == "fwm"}}, nil
 }
 
 func (w *truth) history(p probe) *[]outcome {

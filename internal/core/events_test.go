@@ -36,7 +36,8 @@ func TestResultsTell(t *testing.T) {
 		}, "log - answered read claim checks", "\nreloading, settled false\nrunning, settled true"})
 	}
 	play(t, append(rows, []row{
-		{"answers that can't be judged are a mail for the first server and a line for each other one, once an hour", web(1),
+		{"answers that can't be judged are a mail for the first server and a line for each other one, once " +
+			"an hour", web(1),
 			func(w *world) {
 				for _, at := range []struct {
 					wait time.Duration
@@ -97,7 +98,8 @@ running, settled true`},
 		{"a renewed certificate makes a new check, which changes nothing: failurecount still applies", "",
 			func(w *world) {
 				cert := filepath.Join(w.TempDir(), "cert.pem")
-				file := "failurecount = 3\nvirtual = 10.1.0.1:443\n\treal = 10.2.0.1:443 gate\n\tservice = https\n\ttlscert = " + cert + "\n\ttlskey = " + cert + "\n"
+				file := "failurecount = 3\nvirtual = 10.1.0.1:443\n\treal = 10.2.0.1:443 gate\n" +
+					"\tservice = https\n\ttlscert = " + cert + "\n\ttlskey = " + cert + "\n"
 				for _, text := range []string{"first", "second"} {
 					if err := os.WriteFile(cert, []byte(text), 0o600); err != nil {
 						w.Fatal(err)

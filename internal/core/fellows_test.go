@@ -29,8 +29,12 @@ func TestWhoShowsAnotherCertificate(t *testing.T) {
 		{"three", "2/1 1/80 1/80 -> 0: than 2 of 3 (ends in 1 day; theirs in 80 days)"},
 		{"half and half", "1/80 2/3 1/80 2/3"},
 		{"each its own", "1/80 2/80 3/80 4/80"},
-		{"most have one, and the others different ones", "1/80 2/80 1/80 3/80 1/80 -> 1: than 3 of 5 (ends in 80 days; theirs in 80 days) 3: than 3 of 5 (ends in 80 days; theirs in 80 days)"},
-		{"the majority comes last", "2/9 3/9 1/8 1/8 1/8 -> 0: than 3 of 5 (ends in 9 days; theirs in 8 days) 1: than 3 of 5 (ends in 9 days; theirs in 8 days)"},
+		{"most have one, and the others different ones",
+			"1/80 2/80 1/80 3/80 1/80 -> 1: than 3 of 5 (ends in 80 days; theirs in 80 days) 3: than 3 " +
+				"of 5 (ends in 80 days; theirs in 80 days)"},
+		{"the majority comes last",
+			"2/9 3/9 1/8 1/8 1/8 -> 0: than 3 of 5 (ends in 9 days; theirs in 8 days) 1: than 3 of 5 " +
+				"(ends in 9 days; theirs in 8 days)"},
 		{"those without one don't count", "1/80 - 2/3 -"},
 		{"of five, two without", "1/80 - 2/3 - 1/80 -> 2: than 2 of 3 (ends in 3 days; theirs in 80 days)"},
 		{"it has expired", "1/80 2/-3 1/80 -> 1: than 2 of 3 (ended 3 days ago; theirs in 80 days)"},
@@ -86,7 +90,8 @@ func TestWhoAnswersSlowly(t *testing.T) {
 		{"two of four", "10 10 500 500 -> 2: 500ms, the others in 10ms 3: 500ms, the others in 10ms"},
 		{"three of four", "10 500 500 500"},
 		{"two of five", "10 10 500 10 600 -> 2: 500ms, the others in 10ms 4: 600ms, the others in 10ms"},
-		{"the median, not the mean", "10 10 10 9000 10 100 -> 3: 9s, the others in 10ms 5: 100ms, the others in 10ms"},
+		{"the median, not the mean",
+			"10 10 10 9000 10 100 -> 3: 9s, the others in 10ms 5: 100ms, the others in 10ms"},
 		{"of an even number, the slower one of the two in the middle", "10 100 200 -> "},
 	} {
 		words, want, _ := strings.Cut(row.servers, " -> ")
@@ -134,8 +139,10 @@ func TestWhoGetsTooManyConnections(t *testing.T) {
 		{"as it should be", "50/50 50/50"},
 		{"half as much again", "49/33 50/33 -> 1: 50 % of the new connections and should get 33 %"},
 		{"half", "17/33 16/33 -> 1: 16 % of the new connections and should get 33 %"},
-		{"of two", "75/50 25/50 -> 0: 75 % of the new connections and should get 50 % 1: 25 % of the new connections and should get 50 %"},
-		{"small shares: ten percentage points", "19/10 20/10 -> 1: 20 % of the new connections and should get 10 %"},
+		{"of two", "75/50 25/50 -> 0: 75 % of the new connections and should get 50 % 1: 25 % of the new " +
+			"connections and should get 50 %"},
+		{"small shares: ten percentage points",
+			"19/10 20/10 -> 1: 20 % of the new connections and should get 10 %"},
 		{"none", "0/20 9/9 -> 0: 0 % of the new connections and should get 20 %"},
 		{"none is due", "60/0 40/40"},
 	} {
@@ -211,9 +218,13 @@ func TestWhatAServerShows(t *testing.T) {
 			shown{known: true, certs: certificates{7, 70}, text: "v1", fresh: true}},
 		{"a check that fails", func(s *server) { s.first.check.last.OK = false }, shown{}},
 		{"a further check that fails", func(s *server) { addCheck(s, checker.Result{}) }, shown{}},
-		{"two certificates", func(s *server) { addCheck(s, checker.Result{OK: true, Cert: 8, CertEnd: 60, Shows: "v2"}) },
+		{"two certificates", func(s *server) {
+			addCheck(s,
+				checker.Result{OK: true, Cert: 8, CertEnd: 60, Shows: "v2"})
+		},
 			shown{known: true, certs: certificates{7*31 + 8, 60}, text: "v1", took: 5}},
-		{"one of them ends later", func(s *server) { addCheck(s, checker.Result{OK: true, Cert: 8, CertEnd: 80}) },
+		{"one of them ends later",
+			func(s *server) { addCheck(s, checker.Result{OK: true, Cert: 8, CertEnd: 80}) },
 			shown{known: true, certs: certificates{7*31 + 8, 70}, text: "v1", took: 5}},
 		{"its share", func(s *server) { s.got, s.due, s.counted = 61, 33, true },
 			shown{known: true, certs: certificates{7, 70}, text: "v1", took: 5, got: 61, due: 33}},

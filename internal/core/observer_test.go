@@ -13,8 +13,10 @@ import (
 // The counters are read every two seconds, in one request for all observed sections. A server is suspected when its
 // clients get no packet back while others do: of those by masq, and once for two lines with one address.
 func TestObserve(t *testing.T) {
-	const section = "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 masq\n\treal = 10.2.0.2:80 masq\n\treal = 10.2.0.3:80 masq\n\tchecktype = connect\n\tobserve = yes\n"
-	const observed = "checkinterval = 600\n" + section + "virtual = 10.1.0.2:80\n\treal = 10.2.0.1:80 masq\n\tchecktype = connect\n\tobserve = yes\n"
+	const section = "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 masq\n\treal = 10.2.0.2:80 masq\n" +
+		"\treal = 10.2.0.3:80 masq\n\tchecktype = connect\n\tobserve = yes\n"
+	const observed = "checkinterval = 600\n" + section +
+		"virtual = 10.1.0.2:80\n\treal = 10.2.0.1:80 masq\n\tchecktype = connect\n\tobserve = yes\n"
 	const trouble = "30 connections in 4 s, 0 packets back; its checks pass"
 	const gray = trouble + ", up, suspected: " + trouble
 	instead := strings.NewReplacer
@@ -28,7 +30,8 @@ func TestObserve(t *testing.T) {
 		for i, out := range []uint64{0, 30, third} {
 			at := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 2, 0, byte(i + 1)}), 80)
 			c := w.carries[at]
-			c.Traffic.Connections, c.Traffic.PacketsIn, c.Traffic.PacketsOut = c.Traffic.Connections+15, c.Traffic.PacketsIn+15, c.Traffic.PacketsOut+out
+			c.Traffic.Connections, c.Traffic.PacketsIn, c.Traffic.PacketsOut = c.Traffic.Connections+15,
+				c.Traffic.PacketsIn+15, c.Traffic.PacketsOut+out
 			w.carries[at] = c
 		}
 		w.pass(ObserveInterval)
@@ -50,9 +53,16 @@ func TestObserve(t *testing.T) {
 		{"without", instead("\tobserve = yes\n", "").Replace(observed), reads, "", "\nread 0 times"},
 		{"no", instead("observe = yes", "observe = no").Replace(observed), reads, "", "\nread 0 times"},
 		{"gate", instead("masq", "gate").Replace(observed), reads, "", "\nread 0 times"},
-		{"udp", instead("\tobserve", "\tprotocol = udp\n\tobserve").Replace(observed), reads, "", "\nread 0 times"},
+		{"udp", instead("\tobserve", "\tprotocol = udp\n\tobserve").Replace(observed), reads, "",
+			"\nread 0 times"},
 		{"standby", observed, func(w *world) { w.SetStandby(w.now, true); reads(w) }, "", "\nread 0 times"},
-		{"promoted", observed, func(w *world) { w.SetStandby(w.now, true); w.step(); w.SetStandby(w.now, false); reads(w) }, "", "\nread 30 times"},
+		{"promoted", observed, func(w *world) {
+			w.SetStandby(w.now, true)
+			w.step()
+			w.SetStandby(w.now,
+				false)
+			reads(w)
+		}, "", "\nread 30 times"},
 		{"one does not answer", "", suspected("checkinterval = 600\n" + section), noise, "\n" + gray + `
 , up, 
 , up, `},

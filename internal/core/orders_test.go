@@ -22,7 +22,9 @@ func TestAnOrderForATimeFollowsTheBootClock(t *testing.T) {
 		given := orders.All{
 			set: {Kind: orders.Maint, Until: time.Now().Add(2 * time.Hour), Ends: runfile.SinceBoot() +
 				2*time.Hour},
-			over: {Kind: orders.Maint, Until: time.Now().Add(10 * time.Hour), Ends: runfile.SinceBoot() - 1}, // set back by ten hours
+			// set back by ten hours
+			over: {Kind: orders.Maint, Until: time.Now().Add(10 * time.Hour),
+				Ends: runfile.SinceBoot() - 1},
 			wall: {Kind: orders.Maint, Until: time.Now().Add(2 * time.Hour)},
 		}
 		w := newWorld(t, func(before *World) { before.Orders = given })

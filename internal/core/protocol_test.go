@@ -15,7 +15,10 @@ func TestTheProtocol(t *testing.T) {
 	const first, second = "10.2.0.1:80", "10.2.0.2:80"
 	play(t, []row{
 		{"records of who leaves are written before the table changes", "draintime = 60\n" + web(1),
-			func(w *world) { w.reload("draintime = 60\n" + strings.Replace(web(1), real(2), "", 1)) }, "claim checks log read", `
+			func(w *world) {
+				w.reload("draintime = 60\n" +
+					strings.Replace(web(1), real(2), "", 1))
+			}, "claim checks log read", `
 leavers 1
 -e -t 10.1.0.1:80 -r 10.2.0.2:80 -g -w 0
 answered`},
@@ -164,7 +167,10 @@ counters
 -d -t 10.1.0.1:80 -r 10.2.0.2:80
 answered`},
 		{"checks through an address begin with its local route", "",
-			func(w *world) { w.reload("announce = lvs0\n" + web(1) + "\tcheckvip = yes\n") }, "log claim answered read -A", `
+			func(w *world) {
+				w.reload("announce = lvs0\n" + web(1) +
+					"\tcheckvip = yes\n")
+			}, "log claim answered read -A", `
 place 10.1.0.1 on
 checks 2`},
 		{"or 5 s later", "",

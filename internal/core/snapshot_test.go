@@ -40,7 +40,8 @@ var refused = checker.Result{Detail: "connect: refused", Cause: checker.Refused}
 // What a snapshot has, field by field.
 func TestASnapshot(t *testing.T) {
 	const first, second, third = "10.2.0.1:80", "10.2.0.2:80", "10.2.0.3:80"
-	const three = "failurecount = 2\nvirtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate 3\n\treal = 10.2.0.2:80 gate\n" +
+	const three = "failurecount = 2\nvirtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate 3\n" +
+		"\treal = 10.2.0.2:80 gate\n" +
 		"\treal = 10.2.0.3:80 gate\n\tfallback = 127.0.0.1:80\n\tchecktype = connect\n" +
 		"virtual = 10.1.0.2:80\n\treal = 10.2.0.4:80 gate\n\tchecktype = off\n"
 	sorry := "fallbackcheck = connect\n" + strings.Replace(web(1), real(2),
@@ -261,7 +262,9 @@ moving 1
 10.2.0.9:80, false, unknown, `},
 		{"servers whose names have no address come last", "",
 			func(w *world) {
-				const file = "virtual = 10.1.0.1:80\n\treal = web1.example:80 gate 3\n\treal = 10.2.0.2:80 gate\n\treal = web3.example:80 gate\n\tchecktype = connect\n"
+				const file = "virtual = 10.1.0.1:80\n\treal = web1.example:80 gate 3\n" +
+					"\treal = 10.2.0.2:80 gate\n\treal = web3.example:80 gate\n" +
+					"\tchecktype = connect\n"
 				w.reload(file)
 				w.results(true, second)
 				w.pass(5 * time.Second)

@@ -48,14 +48,17 @@ read`},
 			goesDown(func(w *world) { w.hand(lvs.EditDest, first, 0) }), "log moving", `
 -e -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 0
 answered`},
-		{"the server was removed", "quiescent = yes\n" + web(1), goesDown(func(w *world) { w.hand(lvs.DelDest, first, 0) }), "log moving", `
+		{"the server was removed", "quiescent = yes\n" + web(1),
+			goesDown(func(w *world) { w.hand(lvs.DelDest, first, 0) }), "log moving", `
 -e -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 0
 answered
 read`},
-		{"another was drained", "quiescent = yes\n" + web(1), goesDown(func(w *world) { w.hand(lvs.EditDest, second, 0) }), "log moving", `
+		{"another was drained", "quiescent = yes\n" + web(1),
+			goesDown(func(w *world) { w.hand(lvs.EditDest, second, 0) }), "log moving", `
 -e -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 0
 answered`},
-		{"another was added", "quiescent = yes\n" + web(1), goesDown(func(w *world) { w.hand(lvs.AddDest, "10.2.0.9:80", 3) }), "log moving", `
+		{"another was added", "quiescent = yes\n" + web(1),
+			goesDown(func(w *world) { w.hand(lvs.AddDest, "10.2.0.9:80", 3) }), "log moving", `
 -e -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 0
 answered`},
 		{"fallback servers come before servers go, of all services; one that is refused is tried again alone",
@@ -260,7 +263,8 @@ func crowd(slowstart int) string {
 	var file strings.Builder
 	fmt.Fprintf(&file, "checkinterval = 3600\nslowstart = %d\n", slowstart)
 	for i := range 100 {
-		fmt.Fprintf(&file, "virtual = 10.0.0.%d:80\n\tchecktype = connect\n\tscheduler = wlc\n\treal = 10.1.%d.1->10.1.%d.50:80 masq 1000\n", i, i, i)
+		fmt.Fprintf(&file, "virtual = 10.0.0.%d:80\n\tchecktype = connect\n\tscheduler = wlc\n"+
+			"\treal = 10.1.%d.1->10.1.%d.50:80 masq 1000\n", i, i, i)
 	}
 	return file.String()
 }

@@ -17,7 +17,8 @@ import (
 // TestOnlyAPartWritesItsFields holds the inner walls: what a part of the core keeps is written by its own methods, and
 // by those of the parts that embed it. All others read it, or call that part.
 func TestOnlyAPartWritesItsFields(t *testing.T) {
-	parts := strings.Fields("agenda announcer background claimant departures examiner machine maintainer marker movers observer orderBook records " +
+	parts := strings.Fields("agenda announcer background claimant departures examiner machine maintainer marker " +
+		"movers observer orderBook records " +
 		"remover role table teller writer")
 	fset, files := sources(t)
 	info := &types.Info{Selections: map[*ast.SelectorExpr]*types.Selection{}}
@@ -49,7 +50,8 @@ func TestOnlyAPartWritesItsFields(t *testing.T) {
 					continue
 				}
 				if written++; !slices.Contains(embedded(pkg, receiver(fn)), owner[field]) {
-					t.Errorf("%s: %s writes %s of %s", fset.Position(s.Pos()), fn.Name.Name, field.Name(), owner[field])
+					t.Errorf("%s: %s writes %s of %s", fset.Position(s.Pos()), fn.Name.Name,
+						field.Name(), owner[field])
 				}
 			}
 		}

@@ -47,7 +47,8 @@ type world struct {
 	texts  bool     // the log is noted in words
 	// carries are the connections and packets of servers, as the table counts them.
 	carries map[netip.AddrPort]lvs.Counters
-	// answers, if not nil, is what becomes of a request, and how long that takes. A request that is Done is carried out.
+	// answers, if not nil, is what becomes of a request, and how long that takes. A request that is Done is carried
+	// out.
 	answers func(what string) (judge.Outcome, time.Duration)
 }
 
@@ -338,8 +339,8 @@ func (c *watched) Attend(to netip.AddrPort, up bool) {
 	}
 }
 
-// row is a test of a world: a configuration at first, of globals and sections, what happens then, and what the core asks
-// for, in that order.
+// row is a test of a world: a configuration at first, of globals and sections, what happens then, and what the core
+// asks for, in that order.
 type row struct {
 	what, before string
 	does         func(*world)
@@ -375,7 +376,8 @@ func web(n int) string {
 	return fmt.Sprintf("virtual = 10.1.0.%d:80\n", n) + real(1) + real(2) + "\tchecktype = connect\n"
 }
 
-const marked = "virtual = 7\n\tmark = 10.1.0.1 tcp 80\n\treal = 10.2.0.1 gate 4\n\treal = 10.2.0.2 gate 4\n\tcheckport = 80\n\tchecktype = connect\n"
+const marked = "virtual = 7\n\tmark = 10.1.0.1 tcp 80\n\treal = 10.2.0.1 gate 4\n\treal = 10.2.0.2 gate 4\n" +
+	"\tcheckport = 80\n\tchecktype = connect\n"
 
 // keyOf is the first virtual service of a configuration.
 func keyOf(t testing.TB, text string) lvs.Key {

@@ -36,7 +36,8 @@ func TestSignsOfLife(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s := newScenario(t)
-			s.configs["one"] = "checkinterval = 3600\nvirtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = on\n"
+			s.configs["one"] = "checkinterval = 3600\nvirtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n" +
+				"\tchecktype = on\n"
 			ctx, end := context.WithTimeout(t.Context(), 10*time.Minute)
 			defer end()
 			var longest time.Duration

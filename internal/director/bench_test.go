@@ -193,7 +193,8 @@ func BenchmarkTenThousandLeave(b *testing.B) {
 	ctx, end := context.WithCancel(b.Context())
 	ended := make(chan error, 1)
 	file := func(real string) *plan.Plan {
-		return planOf(b, "checkinterval = 3600\ndraintime = 60\nvirtual = 10.0.0.1:80\n\tchecktype = on\n\treal = "+real+" masq\n")
+		return planOf(b, "checkinterval = 3600\ndraintime = 60\nvirtual = 10.0.0.1:80\n\tchecktype = on\n"+
+			"\treal = "+real+" masq\n")
 	}
 	go func() { ended <- d.Run(ctx, file("10.1.0.0->10.1.39.15:80")) }()
 	<-d.Settled()
@@ -240,7 +241,8 @@ func (silent) Check(ctx context.Context) checker.Result {
 // BenchmarkBrake10k: 10,000 servers of a section fail through the virtual address alone, in a hundred wake-ups. Then
 // all pass.
 func BenchmarkBrake10k(b *testing.B) {
-	const file = "checkinterval = 3600\nvirtual = 10.0.0.1:80\n\tchecktype = connect\n\tcheckvip = yes\n\treal = 10.1.0.0->10.1.39.15:80 gate\n"
+	const file = "checkinterval = 3600\nvirtual = 10.0.0.1:80\n\tchecktype = connect\n\tcheckvip = yes\n" +
+		"\treal = 10.1.0.0->10.1.39.15:80 gate\n"
 	p := planChecked(b, file, func(checker.Spec) (checker.Checker, error) { return silent{}, nil })
 	j := notify.NewJournal()
 	d := New(Deps{Table: ipvsctl.NewMemory(nil),

@@ -25,7 +25,8 @@ func TestTheEndIsBoundedWhateverHangs(t *testing.T) {
 	for name, cause := range map[string]error{"stop": context.Canceled, "handover": ErrHandover} {
 		synctest.Test(t, func(t *testing.T) {
 			s := newScenario(t)
-			s.configs["one"] = "virtual = 1\n\tmark = 10.1.0.1 tcp 80\n\treal = 10.2.0.1:80 gate\n\tchecktype = on\n" +
+			s.configs["one"] = "virtual = 1\n\tmark = 10.1.0.1 tcp 80\n\treal = 10.2.0.1:80 gate\n" +
+				"\tchecktype = on\n" +
 				"virtual = 10.1.0.2:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = on\n"
 			ctx, end := context.WithCancelCause(t.Context())
 			ended := make(chan error, 1)

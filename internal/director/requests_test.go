@@ -35,7 +35,8 @@ func TestARequestThatIsNotTaken(t *testing.T) {
 func TestAHangingFolderDelaysNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScenario(t)
-		s.configs["one"] = "maintenancedir = /m\ncheckinterval = 1\nvirtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = connect\n"
+		s.configs["one"] = "maintenancedir = /m\ncheckinterval = 1\nvirtual = 10.1.0.1:80\n" +
+			"\treal = 10.2.0.1:80 gate\n\tchecktype = connect\n"
 		var watches []context.Context
 		d := New(Deps{Table: s.table.Memory, World: core.World{},
 			Maintenance: func(ctx context.Context, _ string,

@@ -73,7 +73,7 @@ import (
 //	maintain NAME, unmaintain NAME   add or remove a file in MAINTENANCE, the folder of the configuration
 //	break, fix       the table refuses every change, or accepts them again; `break marks`: so do the mark rules;
 //	                 `break devices`: no address can be changed
-//	late DURATION    how long the table takes from now on, for each operation and reading. What it does is done before
+//	late DURATION how long the table takes from now on, for each operation and reading. What it does is done before
 //	carry ADDR:PORT ACTIVE INACTIVE PERSISTENT   the connections of a server from now on
 //	traffic ADDR:PORT CONNECTIONS IN OUT         more new connections of a server, and packets of its clients
 //	crash            end the director as kill -9 does: it records nothing any more
@@ -91,7 +91,8 @@ import (
 //
 // uses reports whether a scenario has one of these directives, separated by |.
 func uses(scenario, directives string) bool {
-	return directives != "" && regexp.MustCompile(`(?m)[|;]\s*(`+directives+`)\b|gate.*; *(`+directives+`)`).MatchString(scenario)
+	return directives != "" && regexp.MustCompile(`(?m)[|;]\s*(`+directives+`)\b|gate.*; `+
+		`*(`+directives+`)`).MatchString(scenario)
 }
 
 func TestScenarios(t *testing.T) {
@@ -152,7 +153,8 @@ type scenario struct {
 }
 
 func newScenario(t *testing.T) *scenario {
-	s := &scenario{t: t, configs: map[string]string{}, names: map[string]netip.Addr{}, past: map[string][]netip.Addr{}, health: map[netip.AddrPort]checker.Result{}}
+	s := &scenario{t: t, configs: map[string]string{}, names: map[string]netip.Addr{},
+		past: map[string][]netip.Addr{}, health: map[netip.AddrPort]checker.Result{}}
 	s.table = &recorder{Memory: ipvsctl.NewMemory(nil), s: s, carries: map[netip.AddrPort]lvs.Counters{}}
 	s.client = s.table
 	s.marks = &markRecorder{s: s}
@@ -242,13 +244,19 @@ func (s *scenario) step(words []string, body string) {
 	case "tell":
 		reported, _ := health.ReadAgent(strings.Join(words[2:], " "))
 		s.mu.Lock()
-		s.health[netip.MustParseAddrPort(words[1])] = checker.Result{OK: reported.State != health.Down, Report: reported,
-			Cause: checker.Answer, Stage: wire.AtMatch, Detail: fmt.Sprintf("says %q", strings.Join(words[2:], " "))}
+		s.health[netip.MustParseAddrPort(words[1])] = checker.Result{OK: reported.State != health.Down,
+			Report: reported,
+			Cause:  checker.Answer, Stage: wire.AtMatch, Detail: fmt.Sprintf("says %q",
+				strings.Join(words[2:], " "))}
 		s.mu.Unlock()
 	case "certificate":
-		ends := time.Now().Truncate(24 * time.Hour).Add(s.duration(words[2]+"h") * 24).Unix() // the same all day
+		// the same all day
+		ends := time.Now().Truncate(24 * time.Hour).Add(s.duration(words[2]+"h") * 24).Unix()
 		for _, a := range words[3:] {
-			s.show(a, func(r *checker.Result) { r.Cert, r.CertEnd = crc32.ChecksumIEEE([]byte(words[1])), ends })
+			s.show(a, func(r *checker.Result) {
+				r.Cert, r.CertEnd = crc32.ChecksumIEEE([]byte(words[1])),
+					ends
+			})
 		}
 	case "takes":
 		took := s.duration(words[1])
@@ -412,7 +420,8 @@ func (s *scenario) obey(ids []string) {
 	all := orders.All{}
 	maps.Copy(all, s.orders)
 	for _, id := range ids {
-		all[lvs.Backend{Virtual: id}] = orders.Order{Kind: orders.Obey, Since: time.Unix(time.Now().Unix(), 0).UTC()}
+		all[lvs.Backend{Virtual: id}] = orders.Order{Kind: orders.Obey,
+			Since: time.Unix(time.Now().Unix(), 0).UTC()}
 	}
 	s.director.Order(s.t.Context(), all)
 }
@@ -430,7 +439,8 @@ func (s *scenario) newJournal() *notify.Journal {
 		s.mu.Unlock()
 		mailed := ""
 		if e.Servers > 0 {
-			mailed = fmt.Sprintf(" [%s; %s for %v before; %d of %d left]", e.Name, e.Before, e.Lasted.Round(time.Second), e.Left, e.Servers)
+			mailed = fmt.Sprintf(" [%s; %s for %v before; %d of %d left]", e.Name, e.Before,
+				e.Lasted.Round(time.Second), e.Left, e.Servers)
 		}
 		s.say("log: " + e.Text + mailed)
 	})
@@ -442,8 +452,10 @@ func (s *scenario) start(name string, standby bool) {
 	s.dead = false
 	s.mu.Unlock()
 	s.director = New(Deps{
-		Table: s.client, Marks: s.marks, Announcer: s.devices, Maintenance: maintenance.New(s.watch).Watch, World: core.World{
-			Tell: s.receivers(), Standby: standby, Departing: s.departures, Leave: s.record, Orders: s.orders, Moving: s.moving, Move: s.recordMoving,
+		Table: s.client, Marks: s.marks, Announcer: s.devices, Maintenance: maintenance.New(s.watch).Watch,
+		World: core.World{
+			Tell: s.receivers(), Standby: standby, Departing: s.departures, Leave: s.record,
+			Orders: s.orders, Moving: s.moving, Move: s.recordMoving,
 		},
 	})
 	s.watches = newIdle(s.director, s.say)
@@ -457,7 +469,8 @@ func (s *scenario) start(name string, standby bool) {
 
 // receivers are the log, the operator's commands and the webhook.
 func (s *scenario) receivers() []core.Receiver {
-	return append([]core.Receiver{core.Words(s.journal.Emit), core.Posts(s.Post), core.Commands(s.Run)}, s.channels...)
+	return append([]core.Receiver{core.Words(s.journal.Emit), core.Posts(s.Post), core.Commands(s.Run)},
+		s.channels...)
 }
 
 func (s *scenario) stop(cause error) {
@@ -526,7 +539,8 @@ func (s *scenario) waitingPlan(name string, refines bool) *plan.Plan {
 
 func (s *scenario) planWith(name string, o parser.Options) *plan.Plan {
 	o.Last = func(key known.Key) []netip.Addr { return s.past[key.Host] }
-	cfg, found := parser.Parse(s.t.Context(), name, []byte(strings.ReplaceAll(s.configs[name], "MAINTENANCE", s.folder)), o)
+	cfg, found := parser.Parse(s.t.Context(), name,
+		[]byte(strings.ReplaceAll(s.configs[name], "MAINTENANCE", s.folder)), o)
 	if found.HasErrors() {
 		s.t.Fatal(found)
 	}
@@ -587,7 +601,8 @@ func (s *scenario) take() []string {
 // check answers for a server. Each check takes a different time, so that the order of results is always the same.
 func (s *scenario) check(spec checker.Spec) checker.Result {
 	octets := spec.Target.Addr().As4()
-	time.Sleep(time.Duration(octets[3])*time.Millisecond + time.Duration(int(spec.Target.Port()%900)+len(spec.Type))*time.Microsecond)
+	time.Sleep(time.Duration(octets[3])*time.Millisecond +
+		time.Duration(int(spec.Target.Port()%900)+len(spec.Type))*time.Microsecond)
 	lost := s.noRoute.Load() && !s.devices.isLocal(spec.Through.Virtual)
 	s.mu.Lock()
 	if r := s.health[spec.Target]; r.Took < 0 { // whatever happens to the server meanwhile
@@ -615,7 +630,8 @@ func (s *scenario) check(spec checker.Spec) checker.Result {
 		return checker.Result{OK: true}
 	}
 	if lost && spec.Through.Virtual.IsValid() && (r.OK || r.OwnAnswers) {
-		r = checker.Result{OK: true, Way: checker.WayVoid, Warning: "not checked through it: nothing leads there from here"}
+		r = checker.Result{OK: true, Way: checker.WayVoid,
+			Warning: "not checked through it: nothing leads there from here"}
 	}
 	if spec.Through.Virtual.IsValid() && r.Way != checker.WayVoid {
 		r.Way = checker.WayThrough
@@ -642,9 +658,10 @@ func (s *scenario) set(a netip.AddrPort, how string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.health[a] = map[string]checker.Result{
-		"up":       {OK: true},
-		"down":     {Detail: "connect: refused", Cause: checker.Refused, Stage: wire.AtConnect},
-		"through":  {Detail: "no answer in 5s; at its own address it answers", Cause: checker.Timeout, Stage: wire.AtConnect, OwnAnswers: true},
+		"up":   {OK: true},
+		"down": {Detail: "connect: refused", Cause: checker.Refused, Stage: wire.AtConnect},
+		"through": {Detail: "no answer in 5s; at its own address it answers", Cause: checker.Timeout,
+			Stage: wire.AtConnect, OwnAnswers: true},
 		"void":     {OK: true, Way: checker.WayVoid, Warning: "its private service was gone"},
 		"wrong":    {Detail: "status 500", Cause: checker.Answer, Stage: wire.AtMatch},
 		"silent":   {Detail: "no answer in time", Cause: checker.Timeout, Stage: wire.AtAnswer, Took: -1},

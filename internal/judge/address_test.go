@@ -106,15 +106,21 @@ func TestAnAddressOfSeveralServices(t *testing.T) {
 	}{
 		{"both serve", func(*Address, []Host) {}, "lvs0 served", "", true},
 		{"one is theirs", func(_ *Address, h []Host) { h[0].Owner = "www.cf" }, "lvs0 served", "", true},
-		{"the other one is theirs", func(_ *Address, h []Host) { h[1].Owner = "www.cf" }, "lvs0 served", "", true},
-		{"both are theirs", func(a *Address, h []Host) { h[0].Owner, h[1].Owner, a.At = "www.cf", "mail.cf", "" },
+		{"the other one is theirs", func(_ *Address, h []Host) { h[1].Owner = "www.cf" }, "lvs0 served", "",
+			true},
+		{"both are theirs", func(a *Address, h []Host) {
+			h[0].Owner, h[1].Owner, a.At = "www.cf", "mail.cf",
+				""
+		},
 			"nowhere", "www.cf", false},
-		{"both are theirs, and it is still here", func(_ *Address, h []Host) { h[0].Owner, h[1].Owner = "www.cf", "mail.cf" },
+		{"both are theirs, and it is still here",
+			func(_ *Address, h []Host) { h[0].Owner, h[1].Owner = "www.cf", "mail.cf" },
 			"nowhere", "www.cf", true},
 		{"both are theirs, and checks go through it", func(a *Address, h []Host) {
 			h[0].Owner, h[1].Owner, a.At, a.Want.Local = "www.cf", "mail.cf", "", true
 		}, "nowhere", "www.cf", false},
-		{"one has no results", func(_ *Address, h []Host) { h[1].Strength.Known = false }, "lvs0 served", "", true},
+		{"one has no results", func(_ *Address, h []Host) { h[1].Strength.Known = false }, "lvs0 served", "",
+			true},
 		{"… nor ever had", func(a *Address, h []Host) { h[1].Strength.Known, a.Decided = false, false },
 			"nowhere served undecided", "", true},
 	} {
@@ -186,8 +192,10 @@ func TestHowLongAWithdrawnAddressIsServed(t *testing.T) {
 		a.Found(step.at, true, now)
 		a.Place(nil, "", all, now)
 		got := placeOf(a.Want)
-		if lingers, gone := a.Lingers(false, all, now), a.IsGone(all, now); got != step.want || lingers != step.lingers || gone != step.gone {
-			t.Errorf("after %v on %q: %s, lingers %t, gone %t; want %+v", step.after, step.at, got, lingers, gone, step)
+		if lingers, gone := a.Lingers(false, all, now), a.IsGone(all, now); got != step.want ||
+			lingers != step.lingers || gone != step.gone {
+			t.Errorf("after %v on %q: %s, lingers %t, gone %t; want %+v", step.after, step.at, got, lingers,
+				gone, step)
 		}
 	}
 	if !a.Lingers(true, all, noon.Add(3*time.Second)) {
@@ -195,9 +203,9 @@ func TestHowLongAWithdrawnAddressIsServed(t *testing.T) {
 	}
 }
 
-// In each state of an address with two virtual services: it is wanted on the device of announce only while one of them is
-// served here and nothing withdraws it, on the last resort only while packets are served, and elsewhere never. A decision
-// that is made again without an event is the same.
+// In each state of an address with two virtual services: it is wanted on the device of announce only while one of them
+// is served here and nothing withdraws it, on the last resort only while packets are served, and elsewhere never. A
+// decision that is made again without an event is the same.
 func TestAnAddressIsNeverWantedWhereNothingServes(t *testing.T) {
 	type walked struct{ announced, last, nowhere, withdrawn, undecided int }
 	var n walked

@@ -39,7 +39,8 @@ func TestStoriesStayAsTheyWere(t *testing.T) {
 			fmt.Print(story)
 		}
 		if want := wanted[one.String()]; !testkit.Update() && sums != want {
-			t.Errorf("another story than before, from step %d on: STORY=%q go test -run Stories ./internal/judge",
+			t.Errorf("another story than before, from step %d on: STORY=%q go test -run Stories "+
+				"./internal/judge",
 				differsAt(strings.Fields(sums), strings.Fields(want))*chapterSteps, one)
 		}
 	}

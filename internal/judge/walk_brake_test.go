@@ -112,7 +112,8 @@ func brakesRightly(s *step) string {
 			waited := b.accused(i, k) && instant.Sub(was.Accused) > brakePatience
 			proof := found == ownLate ||
 				w.anyOther(i, k, func(_ int, c *Check) bool { return c.Passed && c.Began.After(began) })
-			alone := !w.anyOther(i, k, func(o int, c *Check) bool { return mayBeAccused(s.to, o) && c.Tells })
+			alone := !w.anyOther(i, k,
+				func(o int, c *Check) bool { return mayBeAccused(s.to, o) && c.Tells })
 			switch {
 			case b.Paths[k].Holds && s.kind != obey:
 				return nameOf(one) + " is judged while the brake holds"

@@ -41,7 +41,8 @@ const (
 	timed
 	cuts
 	observed_
-	policy                         // a reload takes away the directives of the slice, and another one brings them back
+	// a reload takes away the directives of the slice, and another one brings them back
+	policy
 	storied                 = iota // those that testdata/stories has
 	byOrdered    capability = 1 << (iota - 1)
 	capabilities            = iota - 1

@@ -203,8 +203,8 @@ func (k *walk) story(to uint32, last event) string {
 	return k.sl.scenario(k.sl.roots()[to], events)
 }
 
-// TestWalk walks each capability alone and some pairs; with -short only the first. With WALK=long it walks all pairs, and
-// the triples with guard, hand, reload and crash. Otherwise WALK is the name of one slice, as printed.
+// TestWalk walks each capability alone and some pairs; with -short only the first. With WALK=long it walks all pairs,
+// and the triples with guard, hand, reload and crash. Otherwise WALK is the name of one slice, as printed.
 func TestWalk(t *testing.T) {
 	asked, alone := os.Getenv("WALK"), raced || testing.Short()
 	was := debug.SetGCPercent(800) // little of what a step allocates is kept

@@ -110,8 +110,8 @@ func TestNothingIsSentToASilentTable(t *testing.T) {
 	}
 }
 
-// Operations are sent in batches, and each batch waits for the answers to the one before. More removals than a batch are
-// sent from the last one on.
+// Operations are sent in batches, and each batch waits for the answers to the one before. More removals than a batch
+// are sent from the last one on.
 func TestAWriteIsSentInBatches(t *testing.T) {
 	for _, row := range []struct {
 		n                 int
