@@ -73,7 +73,7 @@ import (
 //	maintain NAME, unmaintain NAME   add or remove a file in MAINTENANCE, the folder of the configuration
 //	break, fix       the table refuses every change, or accepts them again; `break marks`: so do the mark rules;
 //	                 `break devices`: no address can be changed
-//	late DURATION how long the table takes from now on, for each operation and reading. What it does is done before
+//	late DURATION how long the table takes from now on, for each operation and reading. What it does is done first
 //	carry ADDR:PORT ACTIVE INACTIVE PERSISTENT   the connections of a server from now on
 //	traffic ADDR:PORT CONNECTIONS IN OUT         more new connections of a server, and packets of its clients
 //	crash            end the director as kill -9 does: it records nothing any more
