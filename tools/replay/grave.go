@@ -19,8 +19,8 @@ var harm = regexp.MustCompile(`(?i)requests?\b.*\b(failed|lost)|\blost\b|left af
 	`|client.*\b(answer|got|notices)` +
 	`|\btable (is|was|has|does not have)\b|connections?.*\b(broken|broke)\b|\b[1-9]\d* failed\b`)
 
-// harmless is the heading of a table of results, and a line that counts nothing.
-var harmless = regexp.MustCompile(`\| requests \||\b0 of \d+ requests\b`)
+// harmless is the heading of a table of results, a line that counts nothing, and what heartbeat warns of at each start.
+var harmless = regexp.MustCompile(`\| requests \||\b0 of \d+ requests\b|Core dumps could be lost`)
 
 // isGrave returns the line for which a failure is final, "" without one.
 func isGrave(output string) string {

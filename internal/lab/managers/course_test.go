@@ -42,7 +42,7 @@ func (o *course) moves(event string, to, from *machine, happen func()) bool {
 	happen()
 	lost := false
 	await(o.t, eventTime, "address on "+to.name, func() bool {
-		lost = time.Since(begun) > messageTime && to.lostMessage()
+		lost = time.Since(begun) > messageTime && (to.lostMessage() || from.alive && from.lostMessage())
 		return lost || to.hasAddress()
 	})
 	if lost {
