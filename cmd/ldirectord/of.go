@@ -53,7 +53,7 @@ func compareDirectors(c *call) error {
 	case reached < 2:
 		c.tell("nothing to compare: directors with a report: %d", reached)
 	default:
-		c.tell("directors without a difference: %d", reached)
+		c.tell("no difference between %d directors", reached)
 	}
 	for _, name := range names {
 		if why := stale[name]; !c.JSON && why != "" {

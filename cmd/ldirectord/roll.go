@@ -238,7 +238,7 @@ func (c *call) runFor(real string, argv []string) error {
 	cmd.WaitDelay = commandEnd
 	err := cmd.Run()
 	if failed, is := errors.AsType[*exec.ExitError](err); is && failed.ExitCode() > 0 {
-		return exit{failed.ExitCode(), fmt.Errorf("%s: %w", argv[0], err)}
+		return exit{failed.ExitCode(), fmt.Errorf("%s for %s: %w", argv[0], real, err)}
 	}
 	return runfile.While("running the command", err)
 }

@@ -91,7 +91,7 @@ func (s *rollState) hold() error {
 	}
 	if err := runfile.TryLock(f); err != nil {
 		f.Close()
-		return fmt.Errorf("--state %s: another roll is using the file: %w", s.path, err)
+		return fmt.Errorf("--state %s: another roll is using the file", s.path)
 	}
 	s.close()
 	s.held = f

@@ -101,10 +101,10 @@ func setServers(c *call, servers []string, what string) error {
 		}
 	}
 	if order.Waits() && c.answer == nil {
-		c.tell("waits until %s, and then until enough servers are left", when(order.From))
+		c.tell("begins at %s, or later, when enough servers are left", when(order.From))
 	}
 	for _, why := range answer.Short {
-		c.warn("it would wait longer now: %s", why)
+		c.warn("if it began now, it would have to wait: %s", why)
 	}
 	for _, id := range answer.Refusing {
 		c.warn(

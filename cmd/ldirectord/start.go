@@ -87,7 +87,8 @@ func (c *call) loadOrLastGood() error {
 	case asked && c.takeLastGood():
 		c.LastGood, refused = true, nil
 	case !asked && !since.IsZero() && c.found().Pid == 0:
-		c.warn("%s --last-good takes the last good configuration, of %s", c.verb, since.Format(time.DateTime))
+		c.warn("to start with the last good configuration, of %s: ldirectord %s %s --last-good",
+			since.Format(time.DateTime), strings.Join(append(c.own(), c.path), " "), c.verb)
 	}
 	return refused
 }

@@ -116,7 +116,7 @@ func present(c *call, given orders.All) (failed []lvs.Backend, all orders.All, e
 	all = maps.Clone(given)
 	if !c.Running {
 		if c.found().State.Pid != 0 {
-			c.note("every server of the file is taken for up; --running asks the daemon which are")
+			c.note("every server of the file is assumed to be up; --running asks the daemon which are")
 		}
 		return nil, all, nil
 	}

@@ -292,6 +292,10 @@ func (d *daemon) announce() {
 		how = fmt.Sprintf("with pid: %d", os.Getpid())
 	}
 	d.say(notify.Starting, fmt.Sprintf("Starting Linux Director %s %s", d.Version, how))
+	if good := d.Loaded.GoodSince; !good.IsZero() {
+		d.say(notify.ConfigIgnored, "The last good configuration, of "+good.Local().Format(time.DateTime)+
+			", is in force, not the file")
+	}
 	for _, f := range d.Loaded.Found.ForLog() {
 		if d.PidFile || !f.IsPerls() { // otherwise the command has printed it there
 			d.say(notify.ConfigWarning, Message(f))

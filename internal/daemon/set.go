@@ -86,6 +86,9 @@ func carryOut(r orders.Request, now *view.Snapshot, all orders.All, path string,
 	for _, p := range append(now.Aliases(meant), meant...) {
 		delete(all, p)
 	}
+	if r.Waits() {
+		r.Since = all.Apart(r.Since)
+	}
 	weights := map[lvs.Backend]int{}
 	for v, s := range now.Each() {
 		weights[lvs.At(v.ID, s.Real)] = s.Weight
@@ -372,8 +375,11 @@ func (o *standingOrders) beginDue(ctx context.Context) {
 
 // begin puts orders that have waited in force.
 func (o *standingOrders) begin(ctx context.Context, due orders.All) {
-	all := maps.Clone(o.given)
-	maps.Copy(all, due)
+	all, since := maps.Clone(o.given), time.Now().UTC().Truncate(time.Second)
+	for at, one := range due {
+		one.Since = since
+		all[at] = one
+	}
 	if o.orderFile().Write(all) == nil {
 		_ = o.pass(ctx, all) // otherwise it is carried out later from the file
 	}

@@ -151,6 +151,19 @@ func (all All) Waiting() All {
 	return waiting
 }
 
+// Apart is a time at or after this one at which no order was given that waits: those of one command, which begin
+// together, are known by it.
+func (all All) Apart(since time.Time) time.Time {
+	taken := map[time.Time]bool{}
+	for _, o := range all.Waiting() {
+		taken[o.Since] = true
+	}
+	for taken[since] {
+		since = since.Add(time.Second)
+	}
+	return since
+}
+
 // Due are copies of the orders whose time has come, without From.
 func (all All) Due(now time.Time) All {
 	due := All{}

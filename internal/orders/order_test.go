@@ -66,6 +66,9 @@ func TestAnOrderThatWaits(t *testing.T) {
 	testkit.Same(t, all.InForce(), All{b: {Kind: Maint}})
 	testkit.Same(t, all.Due(now.Add(time.Hour-time.Second)), All{})
 	testkit.Same(t, all.Due(now.Add(time.Hour)), All{a: {Kind: Drain}})
+	later := All{a: {Kind: Drain, From: now, Since: now}, b: {Kind: Maint, Since: now.Add(time.Second)}}
+	testkit.Equal(t, later.Apart(now), now.Add(time.Second), "another command within the same second")
+	testkit.Equal(t, later.Apart(now.Add(time.Second)), now.Add(time.Second), "one in force waits no more")
 	file := File(t.TempDir() + "/drain")
 	testkit.OK(t, file.Write(all))
 	testkit.Same(t, testkit.Must(file.Current())(t), all)
