@@ -62,7 +62,7 @@ var nightElsewhere = map[string]string{
 	"a server is hot: it has far more connections than its weight asks " +
 		"for": "../../testdata/scenario/same-share.txt",
 	"a few clients make a server hot":                          "../../testdata/script/connections.txtar",
-	"some servers are out: which others must not fail tonight": "../../testdata/script/whatif.txtar",
+	"some servers are out: which of the others must stay up tonight": "../../testdata/script/whatif.txtar",
 	"every server is up, and clients get nothing":              "../../testdata/script/outage.txtar",
 	"clients are refused, and every server is up":              "../../testdata/status/text",
 	"clients get the fallback page":                            "../../testdata/status/text",
