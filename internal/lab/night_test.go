@@ -61,13 +61,13 @@ var nightElsewhere = map[string]string{
 	"a server passes its checks, gets no clients, and has no order": "../../testdata/status/text",
 	"a server is hot: it has far more connections than its weight asks " +
 		"for": "../../testdata/scenario/same-share.txt",
-	"a few clients make a server hot":                          "../../testdata/script/connections.txtar",
+	"a few clients make a server hot":                                "../../testdata/script/connections.txtar",
 	"some servers are out: which of the others must stay up tonight": "../../testdata/script/whatif.txtar",
-	"every server is up, and clients get nothing":              "../../testdata/script/outage.txtar",
-	"clients are refused, and every server is up":              "../../testdata/status/text",
-	"clients get the fallback page":                            "../../testdata/status/text",
-	"conntrack of the director is nearly full":                 "../../testdata/status/text",
-	"checks fail because of the director itself":               "../../testdata/scenario/own-shortage.txt",
+	"every server is up, and clients get nothing":                    "../../testdata/script/outage.txtar",
+	"clients are refused, and every server is up":                    "../../testdata/status/text",
+	"clients get the fallback page":                                  "../../testdata/status/text",
+	"conntrack of the director is nearly full":                       "../../testdata/status/text",
+	"checks fail because of the director itself":                     "../../testdata/scenario/own-shortage.txt",
 }
 
 // Each row of the page has its test, even where there is no lab.
