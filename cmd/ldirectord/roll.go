@@ -176,19 +176,17 @@ const firstLook = time.Second
 
 // takeOut drains a server when enough others serve. It tells why it waits.
 func (c *call) takeOut(server []string) error {
-	budget := c.WaitBudget
-	defer func() { c.WaitBudget = budget }()
-	c.WaitBudget = min(budget, firstLook)
-	err := c.give(server, orders.Drain)
-	if err == nil || c.WaitBudget == budget {
+	first := *c
+	first.WaitBudget = min(c.WaitBudget, firstLook)
+	err := first.give(server, orders.Drain)
+	if err == nil || first.WaitBudget == c.WaitBudget {
 		return err
 	}
 	short, waits := strings.CutSuffix(err.Error(), ", after "+firstLook.String())
 	if !waits {
 		return err
 	}
-	c.warn("%s; waiting for up to %v", short, budget)
-	c.WaitBudget = budget
+	c.warn("%s; waiting for up to %v", short, c.WaitBudget)
 	return c.give(server, orders.Drain)
 }
 
@@ -203,19 +201,16 @@ func (c *call) give(server []string, kind orders.Kind) error {
 
 // takeBack ends the order to drain, even if a signal comes meanwhile.
 func (c *call) takeBack(server []string) error {
-	ctx, why, budget := c.ctx, c.Why, c.WaitBudget
-	c.ctx, c.Why, c.WaitBudget = context.WithoutCancel(ctx), "", 0 // why and budget are for orders that take out
-	err := c.give(server, orders.Ready)
-	c.ctx, c.Why, c.WaitBudget = ctx, why, budget
-	return err
+	back := *c
+	back.ctx, back.Why, back.WaitBudget = context.WithoutCancel(c.ctx), "", 0 // as no order to take out
+	return back.give(server, orders.Ready)
 }
 
 // isDrained reports whether a server is drained, or may be.
 func (c *call) isDrained(server []string) bool {
-	ctx := c.ctx
-	c.ctx, c.args = context.WithoutCancel(ctx), server
-	found, err := c.askWhy()
-	c.ctx = ctx
+	asks := *c
+	asks.ctx, asks.args = context.WithoutCancel(c.ctx), server
+	found, err := asks.askWhy()
 	return err != nil || slices.ContainsFunc(found.Servers, func(s status.Case) bool { return s.Drained })
 }
 

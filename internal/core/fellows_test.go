@@ -275,16 +275,21 @@ func TestWhatIsKeptOfResults(t *testing.T) {
 	}
 }
 
+// oneOfThreeDiffers are servers that pass; the last one shows another certificate.
+func oneOfThreeDiffers() (all []*server) {
+	for i := range 3 {
+		s := serverOf(lvs.Dest{Addr: someAddr})
+		s.first.check.last = checker.Result{OK: true, Cert: uint32(1 + i/2)}
+		s.first.check.mean = 1
+		all = append(all, s)
+	}
+	return all
+}
+
 // A director beside which another daemon has the service shows what differs, and reports nothing.
 func TestOnlyTheOwnerReportsADifference(t *testing.T) {
 	for owner, want := range map[string]int{"": 1, "another daemon": 0} {
-		var all []*server
-		for i := range 3 {
-			s := serverOf(lvs.Dest{Addr: someAddr})
-			s.first.check.last = checker.Result{OK: true, Cert: uint32(1 + i/2)}
-			s.first.check.mean = 1
-			all = append(all, s)
-		}
+		all := oneOfThreeDiffers()
 		v, said := virtualOf(&parser.Virtual{Settings: parser.Settings{SameWait: 60}}, all...), 0
 		v.Owner = owner
 		e := examiner{services: &services{virtuals: []*virtual{v}}}
@@ -307,13 +312,7 @@ func TestOnlyTheOwnerReportsADifference(t *testing.T) {
 
 // What was told stays while too few servers pass, and says that it is not compared now.
 func TestADifferenceSaysThatItIsNotComparedNow(t *testing.T) {
-	var all []*server
-	for i := range 3 {
-		s := serverOf(lvs.Dest{Addr: someAddr})
-		s.first.check.last = checker.Result{OK: true, Cert: uint32(1 + i/2)}
-		s.first.check.mean = 1
-		all = append(all, s)
-	}
+	all := oneOfThreeDiffers()
 	v := virtualOf(&parser.Virtual{Settings: parser.Settings{SameWait: 60}}, all...)
 	e := examiner{services: &services{virtuals: []*virtual{v}}}
 	const differs = "shows another certificate than 2 of 3 (ended 20454 days ago; theirs ended 20454 days ago)"
