@@ -254,6 +254,19 @@ run -c tell tcp:10.1.0.1:80 unavailable 2 2
 -D -t 10.1.0.1:80
 answered
 answered true`},
+		{"a removal that the table refused is tried again at a demotion, not later", web(1) + web(2),
+			func(w *world) {
+				w.refuse("-D -t 10.1.0.2:80")
+				w.reload(web(1))
+				w.answers = nil
+				w.note("it answers again")
+				w.SetStandby(w.now, true)
+				w.step()
+			}, "log claim checks read answered", `
+-D -t 10.1.0.2:80
+it answers again
+-D -t 10.1.0.1:80
+-D -t 10.1.0.2:80`},
 		{"who asked is answered when the table is sent and the rules are set", "",
 			func(w *world) {
 				w.slow = true

@@ -72,6 +72,9 @@ func (c *Core) demote() {
 	named, announced := map[string]bool{}, c.announcer.byKey()
 	c.writer.silence.AtOnce()
 	c.claimant.assign(c.ours, c.purges) // which daemon waits now
+	for _, v := range c.purges {
+		v.retry.AtOnce()
+	}
 	for _, v := range c.ours {
 		if o := c.writer.leave(v, named); o.Err != nil {
 			rest := c.remover.add(v, announced[v.Key()])
