@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 
 	"ldirectord/internal/view"
 	"ldirectord/parser"
@@ -46,7 +45,7 @@ func printCheck(c *call) {
 	if !c.All {
 		found, left = found.Brief().Within(screen - 2)
 	}
-	quotes := isTerminal(os.Stdout) && (c.All || 3*len(found) < screen)
+	quotes := c.onTerminal() && (c.All || 3*len(found) < screen)
 	for _, d := range found {
 		line := d.String() + "\n"
 		if quotes {
@@ -74,9 +73,4 @@ func countFindings(found parser.Diagnostics) string {
 		text += ", " + view.Plural(n, "warning")
 	}
 	return text
-}
-
-func isTerminal(f *os.File) bool {
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

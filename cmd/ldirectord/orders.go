@@ -31,7 +31,7 @@ func listOrders(c *call) error {
 		if o.Waits() {
 			since = "from " + when(o.From)
 		}
-		addRow(w, o.Virtual, cmp.Or(o.Real, "-"), what, since, when(o.Until), o.By, o.Why)
+		addRow(w, o.Virtual, cmp.Or(o.Real, "-"), what, since, when(o.Until), o.By, o.Reason())
 	}
 	return w.Flush()
 }

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -52,19 +53,22 @@ func roll(c *call) error {
 	defer stop()
 	c.Why, c.WaitBudget = cmp.Or(c.Why, orders.ByRoll), cmp.Or(c.WaitBudget, rollBudget)
 	for i, real := range left {
-		server, drained := append(slices.Clone(virtual), real), false
+		turn := rolling{c, append(slices.Clone(virtual), real),
+			fmt.Sprintf("%s, %d of %d", real, len(done)+i+1, len(done)+len(left))}
 		err := state.begin(real)
+		drained := false
 		if err == nil {
-			c.tell("%s, %d of %d", real, len(done)+i+1, len(done)+len(left))
-			c.out.Flush() // which remembers an error
-			drained, err = c.rollOne(server, argv)
+			drained, err = turn.roll(argv)
 		}
 		if err != nil {
-			c.hint(server, drained, left[i+1:])
-			return cmp.Or(runfile.While("roll", context.Cause(c.ctx)), err)
+			err = cmp.Or(runfile.While("roll", context.Cause(c.ctx)), err)
+			c.warn("%v", err)
+			turn.hint(drained, left[i+1:])
+			return exit{status: statusFor(err)}
 		}
 		state.Done = append(state.Done, real)
 	}
+	c.tell("%s rolled", view.Plural(len(done)+len(left), "server"))
 	return state.end()
 }
 
@@ -76,23 +80,6 @@ func namesOf(servers []lvs.Backend) (names []string) {
 		}
 	}
 	return names
-}
-
-// hint tells what a roll that failed at a server leaves, and how to continue.
-func (c *call) hint(server []string, drained bool, left []string) {
-	real := server[len(server)-1]
-	if drained {
-		c.warn("%s stays drained; to end that: ldirectord %s undrain %s", real,
-			strings.Join(append(c.own(), c.path), " "), strings.Join(server, " "))
-	} else {
-		c.warn("%s is not drained", real)
-	}
-	if len(left) > 0 {
-		c.warn("not rolled: %s", strings.Join(left, " "))
-	}
-	if c.State != "" {
-		c.warn("to continue: the same command again; it begins with %s", real)
-	}
 }
 
 // warnOfOut tells which servers of these virtual services are out already.
@@ -140,19 +127,59 @@ func (c *call) rolled(words []string) (virtual []string, servers []lvs.Backend, 
 	return virtual, servers, nil
 }
 
-// rollOne rolls one server. It reports whether the server is drained if that fails.
-func (c *call) rollOne(server, argv []string) (drained bool, err error) {
-	if err := c.takeOut(server); err != nil {
-		return c.isDrained(server), err
+// rolling is a server in its turn.
+type rolling struct {
+	*call
+	server []string // as in the command line: its virtual service, if that is named, and its name
+	place  string   // "web1:80, 1 of 3"
+}
+
+func (r rolling) real() string { return r.server[len(r.server)-1] }
+
+// step tells what roll does now.
+func (r rolling) step(what string) {
+	r.tell("%s%s", r.place, what)
+	r.out.Flush() // which remembers an error
+}
+
+// hint tells what a roll that failed leaves, and how to continue.
+func (r rolling) hint(drained bool, left []string) {
+	if drained {
+		r.warn("%s stays drained; to end that: ldirectord %s undrain %s", r.real(),
+			strings.Join(append(r.own(), r.path), " "), strings.Join(r.server, " "))
+	} else {
+		r.warn("%s is not drained", r.real())
 	}
-	isOut := func(s status.Case) (bool, string) { return c.isAs(s, "out"), "" }
-	err = c.await(server, "still has connections", isOut)
+	if len(left) > 0 {
+		r.warn("not rolled: %s", strings.Join(left, " "))
+	}
+	if r.State != "" {
+		r.warn("to continue: the same command again; it begins with %s", r.real())
+	} else {
+		r.warn("to continue: the same command with %s", strings.Join(append([]string{r.real()}, left...), " "))
+	}
+}
+
+// roll rolls the server. It reports whether the server is drained if that fails.
+func (r rolling) roll(argv []string) (drained bool, err error) {
+	r.step("")
+	if err := r.takeOut(); err != nil {
+		return r.isDrained(), err
+	}
+	err = r.await("still has connections", func(s status.Case) (bool, string) {
+		left := ""
+		if s.Connections != nil {
+			left = strconv.Itoa(int(s.Connections.Active))
+		}
+		return r.isAs(s, "out"), left
+	})
 	if late, is := errors.AsType[late](err); is {
-		c.tell("%v; the command runs all the same", late)
+		r.tell("%v; the command runs all the same", late)
 	} else if err != nil {
 		return true, err
 	}
-	if err := c.runFor(server[len(server)-1], argv); err != nil {
+	r.step(": running " + argv[0])
+	if err := r.runFor(r.real(), argv); err != nil {
 		return true, err
 	}
 	ended := time.Now()
@@ -160,34 +187,34 @@ func (c *call) rollOne(server, argv []string) (drained bool, err error) {
 		left := unpassed(s, ended)
 		return len(left) == 0, strings.Join(left, "; ")
 	}
-	if err := c.await(server, "has not passed its checks", passes); err != nil {
+	if err := r.await("has not passed its checks", passes); err != nil {
 		return true, err
 	}
-	if err := c.takeBack(server); err != nil {
+	if err := r.takeBack(); err != nil {
 		return true, err
 	}
-	return false, c.await(server, "does not serve with its full weight", func(s status.Case) (bool, string) {
-		return c.isAs(s, "up") && !strings.Contains(s.Parts, "slowstart"), cmp.Or(s.Parts, s.Why())
+	return false, r.await("does not serve with its full weight", func(s status.Case) (bool, string) {
+		return r.isAs(s, "up") && !strings.Contains(s.Parts, "slowstart"), cmp.Or(s.Parts, s.Why())
 	})
 }
 
 // firstLook is how long roll waits for its turn with a server before it tells so.
 const firstLook = time.Second
 
-// takeOut drains a server when enough others serve. It tells why it waits.
-func (c *call) takeOut(server []string) error {
-	first := *c
-	first.WaitBudget = min(c.WaitBudget, firstLook)
-	err := first.give(server, orders.Drain)
-	if err == nil || first.WaitBudget == c.WaitBudget {
+// takeOut drains the server when enough others serve. It tells why it waits.
+func (r rolling) takeOut() error {
+	first := *r.call
+	first.WaitBudget = min(r.WaitBudget, firstLook)
+	err := first.give(r.server, orders.Drain)
+	if err == nil || first.WaitBudget == r.WaitBudget {
 		return err
 	}
 	short, waits := strings.CutSuffix(err.Error(), ", after "+firstLook.String())
 	if !waits {
 		return err
 	}
-	c.warn("%s; waiting for up to %v", short, c.WaitBudget)
-	return c.give(server, orders.Drain)
+	r.warn("%s; waiting for up to %v", short, r.WaitBudget)
+	return r.give(r.server, orders.Drain)
 }
 
 // give gives an order. One that is only recorded, because the daemon has ended, is a failure.
@@ -200,16 +227,16 @@ func (c *call) give(server []string, kind orders.Kind) error {
 }
 
 // takeBack ends the order to drain, even if a signal comes meanwhile.
-func (c *call) takeBack(server []string) error {
-	back := *c
-	back.ctx, back.Why, back.WaitBudget = context.WithoutCancel(c.ctx), "", 0 // as no order to take out
-	return back.give(server, orders.Ready)
+func (r rolling) takeBack() error {
+	back := *r.call
+	back.ctx, back.Why, back.WaitBudget = context.WithoutCancel(r.ctx), "", 0 // as no order to take out
+	return back.give(r.server, orders.Ready)
 }
 
-// isDrained reports whether a server is drained, or may be.
-func (c *call) isDrained(server []string) bool {
-	asks := *c
-	asks.ctx, asks.args = context.WithoutCancel(c.ctx), server
+// isDrained reports whether the server is drained, or may be.
+func (r rolling) isDrained() bool {
+	asks := *r.call
+	asks.ctx, asks.args = context.WithoutCancel(r.ctx), r.server
 	found, err := asks.askWhy()
 	return err != nil || slices.ContainsFunc(found.Servers, func(s status.Case) bool { return s.Drained })
 }
@@ -220,7 +247,6 @@ const commandEnd = 10 * time.Second
 // runFor runs the command, with the name of the server for each word {}. Its exit status becomes that of roll. A signal
 // that ends roll ends it.
 func (c *call) runFor(real string, argv []string) error {
-	c.out.Flush() // which remembers an error
 	argv = slices.Clone(argv)
 	for i, word := range argv {
 		if word == "{}" {
@@ -238,12 +264,15 @@ func (c *call) runFor(real string, argv []string) error {
 	return runfile.While("running the command", err)
 }
 
-// await waits until each entry of a server meets a condition, for at most --timeout. met also returns why one does not.
-func (c *call) await(server []string, not string, met func(status.Case) (bool, string)) error {
-	ctx, cancel := context.WithTimeout(c.ctx, c.Timeout)
+// await waits until each entry of the server meets a condition, for at most --timeout, and shows what it waits for. met
+// also returns why one does not.
+func (r rolling) await(not string, met func(status.Case) (bool, string)) error {
+	ctx, cancel := context.WithTimeout(r.ctx, r.Timeout)
 	defer cancel()
-	for c.args = server; ; {
-		found, err := c.askWhy()
+	line := r.newWaiting()
+	defer line.end()
+	for r.args = r.server; ; {
+		found, err := r.askWhy()
 		if err != nil {
 			return err
 		}
@@ -251,16 +280,17 @@ func (c *call) await(server []string, not string, met func(status.Case) (bool, s
 		if len(others) == 0 {
 			return nil
 		}
+		s := others[0]
+		_, why := met(s)
+		why = view.After(": ", why)
+		line.show(r.place + ": " + not + why)
 		if runfile.Pause(ctx, idleInterval) {
 			continue
 		}
-		if err := c.ctx.Err(); err != nil {
+		if err := r.ctx.Err(); err != nil {
 			return err
 		}
-		s := others[0]
-		_, why := met(s)
-		return late(fmt.Sprintf("%s of %s %s after %v", s.Real, s.Virtual, not, c.Timeout) +
-			view.After(": ", why))
+		return late(fmt.Sprintf("%s of %s %s after %v%s", s.Real, s.Virtual, not, r.Timeout, why))
 	}
 }
 

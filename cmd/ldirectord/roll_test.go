@@ -102,5 +102,5 @@ func TestAnOrderOfARollWithoutADaemon(t *testing.T) {
 	testkit.FailsWith(t, c.give([]string{"10.2.0.2"}, orders.Drain), "canceled")
 	all := testkit.Must(orders.File(c.instance().Files().Drain).Current())(t)
 	testkit.Same(t, all.Sorted(), []lvs.Backend{lvs.At("tcp:10.1.0.1:80", "10.2.0.1:80")})
-	testkit.Equal(t, c.isDrained([]string{"10.2.0.2"}), true, "without a daemon it may be")
+	testkit.Equal(t, rolling{call: c, server: []string{"10.2.0.2"}}.isDrained(), true, "without a daemon it may be")
 }

@@ -233,7 +233,7 @@ func watched(t *testing.T) (*runningDaemon, net.Listener) {
 	for range 2 {
 		l := testkit.Must(net.Listen("tcp4", "127.0.0.1:0"))(t)
 		t.Cleanup(func() { l.Close() })
-		fmt.Fprintf(&config, "\treal = %s gate\n", l.Addr())
+		fmt.Fprintf(&config, "\treal = %s masq\n", l.Addr())
 		last = l
 	}
 	d := launched(t, "start", config.String())

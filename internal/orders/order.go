@@ -67,14 +67,18 @@ func (o Order) String() string {
 	if o.By != "" {
 		text += " by " + o.By
 	}
-	why := o.Why
-	if o.Roll != 0 && unix.Kill(o.Roll, 0) == unix.ESRCH {
-		why = "a roll that ended"
-	}
-	if why != "" {
+	if why := o.Reason(); why != "" {
 		text += ": " + why
 	}
 	return text
+}
+
+// Reason is why the order was given. A roll that has ended did not end its order.
+func (o Order) Reason() string {
+	if o.Roll != 0 && unix.Kill(o.Roll, 0) == unix.ESRCH {
+		return "a roll that ended"
+	}
+	return o.Why
 }
 
 // Expiry is the end in words, in local time: " until 2026-11-21 18:00:00"; "" without one.
