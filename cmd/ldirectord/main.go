@@ -30,7 +30,7 @@ const (
 	exitConfig  = 2   // the configuration is refused
 	exitStopped = 3   // status: no daemon
 	exitUnknown = 4   // status with --verbose or --json: the daemon runs, and nothing can be shown
-	exitChanges = 4   // plan with --exit-code: something would change
+	exitChanges = 4   // plan with --exit-code: something would change; with --each: a server must not fail
 	exitLate    = 4   // wait: not in time
 	exitUsage   = 255 // usage error
 )

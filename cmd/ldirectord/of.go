@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -110,6 +111,9 @@ func reportOf(ctx context.Context, director string) (*status.Report, error) {
 	}
 	request.Host = "localhost"
 	answer, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(request)
+	if failed, is := errors.AsType[*net.OpError](err); is {
+		err = failed.Err // without the address, which the caller names
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -144,5 +148,7 @@ func showDifferences(c *call, names []string, differences []status.Difference) {
 	w.Flush()
 	if marks {
 		c.tell("*: not as most of the directors")
+	} else {
+		c.tell("no value is that of most of the directors")
 	}
 }

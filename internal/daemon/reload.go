@@ -168,8 +168,13 @@ func (f *configFile) look(ctx context.Context) {
 		f.d.say(notify.ConfigIgnored, fmt.Sprintf(reads, path, back))
 		return
 	}
+	takes := "autoreload is off: the command reload takes the new configuration"
 	if !global.AutoReload {
-		f.d.tally.setChanged(sum != f.inForce, f.refusal(ctx, text, err))
+		refusal := f.refusal(ctx, text, err)
+		f.d.tally.setChanged(sum != f.inForce, refusal)
+		if refusal != "" {
+			takes = "autoreload is off, and the command reload would refuse it: " + refusal
+		}
 	}
 	if f.sum = sum; err == nil {
 		f.include = parser.Includes(text)
@@ -180,8 +185,7 @@ func (f *configFile) look(ctx context.Context) {
 		}
 		if !global.AutoReload {
 			f.d.say(notify.ConfigIgnored, " - ignore new configuration")
-			f.d.say(notify.ConfigIgnored,
-				"autoreload is off: the command reload takes the new configuration")
+			f.d.say(notify.ConfigIgnored, takes)
 		}
 	}
 	if global.AutoReload {

@@ -43,13 +43,16 @@ func nightRows(t *testing.T) (rows []nightRow) {
 
 // nightElsewhere are the rows that other tests play, with the file that has their words.
 var nightElsewhere = map[string]string{
-	"a name has no address":                                         "../../testdata/script/names.txtar",
-	"no mark can be set":                                            "../doctor/testdata/findings.golden",
-	"another program marks the packets of checks":                   "../doctor/testdata/findings.golden",
-	"the Perl program still runs":                                   "../../cmd/ldirectord/perl_test.go",
-	"the daemon does not answer":                                    "../../testdata/script/hung-daemon.txtar",
-	"no daemon runs":                                                "../../testdata/script/one-daemon.txtar",
-	"an order is refused":                                           "../../testdata/script/full-rundir.txtar",
+	"a name has no address":                                     "../../testdata/script/names.txtar",
+	"no mark can be set":                                        "../doctor/testdata/findings.golden",
+	"another program marks the packets of checks":               "../doctor/testdata/findings.golden",
+	"the Perl program still runs":                               "../../cmd/ldirectord/perl_test.go",
+	"the daemon does not answer":                                "../../testdata/script/hung-daemon.txtar",
+	"no daemon runs":                                            "../../testdata/script/one-daemon.txtar",
+	"a daemon does not start after a boot: its file is refused": "../../testdata/script/lastgood.txtar",
+	"a `roll` has stopped, and its server is still " +
+		"drained": "../../testdata/script/slow/rolling-release.txtar",
+	"an order is refused": "../../testdata/script/full-rundir.txtar",
 	"a server passes its checks, and its clients get no answers":    "../../testdata/scenario/observe.txt",
 	"a server is left out for that a third time":                    "../lab/observe_test.go",
 	"a server fails and comes back many times":                      "../../testdata/scenario/flaps.txt",
