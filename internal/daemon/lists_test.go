@@ -324,9 +324,12 @@ func TestWhoMayWriteAList(t *testing.T) {
 			continue
 		}
 		testkit.OK(t, errors.Join(os.Chmod(path, row.file), os.Chmod(folder, row.folder)))
+		link := filepath.Join(t.TempDir(), "link")
+		testkit.OK(t, os.Symlink(path, link))
 		_, listErr := readList(path, resolve.Key{}, nil)
+		_, linkErr := readList(link, resolve.Key{}, nil)
 		_, _, secretErr := Source{}.readSecret(path)
-		for _, err := range []error{listErr, secretErr} {
+		for _, err := range []error{listErr, linkErr, secretErr} {
 			if refused := err != nil &&
 				strings.Contains(err.Error(), "other users may write"); refused != row.refused {
 				t.Errorf("%s: %v", row.what, err)

@@ -83,7 +83,7 @@ func (s fileStamp) same(other fileStamp) bool {
 }
 
 // readTrusted returns the text of a file that did not change in between. It refuses one that other users may write, or
-// replace in its folder.
+// replace in its folder or in that of a symbolic link's target.
 func readTrusted(path string, limit int64) ([]byte, error) {
 	before := stamp(path)
 	text, err := runfile.ReadFile(path, limit)
@@ -93,7 +93,11 @@ func readTrusted(path string, limit int64) ([]byte, error) {
 	if after := stamp(path); after.FileInfo == nil || !after.same(before) {
 		return nil, errors.New("it has changed while it was read")
 	}
-	for _, one := range []string{path, filepath.Dir(path)} {
+	target, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return nil, err
+	}
+	for _, one := range []string{target, filepath.Dir(path), filepath.Dir(target)} {
 		if why, command := doctor.OpenToOthers(one); why != "" {
 			return nil, fmt.Errorf("other users may write it: %s; to fix it: %s", why, command)
 		}
