@@ -273,8 +273,25 @@ func (o *standingOrders) give(ctx context.Context, r orders.Request, now *view.S
 	if r.Kind == orders.Ready {
 		ready = meant
 	}
+	before := o.waiting()
 	err = o.pass(ctx, all, ready...)
+	o.sayWaiting(before)
 	return meant, runfile.While("the order is recorded; the director waits for the table", err)
+}
+
+// sayWaiting reports which orders that wait are new, and which are undone. The director does not know them.
+func (o *standingOrders) sayWaiting(before orders.All) {
+	now := o.waiting()
+	tell := func(what string, all, without orders.All) {
+		for _, at := range all.Sorted() {
+			if _, has := without[at]; !has {
+				text := fmt.Sprintf("%s: %s (%s): %s", what, at.Real, at.Virtual, all[at])
+				o.d.say(notify.Ordered, text)
+			}
+		}
+	}
+	tell("Order", now, before)
+	tell("Order undone", before, now)
 }
 
 // isOut returns an error while one of the servers still gets new connections.
