@@ -155,11 +155,8 @@ func (v *value) listed(one ListedReal, rest, path string) realLine {
 	}
 	text := v.text
 	v.text = one.Target + " " + method + " " + options
-	r := realLine{line: v.line, list: path, server: Real{Backup: one.Backup, At: v.line.position()}}
-	if r.readEndpoint(v); v.problem == nil {
-		r.readSettings(v)
-	}
-	v.text, r.problem = text, v.problem
+	r := v.realLine(one.Backup)
+	v.text, r.list = text, path
 	return r
 }
 
