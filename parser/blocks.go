@@ -61,11 +61,7 @@ func (r *reader) blockLine(l line) {
 		return
 	}
 	v := r.read(l, byName[l.name], b)
-	if v.problem != nil {
-		at.about(l, *v.problem)
-		return
-	}
-	if r.notInPart(l, byName[l.name]) {
+	if at.refused(v) || r.notInPart(l, byName[l.name]) {
 		return
 	}
 	if first := r.blocks[b.block.blockID]; first != nil {
@@ -77,7 +73,7 @@ func (r *reader) blockLine(l line) {
 		at.warn(suspicious, l.position(), "the checkdef replaces the check %q of ldirectord", b.block.name)
 	}
 	r.blocks[b.block.blockID] = b
-	r.blockIDs = append(r.blockIDs, b.block.blockID)
+	r.inOrder = append(r.inOrder, b)
 }
 
 // inBlock keeps a line of a block, and reports what is wrong with it in any section.
@@ -98,7 +94,7 @@ func (r *reader) inBlock(at finder, l line, d *Directive) {
 	}
 	b.v.At[d.Name] = l.position()
 	if d.Name == "use" {
-		r.assignUse(at, l, d)
+		at.refused(r.read(l, d, b))
 		return
 	}
 	b.block.lines = append(b.block.lines, l)
@@ -108,15 +104,7 @@ func (r *reader) inBlock(at finder, l line, d *Directive) {
 		v = r.read(l, d, trial(b.block, true)) // a value may be for one family
 	}
 	at.notes(v)
-	if v.problem != nil {
-		at.about(l, *v.problem)
-	}
-}
-
-func (r *reader) assignUse(at finder, l line, d *Directive) {
-	if v := r.read(l, d, r.current); v.problem != nil {
-		at.about(l, *v.problem)
-	}
+	at.refused(v)
 }
 
 // trial is a section to read a value of a block for.
@@ -126,8 +114,7 @@ func trial(b *block, ipv6 bool) *section {
 
 // takeDefaults gives each section the lines of the block that it uses, and those of the block that this one uses.
 func (r *reader) takeDefaults() {
-	for _, id := range r.blockIDs {
-		b := r.blocks[id]
+	for _, b := range r.inOrder {
 		if b.block.next = r.usedBy(b); b.block.next != nil && b.block.next.v.Use != "" {
 			r.in(b, inLines).error(badValue, b.v.At["use"],
 				"the block %q uses another one; a block may use one that uses none", b.v.Use)
@@ -148,9 +135,9 @@ func (r *reader) takeDefaults() {
 			return
 		}
 	}
-	for _, id := range r.blockIDs {
-		if b := r.blocks[id]; !b.block.isUsed {
-			r.in(b, inLines).warn(noEffect, b.line.position(), "no section uses the block %q", id.name)
+	for _, b := range r.inOrder {
+		if !b.block.isUsed {
+			r.in(b, inLines).warn(noEffect, b.line.position(), "no section uses the block %q", b.block.name)
 		}
 	}
 }
@@ -201,8 +188,8 @@ func (r *reader) takeLine(s *section, b *block, l line) bool {
 	v := r.read(l, d, s)
 	s.from = blockID{}
 	at.notes(v)
-	if v.problem != nil && d.Form != RealServer { // reported together with the names
-		at.about(l, *v.problem)
+	if d.Form != RealServer { // reported together with the names
+		at.refused(v)
 	}
 	if !s.v.has(d.Name) {
 		s.v.At[d.Name] = l.position()

@@ -203,13 +203,13 @@ func (c *Config) keepLeaving(before *Config, refines bool) {
 		if was == nil || len(v.Waiting) == 0 {
 			continue
 		}
-		known := func(w Waiting) bool {
-			return slices.ContainsFunc(was.Waiting, func(old Waiting) bool { return old.Host == w.Host })
+		isNew := func(w Waiting) bool {
+			return !slices.ContainsFunc(was.Waiting, func(old Waiting) bool { return old.Host == w.Host })
 		}
 		switch {
 		case refines:
 			v.Staying = was.Staying
-		case slices.ContainsFunc(v.Waiting, func(w Waiting) bool { return !known(w) }):
+		case slices.ContainsFunc(v.Waiting, isNew):
 			v.Staying = was.Reals
 		}
 	}
