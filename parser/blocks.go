@@ -235,13 +235,8 @@ func (c *Config) Taken(v *Virtual) string {
 }
 
 // blockNames are the blocks whose lines a virtual service has for its own.
-func (v *Virtual) blockNames() (names []string) {
-	for _, name := range []string{v.CheckName, v.Use} {
-		if name != "" {
-			names = append(names, name)
-		}
-	}
-	return names
+func (v *Virtual) blockNames() []string {
+	return slices.DeleteFunc([]string{v.CheckName, v.Use}, func(name string) bool { return name == "" })
 }
 
 // blockAt is the block at a place, zero if there is none.

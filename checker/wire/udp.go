@@ -42,11 +42,11 @@ func DialUDP(ctx context.Context, to netip.AddrPort, timeout time.Duration) (*Co
 	if to.Port() == 0 {
 		return nil, errors.New("no port to ask: neither the real server nor checkport gives one")
 	}
+	var c *Conn
 	udp, err := OpenUDP(ctx, to)
-	if err != nil {
-		return nil, StageFault("udp", err)
+	if err == nil {
+		c, err = Guard(ctx, udp, WatchOf(ctx).End(timeout))
 	}
-	c, err := Guard(ctx, udp, WatchOf(ctx).End(timeout))
 	if err != nil {
 		return nil, StageFault("udp", err)
 	}
