@@ -36,15 +36,13 @@ func (t sip) run(d *dialogue) (string, error) {
 	}
 	for {
 		status, err := d.Line("the answer")
-		if err != nil {
-			return "", err
+		for line := status; err == nil && line != ""; {
+			line, err = d.Line("the answer")
 		}
-		for line := status; line != ""; {
-			if line, err = d.Line("the answer"); err != nil {
-				return "", err
-			}
+		if err == nil {
+			err = judgeSIP(status)
 		}
-		if err := judgeSIP(status); !errors.Is(err, wire.ErrNotYet) {
+		if !errors.Is(err, wire.ErrNotYet) {
 			return wire.Show(status), err
 		}
 	}
