@@ -123,15 +123,12 @@ func (r *reader) takeDefaults() {
 	}
 	for _, s := range r.sections {
 		used := r.usedBy(s)
-		if !r.takeOwnCheck(s, used) {
-			return
-		}
+		r.takeOwnCheck(s, used)
 		for b := used; b != nil; b = b.block.next {
-			if !r.take(s, b.block) {
-				return
-			}
+			r.take(s, b.block)
 		}
-		if !r.takeFurtherChecks(s) {
+		r.takeFurtherChecks(s)
+		if r.taken > MaxSize {
 			return
 		}
 	}
@@ -157,9 +154,8 @@ func (r *reader) usedBy(s *section) *section {
 	return b
 }
 
-// take reads the lines of a block that a section has not of its own. It returns false if all sections together have
-// more text than a file may have.
-func (r *reader) take(s *section, b *block) bool {
+// take reads the lines of a block that a section has not of its own.
+func (r *reader) take(s *section, b *block) {
 	own := maps.Clone(s.v.At)
 	has := func(name string) bool { _, has := own[name]; return has }
 	for _, l := range b.lines {
@@ -169,20 +165,20 @@ func (r *reader) take(s *section, b *block) bool {
 		if mixed || isOfOwnCheck || has(d.Name) && !d.Repeats || slices.ContainsFunc(instead[d.Name], has) {
 			continue
 		}
-		if !r.takeLine(s, b, l) {
-			return false
-		}
+		r.takeLine(s, b, l)
 	}
-	return true
 }
 
-// takeLine reads a line of a block for a section. It returns false as take does.
-func (r *reader) takeLine(s *section, b *block, l line) bool {
+// takeLine reads a line of a block for a section, unless all sections together have more text than a file may have.
+func (r *reader) takeLine(s *section, b *block, l line) {
+	if r.taken > MaxSize {
+		return
+	}
 	d, at := byName[l.name], r.in(s, inLines)
 	if r.taken += len(l.text); r.taken > MaxSize {
 		at.error(tooLarge, cmp.Or(s.v.At["use"], s.line.position()),
 			"with the lines of their blocks the sections have more than %d bytes", MaxSize)
-		return false
+		return
 	}
 	s.from = b.blockID
 	v := r.read(l, d, s)
@@ -194,7 +190,6 @@ func (r *reader) takeLine(s *section, b *block, l line) bool {
 	if !s.v.has(d.Name) {
 		s.v.At[d.Name] = l.position()
 	}
-	return true
 }
 
 // isReported reports whether a finding about a line of a block is known from another section. That the line has no
