@@ -62,7 +62,7 @@ func (r *reader) takeOwnCheck(s, used *section) {
 	if b == nil {
 		return
 	}
-	if at := b.v.At["checktype"]; b.v.has("checktype") && s.v.has("checktype") {
+	if at, given := b.v.At["checktype"]; given && s.v.has("checktype") {
 		r.in(s, inLines).error(conflict, s.v.At["checktype"],
 			"checktype is given here and in the checkdef %s (line %d); use only one of them", s.v.CheckName,
 			at.Line)
