@@ -85,7 +85,7 @@ func (a adviser) check() {
 		"service=%s is checked over TCP, which does not show whether clients are served over udp; to "+
 			"check another service of the machine, give its checkport", a.Service)
 	a.when((a.CheckType == Connect || negotiates && a.Service != "none") &&
-		slices.ContainsFunc(a.Reals, func(r Real) bool { return a.PortOf(&r) == 0 }),
+		slices.ContainsFunc(a.Reals, a.hasNoPort),
 		"checktype", suspicious,
 		"real servers have no port to check; it is given by checkport, by the real server or by the service")
 	// The server may request the password in clear text, and the file neither allows nor forbids it.
@@ -295,11 +295,7 @@ func (a adviser) servers() {
 			a.warn(suspicious, real.At, MasqLoopback+" %s: "+
 				"the kernel stops their packets; gate leads to this machine", addr)
 		}
-		if a.keepsPort(real) {
-			a.warn(noEffect, real.At,
-				"with %s clients reach the server at port %d, not %d; only masq changes the port",
-				real.Forward, a.Addr.Port(), real.Addr.Port())
-		}
+		a.keptPort(noEffect, "server", real)
 	}
 }
 
@@ -349,11 +345,13 @@ func (a adviser) checkVIP() {
 		vip, a.ID)
 }
 
-// keepsPort reports whether the kernel does not use a server's port: direct routing and tunnelling leave the packet as
-// it is. A virtual service at a loopback address is a trial on one machine.
-func (a adviser) keepsPort(real *Real) bool {
-	return !a.Addr.Addr().IsLoopback() && a.Addr.Port() != 0 && real.Addr.Port() != 0 &&
-		a.EntryOf(real) != real.Addr
+// keptPort warns if the kernel does not use a server's port: direct routing and tunnelling leave the packet as it is.
+// A virtual service at a loopback address is a trial on one machine.
+func (a adviser) keptPort(kind, what string, real *Real) {
+	if !a.Addr.Addr().IsLoopback() && a.Addr.Port() != 0 && real.Addr.Port() != 0 && a.EntryOf(real) != real.Addr {
+		a.warn(kind, real.At, "with %s clients reach the %s at port %d, not %d; only masq changes the port",
+			real.Forward, what, a.Addr.Port(), real.Addr.Port())
+	}
 }
 
 func (a adviser) fallback() {
@@ -368,11 +366,7 @@ func (a adviser) fallback() {
 	if a.CheckType == On {
 		a.warn(noEffect, f.At, "with checktype=on no server ever goes down, so the fallback is never used")
 	}
-	if a.keepsPort(f) {
-		a.warn(suspicious, f.At,
-			"with %s clients reach the fallback at port %d, not %d; only masq changes the port",
-			f.Forward, a.Addr.Port(), f.Addr.Port())
-	}
+	a.keptPort(suspicious, "fallback", f)
 	if i := slices.IndexFunc(a.Reals, func(r Real) bool { return r.Addr == f.Addr }); i >= 0 {
 		a.warn(suspicious, f.At, "the fallback is the real server of line %d too; it is down when that one is",
 			a.Reals[i].At.Line)

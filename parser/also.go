@@ -161,7 +161,7 @@ func (a adviser) with(c *AlsoCheck, hostName string) *Virtual {
 	if c.check != nil {
 		a.define(&one, c.check)
 	} else {
-		one.asWritten(c, a.At)
+		one.asWritten(c)
 	}
 	one.fillService(hostName)
 	if c.Type == Agent || one.WhyNotVIP() != "" {
@@ -173,17 +173,17 @@ func (a adviser) with(c *AlsoCheck, hostName string) *Virtual {
 }
 
 // asWritten is for a line that names no checkdef.
-func (v *Virtual) asWritten(c *AlsoCheck, section map[string]Position) {
+func (v *Virtual) asWritten(c *AlsoCheck) {
 	if slices.Contains(serviceNames, c.Type) {
 		v.CheckType, v.Service = Negotiate, c.Type
 	}
 	if v.runsCommand() {
 		v.Origin = settings.Origin{}
 	}
-	if _, written := section["login"]; !written {
+	if !v.has("login") {
 		v.Login = ""
 	}
-	if _, written := section["passwd"]; !written {
+	if !v.has("passwd") {
 		v.Passwd = ""
 	}
 }

@@ -128,12 +128,11 @@ func (r *resolver) announcesNothing(c *Config) {
 	if len(c.Virtuals) == 0 || slices.ContainsFunc(c.Virtuals, announces) {
 		return
 	}
-	if c.Global.LastResort != "" {
-		r.useless("lastresort", "lastresort"+onlyWithAnnounce)
-	}
-	r.useless("withdrawwait", "withdrawwait"+onlyWithAnnounce)
-	if c.Global.WithdrawOn == "broken" {
-		r.useless("withdrawon", "withdrawon"+onlyWithAnnounce)
+	for name, isUsed := range map[string]bool{"lastresort": c.Global.LastResort != "", "withdrawwait": true,
+		"withdrawon": c.Global.WithdrawOn == "broken"} {
+		if isUsed {
+			r.useless(name, name+onlyWithAnnounce)
+		}
 	}
 }
 

@@ -9,13 +9,11 @@ func (r *reader) assign(at finder, l line, d *Directive, s *section) {
 		r.compare(at, d, v, literal)
 	}
 	at.notes(v)
-	if p := v.problem; p != nil {
-		if r.reportedLine == l.order {
-			p.Kind = r.refusal
-		}
-		if d.Form != RealServer { // reported together with the names
-			at.about(l, *p)
-		}
+	if v.problem != nil && r.reportedLine == l.order {
+		v.problem.Kind = r.refusal
+	}
+	if d.Form != RealServer { // reported together with the names
+		at.refused(v)
 	}
 	written := r.globals.At
 	if s != nil {
@@ -76,6 +74,14 @@ func (f finder) tolerate(l line, refusal string, pos Position, text string) {
 		f.reportedLine, f.refusal = l.order, refusal
 		f.layout(refusal, pos, text)
 	}
+}
+
+// refused reports the problem of a value, if it has one.
+func (f finder) refused(v *value) bool {
+	if v.problem != nil {
+		f.about(v.line, *v.problem)
+	}
+	return v.problem != nil
 }
 
 func (f finder) notes(v *value) {

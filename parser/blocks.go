@@ -61,11 +61,7 @@ func (r *reader) blockLine(l line) {
 		return
 	}
 	v := r.read(l, byName[l.name], b)
-	if v.problem != nil {
-		at.about(l, *v.problem)
-		return
-	}
-	if r.notInPart(l, byName[l.name]) {
+	if at.refused(v) || r.notInPart(l, byName[l.name]) {
 		return
 	}
 	if first := r.blocks[b.block.blockID]; first != nil {
@@ -77,7 +73,7 @@ func (r *reader) blockLine(l line) {
 		at.warn(suspicious, l.position(), "the checkdef replaces the check %q of ldirectord", b.block.name)
 	}
 	r.blocks[b.block.blockID] = b
-	r.blockIDs = append(r.blockIDs, b.block.blockID)
+	r.inOrder = append(r.inOrder, b)
 }
 
 // inBlock keeps a line of a block, and reports what is wrong with it in any section.
@@ -98,7 +94,7 @@ func (r *reader) inBlock(at finder, l line, d *Directive) {
 	}
 	b.v.At[d.Name] = l.position()
 	if d.Name == "use" {
-		r.assignUse(at, l, d)
+		at.refused(r.read(l, d, b))
 		return
 	}
 	b.block.lines = append(b.block.lines, l)
@@ -108,15 +104,7 @@ func (r *reader) inBlock(at finder, l line, d *Directive) {
 		v = r.read(l, d, trial(b.block, true)) // a value may be for one family
 	}
 	at.notes(v)
-	if v.problem != nil {
-		at.about(l, *v.problem)
-	}
-}
-
-func (r *reader) assignUse(at finder, l line, d *Directive) {
-	if v := r.read(l, d, r.current); v.problem != nil {
-		at.about(l, *v.problem)
-	}
+	at.refused(v)
 }
 
 // trial is a section to read a value of a block for.
@@ -126,8 +114,7 @@ func trial(b *block, ipv6 bool) *section {
 
 // takeDefaults gives each section the lines of the block that it uses, and those of the block that this one uses.
 func (r *reader) takeDefaults() {
-	for _, id := range r.blockIDs {
-		b := r.blocks[id]
+	for _, b := range r.inOrder {
 		if b.block.next = r.usedBy(b); b.block.next != nil && b.block.next.v.Use != "" {
 			r.in(b, inLines).error(badValue, b.v.At["use"],
 				"the block %q uses another one; a block may use one that uses none", b.v.Use)
@@ -136,21 +123,18 @@ func (r *reader) takeDefaults() {
 	}
 	for _, s := range r.sections {
 		used := r.usedBy(s)
-		if !r.takeOwnCheck(s, used) {
-			return
-		}
+		r.takeOwnCheck(s, used)
 		for b := used; b != nil; b = b.block.next {
-			if !r.take(s, b.block) {
-				return
-			}
+			r.take(s, b.block)
 		}
-		if !r.takeFurtherChecks(s) {
+		r.takeFurtherChecks(s)
+		if r.taken > MaxSize {
 			return
 		}
 	}
-	for _, id := range r.blockIDs {
-		if b := r.blocks[id]; !b.block.isUsed {
-			r.in(b, inLines).warn(noEffect, b.line.position(), "no section uses the block %q", id.name)
+	for _, b := range r.inOrder {
+		if !b.block.isUsed {
+			r.in(b, inLines).warn(noEffect, b.line.position(), "no section uses the block %q", b.block.name)
 		}
 	}
 }
@@ -170,9 +154,8 @@ func (r *reader) usedBy(s *section) *section {
 	return b
 }
 
-// take reads the lines of a block that a section has not of its own. It returns false if all sections together have
-// more text than a file may have.
-func (r *reader) take(s *section, b *block) bool {
+// take reads the lines of a block that a section has not of its own.
+func (r *reader) take(s *section, b *block) {
 	own := maps.Clone(s.v.At)
 	has := func(name string) bool { _, has := own[name]; return has }
 	for _, l := range b.lines {
@@ -182,32 +165,31 @@ func (r *reader) take(s *section, b *block) bool {
 		if mixed || isOfOwnCheck || has(d.Name) && !d.Repeats || slices.ContainsFunc(instead[d.Name], has) {
 			continue
 		}
-		if !r.takeLine(s, b, l) {
-			return false
-		}
+		r.takeLine(s, b, l)
 	}
-	return true
 }
 
-// takeLine reads a line of a block for a section. It returns false as take does.
-func (r *reader) takeLine(s *section, b *block, l line) bool {
+// takeLine reads a line of a block for a section, unless all sections together have more text than a file may have.
+func (r *reader) takeLine(s *section, b *block, l line) {
+	if r.taken > MaxSize {
+		return
+	}
 	d, at := byName[l.name], r.in(s, inLines)
 	if r.taken += len(l.text); r.taken > MaxSize {
 		at.error(tooLarge, cmp.Or(s.v.At["use"], s.line.position()),
 			"with the lines of their blocks the sections have more than %d bytes", MaxSize)
-		return false
+		return
 	}
 	s.from = b.blockID
 	v := r.read(l, d, s)
 	s.from = blockID{}
 	at.notes(v)
-	if v.problem != nil && d.Form != RealServer { // reported together with the names
-		at.about(l, *v.problem)
+	if d.Form != RealServer { // reported together with the names
+		at.refused(v)
 	}
 	if !s.v.has(d.Name) {
 		s.v.At[d.Name] = l.position()
 	}
-	return true
 }
 
 // isReported reports whether a finding about a line of a block is known from another section. That the line has no
@@ -248,13 +230,8 @@ func (c *Config) Taken(v *Virtual) string {
 }
 
 // blockNames are the blocks whose lines a virtual service has for its own.
-func (v *Virtual) blockNames() (names []string) {
-	for _, name := range []string{v.CheckName, v.Use} {
-		if name != "" {
-			names = append(names, name)
-		}
-	}
-	return names
+func (v *Virtual) blockNames() []string {
+	return slices.DeleteFunc([]string{v.CheckName, v.Use}, func(name string) bool { return name == "" })
 }
 
 // blockAt is the block at a place, zero if there is none.

@@ -49,30 +49,28 @@ func readService(v *value) string {
 	return word
 }
 
-// takeOwnCheck gives a section the lines of the checkdef that its service names, or that of a block that it uses. It
-// returns false as take does.
-func (r *reader) takeOwnCheck(s, used *section) bool {
+// takeOwnCheck gives a section the lines of the checkdef that its service names, or that of a block that it uses.
+func (r *reader) takeOwnCheck(s, used *section) {
 	for b := used; b != nil && !s.v.has("service"); b = b.block.next {
 		for _, l := range b.block.lines {
-			if l.name == "service" && !r.takeLine(s, b.block, l) {
-				return false
+			if l.name == "service" {
+				r.takeLine(s, b.block, l)
 			}
 		}
 	}
 	b := r.checkdef(s.v.CheckName)
 	if b == nil {
-		return true
+		return
 	}
-	if at := b.v.At["checktype"]; b.v.has("checktype") && s.v.has("checktype") {
+	if at, given := b.v.At["checktype"]; given && s.v.has("checktype") {
 		r.in(s, inLines).error(conflict, s.v.At["checktype"],
 			"checktype is given here and in the checkdef %s (line %d); use only one of them", s.v.CheckName,
 			at.Line)
 	}
 	named := s.v.At["service"]
 	delete(s.v.At, "service")
-	goOn := r.take(s, b.block)
+	r.take(s, b.block)
 	s.v.At["service"] = cmp.Or(s.v.At["service"], named)
-	return goOn
 }
 
 // checkdef is the block of a name, nil if its heading was refused, and for "".
@@ -84,8 +82,8 @@ func (r *reader) checkdef(name string) *section {
 	return b
 }
 
-// takeFurtherChecks gives the lines of alsocheck the checkdefs that they name. It returns false as take does.
-func (r *reader) takeFurtherChecks(s *section) bool {
+// takeFurtherChecks gives the lines of alsocheck the checkdefs that they name.
+func (r *reader) takeFurtherChecks(s *section) {
 	for i := range s.v.AlsoChecks {
 		c := &s.v.AlsoChecks[i]
 		b := r.checkdef(c.Name)
@@ -94,9 +92,7 @@ func (r *reader) takeFurtherChecks(s *section) bool {
 		}
 		c.check = &section{header: s.header, v: r.unwritten.v}
 		c.check.v.At = map[string]Position{}
-		if !r.take(c.check, b.block) {
-			return false
-		}
+		r.take(c.check, b.block)
 		c.Type, c.Port = c.check.v.CheckType, cmp.Or(c.Port, c.check.v.CheckPort)
 		if c.Port > 0 && !c.hasPort() {
 			r.in(s, inLines).error(badValue, c.At,
@@ -104,7 +100,6 @@ func (r *reader) takeFurtherChecks(s *section) bool {
 				c.Type)
 		}
 	}
-	return true
 }
 
 // define gives a further check what its checkdef has, and the global values. The section's words are for its own check.

@@ -143,6 +143,7 @@ func (v *value) try(open func(path string) error, path, kind, format string) str
 		return path
 	}
 	p := refuse(kind, format, err.Error())
+	what, _, _ := strings.Cut(p.Text, ";")
 	if instead := withoutFolder[kind]; instead != "" && errors.Is(err, fs.ErrNotExist) {
 		fix := ""
 		// with an escape in it the command would make another folder
@@ -150,7 +151,6 @@ func (v *value) try(open func(path string) error, path, kind, format string) str
 			fix = "; to fix it: mkdir -p " + printable.ShellWord(folder)
 		}
 		if !v.opts.Strict && v.lacksOnlyFolder(path) { // otherwise the path is mistyped
-			what, _, _ := strings.Cut(p.Text, ";")
 			v.warn(kind, "%s; %s%s", what, instead, fix)
 			return path
 		}
@@ -160,7 +160,6 @@ func (v *value) try(open func(path string) error, path, kind, format string) str
 		v.problem = p
 		return path
 	}
-	what, _, _ := strings.Cut(p.Text, ";")
 	v.warn(kind, "as %s %s; root has the rights", v.opts.User(err), what)
 	return path
 }

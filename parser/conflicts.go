@@ -13,7 +13,7 @@ func (a adviser) conflicts() {
 	a.oneRule(&a.Settings)
 	a.oneDialogue()
 	a.oneSecret()
-	a.mailLogin(&a.Mail, a.At)
+	a.mailLogin(&a.Settings)
 	a.misplaced()
 	a.origin()
 	for _, pair := range [][2]string{{"tlscert", "tlskey"}, {"tlskey", "tlscert"}, {"httpuser", "httppasswd"},

@@ -70,7 +70,7 @@ func (r *resolver) globalConfig() Global {
 	}
 	g.fillTimeouts()
 	r.on(int(g.At["window"].Line)).oneRule(&g.Settings)
-	r.on(0).mailLogin(&g.Mail, g.At)
+	r.on(0).mailLogin(&g.Settings)
 	g.Fallback = r.globalFallback(r.globals.fallback, false)
 	g.Fallback6 = r.globalFallback(r.globals.fallback6, true)
 	return *g

@@ -37,7 +37,7 @@ func (s shown) addAll(o jsonObject, of any, at *Settings) {
 			continue
 		}
 		value := field.Interface()
-		shown, written := jsonValue(value), at.has(d.Name)
+		shown, written := s.value(value), at.has(d.Name)
 		none := d.Default == "" && field.IsZero()
 		switch {
 		case d.Extension && (none || fmt.Sprint(shown) == d.Default):
@@ -45,14 +45,14 @@ func (s shown) addAll(o jsonObject, of any, at *Settings) {
 		case none && !d.is("shown-empty") && !(written && d.is("shown-written")):
 			shown = nil
 		case d.Secret && written && s.hidesSecrets:
-			shown = jsonValue(withoutSecret(value))
+			shown = s.value(withoutSecret(value))
 		}
 		o[d.Name] = shown
 	}
 }
 
-// jsonValue is a value in JSON: yes or no, and texts as text.
-func jsonValue(value any) any {
+// value is a value in JSON: yes or no, and texts as text.
+func (s shown) value(value any) any {
 	switch value := value.(type) {
 	case bool:
 		if value {
@@ -66,15 +66,15 @@ func jsonValue(value any) any {
 	case fmt.Stringer:
 		return value.String()
 	case []AlsoCheck:
-		var lines []string
+		var lines []text
 		for _, c := range value {
-			lines = append(lines, c.Written)
+			lines = append(lines, s.text(c.Written))
 		}
-		return jsonValue(lines)
+		return lines
 	case []string:
 		texts := make([]text, len(value))
-		for i, s := range value {
-			texts[i] = text(s)
+		for i, one := range value {
+			texts[i] = text(one)
 		}
 		return texts
 	}
@@ -115,7 +115,7 @@ func (s shown) text(t string) text {
 func (s shown) global(g *Global) jsonObject {
 	o := jsonObject{"fallback": g.Fallback.json(), "fallback6": g.Fallback6.json()}
 	s.addAll(o, g, &g.Settings)
-	o["execute"] = jsonValue(slices.Sorted(slices.Values(g.Execute)))
+	o["execute"] = s.value(slices.Sorted(slices.Values(g.Execute)))
 	for _, name := range []string{"checktimeout", "negotiatetimeout"} {
 		o["effective_"+name] = o[name]
 		if !g.has(name) {
@@ -149,7 +149,7 @@ func (s shown) virtual(v *Virtual) jsonObject {
 	o := jsonObject{
 		"id": v.ID, "server": orNull(lvs.FormatAddr(v.Addr.Addr()), v.Mark == 0), "port": v.Addr.Port(),
 		"fwm": orNull(v.Mark, v.Mark > 0), "addressfamily": "inet", "num_connects": v.NumConnects,
-		"fallback": v.Fallback.json(), "own": ownValues(v), "ipvsadm": v.ipvsadm(),
+		"fallback": v.Fallback.json(), "own": s.ownValues(v), "ipvsadm": v.ipvsadm(),
 	}
 	if v.IPv6 {
 		o["addressfamily"] = "inet6"
@@ -177,21 +177,16 @@ func (s shown) virtual(v *Virtual) jsonObject {
 	}
 	s.addAll(o, v, &v.Settings)
 	o["request"] = s.text(v.Request)
-	if list, written := o["alsocheck"].([]text); written {
-		for i, line := range list {
-			list[i] = s.text(string(line))
-		}
-	}
 	return o
 }
 
 // ownValues has the section's own values of directives that may be global.
-func ownValues(v *Virtual) jsonObject {
+func (s shown) ownValues(v *Virtual) jsonObject {
 	own := jsonObject{}
 	for name := range v.At {
 		d := byName[name]
 		if field, ok := d.field(v); ok && d.Global() && !d.Extension {
-			own[name] = jsonValue(field.Interface())
+			own[name] = s.value(field.Interface())
 		}
 	}
 	if v.OwnFallback {

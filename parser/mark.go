@@ -139,8 +139,8 @@ func (r *resolver) markings(s *section) (list []Marking) {
 		count := max(len(line.ports), 1)
 		if r.marked += count; r.marked > maxMarkPorts {
 			if r.marked-count <= maxMarkPorts {
-				at.about(line.line, *refuse(tooLarge,
-					"the mark lines of the file have more than %d ports and ranges", maxMarkPorts))
+				at.error(tooLarge, line.line.position(),
+					"the mark lines of the file have more than %d ports and ranges", maxMarkPorts)
 			}
 			return list
 		}

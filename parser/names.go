@@ -50,9 +50,7 @@ func (r *resolver) warnOfName(at finder, l line, text string, ipv6 bool, follows
 // hasNumber reports whether a port as written has a number; otherwise it adds an error.
 func (f finder) hasNumber(kind string, l line, text string, port resolve.PortLookup) bool {
 	if port.Reason != "" {
-		p := refuse(kind, "the port %q cannot be used: %s", text, port.Reason)
-		p.part = text
-		f.about(l, *p)
+		f.error(kind, l.around(text), "the port %q cannot be used: %s", text, port.Reason)
 	}
 	return port.Reason == ""
 }
@@ -157,10 +155,9 @@ func (r *resolver) servers(s *section, line *realLine, v *Virtual) {
 	}
 	count := rangeSize(first, last)
 	if count == 0 {
-		p := refuse(badRealRange,
+		at.error(badRealRange, line.line.position(),
 			"the range from %s to %s is not allowed; it must go upwards and have at most %d addresses",
 			first, last, maxRange)
-		at.about(line.line, *p)
 		return
 	}
 	if r.reals += count; r.reals > maxReals {
@@ -206,13 +203,13 @@ func (c *Config) keepLeaving(before *Config, refines bool) {
 		if was == nil || len(v.Waiting) == 0 {
 			continue
 		}
-		known := func(w Waiting) bool {
-			return slices.ContainsFunc(was.Waiting, func(old Waiting) bool { return old.Host == w.Host })
+		isNew := func(w Waiting) bool {
+			return !slices.ContainsFunc(was.Waiting, func(old Waiting) bool { return old.Host == w.Host })
 		}
 		switch {
 		case refines:
 			v.Staying = was.Staying
-		case slices.ContainsFunc(v.Waiting, func(w Waiting) bool { return !known(w) }):
+		case slices.ContainsFunc(v.Waiting, isNew):
 			v.Staying = was.Reals
 		}
 	}

@@ -78,9 +78,9 @@ type reader struct {
 	gap        int
 	crReported bool // the carriage returns were reported
 
-	blocks   map[blockID]*section
-	blockIDs []blockID // in file order
-	taken    int       // bytes that sections have taken from blocks
+	blocks  map[blockID]*section
+	inOrder []*section // the blocks in file order
+	taken   int        // bytes that sections have taken from blocks
 
 	value value // the number of the current line
 }
@@ -158,9 +158,8 @@ func (r *reader) header(l line) {
 	s.v.At["virtual"] = l.position()
 	v := &r.value
 	*v = value{text: trimRight(l.text[l.value:]), line: l, notes: v.notes[:0]}
-	if s.header.read(v); v.problem != nil {
-		at.about(l, *v.problem)
-	}
+	s.header.read(v)
+	at.refused(v)
 	at.notes(v)
 }
 

@@ -28,15 +28,20 @@ const usualReals = 4
 
 func readReal(v *value) {
 	s := v.section
-	r := realLine{line: v.line, server: Real{Backup: v.line.name == "backup", At: v.line.position()}}
+	if s.reals == nil {
+		s.reals = make([]realLine, 0, usualReals)
+	}
+	s.reals = append(s.reals, v.realLine(v.line.name == "backup"))
+}
+
+// realLine reads a line of real servers with its problem, if it has one.
+func (v *value) realLine(isBackup bool) realLine {
+	r := realLine{line: v.line, server: Real{Backup: isBackup, At: v.line.position()}}
 	if r.readEndpoint(v); v.problem == nil {
 		r.readSettings(v)
 	}
 	r.problem = v.problem
-	if s.reals == nil {
-		s.reals = make([]realLine, 0, usualReals)
-	}
-	s.reals = append(s.reals, r)
+	return r
 }
 
 // readEndpoint reads ADDRESS[->ADDRESS][:PORT] up to the first blank.
@@ -148,7 +153,7 @@ func (r *realLine) readOptions(v *value, text string) {
 func (r *realLine) readExtensions(v *value, text string) string {
 	for {
 		rest := trim(text)
-		at := strings.LastIndexFunc(rest, func(c rune) bool { return strings.ContainsRune(blanks, c) })
+		at := strings.LastIndexAny(rest, blanks)
 		word := rest[at+1:]
 		list, isTags := strings.CutPrefix(word, "tags=")
 		switch {

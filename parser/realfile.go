@@ -155,11 +155,8 @@ func (v *value) listed(one ListedReal, rest, path string) realLine {
 	}
 	text := v.text
 	v.text = one.Target + " " + method + " " + options
-	r := realLine{line: v.line, list: path, server: Real{Backup: one.Backup, At: v.line.position()}}
-	if r.readEndpoint(v); v.problem == nil {
-		r.readSettings(v)
-	}
-	v.text, r.problem = text, v.problem
+	r := v.realLine(one.Backup)
+	v.text, r.list = text, path
 	return r
 }
 
@@ -168,22 +165,25 @@ func (r *reader) dropListed(s *section) {
 	if !slices.ContainsFunc(s.reals, func(l realLine) bool { return l.list != "" }) {
 		return
 	}
-	first := map[string]*realLine{}
-	for i := range s.reals {
-		if l := &s.reals[i]; l.list == "" {
-			first[l.endpoint(s)] = &realLine{line: l.line}
+	first := map[string]realLine{}
+	for _, l := range s.reals {
+		if l.list == "" {
+			first[l.endpoint(s)] = l
 		}
 	}
 	s.reals = slices.DeleteFunc(s.reals, func(l realLine) bool {
 		at := l.endpoint(s)
-		was := first[at]
-		if l.list != "" && was == nil {
-			first[at] = &realLine{line: l.line, list: l.list}
-		} else if l.list != "" && was.list == "" {
+		was, again := first[at]
+		switch {
+		case l.list == "":
+			return false
+		case !again:
+			first[at] = l
+		case was.list == "":
 			r.in(s, inLines).warn(repeated, l.line.position(), "%s of %s is in line %d, too, which counts",
 				l.hosts[0], l.list, was.line.number)
 		}
-		return l.list != "" && was != nil
+		return again
 	})
 }
 

@@ -25,21 +25,18 @@ func (d Diagnostic) Render(src []byte) string {
 	return text + excerpt(string(line), int(at.Column)-1)
 }
 
-// If the line is longer, only the part around the caret is shown, in bytes.
-const (
-	excerptBefore = 60
-	excerptAfter  = 60
-)
+// maxBeside is how much of the line is shown on each side of the caret, in bytes.
+const maxBeside = 60
 
 // excerpt is a line of the source, masked, and a line with a caret under the byte at offset.
 func excerpt(line string, offset int) string {
 	line = masked(strings.TrimSuffix(line, "\r"))
 	offset = min(max(offset, 0), len(line))
 	before := line[:offset]
-	if len(before) > excerptBefore {
-		before = "…" + before[printable.CharStart(before, len(before)-excerptBefore):]
+	if len(before) > maxBeside {
+		before = "…" + before[printable.CharStart(before, len(before)-maxBeside):]
 	}
-	after, more := printable.Cut(line[offset:], excerptAfter)
+	after, more := printable.Cut(line[offset:], maxBeside)
 	before, after = strings.Map(visible, before), strings.Map(visible, after+more)
 	return "  " + before + after + "\n  " + notTab.ReplaceAllLiteralString(before, " ") + "^\n"
 }

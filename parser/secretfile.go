@@ -51,15 +51,15 @@ func readSecretFile(v *value) string {
 }
 
 // mailLogin refuses half of a log-in, and one in clear text, where a directive of it is written.
-func (f finder) mailLogin(m *Mail, written map[string]Position) {
+func (f finder) mailLogin(s *Settings) {
 	for _, name := range []string{"smtpuser", "smtppasswdfile", "smtptls"} {
-		at, is := written[name]
+		at, is := s.At[name]
 		switch {
 		case !is:
-		case (m.User == "") != (m.PasswdFile == ""):
+		case (s.User == "") != (s.PasswdFile == ""):
 			f.error(incomplete, at, "smtpuser and smtppasswdfile belong together; give both or neither")
 			return
-		case m.User != "" && m.TLS == MailInClear:
+		case s.User != "" && s.TLS == MailInClear:
 			f.error(conflict, at,
 				"smtpuser needs smtptls = required or offered: a password is not sent in clear text")
 			return

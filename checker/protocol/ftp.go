@@ -30,14 +30,11 @@ func ftp(d *dialogue) (string, error) {
 		}
 	}
 	welcome, err := d.logIn("FTP", cmp.Or(d.Login, "anonymous"), 331)
-	if err != nil {
-		return "", err
+	if err == nil {
+		err = d.demand(2, "CWD /", "TYPE I")
 	}
-	if err := d.demand(2, "CWD /", "TYPE I"); err != nil {
-		return "", err
-	}
-	if d.asks == "" || d.asks == "/" && d.receive.pattern == "" {
-		return welcome, nil
+	if err != nil || d.asks == "" || d.asks == "/" && d.receive.pattern == "" {
+		return welcome, err
 	}
 	return fetchFTP(d)
 }
@@ -75,16 +72,17 @@ func fetchFTP(d *dialogue) (string, error) {
 	}
 	defer data.Close()
 	if d.Conn.TLS != nil { // files also go over TLS (RFC 4217, 9)
-		if err := d.demand(2, "PBSZ 0", "PROT P"); err != nil {
-			return "", err
-		}
+		err = d.demand(2, "PBSZ 0", "PROT P")
 	}
-	if err := d.demand(1, "RETR "+d.asks); err != nil {
-		return "", err
+	if err == nil {
+		err = d.demand(1, "RETR "+d.asks)
 	}
 	content := beginning{ctx: d.ctx, limits: d.receive.limits}
 	defer content.close()
-	if err := readFTP(d, data, &content); err != nil {
+	if err == nil {
+		err = readFTP(d, data, &content)
+	}
+	if err != nil {
 		return "", err
 	}
 	file, text := wire.Show(d.asks), content.text

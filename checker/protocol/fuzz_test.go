@@ -305,7 +305,7 @@ func FuzzDatagrams(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		check := fuzz(t)
 		check.fails(judgeSIP(string(text)))
-		sipField(string(text), "call-id", "i")
+		callID(string(text))
 		if len(text) > 1 {
 			text[1] = request[1]
 		}

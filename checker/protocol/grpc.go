@@ -124,7 +124,7 @@ func (n *noting) Read(p []byte) (int, error) {
 	if bytes.HasPrefix(p[:max(read, 0)], httpMark) { // HTTP/2 begins with a frame
 		n.older.Store(true)
 	}
-	if err != nil && !errors.Is(err, net.ErrClosed) && !errors.Is(err, os.ErrClosed) { // by the transport itself
+	if err != nil && !wire.IsOneOf(err, net.ErrClosed, os.ErrClosed) { // by the transport itself
 		n.failed.CompareAndSwap(nil, &err)
 	}
 	return read, err
@@ -193,7 +193,7 @@ func judgeHealth(message []byte) (string, error) {
 		return "", fmt.Errorf("the health status is %d", status)
 	}
 	if names[status] != "SERVING" {
-		return "", wire.AtMatch.Of(fmt.Errorf("the health status is %s", names[status]))
+		return "", mismatch("the health status is %s", names[status])
 	}
 	return names[status], nil
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -306,12 +307,8 @@ func (c *httpCheck) route(secure bool, addrs []netip.Addr, port uint16) (to neti
 			return to, false
 		}
 	}
-	for _, a := range addrs {
-		if a.Is4() == c.target.Addr().Is4() {
-			return netip.AddrPortFrom(a, port), true
-		}
-	}
-	return netip.AddrPortFrom(addrs[0], port), true
+	alike := slices.IndexFunc(addrs, func(a netip.Addr) bool { return a.Is4() == c.target.Addr().Is4() })
+	return netip.AddrPortFrom(addrs[max(alike, 0)], port), true
 }
 
 // exchange sends a request, unless begun has sent it, and reads the answer, with its body if the status is accepted.

@@ -87,7 +87,7 @@ const longTurn = time.Second
 // broken explains an error while reading one part of the answer.
 func (r *answerReader) broken(part string, err error) error {
 	switch {
-	case errors.Is(err, wire.ErrUnjudged), errors.Is(err, wire.ErrStopped):
+	case wire.IsOneOf(err, wire.ErrUnjudged, wire.ErrStopped):
 		return err
 	case r.waited > longTurn && !wire.IsTimeout(err): // a server may not wait that long
 		return wire.NewFault(wire.ErrUnjudged,

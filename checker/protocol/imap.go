@@ -50,11 +50,9 @@ func logInIMAP(d *dialogue) (string, error) {
 			continue
 		}
 		reply, err := d.askIMAP("LOGIN", fmt.Sprintf("%s {%d}", command, len(text)), "+", "a")
-		switch {
-		case err != nil:
+		err = wire.Agreed(err, strings.HasPrefix(reply, "+"), "login rejected", reply)
+		if err != nil {
 			return "", err
-		case !strings.HasPrefix(reply, "+"):
-			return "", fmt.Errorf("login rejected: %s", wire.Show(reply))
 		}
 		command = text
 	}

@@ -99,15 +99,16 @@ func newNegotiate(s Spec, e *Env) (Checker, error) {
 	if !ok {
 		return nil, refused("service", fmt.Errorf("unknown service %q", s.Service))
 	}
+	takes := settings.ServiceOf(s.Service).Takes
 	var receive *matcher
-	if settings.ServiceOf(s.Service).Takes("receive") {
+	if takes("receive") {
 		var err error
 		if receive, err = e.matcher(s.Receive); err != nil {
 			return nil, refused("receive", err)
 		}
 	}
 	c, err := build(s, e, receive)
-	if s.Same == "" || err != nil || !settings.ServiceOf(s.Service).Takes("same") {
+	if s.Same == "" || err != nil || !takes("same") {
 		return c, err
 	}
 	find, err := e.matcher(s.Same)

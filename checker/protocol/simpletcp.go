@@ -121,13 +121,14 @@ func (a *simpleAnswer) look(line []byte) (found bool, err error) {
 	if len(line) == 0 {
 		return false, nil
 	}
+	shown := line[:min(len(line), 2*wire.MaxExcerpt)]
 	if a.received == 0 {
-		a.first = bytes.Clone(line[:min(len(line), 2*wire.MaxExcerpt)])
+		a.first = bytes.Clone(shown)
 	}
 	a.received += len(line)
 	found, err = a.search.match(line)
 	if found {
-		a.found = bytes.Clone(line[:min(len(line), 2*wire.MaxExcerpt)])
+		a.found = bytes.Clone(shown)
 	}
 	return found, err
 }

@@ -36,15 +36,13 @@ func (t sip) run(d *dialogue) (string, error) {
 	}
 	for {
 		status, err := d.Line("the answer")
-		if err != nil {
-			return "", err
+		for line := status; err == nil && line != ""; {
+			line, err = d.Line("the answer")
 		}
-		for line := status; line != ""; {
-			if line, err = d.Line("the answer"); err != nil {
-				return "", err
-			}
+		if err == nil {
+			err = judgeSIP(status)
 		}
-		if err := judgeSIP(status); !errors.Is(err, wire.ErrNotYet) {
+		if !errors.Is(err, wire.ErrNotYet) {
 			return wire.Show(status), err
 		}
 	}
@@ -64,7 +62,7 @@ func (c *sipUDP) Check(ctx context.Context) Result {
 	q.Accept = func(_ *wire.Conn, datagram []byte) error {
 		head, _, whole := bytes.Cut(datagram, []byte("\r\n\r\n"))
 		line, fields, _ := strings.Cut(string(head), "\r\n")
-		if callID, ok := sipField(fields, "call-id", "i"); ok && callID != token {
+		if id, ok := callID(fields); ok && id != token {
 			return wire.ErrNotYet
 		}
 		status = line
@@ -111,11 +109,11 @@ func judgeSIP(line string) error {
 	return fmt.Errorf("status %s, want 200 OK", wire.Show(status))
 }
 
-// sipField finds a header field by its name or its short name, in any case.
-func sipField(fields, name, short string) (value string, ok bool) {
+// callID finds the header field Call-ID, also by its short name i, in any case.
+func callID(fields string) (id string, ok bool) {
 	for line := range strings.Lines(fields) {
 		key, value, _ := strings.Cut(line, ":")
-		if key = strings.TrimSpace(key); strings.EqualFold(key, name) || strings.EqualFold(key, short) {
+		if key = strings.TrimSpace(key); strings.EqualFold(key, "call-id") || strings.EqualFold(key, "i") {
 			return strings.TrimSpace(value), true
 		}
 	}

@@ -134,7 +134,7 @@ func (c *talk) begin(ctx context.Context) (*dialogue, error) {
 	return d, nil
 }
 
-// mismatch is an answer that receive does not match.
+// mismatch is an answer that is not as receive, or the protocol, requires.
 func mismatch(format string, args ...any) error { return wire.AtMatch.Of(fmt.Errorf(format, args...)) }
 
 // passed is the result of a successful check.

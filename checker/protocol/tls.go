@@ -15,24 +15,24 @@ func (e *Env) authorities(path string) (*x509.CertPool, error) {
 		if path == "" {
 			return x509.SystemCertPool()
 		}
-		text, err := checker.ReadPEM(path)
-		if err != nil {
-			return nil, err
-		}
-		pool := x509.NewCertPool()
-		if !pool.AppendCertsFromPEM(text) {
-			return nil, fmt.Errorf("%s: no certificate in it", path)
-		}
-		return pool, nil
+		_, pool, err := readCertificates(path)
+		return pool, err
 	})
+}
+
+// readCertificates reads a file of certificates.
+func readCertificates(path string) (text []byte, pool *x509.CertPool, err error) {
+	pool = x509.NewCertPool()
+	text, err = checker.ReadPEM(path)
+	if err == nil && !pool.AppendCertsFromPEM(text) {
+		err = fmt.Errorf("%s: no certificate in it", path)
+	}
+	return text, pool, err
 }
 
 // clientCertificate reads a certificate with its chain, and its key.
 func clientCertificate(certPath, keyPath string) (*tls.Certificate, error) {
-	cert, err := checker.ReadPEM(certPath)
-	if err == nil && !x509.NewCertPool().AppendCertsFromPEM(cert) {
-		err = fmt.Errorf("%s: no certificate in it", certPath)
-	}
+	cert, _, err := readCertificates(certPath)
 	if err != nil {
 		return nil, refused("tlscert", err)
 	}

@@ -41,8 +41,7 @@ func (c *Conn) Send(what string, request []byte) error {
 	if len(request) == 0 {
 		return nil
 	}
-	_, err := c.Write(request)
-	if err != nil {
+	if _, err := c.Write(request); err != nil {
 		c.Close()
 		return StageFault("sending "+what, err)
 	}

@@ -56,7 +56,7 @@ func (c *LibConn) Next() error {
 	}
 	left, err := c.Length(c.Header)
 	switch {
-	case errors.Is(err, ErrClearText), errors.Is(err, ErrTooMuch):
+	case IsOneOf(err, ErrClearText, ErrTooMuch):
 		return err
 	case err != nil:
 		return fmt.Errorf("%w: got %s", err, Excerpt(c.Header))

@@ -44,9 +44,6 @@ func (v *Via) takes(fd int, to netip.AddrPort) bool {
 	return isFree
 }
 
-// isCounted reports whether a connection is a new one to its server, whatever its port was used for.
-func (v *Via) isCounted(err error) bool { return v.Starter != nil && err == nil }
-
 // Connected notes that a socket has a connection. After its end the kernel does not keep the port for its server.
 func (v *Via) Connected(fd int, to netip.AddrPort) {
 	if v != nil && v.Ports != nil {

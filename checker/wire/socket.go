@@ -50,7 +50,8 @@ func NewSocket(fd int, to netip.AddrPort) *socket { return &socket{os.NewFile(ui
 func StartTCP(to netip.AddrPort, via *Via) (int, error) {
 	for try := 1; ; try++ {
 		fd, err := startTCP(to, via)
-		isLast := fd < 0 || via.takes(fd, to) || via.isCounted(err) || try == maxPorts
+		// With a starter the connection is a new one to its server, whatever its port was used for.
+		isLast := fd < 0 || via.takes(fd, to) || via.Starter != nil && err == nil || try == maxPorts
 		if isLast && err == nil {
 			return fd, nil
 		}

@@ -42,11 +42,11 @@ func DialUDP(ctx context.Context, to netip.AddrPort, timeout time.Duration) (*Co
 	if to.Port() == 0 {
 		return nil, errors.New("no port to ask: neither the real server nor checkport gives one")
 	}
+	var c *Conn
 	udp, err := OpenUDP(ctx, to)
-	if err != nil {
-		return nil, StageFault("udp", err)
+	if err == nil {
+		c, err = Guard(ctx, udp, WatchOf(ctx).End(timeout))
 	}
-	c, err := Guard(ctx, udp, WatchOf(ctx).End(timeout))
 	if err != nil {
 		return nil, StageFault("udp", err)
 	}
@@ -70,15 +70,14 @@ func (q *Question) Ask(ctx context.Context, request func(from net.Addr) []byte) 
 		if again := time.Now().Add(wait); wait > 0 && again.Before(deadline) {
 			until = again
 		}
-		err := q.await(c, until)
-		if !IsTimeout(err) || until == deadline {
-			switch {
-			case IsTimeout(err) && q.Strays > 0:
-				return NewFault(err, "no answer in %v, but other datagrams", q.Timeout)
-			case IsTimeout(err):
-				return NewFault(err, "no answer in %v", q.Timeout)
-			}
+		switch err := q.await(c, until); {
+		case !IsTimeout(err):
 			return err
+		case until != deadline:
+		case q.Strays > 0:
+			return NewFault(err, "no answer in %v, but other datagrams", q.Timeout)
+		default:
+			return NewFault(err, "no answer in %v", q.Timeout)
 		}
 	}
 }

@@ -191,11 +191,10 @@ func (c *converter) servers(s *statement, own *scope, protocol string) (all []se
 		r := server{of: of, scope: newScope(of.block, own)}
 		r.weight = cmp.Or(r.scope.text("weight"), "1")
 		r.line = c.host(of, protocol) + " " + c.method(r.scope.find("lb_kind", "lvs_method")) + " " + r.weight
-		if limit := r.scope.text("lthreshold"); limit != "" {
-			r.line += " l:" + limit
-		}
-		if limit := r.scope.text("uthreshold"); limit != "" {
-			r.line += " u:" + limit
+		for _, threshold := range []string{"lthreshold", "uthreshold"} {
+			if limit := r.scope.text(threshold); limit != "" {
+				r.line += " " + threshold[:1] + ":" + limit
+			}
 		}
 		for _, in := range of.block {
 			r.checks = append(r.checks, c.checker(in, r, protocol)...)

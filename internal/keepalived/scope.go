@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"ldirectord/internal/lvs"
 )
 
 // scope has the words of a block, and those of the block around it, which count where it has none of its own.
@@ -87,14 +89,7 @@ func (c *converter) host(s *statement, protocol string) string {
 
 // host is an address with its port, if there is one.
 func host(address netip.Addr, port string) string {
-	text := address.String()
-	if address.Is6() {
-		text = "[" + text + "]"
-	}
-	if port != "" {
-		text += ":" + port
-	}
-	return text
+	return strings.TrimSuffix(lvs.FormatAddr(address)+":"+port, ":")
 }
 
 // lines are directives of a section.

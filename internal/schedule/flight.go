@@ -48,11 +48,11 @@ func (f *flight) unconnected(err error) checker.Result {
 // step continues a check as far as that is possible now. It reports whether the loop is done with it.
 func (l *loop) step(ctx context.Context, f *flight) bool {
 	if !f.sent {
-		begin := (*loop).send
+		begin := l.send
 		if len(f.Request) == 0 {
-			begin = (*loop).connected
+			begin = l.connected
 		}
-		if done := begin(l, ctx, f); done || !f.sent {
+		if done := begin(ctx, f); done || !f.sent {
 			return done
 		}
 	}

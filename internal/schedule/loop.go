@@ -104,13 +104,12 @@ func (l *loop) run(ctx context.Context, tasks []*Task, until moment) {
 	for _, t := range tasks {
 		l.begin(ctx, t)
 	}
-	for woken := false; ; {
+	for {
 		l.sendEchoes()
 		l.look(ctx)
 		l.confirm(ctx)
 		l.setTimer(until)
-		var n int
-		n, woken = l.wait()
+		n, woken := l.wait()
 		l.now = time.Now()
 		l.takeEchoes(ctx)
 		for _, e := range l.events[:n] {
