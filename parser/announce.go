@@ -128,11 +128,12 @@ func (r *resolver) announcesNothing(c *Config) {
 	if len(c.Virtuals) == 0 || slices.ContainsFunc(c.Virtuals, announces) {
 		return
 	}
-	for name, isUsed := range map[string]bool{"lastresort": c.Global.LastResort != "", "withdrawwait": true,
-		"withdrawon": c.Global.WithdrawOn == "broken"} {
-		if isUsed {
-			r.useless(name, name+onlyWithAnnounce)
-		}
+	if c.Global.LastResort != "" {
+		r.useless("lastresort", "lastresort"+onlyWithAnnounce)
+	}
+	r.useless("withdrawwait", "withdrawwait"+onlyWithAnnounce)
+	if c.Global.WithdrawOn == "broken" {
+		r.useless("withdrawon", "withdrawon"+onlyWithAnnounce)
 	}
 }
 
