@@ -281,7 +281,9 @@ func TestNewConnectionsHaveABudget(t *testing.T) {
 	p.Watches.Set(all)
 	for to := range all {
 		p.Watches.Attend(to, true)
+		p.Watches.Attend(to, true)
 	}
+	testkit.Equal(t, len(p.Watches.dials), len(all), "wait for a connection")
 	now := p.now()
 	made := func() int { return len(all) - len(p.Watches.dials) }
 	defer p.closeLoop()
@@ -340,6 +342,24 @@ func TestThePauseGrows(t *testing.T) {
 			t.Errorf("after a connection of %v the pause is %v, want %v", step.lasted, w.pause, step.pause)
 		}
 	}
+}
+
+// The pause before a new connection is spread over its second half. A server that goes down meanwhile gets none.
+func TestPausesAreSpread(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, to := NewPool(), netip.MustParseAddrPort("127.0.0.1:80")
+		p.Watches.Set(map[netip.AddrPort]*Watch{to: {To: to}})
+		w := p.Watches.all[to]
+		for range 100 {
+			w.pause = 10 * time.Millisecond
+			p.Watches.Attend(to, true)
+			if pause := w.due - p.now(); pause < 5*time.Millisecond || pause > 10*time.Millisecond {
+				t.Fatalf("a pause of %v", pause)
+			}
+			p.Watches.Attend(to, false)
+			testkit.Equal(t, len(p.Watches.dials), 0, "wait although they are down")
+		}
+	})
 }
 
 // After a check that was under way when the connection ended, another one is made at once.
