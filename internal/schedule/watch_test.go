@@ -344,6 +344,16 @@ func TestThePauseGrows(t *testing.T) {
 	}
 }
 
+// A connection is too short if it lasted less than shortLife.
+func TestWhichConnectionsAreTooShort(t *testing.T) {
+	p := NewPool()
+	for lasted, want := range map[time.Duration]int{shortLife - 1: 3, shortLife: 0} {
+		w := &watching{fd: -1, short: 2, began: time.Hour - lasted}
+		p.Watches.ended(w, time.Hour)
+		testkit.Equal(t, w.short, want, "too short, after one of", lasted)
+	}
+}
+
 // The pause before a new connection is spread over its second half. A server that goes down meanwhile gets none.
 func TestPausesAreSpread(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
