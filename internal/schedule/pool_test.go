@@ -507,6 +507,10 @@ func TestCheckThatTakesExactlyItsIntervalIsDueAtItsEnd(t *testing.T) {
 			t.Errorf("took %v: due after %v, want %v", took, got-begin, want-begin)
 		}
 	}
+	tk := &Task{Every: shortageRetry, last: failed, planned: begin - shortageRetry/2}
+	tk.calm()
+	testkit.Equal(t, p.next(tk, checker.Result{Cause: checker.Shortage}, begin, begin), begin+shortageRetry/2,
+		"with an interval as short as the wait after a shortage, due")
 }
 
 func TestThePoolIsLateAfterItsLimitOnly(t *testing.T) {
