@@ -361,8 +361,12 @@ func TestPausesAreSpread(t *testing.T) {
 		p.Watches.Set(map[netip.AddrPort]*Watch{to: {To: to}})
 		w := p.Watches.all[to]
 		for range 100 {
-			w.pause = 10 * time.Millisecond
+			w.pause, p.planned = 10*time.Millisecond, p.now()+time.Second
 			p.Watches.Attend(to, true)
+			if len(p.wake) != 1 {
+				t.Fatal("the pool does not wake for it")
+			}
+			<-p.wake
 			if pause := w.due - p.now(); pause < 5*time.Millisecond || pause > 10*time.Millisecond {
 				t.Fatalf("a pause of %v", pause)
 			}
