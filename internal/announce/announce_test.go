@@ -333,7 +333,8 @@ func TestOneAddressTwoDaemons(t *testing.T) {
 	expect(second, "192.0.2.10=? 192.0.2.11=lvs1", "nothing: 192.0.2.10 lvs0, 192.0.2.11 lvs1")
 	expect(second, "192.0.2.10=lvs1 192.0.2.11=lvs1",
 		"-addr 192.0.2.10 lvs0, +addr 192.0.2.10 lvs1: 192.0.2.10 lvs1, 192.0.2.11 lvs1")
-	again := f.announcer(t, "www.cf") // its file does not have the address any more
+	again := f.announcer(t, "www.cf") // its file does not have the address any more, its record still does
+	expect(second, "192.0.2.10=lvs1 192.0.2.11=lvs1", "nothing: 192.0.2.10 lvs1, 192.0.2.11 lvs1")
 	expect(again, "", "nothing:")
 	expect(second, "192.0.2.11=lvs1", "-addr 192.0.2.10 lvs1, -route 192.0.2.10: 192.0.2.11 lvs1")
 	expect(again, "192.0.2.10=lvs0", "+route 192.0.2.10, +addr 192.0.2.10 lvs0: 192.0.2.10 lvs0")

@@ -44,7 +44,7 @@ func TestPreview(t *testing.T) {
 	f := newFake()
 	runs := f.announcer(t, "www.cf")
 	syncLine(t, runs, f, []string{"192.0.2.10=lvs0", "192.0.2.11=lvs1", "192.0.2.12=lvs0", "192.0.2.15=lvs0",
-		"2001:db8::1=lvs0"})
+		"192.0.2.17=lvs1", "2001:db8::1=lvs0"}) // as many as are wanted
 	f.byHand(netip.MustParseAddr("192.0.2.14"), "lvs0")
 	want := []lvs.Wanted{wantOf("192.0.2.10=lvs0"), wantOf("192.0.2.11=lvs0"), wantOf("192.0.2.13=lvs0"),
 		wantOf("192.0.2.14=lvs0"), wantOf("192.0.2.15=lvs0"), wantOf("192.0.2.16=lvs0")}
@@ -59,6 +59,7 @@ func TestPreview(t *testing.T) {
 		"would put 192.0.2.13/32 on lvs0",
 		"would take 192.0.2.15/32 from lvs0 (withdrawn by order)",
 		"would take 192.0.2.12/32 from lvs0 (not in the file)",
+		"would take 192.0.2.17/32 from lvs1 (not in the file)",
 		"would take 2001:db8::1/128 from lvs0 (not in the file)",
 	}
 	if got, err := runs.Preview(want); err != nil || !slices.Equal(got, expected) {

@@ -70,16 +70,14 @@ func (d *Director) settle(ctx context.Context) (again time.Time, over bool) {
 // hooks are receivers of changes that are awaited, because virtual services are about to leave the table.
 type hooks struct {
 	left  atomic.Int32
-	ended chan struct{} // signals that none is left
+	ended chan struct{} // signals that one has ended
 }
 
 // await awaits one more. The function that it returns ends that.
 func (h *hooks) await() (done func()) {
 	h.left.Add(1)
 	return func() {
-		if h.left.Add(-1) > 0 {
-			return
-		}
+		h.left.Add(-1)
 		select {
 		case h.ended <- struct{}{}:
 		default:

@@ -39,7 +39,8 @@ func (w *watching) host(ctx context.Context, addr string) ([]string, error) {
 func watch(t *testing.T, test func(t *testing.T, w *watching)) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		ctx, end := context.WithCancel(t.Context())
+		// Without an end, a test that waits for nothing would never be a deadlock.
+		ctx, end := context.WithTimeout(t.Context(), 10*time.Minute)
 		w := &watching{t: t, ctx: ctx, dir: dir, changed: make(chan struct{})}
 		w.Watcher = New(func(context.Context, string) <-chan struct{} { return w.changed })
 		w.names = newNames(w.host)

@@ -1,8 +1,10 @@
 package orders
 
 import (
+	"net/netip"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,16 +18,33 @@ func TestAnOrderInWords(t *testing.T) {
 	ended := exec.Command("true")
 	testkit.OK(t, ended.Run())
 	until := time.Date(2026, 11, 21, 18, 0, 0, 0, time.Local).UTC()
+	plain := []string{"", "drain", "obey", "withdraw"} // no remark
 	for want, o := range map[string]Order{
-		"drain":     {Kind: Drain},
+		"": {}, "drain": {Kind: Drain}, "obey": {Kind: Obey}, "withdraw": {Kind: Withdraw},
 		"weight 20": {Kind: Weigh, Weight: 20},
 		"maint until 2026-11-21 18:00:00 by kim: new disk": {Kind: Maint, By: "kim", Why: "new disk",
 			Until: until},
-		"drain: slow":              {Kind: Drain, Why: "slow"},
-		"drain: roll":              {Kind: Drain, Why: ByRoll, Roll: os.Getpid()},
-		"drain: a roll that ended": {Kind: Drain, Why: ByRoll, Roll: ended.Process.Pid},
+		"drain from 2026-11-21 18:00:00: slow": {Kind: Drain, From: until, Why: "slow"},
+		"drain until 2026-11-21 18:00:00":      {Kind: Drain, Until: until},
+		"drain: slow":                          {Kind: Drain, Why: "slow"},
+		"drain: roll":                          {Kind: Drain, Why: ByRoll, Roll: os.Getpid()},
+		"drain: a roll that ended":             {Kind: Drain, Why: ByRoll, Roll: ended.Process.Pid},
 	} {
 		testkit.Equal(t, o.String(), want)
+		remark := "; " + want
+		if slices.Contains(plain, want) {
+			remark = ""
+		}
+		testkit.Equal(t, o.Remark("; "), remark, "the remark")
+	}
+}
+
+// An address is withdrawn by its own order, or by that for every address.
+func TestTheOrderThatWithdrawsAnAddress(t *testing.T) {
+	withdraw := Order{Kind: Withdraw}
+	for at, want := range map[string]Order{"10.1.0.1": withdraw, EveryAddress: withdraw, "10.1.0.2": {}} {
+		got := All{{Virtual: at}: withdraw}.Withdrawal(netip.MustParseAddr("10.1.0.1"))
+		testkit.Equal(t, got, want, at)
 	}
 }
 

@@ -22,7 +22,9 @@ func TestAnOrderForATimeIsOfThisBoot(t *testing.T) {
 	if left := r.Ends - runfile.SinceBoot(); err != nil || left < time.Hour || left > 2*time.Hour || r.Boot == "" {
 		t.Fatalf("%+v, %v", r, err)
 	}
-	until, _ := Parse(url.Values{"order": {"maint"}, "until": {"23:59"}})
+	words := url.Values{"order": {"maint"}, "until": {"23:59"}}
+	until, _ := Parse(words)
+	testkit.Equal(t, words.Get("until"), until.Until.Format(time.RFC3339), "until for another time zone")
 	at := func(real string) lvs.Backend { return lvs.Backend{Virtual: "fwm:3", Real: real} }
 	former, earlier := r.Order, r.Order
 	former.Boot, earlier.Boot, earlier.Ends = "another", "", 0
@@ -97,7 +99,7 @@ func TestHowLongAnOrderLasts(t *testing.T) {
 		want        time.Duration // 0: forever; -1: refused
 	}{
 		{"", "", 0}, {"", "90s", 90 * time.Second}, {"", "30m", 30 * time.Minute}, {"", "2h", 2 * time.Hour},
-		{"", "1d", 24 * time.Hour},
+		{"", "1d", 24 * time.Hour}, {"", "1s", time.Second},
 		{"", "1.5h", 90 * time.Minute}, {"", "1h30m", -1}, {"", "3650d", 3650 * 24 * time.Hour},
 		{"18:00", "", 6 * time.Hour}, {"12:00", "", 24 * time.Hour},
 		{"", "3651d", -1}, {"", "99999d", -1}, {"", "-1h", -1}, {"", "0s", -1}, {"", "1ms", -1}, {"", "2", -1},
@@ -137,6 +139,8 @@ func TestTheReasonOfAnOrderIsOneShortLine(t *testing.T) {
 			t.Errorf("%q is taken", what)
 		}
 	}
+	testkit.Fails(t, testkit.Error(Parse(url.Values{"order": {"weight 2147483648"}})),
+		`"2147483648" is not a weight: 0 (drain), 1 to 2147483647, and 1% to 99% are allowed`)
 }
 
 func TestAnOrderThatIsTakenBackHasNoReasonAndNoEnd(t *testing.T) {
@@ -151,6 +155,29 @@ func TestAnOrderThatIsTakenBackHasNoReasonAndNoEnd(t *testing.T) {
 	}
 }
 
+// Orders that take a server out, or weigh it, can begin later, unless they are forced or wait for their budget. Their
+// time counts from then.
+func TestAnOrderThatBeginsLater(t *testing.T) {
+	for _, row := range []struct {
+		words url.Values
+		taken bool
+	}{
+		{url.Values{"order": {"drain"}}, true}, {url.Values{"order": {"maint"}}, true},
+		{url.Values{"order": {"weight 5"}}, true}, {url.Values{"order": {"obey"}}, false},
+		{url.Values{"order": {"drain"}, "force": {""}}, false},
+		{url.Values{"order": {"drain"}, "wait-budget": {"0s"}}, true},
+		{url.Values{"order": {"drain"}, "wait-budget": {"1s"}}, false},
+	} {
+		row.words.Set("from", "23:59")
+		row.words.Set("for", "2h")
+		r, err := Parse(row.words)
+		if (err == nil) != row.taken || row.taken && (row.words.Get("from") != r.From.Format(time.RFC3339) ||
+			!r.From.After(r.Since) || !r.Until.Equal(r.From.Add(2*time.Hour))) {
+			t.Errorf("%v: %+v, %v", row.words, r, err)
+		}
+	}
+}
+
 // A percentage is that of each server's weight in the file.
 func TestAWeightInPercent(t *testing.T) {
 	for _, row := range []struct {
@@ -161,6 +188,7 @@ func TestAWeightInPercent(t *testing.T) {
 	}{
 		{"weight 10%", 50, Order{Kind: Weigh, Weight: 5}, false},
 		{"weight 10%", 3, Order{Kind: Weigh, Weight: 1}, false},
+		{"weight 1%", 100, Order{Kind: Weigh, Weight: 1}, false},
 		{"weight 99%", 100, Order{Kind: Weigh, Weight: 99}, false},
 		{"weight 10%", 0, Order{Kind: Drain}, false},
 		{"weight 7", 50, Order{Kind: Weigh, Weight: 7}, false},

@@ -15,6 +15,7 @@ import (
 	"ldirectord/checker/icmp"
 	"ldirectord/checker/protocol"
 	"ldirectord/checker/wire"
+	"ldirectord/internal/raw"
 	"ldirectord/internal/testkit"
 )
 
@@ -133,6 +134,70 @@ func TestAnAnswerThatCameCountsAfterItsDeadline(t *testing.T) {
 		if u := p.Take(); len(u) != 1 || !u[0].Result.OK || len(l.ends)+len(l.fresh) != 0 {
 			t.Errorf("%s: %+v", spec.Type, u)
 		}
+	}
+}
+
+// The loop looks at a socket a few times, soon after each other. Then the kernel watches it.
+func TestALongWaitIsLeftToTheKernel(t *testing.T) {
+	p, l := openLoop(t)
+	l.begin(t.Context(), &Task{Every: time.Minute, Checker: build(t, httpSpec(serve(t, silence)), nil), in: true,
+		slot: slot{index: -1}})
+	f := l.fresh[0]
+	for look := range maxLooks {
+		l.setTimer(p.now() + time.Hour)
+		if len(l.fresh) != 1 || !l.soon {
+			t.Fatalf("%d sockets to look at after %d looks", len(l.fresh), look)
+		}
+		if l.look(t.Context()); l.now.Before(f.began) {
+			t.Fatalf("look %d is at %v, before the check began", look, l.now)
+		}
+	}
+	if l.setTimer(p.now() + time.Hour); len(l.fresh) > 0 || l.soon || !l.forget(f) || l.forget(f) {
+		t.Errorf("%d sockets to look at, soon %v; want one that the kernel watches", len(l.fresh), l.soon)
+	}
+}
+
+// unended is a check whose answer is never complete in the loop.
+type unended struct {
+	checker.Checker
+	line int
+}
+
+func (c unended) Opening() (checker.Opening, bool) { return checker.Opening{Line: c.line}, true }
+
+func (c unended) Resume(_ context.Context, conn *wire.Conn) checker.Result {
+	if part := conn.InLoop(); part != nil {
+		part.Short = true
+	} else {
+		conn.Close()
+	}
+	return checker.Result{}
+}
+
+// An answer in many pieces gets a goroutine, unless it is a line, and so does a long one.
+func TestWhichAnswersGetAGoroutine(t *testing.T) {
+	for _, row := range []struct{ line, size, want int }{
+		{0, 1, maxPieces}, {0, maxHeld, 1}, {1, maxHeld / 8, 8}, {1, maxHeld/8 - 1, 9},
+	} {
+		p, l := openLoop(t)
+		ends := testkit.Must(unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK, 0))(t)
+		defer unix.Close(ends[1])
+		f := l.newFlight(&Task{Checker: unended{line: row.line}}, time.Now())
+		f.fd = ends[0]
+		pieces := 0
+		for done := false; !done && pieces < 20; pieces++ {
+			testkit.Must(unix.Write(ends[1], make([]byte, row.size)))(t)
+			done = l.receive(t.Context(), f)
+		}
+		testkit.Equal(t, pieces, row.want, "pieces of", row.size, "bytes, in a line of", row.line)
+		p.running.Wait()
+	}
+}
+
+// The machine was suspended for less time than it has been up.
+func TestHowLongTheMachineWasSuspended(t *testing.T) {
+	if s := suspended(); s >= raw.Clock(unix.CLOCK_BOOTTIME) {
+		t.Error(s)
 	}
 }
 

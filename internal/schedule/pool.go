@@ -149,7 +149,7 @@ type company struct {
 // NewPool returns a pool without tasks. It does nothing until Run.
 func NewPool() *Pool {
 	p := &Pool{wake: make(chan struct{}, 1), results: make(chan struct{}, 1), asleep: suspended,
-		epoch: time.Now(), reported: -maxSleep, heirs: map[*Task]*Task{}}
+		epoch: time.Now(), heirs: map[*Task]*Task{}}
 	p.Watches = Watches{pool: p, open: map[int32]*watching{}}
 	return p
 }

@@ -461,6 +461,38 @@ func TestResultsAreSignalledOnlyWhenThereAreSome(t *testing.T) {
 	})
 }
 
+// Successes after successes are reported together, once in a second.
+func TestSuccessesAreReportedTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := run(t)
+		var tasks []*Task
+		for range 5 {
+			tasks = append(tasks, task(time.Second,
+				checkFunc(func(context.Context) checker.Result { return checker.Result{OK: true} })))
+		}
+		p.Set(tasks, nil)
+		time.Sleep(3 * time.Second)
+		reports, results := 0, 0
+		for end := time.Now().Add(10 * time.Second); time.Now().Before(end); reports++ {
+			<-p.Results()
+			results += len(p.Take())
+		}
+		if reports > 12 || results < 50 {
+			t.Errorf("%d reports of %d results in 10 s", reports, results)
+		}
+	})
+}
+
+// Room for many results is given back when a third of them come.
+func TestTheRoomForResults(t *testing.T) {
+	for room, want := range map[int]int{3: 3, 4: 0} {
+		p := NewPool()
+		p.taken, p.pending = make([]Update, 0, room), make([]Update, 1)
+		p.Take()
+		testkit.Equal(t, cap(p.pending), want, "after one result, room for", room)
+	}
+}
+
 func TestCheckThatTakesExactlyItsIntervalIsDueAtItsEnd(t *testing.T) {
 	p := NewPool()
 	const begin = 100 * time.Second
@@ -475,6 +507,10 @@ func TestCheckThatTakesExactlyItsIntervalIsDueAtItsEnd(t *testing.T) {
 			t.Errorf("took %v: due after %v, want %v", took, got-begin, want-begin)
 		}
 	}
+	tk := &Task{Every: shortageRetry, last: failed, planned: begin - shortageRetry/2}
+	tk.calm()
+	testkit.Equal(t, p.next(tk, checker.Result{Cause: checker.Shortage}, begin, begin), begin+shortageRetry/2,
+		"with an interval as short as the wait after a shortage, due")
 }
 
 func TestThePoolIsLateAfterItsLimitOnly(t *testing.T) {
@@ -492,6 +528,12 @@ func TestThePoolIsLateAfterItsLimitOnly(t *testing.T) {
 		p.planned, p.slept = now-c.woke, time.Hour
 		p.asleep = func() time.Duration { return time.Hour + c.suspended }
 		testkit.Equal(t, p.isLate(now, p.asleep()), c.want, name, "late")
+	}
+	for planned, want := range map[time.Duration]bool{0: false, now - time.Minute: true} { // 0: no round yet
+		p := NewPool()
+		p.epoch, p.planned, p.slept = time.Now().Add(-now), planned, p.asleep()
+		p.round(t.Context())
+		testkit.Equal(t, p.stalled > 0, want, "planned at", planned, "late")
 	}
 }
 
@@ -542,9 +584,12 @@ func TestChecksWithOtherIntervalsAreNotDueTogether(t *testing.T) {
 	p.Set(nil, nil)
 	c := testkit.Must(protocol.New(checker.Spec{Type: "external-perl", Command: "file"}, nil))(t)
 	p.place(0, &Task{Every: 10 * time.Minute, Checker: c})
-	if at := p.place(0, &Task{Every: 5 * time.Second, Checker: c}); at > 6*time.Second {
+	at := p.place(0, &Task{Every: 5 * time.Second, Checker: c})
+	if at > 6*time.Second {
 		t.Errorf("due after %v", at)
 	}
+	next := p.place(at-1, &Task{Every: 5 * time.Second, Checker: c})
+	testkit.Equal(t, next, at+5*time.Second, "one that was checked just before the others is due")
 }
 
 func TestTheGridHasFewChecksAtAnInstantAndIsFine(t *testing.T) {

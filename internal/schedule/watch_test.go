@@ -281,7 +281,9 @@ func TestNewConnectionsHaveABudget(t *testing.T) {
 	p.Watches.Set(all)
 	for to := range all {
 		p.Watches.Attend(to, true)
+		p.Watches.Attend(to, true)
 	}
+	testkit.Equal(t, len(p.Watches.dials), len(all), "wait for a connection")
 	now := p.now()
 	made := func() int { return len(all) - len(p.Watches.dials) }
 	defer p.closeLoop()
@@ -340,6 +342,38 @@ func TestThePauseGrows(t *testing.T) {
 			t.Errorf("after a connection of %v the pause is %v, want %v", step.lasted, w.pause, step.pause)
 		}
 	}
+}
+
+// A connection is too short if it lasted less than shortLife.
+func TestWhichConnectionsAreTooShort(t *testing.T) {
+	p := NewPool()
+	for lasted, want := range map[time.Duration]int{shortLife - 1: 3, shortLife: 0} {
+		w := &watching{fd: -1, short: 2, began: time.Hour - lasted}
+		p.Watches.ended(w, time.Hour)
+		testkit.Equal(t, w.short, want, "too short, after one of", lasted)
+	}
+}
+
+// The pause before a new connection is spread over its second half. A server that goes down meanwhile gets none.
+func TestPausesAreSpread(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, to := NewPool(), netip.MustParseAddrPort("127.0.0.1:80")
+		p.Watches.Set(map[netip.AddrPort]*Watch{to: {To: to}})
+		w := p.Watches.all[to]
+		for range 100 {
+			w.pause, p.planned = 10*time.Millisecond, p.now()+time.Second
+			p.Watches.Attend(to, true)
+			if len(p.wake) != 1 {
+				t.Fatal("the pool does not wake for it")
+			}
+			<-p.wake
+			if pause := w.due - p.now(); pause < 5*time.Millisecond || pause > 10*time.Millisecond {
+				t.Fatalf("a pause of %v", pause)
+			}
+			p.Watches.Attend(to, false)
+			testkit.Equal(t, len(p.Watches.dials), 0, "wait although they are down")
+		}
+	})
 }
 
 // After a check that was under way when the connection ended, another one is made at once.
