@@ -30,11 +30,11 @@ func refused(op lvs.Op, err error) error {
 	if err == nil {
 		return nil
 	}
-	return &OpError{Op: op.String(), Err: err, Hint: hint(op, err)}
+	return &OpError{Op: op.String(), Err: err, Hint: hint(err)}
 }
 
-// hint explains an errno for op, because the kernel uses the same few for everything.
-func hint(op lvs.Op, err error) string {
+// hint explains an errno, because the kernel uses the same few for everything.
+func hint(err error) string {
 	var open *OpError
 	var module absentModule
 	switch {

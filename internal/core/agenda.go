@@ -38,10 +38,8 @@ func (a *agenda) enter(virtuals, former []*virtual) {
 // take returns the open virtual services and those whose time has come, in the order of the file. They are given back
 // when they are decided.
 func (a *agenda) take(now time.Time) []*virtual {
-	for len(a.timed) > 0 && !now.Before(a.timed[0].again) {
-		v := a.timed[0]
-		heap.Remove(&a.timed, 0)
-		v.touch()
+	for isDue(a.next(), now) {
+		heap.Pop(&a.timed).(*virtual).touch()
 	}
 	taken := a.open
 	a.open = a.spare[:0]

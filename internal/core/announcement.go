@@ -71,14 +71,14 @@ func (a *announcer) found(one *announcement, p announce.Place) {
 		return
 	}
 	one.changes++
-	e := notify.Event{Kind: notify.Announced, Text: fmt.Sprintf("Announced %s on %s", p.Addr, one.At),
-		Reason: why}
+	e := notify.Event{Reason: why}
 	switch one.State() {
 	case "withdrawn":
-		e.Kind, e.Text = notify.Withdrawn, fmt.Sprintf("Withdrew %s from %s: %s", p.Addr, was, why)
+		e.Say(notify.Withdrawn, "Withdrew %s from %s: %s", p.Addr, was, why)
 	case "last resort":
-		e.Kind, e.Text = notify.LastResort,
-			fmt.Sprintf("Announced %s on %s, the last resort: %s", p.Addr, one.At, why)
+		e.Say(notify.LastResort, "Announced %s on %s, the last resort: %s", p.Addr, one.At, why)
+	default:
+		e.Say(notify.Announced, "Announced %s on %s", p.Addr, one.At)
 	}
 	a.tell.emit(e)
 	a.marks.tellState(one.virtuals...)

@@ -22,16 +22,15 @@ type subject struct {
 	s      *server // nil: the virtual service
 	worst  *judgement
 	state  judge.Name
+	was    begun // the condition that begins again or ends, as it was reported last
 }
 
-// about turns to a server.
-func (a *subject) about(v *virtual, s *server, worst *judgement) {
-	*a = subject{v.Seen(s.Server, a.Now), a.orders, v, s, worst, s.StateName()}
-}
-
-// aboutAll turns to a virtual service.
-func (a *subject) aboutAll(v *virtual) {
-	*a = subject{View: v.Seen(nil, a.Now), orders: a.orders, v: v}
+// about turns to a server, or without one to the virtual service.
+func (a *subject) about(v *virtual, s *server) {
+	*a = subject{View: v.Seen(nil, a.Now), orders: a.orders, v: v, s: s}
+	if s != nil {
+		a.One, a.worst, a.state = s.Server, s.worst(), s.StateName()
+	}
 }
 
 // kind is a kind of condition that rests on what the director knows. Says is its sentence; "" while it does not hold.
@@ -84,11 +83,11 @@ func ofRules(section bool) (list []kind) {
 }
 
 // byRule is what a rule has to tell.
-func byRule(of func(judge.View) judge.Notice) func(*subject, begun) notice {
+func byRule(of func(judge.View) judge.Notice) func(*subject) notice {
 	if of == nil {
 		return nil
 	}
-	return func(a *subject, _ begun) notice {
+	return func(a *subject) notice {
 		n := of(a.View)
 		return notice{event: notify.Kind(n.Event), what: n.What, more: n.More}
 	}

@@ -54,8 +54,7 @@ func (w *writer) keepTimeouts() {
 	w.tell.trouble(&w.unset, o.Err, notify.TableError, "Timeouts can't be set", notify.TableRecovered,
 		"Timeouts can be set again")
 	if now := want.Over(was); o.Err == nil && now != was {
-		text := fmt.Sprintf("Set timeouts: %v, before: %v", now, was)
-		w.tell.emit(notify.Event{Kind: notify.Timeouts, Text: text})
+		w.tell.line(notify.Timeouts, fmt.Sprintf("Set timeouts: %v, before: %v", now, was))
 	}
 }
 

@@ -93,9 +93,9 @@ func (e *examiner) enter(p *plan.Plan) {
 		x.j.check, c.users = c, append(c.users, x)
 		c.agent, c.reported = x.j.Agent, c.reported || x.j.Agent
 		c.awaited = c.awaited || !x.s.Fallback
-		tells := len(x.v.Paths) > 0 && c.at == 0 && x.use().Spec().Through.Virtual.IsValid()
 		x.j.Took(c.passage(), x.v.Back)
-		if x.j.Pending = !c.reported; tells {
+		x.j.Pending = !c.reported
+		if len(x.v.Paths) > 0 && c.at == 0 && x.use().Spec().Through.Virtual.IsValid() {
 			x.j.Tells = true
 		}
 	}

@@ -72,7 +72,7 @@ var fallbackFailsKind = kind{name: "fallback fails", trouble: judge.Doubt,
 		var fail []string
 		for _, one := range a.v.fallbackServers() {
 			its := subject{View: a.View}
-			its.about(a.v, one, one.worst())
+			its.about(a.v, one)
 			if says := downKind.says(&its); says != "" {
 				fail = append(fail, "the fallback "+one.entry.Name()+" fails: "+says)
 			}

@@ -64,26 +64,18 @@ type usual[T comparable] struct {
 	has, of int
 }
 
-// usualOf finds what most servers show, of those that show something (the vote of Boyer and Moore).
+// usualOf finds what most servers show, of those that show something.
 func usualOf[T comparable](all []shown, show func(*shown) T) (u usual[T]) {
 	var none T
-	lead := 0
+	have := map[T]int{}
 	for i := range all {
-		switch one := show(&all[i]); {
-		case one == none:
+		one := show(&all[i])
+		if one == none {
 			continue
-		case lead == 0:
-			u.value, lead = one, 1
-		case one == u.value:
-			lead++
-		default:
-			lead--
 		}
 		u.of++
-	}
-	for i := range all {
-		if one := show(&all[i]); one != none && one == u.value {
-			u.has++
+		if have[one]++; have[one] > u.has {
+			u.value, u.has = one, have[one]
 		}
 	}
 	if 2*u.has <= u.of { // so one of two never differs
@@ -107,9 +99,9 @@ type norm struct {
 
 // normOf needs memory for the times of all servers.
 func normOf(all []shown, times []uint32) norm {
-	for i := range all {
-		if all[i].took > 0 {
-			times = append(times, all[i].took)
+	for _, s := range all {
+		if s.took > 0 {
+			times = append(times, s.took)
 		}
 	}
 	slices.Sort(times)

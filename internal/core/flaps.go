@@ -43,8 +43,8 @@ func (s *server) lately(now time.Time) int {
 }
 
 // flaps describes the changes of a server that flaps; "" for others.
-func (v *virtual) flaps(s *server, now time.Time) string {
-	n := s.lately(now)
+func (a *subject) flaps() string {
+	n := a.s.lately(a.Now)
 	if n < flapsFrom {
 		return ""
 	}
@@ -52,17 +52,17 @@ func (v *virtual) flaps(s *server, now time.Time) string {
 	if n == shiftsKept {
 		text += ", or more"
 	}
-	if v.HoldDown == 0 && !s.Waits() {
+	if a.v.HoldDown == 0 && !a.s.Waits() {
 		text += "; holddown keeps such a server out, longer each time"
 	}
 	return text
 }
 
 var flapsKind = kind{name: "flaps", trouble: judge.Doubt,
-	says: func(a *subject) string { return a.v.flaps(a.s, a.Now) },
+	says: (*subject).flaps,
 	news: &news{
-		begins: func(a *subject, _ begun) notice {
-			return notice{event: notify.Flaps, what: "Flaps", more: ": " + a.v.flaps(a.s, a.Now)}
+		begins: func(a *subject) notice {
+			return notice{event: notify.Flaps, what: "Flaps", more: ": " + a.flaps()}
 		},
 		ends: alike(notify.FlapsOver, "No longer flaps", ""),
 		over: func(a *subject) time.Time {

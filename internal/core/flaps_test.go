@@ -38,10 +38,12 @@ func TestFlapsCountsWhatIsRecent(t *testing.T) {
 			shift(&c)
 		}
 		first := Change{user: user{v: v, s: s}}
-		if shift(&first); v.flaps(s, now) != row.want {
-			t.Errorf("%s: %q, want %q", row.what, v.flaps(s, now), row.want)
+		shift(&first)
+		a := subject{View: judge.View{Now: now}, v: v, s: s}
+		if a.flaps() != row.want {
+			t.Errorf("%s: %q, want %q", row.what, a.flaps(), row.want)
 		}
-		if v.HoldDown = time.Second; strings.Contains(v.flaps(s, now), "holddown") {
+		if v.HoldDown = time.Second; strings.Contains(a.flaps(), "holddown") {
 			t.Errorf("%s: holddown is recommended to a section that has it", row.what)
 		}
 	}

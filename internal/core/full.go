@@ -84,7 +84,7 @@ var fullKind = kind{name: "full", trouble: judge.Doubt,
 		return "full: " + a.s.fullness()
 	},
 	news: &news{
-		begins: func(a *subject, _ begun) notice {
+		begins: func(a *subject) notice {
 			return notice{event: notify.Full, what: "Full", more: ": " + a.s.fullness()}
 		},
 		ends: alike(notify.FullOver, "No longer full", ""),

@@ -60,8 +60,8 @@ var obeyedKind = kind{name: "obeyed", trouble: judge.Noted, says: func(a *subjec
 var heldKind = kind{name: "held", trouble: judge.Noted, says: (*subject).held, news: &news{
 	count: func(a *subject) int { return len(a.v.held) },
 	after: func(v *virtual) time.Duration { return v.Config.CheckInterval.Duration() },
-	begins: func(a *subject, was begun) notice {
-		if was.reported {
+	begins: func(a *subject) notice {
+		if a.was.reported {
 			return notice{event: notify.GuardChanged, what: "Guard holds other servers",
 				more: ": " + a.v.listHeld()}
 		}
@@ -72,8 +72,8 @@ var heldKind = kind{name: "held", trouble: judge.Noted, says: (*subject).held, n
 		return notice{event: notify.GuardHolds, what: "Guard holds",
 			more: why + ", and " + a.heldBy() + " in service: " + a.v.listHeld()}
 	},
-	ends: func(_ *subject, was begun) notice {
-		if !was.reported {
+	ends: func(a *subject) notice {
+		if !a.was.reported {
 			return notice{event: notify.GuardChanged, what: "Guard held servers for a moment",
 				more: ": servers whose checks failed stayed in service"}
 		}

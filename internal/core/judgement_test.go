@@ -39,7 +39,7 @@ func TestTheVerdictOfSeveralChecks(t *testing.T) {
 // If all checks are up, the one with the most failures in a row is shown.
 func TestTheWorstOfChecksThatPass(t *testing.T) {
 	s := checkedBy(health.Up, health.Up)
-	s.first.next.Health, _ = s.first.next.Health.Next(false, health.Rule{Fall: 3, Rise: 1})
+	s.first.next.Health = s.first.next.Health.Next(false, health.Rule{Fall: 3, Rise: 1})
 	if s.worst() != s.first.next || s.Health() != health.Up {
 		t.Errorf("the server is %v, the worst check's streak %d", s.Health(), s.worst().Health.Streak)
 	}

@@ -68,12 +68,12 @@ func (m *maintainer) maintain(v *virtual) {
 var maintenanceKind = kind{name: "maintenance", trouble: judge.Noted,
 	says: func(a *subject) string { return a.s.maintenance },
 	news: &news{
-		begins: func(a *subject, _ begun) notice {
+		begins: func(a *subject) notice {
 			by := filepath.Base(a.s.maintenance)
 			return notice{notify.MaintenanceOn, "Maintenance begins", " by file " + by, by,
 				"maintenance begins by file " + by}
 		},
-		ends: func(*subject, begun) notice {
+		ends: func(*subject) notice {
 			return notice{event: notify.MaintenanceOff, what: "Maintenance ends", past: "maintenance ends"}
 		},
 	},

@@ -49,7 +49,7 @@ func (all *movers) note(v *virtual) {
 // record passes on the servers whose weights are changing. It is called before the table changes, and at the end.
 func (all *movers) record(ends bool) {
 	now := all.tell.now()
-	if !ends && (all.due.IsZero() || now.Before(all.due)) {
+	if !ends && !isDue(all.due, now) {
 		return
 	}
 	all.due, all.at = time.Time{}, now
@@ -89,18 +89,16 @@ func together(at time.Time) time.Time {
 	return at.Add((time.Second + at.Truncate(time.Second).Sub(at)) % time.Second)
 }
 
-var weightKind = kind{name: "weight", trouble: judge.Fine,
-	says: func(a *subject) string { return a.v.whyWeight(a.s, a.Now) }}
+var weightKind = kind{name: "weight", trouble: judge.Fine, says: (*subject).whyWeight}
 
 // whyWeight describes what reduces the weight of a server in the table; "" if the order or the file alone decides it.
-func (v *virtual) whyWeight(s *server, now time.Time) string {
+func (a *subject) whyWeight() string {
 	var parts []string
-	view := v.Seen(s.Server, now)
-	if !v.lasts.IsZero() && !now.Before(v.lasts) { // the next step is due
+	v, s, view := a.v, a.s, a.View
+	if isDue(v.lasts, a.Now) { // the next step is due
 		view.Now = v.lasts.Add(-1)
 	}
-	for i := range judge.Kinds {
-		k := &judge.Kinds[i]
+	for _, k := range judge.Kinds {
 		if k.Share == nil {
 			continue
 		}

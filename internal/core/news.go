@@ -13,7 +13,7 @@ type news struct {
 	count func(*subject) int
 	// begins is reported when the count rises, ends when it becomes 0; nil: nothing is. A notice without an event
 	// is not reported.
-	begins, ends func(*subject, begun) notice
+	begins, ends func(*subject) notice
 	after        func(*virtual) time.Duration // it is reported when it has held so long; nil: at once
 	over         func(*subject) time.Time     // when time alone ends it; nil: never
 }
@@ -28,8 +28,8 @@ type notice struct {
 }
 
 // alike makes a notice that is the same for all servers.
-func alike(event notify.Kind, what, more string) func(*subject, begun) notice {
-	return func(*subject, begun) notice { return notice{event: event, what: what, more: more} }
+func alike(event notify.Kind, what, more string) func(*subject) notice {
+	return func(*subject) notice { return notice{event: event, what: what, more: more} }
 }
 
 // begun is a condition that holds, as it was reported last.
@@ -77,15 +77,12 @@ func (t *teller) known(v *virtual, s *server) { t.compare(v, s, false) }
 func (t *teller) compare(v *virtual, s *server, tells bool) {
 	a, was := &t.subject, v.recent
 	a.Now = t.now()
-	a.aboutAll(v)
+	a.about(v, s)
 	defer func() { *a = subject{} }() // a plan that was replaced may be freed
 	if s != nil {
-		a.about(v, s, s.worst())
 		was = s.recent
 	}
-	kinds := a.kinds()
-	for i := range kinds {
-		one := &kinds[i]
+	for _, one := range a.kinds() {
 		k := one.news
 		if k == nil || k.after != nil && !tells {
 			continue
@@ -108,6 +105,7 @@ func (t *teller) compare(v *virtual, s *server, tells bool) {
 func (k *news) follow(a *subject, all map[*news]begun, count int) (n notice) {
 	was, held := all[k]
 	now := begun{count, was.due, was.reported}
+	a.was = was
 	switch {
 	case count > 0 && !held:
 		now.due = a.Now
@@ -116,7 +114,7 @@ func (k *news) follow(a *subject, all map[*news]begun, count int) (n notice) {
 		}
 	case count > 0:
 	case held && k.ends != nil:
-		n = k.ends(a, was)
+		n = k.ends(a)
 		fallthrough
 	default:
 		delete(all, k)
@@ -128,7 +126,7 @@ func (k *news) follow(a *subject, all map[*news]begun, count int) (n notice) {
 	if now.reported = was.reported || !a.Now.Before(now.due); !now.reported {
 		a.v.sooner(now.due)
 	} else if !was.reported || count > was.count {
-		n = k.begins(a, was)
+		n = k.begins(a)
 	}
 	all[k] = now
 	return n

@@ -128,11 +128,11 @@ func (e *examiner) ask(v *virtual, s *server) {
 var suspectedKind = kind{name: "suspected", trouble: judge.Doubt,
 	says: func(a *subject) string { return view.After("suspected: ", a.s.suspicion()) },
 	news: &news{
-		begins: func(a *subject, _ begun) notice {
+		begins: func(a *subject) notice {
 			why := a.s.suspicion()
 			return notice{notify.Suspected, "Suspected", ": " + why, why, "suspected: " + why}
 		},
-		ends: func(a *subject, _ begun) notice {
+		ends: func(a *subject) notice {
 			why := a.s.witness.Over
 			return notice{notify.SuspicionOver, "No longer suspected", ": " + why, why,
 				"no longer suspected: " + why}

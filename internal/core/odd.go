@@ -130,11 +130,11 @@ func (a *subject) odd(of trait) string {
 func oddKind(name string, of trait, trouble judge.Trouble) kind {
 	says := func(a *subject) string { return a.odd(of) }
 	return kind{name: name, trouble: trouble, says: says, news: &news{
-		begins: func(a *subject, _ begun) notice {
+		begins: func(a *subject) notice {
 			why := says(a)
 			return notice{notify.Differs, "Differs", ": " + why, why, why}
 		},
-		ends: func(*subject, begun) notice {
+		ends: func(*subject) notice {
 			over := "no longer differs: " + name
 			return notice{notify.DiffersOver, "No longer differs", ": " + name, over, over}
 		},

@@ -37,16 +37,15 @@ type member struct {
 func newMessage(now *view.Virtual) (m message, up int) {
 	m = message{Virtual: now.ID, Announced: now.Announced, Enough: now.Enough}
 	m.Fallback = now.ServingFallback() != nil
-	for i := range now.Servers {
-		s := &now.Servers[i]
+	for _, s := range now.Servers {
 		if s.State == "up" && s.WaitsFor == "" {
 			up++
 		}
 		m.Servers = append(m.Servers,
 			member{s.Real, s.Address, s.State, s.Weight, s.Reason, s.Held, s.WaitsFor})
 	}
-	for i := range now.Leaving {
-		m.Leaving = append(m.Leaving, now.Leaving[i].Real)
+	for _, l := range now.Leaving {
+		m.Leaving = append(m.Leaving, l.Real)
 	}
 	return m, up
 }

@@ -25,7 +25,9 @@ const clockLook = 10 * time.Second
 func (c *Core) Order(now time.Time, all orders.All, ready ...lvs.Backend) {
 	c.tell.tick(now)
 	c.ordered.forgive(ready)
-	c.ordered.replace(all)
+	begun, undone := c.hold.Given(all)
+	c.ordered.say(begun, notify.Ordered, "Order")
+	c.ordered.say(undone, notify.Ordered, "Order undone")
 	c.ordered.apply()
 	c.writer.sync(nil)
 }
@@ -51,13 +53,6 @@ func (b *orderBook) forgive(ready []lvs.Backend) {
 			}
 		}
 	}
-}
-
-// replace reports which orders are new and which are undone.
-func (b *orderBook) replace(all orders.All) {
-	begun, undone := b.hold.Given(all)
-	b.say(begun, notify.Ordered, "Order")
-	b.say(undone, notify.Ordered, "Order undone")
 }
 
 // end drops and reports orders whose time is over, and notes when the next one ends.

@@ -101,11 +101,5 @@ func (w *writer) nextTry(lists ...[]*virtual) time.Time {
 
 // triedAt is when a virtual service that is due gets its change.
 func (w *writer) triedAt(v *virtual) time.Time {
-	at := w.tell.now()
-	for _, until := range []time.Time{v.retry.Until(), w.silence.Until()} {
-		if until.After(at) {
-			at = until
-		}
-	}
-	return at
+	return slices.MaxFunc([]time.Time{w.tell.now(), v.retry.Until, w.silence.Until}, time.Time.Compare)
 }

@@ -54,14 +54,13 @@ func describeAll(virtuals []*virtual, held orders.All, now time.Time) []view.Vir
 				list[i].Serving++
 			}
 		}
-		for k := range v.Config.Waiting {
-			w := &v.Config.Waiting[k]
+		for k, w := range v.Config.Waiting {
 			now := &own[len(v.servers)+k]
 			*now = view.Server{
 				Real: w.Name, ServerNames: view.ServerNames{Waits: !w.IsRange},
 				State: health.Unknown.String(), Since: v.waitingSince, Weight: w.Weight,
 				Conditions: []view.Condition{
-					{Kind: "no address", Trouble: judge.Doubt, Text: plan.NoAddress(*w)}},
+					{Kind: "no address", Trouble: judge.Doubt, Text: plan.NoAddress(w)}},
 			}
 			now.FillOld()
 		}
@@ -77,7 +76,7 @@ func describeAll(virtuals []*virtual, held orders.All, now time.Time) []view.Vir
 			Full:  v.full, Enough: v.minServers(), Owner: v.elsewhere(), Beside: v.shared(),
 		}
 		describeFallbacks(&list[i], v, a)
-		a.aboutAll(v)
+		a.about(v, nil)
 		list[i].Conditions = a.conditions()
 		if elsewhere := func(one *announcement) bool { return !one.IsThere() }; len(v.addresses) > 0 {
 			list[i].Announced = new(!slices.ContainsFunc(v.addresses, elsewhere))
@@ -98,8 +97,8 @@ func describe(now *view.Server, v *virtual, s *server, a *subject) {
 	} else if s.entry.Real.Named != nil && !now.Moved {
 		now.Host = s.entry.Real.Named.Host
 	}
-	worst := s.worst()
-	now.State, now.Since, now.Streak = s.StateName().String(), s.Since, int(worst.Health.Streak)
+	a.about(v, s)
+	now.State, now.Since, now.Streak = a.state.String(), s.Since, int(a.worst.Health.Streak)
 	if o := s.ordered(); s.Name > judge.Down && o.TakesOut() && !o.Since.IsZero() && o.Since.Before(now.Since) {
 		now.Since = o.Since // by an earlier daemon
 	}
@@ -120,10 +119,9 @@ func describe(now *view.Server, v *virtual, s *server, a *subject) {
 		}
 	}
 	now.Effective, now.InTable = v.WeightAt(s.Dest.Addr)
-	if c := worst.check; c != nil {
+	if c := a.worst.check; c != nil {
 		now.Checked, now.Last = c.at.Time(), c.last
 	}
-	a.about(v, s, worst)
 	now.Conditions = a.conditions()
 	now.FillOld()
 }

@@ -8,11 +8,8 @@ import (
 	"ldirectord/internal/runfile"
 )
 
-// watchMachine looks in each checkinterval for what this machine lacks to forward packets, until ctx is done or it is
-// called again.
+// watchMachine looks in each checkinterval for what this machine lacks to forward packets, until ctx is done.
 func (f *configFile) watchMachine(ctx context.Context) {
-	f.endMachine()
-	ctx, f.endMachine = context.WithCancel(ctx)
 	if !f.d.Table.Machine { // a table in memory forwards nothing
 		return
 	}

@@ -22,11 +22,9 @@ const markInterval = time.Minute
 // markTimeout limits all programs that list the rules for marks.
 const markTimeout = 20 * time.Second
 
-// watchMarks watches the marks for which the file in force has no mark lines, until ctx is done or it is called again.
+// watchMarks watches the marks for which the file in force has no mark lines, until ctx is done.
 // It notices when no rule sets such a mark any more, as after a restart of a firewall.
 func (f *configFile) watchMarks(ctx context.Context) {
-	f.endMarks()
-	ctx, f.endMarks = context.WithCancel(ctx)
 	left := slices.DeleteFunc(slices.Clone(f.current.Config.Virtuals), func(v *parser.Virtual) bool {
 		return v.Protocol != lvs.Mark || len(v.Marking) > 0
 	})

@@ -38,8 +38,7 @@ type configFile struct {
 	trials     chan request
 	found      chan []resolve.Name // names with a new result
 	endLookups context.CancelFunc  // stops the look-ups
-	endMarks   context.CancelFunc  // stops the watch of marks
-	endMachine context.CancelFunc  // stops the looks at this machine
+	endWatches context.CancelFunc  // stops the watch of marks and the looks at this machine
 	adopted    time.Time           // when the file in force was adopted or read again
 	auto       bool                // it was adopted without a command
 	include    []string            // the patterns of its parts, at the last reading
@@ -68,7 +67,7 @@ func newConfigFile(d *daemon) *configFile {
 		include:  parser.Includes(d.Loaded.Text),
 		requests: make(chan request, socket.MaxClients), trials: make(chan request),
 		lists: newListWatch(),
-		found: make(chan []resolve.Name), endLookups: func() {}, endMarks: func() {}, endMachine: func() {},
+		found: make(chan []resolve.Name), endLookups: func() {}, endWatches: func() {},
 	}
 }
 
@@ -386,6 +385,8 @@ func (f *configFile) prepare(ctx context.Context, text []byte, r request) (l *Lo
 // adopt watches the files and names of the configuration in force.
 func (f *configFile) adopt(ctx context.Context) {
 	f.remember()
+	f.endWatches()
+	ctx, f.endWatches = context.WithCancel(ctx)
 	f.watchMarks(ctx)
 	f.watchMachine(ctx)
 	f.tls.follow(f.current)

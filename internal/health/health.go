@@ -44,27 +44,26 @@ type Health struct {
 // daemon.
 func Assume(s State) Health { return Health{State: s} }
 
-// Next returns the health after one more result, and whether the state changed. The first result decides an unknown
-// server.
-func (h Health) Next(ok bool, r Rule) (Health, bool) {
+// Next returns the health after one more result. The first result decides an unknown server.
+func (h Health) Next(ok bool, r Rule) Health {
 	if h.State == Unknown {
-		return Health{State: stateOf(ok)}, true
+		return Health{State: stateOf(ok)}
 	}
 	if r.Of > 0 {
 		return h.slide(ok, r)
 	}
 	if ok == (h.State == Up) {
 		h.Streak = 0
-		return h, false
+		return h
 	}
 	if h.Streak++; int(h.Streak) < h.Turns(r) {
-		return h, false
+		return h
 	}
-	return Health{State: stateOf(ok)}, true
+	return Health{State: stateOf(ok)}
 }
 
 // slide is Next under a window rule. Results before the window's first count like the state that they led to.
-func (h Health) slide(ok bool, r Rule) (Health, bool) {
+func (h Health) slide(ok bool, r Rule) Health {
 	mask := uint64(1)<<(r.Of-1)<<1 - 1
 	if !h.primed {
 		h.primed = true
@@ -81,12 +80,10 @@ func (h Health) slide(ok bool, r Rule) (Health, bool) {
 	if h.State == Up {
 		h.Streak = int32(r.Of - passed)
 	}
-	now := stateOf(passed >= r.Need)
-	if now == h.State {
-		return h, false
+	if now := stateOf(passed >= r.Need); now != h.State {
+		h.State, h.Streak = now, 0
 	}
-	h.State, h.Streak = now, 0
-	return h, true
+	return h
 }
 
 // Doubted reports whether the last result contradicts the state.

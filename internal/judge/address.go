@@ -103,8 +103,7 @@ func (a *Address) belongs(hosts []Host, broken string) (device, why string, serv
 	stays, healthy, awaited, decided, gathers := false, broken == "", false, false, false
 	why = broken
 	a.Owner = ""
-	for k := range hosts {
-		h := &hosts[k]
+	for k, h := range hosts {
 		gathers = gathers || h.Gathers()
 		if k == 0 || h.Owner == "" { // the owner of the first virtual service, unless this director has one
 			a.Owner = h.Owner

@@ -28,8 +28,8 @@ func Decide(c Case, now time.Time) Decision {
 	if c.Have != nil {
 		h.Places = make(map[netip.AddrPort]lvs.Dest, len(c.Have))
 	}
-	for id := range Rules {
-		if rule := &Rules[id]; h.Places != nil || !rule.places {
+	for id, rule := range Rules {
+		if h.Places != nil || !rule.places {
 			h.by = RuleID(id + 1)
 			if rule.step(h); h.over {
 				break
@@ -79,20 +79,11 @@ func (p *proposal) askAgain(at time.Time) {
 	}
 }
 
-// serving reports whether a destination takes new connections so far, unless it was taken out by hand.
-func (h *proposal) serving() bool {
+// serving reports whether a destination takes new connections so far, unless it was taken out by hand. Held: those
+// count that are held, which may be dead.
+func (h *proposal) serving(held bool) bool {
 	for addr, p := range h.Places {
-		if p.Weight > 0 && !h.isOutByHand(addr) {
-			return true
-		}
-	}
-	return false
-}
-
-// passing is serving without the servers that are held, which may be dead.
-func (h *proposal) passing() bool {
-	for addr, p := range h.Places {
-		if s := h.At(addr); p.Weight > 0 && !h.isOutByHand(addr) && (s == nil || !s.Held) {
+		if s := h.At(addr); p.Weight > 0 && !h.isOutByHand(addr) && (held || s == nil || !s.Held) {
 			return true
 		}
 	}

@@ -15,7 +15,7 @@ import (
 // Result notes a check's result for a server, and reports whether the server's verdict changed.
 func (c *Case) Result(s *Server, check *Check, ok bool, loss Loss) (turned bool) {
 	was, served := s.Health(), c.Serves(s) && (s.Entered || !c.IsOurs())
-	check.Health, _ = check.Health.Next(ok, c.Rule)
+	check.Health = check.Health.Next(ok, c.Rule)
 	check.Proven = check.Proven || ok && check.Health.State == health.Up
 	if !ok {
 		check.Loss = loss
@@ -29,8 +29,7 @@ func (c *Case) Result(s *Server, check *Check, ok bool, loss Loss) (turned bool)
 
 // Learn notes the last result of a check that other servers already use: it decides an unknown server at once.
 func (c *Check) Learn(r health.Rule, ok bool, loss Loss) {
-	c.Health, _ = c.Health.Next(ok, r)
-	c.Loss, c.Proven = loss, ok
+	c.Health, c.Loss, c.Proven = c.Health.Next(ok, r), loss, ok
 }
 
 // Learned notes, after Learn, that the verdict of a server changed.

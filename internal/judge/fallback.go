@@ -29,7 +29,7 @@ var replacedRule = Rule{"replaced", true, replaced}
 // servers, until one of the new ones passes a check. It does not apply to members: checks and orders have decided
 // those, even if no other server is left.
 func replaced(p *proposal) {
-	if !p.unknown || p.serving() {
+	if !p.unknown || p.serving(true) {
 		return
 	}
 	for _, d := range p.Have {

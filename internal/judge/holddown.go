@@ -67,7 +67,7 @@ func heldDown(p *proposal) {
 
 // count counts the failure by which a server left service, once.
 func (p *proposal) count(s *Server) {
-	if !s.Fallen || s.Noted {
+	if s.Noted {
 		return
 	}
 	returned := s.Turn

@@ -59,9 +59,9 @@ func (v View) left(until time.Time) time.Duration { return max(0, until.Sub(v.No
 // share is the part of its weight that all kinds leave a server.
 func (v View) share() Part {
 	p := Part{1, 1}
-	for i := range Kinds {
-		if share := Kinds[i].Share; share != nil {
-			p = p.times(share(v))
+	for _, k := range Kinds {
+		if k.Share != nil {
+			p = p.times(k.Share(v))
 		}
 	}
 	return p
@@ -74,8 +74,8 @@ func (v View) Moves() bool {
 
 // HeldBy is the directive, with its value, that holds the server in service; "" if none does.
 func (v View) HeldBy() string {
-	for i := range Kinds {
-		if k := &Kinds[i]; k.Holds != nil && k.Holds(v) != "" {
+	for _, k := range Kinds {
+		if k.Holds != nil && k.Holds(v) != "" {
 			return k.Holds(v)
 		}
 	}

@@ -27,7 +27,7 @@ func rerouted(p *proposal) {
 		}
 		delete(p.Places, now.Addr)
 		// otherwise a held server would return without a success
-		leaves := !left && wanted.Weight > 0 && !s.Held && p.passing()
+		leaves := !left && wanted.Weight > 0 && !s.Held && p.serving(false)
 		// which may have left before
 		left = left || leaves || wanted.Weight == 0 && s.State() == health.Unknown
 		if leaves {

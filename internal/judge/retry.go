@@ -21,13 +21,13 @@ type Retry struct {
 	Refusal      string        // why the last change failed; "" after a success
 	SettingsOnly bool          // the table refuses only the settings
 	wait         time.Duration // after the last failure; 0 after a success
-	until        time.Time     // no change before; zero: at once
+	Until        time.Time     // the time of the next try; zero: at once
 }
 
 // Failed notes a failure, and why.
 func (r *Retry) Failed(why string, interval time.Duration, now time.Time) {
 	r.Refusal, r.wait = why, min(max(2*r.wait, firstRetry), max(interval, minLastRetry))
-	r.until = now.Add(r.wait)
+	r.Until = now.Add(r.wait)
 }
 
 // Succeeded notes a success, and reports whether it is the first one after a failure.
@@ -39,14 +39,11 @@ func (r *Retry) Succeeded() (again bool) {
 
 // Waits reports whether the virtual service gets no change now. A server that turned does not wait for settings.
 func (r *Retry) Waits(turned bool, now time.Time) bool {
-	return r.until.After(now) && !(turned && r.SettingsOnly)
+	return r.Until.After(now) && !(turned && r.SettingsOnly)
 }
 
-// Until is the time of the next try.
-func (r *Retry) Until() time.Time { return r.until }
-
 // AtOnce has the next change tried without a wait.
-func (r *Retry) AtOnce() { r.until = time.Time{} }
+func (r *Retry) AtOnce() { r.Until = time.Time{} }
 
 // Renewed is a Retry for another configuration: it is tried at once, and a failure is reported again.
 func (r Retry) Renewed() Retry { return Retry{wait: r.wait} }
@@ -54,7 +51,7 @@ func (r Retry) Renewed() Retry { return Retry{wait: r.wait} }
 // Silence is that of a table that does not answer. It gets no request for as long as one just waited, so that something
 // else can be done meanwhile. A refusal is an answer.
 type Silence struct {
-	until time.Time     // no request before
+	Until time.Time     // the time of the next request; zero: at once
 	limit time.Duration // of the next request; 0: TableTimeout
 }
 
@@ -71,10 +68,7 @@ func (s *Silence) Unanswered(now time.Time) {
 }
 
 // Holds reports whether the table gets no request now.
-func (s *Silence) Holds(now time.Time) bool { return now.Before(s.until) }
+func (s *Silence) Holds(now time.Time) bool { return now.Before(s.Until) }
 
 // AtOnce has the next request sent without a pause.
-func (s *Silence) AtOnce() { s.until = time.Time{} }
-
-// Until is the time of the next request.
-func (s *Silence) Until() time.Time { return s.until }
+func (s *Silence) AtOnce() { s.Until = time.Time{} }

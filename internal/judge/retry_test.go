@@ -24,7 +24,7 @@ func TestARefusedChangeIsTriedAgain(t *testing.T) {
 			wait *= ms
 			r.Failed("full", row.interval, now)
 			end := now.Add(wait)
-			if r.Until() != end || !r.Waits(false, end.Add(-1)) || r.Waits(false, end) {
+			if r.Until != end || !r.Waits(false, end.Add(-1)) || r.Waits(false, end) {
 				t.Errorf("checkinterval %v, failure %d: %+v, want a wait of %v", row.interval, i+1, r,
 					wait)
 			}
@@ -68,7 +68,7 @@ func TestATableThatDoesNotAnswerGetsAPause(t *testing.T) {
 			t.Errorf("request %d: %+v, want a limit of %v", i, s, limit)
 		}
 		s.Unanswered(now)
-		if !s.Holds(now.Add(pause-1)) || s.Holds(now.Add(pause)) || s.Until() != now.Add(pause) {
+		if !s.Holds(now.Add(pause-1)) || s.Holds(now.Add(pause)) || s.Until != now.Add(pause) {
 			t.Errorf("request %d: %+v, want a pause of %v", i, s, pause)
 		}
 		now = now.Add(pause)

@@ -79,7 +79,7 @@ func (s *step) counts(i int, was *Server, k int, want *health.Health) bool {
 	brakes := s.before.sl.has(brake)
 	kept := own && brakes && mayBeAccused(s.from, int(was.At))
 	if is && !kept {
-		*want, _ = want.Next(passes(found), s.after.sl.rule)
+		*want = want.Next(passes(found), s.after.sl.rule)
 	}
 	return kept || brakes && !was.Check(k).Accused.IsZero()
 }

@@ -283,7 +283,7 @@ func checksStay(s *step) string {
 			case s.kind == edit && want.State == health.Unknown && s.c > 0:
 				continue
 			}
-			failed, _ := want.Next(false, w.sl.rule)
+			failed := want.Next(false, w.sl.rule)
 			if now.Health != want && !(judged && now.Health == failed) {
 				return fmt.Sprintf("check %d of %s has another health", k+1, nameOf(one))
 			}

@@ -118,7 +118,7 @@ func (sl *slice) note(h health.Health) {
 	sl.places[h] = uint8(len(sl.healths))
 	sl.healths = append(sl.healths, h)
 	for _, ok := range []bool{true, false} {
-		next, _ := h.Next(ok, sl.rule)
+		next := h.Next(ok, sl.rule)
 		sl.note(next)
 	}
 }

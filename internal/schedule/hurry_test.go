@@ -220,9 +220,10 @@ func judging(ctx context.Context, p *Pool, tasks []*Task, every time.Duration,
 			case <-p.Results():
 			}
 			for _, u := range p.Take() {
-				h, turned := health[u.Task].Next(u.Result.OK, r)
+				was := health[u.Task].State
+				h := health[u.Task].Next(u.Result.OK, r)
 				health[u.Task] = h
-				if turned {
+				if h.State != was {
 					changed[u.Task] = time.Now()
 				}
 				if doubted := h.Doubted(u.Result.OK); doubted != hurried[u.Task] {

@@ -31,8 +31,8 @@ func Alike(rows []Row) [][]Row {
 // their number.
 func (v *Virtual) once(now time.Time) func(*Server) []string {
 	have := map[string]int{}
-	for i := range v.Servers {
-		have[v.Servers[i].Reason]++
+	for _, s := range v.Servers {
+		have[s.Reason]++
 	}
 	return func(s *Server) []string {
 		all, n := ServerRemarks(s, now), have[s.Reason]
@@ -62,8 +62,8 @@ func (r *Report) Summary() string {
 
 // Impaired is how many virtual services are in trouble, although a server serves.
 func (r *Report) Impaired() (n int) {
-	for i := range r.Virtuals {
-		if v := &r.Virtuals[i]; !v.lacks() && v.Trouble() >= Doubt {
+	for _, v := range r.Virtuals {
+		if !v.lacks() && v.Trouble() >= Doubt {
 			n++
 		}
 	}
@@ -72,8 +72,8 @@ func (r *Report) Impaired() (n int) {
 
 // Lacking is how many virtual services have no server that serves, although the file wants that.
 func (r *Report) Lacking() (n int) {
-	for i := range r.Virtuals {
-		if r.Virtuals[i].lacks() {
+	for _, v := range r.Virtuals {
+		if v.lacks() {
 			n++
 		}
 	}

@@ -68,8 +68,8 @@ func (e exposition) table() {
 
 func (e exposition) virtuals() {
 	info := e.family("ldirectord_virtual_info")
-	for i := range e.s.Virtuals {
-		info.add(1, "virtual", e.s.Virtuals[i].ID, "servicename", printable.Text(e.s.Virtuals[i].Title))
+	for _, v := range e.s.Virtuals {
+		info.add(1, "virtual", v.ID, "servicename", printable.Text(v.Title))
 	}
 	e.family("ldirectord_virtual_serving").virtuals(
 		func(v *view.Virtual) (float64, bool) { return float64(v.Serving), !(*Virtual)(v).IsOff() })
@@ -82,24 +82,20 @@ func (e exposition) virtuals() {
 			return number(v.ServingFallback() != nil), v.Fallback != nil
 		})
 	fallbacks := e.family("ldirectord_fallback_up")
-	for i := range e.s.Virtuals {
-		for _, f := range e.s.Virtuals[i].Fallbacks() {
+	for _, v := range e.s.Virtuals {
+		for _, f := range v.Fallbacks() {
 			if !f.Checked.IsZero() {
-				fallbacks.add(number(f.State != "down"), "virtual", e.s.Virtuals[i].ID, "real",
-					f.Server)
+				fallbacks.add(number(f.State != "down"), "virtual", v.ID, "real", f.Server)
 			}
 		}
 	}
 	e.family("ldirectord_virtual_draining").virtuals(
-		func(v *view.Virtual) (float64, bool) {
-			return float64(len(v.Leaving)),
-				len(v.Leaving) > 0
-		})
+		func(v *view.Virtual) (float64, bool) { return float64(len(v.Leaving)), len(v.Leaving) > 0 })
 	e.family("ldirectord_virtual_guard_held").virtuals(
 		func(v *view.Virtual) (float64, bool) {
 			held := v.Guard.Held
-			for i := range v.Servers {
-				if v.Servers[i].Withheld {
+			for _, s := range v.Servers {
+				if s.Withheld {
 					held++
 				}
 			}
@@ -114,8 +110,7 @@ func (e exposition) virtuals() {
 	took := e.family("ldirectord_check_duration_seconds")
 	bucket, sum, count := family{e, took.name + "_bucket"}, family{e, took.name + "_sum"},
 		family{e, took.name + "_count"}
-	for i := range e.s.Virtuals {
-		v := &e.s.Virtuals[i]
+	for _, v := range e.s.Virtuals {
 		if !e.s.Small {
 			for i, bound := range view.Bounds {
 				bucket.add(float64(v.Took.Classes[i]), "virtual", v.ID, "le",
@@ -190,8 +185,7 @@ func (e exposition) servers() {
 // conditions are those that hold now.
 func (e exposition) conditions() {
 	f := e.family("ldirectord_condition")
-	for i := range e.s.Virtuals {
-		v := &e.s.Virtuals[i]
+	for _, v := range e.s.Virtuals {
 		for _, c := range v.Conditions {
 			f.add(1, "virtual", v.ID, "kind", c.Kind)
 		}
@@ -205,10 +199,10 @@ func (e exposition) conditions() {
 
 // stages adds a sample for each stage of the checks of each virtual service.
 func (f family) stages(value func(view.StageTime) float64) {
-	for i := range f.s.Virtuals {
-		for mark, t := range f.s.Virtuals[i].Stages {
+	for _, v := range f.s.Virtuals {
+		for mark, t := range v.Stages {
 			if t.Count > 0 {
-				f.add(value(t), "virtual", f.s.Virtuals[i].ID, "stage", wire.Mark(mark).String())
+				f.add(value(t), "virtual", v.ID, "stage", wire.Mark(mark).String())
 			}
 		}
 	}

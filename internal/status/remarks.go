@@ -53,10 +53,10 @@ func (r *Report) NotInForce() (file string, lists []string) {
 // escape it.
 func (r *Report) Differing() map[string][]string {
 	all := map[string][]string{}
-	for i := range r.Virtuals {
-		for _, s := range r.Virtuals[i].Servers {
+	for _, v := range r.Virtuals {
+		for _, s := range v.Servers {
 			if s.Differs != "" {
-				all[r.Virtuals[i].ID] = append(all[r.Virtuals[i].ID], s.Real+" "+s.Differs)
+				all[v.ID] = append(all[v.ID], s.Real+" "+s.Differs)
 			}
 		}
 	}

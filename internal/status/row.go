@@ -54,7 +54,7 @@ func WorstFirst(rows []Row) []Row {
 // Rows are the servers of the file, then those that left it, and the fallback server as one more.
 func (v *Virtual) Rows() (rows []Row) {
 	add := func(s *Server) {
-		r := Row{v, s, trouble(s), -1, -1}
+		r := Row{v, s, worst(s).Trouble, -1, -1}
 		if s.TableWeight != nil {
 			r.Weight = int64(*s.TableWeight)
 		}
@@ -109,9 +109,6 @@ const (
 	Broken = judge.Broken
 )
 
-// trouble is the level of a server.
-func trouble(s *Server) Trouble { return worst(s).Trouble }
-
 // worst is the first of the conditions that need the most attention, if possible with a text; the zero value if there
 // are none.
 func worst(s *Server) (one view.Condition) {
@@ -154,8 +151,8 @@ func (v *Virtual) IsOff() bool {
 // Up is how many servers are up and don't wait to come back.
 func (v *Virtual) Up() int {
 	up := 0
-	for i := range v.Servers {
-		if v.Servers[i].State == "up" && v.Servers[i].WaitsFor == "" {
+	for _, s := range v.Servers {
+		if s.State == "up" && s.WaitsFor == "" {
 			up++
 		}
 	}
