@@ -1,6 +1,7 @@
 package parser
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -54,8 +55,9 @@ func (a adviser) unused() {
 	if a.checksNothing() || refused {
 		return
 	}
-	for name := range a.At {
-		if d := byName[name]; d.Services != "" {
+	for _, name := range slices.Sorted(maps.Keys(a.At)) {
+		inFile := a.At[name+"file"] == a.At[name] // see oneSecret
+		if d := byName[name]; d.Services != "" && !inFile {
 			a.unusedDirective(d)
 		}
 	}

@@ -95,24 +95,39 @@ func (s Source) partsStamp(patterns []string) (sum [sha256.Size]byte) {
 }
 
 // vanished is why a change of the parts is refused: half of the virtual services that came from parts, or more, are
-// gone, as with a folder that is not mounted; "" if it is not.
+// gone, as with a folder that is not mounted, or those of a part that is there and has none, as before it is written;
+// "" if it is not.
 func (f *configFile) vanished(now *parser.Config) string {
 	const few = 4 // virtual services
-	stay := map[string]bool{}
+	stay, empty := map[string]bool{}, map[string]bool{}
+	for _, part := range now.Parts {
+		empty[part] = true
+	}
 	for _, v := range now.Virtuals {
 		stay[v.ID] = true
+		delete(empty, v.Part)
 	}
-	had, gone := 0, 0
+	had, gone, why := 0, 0, ""
 	for _, v := range f.current.Config.Virtuals {
 		if v.Part != "" {
 			if had++; !stay[v.ID] {
 				gone++
 			}
+			if !stay[v.ID] && empty[v.Part] {
+				why = fmt.Sprintf("the part %s no longer has a virtual service", v.Part)
+			}
 		}
 	}
-	if had < few || 2*gone < had {
+	if had >= few && 2*gone >= had {
+		why = fmt.Sprintf("%d of %d virtual services that came from the parts of %s are gone", gone, had,
+			f.d.Config.Path)
+	}
+	if why == "" {
 		return ""
 	}
-	return fmt.Sprintf("%d of %d virtual services that came from the parts of %s are gone: the old configuration "+
-		"stays in force; the command reload puts the new one in force", gone, had, f.d.Config.Path)
+	command := "reload"
+	if len(now.Virtuals) == 0 {
+		command += " --empty"
+	}
+	return why + ": the old configuration stays in force; the command " + command + " puts the new one in force"
 }

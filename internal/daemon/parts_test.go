@@ -46,6 +46,11 @@ func TestVanishedParts(t *testing.T) {
 		if why := f.vanished(config(row.stay, 0)); (why != "") != row.refused {
 			t.Errorf("%d of %d stay: %q", row.stay, row.had, why)
 		}
+		emptied := config(0, 5)
+		emptied.Parts = []string{"a.cf"}
+		if why := f.vanished(emptied); (why != "") != (row.had > 0) {
+			t.Errorf("the part of %d is there, and empty: %q", row.had, why)
+		}
 	}
 }
 

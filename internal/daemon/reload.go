@@ -213,7 +213,7 @@ func (f *configFile) lookAtTLS(ctx context.Context) {
 	}
 	files := strings.Join(changed, " or ")
 	f.d.say(notify.ConfigChanged, "Certificate, key, authority or password has changed on disk: "+files)
-	f.read(ctx, request{auto: true})
+	f.tls.refused = f.read(ctx, request{auto: true}) != ""
 }
 
 // answer reads the file once for all waiting requests. A later request gets a reading of its own, because the file may

@@ -14,6 +14,7 @@ type tlsWatch struct {
 	files    []string
 	last     []fileStamp
 	settling bool // the files may have changed since they were read
+	refused  bool // as they were last read
 }
 
 // follow watches the files of a new configuration.
@@ -44,7 +45,7 @@ func (w *tlsWatch) renewed() []string {
 	renewed := w.plan.TLS.Renewed()
 	for _, path := range slices.Sorted(maps.Keys(w.plan.Config.Secrets)) {
 		secret, _, err := Source{}.readSecret(path)
-		if err != nil || sha256.Sum256([]byte(secret)) != w.plan.Config.Secrets[path] {
+		if err != nil || w.refused || sha256.Sum256([]byte(secret)) != w.plan.Config.Secrets[path] {
 			renewed = append(renewed, path)
 		}
 	}

@@ -23,7 +23,7 @@ import (
 type Finding struct {
 	Severity string   `json:"severity"`
 	Kind     string   `json:"kind"`
-	Virtuals []string `json:"virtuals"` // the ids of the virtual services that it concerns
+	Virtuals []string `json:"virtuals"` // the ids of the virtual services that it concerns; null for the whole file
 	Text     string   `json:"text"`
 	Command  string   `json:"command,omitempty"` // the command that fixes it; "" if no command does
 
@@ -32,6 +32,9 @@ type Finding struct {
 }
 
 func (f Finding) String() string {
+	if len(f.Virtuals) == 0 {
+		return f.Severity + ": " + f.advice()
+	}
 	line := f.Severity + ": " + f.Virtuals[0]
 	if more := len(f.Virtuals) - 1; more > 0 {
 		line += fmt.Sprintf(" and %d more", more)
@@ -55,7 +58,7 @@ func (r Report) Brief() (few []Finding) {
 			others := alike[maxAlike:]
 			var of []string
 			for _, f := range others {
-				of = append(of, append(parser.Places(f.Text), f.Virtuals...)[0])
+				of = append(of, slices.Concat(parser.Places(f.Text), f.Virtuals, []string{f.Text})[0])
 			}
 			others[0].Command = ""
 			others[0].Text = fmt.Sprintf("the same is true of %d more", len(others)) +

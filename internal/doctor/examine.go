@@ -76,15 +76,11 @@ func examine(facts facts, path string) []Finding {
 
 // changed finds what a restart would have in force, and the daemon that runs has not.
 func (e *examination) changed() {
-	if len(e.services) == 0 {
-		return
-	}
-	first := e.of(e.services[0])
 	if e.daemon.Changed != "" {
-		first.tell("not-in-force", e.daemon.Changed, printable.ShellWord(e.path))
+		e.add(finding("not-in-force", e.daemon.Changed, printable.ShellWord(e.path)))
 	}
 	for _, list := range e.daemon.Lists {
-		first.tell("not-in-force list", list)
+		e.add(finding("not-in-force list", list))
 	}
 }
 

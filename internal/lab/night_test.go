@@ -52,7 +52,9 @@ var nightElsewhere = map[string]string{
 	"a daemon does not start after a boot: its file is refused": "../../testdata/script/lastgood.txtar",
 	"a `roll` has stopped, and its server is still " +
 		"drained": "../../testdata/script/slow/rolling-release.txtar",
-	"an order is refused": "../../testdata/script/full-rundir.txtar",
+	"a list of `realfile` or `realnames` is not used":               "../../testdata/script/realfile.txtar",
+	"the sections of parts have vanished":                           "../../testdata/script/include.txtar",
+	"an order is refused":                                           "../../testdata/script/full-rundir.txtar",
 	"a server passes its checks, and its clients get no answers":    "../../testdata/scenario/observe.txt",
 	"a server is left out for that a third time":                    "../lab/observe_test.go",
 	"a server fails and comes back many times":                      "../../testdata/scenario/flaps.txt",
