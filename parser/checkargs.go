@@ -22,6 +22,9 @@ func readCheckArgs(v *value) string {
 				enumerate(placeholders)).part = found
 		}
 	}
+	if strings.Contains(text, `\"`) {
+		v.warn(suspicious, "a backslash is part of its word; double quotes within need none")
+	}
 	if strings.Count(text, `"`)%2 != 0 {
 		v.wrong("a double quote is not closed; a word with blanks is in two of them")
 	}
