@@ -87,22 +87,25 @@ func (c *converter) unknown(block []*statement) {
 func (c *converter) virtualServer(s *statement) {
 	c.unknown(s.block)
 	own := newScope(s.block, nil)
-	headers := c.headers(s, own)
-	if c.err != nil {
-		return
-	}
-	six := strings.TrimSpace(headers[0][7:8]) // of virtual6
+	addresses, marks := c.headers(s, own)
 	protocol := strings.ToLower(own.text("protocol"))
-	if !strings.Contains(headers[0], ":") {
-		protocol = "fwm"
-	} else if protocol == "" {
+	if addresses != nil && protocol == "" {
 		protocol = "udp"
 		c.noEqual(s, "; without protocol it is udp for keepalived 2")
 	}
+	c.services(s, own, addresses, protocol)
+	c.services(s, own, marks, "fwm")
+}
+
+// services writes the sections of a virtual server that have a protocol.
+func (c *converter) services(s *statement, own *scope, headers []string, protocol string) {
+	if c.err != nil || headers == nil {
+		return
+	}
+	six := strings.TrimSpace(headers[0][7:8]) // of virtual6
 	servers := c.servers(s, own, protocol)
 	if len(servers) == 0 {
-		c.noEqual(s, "; a section needs a real server")
-		c.sections(s, nil, nil, "")
+		c.sections(s, headers, nil, "")
 		return
 	}
 	checks, blocks := c.checks(servers)
@@ -132,13 +135,16 @@ func (c *converter) sections(s *statement, headers []string, all lines, blocks s
 			return
 		}
 		_, found := parser.Parse(context.Background(), "", []byte(blocks+text), parser.Options{})
+		leftOut := "; " + header + " is left out: "
 		switch errors := found.Errors(); {
+		case all == nil:
+			c.noEqual(s, leftOut+"a section needs a real server")
 		case len(errors) > 0:
-			c.noEqual(s, "; ldirectord refuses its section: "+errors[0].Text)
+			c.noEqual(s, leftOut+"ldirectord refuses its section: "+errors[0].Text)
 		case lossy.MatchString(blocks + text):
-			c.noEqual(s, "; ldirectord would read its # as the beginning of a comment")
+			c.noEqual(s, leftOut+"ldirectord would read its # as the beginning of a comment")
 		case c.written[header+all[0]]:
-			c.noEqual(s, "; the service is in an earlier section")
+			c.noEqual(s, leftOut+"the service is in an earlier section")
 		default:
 			c.written[header+all[0]] = true
 			sections += text
