@@ -182,12 +182,16 @@ func TestLines(t *testing.T) {
 				"virtual = 7|protocol = fwm|checkport = 80|alsocheck = http-2|real = 10.0.0.1 masq"},
 		"a mark that is left out": {group("192.0.2.1 80\nfwmark x"), 1,
 			"virtual = 192.0.2.1:80|" +
-				"# PATH:5: virtual_server group WEB: no equal; virtual = x is left out: ldirectord ref"},
+				"# PATH:5: virtual_server group WEB: no equal; virtual = x is left out: ldir"},
 		"no server": {"virtual_server_group a {\n192.0.2.1-2 80\n}\nvirtual_server group a {\n}", 3,
 			"no equal; virtual = 192.0.2.1:80 is left out: a section needs a real server|" +
 				"no equal; virtual = 192.0.2.2:80 is left out: a section needs a real server"},
 		"a service twice": {service("", "") + service("", ""), 1,
 			"# PATH:8: virtual_server 192.0.2.1 80: no equal; virtual = 192.0.2.1:80 is left out: the ser"},
+		"UDP_CHECK": {service("", "UDP_CHECK {\npayload 00\n}"), 1,
+			"# PATH:5: UDP_CHECK: no equal; the servers are pinged in its place|checktype = ping"},
+		"UDP_CHECK after another check": {service("", "DNS_CHECK\n}\nreal_server 10.0.0.2 80 {\nUDP_CHECK"), 1,
+			"# PATH:8: UDP_CHECK: no equal; it is not as that of the first server|service = dns"},
 		"forged": {service("sparkle \"a\u202eb\u009b\"", ""), 1,
 			`# PATH:3: sparkle a\u202eb\u009b: no equal`},
 		"only VRRP": {"vrrp_instance a {\n}\nvrrp_script b {\n}\nvrrp_instance c {\n}\n",
