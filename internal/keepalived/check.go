@@ -163,7 +163,7 @@ func (c *converter) checks(servers []server) (all lines, blocks string) {
 // compare notes what is not as in the section's checks. Usual values of times don't count.
 func (c *converter) compare(r server, want []check) {
 	if len(r.checks) != len(want) {
-		c.noEqual(r.of, "; it has more or fewer checks than the first server of the section")
+		c.noEqual(r.of, "; it has more or fewer checks, and gets those of the first server: "+names(want))
 		return
 	}
 	for i, k := range r.checks {
@@ -174,9 +174,18 @@ func (c *converter) compare(r server, want []check) {
 		}
 		switch {
 		case !slices.Equal(k.lines, want[i].lines):
-			c.noEqual(k.from, "; it is not as that of the first server of the section")
+			c.noEqual(k.from, "; its server gets the check of the first server: "+want[i].name)
 		case k.from.name() == "UDP_CHECK":
 			c.noEqual(k.from, "; the servers are pinged in its place")
 		}
 	}
+}
+
+// names are the types and services of checks, as the section has them.
+func names(checks []check) string {
+	var all []string
+	for _, k := range checks {
+		all = append(all, k.name)
+	}
+	return cmp.Or(strings.Join(all, ", "), "none")
 }

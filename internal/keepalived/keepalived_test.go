@@ -26,10 +26,12 @@ func service(own, real string) string {
 		"\n}\n}\n"
 }
 
+const twoPages = "HTTP_GET {\nurl {\npath /a\n}\nurl {\npath /b\n}\n}"
+
 // group is a group of virtual services with a server that two pages check.
 func group(services string) string {
-	return "virtual_server_group WEB {\n" + services + "\n}\n" + strings.Replace(service("",
-		"HTTP_GET {\nurl {\npath /a\n}\nurl {\npath /b\n}\n}"), "192.0.2.1 80", "group WEB", 1)
+	return "virtual_server_group WEB {\n" + services + "\n}\n" +
+		strings.Replace(service("", twoPages), "192.0.2.1 80", "group WEB", 1)
 }
 
 // What can't be understood is told with its place.
@@ -191,7 +193,14 @@ func TestLines(t *testing.T) {
 		"UDP_CHECK": {service("", "UDP_CHECK {\npayload 00\n}"), 1,
 			"# PATH:5: UDP_CHECK: no equal; the servers are pinged in its place|checktype = ping"},
 		"UDP_CHECK after another check": {service("", "DNS_CHECK\n}\nreal_server 10.0.0.2 80 {\nUDP_CHECK"), 1,
-			"# PATH:8: UDP_CHECK: no equal; it is not as that of the first server|service = dns"},
+			"# PATH:8: UDP_CHECK: no equal; its server gets the check of the first server: dns|" +
+				"service = dns"},
+		"two pages in place of a connection": {
+			service("", twoPages+"\n}\nreal_server 10.0.0.2 80 {\nTCP_CHECK"), 1,
+			"# PATH:14: real_server 10.0.0.2 80: no equal; it has more or fewer checks, and gets those " +
+				"of the first server: http, http"},
+		"no check in its place": {service("", "}\nreal_server 10.0.0.2 80 {\nTCP_CHECK"), 1,
+			", and gets those of the first server: none|checktype = on"},
 		"forged": {service("sparkle \"a\u202eb\u009b\"", ""), 1,
 			`# PATH:3: sparkle a\u202eb\u009b: no equal`},
 		"only VRRP": {"vrrp_instance a {\n}\nvrrp_script b {\n}\nvrrp_instance c {\n}\n",
