@@ -11,7 +11,7 @@ var converted = strings.Fields(`
 	weight uthreshold lthreshold delay_loop connect_timeout retry nb_get_retry delay_before_retry connect_port
 	virtualhost path status_code regex regex_no_match regex_stack enable_sni fast_recovery
 	UDP_CHECK payload require_reply min_reply_length max_reply_length
-	type name misc_path misc_timeout ` + schedulerFlags)
+	type name misc_path misc_timeout misc_dynamic ` + schedulerFlags)
 
 // several are those of them that have several values.
 var several = strings.Fields("real_server sorry_server status_code misc_path regex_stack")
@@ -27,7 +27,6 @@ var hints = map[string]string{
 	"FILE_CHECK":           "; no check is made in its place; agentport and the command set change weights",
 	"digest":               "; receive has a pattern that the page must match",
 	"ha_suspend":           "; a director that stands by makes all checks",
-	"misc_dynamic":         "; with externalweight the exit status is a percentage of the weight",
 	"notify_down":          notify,
 	"notify_up":            notify,
 	"quorum_down":          notify,
