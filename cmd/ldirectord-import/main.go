@@ -17,7 +17,7 @@ var version = "unknown"
 
 // The exit statuses.
 const (
-	missing = 1 // a line has no equal
+	missing = 1 // a line has no equal, or one that differs
 	failed  = 2 // the file can't be read or understood, or the result can't be written
 )
 
@@ -55,7 +55,8 @@ func run(path, id, out string) int {
 		fmt.Fprintln(os.Stderr, "ldirectord-import:", printable.Text(err.Error()))
 		return failed
 	case lines > 0:
-		fmt.Fprintf(os.Stderr, "ldirectord-import: lines without an equal: %d; comments name them\n", lines)
+		fmt.Fprintf(os.Stderr, "ldirectord-import: lines without an equal, or with one that differs: %d; "+
+			"comments name them\n", lines)
 		return missing
 	}
 	return 0

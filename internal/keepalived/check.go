@@ -12,7 +12,8 @@ import (
 type check struct {
 	lines
 	kind
-	from *statement
+	from    *statement
+	differs string // how it differs from the checker in keepalived, "" if it does the same
 	// when it is made: words of a checker in keepalived, of a section here
 	timing [3]*statement // nil for the usual values
 	times  [3]float64
@@ -64,7 +65,11 @@ func (c *converter) checker(s *statement, r server, protocol string) []check {
 	switch k.name {
 	case "connect":
 		if protocol == "udp" {
-			c.noEqual(s, "; connect pings the servers of a service of udp")
+			k.differs = "connect pings the servers of a service of udp"
+		}
+	case "ping":
+		if s.name() == "UDP_CHECK" {
+			k.differs = "the servers are pinged in its place"
 		}
 	case "dns":
 		k.quote("request", cmp.Or(own.text("name"), "."))
@@ -104,6 +109,7 @@ func (c *converter) program(k *check, own *scope, r server) {
 	k.set("checktimeout", c.number(own.find("misc_timeout"), k.times[0]))
 	if own.yes("misc_dynamic") {
 		k.set("externalweight", "yes")
+		k.differs = "misc_dynamic becomes externalweight: the exit status is a percentage of the weight"
 	}
 }
 
@@ -163,17 +169,29 @@ func (c *converter) checks(servers []server) (all lines, blocks string) {
 // compare notes what is not as in the section's checks. Usual values of times don't count.
 func (c *converter) compare(r server, want []check) {
 	if len(r.checks) != len(want) {
-		c.noEqual(r.of, "; it has more or fewer checks than the first server of the section")
+		c.differs(r.of, "it has more or fewer checks, and gets those of the first server: "+names(want))
 		return
 	}
 	for i, k := range r.checks {
 		for n, s := range k.timing {
 			if s = cmp.Or(s, want[0].timing[n]); s != nil && k.times[n] != want[0].times[n] {
-				c.noEqual(s, "; a section has the same for all of its checks")
+				c.differs(s, "a section has the same for all of its checks")
 			}
 		}
-		if !slices.Equal(k.lines, want[i].lines) {
-			c.noEqual(k.from, "; it is not as that of the first server of the section")
+		switch {
+		case !slices.Equal(k.lines, want[i].lines):
+			c.differs(k.from, "its server gets the check of the first server: "+want[i].name)
+		case k.differs != "":
+			c.differs(k.from, k.differs)
 		}
 	}
+}
+
+// names are the types and services of checks, as the section has them.
+func names(checks []check) string {
+	var all []string
+	for _, k := range checks {
+		all = append(all, k.name)
+	}
+	return cmp.Or(strings.Join(all, ", "), "none")
 }

@@ -13,8 +13,8 @@ import (
 )
 
 // Convert reads a keepalived.conf and writes its virtual servers as an ldirectord.cf, with a comment for each line that
-// has no equal there; missing is their number. Lines that begin with @ count if their word is id. An error has the
-// place of what can't be read or understood.
+// has no equal there, or one that differs; missing is their number. Lines that begin with @ count if their word is id.
+// An error has the place of what can't be read or understood.
 func Convert(path, id string) (text string, missing int, err error) {
 	statements, err := read(path, id)
 	if err != nil {
@@ -57,9 +57,14 @@ type converter struct {
 	written map[string]bool         // headers of sections, and comments
 }
 
-// noEqual has a comment written for a line. The reason, if there is one, begins with a semicolon.
-func (c *converter) noEqual(s *statement, why string) {
-	note := fmt.Sprintf("%s:%d: %s: no equal%s", s.at.file, s.at.line, strings.Join(s.words, " "), why)
+// noEqual has a comment written for a line without an equal. The reason, if there is one, begins with a semicolon.
+func (c *converter) noEqual(s *statement, why string) { c.note(s, "no equal"+why) }
+
+// differs has a comment written for a line whose equal does something else.
+func (c *converter) differs(s *statement, how string) { c.note(s, "differs: "+how) }
+
+func (c *converter) note(s *statement, text string) {
+	note := fmt.Sprintf("%s:%d: %s: %s", s.at.file, s.at.line, strings.Join(s.words, " "), text)
 	if !c.written[note] {
 		c.written[note] = true
 		c.notes = append(c.notes, note)
@@ -78,7 +83,7 @@ func (c *converter) unknown(block []*statement) {
 			continue
 		}
 		if len(s.words) > 2 && !slices.Contains(several, s.name()) {
-			c.noEqual(s, "; only its first value is taken")
+			c.differs(s, "only its first value is taken")
 		}
 		c.unknown(s.block)
 	}
@@ -87,22 +92,20 @@ func (c *converter) unknown(block []*statement) {
 func (c *converter) virtualServer(s *statement) {
 	c.unknown(s.block)
 	own := newScope(s.block, nil)
-	headers := c.headers(s, own)
-	if c.err != nil {
+	addresses, marks := c.headers(s, own)
+	c.services(s, own, addresses, cmp.Or(strings.ToLower(own.text("protocol")), "udp"))
+	c.services(s, own, marks, "fwm")
+}
+
+// services writes the sections of a virtual server that have a protocol.
+func (c *converter) services(s *statement, own *scope, headers []string, protocol string) {
+	if c.err != nil || headers == nil {
 		return
 	}
 	six := strings.TrimSpace(headers[0][7:8]) // of virtual6
-	protocol := strings.ToLower(own.text("protocol"))
-	if !strings.Contains(headers[0], ":") {
-		protocol = "fwm"
-	} else if protocol == "" {
-		protocol = "udp"
-		c.noEqual(s, "; without protocol it is udp for keepalived 2")
-	}
 	servers := c.servers(s, own, protocol)
 	if len(servers) == 0 {
-		c.noEqual(s, "; a section needs a real server")
-		c.sections(s, nil, nil, "")
+		c.sections(s, headers, nil, "")
 		return
 	}
 	checks, blocks := c.checks(servers)
@@ -132,13 +135,16 @@ func (c *converter) sections(s *statement, headers []string, all lines, blocks s
 			return
 		}
 		_, found := parser.Parse(context.Background(), "", []byte(blocks+text), parser.Options{})
+		leftOut := "; " + header + " is left out: "
 		switch errors := found.Errors(); {
+		case all == nil:
+			c.noEqual(s, leftOut+"a section needs a real server")
 		case len(errors) > 0:
-			c.noEqual(s, "; ldirectord refuses its section: "+errors[0].Text)
+			c.noEqual(s, leftOut+"ldirectord refuses its section: "+errors[0].Text)
 		case lossy.MatchString(blocks + text):
-			c.noEqual(s, "; ldirectord would read its # as the beginning of a comment")
+			c.noEqual(s, leftOut+"ldirectord would read its # as the beginning of a comment")
 		case c.written[header+all[0]]:
-			c.noEqual(s, "; the service is in an earlier section")
+			c.noEqual(s, leftOut+"the service is in an earlier section")
 		default:
 			c.written[header+all[0]] = true
 			sections += text
@@ -213,7 +219,7 @@ func (c *converter) whole(own *scope, servers []server) (all lines) {
 	}
 	for _, r := range servers {
 		if r.scope.yes("inhibit_on_failure") != quiescent {
-			c.noEqual(r.of, "; its inhibit_on_failure is not as that of the first server of the section")
+			c.differs(r.of, "its inhibit_on_failure is not as that of the first server of the section")
 		}
 	}
 	s := own.find("quorum")

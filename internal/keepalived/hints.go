@@ -2,7 +2,7 @@ package keepalived
 
 import "strings"
 
-// converted are the words that have an equal, or need none.
+// converted are the words that have an equal, or need none, and those of UDP_CHECK, which has one comment.
 var converted = strings.Fields(`
 	virtual_server real_server TCP_CHECK HTTP_GET SSL_GET SMTP_CHECK DNS_CHECK MISC_CHECK PING_CHECK url
 	lb_algo lvs_sched lb_kind lvs_method ops
@@ -10,7 +10,8 @@ var converted = strings.Fields(`
 	alpha omega quorum hysteresis sorry_server sorry_server_lvs_method inhibit_on_failure
 	weight uthreshold lthreshold delay_loop connect_timeout retry nb_get_retry delay_before_retry connect_port
 	virtualhost path status_code regex regex_no_match regex_stack enable_sni fast_recovery
-	type name misc_path misc_timeout ` + schedulerFlags)
+	UDP_CHECK payload require_reply min_reply_length max_reply_length
+	type name misc_path misc_timeout misc_dynamic ` + schedulerFlags)
 
 // several are those of them that have several values.
 var several = strings.Fields("real_server sorry_server status_code misc_path regex_stack")
@@ -24,10 +25,8 @@ var hints = map[string]string{
 	"key":                  "; tlskey has the key of a section",
 	"BFD_CHECK":            "; no check is made in its place",
 	"FILE_CHECK":           "; no check is made in its place; agentport and the command set change weights",
-	"UDP_CHECK":            "; the servers are pinged in its place",
 	"digest":               "; receive has a pattern that the page must match",
 	"ha_suspend":           "; a director that stands by makes all checks",
-	"misc_dynamic":         "; with externalweight the exit status is a percentage of the weight",
 	"notify_down":          notify,
 	"notify_up":            notify,
 	"quorum_down":          notify,

@@ -26,6 +26,14 @@ func service(own, real string) string {
 		"\n}\n}\n"
 }
 
+const twoPages = "HTTP_GET {\nurl {\npath /a\n}\nurl {\npath /b\n}\n}"
+
+// group is a group of virtual services with a server that two pages check.
+func group(services string) string {
+	return "virtual_server_group WEB {\n" + services + "\n}\n" +
+		strings.Replace(service("", twoPages), "192.0.2.1 80", "group WEB", 1)
+}
+
 // What can't be understood is told with its place.
 func TestErrors(t *testing.T) {
 	deep := strings.Repeat("a {\n", 100000)
@@ -164,10 +172,48 @@ func TestLines(t *testing.T) {
 		"in a checker": {service("", "TCP_CHECK {\nbindto 10.0.0.9\n}"), 1,
 			"# PATH:6: bindto 10.0.0.9: no equal"},
 		"a placeholder": {service("", "MISC_CHECK {\nmisc_path '/x {y}'\n}"), 1,
-			"# PATH:1: virtual_server 192.0.2.1 80: no equal; ldirectord refuses its section: "},
+			"# PATH:1: virtual_server 192.0.2.1 80: no equal; virtual = 192.0.2.1:80 is left out: " +
+				"ldirectord refuses its section: "},
 		"a # after quotes": {service("", "HTTP_GET {\nurl {\npath '/a\"b#c'\n}\n}"), 1,
-			"# PATH:1: virtual_server 192.0.2.1 80: no equal; ldirectord would read its #"},
+			"# PATH:1: virtual_server 192.0.2.1 80: no equal; virtual = 192.0.2.1:80 is left out: " +
+				"ldirectord would read its #"},
 		"a # without quotes": {service("lb_algo 'rr#'", ""), 1, "# PATH:1: virtual_server"},
+		"a mark before an address": {group("fwmark 7\n192.0.2.1 80"), 0,
+			"virtual = 192.0.2.1:80|protocol = tcp|service = http|real = 10.0.0.1:80 masq|" +
+				"checkdef = http-2|checkport = 80|request = \"/b\"|" +
+				"virtual = 7|protocol = fwm|checkport = 80|alsocheck = http-2|real = 10.0.0.1 masq"},
+		"a mark that is left out": {group("192.0.2.1 80\nfwmark x"), 1,
+			"virtual = 192.0.2.1:80|" +
+				"# PATH:5: virtual_server group WEB: no equal; virtual = x is left out: ldir"},
+		"no server": {"virtual_server_group a {\n192.0.2.1-2 80\n}\nvirtual_server group a {\n}", 2,
+			"no equal; virtual = 192.0.2.1:80 is left out: a section needs a real server|" +
+				"no equal; virtual = 192.0.2.2:80 is left out: a section needs a real server"},
+		"a service twice": {service("", "") + service("", ""), 1,
+			"# PATH:8: virtual_server 192.0.2.1 80: no equal; virtual = 192.0.2.1:80 is left out: the ser"},
+		"UDP_CHECK": {service("", "UDP_CHECK {\npayload 00\n}"), 1,
+			"# PATH:5: UDP_CHECK: differs: the servers are pinged in its place|checktype = ping"},
+		"UDP_CHECK after another check": {service("", "DNS_CHECK\n}\nreal_server 10.0.0.2 80 {\nUDP_CHECK"), 1,
+			"# PATH:8: UDP_CHECK: differs: its server gets the check of the first server: dns|" +
+				"service = dns"},
+		"two pages in place of a connection": {
+			service("", twoPages+"\n}\nreal_server 10.0.0.2 80 {\nTCP_CHECK"), 1,
+			"# PATH:14: real_server 10.0.0.2 80: differs: it has more or fewer checks, and gets those " +
+				"of the first server: http, http"},
+		"no check in its place": {service("", "}\nreal_server 10.0.0.2 80 {\nTCP_CHECK"), 1,
+			", and gets those of the first server: none|checktype = on"},
+		"without protocol": {strings.Replace(service("", "DNS_CHECK"), "protocol TCP\n", "", 1), 0,
+			"protocol = udp"},
+		"a connection after another check over UDP": {strings.Replace(service("",
+			"DNS_CHECK\n}\nreal_server 10.0.0.2 80 {\nTCP_CHECK"), "TCP", "UDP", 1), 1,
+			"# PATH:8: TCP_CHECK: differs: its server gets the check of the first server: dns"},
+		"a connection over UDP": {strings.Replace(service("", "TCP_CHECK"), "TCP", "UDP", 1), 1,
+			"# PATH:5: TCP_CHECK: differs: connect pings the servers|checktype = connect"},
+		"misc_dynamic": {service("", "MISC_CHECK {\nmisc_path /x\nmisc_dynamic\n}"), 1,
+			"# PATH:5: MISC_CHECK: differs: misc_dynamic becomes externalweight|externalweight = yes"},
+		"no misc_dynamic": {service("", "MISC_CHECK {\nmisc_path /x\nmisc_dynamic no\n}"), 0,
+			"checktimeout = 60|real"},
+		"an extra value": {service("lb_algo rr lc", ""), 1,
+			"# PATH:3: lb_algo rr lc: differs: only its first value is taken|scheduler = rr"},
 		"forged": {service("sparkle \"a\u202eb\u009b\"", ""), 1,
 			`# PATH:3: sparkle a\u202eb\u009b: no equal`},
 		"only VRRP": {"vrrp_instance a {\n}\nvrrp_script b {\n}\nvrrp_instance c {\n}\n",
@@ -196,7 +242,7 @@ func TestLines(t *testing.T) {
 			rest = after
 		}
 		if missing != c.missing {
-			t.Errorf("%s: %d lines have no equal, want %d:\n%s", name, missing, c.missing, text)
+			t.Errorf("%s: %d lines have no equal or differ, want %d:\n%s", name, missing, c.missing, text)
 		}
 	}
 }

@@ -11,7 +11,7 @@ const maxServices = 4096
 
 // headers are the first lines of the sections of a virtual server: one, or those of its group. A mark is of the address
 // family of the servers.
-func (c *converter) headers(s *statement, own *scope) (all []string) {
+func (c *converter) headers(s *statement, own *scope) (addresses, marks []string) {
 	entries := []*statement{{at: s.at, words: s.words[min(1, len(s.words)-1):]}}
 	if s.arg(1) == "group" {
 		entries = c.groups[s.arg(2)]
@@ -22,15 +22,15 @@ func (c *converter) headers(s *statement, own *scope) (all []string) {
 	}
 	for _, e := range entries {
 		if e.name() == "fwmark" {
-			all = append(all, mark+" = "+e.arg(1))
+			marks = append(marks, mark+" = "+e.arg(1))
 		} else {
-			all = append(all, c.addresses(e)...)
+			addresses = append(addresses, c.addresses(e)...)
 		}
 	}
-	if len(all) == 0 || len(all) > maxServices {
+	if n := len(addresses) + len(marks); n == 0 || n > maxServices {
 		c.fail(s, "1 to 4096 addresses or firewall marks")
 	}
-	return all
+	return addresses, marks
 }
 
 // addresses reads an address, a network or a range of addresses, with a port.
