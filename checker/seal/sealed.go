@@ -113,7 +113,10 @@ func PanicPlace() string {
 // summary is the result in words.
 func summary(r *checker.Result) string {
 	text := "down: "
-	if r.OK {
+	switch {
+	case !r.Conclusive(): // it proves nothing about the server
+		text = "unknown: "
+	case r.OK:
 		text = "up: "
 	}
 	text += r.Detail

@@ -63,6 +63,7 @@ func nameAnswer(packet []byte, path string) ([]byte, error) {
 		return nil, err
 	}
 	m := new(dns.Msg).SetRcode(asked, dns.RcodeNameError)
+	m.RecursionAvailable = true // an empty answer is not a referral
 	for line := range strings.Lines(string(text)) {
 		name, addr, _ := strings.Cut(strings.TrimSpace(line), " ")
 		if name == "hangs" {
@@ -72,14 +73,17 @@ func nameAnswer(packet []byte, path string) ([]byte, error) {
 		if strings.Contains(addr, ":") {
 			of = "AAAA"
 		}
-		if dns.Fqdn(name) != asked.Question[0].Name || asked.Question[0].Qtype != dns.StringToType[of] {
+		if dns.Fqdn(name) != asked.Question[0].Name {
+			continue
+		}
+		m.Rcode = dns.RcodeSuccess // also without an address of this family
+		if asked.Question[0].Qtype != dns.StringToType[of] {
 			continue
 		}
 		rr, err := dns.NewRR(dns.Fqdn(name) + " 60 IN " + of + " " + addr)
 		if err != nil {
 			return nil, err
 		}
-		m.Rcode = dns.RcodeSuccess
 		m.Answer = append(m.Answer, rr)
 	}
 	return m.Pack()

@@ -62,6 +62,20 @@ func TestProbeShowsWhatIsSaidAsTheManualDoes(t *testing.T) {
 	runProgram(t, exitUsage, config, "probe", "a", "b", "c")
 }
 
+// What this machine lacks proves nothing about a server; the table and the conversation say so.
+func TestProbeOfAShortage(t *testing.T) {
+	config := filepath.Join(t.TempDir(), "www.cf")
+	testkit.Write(t, config, "virtual = 192.0.2.10:80\n\treal = 127.0.0.1:80 gate\n\tchecktype = connect\n"+
+		"\tchecksource = 192.0.2.9\n")
+	for command, says := range map[string]string{"probe": `unknown  \S+  `, "probe -v": `    unknown: `} {
+		out := runProgram(t, 1, append([]string{config}, strings.Fields(command)...)...)
+		if !regexp.MustCompile(says + `connect: checksource 192\.0\.2\.9: this machine does not have it\n`).
+			MatchString(out) {
+			t.Errorf("%s: %s", command, out)
+		}
+	}
+}
+
 // runProgram runs the program and returns what it prints.
 func runProgram(t *testing.T, status int, args ...string) string {
 	t.Helper()

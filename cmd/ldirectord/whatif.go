@@ -51,12 +51,12 @@ func (l loss) String() string {
 
 // suppose shows what the table would be if servers failed or were drained, or if this director ended.
 func suppose(c *call, given orders.All) error {
-	failed, given, err := present(c, given)
+	is, err := present(c, given)
 	if err != nil {
 		return err
 	}
 	if c.Each {
-		return eachLoss(c, failed, given)
+		return eachLoss(c, is)
 	}
 	known := core.SnapshotOf(c.Plan, time.Now())
 	down, err := meantBy(c, known, c.Down)
@@ -71,11 +71,10 @@ func suppose(c *call, given orders.All) error {
 	if !c.WithoutDirector {
 		services = touched(c.Plan, slices.Concat(down, drained))
 	}
-	w := whatif.New(c.Plan, services, given, whatif.Calm)
-	w.Fail(failed)
+	w := is.played(c.Plan, services, whatif.Calm)
 	before, was := w.Table(), w.Snapshot()
 	w.Fail(down)
-	all := maps.Clone(given)
+	all := maps.Clone(is.orders)
 	for _, at := range drained {
 		all[at] = orders.Order{Kind: orders.Drain}
 	}
@@ -111,30 +110,49 @@ func suppose(c *call, given orders.All) error {
 	return nil
 }
 
-// present is what is known before: nothing fails, or with --running the servers that are down in the running daemon.
-func present(c *call, given orders.All) (failed []lvs.Backend, all orders.All, err error) {
-	all = maps.Clone(given)
+// situation is what is known before.
+type situation struct {
+	failed, fallbacks []lvs.Backend // the real servers and the fallback servers that are down
+	orders            orders.All
+}
+
+// played plays these services of a plan up to the situation.
+func (is *situation) played(p *plan.Plan, services []*plan.Service, calm time.Duration) *whatif.World {
+	w := whatif.New(p, services, is.orders, calm)
+	w.BreakFallbacks(is.fallbacks)
+	w.Fail(is.failed)
+	return w
+}
+
+// present is the situation: nothing fails, or with --running the servers that are down in the running daemon.
+func present(c *call, given orders.All) (*situation, error) {
+	is := &situation{orders: maps.Clone(given)}
 	if !c.Running {
 		if c.found().State.Pid != 0 {
 			c.note("every server of the file is assumed to be up; --running asks the daemon which are")
 		}
-		return nil, all, nil
+		return is, nil
 	}
 	report, err := c.report()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	for _, v := range report.Virtuals {
 		for _, s := range v.Servers {
 			switch at := lvs.At(v.ID, s.Real); {
 			case s.State == "down" || s.State == "unknown":
-				failed = append(failed, at)
-			case s.State == "maintenance" && all[at].Kind == "":
-				all[at] = orders.Order{Kind: orders.Maint}
+				is.failed = append(is.failed, at)
+			case s.State == "maintenance" && is.orders[at].Kind == "":
+				is.orders[at] = orders.Order{Kind: orders.Maint}
+			}
+		}
+		for _, f := range (*view.Virtual)(&v).Fallbacks() {
+			if f.State == "down" || f.State == "unknown" {
+				is.fallbacks = append(is.fallbacks, lvs.At(v.ID, f.Server))
 			}
 		}
 	}
-	return failed, all, nil
+	return is, nil
 }
 
 // meantBy returns the servers that these words name.
@@ -204,7 +222,7 @@ const eachCalm = time.Minute
 
 // eachLoss shows each real server, and each name or tag of several, without which a virtual service has too few
 // servers.
-func eachLoss(c *call, failed []lvs.Backend, given orders.All) error {
+func eachLoss(c *call, is *situation) error {
 	units := unitsOf(c.Plan)
 	type lost struct {
 		Without  string `json:"without"`
@@ -215,8 +233,7 @@ func eachLoss(c *call, failed []lvs.Backend, given orders.All) error {
 		if c.ctx.Err() != nil {
 			return c.ctx.Err()
 		}
-		w := whatif.New(c.Plan, touched(c.Plan, units[name]), given, eachCalm)
-		w.Fail(failed)
+		w := is.played(c.Plan, touched(c.Plan, units[name]), eachCalm)
 		was := w.Snapshot()
 		w.Fail(units[name])
 		enough := func(l loss) bool { return l.Left >= l.Required }

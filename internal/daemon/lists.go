@@ -42,7 +42,7 @@ func (s Source) readLists(ctx context.Context, text []byte, inForce, kept lists,
 		}
 		servers, err := readList(id, use.Name, names)
 		if err == nil && len(servers) == 0 && !emptyOK {
-			err = errors.New("it has no server; with emptyok = yes it may be empty")
+			err = whyEmpty(use.Name, names)
 		}
 		if err == nil {
 			err = use.Check(servers)
@@ -102,6 +102,14 @@ func readList(id string, name resolve.Key, names *resolve.Table) ([]parser.Liste
 		fmt.Fprintln(&text, addr)
 	}
 	return parser.ReadList(text.Bytes())
+}
+
+// whyEmpty is why a list without a server can't be used.
+func whyEmpty(name resolve.Key, names *resolve.Table) error {
+	if name.Host != "" && names.Host(name.Host, name.IPv6).NoName {
+		return fmt.Errorf("%w; with emptyok = yes that counts as an empty list", resolve.ErrNoName)
+	}
+	return errors.New("it has no server; with emptyok = yes it may be empty")
 }
 
 // shrunk returns an error for a list with fewer than half of the servers of another one.

@@ -182,7 +182,7 @@ func TestAnswersForLists(t *testing.T) {
 		{"cut", "10.2.0.1 10.2.0.2 10.2.0.3", ""},
 		{"cutoff", "", "server misbehaving (asked "},
 		{"fails", "", "server misbehaving (asked "},
-		{"none", "-", "it has no server; with emptyok = yes it may be empty"},
+		{"none", "-", "the name does not exist; with emptyok = yes that counts as an empty list"},
 		{"empty", "-", "it has no server; with emptyok = yes it may be empty"},
 		{"multicast", "", "224.0.0.1 cannot be a server: it is a multicast address"},
 		{"own", "", "10.1.0.1 is the address of the virtual service itself"},

@@ -8,26 +8,38 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"sync/atomic"
 
 	"golang.org/x/net/dns/dnsmessage"
+
+	"ldirectord/internal/resolve"
 )
 
 // wholeNames looks up names for lists: half an answer is none, and the answer for a name without an address is empty.
 // If it is not known whether a search domain has the name, the next one is not asked: its name is another one.
 type wholeNames struct{ systemNames }
 
-// Host implements resolve.Resolver.
+// Host implements resolve.Resolver; it returns resolve.ErrNoName if no search domain has the name.
 func (n wholeNames) Host(ctx context.Context, name string, ipv6 bool) ([]netip.Addr, error) {
-	addrs, err := n.ask(ctx, &net.Resolver{PreferGo: true, StrictErrors: true, Dial: dialWhole}, name, ipv6)
-	if failed, is := errors.AsType[*net.DNSError](err); is && failed.IsNotFound {
+	var exists atomic.Bool
+	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+		return dialWhole(ctx, network, address, &exists)
+	}
+	addrs, err := n.ask(ctx, &net.Resolver{PreferGo: true, StrictErrors: true, Dial: dial}, name, ipv6)
+	failed, is := errors.AsType[*net.DNSError](err)
+	switch {
+	case !is || !failed.IsNotFound:
+		return addrs, brief(err)
+	case exists.Load():
 		return nil, nil
 	}
-	return addrs, brief(err)
+	return nil, resolve.ErrNoName
 }
 
 // dialWhole connects to a name server. Package net takes a part of an answer, and after a refusal asks in the next
-// search domain. After a failure of the server it does neither, so each answer that does not count becomes one.
-func dialWhole(ctx context.Context, network, address string) (net.Conn, error) {
+// search domain. After a failure of the server it does neither, so each answer that does not count becomes one. An
+// answer by which the name exists is noted: package net has one error for no such name and for no address.
+func dialWhole(ctx context.Context, network, address string, exists *atomic.Bool) (net.Conn, error) {
 	dial := net.DefaultResolver.Dial
 	if dial == nil {
 		dial = new(net.Dialer).DialContext
@@ -37,24 +49,28 @@ func dialWhole(ctx context.Context, network, address string) (net.Conn, error) {
 		return nil, err
 	}
 	if packets, is := conn.(*net.UDPConn); is {
-		return wholePackets{packets}, nil
+		return wholePackets{packets, exists}, nil
 	}
-	return &wholeStream{Conn: conn}, nil
+	return &wholeStream{Conn: conn, exists: exists}, nil
 }
 
 // wholePackets is a connection to a name server over UDP.
-type wholePackets struct{ *net.UDPConn }
+type wholePackets struct {
+	*net.UDPConn
+	exists *atomic.Bool
+}
 
 func (c wholePackets) Read(p []byte) (int, error) {
 	n, err := c.UDPConn.Read(p)
-	failUnlessWhole(p[:n])
+	failUnlessWhole(p[:n], c.exists)
 	return n, err
 }
 
 // wholeStream is a connection to a name server over TCP, where each message has its length in front.
 type wholeStream struct {
 	net.Conn
-	rest []byte // of the last message
+	exists *atomic.Bool
+	rest   []byte // of the last message
 }
 
 func (c *wholeStream) Read(p []byte) (int, error) {
@@ -67,7 +83,7 @@ func (c *wholeStream) Read(p []byte) (int, error) {
 		if _, err := io.ReadFull(c.Conn, message); err != nil {
 			return 0, err
 		}
-		failUnlessWhole(message)
+		failUnlessWhole(message, c.exists)
 		c.rest = append(length[:], message...)
 	}
 	n := copy(p, c.rest)
@@ -76,8 +92,9 @@ func (c *wholeStream) Read(p []byte) (int, error) {
 }
 
 // failUnlessWhole makes an answer a failure of the server, except a whole one with the addresses of a name or without
-// any. Package net asks again over TCP for one that is marked as cut.
-func failUnlessWhole(message []byte) {
+// any. Package net asks again over TCP for one that is marked as cut. A whole answer by which the
+// name exists sets exists.
+func failUnlessWhole(message []byte, exists *atomic.Bool) {
 	var p dnsmessage.Parser
 	head, err := p.Start(message)
 	if err != nil || head.Truncated {
@@ -90,6 +107,7 @@ func failUnlessWhole(message []byte) {
 	switch {
 	case head.RCode == dnsmessage.RCodeNameError:
 	case head.RCode == dnsmessage.RCodeSuccess && isWhole:
+		exists.Store(true)
 	default:
 		message[3] = message[3]&^0xf | byte(dnsmessage.RCodeServerFailure)
 		clear(message[6:12]) // the numbers of records

@@ -30,7 +30,8 @@ func TestAnswersOfSearchDomains(t *testing.T) {
 		{"none", "10.2.0.3", "10.2.0.4", "10.2.0.3", ""},
 		{"", "10.2.0.3", "none", "10.2.0.3", ""},
 		{"none", "", "10.2.0.4", "10.2.0.4", ""},
-		{"none", "", "none", "", ""},
+		{"none", "", "none", "", "it has no server"},
+		{"none", "none", "none", "", "the name does not exist"},
 		{"fails", "10.2.0.3", "none", "", "server misbehaving"},
 		{"none", "fails", "10.2.0.4", "", "server misbehaving"},
 		{"none", "none", "fails", "", "server misbehaving"},
@@ -48,7 +49,7 @@ func TestAnswersOfSearchDomains(t *testing.T) {
 			t.Setenv("STATE_DIRECTORY", t.TempDir())
 			said := map[string]string{"web.a.test.": row.a, "web.b.test.": row.b, "web.": row.root}
 			answersNames(t, func(name string) string { return said[name] })
-			text := []byte("emptyok = yes\nvirtual = 10.1.0.1:80\n\trealnames = web:80 gate\n")
+			text := []byte("virtual = 10.1.0.1:80\n\trealnames = web:80 gate\n")
 			is(t, "list", Source{}.readLists(t.Context(), text, nil, nil, guardAll)["web (IPv4)"], row.want,
 				row.trouble)
 		})

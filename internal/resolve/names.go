@@ -4,6 +4,7 @@ package resolve
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"slices"
 )
@@ -17,6 +18,9 @@ type Resolver interface {
 	// protocol.
 	Port(ctx context.Context, service, protocol string) (uint16, error)
 }
+
+// ErrNoName is the answer that a name does not exist, where that counts as an answer without addresses.
+var ErrNoName = errors.New("the name does not exist")
 
 // Last returns the address that a host name had when it was looked up last, and after it those of Name.Earlier. There
 // are none when it has never had one. Addresses of the other family don't count.

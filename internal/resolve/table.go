@@ -3,6 +3,7 @@ package resolve
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -54,6 +55,7 @@ type HostLookup struct {
 	Reason  string       // no value
 	Failure string       // why the look-up failed; Value may be the last one that is known then
 	All     []netip.Addr // the whole answer, sorted; nil without one
+	NoName  bool         // the answer is ErrNoName
 }
 
 // PortLookup is the number of a port as written, or the result of its look-up.
@@ -128,7 +130,8 @@ func (t *Table) LookUp(ctx context.Context) bool {
 
 func (t *Table) lookUpHost(ctx context.Context, key Key) HostLookup {
 	addrs, err := t.Resolver.Host(ctx, key.Host, key.IPv6)
-	if err != nil {
+	isNoName := errors.Is(err, ErrNoName)
+	if err != nil && !isNoName {
 		return t.failed(key, err.Error())
 	}
 	all := []netip.Addr{}
@@ -138,6 +141,7 @@ func (t *Table) lookUpHost(ctx context.Context, key Key) HostLookup {
 		}
 	}
 	l := t.choose(key, all)
+	l.NoName = isNoName
 	slices.SortFunc(all, netip.Addr.Compare)
 	l.All = slices.Compact(all)
 	return l

@@ -5,6 +5,7 @@ package whatif
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"time"
 
 	"ldirectord/checker"
@@ -36,8 +37,10 @@ type World struct {
 	now   time.Time
 	next  time.Time
 	fails map[lvs.Backend]bool
-	calm  time.Duration
-	due   map[time.Duration]time.Time // of the checks with this interval, see Let
+	// the fallback servers that fail; a real server of the same section may have the same name
+	failsFallback map[lvs.Backend]bool
+	calm          time.Duration
+	due           map[time.Duration]time.Time // of the checks with this interval, see Let
 }
 
 // New plays these services of a plan, with the orders in force, until all servers are up. Each event is followed by so
@@ -46,7 +49,8 @@ func New(p *plan.Plan, services []*plan.Service, given orders.All, calm time.Dur
 	part := *p
 	part.Services = services
 	w := &World{plan: &part, table: ipvsctl.NewMemory(nil), now: time.Now(), calm: calm,
-		fails: map[lvs.Backend]bool{}, due: map[time.Duration]time.Time{}}
+		fails: map[lvs.Backend]bool{}, failsFallback: map[lvs.Backend]bool{},
+		due: map[time.Duration]time.Time{}}
 	w.core = core.New(core.World{Orders: given}, core.Performers{Checks: pool{}, Watches: watches{}, Marks: true,
 		Await: func() func() { return func() {} }})
 	e, _ := w.core.Begin(w.now, w, core.Ready(&part), maintenance.Reading{}) // this table can be read
@@ -60,6 +64,13 @@ func New(p *plan.Plan, services []*plan.Service, given orders.All, calm time.Dur
 func (w *World) Break(servers []lvs.Backend, fail bool) {
 	for _, at := range servers {
 		w.fails[at] = fail
+	}
+}
+
+// BreakFallbacks has the checks of these fallback servers fail from now on.
+func (w *World) BreakFallbacks(servers []lvs.Backend) {
+	for _, at := range servers {
+		w.failsFallback[at] = true
 	}
 }
 
@@ -94,27 +105,33 @@ func (w *World) Reload(p *plan.Plan) {
 	w.check(0)
 }
 
-// Fail has the checks of these servers fail until they are down.
+// Fail has the checks of these servers fail until all that fail are down.
 func (w *World) Fail(servers []lvs.Backend) {
-	asked := map[lvs.Backend]bool{}
-	for _, at := range servers {
-		asked[at] = true
-	}
 	w.Break(servers, true)
 	for range maxRounds {
 		w.check(0)
 		w.pass(time.Second)
-		if !w.anyUp(asked) {
+		if !w.anyUp() {
 			break
 		}
 	}
 	w.pass(w.calm)
 }
 
-// anyUp reports whether one of these servers is not down yet.
-func (w *World) anyUp(asked map[lvs.Backend]bool) bool {
-	for v, s := range w.Snapshot().Each() {
-		if asked[lvs.At(v.ID, s.Real)] && s.Up && s.State == "up" {
+// anyUp reports whether a server that fails is not down yet.
+func (w *World) anyUp() bool {
+	now := w.Snapshot()
+	for v, s := range now.Each() {
+		if w.fails[lvs.At(v.ID, s.Real)] && s.Up && s.State == "up" {
+			return true
+		}
+	}
+	for i := range now.Virtuals {
+		v := &now.Virtuals[i]
+		isUp := func(f *view.Fallback) bool {
+			return w.failsFallback[lvs.At(v.ID, f.Server)] && f.State == "up"
+		}
+		if slices.ContainsFunc(v.Fallbacks(), isUp) {
 			return true
 		}
 	}
@@ -153,7 +170,11 @@ func (w *World) check(every time.Duration) {
 	fails := map[*schedule.Task]bool{}
 	for _, s := range w.plan.Services {
 		for _, e := range s.Entries {
-			its := !e.Fallback && w.fails[lvs.At(s.Config.ID, e.Name())]
+			failing := w.fails
+			if e.Fallback {
+				failing = w.failsFallback
+			}
+			its := failing[lvs.At(s.Config.ID, e.Name())]
 			for l := &e.First; l != nil && l.Task != nil; l = l.Next {
 				others, seen := fails[l.Task]
 				if !seen && (every == 0 || l.Task.Every == every) {

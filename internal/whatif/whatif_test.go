@@ -56,6 +56,20 @@ func TestWhatStaysInTheTable(t *testing.T) {
 	}
 }
 
+// Of several fallback servers one that fails does not serve, also if many failures are needed, and though no real
+// server fails yet.
+func TestFallbackThatFails(t *testing.T) {
+	p := planOf(t, "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = connect\n"+
+		"\tfallback = 10.2.0.8:80 gate\n\talsofallback = 10.2.0.9:80 gate\n\tfallbackcheck = connect\n"+
+		"\tfailurecount = 30\n")
+	w := New(p, p.Services, nil, Calm)
+	w.BreakFallbacks([]lvs.Backend{lvs.At("tcp:10.1.0.1:80", "10.2.0.8:80")})
+	w.Fail(nil)
+	testkit.Equal(t, w.Snapshot().Virtuals[0].Fallback.State, "down")
+	w.Fail([]lvs.Backend{lvs.At("tcp:10.1.0.1:80", "10.2.0.1:80")})
+	testkit.Equal(t, tableOf(w), "10.2.0.9:80 1, ")
+}
+
 func tableOf(w *World) (text string) {
 	for _, s := range w.Table() {
 		for _, d := range s.Dests {
