@@ -21,12 +21,11 @@ func check(c *call) error {
 			e := errors[0]
 			c.answer["error"], c.answer["error_kind"], c.answer["error_line"] = e.Text, e.Kind, e.Line
 		}
-		switch {
-		case c.Config == nil:
-		case c.WithSecrets:
+		if c.Config != nil {
+			c.answer["config"], c.answer["config_hash"] = c.Config.WithoutSecrets(), c.Config.Sum()
+		}
+		if c.Config != nil && c.WithSecrets {
 			c.answer["config"] = c.Config
-		default:
-			c.answer["config"] = c.Config.WithoutSecrets()
 		}
 	} else {
 		printCheck(c)
