@@ -1,7 +1,6 @@
 package core
 
 import (
-	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -26,30 +25,12 @@ type believed map[lvs.Key]*judge.Case
 func (c *chaos) beliefs() believed {
 	all := believed{}
 	for key, v := range c.daemon.Cases() {
-		all[key] = &judge.Case{Section: v.Section, State: copied(v.State)}
+		all[key] = &judge.Case{Section: v.Section, State: v.Clone()}
 	}
 	for _, wrong := range c.daemon.Forgotten() {
 		c.complain("off the agenda: %s", wrong)
 	}
 	return all
-}
-
-// copied is a state that no event changes.
-func copied(s judge.State) judge.State {
-	s.Have, s.Paths, s.Departing = slices.Clone(s.Have), slices.Clone(s.Paths), slices.Clone(s.Departing)
-	s.ByHand, s.Found = maps.Clone(s.ByHand), maps.Clone(s.Found)
-	s.Servers, s.FallbackServers = slices.Clone(s.Servers), slices.Clone(s.FallbackServers)
-	for _, list := range [][]judge.Server{s.Servers, s.FallbackServers} {
-		for i := range list {
-			list[i].More = slices.Clone(list[i].More)
-			for _, check := range list[i].Checks() {
-				if check.Way != nil {
-					check.Way = new(*check.Way)
-				}
-			}
-		}
-	}
-	return s
 }
 
 // believes is what a working daemon knows of a virtual service.

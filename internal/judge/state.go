@@ -11,7 +11,7 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// State is everything known of a virtual service, including the results of earlier decisions. It is a value: copy it,
+// State is everything known of a virtual service, including the results of earlier decisions. It is a value: Clone it,
 // change it, compare it. The zero State knows nothing.
 type State struct {
 	Servers         []Server    // of the section's members
@@ -148,6 +148,23 @@ type Strength struct {
 	Known  bool // every server had its first result
 	Serves bool // a server is up or held, or the fallback server is in
 	Holds  bool // a server is held
+}
+
+// Clone returns a deep copy.
+func (s *State) Clone() State {
+	c := s.cloneServers()
+	c.Have, c.FallbackServers = slices.Clone(s.Have), slices.Clone(s.FallbackServers)
+	for i := range len(c.Servers) + len(c.FallbackServers) {
+		one := c.entry(i)
+		one.More = slices.Clone(one.More)
+		for _, check := range one.Checks() {
+			if check.Way != nil {
+				check.Way = new(*check.Way)
+			}
+		}
+	}
+	c.Paths = slices.Clone(s.Paths)
+	return c
 }
 
 // cloneServers returns a copy for a decision, which changes neither checks nor brakes.

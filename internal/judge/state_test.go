@@ -301,20 +301,3 @@ func TestAServerThatMovedAwayWouldServe(t *testing.T) {
 		}
 	}
 }
-
-// Clone returns a deep copy.
-func (s *State) Clone() State {
-	c := s.cloneServers()
-	c.Have, c.FallbackServers = slices.Clone(s.Have), slices.Clone(s.FallbackServers)
-	for i := range len(c.Servers) + len(c.FallbackServers) {
-		one := c.entry(i)
-		one.More = slices.Clone(one.More)
-		for _, check := range one.Checks() {
-			if check.Way != nil {
-				check.Way = new(*check.Way)
-			}
-		}
-	}
-	c.Paths = slices.Clone(s.Paths)
-	return c
-}
