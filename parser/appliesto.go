@@ -1,7 +1,6 @@
 package parser
 
 import (
-	"maps"
 	"slices"
 	"strings"
 
@@ -55,11 +54,16 @@ func (a adviser) unused() {
 	if a.checksNothing() || refused {
 		return
 	}
-	for _, name := range slices.Sorted(maps.Keys(a.At)) {
-		inFile := a.At[name+"file"] == a.At[name] // see oneSecret
-		if d := byName[name]; d.Services != "" && !inFile {
-			a.unusedDirective(d)
+	var written []string // those that only some services use
+	for name, at := range a.At {
+		inFile := slices.Contains(inFiles, name) && a.At[name+"file"] == at // see oneSecret
+		if byName[name].Services != "" && !inFile {
+			written = append(written, name)
 		}
+	}
+	slices.Sort(written)
+	for _, name := range written {
+		a.unusedDirective(byName[name])
 	}
 }
 

@@ -23,9 +23,9 @@ func check(c *call) error {
 		}
 		if c.Config != nil {
 			c.answer["config"], c.answer["config_hash"] = c.Config.WithoutSecrets(), c.Config.Sum()
-		}
-		if c.Config != nil && c.WithSecrets {
-			c.answer["config"] = c.Config
+			if c.WithSecrets {
+				c.answer["config"] = c.Config
+			}
 		}
 	} else {
 		printCheck(c)

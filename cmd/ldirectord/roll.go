@@ -276,13 +276,16 @@ func (r rolling) await(not string, met func(status.Case) (bool, string)) error {
 		if err != nil {
 			return err
 		}
-		others := slices.DeleteFunc(found.Servers, func(s status.Case) bool { so, _ := met(s); return so })
-		if len(others) == 0 {
+		why := ""
+		i := slices.IndexFunc(found.Servers, func(s status.Case) bool {
+			is, text := met(s)
+			why = view.After(": ", text)
+			return !is
+		})
+		if i < 0 {
 			return nil
 		}
-		s := others[0]
-		_, why := met(s)
-		why = view.After(": ", why)
+		s := found.Servers[i]
 		line.show(r.place + ": " + not + why)
 		if runfile.Pause(ctx, idleInterval) {
 			continue

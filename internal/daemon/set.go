@@ -281,17 +281,15 @@ func (o *standingOrders) give(ctx context.Context, r orders.Request, now *view.S
 
 // sayWaiting reports which orders that wait are new, and which are undone. The director does not know them.
 func (o *standingOrders) sayWaiting(before orders.All) {
-	now := o.waiting()
-	tell := func(what string, all, without orders.All) {
+	book := orders.Book{Held: before}
+	begun, undone := book.Given(o.waiting())
+	tell := func(what string, all orders.All) {
 		for _, at := range all.Sorted() {
-			if _, has := without[at]; !has {
-				text := fmt.Sprintf("%s: %s (%s): %s", what, at.Real, at.Virtual, all[at])
-				o.d.say(notify.Ordered, text)
-			}
+			o.d.say(notify.Ordered, fmt.Sprintf("%s: %s (%s): %s", what, at.Real, at.Virtual, all[at]))
 		}
 	}
-	tell("Order", now, before)
-	tell("Order undone", before, now)
+	tell("Order", begun)
+	tell("Order undone", undone)
 }
 
 // isOut returns an error while one of the servers still gets new connections.

@@ -92,8 +92,8 @@ func (c *wholeStream) Read(p []byte) (int, error) {
 }
 
 // failUnlessWhole makes an answer a failure of the server, except a whole one with the addresses of a name or without
-// any. Package net asks again over TCP for one that is marked as cut. A whole answer by which the
-// name exists sets exists.
+// any. Package net asks again over TCP for one that is marked as cut. A whole answer by which the name exists sets
+// exists.
 func failUnlessWhole(message []byte, exists *atomic.Bool) {
 	var p dnsmessage.Parser
 	head, err := p.Start(message)

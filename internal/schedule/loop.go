@@ -212,7 +212,9 @@ func (l *loop) newFlight(t *Task, now time.Time) *flight {
 func (l *loop) look(ctx context.Context) {
 	looked := l.fresh
 	l.fresh = l.fresh[:0]
-	l.now = time.Now()
+	if len(looked) > 0 {
+		l.now = time.Now()
+	}
 	for _, f := range looked {
 		if l.step(ctx, f) {
 			continue
