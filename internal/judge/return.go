@@ -48,7 +48,7 @@ func queue(p *proposal) {
 		switch {
 		case s.Waits():
 			p.queue = append(p.queue, waiter{Server: s})
-		case s.Fallen && s.Health() == health.Up && s.Asks() <= health.NoAdmin:
+		case s.Fallen && s.Health() == health.Up && s.Asks() <= health.NoAdmin && s.Weight() > 0:
 			s.Forgive() // an order overrides it
 		case !s.Held && !s.Backup && (p.Serves(s) || !p.IsOurs() && s.Health() == health.Unknown):
 			missing--

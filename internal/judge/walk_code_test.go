@@ -97,13 +97,15 @@ func (w *world) code(c *codec) {
 			r.until--
 		}
 	}
-	for slot := range slots {
-		if w.sl.has(tells) && slot < sorry {
-			w.codeSpoken(c, &w.moving[slot])
+	for slot := range sorry {
+		m := &w.moving[slot]
+		if w.sl.has(tells) {
+			codeSpoken(c, &m.Reports)
 		}
-		if w.sl.has(slow|holddown|byOrdered|paced|timed|policy) && slot < sorry {
-			m := &w.moving[slot]
+		if w.sl.has(movesWeights &^ tells) {
 			w.codeMemory(c, &m.Memory)
+		}
+		if w.sl.has(movesWeights) {
 			num(c, &m.Weight, 3)
 			m.Of++ // without a Goal it is 0
 			num(c, &m.Of, 3)
@@ -126,19 +128,15 @@ func (w *world) code(c *codec) {
 }
 
 // codeSpoken encodes the recorded words of a server, of two checks at most.
-func (w *world) codeSpoken(c *codec, m *Record) {
+func codeSpoken(c *codec, all *Spoken) {
 	for n := range 2 {
-		one := &m.Reports[n]
+		one := &all[n]
 		num(c, &one.Line, 1)
 		num(c, &one.Admin, 2)
 		half := one.Less > 0
 		if c.flags(&half, &one.Down); half {
 			one.Less = 50
 		}
-	}
-	if !w.sl.has(slow) {
-		num(c, &m.Weight, 3)
-		num(c, &m.Of, 3)
 	}
 }
 

@@ -581,16 +581,19 @@ func (w *world) reload(lines [2]line, refines bool, known uint8, other int, m mi
 // clone is a copy of a case that shares nothing but the section.
 func (c *Case) clone() Case { return Case{c.Section, c.Clone()} }
 
+// movesWeights are the capabilities with which the file of moving weights is written.
+const movesWeights = slow | tells | holddown | byOrdered | paced | timed | policy
+
 // noteMoving writes the file of moving weights.
 func (w *world) noteMoving() {
-	if !w.sl.has(slow | tells | holddown | byOrdered | paced | timed | policy) {
+	if !w.sl.has(movesWeights) {
 		return
 	}
 	recorded := w.moving
 	w.moving = [slots]Record{}
 	for s := range w.all() {
 		m, motion := &w.moving[slotOf(s.Dest.Addr)], s.Memory
-		if !w.sl.has(slow | holddown | byOrdered | paced | timed | policy) {
+		if !w.sl.has(movesWeights &^ tells) {
 			motion = Memory{}
 		}
 		switch was := recorded[slotOf(s.Dest.Addr)]; {
