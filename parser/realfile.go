@@ -206,13 +206,26 @@ func ReadList(text []byte) ([]ListedReal, error) {
 	if len(list) > maxOfList {
 		return nil, fmt.Errorf("it has more than %d servers", maxOfList)
 	}
-	for i := range list {
-		if err := list[i].check(); err != nil {
+	return list, nil
+}
+
+// AddressList is a list of addresses.
+func AddressList(all []netip.Addr) (list []ListedReal, err error) {
+	for _, addr := range all {
+		if list, err = add(list, ListedReal{Target: addr.String()}); err != nil {
 			return nil, err
 		}
-		list[i].Target = list[i].canonical()
 	}
 	return list, nil
+}
+
+// add adds a server to a list, if nothing is wrong with it.
+func add(list []ListedReal, one ListedReal) ([]ListedReal, error) {
+	if err := one.check(); err != nil {
+		return nil, err
+	}
+	one.Target = one.canonical()
+	return append(list, one), nil
 }
 
 // isJSON matches a list of groups; [fe00::1] begins an address.
@@ -229,7 +242,9 @@ func listLines(text []byte) (list []ListedReal, err error) {
 		switch words := strings.Fields(one); len(words) {
 		case 0:
 		case 1:
-			list = append(list, ListedReal{Target: words[0]})
+			if list, err = add(list, ListedReal{Target: words[0]}); err != nil {
+				return nil, fmt.Errorf("line %d: %w", n, err)
+			}
 		default:
 			return nil, fmt.Errorf("line %d: %q follows the server; a line has one address or name", n,
 				words[1])
@@ -258,7 +273,10 @@ func listJSON(text []byte) (list []ListedReal, err error) {
 			default:
 				return nil, fmt.Errorf("backup=%q of %s must be yes or no", backup, target)
 			}
-			list = append(list, one)
+			var err error
+			if list, err = add(list, one); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return list, nil

@@ -21,15 +21,16 @@ func TestListsOfRealServers(t *testing.T) {
 		"[]":              "[]",
 		"10.2.0.1":        "its last line is not complete: it does not end with a line feed",
 		"10.2.0.1 gate\n": `line 1: "gate" follows the server; a line has one address or name`,
-		"a/b\n":           `"a/b" is not a server; it must be ADDRESS, NAME, ADDRESS:PORT or NAME:PORT`,
-		"a->b\n":          `"a->b" is not a server; it must be ADDRESS, NAME, ADDRESS:PORT or NAME:PORT`,
-		"a:http\n":        `the port of "a:http" must be a number from 1 to 65535`,
-		"a:0\n":           `the port of "a:0" must be a number from 1 to 65535`,
-		"10.2.0:80\n": "10.2.0:80 cannot be a server: an IPv4 address is four numbers from 0 to 255 " +
+		"a/b\n":           `line 1: "a/b" is not a server; it must be ADDRESS, NAME, ADDRESS:PORT or NAME:PORT`,
+		"a->b\n":          `line 1: "a->b" is not a server; it must be ADDRESS, NAME, ADDRESS:PORT or NAME:PORT`,
+		"a:http\n":        `line 1: the port of "a:http" must be a number from 1 to 65535`,
+		"a:0\n":           `line 1: the port of "a:0" must be a number from 1 to 65535`,
+		"10.2.0:80\n": "line 1: 10.2.0:80 cannot be a server: an IPv4 address is four numbers from 0 to 255 " +
 			"without leading zeros",
+		"# one\n\na\nb:x\n": `line 4: the port of "b:x" must be a number from 1 to 65535`,
 		"::ffff:10.2.0.1\n": "[{10.2.0.1   false }]",
-		"0.0.0.0:80\n":      "0.0.0.0:80 cannot be a server: it is not the address of a host",
-		"[ff02::1]:80\n":    "[ff02::1]:80 cannot be a server: it is a multicast address",
+		"0.0.0.0:80\n":      "line 1: 0.0.0.0:80 cannot be a server: it is not the address of a host",
+		"[ff02::1]:80\n":    "line 1: [ff02::1]:80 cannot be a server: it is a multicast address",
 		`[{"targets": ["a"], "labels": {"weight": "-1"}}]`: `weight="-1" of a must be a whole number from 0 ` +
 			`to 2147483647`,
 		`[{"targets": ["a"], "labels": {"method": "nat"}}]`: `method="nat" of a must be gate, masq or ipip`,

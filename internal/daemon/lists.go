@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -97,11 +96,7 @@ func readList(id string, name resolve.Key, names *resolve.Table) ([]parser.Liste
 	if answer.All == nil {
 		return nil, errors.New(answer.Failure)
 	}
-	var text bytes.Buffer
-	for _, addr := range answer.All {
-		fmt.Fprintln(&text, addr)
-	}
-	return parser.ReadList(text.Bytes())
+	return parser.AddressList(answer.All)
 }
 
 // whyEmpty is why a list without a server can't be used.
@@ -221,9 +216,14 @@ func (f *configFile) takeLists(ctx context.Context, now lists) {
 	w := &f.lists
 	w.reading = nil
 	f.reportLists(now)
-	same := func(a, b parser.List) bool { return slices.Equal(a.Servers, b.Servers) }
-	if !maps.EqualFunc(now, f.current.Lists, same) &&
-		f.take(ctx, f.current.Text, nil, request{auto: true, lists: now}) != "" {
+	changed := false
+	for _, id := range slices.Sorted(maps.Keys(now)) {
+		if was, is := f.current.Lists[id].Servers, now[id].Servers; !slices.Equal(was, is) {
+			changed = true
+			f.d.say(notify.ConfigChanged, fmt.Sprintf("List %s has changed", id))
+		}
+	}
+	if changed && f.take(ctx, f.current.Text, nil, request{auto: true, lists: now}) != "" {
 		w.retry = maxLookupRetry // the daemon would refuse it again
 	}
 }

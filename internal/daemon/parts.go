@@ -1,14 +1,14 @@
 package daemon
 
 import (
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
-	"syscall"
+	"slices"
 
 	"ldirectord/internal/runfile"
 	"ldirectord/parser"
@@ -75,23 +75,28 @@ func (s Source) matches(pattern string) (paths []string, err error) {
 	return paths, err
 }
 
-// partsStamp identifies the versions of all files that patterns name.
-func (s Source) partsStamp(patterns []string) (sum [sha256.Size]byte) {
-	if len(patterns) == 0 {
-		return sum
-	}
-	h := sha256.New()
+// partStamps are the versions of all files that patterns name.
+func (s Source) partStamps(patterns []string) map[string]fileStamp {
+	all := map[string]fileStamp{}
 	for _, pattern := range patterns {
-		paths, err := s.matches(pattern)
-		fmt.Fprintln(h, pattern, err)
+		paths, _ := s.matches(pattern) // none in a folder that can't be read
 		for _, path := range paths {
-			if info, err := os.Stat(path); err == nil {
-				at := info.Sys().(*syscall.Stat_t)
-				fmt.Fprintln(h, path, info.Size(), info.ModTime().UnixNano(), at.Dev, at.Ino)
-			}
+			all[path] = stamp(path)
 		}
 	}
-	return [sha256.Size]byte(h.Sum(nil))
+	return all
+}
+
+// differing are the paths of the parts whose versions differ.
+func differing(was, now map[string]fileStamp) (paths []string) {
+	all := maps.Clone(was)
+	maps.Copy(all, now)
+	for _, path := range slices.Sorted(maps.Keys(all)) {
+		if !was[path].same(now[path]) {
+			paths = append(paths, path)
+		}
+	}
+	return paths
 }
 
 // vanished is why a change of the parts is refused: half of the virtual services that came from parts, or more, are

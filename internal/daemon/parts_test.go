@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -83,13 +84,13 @@ func TestPartsThatCannotBeRead(t *testing.T) {
 }
 
 // Every way in which a part changes is seen.
-func TestPartsStamp(t *testing.T) {
+func TestPartStamps(t *testing.T) {
 	dir := t.TempDir()
 	s := Source{Path: filepath.Join(dir, "ld.cf")}
 	write := func(name, text string) {
 		testkit.Write(t, filepath.Join(dir, name), text)
 	}
-	last := s.partsStamp([]string{"*.part"})
+	last := s.partStamps([]string{"*.part"})
 	for _, step := range []struct {
 		name string
 		do   func()
@@ -107,9 +108,13 @@ func TestPartsStamp(t *testing.T) {
 		{"goes", func() { _ = os.Remove(filepath.Join(dir, "a.part")) }, false},
 	} {
 		step.do()
-		now := s.partsStamp([]string{"*.part"})
-		if (now == last) != step.same {
-			t.Errorf("%s: the same %v", step.name, !step.same)
+		now := s.partStamps([]string{"*.part"})
+		changed, want := differing(last, now), []string{filepath.Join(dir, "a.part")}
+		if step.same {
+			want = nil
+		}
+		if !slices.Equal(changed, want) {
+			t.Errorf("%s: %q, want %q", step.name, changed, want)
 		}
 		last = now
 	}

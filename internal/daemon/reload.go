@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -19,6 +20,7 @@ import (
 	"ldirectord/internal/plan"
 	"ldirectord/internal/resolve"
 	"ldirectord/internal/socket"
+	"ldirectord/internal/view"
 	"ldirectord/parser"
 )
 
@@ -42,7 +44,9 @@ type configFile struct {
 	adopted    time.Time           // when the file in force was adopted or read again
 	auto       bool                // it was adopted without a command
 	include    []string            // the patterns of its parts, at the last reading
-	missing    bool                // there is no file, which is reported
+	parts      map[string]fileStamp
+	partsRead  map[string]fileStamp // at the last look at the texts
+	missing    bool                 // there is no file, which is reported
 	tls        tlsWatch
 	lists      listWatch
 }
@@ -87,7 +91,8 @@ func (f *configFile) run(ctx context.Context) {
 	settle := time.NewTimer(0)
 	defer settle.Stop()
 	last, settling := stamp(path), true // the file may have changed since it was read
-	parts := f.d.Config.partsStamp(f.include)
+	f.parts = f.d.Config.partStamps(f.include)
+	f.partsRead = f.parts
 	for {
 		looks, settled := false, false // looks: at the parts too
 		select {
@@ -115,13 +120,13 @@ func (f *configFile) run(ctx context.Context) {
 		case <-settle.C:
 			looks, settled = true, settling
 		}
-		now, nowParts := stamp(path), parts
+		now, parts := stamp(path), f.parts
 		if looks {
-			nowParts = f.d.Config.partsStamp(f.include)
+			parts = f.d.Config.partStamps(f.include)
 		}
 		switch {
-		case !now.same(last) || nowParts != parts:
-			last, parts, settling = now, nowParts, true
+		case !now.same(last) || !maps.EqualFunc(parts, f.parts, fileStamp.same):
+			last, f.parts, settling = now, parts, true
 			settle.Reset(settleInterval)
 		case settled && f.trial != nil:
 			settle.Reset(pollInterval) // a changed file is not read before
@@ -146,6 +151,8 @@ func (f *configFile) poll(ctx context.Context) {
 // is reported and waited for.
 func (f *configFile) look(ctx context.Context) {
 	defer settleMemory() // even if the text changes nothing
+	parts := differing(f.partsRead, f.parts)
+	f.partsRead = f.parts
 	text, err := f.d.Config.Read()
 	if err != nil {
 		text = []byte(err.Error()) // reported once
@@ -177,7 +184,11 @@ func (f *configFile) look(ctx context.Context) {
 	}
 	if f.sum = sum; err == nil {
 		f.include = parser.Includes(text)
-		f.d.say(notify.ConfigChanged, fmt.Sprintf("Configuration file '%s' has changed on disk", path))
+		changed := fmt.Sprintf("Configuration file '%s' has changed on disk", path)
+		if parts != nil {
+			changed += ", in " + view.Listed(parts)
+		}
+		f.d.say(notify.ConfigChanged, changed)
 		info, gone := os.Stat(global.Callback)
 		if gone == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
 			f.d.hooks.Run(notify.Hook{Lane: "callback", Argv: []string{global.Callback, path}})
