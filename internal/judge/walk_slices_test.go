@@ -281,7 +281,8 @@ func (sl *slice) isQuick() bool {
 	case n == 2 && sl.has(backup_):
 		return sl.has(guarded | quiescent | fallback_ | reload | crashes | found_ | departures | hand)
 	case n == 2 && sl.has(holddown|byOrdered|paced):
-		return sl.has(guarded|strength|standby) || sl.has_&(holddown|byOrdered|paced) == sl.has_
+		return sl.has(guarded|strength|standby) || sl.has_&(holddown|byOrdered|paced) == sl.has_ ||
+			sl.has_ == reload|byOrdered
 	case n == 2:
 		return sl.has(slow) || !sl.has(hand|repair|reload|rerouted_|moved_|ordering) ||
 			slices.Contains([]capability{guarded | reload, guarded | moved_, guarded | hand,
