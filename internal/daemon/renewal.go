@@ -26,30 +26,38 @@ func (w *tlsWatch) follow(l *Loaded) {
 	}
 }
 
-// renewed returns the files with new content. It is called every second. A change counts after a second without another
-// one, because a certificate and its key are written one after the other. A missing file is waited for. Each renewal is
-// returned once.
-func (w *tlsWatch) renewed() []string {
+// renewed returns the files with new content, and those that are missing. It is called every second. A change counts
+// after a second without another one, because a certificate and its key are written one after the other. While a file is
+// missing, none is read. Each change is returned once.
+func (w *tlsWatch) renewed() (renewed, missing []string) {
 	if w.plan == nil {
-		return nil
+		return nil, nil
 	}
 	now := stamps(w.files)
 	if !slices.EqualFunc(now, w.last, fileStamp.same) {
 		w.last, w.settling = now, true
-		return nil
+		return nil, nil
 	}
-	if !w.settling || slices.Contains(now, fileStamp{}) {
-		return nil
+	if !w.settling {
+		return nil, nil
 	}
 	w.settling = false
-	renewed := w.plan.TLS.Renewed()
+	for i, path := range w.files {
+		if now[i] == (fileStamp{}) {
+			missing = append(missing, path)
+		}
+	}
+	if missing != nil {
+		return nil, missing
+	}
+	renewed = w.plan.TLS.Renewed()
 	for _, path := range slices.Sorted(maps.Keys(w.plan.Config.Secrets)) {
 		secret, _, err := Source{}.readSecret(path)
 		if err != nil || w.refused || sha256.Sum256([]byte(secret)) != w.plan.Config.Secrets[path] {
 			renewed = append(renewed, path)
 		}
 	}
-	return renewed
+	return renewed, nil
 }
 
 func stamps(paths []string) []fileStamp {
