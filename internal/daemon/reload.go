@@ -220,8 +220,8 @@ func (f *configFile) refusal(ctx context.Context, text []byte, err error) string
 func (f *configFile) lookAtTLS(ctx context.Context) {
 	changed, missing := f.tls.renewed()
 	if len(missing) > 0 {
-		f.d.say(notify.ConfigChanged, "Certificate, key, authority or password is missing; what was read stays in force: "+
-			strings.Join(missing, " and "))
+		f.d.say(notify.ConfigChanged, "Certificate, key, authority or password is missing; "+
+			"what was read stays in force: "+strings.Join(missing, " and "))
 	}
 	if len(changed) == 0 {
 		return
