@@ -58,7 +58,7 @@ var commands = commandsOf(map[string]action{
 	"announce":          order(orders.Announce, true),
 	"realserver-script": loaded(printRealServerScript),
 	"connections":       loaded(connections),
-	"doctor":            loaded(examine),
+	"doctor":            diagnose,
 })
 
 func commandsOf(run map[string]action) map[string]command {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"strings"
+	"time"
 
 	"ldirectord/checker"
 	"ldirectord/internal/daemon"
@@ -11,6 +12,23 @@ import (
 	"ldirectord/internal/plan"
 	"ldirectord/internal/schedule"
 )
+
+// diagnose examines the configuration; if that is refused, the one that was last in force.
+func diagnose(c *call) error {
+	refused := c.load()
+	if refused == nil {
+		return examine(c)
+	}
+	last, err := daemon.LoadLastGood(c.ctx, c.source())
+	if err != nil || last.Plan == nil {
+		return refused
+	}
+	c.Loaded = last
+	c.note("the file is refused; examined is the configuration that was last in force, of " +
+		last.GoodSince.Local().Format(time.DateTime))
+	_ = examine(c) // the exit status is that of the file
+	return refused
+}
 
 // examine finds what the configuration lacks on this machine and its neighbours, and changes nothing. It fails if some
 // traffic can't flow.
