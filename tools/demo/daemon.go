@@ -28,7 +28,9 @@ func startDaemon(ctx context.Context, s *stage) (<-chan error, error) {
 	ended := make(chan error, 1)
 	go func() {
 		err := cmd.Wait()
-		if cmd.ProcessState.Success() {
+		how := cmd.ProcessState.Sys().(syscall.WaitStatus)
+		early := ctx.Err() != nil && how.Signal() == syscall.SIGTERM // before the daemon waits for it
+		if cmd.ProcessState.Success() || early {
 			err = nil // instead of "context canceled"
 		}
 		ended <- err
