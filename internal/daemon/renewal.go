@@ -27,8 +27,8 @@ func (w *tlsWatch) follow(l *Loaded) {
 }
 
 // renewed returns the files with new content, and those that are missing. It is called every second. A change counts
-// after a second without another one, because a certificate and its key are written one after the other. While a file is
-// missing, none is read. Each change is returned once.
+// after a second without another one, because a certificate and its key are written one after the other. While a file
+// is missing, none is read. Each change is returned once.
 func (w *tlsWatch) renewed() (renewed, missing []string) {
 	if w.plan == nil {
 		return nil, nil
