@@ -172,8 +172,8 @@ func TestAnswersForLists(t *testing.T) {
 	t.Setenv("STATE_DIRECTORY", t.TempDir())
 	said := map[string]string{
 		"two.": "10.2.0.2 10.2.0.1 10.2.0.2 fe00::3 fe00::2", "cut.": "cut 10.2.0.3 10.2.0.2 10.2.0.1",
-		"cutoff.": "cutoff 10.2.0.1",
-		"fails.":  "fails", "none.": "none", "empty.": "", "multicast.": "10.2.0.1 224.0.0.1",
+		"cutoff.": "cutoff 10.2.0.1", "part.": "part 10.2.0.1 10.2.0.2",
+		"fails.": "fails", "none.": "none", "empty.": "", "multicast.": "10.2.0.1 224.0.0.1",
 		"own.": "10.2.0.1 10.1.0.1",
 	}
 	answersNames(t, func(name string) string { return said[name] })
@@ -181,6 +181,7 @@ func TestAnswersForLists(t *testing.T) {
 		{"two", "10.2.0.1 10.2.0.2", ""},
 		{"cut", "10.2.0.1 10.2.0.2 10.2.0.3", ""},
 		{"cutoff", "", "server misbehaving (asked "},
+		{"part", "", "server misbehaving (asked "},
 		{"fails", "", "server misbehaving (asked "},
 		{"none", "-", "the name does not exist; with emptyok = yes that counts as an empty list"},
 		{"empty", "-", "it has no server; with emptyok = yes it may be empty"},

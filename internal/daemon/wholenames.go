@@ -62,7 +62,7 @@ type wholePackets struct {
 
 func (c wholePackets) Read(p []byte) (int, error) {
 	n, err := c.UDPConn.Read(p)
-	failUnlessWhole(p[:n], c.exists)
+	failUnlessWhole(p[:n], false, c.exists)
 	return n, err
 }
 
@@ -83,7 +83,7 @@ func (c *wholeStream) Read(p []byte) (int, error) {
 		if _, err := io.ReadFull(c.Conn, message); err != nil {
 			return 0, err
 		}
-		failUnlessWhole(message, c.exists)
+		failUnlessWhole(message, true, c.exists)
 		c.rest = append(length[:], message...)
 	}
 	n := copy(p, c.rest)
@@ -92,18 +92,18 @@ func (c *wholeStream) Read(p []byte) (int, error) {
 }
 
 // failUnlessWhole makes an answer a failure of the server, except a whole one with the addresses of a name or without
-// any. Package net asks again over TCP for one that is marked as cut. A whole answer by which the name exists sets
-// exists.
-func failUnlessWhole(message []byte, exists *atomic.Bool) {
+// any. Package net asks again over TCP for one that is marked as cut, but takes one that is cut over TCP as well. A
+// whole answer by which the name exists sets exists.
+func failUnlessWhole(message []byte, isStream bool, exists *atomic.Bool) {
 	var p dnsmessage.Parser
 	head, err := p.Start(message)
-	if err != nil || head.Truncated {
+	if err != nil || head.Truncated && !isStream {
 		return
 	}
 	err = p.SkipAllQuestions()
 	_, none := p.AnswerHeader()
 	isReferral := none == dnsmessage.ErrSectionDone && !head.Authoritative && !head.RecursionAvailable
-	isWhole := cmp.Or(err, p.SkipAllAnswers()) == nil && !isReferral
+	isWhole := cmp.Or(err, p.SkipAllAnswers()) == nil && !isReferral && !head.Truncated
 	switch {
 	case head.RCode == dnsmessage.RCodeNameError:
 	case head.RCode == dnsmessage.RCodeSuccess && isWhole:

@@ -21,6 +21,7 @@ import (
 //	refers   to other name servers, without an address
 //	cut      only the first address over UDP
 //	cutoff   so, and fails over TCP
+//	part     only the first address, marked as cut over TCP as well
 //	half     there is one address more, by the header alone
 //	silent   there is no answer
 func Serve(t testing.TB, packets net.PacketConn, streams net.Listener, says func(name string) string) {
@@ -55,13 +56,13 @@ func answer(t testing.TB, asked *dns.Msg, words string, isStream bool) []byte {
 	}
 	m.Rcode = map[string]int{"none": dns.RcodeNameError, "fails": dns.RcodeServerFailure,
 		"refuses": dns.RcodeRefused}[manner]
-	isCut := slices.Contains([]string{"cut", "cutoff"}, manner)
+	isCut := manner == "part" || !isStream && slices.Contains([]string{"cut", "cutoff"}, manner)
 	switch {
 	case manner == "silent":
 		return nil
 	case manner == "refers":
 		m.RecursionAvailable, m.Answer = false, nil
-	case isCut && !isStream:
+	case isCut:
 		m.Truncated, m.Answer = true, m.Answer[:min(1, len(m.Answer))]
 	case manner == "cutoff":
 		m.Rcode = dns.RcodeServerFailure
