@@ -47,7 +47,7 @@ type World struct {
 // much calm.
 func New(p *plan.Plan, services []*plan.Service, given orders.All, calm time.Duration) *World {
 	part := *p
-	part.Services = services
+	part.Services, part.Tasks = services, tasksOf(services)
 	w := &World{plan: &part, table: ipvsctl.NewMemory(nil), now: time.Now(), calm: calm,
 		fails: map[lvs.Backend]bool{}, failsFallback: map[lvs.Backend]bool{},
 		due: map[time.Duration]time.Time{}}
@@ -58,6 +58,22 @@ func New(p *plan.Plan, services []*plan.Service, given orders.All, calm time.Dur
 	w.check(0)
 	w.pass(w.calm)
 	return w
+}
+
+// tasksOf are the checks of these services, each once: the plan may have many more.
+func tasksOf(services []*plan.Service) (tasks []*schedule.Task) {
+	seen := map[*schedule.Task]bool{}
+	for _, s := range services {
+		for _, e := range s.Entries {
+			for l := &e.First; l != nil; l = l.Next {
+				if l.Task != nil && !seen[l.Task] {
+					seen[l.Task] = true
+					tasks = append(tasks, l.Task)
+				}
+			}
+		}
+	}
+	return tasks
 }
 
 // Break has the checks of these servers fail from now on, or pass again.

@@ -70,6 +70,17 @@ func TestFallbackThatFails(t *testing.T) {
 	testkit.Equal(t, tableOf(w), "10.2.0.9:80 1, ")
 }
 
+// A few services of a large plan are played without the checks of the others, which would take most of the time.
+func TestOnlyTheChecksOfItsServicesArePlayed(t *testing.T) {
+	section := "virtual = 10.1.0.%d:80\n\treal = 10.2.0.%[1]d:80 gate\n\treal = 10.2.0.9:80 gate\n" +
+		"\talsocheck = connect 81\n"
+	p := planOf(t, fmt.Sprintf(section, 1)+fmt.Sprintf(section, 2))
+	testkit.Equal(t, len(p.Tasks), 6)
+	w := New(p, p.Services[1:], nil, Calm)
+	testkit.Equal(t, len(w.plan.Tasks), 4)
+	testkit.Equal(t, tableOf(w), "10.2.0.2:80 1, 10.2.0.9:80 1, ")
+}
+
 func tableOf(w *World) (text string) {
 	for _, s := range w.Table() {
 		for _, d := range s.Dests {
