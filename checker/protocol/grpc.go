@@ -138,6 +138,8 @@ func (n *noting) cause(err error) error {
 		return errors.New("not gRPC: the server speaks HTTP/1")
 	case strings.Contains(err.Error(), "REFUSED_STREAM"):
 		return errors.New("the server refuses the call (REFUSED_STREAM)")
+	case strings.Contains(err.Error(), "graceful shutdown GOAWAY"):
+		return errors.New("the server is shutting down (GOAWAY)")
 	case failed != nil:
 		return *failed
 	case errors.Is(err, context.DeadlineExceeded):

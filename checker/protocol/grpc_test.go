@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -153,28 +154,37 @@ func (l *oneConn) Accept() (net.Conn, error) {
 
 func (l *oneConn) Addr() net.Addr { return l.LocalAddr() }
 
-// refusingStreams refuses each call by RST_STREAM (RFC 9113, 6.4).
-func refusingStreams(_ *testServer, c net.Conn) {
-	io.ReadFull(c, make([]byte, len("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")))
-	c.Write([]byte{0, 0, 0, 4, 0, 0, 0, 0, 0}) // SETTINGS
-	for head := make([]byte, 9); ; {
-		if _, err := io.ReadFull(c, head); err != nil {
-			return
-		}
-		io.ReadFull(c, make([]byte, int(head[0])<<16|int(head[1])<<8|int(head[2])))
-		if head[3] == 1 { // HEADERS
-			c.Write(append([]byte{0, 0, 4, 3, 0, head[5], head[6], head[7], head[8]}, 0, 0, 0, 7))
+// refusing answers each call by a frame that refuses it; stream has the bytes of the call's number.
+func refusing(frame func(stream []byte) []byte) func(*testServer, net.Conn) {
+	return func(_ *testServer, c net.Conn) {
+		io.ReadFull(c, make([]byte, len("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")))
+		c.Write([]byte{0, 0, 0, 4, 0, 0, 0, 0, 0}) // SETTINGS
+		for head := make([]byte, 9); ; {
+			if _, err := io.ReadFull(c, head); err != nil {
+				return
+			}
+			io.ReadFull(c, make([]byte, int(head[0])<<16|int(head[1])<<8|int(head[2])))
+			if head[3] == 1 { // HEADERS
+				c.Write(frame(head[5:]))
+			}
 		}
 	}
 }
 
-// A server that refuses calls gets one, within the time of the check.
-func TestGRPCRefusedStream(t *testing.T) {
-	s := grpcSpec(serve(t, refusingStreams).addr, "")
-	begun := time.Now()
-	r := checked(t, s)
-	if want := "reading the answer: the server refuses the call (REFUSED_STREAM)"; r.OK || r.Detail != want ||
-		time.Since(begun) > patient/2 {
-		t.Errorf("%+v after %v, want %s", r, time.Since(begun), want)
+// A server that refuses calls, by RST_STREAM or GOAWAY (RFC 9113, 6.4 and 6.8), gets one, within the time of the check.
+func TestGRPCRefusedCall(t *testing.T) {
+	for want, frame := range map[string]func(stream []byte) []byte{
+		"the server refuses the call (REFUSED_STREAM)": func(stream []byte) []byte {
+			return slices.Concat([]byte{0, 0, 4, 3, 0}, stream, []byte{0, 0, 0, 7})
+		},
+		"the server is shutting down (GOAWAY)": func([]byte) []byte {
+			return append([]byte{0, 0, 8, 7, 0, 0, 0, 0, 0}, make([]byte, 8)...)
+		},
+	} {
+		begun := time.Now()
+		r := checked(t, grpcSpec(serve(t, refusing(frame)).addr, ""))
+		if want = "reading the answer: " + want; r.OK || r.Detail != want || time.Since(begun) > patient/2 {
+			t.Errorf("%+v after %v, want %s", r, time.Since(begun), want)
+		}
 	}
 }
