@@ -14,7 +14,7 @@ import (
 func (d *Directive) isOfCheck() bool { return d.Services != "" || d.is("check") }
 
 // opensCheck matches the line that opens a checkdef.
-var opensCheck = regexp.MustCompile(`(?m)^[ \t]*checkdef[ \t]*=[ \t]*"?(\w[\w.-]*)`)
+var opensCheck = regexp.MustCompile(`(?m)^\x{feff}?[ \t]*checkdef[ \t]*=[ \t]*"?(\w[\w.-]*)`)
 
 // nameChecks notes the names of the checkdefs, which may be below the sections that use them.
 func (r *reader) nameChecks(text string) {

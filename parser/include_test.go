@@ -36,6 +36,8 @@ func TestParts(t *testing.T) {
 			"ld.cf:1:1: error: include is in a part, which has only sections; it belongs in ld.cf"},
 		{[]Part{{Path: "a", Text: []byte(two)}, {Path: ".a", Left: true}, {Path: "b", Text: []byte(three)}},
 			`ld.cf:1:9: warning: ".a" is not read: its name is that of a copy`},
+		{[]Part{{Path: "a", Text: []byte("\ufeff" + two)}},
+			"a:1:1: warning: the file begins with a byte-order mark, which the Perl ldirectord refuses"},
 		// Each is told, although the lines have the same number.
 		{[]Part{{Path: "a", Text: []byte(strings.Replace(two, "masq", "mask", 1))},
 			{Path: "b", Text: []byte(strings.Replace(three, "masq", "mask", 1))}},

@@ -98,6 +98,8 @@ func TestLayoutWarningsNameTheirLine(t *testing.T) {
 			"virtual=1\n\tservice=none\n\n\treal=192.0.2.1 gate\n\treal=192.0.2.2 gate\n", []int{4}},
 		"one for a section that is not indented": {
 			"virtual=1\nreal=192.0.2.1 gate\nservice=none\n", []int{2}},
+		"one for the mark before a checkdef": {
+			"\ufeffcheckdef=a\n\tservice=http\nvirtual=1\n\tservice=a\n\treal=192.0.2.1 gate\n", []int{1}},
 		"one for the carriage returns of a file": {"fork=no\r\nautoreload=yes\r\n", []int{1}},
 		"each for comments": {"fork=no # a\nautoreload=yes # b\n",
 			[]int{1, 2}},

@@ -85,14 +85,10 @@ type reader struct {
 	value value // the number of the current line
 }
 
+// byteOrderMark may be before the first line of a file or a part.
 const byteOrderMark = "\ufeff"
 
 func (r *reader) readAll(text string) {
-	if rest, ok := strings.CutPrefix(text, byteOrderMark); ok {
-		text = rest
-		r.on(0).layout(unknownDirective, Position{r.file, 1, 1},
-			"the file begins with a byte-order mark, which the Perl ldirectord refuses")
-	}
 	number, order := 0, 0
 	for text != "" && r.count[Error] <= maxFindings {
 		line, rest, _ := strings.Cut(text, "\n")
@@ -103,6 +99,11 @@ func (r *reader) readAll(text string) {
 		}
 		number++
 		order++
+		if rest, marked := strings.CutPrefix(line, byteOrderMark); marked && number == 1 {
+			line = rest
+			r.on(order).layout(unknownDirective, Position{r.from, 1, 1},
+				"the file begins with a byte-order mark, which the Perl ldirectord refuses")
+		}
 		l := readLine(r.from, number, line)
 		l.order = order
 		r.line(l)

@@ -101,6 +101,8 @@ func TestTheListsOfAFile(t *testing.T) {
 			"virtual = 1\n\trealnames = web:82 gate\n" +
 			"\trealnames = 10.2.0.1:80 gate\n": "map[web (IPv4):{{web false} [10.1.0.1 invalid " +
 			"IP] false} web (IPv6):{{web true} [fe00::1] false}] false",
+		"\ufeffvirtual6 = [fe00::1]:80\n\trealnames = web:80 gate\n": "map[web (IPv6):{{web true} [fe00::1] " +
+			"false}] false",
 	} {
 		lists, empty := RealLists([]byte(text))
 		testkit.Equal(t, fmt.Sprint(lists, empty), want, text)
