@@ -95,8 +95,8 @@ func (w *World) Let(d time.Duration) {
 	for end := w.now.Add(d); ; {
 		next, every := end, time.Duration(0)
 		for _, t := range w.plan.Tasks {
-			at, known := w.due[t.Every]
-			if !known {
+			at := w.due[t.Every]
+			if at.Before(w.now) { // it is new, or of an earlier plan
 				at = w.now.Add(t.Every)
 				w.due[t.Every] = at
 			}

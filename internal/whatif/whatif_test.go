@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	"ldirectord/checker"
 	"ldirectord/internal/lvs"
@@ -79,6 +80,23 @@ func TestOnlyTheChecksOfItsServicesArePlayed(t *testing.T) {
 	w := New(p, p.Services[1:], nil, Calm)
 	testkit.Equal(t, len(w.plan.Tasks), 4)
 	testkit.Equal(t, tableOf(w), "10.2.0.2:80 1, 10.2.0.9:80 1, ")
+}
+
+// A check that comes back by a reload is made at its interval from then on: none is made up for.
+func TestChecksThatComeBack(t *testing.T) {
+	const section = "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\treal = 10.2.0.2:80 gate\n" +
+		"\tchecktype = connect\n\tfailurecount = 3\n\tcheckinterval = "
+	ten, seven := planOf(t, section+"10\n"), planOf(t, section+"7\n")
+	w := New(ten, ten.Services, nil, 0)
+	w.Let(5 * time.Second)
+	w.Reload(seven)
+	w.Let(time.Hour)
+	w.Reload(ten)
+	w.Break([]lvs.Backend{lvs.At("tcp:10.1.0.1:80", "10.2.0.1:80")}, true)
+	w.Let(29 * time.Second)
+	testkit.Equal(t, tableOf(w), "10.2.0.1:80 1, 10.2.0.2:80 1, ")
+	w.Let(time.Second)
+	testkit.Equal(t, tableOf(w), "10.2.0.2:80 1, ")
 }
 
 func tableOf(w *World) (text string) {
