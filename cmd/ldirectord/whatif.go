@@ -220,9 +220,16 @@ func moves(before, now *view.Snapshot) []string {
 // eachCalm is enough for one server to go: it does not wait for a turn.
 const eachCalm = time.Minute
 
+// short are the virtual services that have too few servers, and had more before.
+func short(before, now *view.Snapshot) []loss {
+	return slices.DeleteFunc(lossesOf(before, now), func(l loss) bool { return l.Left >= l.Required })
+}
+
 // eachLoss shows each real server, and each name or tag of several, without which a virtual service has too few
-// servers.
+// servers. Virtual services that have too few already come first: a further server may not change that.
 func eachLoss(c *call, is *situation) error {
+	planned := whatif.New(c.Plan, c.Plan.Services, nil, eachCalm)
+	already := short(planned.Snapshot(), is.played(c.Plan, c.Plan.Services, eachCalm).Snapshot())
 	units := unitsOf(c.Plan)
 	type lost struct {
 		Without  string `json:"without"`
@@ -236,26 +243,28 @@ func eachLoss(c *call, is *situation) error {
 		w := is.played(c.Plan, touched(c.Plan, units[name]), eachCalm)
 		was := w.Snapshot()
 		w.Fail(units[name])
-		enough := func(l loss) bool { return l.Left >= l.Required }
-		if short := slices.DeleteFunc(lossesOf(was, w.Snapshot()), enough); len(short) > 0 {
-			all = append(all, lost{name, short})
+		if losses := short(was, w.Snapshot()); len(losses) > 0 {
+			all = append(all, lost{name, losses})
 		}
 	}
-	if c.answer != nil {
-		c.answer["losses"] = all
-	}
-	for _, one := range all {
-		for _, l := range one.Services {
-			if c.answer == nil {
+	isShort := len(all)+len(already) > 0
+	switch {
+	case c.answer != nil:
+		c.answer["losses"], c.answer["short"] = all, already
+	case isShort:
+		for _, l := range already {
+			c.tell("now: %s", l)
+		}
+		for _, one := range all {
+			for _, l := range one.Services {
 				c.tell("without %s: %s", one.Without, l)
 			}
 		}
-	}
-	if len(all) > 0 {
-		return exit{status: exitChanges}
-	}
-	if c.answer == nil {
+	default:
 		c.tell("# every virtual service has enough servers without any one of %d", len(units))
+	}
+	if isShort {
+		return exit{status: exitChanges}
 	}
 	return nil
 }
