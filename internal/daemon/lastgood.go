@@ -77,7 +77,7 @@ func LoadLastGood(ctx context.Context, s Source) (*Loaded, error) {
 // LastGood is since when the kept configuration of a file was in force; zero if there is none.
 func LastGood(path string) time.Time {
 	info, err := os.Stat(statePath("config", path))
-	if err != nil {
+	if err != nil || info.Size() == 0 { // a loss of power may leave an empty file
 		return time.Time{}
 	}
 	return info.ModTime()
