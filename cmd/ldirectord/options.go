@@ -129,10 +129,33 @@ func (o *options) parse(args []string) error {
 	if o.Help {
 		return nil
 	}
-	if err := o.refuseUseless(f); err != nil {
+	if err := cmp.Or(o.refuseUseless(f), o.refuseEmpty(f)); err != nil {
 		return err
 	}
 	return o.validate(f)
+}
+
+// refuseEmpty refuses an empty word or value, as of a variable that a script has not set: as a name it would mean every
+// server, as a time none.
+func (o *options) refuseEmpty(f *pflag.FlagSet) (err error) {
+	words := o.args
+	if o.dash >= 0 {
+		words = words[:o.dash] // what roll runs may have empty ones
+	}
+	if slices.Contains(words, "") {
+		return fmt.Errorf("%s: a word after it is empty", o.verb)
+	}
+	f.Visit(func(flag *pflag.Flag) {
+		list, isList := flag.Value.(pflag.SliceValue)
+		isEmpty := flag.Value.String() == ""
+		if isList {
+			isEmpty = len(list.GetSlice()) == 0 || slices.Contains(list.GetSlice(), "")
+		}
+		if isEmpty && flag.Name != "why" {
+			err = fmt.Errorf("--%s: a value is empty", flag.Name)
+		}
+	})
+	return err
 }
 
 // refuseUseless refuses options that only other commands have, because a script might rely on them.
