@@ -270,7 +270,8 @@ func badOption(err error) error {
 	if !errors.As(err, &bad) {
 		return errors.New(flagWords.ReplaceAllString(err.Error(), "${1}option$2"))
 	}
-	allowed := map[string]string{"int": "numbers", "duration": "times such as 90s or 10m", "bool": "true and false"}
+	allowed := map[string]string{"int": "numbers", "duration": "times such as 90s or 10m", "bool": "true and false",
+		"stringSlice": "names without quotes, with commas between them,"}
 	return fmt.Errorf("--%s %s: %s are allowed", bad.GetFlag().Name, bad.GetValue(),
 		allowed[bad.GetFlag().Value.Type()])
 }
