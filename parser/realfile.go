@@ -22,7 +22,7 @@ import (
 type List struct {
 	Servers []ListedReal
 	Trouble string // why it can't be used, and what is in force instead; "" if it is used
-	Shrunk  bool   // the trouble is that it has lost more than half of the servers
+	Shrunk  bool   // the trouble is that it has lost more than half of the servers, or those of a family
 }
 
 // ListedReal is a server of a list.
@@ -41,6 +41,7 @@ const maxOfList = 10000
 type ListUse struct {
 	Name      resolve.Key  // that of realnames; zero for a file
 	Virtuals  []netip.Addr // the addresses of their virtual services
+	Families  [2]bool      // theirs: IPv4, IPv6
 	NeedsPort bool         // one of them has a firewall mark, and so no port, and neither have their lines
 }
 
@@ -78,6 +79,7 @@ func RealLists(text []byte) (lists map[string]ListUse, emptyOK bool) {
 func (u ListUse) with(h header, name resolve.Key) ListUse {
 	own, _ := ListedReal{Target: h.host}.address()
 	u.Name, u.Virtuals = name, append(u.Virtuals, own)
+	u.Families = [2]bool{u.Families[0] || !h.IPv6, u.Families[1] || h.IPv6}
 	u.NeedsPort = u.NeedsPort || h.Mark > 0 && name.Host == ""
 	return u
 }
@@ -91,6 +93,22 @@ func (u ListUse) Check(list []ListedReal) error {
 		}
 		if _, port := splitEndpoint(one.Target); port == "" && u.NeedsPort {
 			return fmt.Errorf("%s has no port, which it needs under a firewall mark", one.Target)
+		}
+	}
+	return nil
+}
+
+// Lost returns an error for a list that has no server any more for virtual services of a family, although another one
+// had. A name may have addresses of both.
+func (u ListUse) Lost(was, now []ListedReal) error {
+	for i, family := range [2]string{"IPv4", "IPv6"} {
+		isOf := func(l ListedReal) bool {
+			addr, isNumber := l.address()
+			return !isNumber || addr.Is6() == (i == 1)
+		}
+		if u.Families[i] && slices.ContainsFunc(was, isOf) && !slices.ContainsFunc(now, isOf) {
+			return fmt.Errorf("it has no server of %s any more, which the command reload takes at once, "+
+				"and shrinkwait later", family)
 		}
 	}
 	return nil

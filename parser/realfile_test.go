@@ -94,15 +94,15 @@ func TestTheListsOfAFile(t *testing.T) {
 	for text, want := range map[string]string{
 		"emptyok = yes\nvirtual = 1\n\trealfile = /a gate\n# realfile = /c gate\n\trealfile=/b masq\n" +
 			"\trealfile = x gate\nvirtual = 10.1.0.1:80\n" +
-			"\trealfile = /a ipip\n": "map[/a:{{ false} [invalid IP 10.1.0.1] true} /b:{{ false} " +
-			"[invalid IP] true}] true",
+			"\trealfile = /a ipip\n": "map[/a:{{ false} [invalid IP 10.1.0.1] [true false] true} " +
+			"/b:{{ false} [invalid IP] [true false] true}] true",
 		"virtual = 10.1.0.1:80\n\trealnames = web:80 gate\nvirtual6 = [fe00::1]:80\n" +
 			"\trealnames = web:81 masq\n" +
 			"virtual = 1\n\trealnames = web:82 gate\n" +
 			"\trealnames = 10.2.0.1:80 gate\n": "map[web (IPv4):{{web false} [10.1.0.1 invalid " +
-			"IP] false} web (IPv6):{{web true} [fe00::1] false}] false",
+			"IP] [true false] false} web (IPv6):{{web true} [fe00::1] [false true] false}] false",
 		"\ufeffvirtual6 = [fe00::1]:80\n\trealnames = web:80 gate\n": "map[web (IPv6):{{web true} [fe00::1] " +
-			"false}] false",
+			"[false true] false}] false",
 	} {
 		lists, empty := RealLists([]byte(text))
 		testkit.Equal(t, fmt.Sprint(lists, empty), want, text)

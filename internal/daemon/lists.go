@@ -48,7 +48,9 @@ func (s Source) readLists(ctx context.Context, text []byte, inForce, kept lists,
 		}
 		isShrunk := false
 		if err == nil && known && !s.Alone && guarded(id) {
-			err = shrunk(was.Servers, servers)
+			if err = shrunk(was.Servers, servers); err == nil && !emptyOK {
+				err = use.Lost(was.Servers, servers)
+			}
 			isShrunk = err != nil
 		}
 		if err == nil {
