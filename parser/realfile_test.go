@@ -22,9 +22,10 @@ func TestListsOfRealServers(t *testing.T) {
 		"10.2.0.1":        "its last line is not complete: it does not end with a line feed",
 		"10.2.0.1 gate\n": `line 1: "gate" follows the server; a line has one address or name`,
 		"a/b\n":           `line 1: "a/b" is not a server; it must be ADDRESS, NAME, ADDRESS:PORT or NAME:PORT`,
-		"a->b\n":          `line 1: "a->b" is not a server; it must be ADDRESS, NAME, ADDRESS:PORT or NAME:PORT`,
-		"a:http\n":        `line 1: the port of "a:http" must be a number from 1 to 65535`,
-		"a:0\n":           `line 1: the port of "a:0" must be a number from 1 to 65535`,
+		"a->b\n": `line 1: "a->b" is not a server; it must be ADDRESS, NAME, ` +
+			`ADDRESS:PORT or NAME:PORT`,
+		"a:http\n": `line 1: the port of "a:http" must be a number from 1 to 65535`,
+		"a:0\n":    `line 1: the port of "a:0" must be a number from 1 to 65535`,
 		"10.2.0:80\n": "line 1: 10.2.0:80 cannot be a server: an IPv4 address is four numbers from 0 to 255 " +
 			"without leading zeros",
 		"# one\n\na\nb:x\n": `line 4: the port of "b:x" must be a number from 1 to 65535`,
