@@ -41,7 +41,8 @@ func (c *Section) delaysReturn(s *Server) bool {
 	return slices.ContainsFunc(Kinds, func(k Kind) bool { return k.delays != nil && k.delays(c, s) })
 }
 
-// queue lines up the servers that wait. Those that a rule bars come last, and back only if they are needed.
+// queue lines up the servers that wait. Those that have a weight in the table serve, so they come first. Those that a
+// rule bars come last, and back only if they are needed.
 func queue(p *proposal) {
 	missing := needed(&p.Case)
 	for s := range p.all() {
@@ -54,12 +55,22 @@ func queue(p *proposal) {
 			missing--
 		}
 	}
+	serves := func(w waiter) bool { return !p.weighsNothing(w.Server) && !w.Suspect }
+	rank := func(w waiter) int {
+		switch {
+		case serves(w):
+			return 0
+		case w.Why == 0:
+			return 1
+		}
+		return 2
+	}
 	slices.SortStableFunc(p.queue, func(a, b waiter) int {
-		return cmp.Or(cmp.Compare(min(a.Why, 1), min(b.Why, 1)), a.Since.Compare(b.Since))
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), a.Since.Compare(b.Since))
 	})
 	for i := range p.queue {
 		w := &p.queue[i]
-		if w.needed = missing > 0 || p.Gathers() || !p.weighsNothing(w.Server) && !w.Suspect; w.needed {
+		if w.needed = missing > 0 || p.Gathers() || serves(*w); w.needed {
 			missing--
 		}
 	}

@@ -57,7 +57,8 @@ func comesByOrder(s *step) string {
 	}
 	for one := range w.all() {
 		was, facts := s.before.running(one.Dest.Addr), &s.to.Servers[one.At]
-		if was == nil || !was.Fallen || one.Fallen || facts.Health != health.Up || !enough(s, int(one.At)) {
+		if was == nil || !was.Fallen || one.Fallen || one.Backup || facts.Health != health.Up ||
+			!enough(s, int(one.At)) {
 			continue
 		}
 		if from := &s.from.Servers[was.At]; s.from.MayServe(from) && !s.from.ServesIn(from) &&
@@ -151,6 +152,9 @@ func remembersFalls(s *step) string {
 		if was == nil || to.Backup || to.Health != health.Down || !s.to.MayServe(to) || s.to.ServesIn(to) ||
 			s.to.ByHand[to.Dest.Addr] {
 			continue
+		}
+		if s.kind == edit && s.from.ByHand[to.Dest.Addr] {
+			continue // the reload ended a change by hand, by which alone it may have served
 		}
 		from := &s.from.Servers[was.At]
 		passed := from.Health == health.Up || from.Kept || from.Held
