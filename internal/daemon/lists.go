@@ -142,6 +142,7 @@ func saveList(id string, list []parser.ListedReal) error {
 
 // listWatch notices when lists are to be read again.
 type listWatch struct {
+	files    look[map[string]fileStamp]
 	seen     map[string]fileStamp // of each file at the last look
 	read     map[string]fileStamp // when it was read
 	since    map[string]time.Time // since when a list has lost too many servers
@@ -158,21 +159,19 @@ func newListWatch() listWatch {
 // isName reports whether a list is that of a name, and not that of a file.
 func isName(id string) bool { return !filepath.IsAbs(id) }
 
-// versionOf is the version of a list's file; a name has none.
-func versionOf(id string) fileStamp {
-	if isName(id) {
-		return fileStamp{}
-	}
-	return stamp(id)
+// versions are those of the lists' files; a name has none.
+func (w *listWatch) versions(of lists) map[string]fileStamp {
+	paths := slices.DeleteFunc(slices.Collect(maps.Keys(of)), isName)
+	return w.files.now(func() map[string]fileStamp { return versions(paths) })
 }
 
 // due are the lists to read, and whether each is guarded: files that have changed and have then stayed the same, names
 // if it is time, and lists that have lost too many servers for so long.
 func (w *listWatch) due(wait, every time.Duration) map[string]bool {
 	due := map[string]bool{}
-	asks := w.asks(every)
+	asks, files := w.asks(every), w.versions(w.reported)
 	for id := range w.reported {
-		now, since := versionOf(id), w.since[id]
+		now, since := files[id], w.since[id]
 		isOld := !since.IsZero() && time.Since(since) >= wait
 		isChanged := now.same(w.seen[id]) && !now.same(w.read[id])
 		if isOld || isChanged || asks && isName(id) {
@@ -263,9 +262,10 @@ func (f *configFile) adoptLists() {
 	w := &f.lists
 	w.reading = nil
 	f.d.tally.forget(notify.KeepFailed)
+	files := w.versions(f.current.Lists)
 	for id, list := range f.current.Lists {
 		if _, known := w.seen[id]; !known {
-			w.seen[id], w.read[id] = versionOf(id), versionOf(id)
+			w.seen[id], w.read[id] = files[id], files[id]
 		}
 		if list.Trouble == "" {
 			f.d.failed(notify.KeepFailed, "A list of real servers can't be kept for the next start",

@@ -89,7 +89,8 @@ func (s Source) partStamps(patterns []string) map[string]fileStamp {
 
 // differing are the paths of the parts whose versions differ.
 func differing(was, now map[string]fileStamp) (paths []string) {
-	all := maps.Clone(was)
+	all := map[string]fileStamp{}
+	maps.Copy(all, was)
 	maps.Copy(all, now)
 	for _, path := range slices.Sorted(maps.Keys(all)) {
 		if !was[path].same(now[path]) {

@@ -44,6 +44,7 @@ type configFile struct {
 	adopted    time.Time           // when the file in force was adopted or read again
 	auto       bool                // it was adopted without a command
 	include    []string            // the patterns of its parts, at the last reading
+	partLooks  look[map[string]fileStamp]
 	parts      map[string]fileStamp
 	partsRead  map[string]fileStamp // at the last look at the texts
 	missing    bool                 // there is no file, which is reported
@@ -90,8 +91,10 @@ func (f *configFile) run(ctx context.Context) {
 	poll := time.Tick(pollInterval)
 	settle := time.NewTimer(0)
 	defer settle.Stop()
-	last, settling := stamp(path), true // the file may have changed since it was read
-	f.parts = f.d.Config.partStamps(f.include)
+	var file look[fileStamp]
+	version := func() fileStamp { return stamp(path) }
+	last, settling := file.now(version), true // the file may have changed since it was read
+	f.parts = f.lookAtParts()
 	f.partsRead = f.parts
 	for {
 		looks, settled := false, false // looks: at the parts too
@@ -120,9 +123,9 @@ func (f *configFile) run(ctx context.Context) {
 		case <-settle.C:
 			looks, settled = true, settling
 		}
-		now, parts := stamp(path), f.parts
+		now, parts := file.now(version), f.parts
 		if looks {
-			parts = f.d.Config.partStamps(f.include)
+			parts = f.lookAtParts()
 		}
 		switch {
 		case !now.same(last) || !maps.EqualFunc(parts, f.parts, fileStamp.same):
@@ -135,6 +138,12 @@ func (f *configFile) run(ctx context.Context) {
 			f.look(ctx)
 		}
 	}
+}
+
+// lookAtParts are the versions of the parts.
+func (f *configFile) lookAtParts() map[string]fileStamp {
+	include := f.include
+	return f.partLooks.now(func() map[string]fileStamp { return f.d.Config.partStamps(include) })
 }
 
 // poll looks at what may have changed without a notice.

@@ -12,7 +12,8 @@ import (
 type tlsWatch struct {
 	plan     *plan.Plan // nil: nothing is watched
 	files    []string
-	last     []fileStamp
+	looks    look[map[string]fileStamp]
+	last     map[string]fileStamp
 	settling bool // the files may have changed since they were read
 	refused  bool // as they were last read
 }
@@ -22,7 +23,8 @@ func (w *tlsWatch) follow(l *Loaded) {
 	*w = tlsWatch{}
 	files := slices.AppendSeq(l.Plan.TLS.Names(), maps.Keys(l.Config.Secrets))
 	if l.Config.Global.AutoReload && len(files) > 0 {
-		*w = tlsWatch{plan: l.Plan, files: files, last: stamps(files), settling: true}
+		*w = tlsWatch{plan: l.Plan, files: files, settling: true}
+		w.last = w.now()
 	}
 }
 
@@ -33,17 +35,17 @@ func (w *tlsWatch) renewed() (renewed, missing []string) {
 	if w.plan == nil {
 		return nil, nil
 	}
-	now := stamps(w.files)
-	if !slices.EqualFunc(now, w.last, fileStamp.same) {
+	now := w.now()
+	if !maps.EqualFunc(now, w.last, fileStamp.same) {
 		w.last, w.settling = now, true
 		return nil, nil
 	}
-	if !w.settling {
+	if !w.settling || now == nil {
 		return nil, nil
 	}
 	w.settling = false
-	for i, path := range w.files {
-		if now[i] == (fileStamp{}) {
+	for _, path := range w.files {
+		if now[path] == (fileStamp{}) {
 			missing = append(missing, path)
 		}
 	}
@@ -60,10 +62,8 @@ func (w *tlsWatch) renewed() (renewed, missing []string) {
 	return renewed, nil
 }
 
-func stamps(paths []string) []fileStamp {
-	list := make([]fileStamp, len(paths))
-	for i, path := range paths {
-		list[i] = stamp(path)
-	}
-	return list
+// now are the versions of the files; nil while the first look hangs.
+func (w *tlsWatch) now() map[string]fileStamp {
+	files := w.files
+	return w.looks.now(func() map[string]fileStamp { return versions(files) })
 }

@@ -68,6 +68,28 @@ func watch(ctx context.Context, dir string) <-chan struct{} {
 	return changed
 }
 
+// look is a look at files, one at a time: a file system that hangs holds up the caller once, and one goroutine.
+type look[T any] struct {
+	last   T
+	coming chan T // of the look under way; nil: there is none
+}
+
+// now looks, or returns what was seen last while a look hangs.
+func (l *look[T]) now(see func() T) T {
+	patience := time.Duration(0)
+	if l.coming == nil {
+		coming := make(chan T, 1)
+		go func() { coming <- see() }()
+		l.coming, patience = coming, runfile.ReadTimeout
+	}
+	select {
+	case l.last = <-l.coming:
+		l.coming = nil
+	case <-time.After(patience):
+	}
+	return l.last
+}
+
 // fileStamp identifies the version of a file; nil without a file. A new file that replaces the old one may have the
 // same time and size. Another mode is another version, because the mode may be why the file was refused.
 type fileStamp struct{ os.FileInfo }
@@ -77,14 +99,27 @@ func stamp(path string) fileStamp {
 	return fileStamp{info}
 }
 
+// versions are those of files, by their paths.
+func versions(paths []string) map[string]fileStamp {
+	all := map[string]fileStamp{}
+	for _, path := range paths {
+		all[path] = stamp(path)
+	}
+	return all
+}
+
 func (s fileStamp) same(other fileStamp) bool {
 	return s == other || s.isOf(other) && s.ModTime().Equal(other.ModTime()) && s.Size() == other.Size() &&
 		s.Mode() == other.Mode()
 }
 
 // readTrusted returns the text of a file that did not change in between. It refuses one that other users may write, or
-// replace in its folder or in that of a symbolic link's target.
+// replace in its folder or in that of a symbolic link's target, or whose file system hangs.
 func readTrusted(path string, limit int64) ([]byte, error) {
+	return runfile.InTime(path, func() ([]byte, error) { return readUnchanged(path, limit) })
+}
+
+func readUnchanged(path string, limit int64) ([]byte, error) {
 	before := stamp(path)
 	text, err := runfile.ReadFile(path, limit)
 	if err != nil {
