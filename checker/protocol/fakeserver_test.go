@@ -171,14 +171,15 @@ func closedPort(t *testing.T, host string) netip.AddrPort {
 	return testkit.AddrOf(l)
 }
 
-// fakeCase is one check of a fake server.
-type fakeCase struct {
+// caseOf is one check of a fake server, which a script or a function for datagrams describes.
+type caseOf[Server any] struct {
 	name   string
 	spec   Spec
-	server script // nil: the port is closed
-	up     bool
-	detail string // all of it
+	server Server // nil: the port is closed
+	want   string // the verdict
 }
+
+type fakeCase = caseOf[script]
 
 // over6 is a check of a server on ::1.
 func over6(s Spec) Spec {
@@ -203,28 +204,35 @@ func hostOf(s Spec) string {
 // checkFakes makes all checks, over TLS if that is not nil. Afterwards no goroutine and no descriptor may be left.
 func checkFakes(t *testing.T, secure *tls.Config, cases []fakeCase) {
 	t.Helper()
+	checkEach(t, cases, func(t *testing.T, host string, server script) netip.AddrPort {
+		if server == nil {
+			return closedPort(t, host)
+		}
+		return serveScript(t, host, secure, server...)
+	})
+}
+
+func checkEach[Server any](t *testing.T, cases []caseOf[Server],
+	start func(*testing.T, string, Server) netip.AddrPort) {
+	t.Helper()
 	testkit.Leaks(t)
 	t.Run("checks", func(t *testing.T) {
 		for _, c := range cases {
 			t.Run(c.name, func(t *testing.T) {
 				t.Parallel()
-				to := closedPort(t, hostOf(c.spec))
-				if c.server != nil {
-					to = serveScript(t, hostOf(c.spec), secure, c.server...)
-				}
-				checkAt(t, to, c.spec, c.up, c.detail)
+				checkAt(t, start(t, hostOf(c.spec), c.server), c.spec, c.want)
 			})
 		}
 	})
 }
 
-func checkAt(t *testing.T, to netip.AddrPort, s Spec, up bool, detail string) {
+func checkAt(t *testing.T, to netip.AddrPort, s Spec, want string) {
 	isLate := s.NegotiateTimeout == tooLate
 	s.Type, s.Target = "negotiate", to
 	if !isLate {
 		s.NegotiateTimeout = inTime
 	}
-	took, of := inItsTime(t, s, &Env{HostName: "director.example.org"}, up, detail)
+	took, of := inItsTime(t, s, &Env{HostName: "director.example.org"}, want)
 	if !isLate && took > inTime/2 {
 		t.Errorf("took %v, though the server had said all it would", took)
 	}
@@ -236,28 +244,26 @@ func checkAt(t *testing.T, to netip.AddrPort, s Spec, up bool, detail string) {
 // greetingCases are the failures up to a server's greeting, which are the same with each protocol.
 func greetingCases(s Spec, protocol, greeting string) []fakeCase {
 	return []fakeCase{
-		{"refused", s, nil, false, "connect: refused"},
-		{"refused over IPv6", over6(s), nil, false, "connect: refused"},
-		{"silent after connect", late(s), script{silent}, false, "timeout waiting for the greeting"},
-		{"slow drip", late(s), script{drip(greeting + " from a slow server")}, false,
-			"timeout in the greeting"},
-		{"closed after connect", s, script{}, false, "connection closed waiting for the greeting"},
-		{"closed in the greeting", s, script{raw(greeting)}, false, "connection closed in the greeting"},
-		{"another protocol", s, script{say("SSH-2.0-\x1b[2J"), awaitAll("")}, false,
-			"not " + protocol + `: "SSH-2.0-\x1b[2J"`},
-		{"binary", s, script{raw("\x00\xff\n"), silent}, false, "not " + protocol + `: "\x00\xff"`},
-		{"empty line", s, script{say(""), silent}, false, "not " + protocol + `: ""`},
-		{"endless line", s, script{endless(greeting)}, false,
-			"a line of more than 4096 bytes in the greeting"},
+		{"refused", s, nil, "down: connect: refused"},
+		{"refused over IPv6", over6(s), nil, "down: connect: refused"},
+		{"silent after connect", late(s), script{silent}, "down: timeout waiting for the greeting"},
+		{"slow drip", late(s), script{drip(greeting + " from a slow server")}, "down: timeout in the greeting"},
+		{"closed after connect", s, script{}, "down: connection closed waiting for the greeting"},
+		{"closed in the greeting", s, script{raw(greeting)}, "down: connection closed in the greeting"},
+		{"another protocol", s, script{say("SSH-2.0-\x1b[2J"), awaitAll("")},
+			"down: not " + protocol + `: "SSH-2.0-\x1b[2J"`},
+		{"binary", s, script{raw("\x00\xff\n"), silent}, "down: not " + protocol + `: "\x00\xff"`},
+		{"empty line", s, script{say(""), silent}, "down: not " + protocol + `: ""`},
+		{"endless line", s, script{endless(greeting)}, "down: a line of more than 4096 bytes in the greeting"},
 	}
 }
 
 // handshakeCases are the failures of a server that should begin with TLS.
 func handshakeCases(s Spec, greeting string) []fakeCase {
 	return []fakeCase{
-		{"silent in the TLS handshake", late(s), script{silent}, false, "timeout in TLS handshake"},
-		{"closed in the TLS handshake", s, script{hangUp}, false, "TLS handshake: closed by the server"},
-		{"without TLS", s, script{say(greeting), silent}, false, "TLS handshake: the port does not speak TLS"},
+		{"silent in the TLS handshake", late(s), script{silent}, "down: timeout in TLS handshake"},
+		{"closed in the TLS handshake", s, script{hangUp}, "down: TLS handshake: closed by the server"},
+		{"without TLS", s, script{say(greeting), silent}, "down: TLS handshake: the port does not speak TLS"},
 	}
 }
 
@@ -321,9 +327,12 @@ func listenUDPAlone(t *testing.T, host string) net.PacketConn {
 	return nil
 }
 
-// serveDatagrams starts a fake server until the test ends.
+// serveDatagrams starts a fake server until the test ends. Without an answer the port is closed.
 func serveDatagrams(t *testing.T, host string, answer datagrams) netip.AddrPort {
 	t.Helper()
+	if answer == nil {
+		return closedPort(t, host)
+	}
 	c := listenUDPAlone(t, host)
 	var serving sync.WaitGroup
 	serving.Go(func() {
@@ -343,28 +352,10 @@ func serveDatagrams(t *testing.T, host string, answer datagrams) netip.AddrPort 
 }
 
 // datagramCase is one check of a fake server that answers by UDP.
-type datagramCase struct {
-	name   string
-	spec   Spec
-	server datagrams // nil: the port is closed
-	up     bool
-	detail string
-}
+type datagramCase = caseOf[datagrams]
 
-// checkDatagrams makes all checks. Afterwards no goroutine and no descriptor may be left.
+// checkDatagrams makes all checks as checkFakes does.
 func checkDatagrams(t *testing.T, cases []datagramCase) {
 	t.Helper()
-	testkit.Leaks(t)
-	t.Run("checks", func(t *testing.T) {
-		for _, c := range cases {
-			t.Run(c.name, func(t *testing.T) {
-				t.Parallel()
-				to := closedPort(t, hostOf(c.spec))
-				if c.server != nil {
-					to = serveDatagrams(t, hostOf(c.spec), c.server)
-				}
-				checkAt(t, to, c.spec, c.up, c.detail)
-			})
-		}
-	})
+	checkEach(t, cases, serveDatagrams)
 }

@@ -586,7 +586,7 @@ func TestHTTPSFailures(t *testing.T) {
 		to := serve(t, silence).addr
 		spec := httpSpec(to, "")
 		spec.Service, spec.URL, spec.NegotiateTimeout = "https", "https://"+to.String()+"/", short
-		inItsTime(t, spec, nil, false, "timeout in TLS handshake")
+		inItsTime(t, spec, nil, "down: timeout in TLS handshake")
 	})
 }
 

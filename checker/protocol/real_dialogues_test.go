@@ -48,9 +48,9 @@ func playReady(t *testing.T, port, seen string, server func(port uint16) realSer
 	t.Helper()
 	good, pid = startReady(t, port, server)
 	checkCells(t, good, []cell{
-		{"good", nil, true, seen},
-		{"again", nil, true, seen},
-		{"refused", func(s *Spec) { s.Target = loopback(freePort(t)) }, false, "connect: refused"},
+		{"good", nil, "up: " + seen},
+		{"again", nil, "up: " + seen},
+		{"refused", func(s *Spec) { s.Target = loopback(freePort(t)) }, "down: connect: refused"},
 	})
 	return good, pid
 }
@@ -67,8 +67,8 @@ func TestRealMosquitto(t *testing.T) {
 	good, pid := playReady(t, "1883", `got " \x02\x00\x00"`, configured("allow_anonymous true"))
 	checkStopped(t, pid, good, `step 2: timeout waiting for /^\x20\x02\x00\x00/`)
 	locked, _ := startReady(t, "1883", configured("allow_anonymous false"))
-	checkCells(t, locked, []cell{{"with a log-in", nil, false,
-		`step 2: connection closed waiting for /^\x20\x02\x00\x00/: got " \x02\x00\x05"`}})
+	checkCells(t, locked, []cell{{"with a log-in", nil,
+		`down: step 2: connection closed waiting for /^\x20\x02\x00\x00/: got " \x02\x00\x05"`}})
 }
 
 func TestRealGarageMQ(t *testing.T) {
@@ -107,8 +107,8 @@ VirtualHost "example.com"
 	})
 	steps := slices.Collect(good.Steps.All())
 	steps[0].Text = strings.Replace(steps[0].Text, "example.com", "example.org", 1)
-	checkCells(t, good, []cell{{"of another domain", func(s *Spec) { s.Steps = checker.ListOf(steps...) }, false,
-		"step 2: connection closed waiting for /<stream:features/*"}})
+	checkCells(t, good, []cell{{"of another domain", func(s *Spec) { s.Steps = checker.ListOf(steps...) },
+		"down: step 2: connection closed waiting for /<stream:features/*"}})
 	checkPlugin(t, good, "check_jabber", "-H {address} -p {port}", "JABBER OK")
 	checkStopped(t, pid, good, "step 2: timeout waiting for /<stream:features/")
 }
@@ -121,7 +121,7 @@ func TestRealBeanstalkd(t *testing.T) {
 	if err := syscall.Kill(pid, syscall.SIGUSR1); err != nil { // drain, see beanstalkd(1)
 		t.Fatal(err)
 	}
-	checkCells(t, good, []cell{{"draining", soon, false, "step 2: timeout waiting for /^draining: false$/: got *"}})
+	checkCells(t, good, []cell{{"draining", soon, "down: step 2: timeout waiting for /^draining: false$/: got *"}})
 	checkStopped(t, pid, good, "step 2: timeout waiting for /^draining: false$/")
 }
 

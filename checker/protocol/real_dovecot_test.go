@@ -17,9 +17,10 @@ func TestRealDovecot(t *testing.T) {
 		ready: accepts(ports["imap"], ports["imaps"], ports["pop"], ports["pops"])}
 	pid := s.start(t)
 	type words struct{ in, rejected, greeting string }
-	imap := words{"a OK [CAPABILITY *", "login rejected: a NO [AUTHENTICATIONFAILED] Authentication failed.",
-		"* OK [CAPABILITY *"}
-	pop := words{"+OK Logged in.", "login rejected: -ERR [AUTH] Authentication failed.", "+OK Dovecot *"}
+	imap := words{"up: a OK [CAPABILITY *",
+		"down: login rejected: a NO [AUTHENTICATIONFAILED] Authentication failed.", "up: * OK [CAPABILITY *"}
+	pop := words{"up: +OK Logged in.", "down: login rejected: -ERR [AUTH] Authentication failed.",
+		"up: +OK Dovecot *"}
 	said := map[string]words{"imap": imap, "imaps": imap, "pop": pop, "pops": pop}
 	good := func(service string) Spec {
 		return Spec{
@@ -34,15 +35,15 @@ func TestRealDovecot(t *testing.T) {
 	for service, port := range ports {
 		t.Run(service, func(t *testing.T) {
 			checkCells(t, good(service), []cell{
-				{"good", nil, true, said[service].in},
-				{"good over IPv6", func(s *Spec) { s.Target = loopback6(port) }, true,
+				{"good", nil, said[service].in},
+				{"good over IPv6", func(s *Spec) { s.Target = loopback6(port) },
 					said[service].in},
-				{"without a log-in", func(s *Spec) { s.Login, s.Passwd = "", "" }, true,
+				{"without a log-in", func(s *Spec) { s.Login, s.Passwd = "", "" },
 					said[service].greeting},
-				{"wrong password", func(s *Spec) { s.Passwd = "other" }, false, said[service].rejected},
-				{"wrong user", func(s *Spec) { s.Login = "nobody" }, false, said[service].rejected},
-				{"refused", func(s *Spec) { s.Target = loopback(freePort(t)) }, false,
-					"connect: refused"},
+				{"wrong password", func(s *Spec) { s.Passwd = "other" }, said[service].rejected},
+				{"wrong user", func(s *Spec) { s.Login = "nobody" }, said[service].rejected},
+				{"refused", func(s *Spec) { s.Target = loopback(freePort(t)) },
+					"down: connect: refused"},
 			})
 		})
 	}
@@ -52,28 +53,28 @@ func TestRealDovecot(t *testing.T) {
 			upgrade := func(s *Spec) { s.StartTLS = true }
 			verify := func(s *Spec) { s.StartTLS, s.TLSVerify, s.TLSCA = true, true, ca }
 			checkCells(t, good(service), []cell{
-				{service, upgrade, true, said[service].in},
+				{service, upgrade, said[service].in},
 				{service + " over IPv6",
-					func(s *Spec) { upgrade(s); s.Target = loopback6(ports[service]) }, true,
+					func(s *Spec) { upgrade(s); s.Target = loopback6(ports[service]) },
 					said[service].in},
-				{service + ", wrong password", func(s *Spec) { upgrade(s); s.Passwd = "other" }, false,
+				{service + ", wrong password", func(s *Spec) { upgrade(s); s.Passwd = "other" },
 					said[service].rejected},
-				{service + " verified", verify, true, said[service].in},
+				{service + " verified", verify, said[service].in},
 				{service + " of another name", func(s *Spec) { verify(s); s.Host = "mail.example.org" },
-					false,
-					"certificate refused: certificate is valid for localhost, not " +
+
+					"down: certificate refused: certificate is valid for localhost, not " +
 						"mail.example.org"},
 			})
 		}
 	})
 	t.Run("TLS and none exchanged", func(t *testing.T) {
 		checkCells(t, good("imaps"), []cell{
-			{"imaps", func(s *Spec) { s.Target = loopback(ports["imap"]) }, false,
-				"TLS handshake: the port does not speak TLS"},
-			{"pops", func(s *Spec) { s.Service, s.Target = "pops", loopback(ports["pop"]) }, false,
-				"TLS handshake: the port does not speak TLS"},
-			{"imap", func(s *Spec) { s.Service, s.NegotiateTimeout = "imap", tooLate }, false,
-				"timeout waiting for the greeting"},
+			{"imaps", func(s *Spec) { s.Target = loopback(ports["imap"]) },
+				"down: TLS handshake: the port does not speak TLS"},
+			{"pops", func(s *Spec) { s.Service, s.Target = "pops", loopback(ports["pop"]) },
+				"down: TLS handshake: the port does not speak TLS"},
+			{"imap", func(s *Spec) { s.Service, s.NegotiateTimeout = "imap", tooLate },
+				"down: timeout waiting for the greeting"},
 		})
 	})
 	for service, plugin := range map[string]string{"imap": "imap", "imaps": "simap", "pop": "pop", "pops": "spop"} {
@@ -83,11 +84,11 @@ func TestRealDovecot(t *testing.T) {
 	for service := range ports {
 		frozen := good(service)
 		frozen.NegotiateTimeout = tooLate
-		detail := "timeout waiting for the greeting"
+		want := "down: timeout waiting for the greeting"
 		if service == "imaps" || service == "pops" {
-			detail = "timeout in TLS handshake"
+			want = "down: timeout in TLS handshake"
 		}
-		checkCells(t, frozen, []cell{{service + " frozen", nil, false, detail}})
+		checkCells(t, frozen, []cell{{service + " frozen", nil, want}})
 	}
 }
 

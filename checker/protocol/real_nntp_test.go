@@ -54,14 +54,14 @@ wireformat: true
 		ready: answers(build(t, good, nil))}
 	pid := s.start(t)
 	checkCells(t, good, []cell{
-		{"good", nil, true, "200 news.example.test *"},
-		{"good over IPv6", func(s *Spec) { s.Target = loopback6(port) }, true, "200 news.example.test *"},
-		{"refused", func(s *Spec) { s.Target = loopback(freePort(t)) }, false, "connect: refused"},
+		{"good", nil, "up: 200 news.example.test *"},
+		{"good over IPv6", func(s *Spec) { s.Target = loopback6(port) }, "up: 200 news.example.test *"},
+		{"refused", func(s *Spec) { s.Target = loopback(freePort(t)) }, "down: connect: refused"},
 	})
 	checkPlugin(t, good, "check_nntp", "-H {address} -p {port}", "NNTP OK")
 	freeze(t, pid)
 	good.NegotiateTimeout = tooLate
-	checkCells(t, good, []cell{{"frozen", nil, false, "timeout waiting for the greeting"}})
+	checkCells(t, good, []cell{{"frozen", nil, "down: timeout waiting for the greeting"}})
 }
 
 func makeHistory(t *testing.T, env []string) {

@@ -15,8 +15,7 @@ type scene struct {
 	name   string
 	treat  func(*testServer, net.Conn)
 	change func(*Spec)
-	up     bool
-	detail string // all of Result.Detail
+	want   string // the verdict
 }
 
 // soon gives a check a short timeout, for servers that don't answer.
@@ -34,14 +33,14 @@ func checkScenes(t *testing.T, good Spec, scenes []scene) {
 			if c.change != nil {
 				c.change(&s)
 			}
-			inItsTime(t, s, nil, c.up, c.detail)
+			inItsTime(t, s, nil, c.want)
 		})
 	}
 }
 
 // inItsTime makes a check and compares its result. On a busy machine a check may reach its deadline in an earlier
 // stage than the expected one. Then it is made again with more time.
-func inItsTime(t *testing.T, s Spec, e *Env, up bool, detail string) (took time.Duration, of time.Duration) {
+func inItsTime(t *testing.T, s Spec, e *Env, want string) (took time.Duration, of time.Duration) {
 	t.Helper()
 	first := s.NegotiateTimeout
 	moreTime(first, func(limit time.Duration) (Result, bool) {
@@ -52,12 +51,8 @@ func inItsTime(t *testing.T, s Spec, e *Env, up bool, detail string) (took time.
 		if took > limit+spare {
 			t.Errorf("took %v of %v", took, limit)
 		}
-		return r, r.OK == up && r.Detail == strings.ReplaceAll(detail, first.String(), limit.String()) &&
-			r.Cause != checker.Shortage
-	}, func(r Result) {
-		t.Errorf("up %v (local %v): %s\nwant %v: %s, in %v", r.OK, r.Cause == checker.Shortage, r.Detail, up,
-			detail, first)
-	})
+		return r, verdict(r) == strings.ReplaceAll(want, first.String(), limit.String())
+	}, func(r Result) { testkit.Equal(t, verdict(r), want, "in", first) })
 	return took, of
 }
 
@@ -117,8 +112,6 @@ func checkStopped(t *testing.T, pid int, s Spec, detail string) {
 	t.Run("stopped processes", func(t *testing.T) {
 		freeze(t, pid)
 		soon(&s)
-		if r := checked(t, s); r.OK || r.Detail != detail {
-			t.Errorf("up %v: %s\nwant: %s", r.OK, r.Detail, detail)
-		}
+		expect(t, s, "down: "+detail)
 	})
 }

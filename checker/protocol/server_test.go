@@ -137,6 +137,24 @@ func passes(t testing.TB, s Spec) {
 	}
 }
 
+// verdict is a result as the last line of a transcript has it. A result that proves nothing about the server begins
+// with its cause.
+func verdict(r Result) string {
+	switch {
+	case r.OK:
+		return "up: " + r.Detail
+	case r.Conclusive():
+		return "down: " + r.Detail
+	}
+	return r.Cause.String() + ": " + r.Detail
+}
+
+// expect makes the check of a spec once, and compares its verdict.
+func expect(t testing.TB, s Spec, want string) {
+	t.Helper()
+	testkit.Equal(t, verdict(checked(t, s)), want)
+}
+
 // serveHTTP starts a server of net/http, with TLS when there is a configuration for it.
 func serveHTTP(t testing.TB, config *tls.Config, h http.HandlerFunc) netip.AddrPort {
 	t.Helper()
