@@ -79,7 +79,6 @@ func TestDNS(t *testing.T) {
 	}
 	checkDatagrams(t, []datagramCase{
 		{"good", www, good.udp, "up: www.example.org is 192.0.2.10"},
-		{"good over IPv6", over6(www), good.udp, "up: www.example.org is 192.0.2.10"},
 		{"good name", reverse, named.udp, "up: 10.2.0.192.in-addr.arpa is www.example.org"},
 		{"good name of an IPv6 address", reverse6, named.udp,
 			"up: 0.1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa " +
@@ -115,9 +114,6 @@ func TestDNS(t *testing.T) {
 		{"answers to another question only", late(www),
 			zone{change: func(m *dns.Msg) { m.Question[0].Name = "www.example.net." }}.udp,
 			"down: no answer in 400ms, but other datagrams"},
-		{"silent", late(www), func(int, []byte, net.Addr) []string { return nil }, "down: no answer in 400ms"},
-		{"refused", www, nil, "down: udp: refused"},
-		{"refused over IPv6", over6(www), nil, "down: udp: refused"},
 		{"cut off, and no TCP", www, zone{change: func(m *dns.Msg) { m.Truncated = true }}.udp,
 			"down: connect: refused"},
 		{"no request", Spec{Service: "dns", Request: "/", Receive: "x"}, nil,
@@ -210,7 +206,7 @@ func TestDNSAnswerCodes(t *testing.T) {
 	says := func(code int) datagrams { return zone{rcode: code}.udp }
 	checkDatagrams(t, []datagramCase{
 		{"refused, as wanted", ask("REFUSED", ""), says(dns.RcodeRefused), "up: REFUSED for example.org"},
-		{"no such name, as wanted", over6(ask("NXDOMAIN", "")), says(dns.RcodeNameError),
+		{"no such name, as wanted", ask("NXDOMAIN", ""), says(dns.RcodeNameError),
 			"up: NXDOMAIN for example.org"},
 		{"failure, as wanted", ask("SERVFAIL", ""), says(dns.RcodeServerFailure),
 			"up: SERVFAIL for example.org"},
@@ -249,13 +245,10 @@ func TestDNSOverTCP(t *testing.T) {
 	good := zone{records: []string{"@ 60 IN A 192.0.2.10"}}
 	checkFakes(t, nil, []fakeCase{
 		{"good", www, script{good.tcp}, "up: www.example.org is 192.0.2.10"},
-		{"good over IPv6", over6(www), script{good.tcp}, "up: www.example.org is 192.0.2.10"},
 		{"no such name", www, script{zone{rcode: dns.RcodeNameError}.tcp},
 			"down: NXDOMAIN for www.example.org"},
 		{"answer to another question", www, script{zone{change: func(m *dns.Msg) { m.Id++ }}.tcp},
 			"down: not an answer to our question"},
-		{"refused", www, nil, "down: connect: refused"},
-		{"refused over IPv6", over6(www), nil, "down: connect: refused"},
 		{"silent", late(www), script{silent}, "down: no answer in 400ms"},
 		{"silent in the middle", late(www), heardDNS(raw("\x00\x40ab"), silent), "down: timeout in the answer"},
 		{"slow drip", late(www), heardDNS(drip("\x00\x40abcdefghijklm")), "down: timeout in the answer"},

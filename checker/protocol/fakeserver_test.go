@@ -244,8 +244,6 @@ func checkAt(t *testing.T, to netip.AddrPort, s Spec, want string) {
 // greetingCases are the failures up to a server's greeting, which are the same with each protocol.
 func greetingCases(s Spec, protocol, greeting string) []fakeCase {
 	return []fakeCase{
-		{"refused", s, nil, "down: connect: refused"},
-		{"refused over IPv6", over6(s), nil, "down: connect: refused"},
 		{"silent after connect", late(s), script{silent}, "down: timeout waiting for the greeting"},
 		{"slow drip", late(s), script{drip(greeting + " from a slow server")}, "down: timeout in the greeting"},
 		{"closed after connect", s, script{}, "down: connection closed waiting for the greeting"},
@@ -261,7 +259,6 @@ func greetingCases(s Spec, protocol, greeting string) []fakeCase {
 // handshakeCases are the failures of a server that should begin with TLS.
 func handshakeCases(s Spec, greeting string) []fakeCase {
 	return []fakeCase{
-		{"silent in the TLS handshake", late(s), script{silent}, "down: timeout in TLS handshake"},
 		{"closed in the TLS handshake", s, script{hangUp}, "down: TLS handshake: closed by the server"},
 		{"without TLS", s, script{say(greeting), silent}, "down: TLS handshake: the port does not speak TLS"},
 	}

@@ -99,9 +99,8 @@ func TestGRPCOtherServers(t *testing.T) {
 		treat func(*testServer, net.Conn)
 		cause checker.Cause
 	}{
-		"HTTP/1":  {older, checker.Answer},
-		"closes":  {closing, checker.Closed},
-		"silence": {silence, checker.Timeout},
+		"HTTP/1": {older, checker.Answer},
+		"closes": {closing, checker.Closed},
 	} {
 		s := grpcSpec(serve(t, row.treat).addr, "")
 		s.NegotiateTimeout = short

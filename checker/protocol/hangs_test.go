@@ -98,11 +98,41 @@ func hangSpec(service, target string) Spec {
 	return s
 }
 
-var overUDP = []string{"dns", "radius", "sip"}
+var (
+	overUDP  = []string{"dns", "radius", "sip"}    // by themselves
+	speakUDP = []string{"dns", "sip", "simpletcp"} // if they are told to
+)
+
+// Each service tells of a port at which nothing listens.
+func TestClosedPorts(t *testing.T) {
+	needsOracle(t)
+	testkit.Leaks(t)
+	for _, service := range Services() {
+		for _, protocol := range []string{"tcp", "udp"} {
+			for _, host := range []string{"127.0.0.1", "::1"} {
+				s := hangSpec(service, closedPort(t, host).String())
+				s.Protocol, s.NegotiateTimeout = protocol, inTime
+				want := "down: connect: refused"
+				switch {
+				case service == "none":
+					want = "up: service none"
+				case service == "radius" || protocol == "udp" && slices.Contains(speakUDP, service):
+					want = "down: udp: refused"
+				}
+				testkit.Equal(t, verdict(checked(t, s)), want, service, protocol, host)
+			}
+		}
+	}
+}
 
 // In each stage of each protocol a server may hang. The result names that stage.
 func TestAHangIsNamedByItsStage(t *testing.T) {
 	needsOracle(t)
+	testkit.Leaks(t)
+	t.Run("checks", checkHangs)
+}
+
+func checkHangs(t *testing.T) {
 	made := map[string]bool{}
 	hang := func(name string, s Spec, e *Env, want string) {
 		made[name] = true
@@ -111,7 +141,10 @@ func TestAHangIsNamedByItsStage(t *testing.T) {
 			var got string
 			moreTime(tooLate, func(limit time.Duration) (Result, bool) {
 				s.Timeout, s.NegotiateTimeout = limit, limit
-				r := build(t, s, e).Check(t.Context())
+				r, took := timed(t, build(t, s, e))
+				if took > limit+spare || took < limit && r.Cause == checker.Timeout && e == nil {
+					t.Errorf("took %v of %v", took, limit)
+				}
 				stage := [...]string{"start", "connect", "TLS", "login", "answer", "match"}[r.Stage]
 				got = fmt.Sprintf("%s; %s; %s", stage, reached(r.Stages),
 					strings.ReplaceAll(r.Detail, limit.String(), tooLate.String()))

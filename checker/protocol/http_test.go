@@ -571,7 +571,6 @@ func TestHTTPSFailures(t *testing.T) {
 		"closing early": {closing.addr, "TLS handshake: reset by the server"},
 		"no suite": {serveHTTP(t, &tls.Config{}, nil),
 			"TLS handshake: remote error: tls: unrecognized name"},
-		"refused": {testkit.FreeAddr(t), "connect: refused"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			spec := httpSpec(c.to, "")
@@ -581,13 +580,6 @@ func TestHTTPSFailures(t *testing.T) {
 			}
 		})
 	}
-	t.Run("silent", func(t *testing.T) {
-		testkit.Leaks(t)
-		to := serve(t, silence).addr
-		spec := httpSpec(to, "")
-		spec.Service, spec.URL, spec.NegotiateTimeout = "https", "https://"+to.String()+"/", short
-		inItsTime(t, spec, nil, "down: timeout in TLS handshake")
-	})
 }
 
 func TestCancelledCheckEndsAtOnceAndBlamesNobody(t *testing.T) {

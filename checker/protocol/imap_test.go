@@ -16,7 +16,7 @@ func TestIMAP(t *testing.T) {
 	checkFakes(t, nil, append(greetingCases(imap, "IMAP", greeting), []fakeCase{
 		{"good", user, steps(asked, say("* CAPABILITY IMAP4rev1", "a OK logged in"), quit),
 			"up: a OK logged in"},
-		{"good over IPv6", over6(user), steps(asked, say("a ok"), quit), "up: a ok"},
+		{"good in small letters", user, steps(asked, say("a ok"), quit), "up: a ok"},
 		{"good without a log-in", imap, steps(say(greeting), quit), "up: " + greeting},
 		{"logged in already", user, steps(say("* PREAUTH welcome"), quit), "up: * PREAUTH welcome"},
 		{"not ready", imap, steps(say("* BYE try later"), quit), "down: greeting: * BYE try later"},
@@ -40,8 +40,6 @@ func TestIMAP(t *testing.T) {
 			`down: login rejected: a LOGIN "monitor" "…"`},
 		{"invalid data in the middle", user, steps(asked, say("+OK what?"), awaitAll("")),
 			`down: not IMAP: "+OK what?"`},
-		{"silent in the middle", late(user), steps(asked, silent),
-			"down: timeout waiting for the answer to LOGIN"},
 		{"slow drip in the middle", late(user), steps(asked, drip("a OK logged in at last")),
 			"down: timeout in the answer to LOGIN"},
 		{"reset in the middle", user, steps(asked, reset),
@@ -65,10 +63,7 @@ func TestIMAPS(t *testing.T) {
 	good := steps(asked, say("a OK in"), quit)
 	checkFakes(t, secure, append(greetingCases(imaps, "IMAP", greeting), []fakeCase{
 		{"good", imaps, good, "up: a OK in"},
-		{"good over IPv6", over6(imaps), good, "up: a OK in"},
 		{"wrong password", imaps, steps(asked, say("a NO no"), quit), "down: login rejected: a NO no"},
-		{"silent in the middle", late(imaps), steps(asked, silent),
-			"down: timeout waiting for the answer to LOGIN"},
 	}...))
 	checkFakes(t, nil, handshakeCases(imaps, greeting))
 	checkFakes(t, expectName(t, "mail.example.org"),

@@ -147,10 +147,7 @@ func TestLDAP(t *testing.T) {
 			`down: search of "dc=example,dc=test": 2 entries`},
 		{"wrong entry", directory{entries: []string{"dc=\nother"}}.treat, nil,
 			`down: the entry's name does not match /dc=example/: got "dc=\nother"`},
-		{"refused", closing, func(s *Spec) { s.Target = testkit.FreeAddr(t) }, "down: connect: refused"},
 		{"closed at once", closing, nil, "down: login: closed by the server"},
-		{"silent after connect", silence, soon, "down: login: timeout"},
-		{"silent after login", afterBind(silence), soon, "down: search: timeout"},
 		{"closed after login", afterBind(closing), nil, "down: search: closed by the server"},
 		{"another protocol", heedless("SSH-2.0-OpenSSH_9.2\r\n"), nil,
 			`down: login: this is not LDAP: got "SSH-2."`},
@@ -197,12 +194,6 @@ func TestLDAPAsksForOneEntryAndTakesLeave(t *testing.T) {
 	}
 }
 
-func TestLDAPOverIPv6(t *testing.T) {
-	s := goodLDAP
-	s.Target = serveOn(t, "[::1]:0", directory{entries: []string{"dc=example"}}.treat).addr
-	passes(t, s)
-}
-
 func TestLDAPSSpeaksTLS(t *testing.T) {
 	for name, version := range map[string]uint16{"TLS 1.0": tls.VersionTLS10, "TLS 1.3": tls.VersionTLS13} {
 		t.Run(name, func(t *testing.T) {
@@ -237,7 +228,6 @@ func TestLDAPSTellsWhatIsWrongWithTLS(t *testing.T) {
 	checkScenes(t, s, []scene{
 		{"no TLS", func(_ *testServer, c net.Conn) { c.Write([]byte("* OK ready, what may I do?\r\n")) }, nil,
 			"down: TLS handshake: the port does not speak TLS"},
-		{"silent", silence, soon, "down: timeout in TLS handshake"},
 		{"closed", closing, nil, "down: TLS handshake: closed by the server"},
 	})
 }

@@ -142,13 +142,9 @@ func TestMySQL(t *testing.T) {
 			"down: login rejected: Too many connections (1040)"},
 		{"no login", closing, func(s *Spec) { s.Login = "" }, "down: mysql needs a login and a request"},
 		{"no request", closing, request("/"), "down: mysql needs a login and a request"},
-		{"refused", closing, func(s *Spec) { s.Target = testkit.FreeAddr(t) }, "down: connect: refused"},
 		{"closed at once", closing, nil, "down: greeting: closed by the server"},
-		{"silent after connect", silence, soon, "down: greeting: timeout"},
 		{"silent in the greeting", heedless(myPackets(0, myHandshake)[:20]), soon, "down: greeting: timeout"},
-		{"silent after the log-in was sent", myUntilLogin(silence), soon, "down: login: timeout"},
 		{"closed after the log-in was sent", myUntilLogin(closing), nil, "down: login: closed by the server"},
-		{"silent after login", myUntilQuery(silence), soon, "down: query: timeout"},
 		{"closed after login", myUntilQuery(closing), nil, "down: query: closed by the server"},
 		{"silent after a row", myUntilQuery(heedless(myPackets(1, "\x01", myColumn, myEOF, myRow))), soon,
 			"down: query: timeout"},
@@ -213,13 +209,6 @@ func TestMySQLAsksOnceAndTakesLeave(t *testing.T) {
 	testkit.Equal(t, strings.Join(server.asked(), "|"), want, "asked")
 }
 
-func TestMySQLOverIPv6(t *testing.T) {
-	s := goodMySQL
-	s.Target = serveOn(t, "[::1]:0", mariadb{login: []string{myOK},
-		answer: []string{"\x01", myColumn, myEOF, myRow, myEOF}}.treat).addr
-	passes(t, s)
-}
-
 func TestMySQLEndsWhenCancelled(t *testing.T) {
 	testkit.Leaks(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -236,8 +225,8 @@ func TestMySQLEndsWhenCancelled(t *testing.T) {
 func TestRealMariaDB(t *testing.T) {
 	good, pid := startMariaDB(t)
 	denied := func(user, with string) string {
-		return fmt.Sprintf("down: login rejected: Access denied for user '%s'@'127.0.0.1' (using password: %s) (1045)",
-			user, with)
+		return fmt.Sprintf("down: login rejected: Access denied for user '%s'@'127.0.0.1' "+
+			"(using password: %s) (1045)", user, with)
 	}
 	request := func(query string) func(*Spec) { return func(s *Spec) { s.Request = query } }
 	checkCells(t, good, []cell{

@@ -228,14 +228,10 @@ func TestPgSQL(t *testing.T) {
 			"down: login: the server wants one of OAUTHBEARER"},
 		{"SCRAM without a challenge", saying(&pgproto3.AuthenticationSASLContinue{Data: []byte("r=,s=,i=1")}),
 			nil, "down: login: the server's SCRAM message makes no sense"},
-		{"refused", closing, func(s *Spec) { s.Target = testkit.FreeAddr(t) }, "down: connect: refused"},
 		{"closed at once", closing, nil, "down: login: closed by the server"},
-		{"silent after connect", silence, soon, "down: login: timeout"},
 		{"silent instead of TLS", func(s *testServer, c net.Conn) { c.Write([]byte("S")); silence(s, c) }, soon,
 			"down: timeout in TLS handshake"},
-		{"silent after the log-in was sent", pgUntilLogin(silence), soon, "down: login: timeout"},
 		{"closed after the log-in was sent", pgUntilLogin(closing), nil, "down: login: closed by the server"},
-		{"silent after login", pgUntilQuery(silence), soon, "down: query: timeout"},
 		{"silent after a row", pgUntilQuery(heedless(string(pgBytes(pgRows, pgRow)))), soon,
 			"down: query: timeout"},
 		{"closed after a row", pgUntilQuery(func(s *testServer, c net.Conn) {
@@ -281,13 +277,6 @@ func TestPgSQLAsksOnceAndTakesLeave(t *testing.T) {
 	<-done
 	want := `TLS?|user check database "chk"|query SELECT 1 FROM t|terminate`
 	testkit.Equal(t, strings.Join(server.asked(), "|"), want, "asked")
-}
-
-func TestPgSQLOverIPv6(t *testing.T) {
-	s := goodPgSQL
-	s.Target = serveOn(t, "[::1]:0", postgres{auth: pgLetIn,
-		answer: pgAnswer(pgRows, pgRow, pgDone("SELECT 1"), pgReady)}.treat).addr
-	passes(t, s)
 }
 
 func TestPgSQLEndsWhenCancelled(t *testing.T) {
@@ -409,8 +398,8 @@ func TestRealPostgreSQL(t *testing.T) {
 				"db.example.org"
 		}, "down: certificate refused: certificate is valid for localhost, not db.example.org"},
 		{"TLS required and not permitted", func(s *Spec) { s.Login, s.UseTLS = "open", true },
-			`down: login rejected: no pg_hba.conf entry for host "127.0.0.1", user "open", database "chk", ` +
-				`SSL encryption (28000)`},
+			`down: login rejected: no pg_hba.conf entry for host "127.0.0.1", user "open", ` +
+				`database "chk", SSL encryption (28000)`},
 		{"wrong password by SCRAM", wrong("check"),
 			`down: login rejected: password authentication failed for user "check" (28P01)`},
 		{"wrong password by md5", wrong("old"),

@@ -50,7 +50,6 @@ func playReady(t *testing.T, port, seen string, server func(port uint16) realSer
 	checkCells(t, good, []cell{
 		{"good", nil, "up: " + seen},
 		{"again", nil, "up: " + seen},
-		{"refused", func(s *Spec) { s.Target = loopback(freePort(t)) }, "down: connect: refused"},
 	})
 	return good, pid
 }

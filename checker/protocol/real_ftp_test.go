@@ -77,7 +77,6 @@ secure_chroot_dir=%s
 			`down: /status does not match /not/: got "all well\n"`},
 		{"no such file", func(s *Spec) { s.Request = "/none" },
 			"down: RETR rejected: 550 Failed to open file."},
-		{"refused", func(s *Spec) { s.Target = loopback(freePort(t)) }, "down: connect: refused"},
 	})
 	checkPlugin(t, good, "check_ftp", "-H {address} -p {port}", "FTP OK")
 	freeze(t, pid)

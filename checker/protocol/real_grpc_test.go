@@ -61,7 +61,6 @@ func TestRealGRPC(t *testing.T) {
 		}, "down: certificate refused: certificate is valid for localhost, not other.example"},
 		{"no health service", func(s *Spec) { s.Target = loopback(none) },
 			"down: the server has no health service (grpc.health.v1)"},
-		{"refused", func(s *Spec) { s.Target = loopback(freePort(t)) }, "down: connect: refused"},
 	})
 	freeze(t, pid)
 	good.NegotiateTimeout = tooLate

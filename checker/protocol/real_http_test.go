@@ -137,10 +137,6 @@ http {
 				s.Target, s.URL = loopback(secure),
 					fmt.Sprintf("http://%s/", loopback(secure))
 			}, "down: status 400, want 2xx"},
-		{"refused", func(s *Spec) {
-			s.Target, s.URL = loopback(gone),
-				fmt.Sprintf("http://%s/", loopback(gone))
-		}, "down: connect: refused"},
 	})
 	checkPlugin(t, good, "check_http", `-I {address} -p {port} -u / -s "All good"`, "HTTP OK")
 	testkit.OK(t, os.Remove(dir+"/www/index.html"))
@@ -186,7 +182,6 @@ func TestRealTinyproxy(t *testing.T) {
 		{"nobody is good", func(s *Spec) {
 			s.URL, s.Receive, s.HTTPStatus = fmt.Sprintf("http://127.0.0.1:%d/", gone), "", "500"
 		}, "up: 500 *"},
-		{"refused", func(s *Spec) { s.Target = loopback(gone) }, "down: connect: refused"},
 	})
 	freeze(t, pid)
 	good.NegotiateTimeout = tooLate

@@ -56,7 +56,6 @@ wireformat: true
 	checkCells(t, good, []cell{
 		{"good", nil, "up: 200 news.example.test *"},
 		{"good over IPv6", func(s *Spec) { s.Target = loopback6(port) }, "up: 200 news.example.test *"},
-		{"refused", func(s *Spec) { s.Target = loopback(freePort(t)) }, "down: connect: refused"},
 	})
 	checkPlugin(t, good, "check_nntp", "-H {address} -p {port}", "NNTP OK")
 	freeze(t, pid)

@@ -82,7 +82,6 @@ server default {
 		{"wrong user", func(s *Spec) { s.Login = "other" },
 			"down: login rejected: Access-Reject: nobody of us"},
 		{"wrong secret", func(s *Spec) { s.Secret = "other"; late(s) }, silence},
-		{"refused", func(s *Spec) { s.Target = loopback(freePort(t)) }, "down: udp: refused"},
 	})
 	freeze(t, pid)
 	checkCells(t, good, []cell{{"frozen", late, silence}})

@@ -55,9 +55,6 @@ request_route {
 			"down: status 404 Not Found, want 200 OK"},
 		{"wrong user over TCP", func(s *Spec) { tcp(s); s.Login = "nobody@example.net" },
 			"down: status 404 Not Found, want 200 OK"},
-		{"refused", func(s *Spec) { s.Target = loopback(freePort(t)) }, "down: udp: refused"},
-		{"refused over TCP", func(s *Spec) { tcp(s); s.Target = loopback(freePort(t)) },
-			"down: connect: refused"},
 	})
 	freeze(t, pid)
 	good.NegotiateTimeout = tooLate

@@ -65,7 +65,6 @@ received:
 				true, true, cert
 		}, "up: 220 mx.example.test ESMTP"},
 		{"STARTTLS not offered", func(s *Spec) { s.StartTLS = true }, "down: STARTTLS not offered"},
-		{"refused", func(s *Spec) { s.Target = loopback(freePort(t)) }, "down: connect: refused"},
 	})
 	checkPlugin(t, good, "check_smtp", "-H {address} -p {port}", "SMTP OK")
 	checkPlugin(t, good, "check_tcp", `-H {address} -p {port} -e "220 mx.example.test ESMTP"`, "TCP OK")

@@ -28,7 +28,6 @@ func TestSIPOverUDP(t *testing.T) {
 	}
 	checkDatagrams(t, []datagramCase{
 		{"good", user, sipAnswer("SIP/2.0 200 OK"), "up: SIP/2.0 200 OK"},
-		{"good over IPv6", over6(user), sipAnswer("SIP/2.0 200 OK"), "up: SIP/2.0 200 OK"},
 		{"tries first", user, sipAnswer("SIP/2.0 100 Trying", "SIP/2.0 200 OK"), "up: SIP/2.0 200 OK"},
 		{"few fields", user, fixed("SIP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n"), "up: SIP/2.0 200 OK"},
 		{"the first packet is lost", user, func(n int, packet []byte, from net.Addr) []string {
@@ -52,9 +51,6 @@ func TestSIPOverUDP(t *testing.T) {
 		{"another protocol", user, fixed("\x00\x01"), `down: not SIP: "\x00\x01"`},
 		{"oversized notProtocol", user, fixed(strings.Repeat("x", 60000)),
 			`down: not SIP: "` + strings.Repeat("x", 60) + `"…`},
-		{"silent", late(user), func(int, []byte, net.Addr) []string { return nil }, "down: no answer in 400ms"},
-		{"refused", user, nil, "down: udp: refused"},
-		{"refused over IPv6", over6(user), nil, "down: udp: refused"},
 	})
 }
 
@@ -63,16 +59,11 @@ func TestSIPOverTCP(t *testing.T) {
 	ok := say("SIP/2.0 200 OK", "Content-Length: 0", "")
 	checkFakes(t, nil, []fakeCase{
 		{"good", user, steps(hearSIP, ok), "up: SIP/2.0 200 OK"},
-		{"good over IPv6", over6(user), steps(hearSIP, ok), "up: SIP/2.0 200 OK"},
 		{"tries first", user, steps(hearSIP, say("SIP/2.0 100 Trying", ""), ok), "up: SIP/2.0 200 OK"},
 		{"busy", user, steps(hearSIP, say("SIP/2.0 503 Busy", "")), "down: status 503 Busy, want 200 OK"},
 		{"another protocol", user, steps(hearSIP, say("HTTP/1.1 200 OK", "")),
 			`down: not SIP: "HTTP/1.1 200 OK"`},
-		{"refused", user, nil, "down: connect: refused"},
-		{"refused over IPv6", over6(user), nil, "down: connect: refused"},
 		{"silent", late(user), steps(hearSIP, silent), "down: timeout waiting for the answer"},
-		{"silent in the middle", late(user), steps(hearSIP, say("SIP/2.0 200 OK"), silent),
-			"down: timeout waiting for the answer"},
 		{"slow drip", late(user), steps(hearSIP, drip("SIP/2.0 200 OK")), "down: timeout in the answer"},
 		{"closed without an answer", user, steps(hearSIP), "down: connection closed waiting for the answer"},
 		{"closed in the middle", user, steps(hearSIP, say("SIP/2.0 200 OK")),

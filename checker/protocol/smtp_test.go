@@ -14,7 +14,7 @@ func TestSMTP(t *testing.T) {
 	checkFakes(t, nil, append(greetingCases(smtp, "SMTP", "220 mx.example.org ESMTP"), []fakeCase{
 		{"good", smtp, steps(greeted, say("250-mx.example.org", "250-SIZE 1000", "250 HELP"), quit),
 			"up: 220 mx.example.org ESMTP"},
-		{"good over IPv6", over6(submission), steps(greeted, say("250 mx"), quit),
+		{"submission", submission, steps(greeted, say("250 mx"), quit),
 			"up: 220 mx.example.org ESMTP"},
 		{"greeting of several lines", smtp,
 			steps(say("220-mx.example.org", "220 ESMTP"), await("EHLO director.example.org"), say("250 mx"),
@@ -32,8 +32,6 @@ func TestSMTP(t *testing.T) {
 		{"EHLO and HELO rejected", smtp,
 			steps(greeted, say("550 no"), await("HELO director.example.org"), say("550 go away"), quit),
 			"down: hello rejected: 550 go away"},
-		{"silent in the middle", late(smtp), steps(greeted, silent),
-			"down: timeout waiting for the answer to EHLO"},
 		{"silent in the answer", late(smtp), steps(greeted, say("250-mx"), silent),
 			"down: timeout waiting for the answer to EHLO"},
 		{"slow drip in the middle", late(smtp), steps(greeted, drip("250-mx.example.org")),

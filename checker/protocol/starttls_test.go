@@ -95,13 +95,10 @@ func TestSTARTTLS(t *testing.T) {
 			}
 			checkFakes(t, nil, []fakeCase{
 				{"good", s, over(secure), "up: " + c.detail},
-				{"good over IPv6", over6(s), over(secure), "up: " + c.detail},
 				{"good with server name", s, over(expectName(t, "mx.example.org")), "up: " + c.detail},
 				{"good with old TLS", s, over(oldTLS(t)), "up: " + c.detail},
 				{"rejected", s, steps(c.asked, c.no, ended),
 					"down: STARTTLS not offered: " + c.notOffered},
-				{"silent when asked", late(s), steps(c.asked, silent),
-					"down: timeout waiting for the answer to " + c.command},
 				{"closed when asked", s, steps(c.asked),
 					"down: connection closed waiting for the answer to " + c.command},
 				{"silent in the handshake", late(s), steps(c.asked, c.yes, silent),
@@ -209,8 +206,6 @@ func TestFTPFetchesOverTLS(t *testing.T) {
 	}
 	checkFakes(t, nil, []fakeCase{
 		{"good", file, steps(in, private, retrieve, transfer(resumed), done), "up: /status: 9 bytes"},
-		{"good over IPv6", over6(file), steps(in, private, retrieve, transfer(resumed), done),
-			"up: /status: 9 bytes"},
 		{"file ends without a word", file, steps(in, private, retrieve, transfer(unended), done),
 			"up: /status: 9 bytes"},
 		{"transfer aborted", file, steps(in, private, retrieve, transfer(unended), say("426 broken"), ended),
@@ -267,7 +262,6 @@ func TestLDAPWithSTARTTLS(t *testing.T) {
 		{"not the certificate wanted", turnLDAP(ldapSays{}, secure, one),
 			func(s *Spec) { s.TLSVerify, s.TLSCA, s.Host = true, a.file, "ldap.example.org" },
 			"down: certificate refused: certificate is valid for localhost, not ldap.example.org"},
-		{"silent", silence, soon, "down: STARTTLS: timeout"},
 		{"closed", closing, nil, "down: STARTTLS: closed by the server"},
 		{"another protocol", heedless("SSH-2.0-OpenSSH_9.2\r\n"), nil,
 			`down: STARTTLS: this is not LDAP: got "SSH-2."`},

@@ -150,7 +150,6 @@ func TestTLSServersThatAreNotWell(t *testing.T) {
 		late   bool
 		detail string
 	}{
-		"silent": {silent, true, "timeout in TLS handshake"},
 		"slow drip": {drip("\x16\x03\x03\x40\x00 a slow server says hello"), true,
 			"timeout in TLS handshake"},
 		"closed":  {hangUp, false, "TLS handshake: closed by the server"},

@@ -43,28 +43,14 @@ func shows(text string, parts ...string) bool {
 // All that is sent and received is in a transcript, except log-ins and what is derived from passwords.
 func TestNoTranscriptTellsASecret(t *testing.T) {
 	needsOracle(t)
-	good := map[string]func(*testServer, net.Conn){
-		"dns": closing, "nntp": brief("200 x\r\n205 x\r\n"), "sip": brief("SIP/2.0 200 OK\r\n\r\n"),
-		"simpletcp": brief("good\n"), "tls": closing,
-		"smtp": brief("220 x\r\n250 x\r\n221 x\r\n"), "submission": brief("220 x\r\n250 x\r\n221 x\r\n"),
-		"ftp": brief("220 x\r\n331 x\r\n230 x\r\n"), "pop": brief("+OK\r\n+OK\r\n+OK\r\n+OK\r\n"),
-		"imap":  brief("* OK\r\na OK\r\nb OK\r\n"),
-		"redis": redisServer(map[string]string{"AUTH": "+OK\r\n", "PING": "+PONG\r\n"}),
-		"ldap":  directory{user: testLogin, passwd: testPassword}.treat,
-		"pgsql": pgAsksForPassword(nil), "mysql": myAsksForPassword(t, "caching_sha2_password"),
-		"http": saying(okHead + "\r\ngood"), "http_proxy": saying(okHead + "\r\ngood"),
-		"oracle": listener(tnsAccepted(319)),
-		"https":  closing, "imaps": closing, "pops": closing, "ldaps": closing, // as without TLS, see below
-		"grpc":   grpcTreat,
-		"radius": closing, // it uses UDP, see below
-	}
+	good := goodServers(t, serverTLS(t))
 	for _, service := range Services() {
 		if service == "none" {
 			continue
 		}
 		t.Run(service, func(t *testing.T) {
 			if good[service] == nil {
-				t.Fatalf("good of transcript_test.go has no server for %s", service)
+				t.Fatalf("goodServers has none for %s", service)
 			}
 			to := serve(t, good[service]).addr
 			if service == "https" {
