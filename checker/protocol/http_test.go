@@ -47,81 +47,81 @@ func TestHTTPAnswers(t *testing.T) {
 		want    string // Detail; up when it is a status line
 	}{
 		"counted body": {okHead + fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(page), page),
-			`All good$`, "200 OK"},
-		"body until closed": {okHead + "\r\n" + page, "All good", "200 OK"},
-		"HTTP/1.0":          {"HTTP/1.0 200 Fine\r\n\r\nAll good", "All good", "200 Fine"},
-		"no reason":         {"HTTP/1.1 204\r\n\r\n", "", "204 No Content"},
+			`All good$`, "up: 200 OK"},
+		"body until closed": {okHead + "\r\n" + page, "All good", "up: 200 OK"},
+		"HTTP/1.0":          {"HTTP/1.0 200 Fine\r\n\r\nAll good", "All good", "up: 200 Fine"},
+		"no reason":         {"HTTP/1.1 204\r\n\r\n", "", "up: 204 No Content"},
 		"no body wanted by 204": {"HTTP/1.1 204 No Content\r\nContent-Length: 10\r\n\r\n", "^$",
-			"204 No Content"},
-		"bare newlines": {"HTTP/1.1 200 OK\nContent-Length: 2\n\nok", "^ok$", "200 OK"},
+			"up: 204 No Content"},
+		"bare newlines": {"HTTP/1.1 200 OK\nContent-Length: 2\n\nok", "^ok$", "up: 200 OK"},
 		"chunked body": {okHead +
 			"Transfer-Encoding: chunked\r\n\r\n4\r\nAll \r\n5;name=\"v\"\r\ngood\n\r\n0\r\nTrailer: x\r\n" +
-			"\r\n", "^All good$", "200 OK"},
+			"\r\n", "^All good$", "up: 200 OK"},
 		"chunked wins over a length": {okHead +
 			"Content-Length: 3\r\nTransfer-Encoding: gzip, Chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", "^ok$",
-			"200 OK"},
+			"up: 200 OK"},
 		"interim answers": {"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n" +
-			"\r\n" + okHead + "\r\nok", "ok", "200 OK"},
-		"other 2xx": {"HTTP/1.1 299 Odd\r\n\r\nok", "ok", "299 Odd"},
+			"\r\n" + okHead + "\r\nok", "ok", "up: 200 OK"},
+		"other 2xx": {"HTTP/1.1 299 Odd\r\n\r\nok", "ok", "up: 299 Odd"},
 		"the same length twice": {okHead + "Content-Length: 2\r\ncontent-length: 2\r\n\r\nok", "^ok$",
-			"200 OK"},
+			"up: 200 OK"},
 		"folded field": {okHead +
-			"X-Long: a\r\n b: c\r\nContent-Length:\r\n 2\r\n\r\nok and more", "^ok$", "200 OK"},
-		"junk in the header":          {okHead + "no colon here\r\n: no name\r\n\r\nok", "ok", "200 OK"},
-		"match at the end of the cut": {okHead + "\r\n" + long + "ignored", "EDGE", "200 OK"},
+			"X-Long: a\r\n b: c\r\nContent-Length:\r\n 2\r\n\r\nok and more", "^ok$", "up: 200 OK"},
+		"junk in the header":          {okHead + "no colon here\r\n: no name\r\n\r\nok", "ok", "up: 200 OK"},
+		"match at the end of the cut": {okHead + "\r\n" + long + "ignored", "EDGE", "up: 200 OK"},
 		"length beyond the cut": {okHead + "Content-Length: 99999999\r\n\r\n" + long + "ignored", "EDGE$",
-			"200 OK"},
+			"up: 200 OK"},
 		"chunk beyond the cut": {okHead + "Transfer-Encoding: chunked\r\n\r\nfffffff\r\n" + long +
-			"ignored", "EDGE$", "200 OK"},
-		"reason with controls": {"HTTP/1.1 200 a\x1b[31mb\r\n\r\nok", "ok", `200 a\x1b[31mb`},
+			"ignored", "EDGE$", "up: 200 OK"},
+		"reason with controls": {"HTTP/1.1 200 a\x1b[31mb\r\n\r\nok", "ok", `up: 200 a\x1b[31mb`},
 
 		"wrong status": {"HTTP/1.1 503 Service Unavailable\r\n\r\nok", "ok",
-			"status 503, want 2xx"},
-		"status 000":                {"HTTP/1.1 000 ?\r\n\r\nok", "", "status 000, want 2xx"},
-		"status 999":                {"HTTP/1.1 999 ?\r\n\r\nok", "", "status 999, want 2xx"},
-		"status 99999":              {"HTTP/1.1 99999 ?\r\n\r\nok", "", `bad status line "HTTP/1.1 99999 ?"`},
-		"status of letters":         {"HTTP/1.1 OK\r\n\r\n", "", `bad status line "HTTP/1.1 OK"`},
-		"protocol switch":           {"HTTP/1.1 101 Switching Protocols\r\n\r\nok", "", "status 101, want 2xx"},
-		"redirect without location": {"HTTP/1.1 302 Found\r\n\r\n", "", "status 302, want 2xx"},
+			"down: status 503, want 2xx"},
+		"status 000":                {"HTTP/1.1 000 ?\r\n\r\nok", "", "down: status 000, want 2xx"},
+		"status 999":                {"HTTP/1.1 999 ?\r\n\r\nok", "", "down: status 999, want 2xx"},
+		"status 99999":              {"HTTP/1.1 99999 ?\r\n\r\nok", "", `down: bad status line "HTTP/1.1 99999 ?"`},
+		"status of letters":         {"HTTP/1.1 OK\r\n\r\n", "", `down: bad status line "HTTP/1.1 OK"`},
+		"protocol switch":           {"HTTP/1.1 101 Switching Protocols\r\n\r\nok", "", "down: status 101, want 2xx"},
+		"redirect without location": {"HTTP/1.1 302 Found\r\n\r\n", "", "down: status 302, want 2xx"},
 		"not modified": {"HTTP/1.1 304 Not Modified\r\nLocation: /x\r\n\r\n", "",
-			"status 304, want 2xx"},
+			"down: status 304, want 2xx"},
 		"other body": {okHead + "\r\nAll \x1b[2Jbad\n", "All good",
-			`body does not match /All good/: got "All \x1b[2Jbad\n"`},
+			`down: body does not match /All good/: got "All \x1b[2Jbad\n"`},
 		"other long body": {okHead + "\r\n" + strings.Repeat("é", 100), "good",
-			`body does not match /good/: got "` + strings.Repeat("é", 30) + `"…`},
+			`down: body does not match /good/: got "` + strings.Repeat("é", 30) + `"…`},
 		"no match before the cut": {okHead + "\r\n" + long + "All good", "All good",
-			`body does not match /All good/ in its first 1048576 bytes: got "` + strings.Repeat("x", 60) +
+			`down: body does not match /All good/ in its first 1048576 bytes: got "` + strings.Repeat("x", 60) +
 				`"…`},
-		"nothing":            {"", "", "connection closed without an answer"},
-		"half a status line": {"HTTP/1.", "", "connection closed in the header"},
-		"half a header":      {okHead + "Content-Le", "", "connection closed in the header"},
+		"nothing":            {"", "", "down: connection closed without an answer"},
+		"half a status line": {"HTTP/1.", "", "down: connection closed in the header"},
+		"half a header":      {okHead + "Content-Le", "", "down: connection closed in the header"},
 		"half a body": {okHead + "Content-Length: 100\r\n\r\nAll good", "All good",
-			"connection closed in the body, 8 of 100 bytes received"},
+			"down: connection closed in the body, 8 of 100 bytes received"},
 		"half a chunk": {okHead + "Transfer-Encoding: chunked\r\n\r\nff\r\nAll good", "All good",
-			"connection closed in the body, 8 bytes received"},
+			"down: connection closed in the body, 8 bytes received"},
 		"no last chunk": {okHead + "Transfer-Encoding: chunked\r\n\r\n8\r\nAll good\r\n",
-			"All good", "connection closed in the body, between chunks"},
+			"All good", "down: connection closed in the body, between chunks"},
 		"bad chunk size": {okHead + "Transfer-Encoding: chunked\r\n\r\nxyz\r\nAll good", "",
-			`bad chunk size "xyz"`},
+			`down: bad chunk size "xyz"`},
 		"negative chunk size": {okHead + "Transfer-Encoding: chunked\r\n\r\n-1\r\nAll good", "",
-			`bad chunk size "-1"`},
+			`down: bad chunk size "-1"`},
 		"huge chunk size": {okHead +
 			"Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\nAll good", "",
-			`bad chunk size "ffffffffffffffffff"`},
+			`down: bad chunk size "ffffffffffffffffff"`},
 		"chunk longer than said": {okHead + "Transfer-Encoding: chunked\r\n\r\n3\r\nAll good\r\n0\r\n\r\n",
-			"", `bad chunk: " good" after its data`},
+			"", `down: bad chunk: " good" after its data`},
 		"endless chunk header": {okHead + "Transfer-Encoding: chunked\r\n\r\n1;" +
-			strings.Repeat("x", 2*maxChunkLine), "", "chunk header is longer than 4096 bytes"},
-		"bad length": {okHead + "Content-Length: -5\r\n\r\nok", "", `bad Content-Length "-5"`},
+			strings.Repeat("x", 2*maxChunkLine), "", "down: chunk header is longer than 4096 bytes"},
+		"bad length": {okHead + "Content-Length: -5\r\n\r\nok", "", `down: bad Content-Length "-5"`},
 		"two lengths": {okHead + "Content-Length: 2\r\nContent-Length: 3\r\n\r\nok", "",
-			`bad Content-Length "3"`},
-		"another protocol": {"SSH-2.0-OpenSSH_9.2\r\n", "", `not HTTP: "SSH-2.0-OpenSSH_9.2\r\n"`},
-		"TLS alert":        {"\x15\x03\x01\x00\x02\x02\x16", "", "not HTTP: the port speaks TLS"},
-		"binary":           {"\x00\xff\x00\x01", "", `not HTTP: "\x00\xff\x00\x01"`},
+			`down: bad Content-Length "3"`},
+		"another protocol": {"SSH-2.0-OpenSSH_9.2\r\n", "", `down: not HTTP: "SSH-2.0-OpenSSH_9.2\r\n"`},
+		"TLS alert":        {"\x15\x03\x01\x00\x02\x02\x16", "", "down: not HTTP: the port speaks TLS"},
+		"binary":           {"\x00\xff\x00\x01", "", `down: not HTTP: "\x00\xff\x00\x01"`},
 		"huge header": {okHead + strings.Repeat("X-Header: value\r\n", 10000) + "\r\n", "",
-			"header is longer than 65536 bytes"},
+			"down: header is longer than 65536 bytes"},
 		"endless interim answers": {strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", 10000), "",
-			"header is longer than 65536 bytes"},
+			"down: header is longer than 65536 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			testkit.Leaks(t)
@@ -140,26 +140,26 @@ func TestHTTPServersThatDoNotAnswerInTime(t *testing.T) {
 		treat func(*testServer, net.Conn)
 		want  string
 	}{
-		"silent":             {silence, "no answer in 150ms"},
-		"half a status line": {thenSilence("HTTP/1.1 2"), "timeout in the header"},
-		"header forever":     {thenSilence(okHead), "timeout in the header"},
+		"silent":             {silence, "down: no answer in 150ms"},
+		"half a status line": {thenSilence("HTTP/1.1 2"), "down: timeout in the header"},
+		"header forever":     {thenSilence(okHead), "down: timeout in the header"},
 		"body missing": {thenSilence(okHead + "Content-Length: 8\r\n\r\n"),
-			"timeout in the body, 0 of 8 bytes received"},
+			"down: timeout in the body, 0 of 8 bytes received"},
 		"body incomplete": {thenSilence(okHead + "Content-Length: 9\r\n\r\nAll good"),
-			"timeout in the body, 8 of 9 bytes received"},
-		"body forever": {thenSilence(okHead + "\r\nAll good"), "timeout in the body, 8 bytes received"},
+			"down: timeout in the body, 8 of 9 bytes received"},
+		"body forever": {thenSilence(okHead + "\r\nAll good"), "down: timeout in the body, 8 bytes received"},
 		"chunk incomplete": {thenSilence(okHead + "Transfer-Encoding: chunked\r\n\r\n9\r\nAll good"),
-			"timeout in the body, 8 bytes received"},
+			"down: timeout in the body, 8 bytes received"},
 		"last chunk missing": {thenSilence(okHead + "Transfer-Encoding: chunked\r\n\r\n8\r\nAll good\r\n"),
-			"timeout in the body, between chunks"},
-		"dripping status line": {dripping("HTTP/1.1 200 ", "O"), "timeout in the header"},
-		"dripping header":      {dripping(okHead, "X: y\r\n"), "timeout in the header"},
-		"dripping interim":     {dripping("", "HTTP/1.1 100 Continue\r\n\r\n"), "timeout in the header"},
-		"dripping body":        {dripping(okHead+"\r\nAll good", "x"), "timeout in the body, "},
+			"down: timeout in the body, between chunks"},
+		"dripping status line": {dripping("HTTP/1.1 200 ", "O"), "down: timeout in the header"},
+		"dripping header":      {dripping(okHead, "X: y\r\n"), "down: timeout in the header"},
+		"dripping interim":     {dripping("", "HTTP/1.1 100 Continue\r\n\r\n"), "down: timeout in the header"},
+		"dripping body":        {dripping(okHead+"\r\nAll good", "x"), "down: timeout in the body, "},
 		"dripping chunks": {dripping(okHead+"Transfer-Encoding: chunked\r\n\r\n8\r\nAll good\r\n",
-			"1\r\nx\r\n"), "timeout in the body, "},
+			"1\r\nx\r\n"), "down: timeout in the body, "},
 		"dripping chunk size": {dripping(okHead+"Transfer-Encoding: chunked\r\n\r\n", "0"),
-			"timeout in the body, between chunks"},
+			"down: timeout in the body, between chunks"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -190,11 +190,11 @@ func TestEndlessAnswersAreCutNotWaitedFor(t *testing.T) {
 		treat func(*testServer, net.Conn)
 		want  string
 	}{
-		"endless line":   {flooding("", "HTTP/"), "header is longer than 65536 bytes"},
-		"endless header": {flooding(okHead, "X: y\r\n"), "header is longer than 65536 bytes"},
-		"endless body":   {flooding(okHead+"\r\n", "All good "), "200 OK"},
+		"endless line":   {flooding("", "HTTP/"), "down: header is longer than 65536 bytes"},
+		"endless header": {flooding(okHead, "X: y\r\n"), "down: header is longer than 65536 bytes"},
+		"endless body":   {flooding(okHead+"\r\n", "All good "), "up: 200 OK"},
 		"endless chunks": {flooding(okHead+"Transfer-Encoding: chunked\r\n\r\n8\r\nAll good\r\n", "1\r\nx\r\n"),
-			"200 OK"},
+			"up: 200 OK"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			testkit.Leaks(t)
@@ -226,13 +226,13 @@ func TestHTTPConnectionFailures(t *testing.T) {
 		to   netip.AddrPort
 		want string
 	}{
-		"refused":  {testkit.FreeAddr(t), "connect: refused"},
-		"no route": {netip.MustParseAddrPort("255.255.255.255:80"), "connect: network is unreachable"},
+		"refused":  {testkit.FreeAddr(t), "down: connect: refused"},
+		"no route": {netip.MustParseAddrPort("255.255.255.255:80"), "down: connect: network is unreachable"},
 		"no port": {netip.MustParseAddrPort("127.0.0.1:0"),
-			"no port to connect to: neither the real server nor checkport gives one"},
-		"reset":             {resetting.addr, "connection reset in the header"},
-		"reset in the body": {halfAnswer.addr, "connection reset in the body, 8 bytes received"},
-		"half closed":       {halfClosed.addr, "connection closed without an answer"},
+			"down: no port to connect to: neither the real server nor checkport gives one"},
+		"reset":             {resetting.addr, "down: connection reset in the header"},
+		"reset in the body": {halfAnswer.addr, "down: connection reset in the body, 8 bytes received"},
+		"half closed":       {halfClosed.addr, "down: connection closed without an answer"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			testkit.Leaks(t)
@@ -316,12 +316,12 @@ func TestHTTPOverIPv6(t *testing.T) {
 
 func TestRequestsThatCanNotBeAskedFor(t *testing.T) {
 	for url, want := range map[string]string{
-		"":                          ": a check can request only http and https URLs",
-		"/index.html":               "/index.html: a check can request only http and https URLs",
-		"ftp://me:s3cret@host/x":    "ftp://host/x: a check can request only http and https URLs",
-		"http:///x":                 "http:///x: no host",
-		"http://me:s3cret@h:99999/": "http://h:99999/: bad port",
-		"http://me:s3cret@h:x/":     `invalid port ":x" after host`,
+		"":                          "down: : a check can request only http and https URLs",
+		"/index.html":               "down: /index.html: a check can request only http and https URLs",
+		"ftp://me:s3cret@host/x":    "down: ftp://host/x: a check can request only http and https URLs",
+		"http:///x":                 "down: http:///x: no host",
+		"http://me:s3cret@h:99999/": "down: http://h:99999/: bad port",
+		"http://me:s3cret@h:x/":     `down: invalid port ":x" after host`,
 	} {
 		spec := httpSpec(netip.MustParseAddrPort("127.0.0.1:80"), "")
 		spec.URL = url
@@ -366,33 +366,33 @@ func TestRedirects(t *testing.T) {
 		want     string
 		warning  string
 	}{
-		"relative":      {relative("here"), "yes", "200 OK", ""},
-		"absolute path": {relative("/a/b?c=d#e"), "server", "200 OK", ""},
+		"relative":      {relative("here"), "yes", "up: 200 OK", ""},
+		"absolute path": {relative("/a/b?c=d#e"), "server", "up: 200 OK", ""},
 		"without scheme": {func(s *testServer) string { return "//" + s.addr.String() + "/here" },
-			"server", "200 OK", ""},
-		"same server":            {here, "server", "200 OK", ""},
-		"same server by name":    {byName, "server", "200 OK", ""},
-		"same server, other way": {here, "", "200 OK", ""},
-		"not wanted":             {here, "no", "status 302, want 2xx", ""},
-		"elsewhere":              {elsewhere, "yes", "200 OK", warning},
-		"elsewhere, not wanted":  {elsewhere, "server", "status 302, want 2xx", ""},
+			"server", "up: 200 OK", ""},
+		"same server":            {here, "server", "up: 200 OK", ""},
+		"same server by name":    {byName, "server", "up: 200 OK", ""},
+		"same server, other way": {here, "", "up: 200 OK", ""},
+		"not wanted":             {here, "no", "down: status 302, want 2xx", ""},
+		"elsewhere":              {elsewhere, "yes", "up: 200 OK", warning},
+		"elsewhere, not wanted":  {elsewhere, "server", "down: status 302, want 2xx", ""},
 		"loop": {relative("/index.html"), "yes",
-			"redirected to http://127.0.0.1/index.html: status 302, want 2xx", ""},
+			"down: redirected to http://127.0.0.1/index.html: status 302, want 2xx", ""},
 		"another scheme": {relative("ftp://127.0.0.1/x"), "yes",
-			"redirected to ftp://127.0.0.1/x: ftp://127.0.0.1/x: a check can request only http and https " +
+			"down: redirected to ftp://127.0.0.1/x: ftp://127.0.0.1/x: a check can request only http and https " +
 				"URLs", ""},
 		"no URL": {relative("http://127.0.0.1:bad/"), "yes",
-			"redirected to http://127.0.0.1:bad/: this is not a URL", ""},
+			"down: redirected to http://127.0.0.1:bad/: this is not a URL", ""},
 		"a log-in in no URL": {relative("http://kim:hunter2@127.0.0.1:bad/x"), "yes",
-			"redirected to …@127.0.0.1:bad/x: this is not a URL", ""},
+			"down: redirected to …@127.0.0.1:bad/x: this is not a URL", ""},
 		"a log-in for a port": {relative("http://kim:hunter2/@127.0.0.1/x"), "yes",
-			"redirected to …@127.0.0.1/x: this is not a URL", ""},
+			"down: redirected to …@127.0.0.1/x: this is not a URL", ""},
 		"a log-in in no host": {relative("http:kim:hunter2@127.0.0.1/x"), "yes",
-			"redirected to http:…@127.0.0.1/x: http:…@127.0.0.1/x: no host", ""},
+			"down: redirected to http:…@127.0.0.1/x: http:…@127.0.0.1/x: no host", ""},
 		"bad port": {relative("http://127.0.0.1:99999/"), "yes",
-			"redirected to http://127.0.0.1:99999/: http://127.0.0.1:99999/: bad port", ""},
+			"down: redirected to http://127.0.0.1:99999/: http://127.0.0.1:99999/: bad port", ""},
 		"unknown name": {relative("http://me:s3cret@no-such-host.invalid/x"), "yes",
-			"redirected to http://no-such-host.invalid/x: look-up of no-such-host.invalid failed: ", ""},
+			"down: redirected to http://no-such-host.invalid/x: look-up of no-such-host.invalid failed: ", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if name == "same server by name" && !knowsLocalhost() {
@@ -560,17 +560,17 @@ func TestHTTPSFailures(t *testing.T) {
 		to   netip.AddrPort
 		want string
 	}{
-		"plain server": {plain.addr, "TLS handshake: the port does not speak TLS"},
+		"plain server": {plain.addr, "down: TLS handshake: the port does not speak TLS"},
 		"another protocol": {serve(t,
 			func(s *testServer,
 				c net.Conn) {
 				c.Write([]byte("\x00\xff\x00\x01\x02\x03"))
 				silence(s, c)
 			}).addr,
-			"TLS handshake: the port does not speak TLS"},
-		"closing early": {closing.addr, "TLS handshake: reset by the server"},
+			"down: TLS handshake: the port does not speak TLS"},
+		"closing early": {closing.addr, "down: TLS handshake: reset by the server"},
 		"no suite": {serveHTTP(t, &tls.Config{}, nil),
-			"TLS handshake: remote error: tls: unrecognized name"},
+			"down: TLS handshake: remote error: tls: unrecognized name"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			spec := httpSpec(c.to, "")

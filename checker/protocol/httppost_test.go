@@ -56,12 +56,12 @@ func TestHTTPPost(t *testing.T) {
 // A field of the answer has to match; several of a name are one list, and its name has no case.
 func TestHTTPReceiveHeader(t *testing.T) {
 	for answer, want := range map[string]string{
-		"X-Role: primary\r\n":              "200 OK",
-		"x-role:primary\r\nX-Other: a\r\n": "200 OK",
-		"X-Role: a\r\nX-Role: primary\r\n": "200 OK",
-		"X-Role: standby\r\n":              `header X-Role does not match /\bprimary$/: got "standby"`,
-		"X-Role:\r\n":                      `header X-Role does not match /\bprimary$/: got ""`,
-		"X-Other: primary\r\n":             `header X-Role does not match /\bprimary$/: it is missing`,
+		"X-Role: primary\r\n":              "up: 200 OK",
+		"x-role:primary\r\nX-Other: a\r\n": "up: 200 OK",
+		"X-Role: a\r\nX-Role: primary\r\n": "up: 200 OK",
+		"X-Role: standby\r\n":              `down: header X-Role does not match /\bprimary$/: got "standby"`,
+		"X-Role:\r\n":                      `down: header X-Role does not match /\bprimary$/: got ""`,
+		"X-Other: primary\r\n":             `down: header X-Role does not match /\bprimary$/: it is missing`,
 	} {
 		s := httpSpec(serve(t, saying(okHead+answer+"\r\nok")).addr, "ok")
 		s.ReceiveHeader = `X-Role: \bprimary$`

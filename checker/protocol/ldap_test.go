@@ -1,7 +1,6 @@
 package protocol
 
 import (
-	"context"
 	"crypto/tls"
 	"fmt"
 	"net"
@@ -16,7 +15,6 @@ import (
 	ber "github.com/go-asn1-ber/asn1-ber"
 	"github.com/go-ldap/ldap/v3"
 
-	"ldirectord/checker"
 	"ldirectord/internal/testkit"
 )
 
@@ -168,32 +166,6 @@ func TestLDAP(t *testing.T) {
 	})
 }
 
-func TestLDAPAsksForOneEntryAndTakesLeave(t *testing.T) {
-	for name, c := range map[string]struct {
-		server directory
-		want   string
-	}{
-		"good": {directory{entries: []string{"dc=example"}},
-			"bind |search dc=example,dc=test Base Object (objectClass=*)|unbind"},
-		"rejected": {directory{bind: ldapSays{code: 49}}, "bind |unbind"},
-		"no entry": {directory{}, "bind |search dc=example,dc=test Base Object (objectClass=*)|unbind"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			testkit.Leaks(t)
-			done := make(chan struct{})
-			server := serve(t, func(s *testServer, conn net.Conn) {
-				defer close(done)
-				c.server.treat(s, conn)
-			})
-			s := goodLDAP
-			s.Target = server.addr
-			checked(t, s)
-			<-done
-			testkit.Equal(t, strings.Join(server.asked(), "|"), c.want, "asked")
-		})
-	}
-}
-
 func TestLDAPSSpeaksTLS(t *testing.T) {
 	for name, version := range map[string]uint16{"TLS 1.0": tls.VersionTLS10, "TLS 1.3": tls.VersionTLS13} {
 		t.Run(name, func(t *testing.T) {
@@ -232,26 +204,12 @@ func TestLDAPSTellsWhatIsWrongWithTLS(t *testing.T) {
 	})
 }
 
-func TestLDAPEndsWhenCancelled(t *testing.T) {
-	testkit.Leaks(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	s := goodLDAP
-	s.Target = serve(t, func(s *testServer, c net.Conn) {
-		ber.ReadPacket(c)
-		cancel()
-		silence(s, c)
-	}).addr
-	if r := build(t, s, nil).Check(ctx); r.OK || r.Cause != checker.Shortage || r.Detail != "stopped" {
-		t.Errorf("%+v", r)
-	}
-}
-
 func TestRealSlapd(t *testing.T) {
 	good, secure, pid := startSlapd(t)
 	ldaps := func(s *Spec) { s.Service, s.Target = "ldaps", loopback(secure) }
 	checkCells(t, good, []cell{
 		{"good", nil, `up: entry "dc=example,dc=test"`},
-		{"IPv6", func(s *Spec) { s.Target = loopback6(s.Target.Port()) }, `up: entry "dc=example,dc=test"`},
+		{"IPv6", onIPv6, `up: entry "dc=example,dc=test"`},
 		{"login", func(s *Spec) { s.Login, s.Passwd = "cn=admin,dc=example,dc=test", "secret" },
 			`up: entry "dc=example,dc=test"`},
 		{"wrong password", func(s *Spec) { s.Login, s.Passwd = "cn=admin,dc=example,dc=test", "other" },
@@ -279,7 +237,7 @@ func TestRealSlapd(t *testing.T) {
 		{"ldap on the port of ldaps", func(s *Spec) { s.Target = loopback(secure) },
 			"down: login: closed by the server"},
 	})
-	checkStopped(t, pid, good, "login: timeout")
+	checkStopped(t, pid, good, "down: login: timeout")
 }
 
 // startSlapd starts OpenLDAP with one entry, and returns its good check and its port for ldaps.

@@ -29,7 +29,7 @@ func myUntilTLS(t *testing.T, then func(*testServer, net.Conn)) func(*testServer
 }
 
 func TestMySQLOverTLS(t *testing.T) {
-	row := myPackets(1, "\x01", myColumn, myEOF, myRow, myEOF)
+	row := myPackets(1, myFound...)
 	onlySoon := func(s *Spec) { onlyTLS(s); soon(s) }
 	verified := func(s *Spec) { onlyTLS(s); s.TLSVerify = true }
 	letIn := func(s *testServer, c net.Conn) {
@@ -77,7 +77,7 @@ func TestMySQLTellsThePasswordOverTLS(t *testing.T) {
 		s.keep(myHear(c))
 		io.WriteString(c, myPackets(7, myOK))
 		myHear(c)
-		io.WriteString(c, myPackets(1, "\x01", myColumn, myEOF, myRow, myEOF))
+		io.WriteString(c, myPackets(1, myFound...))
 		myHear(c)
 	}))
 	s := goodMySQL

@@ -1,7 +1,6 @@
 package protocol
 
 import (
-	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -17,7 +16,6 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/xdg-go/scram"
 
-	"ldirectord/checker"
 	"ldirectord/checker/settings"
 	"ldirectord/internal/testkit"
 )
@@ -44,6 +42,7 @@ var (
 	pgRows  = &pgproto3.RowDescription{Fields: []pgproto3.FieldDescription{{Name: []byte("enabled")}}}
 	pgRow   = &pgproto3.DataRow{Values: [][]byte{[]byte("1")}}
 	pgReady = &pgproto3.ReadyForQuery{TxStatus: 'I'}
+	pgFound = []pgproto3.BackendMessage{pgRows, pgRow, pgDone("SELECT 1"), pgReady}
 )
 
 func pgDone(tag string) *pgproto3.CommandComplete {
@@ -53,8 +52,6 @@ func pgDone(tag string) *pgproto3.CommandComplete {
 func pgSays(severity, code, message string) *pgproto3.ErrorResponse {
 	return &pgproto3.ErrorResponse{Severity: severity, SeverityUnlocalized: severity, Code: code, Message: message}
 }
-
-func pgAnswer(messages ...pgproto3.BackendMessage) []pgproto3.BackendMessage { return messages }
 
 func (p postgres) treat(s *testServer, c net.Conn) {
 	b := pgproto3.NewBackend(c, c)
@@ -84,12 +81,16 @@ func (p postgres) treat(s *testServer, c net.Conn) {
 	if !pgSend(b, p.auth...) {
 		return
 	}
+	b.SetAuthType(pgproto3.AuthTypeCleartextPassword)
 	for {
 		message, err := b.Receive()
 		if err != nil {
 			return
 		}
 		switch m := message.(type) {
+		case *pgproto3.PasswordMessage:
+			s.keep("password " + m.Password)
+			pgSend(b, pgLetIn...)
 		case *pgproto3.Query:
 			s.keep("query " + m.String)
 			pgSend(b, p.answer...)
@@ -106,17 +107,20 @@ func pgSend(b *pgproto3.Backend, messages ...pgproto3.BackendMessage) bool {
 	return b.Flush() == nil
 }
 
+// pgAsking is a server that asks for the password in clear text.
+func pgAsking(secure *tls.Config) func(*testServer, net.Conn) {
+	return postgres{secure: secure, answer: pgFound,
+		auth: []pgproto3.BackendMessage{&pgproto3.AuthenticationCleartextPassword{}}}.treat
+}
+
 // pgUntilQuery is a server that accepts the log-in, reads the query and then calls a function of the test.
 func pgUntilQuery(then func(*testServer, net.Conn)) func(*testServer, net.Conn) {
-	return func(s *testServer, c net.Conn) {
+	return pgUntilLogin(func(s *testServer, c net.Conn) {
 		b := pgproto3.NewBackend(c, c)
-		b.ReceiveStartupMessage()
-		c.Write([]byte("N"))
-		b.ReceiveStartupMessage()
 		pgSend(b, pgLetIn...)
 		b.Receive()
 		then(s, c)
-	}
+	})
 }
 
 // pgUntilLogin is a server that reads the log-in and then calls a function of the test.
@@ -142,7 +146,6 @@ func onlyTLS(s *Spec) { s.UseTLS = true }
 func wanting(pattern string) func(*Spec) { return func(s *Spec) { s.SQLReceive = pattern } }
 
 func TestPgSQL(t *testing.T) {
-	found := pgAnswer(pgRows, pgRow, pgDone("SELECT 1"), pgReady)
 	answering := func(messages ...pgproto3.BackendMessage) func(*testServer, net.Conn) {
 		return postgres{auth: pgLetIn, answer: messages}.treat
 	}
@@ -151,16 +154,16 @@ func TestPgSQL(t *testing.T) {
 	}
 	secure := &tls.Config{Certificates: []tls.Certificate{testkit.SelfSigned(t)}}
 	checkScenes(t, goodPgSQL, []scene{
-		{"good", answering(found...), nil, "up: SELECT returned a row"},
-		{"good over TLS", postgres{secure: secure, auth: pgLetIn, answer: found}.treat, nil,
+		{"good", answering(pgFound...), nil, "up: SELECT returned a row"},
+		{"good over TLS", postgres{secure: secure, auth: pgLetIn, answer: pgFound}.treat, nil,
 			"up: SELECT returned a row"},
-		{"good, but not over TLS", postgres{secure: secure, plain: true, auth: pgLetIn, answer: found}.treat,
+		{"good, but not over TLS", postgres{secure: secure, plain: true, auth: pgLetIn, answer: pgFound}.treat,
 			nil, "up: SELECT returned a row"},
-		{"TLS required", postgres{secure: secure, auth: pgLetIn, answer: found}.treat, onlyTLS,
+		{"TLS required", postgres{secure: secure, auth: pgLetIn, answer: pgFound}.treat, onlyTLS,
 			"up: SELECT returned a row"},
-		{"TLS required, not offered", answering(found...), onlyTLS, "down: the server does not offer TLS"},
+		{"TLS required, not offered", answering(pgFound...), onlyTLS, "down: the server does not offer TLS"},
 		{"TLS required, not permitted", postgres{secure: secure, plain: true, auth: pgLetIn,
-			answer: found}.treat, onlyTLS,
+			answer: pgFound}.treat, onlyTLS,
 			"down: login rejected: no pg_hba.conf entry, SSL encryption (28000)"},
 		{"TLS required, broken", func(_ *testServer, c net.Conn) {
 			pgproto3.NewBackend(c, c).ReceiveStartupMessage()
@@ -173,13 +176,13 @@ func TestPgSQL(t *testing.T) {
 				t.Errorf("%q is sent in the clear", sent)
 			}
 		}, onlyTLS, "down: the server does not offer TLS"},
-		{"TLS required, not trusted", postgres{secure: secure, auth: pgLetIn, answer: found}.treat,
+		{"TLS required, not trusted", postgres{secure: secure, auth: pgLetIn, answer: pgFound}.treat,
 			func(s *Spec) { onlyTLS(s); s.TLSVerify = true },
 			"down: certificate refused: cannot validate certificate for 127.0.0.1 because it doesn't " +
 				"contain any IP SANs"},
 		{"no row", answering(pgRows, pgDone("SELECT 0"), pgReady), nil, "down: SELECT returned no row"},
-		{"the first value matches", answering(found...), wanting("^1$"), "up: SELECT returned a row"},
-		{"the first value does not match", answering(found...), wanting("^2"),
+		{"the first value matches", answering(pgFound...), wanting("^1$"), "up: SELECT returned a row"},
+		{"the first value does not match", answering(pgFound...), wanting("^2"),
 			`down: the first value does not match /^2/: got "1"`},
 		{"NULL does not match", answering(pgRows, &pgproto3.DataRow{Values: [][]byte{nil}}, pgDone("SELECT 1"),
 			pgReady), wanting("."), `down: the first value does not match /./: got ""`},
@@ -264,34 +267,6 @@ func TestPgSQL(t *testing.T) {
 	})
 }
 
-func TestPgSQLAsksOnceAndTakesLeave(t *testing.T) {
-	testkit.Leaks(t)
-	done := make(chan struct{})
-	server := serve(t, func(s *testServer, c net.Conn) {
-		defer close(done)
-		postgres{auth: pgLetIn, answer: pgAnswer(pgRows, pgRow, pgDone("SELECT 1"), pgReady)}.treat(s, c)
-	})
-	s := goodPgSQL
-	s.Target = server.addr
-	checked(t, s)
-	<-done
-	want := `TLS?|user check database "chk"|query SELECT 1 FROM t|terminate`
-	testkit.Equal(t, strings.Join(server.asked(), "|"), want, "asked")
-}
-
-func TestPgSQLEndsWhenCancelled(t *testing.T) {
-	testkit.Leaks(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	s := goodPgSQL
-	s.Target = serve(t, pgUntilLogin(func(s *testServer, c net.Conn) {
-		cancel()
-		silence(s, c)
-	})).addr
-	if r := build(t, s, nil).Check(ctx); r.OK || r.Cause != checker.Shortage || r.Detail != "stopped" {
-		t.Errorf("%+v", r)
-	}
-}
-
 // PostgreSQL's own client library would use all of these settings.
 func TestPgSQLReadsNoSettingsOfTheUser(t *testing.T) {
 	home := t.TempDir()
@@ -308,7 +283,7 @@ func TestPgSQLReadsNoSettingsOfTheUser(t *testing.T) {
 	} {
 		t.Setenv(name, value)
 	}
-	server := serve(t, postgres{auth: pgLetIn, answer: pgAnswer(pgRows, pgRow, pgDone("SELECT 1"), pgReady)}.treat)
+	server := serve(t, postgres{auth: pgLetIn, answer: pgFound}.treat)
 	s := goodPgSQL
 	s.Target, s.Database = server.addr, ""
 	passes(t, s)
@@ -384,7 +359,7 @@ func TestRealPostgreSQL(t *testing.T) {
 	as := func(login string) func(*Spec) { return func(s *Spec) { s.Login = login } }
 	checkCells(t, good, []cell{
 		{"SCRAM", nil, "up: SELECT returned a row"},
-		{"SCRAM over IPv6", func(s *Spec) { s.Target = loopback6(s.Target.Port()) },
+		{"SCRAM over IPv6", onIPv6,
 			"up: SELECT returned a row"},
 		{"md5", as("old"), "up: SELECT returned a row"},
 		{"password in plain text", as("plain"), "up: SELECT returned a row"},
@@ -423,7 +398,7 @@ func TestRealPostgreSQL(t *testing.T) {
 		{"query that takes too long", func(s *Spec) { s.Request = "/SELECT pg_sleep(20)"; soon(s) },
 			"down: query: timeout"},
 	})
-	checkStopped(t, pid, good, "login: timeout")
+	checkStopped(t, pid, good, "down: login: timeout")
 }
 
 // startPostgres starts PostgreSQL with a table of one row, and users for each kind of log-in.

@@ -32,11 +32,11 @@ func TestRealDovecot(t *testing.T) {
 			Host:             "localhost",
 		}
 	}
-	for service, port := range ports {
+	for service := range ports {
 		t.Run(service, func(t *testing.T) {
 			checkCells(t, good(service), []cell{
 				{"good", nil, said[service].in},
-				{"good over IPv6", func(s *Spec) { s.Target = loopback6(port) },
+				{"good over IPv6", onIPv6,
 					said[service].in},
 				{"without a log-in", func(s *Spec) { s.Login, s.Passwd = "", "" },
 					said[service].greeting},
@@ -53,7 +53,7 @@ func TestRealDovecot(t *testing.T) {
 			checkCells(t, good(service), []cell{
 				{service, upgrade, said[service].in},
 				{service + " over IPv6",
-					func(s *Spec) { upgrade(s); s.Target = loopback6(ports[service]) },
+					func(s *Spec) { upgrade(s); onIPv6(s) },
 					said[service].in},
 				{service + ", wrong password", func(s *Spec) { upgrade(s); s.Passwd = "other" },
 					said[service].rejected},

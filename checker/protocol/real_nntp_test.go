@@ -55,12 +55,10 @@ wireformat: true
 	pid := s.start(t)
 	checkCells(t, good, []cell{
 		{"good", nil, "up: 200 news.example.test *"},
-		{"good over IPv6", func(s *Spec) { s.Target = loopback6(port) }, "up: 200 news.example.test *"},
+		{"good over IPv6", onIPv6, "up: 200 news.example.test *"},
 	})
 	checkPlugin(t, good, "check_nntp", "-H {address} -p {port}", "NNTP OK")
-	freeze(t, pid)
-	good.NegotiateTimeout = tooLate
-	checkCells(t, good, []cell{{"frozen", nil, "down: timeout waiting for the greeting"}})
+	checkStopped(t, pid, good, "down: timeout waiting for the greeting")
 }
 
 func makeHistory(t *testing.T, env []string) {

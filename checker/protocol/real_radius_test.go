@@ -77,7 +77,7 @@ server default {
 	late := func(s *Spec) { s.NegotiateTimeout = tooLate }
 	checkCells(t, good, []cell{
 		{"good", nil, "up: Access-Accept"},
-		{"good over IPv6", func(s *Spec) { s.Target = loopback6(port) }, "up: Access-Accept"},
+		{"good over IPv6", onIPv6, "up: Access-Accept"},
 		{"wrong password", func(s *Spec) { s.Passwd = "other" }, "down: login rejected: Access-Reject"},
 		{"wrong user", func(s *Spec) { s.Login = "other" },
 			"down: login rejected: Access-Reject: nobody of us"},

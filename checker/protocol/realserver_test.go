@@ -238,6 +238,8 @@ func loopback(port uint16) netip.AddrPort {
 
 func loopback6(port uint16) netip.AddrPort { return netip.AddrPortFrom(netip.IPv6Loopback(), port) }
 
+func onIPv6(s *Spec) { s.Target = loopback6(s.Target.Port()) }
+
 // accepts reports a server as ready when all ports take TCP connections.
 func accepts(ports ...uint16) func(context.Context) error {
 	return func(ctx context.Context) error {
@@ -319,11 +321,7 @@ func checkCells(t *testing.T, good Spec, cells []cell) {
 			if c.change != nil {
 				c.change(&s)
 			}
-			got := verdict(build(t, s, &Env{HostName: "director"}).Check(t.Context()))
-			if begin, cut := strings.CutSuffix(c.want, "*"); cut && strings.HasPrefix(got, begin) {
-				return
-			}
-			testkit.Equal(t, got, c.want)
+			expect(t, build(t, s, &Env{HostName: "director"}).Check(t.Context()), c.want)
 		})
 	}
 }

@@ -1,16 +1,12 @@
 package protocol
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net"
 	"strings"
 	"testing"
 	"time"
-
-	"ldirectord/checker"
-	"ldirectord/internal/testkit"
 )
 
 var goodRedis = Spec{Type: "negotiate", Service: "redis", Protocol: "tcp", NegotiateTimeout: 5 * time.Second,
@@ -87,47 +83,6 @@ func TestRedis(t *testing.T) {
 	})
 }
 
-func TestRedisCommands(t *testing.T) {
-	for name, c := range map[string]struct {
-		change func(*Spec)
-		want   string
-	}{
-		"plain":    {func(*Spec) {}, "PING|QUIT"},
-		"password": {func(s *Spec) { s.Passwd = "secret" }, "AUTH secret|PING|QUIT"},
-		"login and password": {func(s *Spec) { s.Login, s.Passwd = "check", "secret" },
-			"AUTH check secret|PING|QUIT"},
-		"role": {func(s *Spec) { s.Receive = "master" }, "PING|INFO replication|QUIT"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			done := make(chan struct{})
-			server := serve(t, func(s *testServer, c net.Conn) {
-				defer close(done)
-				redisServer(map[string]string{"PING": "+PONG\r\n", "AUTH": "+OK\r\n", "INFO": redisInfo,
-					"QUIT": "+OK\r\n"})(s, c)
-			})
-			s := goodRedis
-			s.Target = server.addr
-			c.change(&s)
-			passes(t, s)
-			<-done
-			testkit.Equal(t, strings.Join(server.asked(), "|"), c.want, "asked")
-		})
-	}
-}
-
-func TestRedisEndsWhenCancelled(t *testing.T) {
-	testkit.Leaks(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	s := goodRedis
-	s.Target = serve(t, func(s *testServer, c net.Conn) {
-		cancel()
-		silence(s, c)
-	}).addr
-	if r := build(t, s, nil).Check(ctx); r.OK || r.Cause != checker.Shortage || r.Detail != "stopped" {
-		t.Errorf("%+v", r)
-	}
-}
-
 func TestRealRedis(t *testing.T) {
 	path := needProgram(t, "redis-server", "redis-server")
 	dir := serverDir(t)
@@ -144,7 +99,7 @@ func TestRealRedis(t *testing.T) {
 	replica, _ := start(fmt.Sprintf("replicaof 127.0.0.1 %d", good.Target.Port()))
 	checkCells(t, good, []cell{
 		{"good", nil, "up: PONG"},
-		{"IPv6", func(s *Spec) { s.Target = loopback6(s.Target.Port()) }, "up: PONG"},
+		{"IPv6", onIPv6, "up: PONG"},
 		{"login", func(s *Spec) { s.Login, s.Passwd = "check", "other" }, "up: PONG"},
 		{"wrong password", func(s *Spec) { s.Passwd = "wrong" },
 			"down: login rejected: WRONGPASS invalid username-password pair or user is disabled."},
@@ -158,5 +113,5 @@ func TestRealRedis(t *testing.T) {
 				"master"
 		}, "down: INFO refused: NOPERM this user has no permissions to run the 'info' command"},
 	})
-	checkStopped(t, pid, good, "timeout waiting for the answer to AUTH")
+	checkStopped(t, pid, good, "down: timeout waiting for the answer to AUTH")
 }

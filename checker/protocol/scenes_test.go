@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"context"
 	"net"
 	"strings"
 	"testing"
@@ -51,8 +52,8 @@ func inItsTime(t *testing.T, s Spec, e *Env, want string) (took time.Duration, o
 		if took > limit+spare {
 			t.Errorf("took %v of %v", took, limit)
 		}
-		return r, verdict(r) == strings.ReplaceAll(want, first.String(), limit.String())
-	}, func(r Result) { testkit.Equal(t, verdict(r), want, "in", first) })
+		return r, fits(r, strings.ReplaceAll(want, first.String(), limit.String()))
+	}, func(r Result) { expect(t, r, want, "in", first) })
 	return took, of
 }
 
@@ -68,6 +69,72 @@ func moreTime(limit time.Duration, check func(limit time.Duration) (r Result, fi
 			wrong(r)
 		}
 		return
+	}
+}
+
+// A check that is cancelled while its server is silent ends at once, and blames nobody.
+func TestChecksEndWhenCancelled(t *testing.T) {
+	needsOracle(t)
+	type treat = func(*testServer, net.Conn)
+	for _, c := range []struct {
+		good  Spec
+		until func(then treat) treat
+	}{
+		{goodLDAP, afterBind}, {goodMySQL, myUntilLogin}, {goodPgSQL, pgUntilLogin},
+		{goodOracle, tnsUntilAnswer}, {goodRedis, func(then treat) treat { return then }},
+	} {
+		t.Run(c.good.Service, func(t *testing.T) {
+			testkit.Leaks(t)
+			ctx, cancel := context.WithCancel(t.Context())
+			c.good.Target = serve(t, c.until(func(s *testServer, conn net.Conn) {
+				cancel()
+				silence(s, conn)
+			})).addr
+			expect(t, build(t, c.good, nil).Check(ctx), "shortage: stopped")
+		})
+	}
+}
+
+// A check asks once, and takes leave.
+func TestWhatServersAreAsked(t *testing.T) {
+	found := directory{entries: []string{"dc=example"}}.treat
+	redis := redisServer(map[string]string{"PING": "+PONG\r\n", "AUTH": "+OK\r\n", "INFO": redisInfo,
+		"QUIT": "+OK\r\n"})
+	for _, c := range []struct {
+		good   Spec
+		treat  func(*testServer, net.Conn)
+		change func(*Spec)
+		want   string
+	}{
+		{goodLDAP, found, nil, "bind |search dc=example,dc=test Base Object (objectClass=*)|unbind"},
+		{goodLDAP, directory{bind: ldapSays{code: 49}}.treat, nil, "bind |unbind"},
+		{goodLDAP, directory{}.treat, nil,
+			"bind |search dc=example,dc=test Base Object (objectClass=*)|unbind"},
+		{goodMySQL, mariadb{login: []string{myOK}, answer: myFound}.treat, nil,
+			"login check true database chk true|query SELECT enabled FROM t|quit"},
+		{goodPgSQL, postgres{auth: pgLetIn, answer: pgFound}.treat, nil,
+			`TLS?|user check database "chk"|query SELECT 1 FROM t|terminate`},
+		{goodRedis, redis, nil, "PING|QUIT"},
+		{goodRedis, redis, func(s *Spec) { s.Passwd = "secret" }, "AUTH secret|PING|QUIT"},
+		{goodRedis, redis, func(s *Spec) { s.Login, s.Passwd = "check", "secret" },
+			"AUTH check secret|PING|QUIT"},
+		{goodRedis, redis, func(s *Spec) { s.Receive = "master" }, "PING|INFO replication|QUIT"},
+	} {
+		t.Run(c.want, func(t *testing.T) {
+			testkit.Leaks(t)
+			done := make(chan struct{})
+			server := serve(t, func(s *testServer, conn net.Conn) {
+				defer close(done)
+				c.treat(s, conn)
+			})
+			c.good.Target = server.addr
+			if c.change != nil {
+				c.change(&c.good)
+			}
+			checked(t, c.good)
+			<-done
+			testkit.Equal(t, strings.Join(server.asked(), "|"), c.want, c.good.Service, "asked")
+		})
 	}
 }
 
@@ -107,11 +174,11 @@ func chatter(c net.Conn, says []byte) {
 }
 
 // checkStopped checks a real server whose processes are all stopped.
-func checkStopped(t *testing.T, pid int, s Spec, detail string) {
+func checkStopped(t *testing.T, pid int, s Spec, want string) {
 	t.Helper()
 	t.Run("stopped processes", func(t *testing.T) {
 		freeze(t, pid)
 		soon(&s)
-		expect(t, s, "down: "+detail)
+		expect(t, checked(t, s), want)
 	})
 }

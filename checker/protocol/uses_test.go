@@ -68,7 +68,7 @@ func goodServers(t *testing.T, secure *tls.Config) map[string]func(*testServer, 
 	const hello = "220 x\r\n250-x\r\n250 STARTTLS\r\n221 x\r\n"
 	const popOK, imapOK = "+OK\r\n+OK\r\n+OK\r\n+OK\r\n", "* OK\r\na OK\r\nb OK\r\n"
 	return map[string]func(*testServer, net.Conn){
-		"pgsql without TLS": pgAsksForPassword(nil),
+		"pgsql without TLS": pgAsking(nil),
 		"http":              page, "http_proxy": page, "https": overTLS(page), "tls": overTLS(reading("")),
 		"dns": closing, "simpletcp": brief("good\n"),
 		"smtp": brief(hello), "submission": brief(hello), "nntp": brief("200 x\r\n205 x\r\n"),
@@ -78,7 +78,7 @@ func goodServers(t *testing.T, secure *tls.Config) map[string]func(*testServer, 
 		"redis": redisServer(map[string]string{"AUTH": "+OK\r\n", "PING": "+PONG\r\n",
 			"INFO": redisBulk("role:good\r\n")}),
 		"ldap": named, "ldaps": overTLS(named),
-		"mysql": myAsksForPassword(t, "caching_sha2_password"), "pgsql": pgAsksForPassword(secure),
+		"mysql": myAsksForPassword(t, "caching_sha2_password"), "pgsql": pgAsking(secure),
 		"oracle": listener(tnsAccepted(319)), "radius": closing, "none": closing, "grpc": grpcTreat,
 	}
 }
