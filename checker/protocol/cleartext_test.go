@@ -98,8 +98,8 @@ func TestAPasswordGoesOutInClearOnlyIfItMay(t *testing.T) {
 				}
 				return
 			}
-			expect(t, r,
-				"down: login: the server asks for the password in clear text, which cleartext=no refuses")
+			expect(t, r, "down: login: the server asks for the password in clear text, "+
+				"which cleartext=no refuses")
 			testkit.Equal(t, r.Cause, checker.Answer)
 			testkit.Same(t, told(), twice, "it may not any more")
 		})

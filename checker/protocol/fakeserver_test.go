@@ -292,9 +292,12 @@ func expectName(t *testing.T, name string) *tls.Config {
 }
 
 // oldTLS is a server that only knows TLS 1.0.
-func oldTLS(t *testing.T) *tls.Config {
+func oldTLS(t *testing.T) *tls.Config { return upTo(t, tls.VersionTLS10) }
+
+// upTo is a server that knows TLS from 1.0 up to a version.
+func upTo(t *testing.T, version uint16) *tls.Config {
 	cfg := serverTLS(t)
-	cfg.MinVersion, cfg.MaxVersion = tls.VersionTLS10, tls.VersionTLS10
+	cfg.MaxVersion = version
 	return cfg
 }
 

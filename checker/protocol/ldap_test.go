@@ -170,8 +170,7 @@ func TestLDAPSSpeaksTLS(t *testing.T) {
 	for name, version := range map[string]uint16{"TLS 1.0": tls.VersionTLS10, "TLS 1.3": tls.VersionTLS13} {
 		t.Run(name, func(t *testing.T) {
 			testkit.Leaks(t)
-			config := &tls.Config{Certificates: []tls.Certificate{testkit.SelfSigned(t)},
-				MinVersion: tls.VersionTLS10, MaxVersion: version}
+			config := upTo(t, version)
 			asked := make(chan string, 2)
 			server := serve(t, func(s *testServer, c net.Conn) {
 				over := tls.Server(c, config)

@@ -87,11 +87,7 @@ func TestOracleThatHangsIsKilled(t *testing.T) {
 				len(written) != 2 {
 				t.Errorf("%+v, processes %q", r, written)
 			}
-			for _, pid := range written {
-				if !gone(t, pid) {
-					t.Errorf("process %s lives", pid)
-				}
-			}
+			allGone(t, written...)
 		})
 	}
 }

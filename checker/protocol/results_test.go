@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"strings"
 	"syscall"
@@ -16,7 +15,6 @@ import (
 	"ldirectord/checker"
 	"ldirectord/checker/settings"
 	"ldirectord/checker/wire"
-	"ldirectord/internal/testkit"
 )
 
 // refusedHandshake is the error when a server answers with the alert handshake_failure (RFC 8446, section 6).
@@ -67,15 +65,6 @@ func TestProgramsFailByTheirStatusOrInTime(t *testing.T) {
 		if r := c.Check(t.Context()); r.OK || r.Cause != test.want {
 			t.Errorf("%s: %+v, want %v", test.command, r, test.want)
 		}
-	}
-}
-
-func TestARefusedConnectionIsCountedAsThat(t *testing.T) {
-	c := testkit.Must(New(Spec{Type: "connect", Target: netip.MustParseAddrPort("127.0.0.1:1"),
-		Timeout: time.Second},
-		&Env{}))(t)
-	if r := c.Check(t.Context()); r.Cause != checker.Refused {
-		t.Errorf("%+v", r)
 	}
 }
 

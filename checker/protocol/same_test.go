@@ -1,7 +1,6 @@
 package protocol
 
 import (
-	"fmt"
 	"net"
 	"net/netip"
 	"strings"
@@ -68,14 +67,9 @@ func TestSameOfDialogues(t *testing.T) {
 
 // The answer of another server, to which a redirect leads, is not searched.
 func TestSameSearchesTheFirstAnswer(t *testing.T) {
-	var other netip.AddrPort
-	answer := func(s *testServer, c net.Conn) {
-		s.request(c)
-		fmt.Fprintf(c, "HTTP/1.1 302 Found\r\nX-Version: 7\r\nLocation: http://%s/\r\nContent-Length: 0\r\n"+
-			"\r\n", other)
-	}
-	other = serve(t, saying(okHead+"\r\nok version: 8")).addr
-	s := httpSpec(serve(t, answer).addr, "ok")
+	other := serve(t, saying(okHead+"\r\nok version: 8")).addr.String()
+	s := httpSpec(serve(t, saying("HTTP/1.1 302 Found\r\nX-Version: 7\r\nLocation: http://"+other+"/\r\n"+
+		"Content-Length: 0\r\n\r\n")).addr, "ok")
 	for pattern, want := range map[string]string{`(?i)version: \d`: "Version: 7", `version: \d`: ""} {
 		s.Same = pattern
 		if r := build(t, s, nil).Check(t.Context()); !r.OK || r.Shows != want {
