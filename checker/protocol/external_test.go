@@ -301,6 +301,7 @@ func TestExternalPerl(t *testing.T) {
 	t.Run("missing", func(t *testing.T) {
 		spec := externalSpec("/does/not/exist")
 		spec.Type = "external-perl"
-		expect(t, checked(t, spec), "down: exit status 2: can't open /does/not/exist: No such file or directory")
+		expect(t, checked(t, spec),
+			"down: exit status 2: can't open /does/not/exist: No such file or directory")
 	})
 }
