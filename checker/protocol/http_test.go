@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -38,98 +39,50 @@ func httpSpec(to netip.AddrPort, receive string) Spec {
 
 const okHead = "HTTP/1.1 200 OK\r\n"
 
+// answerRow is a row of http.txt.
+type answerRow struct{ name, status, header, receive, answer, want string }
+
 func TestHTTPAnswers(t *testing.T) {
 	page := strings.Repeat("x", 3000) + "All good\n"
 	long := strings.Repeat("x", maxText-4) + "EDGE"
-	for name, c := range map[string]struct {
-		answer  string
-		receive string
-		want    string
-	}{
-		"counted body": {okHead + fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(page), page),
-			`All good$`, "up: 200 OK"},
-		"body until closed": {okHead + "\r\n" + page, "All good", "up: 200 OK"},
-		"HTTP/1.0":          {"HTTP/1.0 200 Fine\r\n\r\nAll good", "All good", "up: 200 Fine"},
-		"no reason":         {"HTTP/1.1 204\r\n\r\n", "", "up: 204 No Content"},
-		"no body wanted by 204": {"HTTP/1.1 204 No Content\r\nContent-Length: 10\r\n\r\n", "^$",
-			"up: 204 No Content"},
-		"bare newlines": {"HTTP/1.1 200 OK\nContent-Length: 2\n\nok", "^ok$", "up: 200 OK"},
-		"chunked body": {okHead +
-			"Transfer-Encoding: chunked\r\n\r\n4\r\nAll \r\n5;name=\"v\"\r\ngood\n\r\n0\r\nTrailer: x\r\n" +
-			"\r\n", "^All good$", "up: 200 OK"},
-		"chunked wins over a length": {okHead +
-			"Content-Length: 3\r\nTransfer-Encoding: gzip, Chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", "^ok$",
-			"up: 200 OK"},
-		"interim answers": {"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n" +
-			"\r\n" + okHead + "\r\nok", "ok", "up: 200 OK"},
-		"other 2xx": {"HTTP/1.1 299 Odd\r\n\r\nok", "ok", "up: 299 Odd"},
-		"the same length twice": {okHead + "Content-Length: 2\r\ncontent-length: 2\r\n\r\nok", "^ok$",
-			"up: 200 OK"},
-		"folded field": {okHead +
-			"X-Long: a\r\n b: c\r\nContent-Length:\r\n 2\r\n\r\nok and more", "^ok$", "up: 200 OK"},
-		"junk in the header":          {okHead + "no colon here\r\n: no name\r\n\r\nok", "ok", "up: 200 OK"},
-		"match at the end of the cut": {okHead + "\r\n" + long + "ignored", "EDGE", "up: 200 OK"},
-		"length beyond the cut": {okHead + "Content-Length: 99999999\r\n\r\n" + long + "ignored", "EDGE$",
-			"up: 200 OK"},
-		"chunk beyond the cut": {okHead + "Transfer-Encoding: chunked\r\n\r\nfffffff\r\n" + long +
-			"ignored", "EDGE$", "up: 200 OK"},
-		"reason with controls": {"HTTP/1.1 200 a\x1b[31mb\r\n\r\nok", "ok", `up: 200 a\x1b[31mb`},
-
-		"wrong status": {"HTTP/1.1 503 Service Unavailable\r\n\r\nok", "ok",
-			"down: status 503, want 2xx"},
-		"status 000": {"HTTP/1.1 000 ?\r\n\r\nok", "", "down: status 000, want 2xx"},
-		"status 999": {"HTTP/1.1 999 ?\r\n\r\nok", "", "down: status 999, want 2xx"},
-		"status 99999": {"HTTP/1.1 99999 ?\r\n\r\nok", "",
-			`down: bad status line "HTTP/1.1 99999 ?"`},
-		"status of letters": {"HTTP/1.1 OK\r\n\r\n", "", `down: bad status line "HTTP/1.1 OK"`},
-		"protocol switch": {"HTTP/1.1 101 Switching Protocols\r\n\r\nok", "",
-			"down: status 101, want 2xx"},
-		"redirect without location": {"HTTP/1.1 302 Found\r\n\r\n", "", "down: status 302, want 2xx"},
-		"not modified": {"HTTP/1.1 304 Not Modified\r\nLocation: /x\r\n\r\n", "",
-			"down: status 304, want 2xx"},
-		"other body": {okHead + "\r\nAll \x1b[2Jbad\n", "All good",
-			`down: body does not match /All good/: got "All \x1b[2Jbad\n"`},
-		"other long body": {okHead + "\r\n" + strings.Repeat("é", 100), "good",
+	rows := []answerRow{
+		{"counted body", "", "", `All good$`,
+			okHead + fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(page), page), "up: 200 OK"},
+		{"body until closed", "", "", "All good", okHead + "\r\n" + page, "up: 200 OK"},
+		{"match at the end of the cut", "", "", "EDGE", okHead + "\r\n" + long + "ignored", "up: 200 OK"},
+		{"length beyond the cut", "", "", "EDGE$",
+			okHead + "Content-Length: 99999999\r\n\r\n" + long + "ignored", "up: 200 OK"},
+		{"chunk beyond the cut", "", "", "EDGE$",
+			okHead + "Transfer-Encoding: chunked\r\n\r\nfffffff\r\n" + long + "ignored", "up: 200 OK"},
+		{"other long body", "", "", "good", okHead + "\r\n" + strings.Repeat("é", 100),
 			`down: body does not match /good/: got "` + strings.Repeat("é", 30) + `"…`},
-		"no match before the cut": {okHead + "\r\n" + long + "All good", "All good",
+		{"no match before the cut", "", "", "All good", okHead + "\r\n" + long + "All good",
 			`down: body does not match /All good/ in its first 1048576 bytes: got "` +
 				strings.Repeat("x", 60) + `"…`},
-		"nothing":            {"", "", "down: connection closed without an answer"},
-		"half a status line": {"HTTP/1.", "", "down: connection closed in the header"},
-		"half a header":      {okHead + "Content-Le", "", "down: connection closed in the header"},
-		"half a body": {okHead + "Content-Length: 100\r\n\r\nAll good", "All good",
-			"down: connection closed in the body, 8 of 100 bytes received"},
-		"half a chunk": {okHead + "Transfer-Encoding: chunked\r\n\r\nff\r\nAll good", "All good",
-			"down: connection closed in the body, 8 bytes received"},
-		"no last chunk": {okHead + "Transfer-Encoding: chunked\r\n\r\n8\r\nAll good\r\n",
-			"All good", "down: connection closed in the body, between chunks"},
-		"bad chunk size": {okHead + "Transfer-Encoding: chunked\r\n\r\nxyz\r\nAll good", "",
-			`down: bad chunk size "xyz"`},
-		"negative chunk size": {okHead + "Transfer-Encoding: chunked\r\n\r\n-1\r\nAll good", "",
-			`down: bad chunk size "-1"`},
-		"huge chunk size": {okHead +
-			"Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\nAll good", "",
-			`down: bad chunk size "ffffffffffffffffff"`},
-		"chunk longer than said": {okHead + "Transfer-Encoding: chunked\r\n\r\n3\r\nAll good\r\n0\r\n\r\n",
-			"", `down: bad chunk: " good" after its data`},
-		"endless chunk header": {okHead + "Transfer-Encoding: chunked\r\n\r\n1;" +
-			strings.Repeat("x", 2*maxChunkLine), "", "down: chunk header is longer than 4096 bytes"},
-		"bad length": {okHead + "Content-Length: -5\r\n\r\nok", "", `down: bad Content-Length "-5"`},
-		"two lengths": {okHead + "Content-Length: 2\r\nContent-Length: 3\r\n\r\nok", "",
-			`down: bad Content-Length "3"`},
-		"another protocol": {"SSH-2.0-OpenSSH_9.2\r\n", "", `down: not HTTP: "SSH-2.0-OpenSSH_9.2\r\n"`},
-		"TLS alert":        {"\x15\x03\x01\x00\x02\x02\x16", "", "down: not HTTP: the port speaks TLS"},
-		"binary":           {"\x00\xff\x00\x01", "", `down: not HTTP: "\x00\xff\x00\x01"`},
-		"huge header": {okHead + strings.Repeat("X-Header: value\r\n", 10000) + "\r\n", "",
+		{"endless chunk header", "", "", "", okHead + "Transfer-Encoding: chunked\r\n\r\n1;" +
+			strings.Repeat("x", 2*maxChunkLine),
+			"down: chunk header is longer than 4096 bytes"},
+		{"huge header", "", "", "", okHead + strings.Repeat("X-Header: value\r\n", 10000) + "\r\n",
 			"down: header is longer than 65536 bytes"},
-		"endless interim answers": {strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", 10000), "",
+		{"endless interim answers", "", "", "", strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", 10000),
 			"down: header is longer than 65536 bytes"},
-	} {
-		t.Run(name, func(t *testing.T) {
+	}
+	for _, c := range testkit.Table(t, "../../testdata/checker/http.txt", 6) {
+		rows = append(rows, answerRow{c[0], c[1], c[2], c[3], unquoted(t, c[4]), c[5]})
+	}
+	for _, c := range rows {
+		t.Run(c.name, func(t *testing.T) {
 			testkit.Leaks(t)
-			expect(t, checked(t, httpSpec(serve(t, saying(c.answer)).addr, c.receive)), c.want)
+			s := httpSpec(serve(t, saying(c.answer)).addr, c.receive)
+			s.HTTPStatus, s.ReceiveHeader = settings.HTTPStatuses(c.status), c.header
+			expect(t, checked(t, s), c.want)
 		})
 	}
+}
+
+func unquoted(t *testing.T, text string) string {
+	t.Helper()
+	return testkit.Must(strconv.Unquote(`"`+text+`"`))(t, text)
 }
 
 func TestHTTPServersThatDoNotAnswerInTime(t *testing.T) {

@@ -16,47 +16,9 @@ import (
 	"time"
 
 	"ldirectord/checker"
-	"ldirectord/checker/settings"
 	"ldirectord/checker/wire"
 	"ldirectord/internal/testkit"
 )
-
-func TestHTTPStatusesThatAreGood(t *testing.T) {
-	for name, c := range map[string]struct {
-		status, answer, receive string
-		want                    string
-	}{
-		"listed": {"200,204,300-399", "HTTP/1.1 204 No Content\r\n\r\n", "", "up: 204 No Content"},
-		"in a range": {"200,204,300-399", "HTTP/1.1 304 Not Modified\r\nContent-Length: 99\r\n\r\n",
-			"", "up: 304 Not Modified"},
-		"end of a range": {"300-399", "HTTP/1.1 399 Odd\r\n\r\nok", "ok", "up: 399 Odd"},
-		"log-in wanted": {"401", "HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nok", "^ok$",
-			"up: 401 Unauthorized"},
-		"redirect not followed": {"302",
-			"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 2\r\n\r\nok", "^ok$",
-			"up: 302 Found"},
-		"protocol switch": {"101", "HTTP/1.1 101 Switching Protocols\r\n\r\n\x81\x05", "",
-			"up: 101 Switching Protocols"},
-		"not listed": {"200,204,300-399", "HTTP/1.1 503 Service Unavailable\r\n\r\n", "",
-			"down: status 503, want 200,204,300-399"},
-		"success is not listed": {"401", okHead + "\r\nok", "", "down: status 200, want 401"},
-		"below a range":         {"300-399", "HTTP/1.1 299 Odd\r\n\r\n", "", "down: status 299, want 300-399"},
-		"above a range": {"300-399", "HTTP/1.1 400 Bad Request\r\n\r\n", "",
-			"down: status 400, want 300-399"},
-		"other body": {"503", "HTTP/1.1 503 Service Unavailable\r\n\r\nworse", "maintenance",
-			`down: body does not match /maintenance/: got "worse"`},
-		"body cut off": {"503", "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 9\r\n\r\nmain",
-			"", "down: connection closed in the body, 4 of 9 bytes received"},
-		"status of other digits": {"200-599", "HTTP/1.1 600 ?\r\n\r\n", "", "down: status 600, want 200-599"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			testkit.Leaks(t)
-			s := httpSpec(serve(t, saying(c.answer)).addr, c.receive)
-			s.HTTPStatus = settings.HTTPStatuses(c.status)
-			expect(t, checked(t, s), c.want)
-		})
-	}
-}
 
 func TestHTTPWaitsForNoBodyOfAProtocolSwitch(t *testing.T) {
 	testkit.Leaks(t)
