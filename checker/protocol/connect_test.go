@@ -180,9 +180,7 @@ func TestCombinedOverTCP(t *testing.T) {
 	spec.Type, spec.Timeout, spec.Connects = "combined", patient, 1
 	c := build(t, spec, nil)
 	for i, want := range []string{"200 OK", "connected", "200 OK"} {
-		if r := c.Check(t.Context()); r.Detail != want {
-			t.Errorf("check %d: %+v, want %s", i, r, want)
-		}
+		expect(t, c.Check(t.Context()), "up: "+want, "check", i)
 	}
 }
 

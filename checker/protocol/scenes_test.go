@@ -90,7 +90,12 @@ func TestChecksEndWhenCancelled(t *testing.T) {
 				cancel()
 				silence(s, conn)
 			})).addr
+			c.good.NegotiateTimeout = time.Minute
+			begun := time.Now()
 			expect(t, build(t, c.good, nil).Check(ctx), "shortage: stopped")
+			if took := time.Since(begun); took > inTime {
+				t.Errorf("took %v", took)
+			}
 		})
 	}
 }
