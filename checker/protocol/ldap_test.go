@@ -122,14 +122,14 @@ func afterBind(then func(*testServer, net.Conn)) func(*testServer, net.Conn) {
 
 func TestLDAP(t *testing.T) {
 	one := []string{"dc=example,dc=test"}
-	login := func(s *Spec) { s.Login, s.Passwd = "cn=admin", "secret" }
+	login := as("cn=admin", "secret")
 	checkScenes(t, goodLDAP, []scene{
 		{"good", directory{entries: one}.treat, nil, `up: entry "dc=example,dc=test"`},
 		{"good login", directory{user: "cn=admin", passwd: "secret", entries: one}.treat, login,
 			`up: entry "dc=example,dc=test"`},
 		{"login without password is anonymous", directory{entries: one}.treat,
-			func(s *Spec) { s.Login = "cn=admin" }, `up: entry "dc=example,dc=test"`},
-		{"no receive", directory{entries: one}.treat, func(s *Spec) { s.Receive = "" },
+			loginOf("cn=admin"), `up: entry "dc=example,dc=test"`},
+		{"no receive", directory{entries: one}.treat, receiving(""),
 			`up: entry "dc=example,dc=test"`},
 		{"root of the directory", directory{entries: []string{""}}.treat,
 			func(s *Spec) { s.Request, s.Receive = "/", "" }, `up: entry ""`},
@@ -209,15 +209,15 @@ func TestRealSlapd(t *testing.T) {
 	checkCells(t, good, []cell{
 		{"good", nil, `up: entry "dc=example,dc=test"`},
 		{"IPv6", onIPv6, `up: entry "dc=example,dc=test"`},
-		{"login", func(s *Spec) { s.Login, s.Passwd = "cn=admin,dc=example,dc=test", "secret" },
+		{"login", as("cn=admin,dc=example,dc=test", "secret"),
 			`up: entry "dc=example,dc=test"`},
-		{"wrong password", func(s *Spec) { s.Login, s.Passwd = "cn=admin,dc=example,dc=test", "other" },
+		{"wrong password", as("cn=admin,dc=example,dc=test", "other"),
 			"down: login rejected: invalid credentials"},
-		{"odd login", func(s *Spec) { s.Login, s.Passwd = "admin", "secret" },
+		{"odd login", as("admin", "secret"),
 			"down: login rejected: invalid dn syntax: invalid DN"},
-		{"wrong base", func(s *Spec) { s.Request = "/dc=other,dc=test" },
+		{"wrong base", asking("/dc=other,dc=test"),
 			`down: search of "dc=other,dc=test": no such object`},
-		{"wrong receive", func(s *Spec) { s.Receive = "other" },
+		{"wrong receive", receiving("other"),
 			`down: the entry's name does not match /other/: got "dc=example,dc=test"`},
 		{"root of the directory", func(s *Spec) { s.Request, s.Receive = "/", "" }, `up: entry ""`},
 		{"STARTTLS", func(s *Spec) {

@@ -106,21 +106,20 @@ func TestMySQL(t *testing.T) {
 	answering := func(packets ...string) func(*testServer, net.Conn) {
 		return mariadb{login: []string{myOK}, answer: packets}.treat
 	}
-	request := func(query string) func(*Spec) { return func(s *Spec) { s.Request = query } }
 	checkScenes(t, goodMySQL, []scene{
 		{"good", answering(myFound...), nil, "up: SELECT returned a row"},
 		{"request with a blank before it", answering(myFound...),
-			request("/ select 1"), "up: SELECT returned a row"},
+			asking("/ select 1"), "up: SELECT returned a row"},
 		{"no row", answering("\x01", myColumn, myEOF, myEOF), nil, "down: SELECT returned no row"},
 		{"the first value matches", answering(myFound...), wanting("^1$"),
 			"up: SELECT returned a row"},
 		{"the first value does not match", answering(myFound...), wanting("^2"),
 
 			`down: the first value does not match /^2/: got "1"`},
-		{"command without rows", answering(myOK), request("/SET @x = 1"), "down: SET returned no row"},
-		{"rows touched", answering("\x00\x02\x00\x02\x00\x00\x00"), request("/UPDATE t SET enabled = 2"),
+		{"command without rows", answering(myOK), asking("/SET @x = 1"), "down: SET returned no row"},
+		{"rows touched", answering("\x00\x02\x00\x02\x00\x00\x00"), asking("/UPDATE t SET enabled = 2"),
 			"up: UPDATE returned a row"},
-		{"no rows touched", answering(myOK), request("/UPDATE t SET enabled = 2"),
+		{"no rows touched", answering(myOK), asking("/UPDATE t SET enabled = 2"),
 			"down: UPDATE returned no row"},
 		{"wrong query", answering("\xff\x7a\x04#42S02Table 'chk.t'\ndoesn't exist"), nil,
 			`down: query failed: Table 'chk.t'\ndoesn't exist (1146)`},
@@ -141,8 +140,8 @@ func TestMySQL(t *testing.T) {
 			"down: login: this authentication plugin is not supported"},
 		{"too many connections", heedless(myPackets(0, "\xff\x10\x04Too many connections")), nil,
 			"down: login rejected: Too many connections (1040)"},
-		{"no login", closing, func(s *Spec) { s.Login = "" }, "down: mysql needs a login and a request"},
-		{"no request", closing, request("/"), "down: mysql needs a login and a request"},
+		{"no login", closing, loginOf(""), "down: mysql needs a login and a request"},
+		{"no request", closing, asking("/"), "down: mysql needs a login and a request"},
 		{"closed at once", closing, nil, "down: greeting: closed by the server"},
 		{"silent in the greeting", heedless(myPackets(0, myHandshake)[:20]), soon, "down: greeting: timeout"},
 		{"closed after the log-in was sent", myUntilLogin(closing), nil, "down: login: closed by the server"},
@@ -202,30 +201,29 @@ func TestRealMariaDB(t *testing.T) {
 		return fmt.Sprintf("down: login rejected: Access denied for user '%s'@'127.0.0.1' "+
 			"(using password: %s) (1045)", user, with)
 	}
-	request := func(query string) func(*Spec) { return func(s *Spec) { s.Request = query } }
 	checkCells(t, good, []cell{
 		{"good", nil, "up: SELECT returned a row"},
 		{"IPv6", onIPv6, "up: SELECT returned a row"},
-		{"ed25519", func(s *Spec) { s.Login = "modern" }, "up: SELECT returned a row"},
+		{"ed25519", loginOf("modern"), "up: SELECT returned a row"},
 		{"no database", func(s *Spec) { s.Database, s.Request = "", "/SELECT * FROM chk.t;" },
 			"up: SELECT returned a row"},
-		{"show", request("/SHOW STATUS LIKE 'Uptime'"), "up: SHOW returned a row"},
-		{"no row", request("/SELECT enabled FROM t WHERE enabled = 2"), "down: SELECT returned no row"},
+		{"show", asking("/SHOW STATUS LIKE 'Uptime'"), "up: SHOW returned a row"},
+		{"no row", asking("/SELECT enabled FROM t WHERE enabled = 2"), "down: SELECT returned no row"},
 		{"the first value matches", wanting("^1$"), "up: SELECT returned a row"},
 		{"the first value does not match", wanting("^2$"),
 			`down: the first value does not match /^2$/: got "1"`},
-		{"no connection was aborted", request(
+		{"no connection was aborted", asking(
 			"/SELECT 1 FROM information_schema.global_status WHERE variable_name = 'Aborted_clients' AND " +
 				"variable_value = 0"), "up: SELECT returned a row"},
-		{"rows touched", request("/UPDATE t SET enabled = enabled + 1"), "up: UPDATE returned a row"},
-		{"no rows touched", request("/DELETE FROM t WHERE enabled = 0"), "down: DELETE returned no row"},
-		{"wrong query", request("/SELECT 1 FROM nope"),
+		{"rows touched", asking("/UPDATE t SET enabled = enabled + 1"), "up: UPDATE returned a row"},
+		{"no rows touched", asking("/DELETE FROM t WHERE enabled = 0"), "down: DELETE returned no row"},
+		{"wrong query", asking("/SELECT 1 FROM nope"),
 			"down: query failed: Table 'chk.nope' doesn't exist (1146)"},
-		{"wrong password", func(s *Spec) { s.Passwd = "other" },
+		{"wrong password", passwdOf("other"),
 			denied("check", "YES")},
-		{"no password", func(s *Spec) { s.Passwd = "" },
+		{"no password", passwdOf(""),
 			denied("check", "NO")},
-		{"only over TLS", func(s *Spec) { s.Login = "secure" },
+		{"only over TLS", loginOf("secure"),
 			denied("secure", "YES")},
 		{"over TLS", func(s *Spec) { s.Login, s.UseTLS = "secure", true }, "up: SELECT returned a row"},
 		{"over TLS, verified", func(s *Spec) { s.Login, s.UseTLS, s.TLSVerify = "secure", true, true },
@@ -246,7 +244,7 @@ func TestRealMariaDB(t *testing.T) {
 		}, "up: SELECT returned a row"},
 		{"unknown database", func(s *Spec) { s.Database = "nope" },
 			"down: login rejected: Access denied for user 'check'@'%' to database 'nope' (1044)"},
-		{"many rows", request("/SELECT REPEAT('x', 1000) FROM seq_1_to_10000"), "up: SELECT returned a row"},
+		{"many rows", asking("/SELECT REPEAT('x', 1000) FROM seq_1_to_10000"), "up: SELECT returned a row"},
 		{"query that takes too long", func(s *Spec) { s.Request = "/SELECT SLEEP(20)"; soon(s) },
 			"down: query: timeout"},
 	})

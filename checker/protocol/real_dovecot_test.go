@@ -38,10 +38,10 @@ func TestRealDovecot(t *testing.T) {
 				{"good", nil, said[service].in},
 				{"good over IPv6", onIPv6,
 					said[service].in},
-				{"without a log-in", func(s *Spec) { s.Login, s.Passwd = "", "" },
+				{"without a log-in", as("", ""),
 					said[service].greeting},
-				{"wrong password", func(s *Spec) { s.Passwd = "other" }, said[service].rejected},
-				{"wrong user", func(s *Spec) { s.Login = "nobody" }, said[service].rejected},
+				{"wrong password", passwdOf("other"), said[service].rejected},
+				{"wrong user", loginOf("nobody"), said[service].rejected},
 			})
 		})
 	}

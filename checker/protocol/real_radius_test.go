@@ -78,8 +78,8 @@ server default {
 	checkCells(t, good, []cell{
 		{"good", nil, "up: Access-Accept"},
 		{"good over IPv6", onIPv6, "up: Access-Accept"},
-		{"wrong password", func(s *Spec) { s.Passwd = "other" }, "down: login rejected: Access-Reject"},
-		{"wrong user", func(s *Spec) { s.Login = "other" },
+		{"wrong password", passwdOf("other"), "down: login rejected: Access-Reject"},
+		{"wrong user", loginOf("other"),
 			"down: login rejected: Access-Reject: nobody of us"},
 		{"wrong secret", func(s *Spec) { s.Secret = "other"; late(s) }, silence},
 	})

@@ -52,8 +52,8 @@ func TestRedis(t *testing.T) {
 		return redisServer(map[string]string{"PING": "+PONG\r\n", "AUTH": "+OK\r\n", "QUIT": "+OK\r\n",
 			command: answer})
 	}
-	login := func(s *Spec) { s.Passwd = "secret" }
-	role := func(s *Spec) { s.Receive = "role:master" }
+	login := passwdOf("secret")
+	role := receiving("role:master")
 	checkScenes(t, goodRedis, []scene{
 		{"good", pong, nil, "up: PONG"},
 		{"good login", pong, login, "up: PONG"},
@@ -100,11 +100,11 @@ func TestRealRedis(t *testing.T) {
 	checkCells(t, good, []cell{
 		{"good", nil, "up: PONG"},
 		{"IPv6", onIPv6, "up: PONG"},
-		{"login", func(s *Spec) { s.Login, s.Passwd = "check", "other" }, "up: PONG"},
-		{"wrong password", func(s *Spec) { s.Passwd = "wrong" },
+		{"login", as("check", "other"), "up: PONG"},
+		{"wrong password", passwdOf("wrong"),
 			"down: login rejected: WRONGPASS invalid username-password pair or user is disabled."},
-		{"no password", func(s *Spec) { s.Passwd = "" }, "down: PING refused: NOAUTH Authentication required."},
-		{"master", func(s *Spec) { s.Receive = "^role:master$" }, "up: role:master"},
+		{"no password", passwdOf(""), "down: PING refused: NOAUTH Authentication required."},
+		{"master", receiving("^role:master$"), "up: role:master"},
 		{"master wanted of a replica", func(s *Spec) { s.Target, s.Receive = replica.Target, "role:master" },
 			`down: the role does not match /role:master/: got "role:slave"`},
 		{"replica", func(s *Spec) { s.Target, s.Receive = replica.Target, "slave" }, "up: role:slave"},

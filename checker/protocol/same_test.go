@@ -47,7 +47,7 @@ func TestSameOfDialogues(t *testing.T) {
 	dialogue := checker.ListOf(settings.Step{Text: "^220"}, settings.Step{Send: true, Text: "x"},
 		settings.Step{Text: "bye"})
 	for name, change := range map[string]func(*Spec){
-		"a line":     func(s *Spec) { s.Receive = "bye" },
+		"a line":     receiving("bye"),
 		"a dialogue": func(s *Spec) { s.Steps = dialogue },
 		"a datagram": func(s *Spec) {
 			s.Protocol, s.Receive = "udp", "bye"

@@ -22,6 +22,15 @@ type scene struct {
 // soon gives a check a short timeout, for servers that don't answer.
 func soon(s *Spec) { s.NegotiateTimeout = 150 * time.Millisecond }
 
+// These change what a check asks, expects, and logs in with.
+func asking(request string) func(*Spec)    { return func(s *Spec) { s.Request = request } }
+func receiving(pattern string) func(*Spec) { return func(s *Spec) { s.Receive = pattern } }
+func loginOf(login string) func(*Spec)     { return func(s *Spec) { s.Login = login } }
+func passwdOf(passwd string) func(*Spec)   { return func(s *Spec) { s.Passwd = passwd } }
+func as(login, passwd string) func(*Spec) {
+	return func(s *Spec) { s.Login, s.Passwd = login, passwd }
+}
+
 // checkScenes makes the check of each case. No goroutine and no descriptor may be left, and no check may take longer
 // than allowed.
 func checkScenes(t *testing.T, good Spec, scenes []scene) {
@@ -120,10 +129,10 @@ func TestWhatServersAreAsked(t *testing.T) {
 		{goodPgSQL, postgres{auth: pgLetIn, answer: pgFound}.treat, nil,
 			`TLS?|user check database "chk"|query SELECT 1 FROM t|terminate`},
 		{goodRedis, redis, nil, "PING|QUIT"},
-		{goodRedis, redis, func(s *Spec) { s.Passwd = "secret" }, "AUTH secret|PING|QUIT"},
-		{goodRedis, redis, func(s *Spec) { s.Login, s.Passwd = "check", "secret" },
+		{goodRedis, redis, passwdOf("secret"), "AUTH secret|PING|QUIT"},
+		{goodRedis, redis, as("check", "secret"),
 			"AUTH check secret|PING|QUIT"},
-		{goodRedis, redis, func(s *Spec) { s.Receive = "master" }, "PING|INFO replication|QUIT"},
+		{goodRedis, redis, receiving("master"), "PING|INFO replication|QUIT"},
 	} {
 		t.Run(c.want, func(t *testing.T) {
 			testkit.Leaks(t)
