@@ -248,10 +248,10 @@ func greetingCases(s Spec, protocol, greeting string) []fakeCase {
 		{"slow drip", late(s), script{drip(greeting + " from a slow server")}, "down: timeout in the greeting"},
 		{"closed after connect", s, script{}, "down: connection closed waiting for the greeting"},
 		{"closed in the greeting", s, script{raw(greeting)}, "down: connection closed in the greeting"},
-		{"another protocol", s, script{say("SSH-2.0-\x1b[2J"), awaitAll("")},
+		{"another protocol", s, steps("< SSH-2.0-\x1b[2J", awaitAll("")),
 			"down: not " + protocol + `: "SSH-2.0-\x1b[2J"`},
 		{"binary", s, script{raw("\x00\xff\n"), silent}, "down: not " + protocol + `: "\x00\xff"`},
-		{"empty line", s, script{say(""), silent}, "down: not " + protocol + `: ""`},
+		{"empty line", s, steps("< ", silent), "down: not " + protocol + `: ""`},
 		{"endless line", s, script{endless(greeting)}, "down: a line of more than 4096 bytes in the greeting"},
 	}
 }
@@ -260,14 +260,20 @@ func greetingCases(s Spec, protocol, greeting string) []fakeCase {
 func handshakeCases(s Spec, greeting string) []fakeCase {
 	return []fakeCase{
 		{"closed in the TLS handshake", s, script{hangUp}, "down: TLS handshake: closed by the server"},
-		{"without TLS", s, script{say(greeting), silent}, "down: TLS handshake: the port does not speak TLS"},
+		{"without TLS", s, steps("< "+greeting, silent), "down: TLS handshake: the port does not speak TLS"},
 	}
 }
 
-// steps puts a script together.
+// steps puts a script together. In a transcript the check says lines after > and hears those after <.
 func steps(parts ...any) (all script) {
 	for _, p := range parts {
 		switch p := p.(type) {
+		case string:
+			if said, is := strings.CutPrefix(p, "< "); is {
+				all = append(all, say(said))
+			} else {
+				all = append(all, await(strings.TrimPrefix(p, "> ")))
+			}
 		case script:
 			all = append(all, p...)
 		case step:

@@ -59,14 +59,14 @@ func TestSIPOverTCP(t *testing.T) {
 	ok := say("SIP/2.0 200 OK", "Content-Length: 0", "")
 	checkFakes(t, nil, []fakeCase{
 		{"good", user, steps(hearSIP, ok), "up: SIP/2.0 200 OK"},
-		{"tries first", user, steps(hearSIP, say("SIP/2.0 100 Trying", ""), ok), "up: SIP/2.0 200 OK"},
-		{"busy", user, steps(hearSIP, say("SIP/2.0 503 Busy", "")), "down: status 503 Busy, want 200 OK"},
-		{"another protocol", user, steps(hearSIP, say("HTTP/1.1 200 OK", "")),
+		{"tries first", user, steps(hearSIP, "< SIP/2.0 100 Trying", "< ", ok), "up: SIP/2.0 200 OK"},
+		{"busy", user, steps(hearSIP, "< SIP/2.0 503 Busy", "< "), "down: status 503 Busy, want 200 OK"},
+		{"another protocol", user, steps(hearSIP, "< HTTP/1.1 200 OK", "< "),
 			`down: not SIP: "HTTP/1.1 200 OK"`},
 		{"silent", late(user), steps(hearSIP, silent), "down: timeout waiting for the answer"},
 		{"slow drip", late(user), steps(hearSIP, drip("SIP/2.0 200 OK")), "down: timeout in the answer"},
 		{"closed without an answer", user, steps(hearSIP), "down: connection closed waiting for the answer"},
-		{"closed in the middle", user, steps(hearSIP, say("SIP/2.0 200 OK")),
+		{"closed in the middle", user, steps(hearSIP, "< SIP/2.0 200 OK"),
 			"down: connection closed waiting for the answer"},
 		{"endless line", user, steps(hearSIP, endless("SIP/2.0 200 OK")),
 			"down: a line of more than 4096 bytes in the answer"},

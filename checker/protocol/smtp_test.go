@@ -9,30 +9,30 @@ import (
 
 func TestSMTP(t *testing.T) {
 	smtp, submission := Spec{Service: "smtp"}, Spec{Service: "submission"}
-	greeted := script{say("220 mx.example.org ESMTP"), await("EHLO director.example.org")}
-	quit := script{await("QUIT"), say("221 bye")}
+	greeted := steps("< 220 mx.example.org ESMTP", "> EHLO director.example.org")
+	quit := steps("> QUIT", "< 221 bye")
 	checkFakes(t, nil, append(greetingCases(smtp, "SMTP", "220 mx.example.org ESMTP"), []fakeCase{
-		{"good", smtp, steps(greeted, say("250-mx.example.org", "250-SIZE 1000", "250 HELP"), quit),
+		{"good", smtp, steps(greeted, "< 250-mx.example.org", "< 250-SIZE 1000", "< 250 HELP", quit),
 			"up: 220 mx.example.org ESMTP"},
-		{"submission", submission, steps(greeted, say("250 mx"), quit),
+		{"submission", submission, steps(greeted, "< 250 mx", quit),
 			"up: 220 mx.example.org ESMTP"},
 		{"greeting of several lines", smtp,
-			steps(say("220-mx.example.org", "220 ESMTP"), await("EHLO director.example.org"), say("250 mx"),
+			steps("< 220-mx.example.org", "< 220 ESMTP", "> EHLO director.example.org", "< 250 mx",
 				quit),
 			"up: 220-mx.example.org"},
 		{"knows HELO only", smtp,
-			steps(greeted, say("502 what?"), await("HELO director.example.org"), say("250 mx"), quit),
+			steps(greeted, "< 502 what?", "> HELO director.example.org", "< 250 mx", quit),
 			"up: 220 mx.example.org ESMTP"},
-		{"never says quit", smtp, steps(greeted, say("250 mx"), await("QUIT"), silent),
+		{"never says quit", smtp, steps(greeted, "< 250 mx", "> QUIT", silent),
 			"up: 220 mx.example.org ESMTP"},
-		{"closes instead of quit", smtp, steps(greeted, say("250 mx")), "up: 220 mx.example.org ESMTP"},
-		{"no service", smtp, steps(say("554 no service here"), quit), "down: greeting: 554 no service here"},
-		{"too busy", submission, steps(say("421 too \x1bbusy"), quit), `down: greeting: 421 too \x1bbusy`},
-		{"EHLO not now", smtp, steps(greeted, say("421 closing"), quit), "down: hello rejected: 421 closing"},
+		{"closes instead of quit", smtp, steps(greeted, "< 250 mx"), "up: 220 mx.example.org ESMTP"},
+		{"no service", smtp, steps("< 554 no service here", quit), "down: greeting: 554 no service here"},
+		{"too busy", submission, steps("< 421 too \x1bbusy", quit), `down: greeting: 421 too \x1bbusy`},
+		{"EHLO not now", smtp, steps(greeted, "< 421 closing", quit), "down: hello rejected: 421 closing"},
 		{"EHLO and HELO rejected", smtp,
-			steps(greeted, say("550 no"), await("HELO director.example.org"), say("550 go away"), quit),
+			steps(greeted, "< 550 no", "> HELO director.example.org", "< 550 go away", quit),
 			"down: hello rejected: 550 go away"},
-		{"silent in the answer", late(smtp), steps(greeted, say("250-mx"), silent),
+		{"silent in the answer", late(smtp), steps(greeted, "< 250-mx", silent),
 			"down: timeout waiting for the answer to EHLO"},
 		{"slow drip in the middle", late(smtp), steps(greeted, drip("250-mx.example.org")),
 			"down: timeout in the answer to EHLO"},
@@ -40,11 +40,11 @@ func TestSMTP(t *testing.T) {
 			"down: connection reset waiting for the answer to EHLO"},
 		{"closed in the middle", smtp, steps(greeted, raw("250-mx\r\n250")),
 			"down: connection closed in the answer to EHLO"},
-		{"invalid data in the middle", smtp, steps(greeted, say("HTTP/1.1 400 Bad Request"), silent),
+		{"invalid data in the middle", smtp, steps(greeted, "< HTTP/1.1 400 Bad Request", silent),
 			`down: not SMTP: "HTTP/1.1 400 Bad Request"`},
 		{"endless reply", smtp, steps(greeted, endless("250-mx\r\n")),
 			"down: more than 65536 bytes sent before the end of the answer to EHLO"},
-		{"POP server", smtp, steps(say("+OK ready"), silent), `down: not SMTP: "+OK ready"`},
+		{"POP server", smtp, steps("< +OK ready", silent), `down: not SMTP: "+OK ready"`},
 	}...))
 }
 

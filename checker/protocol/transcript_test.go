@@ -176,8 +176,8 @@ func TestTranscripts(t *testing.T) {
 		t.Error(text)
 	}
 
-	mail := serveScript(t, "127.0.0.1", nil, say("220 mail"), await("EHLO [127.0.0.1]"), say("250 hello"),
-		await("QUIT"), say("221 bye"))
+	mail := serveScript(t, "127.0.0.1", nil,
+		steps("< 220 mail", "> EHLO [127.0.0.1]", "< 250 hello", "> QUIT", "< 221 bye")...)
 	text = tape(t, Spec{Type: "negotiate", Service: "smtp", Target: mail, NegotiateTimeout: inTime}, nil)
 	if !shows(text, "< 220 mail", "> EHLO [127.0.0.1]", "< 250 hello", "> QUIT", "< 221 bye") ||
 		!strings.Contains(text, "up: ") {
