@@ -74,16 +74,8 @@ func TestDNS(t *testing.T) {
 	typed.DNSType, coded.DNSRcode, coded.Receive = "AAAA", "REFUSED", ""
 	good := zone{records: []string{"@ 60 IN A 192.0.2.10"}}
 	changed := func(change func(*dns.Msg)) datagrams { return zone{change: change}.udp }
-	fixed := func(text ...string) datagrams {
-		return func(int, []byte, net.Addr) []string { return text }
-	}
 	cases := []datagramCase{
-		{"the first packet is lost", www, func(n int, packet []byte, from net.Addr) []string {
-			if n == 0 {
-				return nil
-			}
-			return good.udp(n, packet, from)
-		}, "up: www.example.org is 192.0.2.10"},
+		{"the first packet is lost", www, afterLoss(good.udp), "up: www.example.org is 192.0.2.10"},
 		{"an answer to another comes first", www, func(n int, packet []byte, from net.Addr) []string {
 			other := changed(func(m *dns.Msg) { m.Id++ })
 			return append(other(n, packet, from), good.udp(n, packet, from)...)
@@ -93,9 +85,9 @@ func TestDNS(t *testing.T) {
 			m.Answer = []dns.RR{&dns.RFC3597{Hdr: dns.RR_Header{
 				Name: "www.example.org.", Rrtype: dns.TypeAAAA, Class: dns.ClassINET}}}
 		}), "down: no AAAA record for www.example.org"},
-		{"another protocol", www, fixed("HTTP/1.1 400 Bad Request\r\n"),
+		{"another protocol", www, replies("HTTP/1.1 400 Bad Request\r\n"),
 			`down: not DNS: "HTTP/1.1 400 Bad Request\r\n"`},
-		{"nothing in it", www, fixed(""), `down: not DNS: ""`},
+		{"nothing in it", www, replies(""), `down: not DNS: ""`},
 		{"echo", late(www),
 			func(_ int, packet []byte, _ net.Addr) []string { return []string{string(packet)} },
 			"down: no answer in 400ms, but other datagrams"},
@@ -104,7 +96,7 @@ func TestDNS(t *testing.T) {
 			"down: no answer in 400ms, but other datagrams"},
 		{"cut off, and no TCP", www, changed(func(m *dns.Msg) { m.Truncated = true }),
 			"down: connect: refused"},
-		{"silent where a code is wanted", late(coded), fixed(), "down: no answer in 400ms"},
+		{"silent where a code is wanted", late(coded), replies(), "down: no answer in 400ms"},
 		{"no request", Spec{Service: "dns", Request: "/", Receive: "x"}, nil,
 			"down: request names nothing to look up"},
 		{"no receive", Spec{Service: "dns", Request: "/www.example.org"}, nil,

@@ -256,14 +256,6 @@ func greetingCases(s Spec, protocol, greeting string) []fakeCase {
 	}
 }
 
-// handshakeCases are the failures of a server that should begin with TLS.
-func handshakeCases(s Spec, greeting string) []fakeCase {
-	return []fakeCase{
-		{"closed in the TLS handshake", s, script{hangUp}, "down: TLS handshake: closed by the server"},
-		{"without TLS", s, steps("< "+greeting, silent), "down: TLS handshake: the port does not speak TLS"},
-	}
-}
-
 // steps puts a script together. In a transcript the check says lines after > and hears those after <.
 func steps(parts ...any) (all script) {
 	for _, p := range parts {
@@ -309,6 +301,21 @@ func upTo(t *testing.T, version uint16) *tls.Config {
 
 // datagrams is how a fake server answers the nth packet of a check, from 0.
 type datagrams func(n int, packet []byte, from net.Addr) []string
+
+// replies answers each packet alike.
+func replies(text ...string) datagrams {
+	return func(int, []byte, net.Addr) []string { return text }
+}
+
+// afterLoss answers all packets but the first.
+func afterLoss(answer datagrams) datagrams {
+	return func(n int, packet []byte, from net.Addr) []string {
+		if n == 0 {
+			return nil
+		}
+		return answer(n, packet, from)
+	}
+}
 
 // listenUDPAlone takes a UDP port that is free by TCP too, and stays so while other tests run.
 func listenUDPAlone(t *testing.T, host string) net.PacketConn {

@@ -7,8 +7,6 @@ import (
 	"net"
 	"strings"
 	"testing"
-
-	"ldirectord/checker/settings"
 )
 
 // listenData opens a data port and sends it to the client in a reply.
@@ -48,7 +46,7 @@ func transfer(with ...step) step {
 
 func TestFTP(t *testing.T) {
 	anonymous := Spec{Service: "ftp", Request: "/"}
-	file := Spec{Service: "ftp", Account: settings.Account{Login: "monitor", Passwd: "secret"}, Request: "/status",
+	file := Spec{Service: "ftp", Account: monitor, Request: "/status",
 		Receive: "^all w.ll$"}
 	in := steps("< 220-welcome", "<  to this server", "< 220 ready", "> USER monitor", "< 331 and?",
 		"> PASS secret", "< 230 in")

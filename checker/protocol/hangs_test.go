@@ -232,7 +232,7 @@ func checkHangs(t *testing.T) {
 	}
 
 	for _, service := range overUDP {
-		mute := serveDatagrams(t, "127.0.0.1", func(int, []byte, net.Addr) []string { return nil })
+		mute := serveDatagrams(t, "127.0.0.1", replies())
 		hang(service+" silent", hangSpec(service, mute.String()), nil, hangs[service+" silent"])
 	}
 	ping := anySpec("ping")

@@ -65,7 +65,6 @@ func TestIMAPS(t *testing.T) {
 		{"good", imaps, good, "up: a OK in"},
 		{"wrong password", imaps, steps(asked, "< a NO no", quit), "down: login rejected: a NO no"},
 	}...))
-	checkFakes(t, nil, handshakeCases(imaps, greeting))
 	checkFakes(t, expectName(t, "mail.example.org"),
 		[]fakeCase{{"server name is virtualhost", imaps, good, "up: a OK in"}})
 	checkFakes(t, oldTLS(t), []fakeCase{{"old TLS", imaps, good, "up: a OK in"}})

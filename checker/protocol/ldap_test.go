@@ -193,16 +193,6 @@ func TestLDAPSSpeaksTLS(t *testing.T) {
 	}
 }
 
-func TestLDAPSTellsWhatIsWrongWithTLS(t *testing.T) {
-	s := goodLDAP
-	s.Service = "ldaps"
-	checkScenes(t, s, []scene{
-		{"no TLS", func(_ *testServer, c net.Conn) { c.Write([]byte("* OK ready, what may I do?\r\n")) }, nil,
-			"down: TLS handshake: the port does not speak TLS"},
-		{"closed", closing, nil, "down: TLS handshake: closed by the server"},
-	})
-}
-
 func TestRealSlapd(t *testing.T) {
 	good, secure, pid := startSlapd(t)
 	ldaps := func(s *Spec) { s.Service, s.Target = "ldaps", loopback(secure) }

@@ -144,9 +144,9 @@ func lightProtocols(t *testing.T) []light {
 	return []light{
 		dns,
 		tcp(Spec{Service: "smtp"}, say("220 mx"), skip(1), say("250-mx", "250 SIZE"), skip(1), say("221 bye")),
-		tcp(Spec{Service: "pop", Account: settings.Account{Login: "monitor", Passwd: "secret"}}, say("+OK"),
+		tcp(Spec{Service: "pop", Account: monitor}, say("+OK"),
 			skip(1), say("+OK"), skip(1), say("+OK in"), skip(1), say("+OK")),
-		tcp(Spec{Service: "imap", Account: settings.Account{Login: "monitor", Passwd: "secret"}}, say("* OK"),
+		tcp(Spec{Service: "imap", Account: monitor}, say("* OK"),
 			skip(1), say("a OK in"), skip(1), say("* BYE", "b OK")),
 		tcp(Spec{Service: "simpletcp", Protocol: "tcp", Request: "/PING", Receive: "^PO.G"}, hangOn,
 			say("PONG")),

@@ -14,7 +14,6 @@ import (
 // comes in half of the time, the ping has the other half.
 func TestSilenceLeavesItToAPing(t *testing.T) {
 	testkit.Leaks(t)
-	says := func(text ...string) datagrams { return func(int, []byte, net.Addr) []string { return text } }
 	once := func(n int, _ []byte, _ net.Addr) []string { return []string{"hello"}[min(n, 1):] }
 	connect := Spec{Type: "connect", Timeout: tooLate}
 	asks := Spec{Type: "negotiate", Service: "simpletcp", Request: "/PING", Receive: "^pong",
@@ -32,22 +31,22 @@ func TestSilenceLeavesItToAPing(t *testing.T) {
 		want   string
 	}{
 		{"connect refused", connect, nil, nil, checker.Refused, "down: udp: refused"},
-		{"connect answered", connect, says("x"), nil, 0, `up: got "x"`},
-		{"connect silent", connect, says(), []error{nil},
+		{"connect answered", connect, replies("x"), nil, 0, `up: got "x"`},
+		{"connect silent", connect, replies(), []error{nil},
 			0, "up: no answer in 200ms; echo reply after 1.235ms"},
-		{"connect dead", connect, says(), []error{noEcho},
+		{"connect dead", connect, replies(), []error{noEcho},
 			checker.Timeout, "down: no answer in 200ms; ping: no answer in 200ms"},
 		{"refused", asks, nil, nil, checker.Refused, "down: udp: refused"},
-		{"good", asks, says("pong 1"), nil, 0, `up: got "pong 1"`},
-		{"wrong", asks, says("busy"), nil,
+		{"good", asks, replies("pong 1"), nil, 0, `up: got "pong 1"`},
+		{"wrong", asks, replies("busy"), nil,
 			checker.Answer, `down: no line matches /^pong/: got "busy"`},
-		{"silent", asks, says(), []error{nil},
+		{"silent", asks, replies(), []error{nil},
 			0, "up: no answer in 200ms; echo reply after 1.235ms"},
-		{"dead", asks, says(), []error{noEcho},
+		{"dead", asks, replies(), []error{noEcho},
 			checker.Timeout, "down: no answer in 200ms; ping: no answer in 200ms"},
 		{"a dialogue that only sends, refused", sends, nil, nil,
 			checker.Refused, "down: step 2: waiting for /(?s)./: refused"},
-		{"a dialogue that only sends", sends, says(), []error{nil},
+		{"a dialogue that only sends", sends, replies(), []error{nil},
 			0, "up: step 2: timeout waiting for /(?s)./; echo reply after 1.235ms"},
 		{"a dialogue that falls silent", talks, once, nil,
 			checker.Timeout, "down: step 4: timeout waiting for /bye/"},

@@ -45,7 +45,6 @@ func TestPOPS(t *testing.T) {
 		{"good", pops, steps(passed, "< +OK in", quit), "up: +OK in"},
 		{"wrong password", pops, steps(passed, "< -ERR no", quit), "down: login rejected: -ERR no"},
 	}...))
-	checkFakes(t, nil, handshakeCases(pops, greeting))
 	checkFakes(t, expectName(t, "mail.example.org"),
 		[]fakeCase{{"server name is virtualhost", pops, steps(passed, "< +OK in", quit), "up: +OK in"}})
 	checkFakes(t, oldTLS(t), []fakeCase{{"old TLS", pops, steps(passed, "< +OK in", quit), "up: +OK in"}})

@@ -65,9 +65,6 @@ func TestRADIUS(t *testing.T) {
 	wrong.Passwd = "other"
 	server := radiusServer{secret: "shared"}
 	const silence = "down: no answer in 400ms (a server is also silent when it does not know us or the secret)"
-	fixed := func(text ...string) datagrams {
-		return func(int, []byte, net.Addr) []string { return text }
-	}
 	forged := func(_ int, packet []byte, _ net.Addr) []string {
 		return []string{"\x02" + string(packet[1:2]) + "\x00\x14" + strings.Repeat("x", 16)}
 	}
@@ -76,12 +73,7 @@ func TestRADIUS(t *testing.T) {
 		{"padded", user, func(n int, packet []byte, from net.Addr) []string {
 			return []string{server.answer(n, packet, from)[0] + "\x00\x00"}
 		}, "up: Access-Accept"},
-		{"the first packet is lost", user, func(n int, packet []byte, from net.Addr) []string {
-			if n == 0 {
-				return nil
-			}
-			return server.answer(n, packet, from)
-		}, "up: Access-Accept"},
+		{"the first packet is lost", user, afterLoss(server.answer), "up: Access-Accept"},
 		{"wrong password", wrong, server.answer, "down: login rejected: Access-Reject"},
 		{"rejected with a message", wrong,
 			radiusServer{secret: "shared", message: "not\nother, not shared"}.answer,
@@ -95,8 +87,8 @@ func TestRADIUS(t *testing.T) {
 		{"forged", user, forged, "down: the answer is not signed with our secret"},
 		{"echo", user, func(_ int, packet []byte, _ net.Addr) []string { return []string{string(packet)} },
 			"down: the answer is not signed with our secret"},
-		{"another protocol", user, fixed("HTTP/1.1 \x1b"), `down: not RADIUS: "HTTP/1.1 \x1b"`},
-		{"oversized", user, fixed(strings.Repeat("\x7f", 60000)),
+		{"another protocol", user, replies("HTTP/1.1 \x1b"), `down: not RADIUS: "HTTP/1.1 \x1b"`},
+		{"oversized", user, replies(strings.Repeat("\x7f", 60000)),
 			`down: not RADIUS: "` + strings.Repeat(`\x7f`, 60) + `"…`},
 		{"no secret", Spec{Service: "radius", Account: settings.Account{Login: "monitor", Passwd: "password"}},
 			nil, "down: secret is not set"},

@@ -50,9 +50,8 @@ https://localhost:%[4]d {
 	import pages
 }
 `, dir, socket.addr, port, secure, cert, key))
-	s := realServer{path: path, args: []string{"run", "--adapter", "caddyfile", "--config", config},
-		ready: accepts(port, secure)}
-	pid := s.start(t)
+	pid := realServer{path: path, args: []string{"run", "--adapter", "caddyfile", "--config", config},
+		ready: accepts(port, secure)}.start(t)
 	good := httpSpec(loopback(port), "^HTTP/1.1 for 127.0.0.1$")
 	good.NegotiateTimeout = inTime
 	at := func(path, receive string) func(*Spec) {

@@ -12,10 +12,9 @@ import (
 func TestRealDovecot(t *testing.T) {
 	path := needProgram(t, "dovecot", "dovecot-imapd dovecot-pop3d")
 	ports := map[string]uint16{"imap": freePort(t), "imaps": freePort(t), "pop": freePort(t), "pops": freePort(t)}
-	s := realServer{path: path, args: []string{"-F", "-c", dovecotConfig(t, ports)},
+	pid := realServer{path: path, args: []string{"-F", "-c", dovecotConfig(t, ports)},
 		stop:  syscall.SIGKILL, // with SIGTERM it would wait for the connections of the time when it was frozen
-		ready: accepts(ports["imap"], ports["imaps"], ports["pop"], ports["pops"])}
-	pid := s.start(t)
+		ready: accepts(ports["imap"], ports["imaps"], ports["pop"], ports["pops"])}.start(t)
 	type words struct{ in, rejected, greeting string }
 	imap := words{"up: a OK [CAPABILITY *",
 		"down: login rejected: a NO [AUTHENTICATIONFAILED] Authentication failed.", "up: * OK [CAPABILITY *"}

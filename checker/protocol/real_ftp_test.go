@@ -62,9 +62,8 @@ secure_chroot_dir=%s
 				"down: certificate refused: certificate is valid for localhost, not ftp.example.org"},
 		})
 	})
-	s := realServer{path: path, args: []string{config("listen=YES\nlisten_address=127.0.0.1")},
-		ready: answers(build(t, good, nil))}
-	pid := s.start(t)
+	pid := realServer{path: path, args: []string{config("listen=YES\nlisten_address=127.0.0.1")},
+		ready: answers(build(t, good, nil))}.start(t)
 	checkCells(t, good, []cell{
 		{"good", nil, "up: /status: 9 bytes"},
 		{"without a file", func(s *Spec) { s.Request, s.Receive = "/", "" }, "up: 230 Login successful."},

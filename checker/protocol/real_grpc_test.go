@@ -35,10 +35,9 @@ func TestRealGRPC(t *testing.T) {
 	path, dir := needProgram(t, "/usr/bin/python3", "python3-grpcio"), serverDir(t)
 	plain, secure, none := freePort(t), freePort(t), freePort(t)
 	cert, key := writeCertificate(t, dir)
-	s := realServer{path: path, args: []string{"-c", healthService, fmt.Sprint(plain), fmt.Sprint(secure),
+	pid := realServer{path: path, args: []string{"-c", healthService, fmt.Sprint(plain), fmt.Sprint(secure),
 		fmt.Sprint(none), cert, key},
-		ready: accepts(plain, secure, none)}
-	pid := s.start(t)
+		ready: accepts(plain, secure, none)}.start(t)
 	good := grpcSpec(loopback(plain), "")
 	good.NegotiateTimeout = inTime
 	service := func(name string) func(*Spec) { return func(s *Spec) { s.Request = "/" + name } }

@@ -61,9 +61,8 @@ http {
 `, dir, port, secure, cert, key, a.file, gone))
 	good := httpSpec(loopback(port), "All good")
 	good.NegotiateTimeout = inTime
-	s := realServer{path: path, args: []string{"-e", "stderr", "-p", dir, "-c", config},
-		ready: answers(build(t, good, nil))}
-	pid := s.start(t)
+	pid := realServer{path: path, args: []string{"-e", "stderr", "-p", dir, "-c", config},
+		ready: answers(build(t, good, nil))}.start(t)
 	at := func(path, receive string) func(*Spec) {
 		return func(s *Spec) { s.URL, s.Receive = fmt.Sprintf("http://%s%s", s.Target, path), receive }
 	}
@@ -170,8 +169,8 @@ func TestRealTinyproxy(t *testing.T) {
 			{"none", nil, "down: status 407, want 2xx"},
 		})
 	})
-	s := realServer{path: path, args: []string{"-d", "-c", config("")}, ready: answers(build(t, good, nil))}
-	pid := s.start(t)
+	pid := realServer{path: path, args: []string{"-d", "-c", config("")},
+		ready: answers(build(t, good, nil))}.start(t)
 	checkCells(t, good, []cell{
 		{"good", nil, "up: 200 OK"},
 		{"good over IPv6", onIPv6, "up: 200 OK"},

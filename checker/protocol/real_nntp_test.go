@@ -49,10 +49,10 @@ wireformat: true
 	env := []string{"INNCONF=" + config}
 	good := Spec{Type: "negotiate", Service: "nntp", Target: loopback(port), NegotiateTimeout: inTime}
 	makeHistory(t, env)
-	s := realServer{path: path, args: []string{"-d", "-f", "-P", fmt.Sprint(port), "-4", "127.0.0.1", "-6", "::1"},
+	pid := realServer{path: path,
+		args: []string{"-d", "-f", "-P", fmt.Sprint(port), "-4", "127.0.0.1", "-6", "::1"},
 		env: env, user: "news",
-		ready: answers(build(t, good, nil))}
-	pid := s.start(t)
+		ready: answers(build(t, good, nil))}.start(t)
 	checkCells(t, good, []cell{
 		{"good", nil, "up: 200 news.example.test *"},
 		{"good over IPv6", onIPv6, "up: 200 news.example.test *"},

@@ -69,10 +69,9 @@ server default {
 	good := Spec{Type: "negotiate", Service: "radius", Protocol: "udp", Target: loopback(port),
 		NegotiateTimeout: inTime,
 		Account:          settings.Account{Login: "monitor", Passwd: "password", Secret: "shared"}}
-	s := realServer{path: path, args: []string{"-f", "-l", "stdout", "-n", "radiusd", "-d", dir, "-D",
+	pid := realServer{path: path, args: []string{"-f", "-l", "stdout", "-n", "radiusd", "-d", dir, "-D",
 		"/usr/share/freeradius"},
-		ready: answers(build(t, good, nil))}
-	pid := s.start(t)
+		ready: answers(build(t, good, nil))}.start(t)
 	const silence = "down: no answer in 400ms (a server is also silent when it does not know us or the secret)"
 	late := func(s *Spec) { s.NegotiateTimeout = tooLate }
 	checkCells(t, good, []cell{

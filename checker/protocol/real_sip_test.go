@@ -41,10 +41,9 @@ request_route {
 	good := Spec{Type: "negotiate", Service: "sip", Protocol: "udp", Target: loopback(port),
 		NegotiateTimeout: inTime,
 		Account:          settings.Account{Login: "monitor@example.net"}}
-	s := realServer{path: path, args: []string{"-DD", "-E", "-m", "16", "-M", "4", "-Y", dir, "-P",
+	pid := realServer{path: path, args: []string{"-DD", "-E", "-m", "16", "-M", "4", "-Y", dir, "-P",
 		filepath.Join(dir, "pid"), "-f", config},
-		ready: answers(build(t, good, nil))}
-	pid := s.start(t)
+		ready: answers(build(t, good, nil))}.start(t)
 	tcp := func(s *Spec) { s.Protocol = "tcp" }
 	checkCells(t, good, []cell{
 		{"good", nil, "up: SIP/2.0 200 OK"},

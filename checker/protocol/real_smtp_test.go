@@ -50,8 +50,8 @@ received:
 `, dir, port, submission, busy, cert, key))
 	testkit.OK(t, os.Chmod(dir, 0o755))
 	good := Spec{Type: "negotiate", Service: "smtp", Target: loopback(port), NegotiateTimeout: inTime}
-	s := realServer{path: path, args: []string{"-bdf", "-C", config}, ready: answers(build(t, good, nil))}
-	pid := s.start(t)
+	pid := realServer{path: path, args: []string{"-bdf", "-C", config},
+		ready: answers(build(t, good, nil))}.start(t)
 	checkCells(t, good, []cell{
 		{"good", nil, "up: 220 mx.example.test ESMTP"},
 		{"good over IPv6", onIPv6, "up: 220 mx.example.test ESMTP"},

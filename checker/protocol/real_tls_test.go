@@ -63,8 +63,7 @@ func TestRealOpenSSL(t *testing.T) {
 			port := freePort(t)
 			args := append([]string{"s_server", "-quiet", "-naccept", "1000", "-accept", fmt.Sprint(port)},
 				c.pair...)
-			s := realServer{path: openssl, args: append(args, c.args...), ready: accepts(port)}
-			s.start(t)
+			realServer{path: openssl, args: append(args, c.args...), ready: accepts(port)}.start(t)
 			good := Spec{Type: "negotiate", Service: "tls", Target: loopback(port),
 				NegotiateTimeout: inTime}
 			if c.without != "" { // before the other check: a certificate that was read is cached

@@ -69,7 +69,7 @@ func TestProgramsFailByTheirStatusOrInTime(t *testing.T) {
 }
 
 func TestAFailureNamesItsStage(t *testing.T) {
-	pop := Spec{Service: "pop", Account: settings.Account{Login: "monitor", Passwd: "secret"}}
+	pop := Spec{Service: "pop", Account: monitor}
 	secured := Spec{Service: "pop", StartTLS: true}
 	page := "HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nwrong"
 	for name, c := range map[string]struct {

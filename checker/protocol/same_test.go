@@ -1,7 +1,6 @@
 package protocol
 
 import (
-	"net"
 	"net/netip"
 	"strings"
 	"testing"
@@ -52,7 +51,7 @@ func TestSameOfDialogues(t *testing.T) {
 		"a datagram": func(s *Spec) {
 			s.Protocol, s.Receive = "udp", "bye"
 			s.Target = serveDatagrams(t, "127.0.0.1",
-				func(int, []byte, net.Addr) []string { return []string{"220 v9\nbye\n"} })
+				replies("220 v9\nbye\n"))
 		},
 	} {
 		s := Spec{Type: "negotiate", Service: "simpletcp", Protocol: "tcp", NegotiateTimeout: inTime,

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/checker/settings"
 	"ldirectord/internal/testkit"
 )
 
@@ -21,6 +22,9 @@ type scene struct {
 
 // soon gives a check a short timeout, for servers that don't answer.
 func soon(s *Spec) { s.NegotiateTimeout = 150 * time.Millisecond }
+
+// monitor is the account of most checks.
+var monitor = settings.Account{Login: "monitor", Passwd: "secret"}
 
 // These change what a check asks, expects, and logs in with.
 func asking(request string) func(*Spec)    { return func(s *Spec) { s.Request = request } }

@@ -96,9 +96,9 @@ func TestSimpleTCPStepsOverUDP(t *testing.T) {
 	}
 	checkDatagrams(t, []datagramCase{
 		{"good", spec, server, `up: got "221"`},
-		{"wrong answer", late(spec), func(int, []byte, net.Addr) []string { return []string{"250"} },
+		{"wrong answer", late(spec), replies("250"),
 			`down: step 4: timeout waiting for /^221/: got "250"`},
-		{"silent", late(spec), func(int, []byte, net.Addr) []string { return nil },
+		{"silent", late(spec), replies(),
 			"down: step 2: timeout waiting for /^250/"},
 		{"refused", spec, nil, "down: step 2: waiting for /^250/: refused"},
 	})

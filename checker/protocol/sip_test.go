@@ -23,19 +23,11 @@ func sipAnswer(statuses ...string) datagrams {
 
 func TestSIPOverUDP(t *testing.T) {
 	user := Spec{Service: "sip", Protocol: "udp", Account: settings.Account{Login: "monitor@example.net"}}
-	fixed := func(text string) datagrams {
-		return func(int, []byte, net.Addr) []string { return []string{text} }
-	}
 	checkDatagrams(t, []datagramCase{
 		{"good", user, sipAnswer("SIP/2.0 200 OK"), "up: SIP/2.0 200 OK"},
 		{"tries first", user, sipAnswer("SIP/2.0 100 Trying", "SIP/2.0 200 OK"), "up: SIP/2.0 200 OK"},
-		{"few fields", user, fixed("SIP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n"), "up: SIP/2.0 200 OK"},
-		{"the first packet is lost", user, func(n int, packet []byte, from net.Addr) []string {
-			if n == 0 {
-				return nil
-			}
-			return sipAnswer("SIP/2.0 200 OK")(n, packet, from)
-		}, "up: SIP/2.0 200 OK"},
+		{"few fields", user, replies("SIP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n"), "up: SIP/2.0 200 OK"},
+		{"the first packet is lost", user, afterLoss(sipAnswer("SIP/2.0 200 OK")), "up: SIP/2.0 200 OK"},
 		{"an answer to another comes first", user, func(n int, packet []byte, from net.Addr) []string {
 			return append([]string{"SIP/2.0 503 Busy\r\ni: of another\r\n\r\n"},
 				sipAnswer("SIP/2.0 200 OK")(n, packet, from)...)
@@ -45,11 +37,11 @@ func TestSIPOverUDP(t *testing.T) {
 		{"accepted only", user, sipAnswer("SIP/2.0 202 Accepted"), "down: status 202 Accepted, want 200 OK"},
 		{"tries forever", late(user), sipAnswer("SIP/2.0 100 Trying"),
 			"down: no answer in 400ms, but other datagrams"},
-		{"cut off", user, fixed("SIP/2.0 200 OK\r\nVia"), "down: the answer is cut off"},
+		{"cut off", user, replies("SIP/2.0 200 OK\r\nVia"), "down: the answer is cut off"},
 		{"echo", user, sipAnswer("OPTIONS sip:monitor@example.net SIP/2.0"),
 			`down: not SIP: "OPTIONS sip:monitor@example.net SIP/2.0"`},
-		{"another protocol", user, fixed("\x00\x01"), `down: not SIP: "\x00\x01"`},
-		{"oversized notProtocol", user, fixed(strings.Repeat("x", 60000)),
+		{"another protocol", user, replies("\x00\x01"), `down: not SIP: "\x00\x01"`},
+		{"oversized notProtocol", user, replies(strings.Repeat("x", 60000)),
 			`down: not SIP: "` + strings.Repeat("x", 60) + `"…`},
 	})
 }

@@ -55,7 +55,7 @@ func TestSTARTTLS(t *testing.T) {
 			first: "EHLO",
 		},
 		"imap": {
-			spec:  Spec{Account: settings.Account{Login: "monitor", Passwd: "secret"}},
+			spec:  Spec{Account: monitor},
 			asked: steps("< * OK [CAPABILITY STARTTLS LOGINDISABLED] ready", "> s STARTTLS"),
 			yes:   say("* some news", "s OK go ahead"), no: say("s BAD what?"),
 			inside: steps(`> a LOGIN "monitor" "secret"`, "< a OK in", "> b LOGOUT",
@@ -64,7 +64,7 @@ func TestSTARTTLS(t *testing.T) {
 			first: "LOGIN",
 		},
 		"pop": {
-			spec:  Spec{Account: settings.Account{Login: "monitor", Passwd: "secret"}},
+			spec:  Spec{Account: monitor},
 			asked: steps("< +OK ready", "> STLS"),
 			yes:   say("+OK go ahead"), no: say("-ERR what?"),
 			inside: steps("> USER monitor", "< +OK", "> PASS secret", "< +OK in",
@@ -72,7 +72,7 @@ func TestSTARTTLS(t *testing.T) {
 			detail: "+OK in", notOffered: "-ERR what?", protocol: "POP", command: "STLS", first: "USER",
 		},
 		"ftp": {
-			spec:  Spec{Account: settings.Account{Login: "monitor", Passwd: "secret"}, Request: "/"},
+			spec:  Spec{Account: monitor, Request: "/"},
 			asked: steps("< 220 ready", "> AUTH TLS"),
 			yes:   say("234 go ahead"), no: say("530 what?"),
 			inside: steps("> USER monitor", "< 331 and?", "> PASS secret", "< 230 in",
@@ -154,7 +154,7 @@ func refusedTurn(secure *tls.Config) step {
 func TestSTARTTLSThatIsNotOffered(t *testing.T) {
 	smtp := Spec{Service: "smtp", StartTLS: true}
 	submission := Spec{Service: "submission", StartTLS: true}
-	imap := Spec{Service: "imap", StartTLS: true, Account: settings.Account{Login: "monitor", Passwd: "secret"}}
+	imap := Spec{Service: "imap", StartTLS: true, Account: monitor}
 	hello := steps("< 220 mx ESMTP", "> EHLO director.example.org")
 	quit := steps("> QUIT", "< 221 bye")
 	checkFakes(t, nil, []fakeCase{
@@ -181,7 +181,7 @@ func TestSTARTTLSThatIsNotOffered(t *testing.T) {
 
 func TestFTPFetchesOverTLS(t *testing.T) {
 	secure := serverTLS(t)
-	file := Spec{Service: "ftp", StartTLS: true, Account: settings.Account{Login: "monitor", Passwd: "secret"},
+	file := Spec{Service: "ftp", StartTLS: true, Account: monitor,
 		Request: "/status", Receive: "^all well$"}
 	in := steps("< 220 ready", "> AUTH TLS", "< 234 go", turn(secure), "> USER monitor",
 		"< 230 in", "> CWD /", "< 250 /", "> TYPE I", "< 200 I",

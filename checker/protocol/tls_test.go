@@ -145,8 +145,6 @@ func TestTLSServersThatAreNotWell(t *testing.T) {
 	}{
 		"slow drip": {drip("\x16\x03\x03\x40\x00 a slow server says hello"), true,
 			"down: timeout in TLS handshake"},
-		"closed":  {hangUp, false, "down: TLS handshake: closed by the server"},
-		"no TLS":  {say("220 mx.example.org ESMTP"), false, "down: TLS handshake: the port does not speak TLS"},
 		"endless": {endless("\x16\x03\x03\x40\x00"), false, "down: TLS handshake: *"},
 		"reset": {func(c *client) bool { c.read.Peek(1); return reset(c) }, false,
 			"down: TLS handshake: reset by the server"},
@@ -217,6 +215,13 @@ func TestEveryServiceOverTLSKeepsTheRules(t *testing.T) {
 			testkit.Leaks(t)
 			s := serveTLS(t, "127.0.0.1", other.serves(t, "127.0.0.1"))
 			s.Service, s.Request, s.URL = service, "/", "https://"+s.Target.String()+"/"
+			for said, want := range map[string]string{"": "closed by the server",
+				"220 mx.example.org ESMTP\r\n": "the port does not speak TLS"} {
+				plain := s
+				plain.Target = serve(t, brief(said)).addr
+				plain.URL = "https://" + plain.Target.String() + "/"
+				expect(t, checked(t, plain), "down: TLS handshake: "+want)
+			}
 			s.TLSVerify, s.TLSCA = true, a.file
 			expect(t, checked(t, s), "down: certificate refused: certificate signed by unknown authority*")
 			s.TLSCA = filepath.Join(a.dir, "none")

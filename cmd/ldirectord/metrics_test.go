@@ -79,12 +79,17 @@ func (d *runningDaemon) options() *options {
 
 func (d *runningDaemon) tell(verb ...string) {
 	d.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	if said, err := exec.CommandContext(ctx, program(d.t),
-		append(d.args, verb...)...).CombinedOutput(); err != nil {
+	if said, err := d.say(verb...); err != nil {
 		d.t.Fatalf("%v: %v\n%s", verb, err, said)
 	}
+}
+
+// say runs a command for the daemon, and returns what it prints.
+func (d *runningDaemon) say(words ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	said, err := exec.CommandContext(ctx, program(d.t), append(d.args, words...)...).CombinedOutput()
+	return string(said), err
 }
 
 // report reads the daemon's report from its control socket.
