@@ -81,19 +81,7 @@ func TestOurShortageIsNotTheServersFailure(t *testing.T) {
 	expect(t, c.Check(t.Context()), "shortage: connect: too many open files")
 }
 
-func TestBlame(t *testing.T) {
-	for err, local := range map[error]bool{
-		syscall.EMFILE: true, syscall.ENFILE: true, syscall.ENOMEM: true, syscall.ENOBUFS: true,
-		syscall.EADDRNOTAVAIL: true,
-		syscall.ECONNREFUSED:  false, syscall.EHOSTUNREACH: false, syscall.ENETUNREACH: false,
-		syscall.EPERM: true, syscall.EACCES: false,
-		syscall.ETIMEDOUT: false, os.ErrDeadlineExceeded: false, net.ErrClosed: false,
-	} {
-		wrapped := wire.StageFault("connect", &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", err)})
-		if r := failed(wrapped); r.Cause == checker.Shortage != local || r.OK {
-			t.Errorf("%v: %+v", err, r)
-		}
-	}
+func TestFailuresOfAStageSayWhatFailed(t *testing.T) {
 	for err, want := range map[error]string{
 		&net.OpError{Op: "dial", Err: os.NewSyscallError("connect",
 			syscall.EHOSTUNREACH)}: "connect: no route to host",

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"net/netip"
 	"strings"
 	"testing"
@@ -21,9 +20,8 @@ func TestHTTPPost(t *testing.T) {
 		seen = append(seen, fmt.Sprintf("%s %s %d %s %s", r.Method, r.URL.Path, r.ContentLength,
 			r.Header.Get("Content-Type"), body))
 	}
-	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { note(r) }))
-	defer other.Close()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	other := serveHTTP(t, nil, func(_ http.ResponseWriter, r *http.Request) { note(r) })
+	server := serveHTTP(t, nil, func(w http.ResponseWriter, r *http.Request) {
 		note(r)
 		switch r.URL.Path {
 		case "/303":
@@ -31,10 +29,9 @@ func TestHTTPPost(t *testing.T) {
 		case "/307":
 			http.Redirect(w, r, "/end", http.StatusTemporaryRedirect)
 		case "/away":
-			http.Redirect(w, r, other.URL+"/end", http.StatusTemporaryRedirect)
+			http.Redirect(w, r, "http://"+other.String()+"/end", http.StatusTemporaryRedirect)
 		}
-	}))
-	defer server.Close()
+	})
 	const post = " 8 text/json {\"a\": 1}"
 	for path, want := range map[string]string{
 		"/end":  "POST /end" + post,
@@ -43,8 +40,8 @@ func TestHTTPPost(t *testing.T) {
 		"/away": "POST /away" + post + "; GET /end 0  ",
 	} {
 		seen = nil
-		s := httpSpec(netip.MustParseAddrPort(server.Listener.Addr().String()), "")
-		s.URL, s.HTTPMethod, s.HTTPBody = server.URL+path, "POST", `{"a": 1}`
+		s := httpSpec(server, "")
+		s.URL, s.HTTPMethod, s.HTTPBody = "http://"+server.String()+path, "POST", `{"a": 1}`
 		s.HTTPHeaders = checker.ListOf("Content-Type: text/json")
 		passes(t, s)
 		testkit.Equal(t, strings.Join(seen, "; "), want, path)

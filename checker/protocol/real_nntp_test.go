@@ -51,7 +51,7 @@ wireformat: true
 	makeHistory(t, env)
 	pid := realServer{path: path,
 		args: []string{"-d", "-f", "-P", fmt.Sprint(port), "-4", "127.0.0.1", "-6", "::1"},
-		env: env, user: "news",
+		env:  env, user: "news",
 		ready: answers(build(t, good, nil))}.start(t)
 	checkCells(t, good, []cell{
 		{"good", nil, "up: 200 news.example.test *"},

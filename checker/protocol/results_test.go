@@ -15,6 +15,7 @@ import (
 	"ldirectord/checker"
 	"ldirectord/checker/settings"
 	"ldirectord/checker/wire"
+	"ldirectord/internal/testkit"
 )
 
 // refusedHandshake is the error when a server answers with the alert handshake_failure (RFC 8446, section 6).
@@ -28,7 +29,7 @@ func TestEachFailureHasItsCause(t *testing.T) {
 		return wire.StageFault("connect", &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", errno)})
 	}
 	for want, errs := range map[checker.Cause][]error{
-		checker.Answer: {errors.New("status 500, want 2xx"),
+		checker.Answer: {errors.New("status 500, want 2xx"), net.ErrClosed,
 			wire.StageFault("greeting", errors.New("not SMTP"))},
 		checker.Timeout: {wire.StageFault("connect", context.DeadlineExceeded), connect(syscall.ETIMEDOUT),
 			os.ErrDeadlineExceeded},
@@ -37,15 +38,16 @@ func TestEachFailureHasItsCause(t *testing.T) {
 		checker.Unreachable: {connect(syscall.EHOSTUNREACH), connect(syscall.ENETUNREACH)},
 		checker.Lookup: {wire.NewFault(&net.DNSError{Err: "no such host", IsNotFound: true}, "look-up"),
 			&net.DNSError{Err: "late", IsTimeout: true}},
-		checker.TLS:      {wire.NewFault(tls.RecordHeaderError{}, "no TLS"), refusedHandshake()},
-		checker.Shortage: {connect(syscall.EMFILE), connect(syscall.EADDRNOTAVAIL), wire.ErrStopped},
+		checker.TLS: {wire.NewFault(tls.RecordHeaderError{}, "no TLS"), refusedHandshake()},
+		checker.Shortage: {connect(syscall.EMFILE), connect(syscall.EADDRNOTAVAIL), wire.ErrStopped,
+			connect(syscall.ENFILE), connect(syscall.ENOMEM), connect(syscall.ENOBUFS),
+			connect(syscall.EPERM)},
+		checker.Other: {connect(syscall.EACCES)},
 	} {
 		for _, err := range errs {
-			if r := failed(err); r.Cause != want ||
-				(r.Cause == checker.Shortage) != (want == checker.Shortage) {
-				t.Errorf("%v: cause %v, local %v; want %v", err, r.Cause, r.Cause == checker.Shortage,
-					want)
-			}
+			r := failed(err)
+			testkit.Equal(t, r.Cause, want, err)
+			testkit.Equal(t, r.OK, false, err)
 		}
 	}
 }
