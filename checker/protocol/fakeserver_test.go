@@ -256,7 +256,7 @@ func greetingCases(s Spec, protocol, greeting string) []fakeCase {
 	}
 }
 
-// steps puts a script together. In a transcript the check says lines after > and hears those after <.
+// steps puts a script together. Lines are those of a transcript: after > what the check sends, after < what it receives.
 func steps(parts ...any) (all script) {
 	for _, p := range parts {
 		switch p := p.(type) {

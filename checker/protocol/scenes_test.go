@@ -85,7 +85,7 @@ func moreTime(limit time.Duration, check func(limit time.Duration) (r Result, fi
 	}
 }
 
-// A check that is cancelled while its server is silent ends at once, and blames nobody.
+// A check that is cancelled while its server is silent ends at once, and proves nothing about the server.
 func TestChecksEndWhenCancelled(t *testing.T) {
 	needsOracle(t)
 	type treat = func(*testServer, net.Conn)
