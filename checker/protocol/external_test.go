@@ -51,8 +51,7 @@ func TestExternal(t *testing.T) {
 		want    string
 	}{
 		"default": {"", "up: exit status 0"},
-		"success": {writeScript(t, "#!/bin/sh\necho fine; exit 0\n"),
-			"up: exit status 0: fine"},
+		"success": {writeScript(t, "#!/bin/sh\necho fine; exit 0\n"), "up: exit status 0: fine"},
 		"failure": {writeScript(t, "#!/bin/sh\necho; echo '  bad thing ' >&2; echo more; exit 3\n"),
 			"down: exit status 3: bad thing"},
 		"arguments": {writeScript(t, "#!/bin/sh\necho $# \"$1,$2,$3,$4\"; exit 1\n"),
@@ -62,12 +61,10 @@ func TestExternal(t *testing.T) {
 		"no #! line": {writeScript(t, "echo $#; exit 4\n"), "down: exit status 4: 4"},
 		"signal": {writeScript(t, "#!/bin/sh\nkill -SEGV $$\n"),
 			"down: died of signal 11 (segmentation fault)"},
-		"missing": {"/does/not/exist",
-			"down: can't run FILE: no such file or directory"},
-		"not in the path": {"no-such-program", "down: can't run FILE: not found"},
-		"options are a name": {"/bin/true -x",
-			"down: can't run FILE: no such file or directory"},
-		"a directory": {"/", "down: can't run FILE: is a directory"},
+		"missing":            {"/does/not/exist", "down: can't run FILE: no such file or directory"},
+		"not in the path":    {"no-such-program", "down: can't run FILE: not found"},
+		"options are a name": {"/bin/true -x", "down: can't run FILE: no such file or directory"},
+		"a directory":        {"/", "down: can't run FILE: is a directory"},
 		"missing shell": {writeScript(t, "#!/does/not/exist\n"),
 			"down: can't run FILE: no such file or directory"},
 	} {
@@ -276,20 +273,16 @@ func TestExternalPerl(t *testing.T) {
 		"exit inside eval":    {"eval { exit 3; }; exit 0", "down: exit status 3"},
 		"exit 256 is not 0":   {"exit 256;\n", "down: exit status 255"},
 		"exit with text":      {"exit 'fine';\n", "up: exit status 0"},
-		"die": {"\ndie 'no good';\n",
-			"down: exit status 255: no good at FILE line 2."},
-		"syntax error": {"\n\nif (;\n",
-			"down: exit status 255: syntax error at FILE line 3, *"},
+		"die":                 {"\ndie 'no good';\n", "down: exit status 255: no good at FILE line 2."},
+		"syntax error":        {"\n\nif (;\n", "down: exit status 255: syntax error at FILE line 3, *"},
 		"shebang and strict": {"#!/usr/bin/perl -w\nuse strict;\nmy $x = 1;\nexit($x);\n",
 			"down: exit status 1"},
 		"modules of the daemon": {"exit(inet_ntoa(inet_aton('127.0.0.1')) eq '127.0.0.1' && hostname() ne '' " +
 			"&& md5_hex('') ne '' ? 0 : 1)", "up: exit status 0"},
 		"log function": {"ld_log('in trouble'); &ld_debug(2, 'x'); exit 1",
 			"down: exit status 1: in trouble"},
-		"function of its own": {"sub ok { return 0 } exit ok();",
-			"up: exit status 0"},
-		"signal": {"kill 'SEGV', $$; sleep 1",
-			"down: died of signal 11 (segmentation fault)"},
+		"function of its own": {"sub ok { return 0 } exit ok();", "up: exit status 0"},
+		"signal":              {"kill 'SEGV', $$; sleep 1", "down: died of signal 11 (segmentation fault)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

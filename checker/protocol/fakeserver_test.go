@@ -256,7 +256,7 @@ func greetingCases(s Spec, protocol, greeting string) []fakeCase {
 	}
 }
 
-// steps puts a script together. Lines are those of a transcript: after > what the check sends, after < what it receives.
+// steps puts a script together. Texts are as in a transcript: > is what the check sends, < what it receives.
 func steps(parts ...any) (all script) {
 	for _, p := range parts {
 		switch p := p.(type) {

@@ -354,8 +354,7 @@ func TestRealPostgreSQL(t *testing.T) {
 	good, pid := startPostgres(t)
 	checkCells(t, good, []cell{
 		{"SCRAM", nil, "up: SELECT returned a row"},
-		{"SCRAM over IPv6", onIPv6,
-			"up: SELECT returned a row"},
+		{"SCRAM over IPv6", onIPv6, "up: SELECT returned a row"},
 		{"md5", loginOf("old"), "up: SELECT returned a row"},
 		{"password in plain text", loginOf("plain"), "up: SELECT returned a row"},
 		{"only over TLS", loginOf("secure"), "up: SELECT returned a row"},
@@ -379,8 +378,7 @@ func TestRealPostgreSQL(t *testing.T) {
 		{"no password", passwdOf(""), "down: login: the server wants a password"},
 		{"unknown database", func(s *Spec) { s.Database = "nope" },
 			`down: login rejected: database "nope" does not exist (3D000)`},
-		{"no row", asking("/SELECT 1 FROM t WHERE enabled = 2"),
-			"down: SELECT returned no row"},
+		{"no row", asking("/SELECT 1 FROM t WHERE enabled = 2"), "down: SELECT returned no row"},
 		{"wrong query", asking("/SELECT 1 FROM nope"),
 			`down: query failed: relation "nope" does not exist (42P01)`},
 		{"the first value matches", wanting("^1$"), "up: SELECT returned a row"},

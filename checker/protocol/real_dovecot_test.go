@@ -35,10 +35,8 @@ func TestRealDovecot(t *testing.T) {
 		t.Run(service, func(t *testing.T) {
 			checkCells(t, good(service), []cell{
 				{"good", nil, said[service].in},
-				{"good over IPv6", onIPv6,
-					said[service].in},
-				{"without a log-in", as("", ""),
-					said[service].greeting},
+				{"good over IPv6", onIPv6, said[service].in},
+				{"without a log-in", as("", ""), said[service].greeting},
 				{"wrong password", passwdOf("other"), said[service].rejected},
 				{"wrong user", loginOf("nobody"), said[service].rejected},
 			})

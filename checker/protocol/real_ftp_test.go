@@ -72,10 +72,8 @@ secure_chroot_dir=%s
 		{"without a log-in", as("", ""), "up: /status: 9 bytes"},
 		{"wrong log-in", loginOf("nobody"),
 			"down: login rejected: 530 This FTP server is anonymous only."},
-		{"wrong content", receiving("not"),
-			`down: /status does not match /not/: got "all well\n"`},
-		{"no such file", asking("/none"),
-			"down: RETR rejected: 550 Failed to open file."},
+		{"wrong content", receiving("not"), `down: /status does not match /not/: got "all well\n"`},
+		{"no such file", asking("/none"), "down: RETR rejected: 550 Failed to open file."},
 	})
 	checkPlugin(t, good, "check_ftp", "-H {address} -p {port}", "FTP OK")
 	checkStopped(t, pid, good, "down: timeout waiting for the greeting")

@@ -174,8 +174,7 @@ func TestRealTinyproxy(t *testing.T) {
 	checkCells(t, good, []cell{
 		{"good", nil, "up: 200 OK"},
 		{"good over IPv6", onIPv6, "up: 200 OK"},
-		{"wrong answer", receiving("bad"),
-			`down: body does not match /bad/: got "All good"`},
+		{"wrong answer", receiving("bad"), `down: body does not match /bad/: got "All good"`},
 		{"nobody to pass it to", func(s *Spec) { s.URL = fmt.Sprintf("http://127.0.0.1:%d/", gone) },
 			"down: status 500, want 2xx"},
 		{"nobody is good", func(s *Spec) {

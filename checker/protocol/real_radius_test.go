@@ -78,8 +78,7 @@ server default {
 		{"good", nil, "up: Access-Accept"},
 		{"good over IPv6", onIPv6, "up: Access-Accept"},
 		{"wrong password", passwdOf("other"), "down: login rejected: Access-Reject"},
-		{"wrong user", loginOf("other"),
-			"down: login rejected: Access-Reject: nobody of us"},
+		{"wrong user", loginOf("other"), "down: login rejected: Access-Reject: nobody of us"},
 		{"wrong secret", func(s *Spec) { s.Secret = "other"; late(s) }, silence},
 	})
 	freeze(t, pid)

@@ -50,8 +50,7 @@ request_route {
 		{"good over IPv6", onIPv6, "up: SIP/2.0 200 OK"},
 		{"good over TCP", tcp, "up: SIP/2.0 200 OK"},
 		{"good over TCP and IPv6", func(s *Spec) { tcp(s); onIPv6(s) }, "up: SIP/2.0 200 OK"},
-		{"wrong user", loginOf("nobody@example.net"),
-			"down: status 404 Not Found, want 200 OK"},
+		{"wrong user", loginOf("nobody@example.net"), "down: status 404 Not Found, want 200 OK"},
 		{"wrong user over TCP", func(s *Spec) { tcp(s); s.Login = "nobody@example.net" },
 			"down: status 404 Not Found, want 200 OK"},
 	})

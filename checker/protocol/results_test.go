@@ -79,15 +79,13 @@ func TestAFailureNamesItsStage(t *testing.T) {
 		server script // nil: the port is closed
 		want   wire.Stage
 	}{
-		"nothing to ask": {Spec{Service: "radius"}, nil, wire.AtStart},
-		"refused":        {pop, nil, wire.AtConnect},
-		"no TLS":         {Spec{Service: "tls"}, steps("< +OK ready", silent), wire.AtTLS},
-		"no STARTTLS": {secured, steps("< +OK ready", "> STLS", "< -ERR", silent),
-			wire.AtTLS},
+		"nothing to ask":       {Spec{Service: "radius"}, nil, wire.AtStart},
+		"refused":              {pop, nil, wire.AtConnect},
+		"no TLS":               {Spec{Service: "tls"}, steps("< +OK ready", silent), wire.AtTLS},
+		"no STARTTLS":          {secured, steps("< +OK ready", "> STLS", "< -ERR", silent), wire.AtTLS},
 		"not ready":            {pop, steps("< -ERR", silent), wire.AtAnswer},
 		"silent in the log-in": {pop, steps("< +OK ready", silent), wire.AtLogin},
-		"wrong user": {pop, steps("< +OK ready", "> USER monitor", "< -ERR", silent),
-			wire.AtLogin},
+		"wrong user":           {pop, steps("< +OK ready", "> USER monitor", "< -ERR", silent), wire.AtLogin},
 		"log-in of a library": {Spec{Service: "redis", Account: settings.Account{Passwd: "secret"}},
 			steps("< -WRONGPASS no", silent),
 			wire.AtLogin},

@@ -59,8 +59,7 @@ func TestSimpleTCPSteps(t *testing.T) {
 		{"a later line", mail,
 			steps(raw("banner\n220 ready\r\n"), hello, raw("news\n250 hello"), "> QUIT"),
 			`up: got "250 "`},
-		{"sends only", steps1("send a\r\n", "send b\r\n"), steps("> a", "> b", ended),
-			"up: all sent"},
+		{"sends only", steps1("send a\r\n", "send b\r\n"), steps("> a", "> b", ended), "up: all sent"},
 		{"what was matched counts no more", late(steps1("expect pong", "expect pong")),
 			steps(raw("pong"), silent), "down: step 2: timeout waiting for /pong/"},
 		{"not a match over the end of the last", late(steps1("expect abc", "expect cd")),
@@ -98,8 +97,7 @@ func TestSimpleTCPStepsOverUDP(t *testing.T) {
 		{"good", spec, server, `up: got "221"`},
 		{"wrong answer", late(spec), replies("250"),
 			`down: step 4: timeout waiting for /^221/: got "250"`},
-		{"silent", late(spec), replies(),
-			"down: step 2: timeout waiting for /^250/"},
+		{"silent", late(spec), replies(), "down: step 2: timeout waiting for /^250/"},
 		{"refused", spec, nil, "down: step 2: waiting for /^250/: refused"},
 	})
 }

@@ -14,8 +14,7 @@ func TestSMTP(t *testing.T) {
 	checkFakes(t, nil, append(greetingCases(smtp, "SMTP", "220 mx.example.org ESMTP"), []fakeCase{
 		{"good", smtp, steps(greeted, "< 250-mx.example.org", "< 250-SIZE 1000", "< 250 HELP", quit),
 			"up: 220 mx.example.org ESMTP"},
-		{"submission", submission, steps(greeted, "< 250 mx", quit),
-			"up: 220 mx.example.org ESMTP"},
+		{"submission", submission, steps(greeted, "< 250 mx", quit), "up: 220 mx.example.org ESMTP"},
 		{"greeting of several lines", smtp,
 			steps("< 220-mx.example.org", "< 220 ESMTP", "> EHLO director.example.org", "< 250 mx",
 				quit),
