@@ -114,7 +114,7 @@ func TestServicesUseWhatTheirRowsName(t *testing.T) {
 				return lines
 			}
 			if servers[service.Name] == nil {
-				t.Fatalf("servers of uses_test.go has no row for %s", service.Name)
+				t.Fatalf("goodServers of uses_test.go has no row for %s", service.Name)
 			}
 			as := func(*Spec) {}
 			first := run(as)
