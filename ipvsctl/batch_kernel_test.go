@@ -1,7 +1,6 @@
 package ipvsctl
 
 import (
-	"net/netip"
 	"slices"
 	"syscall"
 	"testing"
@@ -12,23 +11,6 @@ import (
 
 	"github.com/moby/ipvs"
 )
-
-// rack is a table of services with four real servers each.
-func rack(services int, weight uint32) lvs.Table {
-	table := lvs.Table{}
-	for s := range services {
-		key := lvs.Key{Protocol: lvs.TCP,
-			Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(s / 250), byte(s % 250)}), 80)}
-		service := lvs.VirtualService{Key: key, Settings: lvs.Settings{Scheduler: "rr"}}
-		for d := range 4 {
-			addr := netip.AddrPortFrom(
-				netip.AddrFrom4([4]byte{10, byte(2 + d), byte(s / 250), byte(s % 250)}), 8080)
-			service.Dests.Put(lvs.Dest{Addr: addr, Weight: weight})
-		}
-		table[key] = service
-	}
-	return table
-}
 
 // mobyDests changes destinations as moby/ipvs does: one at a time, and it waits for each answer.
 func mobyDests(t testing.TB, h *ipvs.Handle, ops []lvs.Op) {
@@ -53,7 +35,7 @@ func TestKernelChangesInBatchesCostLess(t *testing.T) {
 	k := openKernel(t)
 	h := testkit.Must(ipvs.New(""))(t)
 	defer h.Close()
-	up, down, none := rack(2500, 1), rack(2500, 0), rack(2500, 1)
+	up, down, none := rack(2500, 4, 1), rack(2500, 4, 0), rack(2500, 4, 1)
 	for key, service := range none {
 		service.Dests = nil
 		none[key] = service

@@ -47,20 +47,7 @@ func TestKernelEditsKeepConnections(t *testing.T) {
 // echo is a server that sends back what it receives, until the test ends.
 func echo(t *testing.T, addr string) {
 	t.Helper()
-	listener := testkit.Must(net.Listen("tcp", addr))(t)
-	t.Cleanup(func() { listener.Close() })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				io.Copy(conn, conn)
-			}()
-		}
-	}()
+	testkit.Serve(t, testkit.Must(net.Listen("tcp", addr))(t), func(conn net.Conn) { io.Copy(conn, conn) })
 }
 
 func exchange(conn net.Conn, b byte) error {

@@ -143,21 +143,26 @@ func randomTable(r *rand.Rand) lvs.Table {
 	return table
 }
 
-// manyDests is a table of 10,000 real servers behind 100 services.
-func manyDests() lvs.Table {
+// rack is a table of services with as many real servers each.
+func rack(services, servers int, weight uint32) lvs.Table {
 	table := lvs.Table{}
-	for s := range 100 {
-		key := lvs.Key{Protocol: lvs.TCP,
-			Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, 0, byte(s)}), 80)}
-		service := lvs.VirtualService{Key: key, Settings: lvs.Settings{Scheduler: "wrr"}}
-		for d := range 100 {
-			addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 2, byte(s), byte(d)}), 80)
-			service.Dests.Put(lvs.Dest{Addr: addr, Weight: 1})
+	for s := range services {
+		at := func(net int, port uint16) netip.AddrPort {
+			ip := netip.AddrFrom4([4]byte{10, byte(net), byte(s / 250), byte(s % 250)})
+			return netip.AddrPortFrom(ip, port)
 		}
-		table[key] = service
+		service := lvs.VirtualService{Key: lvs.Key{Protocol: lvs.TCP, Addr: at(1, 80)},
+			Settings: lvs.Settings{Scheduler: "rr"}}
+		for d := range servers {
+			service.Dests.Put(lvs.Dest{Addr: at(2+d, 8080), Weight: weight})
+		}
+		table[service.Key] = service
 	}
 	return table
 }
+
+// manyDests is a table of 10,000 real servers behind 100 services.
+func manyDests() lvs.Table { return rack(100, 100, 1) }
 
 func BenchmarkDiff10k(b *testing.B) {
 	have := manyDests()

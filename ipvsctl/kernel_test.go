@@ -81,6 +81,9 @@ func lineTo(t testing.TB, kernel func([]sent) [][]byte) *conn {
 	return &conn{moby: moby{&ipvs.Handle{}}, genl: g}
 }
 
+// kernelTo is a client with such a connection.
+func kernelTo(t testing.TB, far func([]sent) [][]byte) *kernel { return &kernel{conn: lineTo(t, far)} }
+
 func requestsIn(b []byte) (requests []sent) {
 	for len(b) > 0 {
 		size := binary.NativeEndian.Uint32(b)
@@ -105,7 +108,7 @@ func additions(t testing.TB, n int) (ops []lvs.Op) {
 
 func TestABatchIsOneSendOfWhichTheLastIsAcknowledged(t *testing.T) {
 	var sends [][]sent
-	k := &kernel{conn: lineTo(t, func(r []sent) [][]byte { sends = append(sends, r); return lastAcked(r) })}
+	k := kernelTo(t, func(r []sent) [][]byte { sends = append(sends, r); return lastAcked(r) })
 	ops := additions(t, lvs.Batch+2)
 	for i, err := range k.Do(t.Context(), ops...) {
 		if err != nil {
@@ -130,7 +133,7 @@ func TestABatchIsOneSendOfWhichTheLastIsAcknowledged(t *testing.T) {
 
 // BenchmarkBatch measures our part of a batch, without the kernel's.
 func BenchmarkBatch(b *testing.B) {
-	k, ops := &kernel{conn: lineTo(b, lastAcked)}, additions(b, lvs.Batch)
+	k, ops := kernelTo(b, lastAcked), additions(b, lvs.Batch)
 	b.ReportAllocs()
 	for b.Loop() {
 		if err := errors.Join(k.Do(b.Context(), ops...)...); err != nil {
@@ -208,8 +211,8 @@ func TestAChangeThatCantBeIsNotSent(t *testing.T) {
 		"a service alone":                {badService[1:2], nil},
 	} {
 		var sends []int
-		k := &kernel{conn: lineTo(t,
-			func(r []sent) [][]byte { sends = append(sends, len(r)); return lastAcked(r) })}
+		k := kernelTo(t,
+			func(r []sent) [][]byte { sends = append(sends, len(r)); return lastAcked(r) })
 		results := k.Do(t.Context(), row.ops...)
 		if !slices.Equal(sends, row.sends) || len(results) != len(row.ops) {
 			t.Errorf("%s: %v sent, %d results", name, sends, len(results))
@@ -286,7 +289,7 @@ func TestARequestThatIsTooLateIsNotSent(t *testing.T) {
 	gone := errors.New("gone")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(gone)
-	k := &kernel{conn: lineTo(t, func([]sent) [][]byte { t.Error("a request was sent"); return nil })}
+	k := kernelTo(t, func([]sent) [][]byte { t.Error("a request was sent"); return nil })
 	if err := k.Do(ctx, additions(t, 1)...)[0]; !errors.Is(err, gone) {
 		t.Errorf("%v", err)
 	}
@@ -306,7 +309,7 @@ func TestARequestEndsWithItsContext(t *testing.T) {
 }
 
 func TestCloseDropsTheLine(t *testing.T) {
-	k := &kernel{conn: lineTo(t, lastAcked)}
+	k := kernelTo(t, lastAcked)
 	if err := errors.Join(k.Close(), k.Close()); err != nil || k.conn != nil {
 		t.Errorf("%v, %v", k.conn, err)
 	}
@@ -343,7 +346,7 @@ func TestTheTableIsReadServiceByService(t *testing.T) {
 	want := tableOf(t, "-A -f 1 -s rr", "-a -f 1 -r 10.2.0.1:0 -g -w 1", "-a -f 1 -r 10.2.0.2:0 -g -w 2",
 		"-A -t 10.1.0.1:80 -s rr", "-A -f 3 -6 -s rr",
 		"-a -f 3 -6 -r [fd00:2::1]:0 -g -w 3")
-	k := &kernel{conn: lineTo(t, kernelOf(want))}
+	k := kernelTo(t, kernelOf(want))
 	got, err := k.Read(t.Context())
 	if err != nil || len(got) != 3 {
 		t.Fatalf("%v, %v", got, err)
@@ -386,12 +389,12 @@ func TestATableThatCantBeReadIsAnError(t *testing.T) {
 			return [][]byte{r.carries(nil), r.acked(0)}
 		},
 	} {
-		k := &kernel{conn: lineTo(t, func(r []sent) [][]byte { return answer(r[0]) })}
+		k := kernelTo(t, func(r []sent) [][]byte { return answer(r[0]) })
 		if _, err := k.Read(t.Context()); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
 		}
 	}
-	k := &kernel{conn: lineTo(t, func(r []sent) [][]byte { return [][]byte{r[0].acked(syscall.EPERM)} })}
+	k := kernelTo(t, func(r []sent) [][]byte { return [][]byte{r[0].acked(syscall.EPERM)} })
 	if _, err := k.Services(t.Context(), parseOp(t, "-D -f 1").Key); !errors.Is(err, syscall.EPERM) ||
 		!strings.HasPrefix(err.Error(), "ipvs connections of ") {
 		t.Errorf("%v", err)
@@ -505,12 +508,12 @@ func TestCountersOfManyServices(t *testing.T) {
 		"-a -f 2 -r 10.2.0.2:0 -g -w 2")
 	one, two, three := parseOp(t, "-D -f 1").Key, parseOp(t, "-D -f 2").Key, parseOp(t, "-D -f 3").Key
 	var asked atomic.Int32
-	k := &kernel{conn: lineTo(t, func(r []sent) [][]byte {
+	k := kernelTo(t, func(r []sent) [][]byte {
 		if asked.Add(1) == 4 {
 			return [][]byte{r[0].acked(syscall.EPERM)}
 		}
 		return kernelOf(table)(r)
-	})}
+	})
 	all, err := k.Services(t.Context(), one, two, one, three, lvs.Key{Mark: 4})
 	if !errors.Is(err, syscall.EPERM) || !strings.HasPrefix(err.Error(), "ipvs connections of -f 4: ") ||
 		asked.Load() != 4 {

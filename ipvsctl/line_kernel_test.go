@@ -123,20 +123,14 @@ func TestKernelWithoutRightsIsAnErrorThatSaysSo(t *testing.T) {
 func TestKernelOpenLeavesNoSocketBehind(t *testing.T) {
 	needsIPVS(t)
 	namespace(t)
-	before := openFiles(t)
+	before := testkit.Descriptors()
 	for range 3 {
 		k := &kernel{}
 		testkit.OK(t, k.Connect(t.Context()))
 		apply(t, k)
 		k.Close()
 	}
-	if after := openFiles(t); after != before {
+	if after := testkit.Descriptors(); after != before {
 		t.Errorf("%d files are open, %d were", after, before)
 	}
-}
-
-func openFiles(t *testing.T) int {
-	t.Helper()
-	files := testkit.Must(os.ReadDir("/proc/self/fd"))(t)
-	return len(files)
 }

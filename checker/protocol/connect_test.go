@@ -33,9 +33,7 @@ func TestConnect(t *testing.T) {
 			for _, protocol := range []string{"tcp", "fwm"} {
 				spec := connectSpec(s.addr)
 				spec.Protocol = protocol
-				if r := checked(t, spec); !r.OK || r.Cause == checker.Shortage {
-					t.Errorf("%s: %+v", protocol, r)
-				}
+				passes(t, spec)
 				if n := <-said; n != 0 {
 					t.Errorf("%s: something was sent", protocol)
 				}
@@ -46,10 +44,9 @@ func TestConnect(t *testing.T) {
 
 func TestConnectRefused(t *testing.T) {
 	testkit.Leaks(t)
-	if r := checked(t, connectSpec(testkit.FreeAddr(t))); r.OK || r.Cause == checker.Shortage ||
-		r.Detail != "connect: refused" {
-		t.Errorf("%+v", r)
-	}
+	r := checked(t, connectSpec(testkit.FreeAddr(t)))
+	expect(t, r, "down: connect: refused")
+	testkit.Equal(t, r.Cause, checker.Refused)
 }
 
 func TestConnectToServerThatDoesNotAnswer(t *testing.T) {
@@ -57,9 +54,7 @@ func TestConnectToServerThatDoesNotAnswer(t *testing.T) {
 	spec := connectSpec(testkit.DeafAddr(t))
 	spec.Timeout = short
 	r, took := timed(t, build(t, spec, nil))
-	if r.OK || r.Cause == checker.Shortage || r.Detail != "connect: no answer in 150ms" {
-		t.Errorf("%+v", r)
-	}
+	expect(t, r, "down: connect: no answer in 150ms")
 	if took < short || took > short+slack {
 		t.Errorf("took %v", took)
 	}
@@ -83,25 +78,10 @@ func TestOurShortageIsNotTheServersFailure(t *testing.T) {
 	testkit.OK(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &before))
 	defer syscall.Setrlimit(syscall.RLIMIT_NOFILE, &before)
 	testkit.OK(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 3, Max: before.Max}))
-	r := c.Check(t.Context())
-	if r.OK || r.Cause != checker.Shortage || r.Detail != "connect: too many open files" {
-		t.Errorf("%+v", r)
-	}
+	expect(t, c.Check(t.Context()), "shortage: connect: too many open files")
 }
 
-func TestBlame(t *testing.T) {
-	for err, local := range map[error]bool{
-		syscall.EMFILE: true, syscall.ENFILE: true, syscall.ENOMEM: true, syscall.ENOBUFS: true,
-		syscall.EADDRNOTAVAIL: true,
-		syscall.ECONNREFUSED:  false, syscall.EHOSTUNREACH: false, syscall.ENETUNREACH: false,
-		syscall.EPERM: true, syscall.EACCES: false,
-		syscall.ETIMEDOUT: false, os.ErrDeadlineExceeded: false, net.ErrClosed: false,
-	} {
-		wrapped := wire.StageFault("connect", &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", err)})
-		if r := failed(wrapped); r.Cause == checker.Shortage != local || r.OK {
-			t.Errorf("%v: %+v", err, r)
-		}
-	}
+func TestFailuresOfAStageSayWhatFailed(t *testing.T) {
 	for err, want := range map[error]string{
 		&net.OpError{Op: "dial", Err: os.NewSyscallError("connect",
 			syscall.EHOSTUNREACH)}: "connect: no route to host",
@@ -188,9 +168,7 @@ func TestCombinedOverTCP(t *testing.T) {
 	spec.Type, spec.Timeout, spec.Connects = "combined", patient, 1
 	c := build(t, spec, nil)
 	for i, want := range []string{"200 OK", "connected", "200 OK"} {
-		if r := c.Check(t.Context()); r.Detail != want {
-			t.Errorf("check %d: %+v, want %s", i, r, want)
-		}
+		expect(t, c.Check(t.Context()), "up: "+want, "check", i)
 	}
 }
 

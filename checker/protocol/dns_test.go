@@ -11,6 +11,7 @@ import (
 	"github.com/miekg/dns"
 
 	"ldirectord/checker/wire"
+	"ldirectord/internal/testkit"
 )
 
 // zone is a fake name server's answer: records, or a response code.
@@ -69,63 +70,50 @@ func heardDNS(next ...step) script {
 
 func TestDNS(t *testing.T) {
 	www := Spec{Service: "dns", Protocol: "udp", Request: "/www.example.org", Receive: `^192\.0\.2\.1`}
-	reverse := Spec{Service: "dns", Protocol: "udp", Request: "/192.0.2.10", Receive: `^www\.example\.org$`}
-	reverse6 := Spec{Service: "dns", Protocol: "udp", Request: "/2001:db8::10", Receive: "www"}
-	good := zone{records: []string{"@ 60 IN CNAME web.example.org.", "web.example.org. 60 IN A 198.51.100.1",
-		"web.example.org. 60 IN A 192.0.2.10"}}
-	named := zone{records: []string{"@ 60 IN PTR www.example.org."}}
-	fixed := func(text string) datagrams {
-		return func(int, []byte, net.Addr) []string { return []string{text} }
-	}
-	checkDatagrams(t, []datagramCase{
-		{"good", www, good.udp, true, "www.example.org is 192.0.2.10"},
-		{"good over IPv6", over6(www), good.udp, true, "www.example.org is 192.0.2.10"},
-		{"good name", reverse, named.udp, true, "10.2.0.192.in-addr.arpa is www.example.org"},
-		{"good name of an IPv6 address", reverse6, named.udp, true,
-			"0.1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa is www.example.org"},
-		{"the first packet is lost", www, func(n int, packet []byte, from net.Addr) []string {
-			if n == 0 {
-				return nil
-			}
-			return good.udp(n, packet, from)
-		}, true, "www.example.org is 192.0.2.10"},
+	typed, coded := www, www
+	typed.DNSType, coded.DNSRcode, coded.Receive = "AAAA", "REFUSED", ""
+	good := zone{records: []string{"@ 60 IN A 192.0.2.10"}}
+	changed := func(change func(*dns.Msg)) datagrams { return zone{change: change}.udp }
+	cases := []datagramCase{
+		{"the first packet is lost", www, afterLoss(good.udp), "up: www.example.org is 192.0.2.10"},
 		{"an answer to another comes first", www, func(n int, packet []byte, from net.Addr) []string {
-			other := zone{change: func(m *dns.Msg) { m.Id++ }}
-			return append(other.udp(n, packet, from), good.udp(n, packet, from)...)
-		}, true, "www.example.org is 192.0.2.10"},
-		{"wrong answer", www, zone{records: []string{"@ 60 IN A 198.51.100.1", "@ 60 IN A 198.51.100.2"}}.udp,
-			false, `www.example.org does not match /^192\.0\.2\.1/: got 198.51.100.1, 198.51.100.2`},
-		{"wrong name", reverse, zone{records: []string{"@ 60 IN PTR xwww.example.org."}}.udp, false,
-			`10.2.0.192.in-addr.arpa does not match /^www\.example\.org$/: got xwww.example.org`},
-		{"no such name", www, zone{rcode: dns.RcodeNameError}.udp, false, "NXDOMAIN for www.example.org"},
-		{"server failure", www, zone{rcode: dns.RcodeServerFailure}.udp, false, "SERVFAIL for www.example.org"},
-		{"refuses to answer", www, zone{rcode: dns.RcodeRefused}.udp, false, "REFUSED for www.example.org"},
-		{"unheard-of response code", www, zone{rcode: 15}.udp, false, "rcode 15 for www.example.org"},
-		{"records of another kind", www,
-			zone{records: []string{"@ 60 IN AAAA 2001:db8::1", `@ 60 IN TXT "192.0.2.1"`}}.udp, false,
-			"no A record for www.example.org"},
-		{"no records", reverse, zone{}.udp, false, "no PTR record for 10.2.0.192.in-addr.arpa"},
-		{"another protocol", www, fixed("HTTP/1.1 400 Bad Request\r\n"), false,
-			`not DNS: "HTTP/1.1 400 Bad Request\r\n"`},
-		{"nothing in it", www, fixed(""), false, `not DNS: ""`},
+			other := changed(func(m *dns.Msg) { m.Id++ })
+			return append(other(n, packet, from), good.udp(n, packet, from)...)
+		}, "up: www.example.org is 192.0.2.10"},
+		{"unheard-of response code", www, zone{rcode: 15}.udp, "down: rcode 15 for www.example.org"},
+		{"empty record", typed, changed(func(m *dns.Msg) {
+			m.Answer = []dns.RR{&dns.RFC3597{Hdr: dns.RR_Header{
+				Name: "www.example.org.", Rrtype: dns.TypeAAAA, Class: dns.ClassINET}}}
+		}), "down: no AAAA record for www.example.org"},
+		{"another protocol", www, replies("HTTP/1.1 400 Bad Request\r\n"),
+			`down: not DNS: "HTTP/1.1 400 Bad Request\r\n"`},
+		{"nothing in it", www, replies(""), `down: not DNS: ""`},
 		{"echo", late(www),
-			func(_ int, packet []byte, _ net.Addr) []string { return []string{string(packet)} }, false,
-			"no answer in 400ms, but other datagrams"},
+			func(_ int, packet []byte, _ net.Addr) []string { return []string{string(packet)} },
+			"down: no answer in 400ms, but other datagrams"},
 		{"answers to another question only", late(www),
-			zone{change: func(m *dns.Msg) { m.Question[0].Name = "www.example.net." }}.udp, false,
-			"no answer in 400ms, but other datagrams"},
-		{"silent", late(www), func(int, []byte, net.Addr) []string { return nil }, false, "no answer in 400ms"},
-		{"refused", www, nil, false, "udp: refused"},
-		{"refused over IPv6", over6(www), nil, false, "udp: refused"},
-		{"cut off, and no TCP", www, zone{change: func(m *dns.Msg) { m.Truncated = true }}.udp, false,
-			"connect: refused"},
-		{"no request", Spec{Service: "dns", Request: "/", Receive: "x"}, nil, false,
-			"request names nothing to look up"},
-		{"no receive", Spec{Service: "dns", Request: "/www.example.org"}, nil, false,
-			"receive is empty: no answer can match it"},
-		{"no domain name", Spec{Service: "dns", Request: "/www..example\x1b", Receive: "x"}, nil, false,
-			`request: www..example\x1b is not a domain name`},
-	})
+			changed(func(m *dns.Msg) { m.Question[0].Name = "www.example.net." }),
+			"down: no answer in 400ms, but other datagrams"},
+		{"cut off, and no TCP", www, changed(func(m *dns.Msg) { m.Truncated = true }),
+			"down: connect: refused"},
+		{"silent where a code is wanted", late(coded), replies(), "down: no answer in 400ms"},
+		{"no request", Spec{Service: "dns", Request: "/", Receive: "x"}, nil,
+			"down: request names nothing to look up"},
+		{"no receive", Spec{Service: "dns", Request: "/www.example.org"}, nil,
+			"down: receive is empty: no answer can match it"},
+		{"no domain name", Spec{Service: "dns", Request: "/www..example\x1b", Receive: "x"}, nil,
+			`down: request: www..example\x1b is not a domain name`},
+	}
+	for _, row := range testkit.Table(t, "../../testdata/checker/dns.txt", 8) {
+		s := Spec{Service: "dns", Protocol: "udp", DNSType: row[1], DNSRcode: row[2], Request: "/" + row[3],
+			Receive: row[4]}
+		z := zone{rcode: dns.StringToRcode[row[5]]}
+		if row[6] != "" {
+			z.records = strings.Split(row[6], "; ")
+		}
+		cases = append(cases, datagramCase{row[0], s, z.udp, row[7]})
+	}
+	checkDatagrams(t, cases)
 }
 
 // Parsing a datagram of thousands of long names costs a hundred times as much as sending it.
@@ -159,87 +147,12 @@ func TestDNSAnswersToOthersAreNotReadFurther(t *testing.T) {
 	}
 }
 
-func TestDNSRecordTypes(t *testing.T) {
-	ask := func(kind, receive string) Spec {
-		return Spec{Service: "dns", Protocol: "udp", Request: "/example.org", Receive: receive, DNSType: kind}
-	}
-	of := func(records ...string) datagrams { return zone{records: records}.udp }
-	bare := func(kind uint16) datagrams {
-		return zone{change: func(m *dns.Msg) {
-			m.Answer = []dns.RR{&dns.RFC3597{
-				Hdr: dns.RR_Header{Name: "example.org.", Rrtype: kind, Class: dns.ClassINET}}}
-		}}.udp
-	}
-	checkDatagrams(t, []datagramCase{
-		{"A", ask("A", ""), of("@ 60 IN A 192.0.2.10"), true, "example.org is 192.0.2.10"},
-		{"AAAA", ask("AAAA", "^2001:db8::"), of("@ 60 IN A 192.0.2.10", "@ 60 IN AAAA 2001:db8::10"), true,
-			"example.org is 2001:db8::10"},
-		{"MX", ask("MX", `^10 mx\.example\.org$`), of("@ 60 IN MX 10 mx.example.org."), true,
-			"example.org is 10 mx.example.org"},
-		{"NS", ask("NS", "^ns1"), of("@ 60 IN NS ns.example.org.", "@ 60 IN NS ns1.example.org."), true,
-			"example.org is ns1.example.org"},
-		{"TXT", ask("TXT", "^v=spf1 -all$"), of(`@ 60 IN TXT "v=spf1 " "-all"`), true,
-			"example.org is v=spf1 -all"},
-		{"SOA", ask("SOA", " 42 "), of("@ 60 IN SOA ns.example.org. hm.example.org. 42 1 2 3 4"), true,
-			"example.org is ns.example.org hm.example.org 42 1 2 3 4"},
-		{"CNAME", ask("CNAME", "^web"),
-			of("@ 60 IN CNAME web.example.org.", "web.example.org. 60 IN A 192.0.2.10"), true,
-			"example.org is web.example.org"},
-		{"SRV", ask("SRV", "sip"), of("@ 60 IN SRV 0 5 5060 sip.example.org."), true,
-			"example.org is 0 5 5060 sip.example.org"},
-		{"PTR of a name", ask("PTR", "www"), of("@ 60 IN PTR www.example.org."), true,
-			"example.org is www.example.org"},
-		{"PTR of an address", Spec{Service: "dns", Protocol: "udp", Request: "/192.0.2.10", DNSType: "PTR"},
-			of("@ 60 IN PTR www.example.org."), true, "10.2.0.192.in-addr.arpa is www.example.org"},
-		{"no record of the type", ask("AAAA", ""), of("@ 60 IN A 192.0.2.10"), false,
-			"no AAAA record for example.org"},
-		{"empty record", ask("AAAA", ""), bare(dns.TypeAAAA), false, "no AAAA record for example.org"},
-		{"wrong record", ask("MX", "^20 "), of("@ 60 IN MX 10 mx.example.org."), false,
-			"example.org does not match /^20 /: got 10 mx.example.org"},
-		{"control character", ask("TXT", "x"), of(`@ 60 IN TXT "\027[2J"`), false,
-			`example.org does not match /x/: got \027[2J`},
-		{"no such name", ask("MX", ""), zone{rcode: dns.RcodeNameError}.udp, false, "NXDOMAIN for example.org"},
-	})
-}
-
-func TestDNSAnswerCodes(t *testing.T) {
-	ask := func(code, receive string) Spec {
-		return Spec{Service: "dns", Protocol: "udp", Request: "/example.org", Receive: receive, DNSRcode: code}
-	}
-	says := func(code int) datagrams { return zone{rcode: code}.udp }
-	checkDatagrams(t, []datagramCase{
-		{"refused, as wanted", ask("REFUSED", ""), says(dns.RcodeRefused), true, "REFUSED for example.org"},
-		{"no such name, as wanted", over6(ask("NXDOMAIN", "")), says(dns.RcodeNameError), true,
-			"NXDOMAIN for example.org"},
-		{"failure, as wanted", ask("SERVFAIL", ""), says(dns.RcodeServerFailure), true,
-			"SERVFAIL for example.org"},
-		{"not its zone, as wanted", ask("NOTAUTH", ""), says(dns.RcodeNotAuth), true,
-			"NOTAUTH for example.org"},
-		{"no error is enough", ask("NOERROR", ""), says(dns.RcodeSuccess), true, "NOERROR for example.org"},
-		{"no error, and a record", ask("NOERROR", "192"), zone{records: []string{"@ 60 IN A 192.0.2.10"}}.udp,
-			true, "example.org is 192.0.2.10"},
-		{"no error, but no record", ask("NOERROR", "192"), says(dns.RcodeSuccess), false,
-			"no A record for example.org"},
-		{"another code", ask("NXDOMAIN", ""), says(dns.RcodeSuccess), false,
-			"NOERROR for example.org, want NXDOMAIN"},
-		{"an error", ask("NOERROR", ""), says(dns.RcodeRefused), false, "REFUSED for example.org"},
-		{"silent", late(ask("REFUSED", "")), func(int, []byte, net.Addr) []string { return nil }, false,
-			"no answer in 400ms"},
-	})
-}
-
-// Checks know every record type and response code that the parser accepts.
+// Checks ask for every record type that the parser accepts; dns.txt has the response codes.
 func TestDNSKnowsTheWordsOfTheParser(t *testing.T) {
 	for _, kind := range []string{"A", "AAAA", "MX", "NS", "TXT", "SOA", "CNAME", "PTR", "SRV"} {
 		made, _ := newNegotiate(Spec{Service: "dns", Request: "/example.org", DNSType: kind}, &Env{})
 		if c := made.(*dnsCheck); dns.TypeToString[c.asked.Qtype] != kind {
 			t.Errorf("%s asks for %s", kind, dns.TypeToString[c.asked.Qtype])
-		}
-	}
-	for _, code := range []string{"NOERROR", "NXDOMAIN", "REFUSED", "SERVFAIL", "NOTAUTH"} {
-		made, _ := newNegotiate(Spec{Service: "dns", Request: "/example.org", DNSRcode: code}, &Env{})
-		if c := made.(*dnsCheck); rcodeName(c.rcode) != code {
-			t.Errorf("%s expects %s", code, rcodeName(c.rcode))
 		}
 	}
 }
@@ -248,23 +161,19 @@ func TestDNSOverTCP(t *testing.T) {
 	www := Spec{Service: "dns", Protocol: "tcp", Request: "/www.example.org", Receive: "192"}
 	good := zone{records: []string{"@ 60 IN A 192.0.2.10"}}
 	checkFakes(t, nil, []fakeCase{
-		{"good", www, script{good.tcp}, true, "www.example.org is 192.0.2.10"},
-		{"good over IPv6", over6(www), script{good.tcp}, true, "www.example.org is 192.0.2.10"},
-		{"no such name", www, script{zone{rcode: dns.RcodeNameError}.tcp}, false,
-			"NXDOMAIN for www.example.org"},
-		{"answer to another question", www, script{zone{change: func(m *dns.Msg) { m.Id++ }}.tcp}, false,
-			"not an answer to our question"},
-		{"refused", www, nil, false, "connect: refused"},
-		{"refused over IPv6", over6(www), nil, false, "connect: refused"},
-		{"silent", late(www), script{silent}, false, "no answer in 400ms"},
-		{"silent in the middle", late(www), heardDNS(raw("\x00\x40ab"), silent), false,
-			"timeout in the answer"},
-		{"slow drip", late(www), heardDNS(drip("\x00\x40abcdefghijklm")), false, "timeout in the answer"},
-		{"closed without an answer", www, heardDNS(), false, "connection closed without an answer"},
-		{"closed in the middle", www, heardDNS(raw("\x00\x40ab")), false, "connection closed in the answer"},
-		{"reset", www, heardDNS(reset), false, "connection reset in the answer"},
-		{"another protocol", www, heardDNS(raw("\x00\x04ab\x1b!")), false, `not DNS: "ab\x1b!"`},
-		{"endless", www, heardDNS(endless("HTTP/1.1 400 Bad Request ")), false,
-			`not DNS: "TP/1.1 400 Bad Request HTTP/1.1 400 Bad Request HTTP/1.1 400"…`},
+		{"good", www, script{good.tcp}, "up: www.example.org is 192.0.2.10"},
+		{"no such name", www, script{zone{rcode: dns.RcodeNameError}.tcp},
+			"down: NXDOMAIN for www.example.org"},
+		{"answer to another question", www, script{zone{change: func(m *dns.Msg) { m.Id++ }}.tcp},
+			"down: not an answer to our question"},
+		{"silent", late(www), script{silent}, "down: no answer in 400ms"},
+		{"silent in the middle", late(www), heardDNS(raw("\x00\x40ab"), silent), "down: timeout in the answer"},
+		{"slow drip", late(www), heardDNS(drip("\x00\x40abcdefghijklm")), "down: timeout in the answer"},
+		{"closed without an answer", www, heardDNS(), "down: connection closed without an answer"},
+		{"closed in the middle", www, heardDNS(raw("\x00\x40ab")), "down: connection closed in the answer"},
+		{"reset", www, heardDNS(reset), "down: connection reset in the answer"},
+		{"another protocol", www, heardDNS(raw("\x00\x04ab\x1b!")), `down: not DNS: "ab\x1b!"`},
+		{"endless", www, heardDNS(endless("HTTP/1.1 400 Bad Request ")),
+			`down: not DNS: "TP/1.1 400 Bad Request HTTP/1.1 400 Bad Request HTTP/1.1 400"…`},
 	})
 }

@@ -35,39 +35,42 @@ func externalSpec(command string) Spec {
 	}
 }
 
+// checkedFile makes the check of a program once; FILE replaces its path.
+func checkedFile(t *testing.T, s Spec) Result {
+	t.Helper()
+	r := checked(t, s)
+	if s.Command != "" {
+		r.Detail = strings.ReplaceAll(r.Detail, s.Command, "FILE")
+	}
+	return r
+}
+
 func TestExternal(t *testing.T) {
 	for name, c := range map[string]struct {
 		command string
-		want    Result
+		want    string
 	}{
-		"default": {"", Result{OK: true, Detail: "exit status 0"}},
-		"success": {writeScript(t, "#!/bin/sh\necho fine; exit 0\n"),
-			Result{OK: true, Detail: "exit status 0: fine"}},
+		"default": {"", "up: exit status 0"},
+		"success": {writeScript(t, "#!/bin/sh\necho fine; exit 0\n"), "up: exit status 0: fine"},
 		"failure": {writeScript(t, "#!/bin/sh\necho; echo '  bad thing ' >&2; echo more; exit 3\n"),
-			Result{Detail: "exit status 3: bad thing"}},
+			"down: exit status 3: bad thing"},
 		"arguments": {writeScript(t, "#!/bin/sh\necho $# \"$1,$2,$3,$4\"; exit 1\n"),
-			Result{Detail: "exit status 1: 4 10.1.0.1,80,[fe80::1 x,0"}},
+			"down: exit status 1: 4 10.1.0.1,80,[fe80::1 x,0"},
 		"controls": {writeScript(t, "#!/bin/sh\nprintf 'a\\033[31mb\\n'; exit 1\n"),
-			Result{Detail: `exit status 1: a\x1b[31mb`}},
-		"no #! line": {writeScript(t, "echo $#; exit 4\n"), Result{Detail: "exit status 4: 4"}},
+			`down: exit status 1: a\x1b[31mb`},
+		"no #! line": {writeScript(t, "echo $#; exit 4\n"), "down: exit status 4: 4"},
 		"signal": {writeScript(t, "#!/bin/sh\nkill -SEGV $$\n"),
-			Result{Detail: "died of signal 11 (segmentation fault)"}},
-		"missing": {"/does/not/exist",
-			Result{Detail: "can't run /does/not/exist: no such file or directory"}},
-		"not in the path": {"no-such-program", Result{Detail: "can't run no-such-program: not found"}},
-		"options are a name": {"/bin/true -x",
-			Result{Detail: "can't run /bin/true -x: no such file or directory"}},
-		"a directory": {"/", Result{Detail: "can't run /: is a directory"}},
+			"down: died of signal 11 (segmentation fault)"},
+		"missing":            {"/does/not/exist", "down: can't run FILE: no such file or directory"},
+		"not in the path":    {"no-such-program", "down: can't run FILE: not found"},
+		"options are a name": {"/bin/true -x", "down: can't run FILE: no such file or directory"},
+		"a directory":        {"/", "down: can't run FILE: is a directory"},
 		"missing shell": {writeScript(t, "#!/does/not/exist\n"),
-			Result{Detail: "no such file or directory"}},
+			"down: can't run FILE: no such file or directory"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			testkit.Leaks(t)
-			r := checked(t, externalSpec(c.command))
-			if r.OK != c.want.OK || r.Cause == checker.Shortage ||
-				!strings.HasSuffix(r.Detail, c.want.Detail) {
-				t.Errorf("%+v, want %+v", r, c.want)
-			}
+			expect(t, checkedFile(t, externalSpec(c.command)), c.want)
 		})
 	}
 }
@@ -75,9 +78,7 @@ func TestExternal(t *testing.T) {
 func TestExternalWithoutPermission(t *testing.T) {
 	path := writeScript(t, "#!/bin/sh\n")
 	testkit.OK(t, os.Chmod(path, 0o644))
-	if r := checked(t, externalSpec(path)); r.OK || !strings.HasSuffix(r.Detail, "/check: permission denied") {
-		t.Errorf("%+v", r)
-	}
+	expect(t, checkedFile(t, externalSpec(path)), "down: can't run FILE: permission denied")
 }
 
 func TestExternalIsKilledWithAllItStarted(t *testing.T) {
@@ -97,11 +98,7 @@ func TestExternalIsKilledWithAllItStarted(t *testing.T) {
 		return r, !r.OK && r.Detail == fmt.Sprintf("did not end in %v, killed: waiting", limit) &&
 			len(strings.Fields(string(written))) == 2
 	}, func(r Result) { t.Errorf("%+v, processes %q", r, written) })
-	for _, pid := range strings.Fields(string(written)) {
-		if !gone(t, pid) {
-			t.Errorf("process %s lives", pid)
-		}
-	}
+	allGone(t, strings.Fields(string(written))...)
 }
 
 // A program that only computes fails at its limit. Where the machine had no processor for it, that is a shortage.
@@ -113,6 +110,16 @@ func TestExternalThatComputesForeverFails(t *testing.T) {
 	busy := r.Cause == checker.Shortage && strings.HasPrefix(r.Detail, "did not end in 5.3s, ")
 	if r.OK || r.Cause != checker.Timeout && !busy {
 		t.Errorf("%+v", r)
+	}
+}
+
+// allGone waits until processes have ended.
+func allGone(t *testing.T, pids ...string) {
+	t.Helper()
+	for _, pid := range pids {
+		if !gone(t, pid) {
+			t.Errorf("process %s lives", pid)
+		}
 	}
 }
 
@@ -148,10 +155,7 @@ func TestExternalThatLeavesAChildBehindIsNotWaitedFor(t *testing.T) {
 func TestExternalMayFloodItsOutput(t *testing.T) {
 	testkit.Leaks(t)
 	path := writeScript(t, "#!/bin/sh\nhead -c 5000000 /dev/zero | tr '\\0' x\nexit 1\n")
-	r := checked(t, externalSpec(path))
-	if want := "exit status 1: " + strings.Repeat("x", 4*wire.MaxExcerpt) + "…"; r.OK || r.Detail != want {
-		t.Errorf("%.400q", r.Detail)
-	}
+	expect(t, checked(t, externalSpec(path)), "down: exit status 1: "+strings.Repeat("x", 4*wire.MaxExcerpt)+"…")
 }
 
 func TestExternalLeavesNoZombie(t *testing.T) {
@@ -196,10 +200,7 @@ func TestExternalWithoutATurnIsOurShortage(t *testing.T) {
 	e.Children <- struct{}{}
 	spec := externalSpec("")
 	spec.Timeout = short
-	if r := build(t, spec, e).Check(t.Context()); r.OK || r.Cause != checker.Shortage ||
-		r.Detail != "too many programs are running already" {
-		t.Errorf("%+v", r)
-	}
+	expect(t, build(t, spec, e).Check(t.Context()), "shortage: too many programs are running already")
 }
 
 func TestCancelledExternalIsKilled(t *testing.T) {
@@ -259,52 +260,41 @@ func TestExternalPerl(t *testing.T) {
 	const show = `print scalar(@ARGV) . " @ARGV\n"; exit 1;`
 	for name, c := range map[string]struct {
 		code string
-		want Result
+		want string
 	}{
-		"arguments": {show, Result{Detail: "exit status 1: 4 10.1.0.1 80 [fe80::1 x 0"}},
+		"arguments": {show, "down: exit status 1: 4 10.1.0.1 80 [fe80::1 x 0"},
 		"arguments of a function": {`my ($vip) = @_; my $first = shift; print "$vip $first $ARGV[0]"; exit 2`,
-			Result{Detail: "exit status 2: 10.1.0.1 10.1.0.1 10.1.0.1"}},
-		"end of the file":     {`print "fine"`, Result{OK: true, Detail: "exit status 0: fine"}},
-		"ends with a comment": {"1; # no newline", Result{OK: true, Detail: "exit status 0"}},
-		"return":              {"return 7;\n", Result{OK: true, Detail: "exit status 0"}},
-		"exit":                {"exit;\n", Result{OK: true, Detail: "exit status 0"}},
-		"exit 0":              {"eval { exit 0; }; exit 1", Result{OK: true, Detail: "exit status 0"}},
-		"exit inside eval":    {"eval { exit 3; }; exit 0", Result{Detail: "exit status 3"}},
-		"exit 256 is not 0":   {"exit 256;\n", Result{Detail: "exit status 255"}},
-		"exit with text":      {"exit 'fine';\n", Result{OK: true, Detail: "exit status 0"}},
-		"die": {"\ndie 'no good';\n",
-			Result{Detail: "exit status 255: no good at FILE line 2."}},
-		"syntax error": {"\n\nif (;\n",
-			Result{Detail: "exit status 255: syntax error at FILE line 3, "}},
+			"down: exit status 2: 10.1.0.1 10.1.0.1 10.1.0.1"},
+		"end of the file":     {`print "fine"`, "up: exit status 0: fine"},
+		"ends with a comment": {"1; # no newline", "up: exit status 0"},
+		"return":              {"return 7;\n", "up: exit status 0"},
+		"exit":                {"exit;\n", "up: exit status 0"},
+		"exit 0":              {"eval { exit 0; }; exit 1", "up: exit status 0"},
+		"exit inside eval":    {"eval { exit 3; }; exit 0", "down: exit status 3"},
+		"exit 256 is not 0":   {"exit 256;\n", "down: exit status 255"},
+		"exit with text":      {"exit 'fine';\n", "up: exit status 0"},
+		"die":                 {"\ndie 'no good';\n", "down: exit status 255: no good at FILE line 2."},
+		"syntax error":        {"\n\nif (;\n", "down: exit status 255: syntax error at FILE line 3, *"},
 		"shebang and strict": {"#!/usr/bin/perl -w\nuse strict;\nmy $x = 1;\nexit($x);\n",
-			Result{Detail: "exit status 1"}},
+			"down: exit status 1"},
 		"modules of the daemon": {"exit(inet_ntoa(inet_aton('127.0.0.1')) eq '127.0.0.1' && hostname() ne '' " +
-			"&& md5_hex('') ne '' ? 0 : 1)", Result{OK: true, Detail: "exit status 0"}},
+			"&& md5_hex('') ne '' ? 0 : 1)", "up: exit status 0"},
 		"log function": {"ld_log('in trouble'); &ld_debug(2, 'x'); exit 1",
-			Result{Detail: "exit status 1: in trouble"}},
-		"function of its own": {"sub ok { return 0 } exit ok();",
-			Result{OK: true, Detail: "exit status 0"}},
-		"signal": {"kill 'SEGV', $$; sleep 1",
-			Result{Detail: "died of signal 11 (segmentation fault)"}},
+			"down: exit status 1: in trouble"},
+		"function of its own": {"sub ok { return 0 } exit ok();", "up: exit status 0"},
+		"signal":              {"kill 'SEGV', $$; sleep 1", "down: died of signal 11 (segmentation fault)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			spec := externalSpec(writeScript(t, c.code))
 			spec.Type = "external-perl"
-			r := checked(t, spec)
-			r.Detail = strings.ReplaceAll(r.Detail, spec.Command, "FILE")
-			if r.OK != c.want.OK || r.Cause == checker.Shortage ||
-				!strings.HasPrefix(r.Detail, c.want.Detail) {
-				t.Errorf("%+v, want %+v", r, c.want)
-			}
+			expect(t, checkedFile(t, spec), c.want)
 		})
 	}
 	t.Run("missing", func(t *testing.T) {
 		spec := externalSpec("/does/not/exist")
 		spec.Type = "external-perl"
-		if r := checked(t, spec); r.OK || !strings.Contains(r.Detail,
-			"can't open /does/not/exist: No such file or directory") {
-			t.Errorf("%+v", r)
-		}
+		expect(t, checked(t, spec),
+			"down: exit status 2: can't open /does/not/exist: No such file or directory")
 	})
 }

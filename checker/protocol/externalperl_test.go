@@ -278,9 +278,7 @@ func TestAPerlThatDoesNotAnswerIsStartedAgain(t *testing.T) {
 					t.Errorf("%+v", r)
 				}
 			}
-			if !gone(t, strconv.Itoa(before)) {
-				t.Error("the killed perl still runs")
-			}
+			allGone(t, strconv.Itoa(before))
 			f.limit = patient
 			f.expect("exit status 0: fine")
 		})
@@ -302,9 +300,7 @@ func TestAPerlThatEndsLeavesNoCheckBehind(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 
-	if !gone(t, string(pid)) {
-		t.Errorf("process %s lives", pid)
-	}
+	allGone(t, string(pid))
 }
 
 // A check that hangs, or a file that hangs while it is compiled, fails at its limit. All that it started is killed,
@@ -334,11 +330,7 @@ func TestAPerlFileThatHangsFails(t *testing.T) {
 			}
 			wait.Wait()
 			written := testkit.Read(t, pids)
-			for _, pid := range strings.Fields(written) {
-				if !gone(t, pid) {
-					t.Errorf("process %s lives", pid)
-				}
-			}
+			allGone(t, strings.Fields(written)...)
 		})
 	}
 }
@@ -359,11 +351,7 @@ func TestAPerlEndsWithTheDaemon(t *testing.T) {
 	if len(pids) != 2 {
 		t.Fatalf("said %q", said)
 	}
-	for _, pid := range pids {
-		if !gone(t, pid) {
-			t.Errorf("process %s lives", pid)
-		}
-	}
+	allGone(t, pids...)
 }
 
 // On a machine with ten times the load that it can carry, no healthy server is taken out, and a check that hangs

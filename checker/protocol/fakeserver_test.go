@@ -171,14 +171,15 @@ func closedPort(t *testing.T, host string) netip.AddrPort {
 	return testkit.AddrOf(l)
 }
 
-// fakeCase is one check of a fake server.
-type fakeCase struct {
+// caseOf is one check of a fake server, which a script or a function for datagrams describes.
+type caseOf[Server any] struct {
 	name   string
 	spec   Spec
-	server script // nil: the port is closed
-	up     bool
-	detail string // all of it
+	server Server // nil: the port is closed
+	want   string // the verdict
 }
+
+type fakeCase = caseOf[script]
 
 // over6 is a check of a server on ::1.
 func over6(s Spec) Spec {
@@ -203,28 +204,35 @@ func hostOf(s Spec) string {
 // checkFakes makes all checks, over TLS if that is not nil. Afterwards no goroutine and no descriptor may be left.
 func checkFakes(t *testing.T, secure *tls.Config, cases []fakeCase) {
 	t.Helper()
+	checkEach(t, cases, func(t *testing.T, host string, server script) netip.AddrPort {
+		if server == nil {
+			return closedPort(t, host)
+		}
+		return serveScript(t, host, secure, server...)
+	})
+}
+
+func checkEach[Server any](t *testing.T, cases []caseOf[Server],
+	start func(*testing.T, string, Server) netip.AddrPort) {
+	t.Helper()
 	testkit.Leaks(t)
 	t.Run("checks", func(t *testing.T) {
 		for _, c := range cases {
 			t.Run(c.name, func(t *testing.T) {
 				t.Parallel()
-				to := closedPort(t, hostOf(c.spec))
-				if c.server != nil {
-					to = serveScript(t, hostOf(c.spec), secure, c.server...)
-				}
-				checkAt(t, to, c.spec, c.up, c.detail)
+				checkAt(t, start(t, hostOf(c.spec), c.server), c.spec, c.want)
 			})
 		}
 	})
 }
 
-func checkAt(t *testing.T, to netip.AddrPort, s Spec, up bool, detail string) {
+func checkAt(t *testing.T, to netip.AddrPort, s Spec, want string) {
 	isLate := s.NegotiateTimeout == tooLate
 	s.Type, s.Target = "negotiate", to
 	if !isLate {
 		s.NegotiateTimeout = inTime
 	}
-	took, of := inItsTime(t, s, &Env{HostName: "director.example.org"}, up, detail)
+	took, of := inItsTime(t, s, &Env{HostName: "director.example.org"}, want)
 	if !isLate && took > inTime/2 {
 		t.Errorf("took %v, though the server had said all it would", took)
 	}
@@ -236,35 +244,28 @@ func checkAt(t *testing.T, to netip.AddrPort, s Spec, up bool, detail string) {
 // greetingCases are the failures up to a server's greeting, which are the same with each protocol.
 func greetingCases(s Spec, protocol, greeting string) []fakeCase {
 	return []fakeCase{
-		{"refused", s, nil, false, "connect: refused"},
-		{"refused over IPv6", over6(s), nil, false, "connect: refused"},
-		{"silent after connect", late(s), script{silent}, false, "timeout waiting for the greeting"},
-		{"slow drip", late(s), script{drip(greeting + " from a slow server")}, false,
-			"timeout in the greeting"},
-		{"closed after connect", s, script{}, false, "connection closed waiting for the greeting"},
-		{"closed in the greeting", s, script{raw(greeting)}, false, "connection closed in the greeting"},
-		{"another protocol", s, script{say("SSH-2.0-\x1b[2J"), awaitAll("")}, false,
-			"not " + protocol + `: "SSH-2.0-\x1b[2J"`},
-		{"binary", s, script{raw("\x00\xff\n"), silent}, false, "not " + protocol + `: "\x00\xff"`},
-		{"empty line", s, script{say(""), silent}, false, "not " + protocol + `: ""`},
-		{"endless line", s, script{endless(greeting)}, false,
-			"a line of more than 4096 bytes in the greeting"},
+		{"silent after connect", late(s), script{silent}, "down: timeout waiting for the greeting"},
+		{"slow drip", late(s), script{drip(greeting + " from a slow server")}, "down: timeout in the greeting"},
+		{"closed after connect", s, script{}, "down: connection closed waiting for the greeting"},
+		{"closed in the greeting", s, script{raw(greeting)}, "down: connection closed in the greeting"},
+		{"another protocol", s, steps("< SSH-2.0-\x1b[2J", awaitAll("")),
+			"down: not " + protocol + `: "SSH-2.0-\x1b[2J"`},
+		{"binary", s, script{raw("\x00\xff\n"), silent}, "down: not " + protocol + `: "\x00\xff"`},
+		{"empty line", s, steps("< ", silent), "down: not " + protocol + `: ""`},
+		{"endless line", s, script{endless(greeting)}, "down: a line of more than 4096 bytes in the greeting"},
 	}
 }
 
-// handshakeCases are the failures of a server that should begin with TLS.
-func handshakeCases(s Spec, greeting string) []fakeCase {
-	return []fakeCase{
-		{"silent in the TLS handshake", late(s), script{silent}, false, "timeout in TLS handshake"},
-		{"closed in the TLS handshake", s, script{hangUp}, false, "TLS handshake: closed by the server"},
-		{"without TLS", s, script{say(greeting), silent}, false, "TLS handshake: the port does not speak TLS"},
-	}
-}
-
-// steps puts a script together.
+// steps puts a script together. Texts are as in a transcript: > is what the check sends, < what it receives.
 func steps(parts ...any) (all script) {
 	for _, p := range parts {
 		switch p := p.(type) {
+		case string:
+			if said, is := strings.CutPrefix(p, "< "); is {
+				all = append(all, say(said))
+			} else {
+				all = append(all, await(strings.TrimPrefix(p, "> ")))
+			}
 		case script:
 			all = append(all, p...)
 		case step:
@@ -289,14 +290,32 @@ func expectName(t *testing.T, name string) *tls.Config {
 }
 
 // oldTLS is a server that only knows TLS 1.0.
-func oldTLS(t *testing.T) *tls.Config {
+func oldTLS(t *testing.T) *tls.Config { return upTo(t, tls.VersionTLS10) }
+
+// upTo is a server that knows TLS from 1.0 up to a version.
+func upTo(t *testing.T, version uint16) *tls.Config {
 	cfg := serverTLS(t)
-	cfg.MinVersion, cfg.MaxVersion = tls.VersionTLS10, tls.VersionTLS10
+	cfg.MaxVersion = version
 	return cfg
 }
 
 // datagrams is how a fake server answers the nth packet of a check, from 0.
 type datagrams func(n int, packet []byte, from net.Addr) []string
+
+// replies answers each packet alike.
+func replies(text ...string) datagrams {
+	return func(int, []byte, net.Addr) []string { return text }
+}
+
+// afterLoss answers all packets but the first.
+func afterLoss(answer datagrams) datagrams {
+	return func(n int, packet []byte, from net.Addr) []string {
+		if n == 0 {
+			return nil
+		}
+		return answer(n, packet, from)
+	}
+}
 
 // listenUDPAlone takes a UDP port that is free by TCP too, and stays so while other tests run.
 func listenUDPAlone(t *testing.T, host string) net.PacketConn {
@@ -321,9 +340,12 @@ func listenUDPAlone(t *testing.T, host string) net.PacketConn {
 	return nil
 }
 
-// serveDatagrams starts a fake server until the test ends.
+// serveDatagrams starts a fake server until the test ends. Without an answer the port is closed.
 func serveDatagrams(t *testing.T, host string, answer datagrams) netip.AddrPort {
 	t.Helper()
+	if answer == nil {
+		return closedPort(t, host)
+	}
 	c := listenUDPAlone(t, host)
 	var serving sync.WaitGroup
 	serving.Go(func() {
@@ -343,28 +365,10 @@ func serveDatagrams(t *testing.T, host string, answer datagrams) netip.AddrPort 
 }
 
 // datagramCase is one check of a fake server that answers by UDP.
-type datagramCase struct {
-	name   string
-	spec   Spec
-	server datagrams // nil: the port is closed
-	up     bool
-	detail string
-}
+type datagramCase = caseOf[datagrams]
 
-// checkDatagrams makes all checks. Afterwards no goroutine and no descriptor may be left.
+// checkDatagrams makes all checks as checkFakes does.
 func checkDatagrams(t *testing.T, cases []datagramCase) {
 	t.Helper()
-	testkit.Leaks(t)
-	t.Run("checks", func(t *testing.T) {
-		for _, c := range cases {
-			t.Run(c.name, func(t *testing.T) {
-				t.Parallel()
-				to := closedPort(t, hostOf(c.spec))
-				if c.server != nil {
-					to = serveDatagrams(t, hostOf(c.spec), c.server)
-				}
-				checkAt(t, to, c.spec, c.up, c.detail)
-			})
-		}
-	})
+	checkEach(t, cases, serveDatagrams)
 }

@@ -7,8 +7,6 @@ import (
 	"net"
 	"strings"
 	"testing"
-
-	"ldirectord/checker/settings"
 )
 
 // listenData opens a data port and sends it to the client in a reply.
@@ -48,75 +46,68 @@ func transfer(with ...step) step {
 
 func TestFTP(t *testing.T) {
 	anonymous := Spec{Service: "ftp", Request: "/"}
-	file := Spec{Service: "ftp", Account: settings.Account{Login: "monitor", Passwd: "secret"}, Request: "/status",
+	file := Spec{Service: "ftp", Account: monitor, Request: "/status",
 		Receive: "^all w.ll$"}
-	in := steps(say("220-welcome", " to this server", "220 ready"), await("USER monitor"), say("331 and?"),
-		await("PASS secret"), say("230 in"))
-	atRoot := steps(in, await("CWD /"), say("250 /"), await("TYPE I"), say("200 binary"))
-	extended := steps(atRoot, await("EPSV"), listenData("229 Extended (|||PORT|)"))
-	retrieve := steps(await("RETR /status"), say("150 here it comes"))
-	done := steps(say("226 done"), await("QUIT"), say("221 bye"))
-	quit := steps(await("QUIT"), say("221 bye"))
+	in := steps("< 220-welcome", "<  to this server", "< 220 ready", "> USER monitor", "< 331 and?",
+		"> PASS secret", "< 230 in")
+	atRoot := steps(in, "> CWD /", "< 250 /", "> TYPE I", "< 200 binary")
+	extended := steps(atRoot, "> EPSV", listenData("229 Extended (|||PORT|)"))
+	retrieve := steps("> RETR /status", "< 150 here it comes")
+	done := steps("< 226 done", "> QUIT", "< 221 bye")
+	quit := steps("> QUIT", "< 221 bye")
 	checkFakes(t, nil, append(greetingCases(anonymous, "FTP", "220 ready"), []fakeCase{
-		{"good", file, steps(extended, retrieve, transfer(raw("all well\n")), done), true, "/status: 9 bytes"},
-		{"good over IPv6", over6(file), steps(extended, retrieve, transfer(raw("all well")), done), true,
-			"/status: 8 bytes"},
+		{"good", file, steps(extended, retrieve, transfer(raw("all well\n")), done), "up: /status: 9 bytes"},
+		{"good over IPv6", over6(file), steps(extended, retrieve, transfer(raw("all well")), done),
+			"up: /status: 8 bytes"},
 		{"knows PASV only", file,
-			steps(atRoot, await("EPSV"), say("500 what?"), await("PASV"),
+			steps(atRoot, "> EPSV", "< 500 what?", "> PASV",
 				listenData("227 Passive (10,0,0,1,HIGH,LOW)."), retrieve, transfer(raw("all well")),
 				done),
-			true, "/status: 8 bytes"},
+			"up: /status: 8 bytes"},
 		{"without a file", anonymous,
-			steps(say("220 ready"), await("USER anonymous"), say("331 mail address, please"),
-				await("PASS "), say("230 welcome"), await("CWD /"), say("250 /"), await("TYPE I"),
-				say("200 binary"), quit),
-			true, "230 welcome"},
+			steps("< 220 ready", "> USER anonymous", "< 331 mail address, please",
+				"> PASS ", "< 230 welcome", "> CWD /", "< 250 /", "> TYPE I",
+				"< 200 binary", quit),
+			"up: 230 welcome"},
 		{"without a password", anonymous,
-			steps(say("220 ready"), await("USER anonymous"), say("230 welcome"), await("CWD /"),
-				say("250 /"), await("TYPE I"), say("200 binary"), quit),
-			true, "230 welcome"},
-		{"not ready", anonymous, steps(say("421 too many users"), quit), false, "greeting: 421 too many users"},
-		{"wrong user", file, steps(say("220 ready"), await("USER monitor"), say("530 no"), quit), false,
-			"login rejected: 530 no"},
+			steps("< 220 ready", "> USER anonymous", "< 230 welcome", "> CWD /",
+				"< 250 /", "> TYPE I", "< 200 binary", quit),
+			"up: 230 welcome"},
+		{"not ready", anonymous, steps("< 421 too many users", quit), "down: greeting: 421 too many users"},
+		{"wrong user", file, steps("< 220 ready", "> USER monitor", "< 530 no", quit),
+			"down: login rejected: 530 no"},
 		{"wrong password", file,
-			steps(say("220 ready"), await("USER monitor"), say("331 and?"), await("PASS secret"),
-				say("530 not with secret"), quit),
-			false, "login rejected: 530 not with …"},
-		{"no root", file, steps(in, await("CWD /"), say("550 no"), quit), false, "CWD rejected: 550 no"},
+			steps("< 220 ready", "> USER monitor", "< 331 and?", "> PASS secret",
+				"< 530 not with secret", quit),
+			"down: login rejected: 530 not with …"},
+		{"no root", file, steps(in, "> CWD /", "< 550 no", quit), "down: CWD rejected: 550 no"},
 		{"no passive transfer", file,
-			steps(atRoot, await("EPSV"), say("500 no"), await("PASV"), say("502 no"), quit), false,
-			"PASV rejected: 502 no"},
-		{"no file", file, steps(extended, await("RETR /status"), transfer(), say("550 no such file"), quit),
-			false, "RETR rejected: 550 no such file"},
-		{"wrong content", file, steps(extended, retrieve, transfer(raw("\x1b[2Jnot well")), done), false,
-			`/status does not match /^all w.ll$/: got "\x1b[2Jnot well"`},
-		{"empty file", file, steps(extended, retrieve, transfer(), done), false,
-			`/status does not match /^all w.ll$/: got ""`},
+			steps(atRoot, "> EPSV", "< 500 no", "> PASV", "< 502 no", quit),
+			"down: PASV rejected: 502 no"},
+		{"no file", file, steps(extended, "> RETR /status", transfer(), "< 550 no such file", quit),
+			"down: RETR rejected: 550 no such file"},
+		{"wrong content", file, steps(extended, retrieve, transfer(raw("\x1b[2Jnot well")), done),
+			`down: /status does not match /^all w.ll$/: got "\x1b[2Jnot well"`},
+		{"empty file", file, steps(extended, retrieve, transfer(), done),
+			`down: /status does not match /^all w.ll$/: got ""`},
 		{"transfer aborted", file,
-			steps(extended, retrieve, transfer(raw("all w")), say("426 disk broken"), quit), false,
-			"transfer failed: 426 disk broken"},
-		{"endless file", file, steps(extended, retrieve, transfer(endless("all well\n")), quit), false,
-			`/status in its first 1048576 bytes does not match /^all w.ll$/: got "all well\nall ` +
+			steps(extended, retrieve, transfer(raw("all w")), "< 426 disk broken", quit),
+			"down: transfer failed: 426 disk broken"},
+		{"endless file", file, steps(extended, retrieve, transfer(endless("all well\n")), quit),
+			`down: /status in its first 1048576 bytes does not match /^all w.ll$/: got "all well\nall ` +
 				`well\nall well\nall well\nall well\nall well\nall we"…`},
-		{"data port closed", file, steps(atRoot, await("EPSV"), closedData, quit), false,
-			"data connect: refused"},
-		{"silent in the file", late(file), steps(extended, retrieve, transfer(raw("all well"), stay)), false,
-			"timeout in the file"},
+		{"data port closed", file, steps(atRoot, "> EPSV", closedData, quit),
+			"down: data connect: refused"},
 		{"slow drip in the file", late(file),
-			steps(extended, retrieve, transfer(drip("all well, but slowly"))), false,
-			"timeout in the file"},
-		{"silent after the file", late(file), steps(extended, retrieve, transfer(raw("all well")), silent),
-			false, "timeout waiting for the end of the transfer"},
-		{"closed in the middle", file, steps(in, await("CWD /")), false,
-			"connection closed waiting for the answer to CWD"},
-		{"reset in the middle", file, steps(in, await("CWD /"), reset), false,
-			"connection reset waiting for the answer to CWD"},
-		{"silent in the middle", late(file), steps(in, await("CWD /"), silent), false,
-			"timeout waiting for the answer to CWD"},
-		{"invalid data in the middle", file, steps(in, await("CWD /"), say("* BYE"), silent), false,
-			`not FTP: "* BYE"`},
-		{"endless reply", file, steps(in, await("CWD /"), endless("250-/\r\n")), false,
-			"more than 65536 bytes sent before the end of the answer to CWD"},
+			steps(extended, retrieve, transfer(drip("all well, but slowly"))), "down: timeout in the file"},
+		{"closed in the middle", file, steps(in, "> CWD /"),
+			"down: connection closed waiting for the answer to CWD"},
+		{"reset in the middle", file, steps(in, "> CWD /", reset),
+			"down: connection reset waiting for the answer to CWD"},
+		{"invalid data in the middle", file, steps(in, "> CWD /", "< * BYE", silent),
+			`down: not FTP: "* BYE"`},
+		{"endless reply", file, steps(in, "> CWD /", endless("250-/\r\n")),
+			"down: more than 65536 bytes sent before the end of the answer to CWD"},
 	}...))
 }
 

@@ -199,7 +199,7 @@ func (u unplugged) Check(ctx context.Context) Result {
 
 func FuzzMySQL(f *testing.F) {
 	f.Add([]byte(myPackets(0, myHandshake) + myPackets(2, myOK) +
-		myPackets(1, "\x01", myColumn, myEOF, myRow, myEOF)))
+		myPackets(1, myFound...)))
 	f.Add([]byte(myPackets(0, myHandshake) + myPackets(2, "\xfecaching_sha2_password\x00"+mySeed+"\x00") +
 		myPackets(4, "\x01\x04") + myPackets(6, "\x01-----BEGIN PUBLIC KEY-----")))
 	f.Add([]byte(myPackets(0, "\xff\x01\x00#08S01x")))

@@ -16,105 +16,15 @@ import (
 	"time"
 
 	"ldirectord/checker"
-	"ldirectord/checker/settings"
 	"ldirectord/checker/wire"
 	"ldirectord/internal/testkit"
 )
-
-func TestHTTPStatusesThatAreGood(t *testing.T) {
-	for name, c := range map[string]struct {
-		status, answer, receive string
-		want                    string
-	}{
-		"listed": {"200,204,300-399", "HTTP/1.1 204 No Content\r\n\r\n", "", "204 No Content"},
-		"in a range": {"200,204,300-399", "HTTP/1.1 304 Not Modified\r\nContent-Length: 99\r\n\r\n",
-			"", "304 Not Modified"},
-		"end of a range": {"300-399", "HTTP/1.1 399 Odd\r\n\r\nok", "ok", "399 Odd"},
-		"log-in wanted": {"401", "HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nok", "^ok$",
-			"401 Unauthorized"},
-		"redirect not followed": {"302",
-			"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 2\r\n\r\nok", "^ok$",
-			"302 Found"},
-		"protocol switch": {"101", "HTTP/1.1 101 Switching Protocols\r\n\r\n\x81\x05", "",
-			"101 Switching Protocols"},
-		"not listed": {"200,204,300-399", "HTTP/1.1 503 Service Unavailable\r\n\r\n", "",
-			"status 503, want 200,204,300-399"},
-		"success is not listed": {"401", okHead + "\r\nok", "", "status 200, want 401"},
-		"below a range":         {"300-399", "HTTP/1.1 299 Odd\r\n\r\n", "", "status 299, want 300-399"},
-		"above a range": {"300-399", "HTTP/1.1 400 Bad Request\r\n\r\n", "",
-			"status 400, want 300-399"},
-		"other body": {"503", "HTTP/1.1 503 Service Unavailable\r\n\r\nworse", "maintenance",
-			`body does not match /maintenance/: got "worse"`},
-		"body cut off": {"503", "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 9\r\n\r\nmain",
-			"", "connection closed in the body, 4 of 9 bytes received"},
-		"status of other digits": {"200-599", "HTTP/1.1 600 ?\r\n\r\n", "", "status 600, want 200-599"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			testkit.Leaks(t)
-			s := httpSpec(serve(t, saying(c.answer)).addr, c.receive)
-			s.HTTPStatus = settings.HTTPStatuses(c.status)
-			up := c.want[0] >= '1' && c.want[0] <= '5'
-			if r := checked(t, s); r.OK != up || r.Detail != c.want || r.Cause == checker.Shortage {
-				t.Errorf("%+v, want up %v, %s", r, up, c.want)
-			}
-		})
-	}
-}
 
 func TestHTTPWaitsForNoBodyOfAProtocolSwitch(t *testing.T) {
 	testkit.Leaks(t)
 	s := httpSpec(serve(t, thenSilence("HTTP/1.1 101 Switching Protocols\r\n\r\n")).addr, "")
 	s.HTTPStatus = "101"
 	passes(t, s)
-}
-
-func TestHTTPHeadersAndLogIn(t *testing.T) {
-	s := serve(t, saying(okHead+"Content-Length: 0\r\n\r\n"))
-	const head = "GET /index.html HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-	const usual = head + "User-Agent: ldirectord\r\nConnection: close\r\n"
-	login := func(s *Spec) { s.HTTPUser, s.HTTPPasswd = "me", "s3cret:x" }
-	for name, c := range map[string]struct {
-		change func(*Spec)
-		want   string
-	}{
-		"headers": {func(s *Spec) {
-			s.HTTPHeaders = checker.ListOf("X-Forwarded-Proto: https",
-				"X-Empty: ")
-		}, usual + "X-Forwarded-Proto: https\r\nX-Empty:\r\n\r\n"},
-		"no smuggling": {func(s *Spec) { s.HTTPHeaders = checker.ListOf("X-A: b\rHost: evil\x00") },
-			usual + "X-A: bHost: evil\r\n\r\n"},
-		"own agent": {func(s *Spec) { s.HTTPHeaders = checker.ListOf("user-agent: monitor/1") },
-			head + "Connection: close\r\nuser-agent: monitor/1\r\n\r\n"},
-		"log-in": {login, usual + "Authorization: Basic bWU6czNjcmV0Ong=\r\n\r\n"},
-		"log-in wins": {func(s *Spec) { login(s); s.URL = strings.Replace(s.URL, "//", "//you:other@", 1) },
-			usual + "Authorization: Basic bWU6czNjcmV0Ong=\r\n\r\n"},
-		"header wins": {func(s *Spec) {
-			s.HTTPHeaders = checker.ListOf("authorization: Bearer x")
-			s.URL = strings.Replace(s.URL, "//", "//you:other@", 1)
-		}, usual + "authorization: Bearer x\r\n\r\n"},
-		"head": {func(s *Spec) { login(s); s.HTTPMethod = "HEAD" },
-			"HEAD" + usual[3:] + "Authorization: Basic bWU6czNjcmV0Ong=\r\n\r\n"},
-		"proxy": {func(s *Spec) {
-			login(s)
-			s.Service, s.URL, s.HTTPHeaders = "http_proxy", "http://www.example.com/",
-				checker.ListOf("X-A: b")
-		}, "GET http://www.example.com/ HTTP/1.1\r\nHost: www.example.com\r\nUser-Agent: ldirectord\r\n" +
-			"Connection: close\r\nX-A: b\r\nProxy-Authorization: Basic bWU6czNjcmV0Ong=\r\n\r\n"},
-		"proxy and URL": {func(s *Spec) {
-			login(s)
-			s.Service, s.URL = "http_proxy", "http://you:x@www.example.com/"
-		}, "GET http://www.example.com/ HTTP/1.1\r\nHost: www.example.com\r\nUser-Agent: ldirectord\r\n" +
-			"Connection: close\r\nProxy-Authorization: Basic bWU6czNjcmV0Ong=\r\n" +
-			"Authorization: Basic eW91Ong=\r\n\r\n"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			spec := httpSpec(s.addr, "")
-			c.change(&spec)
-			passes(t, spec)
-			asked := s.asked()
-			testkit.Equal(t, asked[len(asked)-1], c.want, "asked")
-		})
-	}
 }
 
 // visitors are the headers of the requests that came to a server, by their paths.
@@ -269,10 +179,8 @@ func TestAPageThatRepeatsSecretsIsNotRepeated(t *testing.T) {
 		fmt.Fprintf(c, "%s\r\n%s s3cret hunter2", okHead, fields)
 	}).addr, "All good")
 	s.HTTPUser, s.HTTPPasswd, s.HTTPHeaders = "me", "s3cret", checker.ListOf("X-Token: hunter2hunter2")
-	want := `body does not match /All good/: got "X-Token: …\r\nAuthorization: Basic …\r\n"…`
-	if r := checked(t, s); r.Detail != want {
-		t.Errorf("%s\nwant %s", r.Detail, want)
-	}
+	want := `down: body does not match /All good/: got "X-Token: …\r\nAuthorization: Basic …\r\n"…`
+	expect(t, checked(t, s), want)
 }
 
 func TestWarningsOfHTTPSStandTogether(t *testing.T) {
@@ -284,10 +192,8 @@ func TestWarningsOfHTTPSStandTogether(t *testing.T) {
 	})
 	s := httpSpec(addr, "All good")
 	s.Service, s.URL, s.TLSExpiryWarn = "https", "https://"+addr.String()+"/", 30
-	want := fmt.Sprintf("redirect to http://%s/there leaves the server being checked; "+
+	want := fmt.Sprintf("up: 200 OK; warning: redirect to http://%s/there leaves the server being checked; "+
 		"certificate of 127.0.0.1 expires on %s",
 		other.addr, wire.Day(time.Now().Add(80*time.Hour)))
-	if r := checked(t, s); !r.OK || r.Warning != want {
-		t.Errorf("%+v\nwant %s", r, want)
-	}
+	expect(t, checked(t, s), want)
 }

@@ -11,47 +11,45 @@ func TestIMAP(t *testing.T) {
 	imap := Spec{Service: "imap"}
 	user := Spec{Service: "imap", Account: settings.Account{Login: "monitor", Passwd: `pass "word"`}}
 	foreign := Spec{Service: "imap", Account: settings.Account{Login: "mönitor", Passwd: "pässword"}}
-	asked := script{say(greeting), await(`a LOGIN "monitor" "pass \"word\""`)}
-	quit := script{await("b LOGOUT"), say("* BYE", "b OK")}
+	asked := steps("< "+greeting, `> a LOGIN "monitor" "pass \"word\""`)
+	quit := steps("> b LOGOUT", "< * BYE", "< b OK")
 	checkFakes(t, nil, append(greetingCases(imap, "IMAP", greeting), []fakeCase{
-		{"good", user, steps(asked, say("* CAPABILITY IMAP4rev1", "a OK logged in"), quit), true,
-			"a OK logged in"},
-		{"good over IPv6", over6(user), steps(asked, say("a ok"), quit), true, "a ok"},
-		{"good without a log-in", imap, steps(say(greeting), quit), true, greeting},
-		{"logged in already", user, steps(say("* PREAUTH welcome"), quit), true, "* PREAUTH welcome"},
-		{"not ready", imap, steps(say("* BYE try later"), quit), false, "greeting: * BYE try later"},
-		{"wants TLS", user, steps(say("* OK [CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED] ready"), quit),
-			false, "login not possible: the server wants TLS first (LOGINDISABLED)"},
-		{"wrong password", user, steps(asked, say("a NO [AUTHENTICATIONFAILED] no"), quit), false,
-			"login rejected: a NO [AUTHENTICATIONFAILED] no"},
-		{"says quit", user, steps(asked, say("* BYE shutdown")), false,
-			"connection closed waiting for the answer to LOGIN"},
+		{"good", user, steps(asked, "< * CAPABILITY IMAP4rev1", "< a OK logged in", quit),
+			"up: a OK logged in"},
+		{"good in small letters", user, steps(asked, "< a ok", quit), "up: a ok"},
+		{"good without a log-in", imap, steps("< "+greeting, quit), "up: " + greeting},
+		{"logged in already", user, steps("< * PREAUTH welcome", quit), "up: * PREAUTH welcome"},
+		{"not ready", imap, steps("< * BYE try later", quit), "down: greeting: * BYE try later"},
+		{"wants TLS", user, steps("< * OK [CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED] ready", quit),
+			"down: login not possible: the server wants TLS first (LOGINDISABLED)"},
+		{"wrong password", user, steps(asked, "< a NO [AUTHENTICATIONFAILED] no", quit),
+			"down: login rejected: a NO [AUTHENTICATIONFAILED] no"},
+		{"says quit", user, steps(asked, "< * BYE shutdown"),
+			"down: connection closed waiting for the answer to LOGIN"},
 		{"login with other letters", foreign,
-			steps(say(greeting), await("a LOGIN {8}"), say("+ go on"), await("mönitor {9}"), say("+"),
-				await("pässword"), say("a OK"), quit),
-			true, "a OK"},
-		{"literal rejected", foreign, steps(say(greeting), await("a LOGIN {8}"), say("a BAD too long"), quit),
-			false, "login rejected: a BAD too long"},
-		{"repeats the password", user, steps(asked, say(`a NO pass "word" is wrong`), quit), false,
-			"login rejected: a NO … is wrong"},
+			steps("< "+greeting, "> a LOGIN {8}", "< + go on", "> mönitor {9}", "< +",
+				"> pässword", "< a OK", quit),
+			"up: a OK"},
+		{"literal rejected", foreign, steps("< "+greeting, "> a LOGIN {8}", "< a BAD too long", quit),
+			"down: login rejected: a BAD too long"},
+		{"repeats the password", user, steps(asked, `< a NO pass "word" is wrong`, quit),
+			"down: login rejected: a NO … is wrong"},
 		{"echoes", user,
-			steps(say("* OK"), await(`a LOGIN "monitor" "pass \"word\""`),
-				say(`a LOGIN "monitor" "pass \"word\""`), quit),
-			false, `login rejected: a LOGIN "monitor" "…"`},
-		{"invalid data in the middle", user, steps(asked, say("+OK what?"), awaitAll("")), false,
-			`not IMAP: "+OK what?"`},
-		{"silent in the middle", late(user), steps(asked, silent), false,
-			"timeout waiting for the answer to LOGIN"},
-		{"slow drip in the middle", late(user), steps(asked, drip("a OK logged in at last")), false,
-			"timeout in the answer to LOGIN"},
-		{"reset in the middle", user, steps(asked, reset), false,
-			"connection reset waiting for the answer to LOGIN"},
-		{"closed in the middle", user, steps(asked, raw("a O")), false,
-			"connection closed in the answer to LOGIN"},
-		{"endless line in the middle", user, steps(asked, endless("* ")), false,
-			"a line of more than 4096 bytes in the answer to LOGIN"},
-		{"endless lines", user, steps(asked, endless("* 1 EXISTS\r\n")), false,
-			"more than 65536 bytes sent before the end of the answer to LOGIN"},
+			steps("< * OK", `> a LOGIN "monitor" "pass \"word\""`,
+				`< a LOGIN "monitor" "pass \"word\""`, quit),
+			`down: login rejected: a LOGIN "monitor" "…"`},
+		{"invalid data in the middle", user, steps(asked, "< +OK what?", awaitAll("")),
+			`down: not IMAP: "+OK what?"`},
+		{"slow drip in the middle", late(user), steps(asked, drip("a OK logged in at last")),
+			"down: timeout in the answer to LOGIN"},
+		{"reset in the middle", user, steps(asked, reset),
+			"down: connection reset waiting for the answer to LOGIN"},
+		{"closed in the middle", user, steps(asked, raw("a O")),
+			"down: connection closed in the answer to LOGIN"},
+		{"endless line in the middle", user, steps(asked, endless("* ")),
+			"down: a line of more than 4096 bytes in the answer to LOGIN"},
+		{"endless lines", user, steps(asked, endless("* 1 EXISTS\r\n")),
+			"down: more than 65536 bytes sent before the end of the answer to LOGIN"},
 	}...))
 }
 
@@ -60,18 +58,14 @@ func TestIMAPS(t *testing.T) {
 	secure := serverTLS(t)
 	imaps := Spec{Service: "imaps", Account: settings.Account{Login: "monitor", Passwd: "password"},
 		Host: "mail.example.org"}
-	asked := script{say(greeting), await(`a LOGIN "monitor" "password"`)}
-	quit := script{await("b LOGOUT"), say("* BYE", "b OK")}
-	good := steps(asked, say("a OK in"), quit)
+	asked := steps("< "+greeting, `> a LOGIN "monitor" "password"`)
+	quit := steps("> b LOGOUT", "< * BYE", "< b OK")
+	good := steps(asked, "< a OK in", quit)
 	checkFakes(t, secure, append(greetingCases(imaps, "IMAP", greeting), []fakeCase{
-		{"good", imaps, good, true, "a OK in"},
-		{"good over IPv6", over6(imaps), good, true, "a OK in"},
-		{"wrong password", imaps, steps(asked, say("a NO no"), quit), false, "login rejected: a NO no"},
-		{"silent in the middle", late(imaps), steps(asked, silent), false,
-			"timeout waiting for the answer to LOGIN"},
+		{"good", imaps, good, "up: a OK in"},
+		{"wrong password", imaps, steps(asked, "< a NO no", quit), "down: login rejected: a NO no"},
 	}...))
-	checkFakes(t, nil, handshakeCases(imaps, greeting))
 	checkFakes(t, expectName(t, "mail.example.org"),
-		[]fakeCase{{"server name is virtualhost", imaps, good, true, "a OK in"}})
-	checkFakes(t, oldTLS(t), []fakeCase{{"old TLS", imaps, good, true, "a OK in"}})
+		[]fakeCase{{"server name is virtualhost", imaps, good, "up: a OK in"}})
+	checkFakes(t, oldTLS(t), []fakeCase{{"old TLS", imaps, good, "up: a OK in"}})
 }

@@ -1,7 +1,6 @@
 package protocol
 
 import (
-	"context"
 	"crypto/tls"
 	"fmt"
 	"net"
@@ -16,7 +15,6 @@ import (
 	ber "github.com/go-asn1-ber/asn1-ber"
 	"github.com/go-ldap/ldap/v3"
 
-	"ldirectord/checker"
 	"ldirectord/internal/testkit"
 )
 
@@ -124,91 +122,54 @@ func afterBind(then func(*testServer, net.Conn)) func(*testServer, net.Conn) {
 
 func TestLDAP(t *testing.T) {
 	one := []string{"dc=example,dc=test"}
-	login := func(s *Spec) { s.Login, s.Passwd = "cn=admin", "secret" }
+	login := as("cn=admin", "secret")
 	checkScenes(t, goodLDAP, []scene{
-		{"good", directory{entries: one}.treat, nil, true, `entry "dc=example,dc=test"`},
-		{"good login", directory{user: "cn=admin", passwd: "secret", entries: one}.treat, login, true,
-			`entry "dc=example,dc=test"`},
+		{"good", directory{entries: one}.treat, nil, `up: entry "dc=example,dc=test"`},
+		{"good login", directory{user: "cn=admin", passwd: "secret", entries: one}.treat, login,
+			`up: entry "dc=example,dc=test"`},
 		{"login without password is anonymous", directory{entries: one}.treat,
-			func(s *Spec) { s.Login = "cn=admin" }, true, `entry "dc=example,dc=test"`},
-		{"no receive", directory{entries: one}.treat, func(s *Spec) { s.Receive = "" }, true,
-			`entry "dc=example,dc=test"`},
+			loginOf("cn=admin"), `up: entry "dc=example,dc=test"`},
+		{"no receive", directory{entries: one}.treat, receiving(""), `up: entry "dc=example,dc=test"`},
 		{"root of the directory", directory{entries: []string{""}}.treat,
-			func(s *Spec) { s.Request, s.Receive = "/", "" }, true, `entry ""`},
-		{"wrong login", directory{user: "cn=admin", passwd: "other"}.treat, login, false,
-			"login rejected: invalid credentials"},
-		{"login refused with words", directory{bind: ldapSays{53, "no\nanonymous\x1b"}}.treat, nil, false,
-			`login rejected: unwilling to perform: no\nanonymous\x1b`},
-		{"unknown result", directory{bind: ldapSays{code: 99}}.treat, nil, false, "login rejected: result 99"},
-		{"wrong base", directory{search: ldapSays{code: ldap.LDAPResultNoSuchObject}}.treat, nil, false,
-			`search of "dc=example,dc=test": no such object`},
-		{"no entry", directory{}.treat, nil, false, `search of "dc=example,dc=test": no entry`},
-		{"two entries", directory{entries: []string{"dc=example", "dc=example,dc=test"}}.treat, nil, false,
-			`search of "dc=example,dc=test": 2 entries`},
-		{"wrong entry", directory{entries: []string{"dc=\nother"}}.treat, nil, false,
-			`the entry's name does not match /dc=example/: got "dc=\nother"`},
-		{"refused", closing, func(s *Spec) { s.Target = testkit.FreeAddr(t) }, false, "connect: refused"},
-		{"closed at once", closing, nil, false, "login: closed by the server"},
-		{"silent after connect", silence, soon, false, "login: timeout"},
-		{"silent after login", afterBind(silence), soon, false, "search: timeout"},
-		{"closed after login", afterBind(closing), nil, false, "search: closed by the server"},
-		{"another protocol", heedless("SSH-2.0-OpenSSH_9.2\r\n"), nil, false,
-			`login: this is not LDAP: got "SSH-2."`},
-		{"short sequence", heedless("0\x0300000"), nil, false, `login: this is not LDAP: got "0\x030000"`},
-		{"endless length", heedless("0\x80\x00\x00\x00\x00"), nil, false,
-			`login: this is not LDAP: got "0\x80\x00\x00\x00\x00"`},
-		{"huge length", heedless("0\x84\x7f\xff\xff\xff"), nil, false, "login: the answer is too long"},
-		{"length of eight bytes", heedless("0\x88\x7f\xff\xff\xff\xff"), nil, false,
-			`login: this is not LDAP: got "0\x88\x7f\xff\xff\xff"`},
-		{"sequence of nonsense", heedless("0\x0dabcdefghijklmn"), soon, false, "login: timeout"},
+			func(s *Spec) { s.Request, s.Receive = "/", "" }, `up: entry ""`},
+		{"wrong login", directory{user: "cn=admin", passwd: "other"}.treat, login,
+			"down: login rejected: invalid credentials"},
+		{"login refused with words", directory{bind: ldapSays{53, "no\nanonymous\x1b"}}.treat, nil,
+			`down: login rejected: unwilling to perform: no\nanonymous\x1b`},
+		{"unknown result", directory{bind: ldapSays{code: 99}}.treat, nil, "down: login rejected: result 99"},
+		{"wrong base", directory{search: ldapSays{code: ldap.LDAPResultNoSuchObject}}.treat, nil,
+			`down: search of "dc=example,dc=test": no such object`},
+		{"no entry", directory{}.treat, nil, `down: search of "dc=example,dc=test": no entry`},
+		{"two entries", directory{entries: []string{"dc=example", "dc=example,dc=test"}}.treat, nil,
+			`down: search of "dc=example,dc=test": 2 entries`},
+		{"wrong entry", directory{entries: []string{"dc=\nother"}}.treat, nil,
+			`down: the entry's name does not match /dc=example/: got "dc=\nother"`},
+		{"closed at once", closing, nil, "down: login: closed by the server"},
+		{"closed after login", afterBind(closing), nil, "down: search: closed by the server"},
+		{"another protocol", heedless("SSH-2.0-OpenSSH_9.2\r\n"), nil,
+			`down: login: this is not LDAP: got "SSH-2."`},
+		{"short sequence", heedless("0\x0300000"), nil, `down: login: this is not LDAP: got "0\x030000"`},
+		{"endless length", heedless("0\x80\x00\x00\x00\x00"), nil,
+			`down: login: this is not LDAP: got "0\x80\x00\x00\x00\x00"`},
+		{"huge length", heedless("0\x84\x7f\xff\xff\xff"), nil, "down: login: the answer is too long"},
+		{"length of eight bytes", heedless("0\x88\x7f\xff\xff\xff\xff"), nil,
+			`down: login: this is not LDAP: got "0\x88\x7f\xff\xff\xff"`},
+		{"sequence of nonsense", heedless("0\x0dabcdefghijklmn"), soon, "down: login: timeout"},
 		{"slow drip", trickle(string(ldapResult(1, ldap.ApplicationBindResponse,
-			ldapSays{words: strings.Repeat("x", 100)}))), soon, false, "login: timeout"},
+			ldapSays{words: strings.Repeat("x", 100)}))), soon, "down: login: timeout"},
 		{"answers forever", afterBind(func(_ *testServer, c net.Conn) { chatter(c, ldapEntry(2, "dc=x")) }),
-			nil, false, "search: the answer is too long"},
+			nil, "down: search: the answer is too long"},
 		{"packets forever", afterBind(func(_ *testServer, c net.Conn) {
 			chatter(c, append([]byte{0x30, 0x82, 0x7f, 0xfc}, strings.Repeat("\x05\x00", 0x3ffe)...))
-		}), nil, false, "search: the answer is too long"},
+		}), nil, "down: search: the answer is too long"},
 	})
-}
-
-func TestLDAPAsksForOneEntryAndTakesLeave(t *testing.T) {
-	for name, c := range map[string]struct {
-		server directory
-		want   string
-	}{
-		"good": {directory{entries: []string{"dc=example"}},
-			"bind |search dc=example,dc=test Base Object (objectClass=*)|unbind"},
-		"rejected": {directory{bind: ldapSays{code: 49}}, "bind |unbind"},
-		"no entry": {directory{}, "bind |search dc=example,dc=test Base Object (objectClass=*)|unbind"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			testkit.Leaks(t)
-			done := make(chan struct{})
-			server := serve(t, func(s *testServer, conn net.Conn) {
-				defer close(done)
-				c.server.treat(s, conn)
-			})
-			s := goodLDAP
-			s.Target = server.addr
-			checked(t, s)
-			<-done
-			testkit.Equal(t, strings.Join(server.asked(), "|"), c.want, "asked")
-		})
-	}
-}
-
-func TestLDAPOverIPv6(t *testing.T) {
-	s := goodLDAP
-	s.Target = serveOn(t, "[::1]:0", directory{entries: []string{"dc=example"}}.treat).addr
-	passes(t, s)
 }
 
 func TestLDAPSSpeaksTLS(t *testing.T) {
 	for name, version := range map[string]uint16{"TLS 1.0": tls.VersionTLS10, "TLS 1.3": tls.VersionTLS13} {
 		t.Run(name, func(t *testing.T) {
 			testkit.Leaks(t)
-			config := &tls.Config{Certificates: []tls.Certificate{testkit.SelfSigned(t)},
-				MinVersion: tls.VersionTLS10, MaxVersion: version}
+			config := upTo(t, version)
 			asked := make(chan string, 2)
 			server := serve(t, func(s *testServer, c net.Conn) {
 				over := tls.Server(c, config)
@@ -231,66 +192,38 @@ func TestLDAPSSpeaksTLS(t *testing.T) {
 	}
 }
 
-func TestLDAPSTellsWhatIsWrongWithTLS(t *testing.T) {
-	s := goodLDAP
-	s.Service = "ldaps"
-	checkScenes(t, s, []scene{
-		{"no TLS", func(_ *testServer, c net.Conn) { c.Write([]byte("* OK ready, what may I do?\r\n")) }, nil,
-			false, "TLS handshake: the port does not speak TLS"},
-		{"silent", silence, soon, false, "timeout in TLS handshake"},
-		{"closed", closing, nil, false, "TLS handshake: closed by the server"},
-	})
-}
-
-func TestLDAPEndsWhenCancelled(t *testing.T) {
-	testkit.Leaks(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	s := goodLDAP
-	s.Target = serve(t, func(s *testServer, c net.Conn) {
-		ber.ReadPacket(c)
-		cancel()
-		silence(s, c)
-	}).addr
-	if r := build(t, s, nil).Check(ctx); r.OK || r.Cause != checker.Shortage || r.Detail != "stopped" {
-		t.Errorf("%+v", r)
-	}
-}
-
 func TestRealSlapd(t *testing.T) {
 	good, secure, pid := startSlapd(t)
 	ldaps := func(s *Spec) { s.Service, s.Target = "ldaps", loopback(secure) }
 	checkCells(t, good, []cell{
-		{"good", nil, true, `entry "dc=example,dc=test"`},
-		{"IPv6", func(s *Spec) { s.Target = loopback6(s.Target.Port()) }, true, `entry "dc=example,dc=test"`},
-		{"login", func(s *Spec) { s.Login, s.Passwd = "cn=admin,dc=example,dc=test", "secret" }, true,
-			`entry "dc=example,dc=test"`},
-		{"wrong password", func(s *Spec) { s.Login, s.Passwd = "cn=admin,dc=example,dc=test", "other" }, false,
-			"login rejected: invalid credentials"},
-		{"odd login", func(s *Spec) { s.Login, s.Passwd = "admin", "secret" }, false,
-			"login rejected: invalid dn syntax: invalid DN"},
-		{"wrong base", func(s *Spec) { s.Request = "/dc=other,dc=test" }, false,
-			`search of "dc=other,dc=test": no such object`},
-		{"wrong receive", func(s *Spec) { s.Receive = "other" }, false,
-			`the entry's name does not match /other/: got "dc=example,dc=test"`},
-		{"root of the directory", func(s *Spec) { s.Request, s.Receive = "/", "" }, true, `entry ""`},
+		{"good", nil, `up: entry "dc=example,dc=test"`},
+		{"IPv6", onIPv6, `up: entry "dc=example,dc=test"`},
+		{"login", as("cn=admin,dc=example,dc=test", "secret"), `up: entry "dc=example,dc=test"`},
+		{"wrong password", as("cn=admin,dc=example,dc=test", "other"),
+			"down: login rejected: invalid credentials"},
+		{"odd login", as("admin", "secret"), "down: login rejected: invalid dn syntax: invalid DN"},
+		{"wrong base", asking("/dc=other,dc=test"),
+			`down: search of "dc=other,dc=test": no such object`},
+		{"wrong receive", receiving("other"),
+			`down: the entry's name does not match /other/: got "dc=example,dc=test"`},
+		{"root of the directory", func(s *Spec) { s.Request, s.Receive = "/", "" }, `up: entry ""`},
 		{"STARTTLS", func(s *Spec) {
 			s.StartTLS, s.Login, s.Passwd = true, "cn=admin,dc=example,dc=test",
 				"secret"
-		}, true, `entry "dc=example,dc=test"`},
+		}, `up: entry "dc=example,dc=test"`},
 		{"STARTTLS of another authority", func(s *Spec) {
 			s.StartTLS, s.TLSVerify, s.TLSCA = true, true,
 				newAuthority(t).file
-		}, false,
-			"certificate refused: certificate signed by unknown authority"},
+		}, "down: certificate refused: certificate signed by unknown authority"},
 		{"STARTTLS on the port of ldaps", func(s *Spec) { s.StartTLS, s.Target = true, loopback(secure) },
-			false, "STARTTLS: closed by the server"},
-		{"ldaps", ldaps, true, `entry "dc=example,dc=test"`},
-		{"ldaps on the port of ldap", func(s *Spec) { s.Service = "ldaps" }, false,
-			"TLS handshake: closed by the server"},
-		{"ldap on the port of ldaps", func(s *Spec) { s.Target = loopback(secure) }, false,
-			"login: closed by the server"},
+			"down: STARTTLS: closed by the server"},
+		{"ldaps", ldaps, `up: entry "dc=example,dc=test"`},
+		{"ldaps on the port of ldap", func(s *Spec) { s.Service = "ldaps" },
+			"down: TLS handshake: closed by the server"},
+		{"ldap on the port of ldaps", func(s *Spec) { s.Target = loopback(secure) },
+			"down: login: closed by the server"},
 	})
-	checkStopped(t, pid, good, "login: timeout")
+	checkStopped(t, pid, good, "down: login: timeout")
 }
 
 // startSlapd starts OpenLDAP with one entry, and returns its good check and its port for ldaps.

@@ -129,10 +129,10 @@ type light struct {
 }
 
 func lightProtocols(t *testing.T) []light {
-	tcp := func(s Spec, script ...step) light {
+	tcp := func(s Spec, parts ...any) light {
 		l := light{Spec: s}
 		for range longServers {
-			l.servers = append(l.servers, serveScript(t, "127.0.0.1", nil, script...))
+			l.servers = append(l.servers, serveScript(t, "127.0.0.1", nil, steps(parts...)...))
 		}
 		return l
 	}
@@ -143,15 +143,15 @@ func lightProtocols(t *testing.T) []light {
 	}
 	return []light{
 		dns,
-		tcp(Spec{Service: "smtp"}, say("220 mx"), skip(1), say("250-mx", "250 SIZE"), skip(1), say("221 bye")),
-		tcp(Spec{Service: "pop", Account: settings.Account{Login: "monitor", Passwd: "secret"}}, say("+OK"),
-			skip(1), say("+OK"), skip(1), say("+OK in"), skip(1), say("+OK")),
-		tcp(Spec{Service: "imap", Account: settings.Account{Login: "monitor", Passwd: "secret"}}, say("* OK"),
-			skip(1), say("a OK in"), skip(1), say("* BYE", "b OK")),
+		tcp(Spec{Service: "smtp"}, "< 220 mx", skip(1), "< 250-mx", "< 250 SIZE", skip(1), "< 221 bye"),
+		tcp(Spec{Service: "pop", Account: monitor}, "< +OK",
+			skip(1), "< +OK", skip(1), "< +OK in", skip(1), "< +OK"),
+		tcp(Spec{Service: "imap", Account: monitor}, "< * OK",
+			skip(1), "< a OK in", skip(1), "< * BYE", "< b OK"),
 		tcp(Spec{Service: "simpletcp", Protocol: "tcp", Request: "/PING", Receive: "^PO.G"}, hangOn,
-			say("PONG")),
-		tcp(Spec{Service: "redis", Account: settings.Account{Passwd: "secret"}}, skip(5), say("+OK"), skip(3),
-			say("+PONG"), skip(3), say("+OK")),
+			"< PONG"),
+		tcp(Spec{Service: "redis", Account: settings.Account{Passwd: "secret"}}, skip(5), "< +OK", skip(3),
+			"< +PONG", skip(3), "< +OK"),
 	}
 }
 

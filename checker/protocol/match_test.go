@@ -13,7 +13,6 @@ import (
 	"testing/iotest"
 	"time"
 
-	"ldirectord/checker"
 	"ldirectord/checker/wire"
 	"ldirectord/internal/testkit"
 )
@@ -33,16 +32,6 @@ func hasty() *Matching {
 // page is a server that answers with this page.
 func page(text string) func(*testServer, net.Conn) {
 	return saying(okHead + fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(text), text))
-}
-
-// An answer that can't be compared in time proves nothing about its server.
-func TestAnswerThatTakesTooLongToMatchIsNotJudged(t *testing.T) {
-	spec := httpSpec(serve(t, page(slowText)).addr, slow)
-	r := build(t, spec, &Env{Matching: hasty()}).Check(t.Context())
-	want := "cannot be judged: matching took too long with /" + slow + "/"
-	if r.OK || r.Conclusive() || r.Cause != checker.Unjudged || r.Detail != want {
-		t.Errorf("%+v, want %s", r, want)
-	}
 }
 
 // The second try has more time: a pattern that is slow, but not hopeless, gets a result.
@@ -166,13 +155,8 @@ func TestExtensionsOfChunksAreCounted(t *testing.T) {
 	r := newAnswerReader(t.Context(), inTime, NewMatching())
 	defer r.close()
 	r.reset(havingSaid(from))
-	a, err := r.answer()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err = r.readBody(&a); err == nil || err.Error() != "extensions of chunks are longer than 65536 bytes" {
-		t.Errorf("%v", err)
-	}
+	a := testkit.Must(r.answer())(t)
+	testkit.Fails(t, r.readBody(&a), "extensions of chunks are longer than 65536 bytes")
 	if read := from.Size() - int64(from.Len()); read > 3*maxHead {
 		t.Errorf("%d bytes were read", read)
 	}
@@ -186,11 +170,8 @@ func TestAnnouncedLengthTakesNoMemory(t *testing.T) {
 	r.text = *r.small
 	r.reset(havingSaid(io.MultiReader(strings.NewReader(okHead+"Content-Length: 4611686018427387903\r\n\r\nx"),
 		iotest.ErrReader(io.EOF))))
-	a, err := r.answer()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err = r.readBody(&a); !wire.IsClosed(err) {
+	a := testkit.Must(r.answer())(t)
+	if err := r.readBody(&a); !wire.IsClosed(err) {
 		t.Errorf("%v", err)
 	}
 	if cap(r.text) > smallBody {

@@ -29,7 +29,7 @@ func myUntilTLS(t *testing.T, then func(*testServer, net.Conn)) func(*testServer
 }
 
 func TestMySQLOverTLS(t *testing.T) {
-	row := myPackets(1, "\x01", myColumn, myEOF, myRow, myEOF)
+	row := myPackets(1, myFound...)
 	onlySoon := func(s *Spec) { onlyTLS(s); soon(s) }
 	verified := func(s *Spec) { onlyTLS(s); s.TLSVerify = true }
 	letIn := func(s *testServer, c net.Conn) {
@@ -39,31 +39,31 @@ func TestMySQLOverTLS(t *testing.T) {
 		myHear(c)
 	}
 	checkScenes(t, goodMySQL, []scene{
-		{"good", myUntilTLS(t, letIn), onlyTLS, true, "SELECT returned a row"},
-		{"not trusted", myUntilTLS(t, letIn), verified, false,
-			"certificate refused: certificate signed by unknown authority"},
-		{"not required", heedless(myPackets(0, myOffersTLS) + myPackets(2, myOK) + row), nil, true,
-			"SELECT returned a row"},
-		{"not offered", heedless(myPackets(0, myHandshake) + myPackets(2, myOK) + row), onlyTLS, false,
-			"the server does not offer TLS"},
+		{"good", myUntilTLS(t, letIn), onlyTLS, "up: SELECT returned a row"},
+		{"not trusted", myUntilTLS(t, letIn), verified,
+			"down: certificate refused: certificate signed by unknown authority"},
+		{"not required", heedless(myPackets(0, myOffersTLS) + myPackets(2, myOK) + row), nil,
+			"up: SELECT returned a row"},
+		{"not offered", heedless(myPackets(0, myHandshake) + myPackets(2, myOK) + row), onlyTLS,
+			"down: the server does not offer TLS"},
 		{"not offered by a server before 4.1",
-			heedless(myPackets(0, "\x0a4.0\x00\x01\x00\x00\x00abcdefgh\x00\x2c\x00")), onlyTLS, false,
-			"login: MySQL server does not support required protocol 41+"},
-		{"offered and refused", heedless(myPackets(0, myOffersTLS) + myPackets(2, myDenied)), onlyTLS, false,
-			`STARTTLS: the server sent more in the clear: "(\x00\x00\x02\xff\x15\x04#28000Access ` +
+			heedless(myPackets(0, "\x0a4.0\x00\x01\x00\x00\x00abcdefgh\x00\x2c\x00")), onlyTLS,
+			"down: login: MySQL server does not support required protocol 41+"},
+		{"offered and refused", heedless(myPackets(0, myOffersTLS) + myPackets(2, myDenied)), onlyTLS,
+			`down: STARTTLS: the server sent more in the clear: "(\x00\x00\x02\xff\x15\x04#28000Access ` +
 				`denied\x1b for user 'check'"`},
 		{"silent in the handshake",
 			func(s *testServer, c net.Conn) { io.WriteString(c, myPackets(0, myOffersTLS)); silence(s, c) },
-			onlySoon, false, "timeout in TLS handshake"},
-		{"silent after the log-in was sent", myUntilTLS(t, silence), onlySoon, false, "login: timeout"},
-		{"wrong log-in", myUntilTLS(t, heedless(myPackets(3, myDenied))), onlyTLS, false,
-			`login rejected: Access denied\x1b for user 'check' (1045)`},
-		{"OK cut short", myUntilTLS(t, heedless(myPackets(3, "\x00\x00\x00\x02"))), onlyTLS, false,
-			`login: this is not MySQL: got "\x04\x00\x00\x02\x00"`},
-		{"numbers out of order", myUntilTLS(t, heedless(myPackets(2, myOK))), onlyTLS, false,
-			"login: commands out of sync. You can't run this command now"},
-		{"huge packet", myUntilTLS(t, heedless("\xff\xff\xff\x03\x00")), onlyTLS, false,
-			"login: the answer is too long"},
+			onlySoon, "down: timeout in TLS handshake"},
+		{"silent after the log-in was sent", myUntilTLS(t, silence), onlySoon, "down: login: timeout"},
+		{"wrong log-in", myUntilTLS(t, heedless(myPackets(3, myDenied))), onlyTLS,
+			`down: login rejected: Access denied\x1b for user 'check' (1045)`},
+		{"OK cut short", myUntilTLS(t, heedless(myPackets(3, "\x00\x00\x00\x02"))), onlyTLS,
+			`down: login: this is not MySQL: got "\x04\x00\x00\x02\x00"`},
+		{"numbers out of order", myUntilTLS(t, heedless(myPackets(2, myOK))), onlyTLS,
+			"down: login: commands out of sync. You can't run this command now"},
+		{"huge packet", myUntilTLS(t, heedless("\xff\xff\xff\x03\x00")), onlyTLS,
+			"down: login: the answer is too long"},
 	})
 }
 
@@ -77,7 +77,7 @@ func TestMySQLTellsThePasswordOverTLS(t *testing.T) {
 		s.keep(myHear(c))
 		io.WriteString(c, myPackets(7, myOK))
 		myHear(c)
-		io.WriteString(c, myPackets(1, "\x01", myColumn, myEOF, myRow, myEOF))
+		io.WriteString(c, myPackets(1, myFound...))
 		myHear(c)
 	}))
 	s := goodMySQL

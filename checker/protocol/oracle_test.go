@@ -1,7 +1,6 @@
 package protocol
 
 import (
-	"context"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -14,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"ldirectord/checker"
 	"ldirectord/checker/oracle"
 	"ldirectord/checker/settings"
 	"ldirectord/internal/testkit"
@@ -105,53 +103,47 @@ func TestOracle(t *testing.T) {
 	needsOracle(t)
 	const unknown = "(DESCRIPTION=(TMP=)(VSNNUM=318767104)(ERR=12514)(ERROR_STACK=(ERROR=(CODE=12514)(EMFI=4))))"
 	checkScenes(t, goodOracle, []scene{
-		{"unknown database", listener(tnsRefuse(unknown)), nil, false,
-			"login rejected: ORA-12514: TNS:listener does not currently know of service requested in " +
-				"connect descriptor"},
-		{"refusal with another number", listener(tnsRefuse("(DESCRIPTION=(ERR=12505))")), nil, false,
-			"login rejected: ORA-12505"},
-		{"refusal without a number", listener(tnsRefuse("")), nil, false,
-			"login rejected: ORA-12564: TNS connection refused"},
-		{"refusal cut short", listener(tns(4, "")), nil, false,
-			"panic over the answer: invalid memory address or nil pointer dereference"},
-		{"no login", closing, func(s *Spec) { s.Login = "" }, false, "oracle needs a login and a request"},
-		{"no request", closing, func(s *Spec) { s.Request = "/" }, false, "oracle needs a login and a request"},
-		{"refused", closing, func(s *Spec) { s.Target = testkit.FreeAddr(t) }, false, "connect: refused"},
-		{"no port", closing, func(s *Spec) { s.Target = loopback(0) }, false,
-			"no port to connect to: neither the real server nor checkport gives one"},
-		{"closed at once", closing, nil, false, "login: closed by the server"},
-		{"silent after connect", silence, soon, false, "login: timeout"},
-		{"silent in the answer", listener(tnsRefuse(unknown)[:20]), soon, false, "login: timeout"},
-		{"slow drip", tnsUntilAnswer(trickle(tnsRefuse(unknown))), soon, false, "login: timeout"},
-		{"another protocol", heedless("SSH-2.0-OpenSSH_9.2\r\n"), nil, false,
-			`login: this is not Oracle: got "SSH-2.0-"`},
-		{"another protocol that answers", listener("HTTP/1.0 400 Bad\r\n\r\n"), nil, false,
-			`login: this is not Oracle: got "HTTP/1.0"`},
-		{"length of nothing", heedless("\x00\x00\x00\x00\x04\x00\x00\x00"), nil, false,
-			`login: this is not Oracle: got "\x00\x00\x00\x00\x04\x00\x00\x00"`},
-		{"accepted and silent", listener(tnsAccepted(314)), soon, false, "login: timeout"},
+		{"unknown database", listener(tnsRefuse(unknown)), nil,
+			"down: login rejected: ORA-12514: TNS:listener does not currently know of service requested " +
+				"in connect descriptor"},
+		{"refusal with another number", listener(tnsRefuse("(DESCRIPTION=(ERR=12505))")), nil,
+			"down: login rejected: ORA-12505"},
+		{"refusal without a number", listener(tnsRefuse("")), nil,
+			"down: login rejected: ORA-12564: TNS connection refused"},
+		{"no login", closing, loginOf(""), "down: oracle needs a login and a request"},
+		{"no request", closing, asking("/"), "down: oracle needs a login and a request"},
+		{"no port", closing, func(s *Spec) { s.Target = loopback(0) },
+			"down: no port to connect to: neither the real server nor checkport gives one"},
+		{"closed at once", closing, nil, "down: login: closed by the server"},
+		{"silent in the answer", listener(tnsRefuse(unknown)[:20]), soon, "down: login: timeout"},
+		{"slow drip", tnsUntilAnswer(trickle(tnsRefuse(unknown))), soon, "down: login: timeout"},
+		{"another protocol", heedless("SSH-2.0-OpenSSH_9.2\r\n"), nil,
+			`down: login: this is not Oracle: got "SSH-2.0-"`},
+		{"another protocol that answers", listener("HTTP/1.0 400 Bad\r\n\r\n"), nil,
+			`down: login: this is not Oracle: got "HTTP/1.0"`},
+		{"length of nothing", heedless("\x00\x00\x00\x00\x04\x00\x00\x00"), nil,
+			`down: login: this is not Oracle: got "\x00\x00\x00\x00\x04\x00\x00\x00"`},
 		{"accepted and closed", tnsUntilAnswer(func(s *testServer, c net.Conn) {
 			io.WriteString(c, tnsAccepted(319))
 			closing(s, c)
-		}), nil, false, "login: closed by the server"},
+		}), nil, "down: login: closed by the server"},
 		{"accepted, then a length of nothing", listener(tnsAccepted(319) + "\x00\x00\x00\x00\x06\x00\x00\x00"),
-			nil, false,
-			`login: this is not Oracle: got "\x00\x00\x00\x00\x06\x00\x00\x00"`},
+			nil, `down: login: this is not Oracle: got "\x00\x00\x00\x00\x06\x00\x00\x00"`},
 		{"accepted, then a huge packet", listener(tnsAccepted(319) + "\x7f\xff\xff\xff\x06\x00\x00\x00"), nil,
-			false, "login: the answer is too long"},
-		{"accepted, then nonsense", listener(tnsAccepted(314) + tns(6, "\x00\x00\xff\xff")), nil, false,
-			"login: message code error: received code 255 and expected code is 1"},
+			"down: login: the answer is too long"},
+		{"accepted, then nonsense", listener(tnsAccepted(314) + tns(6, "\x00\x00\xff\xff")), nil,
+			"down: login: message code error: received code 255 and expected code is 1"},
 		{"resends forever", tnsUntilAnswer(func(_ *testServer, c net.Conn) { chatter(c, []byte(tns(11, ""))) }),
-			soon, false, "login: timeout"},
+			soon, "down: login: timeout"},
 		{"redirect forever", func(s *testServer, c net.Conn) {
 			listener(tnsRedirect(fmt.Sprintf("(ADDRESS=(PROTOCOL=tcp)(HOST=192.0.2.1)(PORT=%d))",
 				s.addr.Port())))(s, c)
-		}, nil, false, "login: the listener redirects to nowhere"},
+		}, nil, "down: login: the listener redirects to nowhere"},
 		{"redirect to a wrong port", listener(
-			tnsRedirect("(ADDRESS=(PROTOCOL=tcp)(HOST=192.0.2.1)(PORT=99999))")), nil, false,
-			"login: the listener redirects to nowhere"},
-		{"redirect to no address", listener(tnsRedirect("hello")), nil, false,
-			"login: no address passed in connection string"},
+			tnsRedirect("(ADDRESS=(PROTOCOL=tcp)(HOST=192.0.2.1)(PORT=99999))")), nil,
+			"down: login: the listener redirects to nowhere"},
+		{"redirect to no address", listener(tnsRedirect("hello")), nil,
+			"down: login: no address passed in connection string"},
 	})
 }
 
@@ -179,31 +171,6 @@ func TestOracleIsRedirectedOnTheServer(t *testing.T) {
 	s := goodOracle
 	s.Target = serve(t, listener(tnsRedirect(fmt.Sprintf("(ADDRESS=(PROTOCOL=tcp)(HOST=192.0.2.1)(PORT=%d))",
 		dispatcher.addr.Port())))).addr
-	want := "login rejected: ORA-12516: TNS:listener could not find available handler with matching protocol stack"
-	if r := checked(t, s); r.Detail != want {
-		t.Errorf("%s\nwant %s", r.Detail, want)
-	}
-}
-
-func TestOracleOverIPv6(t *testing.T) {
-	needsOracle(t)
-	s := goodOracle
-	s.Target = serveOn(t, "[::1]:0", listener(tnsRefuse("(DESCRIPTION=(ERR=12505))"))).addr
-	if r := checked(t, s); r.Detail != "login rejected: ORA-12505" {
-		t.Error(r.Detail)
-	}
-}
-
-func TestOracleEndsWhenCancelled(t *testing.T) {
-	needsOracle(t)
-	testkit.Leaks(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	s := goodOracle
-	s.Target = serve(t, tnsUntilAnswer(func(s *testServer, c net.Conn) {
-		cancel()
-		silence(s, c)
-	})).addr
-	if r := build(t, s, nil).Check(ctx); r.OK || r.Cause != checker.Shortage || r.Detail != "stopped" {
-		t.Errorf("%+v", r)
-	}
+	expect(t, checked(t, s), "down: login rejected: ORA-12516: TNS:listener could not find available handler "+
+		"with matching protocol stack")
 }

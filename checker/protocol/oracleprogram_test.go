@@ -56,10 +56,7 @@ func TestOracleWithoutAnAnswerIsAShortage(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			testkit.Leaks(t)
-			if r := fakeOracle(t, c.script, patient); r.OK || r.Cause != checker.Shortage ||
-				r.Detail != c.want {
-				t.Errorf("%+v\nwant %s", r, c.want)
-			}
+			expect(t, fakeOracle(t, c.script, patient), "shortage: "+c.want)
 		})
 	}
 }
@@ -87,35 +84,35 @@ func TestOracleThatHangsIsKilled(t *testing.T) {
 				len(written) != 2 {
 				t.Errorf("%+v, processes %q", r, written)
 			}
-			for _, pid := range written {
-				if !gone(t, pid) {
-					t.Errorf("process %s lives", pid)
-				}
-			}
+			allGone(t, written...)
 		})
 	}
 }
 
 // The program's answer is the result, provided that it had talked to the server.
 func TestOracleTakesTheAnswer(t *testing.T) {
-	for answer, want := range map[string]Result{
-		`"Verdict":"done","Rows":1`: {OK: true, Stage: wire.AtMatch,
-			Detail: "SELECT returned a row"},
-		`"Verdict":"done"`: {Stage: wire.AtAnswer,
-			Cause: checker.Answer, Detail: "SELECT returned no row"},
-		`"Verdict":"refused","Text":"T1JBLTAxMDE3"`: {Stage: wire.AtLogin,
-			Cause: checker.Answer, Detail: "login rejected: ORA-01017"},
-		`"Verdict":"refused","InQuery":true,"Text":"T1JBLTAwOTQy"`: {Stage: wire.AtAnswer,
-			Cause: checker.Answer, Detail: "query failed: ORA-00942"},
-		`"Verdict":"failed","Rows":1,"InQuery":true,"Text":"Ym9va+k="`: {Stage: wire.AtAnswer,
-			Cause: checker.Answer, Detail: `query: book\xe9`},
-		`"Verdict":"failed","InQuery":true,"Text":"c2VjcmV0IGFuZCBzZWNyZXQ="`: {Stage: wire.AtAnswer,
-			Cause: checker.Answer, Detail: "query: … and …"},
+	for answer, want := range map[string]struct {
+		stage   wire.Stage
+		cause   checker.Cause
+		verdict string
+	}{
+		`"Verdict":"done","Rows":1`: {wire.AtMatch, 0,
+			"up: SELECT returned a row"},
+		`"Verdict":"done"`: {wire.AtAnswer, checker.Answer,
+			"down: SELECT returned no row"},
+		`"Verdict":"refused","Text":"T1JBLTAxMDE3"`: {wire.AtLogin, checker.Answer,
+			"down: login rejected: ORA-01017"},
+		`"Verdict":"refused","InQuery":true,"Text":"T1JBLTAwOTQy"`: {wire.AtAnswer, checker.Answer,
+			"down: query failed: ORA-00942"},
+		`"Verdict":"failed","Rows":1,"InQuery":true,"Text":"Ym9va+k="`: {wire.AtAnswer, checker.Answer,
+			`down: query: book\xe9`},
+		`"Verdict":"failed","InQuery":true,"Text":"c2VjcmV0IGFuZCBzZWNyZXQ="`: {wire.AtAnswer, checker.Answer,
+			"down: query: … and …"},
 	} {
 		r := fakeOracle(t, talked+"echo '{"+answer+"}'", patient)
-		if r.OK != want.OK || r.Stage != want.Stage || r.Cause != want.Cause || r.Detail != want.Detail {
-			t.Errorf("%s: %+v\nwant %+v", answer, r, want)
-		}
+		expect(t, r, want.verdict, answer)
+		testkit.Equal(t, r.Stage, want.stage, answer)
+		testkit.Equal(t, r.Cause, want.cause, answer)
 	}
 }
 
@@ -128,6 +125,7 @@ func TestOracleThatCrashes(t *testing.T) {
 	r := checked(t, s)
 	const where = "a fault in ldirectord-oracle: panic at "
 	if r.OK || r.Cause != checker.Other || !strings.HasPrefix(r.Warning, where) ||
+		r.Detail != "panic over the answer: invalid memory address or nil pointer dereference" ||
 		!strings.Contains(r.Warning, "refuse_packet.go:") {
 		t.Errorf("%+v", r)
 	}
@@ -150,7 +148,5 @@ func TestOraclesAreBounded(t *testing.T) {
 	s.Target, s.NegotiateTimeout = testkit.FreeAddr(t), short // how long it waits
 	e := &Env{Children: make(chan struct{}, 1)}
 	e.Children <- struct{}{}
-	if r := build(t, s, e).Check(t.Context()); r.Cause != checker.Shortage || r.Detail != errCrowded.Error() {
-		t.Errorf("%+v", r)
-	}
+	expect(t, build(t, s, e).Check(t.Context()), "shortage: "+errCrowded.Error())
 }

@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"testing"
 
-	"ldirectord/checker"
 	"ldirectord/checker/settings"
 	"ldirectord/internal/testkit"
 )
@@ -45,9 +44,7 @@ func TestChecksComeFromTheirSource(t *testing.T) {
 				if step == "" {
 					step = "connect: "
 				}
-				if r.OK || r.Cause != checker.Shortage || r.Detail != step+c.detail {
-					t.Errorf("%s %+v: %+v", name, c.origin, r)
-				}
+				expect(t, r, "shortage: "+step+c.detail, name)
 				continue
 			}
 			if got := <-from; !r.OK || got != c.from {

@@ -14,7 +14,6 @@ import (
 // comes in half of the time, the ping has the other half.
 func TestSilenceLeavesItToAPing(t *testing.T) {
 	testkit.Leaks(t)
-	says := func(text ...string) datagrams { return func(int, []byte, net.Addr) []string { return text } }
 	once := func(n int, _ []byte, _ net.Addr) []string { return []string{"hello"}[min(n, 1):] }
 	connect := Spec{Type: "connect", Timeout: tooLate}
 	asks := Spec{Type: "negotiate", Service: "simpletcp", Request: "/PING", Receive: "^pong",
@@ -28,28 +27,29 @@ func TestSilenceLeavesItToAPing(t *testing.T) {
 		spec   Spec
 		server datagrams // nil: the port is closed
 		ping   []error   // nil: none is sent
-		want   Result
+		cause  checker.Cause
+		want   string
 	}{
-		{"connect refused", connect, nil, nil, Result{Cause: checker.Refused, Detail: "udp: refused"}},
-		{"connect answered", connect, says("x"), nil, Result{OK: true, Detail: `got "x"`}},
-		{"connect silent", connect, says(), []error{nil},
-			Result{OK: true, Detail: "no answer in 200ms; echo reply after 1.235ms"}},
-		{"connect dead", connect, says(), []error{noEcho},
-			Result{Cause: checker.Timeout, Detail: "no answer in 200ms; ping: no answer in 200ms"}},
-		{"refused", asks, nil, nil, Result{Cause: checker.Refused, Detail: "udp: refused"}},
-		{"good", asks, says("pong 1"), nil, Result{OK: true, Detail: `got "pong 1"`}},
-		{"wrong", asks, says("busy"), nil,
-			Result{Cause: checker.Answer, Detail: `no line matches /^pong/: got "busy"`}},
-		{"silent", asks, says(), []error{nil},
-			Result{OK: true, Detail: "no answer in 200ms; echo reply after 1.235ms"}},
-		{"dead", asks, says(), []error{noEcho},
-			Result{Cause: checker.Timeout, Detail: "no answer in 200ms; ping: no answer in 200ms"}},
+		{"connect refused", connect, nil, nil, checker.Refused, "down: udp: refused"},
+		{"connect answered", connect, replies("x"), nil, 0, `up: got "x"`},
+		{"connect silent", connect, replies(), []error{nil},
+			0, "up: no answer in 200ms; echo reply after 1.235ms"},
+		{"connect dead", connect, replies(), []error{noEcho},
+			checker.Timeout, "down: no answer in 200ms; ping: no answer in 200ms"},
+		{"refused", asks, nil, nil, checker.Refused, "down: udp: refused"},
+		{"good", asks, replies("pong 1"), nil, 0, `up: got "pong 1"`},
+		{"wrong", asks, replies("busy"), nil,
+			checker.Answer, `down: no line matches /^pong/: got "busy"`},
+		{"silent", asks, replies(), []error{nil},
+			0, "up: no answer in 200ms; echo reply after 1.235ms"},
+		{"dead", asks, replies(), []error{noEcho},
+			checker.Timeout, "down: no answer in 200ms; ping: no answer in 200ms"},
 		{"a dialogue that only sends, refused", sends, nil, nil,
-			Result{Cause: checker.Refused, Detail: "step 2: waiting for /(?s)./: refused"}},
-		{"a dialogue that only sends", sends, says(), []error{nil},
-			Result{OK: true, Detail: "step 2: timeout waiting for /(?s)./; echo reply after 1.235ms"}},
+			checker.Refused, "down: step 2: waiting for /(?s)./: refused"},
+		{"a dialogue that only sends", sends, replies(), []error{nil},
+			0, "up: step 2: timeout waiting for /(?s)./; echo reply after 1.235ms"},
 		{"a dialogue that falls silent", talks, once, nil,
-			Result{Cause: checker.Timeout, Detail: "step 4: timeout waiting for /bye/"}},
+			checker.Timeout, "down: step 4: timeout waiting for /bye/"},
 	} {
 		to := closedPort(t, "127.0.0.1")
 		if c.server != nil {
@@ -58,11 +58,10 @@ func TestSilenceLeavesItToAPing(t *testing.T) {
 		c.spec.Protocol, c.spec.Target, c.spec.PingsTheSilent = "udp", to, true
 		pinger := &fakePinger{errs: c.ping}
 		r := build(t, c.spec, &Env{Pinger: pinger}).Check(t.Context())
-		if r.OK != c.want.OK || r.Cause != c.want.Cause || r.Detail != c.want.Detail ||
-			pinger.asked != len(c.ping) ||
+		expect(t, r, c.want, c.name)
+		if r.Cause != c.cause || pinger.asked != len(c.ping) ||
 			pinger.asked > 0 && pinger.timeouts[0] != half || r.Took > 10*time.Second {
-			t.Errorf("%s: %+v after %d pings %v; want %+v", c.name, r, pinger.asked, pinger.timeouts,
-				c.want)
+			t.Errorf("%s: %+v after %d pings %v", c.name, r, pinger.asked, pinger.timeouts)
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package protocol
 
 import (
-	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -17,7 +16,6 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/xdg-go/scram"
 
-	"ldirectord/checker"
 	"ldirectord/checker/settings"
 	"ldirectord/internal/testkit"
 )
@@ -44,6 +42,7 @@ var (
 	pgRows  = &pgproto3.RowDescription{Fields: []pgproto3.FieldDescription{{Name: []byte("enabled")}}}
 	pgRow   = &pgproto3.DataRow{Values: [][]byte{[]byte("1")}}
 	pgReady = &pgproto3.ReadyForQuery{TxStatus: 'I'}
+	pgFound = []pgproto3.BackendMessage{pgRows, pgRow, pgDone("SELECT 1"), pgReady}
 )
 
 func pgDone(tag string) *pgproto3.CommandComplete {
@@ -53,8 +52,6 @@ func pgDone(tag string) *pgproto3.CommandComplete {
 func pgSays(severity, code, message string) *pgproto3.ErrorResponse {
 	return &pgproto3.ErrorResponse{Severity: severity, SeverityUnlocalized: severity, Code: code, Message: message}
 }
-
-func pgAnswer(messages ...pgproto3.BackendMessage) []pgproto3.BackendMessage { return messages }
 
 func (p postgres) treat(s *testServer, c net.Conn) {
 	b := pgproto3.NewBackend(c, c)
@@ -84,12 +81,16 @@ func (p postgres) treat(s *testServer, c net.Conn) {
 	if !pgSend(b, p.auth...) {
 		return
 	}
+	b.SetAuthType(pgproto3.AuthTypeCleartextPassword)
 	for {
 		message, err := b.Receive()
 		if err != nil {
 			return
 		}
 		switch m := message.(type) {
+		case *pgproto3.PasswordMessage:
+			s.keep("password " + m.Password)
+			pgSend(b, pgLetIn...)
 		case *pgproto3.Query:
 			s.keep("query " + m.String)
 			pgSend(b, p.answer...)
@@ -106,17 +107,20 @@ func pgSend(b *pgproto3.Backend, messages ...pgproto3.BackendMessage) bool {
 	return b.Flush() == nil
 }
 
+// pgAsking is a server that asks for the password in clear text.
+func pgAsking(secure *tls.Config) func(*testServer, net.Conn) {
+	return postgres{secure: secure, answer: pgFound,
+		auth: []pgproto3.BackendMessage{&pgproto3.AuthenticationCleartextPassword{}}}.treat
+}
+
 // pgUntilQuery is a server that accepts the log-in, reads the query and then calls a function of the test.
 func pgUntilQuery(then func(*testServer, net.Conn)) func(*testServer, net.Conn) {
-	return func(s *testServer, c net.Conn) {
+	return pgUntilLogin(func(s *testServer, c net.Conn) {
 		b := pgproto3.NewBackend(c, c)
-		b.ReceiveStartupMessage()
-		c.Write([]byte("N"))
-		b.ReceiveStartupMessage()
 		pgSend(b, pgLetIn...)
 		b.Receive()
 		then(s, c)
-	}
+	})
 }
 
 // pgUntilLogin is a server that reads the log-in and then calls a function of the test.
@@ -142,166 +146,124 @@ func onlyTLS(s *Spec) { s.UseTLS = true }
 func wanting(pattern string) func(*Spec) { return func(s *Spec) { s.SQLReceive = pattern } }
 
 func TestPgSQL(t *testing.T) {
-	found := pgAnswer(pgRows, pgRow, pgDone("SELECT 1"), pgReady)
 	answering := func(messages ...pgproto3.BackendMessage) func(*testServer, net.Conn) {
 		return postgres{auth: pgLetIn, answer: messages}.treat
 	}
 	saying := func(messages ...pgproto3.BackendMessage) func(*testServer, net.Conn) {
 		return postgres{auth: messages}.treat
 	}
-	secure := &tls.Config{Certificates: []tls.Certificate{testkit.SelfSigned(t)}}
+	secure := serverTLS(t)
 	checkScenes(t, goodPgSQL, []scene{
-		{"good", answering(found...), nil, true, "SELECT returned a row"},
-		{"good over TLS", postgres{secure: secure, auth: pgLetIn, answer: found}.treat, nil, true,
-			"SELECT returned a row"},
-		{"good, but not over TLS", postgres{secure: secure, plain: true, auth: pgLetIn, answer: found}.treat,
-			nil, true, "SELECT returned a row"},
-		{"TLS required", postgres{secure: secure, auth: pgLetIn, answer: found}.treat, onlyTLS, true,
-			"SELECT returned a row"},
-		{"TLS required, not offered", answering(found...), onlyTLS, false, "the server does not offer TLS"},
+		{"good", answering(pgFound...), nil, "up: SELECT returned a row"},
+		{"good over TLS", postgres{secure: secure, auth: pgLetIn, answer: pgFound}.treat, nil,
+			"up: SELECT returned a row"},
+		{"good, but not over TLS", postgres{secure: secure, plain: true, auth: pgLetIn, answer: pgFound}.treat,
+			nil, "up: SELECT returned a row"},
+		{"TLS required", postgres{secure: secure, auth: pgLetIn, answer: pgFound}.treat, onlyTLS,
+			"up: SELECT returned a row"},
+		{"TLS required, not offered", answering(pgFound...), onlyTLS, "down: the server does not offer TLS"},
 		{"TLS required, not permitted", postgres{secure: secure, plain: true, auth: pgLetIn,
-			answer: found}.treat, onlyTLS, false,
-			"login rejected: no pg_hba.conf entry, SSL encryption (28000)"},
+			answer: pgFound}.treat, onlyTLS,
+			"down: login rejected: no pg_hba.conf entry, SSL encryption (28000)"},
 		{"TLS required, broken", func(_ *testServer, c net.Conn) {
 			pgproto3.NewBackend(c, c).ReceiveStartupMessage()
 			c.Write([]byte("SHTTP/1.1"))
-		}, onlyTLS, false, `STARTTLS: the server sent more in the clear: "HTTP/1.1"`},
+		}, onlyTLS, `down: STARTTLS: the server sent more in the clear: "HTTP/1.1"`},
 		{"TLS required, an error instead", func(_ *testServer, c net.Conn) {
 			pgproto3.NewBackend(c, c).ReceiveStartupMessage()
 			c.Write(pgBytes(pgSays("FATAL", "53300", "sorry, too many clients already")))
 			if sent, _ := io.ReadAll(c); len(sent) > 0 {
 				t.Errorf("%q is sent in the clear", sent)
 			}
-		}, onlyTLS, false, "the server does not offer TLS"},
-		{"TLS required, not trusted", postgres{secure: secure, auth: pgLetIn, answer: found}.treat,
-			func(s *Spec) { onlyTLS(s); s.TLSVerify = true }, false,
-			"certificate refused: cannot validate certificate for 127.0.0.1 because it doesn't contain " +
-				"any IP SANs"},
-		{"no row", answering(pgRows, pgDone("SELECT 0"), pgReady), nil, false, "SELECT returned no row"},
-		{"the first value matches", answering(found...), wanting("^1$"), true, "SELECT returned a row"},
-		{"the first value does not match", answering(found...), wanting("^2"), false,
-			`the first value does not match /^2/: got "1"`},
+		}, onlyTLS, "down: the server does not offer TLS"},
+		{"TLS required, not trusted", postgres{secure: secure, auth: pgLetIn, answer: pgFound}.treat,
+			func(s *Spec) { onlyTLS(s); s.TLSVerify = true },
+			"down: certificate refused: certificate signed by unknown authority"},
+		{"no row", answering(pgRows, pgDone("SELECT 0"), pgReady), nil, "down: SELECT returned no row"},
+		{"the first value matches", answering(pgFound...), wanting("^1$"), "up: SELECT returned a row"},
+		{"the first value does not match", answering(pgFound...), wanting("^2"),
+			`down: the first value does not match /^2/: got "1"`},
 		{"NULL does not match", answering(pgRows, &pgproto3.DataRow{Values: [][]byte{nil}}, pgDone("SELECT 1"),
-			pgReady), wanting("."), false,
-			`the first value does not match /./: got ""`},
+			pgReady), wanting("."), `down: the first value does not match /./: got ""`},
 		{"the first row counts", answering(pgRows, pgRow, &pgproto3.DataRow{Values: [][]byte{[]byte("2")}},
-			pgDone("SELECT 2"), pgReady), wanting("2"), false,
-			`the first value does not match /2/: got "1"`},
-		{"no row to match", answering(pgRows, pgDone("SELECT 0"), pgReady), wanting("1"), false,
-			"SELECT returned no row"},
+			pgDone("SELECT 2"), pgReady), wanting("2"),
+			`down: the first value does not match /2/: got "1"`},
+		{"no row to match", answering(pgRows, pgDone("SELECT 0"), pgReady), wanting("1"),
+			"down: SELECT returned no row"},
 		{"notices", answering(&pgproto3.NoticeResponse{Message: "hm"}, pgRows, pgRow, pgDone("SELECT 1"),
-			pgReady), nil, true, "SELECT returned a row"},
+			pgReady), nil, "up: SELECT returned a row"},
 		{"last statement counts", answering(pgRows, pgRow, pgDone("SELECT 1"), pgRows, pgDone("SELECT 0"),
-			pgReady), nil, false, "SELECT returned no row"},
+			pgReady), nil, "down: SELECT returned no row"},
 		{"rows touched", answering(pgDone("UPDATE 2"), pgReady),
-			func(s *Spec) { s.Request = "/update t set x=1" }, true, "UPDATE returned a row"},
+			asking("/update t set x=1"), "up: UPDATE returned a row"},
 		{"no rows touched", answering(pgDone("UPDATE 0"), pgReady),
-			func(s *Spec) { s.Request = "/update t set x=1" }, false, "UPDATE returned no row"},
-		{"command without rows", answering(pgDone("SET"), pgReady), func(s *Spec) { s.Request = "/set x=1" },
-			false, "SET returned no row"},
-		{"empty query", answering(&pgproto3.EmptyQueryResponse{}, pgReady), func(s *Spec) { s.Request = "/ " },
-			false, "the query returned no row"},
+			asking("/update t set x=1"), "down: UPDATE returned no row"},
+		{"command without rows", answering(pgDone("SET"), pgReady), asking("/set x=1"),
+			"down: SET returned no row"},
+		{"empty query", answering(&pgproto3.EmptyQueryResponse{}, pgReady), asking("/ "),
+			"down: the query returned no row"},
 		{"wrong query", answering(pgSays("ERROR", "42P01", "relation \"t\"\ndoes not exist"), pgReady), nil,
-			false, `query failed: relation "t"\ndoes not exist (42P01)`},
+			`down: query failed: relation "t"\ndoes not exist (42P01)`},
 		{"failure after a row", answering(pgRows, pgRow, pgSays("ERROR", "57014", "canceled"), pgReady), nil,
-			false, "query failed: canceled (57014)"},
-		{"shut down in the query", answering(pgSays("FATAL", "57P01", "terminating")), nil, false,
-			"query failed: terminating (57P01)"},
-		{"request that wants data", answering(&pgproto3.CopyInResponse{}), nil, false,
-			"query: the query waits for data instead of returning some"},
+			"down: query failed: canceled (57014)"},
+		{"shut down in the query", answering(pgSays("FATAL", "57P01", "terminating")), nil,
+			"down: query failed: terminating (57P01)"},
+		{"request that wants data", answering(&pgproto3.CopyInResponse{}), nil,
+			"down: query: the query waits for data instead of returning some"},
 		{"wrong log-in", saying(pgSays("FATAL", "28P01",
-			"password authentication failed\x1b for user \"check\"")), nil, false,
-			`login rejected: password authentication failed\x1b for user "check" (28P01)`},
-		{"starting up", saying(pgSays("FATAL", "57P03", "the database system is starting up")), nil, false,
-			"login rejected: the database system is starting up (57P03)"},
+			"password authentication failed\x1b for user \"check\"")), nil,
+			`down: login rejected: password authentication failed\x1b for user "check" (28P01)`},
+		{"starting up", saying(pgSays("FATAL", "57P03", "the database system is starting up")), nil,
+			"down: login rejected: the database system is starting up (57P03)"},
 		{"error instead of TLS", func(s *testServer, c net.Conn) {
 			pgproto3.NewBackend(c, c).ReceiveStartupMessage()
 			c.Write(pgBytes(pgSays("FATAL", "53300", "sorry, too many clients already")))
 			silence(s, c)
-		}, nil, false, "login rejected: sorry, too many clients already (53300)"},
+		}, nil, "down: login rejected: sorry, too many clients already (53300)"},
 		{"password wanted, none set", saying(&pgproto3.AuthenticationCleartextPassword{}),
-			func(s *Spec) { s.Passwd = "" }, false, "login: the server wants a password"},
-		{"no login", closing, func(s *Spec) { s.Login = "" }, false, "pgsql needs a login and a request"},
-		{"no request", closing, func(s *Spec) { s.Request = "/" }, false, "pgsql needs a login and a request"},
-		{"Kerberos", saying(&pgproto3.AuthenticationGSS{}), nil, false,
-			"login: the server wants a log-in that is not supported"},
+			passwdOf(""), "down: login: the server wants a password"},
+		{"no login", closing, loginOf(""), "down: pgsql needs a login and a request"},
+		{"no request", closing, asking("/"), "down: pgsql needs a login and a request"},
+		{"Kerberos", saying(&pgproto3.AuthenticationGSS{}), nil,
+			"down: login: the server wants a log-in that is not supported"},
 		{"unknown SASL", saying(&pgproto3.AuthenticationSASL{AuthMechanisms: []string{"OAUTHBEARER"}}), nil,
-			false, "login: the server wants one of OAUTHBEARER"},
+			"down: login: the server wants one of OAUTHBEARER"},
 		{"SCRAM without a challenge", saying(&pgproto3.AuthenticationSASLContinue{Data: []byte("r=,s=,i=1")}),
-			nil, false, "login: the server's SCRAM message makes no sense"},
-		{"refused", closing, func(s *Spec) { s.Target = testkit.FreeAddr(t) }, false, "connect: refused"},
-		{"closed at once", closing, nil, false, "login: closed by the server"},
-		{"silent after connect", silence, soon, false, "login: timeout"},
+			nil, "down: login: the server's SCRAM message makes no sense"},
+		{"closed at once", closing, nil, "down: login: closed by the server"},
 		{"silent instead of TLS", func(s *testServer, c net.Conn) { c.Write([]byte("S")); silence(s, c) }, soon,
-			false, "timeout in TLS handshake"},
-		{"silent after the log-in was sent", pgUntilLogin(silence), soon, false, "login: timeout"},
-		{"closed after the log-in was sent", pgUntilLogin(closing), nil, false, "login: closed by the server"},
-		{"silent after login", pgUntilQuery(silence), soon, false, "query: timeout"},
-		{"silent after a row", pgUntilQuery(heedless(string(pgBytes(pgRows, pgRow)))), soon, false,
-			"query: timeout"},
+			"down: timeout in TLS handshake"},
+		{"closed after the log-in was sent", pgUntilLogin(closing), nil, "down: login: closed by the server"},
+		{"silent after a row", pgUntilQuery(heedless(string(pgBytes(pgRows, pgRow)))), soon,
+			"down: query: timeout"},
 		{"closed after a row", pgUntilQuery(func(s *testServer, c net.Conn) {
 			c.Write(pgBytes(pgRows, pgRow))
 			closing(s, c)
-		}), nil, false, "query: closed by the server"},
-		{"another protocol", heedless("220 mail.example.org ESMTP\r\n"), nil, false,
-			`login: this is not PostgreSQL: got "220 m"`},
-		{"another protocol that begins as TLS", heedless("SSH-2.0-OpenSSH_9.2\r\n"), nil, false,
-			`login: this is not PostgreSQL: got "SSH-2"`},
-		{"huge message", pgUntilLogin(heedless("R\x7f\xff\xff\xff")), nil, false,
-			"login: the answer is too long"},
-		{"negative length", pgUntilLogin(heedless("R\xff\xff\xff\xff")), nil, false,
-			`login: this is not PostgreSQL: got "R\xff\xff\xff\xff"`},
-		{"slow drip", pgUntilLogin(trickle(string(pgBytes(pgLetIn...)))), soon, false, "login: timeout"},
+		}), nil, "down: query: closed by the server"},
+		{"another protocol", heedless("220 mail.example.org ESMTP\r\n"), nil,
+			`down: login: this is not PostgreSQL: got "220 m"`},
+		{"another protocol that begins as TLS", heedless("SSH-2.0-OpenSSH_9.2\r\n"), nil,
+			`down: login: this is not PostgreSQL: got "SSH-2"`},
+		{"huge message", pgUntilLogin(heedless("R\x7f\xff\xff\xff")), nil,
+			"down: login: the answer is too long"},
+		{"negative length", pgUntilLogin(heedless("R\xff\xff\xff\xff")), nil,
+			`down: login: this is not PostgreSQL: got "R\xff\xff\xff\xff"`},
+		{"slow drip", pgUntilLogin(trickle(string(pgBytes(pgLetIn...)))), soon, "down: login: timeout"},
 		{"endless notices", pgUntilLogin(func(_ *testServer, c net.Conn) {
 			chatter(c, pgBytes(&pgproto3.ParameterStatus{Name: "x", Value: strings.Repeat("y", 1000)}))
-		}), nil, false, `login: this is not PostgreSQL: got "S\x00\x00\x03\xef"`},
+		}), nil, `down: login: this is not PostgreSQL: got "S\x00\x00\x03\xef"`},
 		{"rows forever, and the first does not match", pgUntilQuery(func(_ *testServer, c net.Conn) {
 			c.Write(pgBytes(pgRows))
 			chatter(c, pgBytes(pgRow))
-		}), wanting("2"), false, `the first value does not match /2/: got "1"`},
+		}), wanting("2"), `down: the first value does not match /2/: got "1"`},
 		{"rows forever", pgUntilQuery(func(_ *testServer, c net.Conn) {
 			c.Write(pgBytes(pgRows))
 			chatter(c, pgBytes(pgRow))
-		}), nil, true, "SELECT returned a row"},
+		}), nil, "up: SELECT returned a row"},
 		{"endless notices instead of rows", pgUntilQuery(func(_ *testServer, c net.Conn) {
 			chatter(c, pgBytes(&pgproto3.NoticeResponse{Message: strings.Repeat("y", 1000)}))
-		}), nil, false, "query: the answer is too long"},
+		}), nil, "down: query: the answer is too long"},
 	})
-}
-
-func TestPgSQLAsksOnceAndTakesLeave(t *testing.T) {
-	testkit.Leaks(t)
-	done := make(chan struct{})
-	server := serve(t, func(s *testServer, c net.Conn) {
-		defer close(done)
-		postgres{auth: pgLetIn, answer: pgAnswer(pgRows, pgRow, pgDone("SELECT 1"), pgReady)}.treat(s, c)
-	})
-	s := goodPgSQL
-	s.Target = server.addr
-	checked(t, s)
-	<-done
-	want := `TLS?|user check database "chk"|query SELECT 1 FROM t|terminate`
-	testkit.Equal(t, strings.Join(server.asked(), "|"), want, "asked")
-}
-
-func TestPgSQLOverIPv6(t *testing.T) {
-	s := goodPgSQL
-	s.Target = serveOn(t, "[::1]:0", postgres{auth: pgLetIn,
-		answer: pgAnswer(pgRows, pgRow, pgDone("SELECT 1"), pgReady)}.treat).addr
-	passes(t, s)
-}
-
-func TestPgSQLEndsWhenCancelled(t *testing.T) {
-	testkit.Leaks(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	s := goodPgSQL
-	s.Target = serve(t, pgUntilLogin(func(s *testServer, c net.Conn) {
-		cancel()
-		silence(s, c)
-	})).addr
-	if r := build(t, s, nil).Check(ctx); r.OK || r.Cause != checker.Shortage || r.Detail != "stopped" {
-		t.Errorf("%+v", r)
-	}
 }
 
 // PostgreSQL's own client library would use all of these settings.
@@ -320,7 +282,7 @@ func TestPgSQLReadsNoSettingsOfTheUser(t *testing.T) {
 	} {
 		t.Setenv(name, value)
 	}
-	server := serve(t, postgres{auth: pgLetIn, answer: pgAnswer(pgRows, pgRow, pgDone("SELECT 1"), pgReady)}.treat)
+	server := serve(t, postgres{auth: pgLetIn, answer: pgFound}.treat)
 	s := goodPgSQL
 	s.Target, s.Database = server.addr, ""
 	passes(t, s)
@@ -390,53 +352,46 @@ func TestPgSQLMD5(t *testing.T) {
 
 func TestRealPostgreSQL(t *testing.T) {
 	good, pid := startPostgres(t)
-	wrong := func(login string) func(*Spec) {
-		return func(s *Spec) { s.Login, s.Passwd = login, "other" }
-	}
-	as := func(login string) func(*Spec) { return func(s *Spec) { s.Login = login } }
 	checkCells(t, good, []cell{
-		{"SCRAM", nil, true, "SELECT returned a row"},
-		{"SCRAM over IPv6", func(s *Spec) { s.Target = loopback6(s.Target.Port()) }, true,
-			"SELECT returned a row"},
-		{"md5", as("old"), true, "SELECT returned a row"},
-		{"password in plain text", as("plain"), true, "SELECT returned a row"},
-		{"only over TLS", as("secure"), true, "SELECT returned a row"},
-		{"only without TLS", as("open"), true, "SELECT returned a row"},
-		{"TLS required", func(s *Spec) { s.Login, s.UseTLS = "secure", true }, true, "SELECT returned a row"},
-		{"TLS required and verified", func(s *Spec) { s.UseTLS, s.TLSVerify = true, true }, true,
-			"SELECT returned a row"},
+		{"SCRAM", nil, "up: SELECT returned a row"},
+		{"SCRAM over IPv6", onIPv6, "up: SELECT returned a row"},
+		{"md5", loginOf("old"), "up: SELECT returned a row"},
+		{"password in plain text", loginOf("plain"), "up: SELECT returned a row"},
+		{"only over TLS", loginOf("secure"), "up: SELECT returned a row"},
+		{"only without TLS", loginOf("open"), "up: SELECT returned a row"},
+		{"TLS required", func(s *Spec) { s.Login, s.UseTLS = "secure", true }, "up: SELECT returned a row"},
+		{"TLS required and verified", func(s *Spec) { s.UseTLS, s.TLSVerify = true, true },
+			"up: SELECT returned a row"},
 		{"TLS required, another name", func(s *Spec) {
 			s.UseTLS, s.TLSVerify, s.Host = true, true,
 				"db.example.org"
-		}, false,
-			"certificate refused: certificate is valid for localhost, not db.example.org"},
-		{"TLS required and not permitted", func(s *Spec) { s.Login, s.UseTLS = "open", true }, false,
-			`login rejected: no pg_hba.conf entry for host "127.0.0.1", user "open", database "chk", SSL ` +
-				`encryption (28000)`},
-		{"wrong password by SCRAM", wrong("check"), false,
-			`login rejected: password authentication failed for user "check" (28P01)`},
-		{"wrong password by md5", wrong("old"), false,
-			`login rejected: password authentication failed for user "old" (28P01)`},
-		{"wrong password in plain text", wrong("plain"), false,
-			`login rejected: password authentication failed for user "plain" (28P01)`},
-		{"no password", func(s *Spec) { s.Passwd = "" }, false, "login: the server wants a password"},
-		{"unknown database", func(s *Spec) { s.Database = "nope" }, false,
-			`login rejected: database "nope" does not exist (3D000)`},
-		{"no row", func(s *Spec) { s.Request = "/SELECT 1 FROM t WHERE enabled = 2" }, false,
-			"SELECT returned no row"},
-		{"wrong query", func(s *Spec) { s.Request = "/SELECT 1 FROM nope" }, false,
-			`query failed: relation "nope" does not exist (42P01)`},
-		{"the first value matches", wanting("^1$"), true, "SELECT returned a row"},
-		{"the first value does not match", wanting("^2$"), false,
-			`the first value does not match /^2$/: got "1"`},
-		{"many rows", func(s *Spec) { s.Request = "/SELECT repeat('x', 1000) FROM generate_series(1, 10000)" },
-			true, "SELECT returned a row"},
-		{"two statements", func(s *Spec) { s.Request = "/SET search_path = public; SHOW server_version;" },
-			true, "SET returned a row"},
-		{"query that takes too long", func(s *Spec) { s.Request = "/SELECT pg_sleep(20)"; soon(s) }, false,
-			"query: timeout"},
+		}, "down: certificate refused: certificate is valid for localhost, not db.example.org"},
+		{"TLS required and not permitted", func(s *Spec) { s.Login, s.UseTLS = "open", true },
+			`down: login rejected: no pg_hba.conf entry for host "127.0.0.1", user "open", ` +
+				`database "chk", SSL encryption (28000)`},
+		{"wrong password by SCRAM", as("check", "other"),
+			`down: login rejected: password authentication failed for user "check" (28P01)`},
+		{"wrong password by md5", as("old", "other"),
+			`down: login rejected: password authentication failed for user "old" (28P01)`},
+		{"wrong password in plain text", as("plain", "other"),
+			`down: login rejected: password authentication failed for user "plain" (28P01)`},
+		{"no password", passwdOf(""), "down: login: the server wants a password"},
+		{"unknown database", func(s *Spec) { s.Database = "nope" },
+			`down: login rejected: database "nope" does not exist (3D000)`},
+		{"no row", asking("/SELECT 1 FROM t WHERE enabled = 2"), "down: SELECT returned no row"},
+		{"wrong query", asking("/SELECT 1 FROM nope"),
+			`down: query failed: relation "nope" does not exist (42P01)`},
+		{"the first value matches", wanting("^1$"), "up: SELECT returned a row"},
+		{"the first value does not match", wanting("^2$"),
+			`down: the first value does not match /^2$/: got "1"`},
+		{"many rows", asking("/SELECT repeat('x', 1000) FROM generate_series(1, 10000)"),
+			"up: SELECT returned a row"},
+		{"two statements", asking("/SET search_path = public; SHOW server_version;"),
+			"up: SET returned a row"},
+		{"query that takes too long", func(s *Spec) { s.Request = "/SELECT pg_sleep(20)"; soon(s) },
+			"down: query: timeout"},
 	})
-	checkStopped(t, pid, good, "login: timeout")
+	checkStopped(t, pid, good, "down: login: timeout")
 }
 
 // startPostgres starts PostgreSQL with a table of one row, and users for each kind of log-in.

@@ -50,9 +50,8 @@ https://localhost:%[4]d {
 	import pages
 }
 `, dir, socket.addr, port, secure, cert, key))
-	s := realServer{path: path, args: []string{"run", "--adapter", "caddyfile", "--config", config},
-		ready: accepts(port, secure)}
-	pid := s.start(t)
+	pid := realServer{path: path, args: []string{"run", "--adapter", "caddyfile", "--config", config},
+		ready: accepts(port, secure)}.start(t)
 	good := httpSpec(loopback(port), "^HTTP/1.1 for 127.0.0.1$")
 	good.NegotiateTimeout = inTime
 	at := func(path, receive string) func(*Spec) {
@@ -77,20 +76,18 @@ https://localhost:%[4]d {
 		s.URL, s.Receive = fmt.Sprintf("https://%s/", s.Target), "^HTTP/1.1 for localhost$"
 	}
 	checkCells(t, good, []cell{
-		{"good", nil, true, "200 OK"},
-		{"POST", post("application/json"), true, "200 OK"},
-		{"POST of another kind", post("text/plain"), false, "status 405, want 2xx"},
-		{"no POST", at("/post", "got"), false, "status 405, want 2xx"},
-		{"header", header("X-Pool: ^blue$"), true, "200 OK"},
-		{"another header", header("X-Pool: ^green$"), false,
-			`header X-Pool does not match /^green$/: got "blue"`},
-		{"upgrade", upgrade("/socket"), true, "101 Switching Protocols"},
-		{"no upgrade", upgrade("/"), false, "status 200, want 101"},
-		{"https", overTLS, true, "200 OK"},
-		{"https of an unknown name", func(s *Spec) { overTLS(s); s.Host = "other.example" }, false,
-			"TLS handshake: remote error: tls: internal error"},
+		{"good", nil, "up: 200 OK"},
+		{"POST", post("application/json"), "up: 200 OK"},
+		{"POST of another kind", post("text/plain"), "down: status 405, want 2xx"},
+		{"no POST", at("/post", "got"), "down: status 405, want 2xx"},
+		{"header", header("X-Pool: ^blue$"), "up: 200 OK"},
+		{"another header", header("X-Pool: ^green$"),
+			`down: header X-Pool does not match /^green$/: got "blue"`},
+		{"upgrade", upgrade("/socket"), "up: 101 Switching Protocols"},
+		{"no upgrade", upgrade("/"), "down: status 200, want 101"},
+		{"https", overTLS, "up: 200 OK"},
+		{"https of an unknown name", func(s *Spec) { overTLS(s); s.Host = "other.example" },
+			"down: TLS handshake: remote error: tls: internal error"},
 	})
-	freeze(t, pid)
-	good.NegotiateTimeout = tooLate
-	checkCells(t, good, []cell{{"frozen", nil, false, "no answer in 400ms"}})
+	checkStopped(t, pid, good, "down: no answer in 150ms")
 }

@@ -48,9 +48,8 @@ func playReady(t *testing.T, port, seen string, server func(port uint16) realSer
 	t.Helper()
 	good, pid = startReady(t, port, server)
 	checkCells(t, good, []cell{
-		{"good", nil, true, seen},
-		{"again", nil, true, seen},
-		{"refused", func(s *Spec) { s.Target = loopback(freePort(t)) }, false, "connect: refused"},
+		{"good", nil, "up: " + seen},
+		{"again", nil, "up: " + seen},
 	})
 	return good, pid
 }
@@ -65,10 +64,10 @@ func TestRealMosquitto(t *testing.T) {
 		}
 	}
 	good, pid := playReady(t, "1883", `got " \x02\x00\x00"`, configured("allow_anonymous true"))
-	checkStopped(t, pid, good, `step 2: timeout waiting for /^\x20\x02\x00\x00/`)
+	checkStopped(t, pid, good, `down: step 2: timeout waiting for /^\x20\x02\x00\x00/`)
 	locked, _ := startReady(t, "1883", configured("allow_anonymous false"))
-	checkCells(t, locked, []cell{{"with a log-in", nil, false,
-		`step 2: connection closed waiting for /^\x20\x02\x00\x00/: got " \x02\x00\x05"`}})
+	checkCells(t, locked, []cell{{"with a log-in", nil,
+		`down: step 2: connection closed waiting for /^\x20\x02\x00\x00/: got " \x02\x00\x05"`}})
 }
 
 func TestRealGarageMQ(t *testing.T) {
@@ -86,7 +85,7 @@ users: [{username: guest, password: 084e0343a0486ff05530df6c705c8bb4}]
 `, port, dir, freePort(t)))
 		return realServer{path: path, args: []string{"--config", config}}
 	})
-	checkStopped(t, pid, good, `step 2: timeout waiting for /(?s)^\x01\x00\x00.{4}\x00\x0a\x00\x0a/`)
+	checkStopped(t, pid, good, `down: step 2: timeout waiting for /(?s)^\x01\x00\x00.{4}\x00\x0a\x00\x0a/`)
 }
 
 func TestRealProsody(t *testing.T) {
@@ -107,10 +106,10 @@ VirtualHost "example.com"
 	})
 	steps := slices.Collect(good.Steps.All())
 	steps[0].Text = strings.Replace(steps[0].Text, "example.com", "example.org", 1)
-	checkCells(t, good, []cell{{"of another domain", func(s *Spec) { s.Steps = checker.ListOf(steps...) }, false,
-		"step 2: connection closed waiting for /<stream:features/*"}})
+	checkCells(t, good, []cell{{"of another domain", func(s *Spec) { s.Steps = checker.ListOf(steps...) },
+		"down: step 2: connection closed waiting for /<stream:features/*"}})
 	checkPlugin(t, good, "check_jabber", "-H {address} -p {port}", "JABBER OK")
-	checkStopped(t, pid, good, "step 2: timeout waiting for /<stream:features/")
+	checkStopped(t, pid, good, "down: step 2: timeout waiting for /<stream:features/")
 }
 
 func TestRealBeanstalkd(t *testing.T) {
@@ -121,8 +120,8 @@ func TestRealBeanstalkd(t *testing.T) {
 	if err := syscall.Kill(pid, syscall.SIGUSR1); err != nil { // drain, see beanstalkd(1)
 		t.Fatal(err)
 	}
-	checkCells(t, good, []cell{{"draining", soon, false, "step 2: timeout waiting for /^draining: false$/: got *"}})
-	checkStopped(t, pid, good, "step 2: timeout waiting for /^draining: false$/")
+	checkCells(t, good, []cell{{"draining", soon, "down: step 2: timeout waiting for /^draining: false$/: got *"}})
+	checkStopped(t, pid, good, "down: step 2: timeout waiting for /^draining: false$/")
 }
 
 func TestRealNATS(t *testing.T) {
@@ -130,5 +129,5 @@ func TestRealNATS(t *testing.T) {
 	good, pid := playReady(t, "4222", `got "PONG\r"`, func(port uint16) realServer {
 		return realServer{path: path, args: []string{"-a", "127.0.0.1", "-p", fmt.Sprint(port)}}
 	})
-	checkStopped(t, pid, good, `step 1: timeout waiting for /^INFO \{/`)
+	checkStopped(t, pid, good, `down: step 1: timeout waiting for /^INFO \{/`)
 }

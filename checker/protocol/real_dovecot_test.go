@@ -12,14 +12,14 @@ import (
 func TestRealDovecot(t *testing.T) {
 	path := needProgram(t, "dovecot", "dovecot-imapd dovecot-pop3d")
 	ports := map[string]uint16{"imap": freePort(t), "imaps": freePort(t), "pop": freePort(t), "pops": freePort(t)}
-	s := realServer{path: path, args: []string{"-F", "-c", dovecotConfig(t, ports)},
+	pid := realServer{path: path, args: []string{"-F", "-c", dovecotConfig(t, ports)},
 		stop:  syscall.SIGKILL, // with SIGTERM it would wait for the connections of the time when it was frozen
-		ready: accepts(ports["imap"], ports["imaps"], ports["pop"], ports["pops"])}
-	pid := s.start(t)
+		ready: accepts(ports["imap"], ports["imaps"], ports["pop"], ports["pops"])}.start(t)
 	type words struct{ in, rejected, greeting string }
-	imap := words{"a OK [CAPABILITY *", "login rejected: a NO [AUTHENTICATIONFAILED] Authentication failed.",
-		"* OK [CAPABILITY *"}
-	pop := words{"+OK Logged in.", "login rejected: -ERR [AUTH] Authentication failed.", "+OK Dovecot *"}
+	imap := words{"up: a OK [CAPABILITY *",
+		"down: login rejected: a NO [AUTHENTICATIONFAILED] Authentication failed.", "up: * OK [CAPABILITY *"}
+	pop := words{"up: +OK Logged in.", "down: login rejected: -ERR [AUTH] Authentication failed.",
+		"up: +OK Dovecot *"}
 	said := map[string]words{"imap": imap, "imaps": imap, "pop": pop, "pops": pop}
 	good := func(service string) Spec {
 		return Spec{
@@ -31,18 +31,14 @@ func TestRealDovecot(t *testing.T) {
 			Host:             "localhost",
 		}
 	}
-	for service, port := range ports {
+	for service := range ports {
 		t.Run(service, func(t *testing.T) {
 			checkCells(t, good(service), []cell{
-				{"good", nil, true, said[service].in},
-				{"good over IPv6", func(s *Spec) { s.Target = loopback6(port) }, true,
-					said[service].in},
-				{"without a log-in", func(s *Spec) { s.Login, s.Passwd = "", "" }, true,
-					said[service].greeting},
-				{"wrong password", func(s *Spec) { s.Passwd = "other" }, false, said[service].rejected},
-				{"wrong user", func(s *Spec) { s.Login = "nobody" }, false, said[service].rejected},
-				{"refused", func(s *Spec) { s.Target = loopback(freePort(t)) }, false,
-					"connect: refused"},
+				{"good", nil, said[service].in},
+				{"good over IPv6", onIPv6, said[service].in},
+				{"without a log-in", as("", ""), said[service].greeting},
+				{"wrong password", passwdOf("other"), said[service].rejected},
+				{"wrong user", loginOf("nobody"), said[service].rejected},
 			})
 		})
 	}
@@ -52,28 +48,28 @@ func TestRealDovecot(t *testing.T) {
 			upgrade := func(s *Spec) { s.StartTLS = true }
 			verify := func(s *Spec) { s.StartTLS, s.TLSVerify, s.TLSCA = true, true, ca }
 			checkCells(t, good(service), []cell{
-				{service, upgrade, true, said[service].in},
+				{service, upgrade, said[service].in},
 				{service + " over IPv6",
-					func(s *Spec) { upgrade(s); s.Target = loopback6(ports[service]) }, true,
+					func(s *Spec) { upgrade(s); onIPv6(s) },
 					said[service].in},
-				{service + ", wrong password", func(s *Spec) { upgrade(s); s.Passwd = "other" }, false,
+				{service + ", wrong password", func(s *Spec) { upgrade(s); s.Passwd = "other" },
 					said[service].rejected},
-				{service + " verified", verify, true, said[service].in},
+				{service + " verified", verify, said[service].in},
 				{service + " of another name", func(s *Spec) { verify(s); s.Host = "mail.example.org" },
-					false,
-					"certificate refused: certificate is valid for localhost, not " +
+
+					"down: certificate refused: certificate is valid for localhost, not " +
 						"mail.example.org"},
 			})
 		}
 	})
 	t.Run("TLS and none exchanged", func(t *testing.T) {
 		checkCells(t, good("imaps"), []cell{
-			{"imaps", func(s *Spec) { s.Target = loopback(ports["imap"]) }, false,
-				"TLS handshake: the port does not speak TLS"},
-			{"pops", func(s *Spec) { s.Service, s.Target = "pops", loopback(ports["pop"]) }, false,
-				"TLS handshake: the port does not speak TLS"},
-			{"imap", func(s *Spec) { s.Service, s.NegotiateTimeout = "imap", tooLate }, false,
-				"timeout waiting for the greeting"},
+			{"imaps", func(s *Spec) { s.Target = loopback(ports["imap"]) },
+				"down: TLS handshake: the port does not speak TLS"},
+			{"pops", func(s *Spec) { s.Service, s.Target = "pops", loopback(ports["pop"]) },
+				"down: TLS handshake: the port does not speak TLS"},
+			{"imap", func(s *Spec) { s.Service, s.NegotiateTimeout = "imap", tooLate },
+				"down: timeout waiting for the greeting"},
 		})
 	})
 	for service, plugin := range map[string]string{"imap": "imap", "imaps": "simap", "pop": "pop", "pops": "spop"} {
@@ -83,11 +79,11 @@ func TestRealDovecot(t *testing.T) {
 	for service := range ports {
 		frozen := good(service)
 		frozen.NegotiateTimeout = tooLate
-		detail := "timeout waiting for the greeting"
+		want := "down: timeout waiting for the greeting"
 		if service == "imaps" || service == "pops" {
-			detail = "timeout in TLS handshake"
+			want = "down: timeout in TLS handshake"
 		}
-		checkCells(t, frozen, []cell{{service + " frozen", nil, false, detail}})
+		checkCells(t, frozen, []cell{{service + " frozen", nil, want}})
 	}
 }
 

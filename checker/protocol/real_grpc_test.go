@@ -35,36 +35,31 @@ func TestRealGRPC(t *testing.T) {
 	path, dir := needProgram(t, "/usr/bin/python3", "python3-grpcio"), serverDir(t)
 	plain, secure, none := freePort(t), freePort(t), freePort(t)
 	cert, key := writeCertificate(t, dir)
-	s := realServer{path: path, args: []string{"-c", healthService, fmt.Sprint(plain), fmt.Sprint(secure),
+	pid := realServer{path: path, args: []string{"-c", healthService, fmt.Sprint(plain), fmt.Sprint(secure),
 		fmt.Sprint(none), cert, key},
-		ready: accepts(plain, secure, none)}
-	pid := s.start(t)
+		ready: accepts(plain, secure, none)}.start(t)
 	good := grpcSpec(loopback(plain), "")
 	good.NegotiateTimeout = inTime
 	service := func(name string) func(*Spec) { return func(s *Spec) { s.Request = "/" + name } }
 	overTLS := func(s *Spec) { s.Target, s.UseTLS = loopback(secure), true }
 	checkCells(t, good, []cell{
-		{"good", nil, true, "SERVING"},
-		{"again", nil, true, "SERVING"},
-		{"a service", service("shop"), true, "SERVING"},
-		{"one that does not serve", service("bar"), false, "the health status is NOT_SERVING"},
-		{"an unknown one", service("other"), false, `the server does not know the service "other"`},
-		{"one that does not answer", func(s *Spec) { s.Request, s.NegotiateTimeout = "/slow", tooLate }, false,
-			"no answer in 400ms"},
-		{"TLS", overTLS, true, "SERVING"},
+		{"good", nil, "up: SERVING"},
+		{"again", nil, "up: SERVING"},
+		{"a service", service("shop"), "up: SERVING"},
+		{"one that does not serve", service("bar"), "down: the health status is NOT_SERVING"},
+		{"an unknown one", service("other"), `down: the server does not know the service "other"`},
+		{"one that does not answer", func(s *Spec) { s.Request, s.NegotiateTimeout = "/slow", tooLate },
+			"down: no answer in 400ms"},
+		{"TLS", overTLS, "up: SERVING"},
 		{"TLS verified", func(s *Spec) { overTLS(s); s.TLSVerify, s.TLSCA, s.Host = true, cert, "localhost" },
-			true, "SERVING"},
+			"up: SERVING"},
 		{"TLS of another name", func(s *Spec) {
 			overTLS(s)
 			s.TLSVerify, s.TLSCA, s.Host = true, cert,
 				"other.example"
-		}, false,
-			"certificate refused: certificate is valid for localhost, not other.example"},
-		{"no health service", func(s *Spec) { s.Target = loopback(none) }, false,
-			"the server has no health service (grpc.health.v1)"},
-		{"refused", func(s *Spec) { s.Target = loopback(freePort(t)) }, false, "connect: refused"},
+		}, "down: certificate refused: certificate is valid for localhost, not other.example"},
+		{"no health service", func(s *Spec) { s.Target = loopback(none) },
+			"down: the server has no health service (grpc.health.v1)"},
 	})
-	freeze(t, pid)
-	good.NegotiateTimeout = tooLate
-	checkCells(t, good, []cell{{"frozen", nil, false, "no answer in 400ms"}})
+	checkStopped(t, pid, good, "down: no answer in 150ms")
 }

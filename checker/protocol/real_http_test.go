@@ -61,9 +61,8 @@ http {
 `, dir, port, secure, cert, key, a.file, gone))
 	good := httpSpec(loopback(port), "All good")
 	good.NegotiateTimeout = inTime
-	s := realServer{path: path, args: []string{"-e", "stderr", "-p", dir, "-c", config},
-		ready: answers(build(t, good, nil))}
-	pid := s.start(t)
+	pid := realServer{path: path, args: []string{"-e", "stderr", "-p", dir, "-c", config},
+		ready: answers(build(t, good, nil))}.start(t)
 	at := func(path, receive string) func(*Spec) {
 		return func(s *Spec) { s.URL, s.Receive = fmt.Sprintf("http://%s%s", s.Target, path), receive }
 	}
@@ -84,72 +83,68 @@ http {
 	status := func(list settings.HTTPStatuses) func(*Spec) { return func(s *Spec) { s.HTTPStatus = list } }
 	verify := func(s *Spec) { s.TLSVerify, s.TLSCA = true, cert }
 	checkCells(t, good, []cell{
-		{"good", nil, true, "200 OK"},
-		{"good over IPv6", then(func(s *Spec) { s.Target = loopback6(port) }, at("/", "good")), true, "200 OK"},
-		{"HEAD", func(s *Spec) { s.HTTPMethod, s.Receive = "HEAD", "" }, true, "200 OK"},
+		{"good", nil, "up: 200 OK"},
+		{"good over IPv6", then(onIPv6, at("/", "good")), "up: 200 OK"},
+		{"HEAD", func(s *Spec) { s.HTTPMethod, s.Receive = "HEAD", "" }, "up: 200 OK"},
 		{"virtualhost", then(at("/name", "^www.example.org "), func(s *Spec) { s.Host = "www.example.org" }),
-			true, "200 OK"},
-		{"wrong answer", at("/index.html", "All bad"), false,
-			`body does not match /All bad/: got "<p>All good</p>\n"`},
-		{"no such page", at("/none", ""), false, "status 404, want 2xx"},
-		{"busy", at("/busy", ""), false, "status 503, want 2xx"},
-		{"busy is good", then(at("/busy", "later"), status("200,503")), true,
-			"503 Service Temporarily Unavailable"},
-		{"not found is not", then(at("/none", ""), status("200,503")), false, "status 404, want 200,503"},
-		{"redirect", at("/here", "All good"), true, "200 OK"},
-		{"redirect not followed", then(at("/here", ""), func(s *Spec) { s.FollowRedirect = "no" }), false,
-			"status 302, want 2xx"},
-		{"redirect is good", then(at("/gone", ""), status("300-399")), true, "302 Moved Temporarily"},
-		{"redirect to nobody", at("/gone", ""), false,
-			fmt.Sprintf("redirected to http://127.0.0.1:%d/: connect: refused", gone)},
-		{"redirect forever", at("/loop", ""), false,
-			fmt.Sprintf("redirected to http://127.0.0.1:%d/loop: status 302, want 2xx", port)},
-		{"log-in", then(at("/private/", "Welcome"), login), true, "200 OK"},
-		{"no log-in", at("/private/", "Welcome"), false, "status 401, want 2xx"},
+			"up: 200 OK"},
+		{"wrong answer", at("/index.html", "All bad"),
+			`down: body does not match /All bad/: got "<p>All good</p>\n"`},
+		{"no such page", at("/none", ""), "down: status 404, want 2xx"},
+		{"busy", at("/busy", ""), "down: status 503, want 2xx"},
+		{"busy is good", then(at("/busy", "later"), status("200,503")),
+			"up: 503 Service Temporarily Unavailable"},
+		{"not found is not", then(at("/none", ""), status("200,503")), "down: status 404, want 200,503"},
+		{"redirect", at("/here", "All good"), "up: 200 OK"},
+		{"redirect not followed", then(at("/here", ""), func(s *Spec) { s.FollowRedirect = "no" }),
+			"down: status 302, want 2xx"},
+		{"redirect is good", then(at("/gone", ""), status("300-399")), "up: 302 Moved Temporarily"},
+		{"redirect to nobody", at("/gone", ""),
+			fmt.Sprintf("down: redirected to http://127.0.0.1:%d/: connect: refused", gone)},
+		{"redirect forever", at("/loop", ""),
+			fmt.Sprintf("down: redirected to http://127.0.0.1:%d/loop: status 302, want 2xx", port)},
+		{"log-in", then(at("/private/", "Welcome"), login), "up: 200 OK"},
+		{"no log-in", at("/private/", "Welcome"), "down: status 401, want 2xx"},
 		{"wrong log-in", then(at("/private/", "Welcome"), login, func(s *Spec) { s.HTTPPasswd = "other" }),
-			false, "status 401, want 2xx"},
+			"down: status 401, want 2xx"},
 		{"header", then(at("/token", ""), func(s *Spec) { s.HTTPHeaders = checker.ListOf("X-Token: hunter2") }),
-			true, "200 OK"},
-		{"no header", at("/token", ""), false, "status 403, want 2xx"},
-		{"https", over("/name", " TLSv1.3$"), true, "200 OK"},
+			"up: 200 OK"},
+		{"no header", at("/token", ""), "down: status 403, want 2xx"},
+		{"https", over("/name", " TLSv1.3$"), "up: 200 OK"},
 		{"https over IPv6", func(s *Spec) {
 			s.Service, s.Target, s.URL = "https", loopback6(secure), fmt.Sprintf("https://%s/",
 				loopback6(secure))
-		}, true, "200 OK"},
+		}, "up: 200 OK"},
 		{"https by name", then(over("/name", "^www.example.org sni.example.org "),
-			func(s *Spec) { s.Host, s.SNI = "www.example.org", "sni.example.org" }), true, "200 OK"},
-		{"https verified", then(over("/", ""), verify), true, "200 OK"},
-		{"https verified by name", then(over("/", ""), verify, func(s *Spec) { s.Host = "localhost" }), true,
-			"200 OK"},
+			func(s *Spec) { s.Host, s.SNI = "www.example.org", "sni.example.org" }), "up: 200 OK"},
+		{"https verified", then(over("/", ""), verify), "up: 200 OK"},
+		{"https verified by name", then(over("/", ""), verify, func(s *Spec) { s.Host = "localhost" }),
+			"up: 200 OK"},
 		{"https of another name", then(over("/", ""), verify, func(s *Spec) { s.Host = "www.example.org" }),
-			false, "certificate refused: certificate is valid for localhost, not www.example.org"},
-		{"https of another authority", then(over("/", ""), verify, func(s *Spec) { s.TLSCA = a.file }), false,
-			"certificate refused: certificate signed by unknown authority"},
+			"down: certificate refused: certificate is valid for localhost, not www.example.org"},
+		{"https of another authority", then(over("/", ""), verify, func(s *Spec) { s.TLSCA = a.file }),
+			"down: certificate refused: certificate signed by unknown authority"},
 		{"client certificate", then(over("/director", "CN=director"),
-			func(s *Spec) { s.TLSCert, s.TLSKey = ownCert, ownKey }), true, "200 OK"},
-		{"no client certificate", over("/director", ""), false, "status 403, want 2xx"},
-		{"only the handshake", then(over("/", ""), verify, func(s *Spec) { s.Service = "tls" }), true,
-			"TLS 1.3, certificate of localhost until *"},
-		{"https on the port of http", func(s *Spec) { s.URL = fmt.Sprintf("https://%s/", s.Target) }, false,
-			"TLS handshake: the port does not speak TLS"},
+			func(s *Spec) { s.TLSCert, s.TLSKey = ownCert, ownKey }), "up: 200 OK"},
+		{"no client certificate", over("/director", ""), "down: status 403, want 2xx"},
+		{"only the handshake", then(over("/", ""), verify, func(s *Spec) { s.Service = "tls" }),
+			"up: TLS 1.3, certificate of localhost until *"},
+		{"https on the port of http", func(s *Spec) { s.URL = fmt.Sprintf("https://%s/", s.Target) },
+			"down: TLS handshake: the port does not speak TLS"},
 		{"http on the port of https",
 			func(s *Spec) {
 				s.Target, s.URL = loopback(secure),
 					fmt.Sprintf("http://%s/", loopback(secure))
-			}, false, "status 400, want 2xx"},
-		{"refused", func(s *Spec) {
-			s.Target, s.URL = loopback(gone),
-				fmt.Sprintf("http://%s/", loopback(gone))
-		}, false, "connect: refused"},
+			}, "down: status 400, want 2xx"},
 	})
 	checkPlugin(t, good, "check_http", `-I {address} -p {port} -u / -s "All good"`, "HTTP OK")
 	testkit.OK(t, os.Remove(dir+"/www/index.html"))
-	checkCells(t, good, []cell{{"page removed", nil, false, "status 404, want 2xx"}})
+	checkCells(t, good, []cell{{"page removed", nil, "down: status 404, want 2xx"}})
 	freeze(t, pid)
 	good.NegotiateTimeout = tooLate
 	checkCells(t, good, []cell{
-		{"frozen", nil, false, "no answer in 400ms"},
-		{"frozen, https", over("/", ""), false, "timeout in TLS handshake"},
+		{"frozen", nil, "down: no answer in 400ms"},
+		{"frozen, https", over("/", ""), "down: timeout in TLS handshake"},
 	})
 }
 
@@ -168,27 +163,23 @@ func TestRealTinyproxy(t *testing.T) {
 			ready: accepts(port)}
 		s.start(t)
 		checkCells(t, good, []cell{
-			{"good", func(s *Spec) { s.HTTPUser, s.HTTPPasswd = "monitor", "s3cret" }, true, "200 OK"},
-			{"wrong password", func(s *Spec) { s.HTTPUser, s.HTTPPasswd = "monitor", "other" }, false,
-				"status 401, want 2xx"},
-			{"none", nil, false, "status 407, want 2xx"},
+			{"good", func(s *Spec) { s.HTTPUser, s.HTTPPasswd = "monitor", "s3cret" }, "up: 200 OK"},
+			{"wrong password", func(s *Spec) { s.HTTPUser, s.HTTPPasswd = "monitor", "other" },
+				"down: status 401, want 2xx"},
+			{"none", nil, "down: status 407, want 2xx"},
 		})
 	})
-	s := realServer{path: path, args: []string{"-d", "-c", config("")}, ready: answers(build(t, good, nil))}
-	pid := s.start(t)
+	pid := realServer{path: path, args: []string{"-d", "-c", config("")},
+		ready: answers(build(t, good, nil))}.start(t)
 	checkCells(t, good, []cell{
-		{"good", nil, true, "200 OK"},
-		{"good over IPv6", func(s *Spec) { s.Target = loopback6(port) }, true, "200 OK"},
-		{"wrong answer", func(s *Spec) { s.Receive = "bad" }, false,
-			`body does not match /bad/: got "All good"`},
-		{"nobody to pass it to", func(s *Spec) { s.URL = fmt.Sprintf("http://127.0.0.1:%d/", gone) }, false,
-			"status 500, want 2xx"},
+		{"good", nil, "up: 200 OK"},
+		{"good over IPv6", onIPv6, "up: 200 OK"},
+		{"wrong answer", receiving("bad"), `down: body does not match /bad/: got "All good"`},
+		{"nobody to pass it to", func(s *Spec) { s.URL = fmt.Sprintf("http://127.0.0.1:%d/", gone) },
+			"down: status 500, want 2xx"},
 		{"nobody is good", func(s *Spec) {
 			s.URL, s.Receive, s.HTTPStatus = fmt.Sprintf("http://127.0.0.1:%d/", gone), "", "500"
-		}, true, "500 *"},
-		{"refused", func(s *Spec) { s.Target = loopback(gone) }, false, "connect: refused"},
+		}, "up: 500 *"},
 	})
-	freeze(t, pid)
-	good.NegotiateTimeout = tooLate
-	checkCells(t, good, []cell{{"frozen", nil, false, "no answer in 400ms"}})
+	checkStopped(t, pid, good, "down: no answer in 150ms")
 }

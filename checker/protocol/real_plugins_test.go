@@ -21,8 +21,8 @@ func checkPlugin(t *testing.T, good Spec, plugin, args, seen string) {
 				Args: strings.Join(words, "\x00")}
 		}
 		checkCells(t, good, []cell{
-			{"good", by, true, "exit status 0: " + seen + "*"},
-			{"refused", func(s *Spec) { s.Target = loopback(freePort(t)); by(s) }, false, "*"},
+			{"good", by, "up: exit status 0: " + seen + "*"},
+			{"refused", func(s *Spec) { s.Target = loopback(freePort(t)); by(s) }, "down: *"},
 		})
 	})
 }

@@ -50,30 +50,27 @@ received:
 `, dir, port, submission, busy, cert, key))
 	testkit.OK(t, os.Chmod(dir, 0o755))
 	good := Spec{Type: "negotiate", Service: "smtp", Target: loopback(port), NegotiateTimeout: inTime}
-	s := realServer{path: path, args: []string{"-bdf", "-C", config}, ready: answers(build(t, good, nil))}
-	pid := s.start(t)
+	pid := realServer{path: path, args: []string{"-bdf", "-C", config},
+		ready: answers(build(t, good, nil))}.start(t)
 	checkCells(t, good, []cell{
-		{"good", nil, true, "220 mx.example.test ESMTP"},
-		{"good over IPv6", func(s *Spec) { s.Target = loopback6(port) }, true, "220 mx.example.test ESMTP"},
-		{"submission", func(s *Spec) { s.Service, s.Target = "submission", loopback(submission) }, true,
-			"220 mx.example.test ESMTP"},
+		{"good", nil, "up: 220 mx.example.test ESMTP"},
+		{"good over IPv6", onIPv6, "up: 220 mx.example.test ESMTP"},
+		{"submission", func(s *Spec) { s.Service, s.Target = "submission", loopback(submission) },
+			"up: 220 mx.example.test ESMTP"},
 		{"submission with STARTTLS",
 			func(s *Spec) { s.Service, s.Target, s.StartTLS = "submission", loopback(submission), true },
-			true, "220 mx.example.test ESMTP"},
+			"up: 220 mx.example.test ESMTP"},
 		{"submission verified", func(s *Spec) {
 			s.Service, s.Target, s.StartTLS, s.TLSVerify, s.TLSCA = "submission", loopback6(submission),
 				true, true, cert
-		}, true, "220 mx.example.test ESMTP"},
-		{"STARTTLS not offered", func(s *Spec) { s.StartTLS = true }, false, "STARTTLS not offered"},
-		{"refused", func(s *Spec) { s.Target = loopback(freePort(t)) }, false, "connect: refused"},
+		}, "up: 220 mx.example.test ESMTP"},
+		{"STARTTLS not offered", func(s *Spec) { s.StartTLS = true }, "down: STARTTLS not offered"},
 	})
 	checkPlugin(t, good, "check_smtp", "-H {address} -p {port}", "SMTP OK")
 	checkPlugin(t, good, "check_tcp", `-H {address} -p {port} -e "220 mx.example.test ESMTP"`, "TCP OK")
 	writeFile(t, dir, "busy-later", "")
-	checkCells(t, good, []cell{{"not you", nil, false, "hello rejected: 550 not you"}})
+	checkCells(t, good, []cell{{"not you", nil, "down: hello rejected: 550 not you"}})
 	writeFile(t, dir, "busy", "")
-	checkCells(t, good, []cell{{"too busy", nil, false, "greeting: 451 too busy"}})
-	freeze(t, pid)
-	good.NegotiateTimeout = tooLate
-	checkCells(t, good, []cell{{"frozen", nil, false, "timeout waiting for the greeting"}})
+	checkCells(t, good, []cell{{"too busy", nil, "down: greeting: 451 too busy"}})
+	checkStopped(t, pid, good, "down: timeout waiting for the greeting")
 }

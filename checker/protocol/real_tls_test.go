@@ -63,23 +63,21 @@ func TestRealOpenSSL(t *testing.T) {
 			port := freePort(t)
 			args := append([]string{"s_server", "-quiet", "-naccept", "1000", "-accept", fmt.Sprint(port)},
 				c.pair...)
-			s := realServer{path: openssl, args: append(args, c.args...), ready: accepts(port)}
-			s.start(t)
+			realServer{path: openssl, args: append(args, c.args...), ready: accepts(port)}.start(t)
 			good := Spec{Type: "negotiate", Service: "tls", Target: loopback(port),
 				NegotiateTimeout: inTime}
 			if c.without != "" { // before the other check: a certificate that was read is cached
-				checkCells(t, good, []cell{{"by default", nil, false, c.without}})
+				checkCells(t, good, []cell{{"by default", nil, "down: " + c.without}})
 			}
 			t.Setenv("GODEBUG", oldServers)
-			checkCells(t, good, []cell{{"old servers", nil, true, c.version + ", certificate of *"}})
+			checkCells(t, good, []cell{{"old servers", nil, "up: " + c.version + ", certificate of *"}})
 			if name == "RSA key of 768 bits" {
 				checkCells(t, good,
 					[]cell{{"verified",
 						func(s *Spec) {
 							s.TLSVerify, s.TLSCA, s.Host = true, c.pair[1],
 								"small"
-						}, false,
-						"certificate refused: an RSA key has less than 1024 bits"}})
+						}, "down: certificate refused: an RSA key has less than 1024 bits"}})
 			}
 		})
 	}

@@ -1,16 +1,12 @@
 package protocol
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net"
 	"strings"
 	"testing"
 	"time"
-
-	"ldirectord/checker"
-	"ldirectord/internal/testkit"
 )
 
 var goodRedis = Spec{Type: "negotiate", Service: "redis", Protocol: "tcp", NegotiateTimeout: 5 * time.Second,
@@ -56,86 +52,35 @@ func TestRedis(t *testing.T) {
 		return redisServer(map[string]string{"PING": "+PONG\r\n", "AUTH": "+OK\r\n", "QUIT": "+OK\r\n",
 			command: answer})
 	}
-	login := func(s *Spec) { s.Passwd = "secret" }
-	role := func(s *Spec) { s.Receive = "role:master" }
+	login := passwdOf("secret")
+	role := receiving("role:master")
 	checkScenes(t, goodRedis, []scene{
-		{"good", pong, nil, true, "PONG"},
-		{"good login", pong, login, true, "PONG"},
-		{"good role", pong, role, true, "role:master"},
-		{"wrong role", says("INFO", redisBulk("role:slave\r\n")), role, false,
-			`the role does not match /role:master/: got "role:slave"`},
-		{"no role", says("INFO", redisBulk("")), role, false, `the role does not match /role:master/: got ""`},
-		{"wrong password", says("AUTH", "-WRONGPASS invalid\x1b pair\r\n"), login, false,
-			`login rejected: WRONGPASS invalid\x1b pair`},
-		{"password wanted", says("PING", "-NOAUTH Authentication required.\r\n"), nil, false,
-			"PING refused: NOAUTH Authentication required."},
-		{"loading", says("PING", "-LOADING Redis is loading the dataset in memory\r\n"), nil, false,
-			"PING refused: LOADING Redis is loading the dataset in memory"},
-		{"wrong answer", says("PING", "+QUEUED\r\n"), nil, false, `the answer to PING is "QUEUED"`},
-		{"info not allowed", says("INFO", "-NOPERM no\r\n"), role, false, "INFO refused: NOPERM no"},
-		{"refused", pong, func(s *Spec) { s.Target = testkit.FreeAddr(t) }, false, "connect: refused"},
-		{"closed at once", closing, nil, false, "connection closed waiting for the answer to PING"},
-		{"silent after connect", silence, soon, false, "timeout waiting for the answer to PING"},
-		{"silent after login", says("PING", ""), func(s *Spec) { login(s); soon(s) }, false,
-			"timeout waiting for the answer to PING"},
-		{"silent in the answer", says("INFO", redisInfo[:20]), func(s *Spec) { role(s); soon(s) }, false,
-			"timeout in the answer to INFO"},
-		{"slow drip", trickle(strings.Repeat("+", 100)), soon, false, "timeout in the answer to PING"},
-		{"another protocol", heedless("220 mail.example.org ESMTP\r\n"), nil, false,
-			`not Redis: "220 mail.example.org ESMTP"`},
-		{"empty line", heedless("\n"), nil, false, `not Redis: ""`},
-		{"line forever", func(_ *testServer, c net.Conn) { chatter(c, []byte("++++++++")) }, nil, false,
-			"a line of more than 4096 bytes in the answer to PING"},
-		{"huge string", says("INFO", "$2000000000\r\n"), role, false, "the answer to INFO is too long"},
-		{"string of no length", says("INFO", "$-1\r\n"), role, false, `not Redis: "$-1"`},
+		{"good", pong, nil, "up: PONG"},
+		{"good login", pong, login, "up: PONG"},
+		{"good role", pong, role, "up: role:master"},
+		{"wrong role", says("INFO", redisBulk("role:slave\r\n")), role,
+			`down: the role does not match /role:master/: got "role:slave"`},
+		{"no role", says("INFO", redisBulk("")), role, `down: the role does not match /role:master/: got ""`},
+		{"wrong password", says("AUTH", "-WRONGPASS invalid\x1b pair\r\n"), login,
+			`down: login rejected: WRONGPASS invalid\x1b pair`},
+		{"password wanted", says("PING", "-NOAUTH Authentication required.\r\n"), nil,
+			"down: PING refused: NOAUTH Authentication required."},
+		{"loading", says("PING", "-LOADING Redis is loading the dataset in memory\r\n"), nil,
+			"down: PING refused: LOADING Redis is loading the dataset in memory"},
+		{"wrong answer", says("PING", "+QUEUED\r\n"), nil, `down: the answer to PING is "QUEUED"`},
+		{"info not allowed", says("INFO", "-NOPERM no\r\n"), role, "down: INFO refused: NOPERM no"},
+		{"closed at once", closing, nil, "down: connection closed waiting for the answer to PING"},
+		{"silent in the answer", says("INFO", redisInfo[:20]), func(s *Spec) { role(s); soon(s) },
+			"down: timeout in the answer to INFO"},
+		{"slow drip", trickle(strings.Repeat("+", 100)), soon, "down: timeout in the answer to PING"},
+		{"another protocol", heedless("220 mail.example.org ESMTP\r\n"), nil,
+			`down: not Redis: "220 mail.example.org ESMTP"`},
+		{"empty line", heedless("\n"), nil, `down: not Redis: ""`},
+		{"line forever", func(_ *testServer, c net.Conn) { chatter(c, []byte("++++++++")) }, nil,
+			"down: a line of more than 4096 bytes in the answer to PING"},
+		{"huge string", says("INFO", "$2000000000\r\n"), role, "down: the answer to INFO is too long"},
+		{"string of no length", says("INFO", "$-1\r\n"), role, `down: not Redis: "$-1"`},
 	})
-}
-
-func TestRedisCommands(t *testing.T) {
-	for name, c := range map[string]struct {
-		change func(*Spec)
-		want   string
-	}{
-		"plain":    {func(*Spec) {}, "PING|QUIT"},
-		"password": {func(s *Spec) { s.Passwd = "secret" }, "AUTH secret|PING|QUIT"},
-		"login and password": {func(s *Spec) { s.Login, s.Passwd = "check", "secret" },
-			"AUTH check secret|PING|QUIT"},
-		"role": {func(s *Spec) { s.Receive = "master" }, "PING|INFO replication|QUIT"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			done := make(chan struct{})
-			server := serve(t, func(s *testServer, c net.Conn) {
-				defer close(done)
-				redisServer(map[string]string{"PING": "+PONG\r\n", "AUTH": "+OK\r\n", "INFO": redisInfo,
-					"QUIT": "+OK\r\n"})(s, c)
-			})
-			s := goodRedis
-			s.Target = server.addr
-			c.change(&s)
-			passes(t, s)
-			<-done
-			testkit.Equal(t, strings.Join(server.asked(), "|"), c.want, "asked")
-		})
-	}
-}
-
-func TestRedisOverIPv6(t *testing.T) {
-	s := goodRedis
-	s.Target = serveOn(t, "[::1]:0", redisServer(map[string]string{"PING": "+PONG\r\n", "QUIT": "+OK\r\n"})).addr
-	passes(t, s)
-}
-
-func TestRedisEndsWhenCancelled(t *testing.T) {
-	testkit.Leaks(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	s := goodRedis
-	s.Target = serve(t, func(s *testServer, c net.Conn) {
-		cancel()
-		silence(s, c)
-	}).addr
-	if r := build(t, s, nil).Check(ctx); r.OK || r.Cause != checker.Shortage || r.Detail != "stopped" {
-		t.Errorf("%+v", r)
-	}
 }
 
 func TestRealRedis(t *testing.T) {
@@ -153,22 +98,20 @@ func TestRealRedis(t *testing.T) {
 	good, pid := start()
 	replica, _ := start(fmt.Sprintf("replicaof 127.0.0.1 %d", good.Target.Port()))
 	checkCells(t, good, []cell{
-		{"good", nil, true, "PONG"},
-		{"IPv6", func(s *Spec) { s.Target = loopback6(s.Target.Port()) }, true, "PONG"},
-		{"login", func(s *Spec) { s.Login, s.Passwd = "check", "other" }, true, "PONG"},
-		{"wrong password", func(s *Spec) { s.Passwd = "wrong" }, false,
-			"login rejected: WRONGPASS invalid username-password pair or user is disabled."},
-		{"no password", func(s *Spec) { s.Passwd = "" }, false,
-			"PING refused: NOAUTH Authentication required."},
-		{"master", func(s *Spec) { s.Receive = "^role:master$" }, true, "role:master"},
+		{"good", nil, "up: PONG"},
+		{"IPv6", onIPv6, "up: PONG"},
+		{"login", as("check", "other"), "up: PONG"},
+		{"wrong password", passwdOf("wrong"),
+			"down: login rejected: WRONGPASS invalid username-password pair or user is disabled."},
+		{"no password", passwdOf(""), "down: PING refused: NOAUTH Authentication required."},
+		{"master", receiving("^role:master$"), "up: role:master"},
 		{"master wanted of a replica", func(s *Spec) { s.Target, s.Receive = replica.Target, "role:master" },
-			false, `the role does not match /role:master/: got "role:slave"`},
-		{"replica", func(s *Spec) { s.Target, s.Receive = replica.Target, "slave" }, true, "role:slave"},
+			`down: the role does not match /role:master/: got "role:slave"`},
+		{"replica", func(s *Spec) { s.Target, s.Receive = replica.Target, "slave" }, "up: role:slave"},
 		{"not allowed to see the role", func(s *Spec) {
 			s.Login, s.Passwd, s.Receive = "check", "other",
 				"master"
-		}, false,
-			"INFO refused: NOPERM this user has no permissions to run the 'info' command"},
+		}, "down: INFO refused: NOPERM this user has no permissions to run the 'info' command"},
 	})
-	checkStopped(t, pid, good, "timeout waiting for the answer to AUTH")
+	checkStopped(t, pid, good, "down: timeout waiting for the answer to AUTH")
 }

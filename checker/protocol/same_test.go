@@ -1,8 +1,6 @@
 package protocol
 
 import (
-	"fmt"
-	"net"
 	"net/netip"
 	"strings"
 	"testing"
@@ -48,12 +46,12 @@ func TestSameOfDialogues(t *testing.T) {
 	dialogue := checker.ListOf(settings.Step{Text: "^220"}, settings.Step{Send: true, Text: "x"},
 		settings.Step{Text: "bye"})
 	for name, change := range map[string]func(*Spec){
-		"a line":     func(s *Spec) { s.Receive = "bye" },
+		"a line":     receiving("bye"),
 		"a dialogue": func(s *Spec) { s.Steps = dialogue },
 		"a datagram": func(s *Spec) {
 			s.Protocol, s.Receive = "udp", "bye"
 			s.Target = serveDatagrams(t, "127.0.0.1",
-				func(int, []byte, net.Addr) []string { return []string{"220 v9\nbye\n"} })
+				replies("220 v9\nbye\n"))
 		},
 	} {
 		s := Spec{Type: "negotiate", Service: "simpletcp", Protocol: "tcp", NegotiateTimeout: inTime,
@@ -68,14 +66,9 @@ func TestSameOfDialogues(t *testing.T) {
 
 // The answer of another server, to which a redirect leads, is not searched.
 func TestSameSearchesTheFirstAnswer(t *testing.T) {
-	var other netip.AddrPort
-	answer := func(s *testServer, c net.Conn) {
-		s.request(c)
-		fmt.Fprintf(c, "HTTP/1.1 302 Found\r\nX-Version: 7\r\nLocation: http://%s/\r\nContent-Length: 0\r\n"+
-			"\r\n", other)
-	}
-	other = serve(t, saying(okHead+"\r\nok version: 8")).addr
-	s := httpSpec(serve(t, answer).addr, "ok")
+	other := serve(t, saying(okHead+"\r\nok version: 8")).addr.String()
+	s := httpSpec(serve(t, saying("HTTP/1.1 302 Found\r\nX-Version: 7\r\nLocation: http://"+other+"/\r\n"+
+		"Content-Length: 0\r\n\r\n")).addr, "ok")
 	for pattern, want := range map[string]string{`(?i)version: \d`: "Version: 7", `version: \d`: ""} {
 		s.Same = pattern
 		if r := build(t, s, nil).Check(t.Context()); !r.OK || r.Shows != want {

@@ -1,12 +1,14 @@
 package protocol
 
 import (
+	"context"
 	"net"
 	"strings"
 	"testing"
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/checker/settings"
 	"ldirectord/internal/testkit"
 )
 
@@ -15,12 +17,23 @@ type scene struct {
 	name   string
 	treat  func(*testServer, net.Conn)
 	change func(*Spec)
-	up     bool
-	detail string // all of Result.Detail
+	want   string // the verdict
 }
 
 // soon gives a check a short timeout, for servers that don't answer.
 func soon(s *Spec) { s.NegotiateTimeout = 150 * time.Millisecond }
+
+// monitor is the account of most checks.
+var monitor = settings.Account{Login: "monitor", Passwd: "secret"}
+
+// These change what a check asks, expects, and logs in with.
+func asking(request string) func(*Spec)    { return func(s *Spec) { s.Request = request } }
+func receiving(pattern string) func(*Spec) { return func(s *Spec) { s.Receive = pattern } }
+func loginOf(login string) func(*Spec)     { return func(s *Spec) { s.Login = login } }
+func passwdOf(passwd string) func(*Spec)   { return func(s *Spec) { s.Passwd = passwd } }
+func as(login, passwd string) func(*Spec) {
+	return func(s *Spec) { s.Login, s.Passwd = login, passwd }
+}
 
 // checkScenes makes the check of each case. No goroutine and no descriptor may be left, and no check may take longer
 // than allowed.
@@ -34,14 +47,14 @@ func checkScenes(t *testing.T, good Spec, scenes []scene) {
 			if c.change != nil {
 				c.change(&s)
 			}
-			inItsTime(t, s, nil, c.up, c.detail)
+			inItsTime(t, s, nil, c.want)
 		})
 	}
 }
 
 // inItsTime makes a check and compares its result. On a busy machine a check may reach its deadline in an earlier
 // stage than the expected one. Then it is made again with more time.
-func inItsTime(t *testing.T, s Spec, e *Env, up bool, detail string) (took time.Duration, of time.Duration) {
+func inItsTime(t *testing.T, s Spec, e *Env, want string) (took time.Duration, of time.Duration) {
 	t.Helper()
 	first := s.NegotiateTimeout
 	moreTime(first, func(limit time.Duration) (Result, bool) {
@@ -52,12 +65,8 @@ func inItsTime(t *testing.T, s Spec, e *Env, up bool, detail string) (took time.
 		if took > limit+spare {
 			t.Errorf("took %v of %v", took, limit)
 		}
-		return r, r.OK == up && r.Detail == strings.ReplaceAll(detail, first.String(), limit.String()) &&
-			r.Cause != checker.Shortage
-	}, func(r Result) {
-		t.Errorf("up %v (local %v): %s\nwant %v: %s, in %v", r.OK, r.Cause == checker.Shortage, r.Detail, up,
-			detail, first)
-	})
+		return r, fits(r, strings.ReplaceAll(want, first.String(), limit.String()))
+	}, func(r Result) { expect(t, r, want, "in", first) })
 	return took, of
 }
 
@@ -73,6 +82,77 @@ func moreTime(limit time.Duration, check func(limit time.Duration) (r Result, fi
 			wrong(r)
 		}
 		return
+	}
+}
+
+// A check that is cancelled while its server is silent ends at once, and proves nothing about the server.
+func TestChecksEndWhenCancelled(t *testing.T) {
+	needsOracle(t)
+	type treat = func(*testServer, net.Conn)
+	for _, c := range []struct {
+		good  Spec
+		until func(then treat) treat
+	}{
+		{goodLDAP, afterBind}, {goodMySQL, myUntilLogin}, {goodPgSQL, pgUntilLogin},
+		{goodOracle, tnsUntilAnswer}, {goodRedis, func(then treat) treat { return then }},
+	} {
+		t.Run(c.good.Service, func(t *testing.T) {
+			testkit.Leaks(t)
+			ctx, cancel := context.WithCancel(t.Context())
+			c.good.Target = serve(t, c.until(func(s *testServer, conn net.Conn) {
+				cancel()
+				silence(s, conn)
+			})).addr
+			c.good.NegotiateTimeout = time.Minute
+			begun := time.Now()
+			expect(t, build(t, c.good, nil).Check(ctx), "shortage: stopped")
+			if took := time.Since(begun); took > inTime {
+				t.Errorf("took %v", took)
+			}
+		})
+	}
+}
+
+// A check asks once, and takes leave.
+func TestWhatServersAreAsked(t *testing.T) {
+	found := directory{entries: []string{"dc=example"}}.treat
+	redis := redisServer(map[string]string{"PING": "+PONG\r\n", "AUTH": "+OK\r\n", "INFO": redisInfo,
+		"QUIT": "+OK\r\n"})
+	for _, c := range []struct {
+		good   Spec
+		treat  func(*testServer, net.Conn)
+		change func(*Spec)
+		want   string
+	}{
+		{goodLDAP, found, nil, "bind |search dc=example,dc=test Base Object (objectClass=*)|unbind"},
+		{goodLDAP, directory{bind: ldapSays{code: 49}}.treat, nil, "bind |unbind"},
+		{goodLDAP, directory{}.treat, nil,
+			"bind |search dc=example,dc=test Base Object (objectClass=*)|unbind"},
+		{goodMySQL, mariadb{login: []string{myOK}, answer: myFound}.treat, nil,
+			"login check true database chk true|query SELECT enabled FROM t|quit"},
+		{goodPgSQL, postgres{auth: pgLetIn, answer: pgFound}.treat, nil,
+			`TLS?|user check database "chk"|query SELECT 1 FROM t|terminate`},
+		{goodRedis, redis, nil, "PING|QUIT"},
+		{goodRedis, redis, passwdOf("secret"), "AUTH secret|PING|QUIT"},
+		{goodRedis, redis, as("check", "secret"),
+			"AUTH check secret|PING|QUIT"},
+		{goodRedis, redis, receiving("master"), "PING|INFO replication|QUIT"},
+	} {
+		t.Run(c.want, func(t *testing.T) {
+			testkit.Leaks(t)
+			done := make(chan struct{})
+			server := serve(t, func(s *testServer, conn net.Conn) {
+				defer close(done)
+				c.treat(s, conn)
+			})
+			c.good.Target = server.addr
+			if c.change != nil {
+				c.change(&c.good)
+			}
+			checked(t, c.good)
+			<-done
+			testkit.Equal(t, strings.Join(server.asked(), "|"), c.want, c.good.Service, "asked")
+		})
 	}
 }
 
@@ -112,13 +192,11 @@ func chatter(c net.Conn, says []byte) {
 }
 
 // checkStopped checks a real server whose processes are all stopped.
-func checkStopped(t *testing.T, pid int, s Spec, detail string) {
+func checkStopped(t *testing.T, pid int, s Spec, want string) {
 	t.Helper()
 	t.Run("stopped processes", func(t *testing.T) {
 		freeze(t, pid)
 		soon(&s)
-		if r := checked(t, s); r.OK || r.Detail != detail {
-			t.Errorf("up %v: %s\nwant: %s", r.OK, r.Detail, detail)
-		}
+		expect(t, checked(t, s), want)
 	})
 }

@@ -137,6 +137,35 @@ func passes(t testing.TB, s Spec) {
 	}
 }
 
+// verdict is a result as a transcript ends with it, and the warning if there is one. A result that proves nothing about
+// the server begins with its cause.
+func verdict(r Result) string {
+	word := "down"
+	if r.OK {
+		word = "up"
+	} else if !r.Conclusive() {
+		word = r.Cause.String()
+	}
+	if r.Warning != "" {
+		return word + ": " + r.Detail + "; warning: " + r.Warning
+	}
+	return word + ": " + r.Detail
+}
+
+// fits reports whether a result has the wanted verdict. One that ends with * is how it begins.
+func fits(r Result, want string) bool {
+	begin, cut := strings.CutSuffix(want, "*")
+	return verdict(r) == want || cut && strings.HasPrefix(verdict(r), begin)
+}
+
+// expect compares the verdict of a result.
+func expect(t testing.TB, r Result, want string, words ...any) {
+	t.Helper()
+	if !fits(r, want) {
+		testkit.Equal(t, verdict(r), want, words...)
+	}
+}
+
 // serveHTTP starts a server of net/http, with TLS when there is a configuration for it.
 func serveHTTP(t testing.TB, config *tls.Config, h http.HandlerFunc) netip.AddrPort {
 	t.Helper()

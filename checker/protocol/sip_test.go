@@ -23,39 +23,26 @@ func sipAnswer(statuses ...string) datagrams {
 
 func TestSIPOverUDP(t *testing.T) {
 	user := Spec{Service: "sip", Protocol: "udp", Account: settings.Account{Login: "monitor@example.net"}}
-	fixed := func(text string) datagrams {
-		return func(int, []byte, net.Addr) []string { return []string{text} }
-	}
 	checkDatagrams(t, []datagramCase{
-		{"good", user, sipAnswer("SIP/2.0 200 OK"), true, "SIP/2.0 200 OK"},
-		{"good over IPv6", over6(user), sipAnswer("SIP/2.0 200 OK"), true, "SIP/2.0 200 OK"},
-		{"tries first", user, sipAnswer("SIP/2.0 100 Trying", "SIP/2.0 200 OK"), true, "SIP/2.0 200 OK"},
-		{"few fields", user, fixed("SIP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n"), true, "SIP/2.0 200 OK"},
-		{"the first packet is lost", user, func(n int, packet []byte, from net.Addr) []string {
-			if n == 0 {
-				return nil
-			}
-			return sipAnswer("SIP/2.0 200 OK")(n, packet, from)
-		}, true, "SIP/2.0 200 OK"},
+		{"good", user, sipAnswer("SIP/2.0 200 OK"), "up: SIP/2.0 200 OK"},
+		{"tries first", user, sipAnswer("SIP/2.0 100 Trying", "SIP/2.0 200 OK"), "up: SIP/2.0 200 OK"},
+		{"few fields", user, replies("SIP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n"), "up: SIP/2.0 200 OK"},
+		{"the first packet is lost", user, afterLoss(sipAnswer("SIP/2.0 200 OK")), "up: SIP/2.0 200 OK"},
 		{"an answer to another comes first", user, func(n int, packet []byte, from net.Addr) []string {
 			return append([]string{"SIP/2.0 503 Busy\r\ni: of another\r\n\r\n"},
 				sipAnswer("SIP/2.0 200 OK")(n, packet, from)...)
-		}, true, "SIP/2.0 200 OK"},
-		{"busy", user, sipAnswer("SIP/2.0 503 Busy \x1b"), false, `status 503 Busy \x1b, want 200 OK`},
-		{"not found", user, sipAnswer("SIP/2.0 404 Not Found"), false, "status 404 Not Found, want 200 OK"},
-		{"accepted only", user, sipAnswer("SIP/2.0 202 Accepted"), false, "status 202 Accepted, want 200 OK"},
-		{"tries forever", late(user), sipAnswer("SIP/2.0 100 Trying"), false,
-			"no answer in 400ms, but other datagrams"},
-		{"cut off", user, fixed("SIP/2.0 200 OK\r\nVia"), false, "the answer is cut off"},
-		{"echo", user, sipAnswer("OPTIONS sip:monitor@example.net SIP/2.0"), false,
-			`not SIP: "OPTIONS sip:monitor@example.net SIP/2.0"`},
-		{"another protocol", user, fixed("\x00\x01"), false, `not SIP: "\x00\x01"`},
-		{"oversized notProtocol", user, fixed(strings.Repeat("x", 60000)), false,
-			`not SIP: "` + strings.Repeat("x", 60) + `"…`},
-		{"silent", late(user), func(int, []byte, net.Addr) []string { return nil }, false,
-			"no answer in 400ms"},
-		{"refused", user, nil, false, "udp: refused"},
-		{"refused over IPv6", over6(user), nil, false, "udp: refused"},
+		}, "up: SIP/2.0 200 OK"},
+		{"busy", user, sipAnswer("SIP/2.0 503 Busy \x1b"), `down: status 503 Busy \x1b, want 200 OK`},
+		{"not found", user, sipAnswer("SIP/2.0 404 Not Found"), "down: status 404 Not Found, want 200 OK"},
+		{"accepted only", user, sipAnswer("SIP/2.0 202 Accepted"), "down: status 202 Accepted, want 200 OK"},
+		{"tries forever", late(user), sipAnswer("SIP/2.0 100 Trying"),
+			"down: no answer in 400ms, but other datagrams"},
+		{"cut off", user, replies("SIP/2.0 200 OK\r\nVia"), "down: the answer is cut off"},
+		{"echo", user, sipAnswer("OPTIONS sip:monitor@example.net SIP/2.0"),
+			`down: not SIP: "OPTIONS sip:monitor@example.net SIP/2.0"`},
+		{"another protocol", user, replies("\x00\x01"), `down: not SIP: "\x00\x01"`},
+		{"oversized notProtocol", user, replies(strings.Repeat("x", 60000)),
+			`down: not SIP: "` + strings.Repeat("x", 60) + `"…`},
 	})
 }
 
@@ -63,25 +50,20 @@ func TestSIPOverTCP(t *testing.T) {
 	user := Spec{Service: "sip", Protocol: "tcp", Account: settings.Account{Login: "monitor@example.net"}}
 	ok := say("SIP/2.0 200 OK", "Content-Length: 0", "")
 	checkFakes(t, nil, []fakeCase{
-		{"good", user, steps(hearSIP, ok), true, "SIP/2.0 200 OK"},
-		{"good over IPv6", over6(user), steps(hearSIP, ok), true, "SIP/2.0 200 OK"},
-		{"tries first", user, steps(hearSIP, say("SIP/2.0 100 Trying", ""), ok), true, "SIP/2.0 200 OK"},
-		{"busy", user, steps(hearSIP, say("SIP/2.0 503 Busy", "")), false, "status 503 Busy, want 200 OK"},
-		{"another protocol", user, steps(hearSIP, say("HTTP/1.1 200 OK", "")), false,
-			`not SIP: "HTTP/1.1 200 OK"`},
-		{"refused", user, nil, false, "connect: refused"},
-		{"refused over IPv6", over6(user), nil, false, "connect: refused"},
-		{"silent", late(user), steps(hearSIP, silent), false, "timeout waiting for the answer"},
-		{"silent in the middle", late(user), steps(hearSIP, say("SIP/2.0 200 OK"), silent), false,
-			"timeout waiting for the answer"},
-		{"slow drip", late(user), steps(hearSIP, drip("SIP/2.0 200 OK")), false, "timeout in the answer"},
-		{"closed without an answer", user, steps(hearSIP), false, "connection closed waiting for the answer"},
-		{"closed in the middle", user, steps(hearSIP, say("SIP/2.0 200 OK")), false,
-			"connection closed waiting for the answer"},
-		{"endless line", user, steps(hearSIP, endless("SIP/2.0 200 OK")), false,
-			"a line of more than 4096 bytes in the answer"},
-		{"endless answer", user, steps(hearSIP, endless("SIP/2.0 200 OK\r\n")), false,
-			"more than 65536 bytes sent before the end of the answer"},
+		{"good", user, steps(hearSIP, ok), "up: SIP/2.0 200 OK"},
+		{"tries first", user, steps(hearSIP, "< SIP/2.0 100 Trying", "< ", ok), "up: SIP/2.0 200 OK"},
+		{"busy", user, steps(hearSIP, "< SIP/2.0 503 Busy", "< "), "down: status 503 Busy, want 200 OK"},
+		{"another protocol", user, steps(hearSIP, "< HTTP/1.1 200 OK", "< "),
+			`down: not SIP: "HTTP/1.1 200 OK"`},
+		{"silent", late(user), steps(hearSIP, silent), "down: timeout waiting for the answer"},
+		{"slow drip", late(user), steps(hearSIP, drip("SIP/2.0 200 OK")), "down: timeout in the answer"},
+		{"closed without an answer", user, steps(hearSIP), "down: connection closed waiting for the answer"},
+		{"closed in the middle", user, steps(hearSIP, "< SIP/2.0 200 OK"),
+			"down: connection closed waiting for the answer"},
+		{"endless line", user, steps(hearSIP, endless("SIP/2.0 200 OK")),
+			"down: a line of more than 4096 bytes in the answer"},
+		{"endless answer", user, steps(hearSIP, endless("SIP/2.0 200 OK\r\n")),
+			"down: more than 65536 bytes sent before the end of the answer"},
 	})
 }
 

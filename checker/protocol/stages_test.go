@@ -26,8 +26,8 @@ func reached(s wire.Stages) string {
 func TestStagesOfGoodServers(t *testing.T) {
 	page := func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("fine")) }
 	plain, secure := serveHTTP(t, nil, page), serveHTTP(t, serverTLS(t), page)
-	mail := serveScript(t, "127.0.0.1", nil, say("220 mail"), await("EHLO [127.0.0.1]"), say("250 mail"),
-		await("QUIT"), say("221 bye"))
+	mail := serveScript(t, "127.0.0.1", nil,
+		steps("< 220 mail", "> EHLO [127.0.0.1]", "< 250 mail", "> QUIT", "< 221 bye")...)
 	names := serveDatagrams(t, "127.0.0.1", zone{records: []string{"@ 60 IN A 192.0.2.10"}}.udp)
 	onHTTP := func(to netip.AddrPort, url string) Spec {
 		s := httpSpec(to, "fine")
@@ -78,7 +78,7 @@ func port(a netip.AddrPort) string { _, p, _ := strings.Cut(a.String(), ":"); re
 
 // Each stage is reached after the one before, and none after the end of the check.
 func TestStagesAreInOrder(t *testing.T) {
-	const slow = 20 * time.Millisecond
+	const slow = 200 * time.Millisecond // the client may notice half of it on a busy machine
 	to := serveHTTP(t, serverTLS(t), func(w http.ResponseWriter, _ *http.Request) {
 		time.Sleep(slow)
 		w.Write([]byte("fine"))
@@ -97,8 +97,8 @@ func TestStagesAreInOrder(t *testing.T) {
 		last = at
 	}
 	marks := r.Stages
-	if marks[wire.MarkFirstByte]-marks[wire.MarkSent] < uint32(slow.Microseconds()) ||
-		marks[wire.MarkAnswer]-marks[wire.MarkFirstByte] < uint32(slow.Microseconds()) {
+	if marks[wire.MarkFirstByte]-marks[wire.MarkSent] < uint32(slow.Microseconds()/2) ||
+		marks[wire.MarkAnswer]-marks[wire.MarkFirstByte] < uint32(slow.Microseconds()/2) {
 		t.Errorf("%v: each took %v", marks, slow)
 	}
 	if took := uint32(r.Took.Microseconds()); last > took+1 {

@@ -47,37 +47,37 @@ func TestSTARTTLS(t *testing.T) {
 		first      string // the first command over TLS
 	}{
 		"smtp": {
-			asked: steps(say("220 mx ESMTP"), await("EHLO director.example.org"),
-				say("250-mx", "250-SIZE", "250 starttls"), await("STARTTLS")),
+			asked: steps("< 220 mx ESMTP", "> EHLO director.example.org",
+				"< 250-mx", "< 250-SIZE", "< 250 starttls", "> STARTTLS"),
 			yes: say("220 go ahead"), no: say("454 not now"),
-			inside: steps(await("EHLO director.example.org"), say("250 mx"), await("QUIT"), say("221 bye")),
+			inside: steps("> EHLO director.example.org", "< 250 mx", "> QUIT", "< 221 bye"),
 			detail: "220 mx ESMTP", notOffered: "454 not now", protocol: "SMTP", command: "STARTTLS",
 			first: "EHLO",
 		},
 		"imap": {
-			spec:  Spec{Account: settings.Account{Login: "monitor", Passwd: "secret"}},
-			asked: steps(say("* OK [CAPABILITY STARTTLS LOGINDISABLED] ready"), await("s STARTTLS")),
+			spec:  Spec{Account: monitor},
+			asked: steps("< * OK [CAPABILITY STARTTLS LOGINDISABLED] ready", "> s STARTTLS"),
 			yes:   say("* some news", "s OK go ahead"), no: say("s BAD what?"),
-			inside: steps(await(`a LOGIN "monitor" "secret"`), say("a OK in"), await("b LOGOUT"),
-				say("* BYE", "b OK")),
+			inside: steps(`> a LOGIN "monitor" "secret"`, "< a OK in", "> b LOGOUT",
+				"< * BYE", "< b OK"),
 			detail: "a OK in", notOffered: "s BAD what?", protocol: "IMAP", command: "STARTTLS",
 			first: "LOGIN",
 		},
 		"pop": {
-			spec:  Spec{Account: settings.Account{Login: "monitor", Passwd: "secret"}},
-			asked: steps(say("+OK ready"), await("STLS")),
+			spec:  Spec{Account: monitor},
+			asked: steps("< +OK ready", "> STLS"),
 			yes:   say("+OK go ahead"), no: say("-ERR what?"),
-			inside: steps(await("USER monitor"), say("+OK"), await("PASS secret"), say("+OK in"),
-				await("QUIT"), say("+OK")),
+			inside: steps("> USER monitor", "< +OK", "> PASS secret", "< +OK in",
+				"> QUIT", "< +OK"),
 			detail: "+OK in", notOffered: "-ERR what?", protocol: "POP", command: "STLS", first: "USER",
 		},
 		"ftp": {
-			spec:  Spec{Account: settings.Account{Login: "monitor", Passwd: "secret"}, Request: "/"},
-			asked: steps(say("220 ready"), await("AUTH TLS")),
+			spec:  Spec{Account: monitor, Request: "/"},
+			asked: steps("< 220 ready", "> AUTH TLS"),
 			yes:   say("234 go ahead"), no: say("530 what?"),
-			inside: steps(await("USER monitor"), say("331 and?"), await("PASS secret"), say("230 in"),
-				await("CWD /"), say("250 /"), await("TYPE I"), say("200 I"), await("QUIT"),
-				say("221 bye")),
+			inside: steps("> USER monitor", "< 331 and?", "> PASS secret", "< 230 in",
+				"> CWD /", "< 250 /", "> TYPE I", "< 200 I", "> QUIT",
+				"< 221 bye"),
 			detail: "230 in", notOffered: "530 what?", protocol: "FTP", command: "AUTH", first: "USER",
 		},
 	} {
@@ -94,33 +94,31 @@ func TestSTARTTLS(t *testing.T) {
 				return ended(cl)
 			}
 			checkFakes(t, nil, []fakeCase{
-				{"good", s, over(secure), true, c.detail},
-				{"good over IPv6", over6(s), over(secure), true, c.detail},
-				{"good with server name", s, over(expectName(t, "mx.example.org")), true, c.detail},
-				{"good with old TLS", s, over(oldTLS(t)), true, c.detail},
-				{"rejected", s, steps(c.asked, c.no, ended), false,
-					"STARTTLS not offered: " + c.notOffered},
-				{"silent when asked", late(s), steps(c.asked, silent), false,
-					"timeout waiting for the answer to " + c.command},
-				{"closed when asked", s, steps(c.asked), false,
-					"connection closed waiting for the answer to " + c.command},
-				{"silent in the handshake", late(s), steps(c.asked, c.yes, silent), false,
-					"timeout in TLS handshake"},
-				{"closed in the handshake", s, steps(c.asked, c.yes, hangUp), false,
-					"TLS handshake: closed by the server"},
+				{"good", s, over(secure), "up: " + c.detail},
+				{"good with server name", s, over(expectName(t, "mx.example.org")), "up: " + c.detail},
+				{"good with old TLS", s, over(oldTLS(t)), "up: " + c.detail},
+				{"rejected", s, steps(c.asked, c.no, ended),
+					"down: STARTTLS not offered: " + c.notOffered},
+				{"closed when asked", s, steps(c.asked),
+					"down: connection closed waiting for the answer to " + c.command},
+				{"silent in the handshake", late(s), steps(c.asked, c.yes, silent),
+					"down: timeout in TLS handshake"},
+				{"closed in the handshake", s, steps(c.asked, c.yes, hangUp),
+					"down: TLS handshake: closed by the server"},
 				{"continues in the clear", s,
-					steps(c.asked, c.yes, hangOn, say("250 pay no heed"), ended), false,
-					"TLS handshake: the port does not speak TLS"},
-				{"word put in before TLS", s, steps(c.asked, injected), false,
-					`STARTTLS: the server sent more in the clear: "250 pay no heed\r\n"`},
-				{"closed under TLS", s, steps(c.asked, c.yes, turn(secure), c.inside[:1]), false,
-					"connection closed waiting for the answer to " + c.first},
-				{"certificate refused", verify, steps(c.asked, c.yes, refusedTurn(secure)), false,
-					"certificate refused: certificate is valid for localhost, not mx.example.org"},
-				{"greeting too late", late(s), script{silent}, false,
-					"timeout waiting for the greeting"},
-				{"no greeting", s, script{say("SSH-2.0-x"), ended}, false,
-					"not " + c.protocol + `: "SSH-2.0-x"`},
+					steps(c.asked, c.yes, hangOn, "< 250 pay no heed", ended),
+					"down: TLS handshake: the port does not speak TLS"},
+				{"word put in before TLS", s, steps(c.asked, injected),
+					`down: STARTTLS: the server sent more in the clear: "250 pay no heed\r\n"`},
+				{"closed under TLS", s, steps(c.asked, c.yes, turn(secure), c.inside[:1]),
+					"down: connection closed waiting for the answer to " + c.first},
+				{"certificate refused", verify, steps(c.asked, c.yes, refusedTurn(secure)),
+					"down: certificate refused: certificate is valid for localhost, " +
+						"not mx.example.org"},
+				{"greeting too late", late(s), script{silent},
+					"down: timeout waiting for the greeting"},
+				{"no greeting", s, steps("< SSH-2.0-x", ended),
+					"down: not " + c.protocol + `: "SSH-2.0-x"`},
 			})
 		})
 	}
@@ -156,41 +154,41 @@ func refusedTurn(secure *tls.Config) step {
 func TestSTARTTLSThatIsNotOffered(t *testing.T) {
 	smtp := Spec{Service: "smtp", StartTLS: true}
 	submission := Spec{Service: "submission", StartTLS: true}
-	imap := Spec{Service: "imap", StartTLS: true, Account: settings.Account{Login: "monitor", Passwd: "secret"}}
-	hello := steps(say("220 mx ESMTP"), await("EHLO director.example.org"))
-	quit := steps(await("QUIT"), say("221 bye"))
+	imap := Spec{Service: "imap", StartTLS: true, Account: monitor}
+	hello := steps("< 220 mx ESMTP", "> EHLO director.example.org")
+	quit := steps("> QUIT", "< 221 bye")
 	checkFakes(t, nil, []fakeCase{
-		{"smtp", smtp, steps(hello, say("250-STARTTLS.example.org", "250-XSTARTTLS", "250 SIZE"), quit), false,
-			"STARTTLS not offered"},
-		{"submission", submission, steps(hello, say("250 mx"), quit), false, "STARTTLS not offered"},
+		{"smtp", smtp, steps(hello, "< 250-STARTTLS.example.org", "< 250-XSTARTTLS", "< 250 SIZE", quit),
+			"down: STARTTLS not offered"},
+		{"submission", submission, steps(hello, "< 250 mx", quit), "down: STARTTLS not offered"},
 		{"HELO only", smtp,
-			steps(hello, say("502 what?"), await("HELO director.example.org"), say("250 mx"), quit), false,
-			"STARTTLS not offered"},
-		{"logged in before TLS", imap, steps(say("* PREAUTH welcome"), await("b LOGOUT"), say("b OK")), false,
-			"STARTTLS not offered: * PREAUTH welcome"},
-		{"imap not ready", imap, steps(say("* BYE later"), await("b LOGOUT"), say("b OK")), false,
-			"greeting: * BYE later"},
+			steps(hello, "< 502 what?", "> HELO director.example.org", "< 250 mx", quit),
+			"down: STARTTLS not offered"},
+		{"logged in before TLS", imap, steps("< * PREAUTH welcome", "> b LOGOUT", "< b OK"),
+			"down: STARTTLS not offered: * PREAUTH welcome"},
+		{"imap not ready", imap, steps("< * BYE later", "> b LOGOUT", "< b OK"),
+			"down: greeting: * BYE later"},
 		{"hello under TLS rejected", smtp,
-			steps(hello, say("250-mx", "250 STARTTLS"), await("STARTTLS"), say("220 go"),
-				turn(serverTLS(t)), await("EHLO director.example.org"), say("550 no"),
-				await("HELO director.example.org"), say("550 no"), quit),
-			false, "hello rejected: 550 no"},
+			steps(hello, "< 250-mx", "< 250 STARTTLS", "> STARTTLS", "< 220 go",
+				turn(serverTLS(t)), "> EHLO director.example.org", "< 550 no",
+				"> HELO director.example.org", "< 550 no", quit),
+			"down: hello rejected: 550 no"},
 		{"quoted password", imap,
-			steps(say("* OK"), await("s STARTTLS"), say("s NO secret"), await("b LOGOUT"), say("b OK")),
-			false, "STARTTLS not offered: s NO …"},
+			steps("< * OK", "> s STARTTLS", "< s NO secret", "> b LOGOUT", "< b OK"),
+			"down: STARTTLS not offered: s NO …"},
 	})
 }
 
 func TestFTPFetchesOverTLS(t *testing.T) {
 	secure := serverTLS(t)
-	file := Spec{Service: "ftp", StartTLS: true, Account: settings.Account{Login: "monitor", Passwd: "secret"},
+	file := Spec{Service: "ftp", StartTLS: true, Account: monitor,
 		Request: "/status", Receive: "^all well$"}
-	in := steps(say("220 ready"), await("AUTH TLS"), say("234 go"), turn(secure), await("USER monitor"),
-		say("230 in"), await("CWD /"), say("250 /"), await("TYPE I"), say("200 I"),
-		await("EPSV"), listenData("229 Extended (|||PORT|)"))
-	private := steps(await("PBSZ 0"), say("200 0"), await("PROT P"), say("200 P"))
-	retrieve := steps(await("RETR /status"), say("150 here it comes"))
-	done := steps(say("226 done"), await("QUIT"), say("221 bye"))
+	in := steps("< 220 ready", "> AUTH TLS", "< 234 go", turn(secure), "> USER monitor",
+		"< 230 in", "> CWD /", "< 250 /", "> TYPE I", "< 200 I",
+		"> EPSV", listenData("229 Extended (|||PORT|)"))
+	private := steps("> PBSZ 0", "< 200 0", "> PROT P", "< 200 P")
+	retrieve := steps("> RETR /status", "< 150 here it comes")
+	done := steps("< 226 done", "> QUIT", "< 221 bye")
 	resumed := func(c *client) bool {
 		secured := tls.Server(c.Conn, secure)
 		if err := secured.Handshake(); err != nil || !secured.ConnectionState().DidResume {
@@ -207,21 +205,19 @@ func TestFTPFetchesOverTLS(t *testing.T) {
 		return false
 	}
 	checkFakes(t, nil, []fakeCase{
-		{"good", file, steps(in, private, retrieve, transfer(resumed), done), true, "/status: 9 bytes"},
-		{"good over IPv6", over6(file), steps(in, private, retrieve, transfer(resumed), done), true,
-			"/status: 9 bytes"},
-		{"file ends without a word", file, steps(in, private, retrieve, transfer(unended), done), true,
-			"/status: 9 bytes"},
-		{"transfer aborted", file, steps(in, private, retrieve, transfer(unended), say("426 broken"), ended),
-			false, "transfer failed: 426 broken"},
+		{"good", file, steps(in, private, retrieve, transfer(resumed), done), "up: /status: 9 bytes"},
+		{"file ends without a word", file, steps(in, private, retrieve, transfer(unended), done),
+			"up: /status: 9 bytes"},
+		{"transfer aborted", file, steps(in, private, retrieve, transfer(unended), "< 426 broken", ended),
+			"down: transfer failed: 426 broken"},
 		{"no protection", file,
-			steps(in, await("PBSZ 0"), say("200 0"), await("PROT P"), say("536 no"), await("QUIT"),
-				say("221 bye")),
-			false, "PROT rejected: 536 no"},
-		{"file in the clear", file, steps(in, private, retrieve, transfer(raw("all fine\n")), ended), false,
-			"data: TLS handshake: the port does not speak TLS"},
-		{"silent in the handshake", late(file), steps(in, private, retrieve, transfer(silent)), false,
-			"data: timeout in TLS handshake"},
+			steps(in, "> PBSZ 0", "< 200 0", "> PROT P", "< 536 no", "> QUIT",
+				"< 221 bye"),
+			"down: PROT rejected: 536 no"},
+		{"file in the clear", file, steps(in, private, retrieve, transfer(raw("all fine\n")), ended),
+			"down: data: TLS handshake: the port does not speak TLS"},
+		{"silent in the handshake", late(file), steps(in, private, retrieve, transfer(silent)),
+			"down: data: timeout in TLS handshake"},
 	})
 }
 
@@ -257,28 +253,27 @@ func TestLDAPWithSTARTTLS(t *testing.T) {
 		}
 	}
 	checkScenes(t, s, []scene{
-		{"good", turnLDAP(ldapSays{}, secure, one), nil, true, `entry "dc=example,dc=test"`},
-		{"old TLS", turnLDAP(ldapSays{}, oldTLS(t), one), nil, true, `entry "dc=example,dc=test"`},
-		{"wrong login", turnLDAP(ldapSays{}, secure, directory{}), nil, false,
-			"login rejected: invalid credentials"},
-		{"rejected", turnLDAP(ldapSays{2, "unsupported\x1b"}, nil, one), nil, false,
-			`STARTTLS not offered: protocol error: unsupported\x1b`},
+		{"good", turnLDAP(ldapSays{}, secure, one), nil, `up: entry "dc=example,dc=test"`},
+		{"old TLS", turnLDAP(ldapSays{}, oldTLS(t), one), nil, `up: entry "dc=example,dc=test"`},
+		{"wrong login", turnLDAP(ldapSays{}, secure, directory{}), nil,
+			"down: login rejected: invalid credentials"},
+		{"rejected", turnLDAP(ldapSays{2, "unsupported\x1b"}, nil, one), nil,
+			`down: STARTTLS not offered: protocol error: unsupported\x1b`},
 		{"not the certificate wanted", turnLDAP(ldapSays{}, secure, one),
-			func(s *Spec) { s.TLSVerify, s.TLSCA, s.Host = true, a.file, "ldap.example.org" }, false,
-			"certificate refused: certificate is valid for localhost, not ldap.example.org"},
-		{"silent", silence, soon, false, "STARTTLS: timeout"},
-		{"closed", closing, nil, false, "STARTTLS: closed by the server"},
-		{"another protocol", heedless("SSH-2.0-OpenSSH_9.2\r\n"), nil, false,
-			`STARTTLS: this is not LDAP: got "SSH-2."`},
-		{"huge answer", heedless("0\x84\x7f\xff\xff\xff"), nil, false, "STARTTLS: the answer is too long"},
+			func(s *Spec) { s.TLSVerify, s.TLSCA, s.Host = true, a.file, "ldap.example.org" },
+			"down: certificate refused: certificate is valid for localhost, not ldap.example.org"},
+		{"closed", closing, nil, "down: STARTTLS: closed by the server"},
+		{"another protocol", heedless("SSH-2.0-OpenSSH_9.2\r\n"), nil,
+			`down: STARTTLS: this is not LDAP: got "SSH-2."`},
+		{"huge answer", heedless("0\x84\x7f\xff\xff\xff"), nil, "down: STARTTLS: the answer is too long"},
 		{"another answer", heedless(string(ldapResult(1, ldap.ApplicationBindResponse, ldapSays{}))), nil,
-			false,
-			`STARTTLS: this is not LDAP: got "0\f\x02\x01\x01a\a\n\x01\x00\x04\x00\x04\x00"`},
-		{"nonsense", heedless("0\x0dabcdefghijklm"), nil, false,
-			`STARTTLS: this is not LDAP: got "0\rabcdefghijklm"`},
-		{"silent in the handshake", turnLDAP(ldapSays{}, nil, one), soon, false, "timeout in TLS handshake"},
+
+			`down: STARTTLS: this is not LDAP: got "0\f\x02\x01\x01a\a\n\x01\x00\x04\x00\x04\x00"`},
+		{"nonsense", heedless("0\x0dabcdefghijklm"), nil,
+			`down: STARTTLS: this is not LDAP: got "0\rabcdefghijklm"`},
+		{"silent in the handshake", turnLDAP(ldapSays{}, nil, one), soon, "down: timeout in TLS handshake"},
 		{"word put in before TLS", plain(string(ldapResult(2, ldap.ApplicationBindResponse, ldapSays{}))), nil,
-			false, `STARTTLS: the server sent more in the clear: ` +
+			`down: STARTTLS: the server sent more in the clear: ` +
 				`"0\f\x02\x01\x02a\a\n\x01\x00\x04\x00\x04\x00"`},
 	})
 }

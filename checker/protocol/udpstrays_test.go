@@ -34,17 +34,17 @@ func TestStraysAreLookedAtForAWhile(t *testing.T) {
 	for _, c := range []struct {
 		spec          Spec
 		stray, answer datagrams
-		detail        string
+		want          string
 	}{
-		{www, another, good.udp, "www.example.org is 192.0.2.10"},
-		{sip, sipAnswer("SIP/2.0 100 Trying"), sipAnswer("SIP/2.0 200 OK"), "SIP/2.0 200 OK"},
-		{radius, other.answer, server.answer, "Access-Accept"},
+		{www, another, good.udp, "up: www.example.org is 192.0.2.10"},
+		{sip, sipAnswer("SIP/2.0 100 Trying"), sipAnswer("SIP/2.0 200 OK"), "up: SIP/2.0 200 OK"},
+		{radius, other.answer, server.answer, "up: Access-Accept"},
 	} {
 		cases = append(cases,
 			datagramCase{c.spec.Service + " some", c.spec, first(wire.MaxStrays-1, c.stray, c.answer),
-				true, c.detail},
-			datagramCase{c.spec.Service + " many", c.spec, first(wire.MaxStrays, c.stray, c.answer), false,
-				fmt.Sprintf("no answer, but %d other datagrams", wire.MaxStrays)})
+				c.want},
+			datagramCase{c.spec.Service + " many", c.spec, first(wire.MaxStrays, c.stray, c.answer),
+				fmt.Sprintf("down: no answer, but %d other datagrams", wire.MaxStrays)})
 	}
 	checkDatagrams(t, cases)
 }

@@ -22,8 +22,8 @@ var uses = map[string]func(*Spec){
 	"httpbody":       func(s *Spec) { s.HTTPMethod, s.HTTPBody = "POST", "x" },
 	"receiveheader":  func(s *Spec) { s.ReceiveHeader = "X: x" },
 	"virtualhost":    func(s *Spec) { s.Host = "x.example.org" },
-	"login":          func(s *Spec) { s.Login = "" },
-	"passwd":         func(s *Spec) { s.Passwd = "" },
+	"login":          loginOf(""),
+	"passwd":         passwdOf(""),
 	"database":       func(s *Spec) { s.Database = "x" },
 	"sqlreceive":     func(s *Spec) { s.SQLReceive = "x" },
 	"secret":         func(s *Spec) { s.Secret = "" },
@@ -44,19 +44,8 @@ var uses = map[string]func(*Spec){
 
 const longPassword = "longer than sixteen"
 
-// The row of a service names a directive if and only if its check does something else with it: it sends other bytes, or
-// its result differs. The parser warns of the others.
-func TestServicesUseWhatTheirRowsName(t *testing.T) {
-	needsOracle(t)
-	var mu sync.Mutex
-	var names []string // of TLS
-	secure := serverTLS(t)
-	secure.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-		mu.Lock()
-		defer mu.Unlock()
-		names = append(names, hello.ServerName)
-		return nil, nil
-	}
+// goodServers are servers with which the checks of goodSpec pass, by service. There is no such server for Oracle.
+func goodServers(t *testing.T, secure *tls.Config) map[string]func(*testServer, net.Conn) {
 	overTLS := func(treat func(*testServer, net.Conn)) func(*testServer, net.Conn) {
 		return func(s *testServer, c net.Conn) { treat(s, tls.Server(c, secure)) }
 	}
@@ -78,8 +67,8 @@ func TestServicesUseWhatTheirRowsName(t *testing.T) {
 	}
 	const hello = "220 x\r\n250-x\r\n250 STARTTLS\r\n221 x\r\n"
 	const popOK, imapOK = "+OK\r\n+OK\r\n+OK\r\n+OK\r\n", "* OK\r\na OK\r\nb OK\r\n"
-	servers := map[string]func(*testServer, net.Conn){
-		"pgsql without TLS": pgAsksForPassword(nil),
+	return map[string]func(*testServer, net.Conn){
+		"pgsql without TLS": pgAsking(nil),
 		"http":              page, "http_proxy": page, "https": overTLS(page), "tls": overTLS(reading("")),
 		"dns": closing, "simpletcp": brief("good\n"),
 		"smtp": brief(hello), "submission": brief(hello), "nntp": brief("200 x\r\n205 x\r\n"),
@@ -87,11 +76,27 @@ func TestServicesUseWhatTheirRowsName(t *testing.T) {
 		"pop": brief(popOK), "pops": overTLS(reading(popOK)), "imap": brief(imapOK),
 		"imaps": overTLS(reading(imapOK)),
 		"redis": redisServer(map[string]string{"AUTH": "+OK\r\n", "PING": "+PONG\r\n",
-			"INFO": "$11\r\nrole:master\r\n"}),
+			"INFO": redisBulk("role:good\r\n")}),
 		"ldap": named, "ldaps": overTLS(named),
-		"mysql": myAsksForPassword(t, "caching_sha2_password"), "pgsql": pgAsksForPassword(secure),
-		"oracle": listener(tnsAccepted(319)), "radius": closing, "none": closing,
+		"mysql": myAsksForPassword(t, "caching_sha2_password"), "pgsql": pgAsking(secure),
+		"oracle": listener(tnsAccepted(319)), "radius": closing, "none": closing, "grpc": grpcTreat,
 	}
+}
+
+// The row of a service names a directive if and only if its check does something else with it: it sends other bytes, or
+// its result differs. The parser warns of the others.
+func TestServicesUseWhatTheirRowsName(t *testing.T) {
+	needsOracle(t)
+	var mu sync.Mutex
+	var names []string // of TLS
+	secure := serverTLS(t)
+	secure.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		names = append(names, hello.ServerName)
+		return nil, nil
+	}
+	servers := goodServers(t, secure)
 	for service := range settings.Services() {
 		if service.Name == "grpc" {
 			continue // its frames have no fixed order; TestGRPCAnswers has its directives
@@ -109,7 +114,7 @@ func TestServicesUseWhatTheirRowsName(t *testing.T) {
 				return lines
 			}
 			if servers[service.Name] == nil {
-				t.Fatalf("servers of uses_test.go has no row for %s", service.Name)
+				t.Fatalf("goodServers of uses_test.go has no row for %s", service.Name)
 			}
 			as := func(*Spec) {}
 			first := run(as)
@@ -137,8 +142,8 @@ func TestServicesUseWhatTheirRowsName(t *testing.T) {
 	}
 }
 
-// seen is what a server sees of a check, and the result.
-func seen(t *testing.T, server *testServer, service string, change func(*Spec)) (lines []string) {
+// goodSpec is a check of one of the goodServers.
+func goodSpec(t *testing.T, server *testServer, service string) Spec {
 	s := Spec{Type: "negotiate", Service: service, Protocol: "tcp", NegotiateTimeout: inTime, Target: server.addr,
 		Account: settings.Account{Login: "me", Passwd: longPassword,
 			Secret: "key"}, Request: "/www", Receive: "good"}
@@ -147,11 +152,32 @@ func seen(t *testing.T, server *testServer, service string, change func(*Spec)) 
 	case "ftp":
 		s.Request, s.Receive = "/", ""
 	case "radius":
-		s.Target = serveDatagrams(t, "127.0.0.1", radiusServer{secret: "key"}.answer)
+		s.Login, s.Passwd = "monitor", "password"
+		s.Target = serveDatagrams(t, hostOf(s), radiusServer{secret: "key"}.answer)
 	case "dns":
 		s.Protocol, s.Receive = "udp", "2"
-		s.Target = serveDatagrams(t, "127.0.0.1", zone{records: []string{"@ 60 IN A 192.0.2.10"}}.udp)
+		s.Target = serveDatagrams(t, hostOf(s), zone{records: []string{"@ 60 IN A 192.0.2.10"}}.udp)
 	}
+	return s
+}
+
+func TestEachServicePassesOverIPv4AndIPv6(t *testing.T) {
+	needsOracle(t)
+	servers := goodServers(t, serverTLS(t))
+	servers["oracle"] = listener(tnsRefuse("(DESCRIPTION=(ERR=12505))"))
+	for service, treat := range servers {
+		for _, host := range []string{"127.0.0.1:0", "[::1]:0"} {
+			s := goodSpec(t, serveOn(t, host, treat), strings.TrimSuffix(service, " without TLS"))
+			if r := checked(t, s); !r.OK && r.Detail != "login rejected: ORA-12505" {
+				t.Errorf("%s at %s: %+v", service, host, r)
+			}
+		}
+	}
+}
+
+// seen is what a server sees of a check, and the result.
+func seen(t *testing.T, server *testServer, service string, change func(*Spec)) (lines []string) {
+	s := goodSpec(t, server, service)
 	change(&s)
 	c := build(t, s, nil)
 	if service == "oracle" {

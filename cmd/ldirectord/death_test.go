@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -58,10 +57,7 @@ func TestADeathIsSeenAtOnce(t *testing.T) {
 		names, running, said = append(names, addr), append(running, cmd), append(said, lines)
 		config += "\treal = " + addr + " masq\n"
 	}
-	d := &runningDaemon{t: t, dir: t.TempDir()}
-	table := filepath.Join(d.dir, "table")
-	d.args = []string{"--rundir", d.dir, "--ipvs", "memory:" + table, filepath.Join(d.dir, "ld.cf")}
-	d.write(config)
+	d := unstarted(t, config)
 	d.tell("start")
 	t.Cleanup(func() { d.tell("stop") })
 	for _, lines := range said {
@@ -75,7 +71,7 @@ func TestADeathIsSeenAtOnce(t *testing.T) {
 		cmd.Process.Kill()
 		entry := []byte("-r " + names[i] + " ")
 		for {
-			text, err := os.ReadFile(table)
+			text, err := os.ReadFile(d.path("table"))
 			if err == nil && len(text) > 0 && !bytes.Contains(text, entry) {
 				break
 			}

@@ -2,9 +2,8 @@ package main
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
-	"io"
+	"fmt"
 	"net"
 	"os"
 	"strings"
@@ -15,59 +14,35 @@ import (
 // fakeNames gives the program a name server that reads its answers from a file: lines of a name and an address.
 // Without the file there is no name server. If the file has the word hangs, the name server never answers.
 func fakeNames(path string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	server := dns.Server{Listener: l, Handler: dns.HandlerFunc(func(w dns.ResponseWriter, asked *dns.Msg) {
+		if m := nameAnswer(asked, path); m != nil {
+			_ = w.WriteMsg(m)
+		}
+	})}
+	go func() { _ = server.ActivateAndServe() }()
 	net.DefaultResolver = &net.Resolver{PreferGo: true,
 		Dial: func(context.Context, string, string) (net.Conn, error) {
 			if _, err := os.Stat(path); err != nil {
 				return nil, errors.New("connection refused")
 			}
-			client, server := net.Pipe()
-			go answerNames(server, path)
-			return client, nil
+			return net.Dial("tcp", l.Addr().String())
 		}}
 }
 
-// answerNames answers over TCP: each message has its length in front.
-func answerNames(c net.Conn, path string) {
-	defer c.Close()
-	for {
-		var length [2]byte
-		if _, err := io.ReadFull(c, length[:]); err != nil {
-			return
-		}
-		packet := make([]byte, binary.BigEndian.Uint16(length[:]))
-		if _, err := io.ReadFull(c, packet); err != nil {
-			return
-		}
-		answer, err := nameAnswer(packet, path)
-		if err != nil {
-			return
-		}
-		if answer == nil {
-			continue
-		}
-		if _, err := c.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(answer))),
-			answer...)); err != nil {
-			return
-		}
-	}
-}
-
 // nameAnswer is the answer to a question, or nil if the name server hangs.
-func nameAnswer(packet []byte, path string) ([]byte, error) {
-	asked := new(dns.Msg)
-	if err := asked.Unpack(packet); err != nil {
-		return nil, err
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
+func nameAnswer(asked *dns.Msg, path string) *dns.Msg {
+	text, _ := os.ReadFile(path)
 	m := new(dns.Msg).SetRcode(asked, dns.RcodeNameError)
 	m.RecursionAvailable = true // an empty answer is not a referral
 	for line := range strings.Lines(string(text)) {
 		name, addr, _ := strings.Cut(strings.TrimSpace(line), " ")
 		if name == "hangs" {
-			return nil, nil
+			return nil
 		}
 		of := "A"
 		if strings.Contains(addr, ":") {
@@ -80,11 +55,9 @@ func nameAnswer(packet []byte, path string) ([]byte, error) {
 		if asked.Question[0].Qtype != dns.StringToType[of] {
 			continue
 		}
-		rr, err := dns.NewRR(dns.Fqdn(name) + " 60 IN " + of + " " + addr)
-		if err != nil {
-			return nil, err
+		if rr, err := dns.NewRR(dns.Fqdn(name) + " 60 IN " + of + " " + addr); err == nil {
+			m.Answer = append(m.Answer, rr)
 		}
-		m.Answer = append(m.Answer, rr)
 	}
-	return m.Pack()
+	return m
 }

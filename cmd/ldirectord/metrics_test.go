@@ -29,32 +29,67 @@ type runningDaemon struct {
 func launched(t *testing.T, verb, config string) *runningDaemon {
 	t.Helper()
 	d := &runningDaemon{t: t, dir: t.TempDir()}
-	d.args = []string{"--rundir", d.dir, "--ipvs", "memory", filepath.Join(d.dir, "ld.cf")}
+	d.args = []string{"--rundir", d.dir, "--ipvs", "memory", d.path("ld.cf")}
 	d.write(config)
 	d.tell(verb)
 	t.Cleanup(func() { d.tell("stop") })
 	return d
 }
 
+// unstarted is a daemon for a configuration with its table in a file of its folder.
+func unstarted(t *testing.T, config string) *runningDaemon {
+	t.Helper()
+	d := &runningDaemon{t: t, dir: t.TempDir()}
+	d.args = []string{"--rundir", d.dir, "--ipvs", "memory:" + d.path("table"), d.path("ld.cf")}
+	d.write(config)
+	return d
+}
+
+func (d *runningDaemon) path(name string) string { return filepath.Join(d.dir, name) }
+
+// holds reports whether a file of the daemon has a text in it.
+func (d *runningDaemon) holds(name, text string) bool {
+	got, _ := os.ReadFile(d.path(name))
+	return strings.Contains(string(got), text)
+}
+
+func (d *runningDaemon) logged(config string) string {
+	return fmt.Sprintf("logfile = \"%s\"\n%s", d.path("log"), config)
+}
+
 func (d *runningDaemon) write(config string) {
 	d.t.Helper()
-	text := fmt.Sprintf("logfile = \"%s/log\"\n%s", d.dir, config)
-	testkit.Write(d.t, filepath.Join(d.dir, "ld.cf"), text)
+	testkit.Write(d.t, d.path("ld.cf"), d.logged(config))
 }
+
+// put replaces a file in one step, as programs that renew certificates do.
+func (d *runningDaemon) put(name, text string) {
+	d.t.Helper()
+	testkit.Write(d.t, d.path("new"), text)
+	testkit.OK(d.t, os.Rename(d.path("new"), d.path(name)))
+}
+
+// replace puts another file in the place of the configuration.
+func (d *runningDaemon) replace(config string) { d.t.Helper(); d.put("ld.cf", d.logged(config)) }
 
 // options are the options of a command for this daemon.
 func (d *runningDaemon) options() *options {
-	return &options{RunDir: d.dir, config: "ld.cf", path: filepath.Join(d.dir, "ld.cf"), IPVS: "memory"}
+	return &options{RunDir: d.dir, config: "ld.cf", path: d.path("ld.cf"), IPVS: "memory"}
 }
 
 func (d *runningDaemon) tell(verb ...string) {
 	d.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	if said, err := exec.CommandContext(ctx, program(d.t),
-		append(d.args, verb...)...).CombinedOutput(); err != nil {
+	if said, err := d.say(verb...); err != nil {
 		d.t.Fatalf("%v: %v\n%s", verb, err, said)
 	}
+}
+
+// say runs a command for the daemon, and returns what it prints.
+func (d *runningDaemon) say(words ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	said, err := exec.CommandContext(ctx, program(d.t), append(d.args, words...)...).CombinedOutput()
+	return string(said), err
 }
 
 // report reads the daemon's report from its control socket.
@@ -96,12 +131,25 @@ func TestListenServesMetricsAndProbes(t *testing.T) {
 		}
 	}
 	for _, path := range []string{"/healthz", "/readyz"} {
-		if code, text := testkit.Fetch(t, "http://"+addr+path); code != http.StatusOK || text != "ok\n" {
-			t.Errorf("%s: %d %q", path, code, text)
-		}
+		answers(t, addr+path, http.StatusOK, "ok\n")
 	}
-	if code, _ := testkit.Fetch(t, "http://"+addr+"/status"); code != http.StatusNotFound {
-		t.Errorf("the control socket's pages are there as well: %d", code)
+	answers(t, addr+"/status", http.StatusNotFound, "404 page not found\n") // it is the control socket's
+}
+
+// answers compares a page.
+func answers(t *testing.T, url string, status int, text string) {
+	t.Helper()
+	code, got := testkit.Fetch(t, "http://"+url)
+	testkit.Equal(t, code, status, url)
+	testkit.Equal(t, got, text, url)
+}
+
+// isClosed reports an address that takes connections.
+func isClosed(t *testing.T, addr string) {
+	t.Helper()
+	if c, err := net.Dial("tcp", addr); err == nil {
+		c.Close()
+		t.Errorf("%s is still open", addr)
 	}
 }
 
@@ -112,16 +160,10 @@ func TestListenFollowsAReload(t *testing.T) {
 	d.write("listen = " + second + "\n" + twoServers)
 	d.tell("reload")
 	testkit.Fetch(t, "http://"+second+"/healthz")
-	if c, err := net.Dial("tcp", first); err == nil {
-		c.Close()
-		t.Errorf("%s is still open", first)
-	}
+	isClosed(t, first)
 	d.write(twoServers)
 	d.tell("reload")
-	if c, err := net.Dial("tcp", second); err == nil {
-		c.Close()
-		t.Errorf("%s is still open", second)
-	}
+	isClosed(t, second)
 }
 
 // Checks are made in time while clients send requests and never read, send nothing, or never end their request.
@@ -174,21 +216,14 @@ func TestClientsThatNeverReadStallNoChecks(t *testing.T) {
 			t.Fatal(stalled)
 		}
 	}
-	if code, _ := testkit.Fetch(t, "http://"+addr+"/healthz"); code != http.StatusOK {
-		t.Errorf("others are not answered: %d", code)
-	}
+	answers(t, addr+"/healthz", http.StatusOK, "ok\n") // others are answered
 }
 
 func TestOneThatStandsByIsAliveAndNotReady(t *testing.T) {
 	addr := testkit.FreeAddr(t).String()
 	d := launched(t, "standby", "listen = "+addr+"\n"+twoServers)
-	if code, text := testkit.Fetch(t, "http://"+addr+"/readyz"); code != http.StatusServiceUnavailable ||
-		text != "standing by\n" {
-		t.Errorf("readyz: %d %q", code, text)
-	}
-	if code, _ := testkit.Fetch(t, "http://"+addr+"/healthz"); code != http.StatusOK {
-		t.Errorf("healthz: %d", code)
-	}
+	answers(t, addr+"/readyz", http.StatusServiceUnavailable, "standing by\n")
+	answers(t, addr+"/healthz", http.StatusOK, "ok\n")
 	if r := d.report(); r.Role != "standby" || r.Virtuals[0].Written || r.Virtuals[0].Servers[0].State != "up" {
 		t.Errorf("%+v", r)
 	}

@@ -52,19 +52,6 @@ func TestTheRunFolder(t *testing.T) {
 	}
 }
 
-func TestWordsTooFewAndTooMany(t *testing.T) {
-	for line, want := range map[string]string{
-		"drain":              "drain: [VIRTUAL] REAL must come after it",
-		"notify":             "notify: STATE or INSTANCE|GROUP NAME STATE PRIORITY must come after it",
-		"drain a b c":        "drain a b c: [VIRTUAL] REAL may come after drain",
-		"/dev/null check it": "check it: only options may come after check",
-		"ld.cf status it -v": "status it: only options may come after status",
-	} {
-		var o options
-		testkit.Fails(t, o.parse(strings.Fields(line)), want, line)
-	}
-}
-
 func TestACutCommandIsCompleted(t *testing.T) {
 	for word, want := range map[string]string{"stat": "status", "strat": "start", "conn": "connections",
 		"sta": "start"} {
@@ -72,25 +59,6 @@ func TestACutCommandIsCompleted(t *testing.T) {
 			want = " (did you mean " + want + "?)"
 		}
 		testkit.Equal(t, unknownCommand(word).Error(), `unknown command "`+word+`"`+want)
-	}
-}
-
-// An unknown option is refused by a message of our own.
-func TestOptionsThatAreNone(t *testing.T) {
-	for line, want := range map[string]string{
-		"ld.cf status -x":              "unknown option -x",
-		"status -x":                    "unknown option -x",
-		"stop -x":                      `unknown command "-x": options come before the file`,
-		"ld.cf status -vx":             "unknown option -x",
-		"ld.cf check --bogus":          "unknown option --bogus",
-		"--bogus ld.cf check":          "unknown option --bogus",
-		"ld.cf check --with-flag: '":   "unknown option --with-flag:",
-		"ld.cf drain 192.0.2.21 --why": "option needs an argument: --why",
-		"ld.cf why 192.0.2.21 -n":      "option needs an argument: -n",
-		"ld.cf check --=x":             "bad option syntax: --=x",
-	} {
-		var o options
-		testkit.Fails(t, o.parse(strings.Fields(line)), want, line)
 	}
 }
 
@@ -113,9 +81,26 @@ func TestWatchInSeconds(t *testing.T) {
 	}
 }
 
-// A wrong value of an option is refused by a message of our own, which names what is allowed.
-func TestValuesThatAreNone(t *testing.T) {
+// Too few words and too many, an unknown option and a wrong value are refused by a message of our own, which names what
+// is allowed.
+func TestLinesThatAreRefused(t *testing.T) {
 	for line, want := range map[string]string{
+		"drain": "drain: [VIRTUAL] REAL must come after it",
+		"notify": "notify: STATE or INSTANCE|GROUP NAME STATE PRIORITY " +
+			"must come after it",
+		"drain a b c":                                  "drain a b c: [VIRTUAL] REAL may come after drain",
+		"/dev/null check it":                           "check it: only options may come after check",
+		"ld.cf status it -v":                           "status it: only options may come after status",
+		"ld.cf status -x":                              "unknown option -x",
+		"status -x":                                    "unknown option -x",
+		"stop -x":                                      `unknown command "-x": options come before the file`,
+		"ld.cf status -vx":                             "unknown option -x",
+		"ld.cf check --bogus":                          "unknown option --bogus",
+		"--bogus ld.cf check":                          "unknown option --bogus",
+		"ld.cf check --with-flag: '":                   "unknown option --with-flag:",
+		"ld.cf drain 192.0.2.21 --why":                 "option needs an argument: --why",
+		"ld.cf why 192.0.2.21 -n":                      "option needs an argument: -n",
+		"ld.cf check --=x":                             "bad option syntax: --=x",
 		"ld.cf why 192.0.2.21 -n x":                    "--lines x: numbers are allowed",
 		"ld.cf why 192.0.2.21 -n 99999999999999999999": "--lines 99999999999999999999: numbers are allowed",
 		"ld.cf why 192.0.2.21 -n 0":                    "--lines 0: it must be 1 or more",

@@ -33,10 +33,8 @@ func TestReloadHasItsOwnAnswer(t *testing.T) {
 			head := "autoreload = yes\n"
 			d := launched(t, "start", head+twoServers)
 			d.replace(head + c.first)
-			within(t, "sign that the first file is being read", func() bool {
-				text, err := os.ReadFile(filepath.Join(d.dir, "log"))
-				return err == nil && strings.Contains(string(text), "has changed on disk")
-			})
+			within(t, "sign that the first file is being read",
+				func() bool { return d.holds("log", "has changed on disk") })
 			d.replace(head + c.second)
 			err := d.options().socket().Order(t.Context(), daemon.ReloadTimeout, "/reload", nil,
 				new(struct{}))
@@ -50,14 +48,6 @@ func TestReloadHasItsOwnAnswer(t *testing.T) {
 			}
 		})
 	}
-}
-
-// replace puts another file in the place of the configuration.
-func (d *runningDaemon) replace(config string) {
-	d.t.Helper()
-	fresh := filepath.Join(d.dir, "fresh")
-	testkit.Write(d.t, fresh, fmt.Sprintf("logfile = \"%s/log\"\n%s", d.dir, config))
-	testkit.OK(d.t, os.Rename(fresh, filepath.Join(d.dir, "ld.cf")))
 }
 
 // Every user who may read the files of recorded orders can lock them. No other process locks them, so nothing is

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os/exec"
 	"strings"
 	"testing"
 
@@ -37,14 +36,10 @@ func TestAServerThatDiffersIsShown(t *testing.T) {
 		}
 	}
 	d := launched(t, "start", config)
-	tell := func(verb ...string) string {
-		said, _ := exec.CommandContext(t.Context(), program(t), append(d.args, verb...)...).CombinedOutput()
-		return string(said)
-	}
 	const certificate = "shows another certificate than 2 of 3 (ends in 0 days; theirs in 0 days)"
 	const version = `shows "version: \x1b<b>", and 2 of 3 "version: 1.3"`
 	within(t, "status -v", func() bool {
-		said := tell("status", "-v")
+		said, _ := d.say("status", "-v")
 		return strings.Contains(said, certificate) && strings.Contains(said, version)
 	})
 	for verb, want := range map[string]string{
@@ -53,7 +48,7 @@ func TestAServerThatDiffersIsShown(t *testing.T) {
 		"status --json": `"differs": "` + certificate + "; ",
 		"probe -v":      `; shows version: \x1b<b>`,
 	} {
-		if said := tell(strings.Fields(verb)...); !strings.Contains(said, want) {
+		if said, _ := d.say(strings.Fields(verb)...); !strings.Contains(said, want) {
 			t.Errorf("%s: no %s in\n%s", verb, want, said)
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
@@ -18,8 +17,7 @@ import (
 
 // managed is a daemon in the foreground, with the test as its service manager.
 type managed struct {
-	t    *testing.T
-	dir  string
+	*runningDaemon
 	conn *net.UnixConn
 	cmd  *exec.Cmd
 
@@ -27,7 +25,6 @@ type managed struct {
 }
 
 const managedConfig = `checkinterval = 1
-logfile = "%log"
 virtual = 10.1.0.1:7000
         real = 10.2.0.1:7000 gate
         checktype = external
@@ -36,8 +33,8 @@ virtual = 10.1.0.1:7000
 
 func startManaged(t *testing.T, watchdog string) *managed {
 	t.Helper()
-	m := &managed{t: t, dir: t.TempDir()}
-	m.write("check", "#!/bin/sh\nenv >"+m.path("environment")+"\n")
+	m := &managed{runningDaemon: unstarted(t, "")}
+	testkit.Write(t, m.path("check"), "#!/bin/sh\nenv >"+m.path("environment")+"\n")
 	testkit.OK(t, os.Chmod(m.path("check"), 0o700))
 	m.configure(managedConfig)
 	var err error
@@ -50,7 +47,7 @@ func startManaged(t *testing.T, watchdog string) *managed {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { m.conn.Close() })
-	m.cmd = exec.Command(program(t), m.arguments("start", "--foreground")...)
+	m.cmd = exec.Command(program(t), append(m.args, "start", "--foreground")...)
 	m.cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+m.path("notify"), "WATCHDOG_USEC="+watchdog)
 	m.cmd.Stderr = m.output
 	testkit.OK(t, m.cmd.Start())
@@ -58,31 +55,14 @@ func startManaged(t *testing.T, watchdog string) *managed {
 	return m
 }
 
-func (m *managed) path(name string) string { return filepath.Join(m.dir, name) }
-
-func (m *managed) arguments(verb ...string) []string {
-	return append([]string{"--rundir", m.dir, "--ipvs", "memory:" + m.path("table"), m.path("ld.cf")}, verb...)
-}
-
-func (m *managed) write(name, text string) {
-	m.t.Helper()
-	testkit.Write(m.t, m.path(name), text)
-}
-
 func (m *managed) configure(text string) {
 	m.t.Helper()
-	m.write("ld.cf", strings.NewReplacer("%log", m.path("log"), "%check", m.path("check")).Replace(text))
+	m.write(strings.ReplaceAll(text, "%check", m.path("check")))
 }
 
 func (m *managed) signal(s os.Signal) {
 	m.t.Helper()
 	testkit.OK(m.t, m.cmd.Process.Signal(s))
-}
-
-// run runs another command for the daemon and returns its output, and whether it succeeded.
-func (m *managed) run(verb ...string) (string, bool) {
-	out, err := exec.Command(program(m.t), m.arguments(verb...)...).CombinedOutput()
-	return string(out), err == nil
 }
 
 // receives waits for a message that matches, and ignores others before it.
@@ -108,19 +88,13 @@ func (m *managed) next(within time.Duration) (string, error) {
 	return string(text[:n]), err
 }
 
-func (m *managed) table() string {
-	text, err := os.ReadFile(m.path("table"))
-	if err != nil {
-		m.t.Error(err)
-	}
-	return string(text)
-}
+func (m *managed) table() string { return testkit.Read(m.t, m.path("table")) }
 
 func TestTheServiceManagerIsNotifiedOfReadinessReloadsAndTheEnd(t *testing.T) {
 	m := startManaged(t, "")
 	m.receives(`^READY=1\nSTATUS=Virtual services: 1, real servers: 1$`)
 	testkit.Contains(t, m.table(), "-r 10.2.0.1:7000 -g -w 1", "ready with the table")
-	if out, ok := m.run("status"); !ok {
+	if out, err := m.say("status"); err != nil {
 		t.Errorf("status: %s", out)
 	}
 	environment, err := os.ReadFile(m.path("environment"))
@@ -129,8 +103,8 @@ func TestTheServiceManagerIsNotifiedOfReadinessReloadsAndTheEnd(t *testing.T) {
 	}
 
 	m.configure(managedConfig + "        scheduler = rr\n")
-	if out, ok := m.run("reload"); !ok || !strings.Contains(m.table(), "-s rr") {
-		t.Errorf("reload: %v, %s and the table\n%s", ok, out, m.table())
+	if out, err := m.say("reload"); err != nil || !strings.Contains(m.table(), "-s rr") {
+		t.Errorf("reload: %v, %s and the table\n%s", err, out, m.table())
 	}
 	m.receives(`^RELOADING=1\nMONOTONIC_USEC=\d+\n`)
 	m.receives(`^READY=1`)
@@ -150,13 +124,13 @@ func TestTheServiceManagerIsNotifiedOfReadinessReloadsAndTheEnd(t *testing.T) {
 func TestAStopThatKeepsTheTable(t *testing.T) {
 	m := startManaged(t, "")
 	m.receives(`^READY=1`)
-	if out, ok := m.run("start", "--foreground"); ok || !strings.Contains(out, "is already running") {
-		t.Errorf("a second start: %v, %s", ok, out)
+	if out, err := m.say("start", "--foreground"); err == nil || !strings.Contains(out, "is already running") {
+		t.Errorf("a second start: %v, %s", err, out)
 	}
-	if out, ok := m.run("restart"); ok || !strings.Contains(out, "in the foreground") {
-		t.Errorf("restart: %v, %s", ok, out)
+	if out, err := m.say("restart"); err == nil || !strings.Contains(out, "in the foreground") {
+		t.Errorf("restart: %v, %s", err, out)
 	}
-	if out, ok := m.run("stop", "--keep"); !ok {
+	if out, err := m.say("stop", "--keep"); err != nil {
 		t.Errorf("stop --keep: %s", out)
 	}
 	if err := m.cmd.Wait(); err != nil {
@@ -196,7 +170,7 @@ func TestARefusedFileDoesNotLookLikeACrash(t *testing.T) {
 	m.signal(syscall.SIGABRT)
 	testkit.Equal(t, exitStatus(m.cmd.Wait()), exitConfig, "crashed with")
 	m.configure("virtual = nonsense\n")
-	again := exec.Command(program(t), m.arguments("start", "--foreground")...)
+	again := exec.Command(program(t), append(m.args, "start", "--foreground")...)
 	testkit.Equal(t, exitStatus(again.Run()), exitForegroundConfig, "refused with")
 }
 

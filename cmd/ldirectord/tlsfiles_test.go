@@ -10,9 +10,6 @@ import (
 	"fmt"
 	"math/big"
 	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -24,7 +21,7 @@ import (
 // pair is a self-signed certificate and its key.
 type pair struct {
 	tls.Certificate
-	cert, key []byte // as PEM
+	cert, key string // as PEM
 }
 
 func newPair(t *testing.T, serial int64) (p pair) {
@@ -36,8 +33,8 @@ func newPair(t *testing.T, serial int64) (p pair) {
 	}
 	der := testkit.Must(x509.CreateCertificate(rand.Reader, template, template, key.Public(), key))(t)
 	der8 := testkit.Must(x509.MarshalPKCS8PrivateKey(key))(t)
-	p.cert = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	p.key = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der8})
+	p.cert = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	p.key = string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der8}))
 	p.Certificate = tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 	return p
 }
@@ -58,44 +55,11 @@ func serveTLS(t *testing.T, own pair) (address string, shown *atomic.Int64) {
 	return l.Addr().String(), shown
 }
 
-// tlsDirector is a daemon that checks a server over TLS, with its files in a folder.
-type tlsDirector struct {
-	t   *testing.T
-	dir string
-}
-
-func (d tlsDirector) path(name string) string { return filepath.Join(d.dir, name) }
-
-// put replaces a file in one step, as programs that renew certificates do.
-func (d tlsDirector) put(name string, text []byte) {
-	d.t.Helper()
-	testkit.Write(d.t, d.path("new"), string(text))
-	testkit.OK(d.t, os.Rename(d.path("new"), d.path(name)))
-}
-
-// does runs a verb and returns its exit status.
-func (d tlsDirector) does(verb string) int {
-	d.t.Helper()
-	cmd := exec.Command(program(d.t), "--rundir", d.dir, "--ipvs", "memory:"+d.path("table"), d.path("ld.cf"), verb)
-	out, err := cmd.CombinedOutput()
-	if cmd.ProcessState == nil {
-		d.t.Fatalf("%s: %v", verb, err)
-	}
-	d.t.Logf("%s: %d %s", verb, cmd.ProcessState.ExitCode(), out)
-	return cmd.ProcessState.ExitCode()
-}
-
-// holds reports whether a file has a text in it.
-func (d tlsDirector) holds(name, text string) bool {
-	got, _ := os.ReadFile(d.path(name))
-	return strings.Contains(string(got), text)
-}
-
-func startTLSDirector(t *testing.T, address, more string) tlsDirector {
+// checksTLS is a daemon, not started yet, that checks a server over TLS, with its files in a folder.
+func checksTLS(t *testing.T, address, more string) *runningDaemon {
 	t.Helper()
-	d := tlsDirector{t, t.TempDir()}
-	d.put("ld.cf", fmt.Appendf(nil, `%[3]slogfile = "%[1]s/log"
-checkinterval = 1
+	d := unstarted(t, "")
+	d.write(fmt.Sprintf(`%[3]scheckinterval = 1
 virtual = 10.1.0.1:443
 	real = %[2]s masq
 	service = tls
@@ -112,31 +76,25 @@ virtual = 10.1.0.1:443
 func TestARenewedCertificateCountsAtTheNextReload(t *testing.T) {
 	server, first, second := newPair(t, 1), newPair(t, 2), newPair(t, 3)
 	address, shown := serveTLS(t, server)
-	d := startTLSDirector(t, address, "")
+	d := checksTLS(t, address, "")
 	d.put("ca.pem", first.cert) // not the authority of the server's certificate
 	d.put("cert.pem", first.cert)
 	d.put("key.pem", first.key)
-	if code := d.does("start"); code != exitOK {
-		t.Fatal(code)
-	}
+	d.tell("start")
 	within(t, "a certificate that is refused", func() bool { return d.holds("log", "signed by unknown authority") })
 
 	d.put("ca.pem", server.cert)
-	if code := d.does("reload"); code != exitOK {
-		t.Fatal(code)
-	}
+	d.tell("reload")
 	within(t, "the server in the table", func() bool { return d.holds("table", "-r "+address) })
 	within(t, "the certificate of the director", func() bool { return shown.Load() == 2 })
 
-	d.put("cert.pem", []byte("nothing\n"))
-	if code := d.does("reload"); code == exitOK {
+	d.put("cert.pem", "nothing\n")
+	if _, err := d.say("reload"); err == nil {
 		t.Error("a file without a certificate was taken")
 	}
 	d.put("cert.pem", second.cert)
 	d.put("key.pem", second.key)
-	if code := d.does("reload"); code != exitOK {
-		t.Fatal(code)
-	}
+	d.tell("reload")
 	within(t, "the renewed certificate of the director", func() bool { return shown.Load() == 3 })
 	if !d.holds("table", "-r "+address) || d.holds("log", "Deleted real server") {
 		t.Error("the renewal took the server out of the table")
@@ -148,13 +106,11 @@ func TestARenewedCertificateCountsAtTheNextReload(t *testing.T) {
 func TestARenewedCertificateCountsAtOnceWithAutoreload(t *testing.T) {
 	server, first, second := newPair(t, 1), newPair(t, 2), newPair(t, 3)
 	address, shown := serveTLS(t, server)
-	d := startTLSDirector(t, address, "autoreload = yes\n")
+	d := checksTLS(t, address, "autoreload = yes\n")
 	d.put("ca.pem", server.cert)
 	d.put("cert.pem", first.cert)
 	d.put("key.pem", first.key)
-	if code := d.does("start"); code != exitOK {
-		t.Fatal(code)
-	}
+	d.tell("start")
 	within(t, "the certificate of the director", func() bool { return shown.Load() == 2 })
 
 	d.put("key.pem", second.key) // the new certificate comes later than the new key
@@ -164,12 +120,12 @@ func TestARenewedCertificateCountsAtOnceWithAutoreload(t *testing.T) {
 	d.put("cert.pem", second.cert)
 	within(t, "the renewed certificate of the director", func() bool { return shown.Load() == 3 })
 	within(t, "that in the log", func() bool { return d.holds("log", " - reread new configuration") })
-	log := testkit.Must(os.ReadFile(d.path("log")))(t)
+	log := testkit.Read(t, d.path("log"))
 	changed := fmt.Sprintf("Certificate, key, authority or password has changed on disk: %[1]s/ca.pem or "+
 		"%[1]s/cert.pem or %[1]s/key.pem", d.dir)
 	for text, want := range map[string]int{changed: 2, "does not match public key": 1,
 		" - reread new configuration": 1, "Deleted real server": 0} {
-		if got := strings.Count(string(log), text); got != want {
+		if got := strings.Count(log, text); got != want {
 			t.Errorf("%q is %d times in the log, want %d:\n%s", text, got, want, log)
 		}
 	}

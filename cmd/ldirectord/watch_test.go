@@ -311,9 +311,9 @@ func TestWatchGivesTheTerminalBack(t *testing.T) {
 
 func TestWatchWhereNothingCanBeRedrawn(t *testing.T) {
 	d, _ := watched(t)
-	said, err := exec.Command(program(t), append(d.args, "status", "-v", "--watch")...).CombinedOutput()
+	said, err := d.say("status", "-v", "--watch")
 	if code := err.(*exec.ExitError).ExitCode(); code != exitUsage ||
-		!strings.Contains(string(said), "--watch needs a terminal") || bytes.Contains(said, []byte{0x1b}) {
+		!strings.Contains(said, "--watch needs a terminal") || strings.Contains(said, "\x1b") {
 		t.Errorf("status %d\n%s", code, said)
 	}
 	term := newTerminal(t, 80, 24)

@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -48,9 +47,8 @@ func TestADaemonPostsToAWebhook(t *testing.T) {
 	await("/hook?token=2" + state)
 	d.tell("stop")
 	await(`/hook?token=2 {"virtual":"tcp:10.1.0.1:80","available":false,"reason":"the director stops"`)
-	if log, _ := os.ReadFile(filepath.Join(d.dir, "log")); strings.Contains(string(log), "webhook") ||
-		strings.Contains(string(log), "token") {
-		t.Errorf("log: %s", log)
+	if d.holds("log", "webhook") || d.holds("log", "token") {
+		t.Errorf("log: %s", testkit.Read(t, d.path("log")))
 	}
 	d.tell("start") // the daemon must run for the cleanup of the test
 }

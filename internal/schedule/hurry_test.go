@@ -31,10 +31,7 @@ func (s *starts) check(took time.Duration, ok bool) checker.Checker {
 			// no timer: under the race detector Go's code for many timers fails, once in many runs
 			return checker.Result{OK: ok}
 		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(took):
-		}
+		until(ctx, took)
 		return checker.Result{OK: ok}
 	})
 }
@@ -46,8 +43,7 @@ func settled(t *testing.T, took time.Duration) (*Pool, *Task, *starts) {
 	p := run(t)
 	tk := task(10*time.Second, s.check(took, false))
 	p.Set([]*Task{tk}, nil)
-	time.Sleep(16500 * time.Millisecond) // the first phase is 6.5 s
-	synctest.Wait()
+	pass(16500 * time.Millisecond) // the first phase is 6.5 s
 	s.again(nil)
 	return p, tk, s
 }
@@ -75,8 +71,7 @@ func TestAHurriedTaskIsCheckedBesideItsSchedule(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p, tk, s := settled(t, c.took)
 				p.Hurry(tk, c.every)
-				time.Sleep(21 * time.Second)
-				synctest.Wait()
+				pass(21 * time.Second)
 				testkit.Equal(t, fmt.Sprint(s.at), c.want, "checks at")
 			})
 		})
@@ -98,11 +93,9 @@ func TestTheEndOfAHurryBringsTheScheduleBack(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p, tk, s := settled(t, c.took)
 				p.Hurry(tk, 3*time.Second)
-				time.Sleep(c.end)
-				synctest.Wait()
+				pass(c.end)
 				p.Hurry(tk, 0)
-				time.Sleep(21*time.Second - c.end)
-				synctest.Wait()
+				pass(21*time.Second - c.end)
 				testkit.Equal(t, fmt.Sprint(s.at), c.want, "checks at")
 				if tk.hurried != 0 || tk.due != tk.planned {
 					t.Error("it is still hurried")
@@ -118,8 +111,7 @@ func TestAnotherHurryCountsFromNow(t *testing.T) {
 		p.Hurry(tk, 8*time.Second)
 		time.Sleep(time.Second)
 		p.Hurry(tk, 4*time.Second)
-		time.Sleep(10 * time.Second)
-		synctest.Wait()
+		pass(10 * time.Second)
 		testkit.Equal(t, fmt.Sprint(s.at), "[5s 9s 10s]", "checks at")
 	})
 }
@@ -128,8 +120,7 @@ func TestAnotherHurryCountsFromNow(t *testing.T) {
 func TestResultsOfAHurriedTaskAreToldAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := run(t)
-		tk := task(10*time.Second, checkFunc(
-			func(context.Context) checker.Result { return checker.Result{OK: true} }))
+		tk := task(10*time.Second, passing)
 		p.Set([]*Task{tk}, nil)
 		<-p.Results()
 		p.Take()
@@ -157,14 +148,12 @@ func TestExtraChecksHaveABudget(t *testing.T) {
 				tasks = append(tasks, task(every, s.check(0, false)))
 			}
 			p.Set(tasks, nil)
-			time.Sleep(3 * every)
-			synctest.Wait()
+			pass(3 * every)
 			for _, tk := range tasks {
 				p.Hurry(tk, every/2)
 			}
 			s.again(make([]time.Duration, 0, 3*servers))
-			time.Sleep(2 * every)
-			synctest.Wait()
+			pass(2 * every)
 			budget := int(2*every/time.Second) * 500
 			if extra := len(s.at) - 2*servers; extra < budget*7/10 || extra > budget+servers/100 {
 				t.Errorf("interval %v: %d extra checks in two intervals, want up to %d", every, extra,
@@ -253,10 +242,7 @@ func TestAVerdictComesInTime(t *testing.T) {
 				if up.Load() {
 					return checker.Result{OK: true}
 				}
-				select {
-				case <-ctx.Done():
-				case <-time.After(c.took):
-				}
+				until(ctx, c.took)
 				return checker.Result{}
 			}))
 			p.Set([]*Task{tk}, nil)
@@ -266,8 +252,7 @@ func TestAVerdictComesInTime(t *testing.T) {
 				for _, now := range []bool{false, true} {
 					begin := time.Now()
 					up.Store(now)
-					time.Sleep(5*c.every + 5*c.took)
-					synctest.Wait()
+					pass(5*c.every + 5*c.took)
 					limit := c.every + (count-1)*c.fast + 2*count*Tick
 					if !now {
 						limit += count * c.took
@@ -303,13 +288,11 @@ func TestADeadRackIsNoStorm(t *testing.T) {
 		}
 		p.Set(tasks, nil)
 		changed := judging(t.Context(), p, tasks, 500*time.Millisecond, health.Rule{Fall: 3, Rise: 3})
-		time.Sleep(3 * every)
-		synctest.Wait()
+		pass(3 * every)
 		s.again(make([]time.Duration, 0, 10*servers))
 		begin := time.Now()
 		dead.Store(true)
-		time.Sleep(4 * every)
-		synctest.Wait()
+		pass(4 * every)
 		last, soon := time.Duration(0), 0
 		for _, tk := range tasks {
 			took := changed[tk].Sub(begin)

@@ -112,13 +112,17 @@ func openLoop(t *testing.T) (*Pool, *loop) {
 	return p, l
 }
 
+// inFlight is a task whose check has begun.
+func inFlight(c checker.Checker) *Task {
+	return &Task{Every: time.Minute, Checker: c, in: true, slot: slot{index: -1}}
+}
+
 // An answer that came while the loop was delayed counts, even if its deadline has passed meanwhile.
 func TestAnAnswerThatCameCountsAfterItsDeadline(t *testing.T) {
 	s := serve(t, answering(benchAnswer))
 	p, l := openLoop(t)
 	for _, spec := range []checker.Spec{httpSpec(s), connectSpec(s)} {
-		l.begin(t.Context(), &Task{Every: time.Minute, Checker: build(t, spec, nil), in: true,
-			slot: slot{index: -1}})
+		l.begin(t.Context(), inFlight(build(t, spec, nil)))
 		f, has := l.fresh[0], int16(unix.POLLOUT)
 		for spec.Type != "connect" && !f.sent {
 			l.send(t.Context(), f)
@@ -140,8 +144,7 @@ func TestAnAnswerThatCameCountsAfterItsDeadline(t *testing.T) {
 // The loop looks at a socket a few times, soon after each other. Then the kernel watches it.
 func TestALongWaitIsLeftToTheKernel(t *testing.T) {
 	p, l := openLoop(t)
-	l.begin(t.Context(), &Task{Every: time.Minute, Checker: build(t, httpSpec(serve(t, silence)), nil), in: true,
-		slot: slot{index: -1}})
+	l.begin(t.Context(), inFlight(build(t, httpSpec(serve(t, silence)), nil)))
 	f := l.fresh[0]
 	for look := range maxLooks {
 		l.setTimer(p.now() + time.Hour)
@@ -369,8 +372,7 @@ func TestAnswersOfSeveralLooksAreConfirmedTogether(t *testing.T) {
 	g := &guided{counts: true, asked: new(atomic.Int32)}
 	pass := func() {
 		l.passed = append(l.passed, Update{
-			Task:   &Task{Every: time.Hour, Checker: g, in: true, slot: slot{index: -1}},
-			Result: checker.Result{OK: true}})
+			Task: inFlight(g), Result: checker.Result{OK: true}})
 		l.confirm(t.Context())
 		p.running.Wait()
 	}

@@ -22,6 +22,23 @@ type checkFunc func(context.Context) checker.Result
 
 func (f checkFunc) Check(ctx context.Context) checker.Result { return f(ctx) }
 
+// passing is a check that passes.
+var passing = checkFunc(func(context.Context) checker.Result { return checker.Result{OK: true} })
+
+// pass lets time pass in a bubble, and what is due be done.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+// until waits for some time, or until a check is cancelled.
+func until(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
 func task(every time.Duration, c checker.Checker) *Task {
 	return &Task{Checker: c, Every: every}
 }
@@ -46,8 +63,7 @@ func TestNewJobIsCheckedAtOnceAndThenEachInterval(t *testing.T) {
 			return checker.Result{OK: true}
 		})
 		p.Set([]*Task{task(time.Second, check)}, nil)
-		time.Sleep(4500 * time.Millisecond)
-		synctest.Wait()
+		pass(4500 * time.Millisecond)
 		if len(at) < 5 || at[0] != 0 {
 			t.Fatalf("checks at %v, want the first at 0 and one a second", at)
 		}
@@ -67,8 +83,7 @@ func TestNewJobIsCheckedAtOnceAndThenEachInterval(t *testing.T) {
 func TestACheckThatIsAskedForIsMadeAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := run(t)
-		ok := checkFunc(func(context.Context) checker.Result { return checker.Result{OK: true} })
-		one, other := task(time.Minute, ok), task(time.Minute, ok)
+		one, other := task(time.Minute, passing), task(time.Minute, passing)
 		p.Set([]*Task{one}, nil)
 		<-p.Results()
 		p.Take()
@@ -95,17 +110,13 @@ func TestSlowChecksDelayNobodyAndNeverOverlap(t *testing.T) {
 			if flying.Add(1) > 1 {
 				t.Error("a check overlaps itself")
 			}
-			select {
-			case <-ctx.Done():
-			case <-time.After(3500 * time.Millisecond):
-			}
+			until(ctx, 3500*time.Millisecond)
 			flying.Add(-1)
 			return checker.Result{}
 		})
 		ok := checkFunc(func(context.Context) checker.Result { quick.Add(1); return checker.Result{OK: true} })
 		p.Set([]*Task{task(time.Second, slow), task(time.Second, ok)}, nil)
-		time.Sleep(10 * time.Second)
-		synctest.Wait()
+		pass(10 * time.Second)
 		if n := quick.Load(); n < 10 {
 			t.Errorf("the quick server was checked %d times in 10 s", n)
 		}
@@ -129,8 +140,7 @@ func TestJobsAreSpreadOverAGridOfTheInterval(t *testing.T) {
 			tasks = append(tasks, task(every, serial(check)))
 		}
 		p.Set(tasks, nil)
-		time.Sleep(3 * every)
-		synctest.Wait()
+		pass(3 * every)
 		total, busiest := 0, 0
 		for _, k := range perInstant {
 			total += k
@@ -169,12 +179,10 @@ func TestSetKeepsKnownJobsAndForgetsOthers(t *testing.T) {
 		}
 		a, b, c := task(time.Second, check(0)), task(time.Second, check(1)), task(time.Second, check(2))
 		p.Set([]*Task{a, b}, nil)
-		time.Sleep(Tick)
-		synctest.Wait()
+		pass(Tick)
 		p.Take()
 		p.Set([]*Task{b, c}, nil)
-		time.Sleep(Tick)
-		synctest.Wait()
+		pass(Tick)
 		if n := counts[1].Load(); n != 1 {
 			t.Errorf("a job that stays was checked %d times at once, want it to keep its schedule", n)
 		}
@@ -183,8 +191,7 @@ func TestSetKeepsKnownJobsAndForgetsOthers(t *testing.T) {
 				t.Errorf("result of the task at %p, want only the new one's", u.Task)
 			}
 		}
-		time.Sleep(3 * time.Second)
-		synctest.Wait()
+		pass(3 * time.Second)
 		testkit.Equal(t, counts[0].Load(), 1, "a dropped job was checked", "times")
 	})
 }
@@ -198,8 +205,7 @@ func TestResultOfADroppedJobIsNotTold(t *testing.T) {
 		}))}, nil)
 		time.Sleep(Tick)
 		p.Set(nil, nil)
-		time.Sleep(2 * time.Second)
-		synctest.Wait()
+		pass(2 * time.Second)
 		if u := p.Take(); len(u) != 0 {
 			t.Errorf("told %v", u)
 		}
@@ -216,8 +222,7 @@ func TestOwnShortageIsRepeatedSoon(t *testing.T) {
 			}
 			return checker.Result{OK: true}
 		}))}, nil)
-		time.Sleep(time.Second)
-		synctest.Wait()
+		pass(time.Second)
 		if n.Load() != 3 {
 			t.Errorf("%d checks in the first second, want two repeats", n.Load())
 		}
@@ -241,8 +246,7 @@ func TestAShortageThatLastsIsRepeatedAtTheInterval(t *testing.T) {
 			}
 			return checker.Result{OK: true}
 		}))}, nil)
-		time.Sleep(22 * time.Second)
-		synctest.Wait()
+		pass(22 * time.Second)
 		const ms = time.Millisecond
 		want := []time.Duration{0, 200 * ms, 600 * ms, 1400 * ms, 3000 * ms, 6000 * ms, 9000 * ms, 12000 * ms,
 			15000 * ms, 18000 * ms, 18200 * ms, 18600 * ms, 19400 * ms, 21000 * ms}
@@ -277,8 +281,7 @@ func TestFailureAcrossASleepIsNotBelievedOnce(t *testing.T) {
 					}
 					return checker.Result{OK: true}
 				}))}, nil)
-				time.Sleep(time.Second)
-				synctest.Wait()
+				pass(time.Second)
 				u := p.Take()
 				if len(u) != 2 || !u[0].Stalled || u[0].Result.OK || u[1].Stalled || !u[1].Result.OK {
 					t.Errorf("told %+v, want a result that says nothing, then the second one", u)
@@ -331,15 +334,11 @@ func TestACheckThatTakesItsWholeIntervalIsMadeAgainAtOnce(t *testing.T) {
 		begin := time.Now()
 		var ends []time.Duration
 		p.Set([]*Task{task(time.Second, checkFunc(func(ctx context.Context) checker.Result {
-			select {
-			case <-ctx.Done():
-			case <-time.After(time.Second):
-			}
+			until(ctx, time.Second)
 			ends = append(ends, time.Since(begin))
 			return checker.Result{}
 		}))}, nil)
-		time.Sleep(6 * time.Second)
-		synctest.Wait()
+		pass(6 * time.Second)
 		for i := 2; i < len(ends); i++ {
 			if gap := ends[i] - ends[i-1]; gap > time.Second+2*Tick {
 				t.Errorf("failures at %v: %v apart, want one a second", ends, gap)
@@ -379,21 +378,17 @@ func TestOverdueIsTheAgeOfTheLatestCheck(t *testing.T) {
 		p := run(t)
 		end := make(chan struct{})
 		hangs := checkFunc(func(context.Context) checker.Result { <-end; return checker.Result{OK: true} })
-		fine := checkFunc(func(context.Context) checker.Result { return checker.Result{OK: true} })
-		p.Set([]*Task{task(time.Second, fine), task(2*time.Second, hangs)}, nil)
-		time.Sleep(1900 * time.Millisecond)
-		synctest.Wait()
+		p.Set([]*Task{task(time.Second, passing), task(2*time.Second, hangs)}, nil)
+		pass(1900 * time.Millisecond)
 		if late := p.Overdue(); late > 2*Tick {
 			t.Errorf("%v overdue before anything is late", late)
 		}
-		time.Sleep(5100 * time.Millisecond)
-		synctest.Wait()
+		pass(5100 * time.Millisecond)
 		if late := p.Overdue(); late != 5*time.Second {
 			t.Errorf("%v overdue, want 5s: a check that began 7 s ago, to be made every 2 s", late)
 		}
 		close(end)
-		time.Sleep(3 * time.Second)
-		synctest.Wait()
+		pass(3 * time.Second)
 		if late := p.Overdue(); late > 2*Tick {
 			t.Errorf("%v overdue after it ended", late)
 		}
@@ -414,8 +409,7 @@ func TestNewJobsStartInBatches(t *testing.T) {
 			tasks = append(tasks, task(time.Minute, check))
 		}
 		p.Set(tasks, nil)
-		time.Sleep(time.Second)
-		synctest.Wait()
+		pass(time.Second)
 		want := map[time.Duration]int{0: firstPerTick, Tick: firstPerTick, 2 * Tick: 20}
 		testkit.Same(t, batches, want, "checks at")
 	})
@@ -436,8 +430,7 @@ func TestOverdueCountsWhatNeverBegan(t *testing.T) {
 func TestResultsAreSignalledOnlyWhenThereAreSome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := run(t)
-		p.Set([]*Task{task(time.Second,
-			checkFunc(func(context.Context) checker.Result { return checker.Result{OK: true} }))}, nil)
+		p.Set([]*Task{task(time.Second, passing)}, nil)
 		begin := time.Now()
 		for got := 0; got < 5; got += len(p.Take()) {
 			<-p.Results()
@@ -467,8 +460,7 @@ func TestSuccessesAreReportedTogether(t *testing.T) {
 		p := run(t)
 		var tasks []*Task
 		for range 5 {
-			tasks = append(tasks, task(time.Second,
-				checkFunc(func(context.Context) checker.Result { return checker.Result{OK: true} })))
+			tasks = append(tasks, task(time.Second, passing))
 		}
 		p.Set(tasks, nil)
 		time.Sleep(3 * time.Second)
@@ -659,8 +651,7 @@ func TestASilenceCountsForTheHeirOfAnHeir(t *testing.T) {
 				time.Sleep(5 * time.Second)
 				return checker.Result{Cause: checker.Timeout}
 			})
-			answers := checkFunc(func(context.Context) checker.Result { return checker.Result{OK: true} })
-			first, second, third := task(time.Minute, silent), task(time.Minute, answers), task(time.Minute,
+			first, second, third := task(time.Minute, silent), task(time.Minute, passing), task(time.Minute,
 				silent)
 			p.Set([]*Task{first}, nil)
 			time.Sleep(time.Second)

@@ -27,10 +27,7 @@ func TestChecksThatAreMadeAgainAreNoStorm(t *testing.T) {
 				if end.Before(wakes) && wakes.Sub(end) < timeout {
 					end = wakes
 				}
-				select {
-				case <-ctx.Done():
-				case <-time.After(time.Until(end)):
-				}
+				until(ctx, time.Until(end))
 				return checker.Result{}
 			})))
 		}
@@ -39,8 +36,7 @@ func TestChecksThatAreMadeAgainAreNoStorm(t *testing.T) {
 		p.mu.Lock()
 		p.stalled = p.now()
 		p.mu.Unlock()
-		time.Sleep(2 * every)
-		synctest.Wait()
+		pass(2 * every)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		begun := map[time.Duration]int{}

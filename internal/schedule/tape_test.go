@@ -27,8 +27,7 @@ func TestOneCheckIsTakenDown(t *testing.T) {
 		p.Set([]*Task{wanted, other}, nil)
 		seen := func() (taped int, last Update) {
 			t.Helper()
-			time.Sleep(5 * time.Second)
-			synctest.Wait()
+			pass(5 * time.Second)
 			for _, u := range p.Take() {
 				if u.Task == wanted {
 					last = u

@@ -386,21 +386,18 @@ func TestACheckUnderWayIsNotTheOneAskedFor(t *testing.T) {
 		}))
 		p.Set([]*Task{tk}, nil)
 		p.Watches.Set(map[netip.AddrPort]*Watch{{}: {Tasks: []*Task{tk}}})
-		time.Sleep(30 * time.Second)
-		synctest.Wait()
+		pass(30 * time.Second)
 		p.Take()
 		p.Watches.Ask(netip.AddrPort{})
 		time.Sleep(time.Second / 2)
 		begin := time.Now()
 		p.Watches.Ask(netip.AddrPort{})
-		time.Sleep(3 * time.Second)
-		synctest.Wait()
+		pass(3 * time.Second)
 		got := p.Take()
 		if len(got) != 2 || got[0].Asked || !got[1].Asked || got[1].Began.Sub(begin) > time.Second/2+Tick {
 			t.Errorf("%+v", got)
 		}
-		time.Sleep(30 * time.Second)
-		synctest.Wait()
+		pass(30 * time.Second)
 		for _, u := range p.Take() {
 			if u.Asked {
 				t.Error("a check of the schedule counts as asked for")
@@ -420,13 +417,11 @@ func TestChecksThatAreAskedForHaveABudget(t *testing.T) {
 			tasks = append(tasks, task(time.Minute, s.check(0, true)))
 		}
 		p.Set(tasks, nil)
-		time.Sleep(3 * time.Minute)
-		synctest.Wait()
+		pass(3 * time.Minute)
 		p.Watches.Set(map[netip.AddrPort]*Watch{{}: {Tasks: tasks}})
 		s.again(nil)
 		p.Watches.Ask(netip.AddrPort{})
-		time.Sleep(10 * time.Second)
-		synctest.Wait()
+		pass(10 * time.Second)
 		planned := servers / 6
 		if n := len(s.at); n < planned+4000 || n > planned+5100 {
 			t.Errorf("%d checks in 10 s, %d are planned", n, planned)
