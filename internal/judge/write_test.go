@@ -94,8 +94,7 @@ func TestWhatIsSentAfterWhichAnswer(t *testing.T) {
 
 // A table that is silent gets nothing more of a service, in this round and in the later ones.
 func TestNothingIsSentToASilentTable(t *testing.T) {
-	c := inService(1, 1)
-	c.given("2 absent")
+	c := sectionWith("servers=1/1, 2 absent")
 	want := virtualService(1, nil)
 	want.Dests.Put(c.Members[1].Dest)
 	one := NewWrite(&c, virtualService(1, c.Have), want)
