@@ -50,6 +50,7 @@ var questions = map[string]question{
 	"fails":       {"", func(c *Case) string { return c.resulting(false) }},
 	"fallbacks":   {"1 2 down, empty, checkedfallbacks=8/9", decided},
 	"found":       {"waiting=1, 5 table=2", foundAnew},
+	"goal":        {"", func(c *Case) string { return fmt.Sprint(c.Goal(&c.Servers[0])) }},
 	"health":      {"", func(c *Case) string { return c.Servers[0].Health().String() }},
 	"held by":     {"paceout=2/30", func(c *Case) string { return c.Seen(&c.Servers[0], noon).HeldBy() }},
 	"known":       {"1 byhand rerouted, fallbackin, found=5, leaver=6", tableOf},
@@ -74,6 +75,7 @@ var questions = map[string]question{
 	"rules":     {"", ruled},
 	"serves":    {"", func(c *Case) string { return word(c.Serves(&c.Servers[0]), "serves") }},
 	"state":     {"", stateOf},
+	"stays in":  {"", staysIn},
 	"taken out": {"", func(c *Case) string { return c.changing(false, false) }},
 	"together": {"announce, quiescent, empty, 2 pending, 1 2 not entered", func(c *Case) string {
 		return word(hearRule("together", "", *c).over, "wait")
@@ -229,6 +231,13 @@ func rampOverReload(c *Case) string {
 // over reloads the file, with all servers and checks at their places.
 func (c *Case) over(was *Case) {
 	c.Carry(was, true, func(i int) int { return i }, func(i, k int) *Check { return was.Servers[i].Check(k) })
+}
+
+// staysIn is what a director leaves in the table when it stops, for the next plan, and on standby.
+func staysIn(c *Case) string {
+	text := word(c.Goes(), ", goes") + word(c.Keeps(), ", keeps") + word(c.MayBeIn(), ", may be in")
+	c.Left()
+	return strings.TrimPrefix(text+word(c.LeftIn, ", is left in"), ", ")
 }
 
 // said are the sentences of all kinds about server 1.

@@ -181,12 +181,28 @@ func fieldOf(of reflect.Value, path string) reflect.Value {
 	return of
 }
 
+// fill sets fields to what a script says: "at=lvs1 not known" is text, and a fact that does not hold.
+func fill(of any, script string) {
+	not := false
+	for word := range strings.FieldsSeq(script) {
+		if word == "not" {
+			not = true
+			continue
+		}
+		name, value, _ := strings.Cut(word, "=")
+		put(fieldOf(reflect.ValueOf(of), name), value, not)
+		not = false
+	}
+}
+
 // put sets a field to a value, which is written as in the file.
 func put(of reflect.Value, value string, not bool) {
 	low, high, two := strings.Cut(value, "/")
 	switch field := of.Addr().Interface().(type) {
 	case *bool:
 		*field = !not
+	case *string:
+		*field = value
 	case *time.Time:
 		if *field = noon.Add(after(value)); not {
 			*field = time.Time{}
