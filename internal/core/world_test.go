@@ -30,21 +30,23 @@ type world struct {
 	*testing.T
 	memory
 	*Core
-	now    time.Time
-	plan   *plan.Plan
-	e      Effects
-	did    []string
-	begun  int                   // checks that run
-	heirs  int                   // how many of them replaced others at the last change
-	hooks  []func()              // commands that run
-	taken  map[lvs.Key]string    // the virtual services that other daemons have
-	beside map[lvs.Key]string    // and those that they wait for
-	names  map[string]netip.Addr // of hosts
-	slow   bool                  // slow orders are not carried out before perform is called
-	rules  *[]lvs.MarkRule
-	wanted *[]lvs.Wanted
-	asked  []lvs.Op // by the request that is answered now
-	texts  bool     // the log is noted in words
+	now     time.Time
+	plan    *plan.Plan
+	e       Effects
+	did     []string
+	begun   int                   // checks that run
+	heirs   int                   // how many of them replaced others at the last change
+	hooks   []func()              // commands that run
+	taken   map[lvs.Key]string    // the virtual services that other daemons have
+	beside  map[lvs.Key]string    // and those that they wait for
+	names   map[string]netip.Addr // of hosts
+	slow    bool                  // slow orders are not carried out before perform is called
+	rules   *[]lvs.MarkRule
+	wanted  *[]lvs.Wanted
+	asked   []lvs.Op            // by the request that is answered now
+	texts   bool                // the log is noted in words
+	parts   map[string]string   // of configurations, by their names
+	reading maintenance.Reading // of maintenancedir, in a story
 	// carries are the connections and packets of servers, as the table counts them.
 	carries map[netip.AddrPort]lvs.Counters
 	// answers, if not nil, is what becomes of a request, and how long that takes. A request that is Done is carried
@@ -284,13 +286,8 @@ func (w *world) give(r checker.Result, which func(*plan.Entry) bool) {
 	w.step()
 }
 
-// show notes these fields of the servers of the first virtual service, or of a part of a snapshot.
+// show notes these fields of parts of a snapshot.
 func (w *world) show(names string, of ...any) {
-	if of == nil {
-		for _, s := range w.Snapshot(w.now).Virtuals[0].Servers {
-			of = append(of, s)
-		}
-	}
 	for _, one := range of {
 		var line []string
 		for _, name := range strings.Fields(names) {
@@ -336,28 +333,6 @@ func (c *watched) Attend(to netip.AddrPort, up bool) {
 		}
 		c.connected[to] = c.all[to].Silence
 		c.w.note("%v is watched, silence %v", to, c.all[to].Silence)
-	}
-}
-
-// row is a test of a world: a configuration at first, of globals and sections, what happens then, and what the core
-// asks for, in that order.
-type row struct {
-	what, before string
-	does         func(*world)
-	without      string // words of what is of no interest
-	want         string
-}
-
-func play(t *testing.T, rows []row) {
-	for _, row := range rows {
-		t.Run(row.what, func(t *testing.T) {
-			w := newWorld(t)
-			w.start(row.before)
-			row.does(w)
-			if got := w.saw(strings.Fields(row.without)...); got != strings.TrimPrefix(row.want, "\n") {
-				t.Errorf("got\n%s\nwant%s", got, row.want)
-			}
-		})
 	}
 }
 
