@@ -106,17 +106,21 @@ var found = map[string]checker.Result{
 	"through": {OK: true, Way: checker.WayThrough}, "astray": {OwnAnswers: true, Way: checker.WayThrough},
 }
 
-// does has something happen. A number is that of a real server, nothing stands for all.
+func realAt(n string) string { return "10.2.0." + n + ":80" }
+
+// does has something happen, or shows something. A number is that of a real server, nothing stands for all.
 func (w *world) does(verb, of string) {
-	server := func(n string) string { return "10.2.0." + n + ":80" }
-	if r, is := found[verb]; is {
-		if of != "" {
-			of = server(of)
-		}
-		w.result(r, of)
+	first, more, _ := strings.Cut(of, " ")
+	switch r, is := found[verb]; {
+	case is && of != "":
+		w.result(r, realAt(of))
+		return
+	case is:
+		w.result(r, "")
+		return
+	case w.shows(verb, of) || w.tableDoes(verb, of):
 		return
 	}
-	first, more, _ := strings.Cut(of, " ")
 	switch verb {
 	case "before":
 		w.start(w.config(of))
@@ -129,6 +133,139 @@ func (w *world) does(verb, of string) {
 		w.names = map[string]netip.Addr{first: netip.MustParseAddr(more)}
 	case "wait":
 		w.pass(testkit.Must(time.ParseDuration(of))(w))
+	case "words": // of the log
+		w.texts = true
+	case "slow", "perform": // orders for addresses and rules
+		if w.slow = verb == "slow"; !w.slow {
+			w.perform()
+		}
+	case "standby", "serve":
+		w.SetStandby(w.now, verb == "standby")
+		w.step()
+	case "taken": // what another daemon has
+		w.taken = w.theirs(of)
+	case "waits": // and what it waits for
+		w.taken, w.beside = nil, w.theirs(of)
+	case "claimed":
+		w.Claimed(w.now)
+	case "hooks":
+		w.HooksEnded(w.now)
+		w.step()
+	case "stop":
+		w.Stop(w.now, w)
+		w.Clear(w.now)
+	case "order": // of a server, with a weight
+		kind, weight, _ := strings.Cut(more, " ")
+		w.Order(w.now, orders.All{lvs.At("tcp:10.1.0.1:80", realAt(first)): {Kind: orders.Kind(kind),
+			Weight: number(w.T, "0"+weight), Why: "slow"}})
+	case "warns": // it passes
+		w.result(checker.Result{OK: true, Warning: more}, realAt(first))
+	case "check": // the nth of each server
+		for _, e := range w.plan.Services[0].Entries {
+			task := e.Line(number(w.T, first)).Task
+			w.Results(w.now, updates([]*schedule.Task{task}, found[more], w.now))
+		}
+		w.step()
+	case "folder": // the files of maintenance: of a server, none, or it can't be read
+		w.reading = maintenance.Reading{Out: map[netip.AddrPort]string{}}
+		if of == "broken" {
+			w.reading.Err = errors.New("no answer")
+		} else if of != "" {
+			w.reading.Out[netip.MustParseAddrPort(realAt(of))] = "web1"
+		}
+		w.Maintained(w.now, w.reading)
+		w.step()
+	case "carry": // a connection to a server, or none
+		if w.carries = nil; of != "" {
+			w.carries = map[netip.AddrPort]lvs.Counters{netip.MustParseAddrPort(realAt(of)): {Active: 1}}
+		}
+	case "clients": // come to the servers: the packets back to those of each
+		if w.carries == nil {
+			w.carries = map[netip.AddrPort]lvs.Counters{}
+		}
+		for i, out := range strings.Fields(of) {
+			at := netip.MustParseAddrPort(realAt(fmt.Sprint(i + 1)))
+			c := w.carries[at]
+			c.Traffic.Connections += 15
+			c.Traffic.PacketsIn += 15
+			c.Traffic.PacketsOut += uint64(number(w.T, out))
+			w.carries[at] = c
+		}
+		w.pass(ObserveInterval)
+	case "look": // at this machine, a second later; of a trouble its kind, and what is broken
+		w.pass(time.Second)
+		var ills []view.Condition
+		for ill := range strings.FieldsSeq(of) {
+			kind, text, broken := strings.Cut(ill, "=")
+			trouble := map[bool]judge.Trouble{true: judge.Broken, false: judge.Doubt}[broken]
+			ills = append(ills, view.Condition{Kind: kind, Trouble: trouble, Text: kind + " " + text})
+		}
+		w.Looked(w.now, ills)
+		w.step()
+		w.does("show", "On Why of Announcements 0")
+		w.does("show", "Text of Conditions")
+	default:
+		w.Fatalf("there is no %q", verb)
+	}
+}
+
+// theirs are the virtual service, or the timeouts, of another daemon.
+func (w *world) theirs(of string) map[lvs.Key]string {
+	switch of {
+	case "":
+		return nil
+	case "timeouts":
+		return map[lvs.Key]string{lvs.TimeoutsKey: "b.cf"}
+	}
+	return map[lvs.Key]string{keyOf(w, w.config(of)): "b.cf"}
+}
+
+// tableDoes has the table answer as a verb says, or be changed by hand.
+func (w *world) tableDoes(verb, of string) bool {
+	answer := judge.Outcome{Answer: judge.Refused, Err: errors.New("refused")}
+	switch verb {
+	case "refuse": // what begins like this
+		w.refuse(of)
+		return true
+	case "silent":
+		w.silent()
+		return true
+	case "answer":
+		w.answers = nil
+		return true
+	case "deaf": // it makes changes without an answer, and refuses what begins like this
+		w.answers = func(what string) (judge.Outcome, time.Duration) {
+			if of != "" && strings.HasPrefix(what, of) {
+				return answer, 0
+			}
+			if what != "read" {
+				w.memory.Do(0, w.asked...)
+			}
+			return judge.Outcome{Answer: judge.Unanswered, Err: errors.New("no answer")}, judge.TableTimeout
+		}
+		return true
+	case "hand": // an option of ipvsadm, for a server, with a weight
+		kinds := map[string]lvs.OpKind{"-a": lvs.AddDest, "-e": lvs.EditDest, "-d": lvs.DelDest,
+			"-A": lvs.AddService, "-D": lvs.DelService}
+		words := append(strings.Fields(of), "0")
+		w.hand(kinds[words[0]], realAt(words[1]), uint32(number(w.T, words[2])))
+		return true
+	case "ending":
+		answer = judge.Outcome{Answer: judge.Interrupted, Err: errors.New("stopped")}
+	case "missing":
+		answer = judge.Outcome{Answer: judge.Missing, Err: errors.New("ip_vs can't be loaded")}
+	case "because": // of this it refuses everything
+		answer.Err = errors.New(of)
+	default:
+		return false
+	}
+	w.answers = func(string) (judge.Outcome, time.Duration) { return answer, 0 }
+	return true
+}
+
+// shows notes what a verb asks for.
+func (w *world) shows(verb, of string) bool {
+	switch verb {
 	case "note":
 		w.note("%s", of)
 	case "forget":
@@ -139,148 +276,43 @@ func (w *world) does(verb, of string) {
 			n = append(n, fmt.Sprint(strings.Count(all, word), " ", word))
 		}
 		w.note("%s", strings.Join(n, ", "))
-	case "words": // of the log
-		w.texts = true
-	case "slow", "perform": // orders for addresses and rules
-		if w.slow = verb == "slow"; !w.slow {
-			w.perform()
-		}
-	case "refuse": // what begins like this
-		w.refuse(of)
-	case "silent":
-		w.silent()
-	case "deaf": // it makes changes without an answer, and refuses what begins like this
-		w.answers = func(what string) (judge.Outcome, time.Duration) {
-			if of != "" && strings.HasPrefix(what, of) {
-				return judge.Outcome{Answer: judge.Refused, Err: errors.New("refused")}, 0
-			}
-			if what != "read" {
-				w.memory.Do(0, w.asked...)
-			}
-			return judge.Outcome{Answer: judge.Unanswered, Err: errors.New("no answer")}, judge.TableTimeout
-		}
-	case "ending", "missing", "because": // the answer to all that is asked
-		o := map[string]judge.Outcome{
-			"ending":  {Answer: judge.Interrupted, Err: errors.New("stopped")},
-			"missing": {Answer: judge.Missing, Err: errors.New("ip_vs can't be loaded")},
-			"because": {Answer: judge.Refused, Err: errors.New(of)},
-		}[verb]
-		w.answers = func(string) (judge.Outcome, time.Duration) { return o, 0 }
-	case "answer":
-		w.answers = nil
-	case "standby", "serve":
-		w.SetStandby(w.now, verb == "standby")
-		w.step()
-	case "taken", "waits": // what another daemon has, or waits for
-		keys := map[lvs.Key]string(nil)
-		if of == "timeouts" {
-			keys = map[lvs.Key]string{lvs.TimeoutsKey: "b.cf"}
-		} else if of != "" {
-			keys = map[lvs.Key]string{keyOf(w, w.config(of)): "b.cf"}
-		}
-		if w.taken = nil; verb == "taken" {
-			w.taken = keys
-		} else {
-			w.beside = keys
-		}
-	case "claimed":
-		w.Claimed(w.now)
-	case "hooks":
-		w.HooksEnded(w.now)
-		w.step()
 	case "idle":
 		w.note("idle %t", w.e.Idle)
-	case "stop":
-		w.Stop(w.now, w)
-		w.Clear(w.now)
-	case "order": // of a server, with a weight
-		kind, weight, _ := strings.Cut(more, " ")
-		w.Order(w.now, orders.All{lvs.At("tcp:10.1.0.1:80", server(first)): {Kind: orders.Kind(kind),
-			Weight: number(w.T, "0"+weight), Why: "slow"}})
-	case "hand":
-		kinds := map[string]lvs.OpKind{"-a": lvs.AddDest, "-e": lvs.EditDest, "-d": lvs.DelDest,
-			"-A": lvs.AddService, "-D": lvs.DelService}
-		at, weight, _ := strings.Cut(more, " ")
-		w.hand(kinds[first], server(at), uint32(number(w.T, "0"+weight)))
-	case "warns": // it passes
-		w.result(checker.Result{OK: true, Warning: more}, server(first))
 	case "settled":
 		w.note("%s, settled %t", w.Snapshot(w.now).Status, w.e.Settled)
-	case "folder": // the files of maintenance: of a server, none, or it can't be read
-		w.reading = maintenance.Reading{Out: map[netip.AddrPort]string{}}
-		if of == "broken" {
-			w.reading.Err = errors.New("no answer")
-		} else if of != "" {
-			w.reading.Out[netip.MustParseAddrPort(server(of))] = "web1"
-		}
-		w.Maintained(w.now, w.reading)
-		w.step()
-	case "carry": // a connection to a server, or none
-		if w.carries = nil; of != "" {
-			w.carries = map[netip.AddrPort]lvs.Counters{netip.MustParseAddrPort(server(of)): {Active: 1}}
-		}
-	case "clients": // come to the servers: the packets back to those of each
-		if w.carries == nil {
-			w.carries = map[netip.AddrPort]lvs.Counters{}
-		}
-		for i, out := range strings.Fields(of) {
-			at := netip.MustParseAddrPort(server(fmt.Sprint(i + 1)))
-			c := w.carries[at]
-			c.Traffic.Connections += 15
-			c.Traffic.PacketsIn += 15
-			c.Traffic.PacketsOut += uint64(number(w.T, out))
-			w.carries[at] = c
-		}
-		w.pass(ObserveInterval)
-	case "checks": // the nth of each server
-		for _, e := range w.plan.Services[0].Entries {
-			task := e.Line(number(w.T, first)).Task
-			w.Results(w.now, updates([]*schedule.Task{task}, found[more], w.now))
-		}
-		w.step()
-	case "check": // one of server 1, or all of all
-		tasks := w.plan.Tasks
-		if first != "all" {
-			tasks = []*schedule.Task{w.plan.Services[0].Entries[0].Line(number(w.T, first)).Task}
-		}
-		w.Results(w.now, updates(tasks, found[more], w.now))
 	case "timeouts": // by hand, or as they are
 		var hand lvs.Timeouts
 		fmt.Sscanf(of, "%d/%d/%d", &hand[0], &hand[1], &hand[2])
 		if was, _ := w.Timeouts(judge.TableTimeout, hand); of == "" {
 			w.note("timeouts %v", was)
 		}
-	case "look": // at this machine, a second later
-		w.pass(time.Second)
-		var ills []view.Condition
-		for ill := range strings.FieldsSeq(of) { // its kind, and what it is about
-			kind, text, broken := strings.Cut(ill, "=")
-			trouble := judge.Broken
-			if !broken {
-				trouble = judge.Doubt
-			}
-			ills = append(ills, view.Condition{Kind: kind, Trouble: trouble, Text: strings.TrimSpace(kind + " " + text)})
-		}
-		w.Looked(w.now, ills)
-		w.step()
-		w.show("On Why", w.at("Announcements 0")...)
-		w.show("Text", w.at("Conditions")...)
 	case "tally": // of the checks of each server
-		for _, s := range w.first().Servers {
-			w.note("%d checks, failures %v", s.Tally.Checks, maps.Collect(s.Tally.Failures()))
+		for _, one := range w.first().Servers {
+			w.note("%d checks, failures %v", one.Tally.Checks, maps.Collect(one.Tally.Failures()))
 		}
 	case "changes": // of the table, with those that were refused
-		n := w.Snapshot(w.now).Table
-		w.note("added %v, removed %v", n[lvs.AddService], n[lvs.DelDest])
+		s := w.Snapshot(w.now)
+		w.note("added %v, removed %v", s.Table[lvs.AddService], s.Table[lvs.DelDest])
 	case "show": // fields, of what is at a path in the snapshot
 		fields, path, is := strings.Cut(of, " of ")
 		if !is {
 			path = "Virtuals 0 Servers"
 		}
-		w.show(fields, w.at(path)...)
+		for _, one := range w.at(path) {
+			var line []string
+			for name := range strings.FieldsSeq(fields) {
+				field := reflect.Indirect(reflect.ValueOf(one)).FieldByName(name).Interface()
+				if at, is := field.(time.Time); is {
+					field = w.now.Sub(at)
+				}
+				line = append(line, fmt.Sprint(field))
+			}
+			w.note("%s", strings.Join(line, ", "))
+		}
 	default:
-		w.Fatalf("there is no %q", verb)
+		return false
 	}
+	return true
 }
 
 // at is what is at a path in a snapshot: one thing, or the elements of a slice.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -284,21 +283,6 @@ func (w *world) give(r checker.Result, which func(*plan.Entry) bool) {
 	}
 	w.Results(w.now, updates(all, r, w.now))
 	w.step()
-}
-
-// show notes these fields of parts of a snapshot.
-func (w *world) show(names string, of ...any) {
-	for _, one := range of {
-		var line []string
-		for _, name := range strings.Fields(names) {
-			field := reflect.Indirect(reflect.ValueOf(one)).FieldByName(name).Interface()
-			if at, is := field.(time.Time); is {
-				field = w.now.Sub(at)
-			}
-			line = append(line, fmt.Sprint(field))
-		}
-		w.note("%s", strings.Join(line, ", "))
-	}
 }
 
 // first is the first virtual service of a snapshot.
