@@ -2,9 +2,7 @@ package core
 
 import (
 	"context"
-	"fmt"
 	"net/netip"
-	"strings"
 	"testing"
 	"time"
 
@@ -72,20 +70,6 @@ func (unwatched) Attend(netip.AddrPort, bool)            {}
 // newCore is a core that has not begun.
 func newCore(tell ...Receiver) *Core {
 	return New(World{Tell: tell}, Performers{Checks: unchecked{}, Watches: unwatched{}})
-}
-
-// many is a configuration of n servers, four in each virtual service.
-func many(n, port, interval int) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "checkinterval = %d\nnegotiatetimeout = 3\n", interval)
-	for i := range n {
-		if i%4 == 0 {
-			fmt.Fprintf(&b, "virtual = 10.%d.%d.1:80\n\tservice = http\n\treceive = \"OK\"\n", i/4/250,
-				i/4%250)
-		}
-		fmt.Fprintf(&b, "\treal = 127.1.%d.%d:%d masq\n", i/250, i%250+1, port)
-	}
-	return b.String()
 }
 
 func planOf(t testing.TB, text string) *plan.Plan {

@@ -7,10 +7,11 @@ import (
 	"ldirectord/checker"
 	"ldirectord/internal/health"
 	"ldirectord/internal/history"
+	"ldirectord/internal/testkit"
 )
 
 func BenchmarkSnapshot10k(b *testing.B) {
-	p := planOf(b, many(10000, 80, 1))
+	p := planOf(b, testkit.ManyServers(10000, 80, 1))
 	c := newCore()
 	c.virtuals, c.global = virtualsOf(p), &p.Config.Global
 	table := p.Preview(nil, nil)

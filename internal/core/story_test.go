@@ -3,8 +3,6 @@ package core
 import (
 	"errors"
 	"fmt"
-	"ldirectord/internal/schedule"
-	"ldirectord/internal/view"
 	"maps"
 	"net/netip"
 	"path/filepath"
@@ -19,7 +17,9 @@ import (
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/maintenance"
 	"ldirectord/internal/orders"
+	"ldirectord/internal/schedule"
 	"ldirectord/internal/testkit"
+	"ldirectord/internal/view"
 )
 
 // A file of testdata/core/stories has stories about one subject. A story begins with "=" and what it shows. Its first

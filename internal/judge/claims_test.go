@@ -1,13 +1,13 @@
 package judge
 
 import (
-	"ldirectord/internal/testkit"
 	"net/netip"
 	"slices"
 	"strings"
 	"testing"
 
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 var webKey = lvs.Key{Protocol: lvs.Mark, Mark: 1}

@@ -1,12 +1,12 @@
 package judge
 
 import (
-	"ldirectord/internal/testkit"
 	"net/netip"
 	"strings"
 	"testing"
 
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 func markRule(mark uint32, packets string) lvs.MarkRule {

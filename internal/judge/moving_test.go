@@ -1,12 +1,12 @@
 package judge
 
 import (
-	"ldirectord/internal/testkit"
 	"strings"
 	"testing"
 	"time"
 
 	"ldirectord/internal/health"
+	"ldirectord/internal/testkit"
 )
 
 // At a start a weight in the table fits the record if it is between the recorded weight and the one due now.

@@ -1,8 +1,6 @@
 package judge
 
-import (
-	"testing"
-)
+import "testing"
 
 // A demotion forgets when servers failed. An order that ends a wait does not.
 func TestWhatForgetsAFailure(t *testing.T) {
