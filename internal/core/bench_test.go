@@ -82,7 +82,8 @@ func BenchmarkAnnounceMarks(b *testing.B) {
 // BenchmarkObserve10k is one look of observe at 10,000 servers, without the time in which the kernel reads their
 // counters.
 func BenchmarkObserve10k(b *testing.B) {
-	p := planOf(b, strings.ReplaceAll(testkit.ManyServers(10000, 80, 10), "\tservice", "\tobserve = yes\n\tservice"))
+	p := planOf(b, strings.ReplaceAll(testkit.ManyServers(10000, 80, 10), "\tservice",
+		"\tobserve = yes\n\tservice"))
 	virtuals := virtualsOf(p)
 	all := &services{virtuals: virtuals, ours: virtuals, tell: teller{clock: time.Now()}}
 	o, client := observer{services: all}, memory{ipvsctl.NewMemory(nil)}
@@ -101,7 +102,8 @@ func BenchmarkObserve10k(b *testing.B) {
 
 // BenchmarkCompare50k compares 50,000 servers with each other, in sections of four, and 10,000 of one section.
 func BenchmarkCompare50k(b *testing.B) {
-	for name, text := range map[string]string{"sections": testkit.ManyServers(50000, 80, 10), "one section": oneSection(10000)} {
+	for name, text := range map[string]string{"sections": testkit.ManyServers(50000, 80, 10),
+		"one section": oneSection(10000)} {
 		b.Run(name, func(b *testing.B) {
 			p := planOf(b, text)
 			e := examiner{services: &services{virtuals: virtualsOf(p), tell: teller{clock: time.Now()}}}

@@ -245,62 +245,58 @@ func (f file) text() string {
 		if !in {
 			continue
 		}
-		fmt.Fprintf(&out, "virtual = %s\n", keyFor(a).Name())
-		if keyFor(a).Mark > 0 {
-			fmt.Fprintf(&out, "\tmark = %s tcp 80\n", a.Addr())
+		line := func(is bool, name string, value any) {
+			if is {
+				fmt.Fprintf(&out, "\t%s = %v\n", name, value)
+			}
 		}
+		fmt.Fprintf(&out, "virtual = %s\n", keyFor(a).Name())
+		line(keyFor(a).Mark > 0, "mark", a.Addr().String()+" tcp 80")
 		for _, e := range s.servers {
 			addr := e.addr.String()
 			if e.name != "" {
 				addr = e.name + ":80"
 			}
-			line := map[bool]string{true: "backup", false: "real"}[e.backup]
+			kind := map[bool]string{true: "backup", false: "real"}[e.backup]
 			method := map[bool]string{true: "masq", false: "gate"}[e.masq]
-			fmt.Fprintf(&out, "\t%s = %s %s %d%s\n", line, addr, method, e.weight,
-				map[bool]string{true: " u:1"}[s.limited])
+			limit := map[bool]string{true: " u:1"}[s.limited]
+			line(true, kind, fmt.Sprint(addr, " ", method, " ", e.weight, limit))
 		}
-		if s.fallback {
-			fmt.Fprintf(&out, "\tfallback = %s\n\tfallbackcheck = section\n", sorry)
-		}
-		if s.onChange {
-			fmt.Fprintf(&out, "\tonchange = /bin/true\n")
-		}
-		fmt.Fprintf(&out, "\tscheduler = %s\n\tchecktype = %s\n\tservice = http\n", s.scheduler, s.check)
+		line(s.fallback, "fallback", sorry)
+		line(s.fallback, "fallbackcheck", "section")
+		line(s.onChange, "onchange", "/bin/true")
+		line(true, "scheduler", s.scheduler)
+		line(true, "checktype", s.check)
+		line(true, "service", "http")
 		for _, f := range s.also {
-			fmt.Fprintf(&out, "\talsocheck = %s\n", f)
+			line(true, "alsocheck", f)
 		}
-		if s.weighs {
-			fmt.Fprintf(&out, "\talsocheck = http %d weight=50%%\n", otherPort)
-		}
-		if s.byStatus {
-			fmt.Fprintf(&out, "\tdrainstatus = 503\n")
-		}
-		fmt.Fprintf(&out, "\tcheckinterval = %d\n\tchecktimeout = %d\n\tnegotiatetimeout = %d\n", s.interval,
-			s.interval+10, s.interval+10)
-		fmt.Fprintf(&out, "\tkeepserving = %s\n", s.keep)
-		if s.announce != "" {
-			fmt.Fprintf(&out, "\tannounce = %s\n", s.announce)
-		}
-		if s.vip {
-			fmt.Fprintf(&out, "\tcheckvip = yes\n")
-		}
-		if s.slow > 0 {
-			fmt.Fprintf(&out, "\tslowstart = %d\n", s.slow)
-		}
-		if s.below != "" && slices.ContainsFunc(s.servers, func(e entry) bool { return e.backup }) {
-			fmt.Fprintf(&out, "\tbackupbelow = %s\n", s.below)
-		}
-		out.WriteString(s.turns.text())
-		if s.leavesOut() || s.observe == "yes" {
-			fmt.Fprintf(&out, "\tobserve = %s\n", s.observe)
-		}
-		if s.drain > 0 {
-			fmt.Fprintf(&out, "\tdraintime = %d\n", s.drain)
-		}
-		fmt.Fprintf(&out, "\tfailurecount = %d\n\trisecount = %d\n\tfastinterval = %s\n", s.fall, s.rise,
-			s.fast)
-		fmt.Fprintf(&out, "\tquiescent = %s\n\trepair = %s\n\tcleanstop = %s\n", yes[s.quiescent],
-			yes[s.repair], yes[s.cleanStop])
+		line(s.weighs, "alsocheck", fmt.Sprintf("http %d weight=50%%", otherPort))
+		line(s.byStatus, "drainstatus", 503)
+		line(true, "checkinterval", s.interval)
+		line(true, "checktimeout", s.interval+10)
+		line(true, "negotiatetimeout", s.interval+10)
+		line(true, "keepserving", s.keep)
+		line(s.announce != "", "announce", s.announce)
+		line(s.vip, "checkvip", "yes")
+		line(s.slow > 0, "slowstart", s.slow)
+		reserve := slices.ContainsFunc(s.servers, func(e entry) bool { return e.backup })
+		line(s.below != "" && reserve, "backupbelow", s.below)
+		line(s.hold != "", "holddown", s.hold)
+		line(s.pace != "", "pace", s.pace)
+		line(s.out != "", "paceout", s.out)
+		line(s.onFail != "", "onfail", s.onFail)
+		line(s.watch != "", "watch", s.watch)
+		line(s.comeback, "comeback", "order")
+		line(s.agent, "agentport", agentPort)
+		line(s.leavesOut() || s.observe == "yes", "observe", s.observe)
+		line(s.drain > 0, "draintime", s.drain)
+		line(true, "failurecount", s.fall)
+		line(true, "risecount", s.rise)
+		line(true, "fastinterval", s.fast)
+		line(true, "quiescent", yes[s.quiescent])
+		line(true, "repair", yes[s.repair])
+		line(true, "cleanstop", yes[s.cleanStop])
 	}
 	return out.String()
 }

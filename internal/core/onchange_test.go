@@ -44,24 +44,6 @@ func TestOnChangeOfMarkedIsForMarkedOnes(t *testing.T) {
 	testkit.Same(t, hooks, ran{"tell fwm:3 available 1 1"})
 }
 
-func TestTheServerAtAnAddressIsTheOneThatIsUp(t *testing.T) {
-	here := lvs.Dest{Addr: someAddr}
-	for _, c := range []struct {
-		one, two health.State
-		want     int
-	}{
-		{health.Down, health.Up, 1}, {health.Up, health.Down, 0}, {health.Down, health.Down, 0},
-	} {
-		v := virtualOf(&parser.Virtual{}, serverOf(here), serverOf(here)).seated(c.one, c.two)
-		if v.serverAt(someAddr) != v.servers[c.want] {
-			t.Errorf("the server at the address is not server %d", c.want)
-		}
-	}
-	if v := virtualOf(&parser.Virtual{}, serverOf(here)); v.serverAt(netip.AddrPort{}) != nil {
-		t.Error("a server is found at another address")
-	}
-}
-
 // recorded are lines of a monitorfile.
 type recorded []string
 

@@ -23,8 +23,8 @@ import (
 )
 
 // A file of testdata/core/stories has stories about one subject. A story begins with "=" and what it shows. Its first
-// line is the configuration before, the following ones are what happens, in the verbs below. Lines with ">" are what the
-// core asks for then, in that order, except for what begins with a word of "without".
+// line is the configuration before, the following ones are what happens, in the verbs below. Lines with ">" are what
+// the core asks for then, in that order, except for what begins with a word of "without".
 //
 // A configuration is parts, divided by semicolons: "web 1" and "marked" are those of world_test.go, "web 1 with 3" has
 // one more real server, "web 1 without 2" one less, "web 1 /gate/masq" another word; a name is that of a part at the

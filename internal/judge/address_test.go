@@ -36,7 +36,8 @@ func TestWhereAnAddressBelongs(t *testing.T) {
 		for clause := range strings.SplitSeq(row[2], ", ") {
 			switch clause {
 			case "fails":
-				clause = "h.strength.up=0 h.strength.needed=1 not h.strength.enough not h.strength.serves"
+				clause = "h.strength.up=0 h.strength.needed=1 not h.strength.enough" +
+					" not h.strength.serves"
 			case "weak":
 				clause = "h.strength.up=1 h.strength.needed=2 not h.strength.enough"
 			case "two": // of what follows is the second virtual service
@@ -51,7 +52,8 @@ func TestWhereAnAddressBelongs(t *testing.T) {
 		if !again.IsZero() {
 			in = again.Sub(noon).String()
 		}
-		place := placeOf(a.Want) + word(a.Owner != "", " of "+a.Owner) + word(!a.IsOrdered(), " without an order")
+		place := placeOf(a.Want) + word(a.Owner != "", " of "+a.Owner) +
+			word(!a.IsOrdered(), " without an order")
 		testkit.Same(t, []string{place, a.Why, in}, row[3:], row[0])
 	}
 }

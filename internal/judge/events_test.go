@@ -54,15 +54,6 @@ func TestWhatWasWritten(t *testing.T) {
 	}
 }
 
-func TestConnectionsCounted(t *testing.T) {
-	for connections, want := range map[uint32]bool{0: false, 1: true, 7: true} {
-		var s Server
-		if s.Counted(connections); s.Connected != want {
-			t.Errorf("%d connections: %v", connections, s.Connected)
-		}
-	}
-}
-
 func TestAServerLeaves(t *testing.T) {
 	for _, row := range []struct {
 		what  string

@@ -55,6 +55,7 @@ var questions = map[string]question{
 	"held by":     {"paceout=2/30", func(c *Case) string { return c.Seen(&c.Servers[0], noon).HeldBy() }},
 	"known":       {"1 byhand rerouted, fallbackin, found=5, leaver=6", tableOf},
 	"learns":      {"keepserving=1, 1 unknown kept", learning},
+	"loss":        {"", func(c *Case) string { return fmt.Sprint(lossOf(&c.Servers[0])) }},
 	"looks":       {leaves, func(c *Case) string { return c.looking(false) }},
 	"looks, idle": {leaves, func(c *Case) string { return c.looking(true) }},
 	"moves": {"slowstart=40", func(c *Case) string {
@@ -80,6 +81,7 @@ var questions = map[string]question{
 	"together": {"announce, quiescent, empty, 2 pending, 1 2 not entered", func(c *Case) string {
 		return word(hearRule("together", "", *c).over, "wait")
 	}},
+	"weight at":   {"", func(c *Case) string { return fmt.Sprint(c.WeightAt(at(1))) }},
 	"weight":      {"1 ordered=2", func(c *Case) string { return fmt.Sprint(c.Servers[0].Weight()) }},
 	"would serve": {"", func(c *Case) string { return word(c.WouldServe(at(1)), "would") }},
 }

@@ -87,8 +87,9 @@ func (c *Case) fact(name, value string, not bool) {
 	case "waiting": // the weights of servers without an address
 		c.Waiting = numbersOf(value)
 	default:
-		put(fieldOf(reflect.ValueOf(c), name), value, not)
-		c.HoldDownMax = 4 * c.HoldDown
+		if put(fieldOf(reflect.ValueOf(c), name), value, not); name == "holddown" {
+			c.HoldDownMax = 4 * c.HoldDown
+		}
 	}
 }
 

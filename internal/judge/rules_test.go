@@ -190,8 +190,8 @@ func TestRuleRemovals(t *testing.T) {
 	}
 }
 
-// placing is what rules before did: "3:1, 1:4 by gate, 2:-, unknown" is one place more, one by gate, and one less, and a
-// server without a result.
+// placing is what rules before did: "3:1, 1:4 by gate, 2:-, unknown" is one place more, one by gate, and one less, and
+// a server without a result.
 func (h *proposal) placing(text string) {
 	for place := range strings.SplitSeq(text, ",") {
 		words := strings.Fields(strings.Replace(place, ":", " ", 1))

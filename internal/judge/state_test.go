@@ -1,12 +1,9 @@
 package judge
 
 import (
-	"fmt"
 	"net/netip"
-	"slices"
 	"testing"
 
-	"ldirectord/internal/health"
 	"ldirectord/internal/testkit"
 )
 
@@ -24,29 +21,6 @@ func TestChecksOfAServer(t *testing.T) {
 		if k == 1 {
 			break
 		}
-	}
-}
-
-// The loss of a server is the least one of its checks that fail.
-func TestLossOfAServer(t *testing.T) {
-	down := health.Assume(health.Down)
-	s := Server{First: Check{Health: down, Loss: NoAnswer},
-		More: []Check{{Health: down, Loss: WrongAnswer}, {Loss: NotReached}}}
-	if got := lossOf(&s); got != NoAnswer {
-		t.Errorf("the loss is %d, want NoAnswer", got)
-	}
-}
-
-func TestWhichServerIsRemovedFirst(t *testing.T) {
-	of := func(l Loss, days int) *Server {
-		s := &Server{First: Check{Health: health.Assume(health.Down), Loss: l}}
-		s.Since = noon.AddDate(0, 0, days)
-		return s
-	}
-	all := []*Server{of(WrongAnswer, 0), of(NoAnswer, 2), of(NotReached, 9), of(NoAnswer, 1)}
-	sorted := slices.SortedStableFunc(slices.Values(all), less)
-	if want := []*Server{all[2], all[3], all[1], all[0]}; !slices.Equal(sorted, want) {
-		t.Errorf("%v", sorted)
 	}
 }
 
@@ -119,13 +93,4 @@ func TestWithoutATableNothingIsPlaced(t *testing.T) {
 	if d := Decide(c, noon); len(d.Places) != 1 {
 		t.Errorf("with an empty, known table the places are %v", d.Places)
 	}
-}
-
-func TestWeightInTheTable(t *testing.T) {
-	c := inService(4)
-	for n, want := range map[byte]string{1: "4 true", 2: "0 false"} {
-		testkit.Equal(t, fmt.Sprint(c.WeightAt(at(n))), want, "at", n)
-	}
-	c.Known = false
-	testkit.Equal(t, fmt.Sprint(c.WeightAt(at(1))), "0 false", "not known")
 }

@@ -8,8 +8,8 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// Predicate always holds. Step examines a step, Rest a moment in which the director has nothing left to do, and One each
-// server at such a moment. They return what is wrong, or nothing; One without the server's name.
+// Predicate always holds. Step examines a step, Rest a moment in which the director has nothing left to do, and One
+// each server at such a moment. They return what is wrong, or nothing; One without the server's name.
 type Predicate struct {
 	Number int // of docs/measured/walk.md
 	Step   func(*Step) string
