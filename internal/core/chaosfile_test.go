@@ -3,6 +3,7 @@ package core
 import (
 	"fmt"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -245,60 +246,72 @@ func (f file) text() string {
 		if !in {
 			continue
 		}
-		line := func(is bool, name string, value any) {
-			if is {
-				fmt.Fprintf(&out, "\t%s = %v\n", name, value)
-			}
-		}
 		fmt.Fprintf(&out, "virtual = %s\n", keyFor(a).Name())
-		line(keyFor(a).Mark > 0, "mark", a.Addr().String()+" tcp 80")
+		if keyFor(a).Mark > 0 {
+			write(&out, "mark", a.Addr().String()+" tcp 80")
+		}
+		reserve := false
 		for _, e := range s.servers {
-			addr := e.addr.String()
+			addr, kind, method := e.addr.String(), "real", "gate"
 			if e.name != "" {
 				addr = e.name + ":80"
 			}
-			kind := map[bool]string{true: "backup", false: "real"}[e.backup]
-			method := map[bool]string{true: "masq", false: "gate"}[e.masq]
+			if e.backup {
+				kind, reserve = "backup", true
+			}
+			if e.masq {
+				method = "masq"
+			}
 			limit := map[bool]string{true: " u:1"}[s.limited]
-			line(true, kind, fmt.Sprint(addr, " ", method, " ", e.weight, limit))
+			write(&out, kind, fmt.Sprint(addr, " ", method, " ", e.weight, limit))
 		}
-		line(s.fallback, "fallback", sorry)
-		line(s.fallback, "fallbackcheck", "section")
-		line(s.onChange, "onchange", "/bin/true")
-		line(true, "scheduler", s.scheduler)
-		line(true, "checktype", s.check)
-		line(true, "service", "http")
+		if s.fallback {
+			write(&out, "fallback", sorry, "fallbackcheck", "section")
+		}
+		if s.onChange {
+			write(&out, "onchange", "/bin/true")
+		}
+		write(&out, "scheduler", s.scheduler, "checktype", s.check, "service", "http")
 		for _, f := range s.also {
-			line(true, "alsocheck", f)
+			write(&out, "alsocheck", f)
 		}
-		line(s.weighs, "alsocheck", fmt.Sprintf("http %d weight=50%%", otherPort))
-		line(s.byStatus, "drainstatus", 503)
-		line(true, "checkinterval", s.interval)
-		line(true, "checktimeout", s.interval+10)
-		line(true, "negotiatetimeout", s.interval+10)
-		line(true, "keepserving", s.keep)
-		line(s.announce != "", "announce", s.announce)
-		line(s.vip, "checkvip", "yes")
-		line(s.slow > 0, "slowstart", s.slow)
-		reserve := slices.ContainsFunc(s.servers, func(e entry) bool { return e.backup })
-		line(s.below != "" && reserve, "backupbelow", s.below)
-		line(s.hold != "", "holddown", s.hold)
-		line(s.pace != "", "pace", s.pace)
-		line(s.out != "", "paceout", s.out)
-		line(s.onFail != "", "onfail", s.onFail)
-		line(s.watch != "", "watch", s.watch)
-		line(s.comeback, "comeback", "order")
-		line(s.agent, "agentport", agentPort)
-		line(s.leavesOut() || s.observe == "yes", "observe", s.observe)
-		line(s.drain > 0, "draintime", s.drain)
-		line(true, "failurecount", s.fall)
-		line(true, "risecount", s.rise)
-		line(true, "fastinterval", s.fast)
-		line(true, "quiescent", yes[s.quiescent])
-		line(true, "repair", yes[s.repair])
-		line(true, "cleanstop", yes[s.cleanStop])
+		if s.weighs {
+			write(&out, "alsocheck", fmt.Sprintf("http %d weight=50%%", otherPort))
+		}
+		if s.byStatus {
+			write(&out, "drainstatus", 503)
+		}
+		write(&out, "checkinterval", s.interval, "checktimeout", s.interval+10, "negotiatetimeout", s.interval+10,
+			"keepserving", s.keep, "announce", s.announce, "checkvip", s.vip, "slowstart", s.slow)
+		if reserve {
+			write(&out, "backupbelow", s.below)
+		}
+		write(&out, "holddown", s.hold, "pace", s.pace, "paceout", s.out, "onfail", s.onFail, "watch", s.watch)
+		if s.comeback {
+			write(&out, "comeback", "order")
+		}
+		if s.agent {
+			write(&out, "agentport", agentPort)
+		}
+		if s.leavesOut() || s.observe == "yes" {
+			write(&out, "observe", s.observe)
+		}
+		write(&out, "draintime", s.drain, "failurecount", s.fall, "risecount", s.rise, "fastinterval", s.fast,
+			"quiescent", yes[s.quiescent], "repair", yes[s.repair], "cleanstop", yes[s.cleanStop])
 	}
 	return out.String()
+}
+
+// write adds directives, each a name and a value. What is zero is not written.
+func write(out *strings.Builder, directives ...any) {
+	for pair := range slices.Chunk(directives, 2) {
+		if pair[1] == true {
+			pair[1] = "yes"
+		}
+		if !reflect.ValueOf(pair[1]).IsZero() {
+			fmt.Fprintf(out, "\t%s = %v\n", pair...)
+		}
+	}
 }
 
 func (s section) entry(a netip.AddrPort) (entry, bool) { return entryAt(s.servers, a) }
