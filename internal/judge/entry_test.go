@@ -8,16 +8,7 @@ import (
 )
 
 // checkedFallbacks is a case with a server and two fallback servers, the first of which fails.
-func checkedFallbacks() Case {
-	c := inService(4)
-	c.Fallbacks = append(fallbackAt(8), fallbackAt(9)...)
-	for _, m := range c.Fallbacks {
-		m.Unchecked = false
-		c.FallbackServers = append(c.FallbackServers, Server{Member: m, More: []Check{{}}})
-	}
-	c.FallbackServers[0].AssumeAll(health.Assume(health.Down))
-	return c
-}
+func checkedFallbacks() Case { return sectionWith("servers=4, checkedfallbacks=8/9, 8 down") }
 
 // A reload keeps what is known of a fallback server, by its place after the servers.
 func TestAReloadKeepsWhatIsKnownOfFallbackServers(t *testing.T) {

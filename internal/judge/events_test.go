@@ -2,7 +2,6 @@ package judge
 
 import (
 	"fmt"
-	"maps"
 	"net/netip"
 	"testing"
 	"time"
@@ -56,30 +55,26 @@ func TestWhatWasWritten(t *testing.T) {
 
 func TestAServerLeaves(t *testing.T) {
 	for _, row := range []struct {
-		what  string
-		given func(*Case) Departure
-		left  time.Duration // 0: the server does not drain
+		what, given string
+		addr        byte
+		until, left time.Duration // left 0: the server does not drain
 	}{
-		{"it drains for draintime", func(c *Case) Departure { return Departure{Addr: at(5)} }, time.Minute},
-		{"… which it has begun", func(c *Case) Departure {
-			return Departure{Addr: at(5), Until: noon.Add(time.Second)}
-		},
-			time.Second},
-		{"… which was longer", func(c *Case) Departure {
-			return Departure{Addr: at(5), Until: noon.Add(time.Hour)}
-		},
-			time.Minute},
-		{"without draintime", func(c *Case) Departure { c.DrainTime = 0; return Departure{Addr: at(5)} }, 0},
-		{"it is in the file", func(c *Case) Departure { return Departure{Addr: at(2)} }, 0},
+		{"it drains for draintime", "", 5, 0, time.Minute},
+		{"… which it has begun", "", 5, time.Second, time.Second},
+		{"… which was longer", "", 5, time.Hour, time.Minute},
+		{"without draintime", "draintime=0", 5, 0, 0},
+		{"it is in the file", "", 2, 0, 0},
 	} {
-		c := sectionWith("draintime=60, 5 byhand")
-		c.SendOff(row.given(&c), noon)
-		l := c.Departure(at(5))
-		if (l != nil) != (row.left > 0) || l != nil && !l.Until.Equal(noon.Add(row.left)) {
-			t.Errorf("%s: %v", row.what, l)
+		c := sectionWith("draintime=60, 5 byhand, " + row.given)
+		l := Departure{Addr: at(row.addr)}
+		if row.until > 0 {
+			l.Until = noon.Add(row.until)
 		}
-		if c.ByHand[at(5)] == (row.left > 0) {
-			t.Errorf("%s: by hand %v", row.what, c.ByHand)
+		c.SendOff(l, noon)
+		now := c.Departure(at(5))
+		if (now != nil) != (row.left > 0) || now != nil && !now.Until.Equal(noon.Add(row.left)) ||
+			c.ByHand[at(5)] == (row.left > 0) {
+			t.Errorf("%s: %v, by hand %v", row.what, now, c.ByHand)
 		}
 	}
 	c := sectionWith("servers=4, draintime=60")
@@ -96,36 +91,28 @@ func TestAServerLeaves(t *testing.T) {
 }
 
 func TestWhatAReloadKeeps(t *testing.T) {
-	for _, row := range []struct {
-		what  string
-		given func(was, now *Case)
-		want  string
-	}{
-		{"the same server", func(was, now *Case) {}, "held kept entered"},
-		{"another address", func(was, now *Case) { now.Members[0].Dest.Addr = at(7) }, ""},
-		{"not checked any more", func(was, now *Case) { now.Members[0].Unchecked = true }, ""},
-		{"it did not serve", func(was, now *Case) { was.Servers[0].Order.Kind = Drain }, "held entered"},
-		{"it was not in the table", func(was, now *Case) { was.Servers[0].Entered = false }, "held"},
+	for _, row := range []struct{ what, was, now, want string }{
+		{"the same server", "", "", "held kept entered"},
+		{"another address", "", "1 at=7", ""},
+		{"not checked any more", "", "1 unchecked", ""},
+		{"it did not serve", "1 drained", "", "held entered"},
+		{"it was not in the table", "1 not entered", "", "held"},
 	} {
-		was, now := inService(4, 4), inService(4, 4)
-		was.hold(0)
-		was.Servers[0].Name, was.Servers[0].Since, was.Obeys, was.Back = Down, noon, true, noon
-		was.FallbackIn, was.FallbackWanted, was.Strength.Up, was.Servers[0].Climbs = true, true, 7, noon
+		was := sectionWith("1 down held name=down since climbs, obeys, back, fallbackin, fallbackwanted, " +
+			"strength.up=7, " + row.was)
+		now := sectionWith(row.now)
 		now.Servers[0] = Server{Member: now.Members[0]}
-		row.given(&was, &now)
 		now.Carry(&was, true, func(i int) int { return [...]int{0, -1}[i] },
 			func(int, int) *Check { return nil })
-		if s := &now.Servers[0]; factsOf(s) != row.want || s.Name != Down || !s.Since.Equal(noon) {
-			t.Errorf("%s: %s, %v since %v", row.what, factsOf(s), s.Name, s.Since)
+		s := &now.Servers[0]
+		if factsOf(s) != row.want || s.Name != Down || !s.Since.Equal(noon) ||
+			s.Climbs.Equal(noon) != (row.want != "") {
+			t.Errorf("%s: %s, %v since %v, climbs %v", row.what, factsOf(s), s.Name, s.Since, s.Climbs)
 		}
-		testkit.Equal(t, now.Servers[0].Climbs.Equal(noon), row.want != "", row.what, "its weight moves on")
 		if s := &now.Servers[1]; s.Name != Nameless || factsOf(s) != "entered" {
 			t.Errorf("%s: a new server has %v, %s", row.what, s.Name, factsOf(s))
 		}
-		if !now.Obeys || !now.Back.Equal(noon) || !now.FallbackIn || !now.FallbackWanted ||
-			now.Strength.Up != 7 {
-			t.Errorf("%s: the section's state after the reload is %+v", row.what, now.State)
-		}
+		testkit.Equal(t, now.Lasting, was.Lasting, row.what, "of the section")
 	}
 }
 
@@ -183,28 +170,20 @@ func TestACheckWithoutAWay(t *testing.T) {
 }
 
 func TestAReloadKeepsWhatWasFound(t *testing.T) {
-	found := map[netip.AddrPort]bool{at(1): true, at(5): true}
 	for _, row := range []struct {
-		what   string
-		found  map[netip.AddrPort]bool
-		waits  bool
-		placed bool // this director set up the section
-		want   map[netip.AddrPort]bool
+		what, was, now string
+		placed         bool // this director set up the section
+		want           string
 	}{
-		{"all servers have an address", found, false, true, nil},
-		{"one has none, and one has got its own", found, true, false, map[netip.AddrPort]bool{at(5): true}},
-		{"the table was not read yet", nil, true, false, nil},
-		{"what this director placed has owners", nil, true, true, map[netip.AddrPort]bool{}},
+		{"all servers have an address", "found=1/5", "", true, "nothing"},
+		{"one has none, and one has got its own", "found=1/5", "waiting=1", false, "5"},
+		{"the table was not read yet", "", "waiting=1", false, "nothing"},
+		{"what this director placed has owners", "", "waiting=1", true, ""},
 	} {
-		was, now := inService(4), inService(4)
-		was.Found = row.found
-		if row.waits {
-			now.Waiting = []uint32{1}
-		}
+		was, now := sectionWith("servers=4, "+row.was), sectionWith("servers=4, "+row.now)
 		now.Carry(&was, row.placed, func(int) int { return 0 }, func(int, int) *Check { return nil })
-		if !maps.Equal(now.Found, row.want) || (now.Found == nil) != (row.want == nil) {
-			t.Errorf("%s: %v", row.what, now.Found)
-		}
+		found := addresses(func(a netip.AddrPort) bool { return now.Found[a] })
+		testkit.Equal(t, found+word(now.Found == nil, "nothing"), row.want, row.what)
 	}
 }
 

@@ -60,7 +60,10 @@ func (c *Case) fact(name, value string, not bool) {
 	case "empty":
 		c.Have = lvs.Dests{}
 	case "found":
-		c.Found = map[netip.AddrPort]bool{at(byte(number(value))): true}
+		c.Found = map[netip.AddrPort]bool{}
+		for _, n := range numbersOf(value) {
+			c.Found[at(byte(n))] = true
+		}
 	case "servers": // others, with these weights
 		*c = inService(numbersOf(value)...)
 	case "leaver":
