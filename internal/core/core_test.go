@@ -44,6 +44,18 @@ func (m memory) Timeouts(_ time.Duration, want lvs.Timeouts) (lvs.Timeouts, judg
 
 func (m memory) Now() time.Time { return time.Now() }
 
+// withCounters is a table with the counters of its destinations.
+func withCounters(have lvs.Table, of func(lvs.Key, lvs.Dest) lvs.Counters) lvs.Table {
+	for key, service := range have {
+		service.Counters = map[netip.AddrPort]lvs.Counters{}
+		for _, d := range service.Dests {
+			service.Counters[d.Addr] = of(key, d)
+		}
+		have[key] = service
+	}
+	return have
+}
+
 func outcomeOf(err error) judge.Outcome {
 	switch {
 	case err == nil:

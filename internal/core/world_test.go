@@ -127,17 +127,10 @@ func (w *world) Services(limit time.Duration, keys ...lvs.Key) (have lvs.Table, 
 }
 
 func (w *world) carry(have lvs.Table) lvs.Table {
-	for key, service := range have {
-		if w.carries == nil {
-			break
-		}
-		service.Counters = map[netip.AddrPort]lvs.Counters{}
-		for _, d := range service.Dests {
-			service.Counters[d.Addr] = w.carries[d.Addr]
-		}
-		have[key] = service
+	if w.carries == nil {
+		return have
 	}
-	return have
+	return withCounters(have, func(_ lvs.Key, d lvs.Dest) lvs.Counters { return w.carries[d.Addr] })
 }
 
 func (w *world) Take(keys, left []lvs.Key) (taken, beside map[lvs.Key]string) {
