@@ -281,8 +281,8 @@ func (f file) text() string {
 		if s.byStatus {
 			write(&out, "drainstatus", 503)
 		}
-		write(&out, "checkinterval", s.interval, "checktimeout", s.interval+10, "negotiatetimeout", s.interval+10,
-			"keepserving", s.keep, "announce", s.announce, "checkvip", s.vip, "slowstart", s.slow)
+		write(&out, "checkinterval", s.interval, "checktimeout", s.interval+10,
+			"negotiatetimeout", s.interval+10, "keepserving", s.keep, "announce", s.announce, "checkvip", s.vip, "slowstart", s.slow)
 		if reserve {
 			write(&out, "backupbelow", s.below)
 		}

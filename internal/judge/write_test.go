@@ -37,7 +37,8 @@ func TestWhatIsSentAfterWhichAnswer(t *testing.T) {
 		if (first.Answer == Missing) != (row[2] == "-a A3 missing") || second.Err != nil {
 			t.Errorf("%s: %+v; of the other service %v", row[0], first.Outcome, second.Err)
 		}
-		if isOld := first.Written == a.Settings; (first.Refused != nil) != refused || isOld != (row[2] != "-E A") {
+		isOld := first.Written == a.Settings
+		if (first.Refused != nil) != refused || isOld != (row[2] != "-E A") {
 			t.Errorf("%s: the settings are %v, %v", row[0], first.Written, first.Refused)
 		}
 		if refused && first.Want.Settings != a.Settings {
