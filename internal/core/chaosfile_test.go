@@ -282,7 +282,8 @@ func (f file) text() string {
 			write(&out, "drainstatus", 503)
 		}
 		write(&out, "checkinterval", s.interval, "checktimeout", s.interval+10,
-			"negotiatetimeout", s.interval+10, "keepserving", s.keep, "announce", s.announce, "checkvip", s.vip, "slowstart", s.slow)
+			"negotiatetimeout", s.interval+10, "keepserving", s.keep, "announce", s.announce,
+			"checkvip", s.vip, "slowstart", s.slow)
 		if reserve {
 			write(&out, "backupbelow", s.below)
 		}

@@ -108,7 +108,7 @@ var found = map[string]checker.Result{
 
 func realAt(n string) string { return "10.2.0." + n + ":80" }
 
-// does has something happen, or shows something. A number is that of a real server, nothing stands for all.
+// does has something happen, or shows something. A number is that of a real server, without one all are meant.
 func (w *world) does(verb, of string) {
 	first, more, _ := strings.Cut(of, " ")
 	switch r, is := found[verb]; {
@@ -233,7 +233,7 @@ func (w *world) tableDoes(verb, of string) bool {
 	case "answer":
 		w.answers = nil
 		return true
-	case "deaf": // it makes changes without an answer, and refuses what begins like this
+	case "unanswered": // it makes changes without an answer, and refuses what begins like this
 		w.answers = func(what string) (judge.Outcome, time.Duration) {
 			if of != "" && strings.HasPrefix(what, of) {
 				return answer, 0

@@ -148,7 +148,8 @@ func ManyServers(n, port, interval int) string {
 	fmt.Fprintf(&b, "checkinterval = %d\nnegotiatetimeout = 3\n", interval)
 	for i := range n {
 		if i%4 == 0 {
-			fmt.Fprintf(&b, "virtual = 10.%d.%d.1:80\n\tservice = http\n\treceive = \"OK\"\n", i/4/250, i/4%250)
+			fmt.Fprintf(&b, "virtual = 10.%d.%d.1:80\n\tservice = http\n\treceive = \"OK\"\n",
+				i/4/250, i/4%250)
 		}
 		fmt.Fprintf(&b, "\treal = 127.1.%d.%d:%d masq\n", i/250, i%250+1, port)
 	}
