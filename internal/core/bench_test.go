@@ -10,11 +10,12 @@ import (
 	"ldirectord/internal/judge"
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/maintenance"
+	"ldirectord/internal/testkit"
 	"ldirectord/ipvsctl"
 )
 
 func BenchmarkDesired10k(b *testing.B) {
-	p := planOf(b, many(10000, 80, 1))
+	p := planOf(b, testkit.ManyServers(10000, 80, 1))
 	table, virtuals := p.Preview(nil, nil), virtualsOf(p)
 	for _, v := range virtuals {
 		for _, s := range v.servers {
@@ -81,7 +82,8 @@ func BenchmarkAnnounceMarks(b *testing.B) {
 // BenchmarkObserve10k is one look of observe at 10,000 servers, without the time in which the kernel reads their
 // counters.
 func BenchmarkObserve10k(b *testing.B) {
-	p := planOf(b, strings.ReplaceAll(many(10000, 80, 10), "\tservice", "\tobserve = yes\n\tservice"))
+	p := planOf(b, strings.ReplaceAll(testkit.ManyServers(10000, 80, 10), "\tservice",
+		"\tobserve = yes\n\tservice"))
 	virtuals := virtualsOf(p)
 	all := &services{virtuals: virtuals, ours: virtuals, tell: teller{clock: time.Now()}}
 	o, client := observer{services: all}, memory{ipvsctl.NewMemory(nil)}
@@ -100,7 +102,8 @@ func BenchmarkObserve10k(b *testing.B) {
 
 // BenchmarkCompare50k compares 50,000 servers with each other, in sections of four, and 10,000 of one section.
 func BenchmarkCompare50k(b *testing.B) {
-	for name, text := range map[string]string{"sections": many(50000, 80, 10), "one section": oneSection(10000)} {
+	for name, text := range map[string]string{"sections": testkit.ManyServers(50000, 80, 10),
+		"one section": oneSection(10000)} {
 		b.Run(name, func(b *testing.B) {
 			p := planOf(b, text)
 			e := examiner{services: &services{virtuals: virtualsOf(p), tell: teller{clock: time.Now()}}}

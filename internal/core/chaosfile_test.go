@@ -3,6 +3,7 @@ package core
 import (
 	"fmt"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -247,62 +248,71 @@ func (f file) text() string {
 		}
 		fmt.Fprintf(&out, "virtual = %s\n", keyFor(a).Name())
 		if keyFor(a).Mark > 0 {
-			fmt.Fprintf(&out, "\tmark = %s tcp 80\n", a.Addr())
+			write(&out, "mark", a.Addr().String()+" tcp 80")
 		}
+		reserve := false
 		for _, e := range s.servers {
-			addr := e.addr.String()
+			addr, kind, method := e.addr.String(), "real", "gate"
 			if e.name != "" {
 				addr = e.name + ":80"
 			}
-			line := map[bool]string{true: "backup", false: "real"}[e.backup]
-			method := map[bool]string{true: "masq", false: "gate"}[e.masq]
-			fmt.Fprintf(&out, "\t%s = %s %s %d%s\n", line, addr, method, e.weight,
-				map[bool]string{true: " u:1"}[s.limited])
+			if e.backup {
+				kind, reserve = "backup", true
+			}
+			if e.masq {
+				method = "masq"
+			}
+			limit := map[bool]string{true: " u:1"}[s.limited]
+			write(&out, kind, fmt.Sprint(addr, " ", method, " ", e.weight, limit))
 		}
 		if s.fallback {
-			fmt.Fprintf(&out, "\tfallback = %s\n\tfallbackcheck = section\n", sorry)
+			write(&out, "fallback", sorry, "fallbackcheck", "section")
 		}
 		if s.onChange {
-			fmt.Fprintf(&out, "\tonchange = /bin/true\n")
+			write(&out, "onchange", "/bin/true")
 		}
-		fmt.Fprintf(&out, "\tscheduler = %s\n\tchecktype = %s\n\tservice = http\n", s.scheduler, s.check)
+		write(&out, "scheduler", s.scheduler, "checktype", s.check, "service", "http")
 		for _, f := range s.also {
-			fmt.Fprintf(&out, "\talsocheck = %s\n", f)
+			write(&out, "alsocheck", f)
 		}
 		if s.weighs {
-			fmt.Fprintf(&out, "\talsocheck = http %d weight=50%%\n", otherPort)
+			write(&out, "alsocheck", fmt.Sprintf("http %d weight=50%%", otherPort))
 		}
 		if s.byStatus {
-			fmt.Fprintf(&out, "\tdrainstatus = 503\n")
+			write(&out, "drainstatus", 503)
 		}
-		fmt.Fprintf(&out, "\tcheckinterval = %d\n\tchecktimeout = %d\n\tnegotiatetimeout = %d\n", s.interval,
-			s.interval+10, s.interval+10)
-		fmt.Fprintf(&out, "\tkeepserving = %s\n", s.keep)
-		if s.announce != "" {
-			fmt.Fprintf(&out, "\tannounce = %s\n", s.announce)
+		write(&out, "checkinterval", s.interval, "checktimeout", s.interval+10,
+			"negotiatetimeout", s.interval+10, "keepserving", s.keep, "announce", s.announce,
+			"checkvip", s.vip, "slowstart", s.slow)
+		if reserve {
+			write(&out, "backupbelow", s.below)
 		}
-		if s.vip {
-			fmt.Fprintf(&out, "\tcheckvip = yes\n")
+		write(&out, "holddown", s.hold, "pace", s.pace, "paceout", s.out, "onfail", s.onFail, "watch", s.watch)
+		if s.comeback {
+			write(&out, "comeback", "order")
 		}
-		if s.slow > 0 {
-			fmt.Fprintf(&out, "\tslowstart = %d\n", s.slow)
+		if s.agent {
+			write(&out, "agentport", agentPort)
 		}
-		if s.below != "" && slices.ContainsFunc(s.servers, func(e entry) bool { return e.backup }) {
-			fmt.Fprintf(&out, "\tbackupbelow = %s\n", s.below)
-		}
-		out.WriteString(s.turns.text())
 		if s.leavesOut() || s.observe == "yes" {
-			fmt.Fprintf(&out, "\tobserve = %s\n", s.observe)
+			write(&out, "observe", s.observe)
 		}
-		if s.drain > 0 {
-			fmt.Fprintf(&out, "\tdraintime = %d\n", s.drain)
-		}
-		fmt.Fprintf(&out, "\tfailurecount = %d\n\trisecount = %d\n\tfastinterval = %s\n", s.fall, s.rise,
-			s.fast)
-		fmt.Fprintf(&out, "\tquiescent = %s\n\trepair = %s\n\tcleanstop = %s\n", yes[s.quiescent],
-			yes[s.repair], yes[s.cleanStop])
+		write(&out, "draintime", s.drain, "failurecount", s.fall, "risecount", s.rise, "fastinterval", s.fast,
+			"quiescent", yes[s.quiescent], "repair", yes[s.repair], "cleanstop", yes[s.cleanStop])
 	}
 	return out.String()
+}
+
+// write adds directives, each a name and a value. What is zero is not written.
+func write(out *strings.Builder, directives ...any) {
+	for pair := range slices.Chunk(directives, 2) {
+		if pair[1] == true {
+			pair[1] = "yes"
+		}
+		if !reflect.ValueOf(pair[1]).IsZero() {
+			fmt.Fprintf(out, "\t%s = %v\n", pair...)
+		}
+	}
 }
 
 func (s section) entry(a netip.AddrPort) (entry, bool) { return entryAt(s.servers, a) }

@@ -1,12 +1,10 @@
 package core
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"ldirectord/checker"
@@ -46,23 +44,6 @@ func drawTurns(r *rand.Rand) turns {
 		onFails[r.IntN(len(onFails))],
 		r.IntN(3) == 0, r.IntN(3) == 0, r.IntN(3) == 0, watching[r.IntN(len(watching))],
 		observing[r.IntN(len(observing))], r.IntN(6) == 0, r.IntN(3) == 0}
-}
-
-func (t turns) text() string {
-	var out strings.Builder
-	for i, value := range []string{t.hold, t.pace, t.out, t.onFail, t.watch} {
-		if value != "" {
-			fmt.Fprintf(&out, "\t%s = %s\n", []string{"holddown", "pace", "paceout", "onfail", "watch"}[i],
-				value)
-		}
-	}
-	if t.comeback {
-		fmt.Fprintf(&out, "\tcomeback = order\n")
-	}
-	if t.agent {
-		fmt.Fprintf(&out, "\tagentport = %d\n", agentPort)
-	}
-	return out.String()
 }
 
 // onFails is the value of onfail.

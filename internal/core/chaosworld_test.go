@@ -179,15 +179,11 @@ func (w *judged) Read(limit time.Duration) (lvs.Table, judge.Outcome) {
 		return nil, outcomeOf(err)
 	}
 	have, o := w.memory.Read(limit)
-	for key, service := range have {
-		service.Counters = map[netip.AddrPort]lvs.Counters{}
-		for _, d := range service.Dests {
-			c := w.o.connections(d.Addr)
-			c.Traffic.Connections = w.o.clientsOf(d.Addr)
-			service.Counters[d.Addr] = c
-		}
-		have[key] = service
-	}
+	have = withCounters(have, func(_ lvs.Key, d lvs.Dest) lvs.Counters {
+		c := w.o.connections(d.Addr)
+		c.Traffic.Connections = w.o.clientsOf(d.Addr)
+		return c
+	})
 	return have, w.late(limit, o)[0]
 }
 
@@ -250,13 +246,11 @@ func (w *judged) Services(limit time.Duration, keys ...lvs.Key) (lvs.Table, judg
 		w.o.noteLeftOut(key)
 	}
 	table, o := w.memory.Services(limit, keys...)
-	for key, service := range table {
-		for _, d := range service.Dests {
-			c := w.o.connections(d.Addr)
-			c.Traffic = w.o.packets(key, d)
-			service.Counters[d.Addr] = c
-		}
-	}
+	table = withCounters(table, func(key lvs.Key, d lvs.Dest) lvs.Counters {
+		c := w.o.connections(d.Addr)
+		c.Traffic = w.o.packets(key, d)
+		return c
+	})
 	return table, w.late(limit, o)[0]
 }
 

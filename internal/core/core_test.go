@@ -2,9 +2,7 @@ package core
 
 import (
 	"context"
-	"fmt"
 	"net/netip"
-	"strings"
 	"testing"
 	"time"
 
@@ -46,6 +44,18 @@ func (m memory) Timeouts(_ time.Duration, want lvs.Timeouts) (lvs.Timeouts, judg
 
 func (m memory) Now() time.Time { return time.Now() }
 
+// withCounters is a table with the counters of its destinations.
+func withCounters(have lvs.Table, of func(lvs.Key, lvs.Dest) lvs.Counters) lvs.Table {
+	for key, service := range have {
+		service.Counters = map[netip.AddrPort]lvs.Counters{}
+		for _, d := range service.Dests {
+			service.Counters[d.Addr] = of(key, d)
+		}
+		have[key] = service
+	}
+	return have
+}
+
 func outcomeOf(err error) judge.Outcome {
 	switch {
 	case err == nil:
@@ -72,20 +82,6 @@ func (unwatched) Attend(netip.AddrPort, bool)            {}
 // newCore is a core that has not begun.
 func newCore(tell ...Receiver) *Core {
 	return New(World{Tell: tell}, Performers{Checks: unchecked{}, Watches: unwatched{}})
-}
-
-// many is a configuration of n servers, four in each virtual service.
-func many(n, port, interval int) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "checkinterval = %d\nnegotiatetimeout = 3\n", interval)
-	for i := range n {
-		if i%4 == 0 {
-			fmt.Fprintf(&b, "virtual = 10.%d.%d.1:80\n\tservice = http\n\treceive = \"OK\"\n", i/4/250,
-				i/4%250)
-		}
-		fmt.Fprintf(&b, "\treal = 127.1.%d.%d:%d masq\n", i/250, i%250+1, port)
-	}
-	return b.String()
 }
 
 func planOf(t testing.TB, text string) *plan.Plan {

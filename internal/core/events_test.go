@@ -1,165 +1,33 @@
 package core
 
 import (
-	"errors"
 	"net/netip"
-	"os"
 	"path/filepath"
-	"strings"
 	"testing"
-	"time"
 
-	"ldirectord/checker"
 	"ldirectord/internal/history"
 	"ldirectord/internal/lvs"
-	"ldirectord/internal/maintenance"
 	"ldirectord/internal/notify"
-	"ldirectord/internal/schedule"
 	"ldirectord/internal/testkit"
 	"ldirectord/parser"
 )
 
-// What is reported of results, and how often.
-func TestResultsTell(t *testing.T) {
-	const first, second = "10.2.0.1:80", "10.2.0.2:80"
-	unjudged := checker.Result{Cause: checker.Unjudged, Detail: "too long"}
-	sorry := "fallbackcheck = connect\n" + strings.Replace(web(1), real(2), "\tfallback = 10.2.0.9:80\n", 1)
-	settled := func(w *world) { w.note("%s, settled %t", w.Snapshot(w.now).Status, w.e.Settled) }
-	var rows []row
-	for how, r := range map[string]checker.Result{"up": {OK: true}, "down": refused, "unjudged": unjudged} {
-		rows = append(rows, row{"it has settled with the first results of all: " + how, "", func(w *world) {
-			w.reload(web(1))
-			w.result(r, first)
-			settled(w)
-			w.result(r, second)
-			settled(w)
-		}, "log - answered read claim checks", "\nreloading, settled false\nrunning, settled true"})
+// A renewed certificate makes a new check, which changes nothing: failurecount still applies.
+func TestARenewedCertificate(t *testing.T) {
+	w := newWorld(t)
+	cert := filepath.Join(t.TempDir(), "cert.pem")
+	file := "failurecount = 3\nvirtual = 10.1.0.1:443\n\treal = 10.2.0.1:443 gate\n" +
+		"\tservice = https\n\ttlscert = " + cert + "\n\ttlskey = " + cert + "\n"
+	w.start("")
+	for i, text := range []string{"first", "second"} {
+		testkit.Write(t, cert, text)
+		w.reload(file)
+		testkit.Equal(t, w.heirs, i, text, "checks in place of others")
+		w.results(i == 0, "")
 	}
-	play(t, append(rows, []row{
-		{"answers that can't be judged are a mail for the first server and a line for each other one, once " +
-			"an hour", web(1),
-			func(w *world) {
-				for _, at := range []struct {
-					wait time.Duration
-					who  string
-				}{{0, ""}, {0, ""}, {unjudgedQuiet, ""}, {1, ""}, {time.Hour + 1, first}, {1, second},
-					{unjudgedQuiet, first}} {
-					w.pass(at.wait)
-					w.note("%v later: %s", at.wait, at.who)
-					w.result(unjudged, at.who)
-				}
-			}, "read rules", `
-0s later: 
-log unjudged
-log check-warning
-0s later: 
-1h0m0s later: 
-1ns later: 
-log unjudged
-log check-warning
-1h0m0.000000001s later: 10.2.0.1:80
-log unjudged
-1ns later: 10.2.0.2:80
-log check-warning
-1h0m0s later: 10.2.0.1:80
-log check-warning`},
-		{"a warning is told once for each text", web(1),
-			func(w *world) {
-				w.texts = true
-				for _, text := range []string{"ends in 5 days", "ends in 5 days", "ends in 4 days",
-					"ends in 4 days"} {
-					w.result(checker.Result{OK: true, Warning: text}, first)
-				}
-			}, "", `
-log Check warning: 10.2.0.1:80 (tcp:10.1.0.1:80): ends in 5 days
-log Check warning: 10.2.0.1:80 (tcp:10.1.0.1:80): ends in 4 days`},
-		{"a shortage that lasts is not waited for", "",
-			func(w *world) {
-				w.reload(web(1) + "\talsocheck = ping\n")
-				w.results(true, "")
-				for range 4 {
-					for _, e := range w.plan.Services[0].Entries {
-						w.Results(w.now,
-							updates([]*schedule.Task{e.Line(1).Task},
-								checker.Result{Cause: checker.Shortage,
-									Detail: "not allowed"}, w.now))
-					}
-					w.step()
-					settled(w)
-					w.pass(time.Second)
-				}
-			}, "log read checks claim rules", `
--A -t 10.1.0.1:80 -s wrr
-answered
-reloading, settled false
-reloading, settled false
-running, settled true
-running, settled true`},
-		{"a renewed certificate makes a new check, which changes nothing: failurecount still applies", "",
-			func(w *world) {
-				cert := filepath.Join(w.TempDir(), "cert.pem")
-				file := "failurecount = 3\nvirtual = 10.1.0.1:443\n\treal = 10.2.0.1:443 gate\n" +
-					"\tservice = https\n\ttlscert = " + cert + "\n\ttlskey = " + cert + "\n"
-				for _, text := range []string{"first", "second"} {
-					if err := os.WriteFile(cert, []byte(text), 0o600); err != nil {
-						w.Fatal(err)
-					}
-					w.reload(file)
-					w.note("%d in place of others", w.heirs)
-					w.results(text == "first", "")
-				}
-				w.show("State")
-			}, "read -A -a claim answered log_added", `
-checks 1
-log added-virtual
-0 in place of others
-log added
-1 in place of others
-log soft-failure
-up`},
-		{"a folder that can't be read keeps servers in maintenance, after a reload too",
-			"maintenancedir = /m\n" + web(1),
-			func(w *world) {
-				w.texts = true
-				out := maintenance.Reading{
-					Out: map[netip.AddrPort]string{netip.MustParseAddrPort(first): "web1"}}
-				bad := maintenance.Reading{Err: errors.New("no answer")}
-				for _, r := range []maintenance.Reading{out, bad, bad} {
-					w.Maintained(w.now, r)
-					w.step()
-				}
-				w.Replace(w.now, w.file("maintenancedir = /m\n"+web(1)), bad)
-				w.step()
-				w.show("State")
-				w.show("Folder", w.Snapshot(w.now))
-				w.Maintained(w.now, maintenance.Reading{})
-				w.step()
-				w.show("State")
-				w.show("Folder", w.Snapshot(w.now))
-			}, "read claim answered -", `
-log Maintenance begins: 10.2.0.1:80 (tcp:10.1.0.1:80) by file web1
-log Deleted real server: 10.2.0.1:80 (10.1.0.1:80)
-log Maintenance folder can't be read; servers in maintenance stay there: /m: no answer
-log Maintenance begins: 10.2.0.1:80 (tcp:10.1.0.1:80) by file web1
-maintenance
-up
-no answer
-log Maintenance folder can be read again: /m
-log Maintenance ends: 10.2.0.1:80 (tcp:10.1.0.1:80)
-log Added real server: 10.2.0.1:80 (10.1.0.1:80) (Weight set to 4)
-up
-up
-`},
-		{"a fallback server fails and passes; what its checks find is no mail", sorry,
-			func(w *world) {
-				for _, r := range []checker.Result{unjudged, refused, refused, {OK: true}} {
-					w.result(r, "10.2.0.9:80")
-				}
-			}, "", `
-log check-warning
-log fallback-fails
-log fallback-passes`},
-	}...))
+	const want = "checks 1\nlog added-virtual\nlog added\nlog soft-failure"
+	testkit.Equal(t, w.saw("read", "-A", "-a", "claim", "answered"), want)
+	testkit.Equal(t, w.first().Servers[0].State, "up")
 }
 
 // A receiver gets everything that it must know with each change, in the order of the events.

@@ -18,91 +18,44 @@ import (
 
 var newYear = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// Each word is a server: its certificate, a slash, and in how many days that expires; - for no certificate. After the
-// arrow is what is said of them.
-func TestWhoShowsAnotherCertificate(t *testing.T) {
-	for _, row := range []struct{ what, servers string }{
-		{"the example", "1/80 1/80 2/3 1/80 -> 2: than 3 of 4 (ends in 3 days; theirs in 80 days)"},
-		{"alike", "1/80 1/80 1/80"},
-		{"nobody has one", "- - -"},
-		{"two", "1/80 2/3"},
-		{"three", "2/1 1/80 1/80 -> 0: than 2 of 3 (ends in 1 day; theirs in 80 days)"},
-		{"half and half", "1/80 2/3 1/80 2/3"},
-		{"each its own", "1/80 2/80 3/80 4/80"},
-		{"most have one, and the others different ones",
-			"1/80 2/80 1/80 3/80 1/80 -> 1: than 3 of 5 (ends in 80 days; theirs in 80 days) 3: than 3 " +
-				"of 5 (ends in 80 days; theirs in 80 days)"},
-		{"the majority comes last",
-			"2/9 3/9 1/8 1/8 1/8 -> 0: than 3 of 5 (ends in 9 days; theirs in 8 days) 1: than 3 of 5 " +
-				"(ends in 9 days; theirs in 8 days)"},
-		{"those without one don't count", "1/80 - 2/3 -"},
-		{"of five, two without", "1/80 - 2/3 - 1/80 -> 2: than 2 of 3 (ends in 3 days; theirs in 80 days)"},
-		{"it has expired", "1/80 2/-3 1/80 -> 1: than 2 of 3 (ended 3 days ago; theirs in 80 days)"},
-		{"theirs have", "1/-1 2/3 1/-1 -> 1: than 2 of 3 (ends in 3 days; theirs ended 1 day ago)"},
-	} {
-		words, want, _ := strings.Cut(row.servers, " -> ")
+// words make a server of a word of fellows.txt. The words that are always said of a trait are left out there.
+var words = map[string]struct {
+	trait
+	always string
+	server func(t *testing.T, word, more string) shown
+}{
+	"certificate": {certificate, "shows another certificate ", func(t *testing.T, cert, days string) shown {
+		ends := newYear.Add(time.Duration(number(t, days)) * 24 * time.Hour).Unix()
+		return shown{certs: certificates{uint32(number(t, cert)), ends}}
+	}},
+	"version": {version, "shows ", func(_ *testing.T, text, _ string) shown { return shown{text: text} }},
+	"delay": {delay, "answers in ", func(t *testing.T, ms, _ string) shown {
+		return shown{took: uint32(number(t, ms) * 1000)}
+	}},
+	"share": {share, "gets ", func(t *testing.T, got, due string) shown {
+		return shown{got: uint8(number(t, got)), due: uint8(number(t, due))}
+	}},
+}
+
+func TestWhoDiffersFromOthers(t *testing.T) {
+	for _, row := range testkit.Table(t, "../../testdata/core/fellows.txt", 4) {
+		of := words[row[0]]
 		var all []shown
-		for word := range strings.FieldsSeq(words) {
-			var one shown
-			if cert, days, has := strings.Cut(word, "/"); has {
-				one.certs.sum = uint32(number(t, cert))
-				one.certs.ends = newYear.Add(time.Duration(number(t, days)) * 24 * time.Hour).Unix()
+		for word := range strings.FieldsSeq(row[2]) {
+			one := shown{}
+			if word != "-" {
+				first, more, _ := strings.Cut(word, "/")
+				one = of.server(t, first, more)
 			}
 			all = append(all, one)
 		}
-		if got := saidOf(all, certificate, "shows another certificate "); got != want {
-			t.Errorf("%s: %q, want %q", row.what, got, want)
+		n, said := normOf(all, nil), []string{}
+		for i := range all {
+			if says := n.differs(&all[i], newYear)[of.trait]; says != "" {
+				said = append(said, fmt.Sprintf("%d: %s", i, strings.Replace(says, of.always, "", 1)))
+			}
 		}
-	}
-}
-
-// Each word is what same finds in a server's answer, or - for nothing.
-func TestWhoShowsAnotherVersion(t *testing.T) {
-	for _, row := range []struct{ what, servers string }{
-		{"the example", `1.3 1.2 1.3 1.3 -> 1: "1.2", and 3 of 4 "1.3"`},
-		{"alike", "1.3 1.3 1.3"},
-		{"it has none", "1.3 - 1.3 1.3"},
-		{"two", "1.3 1.2"},
-		{"half and half", "1.3 1.2 1.2 1.3"},
-	} {
-		words, want, _ := strings.Cut(row.servers, " -> ")
-		var all []shown
-		for word := range strings.FieldsSeq(words) {
-			all = append(all, shown{text: strings.TrimPrefix(word, "-")})
-		}
-		if got := saidOf(all, version, "shows "); got != want {
-			t.Errorf("%s: %q, want %q", row.what, got, want)
-		}
-	}
-}
-
-// Each word is the time of a server's answers in milliseconds, or - where it is not known.
-func TestWhoAnswersSlowly(t *testing.T) {
-	for _, row := range []struct{ what, servers string }{
-		{"the example", "40 412 38 39 -> 1: 412ms, the others in 39ms"},
-		{"alike", "40 40 40"},
-		{"three times", "100 300 100"},
-		{"more than that", "100 301 100 -> 1: 301ms, the others in 100ms"},
-		{"fast servers: 50 ms more", "1 51 1"},
-		{"more than 50 ms", "1 52 1 -> 1: 52ms, the others in 1ms"},
-		{"two", "1 500"},
-		{"of some nothing is known", "1 500 - -"},
-		{"two of four", "10 10 500 500 -> 2: 500ms, the others in 10ms 3: 500ms, the others in 10ms"},
-		{"three of four", "10 500 500 500"},
-		{"two of five", "10 10 500 10 600 -> 2: 500ms, the others in 10ms 4: 600ms, the others in 10ms"},
-		{"the median, not the mean",
-			"10 10 10 9000 10 100 -> 3: 9s, the others in 10ms 5: 100ms, the others in 10ms"},
-		{"of an even number, the slower one of the two in the middle", "10 100 200 -> "},
-	} {
-		words, want, _ := strings.Cut(row.servers, " -> ")
-		var all []shown
-		for word := range strings.FieldsSeq(words) {
-			ms, _ := strconv.Atoi(word)
-			all = append(all, shown{took: uint32(ms * 1000)})
-		}
-		if got := saidOf(all, delay, "answers in "); got != want {
-			t.Errorf("%s: %q, want %q", row.what, got, want)
-		}
+		testkit.Equal(t, strings.Join(said, " "), row[3], row[0], row[1])
 	}
 }
 
@@ -130,43 +83,6 @@ func TestTheMeanOfTenAnswers(t *testing.T) {
 	if a.mean != 1 {
 		t.Errorf("at once: %d", a.mean)
 	}
-}
-
-// Each word is the share that a server gets, a slash, and the one that is due.
-func TestWhoGetsTooManyConnections(t *testing.T) {
-	for _, row := range []struct{ what, servers string }{
-		{"the example", "61/33 20/33 19/33 -> 0: 61 % of the new connections and should get 33 %"},
-		{"as it should be", "50/50 50/50"},
-		{"half as much again", "49/33 50/33 -> 1: 50 % of the new connections and should get 33 %"},
-		{"half", "17/33 16/33 -> 1: 16 % of the new connections and should get 33 %"},
-		{"of two", "75/50 25/50 -> 0: 75 % of the new connections and should get 50 % 1: 25 % of the new " +
-			"connections and should get 50 %"},
-		{"small shares: ten percentage points",
-			"19/10 20/10 -> 1: 20 % of the new connections and should get 10 %"},
-		{"none", "0/20 9/9 -> 0: 0 % of the new connections and should get 20 %"},
-		{"none is due", "60/0 40/40"},
-	} {
-		words, want, _ := strings.Cut(row.servers, " -> ")
-		var all []shown
-		for word := range strings.FieldsSeq(words) {
-			got, due, _ := strings.Cut(word, "/")
-			all = append(all, shown{got: uint8(number(t, got)), due: uint8(number(t, due))})
-		}
-		if got := saidOf(all, share, "gets "); got != want {
-			t.Errorf("%s: %q, want %q", row.what, got, want)
-		}
-	}
-}
-
-// saidOf is what is said of servers about a trait, without the words that are always the same.
-func saidOf(all []shown, of trait, always string) string {
-	n, said := normOf(all, nil), []string{}
-	for i := range all {
-		if says := n.differs(&all[i], newYear)[of]; says != "" {
-			said = append(said, fmt.Sprintf("%d: %s", i, strings.Replace(says, always, "", 1)))
-		}
-	}
-	return strings.Join(said, " ")
 }
 
 func number(t *testing.T, word string) int {

@@ -6,43 +6,34 @@ import (
 	"ldirectord/internal/health"
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/plan"
+	"ldirectord/internal/testkit"
 	"ldirectord/parser"
 )
 
-// A server is down if one of its checks is, up if all are, and unknown until all have a result.
-func TestTheVerdictOfSeveralChecks(t *testing.T) {
+// The check that decides is the first that is down, otherwise one without a result, otherwise the one with the most
+// failures in a row.
+func TestTheWorstOfChecks(t *testing.T) {
 	const unknown, up, down = health.Unknown, health.Up, health.Down
 	for _, c := range []struct {
 		checks []health.State
-		want   health.State
 		worst  int
 	}{
-		{[]health.State{unknown}, unknown, 0},
-		{[]health.State{up}, up, 0},
-		{[]health.State{down}, down, 0},
-		{[]health.State{up, up, up}, up, 0},
-		{[]health.State{up, unknown, up}, unknown, 1},
-		{[]health.State{unknown, up, unknown}, unknown, 0},
-		{[]health.State{up, unknown, down}, down, 2},
-		{[]health.State{unknown, down, up}, down, 1},
-		{[]health.State{up, down, down}, down, 1},
+		{[]health.State{unknown}, 0},
+		{[]health.State{up}, 0},
+		{[]health.State{down}, 0},
+		{[]health.State{up, up, up}, 0},
+		{[]health.State{up, unknown, up}, 1},
+		{[]health.State{unknown, up, unknown}, 0},
+		{[]health.State{up, unknown, down}, 2},
+		{[]health.State{unknown, down, up}, 1},
+		{[]health.State{up, down, down}, 1},
 	} {
 		s := checkedBy(c.checks...)
-		worst := s.judgement(c.worst)
-		if s.Health() != c.want || s.worst() != worst {
-			t.Errorf("%v: %v, want %v; the worst is %p, want %p", c.checks, s.Health(), c.want, s.worst(),
-				worst)
-		}
+		testkit.Equal(t, s.worst(), s.judgement(c.worst), c.checks)
 	}
-}
-
-// If all checks are up, the one with the most failures in a row is shown.
-func TestTheWorstOfChecksThatPass(t *testing.T) {
-	s := checkedBy(health.Up, health.Up)
+	s := checkedBy(up, up)
 	s.first.next.Health = s.first.next.Health.Next(false, health.Rule{Fall: 3, Rise: 1})
-	if s.worst() != s.first.next || s.Health() != health.Up {
-		t.Errorf("the server is %v, the worst check's streak %d", s.Health(), s.worst().Health.Streak)
-	}
+	testkit.Equal(t, s.worst(), s.first.next, "one of two that pass failed last time")
 }
 
 // checkedBy is a server with checks in these states.

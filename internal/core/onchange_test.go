@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -44,24 +45,6 @@ func TestOnChangeOfMarkedIsForMarkedOnes(t *testing.T) {
 	testkit.Same(t, hooks, ran{"tell fwm:3 available 1 1"})
 }
 
-func TestTheServerAtAnAddressIsTheOneThatIsUp(t *testing.T) {
-	here := lvs.Dest{Addr: someAddr}
-	for _, c := range []struct {
-		one, two health.State
-		want     int
-	}{
-		{health.Down, health.Up, 1}, {health.Up, health.Down, 0}, {health.Down, health.Down, 0},
-	} {
-		v := virtualOf(&parser.Virtual{}, serverOf(here), serverOf(here)).seated(c.one, c.two)
-		if v.serverAt(someAddr) != v.servers[c.want] {
-			t.Errorf("the server at the address is not server %d", c.want)
-		}
-	}
-	if v := virtualOf(&parser.Virtual{}, serverOf(here)); v.serverAt(netip.AddrPort{}) != nil {
-		t.Error("a server is found at another address")
-	}
-}
-
 // recorded are lines of a monitorfile.
 type recorded []string
 
@@ -70,40 +53,17 @@ func (r *recorded) Record(file, id string, up bool, message string) {
 }
 
 func TestLinesOfAMonitorfile(t *testing.T) {
-	result := checker.Result{OK: true, Stage: wire.AtMatch, Detail: "200 OK"}
-	for _, c := range []struct {
-		what        string
-		file        string
-		spec        checker.Spec
-		protocol    lvs.Protocol
-		maintenance string
-		ok          bool
-		want        recorded
-	}{
-		{"no file", "", checker.Spec{Type: "negotiate", Service: "http"}, lvs.TCP, "", true, nil},
-		{"http", "mon", checker.Spec{Type: "negotiate", Service: "http"}, lvs.TCP, "", true,
-			recorded{"mon up 200 OK"}},
-		{"combined", "mon", checker.Spec{Type: "combined", Service: "http"}, lvs.TCP, "", true,
-			recorded{"mon up 200 OK"}},
-		{"connect", "mon", checker.Spec{Type: "connect"}, lvs.TCP, "", false, recorded{"mon down "}},
-		{"connect with udp is a ping, whose failures are left out", "mon", checker.Spec{Type: "connect"},
-			lvs.UDP, "", false, nil},
-		{"http with udp", "mon", checker.Spec{Type: "negotiate", Service: "http"}, lvs.UDP, "", true,
-			recorded{"mon up 200 OK"}},
-		{"maintenance", "mon", checker.Spec{Type: "connect"}, lvs.TCP, "web1", true,
-			recorded{"mon down Server in maintenance"}},
-		{"on", "mon", checker.Spec{Type: "on"}, lvs.TCP, "", true, nil},
-	} {
+	for _, row := range testkit.Table(t, "../../testdata/core/monitorfile.txt", 8) {
 		var lines recorded
 		core := newCore(Results(monitorfile.Lines(lines.Record)))
-		v := &virtual{Service: &plan.Service{Config: &parser.Virtual{Key: lvs.Key{Protocol: c.protocol}}}}
-		v.Config.MonitorFile, v.Config.CheckType, v.Config.Service = c.file, c.spec.Type,
-			c.spec.Service
-		result.OK = c.ok
+		key := lvs.Key{Protocol: map[string]lvs.Protocol{"tcp": lvs.TCP, "udp": lvs.UDP}[row[4]]}
+		v := &virtual{Service: &plan.Service{Config: &parser.Virtual{Key: key}}}
+		v.Config.MonitorFile, v.Config.CheckType, v.Config.Service = row[1], row[2], row[3]
+		result := checker.Result{OK: row[6] == "passes", Stage: wire.AtMatch, Detail: "200 OK"}
 		s := serverOf(lvs.Dest{})
-		s.Server = &judge.Server{Member: &s.entry.Member, File: c.maintenance != ""}
+		s.Server = &judge.Server{Member: &s.entry.Member, File: row[5] != ""}
 		core.tell.found(history.Nothing, &result, user{v, s, &s.first})
-		testkit.Same(t, lines, c.want, c.what)
+		testkit.Equal(t, strings.TrimSpace(strings.Join(lines, "; ")), row[7], row[0])
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/plan"
 	"ldirectord/internal/schedule"
+	"ldirectord/internal/testkit"
 	"ldirectord/parser"
 )
 
@@ -64,7 +65,7 @@ func TestAPlanTakesLittleMemory(t *testing.T) {
 		return int64(m.HeapAlloc)
 	}
 	before := live()
-	p := planOf(t, many(servers, 80, 5))
+	p := planOf(t, testkit.ManyServers(servers, 80, 5))
 	virtuals := virtualsOf(p)
 	if each := (live() - before) / servers; each > most {
 		t.Errorf("%d bytes for each server, at most %d", each, most)

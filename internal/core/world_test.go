@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -30,21 +29,23 @@ type world struct {
 	*testing.T
 	memory
 	*Core
-	now    time.Time
-	plan   *plan.Plan
-	e      Effects
-	did    []string
-	begun  int                   // checks that run
-	heirs  int                   // how many of them replaced others at the last change
-	hooks  []func()              // commands that run
-	taken  map[lvs.Key]string    // the virtual services that other daemons have
-	beside map[lvs.Key]string    // and those that they wait for
-	names  map[string]netip.Addr // of hosts
-	slow   bool                  // slow orders are not carried out before perform is called
-	rules  *[]lvs.MarkRule
-	wanted *[]lvs.Wanted
-	asked  []lvs.Op // by the request that is answered now
-	texts  bool     // the log is noted in words
+	now     time.Time
+	plan    *plan.Plan
+	e       Effects
+	did     []string
+	begun   int                   // checks that run
+	heirs   int                   // how many of them replaced others at the last change
+	hooks   []func()              // commands that run
+	taken   map[lvs.Key]string    // the virtual services that other daemons have
+	beside  map[lvs.Key]string    // and those that they wait for
+	names   map[string]netip.Addr // of hosts
+	slow    bool                  // slow orders are not carried out before perform is called
+	rules   *[]lvs.MarkRule
+	wanted  *[]lvs.Wanted
+	asked   []lvs.Op            // by the request that is answered now
+	texts   bool                // the log is noted in words
+	parts   map[string]string   // of configurations, by their names
+	reading maintenance.Reading // of maintenancedir, in a story
 	// carries are the connections and packets of servers, as the table counts them.
 	carries map[netip.AddrPort]lvs.Counters
 	// answers, if not nil, is what becomes of a request, and how long that takes. A request that is Done is carried
@@ -126,17 +127,10 @@ func (w *world) Services(limit time.Duration, keys ...lvs.Key) (have lvs.Table, 
 }
 
 func (w *world) carry(have lvs.Table) lvs.Table {
-	for key, service := range have {
-		if w.carries == nil {
-			break
-		}
-		service.Counters = map[netip.AddrPort]lvs.Counters{}
-		for _, d := range service.Dests {
-			service.Counters[d.Addr] = w.carries[d.Addr]
-		}
-		have[key] = service
+	if w.carries == nil {
+		return have
 	}
-	return have
+	return withCounters(have, func(_ lvs.Key, d lvs.Dest) lvs.Counters { return w.carries[d.Addr] })
 }
 
 func (w *world) Take(keys, left []lvs.Key) (taken, beside map[lvs.Key]string) {
@@ -284,26 +278,6 @@ func (w *world) give(r checker.Result, which func(*plan.Entry) bool) {
 	w.step()
 }
 
-// show notes these fields of the servers of the first virtual service, or of a part of a snapshot.
-func (w *world) show(names string, of ...any) {
-	if of == nil {
-		for _, s := range w.Snapshot(w.now).Virtuals[0].Servers {
-			of = append(of, s)
-		}
-	}
-	for _, one := range of {
-		var line []string
-		for _, name := range strings.Fields(names) {
-			field := reflect.Indirect(reflect.ValueOf(one)).FieldByName(name).Interface()
-			if at, is := field.(time.Time); is {
-				field = w.now.Sub(at)
-			}
-			line = append(line, fmt.Sprint(field))
-		}
-		w.note("%s", strings.Join(line, ", "))
-	}
-}
-
 // first is the first virtual service of a snapshot.
 func (w *world) first() view.Virtual { return w.Snapshot(w.now).Virtuals[0] }
 
@@ -336,28 +310,6 @@ func (c *watched) Attend(to netip.AddrPort, up bool) {
 		}
 		c.connected[to] = c.all[to].Silence
 		c.w.note("%v is watched, silence %v", to, c.all[to].Silence)
-	}
-}
-
-// row is a test of a world: a configuration at first, of globals and sections, what happens then, and what the core
-// asks for, in that order.
-type row struct {
-	what, before string
-	does         func(*world)
-	without      string // words of what is of no interest
-	want         string
-}
-
-func play(t *testing.T, rows []row) {
-	for _, row := range rows {
-		t.Run(row.what, func(t *testing.T) {
-			w := newWorld(t)
-			w.start(row.before)
-			row.does(w)
-			if got := w.saw(strings.Fields(row.without)...); got != strings.TrimPrefix(row.want, "\n") {
-				t.Errorf("got\n%s\nwant%s", got, row.want)
-			}
-		})
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"ldirectord/internal/core"
 	"ldirectord/internal/judge"
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 	"ldirectord/ipvsctl"
 )
 
@@ -45,9 +46,7 @@ func TestSignsOfLife(t *testing.T) {
 			look := func() { longest, last = max(longest, time.Since(last)), time.Now() }
 			d := New(Deps{Table: &slowTable{s.table.Memory, row.until}, Alive: look, Pulse: pulse,
 				World: core.World{}})
-			if err := d.Run(ctx, s.plan("one")); err != nil {
-				t.Error(err)
-			}
+			testkit.OK(t, d.Run(ctx, s.plan("one")))
 			if look(); longest < row.least || longest > row.most {
 				t.Errorf("%s: silent for %v, want %v to %v", name, longest, row.least, row.most)
 			}

@@ -19,6 +19,7 @@ import (
 	"ldirectord/internal/notify"
 	"ldirectord/internal/plan"
 	"ldirectord/internal/schedule"
+	"ldirectord/internal/testkit"
 	"ldirectord/ipvsctl"
 	"ldirectord/parser"
 )
@@ -59,20 +60,6 @@ func serve() {
 	}
 }
 
-// many is a configuration of n servers, four in each virtual service.
-func many(n, port, interval int) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "checkinterval = %d\nnegotiatetimeout = 3\n", interval)
-	for i := range n {
-		if i%4 == 0 {
-			fmt.Fprintf(&b, "virtual = 10.%d.%d.1:80\n\tservice = http\n\treceive = \"OK\"\n", i/4/250,
-				i/4%250)
-		}
-		fmt.Fprintf(&b, "\treal = 127.1.%d.%d:%d masq\n", i/250, i%250+1, port)
-	}
-	return b.String()
-}
-
 func planOf(t testing.TB, text string) *plan.Plan {
 	t.Helper()
 	env := &protocol.Env{}
@@ -93,20 +80,27 @@ func planChecked(t testing.TB, text string, check func(checker.Spec) (checker.Ch
 	return p
 }
 
+// running is a director at work, with its table in memory. It ends with the benchmark.
+func running(b *testing.B, p *plan.Plan) (*Director, *ipvsctl.Memory) {
+	j, table := notify.NewJournal(), ipvsctl.NewMemory(nil)
+	d := New(Deps{Table: table,
+		World: core.World{Tell: []core.Receiver{core.Words(j.Emit), core.Commands(notify.NewHooks(j).Run)}}})
+	ctx, end := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- d.Run(ctx, p) }()
+	b.Cleanup(func() {
+		end()
+		testkit.OK(b, <-ended)
+	})
+	return d, table
+}
+
 // BenchmarkCycle checks real servers on loopback for a while. It measures processor time and memory of a whole
 // director with a table in memory.
 func BenchmarkCycle(b *testing.B) {
 	for _, c := range []struct{ servers, interval int }{{1000, 1}, {10000, 5}} {
 		b.Run(fmt.Sprintf("%d@%ds", c.servers, c.interval), func(b *testing.B) {
-			p := planOf(b, many(c.servers, startServer(b), c.interval))
-			j := notify.NewJournal()
-			d := New(Deps{Table: ipvsctl.NewMemory(nil),
-				World: core.World{
-					Tell: []core.Receiver{core.Words(j.Emit),
-						core.Commands(notify.NewHooks(j).Run)}}})
-			ctx, end := context.WithCancel(b.Context())
-			ended := make(chan error, 1)
-			go func() { ended <- d.Run(ctx, p) }()
+			d, _ := running(b, planOf(b, testkit.ManyServers(c.servers, startServer(b), c.interval)))
 			<-d.Settled()
 			runtime.GC()
 			const window = 5 * time.Second
@@ -119,10 +113,6 @@ func BenchmarkCycle(b *testing.B) {
 			var m runtime.MemStats
 			runtime.ReadMemStats(&m)
 			b.ReportMetric(float64(m.HeapSys-m.HeapReleased+m.StackSys)/(1<<20), "MiB")
-			end()
-			if err := <-ended; err != nil {
-				b.Error(err)
-			}
 		})
 	}
 }
@@ -131,27 +121,16 @@ func startServer(b *testing.B) (port int) {
 	b.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), "BENCH_SERVER=1")
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		b.Fatal(err)
-	}
+	in, out := testkit.Must(cmd.StdinPipe())(b), testkit.Must(cmd.StdoutPipe())(b)
+	testkit.OK(b, cmd.Start())
 	b.Cleanup(func() { in.Close(); cmd.Wait() })
-	if _, err := fmt.Fscan(out, &port); err != nil {
-		b.Fatal(err)
-	}
+	testkit.Must(fmt.Fscan(out, &port))(b)
 	return port
 }
 
 func cpuTime() time.Duration {
 	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
 		return 0
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
@@ -160,74 +139,44 @@ func cpuTime() time.Duration {
 // BenchmarkReload reloads the same configuration, with 2,500 virtual services of four servers each and a table in
 // memory. It measures the processor time of the reloads.
 func BenchmarkReload(b *testing.B) {
-	j := notify.NewJournal()
-	d := New(Deps{Table: ipvsctl.NewMemory(nil),
-		World: core.World{Tell: []core.Receiver{core.Words(j.Emit), core.Commands(notify.NewHooks(j).Run)}}})
-	ctx, end := context.WithCancel(b.Context())
-	ended := make(chan error, 1)
-	text := strings.ReplaceAll(many(10000, 80, 3600), "\treceive", "\tchecktype = on\n\treceive")
-	p := planOf(b, text)
-	go func() { ended <- d.Run(ctx, p) }()
+	text := strings.ReplaceAll(testkit.ManyServers(10000, 80, 3600), "\treceive", "\tchecktype = on\n\treceive")
+	d, _ := running(b, planOf(b, text))
 	<-d.Settled()
 	before := cpuTime()
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := d.Reload(ctx, planOf(b, text)); err != nil {
-			b.Fatal(err)
-		}
+		testkit.OK(b, d.Reload(b.Context(), planOf(b, text)))
 	}
 	b.ReportMetric(float64((cpuTime()-before).Microseconds())/1000/float64(b.N), "cpu-ms")
-	end()
-	if err := <-ended; err != nil {
-		b.Error(err)
-	}
 }
 
 // BenchmarkTenThousandLeave replaces all servers of a virtual service by another one, puts them back while they drain,
 // and replaces them again until they are gone from the table.
 func BenchmarkTenThousandLeave(b *testing.B) {
-	j := notify.NewJournal()
-	table := ipvsctl.NewMemory(nil)
-	d := New(Deps{Table: table, World: core.World{
-		Tell: []core.Receiver{core.Words(j.Emit), core.Commands(notify.NewHooks(j).Run)}}})
-	ctx, end := context.WithCancel(b.Context())
-	ended := make(chan error, 1)
 	file := func(real string) *plan.Plan {
 		return planOf(b, "checkinterval = 3600\ndraintime = 60\nvirtual = 10.0.0.1:80\n\tchecktype = on\n"+
 			"\treal = "+real+" masq\n")
 	}
-	go func() { ended <- d.Run(ctx, file("10.1.0.0->10.1.39.15:80")) }()
+	const all, one = "10.1.0.0->10.1.39.15:80", "10.2.0.1:80"
+	d, table := running(b, file(all))
 	<-d.Settled()
 	var took time.Duration
 	for b.Loop() {
-		all, one := "10.1.0.0->10.1.39.15:80", "10.2.0.1:80"
 		for _, p := range []*plan.Plan{file(one), file(all), file(one)} {
 			before := cpuTime()
-			if err := d.Reload(ctx, p); err != nil {
-				b.Fatal(err)
-			}
+			testkit.OK(b, d.Reload(b.Context(), p))
 			took += cpuTime() - before
 		}
 		before := cpuTime()
 		for left := 0; left != 1; time.Sleep(100 * time.Millisecond) {
-			have, err := table.Read(ctx)
-			if err != nil {
-				b.Fatal(err)
-			}
-			for _, s := range have {
+			for _, s := range testkit.Must(table.Read(b.Context()))(b) {
 				left = len(s.Dests)
 			}
 		}
 		took += cpuTime() - before
-		if err := d.Reload(ctx, file(all)); err != nil {
-			b.Fatal(err)
-		}
+		testkit.OK(b, d.Reload(b.Context(), file(all)))
 	}
 	b.ReportMetric(float64(took.Microseconds())/1000/float64(b.N), "cpu-ms")
-	end()
-	if err := <-ended; err != nil {
-		b.Error(err)
-	}
 }
 
 // silent is a check that has no result until it is cancelled.
@@ -244,17 +193,12 @@ func BenchmarkBrake10k(b *testing.B) {
 	const file = "checkinterval = 3600\nvirtual = 10.0.0.1:80\n\tchecktype = connect\n\tcheckvip = yes\n" +
 		"\treal = 10.1.0.0->10.1.39.15:80 gate\n"
 	p := planChecked(b, file, func(checker.Spec) (checker.Checker, error) { return silent{}, nil })
-	j := notify.NewJournal()
-	d := New(Deps{Table: ipvsctl.NewMemory(nil),
-		World: core.World{Tell: []core.Receiver{core.Words(j.Emit), core.Commands(notify.NewHooks(j).Run)}}})
-	ctx, end := context.WithCancel(b.Context())
-	ended := make(chan error, 1)
+	d, _ := running(b, p)
 	tasks := p.Tasks
-	go func() { ended <- d.Run(ctx, p) }()
 	<-d.Started()
 	bring := func(r checker.Result) {
 		for i := 0; i < len(tasks); i += len(tasks) / 100 {
-			err := d.asked.submit(ctx, func(done chan<- struct{}) {
+			testkit.OK(b, d.asked.submit(b.Context(), func(done chan<- struct{}) {
 				var updates []schedule.Update
 				for _, t := range tasks[i : i+len(tasks)/100] {
 					updates = append(updates,
@@ -262,10 +206,7 @@ func BenchmarkBrake10k(b *testing.B) {
 				}
 				d.core.Results(time.Now(), updates)
 				close(done)
-			})
-			if err != nil {
-				b.Fatal(err)
-			}
+			}))
 		}
 	}
 	pass := checker.Result{OK: true, Way: checker.WayThrough}
@@ -278,8 +219,4 @@ func BenchmarkBrake10k(b *testing.B) {
 		took += cpuTime() - before
 	}
 	b.ReportMetric(float64(took.Microseconds())/1000/float64(b.N), "cpu-ms")
-	end()
-	if err := <-ended; err != nil {
-		b.Error(err)
-	}
 }

@@ -135,9 +135,7 @@ func startRack(t testing.TB, client ipvsctl.Client, quiescent string) *rack {
 	<-d.Settled()
 	r.end = func() {
 		end()
-		if err := errors.Join(<-ended, journal.Close(context.Background())); err != nil {
-			t.Error(err)
-		}
+		testkit.OK(t, errors.Join(<-ended, journal.Close(context.Background())))
 	}
 	return r
 }

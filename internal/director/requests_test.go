@@ -71,9 +71,7 @@ func TestAHangingFolderDelaysNothing(t *testing.T) {
 					t.Errorf("the folder: %q; checks are late by %v", now.Folder, now.Overdue)
 				}
 			})
-			if err := <-reloaded; err != nil {
-				t.Error(err)
-			}
+			testkit.OK(t, <-reloaded)
 		})
 		if watches[0].Err() == nil || watches[1].Err() != nil {
 			t.Error("not just the folder of the present plan is watched")
@@ -87,9 +85,7 @@ func TestAHangingFolderDelaysNothing(t *testing.T) {
 		})
 		within("the end", 0, time.Second, func() {
 			end()
-			if err := <-ended; err != nil {
-				t.Error(err)
-			}
+			testkit.OK(t, <-ended)
 		})
 		for _, w := range watches {
 			if w.Err() == nil {

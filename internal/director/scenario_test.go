@@ -202,7 +202,7 @@ func (s *scenario) step(words []string, body string) {
 	case "config":
 		s.configs[words[1]] = body
 	case "table":
-		for _, op := range strings.Split(strings.TrimSpace(body), "\n") {
+		for op := range strings.SplitSeq(strings.TrimSpace(body), "\n") {
 			s.hand(strings.Fields(op))
 		}
 	case "start":
@@ -210,16 +210,15 @@ func (s *scenario) step(words []string, body string) {
 	case "reload", "begin-reload":
 		s.running = words[1]
 		p := s.waitingPlan(words[1], false)
-		reload := func() {
+		if words[0] == "reload" {
+			testkit.OK(s.t, s.director.Reload(s.t.Context(), p))
+			break
+		}
+		go func() {
 			if err := s.director.Reload(s.t.Context(), p); err != nil {
 				s.t.Error(err)
 			}
-		}
-		if words[0] == "reload" {
-			reload()
-			break
-		}
-		go reload()
+		}()
 	case "name":
 		for pair := range slices.Chunk(words[1:], 2) {
 			s.names[pair[0]] = netip.MustParseAddr(pair[1])
@@ -227,9 +226,7 @@ func (s *scenario) step(words []string, body string) {
 		if s.running == "" {
 			break
 		}
-		if err := s.director.Refine(s.t.Context(), s.waitingPlan(s.running, true)); err != nil {
-			s.t.Error(err)
-		}
+		testkit.OK(s.t, s.director.Refine(s.t.Context(), s.waitingPlan(s.running, true)))
 	case "lost":
 		delete(s.names, words[1])
 	case "stop":
@@ -242,39 +239,25 @@ func (s *scenario) step(words []string, body string) {
 		s.mu.Unlock()
 		s.stop(ErrHandover)
 	case "tell":
-		reported, _ := health.ReadAgent(strings.Join(words[2:], " "))
-		s.mu.Lock()
-		s.health[netip.MustParseAddrPort(words[1])] = checker.Result{OK: reported.State != health.Down,
-			Report: reported,
-			Cause:  checker.Answer, Stage: wire.AtMatch, Detail: fmt.Sprintf("says %q",
-				strings.Join(words[2:], " "))}
-		s.mu.Unlock()
+		line := strings.Join(words[2:], " ")
+		reported, _ := health.ReadAgent(line)
+		s.show(words[1:2], func(r *checker.Result) {
+			*r = checker.Result{OK: reported.State != health.Down, Report: reported, Cause: checker.Answer,
+				Stage: wire.AtMatch, Detail: fmt.Sprintf("says %q", line)}
+		})
 	case "certificate":
 		// the same all day
 		ends := time.Now().Truncate(24 * time.Hour).Add(s.duration(words[2]+"h") * 24).Unix()
-		for _, a := range words[3:] {
-			s.show(a, func(r *checker.Result) {
-				r.Cert, r.CertEnd = crc32.ChecksumIEEE([]byte(words[1])),
-					ends
-			})
-		}
+		s.show(words[3:], func(r *checker.Result) {
+			r.Cert, r.CertEnd = crc32.ChecksumIEEE([]byte(words[1])), ends
+		})
 	case "takes":
 		took := s.duration(words[1])
-		for _, a := range words[2:] {
-			s.show(a, func(r *checker.Result) { r.Took = took })
-		}
+		s.show(words[2:], func(r *checker.Result) { r.Took = took })
 	case "shows":
-		for _, a := range words[2:] {
-			s.show(a, func(r *checker.Result) { r.Shows = words[1] })
-		}
-	case "hang":
-		s.mu.Lock()
-		s.health[netip.MustParseAddrPort(words[1])] = checker.Result{Took: 20 * time.Second}
-		s.mu.Unlock()
-	case "up", "down", "wrong", "short", "silent", "unjudged", "through", "void":
-		for _, a := range words[1:] {
-			s.set(netip.MustParseAddrPort(a), words[0])
-		}
+		s.show(words[2:], func(r *checker.Result) { r.Shows = words[1] })
+	case "up", "down", "wrong", "short", "hang", "silent", "unjudged", "through", "void":
+		s.show(words[1:], func(r *checker.Result) { *r = conditions[words[0]] })
 	case "no-pings":
 		s.noPings.Store(true)
 	case "no-route":
@@ -282,9 +265,7 @@ func (s *scenario) step(words []string, body string) {
 	case "hand":
 		s.hand(words[1:])
 	case "standby", "serve":
-		if err := s.director.SetStandby(s.t.Context(), words[0] == "standby"); err != nil {
-			s.t.Error(err)
-		}
+		testkit.OK(s.t, s.director.SetStandby(s.t.Context(), words[0] == "standby"))
 	case "begin-standby":
 		go s.director.SetStandby(s.t.Context(), true)
 	case "obey":
@@ -353,9 +334,7 @@ func (s *scenario) step(words []string, body string) {
 			found = []view.Condition{{Kind: words[1], Text: strings.Join(words[3:], " ")}}
 			_ = found[0].Trouble.UnmarshalText([]byte(words[2])) // never fails
 		}
-		if err := s.director.Looked(s.t.Context(), found); err != nil {
-			s.t.Error(err)
-		}
+		testkit.OK(s.t, s.director.Looked(s.t.Context(), found))
 	case "marks":
 		s.marks.slow = s.duration(words[1])
 	case "withdraw", "announce":
@@ -372,24 +351,26 @@ func (s *scenario) step(words []string, body string) {
 	}
 }
 
-// show changes what the checks of a server see of it.
-func (s *scenario) show(addr string, change func(*checker.Result)) {
+// show changes what the checks of servers see of them.
+func (s *scenario) show(addrs []string, change func(*checker.Result)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	a := netip.MustParseAddrPort(addr)
-	r, known := s.health[a]
-	r.OK = r.OK || !known
-	change(&r)
-	s.health[a] = r
+	for _, addr := range addrs {
+		a := netip.MustParseAddrPort(addr)
+		r, known := s.health[a]
+		r.OK = r.OK || !known
+		change(&r)
+		s.health[a] = r
+	}
 }
 
 func (s *scenario) order(words []string) {
 	s.t.Helper()
-	o := orders.Order{Kind: orders.Kind(words[2]), Since: time.Unix(time.Now().Unix(), 0).UTC()}
+	o := orders.Order{Kind: orders.Kind(words[2]), Since: atSecond(0)}
 	for i := 3; i < len(words); i++ {
 		switch {
 		case words[i] == "for":
-			o.Until = time.Unix(time.Now().Add(s.duration(words[i+1])).Unix(), 0).UTC()
+			o.Until = atSecond(s.duration(words[i+1]))
 		case words[i] == "why":
 			o.Why = strings.Join(words[i+1:], " ")
 			i = len(words)
@@ -397,10 +378,9 @@ func (s *scenario) order(words []string) {
 			fmt.Sscan(words[i], &o.Weight)
 		}
 	}
-	s.orders = maps.Clone(s.orders)
-	if s.orders == nil {
-		s.orders = orders.All{}
-	}
+	was := s.orders
+	s.orders = orders.All{} // the director has the former ones
+	maps.Copy(s.orders, was)
 	at := lvs.Backend{Virtual: words[0], Real: strings.Trim(words[1], "-")}
 	var ready []lvs.Backend
 	if s.orders[at] = o; o.Kind == "ready" {
@@ -410,18 +390,18 @@ func (s *scenario) order(words []string) {
 	if s.running == "" {
 		return
 	}
-	if err := s.director.Order(s.t.Context(), s.orders, ready...); err != nil {
-		s.t.Error(err)
-	}
+	testkit.OK(s.t, s.director.Order(s.t.Context(), s.orders, ready...))
 }
+
+// atSecond is the last second before a time from now.
+func atSecond(in time.Duration) time.Time { return time.Unix(time.Now().Add(in).Unix(), 0).UTC() }
 
 // obey gives orders to obey, in addition to the others. The next daemon finds none of them.
 func (s *scenario) obey(ids []string) {
 	all := orders.All{}
 	maps.Copy(all, s.orders)
 	for _, id := range ids {
-		all[lvs.Backend{Virtual: id}] = orders.Order{Kind: orders.Obey,
-			Since: time.Unix(time.Now().Unix(), 0).UTC()}
+		all[lvs.Backend{Virtual: id}] = orders.Order{Kind: orders.Obey, Since: atSecond(0)}
 	}
 	s.director.Order(s.t.Context(), all)
 }
@@ -475,13 +455,9 @@ func (s *scenario) receivers() []core.Receiver {
 
 func (s *scenario) stop(cause error) {
 	s.end(cause)
-	if err := <-s.ended; err != nil {
-		s.t.Error(err)
-	}
+	testkit.OK(s.t, <-s.ended)
 	s.end, s.running = nil, ""
-	if err := s.journal.Close(context.Background()); err != nil {
-		s.t.Error(err)
-	}
+	testkit.OK(s.t, s.journal.Close(context.Background()))
 }
 
 // recordMoving does the same as record, for servers whose weights move.
@@ -654,20 +630,18 @@ func (denied) Ping(context.Context, netip.Addr, icmp.Path, time.Duration) (time.
 	return 0, icmp.ErrDenied
 }
 
-func (s *scenario) set(a netip.AddrPort, how string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.health[a] = map[string]checker.Result{
-		"up":   {OK: true},
-		"down": {Detail: "connect: refused", Cause: checker.Refused, Stage: wire.AtConnect},
-		"through": {Detail: "no answer in 5s; at its own address it answers", Cause: checker.Timeout,
-			Stage: wire.AtConnect, OwnAnswers: true},
-		"void":     {OK: true, Way: checker.WayVoid, Warning: "its private service was gone"},
-		"wrong":    {Detail: "status 500", Cause: checker.Answer, Stage: wire.AtMatch},
-		"silent":   {Detail: "no answer in time", Cause: checker.Timeout, Stage: wire.AtAnswer, Took: -1},
-		"short":    {Cause: checker.Shortage, Detail: "too many open files"},
-		"unjudged": {Cause: checker.Unjudged, Detail: "cannot be judged: matching took too long with /a/"},
-	}[how]
+// conditions of servers are the results of their checks.
+var conditions = map[string]checker.Result{
+	"up":   {OK: true},
+	"down": {Detail: "connect: refused", Cause: checker.Refused, Stage: wire.AtConnect},
+	"hang": {Took: 20 * time.Second},
+	"through": {Detail: "no answer in 5s; at its own address it answers", Cause: checker.Timeout,
+		Stage: wire.AtConnect, OwnAnswers: true},
+	"void":     {OK: true, Way: checker.WayVoid, Warning: "its private service was gone"},
+	"wrong":    {Detail: "status 500", Cause: checker.Answer, Stage: wire.AtMatch},
+	"silent":   {Detail: "no answer in time", Cause: checker.Timeout, Stage: wire.AtAnswer, Took: -1},
+	"short":    {Cause: checker.Shortage, Detail: "too many open files"},
+	"unjudged": {Cause: checker.Unjudged, Detail: "cannot be judged: matching took too long with /a/"},
 }
 
 // hand applies an operation in the syntax of ipvsadm: -A -t V -s S, -E …, -D -t V, -a -t V -r R -g -w N, -e …, -d -t V

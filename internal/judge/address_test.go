@@ -21,117 +21,40 @@ func addressed() (Address, []Host) {
 	return a, []Host{{Case: &c, Label: "web", Placed: true, Marked: true, Known: true, Servers: 2}}
 }
 
-// Where an address belongs, why, whether its packets are served, and when that is decided again.
+// placing is an address, its virtual services, and what decides about all addresses.
+type placing struct {
+	*Address
+	*Addressing
+	H []Host
+}
+
+// Where an address belongs, why, whose it is, whether its packets are served, and when that is decided again.
 func TestWhereAnAddressBelongs(t *testing.T) {
 	for _, row := range testkit.Table(t, "../../testdata/judge/address.txt", 6) {
 		a, hosts := addressed()
 		all := Addressing{Withdraw: 3 * time.Second}
-		for word := range strings.FieldsSeq(row[2]) {
-			givenOf(t, word, &a, &hosts[0], &all)
+		for clause := range strings.SplitSeq(row[2], ", ") {
+			switch clause {
+			case "fails":
+				clause = "h.strength.up=0 h.strength.needed=1 not h.strength.enough" +
+					" not h.strength.serves"
+			case "weak":
+				clause = "h.strength.up=1 h.strength.needed=2 not h.strength.enough"
+			case "two": // of what follows is the second virtual service
+				_, second := addressed()
+				hosts = append(second, hosts...)
+			}
+			if clause != "two" {
+				fill(&placing{&a, &all, hosts}, clause)
+			}
 		}
 		again, in := a.Place(hosts, row[1], all, noon), ""
 		if !again.IsZero() {
 			in = again.Sub(noon).String()
 		}
-		testkit.Same(t, []string{placeOf(a.Want), a.Why, in}, row[3:], row[0])
-	}
-}
-
-// givenOf changes what a word of a row says.
-func givenOf(t *testing.T, word string, a *Address, h *Host, all *Addressing) {
-	t.Helper()
-	switch word {
-	case "fails":
-		h.Strength = Strength{Needed: 1, Known: true}
-	case "weak":
-		h.Strength = Strength{Up: 1, Needed: 2, Known: true, Serves: true}
-	case "alone":
-		a.Last = ""
-	case "held":
-		h.Strength.Holds = true
-	case "fallback":
-		h.FallbackIn = true
-	case "absent":
-		h.Placed = false
-	case "refused":
-		h.Refused = "oops"
-	case "unmarked":
-		h.Marked = false
-	case "noresults":
-		h.Strength.Known = false
-	case "undecided":
-		a.Decided = false
-	case "lost":
-		a.Known, a.At = false, ""
-	case "atlast":
-		a.At = "lvs1"
-	case "nowhere":
-		a.At = ""
-	case "back":
-		h.Back = noon
-	case "theirs":
-		h.Owner = "www.cf"
-	case "asked":
-		a.Asked = true
-	case "route":
-		a.RouteBy = noon.Add(time.Second)
-	case "cannot":
-		a.Fails = true
-	case "left=1s":
-		a.Left = noon.Add(-time.Second)
-	case "left=3s":
-		a.Left = noon.Add(-3 * time.Second)
-	case "standby":
-		all.Standby = true
-	case "stops":
-		all.Stops = true
-	case "broken":
-		all.Broken = "it does not forward"
-	case "remains":
-		h.Remains = true
-	default:
-		t.Fatal(word)
-	}
-}
-
-// An address of several virtual services belongs to another daemon if that has all of them. Without results of one, the
-// others decide, unless it never had any.
-func TestAnAddressOfSeveralServices(t *testing.T) {
-	for _, row := range []struct {
-		what   string
-		given  func(a *Address, h []Host)
-		want   string
-		owner  string
-		orders bool
-	}{
-		{"both serve", func(*Address, []Host) {}, "lvs0 served", "", true},
-		{"one is theirs", func(_ *Address, h []Host) { h[0].Owner = "www.cf" }, "lvs0 served", "", true},
-		{"the other one is theirs", func(_ *Address, h []Host) { h[1].Owner = "www.cf" }, "lvs0 served", "",
-			true},
-		{"both are theirs", func(a *Address, h []Host) {
-			h[0].Owner, h[1].Owner, a.At = "www.cf", "mail.cf",
-				""
-		},
-			"nowhere", "www.cf", false},
-		{"both are theirs, and it is still here",
-			func(_ *Address, h []Host) { h[0].Owner, h[1].Owner = "www.cf", "mail.cf" },
-			"nowhere", "www.cf", true},
-		{"both are theirs, and checks go through it", func(a *Address, h []Host) {
-			h[0].Owner, h[1].Owner, a.At, a.Want.Local = "www.cf", "mail.cf", "", true
-		}, "nowhere", "www.cf", false},
-		{"one has no results", func(_ *Address, h []Host) { h[1].Strength.Known = false }, "lvs0 served", "",
-			true},
-		{"… nor ever had", func(a *Address, h []Host) { h[1].Strength.Known, a.Decided = false, false },
-			"nowhere served undecided", "", true},
-	} {
-		a, hosts := addressed()
-		_, second := addressed()
-		hosts = append(hosts, second...)
-		row.given(&a, hosts)
-		a.Place(hosts, "", Addressing{}, noon)
-		if got := placeOf(a.Want); got != row.want || a.Owner != row.owner || a.IsOrdered() != row.orders {
-			t.Errorf("%s: %s, of %q, ordered %t; want %+v", row.what, got, a.Owner, a.IsOrdered(), row)
-		}
+		place := placeOf(a.Want) + word(a.Owner != "", " of "+a.Owner) +
+			word(!a.IsOrdered(), " without an order")
+		testkit.Same(t, []string{place, a.Why, in}, row[3:], row[0])
 	}
 }
 

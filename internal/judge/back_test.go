@@ -3,8 +3,6 @@ package judge
 import (
 	"testing"
 	"time"
-
-	"ldirectord/internal/testkit"
 )
 
 // Which checks are awaited while servers are back after an absence, and until when.
@@ -68,54 +66,5 @@ func TestNothingWaitsForAnAgent(t *testing.T) {
 	}
 	if s.First.Agent = true; c.Awaits(s, &s.First) {
 		t.Error("an agent is awaited")
-	}
-}
-
-func TestAway(t *testing.T) {
-	for _, row := range []struct {
-		what  string
-		away  bool
-		given Strength
-		want  bool
-	}{
-		{"too few are up", true, Strength{Known: true, Serves: true}, true},
-		{"nothing serves", true, Strength{Known: true, Enough: true}, true},
-		{"enough serve", true, Strength{Known: true, Enough: true, Serves: true}, false},
-		{"it is not known", true, Strength{}, false},
-		{"its addresses are here", false, Strength{Known: true}, false},
-	} {
-		s := State{Away: row.away, Lasting: Lasting{Strength: row.given}}
-		testkit.Equal(t, s.IsAway(), row.want, row.what)
-	}
-}
-
-func TestWhichServersAreWaitedFor(t *testing.T) {
-	for _, row := range []struct {
-		what  string
-		given string
-		want  bool
-	}{
-		{"its check is awaited", "", true},
-		{"no server is back", "not back", false},
-		{"its check is not awaited", "1 not awaited", false},
-		{"its section was announced until the last reload", "1 noway", false},
-		{"it has no weight", "1 weight=0", false},
-		{"it has weight 1", "1 weight=1", true},
-		{"it is held", "1 held", false},
-		{"it is drained", "1 drained", false},
-		{"it is in maintenance", "1 file", false},
-		{"it is not checked", "1 unchecked", false},
-		{"it has gone", "1 gone", false},
-		{"another check of it is", "1 not awaited also=unknown more.awaited", true},
-	} {
-		c := inService(4, 4)
-		c.given("back, away, strength.known, 1 awaited")
-		c.given(row.given)
-		testkit.Equal(t, c.HasGathered(), !row.want && c.Gathers(), row.what, "HasGathered")
-	}
-	c := inService(4)
-	c.given("back, 1 awaited")
-	if !c.HasGathered() {
-		t.Error("a section that is not away waits for servers")
 	}
 }

@@ -8,43 +8,15 @@ import (
 	"ldirectord/internal/testkit"
 )
 
-// backedUp is a section of three servers of weight 4, at 1 to 3. The last one is a backup server, and not in the
-// table.
-func backedUp() Case {
-	c := inService(4, 4, 4)
-	c.given("3 backup absent not entered")
-	return c
-}
-
-func TestRuleBackup(t *testing.T) {
-	for _, row := range testkit.Table(t, "../../testdata/judge/backup.txt", 3) {
-		c := backedUp()
-		c.given(row[1])
-		testkit.Equal(t, word(hearRule("backup", c).Backed, "serves"), row[2], row[0])
-	}
-}
-
-// The place of a backup server in the table, after all rules.
-func TestABackupServerComesAndDrains(t *testing.T) {
-	for _, row := range testkit.Table(t, "../../testdata/judge/backedup.txt", 3) {
-		c := backedUp()
-		c.given("fallback=9")
-		c.given(row[1])
-		d := Decide(c, noon)
-		testkit.Equal(t, placed(&proposal{Decision: Decision{Places: d.Places}}), row[2], row[0])
-	}
-}
-
 // The guard neither counts nor holds a backup server.
 func TestTheGuardDoesNotCountBackupServers(t *testing.T) {
-	c := backedUp()
-	c.given("keepserving=2, backed, 3 table=4 entered")
+	c := sectionWith(reserve + ", keepserving=2, backed, 3 table=4 entered")
 	for i := range c.Servers {
 		s := &c.Servers[i]
 		c.Result(s, &s.First, false, NoAnswer)
 	}
 	d := Decide(c, noon)
-	if got := placed(&proposal{Decision: Decision{Places: d.Places}}); got != "1:4, 2:4" || len(d.Held) != 2 ||
+	if got := placed(d.Places); got != "1:4, 2:4" || len(d.Held) != 2 ||
 		c.Weighted() != 2 {
 		t.Errorf("the table is to have %s, %d servers are held of %d", got, len(d.Held), c.Weighted())
 	}
@@ -52,8 +24,7 @@ func TestTheGuardDoesNotCountBackupServers(t *testing.T) {
 
 // A backup server gets its whole weight at once. Slowstart does not count it among the servers that serve.
 func TestABackupServerDoesNotClimb(t *testing.T) {
-	c := backedUp()
-	c.given("slowstart=60, 3 weight=100, 1 absent not entered")
+	c := sectionWith(reserve + ", slowstart=60, 3 weight=100, 1 absent not entered")
 	if d := Decide(c, noon); !d.State.Servers[2].Climbs.IsZero() || d.State.Servers[0].Climbs.IsZero() ||
 		!d.Places[at(1)].Addr.IsValid() {
 		t.Errorf("the unused backup server climbs, or the returned server does not: %+v", d.Places)
@@ -68,7 +39,7 @@ func TestABackupServerDoesNotClimb(t *testing.T) {
 // that.
 func TestHowLongABackupServerDrains(t *testing.T) {
 	for _, drainTime := range []time.Duration{0, time.Minute} {
-		c := backedUp()
+		c := sectionWith(reserve)
 		c.DrainTime = drainTime
 		c.given("backed, 3 table=4")
 		d := Decide(c, noon)
@@ -84,7 +55,7 @@ func TestHowLongABackupServerDrains(t *testing.T) {
 		if c.Looked(l, true, noon) || !c.Looked(l, true, noon) {
 			t.Error("without connections it is not removed at the second look")
 		}
-		next := backedUp()
+		next := sectionWith(reserve)
 		next.DrainTime = drainTime
 		next.SendOff(Departure{Addr: at(3), Until: l.Until}, noon)
 		if again := next.Departure(at(3)); again == nil || !again.Until.Equal(l.Until) {
@@ -95,8 +66,7 @@ func TestHowLongABackupServerDrains(t *testing.T) {
 
 // Draintime begins when the table has weight 0. While the kernel refuses that weight, the connections are not cut.
 func TestABackupServerDrainsFromWeight0(t *testing.T) {
-	c := backedUp()
-	c.given("draintime=60, backed, 3 table=4")
+	c := sectionWith(reserve + ", draintime=60, backed, 3 table=4")
 	c.State = Decide(c, noon).State // the kernel refuses this decision's change
 	c.Departure(at(3)).Name = "web"
 	later := noon.Add(time.Hour)
@@ -110,65 +80,23 @@ func TestABackupServerDrainsFromWeight0(t *testing.T) {
 	}
 }
 
-func TestAvailableByBackupServers(t *testing.T) {
-	for _, row := range []struct {
-		what  string
-		given string
-		up    bool
-		known bool
-	}{
-		{"both serve", "", true, true},
-		{"both fail", "1 down, 2 down", true, true},
-		{"all fail", "1 down, 2 down, 3 down",
-			false, true},
-		{"one has no result", "1 unknown, 2 down", false, false},
-		{"… and it serves", "1 unknown, 2 down, backed, 3 table=4", true, true},
-		{"it has no result", "1 down, 2 down, 3 unknown", false, false},
-	} {
-		c := backedUp()
-		c.given(row.given)
-		if up, known := c.Available(); up != row.up || known != row.known {
-			t.Errorf("%s: available %v, known %v", row.what, up, known)
-		}
-	}
-}
-
-func TestBackupServersCountForMinservers(t *testing.T) {
-	c := backedUp()
-	c.given("minservers=1")
-	for i, row := range []struct {
-		given string
-		up    int
-	}{
-		{"", 2},
-		{"1 down, 2 down, 1 table=0, 2 table=0", 0},
-		{"backed, 3 table=4", 1},
-	} {
-		c.given(row.given)
-		if c.Weigh(); c.Strength.Up != row.up || c.Strength.Enough != (row.up > 0) {
-			t.Errorf("row %d: %+v", i, c.Strength)
-		}
-	}
-}
-
 // After a reload backup servers serve only if they did before and the new file has one. A server that was held is not
 // held as a backup server.
 func TestAReloadTurnsAServerIntoABackup(t *testing.T) {
 	for _, backed := range []bool{false, true} {
-		was := backedUp()
+		was := sectionWith(reserve)
 		was.Backed = backed
-		for _, reserve := range []bool{true, false} {
-			now := backedUp()
-			now.Members[2].Backup = reserve
+		for _, kept := range []bool{true, false} {
+			now := sectionWith(reserve)
+			now.Members[2].Backup = kept
 			now.Index()
-			now.Carry(&was, true, func(i int) int { return i },
-				func(i, k int) *Check { return was.Servers[i].Check(k) })
-			if now.Backed != (backed && reserve) {
-				t.Errorf("served: %v, in the new file: %v, serves: %v", backed, reserve, now.Backed)
+			now.over(&was)
+			if now.Backed != (backed && kept) {
+				t.Errorf("served: %v, in the new file: %v, serves: %v", backed, kept, now.Backed)
 			}
 		}
 	}
-	held := backedUp()
+	held := sectionWith(reserve)
 	held.hold(2)
 	held.KeepServing.N = 3
 	if d := Decide(held, noon); len(d.Held) > 0 {

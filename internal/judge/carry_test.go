@@ -18,8 +18,8 @@ func TestACheckThatWeighedDecidesAfterAReload(t *testing.T) {
 		was.Servers[i].More = []Check{{Line: 1, Part: 50, Health: health.Assume(health.Down)}}
 		now.Servers[i].More = []Check{{Line: 1}}
 	}
-	now.Carry(&was, true, func(i int) int { return i }, func(i, k int) *Check { return was.Servers[i].Check(k) })
-	testkit.Equal(t, placed(&proposal{Decision: Decision{Places: Decide(now, noon).Places}}), "2:4",
+	now.over(&was)
+	testkit.Equal(t, placed(Decide(now, noon).Places), "2:4",
 		"after the reload")
 }
 

@@ -40,6 +40,13 @@ func (c *Case) given(script string) {
 	}
 }
 
+// sectionWith is a section of servers 1 and 2, of weight 4, before something happens.
+func sectionWith(script string) Case {
+	c := inService(4, 4)
+	c.given(script)
+	return c
+}
+
 func (c *Case) fact(name, value string, not bool) {
 	switch name {
 	case "standby":
@@ -53,11 +60,27 @@ func (c *Case) fact(name, value string, not bool) {
 	case "empty":
 		c.Have = lvs.Dests{}
 	case "found":
-		c.Found = map[netip.AddrPort]bool{at(byte(number(value))): true}
+		c.Found = map[netip.AddrPort]bool{}
+		for _, n := range numbersOf(value) {
+			c.Found[at(byte(n))] = true
+		}
+	case "servers": // others, with these weights
+		*c = inService(numbersOf(value)...)
 	case "leaver":
-		c.Departing = []Departure{{Addr: at(byte(number(value)))}}
+		c.Departing = nil
+		for _, n := range numbersOf(value) {
+			c.Departing = append(c.Departing, Departure{Addr: at(byte(n))})
+		}
 	case "fallback":
 		c.Fallbacks = fallbackAt(byte(number(value)))
+	case "checkedfallbacks":
+		c.Fallbacks, c.FallbackServers = nil, nil
+		for _, n := range numbersOf(value) {
+			m := fallbackAt(byte(n))[0]
+			m.Unchecked = false
+			c.Fallbacks = append(c.Fallbacks, m)
+			c.FallbackServers = append(c.FallbackServers, Server{Member: m, More: []Check{{}}})
+		}
 	case "nopaths":
 		c.Paths = nil
 	case "over": // of the one that leaves
@@ -65,15 +88,11 @@ func (c *Case) fact(name, value string, not bool) {
 	case "nofallbacks":
 		c.Fallbacks = nil
 	case "waiting": // the weights of servers without an address
-		if c.Waiting = nil; value == "" {
-			return
-		}
-		for weight := range strings.SplitSeq(value, "/") {
-			c.Waiting = append(c.Waiting, uint32(number(weight)))
-		}
+		c.Waiting = numbersOf(value)
 	default:
-		put(fieldOf(reflect.ValueOf(c), name), value, not)
-		c.HoldDownMax = 4 * c.HoldDown
+		if put(fieldOf(reflect.ValueOf(c), name), value, not); name == "holddown" {
+			c.HoldDownMax = 4 * c.HoldDown
+		}
 	}
 }
 
@@ -96,7 +115,12 @@ func (c *Case) factOf(at_ byte, name, value string, not bool) {
 		c.byHand(at_)
 		return
 	}
-	s := &c.Servers[at_-1]
+	s := &Server{}
+	if i := c.FallbackAt(at(at_)); i >= 0 {
+		s = &c.FallbackServers[i]
+	} else {
+		s = &c.Servers[at_-1]
+	}
 	switch name {
 	case "up", "down", "unknown":
 		s.AssumeAll(assumed(name))
@@ -125,8 +149,15 @@ func (c *Case) factOf(at_ byte, name, value string, not bool) {
 		s.FellFirst = uint32(noon.Add(after(value)).Unix())
 	case "noway": // without checkvip and announce
 		s.First.Way = nil
-	case "also": // the state of its second check
-		s.More = []Check{{Way: &Way{}, Health: assumed(value)}}
+	case "also": // the states of its further checks
+		s.More = nil
+		for state := range strings.SplitSeq(value, "/") {
+			s.More = append(s.More, Check{Way: &Way{}, Health: assumed(state)})
+		}
+	case "order":
+		s.Ordered(Order{map[string]OrderKind{"drain": Drain, "maint": Maint, "weigh": Weigh}[value], 1})
+	case "maintained":
+		s.Maintained(!not)
 	case "wrong":
 		s.First.Loss = WrongAnswer
 	default:
@@ -154,12 +185,28 @@ func fieldOf(of reflect.Value, path string) reflect.Value {
 	return of
 }
 
+// fill sets fields to what a script says: "at=lvs1 not known" is text, and a fact that does not hold.
+func fill(of any, script string) {
+	not := false
+	for word := range strings.FieldsSeq(script) {
+		if word == "not" {
+			not = true
+			continue
+		}
+		name, value, _ := strings.Cut(word, "=")
+		put(fieldOf(reflect.ValueOf(of), name), value, not)
+		not = false
+	}
+}
+
 // put sets a field to a value, which is written as in the file.
 func put(of reflect.Value, value string, not bool) {
 	low, high, two := strings.Cut(value, "/")
 	switch field := of.Addr().Interface().(type) {
 	case *bool:
 		*field = !not
+	case *string:
+		*field = value
 	case *time.Time:
 		if *field = noon.Add(after(value)); not {
 			*field = time.Time{}
@@ -202,6 +249,14 @@ func putNumber(field reflect.Value, n int) {
 func shareOf(value string) (s lvs.Share) {
 	digits, percent := strings.CutSuffix(value, "%")
 	return lvs.Share{N: int32(number(digits)), Percent: percent}
+}
+
+// numbersOf are divided by slashes.
+func numbersOf(value string) (all []uint32) {
+	for n := range strings.FieldsFuncSeq(value, func(r rune) bool { return r == '/' }) {
+		all = append(all, uint32(number(n)))
+	}
+	return all
 }
 
 // number is 0 without a value.

@@ -1,46 +1,24 @@
 package judge
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"ldirectord/internal/health"
+	"ldirectord/internal/testkit"
 )
 
 // At a start a weight in the table fits the record if it is between the recorded weight and the one due now.
 func TestWhatMovedAtTheEndOfTheLastDaemon(t *testing.T) {
-	for _, row := range []struct {
-		what   string
-		given  func(*Case, *Record)
-		weight uint32
-		fits   bool
-		climbs bool
-	}{
-		{"whole, as it would be by now", func(c *Case, m *Record) {}, 40, true, true},
-		{"as it was recorded", func(c *Case, m *Record) {}, 1, true, true},
-		{"between the two", func(c *Case, m *Record) {}, 12, true, true},
-		{"more than it has", func(c *Case, m *Record) {}, 41, false, true},
-		{"less than was recorded", func(c *Case, m *Record) { m.Weight = 12 }, 11, false, true},
-		{"recorded before it went down to what it is now", func(c *Case, m *Record) { m.Weight = 60 }, 50, true,
-			true},
-		{"… and above that", func(c *Case, m *Record) { m.Weight = 60 }, 61, false, true},
-		{"it is out", func(c *Case, m *Record) { m.Weight = 12 }, 0, true, false},
-		{"its weight by order or file is another one now", func(c *Case, m *Record) { m.Of = 100 }, 70, true,
-			true},
-		{"more than it has, recorded while the table was unknown", func(c *Case, m *Record) {
-			c.Have = nil
-			m.Of = c.Goal(&c.Servers[0])
-		}, 41, true, true},
-		{"it begins later than now", func(c *Case, m *Record) { m.Climbs = noon.Add(1) }, 12, true, false},
-	} {
+	for _, row := range testkit.Table(t, "../../testdata/judge/resumed.txt", 4) {
 		c := inService(40)
 		m := Record{Addr: at(1), Weight: 1, Of: 40, Memory: Memory{Climbs: noon.Add(-time.Hour)}}
-		row.given(&c, &m)
+		fill(&m, row[1])
 		s := &c.Servers[0]
-		if fits := c.Resume(s, m, row.weight, noon); fits != row.fits || s.Climbs.IsZero() == row.climbs ||
-			s.Held {
-			t.Errorf("%s: fits %v, climbs %v, held %v", row.what, fits, !s.Climbs.IsZero(), s.Held)
-		}
+		fits := c.Resume(s, m, uint32(number(row[2])), noon)
+		got := word(fits, ", fits") + word(!s.Climbs.IsZero(), ", climbs") + word(s.Held, ", held")
+		testkit.Equal(t, strings.TrimPrefix(got, ", "), row[3], row[0])
 	}
 }
 

@@ -12,10 +12,7 @@ import (
 )
 
 // talk is a section whose servers give words in their answers. It is decided and written after each step.
-type talk struct {
-	Case
-	now time.Time
-}
+type talk struct{ played }
 
 // step makes something happen to a server. "1 drain" is an answer with a word, "1 fail" and "1 wrong" are failures of
 // its check, "1 order drain" is an order. It returns the table.
@@ -35,10 +32,7 @@ func (c *talk) step(t *testing.T, step string) string {
 		c.restart()
 	}
 	c.now = c.now.Add(time.Second)
-	d := Decide(c.Case, c.now)
-	c.Adopt(d.State)
-	c.Wrote(lvs.DestsOf(d.Places))
-	return placed(&proposal{Decision: Decision{Places: d.Places}})
+	return placed(c.decide().Places)
 }
 
 func (c *talk) happens(t *testing.T, s *Server, what string) {
@@ -100,15 +94,8 @@ func (c *talk) restart() {
 func TestWhatAServerTells(t *testing.T) {
 	for _, row := range testkit.Table(t, "../../testdata/judge/agent.txt", 5) {
 		t.Run(row[0], func(t *testing.T) {
-			var weights []uint32
-			for weight := range strings.FieldsSeq(row[1]) {
-				weights = append(weights, uint32(number(weight)))
-			}
-			c := &talk{Case: inService(weights...), now: noon}
-			c.Fallbacks = fallbackAt(9)
-			if row[2] != "" {
-				c.given(row[2])
-			}
+			c := &talk{played{Case: sectionWith("servers=" + row[1] + ", fallback=9"), now: noon}}
+			c.given(row[2])
 			for i := range c.Servers {
 				c.Servers[i].More = []Check{{Line: 1, Part: 50, Health: health.Assume(health.Up)}}
 			}

@@ -1,50 +1,12 @@
 package judge
 
 import (
-	"fmt"
-	"net/netip"
 	"testing"
 	"time"
 
-	"ldirectord/internal/health"
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/testkit"
 )
-
-// climbing is a section of three servers of weight 40 that pass and serve, with slowstart = 60.
-func climbing() Case {
-	c := inService(40, 40, 40)
-	c.given("slowstart=60")
-	return c
-}
-
-// since makes server i climb for a time. Weight is what the table has of it.
-func (c *Case) since(i int, age time.Duration, weight uint32) {
-	c.Servers[i].Climbs = noon.Add(-age)
-	c.has(byte(i+1), weight)
-}
-
-// decideOnce decides a case at noon. It returns the table, the rule of server 2, how long that climbs, and when the
-// next decision is due.
-func decideOnce(c Case) string {
-	d := Decide(c, noon)
-	said := fmt.Sprintf("%s by %v", placed(&proposal{Decision: Decision{Places: d.Places}}), d.State.Servers[1].Why)
-	if since := d.State.Servers[1].Climbs; !since.IsZero() {
-		said += fmt.Sprint(", for ", noon.Sub(since))
-	}
-	if !d.Again.IsZero() {
-		said += fmt.Sprint(", again in ", d.Again.Sub(noon))
-	}
-	return said
-}
-
-func TestRuleSlowStart(t *testing.T) {
-	for _, row := range testkit.Table(t, "../../testdata/judge/slowstart.txt", 3) {
-		c := climbing()
-		c.given(row[1])
-		testkit.Equal(t, decideOnce(c), row[2], row[0])
-	}
-}
 
 // A weight rises with time from 1 to the full one. The decision names every second in which it changes, and no other.
 func TestARampStepsAtWholeSeconds(t *testing.T) {
@@ -93,91 +55,42 @@ func TestARampStepsAtWholeSeconds(t *testing.T) {
 	}
 }
 
-// All servers of a section step in the same seconds, whenever they came in.
+// All servers of a section step in the same seconds, whenever they came in. A server keeps its ramp when the one that
+// began earlier is out.
 func TestServersClimbInStep(t *testing.T) {
-	c := inService(40, 40, 40, 40)
-	c.given("slowstart=40, 2 absent")
-	come := func(at time.Duration) Decision {
-		d := Decide(c, noon.Add(at))
-		c.Adopt(d.State)
-		c.Wrote(lvs.DestsOf(d.Places))
-		return d
+	c := played{Case: sectionWith("servers=40/40/40/40, slowstart=40, 2 absent")}
+	for _, row := range []struct {
+		after       time.Duration
+		given, want string
+		again       time.Duration
+	}{
+		{0, "", "1:40, 2:1, 3:40, 4:40", 2 * time.Second},
+		{2700 * time.Millisecond, "3 absent", "1:40, 2:2, 3:1, 4:40", 3 * time.Second},
+		{4300 * time.Millisecond, "", "1:40, 2:4, 3:2, 4:40", 5 * time.Second},
+		{4500 * time.Millisecond, "2 down", "1:40, 3:2, 4:40", 5 * time.Second},
+	} {
+		c.given(row.given)
+		c.now = noon.Add(row.after)
+		if d := c.decide(); placed(d.Places) != row.want || d.Again != noon.Add(row.again) {
+			t.Errorf("after %v: %s, again at %v", row.after, placed(d.Places), d.Again)
+		}
 	}
-	come(0)
-	c.given("3 absent")
-	if d := come(2700 * time.Millisecond); d.State.Servers[2].Climbs != noon.Add(2*time.Second) ||
-		d.Again != noon.Add(3*time.Second) || weights(d.Places)[2] != 2 {
-		t.Errorf("server 3 climbs since %v: %v, again at %v", d.State.Servers[2].Climbs, d.Places,
-			d.Again)
-	}
-	d := come(4300 * time.Millisecond)
-	testkit.Equal(t, fmt.Sprint(weights(d.Places)), "map[1:40 2:4 3:2 4:40]", "after 4.3s the weights")
-	// a server keeps its ramp when the one that began earlier is out
-	c.given("2 down")
-	d = come(4500 * time.Millisecond)
-	if got := fmt.Sprint(weights(d.Places)); got != "map[1:40 3:2 4:40]" || d.Again != noon.Add(5*time.Second) {
-		t.Errorf("with server 2 down the weights are %s, the next decision is due at %v", got, d.Again)
+	if since := c.Servers[2].Climbs; since != noon.Add(2*time.Second) {
+		t.Errorf("server 3 climbs since %v", since)
 	}
 }
 
 // A section that begins with an empty table is cold until every server had a result. Even the last one gets its full
 // weight at once.
 func TestTheFirstServersAreWhole(t *testing.T) {
-	c := inService(40, 40, 40)
-	c.given("slowstart=60, empty")
-	for i := range c.Servers {
-		c.says(i, health.Unknown)
-		c.Servers[i].First.Pending, c.Servers[i].Entered = true, false
-	}
-	decide := func() string {
-		d := Decide(c, noon)
-		c.Adopt(d.State)
-		c.Wrote(lvs.DestsOf(d.Places))
-		return fmt.Sprint(weights(d.Places))
-	}
-	for i, want := range []string{"map[1:40]", "map[1:40 2:40]", "map[1:40 2:40 3:40]"} {
-		c.says(i, health.Up)
-		c.Servers[i].First.Pending = false
-		testkit.Equal(t, decide(), want)
-		testkit.Equal(t, decide(), want, "again")
-	}
-	c.given("3 absent")
-	testkit.Equal(t, decide(), "map[1:40 2:40 3:1]", "a server that comes in later does not climb")
-}
-
-// A ramp continues over a reload with another weight or time, and ends with a demotion.
-func TestARampOverAReload(t *testing.T) {
-	for _, row := range []struct {
-		what  string
-		given func(*Section)
-		want  string
-	}{
-		{"the same", func(*Section) {}, "1:40, 2:12, 3:40 by slowstart, for 18s, again in 1s"},
-		{"another weight", func(s *Section) { s.Members[1].Dest.Weight = 80 },
-			"1:40, 2:24, 3:40 by slowstart, for 18s, again in 1s"},
-		{"twice the time", func(s *Section) { s.SlowStart *= 2 },
-			"1:40, 2:6, 3:40 by slowstart, for 18s, again in 1s"},
-		{"less time", func(s *Section) { s.SlowStart = 18 * time.Second }, "1:40, 2:40, 3:40 by up"},
-		{"none", func(s *Section) { s.SlowStart = 0 }, "1:40, 2:40, 3:40 by up"},
-		{"another address", func(s *Section) {
-			s.Members[1].Dest.Addr = netip.MustParseAddrPort("10.2.0.22:80")
-			s.Index()
-		}, "1:40, 3:40, 22:1 by slowstart, for 0s, again in 2s"},
+	c := played{Case: sectionWith(ramps + ", empty, 1 2 3 unknown pending not entered"), now: noon}
+	for _, row := range [][2]string{
+		{"1 up not pending", "1:40"}, {"", "1:40"}, {"2 up not pending", "1:40, 2:40"}, {"", "1:40, 2:40"},
+		{"3 up not pending", "1:40, 2:40, 3:40"}, {"", "1:40, 2:40, 3:40"}, {"3 absent", "1:40, 2:40, 3:1"},
 	} {
-		was, now := climbing(), climbing()
-		was.since(1, 18*time.Second, 12)
-		row.given(now.Section)
-		now.Carry(&was, true, func(i int) int { return i },
-			func(i, k int) *Check { return was.Servers[i].Check(k) })
-		now.Have = was.Have
-		testkit.Equal(t, decideOnce(now), row.want, row.what)
+		c.given(row[0])
+		testkit.Equal(t, placed(c.decide().Places), row[1], row[0])
 	}
-	c := climbing()
-	c.given("2 climbs=-18s table=12")
-	have := c.Have
-	c.Left()
-	c.Read(have)
-	testkit.Equal(t, decideOnce(c), "1:40, 2:40, 3:40 by up", "after a demotion")
 }
 
 // The longest time that a file may have doesn't make the computation overflow.

@@ -96,7 +96,7 @@ func brakesRightly(s *step) string {
 		return ""
 	}
 	b, w := s.before, s.after
-	for one := range w.all() {
+	return w.first(func(one *Server) string {
 		i := int(one.At)
 		for k, check := range one.Checks() {
 			was := b.Servers[i].Check(k)
@@ -116,15 +116,15 @@ func brakesRightly(s *step) string {
 				func(o int, c *Check) bool { return mayBeAccused(s.to, o) && c.Tells })
 			switch {
 			case b.Paths[k].Holds && s.kind != obey:
-				return nameOf(one) + " is judged while the brake holds"
+				return " is judged while the brake holds"
 			case !proof && !alone && !waited && s.kind != obey:
-				return nameOf(one) + " is judged, and nothing proves that the path works"
+				return " is judged, and nothing proves that the path works"
 			case w.accused(i, k) && !is:
-				return nameOf(one) + " is judged, and is still accused"
+				return " is judged, and is still accused"
 			}
 		}
-	}
-	return ""
+		return ""
+	})
 }
 
 // brakeEnds: a brake ends only by a check that passes, by an order, or when no check is accused any more. It begins
@@ -164,10 +164,9 @@ func brakeEnds(s *step) string {
 		case now && !was && open:
 			return "the brake holds before all checks had their turn"
 		}
-		for one := range w.all() {
-			if what := s.accusedRightly(one, line, passes); what != "" {
-				return nameOf(one) + what
-			}
+		what := w.first(func(one *Server) string { return s.accusedRightly(one, line, passes) })
+		if what != "" {
+			return what
 		}
 	}
 	return ""

@@ -25,29 +25,29 @@ func leavesOutOne(s *step) string {
 	if !w.has(observed_) || w.dead {
 		return ""
 	}
-	for one := range w.all() {
+	return w.first(func(one *Server) string {
 		was, facts := b.running(one.Dest.Addr), &s.to.Servers[one.At]
 		serves := s.to.Follows && s.to.ServesIn(facts) && !w.ByHand[one.Dest.Addr]
 		switch {
 		case one.Suspect && serves && state(one) == health.Up:
-			return nameOf(one) + " is left out, and serves"
+			return " is left out, and serves"
 		case was == nil || !s.from.Follows || !s.to.Follows:
 		case one.Suspect && !was.Suspect && (s.kind != packets || int32(s.a) != one.At) && was.Looks < surely:
-			return nameOf(one) + " is left out, and was not suspected"
+			return " is left out, and was not suspected"
 		case one.Suspect && !was.Suspect && !enough(s, int(one.At)):
-			return nameOf(one) + " is left out, and no other serves"
+			return " is left out, and no other serves"
 		case one.Suspect && !was.Suspect && one.Turn.Sub(instant) < tick:
-			return nameOf(one) + " is left out for no time"
+			return " is left out for no time"
 		case s.kind == packets && !one.Suspect && was.Climbs.IsZero() && s.changes(one.Dest.Addr):
-			return nameOf(one) + " changes its place by a suspicion"
+			return " changes its place by a suspicion"
 		case one.Suspect || !was.Suspect || !serves || !enough(s, int(one.At)) || w.Gathers() || b.Gathers() ||
 			s.kind == order || s.kind == file ||
 			s.kind == ready || s.kind == look || s.kind == edit:
 		case was.Turn.Add(-time.Duration(bit(s.kind == time_)) * tick).After(instant), was.Suspects > 2:
-			return nameOf(one) + " is back early"
+			return " is back early"
 		case state(one) != health.Up:
-			return nameOf(one) + " is back, and does not pass"
+			return " is back, and does not pass"
 		}
-	}
-	return ""
+		return ""
+	})
 }

@@ -36,11 +36,11 @@ func failsRightly(s *step) string {
 	if !w.has(timed|cuts) || !s.from.Follows || !s.to.Follows {
 		return ""
 	}
-	for one := range w.all() {
+	return w.first(func(one *Server) string {
 		o := &s.to.Servers[one.At]
 		was := b.At(one.Dest.Addr)
 		if !s.isOut(o) || was == nil || b.ByHand[one.Dest.Addr] {
-			continue
+			return ""
 		}
 		_, had := b.table.At(one.Dest.Addr)
 		_, in := w.table.At(one.Dest.Addr)
@@ -50,19 +50,19 @@ func failsRightly(s *step) string {
 		}
 		switch {
 		case had && !in && !o.Ends && s.kind != removal:
-			return nameOf(one) + " is out before its time, or by a check that never passed"
+			return " is out before its time, or by a check that never passed"
 		case !w.has(timed):
 		case one.Failed.IsZero():
-			return nameOf(one) + " fails, and its time has not begun"
+			return " fails, and its time has not begun"
 		case s.from.Servers[was.At].Health == health.Up && !s.from.Servers[was.At].Waits &&
 			!one.Failed.Equal(instant):
-			return nameOf(one) + " fails, and its time began earlier"
+			return " fails, and its time began earlier"
 		case !began.IsZero() && one.Failed.Before(began), !began.IsZero() && one.Failed.After(began) &&
 			instant.Sub(began) < 2*tick && s.kind != look:
-			return nameOf(one) + " fails, and its time began anew"
+			return " fails, and its time began anew"
 		}
-	}
-	return ""
+		return ""
+	})
 }
 
 // provesItself: a check counts as proven once it has passed, until it is replaced.
@@ -71,12 +71,8 @@ func provesItself(s *step) string {
 	if !w.has(cuts) || w.dead || b.dead && s.kind != start || s.kind == wakeUp {
 		return ""
 	}
-	for i := range w.Servers {
-		one := &w.Servers[i]
-		was := b.running(one.Dest.Addr)
-		if one.Gone {
-			continue
-		}
+	return w.first(func(one *Server) string {
+		was, i := b.running(one.Dest.Addr), int(one.At)
 		for k, check := range one.Checks() {
 			passes := s.kind == result && i == int(s.a) && k == int(s.b) && passes(s.c) &&
 				check.Health.State == health.Up
@@ -84,9 +80,9 @@ func provesItself(s *step) string {
 			before := was != nil && was.Check(k).Proven &&
 				!(s.kind == edit && s.b == editCheck && k == 0 && w.cfg.server[i] == int(s.a))
 			if want := s.kind != start && (passes || before); !known && check.Proven != want {
-				return nameOf(one) + ": it counts as proven, or doesn't, without a cause"
+				return ": it counts as proven, or doesn't, without a cause"
 			}
 		}
-	}
-	return ""
+		return ""
+	})
 }

@@ -46,6 +46,16 @@ var others = []struct {
 
 func nameOf(s *Server) string { return callAddr(s.Dest.Addr) }
 
+// first is the name of the first server with which something is wrong, and what that is.
+func (w *world) first(wrong func(*Server) string) string {
+	for one := range w.all() {
+		if what := wrong(one); what != "" {
+			return nameOf(one) + what
+		}
+	}
+	return ""
+}
+
 // changes reports whether a destination is not as it was.
 func (s *step) changes(addr addrPort) bool { return differs(s.from.Table, s.to.Table, addr) }
 
@@ -193,16 +203,16 @@ func ownServer(s *step) string {
 			return callAddr(addr) + " was found, and its destination changes"
 		}
 	}
-	for one := range w.all() {
+	return w.first(func(one *Server) string {
 		excused := false
 		for _, o := range others {
 			excused = excused || o.holds(w, int(one.At)) || o.holds(b, int(one.At))
 		}
 		if !excused && !s.isOf(one) && s.changes(one.Dest.Addr) {
-			return nameOf(one) + " changes for another server"
+			return " changes for another server"
 		}
-	}
-	return ""
+		return ""
+	})
 }
 
 // tellsWhy: each place has the name of the rule that decided it. State and rule together have one cause only.

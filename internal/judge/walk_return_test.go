@@ -14,27 +14,28 @@ func holdsDown(s *step) string {
 		return ""
 	}
 	passed := time.Duration(bit(s.kind == time_)) * tick
-	for i := range w.Servers {
-		one, was, facts := &w.Servers[i], &b.Servers[i], &s.to.Servers[i]
+	return w.first(func(one *Server) string {
+		i := int(one.At)
+		was, facts := &b.Servers[i], &s.to.Servers[i]
 		soon := !was.Fallen && instant.Before(was.Turn.Add(w.HoldDownMax-passed))
 		left := was.Turn.Add(-passed).Sub(instant)
 		switch {
-		case one.Gone, one.Suspect, was.Suspect:
+		case one.Suspect, was.Suspect:
 		case one.Fallen && !was.Fallen &&
 			one.Turn.Sub(instant) != time.Duration(
 				bit(soon)*min(int(was.Falls), int(w.HoldDownMax/tick)))*tick:
-			return nameOf(one) + " is out for another time than its failures say"
+			return " is out for another time than its failures say"
 		case facts.Waits && !one.Turn.After(instant) && !w.has(byOrdered|paced):
-			return nameOf(one) + " waits, and its time is over"
+			return " waits, and its time is over"
 		case was.Fallen && one.Fallen && s.kind != time_ && one.Turn != was.Turn:
-			return nameOf(one) + " is out, and waits for another time"
+			return " is out, and waits for another time"
 		case !one.Fallen && s.from.Servers[i].Waits && s.from.Servers[i].Health == health.Up && left > 0 &&
 			enough(s, i) &&
 			s.kind != order && s.kind != file && s.kind != look && s.kind != ready:
-			return nameOf(one) + " comes back early"
+			return " comes back early"
 		}
-	}
-	return ""
+		return ""
+	})
 }
 
 // enough reports whether another server serves.
@@ -55,19 +56,19 @@ func comesByOrder(s *step) string {
 		s.before.Gathers() {
 		return ""
 	}
-	for one := range w.all() {
+	return w.first(func(one *Server) string {
 		was, facts := s.before.running(one.Dest.Addr), &s.to.Servers[one.At]
 		if was == nil || !was.Fallen || one.Fallen || one.Backup || facts.Health != health.Up ||
 			!enough(s, int(one.At)) {
-			continue
+			return ""
 		}
 		if from := &s.from.Servers[was.At]; s.from.MayServe(from) && !s.from.ServesIn(from) &&
 			!s.to.ByHand[one.Dest.Addr] &&
 			s.kind != order && s.kind != file && s.kind != look && s.kind != ready {
-			return nameOf(one) + " comes back without an order"
+			return " comes back without an order"
 		}
-	}
-	return ""
+		return ""
+	})
 }
 
 // comesAtPace: one server comes back in each tick, unless the other does not serve. A server waits only for another
@@ -77,8 +78,8 @@ func comesAtPace(s *step) string {
 	if !w.has(paced) || !s.from.Follows || !s.to.Follows || s.kind == edit {
 		return ""
 	}
-	for i := range w.Servers {
-		one, came := &w.Servers[i], false
+	return w.first(func(one *Server) string {
+		i, came := int(one.At), false
 		for o := range w.Servers {
 			other := &w.Servers[o]
 			came = came || o != i && !other.Fallen && instant.Before(other.Turn.Add(tick))
@@ -90,14 +91,13 @@ func comesAtPace(s *step) string {
 			s.kind == file ||
 			s.kind == ready || s.kind == look
 		switch {
-		case one.Gone:
 		case !one.Fallen && b.Servers[i].Fallen && came && enough(s, i) && !lifted:
-			return nameOf(one) + " comes back too soon after another"
+			return " comes back too soon after another"
 		case facts.Waits && !needsOrder(one) && !w.has(byOrdered) && !came && !one.Turn.After(instant):
-			return nameOf(one) + " waits, and no other came"
+			return " waits, and no other came"
 		}
-	}
-	return ""
+		return ""
+	})
 }
 
 // lingers reports whether as many servers were removed as paceout allows in this time.
@@ -147,21 +147,21 @@ func remembersFalls(s *step) string {
 		s.kind == ready || s.kind == retry {
 		return ""
 	}
-	for one := range s.after.all() {
+	return s.after.first(func(one *Server) string {
 		was, to := s.before.At(one.Dest.Addr), &s.to.Servers[one.At]
 		if was == nil || to.Backup || to.Health != health.Down || !s.to.MayServe(to) || s.to.ServesIn(to) ||
 			s.to.ByHand[to.Dest.Addr] {
-			continue
+			return ""
 		}
 		if s.kind == edit && s.from.ByHand[to.Dest.Addr] {
-			continue // the reload ended a change by hand, by which alone it may have served
+			return "" // the reload ended a change by hand, by which alone it may have served
 		}
 		from := &s.from.Servers[was.At]
 		passed := from.Health == health.Up || from.Kept || from.Held
 		if served := passed && s.from.MayServe(from) && s.from.ServesIn(from); (served || was.Fallen) &&
 			!one.Fallen {
-			return nameOf(one) + " was taken out by checks, and that is not noted"
+			return " was taken out by checks, and that is not noted"
 		}
-	}
-	return ""
+		return ""
+	})
 }

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"ldirectord/internal/health"
-	"ldirectord/internal/lvs"
 )
 
 // capability is a feature of a section, or something that may happen to it.
@@ -156,6 +155,18 @@ func reported(admin health.Admin, percent uint8) health.Report {
 	return health.Report{Admin: admin, Weighs: true, Percent: percent}
 }
 
+// directives are those of capabilities, with times in ticks.
+var directives = []struct {
+	of     capability
+	script string
+}{
+	{quiescent | together_, "quiescent"}, {repair, "repair"}, {guarded, "keepserving=50%"},
+	{departures, "draintime=2"}, {slow, "slowstart=3"}, {paced, "pace=1/1"}, {pacedOut, "paceout=1/1"},
+	{holddown, "holddown=1 holddownmax=2"}, {byOrdered, "comeback=order"},
+	{observed_, "observe=out holddownmax=1"}, {cuts, "onfail=cut"}, {timed, "onfail=2"},
+	{strength, "minservers=1/2"},
+}
+
 // section is the section of the slice, without members. Plain: the file has none of the policies.
 func (sl *slice) section(plain bool) *Section {
 	s := &Section{Rule: sl.rule, Announce: sl.has(together_ | strength)}
@@ -164,42 +175,13 @@ func (sl *slice) section(plain bool) *Section {
 		without.has_ &^= policies
 		sl = &without
 	}
-	s.Quiescent, s.Repair = sl.has(quiescent|together_), sl.has(repair)
 	if sl.has(fallback_) {
 		s.Fallbacks, s.NoFallback = []*Member{{Dest: destAt(sorry, false, 1), Unchecked: true}}, sl.has(off_)
 	}
-	if sl.has(guarded) {
-		s.KeepServing = lvs.Share{N: 50, Percent: true}
-	}
-	if sl.has(departures) {
-		s.DrainTime = 2 * tick
-	}
-	if sl.has(slow) {
-		s.SlowStart = 3 * tick
-	}
-	if sl.has(paced) {
-		s.Pace = lvs.Pace{Share: lvs.Share{N: 1}, Every: tick}
-	}
-	if sl.has(pacedOut) {
-		s.PaceOut = lvs.Pace{Share: lvs.Share{N: 1}, Every: tick}
-	}
-	if sl.has(holddown) {
-		s.HoldDown, s.HoldDownMax = tick, 2*tick
-	}
-	if sl.has(byOrdered) {
-		s.Comeback = lvs.ByOrder
-	}
-	if sl.has(observed_) {
-		s.Observe, s.HoldDownMax = lvs.LeftOut, tick
-	}
-	switch {
-	case sl.has(timed):
-		s.OnFail = lvs.OnFail(2 * tick)
-	case sl.has(cuts):
-		s.OnFail = lvs.Cut
-	}
-	if sl.has(strength) {
-		s.MinServers = lvs.LowHigh{Low: lvs.Share{N: 1}, High: lvs.Share{N: 2}}
+	for _, d := range directives {
+		if sl.has(d.of) {
+			(&Case{Section: s}).given(d.script)
+		}
 	}
 	return s
 }

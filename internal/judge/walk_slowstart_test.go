@@ -18,24 +18,24 @@ func climbsRightly(s *step) string {
 	if !m.Follows {
 		return ""
 	}
-	for one := range w.all() {
-		switch i := int(one.At); {
+	wrong := w.first(func(one *Server) string {
+		switch {
 		case !w.has(slow) && !one.Climbs.IsZero():
-			return nameOf(one) + " climbs without slowstart"
-		case one.Climbs.IsZero() || m.WeightIn(one.Dest.Addr) == climbedPart(one.Climbs, &m.Servers[i]):
-		default:
-			return nameOf(one) + " climbs, and doesn't have the weight of this moment"
+			return " climbs without slowstart"
+		case one.Climbs.IsZero() || m.WeightIn(one.Dest.Addr) == climbedPart(one.Climbs, &m.Servers[one.At]):
+			return ""
 		}
-	}
-	if !w.has(slow) || !known {
-		return ""
+		return " climbs, and doesn't have the weight of this moment"
+	})
+	if wrong != "" || !w.has(slow) || !known {
+		return wrong
 	}
 	cold := s.isCold()
-	for one := range w.all() {
+	return w.first(func(one *Server) string {
 		now := &m.Servers[one.At]
 		was, in := s.before.climber(one.Dest.Addr, b)
 		if s.kind == promote && in && !one.Climbs.IsZero() {
-			return nameOf(one) + " climbs, and served while the director was a standby"
+			return " climbs, and served while the director was a standby"
 		}
 		if s.kind == time_ && !was.IsZero() {
 			was = was.Add(-tick)
@@ -45,25 +45,25 @@ func climbsRightly(s *step) string {
 		full := !was.IsZero() && climbedWeight(was, now.Weight) == now.Weight
 		switch {
 		case now.Backup && climbs:
-			return nameOf(one) + " is a backup server, and climbs"
+			return " is a backup server, and climbs"
 		case now.Backup:
 		case climbs && (!up && now.Health != health.Unknown || !serves):
-			return nameOf(one) + " climbs, and does not serve by its checks"
+			return " climbs, and does not serve by its checks"
 		case climbs && cold:
-			return nameOf(one) + " climbs, and the others do not serve enough"
+			return " climbs, and the others do not serve enough"
 		case climbs && in && was.IsZero():
-			return nameOf(one) + " was in service, and climbs"
+			return " was in service, and climbs"
 		case climbs && in && !was.Equal(one.Climbs):
-			return nameOf(one) + " climbs, and its climb began anew"
+			return " climbs, and its climb began anew"
 		case climbs && !in && m.WeightIn(now.Dest.Addr) != 1:
-			return nameOf(one) + " comes in with more than 1"
+			return " comes in with more than 1"
 		case !climbs && !in && serves && up && !cold && !s.before.wasRerouted(one):
-			return nameOf(one) + " comes in with its full weight while others serve"
+			return " comes in with its full weight while others serve"
 		case !climbs && in && !was.IsZero() && serves && up && !cold && !full:
-			return nameOf(one) + " no longer climbs before its weight is full"
+			return " no longer climbs before its weight is full"
 		}
-	}
-	return ""
+		return ""
+	})
 }
 
 // climbedWeight is the weight of a server that has climbed since a time.

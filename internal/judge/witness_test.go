@@ -23,115 +23,16 @@ func seen(suspected, well, answered bool) *Witness {
 	return w
 }
 
-// Each line of a row is a server, each word what a look finds since the last look: new connections, a slash, packets
-// back. A leading - means that the counters were reset before. After the arrow follow the looks at which the suspicion
-// begins and ends. The first look is 1.
+// Each line of a story is a server.
 func TestWhenAServerIsSuspected(t *testing.T) {
-	for _, row := range []struct{ what, looks string }{
-		{"the example: its fellows answer", `
-			14/0  14/0  -> 2
-			14/50 14/50
-			14/50 14/50`},
-		{"packets came back after the first of its connections", `
-			14/1  14/0  14/0  -> 3
-			14/50 14/50 14/50`},
-		{"one packet back ends it", `
-			14/0  14/0  14/0  14/1 14/0 -> 2 4
-			14/50 14/50 14/50 14/50 14/50`},
-		{"a burst just before the look", `
-			0/5   60/0  0/60
-			14/50 60/50 14/50`},
-		{"a burst just before the look, and an answer that is late by one look", `
-			1/0   60/0  0/60
-			14/50 60/50 14/50`},
-		{"a burst that no server answers at first, because it was just made", `
-			30/0  30/30
-			30/0  30/30
-			30/0  30/30`},
-		{"few of them were there at the look before", `
-			9/0   30/0  0/0   1/0   -> 4
-			14/50 14/50 14/50 14/50`},
-		{"a burst just before its counters are renewed, and a look before they are again", `
-			1/0   60/0  0/0   0/60
-			14/50 14/50 14/50 14/50`},
-		{"fewer than 20", `
-			10/0  9/0   0/0
-			14/50 14/50 14/50`},
-		{"exactly 20", `
-			10/0  10/0  -> 2
-			14/50 14/50`},
-		{"slowly", `
-			4/0   4/0   4/0   4/0   4/0   -> 5
-			14/50 14/50 14/50 14/50 14/50`},
-		{"looks without a connection change nothing", `
-			10/0  0/0   0/0   10/0  -> 4
-			14/50 14/50 14/50 14/50`},
-		{"one connection each tenth look adds up to nothing", `
-			9/0 0/0 0/0 0/0 0/0 0/0 0/0 0/0 0/0 0/0 0/0 15/0 5/0
-			9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9  0/9`},
-		{"no clients any more: it ends after ten looks", `
-			20/0 20/0 0/0 0/0 0/0 0/0 0/0 0/0 0/0 0/0 0/0 0/0 0/0 -> 2 12
-			9/9  9/9  9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9`},
-		{"a client at the ninth: it stays", `
-			20/0 20/0 0/0 0/0 0/0 0/0 0/0 0/0 0/0 0/0 0/0 1/0 0/0 0/0 -> 2
-			9/9  9/9  9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9`},
-		{"no server to compare with", `
-			50/0 50/0 50/0`},
-		{"the others have no new connections: old ones say nothing", `
-			50/0 50/0 50/0
-			0/99 0/99 0/99`},
-		{"a flood: no server answers", `
-			999/0 999/0 999/0
-			999/0 999/0 999/0
-			999/0 999/0 999/0`},
-		{"two of three answer: not two thirds of the fellows of either", `
-			50/0  50/0  50/0
-			50/0  50/0  50/0
-			50/99 50/99 50/99`},
-		{"of four, two fellows of three are two thirds", `
-			50/0  50/0  50/0 -> 2
-			50/0  50/0  50/0 -> 2
-			50/99 50/99 50/99
-			50/99 50/99 50/99`},
-		{"idle fellows don't count", `
-			50/0  50/0 -> 2
-			0/0   0/0
-			0/9   0/0
-			50/99 50/99`},
-		{"the network comes back: looks in which the fellows failed don't count", `
-			50/0 50/0 9/0  9/0  9/9
-			50/0 50/0 9/9  9/9  9/9
-			50/0 50/0 9/9  9/9  9/9`},
-		{"once suspected, it stays so while the others fail, too", `
-			50/0  50/0  50/0 50/0 50/0 -> 2
-			50/99 50/99 50/0 50/0 50/9`},
-		{"scanners send SYNs alone to one server: it answers them", `
-			300/300 300/300 300/300
-			5/20    5/20    5/20`},
-		{"uploads and long polls: no new connections, or acknowledged ones", `
-			0/0  20/1 20/1 0/0 0/0
-			9/9  9/9  9/9  9/9 9/9`},
-		{"the counters are set to zero: what was seen is forgotten", `
-			14/0  -0/0 14/0  14/0  -> 4
-			14/50 -0/0 14/50 14/50`},
-		{"and have more connections than before already: a fellow says nothing then", `
-			14/0  14/0    14/0  14/0  -> 4
-			14/50 -2000/5 14/50 14/50`},
-		{"and have more packets than before already", `
-			14/0  14/0    14/0  14/0  -> 4
-			14/50 -5/3000 14/50 14/50`},
-		{"the others fail while it gets no connection: it is decided later", `
-			20/0  0/0  0/0   1/0   -> 4
-			14/50 14/0 14/50 14/50`},
-		{"and so is a suspicion", `
-			14/0  14/0  -0/0 0/0   -> 2 3
-			14/50 14/50 -0/0 14/50`},
-	} {
-		t.Run(row.what, func(t *testing.T) {
+	_, all, _ := strings.Cut(testkit.Read(t, "../../testdata/judge/witness.txt"), "\n= ")
+	for story := range strings.SplitSeq(all, "\n= ") {
+		what, lines, _ := strings.Cut(story, "\n")
+		t.Run(what, func(t *testing.T) {
 			var all []*Witness
 			var looks [][]string
 			var want []string
-			for _, line := range strings.Split(strings.TrimSpace(row.looks), "\n") {
+			for _, line := range strings.Split(strings.TrimSpace(lines), "\n") {
 				words, turns, _ := strings.Cut(line, "->")
 				looks, want = append(looks, strings.Fields(words)),
 					append(want, strings.TrimSpace(turns))

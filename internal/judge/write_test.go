@@ -6,96 +6,50 @@ import (
 	"strings"
 	"testing"
 
-	"ldirectord/internal/health"
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
-// The protocol of a write, as a table that answers, refuses, has lost an entry or does not answer: what is sent, batch
-// after batch, and what is known then. Of the first virtual service server 1 serves at first, and servers 2 to 4 are to
-// serve instead of it; of the second one only server 1.
+// What is sent after which answer, batch after batch, and what is known then.
 func TestWhatIsSentAfterWhichAnswer(t *testing.T) {
-	oops := errors.New("oops")
-	for _, row := range []struct {
-		what    string
-		state   health.State // of server 1
-		refuses string       // the operation with another answer
-		answer  Answer
-		edited  bool   // the settings change, too
-		want    string // what is sent; batches are separated by |
-		have    string // then known of the first service
-		err     bool
-	}{
-		{what: "all is done", state: health.Down, have: "2:1 3:1 4:1",
-			want: "-a A2 -a A3 -a A4 -a B1 | -d A1"},
-		{what: "an addition is refused, and the other server is up", state: health.Up, refuses: "-a A3",
-			answer: Refused,
-			want:   "-a A2 -a A3 -a A4 -a B1", have: "1:1 2:1 4:1", err: true},
-		{what: "… and the other server is down", state: health.Down, refuses: "-a A3", answer: Refused,
-			want: "-a A2 -a A3 -a A4 -a B1 | -d A1", have: "2:1 4:1", err: true},
-		{what: "an addition has no answer", state: health.Down, refuses: "-a A3", answer: Unanswered,
-			want: "-a A2 -a A3 -a A4 -a B1", have: "1:1 2:1 4:1", err: true},
-		{what: "the service is missing", state: health.Down, refuses: "-a A3", answer: Missing,
-			want: "-a A2 -a A3 -a A4 -a B1", have: "1:1 2:1 4:1", err: true},
-		{what: "a removal is refused", state: health.Down, refuses: "-d A1", answer: Refused,
-			want: "-a A2 -a A3 -a A4 -a B1 | -d A1", have: "1:1 2:1 3:1 4:1", err: true},
-		{what: "new settings", state: health.Down, edited: true, have: "2:1 3:1 4:1",
-			want: "-E A | -a A2 -a A3 -a A4 -a B1 | -d A1"},
-		{what: "new settings are refused", state: health.Down, edited: true, refuses: "-E A", answer: Refused,
-			have: "2:1 3:1 4:1",
-			want: "-E A | -a A2 -a A3 -a A4 -a B1 | -d A1"},
-		{what: "new settings have no answer", state: health.Down, edited: true, refuses: "-E A",
-			answer: Unanswered, have: "1:1",
-			want: "-E A | -a B1", err: true},
-	} {
-		t.Run(row.what, func(t *testing.T) {
-			one, two := inService(1, 1, 1, 1), inService(1)
-			for n := byte(2); n <= 4; n++ {
-				one.Have.Remove(at(n))
+	answers := map[string]Answer{"refused": Refused, "unanswered": Unanswered, "missing": Missing}
+	for _, row := range testkit.Table(t, "../../testdata/judge/written.txt", 5) {
+		one, two := sectionWith("servers=1/1/1/1, 2 3 4 absent, "+row[1]), sectionWith("servers=1, 1 absent")
+		a, b := virtualService(1, one.Have), virtualService(2, two.Have)
+		want, there := virtualService(1, nil), virtualService(2, lvs.Dests{two.Members[0].Dest})
+		for _, m := range one.Members[1:] {
+			want.Dests.Put(m.Dest)
+		}
+		edited := strings.HasPrefix(row[2], "-E A")
+		if edited {
+			want.Settings.Scheduler = "wlc"
+		}
+		first, second := NewWrite(&one, a, want), NewWrite(&two, b, there)
+		sent := sendAll(NewWrites([]*Write{first, second}), func(op string) Outcome {
+			if how, is := strings.CutPrefix(row[2], op+" "); is {
+				return Outcome{answers[how], errors.New("oops")}
 			}
-			two.Have.Remove(at(1))
-			one.says(0, row.state)
-			a, b := virtualService(1, one.Have), virtualService(2, two.Have)
-			want, there := virtualService(1, nil), virtualService(2, nil)
-			for i, m := range one.Members {
-				if i > 0 {
-					want.Dests.Put(m.Dest)
-				}
-			}
-			there.Dests.Put(two.Members[0].Dest)
-			if row.edited {
-				want.Settings.Scheduler = "wlc"
-			}
-			first, second := NewWrite(&one, a, want), NewWrite(&two, b, there)
-			sent := sendAll(NewWrites([]*Write{first, second}), func(op string) Outcome {
-				if op == row.refuses {
-					return Outcome{row.answer, oops}
-				}
-				return Outcome{}
-			})
-			if sent != row.want || serversIn(one.Have) != row.have {
-				t.Errorf("sent %s\nwant %s\nknown is %s, want %s", sent, row.want, serversIn(one.Have),
-					row.have)
-			}
-			if (first.Err != nil) != row.err || (first.Answer == Missing) != (row.answer == Missing) ||
-				second.Err != nil {
-				t.Errorf("%+v; of the other service %v", first.Outcome, second.Err)
-			}
-			refused := row.edited && row.answer == Refused
-			if isOld := first.Written == a.Settings; (first.Refused != nil) != refused ||
-				isOld != (!row.edited || row.refuses != "") {
-				t.Errorf("the settings are %v, %v", first.Written, first.Refused)
-			}
-			if refused && first.Want.Settings != a.Settings {
-				t.Errorf("wanted are still %v", first.Want.Settings)
-			}
+			return Outcome{}
 		})
+		known := serversIn(one.Have) + word(first.Err != nil, ", an error")
+		testkit.Same(t, []string{sent, known}, row[3:], row[0])
+		refused := row[2] == "-E A refused"
+		if (first.Answer == Missing) != (row[2] == "-a A3 missing") || second.Err != nil {
+			t.Errorf("%s: %+v; of the other service %v", row[0], first.Outcome, second.Err)
+		}
+		isOld := first.Written == a.Settings
+		if (first.Refused != nil) != refused || isOld != (row[2] != "-E A") {
+			t.Errorf("%s: the settings are %v, %v", row[0], first.Written, first.Refused)
+		}
+		if refused && first.Want.Settings != a.Settings {
+			t.Errorf("wanted are still %v", first.Want.Settings)
+		}
 	}
 }
 
 // A table that is silent gets nothing more of a service, in this round and in the later ones.
 func TestNothingIsSentToASilentTable(t *testing.T) {
-	c := inService(1, 1)
-	c.given("2 absent")
+	c := sectionWith("servers=1/1, 2 absent")
 	want := virtualService(1, nil)
 	want.Dests.Put(c.Members[1].Dest)
 	one := NewWrite(&c, virtualService(1, c.Have), want)
@@ -148,11 +102,11 @@ func virtualService(n uint32, dests lvs.Dests) lvs.VirtualService {
 
 // serversIn are the servers of a table, and their weights.
 func serversIn(have lvs.Dests) string {
-	var all []string
+	places := dests{}
 	for _, d := range have {
-		all = append(all, fmt.Sprintf("%d:%d", d.Addr.Addr().As4()[3], d.Weight))
+		places[d.Addr] = d
 	}
-	return strings.Join(all, " ")
+	return placed(places)
 }
 
 // sendAll sends all operations, and returns them with the services A and B, and the numbers of their servers.
@@ -170,5 +124,5 @@ func sendAll(writes *Writes, answer func(op string) Outcome) string {
 		}
 		batches = append(batches, strings.Join(sent, " "))
 	}
-	return strings.Join(batches, " | ")
+	return strings.Join(batches, " / ")
 }

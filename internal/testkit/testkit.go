@@ -141,3 +141,17 @@ func FailsWith(t testing.TB, err error, part string, words ...any) {
 
 // Error is the error of a call that returns a value and an error.
 func Error[T any](_ T, err error) error { return err }
+
+// ManyServers is a configuration of n servers on loopback, four in each virtual service.
+func ManyServers(n, port, interval int) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "checkinterval = %d\nnegotiatetimeout = 3\n", interval)
+	for i := range n {
+		if i%4 == 0 {
+			fmt.Fprintf(&b, "virtual = 10.%d.%d.1:80\n\tservice = http\n\treceive = \"OK\"\n",
+				i/4/250, i/4%250)
+		}
+		fmt.Fprintf(&b, "\treal = 127.1.%d.%d:%d masq\n", i/250, i%250+1, port)
+	}
+	return b.String()
+}

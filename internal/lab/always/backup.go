@@ -11,10 +11,9 @@ func backupTurns(s *Step) string {
 	}
 	up, open, unsure := m.own()
 	low, high := m.BackupBelow.Of(m.Weighted())
-	for i := range m.Servers {
-		o := &m.Servers[i]
+	return m.first(func(o *Server) string {
 		if !o.Backup || o.Weight == 0 || o.Touched || m.isByHand(o) || b.isByHand(o) {
-			continue
+			return ""
 		}
 		_, in := m.Table.At(o.Dest.Addr)
 		was, now := b.WeightIn(o.Dest.Addr) > 0, m.ServesIn(o)
@@ -22,31 +21,30 @@ func backupTurns(s *Step) string {
 		passes := wanted && o.Health == health.Up && !o.Unchecked
 		switch {
 		case !was && now && !b.Backed && up+open >= low:
-			return m.Call(o.Dest.Addr) + " comes, and enough others serve or are unknown"
+			return " comes, and enough others serve or are unknown"
 		case was && !now && passes && up+unsure < high && !m.changesToGate(o):
-			return m.Call(o.Dest.Addr) + " goes, and too few others serve"
+			return " goes, and too few others serve"
 		case was && !in && passes:
-			return m.Call(o.Dest.Addr) + " is a backup server that is cut"
+			return " is a backup server that is cut"
 		}
-	}
-	return ""
+		return ""
+	})
 }
 
 // backupServes: backup servers serve while too few others do, and at no other time.
-func backupServes(m *Moment) string {
+func backupServes(m *Moment, s *Server) string {
+	if !s.Backup || s.Unchecked || m.Gathers {
+		return ""
+	}
 	up, open, unsure := m.own()
 	low, high := m.BackupBelow.Of(m.Weighted())
-	for i := range m.Servers {
-		s := &m.Servers[i]
-		switch {
-		case !s.Backup || s.Unchecked || m.Gathers:
-		case m.Backed && up >= high:
-			return m.Call(s.Dest.Addr) + " is needed, and enough others serve"
-		case !m.Backed && up+open+unsure < low:
-			return m.Call(s.Dest.Addr) + " is not needed, and too few others serve"
-		case m.Rests(s) && m.ServesIn(s) && !m.isByHand(s):
-			return m.Call(s.Dest.Addr) + " is not needed, and serves"
-		}
+	switch {
+	case m.Backed && up >= high:
+		return " is needed, and enough others serve"
+	case !m.Backed && up+open+unsure < low:
+		return " is not needed, and too few others serve"
+	case m.Rests(s) && m.ServesIn(s) && !m.isByHand(s):
+		return " is not needed, and serves"
 	}
 	return ""
 }

@@ -8,12 +8,13 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// Predicate always holds. Step examines a step, Rest a moment in which the director has nothing left to do. Each
-// returns what is wrong, or nothing.
+// Predicate always holds. Step examines a step, Rest a moment in which the director has nothing left to do, and One
+// each server at such a moment. They return what is wrong, or nothing; One without the server's name.
 type Predicate struct {
 	Number int // of docs/measured/walk.md
 	Step   func(*Step) string
 	Rest   func(*Moment) string
+	One    func(*Moment, *Server) string
 }
 
 // Says has the predicates in words, by their numbers.
@@ -46,34 +47,31 @@ var Says = [...]string{
 // Predicates are those that need only facts. The walk has others, which need what it alone knows: its events, the
 // decision, and its own operations.
 var Predicates = []Predicate{
-	{1, passed, nil},
-	{2, staysIn, passing},
-	{3, nil, failing},
-	{3, nil, isSomebodys},
-	{4, guardKeeps, nil},
-	{5, nil, ordersHold},
-	{6, fallbackComes, fallbackServes},
-	{6, leavesNone, nil},
-	{7, nil, handIsUndone},
-	{10, adopts, nil},
-	{14, drainsOn, leaves},
-	{20, backupTurns, backupServes},
-	{14, nil, formerGoes},
-	{14, nil, changesInTurn},
-	{17, nil, weighsNoMore},
-	{18, nil, waitsBeside},
-	{19, nil, wordsHold},
-	{23, leavesOutOne, leftOut},
+	{1, passed, nil, nil},
+	{2, staysIn, nil, passing},
+	{3, nil, nil, failing},
+	{3, nil, isSomebodys, nil},
+	{4, guardKeeps, nil, nil},
+	{5, nil, nil, ordersHold},
+	{6, fallbackComes, fallbackServes, nil},
+	{6, leavesNone, nil, nil},
+	{7, nil, handIsUndone, nil},
+	{10, adopts, nil, nil},
+	{14, drainsOn, leaves, nil},
+	{20, backupTurns, nil, backupServes},
+	{14, nil, nil, formerGoes},
+	{14, nil, changesInTurn, nil},
+	{17, nil, nil, weighsNoMore},
+	{18, nil, nil, waitsBeside},
+	{19, nil, nil, wordsHold},
+	{23, leavesOutOne, nil, leftOut},
 }
 
 // Ask reports what is wrong with a step.
 func (s *Step) Ask(report func(number int, what string)) {
 	for _, p := range Predicates {
-		if p.Step == nil {
-			continue
-		}
-		if what := p.Step(s); what != "" {
-			report(p.Number, what)
+		if p.Step != nil {
+			tell(report, p.Number, p.Step(s))
 		}
 	}
 }
@@ -81,13 +79,29 @@ func (s *Step) Ask(report func(number int, what string)) {
 // Ask reports what is wrong with a moment in which the director has nothing left to do.
 func (m *Moment) Ask(report func(number int, what string)) {
 	for _, p := range Predicates {
-		if p.Rest == nil {
-			continue
+		if p.Rest != nil {
+			tell(report, p.Number, p.Rest(m))
 		}
-		if what := p.Rest(m); what != "" {
-			report(p.Number, what)
+		if p.One != nil {
+			tell(report, p.Number, m.first(func(s *Server) string { return p.One(m, s) }))
 		}
 	}
+}
+
+func tell(report func(number int, what string), number int, what string) {
+	if what != "" {
+		report(number, what)
+	}
+}
+
+// first is the name of the first server with which something is wrong, and what that is.
+func (m *Moment) first(wrong func(*Server) string) string {
+	for i := range m.Servers {
+		if what := wrong(&m.Servers[i]); what != "" {
+			return m.Call(m.Servers[i].Dest.Addr) + what
+		}
+	}
+	return ""
 }
 
 // excuses are the rules that may give way to a predicate, each with the facts that it needs.
@@ -135,20 +149,20 @@ func passed(s *Step) string {
 			return m.Call(d.Addr) + " comes into service, and is not configured"
 		}
 	}
-	for i := range m.Servers {
-		o := &m.Servers[i]
+	return m.first(func(o *Server) string {
 		was, _ := s.Before.Have.At(o.Dest.Addr) // a server that repair puts back served
 		comes := s.Before.WeightIn(o.Dest.Addr) == 0 && was.Weight == 0 && m.ServesIn(o)
 		// The guard may have to wait: while another daemon has the section, or changes are refused.
 		held := o.Held && (s.Before.Taken || s.Before.Failed)
-		if comes && !o.Unsure && !m.IsSure(o, health.Up) && !held && !m.excused(1, o) {
-			return m.Call(o.Dest.Addr) + " comes into service"
+		switch {
+		case !comes || o.Unsure || m.excused(1, o):
+		case !m.IsSure(o, health.Up) && !held:
+			return " comes into service"
+		case !m.isAsConfigured(o) && !m.changesToGate(o):
+			return " comes into service, and not as configured"
 		}
-		if comes && !o.Unsure && !m.isAsConfigured(o) && !m.changesToGate(o) && !m.excused(1, o) {
-			return m.Call(o.Dest.Addr) + " comes into service, and not as configured"
-		}
-	}
-	return ""
+		return ""
+	})
 }
 
 // staysIn: a server that passes is not taken out, not even for a moment.
@@ -157,27 +171,20 @@ func staysIn(s *Step) string {
 	if m.Dead || m.Taken || s.Cause == Outside {
 		return ""
 	}
-	for i := range m.Servers {
-		o := &m.Servers[i]
+	return m.first(func(o *Server) string {
 		goes := s.Before.WeightIn(o.Dest.Addr) > 0 && !m.ServesIn(o)
 		had, _ := s.Before.Have.At(o.Dest.Addr) // a server that waits was added by hand
 		excused := m.excused(2, o) && (!o.Waits || had.Weight == 0 || o.LeftOut)
 		if goes && m.IsSure(o, health.Up) && o.Weight > 0 && !excused {
-			return m.Call(o.Dest.Addr) + " passes, and is taken out"
+			return " passes, and is taken out"
 		}
-	}
-	return ""
+		return ""
+	})
 }
 
-func passing(m *Moment) string {
-	for i := range m.Servers {
-		s := &m.Servers[i]
-		if !m.MayServe(s) || s.Health != health.Up || m.excused(2, s) {
-			continue
-		}
-		if !m.isAsConfigured(s) {
-			return m.Call(s.Dest.Addr) + " passes, and is not in as configured"
-		}
+func passing(m *Moment, s *Server) string {
+	if m.MayServe(s) && s.Health == health.Up && !m.excused(2, s) && !m.isAsConfigured(s) {
+		return " passes, and is not in as configured"
 	}
 	return ""
 }
@@ -192,26 +199,25 @@ func (m *Moment) serving() (n int) {
 	return n
 }
 
-func failing(m *Moment) string {
-	serving := m.serving()
-	for i := range m.Servers {
-		s := &m.Servers[i]
-		if s.Health != health.Down || !s.Gone && !m.MayServe(s) || m.excused(3, s) {
-			continue
-		}
-		got, in := m.Table.At(s.Dest.Addr)
-		switch {
-		case s.Gone && got.Weight == 0:
-		case s.Held && (m.KeepServing.N == 0 && !s.Lingers || m.Obeys):
-			return m.Call(s.Dest.Addr) + " is held without a guard"
-		case s.Held && !s.Lingers && serving > m.KeepServing.Of(m.Weighted()):
-			return m.Call(s.Dest.Addr) + " is held, and others suffice"
-		case s.Held && !m.isAsConfigured(s) && !m.changesToGate(s) && !m.Gathers:
-			return m.Call(s.Dest.Addr) + " is held, and is not in as configured"
-		case s.Held:
-		case got.Weight > 0 || m.isAgainstOnFail(s, in) && !m.changesToGate(s):
-			return m.Call(s.Dest.Addr) + " fails, and is in the table as if it did not"
-		}
+// suffice reports whether more servers serve than checks must leave.
+func (m *Moment) suffice() bool { return m.serving() > m.KeepServing.Of(m.Weighted()) }
+
+func failing(m *Moment, s *Server) string {
+	if s.Health != health.Down || !s.Gone && !m.MayServe(s) || m.excused(3, s) {
+		return ""
+	}
+	got, in := m.Table.At(s.Dest.Addr)
+	switch {
+	case s.Gone && got.Weight == 0:
+	case s.Held && (m.KeepServing.N == 0 && !s.Lingers || m.Obeys):
+		return " is held without a guard"
+	case s.Held && !s.Lingers && m.suffice():
+		return " is held, and others suffice"
+	case s.Held && !m.isAsConfigured(s) && !m.changesToGate(s) && !m.Gathers:
+		return " is held, and is not in as configured"
+	case s.Held:
+	case got.Weight > 0 || m.isAgainstOnFail(s, in) && !m.changesToGate(s):
+		return " fails, and is in the table as if it did not"
 	}
 	return ""
 }
@@ -268,22 +274,19 @@ func guardKeeps(s *Step) string {
 	return ""
 }
 
-func ordersHold(m *Moment) string {
-	for i := range m.Servers {
-		s := &m.Servers[i]
-		d, in := m.Table.At(s.Dest.Addr)
-		switch {
-		case s.Gone || s.Unchecked || m.excused(5, s):
-		case (s.Out || s.Drained) && d.Weight > 0:
-			return m.Call(s.Dest.Addr) + " serves in spite of an order or a file"
-		case m.Rests(s):
-		case s.Out && in != m.Quiescent && !m.changesToGate(s) && !m.Together:
-			return m.Call(s.Dest.Addr) + " is in maintenance, and is in the table as if it were not"
-		case s.Out || !s.Drained || s.Health == health.Unknown || m.Together || m.changesToGate(s):
-		case s.Health == health.Down && !s.Held && !m.isAgainstOnFail(s, in):
-		case in != (m.Quiescent || s.Held || s.Health == health.Up):
-			return m.Call(s.Dest.Addr) + " is drained, and is in the table as if it were not"
-		}
+func ordersHold(m *Moment, s *Server) string {
+	d, in := m.Table.At(s.Dest.Addr)
+	switch {
+	case s.Gone || s.Unchecked || m.excused(5, s):
+	case (s.Out || s.Drained) && d.Weight > 0:
+		return " serves in spite of an order or a file"
+	case m.Rests(s):
+	case s.Out && in != m.Quiescent && !m.changesToGate(s) && !m.Together:
+		return " is in maintenance, and is in the table as if it were not"
+	case s.Out || !s.Drained || s.Health == health.Unknown || m.Together || m.changesToGate(s):
+	case s.Health == health.Down && !s.Held && !m.isAgainstOnFail(s, in):
+	case in != (m.Quiescent || s.Held || s.Health == health.Up):
+		return " is drained, and is in the table as if it were not"
 	}
 	return ""
 }
@@ -389,22 +392,21 @@ func adopts(s *Step) string {
 			return m.Call(d.Addr) + " may be a server without an address, and is not as it was"
 		}
 	}
-	for i := range m.Servers {
-		o := &m.Servers[i]
+	return m.first(func(o *Server) string {
 		was, now := b.WeightIn(o.Dest.Addr) > 0, m.ServesIn(o)
 		speaks := o.Out || o.Drained || o.Weight == 0 || m.changesToGate(o) ||
 			slices.Contains(b.Passed, o.Dest.Addr)
 		switch {
 		case o.Unchecked || m.excused(10, o):
 		case was && o.Health != health.Up:
-			return m.Call(o.Dest.Addr) + " was in service, and does not count as up"
+			return " was in service, and does not count as up"
 		case was && !now && !speaks:
-			return m.Call(o.Dest.Addr) + " was in service, and is not"
+			return " was in service, and is not"
 		case !was && now:
-			return m.Call(o.Dest.Addr) + " was not in service, and is"
+			return " was not in service, and is"
 		}
-	}
-	return ""
+		return ""
+	})
 }
 
 // drainsOn: a server that left the file stays while it has connections and its draintime is not over.
@@ -443,18 +445,14 @@ func (m *Moment) serverServes() bool {
 }
 
 // formerGoes: the server at a former address goes when the one at the new address is up.
-func formerGoes(m *Moment) string {
-	for i := range m.Servers {
-		s := &m.Servers[i]
-		if !s.Former || s.Gone || s.Unchecked {
-			continue
-		}
-		now := &m.Servers[s.To]
-		passes := now.Health == health.Up && !now.Waits && (now.Asks == health.NoAdmin || now.Drained)
-		if !now.Out && (passes || now.Held) || s.Out && passes {
-			return m.Call(s.Dest.Addr) +
-				" is at a former address, and stays beside the one at the new address"
-		}
+func formerGoes(m *Moment, s *Server) string {
+	if !s.Former || s.Gone || s.Unchecked {
+		return ""
+	}
+	now := &m.Servers[s.To]
+	passes := now.Health == health.Up && !now.Waits && (now.Asks == health.NoAdmin || now.Drained)
+	if !now.Out && (passes || now.Held) || s.Out && passes {
+		return " is at a former address, and stays beside the one at the new address"
 	}
 	return ""
 }
@@ -483,55 +481,47 @@ func changesInTurn(m *Moment) string {
 }
 
 // weighsNoMore: no server has more than the weight that the file or an order gives it.
-func weighsNoMore(m *Moment) string {
-	for i := range m.Servers {
-		if s := &m.Servers[i]; !s.Gone && !m.isByHand(s) && m.WeightIn(s.Dest.Addr) > s.Weight {
-			return m.Call(s.Dest.Addr) + " has more than its weight"
-		}
+func weighsNoMore(m *Moment, s *Server) string {
+	if !s.Gone && !m.isByHand(s) && m.WeightIn(s.Dest.Addr) > s.Weight {
+		return " has more than its weight"
 	}
 	return ""
 }
 
 // wordsHold: a server that passes and reports drain or maint has no weight, unless the guard needs it and holds it.
-func wordsHold(m *Moment) string {
-	serving := m.serving()
-	for i := range m.Servers {
-		s := &m.Servers[i]
-		d, in := m.Table.At(s.Dest.Addr)
-		switch {
-		case s.Asks == health.NoAdmin || s.Gone || s.Unchecked || s.Unsure || m.isByHand(s):
-		case !s.Held && d.Weight > 0:
-			return m.Call(s.Dest.Addr) + " asks to be left out, and serves"
-		case !s.Held && s.Asks == health.Maint && in != m.Quiescent && !s.Drained && !m.changesToGate(s) &&
-			!m.Together && !m.Rests(s):
-			return m.Call(s.Dest.Addr) + " reports maint, and is in the table as if it did not"
-		case !s.Held || s.Health != health.Up || !m.MayServe(s):
-		case m.KeepServing.N == 0 || m.Obeys:
-			return m.Call(s.Dest.Addr) + " is held against its word without a guard"
-		case serving > m.KeepServing.Of(m.Weighted()):
-			return m.Call(s.Dest.Addr) + " is held against its word, and others suffice"
-		case d.Weight == 0 && s.Weight > 0 && !m.changesToGate(s) && !m.Gathers:
-			return m.Call(s.Dest.Addr) + " is held, and has no weight"
-		}
+func wordsHold(m *Moment, s *Server) string {
+	d, in := m.Table.At(s.Dest.Addr)
+	switch {
+	case s.Asks == health.NoAdmin || s.Gone || s.Unchecked || s.Unsure || m.isByHand(s):
+	case !s.Held && d.Weight > 0:
+		return " asks to be left out, and serves"
+	case !s.Held && s.Asks == health.Maint && in != m.Quiescent && !s.Drained && !m.changesToGate(s) &&
+		!m.Together && !m.Rests(s):
+		return " reports maint, and is in the table as if it did not"
+	case !s.Held || s.Health != health.Up || !m.MayServe(s):
+	case m.KeepServing.N == 0 || m.Obeys:
+		return " is held against its word without a guard"
+	case m.suffice():
+		return " is held against its word, and others suffice"
+	case d.Weight == 0 && s.Weight > 0 && !m.changesToGate(s) && !m.Gathers:
+		return " is held, and has no weight"
 	}
 	return ""
 }
 
 // waitsBeside: a server waits to come back only while as many serve as the guard requires, and half of those with a
 // weight.
-func waitsBeside(m *Moment) string {
+func waitsBeside(m *Moment, s *Server) string {
 	serving := 0
 	for i := range m.Servers {
-		s := &m.Servers[i]
-		if !s.Held && m.isGood(s) && m.ServesIn(s) || s.Kept && s.Health == health.Unknown {
+		o := &m.Servers[i]
+		if !o.Held && m.isGood(o) && m.ServesIn(o) || o.Kept && o.Health == health.Unknown {
 			serving++
 		}
 	}
 	least := max(m.KeepServing.Of(m.Weighted()), (m.Weighted()+1)/2)
-	for i := range m.Servers {
-		if s := &m.Servers[i]; s.Waits && !s.Gone && !s.Unsure && serving < least {
-			return m.Call(s.Dest.Addr) + " waits, and too few serve"
-		}
+	if s.Waits && !s.Gone && !s.Unsure && serving < least {
+		return " waits, and too few serve"
 	}
 	return ""
 }
@@ -551,11 +541,9 @@ func leavesOutOne(s *Step) string {
 }
 
 // leftOut: a server that is left out does not serve.
-func leftOut(m *Moment) string {
-	for i := range m.Servers {
-		if s := &m.Servers[i]; s.LeftOut && s.Waits && m.ServesIn(s) && !m.isByHand(s) && !m.Gathers {
-			return m.Call(s.Dest.Addr) + " is left out, and serves"
-		}
+func leftOut(m *Moment, s *Server) string {
+	if s.LeftOut && s.Waits && m.ServesIn(s) && !m.isByHand(s) && !m.Gathers {
+		return " is left out, and serves"
 	}
 	return ""
 }

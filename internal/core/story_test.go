@@ -1,0 +1,336 @@
+package core
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"path/filepath"
+	"reflect"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/internal/judge"
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/maintenance"
+	"ldirectord/internal/orders"
+	"ldirectord/internal/schedule"
+	"ldirectord/internal/testkit"
+	"ldirectord/internal/view"
+)
+
+// A file of testdata/core/stories has stories about one subject. A story begins with "=" and what it shows. Its first
+// line is the configuration before, the following ones are what happens, in the verbs below. Lines with ">" are what
+// the core asks for then, in that order, except for what begins with a word of "without".
+//
+// A configuration is parts, divided by semicolons: "web 1" and "marked" are those of world_test.go, "web 1 with 3" has
+// one more real server, "web 1 without 2" one less, "web 1 /gate/masq" another word; a name is that of a part at the
+// beginning of the file; ". watch = yes" is a line of the section before, and anything else is a line.
+func TestStories(t *testing.T) {
+	for _, file := range testkit.Must(filepath.Glob("../../testdata/core/stories/*.txt"))(t) {
+		head, rest, _ := strings.Cut(testkit.Read(t, file), "\n= ")
+		parts := map[string]string{}
+		for part := range strings.SplitSeq(head, "\npart ") {
+			name, lines, _ := strings.Cut(part, "\n")
+			parts[name] = strings.ReplaceAll(lines, "| ", "")
+		}
+		for story := range strings.SplitSeq(rest, "\n= ") {
+			what, lines, _ := strings.Cut(story, "\n")
+			t.Run(filepath.Base(file)+"/"+what, func(t *testing.T) {
+				w := newWorld(t)
+				w.parts = parts
+				got, want := w.play(lines)
+				testkit.Equal(t, got, want)
+			})
+		}
+	}
+}
+
+// play plays the lines of a story. It returns what the core asks for, and what it should.
+func (w *world) play(lines string) (got, wanted string) {
+	var want, without []string
+	for line := range strings.Lines(lines) {
+		verb, of, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		switch verb {
+		case "":
+		case ">":
+			want = append(want, of)
+		case "without":
+			without = strings.Fields(of)
+		default:
+			w.does(verb, of)
+		}
+	}
+	return w.saw(without...), strings.Join(want, "\n")
+}
+
+// config is a configuration in the words of a story.
+func (w *world) config(words string) string {
+	text := ""
+	for part := range strings.SplitSeq(words, "; ") {
+		part, changes, _ := strings.Cut(part, " /")
+		var n, k int
+		is, known := w.parts[part]
+		switch {
+		case known:
+		case part == "marked":
+			is = marked
+		case strings.HasPrefix(part, "web "):
+			fmt.Sscanf(part, "web %d", &n)
+			is = web(n)
+			if _, err := fmt.Sscanf(part, "web %d without %d", &n, &k); err == nil {
+				is = strings.Replace(is, real(k), "", 1)
+			} else if _, err := fmt.Sscanf(part, "web %d with %d", &n, &k); err == nil {
+				is = strings.Replace(is, real(2), real(2)+real(k), 1)
+			}
+		case part != "":
+			is = strings.Replace(part, ". ", "\t", 1) + "\n"
+		}
+		if changes != "" {
+			is = strings.NewReplacer(strings.Split(changes, "/")...).Replace(is)
+		}
+		text += is
+	}
+	return text
+}
+
+// found are what checks find.
+var found = map[string]checker.Result{
+	"passes": {OK: true}, "fails": {}, "refuses": refused,
+	"short":   {Cause: checker.Shortage},
+	"lacks":   {Cause: checker.Shortage, Detail: "it is not installed"},
+	"puzzles": {Cause: checker.Unjudged, Detail: "it took too long"},
+	"through": {OK: true, Way: checker.WayThrough}, "astray": {OwnAnswers: true, Way: checker.WayThrough},
+}
+
+func realAt(n string) string { return "10.2.0." + n + ":80" }
+
+// does has something happen, or shows something. A number is that of a real server, without one all are meant.
+func (w *world) does(verb, of string) {
+	first, more, _ := strings.Cut(of, " ")
+	switch r, is := found[verb]; {
+	case is && of != "":
+		w.result(r, realAt(of))
+		return
+	case is:
+		w.result(r, "")
+		return
+	case w.shows(verb, of) || w.tableDoes(verb, of):
+		return
+	}
+	switch verb {
+	case "before":
+		w.start(w.config(of))
+	case "reload":
+		w.Replace(w.now, w.file(w.config(of)), w.reading)
+		w.step()
+	case "refine": // names have got addresses
+		w.Refine(w.now, w.file(w.config(of)), maintenance.Reading{})
+	case "name":
+		w.names = map[string]netip.Addr{first: netip.MustParseAddr(more)}
+	case "wait":
+		w.pass(testkit.Must(time.ParseDuration(of))(w))
+	case "words": // of the log
+		w.texts = true
+	case "slow", "perform": // orders for addresses and rules
+		if w.slow = verb == "slow"; !w.slow {
+			w.perform()
+		}
+	case "standby", "serve":
+		w.SetStandby(w.now, verb == "standby")
+		w.step()
+	case "taken": // what another daemon has
+		w.taken = w.theirs(of)
+	case "waits": // and what it waits for
+		w.taken, w.beside = nil, w.theirs(of)
+	case "claimed":
+		w.Claimed(w.now)
+	case "hooks":
+		w.HooksEnded(w.now)
+		w.step()
+	case "stop":
+		w.Stop(w.now, w)
+		w.Clear(w.now)
+	case "order": // of a server, with a weight
+		kind, weight, _ := strings.Cut(more, " ")
+		w.Order(w.now, orders.All{lvs.At("tcp:10.1.0.1:80", realAt(first)): {Kind: orders.Kind(kind),
+			Weight: number(w.T, "0"+weight), Why: "slow"}})
+	case "warns": // it passes
+		w.result(checker.Result{OK: true, Warning: more}, realAt(first))
+	case "check": // the nth of each server
+		for _, e := range w.plan.Services[0].Entries {
+			task := e.Line(number(w.T, first)).Task
+			w.Results(w.now, updates([]*schedule.Task{task}, found[more], w.now))
+		}
+		w.step()
+	case "folder": // the files of maintenance: of a server, none, or it can't be read
+		w.reading = maintenance.Reading{Out: map[netip.AddrPort]string{}}
+		if of == "broken" {
+			w.reading.Err = errors.New("no answer")
+		} else if of != "" {
+			w.reading.Out[netip.MustParseAddrPort(realAt(of))] = "web1"
+		}
+		w.Maintained(w.now, w.reading)
+		w.step()
+	case "carry": // a connection to a server, or none
+		if w.carries = nil; of != "" {
+			w.carries = map[netip.AddrPort]lvs.Counters{netip.MustParseAddrPort(realAt(of)): {Active: 1}}
+		}
+	case "clients": // come to the servers: the packets back to those of each
+		if w.carries == nil {
+			w.carries = map[netip.AddrPort]lvs.Counters{}
+		}
+		for i, out := range strings.Fields(of) {
+			at := netip.MustParseAddrPort(realAt(fmt.Sprint(i + 1)))
+			c := w.carries[at]
+			c.Traffic.Connections += 15
+			c.Traffic.PacketsIn += 15
+			c.Traffic.PacketsOut += uint64(number(w.T, out))
+			w.carries[at] = c
+		}
+		w.pass(ObserveInterval)
+	case "look": // at this machine, a second later; of a trouble its kind, and what is broken
+		w.pass(time.Second)
+		var ills []view.Condition
+		for ill := range strings.FieldsSeq(of) {
+			kind, text, broken := strings.Cut(ill, "=")
+			trouble := map[bool]judge.Trouble{true: judge.Broken, false: judge.Doubt}[broken]
+			ills = append(ills, view.Condition{Kind: kind, Trouble: trouble, Text: kind + " " + text})
+		}
+		w.Looked(w.now, ills)
+		w.step()
+		w.does("show", "On Why of Announcements 0")
+		w.does("show", "Text of Conditions")
+	default:
+		w.Fatalf("there is no %q", verb)
+	}
+}
+
+// theirs are the virtual service, or the timeouts, of another daemon.
+func (w *world) theirs(of string) map[lvs.Key]string {
+	switch of {
+	case "":
+		return nil
+	case "timeouts":
+		return map[lvs.Key]string{lvs.TimeoutsKey: "b.cf"}
+	}
+	return map[lvs.Key]string{keyOf(w, w.config(of)): "b.cf"}
+}
+
+// tableDoes has the table answer as a verb says, or be changed by hand.
+func (w *world) tableDoes(verb, of string) bool {
+	answer := judge.Outcome{Answer: judge.Refused, Err: errors.New("refused")}
+	switch verb {
+	case "refuse": // what begins like this
+		w.refuse(of)
+		return true
+	case "silent":
+		w.silent()
+		return true
+	case "answer":
+		w.answers = nil
+		return true
+	case "unanswered": // it makes changes without an answer, and refuses what begins like this
+		w.answers = func(what string) (judge.Outcome, time.Duration) {
+			if of != "" && strings.HasPrefix(what, of) {
+				return answer, 0
+			}
+			if what != "read" {
+				w.memory.Do(0, w.asked...)
+			}
+			return judge.Outcome{Answer: judge.Unanswered, Err: errors.New("no answer")}, judge.TableTimeout
+		}
+		return true
+	case "hand": // an option of ipvsadm, for a server, with a weight
+		kinds := map[string]lvs.OpKind{"-a": lvs.AddDest, "-e": lvs.EditDest, "-d": lvs.DelDest,
+			"-A": lvs.AddService, "-D": lvs.DelService}
+		words := append(strings.Fields(of), "0")
+		w.hand(kinds[words[0]], realAt(words[1]), uint32(number(w.T, words[2])))
+		return true
+	case "ending":
+		answer = judge.Outcome{Answer: judge.Interrupted, Err: errors.New("stopped")}
+	case "missing":
+		answer = judge.Outcome{Answer: judge.Missing, Err: errors.New("ip_vs can't be loaded")}
+	case "because": // of this it refuses everything
+		answer.Err = errors.New(of)
+	default:
+		return false
+	}
+	w.answers = func(string) (judge.Outcome, time.Duration) { return answer, 0 }
+	return true
+}
+
+// shows notes what a verb asks for.
+func (w *world) shows(verb, of string) bool {
+	switch verb {
+	case "note":
+		w.note("%s", of)
+	case "forget":
+		w.did = nil
+	case "count": // how often these words were there
+		all, n := w.saw(), []string{}
+		for word := range strings.FieldsSeq(of) {
+			n = append(n, fmt.Sprint(strings.Count(all, word), " ", word))
+		}
+		w.note("%s", strings.Join(n, ", "))
+	case "idle":
+		w.note("idle %t", w.e.Idle)
+	case "settled":
+		w.note("%s, settled %t", w.Snapshot(w.now).Status, w.e.Settled)
+	case "timeouts": // by hand, or as they are
+		var hand lvs.Timeouts
+		fmt.Sscanf(of, "%d/%d/%d", &hand[0], &hand[1], &hand[2])
+		if was, _ := w.Timeouts(judge.TableTimeout, hand); of == "" {
+			w.note("timeouts %v", was)
+		}
+	case "tally": // of the checks of each server
+		for _, one := range w.first().Servers {
+			w.note("%d checks, failures %v", one.Tally.Checks, maps.Collect(one.Tally.Failures()))
+		}
+	case "changes": // of the table, with those that were refused
+		s := w.Snapshot(w.now)
+		w.note("added %v, removed %v", s.Table[lvs.AddService], s.Table[lvs.DelDest])
+	case "show": // fields, of what is at a path in the snapshot
+		fields, path, is := strings.Cut(of, " of ")
+		if !is {
+			path = "Virtuals 0 Servers"
+		}
+		for _, one := range w.at(path) {
+			var line []string
+			for name := range strings.FieldsSeq(fields) {
+				field := reflect.Indirect(reflect.ValueOf(one)).FieldByName(name).Interface()
+				if at, is := field.(time.Time); is {
+					field = w.now.Sub(at)
+				}
+				line = append(line, fmt.Sprint(field))
+			}
+			w.note("%s", strings.Join(line, ", "))
+		}
+	default:
+		return false
+	}
+	return true
+}
+
+// at is what is at a path in a snapshot: one thing, or the elements of a slice.
+func (w *world) at(path string) (all []any) {
+	at := reflect.ValueOf(w.Snapshot(w.now))
+	for name := range strings.FieldsSeq(strings.TrimPrefix(path, "snapshot")) {
+		at = reflect.Indirect(at)
+		if n, err := strconv.Atoi(name); err == nil {
+			at = at.Index(n)
+		} else {
+			at = at.FieldByName(name)
+		}
+	}
+	if at.Kind() != reflect.Slice {
+		return []any{at.Interface()}
+	}
+	for i := range at.Len() {
+		all = append(all, at.Index(i).Interface())
+	}
+	return all
+}
