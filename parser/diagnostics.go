@@ -44,7 +44,7 @@ const (
 	fallbackPort      = "fallback-port-unresolved"
 	logfileClosed     = "logfile-unwritable"
 	monitorfileClosed = "monitorfile-unwritable"
-	unreadable        = "file-unreadable" // certificates or a key
+	unreadable        = "file-unreadable" // a part, certificates or a key
 	tooLarge          = "too-large"
 	tooMany           = "too-many" // errors or warnings
 )

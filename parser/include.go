@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"path/filepath"
-	"strconv"
 	"strings"
 )
 
@@ -15,11 +14,14 @@ type Part struct {
 	Line int    // which line of include, from 0
 	Path string // "" if there is no such file
 	Text []byte
-	Left bool // the file is not read: its name is that of a copy
+	Left string // why the file is not read; "" if it is
 }
 
+// IsCopy is why a file that an editor or a package has left is not read. Any other reason is an error.
+const IsCopy = "its name is that of a copy"
+
 // A line of the joined text that begins with partMark is the heading of a part: its path in quotes, its line of
-// include, and left, with tabs between them.
+// include, and in quotes why it is not read, with tabs between them.
 const partMark = "\x00"
 
 // Join makes one text of a file and its parts, for Parse. It refuses a text that looks joined.
@@ -37,11 +39,7 @@ func Join(name string, file []byte, parts []Part) ([]byte, error) {
 	}
 	err := add(name, file)
 	for _, p := range parts {
-		fmt.Fprintf(all, partMark+"%q\t%d", p.Path, p.Line)
-		if p.Left {
-			all.WriteString("\tleft")
-		}
-		all.WriteByte('\n')
+		fmt.Fprintf(all, partMark+"%q\t%d\t%q\n", p.Path, p.Line, p.Left)
 		if err == nil {
 			err = add(p.Path, p.Text)
 		}
@@ -93,11 +91,10 @@ func readInclude(v *value) {
 
 // heading begins a part, if the line is its heading. The last line before it has a number.
 func (r *reader) heading(text string, last int) bool {
-	quoted, about, _ := strings.Cut(strings.TrimPrefix(text, partMark), "\t")
-	of, left := strings.CutSuffix(about, "\tleft")
-	path, err := strconv.Unquote(quoted)
-	number, err2 := strconv.Atoi(of)
-	if err != nil || err2 != nil || number < 0 || number >= len(r.globals.includes) {
+	var path, left string
+	var number int
+	n, err := fmt.Sscanf(strings.TrimPrefix(text, partMark), "%q\t%d\t%q", &path, &number, &left)
+	if err != nil || n != 3 || number < 0 || number >= len(r.globals.includes) {
 		return false
 	}
 	r.leave(last)
@@ -107,8 +104,10 @@ func (r *reader) heading(text string, last int) bool {
 	switch at := r.on(l.order); {
 	case path == "":
 		at.warn(noEffect, l.position(), "there is no file %q", r.globals.Include[number])
-	case left:
-		at.warn(noEffect, l.position(), "%q is not read: its name is that of a copy", path)
+	case left == IsCopy:
+		at.warn(noEffect, l.position(), "%q is not read: %s", path, left)
+	case left != "":
+		at.error(unreadable, l.position(), "%q cannot be read: %s", path, left)
 	default:
 		r.parts = append(r.parts, path)
 	}

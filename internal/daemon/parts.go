@@ -20,8 +20,7 @@ const maxParts = 10000
 // copies are names that editors and packages give to what they leave.
 var copies = regexp.MustCompile(`^\.|~$|\.swp$|\.dpkg-[^.]*$|\.rpm[^.]*$`)
 
-// withParts joins the text of the file and those of its parts. A part that can't be read is an error, but not that of a
-// missing file: the file itself is there.
+// withParts joins the text of the file and those of its parts. After one that can't be read, no other one is.
 func (s Source) withParts(text []byte) ([]byte, error) {
 	patterns := parser.Includes(text)
 	if len(patterns) == 0 {
@@ -32,7 +31,8 @@ func (s Source) withParts(text []byte) ([]byte, error) {
 	for i, pattern := range patterns {
 		paths, err := runfile.InTime(pattern, func() ([]string, error) { return s.matches(pattern) })
 		if err != nil {
-			return nil, fmt.Errorf("include: %v", err)
+			parts = append(parts, parser.Part{Line: i, Path: pattern, Left: reason(err)})
+			return parser.Join(s.Path, text, parts)
 		}
 		if len(paths) == 0 {
 			parts = append(parts, parser.Part{Line: i})
@@ -42,20 +42,39 @@ func (s Source) withParts(text []byte) ([]byte, error) {
 				continue
 			}
 			taken[path] = true
-			part := parser.Part{Line: i, Path: path, Left: copies.MatchString(filepath.Base(path))}
-			if !part.Left {
-				if part.Text, err = runfile.ReadFile(path, parser.MaxSize); err != nil {
-					return nil, fmt.Errorf("include: %v", err)
-				}
-			}
+			part := partOf(path)
+			part.Line = i
 			size += len(part.Text)
 			if parts = append(parts, part); len(parts) > maxParts || size > parser.MaxSize {
 				return nil, fmt.Errorf("include: there are more than %d parts or %d bytes", maxParts,
 					parser.MaxSize)
 			}
+			if part.Left != "" && part.Left != parser.IsCopy {
+				return parser.Join(s.Path, text, parts)
+			}
 		}
 	}
 	return parser.Join(s.Path, text, parts)
+}
+
+// partOf reads a part.
+func partOf(path string) parser.Part {
+	if copies.MatchString(filepath.Base(path)) {
+		return parser.Part{Path: path, Left: parser.IsCopy}
+	}
+	text, err := runfile.ReadFile(path, parser.MaxSize)
+	if err != nil {
+		return parser.Part{Path: path, Left: reason(err)}
+	}
+	return parser.Part{Path: path, Text: text}
+}
+
+// reason is why a file can't be read, without its path if that is only at the begin.
+func reason(err error) string {
+	if about, is := errors.AsType[*fs.PathError](err); is {
+		err = about.Err
+	}
+	return err.Error()
 }
 
 // matches are the files that a pattern names, in order of their names.
