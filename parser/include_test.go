@@ -20,7 +20,8 @@ func TestParts(t *testing.T) {
 	}{
 		{[]Part{{Path: "a", Text: []byte(two)}, {Path: "a b", Text: []byte(three)}}, ""},
 		{[]Part{{}}, `ld.cf:1:9: warning: there is no file "a*"`},
-		{[]Part{{Path: ".a", Left: IsCopy}}, `ld.cf:1:9: warning: ".a" is not read: its name is that of a copy`},
+		{[]Part{{Path: ".a", Left: IsCopy}},
+			`ld.cf:1:9: warning: ".a" is not read: its name is that of a copy`},
 		{[]Part{{Path: "a", Left: "permission denied"}},
 			`ld.cf:1:9: error: "a" cannot be read: permission denied`},
 		{[]Part{{Path: "a", Text: []byte("\n" + two + two)}},
