@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ldirectord/internal/fwmark"
-	"ldirectord/parser"
 )
 
 const (
@@ -19,15 +18,6 @@ const (
 	othersMark = "virtual=3\n\treal=192.0.2.21:80 gate\n\tservice=http\n"
 	wholeMark  = 0xffffffff
 )
-
-func mustParse(t *testing.T, src string) *parser.Config {
-	t.Helper()
-	cfg, found := parser.Parse(t.Context(), "ld.cf", []byte(src), parser.Options{})
-	if found.HasErrors() {
-		t.Fatal(found)
-	}
-	return cfg
-}
 
 func TestWhatAMachineMakesOfMarks(t *testing.T) {
 	foreign := fwmark.Setting{BackEnd: fwmark.NFT, Chain: "PREROUTING",
