@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"ldirectord/internal/plan"
+	"ldirectord/internal/testkit"
 )
 
 func newExamination(services []*plan.Service, facts facts, path string) *examination {
@@ -16,10 +17,7 @@ func newExamination(services []*plan.Service, facts facts, path string) *examina
 }
 
 func TestWhatBreaksTrafficComesFirst(t *testing.T) {
-	f := healthyFacts()
-	f.settings[forward4] = "0"
-	f.services = servicesOf(t, byGate+"  persistent = 60\n"+strings.ReplaceAll(byMasq, "10:80", "10:81"))
-	found := examine(f, "ld.cf")
+	found := examine(factsOf(t, "gate; persistent = 60 + masq 10:80->10:81", "net.ipv4.ip_forward=0"), "ld.cf")
 	if len(found) != 2 || found[0].Kind != "forwarding" || found[1].Kind != "sticky-quiescent" {
 		t.Errorf("%v", found)
 	}
@@ -31,8 +29,8 @@ func TestNeighboursAreAskedForVirtualAddressesAndServers(t *testing.T) {
 		f.devices[i].HardwareAddr = []byte{2, 0, 0, 0, 0, 1}
 	}
 	f.routes[routeQuery{to: addrOf("192.0.2.99")}] = route{device: "eth0", gateway: true}
-	routed := strings.ReplaceAll(strings.ReplaceAll(byGate, "10:80", "10:81"), "192.0.2.21", "192.0.2.99")
-	f.services = servicesOf(t, byGate+byGate6+routed+strings.ReplaceAll(byMasq, "10:80", "11:80"))
+	f.services = servicesOf(t,
+		fileOf("gate + gate6 + gate 10:80->10:81 192.0.2.21->192.0.2.99 + masq 10:80->11:80"))
 	var got []string
 	for _, q := range f.inquiries() {
 		for _, addr := range q.addrs {
@@ -40,11 +38,9 @@ func TestNeighboursAreAskedForVirtualAddressesAndServers(t *testing.T) {
 		}
 	}
 	slices.Sort(got)
-	const want = "eth0 192.0.2.1 192.0.2.10\neth0 192.0.2.1 192.0.2.21\neth0 2001:db8::1 2001:db8::10\n" +
-		"eth0 2001:db8::1 2001:db8::21"
-	if strings.Join(got, "\n") != want || len(f.unread) > 0 {
-		t.Errorf("got\n%s\nwant\n%s\nnot looked at %v", strings.Join(got, "\n"), want, f.unread)
-	}
+	testkit.Same(t, got, []string{"eth0 192.0.2.1 192.0.2.10", "eth0 192.0.2.1 192.0.2.21",
+		"eth0 2001:db8::1 2001:db8::10", "eth0 2001:db8::1 2001:db8::21"})
+	testkit.Equal(t, len(f.unread), 0, "not looked at", f.unread)
 	f.devices[2].Flags = 0
 	f.services = servicesOf(t, byGate)
 	if asked := f.inquiries(); len(asked) > 0 || len(f.unread) != 1 {
@@ -57,9 +53,7 @@ func TestWhatBothFamiliesAreAskedOnIsNamedOnce(t *testing.T) {
 	f.note("who answers on eth0", nil)
 	f.note("who answers on eth0", nil)
 	f.note("sockets", nil)
-	if want := []string{"who answers on eth0", "sockets"}; !slices.Equal(f.looked, want) {
-		t.Errorf("got %q, want %q", f.looked, want)
-	}
+	testkit.Same(t, f.looked, []string{"who answers on eth0", "sockets"})
 }
 
 func TestAnswersOfNeighboursAreRead(t *testing.T) {
@@ -127,8 +121,6 @@ func TestListeningSocketsAreRead(t *testing.T) {
 		"192.0.2.10:80": true, "192.0.2.11:80": false, "192.0.2.10:81": true, "[2001:db8::10]:81": false,
 		"[2001:db8::10]:82": true, "192.0.2.10:83": true, "192.0.2.10:84": false,
 	} {
-		if got := l.accepts(addrPort(addr)); got != want {
-			t.Errorf("%s: %v, want %v", addr, got, want)
-		}
+		testkit.Equal(t, l.accepts(addrPort(addr)), want, addr)
 	}
 }

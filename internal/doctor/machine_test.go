@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"ldirectord/internal/testkit"
 	"ldirectord/internal/view"
 )
 
@@ -68,12 +69,8 @@ func proc(t *testing.T, files map[string]string) string {
 	root := t.TempDir()
 	for name, text := range files {
 		path := filepath.Join(root, "proc", name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		testkit.Write(t, path, text)
 	}
 	return root
 }
@@ -113,31 +110,21 @@ func TestALookReadsProc(t *testing.T) {
 		"to fix it: sysctl -w net.ipv4.neigh.default.gc_thresh3=2048\n" +
 		"IPVS has 30 connections, and its table is fast up to 32: packets wait for each search; " +
 		"the option conn_tab_bits=20 of the module ip_vs makes it larger\n"
-	if got := texts(m.Look(now)); got != full {
-		t.Errorf("first: %s", got)
-	}
+	testkit.Equal(t, texts(m.Look(now)), full, "first")
 	files["net/softnet_stat"] = "000000ff 00000002 00000000\n000000ff 00000013 00000000\n"
 	m.root = proc(t, files)
 	const dropped = "the queue of a processor was full, so 16 packets were dropped within 10s; more queues of " +
 		"the network card help, or a larger net.core.netdev_max_backlog\n"
-	if got := texts(m.Look(now.Add(10 * time.Second))); got != full+dropped {
-		t.Errorf("after drops: %s", got)
-	}
-	if got := texts(m.Look(now.Add(20 * time.Second))); got != full {
-		t.Errorf("without new drops: %s", got)
-	}
+	testkit.Equal(t, texts(m.Look(now.Add(10*time.Second))), full+dropped, "after drops")
+	testkit.Equal(t, texts(m.Look(now.Add(20*time.Second))), full, "without new drops")
 	m.root = t.TempDir() // no conntrack, no IPVS, nothing
-	if got := texts(m.Look(now.Add(30 * time.Second))); got != "" {
-		t.Errorf("without files: %s", got)
-	}
+	testkit.Equal(t, texts(m.Look(now.Add(30*time.Second))), "", "without files")
 	m.root = proc(t, map[string]string{
 		"sys/net/netfilter/nf_conntrack_count": "no number", "sys/net/netfilter/nf_conntrack_max": "-1",
 		"net/stat/arp_cache": "\n\n", "net/ip_vs": "(size=\n -> 1 2 3 4 5\n->",
 		"net/softnet_stat": "z\n z z\n" + strings.Repeat("\n", maxList),
 	})
-	if got := texts(m.Look(now.Add(40 * time.Second))); got != "" {
-		t.Errorf("with nonsense: %s", got)
-	}
+	testkit.Equal(t, texts(m.Look(now.Add(40*time.Second))), "", "with nonsense")
 }
 
 // A server whose route is gone keeps the last one, so that its card is known.
