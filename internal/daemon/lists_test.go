@@ -30,55 +30,27 @@ func TestWhichListIsInForce(t *testing.T) {
 		}
 		return list
 	}
-	for _, row := range []struct {
-		what, saved, inForce string // "-": none
-		file                 string
-		guarded              bool
-		want, trouble        string
-	}{
-		{"a new one", "-", "-", "a\nb\n", true, "a b", ""},
-		{"a longer one", "-", "a", "a\nb\n", true, "a b", ""},
-		{"half of it", "-", "a b c d", "a\nb\n", true, "a b", ""},
-		{"less than half", "-", "a b c d", "a\n", true, "a b c d", "it has 1 of 4 servers left"},
-		{"others of the same number", "-", "a b c d", "e\nf\ng\nh\n", true, "e f g h", ""},
-		{"less than half at a start", "a b c d", "-", "a\n", true, "a b c d", "it has 1 of 4 servers left"},
-		{"the virtual address", "-", "a", "a\n10.1.0.1:9\n", false, "a",
-			"10.1.0.1:9 is the address of the virtual service itself"},
-		{"less than half by a command", "-", "a b c d", "a\n", false, "a", ""},
-		{"one of three", "-", "a b c", "a\n", true, "a", ""},
-		{"another family", "-", "10.2.0.1 10.2.0.2", "fe00::1\n", true, "10.2.0.1 10.2.0.2",
-			"it has no server of IPv4 any more"},
-		{"another family by a command", "-", "10.2.0.1", "fe00::1\n", false, "[fe00::1]", ""},
-		{"names in place of addresses", "-", "10.2.0.1", "a\n", true, "a", ""},
-		{"nothing of a family of no section", "-", "10.2.0.1 [fe00::1]", "10.2.0.2\n", true, "10.2.0.2", ""},
-		{"an empty one", "a", "a b", "\n", false, "a b", "it has no server"},
-		{"half a line", "a", "a b", "a\nb", false, "a b", "its last good list stays in force"},
-		{"half a line at a start", "a", "-", "a\nb", false, "a", "its last good list stays in force"},
-		{"half a line at the first start", "-", "-", "a\nb", false, "", "the section has none of its servers"},
-	} {
+	for _, row := range testkit.Table(t, "testdata/lists.txt", 7) {
+		what, saved, before, file := row[0], row[1], row[2], row[3]
+		reader, want, trouble := row[4], row[5], row[6]
 		os.RemoveAll(filepath.Join(dir, "state"))
-		if row.saved != "-" {
-			if err := saveList(path, listOf(row.saved)); err != nil {
-				t.Fatal(err)
-			}
+		if saved != "" {
+			testkit.OK(t, saveList(path, listOf(saved)))
 		}
 		var inForce lists
-		if row.inForce != "-" {
-			inForce = lists{path: {Servers: listOf(row.inForce)}}
+		if before != "" {
+			inForce = lists{path: {Servers: listOf(before)}}
 		}
-		if err := os.WriteFile(path, []byte(row.file), 0o644); err != nil {
-			t.Fatal(err)
+		text, isCut := strings.CutSuffix(strings.ReplaceAll(file, " ", "\n"), "…")
+		if !isCut {
+			text += "\n"
 		}
+		testkit.Write(t, path, text)
 		got := Source{}.readLists(t.Context(), []byte("virtual = 10.1.0.1:80\n\trealfile = "+path+" gate\n"),
-			inForce, nil, func(string) bool { return row.guarded })[path]
-		var names []string
-		for _, one := range got.Servers {
-			names = append(names, one.Target)
-		}
-		if strings.Join(names, " ") != row.want || !strings.Contains(got.Trouble, row.trouble) ||
-			row.trouble == "" && got.Trouble != "" {
-			t.Errorf("%s: %v, %q; want %s, %q", row.what, names, got.Trouble, row.want, row.trouble)
-		}
+			inForce, nil, func(string) bool { return reader == "daemon" })[path]
+		testkit.Equal(t, targets(got), want, what)
+		testkit.Contains(t, got.Trouble, trouble, what)
+		testkit.Equal(t, got.Trouble == "", trouble == "", what, "no trouble")
 	}
 }
 
@@ -114,13 +86,9 @@ func TestWhenAListIsRead(t *testing.T) {
 		want  bool
 	}{{"", false}, {"a\n", false}, {"a\nb\n", false}, {"", true}, {"", false}, {"c\n", false}, {"", true}} {
 		if row.write != "" {
-			if err := os.WriteFile(path, []byte(row.write), 0o644); err != nil {
-				t.Fatal(err)
-			}
+			testkit.Write(t, path, row.write)
 		}
-		if got := len(w.due(time.Minute, 0)) > 0; got != row.want {
-			t.Errorf("look %d: %t, want %t", i, got, row.want)
-		}
+		testkit.Equal(t, len(w.due(time.Minute, 0)) > 0, row.want, "look", i)
 	}
 	for since, want := range map[time.Duration]bool{59 * time.Second: false, 61 * time.Second: true} {
 		w.since[path] = time.Now().Add(-since)
@@ -164,9 +132,7 @@ func TestWhenNamesAreLookedUp(t *testing.T) {
 				}
 				time.Sleep(time.Second - time.Millisecond) // as a clock that is not quite on time
 			}
-			if got := strings.Join(at, " "); got != row.want {
-				t.Errorf("every %v, trouble %t: %s, want %s", row.every, row.trouble, got, row.want)
-			}
+			testkit.Equal(t, strings.Join(at, " "), row.want, row)
 			os.Remove("web (IPv4)")
 		})
 	}
@@ -175,36 +141,24 @@ func TestWhenNamesAreLookedUp(t *testing.T) {
 // The answer of a name server is taken as a whole or not at all, and one that is cut is asked for again over TCP.
 func TestAnswersForLists(t *testing.T) {
 	t.Setenv("STATE_DIRECTORY", t.TempDir())
-	said := map[string]string{
-		"two.": "10.2.0.2 10.2.0.1 10.2.0.2 fe00::3 fe00::2", "cut.": "cut 10.2.0.3 10.2.0.2 10.2.0.1",
-		"cutoff.": "cutoff 10.2.0.1", "part.": "part 10.2.0.1 10.2.0.2",
-		"fails.": "fails", "none.": "none", "empty.": "", "multicast.": "10.2.0.1 224.0.0.1",
-		"own.": "10.2.0.1 10.1.0.1",
+	rows, said := testkit.Table(t, "testdata/answers.txt", 4), map[string]string{}
+	for _, row := range rows {
+		said[row[0]+"."] = row[1]
 	}
 	answersNames(t, func(name string) string { return said[name] })
-	for _, row := range []struct{ name, good, trouble string }{
-		{"two", "10.2.0.1 10.2.0.2", ""},
-		{"cut", "10.2.0.1 10.2.0.2 10.2.0.3", ""},
-		{"cutoff", "", "server misbehaving (asked "},
-		{"part", "", "server misbehaving (asked "},
-		{"fails", "", "server misbehaving (asked "},
-		{"none", "-", "the name does not exist; with emptyok = yes that counts as an empty list"},
-		{"empty", "-", "it has no server; with emptyok = yes it may be empty"},
-		{"multicast", "", "224.0.0.1 cannot be a server: it is a multicast address"},
-		{"own", "", "10.1.0.1 is the address of the virtual service itself"},
-	} {
+	for _, row := range rows {
 		for _, emptyOK := range []string{"no", "yes"} {
-			text := "emptyok = " + emptyOK + "\nvirtual = 10.1.0.1:80\n\trealnames = " + row.name +
+			text := "emptyok = " + emptyOK + "\nvirtual = 10.1.0.1:80\n\trealnames = " + row[0] +
 				".:80 gate\n"
-			want, trouble := row.good, row.trouble
-			if row.good == "-" {
+			want, trouble := row[2], row[3]
+			if want == "-" {
 				want = ""
 				if emptyOK == "yes" {
 					trouble = ""
 				}
 			}
-			is(t, row.name+", emptyok "+emptyOK,
-				Source{}.readLists(t.Context(), []byte(text), nil, nil, guardAll)[row.name+". (IPv4)"],
+			is(t, row[0]+", emptyok "+emptyOK,
+				Source{}.readLists(t.Context(), []byte(text), nil, nil, guardAll)[row[0]+". (IPv4)"],
 				want, trouble)
 		}
 	}
@@ -217,9 +171,7 @@ func TestAnswersForLists(t *testing.T) {
 	for _, last := range "2345" {
 		four = append(four, parser.ListedReal{Target: "[fe00::" + string(last) + "]"})
 	}
-	if err := saveList("two. (IPv6)", four); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, saveList("two. (IPv6)", four))
 	got := Source{Alone: true}.readLists(t.Context(), text, nil, nil, guardAll)["two. (IPv6)"]
 	if got.Trouble != "" || len(got.Servers) != 1 || !strings.HasPrefix(got.Servers[0].Target, "[f0") {
 		t.Errorf("without look-ups: %v", got)
@@ -229,24 +181,26 @@ func TestAnswersForLists(t *testing.T) {
 // is compares the servers of a list, and the begin of its trouble.
 func is(t *testing.T, what string, got parser.List, want, trouble string) {
 	t.Helper()
-	var targets []string
-	for _, one := range got.Servers {
-		targets = append(targets, one.Target)
+	testkit.Equal(t, targets(got), want, what)
+	if !strings.HasPrefix(got.Trouble, trouble) || trouble == "" && got.Trouble != "" {
+		t.Errorf("%s: %q, want %q", what, got.Trouble, trouble)
 	}
-	if strings.Join(targets, " ") != want || !strings.HasPrefix(got.Trouble, trouble) || trouble == "" &&
-		got.Trouble != "" {
-		t.Errorf("%s: %v, %q; want %s, %q", what, targets, got.Trouble, want, trouble)
+}
+
+// targets are the servers of a list.
+func targets(list parser.List) string {
+	var all []string
+	for _, one := range list.Servers {
+		all = append(all, one.Target)
 	}
+	return strings.Join(all, " ")
 }
 
 // answersNames starts a name server on loopback, see nameserver.Serve, and has names looked up there until the test
 // ends.
 func answersNames(t *testing.T, says func(name string) string) {
 	t.Helper()
-	packets, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	packets := testkit.Must(net.ListenPacket("udp", "127.0.0.1:0"))(t)
 	streams, err := net.Listen("tcp", packets.LocalAddr().String())
 	if err != nil {
 		t.Skip("the port is taken for TCP: ", err)
@@ -295,9 +249,7 @@ func TestWhyALookUpFailed(t *testing.T) {
 			"127.0.0.1:53)",
 		"server misbehaving": "server misbehaving (asked 127.0.0.1:53)",
 	} {
-		if got := brief(&net.DNSError{Err: text, Name: "web", Server: "127.0.0.1:53"}); got.Error() != want {
-			t.Errorf("%s: %v", text, got)
-		}
+		testkit.Fails(t, brief(&net.DNSError{Err: text, Name: "web", Server: "127.0.0.1:53"}), want)
 	}
 }
 

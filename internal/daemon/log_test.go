@@ -155,10 +155,7 @@ func TestTheLogInSyslog(t *testing.T) {
 	syslogSockets = []string{path}
 	l := newLogSink(Options{}, parser.Global{LogFile: "local0"})
 	for facility, priority := range map[string]string{"local0": "<134>", "local7": "<190>", "nonsense": "<14>"} {
-		server, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
-		if err != nil {
-			t.Fatal(err)
-		}
+		server := testkit.Must(net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"}))(t)
 		l.setTarget(facility)
 		l.Notify(notify.Event{Text: "a line"})
 		line := make([]byte, 200)

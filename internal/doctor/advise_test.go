@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 
+	"ldirectord/internal/testkit"
 	"ldirectord/ipvsctl"
 	"ldirectord/parser"
 )
@@ -20,9 +21,7 @@ import (
 // module that can be loaded is not missing, and is not loaded by the question.
 func TestAKernelWithoutIPVSIsKnown(t *testing.T) {
 	loaded := t.TempDir()
-	if err := os.Mkdir(filepath.Join(loaded, "ip_vs"), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Mkdir(filepath.Join(loaded, "ip_vs"), 0o700))
 	gone := fmt.Errorf("open: %w", syscall.ENOENT)
 	for name, c := range map[string]struct {
 		kernel kernelModules
@@ -66,11 +65,8 @@ func (a *asking) Connect(context.Context) error {
 func TestCheckSaysThatTheKernelHasNoIPVS(t *testing.T) {
 	e := newExamination(nil, facts{noIPVS: finding("no-ipvs", "why", "do")}, "")
 	e.kernel(t.Context())
-	if got, want := said(&e.findings),
-		": warning: the kernel has no IPVS, so no virtual service can be set up: why; to fix it: "+
-			"do\n"; got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
+	testkit.Equal(t, said(&e.findings),
+		": warning: the kernel has no IPVS, so no virtual service can be set up: why; to fix it: do\n")
 }
 
 // Each virtual address that is not on this machine is reported at its first section. Addresses of mark lines
@@ -97,9 +93,7 @@ func TestCheckReportsVirtualAddressesThatAreNotHere(t *testing.T) {
 		}
 		e := newExamination(services, f, "")
 		e.addressesAway()
-		if got := said(&e.findings); got != want {
-			t.Errorf("with %q: got %q, want %q", have, got, want)
-		}
+		testkit.Equal(t, said(&e.findings), want, "with", have)
 	}
 }
 
@@ -120,12 +114,9 @@ func TestTheKernelSaysWherePacketsEnd(t *testing.T) {
 func TestWhatNeedsAShellIsFound(t *testing.T) {
 	dir := t.TempDir()
 	script, good, binary := filepath.Join(dir, "script"), filepath.Join(dir, "good"), filepath.Join(dir, "binary")
-	err := errors.Join(os.WriteFile(script, []byte("#! /no/perl -w\n"), 0o700),
+	testkit.OK(t, errors.Join(os.WriteFile(script, []byte("#! /no/perl -w\n"), 0o700),
 		os.WriteFile(good, []byte("#!"+binary+"\n"), 0o700),
-		os.WriteFile(binary, []byte("\x7fELF"), 0o700))
-	if err != nil {
-		t.Fatal(err)
-	}
+		os.WriteFile(binary, []byte("\x7fELF"), 0o700)))
 	const real = "\treal=192.0.2.21:80 gate\n"
 	for _, c := range []struct {
 		src     string
@@ -164,9 +155,7 @@ func TestWhatNeedsAShellIsFound(t *testing.T) {
 		for _, d := range judgePrograms(cfg, "/no/sh", c.canMail) {
 			got = append(got, strings.TrimPrefix(d.String(), "ld.cf:"))
 		}
-		if !slices.Equal(got, c.want) {
-			t.Errorf("%s\ngot\n%s\nwant\n%s", c.src, strings.Join(got, "\n"), strings.Join(c.want, "\n"))
-		}
+		testkit.Same(t, got, c.want, c.src)
 	}
 }
 
@@ -175,19 +164,13 @@ func TestWhatNeedsAShellIsFound(t *testing.T) {
 func TestFilesThatOthersMayChangeAreReported(t *testing.T) {
 	dir := t.TempDir()
 	folder := filepath.Join(dir, "folder")
-	file, program, link := filepath.Join(folder, "ld.cf"), filepath.Join(folder, "check"), filepath.Join(dir,
-		"link")
-	err := errors.Join(os.Mkdir(folder, 0o700), os.WriteFile(file, nil, 0o600), os.WriteFile(program, nil, 0o700),
-		os.Symlink(file, link))
-	if err != nil {
-		t.Fatal(err)
-	}
+	file, part, program := filepath.Join(folder, "ld.cf"), filepath.Join(folder, "part.cf"),
+		filepath.Join(folder, "check")
+	link := filepath.Join(dir, "link")
+	testkit.OK(t, errors.Join(os.Mkdir(folder, 0o700), os.WriteFile(file, nil, 0o600),
+		os.WriteFile(part, nil, 0o600), os.WriteFile(program, nil, 0o700), os.Symlink(file, link)))
 	cfg := mustParse(t, "virtual=192.0.2.10:80\n\treal=192.0.2.21:80 gate\n\tchecktype=external\n"+
 		"\tcheckcommand=\""+program+"\"\n\tonchange="+program+" a b\n")
-	part := filepath.Join(folder, "part.cf")
-	if err := os.WriteFile(part, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
 	cfg.Name, cfg.Parts = link, []string{part}
 	const this, named = ", so others could change this file, and with it what the daemon does",
 		", so others could change the checkcommand"
@@ -210,43 +193,26 @@ func TestFilesThatOthersMayChangeAreReported(t *testing.T) {
 			"ld.cf:4:15: warning: " + program + " has mode 0757" + named + "; to fix it: chmod go-w '" +
 				program + "'\n"},
 	} {
-		before, err := os.Stat(c.path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Chmod(c.path, c.mode); err != nil {
-			t.Fatal(err)
-		}
+		before := testkit.Must(os.Stat(c.path))(t)
+		testkit.OK(t, os.Chmod(c.path, c.mode))
 		f := &findings{}
 		f.trust(cfg)
-		if got := strings.TrimPrefix(said(f), ":"); got != strings.TrimPrefix(c.want, ":") {
-			t.Errorf("%s: got %q, want %q", name, got, c.want)
-		}
-		if err := os.Chmod(c.path, before.Mode().Perm()); err != nil {
-			t.Fatal(err)
-		}
+		testkit.Equal(t, strings.TrimPrefix(said(f), ":"), strings.TrimPrefix(c.want, ":"), name)
+		testkit.OK(t, os.Chmod(c.path, before.Mode().Perm()))
 	}
 	t.Chdir(dir)
-	if err := os.Chmod(dir, 0o777); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Chmod(dir, 0o777))
 	if got, _ := changeable(programOf("/no/such/program")); got != "" {
 		t.Errorf("of no program: %q", got)
 	}
-	if err := os.Chmod(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Chmod(dir, 0o700))
 	if os.Geteuid() != 0 {
 		return
 	}
-	if err := os.Chown(file, 65534, 65534); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Chown(file, 65534, 65534))
 	f := &findings{}
 	f.trust(cfg)
-	if got := said(f); !strings.Contains(got, file+" belongs to ") {
-		t.Errorf("a file of another user: %q", got)
-	}
+	testkit.Contains(t, said(f), file+" belongs to ", "a file of another user")
 }
 
 func said(f *findings) string {
@@ -295,11 +261,7 @@ func TestCheckRecommendsSmallMetricsForABigTable(t *testing.T) {
 		text := globals + "virtual = 192.0.2.10:80\n" +
 			strings.Repeat("  real = 10.0.0.1->10.0.3.231:80 masq\n", 2) +
 			fmt.Sprintf("virtual = 192.0.2.11:80\n  real = 10.0.0.1->10.0.0.%d:80 masq\n", servers-2*999)
-		cfg, found := parser.Parse(t.Context(), "ld.cf", []byte(text), parser.Options{})
-		if cfg == nil {
-			t.Fatal(found)
-		}
-		return cfg
+		return mustParse(t, text)
 	}
 	const listen = "listen = 127.0.0.1:9130\n"
 	for _, c := range []struct {
@@ -334,12 +296,8 @@ func TestDescriptorsAreCounted(t *testing.T) {
 			"  checktype = connect\n", vip, last)
 	}
 	said := func(src string) string {
-		cfg, found := parser.Parse(t.Context(), "ld.cf", []byte(src), parser.Options{})
-		if found.HasErrors() {
-			t.Fatal(found)
-		}
 		f := &findings{}
-		f.descriptors(cfg, limit)
+		f.descriptors(mustParse(t, src), limit)
 		if len(f.list) == 0 {
 			return ""
 		}
@@ -351,15 +309,11 @@ func TestDescriptorsAreCounted(t *testing.T) {
 		many.WriteString(section(i+1, 250))
 	}
 	few := "watch = yes\n" + many.String()
-	if got := said(few); got != "" {
-		t.Errorf("%d sections: %s", sections, got)
-	}
-	if got, want := said(few+section(200, 250)+section(201,
-		250)), fmt.Sprintf("1 250 watched connections and %d checks", 250*(sections+2)); !strings.HasPrefix(got,
-		want) {
+	testkit.Equal(t, said(few), "", sections, "sections")
+	two := section(200, 250) + section(201, 250)
+	want := fmt.Sprintf("1 250 watched connections and %d checks", 250*(sections+2))
+	if got := said(few + two); !strings.HasPrefix(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if got := said(many.String() + section(200, 250) + section(201, 250)); got != "" {
-		t.Errorf("without watch: %s", got)
-	}
+	testkit.Equal(t, said(many.String()+two), "", "without watch")
 }

@@ -3,6 +3,8 @@ package doctor
 import (
 	"fmt"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // A problem that many servers have is shown three times. The other servers are only named.
@@ -21,9 +23,6 @@ func TestFindingsAlikeAreCounted(t *testing.T) {
 		t.Fatalf("%d findings: %v", len(brief), brief)
 	}
 	const want = "broken: tcp:192.0.2.10:80: the same is true of 5 more: 127.0.0.1:9004, 127.0.0.1:9005, " +
-		"127.0.0.1:9006, " +
-		"127.0.0.1:9007, 127.0.0.1:9008"
-	if got := brief[3].String(); got != want {
-		t.Errorf("got %s, want %s", got, want)
-	}
+		"127.0.0.1:9006, 127.0.0.1:9007, 127.0.0.1:9008"
+	testkit.Equal(t, brief[3].String(), want)
 }

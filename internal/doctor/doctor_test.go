@@ -8,15 +8,14 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/mdlayher/ndp"
 
+	"ldirectord/internal/testkit"
 	"ldirectord/parser"
 )
 
@@ -31,9 +30,7 @@ func TestAdvise(t *testing.T) {
 		dir + "\n" +
 		"virtual = 192.0.2.10:82\n  real = 192.0.2.21:82 gate\n  service = ftp\n  login = \"a\"\n" +
 		"  passwd = \"b\"\n"
-	if err := os.WriteFile(path, []byte(config), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.WriteFile(path, []byte(config), 0o644))
 	cfg, found := parser.Parse(t.Context(), path, []byte(config), parser.Options{})
 	if cfg == nil {
 		t.Fatal(found)
@@ -46,16 +43,10 @@ func TestAdvise(t *testing.T) {
 		}
 		return kinds
 	}
-	if got, want := advised(), []string{"1 missing-group", "5 missing-program", "9 missing-program",
-		"14 readable-secret"}; !slices.Equal(got, want) {
-		t.Errorf("got %q, want %q", got, want)
-	}
-	if err := os.Chmod(path, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if got := advised(); slices.Contains(got, "14 readable-secret") {
-		t.Errorf("got %q", got)
-	}
+	private := []string{"1 missing-group", "5 missing-program", "9 missing-program"}
+	testkit.Same(t, advised(), append(private, "14 readable-secret"))
+	testkit.OK(t, os.Chmod(path, 0o600))
+	testkit.Same(t, advised(), private, "nobody else can read it")
 }
 
 // A loopback address is found on this machine, and the report has all that was examined.
@@ -69,11 +60,8 @@ func TestExamine(t *testing.T) {
 	if kinds["virtual-address"] || !kinds["masq-loopback"] || !report.IsBroken() {
 		t.Errorf("%+v", report.Findings)
 	}
-	if want := []string{"addresses", "kernel settings", "modules", "routes",
-		"sockets"}; !slices.Equal(slices.DeleteFunc(slices.Clone(report.LookedAt),
-		func(s string) bool { return s == "rules of NAT" }), want) {
-		t.Errorf("looked at %q", report.LookedAt)
-	}
+	always := slices.DeleteFunc(report.LookedAt, func(s string) bool { return s == "rules of NAT" })
+	testkit.Same(t, always, []string{"addresses", "kernel settings", "modules", "routes", "sockets"}, "looked at")
 	if (Report{Findings: []Finding{{Severity: "warning"}}}).IsBroken() {
 		t.Error("a warning counts as broken")
 	}
@@ -83,9 +71,7 @@ func TestJudgeMarks(t *testing.T) {
 	for line, want := range map[string]bool{"127.0.0.1 all all": true, "127.0.0.1 tcp 80": false,
 		"192.0.2.10 tcp all": false} {
 		found := JudgeMarks(mustParse(t, "virtual=3\n\treal=192.0.2.21:80 gate\n\tmark="+line+"\n"))
-		if found.HasErrors() != want {
-			t.Errorf("%s: %v", line, found)
-		}
+		testkit.Equal(t, found.HasErrors(), want, line, found)
 	}
 }
 
@@ -102,9 +88,8 @@ func TestQuestionsAreSentTwice(t *testing.T) {
 		})
 		want := []string{"192.0.2.10 0s", "192.0.2.11 0s", "192.0.2.10 " + resendAfter.String(),
 			"192.0.2.11 " + resendAfter.String()}
-		if err != nil || !slices.Equal(sent, want) {
-			t.Errorf("%q, %v, want %q", sent, err, want)
-		}
+		testkit.OK(t, err)
+		testkit.Same(t, sent, want)
 		ctx, cancel := context.WithTimeout(t.Context(), resendAfter/2)
 		defer cancel()
 		n := 0
@@ -117,22 +102,18 @@ func TestQuestionsAreSentTwice(t *testing.T) {
 			t.Errorf("on a socket whose time is over: %d, %v", n, err)
 		}
 		err = q.sendTwice(t.Context(), func(netip.Addr) error { return errors.New("no buffers") })
-		if err == nil || err.Error() != "asking for 192.0.2.10 on eth0: no buffers" {
-			t.Errorf("got %v", err)
-		}
+		testkit.Fails(t, err, "asking for 192.0.2.10 on eth0: no buffers")
 	})
 }
 
 func TestNeighboursOfAllLinksAreMerged(t *testing.T) {
 	n := neighbours{}
-	n.add(addrOf("192.0.2.10"), "a")
-	n.add(addrOf("192.0.2.10"), "a")
-	n.add(addrOf("192.0.2.10"), "b")
-	n.add(addrOf("192.0.2.11"), "c")
-	if want := (neighbours{addrOf("192.0.2.10"): {"a", "b"}, addrOf("192.0.2.11"): {"c"}}); !reflect.DeepEqual(n,
-		want) {
-		t.Errorf("got %v, want %v", n, want)
-	}
+	one, other := addrOf("192.0.2.10"), addrOf("192.0.2.11")
+	n.add(one, "a")
+	n.add(one, "a")
+	n.add(one, "b")
+	n.add(other, "c")
+	testkit.Same(t, n, neighbours{one: {"a", "b"}, other: {"c"}})
 }
 
 // A solicitation contains the target and our hardware address (RFC 4861, section 4.3).
@@ -148,12 +129,8 @@ func TestSolicitation(t *testing.T) {
 
 func TestReasonOfAFailedConnection(t *testing.T) {
 	err := fmt.Errorf("connecting: %w", &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")})
-	if got := reason(err); got != "connection refused" {
-		t.Errorf("got %q", got)
-	}
-	if got := reason(errors.New("no route")); got != "no route" {
-		t.Errorf("got %q", got)
-	}
+	testkit.Equal(t, reason(err), "connection refused")
+	testkit.Equal(t, reason(errors.New("no route")), "no route")
 }
 
 // For a mark, clients are imitated only at single TCP ports of single addresses.
@@ -161,10 +138,8 @@ func TestWhatClientsAskOfAMark(t *testing.T) {
 	services := servicesOf(t, "virtual = 3\n  mark = 192.0.2.10 tcp 80,443\n  mark = 192.0.2.11 tcp 1:9\n"+
 		"  mark = 192.0.2.12 udp 53\n  mark = 198.51.100.0/24 tcp 80\n"+
 		"  real = 192.0.2.21:80 gate\n  checktype = on\n")
-	if got, want := asked(services[0].Config), []netip.AddrPort{addrPort("192.0.2.10:80"),
-		addrPort("192.0.2.10:443")}; !slices.Equal(got, want) {
-		t.Errorf("got %v, want %v", got, want)
-	}
+	testkit.Same(t, asked(services[0].Config),
+		[]netip.AddrPort{addrPort("192.0.2.10:80"), addrPort("192.0.2.10:443")})
 }
 
 // A finding about many services is shown once, under the first one.
@@ -174,14 +149,12 @@ func TestFindingsOfManyServices(t *testing.T) {
 		f.add(Finding{Severity: broken, Kind: "k", Virtuals: []string{id}, Text: "it is broken"})
 	}
 	f.add(Finding{Severity: "warning", Kind: "k", Virtuals: []string{"a"}, Text: "it is broken", Command: "fix it"})
-	var got strings.Builder
+	var got []string
 	for _, one := range f.list {
-		fmt.Fprintln(&got, one)
+		got = append(got, one.String())
 	}
-	if want := "broken: a and 2 more: it is broken\nwarning: a: it is broken; to fix it: fix " +
-		"it\n"; got.String() != want {
-		t.Errorf("got\n%swant\n%s", got.String(), want)
-	}
+	testkit.Same(t, got,
+		[]string{"broken: a and 2 more: it is broken", "warning: a: it is broken; to fix it: fix it"})
 }
 
 // The kernel sends a lost segment again after a second: the timeout must be longer.

@@ -2,28 +2,20 @@ package doctor
 
 import (
 	"fmt"
-	"net"
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // These facts are those of this machine, found with real sockets.
 func TestFactsOfALoopbackAddress(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	gone, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	gone.Close()
+	here, gone := testkit.AddrOf(testkit.Listen(t)), testkit.FreeAddr(t)
 	services := servicesOf(t, fmt.Sprintf("virtual = 127.0.0.1:80\n  real = 127.0.0.1:80 masq\n"+
 		"  fallback = %s masq\n  checktype = on\n"+
 		"virtual = 127.0.0.1:81\n  real = 127.0.0.1:80 masq\n  fallback = %s masq\n  checktype = on\n",
-		listener.Addr(), gone.Addr()))
+		here, gone))
 	start := time.Now()
 	f := gather(t.Context(), services, Daemon{})
 	f.ask(t.Context())
@@ -33,11 +25,10 @@ func TestFactsOfALoopbackAddress(t *testing.T) {
 	if r := f.routes[routeQuery{to: addrOf("127.0.0.1")}]; !r.local {
 		t.Errorf("the route to 127.0.0.1 is %+v", r)
 	}
-	if !f.listening.accepts(listener.Addr().(*net.TCPAddr).AddrPort()) ||
-		f.listening.accepts(gone.Addr().(*net.TCPAddr).AddrPort()) {
+	if !f.listening.accepts(here) || f.listening.accepts(gone) {
 		t.Error("the listening sockets are not those that are there")
 	}
-	if len(f.refused) != 1 || f.refused[gone.Addr().(*net.TCPAddr).AddrPort()] == nil {
+	if len(f.refused) != 1 || f.refused[gone] == nil {
 		t.Errorf("refused: %v", f.refused)
 	}
 	if looked := strings.Join(f.looked, ", "); !strings.Contains(looked, "routes") || f.settings[forward4] == "" {

@@ -11,30 +11,23 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // Every finding that the code names has a row, with a place for no more values than it gets. Every row has a severity,
 // a text and a place in the code.
 func TestEveryFindingHasARow(t *testing.T) {
-	files, err := filepath.Glob("*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	files := testkit.Must(filepath.Glob("*.go"))(t)
 	var code strings.Builder
 	before := map[string]int{"tell": 0, "finding": 0, "addAt": 1} // the arguments before the name
 	for _, name := range files {
 		if strings.HasSuffix(name, "_test.go") {
 			continue
 		}
-		text, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
+		text := testkit.Must(os.ReadFile(name))(t)
 		code.Write(text)
-		file, err := parser.ParseFile(token.NewFileSet(), name, text, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
+		file := testkit.Must(parser.ParseFile(token.NewFileSet(), name, text, 0))(t)
 		ast.Inspect(file, func(n ast.Node) bool {
 			call, ok := n.(*ast.CallExpr)
 			if !ok {

@@ -2,51 +2,36 @@ package doctor
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"ldirectord/internal/testkit"
 	"ldirectord/internal/view"
 )
 
 // What a look tells of the facts.
 func TestWhatThisMachineLacks(t *testing.T) {
-	six := strings.ReplaceAll(byGate6, "gate", "masq")
-	for _, c := range []struct {
-		what, config string
-		spoil        func(*facts)
-		want         string
-	}{
-		{"nothing", byMasq, nil, ""},
-		{"no forwarding", byMasq, func(f *facts) { f.settings[forward4] = "0" },
-			"forwarding broken ip_forward=1"},
-		{"no forwarding, which gate does not need", byGate, func(f *facts) { f.settings[forward4] = "0" }, ""},
-		{"no forwarding of both families", byMasq + six,
-			func(f *facts) { f.settings[forward4], f.settings[forward6] = "0", "0" },
-			"forwarding broken ip_forward=1"},
-		{"no link", byGate, func(f *facts) { f.devices[2].Flags = net.FlagUp }, "server-card broken eth0"},
-		{"full tables", byGate, func(f *facts) {
-			f.gauges = []gauge{{"neighbours-full", 9, 10, neighbours4},
-				{"neighbours-full", 9, 10, neighbours6}, {"connection-table", 9, 8, ""}}
-		}, "neighbours-full doubt gc_thresh3=20, connection-table noted"},
-		{"dropped packets", byGate, func(f *facts) { f.drops = drops{3, "within 10s"} },
-			"packets-dropped doubt 3 packets were dropped within 10s"},
-		{"filtered answers to checks", through(byGate),
-			func(f *facts) { f.settings[ofDevice("eth0", reversePath)] = "1"; away(f) },
+	for _, c := range []struct{ what, file, changes, want string }{
+		{"nothing", "masq", "", ""},
+		{"no forwarding", "masq", "net.ipv4.ip_forward=0", "forwarding broken ip_forward=1"},
+		{"no forwarding, which gate does not need", "gate", "net.ipv4.ip_forward=0", ""},
+		{"no forwarding of both families", "masq + gate6 gate->masq",
+			"net.ipv4.ip_forward=0, net.ipv6.conf.all.forwarding=0", "forwarding broken ip_forward=1"},
+		{"no link", "gate", "eth0 has no link", "server-card broken eth0"},
+		{"full tables", "gate", "neighbours of both families",
+			"neighbours-full doubt gc_thresh3=20, connection-table noted"},
+		{"dropped packets", "gate", "drops", "packets-dropped doubt 3 packets were dropped within 10s"},
+		{"filtered answers to checks", "through", "net.ipv4.conf.eth0.rp_filter=1, lo has it",
 			"check-filter doubt"},
-		{"filtered packets of clients", announced, func(f *facts) {
-			announces(f)
-			f.announcer, f.routers = false, append(f.routers, addrOf("192.0.2.254"))
-			f.routes[routeQuery{to: addrOf("192.0.2.254")}] = route{device: "eth1"}
-			f.settings[ofDevice("eth1", reversePath)] = "1"
-		}, "announce-filter doubt"},
-		{"what only doctor tells", byGate + "  persistent = 60\n", nil, ""},
+		{"filtered packets of clients", "announced", "announces, no announcer, router 192.0.2.254, " +
+			"route 192.0.2.254 eth1, net.ipv4.conf.eth1.rp_filter=1", "announce-filter doubt"},
+		{"what only doctor tells", "gate; persistent = 60", "", ""},
 	} {
 		var got []string
-		for _, one := range conditions(examineCase{c.config, c.spoil, ""}.facts(t)) {
+		for _, one := range conditions(factsOf(t, c.file, c.changes)) {
 			got = append(got, fmt.Sprintf("%s %v %s", one.Kind, one.Trouble, one.Text))
 		}
 		if !fits(got, c.want) {
@@ -84,12 +69,8 @@ func proc(t *testing.T, files map[string]string) string {
 	root := t.TempDir()
 	for name, text := range files {
 		path := filepath.Join(root, "proc", name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		testkit.Write(t, path, text)
 	}
 	return root
 }
@@ -129,36 +110,27 @@ func TestALookReadsProc(t *testing.T) {
 		"to fix it: sysctl -w net.ipv4.neigh.default.gc_thresh3=2048\n" +
 		"IPVS has 30 connections, and its table is fast up to 32: packets wait for each search; " +
 		"the option conn_tab_bits=20 of the module ip_vs makes it larger\n"
-	if got := texts(m.Look(now)); got != full {
-		t.Errorf("first: %s", got)
-	}
+	testkit.Equal(t, texts(m.Look(now)), full, "first")
 	files["net/softnet_stat"] = "000000ff 00000002 00000000\n000000ff 00000013 00000000\n"
 	m.root = proc(t, files)
 	const dropped = "the queue of a processor was full, so 16 packets were dropped within 10s; more queues of " +
 		"the network card help, or a larger net.core.netdev_max_backlog\n"
-	if got := texts(m.Look(now.Add(10 * time.Second))); got != full+dropped {
-		t.Errorf("after drops: %s", got)
-	}
-	if got := texts(m.Look(now.Add(20 * time.Second))); got != full {
-		t.Errorf("without new drops: %s", got)
-	}
+	testkit.Equal(t, texts(m.Look(now.Add(10*time.Second))), full+dropped, "after drops")
+	testkit.Equal(t, texts(m.Look(now.Add(20*time.Second))), full, "without new drops")
 	m.root = t.TempDir() // no conntrack, no IPVS, nothing
-	if got := texts(m.Look(now.Add(30 * time.Second))); got != "" {
-		t.Errorf("without files: %s", got)
-	}
+	testkit.Equal(t, texts(m.Look(now.Add(30*time.Second))), "", "without files")
 	m.root = proc(t, map[string]string{
 		"sys/net/netfilter/nf_conntrack_count": "no number", "sys/net/netfilter/nf_conntrack_max": "-1",
 		"net/stat/arp_cache": "\n\n", "net/ip_vs": "(size=\n -> 1 2 3 4 5\n->",
 		"net/softnet_stat": "z\n z z\n" + strings.Repeat("\n", maxList),
 	})
-	if got := texts(m.Look(now.Add(40 * time.Second))); got != "" {
-		t.Errorf("with nonsense: %s", got)
-	}
+	testkit.Equal(t, texts(m.Look(now.Add(40*time.Second))), "", "with nonsense")
 }
 
 // A server whose route is gone keeps the last one, so that its card is known.
 func TestALookKeepsTheLastRoute(t *testing.T) {
-	f := examineCase{byMasq, func(f *facts) { f.devices = f.devices[:1] }, ""}.facts(t)
+	f := factsOf(t, "masq", "")
+	f.devices = f.devices[:1]
 	server := routeQuery{to: addrOf("192.0.2.21")}
 	last := f.routes
 	f.routes = map[routeQuery]route{server: {}}

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ldirectord/internal/fwmark"
-	"ldirectord/parser"
+	"ldirectord/internal/testkit"
 )
 
 const (
@@ -19,15 +19,6 @@ const (
 	othersMark = "virtual=3\n\treal=192.0.2.21:80 gate\n\tservice=http\n"
 	wholeMark  = 0xffffffff
 )
-
-func mustParse(t *testing.T, src string) *parser.Config {
-	t.Helper()
-	cfg, found := parser.Parse(t.Context(), "ld.cf", []byte(src), parser.Options{})
-	if found.HasErrors() {
-		t.Fatal(found)
-	}
-	return cfg
-}
 
 func TestWhatAMachineMakesOfMarks(t *testing.T) {
 	foreign := fwmark.Setting{BackEnd: fwmark.NFT, Chain: "PREROUTING",
@@ -103,9 +94,7 @@ func TestMarkLinesOfAddressesThatAreNotHere(t *testing.T) {
 	e.markAddresses(services[0])
 	const want = "ld.cf:5:7: warning: no interface here has 192.0.2.11, so clients cannot reach it\n" +
 		"ld.cf:7:7: warning: no interface here has an address of 198.51.100.0/24, so clients cannot reach it\n"
-	if got := said(&e.findings); got != want {
-		t.Errorf("got\n%swant\n%s", got, want)
-	}
+	testkit.Equal(t, said(&e.findings), want)
 }
 
 // Primary is the address that an interface was given first in a network, and those of the loopback interface. The
@@ -123,13 +112,7 @@ func TestPrimaryAddresses(t *testing.T) {
 		for _, text := range strings.Fields(list) {
 			prefixes = append(prefixes, netip.MustParsePrefix(text))
 		}
-		var got []string
-		for _, a := range primaryOf(prefixes) {
-			got = append(got, a.String())
-		}
-		if strings.Join(got, " ") != want {
-			t.Errorf("%s: primary %q, want %q", list, got, want)
-		}
+		testkit.Equal(t, strings.Trim(fmt.Sprint(primaryOf(prefixes)), "[]"), want, list)
 	}
 }
 
@@ -142,9 +125,7 @@ func TestAddressesGivenForATimeArePrimary(t *testing.T) {
 		listed("fe80::50d5:11ff:fe3f:15ae/64", unix.RT_SCOPE_LINK, 0),
 		{IPNet: &net.IPNet{}},
 	}
-	if got := fmt.Sprint(timed(list)); got != "[2001:db8::2 2001:db8::3]" {
-		t.Error(got)
-	}
+	testkit.Equal(t, fmt.Sprint(timed(list)), "[2001:db8::2 2001:db8::3]")
 }
 
 func listed(cidr string, scope, flags int) netlink.Addr {

@@ -23,18 +23,14 @@ func TestWhatChecksNeedOfThisMachine(t *testing.T) {
 		"\talsocheck=a\ncheckdef=a\n\tservice=http\n\tcheckport=81\n" +
 			"\tcheckdevice=nowhere0\n": "ld.cf:8:14: warning: checkdevice nowhere0: this machine",
 	} {
-		cfg, found := parser.Parse(t.Context(), "ld.cf", []byte(section+text), parser.Options{})
-		if cfg == nil {
-			t.Fatal(found)
-		}
-		said := JudgeOrigins(cfg, true)
+		said := JudgeOrigins(mustParse(t, section+text), true)
 		isSaid := slices.ContainsFunc(said,
 			func(d parser.Diagnostic) bool { return strings.HasPrefix(d.String(), want) })
 		if isSaid != (want != "") || len(said) > 1 {
 			t.Errorf("%s: %v", text, said)
 		}
 	}
-	cfg, _ := parser.Parse(t.Context(), "ld.cf", []byte(section+"\tcheckmark=7\n"), parser.Options{})
+	cfg := mustParse(t, section+"\tcheckmark=7\n")
 	forbids := func(bool, settings.Origin) (uint32, error) {
 		return 0, &raw.OriginError{Directive: "checkmark", Value: "7", Err: syscall.EPERM}
 	}

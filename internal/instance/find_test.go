@@ -21,17 +21,8 @@ import (
 // forge writes a state as another process would, and holds the lock. Releasing it is the end of that daemon.
 func forge(t *testing.T, i Instance, home string, s State) (release func()) {
 	t.Helper()
-	text, err := json.Marshal(s)
-	if err == nil {
-		err = runfile.Write(i.files(home).State, text, 0o644)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	lock, err := takeLock(i.files(home).Lock)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, runfile.Write(i.files(home).State, testkit.Must(json.Marshal(s))(t), 0o644))
+	lock := testkit.Must(takeLock(i.files(home).Lock))(t)
 	t.Cleanup(func() { lock.Close() })
 	return func() { lock.Close() }
 }
@@ -41,6 +32,14 @@ func serving(t *testing.T, d Daemon, name string) (State, standIn) {
 	t.Helper()
 	s := pretend(t, "/usr/sbin/ldirectord", "start")
 	return State{Format: format, Daemon: d, Name: name, Process: s.process(t), Phase: Running}, s
+}
+
+// lives has a daemon run in another process, with its state and the lock.
+func lives(t *testing.T, i Instance, name string) State {
+	t.Helper()
+	s, _ := serving(t, i.Daemon, name)
+	forge(t, i, name, s)
+	return s
 }
 
 func file(t *testing.T, path string) string {
@@ -58,29 +57,25 @@ func TestWhichDaemonIsMeant(t *testing.T) {
 	testkit.OK(t, os.Symlink(one, link))
 	here := Daemon{Path: one, Table: Kernel, NetNS: 7}
 	for _, c := range []struct {
-		about    string
-		a, b     Daemon
-		want     bool
-		reversed bool
+		about string
+		a, b  Daemon
+		want  bool
 	}{
-		{about: "the path", a: here, b: here, want: true},
-		{about: "a link", a: here, b: Daemon{link, Kernel, 7}, want: true},
-		{about: "a path whose file is gone", a: Daemon{gone, Kernel, 7}, b: Daemon{gone, Kernel, 7},
-			want: true},
-		{about: "two that are gone", a: Daemon{gone, Kernel, 7}, b: Daemon{gone + "x", Kernel, 7}, want: false},
-		{about: "one that is gone", a: here, b: Daemon{gone, Kernel, 7}, want: false},
-		{about: "another file of the name", a: here, b: Daemon{two, Kernel, 7}, want: false},
-		{about: "another table", a: here, b: Daemon{one, "memory", 7}, want: false},
-		{about: "another network namespace", a: here, b: Daemon{one, Kernel, 8}, want: false},
+		{"the path", here, here, true},
+		{"a link", here, Daemon{link, Kernel, 7}, true},
+		{"a path whose file is gone", Daemon{gone, Kernel, 7}, Daemon{gone, Kernel, 7}, true},
+		{"two that are gone", Daemon{gone, Kernel, 7}, Daemon{gone + "x", Kernel, 7}, false},
+		{"one that is gone", here, Daemon{gone, Kernel, 7}, false},
+		{"another file of the name", here, Daemon{two, Kernel, 7}, false},
+		{"another table", here, Daemon{one, "memory", 7}, false},
+		{"another network namespace", here, Daemon{one, Kernel, 8}, false},
 	} {
 		testkit.Equal(t, c.a.isSame(c.b), c.want, c.about)
 		testkit.Equal(t, c.b.isSame(c.a), c.want, c.about, "the other way")
 	}
 	testkit.OK(t, os.Remove(link))
 	testkit.OK(t, os.Symlink(two, link))
-	if got := here.isSame(Daemon{link, Kernel, 7}); got {
-		t.Errorf("a link that leads elsewhere now: %v", got)
-	}
+	testkit.Equal(t, here.isSame(Daemon{link, Kernel, 7}), false, "a link that leads elsewhere now")
 }
 
 // Our daemon is found by its state, whatever the pid file contains and however the file is spelt.
@@ -125,9 +120,7 @@ func TestAStateIsNotBelieved(t *testing.T) {
 		s, _ := serving(t, i.Daemon, "x.cf")
 		edit(&s)
 		forge(t, i, "x.cf", s)
-		if found := i.Find(); found.Pid != 0 {
-			t.Errorf("%s: found %+v", about, found)
-		}
+		testkit.Equal(t, i.Find().Pid, 0, about)
 	}
 }
 
@@ -138,12 +131,9 @@ func TestAnothersStateIsNotBelieved(t *testing.T) {
 	dir := t.TempDir()
 	testkit.OK(t, os.Chmod(dir, 0o777|os.ModeSticky))
 	i := daemonOf(dir, "/x.cf")
-	s, _ := serving(t, i.Daemon, "x.cf")
-	forge(t, i, "x.cf", s)
+	lives(t, i, "x.cf")
 	testkit.OK(t, os.Chown(i.Files().State, 65534, 65534))
-	if found := i.Find(); found.Pid != 0 {
-		t.Errorf("found %+v", found)
-	}
+	testkit.Equal(t, i.Find().Pid, 0, "found")
 	testkit.OK(t, os.Chown(i.files("x.cf").Lock, 65534, 65534))
 	testkit.FailsWith(t, testkit.Error(i.Acquire(soon(t), "")), "belongs to the user 65534",
 		"with a lock of another user's")
@@ -235,20 +225,17 @@ func TestADaemonThatIsEndingIsWaitedFor(t *testing.T) {
 func TestTwoFilesOfOneNameAreTwoDaemons(t *testing.T) {
 	dir := t.TempDir()
 	first, second := daemonOf(dir, "/a/x.cf"), daemonOf(dir, "/b/x.cf")
-	s, _ := serving(t, first.Daemon, "x.cf")
-	forge(t, first, "x.cf", s)
+	s := lives(t, first, "x.cf")
 	putPid(t, first.PidFile(), s.Pid)
 	if found := second.Find(); found.Pid != 0 || found.Stale {
 		t.Errorf("the second one is %+v", found)
 	}
 	testkit.Fails(t, testkit.Error(second.Acquire(soon(t), "")), taken("x.cf", "/a/x.cf", s.Pid).Error(),
 		"the second one")
-	if err := second.MayStart(); err == nil {
-		t.Errorf("before the start: %v", err)
+	if second.MayStart() == nil {
+		t.Error("before the start the second one may start")
 	}
-	if err := first.MayStart(); err != nil {
-		t.Errorf("the first one: %v", err)
-	}
+	testkit.OK(t, first.MayStart(), "the first one")
 }
 
 // With another table, or in another network namespace, a daemon may use the same name, and its files have other
@@ -258,8 +245,7 @@ func TestOtherTablesAndNetworksShareTheFolder(t *testing.T) {
 		"network": {"/x.cf", "memory", 9}} {
 		dir := t.TempDir()
 		first, second := daemonOf(dir, "/x.cf"), New(dir, other, "x.cf")
-		s, _ := serving(t, first.Daemon, "x.cf")
-		forge(t, first, "x.cf", s)
+		s := lives(t, first, "x.cf")
 		putPid(t, first.PidFile(), s.Pid)
 		if elsewhere := second.Elsewhere(); len(elsewhere) != 1 || elsewhere[0].Pid != s.Pid {
 			t.Errorf("%s: elsewhere is %v", about, elsewhere)
@@ -301,9 +287,7 @@ func TestANameIsLeft(t *testing.T) {
 			Process: Process{Pid: 1 << 30}, Phase: Running, Virtuals: keys}
 		c.edit(&s)
 		forge(t, i, "x.cf", s)()
-		if got := filepath.Base(i.Files().State) == "ldirectord.x.cf.state"; got != c.want {
-			t.Errorf("%s: the state is %s", c.about, i.Files().State)
-		}
+		testkit.Equal(t, filepath.Base(i.Files().State) == "ldirectord.x.cf.state", c.want, c.about)
 		testkit.Equal(t, filepath.Base(i.PidFile()), "ldirectord.x.cf.pid", c.about, "the pid file")
 	}
 }
@@ -343,8 +327,7 @@ func TestAnyUserFindsTheDaemon(t *testing.T) {
 	dir := t.TempDir()
 	testkit.OK(t, os.Chmod(filepath.Dir(dir), 0o755))
 	i, old := daemonOf(dir, "/x.cf"), daemonOf(dir, "/old.cf")
-	s, _ := serving(t, i.Daemon, "x.cf")
-	forge(t, i, "x.cf", s)
+	s := lives(t, i, "x.cf")
 	before := pretend(t, "/usr/sbin/ldirectord", "--", "--ipvs=memory", "start")
 	putPid(t, old.PidFile(), before.Process.Pid)
 	testkit.Write(t, old.Files().State, `{"Pid": 1}`)

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -94,49 +95,18 @@ func TestAKilledProcessIsKnown(t *testing.T) {
 func TestCommandLinesOfDirectors(t *testing.T) {
 	defer func(name string) { os.Args[0] = name }(os.Args[0])
 	os.Args[0] = "/opt/balancer"
-	for _, c := range []struct {
-		line       []string
-		ours, perl bool
-		config     string
-	}{
-		{line: []string{"/usr/sbin/ldirectord", "start"}, ours: true},
-		{line: []string{"ldirectord", "--rundir", "/x", "a.cf", "start", "--foreground"}, ours: true},
-		{line: []string{"ldirectord", "-d", "a.cf", "start"}, ours: true},
-		{line: []string{"/opt/balancer", "standby"}, ours: true},
-		{line: []string{"balancer", "restart"}, ours: true},
-		{line: []string{"ldirectord", "a.cf", "status"}},
-		{line: []string{"less", "/var/log/ldirectord.log"}},
-		{line: []string{"less /var/log/ldirectord.log"}},
-		{line: []string{"vim", "/etc/init.d/ldirectord", "start"}},
-		{line: []string{"tail", "-f", "ldirectord", "start"}},
-		{line: []string{"sh", "/usr/sbin/ldirectord", "start"}},
-		{line: []string{"ldirectord tcp:10.1.0.1:80"}}, // a child of the Perl daemon
-		{line: []string{""}}, // a process that is gone
-		{line: []string{"/usr/bin/perl", "-w", "/usr/sbin/ldirectord", "start"}, perl: true},
-		{line: []string{"/usr/bin/perl", "-w", "/usr/sbin/ldirectord", "a.cf", "start"}, perl: true,
-			config: "a.cf"},
-		{line: []string{"perl5.36", "/etc/ha.d/resource.d/ldirectord", "-d", "a.cf", "restart"}, perl: true,
-			config: "a.cf"},
-		{line: []string{"perl", "-e", "ldirectord"}},
-		{line: []string{"perl", "/usr/bin/ack", "ldirectord"}},
-		{line: []string{"perl", "/usr/sbin/ldirectord", "a.cf", "status"}, config: "a.cf"},
-		{line: []string{"perl"}},
-	} {
-		testkit.Equal(t, isOurs(c.line), c.ours, c.line, "is ours")
-		if config, got := isPerl(c.line); got != c.perl || config != c.config {
-			t.Errorf("%q is Perl's: %v, %q", c.line, got, config)
+	for _, row := range testkit.Table(t, "testdata/commands.txt", 3) {
+		line := strings.Split(row[0], " ")
+		for i := range line {
+			line[i] = strings.ReplaceAll(line[i], "·", " ")
 		}
-	}
-	for _, c := range []struct {
-		line []string
-		want bool
-	}{
-		{[]string{"ldirectord", "start"}, true},
-		{[]string{"ldirectord", "--ipvs", "kernel", "start"}, true},
-		{[]string{"ldirectord", "--ipvs", "memory", "start"}, false},
-		{[]string{"ldirectord", "--ipvs=memory:f", "start"}, false},
-	} {
-		testkit.Equal(t, onKernel(c.line), c.want, c.line, "is on the kernel's table")
+		testkit.Equal(t, isOurs(line), row[1] == "ours" || row[1] == "ours, memory", row[0], "is ours")
+		config, perl := isPerl(line)
+		testkit.Equal(t, perl, row[1] == "perl", row[0], "is Perl's")
+		testkit.Equal(t, config, row[2], row[0], "its file")
+		if isOurs(line) {
+			testkit.Equal(t, onKernel(line), row[1] == "ours", row[0], "is on the kernel's table")
+		}
 	}
 }
 
@@ -172,9 +142,7 @@ func TestThePerlDaemonIsFoundByItsPidFile(t *testing.T) {
 			perl := pretend(t, "/usr/bin/perl", c.line...)
 			putPid(t, i.files(c.pidFile).Pid, perl.Process.Pid)
 			found := i.Find()
-			if want := map[bool]int{true: perl.Process.Pid}[c.want]; found.Pid != want {
-				t.Errorf("found %d, want %d", found.Pid, want)
-			}
+			testkit.Equal(t, found.Pid, map[bool]int{true: perl.Process.Pid}[c.want], "found")
 			testkit.Equal(t, found.Stale, !c.want && c.pidFile == c.names[0], "stale")
 		})
 	}

@@ -28,10 +28,7 @@ func folderOfNobody(t *testing.T) string {
 // the daemon could not open them.
 func TestRootShutsNoUserOut(t *testing.T) {
 	i := daemonOf(folderOfNobody(t), "/etc/ha.d/ldirectord.cf")
-	lock, err := i.LockFolder(soon(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	lock := testkit.Must(i.LockFolder(soon(t)))(t)
 	lock.Close()
 	testkit.OK(t, runfile.Write(i.Files().Drain, []byte("x"), 0o600))
 	files, err := filepath.Glob(string(i.folder) + "/*")

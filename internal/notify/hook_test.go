@@ -19,10 +19,7 @@ func TestHooksRunInOrderAndSkipToTheLatest(t *testing.T) {
 	testkit.OK(t, syscall.Mkfifo(gate, 0o600))
 	h := NewHooks(NewJournal())
 	h.Run(Hook{Lane: "v", Key: "v", Argv: Shell(fmt.Sprintf("cat %s; echo first >>%s", gate, out))})
-	running, err := os.OpenFile(gate, os.O_WRONLY, 0) // waits until the first hook opens it
-	if err != nil {
-		t.Fatal(err)
-	}
+	running := testkit.Must(os.OpenFile(gate, os.O_WRONLY, 0))(t) // waits until the first hook opens it
 	for _, n := range []string{"second", "third", "last"} {
 		h.Run(Hook{Lane: "v", Key: "v", Argv: Shell(fmt.Sprintf("echo %s >>%s", n, out))})
 	}

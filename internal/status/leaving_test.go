@@ -1,8 +1,6 @@
 package status
 
 import (
-	"bytes"
-	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -24,8 +22,6 @@ func TestServersThatLeave(t *testing.T) {
 		},
 	}, {ID: "tcp:192.0.2.11:80"}}}
 	report := NewReport(now, process(), nil)
-	var form bytes.Buffer
-	testkit.OK(t, report.WriteText(&form))
 	const text = `tcp:192.0.2.10:80 wrr, 0 of 0 up
   192.0.2.22:80         drained                  5       1  -
     not in the file: draining, 1 connection, 2 persistent clients, 0s left
@@ -33,19 +29,16 @@ func TestServersThatLeave(t *testing.T) {
   192.0.2.21:80         drained                  0       9  -
     not in the file: draining, 12 connections, 3m40s left
 `
-	testkit.Contains(t, form.String(), text, "the text")
-	wrote, err := json.Marshal(report.Virtuals[0].Leaving[0])
-	const object = `{"real":"192.0.2.21:80","state":"drained","note":"draining, 12 connections, 3m40s left",` +
+	testkit.Contains(t, shown(t, report), text)
+	const leaving = `{"real":"192.0.2.21:80","state":"drained","note":"draining, 12 connections, 3m40s left",` +
 		`"table_weight":0,"connections":{"active":9,"inactive":3,"persistent":0,` +
 		`"traffic":{"connections":0,"packets_in":0,"packets_out":0,"bytes_in":0,"bytes_out":0}},` +
 		`"seconds_left":220}`
-	if err != nil || string(wrote) != object {
-		t.Errorf("the JSON is %s, %v", wrote, err)
-	}
-	if none, _ := json.Marshal(report.Virtuals[1]); bytes.Contains(none, []byte("leaving")) {
+	testkit.Equal(t, object(t, report.Virtuals[0].Leaving[0]), leaving)
+	if none := object(t, report.Virtuals[1]); strings.Contains(none, "leaving") {
 		t.Errorf("without any the JSON is %s", none)
 	}
-	counted := string(metricsOf(t, now))
+	counted := metricsOf(t, now)
 	if !strings.Contains(counted, "\nldirectord_virtual_draining{virtual=\"tcp:192.0.2.10:80\"} 2\n") ||
 		strings.Contains(counted, "draining{virtual=\"tcp:192.0.2.11") {
 		t.Errorf("the metrics are\n%s", counted)

@@ -1,8 +1,6 @@
 package status
 
 import (
-	"bytes"
-	"encoding/json"
 	"net/netip"
 	"strings"
 	"testing"
@@ -23,28 +21,16 @@ func TestNamesThatCannotBeLookedUpShowInEveryForm(t *testing.T) {
 	p.Names = []Name{{Name: "web1.example", Error: "no such host"},
 		{Name: "web2.example", Address: netip.MustParseAddr("192.0.2.22"), Error: "timeout"}}
 	report := NewReport(now, p, nil)
-	var form bytes.Buffer
-	testkit.OK(t, report.WriteText(&form))
-	for _, want := range []string{
+	form := shown(t, report)
+	has(t, form,
 		"\nthe name web2.example can't be looked up; its last address 192.0.2.22 stays in\nuse: timeout\n",
-		"  web1.example:80       unknown        1h0m      -       -  -\n" +
-			"    no address: web1.example: no such host\n",
-	} {
-		if !strings.Contains(form.String(), want) {
-			t.Errorf("the text lacks\n%s\nit is\n%s", want, &form)
-		}
+		"  web1.example:80       unknown        1h0m      -       -  -\n"+
+			"    no address: web1.example: no such host\n")
+	if strings.Contains(form, "the name web1") {
+		t.Errorf("a name without an address is told of twice:\n%s", form)
 	}
-	if strings.Contains(form.String(), "the name web1") {
-		t.Errorf("a name without an address is told of twice:\n%s", &form)
-	}
-	text, err := json.Marshal(report.Names)
-	if want := `[{"name":"web1.example","error":"no such ` +
-		`host"},{"name":"web2.example","address":"192.0.2.22","error":"timeout"}]`; err != nil ||
-		string(text) != want {
-		t.Errorf("got  %s (%v)\nwant %s", text, err, want)
-	}
-	if want := `ldirectord_server_up{virtual="tcp:192.0.2.10:80",real="web1.example:80"} 0`; !bytes.Contains(
-		metricsOf(t, now), []byte(want)) {
-		t.Errorf("the metrics lack %s", want)
-	}
+	testkit.Equal(t, object(t, report.Names), `[{"name":"web1.example","error":"no such host"},`+
+		`{"name":"web2.example","address":"192.0.2.22","error":"timeout"}]`)
+	testkit.Contains(t, metricsOf(t, now),
+		`ldirectord_server_up{virtual="tcp:192.0.2.10:80",real="web1.example:80"} 0`)
 }

@@ -1,7 +1,6 @@
 package status
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"regexp"
@@ -99,7 +98,7 @@ func TestTheScreen(t *testing.T) {
 	for _, size := range [][2]int{{1, 1}, {0, 0}, {80, 3}, {3, 80}} {
 		written(t, s, at, size[0], size[1])
 	}
-	golden(t, "screen", []byte(all.String()))
+	golden(t, "screen", all.String())
 }
 
 // learn makes conditions of the old fields of servers that have none.
@@ -160,7 +159,7 @@ func TestABigScreenShowsTroubleFirst(t *testing.T) {
 		!strings.HasSuffix(shown, "\n… and 207 more, 2 of them in trouble\n") {
 		t.Errorf("got\n%s", shown)
 	}
-	if !bytes.Contains([]byte(s.Draw(at, 80, 24)), []byte("60 virtual services: 0 without a server, 31 impaired")) {
+	if !strings.Contains(s.Draw(at, 80, 24), "60 virtual services: 0 without a server, 31 impaired") {
 		t.Errorf("got\n%s", shown)
 	}
 }

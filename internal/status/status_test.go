@@ -114,10 +114,7 @@ func observed(t *testing.T) (now *view.Snapshot) {
 	dir := filepath.Join(t.TempDir(), "maint")
 	testkit.OK(t, os.Mkdir(dir, 0o700))
 	testkit.Write(t, filepath.Join(dir, "192.0.2.23"), "new disk\n")
-	source, err := os.ReadFile(testdata + "ld.cf")
-	if err != nil {
-		t.Fatal(err)
-	}
+	source := testkit.Must(os.ReadFile(testdata + "ld.cf"))(t)
 	source = bytes.ReplaceAll(source, []byte("MAINTENANCE"), []byte(dir))
 	synctest.Test(t, func(t *testing.T) {
 		journal := notify.NewJournal()
@@ -144,9 +141,7 @@ func observed(t *testing.T) (now *view.Snapshot) {
 			t.Error(looked)
 		}
 		time.Sleep(10 * time.Minute)
-		if now, err = d.Snapshot(ctx); err != nil {
-			t.Error(err)
-		}
+		now = testkit.Must(d.Snapshot(ctx))(t)
 		end()
 		if err := errors.Join(<-ended, journal.Close(context.Background())); err != nil {
 			t.Error(err)
@@ -188,17 +183,15 @@ func carried() map[lvs.Backend]Connections {
 
 func TestTheThreeFormsOfAReport(t *testing.T) {
 	now := observed(t)
-	var form bytes.Buffer
 	report := NewReport(now, process(), carried())
-	testkit.OK(t, report.WriteText(&form))
-	golden(t, "text", form.Bytes())
-	for line := range strings.Lines(form.String()) {
+	form := shown(t, report)
+	golden(t, "text", form)
+	for line := range strings.Lines(form) {
 		if len(line) > width+1 {
 			t.Errorf("%d columns: %s", len(line)-1, line)
 		}
 	}
-	text := testkit.Must(json.MarshalIndent(report, "", "  "))(t)
-	golden(t, "json", append(text, '\n'))
+	golden(t, "json", string(testkit.Must(json.MarshalIndent(report, "", "  "))(t))+"\n")
 	golden(t, "metrics", metricsOf(t, now))
 }
 
@@ -220,11 +213,9 @@ func TestSmallMetrics(t *testing.T) {
 		"server_connections":       false, "server_connections_total": false, "server_packets_total": false,
 		"server_bytes_total": false, "traffic_age_seconds": false,
 	} {
-		line := []byte("\nldirectord_" + family)
-		if bytes.Contains(small, line) != stays || !bytes.Contains(full, line) {
-			t.Errorf("%s: in small %t, in full %t", family, bytes.Contains(small, line),
-				bytes.Contains(full, line))
-		}
+		line := "\nldirectord_" + family
+		testkit.Equal(t, strings.Contains(small, line), stays, family, "in small")
+		testkit.Equal(t, strings.Contains(full, line), true, family, "in full")
 	}
 }
 
@@ -237,9 +228,7 @@ func TestAServerThatWaits(t *testing.T) {
 	v.Servers[0].Learn()
 	const want = "\nldirectord_server_waiting{virtual=\"tcp:192.0.2.11:443\",real=\"192.0.2.22:443\"," +
 		"for=\"holddown\"} 1\n"
-	if got := metricsOf(t, now); !bytes.Contains(got, []byte(want)) {
-		t.Errorf("no %s in %s", want, got)
-	}
+	testkit.Contains(t, metricsOf(t, now), want)
 	for _, row := range NewReport(now, process(), nil).Virtuals[1].Rows()[:1] {
 		if row.Trouble != Doubt || row.At.Up() != 0 {
 			t.Errorf("its trouble is %d, and %d are up", row.Trouble, row.At.Up())
@@ -254,34 +243,48 @@ func TestAServerThatIsSuspected(t *testing.T) {
 	s.State, s.Suspected, s.Conditions = "up", "28 connections in 4 s, 0 packets back", nil
 	s.Learn()
 	const want = "\nldirectord_server_suspected{virtual=\"tcp:192.0.2.13:80\",real=\"192.0.2.27:80\"} 1\n"
-	if got := metricsOf(t, now); bytes.Count(got, []byte(want)) != 1 ||
-		bytes.Count(got, []byte("\nldirectord_server_suspected")) != 1 {
-		t.Errorf("not only %s in %s", want, got)
-	}
+	got := metricsOf(t, now)
+	testkit.Contains(t, got, want)
+	testkit.Equal(t, strings.Count(got, "\nldirectord_server_suspected"), 1, "suspected ones")
 	row := NewReport(now, process(), nil).Virtuals[5].Rows()[0]
-	text, err := json.Marshal(row.Server)
-	if row.Trouble != Doubt || !strings.Contains(string(text),
-		`"suspected":"28 connections in 4 s, 0 packets back"`) {
-		t.Errorf("its trouble is %d, %s, %v", row.Trouble, text, err)
-	}
+	testkit.Equal(t, row.Trouble, Doubt)
+	testkit.Contains(t, object(t, row.Server), `"suspected":"28 connections in 4 s, 0 packets back"`)
 }
 
-func metricsOf(t *testing.T, now *view.Snapshot) []byte {
+func metricsOf(t *testing.T, now *view.Snapshot) string {
 	t.Helper()
-	var form bytes.Buffer
+	var form strings.Builder
 	testkit.OK(t, WriteMetrics(&form, now, process()))
-	return bytes.ReplaceAll(form.Bytes(), []byte(runtime.Version()), []byte("go1.26"))
+	return strings.ReplaceAll(form.String(), runtime.Version(), "go1.26")
+}
+
+// shown is a report as people read it.
+func shown(t *testing.T, r *Report) string {
+	t.Helper()
+	var form strings.Builder
+	testkit.OK(t, r.WriteText(&form))
+	return form.String()
+}
+
+// object is a value as programs read it.
+func object(t *testing.T, v any) string { return string(testkit.Must(json.Marshal(v))(t)) }
+
+// has reports the parts that a text lacks.
+func has(t *testing.T, text string, parts ...string) {
+	t.Helper()
+	for _, part := range parts {
+		testkit.Contains(t, text, part)
+	}
 }
 
 // reads are the numbers of reads of the table. They may differ by one, because two timers end at the same time.
 var reads = regexp.MustCompile(`(operation="read"} |"read": {\s+"done": )[1-9][0-9]*`)
 
-func golden(t *testing.T, name string, got []byte) {
+func golden(t *testing.T, name, got string) {
 	t.Helper()
 	file := testdata + name
-	got = reads.ReplaceAll(got, []byte("${1}640"))
-	testkit.Golden(t, file, string(got))
-	if bytes.Contains(got, []byte("s3cret")) {
+	testkit.Golden(t, file, reads.ReplaceAllString(got, "${1}640"))
+	if strings.Contains(got, "s3cret") {
 		t.Errorf("%s shows a password", file)
 	}
 }
@@ -289,18 +292,8 @@ func golden(t *testing.T, name string, got []byte) {
 // A command reads a report as the daemon wrote it.
 func TestAReportIsReadAsItWasWritten(t *testing.T) {
 	report := NewReport(observed(t), process(), carried())
-	text, err := json.Marshal(report)
-	if err != nil {
-		t.Fatal(err)
-	}
-	read, err := ReadReport(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	again, err := json.Marshal(read)
-	if err != nil || !bytes.Equal(text, again) {
-		t.Errorf("%v\nwritten %s\nread    %s", err, text, again)
-	}
+	text := object(t, report)
+	testkit.Equal(t, object(t, testkit.Must(ReadReport([]byte(text)))(t)), text)
 	for _, bad := range []string{"", "no JSON", "{}", `{"running":true,"time":"2000-01-01T00:00:00Z"}`} {
 		if _, err := ReadReport([]byte(bad)); err == nil {
 			t.Errorf("%q is read", bad)
@@ -309,17 +302,14 @@ func TestAReportIsReadAsItWasWritten(t *testing.T) {
 }
 
 func TestWhatServersSayIsInNoLabel(t *testing.T) {
-	if metrics := metricsOf(t, observed(t)); bytes.Contains(metrics, []byte("starting up")) {
+	if metrics := metricsOf(t, observed(t)); strings.Contains(metrics, "starting up") {
 		t.Errorf("%s", metrics)
 	}
 }
 
 func TestLabelValuesAreEscaped(t *testing.T) {
 	now := &view.Snapshot{Virtuals: []view.Virtual{{ID: "a\\\"\nb", Servers: []view.Server{{Real: "r"}}}}}
-	if metrics := metricsOf(t, now); !bytes.Contains(metrics,
-		[]byte(`ldirectord_server_up{virtual="a\\\"\nb",real="r"} 0`)) {
-		t.Errorf("%s", metrics)
-	}
+	testkit.Contains(t, metricsOf(t, now), `ldirectord_server_up{virtual="a\\\"\nb",real="r"} 0`)
 }
 
 // Servers that are held by keepserving and those that are held by the brake of checkvip are in the same gauge, for
@@ -331,11 +321,8 @@ func TestBrakedServersAreHeld(t *testing.T) {
 		{ID: "brake", Servers: braked}, {ID: "both", Servers: braked,
 			Guard: view.Guard{Keeps: 1, Held: 1}}, {ID: "none", Servers: braked[2:]},
 	}}
-	want := "\nldirectord_virtual_guard_held{virtual=\"brake\"} 2\n" +
-		"ldirectord_virtual_guard_held{virtual=\"both\"} 3\n#"
-	if metrics := metricsOf(t, now); !bytes.Contains(metrics, []byte(want)) {
-		t.Errorf("the metrics lack %s\n%s", want, metrics)
-	}
+	testkit.Contains(t, metricsOf(t, now), "\nldirectord_virtual_guard_held{virtual=\"brake\"} 2\n"+
+		"ldirectord_virtual_guard_held{virtual=\"both\"} 3\n#")
 }
 
 // An address is on its announce device, on the device of last resort, or on none.
@@ -345,25 +332,19 @@ func TestWhereAnAddressIsAnnounced(t *testing.T) {
 	}
 	now := &view.Snapshot{Announcements: []view.Announcement{at("announced", "lvs0"), at("last resort", "lvs1"),
 		at("withdrawn", "")}}
-	metrics := metricsOf(t, now)
-	for _, want := range []string{
-		"\nldirectord_announced{address=\"announced\",device=\"lvs0\"} 1\n" +
-			"ldirectord_announced{address=\"last resort\",device=\"lvs0\"} 0\n" +
+	has(t, metricsOf(t, now),
+		"\nldirectord_announced{address=\"announced\",device=\"lvs0\"} 1\n"+
+			"ldirectord_announced{address=\"last resort\",device=\"lvs0\"} 0\n"+
 			"ldirectord_announced{address=\"withdrawn\",device=\"lvs0\"} 0\n#",
-		"\nldirectord_announced_last_resort{address=\"announced\"} 0\n" +
-			"ldirectord_announced_last_resort{address=\"last resort\"} 1\n" +
-			"ldirectord_announced_last_resort{address=\"withdrawn\"} 0\n#",
-	} {
-		if !bytes.Contains(metrics, []byte(want)) {
-			t.Errorf("the metrics lack %s\n%s", want, metrics)
-		}
-	}
+		"\nldirectord_announced_last_resort{address=\"announced\"} 0\n"+
+			"ldirectord_announced_last_resort{address=\"last resort\"} 1\n"+
+			"ldirectord_announced_last_resort{address=\"withdrawn\"} 0\n#")
 }
 
 func TestAServerThatIsNamedTwiceIsOneSeries(t *testing.T) {
 	twice := []view.Server{{Real: "192.0.2.21:80"}, {Real: "192.0.2.21:80"}}
 	now := &view.Snapshot{Virtuals: []view.Virtual{{ID: "a", Servers: twice}, {ID: "b", Servers: twice}}}
-	testkit.Equal(t, bytes.Count(metricsOf(t, now), []byte("\nldirectord_server_weight{")), 2, "series")
+	testkit.Equal(t, strings.Count(metricsOf(t, now), "\nldirectord_server_weight{"), 2, "series")
 }
 
 // brokenPipe is a client that has closed its connection.
@@ -381,37 +362,33 @@ func TestAClientThatHasGoneIsAnError(t *testing.T) {
 	}
 }
 
+// paged is what is written on a page.
+func paged(write func(page)) string {
+	var b strings.Builder
+	p := page{bufio.NewWriter(&b)}
+	write(p)
+	p.w.Flush()
+	return b.String()
+}
+
 // Text from servers and from files of maintenancedir is printable.
 func TestARemarkIsPrintable(t *testing.T) {
-	var b bytes.Buffer
-	p := page{bufio.NewWriter(&b)}
-	p.remarks(2, "größe\n\u009b31m \u202eb\xff")
-	p.w.Flush()
-	testkit.Equal(t, b.String(), "  größe "+`31m \u202eb\xff`+"\n")
+	got := paged(func(p page) { p.remarks(2, "größe\n\u009b31m \u202eb\xff") })
+	testkit.Equal(t, got, "  größe "+`31m \u202eb\xff`+"\n")
 }
 
 func TestARemarkThatFitsIsOneLine(t *testing.T) {
 	for length, lines := range map[int]int{width: 1, width + 1: 2} {
-		var b bytes.Buffer
-		p := page{bufio.NewWriter(&b)}
-		p.remarks(4, "x "+strings.Repeat("y", length-6))
-		p.w.Flush()
-		if got := strings.Count(b.String(), "\n"); got != lines {
-			t.Errorf("%d characters: %d lines, want %d", length, got, lines)
-		}
+		got := paged(func(p page) { p.remarks(4, "x "+strings.Repeat("y", length-6)) })
+		testkit.Equal(t, strings.Count(got, "\n"), lines, "lines of", length, "characters")
 	}
 }
 
 func TestANameThatFitsItsColumnHasNoLineOfItsOwn(t *testing.T) {
 	for length, lines := range map[int]int{21: 1, 22: 2} {
-		var b bytes.Buffer
-		p := page{bufio.NewWriter(&b)}
-		p.server(&Row{Server: &Server{Real: strings.Repeat("x", length), State: "up"}, Weight: -1, Active: -1},
-			time.Time{})
-		p.w.Flush()
-		if got := strings.Count(b.String(), "\n"); got != lines {
-			t.Errorf("a name of %d: %d lines, want %d", length, got, lines)
-		}
+		row := &Row{Server: &Server{Real: strings.Repeat("x", length), State: "up"}, Weight: -1, Active: -1}
+		got := paged(func(p page) { p.server(row, time.Time{}) })
+		testkit.Equal(t, strings.Count(got, "\n"), lines, "lines with a name of", length)
 	}
 }
 
@@ -421,12 +398,10 @@ func TestWhatADaemonIsRemarkedOn(t *testing.T) {
 	for overdue, late := range map[float64]bool{0.99: false, 1: true} {
 		r := Report{Time: now, Started: now, Reloads: Reloads{Last: now}, Table: Table{},
 			Checks: &Checks{Overdue: overdue}}
-		var b bytes.Buffer
-		testkit.OK(t, r.WriteText(&b))
-		if got := strings.Contains(b.String(), "checks are late by 1s"); got != late ||
-			strings.Contains(b.String(), "REAL SERVER") || strings.Contains(b.String(), "0 ") &&
-			strings.Contains(b.String(), "failed by") {
-			t.Errorf("%g s:\n%s", overdue, b.String())
+		text := shown(t, &r)
+		if strings.Contains(text, "checks are late by 1s") != late || strings.Contains(text, "REAL SERVER") ||
+			strings.Contains(text, "0 ") && strings.Contains(text, "failed by") {
+			t.Errorf("%g s:\n%s", overdue, text)
 		}
 	}
 }
@@ -447,12 +422,11 @@ func TestAMailThatFailsIsOneLine(t *testing.T) {
 	long := "failed to send email message to root by sendmail: /usr/sbin/sendmail: exit status 1: " +
 		strings.Repeat("words ", 90)
 	p.Failures = []Failure{{Event: "mail-failed", Text: long, At: s.Time}}
-	var b strings.Builder
-	testkit.OK(t, NewReport(s, p, nil).WriteText(&b))
-	_, reported, _ := strings.Cut(b.String(), "0s ago: failed to send email message to root by sendmail")
+	text := shown(t, NewReport(s, p, nil))
+	_, reported, _ := strings.Cut(text, "0s ago: failed to send email message to root by sendmail")
 	first, next, _ := strings.Cut(reported, "\n")
 	if !strings.HasSuffix(first, "…") || strings.HasPrefix(next, "words") {
-		t.Errorf("%s", b.String())
+		t.Error(text)
 	}
 }
 
@@ -462,12 +436,11 @@ func TestTheLastEventsAreShown(t *testing.T) {
 	p.Last = []Failure{
 		{Text: "the table was emptied", At: s.Time.Add(-48 * time.Hour), More: 2}, {Text: "today", At: s.Time},
 	}
-	var b strings.Builder
-	testkit.OK(t, NewReport(s, p, nil).WriteText(&b))
+	text := shown(t, NewReport(s, p, nil))
 	day, clock := s.Time.Add(-48*time.Hour).Local().Format("Jan 02 15:04"), s.Time.Local().Format(time.TimeOnly)
 	want := "\nLAST EVENTS\n  " + day + "  the table was emptied (and 2 more)\n  " + clock + "      today\n"
-	if !strings.HasSuffix(b.String(), want) {
-		t.Errorf("%s\nwant %s", b.String(), want)
+	if !strings.HasSuffix(text, want) {
+		t.Errorf("%s\nwant %s", text, want)
 	}
 }
 
@@ -482,8 +455,6 @@ func TestDurationsAreShort(t *testing.T) {
 	}
 	for seconds, want := range map[float64]string{0: "0µs", 0.000076: "76µs", 0.001: "1ms", 0.00123: "1.23ms",
 		0.25: "250ms", 0.9994: "999ms", 0.9995: "1s", 0.9999: "1s", 12.34: "12.3s"} {
-		if got := brief(seconds); got != want {
-			t.Errorf("%g s is %s, want %s", seconds, got, want)
-		}
+		testkit.Equal(t, brief(seconds), want, seconds)
 	}
 }

@@ -1,7 +1,6 @@
 package status
 
 import (
-	"bytes"
 	"encoding/json"
 	"net/netip"
 	"strings"
@@ -115,21 +114,28 @@ func night() *view.Snapshot {
 	return all
 }
 
+// explained is what why shows to people.
+func explained(t *testing.T, w *Why) string {
+	t.Helper()
+	var text strings.Builder
+	testkit.OK(t, w.WriteText(&text, false))
+	return text.String()
+}
+
 // why shows what is wrong, since when, why, and what was done about it, for people and for programs.
 func TestWhy(t *testing.T) {
 	defer func(zone *time.Location) { time.Local = zone }(time.Local)
 	time.Local = time.UTC
 	w := NewWhy(night(), time.Date(2026, 11, 20, 22, 0, 0, 0, time.UTC), nil)
-	var text, program bytes.Buffer
-	testkit.OK(t, w.WriteText(&text, false))
+	text := explained(t, w)
+	var program strings.Builder
 	e := json.NewEncoder(&program)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
 	testkit.OK(t, e.Encode(w))
-	for name, got := range map[string][]byte{"why": text.Bytes(), "why.json": program.Bytes()} {
-		testkit.Golden(t, testdata+name, string(got))
-	}
-	for _, line := range strings.Split(text.String(), "\n") {
+	testkit.Golden(t, testdata+"why", text)
+	testkit.Golden(t, testdata+"why.json", program.String())
+	for line := range strings.SplitSeq(text, "\n") {
 		if len(line) > width {
 			t.Errorf("%d columns: %s", len(line), line)
 		}
@@ -152,34 +158,26 @@ func TestWhyTellsWhenTheNextCheckIsDue(t *testing.T) {
 	for next, want := range map[time.Time]string{{}: "", now.Add(4 * time.Second): "in 4s",
 		now.Add(time.Millisecond): "now", now.Add(-time.Minute): "now"} {
 		c.Due = next
-		var b strings.Builder
-		testkit.OK(t, (&Why{Time: now, Started: now, Servers: []Case{c}}).WriteText(&b, false))
-		_, due, _ := strings.Cut(b.String(), "\n  its next check is due ")
-		if got, _, _ := strings.Cut(due, "\n"); got != want {
-			t.Errorf("%v:\n%s", next, b.String())
-		}
+		text := explained(t, &Why{Time: now, Started: now, Servers: []Case{c}})
+		_, due, _ := strings.Cut(text, "\n  its next check is due ")
+		got, _, _ := strings.Cut(due, "\n")
+		testkit.Equal(t, got, want, next, text)
 	}
 }
 
 // The text has the server's entry in the table. On standby it is that the director leaves the table alone.
 func TestWhyTellsWhatTheTableHas(t *testing.T) {
 	for want, change := range map[string]func(*view.Snapshot){
-		"  it is in the table with weight 3\n": func(
-			s *view.Snapshot) {
+		"  it is in the table with weight 3\n": func(s *view.Snapshot) {
 			s.Virtuals[0].Servers[0].Effective = 3
 		},
-		"  it is not in the table\n": func(
-			s *view.Snapshot) {
+		"  it is not in the table\n": func(s *view.Snapshot) {
 			s.Virtuals[0].Servers[0].InTable = false
 		},
 		"  the director stands by: it leaves the table alone\n": func(s *view.Snapshot) { s.Standby = true },
 	} {
 		now := night()
 		change(now)
-		var text strings.Builder
-		if err := NewWhy(now, time.Now(), nil).WriteText(&text, false); err != nil ||
-			!strings.Contains(text.String(), want) {
-			t.Errorf("%v: no %q in\n%s", err, want, text.String())
-		}
+		testkit.Contains(t, explained(t, NewWhy(now, time.Now(), nil)), want)
 	}
 }

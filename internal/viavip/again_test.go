@@ -5,54 +5,46 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"ldirectord/checker"
 	"ldirectord/checker/wire"
-	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 // A failure counts when a connection that the service counts fails, too: the kernel may have sent the first one to
 // another server. The second one has what is left of the timeout, half of it more, up to a second, and twice what the
 // last success took at least.
 func TestAFailureIsRepeatedBeforeItCounts(t *testing.T) {
-	up, refused := checker.Result{OK: true}, checker.Result{Detail: "connect: refused", Cause: checker.Refused}
-	late := func(d time.Duration) checker.Result { return checker.Result{OK: true, Took: d} }
-	silent := checker.Result{Detail: "connect: no answer in 5s", Cause: checker.Timeout, Took: 5 * time.Second}
+	brief := silent
+	brief.Took = time.Second
+	const dead, lacks = "down through", "down through, answers at its own"
 	for _, row := range []struct {
 		name               string
-		timeout, usual     time.Duration
 		first, second, own checker.Result
-		ok, ownAnswers     bool
+		want               string
 		took               time.Duration // since the check began
-		detail             string
-		connections        int
+		timeout, usual     time.Duration
 	}{
-		{name: "led astray", first: silent, second: up, own: up, ok: true, took: 5 * time.Second,
-			connections: 1},
-		{name: "refused by another server", first: refused, second: up, own: up, ok: true, connections: 1},
-		{name: "dead", first: silent, second: silent, own: silent, took: 6 * time.Second, connections: 1,
-			detail: "through 127.0.0.9: connect: no answer in 5s"},
-		{name: "without the address", first: silent, second: silent, own: up, ownAnswers: true,
-			took: 6 * time.Second, connections: 1},
-		{name: "without the address, a short timeout", timeout: time.Second,
-			first:  checker.Result{Cause: checker.Timeout, Took: time.Second},
-			second: silent, own: up, ownAnswers: true, took: 1500 * time.Millisecond, connections: 1},
-		{name: "refused", first: refused, second: refused, own: up, ownAnswers: true, connections: 1},
-		{name: "slow by habit", usual: 2 * time.Second, first: silent, second: late(3 * time.Second), own: up,
-			ok:   true,
-			took: 8 * time.Second, connections: 1},
-		{name: "slow all at once", first: silent, second: late(3 * time.Second), own: silent,
-			took: 6 * time.Second, connections: 1},
-		{name: "our own shortage", first: silent, second: checker.Result{Cause: checker.Shortage}, own: up,
-			took: 5 * time.Second, connections: 1},
+		{"led astray", silent, up, up, "up through", 5 * time.Second, 0, 0},
+		{"refused by another server", refused, up, up, "up through", 0, 0, 0},
+		{"dead", silent, silent, silent, dead + ": through 127.0.0.9: connect: no answer in 5s",
+			6 * time.Second, 0, 0},
+		{"without the address", silent, silent, up, lacks, 6 * time.Second, 0, 0},
+		{"without the address, a short timeout", brief, silent, up, lacks, 1500 * time.Millisecond,
+			time.Second, 0},
+		{"refused", refused, refused, up, lacks, 0, 0, 0},
+		{"slow by habit", silent, late(3), up, "up through", 8 * time.Second, 0, 2 * time.Second},
+		{"slow all at once", silent, late(3), silent, dead, 6 * time.Second, 0, 0},
+		{"our own shortage", silent, checker.Result{Cause: checker.Shortage}, up, dead, 5 * time.Second, 0, 0},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			played(t, func(t *testing.T, f *fake) {
-				through := &answers{list: []checker.Result{late(row.usual), row.second}}
-				c := f.check(t, through, &answers{list: []checker.Result{row.own}}).(*check)
+				usual := checker.Result{OK: true, Took: row.usual}
+				c := f.check(t, giving(usual, row.second), giving(row.own)).(*check)
 				c.timeout = cmp.Or(row.timeout, c.timeout)
 				c.Check(t.Context())
 				before := f.knocks
@@ -62,12 +54,13 @@ func TestAFailureIsRepeatedBeforeItCounts(t *testing.T) {
 				began := time.Now()
 				time.Sleep(row.first.Took)
 				r := c.Finish(t.Context(), row.first)
-				if r.OK != row.ok || r.OwnAnswers != row.ownAnswers || r.Way != checker.WayThrough ||
-					time.Since(began) != row.took || f.knocks-before != row.connections ||
-					row.detail != "" && r.Detail != row.detail {
-					t.Errorf("after %v and %d connections: %+v", time.Since(began), f.knocks-before,
-						r)
+				want, detail, isDetailed := strings.Cut(row.want, ": ")
+				testkit.Equal(t, said(r), want)
+				if isDetailed {
+					testkit.Equal(t, r.Detail, detail)
 				}
+				testkit.Equal(t, time.Since(began), row.took, "took")
+				testkit.Equal(t, f.knocks-before, 1, "connections")
 			})
 		})
 	}
@@ -77,8 +70,6 @@ func TestAFailureIsRepeatedBeforeItCounts(t *testing.T) {
 // scarce, a new connection from the port of one that a flush made IPVS forget may wait for a second packet. Then a last
 // one has a whole timeout, if the server answers at its own address. One that did not pass stays out by one.
 func TestNoSingleConnectionTakesAServerOut(t *testing.T) {
-	up, silent := checker.Result{OK: true}, checker.Result{Cause: checker.Timeout, Took: 5 * time.Second}
-	late := checker.Result{OK: true, Took: 3 * time.Second}
 	for _, row := range []struct {
 		name        string
 		list        []checker.Result
@@ -90,16 +81,16 @@ func TestNoSingleConnectionTakesAServerOut(t *testing.T) {
 	}{
 		{"the second one answers", []checker.Result{up, silent, up}, false, up, true, 5 * time.Second, 2},
 		{"the second one does not", []checker.Result{up, silent, silent}, false, up, false, 6 * time.Second, 2},
-		{"the last one answers", []checker.Result{up, silent, silent, late}, true, up, true, 9 * time.Second,
+		{"the last one answers", []checker.Result{up, silent, silent, late(3)}, true, up, true, 9 * time.Second,
 			6},
 		{"nor does the last one", []checker.Result{up, silent, silent, silent}, true, up, false,
 			11 * time.Second, 6},
-		{"it is dead", []checker.Result{up, silent, silent, late}, true, silent, false, 6 * time.Second, 4},
+		{"it is dead", []checker.Result{up, silent, silent, late(3)}, true, silent, false, 6 * time.Second, 4},
 		{"it was out", []checker.Result{silent, silent, up}, false, up, false, 5 * time.Second, 1},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			played(t, func(t *testing.T, f *fake) {
-				c := f.check(t, &answers{list: row.list}, &answers{list: []checker.Result{row.own}})
+				c := f.check(t, giving(row.list...), giving(row.own))
 				if row.crowded {
 					f.knock = func() error {
 						f.count.Inactive += uint32(f.knocks+1) % 2
@@ -110,11 +101,9 @@ func TestNoSingleConnectionTakesAServerOut(t *testing.T) {
 				time.Sleep(summedUp + 1)
 				before, began := f.knocks, time.Now()
 				r := c.Check(t.Context())
-				if r.OK != row.ok || time.Since(began) != row.took ||
-					f.knocks-before != row.connections {
-					t.Errorf("after %v and %d connections: %+v", time.Since(began), f.knocks-before,
-						r)
-				}
+				testkit.Equal(t, r.OK, row.ok)
+				testkit.Equal(t, time.Since(began), row.took, "took")
+				testkit.Equal(t, f.knocks-before, row.connections, "connections")
 			})
 		})
 	}
@@ -147,8 +136,6 @@ func TestEachConnectionIsCounted(t *testing.T) {
 			time.AfterFunc(d, func() { <-f.line })
 		}
 	}
-	up, silent, refused := checker.Result{OK: true}, checker.Result{Cause: checker.Timeout},
-		checker.Result{Cause: checker.Refused}
 	for name, row := range map[string]struct {
 		between func(*fake)
 		then    checker.Result
@@ -164,9 +151,9 @@ func TestEachConnectionIsCounted(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			played(t, func(t *testing.T, f *fake) {
-				f.set(t, way("127.0.0.2", lvs.Route))
+				f.set(t, gate)
 				var p passage
-				f.ready(t.Context(), way("127.0.0.2", lvs.Route), &p)
+				f.ready(t.Context(), gate, &p)
 				n := &counting{Services: f.Services, ctx: t.Context(), p: &p, left: make(chan struct{}),
 					first: make(chan func() error), judged: make(chan error)}
 				r, err := n.check(forever, twice{f, func() { <-n.left; row.between(f) }, row.then})
@@ -181,15 +168,14 @@ func TestEachConnectionIsCounted(t *testing.T) {
 // After an answer that could not be judged the next connection is counted, too.
 func TestAVoidAnswerLeavesTheWayDoubted(t *testing.T) {
 	played(t, func(t *testing.T, f *fake) {
-		through := &answers{list: []checker.Result{{OK: true}}}
-		c := f.check(t, through, &answers{list: []checker.Result{{OK: true}}}).(*check)
+		through := giving(up)
+		c := f.check(t, through, giving(up)).(*check)
 		through.then = func() {
 			f.line <- struct{}{}
 			time.AfterFunc(lineTimeout+1, func() { <-f.line })
 		}
-		if r := c.Check(t.Context()); r.Way != checker.WayVoid || !c.now.looked.IsZero() {
-			t.Errorf("%+v, looked at %v", r, c.now.looked)
-		}
+		testkit.Equal(t, said(c.Check(t.Context())), "down void, unjudged")
+		testkit.Equal(t, c.now.looked, time.Time{}, "looked at")
 	})
 }
 
@@ -214,18 +200,18 @@ func TestDatagramsFromFivePortsDecide(t *testing.T) {
 					f, built := alone(), 0
 					spec := checker.Spec{Type: "negotiate", Protocol: "udp",
 						NegotiateTimeout: 5 * time.Second,
-						Through:          way("127.0.0.2", lvs.Route),
+						Through:          gate,
 						Target:           netip.MustParseAddrPort("127.0.0.2:80")}
 					f.set(t, spec.Through)
 					c, err := f.New(spec, func(s checker.Spec) (checker.Checker, error) {
-						r := checker.Result{Cause: checker.Timeout, Took: 5 * time.Second}
+						r := silent
 						if s.Target.Addr() != virtual {
-							return &answers{list: []checker.Result{{OK: true}}}, nil
+							return giving(up), nil
 						}
 						if built++; (built+lastly*row.passes-1)%all < row.passes {
-							r = checker.Result{OK: true}
+							r = up
 						}
-						a := &answers{list: []checker.Result{r}}
+						a := giving(r)
 						if built == all {
 							return f.asked(a, 80), nil
 						}

@@ -21,30 +21,29 @@ import (
 )
 
 func TestJudge(t *testing.T) {
-	good, bad, ours, unjudged := checker.Result{OK: true}, checker.Result{Cause: checker.Timeout},
-		checker.Result{Cause: checker.Shortage}, checker.Result{Cause: checker.Unjudged}
+	ours, unjudged := checker.Result{Cause: checker.Shortage}, checker.Result{Cause: checker.Unjudged}
 	for _, row := range []struct {
 		r            checker.Result
 		stayed, ipv6 bool
 		k            Kernel
 		want         string
 	}{
-		{good, true, false, Kernel{}, ""},
-		{good, true, false, Kernel{Local: true, Strict: true}, ""},
-		{good, false, false, Kernel{}, "lost"},
-		{bad, false, false, Kernel{}, "lost"},
-		{bad, true, false, Kernel{}, ""},
+		{up, true, false, Kernel{}, ""},
+		{up, true, false, Kernel{Local: true, Strict: true}, ""},
+		{up, false, false, Kernel{}, "lost"},
+		{silent, false, false, Kernel{}, "lost"},
+		{silent, true, false, Kernel{}, ""},
 		{ours, true, false, Kernel{Strict: true}, ""},
 		{unjudged, true, false, Kernel{Strict: true}, ""},
-		{bad, true, false, Kernel{Local: true, Device: "s0"}, "net.ipv4.conf.s0.accept_local is 0"},
-		{bad, true, false, Kernel{Local: true}, "net.ipv4.conf.all.accept_local is 0"},
-		{bad, true, true, Kernel{Local: true, Device: "s0", Strict: true}, ""},
-		{bad, true, false, Kernel{Local: true, AcceptLocal: true}, ""},
-		{bad, true, false, Kernel{Local: true, AcceptLocal: true, Strict: true, Device: "s0"},
+		{silent, true, false, Kernel{Local: true, Device: "s0"}, "net.ipv4.conf.s0.accept_local is 0"},
+		{silent, true, false, Kernel{Local: true}, "net.ipv4.conf.all.accept_local is 0"},
+		{silent, true, true, Kernel{Local: true, Device: "s0", Strict: true}, ""},
+		{silent, true, false, Kernel{Local: true, AcceptLocal: true}, ""},
+		{silent, true, false, Kernel{Local: true, AcceptLocal: true, Strict: true, Device: "s0"},
 			"net.ipv4.conf.s0.rp_filter and net.ipv4.conf.all.rp_filter is 1"},
-		{bad, true, false, Kernel{Local: true, AcceptLocal: true, Strict: true, Same: true}, ""},
-		{bad, true, false, Kernel{Strict: true, Device: "s0"}, "it is not on s0"},
-		{bad, true, false, Kernel{Strict: true, Same: true}, ""},
+		{silent, true, false, Kernel{Local: true, AcceptLocal: true, Strict: true, Same: true}, ""},
+		{silent, true, false, Kernel{Strict: true, Device: "s0"}, "it is not on s0"},
+		{silent, true, false, Kernel{Strict: true, Same: true}, ""},
 	} {
 		if void := Judge(row.r, row.stayed, row.ipv6, row.k); !strings.Contains(void, row.want) ||
 			(void == "") != (row.want == "") {
@@ -60,6 +59,9 @@ var virtual = netip.MustParseAddr("127.0.0.9")
 func way(server string, forward lvs.Forward) checker.Through {
 	return checker.Through{Virtual: virtual, Server: netip.MustParseAddr(server), Forward: forward}
 }
+
+// gate is the way to one of the servers.
+var gate = way("127.0.0.2", lvs.Route)
 
 type fake struct {
 	*Services
@@ -160,15 +162,14 @@ func (f *fake) use(t *testing.T, w checker.Through) (void string) {
 	want := wire.Via{To: virtual, Mark: now.Key.Mark, Source: netip.MustParseAddr("127.0.0.1"), MSS: 1400,
 		Ports: &f.ports}
 	testkit.Equal(t, now.via, want, "the way")
-	return f.judge(t.Context(), &now, checker.Result{OK: true})
+	return f.judge(t.Context(), &now, up)
 }
 
 // reach makes a connection of a check, and has it counted if the way is doubted.
 func (f *fake) reach(t *testing.T, w checker.Through, p *passage) error {
 	doubted, err := f.ready(t.Context(), w, p)
 	if doubted && err == nil {
-		up := &answers{list: []checker.Result{{OK: true}}, connect: f.connect}
-		_, err = f.surely(t.Context(), p, forever, up)
+		_, err = f.surely(t.Context(), p, forever, f.asked(giving(up), 0))
 	}
 	return err
 }
@@ -180,7 +181,7 @@ func TestNoMarkIsFree(t *testing.T) {
 	f := newFake(table)
 	free := f.Taken
 	f.Taken = func(context.Context) func(uint32) bool { return func(m uint32) bool { return m < 0x4c800000 } }
-	ways := []checker.Through{way("127.0.0.2", lvs.Route), way("127.0.0.3", lvs.Route),
+	ways := []checker.Through{gate, way("127.0.0.3", lvs.Route),
 		way("127.0.0.4", lvs.Tunnel)}
 	f.set(t, ways...)
 	for _, w := range ways[:2] {
@@ -201,7 +202,7 @@ func TestServicesComeAndGo(t *testing.T) {
 	table.Do(t.Context(), lvs.Op{Kind: lvs.AddService, Key: lvs.Key{Mark: ipvsctl.FirstPrivate + 2},
 		Settings: ipvsctl.Private})
 	f := newFake(table)
-	gate, tunnel, other := way("127.0.0.2", lvs.Route), way("127.0.0.2", lvs.Tunnel), way("127.0.0.3", lvs.Route)
+	tunnel, other := way("127.0.0.2", lvs.Tunnel), way("127.0.0.3", lvs.Route)
 	expect := func(when, want string) {
 		t.Helper()
 		testkit.Equal(t, inTable(t, table), "4c000002\n"+want, when, "the table")
@@ -225,7 +226,7 @@ func TestServicesComeAndGo(t *testing.T) {
 // Two daemons, or a daemon and a probe, may check the same server. They use different private services.
 func TestNobodySharesAService(t *testing.T) {
 	table := ipvsctl.NewMemory(nil)
-	one, two, gate := newFake(table), newFake(table), way("127.0.0.2", lvs.Route)
+	one, two := newFake(table), newFake(table)
 	for _, f := range []*fake{one, two} {
 		f.set(t, gate)
 		f.use(t, gate)
@@ -237,7 +238,6 @@ func TestNobodySharesAService(t *testing.T) {
 
 func TestAServiceThatIsLost(t *testing.T) {
 	f := alone()
-	gate := way("127.0.0.2", lvs.Route)
 	f.set(t, gate)
 	var before passage
 	f.reach(t, gate, &before)
@@ -246,7 +246,7 @@ func TestAServiceThatIsLost(t *testing.T) {
 		t.Error("lost, and it counts")
 	}
 	testkit.Equal(t, f.use(t, gate), "", "made again")
-	if void := f.judge(t.Context(), &before, checker.Result{OK: true}); void == "" {
+	if void := f.judge(t.Context(), &before, up); void == "" {
 		t.Error("an answer from before the service was made again counts")
 	}
 	testkit.Equal(t, f.use(t, gate), "", "after that one")
@@ -261,7 +261,6 @@ func TestAServiceThatIsChanged(t *testing.T) {
 		"a threshold":    func(d *lvs.Dest) { d.Upper = 1 },
 	} {
 		f := alone()
-		gate := way("127.0.0.2", lvs.Route)
 		f.set(t, gate)
 		var now passage
 		f.reach(t, gate, &now)
@@ -283,7 +282,7 @@ func TestAServiceThatIsChanged(t *testing.T) {
 func TestTheNextDaemon(t *testing.T) {
 	table := ipvsctl.NewMemory(nil)
 	f := newFake(table)
-	a, b, c := way("127.0.0.2", lvs.Route), way("127.0.0.3", lvs.Route), way("127.0.0.4", lvs.Route)
+	a, b, c := gate, way("127.0.0.3", lvs.Route), way("127.0.0.4", lvs.Route)
 	f.set(t, a, b, c)
 	for _, w := range []checker.Through{a, b, c} {
 		f.use(t, w)
@@ -311,7 +310,6 @@ func TestTheNextDaemon(t *testing.T) {
 
 func TestAServiceThatIsNotWantedAnyMore(t *testing.T) {
 	f := alone()
-	gate := way("127.0.0.2", lvs.Route)
 	f.set(t, gate)
 	var last passage
 	f.ready(t.Context(), gate, &last)
@@ -319,7 +317,7 @@ func TestAServiceThatIsNotWantedAnyMore(t *testing.T) {
 	if got := inTable(t, f.table); got != "" || len(f.saved) != 0 {
 		t.Errorf("the table has %s, written down is %v", got, f.saved)
 	}
-	if void := f.judge(t.Context(), &last, checker.Result{OK: true}); void == "" {
+	if void := f.judge(t.Context(), &last, up); void == "" {
 		t.Error("an answer that came without the service counts")
 	}
 	if f.reach(t, gate, &passage{}) == nil {
@@ -330,10 +328,42 @@ func TestAServiceThatIsNotWantedAnyMore(t *testing.T) {
 func TestNothingIsMadeThatIsNotWrittenDown(t *testing.T) {
 	f := alone()
 	f.full = errors.New("no space left")
-	f.set(t, way("127.0.0.2", lvs.Route))
-	testkit.Equal(t, f.use(t, way("127.0.0.2", lvs.Route)), "no space left")
+	f.set(t, gate)
+	testkit.Equal(t, f.use(t, gate), "no space left")
 	testkit.Equal(t, inTable(t, f.table), "", "the table")
 }
+
+// What checks return.
+var (
+	up      = checker.Result{OK: true}
+	refused = checker.Result{Detail: "connect: refused", Cause: checker.Refused}
+	silent  = checker.Result{Detail: "connect: no answer in 5s", Cause: checker.Timeout, Took: 5 * time.Second}
+)
+
+// late is a success after some seconds.
+func late(seconds time.Duration) checker.Result {
+	return checker.Result{OK: true, Took: seconds * time.Second}
+}
+
+var wayNames = map[checker.Way]string{checker.WayOwn: "itself", checker.WayThrough: "through", checker.WayVoid: "void"}
+
+// said is what a result says of its server, and by which way.
+func said(r checker.Result) string {
+	text := "down " + wayNames[r.Way]
+	if r.OK {
+		text = "up " + wayNames[r.Way]
+	}
+	if r.Cause == checker.Unjudged {
+		text += ", unjudged"
+	}
+	if r.OwnAnswers {
+		text += ", answers at its own"
+	}
+	return text
+}
+
+// giving is a checker that returns these results.
+func giving(list ...checker.Result) *answers { return &answers{list: list} }
 
 // answers is a checker of one address. It returns the results of a list one after the other, and repeats the last.
 // Each check takes as long as its result says.
@@ -367,10 +397,7 @@ func (a *answers) Check(ctx context.Context) checker.Result {
 func TestCheck(t *testing.T) {
 	up := checker.Result{OK: true, Detail: "200 OK"}
 	drains := checker.Result{OK: true, Report: health.Report{Admin: health.Drain}}
-	refused := checker.Result{Detail: "connect: refused", Cause: checker.Refused}
-	silent := checker.Result{Detail: "connect: no answer in 5s", Cause: checker.Timeout, Took: 5 * time.Second}
 	wrong := checker.Result{Detail: "500 Oops", Cause: checker.Answer}
-	slow := checker.Result{OK: true, Took: 3 * time.Second}
 	const isOn = "; at 127.0.0.2 it answers: is 127.0.0.9 on it? ldirectord '/etc/x.cf' realserver-script 127.0.0.2"
 	for _, row := range []struct {
 		name         string
@@ -381,7 +408,7 @@ func TestCheck(t *testing.T) {
 	}{
 		{"up", up, silent, checker.Result{OK: true, Detail: "200 OK"}, 0, 0},
 		{"up, and told", drains, silent, drains, 0, 0},
-		{"slow", slow, silent, checker.Result{OK: true}, 3 * time.Second, 0},
+		{"slow", late(3), silent, checker.Result{OK: true}, 3 * time.Second, 0},
 		{"without the virtual address", silent, up, checker.Result{OwnAnswers: true, Cause: checker.Timeout,
 			Detail: "through 127.0.0.9: connect: no answer in 5s" + isOn}, 5 * time.Second, 1},
 		{"without it, and slow", silent, checker.Result{OK: true, Took: 900 * time.Millisecond},
@@ -403,8 +430,7 @@ func TestCheck(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			played(t, func(t *testing.T, f *fake) {
-				through, own := &answers{list: []checker.Result{row.through}},
-					&answers{list: []checker.Result{row.own}}
+				through, own := giving(row.through), giving(row.own)
 				c := f.check(t, through, own)
 				began := time.Now()
 				got := c.Check(t.Context())
@@ -426,7 +452,7 @@ func (f *fake) check(t *testing.T, through, own checker.Checker) checker.Checker
 
 func (f *fake) checkOf(t *testing.T, target string, through, own checker.Checker) checker.Checker {
 	t.Helper()
-	spec := checker.Spec{Type: "connect", Timeout: 5 * time.Second, Through: way("127.0.0.2", lvs.Route)}
+	spec := checker.Spec{Type: "connect", Timeout: 5 * time.Second, Through: gate}
 	spec.Target = netip.MustParseAddrPort(target)
 	if a, ok := through.(*answers); ok {
 		through = f.asked(a, spec.Target.Port())
@@ -455,19 +481,16 @@ func TestAnswersWithoutTheService(t *testing.T) {
 				f.table.Do(t.Context(), lvs.Op{Kind: lvs.DelService, Key: key})
 			}
 		}
-		refused := checker.Result{Detail: "connect: refused", Cause: checker.Refused}
-		through, own := &answers{list: []checker.Result{{OK: true}}},
-			&answers{list: []checker.Result{{OK: true, Warning: "ends soon"}}}
+		through, own := giving(up),
+			giving(checker.Result{OK: true, Warning: "ends soon"})
 		c := f.check(t, through, own)
 		through.then = func() {
 			if through.asked == 1 {
 				flush()
 			}
 		}
-		if r := c.Check(t.Context()); !r.OK || r.Way != checker.WayThrough || through.asked != 2 ||
-			own.asked != 0 {
-			t.Errorf("flushed once: %+v", r)
-		}
+		testkit.Equal(t, said(c.Check(t.Context())), "up through", "flushed once")
+		testkit.Equal(t, [2]int{through.asked, own.asked}, [2]int{2, 0}, "flushed once, asked")
 		through.then = flush
 		want := checker.Result{OK: true, Way: checker.WayVoid,
 			Warning: "not checked through 127.0.0.9: the private service was lost; ends soon"}
@@ -476,22 +499,16 @@ func TestAnswersWithoutTheService(t *testing.T) {
 		}
 		through.then, through.list = nil, []checker.Result{refused}
 		c.Check(t.Context()) // the first failure after a loss is ignored
-		if r := c.Check(t.Context()); r.OK || !r.OwnAnswers {
-			t.Errorf("down: %+v", r)
-		}
+		testkit.Equal(t, said(c.Check(t.Context())), "down through, answers at its own")
 		through.then = flush
 		want = checker.Result{Cause: checker.Unjudged, Way: checker.WayVoid,
 			Detail: "not checked through 127.0.0.9: the private service was lost"}
 		testkit.Equal(t, c.Check(t.Context()), want, "a server that is down, flushed")
 		own.list = []checker.Result{refused}
-		if r := c.Check(t.Context()); r.OK || r.Way != checker.WayVoid || r.Cause == checker.Unjudged {
-			t.Errorf("its own address fails, too: %+v", r)
-		}
+		testkit.Equal(t, said(c.Check(t.Context())), "down void", "its own address fails, too")
 		through.then = nil
 		c.Check(t.Context())
-		if r := c.Check(t.Context()); r.OK || r.Way != checker.WayThrough || r.OwnAnswers {
-			t.Errorf("down at both: %+v", r)
-		}
+		testkit.Equal(t, said(c.Check(t.Context())), "down through", "at both")
 		through.then, own.list = flush, []checker.Result{{OK: true}}
 		testkit.Equal(t, c.Check(t.Context()), want, "it answers at its own address, flushed")
 		own.list = []checker.Result{refused}
@@ -503,8 +520,7 @@ func TestAnswersWithoutTheService(t *testing.T) {
 // While the table does not answer, a server that did not pass yet stays out, although its own address answers.
 func TestNoServerComesInWhileTheTableIsSilent(t *testing.T) {
 	played(t, func(t *testing.T, f *fake) {
-		up := checker.Result{OK: true}
-		c := f.check(t, &answers{list: []checker.Result{up}}, &answers{list: []checker.Result{up}})
+		c := f.check(t, giving(up), giving(up))
 		f.silent = true
 		const void = "not checked through 127.0.0.9: the table does not answer"
 		testkit.Equal(t, c.Check(t.Context()),
@@ -522,7 +538,6 @@ func TestNoServerComesInWhileTheTableIsSilent(t *testing.T) {
 // Where no rule leads connections elsewhere, one to another port shows whether it is their source ports. While these
 // are scarce, a server that did not pass yet stays out.
 func TestSourcePortsAreScarce(t *testing.T) {
-	up := checker.Result{OK: true}
 	for _, row := range []struct {
 		what    string
 		rule    string
@@ -547,8 +562,7 @@ func TestSourcePortsAreScarce(t *testing.T) {
 					}
 					return nil
 				}
-				c := f.check(t, &answers{list: []checker.Result{up}},
-					&answers{list: []checker.Result{up}})
+				c := f.check(t, giving(up), giving(up))
 				why := "not checked through 127.0.0.9: " + row.why
 				r := c.Check(t.Context())
 				if waits := r.Cause == checker.Unjudged; waits != row.waits || r.OK == row.waits ||
@@ -573,21 +587,17 @@ func TestSourcePortsAreScarce(t *testing.T) {
 func TestSourcePortsAreFreeAgain(t *testing.T) {
 	played(t, func(t *testing.T, f *fake) {
 		f.Services.knock = func(netip.AddrPort, wire.Via) error { f.count.Inactive++; return nil }
-		up := checker.Result{OK: true}
-		c := f.check(t, &answers{list: []checker.Result{up}}, &answers{list: []checker.Result{up}})
+		c := f.check(t, giving(up), giving(up))
 		f.astray, f.rule = true, ""
 		// the first one is made again at once
 		for _, want := range []int{maxTries + fewTries, fewTries, fewTries} {
 			before := f.knocks
-			if r := c.Check(t.Context()); r.Cause != checker.Unjudged || f.knocks-before != want {
-				t.Errorf("%d connections, want %d: %+v", f.knocks-before, want, r)
-			}
+			testkit.Equal(t, said(c.Check(t.Context())), "down void, unjudged")
+			testkit.Equal(t, f.knocks-before, want, "connections")
 			time.Sleep(time.Second)
 		}
 		f.astray = false
-		if r := c.Check(t.Context()); !r.OK || r.Way != checker.WayThrough {
-			t.Errorf("with free ports: %+v", r)
-		}
+		testkit.Equal(t, said(c.Check(t.Context())), "up through", "with free ports")
 	})
 }
 
@@ -597,20 +607,12 @@ func TestTheWayIsOpenedMeanwhile(t *testing.T) {
 		t.Skip("accept_local is set here")
 	}
 	played(t, func(t *testing.T, f *fake) {
-		silent := checker.Result{Detail: "connect: no answer in 5s", Cause: checker.Timeout,
-			Took: 5 * time.Second}
-		c := f.check(t, &answers{list: []checker.Result{silent}}, &answers{list: []checker.Result{{OK: true}}})
+		c := f.check(t, giving(silent), giving(up))
 		f.machine.devices[virtual] = net.Interface{Name: "lo"} // packets from an own address are dropped
-		if r := c.Check(t.Context()); !r.OK || r.Way != checker.WayVoid {
-			t.Errorf("while the way is closed: %+v", r)
-		}
+		testkit.Equal(t, said(c.Check(t.Context())), "up void", "while the way is closed")
 		delete(f.machine.devices, virtual)
-		if r := c.Check(t.Context()); !r.OK || r.Way != checker.WayVoid {
-			t.Errorf("as it is opened: %+v", r)
-		}
-		if r := c.Check(t.Context()); r.OK || r.Way != checker.WayThrough {
-			t.Errorf("when it is open: %+v", r)
-		}
+		testkit.Equal(t, said(c.Check(t.Context())), "up void", "as it is opened")
+		testkit.Equal(t, said(c.Check(t.Context())), "down through, answers at its own", "when it is open")
 	})
 }
 
@@ -619,10 +621,7 @@ func TestACheckThatIsLeftOutIsKnown(t *testing.T) {
 	build := func(s checker.Spec) (checker.Checker, error) { return protocol.New(s, &protocol.Env{}) }
 	spec := checker.Spec{Type: "negotiate", Service: "oracle", Target: netip.MustParseAddrPort("127.0.0.2:1521"),
 		Through: checker.Through{Virtual: netip.MustParseAddr("127.0.0.9")}}
-	own, err := build(spec)
-	if err != nil {
-		t.Fatal(err)
-	}
+	own := testkit.Must(build(spec))(t)
 	c, err := New().New(spec, build)
 	if err != nil || (checker.Idle(c) == nil) != (checker.Idle(own) == nil) {
 		t.Errorf("%v; its own check: %v, through the virtual address: %v", err, checker.Idle(own),
@@ -635,8 +634,8 @@ func TestACheckThatIsLeftOutIsKnown(t *testing.T) {
 // failure, and for other checks when no packets come to the service.
 func TestAWayThatLeadsElsewhere(t *testing.T) {
 	played(t, func(t *testing.T, f *fake) {
-		up, down := checker.Result{OK: true}, checker.Result{Cause: checker.Timeout}
-		through, own := &answers{list: []checker.Result{up}}, &answers{list: []checker.Result{up}}
+		down := checker.Result{Cause: checker.Timeout}
+		through, own := giving(up), giving(up)
 		c := f.check(t, through, own)
 		ask := func(when string, counts bool, want checker.Result) {
 			t.Helper()
@@ -699,14 +698,14 @@ func TestAConnectionThatEnds(t *testing.T) { synctest.Test(t, aConnectionThatEnd
 
 func aConnectionThatEnds(t *testing.T) {
 	f := alone()
-	f.set(t, way("127.0.0.2", lvs.Route))
+	f.set(t, gate)
 	f.knock = func() error {
 		if f.knocks > 1 {
 			f.count.Active++
 		}
 		return nil
 	}
-	if void := f.use(t, way("127.0.0.2", lvs.Route)); void != "" || f.knocks != 2 {
+	if void := f.use(t, gate); void != "" || f.knocks != 2 {
 		t.Errorf("%q after %d", void, f.knocks)
 	}
 }
@@ -715,7 +714,7 @@ func aConnectionThatEnds(t *testing.T) {
 func TestAConnectionThatIsCountedLate(t *testing.T) {
 	played(t, func(t *testing.T, f *fake) {
 		down := checker.Result{Cause: checker.Timeout}
-		c := f.check(t, &answers{list: []checker.Result{down}}, &answers{list: []checker.Result{{OK: true}}})
+		c := f.check(t, giving(down), giving(up))
 		began := time.Now()
 		f.knock = func() error {
 			if time.Since(began) >= countedBy {
@@ -723,9 +722,7 @@ func TestAConnectionThatIsCountedLate(t *testing.T) {
 			}
 			return nil
 		}
-		if r := c.Check(t.Context()); r.OK || r.Way != checker.WayThrough || !r.OwnAnswers {
-			t.Errorf("it lacks the virtual address: %+v", r)
-		}
+		testkit.Equal(t, said(c.Check(t.Context())), "down through, answers at its own")
 		testkit.Equal(t, f.knocks, maxTries, "connections")
 	})
 }
@@ -733,8 +730,9 @@ func TestAConnectionThatIsCountedLate(t *testing.T) {
 // Two checks of one server share its service. Packets of one check prove nothing about the other.
 func TestTwoChecksOfAServer(t *testing.T) {
 	played(t, func(t *testing.T, f *fake) {
-		up := &answers{list: []checker.Result{{OK: true}}, then: func() { f.count.Traffic.PacketsIn++ }}
-		one, two := f.checkOf(t, "127.0.0.2:80", up, up), f.checkOf(t, "127.0.0.2:81", up, up)
+		passes := giving(up)
+		passes.then = func() { f.count.Traffic.PacketsIn++ }
+		one, two := f.checkOf(t, "127.0.0.2:80", passes, passes), f.checkOf(t, "127.0.0.2:81", passes, passes)
 		one.Check(t.Context())
 		two.Check(t.Context())
 		f.astray, f.only = true, 81

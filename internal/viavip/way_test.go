@@ -18,8 +18,7 @@ import (
 // The schedule begins a check by itself while its way is known, and then asks whether the result counts.
 func TestTheWayOfACheckThatTheScheduleBegins(t *testing.T) {
 	played(t, func(t *testing.T, f *fake) {
-		through, own := &answers{list: []checker.Result{{OK: true}}},
-			&answers{list: []checker.Result{{OK: true}}}
+		through, own := giving(up), giving(up)
 		c := f.check(t, through, own).(*check)
 		if c.First() != checker.Checker(through) {
 			t.Errorf("it begins with %v", c.First())
@@ -49,23 +48,18 @@ func TestTheWayOfACheckThatTheScheduleBegins(t *testing.T) {
 		f.Leave(nil)
 		known("and not any more", true)
 
-		refused := checker.Result{Detail: "connect: refused", Cause: checker.Refused}
-		if r := c.Finish(t.Context(), refused); !r.OK || r.Way != checker.WayThrough || f.knocks != 3 {
-			t.Errorf("a failure by a connection that may lead elsewhere: %+v, %d", r, f.knocks)
-		}
+		testkit.Equal(t, said(c.Finish(t.Context(), refused)), "up through",
+			"a failure by a connection that may lead elsewhere")
+		testkit.Equal(t, f.knocks, 3, "connections")
 		through.list = []checker.Result{refused}
 		known("after the second success", true)
-		if r := c.Finish(t.Context(), refused); r.OK || !r.OwnAnswers || r.Way != checker.WayThrough {
-			t.Errorf("a failure: %+v", r)
-		}
+		testkit.Equal(t, said(c.Finish(t.Context(), refused)), "down through, answers at its own", "a failure")
 		f.astray = true
 		time.Sleep(summedUp + 1)
 		if counts := c.Confirm(t.Context(), []checker.Guided{c}); counts[0] || !c.now.looked.IsZero() {
 			t.Errorf("its packets go elsewhere: %v, looked at %v", counts, c.now.looked)
 		}
-		if r := c.Finish(t.Context(), checker.Result{OK: true}); r.Way != checker.WayVoid {
-			t.Errorf("its packets go elsewhere: %+v", r)
-		}
+		testkit.Equal(t, said(c.Finish(t.Context(), up)), "down void, unjudged", "its packets go elsewhere")
 		known("which is known", false)
 	})
 }
@@ -73,21 +67,14 @@ func TestTheWayOfACheckThatTheScheduleBegins(t *testing.T) {
 // While the table does not answer, a server without a first result does not come in.
 func TestNoServerComesInWhileTheTableIsSlow(t *testing.T) {
 	played(t, func(t *testing.T, f *fake) {
-		up, own := &answers{list: []checker.Result{{OK: true}}}, &answers{list: []checker.Result{{OK: true}}}
-		c := f.check(t, up, own)
+		c := f.check(t, giving(up), giving(up))
 		f.line <- struct{}{}
-		if r := c.Check(t.Context()); r.OK || r.Cause != checker.Unjudged {
-			t.Errorf("at first: %+v", r)
-		}
+		testkit.Equal(t, said(c.Check(t.Context())), "down void, unjudged", "at first")
 		<-f.line
-		if r := c.Check(t.Context()); !r.OK || r.Way != checker.WayThrough {
-			t.Errorf("once it answers: %+v", r)
-		}
+		testkit.Equal(t, said(c.Check(t.Context())), "up through", "once it answers")
 		f.line <- struct{}{}
 		c.(*check).now.looked = time.Time{}
-		if r := c.Check(t.Context()); !r.OK || r.Way != checker.WayVoid {
-			t.Errorf("after a result: %+v", r)
-		}
+		testkit.Equal(t, said(c.Check(t.Context())), "up void", "after a result")
 		<-f.line
 	})
 }
@@ -95,12 +82,12 @@ func TestNoServerComesInWhileTheTableIsSlow(t *testing.T) {
 // Confirm reads the services of many checks at once. The result of each check depends on its own service.
 func TestASuccessCountsByItsOwnService(t *testing.T) {
 	played(t, func(t *testing.T, f *fake) {
-		up := &answers{list: []checker.Result{{OK: true}}}
-		ways := []checker.Through{way("127.0.0.2", lvs.Route), way("127.0.0.3", lvs.Route)}
+		passes := giving(up)
+		ways := []checker.Through{gate, way("127.0.0.3", lvs.Route)}
 		f.set(t, ways...)
 		var all []checker.Guided
 		for _, w := range ways {
-			c := &check{Services: f.Services, way: w, through: f.asked(up, 80), own: up,
+			c := &check{Services: f.Services, way: w, through: f.asked(passes, 80), own: passes,
 				timeout: time.Second}
 			c.Check(t.Context())
 			all = append(all, c)
@@ -120,9 +107,8 @@ func TestASuccessCountsByItsOwnService(t *testing.T) {
 func TestAServiceThatIsLostLate(t *testing.T) {
 	for took, asked := range map[time.Duration]int{2500*time.Millisecond - 1: 2, 2500 * time.Millisecond: 1} {
 		played(t, func(t *testing.T, f *fake) {
-			up := checker.Result{OK: true, Took: took}
-			through := &answers{list: []checker.Result{up, {OK: true}}}
-			c := f.check(t, through, &answers{list: []checker.Result{{OK: true}}}).(*check)
+			through := giving(checker.Result{OK: true, Took: took}, up)
+			c := f.check(t, through, giving(up)).(*check)
 			through.then = func() {
 				if through.asked == 1 {
 					f.table.Do(t.Context(), lvs.Op{Kind: lvs.DelService, Key: c.now.Key})
@@ -177,7 +163,6 @@ func TestWhetherPacketsMayNotComeToAService(t *testing.T) {
 // A check whose packets go elsewhere is not made for a minute. Then the way is tried again.
 func TestAWayThatLeadsElsewhereIsTriedEachMinute(t *testing.T) {
 	played(t, func(t *testing.T, f *fake) {
-		gate := way("127.0.0.2", lvs.Route)
 		f.set(t, gate)
 		f.astray = true
 		var p passage
@@ -200,7 +185,6 @@ func TestAWayThatLeadsElsewhereIsTriedEachMinute(t *testing.T) {
 // share it.
 func TestHowOftenAWayIsLookedAt(t *testing.T) {
 	played(t, func(t *testing.T, f *fake) {
-		gate := way("127.0.0.2", lvs.Route)
 		f.set(t, gate)
 		var p, other passage
 		look := func(p *passage) (again bool) {
@@ -251,7 +235,6 @@ func TestSegmentsFitTheDevice(t *testing.T) {
 		mss int
 	}{{1000, 0, 900}, {1000, wayRenewed / 2, 900}, {1000, 2 * wayRenewed, 1400}, {9000, 0, 1400}} {
 		f := alone()
-		gate := way("127.0.0.2", lvs.Route)
 		f.set(t, gate)
 		f.machine = machine{byIndex: map[int]net.Interface{lo.Index: {Name: "lo", MTU: row.mtu}},
 			read: time.Now().Add(-row.ago)}

@@ -118,6 +118,17 @@ func testRule() Rule {
 
 func setRule(m *Mailer, r Rule) { m.Set(map[string]Rule{testVirtual: r}) }
 
+// mailing runs a test in a bubble, with a mailer that has a rule, which reminds so often.
+func mailing(t *testing.T, freq time.Duration, test func(*testing.T, *Mailer, *postbox, Rule)) {
+	synctest.Test(t, func(t *testing.T) {
+		m, p := newTestMailer(t)
+		rule := testRule()
+		rule.Freq = freq
+		setRule(m, rule)
+		test(t, m, p, rule)
+	})
+}
+
 func TestMailHasThePerlsWords(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, p := newTestMailer(t)
@@ -167,64 +178,49 @@ func TestMailWithoutAServiceNameIsShortAndFromTheUser(t *testing.T) {
 }
 
 func TestWhatIsMailed(t *testing.T) {
+	const starting, running, stopping = lvs.StatusStarting, lvs.StatusRunning, lvs.StatusStopping
+	var never lvs.Status // of what is no event of a server
 	for _, c := range []struct {
-		name   string
-		event  notify.Event
-		rule   func(*Rule)
-		mailed string
+		name         string
+		kind         notify.Kind
+		status       lvs.Status
+		text, mailed string
+		change       func(*Rule, *notify.Event)
 	}{
-		{"a server added", notify.Event{Kind: notify.Added, Status: lvs.StatusRunning, Text: "Added …"}, nil,
-			"Added …"},
-		{"a server restored", notify.Event{Kind: notify.Restored, Status: lvs.StatusReloading,
-			Text: "Restored …"}, nil, "Restored …"},
-		{"a server drained", notify.Event{Kind: notify.Drained, Status: lvs.StatusRunning, Text: "Drained …"},
-			nil, "Drained …"},
-		{"a server purged", notify.Event{Kind: notify.Purged, Status: lvs.StatusStopping, Text: "Purged …"},
-			nil, "Purged …"},
-		{"a server quiescent", notify.Event{Kind: notify.Quiescent, Status: lvs.StatusStarting,
-			Text: "Quiescent …"}, nil, "Quiescent …"},
-		{"a server readded as quiescent", notify.Event{Kind: notify.Quiescent, Status: lvs.StatusStarting,
-			Text: "Readd Quiescent …"}, nil, "Quiescent …"},
-		{"the guard holds servers", notify.Event{Kind: notify.GuardHolds, Status: lvs.StatusRunning,
-			Text: "Guard holds …"}, nil, "Guard holds …"},
-		{"the guard holds others", notify.Event{Kind: notify.GuardChanged, Status: lvs.StatusRunning,
-			Text: "Guard holds more …"}, nil, ""},
-		{"the guard is over", notify.Event{Kind: notify.GuardOver, Status: lvs.StatusRunning,
-			Text: "Guard is over …"}, nil, "Guard is over …"},
-		{"answers that nobody can judge", notify.Event{Kind: notify.Unjudged, Status: lvs.StatusRunning,
-			Text: "Answer can't be judged …"}, nil, "Answer can't be judged …"},
-		{"the end of an order", notify.Event{Kind: notify.OrderEnded, Status: lvs.StatusRunning,
-			Text: "Order ended: …"}, nil, "Order ended: …"},
-		{"an order", notify.Event{Kind: notify.Ordered, Status: lvs.StatusRunning, Text: "Order: …"}, nil, ""},
-		{"a fallback", notify.Event{Kind: notify.Deleted, Fallback: true, Status: lvs.StatusRunning,
-			Text: "Deleted …"}, nil, "Deleted …"},
-		{"a virtual service", notify.Event{Kind: notify.PurgedVirtual, Status: lvs.StatusRunning,
-			Text: "Purged virtual …"}, nil, ""},
-		{"a soft failure", notify.Event{Kind: notify.SoftFailure, Status: lvs.StatusRunning,
-			Text: "Soft failure …"}, nil, ""},
-		{"mail itself", notify.Event{Kind: notify.MailFailed, Text: "failed …"}, nil, ""},
-		{"what was lost on the way", notify.Event{Kind: notify.Lost, Text: "5 events were lost"}, nil,
-			"5 events were lost"},
-		{"in another state", notify.Event{Kind: notify.Added, Status: lvs.StatusStarting, Text: "Added …"},
-			func(r *Rule) { r.Statuses = []lvs.Status{lvs.StatusRunning} }, ""},
-		{"in no state", notify.Event{Kind: notify.Lost, Text: "…"}, func(r *Rule) { r.Statuses = nil }, ""},
-		{"to nobody", notify.Event{Kind: notify.Added, Status: lvs.StatusRunning, Text: "Added …"},
-			func(r *Rule) { r.To = "" }, ""},
-		{"of another virtual service", notify.Event{Kind: notify.Added, Status: lvs.StatusRunning,
-			Virtual: "fwm:3", Text: "Added …"}, nil, ""},
+		{"a server added", notify.Added, running, "Added …", "Added …", nil},
+		{"a server restored", notify.Restored, lvs.StatusReloading, "Restored …", "Restored …", nil},
+		{"a server drained", notify.Drained, running, "Drained …", "Drained …", nil},
+		{"a server purged", notify.Purged, stopping, "Purged …", "Purged …", nil},
+		{"a server quiescent", notify.Quiescent, starting, "Quiescent …", "Quiescent …", nil},
+		{"a server readded as quiescent", notify.Quiescent, starting, "Readd Quiescent …", "Quiescent …", nil},
+		{"the guard holds servers", notify.GuardHolds, running, "Guard holds …", "Guard holds …", nil},
+		{"the guard holds others", notify.GuardChanged, running, "Guard holds more …", "", nil},
+		{"the guard is over", notify.GuardOver, running, "Guard is over …", "Guard is over …", nil},
+		{"answers that nobody can judge", notify.Unjudged, running, "Answer can't be judged …",
+			"Answer can't be judged …", nil},
+		{"the end of an order", notify.OrderEnded, running, "Order ended: …", "Order ended: …", nil},
+		{"an order", notify.Ordered, running, "Order: …", "", nil},
+		{"a fallback", notify.Deleted, running, "Deleted …", "Deleted …",
+			func(_ *Rule, e *notify.Event) { e.Fallback = true }},
+		{"a virtual service", notify.PurgedVirtual, running, "Purged virtual …", "", nil},
+		{"a soft failure", notify.SoftFailure, running, "Soft failure …", "", nil},
+		{"mail itself", notify.MailFailed, never, "failed …", "", nil},
+		{"what was lost on the way", notify.Lost, never, "5 events were lost", "5 events were lost", nil},
+		{"in another state", notify.Added, starting, "Added …", "",
+			func(r *Rule, _ *notify.Event) { r.Statuses = []lvs.Status{running} }},
+		{"in no state", notify.Lost, never, "…", "", func(r *Rule, _ *notify.Event) { r.Statuses = nil }},
+		{"to nobody", notify.Added, running, "Added …", "", func(r *Rule, _ *notify.Event) { r.To = "" }},
+		{"of another virtual service", notify.Added, running, "Added …", "",
+			func(_ *Rule, e *notify.Event) { e.Virtual = "fwm:3" }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				m, p := newTestMailer(t)
-				rule := testRule()
-				if c.rule != nil {
-					c.rule(&rule)
+			mailing(t, 0, func(t *testing.T, m *Mailer, p *postbox, rule Rule) {
+				e := notify.Event{Kind: c.kind, Status: c.status, Virtual: testVirtual, Text: c.text}
+				if c.change != nil {
+					c.change(&rule, &e)
 				}
 				setRule(m, rule)
-				if c.event.Virtual == "" {
-					c.event.Virtual = testVirtual
-				}
-				m.Notify(c.event)
+				m.Notify(e)
 				testkit.Equal(t, strings.Join(p.subjects(), ", "), c.mailed, "mailed")
 			})
 		})
@@ -232,11 +228,7 @@ func TestWhatIsMailed(t *testing.T) {
 }
 
 func TestRemindersComeUntilTheServerIsBack(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m, p := newTestMailer(t)
-		rule := testRule()
-		rule.Freq = 10 * time.Second
-		setRule(m, rule)
+	mailing(t, 10*time.Second, func(t *testing.T, m *Mailer, p *postbox, _ Rule) {
 		m.Notify(wentDown(testReal))
 		p.subjects()
 		const reminder = "Inaccessible real server: 10.2.0.1:7000 (10.1.0.1:7000)"
@@ -255,25 +247,17 @@ func TestRemindersComeUntilTheServerIsBack(t *testing.T) {
 		m.Notify(cameBack(testReal))
 		p.subjects()
 		time.Sleep(time.Hour)
-		if got := p.subjects(); got != nil {
-			t.Errorf("after it is back: %q", got)
-		}
+		testkit.Equal(t, len(p.subjects()), 0, "reminders after it is back")
 	})
 }
 
 func TestWhoStandsByRemindsOfNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m, p := newTestMailer(t)
-		rule := testRule()
-		rule.Freq = time.Second
-		setRule(m, rule)
+	mailing(t, time.Second, func(t *testing.T, m *Mailer, p *postbox, _ Rule) {
 		m.Notify(wentDown(testReal))
 		m.Notify(notify.Event{Kind: notify.StandingBy, Status: lvs.StatusStopping})
 		p.subjects()
 		time.Sleep(time.Hour)
-		if got := p.subjects(); got != nil {
-			t.Errorf("reminded by %q", got)
-		}
+		testkit.Equal(t, len(p.subjects()), 0, "reminders")
 	})
 }
 
@@ -287,20 +271,14 @@ func TestNoRemindersOf(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				m, p := newTestMailer(t)
-				rule, e := testRule(), wentDown(testReal)
-				rule.Freq = time.Second
+			mailing(t, time.Second, func(t *testing.T, m *Mailer, p *postbox, rule Rule) {
+				e := wentDown(testReal)
 				change(&rule, &e)
 				setRule(m, rule)
 				m.Notify(e)
-				if got := p.subjects(); len(got) != 1 {
-					t.Errorf("mailed %q", got)
-				}
+				testkit.Equal(t, len(p.subjects()), 1, "mails")
 				time.Sleep(time.Hour)
-				if got := p.subjects(); got != nil {
-					t.Errorf("reminded by %q", got)
-				}
+				testkit.Equal(t, len(p.subjects()), 0, "reminders")
 			})
 		})
 	}
@@ -333,29 +311,19 @@ func TestRemindersAfterAReload(t *testing.T) {
 		}, 6},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				m, p := newTestMailer(t)
-				rule := testRule()
-				rule.Freq = 10 * time.Second
-				setRule(m, rule)
+			mailing(t, 10*time.Second, func(t *testing.T, m *Mailer, p *postbox, rule Rule) {
 				m.Notify(wentDown(testReal))
 				p.subjects()
 				m.Set(c.rules(rule))
 				time.Sleep(time.Minute + time.Millisecond)
-				if got := p.subjects(); len(got) != c.want {
-					t.Errorf("%d reminders, want %d: %q", len(got), c.want, got)
-				}
+				testkit.Equal(t, len(p.subjects()), c.want, "reminders")
 			})
 		})
 	}
 }
 
 func TestRemindersDoNotPileUpWhileMailFails(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m, p := newTestMailer(t)
-		rule := testRule()
-		rule.Freq = time.Second
-		setRule(m, rule)
+	mailing(t, time.Second, func(t *testing.T, m *Mailer, p *postbox, rule Rule) {
 		p.answer(errAway, false)
 		m.Notify(wentDown("10.2.0.1:7000"))
 		m.Notify(wentDown("10.2.0.2:7000"))
