@@ -55,7 +55,7 @@ func program(t *testing.T) string {
 // of that file. Beside testscript's own commands there are:
 //
 //	exits N ARG…       runs ldirectord ARG… with this test's run folder and table, and compares its exit status
-//	await FILE REGEXP  waits until the file matches; await ! until it does not, or is not there. A URL is a file, too
+//	await FILE REGEXP  waits until the file matches; await ! until it does not, or is not there. A URL is one, too
 //	asks METHOD,… URL REGEXP [HOST]  compares a web server's answer, from its status on, or why there is none
 //	shows REGEXP ARG…  runs the same until its standard output matches, whatever its exit status is
 //	signal NAME        sends a signal to the daemon of ld.cf, and waits for the end of one that is killed
