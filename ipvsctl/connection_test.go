@@ -5,78 +5,28 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 
-	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 const connectionsHead = "Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Expires PEName PEData\n"
 
 func TestConnectionsAreReadAsTheKernelWritesThem(t *testing.T) {
-	addr := netip.MustParseAddrPort
-	for line, want := range map[string]Connection{
-		"TCP C6336464 9C40 C633640A 0050 C0000215 1F90 ESTABLISHED     899\n": {
-			Protocol: lvs.TCP, State: "ESTABLISHED", Expires: 899 * time.Second,
-			Client: addr("198.51.100.100:40000"), Virtual: addr("198.51.100.10:80"),
-			Dest: addr("192.0.2.21:8080"),
-		},
-		"TCP C6336400 0000 C633640A 0050 C0000215 0050 NONE             57\n": {
-			Protocol: lvs.TCP, State: "NONE", Expires: 57 * time.Second,
-			Client: addr("198.51.100.0:0"), Virtual: addr("198.51.100.10:80"), Dest: addr("192.0.2.21:80"),
-		},
-		"IP  C6336464 0000 00000003 0000 C0000215 0000 ASSURED         300\n": {
-			State: "ASSURED", Expires: 300 * time.Second,
-			Client: addr("198.51.100.100:0"), Virtual: addr("0.0.0.3:0"), Dest: addr("192.0.2.21:0"),
-		},
-		"IP  2001:0db8:0000:0000:0000:0000:0000:0064 0000 0000:0007:0000:0000:0000:0000:0000:0000 0000 " +
-			"2001:0db8:0000:0000:0000:0000:0000:0021 0000 NONE             30\n": {
-			State: "NONE", Expires: 30 * time.Second,
-			Client: addr("[2001:db8::64]:0"), Virtual: addr("[0:7::]:0"), Dest: addr("[2001:db8::21]:0"),
-		},
-		"UDP 2001:0db8:0000:0000:0000:0000:0000:0064 13C4 2001:0db8:0000:0000:0000:0000:0000:0010 13C4 " +
-			"C0000215 13C4 UDP             299\n": { // a tunnel to a server of the other family
-			Protocol: lvs.UDP, State: "UDP", Expires: 299 * time.Second,
-			Client: addr("[2001:db8::64]:5060"), Virtual: addr("[2001:db8::10]:5060"),
-			Dest: addr("192.0.2.21:5060"),
-		},
-		"UDP C6336464 0000 C633640A 13C4 C0000215 13C4 NONE             30 sip a b\x1b[2J@host\n": {
-			Protocol: lvs.UDP, State: "NONE", Expires: 30 * time.Second, Engine: "sip",
-			EngineData: "a b\x1b[2J@host",
-			Client:     addr("198.51.100.100:0"), Virtual: addr("198.51.100.10:5060"),
-			Dest: addr("192.0.2.21:5060"),
-		},
-		"IP_47 C6336464 0001 C633640A 0000 C0000215 0000 ERR!             30\n": {
-			Protocol: 47, State: "ERR!", Expires: 30 * time.Second,
-			Client: addr("198.51.100.100:1"), Virtual: addr("198.51.100.10:0"), Dest: addr("192.0.2.21:0"),
-		},
-	} {
-		got, skipped := connectionsIn(t, strings.NewReader(connectionsHead+line))
-		if skipped != 0 || len(got) != 1 || got[0] != want {
-			t.Errorf("%q\ngot  %+v, %d skipped\nwant %+v", line, got, skipped, want)
+	raw := strings.NewReplacer(`\x1b`, "\x1b")
+	for _, row := range testkit.Table(t, "../testdata/ipvsctl/connections.txt", 4) {
+		got, skipped := connectionsIn(t, strings.NewReader(connectionsHead+raw.Replace(row[0])+"\n"))
+		if skipped != 0 || len(got) != 1 {
+			t.Fatalf("%q: %d read, %d skipped", row[0], len(got), skipped)
 		}
-	}
-}
-
-func TestTemplateIsToldFromAConnection(t *testing.T) {
-	for line, want := range map[string]struct {
-		template bool
-		mark     uint32
-	}{
-		"TCP C6336464 0000 C633640A 0050 C0000215 0050 NONE 57\n":   {true, 0},
-		"IP  C6336464 0000 FFFFFFFE 0000 C0000215 0000 ASSURED 3\n": {true, 0xfffffffe},
-		"TCP C6336464 0000 C633640A 0400 C0000215 0400 LISTEN 57\n": {false, 0}, // FTP
-		"TCP C6336464 0001 C633640A 0050 C0000215 0050 NONE 57\n":   {false, 0},
-		"IP  2001:0db8:0000:0000:0000:0000:0000:0064 0000 0001:0007:0000:0000:0000:0000:0000:0000 0000 " +
-			"2001:0db8:0000:0000:0000:0000:0000:0021 0000 NONE 30\n": {true, 0x10007},
-	} {
-		got, _ := connectionsIn(t, strings.NewReader(line))
-		if len(got) != 1 || got[0].Template() != want.template || got[0].Mark() != want.mark {
-			t.Errorf("%s: %+v, want %+v", line, got, want)
-		}
+		c := got[0]
+		is := fmt.Sprintf("%s %s %s %s %s %s", c.Protocol, c.Client, c.Virtual, c.Dest, c.State, c.Expires)
+		engine := c.Engine + ":" + c.EngineData
+		testkit.Equal(t, is, row[1], row[0])
+		testkit.Equal(t, engine, raw.Replace(row[2]), row[0])
+		testkit.Equal(t, fmt.Sprint(c.Template(), " ", c.Mark()), row[3], row[0])
 	}
 }
 

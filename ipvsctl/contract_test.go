@@ -174,35 +174,10 @@ func TestChangesThatMakeNoSenseAreRefused(t *testing.T) {
 
 // Each limit itself is allowed; the next value is not.
 func TestLimitsOfSettings(t *testing.T) {
-	name := func(n int) string { return strings.Repeat("x", n) }
-	for _, c := range []struct {
-		what    string
-		line    string
-		set     func(s *lvs.Settings, n int)
-		allowed int
-		refused int
-	}{
-		{"scheduler", "-A -t 10.1.0.1:80 -s rr", func(s *lvs.Settings, n int) { s.Scheduler = name(n) }, 15,
-			16},
-		{"engine", "-A -t 10.1.0.1:80 -s rr", func(s *lvs.Settings, n int) { s.PEName = name(n) }, 15, 16},
-		{"timeout", "-A -t 10.1.0.1:80 -s rr -p 1", func(s *lvs.Settings, n int) { s.Timeout = uint32(n) },
-			2678400,
-			2678401},
-		{"no timeout", "-A -t 10.1.0.1:80 -s rr -p 1", func(s *lvs.Settings, n int) { s.Timeout = uint32(n) },
-			1,
-			0},
-		{"prefix", "-A -t [fd00::1]:80 -s rr -p 1", func(s *lvs.Settings, n int) { s.Netmask = uint32(n) }, 128,
-			129},
-		{"no prefix", "-A -t [fd00::1]:80 -s rr -p 1", func(s *lvs.Settings, n int) { s.Netmask = uint32(n) },
-			1,
-			0},
-	} {
-		op := parseOp(t, c.line)
-		if c.set(&op.Settings, c.allowed); Check(op) != nil {
-			t.Errorf("%s: %d: %v", c.what, c.allowed, Check(op))
-		}
-		if c.set(&op.Settings, c.refused); !errors.Is(Check(op), syscall.EINVAL) {
-			t.Errorf("%s: %d: %v, want EINVAL", c.what, c.refused, Check(op))
+	for _, row := range testkit.Table(t, "../testdata/ipvsctl/limits.txt", 3) {
+		testkit.OK(t, Check(parseOp(t, row[1])), row[0])
+		if err := Check(parseOp(t, row[2])); !errors.Is(err, syscall.EINVAL) {
+			t.Errorf("%s: %v, want EINVAL", row[2], err)
 		}
 	}
 }

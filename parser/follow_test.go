@@ -83,31 +83,8 @@ virtual = 1
 func TestAnswersThatAreRefused(t *testing.T) {
 	own := netip.MustParseAddr("192.0.2.77")
 	isOwn := func(a netip.Addr) bool { return a == own || a == netip.MustParseAddr("2001:db8::77") }
-	for _, c := range []struct {
-		answer   string // to a look-up of a name that had another address
-		why      string
-		anywhere bool // it is also refused for a name that had none
-	}{
-		{"0.0.0.0", "not the address of a host", true},
-		{"::", "not the address of a host", true},
-		{"224.0.0.1", "a multicast address", true},
-		{"ff02::1", "a multicast address", true},
-		{"255.255.255.255", "the broadcast address", true},
-		{"fe80::1", "a link-local address, and IPVS knows no scope", true},
-		{"127.0.0.1", "a loopback address", false},
-		{"127.9.9.9", "a loopback address", false},
-		{"::1", "a loopback address", false},
-		{"169.254.169.254", "a link-local address", false},
-		{"192.0.2.77", "an address of this machine", false},
-		{"2001:db8::77", "an address of this machine", false},
-		{"::ffff:127.0.0.1", "a loopback address", false},
-		{"::ffff:224.0.0.1", "a multicast address", true},
-		{"192.0.2.1", "a virtual address of the file", true},
-		{"2001:db8::1", "a virtual address of the file", true},
-		{"192.0.2.12", "", false},
-		{"2001:db8::12", "", false},
-	} {
-		answer := netip.MustParseAddr(c.answer)
+	for _, row := range testkit.Table(t, "../testdata/parser/refused.txt", 3) {
+		answer, anywhere := netip.MustParseAddr(row[0]), row[2] == "yes"
 		src, before := "virtual=192.0.2.1:80\n\treal=web:80 masq\n", netip.MustParseAddr("192.0.2.11")
 		six := answer.Unmap().Is6()
 		if six {
@@ -119,7 +96,7 @@ func TestAnswersThatAreRefused(t *testing.T) {
 			o.Last = func(resolve.Key) []netip.Addr { return last }
 			cfg, found := parse(t.Context(), "", []byte("resolve=1\n"+src), o)
 			if cfg == nil || len(cfg.Names) != 1 {
-				t.Fatal(c.answer, found)
+				t.Fatal(row[0], found)
 			}
 			lookUp := func(had netip.Addr) resolve.Name {
 				list := []resolve.Name{
@@ -128,23 +105,23 @@ func TestAnswersThatAreRefused(t *testing.T) {
 					cfg.OwnAddresses())[0]
 			}
 			again := lookUp(before)
-			if wants := c.why != ""; (again.Why != "") != wants || wants && again.Addr != before {
-				t.Errorf("%s while it runs: %v", c.answer, again)
+			if wants := row[1] != ""; (again.Why != "") != wants || wants && again.Addr != before {
+				t.Errorf("%s while it runs: %v", row[0], again)
 			}
-			if same := lookUp(answer.Unmap()); (same.Why != "") != c.anywhere {
-				t.Errorf("%s, which it was read with: %v", c.answer, same)
+			if same := lookUp(answer.Unmap()); (same.Why != "") != anywhere {
+				t.Errorf("%s, which it was read with: %v", row[0], same)
 			}
 			return cfg.Names[0]
 		}
 		why := ""
-		if c.why != "" {
-			why = "the answer " + answer.Unmap().String() + " is refused because it is " + c.why
+		if row[1] != "" {
+			why = "the answer " + answer.Unmap().String() + " is refused because it is " + row[1]
 		}
 		if n := read(before); n.Why != why || why != "" && n.Addr != before {
-			t.Errorf("%s at a reading with another address before: %v", c.answer, n)
+			t.Errorf("%s at a reading with another address before: %v", row[0], n)
 		}
-		if n := read(); (n.Why != "") != c.anywhere || n.Addr.IsValid() == c.anywhere {
-			t.Errorf("%s at the first reading: %v", c.answer, n)
+		if n := read(); (n.Why != "") != anywhere || n.Addr.IsValid() == anywhere {
+			t.Errorf("%s at the first reading: %v", row[0], n)
 		}
 	}
 }

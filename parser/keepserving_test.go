@@ -1,38 +1,24 @@
 package parser
 
 import (
+	"strconv"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 func TestKeepServing(t *testing.T) {
-	for _, row := range []struct {
-		global, section string
-		servers, want   int
-	}{
-		{"", "", 4, 0},
-		{"50%", "", 4, 2},
-		{"50%", "", 3, 2},
-		{"34%", "", 3, 2},
-		{"33%", "", 3, 1},
-		{"1%", "", 1000, 10},
-		{"1%", "", 1, 1},
-		{"50%", "", 0, 0},
-		{"100%", "", 7, 7},
-		{"100%", "2", 7, 2},
-		{"100%", "0", 7, 0},
-		{"2", "", 1, 2},
-	} {
+	for _, row := range testkit.Table(t, "../testdata/parser/keepserving.txt", 4) {
 		src := "virtual=1\n\treal=192.0.2.1 gate\n"
-		if row.section != "" {
-			src += "\tkeepserving=" + row.section + "\n"
+		if row[1] != "" {
+			src += "\tkeepserving=" + row[1] + "\n"
 		}
-		if row.global != "" {
-			src = "keepserving = " + row.global + "\n" + src
+		if row[0] != "none" {
+			src = "keepserving = " + row[0] + "\n" + src
 		}
-		if got := mustParse(t, src).Virtuals[0].KeepServing.Of(row.servers); got != row.want {
-			t.Errorf("%q and %q of %d: %d, want %d", row.global, row.section, row.servers, got, row.want)
-		}
+		servers := testkit.Must(strconv.Atoi(row[2]))(t)
+		testkit.Equal(t, strconv.Itoa(mustParse(t, src).Virtuals[0].KeepServing.Of(servers)), row[3], row)
 	}
 	for _, value := range []string{"101%", "-1", "half", "50 %", "1.5", "%", "2/4", "4294967296"} {
 		_, found := parseText(t, "\nkeepserving="+value+"\n")

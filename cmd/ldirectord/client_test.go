@@ -24,51 +24,26 @@ func hashOwners(set lvs.Settings) *owners {
 }
 
 func TestWhereAClientGoesNext(t *testing.T) {
-	const forAll, refused = lvs.Persistent, "refused: the hash of sh is 10.2.0.2:80, which takes no new connection"
-	for name, c := range map[string]struct {
-		set                       lvs.Settings
-		client, template, to, why string
-	}{
-		"hash": {lvs.Settings{Scheduler: "sh"}, "10.0.0.2:0", "", "10.2.0.1:80",
-			"the hash of sh"},
-		"hash, refused": {lvs.Settings{Scheduler: "sh"}, "10.0.0.1:0", "", "", refused},
-		"hash, another": {lvs.Settings{Scheduler: "sh", Flags: lvs.Sched1}, "10.0.0.1:0", "",
-			"10.2.0.1:80", "the hash of sh"},
-		"a port is needed": {lvs.Settings{Scheduler: "sh", Flags: lvs.Sched2}, "10.0.0.1:0", "", "",
-			"sh-port: it depends on the port, --client ADDRESS:PORT"},
-		"with a port": {lvs.Settings{Scheduler: "sh", Flags: lvs.Sched2}, "10.0.0.2:40000", "",
-			"10.2.0.1:80", "the hash of sh"},
-		"another scheduler": {lvs.Settings{Scheduler: "wrr"}, "10.0.0.1:0", "", "", "wrr chooses"},
-		"not persistent any more": {lvs.Settings{Scheduler: "wrr"}, "10.0.0.1:0", "10.0.0.1 10.2.0.1:80", "",
-			"wrr chooses"},
-		"not there": {lvs.Settings{}, "10.0.0.1:0", "", "",
-			"the virtual service is not in the table"},
-		"template": {lvs.Settings{Scheduler: "wrr", Flags: forAll, Netmask: 0xffffff00}, "10.0.0.1:0",
-			"10.0.0.0 10.2.0.1:80",
-			"10.2.0.1:80", "its template"},
-		"template of another": {lvs.Settings{Scheduler: "wrr", Flags: forAll, Netmask: 0xffffff00},
-			"10.0.0.1:0",
-			"10.0.1.0 10.2.0.1:80", "", "wrr chooses"},
-		"template of a removed server": {lvs.Settings{Scheduler: "wrr", Flags: forAll, Netmask: ^uint32(0)},
-			"10.0.0.1:0",
-			"10.0.0.1 10.2.0.9:80", "", "wrr chooses"},
-		"engine": {lvs.Settings{Scheduler: "wrr", Flags: forAll, PEName: "sip", Netmask: ^uint32(0)},
-			"10.0.0.1:0",
-			"10.0.0.1 10.2.0.1:80", "", "the persistence engine sip chooses"},
-	} {
-		o := hashOwners(c.set)
-		if from, to, ok := strings.Cut(c.template, " "); ok {
-			client := addrPort(c.client)
-			e := ipvsctl.Connection{Protocol: lvs.TCP, Client: addrPort(from + ":0"),
-				Virtual: addrPort("10.1.0.1:80"), Dest: addrPort(to)}
-			o.note(e, client)
+	settings := map[string]lvs.Settings{
+		"sh":                {Scheduler: "sh"},
+		"sh-fallback":       {Scheduler: "sh", Flags: lvs.Sched1},
+		"sh-port":           {Scheduler: "sh", Flags: lvs.Sched2},
+		"wrr":               {Scheduler: "wrr"},
+		"persistent":        {Scheduler: "wrr", Flags: lvs.Persistent, Netmask: ^uint32(0)},
+		"persistent by /24": {Scheduler: "wrr", Flags: lvs.Persistent, Netmask: 0xffffff00},
+		"persistent by sip": {Scheduler: "wrr", Flags: lvs.Persistent, PEName: "sip", Netmask: ^uint32(0)},
+	}
+	for _, row := range testkit.Table(t, "../../testdata/connections/next.txt", 6) {
+		o, client := hashOwners(settings[row[1]]), addrPort(row[2])
+		if from, to, ok := strings.Cut(row[3], " "); ok {
+			o.note(ipvsctl.Connection{Protocol: lvs.TCP, Client: addrPort(from + ":0"),
+				Virtual: addrPort("10.1.0.1:80"), Dest: addrPort(to)}, client)
 		}
 		b := o.services[0]
-		got, err := b.nextOf(t.Context(), addrPort(c.client),
+		got, err := b.nextOf(t.Context(), client,
 			func(context.Context, lvs.Key) ([]lvs.Dest, error) { return b.table.Dests, nil })
-		if want := (nextLine{"tcp:10.1.0.1:80", c.to, c.why}); got != want || err != nil {
-			t.Errorf("%s: %+v, %v; want %+v", name, got, err, want)
-		}
+		testkit.OK(t, err, row[0])
+		testkit.Equal(t, got, nextLine{"tcp:10.1.0.1:80", row[4], row[5]}, row[0])
 	}
 }
 

@@ -12,27 +12,6 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// An option that a command doesn't use is refused, in front of the command and after it. Otherwise a script would
-// rely on it.
-func TestNoOptionIsSwallowed(t *testing.T) {
-	for line, want := range map[string]string{
-		"a.cf plan --for 3h":              "plan has no --for; it has --",
-		"--for 3h a.cf plan":              "plan has no --for; it has --",
-		"a.cf start --keep":               "start has no --keep; it has --foreground, --last-good, --strict",
-		"a.cf stop now --json":            "stop has no --json; it has --keep",
-		"a.cf undrain S --wait":           "undrain has no --wait; it has --json",
-		"a.cf notify master --foreground": "notify has no --foreground",
-		"a.cf realserver-script --json":   "realserver-script has no --json",
-		"a.cf drain S --timeout 5m":       "--timeout is the limit of --wait, which is not given",
-		"a.cf check --with-secrets":       "--with-secrets needs --json",
-	} {
-		var o options
-		if err := o.parse(strings.Fields(line)); err == nil || !strings.HasPrefix(err.Error(), want) {
-			t.Errorf("%s: %v, want %s", line, err, want)
-		}
-	}
-}
-
 // Every command takes the Perl ldirectord's options, and the options for its files, its table and its log.
 func TestOptionsOfEveryCommand(t *testing.T) {
 	words := strings.Fields("a b c d")

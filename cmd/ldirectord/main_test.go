@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -54,10 +55,12 @@ func program(t *testing.T) string {
 // of that file. Beside testscript's own commands there are:
 //
 //	exits N ARG…       runs ldirectord ARG… with this test's run folder and table, and compares its exit status
-//	await FILE REGEXP  waits until the file matches; await ! until it does not, or is not there
+//	await FILE REGEXP  waits until the file matches; await ! until it does not, or is not there. A URL is one, too
+//	asks METHOD,… URL REGEXP [HOST]  compares a web server's answer, from its status on, or why there is none
 //	shows REGEXP ARG…  runs the same until its standard output matches, whatever its exit status is
 //	signal NAME        sends a signal to the daemon of ld.cf, and waits for the end of one that is killed
-//	[root] …           only root does this line
+//	[root] …           only root does this line; [ipvs] where the kernel has IPVS, [pingless] where unshare and
+//	                   setpriv can take the right to send pings away
 func TestScripts(t *testing.T) { runScripts(t, "../../testdata/script") }
 
 // These wait 40 seconds.
@@ -74,15 +77,23 @@ func runScripts(t *testing.T, dir string) {
 		Dir: dir,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":  exits,
+			"asks":   asks,
 			"await":  await,
 			"shows":  shows,
 			"signal": sendSignal,
 		},
 		Condition: func(what string) (bool, error) {
-			if what != "root" {
-				return false, fmt.Errorf("%s is no condition", what)
+			switch what {
+			case "root":
+				return os.Geteuid() == 0, nil
+			case "ipvs":
+				_, err := os.Stat("/proc/net/ip_vs")
+				return err == nil, nil
+			case "pingless":
+				err := exec.Command("unshare", "-n", "setpriv", "--bounding-set=-net_raw", "true").Run()
+				return err == nil, nil
 			}
-			return os.Geteuid() == 0, nil
+			return false, fmt.Errorf("%s is no condition", what)
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HOSTNAME", "director1")
@@ -165,12 +176,45 @@ func await(ts *testscript.TestScript, _ bool, args []string) {
 	re := regexp.MustCompile("(?m)" + args[1])
 	var text []byte
 	for end := time.Now().Add(awaitLimit); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		text, _ = os.ReadFile(ts.MkAbs(args[0]))
+		if strings.HasPrefix(args[0], "http://") {
+			text = answerTo("GET", args[0], "")
+		} else {
+			text, _ = os.ReadFile(ts.MkAbs(args[0]))
+		}
 		if re.Match(text) != absent {
 			return
 		}
 	}
 	ts.Fatalf("waited %v: %s is\n%s", awaitLimit, args[0], text)
+}
+
+func asks(ts *testscript.TestScript, _ bool, args []string) {
+	host := strings.Join(args[3:], "")
+	for method := range strings.SplitSeq(args[0], ",") {
+		if answer := answerTo(method, args[1], host); !regexp.MustCompile("(?s)^" + args[2]).Match(answer) {
+			ts.Fatalf("%s %s of %q: %s", method, args[1], host, answer)
+		}
+	}
+}
+
+// answerTo is the answer of a web server, or the error.
+func answerTo(method, url, host string) []byte {
+	request, err := http.NewRequest(method, url, nil)
+	if err != nil {
+		return []byte(err.Error())
+	}
+	request.Host = host
+	client := &http.Client{Timeout: awaitLimit, Transport: &http.Transport{DisableKeepAlives: true}}
+	answer, err := client.Do(request)
+	if err != nil {
+		return []byte(err.Error())
+	}
+	defer answer.Body.Close()
+	var text bytes.Buffer
+	if err := answer.Write(&text); err != nil {
+		return []byte(err.Error())
+	}
+	return bytes.TrimPrefix(text.Bytes(), []byte("HTTP/1.1 "))
 }
 
 func sendSignal(ts *testscript.TestScript, _ bool, args []string) {

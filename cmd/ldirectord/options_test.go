@@ -84,37 +84,8 @@ func TestWatchInSeconds(t *testing.T) {
 // Too few words and too many, an unknown option and a wrong value are refused by a message of our own, which names what
 // is allowed.
 func TestLinesThatAreRefused(t *testing.T) {
-	for line, want := range map[string]string{
-		"drain": "drain: [VIRTUAL] REAL must come after it",
-		"notify": "notify: STATE or INSTANCE|GROUP NAME STATE PRIORITY " +
-			"must come after it",
-		"drain a b c":                                  "drain a b c: [VIRTUAL] REAL may come after drain",
-		"/dev/null check it":                           "check it: only options may come after check",
-		"ld.cf status it -v":                           "status it: only options may come after status",
-		"ld.cf status -x":                              "unknown option -x",
-		"status -x":                                    "unknown option -x",
-		"stop -x":                                      `unknown command "-x": options come before the file`,
-		"ld.cf status -vx":                             "unknown option -x",
-		"ld.cf check --bogus":                          "unknown option --bogus",
-		"--bogus ld.cf check":                          "unknown option --bogus",
-		"ld.cf check --with-flag: '":                   "unknown option --with-flag:",
-		"ld.cf drain 192.0.2.21 --why":                 "option needs an argument: --why",
-		"ld.cf why 192.0.2.21 -n":                      "option needs an argument: -n",
-		"ld.cf check --=x":                             "bad option syntax: --=x",
-		"ld.cf why 192.0.2.21 -n x":                    "--lines x: numbers are allowed",
-		"ld.cf why 192.0.2.21 -n 99999999999999999999": "--lines 99999999999999999999: numbers are allowed",
-		"ld.cf why 192.0.2.21 -n 0":                    "--lines 0: it must be 1 or more",
-		"ld.cf drain 192.0.2.21 --wait --timeout 5":    "--timeout 5: times such as 90s or 10m are allowed",
-		"ld.cf status --watch=x":                       "--watch x: times such as 90s or 10m are allowed",
-		"ld.cf status --watch 5m":                      "status 5m: only options may come after status",
-		"ld.cf status --watch=0": "--watch=0s: it must be from 1s to 1h, and is not " +
-			"for --json",
-		"ld.cf status --watch=2h": "--watch=2h0m0s: it must be from 1s to 1h, and is " +
-			"not for --json",
-		"ld.cf check --json=maybe": "--json maybe: true and false are allowed",
-	} {
-		var o options
-		testkit.Fails(t, o.parse(strings.Fields(line)), want, line)
+	for _, row := range testkit.Table(t, "../../testdata/options/refused.txt", 2) {
+		testkit.Fails(t, new(options).parse(strings.Fields(row[0])), row[1], row[0])
 	}
 }
 

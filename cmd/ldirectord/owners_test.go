@@ -52,53 +52,14 @@ func TestOwnerOfAConnection(t *testing.T) {
 	}
 	foreign := tcp("10.9.0.1:80")
 	o := newOwners(services, lvs.Table{foreign: {Key: foreign}}, nil, "")
-	for name, c := range map[string]struct {
-		protocol                      lvs.Protocol
-		client, virtual, server, want string
-	}{
-		"by address": {lvs.TCP, "10.0.0.1:4000", "10.1.0.1:80", "10.2.0.1:80",
-			"tcp:10.1.0.1:80"},
-		"its template": {lvs.TCP, "10.0.0.1:0", "10.1.0.1:80", "10.2.0.1:80",
-			"tcp:10.1.0.1:80"},
-		"another protocol is by mark": {lvs.UDP, "10.0.0.1:4000", "10.1.0.1:80", "10.2.0.4:80", "fwm:4"},
-		"every port": {lvs.TCP, "10.0.0.1:4000", "10.1.0.2:22", "10.2.0.1:22",
-			"tcp:10.1.0.2:0"},
-		"its template, every port": {lvs.TCP, "10.0.0.1:0", "10.1.0.2:0", "10.2.0.1:0",
-			"tcp:10.1.0.2:0"},
-		"data of FTP": {lvs.TCP, "10.0.0.1:4000", "10.1.0.1:20", "10.2.0.1:20",
-			"tcp:10.1.0.1:21"},
-		"passive data of FTP": {lvs.TCP, "10.0.0.1:4000", "10.1.0.1:50000", "10.2.0.1:50000",
-			"tcp:10.1.0.1:21"},
-		"template of FTP": {lvs.TCP, "10.0.0.1:0", "10.1.0.1:0", "10.2.0.1:0",
-			"tcp:10.1.0.1:21"},
-		"IPv6": {lvs.TCP, "[2001:db8::64]:4000", "[2001:db8::1]:80",
-			"[2001:db8::21]:80", "tcp:[2001:db8::1]:80"},
-		"a mark's template": {lvs.Mark, "10.0.0.1:0", "0.0.0.3:0", "10.2.0.1:0", "fwm:3"},
-		"a mark's template, IPv6": {lvs.Mark, "[2001:db8::]:0", "[0:4::]:0", "[2001:db8::21]:0",
-			"fwm6:4"},
-		"a mark that is not ours":            {lvs.Mark, "10.0.0.1:0", "0.0.0.9:0", "10.2.0.1:0", ""},
-		"a mark told by its server":          {lvs.TCP, "10.0.0.1:4000", "10.1.0.9:80", "10.2.0.4:80", "fwm:4"},
-		"a mark told by its server's family": {lvs.TCP, "10.0.0.1:4000", "10.1.0.9:80", "10.2.0.6:80", "fwm:6"},
-		"a mark told by its client's family": {lvs.TCP, "[2001:db8::64]:4000", "[2001:db8::9]:80",
-			"10.2.0.6:80", "fwm6:6"},
-		"a mark told by its server, IPv6": {lvs.TCP, "[2001:db8::64]:4000", "[2001:db8::9]:80",
-			"[2001:db8::21]:80", "fwm6:4"},
-		"a mark of several": {lvs.TCP, "10.0.0.1:4000", "10.1.0.9:80", "10.2.0.1:80",
-			"fwm:3 or fwm:4 or fwm:5"},
-		"a mark told by its rule":            {lvs.TCP, "10.0.0.1:4000", "10.1.0.5:90", "10.2.0.1:90", "fwm:5"},
-		"not by a rule for other ports":      {lvs.TCP, "10.0.0.1:4000", "10.1.0.5:91", "10.2.0.4:91", "fwm:4"},
-		"not by a rule for another protocol": {lvs.UDP, "10.0.0.1:4000", "10.1.0.5:90", "10.2.0.4:90", "fwm:4"},
-		"of a service that is not ours":      {lvs.TCP, "10.0.0.1:4000", "10.9.0.1:80", "10.2.0.1:80", ""},
-		"of nobody we know":                  {lvs.TCP, "10.0.0.1:4000", "10.1.0.9:80", "10.2.0.9:80", ""},
-	} {
+	protocols := map[string]lvs.Protocol{"tcp": lvs.TCP, "udp": lvs.UDP, "mark": lvs.Mark}
+	for _, row := range testkit.Table(t, "../../testdata/connections/owners.txt", 6) {
 		var ids []string
-		for _, b := range o.of(ipvsctl.Connection{
-			Protocol: c.protocol, Client: addrPort(c.client), Virtual: addrPort(c.virtual),
-			Dest: addrPort(c.server),
-		}) {
+		for _, b := range o.of(ipvsctl.Connection{Protocol: protocols[row[1]], Client: addrPort(row[2]),
+			Virtual: addrPort(row[3]), Dest: addrPort(row[4])}) {
 			ids = append(ids, b.Config.ID)
 		}
-		testkit.Equal(t, strings.Join(ids, " or "), c.want, name)
+		testkit.Equal(t, strings.Join(ids, " or "), row[5], row[0])
 	}
 }
 

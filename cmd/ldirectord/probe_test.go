@@ -35,8 +35,7 @@ func TestProbeShowsWhatIsSaidAsTheManualDoes(t *testing.T) {
 	defer server.Close()
 	config := filepath.Join(t.TempDir(), "www.cf")
 	text := "virtual = 192.0.2.10:80\n\treal = " + server.Listener.Addr().String() +
-		" masq\n\tservice = http\n\trequest = \"health\"\n\treceive = \"ready\"\n" +
-		"virtual = 192.0.2.11:80\n\treal = 127.0.0.1:1 masq\n\tchecktype = connect\n"
+		" masq\n\tservice = http\n\trequest = \"health\"\n\treceive = \"ready\"\n"
 	testkit.Write(t, config, text)
 	got := runProgram(t, 1, config, "probe", "192.0.2.10:80", server.Listener.Addr().String(), "-v")
 	manual := testkit.Read(t, "../../docs/status.md")
@@ -44,35 +43,6 @@ func TestProbeShowsWhatIsSaidAsTheManualDoes(t *testing.T) {
 	example, _, _ = strings.Cut(example, "\n\n")
 	if got, want := asExample(got), asExample(example); got != want {
 		t.Errorf("the program prints\n%s\nand the manual has\n%s", got, want)
-	}
-
-	if out := runProgram(t, 1, config, "probe", "--verbose"); !strings.Contains(out,
-		"\ntcp:192.0.2.11:80 127.0.0.1:1 connect\n") || !strings.Contains(out, " down: connect: refused\n") {
-		t.Error(out)
-	}
-	if out := runProgram(t, 1, config, "probe", "192.0.2.11:80"); strings.Contains(out, "192.0.2.10") ||
-		!strings.Contains(out, "refused") {
-		t.Error(out)
-	}
-	testkit.Contains(t, runProgram(t, 1, config, "probe", "192.0.2.12:80"), "has no server 192.0.2.12:80")
-	if out := runProgram(t, 1, config, "probe", "127.0.0.1:1"); strings.Contains(out, "192.0.2.10") ||
-		!strings.Contains(out, "refused") {
-		t.Errorf("of a real server alone: %s", out)
-	}
-	runProgram(t, exitUsage, config, "probe", "a", "b", "c")
-}
-
-// What this machine lacks proves nothing about a server; the table and the conversation say so.
-func TestProbeOfAShortage(t *testing.T) {
-	config := filepath.Join(t.TempDir(), "www.cf")
-	testkit.Write(t, config, "virtual = 192.0.2.10:80\n\treal = 127.0.0.1:80 gate\n\tchecktype = connect\n"+
-		"\tchecksource = 192.0.2.9\n")
-	for command, says := range map[string]string{"probe": `unknown  \S+  `, "probe -v": `    unknown: `} {
-		out := runProgram(t, 1, append([]string{config}, strings.Fields(command)...)...)
-		if !regexp.MustCompile(says + `connect: checksource 192\.0\.2\.9: this machine does not have it\n`).
-			MatchString(out) {
-			t.Errorf("%s: %s", command, out)
-		}
 	}
 }
 

@@ -121,24 +121,6 @@ func TestTheServiceManagerIsNotifiedOfReadinessReloadsAndTheEnd(t *testing.T) {
 	testkit.Equal(t, m.table(), "", "left in the table")
 }
 
-func TestAStopThatKeepsTheTable(t *testing.T) {
-	m := startManaged(t, "")
-	m.receives(`^READY=1`)
-	if out, err := m.say("start", "--foreground"); err == nil || !strings.Contains(out, "is already running") {
-		t.Errorf("a second start: %v, %s", err, out)
-	}
-	if out, err := m.say("restart"); err == nil || !strings.Contains(out, "in the foreground") {
-		t.Errorf("restart: %v, %s", err, out)
-	}
-	if out, err := m.say("stop", "--keep"); err != nil {
-		t.Errorf("stop --keep: %s", out)
-	}
-	if err := m.cmd.Wait(); err != nil {
-		t.Error(err)
-	}
-	testkit.Contains(t, m.table(), "-r 10.2.0.1:7000", "the table")
-}
-
 // When the director hangs in the middle of a change, the rest of the daemon does not feed the watchdog.
 func TestTheWatchdogIsFedByTheDirector(t *testing.T) {
 	m := startManaged(t, "400000")

@@ -1,6 +1,7 @@
 package fwmark
 
 import (
+	"fmt"
 	"reflect"
 	"testing"
 
@@ -116,27 +117,14 @@ func TestRoutingRulesWithMarks(t *testing.T) {
 }
 
 func TestSettingGivesTheMarkThatItsBitsAreOf(t *testing.T) {
-	for _, tc := range []struct {
-		s    Setting
-		mark uint32
-		ipv6 bool
-		want bool
-	}{
-		{Setting{BackEnd: NFT, Mark: 3, Mask: wholeMark}, 3, false, true},
-		{Setting{BackEnd: NFT, Mark: 3, Mask: wholeMark}, 3, true, false},
-		{Setting{BackEnd: NFT, Mark: 3, Mask: wholeMark}, 2, false, false},
-		{Setting{BackEnd: Legacy, IPv6: true, Mark: 3, Mask: 0xff}, 0x103, true, true},
-		{Setting{BackEnd: Legacy, Mark: 1, Mask: 1}, 3, false, true},
-		{Setting{BackEnd: Legacy, Mark: 0, Mask: 0xff00}, 3, false, false},
-		{Setting{BackEnd: Legacy, Mark: 0, Mask: wholeMark}, 3, false, false},
-		{Setting{BackEnd: Native, Chain: "inet filter pre", Mark: 3, Mask: wholeMark}, 3, true, true},
-		{Setting{BackEnd: Native, Chain: "ip filter pre", Mark: 3, Mask: wholeMark}, 3, true, false},
-		{Setting{BackEnd: Native, Chain: "ip6 filter pre", IPv6: true, Mark: 3, Mask: wholeMark}, 3, false,
-			false},
-	} {
-		if got := (Machine{Settings: []Setting{tc.s}}).NothingSets(tc.mark, tc.ipv6); got == tc.want {
-			t.Errorf("%+v, mark %#x, IPv6 %v: %v", tc.s, tc.mark, tc.ipv6, got)
-		}
+	for _, row := range testkit.Table(t, "../../testdata/fwmark/gives.txt", 6) {
+		s := Setting{BackEnd: BackEnd(row[0]), IPv6: row[1] == "IPv6", Chain: row[2]}
+		var family string
+		var mark uint32
+		testkit.Must(fmt.Sscanf(row[3], "%v/%v", &s.Mark, &s.Mask))(t, row)
+		testkit.Must(fmt.Sscan(row[4], &family, &mark))(t, row)
+		got := !(Machine{Settings: []Setting{s}}).NothingSets(mark, family == "IPv6")
+		testkit.Equal(t, got, row[5] == "yes", row)
 	}
 }
 
@@ -160,31 +148,18 @@ func TestRoutingRuleUsesMarksOfItsMask(t *testing.T) {
 }
 
 func TestWhatARuleDoesToMarks(t *testing.T) {
-	const first, bits, restores = 0x4c000000, 0xff000000, "restores the marks of connections"
-	for _, c := range []struct {
-		rule    string
-		says    string // "" if the rule sets no mark of a packet
-		reaches bool   // whether it changes the marks of checks through virtual addresses
-	}{
-		{"-j MARK --set-xmark 0x6/0xffffffff", "sets marks", false},
-		{"-j MARK --set-xmark 0x4c000001/0xffffffff", "sets marks", true},
-		{"-j MARK --set-xmark 0x0/0xffffffff", "takes marks off", false},
-		{"-j MARK --set-xmark 0x100/0x100", "sets some bits of marks", false},
-		{"-j MARK --set-xmark 0x4000000/0x4000000", "sets some bits of marks", true},
-		{"-j CONNMARK --restore-mark --nfmask 0xffffffff --ctmask 0xffffffff", restores, true},
-		{"-j CONNMARK --restore-mark --nfmask 0xff --ctmask 0xff", restores, false},
-		{"-j CONNMARK --save-mark --nfmask 0xffffffff --ctmask 0xffffffff", "", false},
-		{"-j ACCEPT", "", false},
-	} {
-		table := parseListing("-P OUTPUT ACCEPT\n-N a\n-A OUTPUT -j a\n-A a " + c.rule + "\n")
+	const first, bits = 0x4c000000, 0xff000000
+	for _, row := range testkit.Table(t, "../../testdata/fwmark/sets.txt", 3) {
+		rule, reaches := row[0], row[2] == "yes"
+		table := parseListing("-P OUTPUT ACCEPT\n-N a\n-A OUTPUT -j a\n-A a " + rule + "\n")
 		found := table.settings("OUTPUT", Legacy, false)
-		if c.says == "" && len(found) == 0 {
+		if row[1] == "" && len(found) == 0 {
 			continue
 		}
-		want := "a rule in chain a (iptables-legacy) " + c.says + ": " + c.rule
-		if len(found) != 1 || found[0].String() != want || found[0].Reaches(first, bits, false) != c.reaches ||
+		want := "a rule in chain a (iptables-legacy) " + row[1] + ": " + rule
+		if len(found) != 1 || found[0].String() != want || found[0].Reaches(first, bits, false) != reaches ||
 			found[0].Reaches(first, bits, true) {
-			t.Errorf("%s: %v, want %s, reaches: %v", c.rule, found, want, c.reaches)
+			t.Errorf("%s: %v, want %s, reaches: %v", rule, found, want, reaches)
 		}
 	}
 }

@@ -3,8 +3,11 @@ package fwmark
 import (
 	"errors"
 	"io/fs"
+	"strings"
 	"testing"
 	"testing/fstest"
+
+	"ldirectord/internal/testkit"
 )
 
 // closed is a file system with files that this user may not read.
@@ -31,32 +34,24 @@ func TestLegacyTable(t *testing.T) {
 	const names = "proc/net/ip_tables_names"
 	file := func(text string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(text)} }
 	secret := &fstest.MapFile{Mode: fs.ModeIrregular}
-	release := file("6.1.0-9-amd64\n")
-	for name, c := range map[string]struct {
-		files fstest.MapFS
-		ipv6  bool
-		want  bool
-	}{
-		"no iptables-legacy":  {files: fstest.MapFS{}},
-		"another table":       {files: fstest.MapFS{names: file("filter\n")}},
-		"the table":           {files: fstest.MapFS{names: file("filter\nmangle\n")}, want: true},
-		"of the other family": {files: fstest.MapFS{names: file("mangle\n")}, ipv6: true},
-		"closed, no module":   {files: fstest.MapFS{names: secret, "sys/module/ip_tables/x": file("")}},
-		"closed, module": {files: fstest.MapFS{names: secret, "sys/module/iptable_mangle/x": file("")},
-			want: true},
-		"closed, other module": {files: fstest.MapFS{names: secret, "sys/module/ip6table_mangle/x": file("")}},
-		"closed, built in": {files: fstest.MapFS{names: secret, "proc/sys/kernel/osrelease": release,
-			"lib/modules/6.1.0-9-amd64/modules.builtin": file(
-				"kernel/net/ipv4/netfilter/iptable_mangle.ko\n")}, want: true},
-		"closed, another built in": {files: fstest.MapFS{names: secret, "proc/sys/kernel/osrelease": release,
-			"lib/modules/6.1.0-9-amd64/modules.builtin": file(
-				"kernel/net/ipv4/netfilter/iptable_filter.ko\n")}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if got, err := legacyTable(closed{c.files}, mangle, c.ipv6); got != c.want || err != nil {
-				t.Errorf("%v, %v, want %v", got, err, c.want)
-			}
-		})
+	for _, row := range testkit.Table(t, "../../testdata/fwmark/legacy.txt", 5) {
+		files := fstest.MapFS{}
+		switch row[1] {
+		case "":
+		case "closed":
+			files[names] = secret
+		default:
+			files[names] = file(strings.ReplaceAll(row[1], " ", "\n") + "\n")
+		}
+		if strings.HasPrefix(row[2], "kernel/") {
+			files["proc/sys/kernel/osrelease"] = file("6.1.0-9-amd64\n")
+			files["lib/modules/6.1.0-9-amd64/modules.builtin"] = file(row[2] + "\n")
+		} else if row[2] != "" {
+			files[row[2]] = file("")
+		}
+		got, err := legacyTable(closed{files}, mangle, row[3] == "IPv6")
+		testkit.OK(t, err, row[0])
+		testkit.Equal(t, got, row[4] == "yes", row[0])
 	}
 	broken := errors.New("broken")
 	if _, err := legacyTable(failing{broken}, mangle, false); !errors.Is(err, broken) {

@@ -9,39 +9,12 @@ import (
 )
 
 func TestLinesOfRules(t *testing.T) {
-	for _, c := range []struct {
-		rule string
-		want []string
-	}{
-		{"8 192.0.2.10 tcp 80", []string{"-d 192.0.2.10/32 -p tcp --dport 80 -j MARK --set-mark 8"}},
-		{"8 192.0.2.10 tcp 443,80", []string{
-			"-d 192.0.2.10/32 -p tcp -m multiport --dports 80,443 -j MARK --set-mark 8"}},
-		{"8 192.0.2.10 udp 5060,10000:20000",
-			[]string{"-d 192.0.2.10/32 -p udp -m multiport --dports 5060,10000:20000 -j MARK --set-mark " +
-				"8"}},
-		{"8 192.0.2.10 udp 10000:20000", []string{
-			"-d 192.0.2.10/32 -p udp --dport 10000:20000 -j MARK --set-mark 8"}},
-		{"8 192.0.2.10 sctp 80,70:90,85:95",
-			[]string{"-d 192.0.2.10/32 -p sctp --dport 70:95 -j MARK --set-mark 8"}},
-		{"8 192.0.2.10 tcp all", []string{"-d 192.0.2.10/32 -p tcp -j MARK --set-mark 8"}},
-		{"8 192.0.2.10 tcp 0:65535", []string{"-d 192.0.2.10/32 -p tcp -j MARK --set-mark 8"}},
-		{"8 192.0.2.10/24 all all", []string{"-d 192.0.2.0/24 -j MARK --set-mark 8"}},
-		{"4294967295 0.0.0.0/0 udp 53", []string{"-p udp --dport 53 -j MARK --set-mark 4294967295"}},
-		{"8 2001:db8::10 tcp 80", []string{"-d 2001:db8::10/128 -p tcp --dport 80 -j MARK --set-mark 8"}},
-		{"8 192.0.2.10 tcp 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16", []string{
-			"-d 192.0.2.10/32 -p tcp -m multiport --dports 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15 -j MARK " +
-				"--set-mark 8",
-			"-d 192.0.2.10/32 -p tcp --dport 16 -j MARK --set-mark 8"}},
-		{"8 192.0.2.10 tcp 1,2,3,4,5,6,7,8,9,10,11,12,13,14,20:30", []string{
-			"-d 192.0.2.10/32 -p tcp -m multiport --dports 1,2,3,4,5,6,7,8,9,10,11,12,13,14 -j MARK " +
-				"--set-mark 8",
-			"-d 192.0.2.10/32 -p tcp --dport 20:30 -j MARK --set-mark 8"}},
-	} {
-		r := rule(t, c.rule)
+	for _, row := range testkit.Table(t, "../../testdata/fwmark/lines.txt", 2) {
+		r := rule(t, row[0])
 		got := linesOf([]lvs.MarkRule{r, r}, r.Dest.Addr().Is6())
-		testkit.Same(t, got, c.want, c.rule)
+		testkit.Same(t, got, cellLines(row[1]), row[0])
 		if other := linesOf([]lvs.MarkRule{r}, !r.Dest.Addr().Is6()); other != nil {
-			t.Errorf("%s: in the other family too: %q", c.rule, other)
+			t.Errorf("%s: in the other family too: %q", row[0], other)
 		}
 	}
 }

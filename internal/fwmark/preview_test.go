@@ -2,7 +2,6 @@ package fwmark
 
 import (
 	"context"
-	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -19,11 +18,7 @@ type readOnly struct {
 func (r readOnly) list(context.Context, bool) (listing, error) { return parseListing(r.shown), nil }
 
 func TestPreviewWritesDownWhatSyncWouldDo(t *testing.T) {
-	rules := []lvs.MarkRule{
-		{Mark: 3, Packets: lvs.Packets{Dest: netip.MustParsePrefix("192.0.2.10/32"), Protocol: "tcp",
-			Ports: []lvs.Ports{{First: 80, Last: 80}, {First: 443, Last: 443}}}},
-		{Mark: 3, Packets: lvs.Packets{Dest: netip.MustParsePrefix("2001:db8::10/128"), Protocol: "all"}},
-	}
+	all := rules(t, "3 192.0.2.10 tcp 80,443", "3 2001:db8::10 all all")
 	const there = `-P PREROUTING ACCEPT
 -N CHAIN1
 -A PREROUTING -j CHAIN1
@@ -36,14 +31,14 @@ func TestPreviewWritesDownWhatSyncWouldDo(t *testing.T) {
 		commands   string
 	}{
 		{"nothing wanted and nothing there", "", "", nil, ""},
-		{"all is new", "-P PREROUTING ACCEPT\n", "", rules, `iptables -t mangle -N CHAIN1
+		{"all is new", "-P PREROUTING ACCEPT\n", "", all, `iptables -t mangle -N CHAIN1
 iptables -t mangle -A CHAIN1 -d 192.0.2.10/32 -p tcp -m multiport --dports 80,443 -j MARK --set-mark 3
 iptables -t mangle -I PREROUTING 1 -j CHAIN1
 ip6tables -t mangle -N CHAIN1
 ip6tables -t mangle -A CHAIN1 -d 2001:db8::10/128 -j MARK --set-mark 3
 ip6tables -t mangle -I PREROUTING 1 -j CHAIN1
 `},
-		{"it is there", there, "", rules[:1], ""},
+		{"it is there", there, "", all[:1], ""},
 		{"it is removed", there, "", nil, `iptables -t mangle -D PREROUTING -j CHAIN1
 iptables -t mangle -F CHAIN1
 iptables -t mangle -X CHAIN1

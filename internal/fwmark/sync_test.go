@@ -126,56 +126,33 @@ func TestDaemonsOfOtherNamesAreLeftAlone(t *testing.T) {
 // Changes that others made to our chain are reported, and repaired by the next Sync.
 func TestDamageIsReportedAndRepaired(t *testing.T) {
 	want := rules(t, "8 192.0.2.10 tcp 80,443", "9 192.0.2.11 udp 53")
-	chain := chainPrefix(daemon) + "1"
 	first, second := "-d 192.0.2.10/32 -p tcp -m multiport --dports 80,443 -j MARK --set-mark 8",
 		"-d 192.0.2.11/32 -p udp --dport 53 -j MARK --set-mark 9"
-	stray := "-j MARK --set-xmark 0x63/0xffffffff"
-	for _, c := range []struct {
-		name    string
-		do      func(listing)
-		reports []string
-	}{
-		{"nothing", func(listing) {}, nil},
-		{"a rule deleted", func(l listing) { l[chain] = l[chain][1:] },
-			[]string{fmt.Sprintf("IPv4: the rule %q was missing in chain %s", first, chain)}},
-		{"the chain flushed", func(l listing) { l[chain] = nil },
-			[]string{"IPv4: chain " + chain + " was empty"}},
-		{"a rule added", func(l listing) { l[chain] = append(l[chain], stray) },
-			[]string{fmt.Sprintf("IPv4: the rule %q was in chain %s, and is not our rule", normal(stray),
-				chain)}},
-		{"a rule twice", func(l listing) { l[chain] = append(l[chain], l[chain][1]) },
-			[]string{fmt.Sprintf("IPv4: the rule %q was twice in chain %s", second, chain)}},
-		{"another order", func(l listing) { slices.Reverse(l[chain]) },
-			[]string{"IPv4: the rules of chain " + chain + " were in another order"}},
-		{"the jump deleted", func(l listing) { l[prerouting] = nil },
-			[]string{"IPv4: the jump to chain " + chain + " was gone"}},
-		{"the jump doubled", func(l listing) { l[prerouting] = append(l[prerouting], "-j "+chain) },
-			[]string{"IPv4: the jump to chain " + chain + " was there twice"}},
-		{"the jump on a condition", func(l listing) { l[prerouting] = []string{"-i eth0 -j " + chain} },
-			[]string{"IPv4: the jump to chain " + chain + ` had become "-i eth0 -j ` + chain + `"`}},
-		{"a rule before the jump",
-			func(l listing) { l[prerouting] = slices.Insert(l[prerouting], 0, "-p tcp -j ACCEPT") },
-			[]string{`IPv4: the rule "-p tcp -j ACCEPT" was before the jump to our chain`}},
-		{"everything flushed", func(l listing) { l[chain], l[prerouting] = nil, nil },
-			[]string{"IPv4: the jump to chain " + chain + " was gone", "IPv4: chain " + chain +
-				" was empty"}},
-		{"the chain removed", func(l listing) { delete(l, chain); l[prerouting] = nil },
-			[]string{"IPv4: our chain was gone"}},
-		{"another generation", func(l listing) { l[chainPrefix(daemon)+"7"] = nil },
-			[]string{"IPv4: chain " + chainPrefix(daemon) + "7 was left over, without a jump"}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
+	printedAs := strings.NewReplacer("CHAIN", chainPrefix(daemon), "FIRST", printed(first),
+		"SECOND", printed(second), "; ", "\n")
+	written := strings.NewReplacer("CHAIN", chainPrefix(daemon), "FIRST", first, "SECOND", second)
+	for _, row := range testkit.Table(t, "../../testdata/fwmark/damage.txt", 3) {
+		t.Run(row[0], func(t *testing.T) {
 			table := newFake()
 			f := firewall(table)
 			mustSync(t, f, want)
-			c.do(table.chains)
-			testkit.Same(t, mustSync(t, f, want), c.reports, "reported")
+			table.chains = parseListing("-P PREROUTING ACCEPT\n-P OUTPUT ACCEPT\n" +
+				printedAs.Replace(row[1]))
+			testkit.Same(t, mustSync(t, f, want), cellLines(written.Replace(row[2])), "reported")
 			table.mustHave(t, daemon, want)
 			if found := mustSync(t, f, want); found != nil {
 				t.Errorf("reported again: %q", found)
 			}
 		})
 	}
+}
+
+// cellLines are the lines of a cell.
+func cellLines(cell string) []string {
+	if cell == "" {
+		return nil
+	}
+	return strings.Split(cell, "; ")
 }
 
 // A foreign rule that jumps to our chain is left as it is. The chain stays for it, but empty, and the error names the

@@ -56,10 +56,7 @@ func TestTryFindsTheProgramThatSetsMarks(t *testing.T) {
 func TestTryBlamesNoLock(t *testing.T) {
 	const locked = "echo 'Another app is currently holding the xtables lock.' >&2; exit 4"
 	for _, does := range []string{locked, "exec sleep 1"} {
-		dir := t.TempDir()
-		t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
-		script := "#!/bin/sh\n[ \"$1\" = --version ] && { echo iptables v1.8.9; exit; }\n" + does + "\n"
-		testkit.OK(t, os.WriteFile(filepath.Join(dir, "iptables"), []byte(script), 0o700))
+		t.Setenv("PATH", filepath.Dir(script(t, version+does))+":"+os.Getenv("PATH"))
 		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 		if fix, err := Try(ctx, false); err != nil || fix != "" {
 			t.Errorf("%s: %q, %v", does, fix, err)
