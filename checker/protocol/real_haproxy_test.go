@@ -28,14 +28,32 @@ type scriptedAgent struct {
 func newScriptedAgent(t *testing.T) *scriptedAgent {
 	t.Helper()
 	a := &scriptedAgent{says: "ready up 100%\n"}
+	var serving sync.WaitGroup
+	var end []func() error
+	t.Cleanup(func() {
+		for _, end := range end {
+			end()
+		}
+		serving.Wait()
+	})
 	for i := range a.at {
-		a.at[i] = serve(t, func(_ *testServer, c net.Conn) {
-			a.mu.Lock()
-			a.came[i]++
-			says := a.says
-			a.mu.Unlock()
-			io.WriteString(c, says)
-		}).addr
+		l := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
+		end = append(end, l.Close)
+		a.at[i] = l.Addr().(*net.TCPAddr).AddrPort()
+		serving.Go(func() {
+			for {
+				c, err := l.Accept()
+				if err != nil {
+					return
+				}
+				a.mu.Lock()
+				a.came[i]++
+				says := a.says
+				a.mu.Unlock()
+				io.WriteString(c, says)
+				c.Close()
+			}
+		})
 	}
 	return a
 }
@@ -48,11 +66,17 @@ func (a *scriptedAgent) say(t *testing.T, line string) {
 	a.says = line
 	until := a.came[0] + 3 // a client that was accepted before may still be served
 	a.mu.Unlock()
-	testkit.Until(t, realStart, func() bool {
+	for end := time.Now().Add(realStart); ; time.Sleep(2 * time.Millisecond) {
 		a.mu.Lock()
-		defer a.mu.Unlock()
-		return a.came[0] >= until
-	}, line, "is not asked for")
+		came := a.came[0]
+		a.mu.Unlock()
+		switch {
+		case came >= until:
+			return
+		case time.Now().After(end):
+			t.Fatalf("%q is not asked for", line)
+		}
+	}
 }
 
 // haproxy is the path of a running HAProxy's control socket.
