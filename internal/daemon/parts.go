@@ -96,14 +96,12 @@ func (s Source) matches(pattern string) (paths []string, err error) {
 
 // partStamps are the versions of all files that patterns name.
 func (s Source) partStamps(patterns []string) map[string]fileStamp {
-	all := map[string]fileStamp{}
+	var all []string
 	for _, pattern := range patterns {
 		paths, _ := s.matches(pattern) // none in a folder that can't be read
-		for _, path := range paths {
-			all[path] = stamp(path)
-		}
+		all = append(all, paths...)
 	}
-	return all
+	return versions(all)
 }
 
 // differing are the paths of the parts whose versions differ.
