@@ -221,7 +221,10 @@ func TestWalk(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			began := time.Now()
-			k, ended := sl.run(maxStates, func(text string) { t.Error(text) })
+			k, ended := sl.run(maxStates, func(text string) {
+				fmt.Printf("complaint of %s:\n%s\n", name, text) // at once: go test shows t.Error hours later
+				t.Fail()
+			})
 			state := "walked"
 			if !ended {
 				state = "NOT FINISHED"
