@@ -23,7 +23,7 @@ func statePath(what, path string) string {
 	return filepath.Join(dir, what+"-"+hex.EncodeToString(sum[:8]))
 }
 
-// keep writes what is to be kept over a boot. Only root may read it.
+// keep writes what is to be kept over a boot, and over a loss of power. Only root may read it.
 func keep(path string, text []byte) error {
 	if was, err := runfile.Read(path); err == nil && was != nil && string(was) == string(text) {
 		return nil
@@ -31,7 +31,10 @@ func keep(path string, text []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	return runfile.Write(path, text, 0o600)
+	if err := runfile.Write(path, text, 0o600); err != nil {
+		return err
+	}
+	return runfile.Sync(path)
 }
 
 // keepsGood reports whether the configuration in force is kept for start --last-good: unless this is a trial.
