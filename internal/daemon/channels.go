@@ -45,13 +45,15 @@ func (c *channels) setChannels(p *plan.Plan) {
 }
 
 // say records an event.
-func (c *channels) say(kind notify.Kind, text string) {
-	c.journal.Emit(notify.Event{Kind: kind, Text: text})
+func (c *channels) say(kind notify.Kind, format string, args ...any) {
+	var e notify.Event
+	e.Say(kind, format, args...)
+	c.journal.Emit(e)
 }
 
 // refused records why a configuration was refused.
 func (c *channels) refused(why string) {
-	c.say(notify.ConfigError, fmt.Sprintf("Error [%d]: %s", os.Getpid(), why))
+	c.say(notify.ConfigError, "Error [%d]: %s", os.Getpid(), why)
 }
 
 // failed records an error of the daemon itself, if there is one.

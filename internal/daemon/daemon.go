@@ -258,9 +258,9 @@ func (d *daemon) finish(cause error) error {
 	switch {
 	case asked:
 		cause = nil
-		d.say(notify.Terminated, "Linux Director Daemon terminated on signal: "+string(by))
+		d.say(notify.Terminated, "Linux Director Daemon terminated on signal: %s", string(by))
 	case cause != nil:
-		d.say(notify.Terminated, fmt.Sprintf("Linux Director Daemon ended: %v", cause))
+		d.say(notify.Terminated, "Linux Director Daemon ended: %v", cause)
 	}
 	d.closeChannels(cause)
 	return cause
@@ -291,14 +291,14 @@ func (d *daemon) announce() {
 	if !d.PidFile {
 		how = fmt.Sprintf("with pid: %d", os.Getpid())
 	}
-	d.say(notify.Starting, fmt.Sprintf("Starting Linux Director %s %s", d.Version, how))
+	d.say(notify.Starting, "Starting Linux Director %s %s", d.Version, how)
 	if good := d.Loaded.GoodSince; !good.IsZero() {
-		d.say(notify.ConfigIgnored, "The last good configuration, of "+good.Local().Format(time.DateTime)+
-			", is in force, not the file")
+		d.say(notify.ConfigIgnored, "The last good configuration, of %s, is in force, not the file",
+			good.Local().Format(time.DateTime))
 	}
 	for _, f := range d.Loaded.Found.ForLog() {
 		if d.PidFile || !f.IsPerls() { // otherwise the command has printed it there
-			d.say(notify.ConfigWarning, Message(f))
+			d.say(notify.ConfigWarning, "%s", Message(f))
 		}
 	}
 }

@@ -169,8 +169,8 @@ func (f *configFile) look(ctx context.Context) {
 	sum := sha256.Sum256(text)
 	global, path, was := f.current.Config.Global, f.d.Config.Path, f.missing
 	if f.missing = errors.Is(err, fs.ErrNotExist); f.missing && !was {
-		const stays = "Configuration file '%s' is missing: the configuration in force stays"
-		f.d.say(notify.ConfigChanged, fmt.Sprintf(stays, path))
+		f.d.say(notify.ConfigChanged, "Configuration file '%s' is missing: the configuration in force stays",
+			path)
 	}
 	f.d.tally.setMissing(f.missing)
 	if f.missing || sum == f.sum {
@@ -179,8 +179,8 @@ func (f *configFile) look(ctx context.Context) {
 	if back := TakenBack(path, text); back != "" {
 		f.sum, f.include = sum, parser.Includes(text)
 		f.d.tally.setBack(back)
-		const reads = "The text of '%s' was taken back and needs the command reload: %s"
-		f.d.say(notify.ConfigIgnored, fmt.Sprintf(reads, path, back))
+		f.d.say(notify.ConfigIgnored, "The text of '%s' was taken back and needs the command reload: %s", path,
+			back)
 		return
 	}
 	takes := "autoreload is off: the command reload takes the new configuration"
@@ -193,18 +193,18 @@ func (f *configFile) look(ctx context.Context) {
 	}
 	if f.sum = sum; err == nil {
 		f.include = parser.Includes(text)
-		changed := fmt.Sprintf("Configuration file '%s' has changed on disk", path)
+		in := ""
 		if parts != nil {
-			changed += ", in " + view.Listed(parts)
+			in = ", in " + view.Listed(parts)
 		}
-		f.d.say(notify.ConfigChanged, changed)
+		f.d.say(notify.ConfigChanged, "Configuration file '%s' has changed on disk%s", path, in)
 		info, gone := os.Stat(global.Callback)
 		if gone == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
 			f.d.hooks.Run(notify.Hook{Lane: "callback", Argv: []string{global.Callback, path}})
 		}
 		if !global.AutoReload {
 			f.d.say(notify.ConfigIgnored, " - ignore new configuration")
-			f.d.say(notify.ConfigIgnored, takes)
+			f.d.say(notify.ConfigIgnored, "%s", takes)
 		}
 	}
 	if global.AutoReload {
@@ -230,13 +230,13 @@ func (f *configFile) lookAtTLS(ctx context.Context) {
 	changed, missing := f.tls.renewed()
 	if len(missing) > 0 {
 		f.d.say(notify.ConfigChanged, "Certificate, key, authority or password is missing; "+
-			"what was read stays in force: "+strings.Join(missing, " and "))
+			"what was read stays in force: %s", strings.Join(missing, " and "))
 	}
 	if len(changed) == 0 {
 		return
 	}
-	files := strings.Join(changed, " or ")
-	f.d.say(notify.ConfigChanged, "Certificate, key, authority or password has changed on disk: "+files)
+	f.d.say(notify.ConfigChanged, "Certificate, key, authority or password has changed on disk: %s",
+		strings.Join(changed, " or "))
 	f.tls.refused = f.read(ctx, request{auto: true}) != ""
 }
 
@@ -293,7 +293,7 @@ func (f *configFile) ask(ctx context.Context, asking chan<- request, r request) 
 // reload reads the file because a command requested it. A file that is refused is a socket.Refused.
 func (f *configFile) reload(ctx context.Context, r request) error {
 	if err := f.waits(); err != nil {
-		f.d.say(notify.ConfigIgnored, fmt.Sprintf("The file is not read: %v", err))
+		f.d.say(notify.ConfigIgnored, "The file is not read: %v", err)
 		return err
 	}
 	f.d.say(notify.Reloading, "Reloading Linux Director Daemon config on signal")
@@ -384,7 +384,7 @@ func (f *configFile) prepare(ctx context.Context, text []byte, r request) (l *Lo
 		if d.Severity == parser.Error {
 			kind = notify.ConfigError
 		}
-		f.d.say(kind, Message(d))
+		f.d.say(kind, "%s", Message(d))
 	}
 	if l.Plan == nil {
 		return l, l.Refusals()[0]

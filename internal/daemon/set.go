@@ -285,7 +285,7 @@ func (o *standingOrders) sayWaiting(before orders.All) {
 	begun, undone := book.Given(o.waiting())
 	tell := func(what string, all orders.All) {
 		for _, at := range all.Sorted() {
-			o.d.say(notify.Ordered, fmt.Sprintf("%s: %s (%s): %s", what, at.Real, at.Virtual, all[at]))
+			o.d.say(notify.Ordered, "%s: %s (%s): %s", what, at.Real, at.Virtual, all[at])
 		}
 	}
 	tell("Order", begun)
@@ -382,7 +382,7 @@ func (o *standingOrders) beginDue(ctx context.Context) {
 			return // the next one counts what this one took out
 		}
 		if !o.late[since] {
-			o.d.say(notify.OrderWaits, "An order waits for enough servers: "+short[0].String())
+			o.d.say(notify.OrderWaits, "An order waits for enough servers: %v", short[0])
 		}
 		o.late[since] = true
 	}

@@ -190,7 +190,7 @@ func (f *configFile) lookAtTrial(ctx context.Context) {
 	}
 	f.follow(nil)
 	f.d.failed(notify.KeepFailed, "Why the configuration was taken back can't be kept", f.refuseAgain(t.text, why))
-	f.d.say(notify.ConfigTakenBack, "The former configuration comes back: "+why)
+	f.d.say(notify.ConfigTakenBack, "The former configuration comes back: %s", why)
 	if f.take(ctx, t.former, nil, request{via: t.via, empty: true, lists: t.lists}) == "" && f.sum != f.inForce {
 		f.d.tally.setBack(why)
 	}
