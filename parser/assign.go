@@ -19,9 +19,13 @@ func (r *reader) assign(at finder, l line, d *Directive, s *section) {
 	if s != nil {
 		written = s.v.At
 	}
+	at.given(written, l, d)
+}
+
+// given notes where a directive is written, and warns if it is written again.
+func (f finder) given(written map[string]Position, l line, d *Directive) {
 	if before, again := written[d.Name]; again && !d.Repeats {
-		at.warn(repeated, l.begin, "%s is given again; the one in line %d is ignored", d.Name,
-			before.Line)
+		f.warn(repeated, l.begin, "%s is given again; the one in line %d is ignored", d.Name, before.Line)
 	}
 	written[d.Name] = l.position()
 }

@@ -89,10 +89,7 @@ func (r *reader) inBlock(at finder, l line, d *Directive) {
 			"every other directive of one", d.Name)
 		return
 	}
-	if before, again := b.v.At[d.Name]; again && !d.Repeats {
-		at.warn(repeated, l.begin, "%s is given again; the one in line %d is ignored", d.Name, before.Line)
-	}
-	b.v.At[d.Name] = l.position()
+	at.given(b.v.At, l, d)
 	if d.Name == "use" {
 		at.refused(r.read(l, d, b))
 		return
@@ -246,15 +243,13 @@ func (c *Config) blockAt(at Position) blockID {
 func (c *Config) from(v *Virtual) jsonObject {
 	all := jsonObject{}
 	for _, d := range directives {
-		at, written := v.At[d.Name]
-		if !written {
-			at, written = c.Global.At[d.Name]
-		}
-		if written && d.Section() {
-			all[d.Name] = jsonObject{"file": at.File, "line": at.Line, "defaults": nil}
+		at := cmp.Or(v.At[d.Name], c.Global.At[d.Name])
+		if at.Line > 0 && d.Section() {
+			place := jsonObject{"file": at.File, "line": at.Line, "defaults": nil}
 			if b := c.blockAt(at); b.kind != "" {
-				all[d.Name].(jsonObject)[b.kind] = b.name
+				place[b.kind] = b.name
 			}
+			all[d.Name] = place
 		}
 	}
 	return all
