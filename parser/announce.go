@@ -26,15 +26,14 @@ func parseDevice(text string) (name string, ok bool) {
 	return name, len(name) <= maxDevice && name != "." && name != ".." && deviceForm.MatchString(name)
 }
 
-func parseMinServers(text string) (m lvs.LowHigh, ok bool) {
-	low, high, two := strings.Cut(strings.ReplaceAll(text, " ", ""), "/")
+func parseMinServers(text string) (lvs.LowHigh, bool) {
+	first, second, two := strings.Cut(strings.ReplaceAll(text, " ", ""), "/")
 	if !two {
-		high = low
+		second = first
 	}
-	m.Low, ok = parsePart(low)
-	most, ok2 := parsePart(high)
-	m.High = most
-	return m, ok && ok2 && m.Low.N > 0 && m.High.N > 0
+	low, ok := parsePart(first)
+	high, ok2 := parsePart(second)
+	return lvs.LowHigh{Low: low, High: high}, ok && ok2 && low.N > 0 && high.N > 0
 }
 
 // readAnnounceAddress reads addresses of the section's family.

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"ldirectord/internal/lvs"
 )
@@ -141,7 +142,7 @@ var readers = map[string]reading{
 	"fallbackcheck":                   oneOf("no", "connect", "section"),
 	"keepserving": parsed(parsePart, "is not allowed; it must be a number of servers, such as 2, or a "+
 		"percentage from 0% to 100%, such as 50%"),
-	"slowstart": of(durationOrNone),
+	"slowstart": of(func(v *value) time.Duration { return timeOrNone(v).Duration() }),
 	"pace paceout": parsed(parsePace, "is not allowed; it must be a number or a percentage of servers, a "+
 		"slash and a time, such as 1/10 or 25%/1m, the time "+timeAllowed[len("a time "):]+"; or 0 for none"),
 	"holddown": parsed(parseHoldDown, "is not allowed; it must be TIME or TIME,MAX with MAX at least TIME, "+
@@ -182,22 +183,20 @@ var readers = map[string]reading{
 	"pename": matching(`^sip$`,
 		"is no persistence engine of the standard kernel, which has only sip"),
 	// The check
-	"checktype":                            alone(readCheckType),
-	"service":                              of(readService),
-	"checkport":                            of(number(1, maxPort)),
-	"silence":                              parsed(parseSilence, "is not allowed; it must be up or down"),
-	"checksource":                          of(readCheckSource),
-	"checkdevice":                          of(readCheckDevice),
-	"checkmark":                            of(readCheckMark),
-	"request":                              of(readRequest),
-	"receive login passwd database secret": of(quoted),
-	"sqlreceive":                           of(quoted),
-	"same":                                 of(quoted),
-	"virtualhost":                          of(readVirtualHost),
-	"load":                                 of(readLoad),
-	"checkvip":                             of(readCheckVIP),
-	"alsocheck":                            alone(readAlsoCheck),
-	"agentsend":                            of(readEscaped),
+	"checktype":   alone(readCheckType),
+	"service":     of(readService),
+	"checkport":   of(number(1, maxPort)),
+	"silence":     parsed(parseSilence, "is not allowed; it must be up or down"),
+	"checksource": of(readCheckSource),
+	"checkdevice": of(readCheckDevice),
+	"checkmark":   of(readCheckMark),
+	"request":     of(readRequest),
+	"receive login passwd database secret sqlreceive same": of(quoted),
+	"virtualhost": of(readVirtualHost),
+	"load":        of(readLoad),
+	"checkvip":    of(readCheckVIP),
+	"alsocheck":   alone(readAlsoCheck),
+	"agentsend":   of(readEscaped),
 	// TLS, HTTP, dialogues and DNS
 	"tlsca tlscert tlskey":   of(readableFile),
 	"tlsexpirywarn":          of(number(0, maxExpiryWarn)),
