@@ -37,14 +37,11 @@ func keep(path string, text []byte) error {
 	return runfile.Sync(path)
 }
 
-// keepsGood reports whether the configuration in force is kept for start --last-good: unless this is a trial.
-func (d *daemon) keepsGood() bool {
-	return os.Getenv("STATE_DIRECTORY") != "" || os.Geteuid() == 0 && d.Table.Live != nil
-}
-
-// keepGood keeps the configuration in force, with its parts. One that is on trial may only be in force for now.
+// keepGood keeps the configuration in force, with its parts, for start --last-good. A trial keeps none, and one that is
+// on trial may only be in force for now.
 func (f *configFile) keepGood(text []byte) {
-	if !f.d.keepsGood() || f.trial != nil {
+	isKept := os.Getenv("STATE_DIRECTORY") != "" || os.Geteuid() == 0 && f.d.Table.Live != nil
+	if !isKept || f.trial != nil {
 		return
 	}
 	if path := f.d.Config.Path; TakenBack(path, text) != "" {
@@ -72,7 +69,7 @@ func LoadLastGood(ctx context.Context, s Source) (*Loaded, error) {
 	if err != nil {
 		return nil, runfile.While("reading the last good configuration", err)
 	}
-	l := s.load(ctx, text)
+	l := s.load(ctx, text, nil, guardAll)
 	l.GoodSince = since.UTC()
 	return l, nil
 }

@@ -119,7 +119,12 @@ func (f *configFile) run(ctx context.Context) {
 		case <-there:
 		case <-poll:
 			looks = true
-			f.poll(ctx)
+			if f.trial != nil {
+				f.lookAtTrial(ctx)
+				break
+			}
+			f.lookAtTLS(ctx)
+			f.lookAtLists(ctx)
 		case <-settle.C:
 			looks, settled = true, settling
 		}
@@ -144,16 +149,6 @@ func (f *configFile) run(ctx context.Context) {
 func (f *configFile) lookAtParts() map[string]fileStamp {
 	include := f.include
 	return f.partLooks.now(func() map[string]fileStamp { return f.d.Config.partStamps(include) })
-}
-
-// poll looks at what may have changed without a notice.
-func (f *configFile) poll(ctx context.Context) {
-	if f.trial != nil {
-		f.lookAtTrial(ctx)
-		return
-	}
-	f.lookAtTLS(ctx)
-	f.lookAtLists(ctx)
 }
 
 // look adopts a changed file, or reports that autoreload is off. A new time stamp alone is not a change. A missing file
@@ -217,9 +212,7 @@ func (f *configFile) refusal(ctx context.Context, text []byte, err error) string
 	if err != nil {
 		return err.Error()
 	}
-	o := f.d.Config.parserOptions()
-	o.Lists = f.d.Config.readLists(ctx, text, f.current.Lists, nil, guardNone)
-	if l := f.d.Config.prepare(ctx, text, o); l.Plan == nil {
+	if l := f.d.Config.load(ctx, text, f.current.Lists, guardNone); l.Plan == nil {
 		return l.Refusals()[0]
 	}
 	return ""
@@ -292,7 +285,9 @@ func (f *configFile) ask(ctx context.Context, asking chan<- request, r request) 
 
 // reload reads the file because a command requested it. A file that is refused is a socket.Refused.
 func (f *configFile) reload(ctx context.Context, r request) error {
-	if err := f.waits(); err != nil {
+	if f.trial != nil {
+		err := fmt.Errorf("the configuration in force waits for the command confirm until %s",
+			f.trial.until.Format(time.TimeOnly))
 		f.d.say(notify.ConfigIgnored, "The file is not read: %v", err)
 		return err
 	}
@@ -390,20 +385,19 @@ func (f *configFile) prepare(ctx context.Context, text []byte, r request) (l *Lo
 		return l, l.Refusals()[0]
 	}
 	l.forget()
-	if gone := f.vanished(l.Config); r.auto && gone != "" {
-		f.d.refused(gone)
-		return l, gone
-	}
-	if !r.empty && len(l.Config.Virtuals) == 0 && len(f.current.Config.Virtuals) > 0 {
+	switch gone := f.vanished(l.Config); {
+	case r.auto && gone != "":
+		why = gone
+	case !r.empty && len(l.Config.Virtuals) == 0 && len(f.current.Config.Virtuals) > 0:
 		why = f.d.Config.Path + " no longer has a virtual service: the old configuration stays in force; " +
 			"the command reload --empty puts the new one in force"
-		f.d.refused(why)
-		return l, why
-	}
-	if r.auto {
+	case r.auto:
 		f.d.say(notify.ConfigReread, " - reread new configuration")
 	}
-	return l, ""
+	if why != "" {
+		f.d.refused(why)
+	}
+	return l, why
 }
 
 // adopt watches the files and names of the configuration in force.

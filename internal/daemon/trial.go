@@ -145,15 +145,6 @@ func (f *configFile) begin(t *trial, text []byte) error {
 	return f.refuseAgain(text, "it was not confirmed")
 }
 
-// waits is why nothing else is read now; nil without a trial.
-func (f *configFile) waits() error {
-	if f.trial == nil {
-		return nil
-	}
-	return fmt.Errorf("the configuration in force waits for the command confirm until %s",
-		f.trial.until.Format(time.TimeOnly))
-}
-
 // confirm ends a trial; its configuration stays.
 func (f *configFile) confirm() error {
 	t := f.trial
