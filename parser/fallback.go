@@ -11,7 +11,7 @@ import (
 // the earlier one.
 func readFallback(v *value) {
 	list := words(v.text)
-	f := &realLine{line: v.line, server: Real{Forward: lvs.Route, Weight: 1, At: v.line.position()}}
+	f := &realLine{line: v.line, Real: Real{Forward: lvs.Route, Weight: 1, At: v.line.position()}}
 	last := len(list) - 1
 	if last < 0 {
 		v.refuse(badFallback, "the value is empty; it must be %s", fallbackForm)
@@ -19,7 +19,7 @@ func readFallback(v *value) {
 	}
 	if last > 0 {
 		known := false
-		if f.server.Forward, known = lvs.Forwards[list[last]]; !known {
+		if f.Forward, known = lvs.Forwards[list[last]]; !known {
 			v.refuse(badForward, "%q is not a forwarding method; after a fallback's address only gate, "+
 				"masq or ipip is allowed", list[last])
 		}

@@ -198,7 +198,7 @@ func (r *reader) dropListed(s *section) {
 		case !again:
 			first[at] = l
 		case was.list == "":
-			r.in(s, inLines).warn(repeated, l.line.position(), "%s of %s is in line %d, too, which counts",
+			r.in(s, inLines).warn(repeated, l.At, "%s of %s is in line %d, too, which counts",
 				l.hosts[0], l.list, was.line.number)
 		}
 		return again
