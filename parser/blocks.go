@@ -53,11 +53,7 @@ func (r *reader) openBlock(l line) *section {
 func (r *reader) blockLine(l line) {
 	b := r.openBlock(l)
 	at := r.in(b, inLines)
-	if l.indent > 0 {
-		at.tolerate(l, unknownDirective, l.begin, l.name+" is indented; a block begins in the first column")
-	}
-	if !l.equals {
-		at.error(unknownDirective, l.begin, "%s", describeOdd(l))
+	if !at.opens(l, "a block") {
 		return
 	}
 	v := r.read(l, byName[l.name], b)

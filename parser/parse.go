@@ -149,11 +149,7 @@ func (r *reader) blank(l line) {
 func (r *reader) header(l line) {
 	s := r.openSection(l, l.name == "virtual6")
 	at := r.in(s, inLines)
-	if l.indent > 0 {
-		at.tolerate(l, unknownDirective, l.begin, l.name+" is indented; a section begins in the first column")
-	}
-	if !l.equals {
-		at.error(unknownDirective, l.begin, "%s", describeOdd(l))
+	if !at.opens(l, "a section") {
 		return
 	}
 	s.v.At["virtual"] = l.position()
@@ -162,6 +158,17 @@ func (r *reader) header(l line) {
 	s.header.read(v)
 	at.refused(v)
 	at.notes(v)
+}
+
+// opens reports whether a line names what it opens, and reports one that is indented.
+func (f finder) opens(l line, what string) bool {
+	if l.indent > 0 {
+		f.tolerate(l, unknownDirective, l.begin, l.name+" is indented; "+what+" begins in the first column")
+	}
+	if !l.equals {
+		f.error(unknownDirective, l.begin, "%s", describeOdd(l))
+	}
+	return l.equals
 }
 
 func (r *reader) openSection(l line, ipv6 bool) *section {
