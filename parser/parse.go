@@ -17,14 +17,17 @@ const MaxSize = 64 << 20
 // reported at once. It is nil if there is nothing to examine. Time and memory are linear in the size of the file and of
 // its ranges; all look-ups together take at most five seconds.
 func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Diagnostics) {
-	r := &reader{resolver: resolver{report: report{file: name, strict: o.Strict}, opts: o}}
-	r.from = name
+	r := &reader{
+		resolver: resolver{
+			report: report{file: name, strict: o.Strict, shared: map[int]blockID{},
+				reported: map[reportedText]bool{}},
+			opts: o, warned: map[resolve.Key]bool{},
+			names: resolve.NewTable(resolve.Source{Resolver: o.Resolver, Last: o.Last, Own: o.Own}),
+		},
+		from: name, blocks: map[blockID]*section{},
+	}
 	r.defaults()
 	r.globals.At = map[string]Position{}
-	r.blocks, r.shared = map[blockID]*section{}, map[int]blockID{}
-	r.reported = map[reportedText]bool{}
-	r.names = resolve.NewTable(resolve.Source{Resolver: o.Resolver, Last: o.Last, Own: o.Own})
-	r.warned = map[resolve.Key]bool{}
 	if len(src) > MaxSize {
 		r.on(0).error(tooLarge, Position{File: name}, "the file has %d bytes; at most %d are allowed", len(src),
 			MaxSize)
