@@ -54,7 +54,7 @@ func (r *reader) compare(at finder, d *Directive, v *value, literal string) {
 	case literal == v.text+"\r" && r.crReported && !r.strict:
 	default:
 		r.crReported = r.crReported || literal == v.text+"\r"
-		at.tolerate(v.line, refused.Kind, v.line.position(), layoutOf(v, literal))
+		at.tolerate(v.line, refused.Kind, v.position(), layoutOf(v, literal))
 	}
 }
 

@@ -34,7 +34,7 @@ func readBlockName(v *value) string {
 	return v.text
 }
 
-func readBlock(v *value) { v.section.block.blockID = blockID{v.line.name, readBlockName(v)} }
+func readBlock(v *value) { v.section.block.blockID = blockID{v.name, readBlockName(v)} }
 
 // instead are the directives of a block that a section does not take if it has this one of its own.
 var instead = map[string][]string{

@@ -23,7 +23,7 @@ func stepsJSON(steps []settings.Step) (shown []map[string]text) {
 
 func readStep(v *value) {
 	text := quoted(v)
-	s := settings.Step{Send: v.line.name == "send", Text: text, Written: text}
+	s := settings.Step{Send: v.name == "send", Text: text, Written: text}
 	if s.Send {
 		s.Text = v.unescape(text)
 	}

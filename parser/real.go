@@ -31,12 +31,12 @@ func readReal(v *value) {
 	if s.reals == nil {
 		s.reals = make([]realLine, 0, usualReals)
 	}
-	s.reals = append(s.reals, v.realLine(v.line.name == "backup"))
+	s.reals = append(s.reals, v.realLine(v.name == "backup"))
 }
 
 // realLine reads a line of real servers with its problem, if it has one.
 func (v *value) realLine(isBackup bool) realLine {
-	r := realLine{line: v.line, Real: Real{Backup: isBackup, At: v.line.position()}}
+	r := realLine{line: v.line, Real: Real{Backup: isBackup, At: v.position()}}
 	if r.readEndpoint(v); v.problem == nil {
 		r.readSettings(v)
 	}

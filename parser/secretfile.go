@@ -35,7 +35,7 @@ func readSecretFile(v *value) string {
 		}
 		secret = cmp.Or(known, secret)
 	}
-	if v.line.name == "smtppasswdfile" { // it is read for each mail
+	if v.name == "smtppasswdfile" { // it is read for each mail
 		return path
 	}
 	if !isCredential {
@@ -46,7 +46,7 @@ func readSecretFile(v *value) string {
 	}
 	own := &v.section.v
 	*map[string]*string{"passwdfile": &own.Passwd, "secretfile": &own.Secret,
-		"httppasswdfile": &own.HTTPPasswd}[v.line.name] = secret
+		"httppasswdfile": &own.HTTPPasswd}[v.name] = secret
 	return path
 }
 
