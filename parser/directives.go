@@ -6,7 +6,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"time"
 
 	"ldirectord/internal/lvs"
 )
@@ -142,7 +141,7 @@ var readers = map[string]reading{
 	"fallbackcheck":                   oneOf("no", "connect", "section"),
 	"keepserving": parsed(parsePart, "is not allowed; it must be a number of servers, such as 2, or a "+
 		"percentage from 0% to 100%, such as 50%"),
-	"slowstart": of(func(v *value) time.Duration { return timeOrNone(v).Duration() }),
+	"slowstart": of(durationOrNone),
 	"pace paceout": parsed(parsePace, "is not allowed; it must be a number or a percentage of servers, a "+
 		"slash and a time, such as 1/10 or 25%/1m, the time "+timeAllowed[len("a time "):]+"; or 0 for none"),
 	"holddown": parsed(parseHoldDown, "is not allowed; it must be TIME or TIME,MAX with MAX at least TIME, "+

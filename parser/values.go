@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // value is the text after a directive's =, with its position and warnings. A reader returns what it makes of it; that
@@ -170,6 +171,8 @@ func timeOrNone(v *value) Seconds {
 	}
 	return s
 }
+
+func durationOrNone(v *value) time.Duration { return timeOrNone(v).Duration() }
 
 // perlTime is exactTime for a directive of the Perl ldirectord, which reads only the first digits of a value. A value
 // without a fraction or unit means the same here.
