@@ -100,14 +100,9 @@ func (f finder) about(l line, d Diagnostic) {
 		f.tolerate(l, d.Kind, l.position(), d.Text)
 		return
 	}
-	d.Pos, d.Text = l.around(d.part), l.named(d.Text)
-	f.add(d)
-}
-
-// named puts the directive's name in front of a text that begins with the value.
-func (l line) named(text string) string {
-	if rest, ok := strings.CutPrefix(text, "the value "); ok {
-		return "the value of " + l.name + " " + rest
+	d.Pos = l.around(d.part)
+	if rest, ok := strings.CutPrefix(d.Text, "the value "); ok {
+		d.Text = "the value of " + l.name + " " + rest
 	}
-	return text
+	f.add(d)
 }

@@ -156,7 +156,7 @@ func (s shown) virtual(v *Virtual) jsonObject {
 		o["from"] = s.from(v)
 	}
 	if v.Steps != nil {
-		o["steps"] = stepsJSON(v.Steps)
+		o["steps"] = each(v.Steps, stepJSON)
 	}
 	if len(v.AlsoFallbacks) > 0 {
 		o["alsofallback"] = each(v.AlsoFallbacks, func(f Real) jsonObject { return f.json() })
