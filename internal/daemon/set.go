@@ -173,6 +173,9 @@ func guarded(r orders.Request, now *view.Snapshot) (found []lvs.Backend, why str
 // announced returns the addresses that an order for withdraw names.
 func announced(r orders.Request, now *view.Snapshot, all orders.All, path string) (found []lvs.Backend,
 	why string) {
+	if address, err := netip.ParseAddr(strings.Trim(r.Virtual, "[]")); err == nil {
+		r.Virtual = address.String()
+	}
 	back, every := r.Kind == orders.Announce, lvs.Backend{Virtual: orders.EveryAddress}
 	isMeant := func(address string) bool { return address == r.Virtual || r.Virtual == every.Virtual }
 	if _, withdrawn := all[every]; back && withdrawn && r.Virtual != every.Virtual {
