@@ -207,7 +207,7 @@ func (d *daemon) attend() error {
 					s.Phase, s.Kept = instance.HandedOver, runfile.SinceBoot()+instance.Handover
 				})
 				d.end(director.ErrHandover)
-				return d.awaitEnd("USR1")
+				return d.awaitEnd(handedOver)
 			default:
 				return d.leave(endedBy(strings.TrimPrefix(unix.SignalName(s.(syscall.Signal)), "SIG")))
 			}
@@ -250,6 +250,8 @@ func (d *daemon) awaitEnd(by endedBy) error {
 // endedBy is the name of the signal that stopped the daemon.
 type endedBy string
 
+const handedOver endedBy = "USR1"
+
 func (e endedBy) Error() string { return "signal " + string(e) }
 
 // finish reports that the daemon stops, waits for remaining goroutines, and returns the final error.
@@ -262,7 +264,7 @@ func (d *daemon) finish(cause error) error {
 	case cause != nil:
 		d.say(notify.Terminated, fmt.Sprintf("Linux Director Daemon ended: %v", cause))
 	}
-	d.closeChannels(cause)
+	d.closeChannels(by, cause)
 	return cause
 }
 
