@@ -57,8 +57,9 @@ type Options struct {
 	Config     Source
 	Loaded     *Loaded // the configuration to begin with
 	Manager    *ServiceManager
-	Via        Via      // the files whose daemons passed on this start
-	Args       []string // options for its commands to other daemons of this machine
+	Via        Via            // the files whose daemons passed on this start
+	Hangups    chan os.Signal // has a HUP that came before Run, of one element; nil: none was caught
+	Args       []string       // options for its commands to other daemons of this machine
 
 	Name    string // the daemon's name in log lines
 	Version string // of the program
@@ -94,7 +95,8 @@ type daemon struct {
 // instance.ErrRunning.
 func Run(ctx context.Context, o Options) error {
 	os.Unsetenv(viaEnv) // it concerns only this start
-	d := &daemon{Options: o}
+	d := &daemon{Options: o, hangups: cmp.Or(o.Hangups, make(chan os.Signal, 1))}
+	signal.Notify(d.hangups, unix.SIGHUP)
 	// first: without a lock a daemon leaves nothing in the run folder
 	if err := o.Table.Connect(ctx); err != nil {
 		return err
@@ -111,9 +113,8 @@ func Run(ctx context.Context, o Options) error {
 	show() // the state file may show the table of another daemon
 	// Before any command can know our pid. PIPE is caught rather than ignored, because children would inherit an
 	// ignored signal.
-	d.signals, d.hangups = make(chan os.Signal, 8), make(chan os.Signal, 1)
+	d.signals = make(chan os.Signal, 8)
 	signal.Notify(d.signals, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGPIPE, SignalHandOver)
-	signal.Notify(d.hangups, unix.SIGHUP)
 	if o.PidFile {
 		_ = d.lock.WritePid() // commands find the daemon by its state and its socket, too
 		defer d.lock.RemovePid()
