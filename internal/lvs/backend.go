@@ -36,8 +36,8 @@ func IsNamed(id, word string) bool {
 	return word == "" || word == id || word == name || asShown(word) == name
 }
 
-// IsServer reports whether an operator's word for a real server refers to the one with this name: by its name, or by its
-// host alone.
+// IsServer reports whether an operator's word for a real server refers to the one with this name: by its name, or by
+// its host alone.
 func IsServer(name, word string) bool {
 	host := name[:max(strings.LastIndexByte(name, ':'), 0)]
 	shown := asShown(word)
