@@ -65,6 +65,7 @@ type call struct {
 	env            *daemon.Environment
 	manager        *daemon.ServiceManager
 	via            daemon.Via
+	hangups        chan os.Signal // where this process becomes the daemon
 }
 
 // exit is an exit status other than success or the usual failure. If err is nil, everything was printed already.

@@ -63,10 +63,19 @@ func (c *channels) failed(kind notify.Kind, what string, err error) {
 	}
 }
 
+// commandsEnd is how long the end waits for commands. After a handover nobody checks the servers until the next daemon
+// begins, which runs the commands again.
+func commandsEnd(by endedBy) time.Duration {
+	if by == handedOver {
+		return closeTimeout
+	}
+	return hooksTimeout
+}
+
 // closeChannels waits until pending reports are sent and commands have exited. The log is closed last.
-func (d *daemon) closeChannels(cause error) {
+func (d *daemon) closeChannels(by endedBy, cause error) {
 	begun := cmp.Or(d.ending, time.Now())
-	hooksCtx, cancel := context.WithDeadline(context.Background(), begun.Add(hooksTimeout))
+	hooksCtx, cancel := context.WithDeadline(context.Background(), begun.Add(commandsEnd(by)))
 	defer cancel()
 	posting, cancel := context.WithTimeout(hooksCtx, closeTimeout) // while commands run
 	defer cancel()

@@ -257,16 +257,12 @@ func (f *configFile) reportLists(now lists) {
 	}
 }
 
-// adoptLists notes the lists in force, and keeps the good ones for the next start.
+// adoptLists notes the lists in force, and keeps the good ones for the next start. One that is new here is soon read
+// again: it may have changed since it was read.
 func (f *configFile) adoptLists() {
-	w := &f.lists
-	w.reading = nil
+	f.lists.reading = nil
 	f.d.tally.forget(notify.KeepFailed)
-	files := w.versions(f.current.Lists)
 	for id, list := range f.current.Lists {
-		if _, known := w.seen[id]; !known {
-			w.seen[id], w.read[id] = files[id], files[id]
-		}
 		if list.Trouble == "" {
 			f.d.failed(notify.KeepFailed, "A list of real servers can't be kept for the next start",
 				saveList(id, list.Servers))
