@@ -171,7 +171,8 @@ func TestAShortListRefusesNoFile(t *testing.T) {
 		"real = 10.2.0.1:80 masq\n\tminservers = 2": "a.cf:4:15: error: minservers = 2 needs 2 servers, but " +
 			"tcp:10.1.0.1:80 has only 1; it must be at most that, or a percentage",
 	} {
-		_, found := Parse(t.Context(), "a.cf", []byte("virtual = 10.1.0.1:80\n\tservice = http\n\t"+lines+"\n"), o)
+		text := "virtual = 10.1.0.1:80\n\tservice = http\n\t" + lines + "\n"
+		_, found := Parse(t.Context(), "a.cf", []byte(text), o)
 		var got []string
 		for _, d := range found {
 			got = append(got, d.String())
