@@ -61,6 +61,9 @@ func (a adviser) announceable() {
 	for name, limit := range limits {
 		switch low, high := limit.Of(servers); {
 		case limit == lvs.LowHigh{} || servers == 0:
+		case high > servers && (a.has("realfile") || a.has("realnames")): // a list may grow again
+			a.remark(name, suspicious, "%s = %s needs %d servers, and %s has only %d with its lists", name,
+				limit, high, a.ID, servers)
 		case high > servers:
 			a.refuse(name, badValue,
 				"%s = %s needs %d servers, but %s has only %d; it must be at most that, "+

@@ -96,7 +96,7 @@ func runCommand(ctx context.Context, argv []string, stdout, stderr io.Writer, di
 func (c *call) run() error {
 	if err := c.parse(c.argv[1:]); err != nil {
 		c.warn("%v", err)
-		io.WriteString(c.stderr, "\n"+usage)
+		io.WriteString(c.stderr, "\n"+usageOf(c.verb))
 		return exit{status: exitUsage}
 	}
 	switch {

@@ -158,7 +158,7 @@ func guarded(r orders.Request, now *view.Snapshot) (found []lvs.Backend, why str
 	for i := range now.Virtuals {
 		switch v := &now.Virtuals[i]; {
 		case name != v.ID && name != v.Name:
-		case v.Holder == "":
+		case v.Holder == "" && r.Kind == orders.Obey:
 			why = v.ID + " has no keepserving, checkvip, paceout or pace: " +
 				"its checks can already remove every server"
 		case r.Kind == orders.Obey && v.Recovered:
