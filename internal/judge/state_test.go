@@ -24,32 +24,6 @@ func TestChecksOfAServer(t *testing.T) {
 	}
 }
 
-func TestMembersAtAnAddress(t *testing.T) {
-	c := inService(1, 1, 1, 1)
-	for i, n := range []byte{7, 3, 7, 5} {
-		c.Members[i].Dest.Addr = at(n)
-	}
-	c.Index()
-	for n, want := range map[byte][]int32{3: {1}, 5: {3}, 7: {0, 2}, 4: {}, 9: {}} {
-		testkit.Same(t, c.AllAt(at(n)), want, "at", n)
-	}
-	c.given("1 down")
-	if s := c.At(at(7)); s != &c.Servers[2] {
-		t.Error("with several members at an address, the one that is up is not found")
-	}
-	c.given("3 unknown")
-	if s := c.At(at(7)); s != &c.Servers[0] {
-		t.Error("with none up, the first member at the address is not found")
-	}
-	c.given("1 gone")
-	if s := c.At(at(7)); s != &c.Servers[2] {
-		t.Error("a member is found that is gone")
-	}
-	if c.At(at(4)) != nil {
-		t.Error("a member is found at an address without one")
-	}
-}
-
 func TestACopySharesNothing(t *testing.T) {
 	c := inService(1)
 	c.Servers[0].More = []Check{{Way: &Way{}}, {}}
@@ -80,17 +54,5 @@ func TestADecisionChangesNothingButItsOwn(t *testing.T) {
 	}
 	if c.Adopt(d.State); first != &c.Servers[0] || first.Held {
 		t.Error("adopting a decision replaced the servers, or did not update them")
-	}
-}
-
-// While the table is unknown no places are decided, but which servers are held is.
-func TestWithoutATableNothingIsPlaced(t *testing.T) {
-	c := sectionWith("keepserving=1, 1 down held, lost")
-	if d := Decide(c, noon); d.Places != nil || d.State.Servers[0].Held || d.State.Servers[1].Name != Up {
-		t.Errorf("with an unknown table the decision is %+v", d)
-	}
-	c.given("empty")
-	if d := Decide(c, noon); len(d.Places) != 1 {
-		t.Errorf("with an empty, known table the places are %v", d.Places)
 	}
 }
