@@ -10,19 +10,6 @@ import (
 // checkedFallbacks is a case with a server and two fallback servers, the first of which fails.
 func checkedFallbacks() Case { return sectionWith("servers=4, checkedfallbacks=8/9, 8 down") }
 
-// A copy of a state shares no check of a fallback server.
-func TestACopyHasChecksOfFallbackServersOfItsOwn(t *testing.T) {
-	c := checkedFallbacks()
-	clone := c.Clone()
-	for i := range clone.FallbackServers {
-		clone.FallbackServers[i].AssumeAll(health.Assume(health.Up))
-	}
-	if got := c.FallbackServers[0]; got.First.Health.State != health.Down ||
-		got.More[0].Health.State != health.Down {
-		t.Errorf("%+v", got)
-	}
-}
-
 // A fallback server that passes is not in service by that, and one that fails is not held.
 func TestTheChecksOfAFallbackServerDecideNothing(t *testing.T) {
 	c := checkedFallbacks()

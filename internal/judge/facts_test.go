@@ -257,6 +257,7 @@ func readAgain(c *Case) string {
 
 // reloaded is the section after a reload of another file, whose checks have no results yet.
 func (c *Case) reloaded(file string) Case {
+	file, refined := strings.CutSuffix(file, ", a name has its address")
 	now := sectionWith(file)
 	for i := range now.Servers {
 		s := &now.Servers[i]
@@ -268,6 +269,11 @@ func (c *Case) reloaded(file string) Case {
 		if check.Way != nil {
 			*check.Way = Way{} // which the new file's check may not share
 		}
+	}
+	if refined {
+		now.CarryTable(&c.State, now.Repair)
+		now.Servers[0].CarryOrders(&c.Servers[0])
+		clear(c.ByHand)
 	}
 	return now
 }

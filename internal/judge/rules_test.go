@@ -190,12 +190,3 @@ func (h *proposal) placing(text string) {
 		h.Places[d.Addr] = d
 	}
 }
-
-// A decision names the earliest time at which a rule would change it. The time is never in the past.
-func TestWhenADecisionIsDue(t *testing.T) {
-	h := &proposal{now: noon}
-	for _, at := range []time.Duration{0, -1, 5, 3, 4} {
-		h.askAgain(noon.Add(at * time.Second))
-	}
-	testkit.Equal(t, h.Again.Sub(noon), 3*time.Second)
-}
