@@ -94,7 +94,8 @@ func TestHowLongAWithdrawnAddressIsServed(t *testing.T) {
 		now := noon.Add(after(row[0]))
 		a.Found(row[1], true, now)
 		a.Place(nil, "", all, now)
-		got := placeOf(a.Want) + word(a.Lingers(false, all, now), ", lingers") + word(a.IsGone(all, now), ", gone")
+		lingers, gone := a.Lingers(false, all, now), a.IsGone(all, now)
+		got := placeOf(a.Want) + word(lingers, ", lingers") + word(gone, ", gone")
 		testkit.Equal(t, got, row[2], "after", row[0], "on", row[1])
 	}
 	testkit.Equal(t, a.Lingers(true, all, noon.Add(3*time.Second)), true, "lingers during an order")

@@ -41,8 +41,6 @@ func inService(weights ...uint32) Case {
 	return c
 }
 
-func (c *Case) says(i int, state health.State) { c.Servers[i].AssumeAll(health.Assume(state)) }
-
 func (c *Case) has(n byte, weight uint32) { c.Have.Put(lvs.Dest{Addr: at(n), Weight: weight}) }
 
 func (c *Case) byHand(n byte) { c.ByHand = map[netip.AddrPort]bool{at(n): true} }
@@ -159,14 +157,6 @@ func TestRules(t *testing.T) {
 			testkit.Equal(t, view.see(h), row[3], rule, row[1])
 			testkit.Equal(t, h.over, false, rule, row[1], "the rules after it are not asked")
 		}
-	}
-}
-
-// hold makes servers fail that are then held.
-func (c *Case) hold(servers ...int) {
-	for _, i := range servers {
-		c.says(i, health.Down)
-		c.Servers[i].Held = true
 	}
 }
 
