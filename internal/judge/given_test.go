@@ -16,7 +16,8 @@ import (
 // What holds before something happens is a script of clauses, divided by commas. A clause is a directive, as in the
 // file ("keepserving=2", times in seconds), a fact of the section ("back", "not known"), or servers and their facts
 // ("1 2 down held", "3 table=0 byhand"). A name is that of a field, of a server's first check too, or is listed in fact
-// and factOf. Times are relative to noon ("climbs=-18s"), and noon without a value.
+// and factOf. There are events too ("1 fails", "2 order=drain", "written"), which happen at that place in the script.
+// Times are relative to noon ("climbs=-18s"), and noon without a value.
 func (c *Case) given(script string) {
 	for clause := range strings.SplitSeq(script, ", ") {
 		var servers []int
