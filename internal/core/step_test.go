@@ -85,19 +85,3 @@ func BenchmarkStepOfMany(b *testing.B) {
 		})
 	}
 }
-
-// Programs that set mark rules may take longer than the time between two comparisons of the rules.
-func TestSlowMarkRulesComeToAnEnd(t *testing.T) {
-	w := newWorld(t)
-	w.start(web(1))
-	w.slow = true
-	w.reload("checkinterval = 1\n" + marked)
-	w.pass(12 * time.Second)
-	if w.e.Idle || w.rules == nil {
-		t.Fatal("no order for mark rules is in progress")
-	}
-	w.Marked(w.now, *w.rules, nil, nil)
-	if w.step(); !w.e.Idle {
-		t.Error("the next order follows at once")
-	}
-}

@@ -1,53 +1,18 @@
 package core
 
 import (
-	"errors"
 	"fmt"
-	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
 	"ldirectord/checker"
-	"ldirectord/internal/judge"
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/maintenance"
 	"ldirectord/internal/plan"
 	"ldirectord/internal/schedule"
-	"ldirectord/internal/testkit"
 	"ldirectord/ipvsctl"
 )
-
-// silent has the table give no answer.
-func (w *world) silent() {
-	w.answers = func(string) (judge.Outcome, time.Duration) {
-		return judge.Outcome{Answer: judge.Unanswered, Err: errors.New("no answer")}, judge.TableTimeout
-	}
-}
-
-// hand has somebody else make a change.
-func (w *world) hand(kind lvs.OpKind, server string, weight uint32) {
-	w.memory.Do(0, lvs.Op{Kind: kind, Key: keyOf(w, web(1)),
-		Settings: lvs.Settings{Scheduler: "wrr", Netmask: 0xffffffff},
-		Dest:     lvs.Dest{Addr: netip.MustParseAddrPort(server), Forward: lvs.Route, Weight: weight}})
-}
-
-// The daemon ends while the first reading or the first change is made: that is no failure.
-func TestTheDaemonEndsWhileItStarts(t *testing.T) {
-	for _, during := range []string{"read", "-A"} {
-		w := newWorld(t)
-		w.answers = func(what string) (o judge.Outcome, _ time.Duration) {
-			if strings.HasPrefix(what, during) {
-				o = judge.Outcome{Answer: judge.Interrupted, Err: errors.New("stopped")}
-			}
-			return o, 0
-		}
-		if _, err := w.Begin(w.now, w, w.file(web(1)), maintenance.Reading{}); err != nil {
-			t.Error(err)
-		}
-		testkit.Equal(t, w.saw("claim", "leavers", "checks", "answered", "-A"), "read", during)
-	}
-}
 
 // 2,500 servers that come back at once climb together. Each second has one operation for each server, in batches of
 // 64, and one reading of the table. There are a few records at the beginning and at the end.
