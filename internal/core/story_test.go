@@ -97,6 +97,8 @@ func (w *world) config(words string) string {
 	return text
 }
 
+var refused = checker.Result{Detail: "connect: refused", Cause: checker.Refused}
+
 // found are what checks find.
 var found = map[string]checker.Result{
 	"passes": {OK: true}, "fails": {}, "refuses": refused,

@@ -8,10 +8,8 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/internal/lvs"
-	"ldirectord/internal/maintenance"
 	"ldirectord/internal/plan"
 	"ldirectord/internal/schedule"
-	"ldirectord/ipvsctl"
 )
 
 // 2,500 servers that come back at once climb together. Each second has one operation for each server, in batches of
@@ -60,42 +58,10 @@ func crowd(slowstart int) string {
 	return file.String()
 }
 
-// clock is a table in memory at a time of its own.
-type clock struct {
-	memory
-	now *time.Time
-}
-
-func (c clock) Now() time.Time { return *c.now }
-
 // updates are results of these checks.
 func updates(tasks []*schedule.Task, r checker.Result, now time.Time) (all []schedule.Update) {
 	for _, task := range tasks {
 		all = append(all, schedule.Update{Task: task, Began: now, Result: r})
 	}
 	return all
-}
-
-// BenchmarkClimb is a second of 2,500 climbing servers.
-func BenchmarkClimb(b *testing.B) {
-	now, p := time.Now(), planned(b, crowd(3600), neverChecked)
-	c := newCore()
-	if _, err := c.Begin(now, clock{memory{ipvsctl.NewMemory(nil)}, &now}, Ready(p),
-		maintenance.Reading{}); err != nil {
-		b.Fatal(err)
-	}
-	for i, ok := range []bool{true, false, true} {
-		tasks := p.Tasks
-		if i > 0 {
-			tasks = tasks[:2500]
-		}
-		now = now.Add(2 * time.Hour)
-		c.Results(now, updates(tasks, checker.Result{OK: ok}, now))
-		c.Step(now)
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		now = now.Add(time.Second)
-		c.Step(now)
-	}
 }

@@ -16,6 +16,7 @@ import (
 	"ldirectord/internal/notify"
 	"ldirectord/internal/testkit"
 	"ldirectord/ipvsctl"
+	"ldirectord/parser"
 )
 
 // timedTable counts the changes, and records the time of the last one.
@@ -63,9 +64,9 @@ func (v *verdicts) turn(ok bool) *turn {
 }
 
 // checker is the check of one server.
-func (v *verdicts) checker() checker.Checker {
+func (v *verdicts) checker() checkFunc {
 	var last *turn
-	return checkFunc(func() checker.Result {
+	return func() checker.Result {
 		v.mu.Lock()
 		now := v.next
 		if last != now {
@@ -78,7 +79,7 @@ func (v *verdicts) checker() checker.Checker {
 		v.mu.Unlock()
 		<-now.come
 		return checker.Result{OK: now.ok}
-	})
+	}
 }
 
 // All servers of 2,500 virtual services with four servers each go down and come back at once. The test logs how long
@@ -100,20 +101,6 @@ func TestKernelFollowsARack(t *testing.T) {
 	}
 }
 
-// BenchmarkRack is the same with a table in memory, to measure the director alone.
-func BenchmarkRack(b *testing.B) {
-	r := startRack(b, ipvsctl.NewMemory(nil), "yes")
-	var took, cpu time.Duration
-	for ok := false; b.Loop(); ok = !ok {
-		begun := cpuTime()
-		took += r.turn(b, ok)
-		cpu += cpuTime() - begun
-	}
-	b.ReportMetric(float64(took.Milliseconds())/float64(b.N), "ms/table")
-	b.ReportMetric(float64(cpu.Milliseconds())/float64(b.N), "cpu-ms")
-	r.end()
-}
-
 // rack is a director over 2,500 virtual services with the same four servers.
 type rack struct {
 	table    *timedTable
@@ -124,8 +111,8 @@ type rack struct {
 func startRack(t testing.TB, client ipvsctl.Client, quiescent string) *rack {
 	r := &rack{table: &timedTable{Client: client}, verdicts: &verdicts{}}
 	r.verdicts.turn(true)
-	p := planChecked(t, rackConfig(2500, quiescent),
-		func(checker.Spec) (checker.Checker, error) { return r.verdicts.checker(), nil })
+	p := planOf(t, rackConfig(2500, quiescent), parser.Options{},
+		func(checker.Spec) checkFunc { return r.verdicts.checker() })
 	journal := notify.NewJournal(func(notify.Event) {})
 	d := New(Deps{Table: r.table, World: core.World{
 		Tell: []core.Receiver{core.Words(journal.Emit), core.Commands(notify.NewHooks(journal).Run)}}})

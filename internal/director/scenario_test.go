@@ -95,6 +95,11 @@ func uses(scenario, directives string) bool {
 		`*(`+directives+`)`).MatchString(scenario)
 }
 
+func TestMain(m *testing.M) {
+	time.Local = time.UTC // scenarios show when orders end
+	os.Exit(m.Run())
+}
+
 func TestScenarios(t *testing.T) {
 	files, err := filepath.Glob("../../testdata/scenario/*.txt")
 	if err != nil || len(files) == 0 {
@@ -515,19 +520,24 @@ func (s *scenario) waitingPlan(name string, refines bool) *plan.Plan {
 
 func (s *scenario) planWith(name string, o parser.Options) *plan.Plan {
 	o.Last = func(key known.Key) []netip.Addr { return s.past[key.Host] }
-	cfg, found := parser.Parse(s.t.Context(), name,
-		[]byte(strings.ReplaceAll(s.configs[name], "MAINTENANCE", s.folder)), o)
-	if found.HasErrors() {
-		s.t.Fatal(found)
-	}
-	for _, n := range cfg.Names {
+	p := planOf(s.t, strings.ReplaceAll(s.configs[name], "MAINTENANCE", s.folder), o,
+		func(spec checker.Spec) checkFunc { return func() checker.Result { return s.check(spec) } })
+	for _, n := range p.Config.Names {
 		s.past[n.Host] = append([]netip.Addr{n.Addr}, n.Earlier...)
 	}
-	p, found := plan.New(cfg, func(spec checker.Spec) (checker.Checker, error) {
-		return checkFunc(func() checker.Result { return s.check(spec) }), nil
-	})
+	return p
+}
+
+// planOf is the plan of a configuration, with the checks that the test makes.
+func planOf(t testing.TB, text string, o parser.Options, check func(checker.Spec) checkFunc) *plan.Plan {
+	t.Helper()
+	cfg, found := parser.Parse(t.Context(), "test", []byte(text), o)
 	if found.HasErrors() {
-		s.t.Fatal(found)
+		t.Fatal(found)
+	}
+	p, found := plan.New(cfg, func(s checker.Spec) (checker.Checker, error) { return check(s), nil })
+	if found.HasErrors() {
+		t.Fatal(found)
 	}
 	return p
 }
