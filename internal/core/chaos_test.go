@@ -528,7 +528,7 @@ func (c *chaos) compare() {
 // untold are virtual services of which the snapshot does not say what the table says: whether clients get anything.
 func (o *oracle) untold(now *view.Snapshot, table lvs.Table) (wrong []string) {
 	for _, v := range now.Virtuals {
-		serves, isOff := table[v.Key].Dests.Serve(), o.files[0][addrOf(v.Key)].check == "off"
+		serves, isOff := table[v.Key].Dests.Serve(), o.files[0][addrOf(v.Key)].CheckType == "off"
 		if v.Owner == "" && (!isOff && v.Nothing == serves || v.Serving > 0 && !serves) {
 			wrong = append(wrong,
 				fmt.Sprintf("%s: the table serves: %t; the snapshot: nothing %t, %d serving", v.ID,
