@@ -68,7 +68,7 @@ var agentWords = []condition{healthy, healthy, healthy, saysDrain, saysMaint, sa
 func (c *chaos) speak() {
 	a, says := agents[c.rand.IntN(len(agents))], agentWords[c.rand.IntN(len(agentWords))]
 	c.say("%s is %v", a, says)
-	c.oracle.set(a, says)
+	c.oracle.conditions[a] = says
 }
 
 // ends closes the idle connections to a server, or to all. The oracle does not know, so only a check may change the

@@ -307,10 +307,6 @@ func (w *truth) file() file {
 	return w.files[len(w.files)-1]
 }
 
-func (w *truth) set(a netip.AddrPort, c condition) {
-	w.conditions[a] = c
-}
-
 // maintain begins or ends maintenance of a server, and reports which.
 func (w *truth) maintain(a netip.AddrPort) (begins bool) {
 	w.troubled = w.now
@@ -472,23 +468,13 @@ func (w *truth) show(r *checker.Result, a netip.AddrPort) {
 	}
 }
 
-// recordLeavers stores what a daemon records of leaving servers, unless it has crashed.
-func (w *truth) recordLeavers(all []judge.Record) {
-	if w.left != 0 {
-		w.recorded = slices.Clone(all)
+// keep stores what a daemon records for the next one, unless it has crashed.
+func (w *truth) keep(records *[]judge.Record) func([]judge.Record) {
+	return func(all []judge.Record) {
+		if w.left != 0 {
+			*records = slices.Clone(all)
+		}
 	}
-}
-
-// recordMoving does the same for servers whose weights move.
-func (w *truth) recordMoving(all []judge.Record) {
-	if w.left != 0 {
-		w.moving = slices.Clone(all)
-	}
-}
-
-// obey replaces the orders to obey.
-func (w *truth) obey(all orders.All) {
-	w.obeyed = all
 }
 
 // mayObey reports whether the checks of a virtual service may be obeyed by order.

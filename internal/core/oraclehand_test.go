@@ -30,7 +30,7 @@ func TestOracleKnowsWhatServesInsteadOfTheFallbackServer(t *testing.T) {
 		table := lvs.Table{key: {Key: key, Dests: nil}}
 		o.settle(table, knows)
 		for _, a := range homes["web1"] {
-			o.set(a, refusing)
+			o.conditions[a] = refusing
 		}
 		if o.settle(table, knows); o.isByHand(at) != row.stay {
 			t.Errorf("%s: the change by hand may stay: %t", row.what, !row.stay)
