@@ -243,7 +243,7 @@ func (c *chaos) cutOff() {
 	c.comeBack(8, unreached, voided)
 }
 
-// comeBack heals servers in these conditions one by one, or about so many at once.
+// comeBack heals servers in these conditions one by one, or about this number at once.
 func (c *chaos) comeBack(atOnce int, from ...condition) {
 	for _, i := range c.rand.Perm(len(everyone)) {
 		if c.rand.IntN(atOnce) == 0 {

@@ -156,7 +156,8 @@ func (o *oracle) lastWord(p probe, s section) (says condition, sure bool) {
 	if recent < s.FailureCount || says == saysNothing {
 		return says, false
 	}
-	return says, !slices.ContainsFunc(answers[recent-s.FailureCount:], func(r outcome) bool { return r.says != says })
+	against := func(r outcome) bool { return r.says != says }
+	return says, !slices.ContainsFunc(answers[recent-s.FailureCount:], against)
 }
 
 // percent is how much of its weight a server's answer says it can bear.

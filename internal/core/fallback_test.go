@@ -34,7 +34,8 @@ func TestChangesOfTheFallbackServer(t *testing.T) {
 		}
 		v.Fallbacks = []*judge.Member{{Dest: lvs.Dest{Addr: someAddr, Weight: 1}}}
 		v.FallbackIn = strings.HasSuffix(row[2], "fallback in")
-		testkit.Equal(t, v.isFallback(op, real), row[3] == "yes", row[0], "counts as a change of the fallback server")
+		testkit.Equal(t, v.isFallback(op, real), row[3] == "yes", row[0],
+			"counts as a change of the fallback server")
 		if v.isFallback(lvs.Op{Kind: op.Kind}, nil) {
 			t.Errorf("%s: a change of another address counts as one of the fallback server", row[0])
 		}

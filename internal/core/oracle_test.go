@@ -76,8 +76,8 @@ func (o *oracle) offer(f file) {
 			at := spot{keyFor(addr), e.addr}
 			before := o.files[0][addr]
 			old, was := before.entry(e.addr)
-			same := was && slices.Equal(before.probes(old), s.probes(e)) && before.FailureCount == s.FailureCount &&
-				before.RiseCount == s.RiseCount
+			same := was && slices.Equal(before.probes(old), s.probes(e)) &&
+				before.FailureCount == s.FailureCount && before.RiseCount == s.RiseCount
 			o.rechecked[at] = o.rechecked[at] || was && !same
 			o.changed[at] = o.changed[at] || !same
 		}
