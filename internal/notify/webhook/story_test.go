@@ -29,10 +29,8 @@ func TestStories(t *testing.T) {
 	}
 }
 
-// take takes one step of a row.
+// take takes one step of a row. Nothing else happens meanwhile.
 func (r *receiver) take(p *Poster, words []string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	switch words[0] {
 	case "answers":
 		r.answers[strings.Join(words[1:len(words)-1], "")] = words[len(words)-1]
@@ -40,8 +38,9 @@ func (r *receiver) take(p *Poster, words []string) {
 		r.answers[""] = words[1]
 		close(r.held)
 	case "post":
-		text := words[1]
-		go p.Post(text[:1], []byte(text), func() { r.tried = append(r.tried, text) })
+		for _, text := range words[1:] {
+			p.Post(text[:1], []byte(text), func() { r.note(&r.tried, text) })
+		}
 	case "tried":
 		slices.Sort(r.tried)
 		testkit.Same(r.t, r.tried, words[1:], "tried")
@@ -59,9 +58,7 @@ func (r *receiver) take(p *Poster, words []string) {
 	case "end":
 		go r.end(p)
 	default:
-		r.mu.Unlock()
 		time.Sleep(testkit.Must(time.ParseDuration(words[0]))(r.t))
-		r.mu.Lock()
 	}
 }
 
@@ -71,7 +68,11 @@ func (r *receiver) end(p *Poster) {
 	defer cancel()
 	began := time.Now()
 	err := p.Close(ctx)
+	r.note(&r.reports, fmt.Sprintf("ended after %v: %v", time.Since(began), err))
+}
+
+func (r *receiver) note(list *[]string, text string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.reports = append(r.reports, fmt.Sprintf("ended after %v: %v", time.Since(began), err))
+	*list = append(*list, text)
 }

@@ -34,12 +34,10 @@ type receiver struct {
 // newPoster is a Poster whose connections lead to the receiver.
 func (r *receiver) newPoster() *Poster {
 	p := New(func(e notify.Event) {
-		r.mu.Lock()
-		defer r.mu.Unlock()
 		if strings.Contains(e.Text+e.Reason, "s3cret") {
 			r.t.Errorf("a secret is shown: %+v", e)
 		}
-		r.reports = append(r.reports, fmt.Sprintf("%s: %s", e.Kind, e.Text))
+		r.note(&r.reports, fmt.Sprintf("%s: %s", e.Kind, e.Text))
 	})
 	p.client.Transport.(*http.Transport).DialContext = func(context.Context, string, string) (net.Conn, error) {
 		ours, its := net.Pipe()
