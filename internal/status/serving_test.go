@@ -22,8 +22,7 @@ import (
 // Where no destination of the table has a weight, clients get nothing, and every output says so, whatever the checks
 // find; where one has, none does. A fallback server passes or fails only where it is checked.
 func TestWhatIsSaidOfServices(t *testing.T) {
-	defer func(zone *time.Location) { time.Local = zone }(time.Local)
-	time.Local = time.UTC
+	inUTC(t)
 	var all strings.Builder
 	for _, row := range testkit.Table(t, testdata+"services.txt", 4) {
 		fmt.Fprintf(&all, "==== %s\n", row[0])
