@@ -43,7 +43,8 @@ func parseOp(t testing.TB, line string) lvs.Op {
 	f.TextVarP(&dest.Addr, "real-server", "r", netip.AddrPort{}, "")
 	for i, name := range []string{"masquerading", "", "ipip", "gatewaying"} { // in the order of lvs.Forward
 		if name != "" {
-			f.BoolFuncP(name, name[:1], "", func(string) error { dest.Forward = lvs.Forward(i); return nil })
+			method := lvs.Forward(i)
+			f.BoolFuncP(name, name[:1], "", func(string) error { dest.Forward = method; return nil })
 		}
 	}
 	f.Uint32VarP(&dest.Weight, "weight", "w", 0, "")

@@ -77,15 +77,6 @@ func TestAReasonIsToldOnce(t *testing.T) {
 	same := s.Virtuals[0].Servers[1]
 	s.Virtuals[2].Servers = append(s.Virtuals[2].Servers, same, same)
 	s.Virtuals[1].Servers = append(s.Virtuals[1].Servers, same)
-	text := shown(t, NewReport(s, process(), nil))
-	_, after, _ := strings.Cut(text, "tcp:192.0.2.11:443")
-	web, _, _ := strings.Cut(after, "\ntcp:")
-	_, after, _ = strings.Cut(text, "tcp:192.0.2.12:25")
-	mail, _, _ := strings.Cut(after, "\ntcp:")
-	if strings.Count(web, "body does not match") != 1 || !strings.Contains(web, "    all: body does not match") ||
-		strings.Count(mail, "body does not match") != 1 ||
-		!strings.Contains(mail, "    2 servers: body does not match") ||
-		strings.Index(mail, "down") > strings.Index(mail, "  up ") {
-		t.Errorf("%s\n%s", web, mail)
-	}
+	inUTC(t)
+	forms(t, "reasons", s, process())
 }

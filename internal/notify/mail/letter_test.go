@@ -38,7 +38,8 @@ func TestNothingCanBeSlippedIntoAMail(t *testing.T) {
 }
 
 // A mail has the lines of the Perl ldirectord. With emailalertdetail it has more after them: the reason, how long the
-// server was in the other state, which servers are left, and where to look. The reason of a failure is also in the header.
+// server was in the other state, which servers are left, and where to look. The reason of a failure is also in the
+// header.
 func TestLetters(t *testing.T) {
 	var all strings.Builder
 	const reason = "connect: connection refused\nx"

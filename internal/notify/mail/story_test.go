@@ -42,8 +42,8 @@ func changed(t *testing.T, r Rule, changes []string) Rule {
 // happened is the event of a line: KIND STATE TEXT, of a server whose name is the last word.
 func happened(words []string) notify.Event {
 	text, real := strings.Join(words[2:], " "), words[len(words)-1]
-	return notify.Event{Time: time.Now(), Kind: notify.Kind(words[0]), Status: lvs.Status(strings.Trim(words[1], "-")),
-		Virtual: testVirtual, Real: real, Text: text}
+	return notify.Event{Time: time.Now(), Kind: notify.Kind(words[0]), Virtual: testVirtual, Real: real, Text: text,
+		Status: lvs.Status(strings.Trim(words[1], "-"))}
 }
 
 // take takes one step of a row.
@@ -63,8 +63,8 @@ func take(t *testing.T, m *Mailer, p *postbox, rule *Rule, words []string) {
 		e.Virtual = "fwm:3"
 		m.Notify(e)
 	case "mail":
-		failure := map[string]error{"fails": errAway, "refused": errors.New("554 \"go\r\naway\"")}[words[len(words)-1]]
-		p.answer(failure, words[1] == "is")
+		failures := map[string]error{"fails": errAway, "refused": errors.New("554 \"go\r\naway\"")}
+		p.answer(failures[words[len(words)-1]], words[1] == "is")
 	case "reload":
 		if slices.Contains(words, "nothing") {
 			m.Set(nil)
