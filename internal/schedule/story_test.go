@@ -53,7 +53,7 @@ func (s *story) duration(word string) time.Duration {
 	return testkit.Must(time.ParseDuration(word))(s.t)
 }
 
-// check is a check with these results, the last of them again and again.
+// check is a check with these results. The last one is repeated.
 func (s *story) check(name string, results []string) checker.Checker {
 	running := false
 	return checkFunc(func(ctx context.Context) checker.Result {

@@ -271,7 +271,8 @@ func forms(t *testing.T, name string, now *view.Snapshot, p Process) {
 	t.Helper()
 	report := NewReport(now, p, nil)
 	golden(t, name, fmt.Sprintf("%s%s\n%s\n", shown(t, report),
-		testkit.Must(json.MarshalIndent(report, "", "  "))(t), strings.Join(ofVirtuals.FindAllString(metricsOf(t, now), -1), "\n")))
+		testkit.Must(json.MarshalIndent(report, "", "  "))(t),
+		strings.Join(ofVirtuals.FindAllString(metricsOf(t, now), -1), "\n")))
 }
 
 var ofVirtuals = regexp.MustCompile(`(?m)^ldirectord_(server|virtual)_.*`)
