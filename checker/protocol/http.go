@@ -83,8 +83,8 @@ func newHTTP(s Spec, e *Env, receive *matcher) (Checker, error) {
 		host = lvs.FormatAddr(c.target.Addr())
 	}
 	addr, noAddr := netip.ParseAddr(u.Hostname())
-	port, badPort := urlPort(u)
-	c.direct = noAddr == nil && badPort == nil && netip.AddrPortFrom(addr.Unmap(), port) == c.target
+	port, _ := urlPort(u) // parseTarget has checked it
+	c.direct = noAddr == nil && netip.AddrPortFrom(addr.Unmap(), port) == c.target
 	first := hop{url: u}
 	c.prepare(&first, host, true, s.SNI, s.Host, u.Host)
 	c.tls = first.tls

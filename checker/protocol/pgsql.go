@@ -177,7 +177,6 @@ func (c *pgsqlCheck) authenticate(f *pgproto3.Frontend, scram scramLogin,
 	}
 	switch m := demand.(type) {
 	case *pgproto3.AuthenticationOk:
-		return nil
 	case *pgproto3.AuthenticationCleartextPassword:
 		if !hidden {
 			if err := c.clear.ask(); err != nil {
@@ -185,16 +184,13 @@ func (c *pgsqlCheck) authenticate(f *pgproto3.Frontend, scram scramLogin,
 			}
 		}
 		f.Send(&pgproto3.PasswordMessage{Password: c.Passwd})
-		return nil
 	case *pgproto3.AuthenticationMD5Password:
 		f.Send(&pgproto3.PasswordMessage{Password: pgsqlMD5(c.Login, c.Passwd, m.Salt)})
-		return nil
 	case *pgproto3.AuthenticationSASL:
 		if !slices.Contains(m.AuthMechanisms, scramSHA256) {
 			return fmt.Errorf("the server wants one of %s", wire.Show(strings.Join(m.AuthMechanisms, ", ")))
 		}
 		f.Send(&pgproto3.SASLInitialResponse{AuthMechanism: scramSHA256, Data: []byte(scram.first)})
-		return nil
 	case *pgproto3.AuthenticationSASLContinue:
 		final, err := scram.answer(m.Data)
 		f.Send(&pgproto3.SASLResponse{Data: final})
@@ -203,9 +199,10 @@ func (c *pgsqlCheck) authenticate(f *pgproto3.Frontend, scram scramLogin,
 		if _, err := scram.answer(m.Data); err != nil {
 			return errors.New("the server does not know the password")
 		}
-		return nil
+	default:
+		return errors.New("the server wants a log-in that is not supported")
 	}
-	return errors.New("the server wants a log-in that is not supported")
+	return nil
 }
 
 // pgsqlMD5 is the answer to AuthenticationMD5Password ("Start-up" in the protocol's manual).

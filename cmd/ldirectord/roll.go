@@ -241,9 +241,6 @@ func (r rolling) isDrained() bool {
 	return err != nil || slices.ContainsFunc(found.Servers, func(s status.Case) bool { return s.Drained })
 }
 
-// commandEnd is how long the command may take to end after a signal.
-const commandEnd = 10 * time.Second
-
 // runFor runs the command, with the name of the server for each word {}. Its exit status becomes that of roll. A signal
 // that ends roll ends it.
 func (c *call) runFor(real string, argv []string) error {
@@ -256,7 +253,7 @@ func (c *call) runFor(real string, argv []string) error {
 	cmd := exec.CommandContext(c.ctx, argv[0], argv[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, c.stdout, c.stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(unix.SIGTERM) }
-	cmd.WaitDelay = commandEnd
+	cmd.WaitDelay = 10 * time.Second // how long it may take to end after a signal
 	err := cmd.Run()
 	if failed, is := errors.AsType[*exec.ExitError](err); is && failed.ExitCode() > 0 {
 		return exit{failed.ExitCode(), fmt.Errorf("%s for %s: %w", argv[0], real, err)}

@@ -22,8 +22,8 @@ func linesOf(rules []lvs.MarkRule, ipv6 bool) (lines []string) {
 			continue
 		}
 		for _, ports := range splitPorts(mergePorts(r.Ports)) {
-			one := lvs.Packets{Dest: r.Dest.Masked(), Protocol: r.Protocol, Ports: ports}
-			text := lineOf(lvs.MarkRule{Mark: r.Mark, Packets: one})
+			text := lineOf(lvs.MarkRule{Mark: r.Mark,
+				Packets: lvs.Packets{Dest: r.Dest.Masked(), Protocol: r.Protocol, Ports: ports}})
 			lines = slices.DeleteFunc(lines, func(earlier string) bool { return earlier == text })
 			lines = append(lines, text)
 		}

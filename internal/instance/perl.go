@@ -47,8 +47,8 @@ func (i Instance) Strangers(known map[int]bool, everybody bool) (found []Strange
 			continue
 		}
 		if p, err := processOf(pid); err == nil {
-			proved := perl && netNSOf(strconv.Itoa(pid)) != 0
-			found = append(found, Stranger{Process: p, Config: config, Proved: proved, RunDir: dir})
+			found = append(found, Stranger{Process: p, Config: config, RunDir: dir,
+				Proved: perl && netNSOf(strconv.Itoa(pid)) != 0})
 		}
 	}
 	return found

@@ -414,17 +414,20 @@ func (p *Pool) run(ctx context.Context, u Update) {
 	p.finish(ctx, u)
 }
 
-// isLight reports whether the loop runs the check of a task. The loop is opened for the first one.
+// isLight reports whether the loop runs the check of a task.
 func (p *Pool) isLight(t *Task) bool {
 	l := checker.LightOf(t.Checker)
 	if l == nil {
 		return false
 	}
-	if _, ok := l.Opening(); !ok {
-		return false
-	}
+	_, ok := l.Opening()
+	return ok && p.hasLoop() // without a loop the check has a goroutine
+}
+
+// hasLoop opens the loop when it is first needed, and reports whether it is there.
+func (p *Pool) hasLoop() bool {
 	if p.loop == nil {
-		p.loop, _ = newLoop(p) // without a loop the check has a goroutine
+		p.loop, _ = newLoop(p)
 	}
 	return p.loop != nil
 }

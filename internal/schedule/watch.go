@@ -114,13 +114,9 @@ func (ws *Watches) rest(w *watching) {
 	ws.hangUp(w)
 }
 
-// tend makes the connections that are due. It returns when the next one is, at the latest then. The loop is opened for
-// the first one.
+// tend makes the connections that are due. It returns when the next one is, at the latest then.
 func (ws *Watches) tend(now, then moment) moment {
-	if len(ws.dials) > 0 && ws.pool.loop == nil {
-		ws.pool.loop, _ = newLoop(ws.pool)
-	}
-	if len(ws.dials) == 0 || ws.pool.loop == nil {
+	if len(ws.dials) == 0 || !ws.pool.hasLoop() {
 		return then
 	}
 	ws.free = max(ws.free, now-Tick) // a wake-up makes those of the whole tick
