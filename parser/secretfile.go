@@ -59,7 +59,7 @@ func (f finder) mailLogin(s *Settings) {
 		case (s.User == "") != (s.PasswdFile == ""):
 			f.error(incomplete, at, "smtpuser and smtppasswdfile belong together; give both or neither")
 			return
-		case s.User != "" && s.TLS == "no":
+		case s.User != "" && s.TLS == MailInClear:
 			f.error(conflict, at,
 				"smtpuser needs smtptls = required or offered: a password is not sent in clear text")
 			return
