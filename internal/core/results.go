@@ -40,7 +40,7 @@ func (e *examiner) update(c *check, u *schedule.Update) {
 	}
 }
 
-// answered handles the end of a check. Not each end says whether the server is healthy.
+// answered handles the end of a check. Some say nothing about the health of the server.
 func (e *examiner) answered(c *check, u *schedule.Update) {
 	r := &u.Result
 	if c.answered = history.At(u.Began); c.agent {

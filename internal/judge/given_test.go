@@ -83,7 +83,7 @@ func (c *Case) fact(name, value string, not bool) {
 			c.Fallbacks = append(c.Fallbacks, m)
 			c.FallbackServers = append(c.FallbackServers, Server{Member: m, More: []Check{{}}})
 		}
-	case "paths": // so many
+	case "paths": // their number
 		c.Paths = make([]Path, number(value))
 	case "obey":
 		c.Obey(!not)
