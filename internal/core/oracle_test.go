@@ -52,8 +52,6 @@ type oracle struct {
 	putIn     map[spot]bool // put in by hand with a weight: that doesn't make the guard hold it
 }
 
-const maxResults = 3 // the largest failurecount and risecount
-
 // grace is how long ago results and maintenance files can have come that the daemon does not know.
 func (w *truth) grace() time.Duration { return 1200*time.Millisecond + w.since(w.played) }
 
