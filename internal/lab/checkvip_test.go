@@ -17,7 +17,7 @@ func (l *lab) private() (text string) {
 
 func (l *lab) privateIs(want string) {
 	l.t.Helper()
-	l.await(5*time.Second, func() bool { return l.private() == want }, "the private services are", l.private, "want", want)
+	l.await(5*time.Second, func() bool { return l.private() == want }, "private services:", l.private, "want", want)
 }
 
 // privateAre waits for n private services with one server each, and returns them. A daemon makes them with its first

@@ -130,7 +130,7 @@ func (r portsRow) play(t *testing.T, lasts time.Duration) {
 	serving := func(want int, limit time.Duration) {
 		t.Helper()
 		virtual := " " + net.JoinHostPort(r.vip, port) + " -r "
-		l.await(limit, func() bool { return strings.Count(l.table(), virtual) == want }, "want servers:", want, l.table)
+		l.await(limit, func() bool { return strings.Count(l.table(), virtual) == want }, "want", want, l.table)
 	}
 	l.does(path, "start")
 	serving(portsServers, 60*time.Second)

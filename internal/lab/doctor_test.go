@@ -29,7 +29,8 @@ func (s *scene) finds(kind string) {
 func (s *scene) obey() {
 	s.t.Helper()
 	fix := s.inside("dir", "sh", "-ec", s.fault.Command)
-	fix.Env = append(os.Environ(), "PATH="+s.dir+":"+filepath.Dir(program(s.t))+":"+os.Getenv("PATH"), "P="+s.prefix)
+	path := s.dir + ":" + filepath.Dir(program(s.t)) + ":" + os.Getenv("PATH")
+	fix.Env = append(os.Environ(), "PATH="+path, "P="+s.prefix)
 	out, err := fix.CombinedOutput()
 	testkit.OK(s.t, err, s.fault.Command, string(out))
 }
@@ -44,7 +45,8 @@ func (s *scene) gone() {
 		}
 		left = s.doctor()
 	}
-	if slices.ContainsFunc(left, func(f fault) bool { return f.Kind == s.fault.Kind }) || len(left) >= len(s.faults) {
+	still := slices.ContainsFunc(left, func(f fault) bool { return f.Kind == s.fault.Kind })
+	if still || len(left) >= len(s.faults) {
 		s.t.Errorf("doctor found %v; after %q it finds %v", s.faults, s.fault.Command, left)
 	}
 }
@@ -62,7 +64,9 @@ func (s *scene) doctor() []fault {
 	if err := json.Unmarshal([]byte(out), &answer); err != nil {
 		s.t.Fatalf("%v\n%s", err, out)
 	}
-	settings := func(what string) bool { return strings.HasPrefix(what, "real servers at the virtual addresses") } // spoilt by the case
+	settings := func(what string) bool { // spoilt by the case
+		return strings.HasPrefix(what, "real servers at the virtual addresses")
+	}
 	if len(slices.DeleteFunc(answer.NotLookedAt, settings)) > 0 {
 		s.t.Errorf("doctor did not look at %v", answer.NotLookedAt)
 	}

@@ -111,6 +111,8 @@ func (p *watchedPair) weights() []string {
 	return slices.Clone(p.seen)
 }
 
+func (p *watchedPair) String() string { return fmt.Sprint(p.weights()) }
+
 const pairServer = "-t 192.0.2.10:7000 -r 192.0.2.21:7000 -g -w "
 
 // weightOf is the weight of the pair's server; empty if it does not serve.

@@ -68,8 +68,11 @@ func (l *lab) play(names string) {
 	for name, step := range steps {
 		params.Cmds[name] = func(ts *testscript.TestScript, neg bool, args []string) {
 			s := ts.Value(sceneOf{}).(*scene)
-			s.ts = ts
-			step(s, !neg, args)
+			s.ts, s.is = ts, !neg
+			if neg && name != "prints" && name != "logs" {
+				ts.Fatalf("%s takes no !", name)
+			}
+			step(s, args)
 		}
 	}
 	testscript.RunT(scriptT{l.t}, params)
