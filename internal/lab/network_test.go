@@ -215,7 +215,7 @@ func (l *lab) await(limit time.Duration, so func() bool, words ...any) {
 	l.t.Helper()
 	for begin := time.Now(); !so(); time.Sleep(20 * time.Millisecond) {
 		if time.Since(begin)-l.idle.since(begin) > limit {
-			testkit.Until(l.t, 0, so, append(append(words, "after", limit), l.logText)...)
+			testkit.Until(l.t, 0, so, append(append(words, "limit:", limit), l.logText)...)
 		}
 	}
 }
