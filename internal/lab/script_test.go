@@ -65,6 +65,7 @@ func (l *lab) play(names string) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){},
 	}
+	params.Deadline, _ = l.t.Deadline()
 	for name, step := range steps {
 		params.Cmds[name] = func(ts *testscript.TestScript, neg bool, args []string) {
 			s := ts.Value(sceneOf{}).(*scene)

@@ -117,7 +117,9 @@ var steps = map[string]func(s *scene, args []string){
 		n, lines := s.changes(s.marks["log"])
 		testkit.Equal(s.t, n, s.number(args[0]), "changes", lines)
 	},
-	"until":    func(s *scene, args []string) { s.until(s.time(args[0]), s.lines(args[1:])...) },
+	"until": func(s *scene, args []string) {
+		s.ts.Logf("after %v", s.until(s.time(args[0]), s.lines(args[1:])...).Round(10*time.Millisecond))
+	},
 	"remember": func(s *scene, _ []string) { s.was = s.table() },
 	"unchanged": func(s *scene, _ []string) {
 		testkit.Equal(s.t, s.table(), s.was, "the table", s.logText())
