@@ -166,8 +166,8 @@ var steps = map[string]func(s *scene, args []string){
 		s.ts.Setenv("HERE", here)
 		told := ""
 		if there != "" {
-			told = fmt.Sprintf(":3:16: warning: iptables is %s here, and %s has rules in its mangle table as "+
-				"well", here, there)
+			told = ":3:16: warning: iptables is " + here + " here, and " + there +
+				" has rules in its mangle table as well"
 		}
 		testkit.Write(s.t, s.dir+"/both", told)
 	},
