@@ -30,9 +30,7 @@ func mobyDests(t testing.TB, h *ipvs.Handle, ops []lvs.Op) {
 // A change in a batch takes at most three tenths of the time of one by moby/ipvs, on any machine. Both take turns and
 // change half of the services each, so that the kernel does the same work for both.
 func TestKernelChangesInBatchesCostLess(t *testing.T) {
-	needsIPVS(t)
-	namespace(t)
-	k := openKernel(t)
+	k := ownKernel(t)
 	h := testkit.Must(ipvs.New(""))(t)
 	defer h.Close()
 	up, down, none := rack(2500, 4, 1), rack(2500, 4, 0), rack(2500, 4, 1)

@@ -86,9 +86,7 @@ func TestKernelForeignServicesAreReadAndLeftAlone(t *testing.T) {
 
 // TestKernelReadsTenThousandDestinations reads a table that takes hundreds of messages, to the last entry.
 func TestKernelReadsTenThousandDestinations(t *testing.T) {
-	needsIPVS(t)
-	namespace(t)
-	k := openKernel(t)
+	k := ownKernel(t)
 	want := manyDests()
 	start := time.Now()
 	have := apply(t, k, lvs.Diff(nil, want)...)
@@ -102,9 +100,7 @@ func TestKernelReadsTenThousandDestinations(t *testing.T) {
 }
 
 func BenchmarkKernelRead10k(b *testing.B) {
-	needsIPVS(b)
-	namespace(b)
-	k := openKernel(b)
+	k := ownKernel(b)
 	apply(b, k, lvs.Diff(nil, manyDests())...)
 	b.ReportAllocs()
 	for b.Loop() {
@@ -115,9 +111,7 @@ func BenchmarkKernelRead10k(b *testing.B) {
 }
 
 func BenchmarkKernelEdit(b *testing.B) {
-	needsIPVS(b)
-	namespace(b)
-	k := openKernel(b)
+	k := ownKernel(b)
 	apply(b, k, parseOps(b, "-A -f 1 -s rr", "-a -f 1 -r 10.2.0.1:0 -g -w 1")...)
 	edit := parseOp(b, "-e -f 1 -r 10.2.0.1:0 -g -w 2")
 	b.ReportAllocs()

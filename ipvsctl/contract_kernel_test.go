@@ -62,6 +62,14 @@ func openKernel(t testing.TB) *kernel {
 	return k
 }
 
+// ownKernel is the table of a namespace of its own, if there is IPVS here.
+func ownKernel(t testing.TB) *kernel {
+	t.Helper()
+	needsIPVS(t)
+	namespace(t)
+	return openKernel(t)
+}
+
 // removal is the changes that remove all services of a table.
 func removal(t lvs.Table) (ops []lvs.Op) {
 	for _, key := range t.Keys() {
@@ -125,9 +133,7 @@ func withoutThresholds(text string) string {
 }
 
 func TestKernelWithoutAModuleSaysWhichOne(t *testing.T) {
-	needsIPVS(t)
-	namespace(t)
-	k := openKernel(t)
+	k := ownKernel(t)
 	for line, want := range map[string]string{
 		"-A -f 2 -s wombat":            "the kernel lacks module ip_vs_wombat",
 		"-A -f 2 -s rr -p 9 --pe nope": "the kernel lacks module ip_vs_pe_nope",

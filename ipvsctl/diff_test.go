@@ -1,7 +1,6 @@
 package ipvsctl
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -194,26 +193,6 @@ func BenchmarkDiff10k(b *testing.B) {
 			}
 		})
 	}
-}
-
-func ExampleDiff() {
-	key := lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("192.0.2.10:80")}
-	down, up := netip.MustParseAddrPort("192.0.2.21:80"), netip.MustParseAddrPort("192.0.2.22:80")
-	service := func(dests ...lvs.Dest) lvs.Table {
-		s := lvs.VirtualService{Key: key, Settings: lvs.Settings{Scheduler: "wrr"}}
-		for _, dest := range dests {
-			s.Dests.Put(dest)
-		}
-		return lvs.Table{key: s}
-	}
-	have := service(lvs.Dest{Addr: down, Forward: lvs.Route, Weight: 1})
-	want := service(lvs.Dest{Addr: down, Forward: lvs.Route}, lvs.Dest{Addr: up, Forward: lvs.Route, Weight: 1})
-	for _, op := range lvs.Diff(have, want) {
-		fmt.Println(op)
-	}
-	// Output:
-	// -a -t 192.0.2.10:80 -r 192.0.2.22:80 -g -w 1
-	// -e -t 192.0.2.10:80 -r 192.0.2.21:80 -g -w 0
 }
 
 func TestRoundsPutWhatTakesAwayLast(t *testing.T) {

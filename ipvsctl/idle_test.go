@@ -9,9 +9,7 @@ import (
 func TestTimeoutsInMemory(t *testing.T) { testTimeouts(t, NewMemory(nil)) }
 
 func TestKernelTimeouts(t *testing.T) {
-	needsIPVS(t)
-	namespace(t)
-	testTimeouts(t, openKernel(t))
+	testTimeouts(t, ownKernel(t))
 }
 
 // testTimeouts checks that the timeouts are those of a new kernel at first, and that each order changes those that it

@@ -43,6 +43,16 @@ func (s sent) carries(attrs []byte) []byte {
 	return s.says(s.family, append([]byte{s.cmd, 1, 0, 0}, attrs...))
 }
 
+// first is a kernel that answers the first request of each send, which is the only one.
+func first(answer func(sent) [][]byte) func([]sent) [][]byte {
+	return func(r []sent) [][]byte { return answer(r[0]) }
+}
+
+// refusing is a kernel that answers each request with an error.
+func refusing(errno syscall.Errno) func([]sent) [][]byte {
+	return first(func(r sent) [][]byte { return r.refuses(errno) })
+}
+
 // knows is the kernel's answer to the question for a family: it has the number 42.
 func (s sent) knows() [][]byte {
 	family := nl.NewRtAttr(nl.GENL_CTRL_ATTR_FAMILY_ID, nl.Uint16Attr(42))
@@ -394,12 +404,12 @@ func TestATableThatCantBeReadIsAnError(t *testing.T) {
 			return [][]byte{r.carries(nil), r.acked(0)}
 		},
 	} {
-		k := kernelTo(t, func(r []sent) [][]byte { return answer(r[0]) })
+		k := kernelTo(t, first(answer))
 		if _, err := k.Read(t.Context()); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
 		}
 	}
-	k := kernelTo(t, func(r []sent) [][]byte { return r[0].refuses(syscall.EPERM) })
+	k := kernelTo(t, refusing(syscall.EPERM))
 	if _, err := k.Services(t.Context(), parseOp(t, "-D -f 1").Key); !errors.Is(err, syscall.EPERM) ||
 		!strings.HasPrefix(err.Error(), "ipvs connections of ") {
 		t.Errorf("%v", err)
@@ -458,7 +468,7 @@ func TestWithoutIPVSTheModuleIsLoadedOnce(t *testing.T) {
 			t.Errorf("%s: %v after %d questions, want %s", name, err, asked, row.want)
 		}
 	}
-	c := lineTo(t, func(r []sent) [][]byte { return r[0].refuses(syscall.EPERM) })
+	c := lineTo(t, refusing(syscall.EPERM))
 	modprobe(t, "exit 0")
 	if err := findFamily(t.Context(), c.genl); err != syscall.EPERM {
 		t.Errorf("%v", err)

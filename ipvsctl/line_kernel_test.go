@@ -71,9 +71,7 @@ func TestKernelLostAnswerIsAnErrorAndTheNextRequestGetsThrough(t *testing.T) {
 }
 
 func TestKernelReadEndsWithItsContext(t *testing.T) {
-	needsIPVS(t)
-	namespace(t)
-	k := openKernel(t)
+	k := ownKernel(t)
 	loseAnswers(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
@@ -84,9 +82,7 @@ func TestKernelReadEndsWithItsContext(t *testing.T) {
 
 // Two goroutines that use one handle of moby/ipvs take each other's answers and wait forever.
 func TestKernelMayBeSharedByGoroutines(t *testing.T) {
-	needsIPVS(t)
-	namespace(t)
-	k := openKernel(t)
+	k := ownKernel(t)
 	apply(t, k, parseOp(t, "-A -f 1 -s rr"))
 	var users sync.WaitGroup
 	for n := range 4 {

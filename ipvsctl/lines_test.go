@@ -2,12 +2,15 @@ package ipvsctl
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/spf13/pflag"
 
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/testkit"
@@ -16,19 +19,69 @@ import (
 // parseOp reads a change in the arguments of ipvsadm, as Op.String writes it.
 func parseOp(t testing.TB, line string) lvs.Op {
 	t.Helper()
-	p := &opParser{t: t, line: line, words: strings.Fields(line)}
-	kind := slices.Index([]string{"-A", "-E", "-D", "-a", "-e", "-d"}, p.next()) // in the order of lvs.OpKind
-	if kind < 0 {
-		t.Fatalf("%s: no operation", line)
+	words := strings.Fields(line)
+	kind := slices.Index([]string{"-A", "-E", "-D", "-a", "-e", "-d"}, words[0]) // in the order of lvs.OpKind
+	op := lvs.Op{Kind: lvs.OpKind(kind), Key: lvs.Key{Protocol: lvs.Mark}}
+	key, settings, dest := &op.Key, &op.Settings, &op.Dest
+	f := pflag.NewFlagSet(line, pflag.ContinueOnError)
+	for protocol, name := range map[lvs.Protocol]string{lvs.TCP: "tcp", lvs.UDP: "udp", lvs.SCTP: "sctp"} {
+		short := map[lvs.Protocol]string{lvs.TCP: "t", lvs.UDP: "u"}[protocol]
+		f.FuncP(name+"-service", short, "", func(word string) error {
+			key.Protocol, key.Addr = protocol, netip.MustParseAddrPort(word)
+			key.IPv6 = key.Addr.Addr().Is6()
+			return nil
+		})
 	}
-	p.op.Kind = lvs.OpKind(kind)
-	for len(p.words) > 0 {
-		p.option(p.next())
+	f.Uint32VarP(&key.Mark, "fwmark-service", "f", 0, "")
+	f.BoolVarP(&key.IPv6, "ipv6", "6", false, "")
+	f.StringVarP(&settings.Scheduler, "scheduler", "s", "", "")
+	f.Uint32VarP(&settings.Timeout, "persistent", "p", 0, "")
+	mask := f.StringP("netmask", "M", "", "")
+	f.StringVar(&settings.PEName, "pe", "", "")
+	f.BoolP("ops", "o", false, "")
+	schedFlags := f.StringP("sched-flags", "b", "", "")
+	f.TextVarP(&dest.Addr, "real-server", "r", netip.AddrPort{}, "")
+	for i, name := range []string{"masquerading", "", "ipip", "gatewaying"} { // in the order of lvs.Forward
+		if name != "" {
+			method := lvs.Forward(i)
+			f.BoolFuncP(name, name[:1], "", func(string) error { dest.Forward = method; return nil })
+		}
 	}
-	if p.op.Key.IPv6 {
-		p.ipv6Mask()
+	f.Uint32VarP(&dest.Weight, "weight", "w", 0, "")
+	f.Uint32VarP(&dest.Upper, "u-threshold", "x", 0, "")
+	f.Uint32VarP(&dest.Lower, "l-threshold", "y", 0, "")
+	tunnel := f.String("tun-type", "ipip", "")
+	f.Uint16Var(&dest.Encap.Port, "tun-port", 0, "")
+	for i, name := range []string{"tun-nocsum", "tun-csum", "tun-remcsum"} { // in the order of lvs.TunnelFlags
+		f.BoolFunc(name, "", func(string) error { dest.Encap.Flags = lvs.TunnelFlags(i); return nil })
 	}
-	return p.op
+	testkit.OK(t, f.Parse(words[1:]), line)
+	if kind < 0 || f.NArg() > 0 {
+		t.Fatalf("%s: what does it do?", line)
+	}
+	dest.Encap.Type = map[string]lvs.Encapsulation{"gue": lvs.GUE, "gre": lvs.GRE}[*tunnel]
+	settings.Flags = testkit.Must(lvs.ParseSchedFlags(settings.Scheduler, *schedFlags))(t, line)
+	if f.Changed("ops") {
+		settings.Flags |= lvs.OnePacket
+	}
+	if f.Changed("persistent") {
+		settings.Flags |= lvs.Persistent
+		settings.Netmask = maskOf(t, *mask, key.IPv6)
+	}
+	return op
+}
+
+// maskOf reads the granularity of persistence.
+func maskOf(t testing.TB, text string, ipv6 bool) uint32 {
+	t.Helper()
+	switch {
+	case text == "":
+		return lvs.EachClient(ipv6)
+	case ipv6:
+		return uint32(testkit.Must(strconv.Atoi(text))(t))
+	}
+	a := testkit.Must(netip.ParseAddr(text))(t).As4()
+	return binary.BigEndian.Uint32(a[:])
 }
 
 func parseOps(t testing.TB, lines ...string) []lvs.Op {
@@ -66,111 +119,4 @@ func linesOf(ops []lvs.Op) []string {
 		lines = append(lines, op.String())
 	}
 	return lines
-}
-
-type opParser struct {
-	t     testing.TB
-	line  string
-	words []string
-	op    lvs.Op
-	mask  string
-}
-
-func (p *opParser) next() string {
-	p.t.Helper()
-	if len(p.words) == 0 {
-		p.t.Fatalf("%s: it ends too early", p.line)
-	}
-	word := p.words[0]
-	p.words = p.words[1:]
-	return word
-}
-
-func (p *opParser) number() uint32 {
-	p.t.Helper()
-	n := testkit.Must(strconv.ParseUint(p.next(), 10, 32))(p.t, p.line)
-	return uint32(n)
-}
-
-func (p *opParser) addr() netip.AddrPort {
-	p.t.Helper()
-	return testkit.Must(netip.ParseAddrPort(p.next()))(p.t, p.line)
-}
-
-func (p *opParser) service(protocol lvs.Protocol) {
-	p.t.Helper()
-	addr := p.addr()
-	p.op.Key = lvs.Key{Protocol: protocol, Addr: addr, IPv6: addr.Addr().Is6()}
-}
-
-func (p *opParser) option(name string) {
-	p.t.Helper()
-	settings, dest := &p.op.Settings, &p.op.Dest
-	switch name {
-	case "-t":
-		p.service(lvs.TCP)
-	case "-u":
-		p.service(lvs.UDP)
-	case "--sctp-service":
-		p.service(lvs.SCTP)
-	case "-f":
-		p.op.Key = lvs.Key{Protocol: lvs.Mark, Mark: p.number()}
-	case "-6":
-		p.op.Key.IPv6 = true
-	case "-s":
-		settings.Scheduler = p.next()
-	case "-p":
-		settings.Flags |= lvs.Persistent
-		settings.Timeout, settings.Netmask = p.number(), lvs.EachClient(false)
-	case "-M":
-		p.mask = p.next()
-		if a, err := netip.ParseAddr(p.mask); err == nil {
-			b := a.As4()
-			settings.Netmask = uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3])
-		}
-	case "-o":
-		settings.Flags |= lvs.OnePacket
-	case "-b":
-		flags := testkit.Must(lvs.ParseSchedFlags(settings.Scheduler, p.next()))(p.t, p.line)
-		settings.Flags |= flags
-	case "--pe":
-		settings.PEName = p.next()
-	case "-r":
-		dest.Addr = p.addr()
-	case "-m":
-		dest.Forward = lvs.Masq
-	case "-i":
-		dest.Forward = lvs.Tunnel
-	case "-g":
-		dest.Forward = lvs.Route
-	case "-w":
-		dest.Weight = p.number()
-	case "-x":
-		dest.Upper = p.number()
-	case "-y":
-		dest.Lower = p.number()
-	case "--tun-type":
-		dest.Encap.Type = map[string]lvs.Encapsulation{"ipip": lvs.IPIP, "gue": lvs.GUE,
-			"gre": lvs.GRE}[p.next()]
-	case "--tun-port":
-		dest.Encap.Port = uint16(p.number())
-	case "--tun-csum":
-		dest.Encap.Flags = lvs.Checksum
-	case "--tun-remcsum":
-		dest.Encap.Flags = lvs.RemoteChecksum
-	case "--tun-nocsum":
-	default:
-		p.t.Fatalf("%s: unknown option %s", p.line, name)
-	}
-}
-
-// ipv6Mask reads the netmask again when the address family is known.
-func (p *opParser) ipv6Mask() {
-	if p.op.Settings.Flags&lvs.Persistent == 0 {
-		return
-	}
-	p.op.Settings.Netmask = lvs.EachClient(true)
-	if n, err := strconv.ParseUint(p.mask, 10, 32); err == nil {
-		p.op.Settings.Netmask = uint32(n)
-	}
 }

@@ -92,13 +92,6 @@ func (h *header) portOf(v *value, text string) string {
 // maxHostLength is the length of the longest host name (RFC 1035, section 2.3.4).
 const maxHostLength = 255
 
-// parseIPv4 reads four decimal numbers without leading zeros. The C library also reads other forms (hexadecimal, octal,
-// fewer numbers), which nobody intends.
-func parseIPv4(s string) (netip.Addr, bool) {
-	a, _ := netip.ParseAddr(s)
-	return a, a.Is4()
-}
-
 // readsIPv6 reports whether a text is an address without a scope that is not an IPv4-mapped one.
 func readsIPv6(s string) bool {
 	a, _ := netip.ParseAddr(s)

@@ -216,10 +216,9 @@ func (a adviser) askedPorts(checks []*Virtual) (ports []string) {
 // RefusesClientsOfTheDown reports whether the kernel refuses clients whose server has weight 0: these schedulers choose
 // by the client's address, and use the weight only with their flag.
 func (v *Virtual) RefusesClientsOfTheDown() bool {
-	return (v.Scheduler == "mh" || v.Scheduler == "sh") &&
-		!slices.ContainsFunc(strings.Split(v.SchedFlags, ","), func(flag string) bool {
-			return flag == v.Scheduler+"-fallback" || flag == "flag-1"
-		})
+	flags := strings.Split(v.SchedFlags, ",")
+	return (v.Scheduler == "mh" || v.Scheduler == "sh") && !slices.Contains(flags, v.Scheduler+"-fallback") &&
+		!slices.Contains(flags, "flag-1")
 }
 
 func (a adviser) kernel() {

@@ -49,7 +49,7 @@ func readAlsoCheck(v *value) {
 		v.bad("has no check; it must be %s", alsoCheckForm)
 		return
 	}
-	c := AlsoCheck{Type: list[0], At: v.line.position()}
+	c := AlsoCheck{Type: list[0], At: v.position()}
 	switch {
 	case v.globals.checks[c.Type]:
 		c.Name = c.Type
@@ -63,9 +63,9 @@ func readAlsoCheck(v *value) {
 	if v.problem != nil {
 		return
 	}
-	c.RequestAt, c.ReceiveAt = v.line.around(strs), v.line.around(strs)
+	c.RequestAt, c.ReceiveAt = v.around(strs), v.around(strs)
 	if i := strings.LastIndex(v.line.text, `"`+c.Receive+`"`); i > 0 {
-		c.ReceiveAt = v.line.at(i)
+		c.ReceiveAt = v.at(i)
 	}
 	c.Written = trim(trim(strings.Join(list, " ")+" "+strs) + " " + weight)
 	virtual.AlsoChecks = append(virtual.AlsoChecks, c)

@@ -26,15 +26,14 @@ func parseDevice(text string) (name string, ok bool) {
 	return name, len(name) <= maxDevice && name != "." && name != ".." && deviceForm.MatchString(name)
 }
 
-func parseMinServers(text string) (m lvs.LowHigh, ok bool) {
-	low, high, two := strings.Cut(strings.ReplaceAll(text, " ", ""), "/")
+func parseMinServers(text string) (lvs.LowHigh, bool) {
+	first, second, two := strings.Cut(strings.ReplaceAll(text, " ", ""), "/")
 	if !two {
-		high = low
+		second = first
 	}
-	m.Low, ok = parsePart(low)
-	most, ok2 := parsePart(high)
-	m.High = most
-	return m, ok && ok2 && m.Low.N > 0 && m.High.N > 0
+	low, ok := parsePart(first)
+	high, ok2 := parsePart(second)
+	return lvs.LowHigh{Low: low, High: high}, ok && ok2 && low.N > 0 && high.N > 0
 }
 
 // readAnnounceAddress reads addresses of the section's family.
@@ -62,6 +61,9 @@ func (a adviser) announceable() {
 	for name, limit := range limits {
 		switch low, high := limit.Of(servers); {
 		case limit == lvs.LowHigh{} || servers == 0:
+		case high > servers && (a.has("realfile") || a.has("realnames")): // a list may grow again
+			a.remark(name, suspicious, "%s = %s needs %d servers, and %s has only %d with its lists", name,
+				limit, high, a.ID, servers)
 		case high > servers:
 			a.refuse(name, badValue,
 				"%s = %s needs %d servers, but %s has only %d; it must be at most that, "+

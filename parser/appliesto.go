@@ -15,14 +15,10 @@ func (v *Virtual) OverTLS() bool {
 }
 
 func (d *Directive) usedBy() string {
-	names := servicesThatTake(d.Name)
-	switch {
-	case len(names) == 0 && !d.is("for-tls"):
-		return ""
-	case !d.is("for-tls"):
-		return enumerate(names)
+	if !d.is("for-tls") {
+		return enumerate(servicesThatTake(d.Name))
 	}
-	names = settings.ServicesThat(func(s settings.Service) bool {
+	names := settings.ServicesThat(func(s settings.Service) bool {
 		return s.Is(settings.OverTLS) || s.Takes(d.Name)
 	})
 	return enumerate(names) + ", with tls=yes for " + enumerate(servicesThatTake("tls")) +
@@ -38,11 +34,11 @@ func (d *Directive) isUsedBy(check *Virtual) bool {
 	return settings.ServiceOf(check.Service).Takes(d.Name) || d.is("for-tls") && check.OverTLS()
 }
 
-// enumerate formats a list for a sentence: "a, b and c".
+// enumerate formats a list for a sentence: "a, b and c"; "" for an empty one.
 func enumerate(list []string) string {
 	last := len(list) - 1
-	if last == 0 {
-		return list[0]
+	if last < 1 {
+		return strings.Join(list, "")
 	}
 	return strings.Join(list[:last], ", ") + " and " + list[last]
 }

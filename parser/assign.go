@@ -19,9 +19,13 @@ func (r *reader) assign(at finder, l line, d *Directive, s *section) {
 	if s != nil {
 		written = s.v.At
 	}
+	at.given(written, l, d)
+}
+
+// given notes where a directive is written, and warns if it is written again.
+func (f finder) given(written map[string]Position, l line, d *Directive) {
 	if before, again := written[d.Name]; again && !d.Repeats {
-		at.warn(repeated, l.begin, "%s is given again; the one in line %d is ignored", d.Name,
-			before.Line)
+		f.warn(repeated, l.begin, "%s is given again; the one in line %d is ignored", d.Name, before.Line)
 	}
 	written[d.Name] = l.position()
 }
@@ -50,7 +54,7 @@ func (r *reader) compare(at finder, d *Directive, v *value, literal string) {
 	case literal == v.text+"\r" && r.crReported && !r.strict:
 	default:
 		r.crReported = r.crReported || literal == v.text+"\r"
-		at.tolerate(v.line, refused.Kind, v.line.position(), layoutOf(v, literal))
+		at.tolerate(v.line, refused.Kind, v.position(), layoutOf(v, literal))
 	}
 }
 
@@ -96,14 +100,9 @@ func (f finder) about(l line, d Diagnostic) {
 		f.tolerate(l, d.Kind, l.position(), d.Text)
 		return
 	}
-	d.Pos, d.Text = l.around(d.part), l.named(d.Text)
-	f.add(d)
-}
-
-// named puts the directive's name in front of a text that begins with the value.
-func (l line) named(text string) string {
-	if rest, ok := strings.CutPrefix(text, "the value "); ok {
-		return "the value of " + l.name + " " + rest
+	d.Pos = l.around(d.part)
+	if rest, ok := strings.CutPrefix(d.Text, "the value "); ok {
+		d.Text = "the value of " + l.name + " " + rest
 	}
-	return text
+	f.add(d)
 }

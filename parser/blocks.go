@@ -34,7 +34,7 @@ func readBlockName(v *value) string {
 	return v.text
 }
 
-func readBlock(v *value) { v.section.block.blockID = blockID{v.line.name, readBlockName(v)} }
+func readBlock(v *value) { v.section.block.blockID = blockID{v.name, readBlockName(v)} }
 
 // instead are the directives of a block that a section does not take if it has this one of its own.
 var instead = map[string][]string{
@@ -53,11 +53,7 @@ func (r *reader) openBlock(l line) *section {
 func (r *reader) blockLine(l line) {
 	b := r.openBlock(l)
 	at := r.in(b, inLines)
-	if l.indent > 0 {
-		at.tolerate(l, unknownDirective, l.begin, l.name+" is indented; a block begins in the first column")
-	}
-	if !l.equals {
-		at.error(unknownDirective, l.begin, "%s", describeOdd(l))
+	if !at.opens(l, "a block") {
 		return
 	}
 	v := r.read(l, byName[l.name], b)
@@ -89,10 +85,7 @@ func (r *reader) inBlock(at finder, l line, d *Directive) {
 			"every other directive of one", d.Name)
 		return
 	}
-	if before, again := b.v.At[d.Name]; again && !d.Repeats {
-		at.warn(repeated, l.begin, "%s is given again; the one in line %d is ignored", d.Name, before.Line)
-	}
-	b.v.At[d.Name] = l.position()
+	at.given(b.v.At, l, d)
 	if d.Name == "use" {
 		at.refused(r.read(l, d, b))
 		return
@@ -246,15 +239,13 @@ func (c *Config) blockAt(at Position) blockID {
 func (c *Config) from(v *Virtual) jsonObject {
 	all := jsonObject{}
 	for _, d := range directives {
-		at, written := v.At[d.Name]
-		if !written {
-			at, written = c.Global.At[d.Name]
-		}
-		if written && d.Section() {
-			all[d.Name] = jsonObject{"file": at.File, "line": at.Line, "defaults": nil}
+		at := cmp.Or(v.At[d.Name], c.Global.At[d.Name])
+		if at.Line > 0 && d.Section() {
+			place := jsonObject{"file": at.File, "line": at.Line, "defaults": nil}
 			if b := c.blockAt(at); b.kind != "" {
-				all[d.Name].(jsonObject)[b.kind] = b.name
+				place[b.kind] = b.name
 			}
+			all[d.Name] = place
 		}
 	}
 	return all

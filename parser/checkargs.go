@@ -35,11 +35,8 @@ func readCheckArgs(v *value) string {
 var argument = regexp.MustCompile(`(?:[^\s"]|"[^"]*")+`)
 
 // Arguments are the words of checkargs with these values for their placeholders.
-func (v *Virtual) Arguments(address, port, virtual, virtualPort, name string) (words []string) {
+func (v *Virtual) Arguments(address, port, virtual, virtualPort, name string) []string {
 	values := strings.NewReplacer("{address}", address, "{port}", port, "{virtual}", virtual,
 		"{virtualport}", virtualPort, "{name}", name, `"`, "")
-	for _, word := range argument.FindAllString(v.CheckArgs, -1) {
-		words = append(words, values.Replace(word))
-	}
-	return words
+	return each(argument.FindAllString(v.CheckArgs, -1), values.Replace)
 }

@@ -27,19 +27,9 @@ func parseWindow(text string) (Window, bool) {
 	return Window{int(n), int(m)}, err == nil && err2 == nil && 1 <= n && n <= m && m <= maxWindow
 }
 
-// silence is what a server is that does not answer datagrams: true is up.
-type silence bool
-
-func parseSilence(text string) (s silence, ok bool) {
-	text = unquote(text)
-	return text == "up", text == "up" || text == "down"
-}
-
-func (s silence) String() string {
-	if s {
-		return "up"
-	}
-	return "down"
+func parseSilence(text string) (word string, ok bool) {
+	word = unquote(text)
+	return word, word == "up" || word == "down"
 }
 
 // parsePart reads a number of servers, or a percentage of them.

@@ -61,7 +61,7 @@ func (v *Virtual) Pings() bool {
 }
 
 // PingsTheSilent reports whether a ping decides about a server that does not answer the check's datagram.
-func (v *Virtual) PingsTheSilent() bool { return bool(v.Silence) && v.asksByDatagram() }
+func (v *Virtual) PingsTheSilent() bool { return v.Silence == "up" && v.asksByDatagram() }
 
 // asksByDatagram reports whether silence decides anything.
 func (v *Virtual) asksByDatagram() bool {

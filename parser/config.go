@@ -214,8 +214,8 @@ type Virtual struct {
 	OnePacket   bool        `cf:"ops=no"`               // only for udp
 	OwnFallback bool        // Fallback was written in this section
 	isAlso      bool        // it is one of Checks
-	// what a server is that does not answer datagrams, see PingsTheSilent
-	Silence silence `cf:"silence=down,extension,check"`
+	// what a server is that does not answer datagrams, up or down; see PingsTheSilent
+	Silence string `cf:"silence=down,extension,check,as-words"`
 	// "Name: value" of RFC 9110, in file order
 	HTTPHeaders []string        `cf:"httpheader,extension,repeats,secret,as-text"`
 	Steps       []settings.Step // simpletcp: send and expect lines in their order, instead of Request and Receive
@@ -328,7 +328,7 @@ type Mail struct {
 	Status []lvs.Status `cf:"emailalertstatus=all"`
 	SMTP   string       `cf:"smtp"` // server; "" means the local sendmail
 	Port   uint16       `cf:"smtpport=25,extension"`
-	TLS    MailTLS      `cf:"smtptls=no,extension"`
+	TLS    string       `cf:"smtptls=no,extension,as-words"` // no, offered or required
 	Detail bool         `cf:"emailalertdetail=no,extension"` // mail with more details than the Perl's
 	User   string       `cf:"smtpuser,extension"`            // "": no log-in
 	// the file with the user's password: a path, or credential:NAME

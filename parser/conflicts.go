@@ -102,8 +102,8 @@ func (a adviser) oneDialogue() {
 		}
 	}
 	for i := range a.s.reals {
-		if real := &a.s.reals[i]; real.server.Own != nil {
-			a.error(conflict, real.line.position(), both, "the strings of this real server", step,
+		if real := &a.s.reals[i]; real.Own != nil {
+			a.error(conflict, real.At, both, "the strings of this real server", step,
 				a.At[step].Line)
 		}
 	}

@@ -86,12 +86,7 @@ type Diagnostic struct {
 }
 
 // At is the position to show to a person.
-func (d Diagnostic) At() Position {
-	if d.cause.Line > 0 {
-		return d.cause
-	}
-	return d.Pos
-}
+func (d Diagnostic) At() Position { return cmp.Or(d.cause, d.Pos) }
 
 // Diagnostics are the findings of one file in the order of reading: globals line by line; in a section first the lines,
 // then their names and addresses. The Perl ldirectord would stop at the first error.

@@ -9,21 +9,17 @@ import (
 
 // This file reads the dialogue of a simpletcp check: its send and expect lines in their order.
 
-// stepsJSON has each step under the name of its directive.
-func stepsJSON(steps []settings.Step) (shown []map[string]text) {
-	for _, s := range steps {
-		name := "expect"
-		if s.Send {
-			name = "send"
-		}
-		shown = append(shown, map[string]text{name: text(s.Written)})
+// stepJSON has a step under the name of its directive.
+func stepJSON(s settings.Step) map[string]text {
+	if s.Send {
+		return map[string]text{"send": text(s.Written)}
 	}
-	return shown
+	return map[string]text{"expect": text(s.Written)}
 }
 
 func readStep(v *value) {
 	text := quoted(v)
-	s := settings.Step{Send: v.line.name == "send", Text: text, Written: text}
+	s := settings.Step{Send: v.name == "send", Text: text, Written: text}
 	if s.Send {
 		s.Text = v.unescape(text)
 	}

@@ -106,7 +106,7 @@ func (r *resolver) virtual(v *Virtual, s *section, global *Global) {
 	v.Reals = make([]Real, 0, len(s.reals))
 	for _, backups := range []bool{false, true} {
 		for i := range s.reals {
-			if s.reals[i].server.Backup == backups {
+			if s.reals[i].Backup == backups {
 				r.servers(s, &s.reals[i], v)
 			}
 		}

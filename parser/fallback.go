@@ -11,7 +11,7 @@ import (
 // the earlier one.
 func readFallback(v *value) {
 	list := words(v.text)
-	f := &realLine{line: v.line, server: Real{Forward: lvs.Route, Weight: 1, At: v.line.position()}}
+	f := &realLine{line: v.line, Real: Real{Forward: lvs.Route, Weight: 1, At: v.position()}}
 	last := len(list) - 1
 	if last < 0 {
 		v.refuse(badFallback, "the value is empty; it must be %s", fallbackForm)
@@ -19,7 +19,7 @@ func readFallback(v *value) {
 	}
 	if last > 0 {
 		known := false
-		if f.server.Forward, known = lvs.Forwards[list[last]]; !known {
+		if f.Forward, known = lvs.Forwards[list[last]]; !known {
 			v.refuse(badForward, "%q is not a forwarding method; after a fallback's address only gate, "+
 				"masq or ipip is allowed", list[last])
 		}
@@ -40,13 +40,13 @@ func readFallback(v *value) {
 	f.hosts, f.port = []string{host}, port
 	switch {
 	case v.problem != nil:
-	case v.line.name == "alsofallback" && len(v.section.moreFallbacks) == maxAlsoFallbacks:
+	case v.name == "alsofallback" && len(v.section.moreFallbacks) == maxAlsoFallbacks:
 		v.refuse(tooLarge, "the section has more than %d lines of alsofallback", maxAlsoFallbacks)
-	case v.line.name == "alsofallback":
+	case v.name == "alsofallback":
 		v.section.moreFallbacks = append(v.section.moreFallbacks, f)
 	case v.section != nil:
 		v.section.fallback = f
-	case v.line.name == "fallback6":
+	case v.name == "fallback6":
 		v.globals.fallback6 = f
 	default:
 		v.globals.fallback = f

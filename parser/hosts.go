@@ -45,7 +45,7 @@ func notLookedUp(text string) string {
 		return "it is not a host name"
 	}
 	if first, _, ok := strings.Cut(text, "-"); ok {
-		if _, ok := parseIPv4(first); ok {
+		if a, _ := netip.ParseAddr(first); a.Is4() {
 			return "it is not a host name; a range is written FIRST->LAST"
 		}
 	}

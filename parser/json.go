@@ -17,11 +17,16 @@ import (
 // their "reals". Unset values are null. Passwords are included; see WithoutSecrets.
 func (c *Config) MarshalJSON() ([]byte, error) {
 	s := shown{c}
-	virtuals := make([]jsonObject, len(c.Virtuals))
-	for i, v := range c.Virtuals {
-		virtuals[i] = s.virtual(v)
+	return json.Marshal(jsonObject{"global": s.global(&c.Global), "virtuals": each(c.Virtuals, s.virtual)})
+}
+
+// each has what a function makes of each item of a list; [] for none.
+func each[T, R any](list []T, of func(T) R) []R {
+	all := make([]R, len(list))
+	for i, one := range list {
+		all[i] = of(one)
 	}
-	return json.Marshal(jsonObject{"global": s.global(&c.Global), "virtuals": virtuals})
+	return all
 }
 
 type jsonObject map[string]any
@@ -66,17 +71,9 @@ func (s shown) value(value any) any {
 	case fmt.Stringer:
 		return value.String()
 	case []AlsoCheck:
-		var lines []text
-		for _, c := range value {
-			lines = append(lines, s.text(c.Written))
-		}
-		return lines
+		return each(value, func(c AlsoCheck) text { return s.text(c.Written) })
 	case []string:
-		texts := make([]text, len(value))
-		for i, one := range value {
-			texts[i] = text(one)
-		}
-		return texts
+		return each(value, func(one string) text { return text(one) })
 	}
 	return value
 }
@@ -154,23 +151,15 @@ func (s shown) virtual(v *Virtual) jsonObject {
 	if v.IPv6 {
 		o["addressfamily"] = "inet6"
 	}
-	reals := make([]jsonObject, len(v.Reals))
-	for i := range v.Reals {
-		reals[i] = s.real(v, &v.Reals[i])
-	}
-	o["reals"] = reals
+	o["reals"] = each(v.Reals, func(r Real) jsonObject { return s.real(v, &r) })
 	if len(v.blockNames()) > 0 {
 		o["from"] = s.from(v)
 	}
 	if v.Steps != nil {
-		o["steps"] = stepsJSON(v.Steps)
+		o["steps"] = each(v.Steps, stepJSON)
 	}
 	if len(v.AlsoFallbacks) > 0 {
-		var more []jsonObject
-		for i := range v.AlsoFallbacks {
-			more = append(more, v.AlsoFallbacks[i].json())
-		}
-		o["alsofallback"] = more
+		o["alsofallback"] = each(v.AlsoFallbacks, func(f Real) jsonObject { return f.json() })
 	}
 	if v.CheckName != "" {
 		o["checkdef"] = v.CheckName

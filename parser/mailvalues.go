@@ -17,24 +17,8 @@ func readMailFrequency(v *value) Seconds {
 	return Seconds(number(0, 0)(v))
 }
 
-// MailTLS is whether mail is sent over TLS.
-type MailTLS uint8
-
-// The values of smtptls.
-const (
-	MailInClear MailTLS = iota
-	MailIfOffered
-	MailOnlyOver
-)
-
-var mailTLS = []string{"no", "offered", "required"}
-
-// String is the value as in the file.
-func (m MailTLS) String() string { return mailTLS[m] }
-
-func parseMailTLS(text string) (MailTLS, bool) {
-	i := slices.Index(mailTLS, text)
-	return MailTLS(max(0, i)), i >= 0
+func parseMailTLS(text string) (word string, ok bool) {
+	return text, text == "no" || text == "offered" || text == "required"
 }
 
 func readMailStatus(v *value) []lvs.Status {

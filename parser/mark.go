@@ -14,7 +14,7 @@ import (
 
 // markLine is one line of mark as written. The names of its ports are looked up after the whole file was read.
 type markLine struct {
-	line     line
+	line
 	length   int // offset in the value, in bytes
 	dest     netip.Prefix
 	protocol string
@@ -139,20 +139,20 @@ func (r *resolver) markings(s *section) (list []Marking) {
 		count := max(len(line.ports), 1)
 		if r.marked += count; r.marked > maxMarkPorts {
 			if r.marked-count <= maxMarkPorts {
-				at.error(tooLarge, line.line.position(),
+				at.error(tooLarge, line.position(),
 					"the mark lines of the file have more than %d ports and ranges", maxMarkPorts)
 			}
 			return list
 		}
-		m := Marking{lvs.Packets{Dest: line.dest, Protocol: line.protocol}, line.line.position()}
+		m := Marking{lvs.Packets{Dest: line.dest, Protocol: line.protocol}, line.position()}
 		good := true
 		for _, ports := range line.ports {
 			var v value
 			m.Ports = append(m.Ports, ports.resolve(&v, r.names, line.protocol))
 			if p := v.problem; p != nil {
 				good = false
-				at.error(p.Kind, line.line.at(min(line.line.value+line.length-ports.length,
-					len(line.line.text))), "%s", p.Text)
+				place := line.at(min(line.value+line.length-ports.length, len(line.text)))
+				at.error(p.Kind, place, "%s", p.Text)
 			}
 		}
 		if good {

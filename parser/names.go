@@ -122,7 +122,7 @@ func (r *resolver) fallbackServer(at finder, f *realLine, ipv6 bool, port resolv
 	if !at.hasNumber(fallbackPort, f.line, f.port, port) || !ok {
 		return nil
 	}
-	server := f.server
+	server := f.Real
 	server.Addr = netip.AddrPortFrom(addr, port.Value)
 	return &server
 }
@@ -155,18 +155,18 @@ func (r *resolver) servers(s *section, line *realLine, v *Virtual) {
 	}
 	count := rangeSize(first, last)
 	if count == 0 {
-		at.error(badRealRange, line.line.position(),
+		at.error(badRealRange, line.At,
 			"the range from %s to %s is not allowed; it must go upwards and have at most %d addresses",
 			first, last, maxRange)
 		return
 	}
 	if r.reals += count; r.reals > maxReals {
 		if r.reals-count <= maxReals {
-			at.error(tooLarge, line.line.position(), "the file has more than %d real servers", maxReals)
+			at.error(tooLarge, line.At, "the file has more than %d real servers", maxReals)
 		}
 		return
 	}
-	server := line.server
+	server := line.Real
 	server.Named = r.named(line, s.IPv6, server, number)
 	for addr := first; count > 0; addr, count = addr.Next(), count-1 {
 		server.Addr = netip.AddrPortFrom(addr, number)
@@ -222,7 +222,7 @@ func (r *resolver) waiting(at finder, line *realLine, ipv6 bool) (w Waiting, ok 
 		return w, false
 	}
 	w = Waiting{Name: fmt.Sprint(line.hosts[0], ":", port.Value), IsRange: line.isRange(),
-		Weight: line.server.Weight, Backup: line.server.Backup}
+		Weight: line.Weight, Backup: line.Backup}
 	if w.IsRange {
 		w.Name = strings.TrimSuffix(strings.Join(line.hosts, "->")+":"+line.port, ":")
 	}

@@ -13,18 +13,16 @@ import (
 // overlaps warns of mark lines that take packets from each other, and from virtual services of an address. It looks up
 // each line under the networks that contain it, so the time grows with the number of lines, not of pairs.
 func (r *resolver) overlaps(c *Config) {
-	m := markedPackets{byPackets: map[packets][]markedPorts{}}
+	var lines []markedLine
 	for i, s := range r.sections {
 		for j := range c.Virtuals[i].Marking {
-			m.lines = append(m.lines, markedLine{s, &c.Virtuals[i].Marking[j]})
+			lines = append(lines, markedLine{s, &c.Virtuals[i].Marking[j]})
 		}
 	}
-	if len(m.lines) == 0 {
-		return
-	}
 	// a network before the networks in it
-	slices.SortStableFunc(m.lines, func(a, b markedLine) int { return a.Dest.Bits() - b.Dest.Bits() })
-	for _, line := range m.lines {
+	slices.SortStableFunc(lines, func(a, b markedLine) int { return a.Dest.Bits() - b.Dest.Bits() })
+	m := markedPackets{byPackets: map[packets][]markedPorts{}}
+	for _, line := range lines {
 		m.add(r, line)
 	}
 	for _, v := range c.Virtuals {
@@ -36,7 +34,6 @@ func (r *resolver) overlaps(c *Config) {
 
 // markedPackets are the packets of the mark lines.
 type markedPackets struct {
-	lines     []markedLine
 	lengths   []int // the prefix lengths so far, ascending
 	byPackets map[packets][]markedPorts
 }

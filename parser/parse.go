@@ -17,14 +17,17 @@ const MaxSize = 64 << 20
 // reported at once. It is nil if there is nothing to examine. Time and memory are linear in the size of the file and of
 // its ranges; all look-ups together take at most five seconds.
 func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Diagnostics) {
-	r := &reader{resolver: resolver{report: report{file: name, strict: o.Strict}, opts: o}}
-	r.from = name
+	r := &reader{
+		resolver: resolver{
+			report: report{file: name, strict: o.Strict, shared: map[int]blockID{},
+				reported: map[reportedText]bool{}},
+			opts: o, warned: map[resolve.Key]bool{},
+			names: resolve.NewTable(resolve.Source{Resolver: o.Resolver, Last: o.Last, Own: o.Own}),
+		},
+		from: name, blocks: map[blockID]*section{},
+	}
 	r.defaults()
 	r.globals.At = map[string]Position{}
-	r.blocks, r.shared = map[blockID]*section{}, map[int]blockID{}
-	r.reported = map[reportedText]bool{}
-	r.names = resolve.NewTable(resolve.Source{Resolver: o.Resolver, Last: o.Last, Own: o.Own})
-	r.warned = map[resolve.Key]bool{}
 	if len(src) > MaxSize {
 		r.on(0).error(tooLarge, Position{File: name}, "the file has %d bytes; at most %d are allowed", len(src),
 			MaxSize)
@@ -149,11 +152,7 @@ func (r *reader) blank(l line) {
 func (r *reader) header(l line) {
 	s := r.openSection(l, l.name == "virtual6")
 	at := r.in(s, inLines)
-	if l.indent > 0 {
-		at.tolerate(l, unknownDirective, l.begin, l.name+" is indented; a section begins in the first column")
-	}
-	if !l.equals {
-		at.error(unknownDirective, l.begin, "%s", describeOdd(l))
+	if !at.opens(l, "a section") {
 		return
 	}
 	s.v.At["virtual"] = l.position()
@@ -162,6 +161,17 @@ func (r *reader) header(l line) {
 	s.header.read(v)
 	at.refused(v)
 	at.notes(v)
+}
+
+// opens reports whether a line names what it opens, and reports one that is indented.
+func (f finder) opens(l line, what string) bool {
+	if l.indent > 0 {
+		f.tolerate(l, unknownDirective, l.begin, l.name+" is indented; "+what+" begins in the first column")
+	}
+	if !l.equals {
+		f.error(unknownDirective, l.begin, "%s", describeOdd(l))
+	}
+	return l.equals
 }
 
 func (r *reader) openSection(l line, ipv6 bool) *section {

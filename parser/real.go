@@ -16,7 +16,7 @@ type realLine struct {
 	line    line
 	hosts   []string // one, or the ends of a range; none if they were refused
 	port    string   // "" when there is none
-	server  Real     // the settings of each of the servers
+	Real             // the settings of each of the servers
 	list    string   // the list that has it; "" for a line of the file
 	problem *Diagnostic
 }
@@ -31,12 +31,12 @@ func readReal(v *value) {
 	if s.reals == nil {
 		s.reals = make([]realLine, 0, usualReals)
 	}
-	s.reals = append(s.reals, v.realLine(v.line.name == "backup"))
+	s.reals = append(s.reals, v.realLine(v.name == "backup"))
 }
 
 // realLine reads a line of real servers with its problem, if it has one.
 func (v *value) realLine(isBackup bool) realLine {
-	r := realLine{line: v.line, server: Real{Backup: isBackup, At: v.line.position()}}
+	r := realLine{line: v.line, Real: Real{Backup: isBackup, At: v.position()}}
 	if r.readEndpoint(v); v.problem == nil {
 		r.readSettings(v)
 	}
@@ -114,7 +114,7 @@ func (r *realLine) readSettings(v *value) {
 	if skipped := trim(text[:start]); skipped != "" {
 		v.warn(loose, "%q before the forwarding method is ignored", skipped)
 	}
-	r.server.Forward, r.server.Weight = forward, 1
+	r.Forward, r.Weight = forward, 1
 	r.readOptions(v, text[start+len(method):])
 }
 
@@ -145,7 +145,7 @@ func (r *realLine) readOptions(v *value, text string) {
 		v.trailer(text[open:])
 		return
 	}
-	r.server.Own = &Exchange{withSlash(request), receive}
+	r.Own = &Exchange{withSlash(request), receive}
 	r.readNumbers(v, text[:open], text[end+1:])
 }
 
@@ -157,14 +157,14 @@ func (r *realLine) readExtensions(v *value, text string) string {
 		word := rest[at+1:]
 		list, isTags := strings.CutPrefix(word, "tags=")
 		switch {
-		case word == "comeback=order" && !r.server.Backup:
-			r.server.Comeback = lvs.ByOrder
+		case word == "comeback=order" && !r.Backup:
+			r.Comeback = lvs.ByOrder
 		case isTags && !strings.Contains(word, `"`):
-			tags, err := lvs.ParseTags(strings.TrimPrefix(string(r.server.Tags)+","+list, ","))
+			tags, err := lvs.ParseTags(strings.TrimPrefix(string(r.Tags)+","+list, ","))
 			if err != nil {
 				v.refuse(badRealTrailer, "%v", err).part = word
 			}
-			r.server.Tags = tags
+			r.Tags = tags
 		default:
 			return text
 		}
@@ -202,7 +202,7 @@ func parts(text string) []string {
 // readNumbers reads the weight before the strings, and the thresholds before or after them.
 func (r *realLine) readNumbers(v *value, before, after string) {
 	list := parts(before)
-	if r.server.Own != nil {
+	if r.Own != nil {
 		list = append(append(list, ""), parts(after)...) // "" at the strings
 	}
 	weighted, skipped := false, ""
@@ -212,11 +212,11 @@ func (r *realLine) readNumbers(v *value, before, after string) {
 		case word == "":
 			weighted = true
 		case isNumber && !weighted:
-			r.server.Weight, weighted = v.bounded("weight", word, word, maxWeight), true
-		case isLower && !r.server.hasLower:
-			r.server.Lower, r.server.hasLower = v.bounded("threshold", word[2:], word, maxThreshold), true
-		case isUpper && !r.server.hasUpper:
-			r.server.Upper, r.server.hasUpper = v.bounded("threshold", word[2:], word, maxThreshold), true
+			r.Weight, weighted = v.bounded("weight", word, word, maxWeight), true
+		case isLower && !r.hasLower:
+			r.Lower, r.hasLower = v.bounded("threshold", word[2:], word, maxThreshold), true
+		case isUpper && !r.hasUpper:
+			r.Upper, r.hasUpper = v.bounded("threshold", word[2:], word, maxThreshold), true
 		case isNumber || isLower || isUpper:
 			v.trailer(word)
 		default:

@@ -198,7 +198,7 @@ func (r *reader) dropListed(s *section) {
 		case !again:
 			first[at] = l
 		case was.list == "":
-			r.in(s, inLines).warn(repeated, l.line.position(), "%s of %s is in line %d, too, which counts",
+			r.in(s, inLines).warn(repeated, l.At, "%s of %s is in line %d, too, which counts",
 				l.hosts[0], l.list, was.line.number)
 		}
 		return again
@@ -218,13 +218,10 @@ func ReadList(text []byte) ([]ListedReal, error) {
 		read = listJSON
 	}
 	list, err := read(text)
-	if err != nil {
-		return nil, err
-	}
 	if len(list) > maxOfList {
 		return nil, fmt.Errorf("it has more than %d servers", maxOfList)
 	}
-	return list, nil
+	return list, err
 }
 
 // AddressList is a list of addresses.
@@ -291,7 +288,6 @@ func listJSON(text []byte) (list []ListedReal, err error) {
 			default:
 				return nil, fmt.Errorf("backup=%q of %s must be yes or no", backup, target)
 			}
-			var err error
 			if list, err = add(list, one); err != nil {
 				return nil, err
 			}

@@ -35,7 +35,7 @@ func readSecretFile(v *value) string {
 		}
 		secret = cmp.Or(known, secret)
 	}
-	if v.line.name == "smtppasswdfile" { // it is read for each mail
+	if v.name == "smtppasswdfile" { // it is read for each mail
 		return path
 	}
 	if !isCredential {
@@ -46,7 +46,7 @@ func readSecretFile(v *value) string {
 	}
 	own := &v.section.v
 	*map[string]*string{"passwdfile": &own.Passwd, "secretfile": &own.Secret,
-		"httppasswdfile": &own.HTTPPasswd}[v.line.name] = secret
+		"httppasswdfile": &own.HTTPPasswd}[v.name] = secret
 	return path
 }
 
@@ -59,7 +59,7 @@ func (f finder) mailLogin(s *Settings) {
 		case (s.User == "") != (s.PasswdFile == ""):
 			f.error(incomplete, at, "smtpuser and smtppasswdfile belong together; give both or neither")
 			return
-		case s.User != "" && s.TLS == MailInClear:
+		case s.User != "" && s.TLS == "no":
 			f.error(conflict, at,
 				"smtpuser needs smtptls = required or offered: a password is not sent in clear text")
 			return

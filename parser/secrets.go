@@ -25,10 +25,8 @@ func withoutSecret(value any) any {
 	if !ok {
 		return hidden
 	}
-	shown := make([]string, len(headers))
-	for i, header := range headers {
+	return each(headers, func(header string) string {
 		name, _, _ := strings.Cut(header, ":")
-		shown[i] = name + ": " + hidden
-	}
-	return shown
+		return name + ": " + hidden
+	})
 }

@@ -3,6 +3,7 @@ package parser
 import (
 	"encoding/binary"
 	"math"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -72,8 +73,9 @@ func readNetmask(v *value) Netmask {
 		}
 		return Netmask{uint32(n), strconv.FormatUint(n, 10)}
 	}
-	mask, ok := parseIPv4(v.text)
-	if !ok {
+	// The C library also reads other forms (hexadecimal, octal, fewer numbers), which nobody intends.
+	mask, _ := netip.ParseAddr(v.text)
+	if !mask.Is4() {
 		v.bad("is not a netmask; it must be four numbers from 0 to 255 with dots, such as 255.255.255.0")
 		return Netmask{}
 	}

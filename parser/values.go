@@ -14,8 +14,8 @@ import (
 // value is the text after a directive's =, with its position and warnings. A reader returns what it makes of it; that
 // counts unless the value has a problem.
 type value struct {
-	text      string
-	line      line
+	text string
+	line
 	form      Form
 	commented bool // a comment follows
 	notes     []*Diagnostic

@@ -52,7 +52,7 @@ func daemonOptions(c *call, by instance.Supervisor, ready io.WriteCloser) daemon
 	c.Loaded = nil // the daemon keeps it only while it is in force
 	return daemon.Options{
 		Instance: c.instance(), Table: c.table, Supervisor: by, Config: c.source(), Loaded: l,
-		Manager: c.manager, Via: c.via, Args: c.own(),
+		Manager: c.manager, Via: c.via, Hangups: c.hangups, Args: c.own(),
 		Name: c.instanceName(), Version: version, Debug: c.Debug, JSONLog: c.LogFormat == "json",
 		PidFile: ready != nil || c.Foreground, Ready: ready, Stderr: c.stderr,
 	}

@@ -65,6 +65,7 @@ type call struct {
 	env            *daemon.Environment
 	manager        *daemon.ServiceManager
 	via            daemon.Via
+	hangups        chan os.Signal // where this process becomes the daemon
 }
 
 // exit is an exit status other than success or the usual failure. If err is nil, everything was printed already.
@@ -95,7 +96,7 @@ func runCommand(ctx context.Context, argv []string, stdout, stderr io.Writer, di
 func (c *call) run() error {
 	if err := c.parse(c.argv[1:]); err != nil {
 		c.warn("%v", err)
-		io.WriteString(c.stderr, "\n"+usage)
+		io.WriteString(c.stderr, "\n"+usageOf(c.verb))
 		return exit{status: exitUsage}
 	}
 	switch {

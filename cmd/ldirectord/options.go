@@ -109,8 +109,12 @@ func (o *options) parse(args []string) error {
 		return badOption(err)
 	}
 	rest := f.Args()
-	if len(rest) > 1 && (rest[1] == "--help" || rest[1] == "-h") && !isCommand(rest[0]) { // FILE --help TOPIC
+	isHelp := func(word string) bool { return word == "--help" || word == "-h" || word == "help" }
+	switch {
+	case len(rest) > 1 && isHelp(rest[1]) && !isCommand(rest[0]): // FILE --help TOPIC
 		o.Help, rest = true, rest[2:]
+	case len(rest) > 0 && isHelp(rest[0]) && o.isNoFile(rest[0]):
+		o.Help, rest = true, rest[1:]
 	}
 	if o.Help && len(rest) > 0 {
 		o.topic = rest[0]
@@ -205,8 +209,13 @@ func (o *options) leads(verb, next string) bool {
 	if strings.HasPrefix(next, "--") || strings.HasPrefix(next, "-") && commands[verb].Takes != "" {
 		return true
 	}
-	_, err := o.dirs.Find(verb)
-	return commands[verb].Max > 0 && (!isCommand(next) || err != nil)
+	return commands[verb].Max > 0 && (!isCommand(next) || o.isNoFile(verb))
+}
+
+// isNoFile reports whether there is no configuration file of this name.
+func (o *options) isNoFile(name string) bool {
+	_, err := o.dirs.Find(name)
+	return err != nil
 }
 
 func unknownCommand(word string) error {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"os/signal"
 	"strings"
 	"time"
 
@@ -57,6 +58,10 @@ func standby(c *call) error {
 // begin starts the daemon in its recorded role, unless it runs. It waits for a daemon that is stopping. prepare is
 // called first; runs: a daemon is already running.
 func (c *call) begin(prepare func(runs bool) error) error {
+	if c.Foreground || c.Debug || os.Getenv(readyEnv) != "" { // a HUP would end this process, the daemon, silently
+		c.hangups = make(chan os.Signal, 1)
+		signal.Notify(c.hangups, unix.SIGHUP)
+	}
 	if err := c.loadOrLastGood(); err != nil {
 		return err
 	}

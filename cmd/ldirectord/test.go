@@ -110,14 +110,18 @@ func (s *script) order(kind orders.Kind, words []string) error {
 	if err != nil {
 		return err
 	}
-	short := s.world.Snapshot().Short(servers, s.orders)
-	if len(short) > 0 && kind != orders.Ready {
+	if kind == orders.Ready {
+		for _, at := range servers {
+			delete(s.orders, at)
+		}
+		s.world.Order(s.orders, servers...)
+		return nil
+	}
+	if short := s.world.Snapshot().Short(servers, s.orders); len(short) > 0 {
 		return errors.New(short[0].String())
 	}
 	for _, at := range servers {
-		if delete(s.orders, at); kind != orders.Ready {
-			s.orders[at] = orders.Order{Kind: kind}
-		}
+		s.orders[at] = orders.Order{Kind: kind}
 	}
 	s.world.Order(s.orders)
 	return nil
@@ -170,12 +174,14 @@ func (s *script) virtual(word string) (*view.Virtual, error) {
 	return nil, fmt.Errorf("there is no virtual service %s", word)
 }
 
-// serves compares how many servers of a virtual service serve, or whether the fallback does.
+// serves compares how many servers of a virtual service serve, or whether the fallback does. A servicename may have
+// blanks.
 func (s *script) serves(words []string) error {
-	if len(words) != 2 {
+	last := len(words) - 1
+	if last < 1 {
 		return errors.New("the form is serves VIRTUAL N or serves VIRTUAL fallback")
 	}
-	v, err := s.virtual(words[0])
+	v, err := s.virtual(strings.Join(words[:last], " "))
 	if err != nil {
 		return err
 	}
@@ -183,7 +189,7 @@ func (s *script) serves(words []string) error {
 	if v.Serving == 0 && v.ServingFallback() != nil {
 		got = "fallback"
 	}
-	if got != words[1] {
+	if got != words[last] {
 		return fmt.Errorf("it has %s", got)
 	}
 	return nil

@@ -2,20 +2,52 @@ package core
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
 
+	"ldirectord/checker"
 	"ldirectord/internal/health"
+	"ldirectord/internal/history"
 	"ldirectord/internal/judge"
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/maintenance"
+	"ldirectord/internal/plan"
 	"ldirectord/internal/testkit"
 	"ldirectord/ipvsctl"
 )
 
-func BenchmarkDesired10k(b *testing.B) {
-	p := planOf(b, testkit.ManyServers(10000, 80, 1))
+// bench is a core at work whose table is in memory, at a time of its own.
+type bench struct {
+	*Core
+	memory
+	now  time.Time
+	plan *plan.Plan
+}
+
+func (w *bench) Now() time.Time { return w.now }
+
+// benchOf is a core that has begun with a configuration. Its checks have no result.
+func benchOf(b *testing.B, text string) *bench {
+	b.ReportAllocs()
+	return benchWith(b, ipvsctl.NewMemory(nil), text)
+}
+
+func benchWith(t testing.TB, client ipvsctl.Client, text string) *bench {
+	w := &bench{newCore(), memory{client}, time.Now(), planned(t, text, neverChecked)}
+	testkit.Must(w.Begin(w.now, w, Ready(w.plan), maintenance.Reading{}))(t)
+	return w
+}
+
+// results gives some checks the same result, in one step.
+func (w *bench) results(r checker.Result, from, to int) {
+	w.Results(w.now, updates(w.plan.Tasks[from:to], r, w.now))
+	w.Step(w.now)
+}
+
+// serving are the virtual services of a plan whose servers are all up and in the table.
+func serving(p *plan.Plan) []*virtual {
 	table, virtuals := p.Preview(nil, nil), virtualsOf(p)
 	for _, v := range virtuals {
 		for _, s := range v.servers {
@@ -23,6 +55,11 @@ func BenchmarkDesired10k(b *testing.B) {
 		}
 		v.Wrote(table[v.Key()].Dests)
 	}
+	return virtuals
+}
+
+func BenchmarkDesired10k(b *testing.B) {
+	virtuals := serving(planOf(b, testkit.ManyServers(10000, 80, 1)))
 	b.ReportAllocs()
 	for b.Loop() {
 		for _, v := range virtuals {
@@ -31,23 +68,19 @@ func BenchmarkDesired10k(b *testing.B) {
 	}
 }
 
-// BenchmarkWake50k is what a step costs that changes nothing, in 50,000 virtual services.
-func BenchmarkWake50k(b *testing.B) {
-	p := planOf(b, alone(50000))
-	c := newCore()
-	if _, err := c.Begin(time.Now(), memory{ipvsctl.NewMemory(nil)}, Ready(p), maintenance.Reading{}); err != nil {
-		b.Fatal(err)
-	}
-	for _, v := range c.virtuals {
-		for _, s := range v.servers {
-			s.AssumeAll(health.Assume(health.Up))
-		}
-	}
-	now := time.Now()
-	c.Step(now)
-	b.ReportAllocs()
-	for b.Loop() {
-		c.Step(now)
+// BenchmarkStepOfMany is the cost of a failure and a recovery of one server, with a virtual service for each: it does
+// not grow with the others.
+func BenchmarkStepOfMany(b *testing.B) {
+	for _, n := range []int{500, 50000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			w := benchOf(b, alone(n))
+			w.results(checker.Result{OK: true}, 0, n)
+			for b.Loop() {
+				for _, ok := range []bool{false, true} {
+					w.results(checker.Result{OK: ok}, n/2, n/2+1)
+				}
+			}
+		})
 	}
 }
 
@@ -59,6 +92,119 @@ func alone(n int) string {
 			"\tchecktype = connect\n", i/250, i%250)
 	}
 	return text.String()
+}
+
+// All servers of 2,500 virtual services with four servers each go down and come back at once. The test logs how long
+// the table takes to follow. On an otherwise idle machine that should be half a second at most.
+func TestKernelFollowsARack(t *testing.T) {
+	if _, err := os.Stat("/proc/net/ip_vs"); err != nil || os.Geteuid() != 0 {
+		t.Skip("needs root and a kernel with IPVS: make test-kernel")
+	}
+	for _, quiescent := range []string{"yes", "no"} {
+		kernel := testkit.Must(ipvsctl.Open(ipvsctl.Kernel))(t)
+		w := benchWith(t, kernel, "quiescent = "+quiescent+"\n"+rack())
+		for up, serving := range map[bool]int{true: 10_000, false: 0} {
+			w.results(checker.Result{OK: !up}, 0, len(w.plan.Tasks))
+			begun := time.Now()
+			w.results(checker.Result{OK: up}, 0, len(w.plan.Tasks))
+			t.Logf("quiescent = %s, up: %v: the table follows %v after the results", quiescent, up,
+				time.Since(begun))
+			have, _ := w.Read(0)
+			for _, s := range have {
+				for _, d := range s.Dests {
+					serving -= int(min(d.Weight, 1))
+				}
+			}
+			testkit.Equal(t, serving, 0, "the servers that should serve and don't, up:", up)
+		}
+		w.Stop(w.now, w)
+		w.Clear(w.now)
+		testkit.OK(t, kernel.Close())
+	}
+}
+
+// rack has 2,500 virtual services with the same four servers.
+func rack() string {
+	var text strings.Builder
+	for i := range 2500 {
+		fmt.Fprintf(&text, "virtual = 10.1.%d.%d:80\n\tchecktype = connect\n"+
+			"\treal = 10.2.0.1->10.2.0.4:80 gate\n", i/250, i%250+1)
+	}
+	return text.String()
+}
+
+// BenchmarkRack is the same with a table in memory, to measure the core alone.
+func BenchmarkRack(b *testing.B) {
+	w := benchOf(b, rack())
+	for ok := true; b.Loop(); ok = !ok {
+		w.results(checker.Result{OK: ok}, 0, len(w.plan.Tasks))
+	}
+}
+
+// BenchmarkReload reloads the same configuration.
+func BenchmarkReload(b *testing.B) {
+	text := testkit.ManyServers(10000, 80, 3600)
+	w := benchOf(b, text)
+	for b.Loop() {
+		w.Replace(w.now, Ready(planOf(b, text)), maintenance.Reading{})
+		w.Step(w.now)
+	}
+}
+
+// oneSection is a section of 10,000 servers.
+const oneSection = "checkinterval = 3600\nvirtual = 10.0.0.1:80\n\tchecktype = connect\n" +
+	"\treal = 10.1.0.0->10.1.39.15:80 masq\n"
+
+// BenchmarkTenThousandLeave replaces all servers of a virtual service by another one, puts them back while they drain,
+// and replaces them again until they are gone from the table.
+func BenchmarkTenThousandLeave(b *testing.B) {
+	all := "draintime = 60\n" + oneSection
+	one := strings.Replace(all, "10.1.0.0->10.1.39.15", "10.2.0.1", 1)
+	w := benchOf(b, all)
+	for b.Loop() {
+		for _, text := range []string{one, all, one} {
+			b.StopTimer()
+			p := planned(b, text, neverChecked)
+			b.StartTimer()
+			w.Replace(w.now, Ready(p), maintenance.Reading{})
+			w.Step(w.now)
+		}
+		w.now = w.now.Add(2 * LookInterval)
+		w.Step(w.now)
+	}
+}
+
+// BenchmarkBrake10k: 10,000 servers of a section fail through the virtual address alone, in a hundred steps. Then all
+// pass.
+func BenchmarkBrake10k(b *testing.B) {
+	w := benchOf(b, strings.Replace(oneSection, " masq", " gate\n\tcheckvip = yes", 1))
+	bring := func(r checker.Result) {
+		r.Way = checker.WayThrough
+		for i := 0; i < len(w.plan.Tasks); i += 100 {
+			w.results(r, i, i+100)
+		}
+	}
+	bring(checker.Result{OK: true})
+	for b.Loop() {
+		bring(checker.Result{OwnAnswers: true, Detail: "no answer in 5s"})
+		bring(checker.Result{OK: true})
+	}
+}
+
+// BenchmarkClimb is a second of 2,500 climbing servers.
+func BenchmarkClimb(b *testing.B) {
+	w := benchOf(b, crowd(3600))
+	w.results(checker.Result{OK: true}, 0, len(w.plan.Tasks))
+	for _, ok := range []bool{false, true} {
+		w.now = w.now.Add(2 * time.Hour)
+		for i := 0; i < len(w.plan.Tasks); i += 50 { // half of each section: servers climb beside others
+			w.results(checker.Result{OK: ok}, i, i+25)
+		}
+	}
+	for b.Loop() {
+		w.now = w.now.Add(time.Second)
+		w.Step(w.now)
+	}
 }
 
 // BenchmarkAnnounceMarks decides where the addresses of 2,000 marks belong, as after a change of a server's state.
@@ -103,7 +249,7 @@ func BenchmarkObserve10k(b *testing.B) {
 // BenchmarkCompare50k compares 50,000 servers with each other, in sections of four, and 10,000 of one section.
 func BenchmarkCompare50k(b *testing.B) {
 	for name, text := range map[string]string{"sections": testkit.ManyServers(50000, 80, 10),
-		"one section": oneSection(10000)} {
+		"one section": oneSection} {
 		b.Run(name, func(b *testing.B) {
 			p := planOf(b, text)
 			e := examiner{services: &services{virtuals: virtualsOf(p), tell: teller{clock: time.Now()}}}
@@ -119,12 +265,17 @@ func BenchmarkCompare50k(b *testing.B) {
 	}
 }
 
-// oneSection is a configuration of n servers in one section.
-func oneSection(n int) string {
-	var text strings.Builder
-	text.WriteString("virtual = 10.1.0.1:80\n\tchecktype = connect\n")
-	for i := range n {
-		fmt.Fprintf(&text, "\treal = 10.2.%d.%d:80 gate\n", i/250, i%250+1)
+func BenchmarkSnapshot10k(b *testing.B) {
+	p := planOf(b, testkit.ManyServers(10000, 80, 1))
+	c := newCore()
+	c.virtuals, c.global = serving(p), &p.Config.Global
+	for _, v := range c.virtuals {
+		for _, s := range v.servers {
+			s.first.check = &check{at: history.At(time.Now()), last: checker.Result{OK: true}}
+		}
 	}
-	return text.String()
+	b.ReportAllocs()
+	for b.Loop() {
+		c.Snapshot(time.Now())
+	}
 }

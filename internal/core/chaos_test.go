@@ -133,7 +133,7 @@ func (c *chaos) play() {
 			c.edit()
 		}
 		c.settle()
-		if c.rand.IntN(2*chaosRounds) == 0 { // until no server flaps any more
+		if c.rand.IntN(chaosRounds) == 0 { // until no server flaps any more
 			c.pass(flapsIn)
 			c.settle()
 		}
@@ -201,7 +201,7 @@ func (c *chaos) turn() {
 		now = condition(c.rand.IntN(int(conditions) + 1)) // conditions itself is saysDrain
 	}
 	c.say("%s is %v", s, now)
-	if c.oracle.set(s, now); now == refusing && c.coin() {
+	if c.oracle.conditions[s] = now; now == refusing && c.coin() {
 		c.daemon.idle.end(s)
 	}
 }
@@ -210,9 +210,9 @@ func (c *chaos) flap() {
 	s := c.server()
 	c.say("%s flaps", s)
 	for range 2 + c.rand.IntN(6) {
-		c.oracle.set(s, refusing)
+		c.oracle.conditions[s] = refusing
 		c.pass(time.Duration(c.rand.Int64N(int64(eventGap))))
-		c.oracle.set(s, healthy)
+		c.oracle.conditions[s] = healthy
 		c.pass(time.Duration(c.rand.Int64N(int64(eventGap))))
 	}
 }
@@ -221,12 +221,9 @@ func (c *chaos) flap() {
 func (c *chaos) blackout() {
 	c.say("all servers fail")
 	for _, s := range everyone {
-		c.oracle.set(s, refusing)
+		c.oracle.conditions[s] = refusing
 	}
-	for _, i := range c.rand.Perm(len(everyone)) {
-		c.pause()
-		c.oracle.set(everyone[i], healthy)
-	}
+	c.comeBack(1, refusing)
 }
 
 // cutOff makes the path through the virtual addresses fail for all servers at once, or be void for some. They come
@@ -235,19 +232,26 @@ func (c *chaos) cutOff() {
 	c.say("all fail through the virtual addresses")
 	for _, s := range slices.Concat(everyone, otherPorts) {
 		if c.oracle.conditions[s] == healthy {
-			c.oracle.set(s, []condition{unreached, unreached, unreached, unreached, unreached,
-				voided}[c.rand.IntN(6)])
+			c.oracle.conditions[s] = unreached
+			if c.rand.IntN(6) == 0 {
+				c.oracle.conditions[s] = voided
+			}
 		}
 	}
 	c.pause()
 	c.pass(time.Duration(c.rand.Int64N(int64(quietTime))))
+	c.comeBack(8, unreached, voided)
+}
+
+// comeBack heals servers in these conditions one by one, or about this number at once.
+func (c *chaos) comeBack(atOnce int, from ...condition) {
 	for _, i := range c.rand.Perm(len(everyone)) {
-		if c.rand.IntN(8) == 0 {
+		if c.rand.IntN(atOnce) == 0 {
 			c.pause()
 		}
 		for _, a := range []netip.AddrPort{everyone[i], otherPorts[i]} {
-			if now := c.oracle.conditions[a]; now == unreached || now == voided {
-				c.oracle.set(a, healthy)
+			if slices.Contains(from, c.oracle.conditions[a]) {
+				c.oracle.conditions[a] = healthy
 			}
 		}
 	}
@@ -288,7 +292,7 @@ func (c *chaos) obey() {
 			all[lvs.Backend{Virtual: keyFor(v).ID()}] = o
 		}
 	}
-	c.oracle.obey(all)
+	c.oracle.obeyed = all
 	c.command()
 }
 
@@ -481,7 +485,7 @@ func (c *chaos) byHandInAnOutage() {
 	c.say("all servers fail, but for %v", spared)
 	for _, s := range everyone {
 		if s != spared {
-			c.oracle.set(s, refusing)
+			c.oracle.conditions[s] = refusing
 		}
 	}
 	c.settle()
@@ -491,7 +495,7 @@ func (c *chaos) byHandInAnOutage() {
 	c.settle()
 	c.say("all servers are back")
 	for _, s := range everyone {
-		c.oracle.set(s, healthy)
+		c.oracle.conditions[s] = healthy
 	}
 	c.settle()
 }
@@ -501,7 +505,7 @@ func (c *chaos) settle() {
 	c.fix()
 	for _, s := range slices.Concat(everyone, otherPorts, agents) {
 		if now := c.oracle.conditions[s]; now == short || now == saysNothing {
-			c.oracle.set(s, healthy)
+			c.oracle.conditions[s] = healthy
 		}
 	}
 	c.pass(quietTime)
@@ -528,7 +532,7 @@ func (c *chaos) compare() {
 // untold are virtual services of which the snapshot does not say what the table says: whether clients get anything.
 func (o *oracle) untold(now *view.Snapshot, table lvs.Table) (wrong []string) {
 	for _, v := range now.Virtuals {
-		serves, isOff := table[v.Key].Dests.Serve(), o.files[0][addrOf(v.Key)].check == "off"
+		serves, isOff := table[v.Key].Dests.Serve(), o.files[0][addrOf(v.Key)].CheckType == "off"
 		if v.Owner == "" && (!isOff && v.Nothing == serves || v.Serving > 0 && !serves) {
 			wrong = append(wrong,
 				fmt.Sprintf("%s: the table serves: %t; the snapshot: nothing %t, %d serving", v.ID,
@@ -586,16 +590,9 @@ func (c *chaos) server() netip.AddrPort  { return everyone[c.rand.IntN(len(every
 func (c *chaos) virtual() netip.AddrPort { return virtuals[c.rand.IntN(len(virtuals))] }
 
 func (c *chaos) plan(f file) *plan.Plan {
-	cfg, found := parser.Parse(c.t.Context(), "chaos.cf", []byte(f.text()),
+	p := plannedWith(c.t, f.text(), c.oracle.checker,
 		parser.Options{Resolver: c.names, Last: c.names.last, Wait: true})
-	if found.HasErrors() {
-		c.t.Fatal(found)
-	}
-	c.names.remember(cfg.Names)
-	p, found := plan.New(cfg, c.oracle.checker)
-	if found.HasErrors() {
-		c.t.Fatal(found)
-	}
+	c.names.remember(p.Config.Names)
 	return p
 }
 

@@ -78,19 +78,19 @@ func (c *chaos) compareAddresses(table lvs.Table) {
 		for _, d := range table[key].Dests {
 			serving = serving || d.Weight > 0
 		}
-		for _, e := range s.servers {
-			surely = surely || s.check != "off" && c.oracle.passesAll(s, e) &&
+		for _, e := range s.Servers {
+			surely = surely || s.CheckType != "off" && c.oracle.passesAll(s, e) &&
 				!c.oracle.isByHand(spot{key, e.addr}) && table[key].Dests.Weight(e.addr) > 0
 		}
 		withdrawn := c.oracle.orders[lvs.Backend{Virtual: orders.EveryAddress}].Kind == orders.Withdraw
 		switch {
-		case on != "" && s.announce == "":
+		case on != "" && s.Announce == "":
 			c.complain("%s is on %s, and is not to be announced", addr, on)
 		case on != "" && !serving:
 			c.complain("%s is on %s, and no server serves", addr, on)
 		case on != "" && withdrawn:
 			c.complain("%s is on %s, and withdrawn by order", addr, on)
-		case on == "" && surely && s.announce != "" && !withdrawn:
+		case on == "" && surely && s.Announce != "" && !withdrawn:
 			c.complain("%s is not announced, and is served", addr)
 		}
 	}

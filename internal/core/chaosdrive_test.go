@@ -122,7 +122,7 @@ func (c *chaos) begin(p *plan.Plan) *driver {
 	d.Core = New(World{
 		Withdraw: true, Tell: []Receiver{Words(log), Posts(d.post), Commands(d.run)},
 		Orders: o.given(), Former: o.ours, Standby: o.role == resting,
-		Departing: o.recorded, Leave: o.recordLeavers, Moving: o.moving, Move: o.recordMoving,
+		Departing: o.recorded, Leave: o.keep(&o.recorded), Moving: o.moving, Move: o.keep(&o.moving),
 	}, Performers{Checks: &d.pool, Watches: &d.idle, Claims: o, Marks: true, Await: d.await})
 	o.core = d.Core
 	e := testkit.Must(d.Begin(d.now, d.table, Ready(p), d.open(p)))(c.t)

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"reflect"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 // newFile is a random variation of a file: some of its virtual services differ.
@@ -24,124 +26,85 @@ func (c *chaos) newFile(was file) file {
 			next[a] = c.newSection()
 		}
 		if s, in := next[a]; in {
-			s.at = a.Addr()
-			s.vip = s.vip && s.check != "off" &&
-				!slices.ContainsFunc(s.servers, func(e entry) bool { return e.name != "" })
-			s.agent = s.agent && s.check != "off"
-			s.byStatus = s.byStatus && s.check == "negotiate" && !s.agent
-			s.weighs = s.weighs && s.check != "off" && !s.vip
-			next[a] = s
+			s.At = a.Addr()
+			next[a] = s.allowed()
 		}
 	}
 	return next
 }
 
-func (c *chaos) newSection() section {
-	s := section{
-		scheduler: schedulers[c.rand.IntN(len(schedulers))],
-		check:     "connect",
-		interval:  1 + c.rand.IntN(3), fall: 1 + c.rand.IntN(maxResults), rise: 1 + c.rand.IntN(maxResults),
-		fast:      fastIntervals[c.rand.IntN(len(fastIntervals))],
-		quiescent: c.coin(), repair: c.coin(), fallback: c.coin(), cleanStop: c.coin(), onChange: c.coin(),
+// allowed is a section without directives that others of it exclude, and with those that others need.
+func (s section) allowed() section {
+	isOff := s.CheckType == "off"
+	s.CheckVIP = s.CheckVIP && !isOff && !slices.ContainsFunc(s.Servers, func(e entry) bool { return e.name != "" })
+	s.Weighs = s.Weighs && !isOff && !s.CheckVIP
+	if isOff {
+		s.AgentPort, s.Also = 0, nil
 	}
-	if c.coin() {
-		s.check = "negotiate"
+	if s.CheckType != "negotiate" || s.AgentPort > 0 {
+		s.DrainStatus = 0
 	}
-	s.vip = c.coin()
-	s.keep = []string{"0", "0", "1", "2", "50%", "100%"}[c.rand.IntN(6)]
-	s.drain = []int{0, 0, 3, 60}[c.rand.IntN(4)]
-	s.slow = []int{0, 2, 10, 60}[c.rand.IntN(4)]
-	for _, further := range furtherChecks {
-		if c.rand.IntN(5) == 0 {
-			s.also = append(s.also, further)
-		}
-	}
-	if c.rand.IntN(10) == 0 {
-		s.check, s.also = "off", nil
-	}
-	s.below = []string{"", "", "1", "50%", "100%", "50%/100%"}[c.rand.IntN(6)]
-	s.announce = []string{"", "lvs0", "lvs0\n\tlastresort = lvs1"}[c.rand.IntN(3)]
-	s.turns = drawTurns(c.rand)
-	if s.observe == "out" && s.hold == "" {
-		s.hold = "2"
-	}
-	if s.observe == "out" && s.keep == "0" {
-		s.keep = "1"
-	}
-	for _, a := range servers {
-		if c.rand.IntN(3) == 0 {
-			s.servers = append(s.servers,
-				entry{addr: a, weight: uint32(c.rand.IntN(5)), masq: c.coin(),
-					backup: s.drawsBackup(c)})
-		}
-	}
-	for _, host := range hosts {
-		if c.rand.IntN(4) == 0 {
-			s.servers = append(s.servers,
-				entry{c.names.at[host], 1 + uint32(c.rand.IntN(4)), c.coin(), host, false,
-					s.drawsBackup(c)})
+	if s.Observe == "out" {
+		s.HoldDown = cmp.Or(s.HoldDown, "2")
+		if s.KeepServing == "0" {
+			s.KeepServing = "1"
 		}
 	}
 	return s
 }
 
-// drawsBackup decides at random whether a server is a backup server. The first server of a section never is.
-func (s section) drawsBackup(c *chaos) bool {
-	return s.below != "" && len(s.servers) > 0 && c.rand.IntN(4) == 0
+func (c *chaos) newSection() (s section) {
+	of := reflect.ValueOf(&s).Elem()
+	for i := range of.NumField() {
+		values := strings.Fields(of.Type().Field(i).Tag.Get("of"))
+		if len(values) == 0 {
+			continue
+		}
+		if value := values[c.rand.IntN(len(values))]; value != "-" {
+			testkit.Must(fmt.Sscan(value, of.Field(i).Addr().Interface()))(c.t)
+		}
+	}
+	for _, further := range furtherChecks {
+		if c.rand.IntN(5) == 0 {
+			s.Also = append(s.Also, further)
+		}
+	}
+	for _, a := range servers {
+		if c.rand.IntN(3) == 0 {
+			s.Servers = append(s.Servers, entry{addr: a, weight: uint32(c.rand.IntN(5)), masq: c.coin()})
+		}
+	}
+	for _, host := range hosts {
+		if c.rand.IntN(4) == 0 {
+			s.Servers = append(s.Servers, entry{addr: c.names.at[host], weight: 1 + uint32(c.rand.IntN(4)),
+				masq: c.coin(), name: host})
+		}
+	}
+	c.drawBackups(&s)
+	return s
+}
+
+// drawBackups decides at random which servers are backup servers. The first server of a section never is.
+func (c *chaos) drawBackups(s *section) {
+	for i := range s.Servers {
+		s.Servers[i].backup = s.BackupBelow != "" && i > 0 && c.rand.IntN(4) == 0
+	}
 }
 
 // touched is a section with one random change.
 func (c *chaos) touched(s section) section {
-	other := c.newSection()
-	s.servers = slices.Clone(s.servers)
-	if c.rand.IntN(8) == 0 {
-		s.turns = other.turns
-		return s
-	}
-	switch c.rand.IntN(17) {
-	case 16:
-		s.below = other.below
-	case 15:
-		for i := range s.servers {
-			s.servers[i].backup = other.drawsBackup(c) && i > 0
-		}
-	case 14:
-		s.slow = other.slow
-	case 13:
-		s.vip = !s.vip
-	case 12:
-		s.announce = other.announce
-	case 11:
-		s.keep = other.keep
-	case 9:
-		s.drain = other.drain
-	case 0:
-		s.scheduler = other.scheduler
-	case 1:
-		s.check, s.also = other.check, other.also
-	case 10:
-		if s.check != "off" {
-			s.also = other.also
-		}
-	case 2:
-		s.interval, s.fast = other.interval, other.fast
-	case 3:
-		s.fall, s.rise = other.fall, other.rise
-	case 4:
-		s.quiescent = !s.quiescent
-	case 5:
-		s.fallback = !s.fallback
-	case 6:
-		s.servers = other.servers
-	case 7:
-		s.repair = !s.repair
-	default:
-		if len(s.servers) > 0 {
-			e := &s.servers[c.rand.IntN(len(s.servers))]
-			e.weight = uint32(c.rand.IntN(5))
-			if e.name != "" {
-				e.weight++
-			}
+	s.Servers = slices.Clone(s.Servers)
+	of, other := reflect.ValueOf(&s).Elem(), c.newSection()
+	switch i := c.rand.IntN(of.NumField() + 4); {
+	case i < of.NumField():
+		of.Field(i).Set(reflect.ValueOf(other).Field(i))
+	case i == of.NumField():
+		c.drawBackups(&s)
+	case len(s.Servers) > 0:
+		e := &s.Servers[c.rand.IntN(len(s.Servers))]
+		e.weight = uint32(c.rand.IntN(5))
+		if e.name != "" {
+			e.weight++
 		}
 	}
 	return s
@@ -152,23 +115,41 @@ func (c *chaos) coin() bool { return c.rand.IntN(2) == 0 }
 // file is a configuration: its sections by the addresses of the virtual services.
 type file map[netip.AddrPort]section
 
+// section has a field for each directive, of the same name, and the values that are drawn; - leaves it out, a semicolon
+// divides lines. Their times are so short that after a quiet time no server waits.
 type section struct {
-	scheduler, check     string
-	also                 []further
-	interval, fall, rise int
-	fast                 string // fastinterval; changes when a verdict comes, not which one
-	keep                 string // keepserving
-	quiescent, repair    bool
-	fallback, cleanStop  bool
-	onChange             bool
-	announce             string
-	drain                int
-	slow                 int        // slowstart
-	below                string     // backupbelow; without it there are no backup servers
-	vip                  bool       // checkvip, without names that move
-	at                   netip.Addr // the virtual address
-	servers              []entry
-	turns
+	Scheduler     string `of:"wrr wlc rr"`
+	CheckType     string `of:"connect connect connect connect negotiate negotiate negotiate negotiate off"`
+	CheckInterval int    `of:"1 2 3"`
+	FailureCount  int    `of:"1 2 3"`
+	RiseCount     int    `of:"1 2 3"`
+	FastInterval  string `of:"- - 100ms 0.3 1500ms"` // mostly none, and one that is longer than checkinterval
+	Quiescent     bool   `of:"true false"`
+	Repair        bool   `of:"true false"`
+	CleanStop     bool   `of:"true false"`
+	CheckVIP      bool   `of:"true false"` // without names that move
+	Fallback      string `of:"- 127.0.0.1:80;fallbackcheck=section"`
+	OnChange      string `of:"- /bin/true"`
+	KeepServing   string `of:"0 0 1 2 50% 100%"`
+	DrainTime     int    `of:"0 0 3 60"`
+	SlowStart     int    `of:"0 2 10 60"`
+	BackupBelow   string `of:"- - 1 50% 100% 50%/100%"` // without it there are no backup servers
+	Announce      string `of:"- lvs0 lvs0;lastresort=lvs1"`
+	HoldDown      string `of:"- - 2 2,4 1,8"`
+	Pace          string `of:"- - 1/1 2/2 50%/3"`
+	PaceOut       string `of:"- - 4/2 50%/2"`
+	OnFail        string `of:"- - - keep cut 2 3600"`
+	AgentPort     int    `of:"0 0 82"`  // each server has an agent, at a port of its own
+	DrainStatus   int    `of:"0 0 503"` // without an agent
+	Watch         string `of:"- - no yes 2"`
+	Observe       string `of:"- yes out out"`
+	Comeback      string `of:"- - - - - order"`
+	// no directives
+	Weighs  bool `of:"true - -" cf:"-"` // a negotiate check at the other port that only weighs
+	Limited bool `of:"true - -" cf:"-"` // each server is full with one connection
+	Also    []further
+	At      netip.Addr // the virtual address
+	Servers []entry
 }
 
 // further is a line of alsocheck.
@@ -203,8 +184,6 @@ var (
 	sorry      = netip.MustParseAddrPort("127.0.0.1:80")
 	foreign    = netip.MustParseAddrPort("10.9.0.1:80") // a virtual service outside the file
 	schedulers = []string{"wrr", "wlc", "rr"}
-	// fastIntervals is mostly 0, and has one that is longer than checkinterval.
-	fastIntervals = []string{"0", "0", "100ms", "0.3", "1500ms"}
 )
 
 func addresses(prefix string, n int) (list []netip.AddrPort) {
@@ -235,87 +214,60 @@ func addrOf(key lvs.Key) netip.AddrPort {
 // text is the file as an operator writes it. Checks with different intervals have different timeouts, so the oracle
 // can distinguish them.
 func (f file) text() string {
-	yes := map[bool]string{true: "yes", false: "no"}
 	var out strings.Builder
 	fmt.Fprintf(&out, "resolve = 30\nsamewait = 3\nmaintenancedir = /maintenance\nwithdrawon = broken\n")
-	if f[virtuals[0]].onChange { // true for half of the files, so half of the reloads change the webhook
+	if f[virtuals[0]].OnChange != "" { // so half of the reloads change the webhook
 		fmt.Fprintf(&out, "webhook = https://hooks.example/\n")
 	}
 	for _, a := range virtuals {
-		s, in := f[a]
-		if !in {
-			continue
-		}
-		fmt.Fprintf(&out, "virtual = %s\n", keyFor(a).Name())
-		if keyFor(a).Mark > 0 {
-			write(&out, "mark", a.Addr().String()+" tcp 80")
-		}
-		reserve := false
-		for _, e := range s.servers {
-			addr, kind, method := e.addr.String(), "real", "gate"
-			if e.name != "" {
-				addr = e.name + ":80"
+		if s, in := f[a]; in {
+			fmt.Fprintf(&out, "virtual = %s\n", keyFor(a).Name())
+			if keyFor(a).Mark > 0 {
+				fmt.Fprintf(&out, "\tmark = %s tcp 80\n", a.Addr())
 			}
-			if e.backup {
-				kind, reserve = "backup", true
-			}
-			if e.masq {
-				method = "masq"
-			}
-			limit := map[bool]string{true: " u:1"}[s.limited]
-			write(&out, kind, fmt.Sprint(addr, " ", method, " ", e.weight, limit))
+			s.write(&out)
 		}
-		if s.fallback {
-			write(&out, "fallback", sorry, "fallbackcheck", "section")
-		}
-		if s.onChange {
-			write(&out, "onchange", "/bin/true")
-		}
-		write(&out, "scheduler", s.scheduler, "checktype", s.check, "service", "http")
-		for _, f := range s.also {
-			write(&out, "alsocheck", f)
-		}
-		if s.weighs {
-			write(&out, "alsocheck", fmt.Sprintf("http %d weight=50%%", otherPort))
-		}
-		if s.byStatus {
-			write(&out, "drainstatus", 503)
-		}
-		write(&out, "checkinterval", s.interval, "checktimeout", s.interval+10,
-			"negotiatetimeout", s.interval+10, "keepserving", s.keep, "announce", s.announce,
-			"checkvip", s.vip, "slowstart", s.slow)
-		if reserve {
-			write(&out, "backupbelow", s.below)
-		}
-		write(&out, "holddown", s.hold, "pace", s.pace, "paceout", s.out, "onfail", s.onFail, "watch", s.watch)
-		if s.comeback {
-			write(&out, "comeback", "order")
-		}
-		if s.agent {
-			write(&out, "agentport", agentPort)
-		}
-		if s.leavesOut() || s.observe == "yes" {
-			write(&out, "observe", s.observe)
-		}
-		write(&out, "draintime", s.drain, "failurecount", s.fall, "risecount", s.rise, "fastinterval", s.fast,
-			"quiescent", yes[s.quiescent], "repair", yes[s.repair], "cleanstop", yes[s.cleanStop])
 	}
 	return out.String()
 }
 
-// write adds directives, each a name and a value. What is zero is not written.
-func write(out *strings.Builder, directives ...any) {
-	for pair := range slices.Chunk(directives, 2) {
-		if pair[1] == true {
-			pair[1] = "yes"
+func (s section) write(out *strings.Builder) {
+	limit, reserve := map[bool]string{true: " u:1"}[s.Limited], false
+	for _, e := range s.Servers {
+		addr, kind, method := e.addr.String(), "real", "gate"
+		if e.name != "" {
+			addr = e.name + ":80"
 		}
-		if !reflect.ValueOf(pair[1]).IsZero() {
-			fmt.Fprintf(out, "\t%s = %v\n", pair...)
+		if e.backup {
+			kind, reserve = "backup", true
 		}
+		if e.masq {
+			method = "masq"
+		}
+		fmt.Fprintf(out, "\t%s = %s %s %d%s\n", kind, addr, method, e.weight, limit)
+	}
+	for _, f := range s.Also {
+		fmt.Fprintf(out, "\talsocheck = %v\n", f)
+	}
+	if s.Weighs {
+		fmt.Fprintf(out, "\talsocheck = http %d weight=50%%\n", otherPort)
+	}
+	fmt.Fprintf(out, "\tservice = http\n\tchecktimeout = %d\n\tnegotiatetimeout = %[1]d\n", s.CheckInterval+10)
+	if !reserve {
+		s.BackupBelow = ""
+	}
+	of := reflect.ValueOf(s)
+	for i := range of.NumField() {
+		field, value := of.Type().Field(i), fmt.Sprint(of.Field(i))
+		if field.Tag.Get("of") == "" || field.Tag.Get("cf") != "" || value == "" || value == "0" {
+			continue
+		}
+		value = strings.NewReplacer("true", "yes", "false", "no", ";", "\n\t").Replace(value)
+		fmt.Fprintf(out, "\t%s = %s\n", strings.ToLower(field.Name), value)
 	}
 }
 
-func (s section) entry(a netip.AddrPort) (entry, bool) { return entryAt(s.servers, a) }
+func (s section) entry(a netip.AddrPort) (entry, bool) { return entryAt(s.Servers, a) }
 
 func entryAt(list []entry, a netip.AddrPort) (entry, bool) {
 	for _, e := range list {

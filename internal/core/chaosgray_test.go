@@ -72,9 +72,6 @@ func (o *oracle) seenAt(at spot, out bool) *seen {
 	return o.seen[at]
 }
 
-// leavesOut reports whether a section has observe = out and the two directives that it needs.
-func (s section) leavesOut() bool { return s.observe == "out" && s.hold != "" && s.keep != "0" }
-
 // noteLeftOut notes which servers are left out, and complains if that contradicts the rule.
 func (o *oracle) noteLeftOut(key lvs.Key) {
 	if wrong := o.wrongLeftOut(key); wrong != "" {
@@ -114,7 +111,7 @@ func (o *oracle) mayNotBeOut(key lvs.Key, knows *judge.Case, now *judge.Server, 
 	for _, f := range o.files {
 		s := f[addrOf(key)]
 		e, _ := entryAt(s.places(), now.Dest.Addr)
-		observed = observed || e.masq && s.leavesOut()
+		observed = observed || e.masq && s.Observe == "out"
 	}
 	for at, one := range o.seen {
 		compared = compared || at.key == key && one.answered.Sub(was.answered) >= ObserveInterval
@@ -138,7 +135,7 @@ func (o *oracle) mayNotBeOut(key lvs.Key, knows *judge.Case, now *judge.Server, 
 // serve.
 func (o *oracle) isEarly(key lvs.Key, knows *judge.Case, now *judge.Server, was seen) bool {
 	s := o.files[0][addrOf(key)]
-	hold, _, _ := strings.Cut(s.hold, ",")
+	hold, _, _ := strings.Cut(s.HoldDown, ",")
 	seconds, _ := strconv.Atoi(hold)
 	sure, _ := o.serving(key, s, knows, now)
 	early := was.times > 2 || o.since(was.since) < time.Duration(seconds)*time.Second
@@ -146,7 +143,7 @@ func (o *oracle) isEarly(key lvs.Key, knows *judge.Case, now *judge.Server, was 
 	quiet := o.refusal == nothing && was.since.Sub(o.troubled) > ObserveInterval
 	e, in := entryAt(s.places(), now.Dest.Addr)
 	ordered := o.orderFor(key, e, 0) != o.orderFor(key, e, o.since(was.since)) // an order has ended
-	return early && quiet && in && !ordered && s.leavesOut() && sure >= o.neededBy(key, s)
+	return early && quiet && in && !ordered && s.Observe == "out" && sure >= o.neededBy(key, s)
 }
 
 // neededBy is how many other servers must serve for a server to be left out.

@@ -57,11 +57,11 @@ func serverAt(c *judge.Case, addr netip.AddrPort) *judge.Server {
 
 // moment is a virtual service as in the file.
 func (o *oracle) moment(key lvs.Key, s section, table lvs.Dests) *always.Moment {
-	m := &always.Moment{BackupBelow: s.backupBelow(), Quiescent: s.quiescent, OnFail: s.onFails(), Repair: s.repair,
+	m := &always.Moment{BackupBelow: s.backupBelow(), Quiescent: s.Quiescent, OnFail: s.onFails(), Repair: s.Repair,
 		KeepServing: s.share(), Obeys: o.mayObey(key),
 		Failed: true, Follows: true, Table: table, Call: netip.AddrPort.String,
 		FallbackIn: o.sorryIn[key], FallbackTouched: o.isByHand(spot{key, sorry})}
-	if s.fallback {
+	if s.Fallback != "" {
 		m.Fallback = lvs.Dest{Addr: sorry, Forward: lvs.Route, Weight: 1}
 	}
 	for _, e := range s.places() {
@@ -69,9 +69,9 @@ func (o *oracle) moment(key lvs.Key, s section, table lvs.Dests) *always.Moment 
 		weight := o.weightOf(key, e, 0)
 		m.Servers = append(m.Servers, always.Server{Dest: s.dest(e), Weight: weight,
 			Asks: says.Asks(), Less: weight - (weight*uint32(says.Percent())+99)/100,
-			Backup: e.backup, Unchecked: s.check == "off", Former: e.elsewhere,
+			Backup: e.backup, Unchecked: s.CheckType == "off", Former: e.elsewhere,
 			Touched: o.isByHand(spot{key, e.addr}),
-			To: slices.IndexFunc(s.servers,
+			To: slices.IndexFunc(s.Servers,
 				func(now entry) bool { return e.elsewhere && now.name == e.name }),
 			Drained: o.orderFor(key, e, 0).Kind == orders.Drain, Out: o.isMaintained(key, e)})
 	}
@@ -82,20 +82,20 @@ func (o *oracle) moment(key lvs.Key, s section, table lvs.Dests) *always.Moment 
 // second before. All virtual services step at whole seconds of the clock.
 func (s section) climbs(since, now time.Time, weight, got uint32, says health.Words) bool {
 	seconds := int(now.Sub(since) / time.Second)
-	if since.IsZero() || s.slow == 0 || seconds > s.slow {
+	if since.IsZero() || s.SlowStart == 0 || seconds > s.SlowStart {
 		return false
 	}
-	all := 100 * s.slow
+	all := 100 * s.SlowStart
 	part := func(seconds int) int {
-		return max(1, (int(weight)*int(says.Percent())*min(seconds, s.slow)+all-1)/all)
+		return max(1, (int(weight)*int(says.Percent())*min(seconds, s.SlowStart)+all-1)/all)
 	}
 	return int(got) == part(seconds) || int(got) == part(seconds-1)
 }
 
-func (s section) share() lvs.Share { return shareOf(s.keep) }
+func (s section) share() lvs.Share { return shareOf(s.KeepServing) }
 
 func (s section) backupBelow() lvs.LowHigh {
-	low, high, both := strings.Cut(s.below, "/")
+	low, high, both := strings.Cut(s.BackupBelow, "/")
 	if !both {
 		high = low
 	}
@@ -113,7 +113,7 @@ func (o *oracle) quota(key lvs.Key, s section) int { return s.share().Of(o.weigh
 
 // weighted is how many servers have a weight.
 func (o *oracle) weighted(key lvs.Key, s section) (n int) {
-	for _, e := range s.servers {
+	for _, e := range s.Servers {
 		if o.weightOf(key, e, 0) > 0 && !e.backup {
 			n++
 		}
@@ -145,7 +145,7 @@ func (o *oracle) step(op lvs.Op, s section, before, after lvs.VirtualService) *a
 		says, _ := o.words(s, e)
 		a.Climbs = now != nil && s.climbs(now.Climbs, o.now, a.Weight, after.Dests.Weight(e.addr), says)
 		a.LeftOut = now != nil && now.Suspect
-		a.Waits = now != nil && now.Waits() && (s.hold != "" || s.pace != "" || s.comeback)
+		a.Waits = now != nil && now.Waits() && (s.HoldDown != "" || s.Pace != "" || s.Comeback != "")
 		a.Held = now != nil && now.Held && o.mayBeHeld(op.Key, s, e) && (known != unknown || o.rechecked[at])
 	}
 	for at := range o.mustStay {
@@ -185,8 +185,8 @@ func (o *oracle) restMoment(key lvs.Key, s section, table lvs.Dests, knows *judg
 		f.Ends = s.ends(now, o.now) && o.orderFor(key, e, 2*time.Second) == o.orderFor(key, e, 0)
 		f.LeftOut = now != nil && now.Suspect
 		// while weights climb, it comes back at a whole second
-		f.Waits = s.comeback && now != nil && now.Waits() || f.LeftOut && now.Waits() &&
-			(s.leavesOut() && now.Suspect && now.Suspects > 2 || o.since(now.Turn) < o.grace())
+		f.Waits = s.Comeback != "" && now != nil && now.Waits() || f.LeftOut && now.Waits() &&
+			(s.Observe == "out" && now.Suspect && now.Suspects > 2 || o.since(now.Turn) < o.grace())
 		f.Connected, f.Gone = o.busy[e.addr], e.elsewhere && now == nil
 		f.Held = (f.Health == health.Down || f.Asks > health.NoAdmin) && now != nil && now.Held &&
 			!o.putIn[spot{key, e.addr}]

@@ -65,10 +65,10 @@ func (c *chaos) move() {
 func (f file) moved(host string, to netip.AddrPort) file {
 	next := file{}
 	for addr, s := range f {
-		s.servers = slices.Clone(s.servers)
-		for i := range s.servers {
-			if s.servers[i].name == host {
-				s.servers[i].addr = to
+		s.Servers = slices.Clone(s.Servers)
+		for i := range s.Servers {
+			if s.Servers[i].name == host {
+				s.Servers[i].addr = to
 			}
 		}
 		next[addr] = s
@@ -78,8 +78,8 @@ func (f file) moved(host string, to netip.AddrPort) file {
 
 // places are the servers, and the other addresses that their names may have had.
 func (s section) places() []entry {
-	list := slices.Clone(s.servers)
-	for _, e := range s.servers {
+	list := slices.Clone(s.Servers)
+	for _, e := range s.Servers {
 		for _, a := range homes[e.name] {
 			if a != e.addr {
 				list = append(list, entry{a, e.weight, e.masq, e.name, true, e.backup})

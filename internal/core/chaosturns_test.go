@@ -1,7 +1,6 @@
 package core
 
 import (
-	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -13,50 +12,23 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// turns are the directives that decide when servers come and go. Their times are so short that after a quiet time no
-// server waits.
-type turns struct {
-	hold, pace, out string // holddown, pace, paceout; empty if the file has none
-	onFail          string
-	agent           bool // each server has an agent, at a port of its own
-	byStatus        bool // drainstatus, without an agent
-	weighs          bool // a negotiate check at the other port that only weighs
-	watch           string
-	observe         string // written only if leavesOut allows out
-	comeback        bool   // by order
-	limited         bool   // each server is full with one connection
-}
-
 var (
-	holds     = []string{"", "", "2", "2,4", "1,8"}
-	paces     = []string{"", "", "1/1", "2/2", "50%/3"}
-	removals  = []string{"", "", "4/2", "50%/2"}
 	otherPort = uint16(81)
-	watching  = []string{"", "", "no", "yes", "2"}
-	observing = []string{"", "yes", "out", "out"}
-	onFails   = []string{"", "", "", "keep", "cut", "2", "3600"}
 	agentPort = uint16(82)
 	agents    = atPort(agentPort, everyone)
 )
 
-func drawTurns(r *rand.Rand) turns {
-	return turns{holds[r.IntN(len(holds))], paces[r.IntN(len(paces))], removals[r.IntN(len(removals))],
-		onFails[r.IntN(len(onFails))],
-		r.IntN(3) == 0, r.IntN(3) == 0, r.IntN(3) == 0, watching[r.IntN(len(watching))],
-		observing[r.IntN(len(observing))], r.IntN(6) == 0, r.IntN(3) == 0}
-}
-
 // onFails is the value of onfail.
-func (t turns) onFails() lvs.OnFail {
-	seconds, _ := strconv.Atoi(t.onFail)
-	return map[string]lvs.OnFail{"keep": lvs.Keep, "cut": lvs.Cut}[t.onFail] +
+func (t section) onFails() lvs.OnFail {
+	seconds, _ := strconv.Atoi(t.OnFail)
+	return map[string]lvs.OnFail{"keep": lvs.Keep, "cut": lvs.Cut}[t.OnFail] +
 		lvs.OnFail(seconds)*lvs.OnFail(time.Second)
 }
 
 // ends reports whether a server that has failed for long is to be out of the table. Whether a check has passed before
 // is taken from the daemon.
-func (t turns) ends(one *judge.Server, now time.Time) bool {
-	switch t.onFail {
+func (t section) ends(one *judge.Server, now time.Time) bool {
+	switch t.OnFail {
 	case "2":
 		return true
 	case "3600":
@@ -96,7 +68,7 @@ var agentWords = []condition{healthy, healthy, healthy, saysDrain, saysMaint, sa
 func (c *chaos) speak() {
 	a, says := agents[c.rand.IntN(len(agents))], agentWords[c.rand.IntN(len(agentWords))]
 	c.say("%s is %v", a, says)
-	c.oracle.set(a, says)
+	c.oracle.conditions[a] = says
 }
 
 // ends closes the idle connections to a server, or to all. The oracle does not know, so only a check may change the
@@ -143,7 +115,7 @@ func (c condition) said() checker.Result {
 // words are what an agent says or the status of an answer tells, and how much weight the other port can bear. Sure
 // reports whether the daemon must know them.
 func (o *oracle) words(s section, e entry) (says health.Words, sure bool) {
-	sure, at := true, spot{keyFor(netip.AddrPortFrom(s.at, 80)), e.addr}
+	sure, at := true, spot{keyFor(netip.AddrPortFrom(s.At, 80)), e.addr}
 	for _, p := range s.probes(e) {
 		switch {
 		case p.weighs():
@@ -181,10 +153,11 @@ func (o *oracle) lastWord(p probe, s section) (says condition, sure bool) {
 	if recent < 0 {
 		recent = len(answers)
 	}
-	if recent < s.fall || says == saysNothing {
+	if recent < s.FailureCount || says == saysNothing {
 		return says, false
 	}
-	return says, !slices.ContainsFunc(answers[recent-s.fall:], func(r outcome) bool { return r.says != says })
+	against := func(r outcome) bool { return r.says != says }
+	return says, !slices.ContainsFunc(answers[recent-s.FailureCount:], against)
 }
 
 // percent is how much of its weight a server's answer says it can bear.

@@ -132,27 +132,27 @@ type probe struct {
 // probes are the checks of a server.
 func (s section) probes(e entry) []probe {
 	through := netip.Addr{}
-	if s.vip && !e.masq {
-		through = s.at
+	if s.CheckVIP && !e.masq {
+		through = s.At
 	}
-	onLink := s.announce != "" && !e.masq
-	own, marked := s.check, s.at == virtuals[3].Addr()
-	if s.byStatus {
+	onLink := s.Announce != "" && !e.masq
+	own, marked := s.CheckType, s.At == virtuals[3].Addr()
+	if s.DrainStatus > 0 {
 		own = "drains"
 	}
-	list := []probe{{own, e.addr, s.interval, through, onLink, marked}}
-	for _, f := range s.also {
-		if p := (probe{f.check, netip.AddrPortFrom(e.addr.Addr(), f.port), s.interval, through,
+	list := []probe{{own, e.addr, s.CheckInterval, through, onLink, marked}}
+	for _, f := range s.Also {
+		if p := (probe{f.check, netip.AddrPortFrom(e.addr.Addr(), f.port), s.CheckInterval, through,
 			onLink, marked}); !slices.Contains(list, p) {
 			list = append(list, p)
 		}
 	}
-	if s.agent {
-		list = append(list, probe{"agent", netip.AddrPortFrom(e.addr.Addr(), agentPort), s.interval,
+	if s.AgentPort > 0 {
+		list = append(list, probe{"agent", netip.AddrPortFrom(e.addr.Addr(), agentPort), s.CheckInterval,
 			netip.Addr{}, onLink, marked})
 	}
-	if s.weighs {
-		list = append(list, probe{"negotiate", netip.AddrPortFrom(e.addr.Addr(), otherPort), s.interval,
+	if s.Weighs {
+		list = append(list, probe{"negotiate", netip.AddrPortFrom(e.addr.Addr(), otherPort), s.CheckInterval,
 			netip.Addr{}, onLink, marked})
 	}
 	return list
@@ -307,10 +307,6 @@ func (w *truth) file() file {
 	return w.files[len(w.files)-1]
 }
 
-func (w *truth) set(a netip.AddrPort, c condition) {
-	w.conditions[a] = c
-}
-
 // maintain begins or ends maintenance of a server, and reports which.
 func (w *truth) maintain(a netip.AddrPort) (begins bool) {
 	w.troubled = w.now
@@ -398,7 +394,7 @@ func (w *truth) reported() string {
 
 func (s section) dest(e entry) lvs.Dest {
 	d := lvs.Dest{Addr: e.addr, Forward: lvs.Route, Weight: e.weight}
-	if s.limited {
+	if s.Limited {
 		d.Upper = 1
 	}
 	if e.masq {
@@ -472,23 +468,13 @@ func (w *truth) show(r *checker.Result, a netip.AddrPort) {
 	}
 }
 
-// recordLeavers stores what a daemon records of leaving servers, unless it has crashed.
-func (w *truth) recordLeavers(all []judge.Record) {
-	if w.left != 0 {
-		w.recorded = slices.Clone(all)
+// keep stores what a daemon records for the next one, unless it has crashed.
+func (w *truth) keep(records *[]judge.Record) func([]judge.Record) {
+	return func(all []judge.Record) {
+		if w.left != 0 {
+			*records = slices.Clone(all)
+		}
 	}
-}
-
-// recordMoving does the same for servers whose weights move.
-func (w *truth) recordMoving(all []judge.Record) {
-	if w.left != 0 {
-		w.moving = slices.Clone(all)
-	}
-}
-
-// obey replaces the orders to obey.
-func (w *truth) obey(all orders.All) {
-	w.obeyed = all
 }
 
 // mayObey reports whether the checks of a virtual service may be obeyed by order.

@@ -16,29 +16,29 @@ import (
 	"ldirectord/parser"
 )
 
-// memory is a table in memory that answers at once.
-type memory struct{ *ipvsctl.Memory }
+// memory is a table, usually in memory, that answers at once.
+type memory struct{ ipvsctl.Client }
 
 func (m memory) Do(_ time.Duration, ops ...lvs.Op) []judge.Outcome {
 	outcomes := make([]judge.Outcome, len(ops))
-	for i, err := range m.Memory.Do(context.Background(), ops...) {
+	for i, err := range m.Client.Do(context.Background(), ops...) {
 		outcomes[i] = outcomeOf(err)
 	}
 	return outcomes
 }
 
 func (m memory) Read(time.Duration) (lvs.Table, judge.Outcome) {
-	have, err := m.Memory.Read(context.Background())
+	have, err := m.Client.Read(context.Background())
 	return have, outcomeOf(err)
 }
 
 func (m memory) Services(_ time.Duration, keys ...lvs.Key) (lvs.Table, judge.Outcome) {
-	found, err := m.Memory.Services(context.Background(), keys...)
+	found, err := m.Client.Services(context.Background(), keys...)
 	return found, outcomeOf(err)
 }
 
 func (m memory) Timeouts(_ time.Duration, want lvs.Timeouts) (lvs.Timeouts, judge.Outcome) {
-	was, err := m.Memory.Timeouts(context.Background(), want)
+	was, err := m.Client.Timeouts(context.Background(), want)
 	return was, outcomeOf(err)
 }
 

@@ -21,7 +21,8 @@ func (t *teller) op(v *virtual, op lvs.Op, err error) {
 	c := Change{user: user{v: v, s: s}}
 	c.Virtual, c.Weight = v.Config.ID, int(op.Dest.Weight)
 	if s != nil && err == nil {
-		step = op.Kind == lvs.EditDest && s.steps && !s.Turned && !s.Rerouted
+		// one that waited to come back has not turned, and comes in all the same
+		step = op.Kind == lvs.EditDest && s.steps && s.Entered && !s.Turned && !s.Rerouted
 		s.steps = false
 	}
 	if err != nil {

@@ -64,24 +64,14 @@ func TestTheMeanOfTenAnswers(t *testing.T) {
 	for range 9 {
 		a.add(time.Millisecond)
 	}
-	if a.mean != 0 {
-		t.Errorf("after nine: %d", a.mean)
-	}
+	testkit.Equal(t, a.mean, 0, "after nine")
 	a.add(11 * time.Millisecond)
-	if a != (answers{mean: 2000}) {
-		t.Errorf("after ten: %+v", a)
-	}
-	for range 10 {
-		a.add(time.Hour)
-	}
-	if a.mean != 300_000_000 {
-		t.Errorf("of hours: %d", a.mean)
-	}
-	for range 10 {
-		a.add(0)
-	}
-	if a.mean != 1 {
-		t.Errorf("at once: %d", a.mean)
+	testkit.Equal(t, a, answers{mean: 2000}, "after ten")
+	for took, want := range map[time.Duration]uint32{time.Hour: 300_000_000, 0: 1} {
+		for range 10 {
+			a.add(took)
+		}
+		testkit.Equal(t, a.mean, want, "of ten that take", took)
 	}
 }
 
@@ -93,50 +83,21 @@ func number(t *testing.T, word string) int {
 	return n
 }
 
-// A difference is told when it has lasted, and forgotten when it is over.
-func TestADifferenceIsToldWhenItHasLasted(t *testing.T) {
-	s := serverOf(lvs.Dest{Addr: someAddr})
-	v := virtualOf(&parser.Virtual{Settings: parser.Settings{SameWait: 600}}, s)
-	for _, row := range []struct {
-		after      time.Duration
-		says, told string
-	}{
-		{0, "", ""},
-		{1 * time.Minute, "odd", ""},
-		{10 * time.Minute, "odd", ""},
-		{11 * time.Minute, "odd", "odd"},
-		{12 * time.Minute, "odder", "odder"},
-		{13 * time.Minute, "", ""},
-		{14 * time.Minute, "odd", ""},
-		{15 * time.Minute, "", ""},
-	} {
-		a := subject{v: v, s: s}
-		a.Now = newYear.Add(row.after)
-		memoryOf(v, s).differs([traits]string{version: row.says}, a.Now)
-		if got := a.odd(version); got != row.told || a.odd(certificate) != "" {
-			t.Errorf("%v: %q, want %q", row.after, got, row.told)
-		}
-	}
-	if s.odd != nil {
-		t.Errorf("it is remembered: %v", s.odd)
-	}
-}
-
 // What a server shows, by its checks. The last check is that of an agent.
 func TestWhatAServerShows(t *testing.T) {
+	usual := shown{known: true, certs: certificates{7, 70}, text: "v1", took: 5}
 	for _, row := range []struct {
 		what   string
 		change func(*server)
 		want   shown
 	}{
-		{"one check", func(*server) {}, shown{known: true, certs: certificates{7, 70}, text: "v1", took: 5}},
+		{"one check", func(*server) {}, usual},
 		{"too few answers", func(s *server) { s.first.check.mean = 0 },
 			shown{known: true, certs: certificates{7, 70}, text: "v1", fresh: true}},
 		{"a check that fails", func(s *server) { s.first.check.last.OK = false }, shown{}},
 		{"a further check that fails", func(s *server) { addCheck(s, checker.Result{}) }, shown{}},
 		{"two certificates", func(s *server) {
-			addCheck(s,
-				checker.Result{OK: true, Cert: 8, CertEnd: 60, Shows: "v2"})
+			addCheck(s, checker.Result{OK: true, Cert: 8, CertEnd: 60, Shows: "v2"})
 		},
 			shown{known: true, certs: certificates{7*31 + 8, 60}, text: "v1", took: 5}},
 		{"one of them ends later",
@@ -144,8 +105,7 @@ func TestWhatAServerShows(t *testing.T) {
 			shown{known: true, certs: certificates{7*31 + 8, 70}, text: "v1", took: 5}},
 		{"its share", func(s *server) { s.got, s.due, s.counted = 61, 33, true },
 			shown{known: true, certs: certificates{7, 70}, text: "v1", took: 5, got: 61, due: 33}},
-		{"it is no longer in the table", func(s *server) { s.got, s.due = 61, 33 },
-			shown{known: true, certs: certificates{7, 70}, text: "v1", took: 5}},
+		{"it is no longer in the table", func(s *server) { s.got, s.due = 61, 33 }, usual},
 		{"it has moved", func(s *server) { s.MovedTo = 0 }, shown{}},
 		{"it is not checked", func(s *server) { s.first.check = nil }, shown{known: true}},
 	} {
@@ -191,75 +151,20 @@ func TestWhatIsKeptOfResults(t *testing.T) {
 	}
 }
 
-// oneOfThreeDiffers are servers that pass; the last one shows another certificate.
-func oneOfThreeDiffers() (all []*server) {
-	for i := range 3 {
-		s := serverOf(lvs.Dest{Addr: someAddr})
-		s.first.check.last = checker.Result{OK: true, Cert: uint32(1 + i/2)}
-		s.first.check.mean = 1
-		all = append(all, s)
-	}
-	return all
-}
-
-// A director beside which another daemon has the service shows what differs, and reports nothing.
-func TestOnlyTheOwnerReportsADifference(t *testing.T) {
-	for owner, want := range map[string]int{"": 1, "another daemon": 0} {
-		all := oneOfThreeDiffers()
-		v, said := virtualOf(&parser.Virtual{Settings: parser.Settings{SameWait: 60}}, all...), 0
-		v.Owner = owner
-		e := examiner{services: &services{virtuals: []*virtual{v}}}
-		e.tell.receivers = []Receiver{func(c *Change) {
-			if c.Kind != "" {
-				said++
-			}
-		}}
-		for minute := range 3 {
-			e.tell.clock = newYear.Add(time.Duration(minute) * time.Minute)
-			e.compare()
-		}
-		a := subject{v: v, s: all[2]}
-		a.Now = e.tell.clock
-		if a.odd(certificate) == "" || said != want {
-			t.Errorf("owner %q: %d events, shown %q", owner, said, a.odd(certificate))
-		}
-	}
-}
-
-// What was told stays while too few servers pass, and says that it is not compared now.
-func TestADifferenceSaysThatItIsNotComparedNow(t *testing.T) {
-	all := oneOfThreeDiffers()
-	v := virtualOf(&parser.Virtual{Settings: parser.Settings{SameWait: 60}}, all...)
-	e := examiner{services: &services{virtuals: []*virtual{v}}}
-	const differs = "shows another certificate than 2 of 3 (ended 20454 days ago; theirs ended 20454 days ago)"
-	for minute, row := range []struct{ passes, says string }{
-		{"111", ""},
-		{"111", differs},
-		{"011", differs + "; not compared now: too few servers pass"},
-		{"000", differs + "; not compared now: too few servers pass"},
-		{"111", differs},
-	} {
-		for i, s := range all {
-			s.first.check.last.OK = row.passes[i] == '1'
-		}
-		e.tell.clock = newYear.Add(time.Duration(minute) * time.Minute)
-		e.compare()
-		a := subject{v: v, s: all[2]}
-		a.Now = e.tell.clock
-		testkit.Equal(t, a.odd(certificate), row.says, "after minutes", minute)
-		testkit.Equal(t, a.odd(share), "", "another trait, after minutes", minute)
-	}
-}
-
-// Servers that are alike cost no memory, however many sections there are.
+// Servers that are alike cost no memory, however many sections there are, nor does a difference that is over.
 func TestComparingAllocatesNothing(t *testing.T) {
 	s := serverOf(lvs.Dest{Addr: someAddr})
-	s.first.check.at, s.first.check.last.OK, s.first.check.last.Cert = 1, true, 7
+	s.first.check.at, s.first.check.mean = 1, 1
+	s.first.check.last = checker.Result{OK: true, Cert: 7}
 	v := virtualOf(&parser.Virtual{Settings: parser.Settings{SameWait: 600}}, s, s, s)
 	v.Service = &plan.Service{Config: v.Config}
 	e := examiner{services: &services{virtuals: []*virtual{v}, tell: teller{clock: newYear}}}
 	e.compare()
 	if n := testing.AllocsPerRun(100, e.compare); n != 0 || s.recent != nil {
 		t.Errorf("%v allocations", n)
+	}
+	memoryOf(v, s).differs([traits]string{version: "odd"}, newYear)
+	if e.compare(); s.odd != nil {
+		t.Errorf("it is remembered: %v", s.odd)
 	}
 }

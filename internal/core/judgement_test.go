@@ -1,6 +1,7 @@
 package core
 
 import (
+	"strings"
 	"testing"
 
 	"ldirectord/internal/health"
@@ -13,31 +14,21 @@ import (
 // The check that decides is the first that is down, otherwise one without a result, otherwise the one with the most
 // failures in a row.
 func TestTheWorstOfChecks(t *testing.T) {
-	const unknown, up, down = health.Unknown, health.Up, health.Down
-	for _, c := range []struct {
-		checks []health.State
-		worst  int
-	}{
-		{[]health.State{unknown}, 0},
-		{[]health.State{up}, 0},
-		{[]health.State{down}, 0},
-		{[]health.State{up, up, up}, 0},
-		{[]health.State{up, unknown, up}, 1},
-		{[]health.State{unknown, up, unknown}, 0},
-		{[]health.State{up, unknown, down}, 2},
-		{[]health.State{unknown, down, up}, 1},
-		{[]health.State{up, down, down}, 1},
+	for checks, worst := range map[string]int{
+		"unknown": 0, "up": 0, "down": 0, "up up up": 0,
+		"up unknown up": 1, "unknown up unknown": 0,
+		"up unknown down": 2, "unknown down up": 1, "up down down": 1,
 	} {
-		s := checkedBy(c.checks...)
-		testkit.Equal(t, s.worst(), s.judgement(c.worst), c.checks)
+		s := checkedBy(strings.Fields(checks)...)
+		testkit.Equal(t, s.worst(), s.judgement(worst), checks)
 	}
-	s := checkedBy(up, up)
+	s := checkedBy("up", "up")
 	s.first.next.Health = s.first.next.Health.Next(false, health.Rule{Fall: 3, Rise: 1})
 	testkit.Equal(t, s.worst(), s.first.next, "one of two that pass failed last time")
 }
 
 // checkedBy is a server with checks in these states.
-func checkedBy(states ...health.State) *server {
+func checkedBy(states ...string) *server {
 	s := serverOf(lvs.Dest{})
 	last := &s.entry.First
 	for range states[1:] {
@@ -46,7 +37,8 @@ func checkedBy(states ...health.State) *server {
 	}
 	virtualOf(&parser.Virtual{}, s)
 	for k, state := range states {
-		s.judgement(k).Health = health.Assume(state)
+		is := map[string]health.State{"up": health.Up, "down": health.Down}[state] // or unknown
+		s.judgement(k).Health = health.Assume(is)
 	}
 	return s
 }

@@ -72,12 +72,12 @@ func newOracle(t *timeline, complain func(string, ...any)) *oracle {
 func (o *oracle) offer(f file) {
 	o.troubled = o.now
 	for addr, s := range f {
-		for _, e := range s.servers {
+		for _, e := range s.Servers {
 			at := spot{keyFor(addr), e.addr}
 			before := o.files[0][addr]
 			old, was := before.entry(e.addr)
-			same := was && slices.Equal(before.probes(old), s.probes(e)) && before.fall == s.fall &&
-				before.rise == s.rise
+			same := was && slices.Equal(before.probes(old), s.probes(e)) &&
+				before.FailureCount == s.FailureCount && before.RiseCount == s.RiseCount
 			o.rechecked[at] = o.rechecked[at] || was && !same
 			o.changed[at] = o.changed[at] || !same
 		}
@@ -124,11 +124,11 @@ func (o *oracle) hand(op lvs.Op, before lvs.VirtualService) {
 	o.touched[at], o.others[at] = true, true
 	delete(o.mustStay, at)
 	s := o.files[0][addrOf(op.Key)]
-	if _, in := s.entry(at.addr); !in && s.drain > 0 && o.refusal != nothing { // it may not be forgotten yet
+	if _, in := s.entry(at.addr); !in && s.DrainTime > 0 && o.refusal != nothing { // it may not be forgotten yet
 		o.mayStay[at] = o.now.Add(s.drains())
 	}
 	delete(o.atZero, at)
-	if !s.repair {
+	if !s.Repair {
 		o.byHand[at] = anyRest
 	}
 	switch {
@@ -145,7 +145,7 @@ func (o *oracle) noteLeft() {
 		o.orders[lvs.Backend{Virtual: orders.EveryAddress}].Kind == orders.Withdraw
 	for _, addr := range virtuals {
 		key := keyFor(addr)
-		if _, was := o.leaves[key]; !all && o.files[len(o.files)-1][addr].announce != "" {
+		if _, was := o.leaves[key]; !all && o.files[len(o.files)-1][addr].Announce != "" {
 			delete(o.leaves, key)
 		} else if !was {
 			o.leaves[key] = o.now
@@ -181,7 +181,7 @@ func (o *oracle) settle(table lvs.Table, knows believed) {
 	for at, was := range o.byHand {
 		s := o.files[0][addrOf(at.key)]
 		e, _ := s.entry(at.addr)
-		if o.quota(at.key, s) > 0 || s.out != "" || isHome(at.addr) || s.vip || e.backup {
+		if o.quota(at.key, s) > 0 || s.PaceOut != "" || isHome(at.addr) || s.CheckVIP || e.backup {
 			continue // the rest of a held server doesn't change: the change may stay until a reload
 		}
 		now := o.restOf(at.key, s, e)
@@ -200,7 +200,7 @@ func (o *oracle) settle(table lvs.Table, knows believed) {
 func (o *oracle) restOf(key lvs.Key, s section, e entry) rest {
 	says, _ := o.words(s, e)
 	switch {
-	case e.addr == netip.AddrPort{} || s.check == "off":
+	case e.addr == netip.AddrPort{} || s.CheckType == "off":
 		return nowhere
 	case !o.passesAll(s, e) || o.isMaintained(key, e) || says.Asks() == health.Maint:
 		return outOfUse
@@ -216,7 +216,7 @@ func (o *oracle) fallbackRests(key lvs.Key, s section, knows *judge.Case) rest {
 		return !e.elsewhere && o.restOf(key, s, e) == inUse ||
 			now != nil && now.IsUp() && !o.isMaintained(key, e)
 	}
-	if s.fallback && (knows == nil || !slices.ContainsFunc(s.places(), serves)) {
+	if s.Fallback != "" && (knows == nil || !slices.ContainsFunc(s.places(), serves)) {
 		return inUse
 	}
 	return nowhere
@@ -226,7 +226,7 @@ func (o *oracle) stopping(clean bool) {
 	o.ending = clean
 	if clean {
 		maps.DeleteFunc(o.mustStay,
-			func(at spot, _ time.Time) bool { return o.files[0][addrOf(at.key)].cleanStop })
+			func(at spot, _ time.Time) bool { return o.files[0][addrOf(at.key)].CleanStop })
 	}
 }
 
@@ -252,7 +252,7 @@ func (o *oracle) rest(p part) {
 // leftover removes from a table what a stop removes: what cleanstop says, and what is not configured.
 func (o *oracle) leftover(table lvs.Table) {
 	for _, addr := range virtuals {
-		if s, in := o.files[0][addr]; !o.taken[keyFor(addr)] && (!in || s.cleanStop) {
+		if s, in := o.files[0][addr]; !o.taken[keyFor(addr)] && (!in || s.CleanStop) {
 			delete(table, keyFor(addr))
 		}
 	}
@@ -265,7 +265,7 @@ func (o *oracle) live(m *ipvsctl.Memory) *judged {
 	clear(o.byHand)
 	for _, m := range o.moving { // the table may not fit the record
 		at := spot{m.Key, m.Addr}
-		if o.others[at] && !o.files[0][addrOf(m.Key)].repair {
+		if o.others[at] && !o.files[0][addrOf(m.Key)].Repair {
 			o.byHand[at] = anyRest
 		}
 	}
@@ -284,7 +284,7 @@ func (o *oracle) live(m *ipvsctl.Memory) *judged {
 	for addr, s := range o.files[0] {
 		dests := table[keyFor(addr)].Dests
 		o.sorryIn[keyFor(addr)] = dests.Weight(sorry) > 0
-		for _, e := range s.servers {
+		for _, e := range s.Servers {
 			if dests.Weight(e.addr) > 0 && o.role != resting && !o.taken[keyFor(addr)] {
 				o.found[spot{keyFor(addr), e.addr}] = s.probes(e)
 			}

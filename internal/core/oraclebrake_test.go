@@ -17,7 +17,7 @@ import (
 
 // anyAlike reports whether holds is true for a check of the section through the virtual address by the same line as p.
 func (o *oracle) anyAlike(s section, p probe, holds func(probe) bool) bool {
-	for _, e := range s.servers {
+	for _, e := range s.Servers {
 		for _, q := range s.probes(e) {
 			if q.through.IsValid() && q.check == p.check && q.addr.Port() == p.addr.Port() && holds(q) {
 				return true

@@ -16,7 +16,7 @@ const guardQuiet = 8 * time.Second
 
 // mayBeHeld reports whether a server that is down may be in the table with its weight: it was not taken out before.
 func (o *oracle) mayBeHeld(key lvs.Key, s section, e entry) bool {
-	return (o.quota(key, s) > 0 || s.out != "") && !o.gone[spot{key, e.addr}]
+	return (o.quota(key, s) > 0 || s.PaceOut != "") && !o.gone[spot{key, e.addr}]
 }
 
 // noteGone records which server the daemon takes out of service, or puts in.

@@ -21,7 +21,8 @@ func TestOracleKnowsWhatServesInsteadOfTheFallbackServer(t *testing.T) {
 	} {
 		o := newOracle(&timeline{}, t.Fatalf)
 		one := entry{addr: homes["web1"][0], weight: 1, name: "web1"}
-		o.take(file{virtuals[0]: {check: "connect", keep: "0", fallback: true, servers: []entry{one}}})
+		o.take(file{virtuals[0]: {CheckType: "connect", KeepServing: "0", Fallback: "yes",
+			Servers: []entry{one}}})
 		o.maintained[row.out] = true
 		key := keyFor(virtuals[0])
 		at, knows := spot{key, sorry}, believed{key: {Section: &judge.Section{}}}
@@ -29,7 +30,7 @@ func TestOracleKnowsWhatServesInsteadOfTheFallbackServer(t *testing.T) {
 		table := lvs.Table{key: {Key: key, Dests: nil}}
 		o.settle(table, knows)
 		for _, a := range homes["web1"] {
-			o.set(a, refusing)
+			o.conditions[a] = refusing
 		}
 		if o.settle(table, knows); o.isByHand(at) != row.stay {
 			t.Errorf("%s: the change by hand may stay: %t", row.what, !row.stay)

@@ -83,7 +83,7 @@ func (o *oracle) atRest(table lvs.Table, knows believed) (wrong []string) {
 			continue
 		}
 		have, in := table[key]
-		want := lvs.VirtualService{Key: key, Settings: lvs.Settings{Scheduler: s.scheduler}, Dests: have.Dests}
+		want := lvs.VirtualService{Key: key, Settings: lvs.Settings{Scheduler: s.Scheduler}, Dests: have.Dests}
 		if !in || knows[key] == nil ||
 			lvs.Format(lvs.Table{key: have}) != lvs.Format(lvs.Table{key: want}) {
 			add("%v is not in the table as configured", key)

@@ -41,7 +41,7 @@ func (o *oracle) noteZero(op lvs.Op, after lvs.VirtualService) {
 
 // drains is how long a server of a section may drain. Without draintime there is no limit.
 func (s section) drains() time.Duration {
-	return cmp.Or(time.Duration(s.drain)*time.Second, 1000*time.Hour)
+	return cmp.Or(time.Duration(s.DrainTime)*time.Second, 1000*time.Hour)
 }
 
 // leave records which servers leave with another file. The daemon began to read it at began, and before is the table
@@ -49,7 +49,7 @@ func (s section) drains() time.Duration {
 func (o *oracle) leave(next file, before lvs.Table, began time.Time) {
 	may, must := map[spot]time.Time{}, map[spot]time.Time{}
 	for addr, s := range next {
-		key, drain := keyFor(addr), time.Duration(s.drain)*time.Second
+		key, drain := keyFor(addr), time.Duration(s.DrainTime)*time.Second
 		was := o.files[0][addr]
 		for at, until := range o.atZero {
 			if at.key == key {
@@ -87,12 +87,12 @@ func (o *oracle) mustDrain(key lvs.Key, s section, addr netip.AddrPort) bool {
 	switch {
 	case known && !e.elsewhere:
 		return false
-	case known && !s.quiescent &&
+	case known && !s.Quiescent &&
 		(o.isMaintained(key, e) || o.orderFor(key, e, o.grace()).Kind == orders.Maint ||
 			o.disturbedLately(addr)):
 		return false
 	}
-	return s.drain > 0 && o.now.Before(o.mustStay[spot{key, addr}])
+	return s.DrainTime > 0 && o.now.Before(o.mustStay[spot{key, addr}])
 }
 
 // restsOn are the backup servers that drain because they are no longer needed, and have had connections ever since.
@@ -110,9 +110,9 @@ func (o *oracle) restsOn(key lvs.Key, s section) (list []always.Departure) {
 func (o *oracle) mayLeave(key lvs.Key, s section, addr netip.AddrPort) bool {
 	until, left := o.mayStay[spot{key, addr}]
 	e, known := entryAt(s.places(), addr)
-	endless := known && e.elsewhere && e.backup && s.drain == 0
-	drains := isHome(addr) && time.Duration(s.drain)*time.Second > quietTime || endless
-	began := slices.ContainsFunc(s.servers, func(now entry) bool { // when an order for the new address ended
+	endless := known && e.elsewhere && e.backup && s.DrainTime == 0
+	drains := isHome(addr) && time.Duration(s.DrainTime)*time.Second > quietTime || endless
+	began := slices.ContainsFunc(s.Servers, func(now entry) bool { // when an order for the new address ended
 		return now.name == e.name && o.orderFor(key, now, 0) != o.orderFor(key, now, 5*LookInterval)
 	})
 	return isHome(addr) && began || o.busy[addr] && (drains || left && o.since(until) < 2*LookInterval)

@@ -34,7 +34,7 @@ func (o *oracle) known(key lvs.Key, s section, e entry) verdict {
 	switch {
 	case o.disturbedLately(e.addr) || order != o.orderFor(key, e, o.grace()):
 		return uncertain
-	case s.check == "off" || o.isMaintained(key, e) || order.Kind == orders.Drain:
+	case s.CheckType == "off" || o.isMaintained(key, e) || order.Kind == orders.Drain:
 		return down
 	case !sure || e.elsewhere || o.moved[e.name] ||
 		o.wavers(s.probes(e), func(ago time.Duration) verdict { return o.verdict(key, s, e, ago) }):
@@ -120,9 +120,9 @@ func (o *oracle) countsFrom(now verdict, p probe, s section, ago time.Duration, 
 
 // next applies failurecount and risecount to a result.
 func (s section) next(now verdict, streak int, ok bool) (verdict, int) {
-	says, limit := down, s.fall
+	says, limit := down, s.FailureCount
 	if ok {
-		says, limit = up, s.rise
+		says, limit = up, s.RiseCount
 	}
 	switch {
 	case now == says:

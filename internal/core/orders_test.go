@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"ldirectord/internal/lvs"
-	"ldirectord/internal/maintenance"
 	"ldirectord/internal/orders"
 	"ldirectord/internal/runfile"
 )
@@ -29,7 +28,7 @@ func TestAnOrderForATimeFollowsTheBootClock(t *testing.T) {
 		}
 		w := newWorld(t, func(before *World) { before.Orders = given })
 		w.now = time.Now()
-		w.e, _ = w.Begin(w.now, w, w.file(web(1)+real(3)), maintenance.Reading{})
+		w.begin(web(1) + real(3))
 		left := func(want ...lvs.Backend) {
 			t.Helper()
 			held := w.Snapshot(w.now).Orders

@@ -14,84 +14,98 @@ import (
 	"ldirectord/internal/schedule"
 )
 
-// results handles the results of checks. Each virtual service judges them by its own thresholds.
+// results handles what the checks of this step say. Each virtual service judges them by its own thresholds.
 func (e *examiner) results(updates []schedule.Update) {
-	now := e.tell.now()
 	for i := range updates {
-		u := &updates[i]
-		c, ok := e.checks[u.Task]
-		if !ok {
-			continue
+		if c, ok := e.checks[updates[i].Task]; ok {
+			e.update(c, &updates[i])
 		}
-		if u.Unwatched {
-			e.unwatch(c, u.Result.Detail)
-			continue
-		}
-		c.ended = c.ended || u.Asked
-		if u.Silences > 0 {
-			e.silent(c, u)
-			continue
-		}
-		if u.Stalled {
-			e.tell.found(history.Stalled, &u.Result, c.users...)
-			continue
-		}
-		if c.answered = history.At(u.Began); c.agent {
-			u.Result.Silence()
-		}
-		e.tell.found(history.Nothing, &u.Result, c.users...)
-		for _, x := range c.users {
-			x.j.Answered(u.Began, x.v.Back)
-			if u.Asked && !u.Result.OK && !c.observed && x.isWatched() {
-				e.tell.note(history.Changed, "its watched connection has ended", x.s)
-			}
-		}
-		c.observed = c.observed && !u.Asked
-		e.tell.warn(c, &u.Result)
-		if u.Result.Cause == checker.Shortage {
-			e.shortages++
-			if e.tell.shortage(c, &u.Result) {
-				e.arrived(c)
-			}
-			continue
-		}
-		e.arrived(c)
-		if u.Result.Report.Silent {
-			c.last, c.at, c.began = u.Result, history.At(now), u.Began
-			e.tell.found(history.Unjudged, &u.Result, c.users...)
-			for _, x := range c.users {
-				if e.reported(x, &u.Result) {
-					e.weighed(x)
-				}
-			}
-			e.hurry(c)
-			continue
-		}
-		if u.Result.Cause == checker.Unjudged {
-			e.tell.unjudged(c, &u.Result)
-			continue
-		}
-		u.Result.CertEnd = cmp.Or(u.Result.CertEnd, c.last.CertEnd) // a failed check saw no certificate
-		if u.Result.Stage == wire.AtConnect && u.Result.OK {        // one of the connects of checktype = N
-			u.Result.Cert, u.Result.Shows = c.last.Cert, c.last.Shows
-		}
-		c.last, c.at, c.began = u.Result, history.At(now), u.Began
-		if u.Result.OK {
-			c.answers.add(u.Result.Took)
-		}
-		c.last.Body = "" // only monitorfiles need the text
-		for _, x := range c.users {
-			x.j.Took(c.passage(), x.v.Back)
-		}
-		for _, x := range c.users {
-			if x.s.Fallback || !e.accuse(x) {
-				e.judge(x, &u.Result)
-			}
-		}
-		e.conversations.follow(u, c, now)
-		e.hurry(c)
 	}
 	e.settlePaths()
+}
+
+func (e *examiner) update(c *check, u *schedule.Update) {
+	if u.Unwatched {
+		e.unwatch(c, u.Result.Detail)
+		return
+	}
+	c.ended = c.ended || u.Asked
+	switch {
+	case u.Silences > 0:
+		e.silent(c, u)
+	case u.Stalled:
+		e.tell.found(history.Stalled, &u.Result, c.users...)
+	default:
+		e.answered(c, u)
+	}
+}
+
+// answered handles the end of a check. Not each end says whether the server is healthy.
+func (e *examiner) answered(c *check, u *schedule.Update) {
+	r := &u.Result
+	if c.answered = history.At(u.Began); c.agent {
+		r.Silence()
+	}
+	e.tell.found(history.Nothing, r, c.users...)
+	for _, x := range c.users {
+		x.j.Answered(u.Began, x.v.Back)
+		if u.Asked && !r.OK && !c.observed && x.isWatched() {
+			e.tell.note(history.Changed, "its watched connection has ended", x.s)
+		}
+	}
+	c.observed = c.observed && !u.Asked
+	e.tell.warn(c, r)
+	if r.Cause == checker.Shortage {
+		e.shortages++
+		if e.tell.shortage(c, r) {
+			e.arrived(c)
+		}
+		return
+	}
+	e.arrived(c)
+	switch {
+	case r.Report.Silent:
+		e.silentReport(c, u)
+	case r.Cause == checker.Unjudged:
+		e.tell.unjudged(c, r)
+	default:
+		e.passedOrFailed(c, u)
+	}
+}
+
+// silentReport handles an agent that does not answer: what it reported no longer applies.
+func (e *examiner) silentReport(c *check, u *schedule.Update) {
+	c.last, c.at, c.began = u.Result, history.At(e.tell.now()), u.Began
+	e.tell.found(history.Unjudged, &u.Result, c.users...)
+	for _, x := range c.users {
+		if e.reported(x, &u.Result) {
+			e.weighed(x)
+		}
+	}
+	e.hurry(c)
+}
+
+func (e *examiner) passedOrFailed(c *check, u *schedule.Update) {
+	r, now := &u.Result, e.tell.now()
+	r.CertEnd = cmp.Or(r.CertEnd, c.last.CertEnd) // a failed check saw no certificate
+	if r.Stage == wire.AtConnect && r.OK {        // one of the connects of checktype = N
+		r.Cert, r.Shows = c.last.Cert, c.last.Shows
+	}
+	c.last, c.at, c.began = *r, history.At(now), u.Began
+	c.last.Body = "" // only monitorfiles need the text
+	if r.OK {
+		c.answers.add(r.Took)
+	}
+	for _, x := range c.users {
+		x.j.Took(c.passage(), x.v.Back)
+	}
+	for _, x := range c.users {
+		if x.s.Fallback || !e.accuse(x) {
+			e.judge(x, r)
+		}
+	}
+	e.conversations.follow(u, c, now)
+	e.hurry(c)
 }
 
 // silent handles the end of checks that a reload replaced on their way. As many without an answer as failures make a
@@ -141,13 +155,13 @@ func (e *examiner) repeat(c *check, every time.Duration) {
 // judge applies one result of one check to one server of one virtual service.
 func (e *examiner) judge(x user, r *checker.Result) {
 	v, s, j := x.v, x.s, x.j
-	was, before, rule := s.Health(), j.Health, v.Rule
+	was, before := s.Health(), j.Health
 	weighs := e.reported(x, r)
 	ok := r.OK && !j.Telling.Down
 	turned := v.Result(s.Server, j.Check, ok, lossOf(*r))
-	next, changed := j.Health, j.Health.State != before.State
+	changed := j.Health.State != before.State
 	j.shortages = 0
-	by := counted(before, next, changed, ok, rule)
+	by := counted(before, j.Health, changed, ok, v.Rule)
 	e.tell.tell(Change{user: x, Cause: Cause{Result: r, Past: history.Believed(ok), By: by}})
 	if j.unjudged != nil {
 		j.unjudged.why = ""
@@ -155,25 +169,8 @@ func (e *examiner) judge(x user, r *checker.Result) {
 	if !r.OK {
 		j.reason = r.Detail
 	}
-	detail := ""
-	if !ok {
-		detail = x.named(j.reason)
-	}
-	softly, _ := before.Soft(rule)
-	switch {
-	case s.Fallback: // it is reported in turned
-	case changed && !ok && j.Part > 0:
-		e.tell.report(v, s, notify.Tells, fmt.Sprintf("Failed check limits the weight to %d%%", j.Part),
-			": "+detail, detail)
-	case changed && !ok:
-		e.tell.report(v, s, notify.CheckFailed, "Check failed", ": "+detail, detail)
-	case ok && (changed && before.State == health.Down || before.State == health.Up && softly > 0 &&
-		next.Streak == 0):
-		e.tell.about(x, notify.SoftReset, "Resetting soft failure count", "", "")
-	case !ok && next.State == health.Up:
-		failed, limit := next.Soft(rule)
-		e.tell.about(x, notify.SoftFailure, "Soft failure real server",
-			fmt.Sprintf(" failure %d/%d", failed, limit), detail)
+	if !s.Fallback { // it is reported in turned
+		e.tell.judged(x, before, ok)
 	}
 	if weighs || changed && j.Part > 0 {
 		e.weighed(x)
@@ -182,17 +179,47 @@ func (e *examiner) judge(x user, r *checker.Result) {
 		v.touch()
 	}
 	if turned {
-		v.touch()
-		v.retry.AtOnce() // this server does not wait for a change that was refused
-		e.tell.turned(x, was, by)
-		if s.Health() == health.Up {
-			for y := range v.checks(s) { // those that passed before
-				e.attend(y.j.check)
-			}
-			if !s.Fallback {
-				e.gather(v, j)
-			}
-		}
+		e.turned(x, was, by)
+	}
+}
+
+// judged reports that a check passes or fails now, or how often it has failed.
+func (t *teller) judged(x user, before health.Health, ok bool) {
+	j, detail := x.j, ""
+	if !ok {
+		detail = x.named(j.reason)
+	}
+	changed := j.Health.State != before.State
+	softly, _ := before.Soft(x.v.Rule)
+	failed, limit := j.Health.Soft(x.v.Rule)
+	switch {
+	case changed && !ok && j.Part > 0:
+		t.report(x.v, x.s, notify.Tells, fmt.Sprintf("Failed check limits the weight to %d%%", j.Part),
+			": "+detail, detail)
+	case changed && !ok:
+		t.report(x.v, x.s, notify.CheckFailed, "Check failed", ": "+detail, detail)
+	case changed && before.State == health.Down,
+		ok && before.State == health.Up && softly > 0 && j.Health.Streak == 0:
+		t.about(x, notify.SoftReset, "Resetting soft failure count", "", "")
+	case !ok && j.Health.State == health.Up:
+		t.about(x, notify.SoftFailure, "Soft failure real server",
+			fmt.Sprintf(" failure %d/%d", failed, limit), detail)
+	}
+}
+
+// turned handles a server that is up or down from now on.
+func (e *examiner) turned(x user, was health.State, by history.Outcome) {
+	x.v.touch()
+	x.v.retry.AtOnce() // this server does not wait for a change that was refused
+	e.tell.turned(x, was, by)
+	if x.s.Health() != health.Up {
+		return
+	}
+	for y := range x.v.checks(x.s) { // those that passed before
+		e.attend(y.j.check)
+	}
+	if !x.s.Fallback {
+		e.gather(x.v, x.j)
 	}
 }
 

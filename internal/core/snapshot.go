@@ -12,6 +12,7 @@ import (
 	"ldirectord/internal/orders"
 	"ldirectord/internal/plan"
 	"ldirectord/internal/view"
+	"ldirectord/parser"
 )
 
 // SnapshotOf is the state of a plan before any check, with an empty table.
@@ -55,14 +56,7 @@ func describeAll(virtuals []*virtual, held orders.All, now time.Time) []view.Vir
 			}
 		}
 		for k, w := range v.Config.Waiting {
-			now := &own[len(v.servers)+k]
-			*now = view.Server{
-				Real: w.Name, ServerNames: view.ServerNames{Waits: !w.IsRange},
-				State: health.Unknown.String(), Since: v.waitingSince, Weight: w.Weight,
-				Conditions: []view.Condition{
-					{Kind: "no address", Trouble: judge.Doubt, Text: plan.NoAddress(w)}},
-			}
-			now.FillOld()
+			own[len(v.servers)+k] = describeWaiting(w, v.waitingSince)
 		}
 		list[i] = view.Virtual{
 			Serving: list[i].Serving, Nothing: v.servesNothing(),
@@ -83,6 +77,17 @@ func describeAll(virtuals []*virtual, held orders.All, now time.Time) []view.Vir
 		}
 	}
 	return list
+}
+
+// describeWaiting describes a server without an address.
+func describeWaiting(w parser.Waiting, since time.Time) view.Server {
+	s := view.Server{
+		Real: w.Name, ServerNames: view.ServerNames{Waits: !w.IsRange},
+		State: health.Unknown.String(), Since: since, Weight: w.Weight,
+		Conditions: []view.Condition{{Kind: "no address", Trouble: judge.Doubt, Text: plan.NoAddress(w)}},
+	}
+	s.FillOld()
+	return s
 }
 
 // size is the number of servers of a virtual service, including servers without an address.

@@ -2,14 +2,10 @@ package core
 
 import (
 	"errors"
-	"fmt"
 	"testing"
 	"time"
 
-	"ldirectord/checker"
 	"ldirectord/internal/judge"
-	"ldirectord/internal/maintenance"
-	"ldirectord/ipvsctl"
 )
 
 // A section is decided again at the time that its last decision named, though nothing happens, and not before. That
@@ -59,45 +55,5 @@ func TestASectionIsDecidedWhenItsDecisionSaysSo(t *testing.T) {
 				t.Errorf("due again at %v; did %q, want %q", v.again, got, row.want)
 			}
 		})
-	}
-}
-
-// BenchmarkStepOfMany is the cost of a failure and a recovery of one server, with a virtual service for each: it does
-// not grow with the others.
-func BenchmarkStepOfMany(b *testing.B) {
-	for _, n := range []int{500, 50000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			p, now := planned(b, alone(n), neverChecked), time.Now()
-			c := newCore()
-			if _, err := c.Begin(now, memory{ipvsctl.NewMemory(nil)}, Ready(p),
-				maintenance.Reading{}); err != nil {
-				b.Fatal(err)
-			}
-			c.Results(now, updates(p.Tasks, checker.Result{OK: true}, now))
-			c.Step(now)
-			b.ReportAllocs()
-			for b.Loop() {
-				for _, ok := range []bool{false, true} {
-					c.Results(now, updates(p.Tasks[n/2:n/2+1], checker.Result{OK: ok}, now))
-					c.Step(now)
-				}
-			}
-		})
-	}
-}
-
-// Programs that set mark rules may take longer than the time between two comparisons of the rules.
-func TestSlowMarkRulesComeToAnEnd(t *testing.T) {
-	w := newWorld(t)
-	w.start(web(1))
-	w.slow = true
-	w.reload("checkinterval = 1\n" + marked)
-	w.pass(12 * time.Second)
-	if w.e.Idle || w.rules == nil {
-		t.Fatal("no order for mark rules is in progress")
-	}
-	w.Marked(w.now, *w.rules, nil, nil)
-	if w.step(); !w.e.Idle {
-		t.Error("the next order follows at once")
 	}
 }

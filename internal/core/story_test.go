@@ -97,6 +97,8 @@ func (w *world) config(words string) string {
 	return text
 }
 
+var refused = checker.Result{Detail: "connect: refused", Cause: checker.Refused}
+
 // found are what checks find.
 var found = map[string]checker.Result{
 	"passes": {OK: true}, "fails": {}, "refuses": refused,
@@ -124,6 +126,20 @@ func (w *world) does(verb, of string) {
 	switch verb {
 	case "before":
 		w.start(w.config(of))
+	case "begin", "begin-standby": // before the first results, and to be shown
+		w.before.Standby = verb != "begin"
+		w.begin(w.config(of))
+	case "finds", "left": // virtual services in the table; left: by the daemon before
+		for _, s := range planned(w, w.config(of), neverChecked).Services {
+			w.memory.Do(0, lvs.Op{Kind: lvs.AddService, Key: s.Config.Key, Settings: anySettings})
+			if verb == "left" {
+				w.before.Former = append(w.before.Former, s.Config.Key)
+			}
+		}
+	case "withdraw": // the daemon before may have left addresses
+		w.before.Withdraw = true
+	case "lost": // orders for addresses, from now on
+		w.lost = true
 	case "reload":
 		w.Replace(w.now, w.file(w.config(of)), w.reading)
 		w.step()
@@ -160,6 +176,10 @@ func (w *world) does(verb, of string) {
 			Weight: number(w.T, "0"+weight), Why: "slow"}})
 	case "warns": // it passes
 		w.result(checker.Result{OK: true, Warning: more}, realAt(first))
+	case "version": // of a server, in ten answers: from fewer no difference ends
+		for range 10 {
+			w.result(checker.Result{OK: true, Shows: more}, realAt(first))
+		}
 	case "check": // the nth of each server
 		for _, e := range w.plan.Services[0].Entries {
 			task := e.Line(number(w.T, first)).Task
@@ -220,15 +240,16 @@ func (w *world) theirs(of string) map[lvs.Key]string {
 	return map[lvs.Key]string{keyOf(w, w.config(of)): "b.cf"}
 }
 
+var anySettings = lvs.Settings{Scheduler: "wrr", Netmask: 0xffffffff}
+
 // tableDoes has the table answer as a verb says, or be changed by hand.
 func (w *world) tableDoes(verb, of string) bool {
 	answer := judge.Outcome{Answer: judge.Refused, Err: errors.New("refused")}
 	switch verb {
-	case "refuse": // what begins like this
-		w.refuse(of)
-		return true
 	case "silent":
-		w.silent()
+		w.answers = func(string) (judge.Outcome, time.Duration) {
+			return judge.Outcome{Answer: judge.Unanswered, Err: errors.New("no answer")}, judge.TableTimeout
+		}
 		return true
 	case "answer":
 		w.answers = nil
@@ -248,18 +269,26 @@ func (w *world) tableDoes(verb, of string) bool {
 		kinds := map[string]lvs.OpKind{"-a": lvs.AddDest, "-e": lvs.EditDest, "-d": lvs.DelDest,
 			"-A": lvs.AddService, "-D": lvs.DelService}
 		words := append(strings.Fields(of), "0")
-		w.hand(kinds[words[0]], realAt(words[1]), uint32(number(w.T, words[2])))
+		w.memory.Do(0, lvs.Op{Kind: kinds[words[0]], Key: keyOf(w, web(1)), Settings: anySettings,
+			Dest: lvs.Dest{Addr: netip.MustParseAddrPort(realAt(words[1])), Forward: lvs.Route,
+				Weight: uint32(number(w.T, words[2]))}})
 		return true
-	case "ending":
+	case "refuse": // what begins like this
+	case "ending": // at what begins like this
 		answer = judge.Outcome{Answer: judge.Interrupted, Err: errors.New("stopped")}
 	case "missing":
 		answer = judge.Outcome{Answer: judge.Missing, Err: errors.New("ip_vs can't be loaded")}
 	case "because": // of this it refuses everything
-		answer.Err = errors.New(of)
+		answer.Err, of = errors.New(of), ""
 	default:
 		return false
 	}
-	w.answers = func(string) (judge.Outcome, time.Duration) { return answer, 0 }
+	w.answers = func(what string) (judge.Outcome, time.Duration) {
+		if strings.HasPrefix(what, of) {
+			return answer, 0
+		}
+		return judge.Outcome{}, 0
+	}
 	return true
 }
 

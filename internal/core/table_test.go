@@ -1,53 +1,16 @@
 package core
 
 import (
-	"errors"
 	"fmt"
-	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
 	"ldirectord/checker"
-	"ldirectord/internal/judge"
 	"ldirectord/internal/lvs"
-	"ldirectord/internal/maintenance"
 	"ldirectord/internal/plan"
 	"ldirectord/internal/schedule"
-	"ldirectord/internal/testkit"
-	"ldirectord/ipvsctl"
 )
-
-// silent has the table give no answer.
-func (w *world) silent() {
-	w.answers = func(string) (judge.Outcome, time.Duration) {
-		return judge.Outcome{Answer: judge.Unanswered, Err: errors.New("no answer")}, judge.TableTimeout
-	}
-}
-
-// hand has somebody else make a change.
-func (w *world) hand(kind lvs.OpKind, server string, weight uint32) {
-	w.memory.Do(0, lvs.Op{Kind: kind, Key: keyOf(w, web(1)),
-		Settings: lvs.Settings{Scheduler: "wrr", Netmask: 0xffffffff},
-		Dest:     lvs.Dest{Addr: netip.MustParseAddrPort(server), Forward: lvs.Route, Weight: weight}})
-}
-
-// The daemon ends while the first reading or the first change is made: that is no failure.
-func TestTheDaemonEndsWhileItStarts(t *testing.T) {
-	for _, during := range []string{"read", "-A"} {
-		w := newWorld(t)
-		w.answers = func(what string) (o judge.Outcome, _ time.Duration) {
-			if strings.HasPrefix(what, during) {
-				o = judge.Outcome{Answer: judge.Interrupted, Err: errors.New("stopped")}
-			}
-			return o, 0
-		}
-		if _, err := w.Begin(w.now, w, w.file(web(1)), maintenance.Reading{}); err != nil {
-			t.Error(err)
-		}
-		testkit.Equal(t, w.saw("claim", "leavers", "checks", "answered", "-A"), "read", during)
-	}
-}
 
 // 2,500 servers that come back at once climb together. Each second has one operation for each server, in batches of
 // 64, and one reading of the table. There are a few records at the beginning and at the end.
@@ -95,42 +58,10 @@ func crowd(slowstart int) string {
 	return file.String()
 }
 
-// clock is a table in memory at a time of its own.
-type clock struct {
-	memory
-	now *time.Time
-}
-
-func (c clock) Now() time.Time { return *c.now }
-
 // updates are results of these checks.
 func updates(tasks []*schedule.Task, r checker.Result, now time.Time) (all []schedule.Update) {
 	for _, task := range tasks {
 		all = append(all, schedule.Update{Task: task, Began: now, Result: r})
 	}
 	return all
-}
-
-// BenchmarkClimb is a second of 2,500 climbing servers.
-func BenchmarkClimb(b *testing.B) {
-	now, p := time.Now(), planned(b, crowd(3600), neverChecked)
-	c := newCore()
-	if _, err := c.Begin(now, clock{memory{ipvsctl.NewMemory(nil)}, &now}, Ready(p),
-		maintenance.Reading{}); err != nil {
-		b.Fatal(err)
-	}
-	for i, ok := range []bool{true, false, true} {
-		tasks := p.Tasks
-		if i > 0 {
-			tasks = tasks[:2500]
-		}
-		now = now.Add(2 * time.Hour)
-		c.Results(now, updates(tasks, checker.Result{OK: ok}, now))
-		c.Step(now)
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		now = now.Add(time.Second)
-		c.Step(now)
-	}
 }

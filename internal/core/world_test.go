@@ -18,6 +18,7 @@ import (
 	"ldirectord/internal/notify"
 	"ldirectord/internal/plan"
 	"ldirectord/internal/schedule"
+	"ldirectord/internal/testkit"
 	"ldirectord/internal/view"
 	"ldirectord/ipvsctl"
 	"ldirectord/parser"
@@ -29,6 +30,7 @@ type world struct {
 	*testing.T
 	memory
 	*Core
+	before  World // what the core knows of the time before
 	now     time.Time
 	plan    *plan.Plan
 	e       Effects
@@ -44,6 +46,7 @@ type world struct {
 	wanted  *[]lvs.Wanted
 	asked   []lvs.Op            // by the request that is answered now
 	texts   bool                // the log is noted in words
+	lost    bool                // no order for addresses is answered
 	parts   map[string]string   // of configurations, by their names
 	reading maintenance.Reading // of maintenancedir, in a story
 	// carries are the connections and packets of servers, as the table counts them.
@@ -56,7 +59,7 @@ type world struct {
 // newWorld is a world that has not begun. Each of these changes what its core knows of the time before.
 func newWorld(t *testing.T, before ...func(*World)) *world {
 	w := &world{T: t, memory: memory{ipvsctl.NewMemory(nil)}, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
-	reported := World{
+	w.before = World{
 		Tell: []Receiver{Words(w.log), Commands(func(h notify.Hook) {
 			w.note("run %s", strings.Join(h.Argv[1:], " "))
 			if h.Ended != nil {
@@ -67,10 +70,8 @@ func newWorld(t *testing.T, before ...func(*World)) *world {
 		Move:  func(all []judge.Record) { w.note("moving %d", len(all)) },
 	}
 	for _, change := range before {
-		change(&reported)
+		change(&w.before)
 	}
-	w.Core = New(reported, Performers{Checks: w, Watches: &watched{w: w}, Claims: w, Marks: true,
-		Await: func() func() { return func() {} }})
 	return w
 }
 
@@ -170,15 +171,22 @@ func (w *world) Port(context.Context, string, string) (uint16, error) {
 	return 0, errors.New("no such service")
 }
 
+// begin begins with a configuration.
+func (w *world) begin(text string) {
+	w.Helper()
+	w.Core = New(w.before, Performers{Checks: w, Watches: &watched{w: w}, Claims: w, Marks: true,
+		Await: func() func() { return func() {} }})
+	w.e = testkit.Must(w.Begin(w.now, w, w.file(text), maintenance.Reading{}))(w)
+	w.pending()
+	if !w.slow {
+		w.perform()
+	}
+}
+
 // start begins with a configuration, whose servers pass.
 func (w *world) start(text string) {
 	w.Helper()
-	var err error
-	if w.e, err = w.Begin(w.now, w, w.file(text), maintenance.Reading{}); err != nil {
-		w.Fatal(err)
-	}
-	w.pending()
-	w.perform()
+	w.begin(text)
 	w.results(true, "")
 	w.pass(2 * time.Second)
 	w.did = nil
@@ -234,9 +242,17 @@ func (w *world) place(want []lvs.Wanted) {
 	var where []string
 	for _, one := range want {
 		all = append(all, announce.Place{Addr: one.Addr, Device: one.Device, Local: one.Local})
-		where = append(where, strings.TrimSpace(fmt.Sprint(one.Addr, " on ", one.Device)))
+		at := strings.TrimSpace(fmt.Sprint(one.Addr, " on ", one.Device))
+		if one.Undecided {
+			at = fmt.Sprint(one.Addr, " stays")
+		}
+		where = append(where, at)
 	}
 	w.note("place %s", strings.Join(where, ", "))
+	if w.lost {
+		w.Placed(w.now, nil, errors.New("no answer"))
+		return
+	}
 	w.Placed(w.now, all, nil)
 }
 
@@ -334,14 +350,4 @@ const marked = "virtual = 7\n\tmark = 10.1.0.1 tcp 80\n\treal = 10.2.0.1 gate 4\
 // keyOf is the first virtual service of a configuration.
 func keyOf(t testing.TB, text string) lvs.Key {
 	return planned(t, text, neverChecked).Services[0].Config.Key
-}
-
-// refuse has the table refuse what begins like this.
-func (w *world) refuse(begins string) {
-	w.answers = func(what string) (judge.Outcome, time.Duration) {
-		if strings.HasPrefix(what, begins) {
-			return judge.Outcome{Answer: judge.Refused, Err: errors.New("refused")}, 0
-		}
-		return judge.Outcome{}, 0
-	}
 }

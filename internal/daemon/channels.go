@@ -45,13 +45,15 @@ func (c *channels) setChannels(p *plan.Plan) {
 }
 
 // say records an event.
-func (c *channels) say(kind notify.Kind, text string) {
-	c.journal.Emit(notify.Event{Kind: kind, Text: text})
+func (c *channels) say(kind notify.Kind, format string, args ...any) {
+	var e notify.Event
+	e.Say(kind, format, args...)
+	c.journal.Emit(e)
 }
 
 // refused records why a configuration was refused.
 func (c *channels) refused(why string) {
-	c.say(notify.ConfigError, fmt.Sprintf("Error [%d]: %s", os.Getpid(), why))
+	c.say(notify.ConfigError, "Error [%d]: %s", os.Getpid(), why)
 }
 
 // failed records an error of the daemon itself, if there is one.
@@ -61,10 +63,19 @@ func (c *channels) failed(kind notify.Kind, what string, err error) {
 	}
 }
 
+// commandsEnd is how long the end waits for commands. After a handover nobody checks the servers until the next daemon
+// begins, which runs the commands again.
+func commandsEnd(by endedBy) time.Duration {
+	if by == handedOver {
+		return closeTimeout
+	}
+	return hooksTimeout
+}
+
 // closeChannels waits until pending reports are sent and commands have exited. The log is closed last.
-func (d *daemon) closeChannels(cause error) {
+func (d *daemon) closeChannels(by endedBy, cause error) {
 	begun := cmp.Or(d.ending, time.Now())
-	hooksCtx, cancel := context.WithDeadline(context.Background(), begun.Add(hooksTimeout))
+	hooksCtx, cancel := context.WithDeadline(context.Background(), begun.Add(commandsEnd(by)))
 	defer cancel()
 	posting, cancel := context.WithTimeout(hooksCtx, closeTimeout) // while commands run
 	defer cancel()

@@ -132,7 +132,7 @@ func (c *claims) tell() {
 	}
 	for _, text := range slices.Sorted(maps.Keys(reported)) {
 		if !c.reported[text] {
-			c.d.say(notify.Shared, text)
+			c.d.say(notify.Shared, "%s", text)
 			if c.d.Ready != nil { // closed after the start
 				fmt.Fprintln(c.d.Ready, text)
 			}

@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"fmt"
 	"time"
 
 	"ldirectord/internal/notify"
@@ -20,7 +19,7 @@ func (d *daemon) followClock(was time.Duration, boot func() time.Duration) time.
 	stoodStill := boot()-since > clockSet/2 // the process was suspended between the two looks
 	if by := ahead - was; by.Abs() > clockSet && !stoodStill {
 		way := map[bool]string{true: "forward", false: "back"}[by > 0]
-		d.say(notify.ClockSet, fmt.Sprintf("The clock was set %s by %v", way, by.Abs().Round(time.Second)))
+		d.say(notify.ClockSet, "The clock was set %s by %v", way, by.Abs().Round(time.Second))
 		return ahead
 	}
 	return was

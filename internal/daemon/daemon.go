@@ -57,8 +57,9 @@ type Options struct {
 	Config     Source
 	Loaded     *Loaded // the configuration to begin with
 	Manager    *ServiceManager
-	Via        Via      // the files whose daemons passed on this start
-	Args       []string // options for its commands to other daemons of this machine
+	Via        Via            // the files whose daemons passed on this start
+	Hangups    chan os.Signal // has a HUP that came before Run, of one element; nil: none was caught
+	Args       []string       // options for its commands to other daemons of this machine
 
 	Name    string // the daemon's name in log lines
 	Version string // of the program
@@ -94,7 +95,8 @@ type daemon struct {
 // instance.ErrRunning.
 func Run(ctx context.Context, o Options) error {
 	os.Unsetenv(viaEnv) // it concerns only this start
-	d := &daemon{Options: o}
+	d := &daemon{Options: o, hangups: cmp.Or(o.Hangups, make(chan os.Signal, 1))}
+	signal.Notify(d.hangups, unix.SIGHUP)
 	// first: without a lock a daemon leaves nothing in the run folder
 	if err := o.Table.Connect(ctx); err != nil {
 		return err
@@ -111,9 +113,8 @@ func Run(ctx context.Context, o Options) error {
 	show() // the state file may show the table of another daemon
 	// Before any command can know our pid. PIPE is caught rather than ignored, because children would inherit an
 	// ignored signal.
-	d.signals, d.hangups = make(chan os.Signal, 8), make(chan os.Signal, 1)
+	d.signals = make(chan os.Signal, 8)
 	signal.Notify(d.signals, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGPIPE, SignalHandOver)
-	signal.Notify(d.hangups, unix.SIGHUP)
 	if o.PidFile {
 		_ = d.lock.WritePid() // commands find the daemon by its state and its socket, too
 		defer d.lock.RemovePid()
@@ -207,7 +208,7 @@ func (d *daemon) attend() error {
 					s.Phase, s.Kept = instance.HandedOver, runfile.SinceBoot()+instance.Handover
 				})
 				d.end(director.ErrHandover)
-				return d.awaitEnd("USR1")
+				return d.awaitEnd(handedOver)
 			default:
 				return d.leave(endedBy(strings.TrimPrefix(unix.SignalName(s.(syscall.Signal)), "SIG")))
 			}
@@ -250,6 +251,8 @@ func (d *daemon) awaitEnd(by endedBy) error {
 // endedBy is the name of the signal that stopped the daemon.
 type endedBy string
 
+const handedOver endedBy = "USR1"
+
 func (e endedBy) Error() string { return "signal " + string(e) }
 
 // finish reports that the daemon stops, waits for remaining goroutines, and returns the final error.
@@ -258,11 +261,11 @@ func (d *daemon) finish(cause error) error {
 	switch {
 	case asked:
 		cause = nil
-		d.say(notify.Terminated, "Linux Director Daemon terminated on signal: "+string(by))
+		d.say(notify.Terminated, "Linux Director Daemon terminated on signal: %s", string(by))
 	case cause != nil:
-		d.say(notify.Terminated, fmt.Sprintf("Linux Director Daemon ended: %v", cause))
+		d.say(notify.Terminated, "Linux Director Daemon ended: %v", cause)
 	}
-	d.closeChannels(cause)
+	d.closeChannels(by, cause)
 	return cause
 }
 
@@ -291,14 +294,14 @@ func (d *daemon) announce() {
 	if !d.PidFile {
 		how = fmt.Sprintf("with pid: %d", os.Getpid())
 	}
-	d.say(notify.Starting, fmt.Sprintf("Starting Linux Director %s %s", d.Version, how))
+	d.say(notify.Starting, "Starting Linux Director %s %s", d.Version, how)
 	if good := d.Loaded.GoodSince; !good.IsZero() {
-		d.say(notify.ConfigIgnored, "The last good configuration, of "+good.Local().Format(time.DateTime)+
-			", is in force, not the file")
+		d.say(notify.ConfigIgnored, "The last good configuration, of %s, is in force, not the file",
+			good.Local().Format(time.DateTime))
 	}
 	for _, f := range d.Loaded.Found.ForLog() {
 		if d.PidFile || !f.IsPerls() { // otherwise the command has printed it there
-			d.say(notify.ConfigWarning, Message(f))
+			d.say(notify.ConfigWarning, "%s", Message(f))
 		}
 	}
 }

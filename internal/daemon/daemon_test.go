@@ -26,6 +26,16 @@ func TestStopWaitsLongerThanTheEndTakes(t *testing.T) {
 	}
 }
 
+// Until the next daemon begins nobody checks the servers. Another daemon that waits takes them after instance.Handover.
+func TestAHandoverWaitsShortlyForCommands(t *testing.T) {
+	if took := commandsEnd(handedOver) + closeTimeout; took > instance.Handover/2 {
+		t.Errorf("a handover may take %v", took)
+	}
+	if commandsEnd("TERM") != hooksTimeout {
+		t.Error("a stop leaves its commands less time")
+	}
+}
+
 // When the director hangs at the end, the daemon ends without it, and the record of what is in the table is kept.
 func TestADirectorThatHangsIsLeft(t *testing.T) {
 	i := instance.New(t.TempDir(), instance.Daemon{Path: "/a.cf", Table: "memory", NetNS: instance.NetNS()}, "a.cf")

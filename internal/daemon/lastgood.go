@@ -23,7 +23,7 @@ func statePath(what, path string) string {
 	return filepath.Join(dir, what+"-"+hex.EncodeToString(sum[:8]))
 }
 
-// keep writes what is to be kept over a boot. Only root may read it.
+// keep writes what is to be kept over a boot, and over a loss of power. Only root may read it.
 func keep(path string, text []byte) error {
 	if was, err := runfile.Read(path); err == nil && was != nil && string(was) == string(text) {
 		return nil
@@ -31,17 +31,17 @@ func keep(path string, text []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	return runfile.Write(path, text, 0o600)
+	if err := runfile.Write(path, text, 0o600); err != nil {
+		return err
+	}
+	return runfile.Sync(path)
 }
 
-// keepsGood reports whether the configuration in force is kept for start --last-good: unless this is a trial.
-func (d *daemon) keepsGood() bool {
-	return os.Getenv("STATE_DIRECTORY") != "" || os.Geteuid() == 0 && d.Table.Live != nil
-}
-
-// keepGood keeps the configuration in force, with its parts. One that is on trial may only be in force for now.
+// keepGood keeps the configuration in force, with its parts, for start --last-good. A trial keeps none, and one that is
+// on trial may only be in force for now.
 func (f *configFile) keepGood(text []byte) {
-	if !f.d.keepsGood() || f.trial != nil {
+	isKept := os.Getenv("STATE_DIRECTORY") != "" || os.Geteuid() == 0 && f.d.Table.Live != nil
+	if !isKept || f.trial != nil {
 		return
 	}
 	if path := f.d.Config.Path; TakenBack(path, text) != "" {
@@ -69,7 +69,7 @@ func LoadLastGood(ctx context.Context, s Source) (*Loaded, error) {
 	if err != nil {
 		return nil, runfile.While("reading the last good configuration", err)
 	}
-	l := s.load(ctx, text)
+	l := s.load(ctx, text, nil, guardAll)
 	l.GoodSince = since.UTC()
 	return l, nil
 }

@@ -221,7 +221,7 @@ func (f *configFile) takeLists(ctx context.Context, now lists) {
 	for _, id := range slices.Sorted(maps.Keys(now)) {
 		if was, is := f.current.Lists[id].Servers, now[id].Servers; !slices.Equal(was, is) {
 			changed = true
-			f.d.say(notify.ConfigChanged, fmt.Sprintf("List %s has changed", id))
+			f.d.say(notify.ConfigChanged, "List %s has changed", id)
 		}
 	}
 	if changed && f.take(ctx, f.current.Text, nil, request{auto: true, lists: now}) != "" {
@@ -244,9 +244,9 @@ func (f *configFile) reportLists(now lists) {
 		switch {
 		case trouble == was:
 		case trouble != "":
-			f.d.say(notify.ListFailed, fmt.Sprintf("List %s is not used: %s", id, trouble))
+			f.d.say(notify.ListFailed, "List %s is not used: %s", id, trouble)
 		default:
-			f.d.say(notify.ListRecovered, fmt.Sprintf("List %s is used again", id))
+			f.d.say(notify.ListRecovered, "List %s is used again", id)
 		}
 	}
 	w.reported = now
@@ -257,16 +257,12 @@ func (f *configFile) reportLists(now lists) {
 	}
 }
 
-// adoptLists notes the lists in force, and keeps the good ones for the next start.
+// adoptLists notes the lists in force, and keeps the good ones for the next start. One that is new here is soon read
+// again: it may have changed since it was read.
 func (f *configFile) adoptLists() {
-	w := &f.lists
-	w.reading = nil
+	f.lists.reading = nil
 	f.d.tally.forget(notify.KeepFailed)
-	files := w.versions(f.current.Lists)
 	for id, list := range f.current.Lists {
-		if _, known := w.seen[id]; !known {
-			w.seen[id], w.read[id] = files[id], files[id]
-		}
 		if list.Trouble == "" {
 			f.d.failed(notify.KeepFailed, "A list of real servers can't be kept for the next start",
 				saveList(id, list.Servers))

@@ -99,6 +99,19 @@ func TestWhenAListIsRead(t *testing.T) {
 	}
 }
 
+// A start may take long, by a name server that is dead. A list that changed meanwhile is read again.
+func TestAListThatChangedDuringTheStartIsRead(t *testing.T) {
+	t.Setenv("STATE_DIRECTORY", t.TempDir())
+	path := filepath.Join(t.TempDir(), "web")
+	f := &configFile{d: &daemon{}, current: &Loaded{Lists: lists{path: {}}}, lists: newListWatch()}
+	f.d.tally = newTally(Options{})
+	testkit.Write(t, path, "a\n")
+	f.adoptLists()
+	for look, want := range []bool{false, true, false} {
+		testkit.Equal(t, len(f.lists.due(time.Minute, 0)) > 0, want, "look", look)
+	}
+}
+
 // Names are looked up at the interval of resolve, and sooner while one has no good answer: after a second, then after
 // twice as long, and so on. A file that is called as the list of a name changes nothing.
 func TestWhenNamesAreLookedUp(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -55,12 +56,13 @@ func Load(ctx context.Context, s Source) (*Loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.load(ctx, text), nil
+	return s.load(ctx, text, nil, guardAll), nil
 }
 
-func (s Source) load(ctx context.Context, text []byte) *Loaded {
+// load reads the lists of a text and prepares it.
+func (s Source) load(ctx context.Context, text []byte, inForce lists, guarded func(id string) bool) *Loaded {
 	o := s.parserOptions()
-	o.Lists = s.readLists(ctx, text, nil, nil, guardAll)
+	o.Lists = s.readLists(ctx, text, inForce, nil, guarded)
 	return s.prepare(ctx, text, o)
 }
 
@@ -96,9 +98,8 @@ func (s Source) prepare(ctx context.Context, text []byte, o parser.Options) (l *
 			Text: "there is no virtual service, so the daemon has nothing to do",
 		})
 	}
-	l.Found = append(l.Found, doctor.JudgeMarks(cfg)...)
-	l.Found = append(l.Found, doctor.JudgePrograms(cfg)...)
-	l.Found = append(l.Found, doctor.JudgeOrigins(cfg, s.Checks.User == "")...)
+	l.Found = slices.Concat(l.Found, doctor.JudgeMarks(cfg), doctor.JudgePrograms(cfg),
+		doctor.JudgeOrigins(cfg, s.Checks.User == ""))
 	for _, name := range cfg.Global.Execute {
 		if _, err := s.Dirs.Find(name); err != nil {
 			l.Found = append(l.Found, parser.Diagnostic{Kind: "missing-file", Pos: cfg.Global.At["execute"],

@@ -26,7 +26,7 @@ func mailRules(p *plan.Plan) map[string]mail.Rule {
 			ServiceName: v.ServiceName, Comment: v.Comment,
 		}
 		if rule.SMTP != "" {
-			rule.TLS, rule.User = v.Mail.TLS.String(), v.Mail.User
+			rule.TLS, rule.User = v.Mail.TLS, v.Mail.User
 			if v.Mail.Port != mailPort {
 				rule.SMTP = net.JoinHostPort(rule.SMTP, strconv.Itoa(int(v.Mail.Port)))
 			}

@@ -107,7 +107,7 @@ func (m *metricsServer) run(ctx context.Context, addr netip.AddrPort) {
 			server := socket.NewServer(ctx, m.handler)
 			server.WriteTimeout = scrapeTimeout
 			go socket.Serve(server, l)
-			m.say(notify.Listening, fmt.Sprintf("Metrics are served on %s", addr))
+			m.say(notify.Listening, "Metrics are served on %s", addr)
 			<-ctx.Done()
 			server.Close()
 			return

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -63,7 +62,7 @@ func (f *configFile) adoptNames(ctx context.Context, found []resolve.Name) {
 		}
 		list[i] = n
 		moved = moved || n.Addr != before.Addr
-		f.d.say(news(before, n))
+		f.d.sayName(before, n)
 	}
 	wait := minLookupRetry
 	switch {
@@ -76,9 +75,9 @@ func (f *configFile) adoptNames(ctx context.Context, found []resolve.Name) {
 	f.followNames(ctx, wait)
 }
 
-// news describes the new state of a name.
-func news(before, now resolve.Name) (kind notify.Kind, text string) {
-	kind, text = notify.NameFound, "The name %[1]s can be looked up again: its address was %[2]s and is %[3]s"
+// sayName reports the new state of a name.
+func (c *channels) sayName(before, now resolve.Name) {
+	kind, text := notify.NameFound, "The name %[1]s can be looked up again: its address was %[2]s and is %[3]s"
 	switch {
 	case now.Why != "":
 		kind, text = notify.NameLost,
@@ -90,7 +89,7 @@ func news(before, now resolve.Name) (kind notify.Kind, text string) {
 	case before.Addr == now.Addr:
 		text = "The name %[1]s can be looked up again; its address %[3]s stays in use"
 	}
-	return kind, fmt.Sprintf(text, now.Host, before.Addr, now.Addr, now.Why)
+	c.say(kind, text, now.Host, before.Addr, now.Addr, now.Why)
 }
 
 // refine puts the configuration with these addresses in force. The file is not read again, even if it has changed. It

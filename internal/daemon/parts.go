@@ -42,8 +42,8 @@ func (s Source) withParts(text []byte) ([]byte, error) {
 				continue
 			}
 			taken[path] = true
-			part := partOf(path)
-			part.Line = i
+			part := parser.Part{Line: i, Path: path}
+			part.Text, part.Left = readPart(path)
 			size += len(part.Text)
 			if parts = append(parts, part); len(parts) > maxParts || size > parser.MaxSize {
 				return nil, fmt.Errorf("include: there are more than %d parts or %d bytes", maxParts,
@@ -57,16 +57,16 @@ func (s Source) withParts(text []byte) ([]byte, error) {
 	return parser.Join(s.Path, text, parts)
 }
 
-// partOf reads a part.
-func partOf(path string) parser.Part {
+// readPart returns the text of a part, or why it is left out.
+func readPart(path string) (text []byte, left string) {
 	if copies.MatchString(filepath.Base(path)) {
-		return parser.Part{Path: path, Left: parser.IsCopy}
+		return nil, parser.IsCopy
 	}
 	text, err := runfile.ReadFile(path, parser.MaxSize)
 	if err != nil {
-		return parser.Part{Path: path, Left: reason(err)}
+		return nil, reason(err)
 	}
-	return parser.Part{Path: path, Text: text}
+	return text, ""
 }
 
 // reason is why a file can't be read, without its path if that is only at the begin.

@@ -119,7 +119,12 @@ func (f *configFile) run(ctx context.Context) {
 		case <-there:
 		case <-poll:
 			looks = true
-			f.poll(ctx)
+			if f.trial != nil {
+				f.lookAtTrial(ctx)
+				break
+			}
+			f.lookAtTLS(ctx)
+			f.lookAtLists(ctx)
 		case <-settle.C:
 			looks, settled = true, settling
 		}
@@ -146,16 +151,6 @@ func (f *configFile) lookAtParts() map[string]fileStamp {
 	return f.partLooks.now(func() map[string]fileStamp { return f.d.Config.partStamps(include) })
 }
 
-// poll looks at what may have changed without a notice.
-func (f *configFile) poll(ctx context.Context) {
-	if f.trial != nil {
-		f.lookAtTrial(ctx)
-		return
-	}
-	f.lookAtTLS(ctx)
-	f.lookAtLists(ctx)
-}
-
 // look adopts a changed file, or reports that autoreload is off. A new time stamp alone is not a change. A missing file
 // is reported and waited for.
 func (f *configFile) look(ctx context.Context) {
@@ -169,8 +164,8 @@ func (f *configFile) look(ctx context.Context) {
 	sum := sha256.Sum256(text)
 	global, path, was := f.current.Config.Global, f.d.Config.Path, f.missing
 	if f.missing = errors.Is(err, fs.ErrNotExist); f.missing && !was {
-		const stays = "Configuration file '%s' is missing: the configuration in force stays"
-		f.d.say(notify.ConfigChanged, fmt.Sprintf(stays, path))
+		f.d.say(notify.ConfigChanged, "Configuration file '%s' is missing: the configuration in force stays",
+			path)
 	}
 	f.d.tally.setMissing(f.missing)
 	if f.missing || sum == f.sum {
@@ -179,8 +174,8 @@ func (f *configFile) look(ctx context.Context) {
 	if back := TakenBack(path, text); back != "" {
 		f.sum, f.include = sum, parser.Includes(text)
 		f.d.tally.setBack(back)
-		const reads = "The text of '%s' was taken back and needs the command reload: %s"
-		f.d.say(notify.ConfigIgnored, fmt.Sprintf(reads, path, back))
+		f.d.say(notify.ConfigIgnored, "The text of '%s' was taken back and needs the command reload: %s", path,
+			back)
 		return
 	}
 	takes := "autoreload is off: the command reload takes the new configuration"
@@ -193,18 +188,18 @@ func (f *configFile) look(ctx context.Context) {
 	}
 	if f.sum = sum; err == nil {
 		f.include = parser.Includes(text)
-		changed := fmt.Sprintf("Configuration file '%s' has changed on disk", path)
+		in := ""
 		if parts != nil {
-			changed += ", in " + view.Listed(parts)
+			in = ", in " + view.Listed(parts)
 		}
-		f.d.say(notify.ConfigChanged, changed)
+		f.d.say(notify.ConfigChanged, "Configuration file '%s' has changed on disk%s", path, in)
 		info, gone := os.Stat(global.Callback)
 		if gone == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
 			f.d.hooks.Run(notify.Hook{Lane: "callback", Argv: []string{global.Callback, path}})
 		}
 		if !global.AutoReload {
 			f.d.say(notify.ConfigIgnored, " - ignore new configuration")
-			f.d.say(notify.ConfigIgnored, takes)
+			f.d.say(notify.ConfigIgnored, "%s", takes)
 		}
 	}
 	if global.AutoReload {
@@ -217,9 +212,7 @@ func (f *configFile) refusal(ctx context.Context, text []byte, err error) string
 	if err != nil {
 		return err.Error()
 	}
-	o := f.d.Config.parserOptions()
-	o.Lists = f.d.Config.readLists(ctx, text, f.current.Lists, nil, guardNone)
-	if l := f.d.Config.prepare(ctx, text, o); l.Plan == nil {
+	if l := f.d.Config.load(ctx, text, f.current.Lists, guardNone); l.Plan == nil {
 		return l.Refusals()[0]
 	}
 	return ""
@@ -230,13 +223,13 @@ func (f *configFile) lookAtTLS(ctx context.Context) {
 	changed, missing := f.tls.renewed()
 	if len(missing) > 0 {
 		f.d.say(notify.ConfigChanged, "Certificate, key, authority or password is missing; "+
-			"what was read stays in force: "+strings.Join(missing, " and "))
+			"what was read stays in force: %s", strings.Join(missing, " and "))
 	}
 	if len(changed) == 0 {
 		return
 	}
-	files := strings.Join(changed, " or ")
-	f.d.say(notify.ConfigChanged, "Certificate, key, authority or password has changed on disk: "+files)
+	f.d.say(notify.ConfigChanged, "Certificate, key, authority or password has changed on disk: %s",
+		strings.Join(changed, " or "))
 	f.tls.refused = f.read(ctx, request{auto: true}) != ""
 }
 
@@ -292,8 +285,10 @@ func (f *configFile) ask(ctx context.Context, asking chan<- request, r request) 
 
 // reload reads the file because a command requested it. A file that is refused is a socket.Refused.
 func (f *configFile) reload(ctx context.Context, r request) error {
-	if err := f.waits(); err != nil {
-		f.d.say(notify.ConfigIgnored, fmt.Sprintf("The file is not read: %v", err))
+	if f.trial != nil {
+		err := fmt.Errorf("the configuration in force waits for the command confirm until %s",
+			f.trial.until.Format(time.TimeOnly))
+		f.d.say(notify.ConfigIgnored, "The file is not read: %v", err)
 		return err
 	}
 	f.d.say(notify.Reloading, "Reloading Linux Director Daemon config on signal")
@@ -384,26 +379,25 @@ func (f *configFile) prepare(ctx context.Context, text []byte, r request) (l *Lo
 		if d.Severity == parser.Error {
 			kind = notify.ConfigError
 		}
-		f.d.say(kind, Message(d))
+		f.d.say(kind, "%s", Message(d))
 	}
 	if l.Plan == nil {
 		return l, l.Refusals()[0]
 	}
 	l.forget()
-	if gone := f.vanished(l.Config); r.auto && gone != "" {
-		f.d.refused(gone)
-		return l, gone
-	}
-	if !r.empty && len(l.Config.Virtuals) == 0 && len(f.current.Config.Virtuals) > 0 {
+	switch gone := f.vanished(l.Config); {
+	case r.auto && gone != "":
+		why = gone
+	case !r.empty && len(l.Config.Virtuals) == 0 && len(f.current.Config.Virtuals) > 0:
 		why = f.d.Config.Path + " no longer has a virtual service: the old configuration stays in force; " +
 			"the command reload --empty puts the new one in force"
-		f.d.refused(why)
-		return l, why
-	}
-	if r.auto {
+	case r.auto:
 		f.d.say(notify.ConfigReread, " - reread new configuration")
 	}
-	return l, ""
+	if why != "" {
+		f.d.refused(why)
+	}
+	return l, why
 }
 
 // adopt watches the files and names of the configuration in force.

@@ -158,7 +158,7 @@ func guarded(r orders.Request, now *view.Snapshot) (found []lvs.Backend, why str
 	for i := range now.Virtuals {
 		switch v := &now.Virtuals[i]; {
 		case name != v.ID && name != v.Name:
-		case v.Holder == "":
+		case v.Holder == "" && r.Kind == orders.Obey:
 			why = v.ID + " has no keepserving, checkvip, paceout or pace: " +
 				"its checks can already remove every server"
 		case r.Kind == orders.Obey && v.Recovered:
@@ -173,6 +173,9 @@ func guarded(r orders.Request, now *view.Snapshot) (found []lvs.Backend, why str
 // announced returns the addresses that an order for withdraw names.
 func announced(r orders.Request, now *view.Snapshot, all orders.All, path string) (found []lvs.Backend,
 	why string) {
+	if address, err := netip.ParseAddr(strings.Trim(r.Virtual, "[]")); err == nil {
+		r.Virtual = address.String()
+	}
 	back, every := r.Kind == orders.Announce, lvs.Backend{Virtual: orders.EveryAddress}
 	isMeant := func(address string) bool { return address == r.Virtual || r.Virtual == every.Virtual }
 	if _, withdrawn := all[every]; back && withdrawn && r.Virtual != every.Virtual {
@@ -285,7 +288,7 @@ func (o *standingOrders) sayWaiting(before orders.All) {
 	begun, undone := book.Given(o.waiting())
 	tell := func(what string, all orders.All) {
 		for _, at := range all.Sorted() {
-			o.d.say(notify.Ordered, fmt.Sprintf("%s: %s (%s): %s", what, at.Real, at.Virtual, all[at]))
+			o.d.say(notify.Ordered, "%s: %s (%s): %s", what, at.Real, at.Virtual, all[at])
 		}
 	}
 	tell("Order", begun)
@@ -375,29 +378,34 @@ func (o *standingOrders) beginDue(ctx context.Context) {
 		return
 	}
 	for _, since := range slices.SortedFunc(maps.Keys(commands), time.Time.Compare) {
-		due := commands[since]
-		short := now.Short(due.Out(), o.given.InForce())
-		if len(short) == 0 {
-			o.begin(ctx, due)
+		due, why := commands[since], ""
+		if short := now.Short(due.Out(), o.given.InForce()); len(short) > 0 {
+			why = "An order waits for enough servers: " + short[0].String()
+		} else if err := o.begin(ctx, due); err != nil {
+			why = "An order can't begin: " + err.Error()
+		} else {
 			return // the next one counts what this one took out
 		}
 		if !o.late[since] {
-			o.d.say(notify.OrderWaits, "An order waits for enough servers: "+short[0].String())
+			o.d.say(notify.OrderWaits, "%s", why)
 		}
 		o.late[since] = true
 	}
 }
 
-// begin puts orders that have waited in force.
-func (o *standingOrders) begin(ctx context.Context, due orders.All) {
+// begin puts orders that have waited in force, unless they can't be recorded. If the director does not take them, they
+// are carried out later from the file.
+func (o *standingOrders) begin(ctx context.Context, due orders.All) error {
 	all, since := maps.Clone(o.given), time.Now().UTC().Truncate(time.Second)
 	for at, one := range due {
 		one.Since = since
 		all[at] = one
 	}
-	if o.orderFile().Write(all) == nil {
-		_ = o.pass(ctx, all) // otherwise it is carried out later from the file
+	err := o.orderFile().Write(all)
+	if err == nil {
+		_ = o.pass(ctx, all)
 	}
+	return err
 }
 
 // waiting are the orders that wait.

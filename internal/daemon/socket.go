@@ -16,9 +16,17 @@ const maxAnswers = 16
 // openSocket makes the control socket. The daemon also runs without one.
 func (d *daemon) openSocket(ctx context.Context) {
 	routes := http.NewServeMux()
-	routes.HandleFunc("GET /status", socket.Limiter(maxAnswers)(d.answerStatus))
-	routes.HandleFunc("GET /lacking", socket.Limiter(maxAnswers)(d.answerLacking))
-	routes.HandleFunc("GET /why", socket.Limiter(maxAnswers)(d.answerWhy))
+	shows := func(path string, ask func(*http.Request) (any, error)) {
+		routes.HandleFunc(path, socket.Limiter(maxAnswers)(func(w http.ResponseWriter, r *http.Request) {
+			answer, err := ask(r)
+			socket.Write(w, answer, err, http.StatusServiceUnavailable)
+		}))
+	}
+	shows("GET /status", func(r *http.Request) (any, error) { return d.report(r.Context()) })
+	shows("GET /lacking", func(r *http.Request) (any, error) { return d.lacking(r.Context()) })
+	shows("GET /why", func(r *http.Request) (any, error) {
+		return d.why(r.Context(), r.FormValue("virtual"), r.FormValue("server"))
+	})
 	routes.HandleFunc("POST /reload", socket.Answer(ReloadTimeout, d.config.answerReload))
 	routes.HandleFunc("POST /try", socket.Answer(ReloadTimeout, d.config.answerTry))
 	routes.HandleFunc("POST /confirm", socket.Answer(OrderTimeout, d.config.answerConfirm))

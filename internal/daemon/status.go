@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"maps"
-	"net/http"
 	"os"
 	"slices"
 	"sync"
@@ -22,21 +21,15 @@ import (
 // connectionsTimeout is how long reading the connections of all servers may take.
 const connectionsTimeout = time.Second
 
-// answerStatus answers a command with the report of this moment.
-func (d *daemon) answerStatus(w http.ResponseWriter, r *http.Request) {
-	report, err := d.report(r.Context())
-	socket.Write(w, report, err, http.StatusServiceUnavailable)
-}
-
-// answerLacking answers how many virtual services have no server, and how many there are. Cluster managers ask every
-// few seconds, so it does not read the kernel's counters.
-func (d *daemon) answerLacking(w http.ResponseWriter, r *http.Request) {
-	now, err := d.director.Snapshot(r.Context())
-	if now == nil {
-		now = new(view.Snapshot)
+// lacking is how many virtual services have no server, and how many there are. Cluster managers ask every few seconds,
+// so it does not read the kernel's counters.
+func (d *daemon) lacking(ctx context.Context) ([]int, error) {
+	now, err := d.director.Snapshot(ctx)
+	if err != nil {
+		return nil, err
 	}
 	report := status.NewReport(now, d.tally.process(), nil)
-	socket.Write(w, []int{report.Lacking(), len(report.Virtuals)}, err, http.StatusServiceUnavailable)
+	return []int{report.Lacking(), len(report.Virtuals)}, nil
 }
 
 // report is the current report.
@@ -57,13 +50,8 @@ func (c *channels) isOver(f status.Failure) bool {
 	return f.Event == string(notify.MailFailed) && !c.mailer.HasRules()
 }
 
-// answerWhy answers with the history of the servers that a request names.
-func (d *daemon) answerWhy(w http.ResponseWriter, r *http.Request) {
-	why, err := d.why(r.Context(), r.FormValue("virtual"), r.FormValue("server"))
-	socket.Write(w, why, err, http.StatusServiceUnavailable)
-}
-
-// why returns the history. Only root gets the conversations, because pages may be confidential.
+// why returns the history of the servers that a request names. Only root gets the conversations, because pages may be
+// confidential.
 func (d *daemon) why(ctx context.Context, virtual, real string) (*status.Why, error) {
 	now, err := d.director.Why(ctx, virtual, real)
 	if err != nil {

@@ -145,15 +145,6 @@ func (f *configFile) begin(t *trial, text []byte) error {
 	return f.refuseAgain(text, "it was not confirmed")
 }
 
-// waits is why nothing else is read now; nil without a trial.
-func (f *configFile) waits() error {
-	if f.trial == nil {
-		return nil
-	}
-	return fmt.Errorf("the configuration in force waits for the command confirm until %s",
-		f.trial.until.Format(time.TimeOnly))
-}
-
 // confirm ends a trial; its configuration stays.
 func (f *configFile) confirm() error {
 	t := f.trial
@@ -190,7 +181,7 @@ func (f *configFile) lookAtTrial(ctx context.Context) {
 	}
 	f.follow(nil)
 	f.d.failed(notify.KeepFailed, "Why the configuration was taken back can't be kept", f.refuseAgain(t.text, why))
-	f.d.say(notify.ConfigTakenBack, "The former configuration comes back: "+why)
+	f.d.say(notify.ConfigTakenBack, "The former configuration comes back: %s", why)
 	if f.take(ctx, t.former, nil, request{via: t.via, empty: true, lists: t.lists}) == "" && f.sum != f.inForce {
 		f.d.tally.setBack(why)
 	}

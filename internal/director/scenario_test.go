@@ -95,6 +95,11 @@ func uses(scenario, directives string) bool {
 		`*(`+directives+`)`).MatchString(scenario)
 }
 
+func TestMain(m *testing.M) {
+	time.Local = time.UTC // scenarios show when orders end
+	os.Exit(m.Run())
+}
+
 func TestScenarios(t *testing.T) {
 	files, err := filepath.Glob("../../testdata/scenario/*.txt")
 	if err != nil || len(files) == 0 {
@@ -293,21 +298,20 @@ func (s *scenario) step(words []string, body string) {
 		s.table.late.Store(int64(s.duration(words[1])))
 	case "hooks":
 		s.hookTime = s.duration(words[1])
-	case "carry":
-		var c lvs.Counters
-		fmt.Sscan(strings.Join(words[2:], " "), &c.Active, &c.Inactive, &c.Persistent)
+	case "carry", "traffic": // traffic: new connections, packets in, packets out
 		s.mu.Lock()
-		s.table.carries[netip.MustParseAddrPort(words[1])] = c
-		s.mu.Unlock()
-	case "traffic": // new connections, packets in, packets out
 		addr := netip.MustParseAddrPort(words[1])
-		var more lvs.Traffic
-		fmt.Sscan(strings.Join(words[2:], " "), &more.Connections, &more.PacketsIn, &more.PacketsOut)
-		s.mu.Lock()
 		c := s.table.carries[addr]
-		c.Traffic.Connections += more.Connections
-		c.Traffic.PacketsIn += more.PacketsIn
-		c.Traffic.PacketsOut += more.PacketsOut
+		if words[0] == "carry" {
+			c = lvs.Counters{}
+			fmt.Sscan(strings.Join(words[2:], " "), &c.Active, &c.Inactive, &c.Persistent)
+		} else {
+			var more lvs.Traffic
+			fmt.Sscan(strings.Join(words[2:], " "), &more.Connections, &more.PacketsIn, &more.PacketsOut)
+			c.Traffic.Connections += more.Connections
+			c.Traffic.PacketsIn += more.PacketsIn
+			c.Traffic.PacketsOut += more.PacketsOut
+		}
 		s.table.carries[addr] = c
 		s.mu.Unlock()
 	case "stall":
@@ -434,8 +438,8 @@ func (s *scenario) start(name string, standby bool) {
 	s.director = New(Deps{
 		Table: s.client, Marks: s.marks, Announcer: s.devices, Maintenance: maintenance.New(s.watch).Watch,
 		World: core.World{
-			Tell: s.receivers(), Standby: standby, Departing: s.departures, Leave: s.record,
-			Orders: s.orders, Moving: s.moving, Move: s.recordMoving,
+			Tell: s.receivers(), Standby: standby, Departing: s.departures, Leave: s.keep(&s.departures),
+			Orders: s.orders, Moving: s.moving, Move: s.keep(&s.moving),
 		},
 	})
 	s.watches = newIdle(s.director, s.say)
@@ -460,31 +464,20 @@ func (s *scenario) stop(cause error) {
 	testkit.OK(s.t, s.journal.Close(context.Background()))
 }
 
-// recordMoving does the same as record, for servers whose weights move.
-func (s *scenario) recordMoving(all []judge.Record) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.dead {
-		return
-	}
-	s.moving = slices.Clone(all)
-	for i := range s.moving {
-		for _, at := range s.moving[i].Times() {
-			*at = at.Round(0)
+// keep keeps what a daemon records for the next one, as the state file does: without monotonic times.
+func (s *scenario) keep(records *[]judge.Record) func([]judge.Record) {
+	return func(all []judge.Record) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.dead {
+			return
 		}
-	}
-}
-
-// record keeps leaving servers for the next daemon, as the state file does: without monotonic times.
-func (s *scenario) record(all []judge.Record) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.dead {
-		return
-	}
-	s.departures = slices.Clone(all)
-	for i := range s.departures {
-		s.departures[i].Until = s.departures[i].Until.Round(0)
+		*records = slices.Clone(all)
+		for i := range *records {
+			for _, at := range (*records)[i].Times() {
+				*at = at.Round(0)
+			}
+		}
 	}
 }
 

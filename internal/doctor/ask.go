@@ -132,14 +132,14 @@ func (f *facts) links() map[link]map[netip.Addr]bool {
 	for _, s := range f.services {
 		for _, m := range s.Entries {
 			r := f.routeTo(m)
-			if m.Dest.Forward == lvs.Masq || r.local || r.gateway || r.device == "" {
+			if isMasq(m) || r.local || r.gateway || r.device == "" {
 				continue
 			}
-			l := link{r.device, m.Dest.Addr.Addr().Is6()}
+			l := link{r.device, addressOf(m).Is6()}
 			if links[l] == nil {
 				links[l] = map[netip.Addr]bool{}
 			}
-			links[l][m.Dest.Addr.Addr()] = true
+			links[l][addressOf(m)] = true
 			for _, p := range s.Config.Addresses() {
 				if p.IsSingleIP() && p.Addr().Is6() == l.ipv6 {
 					links[l][p.Addr()] = true
@@ -166,7 +166,7 @@ func (f *facts) inquiryOn(l link, virtual map[netip.Addr]bool) (q inquiry) {
 }
 
 func isMasqueraded(s *plan.Service) bool {
-	return slices.ContainsFunc(s.Entries, func(m *plan.Entry) bool { return m.Dest.Forward == lvs.Masq })
+	return slices.ContainsFunc(s.Entries, isMasq)
 }
 
 // fallbackServers are the TCP fallback servers to test with a connection. Servers on this machine by gate or ipip are
@@ -175,7 +175,7 @@ func (f *facts) fallbackServers() []netip.AddrPort {
 	var list []netip.AddrPort
 	for _, s := range f.services {
 		for _, m := range s.Entries {
-			local := m.Dest.Forward != lvs.Masq && f.routeTo(m).local
+			local := !isMasq(m) && f.routeTo(m).local
 			if m.Fallback && !local && s.Config.Protocol != lvs.UDP && m.Dest.Addr.Port() != 0 &&
 				!slices.Contains(list, m.Dest.Addr) {
 				list = append(list, m.Dest.Addr)

@@ -32,10 +32,10 @@ type Finding struct {
 }
 
 func (f Finding) String() string {
-	if len(f.Virtuals) == 0 {
-		return f.Severity + ": " + f.advice()
+	line := f.Severity
+	if len(f.Virtuals) > 0 {
+		line += ": " + f.Virtuals[0]
 	}
-	line := f.Severity + ": " + f.Virtuals[0]
 	if more := len(f.Virtuals) - 1; more > 0 {
 		line += fmt.Sprintf(" and %d more", more)
 	}

@@ -185,7 +185,7 @@ func (x one) pingsAndMails() {
 // unset finds kernel settings that are 0 and should be 1.
 func (x one) unset() {
 	tcp := x.Protocol != lvs.UDP
-	forwarded := slices.ContainsFunc(x.Entries, func(m *plan.Entry) bool { return m.Dest.Forward != lvs.Masq })
+	forwarded := slices.ContainsFunc(x.Entries, func(m *plan.Entry) bool { return !isMasq(m) })
 	// a director that takes over has none of the open connections
 	mh := tcp && forwarded && x.Scheduler == "mh"
 	steady := mh || tcp && forwarded && x.Scheduler == "sh"

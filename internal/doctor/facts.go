@@ -162,16 +162,20 @@ func routeQueries(services []*plan.Service) []routeQuery {
 			list = append(list, routeQuery{to: vip})
 		}
 		for _, m := range s.Entries {
-			list = append(list, routeQuery{to: m.Dest.Addr.Addr()})
+			list = append(list, routeQuery{to: addressOf(m)})
 		}
 		list = append(list, routeQuery{to: client()}, routeQuery{client(), s.Config.Mark})
 	}
 	return list
 }
 
+func addressOf(m *plan.Entry) netip.Addr { return m.Dest.Addr.Addr() }
+
+func isMasq(m *plan.Entry) bool { return m.Dest.Forward == lvs.Masq }
+
 // routeTo is the route to a server.
 func (f *facts) routeTo(m *plan.Entry) route {
-	addr := m.Dest.Addr.Addr()
+	addr := addressOf(m)
 	r := f.routes[routeQuery{to: addr}]
 	r.local = r.local || addr.IsLoopback()
 	return r

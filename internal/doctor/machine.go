@@ -47,7 +47,7 @@ func examples(services []*plan.Service) (list []*plan.Service) {
 	for _, s := range services {
 		one := *s
 		one.Entries = slices.DeleteFunc(slices.Clone(s.Entries), func(m *plan.Entry) bool {
-			addr, bits := m.Dest.Addr.Addr(), 24
+			addr, bits := addressOf(m), 24
 			if addr.Is6() {
 				bits = 64
 			}

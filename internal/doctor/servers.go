@@ -17,7 +17,7 @@ import (
 // forwarding: answers of masqueraded servers are packets that the director forwards.
 func (x one) forwarding() {
 	for _, m := range x.Entries {
-		if m.Dest.Forward != lvs.Masq || x.routeTo(m).local {
+		if !isMasq(m) || x.routeTo(m).local {
 			continue
 		}
 		if setting := x.forwards(m); x.settings[setting] == "0" {
@@ -31,7 +31,7 @@ func (x one) forwarding() {
 func (x one) forwards(m *plan.Entry) string {
 	device := ofDevice(x.routeTo(m).device, forwards)
 	switch {
-	case m.Dest.Addr.Addr().Is6():
+	case addressOf(m).Is6():
 		return forward6
 	case x.settings[device] == "" || x.settings[device] == "0" && x.settings[forward4] == "0":
 		return forward4
@@ -59,7 +59,7 @@ func (x one) cards() {
 // cardTo is the device that leads to a server. While it is not up, the kernel does not have its routes: packets would
 // take a wrong way, by a gateway, or none.
 func (x one) cardTo(m *plan.Entry) string {
-	r, addr := x.routeTo(m), m.Dest.Addr.Addr()
+	r, addr := x.routeTo(m), addressOf(m)
 	if r.device != "" && !r.gateway {
 		return r.device
 	}
@@ -74,7 +74,7 @@ func (x one) behindRouter() {
 	}
 	for _, m := range x.Entries {
 		if m.Dest.Forward == lvs.Route && x.routeTo(m).gateway {
-			x.tell("gate-routed", m.Dest.Addr.Addr(), more)
+			x.tell("gate-routed", addressOf(m), more)
 		}
 	}
 }
@@ -98,7 +98,7 @@ func (x one) answers() {
 func (x one) serverWith(hardware string) (addr netip.Addr, known bool) {
 	for _, s := range append([]*plan.Service{x.Service}, x.services...) {
 		for _, m := range s.Entries {
-			if addr = m.Dest.Addr.Addr(); slices.Contains(x.neighbours[addr], hardware) {
+			if addr = addressOf(m); slices.Contains(x.neighbours[addr], hardware) {
 				return addr, true
 			}
 		}
@@ -127,7 +127,7 @@ func (x one) tunnels() {
 			x.tell(name, tunnel4)
 		}
 		header := 20
-		if m.Dest.Addr.Addr().Is6() {
+		if addressOf(m).Is6() {
 			header = 40
 		}
 		if !r.local && r.mtu > 0 && r.mtu < maxPacket+header {
@@ -144,11 +144,10 @@ func (x one) own() {
 		if m.Fallback {
 			silent = "sorry-server"
 		}
-		masq := m.Dest.Forward == lvs.Masq
 		switch local := x.routeTo(m).local; {
-		case local && masq && m.Dest.Addr.Addr().IsLoopback():
+		case local && isMasq(m) && addressOf(m).IsLoopback():
 			x.tell("masq-loopback", m.Name())
-		case local && !masq && x.listening != nil:
+		case local && !isMasq(m) && x.listening != nil:
 			for _, to := range asked(x.Virtual) {
 				if !x.listening.accepts(to) {
 					x.tell(silent, m.Name(), to, to.Port())

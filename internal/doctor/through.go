@@ -28,7 +28,7 @@ type Reach func(context.Context, []checker.Spec) (Reached, error)
 type Reached map[checker.Spec]checker.Result
 
 // isThrough reports whether clients reach a server at the virtual address itself.
-func isThrough(m *plan.Entry) bool { return m.Dest.Forward != lvs.Masq && !m.Fallback }
+func isThrough(m *plan.Entry) bool { return !isMasq(m) && !m.Fallback }
 
 // waysOf returns TCP checks of a virtual service's servers by gate and ipip, through one of its addresses.
 func waysOf(s *plan.Service) (list []checker.Spec) {
@@ -41,7 +41,7 @@ func waysOf(s *plan.Service) (list []checker.Spec) {
 		if !isThrough(m) {
 			continue
 		}
-		way := checker.Through{Virtual: virtual, Server: m.Dest.Addr.Addr(), Forward: m.Dest.Forward}
+		way := checker.Through{Virtual: virtual, Server: addressOf(m), Forward: m.Dest.Forward}
 		list = append(list, checker.Spec{
 			Type: parser.Connect, Protocol: lvs.TCP.String(), Through: way,
 			Timeout: 2 * probeTime, // the kernel sends a lost segment again after a second

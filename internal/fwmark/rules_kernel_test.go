@@ -195,24 +195,14 @@ func marksOfPackets(t *testing.T, k *kernel) {
 		f := k.open("marks")
 		mustSync(t, f, want)
 		seen := k.counted(t, match)
-		for _, c := range []struct {
-			protocol string
-			port     int
-			mark     int
-		}{
-			{"tcp", 80, 2}, {"tcp", 443, 2}, {"tcp", 81, 1}, {"udp", 80, 1}, {"udp", 5060, 3},
-			{"udp", 10000, 3}, {"udp",
-				20000, 3},
-			{"udp", 20001, 1}, {"sctp", 7000, 4}, {"sctp", 7001, 1}, {"sctp", 7100, 5}, {"sctp", 7250, 5},
-			{"tcp", 1001, 6}, {"tcp", 1031, 6}, {"tcp", 1033, 6}, {"tcp", 1079, 6}, {"tcp", 1002, 1},
-			{"tcp", 5010,
-				6}, {"tcp", 5011, 1},
-		} {
+		for _, row := range testkit.Table(t, "../../testdata/fwmark/marks.txt", 2) {
+			var protocol string
+			var port, mark int
+			testkit.Must(fmt.Sscan(row[0]+" "+row[1], &protocol, &port, &mark))(t, row)
 			before := seen
-			send(t, c.protocol, dest, c.port)
-			if seen = k.counted(t, match); seen[c.mark] == before[c.mark] {
-				t.Errorf("%s %s %d: not marked %d: %v, before %v", dest, c.protocol, c.port, c.mark,
-					seen, before)
+			send(t, protocol, dest, port)
+			if seen = k.counted(t, match); seen[mark] == before[mark] {
+				t.Errorf("%s %s: %v, before %v", dest, row, seen, before)
 			}
 		}
 		testkit.Equal(t, seen[0], 0, dest, "packets have no mark")

@@ -3,7 +3,6 @@ package judge
 import (
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -60,21 +59,17 @@ func TestWhereAnAddressBelongs(t *testing.T) {
 
 // What is not decided is not changed: the order says only whether the address needs its local route for checks.
 func TestTheOrderOfAnAddress(t *testing.T) {
-	for _, row := range []struct {
-		undecided, asked bool
-		want             string
-	}{
-		{false, false, "lvs0 served"},
-		{true, false, "nowhere undecided"},
-		{true, true, "nowhere served undecided"},
+	for given, want := range map[string]string{
+		"":                     "lvs0 served",
+		"want.undecided":       "nowhere undecided",
+		"want.undecided asked": "nowhere served undecided",
 	} {
-		a := Address{Asked: row.asked, Want: lvs.Wanted{Device: "lvs0", Local: true, Undecided: row.undecided}}
-		testkit.Equal(t, placeOf(a.Ordered()), row.want, row)
+		a := Address{Want: lvs.Wanted{Device: "lvs0", Local: true}}
+		fill(&a, given)
+		testkit.Equal(t, placeOf(a.Ordered()), want, given)
 	}
 	taken := Address{Owner: "www.cf", Known: true, Want: lvs.Wanted{Local: true}}
-	if !taken.IsOrdered() {
-		t.Error("packets are served, and nothing is ordered")
-	}
+	testkit.Equal(t, taken.IsOrdered(), true, "packets are served: something is ordered")
 }
 
 func placeOf(w lvs.Wanted) string {
@@ -91,47 +86,26 @@ func placeOf(w lvs.Wanted) string {
 	return text
 }
 
-// An address that left the file is served until it is on no device, and withdrawwait is over; not longer than an order
-// may take.
 func TestHowLongAWithdrawnAddressIsServed(t *testing.T) {
 	a, hosts := addressed()
 	all := Addressing{Withdraw: 3 * time.Second}
 	a.Place(hosts, "", all, noon)
-	for _, step := range []struct {
-		after         time.Duration
-		at            string // found there then
-		want          string
-		lingers, gone bool
-	}{
-		{0, "lvs0", "lvs1 served", true, false},
-		{time.Second, "lvs1", "lvs1 served", true, false},
-		{3 * time.Second, "lvs1", "lvs1 served", true, false},
-		{4 * time.Second, "lvs1", "nowhere served", true, false},
-		{4 * time.Second, "", "nowhere served", false, true},
-		{9 * time.Second, "lvs1", "nowhere served", true, false},
-		{10 * time.Second, "lvs1", "nowhere served", false, false},
-	} {
-		now := noon.Add(step.after)
-		a.Found(step.at, true, now)
+	for _, row := range testkit.Table(t, "../../testdata/judge/withdrawn.txt", 3) {
+		now := noon.Add(after(row[0]))
+		a.Found(row[1], true, now)
 		a.Place(nil, "", all, now)
-		got := placeOf(a.Want)
-		if lingers, gone := a.Lingers(false, all, now), a.IsGone(all, now); got != step.want ||
-			lingers != step.lingers || gone != step.gone {
-			t.Errorf("after %v on %q: %s, lingers %t, gone %t; want %+v", step.after, step.at, got, lingers,
-				gone, step)
-		}
+		lingers, gone := a.Lingers(false, all, now), a.IsGone(all, now)
+		got := placeOf(a.Want) + word(lingers, ", lingers") + word(gone, ", gone")
+		testkit.Equal(t, got, row[2], "after", row[0], "on", row[1])
 	}
-	if !a.Lingers(true, all, noon.Add(3*time.Second)) {
-		t.Error("it does not linger while an order is in progress")
-	}
+	testkit.Equal(t, a.Lingers(true, all, noon.Add(3*time.Second)), true, "lingers during an order")
 }
 
 // In each state of an address with two virtual services: it is wanted on the device of announce only while one of them
 // is served here and nothing withdraws it, on the last resort only while packets are served, and elsewhere never. A
 // decision that is made again without an event is the same.
 func TestAnAddressIsNeverWantedWhereNothingServes(t *testing.T) {
-	type walked struct{ announced, last, nowhere, withdrawn, undecided int }
-	var n walked
+	reached := map[string]bool{}
 	bits := func(n *int, of int) (k int) { k = *n % of; *n /= of; return k }
 	for code := range 6 * 6 * 4 * 3 * 2 * 2 * 3 * 4 {
 		rest := code
@@ -197,42 +171,23 @@ func TestAnAddressIsNeverWantedWhereNothingServes(t *testing.T) {
 		if a.Place(hosts, order, all, noon); fmt.Sprint(a) != fmt.Sprint(once) && before.Decided {
 			t.Fatalf("%d: %+v, and then %+v", code, once, a)
 		}
-		switch {
-		case w.Undecided:
-			n.undecided++
-		case w.Device == "lvs0":
-			n.announced++
-		case a.Order != "":
-			n.withdrawn++
-		case w.Device == "lvs1":
-			n.last++
-		default:
-			n.nowhere++
-		}
+		reached[placeOf(w)+word(a.Order != "", " withdrawn")] = true
 	}
-	if n.announced == 0 || n.last == 0 || n.nowhere == 0 || n.withdrawn == 0 || n.undecided == 0 {
-		t.Errorf("not all was reached: %+v", n)
-	}
+	testkit.Equal(t, len(reached), 16, "places reached")
 }
 
 // An address is taken off each device on which it may be: that of announce, the last resort, and where it is now.
 func TestTheDevicesOfAnAddress(t *testing.T) {
-	for _, row := range []struct {
-		last, at string
-		want     []string
-		isThere  bool
-	}{
-		{"", "", []string{"lvs0"}, false},
-		{"", "lvs0", []string{"lvs0"}, true},
-		{"lvs1", "", []string{"lvs0", "lvs1"}, false},
-		{"lvs1", "lvs1", []string{"lvs0", "lvs1"}, false},
-		{"lvs1", "former", []string{"lvs0", "lvs1", "former"}, false},
+	for given, want := range map[string]string{
+		"last= at=":           "[lvs0] false",
+		"last= at=lvs0":       "[lvs0] true",
+		"last=lvs1 at=":       "[lvs0 lvs1] false",
+		"last=lvs1 at=lvs1":   "[lvs0 lvs1] false",
+		"last=lvs1 at=former": "[lvs0 lvs1 former] false",
 	} {
 		a, hosts := addressed()
-		a.Last, a.At = row.last, row.at
+		fill(&a, given)
 		a.Place(hosts, "", Addressing{}, noon)
-		if !slices.Equal(a.Want.Devices, row.want) || a.IsThere() != row.isThere {
-			t.Errorf("%+v: %v, there: %t", row, a.Want.Devices, a.IsThere())
-		}
+		testkit.Equal(t, fmt.Sprint(a.Want.Devices, a.IsThere()), want, given)
 	}
 }

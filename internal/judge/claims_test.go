@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -25,26 +26,15 @@ func TestWhoseAVirtualServiceIs(t *testing.T) {
 }
 
 func TestWhatADirectorClaims(t *testing.T) {
-	set, both := lvs.Timeouts{60, 120, 300}, []lvs.Key{webKey, lvs.TimeoutsKey}
-	for _, row := range []struct {
-		what     string
-		all      Claims
-		timeouts lvs.Timeouts
-		want     []lvs.Key
-		has      bool
-	}{
-		{what: "the file has no timeouts", want: both[:1], has: true},
-		{what: "it has some", timeouts: set, want: both, has: true},
-		{what: "… and another daemon sets them",
-			all:      Claims{Taken: map[lvs.Key]string{lvs.TimeoutsKey: "b.cf"}},
-			timeouts: set, want: both},
-		{what: "it stands by", all: Claims{Standby: true}, timeouts: set},
-	} {
-		got := row.all.Wanted([]lvs.Key{webKey}, row.timeouts)
-		if has := row.all.HasTimeouts(); !slices.Equal(got, row.want) || has != row.has {
-			t.Errorf("%s: %v, sets them %t; want %v", row.what, got, has, row.want)
-		}
+	set, taken := lvs.Timeouts{60, 120, 300}, map[lvs.Key]string{lvs.TimeoutsKey: "b.cf"}
+	claimed := func(all Claims, timeouts lvs.Timeouts) string {
+		keys := all.Wanted([]lvs.Key{webKey}, timeouts)
+		return fmt.Sprint(len(keys), slices.Contains(keys, lvs.TimeoutsKey), all.HasTimeouts())
 	}
+	testkit.Equal(t, claimed(Claims{}, lvs.Timeouts{}), "1 false true", "the file has no timeouts")
+	testkit.Equal(t, claimed(Claims{}, set), "2 true true", "it has some")
+	testkit.Equal(t, claimed(Claims{Taken: taken}, set), "2 true false", "… and another daemon sets them")
+	testkit.Equal(t, claimed(Claims{Standby: true}, set), "0 false false", "it stands by")
 }
 
 // No check goes through an address if other daemons have all its virtual services. Those of a standby are not theirs.

@@ -10,37 +10,6 @@ import (
 // checkedFallbacks is a case with a server and two fallback servers, the first of which fails.
 func checkedFallbacks() Case { return sectionWith("servers=4, checkedfallbacks=8/9, 8 down") }
 
-// A reload keeps what is known of a fallback server, by its place after the servers.
-func TestAReloadKeepsWhatIsKnownOfFallbackServers(t *testing.T) {
-	was, now := checkedFallbacks(), checkedFallbacks()
-	was.FallbackServers[0].Since = noon
-	for i := range now.FallbackServers {
-		now.FallbackServers[i].AssumeAll(health.Health{})
-	}
-	places := []int{0, 2, 1} // the two have changed places
-	now.Carry(&was, true, func(i int) int { return places[i] }, func(i, k int) *Check {
-		return was.entry(places[i]).Check(k)
-	})
-	first, second := &now.FallbackServers[0], &now.FallbackServers[1]
-	if second.Health() != health.Down || second.Since != noon || first.Health() == health.Down ||
-		!first.Since.IsZero() {
-		t.Errorf("%v since %v, and %v since %v", first.Health(), first.Since, second.Health(), second.Since)
-	}
-}
-
-// A copy of a state shares no check of a fallback server.
-func TestACopyHasChecksOfFallbackServersOfItsOwn(t *testing.T) {
-	c := checkedFallbacks()
-	clone := c.Clone()
-	for i := range clone.FallbackServers {
-		clone.FallbackServers[i].AssumeAll(health.Assume(health.Up))
-	}
-	if got := c.FallbackServers[0]; got.First.Health.State != health.Down ||
-		got.More[0].Health.State != health.Down {
-		t.Errorf("%+v", got)
-	}
-}
-
 // A fallback server that passes is not in service by that, and one that fails is not held.
 func TestTheChecksOfAFallbackServerDecideNothing(t *testing.T) {
 	c := checkedFallbacks()

@@ -2,6 +2,7 @@ package judge
 
 import (
 	"cmp"
+	"fmt"
 	"net/netip"
 	"reflect"
 	"strconv"
@@ -15,7 +16,8 @@ import (
 // What holds before something happens is a script of clauses, divided by commas. A clause is a directive, as in the
 // file ("keepserving=2", times in seconds), a fact of the section ("back", "not known"), or servers and their facts
 // ("1 2 down held", "3 table=0 byhand"). A name is that of a field, of a server's first check too, or is listed in fact
-// and factOf. Times are relative to noon ("climbs=-18s"), and noon without a value.
+// and factOf. There are events too ("1 fails", "2 order=drain", "written"), which happen at that place in the script.
+// Times are relative to noon ("climbs=-18s"), and noon without a value.
 func (c *Case) given(script string) {
 	for clause := range strings.SplitSeq(script, ", ") {
 		var servers []int
@@ -81,8 +83,23 @@ func (c *Case) fact(name, value string, not bool) {
 			c.Fallbacks = append(c.Fallbacks, m)
 			c.FallbackServers = append(c.FallbackServers, Server{Member: m, More: []Check{{}}})
 		}
-	case "nopaths":
-		c.Paths = nil
+	case "paths": // so many
+		c.Paths = make([]Path, number(value))
+	case "obey":
+		c.Obey(!not)
+	case "gather": // a server is back
+		c.Gather(noon.Add(after(value)))
+	case "looked": // at the one that leaves
+		c.Looked(&c.Departing[0], false, noon)
+	case "decided", "written":
+		d := Decide(*c, noon)
+		if c.Adopt(d.State); name == "written" {
+			c.Wrote(lvs.DestsOf(d.Places))
+		}
+	case "wrote":
+		c.Wrote(c.Have)
+	case "restart":
+		c.restart()
 	case "over": // of the one that leaves
 		c.Departing[0].Over = map[string]Ending{"drained": Drained, "late": Late}[value]
 	case "nofallbacks":
@@ -114,14 +131,57 @@ func (c *Case) factOf(at_ byte, name, value string, not bool) {
 	case "byhand":
 		c.byHand(at_)
 		return
+	case "hand": // an operator gives it a weight
+		c.has(at_, uint32(number(value)))
+		c.Changed(at(at_), true, false)
+		return
+	case "leaves":
+		l := Departure{Addr: at(at_)}
+		if value != "" {
+			l.Until = noon.Add(after(value))
+		}
+		c.SendOff(l, noon)
+		return
 	}
-	s := &Server{}
-	if i := c.FallbackAt(at(at_)); i >= 0 {
-		s = &c.FallbackServers[i]
-	} else {
-		s = &c.Servers[at_-1]
-	}
+	s := c.numbered(at_)
 	switch name {
+	case "passes", "fails", "lies":
+		loss := map[string]Loss{"fails": NotReached, "lies": WrongAnswer}[name]
+		c.Result(s, &s.First, name == "passes", loss)
+	case "checked": // through the virtual address
+		c.Accuse(Spot{Server: s.At}, noon)
+	case "tells": // its check passes, with these words, or none
+		reported := health.Report{Silent: true}
+		if value != "" {
+			reported, _ = health.ReadAgent(strings.ReplaceAll(value, "+", " "))
+		}
+		Report(c, s, &s.First, reported)
+		c.Result(s, &s.First, reported.State != health.Down && !s.First.Telling.Down, WrongAnswer)
+	case "deep": // its check that weighs
+		s.More[0].Health = assumed(value)
+	case "ready":
+		s.Forgive()
+	case "replaced": // a reload replaces its check by another one
+		was := *c
+		c.State = State{Have: was.Have}
+		for _, m := range was.Members {
+			c.Servers = append(c.Servers, Server{Member: m})
+		}
+		c.Carry(&was, true, func(i int) int { return i }, func(i, _ int) *Check {
+			if i == int(s.At) {
+				return nil
+			}
+			return &was.Servers[i].First
+		})
+	case "assumed":
+		s.Assume()
+	case "looks", "wonders", "answered", "rests":
+		Observed(s, map[string]*Witness{
+			"looks":    seen(true, true, false),  // it is suspected, and others got answers
+			"wonders":  seen(true, false, false), // it is suspected, and others got no answers either
+			"answered": seen(false, true, true),
+			"rests":    seen(false, true, false), // it has no clients
+		}[name])
 	case "up", "down", "unknown":
 		s.AssumeAll(assumed(name))
 	case "drained":
@@ -144,7 +204,13 @@ func (c *Case) factOf(at_ byte, name, value string, not bool) {
 	case "bears": // a percentage
 		s.First.Telling = health.Tells(health.Words{Less: 100 - uint8(number(value))})
 	case "vipfails": // through the virtual address alone
-		s.First.Took(Passage{Began: noon, Own: true}, time.Time{})
+		s.First.Took(Passage{Began: noon, Own: true}, c.Back)
+	case "vippasses":
+		s.First.Took(Passage{Began: noon, OK: true, Passed: true}, c.Back)
+	case "took": // the result of a check that began then
+		s.First.Took(Passage{Began: noon.Add(after(value)), OK: !not}, c.Back)
+	case "ends": // a check that began then, without a result
+		s.First.Answered(noon.Add(after(value)), c.Back)
 	case "fellfirst":
 		s.FellFirst = uint32(noon.Add(after(value)).Unix())
 	case "noway": // without checkvip and announce
@@ -166,23 +232,68 @@ func (c *Case) factOf(at_ byte, name, value string, not bool) {
 	c.Index()
 }
 
+// numbered is the server at an address, or the fallback server.
+func (c *Case) numbered(n byte) *Server {
+	if i := c.FallbackAt(at(n)); i >= 0 {
+		return &c.FallbackServers[i]
+	}
+	return &c.Servers[n-1]
+}
+
 func assumed(state string) health.Health {
 	return health.Assume(map[string]health.State{"up": health.Up, "down": health.Down}[state])
 }
 
-// fieldOf follows a path like "strength.known".
+// fieldOf follows a path like "strength.known" or "paths.1.holds". Without a number the first of a list is meant.
 func fieldOf(of reflect.Value, path string) reflect.Value {
 	for name := range strings.SplitSeq(path, ".") {
+		if of.Kind() == reflect.Slice {
+			n, err := strconv.Atoi(name)
+			if of = of.Index(n); err == nil {
+				continue
+			}
+		}
 		named := func(s string) bool { return strings.EqualFold(s, name) }
 		field := reflect.Indirect(of).FieldByNameFunc(named)
 		if s, is := of.Interface().(*Server); is && !field.IsValid() {
 			field = reflect.ValueOf(&s.First).Elem().FieldByNameFunc(named)
 		}
-		if of = field; of.Kind() == reflect.Slice {
-			of = of.Index(0)
-		}
+		of = field
 	}
 	return of
+}
+
+// fields are what a section has at these paths. A path that begins with a number is that of a server.
+func (c *Case) fields(paths string) string {
+	var all []string
+	for path := range strings.FieldsSeq(paths) {
+		of := reflect.ValueOf(c)
+		first, rest, _ := strings.Cut(path, ".")
+		if n, err := strconv.Atoi(first); err == nil {
+			of, path = reflect.ValueOf(c.numbered(byte(n))), rest
+		}
+		all = append(all, shown(fieldOf(of, path).Interface()))
+	}
+	return strings.TrimSpace(strings.Join(all, ", "))
+}
+
+func shown(value any) string {
+	switch v := value.(type) {
+	case time.Time:
+		if v.IsZero() {
+			return "never"
+		}
+		return v.Sub(noon).String()
+	case map[netip.AddrPort]bool:
+		return word(v == nil, "nothing") + addresses(func(a netip.AddrPort) bool { return v[a] })
+	case []Departure:
+		text := ""
+		for _, l := range v {
+			text += fmt.Sprintf("%d %s until %s ", l.Addr.Addr().As4()[3], l.Name, shown(l.Until))
+		}
+		return strings.Join(strings.Fields(text), " ")
+	}
+	return fmt.Sprint(value)
 }
 
 // fill sets fields to what a script says: "at=lvs1 not known" is text, and a fact that does not hold.

@@ -18,22 +18,6 @@ func markRule(mark uint32, packets string) lvs.MarkRule {
 	return r
 }
 
-func TestWhetherMarkRulesChanged(t *testing.T) {
-	web, mail := markRule(1, "192.0.2.10"), markRule(2, "192.0.2.10")
-	m := Marks{Kept: true}
-	for i, row := range []struct {
-		rules   []lvs.MarkRule
-		changed bool
-	}{
-		{nil, false}, {[]lvs.MarkRule{web}, true}, {[]lvs.MarkRule{web}, false}, {[]lvs.MarkRule{mail}, true},
-		{[]lvs.MarkRule{mail, web}, true}, {[]lvs.MarkRule{web, mail}, true},
-	} {
-		if changed := m.Took(row.rules); changed != row.changed || !m.Looked || !m.Has(row.rules) {
-			t.Errorf("step %d: changed %t, %+v", i, changed, m)
-		}
-	}
-}
-
 // webAt is an address of TCP.
 func webAt(addr string) lvs.Key {
 	return lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort(addr + ":80")}
@@ -41,6 +25,10 @@ func webAt(addr string) lvs.Key {
 
 // asked are the questions of marks.txt.
 var asked = map[string]func(*Marks, *Address) string{
+	"changed": func(m *Marks, _ *Address) string {
+		changed := m.Took(m.Want)
+		return word(changed, "changed") + word(!m.Looked || !m.Has(m.Want), " and not noted")
+	},
 	"does": func(m *Marks, _ *Address) string {
 		return strings.TrimSpace(word(m.NeedsOrder(), "order ") + word(m.NeedsLook(), "look ") +
 			word(m.IsClear(), "clear"))

@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -25,29 +26,17 @@ func TestWhatMovedAtTheEndOfTheLastDaemon(t *testing.T) {
 // The next daemon may have another file. The words of an agent belong to the agent, whatever line it now has, and to
 // no other check.
 func TestWhatWasToldBelongsToItsCheck(t *testing.T) {
-	down := health.Tells(health.Words{Admin: health.Drain, Down: true})
-	agent := Check{Line: 1, Agent: true, Health: health.Assume(health.Down), Telling: down}
-	for _, row := range []struct {
-		what string
-		was  []Check
-		now  []Check
-		want health.State
-		asks health.Admin
-	}{
-		{"as it was", []Check{agent}, []Check{{Line: 1, Agent: true}}, health.Down, health.Drain},
-		{"a check before the agent", []Check{agent}, []Check{{Line: 1}, {Line: 2, Agent: true}}, health.Down,
-			health.Drain},
-		{"a check in place of the agent", []Check{agent}, []Check{{Line: 1}}, health.Up, health.NoAdmin},
+	was := sectionWith("servers=4, 1 also=down more.line=1 more.agent")
+	was.Servers[0].More[0].Telling = health.Tells(health.Words{Admin: health.Drain, Down: true})
+	for now, want := range map[string]string{
+		"1 also=up more.line=1 more.agent":                    "down, asks drain",
+		"1 also=up/up more.line=1 more.1.line=2 more.1.agent": "down, asks drain",
+		"1 also=up more.line=1":                               "up, asks ",
 	} {
-		was, c := inService(4), inService(4)
-		was.Servers[0].More = row.was
+		c := sectionWith("servers=4, " + now)
 		s := &c.Servers[0]
-		s.More = row.now
-		s.Assume()
 		c.Resume(s, Record{Weight: 4, Of: 4, Reports: SpokenBy(&was.Servers[0])}, 4, noon)
-		if s.Health() != row.want || s.Asks() != row.asks {
-			t.Errorf("%s: %v, asks %v", row.what, s.Health(), s.Asks())
-		}
+		testkit.Equal(t, fmt.Sprint(s.Health(), ", asks ", s.Asks()), want, now)
 	}
 }
 

@@ -38,11 +38,11 @@ func TestReloadOfAPolicy(t *testing.T) {
 	for _, row := range testkit.Table(t, "../../testdata/judge/reload.txt", 6) {
 		what, before, does, after, then, want := row[0], row[1], row[2], row[3], row[4], row[5]
 		p := playedWith(before)
-		p.do(t, does)
+		p.do(does)
 		p.reload(t, after)
 		got := p.String()
 		if then != "" {
-			p.do(t, then)
+			p.do(then)
 			got += ", " + p.String()
 		}
 		if p.Weigh(); strings.HasPrefix(what, "minservers") && !p.Strength.Enough {

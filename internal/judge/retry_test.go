@@ -1,39 +1,37 @@
 package judge
 
 import (
+	"fmt"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // The wait after a failure doubles up to the checkinterval, or to a second.
 func TestARefusedChangeIsTriedAgain(t *testing.T) {
-	const ms = time.Millisecond
-	for _, row := range []struct {
-		interval time.Duration
-		waits    []time.Duration
-	}{
-		{100 * ms, []time.Duration{100, 200, 400, 800, 1000, 1000}},
-		{1500 * ms, []time.Duration{100, 200, 400, 800, 1500, 1500}},
+	for interval, want := range map[time.Duration]string{
+		time.Second / 10:    " 100ms 200ms 400ms 800ms 1s 1s",
+		3 * time.Second / 2: " 100ms 200ms 400ms 800ms 1.5s 1.5s",
 	} {
 		var r Retry
-		now := time.Now()
-		if r.Waits(false, now) || r.Succeeded() {
+		if r.Waits(false, noon) || r.Succeeded() {
 			t.Error("it waits, or failed, before the first change")
 		}
-		for i, wait := range row.waits {
-			wait *= ms
-			r.Failed("full", row.interval, now)
-			end := now.Add(wait)
-			if r.Until != end || !r.Waits(false, end.Add(-1)) || r.Waits(false, end) {
-				t.Errorf("checkinterval %v, failure %d: %+v, want a wait of %v", row.interval, i+1, r,
-					wait)
-			}
+		waits := ""
+		for range 6 {
+			r.Failed("full", interval, noon)
+			waits += " " + r.Until.Sub(noon).String()
+		}
+		testkit.Equal(t, waits, want, "checkinterval", interval)
+		if !r.Waits(false, r.Until.Add(-1)) || r.Waits(false, r.Until) {
+			t.Error("it does not wait until then")
 		}
 		reloaded := r.Renewed()
-		if reloaded.Refusal != "" || reloaded.Waits(false, now) || !reloaded.Succeeded() {
+		if reloaded.Refusal != "" || reloaded.Waits(false, noon) || !reloaded.Succeeded() {
 			t.Errorf("after a reload: %+v", reloaded)
 		}
-		if r.AtOnce(); r.Waits(false, now) || r.Refusal != "full" {
+		if r.AtOnce(); r.Waits(false, noon) || r.Refusal != "full" {
 			t.Errorf("tried at once: %+v", r)
 		}
 		if !r.Succeeded() || r != (Retry{}) {
@@ -44,7 +42,7 @@ func TestARefusedChangeIsTriedAgain(t *testing.T) {
 
 // A server that turned waits while the table refuses the virtual service, but not while it refuses only the settings.
 func TestAServerThatTurnedDoesNotWaitForSettings(t *testing.T) {
-	now := time.Now()
+	now := noon
 	for _, row := range []struct{ settingsOnly, turned, waits bool }{
 		{false, false, true}, {false, true, true}, {true, false, true}, {true, true, false},
 	} {
@@ -59,20 +57,16 @@ func TestAServerThatTurnedDoesNotWaitForSettings(t *testing.T) {
 // After the first request without an answer the limits and pauses are short. They grow to those of the first.
 func TestATableThatDoesNotAnswerGetsAPause(t *testing.T) {
 	var s Silence
-	now := time.Now()
-	for i, row := range []struct{ limit, pause time.Duration }{
-		{15, 5}, {1, 1}, {2, 2}, {4, 4}, {8, 5}, {15, 5}, {15, 5},
-	} {
-		limit, pause := row.limit*time.Second, row.pause*time.Second
-		if s.Holds(now) || s.Limit() != limit {
-			t.Errorf("request %d: %+v, want a limit of %v", i, s, limit)
-		}
+	now, got := noon, ""
+	for range 7 {
+		limit := s.Limit()
 		s.Unanswered(now)
-		if !s.Holds(now.Add(pause-1)) || s.Holds(now.Add(pause)) || s.Until != now.Add(pause) {
-			t.Errorf("request %d: %+v, want a pause of %v", i, s, pause)
+		got += fmt.Sprintf("%v %v, ", limit, s.Until.Sub(now))
+		if now = s.Until; !s.Holds(now.Add(-1)) || s.Holds(now) {
+			t.Errorf("it does not hold until %v: %+v", now, s)
 		}
-		now = now.Add(pause)
 	}
+	testkit.Equal(t, got, "15s 5s, 1s 1s, 2s 2s, 4s 4s, 8s 5s, 15s 5s, 15s 5s, ", "limits and pauses")
 	s = Silence{}
 	s.Unanswered(now)
 	if s.AtOnce(); s.Holds(now) || s.Limit() != time.Second {

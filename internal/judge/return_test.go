@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"ldirectord/internal/health"
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/testkit"
 )
@@ -26,68 +25,13 @@ func (p *played) decide() Decision {
 	return d
 }
 
-// do makes things happen, as in "1 fails, 2 passes, 3 ready, 10s": a number is a server, a duration lets time pass.
-func (p *played) do(t *testing.T, what string) {
-	t.Helper()
-	for word := range strings.SplitSeq(what, ", ") {
-		var i int
-		var does string
-		if d, err := time.ParseDuration(word); err == nil {
+// do makes things happen, one after the other: a duration lets time pass.
+func (p *played) do(events string) {
+	for event := range strings.SplitSeq(events, ", ") {
+		if d, err := time.ParseDuration(event); err == nil {
 			p.now = p.now.Add(d)
-		} else if word == "unobserved" {
-			p.Observe = lvs.Reported
-		} else if n, _ := fmt.Sscan(word, &i, &does); n < 2 {
-			t.Fatal(word)
 		} else {
-			s := &p.Servers[i-1]
-			switch does {
-			case "ready":
-				s.Forgive()
-			case "obey":
-				p.Obey(true)
-			case "drain":
-				s.Ordered(Order{Kind: Drain})
-			case "maint":
-				s.Ordered(Order{Kind: Maint})
-			case "undo":
-				s.Ordered(Order{})
-			case "file":
-				s.Maintained(!s.File)
-			case "asks", "answers": // its check passes; the answer says drain or ready
-				reported := health.Report{
-					Admin: map[string]health.Admin{"asks": health.Drain,
-						"answers": health.Ready}[does]}
-				Report(&p.Case, s, &s.First, reported)
-				p.Result(s, &s.First, true, 0)
-			case "reload": // its check is replaced by another one
-				was := p.Case
-				p.Case = Case{Section: was.Section, State: State{Have: was.Have}}
-				for _, m := range was.Members {
-					p.Servers = append(p.Servers, Server{Member: m})
-				}
-				p.Carry(&was, true, func(k int) int { return k }, func(k, _ int) *Check {
-					if k == i-1 {
-						return nil
-					}
-					return &was.Servers[k].First
-				})
-			case "looks": // it is suspected at a look, and others got answers
-				Observed(s, seen(true, true, false))
-			case "wonders": // it is suspected, and others got no answers either
-				Observed(s, seen(true, false, false))
-			case "answered":
-				Observed(s, seen(false, true, true))
-			case "rests": // it has no clients
-				Observed(s, seen(false, true, false))
-			case "vanishes": // the virtual service is removed, with all servers
-				p.Vanished()
-			case "hand": // an operator gives it a weight
-				p.has(byte(i), 9)
-				p.Changed(at(byte(i)), true, false)
-			default:
-				p.Result(s, &s.First, does == "passes",
-					map[string]Loss{"fails": NotReached, "lies": WrongAnswer}[does])
-			}
+			p.given(event)
 		}
 		p.decide()
 	}
@@ -125,7 +69,7 @@ func TestPolicies(t *testing.T) {
 			p := playedWith(file + ", " + row[1])
 			var got []string
 			for step := range strings.SplitSeq(row[2], "; ") {
-				p.do(t, step)
+				p.do(step)
 				got = append(got, p.String())
 			}
 			testkit.Equal(t, strings.Join(got, "; "), row[3], name, row[0])

@@ -41,8 +41,6 @@ func inService(weights ...uint32) Case {
 	return c
 }
 
-func (c *Case) says(i int, state health.State) { c.Servers[i].AssumeAll(health.Assume(state)) }
-
 func (c *Case) has(n byte, weight uint32) { c.Have.Put(lvs.Dest{Addr: at(n), Weight: weight}) }
 
 func (c *Case) byHand(n byte) { c.ByHand = map[netip.AddrPort]bool{at(n): true} }
@@ -162,34 +160,6 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// hold makes servers fail that are then held.
-func (c *Case) hold(servers ...int) {
-	for _, i := range servers {
-		c.says(i, health.Down)
-		c.Servers[i].Held = true
-	}
-}
-
-// The guard holds one of seven failing servers. Two are removed each minute, the others wait for their turns.
-func TestRuleRemovals(t *testing.T) {
-	c := sectionWith("servers=4/4/4/4/4/4/4, keepserving=1, paceout=2/60, 1 2 3 4 5 6 7 down held")
-	for i := range c.Servers {
-		c.Servers[i].First.Loss = WrongAnswer
-	}
-	d := Decide(c, noon)
-	turns := ""
-	for i, s := range d.State.Servers {
-		if !s.Until.IsZero() {
-			turns += fmt.Sprintf(" %d in %v", i+1, s.Until.Sub(noon))
-		}
-	}
-	if got := fmt.Sprint(whys(&d.State), d.Held,
-		turns); got != "[down down removals removals removals removals guard] [2 3 4 5 6]"+
-		" 3 in 1m0s 4 in 1m0s 5 in 2m0s 6 in 2m0s" || !d.Again.Equal(noon.Add(time.Minute)) {
-		t.Errorf("rules, held servers and turns: %s, next decision at %v", got, d.Again)
-	}
-}
-
 // placing is what rules before did: "3:1, 1:4 by gate, 2:-, unknown" is one place more, one by gate, and one less, and
 // a server without a result.
 func (h *proposal) placing(text string) {
@@ -209,13 +179,4 @@ func (h *proposal) placing(text string) {
 		}
 		h.Places[d.Addr] = d
 	}
-}
-
-// A decision names the earliest time at which a rule would change it. The time is never in the past.
-func TestWhenADecisionIsDue(t *testing.T) {
-	h := &proposal{now: noon}
-	for _, at := range []time.Duration{0, -1, 5, 3, 4} {
-		h.askAgain(noon.Add(at * time.Second))
-	}
-	testkit.Equal(t, h.Again.Sub(noon), 3*time.Second)
 }

@@ -1,74 +1,32 @@
 package judge
 
 import (
-	"net/netip"
 	"testing"
 
 	"ldirectord/internal/testkit"
 )
 
-func TestChecksOfAServer(t *testing.T) {
-	s := Server{First: Check{Line: 10}, More: []Check{{Line: 11}, {Line: 12}}}
-	var lines []uint8
-	for k, check := range s.Checks() {
-		if check != s.Check(k) {
-			t.Errorf("check %d of the iteration differs from Check(%[1]d)", k)
-		}
-		lines = append(lines, check.Line)
-	}
-	testkit.Same(t, lines, []uint8{10, 11, 12}, "the lines of the checks")
-	for k := range s.Checks() {
-		if k == 1 {
-			break
-		}
-	}
-}
-
-func TestMembersAtAnAddress(t *testing.T) {
-	c := inService(1, 1, 1, 1)
-	for i, n := range []byte{7, 3, 7, 5} {
-		c.Members[i].Dest.Addr = at(n)
-	}
-	c.Index()
-	for n, want := range map[byte][]int32{3: {1}, 5: {3}, 7: {0, 2}, 4: {}, 9: {}} {
-		testkit.Same(t, c.AllAt(at(n)), want, "at", n)
-	}
-	c.given("1 down")
-	if s := c.At(at(7)); s != &c.Servers[2] {
-		t.Error("with several members at an address, the one that is up is not found")
-	}
-	c.given("3 unknown")
-	if s := c.At(at(7)); s != &c.Servers[0] {
-		t.Error("with none up, the first member at the address is not found")
-	}
-	c.given("1 gone")
-	if s := c.At(at(7)); s != &c.Servers[2] {
-		t.Error("a member is found that is gone")
-	}
-	if c.At(at(4)) != nil {
-		t.Error("a member is found at an address without one")
-	}
-}
-
 func TestACopySharesNothing(t *testing.T) {
-	c := inService(1)
-	c.Servers[0].More = []Check{{Way: &Way{}}, {}}
-	c.Departing, c.Paths, c.Found = make([]Departure, 1), make([]Path, 1), map[netip.AddrPort]bool{at(5): true}
-	c.byHand(1)
+	full := func() Case {
+		return sectionWith("servers=4, checkedfallbacks=8, 1 also=up, leaver=5, paths=1, found=5, 1 byhand")
+	}
+	c := full()
 	other := c.Clone()
-	other.Servers[0].Held, other.Servers[0].More[0].Pending, other.Have[0].Weight = true, true, 9
-	other.Departing[0].Idle, other.Paths[0].Due = true, true
-	other.Servers[0].First.Awaited, other.Servers[0].More[0].Tells = true, true
+	for i := range 2 {
+		for _, check := range other.entry(i).Checks() {
+			if check.Way != nil {
+				*check.Way = Way{Awaited: true, Tells: true}
+			}
+			*check = Check{}
+		}
+		*other.entry(i) = Server{}
+	}
+	clear(other.Have)
+	clear(other.Departing)
 	clear(other.ByHand)
 	clear(other.Found)
-	if s := c.Servers[0]; s.First.Awaited || s.More[0].Tells {
-		t.Errorf("the ways of checks are shared: %+v %+v", s.First.Way, s.More[0].Way)
-	}
-	if s := c.Servers[0]; s.Held || s.More[0].Pending || c.Have[0].Weight != 1 || c.Departing[0].Idle ||
-		c.Paths[0].Due ||
-		len(c.ByHand) != 1 || len(c.Found) != 1 {
-		t.Errorf("a change of the copy changed the original: %+v", c.State)
-	}
+	other.Paths[0].Due = true
+	testkit.Same(t, c.State, full().State)
 }
 
 func TestADecisionChangesNothingButItsOwn(t *testing.T) {
@@ -80,17 +38,5 @@ func TestADecisionChangesNothingButItsOwn(t *testing.T) {
 	}
 	if c.Adopt(d.State); first != &c.Servers[0] || first.Held {
 		t.Error("adopting a decision replaced the servers, or did not update them")
-	}
-}
-
-// While the table is unknown no places are decided, but which servers are held is.
-func TestWithoutATableNothingIsPlaced(t *testing.T) {
-	c := sectionWith("keepserving=1, 1 down held, lost")
-	if d := Decide(c, noon); d.Places != nil || d.State.Servers[0].Held || d.State.Servers[1].Name != Up {
-		t.Errorf("with an unknown table the decision is %+v", d)
-	}
-	c.given("empty")
-	if d := Decide(c, noon); len(d.Places) != 1 {
-		t.Errorf("with an empty, known table the places are %v", d.Places)
 	}
 }

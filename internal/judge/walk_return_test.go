@@ -38,11 +38,12 @@ func holdsDown(s *step) string {
 	})
 }
 
-// enough reports whether another server serves.
+// enough reports whether another server serves. One with weight 0 in the file serves by hand alone, and does not count.
 func enough(s *step, i int) bool {
 	for o := range s.to.Servers {
 		other := &s.to.Servers[o]
-		if o != i && s.to.MayServe(other) && other.Health == health.Up && s.to.ServesIn(other) {
+		if o != i && other.Weight > 0 && s.to.MayServe(other) && other.Health == health.Up &&
+			s.to.ServesIn(other) {
 			return true
 		}
 	}
@@ -149,8 +150,8 @@ func remembersFalls(s *step) string {
 	}
 	return s.after.first(func(one *Server) string {
 		was, to := s.before.At(one.Dest.Addr), &s.to.Servers[one.At]
-		if was == nil || to.Backup || to.Health != health.Down || !s.to.MayServe(to) || s.to.ServesIn(to) ||
-			s.to.ByHand[to.Dest.Addr] {
+		if was == nil || to.Backup || to.Weight == 0 || to.Health != health.Down || !s.to.MayServe(to) ||
+			s.to.ServesIn(to) || s.to.ByHand[to.Dest.Addr] {
 			return ""
 		}
 		if s.kind == edit && s.from.ByHand[to.Dest.Addr] {

@@ -222,7 +222,7 @@ func TestWalk(t *testing.T) {
 			t.Parallel()
 			began := time.Now()
 			k, ended := sl.run(maxStates, func(text string) {
-				fmt.Printf("complaint of %s:\n%s\n", name, text) // at once: go test shows t.Error hours later
+				fmt.Printf("complaint of %s:\n%s\n", name, text) // t.Error is shown hours later
 				t.Fail()
 			})
 			state := "walked"

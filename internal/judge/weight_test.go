@@ -1,33 +1,19 @@
 package judge
 
-import "testing"
+import (
+	"strings"
+	"testing"
 
-// Parts are multiplied, then rounded up once. So the result is 0 only if a factor is.
+	"ldirectord/internal/testkit"
+)
+
 func TestPartsOfAWeight(t *testing.T) {
-	for _, row := range []struct {
-		weight, want uint32
-		parts        []Part
-	}{
-		{40, 40, nil},
-		{40, 12, []Part{{18, 60}}},
-		{40, 6, []Part{{18, 60}, {50, 100}}},
-		{40, 1, []Part{{1, 60}}},
-		{40, 2, []Part{{2, 60}}},
-		{3, 1, []Part{{1, 3}}}, // rounded once: a third of three is exactly one
-		{7, 3, []Part{{1, 3}}},
-		{7, 1, []Part{{1, 3}, {1, 3}}}, // 7/9, rounded up once
-		{10, 2, []Part{{1, 3}, {1, 3}}},
-		{1, 1, []Part{{1, 100}, {1, 100}}},
-		{40, 0, []Part{{0, 100}}},
-		{0, 0, []Part{{1, 100}}},
-		{65535, 65535, []Part{{86_400_000, 86_400_000}, {100, 100}, {100, 100}}},
-	} {
+	for _, row := range testkit.Table(t, "../../testdata/judge/parts.txt", 3) {
 		all := Part{1, 1}
-		for _, p := range row.parts {
-			all = all.times(p)
+		for part := range strings.FieldsSeq(row[1]) {
+			of, whole, _ := strings.Cut(part, "/")
+			all = all.times(Part{uint64(number(of)), uint64(number(whole))})
 		}
-		if got := all.roundedUp(row.weight); got != row.want {
-			t.Errorf("%v of %d is %d, want %d", row.parts, row.weight, got, row.want)
-		}
+		testkit.Equal(t, int(all.roundedUp(uint32(number(row[0])))), number(row[2]), row[0], "times", row[1])
 	}
 }

@@ -187,7 +187,7 @@ func TestWhatChecksSayEndsASuspicion(t *testing.T) {
 		{"it is back", health.Up, true, false, true, false, "it is back in service"},
 	} {
 		c := inService(4)
-		c.says(0, row.state)
+		c.Servers[0].AssumeAll(health.Assume(row.state))
 		c.Servers[0].Suspect = row.out
 		w := Witness{Suspected: row.suspected, out: row.wasOut, Begins: true,
 			fresh: lvs.Traffic{Connections: 1}}

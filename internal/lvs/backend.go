@@ -2,6 +2,7 @@ package lvs
 
 import (
 	"cmp"
+	"net/netip"
 	"strings"
 )
 
@@ -32,10 +33,24 @@ func (b Backend) IsMeant(virtual, real string) bool {
 // IsNamed reports whether an operator's word for a virtual service refers to the one with this id.
 func IsNamed(id, word string) bool {
 	_, name, _ := strings.Cut(id, ":")
-	return word == "" || word == id || word == name
+	return word == "" || word == id || word == name || asShown(word) == name
 }
 
-// IsServer reports whether an operator's word for a real server refers to the one with this name.
+// IsServer reports whether an operator's word for a real server refers to the one with this name: by its name, or by
+// its host alone.
 func IsServer(name, word string) bool {
-	return name == word || strings.HasPrefix(name, word+":")
+	host := name[:max(strings.LastIndexByte(name, ':'), 0)]
+	shown := asShown(word)
+	return name == word || name == shown || name != "" && (host == word || host == shown)
+}
+
+// asShown is an address as status shows it: 2001:DB8::0001 is [2001:db8::1]. Other words stay as they are.
+func asShown(word string) string {
+	if at, err := netip.ParseAddrPort(word); err == nil {
+		return at.String()
+	}
+	if addr, err := netip.ParseAddr(strings.Trim(word, "[]")); err == nil && addr.Is6() {
+		return FormatAddr(addr)
+	}
+	return word
 }

@@ -64,7 +64,7 @@ const (
 	MaintenanceOn  Kind = "maintenance-on"  // maintenance of a server begins
 	MaintenanceOff Kind = "maintenance-off" // maintenance of a server ends
 	Ordered        Kind = "ordered"         // an order was given or undone; plain drains have no line here
-	OrderWaits     Kind = "order-waits"     // orders whose time has come wait until enough servers are left
+	OrderWaits     Kind = "order-waits"     // orders whose time has come wait for enough servers, or to be recorded
 	OrderLost      Kind = "order-lost"      // an order is kept for what the file no longer has
 	OrderEnded     Kind = "order-ended"     // the time of an order is over
 	GuardHolds     Kind = "guard-holds"     // keepserving, paceout or the brake of checkvip holds failing servers

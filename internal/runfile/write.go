@@ -40,6 +40,22 @@ func Replace(path string, text []byte, mode os.FileMode) error {
 	return nil
 }
 
+// Sync returns when a file is on the disk, and would survive a loss of power.
+func Sync(path string) error {
+	_, err := InTime(path, func() (struct{}, error) {
+		f, err := os.Open(path)
+		if err != nil {
+			return struct{}{}, err
+		}
+		defer f.Close()
+		return struct{}{}, f.Sync()
+	})
+	if errors.Is(err, ErrLate) {
+		return fmt.Errorf("%s is not on the disk after %v", path, ReadTimeout)
+	}
+	return While("writing "+path, err)
+}
+
 // Remove removes a file, if it is there.
 func Remove(path string) error {
 	if err := os.Remove(path); !errors.Is(err, os.ErrNotExist) {

@@ -2,7 +2,6 @@ package schedule
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -12,7 +11,6 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/internal/health"
-	"ldirectord/internal/testkit"
 )
 
 // starts records when each check begins, as the time since an instant.
@@ -22,30 +20,15 @@ type starts struct {
 	at    []time.Duration
 }
 
-func (s *starts) check(took time.Duration, ok bool) checker.Checker {
-	return checkFunc(func(ctx context.Context) checker.Result {
-		s.mu.Lock()
-		s.at = append(s.at, time.Since(s.begin))
-		s.mu.Unlock()
-		if took == 0 {
-			// no timer: under the race detector Go's code for many timers fails, once in many runs
-			return checker.Result{OK: ok}
-		}
-		until(ctx, took)
-		return checker.Result{OK: ok}
-	})
+func (s *starts) note() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.at = append(s.at, time.Since(s.begin))
 }
 
-// settled is a running pool in a bubble, with one task whose schedule is known: from its beginning on it is due every
-// 10 s.
-func settled(t *testing.T, took time.Duration) (*Pool, *Task, *starts) {
-	s := &starts{begin: time.Now()}
-	p := run(t)
-	tk := task(10*time.Second, s.check(took, false))
-	p.Set([]*Task{tk}, nil)
-	pass(16500 * time.Millisecond) // the first phase is 6.5 s
-	s.again(nil)
-	return p, tk, s
+// check is a check that fails at once, of which the start is recorded.
+func (s *starts) check() checker.Checker {
+	return checkFunc(func(context.Context) checker.Result { s.note(); return checker.Result{} })
 }
 
 // again forgets all earlier starts and counts from now.
@@ -53,87 +36,6 @@ func (s *starts) again(at []time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.begin, s.at = time.Now(), at
-}
-
-func TestAHurriedTaskIsCheckedBesideItsSchedule(t *testing.T) {
-	for name, c := range map[string]struct {
-		took, every time.Duration
-		want        string
-	}{
-		"each three seconds":             {0, 3 * time.Second, "[3s 6s 9s 10s 13s 16s 19s 20s]"},
-		"from the end of the one before": {2 * time.Second, 3 * time.Second, "[5s 10s 15s 20s]"},
-		"as its interval":                {0, 10 * time.Second, "[10s 20s]"},
-		"slower than its interval":       {0, 30 * time.Second, "[10s 20s]"},
-		"one that ends after it was due": {8 * time.Second, time.Second, "[9s 18s]"},
-		"and whose next one is too late": {7 * time.Second, 2500 * time.Millisecond, "[9.5s 19s]"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				p, tk, s := settled(t, c.took)
-				p.Hurry(tk, c.every)
-				pass(21 * time.Second)
-				testkit.Equal(t, fmt.Sprint(s.at), c.want, "checks at")
-			})
-		})
-	}
-}
-
-func TestTheEndOfAHurryBringsTheScheduleBack(t *testing.T) {
-	for name, c := range map[string]struct {
-		took, end time.Duration
-		want      string
-	}{
-		"between two checks":    {0, 7 * time.Second, "[3s 6s 10s 20s]"},
-		"while an extra runs":   {time.Second, 4500 * time.Millisecond, "[4s 10s 20s]"},
-		"while a planned runs":  {time.Second, 10500 * time.Millisecond, "[4s 8s 10s 20s]"},
-		"before the first one":  {0, 0, "[10s 20s]"},
-		"and it is not granted": {0, 3*time.Second - Tick/2, "[10s 20s]"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				p, tk, s := settled(t, c.took)
-				p.Hurry(tk, 3*time.Second)
-				pass(c.end)
-				p.Hurry(tk, 0)
-				pass(21*time.Second - c.end)
-				testkit.Equal(t, fmt.Sprint(s.at), c.want, "checks at")
-				if tk.hurried != 0 || tk.due != tk.planned {
-					t.Error("it is still hurried")
-				}
-			})
-		})
-	}
-}
-
-func TestAnotherHurryCountsFromNow(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p, tk, s := settled(t, 0)
-		p.Hurry(tk, 8*time.Second)
-		time.Sleep(time.Second)
-		p.Hurry(tk, 4*time.Second)
-		pass(10 * time.Second)
-		testkit.Equal(t, fmt.Sprint(s.at), "[5s 9s 10s]", "checks at")
-	})
-}
-
-// While a server comes back, each success counts, and is reported at once.
-func TestResultsOfAHurriedTaskAreToldAtOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := run(t)
-		tk := task(10*time.Second, passing)
-		p.Set([]*Task{tk}, nil)
-		<-p.Results()
-		p.Take()
-		p.Hurry(tk, 100*time.Millisecond)
-		begin := time.Now()
-		for range 5 {
-			<-p.Results()
-			p.Take()
-		}
-		if took := time.Since(begin); took > 550*time.Millisecond {
-			t.Errorf("five results took %v, want 500 ms", took)
-		}
-	})
 }
 
 // A rack fails: ten thousand servers fail from one moment on, and all their tasks are hurried.
@@ -145,7 +47,7 @@ func TestExtraChecksHaveABudget(t *testing.T) {
 			p := run(t)
 			var tasks []*Task
 			for range servers {
-				tasks = append(tasks, task(every, s.check(0, false)))
+				tasks = append(tasks, task(every, s.check()))
 			}
 			p.Set(tasks, nil)
 			pass(3 * every)
@@ -280,9 +182,7 @@ func TestADeadRackIsNoStorm(t *testing.T) {
 		var tasks []*Task
 		for range servers {
 			tasks = append(tasks, task(every, checkFunc(func(context.Context) checker.Result {
-				s.mu.Lock()
-				defer s.mu.Unlock()
-				s.at = append(s.at, time.Since(s.begin))
+				s.note()
 				return checker.Result{OK: !dead.Load()}
 			})))
 		}

@@ -4,10 +4,8 @@ import (
 	"context"
 	"fmt"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -51,76 +49,6 @@ func run(t *testing.T) *Pool {
 	go func() { p.Run(ctx); close(done) }()
 	t.Cleanup(func() { cancel(); <-done })
 	return p
-}
-
-func TestNewJobIsCheckedAtOnceAndThenEachInterval(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := run(t)
-		begin := time.Now()
-		var at []time.Duration
-		check := checkFunc(func(context.Context) checker.Result {
-			at = append(at, time.Since(begin))
-			return checker.Result{OK: true}
-		})
-		p.Set([]*Task{task(time.Second, check)}, nil)
-		pass(4500 * time.Millisecond)
-		if len(at) < 5 || at[0] != 0 {
-			t.Fatalf("checks at %v, want the first at 0 and one a second", at)
-		}
-		if at[1] < 100*time.Millisecond || at[1] > time.Second+Tick {
-			t.Errorf("second check at %v, want within the first interval", at[1])
-		}
-		for i := 2; i < len(at); i++ {
-			if d := at[i] - at[i-1]; d < time.Second-Tick || d > time.Second+Tick {
-				t.Errorf("check %d came %v after the one before, want 1s", i, d)
-			}
-		}
-	})
-}
-
-// A check that is asked for is made at once, and its result is marked so. A task that the pool does not have is not
-// checked.
-func TestACheckThatIsAskedForIsMadeAtOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := run(t)
-		one, other := task(time.Minute, passing), task(time.Minute, passing)
-		p.Set([]*Task{one}, nil)
-		<-p.Results()
-		p.Take()
-		time.Sleep(2 * time.Second)
-		began := time.Now()
-		p.Ask(one, other)
-		<-p.Results()
-		all := p.Take()
-		if len(all) != 1 || all[0].Task != one || !all[0].Asked || time.Since(began) > Tick {
-			t.Errorf("after %v: %+v", time.Since(began), all)
-		}
-		time.Sleep(2 * time.Second)
-		if all := p.Take(); len(all) > 0 {
-			t.Errorf("once more: %+v", all)
-		}
-	})
-}
-
-func TestSlowChecksDelayNobodyAndNeverOverlap(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := run(t)
-		var flying, quick atomic.Int32
-		slow := checkFunc(func(ctx context.Context) checker.Result {
-			if flying.Add(1) > 1 {
-				t.Error("a check overlaps itself")
-			}
-			until(ctx, 3500*time.Millisecond)
-			flying.Add(-1)
-			return checker.Result{}
-		})
-		ok := checkFunc(func(context.Context) checker.Result { quick.Add(1); return checker.Result{OK: true} })
-		p.Set([]*Task{task(time.Second, slow), task(time.Second, ok)}, nil)
-		pass(10 * time.Second)
-		if n := quick.Load(); n < 10 {
-			t.Errorf("the quick server was checked %d times in 10 s", n)
-		}
-	})
 }
 
 func TestJobsAreSpreadOverAGridOfTheInterval(t *testing.T) {
@@ -167,130 +95,6 @@ func serial(c checker.Checker) checker.Checker {
 
 var mu = make(chan struct{}, 1)
 
-func TestSetKeepsKnownJobsAndForgetsOthers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := run(t)
-		counts := [3]atomic.Int32{}
-		check := func(i int) checker.Checker {
-			return checkFunc(func(context.Context) checker.Result {
-				counts[i].Add(1)
-				return checker.Result{OK: true}
-			})
-		}
-		a, b, c := task(time.Second, check(0)), task(time.Second, check(1)), task(time.Second, check(2))
-		p.Set([]*Task{a, b}, nil)
-		pass(Tick)
-		p.Take()
-		p.Set([]*Task{b, c}, nil)
-		pass(Tick)
-		if n := counts[1].Load(); n != 1 {
-			t.Errorf("a job that stays was checked %d times at once, want it to keep its schedule", n)
-		}
-		for _, u := range p.Take() {
-			if u.Task != c {
-				t.Errorf("result of the task at %p, want only the new one's", u.Task)
-			}
-		}
-		pass(3 * time.Second)
-		testkit.Equal(t, counts[0].Load(), 1, "a dropped job was checked", "times")
-	})
-}
-
-func TestResultOfADroppedJobIsNotTold(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := run(t)
-		p.Set([]*Task{task(time.Second, checkFunc(func(context.Context) checker.Result {
-			time.Sleep(time.Second)
-			return checker.Result{}
-		}))}, nil)
-		time.Sleep(Tick)
-		p.Set(nil, nil)
-		pass(2 * time.Second)
-		if u := p.Take(); len(u) != 0 {
-			t.Errorf("told %v", u)
-		}
-	})
-}
-
-func TestOwnShortageIsRepeatedSoon(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := run(t)
-		var n atomic.Int32
-		p.Set([]*Task{task(time.Minute, checkFunc(func(context.Context) checker.Result {
-			if n.Add(1) < 3 {
-				return checker.Result{Cause: checker.Shortage}
-			}
-			return checker.Result{OK: true}
-		}))}, nil)
-		pass(time.Second)
-		if n.Load() != 3 {
-			t.Errorf("%d checks in the first second, want two repeats", n.Load())
-		}
-		u := p.Take()
-		if len(u) != 3 || u[0].Result.Cause != checker.Shortage || u[2].Result.Cause == checker.Shortage {
-			t.Errorf("told %+v", u)
-		}
-	})
-}
-
-// After a shortage a check is repeated soon, then less and less often down to once in the interval: the shortage may
-// last, as where pings are forbidden for good.
-func TestAShortageThatLastsIsRepeatedAtTheInterval(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p, begin := run(t), time.Now()
-		var at []time.Duration
-		p.Set([]*Task{task(3*time.Second, checkFunc(func(context.Context) checker.Result {
-			at = append(at, time.Since(begin))
-			if len(at) != 9 {
-				return checker.Result{Cause: checker.Shortage}
-			}
-			return checker.Result{OK: true}
-		}))}, nil)
-		pass(22 * time.Second)
-		const ms = time.Millisecond
-		want := []time.Duration{0, 200 * ms, 600 * ms, 1400 * ms, 3000 * ms, 6000 * ms, 9000 * ms, 12000 * ms,
-			15000 * ms, 18000 * ms, 18200 * ms, 18600 * ms, 19400 * ms, 21000 * ms}
-		if !slices.EqualFunc(at, want, func(a, b time.Duration) bool { return (a - b).Abs() < 2*Tick }) {
-			t.Errorf("checked at\n%v\nwant\n%v", at, want)
-		}
-	})
-}
-
-// A process stopped by SIGSTOP wakes with every deadline passed. The bubble's clock can't stop a
-// process, so the pool's own record of when it meant to wake is set back instead.
-func TestFailureAcrossASleepIsNotBelievedOnce(t *testing.T) {
-	for name, sleep := range map[string]func(*Pool){
-		"the process was stopped": func(p *Pool) { p.planned = p.now() - 5*time.Second },
-		"the machine was suspended": func(p *Pool) {
-			p.asleep = func() time.Duration {
-				return p.slept +
-					5*time.Second
-			}
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				p := run(t)
-				var n atomic.Int32
-				p.Set([]*Task{task(time.Minute, checkFunc(func(context.Context) checker.Result {
-					if n.Add(1) == 1 {
-						p.mu.Lock()
-						sleep(p)
-						p.mu.Unlock()
-						return checker.Result{}
-					}
-					return checker.Result{OK: true}
-				}))}, nil)
-				pass(time.Second)
-				u := p.Take()
-				if len(u) != 2 || !u[0].Stalled || u[0].Result.OK || u[1].Stalled || !u[1].Result.OK {
-					t.Errorf("told %+v, want a result that says nothing, then the second one", u)
-				}
-			})
-		})
-	}
-}
-
 func TestAfterKeepsThePhase(t *testing.T) {
 	const due = 100 * time.Second
 	for late, want := range map[time.Duration]float64{0: 101, 999 * time.Millisecond: 101,
@@ -328,25 +132,6 @@ func BenchmarkPool(b *testing.B) {
 	}
 }
 
-func TestACheckThatTakesItsWholeIntervalIsMadeAgainAtOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := run(t)
-		begin := time.Now()
-		var ends []time.Duration
-		p.Set([]*Task{task(time.Second, checkFunc(func(ctx context.Context) checker.Result {
-			until(ctx, time.Second)
-			ends = append(ends, time.Since(begin))
-			return checker.Result{}
-		}))}, nil)
-		pass(6 * time.Second)
-		for i := 2; i < len(ends); i++ {
-			if gap := ends[i] - ends[i-1]; gap > time.Second+2*Tick {
-				t.Errorf("failures at %v: %v apart, want one a second", ends, gap)
-			}
-		}
-	})
-}
-
 func TestTheEndOfThePoolWaitsForCancelledChecksButNotForEver(t *testing.T) {
 	for name, c := range map[string]struct{ ends, waits time.Duration }{
 		"one that ends":  {ends: 300 * time.Millisecond, waits: 300 * time.Millisecond},
@@ -371,28 +156,6 @@ func TestTheEndOfThePoolWaitsForCancelledChecksButNotForEver(t *testing.T) {
 			})
 		})
 	}
-}
-
-func TestOverdueIsTheAgeOfTheLatestCheck(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := run(t)
-		end := make(chan struct{})
-		hangs := checkFunc(func(context.Context) checker.Result { <-end; return checker.Result{OK: true} })
-		p.Set([]*Task{task(time.Second, passing), task(2*time.Second, hangs)}, nil)
-		pass(1900 * time.Millisecond)
-		if late := p.Overdue(); late > 2*Tick {
-			t.Errorf("%v overdue before anything is late", late)
-		}
-		pass(5100 * time.Millisecond)
-		if late := p.Overdue(); late != 5*time.Second {
-			t.Errorf("%v overdue, want 5s: a check that began 7 s ago, to be made every 2 s", late)
-		}
-		close(end)
-		pass(3 * time.Second)
-		if late := p.Overdue(); late > 2*Tick {
-			t.Errorf("%v overdue after it ended", late)
-		}
-	})
 }
 
 func TestNewJobsStartInBatches(t *testing.T) {
@@ -639,37 +402,5 @@ func TestLightChecksShareALoop(t *testing.T) {
 	}
 	if p.loop != shared {
 		t.Error("another loop for the next one")
-	}
-}
-
-// The silence of a check that was replaced twice counts for the last one, but not if the first heir was answered.
-func TestASilenceCountsForTheHeirOfAnHeir(t *testing.T) {
-	for answered, want := range map[bool]uint8{false: 1, true: 0} {
-		synctest.Test(t, func(t *testing.T) {
-			p := run(t)
-			silent := checkFunc(func(context.Context) checker.Result {
-				time.Sleep(5 * time.Second)
-				return checker.Result{Cause: checker.Timeout}
-			})
-			first, second, third := task(time.Minute, silent), task(time.Minute, passing), task(time.Minute,
-				silent)
-			p.Set([]*Task{first}, nil)
-			time.Sleep(time.Second)
-			p.Set([]*Task{second}, map[*Task]*Task{first: second})
-			if answered {
-				synctest.Wait()
-			}
-			p.Set([]*Task{third}, map[*Task]*Task{second: third})
-			time.Sleep(4500 * time.Millisecond)
-			var silences uint8
-			for _, u := range p.Take() {
-				if u.Task == third {
-					silences = u.Silences
-				}
-			}
-			if silences != want {
-				t.Errorf("answered %v: %d silences, want %d", answered, silences, want)
-			}
-		})
 	}
 }

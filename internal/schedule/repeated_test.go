@@ -20,9 +20,7 @@ func TestChecksThatAreMadeAgainAreNoStorm(t *testing.T) {
 		var all []*Task
 		for range tasks {
 			all = append(all, task(every, checkFunc(func(ctx context.Context) checker.Result {
-				s.mu.Lock()
-				s.at = append(s.at, time.Since(s.begin))
-				s.mu.Unlock()
+				s.note()
 				end := time.Now().Add(timeout)
 				if end.Before(wakes) && wakes.Sub(end) < timeout {
 					end = wakes

@@ -376,36 +376,6 @@ func TestPausesAreSpread(t *testing.T) {
 	})
 }
 
-// After a check that was under way when the connection ended, another one is made at once.
-func TestACheckUnderWayIsNotTheOneAskedFor(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := run(t)
-		tk := task(10*time.Second, checkFunc(func(context.Context) checker.Result {
-			time.Sleep(time.Second)
-			return checker.Result{OK: true}
-		}))
-		p.Set([]*Task{tk}, nil)
-		p.Watches.Set(map[netip.AddrPort]*Watch{{}: {Tasks: []*Task{tk}}})
-		pass(30 * time.Second)
-		p.Take()
-		p.Watches.Ask(netip.AddrPort{})
-		time.Sleep(time.Second / 2)
-		begin := time.Now()
-		p.Watches.Ask(netip.AddrPort{})
-		pass(3 * time.Second)
-		got := p.Take()
-		if len(got) != 2 || got[0].Asked || !got[1].Asked || got[1].Began.Sub(begin) > time.Second/2+Tick {
-			t.Errorf("%+v", got)
-		}
-		pass(30 * time.Second)
-		for _, u := range p.Take() {
-			if u.Asked {
-				t.Error("a check of the schedule counts as asked for")
-			}
-		}
-	})
-}
-
 // After ten thousand connections that end together, checks are made at a rate of 500 a second.
 func TestChecksThatAreAskedForHaveABudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -414,7 +384,7 @@ func TestChecksThatAreAskedForHaveABudget(t *testing.T) {
 		p := run(t)
 		var tasks []*Task
 		for range servers {
-			tasks = append(tasks, task(time.Minute, s.check(0, true)))
+			tasks = append(tasks, task(time.Minute, s.check()))
 		}
 		p.Set(tasks, nil)
 		pass(3 * time.Minute)

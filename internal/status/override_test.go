@@ -33,8 +33,7 @@ virtual = 192.0.2.11:80
 
 // The status for people and that for programs show all changes by hand and all orders.
 func TestEveryOverrideShows(t *testing.T) {
-	var report *Report
-	var metrics string
+	inUTC(t)
 	synctest.Test(t, func(t *testing.T) {
 		web, other := lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("192.0.2.10:80")},
 			lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("192.0.2.11:80")}
@@ -69,41 +68,10 @@ func TestEveryOverrideShows(t *testing.T) {
 		hand(lvs.AddDest, web, "192.0.2.99:80", 3)
 		hand(lvs.EditDest, other, "127.0.0.1:80", 5)
 		time.Sleep(10 * time.Second)
-		now := testkit.Must(d.Snapshot(ctx))(t)
-		report = NewReport(now, process(), nil)
-		metrics = metricsOf(t, now)
+		forms(t, "overridden", testkit.Must(d.Snapshot(ctx))(t), process())
 		end()
 		if err := errors.Join(<-ended, journal.Close(context.Background())); err != nil {
 			t.Error(err)
 		}
 	})
-	has(t, shown(t, report),
-		"    drained too: it gets no new connections when it is up again\n",
-		"    changed externally; kept until the server's state changes, or a reload\n",
-		"    order: weight 7 until "+time.Date(2000, 1, 1, 6, 0, 0, 0,
-			time.UTC).Local().Format(time.DateTime)+" by kim: new disk\n",
-		"an order for 192.0.2.29:80 of tcp:192.0.2.11:80, which is not in the file:\nmaint: sold\n",
-		"  added externally: 192.0.2.99:80; kept until a reload\n",
-		"  127.0.0.1:80          fallback                 5          serves, not checked\n"+
-			"    changed externally; kept "+
-			"until the server's state changes, or a reload\n",
-	)
-	has(t, object(t, report),
-		`"added_by_hand":["192.0.2.99:80"]`, `"drained":true`,
-		`"fallback":{"server":"127.0.0.1:80","active":true,"table_weight":5,`+
-			`"changed_by_hand":true,"rule":"hand"}`,
-		`"table_weight":null,"changed_by_hand":true`,
-		`"orders":[{"virtual":"tcp:192.0.2.10:80","real":"192.0.2.22:80","order":"drain"},`+
-			`{"virtual":"tcp:192.0.2.11:80","real":"192.0.2.22:80","order":"weight","weight":7,`+
-			`"why":"new disk","by":"kim","until":"2000-01-01T06:00:00Z"},`+
-			`{"virtual":"tcp:192.0.2.11:80","real":"192.0.2.29:80","lost":true,`+
-			`"order":"maint","why":"sold"}]`,
-		`"note":"order: weight 7 until `,
-	)
-	const order = "\nldirectord_server_order"
-	has(t, metrics,
-		order+`{virtual="tcp:192.0.2.10:80",real="192.0.2.22:80",order="drain",end="none"} 1`+"\n",
-		order+`{virtual="tcp:192.0.2.11:80",real="192.0.2.22:80",order="weight",end="set"} 1`+"\n",
-		order+`{virtual="tcp:192.0.2.11:80",real="192.0.2.29:80",order="maint",end="none"} 1`+"\n",
-	)
 }

@@ -5,9 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -55,7 +55,8 @@ func TestRealPrometheusScrapesAndAlerts(t *testing.T) {
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 5 * time.Second
 	testkit.OK(t, cmd.Start())
-	missing := awaitAnswers(addr, map[string]string{
+	defer func() { end(); cmd.Wait() }()
+	for query, want := range map[string]string{
 		`count_over_time(ldirectord_standby[1m]) > 2`:            `"value"`, // enough for a rate
 		`up{instance="` + target.Listener.Addr().String() + `"}`: `"1"]`,
 		`count(ldirectord_server_up)`: fmt.Sprintf(
@@ -64,43 +65,21 @@ func TestRealPrometheusScrapesAndAlerts(t *testing.T) {
 		`ALERTS{alertname="LdirectordTableNotWritten",virtual="tcp:192.0.2.12:25"}`: `"1"]`,
 		`ldirectord_check_duration_seconds_bucket{virtual="tcp:192.0.2.10:80",le="+Inf"} > ` +
 			`10`: `"tcp:192.0.2.10:80"`,
-	})
-	if missing == "" {
-		answerPanels(t, addr)
+	} {
+		got := ""
+		testkit.Until(t, prometheusLimit, func() bool {
+			got = answerOf(t, addr, query)
+			return strings.Contains(got, want)
+		}, query, "has another answer than", want, func() string { return got + log.String() })
 	}
-	end()
-	cmd.Wait()
-	testkit.Equal(t, missing, "", log.Bytes())
+	answerPanels(t, addr)
 }
 
-// awaitAnswers asks Prometheus until each query has the expected answer. It returns a query that has none, or "".
-func awaitAnswers(addr string, queries map[string]string) (missing string) {
-	client := &http.Client{Timeout: prometheusLimit}
-	for end := time.Now().Add(prometheusLimit); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
-		missing = ""
-		for query, want := range queries {
-			if got := answerOf(client, addr, query); !strings.Contains(got, want) {
-				missing = fmt.Sprintf("%s: %s, want %s", query, got, want)
-			}
-		}
-		if missing == "" {
-			return ""
-		}
-	}
-	return missing
-}
-
-func answerOf(client *http.Client, addr, query string) string {
-	answer, err := client.PostForm("http://"+addr+"/api/v1/query", map[string][]string{"query": {query}})
-	if err != nil {
-		return err.Error()
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(answer.Body, 1<<20))
-	if err != nil {
-		return err.Error()
-	}
-	return string(text)
+// answerOf is what Prometheus answers to a query.
+func answerOf(t *testing.T, addr, query string) string {
+	t.Helper()
+	_, text := testkit.Fetch(t, "http://"+addr+"/api/v1/query?query="+url.QueryEscape(query))
+	return text
 }
 
 // answerPanels sends each query of the dashboard, as Grafana does for all directors and virtual services. Each has an
@@ -109,12 +88,11 @@ func answerPanels(t *testing.T, addr string) {
 	t.Helper()
 	empty := map[string]bool{"What went wrong, in an hour": true, "Went down or came back, in an hour": true}
 	asked := 0
-	client := &http.Client{Timeout: prometheusLimit}
 	for _, panel := range panels(t) {
 		for _, target := range panel.Targets {
 			query := strings.NewReplacer("$__rate_interval", "1m", "$instance", ".*", "$virtual",
 				".*").Replace(target.Expr)
-			got := answerOf(client, addr, query)
+			got := answerOf(t, addr, query)
 			if asked++; !strings.Contains(got, `"status":"success"`) ||
 				strings.Contains(got, `"result":[]`) && !empty[panel.Title] ||
 				strings.Contains(query, "$") {

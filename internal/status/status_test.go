@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -257,6 +258,24 @@ func metricsOf(t *testing.T, now *view.Snapshot) string {
 	testkit.OK(t, WriteMetrics(&form, now, process()))
 	return strings.ReplaceAll(form.String(), runtime.Version(), "go1.26")
 }
+
+// inUTC has local times in UTC until the test ends.
+func inUTC(t *testing.T) {
+	zone := time.Local
+	t.Cleanup(func() { time.Local = zone })
+	time.Local = time.UTC
+}
+
+// forms compares with a file what a report says to people and to programs, and the metrics of its virtual services.
+func forms(t *testing.T, name string, now *view.Snapshot, p Process) {
+	t.Helper()
+	report := NewReport(now, p, nil)
+	golden(t, name, fmt.Sprintf("%s%s\n%s\n", shown(t, report),
+		testkit.Must(json.MarshalIndent(report, "", "  "))(t),
+		strings.Join(ofVirtuals.FindAllString(metricsOf(t, now), -1), "\n")))
+}
+
+var ofVirtuals = regexp.MustCompile(`(?m)^ldirectord_(server|virtual)_.*`)
 
 // shown is a report as people read it.
 func shown(t *testing.T, r *Report) string {

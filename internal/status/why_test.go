@@ -124,8 +124,7 @@ func explained(t *testing.T, w *Why) string {
 
 // why shows what is wrong, since when, why, and what was done about it, for people and for programs.
 func TestWhy(t *testing.T) {
-	defer func(zone *time.Location) { time.Local = zone }(time.Local)
-	time.Local = time.UTC
+	inUTC(t)
 	w := NewWhy(night(), time.Date(2026, 11, 20, 22, 0, 0, 0, time.UTC), nil)
 	text := explained(t, w)
 	var program strings.Builder

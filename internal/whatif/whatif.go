@@ -154,9 +154,9 @@ func (w *World) anyUp() bool {
 	return false
 }
 
-// Order puts these orders in force, instead of earlier ones.
-func (w *World) Order(all orders.All) {
-	w.core.Order(w.now, all)
+// Order puts these orders in force, instead of earlier ones. Ready are servers that no longer wait to come back.
+func (w *World) Order(all orders.All, ready ...lvs.Backend) {
+	w.core.Order(w.now, all, ready...)
 	w.step()
 	w.pass(w.calm)
 }

@@ -19,7 +19,7 @@ var (
 // judge tries the left side of each line "DIRECTIVE => VERDICT" that it expects, in a configuration of its own, in
 // front of the section or in it ("\n" begins another line). The exit status of a command reports whether it is taken
 // (3: not running) or refused (2).
-func (p *play) judge(s step) (*observation, error) {
+func (p *play) judge(s step, _ options) (*observation, error) {
 	const head, section = "checkinterval = 5\n", "virtual = 10.1.0.1:80\n        real = 10.2.0.1:80 gate\n"
 	var verdicts []string
 	for _, expected := range s.want {

@@ -103,12 +103,17 @@ func (p *play) take(s step) error {
 			lines[i] = strings.ReplaceAll(line, "$W", scratch)
 		}
 	}
-	o, err := verbs[s.verb](p, s)
+	if act := acts[s.verb]; act != nil {
+		return act(p, s)
+	}
+	options := s.options()
+	o, err := looks[s.verb](p, s, options)
+	if err == nil {
+		err = options.apply(o)
+	}
 	switch {
 	case err != nil:
 		return err
-	case o == nil:
-		return nil
 	case p.Record:
 		got, err := p.settle(*o)
 		if err == nil && !slices.Equal(got, o.usual) {

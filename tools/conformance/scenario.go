@@ -66,7 +66,7 @@ func (sc *scenario) parse(text string) error {
 		mark, text, marked := continuation(line)
 		if !marked {
 			verb, rest, _ := strings.Cut(line, " ")
-			if _, known := verbs[verb]; !known {
+			if acts[verb] == nil && looks[verb] == nil {
 				return fmt.Errorf("%d: unknown step %q", number, verb)
 			}
 			sc.steps = append(sc.steps, step{number: number, last: number, verb: verb, rest: rest})

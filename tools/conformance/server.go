@@ -46,17 +46,17 @@ var kinds = map[string]kind{
 }
 
 // serve starts: serve NAME KIND ADDRESS:PORT [SETTING=VALUE]...
-func (p *play) serve(s step) (*observation, error) {
+func (p *play) serve(s step) error {
 	args, err := words(s.rest)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if len(args) < 3 {
-		return nil, fmt.Errorf("needs a name, a kind and an address")
+		return fmt.Errorf("needs a name, a kind and an address")
 	}
 	srv := &server{name: args[0], kind: args[1], address: args[2], base: settings(args[3:])}
 	p.servers[srv.name] = srv
-	return nil, srv.start()
+	return srv.start()
 }
 
 func settings(args []string) map[string]string {
@@ -68,21 +68,21 @@ func settings(args []string) map[string]string {
 	return m
 }
 
-func (p *play) stop(s step) (*observation, error) {
-	return nil, p.each(s.rest, func(srv *server) error { srv.stop(); return nil })
+func (p *play) stop(s step) error {
+	return p.each(s.rest, func(srv *server) error { srv.stop(); return nil })
 }
 
-func (p *play) again(s step) (*observation, error) {
-	return nil, p.each(s.rest, (*server).start)
+func (p *play) again(s step) error {
+	return p.each(s.rest, (*server).start)
 }
 
 // set replaces a server's settings over those it was started with: set NAME [SETTING=VALUE]...
-func (p *play) set(s step) (*observation, error) {
+func (p *play) set(s step) error {
 	args, err := words(s.rest)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return nil, p.each(args[0], func(srv *server) error {
+	return p.each(args[0], func(srv *server) error {
 		srv.mu.Lock()
 		defer srv.mu.Unlock()
 		srv.live = settings(args[1:])

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"crypto/md5"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -11,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
+	"layeh.com/radius"
+	"layeh.com/radius/rfc2865"
 )
 
 // dnsAnswer settings: a=NAME/ADDRESS, ptr=ADDRESS/NAME, rcode, silent. It logs TYPE NAME.
@@ -106,33 +107,18 @@ func sipStream(conn net.Conn, s *server) error {
 
 // radiusAnswer checks a password (RFC 2865, 5.2). Settings: secret, user, pass. It logs USER and the verdict.
 func radiusAnswer(request []byte, s *server) []byte {
-	const headerSize, accept, reject = 20, 2, 3
-	if len(request) < headerSize {
+	packet, err := radius.Parse(request, []byte(s.get("secret", "s")))
+	if err != nil {
 		return nil
 	}
-	authenticator, secret := request[4:headerSize], []byte(s.get("secret", "s"))
-	attributes := map[byte][]byte{}
-	for rest := request[headerSize:]; len(rest) >= 2 && rest[1] >= 2 &&
-		int(rest[1]) <= len(rest); rest = rest[rest[1]:] {
-		attributes[rest[0]] = rest[2:rest[1]]
-	}
-	const userName, userPassword = 1, 2
-	var clear []byte
-	before := authenticator
-	for hidden := attributes[userPassword]; len(hidden) >= md5.Size; hidden = hidden[md5.Size:] {
-		key := md5.Sum(append(bytes.Clone(secret), before...))
-		for i := range key {
-			clear = append(clear, hidden[i]^key[i])
-		}
-		before = hidden[:md5.Size]
-	}
-	user, pass := string(attributes[userName]), string(bytes.TrimRight(clear, "\x00"))
-	code, verdict := byte(reject), "reject"
-	if s.is("user", user) && s.is("pass", pass) {
-		code, verdict = accept, "accept"
+	user, verdict, code := rfc2865.UserName_GetString(packet), "reject", radius.CodeAccessReject
+	if s.is("user", user) && s.is("pass", rfc2865.UserPassword_GetString(packet)) {
+		verdict, code = "accept", radius.CodeAccessAccept
 	}
 	s.log("%s %s", user, verdict)
-	head := []byte{code, request[1], 0, headerSize}
-	sum := md5.Sum(bytes.Join([][]byte{head, authenticator, secret}, nil))
-	return append(head, sum[:]...)
+	answer, err := packet.Response(code).Encode()
+	if err != nil {
+		return nil
+	}
+	return answer
 }

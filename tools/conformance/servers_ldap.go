@@ -1,19 +1,17 @@
 package main
 
 import (
-	"bufio"
 	"fmt"
-	"io"
 	"net"
 	"time"
+
+	ber "github.com/go-asn1-ber/asn1-ber"
 )
 
-// Tags of LDAP (RFC 4511) and BER.
+// Operations and results of LDAP (RFC 4511).
 const (
-	berInteger, berOctets, berEnumerated, berSequence = 0x02, 0x04, 0x0a, 0x30
-
-	bindRequest, bindResponse, unbindRequest = 0x60, 0x61, 0x42
-	searchRequest, searchEntry, searchDone   = 0x63, 0x64, 0x65
+	bindRequest, bindResponse, unbindRequest = 0, 1, 2
+	searchRequest, searchEntry, searchDone   = 3, 4, 5
 
 	ldapSuccess, ldapInvalidCredentials = 0, 49
 )
@@ -22,100 +20,55 @@ const (
 // found; empty: none). It logs binds and searches.
 func serveLDAP(conn net.Conn, s *server) error {
 	conn.SetDeadline(time.Now().Add(clientTime))
-	for in := bufio.NewReader(conn); ; {
-		_, message, err := readBER(in)
+	for {
+		message, err := ber.ReadPacket(conn)
 		if err != nil {
 			return err
 		}
-		fields := berFields(message)
-		if len(fields) < 2 {
+		if len(message.Children) < 2 {
 			return fmt.Errorf("not an LDAP message")
 		}
-		id, operation := ber(berInteger, fields[0].body), fields[1]
-		body := berFields(operation.body)
-		answer := func(tag byte, code byte) []byte {
-			result := append(ber(berEnumerated, []byte{code}),
-				append(ber(berOctets, nil), ber(berOctets, nil)...)...)
-			return ber(berSequence, append(id, ber(tag, result)...))
-		}
-		switch operation.tag {
+		id, operation := message.Children[0], message.Children[1]
+		field := func(i int) string { return operation.Children[i].Data.String() }
+		switch operation.Tag {
 		case bindRequest:
-			dn, pass := string(body[1].body), string(body[2].body)
+			dn, pass := field(1), field(2)
 			s.log("bind %s %s", dn, pass)
-			code := byte(ldapSuccess)
+			code := ldapSuccess
 			if !s.is("user", dn) || !s.is("pass", pass) {
 				code = ldapInvalidCredentials
 			}
-			conn.Write(answer(bindResponse, code))
+			conn.Write(ldapMessage(id, bindResponse, ldapResult(code)...))
 		case searchRequest:
-			base := string(body[0].body)
+			base := field(0)
 			s.log("search %s", base)
 			if dn := s.get("dn", base); dn != "" {
-				entry := append(ber(berOctets, []byte(dn)), ber(berSequence, nil)...)
-				conn.Write(ber(berSequence, append(id, ber(searchEntry, entry)...)))
+				conn.Write(ldapMessage(id, searchEntry, ldapText(dn), ber.NewSequence("attributes")))
 			}
-			conn.Write(answer(searchDone, ldapSuccess))
+			conn.Write(ldapMessage(id, searchDone, ldapResult(ldapSuccess)...))
 		case unbindRequest:
 			return nil
 		}
 	}
 }
 
-type berField struct {
-	tag  byte
-	body []byte
+func ldapMessage(id *ber.Packet, operation ber.Tag, fields ...*ber.Packet) []byte {
+	body := ber.Encode(ber.ClassApplication, ber.TypeConstructed, operation, nil, "operation")
+	for _, f := range fields {
+		body.AppendChild(f)
+	}
+	message := ber.NewSequence("message")
+	message.AppendChild(id)
+	message.AppendChild(body)
+	return message.Bytes()
 }
 
-func ber(tag byte, body []byte) []byte {
-	length := []byte{byte(len(body))}
-	if len(body) > 127 {
-		length = []byte{0x82, byte(len(body) >> 8), byte(len(body))}
-	}
-	return append(append([]byte{tag}, length...), body...)
+func ldapText(text string) *ber.Packet {
+	return ber.NewString(ber.ClassUniversal, ber.TypePrimitive, ber.TagOctetString, text, "text")
 }
 
-func readBER(in io.ByteReader) (tag byte, body []byte, err error) {
-	next := func() byte {
-		var b byte
-		if err == nil {
-			b, err = in.ReadByte()
-		}
-		return b
-	}
-	tag = next()
-	length := int(next())
-	if length > 127 {
-		size := length & 127
-		length = 0
-		for range min(size, 3) {
-			length = length<<8 | int(next())
-		}
-	}
-	for i := 0; i < length && err == nil; i++ {
-		body = append(body, next())
-	}
-	return tag, body, err
-}
-
-func berFields(body []byte) (fields []berField) {
-	in := byteReader{body}
-	for len(in.rest) > 0 {
-		tag, inner, err := readBER(&in)
-		if err != nil {
-			return fields
-		}
-		fields = append(fields, berField{tag, inner})
-	}
-	return fields
-}
-
-type byteReader struct{ rest []byte }
-
-func (r *byteReader) ReadByte() (byte, error) {
-	if len(r.rest) == 0 {
-		return 0, io.EOF
-	}
-	b := r.rest[0]
-	r.rest = r.rest[1:]
-	return b, nil
+// ldapResult is a result without a name and a message.
+func ldapResult(code int) []*ber.Packet {
+	return []*ber.Packet{ber.NewInteger(ber.ClassUniversal, ber.TypePrimitive, ber.TagEnumerated, code, "code"),
+		ldapText(""), ldapText("")}
 }

@@ -3,11 +3,14 @@ package main
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"io"
 	"net"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgproto3"
 )
 
 // Both databases know a log-in and one query. Settings: user (who may log in), rows (of the answer), error (the
@@ -128,120 +131,94 @@ func mysqlGreeting() []byte {
 	return append(b, "ijklmnopqrst\x00mysql_native_password\x00"...)
 }
 
-func pgMessage(kind byte, body string) []byte {
-	return append(binary.BigEndian.AppendUint32([]byte{kind}, uint32(len(body)+4)), body...)
-}
-
-const (
-	pgColumn = "\x00\x01a\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x19\xff\xff\xff\xff\xff\xff\x00\x00"
-	pgRow    = "\x00\x01\x00\x00\x00\x01x"
-	pgError  = "SERROR\x00C42P01\x00Mno such table\x00\x00"
-)
-
 func servePgSQL(conn net.Conn, s *server) error {
 	conn.SetDeadline(time.Now().Add(clientTime))
-	parameters, err := pgStart(conn)
+	client := pgproto3.NewBackend(conn, conn)
+	start, err := pgStart(conn, client)
 	if err != nil {
 		return err
 	}
-	s.log("login %s %s", parameters["user"], parameters["database"])
-	if !s.is("user", parameters["user"]) {
-		_, err := conn.Write(pgMessage('E', "SFATAL\x00C28000\x00Mdenied\x00\x00"))
-		return err
+	user := start["user"]
+	s.log("login %s %s", user, start["database"])
+	if !s.is("user", user) {
+		return pgSend(client, &pgproto3.ErrorResponse{Severity: "FATAL", Code: "28000", Message: "denied"})
 	}
-	hello := pgMessage('R', "\x00\x00\x00\x00")
-	for _, p := range []string{"server_version\x0013.0", "client_encoding\x00UTF8",
-		"standard_conforming_strings\x00on",
-		"integer_datetimes\x00on", "DateStyle\x00ISO, MDY"} {
-		hello = append(hello, pgMessage('S', p+"\x00")...)
+	client.Send(&pgproto3.AuthenticationOk{})
+	for name, value := range map[string]string{"server_version": "13.0", "client_encoding": "UTF8",
+		"standard_conforming_strings": "on", "integer_datetimes": "on", "DateStyle": "ISO, MDY"} {
+		client.Send(&pgproto3.ParameterStatus{Name: name, Value: value})
 	}
-	hello = append(hello, pgMessage('K', "\x00\x00\x00\x01\x00\x00\x00\x02")...)
-	conn.Write(append(hello, pgMessage('Z', "I")...))
-	for {
-		kind, body, err := pgReceive(conn)
-		if err != nil || kind == 'X' {
-			return err
+	err = pgSend(client, pgReady)
+	for err == nil {
+		var request pgproto3.FrontendMessage
+		if request, err = client.Receive(); err == nil {
+			err = pgSend(client, pgAnswer(request, s)...)
 		}
-		conn.Write(pgAnswer(kind, body, s))
 	}
+	return err
+}
+
+func pgSend(client *pgproto3.Backend, messages ...pgproto3.BackendMessage) error {
+	for _, m := range messages {
+		client.Send(m)
+	}
+	return client.Flush()
 }
 
 // pgStart refuses encryption and returns the start-up message's parameters.
-func pgStart(conn net.Conn) (map[string]string, error) {
-	const protocolVersion = 3 << 16
+func pgStart(conn net.Conn, client *pgproto3.Backend) (map[string]string, error) {
 	for {
-		var head struct{ Length, Code uint32 }
-		if err := binary.Read(conn, binary.BigEndian, &head); err != nil {
+		message, err := client.ReceiveStartupMessage()
+		if err != nil {
 			return nil, err
 		}
-		body := make([]byte, min(max(head.Length, 8)-8, 1<<16))
-		if _, err := io.ReadFull(conn, body); err != nil {
+		if start, is := message.(*pgproto3.StartupMessage); is {
+			return start.Parameters, nil
+		}
+		if _, err := conn.Write([]byte("N")); err != nil {
 			return nil, err
 		}
-		if head.Code != protocolVersion { // a request for TLS or GSS
-			if _, err := conn.Write([]byte("N")); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		words := strings.Split(string(body), "\x00")
-		parameters := map[string]string{}
-		for i := 0; i+1 < len(words); i += 2 {
-			parameters[words[i]] = words[i+1]
-		}
-		return parameters, nil
 	}
 }
 
-func pgReceive(conn net.Conn) (kind byte, body string, err error) {
-	var head struct {
-		Kind   byte
-		Length uint32
+var (
+	pgReady  = &pgproto3.ReadyForQuery{TxStatus: 'I'}
+	pgColumn = &pgproto3.RowDescription{Fields: []pgproto3.FieldDescription{
+		{Name: []byte("a"), DataTypeOID: 25, DataTypeSize: -1, TypeModifier: -1}}}
+)
+
+// pgRows is the result of a query.
+func pgRows(s *server) (rows []pgproto3.BackendMessage) {
+	if s.get("error", "") != "" {
+		return append(rows, &pgproto3.ErrorResponse{Severity: "ERROR", Code: "42P01", Message: "no such table"})
 	}
-	if err := binary.Read(conn, binary.BigEndian, &head); err != nil {
-		return 0, "", err
+	for range s.rows() {
+		rows = append(rows, &pgproto3.DataRow{Values: [][]byte{[]byte("x")}})
 	}
-	text := make([]byte, min(max(head.Length, 4)-4, 1<<16))
-	_, err = io.ReadFull(conn, text)
-	return head.Kind, string(text), err
+	return append(rows, &pgproto3.CommandComplete{CommandTag: fmt.Appendf(nil, "SELECT %d", s.rows())})
 }
 
 // pgAnswer knows the simple and the extended query protocol.
-func pgAnswer(kind byte, body string, s *server) []byte {
-	rows := func() (out []byte) {
-		if s.get("error", "") != "" {
-			return pgMessage('E', pgError)
+func pgAnswer(request pgproto3.FrontendMessage, s *server) []pgproto3.BackendMessage {
+	one := func(m pgproto3.BackendMessage) []pgproto3.BackendMessage { return []pgproto3.BackendMessage{m} }
+	switch r := request.(type) {
+	case *pgproto3.Query:
+		s.log("query %s", r.String)
+		if !isSelect(r.String) {
+			return append(one(&pgproto3.CommandComplete{CommandTag: []byte("SET")}), pgReady)
 		}
-		for range s.rows() {
-			out = append(out, pgMessage('D', pgRow)...)
-		}
-		return append(out, pgMessage('C', "SELECT "+strconv.Itoa(s.rows())+"\x00")...)
-	}
-	ready := pgMessage('Z', "I")
-	switch kind {
-	case 'Q':
-		query := strings.TrimRight(body, "\x00")
-		s.log("query %s", query)
-		switch {
-		case !isSelect(query):
-			return append(pgMessage('C', "SET\x00"), ready...)
-		case s.get("error", "") != "":
-			return append(rows(), ready...)
-		}
-		return append(append(pgMessage('T', pgColumn), rows()...), ready...)
-	case 'P':
-		_, query, _ := strings.Cut(body, "\x00")
-		query, _, _ = strings.Cut(query, "\x00")
-		s.log("query %s", query)
-		return pgMessage('1', "")
-	case 'B':
-		return pgMessage('2', "")
-	case 'D':
-		return pgMessage('T', pgColumn)
-	case 'E':
-		return rows()
-	case 'S':
-		return ready
+		return append(append(one(pgColumn), pgRows(s)...), pgReady)
+	case *pgproto3.Parse:
+		s.log("query %s", r.Query)
+		return one(&pgproto3.ParseComplete{})
+	case *pgproto3.Bind:
+		return one(&pgproto3.BindComplete{})
+	case *pgproto3.Describe:
+		return one(pgColumn)
+	case *pgproto3.Execute:
+		return pgRows(s)
+	case *pgproto3.Sync:
+		return one(pgReady)
 	}
 	return nil
 }

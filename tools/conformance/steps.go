@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// verbs are the steps that a scenario may take; those that compare return what they look at.
-var verbs = map[string]func(*play, step) (*observation, error){
+// acts are the steps that do something.
+var acts = map[string]func(*play, step) error{
 	"conf":        (*play).conf,
 	"file":        (*play).file,
 	"serve":       (*play).serve,
@@ -24,19 +24,8 @@ var verbs = map[string]func(*play, step) (*observation, error){
 	"again":       (*play).again,
 	"set":         (*play).set,
 	"certificate": (*play).certificate,
-	"ldirectord":  (*play).ldirectord,
-	"says":        (*play).says,
 	"background":  (*play).inBackground,
-	"end":         (*play).end,
 	"signal":      (*play).signal,
-	"judge":       (*play).judge,
-	"table":       (*play).showTable,
-	"log":         (*play).showLog,
-	"mails":       (*play).showMails,
-	"monitor":     (*play).showMonitor,
-	"lines":       (*play).showLines,
-	"output":      (*play).output,
-	"pid":         (*play).pid,
 	"mark":        (*play).mark,
 	"env":         (*play).setEnv,
 	"ipvsadm":     (*play).ipvsadm,
@@ -46,11 +35,28 @@ var verbs = map[string]func(*play, step) (*observation, error){
 	"wait":        (*play).wait,
 }
 
+// looks are the steps that compare something.
+var looks = map[string]func(*play, step, options) (*observation, error){
+	"ldirectord": (*play).ldirectord,
+	"says":       (*play).says,
+	"end":        (*play).end,
+	"judge":      (*play).judge,
+	"table":      (*play).showTable,
+	"log":        (*play).showLog,
+	"mails":      (*play).showMails,
+	"monitor":    (*play).showMonitor,
+	"lines":      (*play).showLines,
+	"output":     (*play).output,
+	"pid":        (*play).pid,
+}
+
 var option = regexp.MustCompile(`^(hold|limit|rounds|only|match|last|in)=(\S+) ?`)
 
+type options map[string]string
+
 // options takes leading NAME=VALUE words off a step.
-func (s *step) options() map[string]string {
-	found := map[string]string{}
+func (s *step) options() options {
+	found := options{}
 	for {
 		m := option.FindStringSubmatch(s.rest)
 		if m == nil {
@@ -61,29 +67,29 @@ func (s *step) options() map[string]string {
 	}
 }
 
-// timing applies the options that every comparing step knows.
-func (o *observation) timing(options map[string]string) (*observation, error) {
-	for name, at := range map[string]*time.Duration{"hold": &o.hold, "limit": &o.limit} {
-		if text, ok := options[name]; ok {
+// apply sets what every comparing step knows.
+func (o options) apply(to *observation) error {
+	for name, at := range map[string]*time.Duration{"hold": &to.hold, "limit": &to.limit} {
+		if text, ok := o[name]; ok {
 			d, err := time.ParseDuration(text)
 			if err != nil {
-				return nil, err
+				return err
 			}
 			*at = d
 		}
 	}
-	if text, ok := options["rounds"]; ok {
+	if text, ok := o["rounds"]; ok {
 		n, err := strconv.Atoi(text)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		o.rounds = n
+		to.rounds = n
 	}
-	return o, nil
+	return nil
 }
 
 // conf installs a configuration: its own block, or the one named.
-func (p *play) conf(s step) (*observation, error) {
+func (p *play) conf(s step) error {
 	name := s.rest
 	if name == "" {
 		name = "ldirectord.cf"
@@ -97,14 +103,14 @@ func (p *play) conf(s step) (*observation, error) {
 	}
 	text := strings.Join(s.block, "\n") + "\n"
 	if err := os.WriteFile(name+".new", []byte(text), 0o600); err != nil {
-		return nil, err
+		return err
 	}
-	return nil, os.Rename(name+".new", name)
+	return os.Rename(name+".new", name)
 }
 
-func (p *play) file(s step) (*observation, error) {
+func (p *play) file(s step) error {
 	text := strings.Join(s.block, "\n") + "\n"
-	return nil, os.WriteFile(filepath.Join(scratch, s.rest), []byte(text), 0o755)
+	return os.WriteFile(filepath.Join(scratch, s.rest), []byte(text), 0o755)
 }
 
 // command is the tested binary, with its output into one file.
@@ -119,7 +125,7 @@ func (p *play) command(args []string) (*exec.Cmd, *os.File, error) {
 	return cmd, out, nil
 }
 
-func (p *play) ldirectord(s step) (*observation, error) {
+func (p *play) ldirectord(s step, _ options) (*observation, error) {
 	args, err := words(s.rest)
 	if err != nil {
 		return nil, err
@@ -158,7 +164,7 @@ func final(result, usual string) *observation {
 	return &observation{look: func() ([]string, error) { return []string{result}, nil }, usual: []string{usual}}
 }
 
-func (p *play) says(s step) (*observation, error) {
+func (p *play) says(s step, _ options) (*observation, error) {
 	re, err := regexp.Compile("(?i)" + s.rest)
 	if err != nil {
 		return nil, err
@@ -169,25 +175,25 @@ func (p *play) says(s step) (*observation, error) {
 	return final("no", "yes"), nil
 }
 
-func (p *play) inBackground(s step) (*observation, error) {
+func (p *play) inBackground(s step) error {
 	args, err := words(s.rest)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	cmd, out, err := p.command(args[1:])
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer out.Close()
 	p.background[args[0]] = cmd
 	if err := os.Rename(out.Name(), filepath.Join(scratch, args[0]+".output")); err != nil {
-		return nil, err
+		return err
 	}
-	return nil, cmd.Start()
+	return cmd.Start()
 }
 
 // end signals what runs in the background, and compares how it ends.
-func (p *play) end(s step) (*observation, error) {
+func (p *play) end(s step, _ options) (*observation, error) {
 	name, signal, _ := strings.Cut(s.rest, " ")
 	cmd := p.background[name]
 	if cmd == nil {
@@ -205,26 +211,25 @@ var signals = map[string]syscall.Signal{
 	"KILL": syscall.SIGKILL, "STOP": syscall.SIGSTOP, "CONT": syscall.SIGCONT, "USR1": syscall.SIGUSR1,
 }
 
-func (p *play) signal(s step) (*observation, error) {
+func (p *play) signal(s step) error {
 	name, config, _ := strings.Cut(s.rest, " ")
 	if config == "" {
 		config = "ldirectord.cf"
 	}
 	pid, err := strconv.Atoi(strings.Join(readLines(pidFile(config), 0), ""))
 	if err != nil {
-		return nil, fmt.Errorf("no daemon to signal: %w", err)
+		return fmt.Errorf("no daemon to signal: %w", err)
 	}
 	sig, known := signals[name]
 	if !known {
-		return nil, fmt.Errorf("unknown signal")
+		return fmt.Errorf("unknown signal")
 	}
-	return nil, syscall.Kill(pid, sig)
+	return syscall.Kill(pid, sig)
 }
 
 func pidFile(config string) string { return "/run/ldirectord." + config + ".pid" }
 
-func (p *play) pid(s step) (*observation, error) {
-	options := s.options()
+func (p *play) pid(s step, _ options) (*observation, error) {
 	path := pidFile(s.rest)
 	look := func() ([]string, error) {
 		if _, err := os.Stat(path); err != nil {
@@ -239,23 +244,20 @@ func (p *play) pid(s step) (*observation, error) {
 		}
 		return []string{"pid file, process alive"}, nil
 	}
-	return (&observation{look: look, usual: []string{"pid file, process alive"}, limit: 12 * time.Second}).timing(
-		options)
+	return &observation{look: look, usual: []string{"pid file, process alive"}, limit: 12 * time.Second}, nil
 }
 
-func (p *play) showTable(s step) (*observation, error) {
+func (p *play) showTable(s step, _ options) (*observation, error) {
 	o := &observation{look: p.table.read, limit: 30 * time.Second, hold: 1300 * time.Millisecond, rounds: 3}
-	options := s.options()
 	if s.rest == "thresholds" {
 		o.look = readWithThresholds
 	} else if s.rest != "" {
 		return nil, fmt.Errorf("unknown option")
 	}
-	return o.timing(options)
+	return o, nil
 }
 
-func (p *play) showLog(s step) (*observation, error) {
-	options := s.options()
+func (p *play) showLog(s step, options options) (*observation, error) {
 	path := daemonLog
 	if in := options["in"]; in != "" {
 		path = in
@@ -265,13 +267,12 @@ func (p *play) showLog(s step) (*observation, error) {
 		kinds = usualKinds
 	}
 	look := func() ([]string, error) { return eventsIn(readLines(path, p.marks[path]), kinds), nil }
-	return (&observation{look: look, limit: 6 * time.Second}).timing(options)
+	return &observation{look: look, limit: 6 * time.Second}, nil
 }
 
 const mailbox = scratch + "/mail.store"
 
-func (p *play) showMails(s step) (*observation, error) {
-	options := s.options()
+func (p *play) showMails(s step, options options) (*observation, error) {
 	only, err := regexp.Compile(options["only"])
 	if err != nil {
 		return nil, err
@@ -289,18 +290,16 @@ func (p *play) showMails(s step) (*observation, error) {
 		slices.SortStableFunc(mails, func(a, b []string) int { return strings.Compare(a[2], b[2]) })
 		return slices.Concat(mails...), err
 	}
-	return (&observation{look: look, limit: 12 * time.Second, hold: time.Second / 2}).timing(options)
+	return &observation{look: look, limit: 12 * time.Second, hold: time.Second / 2}, nil
 }
 
-func (p *play) showMonitor(s step) (*observation, error) {
-	options := s.options()
+func (p *play) showMonitor(s step, _ options) (*observation, error) {
 	look := func() ([]string, error) { return monitored(readLines(s.rest, 0)), nil }
-	return (&observation{look: look, limit: 8 * time.Second}).timing(options)
+	return &observation{look: look, limit: 8 * time.Second}, nil
 }
 
 // showLines shows a file since the last mark: sorted and each once, or its last lines as they are.
-func (p *play) showLines(s step) (*observation, error) {
-	options := s.options()
+func (p *play) showLines(s step, options options) (*observation, error) {
 	match, err := regexp.Compile(options["match"])
 	if err != nil {
 		return nil, err
@@ -318,40 +317,39 @@ func (p *play) showLines(s step) (*observation, error) {
 		slices.Sort(lines)
 		return slices.Compact(lines), nil
 	}
-	return (&observation{look: look, limit: 10 * time.Second}).timing(options)
+	return &observation{look: look, limit: 10 * time.Second}, nil
 }
 
-func (p *play) output(s step) (*observation, error) {
-	options := s.options()
+func (p *play) output(s step, _ options) (*observation, error) {
 	script := s.script()
 	look := func() ([]string, error) {
 		cmd := p.bash(script)
 		out, _ := cmd.Output() // the output is all that counts
 		return splitLines(string(out)), nil
 	}
-	return (&observation{look: look, limit: 8 * time.Second}).timing(options)
+	return &observation{look: look, limit: 8 * time.Second}, nil
 }
 
 // mark forgets what the log, the mailbox and the files of calls have so far.
-func (p *play) mark(s step) (*observation, error) {
+func (p *play) mark(s step) error {
 	files, err := filepath.Glob(scratch + "/*.calls")
 	for _, path := range append(files, append(strings.Fields(s.rest), daemonLog, mailbox)...) {
 		if info, err := os.Stat(path); err == nil {
 			p.marks[path] = info.Size()
 		}
 	}
-	return nil, err
+	return err
 }
 
-func (p *play) setEnv(s step) (*observation, error) {
+func (p *play) setEnv(s step) error {
 	vars, err := words(s.rest)
 	p.env = append(p.env, vars...)
-	return nil, err
+	return err
 }
 
-func (p *play) ipvsadm(s step) (*observation, error) {
+func (p *play) ipvsadm(s step) error {
 	_, err := ipvsadm(strings.Fields(s.rest)...)
-	return nil, err
+	return err
 }
 
 // script is the rest of the line, or the block.
@@ -366,49 +364,43 @@ func (p *play) bash(script string) *exec.Cmd {
 	return cmd
 }
 
-func (p *play) sh(s step) (*observation, error) {
+func (p *play) sh(s step) error {
 	out, err := p.bash(s.script()).CombinedOutput()
 	if err != nil && err != exec.ErrWaitDelay {
-		return nil, fmt.Errorf("%v: %s", err, out)
+		return fmt.Errorf("%v: %s", err, out)
 	}
-	return nil, nil
+	return nil
 }
 
-func (p *play) until(s step) (*observation, error) {
-	o, err := (&observation{limit: 30 * time.Second}).timing(s.options())
-	if err != nil {
-		return nil, err
-	}
-	for end := time.Now().Add(p.Binary.patience(o.limit)); p.bash(s.script()).Run() != nil; {
-		if time.Now().After(end) {
-			return nil, fmt.Errorf("never came true")
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	return nil, nil
+func (p *play) until(s step) error {
+	return p.comes(&s, func() bool { return p.bash(s.script()).Run() == nil })
 }
 
 // awaitEvent waits for an event in the log since the last mark.
-func (p *play) awaitEvent(s step) (*observation, error) {
-	options := s.options()
-	o, err := (&observation{limit: 30 * time.Second}).timing(options)
-	if err != nil {
-		return nil, err
-	}
-	for end := time.Now().Add(p.Binary.patience(o.limit)); ; time.Sleep(50 * time.Millisecond) {
-		if len(eventsIn(readLines(daemonLog, p.marks[daemonLog]), strings.Fields(s.rest))) > 0 {
-			return nil, nil
-		}
-		if time.Now().After(end) {
-			return nil, fmt.Errorf("never happened")
-		}
-	}
+func (p *play) awaitEvent(s step) error {
+	return p.comes(&s, func() bool {
+		return len(eventsIn(readLines(daemonLog, p.marks[daemonLog]), strings.Fields(s.rest))) > 0
+	})
 }
 
-func (p *play) wait(s step) (*observation, error) {
+// comes waits until something is so, for as long as the step says.
+func (p *play) comes(s *step, so func() bool) error {
+	o := observation{limit: 30 * time.Second}
+	if err := s.options().apply(&o); err != nil {
+		return err
+	}
+	for end := time.Now().Add(p.Binary.patience(o.limit)); !so(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			return fmt.Errorf("never came true")
+		}
+	}
+	return nil
+}
+
+func (p *play) wait(s step) error {
 	d, err := time.ParseDuration(s.rest)
 	time.Sleep(p.Binary.patience(d))
-	return nil, err
+	return err
 }
 
 // readLines reads a file's lines after an offset; a missing file has none.

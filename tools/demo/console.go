@@ -26,6 +26,7 @@ const help = `Try, here:
     stop 1         end web1 (stop all: the fallback server takes over)
     start 1        start it again (start all)
     fail 2         web2 answers 503 from now on (start 2 ends it)
+    drain 1        give web1 no new connections (undrain 1 ends it)
     weight 3 5     change a weight in the configuration: the daemon sees it
     edit           where the configuration is, for an editor
     status         every server as the daemon sees it
@@ -91,8 +92,8 @@ func (s *stage) do(ctx context.Context, line string) bool {
 		s.say("Edit %s; the daemon reloads it when you save it.", s.conf)
 	case "status":
 		err = s.tell(ctx, "status", "-v")
-	case "why":
-		err = s.each(rest, func(w *web) error { return s.tell(ctx, "why", w.addr) })
+	case "why", "drain", "undrain":
+		err = s.each(rest, func(w *web) error { return s.tell(ctx, verb, w.addr) })
 	case "table":
 		err = s.showTable()
 	case "check", "probe":

@@ -100,6 +100,10 @@ func (d *playing) looks() {
 	d.says("200 OK")
 	d.typeIn("why 1")
 	d.says(" up since ")
+	d.typeIn("drain 1")
+	d.says("Drained real server: ")
+	d.typeIn("undrain 1")
+	d.says("undrained 127.0.0.1")
 	d.typeIn("metrics")
 	d.says("ldirectord_server_up{")
 }

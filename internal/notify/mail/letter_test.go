@@ -1,10 +1,12 @@
 package mail
 
 import (
+	"fmt"
 	"mime"
 	"net/mail"
 	"os"
 	"os/user"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -35,44 +37,36 @@ func TestNothingCanBeSlippedIntoAMail(t *testing.T) {
 	}
 }
 
-// A mail has the lines of the Perl ldirectord. After them it has the reason, how long the server was in the other
-// state, which servers are left, and where to look. The reason of a failure is also in the header.
-func TestAMailSaysMoreThanThePerls(t *testing.T) {
-	const perls = "\nLog-Message: what\nDaemon-Status: running\n"
-	const header = "\nX-Ldirectord-Reason: connect: connection refused x\n\n"
-	rule := Rule{To: "a@example.net", Why: "ldirectord 'www.cf' why"}
-	for _, c := range []struct {
-		event notify.Event
-		want  string
-	}{
-		{notify.Event{Kind: notify.Deleted, Reason: "connect: connection refused\nx",
-			Virtual: "tcp:192.0.2.1:80", Name: "192.0.2.21:80",
+// A mail has the lines of the Perl ldirectord. With emailalertdetail it has more after them: the reason, how long the
+// server was in the other state, which servers are left, and where to look. The reason of a failure is also in the
+// header.
+func TestLetters(t *testing.T) {
+	var all strings.Builder
+	const reason = "connect: connection refused\nx"
+	for _, event := range []notify.Event{
+		{Kind: notify.Deleted, Reason: reason, Virtual: "tcp:192.0.2.1:80", Name: "192.0.2.21:80",
 			Before: "up", Lasted: 3*time.Hour + 400*time.Millisecond, Left: 1, Servers: 3},
-			"\nReason: connect: connection refused x\nState before: up for 3h0m0s\nServers in service: 1 " +
-				"of 3\nTo find out more: ldirectord 'www.cf' why tcp:192.0.2.1:80 192.0.2.21:80\n"},
-		{notify.Event{Kind: notify.Quiescent, Reason: "connect: connection refused\nx", Servers: 3},
-			"\nReason: connect: connection refused x\nServers in service: 0 of 3\n"},
-		{notify.Event{Kind: notify.Restored, Reason: "connect: connection refused\nx"},
-			"\nLast failure: connect: connection refused x\n"},
-		{notify.Event{Kind: notify.Added, Reason: "refused"}, "\nLast failure: refused\n"},
-		{notify.Event{Kind: notify.Drained, Before: "up", Lasted: time.Second}, "\nState before: up for 1s\n"},
-		{notify.Event{Kind: notify.Deleted}, ""},
+		{Kind: notify.Quiescent, Reason: reason, Servers: 3}, {Kind: notify.Restored, Reason: reason},
+		{Kind: notify.Added, Reason: "refused"}, {Kind: notify.Drained, Before: "up", Lasted: time.Second},
+		{Kind: notify.Deleted},
 	} {
-		c.event.Status = lvs.StatusRunning
-		l := newLetter(rule, c.event, "what")
-		if !strings.HasSuffix(l.text(), perls+c.want) {
-			t.Errorf("%+v: %s", c.event, l.text())
-		}
-		failed := (c.event.Kind == notify.Deleted || c.event.Kind == notify.Quiescent) && c.event.Reason != ""
-		if strings.Contains(l.text(), header) != failed {
-			t.Errorf("%+v: %s", c.event, l.text())
-		}
-		perl := newLetter(Rule{To: rule.To}, c.event, "what")
-		if !strings.HasSuffix(perl.text(), perls) {
-			t.Errorf("without emailalertdetail: %s", perl.text())
+		event.Status, event.Time = lvs.StatusRunning, time.Date(2026, 10, 7, 12, 0, 0, 0, time.UTC)
+		for _, rule := range []Rule{
+			{To: "a@example.net", SMTP: "mail"},
+			{To: "root, a@example.net", From: "LVS watch <lvs@example.net>", ServiceName: "Web shop",
+				Comment: "call 1234 when down"},
+			{To: "a@example.net", Why: "ldirectord 'www.cf' why"},
+		} {
+			l := newLetter(rule, event, "Event of a server: 192.0.2.21:80 (192.0.2.1:80)")
+			fmt.Fprintf(&all, "==== %s, from %s to %q\n%s", event.Kind, l.sender, l.to, l.text())
 		}
 	}
+	text := strings.NewReplacer(userName()+"@"+hostName(), "USER@HOST",
+		"host: "+hostName(), "host: HOST").Replace(all.String())
+	testkit.Golden(t, "../../../testdata/mail/letters", messageID.ReplaceAllString(text, "Message-ID: ID"))
 }
+
+var messageID = regexp.MustCompile(`(?i)Message-ID: <.*>`)
 
 func TestMailIsReadableByTheStandard(t *testing.T) {
 	rule := Rule{To: "Überwacher <a@example.net>", From: "Wächter <lvs@example.net>", SMTP: "mail",

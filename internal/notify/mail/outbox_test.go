@@ -43,49 +43,6 @@ func TestMailIsTriedAgainAtGrowingIntervals(t *testing.T) {
 	})
 }
 
-func TestFailingMailIsReportedOnceAndSoIsItsReturn(t *testing.T) {
-	for _, final := range []bool{true, false} {
-		synctest.Test(t, func(t *testing.T) {
-			m, p := newTestMailer(t)
-			setRule(m, testRule())
-			p.answer(errors.New("554 \"go\r\naway\""), final)
-			for range 3 {
-				m.Notify(wentDown(testReal))
-			}
-			synctest.Wait()
-			// perhaps after other events
-			at := slices.IndexFunc(p.events,
-				func(e notify.Event) bool { return e.Kind == notify.MailFailed })
-			if at < 0 {
-				t.Fatalf("reported %v, want a failure", p.reported())
-			}
-			failed := p.events[at]
-			testkit.Equal(t, failed.Text,
-				`failed to send email message to admin@example.net by SMTP server 127.0.0.1: 554 "go `+
-					` away"`,
-				"reported")
-			time.Sleep(time.Minute)
-			if reported := p.reported(); !slices.Equal(reported, []notify.Kind{notify.MailFailed}) {
-				t.Errorf("reported %v, want one failure", reported)
-			}
-			p.answer(nil, false)
-			m.Notify(cameBack(testReal))
-			time.Sleep(time.Hour)
-			lost, arrived := "; 0 did not reach all recipients", 4
-			if final {
-				lost, arrived = "; 3 did not reach all recipients", 1
-			}
-			if got := p.subjects(); len(got) != arrived {
-				t.Errorf("%d mails arrived, want %d", len(got), arrived)
-			}
-			if last := p.events[len(p.events)-1]; last.Kind != notify.MailRecovered ||
-				!strings.HasSuffix(last.Text, lost) {
-				t.Errorf("reported %v %q, want %q", last.Kind, last.Text, lost)
-			}
-		})
-	}
-}
-
 func TestWhatAFullBoxDropsIsOneSummary(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, p := newTestMailer(t)
@@ -107,22 +64,6 @@ func TestWhatAFullBoxDropsIsOneSummary(t *testing.T) {
 			t.Errorf("subject %q, want %q", summary.subject, want)
 		}
 		testkit.Contains(t, summary.body, "server649 (", "the summary lacks the last alert")
-	})
-}
-
-// A refused mail is not kept for another try: the next mail is the next reminder.
-func TestAReminderComesWhereNothingWaits(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m, p := newTestMailer(t)
-		rule := testRule()
-		rule.Freq = time.Minute
-		setRule(m, rule)
-		p.answer(errors.New("554 no such user"), true)
-		m.Notify(wentDown(testReal))
-		p.answer(nil, false)
-		time.Sleep(rule.Freq)
-		want := []string{"Inaccessible real server: 10.2.0.1:7000 (10.1.0.1:7000)"}
-		testkit.Same(t, p.subjects(), want, "mailed")
 	})
 }
 
@@ -197,26 +138,6 @@ func TestASilentServerDelaysNoOther(t *testing.T) {
 		m.Notify(notify.Event{Kind: notify.Added, Status: lvs.StatusRunning, Virtual: "fwm:1", Text: "Added 1"})
 		m.Notify(notify.Event{Kind: notify.Added, Status: lvs.StatusRunning, Virtual: "fwm:2", Text: "Added 2"})
 		testkit.Same(t, p.subjects(), []string{"Added 2"}, "arrived")
-	})
-}
-
-func TestCloseSendsWhatWaits(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m, p := newTestMailer(t)
-		setRule(m, testRule())
-		p.answer(errAway, false)
-		for range 3 {
-			m.Notify(wentDown(testReal))
-		}
-		time.Sleep(time.Hour)
-		p.answer(nil, false)
-		start := time.Now()
-		if err := m.Close(t.Context()); err != nil {
-			t.Error(err)
-		}
-		if got := p.subjects(); len(got) != 3 || time.Since(start) > 0 {
-			t.Errorf("%d mails arrived, after %v", len(got), time.Since(start))
-		}
 	})
 }
 

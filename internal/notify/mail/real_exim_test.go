@@ -145,20 +145,11 @@ type exim struct {
 
 func startExim(t *testing.T) *exim {
 	t.Helper()
-	mode := os.Getenv("REAL_TESTS")
-	if mode == "" {
+	if os.Getenv("REAL_TESTS") == "" {
 		t.Skip("needs a real server: make test-all")
 	}
-	path, err := exec.LookPath("/usr/sbin/exim4")
-	if err != nil && mode == "required" {
-		t.Fatal("exim4 is not installed: it is in the package exim4-daemon-light")
-	} else if err != nil {
-		t.Skip("exim4 is not installed: it is in the package exim4-daemon-light")
-	}
-	dir, err := os.MkdirTemp("", "exim") // t.TempDir is closed to other users
-	if err != nil {
-		t.Fatal(err)
-	}
+	path := testkit.Program(t, "exim4", "exim4-daemon-light")
+	dir := testkit.Must(os.MkdirTemp("", "exim"))(t) // t.TempDir is closed to other users
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	e := &exim{path: path, config: filepath.Join(dir, "exim.conf"), box: filepath.Join(dir, "spool", "box"),
 		addr: onLoopback(t), secured: onLoopback(t)}

@@ -2,7 +2,9 @@ package mail
 
 import (
 	"bufio"
+	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -39,6 +41,7 @@ type smtpScript struct {
 	reply    map[string]string // by step, or by a whole command; without one the reply is positive
 	commands []string
 	mails    []string // their texts, with lines ending in LF
+	secure   *tls.Config
 }
 
 func (s *smtpScript) dial(context.Context, string, string) (net.Conn, error) {
@@ -49,7 +52,7 @@ func (s *smtpScript) dial(context.Context, string, string) (net.Conn, error) {
 
 // serve runs until the connection ends.
 func (s *smtpScript) serve(c net.Conn) {
-	defer c.Close()
+	defer func() { c.Close() }()
 	in := bufio.NewReader(c)
 	if !s.say(c, atGreeting, "220 test ESMTP") {
 		return
@@ -62,15 +65,21 @@ func (s *smtpScript) serve(c net.Conn) {
 		line = strings.TrimSpace(line)
 		s.commands = append(s.commands, line)
 		word, _, _ := strings.Cut(line, " ")
-		good := "250 ok"
-		if word == atDATA {
-			good = "354 go on"
-		}
+		good := map[string]string{atDATA: "354 go on", "STARTTLS": "220 go on", "AUTH": "235 ok"}[word]
+		good = cmp.Or(good, "250 ok")
 		if r, scripted := s.reply[line]; scripted {
 			good = r
 		}
 		if !s.say(c, word, good) {
 			return
+		}
+		if word == "STARTTLS" {
+			secured := tls.Server(c, s.secure)
+			if secured.Handshake() != nil {
+				return
+			}
+			s.commands = append(s.commands, "TLS")
+			c, in = secured, bufio.NewReader(secured)
 		}
 		if word == atDATA && s.reply[atDATA] == "" {
 			if !s.take(in) || !s.say(c, atText, "250 taken") {

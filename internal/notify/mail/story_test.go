@@ -1,0 +1,108 @@
+package mail
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/notify"
+	"ldirectord/internal/testkit"
+)
+
+// changed is a rule after changes like freq=10s.
+func changed(t *testing.T, r Rule, changes []string) Rule {
+	t.Helper()
+	for _, change := range changes {
+		name, value, _ := strings.Cut(change, "=")
+		values := strings.FieldsFunc(value, func(r rune) bool { return r == ',' })
+		switch name {
+		case "freq":
+			r.Freq = testkit.Must(time.ParseDuration(value))(t)
+		case "to":
+			r.To = value
+		case "reals":
+			r.Reals = values
+		case "statuses":
+			r.Statuses = nil
+			for _, s := range values {
+				r.Statuses = append(r.Statuses, lvs.Status(s))
+			}
+		default:
+			t.Fatalf("no setting is called %s", name)
+		}
+	}
+	return r
+}
+
+// happened is the event of a line: KIND STATE TEXT, of a server whose name is the last word.
+func happened(words []string) notify.Event {
+	text, real := strings.Join(words[2:], " "), words[len(words)-1]
+	return notify.Event{Time: time.Now(), Kind: notify.Kind(words[0]), Virtual: testVirtual, Real: real, Text: text,
+		Status: lvs.Status(strings.Trim(words[1], "-"))}
+}
+
+// take takes one step of a row.
+func take(t *testing.T, m *Mailer, p *postbox, rule *Rule, words []string) {
+	t.Helper()
+	switch words[0] {
+	case "down":
+		m.Notify(happened([]string{"deleted", "running", "Deleted", words[1]}))
+	case "up":
+		m.Notify(happened([]string{"added", "running", "Added", words[1]}))
+	case "fallback":
+		e := happened([]string{"deleted", "running", "Deleted", words[1]})
+		e.Fallback = true
+		m.Notify(e)
+	case "elsewhere":
+		e := happened([]string{"added", "running", "Added", words[1]})
+		e.Virtual = "fwm:3"
+		m.Notify(e)
+	case "mail":
+		failures := map[string]error{"fails": errAway, "refused": errors.New("554 \"go\r\naway\"")}
+		p.answer(failures[words[len(words)-1]], words[1] == "is")
+	case "reload":
+		if slices.Contains(words, "nothing") {
+			m.Set(nil)
+			return
+		}
+		*rule = changed(t, *rule, words[1:])
+		setRule(m, *rule)
+	case "end":
+		testkit.OK(t, m.Close(t.Context()))
+	default:
+		if d, err := time.ParseDuration(words[0]); err == nil {
+			time.Sleep(d)
+			return
+		}
+		m.Notify(happened(words))
+	}
+}
+
+func TestStories(t *testing.T) {
+	for _, row := range testkit.Table(t, "../../../testdata/mail/stories.txt", 4) {
+		t.Run(row[0], func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m, p := newTestMailer(t)
+				rule := changed(t, testRule(), strings.Fields(row[1]))
+				rule.Reals = append(rule.Reals, "A", "B")
+				setRule(m, rule)
+				for step := range strings.SplitSeq(row[2], "; ") {
+					take(t, m, p, &rule, strings.Fields(step))
+					synctest.Wait()
+				}
+				testkit.Equal(t, strings.Join(p.log, "; "), row[3])
+			})
+		})
+	}
+}
+
+// note writes down when something arrives. The names of servers are short in these rows.
+func (p *postbox) note(text string) {
+	short := strings.NewReplacer(" real server: ", " ", " (10.1.0.1:7000)", "").Replace(text)
+	p.log = append(p.log, fmt.Sprint(time.Since(p.began), " ", short))
+}

@@ -1,0 +1,78 @@
+package webhook
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ldirectord/internal/testkit"
+)
+
+func TestStories(t *testing.T) {
+	for _, row := range testkit.Table(t, "../../../testdata/webhook/stories.txt", 3) {
+		t.Run(row[0], func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := &receiver{t: t, answers: map[string]string{}, held: make(chan struct{})}
+				p := r.newPoster()
+				for step := range strings.SplitSeq(row[1], "; ") {
+					r.take(p, strings.Fields(step))
+					synctest.Wait()
+				}
+				testkit.Equal(t, strings.Join(r.reports, "; "), row[2], "reported")
+			})
+		})
+	}
+}
+
+// take takes one step of a row. Nothing else happens meanwhile.
+func (r *receiver) take(p *Poster, words []string) {
+	switch words[0] {
+	case "answers":
+		r.answers[strings.Join(words[1:len(words)-1], "")] = words[len(words)-1]
+	case "release":
+		r.answers[""] = words[1]
+		close(r.held)
+	case "post":
+		for _, text := range words[1:] {
+			p.Post(text[:1], []byte(text), func() { r.note(&r.tried, text) })
+		}
+	case "tried":
+		slices.Sort(r.tried)
+		testkit.Same(r.t, r.tried, words[1:], "tried")
+		r.tried = nil
+	case "posted":
+		slices.Sort(r.got)
+		testkit.Same(r.t, r.got, words[1:], "posted")
+	case "tries":
+		least, most := testkit.Must(strconv.Atoi(words[1]))(r.t), testkit.Must(strconv.Atoi(words[2]))(r.t)
+		if r.tries < least || r.tries > most {
+			r.t.Errorf("%d tries, want %d to %d", r.tries, least, most)
+		}
+	case "url":
+		p.Set("")
+	case "end":
+		go r.end(p)
+	default:
+		time.Sleep(testkit.Must(time.ParseDuration(words[0]))(r.t))
+	}
+}
+
+// end ends a poster within three seconds.
+func (r *receiver) end(p *Poster) {
+	ctx, cancel := context.WithTimeout(r.t.Context(), 3*time.Second)
+	defer cancel()
+	began := time.Now()
+	err := p.Close(ctx)
+	r.note(&r.reports, fmt.Sprintf("ended after %v: %v", time.Since(began), err))
+}
+
+func (r *receiver) note(list *[]string, text string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	*list = append(*list, text)
+}
