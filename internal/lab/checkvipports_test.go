@@ -29,9 +29,7 @@ func (r portsRow) String() string {
 // and beside a client on the director with the same source address. No dead server comes in. Each run plays the first
 // row. PORTS_FOR=10m plays all, for so long each.
 func TestKernelLongCheckVIPPorts(t *testing.T) {
-	if os.Getenv("LONG_TESTS") == "" {
-		t.Skip("plays with LONG_TESTS")
-	}
+	onlyLong(t)
 	var rows []portsRow
 	for _, every := range []int{5, 1} {
 		for _, reuse := range []int{1, 0} {
@@ -131,22 +129,14 @@ func (r portsRow) play(t *testing.T, lasts time.Duration) {
 	}
 	serving := func(want int, limit time.Duration) {
 		t.Helper()
-		virtual := net.JoinHostPort(r.vip, port)
-		for begin := time.Now(); ; time.Sleep(200 * time.Millisecond) {
-			n := strings.Count(l.table(), " "+virtual+" -r ")
-			if n == want {
-				return
-			}
-			if time.Since(begin)-l.idle.since(begin) > limit {
-				t.Fatalf("%d servers are in, want %d\n%s", n, want, l.logText())
-			}
-		}
+		virtual := " " + net.JoinHostPort(r.vip, port) + " -r "
+		l.await(limit, func() bool { return strings.Count(l.table(), virtual) == want }, "want", want, l.table)
 	}
 	l.does(path, "start")
 	serving(portsServers, 60*time.Second)
 	time.Sleep(2 * time.Second) // the log may be written after the table
 	before, began := len(l.logText()), time.Now()
-	l.inRS1([]lane{r.lane}, "ip -FAMILY addr del VIP/LENGTH dev DEVICE")
+	l.sh("ip -n %srs1 addr del %s", l.prefix, r.onServer())
 	seen := 30 * time.Second
 	if r.reuse == 0 { // checks that another server answers pass
 		seen = 3 * time.Minute
@@ -228,7 +218,7 @@ func (r portsRow) play(t *testing.T, lasts time.Duration) {
 	stop <- true
 	<-stop
 	t.Logf("%d of %d requests of that client got no answer", failed, made)
-	l.inRS1([]lane{r.lane}, "ip -FAMILY addr add VIP/LENGTH dev DEVICE NODAD")
+	l.sh("ip -n %srs1 addr add %s", l.prefix, r.onServer())
 	serving(portsServers, 30*time.Second)
 	l.does(path, "stop")
 }

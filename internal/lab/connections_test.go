@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -217,12 +216,7 @@ func (l *lab) ipvsadmCounters() string {
 
 func (l *lab) ipvsadm(args ...string) string {
 	l.t.Helper()
-	out, err := exec.Command("ip", append([]string{"netns", "exec", l.prefix + "dir", "ipvsadm"},
-		args...)...).CombinedOutput()
-	if err != nil {
-		l.t.Fatalf("ipvsadm %v: %v: %s", args, err, out)
-	}
-	return string(out)
+	return l.runIn("dir", append([]string{"ipvsadm"}, args...)...)
 }
 
 func sorted(lines []string) string {

@@ -101,7 +101,7 @@ func (f *failures) revives(o *outage) {
 // clockJumps sets the clock an hour forward and back. No check under way may fail because of that, and none may be
 // late. It is played only on the lab's own kernel, where nothing else uses the clock.
 func (f *failures) clockJumps(number string) {
-	if text, _ := os.ReadFile("/proc/cpuinfo"); !strings.Contains(string(text), "User Mode Linux") {
+	if !ownKernel() {
 		f.t.Log("skipped: the clock is not set on a machine's own kernel")
 		return
 	}
@@ -118,6 +118,12 @@ func (f *failures) clockJumps(number string) {
 		r.out = f.seen(o)
 		r.back = f.heals(o, well.on())
 	}
+}
+
+// ownKernel reports whether this is the lab's own kernel, where nothing else uses the clock.
+func ownKernel() bool {
+	text, _ := os.ReadFile("/proc/cpuinfo")
+	return strings.Contains(string(text), "User Mode Linux")
 }
 
 func (l *lab) setClock(by time.Duration) {

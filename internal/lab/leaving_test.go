@@ -384,7 +384,7 @@ func (l *leavingLab) wholePool() {
 
 // clockAhead sets the clock of the lab's own kernel forward. The returned function sets it back.
 func (l *leavingLab) clockAhead(by time.Duration) (back func()) {
-	if text, _ := os.ReadFile("/proc/cpuinfo"); !strings.Contains(string(text), "User Mode Linux") {
+	if !ownKernel() {
 		return func() {}
 	}
 	l.setClock(by)

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"ldirectord/internal/testkit"
 )
@@ -47,65 +46,6 @@ virtual = 4
         real = 192.0.2.21:80 gate
         checktype = on
 `
-
-// check and plan know the machine's other rules for the marks of the file, and plan shows what would change.
-func TestKernelCheckAndPlanKnowTheMarks(t *testing.T) {
-	l := newLabOf(t, 0)
-	path := l.config(marksConfig)
-	out := l.does(path, "check")
-	l.says(out, ":4:16: warning: no interface here has 203.0.113.10",
-		":7:11: warning: nothing sets mark 4 here")
-	testkit.Equal(t, strings.Count(out, "warning:"), 2, "warnings", out)
-
-	var commands []string
-	for line := range strings.Lines(l.does(path, "plan")) {
-		if strings.HasPrefix(line, "iptables ") {
-			commands = append(commands, line)
-		}
-	}
-	if len(commands) != 4 {
-		t.Fatalf("plan has %q", commands)
-	}
-	l.sh("ip netns exec %sdir sh -ec '%s'", l.prefix, strings.Join(commands, ""))
-	if out := l.does(path, "plan"); strings.Contains(out, "iptables") {
-		t.Errorf("after its commands the plan still has\n%s", out)
-	}
-	l.does(path, "start")
-	l.until(2*time.Second, "-A -f 3 -s wrr", "-A -f 4 -s wrr")
-	l.says(l.does(path, "plan"), "# nothing to change")
-
-	l.sh(`ip netns exec %[1]sdir iptables -t mangle -A PREROUTING -d 192.0.2.77 -j MARK --set-mark 3
-		ip netns exec %[1]sdir iptables -t mangle -A PREROUTING -d 192.0.2.77 -j MARK --set-mark 4
-		ip -n %[1]sdir rule add fwmark 4 table 100 priority 77`, l.prefix)
-	here, there := l.backEnds()
-	out = l.does(path, "check")
-	l.says(out, ":2:11: warning: mark 3 is set by a rule too, in chain PREROUTING ("+here+
-		"): -d 192.0.2.77/32 -j MARK",
-		":7:11: warning: mark 4 is used by ip rule 77, which sends its packets to table 100")
-	if there != "" {
-		l.says(out, ":3:16: warning: iptables is "+here+" here, and "+there+
-			" has rules in its mangle table as well")
-	}
-	if strings.Contains(out, "nothing sets") {
-		t.Errorf("check overlooks a rule for mark 4:\n%s", out)
-	}
-
-	before := l.table()
-	own := l.config(strings.Replace(marksConfig, "192.0.2.10 tcp 80,443", "192.0.2.0/24 tcp all", 1))
-	const refused = "all ports of 192.0.2.1 are marked, which is the address of this machine itself"
-	for _, verb := range []string{"check", "plan", "reload", "start"} {
-		l.says(l.run(2, own, verb), refused)
-	}
-	testkit.Equal(t, l.table(), before, "the table")
-	l.config(strings.Replace(marksConfig, "192.0.2.10 tcp 80,443", "192.0.2.10 tcp all", 1))
-	l.does(path, "reload")
-	l.says(l.does(path, "plan"), "# nothing to change")
-	l.does(path, "stop")
-	if rules, err := exec.Command("ip", "netns", "exec", l.prefix+"dir", "iptables", "-t", "mangle",
-		"-S").Output(); err != nil || strings.Contains(string(rules), "LDIRECTORD") {
-		t.Errorf("stop leaves (%v)\n%s", err, rules)
-	}
-}
 
 // If this kernel lacks a back end, its iptables shows an empty table and sets no marks. So doctor tries to set one,
 // and names the other back end.

@@ -99,17 +99,22 @@ func newNetwork(t *testing.T, servers int) *lab {
 // remove removes a namespace, and ends its processes first: a daemon that still runs would write into the test's folder
 // while that is removed.
 func (l *lab) remove(ns string) {
+	l.vacate(ns)
+	exec.Command("ip", "netns", "del", l.prefix+ns).Run()
+}
+
+// vacate ends the processes of a namespace, except this one.
+func (l *lab) vacate(ns string) {
 	isOwn := func(pid string) bool { return pid == strconv.Itoa(os.Getpid()) }
 	for range 100 {
 		out, _ := exec.Command("ip", "netns", "pids", l.prefix+ns).Output()
 		pids := slices.DeleteFunc(strings.Fields(string(out)), isOwn)
 		if len(pids) == 0 {
-			break
+			return
 		}
 		exec.Command("kill", append([]string{"-9"}, pids...)...).Run()
 		time.Sleep(10 * time.Millisecond)
 	}
-	exec.Command("ip", "netns", "del", l.prefix+ns).Run()
 }
 
 // join connects a namespace to a bridge of the director.
@@ -203,6 +208,16 @@ func (l *lab) read() lvs.Table {
 		defer k.Close()
 		return k.Read(context.Background())
 	})
+}
+
+// await waits until something is so. Time in which the machine did not run is not counted.
+func (l *lab) await(limit time.Duration, so func() bool, words ...any) {
+	l.t.Helper()
+	for begin := time.Now(); !so(); time.Sleep(20 * time.Millisecond) {
+		if time.Since(begin)-l.idle.since(begin) > limit {
+			testkit.Until(l.t, 0, so, append(append(words, "limit:", limit), l.logText)...)
+		}
+	}
 }
 
 // until waits for a table that has these lines, and not those after "no ". It returns how long that took.

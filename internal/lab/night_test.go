@@ -207,7 +207,7 @@ var night = map[string]func(n *nightLab){
 // ahead sets the clock forward for the time of the test.
 func (n *nightLab) ahead(by time.Duration) {
 	n.t.Helper()
-	if text, _ := os.ReadFile("/proc/cpuinfo"); !strings.Contains(string(text), "User Mode Linux") {
+	if !ownKernel() {
 		n.t.Skip("the clock is not set on a machine's own kernel")
 	}
 	n.setClock(by)
@@ -216,9 +216,7 @@ func (n *nightLab) ahead(by time.Duration) {
 
 // The command of each row of docs/night.md prints what the row says.
 func TestKernelLongNight(t *testing.T) {
-	if os.Getenv("LONG_TESTS") == "" {
-		t.Skip("plays with LONG_TESTS")
-	}
+	onlyLong(t)
 	l := newNetwork(t, 2)
 	for _, r := range nightRows(t) {
 		if night[r.trouble] == nil {

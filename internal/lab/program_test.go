@@ -35,8 +35,20 @@ func program(t *testing.T) string {
 // command is a command of the program in the director.
 func (l *lab) command(args ...string) *exec.Cmd {
 	l.t.Helper()
-	return exec.Command("ip", append([]string{"netns", "exec", l.prefix + "dir", cmp.Or(l.exe, program(l.t)),
-		"--rundir", l.dir}, args...)...)
+	return l.inside("dir", append([]string{cmp.Or(l.exe, program(l.t)), "--rundir", l.dir}, args...)...)
+}
+
+// inside is any command in a namespace.
+func (l *lab) inside(ns string, words ...string) *exec.Cmd {
+	return exec.Command("ip", append([]string{"netns", "exec", l.prefix + ns}, words...)...)
+}
+
+// runIn runs a command in a namespace, which succeeds. It returns the output.
+func (l *lab) runIn(ns string, words ...string) string {
+	l.t.Helper()
+	out, err := l.inside(ns, words...).CombinedOutput()
+	testkit.OK(l.t, err, ns, words, string(out))
+	return string(out)
 }
 
 // run runs the program in the director, and checks its exit status. It returns the output.
@@ -57,8 +69,11 @@ func (l *lab) does(args ...string) string {
 }
 
 // pid is the process of the daemon; 0 if none is running.
-func (l *lab) pid() int {
-	text, err := os.ReadFile(filepath.Join(l.dir, "ldirectord.ldirectord.cf.pid"))
+func (l *lab) pid() int { return l.pidOf("ldirectord.cf") }
+
+// pidOf is the process of the daemon of a configuration.
+func (l *lab) pidOf(config string) int {
+	text, err := os.ReadFile(filepath.Join(l.dir, "ldirectord."+config+".pid"))
 	pid, bad := strconv.Atoi(strings.TrimSpace(string(text)))
 	if err != nil || bad != nil {
 		return 0
@@ -73,18 +88,24 @@ func (l *lab) pid() int {
 // signal sends a signal to the daemon, which must be running.
 func (l *lab) signal(s syscall.Signal) {
 	l.t.Helper()
-	pid := l.pid()
+	l.send("ldirectord.cf", s)
+}
+
+// send is signal for the daemon of a configuration. It waits for the end of one that is killed.
+func (l *lab) send(config string, s syscall.Signal) {
+	l.t.Helper()
+	pid := l.pidOf(config)
 	if pid == 0 {
-		l.t.Fatalf("no daemon:\n%s", l.logText())
+		l.t.Fatalf("no daemon of %s:\n%s", config, l.logText())
 	}
 	testkit.OK(l.t, syscall.Kill(pid, s))
+	for s == syscall.SIGKILL && l.pidOf(config) != 0 {
+		time.Sleep(5 * time.Millisecond)
+	}
 }
 
 // kill ends the daemon as a crash does.
 func (l *lab) kill() {
 	l.t.Helper()
 	l.signal(syscall.SIGKILL)
-	for l.pid() != 0 {
-		time.Sleep(5 * time.Millisecond)
-	}
 }

@@ -2,12 +2,9 @@ package lab
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"time"
-
-	"ldirectord/internal/testkit"
 )
 
 // schedulers are the schedulers of Linux with their flags, as the table shows them.
@@ -58,53 +55,4 @@ func TestKernelSchedulers(t *testing.T) {
 	if table := l.table(); table != "" {
 		t.Errorf("stop leaves\n%s", table)
 	}
-}
-
-const unknownScheduler = `checkinterval = 1
-virtual = 192.0.2.10:80
-    real = 192.0.2.1:80 masq 5
-    real = 192.0.2.22:80 masq
-    checktype = on
-    scheduler = %s
-virtual = 192.0.2.10:81
-    real = 192.0.2.1:81 masq
-    checktype = on
-    scheduler = wlc
-    persistent = %d
-`
-
-// A scheduler without a module is one error, which names it. The virtual service keeps its old scheduler, its servers
-// still follow their checks, and other services are set up.
-func TestKernelSchedulerThatTheKernelLacks(t *testing.T) {
-	l := newLabOf(t, 0)
-	maintenance := l.dir + "/maintenance"
-	testkit.OK(t, os.Mkdir(maintenance, 0o700))
-	config := "maintenancedir = " + maintenance + "\n" + unknownScheduler
-	path := l.config(fmt.Sprintf(config, "rr", 60))
-	l.does(path, "start")
-	old := "-A -t 192.0.2.10:80 -s rr\n-a -t 192.0.2.10:80 -r 192.0.2.1:80 -m -w 5\n" +
-		"-a -t 192.0.2.10:80 -r 192.0.2.22:80 -m -w 1\n"
-	l.until(2*time.Second, old, "-A -t 192.0.2.10:81 -s wlc -p 60\n")
-
-	l.config(fmt.Sprintf(config, "nosuch", 90) +
-		"virtual = 192.0.2.10:82\n    real = 192.0.2.1:82 masq\n    checktype = on\n")
-	l.says(l.does(path, "check"), ":8:17: warning: this machine's kernel has no module ip_vs_nosuch")
-	l.does(path, "reload")
-	l.until(2*time.Second, old, "-A -t 192.0.2.10:81 -s wlc -p 90\n",
-		"-a -t 192.0.2.10:82 -r 192.0.2.1:82 -m -w 1\n")
-	const told = "Table change failed: 192.0.2.10:80: ipvs -E -t 192.0.2.10:80 -s nosuch: no such file or " +
-		"directory (the kernel lacks module ip_vs_nosuch)"
-	l.saysWithin(5*time.Second, told)
-	time.Sleep(1500 * time.Millisecond) // longer than one retry
-	if log := l.logText(); strings.Count(log, told) != 1 || strings.Count(log, "Table change failed") != 1 {
-		t.Errorf("the log has not one error:\n%s", log)
-	}
-
-	testkit.Write(t, maintenance+"/192.0.2.22", "")
-	l.until(2*time.Second, "-A -t 192.0.2.10:80 -s rr\n", "no -r 192.0.2.22:80")
-
-	l.config(fmt.Sprintf(config, "wlc", 90))
-	l.does(path, "reload")
-	l.until(2*time.Second, "-A -t 192.0.2.10:80 -s wlc\n", "no 192.0.2.10:82")
-	l.does(path, "stop")
 }

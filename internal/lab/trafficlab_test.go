@@ -43,6 +43,9 @@ var (
 
 var lanes = []lane{dr4, nat4, tun4, dr6, nat6, tun6}
 
+// String is the name of a lane in scripts: DR4 and so on.
+func (w lane) String() string { return w.method + strings.TrimPrefix(w.family, "IPv") }
+
 // client is the address of a client by its number.
 func (w lane) client(n int) netip.Addr {
 	addr := netip.MustParseAddr(w.clients).AsSlice()

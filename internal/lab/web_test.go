@@ -6,6 +6,7 @@ import (
 	"io"
 	"log"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -38,6 +39,7 @@ const (
 	broken  mode = "with status 500"
 	content mode = "with another page"
 	misread mode = "well, checks with status 500"
+	large   mode = "with 100 kB"
 )
 
 func (l *lab) web(ns string) *web { return l.webOn(ns, "80") }
@@ -104,6 +106,9 @@ func (w *web) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		}
 	case broken:
 		http.Error(rw, "no", http.StatusInternalServerError)
+		return
+	case large:
+		io.WriteString(rw, strings.Repeat("0123456789", 10_000)+"the end")
 		return
 	case content:
 		fmt.Fprintf(rw, "%s wrong\n", w.ns)
