@@ -32,15 +32,31 @@ func TestStories(t *testing.T) {
 // take takes one step of a row. Nothing else happens meanwhile.
 func (r *receiver) take(p *Poster, words []string) {
 	switch words[0] {
+	case "answers", "release", "tried", "posted", "tries":
+		r.ask(words)
+	case "post":
+		for _, text := range words[1:] {
+			p.Post(text[:1], []byte(text), func() { r.note(&r.tried, text) })
+		}
+	case "url":
+		p.Set("")
+	case "end":
+		go r.end(p)
+	default:
+		time.Sleep(testkit.Must(time.ParseDuration(words[0]))(r.t))
+	}
+}
+
+// ask takes a step that concerns the receiver alone.
+func (r *receiver) ask(words []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch words[0] {
 	case "answers":
 		r.answers[strings.Join(words[1:len(words)-1], "")] = words[len(words)-1]
 	case "release":
 		r.answers[""] = words[1]
 		close(r.held)
-	case "post":
-		for _, text := range words[1:] {
-			p.Post(text[:1], []byte(text), func() { r.note(&r.tried, text) })
-		}
 	case "tried":
 		slices.Sort(r.tried)
 		testkit.Same(r.t, r.tried, words[1:], "tried")
@@ -53,12 +69,6 @@ func (r *receiver) take(p *Poster, words []string) {
 		if r.tries < least || r.tries > most {
 			r.t.Errorf("%d tries, want %d to %d", r.tries, least, most)
 		}
-	case "url":
-		p.Set("")
-	case "end":
-		go r.end(p)
-	default:
-		time.Sleep(testkit.Must(time.ParseDuration(words[0]))(r.t))
 	}
 }
 
