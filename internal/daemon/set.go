@@ -173,7 +173,7 @@ func guarded(r orders.Request, now *view.Snapshot) (found []lvs.Backend, why str
 // announced returns the addresses that an order for withdraw names.
 func announced(r orders.Request, now *view.Snapshot, all orders.All, path string) (found []lvs.Backend,
 	why string) {
-	if address, err := netip.ParseAddr(strings.Trim(r.Virtual, "[]")); err == nil {
+	if address, err := lvs.ParseAddr(r.Virtual); err == nil {
 		r.Virtual = address.String()
 	}
 	back, every := r.Kind == orders.Announce, lvs.Backend{Virtual: orders.EveryAddress}

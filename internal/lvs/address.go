@@ -3,6 +3,7 @@ package lvs
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 )
 
 // FormatAddr writes an address as the configuration does: IPv6 in brackets.
@@ -12,6 +13,9 @@ func FormatAddr(a netip.Addr) string {
 	}
 	return "[" + a.String() + "]"
 }
+
+// ParseAddr reads an address; brackets may be around it.
+func ParseAddr(text string) (netip.Addr, error) { return netip.ParseAddr(strings.Trim(text, "[]")) }
 
 // Ports is a range of ports, both ends included, 1 to 65535.
 type Ports struct{ First, Last uint16 }

@@ -49,7 +49,7 @@ func asShown(word string) string {
 	if at, err := netip.ParseAddrPort(word); err == nil {
 		return at.String()
 	}
-	if addr, err := netip.ParseAddr(strings.Trim(word, "[]")); err == nil && addr.Is6() {
+	if addr, err := ParseAddr(word); err == nil && addr.Is6() {
 		return FormatAddr(addr)
 	}
 	return word

@@ -102,7 +102,7 @@ func (n *names) resolve(ctx context.Context, addrs []netip.Addr) {
 func hasNames(files map[string]bool) bool {
 	for f := range files {
 		_, noPort := netip.ParseAddrPort(f)
-		_, noAddr := netip.ParseAddr(strings.Trim(f, "[]"))
+		_, noAddr := lvs.ParseAddr(f)
 		if noPort != nil && noAddr != nil {
 			return true
 		}
