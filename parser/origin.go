@@ -1,8 +1,8 @@
 package parser
 
 import (
-	"math"
 	"net/netip"
+	"strconv"
 	"strings"
 )
 
@@ -31,7 +31,16 @@ func readCheckDevice(v *value) string {
 	return name
 }
 
-func readCheckMark(v *value) uint32 { return uint32(number(1, math.MaxUint32)(v)) }
+// parseCheckMark reads a mark as `ip rule` does, in decimal or with 0x.
+func parseCheckMark(text string) (uint32, bool) {
+	digits, hex := strings.CutPrefix(strings.ToLower(text), "0x")
+	base := 10
+	if hex {
+		base = 16
+	}
+	n, err := strconv.ParseUint(digits, base, 32)
+	return uint32(n), err == nil && n > 0
+}
 
 // origin refuses words for checks whose sockets are not ours, and a source of the other family.
 func (a adviser) origin() {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"strings"
 	"syscall"
@@ -143,9 +144,11 @@ func (c *external) passed(end string, output []byte, percent int) Result {
 }
 
 func (c *external) notStarted(err error) Result {
-	why := "not found"
-	if !errors.Is(err, exec.ErrNotFound) {
-		why = wire.Reason(err)
+	why := wire.Reason(err)
+	if errors.Is(err, exec.ErrNotFound) {
+		why = "not found"
+	} else if _, is := os.Stat(c.argv[0]); is == nil && errors.Is(err, os.ErrNotExist) {
+		why = "its interpreter or loader was not found"
 	}
 	r := failed(wire.NewFault(err, "can't run %s: %s", wire.Escape(c.argv[0], 2*wire.MaxExcerpt), why))
 	switch {

@@ -66,7 +66,7 @@ func TestExternal(t *testing.T) {
 		"options are a name": {"/bin/true -x", "down: can't run FILE: no such file or directory"},
 		"a directory":        {"/", "down: can't run FILE: is a directory"},
 		"missing shell": {writeScript(t, "#!/does/not/exist\n"),
-			"down: can't run FILE: no such file or directory"},
+			"down: can't run FILE: its interpreter or loader was not found"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			testkit.Leaks(t)

@@ -28,7 +28,7 @@ func (c *call) launch() error {
 		c.warn("%s was taken back and needs the command reload: %s", c.path, why)
 		c.takeLastGood() // without it, with the text
 	}
-	if c.Debug || c.Foreground || c.Config.Global.Supervised {
+	if os.Getenv(readyEnv) == "" && c.staysInForeground() {
 		return daemon.Run(c.ctx, daemonOptions(c, supervisor(c), nil))
 	}
 	c.manager = &daemon.ServiceManager{} // the other start waits for this process, which exits now

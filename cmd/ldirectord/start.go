@@ -58,12 +58,13 @@ func standby(c *call) error {
 // begin starts the daemon in its recorded role, unless it runs. It waits for a daemon that is stopping. prepare is
 // called first; runs: a daemon is already running.
 func (c *call) begin(prepare func(runs bool) error) error {
-	if c.Foreground || c.Debug || os.Getenv(readyEnv) != "" { // a HUP would end this process, the daemon, silently
-		c.hangups = make(chan os.Signal, 1)
-		signal.Notify(c.hangups, unix.SIGHUP)
-	}
+	c.hangups = make(chan os.Signal, 1) // a HUP would end this process silently; it may become the daemon
+	signal.Notify(c.hangups, unix.SIGHUP)
 	if err := c.loadOrLastGood(); err != nil {
 		return err
+	}
+	if !c.staysInForeground() && os.Getenv(readyEnv) == "" {
+		signal.Stop(c.hangups)
 	}
 	if c.waitsForUs(c.found()) {
 		return nil
@@ -76,6 +77,11 @@ func (c *call) begin(prepare func(runs bool) error) error {
 		return err
 	}
 	return c.launch()
+}
+
+// staysInForeground reports whether this process becomes the daemon instead of starting one.
+func (c *call) staysInForeground() bool {
+	return c.Foreground || c.Debug || c.Config.Global.Supervised
 }
 
 // lastGoodEnv says to the daemon in the background that it may start with the last good configuration.
