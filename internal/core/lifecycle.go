@@ -298,7 +298,6 @@ func (c *Core) Stop(now time.Time, t Table) {
 	c.writer.use(t)
 	for _, v := range c.purges {
 		v.retry.AtOnce()
-		v.Marks = nil
 	}
 	c.claimant.assign(c.ours, c.purges) // find out which daemon waits now
 	c.tell.leaving(c.ours, "the director stops")

@@ -168,6 +168,7 @@ func (w *world) does(verb, of string) {
 		w.HooksEnded(w.now)
 		w.step()
 	case "stop":
+		w.End(w.now)
 		w.Stop(w.now, w)
 		w.Clear(w.now)
 	case "order": // of a server, with a weight
