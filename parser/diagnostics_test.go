@@ -8,23 +8,6 @@ import (
 	"ldirectord/internal/testkit"
 )
 
-func TestDiagnosticsTellErrorsFromWarnings(t *testing.T) {
-	_, found := parseText(t, "checkcount=1\nfork=maybe\n")
-	if !found.HasErrors() || len(found.Errors()) != 1 || len(found.Warnings()) != 1 {
-		t.Fatalf("got %v", found)
-	}
-	if found.Warnings().HasErrors() {
-		t.Error("warnings have errors")
-	}
-	if got := found.Warnings()[0].String(); !strings.HasPrefix(got,
-		"ld.cf:1:12: warning: checkcount is deprecated") {
-		t.Error(got)
-	}
-	if got := found.Errors()[0]; !strings.HasPrefix(got.String(), "ld.cf:2:6: error: ") || got.Kind != "bad-value" {
-		t.Errorf("got %s %s", got.Kind, got)
-	}
-}
-
 // The first error is the one at which the Perl ldirectord stops. In a section these come first: the errors of its
 // lines, then those of the fallback, of the header, of the real servers, and a repeated section.
 func TestErrorsComeInTheOrderOfReading(t *testing.T) {
