@@ -105,6 +105,7 @@ func runScripts(t *testing.T, dir string) {
 				return err
 			}
 			e.Setenv("REPO", repository)
+			e.Setenv("USERS_HOME", os.Getenv("HOME")) // with the caches of go
 			e.Setenv("HOSTNAME", "director1")
 			e.Setenv("LOOPBACK", testkit.OwnLoopback())
 			// without it each program under the race detector ends a second later
