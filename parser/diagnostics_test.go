@@ -53,16 +53,9 @@ func TestRenderShowsTheSurroundingsOfTheCaret(t *testing.T) {
 }
 
 func TestSuggestions(t *testing.T) {
-	for word, want := range map[string]string{
-		"chekinterval": "checkinterval", "CheckInterval": "checkinterval", "recieve": "receive",
-		"password":       "passwd",
-		"fallbackcomand": "fallbackcommand", "sheduler": "scheduler", "quiecent": "quiescent",
-		"virtual_host": "virtualhost",
-		"checkint":     "checkinterval", "exp": "expect", "pa": "", "laod": "load", "laoz": "", "lod": "load",
-		"check": "", "ops": "ops", "op": "ops", "weight": "", "quorum": "", "x": "", "": "",
-		strings.Repeat("a", 1000): "",
-	} {
-		testkit.Equal(t, nearest(word, directiveNames), want, word)
+	rows := testkit.Table(t, "../testdata/parser/suggestions.txt", 2)
+	for _, row := range append(rows, []string{"", ""}, []string{strings.Repeat("a", 1000), ""}) {
+		testkit.Equal(t, nearest(row[0], directiveNames), row[1], row[0])
 	}
 }
 

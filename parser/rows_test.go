@@ -16,6 +16,9 @@ var usual = map[string]string{
 	"real2":    "real=192.0.2.3:80 masq",
 }
 
+// asWritten is the text of a file whose ends of lines and tabs are written out in a row.
+var asWritten = strings.NewReplacer(`\n`, "\n", `\r`, "\r", `\t`, "\t")
+
 // rowOf is the file of a row.
 func rowOf(lines string) (file string) {
 	indent := ""

@@ -41,10 +41,9 @@ func TestNamesWithoutAnAnswer(t *testing.T) {
 		return nil
 	}
 	testkit.Stories(t, "../testdata/parser/waiting.txt", 5, func(t *testing.T, row []string) {
-		src, wait, lookups := rowOf(row[1]), strings.Contains(row[2], "wait"), strings.Contains(row[2], "lookups")
-		cfg, found := parse(t.Context(), "ld.cf", []byte(src),
-			Options{Resolver: hosts{"here": "192.0.2.7"}, Last: known, Wait: wait})
-		testkit.Equal(t, found.OnlyLookups(), lookups, "refused for look-ups alone")
+		o := Options{Resolver: hosts{"here": "192.0.2.7"}, Last: known, Wait: strings.Contains(row[2], "wait")}
+		cfg, found := parse(t.Context(), "ld.cf", []byte(rowOf(row[1])), o)
+		testkit.Equal(t, found.OnlyLookups(), strings.Contains(row[2], "lookups"), "refused for look-ups alone")
 		var got []string
 		for _, d := range found.Errors() {
 			got = append(got, strings.TrimPrefix(d.String(), "ld.cf:"))
