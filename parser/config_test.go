@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ldirectord/checker/settings"
+	"ldirectord/internal/lvs"
 	"ldirectord/internal/testkit"
 )
 
@@ -131,13 +132,17 @@ func TestNoRemedyHasCharactersThatATerminalObeys(t *testing.T) {
 	}
 }
 
-// A file is tried once, by the name without the comment after it.
+// A file is tried once, by the name without the comment after it: for writing or, if it is of TLS, for reading.
 func TestFilesAreTriedOnce(t *testing.T) {
-	var tried []string
-	o := Options{TryFile: func(path string) error { tried = append(tried, path); return nil }}
-	parse(t.Context(), "", []byte("logfile=\"/a\" # b\nvirtual=1\n\tmonitorfile=c # d\n"), o)
-	if fmt.Sprint(tried) != "[/a c]" {
-		t.Errorf("tried %q", tried)
+	var written, read []string
+	o := Options{TryFile: func(path string) error { written = append(written, path); return nil },
+		TryRead: func(path string) error { read = append(read, path); return nil }}
+	parse(t.Context(), "", []byte("logfile=\"/a\" # b\nvirtual=1\n\tmonitorfile=c # d\n"+
+		"\ttlsca=\"/a#b\" # c\n\ttlscert=d\n\ttlskey=e \n"), o)
+	testkit.Same(t, written, []string{"/a", "c"})
+	testkit.Same(t, read, []string{"/a#b", "d", "e"})
+	if cfg, _ := parseText(t, "virtual=1\n\ttlsca=/no-such-folder/ca.pem\n"); cfg == nil {
+		t.Error("without a way to try a file it was refused")
 	}
 }
 
@@ -190,21 +195,20 @@ func TestTooLargeAFileIsRefused(t *testing.T) {
 	}
 }
 
-// A configuration with errors has the sections without an error.
+// A configuration with errors has the sections without an error. A misspelt header is one only where a header may be,
+// that is, not indented.
 func TestSectionsWithoutAnError(t *testing.T) {
-	cfg, _ := Parse(t.Context(), "",
-		[]byte("nonsense\nvirtual=1\n\tservice=no\nvirtual=2\n\tload=\"x\"\nvirtual=a\nvirtual=3\n"), Options{})
-	if len(cfg.Virtuals) != 2 || cfg.Virtuals[0].ID != "fwm:2" || cfg.Virtuals[1].ID != "fwm:3" {
-		t.Errorf("got %+v", cfg.Virtuals)
-	}
-	// A misspelt header is one only where a header may be, that is, not indented.
-	cfg, _ = Parse(t.Context(), "", []byte("virtual=1\n\tvirtul=2\n"), Options{})
-	if len(cfg.Virtuals) != 0 {
-		t.Errorf("got %+v", cfg.Virtuals)
-	}
-	cfg, _ = Parse(t.Context(), "", []byte("virtual=1\nvirtul=2\n"), Options{})
-	if len(cfg.Virtuals) != 1 {
-		t.Errorf("got %+v", cfg.Virtuals)
+	for src, want := range map[string]string{
+		"nonsense\nvirtual=1\n\tservice=no\nvirtual=2\n\tload=\"x\"\nvirtual=a\nvirtual=3\n": "[-f 2 -f 3]",
+		"virtual=1\n\tvirtul=2\n": "[]",
+		"virtual=1\nvirtul=2\n":   "[-f 1]",
+	} {
+		cfg, _ := Parse(t.Context(), "", []byte(src), Options{})
+		keys := []lvs.Key{}
+		for _, v := range cfg.Virtuals {
+			keys = append(keys, v.Key)
+		}
+		testkit.Equal(t, fmt.Sprint(keys), want, src)
 	}
 }
 
@@ -278,5 +282,34 @@ func TestExamplesAreAcceptedWithoutAnError(t *testing.T) {
 		if found.HasErrors() {
 			t.Errorf("%s is refused", file)
 		}
+	}
+}
+
+// What a file may have is limited: a packet may have to pass all rules of marks, and a small file can't make a large
+// configuration of its blocks.
+func TestFilesAreBounded(t *testing.T) {
+	rules := "virtual=3\n" + strings.Repeat(
+		"\tmark=192.0.2.10 tcp 80"+strings.Repeat(",80", maxMarkPorts/4-1)+"\n", 4)
+	ranges := "virtual=192.0.2.1:80\n\tservice=http\n"
+	for i := range 6 {
+		ranges += fmt.Sprintf("\treal=10.%d.0.0->10.%d.255.255:80 gate\n", i, i)
+	}
+	uses := "defaults=a\n\tcomment=" + strings.Repeat("x", 1<<20) + "\n"
+	for i := range 65 {
+		uses += fmt.Sprintf("virtual=%d\n\tuse=a\n\treal=192.0.2.1:80 masq\n\tchecktype=on\n", i+1)
+	}
+	for src, line := range map[string]int32{
+		rules + "\tmark=192.0.2.10 all all\n\tmark=192.0.2.10 tcp all\nvirtual=4\n" +
+			"\tmark=192.0.2.10 udp 80\n": 6,
+		ranges: 7,
+		uses:   256,
+	} {
+		_, found := parseText(t, src)
+		if errs := found.Errors(); len(errs) != 1 || errs[0].Kind != tooLarge || errs[0].At().Line != line {
+			t.Errorf("%.40q: %v, want one in line %d", src, errs, line)
+		}
+	}
+	if cfg, found := parseText(t, rules); cfg == nil {
+		t.Error(found[0])
 	}
 }

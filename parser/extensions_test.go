@@ -1,7 +1,6 @@
 package parser
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -46,19 +45,6 @@ func TestExtensionsCountForTheirServices(t *testing.T) {
 		want := strings.Fields(services)
 		slices.Sort(want)
 		testkit.Same(t, got, want, name, "counts for")
-	}
-}
-
-func TestFilesOfTLSAreTriedForReading(t *testing.T) {
-	var tried []string
-	o := Options{TryRead: func(path string) error { tried = append(tried, path); return nil }}
-	parse(t.Context(), "", []byte("virtual=1\n\ttlsca=\"/a#b\" # c\n\ttlscert=d\n\ttlskey=e \n"), o)
-	if fmt.Sprint(tried) != "[/a#b d e]" {
-		t.Errorf("tried %q", tried)
-	}
-	cfg, _ := parseText(t, "virtual=1\n\ttlsca=/no-such-folder/ca.pem\n")
-	if cfg == nil {
-		t.Error("without a way to try a file it was refused")
 	}
 }
 

@@ -1,24 +1,8 @@
 package parser
 
 import (
-	"strings"
 	"testing"
 )
-
-// The number of rules in a file is limited: a packet may have to pass all of them.
-func TestMarkLinesAreBounded(t *testing.T) {
-	line := "\tmark=192.0.2.10 tcp " + strings.TrimSuffix(strings.Repeat("80,", maxMarkPorts/4), ",") + "\n"
-	src := "virtual=3\n" + strings.Repeat(line, 4)
-	if cfg, found := parseText(t, src); cfg == nil {
-		t.Error(found[0])
-	}
-	_, found := parseText(t, src+"\tmark=192.0.2.10 all all\n\tmark=192.0.2.10 tcp all\nvirtual=4\n"+
-		"\tmark=192.0.2.10 udp 80\n")
-	if errs := found.Errors(); len(errs) != 1 || errs[0].Pos != (Position{"ld.cf", 6, 7}) ||
-		errs[0].Kind != tooLarge {
-		t.Errorf("got %v", errs)
-	}
-}
 
 func TestAllPortsHoweverTheyAreWritten(t *testing.T) {
 	for ports, want := range map[string]bool{
