@@ -128,7 +128,8 @@ func (l living) adopts(virtual string) {
 	l.replace("virtual=" + virtual + ":80\n\treal=192.0.2.98:80 masq\n\tchecktype=on\n")
 	testkit.Until(l.t, awaitLimit, func() bool {
 		text, _ := os.ReadFile(l.path("table"))
-		return bytes.Contains(text, []byte(virtual+":80 -r 192.0.2.98:80")) && bytes.Count(text, []byte("-A ")) == 1
+		return bytes.Contains(text, []byte(virtual+":80 -r 192.0.2.98:80")) &&
+			bytes.Count(text, []byte("-A ")) == 1
 	}, "the table is not that of the last file:", func() string { return testkit.Read(l.t, l.path("table")) })
 }
 
