@@ -184,23 +184,8 @@ func TestLimitsOfSettings(t *testing.T) {
 
 func TestErrorsSayWhatWasAskedAndWhatItMayBe(t *testing.T) {
 	m := NewMemory(tableOf(t, "-A -f 1 -s rr"))
-	for line, want := range map[string]string{
-		"-A -f 2 -s wombat": `ipvs -A -f 2 -s wombat: no such file or directory (the ` +
-			`kernel lacks module ip_vs_wombat)`,
-		"-A -f 2 -s rr --pe radio": `ipvs -A -f 2 -s rr --pe radio: no such file or ` +
-			`directory (the kernel lacks module ip_vs_pe_radio)`,
-		"-A -f 2 -s wombat --pe sip": `ipvs -A -f 2 -s wombat --pe sip: no such file or ` +
-			`directory (the kernel lacks module ip_vs_wombat)`,
-		"-A -f 2 -s wombat --pe radio": `ipvs -A -f 2 -s wombat --pe radio: no such file or ` +
-			`directory (the kernel lacks module ip_vs_wombat or ip_vs_pe_radio)`,
-		"-e -f 1 -r 10.2.0.1:0 -g -w 1": `ipvs -e -f 1 -r 10.2.0.1:0 -g -w 1: no such file or ` +
-			`directory (the destination is not in the table)`,
-		"-e -f 2 -r 10.2.0.1:0 -g -w 1": `ipvs -e -f 2 -r 10.2.0.1:0 -g -w 1: no such process ` +
-			`(the virtual service is not in the table)`,
-		"-a -f 1 -r 10.2.0.1:0 -g -w 1 -x 10 -y 20": `ipvs -a -f 1 -r 10.2.0.1:0 -g -w 1 -x 10 -y 20: lower ` +
-			`threshold 20 above the upper one, 10: numerical result out of range`,
-	} {
-		testkit.Fails(t, m.Do(context.Background(), parseOp(t, line))[0], want)
+	for _, row := range testkit.Table(t, "../testdata/ipvsctl/errors.txt", 2) {
+		testkit.Fails(t, m.Do(context.Background(), parseOp(t, row[0]))[0], "ipvs "+row[0]+": "+row[1])
 	}
 }
 

@@ -300,26 +300,20 @@ func TestNothingToAskIsNoRequest(t *testing.T) {
 	}
 }
 
-func TestARequestThatIsTooLateIsNotSent(t *testing.T) {
-	gone := errors.New("gone")
-	ctx, cancel := context.WithCancelCause(t.Context())
-	cancel(gone)
-	k := kernelTo(t, func([]sent) [][]byte { t.Error("a request was sent"); return nil })
-	if err := k.Do(ctx, additions(t, 1)...)[0]; !errors.Is(err, gone) {
-		t.Errorf("%v", err)
-	}
-}
-
+// A request ends with its context, and is not sent after that.
 func TestARequestEndsWithItsContext(t *testing.T) {
 	gone := errors.New("gone")
-	ctx, cancel := context.WithCancelCause(t.Context())
-	c := lineTo(t, func([]sent) [][]byte { cancel(gone); return nil })
-	k := &kernel{conn: c}
-	if err := k.Do(ctx, additions(t, 1)...)[0]; !errors.Is(err, gone) {
-		t.Errorf("%v", err)
-	}
-	if k.conn != nil {
-		t.Error("the line is kept")
+	for _, early := range []bool{true, false} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		sends := 0
+		k := kernelTo(t, func([]sent) [][]byte { sends++; cancel(gone); return nil })
+		if early {
+			cancel(gone)
+		}
+		err := k.Do(ctx, additions(t, 1)...)[0]
+		if !errors.Is(err, gone) || (sends == 0) != early || !early && k.conn != nil {
+			t.Errorf("ended before: %v; %v, %d sent, the line %v", early, err, sends, k.conn)
+		}
 	}
 }
 

@@ -1,10 +1,8 @@
 package parser
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/netip"
-	"strings"
 	"testing"
 
 	"ldirectord/internal/testkit"
@@ -75,60 +73,4 @@ func TestTheURLOfAFurtherCheck(t *testing.T) {
 	other := v.Reals[0]
 	other.Addr = netip.MustParseAddrPort("192.0.2.3:0")
 	testkit.Equal(t, v.Check(1).URL(&other), "https://192.0.2.3:443/health")
-}
-
-func TestFurtherChecksInJSON(t *testing.T) {
-	cfg := mustParse(t, "virtual=192.0.2.1:80\n\treal=192.0.2.2:80 gate\n\tcheckport=80\n"+
-		"\talsocheck=http_proxy 81 \"http://me:pw@a.b/x\"\n\talsocheck=ping\n")
-	for hidden, want := range map[bool]string{false: "http://me:pw@a.b/x", true: "http://…@a.b/x"} {
-		shown := cfg
-		if hidden {
-			shown = cfg.WithoutSecrets()
-		}
-		text, err := json.Marshal(shown)
-		if want := `"alsocheck":["http_proxy 81 \"` + want + `\"","ping"]`; err != nil ||
-			!strings.Contains(string(text), want) {
-			t.Errorf("%s\nhas no %s", text, want)
-		}
-	}
-	if got := firstVirtual(t, alsoSection)["alsocheck"]; got != nil {
-		t.Errorf("without any it is %v", got)
-	}
-}
-
-// A directive that some further check uses gets no warning. A directive for the section's own check alone does.
-func TestWhatFurtherChecksUse(t *testing.T) {
-	const section = "virtual=192.0.2.1:80\n\treal=192.0.2.2:80 gate\n\tchecktype=connect\n"
-	for _, row := range []struct{ lines, said, not string }{
-		{"\thttpstatus=200\n", "httpstatus applies only to negotiate checks", ""},
-		{"\thttpstatus=200\n\talsocheck=https 443\n", "", "httpstatus"},
-		{"\thttpstatus=200\n\talsocheck=smtp 25\n",
-			"httpstatus applies only to http, http_proxy and https; this service is smtp", ""},
-		{"\tcheckcommand=/x\n\talsocheck=external\n", "", "checkcommand"},
-		{"\tsend=\"x\"\n\talsocheck=simpletcp 7 \"x\"\n", "send applies only to negotiate checks", ""},
-		{"\ttlsverify=yes\n\ttlsca=/x\n\talsocheck=https 443\n", "", " only "},
-	} {
-		if row.said != "" && !says(t, section+row.lines, row.said) || row.not != "" &&
-			says(t, section+row.lines, row.not) {
-			t.Errorf("%q: want %q and not %q", row.lines, row.said, row.not)
-		}
-	}
-	const marked = "virtual=3\n\treal=192.0.2.2:80 gate\n\tmark=192.0.2.1 tcp 80,443\n"
-	for lines, want := range map[string]bool{
-		"\tchecktype=connect\n":                                                true,
-		"\tchecktype=connect\n\talsocheck=https 443\n":                         false,
-		"\tchecktype=connect\n\talsocheck=https 8443\n":                        true,
-		"\tchecktype=connect\n\tcheckport=80\n\talsocheck=https 8443\n":        true,
-		"\tchecktype=connect\n\tcheckport=8443\n\talsocheck=connect 80\n":      true,
-		"\tchecktype=ping\n\talsocheck=connect 443\n":                          true,
-		"\tchecktype=ping\n\talsocheck=connect 443\n\talsocheck=http 80\n":     false,
-		"\tchecktype=connect\n\talsocheck=none 443\n":                          true,
-		"\tchecktype=connect\n\tcheckcommand=/x\n\talsocheck=external\n":       false,
-		"\tservice=http\n\talsocheck=ping\n\talsocheck=connect 443\n":          false,
-		"\tservice=http\n\tcheckport=80\n":                                     false,
-		"\tservice=http\n\tcheckport=80\n\tagentport=81\n":                     false,
-		"\tchecktype=3\n\tservice=http\n\talsocheck=https 443\n\tcheckport=80": false,
-	} {
-		testkit.Equal(t, says(t, marked+lines, "does not answer stays in service"), want, lines, "a warning")
-	}
 }

@@ -52,19 +52,6 @@ func TestMistakesInBlocksAreToldOnce(t *testing.T) {
 	}
 }
 
-// A small file can't make a large configuration of its blocks.
-func TestBlocksAreBounded(t *testing.T) {
-	src := strings.Builder{}
-	fmt.Fprintf(&src, "defaults=a\n\tcomment=%s\n", strings.Repeat("x", 1<<20))
-	for i := range 65 {
-		fmt.Fprintf(&src, "virtual=%d\n\tuse=a\n\treal=192.0.2.1:80 masq\n\tchecktype=on\n", i+1)
-	}
-	_, found := parseText(t, src.String())
-	if errors := found.Errors(); len(errors) != 1 || errors[0].Kind != tooLarge || errors[0].At().Line != 256 {
-		t.Error(errors)
-	}
-}
-
 // JSON has the place of each value that is written, with its block.
 func TestOriginOfValues(t *testing.T) {
 	src := "checkinterval=9\ndefaults=a\n\tscheduler=rr\nvirtual=192.0.2.1:80\n\tuse=a\n" +

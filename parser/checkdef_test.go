@@ -55,18 +55,6 @@ func TestACheckdefTakesNothingOfTheSection(t *testing.T) {
 	}
 }
 
-// Of two lines the last one counts, also if only the first names a checkdef.
-func TestTheLastServiceCounts(t *testing.T) {
-	for lines, want := range map[string]string{"\tservice=a\n\tservice=http\n": "http",
-		"\tservice=http\n\tservice=a\n": "dns"} {
-		cfg, _ := parseText(t, "virtual=192.0.2.1:80\n\treal=192.0.2.2:80 masq\n"+lines+
-			"checkdef=a\n\tservice=dns\n")
-		if v := cfg.Virtuals[0]; v.Service != want || (v.CheckName == "a") != (want == "dns") {
-			t.Errorf("%q: %s by %q", lines, v.Service, v.CheckName)
-		}
-	}
-}
-
 // Every mistake has one finding, at its line.
 func TestMistakesWithCheckdefs(t *testing.T) {
 	for _, row := range testkit.Table(t, "../testdata/parser/misnamed.txt", 2) {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -24,18 +23,6 @@ func mustParse(t *testing.T, src string) *Config {
 		t.Fatalf("%s\n%v", src, found.Errors())
 	}
 	return cfg
-}
-
-func TestDefaults(t *testing.T) {
-	v := mustParse(t, "virtual=192.0.2.1:80\n\treal=192.0.2.2 gate\n").Virtuals[0]
-	got := fmt.Sprintln(v.CheckTimeout, v.NegotiateTimeout, v.CheckInterval, v.CheckCount, v.FailureCount,
-		v.RiseCount, v.Window.Of,
-		v.Scheduler, v.CheckType, v.Service, v.Protocol, v.Request, v.HTTPMethod, v.FollowRedirect,
-		v.CheckCommand,
-		v.Persistent, v.Quiescent, v.CleanStop, v.Repair, slices.Equal(v.Mail.Status, lvs.Statuses),
-		v.Reals[0].Weight)
-	const want = "5 30 10 1 1 1 0 wrr negotiate http tcp / GET yes /bin/true 0 false true false true 1\n"
-	testkit.Equal(t, got, want)
 }
 
 // A line with the default of the table changes nothing in an empty configuration.
@@ -95,95 +82,6 @@ func TestParseSeconds(t *testing.T) {
 	}
 }
 
-func TestTimesAreShownAsSeconds(t *testing.T) {
-	got := asJSON(t, mustParse(t, "checktimeout=500ms\ncheckinterval=2m\n"))["global"].(object)
-	if got["checktimeout"] != 0.5 || got["effective_negotiatetimeout"] != 0.5 || got["checkinterval"] != 120.0 {
-		t.Errorf("JSON shows %v", got)
-	}
-}
-
-func TestNumbersBeyondTypes(t *testing.T) {
-	cfg := mustParse(t, "checktimeout=999999999999999999\nfailurecount=999999999999999999\n")
-	if cfg.Global.CheckTimeout.Duration() != 3650*24*time.Hour || cfg.Global.FailureCount < math.MaxInt32 {
-		t.Errorf("got %v and %d", cfg.Global.CheckTimeout, cfg.Global.FailureCount)
-	}
-	if got := asJSON(t, cfg)["global"].(object)["checktimeout"]; got != 999999999999999999.0 {
-		t.Errorf("JSON shows %v", got)
-	}
-	if cfg, _ := parseText(t, "checktimeout=1000000000000000000\n"); cfg != nil {
-		t.Error("19 digits were accepted")
-	}
-}
-
-func TestRuleOfTheSectionOutranksTheGlobalOne(t *testing.T) {
-	for _, tc := range []struct{ global, section, want string }{
-		{"", "", "1 1 0/0"},
-		{"failurecount=3\nrisecount=2\n", "", "3 2 0/0"},
-		{"failurecount=3\n", "\trisecount=2\n", "3 2 0/0"},
-		{"window=7/10\n", "", "1 1 7/10"},
-		{"window=7/10\n", "\twindow=1 / 2\n", "1 1 1/2"},
-		{"window=7/10\n", "\tfailurecount=3\n", "3 1 0/0"},
-		{"failurecount=3\n", "\twindow=7/10\n", "3 1 7/10"},
-	} {
-		v := mustParse(t, tc.global+"virtual=1\n\treal=192.0.2.1 gate\n"+tc.section).Virtuals[0]
-		testkit.Equal(t, fmt.Sprintf("%d %d %d/%d", v.FailureCount, v.RiseCount, v.Window.Need, v.Window.Of),
-			tc.want, tc.global, "and", tc.section)
-	}
-}
-
-func TestExtensions(t *testing.T) {
-	cfg := mustParse(t, `repair=yes
-virtual=192.0.2.1:443
-	real=192.0.2.2:443 gate
-	risecount=2
-	followredirect=server
-	sni="origin.example.com"
-virtual=192.0.2.1:80
-	real=192.0.2.2:80 gate
-	repair=no
-	window=64/64
-`)
-	a, b := cfg.Virtuals[0], cfg.Virtuals[1]
-	if !a.Repair || a.RiseCount != 2 || a.FollowRedirect != "server" || a.SNI != "origin.example.com" || b.Repair ||
-		b.Window.Of != 64 {
-		t.Errorf("got %+v and %+v", a, b)
-	}
-	for _, line := range []string{"window=0/3", "window=4/3", "window=1/65", "window=3", "window=a/b",
-		"risecount=0"} {
-		if cfg, found := parseText(t, line); cfg != nil || found[0].Kind != badValue {
-			t.Errorf("%s: got %v", line, found)
-		}
-	}
-}
-
-func TestGlobalFallback(t *testing.T) {
-	cfg := mustParse(t, `fallback=192.0.2.99 masq
-fallback6=[2001:db8::99]:81
-virtual=192.0.2.1:80
-virtual=192.0.2.1:53
-virtual=3
-virtual6=[2001:db8::1]:80
-virtual6=3
-virtual=192.0.2.1:82
-	fallback=192.0.2.98:split
-	protocol=udp
-`)
-	want := []string{"192.0.2.99:80 masq", "192.0.2.99:53 masq", "192.0.2.99:0 masq", "[2001:db8::99]:81 gate",
-		"[2001:db8::99]:81 gate", "192.0.2.98:7002 gate"}
-	for i, v := range cfg.Virtuals {
-		testkit.Equal(t, v.Fallback.Addr.String()+" "+v.Fallback.Forward.String(), want[i], v.ID)
-	}
-	for name, port := range map[string]uint16{"http": 80, "ntp": 123} { // a tcp name and a udp name
-		f := mustParse(t, "fallback=192.0.2.99:"+name+"\n").Global.Fallback
-		if f.TCP.Addr.Port() != port || f.UDP.Addr.Port() != port {
-			t.Errorf("%s is %v and %v", name, f.TCP.Addr, f.UDP.Addr)
-		}
-	}
-	if cfg.Virtuals[0].OwnFallback || !cfg.Virtuals[5].OwnFallback {
-		t.Error("OwnFallback is wrong")
-	}
-}
-
 func TestPositionsAreThoseOfTheValues(t *testing.T) {
 	cfg := mustParse(t, "checkinterval = 3\ncheckinterval=4\nvirtual = 192.0.2.1:80\n"+
 		"\treal =\t192.0.2.2:80 gate\n\tfallback=192.0.2.3:80\n    receive=\"OK\"\n")
@@ -205,19 +103,6 @@ func TestPositionsAreThoseOfTheValues(t *testing.T) {
 	}
 	if cfg.Global.CheckInterval != 4 {
 		t.Error("the last line of two did not count")
-	}
-}
-
-func TestUsualLogins(t *testing.T) {
-	for _, tc := range []struct{ section, want string }{
-		{"virtual=192.0.2.1:21\n", "anonymous ldirectord@director1"},
-		{"virtual=192.0.2.1:5060\n", "ldirectord@director1 "},
-		{"virtual=192.0.2.1:21\n\tservice=http\n", " "},
-		{"virtual=192.0.2.1:21\n\tlogin=\"me\"\n", "me ldirectord@director1"},
-		{"virtual=192.0.2.1:80\n\tservice=ftp\n\tpasswd=\"p\"\n", "anonymous p"},
-	} {
-		v := mustParse(t, tc.section+"\treal=192.0.2.2 gate\n").Virtuals[0]
-		testkit.Equal(t, v.Login+" "+v.Passwd, tc.want, tc.section)
 	}
 }
 
@@ -247,13 +132,17 @@ func TestNoRemedyHasCharactersThatATerminalObeys(t *testing.T) {
 	}
 }
 
-// A file is tried once, by the name without the comment after it.
+// A file is tried once, by the name without the comment after it: for writing or, if it is of TLS, for reading.
 func TestFilesAreTriedOnce(t *testing.T) {
-	var tried []string
-	o := Options{TryFile: func(path string) error { tried = append(tried, path); return nil }}
-	parse(t.Context(), "", []byte("logfile=\"/a\" # b\nvirtual=1\n\tmonitorfile=c # d\n"), o)
-	if fmt.Sprint(tried) != "[/a c]" {
-		t.Errorf("tried %q", tried)
+	var written, read []string
+	o := Options{TryFile: func(path string) error { written = append(written, path); return nil },
+		TryRead: func(path string) error { read = append(read, path); return nil }}
+	parse(t.Context(), "", []byte("logfile=\"/a\" # b\nvirtual=1\n\tmonitorfile=c # d\n"+
+		"\ttlsca=\"/a#b\" # c\n\ttlscert=d\n\ttlskey=e \n"), o)
+	testkit.Same(t, written, []string{"/a", "c"})
+	testkit.Same(t, read, []string{"/a#b", "d", "e"})
+	if cfg, _ := parseText(t, "virtual=1\n\ttlsca=/no-such-folder/ca.pem\n"); cfg == nil {
+		t.Error("without a way to try a file it was refused")
 	}
 }
 
@@ -306,21 +195,20 @@ func TestTooLargeAFileIsRefused(t *testing.T) {
 	}
 }
 
-// A configuration with errors has the sections without an error.
+// A configuration with errors has the sections without an error. A misspelt header is one only where a header may be,
+// that is, not indented.
 func TestSectionsWithoutAnError(t *testing.T) {
-	cfg, _ := Parse(t.Context(), "",
-		[]byte("nonsense\nvirtual=1\n\tservice=no\nvirtual=2\n\tload=\"x\"\nvirtual=a\nvirtual=3\n"), Options{})
-	if len(cfg.Virtuals) != 2 || cfg.Virtuals[0].ID != "fwm:2" || cfg.Virtuals[1].ID != "fwm:3" {
-		t.Errorf("got %+v", cfg.Virtuals)
-	}
-	// A misspelt header is one only where a header may be, that is, not indented.
-	cfg, _ = Parse(t.Context(), "", []byte("virtual=1\n\tvirtul=2\n"), Options{})
-	if len(cfg.Virtuals) != 0 {
-		t.Errorf("got %+v", cfg.Virtuals)
-	}
-	cfg, _ = Parse(t.Context(), "", []byte("virtual=1\nvirtul=2\n"), Options{})
-	if len(cfg.Virtuals) != 1 {
-		t.Errorf("got %+v", cfg.Virtuals)
+	for src, want := range map[string]string{
+		"nonsense\nvirtual=1\n\tservice=no\nvirtual=2\n\tload=\"x\"\nvirtual=a\nvirtual=3\n": "[-f 2 -f 3]",
+		"virtual=1\n\tvirtul=2\n": "[]",
+		"virtual=1\nvirtul=2\n":   "[-f 1]",
+	} {
+		cfg, _ := Parse(t.Context(), "", []byte(src), Options{})
+		keys := []lvs.Key{}
+		for _, v := range cfg.Virtuals {
+			keys = append(keys, v.Key)
+		}
+		testkit.Equal(t, fmt.Sprint(keys), want, src)
 	}
 }
 
@@ -394,5 +282,34 @@ func TestExamplesAreAcceptedWithoutAnError(t *testing.T) {
 		if found.HasErrors() {
 			t.Errorf("%s is refused", file)
 		}
+	}
+}
+
+// What a file may have is limited: a packet may have to pass all rules of marks, and a small file can't make a large
+// configuration of its blocks.
+func TestFilesAreBounded(t *testing.T) {
+	rules := "virtual=3\n" + strings.Repeat(
+		"\tmark=192.0.2.10 tcp 80"+strings.Repeat(",80", maxMarkPorts/4-1)+"\n", 4)
+	ranges := "virtual=192.0.2.1:80\n\tservice=http\n"
+	for i := range 6 {
+		ranges += fmt.Sprintf("\treal=10.%d.0.0->10.%d.255.255:80 gate\n", i, i)
+	}
+	uses := "defaults=a\n\tcomment=" + strings.Repeat("x", 1<<20) + "\n"
+	for i := range 65 {
+		uses += fmt.Sprintf("virtual=%d\n\tuse=a\n\treal=192.0.2.1:80 masq\n\tchecktype=on\n", i+1)
+	}
+	for src, line := range map[string]int32{
+		rules + "\tmark=192.0.2.10 all all\n\tmark=192.0.2.10 tcp all\nvirtual=4\n" +
+			"\tmark=192.0.2.10 udp 80\n": 6,
+		ranges: 7,
+		uses:   256,
+	} {
+		_, found := parseText(t, src)
+		if errs := found.Errors(); len(errs) != 1 || errs[0].Kind != tooLarge || errs[0].At().Line != line {
+			t.Errorf("%.40q: %v, want one in line %d", src, errs, line)
+		}
+	}
+	if cfg, found := parseText(t, rules); cfg == nil {
+		t.Error(found[0])
 	}
 }

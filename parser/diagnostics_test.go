@@ -8,23 +8,6 @@ import (
 	"ldirectord/internal/testkit"
 )
 
-func TestDiagnosticsTellErrorsFromWarnings(t *testing.T) {
-	_, found := parseText(t, "checkcount=1\nfork=maybe\n")
-	if !found.HasErrors() || len(found.Errors()) != 1 || len(found.Warnings()) != 1 {
-		t.Fatalf("got %v", found)
-	}
-	if found.Warnings().HasErrors() {
-		t.Error("warnings have errors")
-	}
-	if got := found.Warnings()[0].String(); !strings.HasPrefix(got,
-		"ld.cf:1:12: warning: checkcount is deprecated") {
-		t.Error(got)
-	}
-	if got := found.Errors()[0]; !strings.HasPrefix(got.String(), "ld.cf:2:6: error: ") || got.Kind != "bad-value" {
-		t.Errorf("got %s %s", got.Kind, got)
-	}
-}
-
 // The first error is the one at which the Perl ldirectord stops. In a section these come first: the errors of its
 // lines, then those of the fallback, of the header, of the real servers, and a repeated section.
 func TestErrorsComeInTheOrderOfReading(t *testing.T) {
@@ -70,16 +53,9 @@ func TestRenderShowsTheSurroundingsOfTheCaret(t *testing.T) {
 }
 
 func TestSuggestions(t *testing.T) {
-	for word, want := range map[string]string{
-		"chekinterval": "checkinterval", "CheckInterval": "checkinterval", "recieve": "receive",
-		"password":       "passwd",
-		"fallbackcomand": "fallbackcommand", "sheduler": "scheduler", "quiecent": "quiescent",
-		"virtual_host": "virtualhost",
-		"checkint":     "checkinterval", "exp": "expect", "pa": "", "laod": "load", "laoz": "", "lod": "load",
-		"check": "", "ops": "ops", "op": "ops", "weight": "", "quorum": "", "x": "", "": "",
-		strings.Repeat("a", 1000): "",
-	} {
-		testkit.Equal(t, nearest(word, directiveNames), want, word)
+	rows := testkit.Table(t, "../testdata/parser/suggestions.txt", 2)
+	for _, row := range append(rows, []string{"", ""}, []string{strings.Repeat("a", 1000), ""}) {
+		testkit.Equal(t, nearest(row[0], directiveNames), row[1], row[0])
 	}
 }
 

@@ -12,50 +12,25 @@ import (
 // Parts mean what their lines mean in one file, and findings have their places.
 func TestParts(t *testing.T) {
 	const main = "include=a*\nvirtual=192.0.2.1:80\n\treal=192.0.2.9:80 masq\n"
-	const section = "virtual=192.0.2.%d:80\n\treal=192.0.2.9:80 masq\n"
-	two, three := fmt.Sprintf(section, 2), fmt.Sprintf(section, 3)
-	for _, row := range []struct {
-		parts []Part
-		said  string // all findings
-	}{
-		{[]Part{{Path: "a", Text: []byte(two)}, {Path: "a b", Text: []byte(three)}}, ""},
-		{[]Part{{}}, `ld.cf:1:9: warning: there is no file "a*"`},
-		{[]Part{{Path: ".a", Left: IsCopy}},
-			`ld.cf:1:9: warning: ".a" is not read: its name is that of a copy`},
-		{[]Part{{Path: "a", Left: "permission denied"}},
-			`ld.cf:1:9: error: "a" cannot be read: permission denied`},
-		{[]Part{{Path: "a", Text: []byte("\n" + two + two)}},
-			"a:4:9: error: tcp:192.0.2.2:80 of line 4 is already in line 2"},
-		{[]Part{{Path: "a", Text: []byte(two)}, {Path: "b", Text: []byte(two)}},
-			"b:1:9: error: tcp:192.0.2.2:80 of line 1 is already in line 1 of a"},
-		{[]Part{{Path: "a", Text: []byte("\treal=192.0.2.9:80 masq\n")}},
-			"a:1:2: error: real is outside of a section; it belongs below a virtual, indented by four " +
-				"blanks or a tab"},
-		{[]Part{{Path: "a", Text: []byte("supervised\n")}},
-			"a:1:1: error: supervised is not followed by =; a line is NAME = VALUE or a comment after #"},
-		{[]Part{{Path: "a", Text: []byte("callback=\"x\"\n")}},
-			"a:1:1: error: callback is in a part, which has only sections; it belongs in ld.cf"},
-		{[]Part{{Path: "ld.cf", Text: []byte("include=a*\n")}},
-			"ld.cf:1:1: error: include is in a part, which has only sections; it belongs in ld.cf"},
-		{[]Part{{Path: "a", Text: []byte(two)}, {Path: ".a", Left: IsCopy}, {Path: "b", Text: []byte(three)}},
-			`ld.cf:1:9: warning: ".a" is not read: its name is that of a copy`},
-		{[]Part{{Path: "a", Text: []byte("\ufeff" + two)}},
-			"a:1:1: warning: the file begins with a byte-order mark, which the Perl ldirectord refuses"},
-		// Each is told, although the lines have the same number.
-		{[]Part{{Path: "a", Text: []byte(strings.Replace(two, "masq", "mask", 1))},
-			{Path: "b", Text: []byte(strings.Replace(three, "masq", "mask", 1))}},
-			`a:2:20: error: "mask" is not a forwarding method; it must be gate, masq or ipip
-b:2:20: error: "mask" is not a forwarding method; it must be gate, masq or ipip`},
-	} {
-		text := testkit.Must(Join("ld.cf", []byte(main), row.parts))(t)
+	for _, row := range testkit.Table(t, "../testdata/parser/parts.txt", 2) {
+		var parts []Part
+		for written := range strings.SplitSeq(row[0], " & ") {
+			path, lines, isRead := strings.Cut(written, ": ")
+			if isRead {
+				text := strings.ReplaceAll(lines, "; ", "\n") + "\n"
+				parts = append(parts, Part{Path: path, Text: []byte(text)})
+				continue
+			}
+			path, why, _ := strings.Cut(strings.Trim(written, "-"), "! ")
+			parts = append(parts, Part{Path: path, Left: why})
+		}
+		text := testkit.Must(Join("ld.cf", []byte(main), parts))(t)
 		_, found := parse(t.Context(), "ld.cf", text, Options{})
-		said := ""
+		var said []string
 		for _, d := range found {
-			said += d.String() + "\n"
+			said = append(said, d.String())
 		}
-		if strings.TrimSpace(said) != row.said {
-			t.Errorf("of %q\n%s\nwant\n%s", text, said, row.said)
-		}
+		testkit.Equal(t, strings.Join(said, " & "), row[1], row[0])
 	}
 }
 

@@ -1,6 +1,7 @@
 package parser
 
 import (
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -84,40 +85,16 @@ func TestLayoutDoesNotChangeTheMeaning(t *testing.T) {
 }
 
 func TestLayoutWarningsNameTheirLine(t *testing.T) {
-	for name, tc := range map[string]struct {
-		src  string
-		line []int
-	}{
-		"what the Perl ldirectord accepts is not warned about": {
-			"checktimeout=3 # text\nvirtual=1 # text\n\treal=192.0.2.1 gate # text\n\tservice=none\n", nil},
-		"one for an indented global": {"fork=no\n\tautoreload=yes # text\n",
-			[]int{2}},
-		"one for the little indentation of a section": {
-			"virtual=1\n  real=192.0.2.1 gate\n  service=none\n", []int{2}},
-		"one for a gap in a section": {
-			"virtual=1\n\tservice=none\n\n\treal=192.0.2.1 gate\n\treal=192.0.2.2 gate\n", []int{4}},
-		"one for a section that is not indented": {
-			"virtual=1\nreal=192.0.2.1 gate\nservice=none\n", []int{2}},
-		"one for the mark before a checkdef": {
-			"\ufeffcheckdef=a\n\tservice=http\nvirtual=1\n\tservice=a\n\treal=192.0.2.1 gate\n", []int{1}},
-		"one for the carriage returns of a file": {"fork=no\r\nautoreload=yes\r\n", []int{1}},
-		"each for comments": {"fork=no # a\nautoreload=yes # b\n",
-			[]int{1, 2}},
-		"a blank after a list of states": {
-			"emailalertstatus=running , stopping \nvirtual=1\n\tservice=none\n\treal=192.0.2.1 gate\n" +
-				"\temailalertstatus=running ,\n", []int{1}},
-		"a section continues after a global": {
-			"virtual=1\n\tservice=none\nfork=no\n\treal=192.0.2.1 gate\n", []int{4}},
-	} {
-		_, found := parseText(t, tc.src)
-		var lines []int
+	for _, row := range testkit.Table(t, "../testdata/parser/layouts.txt", 3) {
+		_, found := parseText(t, asWritten.Replace(row[1]))
+		var lines []string
 		for _, d := range found {
 			if d.Kind != layout {
-				t.Errorf("%s: %s", name, d)
+				t.Errorf("%s: %s", row[0], d)
 			}
-			lines = append(lines, int(d.Pos.Line))
+			lines = append(lines, fmt.Sprint(d.Pos.Line))
 		}
-		testkit.Same(t, lines, tc.line, name, "warnings in lines")
+		testkit.Equal(t, strings.Join(lines, " "), row[2], row[0], "warnings in lines")
 	}
 }
 

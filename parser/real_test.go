@@ -50,19 +50,6 @@ func TestRealServers(t *testing.T) {
 	}
 }
 
-func TestRangesOfAFileAreBounded(t *testing.T) {
-	var src strings.Builder
-	src.WriteString("virtual=192.0.2.1:80\n\tservice=http\n")
-	for i := range 6 {
-		fmt.Fprintf(&src, "\treal=10.%d.0.0->10.%d.255.255:80 gate\n", i, i)
-	}
-	cfg, found := parseText(t, src.String())
-	if cfg != nil || len(found.Errors()) != 1 || found.Errors()[0].Kind != tooLarge ||
-		found.Errors()[0].Pos.Line != 7 {
-		t.Errorf("got %v", found.Errors())
-	}
-}
-
 func TestWhatAnHTTPCheckAsksFor(t *testing.T) {
 	for _, tc := range []struct{ section, want string }{
 		{"real=192.0.2.2:80 gate\n\trequest=\"a\"", "http://192.0.2.2:80/a"},

@@ -11,44 +11,15 @@ import (
 
 // What a list says, and which lists are refused as a whole.
 func TestListsOfRealServers(t *testing.T) {
-	for text, want := range map[string]string{
-		"":                                "[]",
-		"# none\n\n":                      "[]",
-		"10.2.0.1\nweb:80 # the second\n": "[{10.2.0.1   false } {web:80   false }]",
-		"fe00::1\n[fe00::2]:80\r\n":       "[{[fe00::1]   false } {[fe00::2]:80   false }]",
-		`[{"targets": ["a:1", "b"], "labels": {"weight": "3", "method": "gate", "backup": "yes", "x": "y"}}, ` +
-			`{"targets": ["c"]}]`: "[{a:1 gate 3 true } {b gate 3 true } {c   false }]",
-		"[]":              "[]",
-		"10.2.0.1":        "its last line is not complete: it does not end with a line feed",
-		"10.2.0.1 gate\n": `line 1: "gate" follows the server; a line has one address or name`,
-		"a/b\n":           `line 1: "a/b" is not a server; it must be ADDRESS, NAME, ADDRESS:PORT or NAME:PORT`,
-		"a->b\n": `line 1: "a->b" is not a server; it must be ADDRESS, NAME, ` +
-			`ADDRESS:PORT or NAME:PORT`,
-		"a:http\n": `line 1: the port of "a:http" must be a number from 1 to 65535`,
-		"a:0\n":    `line 1: the port of "a:0" must be a number from 1 to 65535`,
-		"10.2.0:80\n": "line 1: 10.2.0:80 cannot be a server: an IPv4 address is four numbers from 0 to 255 " +
-			"without leading zeros",
-		"# one\n\na\nb:x\n": `line 4: the port of "b:x" must be a number from 1 to 65535`,
-		"::ffff:10.2.0.1\n": "[{10.2.0.1   false }]",
-		"0.0.0.0:80\n":      "line 1: 0.0.0.0:80 cannot be a server: it is not the address of a host",
-		"[ff02::1]:80\n":    "line 1: [ff02::1]:80 cannot be a server: it is a multicast address",
-		`[{"targets": ["a"], "labels": {"weight": "-1"}}]`: `weight="-1" of a must be a whole number from 0 ` +
-			`to 2147483647`,
-		`[{"targets": ["a"], "labels": {"method": "nat"}}]`: `method="nat" of a must be gate, masq or ipip`,
-		`[{"targets": ["a"], "labels": {"backup": "1"}}]`:   `backup="1" of a must be yes or no`,
-		`[{"targets": ["a"]`:                                "as JSON: unexpected end of JSON input",
-		`[{"targets": [""]}]`: `"" is not a server; it must be ADDRESS, NAME, ` +
-			`ADDRESS:PORT or NAME:PORT`,
-		strings.Repeat("a\n", maxOfList+1): "it has more than 10000 servers",
-	} {
-		list, err := ReadList([]byte(text))
+	rows := testkit.Table(t, "../testdata/parser/lists.txt", 2)
+	rows = append(rows, []string{strings.Repeat("a\\n", maxOfList+1), "it has more than 10000 servers"})
+	for _, row := range rows {
+		list, err := ReadList([]byte(asWritten.Replace(row[0])))
 		got := fmt.Sprint(list)
 		if err != nil {
 			got = err.Error()
 		}
-		if got != want {
-			t.Errorf("%.40q: %s, want %s", text, got, want)
-		}
+		testkit.Equal(t, got, row[1], fmt.Sprintf("%.40s", row[0]))
 	}
 }
 

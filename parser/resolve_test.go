@@ -149,14 +149,6 @@ func TestParseEndsWithItsContext(t *testing.T) {
 	})
 }
 
-func TestWithoutAResolverNamesAreErrors(t *testing.T) {
-	const src = "virtual=vip:http\n\treal=192.0.2.1:www masq\n"
-	_, found := parseText(t, src)
-	if errs := found.Errors(); len(errs) != 2 || errs[0].Kind != badVirtualAddress || errs[1].Kind != realPort {
-		t.Errorf("got %v", errs)
-	}
-}
-
 // answers is a Resolver in which each host has these addresses, if the family is asked for.
 type answers map[string][]netip.Addr
 

@@ -16,6 +16,9 @@ var usual = map[string]string{
 	"real2":    "real=192.0.2.3:80 masq",
 }
 
+// asWritten is the text of a file whose ends of lines and tabs are written out in a row.
+var asWritten = strings.NewReplacer(`\n`, "\n", `\r`, "\r", `\t`, "\t")
+
 // rowOf is the file of a row.
 func rowOf(lines string) (file string) {
 	indent := ""
@@ -39,11 +42,12 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 	const virtual, real = "virtual=192.0.2.1:80\n", "\treal=192.0.2.2:80 masq\n"
 	rows := [][]string{
 		{rowOf("fastinterval=1; virtual; real; fastinterval=2; virtual=192.0.2.9:80; real; failurecount=2"),
-			"", "\nfastinterval has"},
-		{virtual + "\treal=192.0.2.2:80 masq 5,\tu:9\n", "", "5"},
-		{virtual + real + "\tfallback=192.0.2.300:web\n", "out leading zeros\nthe port \"web\" cannot be used",
-			""},
-		{"fallback=192.0.2.300:65536\n", "out leading zeros\nthe port \"65536\" cannot be used", ""},
+			"", "\nno-effect"},
+		{virtual + "\treal=192.0.2.2:80 masq 5,\tu:9\n", "", `"5"`},
+		{virtual + real + "\tfallback=192.0.2.300:web\n",
+			" zeros\nfallback-port-unresolved a.cf:3:23: error: the port \"web\" cannot be used", ""},
+		{"fallback=192.0.2.300:65536\n",
+			" zeros\nfallback-port-unresolved a.cf:1:22: error: the port \"65536\" cannot be used", ""},
 		{virtual + "    \v\n", "a line of the section has only blanks", ""},
 		{virtual + "   \v\v\n", "", "a line of the section has only blanks"},
 		{virtual + "supervised\n", "supervised has no value", "unknown"},
@@ -55,7 +59,7 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 		_, found := Parse(t.Context(), "a.cf", []byte(row[0]), Options{})
 		var all strings.Builder
 		for _, d := range found {
-			all.WriteString(d.Text + "\n")
+			all.WriteString(d.Kind + " " + d.String() + "\n")
 		}
 		said, not := row[1], row[2]
 		if !strings.Contains(all.String(), said) || not != "" && strings.Contains(all.String(), not) {

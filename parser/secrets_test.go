@@ -14,6 +14,7 @@ import (
 func TestAConfigurationIsShownWithoutItsSecrets(t *testing.T) {
 	src := "webhook = https://s3cret:s3cret@host/s3cret?s3cret\nvirtual = 10.1.0.1:80\n real = 10.2.0.1:80 gate\n" +
 		" service = http\n" +
+		" alsocheck = http_proxy 81 \"http://me:s3cret@a.b/x\"\n" +
 		" httpheader = \"X-Token: s3cret\"\n request = \"http://s3cret:s3cret@host/page\"\n"
 	for _, d := range Directives() {
 		if d.Secret && d.Section() && d.Name != "httpheader" {
@@ -36,6 +37,7 @@ func TestAConfigurationIsShownWithoutItsSecrets(t *testing.T) {
 		t.Errorf("secrets are shown:\n%s", shown)
 	}
 	for _, word := range []string{"http://…@host/page", "http://…@10.2.0.1/page", "X-Token: …", "anonymous",
+		"http://…@a.b/x",
 		`"webhook":"…"`} {
 		if !strings.Contains(shown, word) {
 			t.Errorf("%q is not shown:\n%s", word, shown)

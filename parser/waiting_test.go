@@ -40,41 +40,35 @@ func TestNamesWithoutAnAnswer(t *testing.T) {
 		}
 		return nil
 	}
-	for _, row := range testkit.Table(t, "../testdata/parser/waiting.txt", 5) {
-		src, wait, lookups := rowOf(row[1]), strings.Contains(row[2], "wait"),
-			strings.Contains(row[2], "lookups")
-		t.Run(row[0], func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				cfg, found := parse(t.Context(), "ld.cf", []byte(src),
-					Options{Resolver: hosts{"here": "192.0.2.7"}, Last: known, Wait: wait})
-				testkit.Equal(t, found.OnlyLookups(), lookups, "refused for look-ups alone")
-				var got []string
-				for _, d := range found.Errors() {
-					got = append(got, strings.TrimPrefix(d.String(), "ld.cf:"))
-				}
-				if cfg == nil {
-					if errs := strings.Join(got, "; "); row[4] != "" && errs != row[4] {
-						t.Errorf("got %s\nwant %s", errs, row[4])
-					}
-					return
-				}
-				for _, r := range cfg.Virtuals[0].Reals {
-					got = append(got, r.Addr.String())
-				}
-				for _, w := range cfg.Virtuals[0].Waiting {
-					got = append(got, "["+w.Name+"]")
-				}
-				testkit.Equal(t, strings.Join(got, " "), row[4])
-				warned := 0
-				for _, d := range found.Warnings() {
-					if d.Kind == nameInVain {
-						warned++
-					}
-				}
-				testkit.Equal(t, fmt.Sprint(warned), cmp.Or(row[3], "0"), "warnings of names", found)
-			})
-		})
-	}
+	testkit.Stories(t, "../testdata/parser/waiting.txt", 5, func(t *testing.T, row []string) {
+		o := Options{Resolver: hosts{"here": "192.0.2.7"}, Last: known, Wait: strings.Contains(row[2], "wait")}
+		cfg, found := parse(t.Context(), "ld.cf", []byte(rowOf(row[1])), o)
+		testkit.Equal(t, found.OnlyLookups(), strings.Contains(row[2], "lookups"), "refused for look-ups alone")
+		var got []string
+		for _, d := range found.Errors() {
+			got = append(got, strings.TrimPrefix(d.String(), "ld.cf:"))
+		}
+		if cfg == nil {
+			if errs := strings.Join(got, "; "); row[4] != "" && errs != row[4] {
+				t.Errorf("got %s\nwant %s", errs, row[4])
+			}
+			return
+		}
+		for _, r := range cfg.Virtuals[0].Reals {
+			got = append(got, r.Addr.String())
+		}
+		for _, w := range cfg.Virtuals[0].Waiting {
+			got = append(got, "["+w.Name+"]")
+		}
+		testkit.Equal(t, strings.Join(got, " "), row[4])
+		warned := 0
+		for _, d := range found.Warnings() {
+			if d.Kind == nameInVain {
+				warned++
+			}
+		}
+		testkit.Equal(t, fmt.Sprint(warned), cmp.Or(row[3], "0"), "warnings of names", found)
+	})
 }
 
 func TestTheNamesOfAConfiguration(t *testing.T) {

@@ -2,12 +2,11 @@ package parser
 
 import (
 	"testing"
-	"time"
 
 	"ldirectord/internal/testkit"
 )
 
-// watch applies to some checks of a section only. It also sets how long their connections may be silent.
+// watch applies to some checks of a section only.
 func TestWhichChecksAreWatched(t *testing.T) {
 	for _, row := range testkit.Table(t, "../testdata/parser/watch.txt", 3) {
 		src := rowOf(row[0])
@@ -20,14 +19,7 @@ func TestWhichChecksAreWatched(t *testing.T) {
 		Virtuals[0]; v.Watches(&v.Reals[0]) {
 		t.Error("a server without a port is watched")
 	}
-	for text, silence := range map[string]time.Duration{"yes": 0, "1": time.Second, "2m": 2 * time.Minute} {
-		if w := mustParse(t, "watch="+text+"\n").Global.Watch; w.Silence != silence || !w.On {
-			t.Errorf("%s: %+v", text, w)
-		}
-	}
-	if shown := asJSON(t, mustParse(t, "watch=2m\n"))["global"].(object)["watch"]; shown != "120s" {
-		t.Errorf("JSON: %v", shown)
-	}
+
 }
 
 func holdWatch(t *testing.T, src string, want bool) {

@@ -28,6 +28,7 @@ func TestOptionsOfEveryCommand(t *testing.T) {
 // The table of options has exactly the options that the program takes.
 func TestTheTableOfCommandsNamesEveryOption(t *testing.T) {
 	var named []string
+	rows := names(optionRows)
 	for _, e := range optionRows {
 		if e.chapter == everyCommand {
 			named = append(named, e.name)
@@ -48,8 +49,8 @@ func TestTheTableOfCommandsNamesEveryOption(t *testing.T) {
 		}
 	}
 	new(options).flags().VisitAll(func(f *pflag.Flag) {
-		if !f.Hidden && !slices.Contains(named, f.Name) {
-			t.Errorf("no command has --%s", f.Name)
+		if !f.Hidden && !(slices.Contains(rows, f.Name) && slices.Contains(named, f.Name)) {
+			t.Errorf("no command has --%s, or it has no row", f.Name)
 		}
 	})
 }

@@ -1,69 +1,14 @@
 package main
 
 import (
-	"maps"
 	"os"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
-	"github.com/spf13/pflag"
-
 	"ldirectord/internal/testkit"
 )
-
-// inNeed is what a text for users must name.
-type inNeed struct{ commands, options, topics bool }
-
-// Each text for users names every command, option and topic that the program has.
-func TestEachTextNamesEveryCommandAndOption(t *testing.T) {
-	for path, of := range map[string]inNeed{
-		"help/short.txt":                             {commands: true, topics: true},
-		"help/commands.txt":                          {commands: true},
-		"help/options.txt":                           {options: true},
-		"../../docs/man/ldirectord.8":                {commands: true, options: true, topics: true},
-		"../../packaging/completion/ldirectord.bash": {commands: true, options: true, topics: true},
-	} {
-		text := testkit.Read(t, path)
-		var words []string
-		if of.commands {
-			words = append(words, slices.Sorted(maps.Keys(commands))...)
-		}
-		if of.options {
-			new(options).flags().VisitAll(func(f *pflag.Flag) {
-				if !f.Hidden {
-					words = append(words, "--"+f.Name)
-				}
-			})
-		}
-		if of.topics {
-			words = append(words, topics...)
-		}
-		plain := strings.NewReplacer(`\-`, "-", "Fl -", "--").Replace(text) // without the marks of mdoc
-		for _, word := range words {
-			if !regexp.MustCompile(`(^|[^-\w])` + word + `($|[^-\w])`).MatchString(plain) {
-				t.Errorf("%s does not name %s", path, word)
-			}
-		}
-	}
-}
-
-func TestTheManualNamesNoCommandThatIsNone(t *testing.T) {
-	text := testkit.Read(t, "../../docs/man/ldirectord.8")
-	_, chapter, _ := strings.Cut(text, "\n.Sh COMMANDS\n")
-	chapter, _, _ = strings.Cut(chapter, "\n.Sh ")
-	named := regexp.MustCompile(`(?m)^\.It Ic ([a-z-]+)`).FindAllStringSubmatch(chapter, -1)
-	if len(named) != len(commands) {
-		t.Errorf("the manual has %d commands, the program %d", len(named), len(commands))
-	}
-	for _, n := range named {
-		if !isCommand(n[1]) {
-			t.Errorf("the manual has the command %s", n[1])
-		}
-	}
-}
 
 func TestTheShortHelpFitsAScreen(t *testing.T) {
 	var text strings.Builder
@@ -79,7 +24,11 @@ func TestTheShortHelpFitsAScreen(t *testing.T) {
 	}
 }
 
+// The text on --help names the topics, and each of them has a text.
 func TestEachTopicHasHelp(t *testing.T) {
+	_, named, _ := strings.Cut(strings.Join(strings.Fields(optionsText), " "), "The topics are ")
+	named, _, _ = strings.Cut(strings.Replace(named, " and ", ", ", 1), ".")
+	testkit.Equal(t, named, strings.Join(topics, ", "), "the topics of --help")
 	for _, topic := range topics {
 		var text strings.Builder
 		if err := showHelp(&text, topic); err != nil || text.Len() < 100 {

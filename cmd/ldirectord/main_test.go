@@ -58,6 +58,8 @@ func program(t *testing.T) string {
 //	await FILE REGEXP  waits until the file matches; await ! until it does not, or is not there. A URL is one, too
 //	asks METHOD,… URL REGEXP [HOST]  compares a web server's answer, from its status on, or why there is none
 //	shows REGEXP ARG…  runs the same until its standard output matches, whatever its exit status is
+//	nobody N ARG…      is exits by a user without rights; what is printed is in the file said
+//	links DIR          fails if a link in the guides of an installed folder leads to no file
 //	signal NAME        sends a signal to the daemon of ld.cf, and waits for the end of one that is killed
 //	[root] …           only root does this line; [ipvs] where the kernel has IPVS, [pingless] where unshare and
 //	                   setpriv can take the right to send pings away
@@ -81,6 +83,8 @@ func runScripts(t *testing.T, dir string) {
 			"await":  await,
 			"shows":  shows,
 			"signal": sendSignal,
+			"nobody": nobody,
+			"links":  links,
 		},
 		Condition: func(what string) (bool, error) {
 			switch what {
@@ -96,6 +100,12 @@ func runScripts(t *testing.T, dir string) {
 			return false, fmt.Errorf("%s is no condition", what)
 		},
 		Setup: func(e *testscript.Env) error {
+			repository, err := filepath.Abs("../..")
+			if err != nil {
+				return err
+			}
+			e.Setenv("REPO", repository)
+			e.Setenv("USERS_HOME", os.Getenv("HOME")) // with the caches of go
 			e.Setenv("HOSTNAME", "director1")
 			e.Setenv("LOOPBACK", testkit.OwnLoopback())
 			// without it each program under the race detector ends a second later
@@ -147,9 +157,43 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 
 // execHere runs ldirectord with this test's run folder and table.
 func execHere(ts *testscript.TestScript, args []string) error {
+	return ts.Exec("ldirectord", argsHere(ts, args)...)
+}
+
+func argsHere(ts *testscript.TestScript, args []string) []string {
 	dir := ts.MkAbs(".")
-	return ts.Exec("ldirectord", append([]string{"--rundir", dir, "--ipvs", "memory:" +
-		filepath.Join(dir, "table")}, args...)...)
+	return append([]string{"--rundir", dir, "--ipvs", "memory:" + filepath.Join(dir, "table")}, args...)
+}
+
+func nobody(ts *testscript.TestScript, _ bool, args []string) {
+	dir := ts.MkAbs(".")
+	ts.Check(os.Chmod(filepath.Dir(dir), 0o755))
+	c := exec.Command("/proc/self/exe") // the path of the program is closed to other users
+	c.Args = append([]string{"ldirectord"}, argsHere(ts, args[1:])...)
+	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	out, err := c.CombinedOutput()
+	ts.Check(os.WriteFile(filepath.Join(dir, "said"), out, 0o600))
+	if strconv.Itoa(c.ProcessState.ExitCode()) != args[0] {
+		ts.Fatalf("%v, want the exit status %s:\n%s", err, args[0], out)
+	}
+}
+
+func links(ts *testscript.TestScript, _ bool, args []string) {
+	link, followed := regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`), 0
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/measured/*.md"} {
+		guides, _ := filepath.Glob(filepath.Join(ts.MkAbs(args[0]), pattern))
+		for _, guide := range guides {
+			for _, m := range link.FindAllStringSubmatch(ts.ReadFile(guide), -1) {
+				followed++
+				if _, err := os.Stat(filepath.Join(filepath.Dir(guide), m[1])); err != nil {
+					ts.Fatalf("%s: the link %s leads nowhere", guide, m[1])
+				}
+			}
+		}
+	}
+	if followed < 40 {
+		ts.Fatalf("only %d links in %s", followed, args[0])
+	}
 }
 
 // awaitLimit is long: on a busy machine an event may be late.

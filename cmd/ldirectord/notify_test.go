@@ -19,26 +19,13 @@ import (
 )
 
 func TestStatesOfNotify(t *testing.T) {
-	for line, want := range map[string]string{
-		"master":                     "true",
-		"Backup":                     "false",
-		"FAULT":                      "false",
-		"stop":                       "false",
-		"INSTANCE VI_1 MASTER 150":   "true",
-		"GROUP G1 BACKUP 0":          "false",
-		"INSTANCE MASTER DELETED 99": "false",
-		"active":                     `"active": master, backup, fault and stop are allowed`,
-		"INSTANCE VI_1 UP 150":       `"UP": master, backup, fault and stop are allowed`,
-		"VI_1 MASTER":                `"VI_1 MASTER": STATE, or INSTANCE|GROUP NAME STATE PRIORITY, is allowed`,
-		"master one two three": `"master one two three": STATE, or INSTANCE|GROUP NAME STATE PRIORITY, ` +
-			`is allowed`,
-	} {
-		serve, err := vrrpServes(strings.Fields(line))
+	for _, row := range testkit.Table(t, "../../testdata/options/notify.txt", 2) {
+		serve, err := vrrpServes(strings.Fields(row[0]))
 		got := strconv.FormatBool(serve)
 		if err != nil {
 			got = err.Error()
 		}
-		testkit.Equal(t, got, want, line)
+		testkit.Equal(t, got, row[1], row[0])
 	}
 }
 

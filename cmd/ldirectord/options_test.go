@@ -3,35 +3,9 @@ package main
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"ldirectord/internal/testkit"
 )
-
-// -v prints the version, as in the Perl ldirectord, except after status.
-func TestTwoMeaningsOfV(t *testing.T) {
-	for line, want := range map[string]options{
-		"-v":                    {Version: true},
-		"-v a.cf status":        {Version: true},
-		"status -v":             {verb: "status", Verbose: true},
-		"a.cf status -v":        {config: "a.cf", verb: "status", Verbose: true},
-		"a.cf status --json -v": {config: "a.cf", verb: "status", Verbose: true, JSON: true},
-		"a.cf status --verbose": {config: "a.cf", verb: "status", Verbose: true},
-		"a.cf stop -v":          {config: "a.cf", verb: "stop"},
-		"a.cf stop whatever":    {config: "a.cf", verb: "stop"},
-	} {
-		var got options
-		if err := got.parse(strings.Fields(line)); err != nil {
-			t.Errorf("%s: %v", line, err)
-			continue
-		}
-		if got.Version != want.Version || !want.Version &&
-			(got.config != want.config || got.verb != want.verb || got.Verbose != want.Verbose ||
-				got.JSON != want.JSON) {
-			t.Errorf("%s: %+v", line, got)
-		}
-	}
-}
 
 // Without --rundir a daemon's files are in /run, or in /run/ldirectord where systemd made that for it.
 func TestTheRunFolder(t *testing.T) {
@@ -52,35 +26,6 @@ func TestTheRunFolder(t *testing.T) {
 	}
 }
 
-func TestACutCommandIsCompleted(t *testing.T) {
-	for word, want := range map[string]string{"stat": "status", "strat": "start", "conn": "connections",
-		"sta": "start"} {
-		if want != "" {
-			want = " (did you mean " + want + "?)"
-		}
-		testkit.Equal(t, unknownCommand(word).Error(), `unknown command "`+word+`"`+want)
-	}
-}
-
-// A bare number after --watch is one of seconds.
-func TestWatchInSeconds(t *testing.T) {
-	for line, want := range map[string]time.Duration{
-		"ld.cf status --watch":      2 * time.Second,
-		"ld.cf status --watch -v":   2 * time.Second,
-		"ld.cf status --watch=1":    time.Second,
-		"ld.cf status --watch 1 -v": time.Second,
-		"status --watch 90":         90 * time.Second,
-		"status -v --watch=5m":      5 * time.Minute,
-		"--watch=7 ld.cf status":    7 * time.Second,
-		"--watch 7 ld.cf status":    7 * time.Second,
-	} {
-		var o options
-		if err := o.parse(strings.Fields(line)); err != nil || o.Watch != want || o.verb != "status" {
-			t.Errorf("%s: %v, %v, want %v", line, o.Watch, err, want)
-		}
-	}
-}
-
 // Too few words and too many, an unknown option and a wrong value are refused by a message of our own, which names what
 // is allowed.
 func TestLinesThatAreRefused(t *testing.T) {
@@ -89,21 +34,23 @@ func TestLinesThatAreRefused(t *testing.T) {
 	}
 }
 
-// The Perl ldirectord takes its long options in capitals, and their short names as long ones.
-func TestOptionsAsThePerlTakesThem(t *testing.T) {
-	for _, word := range []string{"--DEBUG", "--Debug", "--d", "-dd"} {
+// What the words of a line are: the file, the command, options.
+func TestLinesThatAreTaken(t *testing.T) {
+	for _, row := range testkit.Table(t, "../../testdata/options/taken.txt", 2) {
 		var o options
-		if err := o.parse([]string{word, "a.cf", "status"}); err != nil || !o.Debug {
-			t.Errorf("%s: %v, debug %t", word, err, o.Debug)
+		testkit.OK(t, o.parse(strings.Fields(row[0])), row[0])
+		got := []string{o.config, o.verb}
+		if o.Version {
+			got = []string{"version"} // whatever else is there
 		}
-	}
-	for _, word := range []string{"--Version", "--v"} {
-		var o options
-		if err := o.parse([]string{word}); err != nil || !o.Version {
-			t.Errorf("%s: %v, version %t", word, err, o.Version)
+		for i, given := range []bool{o.Debug, o.JSON, o.Verbose} {
+			if given {
+				got = append(got, []string{"debug", "json", "verbose"}[i])
+			}
 		}
-	}
-	if err := new(options).parse([]string{"-D", "a.cf", "status"}); err == nil {
-		t.Error("-D is taken")
+		if o.Watch > 0 {
+			got = append(got, o.Watch.String())
+		}
+		testkit.Equal(t, strings.TrimSpace(strings.Join(got, " ")), row[1], row[0])
 	}
 }

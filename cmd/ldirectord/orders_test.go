@@ -4,10 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -47,27 +44,6 @@ func TestReloadHasItsOwnAnswer(t *testing.T) {
 				t.Errorf("%v, want %s", err, c.want)
 			}
 		})
-	}
-}
-
-// Every user who may read the files of recorded orders can lock them. No other process locks them, so nothing is
-// delayed.
-func TestALockOnWhatIsRememberedHoldsUpNothing(t *testing.T) {
-	d := launched(t, "standby", twoServers)
-	d.tell("notify", "backup")
-	d.tell("drain", "10.2.0.1")
-	for _, name := range []string{"role", "drain"} {
-		f := testkit.Must(os.Open(filepath.Join(d.dir, "ldirectord.ld.cf."+name)))(t)
-		defer f.Close()
-		testkit.OK(t, syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB))
-		testkit.Equal(t, testkit.Must(os.Lstat(f.Name()))(t).Mode(), 0o600, name, "mode")
-	}
-	d.tell("notify", "master")
-	d.tell("drain", "10.2.0.2", "--force")
-	d.tell("restart")
-	if r := d.report(); r.Role != "active" || r.Virtuals[0].Servers[0].State != "drained" ||
-		r.Virtuals[0].Servers[1].State != "drained" {
-		t.Errorf("after a restart: %s, %v", r.Role, r.Virtuals[0].Servers)
 	}
 }
 

@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"strings"
 	"testing"
@@ -12,7 +10,8 @@ import (
 	"ldirectord/internal/testkit"
 )
 
-// The first view of 10,000 servers, a thousand of which are down, takes at most 300 ms and 60 kB.
+// The first view of 10,000 servers, a thousand of which are down, takes at most 300 ms. Its size is tested
+// where pages are made.
 func TestRealPageOfTenThousandServers(t *testing.T) {
 	if os.Getenv("REAL_TESTS") == "" {
 		t.Skip("measures the time, which needs a quiet machine: make test-all")
@@ -29,37 +28,18 @@ func TestRealPageOfTenThousandServers(t *testing.T) {
 		}
 	}
 	launched(t, "start", config.String())
-	transport := &http.Transport{DisableCompression: true}
-	defer transport.CloseIdleConnections()
-	client := &http.Client{Timeout: awaitLimit, Transport: transport}
-	get := func() (took time.Duration, text []byte) {
-		began := time.Now()
-		r, err := http.NewRequestWithContext(t.Context(), "GET", "http://"+addr+"/", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Header.Set("Accept-Encoding", "gzip")
-		answer, err := client.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer answer.Body.Close()
-		if text, err = io.ReadAll(answer.Body); err != nil {
-			t.Fatal(err)
-		}
-		return time.Since(began), text
-	}
 	within(t, "page with a thousand servers down", func() bool {
 		_, text := testkit.Fetch(t, "http://"+addr+"/")
 		return strings.Contains(text, `<b>1000</b> <span class="is">down<`) &&
 			strings.Contains(text, `<b>9000</b> <span class="is">up<`)
 	})
-	least, text := get()
-	for range 9 {
-		took, _ := get()
-		least = min(least, took)
+	least := awaitLimit
+	for range 10 {
+		began := time.Now()
+		testkit.Fetch(t, "http://"+addr+"/")
+		least = min(least, time.Since(began))
 	}
-	if t.Logf("%v, %d bytes", least, len(text)); least > 300*time.Millisecond || len(text) > 60_000 {
-		t.Errorf("%v, %d bytes", least, len(text))
+	if t.Log(least); least > 300*time.Millisecond {
+		t.Error(least)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/cgi"
 	"os"
@@ -28,6 +29,23 @@ func servesPages() {
 	}))
 	fmt.Fprintln(os.Stderr, err)
 	os.Exit(1)
+}
+
+// acceptsAll is a server process. It prints each connection that it accepts, and closes none.
+func acceptsAll() {
+	l, err := net.Listen("tcp", os.Args[1])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	kept := map[net.Conn]bool{}
+	for fmt.Println("listens"); ; fmt.Println("accepted") {
+		c, err := l.Accept()
+		if err != nil {
+			os.Exit(1)
+		}
+		kept[c] = true
+	}
 }
 
 // The file of --state is kept by one roll at a time, over each writing, and goes with the last server.

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"bytes"
+	"bufio"
 	"fmt"
 	"net"
 	"os"
@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
-	"unicode/utf8"
+	"unicode"
 
 	"golang.org/x/sys/unix"
 
@@ -32,7 +32,6 @@ type terminal struct {
 	cursor, wraps bool
 	coloured      bool // colours were used
 	row, column   int
-	rest          []byte   // of an escape sequence that is still incomplete
 	drawn         []string // earlier screens that await has not looked at
 }
 
@@ -53,12 +52,21 @@ func newTerminal(t *testing.T, columns, rows uint16) *terminal {
 	term.resize(columns, rows)
 	t.Cleanup(func() { keys.Close(); screen.Close() })
 	go func() {
-		for b := make([]byte, 4096); ; {
-			n, err := keys.Read(b)
+		for b := bufio.NewReader(keys); ; {
+			r, _, err := b.ReadRune()
 			if err != nil {
 				return
 			}
-			term.take(b[:n])
+			if r != 0x1b {
+				term.put(r)
+				continue
+			}
+			sequence := ""
+			for !unicode.IsLetter(r) && err == nil {
+				r, _, err = b.ReadRune()
+				sequence += string(r)
+			}
+			term.obey(sequence)
 		}
 	}()
 	return term
@@ -74,37 +82,6 @@ func (term *terminal) resize(columns, rows uint16) {
 		unix.IoctlSetWinsize(int(term.keys.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: rows, Col: columns}))
 }
 
-var sequence = regexp.MustCompile(`^\x1b\[([?0-9;]*)([A-Za-z])`)
-
-// take interprets what is written to the terminal. A sequence that Screen doesn't use is an error.
-func (term *terminal) take(written []byte) {
-	term.mu.Lock()
-	defer term.mu.Unlock()
-	for b := append(term.rest, written...); ; {
-		term.rest = nil
-		if len(b) == 0 {
-			return
-		}
-		if !utf8.FullRune(b) {
-			term.rest = bytes.Clone(b)
-			return
-		}
-		if b[0] != 0x1b {
-			r, size := utf8.DecodeRune(b)
-			term.put(r)
-			b = b[size:]
-			continue
-		}
-		found := sequence.FindSubmatch(b)
-		if found == nil {
-			term.rest = bytes.Clone(b)
-			return
-		}
-		term.obey(string(found[1]), found[2][0])
-		b = b[len(found[0]):]
-	}
-}
-
 func (term *terminal) shown() *[][]rune {
 	if term.other {
 		return &term.second
@@ -113,6 +90,8 @@ func (term *terminal) shown() *[][]rune {
 }
 
 func (term *terminal) put(r rune) {
+	term.mu.Lock()
+	defer term.mu.Unlock()
 	switch r {
 	case '\r':
 		term.column = 0
@@ -133,33 +112,36 @@ func (term *terminal) put(r rune) {
 	term.column++
 }
 
-func (term *terminal) obey(values string, what byte) {
-	rows := term.shown()
-	switch key := values + string(what); {
-	case key == "?1049h" || key == "?1049l":
-		term.other = what == 'h'
-	case key == "?25h" || key == "?25l":
-		term.cursor = what == 'h'
-	case key == "?7h" || key == "?7l":
-		term.wraps = what == 'h'
-	case what == 'm':
+// obey does what an escape sequence tells. One that Screen doesn't use is an error.
+func (term *terminal) obey(sequence string) {
+	term.mu.Lock()
+	defer term.mu.Unlock()
+	rows, isOn := term.shown(), strings.HasSuffix(sequence, "h")
+	switch {
+	case sequence == "[?1049h" || sequence == "[?1049l":
+		term.other = isOn
+	case sequence == "[?25h" || sequence == "[?25l":
+		term.cursor = isOn
+	case sequence == "[?7h" || sequence == "[?7l":
+		term.wraps = isOn
+	case strings.HasSuffix(sequence, "m"):
 		term.coloured = true
-	case key == "2J":
+	case sequence == "[2J":
 		*rows = nil
-	case key == "K", key == "J":
+	case sequence == "[K", sequence == "[J":
 		if term.row < len(*rows) {
 			(*rows)[term.row] = (*rows)[term.row][:min(len((*rows)[term.row]), term.column)]
 		}
-		if key == "J" {
+		if sequence == "[J" {
 			*rows = (*rows)[:min(len(*rows), term.row+1)]
 		}
-	case what == 'H':
-		fmt.Sscanf(values, "%d;%d", &term.row, &term.column)
+	case strings.HasSuffix(sequence, "H"):
+		fmt.Sscanf(sequence, "[%d;%d", &term.row, &term.column)
 		if term.row, term.column = term.row-1, term.column-1; term.row == 0 {
 			term.drawn = append(term.drawn, term.shows())
 		}
 	default:
-		term.t.Errorf("the terminal is told %q", key)
+		term.t.Errorf("the terminal is told %q", sequence)
 	}
 }
 
@@ -247,7 +229,7 @@ func watched(t *testing.T) (*runningDaemon, net.Listener) {
 func TestWatchOnATerminal(t *testing.T) {
 	d, last := watched(t)
 	term := newTerminal(t, 80, 24)
-	term.take([]byte("what was there\r\n"))
+	term.screen.WriteString("what was there\n")
 	before := term.modes()
 	cmd := term.run(nil, program(t), append(d.args, "status", "-v", "--watch=1s")...)
 	text := term.await(`1 virtual service: 0 without a server, 0 impaired`)
@@ -296,7 +278,7 @@ func TestWatchGivesTheTerminalBack(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			term := newTerminal(t, 80, 24)
-			term.take([]byte("what was there\r\n"))
+			term.screen.WriteString("what was there\n")
 			before := term.modes()
 			cmd := term.run([]string{"NO_COLOR=1"}, program(t), append(d.args, "status", "--watch=1h")...)
 			term.await(`0 impaired(?s).*2 of 2 up`)

@@ -76,55 +76,37 @@ const daemons = 12 // of TestLongFiles
 
 // living is a daemon with autoreload.
 type living struct {
-	t                *testing.T
-	dir, path, table string
-	ended            chan error
+	*runningDaemon
+	ended chan error
 }
 
-func newLiving(t *testing.T) *living {
-	dir := t.TempDir()
-	l := &living{t, dir, filepath.Join(dir, "ld.cf"), filepath.Join(dir, "table"), make(chan error, 1)}
-	l.write("virtual=192.0.2.1:80\n")
+func newLiving(t *testing.T) living {
+	l := living{unstarted(t, ""), make(chan error, 1)}
+	l.replace("virtual=192.0.2.1:80\n")
 	daemon := l.command("start", "--foreground")
 	daemon.Stdout, daemon.Stderr = nil, nil
 	testkit.OK(t, daemon.Start())
 	go func() { l.ended <- daemon.Wait() }()
 	t.Cleanup(func() { daemon.Process.Kill(); <-l.ended })
-	for range 300 { // until it has read the file
-		if _, err := os.Stat(l.table); err == nil {
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+	within(t, "table", func() bool { _, err := os.Stat(l.path("table")); return err == nil })
 	l.adopts("192.0.2.2")
 	return l
 }
 
-// write puts a text in the place of the file, with the lines that every file here has.
-func (l *living) write(text string) {
-	text = "autoreload=yes\nlogfile=\"" + l.dir + "/log\"\n" + text
-	err := os.WriteFile(l.path+".new", []byte(text), 0o600)
-	if err == nil {
-		err = os.Rename(l.path+".new", l.path)
-	}
-	if err != nil {
-		l.t.Fatal(err)
-	}
-}
+func (l living) replace(text string) { l.runningDaemon.replace("autoreload=yes\n" + text) }
 
-func (l *living) command(words ...string) *exec.Cmd {
-	words = append([]string{"--rundir", l.dir, "--ipvs", "memory:" + l.table, l.path}, words...)
-	c := exec.Command(program(l.t), words...)
+func (l living) command(words ...string) *exec.Cmd {
+	c := exec.Command(program(l.t), append(l.args, words...)...)
 	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
 	return c
 }
 
-func (l *living) take(g *grammar, random io.Reader, files int) {
+func (l living) take(g *grammar, random io.Reader, files int) {
 	drawn := make([]byte, 64)
 	for range files {
 		_, _ = io.ReadFull(random, drawn)
 		text := harmless(g.file(drawn))
-		l.write(text)
+		l.replace(text)
 		for _, verb := range []string{"check", "plan"} {
 			out, _ := l.command(verb, "--json").CombinedOutput()
 			if !json.Valid(out) || bytes.Contains(out, []byte("a fault in ldirectord")) {
@@ -142,18 +124,13 @@ func (l *living) take(g *grammar, random io.Reader, files int) {
 }
 
 // adopts waits until the table is that of a file with one virtual service.
-func (l *living) adopts(virtual string) {
-	l.write("virtual=" + virtual + ":80\n\treal=192.0.2.98:80 masq\n\tchecktype=on\n")
-	var text []byte
-	for range 300 {
-		text, _ = os.ReadFile(l.table)
-		if bytes.Contains(text, []byte(virtual+":80 -r 192.0.2.98:80")) &&
-			bytes.Count(text, []byte("-A ")) == 1 {
-			return
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	l.t.Fatalf("the table is not that of the last file:\n%s", text)
+func (l living) adopts(virtual string) {
+	l.replace("virtual=" + virtual + ":80\n\treal=192.0.2.98:80 masq\n\tchecktype=on\n")
+	testkit.Until(l.t, awaitLimit, func() bool {
+		text, _ := os.ReadFile(l.path("table"))
+		return bytes.Contains(text, []byte(virtual+":80 -r 192.0.2.98:80")) &&
+			bytes.Count(text, []byte("-A ")) == 1
+	}, "the table is not that of the last file:", func() string { return testkit.Read(l.t, l.path("table")) })
 }
 
 // harmless is a drawn file without lines that start programs, send mail or write files, and without those that every

@@ -219,11 +219,16 @@ func answersNames(t *testing.T, says func(name string) string) {
 		t.Skip("the port is taken for TCP: ", err)
 	}
 	nameserver.Serve(t, packets, streams, says)
+	asksNamesOf(t, packets.LocalAddr().String())
+}
+
+// asksNamesOf has names looked up at a name server until the test ends.
+func asksNamesOf(t *testing.T, server string) {
 	before := net.DefaultResolver
 	t.Cleanup(func() { net.DefaultResolver = before })
 	net.DefaultResolver = &net.Resolver{PreferGo: true,
 		Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, network, packets.LocalAddr().String())
+			return (&net.Dialer{}).DialContext(ctx, network, server)
 		}}
 }
 

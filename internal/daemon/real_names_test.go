@@ -21,24 +21,12 @@ import (
 // The test starts a name server of a Debian package on loopback. It runs when REAL_TESTS is set. Without the package
 // it is skipped; with REAL_TESTS=required it fails.
 func TestRealNameServer(t *testing.T) {
-	mode := os.Getenv("REAL_TESTS")
-	if mode == "" {
+	if os.Getenv("REAL_TESTS") == "" {
 		t.Skip("needs a real server: make test-all")
 	}
-	const program = "/usr/sbin/knotd"
-	if _, err := os.Stat(program); err != nil {
-		if mode == "required" {
-			t.Fatalf("it is in the package knot: %v", err)
-		}
-		t.Skipf("it is in the package knot: %v", err)
-	}
+	program := testkit.Program(t, "knotd", "knot")
 	server, port, zone := startKnot(t, program)
-	before := net.DefaultResolver
-	t.Cleanup(func() { net.DefaultResolver = before })
-	net.DefaultResolver = &net.Resolver{PreferGo: true,
-		Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, network, fmt.Sprintf("127.0.0.1:%d", port))
-		}}
+	asksNamesOf(t, fmt.Sprintf("127.0.0.1:%d", port))
 	testkit.Until(t, awaitLimit, func() bool { return answers(t) })
 
 	const good = "web1=192.0.2.10 alias=192.0.2.10 six: six: both=192.0.2.12"

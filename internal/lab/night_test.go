@@ -46,7 +46,7 @@ var nightElsewhere = map[string]string{
 	"a name has no address":                                     "../../testdata/script/names.txtar",
 	"no mark can be set":                                        "../doctor/testdata/findings.golden",
 	"another program marks the packets of checks":               "../doctor/testdata/findings.golden",
-	"the Perl program still runs":                               "../../cmd/ldirectord/perl_test.go",
+	"the Perl program still runs":                               "../../testdata/script/perl-daemon.txtar",
 	"the daemon does not answer":                                "../../testdata/script/hung-daemon.txtar",
 	"no daemon runs":                                            "../../testdata/script/one-daemon.txtar",
 	"a daemon does not start after a boot: its file is refused": "../../testdata/script/lastgood.txtar",

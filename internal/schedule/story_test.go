@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"ldirectord/checker"
@@ -30,23 +29,19 @@ type story struct {
 }
 
 func TestStories(t *testing.T) {
-	for _, row := range testkit.Table(t, "../../testdata/schedule/stories.txt", 5) {
-		t.Run(row[0], func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := &story{Pool: run(t), t: t, tasks: map[string]*Task{}, begin: time.Now(),
-					began: map[string][]string{}}
-				go s.listen()
-				for line := range strings.SplitSeq(row[1], "; ") {
-					words := strings.Fields(line)
-					s.tasks[words[0]] = task(s.duration(words[1]), s.check(words[0], words[2:]))
-				}
-				for step := range strings.SplitSeq(row[2], "; ") {
-					s.take(strings.Fields(step))
-				}
-				s.compare(row[3], row[4])
-			})
-		})
-	}
+	testkit.Stories(t, "../../testdata/schedule/stories.txt", 5, func(t *testing.T, row []string) {
+		s := &story{Pool: run(t), t: t, tasks: map[string]*Task{}, begin: time.Now(),
+			began: map[string][]string{}}
+		go s.listen()
+		for line := range strings.SplitSeq(row[1], "; ") {
+			words := strings.Fields(line)
+			s.tasks[words[0]] = task(s.duration(words[1]), s.check(words[0], words[2:]))
+		}
+		for step := range strings.SplitSeq(row[2], "; ") {
+			s.take(strings.Fields(step))
+		}
+		s.compare(row[3], row[4])
+	})
 }
 
 func (s *story) duration(word string) time.Duration {

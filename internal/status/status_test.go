@@ -320,12 +320,6 @@ func TestAReportIsReadAsItWasWritten(t *testing.T) {
 	}
 }
 
-func TestWhatServersSayIsInNoLabel(t *testing.T) {
-	if metrics := metricsOf(t, observed(t)); strings.Contains(metrics, "starting up") {
-		t.Errorf("%s", metrics)
-	}
-}
-
 func TestLabelValuesAreEscaped(t *testing.T) {
 	now := &view.Snapshot{Virtuals: []view.Virtual{{ID: "a\\\"\nb", Servers: []view.Server{{Real: "r"}}}}}
 	testkit.Contains(t, metricsOf(t, now), `ldirectord_server_up{virtual="a\\\"\nb",real="r"} 0`)

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 )
 
 // OK ends the test if there is an error. The words say what was being done.
@@ -97,6 +98,16 @@ func Table(t testing.TB, path string, columns int) (rows [][]string) {
 		rows = append(rows, row)
 	}
 	return rows
+}
+
+// Stories plays each row of a table: a test in a bubble of its own, which has the name of the first cell.
+func Stories(t *testing.T, path string, columns int, play func(t *testing.T, row []string)) {
+	t.Helper()
+	for _, row := range Table(t, path, columns) {
+		t.Run(row[0], func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { play(t, row) })
+		})
+	}
 }
 
 // Write makes a file that only this user may read.

@@ -84,21 +84,17 @@ func take(t *testing.T, m *Mailer, p *postbox, rule *Rule, words []string) {
 }
 
 func TestStories(t *testing.T) {
-	for _, row := range testkit.Table(t, "../../../testdata/mail/stories.txt", 4) {
-		t.Run(row[0], func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				m, p := newTestMailer(t)
-				rule := changed(t, testRule(), strings.Fields(row[1]))
-				rule.Reals = append(rule.Reals, "A", "B")
-				setRule(m, rule)
-				for step := range strings.SplitSeq(row[2], "; ") {
-					take(t, m, p, &rule, strings.Fields(step))
-					synctest.Wait()
-				}
-				testkit.Equal(t, strings.Join(p.log, "; "), row[3])
-			})
-		})
-	}
+	testkit.Stories(t, "../../../testdata/mail/stories.txt", 4, func(t *testing.T, row []string) {
+		m, p := newTestMailer(t)
+		rule := changed(t, testRule(), strings.Fields(row[1]))
+		rule.Reals = append(rule.Reals, "A", "B")
+		setRule(m, rule)
+		for step := range strings.SplitSeq(row[2], "; ") {
+			take(t, m, p, &rule, strings.Fields(step))
+			synctest.Wait()
+		}
+		testkit.Equal(t, strings.Join(p.log, "; "), row[3])
+	})
 }
 
 // note writes down when something arrives. The names of servers are short in these rows.

@@ -14,19 +14,15 @@ import (
 )
 
 func TestStories(t *testing.T) {
-	for _, row := range testkit.Table(t, "../../../testdata/webhook/stories.txt", 3) {
-		t.Run(row[0], func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				r := &receiver{t: t, answers: map[string]string{}, held: make(chan struct{})}
-				p := r.newPoster()
-				for step := range strings.SplitSeq(row[1], "; ") {
-					r.take(p, strings.Fields(step))
-					synctest.Wait()
-				}
-				testkit.Equal(t, strings.Join(r.reports, "; "), row[2], "reported")
-			})
-		})
-	}
+	testkit.Stories(t, "../../../testdata/webhook/stories.txt", 3, func(t *testing.T, row []string) {
+		r := &receiver{t: t, answers: map[string]string{}, held: make(chan struct{})}
+		p := r.newPoster()
+		for step := range strings.SplitSeq(row[1], "; ") {
+			r.take(p, strings.Fields(step))
+			synctest.Wait()
+		}
+		testkit.Equal(t, strings.Join(r.reports, "; "), row[2], "reported")
+	})
 }
 
 // take takes one step of a row. Nothing else happens meanwhile.
