@@ -48,9 +48,7 @@ func TestTheControlSocketAnswersAndGoes(t *testing.T) {
 		t.Errorf("answer %q, %v", text, err)
 	}
 	testkit.FailsWith(t, testkit.Error(s.Ask(t.Context(), "/nothing")), "the daemon reports: 404", "unknown path")
-	if err := c.Close(); err != nil {
-		t.Error(err)
-	}
+	testkit.OK(t, c.Close())
 	if _, err := os.Lstat(string(s)); !os.IsNotExist(err) {
 		t.Errorf("the socket is left: %v", err)
 	}
