@@ -291,9 +291,7 @@ func TestAMissedFailureIsADifference(t *testing.T) {
 		r.Print(&sum)
 		for _, line := range []string{"Lasting differences: 1\n", "requests that write: 0\n",
 			"Failures: together: 0; shadow first: 1, by "} {
-			if !strings.Contains(sum.String(), line) {
-				t.Errorf("no %q in\n%s", line, &sum)
-			}
+			testkit.Contains(t, sum.String(), line)
 		}
 	})
 }
