@@ -80,10 +80,7 @@ func (m *machine) sync(a *Announcer, repair bool, words ...string) string {
 		w.Repair = repair
 		want = append(want, w)
 	}
-	places, err := a.Sync(m.Context(), want)
-	if err != nil {
-		m.Fatal(err)
-	}
+	places := testkit.Must(a.Sync(m.Context(), want))(m)
 	var list []string
 	for _, p := range places {
 		line := fmt.Sprintf("%s=%s", p.Addr, p.Device)
@@ -106,9 +103,7 @@ func (m *machine) found() string {
 			NoDAD, Deprecated, Tentative, DADFailed bool
 		} `json:"addr_info"`
 	}
-	if err := json.Unmarshal([]byte(m.must("-j addr show")), &devices); err != nil {
-		m.Fatal(err)
-	}
+	testkit.OK(m, json.Unmarshal([]byte(m.must("-j addr show")), &devices))
 	var list []string
 	for _, d := range devices {
 		for _, a := range d.AddrInfo {

@@ -54,28 +54,23 @@ func exists(name string) bool {
 
 // Each folder with Go files has a row in architecture.md's table of packages, and each row has such a folder.
 func TestArchitectureNamesEveryPackage(t *testing.T) {
-	_, table, _ := strings.Cut(testkit.Read(t, "../../docs/architecture.md"), "\n## Packages\n")
-	table, _, _ = strings.Cut(table, "\n## ")
-	named := map[string]bool{}
-	for _, row := range regexp.MustCompile("(?m)^\\| `([^`]+)` \\|").FindAllStringSubmatch(table, -1) {
-		named[row[1]] = true
+	var named, there []string
+	for _, row := range regexp.MustCompile("(?m)^\\| `([^`]+)` \\|").FindAllStringSubmatch(packages(t), -1) {
+		named = append(named, row[1])
 	}
-	there := map[string]bool{}
 	eachText(t, func(name string, _ []byte) {
-		if path.Ext(name) == ".go" {
-			there[path.Dir(name)] = true
+		if path.Ext(name) == ".go" && !slices.Contains(there, path.Dir(name)) {
+			there = append(there, path.Dir(name))
 		}
 	})
-	for name := range there {
-		if !named[name] {
-			t.Errorf("architecture.md's table of packages does not have %s", name)
-		}
-	}
-	for name := range named {
-		if !there[name] {
-			t.Errorf("architecture.md's table has the package %s, which is not there", name)
-		}
-	}
+	sameNames(t, "the packages of architecture.md", named, there)
+}
+
+// packages is architecture.md's table of packages.
+func packages(t *testing.T) string {
+	_, table, _ := strings.Cut(testkit.Read(t, "../../docs/architecture.md"), "\n## Packages\n")
+	table, _, _ = strings.Cut(table, "\n## ")
+	return table
 }
 
 // The column "Imports from here" of that table lists what the packages import.
@@ -98,10 +93,8 @@ func TestTheImportsOfArchitecture(t *testing.T) {
 		}
 		imports[strings.TrimPrefix(words[0], "ldirectord/")] = cmp.Or(strings.Join(ours, ", "), "none")
 	}
-	_, table, _ := strings.Cut(testkit.Read(t, "../../docs/architecture.md"), "\n## Packages\n")
-	table, _, _ = strings.Cut(table, "\n## ")
 	rows := regexp.MustCompile("(?m)^\\| `[^`]+` \\|.*\\|$")
-	want := rows.ReplaceAllStringFunc(table, func(row string) string {
+	want := rows.ReplaceAllStringFunc(packages(t), func(row string) string {
 		cells := strings.Split(row, " | ")
 		name := strings.Trim(cells[0], "|` ")
 		if found := imports[name]; found != "" {

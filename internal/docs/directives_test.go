@@ -20,7 +20,7 @@ import (
 
 // The parser's services are the checkers' services, and directives.md names them all.
 func TestServicesCheckersAndDocsAgree(t *testing.T) {
-	text := testkit.Must(os.ReadFile("../../docs/directives.md"))(t)
+	text := testkit.Read(t, "../../docs/directives.md")
 	known := protocol.Services()
 	for s := range settings.Services() {
 		if !slices.Contains(known, s.Name) {
@@ -37,14 +37,14 @@ func TestServicesCheckersAndDocsAgree(t *testing.T) {
 	}
 }
 
-func named(text []byte, word string) bool {
-	return regexp.MustCompile(`\b` + regexp.QuoteMeta(word) + `\b`).Match(text)
+func named(text, word string) bool {
+	return regexp.MustCompile(`\b` + regexp.QuoteMeta(word) + `\b`).MatchString(text)
 }
 
 // docs/checks.md has a chapter for each check, with existing directives and an example without findings.
 func TestChecksAndDocsAgree(t *testing.T) {
-	text := testkit.Must(os.ReadFile("../../docs/checks.md"))(t)
-	_, types, _ := strings.Cut(string(text), "\n## Check types\n")
+	text := testkit.Read(t, "../../docs/checks.md")
+	_, types, _ := strings.Cut(text, "\n## Check types\n")
 	types, services, _ := strings.Cut(types, "\n## Services\n")
 	services, _, _ = strings.Cut(services, "\n## ")
 	sameNames(t, "the check types of docs/checks.md", headings(types), protocol.Types())
@@ -53,14 +53,14 @@ func TestChecksAndDocsAgree(t *testing.T) {
 		known = append(known, s.Name)
 	}
 	sameNames(t, "the services of docs/checks.md", headings(services), known)
-	for _, row := range regexp.MustCompile("(?m)^\\| `([^`]+)` ").FindAllSubmatch(text, -1) {
+	for _, row := range regexp.MustCompile("(?m)^\\| `([^`]+)` ").FindAllStringSubmatch(text, -1) {
 		if !slices.ContainsFunc(parser.Directives(),
-			func(d *parser.Directive) bool { return d.Name == string(row[1]) }) {
+			func(d *parser.Directive) bool { return d.Name == row[1] }) {
 			t.Errorf("docs/checks.md has a setting %s, which is no directive", row[1])
 		}
 	}
 	examples := 0
-	for _, block := range regexp.MustCompile("(?s)```(\\w*)\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
+	for _, block := range regexp.MustCompile("(?s)```(\\w*)\n(.*?)```").FindAllStringSubmatch(text, -1) {
 		if block[1] == "" { // others are examples for a server's configuration
 			examples++
 			checkExample(t, block[2])
@@ -141,9 +141,9 @@ func TestDirectivesAreDocumented(t *testing.T) {
 
 // everything.cf has every directive. Those that need an existing file have a # in front.
 func TestExampleOfEverything(t *testing.T) {
-	text := testkit.Must(os.ReadFile("../../examples/everything.cf"))(t)
+	text := testkit.Read(t, "../../examples/everything.cf")
 	for _, d := range parser.Directives() {
-		if !regexp.MustCompile(`(?m)^ *#?` + d.Name + ` = `).Match(text) {
+		if !regexp.MustCompile(`(?m)^ *#?` + d.Name + ` = `).MatchString(text) {
 			t.Errorf("examples/everything.cf has no %s", d.Name)
 		}
 	}

@@ -14,14 +14,8 @@ import (
 
 const configPage = "../../docs/man/ldirectord.cf.5"
 
-func manPage(t *testing.T) string {
-	t.Helper()
-	text := testkit.Read(t, configPage)
-	return text
-}
-
 func TestManPageHasTheChecks(t *testing.T) {
-	_, text, _ := strings.Cut(manPage(t), "\n.Sh CHECK TYPES\n")
+	_, text, _ := strings.Cut(testkit.Read(t, configPage), "\n.Sh CHECK TYPES\n")
 	types, text, _ := strings.Cut(text, "\n.Sh SERVICES\n")
 	services, _, _ := strings.Cut(text, "\n.Sh ")
 	names := func(text string) (list []string) {
@@ -44,8 +38,8 @@ func TestManPageHasTheChecks(t *testing.T) {
 
 // Every example of the page is good, without a warning.
 func TestManPageExamples(t *testing.T) {
-	examples := regexp.MustCompile(`(?s)\.Bd -literal -offset indent\n(.*?)\.Ed`).FindAllStringSubmatch(manPage(t),
-		-1)
+	literal := regexp.MustCompile(`(?s)\.Bd -literal -offset indent\n(.*?)\.Ed`)
+	examples := literal.FindAllStringSubmatch(testkit.Read(t, configPage), -1)
 	if len(examples) < 5 {
 		t.Fatalf("%d examples", len(examples))
 	}

@@ -19,16 +19,10 @@ func TestNothingElseLiesAtTheRoot(t *testing.T) {
 	if err != nil {
 		t.Skip("not a clone, or no git")
 	}
-	found := map[string]bool{}
+	var found []string
 	for file := range strings.Lines(string(text)) {
 		name, _, _ := strings.Cut(strings.TrimSpace(file), "/")
-		if found[name] = true; !slices.Contains(atTheRoot, name) {
-			t.Errorf("%s lies at the root: remove it, or name it here", name)
-		}
+		found = append(found, name)
 	}
-	for _, name := range atTheRoot {
-		if !found[name] {
-			t.Errorf("%s does not lie at the root: don't name it here", name)
-		}
-	}
+	sameNames(t, "what lies at the root", slices.Compact(found), atTheRoot)
 }

@@ -1,7 +1,6 @@
 package docs
 
 import (
-	"os"
 	"regexp"
 	"testing"
 
@@ -11,13 +10,13 @@ import (
 
 // The recommended set of judgement.md is good for a section of four servers.
 func TestAGoodStart(t *testing.T) {
-	text := testkit.Must(os.ReadFile("../../docs/judgement.md"))(t)
-	set := regexp.MustCompile(`(?m)^\*\*A good start\*\* for most web services.*\n\n((?: {4}.*\n)+)`).FindSubmatch(
-		text)
+	text := testkit.Read(t, "../../docs/judgement.md")
+	set := regexp.MustCompile(`(?m)^\*\*A good start\*\* for most web services.*\n\n((?: {4}.*\n)+)`).
+		FindStringSubmatch(text)
 	if set == nil {
 		t.Fatal("judgement.md has no recommended set")
 	}
-	source := regexp.MustCompile(`(?m)^ +`).ReplaceAllString(string(set[1]), "") +
+	source := regexp.MustCompile(`(?m)^ +`).ReplaceAllString(set[1], "") +
 		"virtual = 192.0.2.1:80\n    real = 192.0.2.11->192.0.2.14:80 gate 100\n    service = http\n"
 	cfg, found := parser.Parse(t.Context(), "start.cf", []byte(source), parser.Options{})
 	if len(found) > 0 {

@@ -240,17 +240,18 @@ func TestCheckRecommendsCheckVIPOnce(t *testing.T) {
 	} {
 		e := newExamination(servicesOf(t, c.config), facts{}, "ld.cf")
 		e.unseen()
-		found := e.diagnostics("ld.cf")
-		if len(found) != c.want || len(found.Warnings()) > 0 {
-			t.Errorf("%s%v", c.config, found)
-		}
-		for _, d := range found {
-			told := strings.HasPrefix(d.String(), "ld.cf:1:11: note: ") &&
-				strings.Contains(d.Text, "checkvip = yes")
-			if d.Severity != parser.Note || !told {
-				t.Error(d)
-			}
-		}
+		recommends(t, &e.findings, c.want, "ld.cf:1:11: note: ", "checkvip = yes")
+	}
+}
+
+// recommends checks that there is this number of notes, with these words, and nothing else.
+func recommends(t *testing.T, f *findings, notes int, begin, part string) {
+	t.Helper()
+	found := f.diagnostics("ld.cf")
+	testkit.Equal(t, len(found), notes, "notes", found)
+	for _, d := range found {
+		testkit.Equal(t, strings.HasPrefix(d.String(), begin), true, d, "begins with", begin)
+		testkit.Contains(t, d.Text, part)
 	}
 }
 
@@ -276,14 +277,7 @@ func TestCheckRecommendsSmallMetricsForABigTable(t *testing.T) {
 	} {
 		f := &findings{}
 		f.metrics(c.cfg)
-		found := f.diagnostics("ld.cf")
-		if len(found) != c.want || len(found.Warnings()) > 0 {
-			t.Error(found)
-		}
-		if c.want > 0 && (!strings.HasPrefix(found[0].String(), "ld.cf:1:10: note: a scrape of 2000 servers") ||
-			!strings.Contains(found[0].Text, "metrics = small")) {
-			t.Error(found)
-		}
+		recommends(t, f, c.want, "ld.cf:1:10: note: a scrape of 2000 servers", "metrics = small")
 	}
 }
 

@@ -27,9 +27,7 @@ const version = "[ \"$1\" != --version ] || { echo 'iptables v1.8.9 (nf_tables)'
 func TestCommandsOfIptables(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "log")
 	x := &xtables{program: script(t, version+`echo "$*" >>`+log)}
-	if _, err := x.list(t.Context(), false); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, testkit.Error(x.list(t.Context(), false)))
 	f := family{prefix: "LDIRECTORD-x-", tables: x}
 	table := listing{prerouting: {"-j LDIRECTORD-x-1"}, "LDIRECTORD-x-1": nil}
 	now := readState(table, "LDIRECTORD-x-")
@@ -141,9 +139,7 @@ func TestHungProgramIsLeftAlone(t *testing.T) {
 	}
 	release := testkit.Must(os.OpenFile(fifo, os.O_RDWR, 0))(t)
 	defer release.Close()
-	if _, err := release.WriteString("a\nb\n"); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, testkit.Error(release.WriteString("a\nb\n")))
 	if err := x.run(t.Context(), command{option: newChain, chain: "C"}); err != nil {
 		t.Errorf("after the end of the first: %v", err)
 	}

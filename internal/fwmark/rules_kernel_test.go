@@ -160,9 +160,7 @@ func send(t testing.TB, protocol string, dest string, port int) {
 		defer conn.Close()
 		packet := make([]byte, 32) // the ports are the first two words of the header (RFC 9260, 3.1)
 		packet[2], packet[3] = byte(port>>8), byte(port)
-		if _, err := conn.Write(packet); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, testkit.Error(conn.Write(packet)))
 	default:
 		conn, err := net.DialTimeout(string(protocol), net.JoinHostPort(dest, strconv.Itoa(port)),
 			5*time.Second)
@@ -170,9 +168,7 @@ func send(t testing.TB, protocol string, dest string, port int) {
 			return
 		}
 		defer conn.Close()
-		if _, err := conn.Write([]byte("x")); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, testkit.Error(conn.Write([]byte("x"))))
 	}
 }
 

@@ -51,9 +51,7 @@ func TestRestore(t *testing.T) {
 		}
 	}
 	testkit.OK(t, errors.Join(os.Remove(l.State), os.WriteFile(l.State, []byte("another"), 0o600)))
-	if err := l.Restore(); err != nil {
-		t.Error(err)
-	}
+	testkit.OK(t, l.Restore())
 	if text, err := os.ReadFile(l.State); string(text) != "another" {
 		t.Errorf("the state of another process is now %q, %v", text, err)
 	}

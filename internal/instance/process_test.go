@@ -172,9 +172,7 @@ func TestTheChildrenOfThePerlDaemon(t *testing.T) {
 	testkit.OK(t, parent.Start())
 	defer func() { parent.Process.Kill(); parent.Wait() }()
 	var child int
-	if _, err := fmt.Fscan(out, &child); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, testkit.Error(fmt.Fscan(out, &child)))
 	defer func() { p, _ := os.FindProcess(child); p.Kill() }()
 	p := testkit.Must(processOf(parent.Process.Pid))(t)
 	testkit.Until(t, 10*time.Second, func() bool { return slices.Equal(p.Forked(), []int{child}) }, "no child")

@@ -39,9 +39,7 @@ func TestRoleFile(t *testing.T) {
 	}
 	clearRole := func() {
 		t.Helper()
-		if err := f.Clear(); err != nil {
-			t.Error(err)
-		}
+		testkit.OK(t, f.Clear())
 		read(RoleOrder{})
 	}
 	clearRole()

@@ -275,10 +275,7 @@ func TestSize(t *testing.T) {
 					got.Header.Get("Content-Encoding"))
 			}
 			t.Logf("%d down: %s: %d bytes", down, url, len(text))
-			z, err := gzip.NewReader(strings.NewReader(text))
-			if err != nil {
-				t.Fatal(err)
-			}
+			z := testkit.Must(gzip.NewReader(strings.NewReader(text)))(t)
 			plain, err := io.ReadAll(z)
 			if rows := strings.Count(string(plain), "<tr class"); err != nil ||
 				rows > maxServers+maxServices {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"ldirectord/internal/status"
+	"ldirectord/internal/testkit"
 )
 
 // The first words of the page are enough to know if anybody has to do anything.
@@ -29,17 +30,13 @@ func TestVerdict(t *testing.T) {
 		{newReport(), `bad">No virtual service`},
 	} {
 		_, text := ask(t, newPages(row.report).Page, "/", nil)
-		if !strings.Contains(text, `<h1 class="verdict `+row.want+" <small>") {
-			t.Errorf("no %s in %s", row.want, text)
-		}
+		testkit.Contains(t, text, `<h1 class="verdict `+row.want+" <small>")
 		class, words, _ := strings.Cut(row.want, `">`)
 		title := "<title>www.cf, ldirectord</title>"
 		if class != good {
 			title = "<title>" + words + ", www.cf, ldirectord</title>"
 		}
-		if !strings.Contains(text, title) {
-			t.Errorf("no %s in %s", title, text)
-		}
+		testkit.Contains(t, text, title)
 	}
 	r := newReport(fine)
 	r.Table.Error = "permission denied; and more"

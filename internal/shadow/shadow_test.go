@@ -40,6 +40,8 @@ virtual = 192.0.2.10:80
 type farm struct {
 	t     *testing.T
 	table *ipvsctl.Memory
+	// the daemon that was started last
+	daemon *director.Director
 
 	mu    sync.Mutex // guards what follows
 	lines []string
@@ -138,6 +140,7 @@ func (f *farm) live(text string) (kill func()) {
 	ctx, end := context.WithCancelCause(f.t.Context())
 	d := director.New(director.Deps{Table: carrying{f.table},
 		Maintenance: maintenance.New(nil).Watch})
+	f.daemon = d
 	done := make(chan error, 1)
 	plan := f.plan(text)
 	go func() { done <- d.Run(ctx, plan) }()
@@ -164,6 +167,15 @@ func (f *farm) shadow(text string, programs bool) (stop func() Report) {
 	}()
 	synctest.Wait()
 	return func() Report { end(); return <-done }
+}
+
+// beside starts a daemon, and a shadow a second later. The functions end them after both have made checks.
+func (f *farm) beside(text string) (kill func(), stop func() Report) {
+	kill = f.live(text)
+	time.Sleep(time.Second)
+	stop = f.shadow(text, false)
+	time.Sleep(10 * time.Second)
+	return kill, stop
 }
 
 func (f *farm) do(ops ...lvs.Op) {
@@ -250,10 +262,7 @@ func TestWeightsThatClimbAreNoDifference(t *testing.T) {
 // and the reason.
 func TestAMissedFailureIsADifference(t *testing.T) {
 	play(t, func(t *testing.T, f *farm) {
-		kill := f.live(config)
-		time.Sleep(time.Second)
-		stop := f.shadow(config, false)
-		time.Sleep(20 * time.Second)
+		kill, stop := f.beside(config)
 		kill()
 		before := f.text()
 		f.set(true, "192.0.2.22")
@@ -282,9 +291,7 @@ func TestAMissedFailureIsADifference(t *testing.T) {
 		r.Print(&sum)
 		for _, line := range []string{"Lasting differences: 1\n", "requests that write: 0\n",
 			"Failures: together: 0; shadow first: 1, by "} {
-			if !strings.Contains(sum.String(), line) {
-				t.Errorf("no %q in\n%s", line, &sum)
-			}
+			testkit.Contains(t, sum.String(), line)
 		}
 	})
 }
@@ -318,10 +325,7 @@ func TestWhatIsCompared(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			play(t, func(t *testing.T, f *farm) {
-				kill := f.live(config)
-				time.Sleep(time.Second)
-				stop := f.shadow(config, false)
-				time.Sleep(10 * time.Second)
+				kill, stop := f.beside(config)
 				kill()
 				f.do(c.op)
 				time.Sleep(time.Minute)
@@ -377,16 +381,13 @@ func TestMaintenanceAndTheFileAreFollowed(t *testing.T) {
 	folder := t.TempDir()
 	text := "maintenancedir = " + folder + "\n" + config
 	play(t, func(t *testing.T, f *farm) {
-		stopLive := f.live(text)
-		time.Sleep(time.Second)
-		stop := f.shadow(text, false)
-		time.Sleep(10 * time.Second)
+		kill, stop := f.beside(text)
 		testkit.Write(t, filepath.Join(folder, "192.0.2.21:80"), "")
 		time.Sleep(time.Minute)
 		if strings.Contains(f.text(), "192.0.2.21") || len(f.said()) > 0 {
 			t.Errorf("%q\n%s", f.said(), f.text())
 		}
-		stopLive()
+		kill()
 		changed := strings.Replace(text, "masq 3", "masq 4", 1)
 		defer f.live(changed)()
 		f.follow(changed)
@@ -400,10 +401,7 @@ func TestMaintenanceAndTheFileAreFollowed(t *testing.T) {
 // A service that a changed file adds is compared. When it is removed from the live table, its difference ends.
 func TestTheFileThatChangesIsCompared(t *testing.T) {
 	play(t, func(t *testing.T, f *farm) {
-		kill := f.live(config)
-		time.Sleep(time.Second)
-		stop := f.shadow(config, false)
-		time.Sleep(10 * time.Second)
+		kill, stop := f.beside(config)
 		kill()
 		other := web
 		other.Addr = netip.MustParseAddrPort("192.0.2.11:80")
@@ -554,16 +552,9 @@ func TestAServerThatLeavesKeepsItsConnections(t *testing.T) {
 	text := "draintime = 60\n" + config
 	less := strings.Replace(text, "\treal = 192.0.2.22:80 masq 3\n", "", 1)
 	play(t, func(t *testing.T, f *farm) {
-		plan, next := f.plan(text), f.plan(less)
-		ctx, end := context.WithCancelCause(t.Context())
-		d := director.New(director.Deps{Table: carrying{f.table},
-			Maintenance: maintenance.New(nil).Watch})
-		done := make(chan error, 1)
-		go func() { done <- d.Run(ctx, plan) }()
-		time.Sleep(time.Second)
-		stop := f.shadow(text, false)
-		time.Sleep(10 * time.Second)
-		testkit.OK(t, d.Reload(t.Context(), next))
+		kill, stop := f.beside(text)
+		defer kill()
+		testkit.OK(t, f.daemon.Reload(t.Context(), f.plan(less)))
 		f.follow(less)
 		time.Sleep(50 * time.Second)
 		testkit.Contains(t, f.text(), "192.0.2.22:80 -m -w 0", "it does not drain")
@@ -571,7 +562,5 @@ func TestAServerThatLeavesKeepsItsConnections(t *testing.T) {
 		if r := stop(); r.Lasting > 0 || strings.Contains(f.text(), "192.0.2.22") {
 			t.Errorf("%q\n%s", f.said(), f.text())
 		}
-		end(director.ErrHandover)
-		<-done
 	})
 }

@@ -2,11 +2,11 @@ package socket
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"net"
 	"net/http"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -20,12 +20,14 @@ import (
 // answering is a control socket whose requests handle answers.
 func answering(t *testing.T, handle http.HandlerFunc) Socket {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "a.sock")
-	l := testkit.Must(net.Listen("unix", path))(t)
-	server := &http.Server{Handler: handle}
-	go server.Serve(l)
-	t.Cleanup(func() { server.Close() })
-	return Socket(path)
+	s := inFolder(t)
+	listening(t, s, handle)
+	return s
+}
+
+// ordering answers an order as the daemon does.
+func ordering(limit time.Duration, carryOut func(context.Context) error) http.HandlerFunc {
+	return Answer(limit, func(ctx context.Context, _ url.Values) (any, error) { return nil, carryOut(ctx) })
 }
 
 // say answers with a status and a text.
@@ -44,7 +46,7 @@ func TestAskReturnsTheAnswer(t *testing.T) {
 	s = answering(t, say(http.StatusNotFound, " no\x1b such\npath\n"))
 	testkit.Fails(t, testkit.Error(s.Ask(t.Context(), "/")),
 		"asking the daemon: the daemon reports: no\x1b such\npath", "a refusal")
-	s = Socket(filepath.Join(t.TempDir(), "none.sock"))
+	s = inFolder(t)
 	if _, err := s.Ask(t.Context(), "/"); err == nil ||
 		!strings.HasPrefix(err.Error(), "asking the daemon: it has no socket "+string(s)) {
 		t.Errorf("no socket: %v", err)
@@ -80,11 +82,8 @@ func TestWhatWasNotReadIsSentAgain(t *testing.T) {
 	for about, unread := range map[string]bool{"before it was sent": false, "when it was sent": true} {
 		t.Run(about, func(t *testing.T) {
 			left, carriedOut := &atomic.Int32{}, atomic.Int32{}
-			path := filepath.Join(t.TempDir(), "a.sock")
-			l, err := net.Listen("unix", path)
-			if err != nil {
-				t.Fatal(err)
-			}
+			s := inFolder(t)
+			l := testkit.Must(net.Listen("unix", string(s)))(t)
 			server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				carriedOut.Add(1)
 				w.Write([]byte("{}"))
@@ -92,16 +91,14 @@ func TestWhatWasNotReadIsSentAgain(t *testing.T) {
 			go server.Serve(closing{l, left, unread})
 			defer server.Close()
 			left.Store(2)
-			if text, err := Socket(path).Ask(t.Context(), "/status"); err != nil || string(text) != "{}" {
+			if text, err := s.Ask(t.Context(), "/status"); err != nil || string(text) != "{}" {
 				t.Errorf("%q, %v", text, err)
 			}
 			left.Store(2)
-			if err := Socket(path).Order(t.Context(), time.Minute, "/set", nil, new(struct{})); err != nil {
-				t.Error(err)
-			}
+			testkit.OK(t, s.Order(t.Context(), time.Minute, "/set", nil, new(struct{})))
 			testkit.Equal(t, carriedOut.Load(), 2, "requests were carried out")
 			left.Store(1000)
-			err = Socket(path).Order(t.Context(), time.Minute, "/set", nil, new(struct{}))
+			err := s.Order(t.Context(), time.Minute, "/set", nil, new(struct{}))
 			const want = "the daemon does not answer: for 3s every request arrived too late: this " +
 				"machine is busy"
 			if !errors.Is(err, ErrNoAnswer) || err.Error() != want {
@@ -126,8 +123,8 @@ func TestWhatMayHaveBeenReadIsSentOnce(t *testing.T) {
 
 // A daemon that ends during a request counts as ending, not as one that doesn't answer.
 func TestADaemonThatEndsMeanwhile(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "a.sock")
-	l := testkit.Must(net.Listen("unix", path))(t)
+	s := inFolder(t)
+	l := testkit.Must(net.Listen("unix", string(s)))(t)
 	go func() {
 		conn, err := l.Accept()
 		l.Close() // removes the socket
@@ -135,7 +132,7 @@ func TestADaemonThatEndsMeanwhile(t *testing.T) {
 			conn.Close()
 		}
 	}()
-	if err := Socket(path).Order(t.Context(), time.Minute, "/set", nil, new(struct{})); !errors.Is(err, ErrEnding) {
+	if err := s.Order(t.Context(), time.Minute, "/set", nil, new(struct{})); !errors.Is(err, ErrEnding) {
 		t.Error(err)
 	}
 }
@@ -160,8 +157,11 @@ func TestWhyAnOrderHasNoAnswer(t *testing.T) {
 		w.(http.Flusher).Flush()
 		panic(http.ErrAbortHandler)
 	}
+	ending, end := context.WithCancelCause(t.Context())
+	end(errors.New("by TERM"))
 	for about, c := range map[string]struct {
 		handle http.HandlerFunc // nil: no daemon listens
+		ctx    context.Context  // the daemon's; nil: the test's
 		limit  time.Duration
 		is     error // nil: a *Refusal, or another error
 		status int
@@ -170,23 +170,27 @@ func TestWhyAnOrderHasNoAnswer(t *testing.T) {
 		"nobody listens": {is: ErrNoListener, text: "connect: "},
 		"another program": {handle: say(http.StatusNotFound, "no"), status: http.StatusNotFound,
 			text: "the daemon reports: no"},
-		"it is ending": {handle: say(http.StatusServiceUnavailable, "by TERM"), is: ErrEnding,
+		"it is ending": {handle: ordering(time.Second, context.Cause), ctx: ending, is: ErrEnding,
 			text: "the daemon reports: by TERM"},
 		"it dies": {handle: func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 			is: ErrEnding, text: "EOF"},
 		"it dies meanwhile": {handle: cut, is: ErrEnding, text: "unexpected EOF"},
 		"it hangs": {handle: func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
 			limit: short, is: ErrNoAnswer, text: "does not answer after 100ms"},
-		"it can't": {handle: say(http.StatusConflict, "the last server"), status: http.StatusConflict,
-			text: "the last server"},
-		"it is late": {handle: say(http.StatusGatewayTimeout, "not yet"),
-			status: http.StatusGatewayTimeout, text: "the daemon reports: not yet"},
+		"it can't": {handle: ordering(time.Second,
+			func(context.Context) error { return Refused("the last server") }),
+			status: http.StatusConflict, text: "the last server"},
+		"it is late": {handle: ordering(time.Nanosecond,
+			func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }),
+			status: http.StatusGatewayTimeout, text: "the daemon reports: context deadline exceeded"},
 		"it is not JSON": {handle: say(http.StatusOK, "{"), text: "reading the daemon's answer: "},
 	} {
 		t.Run(about, func(t *testing.T) {
-			s := Socket(filepath.Join(t.TempDir(), "none.sock"))
+			s := inFolder(t)
 			if c.handle != nil {
-				s = answering(t, c.handle)
+				ctx := cmp.Or(c.ctx, t.Context())
+				daemon := testkit.Must(Listen(ctx, string(s), c.handle))(t)
+				t.Cleanup(func() { daemon.Close() })
 			}
 			var answer map[string]any
 			err := s.Order(t.Context(), cmp.Or(c.limit, time.Minute), "/role", nil, &answer)

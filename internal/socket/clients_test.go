@@ -27,19 +27,25 @@ func TestWhoHangsOnKeepsNobodyOut(t *testing.T) {
 			}
 			routes.HandleFunc("GET /large", Limiter(8)(say(text)))
 			routes.HandleFunc("GET /probe", Limiter(1)(say([]byte("ok"))))
-			l := testkit.Must(net.Listen("tcp4", "127.0.0.1:0"))(t)
-			server := NewServer(t.Context(), routes)
-			go Serve(server, l)
-			t.Cleanup(func() { server.Close() })
-			flood(t, l.Addr().String(), request, 300)
+			addr := serving(t, routes)
+			flood(t, addr, request, 300)
 			for range 30 {
-				code, text := testkit.Fetch(t, "http://"+l.Addr().String()+"/probe")
+				code, text := testkit.Fetch(t, "http://"+addr+"/probe")
 				if code != http.StatusOK || text != "ok" {
 					t.Fatalf("%d %q", code, text)
 				}
 			}
 		})
 	}
+}
+
+// serving is the address of a server with these routes.
+func serving(t *testing.T, routes http.Handler) string {
+	l := testkit.Listen(t)
+	server := NewServer(t.Context(), routes)
+	go Serve(server, l)
+	t.Cleanup(func() { server.Close() })
+	return l.Addr().String()
 }
 
 // flood keeps n connections open that send this request and read nothing.

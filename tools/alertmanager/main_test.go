@@ -30,116 +30,117 @@ func TestStatesBecomeAlerts(t *testing.T) {
 	testkit.Golden(t, "testdata/alerts", got.String())
 }
 
+// manager is an Alertmanager for one goroutine. It answers with a status, and keeps what it was told and asked.
+type manager struct {
+	t      *testing.T
+	status int
+	knows  string // the answer when it is asked
+	told   []string
+}
+
+func (m *manager) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var all []alert
+	switch {
+	case r.URL.Path != "/api/v2/alerts" || r.Header.Get("Content-Type") != "application/json":
+		m.t.Error(r.Method, r.URL, r.Header)
+	case r.Method == http.MethodGet:
+		m.told = append(m.told, "asked for "+r.URL.Query().Get("filter"))
+	default:
+		if err := json.NewDecoder(r.Body).Decode(&all); err != nil {
+			m.t.Error(err)
+		}
+	}
+	for _, a := range all {
+		name := strings.TrimPrefix(a.Labels["alertname"], "Ldirectord") + " " + a.Labels["virtual"]
+		m.told = append(m.told, strings.TrimSpace(name+" "+a.Labels["real"])+
+			map[bool]string{true: " fires", false: " is over"}[a.EndsAt.IsZero()])
+	}
+	w.WriteHeader(m.status)
+	io.WriteString(w, m.knows)
+}
+
+// expects makes the manager answer with a status, does something, and compares what the manager was told.
+func (m *manager) expects(status int, want, about string, do func()) {
+	m.t.Helper()
+	m.status, m.told = status, nil
+	do()
+	testkit.Equal(m.t, strings.Join(m.told, ", "), want, about, "told")
+}
+
+// bridged is such an Alertmanager with a bridge to it.
+func bridged(t *testing.T, director string) (*manager, *bridge) {
+	m := &manager{t: t, status: http.StatusOK}
+	server := httptest.NewServer(m)
+	t.Cleanup(server.Close)
+	return m, newBridge(server.URL+"/", director, "Director", "lvs.example")
+}
+
+// answer is the status with which a state is answered.
+func (b *bridge) answer(text string) int {
+	w := httptest.NewRecorder()
+	b.ServeHTTP(w, posted(text))
+	return w.Code
+}
+
 // Alertmanager gets alerts at once and repeatedly. If that fails, ldirectord gets an error.
 func TestAlertmanagerIsTold(t *testing.T) {
-	status, told := http.StatusOK, []string{}
-	manager := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		text, _ := io.ReadAll(r.Body)
-		var all []alert
-		if err := json.Unmarshal(text, &all); err != nil || r.URL.Path != "/api/v2/alerts" ||
-			r.Header.Get("Content-Type") != "application/json" {
-			t.Errorf("%s %s: %v", r.Method, r.URL, err)
-		}
-		for _, a := range all {
-			told = append(told,
-				a.Labels["alertname"]+map[bool]string{true: " fires",
-					false: " is over"}[a.EndsAt.IsZero()])
-		}
-		w.WriteHeader(status)
-	}))
-	defer manager.Close()
-	b := newBridge(manager.URL+"/", "lvs1")
+	m, b := bridged(t, "lvs1")
 	b.learned = true
-	post := func(text string) int {
-		w := httptest.NewRecorder()
-		b.ServeHTTP(w, posted(text))
-		return w.Code
-	}
-	const down = `{"virtual":"tcp:192.0.2.10:80","available":false,` +
-		`"servers":[{"real":"192.0.2.21:80","state":"down","reason":"refused"}]}`
+	const (
+		down = `{"virtual":"tcp:192.0.2.10:80","available":false,` +
+			`"servers":[{"real":"192.0.2.21:80","state":"down","reason":"refused"}]}`
+		fires = "ServiceUnavailable tcp:192.0.2.10:80 fires, ServerDown tcp:192.0.2.10:80 192.0.2.21:80 fires"
+	)
 	for _, step := range []struct {
 		text        string
 		status      int
 		want, again string
 		code        int
 	}{
-		{down, 200, "LdirectordServiceUnavailable fires,LdirectordServerDown fires",
-			"LdirectordServiceUnavailable fires,LdirectordServerDown fires", 200},
+		{down, 200, fires, fires, 200},
 		{strings.NewReplacer("false", "true", `"down"`, `"up"`).Replace(down), 200,
-			"LdirectordServiceUnavailable is over,LdirectordServerDown is over", "", 200},
-		{down, 500, "LdirectordServiceUnavailable fires,LdirectordServerDown fires",
-			"LdirectordServiceUnavailable fires,LdirectordServerDown fires", 502},
-		{"nonsense", 200, "", "LdirectordServiceUnavailable fires,LdirectordServerDown fires", 400},
-		{"{}", 200, "", "LdirectordServiceUnavailable fires,LdirectordServerDown fires", 400},
+			strings.ReplaceAll(fires, "fires", "is over"), "", 200},
+		{down, 500, fires, fires, 502},
+		{"nonsense", 200, "", fires, 400},
+		{"{}", 200, "", fires, 400},
 	} {
-		status, told = step.status, nil
-		if code := post(step.text); code != step.code || strings.Join(told, ",") != step.want {
-			t.Errorf("%s: status %d, told %q", step.text, code, told)
-		}
-		told = nil
-		b.again(t.Context())
-		if strings.Join(told, ",") != step.again {
-			t.Errorf("%s: told again %q", step.text, told)
-		}
+		m.expects(step.status, step.want, step.text,
+			func() { testkit.Equal(t, b.answer(step.text), step.code, step.text) })
+		m.expects(step.status, step.again, "again", func() { b.again(t.Context()) })
 	}
 }
 
 // Alerts that fired before the bridge started are sent again until a state of their service comes. Those that this
 // state does not have any more are resolved.
 func TestWhatFiredBeforeIsToldAgain(t *testing.T) {
-	const known = `[
+	m, b := bridged(t, `lvs"1`)
+	m.knows = `[
 		{"labels":{"alertname":"LdirectordServerDown","virtual":"tcp:192.0.2.10:80","real":"192.0.2.29:80"}},
 		{"labels":{"alertname":"LdirectordServerDown","virtual":"tcp:192.0.2.11:80","real":"192.0.2.21:80"},
 			"endsAt":"2026-11-21T12:00:00Z"},
 		{"labels":{"alertname":"SomebodyElse","virtual":"tcp:192.0.2.12:80"}}]`
-	status, told := http.StatusServiceUnavailable, []string{}
-	manager := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodGet {
-			told = append(told, "asked for "+r.URL.Query().Get("filter"))
-			w.WriteHeader(status)
-			fmt.Fprint(w, known)
-			return
-		}
-		var all []alert
-		if err := json.NewDecoder(r.Body).Decode(&all); err != nil {
-			t.Error(err)
-		}
-		for _, a := range all {
-			told = append(told,
-				a.Labels["virtual"]+" "+a.Labels["real"]+map[bool]string{true: " fires",
-					false: " is over"}[a.EndsAt.IsZero()])
-		}
-	}))
-	defer manager.Close()
-	b := newBridge(manager.URL, `lvs"1`)
 	again := func() { b.again(t.Context()) }
 	state := func(virtual, servers string) func() {
-		return func() {
-			text := `{"virtual":"` + virtual + `","available":true,"servers":[` + servers + `]}`
-			b.ServeHTTP(httptest.NewRecorder(), posted(text))
-		}
+		return func() { b.answer(`{"virtual":"` + virtual + `","available":true,"servers":[` + servers + `]}`) }
 	}
-	const asked = `asked for instance="lvs\"1"`
+	const asked, before = `asked for instance="lvs\"1"`, "ServerDown tcp:192.0.2.10:80 192.0.2.29:80"
 	for i, step := range []struct {
 		do     func()
 		status int
 		want   string
 	}{
 		{again, 503, asked},
-		{state("tcp:192.0.2.11:80", ""), 503, "tcp:192.0.2.11:80  is over"},
-		{again, 200, asked + ",tcp:192.0.2.10:80 192.0.2.29:80 fires"},
-		{again, 200, "tcp:192.0.2.10:80 192.0.2.29:80 fires"},
+		{state("tcp:192.0.2.11:80", ""), 503, "ServiceUnavailable tcp:192.0.2.11:80 is over"},
+		{again, 200, asked + ", " + before + " fires"},
+		{again, 200, before + " fires"},
 		{state("tcp:192.0.2.10:80", `{"real":"192.0.2.21:80","state":"down"}`), 200,
-			"tcp:192.0.2.10:80 192.0.2.21:80 fires,tcp:192.0.2.10:80  is over,tcp:192.0.2.10:80 " +
-				"192.0.2.29:80 is over"},
-		{state("tcp:192.0.2.10:80", ""), 200,
-			"tcp:192.0.2.10:80  is over,tcp:192.0.2.10:80 192.0.2.21:80 is over"},
+			"ServerDown tcp:192.0.2.10:80 192.0.2.21:80 fires, " +
+				"ServiceUnavailable tcp:192.0.2.10:80 is over, " + before + " is over"},
+		{state("tcp:192.0.2.10:80", ""), 200, "ServiceUnavailable tcp:192.0.2.10:80 is over, " +
+			"ServerDown tcp:192.0.2.10:80 192.0.2.21:80 is over"},
 		{again, 200, ""},
 	} {
-		status, told = step.status, nil
-		if step.do(); strings.Join(told, ",") != step.want {
-			t.Errorf("step %d: told %q, want %q", i, told, step.want)
-		}
+		m.expects(step.status, step.want, fmt.Sprint("step ", i), step.do)
 	}
 }
 
@@ -153,9 +154,7 @@ func posted(text string) *http.Request {
 
 // A web page in a browser can post neither JSON nor to this Host.
 func TestWhoMayPost(t *testing.T) {
-	manager := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	defer manager.Close()
-	b := newBridge(manager.URL, "lvs1", "Director", "lvs.example")
+	_, b := bridged(t, "lvs1")
 	for _, c := range []struct {
 		method, kind, host string
 		want               int
@@ -181,15 +180,9 @@ func TestWhoMayPost(t *testing.T) {
 
 // States of invented services need limited memory, and a healthy service needs none.
 func TestStatesAreBounded(t *testing.T) {
-	manager := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	defer manager.Close()
-	b := newBridge(manager.URL, "lvs1")
+	_, b := bridged(t, "lvs1")
 	b.learned = true
-	post := func(virtual, more string) int {
-		w := httptest.NewRecorder()
-		b.ServeHTTP(w, posted(`{"virtual":"`+virtual+`",`+more+`}`))
-		return w.Code
-	}
+	post := func(virtual, more string) int { return b.answer(`{"virtual":"` + virtual + `",` + more + `}`) }
 	if code := post("large", `"reason":"`+strings.Repeat("r", maxText)+`"`); code != http.StatusBadRequest {
 		t.Errorf("a large state: %d", code)
 	}
@@ -227,11 +220,7 @@ func TestASlowAlertmanagerDelaysNoOtherService(t *testing.T) {
 	b := newBridge(manager.URL, "lvs1")
 	b.learned = true
 	ended := make(chan int)
-	post := func(virtual string) {
-		w := httptest.NewRecorder()
-		b.ServeHTTP(w, posted(`{"virtual":"`+virtual+`"}`))
-		ended <- w.Code
-	}
+	post := func(virtual string) { ended <- b.answer(`{"virtual":"` + virtual + `"}`) }
 	go post("a")
 	first := <-asked
 	go post("a")

@@ -217,30 +217,25 @@ func (l *line) await(want ...string) {
 	l.t.Helper()
 	slices.Sort(want)
 	var got []string
-	for end := time.Now().Add(realLimit); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	testkit.Until(l.t, realLimit, func() bool {
 		got = nil
 		found := l.active()
 		for _, a := range found {
 			got = append(got, a.String())
 		}
-		if slices.Sort(got); found != nil && slices.Equal(got, want) {
-			return
-		}
-	}
-	l.t.Fatalf("alerts %q, want %q", got, want)
+		slices.Sort(got)
+		return found != nil && slices.Equal(got, want)
+	}, func() string { return fmt.Sprintf("alerts %q, want %q", got, want) })
 }
 
 // awaitTold waits until all these notifications have come.
 func (l *line) awaitTold(want ...string) {
 	l.t.Helper()
 	var got []string
-	for end := time.Now().Add(realLimit); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	testkit.Until(l.t, realLimit, func() bool {
 		l.mu.Lock()
+		defer l.mu.Unlock()
 		got = slices.Clone(l.told)
-		l.mu.Unlock()
-		if !slices.ContainsFunc(want, func(w string) bool { return !slices.Contains(got, w) }) {
-			return
-		}
-	}
-	l.t.Fatalf("told %q, want %q", got, want)
+		return !slices.ContainsFunc(want, func(w string) bool { return !slices.Contains(got, w) })
+	}, func() string { return fmt.Sprintf("told %q, want %q", got, want) })
 }

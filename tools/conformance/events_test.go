@@ -1,9 +1,10 @@
 package main
 
 import (
-	"slices"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // Different wordings of an event are one. What happened, where, and with which weight must be equal.
@@ -54,9 +55,7 @@ func TestEventsStandServerByServer(t *testing.T) {
 		"deleted real 10.2.0.2:80 via 10.1.0.1:80",
 		"added real 10.2.0.2:80 via 10.1.0.1:80 weight 1",
 	}
-	if !slices.Equal(got, want) {
-		t.Errorf("%q", got)
-	}
+	testkit.Same(t, got, want)
 }
 
 func TestMailIsTold(t *testing.T) {
@@ -83,7 +82,5 @@ func TestMonitorFoldsRepetitions(t *testing.T) {
 		"nonsense",
 	})
 	want := []string{"unreadable nonsense", "10.2.0.1:80 down -", "10.2.0.2:80 up 200 OK"}
-	if !slices.Equal(got, want) {
-		t.Errorf("%q", got)
-	}
+	testkit.Same(t, got, want)
 }

@@ -48,19 +48,18 @@ func (p *play) judge(s step, _ options) (*observation, error) {
 func (p *play) verdict() (string, error) {
 	cmd := exec.Command(p.Binary.Path, "judged.cf", "status")
 	cmd.Env, cmd.Dir = p.env, "/"
-	kill := time.AfterFunc(p.Binary.patience(10*time.Second), func() { cmd.Process.Kill() })
-	defer kill.Stop()
-	out, _ := cmd.CombinedOutput() // the state tells more than the error
-	if cmd.ProcessState == nil {
-		return "", fmt.Errorf("%s did not start", p.Binary.Path)
+	var out strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		return "", err
 	}
-	verdict := fmt.Sprintf("exit %d", cmd.ProcessState.ExitCode())
-	switch {
-	case saysError.Match(out):
-		if m := errorLine.FindSubmatch(out); m != nil {
-			verdict += " line " + string(m[1])
+	verdict := finish(cmd, p.Binary.patience(10*time.Second))
+	switch said := out.String(); {
+	case saysError.MatchString(said):
+		if m := errorLine.FindStringSubmatch(said); m != nil {
+			verdict += " line " + m[1]
 		}
-	case saysWarning.Match(out):
+	case saysWarning.MatchString(said):
 		verdict += " warns"
 	}
 	return verdict, nil

@@ -18,6 +18,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"sync"
 	"syscall"
 	"text/tabwriter"
@@ -192,10 +193,6 @@ func (s *suite) print(w io.Writer) {
 }
 
 func (s *suite) failed() bool {
-	for _, sc := range s.scenarios {
-		if s.outcomes[run{sc, s.binaries[0]}].Failure != "" {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.scenarios,
+		func(sc *scenario) bool { return s.outcomes[run{sc, s.binaries[0]}].Failure != "" })
 }

@@ -77,7 +77,7 @@ func (sc *scenario) parse(text string) error {
 		}
 		sc.steps[len(sc.steps)-1].add(mark, text, number)
 	}
-	if sc.differs == "" && sc.splits() {
+	if sc.differs == "" && slices.ContainsFunc(sc.steps, func(s step) bool { return s.split }) {
 		return fmt.Errorf("1: has lines with ours>, but no line that says how it differs")
 	}
 	return nil
@@ -86,15 +86,6 @@ func (sc *scenario) parse(text string) error {
 // has reports whether a scenario has a step of a kind.
 func (sc *scenario) has(verb string) bool {
 	return slices.ContainsFunc(sc.steps, func(s step) bool { return s.verb == verb })
-}
-
-func (sc *scenario) splits() bool {
-	for _, s := range sc.steps {
-		if s.split {
-			return true
-		}
-	}
-	return false
 }
 
 // continuation reports whether a line belongs to the step above it, and how.

@@ -16,8 +16,7 @@ func scenarios(t *testing.T) (all []*scenario) {
 		t.Fatalf("%d scenarios: %v", len(files), err)
 	}
 	for _, file := range files {
-		sc := testkit.Must(readScenario(file))(t)
-		all = append(all, sc)
+		all = append(all, testkit.Must(readScenario(file))(t))
 	}
 	return all
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"net"
@@ -160,54 +161,22 @@ func (s *server) startStream(handle func(net.Conn, *server) error) error {
 		}
 		listener = tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{certificate}})
 	}
-	clients := &clients{open: map[net.Conn]bool{}}
-	s.stop = func() { listener.Close(); clients.close() }
+	ctx, end := context.WithCancel(context.Background())
+	s.stop = func() { listener.Close(); end() }
 	go func() {
 		for {
 			conn, err := listener.Accept()
 			if err != nil {
 				return
 			}
-			clients.add(conn)
 			go func() {
-				defer clients.remove(conn)
+				defer conn.Close()
+				defer context.AfterFunc(ctx, func() { conn.Close() })()
 				handle(conn, s) // a client that goes away is not an error
 			}()
 		}
 	}()
 	return nil
-}
-
-// clients are the open connections of a server, which end with it.
-type clients struct {
-	mu     sync.Mutex
-	open   map[net.Conn]bool
-	closed bool
-}
-
-func (c *clients) add(conn net.Conn) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
-		conn.Close()
-	}
-	c.open[conn] = true
-}
-
-func (c *clients) remove(conn net.Conn) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	conn.Close()
-	delete(c.open, conn)
-}
-
-func (c *clients) close() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.closed = true
-	for conn := range c.open {
-		conn.Close()
-	}
 }
 
 func (s *server) startPackets(network string, answer func([]byte, *server) []byte) error {

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // acts are the steps that do something.
@@ -199,16 +201,10 @@ func (p *play) end(s step, _ options) (*observation, error) {
 	if cmd == nil {
 		return nil, fmt.Errorf("nothing called %s runs", name)
 	}
-	if sig, known := signals[signal]; known {
-		cmd.Process.Signal(sig) // it may have ended by itself
+	if signal != "" {
+		cmd.Process.Signal(unix.SignalNum("SIG" + signal)) // it may have ended by itself
 	}
 	return final(finish(cmd, p.Binary.patience(20*time.Second)), "exit 0"), nil
-}
-
-var signals = map[string]syscall.Signal{
-	"HUP": syscall.SIGHUP, "INT": syscall.SIGINT, "QUIT": syscall.SIGQUIT, "TERM": syscall.SIGTERM,
-	"PIPE": syscall.SIGPIPE,
-	"KILL": syscall.SIGKILL, "STOP": syscall.SIGSTOP, "CONT": syscall.SIGCONT, "USR1": syscall.SIGUSR1,
 }
 
 func (p *play) signal(s step) error {
@@ -220,8 +216,8 @@ func (p *play) signal(s step) error {
 	if err != nil {
 		return fmt.Errorf("no daemon to signal: %w", err)
 	}
-	sig, known := signals[name]
-	if !known {
+	sig := unix.SignalNum("SIG" + name)
+	if sig == 0 {
 		return fmt.Errorf("unknown signal")
 	}
 	return syscall.Kill(pid, sig)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os/exec"
 	"regexp"
@@ -213,13 +212,7 @@ func (s *stage) tell(ctx context.Context, args ...string) error {
 // showMetrics shows the metrics without their comments.
 func (s *stage) showMetrics(ctx context.Context) error {
 	url := "http://" + s.metrics + "/metrics"
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return err
-	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := ask(ctx, url)
 	if err != nil {
 		return fmt.Errorf("read the metrics: %w", err)
 	}
@@ -234,27 +227,27 @@ func (s *stage) showMetrics(ctx context.Context) error {
 
 // get asks the virtual service a few times, each time on a new connection, and says who answered.
 func (s *stage) get(ctx context.Context) {
-	client := &http.Client{
-		Timeout: patience,
-		Transport: &http.Transport{
-			DisableKeepAlives: true,
-			DialContext:       (&net.Dialer{Timeout: patience}).DialContext,
-		},
-	}
 	var who []string
 	for range asked {
-		who = append(who, answerer(ctx, client, "http://"+s.virtual+"/"))
+		who = append(who, answerer(ctx, s.virtual))
 	}
 	s.say("Answers from: %s", strings.Join(who, ", "))
 }
 
-// answerer is the name of the server that answered a request.
-func answerer(ctx context.Context, client *http.Client, url string) string {
+// client makes a new connection for each request.
+var client = &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
+
+func ask(ctx context.Context, url string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return err.Error()
+		return nil, err
 	}
-	resp, err := client.Do(req)
+	return client.Do(req)
+}
+
+// answerer is the name of the server that answered a request to an address.
+func answerer(ctx context.Context, addr string) string {
+	resp, err := ask(ctx, "http://"+addr+"/")
 	if err != nil {
 		return "nobody"
 	}

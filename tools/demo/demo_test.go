@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -124,11 +123,10 @@ func (d *playing) answers(want string) {
 // says waits for words in the output.
 func (d *playing) says(words string) {
 	d.Helper()
-	d.until(func() bool { return strings.Contains(d.said.String(), words) },
-		func() string { return "never said: " + words })
+	d.find(regexp.QuoteMeta(words))
 }
 
-// find waits for a pattern in the output, and returns its group.
+// find waits for a pattern in the output, and returns its last group.
 func (d *playing) find(pattern string) string {
 	d.Helper()
 	var found []string
@@ -136,7 +134,7 @@ func (d *playing) find(pattern string) string {
 		found = regexp.MustCompile(pattern).FindStringSubmatch(d.said.String())
 		return found != nil
 	}, func() string { return "never said: " + pattern })
-	return found[1]
+	return found[len(found)-1]
 }
 
 // edit changes the configuration as an editor does.

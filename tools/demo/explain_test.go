@@ -1,6 +1,10 @@
 package main
 
-import "testing"
+import (
+	"testing"
+
+	"ldirectord/internal/testkit"
+)
 
 func TestExplain(t *testing.T) {
 	s := &stage{
@@ -29,8 +33,6 @@ func TestExplain(t *testing.T) {
 		{head + "Starting Linux Director Daemon", ""},
 		{"", ""},
 	} {
-		if got := s.explain(c.line); got != c.want {
-			t.Errorf("%q: got %q, want %q", c.line, got, c.want)
-		}
+		testkit.Equal(t, s.explain(c.line), c.want, c.line)
 	}
 }

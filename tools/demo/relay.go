@@ -43,8 +43,7 @@ func (r *relay) next() string {
 	if err != nil {
 		return ""
 	}
-	all, _ := dests(text, r.virtual)
-	return turn(r.turns, all)
+	return turn(r.turns, dests(text, r.virtual))
 }
 
 // turn is smooth weighted round robin: everyone is owed its weight, and who is owed most pays the sum.

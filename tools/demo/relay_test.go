@@ -5,7 +5,6 @@ import (
 	"io"
 	"maps"
 	"net"
-	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -33,9 +32,7 @@ func TestTurnSharesByWeight(t *testing.T) {
 		for range 8 {
 			got = append(got, turn(owed, c.dests))
 		}
-		if s := strings.Join(got, " "); s != c.want {
-			t.Errorf("%s: got %q, want %q", c.fact, s, c.want)
-		}
+		testkit.Equal(t, strings.Join(got, " "), c.want, c.fact)
 	}
 }
 
@@ -64,10 +61,9 @@ const requests = 24
 // 6".
 func share(t *testing.T, virtual string) string {
 	t.Helper()
-	client := &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
 	count := make(map[string]int)
 	for range requests {
-		count[answerer(t.Context(), client, "http://"+virtual+"/")]++
+		count[answerer(t.Context(), virtual)]++
 	}
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(count)) {
@@ -89,9 +85,7 @@ func TestRelayFollowsTheTable(t *testing.T) {
 		{[]int{3, 1, 0}, "web1 18, web2 6"},
 	} {
 		s.writeTable(t, c.weights...)
-		if got := share(t, s.virtual); got != c.want {
-			t.Errorf("weights %v: got %s, want %s", c.weights, got, c.want)
-		}
+		testkit.Equal(t, share(t, s.virtual), c.want, "weights", c.weights)
 	}
 }
 
@@ -132,9 +126,8 @@ func TestWebServer(t *testing.T) {
 	own := netip.MustParseAddr(testkit.OwnLoopback()) // elsewhere another test may take the port while it is closed
 	w := testkit.Must(openWeb("web1", netip.AddrPortFrom(own, 8081), 200, "Hello."))(t)
 	defer w.stop()
-	client := &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
 	status := func() int {
-		resp, err := client.Get("http://" + w.addr + "/health")
+		resp, err := ask(t.Context(), "http://"+w.addr+"/health")
 		if err != nil {
 			return 0
 		}
@@ -155,9 +148,7 @@ func TestWebServer(t *testing.T) {
 		{"start opens the same port", func() { w.stop(); w.start(false) }, 200},
 	} {
 		step.do()
-		if got := status(); got != step.want {
-			t.Errorf("%s: got %d, want %d", step.fact, got, step.want)
-		}
+		testkit.Equal(t, status(), step.want, step.fact)
 	}
 }
 
@@ -172,9 +163,7 @@ func TestMoveTo(t *testing.T) {
 	got := moveTo(conf, map[string]string{"127.0.0.1:8080": "127.0.0.1:8081", "127.0.0.1:8081": "127.0.0.1:8082"})
 	want := "# 127.0.0.1:8081\nlisten = 127.0.0.1:9797\nvirtual = 127.0.0.1:8081\n" +
 		"  real = 127.0.0.1:8082 masq 2\n  fallback=127.0.0.1:80 masq\n"
-	if got != want {
-		t.Errorf("moved:\n%swant\n%s", got, want)
-	}
+	testkit.Equal(t, got, want, "moved")
 	if _, err := findPlaces("virtual = 127.0.0.1:80\n"); err == nil {
 		t.Error("a configuration without real servers was taken")
 	}

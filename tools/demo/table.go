@@ -1,8 +1,8 @@
 package main
 
 import (
+	"regexp"
 	"strconv"
-	"strings"
 )
 
 // dest is one destination of a virtual service in the table.
@@ -12,38 +12,11 @@ type dest struct {
 }
 
 // dests finds the destinations of one virtual TCP service in a table in the lines of `ipvsadm -Sn`.
-// ok is false when the table has no such service.
-func dests(table, virtual string) (found []dest, ok bool) {
-	for line := range strings.Lines(table) {
-		f := strings.Fields(line)
-		if len(f) < 3 || f[1] != "-t" || f[2] != virtual {
-			continue
-		}
-		switch f[0] {
-		case "-A":
-			ok = true
-		case "-a":
-			found = append(found, dest{addr: option(f, "-r"), weight: weight(f)})
-		}
+func dests(table, virtual string) (found []dest) {
+	line := regexp.MustCompile(`(?m)^-a -t ` + regexp.QuoteMeta(virtual) + ` -r (\S+) -\w -w (\d+)`)
+	for _, m := range line.FindAllStringSubmatch(table, -1) {
+		weight, _ := strconv.Atoi(m[2]) // one too large for a number gets nothing
+		found = append(found, dest{m[1], weight})
 	}
-	return found, ok
-}
-
-// option returns the word after a flag, "" when it is not there.
-func option(words []string, flag string) string {
-	for i, w := range words[:len(words)-1] {
-		if w == flag {
-			return words[i+1]
-		}
-	}
-	return ""
-}
-
-// weight of a destination; ipvsadm's default is 1.
-func weight(words []string) int {
-	n, err := strconv.Atoi(option(words, "-w"))
-	if err != nil {
-		return 1
-	}
-	return n
+	return found
 }

@@ -1,37 +1,25 @@
 package main
 
 import (
-	"slices"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 func TestDests(t *testing.T) {
 	const table = `-A -t 127.0.0.1:8080 -s wrr
 -a -t 127.0.0.1:8080 -r 127.0.0.1:8081 -m -w 1
--a -t 127.0.0.1:8080 -r 127.0.0.1:8082 -m -w 0
--a -t 127.0.0.1:8080 -r 127.0.0.1:8083 -m
+-a -t 127.0.0.1:8080 -r 127.0.0.1:8082 -g -w 0 -x 9
 -A -u 127.0.0.1:8080 -s rr
 -a -u 127.0.0.1:8080 -r 127.0.0.1:9000 -m -w 1
 -A -t 127.0.0.1:80 -s rr
 -a -t 127.0.0.1:80 -r 127.0.0.1:9001 -m -w 1
 `
-	for _, c := range []struct {
-		fact, table, virtual string
-		want                 []dest
-		ok                   bool
-	}{
-		{"every destination of the service, in order, with 1 as the weight not written", table,
-			"127.0.0.1:8080",
-			[]dest{{"127.0.0.1:8081", 1}, {"127.0.0.1:8082", 0}, {"127.0.0.1:8083", 1}}, true},
-		{"a service without destinations is there", "-A -t 127.0.0.1:1 -s wrr\n", "127.0.0.1:1", nil, true},
-		{"another service is not ours", table, "127.0.0.1:8081", nil, false},
-		{"an empty table has none", "", "127.0.0.1:8080", nil, false},
-		{"half a line is skipped", "-a -t\n-a -t 127.0.0.1:8080 -r", "127.0.0.1:8080", []dest{{"", 1}}, false},
+	for virtual, want := range map[string][]dest{
+		"127.0.0.1:8080": {{"127.0.0.1:8081", 1}, {"127.0.0.1:8082", 0}}, // in order
+		"127.0.0.1:8081": nil,
 	} {
-		got, ok := dests(c.table, c.virtual)
-		if !slices.Equal(got, c.want) || ok != c.ok {
-			t.Errorf("%s: got %v %v, want %v %v", c.fact, got, ok, c.want, c.ok)
-		}
+		testkit.Same(t, dests(table, virtual), want, virtual)
 	}
 }
 
@@ -53,10 +41,6 @@ TCP  [2001:0db8:0000:0000:0000:0000:0000:0001]:0050 rr
 -a -t 127.0.0.1:8080 -r 127.0.0.1:8082 -m -w 2
 -a -t 127.0.0.1:8080 -r 192.0.2.20:8081 -g -w 0
 `
-	if got := fromProc(proc, "127.0.0.1:8080"); got != want {
-		t.Errorf("got\n%swant\n%s", got, want)
-	}
-	if got := fromProc(proc, "127.0.0.1:80"); got != "" {
-		t.Errorf("a service that is not there: got\n%s", got)
-	}
+	testkit.Equal(t, fromProc(proc, "127.0.0.1:8080"), want)
+	testkit.Equal(t, fromProc(proc, "127.0.0.1:80"), "", "a service that is not there")
 }

@@ -15,8 +15,7 @@ func agents(t *testing.T) map[string]string {
 	texts := map[string]string{}
 	for name, path := range map[string]string{"standard agent": agentPath,
 		"our agent": "../../../packaging/ocf/ldirectord"} {
-		text := testkit.Read(t, path)
-		texts[name] = text
+		texts[name] = testkit.Read(t, path)
 	}
 	return texts
 }

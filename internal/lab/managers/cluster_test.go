@@ -105,8 +105,7 @@ func needsLab(t *testing.T) {
 // example is the text of a file in examples.
 func example(t *testing.T, path string) string {
 	t.Helper()
-	text := testkit.Read(t, filepath.Join("../../../examples", path))
-	return text
+	return testkit.Read(t, filepath.Join("../../../examples", path))
 }
 
 // serve runs a real server that answers with its name.
