@@ -68,3 +68,17 @@ func TestOnlyFilesAreSaved(t *testing.T) {
 		}
 	}
 }
+
+// A lock of another user is not used, and not passed over either: it has to be removed.
+func TestALockOfAnotherUser(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	testkit.Write(t, path, "")
+	if err := os.Chown(path, 65534, 65534); err != nil || os.Geteuid() != 0 {
+		t.Skip("only root can give a file away: ", err)
+	}
+	_, err := OpenLock(path)
+	want := "opening the lock: " + path + " belongs to another user: remove it; --rundir names another folder"
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
