@@ -181,8 +181,8 @@ func TestALineThatWaits(t *testing.T) {
 		synctest.Wait()
 		testkit.Equal(t, len(l.failures()), 0, "at once")
 		time.Sleep(2 * maxWrite)
-		failed := l.failures()
-		if len(failed) != 1 || !strings.HasPrefix(failed[0].Text, "the log /log can't be written: a line waits") {
+		failed, want := l.failures(), "the log /log can't be written: a line waits"
+		if len(failed) != 1 || !strings.HasPrefix(failed[0].Text, want) {
 			t.Errorf("later: %v", failed)
 		}
 		go io.Copy(io.Discard, read)

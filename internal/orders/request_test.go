@@ -83,7 +83,8 @@ func TestTheFileOfOrders(t *testing.T) {
 		"# ldirectord 2\n# {\"virtual\":\"fwm\nfwm:3 10.2.0.1:25\n": {mail: {Kind: Drain}},
 	} {
 		testkit.OK(t, runfile.Write(string(file), []byte(text), 0o600))
-		if got, err := file.Read(); !maps.Equal(got, want) || (err != nil) != strings.HasSuffix(text, "\"fwm\nfwm:3 10.2.0.1:25\n") {
+		damaged := strings.Contains(text, "\"fwm\n")
+		if got, err := file.Read(); !maps.Equal(got, want) || (err != nil) != damaged {
 			t.Errorf("%q: %v, %v", text, got, err)
 		}
 	}
