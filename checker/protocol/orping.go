@@ -3,6 +3,7 @@ package protocol
 import (
 	"context"
 	"slices"
+	"time"
 
 	"ldirectord/checker"
 	"ldirectord/checker/settings"
@@ -11,7 +12,15 @@ import (
 
 // orPing asks a server by datagrams, which it need not answer: after half of the time without an answer a ping
 // decides. A port without a program refuses a datagram at once.
-type orPing struct{ asked, ping Checker }
+type orPing struct {
+	asked, ping Checker
+	refused     Result    // the last refusal
+	refusedAt   time.Time // zero: there was none, or an answer since
+}
+
+// stillRefused is how long silence after a refusal proves nothing: a kernel refuses about one datagram a second, of all
+// that one machine sends to its ports without a program (icmp_ratelimit).
+const stillRefused = 5 * time.Second
 
 // orPing returns the check of simpletcp in half of the time, and the ping in the other half.
 func (e *Env) orPing(s Spec, receive *matcher) (Checker, error) {
@@ -26,14 +35,22 @@ func (e *Env) orPing(s Spec, receive *matcher) (Checker, error) {
 	}
 	s.Timeout = s.NegotiateTimeout
 	ping, err := newPing(s, e)
-	return &orPing{asked, ping}, err
+	return &orPing{asked: asked, ping: ping}, err
 }
 
 // Check implements Checker. A server that has answered before is not silent.
 func (c *orPing) Check(ctx context.Context) Result {
+	begun := time.Now()
 	r := c.asked.Check(ctx)
-	if r.Cause != checker.Timeout || wire.WatchOf(ctx).HasAnswer() {
+	switch {
+	case r.Cause == checker.Refused:
+		c.refused, c.refusedAt = r, begun
 		return r
+	case r.Cause != checker.Timeout || wire.WatchOf(ctx).HasAnswer():
+		c.refusedAt = time.Time{}
+		return r
+	case begun.Sub(c.refusedAt) < stillRefused:
+		return c.refused
 	}
 	ping := c.ping.Check(ctx)
 	ping.Detail = r.Detail + "; " + ping.Detail

@@ -1,9 +1,11 @@
 package protocol
 
 import (
+	"context"
 	"net"
 	"os"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"ldirectord/checker"
@@ -64,4 +66,28 @@ func TestSilenceLeavesItToAPing(t *testing.T) {
 			t.Errorf("%s: %+v after %d pings %v", c.name, r, pinger.asked, pinger.timeouts)
 		}
 	}
+}
+
+// given is a check whose results are given.
+type given []Result
+
+func (g *given) Check(context.Context) Result {
+	r := (*g)[0]
+	*g = (*g)[1:]
+	return r
+}
+
+// The kernel of a server limits its refusals, so that silence soon after one is no sign of a program.
+func TestSilenceSoonAfterARefusalIsOne(t *testing.T) {
+	refused, silent := Result{Cause: checker.Refused, Detail: "refused"}, Result{Cause: checker.Timeout}
+	answers, pinged := Result{OK: true, Detail: "answers"}, Result{OK: true, Detail: "pinged"}
+	synctest.Test(t, func(t *testing.T) {
+		c := &orPing{ping: &given{pinged, pinged, pinged},
+			asked: &given{silent, refused, silent, silent, refused, answers, silent}}
+		for i, want := range []string{"; pinged", "refused", "refused", "; pinged", "refused", "answers",
+			"; pinged"} {
+			testkit.Equal(t, c.Check(t.Context()).Detail, want, "check", i)
+			time.Sleep(stillRefused / 2)
+		}
+	})
 }

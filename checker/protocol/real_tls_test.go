@@ -1,8 +1,11 @@
 package protocol
 
 import (
+	"bufio"
 	"fmt"
+	"io"
 	"os/exec"
+	"strings"
 	"testing"
 
 	"ldirectord/internal/testkit"
@@ -81,4 +84,33 @@ func TestRealOpenSSL(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A web server with a client's certificate for one path asks for it after the request, by another handshake.
+func TestRealOpenSSLAsksForACertificateAfterTheRequest(t *testing.T) {
+	openssl := needProgram(t, "openssl", "openssl")
+	port := freePort(t)
+	cert, key := writeCertificate(t, serverDir(t))
+	server := exec.CommandContext(t.Context(), openssl, "s_server", "-accept", fmt.Sprint(port), "-tls1_2", "-crlf",
+		"-Verify", "1", "-naccept", "1", "-cert", cert, "-key", key)
+	commands := testkit.Must(server.StdinPipe())(t)
+	said := bufio.NewScanner(testkit.Must(server.StdoutPipe())(t))
+	testkit.OK(t, server.Start())
+	defer func() { server.Process.Kill(); server.Wait() }()
+	waitFor := func(begin string) {
+		for said.Scan() && !strings.HasPrefix(said.Text(), begin) {
+		}
+	}
+	waitFor("ACCEPT")
+	go func() {
+		waitFor("GET /")
+		io.WriteString(commands, "R\n")
+		waitFor("SSL_do_handshake")
+		io.WriteString(commands, "HTTP/1.0 200 OK\nContent-Length: 2\n\nok")
+		waitFor("the end of the server")
+	}()
+	good := Spec{Type: "negotiate", Service: "https", Target: loopback(port), NegotiateTimeout: inTime,
+		URL: fmt.Sprintf("https://127.0.0.1:%d/", port), Receive: "ok"}
+	good.TLSCert, good.TLSKey = cert, key
+	checkCells(t, good, []cell{{"asks again", nil, "up: 200 OK"}})
 }

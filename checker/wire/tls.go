@@ -62,6 +62,8 @@ func (r TLSRules) Config(kept *Sessions, hosts ...string) *tls.Config {
 		CipherSuites:       allCipherSuites(),
 		// Without the post-quantum groups a handshake costs a third less and its hello fits into one packet.
 		CurvePreferences: []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384, tls.CurveP521},
+		// Before TLS 1.3 a server may ask for a client's certificate only when it knows the path of a request.
+		Renegotiation: tls.RenegotiateOnceAsClient,
 	}
 	if r.Verify {
 		c.ServerName = certificateName(hosts...)

@@ -46,7 +46,7 @@ func main() {
 func run(path, id, out string) int {
 	text, lines, err := keepalived.Convert(path, id)
 	if err == nil && out != "" {
-		err = runfile.Replace(out, []byte(text), 0o644)
+		err = runfile.Save(out, []byte(text), 0o644)
 	} else if err == nil {
 		_, err = fmt.Print(text)
 	}

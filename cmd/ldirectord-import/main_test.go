@@ -106,3 +106,13 @@ func TestAFailureWritesNothing(t *testing.T) {
 	testkit.Equal(t, run("testdata/web.conf", "", filepath.Join(dir, "none", "ldirectord.cf")), failed,
 		"a result that can't be written: status")
 }
+
+// A result that is written to /dev/stdout or /dev/null must not take its place.
+func TestADeviceIsNotReplaced(t *testing.T) {
+	device := filepath.Join(t.TempDir(), "stdout")
+	testkit.OK(t, os.Symlink(os.DevNull, device))
+	testkit.Equal(t, run("testdata/web.conf", "d1", device), failed, "status")
+	if target, err := os.Readlink(device); target != os.DevNull {
+		t.Errorf("it is replaced: %v", err)
+	}
+}

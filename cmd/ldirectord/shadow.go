@@ -66,7 +66,7 @@ func (c *call) writeReport(r shadow.Report) error {
 		return nil
 	}
 	text, _ := json.MarshalIndent(r, "", "  ") // strings, times and numbers can't fail
-	return runfile.Replace(c.Report, append(text, '\n'), 0o644)
+	return runfile.Save(c.Report, append(text, '\n'), 0o644)
 }
 
 // followedFile is the configuration while a shadow runs.

@@ -29,12 +29,17 @@ type logSink struct {
 	bare   bool   // lines have no header
 	writer string // in the header: who writes
 
-	mu     sync.Mutex // guards what follows
+	failed  atomic.Pointer[status.Failure] // why the last line could not be written; nil after a success
+	writing atomic.Pointer[time.Time]      // since when a line is being written; nil: none is
+
+	mu     sync.Mutex // guards what follows, and is held while a line waits, as for the reader of a pipe
 	file   logFile
 	system syslogConn
-	failed []status.Failure // why the last line could not be written; nil after a success
-	lost   int              // lines lost since the last written one
+	lost   int // lines lost since the last written one
 }
+
+// maxWrite is how long a line may take to be written before that is reported.
+const maxWrite = 2 * time.Second
 
 // newLogSink returns the log by command line and configuration: a standard stream in the foreground, otherwise logfile,
 // which is a path or a syslog facility.
@@ -60,15 +65,19 @@ func (l *logSink) setTarget(target string) { l.target.Store(&target) }
 func (l *logSink) Notify(e notify.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	begun := time.Now()
+	l.writing.Store(&begun)
+	defer l.writing.Store(nil)
 	var err error
 	if l.lost > 0 {
-		text := fmt.Sprintf("%d lines were lost: %s", l.lost, l.failed[0].Text)
+		text := fmt.Sprintf("%d lines were lost: %s", l.lost, l.failed.Load().Text)
 		err = l.put(notify.Event{Time: e.Time, Kind: notify.Lost, Text: text})
 	}
 	if err == nil {
 		l.lost, err = 0, l.put(e)
 	}
-	if l.failed = nil; err == nil {
+	if err == nil {
+		l.failed.Store(nil)
 		return
 	}
 	target := *l.target.Load()
@@ -78,8 +87,12 @@ func (l *logSink) Notify(e notify.Event) {
 		}
 		fmt.Fprintln(os.Stderr, l.header(e.Time)+l.line(e))
 	}
-	text := fmt.Sprintf("the log %s can't be written: %v", target, err)
-	l.failed = []status.Failure{{Event: "log-failed", Text: text, At: e.Time}}
+	l.failed.Store(l.failure(err, e.Time))
+}
+
+func (l *logSink) failure(err error, at time.Time) *status.Failure {
+	text := fmt.Sprintf("the log %s can't be written: %v", *l.target.Load(), err)
+	return &status.Failure{Event: "log-failed", Text: text, At: at}
 }
 
 // put writes an event; mu is held.
@@ -103,12 +116,19 @@ func (l *logSink) header(at time.Time) string {
 	return fmt.Sprintf("[%s%s] ", at.Format(time.ANSIC), l.writer)
 }
 
-// failures has the reason why the log can't be written, if any.
+// failures has the reason why the log can't be written, if any. It does not wait for a line that is being written.
 func (l *logSink) failures() []status.Failure {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.failed
+	f := l.failed.Load()
+	if since := l.writing.Load(); f == nil && since != nil && time.Since(*since) > maxWrite {
+		f = l.failure(errLineWaits, *since)
+	}
+	if f == nil {
+		return nil
+	}
+	return []status.Failure{*f}
 }
+
+var errLineWaits = errors.New("a line waits; the program that reads the log may hang")
 
 // line is an event as text or JSON.
 func (l *logSink) line(e notify.Event) string {

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"ldirectord/internal/notify"
@@ -168,4 +170,24 @@ func TestTheLogInSyslog(t *testing.T) {
 		server.Close()
 		os.Remove(path)
 	}
+}
+
+// While a line waits, as for a program that no longer reads its pipe, the report does not wait, and tells so.
+func TestALineThatWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		read, write := io.Pipe()
+		l := newLogSink(Options{Debug: true, Stderr: write}, parser.Global{LogFile: "/log"})
+		go l.Notify(notify.Event{Text: "waits"})
+		synctest.Wait()
+		testkit.Equal(t, len(l.failures()), 0, "at once")
+		time.Sleep(2 * maxWrite)
+		failed, want := l.failures(), "the log /log can't be written: a line waits"
+		if len(failed) != 1 || !strings.HasPrefix(failed[0].Text, want) {
+			t.Errorf("later: %v", failed)
+		}
+		go io.Copy(io.Discard, read)
+		synctest.Wait()
+		testkit.Equal(t, len(l.failures()), 0, "once it is read")
+		write.Close()
+	})
 }

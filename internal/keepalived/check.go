@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"ldirectord/checker/perlre"
 )
 
 // check is a check of a real server, as lines of ldirectord.cf.
@@ -130,6 +132,10 @@ func (c *converter) pages(k check, own *scope) (all []check) {
 		pattern := strings.ReplaceAll(url.text("regex"), "#", `\x23`)
 		if url.yes("regex_no_match") {
 			pattern = `\A(?!(?s:.*)(?:` + pattern + `))`
+		}
+		if _, err := perlre.Compile(pattern); err != nil {
+			c.noEqual(url.find("regex"), "; "+err.Error())
+			pattern = ""
 		}
 		page.quote("receive", pattern)
 		all = append(all, page)

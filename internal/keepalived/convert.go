@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"ldirectord/internal/lvs"
 	"ldirectord/internal/printable"
 	"ldirectord/parser"
 )
@@ -165,10 +166,19 @@ func (c *converter) sections(s *statement, headers []string, all lines, blocks s
 
 // service are the lines of a virtual server about the kernel's service.
 func (c *converter) service(own *scope, protocol string) (all lines) {
+	scheduler := cmp.Or(own.text("lb_algo", "lvs_sched"), "wlc")
 	all.set("protocol", protocol)
-	all.set("scheduler", cmp.Or(own.text("lb_algo", "lvs_sched"), "wlc"))
-	all.set("schedflags", strings.Join(slices.DeleteFunc(strings.Fields(schedulerFlags),
-		func(flag string) bool { return !own.yes(flag) }), ","))
+	all.set("scheduler", scheduler)
+	all.set("schedflags", strings.Join(slices.DeleteFunc(strings.Fields(schedulerFlags), func(flag string) bool {
+		if !own.yes(flag) {
+			return true
+		}
+		_, err := lvs.ParseSchedFlags(scheduler, flag)
+		if err != nil {
+			c.noEqual(own.find(flag), "; "+err.Error())
+		}
+		return err != nil
+	}), ","))
 	if own.yes("ops") {
 		all.set("ops", "yes")
 	}

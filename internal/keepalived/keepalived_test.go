@@ -142,6 +142,11 @@ func TestLines(t *testing.T) {
 		"older names": {
 			service("lvs_sched rr\nlvs_method DR", "TCP_CHECK {\nnb_get_retry 4\n}"), 0,
 			"scheduler = rr|failurecount = 5|gate 1"},
+		"a pattern that is not for bytes": {service("", fmt.Sprintf(page, `regex "\p{L}"`)), 1,
+			`regex \p{L}: no equal; \p{L}: properties are not supported|service = http|real = `},
+		"the flag of another scheduler": {service("mh-port\nflag-1", "TCP_CHECK"), 1,
+			`PATH:3: mh-port: no equal; scheduler flag "mh-port" is for scheduler mh, not wlc` +
+				"|schedflags = flag-1\n"},
 		"the innermost": {
 			service("retry 1\nconnect_timeout 9", "retry 2\nTCP_CHECK {\nretry 3\n}"), 0,
 			"failurecount = 4|checktimeout = 9"},

@@ -21,7 +21,8 @@ type Entry struct {
 
 // File is the path of the file with the orders. It survives the daemon, but not a boot. After the format each order is
 // in a comment, of its own form if it waits: programs that do not know From must not begin it. Then there is a line for
-// each server that is taken out, virtual service and real server: it stays drained where its comment is damaged.
+// each server that is taken out, virtual service and real server: it stays drained where its comment is damaged, or is
+// an order that only a later version knows.
 type File string
 
 const later = "later " // before an order that waits
@@ -32,9 +33,9 @@ func (f File) Read() (All, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the orders: %w", err)
 	}
-	if old := string(text); old != "" && !strings.HasPrefix(old, runfile.Format+"\n") {
-		return nil, fmt.Errorf("reading the orders: %s is in the form of a build before 1.0.0; "+
-			"remove it, and give these orders again: %s", f, strings.ReplaceAll(old, "\n", "; "))
+	if other := string(text); other != "" && !strings.HasPrefix(other, runfile.Format+"\n") {
+		return nil, fmt.Errorf("reading the orders: %s is not in the form of this version; "+
+			"remove it, and give these orders again: %s", f, strings.ReplaceAll(other, "\n", "; "))
 	}
 	all := All{}
 	for line := range strings.Lines(string(text)) {
@@ -53,8 +54,9 @@ func (f File) Read() (All, error) {
 		}
 		virtual, real, ok := strings.Cut(line, " ")
 		at := lvs.At(virtual, real)
-		if _, reported := all[at]; ok && !reported && !strings.HasPrefix(line, "#") {
-			all[at] = Order{Kind: Drain}
+		if o := all[at]; ok && !o.TakesOut() && !strings.HasPrefix(line, "#") {
+			o.Kind = Drain
+			all[at] = o
 		}
 	}
 	return all, err

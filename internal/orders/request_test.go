@@ -75,13 +75,16 @@ func TestTheFileOfOrders(t *testing.T) {
 		t.Errorf("an order that is none: %v, %v", all, err)
 	}
 	testkit.Equal(t, strings.Join(plain, ", "), "fwm:3 10.2.0.2:25, tcp:10.1.0.1:80 10.2.0.1:80", "taken out")
+	const unknown = `{"virtual":"fwm:3","real":"10.2.0.1:25","order":"of a later version","why":"disk"}`
 	for text, want := range map[string]All{
 		"# ldirectord 2\nfwm:3 10.2.0.1:25\n":                       {mail: {Kind: Drain}},
 		"# ldirectord 2\n# a word\n\nnothing\nfwm:3":                {},
+		"# ldirectord 2\n# " + unknown + "\nfwm:3 10.2.0.1:25\n":    {mail: {Kind: Drain, Why: "disk"}},
 		"# ldirectord 2\n# {\"virtual\":\"fwm\nfwm:3 10.2.0.1:25\n": {mail: {Kind: Drain}},
 	} {
 		testkit.OK(t, runfile.Write(string(file), []byte(text), 0o600))
-		if got, err := file.Read(); !maps.Equal(got, want) || (err != nil) != strings.Contains(text, "{") {
+		damaged := strings.Contains(text, "\"fwm\n")
+		if got, err := file.Read(); !maps.Equal(got, want) || (err != nil) != damaged {
 			t.Errorf("%q: %v, %v", text, got, err)
 		}
 	}

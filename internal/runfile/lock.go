@@ -2,6 +2,7 @@ package runfile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -19,6 +20,9 @@ func OpenLock(path string) (*os.File, error) {
 	f, err := OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	if err == nil {
 		err = trusted(f)
+	}
+	if errors.Is(err, ErrForeign) {
+		err = fmt.Errorf("%s belongs to another user: remove it", path)
 	}
 	if err == nil {
 		err = giveToFolder(f)

@@ -40,6 +40,14 @@ func Replace(path string, text []byte, mode os.FileMode) error {
 	return nil
 }
 
+// Save is Replace for a file that an operator names, which may be /dev/null: it replaces no device, pipe or folder.
+func Save(path string, text []byte, mode os.FileMode) error {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("writing %s: it is not a regular file", path)
+	}
+	return Replace(path, text, mode)
+}
+
 // Sync returns when a file is on the disk, and would survive a loss of power.
 func Sync(path string) error {
 	_, err := InTime(path, func() (struct{}, error) {

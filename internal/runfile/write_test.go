@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"ldirectord/internal/testkit"
@@ -43,5 +44,41 @@ func TestAFailedWriteLeavesTheOldFile(t *testing.T) {
 	left, err := os.ReadDir(dir)
 	if err != nil || len(left) != 1 {
 		t.Errorf("left: %v, %v", left, err)
+	}
+}
+
+// A program of root that replaces /dev/null breaks the machine.
+func TestOnlyFilesAreSaved(t *testing.T) {
+	dir := t.TempDir()
+	file, pipe, link := filepath.Join(dir, "file"), filepath.Join(dir, "pipe"), filepath.Join(dir, "link")
+	testkit.OK(t, syscall.Mkfifo(pipe, 0o600))
+	testkit.OK(t, os.Symlink(pipe, link)) // as /dev/stdout is one
+	for _, path := range []string{pipe, link, dir} {
+		want := "writing " + path + ": it is not a regular file"
+		if err := Save(path, nil, 0o600); err == nil || err.Error() != want {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+	for range 2 {
+		testkit.OK(t, Save(file, []byte("text"), 0o600))
+	}
+	for path, want := range map[string]os.FileMode{file: 0, pipe: os.ModeNamedPipe, link: os.ModeSymlink} {
+		if info, err := os.Lstat(path); err != nil || info.Mode().Type() != want {
+			t.Errorf("%s is now %v, %v", path, info, err)
+		}
+	}
+}
+
+// A lock of another user is not used, and not passed over either: it has to be removed.
+func TestALockOfAnotherUser(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	testkit.Write(t, path, "")
+	if err := os.Chown(path, 65534, 65534); err != nil || os.Geteuid() != 0 {
+		t.Skip("only root can give a file away: ", err)
+	}
+	_, err := OpenLock(path)
+	want := "opening the lock: " + path + " belongs to another user: remove it; --rundir names another folder"
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
 	}
 }
