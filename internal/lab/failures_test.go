@@ -1,75 +1,44 @@
 package lab
 
 import (
-	"cmp"
 	"fmt"
-	"net/netip"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // The faults of docs/measured/failures.md, with a client that makes requests all the time. The rule has two parts.
 // While a server is configured whose last check passed, no request fails, except those sent to a failing server before
 // its failure can be seen. And no request goes to a server that has not passed a check.
-func TestKernelFailures(t *testing.T) {
-	f := newFailures(t)
-	f.coldStart()
-	f.breaks("1", "server process killed", (*web).stop, (*web).start)
-	f.breaks("2", "hangs, port open", silent.on(), well.on())
-	f.allDie()
-	f.dies("rs2", func() {
-		f.reloadOther("10d")
-		f.restart("13d", "stop (cleanstop=no) + start", f.stopAndStart)
-		f.restart("14d", "kill -9 + start", f.killAndStart)
-		f.suspend("15d")
-	})
-	f.clockJumps("15c")
-	f.addDead()
-	f.realByHand()
-	f.virtualByHand()
-	f.report()
-}
+func TestKernelFailures(t *testing.T) { newLabOf(t, 5).play("failures") }
 
 // All rows of the page.
 func TestKernelLongFailures(t *testing.T) {
 	onlyLong(t)
-	f := newFailures(t)
-	f.coldStart()
-	f.breaks("1", "server process killed", (*web).stop, (*web).start)
-	f.breaks("2", "hangs, port open", silent.on(), well.on())
-	f.breaks("3", "link down", (*web).unplug, (*web).plug)
-	f.breaks("4", "packets dropped", (*web).drop, (*web).accept)
-	f.breaks("5", "HTTP 500", broken.on(), well.on())
-	f.breaks("6", "answers after 3 s", late.on(), well.on())
-	f.breaks("7", "wrong content", content.on(), well.on())
-	f.flaps()
-	f.allDie()
-	f.reloadOther("10")
-	f.dies("rs2", func() { f.reloadOther("10d") })
-	f.addDead()
-	f.drains()
-	f.removes()
-	f.reweighs()
-	f.restart("13", "stop (cleanstop=no) + start", f.stopAndStart)
-	f.dies("rs2", func() { f.restart("13d", "the same while one server is dead", f.stopAndStart) })
-	f.restart("14", "kill -9 + start", f.killAndStart)
-	f.dies("rs3", func() { f.restart("14d", "the same while one server is dead", f.killAndStart) })
-	f.restart("14r", "restart", f.restartCommand)
-	f.dies("rs3", func() { f.restart("14rd", "the same while one server is dead", f.restartCommand) })
-	f.restart("14u", "the program is replaced, restart", f.upgrade)
-	f.suspend("15")
-	f.dies("rs3", func() { f.suspend("15d") })
-	f.clockJumps("15c")
-	for i, how := range f.interruptions() {
-		f.interrupted(fmt.Sprintf("17%c", 'a'+i), how)
+	for _, rows := range []string{"failures", "failures-servers", "failures-edits", "failures-daemon"} {
+		// In a lab that was used the kernel remembers connections from the client's ports.
+		t.Run(rows, func(t *testing.T) { newLabOf(t, 5).play(rows) })
 	}
-	f.realByHand()
-	f.virtualByHand()
-	f.report()
+}
+
+// The rows for which a directive for weights makes a difference.
+func TestKernelLongReturns(t *testing.T) {
+	onlyLong(t)
+	newLabOf(t, 5).play("returns")
+}
+
+// The rows of a backup server. It gets no request while it is not needed.
+func TestKernelLongBackup(t *testing.T) {
+	onlyLong(t)
+	for _, method := range []string{"masq", "gate"} {
+		t.Run(method, func(t *testing.T) { newLabOf(t, 5).play("backup-" + method) })
+	}
 }
 
 func onlyLong(t *testing.T) {
@@ -85,21 +54,86 @@ const (
 	bound = (time.Second + checkTimeout) * 11 / 10
 )
 
-// failures is the lab with a client's traffic, and the table of what the client saw.
+// failures is a client's traffic, and the table of what the client saw.
 type failures struct {
-	*lab
+	*scene
 	*traffic
-	path    string
-	method  string         // the forwarding method
-	weights map[string]int // of the configured servers
-	served  []string       // the servers that fail in allDie
-	other   int            // a setting of another virtual service
-	more    string         // settings of the virtual service, with its scheduler unless it is rr
-	webs    map[string]*web
 	rows    []*row
 	outages []*outage
-	gaps    []span // times without the virtual service: the director answers the client itself, or refuses
-	sorry   []span // times in which the fallback server may serve
+	excused map[string][]span // by what is excused then
+	streams *longConnections
+}
+
+// begins starts the traffic, with a copy of the program that can be replaced.
+func (s *scene) begins() *failures {
+	s.replaceProgram()
+	return &failures{scene: s, traffic: s.lab.traffic(), excused: map[string][]span{}}
+}
+
+// These steps of scripts follow `traffic`, which starts a client of 198.51.100.10:80. Its webs are rs1 and so on, and
+// that of the fallback server, dir.
+//
+//	row NUMBER FAULT      begins a row of the table
+//	fails NAMESPACE [HOW] a server begins to fail: by web NAMESPACE HOW, if it is told
+//	absent NAMESPACE [HOW]  the same of one that is not in the table now
+//	leaves NAMESPACE…     waits until failing servers are out of the table
+//	heals NAMESPACE [HOW] its checks pass from now on
+//	returns NAMESPACE…    waits until healed servers are in the table
+//	flaps NAMESPACE       it closes and opens its port for ten seconds, and fails at last
+//	excuse WHAT           since mark, requests may get no answer (unserved), or that of the fallback (fallback),
+//	                      or of the backup server rs5 (backup), which gets none at other times
+//	note TEXT             the row says this, with the seconds since mark for %s
+//	streams N             opens connections without an end; `streams end` ends them, and none ended before
+//	streams NAMESPACE     some of them lead to a server, others don't
+//	asked NAMESPACE LEAST MOST  a server answers LEAST to MOST of the next twenty requests
+//	restarts NUMBER HOW FAULT  a row with a restart (stop, kill, restart, upgrade). The table must not change
+//	awake                 the daemon, which was away, sees from now on what fails
+//	suspends, jumps NUMBER  rows of the daemon and of the clock, see those functions
+//	report                prints the table, and fails if a row breaks the rule
+var failureSteps = map[string]func(f *failures, args []string){
+	"row":    func(f *failures, args []string) { f.begin(args[0], args[1]) },
+	"fails":  func(f *failures, args []string) { f.fails(args[0], args[1:]...) },
+	"absent": func(f *failures, args []string) { f.fails(args[0], args[1:]...).seen = time.Now() },
+	"leaves": func(f *failures, args []string) {
+		for _, name := range args {
+			f.row().out += f.seen(f.outage(name)) + " "
+		}
+	},
+	"heals": func(f *failures, args []string) { f.heals(args[0], args[1:]...) },
+	"returns": func(f *failures, args []string) {
+		for _, name := range args {
+			f.until(bound, entry(name)+" ")
+			f.row().back += seconds(time.Since(f.outage(name).healed)) + " "
+		}
+	},
+	"flaps":  func(f *failures, args []string) { f.flaps(args[0]) },
+	"excuse": func(f *failures, args []string) { f.excuse(args[0], f.since) },
+	"note": func(f *failures, args []string) {
+		f.row().note("%s", strings.ReplaceAll(args[0], "%s", seconds(time.Since(f.since))))
+	},
+	"streams": func(f *failures, args []string) { f.stream(args[0]) },
+	"asked": func(f *failures, args []string) {
+		n := f.asked(args[0], time.Now())
+		f.row().note("%s gets %d of the next %d requests", args[0], n, following)
+		if n < f.number(args[1]) || n > f.number(args[2]) {
+			f.t.Errorf("%s gets %d of %d requests, want %v", args[0], n, following, args[1:])
+		}
+	},
+	"restarts": func(f *failures, args []string) {
+		how := map[string]func(*row){"stop": f.stopAndStart, "kill": f.killAndStart,
+			"restart": f.restartCommand, "upgrade": f.upgrade}
+		f.restart(args[0], args[2], how[args[1]])
+	},
+	"suspends": func(f *failures, args []string) { f.suspend(args[0]) },
+	"jumps":    func(f *failures, args []string) { f.clockJumps(args[0]) },
+	"awake": func(f *failures, _ []string) {
+		for _, o := range f.outages {
+			if o.seen.IsZero() {
+				o.awake = time.Now()
+			}
+		}
+	},
+	"report": func(f *failures, _ []string) { f.report() },
 }
 
 // row is one line of the table.
@@ -128,45 +162,12 @@ type outage struct {
 	flapped bool
 }
 
+const (
+	backupServer = "rs5"
+	following    = 20 // requests
+)
+
 var all = []string{"rs1", "rs2", "rs3", "rs4"}
-
-func newFailures(t *testing.T) *failures {
-	f := &failures{lab: newLabOf(t, 5), method: "masq", served: all, weights: map[string]int{},
-		webs: map[string]*web{}}
-	for _, name := range append([]string{sorryServer, "rs5"}, all...) {
-		f.webs[name] = f.web(name)
-	}
-	f.webs["rs5"].set(silent)
-	for _, name := range all {
-		f.weights[name] = 1
-	}
-	f.replaceProgram()
-	f.configure()
-	f.traffic = f.lab.traffic()
-	return f
-}
-
-func (f *failures) configure() {
-	var reals strings.Builder
-	for _, name := range append([]string{"rs5"}, all...) {
-		if weight, in := f.weights[name]; in {
-			fmt.Fprintf(&reals, "        real = %s %s %d\n", address(name), f.method, weight)
-		}
-	}
-	f.path = f.config(fmt.Sprintf(`checkinterval = 1
-checktimeout = 2
-negotiatetimeout = 2
-cleanstop = no
-fallback = 127.0.0.1:80 gate
-virtual = %s:80
-%s        service = http
-        request = "check"
-        receive = "OK"
-%svirtual = %s:81
-        real = %s masq %d
-        checktype = on
-`, natVIP, reals.String(), cmp.Or(f.more, "        scheduler = rr\n"), natVIP, address("rs1"), 1+f.other))
-}
 
 // address is the address of a server by its name: rs1 is 192.0.2.21:80.
 func address(name string) string { return "192.0.2.2" + strings.TrimPrefix(name, "rs") + ":80" }
@@ -178,7 +179,7 @@ func (f *failures) begin(number, fault string) *row {
 	time.Sleep(500 * time.Millisecond)
 	now := time.Now()
 	if len(f.rows) > 0 {
-		f.rows[len(f.rows)-1].until = now
+		f.row().until = now
 	}
 	r := &row{span: span{from: now}, number: number, fault: fault, kinds: map[string]int{}}
 	f.rows = append(f.rows, r)
@@ -186,18 +187,38 @@ func (f *failures) begin(number, fault string) *row {
 	return r
 }
 
+// row is the current one.
+func (f *failures) row() *row { return f.rows[len(f.rows)-1] }
+
 func (r *row) note(format string, args ...any) {
 	r.notes = append(r.notes, fmt.Sprintf(format, args...))
 }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.1f", d.Seconds()) }
 
-// fails makes a server fail.
-func (f *failures) fails(name string, how func(*web)) *outage {
+func (f *failures) fails(name string, how ...string) *outage {
 	o := &outage{server: name, from: time.Now()}
 	f.outages = append(f.outages, o)
-	how(f.webs[name])
+	f.becomes(name, how)
 	return o
+}
+
+// becomes changes a web server, if it is told how.
+func (f *failures) becomes(name string, how []string) {
+	if len(how) > 0 {
+		f.webs[name].becomes(how[0])
+	}
+}
+
+// outage is the last one of a server.
+func (f *failures) outage(name string) *outage {
+	for _, o := range slices.Backward(f.outages) {
+		if o.server == name {
+			return o
+		}
+	}
+	f.t.Fatalf("%s has not failed", name)
+	return nil
 }
 
 // seen waits until a failing server is out, and returns how long that took. If this kernel stood still meanwhile, a
@@ -213,20 +234,91 @@ func (f *failures) seen(o *outage) string {
 		time.Sleep(20 * time.Millisecond)
 	}
 	if lost := f.idle.since(from); lost >= maxLostInRow {
-		f.rows[len(f.rows)-1].note("this kernel stood still for %s s", seconds(lost))
+		f.row().note("this kernel stood still for %s s", seconds(lost))
 	}
 	took := f.untilFrom(from, bound, "no "+entry(o.server))
 	o.seen = time.Now()
 	return seconds(took)
 }
 
-// heals repairs a server, and waits until it is in.
-func (f *failures) heals(o *outage, how func(*web)) string {
+func (f *failures) heals(name string, how ...string) {
+	f.outage(name).healed = time.Now()
+	f.becomes(name, how)
+}
+
+func (f *failures) excuse(what string, from time.Time) {
+	f.excused[what] = append(f.excused[what], span{from, time.Now()})
+}
+
+func (f *failures) excuses(what string, q *request) bool {
+	return slices.ContainsFunc(f.excused[what], func(s span) bool { return s.covers(q.start) })
+}
+
+func (f *failures) flaps(name string) {
+	o := f.fails(name, "stop")
+	o.flapped = true
+	for range 7 {
+		time.Sleep(700 * time.Millisecond)
+		f.webs[name].start()
+		time.Sleep(700 * time.Millisecond)
+		f.webs[name].stop()
+	}
+	o.awake = time.Now()
+}
+
+func (f *failures) stream(what string) {
 	f.t.Helper()
-	o.healed = time.Now()
-	how(f.webs[o.server])
-	f.until(bound, entry(o.server)+" ")
-	return seconds(time.Since(o.healed))
+	if n, err := strconv.Atoi(what); err == nil {
+		f.streams = f.hold(n)
+		return
+	}
+	if what == "end" {
+		if early := f.streams.end(); early != "" {
+			f.row().broken = "a connection without an end ended: " + early
+		}
+		return
+	}
+	n := 0
+	testkit.OK(f.t, f.connections(func(port int, real string) {
+		if real == what && slices.Contains(f.streams.ports(), port) {
+			n++
+		}
+	}))
+	f.row().note("%d of %d connections without an end are at %s", n, len(f.streams.conns), what)
+	if n == 0 || n == len(f.streams.conns) {
+		f.t.Errorf("%d of %d connections without an end are at %s", n, len(f.streams.conns), what)
+	}
+}
+
+// asked counts the requests that a server answers, of the first ones that begin after a time.
+func (f *failures) asked(name string, after time.Time) int {
+	f.t.Helper()
+	var servers []string
+	f.await(30*time.Second, func() bool {
+		servers = nil
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		for _, q := range f.requests {
+			if !q.start.Before(after) {
+				servers = append(servers, q.server)
+			}
+		}
+		return len(servers) >= following
+	}, "fewer requests than", following)
+	isIts := func(server string) bool { return server == name }
+	others := slices.DeleteFunc(slices.Clone(servers[:following]), isIts)
+	return following - len(others)
+}
+
+// becomes starts or ends a web server, changes its network, or sets its mode.
+func (w *web) becomes(how string) {
+	changes := map[string]func(){"start": w.start, "stop": w.stop, "unplug": w.unplug, "plug": w.plug,
+		"drop": w.drop, "accept": w.accept}
+	if change := changes[how]; change != nil {
+		change()
+	} else {
+		w.set(mode(how))
+	}
 }
 
 // on sets the mode of a server.
@@ -245,180 +337,6 @@ func (w *web) routes(verb string) {
 		"198.51.100.0/24", w.l.prefix, w.ns, verb)
 }
 
-// coldStart is the row of the first start: one of four servers is dead, and the client already makes requests.
-func (f *failures) coldStart() {
-	o := f.fails("rs4", (*web).stop)
-	o.seen = o.from
-	r := f.begin("0", "cold start, one of four dead")
-	f.does(f.path, "start")
-	f.until(bound, entry("rs1"), entry("rs2"), entry("rs3"))
-	f.gaps = append(f.gaps, span{r.from, time.Now()})
-	r.note("servers in after %s s", seconds(time.Since(r.from)))
-	r.back = f.heals(o, (*web).start)
-}
-
-func (f *failures) breaks(number, fault string, fail, heal func(*web)) {
-	r := f.begin(number, fault)
-	o := f.fails("rs1", fail)
-	r.out = f.seen(o)
-	time.Sleep(1300 * time.Millisecond)
-	r.back = f.heals(o, heal)
-}
-
-func (f *failures) flaps() {
-	r := f.begin("8", "flapping: port closed/open every 0.7 s for 10 s")
-	o := f.fails("rs1", (*web).stop)
-	o.flapped = true
-	before := len(f.logText())
-	for range 7 {
-		time.Sleep(700 * time.Millisecond)
-		f.webs["rs1"].start()
-		time.Sleep(700 * time.Millisecond)
-		f.webs["rs1"].stop()
-	}
-	f.until(bound, "no "+entry(o.server))
-	o.seen = time.Now()
-	if strings.Contains(f.more, "holddown") {
-		f.does(f.path, "set", address("rs1"), "ready") // otherwise holddown keeps it out
-	}
-	r.back = f.heals(o, (*web).start)
-	r.note("taken out %d times", strings.Count(f.logText()[before:], "] Deleted real server: "+address("rs1")))
-}
-
-// allDie: all servers fail. The fallback server serves until the first server is back. It returns the weights of the
-// servers at their return.
-func (f *failures) allDie() (came []uint32) {
-	r := f.begin("9", fmt.Sprintf("all %d die, fallback server, back one by one", len(f.served)))
-	var dead []*outage
-	for _, name := range f.served {
-		dead = append(dead, f.fails(name, (*web).stop))
-	}
-	last := dead[len(dead)-1].from
-	f.until(bound, "-t "+natVIP+":80 -r 127.0.0.1:80")
-	r.note("fallback server in after %s s", seconds(time.Since(last)))
-	for _, o := range dead {
-		r.out += f.seen(o) + " "
-	}
-	time.Sleep(time.Second)
-	for i, o := range dead {
-		r.back += f.heals(o, (*web).start) + " "
-		for _, service := range f.read() {
-			if service.Key.Addr.Port() == 80 {
-				came = append(came, service.Dests.Weight(netip.MustParseAddrPort(address(o.server))))
-			}
-		}
-		if i == 0 {
-			f.until(time.Second, "no "+natVIP+":80 -r 127.0.0.1:80")
-			f.sorry = append(f.sorry, span{last, time.Now()})
-		}
-	}
-	r.note("weights at the return: %v", came)
-	return came
-}
-
-// dies makes a server hang while something else happens: requests to it would hang too, so it would be noticed if it
-// came in.
-func (f *failures) dies(name string, then func()) {
-	r := f.begin("", fmt.Sprintf("*preparation: %s hangs*", name))
-	o := f.fails(name, silent.on())
-	r.out = f.seen(o)
-	then()
-	r = f.begin("", fmt.Sprintf("*%s is back*", name))
-	r.back = f.heals(o, well.on())
-}
-
-func (f *failures) reloadOther(number string) {
-	r := f.begin(number, "reload that changes another virtual")
-	f.other++
-	f.reload()
-	f.until(time.Second, fmt.Sprintf("-t %s:81 -r %s -m -w %d", natVIP, address("rs1"), 1+f.other))
-	r.note("the reload acts after %s s", seconds(time.Since(r.from)-500*time.Millisecond))
-	time.Sleep(2 * time.Second)
-}
-
-func (f *failures) reload() {
-	f.configure()
-	f.does(f.path, "reload")
-}
-
-func (f *failures) addDead() {
-	r := f.begin("11", "reload that adds a server that hangs")
-	o := &outage{server: "rs5", from: r.from, seen: r.from}
-	f.outages = append(f.outages, o)
-	f.weights["rs5"] = 1
-	f.reload()
-	time.Sleep(3 * time.Second)
-	r.back = f.heals(o, well.on())
-	time.Sleep(time.Second)
-	f.weights["rs5"] = 0 // requests under way to a server are cut when it is removed
-	f.reload()
-	f.until(time.Second, entry("rs5")+" -m -w 0")
-	time.Sleep(500 * time.Millisecond)
-	delete(f.weights, "rs5")
-	f.reload()
-	f.until(time.Second, "no "+entry("rs5"))
-}
-
-// drains: with weight 0 in the file a server's connections continue. Then the server is removed and added again.
-func (f *failures) drains() {
-	r := f.begin("12", "drain: weight 0, long connections end, removal, back")
-	long := f.hold(8)
-	f.weights["rs2"] = 0
-	start := time.Now()
-	f.reload()
-	f.until(time.Second, entry("rs2")+" -m -w 0")
-	r.out = seconds(time.Since(start))
-	drained := time.Now()
-	time.Sleep(3 * time.Second)
-	if lost := long.end(); lost != "" {
-		r.broken = "a long connection ended: " + lost
-	}
-	time.Sleep(300 * time.Millisecond)
-	delete(f.weights, "rs2")
-	f.reload()
-	f.until(time.Second, "no "+entry("rs2"))
-	time.Sleep(time.Second)
-	f.outages = append(f.outages, &outage{server: "rs2", from: drained, seen: drained, healed: time.Now()})
-	f.weights["rs2"] = 1
-	start = time.Now()
-	f.reload()
-	f.until(bound, entry("rs2")+" -m -w 1")
-	r.back = seconds(time.Since(start))
-	r.note("%d long connections", len(long.conns))
-}
-
-// removes: a reload removes a healthy server from the file, another one adds it again.
-func (f *failures) removes() {
-	r := f.begin("12x", "reload that removes a healthy server, and adds it again, five times")
-	for range 5 {
-		o := &outage{server: "rs2", from: time.Now()}
-		f.outages = append(f.outages, o)
-		delete(f.weights, "rs2")
-		f.reload()
-		f.until(time.Second, "no "+entry("rs2"))
-		o.seen = time.Now()
-		time.Sleep(time.Second)
-		o.healed = time.Now()
-		f.weights["rs2"] = 1
-		f.reload()
-		f.until(bound, entry("rs2")+" -m -w 1")
-		time.Sleep(time.Second)
-	}
-	r.note("the kernel cuts what is on its way to a server that is removed")
-}
-
-func (f *failures) reweighs() {
-	r := f.begin("12w", "reload that changes weights")
-	f.weights["rs1"], f.weights["rs2"] = 5, 3
-	f.reload()
-	f.until(time.Second, entry("rs1")+" -m -w 5", entry("rs2")+" -m -w 3")
-	r.note("the reload acts after %s s", seconds(time.Since(r.from)-500*time.Millisecond))
-	time.Sleep(time.Second)
-	f.weights["rs1"], f.weights["rs2"] = 1, 1
-	f.reload()
-	time.Sleep(time.Second)
-}
-
 // restart ends a daemon and starts another one, which must not change the table.
 func (f *failures) restart(number, fault string, how func(*row)) {
 	f.twice(func(last bool) bool {
@@ -435,22 +353,22 @@ func (f *failures) twice(play func(last bool) bool) { _ = play(false) || play(tr
 
 func (f *failures) stopAndStart(r *row) {
 	start := time.Now()
-	f.does(f.path, "stop")
+	f.does(f.path(), "stop")
 	r.note("stop took %s s", seconds(time.Since(start)))
 	start = time.Now()
-	f.does(f.path, "start")
+	f.does(f.path(), "start")
 	r.note("start returned after %s s", seconds(time.Since(start)))
 }
 
 func (f *failures) killAndStart(*row) {
 	f.kill()
 	time.Sleep(500 * time.Millisecond)
-	f.does(f.path, "start")
+	f.does(f.path(), "start")
 }
 
 func (f *failures) restartCommand(r *row) {
 	start := time.Now()
-	f.does(f.path, "restart")
+	f.does(f.path(), "restart")
 	r.note("restart took %s s", seconds(time.Since(start)))
 }
 
@@ -495,34 +413,6 @@ func (r *row) unchanged(f *failures, was string, before int, last bool) bool {
 	return true
 }
 
-func (f *failures) realByHand() {
-	r := f.begin("16a", "real server deleted by hand")
-	cut := &outage{server: "rs2", from: time.Now()} // requests under way to it are cut by the kernel
-	f.sh("ip netns exec %sdir ipvsadm -d -t %s:80 -r %s", f.prefix, natVIP, address("rs2"))
-	cut.seen, cut.healed = time.Now(), time.Now()
-	f.outages = append(f.outages, cut)
-	time.Sleep(2 * time.Second)
-	if unlike(f.table(), []string{"no " + entry("rs2")}) != "" {
-		r.note("came back by itself")
-	} else {
-		r.note("stays until the next transition or a reload")
-	}
-	start := time.Now()
-	f.does(f.path, "reload")
-	f.until(time.Second, entry("rs2")+" -m -w 1")
-	r.note("reload repairs it in %s s", seconds(time.Since(start)))
-}
-
-func (f *failures) virtualByHand() {
-	r := f.begin("16b", "virtual service deleted by hand")
-	start := time.Now()
-	f.sh("ip netns exec %sdir ipvsadm -D -t %s:80", f.prefix, natVIP)
-	f.until(time.Second*11/10, entry("rs1"), entry("rs2"), entry("rs3"), entry("rs4"))
-	f.gaps = append(f.gaps, span{start, time.Now()})
-	r.back = seconds(time.Since(start))
-	time.Sleep(time.Second)
-}
-
 // report applies the rule to every request, and prints the table.
 func (f *failures) report() {
 	f.begin("", "*the end*")
@@ -549,6 +439,13 @@ func (f *failures) report() {
 			strings.TrimSpace(r.out), strings.TrimSpace(r.back), held, r.remarks())
 	}
 	f.t.Log(out.String())
+	for _, needed := range f.excused["backup"] {
+		if !slices.ContainsFunc(requests, func(q *request) bool {
+			return q.server == backupServer && needed.covers(q.start)
+		}) {
+			f.t.Error("the backup server got no request while it was needed")
+		}
+	}
 }
 
 func (r *row) remarks() string {
@@ -581,11 +478,14 @@ func (f *failures) count(r *row, q *request) {
 
 // against returns why a request breaks the rule; empty if it doesn't.
 func (f *failures) against(q *request) string {
+	isBackup := len(f.excused["backup"]) > 0 && (q.server == backupServer || q.sentTo == backupServer)
 	switch {
+	case isBackup && !f.excuses("backup", q):
+		return "the backup server was asked when it was not needed"
 	case waited(q.failure) && f.idle.since(q.start)-f.idle.since(q.end) > maxAway:
-	case slices.ContainsFunc(f.gaps, func(s span) bool { return s.covers(q.start) }):
+	case f.excuses("unserved", q):
 	case q.server == sorryServer:
-		if !slices.ContainsFunc(f.sorry, func(s span) bool { return s.covers(q.start) }) {
+		if !f.excuses("fallback", q) {
 			return "the fallback server answered while a server was up"
 		}
 	case q.failure == "":
@@ -594,7 +494,7 @@ func (f *failures) against(q *request) string {
 				return q.server + " was asked before it had passed a check"
 			}
 		}
-	case !f.excused(q):
+	case !f.early(q):
 		return fmt.Sprintf("%s, sent to %q", q.failure, q.sentTo)
 	}
 	return ""
@@ -609,9 +509,9 @@ func (f *failures) tooEarly(o *outage, q *request) bool {
 	return q.end.Before(o.healed) || o.healed.IsZero() || passed.IsZero() || q.end.Before(passed)
 }
 
-// excused: the request was sent to a failing server before its failure could be seen, or while no server was up.
-func (f *failures) excused(q *request) bool {
-	if q.sentTo == sorryServer && slices.ContainsFunc(f.sorry, func(s span) bool { return s.covers(q.start) }) {
+// early: the request was sent to a failing server before its failure could be seen, or while no server was up.
+func (f *failures) early(q *request) bool {
+	if q.sentTo == sorryServer && f.excuses("fallback", q) {
 		return true // under way when the fallback server was removed
 	}
 	return slices.ContainsFunc(f.outages, func(o *outage) bool {

@@ -89,42 +89,6 @@ func awaitIPTables(t *testing.T) {
 	}, "a run of iptables has no end")
 }
 
-// Changes of the rules by other programs are repaired and logged within one interval.
-func TestKernelDamagedMarkRulesAreRepaired(t *testing.T) {
-	l := newLabOf(t, 1)
-	lines := []markLine{{3, "udp 53", "-p udp -m udp --dport 53"},
-		{3, "tcp 80,443", "-p tcp -m multiport --dports 80,443"}}
-	cf := l.markConfig(lines)
-	l.run(exitOK, cf, "start")
-	for _, c := range []struct{ do, told string }{
-		{"-D CHAIN 1", "was missing in chain"},
-		{"-F CHAIN", "was empty"},
-		{"-I PREROUTING 1 -p udp -j ACCEPT", "was before the jump to our chain"},
-		{"-D PREROUTING -j CHAIN", "was gone"},
-		{"-A CHAIN -j MARK --set-mark 9", "is not our rule"},
-	} {
-		since := len(l.logText())
-		l.sh("ip netns exec %sdir iptables -t mangle %s", l.prefix,
-			strings.ReplaceAll(c.do, "CHAIN", l.chain()))
-		start := time.Now()
-		for l.notExactly(lines) != "" {
-			if time.Since(start)-l.idle.since(start) > time.Second+ofIPTables {
-				t.Fatalf("%s: not repaired after %v: %s\nlog:\n%s", c.do, time.Since(start),
-					l.notExactly(lines), l.logText()[since:])
-			}
-			time.Sleep(20 * time.Millisecond)
-		}
-		t.Logf("%s: repaired after %v", c.do, time.Since(start).Round(time.Millisecond))
-		for !strings.Contains(l.logText()[since:], c.told) {
-			if time.Since(start)-l.idle.since(start) > time.Second+2*ofIPTables {
-				t.Fatalf("%s: the log does not have %q:\n%s", c.do, c.told, l.logText()[since:])
-			}
-			time.Sleep(20 * time.Millisecond)
-		}
-	}
-	l.run(exitOK, cf, "stop")
-}
-
 // ofIPTables is how long an exchange of rules may take on the lab's kernel: ten runs of iptables on a busy machine.
 const ofIPTables = 5 * time.Second
 
@@ -242,15 +206,6 @@ func (l *lab) generations() string {
 	table := l.marks()
 	return fmt.Sprintf("%d chains, %d jumps", strings.Count(table, "-N LDIRECTORD-"),
 		strings.Count(table, "-j LDIRECTORD-"))
-}
-
-func (l *lab) chain() string {
-	l.t.Helper()
-	found := regexp.MustCompile(`-N (LDIRECTORD-\S+)`).FindStringSubmatch(l.marks())
-	if found == nil {
-		l.t.Fatal("no chain of the program")
-	}
-	return found[1]
 }
 
 func (l *lab) wantExactly(lines []markLine) {

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"io"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -37,6 +38,8 @@ func TestKernelDrainWaitsForConnections(t *testing.T)         { newLab(t).play("
 func TestKernelFailover(t *testing.T)                         { newLab(t).play("failover") }
 func TestKernelMarkRulesFollowTheFile(t *testing.T)           { newLab(t).play("marks") }
 func TestKernelMarkThatNobodySetsIsTold(t *testing.T)         { newLab(t).play("marks-unset") }
+func TestKernelDoctorTriesToSetMarks(t *testing.T)            { newLabOf(t, 0).play("marks-try") }
+func TestKernelStatusShowsConnections(t *testing.T)           { newLab(t).play("status") }
 func TestKernelOnFailOverACrash(t *testing.T)                 { newLab(t).play("onfail") }
 func TestKernelTimeoutsOfTwoDaemons(t *testing.T)             { newLab(t).play("timeouts") }
 func TestKernelOrdersEnd(t *testing.T)                        { newLab(t).play("orders") }
@@ -66,7 +69,11 @@ func (l *lab) play(names string) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){},
 	}
 	params.Deadline, _ = l.t.Deadline()
-	for name, step := range steps {
+	all := maps.Clone(steps)
+	for name, step := range failureSteps {
+		all[name] = func(s *scene, args []string) { step(s.failures, args) }
+	}
+	for name, step := range all {
 		params.Cmds[name] = func(ts *testscript.TestScript, neg bool, args []string) {
 			s := ts.Value(sceneOf{}).(*scene)
 			s.ts, s.is = ts, !neg

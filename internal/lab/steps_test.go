@@ -31,7 +31,8 @@ type scene struct {
 	listeners map[string]net.Listener
 	held      net.Conn
 	pair      *watchedPair
-	faults    []fault // that doctor found at `finds`
+	failures  *failures // since `traffic`
+	faults    []fault   // that doctor found at `finds`
 	fault     fault
 }
 
@@ -63,7 +64,8 @@ type scene struct {
 //	backends              sets HERE to iptables' back end; the file both gets the warning of two, if there are two
 //	device NAME ADDRESS…  waits until a device has these addresses and no others
 //	echo NAMESPACE ADDRESS…  runs servers that echo everything; close NAMESPACE ADDRESS ends one
-//	web NAMESPACE PORT…   runs a web server; web NAMESPACE start|stop|MODE changes it
+//	web NAMESPACE PORT…   runs a web server; web NAMESPACE HOW changes it: stop, start, unplug, plug, drop, accept
+//	                      or a mode
 //	answers ADDRESS TEXT  a client gets such an answer
 //	served ADDRESS NAME…  clients get answers of these servers and no others
 //	hold SERVER           opens a connection that goes to a server; talks uses it, and release closes it
@@ -73,6 +75,9 @@ type scene struct {
 //	watch, weights WEIGHT…  watches 192.0.2.10:7000, and ends that: its server had these weights in turn, if any
 //	                      are told, and the service was never empty for more than a second
 //	stays TIME            that server has weight 1 all the time
+//	night                 starts testdata/night/night.cf, with two healthy servers
+//	tonight TROUBLE [NAME]  waits until the command of a row of docs/night.md prints its words
+//	traffic               starts a client, see failureSteps
 var steps = map[string]func(s *scene, args []string){
 	"config": func(s *scene, args []string) {
 		text := strings.ReplaceAll(s.ts.ReadFile(args[0]), "$WORK", s.dir)
@@ -198,6 +203,11 @@ var steps = map[string]func(s *scene, args []string){
 			s.t.Errorf("the service was empty for %v", s.pair.gap)
 		}
 	},
+	"night": func(s *scene, _ []string) { s.night() },
+	"tonight": func(s *scene, args []string) {
+		s.tonight(args[0], cmp.Or(strings.Join(args[1:], ""), "ldirectord.cf"))
+	},
+	"traffic": func(s *scene, _ []string) { s.failures = s.begins() },
 	"finds": func(s *scene, args []string) {
 		s.config(s.ts.ReadFile(args[0]))
 		s.finds(args[1])
@@ -229,15 +239,10 @@ var steps = map[string]func(s *scene, args []string){
 	},
 	"close": func(s *scene, args []string) { s.listeners[args[0]+args[1]].Close() },
 	"web": func(s *scene, args []string) {
-		switch w := s.webs[args[0]]; {
-		case w == nil:
+		if s.webs[args[0]] == nil {
 			s.webs[args[0]] = s.webOn(args[0], args[1:]...)
-		case args[1] == "start":
-			w.start()
-		case args[1] == "stop":
-			w.stop()
-		default:
-			w.set(mode(args[1]))
+		} else {
+			s.webs[args[0]].becomes(args[1])
 		}
 	},
 	"answers": func(s *scene, args []string) {

@@ -254,6 +254,14 @@ func (l *lab) hold(n int) *longConnections {
 	return h
 }
 
+// ports are the client's.
+func (h *longConnections) ports() (all []int) {
+	for _, conn := range h.conns {
+		all = append(all, conn.LocalAddr().(*net.TCPAddr).Port)
+	}
+	return all
+}
+
 // drain reads until the connection ends or nothing comes for a while. It returns why it ended.
 func drain(conn net.Conn) string {
 	buffer := make([]byte, 1024)

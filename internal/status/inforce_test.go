@@ -25,8 +25,9 @@ func TestWhatIsNotInForce(t *testing.T) {
 			"the file has changed since 03:12:00 and is not in force; it would be refused: line 7"},
 		{"one that was refused", Reloads{Changed: at, Refusal: "line 7", Error: "line 7"},
 			"the file has changed since 03:12:00 and is not in force, the last reload was refused: line 7"},
-		{"one that was taken back", Reloads{Changed: at, Back: "it was not confirmed"}, "the file has changed " +
-			"since 03:12:00 and is not in force; it was taken back: it was not confirmed"},
+		{"one that was taken back", Reloads{Changed: at, Back: "it was not confirmed"},
+			"the file has changed since 03:12:00 and is not in force; " +
+				"it was taken back: it was not confirmed"},
 		{"at a start, before it is looked at", Reloads{Last: now, LastGood: at},
 			"the last good configuration, of 03:12:00, is in force, not the file"},
 		{"since a start", Reloads{Last: now, LastGood: at, Changed: now, Refusal: "line 7"},
