@@ -78,7 +78,7 @@ func TestAgents(t *testing.T) {
 				t.Parallel()
 				spec := agentSpec(closedPort(t, "127.0.0.1"), c.send)
 				if c.server != nil {
-					spec.Target = serveScript(t, "127.0.0.1", nil, c.server...)
+					spec.Target = serveScript(t, "127.0.0.1", c.server...)
 				}
 				if c.late {
 					spec.Timeout = tooLate
@@ -119,7 +119,7 @@ func awaitSome(want string) step {
 // Checks of agents that send byte by byte get no goroutine, however many agents there are.
 func TestSlowAgentsCostNoGoroutine(t *testing.T) {
 	const agents = 20
-	spec := agentSpec(serveScript(t, "127.0.0.1", nil, drip(strings.Repeat("5", 250))), "")
+	spec := agentSpec(serveScript(t, "127.0.0.1", drip(strings.Repeat("5", 250))), "")
 	spec.Timeout = 4 * tooLate
 	checks := make([]Timed, agents)
 	for i := range checks {

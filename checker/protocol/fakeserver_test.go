@@ -32,9 +32,7 @@ type client struct {
 	data net.Listener // the data connection of FTP
 }
 
-func say(lines ...string) step {
-	return raw(strings.Join(lines, "\r\n") + "\r\n")
-}
+func say(line string) step { return raw(line + "\r\n") }
 
 func raw(text string) step {
 	return func(c *client) bool {
@@ -125,7 +123,7 @@ const (
 )
 
 // serveScript starts a fake server on a loopback address until the test ends.
-func serveScript(t *testing.T, host string, secure *tls.Config, script ...step) netip.AddrPort {
+func serveScript(t *testing.T, host string, script ...step) netip.AddrPort {
 	t.Helper()
 	l := testkit.Must(net.Listen("tcp", net.JoinHostPort(host, "0")))(t)
 	var serving sync.WaitGroup
@@ -135,27 +133,22 @@ func serveScript(t *testing.T, host string, secure *tls.Config, script ...step) 
 			if err != nil {
 				return
 			}
-			serving.Go(func() { follow(t, conn, secure, script) })
+			serving.Go(func() { follow(t, conn, script) })
 		}
 	})
 	t.Cleanup(func() { l.Close(); serving.Wait() }) // clients are followed to their end
 	return testkit.AddrOf(l)
 }
 
-func follow(t *testing.T, conn net.Conn, secure *tls.Config, script []step) {
-	defer conn.Close()
+func follow(t *testing.T, conn net.Conn, script []step) {
 	conn.SetDeadline(time.Now().Add(inTime))
-	c := &client{Conn: conn, t: t}
-	if secure != nil {
-		secured := tls.Server(conn, secure)
-		defer secured.Close()
-		if err := secured.Handshake(); err != nil {
-			t.Errorf("the server's TLS handshake: %v", err)
-			return
+	c := &client{Conn: conn, t: t, read: bufio.NewReader(conn)}
+	defer func() {
+		c.Close() // over TLS, if that was begun
+		if c.data != nil {
+			c.data.Close()
 		}
-		c.Conn = secured
-	}
-	c.read = bufio.NewReader(c.Conn)
+	}()
 	for _, next := range script {
 		if !next(c) {
 			return
@@ -181,12 +174,6 @@ type caseOf[Server any] struct {
 
 type fakeCase = caseOf[script]
 
-// over6 is a check of a server on ::1.
-func over6(s Spec) Spec {
-	s.Target = netip.AddrPortFrom(netip.IPv6Loopback(), 0)
-	return s
-}
-
 // late is a check that its deadline ends.
 func late(s Spec) Spec {
 	s.NegotiateTimeout = tooLate
@@ -201,14 +188,14 @@ func hostOf(s Spec) string {
 	return "127.0.0.1"
 }
 
-// checkFakes makes all checks, over TLS if that is not nil. Afterwards no goroutine and no descriptor may be left.
-func checkFakes(t *testing.T, secure *tls.Config, cases []fakeCase) {
+// checkFakes makes all checks. Afterwards no goroutine and no descriptor may be left.
+func checkFakes(t *testing.T, cases []fakeCase) {
 	t.Helper()
 	checkEach(t, cases, func(t *testing.T, host string, server script) netip.AddrPort {
 		if server == nil {
 			return closedPort(t, host)
 		}
-		return serveScript(t, host, secure, server...)
+		return serveScript(t, host, server...)
 	})
 }
 
@@ -238,21 +225,6 @@ func checkAt(t *testing.T, to netip.AddrPort, s Spec, want string) {
 	}
 	if isLate && took < of {
 		t.Errorf("took %v, want the deadline of %v", took, of)
-	}
-}
-
-// greetingCases are the failures up to a server's greeting, which are the same with each protocol.
-func greetingCases(s Spec, protocol, greeting string) []fakeCase {
-	return []fakeCase{
-		{"silent after connect", late(s), script{silent}, "down: timeout waiting for the greeting"},
-		{"slow drip", late(s), script{drip(greeting + " from a slow server")}, "down: timeout in the greeting"},
-		{"closed after connect", s, script{}, "down: connection closed waiting for the greeting"},
-		{"closed in the greeting", s, script{raw(greeting)}, "down: connection closed in the greeting"},
-		{"another protocol", s, steps("< SSH-2.0-\x1b[2J", awaitAll("")),
-			"down: not " + protocol + `: "SSH-2.0-\x1b[2J"`},
-		{"binary", s, script{raw("\x00\xff\n"), silent}, "down: not " + protocol + `: "\x00\xff"`},
-		{"empty line", s, steps("< ", silent), "down: not " + protocol + `: ""`},
-		{"endless line", s, script{endless(greeting)}, "down: a line of more than 4096 bytes in the greeting"},
 	}
 }
 

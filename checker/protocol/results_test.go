@@ -101,7 +101,7 @@ func TestAFailureNamesItsStage(t *testing.T) {
 			s := c.spec
 			s.Type, s.Target, s.NegotiateTimeout = "negotiate", closedPort(t, "127.0.0.1"), tooLate
 			if c.server != nil {
-				s.Target = serveScript(t, "127.0.0.1", nil, c.server...)
+				s.Target = serveScript(t, "127.0.0.1", c.server...)
 			}
 			if s.URL != "" {
 				s.URL = "http://" + s.Target.String() + "/"

@@ -20,7 +20,7 @@ import (
 // serveTLS is a server that makes a handshake, which may fail, and then follows a script.
 func serveTLS(t *testing.T, host string, secure *tls.Config, script ...step) Spec {
 	t.Helper()
-	to := serveScript(t, host, nil, func(c *client) bool {
+	to := serveScript(t, host, func(c *client) bool {
 		secured := tls.Server(c.Conn, secure)
 		if secured.Handshake() != nil {
 			return false
@@ -154,7 +154,7 @@ func TestTLSServersThatAreNotWell(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := Spec{Type: "negotiate", Service: "tls", NegotiateTimeout: inTime,
-				Target: serveScript(t, "127.0.0.1", nil, c.server)}
+				Target: serveScript(t, "127.0.0.1", c.server)}
 			if c.late {
 				s.NegotiateTimeout = tooLate
 			}
