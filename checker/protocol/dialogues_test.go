@@ -1,6 +1,8 @@
 package protocol
 
 import (
+	"net"
+	"net/netip"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -23,7 +25,7 @@ func apply(t testing.TB, s *Spec, words string) {
 	t.Helper()
 	for word := range strings.SplitSeq(words, "; ") {
 		name, value, _ := strings.Cut(word, "=")
-		value = bare(t, value)
+		value = strings.ReplaceAll(bare(t, value), "{target}", s.Target.String())
 		if name == "" {
 			continue
 		}
@@ -31,7 +33,14 @@ func apply(t testing.TB, s *Spec, words string) {
 			change(s)
 			continue
 		}
-		if name == "send" || name == "expect" {
+		switch name {
+		case "port":
+			s.Target = netip.MustParseAddrPort(net.JoinHostPort(s.Target.Addr().String(), value))
+			continue
+		case "header":
+			s.HTTPHeaders = checker.ListOf(append(slices.Collect(s.HTTPHeaders.All()), value)...)
+			continue
+		case "send", "expect":
 			step := settings.Step{Send: name == "send", Text: value}
 			s.Steps = checker.ListOf(append(slices.Collect(s.Steps.All()), step)...)
 			continue

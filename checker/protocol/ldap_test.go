@@ -194,35 +194,7 @@ func TestLDAPSSpeaksTLS(t *testing.T) {
 
 func TestRealSlapd(t *testing.T) {
 	good, secure, pid := startSlapd(t)
-	ldaps := func(s *Spec) { s.Service, s.Target = "ldaps", loopback(secure) }
-	checkCells(t, good, []cell{
-		{"good", nil, `up: entry "dc=example,dc=test"`},
-		{"IPv6", onIPv6, `up: entry "dc=example,dc=test"`},
-		{"login", as("cn=admin,dc=example,dc=test", "secret"), `up: entry "dc=example,dc=test"`},
-		{"wrong password", as("cn=admin,dc=example,dc=test", "other"),
-			"down: login rejected: invalid credentials"},
-		{"odd login", as("admin", "secret"), "down: login rejected: invalid dn syntax: invalid DN"},
-		{"wrong base", asking("/dc=other,dc=test"),
-			`down: search of "dc=other,dc=test": no such object`},
-		{"wrong receive", receiving("other"),
-			`down: the entry's name does not match /other/: got "dc=example,dc=test"`},
-		{"root of the directory", func(s *Spec) { s.Request, s.Receive = "/", "" }, `up: entry ""`},
-		{"STARTTLS", func(s *Spec) {
-			s.StartTLS, s.Login, s.Passwd = true, "cn=admin,dc=example,dc=test",
-				"secret"
-		}, `up: entry "dc=example,dc=test"`},
-		{"STARTTLS of another authority", func(s *Spec) {
-			s.StartTLS, s.TLSVerify, s.TLSCA = true, true,
-				newAuthority(t).file
-		}, "down: certificate refused: certificate signed by unknown authority"},
-		{"STARTTLS on the port of ldaps", func(s *Spec) { s.StartTLS, s.Target = true, loopback(secure) },
-			"down: STARTTLS: closed by the server"},
-		{"ldaps", ldaps, `up: entry "dc=example,dc=test"`},
-		{"ldaps on the port of ldap", func(s *Spec) { s.Service = "ldaps" },
-			"down: TLS handshake: closed by the server"},
-		{"ldap on the port of ldaps", func(s *Spec) { s.Target = loopback(secure) },
-			"down: login: closed by the server"},
-	})
+	checkReal(t, "slapd", good, "{secure}", fmt.Sprint(secure), "{other}", newAuthority(t).file)
 	checkStopped(t, pid, good, "down: login: timeout")
 }
 

@@ -196,54 +196,7 @@ func TestMySQL(t *testing.T) {
 
 func TestRealMariaDB(t *testing.T) {
 	good, pid := startMariaDB(t)
-	denied := func(user, with string) string {
-		return fmt.Sprintf("down: login rejected: Access denied for user '%s'@'127.0.0.1' "+
-			"(using password: %s) (1045)", user, with)
-	}
-	checkCells(t, good, []cell{
-		{"good", nil, "up: SELECT returned a row"},
-		{"IPv6", onIPv6, "up: SELECT returned a row"},
-		{"ed25519", loginOf("modern"), "up: SELECT returned a row"},
-		{"no database", func(s *Spec) { s.Database, s.Request = "", "/SELECT * FROM chk.t;" },
-			"up: SELECT returned a row"},
-		{"show", asking("/SHOW STATUS LIKE 'Uptime'"), "up: SHOW returned a row"},
-		{"no row", asking("/SELECT enabled FROM t WHERE enabled = 2"), "down: SELECT returned no row"},
-		{"the first value matches", wanting("^1$"), "up: SELECT returned a row"},
-		{"the first value does not match", wanting("^2$"),
-			`down: the first value does not match /^2$/: got "1"`},
-		{"no connection was aborted", asking(
-			"/SELECT 1 FROM information_schema.global_status WHERE variable_name = 'Aborted_clients' AND " +
-				"variable_value = 0"), "up: SELECT returned a row"},
-		{"rows touched", asking("/UPDATE t SET enabled = enabled + 1"), "up: UPDATE returned a row"},
-		{"no rows touched", asking("/DELETE FROM t WHERE enabled = 0"), "down: DELETE returned no row"},
-		{"wrong query", asking("/SELECT 1 FROM nope"),
-			"down: query failed: Table 'chk.nope' doesn't exist (1146)"},
-		{"wrong password", passwdOf("other"), denied("check", "YES")},
-		{"no password", passwdOf(""), denied("check", "NO")},
-		{"only over TLS", loginOf("secure"), denied("secure", "YES")},
-		{"over TLS", func(s *Spec) { s.Login, s.UseTLS = "secure", true }, "up: SELECT returned a row"},
-		{"over TLS, verified", func(s *Spec) { s.Login, s.UseTLS, s.TLSVerify = "secure", true, true },
-			"up: SELECT returned a row"},
-		{"over TLS, ed25519", func(s *Spec) { s.Login, s.UseTLS = "modern", true },
-			"up: SELECT returned a row"},
-		{"over TLS, another name", func(s *Spec) {
-			s.UseTLS, s.TLSVerify, s.Host = true, true,
-				"db.example.org"
-		}, "down: certificate refused: certificate is valid for localhost, not db.example.org"},
-		{"over TLS, wrong password", func(s *Spec) { s.UseTLS, s.Passwd = true, "other" },
-			denied("check", "YES")},
-		{"over TLS, the value does not match", func(s *Spec) { s.UseTLS = true; wanting("^3$")(s) },
-			`down: the first value does not match /^3$/: got "2"`},
-		{"over TLS, many rows", func(s *Spec) {
-			s.UseTLS, s.Request = true,
-				"/SELECT REPEAT('x', 1000) FROM seq_1_to_10000"
-		}, "up: SELECT returned a row"},
-		{"unknown database", func(s *Spec) { s.Database = "nope" },
-			"down: login rejected: Access denied for user 'check'@'%' to database 'nope' (1044)"},
-		{"many rows", asking("/SELECT REPEAT('x', 1000) FROM seq_1_to_10000"), "up: SELECT returned a row"},
-		{"query that takes too long", func(s *Spec) { s.Request = "/SELECT SLEEP(20)"; soon(s) },
-			"down: query: timeout"},
-	})
+	checkReal(t, "mariadb", good)
 	checkStopped(t, pid, good, "down: greeting: timeout")
 }
 

@@ -352,45 +352,7 @@ func TestPgSQLMD5(t *testing.T) {
 
 func TestRealPostgreSQL(t *testing.T) {
 	good, pid := startPostgres(t)
-	checkCells(t, good, []cell{
-		{"SCRAM", nil, "up: SELECT returned a row"},
-		{"SCRAM over IPv6", onIPv6, "up: SELECT returned a row"},
-		{"md5", loginOf("old"), "up: SELECT returned a row"},
-		{"password in plain text", loginOf("plain"), "up: SELECT returned a row"},
-		{"only over TLS", loginOf("secure"), "up: SELECT returned a row"},
-		{"only without TLS", loginOf("open"), "up: SELECT returned a row"},
-		{"TLS required", func(s *Spec) { s.Login, s.UseTLS = "secure", true }, "up: SELECT returned a row"},
-		{"TLS required and verified", func(s *Spec) { s.UseTLS, s.TLSVerify = true, true },
-			"up: SELECT returned a row"},
-		{"TLS required, another name", func(s *Spec) {
-			s.UseTLS, s.TLSVerify, s.Host = true, true,
-				"db.example.org"
-		}, "down: certificate refused: certificate is valid for localhost, not db.example.org"},
-		{"TLS required and not permitted", func(s *Spec) { s.Login, s.UseTLS = "open", true },
-			`down: login rejected: no pg_hba.conf entry for host "127.0.0.1", user "open", ` +
-				`database "chk", SSL encryption (28000)`},
-		{"wrong password by SCRAM", as("check", "other"),
-			`down: login rejected: password authentication failed for user "check" (28P01)`},
-		{"wrong password by md5", as("old", "other"),
-			`down: login rejected: password authentication failed for user "old" (28P01)`},
-		{"wrong password in plain text", as("plain", "other"),
-			`down: login rejected: password authentication failed for user "plain" (28P01)`},
-		{"no password", passwdOf(""), "down: login: the server wants a password"},
-		{"unknown database", func(s *Spec) { s.Database = "nope" },
-			`down: login rejected: database "nope" does not exist (3D000)`},
-		{"no row", asking("/SELECT 1 FROM t WHERE enabled = 2"), "down: SELECT returned no row"},
-		{"wrong query", asking("/SELECT 1 FROM nope"),
-			`down: query failed: relation "nope" does not exist (42P01)`},
-		{"the first value matches", wanting("^1$"), "up: SELECT returned a row"},
-		{"the first value does not match", wanting("^2$"),
-			`down: the first value does not match /^2$/: got "1"`},
-		{"many rows", asking("/SELECT repeat('x', 1000) FROM generate_series(1, 10000)"),
-			"up: SELECT returned a row"},
-		{"two statements", asking("/SET search_path = public; SHOW server_version;"),
-			"up: SET returned a row"},
-		{"query that takes too long", func(s *Spec) { s.Request = "/SELECT pg_sleep(20)"; soon(s) },
-			"down: query: timeout"},
-	})
+	checkReal(t, "postgresql", good)
 	checkStopped(t, pid, good, "down: login: timeout")
 }
 

@@ -97,21 +97,6 @@ func TestRealRedis(t *testing.T) {
 	}
 	good, pid := start()
 	replica, _ := start(fmt.Sprintf("replicaof 127.0.0.1 %d", good.Target.Port()))
-	checkCells(t, good, []cell{
-		{"good", nil, "up: PONG"},
-		{"IPv6", onIPv6, "up: PONG"},
-		{"login", as("check", "other"), "up: PONG"},
-		{"wrong password", passwdOf("wrong"),
-			"down: login rejected: WRONGPASS invalid username-password pair or user is disabled."},
-		{"no password", passwdOf(""), "down: PING refused: NOAUTH Authentication required."},
-		{"master", receiving("^role:master$"), "up: role:master"},
-		{"master wanted of a replica", func(s *Spec) { s.Target, s.Receive = replica.Target, "role:master" },
-			`down: the role does not match /role:master/: got "role:slave"`},
-		{"replica", func(s *Spec) { s.Target, s.Receive = replica.Target, "slave" }, "up: role:slave"},
-		{"not allowed to see the role", func(s *Spec) {
-			s.Login, s.Passwd, s.Receive = "check", "other",
-				"master"
-		}, "down: INFO refused: NOPERM this user has no permissions to run the 'info' command"},
-	})
+	checkReal(t, "redis", good, "{replica}", port(replica.Target))
 	checkStopped(t, pid, good, "down: timeout waiting for the answer to AUTH")
 }
