@@ -53,6 +53,8 @@ func apply(t testing.TB, s *Spec, words string) {
 			field.SetBool(value == "yes")
 		case reflect.String:
 			field.SetString(value)
+		case reflect.Int:
+			field.SetInt(int64(testkit.Must(strconv.Atoi(value))(t, word)))
 		default:
 			t.Fatalf("%q changes nothing of a check", word)
 		}
@@ -76,6 +78,9 @@ type dialogues struct {
 	plain map[string]step
 }
 
+// goodSpecs are the checks that the rows of some services change. Those of the others change one of nothing.
+var goodSpecs = map[string]Spec{"ldap": goodLDAP, "mysql": goodMySQL, "pgsql": goodPgSQL, "redis": goodRedis}
+
 func newDialogues(t *testing.T, path string) dialogues {
 	return dialogues{t, testkit.Table(t, path, 4), map[string][]string{}, plainSteps(t)}
 }
@@ -90,7 +95,8 @@ func TestDialogues(t *testing.T) {
 			var cases []fakeCase
 			for _, words := range d.services() {
 				for _, row := range d.cases(words) {
-					s := Spec{Service: service}
+					s := goodSpecs[service]
+					s.Service = service
 					apply(t, &s, row[1])
 					cases = append(cases, fakeCase{row[0], s, d.script(row[2]), row[3]})
 				}
@@ -180,7 +186,8 @@ func (d dialogues) step(text string) step {
 
 var textSteps = map[string]func(string) step{
 	"<": say, ">": await, "raw": raw, "all": awaitAll, "bytes": awaitBytes, "drip": drip, "endless": endless,
-	"listen": listenData, "tls-for": turnFor,
+	"listen": listenData, "tls-for": turnFor, "redis>": redisAwait, "my": mySay, "my>": myAwait,
+	"ldap": ldapSay, "ldap>": ldapAwait, "pg": pgSay, "pg-endless": pgFlood, "pg>": pgAwait,
 }
 
 // plainSteps are the steps without a text.
@@ -191,6 +198,8 @@ func plainSteps(t *testing.T) map[string]step {
 		"await hello": hangOn, "hear": hearHeader, "closed port": closedData, "transfer": transfer(),
 		"transfer half": transfer(raw("some"), stay),
 		"tls":           turn(secure), "tls old": turn(oldTLS(t)), "tls refused": refusedTurn(secure),
-		"resumed": resumed(secure), "unended": unended(secure), "long": raw(strings.Repeat("x", 5000)),
+		"resumed": resumed(secure), "unended": unended(secure), "close": closeFirst, "rows": myRows,
+		"null packets": endless("0\x82\x7f\xfc" + strings.Repeat("\x05\x00", 0x3ffe)),
+		"long":         raw(strings.Repeat("x", 5000)),
 	}
 }

@@ -30,6 +30,8 @@ type client struct {
 	t    *testing.T
 	read *bufio.Reader
 	data net.Listener // the data connection of FTP
+	// of MySQL's next packet, or of LDAP's last request
+	number int
 }
 
 func say(line string) step { return raw(line + "\r\n") }
@@ -41,15 +43,20 @@ func raw(text string) step {
 	}
 }
 
+// compare reports what the server received, if it differs from what it should have.
+func (c *client) compare(got, want string, err error) bool {
+	if err != nil || got != want {
+		c.t.Errorf("the server received %q, want %q (%v)", got, want, err)
+		return false
+	}
+	return true
+}
+
 // await reads a line and compares it.
 func await(want string) step {
 	return func(c *client) bool {
 		line, err := c.read.ReadString('\n')
-		if got := strings.TrimSuffix(line, "\r\n"); err != nil || got != want {
-			c.t.Errorf("the server received %q, want %q (%v)", line, want, err)
-			return false
-		}
-		return true
+		return c.compare(strings.TrimSuffix(line, "\r\n"), want, err)
 	}
 }
 
@@ -57,9 +64,7 @@ func await(want string) step {
 func awaitAll(want string) step {
 	return func(c *client) bool {
 		got, err := io.ReadAll(c.read)
-		if err != nil || string(got) != want {
-			c.t.Errorf("the server received %q, want %q (%v)", got, want, err)
-		}
+		c.compare(string(got), want, err)
 		return true
 	}
 }
@@ -105,6 +110,12 @@ func endless(text string) step {
 func hangUp(c *client) bool {
 	c.read.Peek(1)
 	return false
+}
+
+// closeFirst sends FIN before the client does.
+func closeFirst(c *client) bool {
+	c.Conn.(*net.TCPConn).CloseWrite()
+	return silent(c)
 }
 
 // reset ends the connection with RST instead of FIN.

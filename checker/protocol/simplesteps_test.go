@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"errors"
+	"io"
 	"net"
 	"testing"
 
@@ -12,18 +13,8 @@ import (
 func awaitBytes(want string) step {
 	return func(c *client) bool {
 		got := make([]byte, len(want))
-		for n := 0; n < len(got); {
-			more, err := c.read.Read(got[n:])
-			if n += more; err != nil {
-				got = got[:n]
-				break
-			}
-		}
-		if string(got) != want {
-			c.t.Errorf("the server received %q, want %q", got, want)
-			return false
-		}
-		return true
+		n, err := io.ReadFull(c.read, got)
+		return c.compare(string(got[:n]), want, err)
 	}
 }
 
