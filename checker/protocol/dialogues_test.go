@@ -25,7 +25,7 @@ func apply(t testing.TB, s *Spec, words string) {
 	t.Helper()
 	for word := range strings.SplitSeq(words, "; ") {
 		name, value, _ := strings.Cut(word, "=")
-		value = strings.ReplaceAll(bare(t, value), "{target}", s.Target.String())
+		value = bare(t, value)
 		if name == "" {
 			continue
 		}
@@ -59,6 +59,9 @@ func apply(t testing.TB, s *Spec, words string) {
 			t.Fatalf("%q changes nothing of a check", word)
 		}
 	}
+	if s.Target.IsValid() {
+		s.URL = strings.ReplaceAll(s.URL, "{target}", s.Target.String())
+	}
 }
 
 // bare is a text without its quotes, if it has any.
@@ -79,31 +82,34 @@ type dialogues struct {
 }
 
 // goodSpecs are the checks that the rows of some services change. Those of the others change one of nothing.
-var goodSpecs = map[string]Spec{"ldap": goodLDAP, "mysql": goodMySQL, "pgsql": goodPgSQL, "redis": goodRedis}
+var goodSpecs = map[string]Spec{"ldap": goodLDAP, "mysql": goodMySQL, "pgsql": goodPgSQL, "redis": goodRedis,
+	"http": {URL: "http://{target}/index.html", Receive: "All good", HTTP: settings.HTTP{HTTPMethod: "GET"}}}
 
 func newDialogues(t *testing.T, path string) dialogues {
 	return dialogues{t, testkit.Table(t, path, 4), map[string][]string{}, plainSteps(t)}
 }
 
+const dialogueFolder = "../../testdata/checker/dialogues/"
+
 func TestDialogues(t *testing.T) {
-	other := newAuthority(t).file
-	changes["of another authority"] = func(s *Spec) { s.TLSVerify, s.TLSCA = true, other }
-	for _, path := range testkit.Must(filepath.Glob("../../testdata/checker/dialogues/*.txt"))(t) {
-		service := strings.TrimSuffix(filepath.Base(path), ".txt")
-		t.Run(service, func(t *testing.T) {
-			d := newDialogues(t, path)
-			var cases []fakeCase
-			for _, words := range d.services() {
-				for _, row := range d.cases(words) {
-					s := goodSpecs[service]
-					s.Service = service
-					apply(t, &s, row[1])
-					cases = append(cases, fakeCase{row[0], s, d.script(row[2]), row[3]})
-				}
-			}
-			checkFakes(t, cases)
-		})
+	for _, path := range testkit.Must(filepath.Glob(dialogueFolder + "*.txt"))(t) {
+		t.Run(filepath.Base(path), func(t *testing.T) { checkDialogues(t, path) })
 	}
+}
+
+func checkDialogues(t *testing.T, path string) {
+	d := newDialogues(t, path)
+	var cases []fakeCase
+	for _, words := range d.services() {
+		for _, row := range d.cases(words) {
+			service := strings.TrimSuffix(filepath.Base(path), ".txt")
+			s := goodSpecs[service]
+			s.Service = service
+			apply(t, &s, row[1])
+			cases = append(cases, fakeCase{row[0], s, d.script(row[2]), row[3]})
+		}
+	}
+	checkFakes(t, cases)
 }
 
 // services are what takes the place of words in braces, for each service that the file names.
@@ -185,7 +191,7 @@ func (d dialogues) step(text string) step {
 }
 
 var textSteps = map[string]func(string) step{
-	"<": say, ">": await, "raw": raw, "all": awaitAll, "bytes": awaitBytes, "drip": drip, "endless": endless,
+	"pieces": pieces, "<": say, ">": await, "raw": raw, "all": awaitAll, "bytes": awaitBytes, "drip": drip, "endless": endless,
 	"listen": listenData, "tls-for": turnFor, "redis>": redisAwait, "my": mySay, "my>": myAwait,
 	"ldap": ldapSay, "ldap>": ldapAwait, "pg": pgSay, "pg-endless": pgFlood, "pg>": pgAwait,
 }

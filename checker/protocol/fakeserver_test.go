@@ -227,6 +227,7 @@ func checkEach[Server any](t *testing.T, cases []caseOf[Server],
 func checkAt(t *testing.T, to netip.AddrPort, s Spec, want string) {
 	isLate := s.NegotiateTimeout == tooLate
 	s.Type, s.Target = "negotiate", to
+	s.URL = strings.ReplaceAll(s.URL, "{target}", to.String())
 	if !isLate {
 		s.NegotiateTimeout = inTime
 	}

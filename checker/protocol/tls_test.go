@@ -136,33 +136,6 @@ func TestTLSShowsItsCertificate(t *testing.T) {
 	}
 }
 
-func TestTLSServersThatAreNotWell(t *testing.T) {
-	testkit.Leaks(t)
-	for name, c := range map[string]struct {
-		server step
-		late   bool
-		want   string
-	}{
-		"slow drip": {drip("\x16\x03\x03\x40\x00 a slow server says hello"), true,
-			"down: timeout in TLS handshake"},
-		"endless": {endless("\x16\x03\x03\x40\x00"), false, "down: TLS handshake: *"},
-		"reset": {func(c *client) bool { c.read.Peek(1); return reset(c) }, false,
-			"down: TLS handshake: reset by the server"},
-		"wants no TLS": {raw("\x15\x03\x03\x00\x02\x02\x28"), false,
-			"down: TLS handshake: remote error: tls: handshake failure"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := Spec{Type: "negotiate", Service: "tls", NegotiateTimeout: inTime,
-				Target: serveScript(t, "127.0.0.1", c.server)}
-			if c.late {
-				s.NegotiateTimeout = tooLate
-			}
-			expect(t, checked(t, s), c.want)
-		})
-	}
-}
-
 func TestTLSDoesNotWaitForALongGoodbye(t *testing.T) {
 	testkit.Leaks(t)
 	s := serveTLS(t, "127.0.0.1", serverTLS(t), stay)
