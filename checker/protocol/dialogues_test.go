@@ -112,7 +112,7 @@ func checkDialogues(t *testing.T, path string) {
 	checkFakes(t, cases)
 }
 
-// services are what takes the place of words in braces, for each service that the file names.
+// services are what replaces words in braces, for each service that the file names.
 func (d dialogues) services() (all []*strings.Replacer) {
 	for _, row := range d.rows {
 		service, is := strings.CutPrefix(row[0], "for ")
@@ -201,7 +201,7 @@ func plainSteps(t *testing.T) map[string]step {
 	secure := serverTLS(t)
 	return map[string]step{
 		"silent": silent, "stay": stay, "reset": reset, "ended": ended, "hang up": hangUp,
-		"await hello": hangOn, "hear": hearHeader, "closed port": closedData, "transfer": transfer(),
+		"await hello": hangOn, "await header": hearHeader, "closed port": closedData, "transfer": transfer(),
 		"transfer half": transfer(raw("some"), stay),
 		"tls":           turn(secure), "tls old": turn(oldTLS(t)), "tls refused": refusedTurn(secure),
 		"resumed": resumed(secure), "unended": unended(secure), "close": closeFirst, "rows": myRows,

@@ -69,7 +69,7 @@ func TestAHangIsNamedByItsStage(t *testing.T) {
 func checkHangs(t *testing.T) {
 	d := newDialogues(t, "../../testdata/checker/hangs.txt")
 	made, unserved := map[string]bool{}, testkit.DeafAddr(t)
-	d.plain["deaf port"] = say(fmt.Sprintf("229 x (|||%d|)", unserved.Port()))
+	d.plain["full port"] = say(fmt.Sprintf("229 x (|||%d|)", unserved.Port()))
 	for _, row := range d.cases(strings.NewReplacer()) {
 		made[row[0]] = true
 		s, e := hanging(t, row[0], d.script(row[2]))
@@ -126,8 +126,7 @@ func hang(t *testing.T, name string, s Spec, e *Env, want string) {
 			if took > limit+spare || took < limit && r.Cause == checker.Timeout && e == nil {
 				t.Errorf("took %v of %v", took, limit)
 			}
-			stage := [...]string{"start", "connect", "TLS", "login", "answer", "match"}[r.Stage]
-			got = fmt.Sprintf("%s; %s; %s", stage, reached(r.Stages),
+			got = fmt.Sprintf("%s; %s; %s", stageNames[r.Stage], reached(r.Stages),
 				strings.ReplaceAll(r.Detail, limit.String(), tooLate.String()))
 			return r, got == want && !r.OK && r.Cause == cause
 		}, func(r Result) { t.Errorf("%v, %s\nwant %s", r.Cause, got, want) })
