@@ -22,104 +22,63 @@ func agentSpec(to netip.AddrPort, send string) Spec {
 // An agent check fails only at the words down, fail and stopped, whatever else the agent does. It never takes longer
 // than its timeout.
 func TestAgents(t *testing.T) {
-	dripping := func(text string) step { // more pieces than a light check may have before it gets a goroutine
-		return func(c *client) bool {
-			for _, b := range []byte(text) {
-				c.Write([]byte{b})
-				time.Sleep(5 * time.Millisecond)
-			}
-			return true
-		}
-	}
-	for _, c := range []struct {
-		name   string
-		server script // nil: the port is closed
-		send   string
-		want   string // cause and message; without a cause: a success
-		late   bool   // ends by the deadline
-	}{
-		{name: "a line", server: script{raw("drain #lunch\n")}, want: `reports "drain #lunch"`},
-		{name: "a line of Windows", server: script{raw("50%\r\n"), stay}, want: `reports "50%"`},
-		{name: "more lines", server: script{raw("\n50%\n"), stay}, want: `reports ""`},
-		{name: "in pieces", server: script{dripping("maint,50%\n"), stay}, want: `reports "maint,50%"`},
-		{name: "asked", send: "state 7\nplease",
-			server: script{awaitSome("state 7\nplease"), raw("up\n"), stay},
-			want:   `reports "up"`},
-		{name: "asked, in pieces", send: "?", server: script{awaitSome("?"), dripping("up ready 100%\n"), stay},
-			want: `reports "up ready 100%"`},
-		{name: "answers before it is asked", send: "?", server: script{raw("5%\n"), awaitSome("?"), stay},
-			want: `reports "5%"`},
-		{name: "down", server: script{raw("down #disk\n")}, want: `answer: reports "down #disk"`},
-		{name: "nothing listens", want: "silent: connect: refused"},
-		{name: "closed at once", server: script{}, want: "silent: connection closed without an answer"},
-		{name: "reset", server: script{reset}, want: "silent: conne"}, // during the connect, or after it
-		{name: "no end of the line", server: script{raw("50%")}, want: "silent: connection closed in the line"},
-		{name: "no end of the line, and stays", server: script{raw("50%"), stay}, late: true,
-			want: "silent: timeout in the line"},
-		{name: "silence", server: script{silent}, late: true, want: "silent: no answer in "},
-		{name: "too few bytes", server: script{drip(strings.Repeat("5", 250))}, late: true,
-			want: "silent: timeout in the line"},
-		{name: "a NUL", server: script{raw("50%\x00\n")}, want: `silent: not a line of text: "50%\x00\n"`},
-		{name: "binary", server: script{raw("\x16\x03\x01\x02\x00\x01")},
-			want: `silent: not a line of text: "\x16\x03\x01\x02\x00\x01"`},
-		{name: "endless", server: script{endless("50% ")},
-			want: `silent: no end of line within 256 bytes: "50% 50% 50%`},
-		{name: "endless NULs", server: script{endless("\x00")}, want: "silent: not a line of text: "},
-		{name: "the longest line", server: script{raw("maint " + strings.Repeat(" ", 249) + "\n")},
-			want: `reports "maint `},
-		{name: "a line too long", server: script{raw("maint " + strings.Repeat(" ", 250) + "\n")},
-			want: "silent: no end of line within 256 bytes: "},
-		{name: "another protocol", server: script{raw("HTTP/1.1 400 Bad Request\r\n")},
-			want: `silent: no known word in "HTTP/1.1 400 Bad Request"`},
-		{name: "twice the sign", server: script{raw("100%%\n")}, want: `silent: no known word in "100%%"`},
-	} {
+	d := newDialogues(t, "../../testdata/checker/agents.txt")
+	for _, row := range d.cases(strings.NewReplacer()) {
 		for _, way := range []string{"goroutine", "loop"} {
-			t.Run(c.name+", "+way, func(t *testing.T) {
+			t.Run(row[0]+", "+way, func(t *testing.T) {
 				t.Parallel()
-				spec := agentSpec(closedPort(t, "127.0.0.1"), c.send)
-				if c.server != nil {
-					spec.Target = serveScript(t, "127.0.0.1", nil, c.server...)
-				}
-				if c.late {
+				spec := agentSpec(serveScript(t, "127.0.0.1", d.script(row[2])...), "")
+				apply(t, &spec, row[1])
+				isLate := spec.NegotiateTimeout == tooLate
+				if isLate {
 					spec.Timeout = tooLate
 				}
 				check := testkit.Must(New(spec, nil))(t)
 				if way == "loop" {
 					check = looped{check}
 				}
-				began := time.Now()
-				r := check.Check(t.Context())
-				took, got := time.Since(began), r.Detail
-				if r.Silence(); !r.OK { // with a light check the loop makes the connection
-					got = r.Cause.String() + ": " + got
-				}
-				if !strings.HasPrefix(got, c.want) || r.Report.Silent != (r.Cause == checker.Silent) ||
-					!r.OK && !r.Report.Silent && r.Report.State != health.Down {
-					t.Errorf("%q, want %q: %+v", got, c.want, r)
-				}
-				if !c.late && took > inTime/2 || c.late && took < spec.Timeout {
+				r, took := timed(t, check)
+				judgeAgent(t, r, row[3])
+				if !isLate && took > inTime/2 || isLate && took < spec.Timeout {
 					t.Errorf("took %v", took)
 				}
 			})
 		}
 	}
+	refused := build(t, agentSpec(closedPort(t, "127.0.0.1"), ""), nil)
+	for _, check := range []Checker{refused, looped{refused}} {
+		judgeAgent(t, check.Check(t.Context()), "silent: connect: refused")
+	}
 }
 
-// awaitSome waits for the first bytes that the client sends.
-func awaitSome(want string) step {
+// judgeAgent compares how a result begins: the message, and before it the cause of a failure.
+func judgeAgent(t *testing.T, r Result, want string) {
+	t.Helper()
+	got := r.Detail
+	if r.Silence(); !r.OK { // with a light check the loop makes the connection
+		got = r.Cause.String() + ": " + got
+	}
+	if !strings.HasPrefix(got, want) || r.Report.Silent != (r.Cause == checker.Silent) ||
+		!r.OK && !r.Report.Silent && r.Report.State != health.Down {
+		t.Errorf("%q, want %q: %+v", got, want, r)
+	}
+}
+
+// pieces sends more pieces than a light check may have before it gets a goroutine.
+func pieces(text string) step {
 	return func(c *client) bool {
-		got, err := c.read.Peek(len(want))
-		if c.read.Discard(len(got)); err != nil || string(got) != want {
-			c.t.Errorf("the server received %q, want %q (%v)", got, want, err)
+		for _, b := range []byte(text) {
+			c.Write([]byte{b})
+			time.Sleep(5 * time.Millisecond)
 		}
-		return err == nil
+		return true
 	}
 }
 
 // Checks of agents that send byte by byte get no goroutine, however many agents there are.
 func TestSlowAgentsCostNoGoroutine(t *testing.T) {
 	const agents = 20
-	spec := agentSpec(serveScript(t, "127.0.0.1", nil, drip(strings.Repeat("5", 250))), "")
+	spec := agentSpec(serveScript(t, "127.0.0.1", drip(strings.Repeat("5", 250))), "")
 	spec.Timeout = 4 * tooLate
 	checks := make([]Timed, agents)
 	for i := range checks {

@@ -160,7 +160,7 @@ func TestDNSKnowsTheWordsOfTheParser(t *testing.T) {
 func TestDNSOverTCP(t *testing.T) {
 	www := Spec{Service: "dns", Protocol: "tcp", Request: "/www.example.org", Receive: "192"}
 	good := zone{records: []string{"@ 60 IN A 192.0.2.10"}}
-	checkFakes(t, nil, []fakeCase{
+	checkFakes(t, []fakeCase{
 		{"good", www, script{good.tcp}, "up: www.example.org is 192.0.2.10"},
 		{"no such name", www, script{zone{rcode: dns.RcodeNameError}.tcp},
 			"down: NXDOMAIN for www.example.org"},

@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"ldirectord/checker"
 	"ldirectord/checker/settings"
 	"ldirectord/internal/testkit"
 )
@@ -85,47 +84,6 @@ func unquoted(t *testing.T, text string) string {
 	return testkit.Must(strconv.Unquote(`"`+text+`"`))(t, text)
 }
 
-func TestHTTPServersThatDoNotAnswerInTime(t *testing.T) {
-	for name, c := range map[string]struct {
-		treat func(*testServer, net.Conn)
-		want  string
-	}{
-		"silent":             {silence, "down: no answer in 150ms"},
-		"half a status line": {thenSilence("HTTP/1.1 2"), "down: timeout in the header"},
-		"header forever":     {thenSilence(okHead), "down: timeout in the header"},
-		"body missing": {thenSilence(okHead + "Content-Length: 8\r\n\r\n"),
-			"down: timeout in the body, 0 of 8 bytes received"},
-		"body incomplete": {thenSilence(okHead + "Content-Length: 9\r\n\r\nAll good"),
-			"down: timeout in the body, 8 of 9 bytes received"},
-		"body forever": {thenSilence(okHead + "\r\nAll good"), "down: timeout in the body, 8 bytes received"},
-		"chunk incomplete": {thenSilence(okHead + "Transfer-Encoding: chunked\r\n\r\n9\r\nAll good"),
-			"down: timeout in the body, 8 bytes received"},
-		"last chunk missing": {thenSilence(okHead + "Transfer-Encoding: chunked\r\n\r\n8\r\nAll good\r\n"),
-			"down: timeout in the body, between chunks"},
-		"dripping status line": {dripping("HTTP/1.1 200 ", "O"), "down: timeout in the header"},
-		"dripping header":      {dripping(okHead, "X: y\r\n"), "down: timeout in the header"},
-		"dripping interim":     {dripping("", "HTTP/1.1 100 Continue\r\n\r\n"), "down: timeout in the header"},
-		"dripping body":        {dripping(okHead+"\r\nAll good", "x"), "down: timeout in the body, *"},
-		"dripping chunks": {dripping(okHead+"Transfer-Encoding: chunked\r\n\r\n8\r\nAll good\r\n",
-			"1\r\nx\r\n"), "down: timeout in the body, *"},
-		"dripping chunk size": {dripping(okHead+"Transfer-Encoding: chunked\r\n\r\n", "0"),
-			"down: timeout in the body, between chunks"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			spec := httpSpec(serve(t, c.treat).addr, "All good")
-			moreTime(short, func(limit time.Duration) (Result, bool) {
-				spec.NegotiateTimeout = limit
-				r, took := timed(t, build(t, spec, nil))
-				if took < limit || took > limit+slack {
-					t.Errorf("took %v of %v", took, limit)
-				}
-				return r, fits(r, strings.ReplaceAll(c.want, short.String(), limit.String()))
-			}, func(r Result) { expect(t, r, c.want) })
-		})
-	}
-}
-
 func timed(t *testing.T, c Checker) (Result, time.Duration) {
 	t.Helper()
 	begin := time.Now()
@@ -133,135 +91,26 @@ func timed(t *testing.T, c Checker) (Result, time.Duration) {
 	return r, time.Since(begin)
 }
 
-func TestEndlessAnswersAreCutNotWaitedFor(t *testing.T) {
-	for name, c := range map[string]struct {
-		treat func(*testServer, net.Conn)
-		want  string
-	}{
-		"endless line":   {flooding("", "HTTP/"), "down: header is longer than 65536 bytes"},
-		"endless header": {flooding(okHead, "X: y\r\n"), "down: header is longer than 65536 bytes"},
-		"endless body":   {flooding(okHead+"\r\n", "All good "), "up: 200 OK"},
-		"endless chunks": {flooding(okHead+"Transfer-Encoding: chunked\r\n\r\n8\r\nAll good\r\n", "1\r\nx\r\n"),
-			"up: 200 OK"},
+func TestHTTPChecksThatReachNoServer(t *testing.T) {
+	for to, want := range map[string]string{
+		"255.255.255.255:80": "down: connect: network is unreachable",
+		"127.0.0.1:0":        "down: no port to connect to: neither the real server nor checkport gives one",
 	} {
-		t.Run(name, func(t *testing.T) {
-			testkit.Leaks(t)
-			spec := httpSpec(serve(t, c.treat).addr, "All good")
-			spec.NegotiateTimeout = time.Minute // a check that waits for the server fails then
-			expect(t, checked(t, spec), c.want)
-		})
-	}
-}
-
-func TestHTTPConnectionFailures(t *testing.T) {
-	resetting := serve(t, func(s *testServer, c net.Conn) {
-		s.request(c)
-		c.(*net.TCPConn).SetLinger(0)
-	})
-	halfAnswer := serve(t, func(s *testServer, c net.Conn) {
-		s.request(c)
-		c.Write([]byte(okHead + "\r\nAll good"))
-		c.(*net.TCPConn).SetLinger(0)
-	})
-	halfClosed := serve(t, func(s *testServer, c net.Conn) {
-		s.request(c)
-		c.(*net.TCPConn).CloseWrite()
-		silence(s, c)
-	})
-	for name, c := range map[string]struct {
-		to   netip.AddrPort
-		want string
-	}{
-		"refused":  {testkit.FreeAddr(t), "down: connect: refused"},
-		"no route": {netip.MustParseAddrPort("255.255.255.255:80"), "down: connect: network is unreachable"},
-		"no port": {netip.MustParseAddrPort("127.0.0.1:0"),
-			"down: no port to connect to: neither the real server nor checkport gives one"},
-		"reset":             {resetting.addr, "down: connection reset in the header"},
-		"reset in the body": {halfAnswer.addr, "down: connection reset in the body, 8 bytes received"},
-		"half closed":       {halfClosed.addr, "down: connection closed without an answer"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			testkit.Leaks(t)
-			expect(t, checked(t, httpSpec(c.to, "All good")), c.want)
-		})
+		testkit.Leaks(t)
+		expect(t, checked(t, httpSpec(netip.MustParseAddrPort(to), "All good")), want)
 	}
 }
 
 func TestHTTPRequests(t *testing.T) {
 	s := serve(t, saying(okHead+"Content-Length: 0\r\n\r\n"))
-	at := s.addr.String()
-	const head = "GET /index.html HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-	const usual = head + "User-Agent: ldirectord\r\nConnection: close\r\n"
-	login := func(s *Spec) { s.HTTPUser, s.HTTPPasswd = "me", "s3cret:x" }
-	for name, c := range map[string]struct {
-		change func(*Spec)
-		want   string
-	}{
-		"plain": {func(*Spec) {}, usual + "\r\n"},
-		"head": {func(s *Spec) { s.HTTPMethod = "HEAD" },
-			"HEAD /index.html HTTP/1.1\r\nHost: 127.0.0.1\r\n"},
-		"virtualhost": {func(s *Spec) { s.Host = "www.example.com:81" },
-			"GET /index.html HTTP/1.1\r\nHost: www.example.com:81\r\n"},
-		"virtualhost with newline": {func(s *Spec) { s.Host = "a\r\nX: y\r" },
-			"GET /index.html HTTP/1.1\r\nHost: aX: y\r\n"},
-		"query": {func(s *Spec) { s.URL = "http://" + at + "/a%2fb?c=d&e#f" },
-			"GET /a%2fb?c=d&e HTTP/1.1\r\n"},
-		"characters to be escaped": {func(s *Spec) { s.URL = "http://" + at + "/a b\xe9\"%zz" },
-			"GET /a%20b%E9%22%25zz HTTP/1.1\r\n"},
-		"no path": {func(s *Spec) { s.URL = "http://" + at }, "GET / HTTP/1.1\r\n"},
-		"two slashes": {func(s *Spec) { s.URL = "http://" + at + "//a/../b" },
-			"GET //a/../b HTTP/1.1\r\n"},
-		"user and password": {func(s *Spec) { s.URL = "http://me:s3cret@" + at + "/" },
-			"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: ldirectord\r\nConnection: close\r\n" +
-				"Authorization: Basic bWU6czNjcmV0\r\n\r\n"},
-		"proxy": {func(s *Spec) {
-			s.Service, s.URL, s.Host = "http_proxy", "http://www.example.com/a?b", "ignored"
-		},
-			"GET http://www.example.com/a?b HTTP/1.1\r\nHost: www.example.com\r\n"},
-		"proxy, password": {func(s *Spec) {
-			s.Service, s.URL = "http_proxy",
-				"http://me:s3cret@www.example.com:81"
-		},
-			"GET http://www.example.com:81/ HTTP/1.1\r\nHost: www.example.com:81\r\n" +
-				"User-Agent: ldirectord\r\nConnection: close\r\nAuthorization: Basic bWU6czNjcmV0\r\n" +
-				"\r\n"},
-		"headers": {func(s *Spec) {
-			s.HTTPHeaders = checker.ListOf("X-Forwarded-Proto: https",
-				"X-Empty: ")
-		}, usual + "X-Forwarded-Proto: https\r\nX-Empty:\r\n\r\n"},
-		"no smuggling": {func(s *Spec) { s.HTTPHeaders = checker.ListOf("X-A: b\rHost: evil\x00") },
-			usual + "X-A: bHost: evil\r\n\r\n"},
-		"own agent": {func(s *Spec) { s.HTTPHeaders = checker.ListOf("user-agent: monitor/1") },
-			head + "Connection: close\r\nuser-agent: monitor/1\r\n\r\n"},
-		"log-in": {login, usual + "Authorization: Basic bWU6czNjcmV0Ong=\r\n\r\n"},
-		"log-in wins": {func(s *Spec) { login(s); s.URL = strings.Replace(s.URL, "//", "//you:other@", 1) },
-			usual + "Authorization: Basic bWU6czNjcmV0Ong=\r\n\r\n"},
-		"header wins": {func(s *Spec) {
-			s.HTTPHeaders = checker.ListOf("authorization: Bearer x")
-			s.URL = strings.Replace(s.URL, "//", "//you:other@", 1)
-		}, usual + "authorization: Bearer x\r\n\r\n"},
-		"head with a log-in": {func(s *Spec) { login(s); s.HTTPMethod = "HEAD" },
-			"HEAD" + usual[3:] + "Authorization: Basic bWU6czNjcmV0Ong=\r\n\r\n"},
-		"proxy with a log-in": {func(s *Spec) {
-			login(s)
-			s.Service, s.URL, s.HTTPHeaders = "http_proxy", "http://www.example.com/",
-				checker.ListOf("X-A: b")
-		}, "GET http://www.example.com/ HTTP/1.1\r\nHost: www.example.com\r\nUser-Agent: ldirectord\r\n" +
-			"Connection: close\r\nX-A: b\r\nProxy-Authorization: Basic bWU6czNjcmV0Ong=\r\n\r\n"},
-		"proxy and URL": {func(s *Spec) {
-			login(s)
-			s.Service, s.URL = "http_proxy", "http://you:x@www.example.com/"
-		}, "GET http://www.example.com/ HTTP/1.1\r\nHost: www.example.com\r\nUser-Agent: ldirectord\r\n" +
-			"Connection: close\r\nProxy-Authorization: Basic bWU6czNjcmV0Ong=\r\n" +
-			"Authorization: Basic eW91Ong=\r\n\r\n"},
-	} {
-		t.Run(name, func(t *testing.T) {
+	for _, row := range testkit.Table(t, "../../testdata/checker/requests.txt", 3) {
+		t.Run(row[0], func(t *testing.T) {
 			spec := httpSpec(s.addr, "")
-			c.change(&spec)
+			apply(t, &spec, row[1])
 			expect(t, checked(t, spec), "up: 200 OK")
 			asked := s.asked()
-			if got := asked[len(asked)-1]; !strings.HasPrefix(got, c.want) {
-				t.Errorf("asked %q, want %q", got, c.want)
+			if got, want := asked[len(asked)-1], unquoted(t, row[2]); !strings.HasPrefix(got, want) {
+				t.Errorf("asked %q, want %q", got, want)
 			}
 		})
 	}
@@ -318,57 +167,22 @@ func knowsLocalhost() bool {
 
 func TestRedirects(t *testing.T) {
 	other := serveOn(t, "127.0.0.2:0", saying(okHead+"\r\nAll good"))
-	elsewhere := func(*testServer) string { return fmt.Sprintf("http://127.0.0.2:%d/there", other.addr.Port()) }
-	here := func(s *testServer) string { return fmt.Sprintf("http://127.0.0.1:%d/here", s.addr.Port()) }
-	byName := func(s *testServer) string { return fmt.Sprintf("http://localhost:%d/here", s.addr.Port()) }
-	warning := "redirect to " + elsewhere(nil) + " leaves the server being checked"
-	relative := func(location string) func(*testServer) string {
-		return func(*testServer) string { return location }
-	}
-	for name, c := range map[string]struct {
-		location func(*testServer) string
-		follow   string
-		want     string
-	}{
-		"relative":      {relative("here"), "yes", "up: 200 OK"},
-		"absolute path": {relative("/a/b?c=d#e"), "server", "up: 200 OK"},
-		"without scheme": {func(s *testServer) string { return "//" + s.addr.String() + "/here" },
-			"server", "up: 200 OK"},
-		"same server":            {here, "server", "up: 200 OK"},
-		"same server by name":    {byName, "server", "up: 200 OK"},
-		"same server, other way": {here, "", "up: 200 OK"},
-		"not wanted":             {here, "no", "down: status 302, want 2xx"},
-		"elsewhere":              {elsewhere, "yes", "up: 200 OK; warning: " + warning},
-		"elsewhere, not wanted":  {elsewhere, "server", "down: status 302, want 2xx"},
-		"loop": {relative("/index.html"), "yes",
-			"down: redirected to http://127.0.0.1/index.html: status 302, want 2xx"},
-		"another scheme": {relative("ftp://127.0.0.1/x"), "yes",
-			"down: redirected to ftp://127.0.0.1/x: ftp://127.0.0.1/x: a check can request only http and " +
-				"https URLs"},
-		"no URL": {relative("http://127.0.0.1:bad/"), "yes",
-			"down: redirected to http://127.0.0.1:bad/: this is not a URL"},
-		"a log-in in no URL": {relative("http://kim:hunter2@127.0.0.1:bad/x"), "yes",
-			"down: redirected to …@127.0.0.1:bad/x: this is not a URL"},
-		"a log-in for a port": {relative("http://kim:hunter2/@127.0.0.1/x"), "yes",
-			"down: redirected to …@127.0.0.1/x: this is not a URL"},
-		"a log-in in no host": {relative("http:kim:hunter2@127.0.0.1/x"), "yes",
-			"down: redirected to http:…@127.0.0.1/x: http:…@127.0.0.1/x: no host"},
-		"bad port": {relative("http://127.0.0.1:99999/"), "yes",
-			"down: redirected to http://127.0.0.1:99999/: http://127.0.0.1:99999/: bad port"},
-		"unknown name": {relative("http://me:s3cret@no-such-host.invalid/x"), "yes",
-			"down: redirected to http://no-such-host.invalid/x: look-up of no-such-host.invalid failed: *"},
-	} {
+	elsewhere := "http://" + other.addr.String() + "/there"
+	for _, row := range testkit.Table(t, "../../testdata/checker/redirects.txt", 4) {
+		name := row[0]
 		t.Run(name, func(t *testing.T) {
 			if name == "same server by name" && !knowsLocalhost() {
 				t.Skip(noLocalhost)
 			}
 			testkit.Leaks(t)
-			s := serve(t, redirectTo(c.location))
+			in := func(text string, s *testServer) string {
+				return strings.NewReplacer("{server}", s.addr.String(), "{port}", port(s.addr),
+					"{elsewhere}", elsewhere).Replace(text)
+			}
+			s := serve(t, redirectTo(func(s *testServer) string { return in(row[1], s) }))
 			spec := httpSpec(s.addr, "All good")
-			spec.FollowRedirect = c.follow
-			r := checked(t, spec)
-			r.Detail = strings.ReplaceAll(r.Detail, fmt.Sprintf(":%d", s.addr.Port()), "")
-			expect(t, r, c.want)
+			spec.FollowRedirect = row[2]
+			expect(t, checked(t, spec), in(row[3], s))
 			if name == "loop" && len(s.asked()) != 1+maxRedirects {
 				t.Errorf("asked %d times", len(s.asked()))
 			}
@@ -493,36 +307,6 @@ func TestHTTPSResumesSessionsOfAHealthyServer(t *testing.T) {
 	check(1, 1)
 	broken.Store(0)
 	check(2, 1) // the first after a failure makes a full handshake
-}
-
-func TestHTTPSFailures(t *testing.T) {
-	closing := serve(t, func(s *testServer, c net.Conn) { c.Read(make([]byte, 1)) })
-	plain := serve(t, func(s *testServer, c net.Conn) {
-		c.Read(make([]byte, 4096))
-		io.WriteString(c, "HTTP/1.1 400 Bad Request\r\n\r\n")
-	})
-	for name, c := range map[string]struct {
-		to   netip.AddrPort
-		want string
-	}{
-		"plain server": {plain.addr, "down: TLS handshake: the port does not speak TLS"},
-		"another protocol": {serve(t,
-			func(s *testServer,
-				c net.Conn) {
-				c.Write([]byte("\x00\xff\x00\x01\x02\x03"))
-				silence(s, c)
-			}).addr,
-			"down: TLS handshake: the port does not speak TLS"},
-		"closing early": {closing.addr, "down: TLS handshake: reset by the server"},
-		"no suite": {serveHTTP(t, &tls.Config{}, nil),
-			"down: TLS handshake: remote error: tls: unrecognized name"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			spec := httpSpec(c.to, "")
-			spec.Service, spec.URL = "https", "https://"+c.to.String()+"/"
-			expect(t, checked(t, spec), c.want)
-		})
-	}
 }
 
 func TestCancelledCheckEndsAtOnceAndBlamesNobody(t *testing.T) {

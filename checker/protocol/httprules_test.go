@@ -20,13 +20,6 @@ import (
 	"ldirectord/internal/testkit"
 )
 
-func TestHTTPWaitsForNoBodyOfAProtocolSwitch(t *testing.T) {
-	testkit.Leaks(t)
-	s := httpSpec(serve(t, thenSilence("HTTP/1.1 101 Switching Protocols\r\n\r\n")).addr, "")
-	s.HTTPStatus = "101"
-	passes(t, s)
-}
-
 // visitors are the headers of the requests that came to a server, by their paths.
 type visitors struct {
 	mu   sync.Mutex

@@ -132,7 +132,7 @@ func lightProtocols(t *testing.T) []light {
 	tcp := func(s Spec, parts ...any) light {
 		l := light{Spec: s}
 		for range longServers {
-			l.servers = append(l.servers, serveScript(t, "127.0.0.1", nil, steps(parts...)...))
+			l.servers = append(l.servers, serveScript(t, "127.0.0.1", steps(parts...)...))
 		}
 		return l
 	}

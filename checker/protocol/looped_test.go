@@ -26,9 +26,8 @@ func TestTheLoopFindsWhatAGoroutineFinds(t *testing.T) {
 	t.Cleanup(func() { byLoop.Store(false) })
 	for name, test := range map[string]func(*testing.T){
 		"answers":                TestHTTPAnswers,
-		"no answer in time":      TestHTTPServersThatDoNotAnswerInTime,
-		"endless answers":        TestEndlessAnswersAreCutNotWaitedFor,
-		"connection failures":    TestHTTPConnectionFailures,
+		"bad servers":            func(t *testing.T) { checkDialogues(t, dialogueFolder+"http.txt") },
+		"no server":              TestHTTPChecksThatReachNoServer,
 		"requests":               TestHTTPRequests,
 		"HEAD":                   TestHTTPHeadHasNoBodyToMatch,
 		"IPv6":                   TestHTTPOverIPv6,

@@ -21,8 +21,8 @@ func TestSilenceLeavesItToAPing(t *testing.T) {
 	asks := Spec{Type: "negotiate", Service: "simpletcp", Request: "/PING", Receive: "^pong",
 		NegotiateTimeout: tooLate}
 	sends, talks := asks, asks
-	sends.Receive, sends.Steps = "", conversationOf("send x")
-	talks.Receive, talks.Steps = "", conversationOf("send x", "expect hello", "send y", "expect bye")
+	apply(t, &sends, "receive=; send=x")
+	apply(t, &talks, "receive=; send=x; expect=hello; send=y; expect=bye")
 	half, noEcho := tooLate/2, os.ErrDeadlineExceeded
 	for _, c := range []struct {
 		name   string

@@ -3,7 +3,6 @@ package protocol
 import (
 	"crypto/tls"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -141,129 +140,86 @@ func pgBytes(messages ...pgproto3.BackendMessage) (all []byte) {
 	return all
 }
 
-func onlyTLS(s *Spec) { s.UseTLS = true }
+// The check connects once more, without TLS, to a server that offers TLS and permits log-ins only without it.
+func TestPgSQLTriesWithoutTLS(t *testing.T) {
+	testkit.Leaks(t)
+	s := goodPgSQL
+	s.Target = serve(t, postgres{secure: serverTLS(t), plain: true, auth: pgLetIn, answer: pgFound}.treat).addr
+	expect(t, checked(t, s), "up: SELECT returned a row")
+}
 
-func wanting(pattern string) func(*Spec) { return func(s *Spec) { s.SQLReceive = pattern } }
+// pgSay sends messages, pgFlood sends them without end.
+func pgSay(text string) step   { return raw(string(pgBytes(pgMessages(text)...))) }
+func pgFlood(text string) step { return endless(string(pgBytes(pgMessages(text)...))) }
 
-func TestPgSQL(t *testing.T) {
-	answering := func(messages ...pgproto3.BackendMessage) func(*testServer, net.Conn) {
-		return postgres{auth: pgLetIn, answer: messages}.treat
+func pgMessages(text string) []pgproto3.BackendMessage {
+	word, rest, _ := strings.Cut(text, " ")
+	switch word {
+	case "in":
+		return pgLetIn
+	case "found":
+		return pgFound
 	}
-	saying := func(messages ...pgproto3.BackendMessage) func(*testServer, net.Conn) {
-		return postgres{auth: messages}.treat
+	return []pgproto3.BackendMessage{pgMessage(word, rest)}
+}
+
+func pgMessage(word, rest string) pgproto3.BackendMessage {
+	switch word {
+	case "rows":
+		return pgRows
+	case "row":
+		return &pgproto3.DataRow{Values: [][]byte{[]byte(rest)}}
+	case "null":
+		return &pgproto3.DataRow{Values: [][]byte{nil}}
+	case "done":
+		return pgDone(rest)
+	case "ready":
+		return pgReady
+	case "empty":
+		return &pgproto3.EmptyQueryResponse{}
+	case "copy":
+		return &pgproto3.CopyInResponse{}
+	case "notice":
+		return &pgproto3.NoticeResponse{Message: rest}
+	case "parameter":
+		return &pgproto3.ParameterStatus{Name: "x", Value: rest}
+	case "password?":
+		return &pgproto3.AuthenticationCleartextPassword{}
+	case "kerberos":
+		return &pgproto3.AuthenticationGSS{}
+	case "sasl":
+		return &pgproto3.AuthenticationSASL{AuthMechanisms: []string{rest}}
+	case "scram":
+		return &pgproto3.AuthenticationSASLContinue{Data: []byte(rest)}
+	case "error":
+		words := strings.SplitN(rest, " ", 3)
+		return pgSays(words[0], words[1], words[2])
 	}
-	secure := serverTLS(t)
-	checkScenes(t, goodPgSQL, []scene{
-		{"good", answering(pgFound...), nil, "up: SELECT returned a row"},
-		{"good over TLS", postgres{secure: secure, auth: pgLetIn, answer: pgFound}.treat, nil,
-			"up: SELECT returned a row"},
-		{"good, but not over TLS", postgres{secure: secure, plain: true, auth: pgLetIn, answer: pgFound}.treat,
-			nil, "up: SELECT returned a row"},
-		{"TLS required", postgres{secure: secure, auth: pgLetIn, answer: pgFound}.treat, onlyTLS,
-			"up: SELECT returned a row"},
-		{"TLS required, not offered", answering(pgFound...), onlyTLS, "down: the server does not offer TLS"},
-		{"TLS required, not permitted", postgres{secure: secure, plain: true, auth: pgLetIn,
-			answer: pgFound}.treat, onlyTLS,
-			"down: login rejected: no pg_hba.conf entry, SSL encryption (28000)"},
-		{"TLS required, broken", func(_ *testServer, c net.Conn) {
-			pgproto3.NewBackend(c, c).ReceiveStartupMessage()
-			c.Write([]byte("SHTTP/1.1"))
-		}, onlyTLS, `down: STARTTLS: the server sent more in the clear: "HTTP/1.1"`},
-		{"TLS required, an error instead", func(_ *testServer, c net.Conn) {
-			pgproto3.NewBackend(c, c).ReceiveStartupMessage()
-			c.Write(pgBytes(pgSays("FATAL", "53300", "sorry, too many clients already")))
-			if sent, _ := io.ReadAll(c); len(sent) > 0 {
-				t.Errorf("%q is sent in the clear", sent)
-			}
-		}, onlyTLS, "down: the server does not offer TLS"},
-		{"TLS required, not trusted", postgres{secure: secure, auth: pgLetIn, answer: pgFound}.treat,
-			func(s *Spec) { onlyTLS(s); s.TLSVerify = true },
-			"down: certificate refused: certificate signed by unknown authority"},
-		{"no row", answering(pgRows, pgDone("SELECT 0"), pgReady), nil, "down: SELECT returned no row"},
-		{"the first value matches", answering(pgFound...), wanting("^1$"), "up: SELECT returned a row"},
-		{"the first value does not match", answering(pgFound...), wanting("^2"),
-			`down: the first value does not match /^2/: got "1"`},
-		{"NULL does not match", answering(pgRows, &pgproto3.DataRow{Values: [][]byte{nil}}, pgDone("SELECT 1"),
-			pgReady), wanting("."), `down: the first value does not match /./: got ""`},
-		{"the first row counts", answering(pgRows, pgRow, &pgproto3.DataRow{Values: [][]byte{[]byte("2")}},
-			pgDone("SELECT 2"), pgReady), wanting("2"),
-			`down: the first value does not match /2/: got "1"`},
-		{"no row to match", answering(pgRows, pgDone("SELECT 0"), pgReady), wanting("1"),
-			"down: SELECT returned no row"},
-		{"notices", answering(&pgproto3.NoticeResponse{Message: "hm"}, pgRows, pgRow, pgDone("SELECT 1"),
-			pgReady), nil, "up: SELECT returned a row"},
-		{"last statement counts", answering(pgRows, pgRow, pgDone("SELECT 1"), pgRows, pgDone("SELECT 0"),
-			pgReady), nil, "down: SELECT returned no row"},
-		{"rows touched", answering(pgDone("UPDATE 2"), pgReady),
-			asking("/update t set x=1"), "up: UPDATE returned a row"},
-		{"no rows touched", answering(pgDone("UPDATE 0"), pgReady),
-			asking("/update t set x=1"), "down: UPDATE returned no row"},
-		{"command without rows", answering(pgDone("SET"), pgReady), asking("/set x=1"),
-			"down: SET returned no row"},
-		{"empty query", answering(&pgproto3.EmptyQueryResponse{}, pgReady), asking("/ "),
-			"down: the query returned no row"},
-		{"wrong query", answering(pgSays("ERROR", "42P01", "relation \"t\"\ndoes not exist"), pgReady), nil,
-			`down: query failed: relation "t"\ndoes not exist (42P01)`},
-		{"failure after a row", answering(pgRows, pgRow, pgSays("ERROR", "57014", "canceled"), pgReady), nil,
-			"down: query failed: canceled (57014)"},
-		{"shut down in the query", answering(pgSays("FATAL", "57P01", "terminating")), nil,
-			"down: query failed: terminating (57P01)"},
-		{"request that wants data", answering(&pgproto3.CopyInResponse{}), nil,
-			"down: query: the query waits for data instead of returning some"},
-		{"wrong log-in", saying(pgSays("FATAL", "28P01",
-			"password authentication failed\x1b for user \"check\"")), nil,
-			`down: login rejected: password authentication failed\x1b for user "check" (28P01)`},
-		{"starting up", saying(pgSays("FATAL", "57P03", "the database system is starting up")), nil,
-			"down: login rejected: the database system is starting up (57P03)"},
-		{"error instead of TLS", func(s *testServer, c net.Conn) {
-			pgproto3.NewBackend(c, c).ReceiveStartupMessage()
-			c.Write(pgBytes(pgSays("FATAL", "53300", "sorry, too many clients already")))
-			silence(s, c)
-		}, nil, "down: login rejected: sorry, too many clients already (53300)"},
-		{"password wanted, none set", saying(&pgproto3.AuthenticationCleartextPassword{}),
-			passwdOf(""), "down: login: the server wants a password"},
-		{"no login", closing, loginOf(""), "down: pgsql needs a login and a request"},
-		{"no request", closing, asking("/"), "down: pgsql needs a login and a request"},
-		{"Kerberos", saying(&pgproto3.AuthenticationGSS{}), nil,
-			"down: login: the server wants a log-in that is not supported"},
-		{"unknown SASL", saying(&pgproto3.AuthenticationSASL{AuthMechanisms: []string{"OAUTHBEARER"}}), nil,
-			"down: login: the server wants one of OAUTHBEARER"},
-		{"SCRAM without a challenge", saying(&pgproto3.AuthenticationSASLContinue{Data: []byte("r=,s=,i=1")}),
-			nil, "down: login: the server's SCRAM message makes no sense"},
-		{"closed at once", closing, nil, "down: login: closed by the server"},
-		{"silent instead of TLS", func(s *testServer, c net.Conn) { c.Write([]byte("S")); silence(s, c) }, soon,
-			"down: timeout in TLS handshake"},
-		{"closed after the log-in was sent", pgUntilLogin(closing), nil, "down: login: closed by the server"},
-		{"silent after a row", pgUntilQuery(heedless(string(pgBytes(pgRows, pgRow)))), soon,
-			"down: query: timeout"},
-		{"closed after a row", pgUntilQuery(func(s *testServer, c net.Conn) {
-			c.Write(pgBytes(pgRows, pgRow))
-			closing(s, c)
-		}), nil, "down: query: closed by the server"},
-		{"another protocol", heedless("220 mail.example.org ESMTP\r\n"), nil,
-			`down: login: this is not PostgreSQL: got "220 m"`},
-		{"another protocol that begins as TLS", heedless("SSH-2.0-OpenSSH_9.2\r\n"), nil,
-			`down: login: this is not PostgreSQL: got "SSH-2"`},
-		{"huge message", pgUntilLogin(heedless("R\x7f\xff\xff\xff")), nil,
-			"down: login: the answer is too long"},
-		{"negative length", pgUntilLogin(heedless("R\xff\xff\xff\xff")), nil,
-			`down: login: this is not PostgreSQL: got "R\xff\xff\xff\xff"`},
-		{"slow drip", pgUntilLogin(trickle(string(pgBytes(pgLetIn...)))), soon, "down: login: timeout"},
-		{"endless notices", pgUntilLogin(func(_ *testServer, c net.Conn) {
-			chatter(c, pgBytes(&pgproto3.ParameterStatus{Name: "x", Value: strings.Repeat("y", 1000)}))
-		}), nil, `down: login: this is not PostgreSQL: got "S\x00\x00\x03\xef"`},
-		{"rows forever, and the first does not match", pgUntilQuery(func(_ *testServer, c net.Conn) {
-			c.Write(pgBytes(pgRows))
-			chatter(c, pgBytes(pgRow))
-		}), wanting("2"), `down: the first value does not match /2/: got "1"`},
-		{"rows forever", pgUntilQuery(func(_ *testServer, c net.Conn) {
-			c.Write(pgBytes(pgRows))
-			chatter(c, pgBytes(pgRow))
-		}), nil, "up: SELECT returned a row"},
-		{"endless notices instead of rows", pgUntilQuery(func(_ *testServer, c net.Conn) {
-			chatter(c, pgBytes(&pgproto3.NoticeResponse{Message: strings.Repeat("y", 1000)}))
-		}), nil, "down: query: the answer is too long"},
-	})
+	panic("no message of PostgreSQL: " + word)
+}
+
+// pgAwait reads a message of the check, and compares it.
+func pgAwait(want string) step {
+	return func(c *client) bool {
+		b := pgproto3.NewBackend(c.read, c)
+		receive := b.Receive
+		if strings.HasPrefix(want, "tls?") || strings.HasPrefix(want, "start ") {
+			receive = b.ReceiveStartupMessage
+		}
+		message, err := receive()
+		got := fmt.Sprintf("%T", message)
+		switch m := message.(type) {
+		case *pgproto3.SSLRequest:
+			got = "tls?"
+		case *pgproto3.StartupMessage:
+			got = "start " + m.Parameters["user"] + " " + m.Parameters["database"]
+		case *pgproto3.Query:
+			got = "query " + m.String
+		case *pgproto3.Terminate:
+			got = "terminate"
+		}
+		return c.compare(got, want, err)
+	}
 }
 
 // PostgreSQL's own client library would use all of these settings.
@@ -352,45 +308,7 @@ func TestPgSQLMD5(t *testing.T) {
 
 func TestRealPostgreSQL(t *testing.T) {
 	good, pid := startPostgres(t)
-	checkCells(t, good, []cell{
-		{"SCRAM", nil, "up: SELECT returned a row"},
-		{"SCRAM over IPv6", onIPv6, "up: SELECT returned a row"},
-		{"md5", loginOf("old"), "up: SELECT returned a row"},
-		{"password in plain text", loginOf("plain"), "up: SELECT returned a row"},
-		{"only over TLS", loginOf("secure"), "up: SELECT returned a row"},
-		{"only without TLS", loginOf("open"), "up: SELECT returned a row"},
-		{"TLS required", func(s *Spec) { s.Login, s.UseTLS = "secure", true }, "up: SELECT returned a row"},
-		{"TLS required and verified", func(s *Spec) { s.UseTLS, s.TLSVerify = true, true },
-			"up: SELECT returned a row"},
-		{"TLS required, another name", func(s *Spec) {
-			s.UseTLS, s.TLSVerify, s.Host = true, true,
-				"db.example.org"
-		}, "down: certificate refused: certificate is valid for localhost, not db.example.org"},
-		{"TLS required and not permitted", func(s *Spec) { s.Login, s.UseTLS = "open", true },
-			`down: login rejected: no pg_hba.conf entry for host "127.0.0.1", user "open", ` +
-				`database "chk", SSL encryption (28000)`},
-		{"wrong password by SCRAM", as("check", "other"),
-			`down: login rejected: password authentication failed for user "check" (28P01)`},
-		{"wrong password by md5", as("old", "other"),
-			`down: login rejected: password authentication failed for user "old" (28P01)`},
-		{"wrong password in plain text", as("plain", "other"),
-			`down: login rejected: password authentication failed for user "plain" (28P01)`},
-		{"no password", passwdOf(""), "down: login: the server wants a password"},
-		{"unknown database", func(s *Spec) { s.Database = "nope" },
-			`down: login rejected: database "nope" does not exist (3D000)`},
-		{"no row", asking("/SELECT 1 FROM t WHERE enabled = 2"), "down: SELECT returned no row"},
-		{"wrong query", asking("/SELECT 1 FROM nope"),
-			`down: query failed: relation "nope" does not exist (42P01)`},
-		{"the first value matches", wanting("^1$"), "up: SELECT returned a row"},
-		{"the first value does not match", wanting("^2$"),
-			`down: the first value does not match /^2$/: got "1"`},
-		{"many rows", asking("/SELECT repeat('x', 1000) FROM generate_series(1, 10000)"),
-			"up: SELECT returned a row"},
-		{"two statements", asking("/SET search_path = public; SHOW server_version;"),
-			"up: SET returned a row"},
-		{"query that takes too long", func(s *Spec) { s.Request = "/SELECT pg_sleep(20)"; soon(s) },
-			"down: query: timeout"},
-	})
+	checkReal(t, "postgresql", good)
 	checkStopped(t, pid, good, "down: login: timeout")
 }
 

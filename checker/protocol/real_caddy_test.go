@@ -3,8 +3,6 @@ package protocol
 import (
 	"fmt"
 	"testing"
-
-	"ldirectord/checker"
 )
 
 // Caddy answers by Go's HTTP server, with HTTP/2 over TLS, and passes protocol switches on.
@@ -54,40 +52,6 @@ https://localhost:%[4]d {
 		ready: accepts(port, secure)}.start(t)
 	good := httpSpec(loopback(port), "^HTTP/1.1 for 127.0.0.1$")
 	good.NegotiateTimeout = inTime
-	at := func(path, receive string) func(*Spec) {
-		return func(s *Spec) { s.URL, s.Receive = fmt.Sprintf("http://%s%s", s.Target, path), receive }
-	}
-	post := func(kind string) func(*Spec) {
-		return func(s *Spec) {
-			at("/post", `got \{"a":1\}`)(s)
-			s.HTTPMethod, s.HTTPBody, s.HTTPHeaders = "POST", `{"a":1}`,
-				checker.ListOf("Content-Type: "+kind)
-		}
-	}
-	header := func(want string) func(*Spec) { return func(s *Spec) { s.ReceiveHeader = want } }
-	upgrade := func(path string) func(*Spec) {
-		return func(s *Spec) {
-			at(path, "")(s)
-			s.HTTPStatus, s.HTTPHeaders = "101", checker.ListOf("Connection: Upgrade", "Upgrade: websocket")
-		}
-	}
-	overTLS := func(s *Spec) {
-		s.Service, s.Target, s.Host, s.TLSVerify, s.TLSCA = "https", loopback(secure), "localhost", true, cert
-		s.URL, s.Receive = fmt.Sprintf("https://%s/", s.Target), "^HTTP/1.1 for localhost$"
-	}
-	checkCells(t, good, []cell{
-		{"good", nil, "up: 200 OK"},
-		{"POST", post("application/json"), "up: 200 OK"},
-		{"POST of another kind", post("text/plain"), "down: status 405, want 2xx"},
-		{"no POST", at("/post", "got"), "down: status 405, want 2xx"},
-		{"header", header("X-Pool: ^blue$"), "up: 200 OK"},
-		{"another header", header("X-Pool: ^green$"),
-			`down: header X-Pool does not match /^green$/: got "blue"`},
-		{"upgrade", upgrade("/socket"), "up: 101 Switching Protocols"},
-		{"no upgrade", upgrade("/"), "down: status 200, want 101"},
-		{"https", overTLS, "up: 200 OK"},
-		{"https of an unknown name", func(s *Spec) { overTLS(s); s.Host = "other.example" },
-			"down: TLS handshake: remote error: tls: internal error"},
-	})
+	checkReal(t, "caddy", good, "{secure}", fmt.Sprint(secure), "{ca}", cert)
 	checkStopped(t, pid, good, "down: no answer in 150ms")
 }

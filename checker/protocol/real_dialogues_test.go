@@ -47,10 +47,9 @@ func startReady(t *testing.T, port string, server func(port uint16) realServer) 
 func playReady(t *testing.T, port, seen string, server func(port uint16) realServer) (good Spec, pid int) {
 	t.Helper()
 	good, pid = startReady(t, port, server)
-	checkCells(t, good, []cell{
-		{"good", nil, "up: " + seen},
-		{"again", nil, "up: " + seen},
-	})
+	for range 2 {
+		expect(t, checked(t, good), "up: "+seen)
+	}
 	return good, pid
 }
 
@@ -66,8 +65,8 @@ func TestRealMosquitto(t *testing.T) {
 	good, pid := playReady(t, "1883", `got " \x02\x00\x00"`, configured("allow_anonymous true"))
 	checkStopped(t, pid, good, `down: step 2: timeout waiting for /^\x20\x02\x00\x00/`)
 	locked, _ := startReady(t, "1883", configured("allow_anonymous false"))
-	checkCells(t, locked, []cell{{"with a log-in", nil,
-		`down: step 2: connection closed waiting for /^\x20\x02\x00\x00/: got " \x02\x00\x05"`}})
+	expect(t, checked(t, locked),
+		`down: step 2: connection closed waiting for /^\x20\x02\x00\x00/: got " \x02\x00\x05"`)
 }
 
 func TestRealGarageMQ(t *testing.T) {
@@ -106,8 +105,9 @@ VirtualHost "example.com"
 	})
 	steps := slices.Collect(good.Steps.All())
 	steps[0].Text = strings.Replace(steps[0].Text, "example.com", "example.org", 1)
-	checkCells(t, good, []cell{{"of another domain", func(s *Spec) { s.Steps = checker.ListOf(steps...) },
-		"down: step 2: connection closed waiting for /<stream:features/*"}})
+	other := good
+	other.Steps = checker.ListOf(steps...)
+	expect(t, checked(t, other), "down: step 2: connection closed waiting for /<stream:features/*")
 	checkPlugin(t, good, "check_jabber", "-H {address} -p {port}", "JABBER OK")
 	checkStopped(t, pid, good, "down: step 2: timeout waiting for /<stream:features/")
 }
@@ -120,7 +120,9 @@ func TestRealBeanstalkd(t *testing.T) {
 	if err := syscall.Kill(pid, syscall.SIGUSR1); err != nil { // drain, see beanstalkd(1)
 		t.Fatal(err)
 	}
-	checkCells(t, good, []cell{{"draining", soon, "down: step 2: timeout waiting for /^draining: false$/: got *"}})
+	draining := good
+	soon(&draining)
+	expect(t, checked(t, draining), "down: step 2: timeout waiting for /^draining: false$/: got *")
 	checkStopped(t, pid, good, "down: step 2: timeout waiting for /^draining: false$/")
 }
 

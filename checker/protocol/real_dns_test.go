@@ -84,29 +84,7 @@ func checkRealDNS(t *testing.T, port uint16, s realServer) {
 		Request:          "/www.example.test", Receive: `^192\.0\.2\.10$`}
 	s.ready = answers(build(t, good, nil))
 	pid := s.start(t)
-	ask := func(request, receive string) func(*Spec) {
-		return func(s *Spec) { s.Request, s.Receive = request, receive }
-	}
-	checkCells(t, good, []cell{
-		{"good", nil, "up: www.example.test is 192.0.2.10"},
-		{"good over IPv6", onIPv6, "up: www.example.test is 192.0.2.10"},
-		{"good over TCP", func(s *Spec) { s.Protocol = "tcp" }, "up: www.example.test is 192.0.2.10"},
-		{"good over TCP and IPv6", func(s *Spec) { s.Protocol, s.Target = "tcp", loopback6(port) },
-			"up: www.example.test is 192.0.2.10"},
-		{"alias", ask("/alias.example.test", "192"), "up: alias.example.test is 192.0.2.10"},
-		{"address", ask("/192.0.2.10", `^www\.`), "up: 10.2.0.192.in-addr.arpa is www.example.test"},
-		{"wrong answer", ask("/www.example.test", "198"),
-			"down: www.example.test does not match /198/: got 192.0.2.10"},
-		{"no such name", ask("/wwww.example.test", "192"), "down: NXDOMAIN for wwww.example.test"},
-		{"no such name over TCP", func(s *Spec) { s.Protocol, s.Request = "tcp", "/x.example.test" },
-			"down: NXDOMAIN for x.example.test"},
-		{"no address", ask("/six.example.test", "2001"), "down: no A record for six.example.test"},
-		{"not its zone", ask("/www.example.org", "192"), "down: REFUSED for www.example.org"},
-	})
+	checkReal(t, "name server", good)
 	freeze(t, pid)
-	good.NegotiateTimeout = tooLate
-	checkCells(t, good, []cell{
-		{"frozen", nil, "down: no answer in 400ms"},
-		{"frozen over TCP", func(s *Spec) { s.Protocol = "tcp" }, "down: no answer in 400ms"},
-	})
+	checkReal(t, "name server frozen", good)
 }

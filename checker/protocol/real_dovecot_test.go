@@ -15,12 +15,6 @@ func TestRealDovecot(t *testing.T) {
 	pid := realServer{path: path, args: []string{"-F", "-c", dovecotConfig(t, ports)},
 		stop:  syscall.SIGKILL, // with SIGTERM it would wait for the connections of the time when it was frozen
 		ready: accepts(ports["imap"], ports["imaps"], ports["pop"], ports["pops"])}.start(t)
-	type words struct{ in, rejected, greeting string }
-	imap := words{"up: a OK [CAPABILITY *",
-		"down: login rejected: a NO [AUTHENTICATIONFAILED] Authentication failed.", "up: * OK [CAPABILITY *"}
-	pop := words{"up: +OK Logged in.", "down: login rejected: -ERR [AUTH] Authentication failed.",
-		"up: +OK Dovecot *"}
-	said := map[string]words{"imap": imap, "imaps": imap, "pop": pop, "pops": pop}
 	good := func(service string) Spec {
 		return Spec{
 			Type:             "negotiate",
@@ -31,59 +25,25 @@ func TestRealDovecot(t *testing.T) {
 			Host:             "localhost",
 		}
 	}
+	ca, _ := writeCertificate(t, t.TempDir())
 	for service := range ports {
-		t.Run(service, func(t *testing.T) {
-			checkCells(t, good(service), []cell{
-				{"good", nil, said[service].in},
-				{"good over IPv6", onIPv6, said[service].in},
-				{"without a log-in", as("", ""), said[service].greeting},
-				{"wrong password", passwdOf("other"), said[service].rejected},
-				{"wrong user", loginOf("nobody"), said[service].rejected},
-			})
+		t.Run(service, func(t *testing.T) { checkReal(t, "dovecot "+strings.TrimSuffix(service, "s"), good(service)) })
+	}
+	for _, service := range []string{"imap", "pop"} {
+		t.Run(service+" with STARTTLS", func(t *testing.T) {
+			s := good(service)
+			s.StartTLS = true
+			checkReal(t, "dovecot "+service, s)
+			checkReal(t, "dovecot STARTTLS", s, "{ca}", ca)
 		})
 	}
-	t.Run("STARTTLS", func(t *testing.T) {
-		ca, _ := writeCertificate(t, t.TempDir())
-		for _, service := range []string{"imap", "pop"} {
-			upgrade := func(s *Spec) { s.StartTLS = true }
-			verify := func(s *Spec) { s.StartTLS, s.TLSVerify, s.TLSCA = true, true, ca }
-			checkCells(t, good(service), []cell{
-				{service, upgrade, said[service].in},
-				{service + " over IPv6",
-					func(s *Spec) { upgrade(s); onIPv6(s) },
-					said[service].in},
-				{service + ", wrong password", func(s *Spec) { upgrade(s); s.Passwd = "other" },
-					said[service].rejected},
-				{service + " verified", verify, said[service].in},
-				{service + " of another name", func(s *Spec) { verify(s); s.Host = "mail.example.org" },
-
-					"down: certificate refused: certificate is valid for localhost, not " +
-						"mail.example.org"},
-			})
-		}
-	})
-	t.Run("TLS and none exchanged", func(t *testing.T) {
-		checkCells(t, good("imaps"), []cell{
-			{"imaps", func(s *Spec) { s.Target = loopback(ports["imap"]) },
-				"down: TLS handshake: the port does not speak TLS"},
-			{"pops", func(s *Spec) { s.Service, s.Target = "pops", loopback(ports["pop"]) },
-				"down: TLS handshake: the port does not speak TLS"},
-			{"imap", func(s *Spec) { s.Service, s.NegotiateTimeout = "imap", tooLate },
-				"down: timeout waiting for the greeting"},
-		})
-	})
+	checkReal(t, "dovecot exchanged", good("imaps"), "{imap}", fmt.Sprint(ports["imap"]), "{pop}", fmt.Sprint(ports["pop"]))
 	for service, plugin := range map[string]string{"imap": "imap", "imaps": "simap", "pop": "pop", "pops": "spop"} {
 		checkPlugin(t, good(service), "check_"+plugin, "-H {address} -p {port}", strings.ToUpper(plugin)+" OK")
 	}
 	freeze(t, pid)
 	for service := range ports {
-		frozen := good(service)
-		frozen.NegotiateTimeout = tooLate
-		want := "down: timeout waiting for the greeting"
-		if service == "imaps" || service == "pops" {
-			want = "down: timeout in TLS handshake"
-		}
-		checkCells(t, frozen, []cell{{service + " frozen", nil, want}})
+		checkReal(t, "dovecot frozen "+service, good(service))
 	}
 }
 

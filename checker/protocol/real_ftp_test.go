@@ -40,7 +40,7 @@ secure_chroot_dir=%s
 		s := realServer{path: path, args: []string{config("listen_ipv6=YES\nlisten_address6=::1")},
 			ready: answers(build(t, good, nil))}
 		s.start(t)
-		checkCells(t, good, []cell{{"good", nil, "up: /status: 9 bytes"}})
+		expect(t, checked(t, good), "up: /status: 9 bytes")
 	})
 	t.Run("AUTH TLS", func(t *testing.T) {
 		upgrade := good
@@ -50,31 +50,11 @@ secure_chroot_dir=%s
 			cert, key)
 		s := realServer{path: path, args: []string{config(tls)}, ready: accepts(port)}
 		s.start(t)
-		checkCells(t, upgrade, []cell{
-			{"good", nil, "up: /status: 9 bytes"},
-			{"without a file", func(s *Spec) { s.Request, s.Receive = "/", "" },
-				"up: 230 Login successful."},
-			{"wrong content", receiving("not"),
-				`down: /status does not match /not/: got "all well\n"`},
-			{"in the clear", func(s *Spec) { s.StartTLS = false },
-				"down: login rejected: 530 Anonymous sessions must use encryption."},
-			{"of another name", func(s *Spec) { s.Host = "ftp.example.org" },
-				"down: certificate refused: certificate is valid for localhost, not ftp.example.org"},
-		})
+		checkReal(t, "vsftpd with TLS", upgrade)
 	})
 	pid := realServer{path: path, args: []string{config("listen=YES\nlisten_address=127.0.0.1")},
 		ready: answers(build(t, good, nil))}.start(t)
-	checkCells(t, good, []cell{
-		{"good", nil, "up: /status: 9 bytes"},
-		{"without a file", func(s *Spec) { s.Request, s.Receive = "/", "" }, "up: 230 Login successful."},
-		{"no AUTH TLS", func(s *Spec) { s.StartTLS = true },
-			"down: STARTTLS not offered: 530 Please login with USER and PASS."},
-		{"without a log-in", as("", ""), "up: /status: 9 bytes"},
-		{"wrong log-in", loginOf("nobody"),
-			"down: login rejected: 530 This FTP server is anonymous only."},
-		{"wrong content", receiving("not"), `down: /status does not match /not/: got "all well\n"`},
-		{"no such file", asking("/none"), "down: RETR rejected: 550 Failed to open file."},
-	})
+	checkReal(t, "vsftpd", good)
 	checkPlugin(t, good, "check_ftp", "-H {address} -p {port}", "FTP OK")
 	checkStopped(t, pid, good, "down: timeout waiting for the greeting")
 }

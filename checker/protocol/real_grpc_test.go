@@ -40,26 +40,6 @@ func TestRealGRPC(t *testing.T) {
 		ready: accepts(plain, secure, none)}.start(t)
 	good := grpcSpec(loopback(plain), "")
 	good.NegotiateTimeout = inTime
-	service := func(name string) func(*Spec) { return func(s *Spec) { s.Request = "/" + name } }
-	overTLS := func(s *Spec) { s.Target, s.UseTLS = loopback(secure), true }
-	checkCells(t, good, []cell{
-		{"good", nil, "up: SERVING"},
-		{"again", nil, "up: SERVING"},
-		{"a service", service("shop"), "up: SERVING"},
-		{"one that does not serve", service("bar"), "down: the health status is NOT_SERVING"},
-		{"an unknown one", service("other"), `down: the server does not know the service "other"`},
-		{"one that does not answer", func(s *Spec) { s.Request, s.NegotiateTimeout = "/slow", tooLate },
-			"down: no answer in 400ms"},
-		{"TLS", overTLS, "up: SERVING"},
-		{"TLS verified", func(s *Spec) { overTLS(s); s.TLSVerify, s.TLSCA, s.Host = true, cert, "localhost" },
-			"up: SERVING"},
-		{"TLS of another name", func(s *Spec) {
-			overTLS(s)
-			s.TLSVerify, s.TLSCA, s.Host = true, cert,
-				"other.example"
-		}, "down: certificate refused: certificate is valid for localhost, not other.example"},
-		{"no health service", func(s *Spec) { s.Target = loopback(none) },
-			"down: the server has no health service (grpc.health.v1)"},
-	})
+	checkReal(t, "grpc", good, "{secure}", fmt.Sprint(secure), "{none}", fmt.Sprint(none), "{ca}", cert)
 	checkStopped(t, pid, good, "down: no answer in 150ms")
 }

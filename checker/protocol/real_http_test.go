@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"ldirectord/checker"
-	"ldirectord/checker/settings"
 	"ldirectord/internal/testkit"
 )
 
@@ -63,89 +61,14 @@ http {
 	good.NegotiateTimeout = inTime
 	pid := realServer{path: path, args: []string{"-e", "stderr", "-p", dir, "-c", config},
 		ready: answers(build(t, good, nil))}.start(t)
-	at := func(path, receive string) func(*Spec) {
-		return func(s *Spec) { s.URL, s.Receive = fmt.Sprintf("http://%s%s", s.Target, path), receive }
-	}
-	over := func(path, receive string) func(*Spec) {
-		return func(s *Spec) {
-			s.Service, s.Target = "https", loopback(secure)
-			s.URL, s.Receive = fmt.Sprintf("https://%s%s", s.Target, path), receive
-		}
-	}
-	then := func(changes ...func(*Spec)) func(*Spec) {
-		return func(s *Spec) {
-			for _, change := range changes {
-				change(s)
-			}
-		}
-	}
-	login := func(s *Spec) { s.HTTPUser, s.HTTPPasswd = "monitor", "s3cret" }
-	status := func(list settings.HTTPStatuses) func(*Spec) { return func(s *Spec) { s.HTTPStatus = list } }
-	verify := func(s *Spec) { s.TLSVerify, s.TLSCA = true, cert }
-	checkCells(t, good, []cell{
-		{"good", nil, "up: 200 OK"},
-		{"good over IPv6", then(onIPv6, at("/", "good")), "up: 200 OK"},
-		{"HEAD", func(s *Spec) { s.HTTPMethod, s.Receive = "HEAD", "" }, "up: 200 OK"},
-		{"virtualhost", then(at("/name", "^www.example.org "), func(s *Spec) { s.Host = "www.example.org" }),
-			"up: 200 OK"},
-		{"wrong answer", at("/index.html", "All bad"),
-			`down: body does not match /All bad/: got "<p>All good</p>\n"`},
-		{"no such page", at("/none", ""), "down: status 404, want 2xx"},
-		{"busy", at("/busy", ""), "down: status 503, want 2xx"},
-		{"busy is good", then(at("/busy", "later"), status("200,503")),
-			"up: 503 Service Temporarily Unavailable"},
-		{"not found is not", then(at("/none", ""), status("200,503")), "down: status 404, want 200,503"},
-		{"redirect", at("/here", "All good"), "up: 200 OK"},
-		{"redirect not followed", then(at("/here", ""), func(s *Spec) { s.FollowRedirect = "no" }),
-			"down: status 302, want 2xx"},
-		{"redirect is good", then(at("/gone", ""), status("300-399")), "up: 302 Moved Temporarily"},
-		{"redirect to nobody", at("/gone", ""),
-			fmt.Sprintf("down: redirected to http://127.0.0.1:%d/: connect: refused", gone)},
-		{"redirect forever", at("/loop", ""),
-			fmt.Sprintf("down: redirected to http://127.0.0.1:%d/loop: status 302, want 2xx", port)},
-		{"log-in", then(at("/private/", "Welcome"), login), "up: 200 OK"},
-		{"no log-in", at("/private/", "Welcome"), "down: status 401, want 2xx"},
-		{"wrong log-in", then(at("/private/", "Welcome"), login, func(s *Spec) { s.HTTPPasswd = "other" }),
-			"down: status 401, want 2xx"},
-		{"header", then(at("/token", ""), func(s *Spec) { s.HTTPHeaders = checker.ListOf("X-Token: hunter2") }),
-			"up: 200 OK"},
-		{"no header", at("/token", ""), "down: status 403, want 2xx"},
-		{"https", over("/name", " TLSv1.3$"), "up: 200 OK"},
-		{"https over IPv6", func(s *Spec) {
-			s.Service, s.Target, s.URL = "https", loopback6(secure), fmt.Sprintf("https://%s/",
-				loopback6(secure))
-		}, "up: 200 OK"},
-		{"https by name", then(over("/name", "^www.example.org sni.example.org "),
-			func(s *Spec) { s.Host, s.SNI = "www.example.org", "sni.example.org" }), "up: 200 OK"},
-		{"https verified", then(over("/", ""), verify), "up: 200 OK"},
-		{"https verified by name", then(over("/", ""), verify, func(s *Spec) { s.Host = "localhost" }),
-			"up: 200 OK"},
-		{"https of another name", then(over("/", ""), verify, func(s *Spec) { s.Host = "www.example.org" }),
-			"down: certificate refused: certificate is valid for localhost, not www.example.org"},
-		{"https of another authority", then(over("/", ""), verify, func(s *Spec) { s.TLSCA = a.file }),
-			"down: certificate refused: certificate signed by unknown authority"},
-		{"client certificate", then(over("/director", "CN=director"),
-			func(s *Spec) { s.TLSCert, s.TLSKey = ownCert, ownKey }), "up: 200 OK"},
-		{"no client certificate", over("/director", ""), "down: status 403, want 2xx"},
-		{"only the handshake", then(over("/", ""), verify, func(s *Spec) { s.Service = "tls" }),
-			"up: TLS 1.3, certificate of localhost until *"},
-		{"https on the port of http", func(s *Spec) { s.URL = fmt.Sprintf("https://%s/", s.Target) },
-			"down: TLS handshake: the port does not speak TLS"},
-		{"http on the port of https",
-			func(s *Spec) {
-				s.Target, s.URL = loopback(secure),
-					fmt.Sprintf("http://%s/", loopback(secure))
-			}, "down: status 400, want 2xx"},
-	})
+	words := []string{"{port}", fmt.Sprint(port), "{secure}", fmt.Sprint(secure), "{gone}", fmt.Sprint(gone),
+		"{ca}", cert, "{other}", a.file, "{cert}", ownCert, "{key}", ownKey}
+	checkReal(t, "nginx", good, words...)
 	checkPlugin(t, good, "check_http", `-I {address} -p {port} -u / -s "All good"`, "HTTP OK")
 	testkit.OK(t, os.Remove(dir+"/www/index.html"))
-	checkCells(t, good, []cell{{"page removed", nil, "down: status 404, want 2xx"}})
+	expect(t, checked(t, good), "down: status 404, want 2xx")
 	freeze(t, pid)
-	good.NegotiateTimeout = tooLate
-	checkCells(t, good, []cell{
-		{"frozen", nil, "down: no answer in 400ms"},
-		{"frozen, https", over("/", ""), "down: timeout in TLS handshake"},
-	})
+	checkReal(t, "nginx frozen", good, words...)
 }
 
 func TestRealTinyproxy(t *testing.T) {
@@ -162,24 +85,10 @@ func TestRealTinyproxy(t *testing.T) {
 		s := realServer{path: path, args: []string{"-d", "-c", config("BasicAuth monitor s3cret\n")},
 			ready: accepts(port)}
 		s.start(t)
-		checkCells(t, good, []cell{
-			{"good", func(s *Spec) { s.HTTPUser, s.HTTPPasswd = "monitor", "s3cret" }, "up: 200 OK"},
-			{"wrong password", func(s *Spec) { s.HTTPUser, s.HTTPPasswd = "monitor", "other" },
-				"down: status 401, want 2xx"},
-			{"none", nil, "down: status 407, want 2xx"},
-		})
+		checkReal(t, "tinyproxy with log-ins", good)
 	})
 	pid := realServer{path: path, args: []string{"-d", "-c", config("")},
 		ready: answers(build(t, good, nil))}.start(t)
-	checkCells(t, good, []cell{
-		{"good", nil, "up: 200 OK"},
-		{"good over IPv6", onIPv6, "up: 200 OK"},
-		{"wrong answer", receiving("bad"), `down: body does not match /bad/: got "All good"`},
-		{"nobody to pass it to", func(s *Spec) { s.URL = fmt.Sprintf("http://127.0.0.1:%d/", gone) },
-			"down: status 500, want 2xx"},
-		{"nobody is good", func(s *Spec) {
-			s.URL, s.Receive, s.HTTPStatus = fmt.Sprintf("http://127.0.0.1:%d/", gone), "", "500"
-		}, "up: 500 *"},
-	})
+	checkReal(t, "tinyproxy", good, "{gone}", fmt.Sprint(gone))
 	checkStopped(t, pid, good, "down: no answer in 150ms")
 }

@@ -53,10 +53,7 @@ wireformat: true
 		args: []string{"-d", "-f", "-P", fmt.Sprint(port), "-4", "127.0.0.1", "-6", "::1"},
 		env:  env, user: "news",
 		ready: answers(build(t, good, nil))}.start(t)
-	checkCells(t, good, []cell{
-		{"good", nil, "up: 200 news.example.test *"},
-		{"good over IPv6", onIPv6, "up: 200 news.example.test *"},
-	})
+	checkReal(t, "innd", good)
 	checkPlugin(t, good, "check_nntp", "-H {address} -p {port}", "NNTP OK")
 	checkStopped(t, pid, good, "down: timeout waiting for the greeting")
 }

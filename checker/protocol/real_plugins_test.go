@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -14,15 +15,13 @@ func checkPlugin(t *testing.T, good Spec, plugin, args, seen string) {
 	t.Helper()
 	t.Run(plugin, func(t *testing.T) {
 		path := needProgram(t, "/usr/lib/nagios/plugins/"+plugin, "monitoring-plugins-basic")
-		by := func(s *Spec) {
+		for to, want := range map[netip.AddrPort]string{
+			good.Target: "up: exit status 0: " + seen + "*", loopback(freePort(t)): "down: *",
+		} {
 			v := parser.Virtual{CheckArgs: args}
-			words := v.Arguments(s.Target.Addr().String(), fmt.Sprint(s.Target.Port()), "", "", "")
-			*s = Spec{Type: "external", Target: s.Target, Timeout: inTime, Command: path,
-				Args: strings.Join(words, "\x00")}
+			words := v.Arguments(to.Addr().String(), fmt.Sprint(to.Port()), "", "", "")
+			expect(t, checked(t, Spec{Type: "external", Target: to, Timeout: inTime, Command: path,
+				Args: strings.Join(words, "\x00")}), want)
 		}
-		checkCells(t, good, []cell{
-			{"good", by, "up: exit status 0: " + seen + "*"},
-			{"refused", func(s *Spec) { s.Target = loopback(freePort(t)); by(s) }, "down: *"},
-		})
 	})
 }

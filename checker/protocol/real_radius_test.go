@@ -72,15 +72,7 @@ server default {
 	pid := realServer{path: path, args: []string{"-f", "-l", "stdout", "-n", "radiusd", "-d", dir, "-D",
 		"/usr/share/freeradius"},
 		ready: answers(build(t, good, nil))}.start(t)
-	const silence = "down: no answer in 400ms (a server is also silent when it does not know us or the secret)"
-	late := func(s *Spec) { s.NegotiateTimeout = tooLate }
-	checkCells(t, good, []cell{
-		{"good", nil, "up: Access-Accept"},
-		{"good over IPv6", onIPv6, "up: Access-Accept"},
-		{"wrong password", passwdOf("other"), "down: login rejected: Access-Reject"},
-		{"wrong user", loginOf("other"), "down: login rejected: Access-Reject: nobody of us"},
-		{"wrong secret", func(s *Spec) { s.Secret = "other"; late(s) }, silence},
-	})
+	checkReal(t, "freeradius", good)
 	freeze(t, pid)
-	checkCells(t, good, []cell{{"frozen", late, silence}})
+	checkReal(t, "freeradius frozen", good)
 }

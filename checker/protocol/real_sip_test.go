@@ -44,20 +44,7 @@ request_route {
 	pid := realServer{path: path, args: []string{"-DD", "-E", "-m", "16", "-M", "4", "-Y", dir, "-P",
 		filepath.Join(dir, "pid"), "-f", config},
 		ready: answers(build(t, good, nil))}.start(t)
-	tcp := func(s *Spec) { s.Protocol = "tcp" }
-	checkCells(t, good, []cell{
-		{"good", nil, "up: SIP/2.0 200 OK"},
-		{"good over IPv6", onIPv6, "up: SIP/2.0 200 OK"},
-		{"good over TCP", tcp, "up: SIP/2.0 200 OK"},
-		{"good over TCP and IPv6", func(s *Spec) { tcp(s); onIPv6(s) }, "up: SIP/2.0 200 OK"},
-		{"wrong user", loginOf("nobody@example.net"), "down: status 404 Not Found, want 200 OK"},
-		{"wrong user over TCP", func(s *Spec) { tcp(s); s.Login = "nobody@example.net" },
-			"down: status 404 Not Found, want 200 OK"},
-	})
+	checkReal(t, "kamailio", good)
 	freeze(t, pid)
-	good.NegotiateTimeout = tooLate
-	checkCells(t, good, []cell{
-		{"frozen", nil, "down: no answer in 400ms"},
-		{"frozen over TCP", tcp, "down: timeout waiting for the answer"},
-	})
+	checkReal(t, "kamailio frozen", good)
 }

@@ -52,25 +52,12 @@ received:
 	good := Spec{Type: "negotiate", Service: "smtp", Target: loopback(port), NegotiateTimeout: inTime}
 	pid := realServer{path: path, args: []string{"-bdf", "-C", config},
 		ready: answers(build(t, good, nil))}.start(t)
-	checkCells(t, good, []cell{
-		{"good", nil, "up: 220 mx.example.test ESMTP"},
-		{"good over IPv6", onIPv6, "up: 220 mx.example.test ESMTP"},
-		{"submission", func(s *Spec) { s.Service, s.Target = "submission", loopback(submission) },
-			"up: 220 mx.example.test ESMTP"},
-		{"submission with STARTTLS",
-			func(s *Spec) { s.Service, s.Target, s.StartTLS = "submission", loopback(submission), true },
-			"up: 220 mx.example.test ESMTP"},
-		{"submission verified", func(s *Spec) {
-			s.Service, s.Target, s.StartTLS, s.TLSVerify, s.TLSCA = "submission", loopback6(submission),
-				true, true, cert
-		}, "up: 220 mx.example.test ESMTP"},
-		{"STARTTLS not offered", func(s *Spec) { s.StartTLS = true }, "down: STARTTLS not offered"},
-	})
+	checkReal(t, "exim", good, "{submission}", fmt.Sprint(submission), "{ca}", cert)
 	checkPlugin(t, good, "check_smtp", "-H {address} -p {port}", "SMTP OK")
 	checkPlugin(t, good, "check_tcp", `-H {address} -p {port} -e "220 mx.example.test ESMTP"`, "TCP OK")
 	writeFile(t, dir, "busy-later", "")
-	checkCells(t, good, []cell{{"not you", nil, "down: hello rejected: 550 not you"}})
+	expect(t, checked(t, good), "down: hello rejected: 550 not you")
 	writeFile(t, dir, "busy", "")
-	checkCells(t, good, []cell{{"too busy", nil, "down: greeting: 451 too busy"}})
+	expect(t, checked(t, good), "down: greeting: 451 too busy")
 	checkStopped(t, pid, good, "down: timeout waiting for the greeting")
 }

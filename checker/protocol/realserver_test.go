@@ -305,23 +305,22 @@ func serverTLS(t *testing.T) *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS10}
 }
 
-// cell is one case of a check: what it changes in the good check, and the expected result.
-type cell struct {
-	name   string
-	change func(*Spec)
-	want   string // the verdict, or what it begins with before a final *
-}
-
-// checkCells makes the check of each cell.
-func checkCells(t *testing.T, good Spec, cells []cell) {
+// checkReal makes the checks of a server in real.txt. The words are pairs: what a word in braces there means.
+func checkReal(t *testing.T, server string, good Spec, words ...string) {
 	t.Helper()
-	for _, c := range cells {
-		t.Run(c.name, func(t *testing.T) {
+	of, rows := strings.NewReplacer(words...), 0
+	for _, row := range testkit.Table(t, "../../testdata/checker/real.txt", 4) {
+		if row[0] != server {
+			continue
+		}
+		rows++
+		t.Run(row[1], func(t *testing.T) {
 			s := good
-			if c.change != nil {
-				c.change(&s)
-			}
-			expect(t, build(t, s, &Env{HostName: "director"}).Check(t.Context()), c.want)
+			apply(t, &s, of.Replace(row[2]))
+			expect(t, build(t, s, &Env{HostName: "director"}).Check(t.Context()), of.Replace(row[3]))
 		})
+	}
+	if rows == 0 {
+		t.Errorf("real.txt has no row for %s", server)
 	}
 }

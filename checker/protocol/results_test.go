@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"ldirectord/checker"
-	"ldirectord/checker/settings"
 	"ldirectord/checker/wire"
 	"ldirectord/internal/testkit"
 )
@@ -70,44 +69,21 @@ func TestProgramsFailByTheirStatusOrInTime(t *testing.T) {
 	}
 }
 
+// stageNames are the stages of a failure in their order.
+var stageNames = [...]string{"start", "connect", "TLS", "login", "answer", "match"}
+
 func TestAFailureNamesItsStage(t *testing.T) {
-	pop := Spec{Service: "pop", Account: monitor}
-	secured := Spec{Service: "pop", StartTLS: true}
-	page := "HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nwrong"
-	for name, c := range map[string]struct {
-		spec   Spec
-		server script // nil: the port is closed
-		want   wire.Stage
-	}{
-		"nothing to ask":       {Spec{Service: "radius"}, nil, wire.AtStart},
-		"refused":              {pop, nil, wire.AtConnect},
-		"no TLS":               {Spec{Service: "tls"}, steps("< +OK ready", silent), wire.AtTLS},
-		"no STARTTLS":          {secured, steps("< +OK ready", "> STLS", "< -ERR", silent), wire.AtTLS},
-		"not ready":            {pop, steps("< -ERR", silent), wire.AtAnswer},
-		"silent in the log-in": {pop, steps("< +OK ready", silent), wire.AtLogin},
-		"wrong user":           {pop, steps("< +OK ready", "> USER monitor", "< -ERR", silent), wire.AtLogin},
-		"log-in of a library": {Spec{Service: "redis", Account: settings.Account{Passwd: "secret"}},
-			steps("< -WRONGPASS no", silent),
-			wire.AtLogin},
-		"query of a library": {Spec{Service: "redis"}, steps("< -LOADING wait", silent), wire.AtAnswer},
-		"status": {Spec{Service: "http", URL: "http://x/"},
-			script{raw("HTTP/1.0 503 No\r\n\r\n")}, wire.AtAnswer},
-		"no match": {Spec{Service: "http", URL: "http://x/", Receive: "right"},
-			script{raw(page), silent}, wire.AtMatch},
-		"dns without receive": {Spec{Service: "dns", Request: "/name"}, nil, wire.AtMatch},
-	} {
-		t.Run(name, func(t *testing.T) {
+	d := newDialogues(t, "../../testdata/checker/stages.txt")
+	for _, row := range d.cases(strings.NewReplacer()) {
+		t.Run(row[0], func(t *testing.T) {
 			t.Parallel()
-			s := c.spec
-			s.Type, s.Target, s.NegotiateTimeout = "negotiate", closedPort(t, "127.0.0.1"), tooLate
-			if c.server != nil {
-				s.Target = serveScript(t, "127.0.0.1", nil, c.server...)
+			s := Spec{Type: "negotiate", Target: closedPort(t, "127.0.0.1"), NegotiateTimeout: tooLate}
+			if row[2] != "" {
+				s.Target = serveScript(t, "127.0.0.1", d.script(row[2])...)
 			}
-			if s.URL != "" {
-				s.URL = "http://" + s.Target.String() + "/"
-			}
-			if r := checked(t, s); r.OK || r.Stage != c.want {
-				t.Errorf("stage %d, want %d: %+v", r.Stage, c.want, r)
+			apply(t, &s, row[1])
+			if r := checked(t, s); r.OK || stageNames[r.Stage] != row[3] {
+				t.Errorf("stage %d, want %s: %+v", r.Stage, row[3], r)
 			}
 		})
 	}

@@ -113,49 +113,6 @@ func TestChecksEndWhenCancelled(t *testing.T) {
 	}
 }
 
-// A check asks once, and takes leave.
-func TestWhatServersAreAsked(t *testing.T) {
-	found := directory{entries: []string{"dc=example"}}.treat
-	redis := redisServer(map[string]string{"PING": "+PONG\r\n", "AUTH": "+OK\r\n", "INFO": redisInfo,
-		"QUIT": "+OK\r\n"})
-	for _, c := range []struct {
-		good   Spec
-		treat  func(*testServer, net.Conn)
-		change func(*Spec)
-		want   string
-	}{
-		{goodLDAP, found, nil, "bind |search dc=example,dc=test Base Object (objectClass=*)|unbind"},
-		{goodLDAP, directory{bind: ldapSays{code: 49}}.treat, nil, "bind |unbind"},
-		{goodLDAP, directory{}.treat, nil,
-			"bind |search dc=example,dc=test Base Object (objectClass=*)|unbind"},
-		{goodMySQL, mariadb{login: []string{myOK}, answer: myFound}.treat, nil,
-			"login check true database chk true|query SELECT enabled FROM t|quit"},
-		{goodPgSQL, postgres{auth: pgLetIn, answer: pgFound}.treat, nil,
-			`TLS?|user check database "chk"|query SELECT 1 FROM t|terminate`},
-		{goodRedis, redis, nil, "PING|QUIT"},
-		{goodRedis, redis, passwdOf("secret"), "AUTH secret|PING|QUIT"},
-		{goodRedis, redis, as("check", "secret"),
-			"AUTH check secret|PING|QUIT"},
-		{goodRedis, redis, receiving("master"), "PING|INFO replication|QUIT"},
-	} {
-		t.Run(c.want, func(t *testing.T) {
-			testkit.Leaks(t)
-			done := make(chan struct{})
-			server := serve(t, func(s *testServer, conn net.Conn) {
-				defer close(done)
-				c.treat(s, conn)
-			})
-			c.good.Target = server.addr
-			if c.change != nil {
-				c.change(&c.good)
-			}
-			checked(t, c.good)
-			<-done
-			testkit.Equal(t, strings.Join(server.asked(), "|"), c.want, c.good.Service, "asked")
-		})
-	}
-}
-
 // heedless sends its answer at once, without reading a request, and closes when the client does.
 func heedless(says string) func(*testServer, net.Conn) {
 	return func(s *testServer, c net.Conn) {

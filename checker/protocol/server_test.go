@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"ldirectord/internal/testkit"
 )
@@ -74,42 +73,6 @@ func silence(s *testServer, c net.Conn) {
 	for {
 		if _, err := c.Read(buf); err != nil {
 			return
-		}
-	}
-}
-
-// thenSilence answers, and then keeps the connection open.
-func thenSilence(answer string) func(*testServer, net.Conn) {
-	return func(s *testServer, c net.Conn) {
-		s.request(c)
-		c.Write([]byte(answer))
-		silence(s, c)
-	}
-}
-
-// dripping sends a byte every few milliseconds, forever.
-func dripping(first, drop string) func(*testServer, net.Conn) {
-	return func(s *testServer, c net.Conn) {
-		s.request(c)
-		c.Write([]byte(first))
-		for {
-			time.Sleep(5 * time.Millisecond)
-			if _, err := c.Write([]byte(drop)); err != nil {
-				return
-			}
-		}
-	}
-}
-
-// flooding sends forever, as fast as it can.
-func flooding(first, more string) func(*testServer, net.Conn) {
-	return func(s *testServer, c net.Conn) {
-		s.request(c)
-		c.Write([]byte(first))
-		for {
-			if _, err := c.Write([]byte(strings.Repeat(more, 1000))); err != nil {
-				return
-			}
 		}
 	}
 }

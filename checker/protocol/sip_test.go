@@ -46,29 +46,8 @@ func TestSIPOverUDP(t *testing.T) {
 	})
 }
 
-func TestSIPOverTCP(t *testing.T) {
-	user := Spec{Service: "sip", Protocol: "tcp", Account: settings.Account{Login: "monitor@example.net"}}
-	ok := say("SIP/2.0 200 OK", "Content-Length: 0", "")
-	checkFakes(t, nil, []fakeCase{
-		{"good", user, steps(hearSIP, ok), "up: SIP/2.0 200 OK"},
-		{"tries first", user, steps(hearSIP, "< SIP/2.0 100 Trying", "< ", ok), "up: SIP/2.0 200 OK"},
-		{"busy", user, steps(hearSIP, "< SIP/2.0 503 Busy", "< "), "down: status 503 Busy, want 200 OK"},
-		{"another protocol", user, steps(hearSIP, "< HTTP/1.1 200 OK", "< "),
-			`down: not SIP: "HTTP/1.1 200 OK"`},
-		{"silent", late(user), steps(hearSIP, silent), "down: timeout waiting for the answer"},
-		{"slow drip", late(user), steps(hearSIP, drip("SIP/2.0 200 OK")), "down: timeout in the answer"},
-		{"closed without an answer", user, steps(hearSIP), "down: connection closed waiting for the answer"},
-		{"closed in the middle", user, steps(hearSIP, "< SIP/2.0 200 OK"),
-			"down: connection closed waiting for the answer"},
-		{"endless line", user, steps(hearSIP, endless("SIP/2.0 200 OK")),
-			"down: a line of more than 4096 bytes in the answer"},
-		{"endless answer", user, steps(hearSIP, endless("SIP/2.0 200 OK\r\n")),
-			"down: more than 65536 bytes sent before the end of the answer"},
-	})
-}
-
-// hearSIP reads a request.
-func hearSIP(c *client) bool {
+// hearHeader reads up to an empty line.
+func hearHeader(c *client) bool {
 	for {
 		line, err := c.read.ReadString('\n')
 		if err != nil {

@@ -26,7 +26,7 @@ func reached(s wire.Stages) string {
 func TestStagesOfGoodServers(t *testing.T) {
 	page := func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("fine")) }
 	plain, secure := serveHTTP(t, nil, page), serveHTTP(t, serverTLS(t), page)
-	mail := serveScript(t, "127.0.0.1", nil,
+	mail := serveScript(t, "127.0.0.1",
 		steps("< 220 mail", "> EHLO [127.0.0.1]", "< 250 mail", "> QUIT", "< 221 bye")...)
 	names := serveDatagrams(t, "127.0.0.1", zone{records: []string{"@ 60 IN A 192.0.2.10"}}.udp)
 	onHTTP := func(to netip.AddrPort, url string) Spec {

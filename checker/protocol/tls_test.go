@@ -20,7 +20,7 @@ import (
 // serveTLS is a server that makes a handshake, which may fail, and then follows a script.
 func serveTLS(t *testing.T, host string, secure *tls.Config, script ...step) Spec {
 	t.Helper()
-	to := serveScript(t, host, nil, func(c *client) bool {
+	to := serveScript(t, host, func(c *client) bool {
 		secured := tls.Server(c.Conn, secure)
 		if secured.Handshake() != nil {
 			return false
@@ -38,70 +38,27 @@ func serveTLS(t *testing.T, host string, secure *tls.Config, script ...step) Spe
 
 func TestTLSJudgesTheCertificate(t *testing.T) {
 	testkit.Leaks(t)
-	a, other := newAuthority(t), newAuthority(t)
-	until := wire.Day(time.Now().Add(time.Hour))
-	verify := func(s *Spec) { s.TLSVerify, s.TLSCA = true, a.file }
-	called := func(host string) func(*Spec) {
-		return func(s *Spec) { verify(s); s.Host = host }
+	a := newAuthority(t)
+	in := func(left time.Duration) string { return wire.Day(time.Now().Add(left)) }
+	words := strings.NewReplacer("{ca}", a.file, "{until}", in(time.Hour), "{tomorrow}", in(24*time.Hour),
+		"{ended}", in(-time.Hour))
+	certificates := map[string]*tls.Config{
+		"old": oldTLS(t), "self-signed": serverTLS(t), "other": newAuthority(t).serves(t, "127.0.0.1"),
+		"ended": {Certificates: []tls.Certificate{a.issue(t, "127.0.0.1", -time.Hour)}},
 	}
-	ended := &tls.Config{Certificates: []tls.Certificate{a.issue(t, "127.0.0.1", -time.Hour)}}
-	for name, c := range map[string]struct {
-		server *tls.Config
-		change func(*Spec)
-		host   string
-		want   string
-	}{
-		"no rules": {server: a.serves(t, "www.example.org"),
-			want: "up: TLS 1.3, certificate of www.example.org until " + until},
-		"old server": {server: oldTLS(t),
-			want: "up: TLS 1.0, certificate of localhost until " + wire.Day(time.Now().Add(24*time.Hour))},
-		"good for the address": {server: a.serves(t, "127.0.0.1"), change: verify,
-			want: "up: TLS 1.3, certificate of 127.0.0.1 until " + until},
-		"good for the IPv6 address": {server: a.serves(t, "::1"), change: verify, host: "::1",
-			want: "up: TLS 1.3, certificate of ::1 until " + until},
-		"good for virtualhost": {server: a.serves(t, "www.example.org"),
-			change: called("www.example.org:443"),
-			want:   "up: TLS 1.3, certificate of www.example.org until " + until},
-		"virtualhost is an address": {server: a.serves(t, "192.0.2.80"), change: called("192.0.2.80"),
-			want: "up: TLS 1.3, certificate of 192.0.2.80 until " + until},
-		"sni before virtualhost": {server: a.serves(t, "sni.example.org"),
-			change: func(s *Spec) { called("www.example.org")(s); s.SNI = "sni.example.org" },
-			want:   "up: TLS 1.3, certificate of sni.example.org until " + until},
-		"not for the address": {server: a.serves(t, "www.example.org"), change: verify,
-			want: "down: certificate refused: cannot validate certificate for 127.0.0.1 because it " +
-				"doesn't contain any IP SANs"},
-		"not for the name": {server: a.serves(t, "www.example.org"),
-			change: called("www.example.net"),
-			want: "down: certificate refused: certificate is valid for www.example.org, " +
-				"not www.example.net"},
-		"for the address, not sni": {server: a.serves(t, "127.0.0.1"), change: called("www.example.org"),
-			want: "down: certificate refused: certificate is not valid for any names, but wanted " +
-				"to match www.example.org"},
-		"of another authority": {server: other.serves(t, "127.0.0.1"), change: verify,
-			want: "down: certificate refused: certificate signed by unknown authority (*"},
-		"of no authority": {server: serverTLS(t), change: verify,
-			want: "down: certificate refused: certificate signed by unknown authority"},
-		"not of the system's": {server: a.serves(t, "127.0.0.1"),
-			change: func(s *Spec) { s.TLSVerify = true },
-			want:   "down: certificate refused: certificate signed by unknown authority"},
-		"ended": {server: ended, change: verify,
-			want: "down: certificate refused: certificate of 127.0.0.1 expired on " +
-				wire.Day(time.Now().Add(-time.Hour))},
-		"ended, and nobody looks": {server: ended,
-			want: "up: TLS 1.3, certificate of 127.0.0.1 until " + wire.Day(time.Now().Add(-time.Hour))},
-		"name with control character": {server: a.serves(t, "www\x1b.example.org"),
-			want: `up: TLS 1.3, certificate of www\x1b.example.org until ` + until},
-	} {
-		t.Run(name, func(t *testing.T) {
+	for _, row := range testkit.Table(t, "../../testdata/checker/certificates.txt", 4) {
+		t.Run(row[0], func(t *testing.T) {
+			server := certificates[row[1]]
+			if server == nil {
+				server = a.serves(t, bare(t, row[1]))
+			}
 			host := "127.0.0.1"
-			if c.host != "" {
-				host = c.host
+			if row[1] == "::1" {
+				host = "::1"
 			}
-			s := serveTLS(t, host, c.server)
-			if c.change != nil {
-				c.change(&s)
-			}
-			expect(t, checked(t, s), c.want)
+			s := serveTLS(t, host, server)
+			apply(t, &s, words.Replace(row[2]))
+			expect(t, checked(t, s), words.Replace(row[3]))
 		})
 	}
 }
@@ -132,33 +89,6 @@ func TestTLSShowsItsCertificate(t *testing.T) {
 					expect(t, checked(t, s), c.want)
 				})
 			}
-		})
-	}
-}
-
-func TestTLSServersThatAreNotWell(t *testing.T) {
-	testkit.Leaks(t)
-	for name, c := range map[string]struct {
-		server step
-		late   bool
-		want   string
-	}{
-		"slow drip": {drip("\x16\x03\x03\x40\x00 a slow server says hello"), true,
-			"down: timeout in TLS handshake"},
-		"endless": {endless("\x16\x03\x03\x40\x00"), false, "down: TLS handshake: *"},
-		"reset": {func(c *client) bool { c.read.Peek(1); return reset(c) }, false,
-			"down: TLS handshake: reset by the server"},
-		"wants no TLS": {raw("\x15\x03\x03\x00\x02\x02\x28"), false,
-			"down: TLS handshake: remote error: tls: handshake failure"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := Spec{Type: "negotiate", Service: "tls", NegotiateTimeout: inTime,
-				Target: serveScript(t, "127.0.0.1", nil, c.server)}
-			if c.late {
-				s.NegotiateTimeout = tooLate
-			}
-			expect(t, checked(t, s), c.want)
 		})
 	}
 }
@@ -242,40 +172,14 @@ func TestFilesForTLSThatAreNoGood(t *testing.T) {
 	huge := writeFile(t, a.dir, "huge.pem", strings.Repeat("-", 4<<20+1))
 	pipe := filepath.Join(a.dir, "pipe")
 	testkit.OK(t, syscall.Mkfifo(pipe, 0o600))
-	for want, change := range map[string]func(*Spec){
-		"tlsca: open /nowhere: no such file or directory": func(s *Spec) {
-			s.TLSVerify, s.TLSCA = true,
-				"/nowhere"
-		},
-		"tlsca: " + none +
-			": no certificate in it": func(s *Spec) { s.TLSVerify, s.TLSCA = true, none },
-		"tlsca: " + pipe +
-			" is not a regular file": func(s *Spec) { s.TLSVerify, s.TLSCA = true, pipe },
-		"tlsca: " + huge +
-			" is larger than 4194304 bytes": func(s *Spec) { s.TLSVerify, s.TLSCA = true, huge },
-		"tlscert: open /nowhere: no such file or directory": func(s *Spec) {
-			s.TLSCert, s.TLSKey = "/nowhere",
-				key
-		},
-		"tlscert: " + key +
-			": no certificate in it": func(s *Spec) { s.TLSCert, s.TLSKey = key, key },
-		"tlscert: open : no such file or directory": func(s *Spec) { s.TLSKey = key },
-		"tlskey: open : no such file or directory":  func(s *Spec) { s.TLSCert = cert },
-		"tlskey: open /nowhere: no such file or directory": func(s *Spec) {
-			s.TLSCert, s.TLSKey = cert,
-				"/nowhere"
-		},
-		"tlskey: " + otherKey +
-			": tls: private key does not match public key": func(s *Spec) {
-			s.TLSCert, s.TLSKey = cert,
-				otherKey
-		},
-	} {
+	words := strings.NewReplacer("{cert}", cert, "{key}", key, "{other}", otherKey, "{none}", none, "{huge}", huge,
+		"{pipe}", pipe)
+	for _, row := range testkit.Table(t, "../../testdata/checker/tlsfiles.txt", 2) {
 		for _, service := range []string{"https", "imaps", "ldaps", "tls"} {
 			s := anySpec("negotiate")
 			s.Service, s.URL = service, "https://127.0.0.1/"
-			change(&s)
-			testkit.Fails(t, testkit.Error(New(s, nil)), want, service)
+			apply(t, &s, words.Replace(row[0]))
+			testkit.Fails(t, testkit.Error(New(s, nil)), words.Replace(row[1]), service)
 		}
 	}
 }

@@ -172,7 +172,7 @@ func TestTranscripts(t *testing.T) {
 		"> GET /index HTTP/1.1\n", "> Host: 127.0.0.1\n", ">\n", "< HTTP/1.1 200 OK\n", `< fine \x1b[2J`+"\n",
 		"bytes in all", "up: 200 OK\n", "first byte ")
 
-	mail := serveScript(t, "127.0.0.1", nil,
+	mail := serveScript(t, "127.0.0.1",
 		steps("< 220 mail", "> EHLO [127.0.0.1]", "< 250 hello", "> QUIT", "< 221 bye")...)
 	shows(t, tape(t, Spec{Type: "negotiate", Service: "smtp", Target: mail, NegotiateTimeout: inTime}, nil),
 		"< 220 mail\n", "> EHLO [127.0.0.1]\n", "< 250 hello\n", "> QUIT\n", "< 221 bye\n", "up: ")
@@ -195,7 +195,7 @@ func TestTranscripts(t *testing.T) {
 // An endless answer takes limited memory, and the transcript still has the check's end.
 func TestTranscriptsAreBounded(t *testing.T) {
 	s := Spec{Type: "negotiate", Service: "ftp", NegotiateTimeout: inTime,
-		Target: serveScript(t, "127.0.0.1", nil, raw("220-x\r\n"), endless("220-more\r\n"))}
+		Target: serveScript(t, "127.0.0.1", raw("220-x\r\n"), endless("220-more\r\n"))}
 	text := tape(t, s, nil)
 	if len(text) > 200<<10 || !strings.Contains(text, "down: ") {
 		t.Errorf("%d bytes: …%s", len(text), text[max(0, len(text)-300):])

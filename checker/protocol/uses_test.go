@@ -11,35 +11,19 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/settings"
+	"ldirectord/internal/testkit"
 )
 
 // uses are directives, and what each changes in the settings of a check.
-var uses = map[string]func(*Spec){
-	"request":        func(s *Spec) { s.Request += "x"; s.URL += "x" },
-	"receive":        func(s *Spec) { s.Receive += "x" },
-	"same":           func(s *Spec) { s.Same = "[A-Z0-9o]" },
-	"httpmethod":     func(s *Spec) { s.HTTPMethod = "HEAD" },
-	"httpbody":       func(s *Spec) { s.HTTPMethod, s.HTTPBody = "POST", "x" },
-	"receiveheader":  func(s *Spec) { s.ReceiveHeader = "X: x" },
-	"virtualhost":    func(s *Spec) { s.Host = "x.example.org" },
-	"login":          loginOf(""),
-	"passwd":         passwdOf(""),
-	"database":       func(s *Spec) { s.Database = "x" },
-	"sqlreceive":     func(s *Spec) { s.SQLReceive = "x" },
-	"secret":         func(s *Spec) { s.Secret = "" },
-	"followredirect": func(s *Spec) { s.FollowRedirect = "no" },
-	"httpstatus":     func(s *Spec) { s.HTTPStatus = "302" },
-	"httpheader":     func(s *Spec) { s.HTTPHeaders = checker.ListOf("X: x") },
-	"httpuser":       func(s *Spec) { s.HTTPUser = "someone" },
-	"httppasswd":     func(s *Spec) { s.HTTPUser = "someone" },
-	"tls":            func(s *Spec) { s.UseTLS, s.NegotiateTimeout = true, tooLate },
-	"starttls":       func(s *Spec) { s.StartTLS, s.NegotiateTimeout = true, tooLate },
-	"sni":            func(s *Spec) { s.SNI = "x.example.org" },
-	"cleartext":      func(s *Spec) { s.NoClearText = true },
-	"send":           func(s *Spec) { s.Steps = checker.ListOf(settings.Step{Send: true, Text: "x"}) },
-	"expect":         func(s *Spec) { s.Steps = checker.ListOf(settings.Step{Text: "x"}) },
-	"dnstype":        func(s *Spec) { s.DNSType = "TXT" },
-	"dnsrcode":       func(s *Spec) { s.DNSRcode = "NXDOMAIN" },
+func uses(t *testing.T) map[string]func(*Spec) {
+	all := map[string]func(*Spec){
+		"request": func(s *Spec) { s.Request += "x"; s.URL += "x" },
+		"receive": func(s *Spec) { s.Receive += "x" },
+	}
+	for _, row := range testkit.Table(t, "../../testdata/checker/uses.txt", 2) {
+		all[row[0]] = func(s *Spec) { apply(t, s, row[1]) }
+	}
+	return all
 }
 
 const longPassword = "longer than sixteen"
@@ -96,7 +80,7 @@ func TestServicesUseWhatTheirRowsName(t *testing.T) {
 		names = append(names, hello.ServerName)
 		return nil, nil
 	}
-	servers := goodServers(t, secure)
+	servers, uses := goodServers(t, secure), uses(t)
 	for service := range settings.Services() {
 		if service.Name == "grpc" {
 			continue // its frames have no fixed order; TestGRPCAnswers has its directives
@@ -135,7 +119,7 @@ func TestServicesUseWhatTheirRowsName(t *testing.T) {
 			}
 			for name := range strings.FieldsSeq(service.Uses) {
 				if uses[name] == nil {
-					t.Errorf("uses of uses_test.go has no row for %s", name)
+					t.Errorf("uses.txt has no row for %s", name)
 				}
 			}
 		})
