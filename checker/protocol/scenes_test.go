@@ -30,10 +30,6 @@ var monitor = settings.Account{Login: "monitor", Passwd: "secret"}
 func asking(request string) func(*Spec)    { return func(s *Spec) { s.Request = request } }
 func receiving(pattern string) func(*Spec) { return func(s *Spec) { s.Receive = pattern } }
 func loginOf(login string) func(*Spec)     { return func(s *Spec) { s.Login = login } }
-func passwdOf(passwd string) func(*Spec)   { return func(s *Spec) { s.Passwd = passwd } }
-func as(login, passwd string) func(*Spec) {
-	return func(s *Spec) { s.Login, s.Passwd = login, passwd }
-}
 
 // checkScenes makes the check of each case. No goroutine and no descriptor may be left, and no check may take longer
 // than allowed.
