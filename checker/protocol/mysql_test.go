@@ -135,7 +135,7 @@ func myAwait(want string) step {
 	}
 }
 
-// myRows sends rows without end.
+// myRows sends rows forever.
 func myRows(c *client) bool {
 	for mySay(myRow)(c) {
 	}
