@@ -148,7 +148,7 @@ func TestPgSQLTriesWithoutTLS(t *testing.T) {
 	expect(t, checked(t, s), "up: SELECT returned a row")
 }
 
-// pgSay sends messages, pgFlood sends them without end.
+// pgSay sends messages, pgFlood sends them forever.
 func pgSay(text string) step   { return raw(string(pgBytes(pgMessages(text)...))) }
 func pgFlood(text string) step { return endless(string(pgBytes(pgMessages(text)...))) }
 
