@@ -83,7 +83,8 @@ func checkHangs(t *testing.T) {
 		if !made[service] {
 			t.Errorf("hangs.txt has no row for %s", service)
 		}
-		hang(t, service+" not accepted", hangSpec(service, unserved), nil, "connect; ; connect: no answer in 400ms")
+		hang(t, service+" not accepted", hangSpec(service, unserved), nil,
+			"connect; ; connect: no answer in 400ms")
 	}
 }
 

@@ -27,7 +27,9 @@ func TestRealDovecot(t *testing.T) {
 	}
 	ca, _ := writeCertificate(t, t.TempDir())
 	for service := range ports {
-		t.Run(service, func(t *testing.T) { checkReal(t, "dovecot "+strings.TrimSuffix(service, "s"), good(service)) })
+		t.Run(service, func(t *testing.T) {
+			checkReal(t, "dovecot "+strings.TrimSuffix(service, "s"), good(service))
+		})
 	}
 	for _, service := range []string{"imap", "pop"} {
 		t.Run(service+" with STARTTLS", func(t *testing.T) {
@@ -37,7 +39,8 @@ func TestRealDovecot(t *testing.T) {
 			checkReal(t, "dovecot STARTTLS", s, "{ca}", ca)
 		})
 	}
-	checkReal(t, "dovecot exchanged", good("imaps"), "{imap}", fmt.Sprint(ports["imap"]), "{pop}", fmt.Sprint(ports["pop"]))
+	checkReal(t, "dovecot exchanged", good("imaps"), "{imap}", fmt.Sprint(ports["imap"]),
+		"{pop}", fmt.Sprint(ports["pop"]))
 	for service, plugin := range map[string]string{"imap": "imap", "imaps": "simap", "pop": "pop", "pops": "spop"} {
 		checkPlugin(t, good(service), "check_"+plugin, "-H {address} -p {port}", strings.ToUpper(plugin)+" OK")
 	}

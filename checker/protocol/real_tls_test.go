@@ -73,7 +73,8 @@ func TestRealOpenSSL(t *testing.T) {
 			expect(t, checked(t, good), "up: "+c.version+", certificate of *")
 			if name == "RSA key of 768 bits" {
 				good.TLSVerify, good.TLSCA, good.Host = true, c.pair[1], "small"
-				expect(t, checked(t, good), "down: certificate refused: an RSA key has less than 1024 bits")
+				expect(t, checked(t, good),
+					"down: certificate refused: an RSA key has less than 1024 bits")
 			}
 		})
 	}
