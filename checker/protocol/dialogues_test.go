@@ -193,7 +193,7 @@ func (d dialogues) step(text string) step {
 var textSteps = map[string]func(string) step{
 	"pieces": pieces, "<": say, ">": await, "raw": raw, "all": awaitAll, "bytes": awaitBytes, "drip": drip,
 	"endless": endless,
-	"listen": listenData, "tls-for": turnFor, "redis>": redisAwait, "my": mySay, "my>": myAwait,
+	"listen":  listenData, "tls-for": turnFor, "redis>": redisAwait, "my": mySay, "my>": myAwait,
 	"ldap": ldapSay, "ldap>": ldapAwait, "pg": pgSay, "pg-endless": pgFlood, "pg>": pgAwait,
 }
 
