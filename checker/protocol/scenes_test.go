@@ -26,14 +26,10 @@ func soon(s *Spec) { s.NegotiateTimeout = 150 * time.Millisecond }
 // monitor is the account of most checks.
 var monitor = settings.Account{Login: "monitor", Passwd: "secret"}
 
-// These change what a check asks, expects, and logs in with.
+// These change what a check asks, expects, and logs in as.
 func asking(request string) func(*Spec)    { return func(s *Spec) { s.Request = request } }
 func receiving(pattern string) func(*Spec) { return func(s *Spec) { s.Receive = pattern } }
 func loginOf(login string) func(*Spec)     { return func(s *Spec) { s.Login = login } }
-func passwdOf(passwd string) func(*Spec)   { return func(s *Spec) { s.Passwd = passwd } }
-func as(login, passwd string) func(*Spec) {
-	return func(s *Spec) { s.Login, s.Passwd = login, passwd }
-}
 
 // checkScenes makes the check of each case. No goroutine and no descriptor may be left, and no check may take longer
 // than allowed.
