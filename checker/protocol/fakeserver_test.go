@@ -32,6 +32,7 @@ type client struct {
 	data net.Listener // the data connection of FTP
 	// of MySQL's next packet, or of LDAP's last request
 	number int
+	asked  string // MySQL's request for TLS, with which the log-in begins too
 }
 
 func say(line string) step { return raw(line + "\r\n") }

@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"net"
@@ -127,19 +128,23 @@ func myAwait(want string) step {
 		case got[0] == 3:
 			got = "query " + got[1:]
 		case len(got) == 32 && got[1]&mysqlTLS > 0:
-			got = "tls?"
-		case strings.Contains(got, "check\x00") && strings.Contains(got, "chk\x00"):
+			c.asked, got = got, "tls?"
+		case strings.Contains(got, "check\x00") && strings.Contains(got, "chk\x00") &&
+			strings.HasPrefix(got, c.asked):
 			got = "login check chk"
 		}
 		return c.compare(got, want, nil)
 	}
 }
 
-// myRows sends rows forever.
+// myRows sends rows forever, many at once.
 func myRows(c *client) bool {
-	for mySay(myRow)(c) {
+	w := bufio.NewWriter(c)
+	for ; ; c.number++ {
+		if _, err := w.WriteString(myPackets(c.number, myRow)); err != nil {
+			return false
+		}
 	}
-	return false
 }
 
 func TestRealMariaDB(t *testing.T) {

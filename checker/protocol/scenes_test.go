@@ -26,7 +26,7 @@ func soon(s *Spec) { s.NegotiateTimeout = 150 * time.Millisecond }
 // monitor is the account of most checks.
 var monitor = settings.Account{Login: "monitor", Passwd: "secret"}
 
-// These change what a check asks, expects, and logs in with.
+// These change what a check asks, expects, and logs in as.
 func asking(request string) func(*Spec)    { return func(s *Spec) { s.Request = request } }
 func receiving(pattern string) func(*Spec) { return func(s *Spec) { s.Receive = pattern } }
 func loginOf(login string) func(*Spec)     { return func(s *Spec) { s.Login = login } }
