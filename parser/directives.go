@@ -188,7 +188,7 @@ var readers = map[string]reading{
 	"silence":     parsed(parseSilence, "is not allowed; it must be up or down"),
 	"checksource": of(readCheckSource),
 	"checkdevice": of(readCheckDevice),
-	"checkmark":   parsed(parseCheckMark, "is not allowed; it must be 1 to 4294967295, such as 16 or 0x10"),
+	"checkmark":   of(readCheckMark),
 	"request":     of(readRequest),
 	"receive login passwd database secret sqlreceive same": of(quoted),
 	"virtualhost": of(readVirtualHost),

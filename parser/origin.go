@@ -1,6 +1,7 @@
 package parser
 
 import (
+	"math"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -31,15 +32,17 @@ func readCheckDevice(v *value) string {
 	return name
 }
 
-// parseCheckMark reads a mark as `ip rule` does, in decimal or with 0x.
-func parseCheckMark(text string) (uint32, bool) {
-	digits, hex := strings.CutPrefix(strings.ToLower(text), "0x")
-	base := 10
-	if hex {
-		base = 16
+// readCheckMark reads a mark as `ip rule` does, in decimal or with 0x.
+func readCheckMark(v *value) uint32 {
+	digits, hex := strings.CutPrefix(strings.ToLower(unquote(v.text)), "0x")
+	if !hex {
+		return uint32(number(1, math.MaxUint32)(v))
 	}
-	n, err := strconv.ParseUint(digits, base, 32)
-	return uint32(n), err == nil && n > 0
+	n, err := strconv.ParseUint(digits, 16, 32)
+	if err != nil || n == 0 {
+		v.bad("is not allowed; it must be 1 to 4294967295, such as 16 or 0x10")
+	}
+	return uint32(n)
 }
 
 // origin refuses words for checks whose sockets are not ours, and a source of the other family.
