@@ -164,21 +164,27 @@ func (c *converter) sections(s *statement, headers []string, all lines, blocks s
 	}
 }
 
+// flags are those that a virtual server has and its scheduler takes.
+func (c *converter) flags(own *scope, scheduler string) (taken []string) {
+	for flag := range strings.FieldsSeq(schedulerFlags) {
+		if !own.yes(flag) {
+			continue
+		}
+		if _, err := lvs.ParseSchedFlags(scheduler, flag); err != nil {
+			c.noEqual(own.find(flag), "; "+err.Error())
+			continue
+		}
+		taken = append(taken, flag)
+	}
+	return taken
+}
+
 // service are the lines of a virtual server about the kernel's service.
 func (c *converter) service(own *scope, protocol string) (all lines) {
 	scheduler := cmp.Or(own.text("lb_algo", "lvs_sched"), "wlc")
 	all.set("protocol", protocol)
 	all.set("scheduler", scheduler)
-	all.set("schedflags", strings.Join(slices.DeleteFunc(strings.Fields(schedulerFlags), func(flag string) bool {
-		if !own.yes(flag) {
-			return true
-		}
-		_, err := lvs.ParseSchedFlags(scheduler, flag)
-		if err != nil {
-			c.noEqual(own.find(flag), "; "+err.Error())
-		}
-		return err != nil
-	}), ","))
+	all.set("schedflags", strings.Join(c.flags(own, scheduler), ","))
 	if own.yes("ops") {
 		all.set("ops", "yes")
 	}
