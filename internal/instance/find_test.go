@@ -135,7 +135,7 @@ func TestAnothersStateIsNotBelieved(t *testing.T) {
 	testkit.OK(t, os.Chown(i.Files().State, 65534, 65534))
 	testkit.Equal(t, i.Find().Pid, 0, "found")
 	testkit.OK(t, os.Chown(i.files("x.cf").Lock, 65534, 65534))
-	testkit.FailsWith(t, testkit.Error(i.Acquire(soon(t), "")), "belongs to another user: remove it",
+	testkit.FailsWith(t, testkit.Error(i.Acquire(soon(t), "")), "belongs to the user 65534",
 		"with a lock of another user's")
 }
 

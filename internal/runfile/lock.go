@@ -19,10 +19,7 @@ const lockWait = 5 * time.Second
 func OpenLock(path string) (*os.File, error) {
 	f, err := OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	if err == nil {
-		err = trusted(f)
-	}
-	if errors.Is(err, ErrForeign) {
-		err = fmt.Errorf("%s belongs to another user: remove it", path)
+		err = trusted(f, errors.New("remove it"))
 	}
 	if err == nil {
 		err = giveToFolder(f)

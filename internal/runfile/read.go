@@ -108,7 +108,7 @@ func Read(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	if err := trusted(f); err != nil {
+	if err := trusted(f, ErrForeign); err != nil {
 		return nil, err
 	}
 	return readAll(f, MaxFile)

@@ -100,8 +100,8 @@ func Owner(path string) (uint32, error) {
 
 func ownerOf(info os.FileInfo) uint32 { return info.Sys().(*syscall.Stat_t).Uid }
 
-// trusted refuses a file of the run folder that is another user's.
-func trusted(f *os.File) error {
+// trusted refuses a file of the run folder that is another user's. The error ends with what becomes of such a file.
+func trusted(f *os.File, foreign error) error {
 	info, err := f.Stat()
 	if err != nil {
 		return err
@@ -114,7 +114,7 @@ func trusted(f *os.File) error {
 	case owner == 0, int(owner) == os.Geteuid(), owner == folders:
 		return nil
 	default:
-		return fmt.Errorf("%s belongs to the user %d: %w", f.Name(), owner, ErrForeign)
+		return fmt.Errorf("%s belongs to the user %d: %w", f.Name(), owner, foreign)
 	}
 }
 

@@ -77,7 +77,7 @@ func TestALockOfAnotherUser(t *testing.T) {
 		t.Skip("only root can give a file away: ", err)
 	}
 	_, err := OpenLock(path)
-	want := "opening the lock: " + path + " belongs to another user: remove it; --rundir names another folder"
+	want := "opening the lock: " + path + " belongs to the user 65534: remove it; --rundir names another folder"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
