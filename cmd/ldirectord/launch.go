@@ -21,6 +21,9 @@ const (
 	readyFD  = 3
 )
 
+// isInBackground reports whether this process was started to become the daemon in the background.
+func isInBackground() bool { return os.Getenv(readyEnv) != "" }
+
 // launch becomes the daemon, or starts one in the background and waits until it is ready. It does not start with a text
 // that was taken back.
 func (c *call) launch() error {
@@ -28,11 +31,11 @@ func (c *call) launch() error {
 		c.warn("%s was taken back and needs the command reload: %s", c.path, why)
 		c.takeLastGood() // without it, with the text
 	}
-	if os.Getenv(readyEnv) == "" && c.staysInForeground() {
+	if !isInBackground() && c.staysInForeground() {
 		return daemon.Run(c.ctx, daemonOptions(c, supervisor(c), nil))
 	}
 	c.manager = &daemon.ServiceManager{} // the other start waits for this process, which exits now
-	if os.Getenv(readyEnv) != "" {
+	if isInBackground() {
 		os.Unsetenv(readyEnv)
 		syscall.CloseOnExec(readyFD)
 		ready := os.NewFile(readyFD, "ready")

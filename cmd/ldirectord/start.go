@@ -25,7 +25,7 @@ import (
 func start(c *call) error {
 	return c.begin(func(runs bool) error {
 		switch {
-		case os.Getenv(readyEnv) != "": // this process is the daemon in the background
+		case isInBackground():
 		case runs:
 			if last, err := c.roleFile().Read(); err == nil && last.Role == instance.Standby {
 				c.warn("the daemon runs and stands by; notify master promotes it")
@@ -63,7 +63,7 @@ func (c *call) begin(prepare func(runs bool) error) error {
 	if err := c.loadOrLastGood(); err != nil {
 		return err
 	}
-	if !c.staysInForeground() && os.Getenv(readyEnv) == "" {
+	if !isInBackground() && !c.staysInForeground() {
 		signal.Stop(c.hangups)
 	}
 	if c.waitsForUs(c.found()) {
@@ -79,7 +79,7 @@ func (c *call) begin(prepare func(runs bool) error) error {
 	return c.launch()
 }
 
-// staysInForeground reports whether this process becomes the daemon instead of starting one.
+// staysInForeground reports whether the command that the operator gave becomes the daemon, instead of starting one.
 func (c *call) staysInForeground() bool {
 	return c.Foreground || c.Debug || c.Config.Global.Supervised
 }
