@@ -19,7 +19,7 @@ type Write struct {
 
 	of     *Case
 	ops    []lvs.Op
-	partly bool // Err is only about real servers that the table refuses
+	partly bool // Err is only about real servers, or what is to drain, that the table refuses
 }
 
 // Answer is what the table did with an operation.
@@ -120,7 +120,8 @@ func (w *Writes) Answered(i int, o Outcome) (of int) {
 	case a == Refused && op.Kind == lvs.EditService:
 		one.Refused, one.Want.Settings = o.Err, one.Written
 	default:
-		one.partly = (one.Err == nil || one.partly) && a == Refused && one.placesServer(op)
+		one.partly = (one.Err == nil || one.partly) && a == Refused &&
+			(one.placesServer(op) || drains(op))
 		one.fails(o)
 	}
 	return of
@@ -129,10 +130,13 @@ func (w *Writes) Answered(i int, o Outcome) (of int) {
 // takesOut reports whether an operation takes a server that is not up out of service, although the table refuses
 // another server. A server that is up stays, as does the fallback server: the refused one may have to replace it.
 func (w *Write) takesOut(op *lvs.Op) bool {
-	out := op.Kind == lvs.DelDest || op.Kind == lvs.EditDest && op.Dest.Weight == 0
+	out := op.Kind == lvs.DelDest || drains(op)
 	s := w.of.At(op.Dest.Addr)
 	return w.partly && out && s != nil && !s.IsUp()
 }
+
+// drains reports whether an operation ends the new connections of a destination, which then replaces no other.
+func drains(op *lvs.Op) bool { return op.Kind == lvs.EditDest && op.Dest.Weight == 0 }
 
 // placesServer reports whether an operation adds or edits a real server. A fallback server is not one: without it the
 // last server stays.
