@@ -51,7 +51,7 @@ func queue(p *proposal) {
 			p.queue = append(p.queue, waiter{Server: s})
 		case s.Fallen && s.Health() == health.Up && s.Asks() <= health.NoAdmin && s.Weight() > 0:
 			s.Forgive() // an order overrides it
-		case !s.Held && !s.Backup && (p.Serves(s) || !p.IsOurs() && s.Health() == health.Unknown):
+		case !s.Held && !s.Backup && (p.Serves(s) || p.maySoonServe(s)):
 			missing--
 		}
 	}
@@ -75,6 +75,12 @@ func queue(p *proposal) {
 		}
 	}
 	p.queue = slices.DeleteFunc(p.queue, func(w waiter) bool { return w.Why != 0 && !w.needed })
+}
+
+// maySoonServe reports whether a server serves as soon as its first check passes. A standby does not know who serves.
+func (p *proposal) maySoonServe(s *Server) bool {
+	may := s.isPending() && !s.Fallen && s.Weight() > 0 && !s.Drained() && !s.Suspended()
+	return s.Health() == health.Unknown && (may && !p.isOutByHand(s.Dest.Addr) || !p.IsOurs())
 }
 
 // waits notes when it is a server's turn, and when that is looked at again.

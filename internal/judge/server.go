@@ -55,15 +55,18 @@ func (s *Server) Weight() uint32 {
 // maintenance ends.
 func (s *Server) works() bool { return !s.Unchecked && (s.Held || s.Health() != health.Down) }
 
-// isAwaited reports whether a check of the server has no result yet. Until then the former result counts.
-func (s *Server) isAwaited() bool {
+// isPending reports whether a check of the server has not ended once.
+func (s *Server) isPending() bool {
 	for _, check := range s.Checks() {
 		if check.Pending && check.Part == 0 {
 			return true
 		}
 	}
-	return s.Kept && s.State() == health.Unknown
+	return false
 }
+
+// isAwaited reports whether a check of the server has no result yet. Until then the former result counts.
+func (s *Server) isAwaited() bool { return s.isPending() || s.Kept && s.State() == health.Unknown }
 
 // Health combines all checks of a server that decide: it is down if one of them is down, up if all are up, otherwise
 // unknown.

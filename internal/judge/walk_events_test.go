@@ -168,7 +168,7 @@ func (w *world) checkEvents(add func(eventKind, ...int)) {
 					add(result, i, k, ownLate)
 				}
 			}
-			if check.Pending && w.sl.has(together_|strength) {
+			if check.Pending && w.sl.has(together_|strength|holddown|byOrdered) {
 				add(shortage, i, k)
 			}
 		}

@@ -38,12 +38,13 @@ func holdsDown(s *step) string {
 	})
 }
 
-// enough reports whether another server serves. One with weight 0 in the file serves by hand alone, and does not count.
+// enough reports whether another server serves, or may do so when its first check ends. One with weight 0 in the file
+// serves by hand alone, and does not count.
 func enough(s *step, i int) bool {
 	for o := range s.to.Servers {
 		other := &s.to.Servers[o]
-		if o != i && other.Weight > 0 && s.to.MayServe(other) && other.Health == health.Up &&
-			s.to.ServesIn(other) {
+		serves := other.Weight > 0 && s.to.MayServe(other) && other.Health == health.Up && s.to.ServesIn(other)
+		if o != i && (serves || s.to.SoonServes(other)) {
 			return true
 		}
 	}

@@ -515,7 +515,7 @@ func waitsBeside(m *Moment, s *Server) string {
 	serving := 0
 	for i := range m.Servers {
 		o := &m.Servers[i]
-		if !o.Held && m.isGood(o) && m.ServesIn(o) || o.Kept && o.Health == health.Unknown {
+		if !o.Held && m.isGood(o) && m.ServesIn(o) || o.Kept && o.Health == health.Unknown || m.SoonServes(o) {
 			serving++
 		}
 	}
@@ -524,6 +524,11 @@ func waitsBeside(m *Moment, s *Server) string {
 		return " waits, and too few serve"
 	}
 	return ""
+}
+
+// SoonServes reports whether a server serves as soon as its checks pass.
+func (m *Moment) SoonServes(s *Server) bool {
+	return s.Unasked && s.Health == health.Unknown && m.MayServe(s) && s.Weight > 0 && !s.Backup && !m.isByHand(s)
 }
 
 // leavesOutOne: one server at a time is left out because its clients get no answers.
