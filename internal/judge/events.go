@@ -123,6 +123,8 @@ func (s *State) Did(d lvs.Dest, removed bool) {
 // Read notes the contents of the table. While servers have no address yet, an unassigned destination may be one of
 // them. A server with weight 0 is out, whatever was known before: if it fails, it is not held.
 func (c *Case) Read(have lvs.Dests) {
+	pending, of := c.pending()
+	c.Starts = c.Starts || pending > 0 && pending == of && !have.Serve()
 	c.Have = have
 	for s := range c.all() {
 		d, in := have.At(s.Dest.Addr)

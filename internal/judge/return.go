@@ -45,13 +45,16 @@ func (c *Section) delaysReturn(s *Server) bool {
 // rule bars come last, and back only if they are needed.
 func queue(p *proposal) {
 	missing := needed(&p.Case)
+	pending, _ := p.pending()
+	p.Starts = p.Starts && pending > 0
 	for s := range p.all() {
 		switch {
 		case s.Waits():
 			p.queue = append(p.queue, waiter{Server: s})
 		case s.Fallen && s.Health() == health.Up && s.Asks() <= health.NoAdmin && s.Weight() > 0:
 			s.Forgive() // an order overrides it
-		case !s.Held && !s.Backup && (p.Serves(s) || p.maySoonServe(s)):
+		case s.Held, s.Backup:
+		case p.Serves(s), p.Starts && p.comesByItself(s), !p.IsOurs() && s.Health() == health.Unknown:
 			missing--
 		}
 	}
@@ -77,10 +80,23 @@ func queue(p *proposal) {
 	p.queue = slices.DeleteFunc(p.queue, func(w waiter) bool { return w.Why != 0 && !w.needed })
 }
 
-// maySoonServe reports whether a server serves as soon as its first check passes. A standby does not know who serves.
-func (p *proposal) maySoonServe(s *Server) bool {
-	may := s.isPending() && !s.Fallen && s.Weight() > 0 && !s.Drained() && !s.Suspended()
-	return s.Health() == health.Unknown && (may && !p.isOutByHand(s.Dest.Addr) || !p.IsOurs())
+// pending counts the servers that have a check that has not ended once, of all that are checked.
+func (c *Case) pending() (n, of int) {
+	for s := range c.all() {
+		if !s.Unchecked {
+			of++
+		}
+		if s.isPending() {
+			n++
+		}
+	}
+	return n, of
+}
+
+// comesByItself reports whether a server serves as soon as its first check passes.
+func (p *proposal) comesByItself(s *Server) bool {
+	return s.isPending() && s.Health() == health.Unknown && !s.Fallen && s.Weight() > 0 && !s.Drained() &&
+		!s.Suspended() && !p.isOutByHand(s.Dest.Addr)
 }
 
 // waits notes when it is a server's turn, and when that is looked at again.

@@ -30,6 +30,7 @@ type State struct {
 
 	Known  bool // Have is what this director wrote, with changes noted since
 	Backed bool // too few real servers serve: the backup servers do
+	Starts bool // none served when the table was first read, and not every server has been asked since
 	Away   bool // it has announce, and its addresses are not on that device
 }
 

@@ -202,7 +202,8 @@ func (w *world) codeMemory(c *codec, m *Memory) {
 func (w *world) codeState(c *codec) {
 	known, same := w.Have != nil, slices.Equal(w.Have, w.table)
 	taken := !w.IsOurs()
-	c.flags(&taken, &w.Backed, &w.Away, &w.Obeys, &w.Known, &w.FallbackIn, &w.FallbackWanted, &known, &same)
+	c.flags(&taken, &w.Backed, &w.Away, &w.Obeys, &w.Known, &w.FallbackIn, &w.FallbackWanted, &known, &same,
+		&w.Starts)
 	w.standBy(taken)
 	switch {
 	case !known:

@@ -44,8 +44,8 @@ func (w *world) look(m *always.Moment) *always.Moment {
 			Lingers: w.lingers() && !w.obey && answers(s), Touched: w.touched(s.Dest.Addr),
 			Asks: asks(s), Less: weight - bears(s, weight),
 			LeftOut: s.Suspect, Climbs: !s.Climbs.IsZero(), Backup: s.Backup, Ends: w.ends(s),
-			Open: state(s) == health.Unknown || state(s) == health.Up && isPending(*s),
-			Unasked: isPending(*s) && !s.Fallen,
+			Open:    state(s) == health.Unknown || state(s) == health.Up && isPending(*s),
+			Unasked: w.Starts && isPending(*s) && !s.Fallen,
 			Waits: s.Fallen && !s.Backup && asks(s) == health.NoAdmin && state(s) == health.Up &&
 				weight > 0 && order.Kind != Drain && order.Kind != Maint &&
 				!w.files[server],

@@ -526,9 +526,10 @@ func waitsBeside(m *Moment, s *Server) string {
 	return ""
 }
 
-// SoonServes reports whether a server serves as soon as its checks pass.
+// SoonServes reports whether a server serves as soon as its first checks pass.
 func (m *Moment) SoonServes(s *Server) bool {
-	return s.Unasked && s.Health == health.Unknown && m.MayServe(s) && s.Weight > 0 && !s.Backup && !m.isByHand(s)
+	isOut := m.isByHand(s) && !m.ServesIn(s)
+	return s.Unasked && s.Health == health.Unknown && m.MayServe(s) && s.Weight > 0 && !s.Backup && !isOut
 }
 
 // leavesOutOne: one server at a time is left out because its clients get no answers.
