@@ -71,7 +71,7 @@ type Server struct {
 	Less      uint32       // how much less than Weight it can bear, by its own report
 	Backup    bool         // in service only while too few others are
 	Open      bool         // its checks have had no result since the daemon knows it
-	Unasked   bool         // none served at the start, and since then one of its checks has not ended; it had not failed
+	Unasked   bool         // none served at the start, and its first checks have not ended; it had not failed
 	Lingers   bool         // it fails, and may not go before its turn
 	Ends      bool         // if it fails, onfail has removed it by now
 	Waits     bool         // checks took it out, it passes, and is not let back in yet
