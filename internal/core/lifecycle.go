@@ -158,7 +158,8 @@ func takeOver(v, was *virtual, refines bool, tell *teller) {
 	for _, l := range was.Departing {
 		v.SendOff(l, tell.now())
 	}
-	for _, s := range was.servers {
+	byAddr := func(a, b *server) int { return a.Dest.Addr.Compare(b.Dest.Addr) }
+	for _, s := range slices.SortedFunc(slices.Values(was.servers), byAddr) { // so each is noted as the last one
 		v.SendOff(judge.Departure{Addr: s.Dest.Addr}, tell.now())
 	}
 	v.depart(was.servers)
