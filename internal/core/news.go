@@ -82,7 +82,9 @@ func (t *teller) compare(v *virtual, s *server, tells bool) {
 	if s != nil {
 		was = s.recent
 	}
-	for _, one := range a.kinds() {
+	kinds := a.kinds()
+	for i := range kinds { // a copy of each would be most of the work
+		one := &kinds[i]
 		k := one.news
 		if k == nil || k.after != nil && !tells {
 			continue
