@@ -1,6 +1,7 @@
 package core
 
 import (
+	"net/netip"
 	"slices"
 
 	"ldirectord/internal/judge"
@@ -50,6 +51,17 @@ func (w *writer) carryOut(changes []*change) {
 	for _, c := range changes {
 		c.v.written, c.v.retry.SettingsOnly = c.Written, c.Refused != nil && c.Err == nil
 	}
+}
+
+// weightAt returns the weight of a destination, and whether it exists, as last known: a change that failed may have been
+// made in part.
+func (v *virtual) weightAt(addr netip.AddrPort) (weight uint32, in bool) {
+	have := v.Have
+	if have == nil && v.recent != nil {
+		have = v.recent.table
+	}
+	dest, in := have.At(addr)
+	return dest.Weight, in
 }
 
 // last is the virtual service as it was last written.

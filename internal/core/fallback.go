@@ -55,7 +55,7 @@ func describeFallback(v *virtual, one *server, a *subject) *view.Fallback {
 	addr := one.Dest.Addr
 	now := &view.Fallback{Server: one.entry.Name(), Active: v.FallbackIn && v.IsIn(one.Member),
 		ByHand: v.ByHand[addr], Rule: v.rules[addr].String()}
-	if weight, in := v.WeightAt(addr); in {
+	if weight, in := v.weightAt(addr); in {
 		now.TableWeight = &weight
 	}
 	if !one.Unchecked {

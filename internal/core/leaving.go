@@ -120,7 +120,7 @@ func (all *departures) look(w *writer) {
 // describeDepartures describes the departing servers that are still in the table, without backup servers.
 func describeDepartures(v *virtual) (list []view.Departure) {
 	for _, l := range v.Departing {
-		if weight, in := v.WeightAt(l.Addr); in && v.At(l.Addr) == nil {
+		if weight, in := v.weightAt(l.Addr); in && v.At(l.Addr) == nil {
 			list = append(list, view.Departure{Real: l.Name, State: judge.Draining.String(),
 				Rule: v.rules[l.Addr].String(), Effective: weight, ByHand: v.ByHand[l.Addr],
 				Connections: l.Carries, Until: l.Until})

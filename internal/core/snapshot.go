@@ -123,7 +123,7 @@ func describe(now *view.Server, v *virtual, s *server, a *subject) {
 			now.Checks = append(now.Checks, x.describe())
 		}
 	}
-	now.Effective, now.InTable = v.WeightAt(s.Dest.Addr)
+	now.Effective, now.InTable = v.weightAt(s.Dest.Addr)
 	if c := a.worst.check; c != nil {
 		now.Checked, now.Last = c.at.Time(), c.last
 	}

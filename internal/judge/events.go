@@ -112,7 +112,7 @@ func (s *State) Lost() { s.Have, s.Known = nil, false }
 // Did notes that one destination was changed. If its entry was unknown, it stays unknown.
 func (s *State) Did(d lvs.Dest, removed bool) {
 	switch {
-	case !s.Known:
+	case s.Have == nil:
 	case removed:
 		s.Have.Remove(d.Addr)
 	default:
