@@ -45,7 +45,7 @@ func TestEachConnectionIsCounted(t *testing.T) {
 		want    error
 	}{
 		"counted":               {func(*fake) {}, up, nil},
-		"the second one is not": {func(f *fake) { f.counts = func(uint16) bool { return false } }, up, errStray},
+		"the second one is not": {(*fake).countNothing, up, errStray},
 		"too late":              {busy(turnLimit + 1), up, errSilent},
 		"late, and up":          {busy(lateLimit + 1), up, nil},
 		"late, and silent":      {busy(lateLimit + 1), silent, errSilent},

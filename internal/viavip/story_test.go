@@ -153,7 +153,7 @@ func (s *story) becomes(step string) {
 	case "counted all":
 		s.counts = nil
 	case "counted none":
-		s.counts = func(uint16) bool { return false }
+		s.countNothing()
 	case "counted every other":
 		s.counts = func(uint16) bool { return s.knocks%2 == 0 }
 	case "counted but the first":

@@ -105,6 +105,8 @@ func (f *fake) connect(port uint16) error {
 	return nil
 }
 
+func (f *fake) countNothing() { f.counts = func(uint16) bool { return false } }
+
 // another is a connection to a port that no server has.
 func (f *fake) another(to netip.AddrPort, via wire.Via) error {
 	if to.Addr() != virtual || to.Port() < firstUser || via.Mark == 0 {
@@ -425,7 +427,8 @@ func TestTheWayIsOpenedMeanwhile(t *testing.T) {
 		testkit.Equal(t, said(c.Check(t.Context())), "up void", "while the way is closed")
 		delete(f.machine.devices, virtual)
 		testkit.Equal(t, said(c.Check(t.Context())), "up void", "as it is opened")
-		testkit.Equal(t, said(c.Check(t.Context())), "down through, timeout, answers at its own", "when it is open")
+		const down = "down through, timeout, answers at its own"
+		testkit.Equal(t, said(c.Check(t.Context())), down, "when it is open")
 	})
 }
 
