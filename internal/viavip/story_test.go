@@ -41,27 +41,12 @@ type story struct {
 }
 
 func TestStories(t *testing.T) {
-	for part := range strings.SplitSeq(testkit.Read(t, "../../testdata/viavip/stories.txt"), "\n\n") {
-		steps := slices.DeleteFunc(strings.Split(strings.TrimSpace(part), "\n"),
-			func(line string) bool { return line[0] == '#' })
-		if len(steps) == 0 {
-			continue
-		}
-		cells := strings.Split(steps[0], " | ")
-		t.Run(cells[0], func(t *testing.T) {
-			played(t, func(t *testing.T, f *fake) {
-				s := &story{fake: f, t: t}
-				s.through, s.own = giving(s.results(cells[1])...), giving(s.results(cells[2])...)
-				s.c = f.check(t, s.through, s.own).(*check)
-				for _, step := range steps[1:] {
-					do, want, isCompared := strings.Cut(step, " =")
-					if got := fmt.Sprint(s.take(do)); isCompared {
-						testkit.Equal(t, got, strings.TrimPrefix(want, " "), do)
-					}
-				}
-			})
-		})
-	}
+	testkit.Scenes(t, "../../testdata/viavip/stories.txt", func(t *testing.T, cells []string) func(string) any {
+		s := &story{fake: alone(), t: t}
+		s.through, s.own = giving(s.results(cells[1])...), giving(s.results(cells[2])...)
+		s.c = s.check(t, s.through, s.own).(*check)
+		return s.take
+	})
 }
 
 func (s *story) results(text string) (list []checker.Result) {
