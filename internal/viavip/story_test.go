@@ -28,6 +28,7 @@ var (
 		"drains":   {OK: true, Report: health.Report{Admin: health.Drain}},
 		"wrong":    {Detail: "500 Oops", Cause: checker.Answer},
 		"shortage": {Cause: checker.Shortage},
+		"unjudged": {Cause: checker.Unjudged},
 	}
 )
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -21,33 +22,15 @@ import (
 )
 
 func TestJudge(t *testing.T) {
-	ours, unjudged := checker.Result{Cause: checker.Shortage}, checker.Result{Cause: checker.Unjudged}
-	for _, row := range []struct {
-		r            checker.Result
-		stayed, ipv6 bool
-		k            Kernel
-		want         string
-	}{
-		{up, true, false, Kernel{}, ""},
-		{up, true, false, Kernel{Local: true, Strict: true}, ""},
-		{up, false, false, Kernel{}, "lost"},
-		{silent, false, false, Kernel{}, "lost"},
-		{silent, true, false, Kernel{}, ""},
-		{ours, true, false, Kernel{Strict: true}, ""},
-		{unjudged, true, false, Kernel{Strict: true}, ""},
-		{silent, true, false, Kernel{Local: true, Device: "s0"}, "net.ipv4.conf.s0.accept_local is 0"},
-		{silent, true, false, Kernel{Local: true}, "net.ipv4.conf.all.accept_local is 0"},
-		{silent, true, true, Kernel{Local: true, Device: "s0", Strict: true}, ""},
-		{silent, true, false, Kernel{Local: true, AcceptLocal: true}, ""},
-		{silent, true, false, Kernel{Local: true, AcceptLocal: true, Strict: true, Device: "s0"},
-			"net.ipv4.conf.s0.rp_filter and net.ipv4.conf.all.rp_filter is 1"},
-		{silent, true, false, Kernel{Local: true, AcceptLocal: true, Strict: true, Same: true}, ""},
-		{silent, true, false, Kernel{Strict: true, Device: "s0"}, "it is not on s0"},
-		{silent, true, false, Kernel{Strict: true, Same: true}, ""},
-	} {
-		if void := Judge(row.r, row.stayed, row.ipv6, row.k); !strings.Contains(void, row.want) ||
-			(void == "") != (row.want == "") {
-			t.Errorf("%+v: %q", row, void)
+	for _, row := range testkit.Table(t, "../../testdata/viavip/judge.txt", 3) {
+		has := func(word string) bool { return slices.Contains(strings.Fields(row[1]), word) }
+		k := Kernel{Local: has("local"), Same: has("same"), AcceptLocal: has("accept"), Strict: has("strict")}
+		if has("s0") {
+			k.Device = "s0"
+		}
+		void := Judge(results[row[0]], !has("lost"), has("ipv6"), k)
+		if !strings.Contains(void, row[2]) || (void == "") != (row[2] == "") {
+			t.Errorf("%q: %q", row, void)
 		}
 	}
 }
