@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -113,37 +112,17 @@ func TestCommandLinesOfDirectors(t *testing.T) {
 // The Perl ldirectord is found by the pid file of either spelling, if its command line names this file. Without
 // CONFIG in the command line it is found for the default file.
 func TestThePerlDaemonIsFoundByItsPidFile(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "x.cf")
-	for _, c := range []struct {
-		about   string
-		line    []string
-		pidFile string
-		names   []string
-		table   string
-		want    bool
-	}{
-		{"its path", []string{"/usr/sbin/ldirectord", file, "start"}, "x.cf", []string{"x.cf"}, Kernel, true},
-		{"its name", []string{"/usr/sbin/ldirectord", "x.cf", "start"}, "x.cf", []string{"x.cf"}, Kernel, true},
-		{"another path", []string{"/usr/sbin/ldirectord", "/etc/x.cf", "start"}, "x.cf", []string{"x.cf"},
-			Kernel, false},
-		{"none", []string{"/usr/sbin/ldirectord", "start"}, "ldirectord", []string{"ldirectord", "x.cf"},
-			Kernel, true},
-		{"none, and a command that names it", []string{"/usr/sbin/ldirectord", "start"}, "ldirectord",
-			[]string{"x.cf", "ldirectord"}, Kernel, true},
-		{"none, and another file", []string{"/usr/sbin/ldirectord", "start"}, "x.cf", []string{"x.cf"}, Kernel,
-			false},
-		{"a table in memory", []string{"/usr/sbin/ldirectord", file, "start"}, "x.cf", []string{"x.cf"},
-			"memory", false},
-		{"another program", []string{"/usr/bin/ack", "ldirectord", "start"}, "x.cf", []string{"x.cf"}, Kernel,
-			false},
-	} {
-		t.Run(c.about, func(t *testing.T) {
-			i := New(t.TempDir(), Daemon{Path: file, Table: c.table, NetNS: NetNS()}, c.names...)
-			perl := pretend(t, "/usr/bin/perl", c.line...)
-			putPid(t, i.files(c.pidFile).Pid, perl.Process.Pid)
-			found := i.Find()
-			testkit.Equal(t, found.Pid, map[bool]int{true: perl.Process.Pid}[c.want], "found")
-			testkit.Equal(t, found.Stale, !c.want && c.pidFile == c.names[0], "stale")
+	dir := t.TempDir()
+	for _, row := range testkit.Table(t, "testdata/perl.txt", 6) {
+		t.Run(row[0], func(t *testing.T) {
+			names := strings.Fields(row[3])
+			i := New(t.TempDir(), Daemon{Path: dir + "/x.cf", Table: row[4], NetNS: NetNS()}, names...)
+			line := strings.ReplaceAll(row[1], "DIR", dir)
+			perl := pretend(t, "/usr/bin/perl", strings.Fields(line)...)
+			putPid(t, i.files(row[2]).Pid, perl.Process.Pid)
+			found, want := i.Find(), row[5] == "found"
+			testkit.Equal(t, found.Pid, map[bool]int{true: perl.Process.Pid}[want], "found")
+			testkit.Equal(t, found.Stale, !want && row[2] == names[0], "stale")
 		})
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -115,66 +116,8 @@ func read(t *testing.T, r *status.Report, url string) string {
 }
 
 // some is a report with servers in every state.
-func some() *status.Report {
-	held, order, byHand, ends := newServer("10.0.0.7:80", "down"), newServer("10.0.0.8:80",
-		"maintenance"), newServer("10.0.0.9:80", "up"), newServer("10.0.0.6:80", "up")
-	held.Note, order.Note, byHand.ByHand, ends.Check.Warning = "held", "order: maint until 18:00 by root: new disk",
-		true, "the certificate expires in 5 days"
-	byHand.Conditions = []seen.Condition{seen.ByHand}
-	r := newReport(
-		status.Virtual{ID: "tcp:192.0.2.1:80", Scheduler: "wrr", Servers: []status.Server{
-			newServer("10.0.0.10:80", "up"), newServer("10.0.0.2:80", "down"), newServer("10.0.0.1:80",
-				"unknown"), order, byHand, ends}},
-		status.Virtual{ID: "tcp:192.0.2.2:80", Scheduler: "wlc",
-			Servers: []status.Server{newServer("10.0.1.1:80", "down")},
-			Fallback: &status.Fallback{Server: "127.0.0.1:80",
-				Active: true},
-			Leaving: []status.Departure{{Real: "10.0.1.9:80", State: "drained",
-				Note: "draining, 3 connections, 40s left"}}},
-		status.Virtual{ID: "tcp:192.0.2.3:80", Scheduler: "rr",
-			Servers: []status.Server{newServer("10.0.2.1:80", "off")}},
-		status.Virtual{ID: "fwm:3", Scheduler: "sh", Servers: []status.Server{held},
-			Guard: status.Guard{Keeps: 1, Held: 1},
-			Conditions: []seen.Condition{{Kind: "held", Trouble: status.Noted,
-				Text: "keepserving holds 1"}}},
-		status.Virtual{ID: "tcp:192.0.2.4:80", Servers: []status.Server{newServer("10.0.3.1:80", "up")},
-			Conditions: []seen.Condition{{Kind: "refused", Trouble: status.Broken,
-				Text: "the table refuses it: no such scheduler"}}},
-	)
-	r.Table.Error = "permission denied"
-	return r
-}
-
-// The first view has every server with a problem, the worst first, and the virtual services in the same order.
-func TestFirstView(t *testing.T) {
-	text := read(t, some(), "/")
-	inOrder(t, text,
-		"1 virtual service without a server www.cf", "serving , version 1.2, up for 1h0m, as of 03:12:45 UTC",
-		"the table can&#39;t be read: permission denied",
-		"3 down", "1 unknown", "1 maintenance", "1 off", "4 up",
-		"Virtual services in trouble 4",
-		"tcp:192.0.2.2:80 0 of 1 - - wlc down: connect: refused; fallback; drained: not in the file",
-		"tcp:192.0.2.4:80 1 of 1 - - none the table refuses it: no such scheduler",
-		"tcp:192.0.2.1:80 3 of 6 - - wrr down: connect: refused; unknown; up: changed externally",
-		"2 other reasons",
-		"fwm:3 0 of 1 - - sh keepserving holds 1", "Not up, or with a remark 9",
-		"10.0.0.2:80 tcp:192.0.2.1:80 down 1m0s - - refused, 0s ago connect: refused", "10.0.1.1:80",
-		"10.0.0.7:80 fwm:3 down 1m0s - - refused, 0s ago connect: refused; held",
-		"10.0.0.1:80 tcp:192.0.2.1:80 unknown",
-		"10.0.0.9:80 tcp:192.0.2.1:80 up 1m0s 1 - 2ms, 0s ago changed externally",
-		"10.0.0.6:80 tcp:192.0.2.1:80 up 1m0s 1 - 2ms, 0s ago warning: the certificate",
-		"127.0.0.1:80 tcp:192.0.2.2:80 fallback - - serves, not checked",
-		"10.0.0.8:80 tcp:192.0.2.1:80 maintenance",
-		"10.0.1.9:80 tcp:192.0.2.2:80 drained 0 0 - not in the file",
-		"Other virtual services 1", "tcp:192.0.2.3:80 0 of 1 - - rr its servers are not checked",
-	)
-	if strings.Contains(text, "10.0.0.10:80") || strings.Contains(text, "10.0.2.1:80") {
-		t.Errorf("it has healthy servers:\n%s", text)
-	}
-	testkit.Contains(t,
-		read(t, newReport(status.Virtual{ID: "fwm:3",
-			Servers: []status.Server{newServer("10.0.0.1:80", "up")}}), "/"),
-		"Every server is up.")
+func some(t *testing.T) *status.Report {
+	return testkit.Must(status.ReadReport([]byte(testkit.Read(t, "../../testdata/page/report.json"))))(t)
 }
 
 // inOrder fails if a text lacks one of its parts, or has them in another order.
@@ -192,50 +135,17 @@ func inOrder(t *testing.T, text string, parts ...string) {
 }
 
 func TestViews(t *testing.T) {
-	for _, row := range []struct {
-		url  string
-		want []string
-		not  string
-	}{
-		{"/?virtual=tcp:192.0.2.1:80",
-			[]string{"tcp:192.0.2.1:80 wrr, 3 of 6 up", "Servers 6", "10.0.0.2:80 down", "10.0.0.10:80 up"},
-			"10.0.1.1"},
-		{"/?virtual=tcp:192.0.2.2:80",
-			[]string{"0 of 1 up", "10.0.1.1:80", "127.0.0.1:80 fallback - - serves, not checked",
-				"10.0.1.9:80 drained 0 0 - not in the file: draining, 3 connections"}, "10.0.0"},
-		{"/?virtual=tcp:192.0.2.1:80&q=refused", []string{"Servers 1", "10.0.0.2:80"}, "10.0.0.10"},
-		{"/?virtual=tcp:192.0.2.1:80&real=10.0.0.2:80",
-			[]string{"10.0.0.2:80 of tcp:192.0.2.1:80", "down since 2026-11-21 03:11:45, for 1m0s",
-				"connect: refused",
-				"Weight: 1; in the table: -. Active connections: -. Last check: refused, 0s ago.",
-				"2026-11-21 03:11:45 2026-11-21 03:12:45 6 failed after 1ms: 10.0.0.2:80",
-				"2026-11-21 03:11:45 2026-11-21 03:11:45 1 table: removed",
-				"2026-11-21 02:12:45 2026-11-21 03:11:44 354 passed",
-				"before the start at 2026-11-21 02:12:45"}, "of others"},
-		{"/?virtual=tcp:192.0.2.9:80", []string{"There is no virtual service tcp:192.0.2.9:80."}, "Servers"},
-		{"/?virtual=fwm:3&real=x", []string{"There is no server x in fwm:3."}, "Servers"},
-		{"/?state=maintenance", []string{"Servers found 1", "10.0.0.8:80", "Virtual services 0"}, "10.0.0.2"},
-		{"/?q=192.0.2.1:80+UP", []string{"Servers found 3", "10.0.0.9:80", "10.0.0.6:80", "10.0.0.10:80"},
-			"10.0.0.2"},
-		{"/?q=nothing", []string{"Servers found 0", "No server matches.", "No virtual service matches."},
-			"10.0"},
-		{"/?state=down&q=fwm", []string{"Servers found 1", "10.0.0.7"}, "10.0.0.2"},
-		{"/?sort=server", []string{"10.0.0.1:80", "10.0.0.2:80", "10.0.0.6:80", "10.0.0.7:80", "10.0.0.8:80",
-			"10.0.0.9:80", "10.0.1.1:80"}, "10.0.0.10"},
-		{"/?sort=-server", []string{"10.0.1.1:80", "10.0.0.9:80", "10.0.0.1:80"}, "10.0.0.10"},
-		{"/?sort=service", []string{"10.0.0.7:80", "10.0.0.2:80", "10.0.1.1:80", "fwm:3 0 of 1",
-			"tcp:192.0.2.1:80 3 of 6"}, "10.0.0.10"},
-		{"/?sort=-up", []string{"tcp:192.0.2.1:80 3 of 6", "tcp:192.0.2.4:80", "tcp:192.0.2.2:80"},
-			"10.0.0.10"},
-		{"/?sort=nonsense&skip=nonsense", []string{"10.0.0.2:80"}, "10.0.0.10"},
-		{"/?skip=999999", []string{"Not up, or with a remark 10 to 9 of 9"}, "10.0.0"},
-	} {
-		text := read(t, some(), row.url)
-		inOrder(t, text, row.want...)
-		if strings.Contains(text, row.not) {
-			t.Errorf("%s has %q:\n%s", row.url, row.not, text)
+	for _, row := range testkit.Table(t, "../../testdata/page/views.txt", 3) {
+		text := read(t, some(t), row[0])
+		inOrder(t, text, strings.Split(row[2], " → ")...)
+		for not := range strings.SplitSeq(row[1], " → ") {
+			if strings.Contains(text, not) {
+				t.Errorf("%s has %q:\n%s", row[0], not, text)
+			}
 		}
 	}
+	healthy := newReport(status.Virtual{ID: "fwm:3", Servers: []status.Server{newServer("10.0.0.1:80", "up")}})
+	testkit.Contains(t, read(t, healthy, "/"), "Every server is up.")
 }
 
 // crowd is 10,000 servers, four in each virtual service. Some of them are down, each with a reason of its own.
@@ -415,7 +325,7 @@ func address(asked ...string) string {
 
 // The policy allows exactly the style and the script of the document, and nothing is loaded from elsewhere.
 func TestPolicy(t *testing.T) {
-	got, text := ask(t, newPages(some()).Page, "/", nil)
+	got, text := ask(t, newPages(some(t)).Page, "/", nil)
 	policy := got.Header.Get("Content-Security-Policy")
 	for _, tag := range []string{"style", "script"} {
 		_, rest, _ := strings.Cut(text, "<"+tag+">")
@@ -440,20 +350,15 @@ func TestPolicy(t *testing.T) {
 func TestWhoMayAsk(t *testing.T) {
 	own := testkit.Must(os.Hostname())(t)
 	short, _, _ := strings.Cut(own, ".")
-	pages := newPages(some())
-	for host, want := range map[string]int{
-		"127.0.0.1:9797": 200, "192.0.2.1": 200, "[::1]:9797": 200, "[2001:db8::1]": 200, "localhost": 200,
-		"LOCALHOST:9797": 200, "localhost.": 200,
-		own: 200, short + ":80": 200, strings.ToUpper(own): 200, "lb.example.com": 200,
-		"LB.example.com:9797": 200,
-		"evil.example":        421, "localhost.evil.example": 421, "127.0.0.1.evil.example": 421, "": 421,
-		"lb.example.com.evil.example": 421, ":80": 421, "x\x1b[2J": 421,
-	} {
+	pages := newPages(some(t))
+	names := strings.NewReplacer("OWN", own, "SHORT", short, "UPPER", strings.ToUpper(own), `\x1b`, "\x1b")
+	for _, row := range testkit.Table(t, "../../testdata/page/hosts.txt", 2) {
+		host, want := names.Replace(row[0]), row[1]
 		for name, page := range map[string]http.HandlerFunc{"/": pages.Page, "/status.json": pages.Status,
 			"/why.json?real=x": pages.Because} {
 			got, text := ask(t, page, name, func(r *http.Request) { r.Host = host })
-			testkit.Equal(t, got.StatusCode, want, host, name)
-			if want == 421 &&
+			testkit.Equal(t, strconv.Itoa(got.StatusCode), want, host, name)
+			if want == "421" &&
 				(!strings.Contains(text, "statushost") || strings.Contains(text, "10.0.0.1") ||
 					strings.Contains(text, "\x1b")) {
 				t.Errorf("%q: %q", host, text)
@@ -470,7 +375,7 @@ func TestWhoMayAsk(t *testing.T) {
 }
 
 func TestStatusIsTheWholeReport(t *testing.T) {
-	r := some()
+	r := some(t)
 	got, text := ask(t, newPages(r).Status, "/status.json", nil)
 	if _, err := status.ReadReport([]byte(text)); err != nil ||
 		got.Header.Get("Content-Type") != "application/json" {
@@ -483,7 +388,7 @@ func TestStatusIsTheWholeReport(t *testing.T) {
 }
 
 func TestWhyIsOfOneServer(t *testing.T) {
-	pages := newPages(some())
+	pages := newPages(some(t))
 	if got, text := ask(t, pages.Because, "/why.json?virtual=fwm:3", nil); got.StatusCode != 400 ||
 		!strings.Contains(text, "real=ADDRESS:PORT") {
 		t.Errorf("%d %s", got.StatusCode, text)

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -51,11 +49,14 @@ type farm struct {
 	down  map[string]bool
 }
 
-// play runs a test in fake time. At first all servers are up.
+// newFarm is used in fake time. At first all servers are up.
+func newFarm(t *testing.T) *farm {
+	return &farm{t: t, table: ipvsctl.NewMemory(nil), down: map[string]bool{}}
+}
+
+// play runs a test in fake time.
 func play(t *testing.T, test func(t *testing.T, f *farm)) {
-	synctest.Test(t, func(t *testing.T) {
-		test(t, &farm{t: t, table: ipvsctl.NewMemory(nil), down: map[string]bool{}})
-	})
+	synctest.Test(t, func(t *testing.T) { test(t, newFarm(t)) })
 }
 
 // carrying is a table in which the kernel counts a connection for each server.
@@ -230,196 +231,6 @@ func TestAnotherPhaseIsNoDifference(t *testing.T) {
 	})
 }
 
-// A weight that is climbing in the live table when the shadow begins makes no lasting difference, nor does one that
-// climbs in both.
-func TestWeightsThatClimbAreNoDifference(t *testing.T) {
-	play(t, func(t *testing.T, f *farm) {
-		climbing := strings.NewReplacer("quiescent", "slowstart = 60\nquiescent", "192.0.2.21:80 masq",
-			"192.0.2.21:80 masq 2").Replace(config)
-		kill := f.live(climbing)
-		defer kill()
-		time.Sleep(2300 * time.Millisecond)
-		f.set(true, "192.0.2.21")
-		time.Sleep(30 * time.Second)
-		f.set(false, "192.0.2.21")
-		time.Sleep(10 * time.Second)
-		if text := f.text(); !strings.Contains(text, "192.0.2.21:80 -m -w 1") {
-			t.Fatal(text)
-		}
-		stop := f.shadow(climbing, false)
-		time.Sleep(90 * time.Second)
-		f.set(true, "192.0.2.21")
-		time.Sleep(30 * time.Second)
-		f.set(false, "192.0.2.21")
-		time.Sleep(90 * time.Second)
-		if r := stop(); r.Lasting != 0 || r.Virtuals == 0 || len(f.said()) > 0 {
-			t.Errorf("%+v\n%q", r, f.said())
-		}
-	})
-}
-
-// A daemon that has ended, or hangs, misses a failure. That is a difference, with the one that noticed the failure,
-// and the reason.
-func TestAMissedFailureIsADifference(t *testing.T) {
-	play(t, func(t *testing.T, f *farm) {
-		kill, stop := f.beside(config)
-		kill()
-		before := f.text()
-		f.set(true, "192.0.2.22")
-		time.Sleep(20 * time.Second)
-		if now := f.now(); len(f.said()) > 0 || len(now) != 1 || now[0].Lasting {
-			t.Errorf("early: %q, %+v", f.said(), now)
-		}
-		time.Sleep(20 * time.Second)
-		testkit.Equal(t, f.text(), before, "the live table was changed")
-		want := "Different for 18s: tcp:192.0.2.10:80 192.0.2.22:80: live: -m -w 3; shadow: not there, down: " +
-			"connect: refused; shadow changed first"
-		if len(f.said()) != 1 || f.said()[0] != want {
-			t.Errorf("%q", f.said())
-		}
-		f.live(config)
-		time.Sleep(10 * time.Second)
-		r := stop()
-		if r.Lasting != 1 || len(r.Differences) != 1 || len(r.Now) != 0 || r.Failures.Shadow.First != 1 {
-			t.Errorf("%+v", r)
-		}
-		if len(f.said()) != 2 ||
-			!strings.HasPrefix(f.said()[1], "The same again: tcp:192.0.2.10:80 192.0.2.22:80, after ") {
-			t.Errorf("%q", f.said())
-		}
-		var sum strings.Builder
-		r.Print(&sum)
-		for _, line := range []string{"Lasting differences: 1\n", "requests that write: 0\n",
-			"Failures: together: 0; shadow first: 1, by "} {
-			testkit.Contains(t, sum.String(), line)
-		}
-	})
-}
-
-// Each part of a destination and of a service is compared. Services that the file does not name, or that the live
-// table does not have, are not.
-func TestWhatIsCompared(t *testing.T) {
-	other := web
-	other.Addr = netip.MustParseAddrPort("192.0.2.11:80")
-	settings := lvs.Settings{Scheduler: "wrr"}
-	for name, c := range map[string]struct {
-		op   lvs.Op
-		want string
-	}{
-		"weight": {lvs.Op{Kind: lvs.EditDest, Key: web, Dest: dest("192.0.2.22:80", 7)},
-			"live: -m -w 7; shadow: -m -w 3, up: connected; live changed first"},
-		"forwarding": {lvs.Op{Kind: lvs.EditDest, Key: web,
-			Dest: lvs.Dest{Addr: netip.MustParseAddrPort("192.0.2.22:80"), Weight: 3, Forward: lvs.Tunnel}},
-			"live: -i -w 3; shadow"},
-		"removal": {lvs.Op{Kind: lvs.DelDest, Key: web, Dest: dest("192.0.2.22:80", 0)},
-			"live: not there; shadow: -m -w 3"},
-		"fallback": {lvs.Op{Kind: lvs.AddDest, Key: web, Dest: dest("192.0.2.99:80", 1)},
-			"live: -m -w 1; shadow: not there, as in the file"},
-		"stranger": {lvs.Op{Kind: lvs.AddDest, Key: web, Dest: dest("192.0.2.50:80", 1)},
-			"192.0.2.50:80: live"},
-		"scheduler": {lvs.Op{Kind: lvs.EditService, Key: web,
-			Settings: lvs.Settings{Scheduler: "rr"}},
-			"tcp:192.0.2.10:80: live: -s rr; shadow: -s wrr, as in the file"},
-		"others": {lvs.Op{Kind: lvs.AddService, Key: other, Settings: settings}, ""},
-		"gone":   {lvs.Op{Kind: lvs.DelService, Key: web}, ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			play(t, func(t *testing.T, f *farm) {
-				kill, stop := f.beside(config)
-				kill()
-				f.do(c.op)
-				time.Sleep(time.Minute)
-				r := stop()
-				if c.want == "" && (len(f.said()) > 0 || r.Lasting > 0) ||
-					c.want != "" && (len(f.said()) != 1 || !strings.Contains(f.said()[0], c.want)) {
-					t.Errorf("%q", f.said())
-				}
-				if gone := name == "gone"; (r.Lasting > 0) != (c.want != "") ||
-					(len(r.Absent) == 1) != gone {
-					t.Errorf("%+v", r)
-				}
-			})
-		})
-	}
-}
-
-// By default no external programs are run: the states of their servers, and of the fallback server, are taken from
-// the live table.
-func TestProgramsAreFollowed(t *testing.T) {
-	for _, kind := range []string{"external", "external-perl", "external, with programs"} {
-		kind, _, programs := strings.Cut(kind, ", ")
-		text := strings.Replace(config, "checktype = connect", "checktype = "+kind+
-			"\n\tcheckcommand = /bin/probe", 1)
-		play(t, func(t *testing.T, f *farm) {
-			kill := f.live(text)
-			time.Sleep(time.Second)
-			kill()
-			func() { defer f.locked()(); f.ran = nil }()
-			stop := f.shadow(text, programs)
-			time.Sleep(10 * time.Second)
-			f.do(lvs.Op{Kind: lvs.DelDest, Key: web, Dest: dest("192.0.2.21:80", 0)},
-				lvs.Op{Kind: lvs.DelDest, Key: web, Dest: dest("192.0.2.22:80", 0)},
-				lvs.Op{Kind: lvs.AddDest, Key: web, Dest: dest("192.0.2.99:80", 1)})
-			time.Sleep(time.Minute)
-			r := stop()
-			if (len(f.ran) > 0) != programs {
-				t.Errorf("with programs %v these were run: %q", programs, f.ran)
-			}
-			if !programs && (r.Lasting != 0 || len(r.Followed) != 2 || len(f.said()) != 1 ||
-				!strings.HasPrefix(f.said()[0], "2 checks run programs")) {
-				t.Errorf("%q %+v", f.said(), r)
-			}
-			if programs && r.Lasting != 3 {
-				t.Errorf("%q %+v", f.said(), r)
-			}
-		})
-	}
-}
-
-// Maintenance is followed, and so is a changed file.
-func TestMaintenanceAndTheFileAreFollowed(t *testing.T) {
-	folder := t.TempDir()
-	text := "maintenancedir = " + folder + "\n" + config
-	play(t, func(t *testing.T, f *farm) {
-		kill, stop := f.beside(text)
-		testkit.Write(t, filepath.Join(folder, "192.0.2.21:80"), "")
-		time.Sleep(time.Minute)
-		if strings.Contains(f.text(), "192.0.2.21") || len(f.said()) > 0 {
-			t.Errorf("%q\n%s", f.said(), f.text())
-		}
-		kill()
-		changed := strings.Replace(text, "masq 3", "masq 4", 1)
-		defer f.live(changed)()
-		f.follow(changed)
-		time.Sleep(time.Minute)
-		if r := stop(); !strings.Contains(f.text(), "192.0.2.22:80 -m -w 4") || r.Lasting > 0 {
-			t.Errorf("%q\n%s", f.said(), f.text())
-		}
-	})
-}
-
-// A service that a changed file adds is compared. When it is removed from the live table, its difference ends.
-func TestTheFileThatChangesIsCompared(t *testing.T) {
-	play(t, func(t *testing.T, f *farm) {
-		kill, stop := f.beside(config)
-		kill()
-		other := web
-		other.Addr = netip.MustParseAddrPort("192.0.2.11:80")
-		f.do(lvs.Op{Kind: lvs.AddService, Key: other, Settings: lvs.Settings{Scheduler: "wrr"}})
-		f.follow(config + "virtual = 192.0.2.11:80\n\treal = 192.0.2.23:80 masq\n\tchecktype = connect\n")
-		time.Sleep(time.Minute)
-		if lines := f.said(); len(lines) != 1 ||
-			!strings.Contains(lines[0], ": tcp:192.0.2.11:80 192.0.2.23:80: live: not there; ") {
-			t.Errorf("%q", lines)
-		}
-		f.do(lvs.Op{Kind: lvs.DelService, Key: other})
-		time.Sleep(time.Minute)
-		if r := stop(); len(f.said()) != 1 || len(r.Absent) != 1 || len(r.Now) > 0 {
-			t.Errorf("%q %+v", f.said(), r)
-		}
-	})
-}
-
 // The summary has how often each of the two was first, and by how much on average and at most.
 func TestTheSumOfWhoWasFirst(t *testing.T) {
 	var s Sightings
@@ -433,44 +244,6 @@ func TestTheSumOfWhoWasFirst(t *testing.T) {
 		"first: 1, by 4s, at most 4s\n" {
 		t.Error(text.String())
 	}
-}
-
-// A shadow does none of the things that a daemon does besides its table, also while servers fail and come back.
-func TestAShadowDoesNothingElse(t *testing.T) {
-	folder := t.TempDir()
-	text := strings.ReplaceAll(`webhook = http://127.0.0.1:1/
-emailalert = me@example.com
-smtp = 127.0.0.1
-callback = "touch DIR/callback"
-execute = DIR/other.cf
-logfile = "DIR/log"
-statuspage = yes
-listen = 127.0.0.1:1
-`+config+`	announce = lvs0
-	minservers = 1
-	checkvip = yes
-	draintime = 60
-	monitorfile = DIR/monitor
-	onchange = "touch DIR/onchange"
-	fallbackcommand = "touch DIR/fallback"
-`, "DIR", folder)
-	play(t, func(t *testing.T, f *farm) {
-		defer f.live(config)()
-		time.Sleep(time.Second)
-		stop := f.shadow(text, false)
-		for _, down := range []bool{true, false} {
-			time.Sleep(30 * time.Second)
-			f.set(down, "192.0.2.21")
-			f.set(down, "192.0.2.22")
-		}
-		time.Sleep(30 * time.Second)
-		if r := stop(); r.Writes != 0 || r.Readings < 80 {
-			t.Errorf("%+v", r)
-		}
-		if made, err := os.ReadDir(folder); err != nil || len(made) > 0 {
-			t.Errorf("%v: it made %v", err, made)
-		}
-	})
 }
 
 // A table that can't be read is reported once. The comparison continues when it can be read.
@@ -528,39 +301,4 @@ func TestWhatTheTimesExplain(t *testing.T) {
 	s.Programs = true
 	s.adopt(f.plan(config))
 	testkit.Equal(t, s.explain(now)[web], 2*(5+2+6)*time.Second+slack)
-}
-
-// A report lists a thousand differences of each kind, and counts the others.
-func TestAReportIsBounded(t *testing.T) {
-	text := strings.Replace(config, "192.0.2.21:80 masq", "10.0.0.1->10.0.4.250:80 masq", 1)
-	play(t, func(t *testing.T, f *farm) {
-		kill := f.live(config)
-		time.Sleep(time.Second)
-		kill()
-		stop := f.shadow(text, false)
-		time.Sleep(2 * time.Minute)
-		now := len(f.now())
-		if r := stop(); r.Lasting < 1200 || len(r.Differences) != 1000 || now != 1000 {
-			t.Errorf("%d last, %d told, %d now", r.Lasting, len(r.Differences), now)
-		}
-	})
-}
-
-// A server with connections that leaves the file stays as long in the shadow as in the live table, whose connections
-// count.
-func TestAServerThatLeavesKeepsItsConnections(t *testing.T) {
-	text := "draintime = 60\n" + config
-	less := strings.Replace(text, "\treal = 192.0.2.22:80 masq 3\n", "", 1)
-	play(t, func(t *testing.T, f *farm) {
-		kill, stop := f.beside(text)
-		defer kill()
-		testkit.OK(t, f.daemon.Reload(t.Context(), f.plan(less)))
-		f.follow(less)
-		time.Sleep(50 * time.Second)
-		testkit.Contains(t, f.text(), "192.0.2.22:80 -m -w 0", "it does not drain")
-		time.Sleep(time.Minute)
-		if r := stop(); r.Lasting > 0 || strings.Contains(f.text(), "192.0.2.22") {
-			t.Errorf("%q\n%s", f.said(), f.text())
-		}
-	})
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -106,6 +107,32 @@ func Stories(t *testing.T, path string, columns int, play func(t *testing.T, row
 	for _, row := range Table(t, path, columns) {
 		t.Run(row[0], func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { play(t, row) })
+		})
+	}
+}
+
+// Scenes plays each paragraph of a file: a test in a bubble of its own. Its first line has the test's name and further
+// cells, divided by " | ". Each other line is a step: "STEP", or "STEP → WHAT IT SHOWS". Lines that begin with # don't
+// count. The function begin returns the one that takes steps.
+func Scenes(t *testing.T, path string, begin func(t *testing.T, cells []string) (take func(step string) any)) {
+	t.Helper()
+	for part := range strings.SplitSeq(Read(t, path), "\n\n") {
+		steps := slices.DeleteFunc(strings.Split(strings.Trim(part, "\n"), "\n"),
+			func(line string) bool { return line[0] == '#' })
+		if len(steps) == 0 {
+			continue
+		}
+		cells := strings.Split(steps[0], " | ")
+		t.Run(cells[0], func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				take := begin(t, cells)
+				for _, step := range steps[1:] {
+					step, want, isCompared := strings.Cut(step, " →")
+					if got := fmt.Sprint(take(step)); isCompared {
+						Equal(t, got, strings.TrimPrefix(want, " "), step)
+					}
+				}
+			})
 		})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -21,33 +22,15 @@ import (
 )
 
 func TestJudge(t *testing.T) {
-	ours, unjudged := checker.Result{Cause: checker.Shortage}, checker.Result{Cause: checker.Unjudged}
-	for _, row := range []struct {
-		r            checker.Result
-		stayed, ipv6 bool
-		k            Kernel
-		want         string
-	}{
-		{up, true, false, Kernel{}, ""},
-		{up, true, false, Kernel{Local: true, Strict: true}, ""},
-		{up, false, false, Kernel{}, "lost"},
-		{silent, false, false, Kernel{}, "lost"},
-		{silent, true, false, Kernel{}, ""},
-		{ours, true, false, Kernel{Strict: true}, ""},
-		{unjudged, true, false, Kernel{Strict: true}, ""},
-		{silent, true, false, Kernel{Local: true, Device: "s0"}, "net.ipv4.conf.s0.accept_local is 0"},
-		{silent, true, false, Kernel{Local: true}, "net.ipv4.conf.all.accept_local is 0"},
-		{silent, true, true, Kernel{Local: true, Device: "s0", Strict: true}, ""},
-		{silent, true, false, Kernel{Local: true, AcceptLocal: true}, ""},
-		{silent, true, false, Kernel{Local: true, AcceptLocal: true, Strict: true, Device: "s0"},
-			"net.ipv4.conf.s0.rp_filter and net.ipv4.conf.all.rp_filter is 1"},
-		{silent, true, false, Kernel{Local: true, AcceptLocal: true, Strict: true, Same: true}, ""},
-		{silent, true, false, Kernel{Strict: true, Device: "s0"}, "it is not on s0"},
-		{silent, true, false, Kernel{Strict: true, Same: true}, ""},
-	} {
-		if void := Judge(row.r, row.stayed, row.ipv6, row.k); !strings.Contains(void, row.want) ||
-			(void == "") != (row.want == "") {
-			t.Errorf("%+v: %q", row, void)
+	for _, row := range testkit.Table(t, "../../testdata/viavip/judge.txt", 3) {
+		has := func(word string) bool { return slices.Contains(strings.Fields(row[1]), word) }
+		k := Kernel{Local: has("local"), Same: has("same"), AcceptLocal: has("accept"), Strict: has("strict")}
+		if has("s0") {
+			k.Device = "s0"
+		}
+		void := Judge(results[row[0]], !has("lost"), has("ipv6"), k)
+		if !strings.Contains(void, row[2]) || (void == "") != (row[2] == "") {
+			t.Errorf("%q: %q", row, void)
 		}
 	}
 }
@@ -68,14 +51,12 @@ type fake struct {
 	table  *ipvsctl.Memory
 	saved  []ipvsctl.PrivateService
 	full   error
-	astray bool   // packets don't come to their services
-	only   uint16 // with astray: only those to this port; 0: all
-	silent bool   // the table does not answer
-	rule   string // that leads packets with a mark elsewhere
-	knocks int    // connections that a check had the kernel count
-	// what the table has of the next connection; nil: of each what astray says
-	knock func() error
-	count lvs.Counters // the counters of every destination
+	silent bool                   // the table does not answer
+	rule   string                 // that leads packets with a mark elsewhere
+	knocks int                    // connections that a check had the kernel count
+	counts func(port uint16) bool // whether it does; nil: all
+	others uint32                 // how many it counts of each to another port
+	count  lvs.Counters           // the counters of every destination
 }
 
 // countingTable is the table of a fake, with counters.
@@ -101,17 +82,26 @@ func (c countingTable) Services(ctx context.Context, keys ...lvs.Key) (lvs.Table
 // connect makes a check's connection to a port. The kernel adds its packets to the counters later.
 func (f *fake) connect(port uint16) error {
 	f.knocks++
-	if f.knock != nil {
-		return f.knock()
-	}
-	if !f.astray || f.only != 0 && f.only != port {
+	if f.counts == nil || f.counts(port) {
 		f.count.Inactive++
 	}
 	return nil
 }
 
+func (f *fake) countNothing() { f.counts = func(uint16) bool { return false } }
+
+// another is a connection to a port that no server has.
+func (f *fake) another(to netip.AddrPort, via wire.Via) error {
+	if to.Addr() != virtual || to.Port() < firstUser || via.Mark == 0 {
+		return fmt.Errorf("a connection to %v with mark %#x", to, via.Mark)
+	}
+	f.count.Inactive += f.others
+	return nil
+}
+
 func newFake(table *ipvsctl.Memory, former ...ipvsctl.PrivateService) *fake {
 	f := &fake{Services: New(), table: table, rule: "a rule"}
+	f.Services.knock = f.another
 	f.Start(Options{
 		Table: countingTable{table, f}, Former: former,
 		Config:  "'/etc/x.cf'",
@@ -333,31 +323,19 @@ func TestNothingIsMadeThatIsNotWrittenDown(t *testing.T) {
 	testkit.Equal(t, inTable(t, f.table), "", "the table")
 }
 
-// What checks return.
-var (
-	up      = checker.Result{OK: true}
-	refused = checker.Result{Detail: "connect: refused", Cause: checker.Refused}
-	silent  = checker.Result{Detail: "connect: no answer in 5s", Cause: checker.Timeout, Took: 5 * time.Second}
-)
-
-// late is a success after some seconds.
-func late(seconds time.Duration) checker.Result {
-	return checker.Result{OK: true, Took: seconds * time.Second}
-}
-
 var wayNames = map[checker.Way]string{checker.WayOwn: "itself", checker.WayThrough: "through", checker.WayVoid: "void"}
 
 // said is what a result says of its server, and by which way.
 func said(r checker.Result) string {
-	text := "down " + wayNames[r.Way]
+	text := fmt.Sprintf("down %s, %v", wayNames[r.Way], r.Cause)
 	if r.OK {
 		text = "up " + wayNames[r.Way]
 	}
-	if r.Cause == checker.Unjudged {
-		text += ", unjudged"
-	}
 	if r.OwnAnswers {
 		text += ", answers at its own"
+	}
+	if r.Report.Admin == health.Drain {
+		text += ", drains"
 	}
 	return text
 }
@@ -394,57 +372,6 @@ func (a *answers) Check(ctx context.Context) checker.Result {
 	}
 }
 
-func TestCheck(t *testing.T) {
-	up := checker.Result{OK: true, Detail: "200 OK"}
-	drains := checker.Result{OK: true, Report: health.Report{Admin: health.Drain}}
-	wrong := checker.Result{Detail: "500 Oops", Cause: checker.Answer}
-	const isOn = "; at 127.0.0.2 it answers: is 127.0.0.9 on it? ldirectord '/etc/x.cf' realserver-script 127.0.0.2"
-	for _, row := range []struct {
-		name         string
-		through, own checker.Result
-		want         checker.Result
-		took         time.Duration
-		asked        int // how often the server's own address was checked
-	}{
-		{"up", up, silent, checker.Result{OK: true, Detail: "200 OK"}, 0, 0},
-		{"up, and told", drains, silent, drains, 0, 0},
-		{"slow", late(3), silent, checker.Result{OK: true}, 3 * time.Second, 0},
-		{"without the virtual address", silent, up, checker.Result{OwnAnswers: true, Cause: checker.Timeout,
-			Detail: "through 127.0.0.9: connect: no answer in 5s" + isOn}, 5 * time.Second, 1},
-		{"without it, and slow", silent, checker.Result{OK: true, Took: 900 * time.Millisecond},
-			checker.Result{OwnAnswers: true, Cause: checker.Timeout,
-				Detail: "through 127.0.0.9: connect: no answer in 5s" + isOn}, 5900 * time.Millisecond,
-			1},
-		{"bound to its own address", refused, up, checker.Result{OwnAnswers: true, Cause: checker.Refused,
-			Detail: "through 127.0.0.9: connect: refused" + isOn}, 0, 1},
-		{"wrong page", wrong, up, checker.Result{OwnAnswers: true, Cause: checker.Answer,
-			Detail: "through 127.0.0.9: 500 Oops; at 127.0.0.2 it answers as expected"}, 0, 1},
-		{"wrong pages", wrong, wrong,
-			checker.Result{Cause: checker.Answer, Detail: "500 Oops; through 127.0.0.9: 500 Oops"}, 0, 1},
-		{"dead", silent, silent, checker.Result{Cause: checker.Timeout,
-			Detail: "through 127.0.0.9: connect: no answer in 5s"}, 6 * time.Second, 1},
-		{"refused, then silent", refused, silent, checker.Result{Cause: checker.Refused,
-			Detail: "connect: no answer in 5s; through 127.0.0.9: connect: refused"}, 5 * time.Second, 1},
-		{"our own shortage", checker.Result{Cause: checker.Shortage}, up,
-			checker.Result{Cause: checker.Shortage}, 0, 0},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			played(t, func(t *testing.T, f *fake) {
-				through, own := giving(row.through), giving(row.own)
-				c := f.check(t, through, own)
-				began := time.Now()
-				got := c.Check(t.Context())
-				got.Took = 0
-				row.want.Way = checker.WayThrough
-				if got != row.want || time.Since(began) != row.took || own.asked != row.asked {
-					t.Errorf("after %v, own address asked %d times: %+v\nwant after %v, %d: %+v",
-						time.Since(began), own.asked, got, row.took, row.asked, row.want)
-				}
-			})
-		})
-	}
-}
-
 func (f *fake) check(t *testing.T, through, own checker.Checker) checker.Checker {
 	t.Helper()
 	return f.checkOf(t, "127.0.0.2:80", through, own)
@@ -472,135 +399,6 @@ func (f *fake) asked(a *answers, port uint16) *answers {
 	return a
 }
 
-// When the table is flushed during each check, no server goes up or down because of this.
-func TestAnswersWithoutTheService(t *testing.T) {
-	played(t, func(t *testing.T, f *fake) {
-		flush := func() {
-			all, _ := f.table.Read(t.Context())
-			for key := range all {
-				f.table.Do(t.Context(), lvs.Op{Kind: lvs.DelService, Key: key})
-			}
-		}
-		through, own := giving(up),
-			giving(checker.Result{OK: true, Warning: "ends soon"})
-		c := f.check(t, through, own)
-		through.then = func() {
-			if through.asked == 1 {
-				flush()
-			}
-		}
-		testkit.Equal(t, said(c.Check(t.Context())), "up through", "flushed once")
-		testkit.Equal(t, [2]int{through.asked, own.asked}, [2]int{2, 0}, "flushed once, asked")
-		through.then = flush
-		want := checker.Result{OK: true, Way: checker.WayVoid,
-			Warning: "not checked through 127.0.0.9: the private service was lost; ends soon"}
-		for range 2 {
-			testkit.Equal(t, c.Check(t.Context()), want, "flushed always")
-		}
-		through.then, through.list = nil, []checker.Result{refused}
-		c.Check(t.Context()) // the first failure after a loss is ignored
-		testkit.Equal(t, said(c.Check(t.Context())), "down through, answers at its own")
-		through.then = flush
-		want = checker.Result{Cause: checker.Unjudged, Way: checker.WayVoid,
-			Detail: "not checked through 127.0.0.9: the private service was lost"}
-		testkit.Equal(t, c.Check(t.Context()), want, "a server that is down, flushed")
-		own.list = []checker.Result{refused}
-		testkit.Equal(t, said(c.Check(t.Context())), "down void", "its own address fails, too")
-		through.then = nil
-		c.Check(t.Context())
-		testkit.Equal(t, said(c.Check(t.Context())), "down through", "at both")
-		through.then, own.list = flush, []checker.Result{{OK: true}}
-		testkit.Equal(t, c.Check(t.Context()), want, "it answers at its own address, flushed")
-		own.list = []checker.Result{refused}
-		f.Close(t.Context())
-		testkit.Equal(t, c.Check(t.Context()), refused, "after the end")
-	})
-}
-
-// While the table does not answer, a server that did not pass yet stays out, although its own address answers.
-func TestNoServerComesInWhileTheTableIsSilent(t *testing.T) {
-	played(t, func(t *testing.T, f *fake) {
-		c := f.check(t, giving(up), giving(up))
-		f.silent = true
-		const void = "not checked through 127.0.0.9: the table does not answer"
-		testkit.Equal(t, c.Check(t.Context()),
-			checker.Result{Cause: checker.Unjudged, Way: checker.WayVoid, Detail: void},
-			"before its first success")
-		f.silent = false
-		c.Check(t.Context())
-		f.silent = true
-		if r := c.Check(t.Context()); !r.OK || r.Warning != void {
-			t.Errorf("after it: %+v", r)
-		}
-	})
-}
-
-// Where no rule leads connections elsewhere, one to another port shows whether it is their source ports. While these
-// are scarce, a server that did not pass yet stays out.
-func TestSourcePortsAreScarce(t *testing.T) {
-	for _, row := range []struct {
-		what    string
-		rule    string
-		counted bool // a connection to another port
-		waits   bool
-		why     string
-	}{
-		{"a rule", "a rule", true, false, wire.Astray + ": a rule"},
-		{"no rule, and nothing is counted", "", false, false,
-			wire.Astray + ": no rule was found that would do that (iptables, nft, ip rule)"},
-		{"another port is counted", "", true, true, errScarce.Error()},
-	} {
-		t.Run(row.what, func(t *testing.T) {
-			played(t, func(t *testing.T, f *fake) {
-				f.astray, f.rule = true, row.rule
-				f.Services.knock = func(to netip.AddrPort, via wire.Via) error {
-					if to.Addr() != virtual || to.Port() < firstUser || via.Mark == 0 {
-						t.Errorf("a connection to %v with mark %#x", to, via.Mark)
-					}
-					if row.counted {
-						f.count.Inactive++
-					}
-					return nil
-				}
-				c := f.check(t, giving(up), giving(up))
-				why := "not checked through 127.0.0.9: " + row.why
-				r := c.Check(t.Context())
-				if waits := r.Cause == checker.Unjudged; waits != row.waits || r.OK == row.waits ||
-					r.Detail+r.Warning != why {
-					t.Errorf("before its first success: %+v", r)
-				}
-				f.astray = false
-				time.Sleep(wayRenewed)
-				c.Check(t.Context())
-				f.astray = true
-				time.Sleep(summedUp + 1)
-				if r := c.Check(t.Context()); !r.OK || r.Warning != why {
-					t.Errorf("after it: %+v", r)
-				}
-			})
-		})
-	}
-}
-
-// While source ports are scarce each check makes two connections. A server that is back comes in with the first that is
-// counted, not a minute later.
-func TestSourcePortsAreFreeAgain(t *testing.T) {
-	played(t, func(t *testing.T, f *fake) {
-		f.Services.knock = func(netip.AddrPort, wire.Via) error { f.count.Inactive++; return nil }
-		c := f.check(t, giving(up), giving(up))
-		f.astray, f.rule = true, ""
-		// the first one is made again at once
-		for _, want := range []int{maxTries + fewTries, fewTries, fewTries} {
-			before := f.knocks
-			testkit.Equal(t, said(c.Check(t.Context())), "down void, unjudged")
-			testkit.Equal(t, f.knocks-before, want, "connections")
-			time.Sleep(time.Second)
-		}
-		f.astray = false
-		testkit.Equal(t, said(c.Check(t.Context())), "up through", "with free ports")
-	})
-}
-
 // A check that began while no answer could come back is void, even if an answer could have come at its end.
 func TestTheWayIsOpenedMeanwhile(t *testing.T) {
 	if sysctl("all", "accept_local") != "0" || sysctl("lo", "accept_local") != "0" {
@@ -612,7 +410,8 @@ func TestTheWayIsOpenedMeanwhile(t *testing.T) {
 		testkit.Equal(t, said(c.Check(t.Context())), "up void", "while the way is closed")
 		delete(f.machine.devices, virtual)
 		testkit.Equal(t, said(c.Check(t.Context())), "up void", "as it is opened")
-		testkit.Equal(t, said(c.Check(t.Context())), "down through, answers at its own", "when it is open")
+		const down = "down through, timeout, answers at its own"
+		testkit.Equal(t, said(c.Check(t.Context())), down, "when it is open")
 	})
 }
 
@@ -629,104 +428,6 @@ func TestACheckThatIsLeftOutIsKnown(t *testing.T) {
 	}
 }
 
-// Other rules may change the marks of checks. A check whose packets don't come to its service is void, and is not
-// made: no server goes up or down because of it. This is noticed at once when a check fails, or passes after a
-// failure, and for other checks when no packets come to the service.
-func TestAWayThatLeadsElsewhere(t *testing.T) {
-	played(t, func(t *testing.T, f *fake) {
-		down := checker.Result{Cause: checker.Timeout}
-		through, own := giving(up), giving(up)
-		c := f.check(t, through, own)
-		ask := func(when string, counts bool, want checker.Result) {
-			t.Helper()
-			time.Sleep(3 * time.Second)
-			r := c.Check(t.Context())
-			void := r.Warning + r.Detail
-			const why = "not checked through 127.0.0.9: " + wire.Astray + ": a rule"
-			if r.OK != want.OK || (r.Way == checker.WayThrough) != counts || !counts && void != why {
-				t.Errorf("%s: %+v", when, r)
-			}
-		}
-		passes := func() { f.count.Traffic.PacketsIn++ }
-		through.then = passes
-		ask("first", true, up)
-		for range 9 {
-			ask("up", true, up)
-		}
-		if f.knocks > 2 {
-			t.Errorf("%d packets more than checks need", f.knocks)
-		}
-
-		f.astray, through.then, through.list = true, nil, []checker.Result{down}
-		ask("a healthy server seems to fail", false, up)
-		asked, knocks := through.asked, f.knocks
-		for range 10 {
-			ask("later", false, up)
-		}
-		if through.asked != asked || f.knocks > knocks {
-			t.Errorf("checks were sent elsewhere, %d, and %d packets", through.asked-asked, f.knocks-knocks)
-		}
-		f.astray, through.then = false, passes
-		time.Sleep(wayRenewed)
-		ask("without the rule a server that lacks the address is out", true, down)
-
-		f.astray, through.then, through.list = true, nil, []checker.Result{up}
-		ask("it seems to pass", false, checker.Result{})
-		f.astray, through.then = false, passes
-		time.Sleep(wayRenewed)
-		ask("without the rule it is back", true, up)
-
-		f.astray, through.then = true, nil
-		for i := 0; ; i++ {
-			if r := c.Check(t.Context()); r.Way == checker.WayVoid {
-				break
-			}
-			if i > 3 {
-				t.Fatal("checks that pass elsewhere count")
-			}
-			time.Sleep(3 * time.Second)
-		}
-		own.list = []checker.Result{down}
-		if r := c.Check(t.Context()); r.OK || !r.Conclusive() {
-			t.Errorf("a server that dies meanwhile: %+v", r)
-		}
-	})
-}
-
-// A connection that ends while another one begins does not make a result count.
-func TestAConnectionThatEnds(t *testing.T) { synctest.Test(t, aConnectionThatEnds) }
-
-func aConnectionThatEnds(t *testing.T) {
-	f := alone()
-	f.set(t, gate)
-	f.knock = func() error {
-		if f.knocks > 1 {
-			f.count.Active++
-		}
-		return nil
-	}
-	if void := f.use(t, gate); void != "" || f.knocks != 2 {
-		t.Errorf("%q after %d", void, f.knocks)
-	}
-}
-
-// A first connection that is counted late does not make a server count as up by its own address.
-func TestAConnectionThatIsCountedLate(t *testing.T) {
-	played(t, func(t *testing.T, f *fake) {
-		down := checker.Result{Cause: checker.Timeout}
-		c := f.check(t, giving(down), giving(up))
-		began := time.Now()
-		f.knock = func() error {
-			if time.Since(began) >= countedBy {
-				f.count.Inactive++
-			}
-			return nil
-		}
-		testkit.Equal(t, said(c.Check(t.Context())), "down through, answers at its own")
-		testkit.Equal(t, f.knocks, maxTries, "connections")
-	})
-}
-
 // Two checks of one server share its service. Packets of one check prove nothing about the other.
 func TestTwoChecksOfAServer(t *testing.T) {
 	played(t, func(t *testing.T, f *fake) {
@@ -735,7 +436,7 @@ func TestTwoChecksOfAServer(t *testing.T) {
 		one, two := f.checkOf(t, "127.0.0.2:80", passes, passes), f.checkOf(t, "127.0.0.2:81", passes, passes)
 		one.Check(t.Context())
 		two.Check(t.Context())
-		f.astray, f.only = true, 81
+		f.counts = func(port uint16) bool { return port != 81 }
 		for began := time.Now(); two.Check(t.Context()).Way == checker.WayThrough; time.Sleep(2 * time.Second) {
 			if one.Check(t.Context()).Way != checker.WayThrough {
 				t.Fatal("the one that comes to its service is void")

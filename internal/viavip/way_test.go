@@ -12,72 +12,7 @@ import (
 	"ldirectord/checker"
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/testkit"
-	"ldirectord/ipvsctl"
 )
-
-// The schedule begins a check by itself while its way is known, and then asks whether the result counts.
-func TestTheWayOfACheckThatTheScheduleBegins(t *testing.T) {
-	played(t, func(t *testing.T, f *fake) {
-		through, own := giving(up), giving(up)
-		c := f.check(t, through, own).(*check)
-		if c.First() != checker.Checker(through) {
-			t.Errorf("it begins with %v", c.First())
-		}
-		known := func(when string, want bool) {
-			t.Helper()
-			via, ok := c.Way(time.Now())
-			if ok != want || ok && (via.To != virtual || via.Mark != ipvsctl.FirstPrivate) {
-				t.Errorf("%s: %+v, %v", when, via, ok)
-			}
-		}
-		known("without a service", false)
-		c.Check(t.Context())
-		known("after a check", true)
-		time.Sleep(2*wayRenewed - 1)
-		known("for a while", true)
-		time.Sleep(time.Nanosecond)
-		known("when it was not looked at for too long", false)
-
-		c.Check(t.Context())
-		c.missing = true
-		if counts := c.Confirm(t.Context(), []checker.Guided{c}); !counts[0] || c.missing {
-			t.Errorf("a success: %v, missing %v", counts, c.missing)
-		}
-		f.Leave(map[netip.Addr]bool{virtual: true})
-		known("another daemon's", false)
-		f.Leave(nil)
-		known("and not any more", true)
-
-		testkit.Equal(t, said(c.Finish(t.Context(), refused)), "up through",
-			"a failure by a connection that may lead elsewhere")
-		testkit.Equal(t, f.knocks, 3, "connections")
-		through.list = []checker.Result{refused}
-		known("after the second success", true)
-		testkit.Equal(t, said(c.Finish(t.Context(), refused)), "down through, answers at its own", "a failure")
-		f.astray = true
-		time.Sleep(summedUp + 1)
-		if counts := c.Confirm(t.Context(), []checker.Guided{c}); counts[0] || !c.now.looked.IsZero() {
-			t.Errorf("its packets go elsewhere: %v, looked at %v", counts, c.now.looked)
-		}
-		testkit.Equal(t, said(c.Finish(t.Context(), up)), "down void, unjudged", "its packets go elsewhere")
-		known("which is known", false)
-	})
-}
-
-// While the table does not answer, a server without a first result does not come in.
-func TestNoServerComesInWhileTheTableIsSlow(t *testing.T) {
-	played(t, func(t *testing.T, f *fake) {
-		c := f.check(t, giving(up), giving(up))
-		f.line <- struct{}{}
-		testkit.Equal(t, said(c.Check(t.Context())), "down void, unjudged", "at first")
-		<-f.line
-		testkit.Equal(t, said(c.Check(t.Context())), "up through", "once it answers")
-		f.line <- struct{}{}
-		c.(*check).now.looked = time.Time{}
-		testkit.Equal(t, said(c.Check(t.Context())), "up void", "after a result")
-		<-f.line
-	})
-}
 
 // Confirm reads the services of many checks at once. The result of each check depends on its own service.
 func TestASuccessCountsByItsOwnService(t *testing.T) {
@@ -101,26 +36,6 @@ func TestASuccessCountsByItsOwnService(t *testing.T) {
 			t.Error("the way of the one is known, that of the other is not")
 		}
 	})
-}
-
-// When a service was lost just before, it is made again and the check repeated, unless half of the timeout is over.
-func TestAServiceThatIsLostLate(t *testing.T) {
-	for took, asked := range map[time.Duration]int{2500*time.Millisecond - 1: 2, 2500 * time.Millisecond: 1} {
-		played(t, func(t *testing.T, f *fake) {
-			through := giving(checker.Result{OK: true, Took: took}, up)
-			c := f.check(t, through, giving(up)).(*check)
-			through.then = func() {
-				if through.asked == 1 {
-					f.table.Do(t.Context(), lvs.Op{Kind: lvs.DelService, Key: c.now.Key})
-				}
-			}
-			c.passed = true
-			if r := c.Check(t.Context()); !r.OK || through.asked != asked ||
-				(r.Way == checker.WayThrough) != (asked == 2) {
-				t.Errorf("lost by an answer after %v: asked %d times, %+v", took, through.asked, r)
-			}
-		})
-	}
 }
 
 // The last mark of each half can be used.
@@ -158,27 +73,6 @@ func TestWhetherPacketsMayNotComeToAService(t *testing.T) {
 	if p := (passage{service: service{entry: &entry{moved: now}}}); !p.isDoubted(now) {
 		t.Error("it was not looked at, and is not doubted")
 	}
-}
-
-// A check whose packets go elsewhere is not made for a minute. Then the way is tried again.
-func TestAWayThatLeadsElsewhereIsTriedEachMinute(t *testing.T) {
-	played(t, func(t *testing.T, f *fake) {
-		f.set(t, gate)
-		f.astray = true
-		var p passage
-		tried := func(when string, want int) {
-			t.Helper()
-			if err := f.reach(t, gate, &p); err == nil || !strings.Contains(err.Error(), "a rule") ||
-				f.knocks != want {
-				t.Errorf("%s: %v after %d packets, want %d", when, err, f.knocks, want)
-			}
-		}
-		tried("at first, and a moment later", maxTries)
-		time.Sleep(wayRenewed - 1)
-		tried("within a minute", maxTries)
-		time.Sleep(time.Nanosecond)
-		tried("after a minute", 2*maxTries)
-	})
 }
 
 // A way is tried again every minute while packets come through it. From the second time on it is known whether checks

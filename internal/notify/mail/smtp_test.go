@@ -195,37 +195,18 @@ func TestSMTPFailures(t *testing.T) {
 }
 
 func TestSMTPRecipientsAreJudgedOneByOne(t *testing.T) {
-	const good, full, gone = "good@example.net", "full@example.net", "gone@example.net"
-	script := map[string]string{
-		"RCPT TO:<" + full + ">": "452 mailbox full",
-		"RCPT TO:<" + gone + ">": "550 no such user",
-	}
-	for _, c := range []struct {
-		name, says string
-		to, again  []string
-		mails      int
-	}{
-		{"one has to wait", "", []string{good, full}, []string{full}, 1},
-		{"one is refused", "550", []string{good, gone}, nil, 1},
-		{"one of each", "550", []string{good, full, gone}, []string{full}, 1},
-		{"all have to wait", "452", []string{full}, []string{full}, 0},
-		{"none is left", "550", []string{gone}, nil, 0},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := &smtpScript{reply: script}
-				again, err := sendSMTP(t.Context(), s.dial, testLetter(c.to...))
-				testkit.Same(t, again, c.again, "to be tried again")
-				if (err == nil) != (c.says == "") || err != nil &&
-					!strings.Contains(err.Error(), c.says) {
-					t.Errorf("error %v, want %q", err, c.says)
-				}
-				if len(s.mails) != c.mails {
-					t.Errorf("%d mails were taken, want %d", len(s.mails), c.mails)
-				}
-			})
-		})
-	}
+	script := map[string]string{"RCPT TO:<full>": "452 mailbox full", "RCPT TO:<gone>": "550 no such user"}
+	testkit.Stories(t, "../../../testdata/mail/recipients.txt", 5, func(t *testing.T, row []string) {
+		s := &smtpScript{reply: script}
+		again, err := sendSMTP(t.Context(), s.dial, testLetter(strings.Fields(row[1])...))
+		testkit.Same(t, again, strings.Fields(row[2]), "to be tried again")
+		testkit.Equal(t, fmt.Sprint(len(s.mails)), row[3], "mails")
+		if row[4] == "" {
+			testkit.OK(t, err)
+		} else {
+			testkit.FailsWith(t, err, row[4])
+		}
+	})
 }
 
 func TestSMTPWithoutAServerIsTriedAgain(t *testing.T) {

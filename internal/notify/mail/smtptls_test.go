@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+
+	"ldirectord/internal/testkit"
 )
 
 // words are the commands that a server got, with "TLS" where that began, and what logged in.
@@ -32,42 +34,27 @@ func TestSMTPOverTLS(t *testing.T) {
 	defer known.Close()
 	roots := x509.NewCertPool()
 	roots.AddCert(known.Certificate())
-	const sent = "MAIL, RCPT, DATA, QUIT"
-	for _, row := range []struct {
-		mode, user      string
-		offers, trusted bool
-		want, err       string
-	}{
-		{"no", "", true, true, "EHLO, " + sent, ""},
-		{"offered", "", true, false, "EHLO, STARTTLS, TLS, EHLO, " + sent, ""},
-		{"offered", "", false, false, "EHLO, " + sent, ""},
-		{"required", "", true, true, "EHLO, STARTTLS, TLS, EHLO, " + sent, ""},
-		{"required", "", true, false, "EHLO, STARTTLS", "STARTTLS: tls: failed to verify certificate"},
-		{"required", "", false, true, "EHLO", "STARTTLS: the server does not offer TLS"},
-		{"required", "kim", true, true, `EHLO, STARTTLS, TLS, EHLO, AUTH, "\x00kim\x00pass word", ` + sent, ""},
-		{"offered", "kim", true, true, `EHLO, STARTTLS, TLS, EHLO, AUTH, "\x00kim\x00pass word", ` + sent, ""},
-		{"offered", "kim", true, false, "EHLO, STARTTLS", "STARTTLS: tls: failed to verify certificate"},
-		{"offered", "kim", false, true, "EHLO", "STARTTLS: the server does not offer TLS"},
-	} {
+	for _, row := range testkit.Table(t, "../../../testdata/mail/tls.txt", 5) {
+		mode, user, want := row[0], row[1], row[3]
 		synctest.Test(t, func(t *testing.T) {
 			server := &smtpScript{reply: map[string]string{atEHLO: "250-x\r\n250 AUTH PLAIN"}}
-			if row.offers {
+			if strings.Contains(row[2], "offers") {
 				server.secure = &tls.Config{Certificates: known.TLS.Certificates}
 				server.reply[atEHLO] = "250-x\r\n250-STARTTLS\r\n250 AUTH PLAIN"
 			}
 			l := testLetter("a@example.net")
-			l.via, l.tls, l.user, l.password = "127.0.0.1", row.mode, row.user, password("pass word")
-			if l.roots = x509.NewCertPool(); row.trusted {
+			l.via, l.tls, l.user, l.password = "127.0.0.1", mode, user, password("pass word")
+			if l.roots = x509.NewCertPool(); strings.Contains(row[2], "trusted") {
 				l.roots = roots
 			}
 			again, err := sendSMTP(t.Context(), server.dial, l)
 			synctest.Wait()
-			if got := server.words(); got != row.want || (err != nil) != (row.err != "") || err != nil &&
-				!strings.Contains(err.Error(), row.err) {
-				t.Errorf("%+v: %s, %v", row, got, err)
+			if got := server.words(); got != want || (err != nil) != (row[4] != "") || err != nil &&
+				!strings.Contains(err.Error(), row[4]) {
+				t.Errorf("%q: %s, %v", row, got, err)
 			}
-			if row.err != "" && len(again) != 1 {
-				t.Errorf("%+v: it is not tried again", row)
+			if row[4] != "" && len(again) != 1 {
+				t.Errorf("%q: it is not tried again", row)
 			}
 		})
 	}
