@@ -3,6 +3,7 @@ package lab
 import (
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,6 +40,12 @@ func TestKernelLongBackup(t *testing.T) {
 	for _, method := range []string{"masq", "gate"} {
 		t.Run(method, func(t *testing.T) { newLabOf(t, 5).play("backup-" + method) })
 	}
+}
+
+// The rows of keepserving, each next to the same fault without it.
+func TestKernelLongGuard(t *testing.T) {
+	onlyLong(t)
+	newLabOf(t, 4).play("guard")
 }
 
 func onlyLong(t *testing.T) {
@@ -81,12 +88,16 @@ func (s *scene) begins() *failures {
 //	returns NAMESPACE…    waits until healed servers are in the table
 //	flaps NAMESPACE       it closes and opens its port for ten seconds, and fails at last
 //	excuse WHAT           since mark, requests may get no answer (unserved), or that of the fallback (fallback),
-//	                      or of the backup server rs5 (backup), which gets none at other times
+//	                      or of the backup server rs5 (backup), which gets none at other times; or they may
+//	                      break when their server is removed (cut)
 //	note TEXT             the row says this, with the seconds since mark for %s
 //	streams N             opens connections without an end; `streams end` ends them, and none ended before
 //	streams NAMESPACE     some of them lead to a server, others don't
 //	asked NAMESPACE LEAST MOST  a server answers LEAST to MOST of the next twenty requests
 //	restarts NUMBER HOW FAULT  a row with a restart (stop, kill, restart, upgrade). The table must not change
+//	serving N TIME        waits until N servers are in the table, which stay so for TIME
+//	recover DOWN UP       servers answer checks with 500 in the order DOWN, and two stay. They are healthy again in
+//	                      the order UP: the table has the healthy ones, and others up to two
 //	awake                 the daemon, which was away, sees from now on what fails
 //	suspends, jumps NUMBER  rows of the daemon and of the clock, see those functions
 //	report                prints the table, and fails if a row breaks the rule
@@ -124,6 +135,8 @@ var failureSteps = map[string]func(f *failures, args []string){
 			"restart": f.restartCommand, "upgrade": f.upgrade}
 		f.restart(args[0], args[2], how[args[1]])
 	},
+	"serving":  func(f *failures, args []string) { f.serving(f.number(args[0]), f.time(args[1])) },
+	"recover":  func(f *failures, args []string) { f.recovers(args[0], args[1]) },
 	"suspends": func(f *failures, args []string) { f.suspend(args[0]) },
 	"jumps":    func(f *failures, args []string) { f.clockJumps(args[0]) },
 	"awake": func(f *failures, _ []string) {
@@ -418,6 +431,9 @@ func (f *failures) report() {
 	f.begin("", "*the end*")
 	requests := f.traffic.end()
 	f.rows = f.rows[:len(f.rows)-1]
+	if len(requests) < 500 {
+		f.t.Errorf("only %d requests: the rows say nothing", len(requests))
+	}
 	for _, q := range requests {
 		for _, r := range f.rows {
 			if r.covers(q.start) {
@@ -494,7 +510,7 @@ func (f *failures) against(q *request) string {
 				return q.server + " was asked before it had passed a check"
 			}
 		}
-	case !f.early(q):
+	case !f.early(q) && !(f.excuses("cut", q) && f.cut(q)):
 		return fmt.Sprintf("%s, sent to %q", q.failure, q.sentTo)
 	}
 	return ""
@@ -517,4 +533,43 @@ func (f *failures) early(q *request) bool {
 	return slices.ContainsFunc(f.outages, func(o *outage) bool {
 		return (q.sentTo == o.server || q.sentTo == "") && !q.end.Before(o.from) && !q.start.After(o.seen)
 	})
+}
+
+// removals are the lines of the log about removed servers, with the time and the server.
+var removals = regexp.MustCompile(`\[(.{24})\|.* Deleted real server: (\S+) `)
+
+// cut reports whether a request was under way to a server when that was removed. The kernel ends such connections.
+func (f *failures) cut(q *request) bool {
+	for _, m := range removals.FindAllStringSubmatch(f.logText(), -1) {
+		at := testkit.Must(time.ParseInLocation(time.ANSIC, m[1], time.Local))(f.t)
+		if m[2] == address(q.sentTo) && !at.Before(q.start.Truncate(time.Second)) && at.Before(q.end) {
+			return true
+		}
+	}
+	return false
+}
+
+func (f *failures) serving(n int, stays time.Duration) {
+	f.t.Helper()
+	are := func() bool { return strings.Count(f.table(), natVIP+":80 -r 192.0.2.2") == n }
+	f.await(2*bound, are, "not in service:", n, f.table)
+	time.Sleep(stays)
+	testkit.Equal(f.t, are(), true, n, "servers stay in service", f.table())
+}
+
+func (f *failures) recovers(down, up string) {
+	f.t.Helper()
+	for _, n := range strings.Split(down, "") {
+		f.webs["rs"+n].set(misread)
+		time.Sleep(50 * time.Millisecond)
+	}
+	const twoChecks = 220 * time.Millisecond
+	f.serving(2, twoChecks)
+	var healthy []string
+	for _, n := range strings.Split(up, "") {
+		f.webs["rs"+n].set(well)
+		healthy = append(healthy, entry("rs"+n))
+		f.until(2*bound, healthy...)
+		f.serving(max(2, len(healthy)), twoChecks)
+	}
 }

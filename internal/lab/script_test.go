@@ -52,6 +52,7 @@ func TestKernelDoctorFindsAndMends(t *testing.T)              { newLabOf(t, 2).p
 func TestKernelCheckVIPFindsFaults(t *testing.T)              { newTrafficLab(t).play("checkvip-faults") }
 func TestKernelOrigin(t *testing.T)                           { newLabOf(t, 1).play("origin") }
 func TestKernelProbeShowsBothWays(t *testing.T)               { newLabOf(t, 2).play("probe") }
+func TestKernelShadow(t *testing.T)                           { newLab(t).play("shadow") }
 func TestKernelRealServerScriptUndoesOnlyWhatItDid(t *testing.T) {
 	newNetwork(t, 1).play("realserver-script")
 }
@@ -97,10 +98,12 @@ func (l *lab) newScene(e *testscript.Env) error {
 		listeners: map[string]net.Listener{}}
 	e.Setenv("P", l.prefix)
 	e.Setenv("LDIRECTORD", program(own.t))
+	e.Setenv("DOCS", testkit.Must(filepath.Abs("../../docs"))(own.t))
 	e.Setenv("PERL_LDIRECTORD", os.Getenv("PERL_LDIRECTORD"))
 	e.Defer(func() {
 		own.vacate("dir")
 		own.ipvsadm("-C")
+		own.sh("umount -lq %s/* 2>/dev/null || true", own.dir)
 		logs, _ := filepath.Glob(own.dir + "/*log")
 		for _, log := range logs {
 			if own.t.Failed() {

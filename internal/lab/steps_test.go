@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -34,6 +35,7 @@ type scene struct {
 	failures  *failures // since `traffic`
 	faults    []fault   // that doctor found at `finds`
 	fault     fault
+	named     sync.Map // by address: when a server was named last; the zero time: it is named
 }
 
 // steps are the commands of scripts beside testscript's own. Time in which this kernel stood still counts for none.
@@ -77,6 +79,10 @@ type scene struct {
 //	stays TIME            that server has weight 1 all the time
 //	night                 starts testdata/night/night.cf, with two healthy servers
 //	tonight TROUBLE [NAME]  waits until the command of a row of docs/night.md prints its words
+//	setenv NAME VALUE     for the program, until the end of the script
+//	named NAMESPACE…      these servers are named from now on, and no others; looks: from now on no server has a
+//	                      weight that was not named lately
+//	nameserver            starts the director's, which says of each name what its file has
 //	traffic               starts a client, see failureSteps
 var steps = map[string]func(s *scene, args []string){
 	"config": func(s *scene, args []string) {
@@ -207,7 +213,11 @@ var steps = map[string]func(s *scene, args []string){
 	"tonight": func(s *scene, args []string) {
 		s.tonight(args[0], cmp.Or(strings.Join(args[1:], ""), "ldirectord.cf"))
 	},
-	"traffic": func(s *scene, _ []string) { s.failures = s.begins() },
+	"setenv":     func(s *scene, args []string) { s.t.Setenv(args[0], args[1]) },
+	"named":      func(s *scene, args []string) { s.names(args) },
+	"looks":      func(s *scene, _ []string) { s.looks() },
+	"nameserver": func(s *scene, _ []string) { s.nameserver() },
+	"traffic":    func(s *scene, _ []string) { s.failures = s.begins() },
 	"finds": func(s *scene, args []string) {
 		s.config(s.ts.ReadFile(args[0]))
 		s.finds(args[1])
