@@ -100,7 +100,7 @@ var bareWatch = regexp.MustCompile(`--watch=\d+$`)
 // parse reads the command line: options, the file, the command.
 func (o *options) parse(args []string) error {
 	f := o.flags()
-	for i := range args {
+	for i := range beforeDash(args) {
 		if bare := bareWatch.FindString(strings.Join(args[max(i-1, 0):i+1], "=")); bare != "" {
 			args[i] = bare + "s"
 		}
@@ -228,7 +228,7 @@ func unknownCommand(word string) error {
 // parseArgs reads the words after the command. Commands that the Perl ldirectord has ignore them, as it does, except
 // our own long options, and addresses: "stop SERVER" was not meant to stop the daemon.
 func (o *options) parseArgs(f *pflag.FlagSet, rest []string) error {
-	for i, word := range rest {
+	for i, word := range beforeDash(rest) {
 		if word == "-v" && slices.Contains(o.command.Options, "verbose") { // before it: --version
 			rest[i] = "--verbose"
 		}
@@ -262,6 +262,14 @@ func (o *options) parseArgs(f *pflag.FlagSet, rest []string) error {
 			o.verb)
 	}
 	return nil
+}
+
+// beforeDash returns the words before --: what follows it is no option, such as the command of roll.
+func beforeDash(words []string) []string {
+	if i := slices.Index(words, "--"); i >= 0 {
+		return words[:i]
+	}
+	return words
 }
 
 func isAddress(word string) bool {
@@ -344,6 +352,9 @@ func (o *options) validate(f *pflag.FlagSet) (err error) {
 	}
 	if o.Running && !o.supposing.any() {
 		return errors.New("--running needs --down, --drain, --without-director or --each")
+	}
+	if o.Each && (len(o.Down)+len(o.Drain) > 0 || o.WithoutDirector) {
+		return errors.New("--each supposes one failure after the other, without --down, --drain and --without-director")
 	}
 	if o.about, err = readClient(o.Client); err != nil {
 		return err

@@ -51,6 +51,7 @@ func TestLinesThatAreTaken(t *testing.T) {
 		if o.Watch > 0 {
 			got = append(got, o.Watch.String())
 		}
+		got = append(got, o.args...)
 		testkit.Equal(t, strings.TrimSpace(strings.Join(got, " ")), row[1], row[0])
 	}
 }

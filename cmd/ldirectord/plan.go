@@ -59,6 +59,11 @@ func showPlan(c *call) error {
 	} else {
 		printChanges(c, changes)
 	}
+	return wouldChange(c, changes)
+}
+
+// wouldChange is the exit status of --exit-code.
+func wouldChange(c *call, changes []change) error {
 	if c.ExitCode && len(changes) > 0 {
 		return exit{status: exitChanges}
 	}

@@ -98,7 +98,7 @@ func suppose(c *call, given orders.All) error {
 	}
 	if c.answer != nil {
 		c.answer["changes"], c.answer["services"], c.answer["addresses"] = changes, losses, addresses
-		return nil
+		return wouldChange(c, changes)
 	}
 	printChanges(c, changes)
 	for _, l := range losses {
@@ -107,7 +107,7 @@ func suppose(c *call, given orders.All) error {
 	for _, text := range addresses {
 		c.note(text)
 	}
-	return nil
+	return wouldChange(c, changes)
 }
 
 // situation is what is known before.

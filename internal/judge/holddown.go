@@ -38,9 +38,12 @@ var holddownKind = Kind{Name: "holddown", Trouble: Doubt,
 // isKeptOut reports whether a server that passes is held down.
 func (v View) isKeptOut() bool { return v.One.Waits() && v.One.Until.IsZero() }
 
-// falls is how often a server failed.
+// falls is how often a server failed, and in what time, unless the clock was set back since.
 func (v View) falls() string {
 	since := v.Now.Sub(time.Unix(int64(v.One.FellFirst), 0)).Round(time.Second)
+	if since < 0 {
+		return fmt.Sprintf("failed %d times", v.One.Falls)
+	}
 	return fmt.Sprintf("failed %d times in %v", v.One.Falls, since)
 }
 
