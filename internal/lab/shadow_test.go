@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -53,7 +54,10 @@ func TestKernelShadow(t *testing.T) {
 		t.Errorf("the report is %s, %v", text, err)
 	}
 
+	signal.Ignore(syscall.SIGHUP) // as nohup does, so that the shadow lasts longer than its terminal
 	shadow = l.beginShadow(path, "--for", "1h")
+	signal.Reset(syscall.SIGHUP)
+	testkit.OK(t, shadow.cmd.Process.Signal(syscall.SIGHUP))
 	l.signal(syscall.SIGSTOP)
 	table := l.table()
 	second.Close()
