@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"os/signal"
 
 	"golang.org/x/sys/unix"
@@ -26,7 +27,11 @@ func runShadow(c *call) error {
 		return fmt.Errorf("no daemon has a table on this machine: %w", err)
 	}
 	var stop, cancel context.CancelFunc
-	c.ctx, stop = signal.NotifyContext(c.ctx, unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	ends := []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP}
+	if signal.Ignored(unix.SIGHUP) {
+		ends = ends[:2] // by nohup
+	}
+	c.ctx, stop = signal.NotifyContext(c.ctx, ends...)
 	defer stop()
 	if c.For != "" {
 		d, unit, ok := parser.ParseSeconds(c.For)

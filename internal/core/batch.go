@@ -53,8 +53,8 @@ func (w *writer) carryOut(changes []*change) {
 	}
 }
 
-// weightAt returns the weight of a destination, and whether it exists, as last known: a change that failed may have been
-// made in part.
+// weightAt returns the weight of a destination, and whether it exists, as last known: a change that failed may have
+// been made in part.
 func (v *virtual) weightAt(addr netip.AddrPort) (weight uint32, in bool) {
 	have := v.Have
 	if have == nil && v.recent != nil {

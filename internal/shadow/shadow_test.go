@@ -184,16 +184,7 @@ func (f *farm) do(ops ...lvs.Op) {
 	testkit.OK(f.t, errors.Join(f.table.Do(f.t.Context(), ops...)...))
 }
 
-func (f *farm) text() string {
-	t := testkit.Must(f.table.Read(f.t.Context()))(f.t)
-	return lvs.Format(t)
-}
-
 var web = lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("192.0.2.10:80")}
-
-func dest(addr string, weight uint32) lvs.Dest {
-	return lvs.Dest{Addr: netip.MustParseAddrPort(addr), Weight: weight}
-}
 
 // A daemon that makes its checks at other times has no lasting difference, even when servers go down and come back.
 func TestAnotherPhaseIsNoDifference(t *testing.T) {
