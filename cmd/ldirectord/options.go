@@ -354,8 +354,7 @@ func (o *options) validate(f *pflag.FlagSet) (err error) {
 		return errors.New("--running needs --down, --drain, --without-director or --each")
 	}
 	if o.Each && (len(o.Down)+len(o.Drain) > 0 || o.WithoutDirector) {
-		return errors.New("--each supposes one failure after the other, " +
-			"without --down, --drain and --without-director")
+		return errors.New("--each is about every server, and not with --down, --drain or --without-director")
 	}
 	if o.about, err = readClient(o.Client); err != nil {
 		return err
