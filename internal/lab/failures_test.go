@@ -96,7 +96,7 @@ func (s *scene) begins() *failures {
 //	asked NAMESPACE LEAST MOST  a server answers LEAST to MOST of the next twenty requests
 //	restarts NUMBER HOW FAULT  a row with a restart (stop, kill, restart, upgrade). The table must not change
 //	serving N TIME        waits until N servers are in the table, which stay so for TIME
-//	recover DOWN UP       servers answer checks with 500 in the order DOWN, and two stay. They are well again in
+//	recover DOWN UP       servers answer checks with 500 in the order DOWN, and two stay. They become healthy in
 //	                      the order UP: the table has the healthy ones, and others up to two
 //	awake                 the daemon, which was away, sees from now on what fails
 //	suspends, jumps NUMBER  rows of the daemon and of the clock, see those functions
