@@ -159,7 +159,7 @@ func takeOver(v, was *virtual, refines bool, tell *teller) {
 		v.SendOff(l, tell.now())
 	}
 	byAddr := func(a, b *server) int { return a.Dest.Addr.Compare(b.Dest.Addr) }
-	for _, s := range slices.SortedFunc(slices.Values(was.servers), byAddr) { // so each is noted as the last one
+	for _, s := range slices.SortedFunc(slices.Values(was.servers), byAddr) { // the list of leavers is sorted
 		v.SendOff(judge.Departure{Addr: s.Dest.Addr}, tell.now())
 	}
 	v.depart(was.servers)

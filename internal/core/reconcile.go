@@ -72,7 +72,9 @@ func (w *writer) failed(v *virtual, o judge.Outcome) {
 		return
 	}
 	if !v.retry.SettingsOnly {
-		memoryOf(v, nil).table = v.Have
+		if v.Have != nil {
+			memoryOf(v, nil).table = v.Have
+		}
 		v.Lost() // some of the changes may have been made: the next difference is not an external change
 	}
 	if v.retry.Refusal == "" {

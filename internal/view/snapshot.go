@@ -136,7 +136,7 @@ func (now *Snapshot) Each() iter.Seq2[*Virtual, *Server] {
 type Fallback struct {
 	Server string `json:"server"` // address:port as configured
 	Active bool   `json:"active"` // it serves
-	// as the director last wrote the table; null when it is not there
+	// in the table as it was last known; null when it is not there
 	TableWeight *uint32 `json:"table_weight"`
 	ByHand      bool    `json:"changed_by_hand,omitempty"` // its entry in the table was changed by hand
 	Rule        string  `json:"rule,omitempty"`            // the rule that decided its place
@@ -165,7 +165,7 @@ type Server struct {
 	// maintenance file, or its name without an address
 	Reason      string  `json:"reason,omitempty"`
 	Weight      int     `json:"weight"`                    // as configured
-	InTable     bool    `json:"-"`                         // as the director last wrote the table
+	InTable     bool    `json:"-"`                         // in the table as it was last known
 	Effective   uint32  `json:"-"`                         // weight in the table; 0 when it is not there
 	TableWeight *uint32 `json:"table_weight"`              // the same, or null; filled in later
 	Parts       string  `json:"weight_parts,omitempty"`    // what makes up the weight in the table while it moves
