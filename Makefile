@@ -110,7 +110,7 @@ test-all: export REFERENCE =
 test-all: ldirectord
 	@testdata/servers/install
 	@$(MAKE) lint deletion-test
-	@$(MAKE) -j2 -k --no-print-directory race test-kernel
+	@$(MAKE) -k --no-print-directory test-kernel race
 	@$(MAKE) real-test
 	LONG_TESTS=20s $(call events,long-tests) -count=1 -run '^TestLong' ./checker/protocol
 	@PEERS='http 10' REPEATS=1 WINDOW=2s $(MAKE) --no-print-directory peers

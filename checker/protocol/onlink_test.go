@@ -49,7 +49,7 @@ func TestKernelOnLink(t *testing.T) {
 	} {
 		limit := 20 * time.Second // for results that come at once
 		if c.says == "no answer" {
-			limit = 200 * time.Millisecond
+			limit = time.Second
 		}
 		spec := Spec{Type: "connect", Target: netip.MustParseAddrPort(c.to), Timeout: limit,
 			NegotiateTimeout: limit, OnLink: c.onLink}

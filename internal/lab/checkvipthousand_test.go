@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// A thousand servers are checked through one virtual address. No server goes out after the first pass.
+// A thousand servers are checked through one virtual address. No server goes out after the first pass. How long that
+// takes depends on the machine.
 func TestKernelCheckVIPThousand(t *testing.T) {
 	const servers = 1000
 	l := newTrafficLab(t)
@@ -28,7 +29,7 @@ func TestKernelCheckVIPThousand(t *testing.T) {
 	l.does(path, "start")
 	defer l.does(path, "stop")
 	for strings.Count(l.table(), ":7000 -g -w 1") < servers {
-		if time.Since(began)-l.idle.since(began) > 30*time.Second {
+		if time.Since(began)-l.idle.since(began) > 2*time.Minute {
 			t.Fatalf("%d servers are up\n%s", strings.Count(l.table(), ":7000 -g -w 1"), l.logText())
 		}
 		time.Sleep(200 * time.Millisecond)
@@ -39,7 +40,7 @@ func TestKernelCheckVIPThousand(t *testing.T) {
 		time.Since(read).Round(time.Millisecond))
 	instead := strings.Count(l.logText(), "not checked through")
 	for strings.Count(l.private(), "-a ") < servers {
-		if time.Since(began)-l.idle.since(began) > 60*time.Second {
+		if time.Since(began)-l.idle.since(began) > 3*time.Minute {
 			t.Fatalf("there are %d private services\n%s", strings.Count(l.private(), "-a "), l.logText())
 		}
 		time.Sleep(200 * time.Millisecond)
