@@ -80,8 +80,9 @@ func TestKernelNextServerOfAClient(t *testing.T) {
 	l.until(5*time.Second, "-u 198.51.100.10:5006 -r 192.0.2.23:5000",
 		"-u [2001:db8:1::10]:5005 -r [2001:db8::22]:5000",
 		"-u 198.51.100.10:5004 -r 192.0.2.21:5000 -m -w 1 -x 1")
-	l.sh("ip netns exec %sdir ipvsadm --set 0 0 3600", l.prefix) // else entries end on a slow machine
-	for i := range 12 {                                          // fills the server with u:1
+	// entries last longer than this test, on a slow machine, too
+	l.sh("ip netns exec %sdir ipvsadm --set 0 0 3600", l.prefix)
+	for i := range 12 { // fills the server with u:1
 		l.datagram(fmt.Sprintf("203.0.113.%d:3000", 230+i), "198.51.100.10:5004")
 	}
 	chosen := map[string]map[string]bool{} // the servers of each virtual service
