@@ -319,6 +319,33 @@ func TestSyncEndsWithItsContext(t *testing.T) {
 	}
 }
 
+// A chain that iptables made before the time limit ended it is removed.
+func TestNoChainIsLeftByAnEndedProgram(t *testing.T) {
+	table := newFake()
+	ctx, cancel := context.WithCancel(t.Context())
+	f := open(daemon, late{table, cancel}, newFake())
+	if _, err := f.Sync(ctx, rules(t, "8 192.0.2.10 tcp 80")); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+	if !maps.EqualFunc(table.chains, newFake().chains, slices.Equal) {
+		t.Errorf("left: %s", table.chains)
+	}
+}
+
+// late is ended right after it has made a chain.
+type late struct {
+	*fakeTables
+	end func()
+}
+
+func (l late) run(ctx context.Context, c command) error {
+	if err := l.fakeTables.run(ctx, c); err != nil || c.option != newChain {
+		return err
+	}
+	l.end()
+	return ctx.Err()
+}
+
 // endless lists rules until the context ends.
 type endless struct{ *fakeTables }
 
