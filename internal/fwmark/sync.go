@@ -101,7 +101,8 @@ func (f *family) run(ctx context.Context, commands []command) (failed command, e
 	begun := ""
 	for _, c := range commands {
 		switch err := f.tables.run(ctx, c); {
-		case err != nil && ctx.Err() != nil && c.option == newChain: // iptables may have made it before it was ended
+		case err != nil && ctx.Err() != nil && c.option == newChain:
+			// iptables may have made it before it was ended.
 			_ = f.tables.run(context.WithoutCancel(ctx), command{option: removeChain, chain: c.chain})
 			return c, err
 		case err != nil && begun != "" && c.option != removeChain:
