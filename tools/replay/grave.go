@@ -19,8 +19,9 @@ var harm = regexp.MustCompile(`(?i)requests?\b.*\b(failed|lost)|\blost\b|left af
 	`|client.*\b(answer|got|notices)` +
 	`|\btable (is|was|has|does not have)\b|connections?.*\b(broken|broke)\b|\b[1-9]\d* failed\b`)
 
-// harmless is the heading of a table of results, a line that counts nothing, and what heartbeat warns of at each start.
-var harmless = regexp.MustCompile(`\| requests \||\b0 of \d+ requests\b|Core dumps could be lost`)
+// harmless is the name of a test, the heading of a table of results, a line that counts nothing, and what heartbeat
+// warns of at each start.
+var harmless = regexp.MustCompile(`^=== |^\s*--- |\| requests \||\b0 of \d+ requests\b|Core dumps could be lost`)
 
 // isGrave returns the line for which a failure is final, "" without one.
 func isGrave(output string) string {
@@ -60,12 +61,12 @@ func judge(text []byte) (failed []test, grave string) {
 	result := map[test]string{} // of tests, and under no name of packages
 	output := map[test]string{}
 	for _, e := range events(text) {
-		t := test{e.Package, root(e.Test)}
+		t := test{e.Package, e.Test}
 		switch e.Action {
 		case "start", "run":
-			result[test{e.Package, e.Test}] = "no end"
+			result[t] = "no end"
 		case "pass", "fail", "skip":
-			result[test{e.Package, e.Test}] = e.Action
+			result[t] = e.Action
 		case "output":
 			output[t] += e.Output
 		}
@@ -86,10 +87,12 @@ func judge(text []byte) (failed []test, grave string) {
 			return nil, fmt.Sprintf("%s: %s", t, strings.TrimSpace(line))
 		}
 	}
-	for _, t := range failed {
-		if line := isGrave(output[t]); line != "" {
+	for t, said := range output {
+		if line := isGrave(said); t.name != "" && result[t] == "fail" && line != "" {
 			return nil, fmt.Sprintf("%s: %s", t, line)
 		}
+	}
+	for _, t := range failed {
 		delete(broken, t.pkg)
 	}
 	switch {

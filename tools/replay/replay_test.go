@@ -39,6 +39,7 @@ func TestWhatIsPlayedAgain(t *testing.T) {
 		hangs   = source("H", "r, _, _ := os.Pipe(); r.Read(make([]byte, 1))")
 		skips   = source("S", `if os.Mkdir("s", 0o755) != nil { t.Skip() }; t.Error()`)
 		sub     = source("S", `t.Run("a", testF)`)
+		parts   = source("S", `t.Run("lost", testF); t.Run("b", func(t *testing.T) { t.Log("1 failed") })`)
 		main    = "func TestMain(m *testing.M) { m.Run(); os.Exit(1) }\n"
 		guest   = `func TestMain(m *testing.M) { m.Run(); println("uml-run: the kernel"); os.Exit(125) }` + "\n"
 	)
@@ -70,7 +71,8 @@ func TestWhatIsPlayedAgain(t *testing.T) {
 		"none of requests":   {source: good + fails("TestF", "0 of 80 requests failed"), flaky: "x TestF\n"},
 		"a heading": {source: good + fails("TestF", "| fault | requests | failed |"),
 			flaky: "x TestF\n"},
-		"a wrong table": {source: fails("TestF", "the table is\\n10.1.0.1:80"), says: "the table is"},
+		"a part that passes": {source: parts + fails("testF", "no"), flaky: "x TestS\n"},
+		"a wrong table":      {source: fails("TestF", "the table is\\n10.1.0.1:80"), says: "the table is"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
