@@ -36,8 +36,8 @@ func AddrOf(l net.Listener) netip.AddrPort { return l.Addr().(*net.TCPAddr).Addr
 
 // Serve serves each client in a goroutine of its own. Listener and connections end with the test at the latest.
 func Serve(t testing.TB, l net.Listener, serve func(net.Conn)) {
-	var mu sync.Mutex // guards open
-	open := map[net.Conn]bool{}
+	var mu sync.Mutex // guards open and over
+	open, over := map[net.Conn]bool{}, false
 	var all sync.WaitGroup
 	end := func(c net.Conn) {
 		mu.Lock()
@@ -53,6 +53,9 @@ func Serve(t testing.TB, l net.Listener, serve func(net.Conn)) {
 			}
 			mu.Lock()
 			open[c] = true
+			if over { // the test ended while it was accepted
+				c.Close()
+			}
 			mu.Unlock()
 			all.Go(func() {
 				defer end(c)
@@ -63,6 +66,7 @@ func Serve(t testing.TB, l net.Listener, serve func(net.Conn)) {
 	t.Cleanup(func() {
 		l.Close()
 		mu.Lock()
+		over = true
 		for c := range open {
 			c.Close()
 		}
