@@ -77,8 +77,8 @@ func (l *lab) tableOf(config string) string {
 	return l.table()
 }
 
-// keepalivedTable starts keepalived, and returns its table as soon as that is as wanted, or else the last one of three
-// seconds.
+// keepalivedTable starts keepalived, and returns its table as soon as that is as wanted, or else three seconds after it
+// had its first entry.
 func (l *lab) keepalivedTable(path, want string) (got string) {
 	l.t.Helper()
 	pid := func(name string) string { return filepath.Join(l.dir, name) }
@@ -92,9 +92,12 @@ func (l *lab) keepalivedTable(path, want string) (got string) {
 		_ = cmd.Process.Signal(os.Interrupt)
 		_ = cmd.Wait()
 	}()
-	for end := time.Now().Add(3 * time.Second); got != want &&
-		time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		got = l.table()
+	began := time.Now()
+	for empty := began; got != want && time.Since(empty) < 3*time.Second && time.Since(began) < 20*time.Second; {
+		if got = l.table(); got == "" {
+			empty = time.Now()
+		}
+		time.Sleep(5 * time.Millisecond)
 	}
 	return got
 }
