@@ -38,7 +38,7 @@ func (o *course) begin() (active, other *machine) {
 // moves has the address go to a director, and measures. It reports whether it went.
 func (o *course) moves(event string, to, from *machine, happen func()) bool {
 	o.t.Helper()
-	begun, exposure := time.Now(), o.watch()
+	begun, exposure, role := time.Now(), o.watch(), from.role()
 	happen()
 	lost := false
 	await(o.t, eventTime, "address on "+to.name, func() bool {
@@ -54,6 +54,10 @@ func (o *course) moves(event string, to, from *machine, happen func()) bool {
 	gap, exposed := o.client.gap(begun), exposure.end()
 	o.t.Logf("%s: a gap of %.1f s, %.1f s of it with the address and without the table", event, gap.Seconds(),
 		exposed.Seconds())
+	if from.alive && role != "" && from.ignores(role) {
+		o.result.late = append(o.result.late, event+": keepalived ended its script before that had begun")
+		return false
+	}
 	o.result.add(o.way, event, gap, exposed, o.limit)
 	o.serves(to, from)
 	return true
