@@ -93,11 +93,11 @@ func (l *lab) keepalivedTable(path, want string) (got string) {
 		_ = cmd.Wait()
 	}()
 	began := time.Now()
-	for empty := began; got != want && time.Since(empty) < 3*time.Second && time.Since(began) < 20*time.Second; {
+	for empty := began; got != want && time.Since(empty) < 3*time.Second &&
+		time.Since(began) < 20*time.Second; time.Sleep(5 * time.Millisecond) {
 		if got = l.table(); got == "" {
 			empty = time.Now()
 		}
-		time.Sleep(5 * time.Millisecond)
 	}
 	return got
 }
