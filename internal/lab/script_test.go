@@ -145,6 +145,13 @@ func (s *scene) has(is bool, text string, parts []string) {
 	}
 }
 
+// measure notes how long each log is.
+func (s *scene) measure() {
+	for _, log := range testkit.Must(filepath.Glob(s.dir + "/*log"))(s.t) {
+		s.marks[filepath.Base(log)] = len(testkit.Read(s.t, log))
+	}
+}
+
 // lines replaces the names of files by their lines.
 func (s *scene) lines(args []string) (lines []string) {
 	for _, arg := range args {

@@ -3,6 +3,7 @@ package lab
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -52,7 +53,8 @@ type scene struct {
 //	in NAMESPACE ARG…     runs any program; it succeeds
 //	shown TIME TEXT NAMESPACE ARG…  waits until a program shows a text
 //	[!] prints TEXT…      the last of these printed each text, or none; white space counts as one blank
-//	mark                  from now on only later lines of the logs count
+//	mark                  from now on only later lines of the logs count; waits until they are written: the daemon
+//	                      changes the table and says so afterwards
 //	[!] logs FILE TEXT…   waits until a log has each text, or has none now; a file may have the texts
 //	changes N             the log has N changes of the table
 //	until TIME LINE…      waits until the table has these lines, and not those after "no "; a file may have them
@@ -109,10 +111,15 @@ var steps = map[string]func(s *scene, args []string){
 	},
 	"prints": func(s *scene, args []string) { s.has(s.is, unfold(s.said), s.lines(args)) },
 	"mark": func(s *scene, _ []string) {
-		s.since = time.Now()
-		for _, log := range testkit.Must(filepath.Glob(s.dir + "/*log"))(s.t) {
-			s.marks[filepath.Base(log)] = len(testkit.Read(s.t, log))
+		for n := 0; n < 20; n++ {
+			before := maps.Clone(s.marks)
+			s.measure()
+			if n > 0 && maps.Equal(s.marks, before) {
+				break
+			}
+			time.Sleep(300 * time.Millisecond)
 		}
+		s.since = time.Now()
 	},
 	"logs": func(s *scene, args []string) {
 		since := s.marks[args[0]]
