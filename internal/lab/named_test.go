@@ -17,7 +17,8 @@ func TestKernelLists(t *testing.T) { newLabOf(t, 4).play("lists") }
 func TestKernelNames(t *testing.T) { newLabOf(t, 4).play("names") }
 
 // lately is how long a server may keep its weight after a list without it: the list must be still for a second, and a
-// file that is cut or can not be written keeps the one before in force meanwhile.
+// file that is cut or can not be written keeps the one before in force meanwhile. The time that a daemon needs to start
+// comes on top.
 const lately = 8 * time.Second
 
 // names notes that these servers are named from now on, and no others.
@@ -35,11 +36,11 @@ func (s *scene) names(servers []string) {
 
 // looks reads the table until the script ends, and tells each server with a weight that was not named lately.
 func (s *scene) looks() {
-	end, looked := make(chan struct{}), make(chan int)
+	end, looked, limit := make(chan struct{}), make(chan int), lately+s.started
 	go func() {
 		times := 0
 		for ; every(end, 20*time.Millisecond); times++ {
-			s.look()
+			s.look(limit)
 		}
 		looked <- times
 	}()
@@ -51,13 +52,13 @@ func (s *scene) looks() {
 	})
 }
 
-func (s *scene) look() {
+func (s *scene) look(limit time.Duration) {
 	for _, service := range s.read() {
 		for _, d := range service.Dests {
 			addr := d.Addr.String()
 			named, ever := s.named.Load(addr)
 			left, _ := named.(time.Time)
-			late := !left.IsZero() && time.Since(left)-s.idle.since(left) > lately
+			late := !left.IsZero() && time.Since(left)-s.idle.since(left) > limit
 			if d.Weight > 0 && (!ever || late) {
 				s.t.Errorf("%s has weight %d; named until %v", addr, d.Weight, left)
 				s.named.Store(addr, time.Time{}) // told once

@@ -26,6 +26,7 @@ type scene struct {
 	is        bool           // the command has no !
 	said      string         // by the last command
 	since     time.Time      // of `mark`
+	started   time.Duration  // how long the last start took
 	marks     map[string]int // the length of each log then
 	was       string         // the table at `remember`
 	made      string         // the private services at `private`
@@ -95,7 +96,12 @@ var steps = map[string]func(s *scene, args []string){
 			s.file(args[1], text)
 		}
 	},
-	"does":       func(s *scene, args []string) { s.runs(0, "ldirectord.cf", args) },
+	"does": func(s *scene, args []string) {
+		began := time.Now()
+		if s.runs(0, "ldirectord.cf", args); args[0] == "start" {
+			s.started = time.Since(began)
+		}
+	},
 	"exits":      func(s *scene, args []string) { s.runs(s.number(args[0]), "ldirectord.cf", args[1:]) },
 	"ldirectord": func(s *scene, args []string) { s.runs(0, args[0], args[1:]) },
 	"signal": func(s *scene, args []string) {
