@@ -118,7 +118,7 @@ test-all: ldirectord
 	@ended=0; $(MAKE) -k manager-test-1 manager-test-2 || ended=$$?; \
 		$(MAKE) -j2 -k -O all-chaos conformance bare-test package-test systemd-test || ended=$$?; \
 		exit $$ended
-	@$(MAKE) fuzz FUZZTIME=20000x
+	@$(MAKE) fuzz FUZZTIME=5000x
 
 # Tests of one goroutine: the race detector finds nothing there, and took a third of its time for them. They run without it.
 ALONE = Walk|StoriesStay|GuardInEveryOrder|PlainWords|LinksLeadSomewhere|PatternsMeanWhatTheyMeanToPerl|EnginesAgree|ReceiveDecidesAsPerlOnRandomPatterns|$\
