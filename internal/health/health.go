@@ -35,7 +35,7 @@ type Rule struct {
 // gives the following one.
 type Health struct {
 	State  State
-	primed bool   // window is filled
+	of     uint8  // how many results window has
 	Streak int32  // results in a row against State
 	window uint64 // the last results, newest in bit 0, 1 for a success
 }
@@ -52,6 +52,9 @@ func (h Health) Next(ok bool, r Rule) Health {
 	if r.Of > 0 {
 		return h.slide(ok, r)
 	}
+	if h.of > 0 { // a reload took the window rule away
+		h = Assume(h.State)
+	}
 	if ok == (h.State == Up) {
 		h.Streak = 0
 		return h
@@ -65,12 +68,10 @@ func (h Health) Next(ok bool, r Rule) Health {
 // slide is Next under a window rule. Results before the window's first count like the state that they led to.
 func (h Health) slide(ok bool, r Rule) Health {
 	mask := uint64(1)<<(r.Of-1)<<1 - 1
-	if !h.primed {
-		h.primed = true
-		if h.State == Up {
-			h.window = mask
-		}
+	if h.State == Up {
+		h.window |= mask &^ (uint64(1)<<h.of - 1)
 	}
+	h.of = uint8(r.Of)
 	h.window = h.window << 1 & mask
 	if ok {
 		h.window |= 1

@@ -43,6 +43,39 @@ func TestNext(t *testing.T) {
 	}
 }
 
+// A reload gives a server another rule. What its results were before counts on, and results that are not known count
+// like its state.
+func TestAReloadChangesTheRule(t *testing.T) {
+	window := func(need, of int) Rule { return Rule{Fall: 1, Rise: 1, Need: need, Of: of} }
+	for _, c := range []struct {
+		name          string
+		before, after Rule
+		results, then string
+		want          string
+	}{
+		{"a larger window", window(2, 3), window(8, 10), "+++", "+--", "uuu"},
+		{"what failed counts on", window(2, 3), window(8, 10), "++-", "--", "ud"},
+		{"a larger window of a server that is down", window(2, 3), window(3, 4), "--", "+++", "ddu"},
+		{"the widest", window(2, 3), window(64, 64), "+++", "+-", "ud"},
+		{"a smaller window", window(8, 10), window(2, 3), "-+++++", "+-", "uu"},
+		{"no window any more", window(7, 10), Rule{Fall: 3, Rise: 1}, "-+-+-+", "--+---", "uuuuud"},
+		{"and one again", Rule{Fall: 3, Rise: 1}, window(2, 3), "--+--", "-+-", "uud"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := Assume(Up)
+			for _, r := range c.results {
+				h = h.Next(r == '+', c.before)
+			}
+			var got strings.Builder
+			for _, r := range c.then {
+				h = h.Next(r == '+', c.after)
+				got.WriteByte(h.State.String()[0])
+			}
+			testkit.Equal(t, got.String(), c.want, "the states")
+		})
+	}
+}
+
 func TestSoftCountsTowardsTheLimit(t *testing.T) {
 	h, r := Assume(Up), Rule{Fall: 4, Rise: 1}
 	for i := 1; i < 4; i++ {
