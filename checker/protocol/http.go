@@ -247,7 +247,7 @@ func (at *trail) walk(begun *wire.Conn) (seen string, err error) {
 		at.foreign = at.hop.away && followed > 0
 		a, err := at.exchange(begun)
 		if part := begun.InLoop(); part != nil && err == nil &&
-			(at.redirects(&a, followed) || at.receive.re.Heavy(a.body)) {
+			(at.redirects(&a, followed) || at.receive.isHeavy(a.body) || at.wants.isHeavy(a.field)) {
 			part.Waits = true
 			return "", wire.ErrWaits
 		}

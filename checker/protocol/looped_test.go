@@ -94,6 +94,29 @@ func TestTheLoopSendsLongRequests(t *testing.T) {
 	}
 }
 
+// A goroutine searches a header that takes a slot. The loop does not wait for one, so other checks are made.
+func TestTheLoopSearchesNoHeaderThatTakesLong(t *testing.T) {
+	limits := NewMatching()
+	for range cap(limits.quick.slots) {
+		limits.quick.slots <- struct{}{}
+	}
+	addr := serve(t, saying(okHead+"X-Version: 7\r\nContent-Length: 0\r\n\r\n")).addr
+	slow, quick := httpSpec(addr, ""), httpSpec(addr, "")
+	slow.ReceiveHeader = "X-Version: ^(?=7)"
+	ctx, stop := context.WithTimeout(t.Context(), inTime)
+	defer stop()
+	passed := 0
+	RunPool(ctx, []Timed{{time.Minute, build(t, slow, &Env{Matching: limits})},
+		{20 * time.Millisecond, build(t, quick, nil)}}, func(which int, r Result) {
+		if passed += which; passed == 5 {
+			stop()
+		}
+	})
+	if passed < 5 {
+		t.Errorf("%d checks passed beside the slow one", passed)
+	}
+}
+
 // echoes is a pinger whose replies come after a time, or never.
 type echoes struct {
 	answers time.Duration // 0: never

@@ -95,6 +95,9 @@ func (m *matcher) match(ctx context.Context, text []byte) (bool, error) {
 	return s.match(text)
 }
 
+// isHeavy reports whether the search of a text may have to wait for a slot. Without a pattern there is none.
+func (m *matcher) isHeavy(text []byte) bool { return m != nil && m.re.Heavy(text) }
+
 // String is the pattern in messages.
 func (m *matcher) String() string { return "/" + wire.Show(m.pattern) + "/" }
 
