@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"ldirectord/checker/wire"
@@ -97,6 +98,11 @@ func (r *answerReader) broken(part string, err error) error {
 	return wire.ReadFault(part, r.header+r.in.Buffered() > 0, r.timeout, err)
 }
 
+// isOver reports whether a server has ended the connection. One that left our request unread resets it.
+func (r *answerReader) isOver(err error) bool {
+	return err == io.EOF || wire.IsOneOf(err, syscall.ECONNRESET) && r.waited <= longTurn
+}
+
 // answer reads the header of the final answer.
 func (r *answerReader) answer() (httpAnswer, error) {
 	for {
@@ -158,6 +164,8 @@ func (r *answerReader) headerLine() (line []byte, err error) {
 		case err == bufio.ErrBufferFull:
 			line = append(line, part...)
 			continue
+		case r.isOver(err) && len(line)+len(part) == 0: // a script that writes no empty line after its header
+			return nil, nil
 		case err != nil:
 			return nil, r.broken("the header", err)
 		case line == nil:
@@ -238,7 +246,7 @@ func (r *answerReader) readBody(a *httpAnswer) (err error) {
 		}
 	default:
 		err = r.read(r.in, maxText, r.src)
-		if a.cut = err == nil; err == io.EOF {
+		if a.cut = err == nil; r.isOver(err) {
 			err = nil
 		} else if err != nil {
 			err = r.brokenBody(err)

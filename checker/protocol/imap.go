@@ -66,7 +66,7 @@ func (d *dialogue) askIMAP(command, line string, tags ...string) (string, error)
 	for ; err == nil; answer, err = d.Line("the answer to " + command) {
 		tag, _, _ := strings.Cut(answer, " ")
 		switch {
-		case slices.Contains(tags, tag):
+		case slices.Contains(tags, tag), imapStatus(answer, "*") == "BYE":
 			return answer, nil
 		case tag != "*":
 			return "", d.NotProtocol("IMAP", answer)

@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/md5"
 	"encoding/binary"
@@ -224,7 +225,7 @@ func (c *pgsqlCheck) run(f *pgproto3.Frontend) (rows int, first []byte, err erro
 	for {
 		message, err := f.Receive()
 		if err != nil {
-			return rows, first, err
+			return rows, first, cmp.Or(failure, err)
 		}
 		switch m := message.(type) {
 		case *pgproto3.RowDescription:

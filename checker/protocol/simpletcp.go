@@ -70,9 +70,10 @@ func (c *simpleTCP) overTCP(ctx context.Context, a *simpleAnswer) error {
 	lines := bufio.NewReader(io.LimitReader(tcp, maxSimpleAnswer))
 	for {
 		line, err := lines.ReadBytes('\n')
-		ended := errors.Is(err, io.EOF)
+		begun := a.received > 0 || len(line) > 0
+		ended := errors.Is(err, io.EOF) || begun && errors.Is(err, syscall.ECONNRESET) // it left our request unread
 		if err != nil && !ended {
-			return wire.ReadFault("the answer", a.received > 0 || len(line) > 0, c.timeout, err)
+			return wire.ReadFault("the answer", begun, c.timeout, err)
 		}
 		found, err := a.look(line)
 		if err == nil {
