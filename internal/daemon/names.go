@@ -115,15 +115,26 @@ func (f *configFile) refine(ctx context.Context, list []resolve.Name) bool {
 
 // remember keeps the addresses of the names, for when they can't be looked up.
 func (f *configFile) remember() {
-	list := f.current.Config.Names
-	f.d.tally.setNames(list, f.current.Sum)
-	f.d.failed(notify.HookFailed, "Addresses of names can't be kept", resolve.File(f.d.lock.Names).Write(list))
+	f.d.tally.setNames(f.current.Config.Names, f.current.Sum)
+	err := resolve.File(f.d.lock.Names).Write(f.names())
+	f.d.failed(notify.HookFailed, "Addresses of names can't be kept", err)
 }
 
-// inService returns the names of the configuration in force. Their earlier addresses are those that still have servers
-// in service; if that is unknown, all of them.
-func (f *configFile) inService(ctx context.Context) resolve.Known {
+// names are those of the configuration in force, and of the one that comes back unless it is confirmed.
+func (f *configFile) names() []resolve.Name {
 	list := slices.Clone(f.current.Config.Names)
+	if f.trial == nil {
+		return list
+	}
+	known := resolve.Index(list)
+	return append(list, slices.DeleteFunc(slices.Clone(f.trial.names),
+		func(n resolve.Name) bool { return known[n.Key].Addr.IsValid() })...)
+}
+
+// inService returns these names. Their earlier addresses are those that still have servers in service; if that is
+// unknown, all of them.
+func (f *configFile) inService(ctx context.Context) resolve.Known {
+	list := f.names()
 	if len(resolve.Followed(list)) == 0 {
 		return resolve.Index(list)
 	}

@@ -58,6 +58,7 @@ type request struct {
 	auto   bool         // the file has changed, or a certificate was renewed
 	empty  bool         // a file without a virtual service is meant
 	lists  lists        // those to take; nil: they are read
+	again  bool         // it was refused before, which is reported
 	answer chan<- error // buffered for one answer
 
 	within   time.Duration // for how long a configuration is on trial; 0: not at all
@@ -333,7 +334,9 @@ func (f *configFile) take(ctx context.Context, text []byte, err error, r request
 			why = fmt.Sprintf("the daemon ends: %v", err)
 		}
 	}
-	f.d.tally.reread(why)
+	if why == "" || !r.again {
+		f.d.tally.reread(why)
+	}
 	if why == "" {
 		f.inForce = sha256.Sum256(text)
 	}
@@ -373,6 +376,9 @@ func (f *configFile) prepare(ctx context.Context, text []byte, r request) (l *Lo
 	l = f.d.Config.prepare(ctx, text, o)
 	if ctx.Err() != nil {
 		return l, "the daemon ends"
+	}
+	if r.again && l.Plan == nil {
+		return l, l.Refusals()[0]
 	}
 	for _, d := range l.Found.ForLog() {
 		kind := notify.ConfigWarning

@@ -10,6 +10,7 @@ import (
 
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/notify"
+	"ldirectord/internal/resolve"
 	"ldirectord/internal/runfile"
 	"ldirectord/internal/view"
 )
@@ -20,12 +21,16 @@ type trial struct {
 	text   []byte // of the configuration
 	former []byte // the text that comes back
 	lists  lists  // its lists
+	names  []resolve.Name
 	via    Via
 	up     map[lvs.Backend]bool // the servers that were up before
 	since  time.Time            // when it came into force
 	until  time.Time            // it may be confirmed
 	seen   map[oneCheck]bool    // checks with a result since then
 	failed map[lvs.Backend]bool // servers with such a first result that is a failure
+	why    string               // the former one comes back; "" while the trial lasts
+	refuse string               // why it was refused at the last try
+	pause  time.Duration        // after which it is tried again, at until
 }
 
 // oneCheck is a check of a server; the name is "" of the only one.
@@ -135,6 +140,7 @@ func (f *configFile) try(ctx context.Context, r request) error {
 	}
 	r.trial = newTrial(r.within, before)
 	r.trial.former, r.trial.lists, r.trial.via = former, f.current.Lists, r.via
+	r.trial.names = f.current.Config.Names
 	return f.reload(ctx, r)
 }
 
@@ -154,6 +160,7 @@ func (f *configFile) confirm() error {
 	f.follow(nil)
 	f.d.say(notify.ConfigConfirmed, "The configuration is confirmed")
 	f.keepGood(t.text)
+	f.remember()
 	return nil
 }
 
@@ -167,22 +174,36 @@ func (f *configFile) follow(t *trial) {
 	f.d.tally.setTrial(until)
 }
 
-// lookAtTrial puts the former configuration in force again if it is time.
+// lookAtTrial puts the former configuration in force again if it is time. One that is refused is tried again.
 func (f *configFile) lookAtTrial(ctx context.Context) {
 	t := f.trial
-	now, err := f.d.director.Snapshot(ctx)
-	if err != nil {
-		return // the daemon ends
-	}
-	t.note(now)
-	why := t.failure(now, time.Now())
-	if why == "" {
+	if t.why == "" {
+		now, err := f.d.director.Snapshot(ctx)
+		if err != nil {
+			return // the daemon ends
+		}
+		t.note(now)
+		if t.why = t.failure(now, time.Now()); t.why == "" {
+			return
+		}
+		f.d.failed(notify.KeepFailed, "Why the configuration was taken back can't be kept",
+			f.refuseAgain(t.text, t.why))
+		f.d.say(notify.ConfigTakenBack, "The former configuration comes back: %s", t.why)
+	} else if time.Now().Before(t.until) {
 		return
 	}
-	f.follow(nil)
-	f.d.failed(notify.KeepFailed, "Why the configuration was taken back can't be kept", f.refuseAgain(t.text, why))
-	f.d.say(notify.ConfigTakenBack, "The former configuration comes back: %s", why)
-	if f.take(ctx, t.former, nil, request{via: t.via, empty: true, lists: t.lists}) == "" && f.sum != f.inForce {
-		f.d.tally.setBack(why)
+	r := request{via: t.via, empty: true, lists: t.lists, again: t.refuse != ""}
+	switch refuse := f.take(ctx, t.former, nil, r); {
+	case refuse == "" && f.sum != f.inForce:
+		f.d.tally.setBack(t.why)
+	case refuse == "" || ctx.Err() != nil:
+	default:
+		if refuse != t.refuse {
+			f.d.refused("the former configuration can't come back, and is tried again unless the command " +
+				"confirm comes: " + refuse)
+		}
+		t.refuse, t.pause = refuse, min(max(2*t.pause, minLookupRetry), maxLookupRetry)
+		t.until = time.Now().Add(t.pause)
+		f.follow(t)
 	}
 }
