@@ -305,24 +305,29 @@ func (c *Core) Stop(now time.Time, t Table) {
 	c.announcer.end()
 }
 
-// Clear removes the virtual services that have cleanstop from the table.
-func (c *Core) Clear(now time.Time) {
+// Clear removes the virtual services that have cleanstop from the table. It returns those that may still be there.
+func (c *Core) Clear(now time.Time) (left []lvs.Key) {
 	c.tell.tick(now)
 	c.remover.purge()
-	reported, left := map[string]bool{}, 0
+	reported, unsent := map[string]bool{}, 0
+	left = keysOf(c.purges)
 	for _, v := range c.ours {
 		switch o := c.writer.leave(v, reported); {
+		case o.Err == nil:
+			continue
 		case o.Answer == judge.Unsent:
-			left++
-		case o.Err != nil:
+			unsent++
+		default:
 			c.writer.failed(v, o)
 		}
+		left = append(left, v.Key())
 	}
-	if left > 0 {
+	if unsent > 0 {
 		c.tell.emit(notify.Event{Kind: notify.TableError, Reason: errSilent.Error(),
 			Text: fmt.Sprintf("Table change failed: %d more virtual services could not be removed: %v",
-				left, errSilent)})
+				unsent, errSilent)})
 	}
+	return left
 }
 
 // RulesLeft are the mark rules that stay after a stop. Any: they have to be set.

@@ -170,7 +170,9 @@ func (w *world) does(verb, of string) {
 	case "stop":
 		w.End(w.now)
 		w.Stop(w.now, w)
-		w.Clear(w.now)
+		for _, left := range w.Clear(w.now) {
+			w.note("left %s", left.ID())
+		}
 	case "order": // of a server, with a weight
 		kind, weight, _ := strings.Cut(more, " ")
 		w.Order(w.now, orders.All{lvs.At("tcp:10.1.0.1:80", realAt(first)): {Kind: orders.Kind(kind),

@@ -224,7 +224,11 @@ func (d *daemon) leave(by endedBy) error {
 	d.end(by)
 	err := d.awaitEnd(by)
 	if errors.Is(err, by) { // its virtual services are free for others
-		d.record(func(s *instance.State) { s.Virtuals, s.Waits = nil, nil })
+		d.record(func(s *instance.State) {
+			if s.Virtuals, s.Waits = d.director.Left(), nil; len(s.Virtuals) > 0 {
+				s.Phase = instance.HandedOver // the next daemon removes them
+			}
+		})
 	}
 	return err
 }

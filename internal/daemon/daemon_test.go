@@ -1,15 +1,22 @@
 package daemon
 
 import (
+	"context"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"ldirectord/checker/icmp"
+	"ldirectord/internal/director"
 	"ldirectord/internal/instance"
+	"ldirectord/internal/lvs"
 	"ldirectord/internal/testkit"
+	"ldirectord/ipvsctl"
+	"ldirectord/parser"
 )
 
 func TestMain(m *testing.M) {
@@ -34,6 +41,53 @@ func TestAHandoverWaitsShortlyForCommands(t *testing.T) {
 	if commandsEnd("TERM") != hooksTimeout {
 		t.Error("a stop leaves its commands less time")
 	}
+}
+
+// What a stop could not remove is recorded for the next daemon, which removes it; what it could is free for others.
+func TestAStopRecordsWhatIsLeft(t *testing.T) {
+	env := NewEnvironment(icmp.NewPinger())
+	defer env.Close()
+	text := []byte("virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = on\n" +
+		"virtual = 10.1.0.2:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = on\n")
+	for stays, want := range map[string]string{"": "ending", "10.1.0.2:80": "handed over 10.1.0.2:80"} {
+		i := instance.New(t.TempDir(), instance.Daemon{Path: "/a.cf", Table: "memory", NetNS: instance.NetNS()},
+			"a.cf")
+		lock := testkit.Must(i.Acquire(t.Context(), ""))(t)
+		l := Source{Checks: env}.prepare(t.Context(), text, parser.Options{})
+		synctest.Test(t, func(t *testing.T) {
+			d := &daemon{Options: Options{Manager: &ServiceManager{}, Loaded: l}, lock: lock,
+				ended: make(chan error, 1)}
+			d.siblings, d.claims = &siblings{d: d}, newClaims(d)
+			d.director = director.New(director.Deps{Claims: d.claims,
+				Table: keepsTable{ipvsctl.NewMemory(nil), stays}})
+			ctx, end := context.WithCancelCause(t.Context())
+			d.end = end
+			go func() { d.ended <- d.director.Run(ctx, l.Plan) }()
+			<-d.director.Settled()
+			testkit.Equal(t, d.leave("TERM"), error(endedBy("TERM")))
+		})
+		s := testkit.Must(i.State())(t)
+		got := string(s.Phase)
+		for _, k := range s.Virtuals {
+			got += " " + k.Addr.String()
+		}
+		testkit.Equal(t, got, want)
+	}
+}
+
+// keepsTable refuses to remove one virtual service.
+type keepsTable struct {
+	*ipvsctl.Memory
+	stays string
+}
+
+func (k keepsTable) Do(ctx context.Context, ops ...lvs.Op) []error {
+	for _, op := range ops {
+		if op.Kind == lvs.DelService && op.Key.Addr.String() == k.stays {
+			return slices.Repeat([]error{syscall.EPERM}, len(ops))
+		}
+	}
+	return k.Memory.Do(ctx, ops...)
 }
 
 // When the director hangs at the end, the daemon ends without it, and the record of what is in the table is kept.

@@ -67,6 +67,7 @@ type Director struct {
 	claims    <-chan struct{}   // nil: there are no other daemons
 	changes   <-chan struct{}   // of addresses and devices; nil: of no interest
 	awaiting  []chan<- struct{} // callers that wait for a demotion or for mark rules
+	left      []lvs.Key         // see Left
 }
 
 // New returns a director. It does nothing before Run.
@@ -120,6 +121,9 @@ func (d *Director) Run(ctx context.Context, p *plan.Plan) error {
 	d.stop(ctx)
 	return nil
 }
+
+// Left are the virtual services that a stop could not remove. It is called after Run.
+func (d *Director) Left() []lvs.Key { return d.left }
 
 // loop gives the core each event, and carries out what it decides.
 func (d *Director) loop(ctx context.Context, e core.Effects) {

@@ -24,7 +24,7 @@ func (d *Director) stop(ended context.Context) {
 		d.core.Stop(time.Now(), d.table(ctx))
 		d.withdraw(ctx)
 		d.hooks.wait(ctx, core.HooksTimeout)
-		d.core.Clear(time.Now())
+		d.left = d.core.Clear(time.Now())
 		d.settle(ctx)
 	}
 	if !d.rules.isOver(ctx) {

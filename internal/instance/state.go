@@ -22,7 +22,7 @@ type Phase string
 const (
 	Running    Phase = "running"
 	Ending     Phase = "ending"
-	HandedOver Phase = "handed over" // it stopped and left its table to the next one
+	HandedOver Phase = "handed over" // it stopped and left its table, or the rest of it, to the next one
 )
 
 // Supervisor is the program that runs a daemon in the foreground and must start the next one: a systemd unit by its
