@@ -148,8 +148,9 @@ type listWatch struct {
 	since    map[string]time.Time // since when a list has lost too many servers
 	reported lists                // as they were read last, with their trouble
 	reading  chan lists           // gets those that are read now; nil: none are
-	asked    time.Time            // when names were looked up again
-	retry    time.Duration        // after which they are while one has no good answer; 0: all have one
+	refused  bool                 // those that were read last were refused, which may be due to another file
+	asked    time.Time            // when lists were looked at again whose files have not changed
+	retry    time.Duration        // after which they are while one can't be used; 0: all can
 }
 
 func newListWatch() listWatch {
@@ -166,15 +167,15 @@ func (w *listWatch) versions(of lists) map[string]fileStamp {
 }
 
 // due are the lists to read, and whether each is guarded: files that have changed and have then stayed the same, names
-// if it is time, and lists that have lost too many servers for so long.
+// and lists that could not be used if it is time, and lists that have lost too many servers for so long.
 func (w *listWatch) due(wait, every time.Duration) map[string]bool {
 	due := map[string]bool{}
 	asks, files := w.asks(every), w.versions(w.reported)
-	for id := range w.reported {
+	for id, list := range w.reported {
 		now, since := files[id], w.since[id]
 		isOld := !since.IsZero() && time.Since(since) >= wait
-		isChanged := now.same(w.seen[id]) && !now.same(w.read[id])
-		if isOld || isChanged || asks && isName(id) {
+		again := asks && (w.refused || list.Trouble != "" || every > 0 && isName(id))
+		if isOld || now.same(w.seen[id]) && (again || !now.same(w.read[id])) {
 			w.read[id], due[id] = now, !isOld
 		}
 		w.seen[id] = now
@@ -182,7 +183,7 @@ func (w *listWatch) due(wait, every time.Duration) map[string]bool {
 	return due
 }
 
-// asks reports whether it is time to look names up.
+// asks reports whether it is time to look at lists again whose files have not changed.
 func (w *listWatch) asks(every time.Duration) bool {
 	wait := cmp.Or(w.retry, every)
 	if wait == 0 || time.Since(w.asked) < wait-pollInterval/2 { // a look is never quite on time
@@ -224,7 +225,8 @@ func (f *configFile) takeLists(ctx context.Context, now lists) {
 			f.d.say(notify.ConfigChanged, "List %s has changed", id)
 		}
 	}
-	if changed && f.take(ctx, f.current.Text, nil, request{auto: true, lists: now}) != "" {
+	w.refused = changed && f.take(ctx, f.current.Text, nil, request{auto: true, lists: now}) != ""
+	if w.refused {
 		w.retry = maxLookupRetry // the daemon would refuse it again
 	}
 }
@@ -240,7 +242,7 @@ func (f *configFile) reportLists(now lists) {
 			w.since[id] = time.Now()
 		}
 		trouble, was := now[id].Trouble, w.reported[id].Trouble
-		asksAgain = asksAgain || trouble != "" && isName(id)
+		asksAgain = asksAgain || trouble != ""
 		switch {
 		case trouble == was:
 		case trouble != "":
@@ -260,7 +262,7 @@ func (f *configFile) reportLists(now lists) {
 // adoptLists notes the lists in force, and keeps the good ones for the next start. One that is new here is soon read
 // again: it may have changed since it was read.
 func (f *configFile) adoptLists() {
-	f.lists.reading = nil
+	f.lists.reading, f.lists.refused = nil, false
 	f.d.tally.forget(notify.KeepFailed)
 	for id, list := range f.current.Lists {
 		if list.Trouble == "" {

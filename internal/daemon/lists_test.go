@@ -13,6 +13,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"ldirectord/checker/icmp"
+	"ldirectord/internal/notify"
 	"ldirectord/internal/resolve"
 	"ldirectord/internal/testkit"
 	"ldirectord/internal/testkit/nameserver"
@@ -112,43 +114,112 @@ func TestAListThatChangedDuringTheStartIsRead(t *testing.T) {
 	}
 }
 
-// Names are looked up at the interval of resolve, and sooner while one has no good answer: after a second, then after
-// twice as long, and so on. A file that is called as the list of a name changes nothing.
-func TestWhenNamesAreLookedUp(t *testing.T) {
+// Names are looked up at the interval of resolve. Lists that can't be used are read sooner, also those of files that
+// have not changed: after a second, then after twice as long, and so on; those that were refused with the rest after a
+// minute. A file that is called as the list of a name changes nothing.
+func TestWhenListsAreReadAgain(t *testing.T) {
 	t.Chdir(t.TempDir())
+	const grows, grows30 = "1 3 7 15 31 63 123", "1 3 7 15 31 61 91 121"
 	for _, row := range []struct {
-		every   time.Duration
-		trouble bool
-		want    string // the seconds
+		every      time.Duration
+		trouble    string // of the list: name, file, refused
+		name, file string // the seconds
 	}{
-		{0, false, ""},
-		{30 * time.Second, false, "30 60 90 120"},
-		{0, true, "1 3 7 15 31 63 123"},
-		{30 * time.Second, true, "1 3 7 15 31 61 91 121"},
+		{0, "", "", ""},
+		{30 * time.Second, "", "30 60 90 120", ""},
+		{0, "name", grows, ""},
+		{30 * time.Second, "name", grows30, ""},
+		{0, "file", "", grows},
+		{30 * time.Second, "file", grows30, grows30},
+		{0, "refused", "60 120", "60 120"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			w := newListWatch()
-			w.reported, w.asked = lists{"web (IPv4)": {}, "/web": {}}, time.Now()
-			if row.trouble {
-				w.retry = minLookupRetry
+			f := &configFile{d: &daemon{}, lists: newListWatch()}
+			f.d.tally = newTally(Options{})
+			f.d.journal = notify.NewJournal()
+			w := &f.lists
+			is := func(what string) parser.List {
+				if what == row.trouble {
+					return parser.List{Trouble: "late"}
+				}
+				return parser.List{}
 			}
-			var at []string
+			w.asked = time.Now()
+			f.reportLists(lists{"web (IPv4)": is("name"), "/web": is("file")})
+			if w.refused = row.trouble == "refused"; w.refused {
+				w.retry = maxLookupRetry
+			}
+			at := map[string][]string{}
 			for second := range 130 {
 				if second == 10 {
 					testkit.OK(t, os.WriteFile("web (IPv4)", nil, 0o644))
 				}
-				if due := w.due(time.Hour, row.every); len(due) > 0 {
-					at = append(at, fmt.Sprint(second))
-					if isGuarded, is := due["web (IPv4)"]; !is || !isGuarded || len(due) > 1 {
-						t.Errorf("after %d seconds: %v", second, due)
+				for id, isGuarded := range w.due(time.Hour, row.every) {
+					at[id] = append(at[id], fmt.Sprint(second))
+					if !isGuarded {
+						t.Errorf("%s is not guarded after %d seconds", id, second)
 					}
 				}
 				time.Sleep(time.Second - time.Millisecond) // as a clock that is not quite on time
 			}
-			testkit.Equal(t, strings.Join(at, " "), row.want, row)
+			testkit.Equal(t, strings.Join(at["web (IPv4)"], " "), row.name, row)
+			testkit.Equal(t, strings.Join(at["/web"], " "), row.file, row)
 			os.Remove("web (IPv4)")
+			testkit.OK(t, f.d.journal.Close(t.Context()))
 		})
 	}
+}
+
+// A list that could not be used is used when what was wrong with something else is right again: the mode of its folder,
+// or another file that the configuration needs. While it is written it is not read.
+func TestAListIsUsedWhenTheReasonIsGone(t *testing.T) {
+	t.Setenv("STATE_DIRECTORY", t.TempDir())
+	env := NewEnvironment(icmp.NewPinger())
+	defer env.Close()
+	dir := filepath.Join(t.TempDir(), "lb")
+	path, password := filepath.Join(dir, "web"), filepath.Join(dir, "password")
+	testkit.OK(t, os.Mkdir(dir, 0o755))
+	testkit.Write(t, path, "10.2.0.1\n")
+	testkit.Write(t, password, "secret\n")
+	text := "virtual = 10.1.0.1:6379\n\tservice = redis\n\tpasswdfile = " + password + "\n\trealfile = " + path +
+		" gate\n"
+	src := Source{Path: filepath.Join(dir, "ld.cf"), Checks: env}
+	synctest.Test(t, func(t *testing.T) {
+		f := &configFile{d: &daemon{Options: Options{Config: src, Manager: &ServiceManager{}}},
+			lists: newListWatch(), endLookups: func() {}}
+		f.d.tally = newTally(Options{})
+		f.d.journal = notify.NewJournal()
+		f.current = src.load(t.Context(), []byte(text), nil, guardAll)
+		f.adoptLists()
+		look := func(seconds int) string {
+			for range seconds {
+				time.Sleep(time.Second)
+				f.lookAtLists(t.Context())
+				if f.lists.reading != nil {
+					f.takeLists(t.Context(), <-f.lists.reading)
+				}
+			}
+			return targets(f.lists.reported[path])
+		}
+		testkit.Equal(t, look(2), "10.2.0.1")
+		testkit.Write(t, path, "10.2.0.1\n10.2.0.2\n")
+		testkit.OK(t, os.Chmod(dir, 0o777))
+		testkit.Equal(t, look(60), "10.2.0.1", "the folder is open")
+		testkit.OK(t, errors.Join(os.Remove(password), os.Chmod(dir, 0o755)))
+		testkit.Equal(t, look(60), "10.2.0.1 10.2.0.2", "the folder is closed")
+		before := f.d.tally.process().Reloads.Refused
+		look(120)
+		if after := f.d.tally.process().Reloads.Refused; before == 0 || after != before+2 {
+			t.Errorf("refused %d times and, in two minutes more, %d times", before, after)
+		}
+		testkit.Write(t, path, "")
+		testkit.Equal(t, look(3), "10.2.0.1", "it is empty")
+		for lines := 1; lines < 70 && !t.Failed(); lines++ {
+			testkit.Write(t, path, strings.Repeat("10.2.0.3\n", lines))
+			testkit.Equal(t, look(1), "10.2.0.1", "it is written")
+		}
+		testkit.OK(t, f.d.journal.Close(t.Context()))
+	})
 }
 
 // The answer of a name server is taken as a whole or not at all, and one that is cut is asked for again over TCP.
