@@ -43,6 +43,9 @@ var Kinds = []Kind{
 	slowstartKind,
 }
 
+// sharing are the kinds that leave a server a part of its weight.
+var sharing = slices.DeleteFunc(slices.Clone(Kinds), func(k Kind) bool { return k.Share == nil })
+
 // View is a server of a section at one moment. Without a server it is the section.
 type View struct {
 	*Case
@@ -59,17 +62,20 @@ func (v View) left(until time.Time) time.Duration { return max(0, until.Sub(v.No
 // share is the part of its weight that all kinds leave a server.
 func (v View) share() Part {
 	p := Part{1, 1}
-	for _, k := range Kinds {
-		if k.Share != nil {
-			p = p.times(k.Share(v))
-		}
+	for i := range sharing { // a copy of each would be most of the work
+		p = p.times(sharing[i].Share(v))
 	}
 	return p
 }
 
 // Moves reports whether time changes the weight of the server.
 func (v View) Moves() bool {
-	return slices.ContainsFunc(Kinds, func(k Kind) bool { return k.Share != nil && k.Count(v) > 0 })
+	for i := range sharing {
+		if sharing[i].Count(v) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // HeldBy is the directive, with its value, that holds the server in service; "" if none does.

@@ -62,9 +62,9 @@ func down(p *proposal) {
 // stays reports whether a server that is down has weight 0 in the table, and whether a kind of condition decides that.
 // Otherwise it is removed.
 func (p *proposal) stays(s *Server) (stays, decided bool) {
-	for _, k := range Kinds {
-		if k.keeps != nil {
-			if stays, decided = k.keeps(p, s); decided {
+	for i := range Kinds {
+		if keeps := Kinds[i].keeps; keeps != nil {
+			if stays, decided = keeps(p, s); decided {
 				return stays, true
 			}
 		}
