@@ -56,7 +56,9 @@ func (c *converter) checker(s *statement, r server, protocol string) []check {
 	case "":
 		return nil
 	case "external":
-		c.program(&k, own, r)
+		if !c.program(&k, own, r) {
+			return nil
+		}
 	case "connect", "ping":
 		k.set("checktype", k.name)
 		k.set("checktimeout", timeout)
@@ -82,37 +84,74 @@ func (c *converter) checker(s *statement, r server, protocol string) []check {
 	return []check{k}
 }
 
-// argument matches a word of a command: parts without blanks, and parts in single quotes.
-var argument = regexp.MustCompile(`(?:[^\s']|'[^']*')+`)
+var (
+	// argument matches a word of a command: parts without blanks, and parts in quotes.
+	argument   = regexp.MustCompile(`(?:[^\s"']|"[^"]*"|'[^']*')+|["']`)
+	innerQuote = strings.NewReplacer(`\"`, `"`, `\'`, `'`)
+	// unwritable matches what no word of checkargs can have, and what versions of keepalived read differently.
+	unwritable = regexp.MustCompile(`^'$|["\\]`)
+)
 
-// program reads the command of MISC_CHECK: words, or one quoted text with words. In place of the address of the server
-// checkargs has {address}, so that the lines of several servers are equal.
-func (c *converter) program(k *check, own *scope, r server) {
+// program reads the command of MISC_CHECK, if it has an equal: words, or one quoted text with words. In place of the
+// address of the server checkargs has {address}, so that the lines of several servers are equal.
+func (c *converter) program(k *check, own *scope, r server) bool {
 	path := own.find("misc_path")
-	list := argument.FindAllString(path.arg(1), -1)
+	text := unquote(path.arg(1))
+	list := argument.FindAllString(innerQuote.Replace(text), -1)
 	if path.arg(2) != "" {
 		list = path.words[1:]
 	}
 	if len(list) == 0 {
 		c.fail(k.from, "a misc_path")
-		return
+		return false
+	}
+	for i, text := range list {
+		list[i] = unquote(text)
+		if found := unwritable.FindString(list[i]); found != "" {
+			c.noEqual(path, "; a "+found+" can't be written; no check is made in its place")
+			return false
+		}
+	}
+	if strings.Contains(text, `\`) {
+		c.differs(path, "it is read as by keepalived before 2.3.2, where \\\" is a quote of the command")
 	}
 	args := ""
 	for _, text := range list[1:] {
-		if text = strings.ReplaceAll(text, "'", ""); text == "" || strings.Contains(text, " ") {
+		if text == "" || strings.Contains(text, " ") {
 			text = `"` + text + `"`
 		}
 		args += " " + text
 	}
 	address := regexp.MustCompile(`\b` + regexp.QuoteMeta(r.of.arg(1)) + `\b`)
 	k.set("checktype", "external")
-	k.quote("checkcommand", strings.Trim(list[0], "'"))
+	k.quote("checkcommand", list[0])
 	k.quote("checkargs", strings.TrimSpace(address.ReplaceAllString(args, "{address}")))
 	k.set("checktimeout", c.number(own.find("misc_timeout"), k.times[0]))
 	if own.yes("misc_dynamic") {
 		k.set("externalweight", "yes")
 		k.differs = "misc_dynamic becomes externalweight: the exit status is a percentage of the weight"
 	}
+	return true
+}
+
+var (
+	// escape matches a backslash that keepalived takes away as it should, a character that it writes for the same
+	// one, and a backslash that it takes away from the pattern.
+	escape = regexp.MustCompile(`\\(["'\\/#])|(\\(?:[afnrt]|x[01][[:xdigit:]]|c[A-Z]))|(\\.)`)
+	// a # would begin a comment
+	hash = strings.NewReplacer(`\\`, `\\`, `\#`, `\x23`, "#", `\x23`)
+)
+
+// pattern reads a regex, nil for none. Backslashes that are lost in keepalived are what its author meant.
+func (c *converter) pattern(s *statement) string {
+	text := unquote(s.arg(1))
+	for _, m := range escape.FindAllStringSubmatch(text, -1) {
+		if m[3] != "" {
+			c.differs(s, "keepalived takes the backslash out of "+m[3]+"; here it stays")
+			break
+		}
+	}
+	return hash.Replace(escape.ReplaceAllString(text, "$1$2$3"))
 }
 
 // pages are the checks of HTTP_GET and SSL_GET, one for each url.
@@ -129,7 +168,7 @@ func (c *converter) pages(k check, own *scope) (all []check) {
 		if status := url.find("status_code"); status != nil {
 			page.set("httpstatus", strings.Join(status.words[1:], ","))
 		}
-		pattern := strings.ReplaceAll(url.text("regex"), "#", `\x23`)
+		pattern := c.pattern(url.find("regex"))
 		if url.yes("regex_no_match") {
 			pattern = `\A(?!(?s:.*)(?:` + pattern + `))`
 		}

@@ -16,6 +16,9 @@ var converted = strings.Fields(`
 // several are those of them that have several values.
 var several = strings.Fields("real_server sorry_server status_code misc_path regex_stack")
 
+// escaped are those whose values keep their quotes: keepalived reads backslashes in them.
+var escaped = []string{"regex", "misc_path"}
+
 const schedulerFlags = "flag-1 flag-2 flag-3 sh-port sh-fallback mh-port mh-fallback"
 
 // hints are what ldirectord has in place of words without an equal, for noEqual.

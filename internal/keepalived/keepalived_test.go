@@ -125,8 +125,16 @@ func TestLines(t *testing.T) {
 			"scheduler = rr|real = 10.0.0.1:80 masq 2"},
 		"quotes": {service("", fmt.Sprintf(page, `regex '"up": "(y|e)s{1}!#" '`)), 0,
 			`receive = ""up": "(y|e)s{1}!\x23" "`},
-		"backslashes": {service("", fmt.Sprintf(page, `regex "^\d+\.$"`)), 0,
-			`receive = "^\d+\.$"`},
+		"backslashes": {service("", fmt.Sprintf(page,
+			`regex "^o\\w$ '\"\'\/\n\x0a\cM#\#\\#\\\\#" # "`)), 0,
+			`receive = "^o\w$ '"'/\n\x0a\cM\x23\x23\x23\\\x23"`},
+		"backslashes in single quotes": {service("", fmt.Sprintf(page, `regex '^o\\w\'"$\\\\'`)), 0,
+			`receive = "^o\w'"$\\"`},
+		"backslashes without quotes": {service("", fmt.Sprintf(page, `regex ^o\\w$`)), 0,
+			`receive = "^o\w$"`},
+		"backslashes that are lost": {service("", fmt.Sprintf(page, `regex "^\\d+\.\d$"`)), 1,
+			`# PATH:8: regex "^\\d+\.\d$": differs: keepalived takes the backslash out of \.; here it ` +
+				`stays|receive = "^\d+\.\d$"`},
 		"the last one counts": {service("lb_algo rr\nlb_algo lc", ""), 0, "scheduler = lc"},
 		"usual values": {service("", "TCP_CHECK"), 0,
 			"protocol = tcp|scheduler = wlc|checkinterval = 60|failurecount = 2|fastinterval = " +
@@ -142,8 +150,8 @@ func TestLines(t *testing.T) {
 		"older names": {
 			service("lvs_sched rr\nlvs_method DR", "TCP_CHECK {\nnb_get_retry 4\n}"), 0,
 			"scheduler = rr|failurecount = 5|gate 1"},
-		"a pattern that is not for bytes": {service("", fmt.Sprintf(page, `regex "\p{L}"`)), 1,
-			`regex \p{L}: no equal; \p{L}: properties are not supported|service = http|real = `},
+		"a pattern that is not for bytes": {service("", fmt.Sprintf(page, `regex "\\p{L}"`)), 1,
+			`regex "\\p{L}": no equal; \p{L}: properties are not supported|service = http|real = `},
 		"the flag of another scheduler": {service("mh-port\nflag-1", "TCP_CHECK"), 1,
 			`PATH:3: mh-port: no equal; scheduler flag "mh-port" is for scheduler mh, not wlc` +
 				"|schedflags = flag-1\n"},
@@ -166,6 +174,23 @@ func TestLines(t *testing.T) {
 			`failurecount = 1|checktype = external|checkcommand = "/x"|checktimeout = 9`},
 		"a program with blanks": {service("", "MISC_CHECK {\nmisc_path \"'/my x' -u '' 'a b'\"\n}"),
 			0, `checkcommand = "/my x"|checkargs = "-u "" "a b""`},
+		"quotes in quotes": {service("", `MISC_CHECK {
+			misc_path '/bin/sh -c "it is  0"'
+			}`), 0, `checkcommand = "/bin/sh"|checkargs = "-c "it is  0""`},
+		"quotes after a backslash": {service("", `MISC_CHECK {
+			misc_path "/bin/sh -c \"exit 0\""
+			}`), 1, `# PATH:6: misc_path "/bin/sh -c \"exit 0\"": differs: it is read as by keepalived ` +
+			`before 2.3.2|checkcommand = "/bin/sh"|checkargs = "-c "exit 0""`},
+		"a program with a backslash": {service("", `MISC_CHECK {
+			misc_path "/x \d"
+			}`), 1, `# PATH:6: misc_path "/x \d": no equal; a \ can't be written; no check is made ` +
+			"in its place|checktype = on"},
+		"a quote in a word of a program": {service("", `MISC_CHECK {
+			misc_path "/x 'a\"b'"
+			}`), 1, `no equal; a " can't be written|checktype = on`},
+		"an open quote in a program": {service("", `MISC_CHECK {
+			misc_path "/x it's"
+			}`), 1, `no equal; a ' can't be written|checktype = on`},
 		"words of a program": {service("", "MISC_CHECK {\nmisc_path /x \"a b\" c\n}"), 0,
 			`checkcommand = "/x"|checkargs = ""a b" c"`},
 		"hysteresis": {service("quorum 1\nhysteresis 3", ""), 0,
@@ -272,7 +297,7 @@ func TestMeaning(t *testing.T) {
 			connect_port 81
 			url {
 				path '/a#b"c'
-				regex '"up!": "\d+#"'
+				regex '"up!": "\\d+#"'
 				status_code 200 301-302
 			}
 		}`))

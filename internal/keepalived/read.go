@@ -180,6 +180,8 @@ func (r *reader) add(words []word) error {
 		case !w.brace && current == nil:
 			current = &statement{at: w.at, words: []string{w.text}}
 			block.block = append(block.block, current)
+		case !w.brace && slices.Contains(escaped, current.name()):
+			current.words = append(current.words, w.raw)
 		case !w.brace:
 			current.words = append(current.words, w.text)
 		case w.text == "{" && (current == nil || current.opened || len(r.blocks) > maxDepth):

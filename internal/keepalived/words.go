@@ -20,16 +20,22 @@ func (p position) wrong(format string, args ...any) error {
 // word is a word of a line without its quotes, or a brace.
 type word struct {
 	text  string
+	raw   string // with its quotes
 	at    position
 	brace bool
 }
 
+// inQuotes matches what is between quotes, in which a backslash may come before one.
+const inQuotes = `"((?:\\[\\"]|[^"[:cntrl:]\x{fffd}])*)"|'((?:\\[\\']|[^'[:cntrl:]\x{fffd}])*)'`
+
 var (
-	comment = regexp.MustCompile(`^((?:[^"'#!]|"[^"]*"|'[^']*')*)[#!].*`)
-	token   = regexp.MustCompile(
-		`[{}]|(?:[^\s{}"'[:cntrl:]\x{fffd}]|"[^"[:cntrl:]\x{fffd}]*"|'[^'[:cntrl:]\x{fffd}]*')+|(\S)`)
-	quotes = regexp.MustCompile(`"([^"]*)"|'([^']*)'`)
+	comment = regexp.MustCompile(`^((?:[^"'#!]|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')*)[#!].*`)
+	token   = regexp.MustCompile(`[{}]|(?:[^\s{}"'[:cntrl:]\x{fffd}]|` + inQuotes + `)+|(\S)`)
+	quotes  = regexp.MustCompile(inQuotes)
 )
+
+// unquote returns a text without the quotes of its parts.
+func unquote(text string) string { return quotes.ReplaceAllString(text, "$1$2") }
 
 // cutComment returns a line without what is after the first # or ! that is not in quotes.
 func cutComment(line string) string { return comment.ReplaceAllString(line, "$1") }
@@ -40,12 +46,12 @@ func split(line string, at position) (words []word, err error) {
 	for _, m := range token.FindAllStringSubmatchIndex(line, -1) {
 		text, here := line[m[0]:m[1]], at
 		here.column += m[0]
-		if m[2] >= 0 {
+		if m[6] >= 0 {
 			return nil, here.wrong("%q is not allowed here: the file must be UTF-8 without "+
 				"control characters, and quotes closed in their line", text)
 		}
 		brace := text == "{" || text == "}"
-		words = append(words, word{quotes.ReplaceAllString(text, "$1$2"), here, brace})
+		words = append(words, word{unquote(text), text, here, brace})
 	}
 	return words, nil
 }
