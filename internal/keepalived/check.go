@@ -88,8 +88,9 @@ var (
 	// argument matches a word of a command: parts without blanks, and parts in quotes.
 	argument   = regexp.MustCompile(`(?:[^\s"']|"[^"]*"|'[^']*')+|["']`)
 	innerQuote = strings.NewReplacer(`\"`, `"`, `\'`, `'`)
-	// unwritable matches what no word of checkargs can have, and what versions of keepalived read differently.
-	unwritable = regexp.MustCompile(`^'$|["\\]`)
+	// unwritable matches what no word of checkargs can have, what it has for a placeholder, and what versions of
+	// keepalived read differently.
+	unwritable = regexp.MustCompile(`^'$|["\\]|\{[^{}\s]*\}`)
 )
 
 // program reads the command of MISC_CHECK, if it has an equal: words, or one quoted text with words. In place of the

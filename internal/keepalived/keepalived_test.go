@@ -201,9 +201,17 @@ func TestLines(t *testing.T) {
 		"an unknown word": {service("sparkle 3", ""), 1, "# PATH:3: sparkle 3: no equal"},
 		"in a checker": {service("", "TCP_CHECK {\nbindto 10.0.0.9\n}"), 1,
 			"# PATH:6: bindto 10.0.0.9: no equal"},
-		"a placeholder": {service("", "MISC_CHECK {\nmisc_path '/x {y}'\n}"), 1,
-			"# PATH:1: virtual_server 192.0.2.1 80: no equal; virtual = 192.0.2.1:80 is left out: " +
-				"ldirectord refuses its section: "},
+		"braces that are no placeholder": {service("", `MISC_CHECK {
+			misc_path "/usr/bin/curl -s -o /dev/null -w %{http_code} http://10.0.0.1/"
+			}
+			TCP_CHECK`), 1, `http://10.0.0.1/": no equal; a {http_code} can't be written; no check is ` +
+			"made in its place|virtual = 192.0.2.1:80|checktype = connect"},
+		"braces that would be a placeholder": {service("", "MISC_CHECK {\nmisc_path '/x {port}'\n}"), 1,
+			"no equal; a {port} can't be written; no check is made in its place|" +
+				"virtual = 192.0.2.1:80|checktype = on"},
+		"braces with blanks, as of a shell": {service("", `MISC_CHECK {
+			misc_path "/bin/sh -c 'x || { y; }'"
+			}`), 0, `checkargs = "-c "x || { y; }""`},
 		"a # after quotes": {service("", "HTTP_GET {\nurl {\npath '/a\"b#c'\n}\n}"), 1,
 			"# PATH:1: virtual_server 192.0.2.1 80: no equal; virtual = 192.0.2.1:80 is left out: " +
 				"ldirectord would read its #"},
