@@ -181,8 +181,8 @@ func (e *examination) unseen() {
 	}
 }
 
-// left: private services that belong to no running daemon. The next daemon of their file removes those that are
-// recorded.
+// left: private services that belong to no running daemon of a known folder. The next daemon of their file removes
+// those that are recorded.
 func (e *examination) left() {
 	left := slices.DeleteFunc(slices.Clone(e.private), func(mark uint32) bool { return e.daemon.Private[mark] })
 	if len(left) == 0 || len(e.services) == 0 {

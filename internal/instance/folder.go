@@ -46,18 +46,6 @@ func (f folder) lives(r record) bool {
 	return f.mayName(r.Pid) && r.Process.Lives() && f.isProved(r)
 }
 
-// PrivateMarks returns the marks of private services that running daemons of the run folder may have in the table.
-func (f folder) PrivateMarks() map[uint32]bool {
-	marks := map[uint32]bool{}
-	for _, r := range f.records(nil) {
-		lives := f.lives(r)
-		for _, p := range r.Private {
-			marks[p.Key.Mark] = marks[p.Key.Mark] || lives
-		}
-	}
-	return marks
-}
-
 // mayName reports whether files in this folder may name this process as the daemon. In another user's folder they may
 // name only processes of that user: otherwise a user could make root's commands kill any process.
 func (f folder) mayName(pid int) bool {

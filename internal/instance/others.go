@@ -57,6 +57,20 @@ func (i Instance) Others(kept Kept) (all []Other, known map[int]bool) {
 	return all, known
 }
 
+// PrivateMarks returns the marks of private services that daemons on the table recorded; true for one that runs.
+func (i Instance) PrivateMarks() map[uint32]bool {
+	marks := map[uint32]bool{}
+	for _, there := range i.folders() {
+		for _, r := range there.records(nil) {
+			lives := there.isProved(r)
+			for _, p := range r.Private {
+				marks[p.Key.Mark] = marks[p.Key.Mark] || lives
+			}
+		}
+	}
+	return marks
+}
+
 // isProved reports whether the daemon of a record certainly runs: by its lock, even if this process can't see others.
 // Without access to the lock, a process with its number and its time of start proves it.
 func (f folder) isProved(r record) bool {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/runfile"
 	"ldirectord/internal/testkit"
+	"ldirectord/ipvsctl"
 )
 
 // A daemon is alive if its lock is held, whatever its pid is. A record that was written twice within the same moment
@@ -38,6 +40,37 @@ func TestOthersLiveByTheirLock(t *testing.T) {
 	forge(t, i, "y.cf", y)()
 	if one, _ = i.Others(nil); len(one) != 1 || one[0].Lives || len(one[0].Has()) != 0 {
 		t.Errorf("%+v", one)
+	}
+}
+
+// The private services of a daemon in either run folder belong to it while it runs, whichever folder a command has.
+func TestPrivateMarksOfBothFolders(t *testing.T) {
+	if os.Getenv("OWN_RUN") == "" {
+		const own = `mount -t tmpfs none /run && mkdir /run/ldirectord && exec "$@"`
+		script := []string{"-m", "sh", "-c", own, "sh"}
+		if out, err := exec.Command("unshare", append(script, "true")...).CombinedOutput(); err != nil {
+			t.Skipf("no mount namespace here: %v: %s", err, out)
+		}
+		again := exec.Command("unshare",
+			append(script, testkit.Must(os.Executable())(t), "-test.run=^"+t.Name()+"$")...)
+		again.Env = append(os.Environ(), "OWN_RUN=yes")
+		out, err := again.CombinedOutput()
+		testkit.OK(t, err, string(out))
+		return
+	}
+	marks := map[uint32]bool{}
+	for n, dir := range []string{Folder, UnitFolder, Folder} {
+		d := New(dir, Daemon{Path: fmt.Sprintf("/%d.cf", n), Table: Kernel})
+		mark := uint32(n)
+		marks[mark] = n < 2
+		release := forge(t, d, fmt.Sprint(n), State{Format: format, Daemon: d.Daemon,
+			Private: []ipvsctl.PrivateService{{Key: lvs.Key{Mark: mark}}}})
+		if n == 2 {
+			release()
+		}
+	}
+	for _, dir := range []string{Folder, UnitFolder} {
+		testkit.Equal(t, fmt.Sprint(New(dir, Daemon{Table: Kernel}).PrivateMarks()), fmt.Sprint(marks), dir)
 	}
 }
 
