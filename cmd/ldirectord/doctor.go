@@ -38,7 +38,7 @@ func examine(c *call) error {
 		own.Changed, own.Lists = running.NotInForce()
 		own.Differing = running.Differing()
 	}
-	report := doctor.Examine(c.ctx, c.Plan.Services, c.path, own)
+	report := doctor.Examine(c.ctx, c.Plan, c.path, own)
 	printReport(c, report)
 	if report.IsBroken() {
 		return exit{status: exitFailure}

@@ -110,7 +110,8 @@ func healthyFacts() facts {
 func factsOf(t *testing.T, file, changes string) facts {
 	t.Helper()
 	f := healthyFacts()
-	f.services = servicesOf(t, fileOf(file))
+	p := planOf(t, fileOf(file))
+	f.services, f.ordered = p.Services, p.Config.Global.Timeouts
 	for _, q := range routeQueries(f.services) {
 		if _, known := f.routes[q]; !known {
 			f.routes[q] = route{}
@@ -346,13 +347,18 @@ func TestFindings(t *testing.T) {
 // servicesOf are the virtual services of a configuration.
 func servicesOf(t *testing.T, config string) []*plan.Service {
 	t.Helper()
+	return planOf(t, config).Services
+}
+
+func planOf(t *testing.T, config string) *plan.Plan {
+	t.Helper()
 	p, found := plan.New(mustParse(t, config), func(s checker.Spec) (checker.Checker, error) {
 		return protocol.New(s, &protocol.Env{Pinger: icmp.NewPinger()})
 	})
 	if p == nil {
 		t.Fatal(found)
 	}
-	return p.Services
+	return p
 }
 
 func mustParse(t *testing.T, config string) *parser.Config {

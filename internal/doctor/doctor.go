@@ -137,11 +137,12 @@ type Daemon struct {
 	Differing map[string][]string
 }
 
-// Examine finds what the services of the configuration at path lack on this machine and its neighbours, and changes
+// Examine finds what the plan of the configuration at path lacks on this machine and its neighbours, and changes
 // nothing.
-func Examine(ctx context.Context, services []*plan.Service, path string, own Daemon) Report {
-	facts := gather(ctx, services, own)
-	if want := Wanted(services); own.Inspect != nil && len(want) > 0 {
+func Examine(ctx context.Context, p *plan.Plan, path string, own Daemon) Report {
+	facts := gather(ctx, p.Services, own)
+	facts.ordered = p.Config.Global.Timeouts
+	if want := Wanted(p.Services); own.Inspect != nil && len(want) > 0 {
 		var err error
 		facts.faults, err = own.Inspect(want)
 		facts.note("announced addresses", err)

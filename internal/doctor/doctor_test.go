@@ -51,8 +51,8 @@ func TestAdvise(t *testing.T) {
 
 // A loopback address is found on this machine, and the report has all that was examined.
 func TestExamine(t *testing.T) {
-	services := servicesOf(t, "virtual = 127.0.0.9:81\n  real = 127.0.0.1:80 masq\n  checktype = on\n")
-	report := Examine(t.Context(), services, "ld.cf", Daemon{})
+	p := planOf(t, "virtual = 127.0.0.9:81\n  real = 127.0.0.1:80 masq\n  checktype = on\n")
+	report := Examine(t.Context(), p, "ld.cf", Daemon{})
 	kinds := map[string]bool{}
 	for _, f := range report.Findings {
 		kinds[f.Kind] = true

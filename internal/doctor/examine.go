@@ -217,9 +217,13 @@ func (x one) unset() {
 // is a timeout that is safely longer.
 const keepalive, remembered = 7200, 7500
 
-// forgets: the kernel forgets idle connections before their clients do. Web servers end them sooner.
+// forgets: the kernel forgets idle connections before their clients do. Web servers end them sooner. What the file sets
+// is meant.
 func (x one) forgets() {
 	idle := x.idle[0]
+	if x.ordered[0] > 0 {
+		return
+	}
 	if idle > 0 && idle <= keepalive && x.Protocol != lvs.UDP && !strings.HasPrefix(x.Virtual.Service, "http") {
 		x.tell("idle-timeout", idle, keepalive, remembered)
 	}

@@ -43,6 +43,7 @@ type facts struct {
 	// whether ip_vs_ftp is loaded, which the kernel does not load by itself
 	ftpLoaded  bool
 	idle       lvs.Timeouts             // in the kernel; zero if they are not known
+	ordered    lvs.Timeouts             // in the file
 	listening  listeners                // nil if unknown
 	neighbours neighbours               // the hardware addresses that answer for an address on the network
 	refused    map[netip.AddrPort]error // fallback servers that accept no connection
