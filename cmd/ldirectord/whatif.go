@@ -167,21 +167,30 @@ func meantBy(c *call, now *view.Snapshot, words []string) (all []lvs.Backend, er
 	return all, nil
 }
 
-// touched are the virtual services with one of these servers. An announced address depends on all that announce.
-func touched(p *plan.Plan, servers []lvs.Backend) (list []*plan.Service) {
-	ids, announces := map[string]bool{}, false
+// having are the virtual services with one of these servers.
+func having(p *plan.Plan, servers []lvs.Backend) (list []*plan.Service) {
+	ids := map[string]bool{}
 	for _, at := range servers {
 		ids[at.Virtual] = true
 	}
 	for _, s := range p.Services {
-		announces = announces || ids[s.Config.ID] && s.Section.Announce
-	}
-	for _, s := range p.Services {
-		if ids[s.Config.ID] || announces && s.Section.Announce {
+		if ids[s.Config.ID] {
 			list = append(list, s)
 		}
 	}
 	return list
+}
+
+// touched are those, and if one announces all that do: an announced address depends on them.
+func touched(p *plan.Plan, servers []lvs.Backend) []*plan.Service {
+	list := having(p, servers)
+	announces := func(s *plan.Service) bool { return s.Section.Announce }
+	if !slices.ContainsFunc(list, announces) {
+		return list
+	}
+	return slices.DeleteFunc(slices.Clone(p.Services), func(s *plan.Service) bool {
+		return !announces(s) && !slices.Contains(list, s)
+	})
 }
 
 // lossesOf are the virtual services that have fewer servers in service, or another state, than before.
@@ -240,7 +249,7 @@ func eachLoss(c *call, is *situation) error {
 		if c.ctx.Err() != nil {
 			return c.ctx.Err()
 		}
-		w := is.played(c.Plan, touched(c.Plan, units[name]), eachCalm)
+		w := is.played(c.Plan, having(c.Plan, units[name]), eachCalm) // a loss depends on no other's address
 		was := w.Snapshot()
 		w.Fail(units[name])
 		if losses := short(was, w.Snapshot()); len(losses) > 0 {
