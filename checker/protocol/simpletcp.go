@@ -71,7 +71,8 @@ func (c *simpleTCP) overTCP(ctx context.Context, a *simpleAnswer) error {
 	for {
 		line, err := lines.ReadBytes('\n')
 		begun := a.received > 0 || len(line) > 0
-		ended := errors.Is(err, io.EOF) || begun && errors.Is(err, syscall.ECONNRESET) // it left our request unread
+		reset := begun && errors.Is(err, syscall.ECONNRESET) // it left our request unread
+		ended := reset || errors.Is(err, io.EOF)
 		if err != nil && !ended {
 			return wire.ReadFault("the answer", begun, c.timeout, err)
 		}
