@@ -80,10 +80,11 @@ func (c *Core) Replace(now time.Time, p Plan, first maintenance.Reading) {
 	c.replace(now, p, first, false)
 }
 
-// Refine replaces the plan by one that differs only in servers whose names have got an address. Until then such servers
-// are unknown and in no table. They count as down, so that the fallback server can serve. A destination that was in the
-// table at the start may be one of them, so it is kept as it is until every name has an address. Servers that left the
-// file when such a name was added stay too, and are checked. Unlike Replace it keeps overrides.
+// Refine replaces the plan by one that differs only in the servers of lists, and in those whose names have got an
+// address. Until then these are unknown and in no table. They count as down, so that the fallback server can serve. A
+// destination that was in the table at the start may be one of them, so it is kept as it is until every name has an
+// address. Servers that left the file when such a name was added stay too, and are checked. Unlike Replace it keeps
+// overrides.
 func (c *Core) Refine(now time.Time, p Plan, first maintenance.Reading) {
 	c.replace(now, p, first, true)
 }
@@ -138,8 +139,9 @@ func takeOver(v, was *virtual, refines bool, tell *teller) {
 		tell.guard(v, notify.GuardOver, "Brake is over", ": the checks that it held are no longer made")
 	}
 	if refines {
-		v.CarryTable(&was.State, v.Repair)
+		v.CarryTable(&was.Case)
 		v.writing = was.writing
+		v.retry.AtOnce()
 		v.touch()
 		for _, s := range v.servers {
 			if o := was.serverAt(s.Dest.Addr); o != nil && o.entry.Name() == s.entry.Name() {

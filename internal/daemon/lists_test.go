@@ -14,10 +14,14 @@ import (
 	"time"
 
 	"ldirectord/checker/icmp"
+	"ldirectord/internal/director"
+	"ldirectord/internal/instance"
+	"ldirectord/internal/lvs"
 	"ldirectord/internal/notify"
 	"ldirectord/internal/resolve"
 	"ldirectord/internal/testkit"
 	"ldirectord/internal/testkit/nameserver"
+	"ldirectord/ipvsctl"
 	"ldirectord/parser"
 )
 
@@ -383,4 +387,55 @@ func TestWhoMayWriteAList(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A list that changes is no reload: what was changed by hand in another section stays.
+func TestAListChangesNothingElse(t *testing.T) {
+	t.Setenv("STATE_DIRECTORY", t.TempDir())
+	dir := t.TempDir()
+	file, list := filepath.Join(dir, "ld.cf"), filepath.Join(dir, "web")
+	testkit.Write(t, file, "logfile = \""+filepath.Join(dir, "log")+"\"\ncheckinterval = 1\n"+oneServer+
+		"virtual = 10.1.0.2:7000\n\trealfile = "+list+" gate\n\tchecktype = on\n")
+	testkit.Write(t, list, "10.3.0.1\n")
+	synctest.Test(t, func(t *testing.T) {
+		env := NewEnvironment(icmp.NewPinger())
+		defer env.Close()
+		loaded, err := Load(t.Context(), Source{Path: file, Checks: env})
+		if err != nil || loaded.Plan == nil {
+			t.Fatal(err, loaded)
+		}
+		d := daemonOf(Source{Path: file, Checks: env}, loaded)
+		d.siblings, d.lock = &siblings{d: d}, &instance.Lock{}
+		d.lock.State, d.lock.Names = filepath.Join(dir, "state"), filepath.Join(dir, "names")
+		table := ipvsctl.NewMemory(nil)
+		d.director = director.New(director.Deps{Table: table})
+		ctx, end := context.WithCancelCause(t.Context())
+		go d.director.Run(ctx, loaded.Plan)
+		f := newConfigFile(d)
+		f.adopt(ctx)
+		<-d.director.Settled()
+		have := testkit.Must(table.Read(ctx))(t)
+		for key, v := range have {
+			if key.ID() == "tcp:10.1.0.1:7000" {
+				v.Dests[0].Weight = 0
+				table.Do(ctx, lvs.Op{Kind: lvs.EditDest, Key: key, Dest: v.Dests[0]})
+			}
+		}
+		time.Sleep(2 * time.Second)
+		testkit.Write(t, list, "10.3.0.1\n10.3.0.2\n")
+		f.takeLists(ctx, f.d.Config.readLists(ctx, f.current.Text, f.current.Lists, nil, guardAll))
+		testkit.Equal(t, lvs.Format(testkit.Must(table.Read(ctx))(t)), `-A -t 10.1.0.1:7000 -s wrr
+-a -t 10.1.0.1:7000 -r 10.2.0.1:7000 -g -w 0
+-A -t 10.1.0.2:7000 -s wrr
+-a -t 10.1.0.2:7000 -r 10.3.0.1:7000 -g -w 1
+-a -t 10.1.0.2:7000 -r 10.3.0.2:7000 -g -w 1
+`)
+		end(director.ErrHandover)
+		f.endWatches()
+		f.endLookups()
+		closing := context.WithoutCancel(ctx)
+		d.journal.Close(closing)
+		d.mailer.Close(closing)
+		d.webhook.Close(closing)
+	})
 }

@@ -329,8 +329,12 @@ func (f *configFile) take(ctx context.Context, text []byte, err error, r request
 			why = err.Error()
 		}
 	}
+	refines, give := r.auto && r.lists != nil, f.d.director.Reload
+	if refines { // the text is the one in force
+		give = f.d.director.Refine
+	}
 	if why == "" {
-		if err = f.install(ctx, l, f.d.director.Reload); err != nil {
+		if err = f.install(ctx, l, give); err != nil {
 			why = fmt.Sprintf("the daemon ends: %v", err)
 		}
 	}
@@ -348,7 +352,9 @@ func (f *configFile) take(ctx context.Context, text []byte, err error, r request
 		f.followNames(ctx, minLookupRetry)
 		return why
 	}
-	f.d.siblings.change(l.Config.Global.Execute, r.via)
+	if !refines {
+		f.d.siblings.change(l.Config.Global.Execute, r.via)
+	}
 	f.d.record(func(s *instance.State) { s.Execute = l.Config.Global.Execute })
 	f.current, f.auto = l, r.auto
 	f.follow(r.trial)

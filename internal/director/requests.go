@@ -20,7 +20,7 @@ func (d *Director) Reload(ctx context.Context, p *plan.Plan) error {
 	return d.replace(ctx, p, (*core.Core).Replace)
 }
 
-// Refine replaces the current plan by one that differs only in servers whose names have got an address, see
+// Refine replaces the current plan by one that differs only in servers of lists and in addresses of names, see
 // core.Core.Refine. It returns as Reload does.
 func (d *Director) Refine(ctx context.Context, p *plan.Plan) error {
 	return d.replace(ctx, p, (*core.Core).Refine)

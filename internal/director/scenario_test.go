@@ -47,6 +47,7 @@ import (
 //	standby, serve   the order to become a standby, and to serve
 //	begin-standby    the order to become a standby, without waiting for its results
 //	reload NAME      load another configuration; begin-reload NAME: without waiting for its results
+//	list NAME        load another configuration, which differs in the servers of lists
 //	name HOST ADDRESS…  a host name gets an address, and a running director gets it too; a name has none before
 //	lost HOST           the name server no longer knows the name
 //	stop, handover   end the director
@@ -224,6 +225,9 @@ func (s *scenario) step(words []string, body string) {
 				s.t.Error(err)
 			}
 		}()
+	case "list":
+		s.running = words[1]
+		testkit.OK(s.t, s.director.Refine(s.t.Context(), s.waitingPlan(words[1], false)))
 	case "name":
 		for pair := range slices.Chunk(words[1:], 2) {
 			s.names[pair[0]] = netip.MustParseAddr(pair[1])

@@ -59,19 +59,18 @@ func stillFound(c, was *Case, placed bool) map[netip.AddrPort]bool {
 }
 
 // CarryTable copies the contents of the table and external changes to it. The sections differ only in servers whose
-// names now have an address. A destination that was found now belongs to a server, or is removed; with repair no
-// external change to it is kept.
-func (s *State) CarryTable(was *State, repair bool) {
-	s.Have, s.Known, s.ByHand = was.Have, was.Known, maps.Clone(was.ByHand)
-	for addr := range was.Found {
-		if repair && !s.Found[addr] {
-			delete(s.ByHand, addr)
-		}
-	}
+// names now have an address, and in those of lists: a server that left or changed keeps no external change. A
+// destination that was found now belongs to a server, or is removed; with repair no external change to it is kept.
+func (c *Case) CarryTable(was *Case) {
+	c.Have, c.Known, c.ByHand = was.Have, was.Known, maps.Clone(was.ByHand)
+	maps.DeleteFunc(c.ByHand, func(addr netip.AddrPort, _ bool) bool {
+		old, now := was.At(addr), c.At(addr)
+		isOthers := old != nil && (now == nil || now.Dest != old.Dest)
+		return isOthers || c.Repair && was.Found[addr] && !c.Found[addr]
+	})
 }
 
-// CarryOrders copies orders and external changes of the same server, where the sections differ only in servers whose
-// names now have an address.
+// CarryOrders copies orders and external changes of the same server, where the sections differ as in CarryTable.
 func (s *Server) CarryOrders(was *Server) {
 	s.Order, s.File, s.Turned = was.Order, was.File, was.Turned
 }

@@ -271,7 +271,7 @@ func (c *Case) reloaded(file string) Case {
 		}
 	}
 	if refined {
-		now.CarryTable(&c.State, now.Repair)
+		now.CarryTable(c)
 		now.Servers[0].CarryOrders(&c.Servers[0])
 		clear(c.ByHand)
 	}

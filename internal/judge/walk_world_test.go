@@ -542,7 +542,7 @@ func (w *world) reload(lines [2]line, refines bool, known uint8, other int, m mi
 		return was.Servers[o].Check(k)
 	})
 	if refines {
-		w.CarryTable(&was.State, w.Repair)
+		w.CarryTable(&was)
 		for i := range w.Servers {
 			if o := before(i); o >= 0 {
 				w.Servers[i].CarryOrders(&was.Servers[o])
