@@ -82,7 +82,7 @@ type daemon struct {
 	orders   *standingOrders
 	claims   *claims
 	config   *configFile
-	socket   *socket.Server // nil if the socket could not be made
+	socket   *socket.Server
 	metrics  *metricsServer
 	end      context.CancelCauseFunc // stops the director
 	ended    chan error              // gets its last error
@@ -180,9 +180,7 @@ func (d *daemon) live(ctx context.Context) error {
 	d.Loaded = nil // d.config has the configuration in force
 	cause := d.attend()
 	d.Config.Checks.through.Close(context.Background()) // even if the table could not be cleaned up
-	if d.socket != nil {
-		d.failed(notify.ListenFailed, notListening, d.socket.Close())
-	}
+	d.failed(notify.ListenFailed, notListening, d.socket.Close())
 	return cause
 }
 
@@ -342,8 +340,8 @@ func (d *daemon) keepFiles(ctx context.Context) {
 		if d.lock.Restore() == nil {
 			d.tally.forget(notify.StateFailed)
 		}
-		if d.socket != nil {
-			_ = d.socket.Restore(ctx)
+		if isNew, err := d.socket.Restore(ctx); isNew {
+			d.failed(notify.ListenFailed, notListening, err)
 		}
 		d.orders.keep(ctx)
 	}

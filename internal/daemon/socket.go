@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/url"
@@ -38,11 +39,9 @@ func (d *daemon) openSocket(ctx context.Context) {
 		socket.Answer(OrderTimeout+orders.BudgetOf(r.URL.Query()), d.orders.set)(w, r)
 	})
 	s, err := socket.Listen(ctx, d.lock.Socket, routes)
-	if err == nil {
-		d.socket = s
-		err = s.Allow(d.Loaded.Config.Global.StatusGroup)
-	}
-	d.failed(notify.ListenFailed, notListening, err)
+	d.socket = s
+	allowed := s.Allow(d.Loaded.Config.Global.StatusGroup) // in any case: keepFiles may make the socket later
+	d.failed(notify.ListenFailed, notListening, cmp.Or(err, allowed))
 }
 
 // notListening reports that commands or metrics can't reach the daemon as configured.

@@ -29,11 +29,13 @@ const lastWords = 100 * time.Millisecond
 type Server struct {
 	path   string
 	server *http.Server
+	made   bool         // the socket, at least once
 	group  atomic.Value // the group that may use it as well, a string
 }
 
 // Listen creates the control socket. Only the instance's daemon may call it: it replaces the socket of a previous
-// daemon in one step. Until Allow, only root may use the socket. Requests end with ctx.
+// daemon in one step. Until Allow, only root may use the socket. Requests end with ctx. The server can be used after an
+// error, too: Restore tries again.
 func Listen(ctx context.Context, path string, handler http.Handler) (*Server, error) {
 	c := &Server{path: path, server: NewServer(ctx, handler)}
 	return c, runfile.While("making the control socket", c.bind(ctx))
@@ -62,19 +64,21 @@ func (c *Server) bind(ctx context.Context) error {
 		return errors.Join(err, l.Close(), removeSocket(fresh))
 	}
 	go Serve(c.server, l)
+	c.made = true
 	return nil
 }
 
-// Restore creates the socket again if it was lost.
-func (c *Server) Restore(ctx context.Context) error {
-	if runfile.Exists(c.path) {
-		return nil
+// Restore creates the socket if it was lost, or could not be made before. It reports whether there is a new one, which
+// has an error if the group may not use it.
+func (c *Server) Restore(ctx context.Context) (isNew bool, err error) {
+	if c.made && runfile.Exists(c.path) {
+		return false, nil
 	}
 	if err := c.bind(ctx); err != nil {
-		return err
+		return false, err
 	}
 	group, _ := c.group.Load().(string) // "" before Allow
-	return c.Allow(group)
+	return true, c.Allow(group)
 }
 
 // ownerOnly sets the mode of the socket before it is made (unix(7)), so that it never has a wider one.
@@ -88,6 +92,9 @@ func ownerOnly(_, _ string, c syscall.RawConn) error {
 // owner may.
 func (c *Server) Allow(group string) error {
 	c.group.Store(group)
+	if err := inTheWay(c.path); err != nil {
+		return err
+	}
 	if err := os.Chmod(c.path, 0o600); err != nil { // before the group changes, so that no other group gets access
 		return fmt.Errorf("closing the control socket to groups: %w", err)
 	}

@@ -127,6 +127,32 @@ func TestRequestsAreLimited(t *testing.T) {
 	}
 }
 
+// A socket that could not be made is made later, for the group that may use it by now. What is in its way stays.
+func TestAControlSocketIsMadeLater(t *testing.T) {
+	s := inFolder(t)
+	testkit.Write(t, string(s), "in the way")
+	before := modeOf(t, string(s))
+	c, err := Listen(t.Context(), string(s), hello())
+	testkit.FailsWith(t, err, "exists and is not a socket", "listening")
+	testkit.FailsWith(t, c.Allow("0"), "exists and is not a socket", "for a group")
+	if isNew, err := c.Restore(t.Context()); isNew || err == nil || modeOf(t, string(s)) != before {
+		t.Errorf("restored: %t, %v; the file has %v", isNew, err, modeOf(t, string(s)))
+	}
+	testkit.OK(t, os.Remove(string(s)))
+	for _, want := range []bool{true, false} {
+		if isNew, err := c.Restore(t.Context()); isNew != want || err != nil && os.Getuid() == 0 {
+			t.Errorf("restored: %t, %v", isNew, err)
+		}
+	}
+	t.Cleanup(func() { c.Close() })
+	if mode := modeOf(t, c.path); os.Getuid() == 0 && mode != fs.ModeSocket|0o660 {
+		t.Errorf("its mode is %v", mode)
+	}
+	if _, err := s.Ask(t.Context(), "/hello"); err != nil {
+		t.Error(err)
+	}
+}
+
 // A new daemon answers on the same control socket, after a restart and after a crash.
 func TestTheControlSocketIsTakenOver(t *testing.T) {
 	s := inFolder(t)
