@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -83,6 +84,7 @@ type daemon struct {
 	claims   *claims
 	config   *configFile
 	socket   *socket.Server
+	noSocket atomic.Bool // something is wrong with the socket
 	metrics  *metricsServer
 	end      context.CancelCauseFunc // stops the director
 	ended    chan error              // gets its last error
@@ -341,7 +343,7 @@ func (d *daemon) keepFiles(ctx context.Context) {
 			d.tally.forget(notify.StateFailed)
 		}
 		if isNew, err := d.socket.Restore(ctx); isNew {
-			d.failed(notify.ListenFailed, notListening, err)
+			d.listens(err)
 		}
 		d.orders.keep(ctx)
 	}

@@ -263,7 +263,6 @@ func (f *configFile) reportLists(now lists) {
 // again: it may have changed since it was read.
 func (f *configFile) adoptLists() {
 	f.lists.reading, f.lists.refused = nil, false
-	f.d.tally.forget(notify.KeepFailed)
 	for id, list := range f.current.Lists {
 		if list.Trouble == "" {
 			f.d.failed(notify.KeepFailed, "A list of real servers can't be kept for the next start",

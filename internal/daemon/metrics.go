@@ -37,6 +37,7 @@ type metricsServer struct {
 	handler http.Handler
 	global  atomic.Pointer[parser.Global] // the global directives in force
 	traffic page.Traffic
+	tally   *tally
 	*channels
 }
 
@@ -46,7 +47,7 @@ func (d *daemon) openMetrics(ctx context.Context) *metricsServer {
 	routes.HandleFunc("GET /metrics", scrapes(d.answerMetrics))
 	routes.HandleFunc("GET /healthz", probes(answerProbe(d.alive)))
 	routes.HandleFunc("GET /readyz", probes(answerProbe(d.ready)))
-	m := &metricsServer{end: func() {}, channels: &d.channels}
+	m := &metricsServer{end: func() {}, tally: d.tally, channels: &d.channels}
 	m.handler = m.withPage(d, routes)
 	m.follow(ctx, d.Loaded.Config.Global)
 	go m.lookAtTraffic(ctx, d)
@@ -117,6 +118,7 @@ func (m *metricsServer) run(ctx context.Context, addr netip.AddrPort) {
 			m.failed(notify.ListenFailed, what, err)
 		}
 		if !runfile.Pause(ctx, listenRetry) {
+			m.tally.over(notify.ListenFailed)
 			return
 		}
 	}

@@ -57,6 +57,24 @@ func TestAnAddressThatIsTakenIsToldOnceAndTriedAgain(t *testing.T) {
 	})
 }
 
+// An address that is taken is no failure any more when the file no longer has it.
+func TestAnAddressThatIsGivenUpIsNoFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		taken := testkit.Must(net.Listen("tcp4", "127.0.0.1:0"))(t)
+		defer taken.Close()
+		tally := newTally(Options{})
+		journal := notify.NewJournal(tally.Notify)
+		defer journal.Close(context.WithoutCancel(t.Context()))
+		m := &metricsServer{end: func() {}, tally: tally, channels: &channels{journal: journal}}
+		for want, address := range []string{"", taken.Addr().String(), ""} {
+			addr, _ := netip.ParseAddrPort(address)
+			m.follow(t.Context(), parser.Global{Listen: addr})
+			time.Sleep(listenRetry)
+			testkit.Equal(t, len(tally.process().Failures), want%2, "with", address)
+		}
+	})
+}
+
 func TestWhatIsNotReady(t *testing.T) {
 	virtuals := []view.Virtual{{ID: "tcp:10.1.0.1:80"}, {ID: "tcp:10.1.0.2:80", Error: "no such module"}}
 	for want, now := range map[string]view.Snapshot{

@@ -48,6 +48,7 @@ type configFile struct {
 	parts      map[string]fileStamp
 	partsRead  map[string]fileStamp // at the last look at the texts
 	missing    bool                 // there is no file, which is reported
+	unkept     bool                 // addresses of names could not be kept the last time
 	tls        tlsWatch
 	lists      listWatch
 }
@@ -414,6 +415,8 @@ func (f *configFile) prepare(ctx context.Context, text []byte, r request) (l *Lo
 
 // adopt watches the files and names of the configuration in force.
 func (f *configFile) adopt(ctx context.Context) {
+	f.d.tally.forget(notify.KeepFailed) // what still can't be kept is reported again
+	f.unkept = false
 	f.remember()
 	f.endWatches()
 	ctx, f.endWatches = context.WithCancel(ctx)
@@ -445,7 +448,7 @@ func (f *configFile) applySettings(ctx context.Context, l *Loaded) {
 	d, global := f.d, l.Config.Global
 	d.log.setTarget(global.LogFile)
 	if d.socket != nil {
-		d.failed(notify.ListenFailed, notListening, d.socket.Allow(global.StatusGroup))
+		d.listens(d.socket.Allow(global.StatusGroup))
 	}
 	d.metrics.follow(ctx, global)
 	d.Config.Checks.SetVirtuals(l.Plan)

@@ -41,7 +41,15 @@ func (d *daemon) openSocket(ctx context.Context) {
 	s, err := socket.Listen(ctx, d.lock.Socket, routes)
 	d.socket = s
 	allowed := s.Allow(d.Loaded.Config.Global.StatusGroup) // in any case: keepFiles may make the socket later
-	d.failed(notify.ListenFailed, notListening, cmp.Or(err, allowed))
+	d.listens(cmp.Or(err, allowed))
+}
+
+// listens reports what is wrong with the control socket now, if anything.
+func (d *daemon) listens(err error) {
+	if d.noSocket.Swap(err != nil) {
+		d.tally.over(notify.ListenFailed)
+	}
+	d.failed(notify.ListenFailed, notListening, err)
 }
 
 // notListening reports that commands or metrics can't reach the daemon as configured.

@@ -170,6 +170,13 @@ func (t *tally) forget(kind notify.Kind) {
 	delete(t.last, kind)
 }
 
+// over ends a failure of a kind.
+func (t *tally) over(kind notify.Kind) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.recovered(kind)
+}
+
 // recovered ends a failure of a kind; mu is held.
 func (t *tally) recovered(kind notify.Kind) {
 	was := t.last[kind]

@@ -1,6 +1,8 @@
 package daemon
 
 import (
+	"errors"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -8,8 +10,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"ldirectord/internal/instance"
 	"ldirectord/internal/notify"
 	"ldirectord/internal/notify/mail"
+	"ldirectord/internal/resolve"
 	"ldirectord/internal/status"
 	"ldirectord/internal/testkit"
 	"ldirectord/parser"
@@ -50,6 +54,50 @@ func TestFailuresAreShownUntilTheyEnd(t *testing.T) {
 		}
 		time.Sleep(failureLasts)
 		testkit.Equal(t, shown(), "", "after a day")
+	})
+}
+
+// The control socket has one fault at most, beside that of the metrics.
+func TestAFaultOfTheControlSocketEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &daemon{tally: newTally(Options{})}
+		d.journal = notify.NewJournal(d.tally.Notify)
+		metrics := func(kind notify.Kind) { d.say(kind, "metrics") }
+		fails, works := func() { d.listens(errors.New("no group")) }, func() { d.listens(nil) }
+		for i, step := range []struct {
+			happens func()
+			shown   int
+		}{
+			{works, 0}, {fails, 1}, {fails, 1}, {works, 0}, {works, 0},
+			{func() { metrics(notify.ListenFailed) }, 1}, {fails, 1}, {fails, 1}, {works, 1},
+			{func() { metrics(notify.Listening) }, 0},
+		} {
+			step.happens()
+			synctest.Wait()
+			testkit.Equal(t, len(d.tally.process().Failures), step.shown, "after step", i)
+		}
+		d.journal.Close(t.Context())
+	})
+}
+
+// Addresses that can't be kept are a failure until they can be.
+func TestAddressesAreKeptAgain(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "lost")
+	synctest.Test(t, func(t *testing.T) {
+		d := &daemon{tally: newTally(Options{}), lock: &instance.Lock{}}
+		d.lock.Names = filepath.Join(dir, "names")
+		d.journal = notify.NewJournal(d.tally.Notify)
+		f := &configFile{d: d, current: &Loaded{Config: &parser.Config{}}}
+		f.current.Config.Names = []resolve.Name{{Addr: netip.MustParseAddr("10.2.0.1")}}
+		for i, want := range []int{1, 1, 0, 0} {
+			if i == 2 {
+				testkit.OK(t, os.Mkdir(dir, 0o700))
+			}
+			f.remember()
+			synctest.Wait()
+			testkit.Equal(t, len(d.tally.process().Failures), want, "after", i)
+		}
+		d.journal.Close(t.Context())
 	})
 }
 
