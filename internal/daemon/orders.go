@@ -30,7 +30,7 @@ type standingOrders struct {
 	role    instance.RoleOrder
 	unsaved bool       // the role is not in its file
 	given   orders.All // the orders that the director has, and those that wait
-	// orders whose time has come and that wait for enough servers, by when they were given
+	// orders whose time has come and that wait, by when they were given; whether they wait for enough servers
 	late map[time.Time]bool
 
 	known atomic.Pointer[orders.All] // given, for those that carry out none

@@ -282,17 +282,28 @@ func (o *standingOrders) give(ctx context.Context, r orders.Request, now *view.S
 	return meant, runfile.While("the order is recorded; the director waits for the table", err)
 }
 
-// sayWaiting reports which orders that wait are new, and which are undone. The director does not know them.
+// sayWaiting reports which orders that wait are new, and which are undone or over. The director does not know them.
 func (o *standingOrders) sayWaiting(before orders.All) {
 	book := orders.Book{Held: before}
 	begun, undone := book.Given(o.waiting())
-	tell := func(what string, all orders.All) {
-		for _, at := range all.Sorted() {
-			o.d.say(notify.Ordered, "%s: %s (%s): %s", what, at.Real, at.Virtual, all[at])
+	tell := func(kind notify.Kind, what string, at lvs.Backend, one orders.Order, after string) {
+		o.d.journal.Emit(notify.Event{Kind: kind, Status: lvs.StatusRunning, Virtual: at.Virtual, Real: at.Real,
+			Text: fmt.Sprintf("%s: %s (%s): %s%s", what, at.Real, at.Virtual, one, after), Reason: one.Why})
+	}
+	for _, at := range begun.Sorted() {
+		tell(notify.Ordered, "Order", at, begun[at], "")
+	}
+	for _, at := range undone.Sorted() {
+		one, why := undone[at], "; it never began"
+		if o.late[one.Since] {
+			why += ": too few servers were left"
+		}
+		if one.IsOver(time.Now()) {
+			tell(notify.OrderEnded, "Order ended", at, one, why)
+		} else {
+			tell(notify.Ordered, "Order undone", at, one, "")
 		}
 	}
-	tell("Order", begun)
-	tell("Order undone", undone)
 }
 
 // isOut returns an error while one of the servers still gets new connections.
@@ -379,17 +390,18 @@ func (o *standingOrders) beginDue(ctx context.Context) {
 	}
 	for _, since := range slices.SortedFunc(maps.Keys(commands), time.Time.Compare) {
 		due, why := commands[since], ""
-		if short := now.Short(due.Out(), o.given.InForce()); len(short) > 0 {
+		short := now.Short(due.Out(), o.given.InForce())
+		if len(short) > 0 {
 			why = "An order waits for enough servers: " + short[0].String()
 		} else if err := o.begin(ctx, due); err != nil {
 			why = "An order can't begin: " + err.Error()
 		} else {
 			return // the next one counts what this one took out
 		}
-		if !o.late[since] {
+		if _, isTold := o.late[since]; !isTold {
 			o.d.say(notify.OrderWaits, "%s", why)
 		}
-		o.late[since] = true
+		o.late[since] = len(short) > 0
 	}
 }
 
@@ -428,8 +440,8 @@ func (o *standingOrders) followGiven(ctx context.Context) bool {
 	return err == nil && (maps.Equal(all, o.given) || o.pass(ctx, all) == nil)
 }
 
-// keepGiven saves the orders if they were lost, and drops those that are over: the director has ended them. Orders that
-// a command has just recorded are carried out first.
+// keepGiven saves the orders if they were lost, and drops those that are over: the director has ended those that began.
+// Orders that a command has just recorded are carried out first.
 func (o *standingOrders) keepGiven(ctx context.Context) {
 	held := o.given.At(time.Now())
 	var now *view.Snapshot
@@ -446,6 +458,8 @@ func (o *standingOrders) keepGiven(ctx context.Context) {
 	}
 	recorded, err := o.recorded()
 	if err == nil && maps.Equal(recorded, o.given) && o.orderFile().Write(held) == nil {
+		before := o.given.Waiting()
 		o.know(held)
+		o.sayWaiting(before)
 	}
 }

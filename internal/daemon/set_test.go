@@ -2,16 +2,19 @@ package daemon
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"net/netip"
 	"net/url"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"ldirectord/internal/director"
 	"ldirectord/internal/instance"
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/notify"
 	"ldirectord/internal/orders"
 	"ldirectord/internal/testkit"
 	"ldirectord/internal/view"
@@ -46,6 +49,41 @@ func TestOrdersThatAreOverAreDropped(t *testing.T) {
 				t.Errorf("the file has %v, %v; want %v", got, err, c.left)
 			}
 		})
+	}
+}
+
+// An order that is over before it could begin ends with a word, by mail too. One that the director had is ended there.
+func TestAnOrderThatNeverBegan(t *testing.T) {
+	at := lvs.Backend{Virtual: "fwm:3", Real: "10.2.0.1:25"}
+	since, until := time.Unix(1e9, 0).UTC(), time.Unix(1e9+60, 0).UTC()
+	waited := orders.Order{Kind: orders.Maint, Since: since, From: since, Until: until, Why: "disk"}
+	began := waited
+	began.From = time.Time{}
+	for _, row := range []struct {
+		order orders.Order
+		late  map[time.Time]bool
+		want  string
+	}{
+		{waited, map[time.Time]bool{since: true},
+			"order-ended fwm:3 10.2.0.1:25 running: Order ended: 10.2.0.1:25 (fwm:3): " + waited.String() +
+				"; it never began: too few servers were left"},
+		{waited, nil, "order-ended fwm:3 10.2.0.1:25 running: Order ended: 10.2.0.1:25 (fwm:3): " +
+			waited.String() + "; it never began"},
+		{began, nil, ""},
+	} {
+		lock := &instance.Lock{}
+		lock.Drain = filepath.Join(t.TempDir(), "drain")
+		var said []string
+		d := &daemon{lock: lock}
+		d.journal = notify.NewJournal(func(e notify.Event) {
+			said = append(said, fmt.Sprintf("%s %s %s %s: %s", e.Kind, e.Virtual, e.Real, e.Status, e.Text))
+		})
+		o := &standingOrders{d: d, given: orders.All{at: row.order}, late: row.late}
+		testkit.OK(t, o.orderFile().Write(o.given))
+		o.keepGiven(t.Context())
+		d.journal.Close(t.Context())
+		testkit.Equal(t, strings.Join(said, "\n"), row.want)
+		testkit.Equal(t, len(o.given), 0, "left")
 	}
 }
 
