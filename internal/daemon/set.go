@@ -406,14 +406,18 @@ func (o *standingOrders) beginDue(ctx context.Context) {
 }
 
 // begin puts orders that have waited in force, unless they can't be recorded. If the director does not take them, they
-// are carried out later from the file.
+// are carried out later from the file. Orders that a command has just recorded are carried out first.
 func (o *standingOrders) begin(ctx context.Context, due orders.All) error {
+	recorded, err := o.recorded()
+	if err != nil || !maps.Equal(recorded, o.given) {
+		return err
+	}
 	all, since := maps.Clone(o.given), time.Now().UTC().Truncate(time.Second)
 	for at, one := range due {
 		one.Since = since
 		all[at] = one
 	}
-	err := o.orderFile().Write(all)
+	err = o.orderFile().Write(all)
 	if err == nil {
 		_ = o.pass(ctx, all)
 	}

@@ -87,6 +87,47 @@ func TestAnOrderThatNeverBegan(t *testing.T) {
 	}
 }
 
+// An order begins in the file, unless a command has recorded another one there: that is carried out first.
+func TestAnOrderBeginsAfterThoseThatAreRecorded(t *testing.T) {
+	a, b := lvs.Backend{Virtual: "fwm:3", Real: "10.2.0.1:25"}, lvs.Backend{Virtual: "fwm:3", Real: "10.2.0.2:25"}
+	now, d := whole(time.Now()), director.New(director.Deps{}) // which does not run
+	waits := orders.Order{Kind: orders.Drain, From: now.Add(-time.Second)}
+	begins, other := orders.Order{Kind: orders.Drain, Since: now}, orders.Order{Kind: orders.Maint}
+	gone, end := context.WithCancel(t.Context())
+	end()
+	for what, c := range map[string]struct{ recorded, left orders.All }{
+		"no other":             {orders.All{a: waits}, orders.All{a: begins}},
+		"another":              {orders.All{a: waits, b: other}, orders.All{a: waits, b: other}},
+		"it is undone":         {orders.All{}, orders.All{}},
+		"the file is lost":     {nil, orders.All{a: begins}},
+		"another in its place": {orders.All{a: other}, orders.All{a: other}},
+	} {
+		lock := &instance.Lock{}
+		lock.Drain = filepath.Join(t.TempDir(), "drain")
+		o := &standingOrders{d: &daemon{lock: lock, director: d}}
+		if o.given = (orders.All{a: waits}); c.recorded != nil {
+			testkit.OK(t, o.orderFile().Write(c.recorded))
+		}
+		due := o.given.Due(time.Now())
+		testkit.OK(t, o.begin(gone, due))
+		got, err := o.orderFile().Read()
+		if began := got[a]; !began.Since.IsZero() {
+			began.Since = now // it may be a second later
+			got[a] = began
+		}
+		if !maps.Equal(got, c.left) || err != nil {
+			t.Errorf("%s: the file has %v, %v; want %v", what, got, err, c.left)
+		}
+	}
+	lock := &instance.Lock{}
+	lock.Drain = filepath.Join(t.TempDir(), "drain")
+	testkit.Write(t, lock.Drain, "no order")
+	o := &standingOrders{d: &daemon{lock: lock, director: d}, given: orders.All{a: waits}}
+	if err := o.begin(gone, o.given.Due(time.Now())); err == nil {
+		t.Error("orders that can't be read are written over")
+	}
+}
+
 // A server that is known by a name and by an address has one order, whichever of them was used, and is listed once.
 func TestAServerWithTwoNamesHasOneOrder(t *testing.T) {
 	const id = "tcp:10.1.0.1:80"
