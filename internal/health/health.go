@@ -81,7 +81,8 @@ func (h Health) slide(ok bool, r Rule) Health {
 	if h.State == Up {
 		h.Streak = int32(r.Of - passed)
 	}
-	if now := stateOf(passed >= r.Need); now != h.State {
+	// after a reload to another rule, old results alone change nothing
+	if now := stateOf(passed >= r.Need); now != h.State && now == stateOf(ok) {
 		h.State, h.Streak = now, 0
 	}
 	return h

@@ -58,6 +58,8 @@ func TestAReloadChangesTheRule(t *testing.T) {
 		{"a larger window of a server that is down", window(2, 3), window(3, 4), "--", "+++", "ddu"},
 		{"the widest", window(2, 3), window(64, 64), "+++", "+-", "ud"},
 		{"a smaller window", window(8, 10), window(2, 3), "-+++++", "+-", "uu"},
+		{"a stricter one: a success takes nothing out", window(3, 10), window(4, 4), "++-+", "+++-", "uuud"},
+		{"a laxer one: a failure brings nothing back", window(5, 5), window(2, 5), "++++-", "--+", "ddu"},
 		{"no window any more", window(7, 10), Rule{Fall: 3, Rise: 1}, "-+-+-+", "--+---", "uuuuud"},
 		{"and one again", Rule{Fall: 3, Rise: 1}, window(2, 3), "--+--", "-+-", "uud"},
 	} {
