@@ -143,11 +143,16 @@ func takeOver(v, was *virtual, refines bool, tell *teller) {
 		v.writing = was.writing
 		v.retry.AtOnce()
 		v.touch()
-		for _, s := range v.servers {
-			if o := was.serverAt(s.Dest.Addr); o != nil && o.entry.Name() == s.entry.Name() {
-				s.order, s.maintenance = o.order, o.maintenance
-				s.CarryOrders(o.Server)
-			}
+	}
+	for _, s := range v.servers {
+		o := was.serverAt(s.Dest.Addr)
+		if o == nil || o.entry.Name() != s.entry.Name() {
+			continue
+		}
+		s.maintenance, s.File = o.maintenance, o.File // it is told once, whatever is reloaded
+		if refines {
+			s.order = o.order
+			s.CarryOrders(o.Server)
 		}
 	}
 	for _, s := range v.members() {
@@ -239,12 +244,11 @@ func (s *server) judgement(k int) *judgement {
 // before is the judgement of the same server by the same check; nil: none. A renewed certificate makes a new task, but
 // the check stays the same.
 func (x user) before(was *virtual) *judgement {
-	asOften := was.Config.CheckInterval == x.v.Config.CheckInterval
 	if x.s.Fallback {
-		return x.among(was, was.formerly(x.s), asOften)
+		return x.among(was, was.formerly(x.s))
 	}
 	for old := range was.Sharing(x.s.Dest.Addr) {
-		if j := x.among(was, was.all[old.At], asOften); j != nil {
+		if j := x.among(was, was.all[old.At]); j != nil {
 			return j
 		}
 	}
@@ -252,12 +256,12 @@ func (x user) before(was *virtual) *judgement {
 }
 
 // among is the judgement of a former server by the same check; nil: none.
-func (x user) among(was *virtual, old *server, asOften bool) *judgement {
+func (x user) among(was *virtual, old *server) *judgement {
 	if old == nil {
 		return nil
 	}
 	for o := range was.checks(old) {
-		if o.task() == x.task() || asOften && o.use().Spec() == x.use().Spec() {
+		if o.task() == x.task() || o.use().Spec() == x.use().Spec() {
 			return o.j
 		}
 	}

@@ -12,6 +12,9 @@ import (
 // of all servers.
 func (c *Case) Carry(was *Case, placed bool, old func(i int) int, check func(i, k int) *Check) {
 	c.Lasting, c.Backed = was.Lasting, was.Backed && c.reserve
+	if low, _ := c.MinServers.Of(c.Weighted()); c.MinServers != was.MinServers && c.Strength.Up >= low {
+		c.Strength.Enough = true // by the new numbers, as at a start
+	}
 	c.Found = stillFound(c, was, placed)
 	for i := range len(c.Servers) + len(c.FallbackServers) {
 		s := c.entry(i)

@@ -50,7 +50,9 @@ func (v View) falls() string {
 const maxReturns = 2 // of a server whose clients get no answers; after that only an order lets it back in
 
 // needsOrder reports whether a server that was left out comes back only by an order, unless too few others serve.
-func needsOrder(s *Server) bool { return s.Suspect && s.Suspects > maxReturns }
+func (c *Section) needsOrder(s *Server) bool {
+	return c.Observe == lvs.LeftOut && s.Suspect && s.Suspects > maxReturns
+}
 
 // heldDown notes how long servers that left service stay out. After long enough without a failure, the failures of a
 // server are forgotten.
@@ -88,5 +90,5 @@ func (p *proposal) count(s *Server) {
 }
 
 func (p *proposal) isHeldDown(s *Server) bool {
-	return p.HoldDown > 0 && (p.now.Before(s.Turn) || p.Observe == lvs.LeftOut && needsOrder(s))
+	return p.HoldDown > 0 && (p.now.Before(s.Turn) || p.needsOrder(s))
 }

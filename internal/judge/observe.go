@@ -45,7 +45,7 @@ var observeKind = Kind{Name: "observe", Trouble: Doubt,
 		switch s := v.One; {
 		case !s.Suspect || !v.isKeptOut():
 			return ""
-		case needsOrder(s):
+		case v.needsOrder(s):
 			return "held down until an order (set … ready): " + noAnswers(s)
 		default:
 			return fmt.Sprintf("held down for another %v: %s", v.left(s.Turn), noAnswers(s))
@@ -63,7 +63,7 @@ var observeKind = Kind{Name: "observe", Trouble: Doubt,
 	},
 	Begins: func(v View) Notice {
 		what := "Held down until an order (set … ready)"
-		if !needsOrder(v.One) {
+		if !v.needsOrder(v.One) {
 			what = fmt.Sprintf("Held down for %v", v.left(v.One.Turn))
 		}
 		return Notice{"held-down", what, ": " + noAnswers(v.One)}

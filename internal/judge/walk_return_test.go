@@ -95,7 +95,7 @@ func comesAtPace(s *step) string {
 		switch {
 		case !one.Fallen && b.Servers[i].Fallen && came && enough(s, i) && !lifted:
 			return " comes back too soon after another"
-		case facts.Waits && !needsOrder(one) && !w.has(byOrdered) && !came && !one.Turn.After(instant):
+		case facts.Waits && !w.needsOrder(one) && !w.has(byOrdered) && !came && !one.Turn.After(instant):
 			return " waits, and no other came"
 		}
 		return ""
