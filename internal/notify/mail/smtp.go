@@ -49,7 +49,7 @@ func sendSMTP(ctx context.Context, dial func(ctx context.Context, network, addre
 		err = l.logIn(server, host)
 	}
 	if err == nil {
-		err = during("MAIL", server.Mail(l.sender))
+		err = during("MAIL", l.begin(server))
 	}
 	if err != nil {
 		return unlessFinal(err, l.to), err
@@ -82,6 +82,29 @@ func (l *letter) logIn(server *smtp.Client, host string) error {
 		return errors.New("STARTTLS: the server does not offer TLS")
 	}
 	return nil
+}
+
+// begin names the sender, and asks only for what the mail needs: a relay has to bounce it where the next server lacks
+// what was asked for. [smtp.Client.Mail] asks for all that is offered.
+func (l *letter) begin(server *smtp.Client) error {
+	if strings.ContainsAny(l.sender, "\r\n") {
+		return errors.New("the sender has more than one line")
+	}
+	command := "MAIL FROM:<" + l.sender + ">"
+	if offered, _ := server.Extension("8BITMIME"); offered && !isASCII(l.text()) {
+		command += " BODY=8BITMIME"
+	}
+	if offered, _ := server.Extension("SMTPUTF8"); offered && !isASCII(l.sender+strings.Join(l.to, "")) {
+		command += " SMTPUTF8"
+	}
+	id, err := server.Text.Cmd("%s", command)
+	if err != nil {
+		return err
+	}
+	server.Text.StartResponse(id)
+	defer server.Text.EndResponse(id)
+	_, _, err = server.Text.ReadResponse(250)
+	return err
 }
 
 // during adds the step of the session to an error.

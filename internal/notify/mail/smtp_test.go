@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -207,6 +208,40 @@ func TestSMTPRecipientsAreJudgedOneByOne(t *testing.T) {
 			testkit.FailsWith(t, err, row[4])
 		}
 	})
+}
+
+// A server is asked for what a mail needs, and not for all that it offers.
+func TestSMTPAsksForWhatTheMailNeeds(t *testing.T) {
+	const all = "250-x\r\n250-8BITMIME\r\n250 SMTPUTF8"
+	for _, row := range []struct{ offers, sender, to, body, want string }{
+		{all, "root@d1", "ops", "", "MAIL FROM:<root@d1>"},
+		{all, "root@d1", "ops", "Läden", "MAIL FROM:<root@d1> BODY=8BITMIME"},
+		{all, "root@d1", "büro", "", "MAIL FROM:<root@d1> BODY=8BITMIME SMTPUTF8"}, // it is in the header
+		{all, "root@käse", "ops", "", "MAIL FROM:<root@käse> SMTPUTF8"},
+		{"250-x\r\n250 8BITMIME", "root@d1", "büro", "Läden", "MAIL FROM:<root@d1> BODY=8BITMIME"},
+		{"250-x\r\n250 SMTPUTF8", "root@d1", "büro", "Läden", "MAIL FROM:<root@d1> SMTPUTF8"},
+		{"250 x", "root@d1", "büro", "Läden", "MAIL FROM:<root@d1>"},
+		{"502 what?", "root@d1", "büro", "Läden", "MAIL FROM:<root@d1>"}, // then it is HELO
+		{all, "root\r\nRSET", "ops", "", ""},
+		{all, "root\nRSET", "ops", "", ""},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &smtpScript{reply: map[string]string{atEHLO: row.offers}}
+			l := testLetter(row.to)
+			l.id, l.fromLine, l.sender, l.body = "id", "root", row.sender, row.body
+			again, err := sendSMTP(t.Context(), s.dial, l)
+			synctest.Wait()
+			isMail := func(c string) bool { return strings.HasPrefix(c, atMAIL) }
+			got := slices.IndexFunc(s.commands, isMail)
+			switch {
+			case row.want == "":
+				testkit.FailsWith(t, err, "MAIL: the sender has more than one line")
+				testkit.Equal(t, fmt.Sprint(got, again), "-1 [ops]", "MAIL, and who gets it again")
+			case err != nil || got < 0 || s.commands[got] != row.want:
+				t.Errorf("%q: %q, error %v", row, s.commands, err)
+			}
+		})
+	}
 }
 
 func TestSMTPWithoutAServerIsTriedAgain(t *testing.T) {
