@@ -3,6 +3,8 @@ package main
 import (
 	"crypto/sha256"
 	"fmt"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -115,6 +117,63 @@ func TestTheHeaderOfTheInitScript(t *testing.T) {
 		}
 	}
 	testkit.Same(t, fields["Provides"], []string{"ldirectord"}, "it provides")
+}
+
+// What the agent of pacemaker asks the program, and the exit status that follows from the answers. The agent runs in a
+// folder with the file a.cf. The program is a script that expects the words of a row and ends with the status after
+// "=".
+func TestTheAgentOfPacemaker(t *testing.T) {
+	agent := testkit.Must(filepath.Abs("../../packaging/ocf/ldirectord"))(t)
+	for _, row := range []struct {
+		action, lacks, dialogue string
+		want                    int
+	}{
+		{"validate-all", "", "", 0},
+		{"validate-all", "a.cf", "", 5},
+		{"validate-all", "program", "", 5},
+		{"start", "a.cf", "", 5},
+		{"start", "program", "", 5},
+		{"monitor", "", "status=0", 0},
+		{"monitor", "", "status=1", 1},
+		{"monitor", "", "status=1:ldirectord stale pid file", 7},
+		{"monitor", "", "status=2", 1},
+		{"monitor", "a.cf", "status=0", 0},
+		{"monitor", "a.cf", "status=1", 7},
+		{"monitor", "a.cf", "status=126", 1},
+		{"monitor", "program", "", 5},
+		{"stop", "", "stop=0", 0},
+		{"stop", "", "stop=1", 1},
+		{"stop", "", "stop=2", 0},
+		{"stop", "a.cf", "stop=0", 0},
+		{"stop", "a.cf", "stop=1, status=0", 1},
+		{"stop", "a.cf", "stop=1, status=1", 0},
+		{"stop", "a.cf", "stop=126, status=126", 1},
+		{"stop", "program", "", 0},
+	} {
+		dir := t.TempDir()
+		testkit.Write(t, dir+"/a.cf", "")
+		testkit.Write(t, dir+"/rest", strings.ReplaceAll(row.dialogue, ", ", "\n")+"\n")
+		testkit.Write(t, dir+"/program", `#!/bin/sh
+IFS==: read -r asked status words <rest
+sed -i 1d rest
+echo "$words"
+[ "$asked" = "$2" ] && exit "$status"
+echo "$2, not $asked" >>wrong
+`)
+		testkit.OK(t, os.Chmod(dir+"/program", 0o755))
+		if row.lacks != "" {
+			testkit.OK(t, os.Remove(dir+"/"+row.lacks))
+		}
+		cmd := exec.Command("sh", agent, row.action)
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "OCF_RESKEY_configfile="+dir+"/a.cf",
+			"OCF_RESKEY_ldirectord="+dir+"/program")
+		said, _ := cmd.CombinedOutput()
+		testkit.Equal(t, cmd.ProcessState.ExitCode(), row.want, fmt.Sprint(row), string(said))
+		wrong, _ := os.ReadFile(dir + "/wrong")
+		rest := testkit.Read(t, dir+"/rest")
+		testkit.Equal(t, string(wrong)+strings.TrimSpace(rest), "", fmt.Sprint(row), "asked otherwise:")
+	}
 }
 
 // The first heading of the changelog is the version that is built.
