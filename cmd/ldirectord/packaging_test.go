@@ -10,7 +10,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"ldirectord/internal/daemon"
 	"ldirectord/internal/instance"
 	"ldirectord/internal/testkit"
 )
@@ -173,6 +175,22 @@ echo "$2, not $asked" >>wrong
 		wrong, _ := os.ReadFile(dir + "/wrong")
 		rest := testkit.Read(t, dir+"/rest")
 		testkit.Equal(t, string(wrong)+strings.TrimSpace(rest), "", fmt.Sprint(row), "asked otherwise:")
+	}
+}
+
+// Pacemaker waits longer for a stop than that may take, and for a start, which waits for a daemon that is stopping.
+func TestPacemakerWaitsForAStop(t *testing.T) {
+	limits := regexp.MustCompile(`(?:name="|op )(?:start|stop)"?(?: interval="0")? timeout="?(\w+)`)
+	for file, want := range map[string]int{
+		"ocf/ldirectord": 2, "../docs/managers.md": 4, "../examples/pacemaker/resources.xml": 4,
+	} {
+		found := limits.FindAllStringSubmatch(packaged(t, file), -1)
+		testkit.Equal(t, len(found), want, "timeouts in", file)
+		for _, m := range found {
+			if limit, err := time.ParseDuration(m[1]); err != nil || limit <= daemon.EndTimeout {
+				t.Errorf("%s: %s, while a stop may take %v", file, m[0], daemon.EndTimeout)
+			}
+		}
 	}
 }
 
