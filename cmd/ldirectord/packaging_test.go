@@ -125,7 +125,6 @@ func TestTheHeaderOfTheInitScript(t *testing.T) {
 // folder with the file a.cf. The program is a script that expects the words of a row and ends with the status after
 // "=".
 func TestTheAgentOfPacemaker(t *testing.T) {
-	agent := testkit.Must(filepath.Abs("../../packaging/ocf/ldirectord"))(t)
 	for _, row := range []struct {
 		action, lacks, dialogue string
 		want                    int
@@ -133,6 +132,10 @@ func TestTheAgentOfPacemaker(t *testing.T) {
 		{"validate-all", "", "", 0},
 		{"validate-all", "a.cf", "", 5},
 		{"validate-all", "program", "", 5},
+		{"start", "", "start=0", 0},           // also of one that is ending, for which it waits
+		{"start", "", "start=2, status=0", 0}, // one runs, and its file is broken
+		{"start", "", "start=2, status=2", 1},
+		{"start", "", "start=1, status=3", 1},
 		{"start", "a.cf", "", 5},
 		{"start", "program", "", 5},
 		{"monitor", "", "status=0", 0},
@@ -153,6 +156,7 @@ func TestTheAgentOfPacemaker(t *testing.T) {
 		{"stop", "program", "", 0},
 	} {
 		dir := t.TempDir()
+		testkit.Write(t, dir+"/agent", packaged(t, "ocf/ldirectord"))
 		testkit.Write(t, dir+"/a.cf", "")
 		testkit.Write(t, dir+"/rest", strings.ReplaceAll(row.dialogue, ", ", "\n")+"\n")
 		testkit.Write(t, dir+"/program", `#!/bin/sh
@@ -166,7 +170,7 @@ echo "$2, not $asked" >>wrong
 		if row.lacks != "" {
 			testkit.OK(t, os.Remove(dir+"/"+row.lacks))
 		}
-		cmd := exec.Command("sh", agent, row.action)
+		cmd := exec.Command("sh", "agent", row.action)
 		cmd.Dir = dir
 		cmd.Env = append(os.Environ(), "OCF_RESKEY_configfile="+dir+"/a.cf",
 			"OCF_RESKEY_ldirectord="+dir+"/program")

@@ -37,10 +37,14 @@ func TestManagerAgents(t *testing.T) {
 			"/root/good.cf " + config
 		breakIt = "; echo nonsense = 1 >" + config
 		start   = "; ldirectord ldirectord.cf start"
+		slow    = "; sed -i '1i onchange = \"/bin/sh /root/slow\"' " + config
+		// The daemon takes its table away after three seconds, and waits on for the command.
+		end = "; kill $(cat /run/ldirectord.ldirectord.cf.pid); while ipvsadm -Sn | grep -q .; do :; done"
 	)
 	c := newCluster(t, "/var/log/ldirectord.log")
 	m := c.d1
 	m.sh("cp %s /root/good.cf; sed -i '1i autoreload = no' /root/good.cf", config)
+	m.put("/root/slow", "sleep 4")
 	states := []struct {
 		name, prepare string
 		codes         map[string]int
@@ -51,6 +55,7 @@ func TestManagerAgents(t *testing.T) {
 			map[string]int{"validate-all": 0, "monitor": 0, "start": 0, "stop": 0}, nil},
 		{"killed", prepare + start + "; pkill -9 -x ldirectord",
 			map[string]int{"validate-all": 0, "monitor": 7, "start": 0, "stop": 0}, nil},
+		{"ending", prepare + slow + start + end, map[string]int{"monitor": 0, "start": 0}, nil},
 		{"running, file broken", prepare + start + breakIt,
 			map[string]int{"validate-all": 0, "monitor": 0, "start": 0, "stop": 0}, nil},
 		{"stopped, file broken", prepare + breakIt,
@@ -85,7 +90,8 @@ func TestManagerAgents(t *testing.T) {
 						!strings.HasPrefix(state.name, "killed") {
 						t.Errorf("it left\n%s", table)
 					}
-					if action == "start" && want == 0 && m.table() != wholeTable {
+					blind := state.name == "ending" && agent != "our agent" // it runs, for that one
+					if action == "start" && want == 0 && !blind && m.table() != wholeTable {
 						t.Errorf("the table is\n%s", m.table())
 					}
 				})
