@@ -123,7 +123,7 @@ func TestTheHeaderOfTheInitScript(t *testing.T) {
 
 // What the agent of pacemaker asks the program, and the exit status that follows from the answers. The agent runs in a
 // folder with the file a.cf. The program is a script that expects the words of a row and ends with the status after
-// "=".
+// "=". It is sleep(1), too.
 func TestTheAgentOfPacemaker(t *testing.T) {
 	for _, row := range []struct {
 		action, lacks, dialogue string
@@ -139,6 +139,10 @@ func TestTheAgentOfPacemaker(t *testing.T) {
 		{"start", "a.cf", "", 5},
 		{"start", "program", "", 5},
 		{"monitor", "", "status=0", 0},
+		{"monitor", "", "status=3, sleep, status=0", 0}, // a restart
+		{"monitor", "", "status=3, sleep, status=3", 7},
+		{"monitor", "", "status=3, sleep, status=1:ldirectord stale pid file", 7},
+		{"monitor", "a.cf", "status=3, sleep, status=1", 7},
 		{"monitor", "", "status=1", 1},
 		{"monitor", "", "status=1:ldirectord stale pid file", 7},
 		{"monitor", "", "status=2", 1},
@@ -163,9 +167,10 @@ func TestTheAgentOfPacemaker(t *testing.T) {
 IFS==: read -r asked status words <rest
 sed -i 1d rest
 echo "$words"
-[ "$asked" = "$2" ] && exit "$status"
-echo "$2, not $asked" >>wrong
+[ "$asked" = "${2:-sleep}" ] && exit "$status"
+echo "${2:-sleep}, not $asked" >>wrong
 `)
+		testkit.OK(t, os.Symlink("program", dir+"/sleep"))
 		testkit.OK(t, os.Chmod(dir+"/program", 0o755))
 		if row.lacks != "" {
 			testkit.OK(t, os.Remove(dir+"/"+row.lacks))
@@ -173,7 +178,7 @@ echo "$2, not $asked" >>wrong
 		cmd := exec.Command("sh", "agent", row.action)
 		cmd.Dir = dir
 		cmd.Env = append(os.Environ(), "OCF_RESKEY_configfile="+dir+"/a.cf",
-			"OCF_RESKEY_ldirectord="+dir+"/program")
+			"OCF_RESKEY_ldirectord="+dir+"/program", "PATH="+dir+":"+os.Getenv("PATH"))
 		said, _ := cmd.CombinedOutput()
 		testkit.Equal(t, cmd.ProcessState.ExitCode(), row.want, fmt.Sprint(row), string(said))
 		wrong, _ := os.ReadFile(dir + "/wrong")
