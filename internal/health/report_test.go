@@ -39,60 +39,15 @@ func shown(w Words) string {
 	return strings.Join(strings.Fields(fmt.Sprintf("%d%% %s %s", w.Percent(), w.Admin, down)), " ")
 }
 
-// Answers are separated by commas, and so are the states expected after each of them.
 func TestTelling(t *testing.T) {
-	one, three := Rule{Fall: 1, Rise: 1}, Rule{Fall: 3, Rise: 1}
-	for _, c := range []struct {
-		name    string
-		rule    Rule
-		answers string
-		want    string
-	}{
-		{"nothing is told", one, "-,-", "100%,100%"},
-		{"a percentage counts until the next", one, "75%,-,20%,100%", "75%,75%,20%,100%"},
-		{"more than all is all", one, "150%", "100%"},
-		{"drain counts until ready", one, "drain,50%,up,100%,ready",
-			"100% drain,50% drain,50% drain,100% drain,100%"},
-		{"ready keeps the percentage", one, "drain 30%,ready", "30% drain,30%"},
-		{"maint counts until ready", one, "maint,-,ready", "100% maint,100% maint,100%"},
-		{"drain ends maint, maint ends drain", one, "maint,drain,maint", "100% maint,100% drain,100% maint"},
-		{"ready does not end down, up does not end drain", one, "down drain,ready,drain up,ready up",
-			"100% drain down,100% down,100% drain,100%"},
-		{"down counts until up", one, "down,50%,up", "100% down,50% down,50%"},
-		{"one stray drain moves nothing", three, "ready,drain,ready,drain,drain,ready",
-			"100%,100%,100%,100%,100%,100%"},
-		{"the third in a row counts", three, "drain,drain,drain", "100%,100%,100% drain"},
-		{"a word that stays counts again", three, "drain,-,50%", "100%,100%,100% drain"},
-		{"what gives back counts at once", three, "10%,10%,10%,60%,100%", "100%,100%,10%,60%,100%"},
-		{"of three percentages the highest counts", three, "50%,80%,60%", "100%,100%,80%"},
-		{"the others count when they come again", three, "50%,80%,60%,60%,60%", "100%,100%,80%,80%,60%"},
-		{"a stray drain among percentages", three, "50%,drain 50%,ready 50%", "100%,100%,50%"},
-		{"a stray maint in a drain", three, "drain,drain,maint,drain", "100%,100%,100% drain,100% drain"},
-		{"one kind gives, the other takes", three, "drain,drain,drain,ready 10%,-,-",
-			"100%,100%,100% drain,100%,100%,10%"},
-		{"a window counts its failures in a row", Rule{Fall: 1, Need: 2, Of: 3}, "drain,ready,drain,drain",
-			"100%,100%,100%,100% drain"},
-		{"silence: the percentage is forgotten, drain is not", one,
-			"drain 20%,silent,silent,silent,silent,ready",
-			"20% drain,20% drain,20% drain,100% drain,100% drain,100%"},
-		{"silence: down stays", one, "down,silent,silent,silent", "100% down,100% down,100% down,100% down"},
-		{"an answer without a word is not silence", one, "20%,silent,silent,-,silent,silent",
-			"20%,20%,20%,20%,20%,20%"},
-		{"a check that asks for no words", one, "drain 20% down,none", "20% drain down,100%"},
-		{"silence does not count as an answer", three, "drain,silent,drain,silent,drain",
-			"100%,100%,100%,100%,100% drain"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			var now Telling
-			var got []string
-			for answer := range strings.SplitSeq(c.answers, ",") {
-				now = now.Next(report(t, answer), c.rule)
-				got = append(got, shown(now.Words))
-			}
-			if got := strings.Join(got, ","); got != c.want {
-				t.Errorf("%s\n gives %s\n want  %s", c.answers, got, c.want)
-			}
-		})
+	for _, row := range testkit.Table(t, "testdata/telling.txt", 4) {
+		var now Telling
+		var got []string
+		for answer := range strings.SplitSeq(row[2], ",") {
+			now = now.Next(report(t, answer), ruleOf(row[1]))
+			got = append(got, shown(now.Words))
+		}
+		testkit.Equal(t, strings.Join(got, ","), row[3], row[0])
 	}
 }
 

@@ -46,7 +46,6 @@ func TestConversions(t *testing.T) {
 		[]string{`# PATH:3: sparkle a\u202eb\u009b: no equal`})
 	deep := strings.Repeat("a {\n", 100000)
 	for text, want := range map[string]string{
-		deep:                                   "65:3: this { has no name before it, or is nested more than 64 deep",
 		"a 'b":                                 `1:3: "'" is not allowed here: `,
 		"a\x00b\n":                             `1:2: "\x00" is not allowed here`,
 		"# caf\xe9\ncaf\xe9\n":                 `2:4: "\xe9" is not allowed here`,
@@ -56,6 +55,7 @@ func TestConversions(t *testing.T) {
 		"virtual_server_group x {\n10.0.0.0/20 80\n}\n" +
 			strings.Repeat(strings.Replace(service("", ""), "192.0.2.1 80", "group x", 1), 200): "must " +
 			"have fewer and shorter sections",
+		deep: "65:3: this { has no name before it, or is nested more than 64 deep",
 	} {
 		converts(t, want, text, "", []string{"error: PATH:", want})
 	}
