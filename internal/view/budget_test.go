@@ -1,6 +1,8 @@
 package view
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"ldirectord/internal/lvs"
@@ -19,53 +21,29 @@ func TestWhatOrdersLeave(t *testing.T) {
 	held := Server{Addr: someAddr, State: "down", Serves: true, Held: true}
 	moved := serves
 	moved.Moved = true
-	none := "a is the last server of " + id
-	for _, row := range []struct {
-		what          string
-		first, second Server
-		drained       bool // the second
-		keeps, low    int
-		one, both     string // what is wrong with an order for the first, for both
-	}{
-		{"another one serves", serves, serves, false, 0, 0, "", "b" + none[1:]},
-		{"the other one is down", serves, down, false, 0, 0, none + " (out: b: down: refused)", "b" + none[1:]},
-		{"the other one has weight 0", serves, light, false, 0, 0, none + " (out: b: up)", "b" + none[1:]},
-		{"the other one is a backup server that waits", serves, rests, false, 0, 0, "", "b" + none[1:]},
-		{"the other one is about to go", serves, moved, false, 0, 0, none, none},
-		{"the table has not followed the order for the other one", serves, serves, true, 0, 0,
-			none + " (out: b: drain: disk)", "b" + none[1:]},
-		{"it is down", down, serves, false, 2, 2, "", "b" + none[1:]},
-		{"all are down", down, down, false, 2, 2, "", ""},
-		{"all are down, and the other one is drained", down, down, true, 0, 0, "", ""},
-		{"no state is known", unknown, unknown, false, 2, 2, "", "b" + none[1:]},
-		{"no state is known, and the other one is drained", unknown, unknown, true, 0, 0,
-			none + " (out: b: drain: disk)", "b" + none[1:]},
-		{"keepserving requires both", serves, serves, false, 2, 1,
-			"without a, " + id + " has 1 server: keepserving requires 2", "b" + none[1:]},
-		{"minservers requires both", serves, serves, false, 1, 2,
-			"without a, " + id + " has 1 server: minservers requires 2", "b" + none[1:]},
-		{"the other one is held", serves, held, false, 1, 0,
-			"without a, " + id + " has 0 servers: keepserving requires 1 (out: b: held)", "b" + none[1:]},
-		{"it is held", held, serves, false, 2, 2, "", "b" + none[1:]},
-	} {
-		row.first.Real, row.second.Real = "a", "b"
-		now := &Snapshot{Virtuals: []Virtual{{ID: id, Servers: []Server{row.first, row.second, row.first},
-			Guard: Guard{Keeps: row.keeps}, Enough: &MinServers{Low: row.low}},
-			{ID: "fwm:3", Servers: []Server{row.first}}}}
-		a, b := lvs.At(id, "a"), lvs.At(id, "b")
+	servers := map[string]Server{"serves": serves, "down": down, "unknown": unknown, "light": light, "rests": rests,
+		"held": held, "moved": moved}
+	a, b := lvs.At(id, "a"), lvs.At(id, "b")
+	for _, row := range testkit.Table(t, "testdata/budget.txt", 5) {
+		states, isDrained := strings.CutSuffix(row[1], ", drained")
+		name, other, _ := strings.Cut(states, " ")
+		first, second := servers[name], servers[other]
+		first.Real, second.Real = "a", "b"
+		keeps, enough := 0, &MinServers{}
+		testkit.Must(fmt.Sscan(row[2], &keeps, &enough.Low))(t, row)
+		now := &Snapshot{Virtuals: []Virtual{{ID: id, Servers: []Server{first, second, first},
+			Guard: Guard{Keeps: keeps}, Enough: enough},
+			{ID: "fwm:3", Servers: []Server{first}}}}
 		given := orders.All{}
-		if row.drained {
+		if isDrained {
 			given[b] = orders.Order{Kind: orders.Drain, Why: "disk"}
 		}
-		for _, order := range []struct {
-			of   []lvs.Backend
-			want string
-		}{{[]lvs.Backend{a}, row.one}, {[]lvs.Backend{a, b}, row.both}} {
+		for i, of := range [][]lvs.Backend{{a}, {a, b}} {
 			got := ""
-			for _, s := range now.Short(order.of, given) {
-				got += s.String()
+			for _, s := range now.Short(of, given) {
+				got += strings.Replace(s.String(), id, "WEB", 1)
 			}
-			testkit.Equal(t, got, order.want, row.what, "an order for", order.of)
+			testkit.Equal(t, got, row[3+i], row[0], "an order for", of)
 		}
 	}
 }
