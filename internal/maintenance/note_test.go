@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,48 +15,34 @@ import (
 func TestAFileSaysWhyAndUntilWhen(t *testing.T) {
 	written := time.Date(2026, 11, 21, 12, 0, 0, 0, time.Local)
 	path := filepath.Join(t.TempDir(), "web1")
-	for text, want := range map[string]note{
-		"":               {},
-		"why=new disk\n": {text: ": new disk"},
-		"until=18:00":    {"; until 2026-11-21 18:00:00", written.Add(6 * time.Hour)},
-		"until=11:00\nwhy=new disk": {": new disk; until 2026-11-22 11:00:00",
-			written.Add(23 * time.Hour)},
-		"new disk\n until = 18:00\n": {text: ": new disk"},
-		"new disk\nuntil=2026-11-20 18:00": {": new disk; until 2026-11-20 18:00:00",
-			written.Add(-18 * time.Hour)},
-		"first\nwhy=second\nthird": {text: ": second"},
-		"until=noon": {
-			text: `; no end: "noon" is not a time; write 18:00, 2026-11-21 18:00 or 2026-11-21T18:00:00Z`},
-
-		"why=a\xc2\x9b31m\xe2\x80\xae\xff\t.": {text: `: a\u009b31m\u202e\xff .`},
-		"until=\u202e": {text: `; no end: "\u202e" is not a time; write 18:00, 2026-11-21 18:00 ` +
-			`or 2026-11-21T18:00:00Z`},
-	} {
-		testkit.Write(t, path, text)
+	for _, row := range testkit.Table(t, "testdata/notes.txt", 3) {
+		testkit.Write(t, path, testkit.Must(strconv.Unquote(row[0]))(t, row))
 		testkit.OK(t, os.Chtimes(path, written, written))
-		if got := readNote(path); got.text != want.text || !got.until.Equal(want.until) {
-			t.Errorf("%q: %q until %v, want %q until %v", text, got.text, got.until, want.text, want.until)
-		}
+		got := readNote(path)
+		testkit.Equal(t, strings.TrimPrefix(got.text, " "), row[1], row[0])
+		testkit.Equal(t, shown(got.until), row[2], row[0])
 	}
 }
 
 func TestWhenSomethingEnds(t *testing.T) {
 	after := time.Date(2026, 11, 21, 12, 0, 30, 0, time.Local)
-	day := func(d, hour, minute int) time.Time { return time.Date(2026, 11, d, hour, minute, 0, 0, time.Local) }
-	for text, want := range map[string]time.Time{
-		"18:00": day(21, 18, 0), "12:00": day(22, 12, 0), "12:01": day(21, 12, 1), "00:00": day(22, 0, 0),
-		"9:05":             day(22, 9, 5),
-		"2026-11-25 07:30": day(25, 7, 30), "2026-11-25T07:30": day(25, 7, 30),
-		"2026-11-25 07:30:00":       day(25, 7, 30),
-		"2026-11-25T07:30:00Z":      time.Date(2026, 11, 25, 7, 30, 0, 0, time.UTC),
-		"2026-11-25T07:30:00+02:00": time.Date(2026, 11, 25, 5, 30, 0, 0, time.UTC),
-		"":                          {}, "18": {}, "25:00": {}, "18:60": {}, "tomorrow": {},
-		"2026-13-01 10:00": {},
-	} {
-		if got, err := ParseUntil(text, after); !got.Equal(want) || (err != nil) != want.IsZero() {
-			t.Errorf("%q: %v, %v; want %v", text, got, err, want)
+	for _, row := range testkit.Table(t, "testdata/ends.txt", 2) {
+		got, err := ParseUntil(row[0], after)
+		if strings.HasSuffix(row[1], "UTC") {
+			testkit.Equal(t, got.UTC().Format(time.DateTime+" MST"), row[1], row[0])
+			continue
 		}
+		testkit.Equal(t, shown(got), row[1], row[0])
+		testkit.Equal(t, err == nil, row[1] != "", row[0], "it is a time")
 	}
+}
+
+// shown is a time in local time; a zero one is empty.
+func shown(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return at.Local().Format(time.DateTime)
 }
 
 // A file whose time is over takes no server out. A server comes back at that time even if the file stays.

@@ -1,6 +1,7 @@
 package orders
 
 import (
+	"fmt"
 	"maps"
 	"net/url"
 	"os"
@@ -97,25 +98,16 @@ func TestTheFileOfOrders(t *testing.T) {
 
 func TestHowLongAnOrderLasts(t *testing.T) {
 	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.Local)
-	for _, c := range []struct {
-		until, last string
-		want        time.Duration // 0: forever; -1: refused
-	}{
-		{"", "", 0}, {"", "90s", 90 * time.Second}, {"", "30m", 30 * time.Minute}, {"", "2h", 2 * time.Hour},
-		{"", "1d", 24 * time.Hour}, {"", "1s", time.Second},
-		{"", "1.5h", 90 * time.Minute}, {"", "1h30m", -1}, {"", "3650d", 3650 * 24 * time.Hour},
-		{"18:00", "", 6 * time.Hour}, {"12:00", "", 24 * time.Hour},
-		{"", "3651d", -1}, {"", "99999d", -1}, {"", "-1h", -1}, {"", "0s", -1}, {"", "1ms", -1}, {"", "2", -1},
-		{"", "d", -1}, {"", "-1d", -1},
-		{"24:00", "", -1}, {"2026-11-21 11:59", "", -1}, {"18:00", "1h", -1}, {"soon", "", -1},
-	} {
-		end, err := endOf(c.until, c.last, now)
+	for _, row := range testkit.Table(t, "testdata/ends.txt", 3) {
+		end, err := endOf(row[0], row[1], now)
+		got := end.Sub(now).String()
 		switch {
-		case c.want < 0 && err == nil:
-			t.Errorf("%+v: it is taken: %v", c, end)
-		case c.want == 0 && (err != nil || !end.IsZero()), c.want > 0 && (err != nil || end.Sub(now) != c.want):
-			t.Errorf("%+v: %v, %v", c, end, err)
+		case err != nil:
+			got = "refused"
+		case end.IsZero():
+			got = "forever"
 		}
+		testkit.Equal(t, got, row[2], row)
 	}
 }
 
@@ -133,78 +125,37 @@ func TestTheReasonOfAnOrderIsOneShortLine(t *testing.T) {
 			t.Errorf("%q is sent as %q", why, got)
 		}
 	}
-	if r, err := Parse(url.Values{"order": {"weight 0"}}); r.Kind != Drain || r.Weight != 0 || err != nil {
-		t.Errorf("weight 0: %+v, %v", r, err)
-	}
-	for _, what := range []string{"", "weight", "weight x", "weight -1", "weight 1 2", "weight 2147483648", "Drain",
-		"off"} {
-		if _, err := Parse(url.Values{"order": {what}}); err == nil {
-			t.Errorf("%q is taken", what)
-		}
-	}
 	testkit.Fails(t, testkit.Error(Parse(url.Values{"order": {"weight 2147483648"}})),
 		`"2147483648" is not a weight: 0 (drain), 1 to 2147483647, and 1% to 99% are allowed`)
 }
 
-func TestAnOrderThatIsTakenBackHasNoReasonAndNoEnd(t *testing.T) {
-	for _, o := range [][3]string{{"", "", "2h"}, {"", "18:00", ""}, {"done", "", ""}} {
-		if _, err := Parse(url.Values{"order": {"ready"}, "why": {o[0]}, "until": {o[1]},
-			"for": {o[2]}}); err == nil {
-			t.Errorf("ready is taken with %q", o)
+// What an order in words is. A percentage is that of each server's weight in the file. Orders that take a server out, or
+// weigh it, can begin later, unless they are forced or wait for their budget. Their time counts from then.
+func TestWhatIsOrdered(t *testing.T) {
+	for _, row := range testkit.Table(t, "testdata/requests.txt", 4) {
+		words := url.Values{}
+		for pair := range strings.SplitSeq(row[0], ", ") {
+			key, value, _ := strings.Cut(pair, "=")
+			words.Set(key, value)
 		}
-	}
-	if _, err := Parse(url.Values{"order": {"ready"}}); err != nil {
-		t.Error(err)
-	}
-}
-
-// Orders that take a server out, or weigh it, can begin later, unless they are forced or wait for their budget. Their
-// time counts from then.
-func TestAnOrderThatBeginsLater(t *testing.T) {
-	for _, row := range []struct {
-		words url.Values
-		taken bool
-	}{
-		{url.Values{"order": {"drain"}}, true}, {url.Values{"order": {"maint"}}, true},
-		{url.Values{"order": {"weight 5"}}, true}, {url.Values{"order": {"obey"}}, false},
-		{url.Values{"order": {"drain"}, "force": {""}}, false},
-		{url.Values{"order": {"drain"}, "wait-budget": {"0s"}}, true},
-		{url.Values{"order": {"drain"}, "wait-budget": {"1s"}}, false},
-	} {
-		row.words.Set("from", "23:59")
-		row.words.Set("for", "2h")
-		r, err := Parse(row.words)
-		if (err == nil) != row.taken || row.taken && (row.words.Get("from") != r.From.Format(time.RFC3339) ||
+		r, err := Parse(words)
+		if err != nil {
+			testkit.Equal(t, "refused", row[1], row, err)
+			continue
+		}
+		testkit.Equal(t, r.What(), row[1], row)
+		if row[2] != "" {
+			var weight int
+			testkit.Must(fmt.Sscan(row[2], &weight))(t, row)
+			got := r.For(weight)
+			got.Since = time.Time{}
+			want := Order{Kind: got.Kind, Weight: got.Weight}
+			testkit.Equal(t, got, want, row, "nothing else is said")
+			testkit.Equal(t, fmt.Sprint(got.Kind, " ", got.Weight), row[3], row)
+		}
+		if words.Has("from") && (words.Get("from") != r.From.Format(time.RFC3339) ||
 			!r.From.After(r.Since) || !r.Until.Equal(r.From.Add(2*time.Hour))) {
-			t.Errorf("%v: %+v, %v", row.words, r, err)
-		}
-	}
-}
-
-// A percentage is that of each server's weight in the file.
-func TestAWeightInPercent(t *testing.T) {
-	for _, row := range []struct {
-		order   string
-		weight  int
-		want    Order
-		refused bool
-	}{
-		{"weight 10%", 50, Order{Kind: Weigh, Weight: 5}, false},
-		{"weight 10%", 3, Order{Kind: Weigh, Weight: 1}, false},
-		{"weight 1%", 100, Order{Kind: Weigh, Weight: 1}, false},
-		{"weight 99%", 100, Order{Kind: Weigh, Weight: 99}, false},
-		{"weight 10%", 0, Order{Kind: Drain}, false},
-		{"weight 7", 50, Order{Kind: Weigh, Weight: 7}, false},
-		{"weight 0", 50, Order{Kind: Drain}, false},
-		{"weight 0%", 50, Order{}, true},
-		{"weight 100%", 50, Order{}, true},
-		{"weight %", 50, Order{}, true},
-	} {
-		r, err := Parse(url.Values{"order": {row.order}})
-		got := r.For(row.weight)
-		if got.Since = row.want.Since; (err != nil) != row.refused || err == nil &&
-			(got != row.want || r.What() != strings.Replace(row.order, "weight 0", "drain", 1)) {
-			t.Errorf("%+v: %+v, %v", row, got, err)
+			t.Errorf("%v: %+v", row, r)
 		}
 	}
 }
