@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"fmt"
-	"maps"
 	"net/netip"
 	"net/url"
 	"path/filepath"
@@ -23,32 +22,64 @@ import (
 // whole is a time in whole seconds, as in the file of orders.
 func whole(t time.Time) time.Time { return time.Unix(t.Unix(), 0).UTC() }
 
-// An order that has ended is removed from the file. If a command has recorded another one meanwhile, that one is
-// carried out first.
-func TestOrdersThatAreOverAreDropped(t *testing.T) {
-	a, b := lvs.Backend{Virtual: "fwm:3", Real: "10.2.0.1:25"}, lvs.Backend{Virtual: "fwm:3", Real: "10.2.0.2:25"}
-	over := orders.Order{Kind: orders.Maint, Until: whole(time.Now().Add(-time.Hour))}
-	holds := orders.Order{Kind: orders.Maint, Until: whole(time.Now().Add(time.Hour))}
-	for what, c := range map[string]struct{ given, recorded, left orders.All }{
-		"none is over": {orders.All{a: holds}, orders.All{a: holds}, orders.All{a: holds}},
-		"one is over": {orders.All{a: over, b: holds}, orders.All{a: over, b: holds},
-			orders.All{b: holds}},
-		"all are over":     {orders.All{a: over}, orders.All{a: over}, orders.All{}},
-		"another recorded": {orders.All{a: over}, orders.All{a: over, b: holds}, orders.All{a: over, b: holds}},
-		"the file is lost": {orders.All{a: over, b: holds}, nil, orders.All{b: holds}},
-	} {
-		t.Run(what, func(t *testing.T) {
-			lock := &instance.Lock{}
-			lock.Drain = filepath.Join(t.TempDir(), "drain")
-			o := &standingOrders{d: &daemon{lock: lock}, given: c.given}
-			if c.recorded != nil {
-				testkit.OK(t, o.orderFile().Write(c.recorded))
-			}
+// standing has the orders of a director, and those of its file, if there is one.
+func standing(t *testing.T, given, recorded orders.All) *standingOrders {
+	t.Helper()
+	lock := &instance.Lock{}
+	lock.Drain = filepath.Join(t.TempDir(), "drain")
+	o := &standingOrders{d: &daemon{lock: lock}, given: given}
+	o.d.director = director.New(director.Deps{}) // which does not run
+	if recorded != nil {
+		testkit.OK(t, o.orderFile().Write(recorded))
+	}
+	return o
+}
+
+// An order that begins or has ended is written into the file. If a command has recorded another one meanwhile, that one
+// is carried out first.
+func TestOrdersThatBeginOrEnd(t *testing.T) {
+	now := whole(time.Now())
+	words := map[string]orders.Order{
+		"over":   {Kind: orders.Maint, Until: now.Add(-time.Hour)},
+		"holds":  {Kind: orders.Maint, Until: now.Add(time.Hour)},
+		"waits":  {Kind: orders.Drain, From: now.Add(-time.Second)},
+		"begins": {Kind: orders.Drain, Since: now},
+		"other":  {Kind: orders.Maint},
+	}
+	of := func(cell string) orders.All {
+		if cell == "lost" {
+			return nil
+		}
+		all := orders.All{}
+		for word := range strings.FieldsSeq(cell) {
+			server, order, _ := strings.Cut(word, ":")
+			all[lvs.At("fwm:3", server)] = words[order]
+		}
+		return all
+	}
+	gone, end := context.WithCancel(t.Context())
+	end()
+	for _, row := range testkit.Table(t, "testdata/orders.txt", 5) {
+		o := standing(t, of(row[2]), of(row[3]))
+		if row[1] == "begins" {
+			testkit.OK(t, o.begin(gone, o.given.Due(time.Now())))
+		} else {
 			o.keepGiven(t.Context())
-			if got, err := o.orderFile().Read(); !maps.Equal(got, c.left) || err != nil {
-				t.Errorf("the file has %v, %v; want %v", got, err, c.left)
+		}
+		got := testkit.Must(o.orderFile().Read())(t)
+		for at, order := range got {
+			if !order.Since.IsZero() {
+				order.Since = now // it may be a second later
+				got[at] = order
 			}
-		})
+		}
+		testkit.Same(t, got, of(row[4]), row[0], "in the file")
+	}
+	waits := of("a:waits")
+	o := standing(t, waits, nil)
+	testkit.Write(t, o.d.lock.Drain, "no order")
+	if err := o.begin(gone, waits.Due(time.Now())); err == nil {
+		t.Error("orders that can't be read are written over")
 	}
 }
 
@@ -71,60 +102,17 @@ func TestAnOrderThatNeverBegan(t *testing.T) {
 			waited.String() + "; it never began"},
 		{began, nil, ""},
 	} {
-		lock := &instance.Lock{}
-		lock.Drain = filepath.Join(t.TempDir(), "drain")
+		given := orders.All{at: row.order}
+		o := standing(t, given, given)
+		o.late = row.late
 		var said []string
-		d := &daemon{lock: lock}
-		d.journal = notify.NewJournal(func(e notify.Event) {
+		o.d.journal = notify.NewJournal(func(e notify.Event) {
 			said = append(said, fmt.Sprintf("%s %s %s %s: %s", e.Kind, e.Virtual, e.Real, e.Status, e.Text))
 		})
-		o := &standingOrders{d: d, given: orders.All{at: row.order}, late: row.late}
-		testkit.OK(t, o.orderFile().Write(o.given))
 		o.keepGiven(t.Context())
-		d.journal.Close(t.Context())
+		o.d.journal.Close(t.Context())
 		testkit.Equal(t, strings.Join(said, "\n"), row.want)
 		testkit.Equal(t, len(o.given), 0, "left")
-	}
-}
-
-// An order begins in the file, unless a command has recorded another one there: that is carried out first.
-func TestAnOrderBeginsAfterThoseThatAreRecorded(t *testing.T) {
-	a, b := lvs.Backend{Virtual: "fwm:3", Real: "10.2.0.1:25"}, lvs.Backend{Virtual: "fwm:3", Real: "10.2.0.2:25"}
-	now, d := whole(time.Now()), director.New(director.Deps{}) // which does not run
-	waits := orders.Order{Kind: orders.Drain, From: now.Add(-time.Second)}
-	begins, other := orders.Order{Kind: orders.Drain, Since: now}, orders.Order{Kind: orders.Maint}
-	gone, end := context.WithCancel(t.Context())
-	end()
-	for what, c := range map[string]struct{ recorded, left orders.All }{
-		"no other":             {orders.All{a: waits}, orders.All{a: begins}},
-		"another":              {orders.All{a: waits, b: other}, orders.All{a: waits, b: other}},
-		"it is undone":         {orders.All{}, orders.All{}},
-		"the file is lost":     {nil, orders.All{a: begins}},
-		"another in its place": {orders.All{a: other}, orders.All{a: other}},
-	} {
-		lock := &instance.Lock{}
-		lock.Drain = filepath.Join(t.TempDir(), "drain")
-		o := &standingOrders{d: &daemon{lock: lock, director: d}}
-		if o.given = (orders.All{a: waits}); c.recorded != nil {
-			testkit.OK(t, o.orderFile().Write(c.recorded))
-		}
-		due := o.given.Due(time.Now())
-		testkit.OK(t, o.begin(gone, due))
-		got, err := o.orderFile().Read()
-		if began := got[a]; !began.Since.IsZero() {
-			began.Since = now // it may be a second later
-			got[a] = began
-		}
-		if !maps.Equal(got, c.left) || err != nil {
-			t.Errorf("%s: the file has %v, %v; want %v", what, got, err, c.left)
-		}
-	}
-	lock := &instance.Lock{}
-	lock.Drain = filepath.Join(t.TempDir(), "drain")
-	testkit.Write(t, lock.Drain, "no order")
-	o := &standingOrders{d: &daemon{lock: lock, director: d}, given: orders.All{a: waits}}
-	if err := o.begin(gone, o.given.Due(time.Now())); err == nil {
-		t.Error("orders that can't be read are written over")
 	}
 }
 
@@ -171,10 +159,7 @@ func TestWhichServersHadNoOrder(t *testing.T) {
 // Recorded orders that the director did not take are passed to it again until it does.
 func TestOrdersThatTheDirectorDidNotTakeAreGivenAgain(t *testing.T) {
 	at := lvs.Backend{Virtual: "fwm:3", Real: "10.2.0.1:25"}
-	lock := &instance.Lock{}
-	lock.Drain = filepath.Join(t.TempDir(), "drain")
-	o := &standingOrders{d: &daemon{lock: lock, director: director.New(director.Deps{})}} // which does not run
-	testkit.OK(t, o.orderFile().Write(orders.All{at: {Kind: orders.Drain}}))
+	o := standing(t, nil, orders.All{at: {Kind: orders.Drain}})
 	gone, end := context.WithCancel(t.Context())
 	end()
 	for range 2 {

@@ -11,41 +11,11 @@ import (
 )
 
 // When the former configuration comes back: by the first results of the servers that were up, or when the time is over.
-// A server is a word: its name, and its results in order, one at a look.
 func TestWhenTheFormerConfigurationComesBack(t *testing.T) {
-	const ok, unproved = "+", "?" // "-": a failure
 	begin := time.Unix(1e9, 0)
-	for _, row := range []struct {
-		what          string
-		before, after string // those that were up; the servers now, with their results: "a+- b-"
-		checks        bool   // there are two checks; the second has the results, the first one passes
-		elapsed       time.Duration
-		want          string
-	}{
-		{"no result yet", "a b", "a b", false, 0, ""},
-		{"all pass", "a b", "a+ b+", false, 0, ""},
-		{"half fail", "a b", "a+ b-", false, 0, ""},
-		{"half fail, no result of the others yet", "a b", "a b-", false, 0, ""},
-		{"more than half fail", "a b c", "a+ b- c-", false, 0, "2 of 3 servers of one that were up fail"},
-		{"the only one fails", "a", "a-", false, 0, "1 of 1 servers of one that were up fail"},
-		{"those that were down fail", "a", "a+ b- c-", false, 0, ""},
-		{"all were down", "", "a- b-", false, 0, ""},
-		{"servers that the file no longer names", "a b c", "a-", false, 0,
-			"1 of 1 servers of one that were up fail"},
-		{"a section that is gone", "a b", "", false, 0, ""},
-		{"a later result", "a b", "a+- b+-", false, 0, ""},
-		{"a first failure, and then a success", "a b", "a-+ b-+", false, 0,
-			"2 of 2 servers of one that were up fail"},
-		{"a result that proves nothing", "a b", "a? b?", false, 0, ""},
-		{"a failure after one that proves nothing", "a", "a?-", false, 0,
-			"1 of 1 servers of one that were up fail"},
-		{"one of two checks", "a", "a-", true, 0, "1 of 1 servers of one that were up fail"},
-		{"two checks that pass", "a", "a+", true, 0, ""},
-		{"just in time", "a", "a+", false, 59 * time.Second, ""},
-		{"too late", "a", "a+", false, time.Minute, "it was not confirmed within 1m0s"},
-	} {
+	for _, row := range testkit.Table(t, "testdata/trial.txt", 5) {
 		before := &view.Snapshot{Virtuals: []view.Virtual{{ID: "one"}, {ID: "other"}}}
-		for _, name := range strings.Fields(row.before) {
+		for _, name := range strings.Fields(row[1]) {
 			before.Virtuals[0].Servers = append(before.Virtuals[0].Servers,
 				view.Server{Real: name, Up: true})
 		}
@@ -57,16 +27,16 @@ func TestWhenTheFormerConfigurationComesBack(t *testing.T) {
 			now = &view.Snapshot{Virtuals: []view.Virtual{
 				{ID: "other", Servers: []view.Server{{Real: "x"}}}, {ID: "one"}}}
 			at := begin.Add(time.Duration(look) * time.Second) // the first are results from before
-			for _, word := range strings.Fields(row.after) {
+			for _, word := range strings.Fields(row[2]) {
 				s := view.Server{Real: word[:1]}
 				s.Checked, s.Last.OK = begin, false
 				if n := min(look, len(word)-1); n > 0 {
-					s.Checked, s.Last.OK = at, word[n:n+1] == ok
-					if word[n:n+1] == unproved {
+					s.Checked, s.Last.OK = at, word[n] == '+'
+					if word[n] == '?' {
 						s.Last.Cause = checker.Shortage
 					}
 				}
-				if row.checks {
+				if row[3] == "two checks" {
 					s.Checks = []view.Check{
 						{Name: "first", Checked: at, Last: checker.Result{OK: true}},
 						{Name: "second", Checked: s.Checked, Last: s.Last}}
@@ -75,7 +45,8 @@ func TestWhenTheFormerConfigurationComesBack(t *testing.T) {
 			}
 			trial.note(now)
 		}
-		testkit.Equal(t, trial.failure(now, begin.Add(row.elapsed)), row.want, row.what)
+		elapsed, _ := time.ParseDuration(row[3])
+		testkit.Equal(t, trial.failure(now, begin.Add(elapsed)), row[4], row[0])
 	}
 }
 

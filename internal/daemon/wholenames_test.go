@@ -22,36 +22,13 @@ func TestAnswersOfSearchDomains(t *testing.T) {
 		withResolvConf(t, "nameserver 127.0.0.1\nsearch a.test b.test\noptions timeout:2 attempts:1\n")
 		return
 	}
-	for _, row := range []struct {
-		a, b, root    string // the answers for web.a.test, web.b.test and web
-		want, trouble string
-	}{
-		{"10.2.0.1 10.2.0.2", "10.2.0.3", "10.2.0.4", "10.2.0.1 10.2.0.2", ""},
-		{"none", "10.2.0.3", "10.2.0.4", "10.2.0.3", ""},
-		{"", "10.2.0.3", "none", "10.2.0.3", ""},
-		{"none", "", "10.2.0.4", "10.2.0.4", ""},
-		{"none", "", "none", "", "it has no server"},
-		{"none", "none", "none", "", "the name does not exist"},
-		{"fails", "10.2.0.3", "none", "", "server misbehaving"},
-		{"none", "fails", "10.2.0.4", "", "server misbehaving"},
-		{"none", "none", "fails", "", "server misbehaving"},
-		{"fails", "none", "none", "", "server misbehaving"},
-		{"refuses", "10.2.0.3", "none", "", "server misbehaving"},
-		{"refuses", "none", "none", "", "server misbehaving"},
-		{"none", "none", "refuses", "", "server misbehaving"},
-		{"refers", "10.2.0.3", "none", "", "server misbehaving"},
-		{"half 10.2.0.1", "10.2.0.3", "none", "", "server misbehaving"},
-		{"none", "half 10.2.0.3", "none", "", "server misbehaving"},
-		{"silent", "10.2.0.3", "none", "", "i/o timeout"},
-		{"none", "silent", "10.2.0.4", "", "i/o timeout"},
-	} {
-		t.Run(fmt.Sprintf("%q", []string{row.a, row.b, row.root}), func(t *testing.T) {
+	for _, row := range testkit.Table(t, "testdata/searches.txt", 5) {
+		t.Run(fmt.Sprintf("%q", row[:3]), func(t *testing.T) {
 			t.Setenv("STATE_DIRECTORY", t.TempDir())
-			said := map[string]string{"web.a.test.": row.a, "web.b.test.": row.b, "web.": row.root}
+			said := map[string]string{"web.a.test.": row[0], "web.b.test.": row[1], "web.": row[2]}
 			answersNames(t, func(name string) string { return said[name] })
 			text := []byte("virtual = 10.1.0.1:80\n\trealnames = web:80 gate\n")
-			is(t, "list", Source{}.readLists(t.Context(), text, nil, nil, guardAll)["web (IPv4)"], row.want,
-				row.trouble)
+			is(t, "list", Source{}.readLists(t.Context(), text, nil, nil, guardAll)["web (IPv4)"], row[3], row[4])
 		})
 	}
 }
