@@ -41,48 +41,18 @@ func lines(head, real string, directives ...string) string {
 }
 
 func TestWhatAPlanPutsIntoTheTable(t *testing.T) {
-	for _, c := range []struct{ name, config, want string }{
-		{"gate takes the port of the virtual service",
-			lines("virtual = 10.1.0.1:80", "real = 10.2.0.1:8080 gate 3", "checktype = connect"),
-			"-A -t 10.1.0.1:80 -s wrr\n-a -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 3\n"},
-		{"ipip takes the port of the virtual service",
-			lines("virtual = 10.1.0.1:80", "real = 10.2.0.1:8080 ipip", "checktype = connect"),
-			"-A -t 10.1.0.1:80 -s wrr\n-a -t 10.1.0.1:80 -r 10.2.0.1:80 -i -w 1\n"},
-		{"masq keeps its port", lines("virtual = 10.1.0.1:80", "real = 10.2.0.1:8080 masq",
-			"checktype = connect"),
-			"-A -t 10.1.0.1:80 -s wrr\n-a -t 10.1.0.1:80 -r 10.2.0.1:8080 -m -w 1\n"},
-		{"a mark keeps the port of each", lines("virtual = 7", "real = 10.2.0.1:8080 gate",
-			"checktype = connect"),
-			"-A -f 7 -s wrr\n-a -f 7 -r 10.2.0.1:8080 -g -w 1\n"},
-		{"a mark of IPv6", lines("virtual6 = 7", "real6 = [fd00::1]:8080 gate", "checktype = connect"),
-			"-A -f 7 -6 -s wrr\n-a -f 7 -6 -r [fd00::1]:8080 -g -w 1\n"},
-		{"one packet, for UDP", lines("virtual = 10.1.0.1:53", "real = 10.2.0.1:53 gate", "protocol = udp",
-			"checktype = ping", "ops = yes"),
-			"-A -u 10.1.0.1:53 -s wrr -o\n-a -u 10.1.0.1:53 -r 10.2.0.1:53 -g -w 1\n"},
-		{"flags of the scheduler", lines("virtual = 10.1.0.1:80", "real = 10.2.0.1:80 gate",
-			"checktype = connect", "scheduler = sh", "schedflags = sh-port"),
-			"-A -t 10.1.0.1:80 -s sh -b sh-port\n-a -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 1\n"},
-		{"persistence", lines("virtual = 10.1.0.1:80", "real = 10.2.0.1:80 gate", "checktype = connect",
-			"persistent = 600"),
-			"-A -t 10.1.0.1:80 -s wrr -p 600\n-a -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 1\n"},
-		{"persistence of networks", lines("virtual = 10.1.0.1:80", "real = 10.2.0.1:80 gate",
-			"checktype = connect", "persistent = 600", "netmask = 255.254.252.128"),
-			"-A -t 10.1.0.1:80 -s wrr -p 600 -M 255.254.252.128\n" +
-				"-a -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 1\n"},
-		{"persistence of networks of IPv6",
-			lines("virtual6 = [fd00::9]:80", "real6 = [fd00::1]:80 gate", "checktype = connect",
-				"persistent = 600", "netmask = 64"),
-			"-A -t [fd00::9]:80 -s wrr -p 600 -M 64\n-a -t [fd00::9]:80 -r [fd00::1]:80 -g -w 1\n"},
-		{"checktype off is not there", lines("virtual = 10.1.0.1:80", "real = 10.2.0.1:80 gate",
-			"checktype = off"),
-			"-A -t 10.1.0.1:80 -s wrr\n"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			p, found := planned(t, c.config, neverChecked)
+	for part := range strings.SplitSeq(testkit.Read(t, "testdata/table.txt"), "\n\n") {
+		name, text, _ := strings.Cut(part, "\n")
+		config, want, isCase := strings.Cut(text, "\n-A ")
+		if !isCase {
+			continue // it describes the file
+		}
+		t.Run(name, func(t *testing.T) {
+			p, found := planned(t, config, neverChecked)
 			if len(found) > 0 {
 				t.Fatal(found)
 			}
-			testkit.Equal(t, lvs.Format(p.Preview(nil, nil)), c.want)
+			testkit.Equal(t, lvs.Format(p.Preview(nil, nil)), "-A "+strings.TrimSpace(want)+"\n")
 			if key := p.Keys()[0]; p.Services[0].Config.ID != key.ID() {
 				t.Errorf("%v is named %s, want %s", key, key.ID(), p.Services[0].Config.ID)
 			}

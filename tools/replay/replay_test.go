@@ -29,61 +29,44 @@ func TestWhatIsPlayedAgain(t *testing.T) {
 	if _, err := exec.LookPath(goCommand()); err != nil {
 		t.Skip("there is no go command here")
 	}
-	var (
-		good    = source("Good", "")
-		bad     = source("Bad", "t.Error()")
-		panics  = source("P", "panic(1)")
-		locked  = source("D", "select {}")
-		exits   = source("G", "os.Exit(3)")
-		unbuilt = source("X", "nothing()")
-		hangs   = source("H", "r, _, _ := os.Pipe(); r.Read(make([]byte, 1))")
-		skips   = source("S", `if os.Mkdir("s", 0o755) != nil { t.Skip() }; t.Error()`)
-		sub     = source("S", `t.Run("a", testF)`)
-		parts   = source("S", `t.Run("lost", testF); t.Run("b", func(t *testing.T) { t.Log("1 failed") })`)
-		main    = "func TestMain(m *testing.M) { m.Run(); os.Exit(1) }\n"
-		guest   = `func TestMain(m *testing.M) { m.Run(); println("uml-run: the kernel"); os.Exit(125) }` + "\n"
-	)
-	three := fails("TestA", "") + fails("TestB", "") + fails("TestC", "")
-	for name, c := range map[string]struct {
-		source string
-		flaky  string // the notes about flaky tests
-		says   string // the message; "": the run succeeds
-	}{
-		"good":               {source: good},
-		"flaky":              {source: good + fails("TestF", "late"), flaky: "x TestF\n"},
-		"a subtest":          {source: sub + fails("testF", "no"), flaky: "x TestS\n"},
-		"three are flaky":    {source: three, flaky: "x TestA\nx TestB\nx TestC\n"},
-		"four are too many":  {source: three + fails("TestD", ""), says: "4 tests failed"},
-		"bad":                {source: bad, says: "x TestBad failed again"},
-		"bad and flaky":      {source: bad + fails("TestF", ""), says: "x TestBad failed again"},
-		"skipped again":      {source: skips, says: "it did not pass"},
-		"a race":             {source: fails("TestRace", "WARNING: DATA RACE"), says: "DATA RACE"},
-		"a panic":            {source: good + panics, says: "not played again"},
-		"a panic beside it":  {source: fails("TestF", "") + panics, says: "not played again"},
-		"a deadlock":         {source: good + locked, says: "not played again"},
-		"a hang":             {source: good + hangs, says: "not played again"},
-		"an ended guest":     {source: good + guest, says: "uml-run: the kernel"},
-		"it ends too early":  {source: good + fails("TestF", "") + exits, says: "not played again"},
-		"TestMain fails":     {source: good + main, says: "not only tests failed"},
-		"it does not build":  {source: unbuilt, says: "not only tests failed"},
-		"a client's request": {source: fails("TestF", "3 of 80 requests failed"), says: "requests failed"},
-		"requests of a row":  {source: fails("TestF", "the link is down: 1 failed, 0 pages"), says: "1 failed"},
-		"none of requests":   {source: good + fails("TestF", "0 of 80 requests failed"), flaky: "x TestF\n"},
-		"a heading": {source: good + fails("TestF", "| fault | requests | failed |"),
-			flaky: "x TestF\n"},
-		"a part that passes": {source: parts + fails("testF", "no"), flaky: "x TestS\n"},
-		"a wrong table":      {source: fails("TestF", "the table is\\n10.1.0.1:80"), says: "the table is"},
-	} {
-		t.Run(name, func(t *testing.T) {
+	sources := map[string]string{
+		"good":    source("Good", ""),
+		"bad":     source("Bad", "t.Error()"),
+		"panics":  source("P", "panic(1)"),
+		"locked":  source("D", "select {}"),
+		"exits":   source("G", "os.Exit(3)"),
+		"unbuilt": source("X", "nothing()"),
+		"hangs":   source("H", "r, _, _ := os.Pipe(); r.Read(make([]byte, 1))"),
+		"skips":   source("S", `if os.Mkdir("s", 0o755) != nil { t.Skip() }; t.Error()`),
+		"sub":     source("S", `t.Run("a", testF)`),
+		"parts":   source("S", `t.Run("lost", testF); t.Run("b", func(t *testing.T) { t.Log("1 failed") })`),
+		"main":    "func TestMain(m *testing.M) { m.Run(); os.Exit(1) }\n",
+		"heading": fails("TestF", "| fault | requests | failed |"),
+		"guest":   `func TestMain(m *testing.M) { m.Run(); println("uml-run: the kernel"); os.Exit(125) }` + "\n",
+	}
+	for _, row := range testkit.Table(t, "testdata/tests.txt", 4) {
+		text, flaky := head, ""
+		for part := range strings.SplitSeq(row[1], "; ") {
+			if source, known := sources[part]; known {
+				text += source
+				continue
+			}
+			name, says, _ := strings.Cut(part, ": ")
+			text += fails(name, says)
+		}
+		for note := range strings.SplitSeq(row[2], ", ") {
+			flaky += strings.TrimPrefix(note+"\n", "\n")
+		}
+		t.Run(row[0], func(t *testing.T) {
 			t.Parallel()
 			p, said := newPlayer(t)
 			testkit.Write(t, filepath.Join(p.dir, "go.mod"), "module x\n")
-			testkit.Write(t, filepath.Join(p.dir, "x_test.go"), head+c.source)
+			testkit.Write(t, filepath.Join(p.dir, "x_test.go"), text)
 			file := filepath.Join(p.dir, "x.json")
 			tool := goCommand() + ` test -json "$@" >x.json`
 			err := p.tests(file, []string{"sh", "-c", tool, "--", "-timeout=5s", "./..."})
-			check(t, p, said, err, c.says, c.flaky)
-			if c.flaky != "" {
+			check(t, p, said, err, row[3], flaky)
+			if flaky != "" {
 				testkit.Read(t, filepath.Join(p.dir, "x.again-1.json"))
 			}
 		})

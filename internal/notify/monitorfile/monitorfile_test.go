@@ -99,42 +99,19 @@ func TestMonitorID(t *testing.T) {
 }
 
 func TestMonitorMessage(t *testing.T) {
-	down := func(at wire.Stage) checker.Result { return checker.Result{Stage: at, Detail: "why"} }
-	up := checker.Result{OK: true, Stage: wire.AtMatch, Detail: "seen"}
-	connected := checker.Result{OK: true, Stage: wire.AtConnect, Detail: "connected"}
-	for _, c := range []struct {
-		kind   string
-		result checker.Result
-		want   string
-		line   bool
-	}{
-		{"http", up, "seen", true},
-		{"http", connected, "", true},
-		{"https", checker.Result{Detail: "status 503, want 2xx", Body: "503 Gone fishing"}, "503 Gone fishing",
-			true},
-		{"http_proxy", down(wire.AtConnect), "500 why", true},
-		{"dns", up, "Success", true},
-		{"dns", down(wire.AtMatch), "Response mismatch", true},
-		{"dns", down(wire.AtConnect), "Connection timed out", true},
-		{"dns", down(wire.AtAnswer), "Connection timed out", true},
-		{"ldap", up, "Success", true},
-		{"ldap", down(wire.AtConnect), "Connection failed", true},
-		{"ldaps", down(wire.AtTLS), "Connection failed", true},
-		{"ldap", down(wire.AtLogin), "Bind failed", true},
-		{"ldap", down(wire.AtMatch), "Response mismatch", true},
-		{"ldap", down(wire.AtAnswer), "No answer received", true},
-		{"connect", connected, "", true},
-		{"connect", down(wire.AtConnect), "", true},
-		{"smtp", down(wire.AtAnswer), "", true},
-		{"external", down(wire.AtStart), "", true},
-		{"ping", up, "", true},
-		{"ping", down(wire.AtAnswer), "", false},
-		{"external-perl", up, "", false},
-		{"on", up, "", false},
-		{"off", down(wire.AtStart), "", false},
-	} {
-		if got, line := message(c.kind, c.result); got != c.want || line != c.line {
-			t.Errorf("%s, %+v: %q, %v; want %q, %v", c.kind, c.result, got, line, c.want, c.line)
+	results := map[string]checker.Result{
+		"up":        {OK: true, Stage: wire.AtMatch, Detail: "seen"},
+		"connected": {OK: true, Stage: wire.AtConnect, Detail: "connected"},
+		"503":       {Detail: "status 503, want 2xx", Body: "503 Gone fishing"},
+	}
+	for at, name := range []string{"Start", "Connect", "TLS", "Login", "Answer", "Match"} {
+		results["down at "+name] = checker.Result{Stage: wire.Stage(at), Detail: "why"}
+	}
+	for _, row := range testkit.Table(t, "testdata/messages.txt", 4) {
+		result, known := results[row[1]]
+		got, line := message(row[0], result)
+		if !known || got != row[2] || line != (row[3] == "") {
+			t.Errorf("%q: %q, %t", row, got, line)
 		}
 	}
 }
