@@ -398,19 +398,13 @@ func TestAListChangesNothingElse(t *testing.T) {
 		"virtual = 10.1.0.2:7000\n\trealfile = "+list+" gate\n\tchecktype = on\n")
 	testkit.Write(t, list, "10.3.0.1\n")
 	synctest.Test(t, func(t *testing.T) {
-		env := NewEnvironment(icmp.NewPinger())
-		defer env.Close()
-		loaded, err := Load(t.Context(), Source{Path: file, Checks: env})
-		if err != nil || loaded.Plan == nil {
-			t.Fatal(err, loaded)
-		}
-		d := daemonOf(Source{Path: file, Checks: env}, loaded)
+		d, endRest := loadedDaemon(t, file)
 		d.siblings, d.lock = &siblings{d: d}, &instance.Lock{}
 		d.lock.State, d.lock.Names = filepath.Join(dir, "state"), filepath.Join(dir, "names")
 		table := ipvsctl.NewMemory(nil)
 		d.director = director.New(director.Deps{Table: table})
 		ctx, end := context.WithCancelCause(t.Context())
-		go d.director.Run(ctx, loaded.Plan)
+		go d.director.Run(ctx, d.Loaded.Plan)
 		f := newConfigFile(d)
 		f.adopt(ctx)
 		<-d.director.Settled()
@@ -433,9 +427,6 @@ func TestAListChangesNothingElse(t *testing.T) {
 		end(director.ErrHandover)
 		f.endWatches()
 		f.endLookups()
-		closing := context.WithoutCancel(ctx)
-		d.journal.Close(closing)
-		d.mailer.Close(closing)
-		d.webhook.Close(closing)
+		endRest()
 	})
 }

@@ -58,27 +58,17 @@ func TestAReloadIsWholeOrNotAtAll(t *testing.T) {
 		testkit.Write(t, file, "logfile = \""+filepath.Join(dir, logfile)+"\"\n"+oneServer)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		env := NewEnvironment(icmp.NewPinger())
-		defer env.Close()
-		source := Source{Path: file, Checks: env}
 		write("old")
-		old, err := Load(t.Context(), source)
-		if err != nil || old.Plan == nil {
-			t.Fatal(err, old)
-		}
-		d := daemonOf(source, old)
+		d, end := loadedDaemon(t, file)
 		f := newConfigFile(d)
 		write("new")
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		if why := f.read(ctx, request{}); why == "" || f.current != old {
+		if why := f.read(ctx, request{}); why == "" || f.current != d.Loaded {
 			t.Error("the refused configuration is in force")
 		}
 		d.journal.Emit(notify.Event{Text: "the last word"})
-		closing := context.WithoutCancel(t.Context())
-		d.journal.Close(closing)
-		d.mailer.Close(closing)
-		d.webhook.Close(closing)
+		end()
 		if text, _ := os.ReadFile(filepath.Join(dir, "old")); !strings.Contains(string(text), "the last word") {
 			t.Errorf("the old log has %q", text)
 		}
@@ -113,39 +103,39 @@ func TestAPanicOnTheWayToAPlanRefusesTheFile(t *testing.T) {
 					oneServer
 				testkit.Write(t, file, text)
 				synctest.Test(t, func(t *testing.T) {
-					env := NewEnvironment(icmp.NewPinger())
-					defer env.Close()
-					old, err := Load(t.Context(), Source{Path: file, Checks: env})
-					if err != nil || old.Plan == nil {
-						t.Fatal(err, old)
-					}
-					f := newConfigFile(daemonOf(Source{Path: file, Checks: env}, old))
+					d, end := loadedDaemon(t, file)
+					f := newConfigFile(d)
 					ctx, cancel := context.WithCancel(t.Context())
 					defer cancel()
 					testkit.Write(t, file, text+"# new\n")
 					spoil(f)
 					take(ctx, f)
-					if f.current != old {
+					if f.current != d.Loaded {
 						t.Error("another configuration is in force")
 					}
-					f.d.journal.Close(context.WithoutCancel(ctx))
+					end()
 					if log, _ := os.ReadFile(
 						filepath.Join(dir, "log")); !strings.Contains(string(log),
 						"a fault in ldirectord: ") {
 						t.Errorf("the log has %q", log)
 					}
 					os.Remove(filepath.Join(dir, "log"))
-					f.d.mailer.Close(ctx)
-					f.d.webhook.Close(ctx)
 				})
 			})
 		}
 	}
 }
 
-// daemonOf is a daemon whose director has ended.
-func daemonOf(source Source, l *Loaded) *daemon {
-	d := &daemon{Options: Options{Config: source, Loaded: l, Manager: &ServiceManager{}},
+// loadedDaemon is a daemon that has loaded a file, and whose director does not run. The function ends the rest of it.
+func loadedDaemon(t *testing.T, file string) (d *daemon, end func()) {
+	t.Helper()
+	env := NewEnvironment(icmp.NewPinger())
+	source := Source{Path: file, Checks: env}
+	l, err := Load(t.Context(), source)
+	if err != nil || l.Plan == nil {
+		t.Fatal(err, l)
+	}
+	d = &daemon{Options: Options{Config: source, Loaded: l, Manager: &ServiceManager{}},
 		tally: newTally(Options{}), director: director.New(director.Deps{})}
 	d.claims = &claims{}
 	d.log = newLogSink(d.Options, l.Config.Global)
@@ -153,7 +143,13 @@ func daemonOf(source Source, l *Loaded) *daemon {
 	d.webhook = webhook.New(func(notify.Event) {})
 	d.journal = notify.NewJournal(d.log.Notify)
 	d.metrics = &metricsServer{end: func() {}}
-	return d
+	return d, func() {
+		closing := context.WithoutCancel(t.Context())
+		d.journal.Close(closing)
+		d.mailer.Close(closing)
+		d.webhook.Close(closing)
+		env.Close()
+	}
 }
 
 // An address without a port names no virtual service. The message must not say that the real server is missing.
