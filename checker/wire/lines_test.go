@@ -1,29 +1,16 @@
 package wire
 
-import "testing"
+import (
+	"fmt"
+	"testing"
+
+	"ldirectord/internal/testkit"
+)
 
 func TestReplyNumbers(t *testing.T) {
-	for _, c := range []struct {
-		line string
-		code int
-		more bool
-	}{
-		{"220 ready", 220, false},
-		{"220", 220, false},
-		{"220-ready", 220, true},
-		{"199 low", 199, false},
-		{"599 high", 599, false},
-		{"099 too low", 0, false},
-		{"620 too high", 0, false},
-		{"22 short", 0, false},
-		{"2200 long", 0, false},
-		{"22x", 0, false},
-		{"220_", 0, false},
-		{"", 0, false},
-		{"٢٢٠ ready", 0, false},
-	} {
-		if code, more := parseReply(c.line); code != c.code || more != c.more {
-			t.Errorf("%q: %d, %v; want %d, %v", c.line, code, more, c.code, c.more)
-		}
+	for _, row := range testkit.Table(t, "testdata/replies.txt", 3) {
+		code, more := parseReply(row[0][1 : len(row[0])-1])
+		testkit.Equal(t, fmt.Sprint(code), row[1], row[0])
+		testkit.Equal(t, more, row[2] == "more", row[0], "more lines follow")
 	}
 }

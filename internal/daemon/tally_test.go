@@ -29,28 +29,9 @@ func TestFailuresAreShownUntilTheyEnd(t *testing.T) {
 			}
 			return strings.Join(texts, ", ")
 		}
-		happens := func(kind notify.Kind, text string) {
-			tally.Notify(notify.Event{Time: time.Now(), Kind: kind, Text: text})
-		}
-		for _, step := range []struct {
-			kind       notify.Kind
-			text, want string
-		}{
-			{notify.CheckFailed, "a server", ""},
-			{notify.MailFailed, "mail to a", "mail to a"},
-			{notify.MailFailed, "mail to b", "mail to b"},
-			{notify.MailRecovered, "mail to a", "mail to b"},
-			{notify.MailRecovered, "mail to b", ""},
-			{notify.MailRecovered, "mail to c", ""},
-			{notify.ListenFailed, "listen", "listen"},
-			{notify.PostFailed, "post", "listen, post"},
-			{notify.Listening, "", "post"},
-			{notify.PostRecovered, "", ""},
-			{notify.HookFailed, "command", "command"},
-			{notify.MonitorFailed, "monitor", "command, monitor"},
-		} {
-			happens(step.kind, step.text)
-			testkit.Equal(t, shown(), step.want, "after", step.kind, step.text)
+		for _, row := range testkit.Table(t, "testdata/failures.txt", 3) {
+			tally.Notify(notify.Event{Time: time.Now(), Kind: notify.Kind(row[0]), Text: row[1]})
+			testkit.Equal(t, shown(), row[2], "after", row[0], row[1])
 		}
 		time.Sleep(failureLasts)
 		testkit.Equal(t, shown(), "", "after a day")

@@ -3,6 +3,7 @@ package whatif
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,39 +21,21 @@ func (unmade) Check(context.Context) checker.Result { panic("a check is made") }
 
 // What is in the table after a server failed, with what delays a removal or a return: all of it is over.
 func TestWhatStaysInTheTable(t *testing.T) {
-	const a, b = "10.2.0.1:80", "10.2.0.2:80"
-	for _, row := range []struct {
-		what, lines string
-		down        []string
-		order       orders.Kind // for the second
-		want        string
-	}{
-		{"nothing happens", "", nil, "", "10.2.0.1:80 4, 10.2.0.2:80 4, "},
-		{"one fails", "", []string{a}, "", "10.2.0.2:80 4, "},
-		{"with many failures", "failurecount = 30", []string{a}, "", "10.2.0.2:80 4, "},
-		{"with a window", "window = 1/60", []string{a}, "", "10.2.0.2:80 4, "},
-		{"in turn", "paceout = 1/60", []string{a, b}, "", "10.2.0.9:80 1, "},
-		{"held", "keepserving = 2", []string{a}, "", "10.2.0.1:80 4, 10.2.0.2:80 4, "},
-		{"quiescent", "quiescent = yes", []string{a}, "", "10.2.0.1:80 0, 10.2.0.2:80 4, "},
-		{"of two checks", "alsocheck = connect 81", []string{a}, "", "10.2.0.2:80 4, "},
-		{"the other one is drained", "", []string{a}, orders.Drain, "10.2.0.2:80 0, 10.2.0.9:80 1, "},
-		{"after it climbed", "slowstart = 300", nil, "", "10.2.0.1:80 4, 10.2.0.2:80 4, "},
-	} {
-		p := planOf(t, "virtual = 10.1.0.1:80\n\treal = "+a+" gate 4\n\treal = "+b+
-			" gate 4\n\tchecktype = connect\n"+
-			"\tfallback = 10.2.0.9:80 gate\n\t"+row.lines+"\n")
+	for _, row := range testkit.Table(t, "testdata/table.txt", 5) {
+		p := planOf(t, "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate 4\n\treal = 10.2.0.2:80 gate 4\n"+
+			"\tchecktype = connect\n\tfallback = 10.2.0.9:80 gate\n\t"+row[1]+"\n")
 		w := New(p, p.Services, nil, Calm)
 		var down []lvs.Backend
-		for _, name := range row.down {
+		for name := range strings.FieldsSeq(row[2]) {
 			down = append(down, lvs.At("tcp:10.1.0.1:80", name))
 		}
 		w.Fail(down)
-		if row.order != "" {
-			w.Order(orders.All{lvs.At("tcp:10.1.0.1:80", b): {Kind: row.order}})
+		if row[3] != "" {
+			w.Order(orders.All{lvs.At("tcp:10.1.0.1:80", "10.2.0.2:80"): {Kind: orders.Kind(row[3])}})
 		}
-		testkit.Equal(t, tableOf(w), row.want, row.what)
+		testkit.Equal(t, tableOf(w), row[4]+", ", row[0])
 		if w.End(); len(w.Table()) != 0 {
-			t.Errorf("%s: after the end there is %v", row.what, w.Table())
+			t.Errorf("%s: after the end there is %v", row[0], w.Table())
 		}
 	}
 }
