@@ -129,8 +129,8 @@ func TestTheReasonOfAnOrderIsOneShortLine(t *testing.T) {
 		`"2147483648" is not a weight: 0 (drain), 1 to 2147483647, and 1% to 99% are allowed`)
 }
 
-// What an order in words is. A percentage is that of each server's weight in the file. Orders that take a server out, or
-// weigh it, can begin later, unless they are forced or wait for their budget. Their time counts from then.
+// What an order in words is. A percentage is that of each server's weight in the file. Orders that take a server out,
+// or weigh it, can begin later, unless they are forced or wait for their budget. Their time counts from then.
 func TestWhatIsOrdered(t *testing.T) {
 	for _, row := range testkit.Table(t, "testdata/requests.txt", 4) {
 		words := url.Values{}

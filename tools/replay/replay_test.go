@@ -42,7 +42,8 @@ func TestWhatIsPlayedAgain(t *testing.T) {
 		"parts":   source("S", `t.Run("lost", testF); t.Run("b", func(t *testing.T) { t.Log("1 failed") })`),
 		"main":    "func TestMain(m *testing.M) { m.Run(); os.Exit(1) }\n",
 		"heading": fails("TestF", "| fault | requests | failed |"),
-		"guest":   `func TestMain(m *testing.M) { m.Run(); println("uml-run: the kernel"); os.Exit(125) }` + "\n",
+		"guest": `func TestMain(m *testing.M) { m.Run(); println("uml-run: the kernel"); os.Exit(125) }` +
+			"\n",
 	}
 	for _, row := range testkit.Table(t, "testdata/tests.txt", 4) {
 		text, flaky := head, ""
