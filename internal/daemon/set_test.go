@@ -22,8 +22,8 @@ import (
 // whole is a time in whole seconds, as in the file of orders.
 func whole(t time.Time) time.Time { return time.Unix(t.Unix(), 0).UTC() }
 
-// standing has the orders of a director, and those of its file, if there is one.
-func standing(t *testing.T, given, recorded orders.All) *standingOrders {
+// ordersWith has the orders of a director, and those of its file, if there is one.
+func ordersWith(t *testing.T, given, recorded orders.All) *standingOrders {
 	t.Helper()
 	lock := &instance.Lock{}
 	lock.Drain = filepath.Join(t.TempDir(), "drain")
@@ -60,7 +60,7 @@ func TestOrdersThatBeginOrEnd(t *testing.T) {
 	gone, end := context.WithCancel(t.Context())
 	end()
 	for _, row := range testkit.Table(t, "testdata/orders.txt", 5) {
-		o := standing(t, of(row[2]), of(row[3]))
+		o := ordersWith(t, of(row[2]), of(row[3]))
 		if row[1] == "begins" {
 			testkit.OK(t, o.begin(gone, o.given.Due(time.Now())))
 		} else {
@@ -76,7 +76,7 @@ func TestOrdersThatBeginOrEnd(t *testing.T) {
 		testkit.Same(t, got, of(row[4]), row[0], "in the file")
 	}
 	waits := of("a:waits")
-	o := standing(t, waits, nil)
+	o := ordersWith(t, waits, nil)
 	testkit.Write(t, o.d.lock.Drain, "no order")
 	if err := o.begin(gone, waits.Due(time.Now())); err == nil {
 		t.Error("orders that can't be read are written over")
@@ -103,7 +103,7 @@ func TestAnOrderThatNeverBegan(t *testing.T) {
 		{began, nil, ""},
 	} {
 		given := orders.All{at: row.order}
-		o := standing(t, given, given)
+		o := ordersWith(t, given, given)
 		o.late = row.late
 		var said []string
 		o.d.journal = notify.NewJournal(func(e notify.Event) {
@@ -159,7 +159,7 @@ func TestWhichServersHadNoOrder(t *testing.T) {
 // Recorded orders that the director did not take are passed to it again until it does.
 func TestOrdersThatTheDirectorDidNotTakeAreGivenAgain(t *testing.T) {
 	at := lvs.Backend{Virtual: "fwm:3", Real: "10.2.0.1:25"}
-	o := standing(t, nil, orders.All{at: {Kind: orders.Drain}})
+	o := ordersWith(t, nil, orders.All{at: {Kind: orders.Drain}})
 	gone, end := context.WithCancel(t.Context())
 	end()
 	for range 2 {
