@@ -5,6 +5,7 @@ import (
 	"errors"
 	"hash/crc32"
 	"net"
+	"os"
 	"syscall"
 	"time"
 
@@ -146,15 +147,17 @@ func Failed(err error) Result {
 	return Result{Detail: err.Error(), Cause: causeOf(err), Stage: wire.StageOf(err)}
 }
 
-// isShortage reports whether an error is a shortage of this machine. (EADDRNOTAVAIL: no local port is left.) No route
-// to the server is not a shortage: the server can't be reached.
+// isShortage reports whether an error is a shortage of this machine. (EADDRNOTAVAIL, of UDP EAGAIN or EADDRINUSE: no
+// local port is left. ENOSPC: epoll may watch no more sockets; [os.ErrNoDeadline]: so Go's runtime does not watch this
+// one.) No route to the server is not a shortage: the server can't be reached.
 //
 // EPERM is a shortage: a firewall rule of this machine, or its full table of connections, dropped the packet, and no
 // network reports that. EACCES is a shortage only for a ping socket: with IPv6 a router, or the server, reports it.
 func isShortage(err error) bool {
 	var origin *raw.OriginError
 	return errors.As(err, &origin) || wire.IsOneOf(err, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM,
-		syscall.ENOBUFS, syscall.EADDRNOTAVAIL, syscall.EPERM, icmp.ErrDenied)
+		syscall.ENOBUFS, syscall.ENOSPC, syscall.EADDRNOTAVAIL, syscall.EADDRINUSE, syscall.EAGAIN,
+		syscall.EPERM, os.ErrNoDeadline, icmp.ErrDenied)
 }
 
 // Silence turns the failure of an agent's check into a result that proves nothing about the server, unless the agent

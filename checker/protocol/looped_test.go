@@ -180,6 +180,48 @@ func TestTheLoopPings(t *testing.T) {
 	}
 }
 
+// crowded is a pinger whose socket has no room, and which keeps each echo to send it later.
+type crowded struct {
+	echoes
+	kept chan *icmp.Echo
+}
+
+func (c *crowded) Send(batch []*icmp.Echo) {
+	c.echoes.Send(batch)
+	for _, echo := range batch {
+		c.kept <- echo
+	}
+}
+
+// An echo that may still wait for room is not used for another server.
+func TestTheLoopReusesNoEchoThatMayWait(t *testing.T) {
+	pinger := &crowded{echoes{err: syscall.ENOBUFS}, make(chan *icmp.Echo, 10)}
+	spec := anySpec("ping")
+	spec.Timeout, spec.Attempts = time.Millisecond, 1
+	for range 2 {
+		ctx, stop := context.WithTimeout(t.Context(), inTime)
+		check := build(t, spec, &Env{Pinger: pinger})
+		results := 0
+		RunPool(ctx, []Timed{{time.Minute, check}, {10 * time.Millisecond, check}}, func(int, Result) {
+			if results++; results == 3 {
+				stop()
+			}
+		})
+		stop()
+	}
+	seen := map[*icmp.Echo]bool{}
+	for range len(pinger.kept) {
+		echo := <-pinger.kept
+		if seen[echo] {
+			t.Error("an echo is sent for another check")
+		}
+		seen[echo] = true
+	}
+	if len(seen) < 3 {
+		t.Errorf("%d echoes", len(seen))
+	}
+}
+
 // looped makes each check in a pool of its own. So a loop makes it, if it is a light one.
 type looped struct{ Checker }
 

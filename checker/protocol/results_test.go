@@ -40,7 +40,8 @@ func TestEachFailureHasItsCause(t *testing.T) {
 		checker.TLS: {wire.NewFault(tls.RecordHeaderError{}, "no TLS"), refusedHandshake()},
 		checker.Shortage: {connect(syscall.EMFILE), connect(syscall.EADDRNOTAVAIL), wire.ErrStopped,
 			connect(syscall.ENFILE), connect(syscall.ENOMEM), connect(syscall.ENOBUFS),
-			connect(syscall.EPERM)},
+			connect(syscall.EPERM), connect(syscall.EAGAIN), connect(syscall.EADDRINUSE),
+			connect(syscall.ENOSPC), wire.StageFault("connect", os.ErrNoDeadline)},
 		checker.Other: {connect(syscall.EACCES)},
 	} {
 		for _, err := range errs {

@@ -162,7 +162,7 @@ func (l *loop) handOver(ctx context.Context, f *flight, request []byte) {
 	}
 	w := wire.WatchingOn(way, began, f.stages)
 	f.head = nil
-	l.release(f)
+	l.release(f, true)
 	l.pool.running.Go(func() {
 		u := Update{Task: t, Result: goOn(w, check, s, request, head, timeout), Began: began}
 		u.Result.Watched(w)

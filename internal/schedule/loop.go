@@ -256,7 +256,7 @@ func (l *loop) finish(ctx context.Context, f *flight, r checker.Result) {
 	r.Took, r.Stages = time.Since(f.began), f.stages
 	r.Conclude(r.Took)
 	t, began := f.task, f.began
-	l.release(f)
+	l.release(f, f.Ping == nil || r.Cause != checker.Shortage)
 	u := Update{Task: t, Result: r, Began: began}
 	if _, guided := t.Checker.(checker.Guided); guided {
 		l.finishGuided(ctx, u)
@@ -321,10 +321,11 @@ func (p *Pool) complete(ctx context.Context, u Update) {
 	p.finish(ctx, u)
 }
 
-func (l *loop) release(f *flight) {
+// release has another check use the flight again, unless its echo may still wait for room in a socket.
+func (l *loop) release(f *flight, again bool) {
 	heap.Remove(&l.ends, f.index)
 	f.task, f.check = nil, nil
-	if len(l.idle) < maxIdle {
+	if again && len(l.idle) < maxIdle {
 		l.idle = append(l.idle, f)
 	}
 }
