@@ -58,7 +58,7 @@ func (e *examiner) settlePath(v *virtual, line int) {
 	cfg := v.Config
 	patience := cfg.CheckInterval.Duration() + 2*max(cfg.CheckTimeout, cfg.NegotiateTimeout).Duration()
 	done := v.Settle(line, patience, e.tell.now())
-	if done.Over {
+	if done.Over && v.IsOurs() {
 		e.tell.guard(v, notify.GuardOver, "Brake is over", ": checks count again, because this server passed: "+
 			v.user(v.Paths[line].Newest).s.entry.Name())
 	}
@@ -70,7 +70,7 @@ func (e *examiner) settlePath(v *virtual, line int) {
 		x := v.user(at)
 		e.tell.found(history.Withheld, &x.j.check.last, x)
 	}
-	if len(done.Holds) > 0 {
+	if len(done.Holds) > 0 && v.IsOurs() {
 		why := v.user(done.Holds[0]).j.check.last.Detail
 		e.tell.report(v, nil, notify.GuardHolds, "Brake holds", fmt.Sprintf(": every server that was up "+
 			"fails, and only through %s. This points to a fault of this director, so the servers keep "+

@@ -84,11 +84,22 @@ func (d *daemon) closeChannels(by endedBy, cause error) {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	d.failed(notify.MonitorFailed, "Monitorfile", d.monitor.Close(ctx))
-	if err := d.journal.Close(ctx); err != nil && cause == nil {
-		fmt.Fprintf(d.Stderr, "ldirectord: %v\n", err)
-	}
-	if err := d.mailer.Close(ctx); err != nil { // the journal is closed: straight to the log
-		d.log.Notify(notify.Event{Time: time.Now(), Kind: notify.MailFailed,
-			Text: fmt.Sprintf("Mail was not sent: %v", err)})
+	late := d.journal.Close(ctx)
+	ctx, cancel = context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	unsent, said := d.mailer.Close(ctx), make(chan struct{})
+	go func() {
+		defer close(said)
+		if late != nil && cause == nil {
+			fmt.Fprintf(d.Stderr, "ldirectord: %v\n", late)
+		}
+		if unsent != nil { // the journal is closed: straight to the log
+			d.log.Notify(notify.Event{Time: time.Now(), Kind: notify.MailFailed,
+				Text: fmt.Sprintf("Mail was not sent: %v", unsent)})
+		}
+	}()
+	select {
+	case <-said:
+	case <-time.After(time.Second): // nobody reads the log
 	}
 }

@@ -119,7 +119,7 @@ func newTally(o Options) *tally {
 		notify.ConfigError, notify.TableError, notify.HookFailed, notify.MailFailed, notify.PostFailed,
 		notify.MonitorFailed, notify.ListenFailed, notify.StateFailed, notify.KeepFailed,
 		notify.LocalShortage, notify.Unjudged, notify.LastServer, notify.ChangedByHand, notify.Lost,
-		notify.MachineTrouble,
+		notify.MachineTrouble, notify.AnnounceFailed,
 	} {
 		t.is.Events[string(kind)] = 0
 	}

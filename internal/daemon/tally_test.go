@@ -11,8 +11,10 @@ import (
 	"time"
 
 	"ldirectord/internal/instance"
+	"ldirectord/internal/lvs"
 	"ldirectord/internal/notify"
 	"ldirectord/internal/notify/mail"
+	"ldirectord/internal/plan"
 	"ldirectord/internal/resolve"
 	"ldirectord/internal/status"
 	"ldirectord/internal/testkit"
@@ -92,6 +94,35 @@ func TestAFailureOfMailGoesWithTheMail(t *testing.T) {
 			t.Errorf("with %v it is over: %t", rules, c.isOver(failed))
 		}
 	}
+}
+
+// The end is bounded although nobody reads the log, and a mail can't be sent.
+func TestTheEndWaitsForNoLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate := make(chan struct{})
+		d := &daemon{log: newLogSink(Options{Debug: true}, parser.Global{}), tally: newTally(Options{})}
+		d.log.fixed, d.Stderr = gated{gate}, gated{gate}
+		d.Loaded = &Loaded{Plan: &plan.Plan{Config: &parser.Config{}}}
+		d.openChannels()
+		d.mailer.Set(map[string]mail.Rule{"fwm:1": {To: "root", SMTP: "127.0.0.1:1", Statuses: []lvs.Status{"all"}}})
+		d.journal.Emit(notify.Event{Kind: notify.Deleted, Virtual: "fwm:1", Real: "10.2.0.1:80",
+			Text: "Deleted real server: 10.2.0.1:80 (fwm:1)", Status: lvs.StatusRunning})
+		synctest.Wait()
+		begun := time.Now()
+		d.closeChannels("TERM", nil)
+		if took := time.Since(begun); took > 12*time.Second {
+			t.Errorf("it took %v", took)
+		}
+		close(gate)
+	})
+}
+
+// gated is a pipe that nobody reads.
+type gated struct{ gate chan struct{} }
+
+func (g gated) Write(p []byte) (int, error) {
+	<-g.gate
+	return len(p), nil
 }
 
 // The last events that matter are shown. Events at the same time are one entry, and there are at most five.

@@ -22,7 +22,7 @@ type Journal struct {
 func NewJournal(receivers ...func(Event)) *Journal {
 	ctx, cancel := context.WithCancel(context.Background())
 	j := &Journal{cancel: cancel}
-	for _, receive := range receivers {
+	for i, receive := range receivers {
 		j.queues = append(j.queues, newQueue(maxEvents, func(events []Event, lost int) {
 			for _, e := range events {
 				if ctx.Err() != nil {
@@ -34,6 +34,7 @@ func NewJournal(receivers ...func(Event)) *Journal {
 				e := Event{Time: time.Now()}
 				e.Say(Lost, "%d events were lost: they came faster than they could be reported", lost)
 				receive(e)
+				j.emit(e, i)
 			}
 		}))
 	}
@@ -45,8 +46,15 @@ func (j *Journal) Emit(e Event) {
 	if e.Time.IsZero() {
 		e.Time = time.Now()
 	}
-	for _, q := range j.queues {
-		q.put(e)
+	j.emit(e, -1)
+}
+
+// emit gives an event to all receivers but one, which has it.
+func (j *Journal) emit(e Event, but int) {
+	for i, q := range j.queues {
+		if i != but {
+			q.put(e)
+		}
 	}
 }
 

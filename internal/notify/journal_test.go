@@ -36,18 +36,24 @@ func TestEveryReceiverGetsEverythingInOrder(t *testing.T) {
 func TestASlowReceiverStopsNobodyAndItsLossIsReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gate := make(chan struct{})
-		var slow, quick int
+		var slow, quick, told int
 		var last Event
 		j := NewJournal(
 			func(e Event) { <-gate; slow++; last = e },
-			func(Event) { quick++ })
+			func(e Event) {
+				if quick++; e.Kind == Lost {
+					told++
+				}
+			})
 		j.Emit(Event{})
 		synctest.Wait()
 		for range maxEvents + 5 {
 			j.Emit(Event{})
 		}
 		close(gate)
+		synctest.Wait()
 		testkit.OK(t, j.Close(t.Context()))
+		testkit.Equal(t, told, 1, "the others are told of the loss, for the counter of events:")
 		if slow != maxEvents+2 || last.Kind != Lost {
 			t.Errorf("the slow one got %d, last %v; want all that fitted and the count of the rest", slow,
 				last)

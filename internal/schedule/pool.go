@@ -470,16 +470,12 @@ func (p *Pool) put(ctx context.Context, u Update, now moment) {
 			t.asked = 0
 		}
 		reported = !r.OK || t.last != passed || t.hurried > 0 || u.Asked
-		if t.planned = due; r.OK {
+		if t.planned, t.last = due, failed; r.OK {
 			t.last = passed
-		} else if t.last > 0 {
-			t.last = failed
 		}
 		t.hasten(now)
 	}
-	if t.doubted = u.Stalled; r.Cause != checker.Shortage { // the first result gives it its place, see next
-		t.last = max(t.last, failed)
-	}
+	t.last, t.doubted = max(t.last, failed), u.Stalled
 	heap.Push(&p.queue, t)
 	p.pending = append(p.pending, u)
 	if reported {
@@ -515,7 +511,7 @@ func (p *Pool) next(t *Task, r checker.Result, start, now moment) moment {
 	if r.Cause != checker.Shortage {
 		t.shortages = 0
 	}
-	if t.last == 0 && r.Cause != checker.Shortage {
+	if t.last == 0 {
 		return p.place(start, t)
 	}
 	if now-start >= t.Every { // the check took its whole interval; the next one must not be late too

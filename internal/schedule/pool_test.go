@@ -268,15 +268,6 @@ func TestCheckThatTakesExactlyItsIntervalIsDueAtItsEnd(t *testing.T) {
 		"with an interval as short as the wait after a shortage, due")
 }
 
-// A shortage is no answer: the first result after it gives the task its place among the others.
-func TestAShortageIsNoFirstResult(t *testing.T) {
-	for cause, want := range map[checker.Cause]outcome{checker.Shortage: 0, checker.Refused: failed} {
-		p, tk := NewPool(), &Task{Every: time.Hour, in: true}
-		p.put(t.Context(), Update{Task: tk, Began: time.Now(), Result: checker.Result{Cause: cause}}, p.now())
-		testkit.Equal(t, tk.last, want, cause)
-	}
-}
-
 func TestThePoolIsLateAfterItsLimitOnly(t *testing.T) {
 	const now = 1000 * time.Second
 	for name, c := range map[string]struct {

@@ -52,9 +52,13 @@ func New(report func(notify.Event)) *Poster {
 func (p *Poster) Set(url string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if url != p.url {
-		p.url, p.failed = url, 0
+	if url == p.url {
+		return
 	}
+	if p.failed > 0 {
+		p.say(notify.PostRecovered, "", "gets nothing any more")
+	}
+	p.url, p.failed = url, 0
 }
 
 // Post posts the state of a virtual service, a JSON text, when its turn comes. It replaces one that waits. The
