@@ -104,7 +104,8 @@ func TestTheEndWaitsForNoLog(t *testing.T) {
 		d.log.fixed, d.Stderr = gated{gate}, gated{gate}
 		d.Loaded = &Loaded{Plan: &plan.Plan{Config: &parser.Config{}}}
 		d.openChannels()
-		d.mailer.Set(map[string]mail.Rule{"fwm:1": {To: "root", SMTP: "127.0.0.1:1", Statuses: []lvs.Status{"all"}}})
+		rule := mail.Rule{To: "root", SMTP: "127.0.0.1:1", Statuses: []lvs.Status{"all"}}
+		d.mailer.Set(map[string]mail.Rule{"fwm:1": rule})
 		d.journal.Emit(notify.Event{Kind: notify.Deleted, Virtual: "fwm:1", Real: "10.2.0.1:80",
 			Text: "Deleted real server: 10.2.0.1:80 (fwm:1)", Status: lvs.StatusRunning})
 		synctest.Wait()
