@@ -167,30 +167,28 @@ func meantBy(c *call, now *view.Snapshot, words []string) (all []lvs.Backend, er
 	return all, nil
 }
 
-// having are the virtual services with one of these servers.
-func having(p *plan.Plan, servers []lvs.Backend) (list []*plan.Service) {
+// having are the virtual services with one of these servers, and if asked all that announce.
+func having(p *plan.Plan, servers []lvs.Backend, announcing bool) (list []*plan.Service) {
 	ids := map[string]bool{}
 	for _, at := range servers {
 		ids[at.Virtual] = true
 	}
 	for _, s := range p.Services {
-		if ids[s.Config.ID] {
+		if ids[s.Config.ID] || announcing && s.Section.Announce {
 			list = append(list, s)
 		}
 	}
 	return list
 }
 
-// touched are those, and if one announces all that do: an announced address depends on them.
+// touched are the virtual services with one of these servers, and if one announces all that do: an announced address
+// depends on them.
 func touched(p *plan.Plan, servers []lvs.Backend) []*plan.Service {
-	list := having(p, servers)
-	announces := func(s *plan.Service) bool { return s.Section.Announce }
-	if !slices.ContainsFunc(list, announces) {
-		return list
+	list := having(p, servers, false)
+	if slices.ContainsFunc(list, func(s *plan.Service) bool { return s.Section.Announce }) {
+		list = having(p, servers, true)
 	}
-	return slices.DeleteFunc(slices.Clone(p.Services), func(s *plan.Service) bool {
-		return !announces(s) && !slices.Contains(list, s)
-	})
+	return list
 }
 
 // lossesOf are the virtual services that have fewer servers in service, or another state, than before.
@@ -249,7 +247,8 @@ func eachLoss(c *call, is *situation) error {
 		if c.ctx.Err() != nil {
 			return c.ctx.Err()
 		}
-		w := is.played(c.Plan, having(c.Plan, units[name]), eachCalm) // a loss depends on no other's address
+		of := having(c.Plan, units[name], false) // a loss depends on no other's address
+		w := is.played(c.Plan, of, eachCalm)
 		was := w.Snapshot()
 		w.Fail(units[name])
 		if losses := short(was, w.Snapshot()); len(losses) > 0 {
