@@ -116,12 +116,8 @@ func (f *configFile) refine(ctx context.Context, list []resolve.Name) bool {
 // remember keeps the addresses of the names, for when they can't be looked up.
 func (f *configFile) remember() {
 	f.d.tally.setNames(f.current.Config.Names, f.current.Sum)
-	if f.unkept {
-		f.d.tally.over(notify.KeepFailed)
-	}
 	err := resolve.File(f.d.lock.Names).Write(f.names())
-	f.unkept = err != nil
-	f.d.failed(notify.KeepFailed, "Addresses of names can't be kept", err)
+	f.d.settled(&f.unkept, notify.KeepFailed, "Addresses of names can't be kept", err)
 }
 
 // names are those of the configuration in force, and of the one that comes back unless it is confirmed.

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"ldirectord/internal/instance"
@@ -48,7 +49,7 @@ type configFile struct {
 	parts      map[string]fileStamp
 	partsRead  map[string]fileStamp // at the last look at the texts
 	missing    bool                 // there is no file, which is reported
-	unkept     bool                 // addresses of names could not be kept the last time
+	unkept     atomic.Bool          // addresses of names could not be kept the last time
 	tls        tlsWatch
 	lists      listWatch
 }
@@ -416,7 +417,7 @@ func (f *configFile) prepare(ctx context.Context, text []byte, r request) (l *Lo
 // adopt watches the files and names of the configuration in force.
 func (f *configFile) adopt(ctx context.Context) {
 	f.d.tally.forget(notify.KeepFailed) // what still can't be kept is reported again
-	f.unkept = false
+	f.unkept.Store(false)
 	f.remember()
 	f.endWatches()
 	ctx, f.endWatches = context.WithCancel(ctx)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ldirectord/internal/lvs"
@@ -175,6 +176,15 @@ func (t *tally) over(kind notify.Kind) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.recovered(kind)
+}
+
+// settled reports the error of something that is done more than once, if there is one. That of the last time, if it
+// failed then, is over.
+func (d *daemon) settled(failed *atomic.Bool, kind notify.Kind, what string, err error) {
+	if failed.Swap(err != nil) {
+		d.tally.over(kind)
+	}
+	d.failed(kind, what, err)
 }
 
 // recovered ends a failure of a kind; mu is held.
