@@ -25,7 +25,7 @@ func newExternalPerl(s Spec, e *Env) (Checker, error) {
 		perls = &Perls{}
 		perls.Renew()
 	}
-	c.latest *= 3 // limits each of the three waits of runPerl
+	c.latest = 3*c.latest + compiling*c.timeout // the waits of runPerl
 	c.run = func(ctx context.Context) ([]byte, error) { return c.runPerl(ctx, perls) }
 	return perlCheck{c}, nil
 }
@@ -89,13 +89,22 @@ func (p *Perls) ask(argv []string, weighs bool, check ...string) (*subprocess.He
 // errPerl is a shortage of this machine, or perl was killed.
 var errPerl = wire.NewFault(syscall.ENOMEM, "the perl that compiled the file ended, does not answer or can't fork")
 
+// compiling is how many times the limit of a check a perl may take until it has compiled the file: where each check ended
+// that at its own limit, no check of the file could ever succeed.
+const compiling = 6
+
 // runPerl has the file's perl fork, waits until that process exits, or kills it at the timeout.
 func (c *external) runPerl(ctx context.Context, perls *Perls) ([]byte, error) {
-	h, answers, err := perls.ask(c.argv[:3], c.weighs, c.argv[3:]...)
+	seconds := strconv.FormatFloat(c.timeout.Seconds(), 'f', -1, 64)
+	h, answers, err := perls.ask(c.argv[:3], c.weighs, append([]string{seconds}, c.argv[3:]...)...)
 	if err != nil {
 		return nil, err
 	}
-	began, err := subprocess.Await(ctx, answers, h.Pid, c.timeout)
+	limit := c.timeout
+	if !h.Ready() {
+		limit *= compiling
+	}
+	began, err := subprocess.Await(ctx, answers, h.Pid, limit)
 	if began == "" {
 		if err = h.End(err); err == subprocess.ErrEnded {
 			err = errPerl

@@ -2,8 +2,8 @@
 # with the four arguments in @ARGV and @_. It is a success unless the file dies, or calls exit with
 # something that is not 0 as a number.
 #
-# The file is compiled once. Then each line of descriptor 3, NUMBER and the arguments with tabs between
-# them, is a check in a process of its own at that time. The answers are lines on the standard output: "ready"
+# The file is compiled once. Then each line of descriptor 3, NUMBER, its limit in seconds and the arguments with
+# tabs between them, is a check in a process of its own at that time. The answers are lines on the standard output: "ready"
 # in the beginning, for a check NUMBER and the process that runs it (0: there can be none, and why), and at
 # its end NUMBER, its status as of wait(2), and the beginning of its output in hexadecimal digits.
 #
@@ -170,10 +170,10 @@ sub serve {
 			$n = sysread $orders, $text, 65536, length $text;
 			$open = $n > 0 if defined $n;
 			while ($text =~ s/^(.*)\n//) {
-				my ($number, $arguments) = split /\t/, $1, 2;
+				my ($number, $limit, $arguments) = split /\t/, $1, 3;
 				my ($service) = $arguments =~ /^(.*?\t.*?)\t/;
 				$rest = $patience if !%queue;
-				push @{$queue{$service}}, [ $number, $arguments, $service ];
+				push @{$queue{$service}}, [ $number, $arguments, $service, $limit ];
 			}
 		}
 		for my $checks (values %queue) {
@@ -192,9 +192,9 @@ sub serve {
 
 # begin starts a check, and returns true but in a new process for it.
 sub begin {
-	my ($number, $arguments, $service) = @_;
+	my ($number, $arguments, $service, $limit) = @_;
 	while (my $run = pop @{$waiting{$service}}) {
-		@$run[0, 2] = ($number, "");
+		@$run[0, 2, 6, 7] = ($number, "", time, $limit);
 		syswrite $run->[4], "$arguments\n" or next; # it has ended
 		$running{$run->[5]} = $run;
 		$busy{$service}++;
@@ -208,7 +208,7 @@ sub begin {
 	setpgrp $pid, $pid;
 	if ($pid) {
 		fcntl $from, Fcntl::F_SETFL(), Fcntl::O_NONBLOCK();
-		$running{$pid} = [ $number, $from, "", $service, $order, $pid, time ];
+		$running{$pid} = [ $number, $from, "", $service, $order, $pid, time, $limit ];
 		$busy{$service}++;
 		return answer($number, $pid);
 	}
@@ -296,9 +296,10 @@ sub heed {
 		if ($word !~ /\D/) {
 			my $run = $running{$word} or next;
 			end($word, 0);
+			my $quick = time - $run->[6] < $run->[7] / 2; # the daemon does not kill it meanwhile, with another check
 			$run->[6] = time;
 			my $others = $waiting{$run->[3]}; # none: it is from before a module was loaded
-			my $stays = $others && @$others < $share && map(@$_, values %waiting) < $most;
+			my $stays = $quick && $others && @$others < $share && map(@$_, values %waiting) < $most;
 			$stays ? push @$others, $run : $ending{$word}++;
 			next;
 		}

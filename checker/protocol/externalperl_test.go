@@ -138,7 +138,7 @@ func TestAPerlProcessStaysForItsVirtualService(t *testing.T) {
 		"exit 3": false, "my @sorted = sort { exit 0 } 1, 2": false, "open $held, '<', '/'": false,
 		"open HELD, '<', '/'": false,
 		"fork || sleep 1":     false, "close STDIN": false, "open STDOUT, '>', '/dev/null'": false,
-		"close STDERR":               false,
+		"close STDERR": false, "sleep 3": false, // limit 5
 		"*seen = [ 1 ]; *held = \\1": false,
 	} {
 		before := process("10.0.0.1", "1")
@@ -318,7 +318,9 @@ func TestAPerlFileThatHangsFails(t *testing.T) {
 			if name == "a check" {
 				f.expect("exit status 0", "good")
 			}
-			f.limit = 4 * short
+			if f.limit = 4 * short; name != "a check" {
+				f.limit = short
+			}
 			for range 5 {
 				wait.Go(func() {
 					r := f.check("bad")
@@ -335,12 +337,19 @@ func TestAPerlFileThatHangsFails(t *testing.T) {
 	}
 }
 
+// A file that takes longer to compile than a check may take fails no check.
+func TestAPerlFileMayTakeLongToCompile(t *testing.T) {
+	f := newPerlFile(t, "BEGIN { select undef, undef, undef, 0.5 } print 'fine'")
+	f.limit = short
+	f.expect("exit status 0: fine")
+}
+
 // However the daemon ends, the perl and its checks end with it.
 func TestAPerlEndsWithTheDaemon(t *testing.T) {
 	if path := os.Getenv("PERL_TEST_FILE"); path != "" {
 		h := testkit.Must(subprocess.StartHelper(
 			subprocess.Command{Argv: []string{"perl", "-", path}, Stdin: perlRunner}))(t)
-		answers, _ := h.Ask("a", "b", "c", "d")
+		answers, _ := h.Ask("1", "a", "b", "c", "d")
 		fmt.Println(h.Pid, <-answers)
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	}

@@ -23,10 +23,11 @@ func NewTries() *Tries {
 	return &Tries{Context: ctx, cancel: kill, ending: make(chan struct{})}
 }
 
-// Pause waits, but not after End.
-func (t *Tries) Pause(pause time.Duration) {
+// Pause waits, but not longer than for a word from wake, and not after End.
+func (t *Tries) Pause(pause time.Duration, wake <-chan struct{}) {
 	select {
 	case <-time.After(pause):
+	case <-wake:
 	case <-t.ending:
 	}
 }

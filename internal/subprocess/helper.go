@@ -96,6 +96,13 @@ func (h *Helper) Ask(words ...string) (<-chan string, error) {
 	return answers, nil
 }
 
+// Ready reports whether the helper has answered anything yet.
+func (h *Helper) Ready() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.ready
+}
+
 // Close lets the helper exit when it has answered.
 func (h *Helper) Close() { h.to.Close() }
 

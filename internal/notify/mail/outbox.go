@@ -121,7 +121,7 @@ func (o *outbox) work(b *box) {
 	for l := o.next(b); l != nil; l = o.next(b) {
 		again, err := o.send(l)
 		if !o.settle(b, l, again, err) {
-			o.tries.Pause(notify.Backoff(l.tries, firstMailRetry, lastMailRetry))
+			o.tries.Pause(notify.Backoff(l.tries, firstMailRetry, lastMailRetry), nil)
 		}
 	}
 }

@@ -52,11 +52,23 @@ func post(ctx context.Context, client *http.Client, to string, text []byte) erro
 	}
 	defer answer.Body.Close()
 	_, _ = io.CopyN(io.Discard, answer.Body, maxAnswer)
-	if code := answer.StatusCode; code/100 != 2 {
-		return fmt.Errorf("status %d %s", code, http.StatusText(code))
+	switch code := answer.StatusCode; {
+	case code/100 == 2:
+		return nil
+	case code/100 == 4 && code != http.StatusTooManyRequests:
+		return refusal{status(code)}
+	default:
+		return status(code)
 	}
-	return nil
 }
+
+// status is an answer that is no success. A refusal is one that concerns what was posted.
+type (
+	status  int
+	refusal struct{ status }
+)
+
+func (s status) Error() string { return fmt.Sprintf("status %d %s", int(s), http.StatusText(int(s))) }
 
 // reason is the error of a try without its URL, as a line. It quotes nothing from an answer, because a receiver may
 // repeat the URL.

@@ -24,15 +24,19 @@ type Poster struct {
 	report func(notify.Event)
 	client *http.Client
 	tries  *notify.Tries
+	wake   chan struct{} // ends a pause
 
-	mu     sync.Mutex // guards what follows
-	url    string     // "": nothing is posted
-	latest map[string]*state
-	turns  []string // the keys of latest, in the order in which their states are posted
-	busy   bool     // a goroutine works on them
-	closed bool
-	stuck  bool // a try failed after Close
-	failed int  // tries since the last success
+	mu       sync.Mutex // guards what follows
+	url      string     // "": nothing is posted
+	latest   map[string]*state
+	turns    []string // the keys of latest, in the order in which their states are posted
+	busy     bool     // a goroutine works on them
+	closed   bool
+	stuck    bool // a try failed after Close
+	failed   int  // tries since the last success
+	refused  bool // the last of them: the receiver answers, and may take other states
+	again    int  // states of latest that failed before
+	reported bool // that the receiver fails
 }
 
 // state is the state of one virtual service.
@@ -40,12 +44,14 @@ type state struct {
 	virtual string
 	text    []byte
 	tried   func()
+	failed  bool
 }
 
 // New returns a poster without a URL. It calls report when the receiver fails (PostFailed), and when it works again
 // (PostRecovered). The function report must not block or call the Poster. Close ends it.
 func New(report func(notify.Event)) *Poster {
-	return &Poster{report: report, client: newClient(), tries: notify.NewTries(), latest: map[string]*state{}}
+	return &Poster{report: report, client: newClient(), tries: notify.NewTries(), wake: make(chan struct{}, 1),
+		latest: map[string]*state{}}
 }
 
 // Set makes url the receiver, also of states that already wait. Without one nothing is posted.
@@ -55,10 +61,10 @@ func (p *Poster) Set(url string) {
 	if url == p.url {
 		return
 	}
-	if p.failed > 0 {
+	if p.reported {
 		p.say(notify.PostRecovered, "", "gets nothing any more")
 	}
-	p.url, p.failed = url, 0
+	p.url, p.failed, p.reported = url, 0, false
 }
 
 // Post posts the state of a virtual service, a JSON text, when its turn comes. It replaces one that waits. The
@@ -70,21 +76,30 @@ func (p *Poster) Post(virtual string, text []byte, tried func()) {
 	if tried == nil {
 		tried = func() {}
 	}
-	s := &state{virtual, text, sync.OnceFunc(tried)}
+	s := &state{virtual: virtual, text: text, tried: sync.OnceFunc(tried)}
 	if p.closed || p.url == "" || p.failed > 0 {
 		s.tried()
 	}
-	if was := p.latest[virtual]; was != nil {
-		was.tried()
-		p.latest[virtual] = s
-		return
-	}
 	p.queue(s)
+	if p.refused {
+		select {
+		case p.wake <- struct{}{}:
+		default:
+		}
+	}
 }
 
+// queue gives a state the turn of the older one that it replaces, or the last one.
 func (p *Poster) queue(s *state) {
-	p.latest[s.virtual] = s
-	p.turns = append(p.turns, s.virtual)
+	was := p.latest[s.virtual]
+	if p.latest[s.virtual] = s; was == nil {
+		p.turns = append(p.turns, s.virtual)
+	} else if was.tried(); was.failed {
+		p.again--
+	}
+	if s.failed {
+		p.again++
+	}
 	if !p.busy && !p.closed {
 		p.busy = true
 		p.tries.Go(p.work)
@@ -110,10 +125,9 @@ func (p *Poster) Close(ctx context.Context) error {
 // work posts until nothing waits, or a try fails after Close.
 func (p *Poster) work() {
 	for s, url := p.next(); s != nil; s, url = p.next() {
-		if failed := p.settle(s, post(p.tries.Context, p.client, url, s.text)); failed > 0 {
-			pause := notify.Backoff(failed, firstPause, lastPause)
+		if pause := p.settle(s, post(p.tries.Context, p.client, url, s.text)); pause > 0 {
 			// directors that lost the same receiver must not all retry at the same moment
-			p.tries.Pause(pause/2 + rand.N(pause/2))
+			p.tries.Pause(pause/2+rand.N(pause/2), p.wake)
 		}
 	}
 }
@@ -127,7 +141,7 @@ func (p *Poster) next() (s *state, url string) {
 			s.tried()
 		}
 		clear(p.latest)
-		p.turns = nil
+		p.turns, p.again = nil, 0
 	}
 	if len(p.turns) == 0 || p.stuck {
 		p.busy = false
@@ -136,33 +150,43 @@ func (p *Poster) next() (s *state, url string) {
 	s = p.latest[p.turns[0]]
 	p.turns = p.turns[1:]
 	delete(p.latest, s.virtual)
+	if s.failed {
+		p.again--
+	}
 	return s, p.url
 }
 
-// settle records the result of a try, and returns the number of failures since the last success. A failed state gets
-// its next turn after all others, unless there is a newer one, so that a refused state delays no other.
-func (p *Poster) settle(s *state, err error) (failed int) {
+// settle records the result of a try, and returns how long to pause before the next one. A failed state gets
+// its next turn after all others, unless there is a newer one, so that a refused state delays no other. The receiver
+// works again when no state waits that failed.
+func (p *Poster) settle(s *state, err error) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s.tried()
-	switch {
-	case err != nil:
-		p.stuck = p.closed
-		what := "fails; trying again: "
-		if p.closed {
-			what = "fails: "
+	if err == nil {
+		if p.failed = 0; p.reported && p.again == 0 {
+			p.reported = false
+			p.say(notify.PostRecovered, "", "answers again")
 		}
-		if p.failed++; p.failed == 1 {
-			p.say(notify.PostFailed, err.Error(), what+err.Error())
-		}
-		if p.latest[s.virtual] == nil {
-			p.queue(s)
-		}
-	case p.failed > 0:
-		p.failed = 0
-		p.say(notify.PostRecovered, "", "answers again")
+		return 0
 	}
-	return p.failed
+	p.stuck = p.closed
+	what := "fails; trying again: "
+	if p.closed {
+		what = "fails: "
+	}
+	if p.failed++; !p.reported {
+		p.reported = true
+		p.say(notify.PostFailed, err.Error(), what+err.Error())
+	}
+	_, p.refused = err.(refusal)
+	if s.failed = true; p.latest[s.virtual] == nil {
+		p.queue(s)
+	}
+	if p.refused && !p.latest[p.turns[0]].failed {
+		return 0
+	}
+	return notify.Backoff(p.failed, firstPause, lastPause)
 }
 
 func (p *Poster) say(kind notify.Kind, reason, what string) {
