@@ -70,7 +70,7 @@ func send(pid int, sig syscall.Signal) error {
 func restart(c *call) error {
 	if found := c.found(); found.Pid != 0 {
 		if by := found.State.Supervisor; by != "" {
-			return restartSupervised(c, by)
+			return restartSupervised(c, by, found.Pid)
 		}
 		keepSpelling(c, found.State)
 		if err := c.instance().MayStart(); err != nil { // while the old one still serves

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"regexp"
@@ -17,8 +18,7 @@ const somebody instance.Supervisor = "somebody"
 
 // supervisor is the program that runs this process in the foreground.
 func supervisor(c *call) instance.Supervisor {
-	groups, err := os.ReadFile("/proc/self/cgroup")
-	if unit := unitOf(string(groups)); err == nil && c.manager.Listens() && unit != "" {
+	if unit := unitOf(os.Getpid()); c.manager.Listens() && unit != "" {
 		return unit
 	}
 	return somebody
@@ -27,17 +27,23 @@ func supervisor(c *call) instance.Supervisor {
 // ofService is the line of a service in /proc/PID/cgroup, see cgroups(7).
 var ofService = regexp.MustCompile(`(?m)^[^:]*:(?:name=systemd)?:.*/([^/]*\.service)$`)
 
-// unitOf finds the service in the lines of /proc/PID/cgroup; "" when there is none.
-func unitOf(groups string) instance.Supervisor {
+// unitOf is the service that runs a process; "" when there is none.
+func unitOf(pid int) instance.Supervisor {
+	groups, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid)) // none if it can't be read
+	return serviceIn(string(groups))
+}
+
+func serviceIn(groups string) instance.Supervisor {
 	if found := ofService.FindStringSubmatch(groups); found != nil {
 		return instance.Supervisor(found[1])
 	}
 	return ""
 }
 
-// restartSupervised has the supervisor restart its daemon. The unit's ExecStop then leaves the table in place.
-func restartSupervised(c *call, by instance.Supervisor) error {
-	if by == somebody {
+// restartSupervised has the supervisor restart its daemon. The unit's ExecStop then leaves the table in place. The kernel
+// has to confirm the name, because the record may be another user's.
+func restartSupervised(c *call, by instance.Supervisor, pid int) error {
+	if by != unitOf(pid) {
 		return errors.New("the daemon runs in the foreground: restart it where it was started")
 	}
 	ctx, cancel := context.WithTimeout(c.ctx, 2*daemon.EndTimeout)

@@ -172,6 +172,6 @@ func TestTheUnitOfAProcess(t *testing.T) {
 		"0::/user.slice/user-0.slice/session-1.scope\n":                               "",
 		"": "",
 	} {
-		testkit.Equal(t, unitOf(groups), want, groups)
+		testkit.Equal(t, serviceIn(groups), want, groups)
 	}
 }

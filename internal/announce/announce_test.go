@@ -232,7 +232,7 @@ func tell(t *testing.T, story string) {
 			f.byHand(addr, words[2])
 			f.held[len(f.held)-1].PreferedLft = 0
 		case "seen":
-			a.forget(f.link(words[1]).Index)
+			a.forget(func(on int) bool { return on == f.link(words[1]).Index })
 		case "refuse":
 			f.refuse = words[1]
 		case "restart":

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"net/netip"
+	"os"
 	"time"
 
 	"ldirectord/internal/runfile"
@@ -11,6 +12,9 @@ import (
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
+
+// eventBuffer is how many bytes of changes may wait: those of some thousand addresses.
+const eventBuffer = 4 << 20
 
 // Changes reports changes of the machine's addresses and devices, including those by Sync. It ends with ctx; the
 // channel is not closed. Missed changes are reported later as one change.
@@ -33,28 +37,41 @@ func (a *Announcer) follow(ctx context.Context, changed chan<- struct{}) {
 	}
 	defer socket.Close()
 	defer context.AfterFunc(ctx, socket.Close)()
-	for {
+	defer a.forget(func(int) bool { return true }) // which devices went down is not known
+	_ = socket.SetReceiveBufferSize(eventBuffer, true)
+	for err == nil {
 		select {
 		case changed <- struct{}{}:
 		default:
 		}
 		runfile.Pause(ctx, 100*time.Millisecond) // changes in the meantime are one report
-		messages, _, err := socket.Receive()
-		if err != nil {
-			return
+		for err = a.receive(socket, 0); err == nil; {
+			err = a.receive(socket, time.Millisecond) // one that waits
 		}
-		for _, m := range messages {
-			if m.Header.Type == unix.RTM_NEWLINK && nl.DeserializeIfInfomsg(m.Data).Flags&unix.IFF_UP == 0 {
-				a.forget(int(nl.DeserializeIfInfomsg(m.Data).Index))
-			}
+		if os.IsTimeout(err) {
+			err = nil
 		}
 	}
 }
 
-// forget drops the addresses of a device that went down: the kernel then removes IPv6 addresses, so no one removed them
+// receive takes one change. It waits without end, or for a time.
+func (a *Announcer) receive(socket *nl.NetlinkSocket, wait time.Duration) error {
+	timeout := unix.NsecToTimeval(wait.Nanoseconds())
+	_ = socket.SetReceiveTimeout(&timeout) // which has no error
+	messages, _, err := socket.Receive()
+	for _, m := range messages {
+		if m.Header.Type == unix.RTM_NEWLINK {
+			link := nl.DeserializeIfInfomsg(m.Data)
+			a.forget(func(on int) bool { return on == int(link.Index) && link.Flags&unix.IFF_UP == 0 })
+		}
+	}
+	return err
+}
+
+// forget drops the addresses of devices that went down: the kernel then removes IPv6 addresses, so no one removed them
 // by hand. IPv4 addresses stay.
-func (a *Announcer) forget(index int) {
+func (a *Announcer) forget(isDown func(device int) bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	maps.DeleteFunc(a.placed, func(addr netip.Addr, on int) bool { return addr.Is6() && on == index })
+	maps.DeleteFunc(a.placed, func(addr netip.Addr, on int) bool { return addr.Is6() && isDown(on) })
 }

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -406,7 +407,10 @@ func TestKernelChanges(t *testing.T) {
 	await("removed by hand")
 	m.sync(a, true, four+"=lvs0", six+"=lvs0")
 	settles()
-	m.must("link set lvs0 down; link set lvs0 up") // between two looks
+	many := filepath.Join(t.TempDir(), "many") // changes in which this one could be lost, between two looks
+	others := strings.Repeat("link set lvs1 down\nlink set lvs1 up\n", 400)
+	testkit.Write(t, many, others+"link set lvs0 down\nlink set lvs0 up\n"+others)
+	m.must("-batch " + many)
 	await("down and up")
 	settles()
 	m.expect("IPv6 comes back", m.sync(a, false, four+"=lvs0", six+"=lvs0"), four+"=lvs0, "+six+"=lvs0")

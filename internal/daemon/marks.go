@@ -39,12 +39,12 @@ func (f *configFile) watchMarks(ctx context.Context) {
 	}()
 }
 
-// lookAtMarks reports what changed since the last look.
+// lookAtMarks reports what changed since the last look that could read all rules.
 func (c *channels) lookAtMarks(ctx context.Context, virtuals []*parser.Virtual, unset map[string]bool) {
 	ctx, cancel := context.WithTimeout(ctx, markTimeout)
 	defer cancel()
 	m := fwmark.Inspect(ctx)
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || len(m.Unread) > 0 {
 		return
 	}
 	for _, v := range virtuals {

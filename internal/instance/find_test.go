@@ -318,6 +318,18 @@ func TestServicesOfOtherDaemonsAreTheirs(t *testing.T) {
 	testkit.Same(t, got, []lvs.Key{key("10.1.0.2:80"), key("10.1.0.3:80")}, "left")
 }
 
+// After a boot the pid in a file may be that of a daemon with another run folder.
+func TestADaemonOfAnotherFolderIsAnotherDaemon(t *testing.T) {
+	dir := t.TempDir()
+	i := daemonOf(dir, "/x.cf")
+	for rundir, isIt := range map[string]bool{dir + "/": true, t.TempDir(): false, "/missing": false, "": false} {
+		words := strings.Fields("-- --ipvs=memory --rundir=" + rundir + " x.cf start")
+		other := pretend(t, "/usr/sbin/ldirectord", words...)
+		putPid(t, i.PidFile(), other.Process.Pid)
+		testkit.Equal(t, i.Find().Pid == other.Process.Pid, isIt, rundir)
+	}
+}
+
 // A user who may not open the lock recognises the daemon by its start time. A daemon whose state only root may read
 // is recognised by its pid file.
 func TestAnyUserFindsTheDaemon(t *testing.T) {
@@ -328,7 +340,7 @@ func TestAnyUserFindsTheDaemon(t *testing.T) {
 	testkit.OK(t, os.Chmod(filepath.Dir(dir), 0o755))
 	i, old := daemonOf(dir, "/x.cf"), daemonOf(dir, "/old.cf")
 	s := lives(t, i, "x.cf")
-	before := pretend(t, "/usr/sbin/ldirectord", "--", "--ipvs=memory", "start")
+	before := pretend(t, "/usr/sbin/ldirectord", "--", "--ipvs=memory", "--rundir", dir, "start")
 	putPid(t, old.PidFile(), before.Process.Pid)
 	testkit.Write(t, old.Files().State, `{"Pid": 1}`)
 	done := make(chan struct{})

@@ -166,7 +166,7 @@ func (i Instance) isDirector(pid int) bool {
 	}
 	line := argv(pid)
 	if isOurs(line) {
-		return onKernel(line) == (i.Table == Kernel)
+		return onKernel(line) == (i.Table == Kernel) && i.isFolderOf(line)
 	}
 	config, is := isPerl(line)
 	return is && i.Table == Kernel && i.perlMeans(config)

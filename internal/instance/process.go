@@ -107,6 +107,18 @@ func isOurs(argv []string) bool {
 // onKernel reports whether a daemon of this program with this command line has the kernel's table.
 func onKernel(argv []string) bool { return optionOf(argv, "--ipvs", Kernel) == Kernel }
 
+// isFolderOf reports whether this is the run folder of a daemon of this program with this command line: the pid in a file
+// of another folder was used again.
+func (f folder) isFolderOf(argv []string) bool {
+	dir := optionOf(argv, "--rundir", "")
+	if dir == "" {
+		return f == Folder || f == UnitFolder
+	}
+	a, errA := os.Stat(dir)
+	b, errB := os.Stat(string(f))
+	return errA == nil && errB == nil && os.SameFile(a, b) || !filepath.IsAbs(dir) // to a folder that is not known
+}
+
 // optionOf is the value of an option in a command line.
 func optionOf(argv []string, name, without string) string {
 	for i, word := range argv {

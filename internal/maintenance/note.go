@@ -1,10 +1,12 @@
 package maintenance
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"ldirectord/internal/printable"
@@ -12,8 +14,8 @@ import (
 )
 
 const (
-	maxFile = 1000 // bytes read of a file
-	maxNote = 200  // the kept bytes of its reason
+	maxFile = 64 << 10 // bytes read of a file
+	maxNote = 200      // the kept bytes of its reason
 )
 
 // note is the content of a file of the folder.
@@ -23,9 +25,12 @@ type note struct {
 }
 
 // readNote reads a file. Its reason is the line why=, otherwise the first line; until= ends the maintenance. An invalid
-// time is ignored.
+// time is ignored. A link is not followed: who may write the folder may not read all files.
 func readNote(path string) (n note) {
-	f, err := runfile.OpenFile(path, os.O_RDONLY, 0)
+	f, err := runfile.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
+	if errors.Is(err, syscall.ELOOP) {
+		return note{text: "; no end: a link is not read"}
+	}
 	if err != nil {
 		return n
 	}

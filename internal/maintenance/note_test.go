@@ -24,6 +24,17 @@ func TestAFileSaysWhyAndUntilWhen(t *testing.T) {
 	}
 }
 
+// A reason of any length does not hide the end. What a link leads to is not shown.
+func TestAFileIsReadToItsEnd(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "web1")
+	testkit.Write(t, path, "why="+strings.Repeat("x", 2000)+"\nuntil=18:00\n")
+	if got := readNote(path); got.until.IsZero() || len(got.text) > 2*maxNote {
+		t.Errorf("%+v", got)
+	}
+	testkit.OK(t, os.Symlink(path, path+".link"))
+	testkit.Equal(t, readNote(path+".link"), note{text: "; no end: a link is not read"})
+}
+
 func TestWhenSomethingEnds(t *testing.T) {
 	after := time.Date(2026, 11, 21, 12, 0, 30, 0, time.Local)
 	for _, row := range testkit.Table(t, "testdata/ends.txt", 2) {

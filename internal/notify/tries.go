@@ -7,6 +7,9 @@ import (
 	"time"
 )
 
+// killTime is how long a try may take to end when it is cancelled. A program that hangs in the kernel can't be killed.
+const killTime = time.Second
+
 // Tries tracks senders that retry after a pause, and commands. End ends them.
 type Tries struct {
 	Context        context.Context // the context of each try
@@ -37,10 +40,24 @@ func Backoff(failed int, first, last time.Duration) time.Duration {
 	return min(first<<min(failed-1, 16), last)
 }
 
-// End waits for the goroutines, and cancels their tries when ctx is done.
+// End waits for the goroutines, and cancels their tries when ctx is done. It does not wait for a program that can't be
+// killed.
 func (t *Tries) End(ctx context.Context) {
 	t.once.Do(func() { close(t.ending) })
 	defer t.cancel()
-	defer context.AfterFunc(ctx, t.cancel)()
-	t.Wait()
+	ended := make(chan struct{})
+	go func() {
+		t.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+		return
+	case <-ctx.Done():
+		t.cancel()
+	}
+	select {
+	case <-ended:
+	case <-time.After(killTime):
+	}
 }

@@ -68,12 +68,13 @@ func FindOwn(name string) (string, error) {
 // Run runs a program until it exits, or until it is killed with all that it started: at its limit, or when ctx is done.
 // The error is an *exec.ExitError for a status other than 0 and for a signal, a *TimeoutError at the limit, the cause
 // of ctx when ctx is done, or the reason why the program could not be started. A script without #! is given to the
-// shell, as execvp(3) does.
+// shell, as execvp(3) does. Run does not return while the program's file can't be read or the program can't be killed.
 func Run(ctx context.Context, c Command) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	cmd := c.prepare(c.Argv...)
+	touch(cmd.Path)
 	err := cmd.Start()
 	if errors.Is(err, syscall.ENOEXEC) {
 		cmd = c.prepare(append([]string{"/bin/sh", cmd.Path}, c.Argv[1:]...)...)
@@ -100,6 +101,15 @@ func Run(ctx context.Context, c Command) error {
 		return killed
 	}
 	return err
+}
+
+// touch reads the beginning of a program's file. A folder or a disk that hangs then holds up this call alone: within
+// Start it would hold up the whole process, because Go can't stop a thread in vfork(2) for its collector.
+func touch(path string) {
+	if f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0); err == nil {
+		_, _ = f.Read(make([]byte, 4096))
+		f.Close()
+	}
 }
 
 func (c *Command) prepare(argv ...string) *exec.Cmd {

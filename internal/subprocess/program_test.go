@@ -7,11 +7,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"ldirectord/internal/testkit"
 )
@@ -197,6 +200,24 @@ func TestWhatAProcessLackedBeforeDoesNotCount(t *testing.T) {
 		all != u.waited {
 		t.Errorf("lacked %v since, %v ever, want 0 and %v", before, all, u.waited)
 	}
+}
+
+// A program on a disk that hangs holds up nothing else: the collector, and with it each goroutine, goes on.
+func TestAProgramThatCanNotBeReadHoldsUpItsCallAlone(t *testing.T) {
+	asks, err := unix.FanotifyInit(unix.FAN_CLASS_CONTENT, unix.O_RDONLY)
+	if err != nil {
+		t.Skip("needs root and fanotify: ", err)
+	}
+	path := filepath.Join(t.TempDir(), "program")
+	testkit.OK(t, os.WriteFile(path, []byte("#!/bin/sh\n"), 0o700))
+	testkit.OK(t, unix.FanotifyMark(asks, unix.FAN_MARK_ADD, unix.FAN_OPEN_PERM, unix.AT_FDCWD, path))
+	ended := make(chan error)
+	go func() { ended <- Run(t.Context(), Command{Argv: []string{path}, Limit: patient}) }()
+	_, err = unix.Poll([]unix.PollFd{{Fd: int32(asks), Events: unix.POLLIN}}, -1) // until it is opened
+	testkit.OK(t, err)
+	runtime.GC()
+	testkit.OK(t, unix.Close(asks)) // which lets it be opened
+	testkit.OK(t, <-ended)
 }
 
 func TestFindLooksWhereAdministratorsProgramsAre(t *testing.T) {

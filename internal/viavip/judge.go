@@ -3,6 +3,7 @@ package viavip
 import (
 	"cmp"
 	"fmt"
+	"strings"
 
 	"ldirectord/checker"
 )
@@ -26,17 +27,17 @@ func (k Kernel) Drops() (acceptLocal, reversePath bool) {
 // service was there all the time, a failure only if an answer could have come back.
 func Judge(r checker.Result, stayed, ipv6 bool, k Kernel) (void string) {
 	acceptLocal, reversePath := k.Drops()
+	device := strings.ReplaceAll(cmp.Or(k.Device, "all"), ".", "/") // as sysctl(8) takes it
 	switch {
 	case !stayed:
 		return errLost.Error()
 	case r.OK || !r.Conclusive() || ipv6:
 		return ""
 	case acceptLocal:
-		device := cmp.Or(k.Device, "all")
 		return fmt.Sprintf("it is an address of this machine, and net.ipv4.conf.%s.accept_local is 0", device)
 	case reversePath:
 		return fmt.Sprintf("it is not on %s, and rp_filter is strict there: the larger of "+
-			"net.ipv4.conf.%[1]s.rp_filter and net.ipv4.conf.all.rp_filter is 1", k.Device)
+			"net.ipv4.conf.%s.rp_filter and net.ipv4.conf.all.rp_filter is 1", k.Device, device)
 	}
 	return ""
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // machine has the addresses of this machine.
@@ -42,25 +43,26 @@ func (m *machine) at(when time.Time) *machine {
 	return m
 }
 
-// towards is the address of this machine that the kernel takes towards another one, and the device. Nothing is sent.
-func towards(to netip.Addr) (source netip.Addr, device int, err error) {
+// towards is the kernel's route to an address. Nothing is sent.
+func towards(to netip.Addr) (netlink.Route, error) {
 	routes, err := netlink.RouteGet(to.AsSlice())
 	if err != nil || len(routes) == 0 {
-		return source, 0, cmp.Or(err, error(syscall.ENETUNREACH))
+		return netlink.Route{}, cmp.Or(err, error(syscall.ENETUNREACH))
 	}
-	source, _ = netip.AddrFromSlice(routes[0].Src)
-	return source.Unmap(), routes[0].LinkIndex, nil
+	return routes[0], nil
 }
 
 // kernel reads the facts, at a time or later, that decide whether an answer from a virtual address comes back.
 func (m *machine) kernel(virtual, server netip.Addr, when time.Time) Kernel {
-	_, in, _ := towards(server)
-	_, to, _ := towards(virtual)
-	home, local := m.at(when).devices[virtual]
-	if !local {
-		home = m.byIndex[to]
+	in, _ := towards(server)
+	to, _ := towards(virtual)
+	home, isOn := m.at(when).devices[virtual]
+	if !isOn {
+		home = m.byIndex[to.LinkIndex]
 	}
-	k := Kernel{Device: m.byIndex[in].Name, Local: local}
+	// An address that is announced has a local route before it is on a device. From this machine itself all arrives.
+	isLocal := to.Type == unix.RTN_LOCAL && in.Type != unix.RTN_LOCAL
+	k := Kernel{Device: m.byIndex[in.LinkIndex].Name, Local: isOn || isLocal}
 	k.Same = home.Name == k.Device
 	k.Strict = max(sysctl("all", "rp_filter"), sysctl(k.Device, "rp_filter")) == "1"
 	k.AcceptLocal = max(sysctl("all", "accept_local"), sysctl(k.Device, "accept_local")) == "1"

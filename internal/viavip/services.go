@@ -502,15 +502,16 @@ func (s *Services) locate(p *passage, now time.Time) (doubted bool, err error) {
 		return false, nil
 	}
 	server := p.Dest.Addr.Addr()
-	source, device, err := towards(server)
-	if err == nil && s.virtual[source] {
+	route, err := towards(server)
+	source, _ := netip.AddrFromSlice(route.Src)
+	if source = source.Unmap(); err == nil && s.virtual[source] {
 		err = fmt.Errorf("the only address of this machine towards %v is the virtual address %v", server,
 			source)
 	}
 	if err != nil {
 		return false, err
 	}
-	mtu := cmp.Or(s.at(now.Add(-wayRenewed)).byIndex[device].MTU, 1500)
+	mtu := cmp.Or(s.at(now.Add(-wayRenewed)).byIndex[route.LinkIndex].MTU, 1500)
 	p.via.Source, p.via.MSS = source, min(mtu, 1500)-100
 	p.looked = now
 	return doubted, nil

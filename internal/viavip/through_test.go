@@ -25,8 +25,10 @@ func TestJudge(t *testing.T) {
 	for _, row := range testkit.Table(t, "../../testdata/viavip/judge.txt", 3) {
 		has := func(word string) bool { return slices.Contains(strings.Fields(row[1]), word) }
 		k := Kernel{Local: has("local"), Same: has("same"), AcceptLocal: has("accept"), Strict: has("strict")}
-		if has("s0") {
-			k.Device = "s0"
+		for _, device := range []string{"s0", "s0.7"} {
+			if has(device) {
+				k.Device = device
+			}
 		}
 		void := Judge(results[row[0]], !has("lost"), has("ipv6"), k)
 		if !strings.Contains(void, row[2]) || (void == "") != (row[2] == "") {

@@ -163,4 +163,7 @@ func TestTheMachineAsItIs(t *testing.T) {
 			t.Errorf("%v is on another device: %+v", addr, got)
 		}
 	}
+	// on no device, with a local route, as an address has that is to be announced
+	got := new(machine).kernel(away, netip.MustParseAddr("192.0.2.1"), time.Now())
+	testkit.Equal(t, got.Local, true, "with a local route")
 }
