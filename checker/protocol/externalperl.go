@@ -89,8 +89,8 @@ func (p *Perls) ask(argv []string, weighs bool, check ...string) (*subprocess.He
 // errPerl is a shortage of this machine, or perl was killed.
 var errPerl = wire.NewFault(syscall.ENOMEM, "the perl that compiled the file ended, does not answer or can't fork")
 
-// compiling is how many times the limit of a check a perl may take until it has compiled the file: where each check ended
-// that at its own limit, no check of the file could ever succeed.
+// compiling is how many times the limit of a check a perl may take until it has compiled the file: if each check ended
+// that at its own limit, none of the file could ever succeed.
 const compiling = 6
 
 // runPerl has the file's perl fork, waits until that process exits, or kills it at the timeout.

@@ -40,8 +40,8 @@ func serviceIn(groups string) instance.Supervisor {
 	return ""
 }
 
-// restartSupervised has the supervisor restart its daemon. The unit's ExecStop then leaves the table in place. The kernel
-// has to confirm the name, because the record may be another user's.
+// restartSupervised has the supervisor restart its daemon. The unit's ExecStop then leaves the table in place. The
+// kernel has to confirm the name, because the record may be another user's.
 func restartSupervised(c *call, by instance.Supervisor, pid int) error {
 	if by != unitOf(pid) {
 		return errors.New("the daemon runs in the foreground: restart it where it was started")

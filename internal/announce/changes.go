@@ -54,7 +54,7 @@ func (a *Announcer) follow(ctx context.Context, changed chan<- struct{}) {
 	}
 }
 
-// receive takes one change. It waits without end, or for a time.
+// receive takes one change. It waits for one, at most for a time that is not 0.
 func (a *Announcer) receive(socket *nl.NetlinkSocket, wait time.Duration) error {
 	timeout := unix.NsecToTimeval(wait.Nanoseconds())
 	_ = socket.SetReceiveTimeout(&timeout) // which has no error

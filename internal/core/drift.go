@@ -2,6 +2,7 @@ package core
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -26,18 +27,45 @@ func (w *writer) checkDrift() {
 	}
 	w.noteCounters(table)
 	var changes []*change
+	var again lvs.Table
 	for _, v := range w.ours {
 		if slices.ContainsFunc(v.servers, func(s *server) bool { return s.Rerouted }) {
 			v.touch() // the server's connections may have ended
 		}
-		have := table[v.Key()]
-		same := have.Key == v.Key() && have.Settings == v.written && slices.Equal(have.Dests, v.Have)
-		if v.Known && !same {
+		if !v.Known || v.isAsWritten(table[v.Key()]) {
+			continue
+		}
+		if again == nil { // see completed
+			if again, o = w.read(); o.Err != nil {
+				return
+			}
+		}
+		if have := again[v.Key()]; !v.isAsWritten(have) {
 			changes = append(changes, w.found(v, have))
 		}
 	}
 	w.settle(changes)
 	w.keepTimeouts()
+}
+
+// isAsWritten reports whether the virtual service has, by a reading, what was written last.
+func (v *virtual) isAsWritten(have lvs.VirtualService) bool {
+	return have.Key == v.Key() && have.Settings == v.written && slices.Equal(have.Dests, v.Have)
+}
+
+// completed adds what a second reading finds where the first one lacks something. The kernel gives a long table in parts
+// that begin at a number (ip_vs_genl_dump_services): if an earlier service is removed meanwhile, it skips another one.
+func (w *writer) completed(have lvs.Table, keys []lvs.Key) lvs.Table {
+	lacks := func(key lvs.Key) bool { return have[key].Key != key }
+	if len(have) == 0 || !slices.ContainsFunc(keys, lacks) {
+		return have
+	}
+	again, o := w.read()
+	if o.Err != nil {
+		return have
+	}
+	maps.Copy(again, have)
+	return again
 }
 
 // keepTimeouts sets the timeouts of idle connections, if the file has them and no other daemon sets them. At the end

@@ -276,6 +276,9 @@ func (w *world) tableDoes(verb, of string) bool {
 			Dest: lvs.Dest{Addr: netip.MustParseAddrPort(realAt(words[1])), Forward: lvs.Route,
 				Weight: uint32(number(w.T, words[2]))}})
 		return true
+	case "torn": // the next reading misses a virtual service
+		w.torn = keyOf(w, w.config(of))
+		return true
 	case "refuse": // what begins like this
 	case "ending": // at what begins like this
 		answer = judge.Outcome{Answer: judge.Interrupted, Err: errors.New("stopped")}

@@ -46,6 +46,7 @@ type world struct {
 	wanted  *[]lvs.Wanted
 	asked   []lvs.Op            // by the request that is answered now
 	texts   bool                // the log is noted in words
+	torn    lvs.Key             // the next reading misses it
 	lost    bool                // no order for addresses is answered
 	parts   map[string]string   // of configurations, by their names
 	reading maintenance.Reading // of maintenancedir, in a story
@@ -117,6 +118,8 @@ func (w *world) Read(limit time.Duration) (have lvs.Table, o judge.Outcome) {
 	if o = w.ask("read", limit); o.Err == nil {
 		have, o = w.memory.Read(limit)
 	}
+	delete(have, w.torn)
+	w.torn = lvs.Key{}
 	return w.carry(have), o
 }
 

@@ -107,8 +107,8 @@ func isOurs(argv []string) bool {
 // onKernel reports whether a daemon of this program with this command line has the kernel's table.
 func onKernel(argv []string) bool { return optionOf(argv, "--ipvs", Kernel) == Kernel }
 
-// isFolderOf reports whether this is the run folder of a daemon of this program with this command line: the pid in a file
-// of another folder was used again.
+// isFolderOf reports whether this is the run folder of a daemon of this program with this command line. If not, the pid
+// in a file was used again.
 func (f folder) isFolderOf(argv []string) bool {
 	dir := optionOf(argv, "--rundir", "")
 	if dir == "" {

@@ -79,7 +79,7 @@ func (m *Marks) Serve(rules []lvs.MarkRule, a *Address) (is, known bool) {
 	switch {
 	case m.Has(rules):
 		return true, true
-	case !m.Looked && !m.Fails:
+	case !m.Looked:
 		return false, false
 	}
 	return m.isChanging() && slices.ContainsFunc(m.set, func(r lvs.MarkRule) bool {

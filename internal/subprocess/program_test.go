@@ -202,7 +202,7 @@ func TestWhatAProcessLackedBeforeDoesNotCount(t *testing.T) {
 	}
 }
 
-// A program on a disk that hangs holds up nothing else: the collector, and with it each goroutine, goes on.
+// A program on a disk that hangs holds up nothing else: the collector does not wait for it.
 func TestAProgramThatCanNotBeReadHoldsUpItsCallAlone(t *testing.T) {
 	asks, err := unix.FanotifyInit(unix.FAN_CLASS_CONTENT, unix.O_RDONLY)
 	if err != nil {

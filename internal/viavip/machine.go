@@ -60,7 +60,7 @@ func (m *machine) kernel(virtual, server netip.Addr, when time.Time) Kernel {
 	if !isOn {
 		home = m.byIndex[to.LinkIndex]
 	}
-	// An address that is announced has a local route before it is on a device. From this machine itself all arrives.
+	// An address to announce has a local route before it is on a device. From this machine itself all arrives.
 	isLocal := to.Type == unix.RTN_LOCAL && in.Type != unix.RTN_LOCAL
 	k := Kernel{Device: m.byIndex[in.LinkIndex].Name, Local: isOn || isLocal}
 	k.Same = home.Name == k.Device
