@@ -42,6 +42,7 @@ func TestCompletionOffersWhatTheFileNames(t *testing.T) {
 		"a.cf announce 192":            "192.0.2.10",
 		"a.cf withdraw 2001 : db":      "db8::10",
 		"a.cf stop ":                   "",
+		"--rundir /x a.cf withdraw ":   "192.0.2.10 2001:db8::10",
 		"--help w":                     "why wait withdraw",
 		"a.cf stop --":                 "--debug --help --version --ipvs --log-format --rundir --keep",
 		"--help st":                    "start stop status standby",

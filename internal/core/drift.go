@@ -54,7 +54,7 @@ func (v *virtual) isAsWritten(have lvs.VirtualService) bool {
 }
 
 // completed adds what a second reading finds where the first one lacks something. The kernel gives a long table in
-// parts that begin at a number (ip_vs_genl_dump_services): if an earlier service is removed meanwhile, it skips another.
+// parts that begin at a number (ip_vs_genl_dump_services): if an earlier one is removed meanwhile, it skips another.
 func (w *writer) completed(have lvs.Table, keys []lvs.Key) lvs.Table {
 	lacks := func(key lvs.Key) bool { return have[key].Key != key }
 	if len(have) == 0 || !slices.ContainsFunc(keys, lacks) {

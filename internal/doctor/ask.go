@@ -13,7 +13,6 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/internal/fwmark"
-	"ldirectord/internal/lvs"
 	"ldirectord/internal/plan"
 )
 
@@ -176,7 +175,7 @@ func (f *facts) fallbackServers() []netip.AddrPort {
 	for _, s := range f.services {
 		for _, m := range s.Entries {
 			local := !isMasq(m) && f.routeTo(m).local
-			if m.Fallback && !local && s.Config.Protocol != lvs.UDP && m.Dest.Addr.Port() != 0 &&
+			if m.Fallback && !local && mayBeTCP(s.Config) && m.Dest.Addr.Port() != 0 &&
 				!slices.Contains(list, m.Dest.Addr) {
 				list = append(list, m.Dest.Addr)
 			}

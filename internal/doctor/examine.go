@@ -184,7 +184,7 @@ func (x one) pingsAndMails() {
 
 // unset finds kernel settings that are 0 and should be 1.
 func (x one) unset() {
-	tcp := x.Protocol != lvs.UDP
+	tcp := mayBeTCP(x.Virtual)
 	forwarded := slices.ContainsFunc(x.Entries, func(m *plan.Entry) bool { return !isMasq(m) })
 	// a director that takes over has none of the open connections
 	mh := tcp && forwarded && x.Scheduler == "mh"
@@ -213,6 +213,12 @@ func (x one) unset() {
 	}
 }
 
+// mayBeTCP reports whether clients may come by TCP.
+func mayBeTCP(v *parser.Virtual) bool {
+	isTCP := func(m parser.Marking) bool { return m.Protocol != "udp" }
+	return v.Protocol != lvs.UDP && (len(v.Marking) == 0 || slices.ContainsFunc(v.Marking, isTCP))
+}
+
 // keepalive is after how many seconds without packets most systems probe a TCP connection that asks for it; remembered
 // is a timeout that is safely longer.
 const keepalive, remembered = 7200, 7500
@@ -224,7 +230,7 @@ func (x one) forgets() {
 	if x.ordered[0] > 0 {
 		return
 	}
-	if idle > 0 && idle <= keepalive && x.Protocol != lvs.UDP && !strings.HasPrefix(x.Virtual.Service, "http") {
+	if idle > 0 && idle <= keepalive && mayBeTCP(x.Virtual) && !strings.HasPrefix(x.Virtual.Service, "http") {
 		x.tell("idle-timeout", idle, keepalive, remembered)
 	}
 }

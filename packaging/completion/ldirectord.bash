@@ -67,7 +67,7 @@ _ldirectord_row() {
 # end
 
 _ldirectord() {
-	local commands topics options takes word given= command=
+	local commands topics options takes word before= given= command=
 	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 	_ldirectord_row ''
 	for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
@@ -75,7 +75,8 @@ _ldirectord() {
 			command=$word
 			_ldirectord_row "$command"
 		fi
-		[[ -n $command || $word == -* ]] || given+=$word
+		[[ -n $command || $word == -* || $before =~ ^--(ipvs|log-format|rundir)$ ]] || given+=$word
+		before=$word
 	done
 	case $previous in
 	--ipvs) COMPREPLY=($(compgen -W 'kernel memory' -- "$current")) && return ;;
