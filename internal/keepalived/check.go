@@ -78,6 +78,7 @@ func (c *converter) checker(s *statement, r server, protocol string) []check {
 	case "dns":
 		k.quote("request", cmp.Or(own.text("name"), "."))
 		k.set("dnstype", cmp.Or(own.text("type"), "SOA"))
+		k.set("dnsrcode", "NOERROR") // which decides alone, without a record, as in keepalived
 	case "http", "https":
 		return c.pages(k, own)
 	}
