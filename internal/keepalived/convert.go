@@ -43,6 +43,7 @@ func Convert(path, id string) (text string, missing int, err error) {
 			c.virtualServer(s)
 		}
 	}
+	c.writeNotes() // if no section did
 	return c.out.String(), c.missing, c.err
 }
 
@@ -70,6 +71,18 @@ func (c *converter) note(s *statement, text string) {
 		c.written[note] = true
 		c.notes = append(c.notes, note)
 	}
+}
+
+// writeNotes writes the comments about the section that follows.
+func (c *converter) writeNotes() {
+	if c.notes != nil {
+		c.out.WriteString("\n")
+	}
+	for _, note := range c.notes {
+		c.comment(note)
+	}
+	c.missing += len(c.notes)
+	c.notes = nil
 }
 
 func (c *converter) comment(parts ...string) {
@@ -151,14 +164,7 @@ func (c *converter) sections(s *statement, headers []string, all lines, blocks s
 			sections += text
 		}
 	}
-	if c.notes != nil {
-		c.out.WriteString("\n")
-	}
-	for _, note := range c.notes {
-		c.comment(note)
-	}
-	c.missing += len(c.notes)
-	c.notes = nil
+	c.writeNotes()
 	if sections != "" {
 		c.out.WriteString(blocks + sections)
 	}
