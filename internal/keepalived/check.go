@@ -44,7 +44,7 @@ var kinds = map[string]kind{
 func (c *converter) checker(s *statement, r server, protocol string) []check {
 	own := newScope(s.block, r.scope)
 	k := check{from: s, kind: kinds[s.name()], timing: [3]*statement{own.find("delay_loop"),
-		own.find("retry", "nb_get_retry"), own.find("delay_before_retry")}}
+		own.find("retry"), own.find("delay_before_retry")}}
 	for i, usual := range [3]float64{60, k.retry, k.delay} {
 		k.times[i] = c.number(k.timing[i], usual)
 	}
@@ -167,9 +167,7 @@ func (c *converter) pages(k check, own *scope) (all []check) {
 		page.lines = slices.Clone(k.lines)
 		page.quote("virtualhost", url.text("virtualhost"))
 		page.quote("request", url.text("path"))
-		if status := url.find("status_code"); status != nil {
-			page.set("httpstatus", strings.Join(status.words[1:], ","))
-		}
+		page.set("httpstatus", strings.Join(statuses(s.block), ","))
 		pattern := c.pattern(url.find("regex"))
 		if url.yes("regex_no_match") {
 			pattern = `\A(?!(?s:.*)(?:` + pattern + `))`
@@ -183,6 +181,16 @@ func (c *converter) pages(k check, own *scope) (all []check) {
 	}
 	if all == nil {
 		c.fail(k.from, "a url")
+	}
+	return all
+}
+
+// statuses are those of all lines of a url.
+func statuses(url []*statement) (all []string) {
+	for _, s := range url {
+		if s.name() == "status_code" {
+			all = append(all, s.words[1:]...)
+		}
 	}
 	return all
 }

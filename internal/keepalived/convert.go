@@ -27,7 +27,7 @@ func Convert(path, id string) (text string, missing int, err error) {
 		switch s.name() {
 		case "virtual_server":
 		case "virtual_server_group":
-			c.groups[s.arg(1)] = s.block
+			c.group(s)
 		case "SSL":
 			c.unknown(s.block)
 		default:
@@ -126,7 +126,7 @@ func (c *converter) services(s *statement, own *scope, headers []string, protoco
 	all := slices.Concat(c.service(own, protocol), c.whole(own, servers), checks)
 	if address := own.find("sorry_server"); address != nil {
 		all.set("fallback"+six, c.host(address, protocol)+" "+
-			c.method(own.find("sorry_server_lvs_method", "lb_kind", "lvs_method")))
+			c.method(own.find("sorry_server_lvs_method", "lb_kind")))
 	}
 	for _, r := range servers {
 		all.set("real"+six, r.line)
@@ -187,7 +187,7 @@ func (c *converter) flags(own *scope, scheduler string) (taken []string) {
 
 // service are the lines of a virtual server about the kernel's service.
 func (c *converter) service(own *scope, protocol string) (all lines) {
-	scheduler := cmp.Or(own.text("lb_algo", "lvs_sched"), "wlc")
+	scheduler := cmp.Or(own.text("lb_algo"), "wlc")
 	all.set("protocol", protocol)
 	all.set("scheduler", scheduler)
 	all.set("schedflags", strings.Join(c.flags(own, scheduler), ","))
@@ -212,13 +212,20 @@ type server struct {
 }
 
 func (c *converter) servers(s *statement, own *scope, protocol string) (all []server) {
+	seen := map[string]bool{}
 	for _, of := range s.block {
 		if of.name() != "real_server" {
 			continue
 		}
+		address := c.host(of, "")
+		if seen[address] {
+			c.noEqual(of, "; keepalived takes the first of this address and port")
+			continue
+		}
+		seen[address] = true
 		r := server{of: of, scope: newScope(of.block, own)}
 		r.weight = cmp.Or(r.scope.text("weight"), "1")
-		r.line = c.host(of, protocol) + " " + c.method(r.scope.find("lb_kind", "lvs_method")) + " " + r.weight
+		r.line = c.host(of, protocol) + " " + c.method(r.scope.find("lb_kind")) + " " + r.weight
 		for _, threshold := range []string{"lthreshold", "uthreshold"} {
 			if limit := r.scope.text(threshold); limit != "" {
 				r.line += " " + threshold[:1] + ":" + limit

@@ -9,6 +9,15 @@ import (
 // maxServices limits the virtual services of a group.
 const maxServices = 4096
 
+// group keeps the entries of a group.
+func (c *converter) group(s *statement) {
+	if c.groups[s.arg(1)] != nil {
+		c.noEqual(s, "; keepalived takes the first of this name")
+		return
+	}
+	c.groups[s.arg(1)] = s.block
+}
+
 // headers are the first lines of the sections of a virtual server: one, or those of its group. A mark is of the address
 // family of the servers.
 func (c *converter) headers(s *statement, own *scope) (addresses, marks []string) {

@@ -1,6 +1,7 @@
 package keepalived
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -16,11 +17,22 @@ type scope struct {
 	outer *scope
 }
 
-// newScope takes the words of a block; of a word that comes several times the last counts.
+// synonyms are words that mean another one.
+var synonyms = map[string]string{"lvs_sched": "lb_algo", "lvs_method": "lb_kind", "nb_get_retry": "retry"}
+
+// newScope takes the words of a block. Of a word that comes several times the last counts, as in keepalived; of the
+// names in DNS_CHECK the first counts, and a sorry_server_lvs_method is for the sorry_server before it.
 func newScope(block []*statement, outer *scope) *scope {
 	words := map[string]*statement{}
 	for _, s := range block {
-		words[s.name()] = s
+		name := cmp.Or(synonyms[s.name()], s.name())
+		switch {
+		case name == "name" && words[name] != nil:
+			continue
+		case name == "sorry_server":
+			delete(words, "sorry_server_lvs_method")
+		}
+		words[name] = s
 	}
 	return &scope{words, outer}
 }
@@ -37,8 +49,8 @@ func (s *scope) find(names ...string) *statement {
 	return nil
 }
 
-// text returns what comes after one of these words, "" for nothing.
-func (s *scope) text(names ...string) string { return s.find(names...).arg(1) }
+// text returns what comes after a word, "" for nothing.
+func (s *scope) text(name string) string { return s.find(name).arg(1) }
 
 // yes reports whether a word is there, and not with the value no.
 func (s *scope) yes(name string) bool {
