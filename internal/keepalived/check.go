@@ -3,6 +3,7 @@ package keepalived
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"regexp"
 	"slices"
 	"strings"
@@ -45,9 +46,9 @@ func (c *converter) checker(s *statement, r server, protocol string) []check {
 	own := newScope(s.block, r.scope)
 	k := check{from: s, kind: kinds[s.name()], timing: [3]*statement{own.find("delay_loop"),
 		own.find("retry"), own.find("delay_before_retry")}}
-	for i, usual := range [3]float64{60, k.retry, k.delay} {
-		k.times[i] = c.number(k.timing[i], usual)
-	}
+	k.times[0] = c.number(k.timing[0], 60)
+	k.times[1] = c.number(k.timing[1], k.retry)
+	k.times[2] = c.number(k.timing[2], cmp.Or(k.delay, k.times[0]))
 	timeout := c.number(own.find("connect_timeout"), 5)
 	if port := cmp.Or(own.text("connect_port"), r.of.arg(2)); port != r.of.arg(2) || protocol == "fwm" {
 		k.set("checkport", port)
@@ -66,6 +67,7 @@ func (c *converter) checker(s *statement, r server, protocol string) []check {
 		k.set("service", k.name)
 		k.set("negotiatetimeout", timeout)
 	}
+	c.retries(&k)
 	switch k.name {
 	case "connect":
 		if protocol == "udp" {
@@ -83,6 +85,29 @@ func (c *converter) checker(s *statement, r server, protocol string) []check {
 		return c.pages(k, own)
 	}
 	return []check{k}
+}
+
+// shortest is the shortest time of ldirectord, in seconds.
+const shortest = 0.1
+
+// retries notes where they come sooner or later than in keepalived, which makes no other checks meanwhile.
+func (c *converter) retries(k *check) {
+	loop, retry, s := k.times[0], k.times[1], cmp.Or(k.timing[2], k.timing[0])
+	if retry == 0 || loop < shortest { // ldirectord refuses such a checkinterval
+		return
+	}
+	if k.times[2] < shortest {
+		c.differs(s, fmt.Sprintf("retries come after %v s", shortest))
+		k.times[2] = shortest
+	}
+	delay := k.times[2]
+	perLoop := math.Ceil(loop / delay)
+	if retry < perLoop || perLoop*delay <= loop {
+		return
+	}
+	last := math.Floor(retry/perLoop)*loop + math.Mod(retry, perLoop)*delay
+	c.differs(s, fmt.Sprintf("checks of delay_loop count as retries: the last one comes after %.4g s, not %.4g s",
+		last, retry*delay))
 }
 
 var (
