@@ -221,20 +221,26 @@ func statuses(url []*statement) (all []string) {
 }
 
 // checks are the lines of a section about its checks, those of the first real server, and the blocks of its further
-// ones.
+// ones. Its times are those of the check with the most retries.
 func (c *converter) checks(servers []server) (all lines, blocks string) {
 	want := servers[0].checks
+	var most check
+	for _, k := range want {
+		if most.from == nil || k.times[1] > most.times[1] {
+			most = k
+		}
+	}
 	for _, r := range servers {
-		c.compare(r, want)
+		c.compare(r, want, most)
 	}
 	if len(want) == 0 {
 		return lines{"checktype = on"}, ""
 	}
-	times := want[0].times
-	all.set("checkinterval", times[0])
-	all.set("failurecount", times[1]+1)
-	if times[1] > 0 && times[2] < times[0] {
-		all.set("fastinterval", times[2])
+	loop, retry, delay := most.times[0], most.times[1], most.times[2]
+	all.set("checkinterval", loop)
+	all.set("failurecount", retry+1)
+	if retry > 0 && delay < loop {
+		all.set("fastinterval", delay)
 	}
 	all = append(all, want[0].lines...)
 	for _, k := range want[1:] {
@@ -246,16 +252,22 @@ func (c *converter) checks(servers []server) (all lines, blocks string) {
 	return all, blocks
 }
 
-// compare notes what is not as in the section's checks. Usual values of times don't count.
-func (c *converter) compare(r server, want []check) {
+// compare notes what is not as in the section's checks, and times that are not those of the one with the most retries.
+// Usual values of times count among several checks of a server. A single one with others is another check, as noted.
+func (c *converter) compare(r server, want []check, most check) {
 	if len(r.checks) != len(want) {
 		c.differs(r.of, "it has more or fewer checks, and gets those of the first server: "+names(want))
 		return
 	}
 	for i, k := range r.checks {
 		for n, s := range k.timing {
-			if s = cmp.Or(s, want[0].timing[n]); s != nil && k.times[n] != want[0].times[n] {
+			s = cmp.Or(s, most.timing[n])
+			switch {
+			case k.times[n] == most.times[n], n == 2 && k.times[1] == 0:
+			case s != nil:
 				c.differs(s, "a section has the same for all of its checks")
+			case len(want) > 1:
+				c.differs(k.from, "a section has the same retry and delay_before_retry for all checks")
 			}
 		}
 		switch {

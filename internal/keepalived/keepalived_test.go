@@ -116,6 +116,8 @@ func TestManyLinesWithoutAnEqual(t *testing.T) {
 func TestMeaning(t *testing.T) {
 	path := file(t, service("lb_kind TUN", `weight 7
 		uthreshold 9
+		retry 2
+		delay_before_retry 4
 		MISC_CHECK {
 			misc_path "/bin/check -H 10.0.0.1 'two words'"
 		}
@@ -137,10 +139,10 @@ func TestMeaning(t *testing.T) {
 	}
 	v := config.Virtuals[0]
 	checks := v.Checks()
-	got := fmt.Sprint(v.Reals[0].Weight, v.Reals[0].Upper, v.Reals[0].Forward, " ",
+	got := fmt.Sprint(v.FailureCount, v.FastInterval, v.Reals[0].Weight, v.Reals[0].Upper, v.Reals[0].Forward, " ",
 		v.Arguments("ADDRESS", "", "", "", ""),
 		" ", checks[1].Request, " ", checks[1].Receive, " ", checks[1].HTTPStatus, " ", checks[1].CheckPort)
-	testkit.Equal(t, got, `7 9 ipip [-H ADDRESS two words] /a#b"c "up!": "\d+\x23" 200,301-302 81`)
+	testkit.Equal(t, got, `3 4 7 9 ipip [-H ADDRESS two words] /a#b"c "up!": "\d+\x23" 200,301-302 81`)
 }
 
 // regex_no_match becomes a pattern that matches what the other one does not.
