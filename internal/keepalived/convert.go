@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"ldirectord/internal/lvs"
@@ -30,6 +31,9 @@ func Convert(path, id string) (text string, missing int, err error) {
 			c.group(s)
 		case "SSL":
 			c.unknown(s.block)
+		case "global_defs":
+			c.timeouts(s.block)
+			fallthrough
 		default:
 			left = append(left, s.name())
 		}
@@ -37,6 +41,10 @@ func Convert(path, id string) (text string, missing int, err error) {
 	c.comment("Written by ldirectord-import from ", path)
 	if slices.Sort(left); left != nil {
 		c.comment("Left to keepalived: ", strings.Join(slices.Compact(left), ", "))
+	}
+	if c.idle != (lvs.Timeouts{}) {
+		c.writeNotes()
+		c.out.WriteString("\ntimeouts = " + c.idle.String() + "\n")
 	}
 	for _, s := range statements {
 		if s.name() == "virtual_server" && c.err == nil {
@@ -54,6 +62,7 @@ type converter struct {
 	missing int
 	notes   []string                // the comments about the current section
 	groups  map[string][]*statement // of virtual servers
+	idle    lvs.Timeouts            // of connections
 	blocks  int                     // that were written
 	effort  int                     // what the parser has read
 	written map[string]bool         // headers of sections, and comments
@@ -100,6 +109,24 @@ func (c *converter) unknown(block []*statement) {
 			c.differs(s, "only its first value is taken")
 		}
 		c.unknown(s.block)
+	}
+}
+
+// timeouts reads lvs_timeouts of global_defs. keepalived sets them only while it has virtual servers.
+func (c *converter) timeouts(globals []*statement) {
+	for _, s := range globals {
+		if s.name() != "lvs_timeouts" {
+			continue
+		}
+		for i := 1; i < len(s.words); i += 2 {
+			n := slices.Index([]string{"tcp", "tcpfin", "udp"}, s.arg(i))
+			seconds, err := strconv.ParseUint(s.arg(i+1), 10, 32)
+			if n < 0 || err != nil || seconds > lvs.MaxIdle {
+				c.noEqual(s, fmt.Sprint("; timeouts has whole seconds up to ", lvs.MaxIdle))
+				break
+			}
+			c.idle[n] = uint32(seconds)
+		}
 	}
 }
 
