@@ -134,8 +134,10 @@ func (c *converter) virtualServer(s *statement) {
 	c.unknown(s.block)
 	own := newScope(s.block, nil)
 	addresses, marks := c.headers(s, own)
-	c.services(s, own, addresses, cmp.Or(strings.ToLower(own.text("protocol")), "udp"))
-	c.services(s, own, marks, "fwm")
+	for _, family := range []string{"virtual ", "virtual6 "} {
+		c.services(s, own, of(family, addresses), cmp.Or(strings.ToLower(own.text("protocol")), "udp"))
+		c.services(s, own, of(family, marks), "fwm")
+	}
 }
 
 // services writes the sections of a virtual server that have a protocol.

@@ -2,6 +2,7 @@ package keepalived
 
 import (
 	"cmp"
+	"fmt"
 	"net/netip"
 	"strings"
 )
@@ -18,28 +19,56 @@ func (c *converter) group(s *statement) {
 	c.groups[s.arg(1)] = s.block
 }
 
-// headers are the first lines of the sections of a virtual server: one, or those of its group. A mark is of the address
-// family of the servers.
+// headers are the first lines of the sections of a virtual server: one, or those of its group.
 func (c *converter) headers(s *statement, own *scope) (addresses, marks []string) {
-	entries := []*statement{{at: s.at, words: s.words[min(1, len(s.words)-1):]}}
+	entries := []*statement{{at: s.at, words: s.words[min(1, len(s.words)-1):min(3, len(s.words))]}}
 	if s.arg(1) == "group" {
 		entries = c.groups[s.arg(2)]
 	}
-	mark := "virtual"
-	if strings.Contains(own.text("real_server"), ":") {
-		mark = "virtual6"
-	}
+	c.taken(s, 3)
 	for _, e := range entries {
 		if e.name() == "fwmark" {
-			marks = append(marks, mark+" = "+e.arg(1))
+			marks = append(marks, c.mark(e, own)...)
+			c.taken(e, 3)
 		} else {
 			addresses = append(addresses, c.addresses(e)...)
+			c.taken(e, 2)
 		}
+		c.unknown(e.block)
 	}
 	if n := len(addresses) + len(marks); n == 0 || n > maxServices {
 		c.fail(s, "1 to 4096 addresses or firewall marks")
 	}
 	return addresses, marks
+}
+
+// taken notes that a line has more words than these.
+func (c *converter) taken(s *statement, words int) {
+	if len(s.words) > words {
+		c.differs(s, fmt.Sprintf("only its first %d words are taken", words))
+	}
+}
+
+// mark reads a firewall mark, and its address family: that of the servers if it has none of its own.
+func (c *converter) mark(s *statement, own *scope) []string {
+	switch family := s.arg(2); {
+	case family == "inet6", family == "" && strings.Contains(own.text("real_server"), ":"):
+		return []string{"virtual6 = " + s.arg(1)}
+	case family == "inet", family == "":
+		return []string{"virtual = " + s.arg(1)}
+	}
+	c.noEqual(s, "; the family of a mark is inet or inet6")
+	return nil
+}
+
+// of are the headers of an address family.
+func of(family string, headers []string) (all []string) {
+	for _, header := range headers {
+		if strings.HasPrefix(header, family) {
+			all = append(all, header)
+		}
+	}
+	return all
 }
 
 // addresses reads an address, a network or a range of addresses, with a port.
