@@ -103,6 +103,9 @@ func setServers(c *call, servers []string, what string) error {
 	if order.Waits() && c.answer == nil {
 		c.tell("begins at %s, or later, when enough servers are left", when(order.From))
 	}
+	for _, order := range answer.Undone {
+		c.warn("an order that waited is undone: %s", order)
+	}
 	for _, why := range answer.Short {
 		c.warn("if it began now, it would have to wait: %s", why)
 	}

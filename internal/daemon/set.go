@@ -30,6 +30,8 @@ type SetAnswer struct {
 	Refusing []string `json:"refusing,omitempty"`
 	// of an order that waits: why it would wait longer if its time had come
 	Short []string `json:"short,omitempty"`
+	// orders that waited, and are undone by this one
+	Undone []string `json:"undone,omitempty"`
 }
 
 // OrderedServer is a server of an order, with its place in the table.
@@ -61,8 +63,18 @@ func Record(ctx context.Context, i instance.Instance, p *plan.Plan, r orders.Req
 	now := core.SnapshotOf(p, time.Now())
 	now.Orders = maps.Clone(all)
 	meant, err := carryOut(r, now, all, i.Path, file, func([]lvs.Backend) error { return nil })
-	answer.Servers = inTable(now, meant)
+	answer.Servers, answer.Undone = inTable(now, meant), undone(r, now, meant)
 	return answer, err
+}
+
+// undone are the orders that waited for these servers, and are replaced.
+func undone(r orders.Request, now *view.Snapshot, meant []lvs.Backend) (list []string) {
+	for _, at := range meant {
+		if o := now.Orders[at]; o.Waits() && !r.TakesBack() {
+			list = append(list, fmt.Sprintf("%s: %s", at, o))
+		}
+	}
+	return list
 }
 
 // carryOut changes the orders in force, records them, and returns their servers. It refuses an order whose turn has not
@@ -244,7 +256,7 @@ func (o *standingOrders) setNow(ctx context.Context, r orders.Request, place *pl
 	if err != nil {
 		return nil, err
 	}
-	answer := SetAnswer{Servers: inTable(now, meant)}
+	answer := SetAnswer{Servers: inTable(now, meant), Undone: undone(r, now, meant)}
 	if r.Waits() && r.TakesOut() {
 		for _, short := range now.Short(meant, now.Orders.InForce()) {
 			answer.Short = append(answer.Short, short.String())
