@@ -69,7 +69,8 @@ type Tells struct {
 }
 
 // Through is the path of a check that reaches a server as clients do: the check connects to the virtual address and
-// Target's port, and IPVS forwards its packets to the server. Target stays the server's own address.
+// Target's port, and IPVS forwards its packets to the server. Target stays the server's own address, until viavip
+// makes it the virtual one.
 type Through struct {
 	Virtual netip.Addr
 	Server  netip.Addr

@@ -27,6 +27,7 @@ const maxRedirects = 7
 type httpCheck struct {
 	*httpRules
 	target   netip.AddrPort
+	server   *netip.Addr    // whose check goes through a virtual address, the target; nil: the target is the server
 	sessions *wire.Sessions // nil for http
 
 	// The first request.
@@ -39,16 +40,16 @@ type httpCheck struct {
 // httpRules are settings that the checks of many servers share.
 type httpRules struct {
 	settings.HTTP
-	timeout   time.Duration
-	proxy     bool                  // the server is a proxy: requests have the whole URL
-	drains    settings.HTTPStatuses // by which the server reports drain
-	fields    []string              // from the configuration, for the request's header
-	login     string                // field with the user and password; "" for none
-	rules     wire.TLSRules
-	receive   *matcher
-	field     string   // whose value wants matches
-	wants     *matcher // nil: every header will do
-	isVirtual func(netip.AddrPort) bool
+	timeout time.Duration
+	proxy   bool                  // the server is a proxy: requests have the whole URL
+	drains  settings.HTTPStatuses // by which the server reports drain
+	fields  []string              // from the configuration, for the request's header
+	login   string                // field with the user and password; "" for none
+	rules   wire.TLSRules
+	receive *matcher
+	field   string   // whose value wants matches
+	wants   *matcher // nil: every header will do
+	portOf  func(virtual, server netip.AddrPort) (port uint16, isChecked bool)
 }
 
 // hop is one request of a check: the first, or the target of a redirect.
@@ -65,12 +66,17 @@ type hop struct {
 func newHTTP(s Spec, e *Env, receive *matcher) (Checker, error) {
 	common := s
 	common.Target, common.URL, common.Request, common.Host, common.SNI = netip.AddrPort{}, "", "", "", ""
+	common.Through = checker.Through{}
 	rules, err := e.http.Get(common, func() (*httpRules, error) { return newHTTPRules(common, e, receive) })
 	if err != nil {
 		return nil, err
 	}
 	c := &httpCheck{httpRules: rules, target: netip.AddrPortFrom(s.Target.Addr().Unmap(), s.Target.Port()),
 		url: s.URL}
+	if s.Through.Server.IsValid() {
+		server := s.Through.Server
+		c.server = &server
+	}
 	u, err := parseTarget(s.URL)
 	if err != nil {
 		return always{Detail: "request: " + err.Error()}, nil
@@ -94,12 +100,12 @@ func newHTTP(s Spec, e *Env, receive *matcher) (Checker, error) {
 
 func newHTTPRules(s Spec, e *Env, receive *matcher) (c *httpRules, err error) {
 	c = &httpRules{
-		HTTP:      s.HTTP,
-		timeout:   s.NegotiateTimeout,
-		proxy:     s.Service == "http_proxy",
-		drains:    s.DrainStatus,
-		receive:   receive,
-		isVirtual: e.IsVirtual,
+		HTTP:    s.HTTP,
+		timeout: s.NegotiateTimeout,
+		proxy:   s.Service == "http_proxy",
+		drains:  s.DrainStatus,
+		receive: receive,
+		portOf:  e.PortOf,
 	}
 	c.HTTPMethod = cmp.Or(c.HTTPMethod, "GET")
 	if c.rules, err = e.tlsRules(s); err != nil {
@@ -298,17 +304,35 @@ func (at *trail) locate(h *hop) error {
 func (c *httpCheck) route(secure bool, addrs []netip.Addr, port uint16) (to netip.AddrPort, away bool) {
 	for _, a := range addrs {
 		to := netip.AddrPortFrom(a, port)
-		switch {
-		case c.isVirtual != nil && c.isVirtual(to) && secure == (c.tls != nil):
-			return c.target, false
-		case c.isVirtual != nil && c.isVirtual(to):
-			return netip.AddrPortFrom(c.target.Addr(), port), false
-		case a == c.target.Addr():
+		if here := c.here(secure, to); here.IsValid() {
+			return here, false
+		}
+		if a == c.target.Addr() {
 			return to, false
 		}
 	}
 	alike := slices.IndexFunc(addrs, func(a netip.Addr) bool { return a.Is4() == c.target.Addr().Is4() })
 	return netip.AddrPortFrom(addrs[max(alike, 0)], port), true
+}
+
+// here is where the server being checked gets a request to one of our virtual services: at its port in that service.
+// The service being checked keeps the port of its check. It is invalid if the address is no service of this server.
+func (c *httpCheck) here(secure bool, virtual netip.AddrPort) (to netip.AddrPort) {
+	if c.portOf == nil {
+		return to
+	}
+	server := c.target
+	if c.server != nil {
+		server = netip.AddrPortFrom(*c.server, c.target.Port())
+	}
+	port, isChecked := c.portOf(virtual, server)
+	switch {
+	case port == 0:
+		return to
+	case isChecked && secure == (c.tls != nil):
+		return c.target
+	}
+	return netip.AddrPortFrom(c.target.Addr(), port)
 }
 
 // exchange sends a request, unless begun has sent it, and reads the answer, with its body if the status is accepted.

@@ -196,7 +196,7 @@ func TestRedirectToOurVirtualServiceIsAskedOfTheServer(t *testing.T) {
 		s := serve(t, redirectTo(func(*testServer) string { return "http://" + vip.Addr().String() + "/here" }))
 		spec := httpSpec(s.addr, "All good")
 		spec.Host, spec.FollowRedirect = "www.example.com", follow
-		e := &Env{IsVirtual: func(a netip.AddrPort) bool { return a == vip }}
+		e := &Env{PortOf: func(a, _ netip.AddrPort) (uint16, bool) { return 1, a == vip }} // it has checkport
 		expect(t, build(t, spec, e).Check(t.Context()), "up: 200 OK", follow)
 		if asked := s.asked(); len(asked) != 2 ||
 			!strings.HasPrefix(asked[1], "GET /here HTTP/1.1\r\nHost: 192.0.2.1\r\n") {
@@ -212,11 +212,20 @@ func TestRedirectToOurHTTPSServiceIsAskedAtItsPortOfTheServer(t *testing.T) {
 			hosts.Store(r.Host)
 			io.WriteString(w, "All good")
 		})
-	vip := netip.AddrPortFrom(netip.MustParseAddr("192.0.2.1"), tlsAddr.Port())
-	s := serve(t, redirectTo(func(*testServer) string { return "https://" + vip.String() + "/here" }))
-	e := &Env{IsVirtual: func(a netip.AddrPort) bool { return a == vip }}
-	expect(t, build(t, httpSpec(s.addr, "All good"), e).Check(t.Context()), "up: 200 OK")
-	testkit.Same(t, hosts.Load(), vip.String(), "host")
+	s := serve(t, redirectTo(func(*testServer) string { return "https://192.0.2.1/here" }))
+	spec := httpSpec(s.addr, "All good")
+	for _, server := range []netip.Addr{s.addr.Addr(), netip.MustParseAddr("192.0.2.9")} {
+		if server != s.addr.Addr() {
+			spec.Through.Server = server // the target is the virtual address
+		}
+		e := &Env{PortOf: func(a, at netip.AddrPort) (uint16, bool) {
+			testkit.Equal(t, a.String(), "192.0.2.1:443")
+			testkit.Equal(t, at, netip.AddrPortFrom(server, s.addr.Port()))
+			return tlsAddr.Port(), true // by a check without TLS
+		}}
+		expect(t, build(t, spec, e).Check(t.Context()), "up: 200 OK", server)
+		testkit.Same(t, hosts.Swap(""), "192.0.2.1", "host")
+	}
 }
 
 func TestProxyIsAskedWhatItRedirectsTo(t *testing.T) {

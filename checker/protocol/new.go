@@ -138,9 +138,10 @@ func newNone(Spec, *Env, *matcher) (Checker, error) {
 // facts from the configuration. Each file is read once.
 type Env struct {
 	Pinger checker.Pinger
-	// IsVirtual reports whether an address is one of our own virtual services; nil: none is. It is called at each
-	// redirect, so it may change with a reload.
-	IsVirtual func(netip.AddrPort) bool
+	// PortOf returns the port at which one of our own virtual services reaches a server, and whether the service
+	// checks it at the port that is given; 0: the address is no such service. It is called at each redirect, so it
+	// may change with a reload. Nil: there are no services.
+	PortOf func(virtual, server netip.AddrPort) (port uint16, isChecked bool)
 	// Children limits the external programs running at once; nil: no limit.
 	Children chan struct{}
 	// Perls run the files of external-perl; nil: each check has a perl of its own.

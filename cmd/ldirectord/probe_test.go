@@ -56,3 +56,20 @@ func runProgram(t *testing.T, status int, args ...string) string {
 		out.String())
 	return out.String()
 }
+
+// A server that redirects to another virtual service is asked at its own port there, by an address or a mark.
+func TestProbeOfARedirectToAnotherPort(t *testing.T) {
+	secure := httptest.NewTLSServer(http.NotFoundHandler())
+	defer secure.Close()
+	plain := httptest.NewServer(http.RedirectHandler("https://192.0.2.10/", http.StatusMovedPermanently))
+	defer plain.Close()
+	config := filepath.Join(t.TempDir(), "www.cf")
+	for _, https := range []string{"virtual = 192.0.2.10:443\n", "virtual = 7\n\tmark = 192.0.2.10 tcp 443\n"} {
+		testkit.Write(t, config, "virtual = 192.0.2.10:80\n\treal = "+plain.Listener.Addr().String()+
+			" masq\n\tservice = http\n\thttpstatus = 404\n"+https+"\treal = "+
+			secure.Listener.Addr().String()+" masq\n\tchecktype = on\n")
+		if got := runProgram(t, 0, config, "probe"); !strings.Contains(got, "404 Not Found") {
+			t.Errorf("%s: %s", https, got)
+		}
+	}
+}

@@ -23,7 +23,7 @@ type Environment struct {
 	children chan struct{}
 	matching *protocol.Matching
 	perls    protocol.Perls
-	virtuals atomic.Pointer[map[netip.AddrPort]bool]
+	virtuals atomic.Pointer[plan.Virtuals]
 	through  *viavip.Services
 }
 
@@ -62,9 +62,11 @@ func (e *Environment) Builder() plan.Build {
 		Matching: e.matching,
 		Perls:    &e.perls,
 		HostName: hostName(),
-		IsVirtual: func(a netip.AddrPort) bool {
-			virtuals := e.virtuals.Load()
-			return virtuals != nil && (*virtuals)[a]
+		PortOf: func(virtual, server netip.AddrPort) (port uint16, isChecked bool) {
+			if virtuals := e.virtuals.Load(); virtuals != nil {
+				return virtuals.PortOf(virtual, server)
+			}
+			return 0, false
 		},
 	}
 	direct := func(spec checker.Spec) (checker.Checker, error) {
@@ -90,13 +92,5 @@ func (f forbidden) Check(context.Context) checker.Result {
 	return checker.Result{Cause: checker.Shortage, Detail: string(f)}
 }
 
-// SetVirtuals sets the virtual services to which no check may be redirected.
-func (e *Environment) SetVirtuals(p *plan.Plan) {
-	virtuals := map[netip.AddrPort]bool{}
-	for _, k := range p.Keys() {
-		if k.Addr.IsValid() {
-			virtuals[k.Addr] = true
-		}
-	}
-	e.virtuals.Store(&virtuals)
-}
+// SetVirtuals sets the virtual services whose redirects go to the server being checked.
+func (e *Environment) SetVirtuals(p *plan.Plan) { e.virtuals.Store(p.Virtuals()) }

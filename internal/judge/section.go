@@ -57,10 +57,20 @@ func (s *Section) Index() {
 
 // AllAt are the members at an address of the table, in the order of the file: one, or several that share the entry.
 func (s *Section) AllAt(addr netip.AddrPort) []int32 {
+	return s.from(addr, func(one netip.AddrPort) bool { return one == addr })
+}
+
+// AllOn are the members at an address with any port, in the order of their ports.
+func (s *Section) AllOn(addr netip.Addr) []int32 {
+	return s.from(netip.AddrPortFrom(addr, 0), func(one netip.AddrPort) bool { return one.Addr() == addr })
+}
+
+// from are the members from an address of the table on, as long as they are meant.
+func (s *Section) from(addr netip.AddrPort, isMeant func(netip.AddrPort) bool) []int32 {
 	first, _ := slices.BinarySearchFunc(s.byAddr, addr,
 		func(i int32, a netip.AddrPort) int { return s.Members[i].Dest.Addr.Compare(a) })
 	end := first
-	for end < len(s.byAddr) && s.Members[s.byAddr[end]].Dest.Addr == addr {
+	for end < len(s.byAddr) && isMeant(s.Members[s.byAddr[end]].Dest.Addr) {
 		end++
 	}
 	return s.byAddr[first:end]

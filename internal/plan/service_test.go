@@ -37,6 +37,7 @@ func TestTheEntriesOfAService(t *testing.T) {
 		}
 		testkit.Equal(t, entriesOf(now), want, i)
 	}
+	testkit.Equal(t, len(s.on(netip.MustParseAddr("10.2.0.5"))), 1, "at a former address")
 }
 
 func entriesOf(s *Service) (text string) {

@@ -388,7 +388,9 @@ func (f *fake) checkOf(t *testing.T, target string, through, own checker.Checker
 	}
 	f.set(t, spec.Through)
 	return testkit.Must(f.New(spec, func(s checker.Spec) (checker.Checker, error) {
-		if s.Target.Addr() == virtual {
+		isThrough := s.Target.Addr() == virtual
+		testkit.Equal(t, s.Through == gate, isThrough, "the spec has the server")
+		if isThrough {
 			return through, nil
 		}
 		return own, nil
