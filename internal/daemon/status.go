@@ -42,13 +42,8 @@ func (d *daemon) report(ctx context.Context) (*status.Report, error) {
 	now.Orders = d.orders.withWaiting(now.Orders)
 	now.Await(d.orders.waiting())
 	process := d.tally.process()
-	process.Failures = append(slices.DeleteFunc(process.Failures, d.isOver), d.log.failures()...)
+	process.Failures = append(process.Failures, d.log.failures()...)
 	return status.NewReport(now, process, connections(ctx, d.Table.Live, now)), nil
-}
-
-// isOver reports whether a failure is of mail, which has left the file.
-func (c *channels) isOver(f status.Failure) bool {
-	return f.Event == string(notify.MailFailed) && !c.mailer.HasRules()
 }
 
 // why returns the history of the servers that a request names. Only root gets the conversations, because pages may be
@@ -140,7 +135,11 @@ func (t *tally) Notify(e notify.Event) {
 		t.happened(e)
 	case notify.MailFailed, notify.PostFailed, notify.ListenFailed, notify.HookFailed, notify.MonitorFailed,
 		notify.StateFailed, notify.KeepFailed:
-		t.last[e.Kind] = failure{e, t.last[e.Kind].open + 1}
+		open := t.last[e.Kind].open
+		if !e.Again {
+			open++
+		}
+		t.last[e.Kind] = failure{e, open}
 	case notify.MailRecovered:
 		t.recovered(notify.MailFailed)
 	case notify.PostRecovered:

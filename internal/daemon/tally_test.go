@@ -16,7 +16,6 @@ import (
 	"ldirectord/internal/notify/mail"
 	"ldirectord/internal/plan"
 	"ldirectord/internal/resolve"
-	"ldirectord/internal/status"
 	"ldirectord/internal/testkit"
 	"ldirectord/parser"
 )
@@ -32,7 +31,9 @@ func TestFailuresAreShownUntilTheyEnd(t *testing.T) {
 			return strings.Join(texts, ", ")
 		}
 		for _, row := range testkit.Table(t, "testdata/failures.txt", 3) {
-			tally.Notify(notify.Event{Time: time.Now(), Kind: notify.Kind(row[0]), Text: row[1]})
+			kind, again := strings.CutSuffix(row[0], " again")
+			e := notify.Event{Time: time.Now(), Kind: notify.Kind(kind), Text: row[1], Again: again}
+			tally.Notify(e)
 			testkit.Equal(t, shown(), row[2], "after", row[0], row[1])
 		}
 		time.Sleep(failureLasts)
@@ -82,18 +83,6 @@ func TestAddressesAreKeptAgain(t *testing.T) {
 		}
 		d.journal.Close(t.Context())
 	})
-}
-
-// A mail that can't be sent is shown while the file has mail, and again when the file has it again.
-func TestAFailureOfMailGoesWithTheMail(t *testing.T) {
-	c := channels{mailer: mail.New(func(notify.Event) {})}
-	failed := status.Failure{Event: string(notify.MailFailed)}
-	for _, rules := range []map[string]mail.Rule{{"fwm:1": {To: "root"}}, nil, {"fwm:1": {To: "root"}}} {
-		c.mailer.Set(rules)
-		if c.isOver(failed) != (rules == nil) || c.isOver(status.Failure{Event: string(notify.HookFailed)}) {
-			t.Errorf("with %v it is over: %t", rules, c.isOver(failed))
-		}
-	}
 }
 
 // The end is bounded although nobody reads the log, and a mail can't be sent.

@@ -24,6 +24,8 @@ const maxMailLine = 900
 
 // letter is one mail. Its texts are without control characters.
 type letter struct {
+	virtual  string // the virtual service by whose rule it goes
+	way      string // of its rule
 	via      string // SMTP server, "" for sendmail
 	tls      string // no, offered or required
 	user     string // who logs in; "" for nobody
@@ -34,6 +36,7 @@ type letter struct {
 	about    string         // what happened
 	reminder bool           // it reminds of a server that is still down
 	count    int            // how many alerts it reports
+	summary  bool           // it says only how many
 	tries    int
 	date     time.Time
 
@@ -45,23 +48,14 @@ type letter struct {
 func newLetter(rule Rule, e notify.Event, about string) *letter {
 	host := hostName()
 	l := &letter{
-		via:      rule.SMTP,
-		tls:      rule.TLS,
-		user:     rule.User,
-		password: rule.Password,
-		sender:   userName() + "@" + host,
-		about:    plain(about),
-		count:    1,
-		date:     e.Time,
-		id:       rand.Text() + "@" + host,
-		fromLine: plain(rule.From),
-		toLine:   plain(rule.To),
+		virtual: e.Virtual,
+		sender:  userName() + "@" + host,
+		about:   plain(about),
+		count:   1,
+		date:    e.Time,
+		id:      rand.Text() + "@" + host,
 	}
-	l.to = []string{l.toLine}
-	if l.via != "" { // sendmail parses the header itself
-		l.to = addresses(l.toLine)
-		l.fromLine = cmp.Or(l.fromLine, l.sender)
-	}
+	l.goBy(rule)
 	l.subject = l.about
 	if rule.ServiceName != "" {
 		l.subject = plain("[" + rule.ServiceName + "] " + l.about)
@@ -77,6 +71,32 @@ func newLetter(rule Rule, e notify.Event, about string) *letter {
 		l.body += "\n" + more
 	}
 	return l
+}
+
+// goBy has a letter go by a rule.
+func (l *letter) goBy(r Rule) {
+	l.way, l.via, l.tls, l.user, l.password = r.way(), r.SMTP, r.TLS, r.User, r.Password
+	l.fromLine, l.toLine = plain(r.From), plain(r.To)
+	l.to = []string{l.toLine}
+	if l.via != "" { // sendmail parses the header itself
+		l.to = addresses(l.toLine)
+		l.fromLine = cmp.Or(l.fromLine, l.sender)
+	}
+}
+
+// redirect has a letter go by another rule, to those who have not got it. It reports whether there are any.
+func (l *letter) redirect(r Rule) bool {
+	if r.To == "" {
+		return false
+	}
+	var got []string
+	if l.via != "" {
+		got = slices.DeleteFunc(addresses(l.toLine), func(a string) bool { return slices.Contains(l.to, a) })
+	}
+	l.goBy(r)
+	l.tries = 0
+	l.to = slices.DeleteFunc(l.to, func(a string) bool { return slices.Contains(got, a) })
+	return len(l.to) > 0
 }
 
 // further has the details that the Perl's mail does not contain, one line for each.

@@ -37,6 +37,9 @@ type Rule struct {
 // mails reports whether mail is sent about what happens in a state of the daemon.
 func (r Rule) mails(s lvs.Status) bool { return r.To != "" && slices.Contains(r.Statuses, s) }
 
+// way names the server and the addresses of the rule. Its password may change.
+func (r Rule) way() string { return strings.Join([]string{r.SMTP, r.TLS, r.User, r.From, r.To}, "\n") }
+
 // Mailer sends mail about servers that are added and removed, and reminders of those that are still down. Letters wait
 // in queues of their own.
 type Mailer struct {
@@ -63,10 +66,11 @@ func New(report func(notify.Event)) *Mailer {
 }
 
 // Set replaces the rules, by Event.Virtual. Reminders of servers that are still configured continue, at the new
-// frequency.
+// frequency. Letters that can't be sent go by the new rule.
 func (m *Mailer) Set(rules map[string]Rule) {
 	m.mu.Lock()
 	m.rules = maps.Clone(rules)
+	m.out.set(m.rules)
 	for s := range m.down {
 		if !slices.Contains(m.rules[s.Virtual].Reals, s.Real) {
 			delete(m.down, s)
@@ -74,13 +78,6 @@ func (m *Mailer) Set(rules map[string]Rule) {
 	}
 	m.mu.Unlock()
 	m.remind()
-}
-
-// HasRules reports whether there is mail to send for any virtual service.
-func (m *Mailer) HasRules() bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return len(m.rules) > 0
 }
 
 // Notify receives an event. It never blocks.
@@ -130,9 +127,10 @@ func (m *Mailer) mail(e notify.Event) {
 func (m *Mailer) mailAll(e notify.Event) {
 	e.Status = cmp.Or(e.Status, lvs.StatusRunning)
 	done := map[string]bool{}
-	for _, rule := range m.rules {
+	for id, rule := range m.rules {
 		rule.ServiceName, rule.Comment = "", ""
-		if l := newLetter(rule, e, e.Text); rule.mails(e.Status) && !done[l.box()] {
+		l := newLetter(rule, e, e.Text)
+		if l.virtual = id; rule.mails(e.Status) && !done[l.box()] {
 			done[l.box()] = true
 			m.send(e, l)
 		}

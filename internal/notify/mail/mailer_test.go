@@ -3,6 +3,7 @@ package mail
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -16,14 +17,16 @@ import (
 
 // postbox is a mail system in memory.
 type postbox struct {
-	mu     sync.Mutex // guards what follows
-	got    []*letter
-	fails  error // the result of every delivery
-	final  bool  // whether that is final
-	tries  int
-	events []notify.Event
-	began  time.Time
-	log    []string // the mails, and the events except Mailing, with their times
+	mu      sync.Mutex // guards what follows
+	got     []*letter
+	fails   error         // the result of every delivery
+	final   bool          // whether that is final
+	reaches string        // the only recipient whom mail reaches; "": all
+	pause   time.Duration // how long a delivery takes
+	tries   int
+	events  []notify.Event
+	began   time.Time
+	log     []string // the mails, and the events except Mailing, with their times
 }
 
 // newTestMailer returns a Mailer that delivers to a postbox. It is used in a synctest bubble, and is closed at the
@@ -48,17 +51,41 @@ func newTestMailer(t *testing.T) (*Mailer, *postbox) {
 
 func (p *postbox) deliver(_ context.Context, l *letter) (again []string, err error) {
 	p.mu.Lock()
+	pause := p.pause
+	p.mu.Unlock()
+	time.Sleep(pause)
+	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.tries++
 	switch {
+	case p.reaches != "" && !slices.Contains(l.to, p.reaches):
+		return l.to, errAway
 	case p.fails == nil:
 		p.got = append(p.got, l)
-		p.note(l.subject)
-		return nil, nil
+		p.note(l.subject + differing(l))
+		if p.reaches != "" {
+			again = slices.DeleteFunc(slices.Clone(l.to), func(to string) bool { return to == p.reaches })
+		}
+		return again, nil
 	case p.final:
 		return nil, p.fails
 	}
 	return l.to, p.fails
+}
+
+// differing is what a letter has that those by the testRule have not.
+func differing(l *letter) (s string) {
+	if to := strings.Join(l.to, ","); to != testRule().To {
+		s += " to " + to
+	}
+	if l.via != testRule().SMTP {
+		s += " by " + l.via
+	}
+	if l.password != nil {
+		word, _ := l.password()
+		s += " with " + word
+	}
+	return s
 }
 
 // answer sets the result of all further deliveries, and whether it is final.
@@ -67,6 +94,14 @@ func (p *postbox) answer(err error, final bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.fails, p.final = err, final
+}
+
+// takes sets how long all further deliveries take.
+func (p *postbox) takes(d time.Duration) {
+	synctest.Wait()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.pause = d
 }
 
 // subjects are the subjects of the mails that arrived since the last call.

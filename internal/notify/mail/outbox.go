@@ -32,18 +32,23 @@ type outbox struct {
 
 	mu     sync.Mutex // guards what follows
 	boxes  map[string]*box
+	rules  map[string]Rule // by virtual service
 	closed bool
 }
 
 // box has the letters to the same people by the same server. A box that fails is kept until it works again.
 type box struct {
 	key     string
-	queue   []*letter // the first is being sent
-	dropped *letter   // the last letter that did not fit; its count is the number of all of them
-	busy    bool      // a goroutine works on the queue
-	failing bool      // the box fails, and that was reported
-	lost    int       // alerts that a recipient did not get since mail began to fail
-	stuck   bool      // its last try failed
+	way     string // of its last letter
+	to      string
+	server  string
+	wake    chan struct{} // ends a pause
+	queue   []*letter     // the first is being sent
+	dropped *letter       // the last letter that did not fit; its count is the number of all of them
+	busy    bool          // a goroutine works on the queue
+	failing bool          // the box fails, and that was reported
+	lost    int           // alerts that a recipient did not get since mail began to fail
+	stuck   bool          // its last try failed
 }
 
 func newOutbox(report func(notify.Event)) *outbox {
@@ -60,6 +65,55 @@ func deliver(ctx context.Context, l *letter) (again []string, err error) {
 	return sendSMTP(ctx, d.DialContext, l)
 }
 
+// set replaces the rules. A box that fails and that no rule has any more is given up by its own goroutine, which may be
+// sending a letter.
+func (o *outbox) set(rules map[string]Rule) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.rules = rules
+	for _, b := range o.boxes {
+		if o.isLeft(b) {
+			select {
+			case b.wake <- struct{}{}:
+			default:
+			}
+			o.start(b)
+		}
+	}
+}
+
+// isLeft reports whether a box fails and no rule has it any more.
+func (o *outbox) isLeft(b *box) bool {
+	if !b.failing || o.closed {
+		return false
+	}
+	for _, r := range o.rules {
+		if r.way() == b.way {
+			return false
+		}
+	}
+	return true
+}
+
+// giveUp has the letters of a box go by the rules of their virtual services.
+func (o *outbox) giveUp(b *box) {
+	delete(o.boxes, b.key) // first: a new one may have its key
+	if b.dropped != nil {
+		b.queue = append(b.queue, b.dropped)
+	}
+	for _, l := range b.queue {
+		if !l.redirect(o.rules[l.virtual]) {
+			b.lost += l.count
+			continue
+		}
+		o.queue(l)
+	}
+	e := notify.Event{Time: time.Now()}
+	e.Say(notify.MailRecovered, "email messages to %s no longer go by %s; %d did not reach all recipients", b.to,
+		b.server, b.lost)
+	o.report(e)
+}
+
 // put queues a letter. It refuses a reminder while mail fails or without room, because another reminder will follow.
 func (o *outbox) put(l *letter) bool {
 	o.mu.Lock()
@@ -70,10 +124,15 @@ func (o *outbox) put(l *letter) bool {
 func (o *outbox) queue(l *letter) bool {
 	b := o.boxes[l.box()]
 	if b == nil {
-		b = &box{key: l.box()}
+		b = &box{key: l.box(), to: strings.Join(l.to, ", "), server: "sendmail", wake: make(chan struct{}, 1)}
+		if l.via != "" {
+			b.server = "SMTP server " + l.via
+		}
 		o.boxes[b.key] = b
 	}
-	full := len(b.queue) >= maxWaiting || b.dropped != nil
+	b.way = l.way
+	isDropped := l.count > 1 && !l.summary // by the box that it was in
+	full := len(b.queue) >= maxWaiting || b.dropped != nil || isDropped
 	switch {
 	case l.reminder && (full || b.failing && len(b.queue) > 0):
 		return false
@@ -85,11 +144,15 @@ func (o *outbox) queue(l *letter) bool {
 	default:
 		b.queue = append(b.queue, l)
 	}
+	o.start(b)
+	return true
+}
+
+func (o *outbox) start(b *box) {
 	if !b.busy && !o.closed {
 		b.busy = true
 		o.tries.Go(func() { o.work(b) })
 	}
-	return true
 }
 
 // close gives every letter one more try, and cancels all of them when ctx is done.
@@ -121,7 +184,7 @@ func (o *outbox) work(b *box) {
 	for l := o.next(b); l != nil; l = o.next(b) {
 		again, err := o.send(l)
 		if !o.settle(b, l, again, err) {
-			o.tries.Pause(notify.Backoff(l.tries, firstMailRetry, lastMailRetry), nil)
+			o.tries.Pause(notify.Backoff(l.tries, firstMailRetry, lastMailRetry), b.wake)
 		}
 	}
 }
@@ -131,12 +194,20 @@ func (o *outbox) work(b *box) {
 func (o *outbox) next(b *box) *letter {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.isLeft(b) {
+		o.giveUp(b)
+		return nil
+	}
 	if len(b.queue) == 0 && b.dropped != nil {
 		b.dropped.summarize()
 		b.queue, b.dropped = append(b.queue, b.dropped), nil
 	}
 	if len(b.queue) > 0 && !b.stuck && o.tries.Context.Err() == nil {
-		return b.queue[0]
+		l := b.queue[0]
+		if r := o.rules[l.virtual]; r.way() == l.way {
+			l.password = r.Password // which may be read from another file now
+		}
+		return l
 	}
 	b.busy = false
 	if len(b.queue) == 0 && !b.failing {
@@ -161,7 +232,7 @@ func (o *outbox) settle(b *box, l *letter, again []string, err error) (done bool
 	defer o.mu.Unlock()
 	l.tries++
 	if o.tries.Context.Err() == nil {
-		o.reportChange(b, l, err)
+		o.reportChange(b, err)
 	}
 	decided := len(again) < len(l.to) || len(again) == 0 // for some recipients, or there is none
 	expired := time.Since(l.date) > mailLifetime
@@ -180,6 +251,10 @@ func (o *outbox) settle(b *box, l *letter, again []string, err error) (done bool
 		return true
 	case expired:
 		b.lost += l.count
+		e := notify.Event{Time: time.Now(), Again: true}
+		e.Say(notify.MailFailed, "email message to %s by %s was not sent within a day, and is lost: %s", b.to,
+			b.server, l.about)
+		o.report(e)
 	default:
 		return false
 	}
@@ -188,21 +263,17 @@ func (o *outbox) settle(b *box, l *letter, again []string, err error) (done bool
 }
 
 // reportChange reports the first failure of a box, and when it works again.
-func (o *outbox) reportChange(b *box, l *letter, err error) {
+func (o *outbox) reportChange(b *box, err error) {
 	e := notify.Event{Time: time.Now(), Kind: notify.MailFailed}
-	to, server := strings.Join(l.to, ", "), "sendmail"
-	if l.via != "" {
-		server = "SMTP server " + l.via
-	}
 	switch {
 	case b.failing == (err != nil):
 		return
 	case err != nil:
 		e.Reason = plain(err.Error())
-		e.Text = plain(fmt.Sprintf("failed to send email message to %s by %s: %v", to, server, err))
+		e.Text = plain(fmt.Sprintf("failed to send email message to %s by %s: %v", b.to, b.server, err))
 	default:
 		e.Say(notify.MailRecovered, "email messages to %s by %s succeed again; %d did not reach all recipients",
-			to, server, b.lost)
+			b.to, b.server, b.lost)
 		b.lost = 0
 	}
 	b.failing = err != nil
@@ -213,7 +284,7 @@ func (o *outbox) reportChange(b *box, l *letter, err error) {
 func (l *letter) summarize() {
 	last := l.subject
 	l.about = fmt.Sprintf("%d alerts were dropped: they came faster than mail could be sent", l.count)
-	l.subject, l.reason, l.reminder, l.tries = l.about, "", false, 0
+	l.subject, l.reason, l.reminder, l.summary, l.tries = l.about, "", false, true, 0
 	l.body = fmt.Sprintf("ldirectord host: %s\nLog-Message: %s\n\nThe last was: %s\nThe log has all of them.\n",
 		hostName(), l.about, last)
 }

@@ -37,13 +37,19 @@ func TestMailIsTriedAgainAtGrowingIntervals(t *testing.T) {
 		if end := at[len(at)-1]; end < mailLifetime || end > mailLifetime+lastMailRetry {
 			t.Errorf("given up after %v", end)
 		}
-		if reported := p.reported(); !slices.Equal(reported, []notify.Kind{notify.MailFailed}) {
-			t.Errorf("reported %v, want one failure", reported)
-		}
+		want := []notify.Kind{notify.MailFailed, notify.MailFailed} // and that it is lost
+		testkit.Same(t, p.reported(), want, "reported")
 	})
 }
 
 func TestWhatAFullBoxDropsIsOneSummary(t *testing.T) {
+	for _, server := range []string{testRule().SMTP, "10.0.0.9"} {
+		fullBox(t, server)
+	}
+}
+
+// fullBox fills the box of a rule. Some of its mails are sent, mail fails again, and works at last, by this server.
+func fullBox(t *testing.T, server string) {
 	synctest.Test(t, func(t *testing.T) {
 		m, p := newTestMailer(t)
 		setRule(m, testRule())
@@ -52,7 +58,19 @@ func TestWhatAFullBoxDropsIsOneSummary(t *testing.T) {
 		for i := range all {
 			m.Notify(wentDown(fmt.Sprint("server", i)))
 		}
+		p.takes(time.Second)
 		p.answer(nil, false)
+		time.Sleep(15 * time.Second)
+		p.answer(errAway, false)
+		time.Sleep(10 * time.Second)
+		if len(p.got) == 0 || len(p.got) >= maxWaiting {
+			t.Fatalf("%d mails arrived at first", len(p.got))
+		}
+		p.takes(0)
+		p.answer(nil, false)
+		rule := testRule()
+		rule.SMTP = server
+		setRule(m, rule)
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if len(p.got) != maxWaiting+1 {

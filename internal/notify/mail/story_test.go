@@ -25,6 +25,10 @@ func changed(t *testing.T, r Rule, changes []string) Rule {
 			r.Freq = testkit.Must(time.ParseDuration(value))(t)
 		case "to":
 			r.To = value
+		case "smtp":
+			r.SMTP = value
+		case "password":
+			r.Password = func() (string, error) { return value, nil }
 		case "reals":
 			r.Reals = values
 		case "statuses":
@@ -63,8 +67,7 @@ func take(t *testing.T, m *Mailer, p *postbox, rule *Rule, words []string) {
 		e.Virtual = "fwm:3"
 		m.Notify(e)
 	case "mail":
-		failures := map[string]error{"fails": errAway, "refused": errors.New("554 \"go\r\naway\"")}
-		p.answer(failures[words[len(words)-1]], words[1] == "is")
+		answer(t, p, words[1], words[len(words)-1])
 	case "reload":
 		if slices.Contains(words, "nothing") {
 			m.Set(nil)
@@ -80,6 +83,21 @@ func take(t *testing.T, m *Mailer, p *postbox, rule *Rule, words []string) {
 			return
 		}
 		m.Notify(happened(words))
+	}
+}
+
+// answer changes what becomes of mail.
+func answer(t *testing.T, p *postbox, verb, word string) {
+	t.Helper()
+	switch verb {
+	case "reaches":
+		p.reaches = word
+	case "takes":
+		p.takes(testkit.Must(time.ParseDuration(word))(t))
+	default:
+		p.reaches = ""
+		failures := map[string]error{"fails": errAway, "refused": errors.New("554 \"go\r\naway\"")}
+		p.answer(failures[word], verb == "is")
 	}
 }
 
