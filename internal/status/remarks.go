@@ -95,7 +95,7 @@ func (r *Report) Remarks() []string {
 	}
 	for _, f := range r.Failures {
 		start, more := fmt.Sprintf("%s ago: %s", Short(r.Time.Sub(f.At)), f.Text), ""
-		if f.Event == "mail-failed" { // which has all output of a program: the log shows that
+		if f.Event == "mail-failed" || f.Event == "hook-failed" { // its program may say much: the log shows it
 			start, more = printable.Cut(start, width-len("…"))
 		}
 		all = append(all, start+more)

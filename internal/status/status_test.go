@@ -429,17 +429,20 @@ func TestAFolderThatCannotBeReadShows(t *testing.T) {
 	}
 }
 
-// A long message of a mail program is only in the log.
-func TestAMailThatFailsIsOneLine(t *testing.T) {
+// A long message of a mail program or a command is only in the log.
+func TestAProgramThatFailsIsOneLine(t *testing.T) {
 	s, p := observed(t), process()
-	long := "failed to send email message to root by sendmail: /usr/sbin/sendmail: exit status 1: " +
-		strings.Repeat("words ", 90)
-	p.Failures = []Failure{{Event: "mail-failed", Text: long, At: s.Time}}
-	text := shown(t, NewReport(s, p, nil))
-	_, reported, _ := strings.Cut(text, "0s ago: failed to send email message to root by sendmail")
-	first, next, _ := strings.Cut(reported, "\n")
-	if !strings.HasSuffix(first, "…") || strings.HasPrefix(next, "words") {
-		t.Error(text)
+	for kind, begin := range map[string]string{
+		"mail-failed": "failed to send email message to root by sendmail: /usr/sbin/sendmail: exit status 1: ",
+		"hook-failed": "Command failed: tell tcp:192.0.2.1:80 available 1 2: exit status 1: ",
+	} {
+		p.Failures = []Failure{{Event: kind, Text: begin + strings.Repeat("words ", 90), At: s.Time}}
+		text := shown(t, NewReport(s, p, nil))
+		_, reported, _ := strings.Cut(text, "0s ago: "+begin[:40])
+		first, next, _ := strings.Cut(reported, "\n")
+		if !strings.HasSuffix(first, "…") || strings.HasPrefix(next, "words") {
+			t.Error(text)
+		}
 	}
 }
 
