@@ -283,9 +283,6 @@ func recording[T any](d *daemon, set func(*instance.State, T)) func(T) {
 	return func(now T) { d.record(func(s *instance.State) { set(s, now) }) }
 }
 
-// recorded reports that the file of the role could not be written.
-func (d *daemon) recorded(err error) { d.failed(notify.HookFailed, "State file", err) }
-
 // tellStarter shows failing changes of the table to the command that waits for the start. The daemon tries them again.
 func (o *Options) tellStarter(e notify.Event) {
 	if o.Ready != nil && e.Kind == notify.TableError {

@@ -28,13 +28,16 @@ type standingOrders struct {
 
 	// The fields below belong to the order that is being carried out.
 	role    instance.RoleOrder
-	unsaved bool       // the role is not in its file
-	given   orders.All // the orders that the director has, and those that wait
+	unsaved bool        // the role is not in its file
+	unkept  atomic.Bool // that a save failed was reported; a reload has it reported again
+	given   orders.All  // the orders that the director has, and those that wait
 	// orders whose time has come and that wait, by when they were given; whether they wait for enough servers
 	late map[time.Time]bool
 
 	known atomic.Pointer[orders.All] // given, for those that carry out none
 }
+
+const roleUnread = "The role can't be read"
 
 // newOrders returns the orders that the previous daemon left. A daemon whose role can't be read serves.
 func newOrders(d *daemon) *standingOrders {
@@ -42,9 +45,9 @@ func newOrders(d *daemon) *standingOrders {
 		late: map[time.Time]bool{}}
 	given, err := o.orderFile().Read()
 	o.know(given)
-	d.failed(notify.HookFailed, "Orders for servers can't be read", err)
+	d.failed(notify.KeepFailed, "Orders for servers can't be read", err)
 	o.role, err = o.roleFile().Read()
-	d.recorded(err)
+	d.failed(notify.KeepFailed, roleUnread, err)
 	return o
 }
 

@@ -137,7 +137,7 @@ func loadedDaemon(t *testing.T, file string) (d *daemon, end func()) {
 	}
 	d = &daemon{Options: Options{Config: source, Loaded: l, Manager: &ServiceManager{}},
 		tally: newTally(Options{}), director: director.New(director.Deps{})}
-	d.claims = &claims{}
+	d.claims, d.orders = &claims{}, &standingOrders{}
 	d.log = newLogSink(d.Options, l.Config.Global)
 	d.mailer = mail.New(func(notify.Event) {})
 	d.webhook = webhook.New(func(notify.Event) {})

@@ -418,6 +418,7 @@ func (f *configFile) prepare(ctx context.Context, text []byte, r request) (l *Lo
 func (f *configFile) adopt(ctx context.Context) {
 	f.d.tally.forget(notify.KeepFailed) // what still can't be kept is reported again
 	f.unkept.Store(false)
+	f.d.orders.unkept.Store(false)
 	f.remember()
 	f.endWatches()
 	ctx, f.endWatches = context.WithCancel(ctx)

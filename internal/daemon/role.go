@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ldirectord/internal/instance"
+	"ldirectord/internal/notify"
 	"ldirectord/internal/runfile"
 	"ldirectord/internal/socket"
 )
@@ -76,11 +77,16 @@ func (o *standingOrders) changeRole(ctx context.Context, change instance.RoleCha
 // saveRole saves an order for the next daemon.
 func (o *standingOrders) saveRole(now instance.RoleOrder) error {
 	err := o.roleFile().Write(now)
-	if err != nil && !o.unsaved {
-		o.d.recorded(err)
+	if err == nil || !o.unkept.Load() {
+		o.kept(err)
 	}
 	o.unsaved = err != nil
 	return err
+}
+
+// kept reports why the role is not kept for the next daemon, or ends that failure.
+func (o *standingOrders) kept(err error) {
+	o.d.settled(&o.unkept, notify.KeepFailed, "The role can't be kept for the next start", err)
 }
 
 // setRole carries out an order, here and in the siblings. It fails only when ctx is done.
@@ -111,7 +117,7 @@ func (o *standingOrders) followRole(ctx context.Context) bool {
 	}
 	last, err := o.roleFile().Read()
 	if err != nil {
-		o.d.recorded(err)
+		o.d.failed(notify.KeepFailed, roleUnread, err)
 		return true // until the file changes
 	}
 	last.Given = cmp.Or(last.Given, runfile.SinceBoot()) // 0: not in the file
@@ -120,5 +126,6 @@ func (o *standingOrders) followRole(ctx context.Context) bool {
 		return true
 	}
 	o.unsaved = false
+	o.kept(nil)
 	return o.setRole(ctx, last, nil) == nil
 }

@@ -64,25 +64,42 @@ func TestAFaultOfTheControlSocketEnds(t *testing.T) {
 	})
 }
 
-// Addresses that can't be kept are a failure until they can be.
-func TestAddressesAreKeptAgain(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "lost")
-	synctest.Test(t, func(t *testing.T) {
-		d := &daemon{tally: newTally(Options{}), lock: &instance.Lock{}}
-		d.lock.Names = filepath.Join(dir, "names")
-		d.journal = notify.NewJournal(d.tally.Notify)
-		f := &configFile{d: d, current: &Loaded{Config: &parser.Config{}}}
-		f.current.Config.Names = []resolve.Name{{Addr: netip.MustParseAddr("10.2.0.1")}}
-		for i, want := range []int{1, 1, 0, 0} {
-			if i == 2 {
-				testkit.OK(t, os.Mkdir(dir, 0o700))
+// What can't be kept for the next start is a failure until it can be.
+func TestWhatIsNeededIsKeptAgain(t *testing.T) {
+	for what, keep := range map[string]func(f *configFile){
+		"addresses": (*configFile).remember,
+		"role":      func(f *configFile) { _ = f.d.orders.saveRole(instance.RoleOrder{Role: instance.Active}) },
+	} {
+		dir := filepath.Join(t.TempDir(), "lost")
+		synctest.Test(t, func(t *testing.T) {
+			d := &daemon{tally: newTally(Options{}), lock: &instance.Lock{}}
+			d.lock.Names, d.lock.Role = filepath.Join(dir, "names"), filepath.Join(dir, "role")
+			d.journal = notify.NewJournal(d.tally.Notify)
+			d.orders = newOrders(d)
+			f := &configFile{d: d, current: &Loaded{Config: &parser.Config{}}}
+			f.current.Config.Names = []resolve.Name{{Addr: netip.MustParseAddr("10.2.0.1")}}
+			for i, want := range []int{1, 1, 0, 0} {
+				if i == 2 {
+					testkit.OK(t, os.Mkdir(dir, 0o700))
+				}
+				keep(f)
+				synctest.Wait()
+				testkit.Equal(t, len(d.tally.process().Failures), want, what, "after", i)
 			}
-			f.remember()
-			synctest.Wait()
-			testkit.Equal(t, len(d.tally.process().Failures), want, "after", i)
-		}
-		d.journal.Close(t.Context())
-	})
+			testkit.Equal(t, d.tally.process().Events["hook-failed"], 0, what)
+			d.journal.Close(t.Context())
+		})
+	}
+}
+
+// No command failed where a file of orders can't be read.
+func TestOrdersThatCannotBeRead(t *testing.T) {
+	d := &daemon{tally: newTally(Options{}), lock: &instance.Lock{}}
+	d.lock.Drain, d.lock.Role = t.TempDir(), t.TempDir()
+	d.journal = notify.NewJournal(d.tally.Notify)
+	newOrders(d)
+	d.journal.Close(t.Context())
+	testkit.Equal(t, d.tally.process().Events["keep-failed"], 2)
 }
 
 // The end is bounded although nobody reads the log, and a mail can't be sent.

@@ -60,7 +60,7 @@ const (
 	MailRecovered  Kind = "mail-recovered"  // mail can be sent again
 	MonitorFailed  Kind = "monitor-failed"  // a monitorfile can't be written
 	StateFailed    Kind = "state-failed"    // the file can't be written by which commands know the daemon
-	KeepFailed     Kind = "keep-failed"     // what a later start needs can't be kept: configuration, list, address
+	KeepFailed     Kind = "keep-failed"     // what a start needs can't be kept or read: file, list, address, order
 	MaintenanceOn  Kind = "maintenance-on"  // maintenance of a server begins
 	MaintenanceOff Kind = "maintenance-off" // maintenance of a server ends
 	Ordered        Kind = "ordered"         // an order was given or undone; plain drains have no line here
