@@ -44,6 +44,19 @@ func (c *channels) setChannels(p *plan.Plan) {
 	c.webhook.Set(p.Config.Global.Webhook)
 }
 
+// forget ends the failures of commands and monitorfiles that a plan, which is in force, no longer has.
+func (c *channels) forget(p *plan.Plan) {
+	hooks, files := []notify.Hook{notify.Callback(p.Config.Global.Callback, "")}, []string{}
+	for _, s := range p.Services {
+		v := s.Config
+		hooks = append(hooks, notify.FallbackCommand(v.FallbackCommand, s.Key(), ""),
+			notify.OnChange(v.OnChange, v.ID, notify.Report{}))
+		files = append(files, v.MonitorFile)
+	}
+	c.hooks.Set(hooks)
+	c.monitor.Set(files)
+}
+
 // say records an event.
 func (c *channels) say(kind notify.Kind, format string, args ...any) {
 	var e notify.Event

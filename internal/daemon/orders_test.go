@@ -142,9 +142,11 @@ func loadedDaemon(t *testing.T, file string) (d *daemon, end func()) {
 	d.mailer = mail.New(func(notify.Event) {})
 	d.webhook = webhook.New(func(notify.Event) {})
 	d.journal = notify.NewJournal(d.log.Notify)
+	d.hooks, d.monitor = notify.NewHooks(d.journal), notify.NewMonitor(d.journal.Emit)
 	d.metrics = &metricsServer{end: func() {}}
 	return d, func() {
 		closing := context.WithoutCancel(t.Context())
+		d.monitor.Close(closing)
 		d.journal.Close(closing)
 		d.mailer.Close(closing)
 		d.webhook.Close(closing)

@@ -198,7 +198,7 @@ func (f *configFile) look(ctx context.Context) {
 		f.d.say(notify.ConfigChanged, "Configuration file '%s' has changed on disk%s", path, in)
 		info, gone := os.Stat(global.Callback)
 		if gone == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
-			f.d.hooks.Run(notify.Hook{Lane: "callback", Argv: []string{global.Callback, path}})
+			f.d.hooks.Run(notify.Callback(global.Callback, path))
 		}
 		if !global.AutoReload {
 			f.d.say(notify.ConfigIgnored, " - ignore new configuration")
@@ -419,6 +419,7 @@ func (f *configFile) adopt(ctx context.Context) {
 	f.d.tally.forget(notify.KeepFailed) // what still can't be kept is reported again
 	f.unkept.Store(false)
 	f.d.orders.unkept.Store(false)
+	f.d.forget(f.current.Plan)
 	f.remember()
 	f.endWatches()
 	ctx, f.endWatches = context.WithCancel(ctx)

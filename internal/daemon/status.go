@@ -142,6 +142,10 @@ func (t *tally) Notify(e notify.Event) {
 		t.last[e.Kind] = failure{e, open}
 	case notify.MailRecovered:
 		t.recovered(notify.MailFailed)
+	case notify.HookRecovered:
+		t.recovered(notify.HookFailed)
+	case notify.MonitorRecovered:
+		t.recovered(notify.MonitorFailed)
 	case notify.PostRecovered:
 		t.recovered(notify.PostFailed)
 	case notify.Listening:

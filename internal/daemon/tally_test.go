@@ -102,6 +102,32 @@ func TestOrdersThatCannotBeRead(t *testing.T) {
 	testkit.Equal(t, d.tally.process().Events["keep-failed"], 2)
 }
 
+// Each failure of a command or a monitorfile is over when the configuration in force no longer has it.
+func TestFailuresEndWithWhatFails(t *testing.T) {
+	d := &daemon{tally: newTally(Options{})}
+	d.journal = notify.NewJournal(d.tally.Notify)
+	d.hooks, d.monitor = notify.NewHooks(d.journal), notify.NewMonitor(d.journal.Emit)
+	v := &parser.Virtual{ID: "fwm:3"}
+	v.FallbackCommand, v.OnChange, v.MonitorFile = "false", "false", "/proc/absent"
+	was := &plan.Plan{Config: &parser.Config{}, Services: []*plan.Service{{Config: v}}}
+	was.Config.Global.Callback = "false"
+	d.hooks.Run(notify.FallbackCommand(v.FallbackCommand, v.Key, "start"))
+	d.hooks.Run(notify.OnChange(v.OnChange, v.ID, notify.Report{}))
+	d.hooks.Run(notify.Callback("false", "file"))
+	d.monitor.Record(v.MonitorFile, "id", true, "")
+	d.hooks.Close(t.Context())
+	testkit.OK(t, d.monitor.Close(t.Context()))
+	d.forget(was)
+	d.forget(&plan.Plan{Config: &parser.Config{}})
+	d.journal.Close(t.Context())
+	var got []uint64
+	for _, kind := range []string{"hook-failed", "hook-recovered", "monitor-failed", "monitor-recovered"} {
+		got = append(got, d.tally.process().Events[kind])
+	}
+	testkit.Same(t, got, []uint64{3, 3, 1, 1}, "events")
+	testkit.Equal(t, len(d.tally.process().Failures), 0)
+}
+
 // The end is bounded although nobody reads the log, and a mail can't be sent.
 func TestTheEndWaitsForNoLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -20,7 +20,12 @@ func FallbackCommand(command string, of lvs.Key, word string) Hook {
 		address = ":0" // what the Perl ldirectord gives for a mark
 	}
 	line := fmt.Sprintf("%s %s %s %s", command, word, address, of.Protocol)
-	return Hook{Lane: of.ID(), Key: of.ID(), Argv: Shell(line)}
+	return Hook{Lane: of.ID(), Key: of.ID(), Command: command, Argv: Shell(line)}
+}
+
+// Callback is the call of a callback for a file.
+func Callback(command, file string) Hook {
+	return Hook{Lane: "callback", Command: command, Argv: []string{command, file}}
 }
 
 // OnChange is the call of an onchange for the virtual service with this id.
@@ -30,5 +35,5 @@ func OnChange(command, virtual string, now Report) Hook {
 		word = "available"
 	}
 	line := fmt.Sprintf("%s %s %s %d %d", command, virtual, word, now.Up, now.Servers)
-	return Hook{Lane: "onchange", Key: virtual, Argv: Shell(line), Stdin: now.Text}
+	return Hook{Lane: "onchange", Key: virtual, Command: command, Argv: Shell(line), Stdin: now.Text}
 }

@@ -107,6 +107,9 @@ const (
 	ConfigConfirmed Kind = "config-confirmed"  // the command confirm came in time, see reload --confirm
 	ConfigTakenBack Kind = "config-taken-back" // the former configuration comes back, see reload --confirm
 
+	HookRecovered    Kind = "hook-recovered"    // a command that failed succeeds, or is no longer used
+	MonitorRecovered Kind = "monitor-recovered" // a monitorfile can be written again, or is no longer used
+
 	PostFailed    Kind = "webhook-failed"    // a state can't be posted
 	PostRecovered Kind = "webhook-recovered" // states can be posted again
 )

@@ -3,6 +3,7 @@ package notify
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -17,12 +18,13 @@ const (
 
 // Hook is a command of the operator, to be run.
 type Hook struct {
-	Lane  string // hooks of one lane run one after another
-	Key   string // of the hooks in a lane that wait with the same key, only the latest runs
-	Argv  []string
-	Env   []string // in addition to the daemon's
-	Stdin []byte
-	Ended func() // called when it has exited, or another one has replaced it; may be nil
+	Lane    string // hooks of one lane run one after another
+	Key     string // of the hooks in a lane that wait with the same key, only the latest runs
+	Command string // as configured: a success in the lane ends its failure; "": Set does not know it
+	Argv    []string
+	Env     []string // in addition to the daemon's
+	Stdin   []byte
+	Ended   func() // called when it has exited, or another one has replaced it; may be nil
 }
 
 // Hooks runs the operator's commands (fallbackcommand, callback, onchange) outside the director's goroutine. A lane
@@ -32,13 +34,30 @@ type Hooks struct {
 	journal *Journal
 	tries   *Tries // the commands, each of which is run once
 
-	mu    sync.Mutex // guards what follows
-	lanes map[string][]Hook
+	mu      sync.Mutex // guards what follows
+	lanes   map[string][]Hook
+	failing map[string]string // the names of the last calls that failed, by id
 }
 
-// NewHooks returns a runner whose failures go into the journal. Close ends it.
+// NewHooks returns a runner whose failures, and their ends, go into the journal. Close ends it.
 func NewHooks(j *Journal) *Hooks {
-	return &Hooks{journal: j, tries: NewTries(), lanes: map[string][]Hook{}}
+	return &Hooks{journal: j, tries: NewTries(), lanes: map[string][]Hook{}, failing: map[string]string{}}
+}
+
+// Set names the hooks of the configuration. The failures of other commands are over.
+func (h *Hooks) Set(hooks []Hook) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	over := maps.Clone(h.failing)
+	for _, hook := range hooks {
+		delete(over, hook.id())
+	}
+	for id, name := range over {
+		if _, command, _ := strings.Cut(id, "\n"); command != "" {
+			delete(h.failing, id)
+			h.journal.Emit(Event{Kind: HookRecovered, Text: "Command is no longer used: " + name})
+		}
+	}
 }
 
 // Shell is how the Perl runs a fallbackcommand: a command line for sh.
@@ -87,9 +106,25 @@ func (h *Hooks) work(lane string) {
 		if output != "" {
 			e.Text += fmt.Sprintf(": %q", output)
 		}
-		if err != nil || output != "" {
-			h.journal.Emit(e)
-		}
+		h.settle(hook, e)
+	}
+}
+
+// settle reports the failure of a hook, its end, and what the hook wrote.
+func (h *Hooks) settle(hook Hook, e Event) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	_, was := h.failing[hook.id()]
+	if e.Kind == HookFailed {
+		e.Again, h.failing[hook.id()] = was, hook.name()
+	}
+	if e.Kind == HookFailed || e.Reason != "" {
+		h.journal.Emit(e)
+	}
+	if e.Kind != HookFailed && was {
+		delete(h.failing, hook.id())
+		h.journal.Emit(Event{Kind: HookRecovered, Virtual: hook.Key,
+			Text: "Command succeeds again: " + hook.name()})
 	}
 }
 
@@ -105,6 +140,9 @@ func (h *Hooks) next(lane string) (Hook, bool) {
 	h.lanes[lane] = waiting[1:]
 	return waiting[0], true
 }
+
+// id is the same for all calls that end each other's failures.
+func (h Hook) id() string { return h.Lane + "\n" + h.Command }
 
 // name is the command as the operator wrote it.
 func (h Hook) name() string {

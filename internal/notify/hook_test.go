@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -85,6 +86,31 @@ func TestWhatAHookWritesAndItsFailureAreReported(t *testing.T) {
 			t.Errorf("%q: got %+v", c.argv, got)
 		}
 	}
+}
+
+// A failure ends with a success of the same command, or when the configuration no longer has it.
+func TestTheEndOfAFailureOfAHookIsReported(t *testing.T) {
+	var got []string
+	j := NewJournal(func(e Event) { got = append(got, fmt.Sprint(e.Kind, " ", e.Again, " ", e.Text)) })
+	h := NewHooks(j)
+	for _, line := range []string{"a exit 1", "a exit 2", "b exit 0", "a echo", "a true", "b exit 3", " exit 4"} {
+		command, line, _ := strings.Cut(line, " ")
+		h.Run(Hook{Lane: "lane", Command: command, Argv: Shell(line)})
+		h.tries.Wait()
+	}
+	for _, used := range []string{"b", "a"} {
+		h.Set([]Hook{{Lane: "lane", Command: used}})
+	}
+	h.Close(t.Context())
+	j.Close(t.Context())
+	testkit.Same(t, got, []string{
+		"hook-failed false Command failed: exit 1: exit status 1",
+		"hook-failed true Command failed: exit 2: exit status 2",
+		"hook-recovered false Command succeeds again: echo",
+		"hook-failed false Command failed: exit 3: exit status 3",
+		"hook-failed false Command failed: exit 4: exit status 4",
+		"hook-recovered false Command is no longer used: exit 3",
+	}, "reported")
 }
 
 func TestAHookThatIsKilledAtTheEndIsReported(t *testing.T) {

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 	"unicode"
@@ -21,9 +23,11 @@ const (
 // Monitor writes the monitorfiles: a line for every result of a check, in the form of the Perl ldirectord. The
 // director never waits for it. Files are opened for each batch of lines, so that they may be rotated.
 type Monitor struct {
-	report  func(Event)
-	queue   *queue[result]
-	failing map[string]bool // files that can't be written; the queue's goroutine has it
+	report func(Event)
+	queue  *queue[result]
+
+	mu      sync.Mutex      // guards what follows
+	failing map[string]bool // files that can't be written; "": results were lost
 }
 
 // result is a line of a monitorfile.
@@ -35,11 +39,23 @@ type result struct {
 }
 
 // NewMonitor returns a monitor. It calls report if a file can't be written, and with the number of results that were
-// lost because they came too fast. Close ends it.
+// lost because they came too fast, and when that is over. The function report must not block or call the Monitor.
+// Close ends it.
 func NewMonitor(report func(Event)) *Monitor {
 	m := &Monitor{report: report, failing: map[string]bool{}}
 	m.queue = newQueue(maxResults, m.write)
 	return m
+}
+
+// Set names the files of the configuration. The failures of others are over.
+func (m *Monitor) Set(files []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for file := range m.failing {
+		if file != "" && !slices.Contains(files, file) {
+			m.over(file, "Monitorfile is no longer used: "+file)
+		}
+	}
 }
 
 // Record adds the result of a check to a file. The id names the check in one line; the message may be "".
@@ -61,20 +77,36 @@ func (m *Monitor) write(results []result, lost int) {
 		batches[r.file] = r.append(batches[r.file])
 	}
 	for file, batch := range batches {
-		err := appendFile(file, batch)
-		if err != nil && !m.failing[file] {
-			m.fail(err)
-		}
-		m.failing[file] = err != nil
+		m.settle(file, appendFile(file, batch))
 	}
+	var err error
 	if lost > 0 {
-		m.fail(fmt.Errorf("%d results were lost: they came too fast", lost))
+		err = fmt.Errorf("%d results were lost: they came too fast", lost)
+	}
+	m.settle("", err)
+}
+
+// settle reports the first failure of a file, each loss of results, and the end of both.
+func (m *Monitor) settle(file string, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	was := m.failing[file]
+	switch {
+	case err != nil && (!was || file == ""):
+		m.failing[file] = true
+		m.report(Event{Time: time.Now(), Kind: MonitorFailed, Reason: err.Error(), Again: was,
+			Text: fmt.Sprintf("Error writing to monitorfile: %v", err)})
+	case err == nil && was && file == "":
+		m.over(file, "Results for monitorfiles are no longer lost")
+	case err == nil && was:
+		m.over(file, "Monitorfile can be written again: "+file)
 	}
 }
 
-func (m *Monitor) fail(err error) {
-	m.report(Event{Time: time.Now(), Kind: MonitorFailed, Reason: err.Error(),
-		Text: fmt.Sprintf("Error writing to monitorfile: %v", err)})
+// over ends a failure.
+func (m *Monitor) over(file, text string) {
+	delete(m.failing, file)
+	m.report(Event{Time: time.Now(), Kind: MonitorRecovered, Text: text})
 }
 
 // append adds the line as the Perl writes it.

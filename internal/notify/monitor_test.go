@@ -102,9 +102,10 @@ func TestAMonitorFileThatFailsIsReportedOnceAndStopsNothing(t *testing.T) {
 		testkit.OK(t, os.RemoveAll(filepath.Dir(bad)))
 		m.Record(bad, "id", true, "fails again")
 		testkit.OK(t, m.Close(t.Context()))
-		if kinds := l.kinds(); len(kinds) != 2 {
-			t.Errorf("reported %v, want the second failure as well", kinds)
-		}
+		m.Set([]string{bad})
+		m.Set([]string{good})
+		all := []Kind{MonitorFailed, MonitorRecovered, MonitorFailed, MonitorRecovered}
+		testkit.Same(t, l.kinds(), all, "until it is not used")
 	})
 }
 
@@ -155,6 +156,19 @@ func TestTheMonitorsQueueIsBoundedAndItsLossReported(t *testing.T) {
 	last := reported.events[len(reported.events)-1]
 	if last.Kind != MonitorFailed || !strings.Contains(last.Text, "7 results were lost") {
 		t.Errorf("reported %v %q", last.Kind, last.Text)
+	}
+}
+
+func TestALossOfResultsEnds(t *testing.T) {
+	l := newEventList()
+	m := NewMonitor(l.report)
+	for _, lost := range []int{7, 3, 0, 0} {
+		m.write(nil, lost)
+	}
+	testkit.OK(t, m.Close(t.Context()))
+	testkit.Same(t, l.kinds(), []Kind{MonitorFailed, MonitorFailed, MonitorRecovered}, "reported")
+	if l.events[0].Again || !l.events[1].Again {
+		t.Errorf("%+v", l.events)
 	}
 }
 
