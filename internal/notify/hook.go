@@ -1,9 +1,11 @@
 package notify
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -34,8 +36,8 @@ type Hooks struct {
 	journal *Journal
 	tries   *Tries // the commands, each of which is run once
 
-	mu      sync.Mutex // guards what follows
-	lanes   map[string][]Hook
+	mu      sync.Mutex        // guards what follows
+	lanes   map[string][]Hook // the first of each is being run
 	failing map[string]string // the names of the last calls that failed, by id
 }
 
@@ -65,34 +67,41 @@ func Shell(line string) []string { return []string{"/bin/sh", "-c", line} }
 
 // Run runs a command when the ones before it in its lane have exited.
 func (h *Hooks) Run(hook Hook) {
-	if hook.Ended == nil {
+	isAwaited := hook.Ended != nil
+	if !isAwaited {
 		hook.Ended = func() {}
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	waiting, busy := h.lanes[hook.Lane]
-	for i := range waiting {
-		if waiting[i].Key == hook.Key {
-			waiting[i].Ended()
-			waiting[i] = hook
-			return
+	lane := h.lanes[hook.Lane]
+	i := 1
+	for i < len(lane) && lane[i].Key != hook.Key {
+		i++
+	}
+	if i >= len(lane) {
+		h.lanes[hook.Lane] = append(lane, hook)
+		if len(lane) == 0 {
+			h.tries.Go(func() { h.work(hook) })
 		}
+		return
 	}
-	h.lanes[hook.Lane] = append(waiting, hook)
-	if !busy {
-		h.tries.Go(func() { h.work(hook.Lane) })
+	lane[i].Ended()
+	if lane[i] = hook; !isAwaited && hook.repeats(lane[0]) { // as a start after a stop that was not run
+		h.lanes[hook.Lane] = slices.Delete(lane, i, i+1)
 	}
+}
+
+// repeats reports whether the hook does what another one does.
+func (h Hook) repeats(other Hook) bool {
+	return h.Key == other.Key && slices.Equal(h.Argv, other.Argv) && bytes.Equal(h.Stdin, other.Stdin)
 }
 
 // Close waits for the commands that still run or wait, and kills them when ctx is done.
 func (h *Hooks) Close(ctx context.Context) { h.tries.End(ctx) }
 
-func (h *Hooks) work(lane string) {
-	for {
-		hook, any := h.next(lane)
-		if !any {
-			return
-		}
+// work runs the first hook of a lane and those after it.
+func (h *Hooks) work(hook Hook) {
+	for any := true; any; hook, any = h.next(hook.Lane) {
 		out := &subprocess.Output{Max: hookOutput, Last: true}
 		err := subprocess.Run(h.tries.Context, subprocess.Command{Argv: hook.Argv, Env: hook.Env,
 			Stdin: string(hook.Stdin), Limit: hookTime, Stdout: out, Stderr: out})
@@ -128,17 +137,17 @@ func (h *Hooks) settle(hook Hook, e Event) {
 	}
 }
 
-// next takes the first hook of a lane; if there is none, the lane is no longer busy.
+// next drops the hook that was run, and returns the next one of its lane, if there is one.
 func (h *Hooks) next(lane string) (Hook, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	waiting := h.lanes[lane]
-	if len(waiting) == 0 {
+	rest := h.lanes[lane][1:]
+	if len(rest) == 0 {
 		delete(h.lanes, lane)
 		return Hook{}, false
 	}
-	h.lanes[lane] = waiting[1:]
-	return waiting[0], true
+	h.lanes[lane] = rest
+	return rest[0], true
 }
 
 // id is the same for all calls that end each other's failures.

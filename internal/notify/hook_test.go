@@ -19,10 +19,17 @@ func TestHooksRunInOrderAndSkipToTheLatest(t *testing.T) {
 	out, gate := filepath.Join(dir, "out"), filepath.Join(dir, "gate")
 	testkit.OK(t, syscall.Mkfifo(gate, 0o600))
 	h := NewHooks(NewJournal())
-	h.Run(Hook{Lane: "v", Key: "v", Argv: Shell(fmt.Sprintf("cat %s; echo first >>%s", gate, out))})
+	run := func(format string, args ...any) {
+		h.Run(Hook{Lane: "v", Key: "v", Argv: Shell(fmt.Sprintf(format, args...))})
+	}
+	const first = "cat %s; echo first >>%s"
+	run(first, gate, out)
 	running := testkit.Must(os.OpenFile(gate, os.O_WRONLY, 0))(t) // waits until the first hook opens it
-	for _, n := range []string{"second", "third", "last"} {
-		h.Run(Hook{Lane: "v", Key: "v", Argv: Shell(fmt.Sprintf("echo %s >>%s", n, out))})
+	run("echo second >>%s", out)
+	run(first, gate, out) // it runs, and nothing waits
+	testkit.Equal(t, len(h.lanes["v"]), 1)
+	for _, n := range []string{"third", "last"} {
+		run("echo %s >>%s", n, out)
 	}
 	running.Close()
 	h.Close(t.Context())

@@ -37,7 +37,7 @@ func (r *receiver) take(p *Poster, words []string) {
 			p.Post(text[:1], []byte(text), func() { r.note(&r.tried, text) })
 		}
 	case "url":
-		p.Set("")
+		p.Set(strings.Join(words[1:], ""))
 	case "end":
 		go r.end(p)
 	default:

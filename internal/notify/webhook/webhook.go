@@ -65,6 +65,7 @@ func (p *Poster) Set(url string) {
 		p.say(notify.PostRecovered, "", "gets nothing any more")
 	}
 	p.url, p.failed, p.reported = url, 0, false
+	p.rouse()
 }
 
 // Post posts the state of a virtual service, a JSON text, when its turn comes. It replaces one that waits. The
@@ -82,10 +83,15 @@ func (p *Poster) Post(virtual string, text []byte, tried func()) {
 	}
 	p.queue(s)
 	if p.refused {
-		select {
-		case p.wake <- struct{}{}:
-		default:
-		}
+		p.rouse()
+	}
+}
+
+// rouse ends the pause, if there is one.
+func (p *Poster) rouse() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
 	}
 }
 
@@ -125,7 +131,7 @@ func (p *Poster) Close(ctx context.Context) error {
 // work posts until nothing waits, or a try fails after Close.
 func (p *Poster) work() {
 	for s, url := p.next(); s != nil; s, url = p.next() {
-		if pause := p.settle(s, post(p.tries.Context, p.client, url, s.text)); pause > 0 {
+		if pause := p.settle(s, url, post(p.tries.Context, p.client, url, s.text)); pause > 0 {
 			// directors that lost the same receiver must not all retry at the same moment
 			p.tries.Pause(pause/2+rand.N(pause/2), p.wake)
 		}
@@ -156,13 +162,17 @@ func (p *Poster) next() (s *state, url string) {
 	return s, p.url
 }
 
-// settle records the result of a try, and returns how long to pause before the next one. A failed state gets
-// its next turn after all others, unless there is a newer one, so that a refused state delays no other. The receiver
-// works again when no state waits that failed.
-func (p *Poster) settle(s *state, err error) time.Duration {
+// settle records the result of a try at url, and returns how long to pause before the next one. A failed state gets its
+// next turn after all others, so that a refused state delays no other. The receiver works again when no state waits that
+// failed.
+func (p *Poster) settle(s *state, url string, err error) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s.tried()
+	if url != p.url {
+		p.requeue(s)
+		return 0
+	}
 	if err == nil {
 		if p.failed = 0; p.reported && p.again == 0 {
 			p.reported = false
@@ -180,13 +190,19 @@ func (p *Poster) settle(s *state, err error) time.Duration {
 		p.say(notify.PostFailed, err.Error(), what+err.Error())
 	}
 	_, p.refused = err.(refusal)
-	if s.failed = true; p.latest[s.virtual] == nil {
-		p.queue(s)
-	}
+	s.failed = true
+	p.requeue(s)
 	if p.refused && !p.latest[p.turns[0]].failed {
 		return 0
 	}
 	return notify.Backoff(p.failed, firstPause, lastPause)
+}
+
+// requeue gives a state another turn, unless there is a newer one.
+func (p *Poster) requeue(s *state) {
+	if p.latest[s.virtual] == nil {
+		p.queue(s)
+	}
 }
 
 func (p *Poster) say(kind notify.Kind, reason, what string) {
