@@ -63,9 +63,9 @@ func (p *Poster) Set(url string) {
 	}
 	if p.reported {
 		p.say(notify.PostRecovered, "", "gets nothing any more")
+		p.rouse()
 	}
 	p.url, p.failed, p.reported = url, 0, false
-	p.rouse()
 }
 
 // Post posts the state of a virtual service, a JSON text, when its turn comes. It replaces one that waits. The
@@ -162,8 +162,8 @@ func (p *Poster) next() (s *state, url string) {
 	return s, p.url
 }
 
-// settle records the result of a try at url, and returns how long to pause before the next one. A failed state gets its
-// next turn after all others, so that a refused state delays no other. The receiver works again when no state waits that
+// settle records the result of a try, and returns how long to pause before the next one. A failed state gets its next
+// turn after all others, so that a refused state delays no other. The receiver works again when no state waits that
 // failed.
 func (p *Poster) settle(s *state, url string, err error) time.Duration {
 	p.mu.Lock()
