@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"syscall"
 
@@ -25,7 +26,9 @@ func showPlan(c *call) error {
 		return err
 	}
 	given, err := orders.File(c.instance().Files().Drain).Current()
-	if err != nil {
+	if errors.Is(err, fs.ErrPermission) {
+		c.note("orders are left out: this user can't read them")
+	} else if err != nil {
 		return err
 	}
 	given = given.InForce()
