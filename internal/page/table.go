@@ -154,7 +154,7 @@ func (v *view) add(t *table) {
 		t.groups = slices.Collect(slices.Chunk(t.rows, 1))
 	}
 	t.all = len(t.groups)
-	t.from = min(v.skip(), t.all)
+	t.from = min(v.skip(), max(t.all-1, 0)) / t.max * t.max // the other table may have more pages
 	t.groups = t.groups[t.from:min(t.from+t.max, t.all)]
 	v.tables = append(v.tables, t)
 }
