@@ -23,18 +23,26 @@
 		said.textContent = new Date().toISOString().slice(11, 19) + " " + changes.slice(0, 2).join("; ") + more;
 	};
 
-	const stale = why => {
-		said.classList.add("stale");
-		said.textContent = "No answer since " + new Date().toISOString().slice(11, 19) + " UTC: " + why;
-		document.querySelector("main").classList.add("stale-main");
+	// Says once why the page is not the latest, and dims it; "" and "" if it is.
+	const lags = (kind, why) => {
+		if (said.className === kind) return;
+		said.className = kind;
+		said.textContent = why;
+		document.querySelector("main").classList.toggle("stale-main", kind !== "");
 	};
 
-	// Takes the document at this address over. Who has marked text keeps it: nothing is exchanged meanwhile.
+	const stale = why => lags("stale", "No answer since " + new Date().toISOString().slice(11, 19) + " UTC: " + why);
+
+	// Takes the document at this address over. Who has marked text keeps it: meanwhile only the title is exchanged.
 	const show = (text, compares) => {
 		const page = new DOMParser().parseFromString(text, "text/html");
 		const old = document.querySelector("main"), fresh = page.querySelector("main");
 		if (!fresh) throw new Error("it is another page");
 		if (page.documentElement.dataset.version !== document.documentElement.dataset.version) return location.reload();
+		document.title = page.title;
+		const pauses = compares && !getSelection().isCollapsed;
+		lags(pauses ? "pauses" : "", pauses ? "Not updated while text is marked" : "");
+		if (pauses) return;
 		const before = rows(), link = document.activeElement?.closest("main a")?.getAttribute("href");
 		const open = new Set([...old.querySelectorAll("details[open]")].map(d => d.closest("tr").dataset.name));
 		const held = document.activeElement?.closest("main summary")?.closest("tr").dataset.name;
@@ -44,10 +52,7 @@
 			d.open = open.has(name);
 			if (name === held) d.firstChild.focus({preventScroll: true});
 		}
-		document.title = page.title;
 		if (link) [...fresh.querySelectorAll("a")].find(a => a.getAttribute("href") === link)?.focus({preventScroll: true});
-		if (said.classList.contains("stale")) said.textContent = "";
-		said.classList.remove("stale");
 		if (compares) compare(before);
 		for (const [name, row] of rows()) row.classList.toggle("changed", Date.now() - changed.get(name) < marked);
 	};
@@ -61,9 +66,9 @@
 			const answer = await fetch(location.href, {cache: "no-store", signal: mine.signal});
 			const text = await answer.text();
 			if (!answer.headers.get("Content-Type")?.startsWith("text/html")) throw new Error(text.slice(0, 200));
-			if (reading === mine && (!compares || getSelection().isCollapsed)) show(text, compares);
+			if (reading === mine) show(text, compares);
 		} catch (error) {
-			if (reading === mine && !said.classList.contains("stale")) stale(error.message);
+			if (reading === mine) stale(error.message);
 		}
 		clearTimeout(late);
 		if (reading === mine) next();
