@@ -1,6 +1,7 @@
 "use strict";
 (() => {
-	const every = 3000, limit = 10000, marked = 15000; // milliseconds: between two readings, for one of them, for a change
+	// Milliseconds: between two readings, in the background too; for one of them, for a change.
+	const every = 3000, rarely = 30000, limit = 10000, marked = 15000;
 	const changed = new Map(); // when, by the names of rows
 	const said = document.getElementById("said"), pause = document.getElementById("pause"), form = document.forms[0];
 	let timer, reading, typing;
@@ -31,9 +32,13 @@
 		document.querySelector("main").classList.toggle("stale-main", kind !== "");
 	};
 
-	const stale = why => lags("stale", "No answer since " + new Date().toISOString().slice(11, 19) + " UTC: " + why);
+	const stale = why => {
+		if (said.className !== "stale") document.title = "No answer, " + document.title;
+		lags("stale", "No answer since " + new Date().toISOString().slice(11, 19) + " UTC: " + why);
+	};
 
-	// Takes the document at this address over. Who has marked text keeps it: meanwhile only the title is exchanged.
+	// Takes the document at this address over. Only its title is taken while text is marked, which would be lost, and in
+	// the background: who comes back sees all that changed.
 	const show = (text, compares) => {
 		const page = new DOMParser().parseFromString(text, "text/html");
 		const old = document.querySelector("main"), fresh = page.querySelector("main");
@@ -42,7 +47,7 @@
 		document.title = page.title;
 		const pauses = compares && !getSelection().isCollapsed;
 		lags(pauses ? "pauses" : "", pauses ? "Not updated while text is marked" : "");
-		if (pauses) return;
+		if (pauses || compares && document.hidden) return;
 		const before = rows(), link = document.activeElement?.closest("main a")?.getAttribute("href");
 		const open = new Set([...old.querySelectorAll("details[open]")].map(d => d.closest("tr").dataset.name));
 		const held = document.activeElement?.closest("main summary")?.closest("tr").dataset.name;
@@ -76,7 +81,7 @@
 
 	const next = () => {
 		clearTimeout(timer);
-		if (pause.ariaPressed !== "true" && !document.hidden) timer = setTimeout(read, every, true);
+		if (pause.ariaPressed !== "true") timer = setTimeout(read, document.hidden ? rarely : every, true);
 	};
 
 	pause.hidden = false;
@@ -84,7 +89,7 @@
 		pause.ariaPressed = String(pause.ariaPressed !== "true");
 		next();
 	};
-	document.onvisibilitychange = () => document.hidden ? clearTimeout(timer) : pause.ariaPressed !== "true" && read(true);
+	document.onvisibilitychange = () => document.hidden ? next() : pause.ariaPressed !== "true" && read(true);
 	form.oninput = () => {
 		clearTimeout(typing);
 		typing = setTimeout(() => {

@@ -305,6 +305,27 @@ func TestMarkedText(t *testing.T) {
 	b.await(`<tr class="bad changed"`, `role="status" class=""`, "<main>")
 }
 
+// In the background only the title follows, every 30 seconds; here these are one. Then the tab is in front again.
+func TestTheTitleInTheBackground(t *testing.T) {
+	f := newFarm(t)
+	b := newTab(t, chromedp.Navigate(f.url))
+	b.await("Every server is up.")
+	b.value(`const timer = setTimeout, turn = is => {
+		Object.defineProperty(document, "hidden", {value: is, configurable: true});
+		document.dispatchEvent(new Event("visibilitychange"));
+	};
+	window.setTimeout = (run, wait, ...with_) => timer(run, wait === 30000 ? 1000 : 10 * wait, ...with_);
+	turn(true)`)
+	f.say("127.1.2.22", "starting up")
+	b.await("<title>1 virtual service in trouble", "Every server is up.")
+	f.tell("stop")
+	b.await("<title>No answer, 1 virtual service in trouble", "No answer since")
+	f.tell("start")
+	b.await("<title>1 virtual service in trouble", "Every server is up.")
+	b.do(chromedp.Evaluate("turn(false)", nil))
+	b.await(`<tr class="bad changed"`, `role="status" class=""`)
+}
+
 // Without scripts the page reloads itself, and the form and the links do all else.
 func TestWithoutScript(t *testing.T) {
 	f := newFarm(t)
