@@ -41,9 +41,9 @@ func document(v *view) markup {
 
 func (v *view) daemon() markup {
 	return fill(`<p class="daemon"><span%s>%s</span>, version %s, up for %s, `+
-		`<span class="time">as of %s UTC</span></p>`,
+		`<span class="time">as of %s, all times in %s</span></p>`,
 		class(map[bool]string{true: "standby"}[v.Role == "standby"]), v.Doing(), v.Version,
-		status.Short(v.Time.Sub(v.Started)), v.Time.Format(time.TimeOnly))
+		status.Short(v.Time.Sub(v.Started)), v.Time.Local().Format(time.TimeOnly), v.Time.Local().Format("MST"))
 }
 
 // subject is the subject of the page.
@@ -63,7 +63,7 @@ func (v *view) subject(file string) markup {
 	return fill(`<h1 class="verdict %s">%s <small>%s</small></h1>`, class, words, file)
 }
 
-// one is a server, and what happened to it. All times are in UTC.
+// one is a server, and what happened to it.
 func (v *view) one() markup {
 	at, s, now := v.about.At, v.about.Server, v.Time
 	past := v.past()
@@ -71,17 +71,17 @@ func (v *view) one() markup {
 	service, _ := serviceOf(at)
 	return fill(`<h1>%s%s <small>of %s</small></h1>`, name, small(address), link(pageOf(at.ID, ""), service)) +
 		fill(`<p class="now %s"%s><b class="is">%s</b> since %s, for %s</p>%s`,
-			classOf(v.about.Trouble), data(&v.about), s.State, s.Since.Format(time.DateTime),
+			classOf(v.about.Trouble), data(&v.about), s.State, s.Since.Local().Format(time.DateTime+" MST"),
 			status.For(s, now), list(status.Facts(s, now))) +
 		fill("<p>Weight: %v; in the table: %s. Active connections: %s. Last check: %s.</p>",
 			s.Weight, status.Number(v.about.Weight), status.Number(v.about.Active),
 			status.LastCheck(s, now)) +
 		"<section><h2>What happened <small>the latest first</small></h2>" +
-		when(past != "", `<table><thead><tr><th scope="col">first, UTC</th>`+
-			`<th scope="col">last, UTC</th><th scope="col" class="n">times</th>`+
+		when(past != "", `<table><thead><tr><th scope="col">first</th>`+
+			`<th scope="col">last</th><th scope="col" class="n">times</th>`+
 			`<th scope="col">what</th></tr></thead><tbody>%s</tbody></table>`, past) +
 		fill(`<p class="none">Nothing is known from before the start at %s.</p></section>`,
-			v.why.Started.Format(time.DateTime))
+			v.why.Started.Local().Format(time.DateTime))
 }
 
 // past are the rows of the server's history, the latest first. A server that left the file meanwhile has none.
@@ -95,7 +95,8 @@ func (v *view) past() (rows markup) {
 		rows += each(c.History, func(e status.Entry) markup {
 			return fill(`<tr class="past %s"><td>%s</td><td>%s</td><td class="n">%v</td>`+
 				`<td class="what">%s</td></tr>`, cmp.Or(happened[e.What], rest),
-				e.First.Format(time.DateTime), e.Last.Format(time.DateTime), e.Times, e.Text)
+				e.First.Local().Format(time.DateTime), e.Last.Local().Format(time.DateTime), e.Times,
+				e.Text)
 		})
 	}
 	return rows

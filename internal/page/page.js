@@ -4,7 +4,8 @@
 	const every = 3000, rarely = 30000, limit = 10000, marked = 15000;
 	const changed = new Map(); // when, by the names of rows
 	const said = document.getElementById("said"), pause = document.getElementById("pause"), form = document.forms[0];
-	let timer, reading, typing;
+	const clock = page => page.querySelector(".time").textContent.match(/[0-9:]+/)[0]; // of the daemon
+	let timer, reading, typing, answered = clock(document);
 
 	// What the rows say, by their names.
 	const rows = () => new Map([...document.querySelectorAll("[data-is]")].map(r => [r.dataset.name, r]));
@@ -21,7 +22,7 @@
 		for (const name of before.keys()) if (!now.has(name)) changes.push(name + ": no longer listed");
 		if (changes.length === 0) return;
 		const more = changes.length > 2 ? " and " + (changes.length - 2) + " more" : "";
-		said.textContent = new Date().toISOString().slice(11, 19) + " " + changes.slice(0, 2).join("; ") + more;
+		said.textContent = answered + " " + changes.slice(0, 2).join("; ") + more;
 	};
 
 	// Says once why the page is not the latest, and dims it; "" and "" if it is.
@@ -34,7 +35,7 @@
 
 	const stale = why => {
 		if (said.className !== "stale") document.title = "No answer, " + document.title;
-		lags("stale", "No answer since " + new Date().toISOString().slice(11, 19) + " UTC: " + why);
+		lags("stale", "No answer since " + answered + ": " + why);
 	};
 
 	// Takes the document at this address over. Only its title is taken while text is marked, which would be lost, and in
@@ -45,6 +46,7 @@
 		if (!fresh) throw new Error("it is another page");
 		if (page.documentElement.dataset.version !== document.documentElement.dataset.version) return location.reload();
 		document.title = page.title;
+		answered = clock(page);
 		const pauses = compares && !getSelection().isCollapsed;
 		lags(pauses ? "pauses" : "", pauses ? "Not updated while text is marked" : "");
 		if (pauses || compares && document.hidden) return;

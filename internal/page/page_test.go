@@ -22,6 +22,8 @@ import (
 	seen "ldirectord/internal/view"
 )
 
+func init() { time.Local = time.FixedZone("CET", 3600) } // where the director is
+
 // start is the time of all reports of the tests.
 var start = time.Date(2026, 11, 21, 3, 12, 45, 0, time.UTC)
 
