@@ -166,7 +166,7 @@ func (v *view) group(t *table, rows []status.Row) markup {
 		return v.row(t, r)
 	}
 	shown := rows[:min(n, max(maxOpened/len(t.groups), 5))]
-	why := r.Reason()
+	why := r.Common()
 	return fill(`<tr class="%s" data-name="%s" data-is="%v"><td colspan="%v"><details><summary><b>%[3]v × </b>`+
 		`<span class="is">%[2]s</span></summary><table><tbody>%[5]s</tbody></table>%[6]s</details></td></tr>`,
 		classOf(r.Trouble), why, n, len(t.columns)+1,

@@ -150,7 +150,9 @@ func (v *view) add(t *table) {
 			})
 		}
 	}
-	if t.groups = status.Alike(t.rows); !t.joins {
+	if t.joins {
+		t.groups = status.Alike(t.rows)
+	} else {
 		t.groups = slices.Collect(slices.Chunk(t.rows, 1))
 	}
 	t.all = len(t.groups)

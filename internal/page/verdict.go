@@ -34,14 +34,14 @@ const maxWhys = 3
 func whys(v *status.Virtual) string {
 	var all []string
 	rows := status.WorstFirst(v.Rows())
-	for _, alike := range printable.Alike(rows, 1, func(r status.Row) string { return r.Reason() }) {
-		why, n := alike[0].Reason(), len(alike)
+	for _, alike := range printable.Alike(rows, 1, func(r status.Row) string { return r.Common() }) {
+		n := len(alike)
 		switch {
 		case alike[0].Trouble == status.Fine:
 		case n > 1:
-			all = append(all, fmt.Sprintf("%d × %s", n, why))
+			all = append(all, fmt.Sprintf("%d × %s", n, alike[0].Common()))
 		default:
-			all = append(all, why)
+			all = append(all, alike[0].Reason())
 		}
 	}
 	if more := len(all) - maxWhys; more > 0 {

@@ -98,7 +98,7 @@ func (v *view) wants(r *status.Row) bool {
 	if state := v.asked.Get("state"); state != "" && (r.Server == nil || state != r.Server.State) {
 		return false
 	}
-	if why := v.asked.Get("reason"); why != "" && why != r.Reason() {
+	if why := v.asked.Get("reason"); why != "" && why != r.Common() {
 		return false
 	}
 	text := []string{r.At.Label()}

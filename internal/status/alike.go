@@ -2,6 +2,7 @@ package status
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -13,7 +14,7 @@ import (
 // maxAlike is how many rows of one reason are shown as they are.
 const maxAlike = 3
 
-// Reason is what a row has in common with others: its state, and the reason for it.
+// Reason is the state of a row, and why it is in it.
 func (r *Row) Reason() string {
 	s := r.Server
 	if s == nil {
@@ -22,9 +23,33 @@ func (r *Row) Reason() string {
 	return strings.TrimSuffix(s.State+": "+worst(s).Text, ": ")
 }
 
+// runs matches the parts of a reason that change without an event: times, and numbers of connections. Near each is one
+// of the words, which are faster to find.
+var (
+	runs = regexp.MustCompile(`((?:another|(?:times|removed|answers|others) in) )[0-9][0-9.hmnsµ]*|` +
+		`[0-9][0-9hms]*( left| connection| persistent)`)
+	words = []string{"another ", " in ", " left", " connection"}
+)
+
+// steady is a text without the parts that change without an event.
+func steady(text string) string {
+	if !slices.ContainsFunc(words, func(w string) bool { return strings.Contains(text, w) }) {
+		return text
+	}
+	return runs.ReplaceAllString(text, "$1…$2")
+}
+
+// Common is the reason that a row shares with others, as long as nothing happens.
+func (r *Row) Common() string {
+	if r.Trouble == Broken { // which has no such parts
+		return r.Reason()
+	}
+	return steady(r.Reason())
+}
+
 // Alike puts rows of one reason together, in the place of the first, where there are more than three.
 func Alike(rows []Row) [][]Row {
-	return printable.Alike(rows, maxAlike, func(r Row) string { return r.Reason() })
+	return printable.Alike(rows, maxAlike, func(r Row) string { return r.Common() })
 }
 
 // once returns the remarks on servers of a virtual service, in turn. A reason that several have is there once, with

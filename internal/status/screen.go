@@ -121,8 +121,8 @@ func (s *Screen) body(room int) []line {
 	reported := map[string]bool{}
 	for _, same := range Alike(WorstFirst(ill)) {
 		if r := same[0]; len(same) > 1 {
-			reported[r.Reason()] = true
-			text := fmt.Sprintf("  %d × %s", len(same), r.Reason())
+			reported[r.Common()] = true
+			text := fmt.Sprintf("  %d × %s", len(same), r.Common())
 			lines = append(lines, line{text: text, style: styleOf(r.Trouble)})
 		}
 	}
@@ -133,12 +133,12 @@ func (s *Screen) body(room int) []line {
 func (s *Screen) services(reported map[string]bool) (lines []line) {
 	for _, v := range WorstFirst(s.now.Services()) {
 		lines = append(lines, line{text: "  " + v.At.title(), style: cmp.Or(styleOf(v.Trouble), bold)})
-		if !reported[v.Reason()] {
+		if !reported[v.Common()] {
 			lines = append(lines, remarked(v.At.Remarks(), v.Trouble)...)
 		}
 		remarks := v.At.once(s.now.Time)
 		for _, r := range WorstFirst(v.At.Rows()) {
-			if r.Trouble == Fine && r.Server.State == "fallback" || reported[r.Reason()] {
+			if r.Trouble == Fine && r.Server.State == "fallback" || reported[r.Common()] {
 				continue
 			}
 			l := s.server(&r)
@@ -164,7 +164,7 @@ func (s *Screen) server(r *Row) line {
 	now, mark, style, fresh := s.now.Time, ' ', styleOf(r.Trouble), "-"
 	was, known := s.known[r.Name()]
 	if s.was != nil && (!known || was.Weight != r.Weight || was.Server.State != r.Server.State ||
-		was.Server.Note != r.Server.Note) {
+		steady(was.Server.Note) != steady(r.Server.Note)) {
 		mark, style = '*', style+reverse
 	}
 	if known {
