@@ -2,6 +2,7 @@ package page
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"ldirectord/internal/printable"
@@ -14,11 +15,19 @@ const servesBut = "Every virtual service serves, but:"
 
 // headline is the state of everything in a few words, which can be read across a room.
 func (v *view) headline() (class, words string) {
+	broken := slices.IndexFunc(v.Conditions, isBroken)
 	switch lacking, impaired := v.Lacking(), v.Impaired(); {
 	case len(v.Virtuals) == 0:
 		return bad, "No virtual service"
 	case lacking > 0:
 		return bad, seen.Plural(lacking, "virtual service") + " without a server"
+	case broken >= 0:
+		what, _, _ := strings.Cut(v.Conditions[broken].Text, "; ") // and how to fix it
+		return bad, "This machine: " + what
+	case slices.ContainsFunc(v.Virtuals, func(s status.Virtual) bool {
+		return slices.ContainsFunc(s.Conditions, isBroken)
+	}):
+		return bad, seen.Plural(impaired, "virtual service") + " in trouble"
 	case impaired > 0:
 		return doubt, seen.Plural(impaired, "virtual service") + " in trouble, all serve"
 	case len(v.Remarks()) > 0:
@@ -26,6 +35,8 @@ func (v *view) headline() (class, words string) {
 	}
 	return good, "All well"
 }
+
+func isBroken(c seen.Condition) bool { return c.Trouble == status.Broken }
 
 // maxWhys is how many reasons are shown of a virtual service.
 const maxWhys = 3

@@ -6,6 +6,7 @@ import (
 
 	"ldirectord/internal/status"
 	"ldirectord/internal/testkit"
+	seen "ldirectord/internal/view"
 )
 
 // The first words of the page are enough to know if anybody has to do anything.
@@ -17,7 +18,13 @@ func TestVerdict(t *testing.T) {
 		}
 		return v
 	}
-	fine := service("up", "drained")
+	fine, full := service("up", "drained"), service("up")
+	full.Conditions = []seen.Condition{{Kind: "all full", Trouble: status.Broken, Text: "new clients are refused"}}
+	machine := func(t status.Trouble) *status.Report {
+		r := newReport(fine, service("up", "down"))
+		r.Conditions = []seen.Condition{{Trouble: t, Text: "it does not forward; to fix it: sysctl"}}
+		return r
+	}
 	for _, row := range []struct {
 		report *status.Report
 		want   string
@@ -26,6 +33,9 @@ func TestVerdict(t *testing.T) {
 		{newReport(fine, service("up", "down")), `doubt">1 virtual service in trouble, all serve`},
 		{newReport(fine, service("up", "down"), service("down"), service("down", "down")),
 			`bad">2 virtual services without a server`},
+		{newReport(fine, full, service("up", "down")), `bad">2 virtual services in trouble`},
+		{machine(status.Doubt), `doubt">1 virtual service in trouble, all serve`},
+		{machine(status.Broken), `bad">This machine: it does not forward`},
 		{newReport(fine, service("off")), `good">All well`},
 		{newReport(), `bad">No virtual service`},
 	} {
