@@ -60,8 +60,12 @@ func (m *metricsServer) lookAtTraffic(ctx context.Context, d *daemon) {
 		if !m.global.Load().StatusPage {
 			continue
 		}
-		if now, err := d.director.Snapshot(ctx); err == nil {
-			m.traffic.Look(connections(ctx, d.Table.Live, now))
+		now, err := d.director.Snapshot(ctx)
+		if err != nil {
+			continue
+		}
+		if counted, err := connections(ctx, d.Table.Live, now); err == nil {
+			m.traffic.Look(time.Now(), counted)
 		}
 	}
 }

@@ -43,7 +43,8 @@ func (d *daemon) report(ctx context.Context) (*status.Report, error) {
 	now.Await(d.orders.waiting())
 	process := d.tally.process()
 	process.Failures = append(process.Failures, d.log.failures()...)
-	return status.NewReport(now, process, connections(ctx, d.Table.Live, now)), nil
+	counted, _ := connections(ctx, d.Table.Live, now) // those that can be read in time
+	return status.NewReport(now, process, counted), nil
 }
 
 // why returns the history of the servers that a request names. Only root gets the conversations, because pages may be
@@ -54,7 +55,8 @@ func (d *daemon) why(ctx context.Context, virtual, real string) (*status.Why, er
 		return nil, err
 	}
 	now.Await(d.orders.waiting())
-	why := status.NewWhy(now, d.tally.process().Started, connections(ctx, d.Table.Live, now))
+	counted, _ := connections(ctx, d.Table.Live, now)
+	why := status.NewWhy(now, d.tally.process().Started, counted)
 	if socket.UserOf(ctx) != 0 {
 		why.DropConversations()
 	}
@@ -62,11 +64,11 @@ func (d *daemon) why(ctx context.Context, virtual, real string) (*status.Why, er
 }
 
 // connections reads the counters of all servers from the kernel, with a client of its own, so that it never waits for
-// the director's. Counters that can't be read in time are left out.
+// the director's. With an error, those that were read before are returned.
 func connections(ctx context.Context, table ipvsctl.Client,
-	now *view.Snapshot) map[lvs.Backend]lvs.Counters {
+	now *view.Snapshot) (map[lvs.Backend]lvs.Counters, error) {
 	if table == nil {
-		return nil
+		return nil, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, connectionsTimeout)
 	defer cancel()
@@ -74,7 +76,7 @@ func connections(ctx context.Context, table ipvsctl.Client,
 	for _, v := range now.Virtuals {
 		found, err := table.Services(ctx, v.Key)
 		if err != nil {
-			return all
+			return all, err
 		}
 		for _, s := range v.Servers {
 			if c, in := found[v.Key].Counters[s.Addr]; in {
@@ -82,7 +84,7 @@ func connections(ctx context.Context, table ipvsctl.Client,
 			}
 		}
 	}
-	return all
+	return all, nil
 }
 
 // tally has the facts about the daemon itself, without its director. As a Notifier it counts the journal's events, and

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"errors"
 	"net/netip"
 	"os"
@@ -17,6 +18,8 @@ import (
 	"ldirectord/internal/plan"
 	"ldirectord/internal/resolve"
 	"ldirectord/internal/testkit"
+	"ldirectord/internal/view"
+	"ldirectord/ipvsctl"
 	"ldirectord/parser"
 )
 
@@ -200,5 +203,30 @@ func TestALogThatCannotBeWrittenIsAFailure(t *testing.T) {
 	l.Notify(e)
 	if got := l.failures(); got != nil {
 		t.Errorf("failures of a log that can be written again: %+v", got)
+	}
+}
+
+// slowTable answers for the first virtual service, and is late after that.
+type slowTable struct {
+	ipvsctl.Client
+	asked int
+}
+
+func (s *slowTable) Services(_ context.Context, keys ...lvs.Key) (lvs.Table, error) {
+	if s.asked++; s.asked > 1 {
+		return nil, context.DeadlineExceeded
+	}
+	addr := netip.MustParseAddrPort("10.0.0.1:80")
+	return lvs.Table{keys[0]: {Counters: map[netip.AddrPort]lvs.Counters{addr: {Active: 1}}}}, nil
+}
+
+// Who needs all counters has to know that some are missing.
+func TestCountersThatAreNotComplete(t *testing.T) {
+	one := view.Virtual{ID: "fwm:1", Key: lvs.Key{Mark: 1}, Servers: []view.Server{
+		{Real: "10.0.0.1:80", Addr: netip.MustParseAddrPort("10.0.0.1:80")}}}
+	now := &view.Snapshot{Virtuals: []view.Virtual{one, {ID: "fwm:2", Key: lvs.Key{Mark: 2}}}}
+	got, err := connections(t.Context(), &slowTable{}, now)
+	if len(got) != 1 || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v %v", got, err)
 	}
 }

@@ -22,15 +22,21 @@ const (
 // 10,000 servers it takes less than 5 MB.
 type Traffic struct {
 	mu    sync.Mutex // guards what follows
+	at    time.Time  // of the last look
 	last  map[lvs.Backend]uint64
 	lines map[string][]uint32 // by the virtual service's id, the latest last
 }
 
-// Look takes the counters of all servers. A virtual service without any is forgotten.
-func (t *Traffic) Look(all map[lvs.Backend]lvs.Counters) {
+// Look takes the counters of all servers. A virtual service without any is forgotten. After looks that failed, the
+// connections are divided between them. After more than ten minutes the lines begin anew.
+func (t *Traffic) Look(now time.Time, all map[lvs.Backend]lvs.Counters) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	begun, now := map[string]uint64{}, make(map[lvs.Backend]uint64, len(all))
+	turns := max(1, uint64(now.Sub(t.at).Round(Interval)/Interval))
+	if turns > looks {
+		turns, t.last, t.lines = 1, nil, map[string][]uint32{}
+	}
+	begun, counts := map[string]uint64{}, make(map[lvs.Backend]uint64, len(all))
 	for at, c := range all {
 		n := c.Traffic.Connections
 		was, known := t.last[at]
@@ -38,22 +44,22 @@ func (t *Traffic) Look(all map[lvs.Backend]lvs.Counters) {
 			was = n
 		}
 		begun[at.Virtual] += n - was
-		now[at] = n
+		counts[at] = n
 	}
-	t.last = now
+	t.last, t.at = counts, now
 	maps.DeleteFunc(t.lines, func(id string, _ []uint32) bool { _, in := begun[id]; return !in })
-	if t.lines == nil {
-		t.lines = map[string][]uint32{}
-	}
 	for id, n := range begun {
 		line := t.lines[id]
 		if line == nil {
 			line = make([]uint32, 0, looks)
 		}
-		if len(line) == looks {
-			line = line[:copy(line, line[1:])]
+		for i := range turns {
+			if len(line) == looks {
+				line = line[:copy(line, line[1:])]
+			}
+			line = append(line, uint32(min(n*(i+1)/turns-n*i/turns, math.MaxUint32)))
 		}
-		t.lines[id] = append(line, uint32(min(n, math.MaxUint32)))
+		t.lines[id] = line
 	}
 }
 

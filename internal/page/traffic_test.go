@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"slices"
 	"testing"
+	"time"
 
 	"ldirectord/internal/lvs"
 )
@@ -22,20 +23,30 @@ func counted(connections ...uint64) map[lvs.Backend]lvs.Counters {
 // leaves or is added again.
 func TestTraffic(t *testing.T) {
 	var now Traffic
+	at := start
+	look := func(all map[lvs.Backend]lvs.Counters) { at = at.Add(Interval); now.Look(at, all) }
 	for _, all := range [][]uint64{{1000}, {1010, 500}, {1010, 520}, {1015}, {5}, {6, 500}} {
-		now.Look(counted(all...))
+		look(counted(all...))
 	}
 	if got, want := now.of("tcp:192.0.2.1:80"), []uint32{0, 10, 20, 5, 0, 1}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
 	for n := range uint64(looks) {
-		now.Look(counted(6 + n))
+		look(counted(6 + n))
 	}
 	line := now.of("tcp:192.0.2.1:80")
 	if len(line) != looks || line[0] != 0 || line[looks-1] != 1 {
 		t.Errorf("after ten minutes: %v", line)
 	}
-	if now.Look(nil); now.of("tcp:192.0.2.1:80") != nil {
+	at = at.Add(2 * Interval) // two looks failed
+	if look(counted(65 + 10)); !slices.Equal(now.of("tcp:192.0.2.1:80")[looks-4:], []uint32{1, 3, 3, 4}) {
+		t.Errorf("after looks that failed: %v", now.of("tcp:192.0.2.1:80"))
+	}
+	at = at.Add(time.Hour) // without the page
+	if look(counted(1000)); !slices.Equal(now.of("tcp:192.0.2.1:80"), []uint32{0}) {
+		t.Errorf("an hour later: %v", now.of("tcp:192.0.2.1:80"))
+	}
+	if look(nil); now.of("tcp:192.0.2.1:80") != nil {
 		t.Error("a virtual service that left is still there")
 	}
 }
@@ -69,8 +80,8 @@ func TestTrafficIsSmall(t *testing.T) {
 	}
 	before := used()
 	var now Traffic
-	for range looks + 1 {
-		now.Look(all)
+	for i := range looks + 1 {
+		now.Look(start.Add(Interval*time.Duration(i)), all)
 	}
 	if took := used() - before; took > 5<<20 {
 		t.Errorf("%d bytes", took)
