@@ -10,7 +10,6 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
-	"os/user"
 	"slices"
 	"strings"
 	"time"
@@ -155,7 +154,7 @@ func (f *findings) group(g parser.Global) {
 	if g.StatusGroup == "" {
 		return
 	}
-	if _, err := user.LookupGroup(g.StatusGroup); err != nil {
+	if _, err := runfile.GroupID(g.StatusGroup); err != nil {
 		f.addAt(g.At["statusgroup"], "missing-group", g.StatusGroup)
 	}
 }

@@ -8,8 +8,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/user"
-	"strconv"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -101,7 +99,7 @@ func (c *Server) Allow(group string) error {
 	if group == "" {
 		return nil
 	}
-	gid, err := groupID(group)
+	gid, err := runfile.GroupID(group)
 	if err == nil {
 		err = os.Lchown(c.path, -1, gid)
 	}
@@ -109,17 +107,6 @@ func (c *Server) Allow(group string) error {
 		err = os.Chmod(c.path, 0o660)
 	}
 	return runfile.While("statusgroup", err)
-}
-
-func groupID(name string) (int, error) {
-	if g, err := user.LookupGroup(name); err == nil {
-		return strconv.Atoi(g.Gid)
-	}
-	id, err := strconv.ParseUint(name, 10, 31)
-	if err != nil {
-		return 0, fmt.Errorf("there is no group %s", name)
-	}
-	return int(id), nil
 }
 
 // Close closes the socket and removes it. An answer in progress, such as the one to the order to leave, has lastWords

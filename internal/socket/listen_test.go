@@ -67,7 +67,7 @@ func TestTheControlSocketIsForItsOwnerOrOneGroup(t *testing.T) {
 	if mode := modeOf(t, c.path); os.Getuid() == 0 && mode != fs.ModeSocket|0o660 {
 		t.Errorf("mode with a group %v", mode)
 	}
-	testkit.FailsWith(t, c.Allow("no-such-group"), "there is no group no-such-group", "unknown group")
+	testkit.FailsWith(t, c.Allow("no-such-group"), "the group no-such-group is not in /etc/group", "unknown group")
 	testkit.Equal(t, modeOf(t, c.path), fs.ModeSocket|0o600, "mode with an unknown group")
 }
 
