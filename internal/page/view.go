@@ -17,6 +17,7 @@ type view struct {
 	*status.Report
 	// The query: virtual, real, state, reason, q (words), sort (a column, - before it: from the end), skip (rows).
 	asked   url.Values
+	words   []string       // those of q, in small letters
 	about   status.Row     // what is requested; empty for all
 	missing string         // requested, but unknown
 	why     *status.Why    // the history of the server
@@ -25,8 +26,12 @@ type view struct {
 	traffic *Traffic
 }
 
+const maxWords = 16 // of a search, each of which is looked for in every row
+
 func newView(r *status.Report, asked url.Values, traffic *Traffic) *view {
 	v := &view{Report: r, asked: asked, counts: map[string]int{}, traffic: traffic}
+	v.words = strings.Fields(strings.ToLower(asked.Get("q")))
+	v.words = v.words[:min(len(v.words), maxWords)]
 	virtual, real := asked.Get("virtual"), asked.Get("real")
 	for _, service := range r.Services() {
 		if service.At.ID == virtual {
@@ -57,7 +62,7 @@ func newView(r *status.Report, asked url.Values, traffic *Traffic) *view {
 func (v *view) overview() {
 	servers := &table{caption: "Not up, or with a remark", none: "Every server is up.", columns: ofAll,
 		max: maxServers, joins: true}
-	searches := v.asked.Get("state")+v.asked.Get("reason") != "" || strings.TrimSpace(v.asked.Get("q")) != ""
+	searches := v.asked.Get("state")+v.asked.Get("reason") != "" || len(v.words) > 0
 	if searches {
 		servers.caption, servers.none, servers.joins = "Servers found", "No server matches.", false
 	}
@@ -101,6 +106,9 @@ func (v *view) wants(r *status.Row) bool {
 	if why := v.asked.Get("reason"); why != "" && why != r.Common() {
 		return false
 	}
+	if len(v.words) == 0 {
+		return true
+	}
 	text := []string{r.At.Label()}
 	if s := r.Server; s != nil {
 		text = append(text, s.Real, s.Address, s.Host, s.State)
@@ -109,8 +117,7 @@ func (v *view) wants(r *status.Row) bool {
 		}
 	}
 	all := strings.ToLower(strings.Join(text, " "))
-	return !slices.ContainsFunc(strings.Fields(strings.ToLower(v.asked.Get("q"))),
-		func(w string) bool { return !strings.Contains(all, w) })
+	return !slices.ContainsFunc(v.words, func(w string) bool { return !strings.Contains(all, w) })
 }
 
 // title is the title of the browser's tab.
