@@ -106,8 +106,12 @@ func (m *metricsServer) follow(ctx context.Context, global parser.Global) {
 
 // run listens on an address until ctx is done. An address in use is reported once and tried again.
 func (m *metricsServer) run(ctx context.Context, addr netip.AddrPort) {
+	network := "tcp"
+	if addr.Addr().Is4() { // with tcp 0.0.0.0 would also be [::]
+		network = "tcp4"
+	}
 	for reported := false; ; reported = true {
-		l, err := net.Listen("tcp", addr.String())
+		l, err := net.Listen(network, addr.String())
 		if err == nil {
 			server := socket.NewServer(ctx, m.handler)
 			server.WriteTimeout = scrapeTimeout

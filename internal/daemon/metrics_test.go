@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -27,7 +28,7 @@ const awaitLimit = 10 * time.Second
 
 func TestAnAddressThatIsTakenIsToldOnceAndTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		taken := testkit.Must(net.Listen("tcp4", "127.0.0.1:0"))(t)
+		taken := testkit.Must(net.Listen("tcp4", "0.0.0.0:0"))(t)
 		addr := netip.MustParseAddrPort(taken.Addr().String())
 		said := make(chan notify.Event, 10)
 		journal := notify.NewJournal(func(e notify.Event) { said <- e })
@@ -47,6 +48,10 @@ func TestAnAddressThatIsTakenIsToldOnceAndTriedAgain(t *testing.T) {
 		if code, text := testkit.Fetch(t, "http://"+addr.String()+"/hello"); code != http.StatusOK ||
 			text != "hello" {
 			t.Errorf("%d %q", code, text)
+		}
+		if c, err := net.Dial("tcp", fmt.Sprintf("[::1]:%d", addr.Port())); err == nil {
+			c.Close()
+			t.Error("with an IPv4 address it listens on IPv6")
 		}
 		cancel()
 		m.end()
