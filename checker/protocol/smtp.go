@@ -1,11 +1,6 @@
 package protocol
 
-import (
-	"net"
-	"strings"
-
-	"ldirectord/checker/wire"
-)
+import "ldirectord/checker/wire"
 
 // smtp exchanges greetings with a mail server (RFC 5321, 3.1 and 3.2). It sends no mail.
 func smtp(d *dialogue) (string, error) {
@@ -23,7 +18,7 @@ func smtp(d *dialogue) (string, error) {
 
 // hello sends EHLO, or HELO to a server that does not know EHLO.
 func (d *dialogue) hello() (wire.Reply, error) {
-	name := smtpName(wire.CleanField(d.hostName), d.Conn.LocalAddr())
+	name := wire.SMTPName(wire.CleanField(d.hostName), d.Conn.LocalAddr())
 	answer, err := d.Ask("SMTP", "EHLO "+name)
 	if err == nil && answer.Code/100 == 5 {
 		answer, err = d.Ask("SMTP", "HELO "+name)
@@ -41,20 +36,4 @@ func (d *dialogue) secureSMTP(offers wire.Reply) error {
 	}
 	_, err := d.hello()
 	return err
-}
-
-// smtpName is our name for EHLO: the full host name, or our address (RFC 5321, 4.1.3), because servers may refuse an
-// incomplete name.
-func smtpName(hostName string, local net.Addr) string {
-	if strings.Contains(hostName, ".") && !strings.Contains(hostName, " ") {
-		return hostName
-	}
-	tcp, ok := local.(*net.TCPAddr)
-	switch {
-	case !ok || tcp.IP == nil:
-		return "localhost"
-	case tcp.IP.To4() != nil:
-		return "[" + tcp.IP.String() + "]"
-	}
-	return "[IPv6:" + tcp.IP.String() + "]"
 }

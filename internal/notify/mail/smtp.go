@@ -13,6 +13,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"ldirectord/checker/wire"
 )
 
 // Limits of one SMTP session.
@@ -43,7 +45,7 @@ func sendSMTP(ctx context.Context, dial func(ctx context.Context, network, addre
 	host, _, _ := net.SplitHostPort(smtpAddress(l.via))
 	server, err := smtp.NewClient(&boundedConn{conn, maxSMTPReplies}, host)
 	if err = during("greeting", err); err == nil {
-		err = during("EHLO", server.Hello(hostName()))
+		err = during("EHLO", server.Hello(wire.SMTPName(hostName(), conn.LocalAddr())))
 	}
 	if err == nil {
 		err = l.logIn(server, host)

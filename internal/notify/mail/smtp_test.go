@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"ldirectord/checker/wire"
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/notify"
 	"ldirectord/internal/testkit"
@@ -136,7 +137,7 @@ func TestSMTPSendsOneMailToEverybody(t *testing.T) {
 		}
 		me := userName() + "@" + hostName()
 		want := []string{
-			"EHLO " + hostName(), "MAIL FROM:<" + me + ">", "RCPT TO:<a@example.net>",
+			"EHLO " + wire.SMTPName(hostName(), nil), "MAIL FROM:<" + me + ">", "RCPT TO:<a@example.net>",
 			"RCPT TO:<b@example.net>", "DATA", "QUIT",
 		}
 		testkit.Same(t, s.commands, want, "the server")
@@ -278,10 +279,13 @@ func TestSMTPEndsWithItsContext(t *testing.T) {
 	})
 }
 
+// The server refuses a name without a domain.
 func TestSMTPOverLoopback(t *testing.T) {
 	l := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
 	defer l.Close()
-	s, served := &smtpScript{}, make(chan struct{})
+	bare, _, _ := strings.Cut(hostName(), ".")
+	refused := map[string]string{"EHLO " + bare: "504 a full name is needed", "HELO " + bare: "504 as above"}
+	s, served := &smtpScript{reply: refused}, make(chan struct{})
 	go func() {
 		defer close(served)
 		if c, err := l.Accept(); err == nil {

@@ -1,4 +1,4 @@
-package protocol
+package wire
 
 import (
 	"net"
@@ -18,8 +18,10 @@ func TestSMTPNameIsOneThatServersTake(t *testing.T) {
 		{"lb1", v4, "[192.0.2.1]"},
 		{"", v6, "[IPv6:2001:db8::1]"},
 		{"two words.org", v4, "[192.0.2.1]"},
+		{"lb_1.example.org", v4, "[192.0.2.1]"},
+		{"lb1.", v4, "[192.0.2.1]"},
 		{"", nil, "localhost"},
 	} {
-		testkit.Equal(t, smtpName(c.host, c.local), c.want, c.host, "at", c.local)
+		testkit.Equal(t, SMTPName(c.host, c.local), c.want, c.host, "at", c.local)
 	}
 }
