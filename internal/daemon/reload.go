@@ -35,6 +35,7 @@ type configFile struct {
 	current    *Loaded           // the configuration in force
 	sum        [sha256.Size]byte // the checksum of the file at the last reading
 	inForce    [sha256.Size]byte // the checksum of the configuration in force
+	told       [sha256.Size]byte // the checksum of the file that callback was last run for
 	kept       [sha256.Size]byte // the checksum of the one that is kept for start --last-good
 	trial      *trial            // of the configuration in force; nil if nothing waits for confirm
 	requests   chan request
@@ -71,7 +72,7 @@ type request struct {
 func newConfigFile(d *daemon) *configFile {
 	sum := sha256.Sum256(d.Loaded.Text)
 	return &configFile{
-		d: d, current: d.Loaded, sum: sum, inForce: sum,
+		d: d, current: d.Loaded, sum: sum, inForce: sum, told: sum,
 		include:  parser.Includes(d.Loaded.Text),
 		requests: make(chan request, socket.MaxClients), trials: make(chan request),
 		lists: newListWatch(),
@@ -196,10 +197,7 @@ func (f *configFile) look(ctx context.Context) {
 			in = ", in " + view.Listed(parts)
 		}
 		f.d.say(notify.ConfigChanged, "Configuration file '%s' has changed on disk%s", path, in)
-		info, gone := os.Stat(global.Callback)
-		if gone == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
-			f.d.hooks.Run(notify.Callback(global.Callback, path))
-		}
+		f.callBack(sum)
 		if !global.AutoReload {
 			f.d.say(notify.ConfigIgnored, " - ignore new configuration")
 			f.d.say(notify.ConfigIgnored, "%s", takes)
@@ -207,6 +205,19 @@ func (f *configFile) look(ctx context.Context) {
 	}
 	if global.AutoReload {
 		f.take(ctx, text, err, request{auto: true})
+	}
+}
+
+// callBack runs callback, once for each change of the file.
+func (f *configFile) callBack(sum [sha256.Size]byte) {
+	if sum == f.told {
+		return
+	}
+	f.told = sum
+	callback := f.current.Config.Global.Callback
+	info, err := os.Stat(callback)
+	if err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+		f.d.hooks.Run(notify.Callback(callback, f.d.Config.Path))
 	}
 }
 
@@ -304,6 +315,9 @@ func (f *configFile) reload(ctx context.Context, r request) error {
 func (f *configFile) read(ctx context.Context, r request) (why string) {
 	defer settleMemory() // even after a refused file
 	text, err := f.d.Config.Read()
+	if err == nil {
+		defer f.callBack(sha256.Sum256(text)) // look will no longer see the change
+	}
 	if r.auto && TakenBack(f.d.Config.Path, text) != "" {
 		text, err = f.good()
 		r.lists = f.current.Lists
