@@ -18,6 +18,7 @@ import (
 	"ldirectord/internal/notify"
 	"ldirectord/internal/printable"
 	"ldirectord/internal/status"
+	"ldirectord/internal/view"
 	"ldirectord/parser"
 )
 
@@ -70,7 +71,7 @@ func (l *logSink) Notify(e notify.Event) {
 	defer l.writing.Store(nil)
 	var err error
 	if l.lost > 0 {
-		text := fmt.Sprintf("%d lines were lost: %s", l.lost, l.failed.Load().Text)
+		text := view.Plural(l.lost, "line") + " lost: " + l.failed.Load().Text
 		err = l.put(notify.Event{Time: e.Time, Kind: notify.Lost, Text: text})
 	}
 	if err == nil {
@@ -80,11 +81,8 @@ func (l *logSink) Notify(e notify.Event) {
 		l.failed.Store(nil)
 		return
 	}
-	target := *l.target.Load()
 	if !errors.Is(err, fs.ErrNotExist) || l.system.send("daemon", l.line(e)) != nil {
-		if isPath(target) {
-			l.lost++
-		}
+		l.lost++
 		fmt.Fprintln(os.Stderr, l.header(e.Time)+l.line(e))
 	}
 	l.failed.Store(l.failure(err, e.Time))

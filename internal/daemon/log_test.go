@@ -20,19 +20,22 @@ import (
 func TestTheLogFollowsItsTarget(t *testing.T) {
 	dir := t.TempDir()
 	first, second := filepath.Join(dir, "first"), filepath.Join(dir, "second")
+	defer func(usual []string) { syslogSockets = usual }(syslogSockets)
+	syslogSockets = nil
 	l := newLogSink(Options{Name: "ld.cf"}, parser.Global{LogFile: first})
 	said := func(text string) { l.Notify(notify.Event{Text: text}) }
 
 	said("one")
 	testkit.OK(t, os.Rename(first, first+".1"))
 	said("after its rotation")
-	l.setTarget("local0") // here only the following lines matter: there may be no syslog daemon
-	said("to syslog")
+	l.setTarget("local0")
+	said("no syslog daemon takes it")
 	l.setTarget(second)
 	said("two")
 	said("three")
 	for file, want := range map[string][]string{
-		first + ".1": {"one"}, first: {"after its rotation"}, second: {"two", "three"},
+		first + ".1": {"one"}, first: {"after its rotation"}, second: {
+			"1 line lost: the log local0 can't be written: no syslog daemon takes it", "two", "three"},
 	} {
 		text, err := os.ReadFile(file)
 		if err != nil {
@@ -98,7 +101,7 @@ func TestAFullDiskTearsNoSecondLine(t *testing.T) {
 	if err != nil || len(lines) < 5 || l.failures() != nil {
 		t.Fatalf("%v, %v:\n%s", err, l.failures(), text)
 	}
-	counted := "] 3 lines were lost: the log " + path + " can't be written: "
+	counted := "] 3 lines lost: the log " + path + " can't be written: "
 	for i, want := range []string{counted, "] after room is made", "] the next one"} {
 		line := lines[len(lines)-3+i]
 		if !strings.HasPrefix(line, "[") || !strings.Contains(line, want) || strings.Count(line, "[") != 1 {
