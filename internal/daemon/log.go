@@ -61,8 +61,8 @@ func newLogSink(o Options, global parser.Global) *logSink {
 func (l *logSink) setTarget(target string) { l.target.Store(&target) }
 
 // Notify writes one event to the log. If that fails, the event goes to standard error, and the daemon continues. The
-// next line reports how many lines were lost. Without the folder of the log the event goes to syslog, where there is
-// one.
+// next line reports how many lines were lost. Where the log can't be opened, as without its folder, the event goes to
+// syslog if there is one.
 func (l *logSink) Notify(e notify.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -81,7 +81,7 @@ func (l *logSink) Notify(e notify.Event) {
 		l.failed.Store(nil)
 		return
 	}
-	if !errors.Is(err, fs.ErrNotExist) || l.system.send("daemon", l.line(e)) != nil {
+	if !isNotOpened(err) || l.system.send("daemon", l.line(e)) != nil {
 		l.lost++
 		fmt.Fprintln(os.Stderr, l.header(e.Time)+l.line(e))
 	}
@@ -148,8 +148,13 @@ func (l *logSink) line(e notify.Event) string {
 
 func isPath(target string) bool { return strings.HasPrefix(target, "/") }
 
+func isNotOpened(err error) bool {
+	of, is := errors.AsType[*fs.PathError](err)
+	return is && of.Op == "open"
+}
+
 // logFile is an open log file. It stays open, so that lines can be written when descriptors run out. It is opened again
-// when its path leads to another file, as after a rotation.
+// when its path leads to another file, as after a rotation, or to none: nobody would find lines in the old one.
 type logFile struct {
 	path   string
 	file   *os.File
@@ -160,7 +165,7 @@ type logFile struct {
 func (f *logFile) write(path, line string) error {
 	if f.path != path || !stamp(path).isOf(f.opened) {
 		file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY|syscall.O_NONBLOCK, 0o644)
-		if err != nil && f.path != path {
+		if err != nil && (f.path != path || !isShort(err)) {
 			return err
 		}
 		if err == nil {
@@ -175,4 +180,14 @@ func (f *logFile) write(path, line string) error {
 	n, err := f.file.WriteString(line)
 	f.torn = err != nil && (f.torn || n > 0)
 	return err
+}
+
+// isShort reports whether a file was not opened because of a shortage.
+func isShort(err error) bool {
+	errno, _ := errors.AsType[syscall.Errno](err)
+	switch errno {
+	case syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOSPC:
+		return true
+	}
+	return false
 }

@@ -72,6 +72,50 @@ func TestTheLogGoesOnWithoutDescriptors(t *testing.T) {
 	}
 }
 
+// Where the path leads nowhere, lines go to syslog, here by a stream, and not into the file that nobody finds. Without
+// syslog they are lost.
+func TestTheLogWithoutItsFolder(t *testing.T) {
+	folder, socket := filepath.Join(t.TempDir(), "folder"), filepath.Join(t.TempDir(), "syslog")
+	path := filepath.Join(folder, "log")
+	server := testkit.Must(net.Listen("unix", socket))(t)
+	defer server.Close()
+	defer func(usual []string) { syslogSockets = usual }(syslogSockets)
+	syslogSockets = nil
+	l := newLogSink(Options{JSONLog: true}, parser.Global{LogFile: path})
+	said := func(text string) { l.Notify(notify.Event{Text: text}) }
+	fails := func(why error) {
+		t.Helper()
+		if failed := l.failures(); len(failed) != 1 || !strings.Contains(failed[0].Text, why.Error()) {
+			t.Errorf("failures %v, want %q", failed, why)
+		}
+	}
+
+	testkit.OK(t, os.Mkdir(folder, 0o755))
+	said("before")
+	testkit.OK(t, os.RemoveAll(folder))
+	said("nobody gets it")
+	fails(syscall.ENOENT)
+	syslogSockets = []string{socket}
+	said("to syslog")
+	testkit.Write(t, folder, "")
+	said("too")
+	fails(syscall.ENOTDIR)
+	l.system.conn.Close()
+	testkit.OK(t, os.Remove(folder))
+	testkit.OK(t, os.Mkdir(folder, 0o755))
+	said("after")
+
+	text := testkit.Must(os.ReadFile(path))(t)
+	if !strings.Contains(string(text), "1 line lost: ") || strings.Count(string(text), "\n") != 2 {
+		t.Errorf("the log is %s", text)
+	}
+	conn := testkit.Must(server.Accept())(t)
+	lines := string(testkit.Must(io.ReadAll(conn))(t))
+	if strings.Count(lines, "<30>") != 2 {
+		t.Errorf("syslog got %q", lines)
+	}
+}
+
 // When a disk becomes full, the last line may be cut. When there is room again, the log continues on a new line, and
 // reports how many lines were lost.
 func TestAFullDiskTearsNoSecondLine(t *testing.T) {
