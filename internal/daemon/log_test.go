@@ -111,7 +111,7 @@ func TestTheLogWithoutItsFolder(t *testing.T) {
 	}
 	conn := testkit.Must(server.Accept())(t)
 	lines := string(testkit.Must(io.ReadAll(conn))(t))
-	if strings.Count(lines, "<30>") != 2 {
+	if strings.Count("\n"+lines, "\n<30>") != 2 {
 		t.Errorf("syslog got %q", lines)
 	}
 }

@@ -37,8 +37,12 @@ func (c *syslogConn) send(facility, line string) error {
 		if c.conn == nil {
 			break
 		}
+		end := ""
+		if c.conn.LocalAddr().Network() == "unix" { // a stream; a datagram is one line
+			end = "\n"
+		}
 		_ = c.conn.SetWriteDeadline(time.Now().Add(syslogTimeout))
-		if _, err := c.conn.Write([]byte(text)); err == nil {
+		if _, err := c.conn.Write([]byte(text + end)); err == nil {
 			return nil
 		}
 		c.conn.Close()
