@@ -12,7 +12,7 @@ import (
 )
 
 // oldServers are the settings in the program's main.go with which old servers can be checked.
-const oldServers = "tlssha1=1,x509negativeserial=1,rsa1024min=0"
+const oldServers = "tlssha1=1,x509negativeserial=1,rsa1024min=0,tlsmaxrsasize=16384"
 
 func TestRealOpenSSL(t *testing.T) {
 	openssl := needProgram(t, "openssl", "openssl")
@@ -31,6 +31,7 @@ func TestRealOpenSSL(t *testing.T) {
 	usual := pair("usual", "-newkey", "rsa:2048")
 	negative := pair("negative", "-newkey", "rsa:2048", "-set_serial", "-5")
 	small := pair("small", "-newkey", "rsa:768", "-sha256", "-addext", "subjectAltName=DNS:small")
+	large := pair("large", "-newkey", "rsa:8200", "-pkeyopt", "rsa_keygen_primes:5") // made sooner than of two
 	signed := pair("sha1", "-newkey", "rsa:1024", "-sha1")
 	for name, c := range map[string]struct {
 		pair    []string
@@ -60,6 +61,8 @@ func TestRealOpenSSL(t *testing.T) {
 			version: "TLS 1.0",
 			without: "TLS handshake: tls: invalid signature by the server certificate: crypto/rsa: " +
 				"768-bit keys are insecure*"},
+		"RSA key of 8200 bits": {pair: large, version: "TLS 1.3",
+			without: "TLS handshake: tls: server sent certificate containing RSA key larger than *"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			testkit.Leaks(t)

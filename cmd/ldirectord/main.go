@@ -1,11 +1,12 @@
 // Command ldirectord watches the real servers of Linux Virtual Server and keeps the kernel's table up to date. It
 // replaces the Perl daemon of that name: same file, same command line.
 //
-// Checks must work with old servers too: SHA-1 signatures in TLS, odd serial numbers, short keys.
+// Checks must work with old servers too: SHA-1 signatures in TLS, odd serial numbers, short and long keys.
 //
 //go:debug tlssha1=1
 //go:debug x509negativeserial=1
 //go:debug rsa1024min=0
+//go:debug tlsmaxrsasize=16384
 package main
 
 import (
