@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -298,7 +299,7 @@ func serviceOf(dests lvs.Dests, there bool) lvs.VirtualService {
 	return s
 }
 
-// write makes the changes from the known contents of the table to the wanted ones.
+// write makes the changes from the known contents of the table to the wanted ones, in the order of the director.
 func (w *world) write(d *Decision, m mishap) {
 	want, exists := d.wanted(), w.Known || w.there
 	if exists && slices.Equal(want, w.Have) {
@@ -306,25 +307,26 @@ func (w *world) write(d *Decision, m mishap) {
 		w.placed, w.failed = true, false
 		return
 	}
-	failed, missing, n := false, false, 0
-	ops, now := lvs.DiffService(serviceOf(w.Have, exists), serviceOf(want, true)), slices.Clone(w.Have)
-	for round := range lvs.Rounds {
-		skipped := failed
+	missing, n := false, 0
+	w.Have = slices.Clone(w.Have) // other worlds have it, too
+	one := NewWrite(&w.Case, serviceOf(w.Have, exists), serviceOf(want, true))
+	writes := NewWrites([]*Write{one})
+	for ops := writes.Next(); len(ops) > 0; ops = writes.Next() {
 		for i := range ops {
-			if ops[i].Round() != round || skipped {
-				continue
-			}
 			hit := m.kind != allWell && n == m.at
 			if n++; hit && m.kind == crash {
 				w.did = append(w.did, "the daemon ends before: "+describe(ops[i]))
 				w.end()
 				return
 			}
-			made := hit && m.kind == refused || w.carryOut(&ops[i])
-			missing = missing || !made
-			if failed = failed || hit || !made; made && !hit {
-				noteOp(&now, &ops[i])
+			var o Outcome
+			switch made := hit && m.kind == refused || w.carryOut(&ops[i]); {
+			case !made:
+				o, missing = Outcome{Missing, errMishap}, true
+			case hit:
+				o = Outcome{[...]Answer{refused: Refused, lost: Unanswered}[m.kind], errMishap}
 			}
+			writes.Answered(i, o)
 			w.did = append(w.did, describe(ops[i])+
 				[...]string{"", ": refused", ": made, but an error is returned",
 					""}[bit(hit)*int(m.kind)])
@@ -332,11 +334,10 @@ func (w *world) write(d *Decision, m mishap) {
 	}
 	switch {
 	case missing && w.Known: // the table was changed by hand: it is read at once
-		w.Have = now
 		w.notice()
 		again := w.decide()
 		w.write(&again, mishap{})
-	case failed:
+	case one.Err != nil:
 		w.Lost()
 		w.failed = true
 	default:
@@ -344,6 +345,8 @@ func (w *world) write(d *Decision, m mishap) {
 		w.placed, w.failed = true, false
 	}
 }
+
+var errMishap = errors.New("mishap")
 
 func describe(op lvs.Op) string {
 	what := [...]string{"add the virtual service", "edit it", "remove it", "add", "change", "remove"}[op.Kind]
