@@ -22,8 +22,8 @@ var predicates = []struct {
 	number int
 	says   func(*step) string
 }{
-	{2, comesBack}, {6, fallbackStays}, {7, handStays}, {7, handEnds}, {8, standbyIsIdle}, {9, ownServer},
-	{13, checksStay}, {14, comesInOrder}, {15, endsInTime}, {16, brakesRightly}, {16, brakeEnds},
+	{2, comesBack}, {6, fallbackStays}, {6, refusedReplaces}, {7, handStays}, {7, handEnds}, {8, standbyIsIdle},
+	{9, ownServer}, {13, checksStay}, {14, comesInOrder}, {15, endsInTime}, {16, brakesRightly}, {16, brakeEnds},
 	{17, climbsRightly}, {17, stepsInTime}, {18, holdsDown}, {18, comesAtPace}, {18, comesByOrder},
 	{18, remembersFalls}, {21, goesAtPace}, {22, failsRightly}, {22, provesItself}, {23, leavesOutOne},
 }
@@ -111,6 +111,21 @@ func fallbackStays(s *step) string {
 	changes := (m.WeightIn(at) > 0) != (b.WeightIn(at) > 0) && (b.IsUnknown() || s.kind == start)
 	if changes && !m.SomeIsGood() && !b.SomeIsGood() {
 		return "the fallback server comes or goes while a server is unknown"
+	}
+	return ""
+}
+
+// refusedReplaces: while the table refuses a server that passes, none leaves that it was to replace as the last one.
+func refusedReplaces(s *step) string {
+	serves := func(one *Server) bool { return one.IsUp() && !one.Held && one.Weight() > 0 }
+	if s.mishap.kind != refused || s.to.Table.Serve() || !slices.ContainsFunc(s.after.Servers,
+		func(one Server) bool { return serves(&one) }) {
+		return ""
+	}
+	for _, d := range s.from.Table {
+		if one := s.after.At(d.Addr); d.Weight > 0 && (one == nil || serves(one)) {
+			return callAddr(d.Addr) + " is taken out, and the table refused what replaces it"
+		}
 	}
 	return ""
 }

@@ -1,14 +1,15 @@
 package judge
 
 import (
+	"net/netip"
 	"slices"
 
 	"ldirectord/internal/lvs"
 )
 
 // The table is written in rounds over all virtual services: first everything that adds capacity, then everything that
-// removes some. What fails in one round is skipped in the next, except for servers that are not up: a server that the
-// table refuses must not keep another one in service whose checks fail.
+// removes some. If something fails in one round, the next ones are skipped. If that is only a server that the table
+// refuses, they leave out only what the refused one may have to replace.
 
 // Write turns the table's entry of one virtual service into the desired one.
 type Write struct {
@@ -81,8 +82,10 @@ func (w *Writes) Next() []lvs.Op {
 // stepsOf are the operations of a round.
 func (w *Writes) stepsOf(round int) (steps []sending) {
 	for of, one := range w.all {
+		serves := one.partly && one.serves()
 		for i := range one.ops {
-			if op := &one.ops[i]; op.Round() == round && (one.Err == nil || one.takesOut(op)) {
+			op := &one.ops[i]
+			if op.Round() == round && (one.Err == nil || one.partly && one.spares(op, serves)) {
 				steps = append(steps, sending{op, of})
 			}
 		}
@@ -127,12 +130,42 @@ func (w *Writes) Answered(i int, o Outcome) (of int) {
 	return of
 }
 
-// takesOut reports whether an operation takes a server that is not up out of service, although the table refuses
-// another server. A server that is up stays, as does the fallback server: the refused one may have to replace it.
-func (w *Write) takesOut(op *lvs.Op) bool {
-	out := op.Kind == lvs.DelDest || drains(op)
-	s := w.of.At(op.Dest.Addr)
-	return w.partly && out && s != nil && !s.IsUp()
+// spares reports whether an operation takes out nothing that a refused server may have to replace. Serves: another
+// server is up in the table, and stays there.
+func (w *Write) spares(op *lvs.Op, serves bool) bool {
+	addr := op.Dest.Addr
+	s := w.of.At(addr)
+	switch {
+	case op.Old.Weight == 0, op.Kind == lvs.EditDest && op.Dest.Weight > 0:
+		return true
+	case w.of.FallbackAt(addr) >= 0:
+		return serves
+	case s != nil && !s.IsUp():
+		return true
+	case s != nil && s.Backup:
+		return false
+	}
+	return serves && !w.lacksNewAddress(addr)
+}
+
+// serves reports whether a server is up in the table, and stays there. One that is held may be dead.
+func (w *Write) serves() bool {
+	return slices.ContainsFunc(w.of.Have, func(d lvs.Dest) bool {
+		s := w.of.At(d.Addr)
+		return s != nil && s.IsUp() && !s.Held && d.Weight > 0 && w.Want.Dests.Weight(d.Addr) > 0
+	})
+}
+
+// lacksNewAddress reports whether a server that moved away from an address is not in service at its new one yet.
+func (w *Write) lacksNewAddress(addr netip.AddrPort) bool {
+	return slices.ContainsFunc(w.of.AllAt(addr), func(i int32) bool {
+		to := w.of.Members[i].MovedTo
+		if to < 0 {
+			return false
+		}
+		now := w.of.Members[to].Dest.Addr
+		return w.Want.Dests.Weight(now) > w.of.Have.Weight(now)
+	})
 }
 
 // drains reports whether an operation ends the new connections of a destination, which then replaces no other.
