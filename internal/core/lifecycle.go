@@ -151,7 +151,13 @@ func takeOver(v, was *virtual, refines bool, tell *teller) {
 	}
 	for _, s := range v.servers {
 		o := was.serverAt(s.Dest.Addr)
-		if o == nil || o.entry.Name() != s.entry.Name() {
+		if o == nil {
+			continue
+		}
+		if s.Held && o.Order.Kind == judge.Drain { // its end, by another name, takes the server out
+			s.order, s.Order = o.order, o.Order
+		}
+		if o.entry.Name() != s.entry.Name() {
 			continue
 		}
 		s.maintenance, s.File = o.maintenance, o.File // it is told once, whatever is reloaded
