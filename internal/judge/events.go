@@ -32,8 +32,8 @@ func (c *Check) Learn(r health.Rule, ok bool, loss Loss) {
 	c.Health, c.Loss, c.Proven = c.Health.Next(ok, r), loss, ok
 }
 
-// Learned notes, after Learn, that the verdict of a server changed.
-func (c *Case) Learned(s *Server) { follow(c, s, s.Held || s.Kept) }
+// Learned notes, after Learn, that the verdict of a server changed: a change by hand ends as after a result.
+func (c *Case) Learned(s *Server) { s.Turned = follow(c, s, s.Held || s.Kept) || s.Turned }
 
 // Hold has a server that fails, or asks to be left out, held for now: the guard decides further. Serves: it may be in
 // service.
