@@ -28,12 +28,12 @@ var paceoutKind = Kind{Name: "paceout", Trouble: Noted,
 
 // removals holds the servers that the guard does not need until it is their turn.
 func removals(p *proposal) {
-	waiting, each := 0, max(1, p.PaceOut.Of(p.Weighted()))
+	waiting, most := 0, p.PaceOut.Of(p.Weighted())
 	p.leave = slices.DeleteFunc(p.leave, func(s *Server) bool {
-		if !p.waitsToGo(s) {
+		if !p.waitsToGo(s, most) {
 			return false
 		}
-		turn := p.Removals.Since.Add(p.PaceOut.Every * time.Duration(1+waiting/each))
+		turn := p.Removals.Since.Add(p.PaceOut.Every * time.Duration(1+waiting/max(1, most)))
 		p.waits(s, turn, turn)
 		waiting++
 		return true
@@ -41,14 +41,14 @@ func removals(p *proposal) {
 }
 
 // waitsToGo reports whether a server that checks take out waits for its turn, and counts it if not. A server that
-// accepts no connection, or that requests it, is taken out at once.
-func (p *proposal) waitsToGo(s *Server) bool {
+// accepts no connection, or that requests it, is taken out at once. Most: how many may go in the time of paceout.
+func (p *proposal) waitsToGo(s *Server, most int) bool {
 	if p.PaceOut.N == 0 || !p.IsOurs() || s.Health() == health.Up || lossOf(s) == NotReached {
 		return false
 	}
 	if !p.now.Before(p.Removals.Since.Add(p.PaceOut.Every)) {
 		p.Removals = Removals{Since: p.now}
-	} else if p.Removals.N >= p.PaceOut.Of(p.Weighted()) {
+	} else if p.Removals.N >= most {
 		return true
 	}
 	p.Removals.N++
