@@ -83,7 +83,7 @@ func TestADaemonThatIsToLeaveEndsByItself(t *testing.T) {
 func pretendEnding(t *testing.T, i instance.Instance, d instance.Daemon) (end func()) {
 	t.Helper()
 	old := exec.CommandContext(t.Context(), "sh")
-	old.Args = []string{"ldirectord", "-c", "read end; exit 0", "start"}
+	old.Args = []string{"ldirectord", "-c", "read end; exit 0", "--rundir=" + filepath.Dir(i.PidFile()), "start"}
 	in, err := old.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
