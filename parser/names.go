@@ -189,7 +189,7 @@ func (r *resolver) named(line *realLine, ipv6 bool, server Real, port uint16) *N
 }
 
 // keepLeaving keeps the servers of the previous configuration if a new name has no address. They stay until all names
-// have one, or until the next reload. The result includes the servers of this configuration.
+// of the section have one, or until the next reload. The result includes the servers of this configuration.
 func (c *Config) keepLeaving(before *Config, refines bool) {
 	if before == nil {
 		return
@@ -204,13 +204,15 @@ func (c *Config) keepLeaving(before *Config, refines bool) {
 			continue
 		}
 		isNew := func(w Waiting) bool {
-			return !slices.ContainsFunc(was.Waiting, func(old Waiting) bool { return old.Host == w.Host })
+			isOf := func(r Real) bool { return r.Named != nil && r.Named.Host == w.Host }
+			waited := func(old Waiting) bool { return old.Host == w.Host }
+			return !slices.ContainsFunc(was.Waiting, waited) && !slices.ContainsFunc(was.Reals, isOf)
 		}
-		switch {
-		case refines:
+		if refines {
 			v.Staying = was.Staying
-		case slices.ContainsFunc(v.Waiting, isNew):
-			v.Staying = was.Reals
+		}
+		if slices.ContainsFunc(v.Waiting, isNew) { // with refines it is one of a list
+			v.Staying = slices.Concat(was.Reals, v.Staying)
 		}
 	}
 }

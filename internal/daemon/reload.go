@@ -369,10 +369,11 @@ func (f *configFile) take(ctx context.Context, text []byte, err error, r request
 		return why
 	}
 	if !refines {
+		f.auto = r.auto
 		f.d.siblings.change(l.Config.Global.Execute, r.via)
 	}
 	f.d.record(func(s *instance.State) { s.Execute = l.Config.Global.Execute })
-	f.current, f.auto = l, r.auto
+	f.current = l
 	f.follow(r.trial)
 	f.adopt(ctx)
 	f.keepGood(text)
@@ -393,8 +394,8 @@ func (f *configFile) prepare(ctx context.Context, text []byte, r request) (l *Lo
 		o.Lists = f.d.Config.readLists(ctx, text, f.current.Lists, nil, func(string) bool { return r.auto })
 	}
 	o.Last, o.Before = f.inService(ctx).Last(o.Last), f.current.Config
-	// A certificate is new, or a command requests a file that autoreload has just adopted.
-	o.Refines = (r.auto || f.auto) && r.lists == nil && bytes.Equal(text, f.current.Text)
+	// A certificate or a list is new, or a command requests a file that autoreload has just adopted.
+	o.Refines = (r.auto || f.auto) && bytes.Equal(text, f.current.Text)
 	l = f.d.Config.prepare(ctx, text, o)
 	if ctx.Err() != nil {
 		return l, "the daemon ends"

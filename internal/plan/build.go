@@ -133,9 +133,11 @@ func (b *builder) fallbacks(s *Service, refused map[string]bool, doubted doubts)
 // staying makes the entries that stay although they have left the file.
 func (b *builder) staying(s *Service) {
 	var all []*Entry
+	made := map[netip.AddrPort]bool{}
 	for i := range s.Config.Staying {
 		e := entryOf(s.Config, &s.Config.Staying[i], len(s.Entries)+len(all))
-		if !s.has(e.Dest.Addr) {
+		if !made[e.Dest.Addr] && !s.has(e.Dest.Addr) {
+			made[e.Dest.Addr] = true
 			b.check(s, &e)
 			all = append(all, &e)
 		}

@@ -22,7 +22,8 @@ func TestTheEntriesOfAService(t *testing.T) {
 	}
 	at := func(addr string) parser.Real { return parser.Real{Addr: netip.MustParseAddrPort(addr), Weight: 1} }
 	section := cfg.Virtuals[0]
-	section.Staying = []parser.Real{at("10.2.0.2:80"), at("10.2.0.3:80"), at("10.2.0.4:80")}
+	section.Staying = []parser.Real{at("10.2.0.2:80"), at("10.2.0.3:80"), at("10.2.0.3:80"),
+		at("10.2.0.4:80")}
 	section.Reals[1].Named = &parser.Named{Host: "web", Followed: true,
 		Earlier: []parser.Real{at("10.2.0.5:80"), at("10.2.0.1:80"), at("10.2.0.5:80")}}
 	p, _ := New(cfg, neverChecked)
