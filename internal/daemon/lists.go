@@ -225,7 +225,7 @@ func (f *configFile) takeLists(ctx context.Context, now lists) {
 			f.d.say(notify.ConfigChanged, "List %s has changed", id)
 		}
 	}
-	w.refused = changed && f.take(ctx, f.current.Text, nil, request{auto: true, lists: now}) != ""
+	w.refused = changed && f.take(ctx, f.current.Text, nil, request{auto: true, lists: now, listed: true}) != ""
 	if w.refused {
 		w.retry = maxLookupRetry // the daemon would refuse it again
 	}

@@ -417,6 +417,8 @@ func TestAListChangesNothingElse(t *testing.T) {
 		}
 		time.Sleep(2 * time.Second)
 		testkit.Write(t, list, "10.3.0.1\n10.3.0.2\n")
+		adopted, endWatches := f.adopted, f.endWatches
+		f.endWatches = func() { t.Error("the watches begin anew") }
 		f.takeLists(ctx, f.d.Config.readLists(ctx, f.current.Text, f.current.Lists, nil, guardAll))
 		testkit.Equal(t, lvs.Format(testkit.Must(table.Read(ctx))(t)), `-A -t 10.1.0.1:7000 -s wrr
 -a -t 10.1.0.1:7000 -r 10.2.0.1:7000 -g -w 0
@@ -425,7 +427,8 @@ func TestAListChangesNothingElse(t *testing.T) {
 -a -t 10.1.0.2:7000 -r 10.3.0.2:7000 -g -w 1
 `)
 		end(director.ErrHandover)
-		f.endWatches()
+		testkit.Equal(t, f.adopted, adopted, "since when intervals count")
+		endWatches()
 		f.endLookups()
 		endRest()
 	})

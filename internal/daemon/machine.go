@@ -10,10 +10,11 @@ import (
 
 // watchMachine looks in each checkinterval for what this machine lacks to forward packets, until ctx is done.
 func (f *configFile) watchMachine(ctx context.Context) {
+	machine, interval := doctor.NewMachine(f.current.Plan.Services), f.current.Config.Global.CheckInterval
+	f.machine = machine
 	if !f.d.Table.Machine { // a table in memory forwards nothing
 		return
 	}
-	machine, interval := doctor.NewMachine(f.current.Plan.Services), f.current.Config.Global.CheckInterval
 	go func() {
 		for f.d.director.Looked(ctx, machine.Look(time.Now())) == nil &&
 			runfile.Pause(ctx, max(interval.Duration(), pollInterval)) {

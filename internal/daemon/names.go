@@ -108,9 +108,15 @@ func (f *configFile) refine(ctx context.Context, list []resolve.Name) bool {
 		return false
 	}
 	f.current = l
-	f.remember()
-	f.tls.follow(l)
+	f.adoptServers()
 	return true
+}
+
+// adoptServers watches what depends on the servers of the configuration in force.
+func (f *configFile) adoptServers() {
+	f.remember()
+	f.tls.follow(f.current)
+	f.machine.Follow(f.current.Plan.Services)
 }
 
 // remember keeps the addresses of the names, for when they can't be looked up.

@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"ldirectord/internal/doctor"
 	"ldirectord/internal/instance"
 	"ldirectord/internal/notify"
 	"ldirectord/internal/plan"
@@ -53,6 +54,7 @@ type configFile struct {
 	unkept     atomic.Bool          // addresses of names could not be kept the last time
 	tls        tlsWatch
 	lists      listWatch
+	machine    *doctor.Machine
 }
 
 // request is why the file is read again: an order, unless auto is set.
@@ -61,6 +63,7 @@ type request struct {
 	auto   bool         // the file has changed, or a certificate was renewed
 	empty  bool         // a file without a virtual service is meant
 	lists  lists        // those to take; nil: they are read
+	listed bool         // nothing but lists has changed, which is reported
 	again  bool         // it was refused before, which is reported
 	answer chan<- error // buffered for one answer
 
@@ -375,7 +378,13 @@ func (f *configFile) take(ctx context.Context, text []byte, err error, r request
 	f.d.record(func(s *instance.State) { s.Execute = l.Config.Global.Execute })
 	f.current = l
 	f.follow(r.trial)
-	f.adopt(ctx)
+	if refines {
+		f.adoptServers()
+		f.adoptLists()
+		f.followNames(ctx, minLookupRetry)
+	} else {
+		f.adopt(ctx)
+	}
 	f.keepGood(text)
 	f.d.Manager.ready(l.Summary())
 	return ""
@@ -394,6 +403,9 @@ func (f *configFile) prepare(ctx context.Context, text []byte, r request) (l *Lo
 		o.Lists = f.d.Config.readLists(ctx, text, f.current.Lists, nil, func(string) bool { return r.auto })
 	}
 	o.Last, o.Before = f.inService(ctx).Last(o.Last), f.current.Config
+	if r.auto && r.lists != nil { // no other section may change
+		o.Resolver = knownNames{newSystemNames(), resolve.Index(f.current.Config.Names)}
+	}
 	// A certificate or a list is new, or a command requests a file that autoreload has just adopted.
 	o.Refines = (r.auto || f.auto) && bytes.Equal(text, f.current.Text)
 	l = f.d.Config.prepare(ctx, text, o)
@@ -420,7 +432,7 @@ func (f *configFile) prepare(ctx context.Context, text []byte, r request) (l *Lo
 	case !r.empty && len(l.Config.Virtuals) == 0 && len(f.current.Config.Virtuals) > 0:
 		why = f.d.Config.Path + " no longer has a virtual service: the old configuration stays in force; " +
 			"the command reload --empty puts the new one in force"
-	case r.auto:
+	case r.auto && !r.listed:
 		f.d.say(notify.ConfigReread, " - reread new configuration")
 	}
 	if why != "" {
@@ -435,12 +447,11 @@ func (f *configFile) adopt(ctx context.Context) {
 	f.unkept.Store(false)
 	f.d.orders.unkept.Store(false)
 	f.d.forget(f.current.Plan)
-	f.remember()
 	f.endWatches()
 	ctx, f.endWatches = context.WithCancel(ctx)
 	f.watchMarks(ctx)
 	f.watchMachine(ctx)
-	f.tls.follow(f.current)
+	f.adoptServers()
 	f.adoptLists()
 	f.adopted = time.Now()
 	f.followNames(ctx, minLookupRetry)

@@ -165,18 +165,18 @@ func ownAddress() func(netip.Addr) bool {
 	return func(a netip.Addr) bool { return own()[a] }
 }
 
-// knownNames is a Resolver with the addresses found before; it looks up nothing.
+// knownNames is a Resolver with the addresses found before; it looks up only other names.
 type knownNames struct {
 	systemNames
 	resolve.Known
 }
 
 // Host implements resolve.Resolver.
-func (k knownNames) Host(_ context.Context, name string, ipv6 bool) ([]netip.Addr, error) {
+func (k knownNames) Host(ctx context.Context, name string, ipv6 bool) ([]netip.Addr, error) {
 	n, ok := k.Known[resolve.Key{Host: name, IPv6: ipv6}]
 	switch {
 	case !ok:
-		return nil, errors.New("the name was not looked up")
+		return k.systemNames.Host(ctx, name, ipv6)
 	case n.Why != "":
 		return nil, errors.New(n.Why)
 	}

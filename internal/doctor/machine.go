@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"ldirectord/internal/judge"
@@ -15,7 +16,7 @@ import (
 // Machine looks for what keeps this machine from forwarding packets as a plan needs it. A look runs no program, sends
 // nothing to the network, and reads a few files of /proc, each of limited size.
 type Machine struct {
-	services []*plan.Service
+	services atomic.Pointer[[]*plan.Service]
 	root     string // of /proc; "" but in tests
 	last     facts
 	dropped  int // packets since the boot
@@ -31,7 +32,17 @@ var watched = map[string]judge.Trouble{
 }
 
 // NewMachine looks for what these services need.
-func NewMachine(services []*plan.Service) *Machine { return &Machine{services: examples(services)} }
+func NewMachine(services []*plan.Service) *Machine {
+	m := &Machine{}
+	m.Follow(services)
+	return m
+}
+
+// Follow has the next looks look for what these services need.
+func (m *Machine) Follow(services []*plan.Service) {
+	list := examples(services)
+	m.services.Store(&list)
+}
 
 // maxExamples limits how many servers a look examines.
 const maxExamples = 64
@@ -90,8 +101,8 @@ func conditions(f facts) (list []view.Condition) {
 
 // read gathers what a look needs.
 func (m *Machine) read(now time.Time) facts {
-	f := facts{services: m.services, root: m.root, routes: map[routeQuery]route{}, settings: map[string]string{},
-		devices: m.last.devices, routers: m.last.routers}
+	f := facts{services: *m.services.Load(), root: m.root, routes: map[routeQuery]route{},
+		settings: map[string]string{}, devices: m.last.devices, routers: m.last.routers}
 	if devices, err := devicesHere(); err == nil {
 		f.devices = devices
 	}
