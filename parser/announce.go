@@ -58,16 +58,21 @@ func (a adviser) announceable() {
 	if a.has("backup") {
 		limits["backupbelow"] = a.BackupBelow
 	}
+	hasLists := a.has("realfile") || a.has("realnames") // they may grow again
 	for name, limit := range limits {
 		switch low, high := limit.Of(servers); {
 		case limit == lvs.LowHigh{} || servers == 0:
-		case high > servers && (a.has("realfile") || a.has("realnames")): // a list may grow again
+		case high > servers && hasLists:
 			a.remark(name, suspicious, "%s = %s needs %d servers, and %s has only %d with its lists", name,
 				limit, high, a.ID, servers)
 		case high > servers:
 			a.refuse(name, badValue,
 				"%s = %s needs %d servers, but %s has only %d; it must be at most that, "+
 					"or a percentage", name, limit, high, a.ID, servers)
+		case limit.High.Of(servers) < low && hasLists:
+			a.remark(name, suspicious,
+				"%s = %s is %d/%d of the %d servers that %s has with its lists; HIGH counts as %d",
+				name, limit, low, limit.High.Of(servers), servers, a.ID, high)
 		case limit.High.Of(servers) < low:
 			a.refuse(name, badValue,
 				"%s = %s is %d/%d of the %d servers of %s; LOW must not be above HIGH", name,

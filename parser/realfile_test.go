@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"ldirectord/internal/lvs"
 	"ldirectord/internal/testkit"
 )
 
@@ -130,24 +131,30 @@ func TestTheAddressesOfAName(t *testing.T) {
 	}
 }
 
-// A list may have fewer servers than the section asks for: that refuses no file, which would keep a director down.
-func TestAShortListRefusesNoFile(t *testing.T) {
-	o := Options{Lists: map[string]List{"/a": {Servers: []ListedReal{{Target: "10.2.0.1"}}}}}
-	for lines, want := range map[string]string{
-		"realfile = /a masq\n\tminservers = 2": "a.cf:4:15: warning: minservers = 2 needs 2 servers, and " +
-			"tcp:10.1.0.1:80 has only 1 with its lists",
-		"realfile = /a masq\n\tminservers = 1": "",
-		"realfile = /a masq\n\tbackup = 10.2.0.9:80 masq\n\tbackupbelow = 1/2": "a.cf:5:16: warning: " +
-			"backupbelow = 1/2 needs 2 servers, and tcp:10.1.0.1:80 has only 1 with its lists",
-		"real = 10.2.0.1:80 masq\n\tminservers = 2": "a.cf:4:15: error: minservers = 2 needs 2 servers, but " +
-			"tcp:10.1.0.1:80 has only 1; it must be at most that, or a percentage",
-	} {
-		text := "virtual = 10.1.0.1:80\n\tservice = http\n\t" + lines + "\n"
-		_, found := Parse(t.Context(), "a.cf", []byte(text), o)
-		var got []string
+// What the servers of a list make of the lines beside them: that refuses no file, which would keep a director down.
+func TestListsBesideLines(t *testing.T) {
+	for _, row := range testkit.Table(t, "../testdata/parser/beside.txt", 4) {
+		list := testkit.Must(ReadList([]byte(asWritten.Replace(row[0]))))(t)
+		o := options(t)
+		o.Lists = map[string]List{"/a": {Servers: list}}
+		c, found := Parse(t.Context(), "a.cf", []byte(rowOf(row[1])), o)
+		var said, servers []string
 		for _, d := range found {
-			got = append(got, d.String())
+			said = append(said, strings.TrimPrefix(d.String(), "a.cf:"))
 		}
-		testkit.Equal(t, strings.Join(got, "\n"), want, lines)
+		testkit.Equal(t, strings.Join(said, "; "), row[2], row[0], "beside", row[1])
+		for _, v := range c.Virtuals {
+			for _, r := range v.Reals {
+				one := r.Addr.String()
+				if r.Backup {
+					one = "backup " + one
+				}
+				if r.Comeback == lvs.ByOrder {
+					one += " by order"
+				}
+				servers = append(servers, one)
+			}
+		}
+		testkit.Equal(t, strings.Join(servers, ", "), row[3], row[0], "beside", row[1])
 	}
 }

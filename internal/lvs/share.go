@@ -25,7 +25,7 @@ func (k Share) String() string {
 }
 
 // LowHigh are two numbers of servers: fewer than Low are not enough; High are enough again. Both are at least 1, and
-// Low never exceeds High. The zero LowHigh means that the directive is not set.
+// where Low is more servers, High is as many. The zero LowHigh means that the directive is not set.
 type LowHigh struct{ Low, High Share }
 
 // Of returns the two numbers, for a number of servers with a weight. Without the directive both are 1.
