@@ -246,6 +246,11 @@ func (a adviser) kernel() {
 	}
 }
 
+// isListed reports whether a server is that of a list.
+func (a adviser) isListed(real *Real) bool {
+	return slices.ContainsFunc(a.s.reals, func(l realLine) bool { return l.list != "" && l.At == real.At })
+}
+
 func (a adviser) servers() {
 	a.when(a.has("realnames") && a.global.Resolve == 0, "realnames", suspicious,
 		"without resolve = TIME the names of realnames are looked up only when the file is read")
@@ -266,7 +271,11 @@ func (a adviser) servers() {
 		entry := a.EntryOf(real)
 		switch other, ok := before[entry]; {
 		case ok && real.Backup && !other.Backup && real.Named == nil && other.Named == nil:
-			a.error(conflict, real.At,
+			severity := Error
+			if a.isListed(real) || a.isListed(other) {
+				severity = Warning
+			}
+			a.tell(severity, conflict, real.At,
 				"the backup %s is also the real server of line %d; a backup must be another server",
 				real.Addr, other.At.Line)
 		case ok && entry == real.Addr:

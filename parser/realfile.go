@@ -141,15 +141,23 @@ func (v *value) readListed(list, port, rest string) {
 
 // addListed adds the servers of a list that have the family of the section.
 func (v *value) addListed(path, port, rest string) {
-	list, s, notes := v.opts.Lists[path], v.section, len(v.notes)
+	list, s, notes, excess := v.opts.Lists[path], v.section, len(v.notes), ""
 	for _, one := range list.Servers {
 		if addr, isNumber := one.address(); isNumber && addr.Is6() != s.IPv6 {
 			continue
 		}
 		l := v.listed(one, rest, path)
+		if v.problem != nil { // line and labels are right, but together they have too many tags
+			excess = cmp.Or(excess, one.Target+" of "+path+": "+v.problem.Text)
+			v.problem, one.Tags = nil, ""
+			l = v.listed(one, rest, path)
+		}
 		v.notes = v.notes[:notes] // the line has them
 		l.port = cmp.Or(l.port, port, s.port)
 		s.reals = append(s.reals, l)
+	}
+	if excess != "" {
+		v.warn(suspicious, "%s; those of the list don't count", excess)
 	}
 	if list.Trouble != "" {
 		v.warn(suspicious, "%s: %s", path, list.Trouble)
@@ -173,8 +181,11 @@ func (v *value) listed(one ListedReal, rest, path string) realLine {
 	}
 	text := v.text
 	v.text = one.Target + " " + method + " " + options
-	r := v.realLine(one.Backup)
+	r := v.realLine(false)
 	v.text, r.list = text, path
+	if r.Backup = one.Backup; r.Backup {
+		r.Comeback = false // the line has it for the others
+	}
 	return r
 }
 
