@@ -37,14 +37,18 @@ func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Di
 	r.readAll(string(src))
 	r.names.Again = r.globals.Resolve > 0
 	r.takeDefaults()
-	for _, s := range r.sections {
-		r.dropListed(s)
+	dropListed := func() {
+		for _, s := range r.sections {
+			r.dropListed(s)
+		}
 	}
+	dropListed()
 	written := r.report
 	cfg := r.config() // Options.Resolver, noting the names
 	if r.names.LookUp(ctx) {
 		r.names.Refuse(cfg.OwnAddresses())
 		r.report = written
+		dropListed()
 		cfg = r.config()
 	}
 	cfg.Virtuals, cfg.Unsound = r.sort(cfg.Virtuals)

@@ -189,7 +189,8 @@ func (v *value) listed(one ListedReal, rest, path string) realLine {
 	return r
 }
 
-// dropListed drops servers of lists that a line of the section has, too, and all but the first of equal ones.
+// dropListed drops servers of lists that a line of the section has, too, and all but the first of equal ones. The port
+// of a service name is known only after the look-ups.
 func (r *reader) dropListed(s *section) {
 	if !slices.ContainsFunc(s.reals, func(l realLine) bool { return l.list != "" }) {
 		return
@@ -197,11 +198,11 @@ func (r *reader) dropListed(s *section) {
 	first := map[string]realLine{}
 	for _, l := range s.reals {
 		if l.list == "" {
-			first[l.endpoint(s)] = l
+			first[r.endpoint(s, &l)] = l
 		}
 	}
 	s.reals = slices.DeleteFunc(s.reals, func(l realLine) bool {
-		at := l.endpoint(s)
+		at := r.endpoint(s, &l)
 		was, again := first[at]
 		switch {
 		case l.list == "":
@@ -216,9 +217,19 @@ func (r *reader) dropListed(s *section) {
 	})
 }
 
-// endpoint identifies the server of a line in its section.
-func (l *realLine) endpoint(s *section) string {
-	return strings.Join(l.hosts, "->") + " " + trimZeros(cmp.Or(l.port, s.port))
+// endpoint identifies the server of a line in its section, however its address and port are written.
+func (r *reader) endpoint(s *section, l *realLine) string {
+	port := cmp.Or(l.port, s.port)
+	if number := readPort(r.names, port, ""); number.Reason == "" {
+		port = strconv.Itoa(int(number.Value))
+	}
+	hosts := slices.Clone(l.hosts)
+	for i, host := range hosts {
+		if addr, isNumber := (ListedReal{Target: host}).address(); isNumber {
+			hosts[i] = addr.String()
+		}
+	}
+	return strings.Join(hosts, "->") + " " + port
 }
 
 // ReadList reads a list: file_sd of Prometheus in JSON, or a server a line. It is whole: the last line ends with a line
