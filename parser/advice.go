@@ -259,10 +259,10 @@ func (a adviser) servers() {
 		return
 	}
 	own, weighted := a.own()
-	a.when(own == 0 && a.has("backup"), "backup", suspicious,
+	a.when(own == 0 && a.hasBackups(), "backup", suspicious,
 		"the section has only backups, which are then always in service; add the servers that they replace "+
 			"as real")
-	a.when(own > 0 && weighted == 0 && !a.has("backup") && a.CheckType != Off, "virtual", suspicious,
+	a.when(own > 0 && weighted == 0 && !a.hasBackups() && a.CheckType != Off, "virtual", suspicious,
 		"every real server has weight 0: while one passes its checks, clients get nothing, not even from the "+
 			"fallback; drain takes a server out of service")
 	before := map[netip.AddrPort]*Real{} // the entries so far; small maps are not allocated

@@ -55,7 +55,7 @@ func readAnnounceAddress(v *value) []netip.Addr {
 func (a adviser) announceable() {
 	servers, _ := a.own()
 	limits := map[string]lvs.LowHigh{"minservers": a.MinServers}
-	if a.has("backup") {
+	if a.hasBackups() {
 		limits["backupbelow"] = a.BackupBelow
 	}
 	hasLists := a.has("realfile") || a.has("realnames") // they may grow again

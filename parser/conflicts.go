@@ -18,11 +18,17 @@ func (a adviser) conflicts() {
 	a.origin()
 	for _, pair := range [][2]string{{"tlscert", "tlskey"}, {"tlskey", "tlscert"}, {"httpuser", "httppasswd"},
 		{"httppasswd", "httpuser"}, {"agentsend", "agentport"}, {"backupbelow", "backup"}} {
-		if a.has(pair[0]) && !a.has(pair[1]) {
+		inList := pair[1] == "backup" && a.has("realfile") // it may be, at some time
+		if a.has(pair[0]) && !a.has(pair[1]) && !inList {
 			a.refuse(pair[0], incomplete, "%s is given without %s; give both or neither", pair[0],
 				pair[1])
 		}
 	}
+}
+
+// hasBackups reports whether the section has backup servers, also those of lists.
+func (a adviser) hasBackups() bool {
+	return slices.ContainsFunc(a.s.reals, func(l realLine) bool { return l.Backup })
 }
 
 // misplaced refuses directives that make no sense with others of the section.
@@ -61,9 +67,13 @@ func (a adviser) misplaced() {
 			"after which a server comes back")
 	refuse(a.Observe == lvs.LeftOut && a.Protocol == lvs.UDP, "observe",
 		"observe=out needs a service of tcp: a packet of udp need not have an answer")
-	refuse(a.has("backup") && (a.Scheduler == "sh" || a.Scheduler == "mh"), "backup",
+	hashes := a.Scheduler == "sh" || a.Scheduler == "mh"
+	refuse(a.has("backup") && hashes, "backup",
 		"backup is not allowed with the schedulers sh and mh: a client's server would depend on the order "+
 			"in which servers were added; use another scheduler")
+	a.when(!a.has("backup") && a.hasBackups() && hashes, "realfile", suspicious,
+		"the list has backup servers, which are not for the schedulers sh and mh: a client's server depends "+
+			"on the order in which servers were added; use another scheduler")
 }
 
 func logsIn(header string) bool {
