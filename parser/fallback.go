@@ -56,23 +56,40 @@ func readFallback(v *value) {
 // maxAlsoFallbacks limits the further fallback servers of one section.
 const maxAlsoFallbacks = 16
 
-// moreFallbacks are the fallback servers of alsofallback.
+// moreFallbacks are the fallback servers of alsofallback. An answer of a name server makes none of them an error.
 func (r *resolver) moreFallbacks(a adviser) {
-	if a.Fallback == nil && len(a.s.moreFallbacks) > 0 {
+	lines := []*realLine{r.fallbackLine(a.s)} // those of AllFallbacks
+	if lines[0] == nil && len(a.s.moreFallbacks) > 0 {
 		a.refuse("alsofallback", incomplete, "alsofallback is given without fallback; give both or neither")
 		return
 	}
+	isName := func(l *realLine) bool { return r.names.Name(l.hosts[0], a.IPv6) != nil }
 	for _, line := range a.s.moreFallbacks {
-		f := r.fallbackOf(a.s, line, a.Virtual)
-		if f == nil {
+		f := r.fallbackOf(a.s, line, a.Virtual) // which notes its name
+		if f == nil || a.Fallback == nil {
 			continue
 		}
 		isSame := func(other Real) bool { return a.EntryOf(&other) == a.EntryOf(f) }
-		if isSame(*a.Fallback) || slices.ContainsFunc(a.AlsoFallbacks, isSame) {
+		switch i := slices.IndexFunc(a.AllFallbacks(), isSame); {
+		case i < 0:
+			a.AlsoFallbacks, lines = append(a.AlsoFallbacks, *f), append(lines, line)
+		case isName(line) || isName(lines[i]):
+			a.warn(repeated, f.At, "%s is a fallback of this virtual already, and is left out here", f.Addr)
+		default:
 			a.error(conflict, f.At, "%s is a fallback of this virtual already; write each once", f.Addr)
-			continue
 		}
-		a.AlsoFallbacks = append(a.AlsoFallbacks, *f)
+	}
+}
+
+// fallbackLine is the line of a section's fallback server, or the global one; nil without one.
+func (r *resolver) fallbackLine(s *section) *realLine {
+	switch {
+	case s.fallback != nil:
+		return s.fallback
+	case s.IPv6:
+		return r.globals.fallback6
+	default:
+		return r.globals.fallback
 	}
 }
 

@@ -46,17 +46,21 @@ func TestHowAFallbackIsChecked(t *testing.T) {
 	}
 }
 
-// Further fallback servers come in the order of the file.
+// Further fallback servers come in the order of the file. One that a name leads to once more is left out.
 func TestAlsoFallback(t *testing.T) {
 	const section = "virtual=192.0.2.1:80\n\treal=192.0.2.2:80 gate\n"
-	cfg, found := parseText(t, "fallback=127.0.0.1\n"+section+
+	cfg, found := Parse(t.Context(), "a.cf", []byte("fallback=web1\n"+section+
 		"\talsofallback=192.0.2.9:8080 masq\n\talsofallback=192.0.2.8\n"+
-		"\tfallbackcheck=connect\n")
-	if all := cfg.Virtuals[0].AllFallbacks(); len(found) > 0 || len(all) != 3 ||
-		all[1].Addr.String() != "192.0.2.9:8080" ||
-		all[1].Forward != lvs.Masq || all[2].Addr.String() != "192.0.2.8:80" {
-		t.Errorf("%v, %v", all, found)
+		"\talsofallback=10.1.0.1\n\talsofallback=web2\n\talsofallback=web2.example.com\n"+
+		"\tfallbackcheck=connect\n"), options(t))
+	var all []string
+	for _, f := range cfg.Virtuals[0].AllFallbacks() {
+		all = append(all, f.Addr.String())
 	}
+	testkit.Equal(t, strings.Join(all, " "), "10.1.0.1:80 192.0.2.9:8080 192.0.2.8:80 10.1.0.2:80")
+	testkit.Equal(t, fmt.Sprint(found), "[a.cf:6:15: warning: 10.1.0.1:80 is a fallback of this virtual already, "+
+		"and is left out here a.cf:8:15: warning: 10.1.0.2:80 is a fallback of this virtual already, and is "+
+		"left out here]")
 	many := section + "\tfallbackcheck=connect\n\tfallback=127.0.0.1\n" +
 		strings.Repeat("\talsofallback=127.0.0.2\n", 17)
 	if !says(t, many, "the section has more than 16 lines of alsofallback") {
