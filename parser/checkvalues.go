@@ -64,7 +64,7 @@ func readCheckType(v *value) {
 		if word, connects = Combined, number(0, 0)(v); connects == 0 {
 			v.warn(suspicious, "0 connects between two negotiate checks is the same as negotiate")
 		}
-	case slices.Contains(checkTypes, word):
+	case slices.Contains(checkTypes, word) && !strings.ContainsAny(v.text, "0123456789"):
 		v.only(word)
 	default:
 		v.bad("is not a check type%s; it must be one of %s, or the number of connects between two negotiate "+
