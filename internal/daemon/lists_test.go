@@ -315,13 +315,14 @@ func TestExampleOfKubernetes(t *testing.T) {
 	testkit.Write(t, filepath.Join(dir, "sleep"), "#!/bin/sh\nrm "+dir+"/once 2>/dev/null\n")
 	testkit.OK(t, os.Chmod(filepath.Join(dir, "sleep"), 0o755))
 	for _, row := range []struct{ pods, end, want string }{
-		{"10.2.0.1:8080\n10.2.0.2:8080\n", "0", "10.2.0.1:8080 10.2.0.2:8080"},
-		{"10.2.0.3:8080\n", "1", "10.2.0.1:8080 10.2.0.2:8080"},
-		{"10.2.0.2:8080\n", "0", "10.2.0.2:8080"},
+		{"10.2.0.1\nfd00::2\n", "0", "10.2.0.1:8080 [fd00::2]:8080"},
+		{"10.2.0.3\n", "1", "10.2.0.1:8080 [fd00::2]:8080"},
+		{"10.2.0.2\n", "0", "10.2.0.2:8080"},
+		{"", "0", ""},
 	} {
 		testkit.Write(t, filepath.Join(dir, "once"), "")
 		testkit.Write(t, filepath.Join(dir, "kubectl"),
-			"#!/bin/sh\ncase \"$*\" in *'-n shop web '*:8080*) printf '"+row.pods+"'; exit "+row.end+"; "+
+			"#!/bin/sh\ncase \"$*\" in *'-n shop web '*) printf '"+row.pods+"'; exit "+row.end+"; "+
 				"esac\nexit 2\n")
 		testkit.OK(t, os.Chmod(filepath.Join(dir, "kubectl"), 0o755))
 		loop := exec.Command("sh", "../../examples/realfile/endpoints.sh", "shop", "web", "8080", path)
