@@ -50,6 +50,7 @@ func (w *writer) carryOut(changes []*change) {
 	}
 	for _, c := range changes {
 		c.v.written, c.v.retry.SettingsOnly = c.Written, c.Refused != nil && c.Err == nil
+		c.v.placed = c.v.placed || c.Written != lvs.Settings{} // also if the table refuses some of its servers
 	}
 }
 

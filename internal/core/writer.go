@@ -114,7 +114,6 @@ func (w *writer) countRerouted(v *virtual) {
 func (w *writer) conclude(c *change) {
 	v := c.v
 	if c.Err == nil {
-		v.placed = true
 		v.unweigh()
 		v.Wrote(c.Want.Dests)
 		w.tell.fallback(v)
