@@ -349,8 +349,8 @@ func (c *Core) Clear(now time.Time) (left []lvs.Key) {
 
 // RulesLeft are the mark rules that stay after a stop. Any: they have to be set.
 func (c *Core) RulesLeft() (rules []lvs.MarkRule, any bool) {
-	cleans := func(v *virtual) bool { return v.Config.CleanStop }
-	return rulesOf(slices.DeleteFunc(slices.Clone(c.ours), cleans)), !c.marker.now().IsClear()
+	goes := func(v *virtual) bool { return v.Config.CleanStop || !v.MayBeIn() }
+	return rulesOf(slices.DeleteFunc(slices.Clone(c.virtuals), goes)), !c.marker.now().IsClear()
 }
 
 // RulesSet is Marked at a stop.

@@ -22,10 +22,12 @@ func (m *marker) now() *judge.Marks {
 	return &m.rules
 }
 
-// order has the rules of all served virtual services checked and set, now or when the marker is free. Virtual services
-// that left the file are included.
+// order has the rules of all virtual services in the table checked and set, now or when the marker is free. Those that
+// left the file are included, and those that a demotion left in the table.
 func (m *marker) order() {
-	m.want, m.due = rulesOf(slices.Concat(m.purges, m.ours)), false
+	isOut := func(v *virtual) bool { return !v.MayBeIn() }
+	in := slices.DeleteFunc(slices.Clone(m.virtuals), isOut)
+	m.want, m.due = rulesOf(slices.Concat(m.purges, in)), false
 	m.due = m.now().NeedsOrder()
 }
 

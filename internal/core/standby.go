@@ -92,8 +92,8 @@ func (c *Core) demote() {
 	}
 	c.role = role{standby: true}
 	c.announcer.followRole()
-	c.marker.order()
 	c.claimant.record()
+	c.marker.order()
 	c.tell.enter(lvs.StatusRunning)
 }
 
