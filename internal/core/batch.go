@@ -58,8 +58,8 @@ func (w *writer) carryOut(changes []*change) {
 // been made in part.
 func (v *virtual) weightAt(addr netip.AddrPort) (weight uint32, in bool) {
 	have := v.Have
-	if have == nil && v.recent != nil {
-		have = v.recent.table
+	if have == nil {
+		have = v.Last
 	}
 	dest, in := have.At(addr)
 	return dest.Weight, in

@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"ldirectord/internal/history"
-	"ldirectord/internal/lvs"
 	"ldirectord/internal/notify"
 )
 
@@ -45,7 +44,6 @@ type recent struct {
 	begun  map[*news]begun // the conditions that hold
 	shifts []time.Time     // when the state of a server changed, see flapsKind
 	odd    *oddities       // nil: a server is as the others of its section
-	table  lvs.Dests       // of a virtual service: as far as a change was made that failed
 }
 
 // memoryOf returns the memory of a server, or without one of its virtual service.

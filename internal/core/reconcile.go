@@ -72,10 +72,10 @@ func (w *writer) failed(v *virtual, o judge.Outcome) {
 		return
 	}
 	if !v.retry.SettingsOnly {
-		if v.Have != nil {
-			memoryOf(v, nil).table = v.Have
-		}
 		v.Lost() // some of the changes may have been made: the next difference is not an external change
+		if !v.placed {
+			v.Last = nil // minservers counts servers that pass, until the table has the virtual service
+		}
 	}
 	if v.retry.Refusal == "" {
 		unanswered := o.Answer == judge.Unanswered

@@ -11,7 +11,7 @@ import (
 // maps a check to the same check before the reload, nil for a new one. The places of fallback servers come after those
 // of all servers.
 func (c *Case) Carry(was *Case, placed bool, old func(i int) int, check func(i, k int) *Check) {
-	c.Lasting, c.Backed = was.Lasting, was.Backed && c.reserve
+	c.Lasting, c.Last, c.Backed = was.Lasting, was.Last, was.Backed && c.reserve
 	if low, _ := c.MinServers.Of(c.Weighted()); c.MinServers != was.MinServers && c.Strength.Up >= low {
 		c.Strength.Enough = true // by the new numbers, as at a start
 	}

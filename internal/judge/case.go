@@ -5,6 +5,7 @@ import (
 	"net/netip"
 
 	"ldirectord/internal/health"
+	"ldirectord/internal/lvs"
 )
 
 // Case is a section with its state.
@@ -49,6 +50,14 @@ func (c *Case) Serves(s *Server) bool {
 // After a reload the table is known as it was read, before anything is written.
 func (s *State) weighsNothing(one *Server) bool {
 	return s.Have.Weight(one.Dest.Addr) == 0
+}
+
+// lastKnown is the table as last known; nil: nothing is.
+func (s *State) lastKnown() lvs.Dests {
+	if s.Known {
+		return s.Have
+	}
+	return s.Last
 }
 
 // WeightAt returns the weight of a destination, and whether it exists, as the table was last written.

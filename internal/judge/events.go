@@ -107,7 +107,12 @@ func (s *State) Vanished() {
 }
 
 // Lost notes that the contents of the table are unknown: some of the changes may have been made.
-func (s *State) Lost() { s.Have, s.Known = nil, false }
+func (s *State) Lost() {
+	if s.Have != nil {
+		s.Last = s.Have
+	}
+	s.Have, s.Known = nil, false
+}
 
 // Did notes that one destination was changed. If its entry was unknown, it stays unknown.
 func (s *State) Did(d lvs.Dest, removed bool) {
@@ -142,7 +147,7 @@ func (c *Case) Read(have lvs.Dests) {
 
 // Wrote notes that the table now has what was decided.
 func (c *Case) Wrote(have lvs.Dests) {
-	c.Have, c.Known = have, true
+	c.Have, c.Last, c.Known = have, nil, true
 	for s := range c.all() {
 		s.Turned, s.Entered = false, have.Weight(s.Dest.Addr) > 0
 		s.Kept = s.Kept && s.Entered
@@ -160,7 +165,7 @@ func (c *Case) Wrote(have lvs.Dests) {
 // Left notes that this director is on standby and has removed the section from the table, or left it there.
 func (c *Case) Left() {
 	c.LeftIn = c.Remains && c.Beside == ""
-	c.Have, c.Known, c.FallbackIn, c.Backed = nil, false, false, false
+	c.Have, c.Last, c.Known, c.FallbackIn, c.Backed = nil, nil, false, false, false
 	c.Found, c.Departing = nil, nil
 	for i := range c.Servers {
 		c.Servers[i].Climbs, c.Servers[i].Failed = time.Time{}, time.Time{}

@@ -13,10 +13,10 @@ func found(p *proposal) {
 	}
 }
 
-// foundServes reports whether a found destination serves, as the section was last written.
+// foundServes reports whether a found destination serves, as the table was last known.
 func (s *State) foundServes() bool {
 	for addr := range s.Found {
-		if weight, _ := s.WeightAt(addr); weight > 0 {
+		if s.lastKnown().Weight(addr) > 0 {
 			return true
 		}
 	}

@@ -19,6 +19,8 @@ type State struct {
 	Paths           []Path      // of its lines of checks; nil without checkvip
 	Departing       []Departure // servers that left the file and drain
 	Have            lvs.Dests   // the table, as it is to be changed
+	// Last is the table as last known, while a change fails; nil: nothing is known. It is only replaced.
+	Last lvs.Dests
 	// ByHand are destinations whose changes by hand are kept.
 	ByHand map[netip.AddrPort]bool
 	// Found are destinations of no known server. They come from the first reading of the table while servers have

@@ -48,8 +48,8 @@ func (c *Case) Weigh() {
 // InService reports whether a server gets new clients: it serves, and has a weight in the table, as far as that is
 // known. One that is not checked has a weight only by hand.
 func InService(c *Case, s *Server) bool {
-	weight, _ := c.WeightAt(s.Dest.Addr)
-	return c.Serves(s) && (weight > 0 || !c.Known) || s.Unchecked && weight > 0
+	weight := c.lastKnown().Weight(s.Dest.Addr)
+	return c.Serves(s) && (weight > 0 || !c.Known && c.Last == nil) || s.Unchecked && weight > 0
 }
 
 // Weighted is the number of the section's own servers with a weight, including servers without an address.

@@ -215,6 +215,14 @@ func (w *world) codeState(c *codec) {
 	if c.reads && known && w.Have == nil {
 		w.Have = lvs.Dests{}
 	}
+	if last := w.Last != nil; w.sl.has(strength | found_) {
+		if c.flags(&last); last && c.reads {
+			w.Last = lvs.Dests{}
+		}
+		if last {
+			codeTable(c, &w.Last)
+		}
+	}
 	for i := range w.Paths {
 		c.flags(&w.Paths[i].Accuses, &w.Paths[i].Holds)
 		c.when(&w.Paths[i].Over)
@@ -285,6 +293,9 @@ func codeSet(c *codec, all *map[netip.AddrPort]bool) {
 // in the past it doesn't keep how long ago that was.
 func (w *world) settle() {
 	var since, began []*time.Time
+	if !w.sl.has(strength | found_) { // nothing else uses it
+		w.Last = nil
+	}
 	for i := range w.Servers {
 		s := &w.Servers[i]
 		w.settleClimb(&s.Climbs)

@@ -129,6 +129,9 @@ func (k *walk) compare(w *world, code words) {
 	if now.Have != nil && len(now.Have) == 0 {
 		now.Have = again.Have
 	}
+	if len(now.Last) == 0 && (now.Last == nil) == (again.Last == nil) {
+		now.Last = again.Last
+	}
 	if !reflect.DeepEqual(&now, again) {
 		panic(fmt.Sprintf("%s: the key lacks something:\n%+v\n%+v", k.sl.name(), now.State, again.State))
 	}

@@ -141,7 +141,7 @@ type world struct {
 func (w *world) fork() *world {
 	c := *w
 	c.State, c.table = w.Clone(), slices.Clone(w.table)
-	c.Have = w.Have // it is only replaced, never changed
+	c.Have, c.Last = w.Have, w.Last // they are only replaced, never changed
 	c.did = nil
 	return &c
 }
@@ -338,7 +338,9 @@ func (w *world) write(d *Decision, m mishap) {
 		again := w.decide()
 		w.write(&again, mishap{})
 	case one.Err != nil:
-		w.Lost()
+		if w.Lost(); !w.there {
+			w.Last = nil
+		}
 		w.failed = true
 	default:
 		w.Wrote(want)
