@@ -53,8 +53,12 @@ func newMessage(now *view.Virtual) (m message, up int) {
 // message describes a virtual service at a moment.
 func (v *virtual) message(now time.Time) (m message, up int) {
 	m, up = newMessage(&describeAll([]*virtual{v}, nil, now)[0])
-	if m.Available, _ = v.Available(); m.Available && v.servesNothing() {
+	switch m.Available, _ = v.Available(); {
+	case !m.Available:
+	case v.servesNothing():
 		m.Available, m.Reason = false, "servers pass, and have weight 0"
+	case v.isRefused():
+		m.Available, m.Reason = false, "the table refuses the servers that pass"
 	}
 	return m, up
 }
@@ -67,9 +71,16 @@ func (t *teller) tells(v *virtual) bool {
 // tellState reports the states of virtual services in the table, but not during a demotion.
 func (m *marker) tellState(virtuals ...*virtual) {
 	for _, v := range virtuals {
-		if m.demotion == nil && v.Known {
-			m.tell.state(v, m.now().Has(v.Marks), m.trouble)
+		if v.Known {
+			m.tellWritten(v)
 		}
+	}
+}
+
+// tellWritten reports the state of a virtual service that was written, although the table may refuse some servers.
+func (m *marker) tellWritten(v *virtual) {
+	if m.demotion == nil {
+		m.tell.state(v, m.now().Has(v.Marks), m.trouble)
 	}
 }
 
@@ -124,7 +135,7 @@ func (t *teller) became(v *virtual, now message, up int, await func() (done func
 func (t *teller) fallback(v *virtual) {
 	up, known := v.Available()
 	state := "stop"
-	if !up {
+	if !up || v.isRefused() {
 		state = "start"
 	}
 	if v.Config.FallbackCommand == "" || !known || v.reported.fallback == state {

@@ -34,6 +34,12 @@ func (v *virtual) servesNothing() bool {
 	return v.IsOurs() && v.Known && !v.Have.Serve() && v.Config.CheckType != parser.Off
 }
 
+// isRefused reports whether the table has no server in service because it refuses them.
+func (v *virtual) isRefused() bool {
+	serves := func(s *server) bool { return judge.InService(&v.Case, s.Server) }
+	return !v.Known && len(v.Found) == 0 && !slices.ContainsFunc(v.servers, serves)
+}
+
 // shortKind holds while orders and files in maintenancedir leave fewer servers than keepserving or minservers require.
 var shortKind = kind{name: "short", trouble: judge.Doubt, says: func(a *subject) string {
 	least, serve := max(a.v.Quota(), a.v.low()), 0

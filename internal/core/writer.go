@@ -116,14 +116,16 @@ func (w *writer) conclude(c *change) {
 	if c.Err == nil {
 		v.unweigh()
 		v.Wrote(c.Want.Dests)
-		w.tell.fallback(v)
-		w.marker.tellState(v)
 	}
 	switch v.dirty = c.Err != nil || c.Refused != nil; {
 	case !v.dirty:
 		w.succeeded(v)
 	case c.Answer != judge.Unsent:
 		w.failed(v, cmp.Or(c.Outcome, judge.Outcome{Answer: judge.Refused, Err: c.Refused}))
+	}
+	if c.Err == nil || c.IsPartial() {
+		w.tell.fallback(v)
+		w.marker.tellWritten(v)
 	}
 }
 
