@@ -34,10 +34,10 @@ func (v *virtual) servesNothing() bool {
 	return v.IsOurs() && v.Known && !v.Have.Serve() && v.Config.CheckType != parser.Off
 }
 
-// isRefused reports whether the table has no server in service because it refuses them.
+// isRefused reports whether the table has no server in service, and none that left the file, because it refuses them.
 func (v *virtual) isRefused() bool {
 	serves := func(s *server) bool { return judge.InService(&v.Case, s.Server) }
-	return !v.Known && len(v.Found) == 0 && !slices.ContainsFunc(v.servers, serves)
+	return !v.Known && len(v.Found) == 0 && v.Unreplaced() == 0 && !slices.ContainsFunc(v.servers, serves)
 }
 
 // shortKind holds while orders and files in maintenancedir leave fewer servers than keepserving or minservers require.

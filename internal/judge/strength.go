@@ -29,6 +29,8 @@ func (c *Case) Weigh() {
 			n.Up++
 		}
 	}
+	former := c.Unreplaced()
+	n.Up, n.Serves = n.Up+former, n.Serves || former > 0
 	if awaited > 0 && c.Known { // a reload replaced all servers, and the old ones still serve
 		n.Serves = n.Serves || c.Have.Serve()
 	}
@@ -50,6 +52,17 @@ func (c *Case) Weigh() {
 func InService(c *Case, s *Server) bool {
 	weight := c.lastKnown().Weight(s.Dest.Addr)
 	return c.Serves(s) && (weight > 0 || !c.Known && c.Last == nil) || s.Unchecked && weight > 0
+}
+
+// Unreplaced counts servers that left the file and still serve, because the table refuses those that replace them.
+func (c *Case) Unreplaced() (n int) {
+	for _, d := range c.Last {
+		isFormer := c.At(d.Addr) == nil && c.FallbackAt(d.Addr) < 0 && !c.Found[d.Addr] && !c.ByHand[d.Addr]
+		if isFormer && d.Weight > 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // Weighted is the number of the section's own servers with a weight, including servers without an address.

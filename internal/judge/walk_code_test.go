@@ -257,7 +257,7 @@ func (w *world) codeState(c *codec) {
 		}
 	}
 	if n := &w.Strength; w.sl.has(strength) {
-		num(c, &n.Up, 2)
+		num(c, &n.Up, 3)
 		num(c, &n.Needed, 2)
 		c.flags(&n.Enough, &n.Known, &n.Serves, &n.Holds)
 	}
