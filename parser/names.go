@@ -212,9 +212,19 @@ func (c *Config) keepLeaving(before *Config, refines bool) {
 			v.Staying = was.Staying
 		}
 		if slices.ContainsFunc(v.Waiting, isNew) { // with refines it is one of a list
-			v.Staying = slices.Concat(was.Reals, v.Staying)
+			v.Staying = eachOnce(slices.Concat(was.Reals, v.Staying))
 		}
 	}
+}
+
+// eachOnce drops all but the first server of an address.
+func eachOnce(servers []Real) []Real {
+	seen := map[netip.AddrPort]bool{}
+	return slices.DeleteFunc(servers, func(r Real) bool {
+		was := seen[r.Addr]
+		seen[r.Addr] = true
+		return was
+	})
 }
 
 // waiting is a line whose only trouble is a look-up that failed.

@@ -101,8 +101,8 @@ func (c *converter) retries(k *check) {
 		k.times[2] = shortest
 	}
 	delay := k.times[2]
-	perLoop := math.Ceil(loop / delay)
-	if retry < perLoop || perLoop*delay <= loop {
+	perLoop := math.Ceil(math.Round(1000*loop) / math.Round(1000*delay)) // 2.1 is more than 3 * 0.7
+	if retry < perLoop || math.Round(1000*perLoop*delay) <= math.Round(1000*loop) {
 		return
 	}
 	last := math.Floor(retry/perLoop)*loop + math.Mod(retry, perLoop)*delay
@@ -253,7 +253,8 @@ func (c *converter) checks(servers []server) (all lines, blocks string) {
 }
 
 // compare notes what is not as in the section's checks, and times that are not those of the one with the most retries.
-// Usual values of times count among several checks of a server. A single one with others is another check, as noted.
+// If a server has several checks, their default times count, too. A server with one check of another kind has a comment
+// about that already.
 func (c *converter) compare(r server, want []check, most check) {
 	if len(r.checks) != len(want) {
 		c.differs(r.of, "it has more or fewer checks, and gets those of the first server: "+names(want))

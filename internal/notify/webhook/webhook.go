@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -65,7 +66,7 @@ func (p *Poster) Set(url string) {
 		p.say(notify.PostRecovered, "", "gets nothing any more")
 		p.rouse()
 	}
-	p.url, p.failed, p.reported = url, 0, false
+	p.url, p.failed, p.refused, p.reported = url, 0, false, false
 }
 
 // Post posts the state of a virtual service, a JSON text, when its turn comes. It replaces one that waits. The
@@ -78,7 +79,7 @@ func (p *Poster) Post(virtual string, text []byte, tried func()) {
 		tried = func() {}
 	}
 	s := &state{virtual: virtual, text: text, tried: sync.OnceFunc(tried)}
-	if p.closed || p.url == "" || p.failed > 0 {
+	if p.closed || p.url == "" || p.failed > 0 && !p.refused {
 		s.tried()
 	}
 	p.queue(s)
@@ -153,8 +154,12 @@ func (p *Poster) next() (s *state, url string) {
 		p.busy = false
 		return nil, ""
 	}
-	s = p.latest[p.turns[0]]
-	p.turns = p.turns[1:]
+	turn := 0
+	if p.hasFresh() {
+		turn = slices.IndexFunc(p.turns, func(virtual string) bool { return !p.latest[virtual].failed })
+	}
+	s = p.latest[p.turns[turn]]
+	p.turns = slices.Delete(p.turns, turn, turn+1)
 	delete(p.latest, s.virtual)
 	if s.failed {
 		p.again--
@@ -162,9 +167,11 @@ func (p *Poster) next() (s *state, url string) {
 	return s, p.url
 }
 
-// settle records the result of a try, and returns how long to pause before the next one. A failed state gets its next
-// turn after all others, so that a refused state delays no other. The receiver works again when no state waits that
-// failed.
+// hasFresh reports whether a state waits that has not failed. It comes first: a refused state delays no other.
+func (p *Poster) hasFresh() bool { return len(p.latest) > p.again }
+
+// settle records the result of a try, and returns how long to pause before the next one. The receiver works again when
+// no state waits that failed.
 func (p *Poster) settle(s *state, url string, err error) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -174,13 +181,12 @@ func (p *Poster) settle(s *state, url string, err error) time.Duration {
 		return 0
 	}
 	if err == nil {
-		if p.failed = 0; p.reported && p.again == 0 {
+		if p.failed, p.refused = 0, false; p.reported && p.again == 0 {
 			p.reported = false
 			p.say(notify.PostRecovered, "", "answers again")
 		}
 		return 0
 	}
-	p.stuck = p.closed
 	what := "fails; trying again: "
 	if p.closed {
 		what = "fails: "
@@ -192,9 +198,10 @@ func (p *Poster) settle(s *state, url string, err error) time.Duration {
 	_, p.refused = err.(refusal)
 	s.failed = true
 	p.requeue(s)
-	if p.refused && !p.latest[p.turns[0]].failed {
+	if p.refused && p.hasFresh() {
 		return 0
 	}
+	p.stuck = p.closed
 	return notify.Backoff(p.failed, firstPause, lastPause)
 }
 
