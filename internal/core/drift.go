@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"ldirectord/internal/judge"
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/notify"
 )
@@ -20,6 +21,10 @@ func (w *writer) checkDrift() {
 	if w.ends {
 		return
 	}
+	differs := func(v *virtual) bool { return v.Known && !v.isAsWritten(table[v.Key()]) }
+	if o.Err == nil && slices.ContainsFunc(w.ours, differs) {
+		table, o = w.confirmed(table)
+	}
 	w.tell.trouble(&w.unread, o.Err, notify.TableError, "Table can't be read", notify.TableRecovered,
 		"Table can be read again")
 	if o.Err != nil {
@@ -27,21 +32,12 @@ func (w *writer) checkDrift() {
 	}
 	w.noteCounters(table)
 	var changes []*change
-	var again lvs.Table
 	for _, v := range w.ours {
 		if slices.ContainsFunc(v.servers, func(s *server) bool { return s.Rerouted }) {
 			v.touch() // the server's connections may have ended
 		}
-		if !v.Known || v.isAsWritten(table[v.Key()]) {
-			continue
-		}
-		if again == nil { // see completed
-			if again, o = w.read(); o.Err != nil {
-				return
-			}
-		}
-		if have := again[v.Key()]; !v.isAsWritten(have) {
-			changes = append(changes, w.found(v, have))
+		if differs(v) {
+			changes = append(changes, w.found(v, table[v.Key()]))
 		}
 	}
 	w.settle(changes)
@@ -51,6 +47,17 @@ func (w *writer) checkDrift() {
 // isAsWritten reports whether the virtual service has, by a reading, what was written last.
 func (v *virtual) isAsWritten(have lvs.VirtualService) bool {
 	return have.Key == v.Key() && have.Settings == v.written && slices.Equal(have.Dests, v.Have)
+}
+
+// confirmed is a second reading, with what the first one had as it was written; see completed.
+func (w *writer) confirmed(table lvs.Table) (lvs.Table, judge.Outcome) {
+	again, o := w.read()
+	for _, v := range w.ours {
+		if have := table[v.Key()]; o.Err == nil && v.isAsWritten(have) {
+			again[v.Key()] = have
+		}
+	}
+	return again, o
 }
 
 // completed adds what a second reading finds where the first one lacks something. The kernel gives a long table in

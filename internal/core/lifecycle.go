@@ -150,7 +150,7 @@ func takeOver(v, was *virtual, refines bool, tell *teller) {
 		v.touch()
 	}
 	for _, s := range v.servers {
-		o := was.serverAt(s.Dest.Addr)
+		o := was.former(s)
 		if o == nil {
 			continue
 		}

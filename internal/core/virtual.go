@@ -156,6 +156,18 @@ func (v *virtual) serverAt(addr netip.AddrPort) *server {
 	return nil
 }
 
+// former is the real server that another one was before a reload: of those at its address the one with its names.
+func (v *virtual) former(of *server) *server {
+	at := v.serverAt(of.Dest.Addr)
+	name, other := of.entry.Names()
+	for one := range v.Sharing(of.Dest.Addr) {
+		if a, b := v.all[one.At].entry.Names(); a == name && b == other {
+			at = v.all[one.At]
+		}
+	}
+	return at
+}
+
 // services are the virtual services of the plan in force and the remaining ones of former plans, with the role and the
 // teller. The parts of the director share one.
 type services struct {

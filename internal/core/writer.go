@@ -68,6 +68,13 @@ func (w *writer) followAsRead(virtuals []*virtual, have lvs.Table) {
 			}
 			return
 		}
+		var placed []lvs.Key
+		for _, v := range virtuals {
+			if v.placed {
+				placed = append(placed, v.Key())
+			}
+		}
+		have = w.completed(have, placed)
 	}
 	var changes []*change
 	for _, v := range virtuals {

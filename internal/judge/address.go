@@ -101,6 +101,7 @@ func (a *Address) Place(hosts []Host, order string, all Addressing, now time.Tim
 // announce. Serves reports whether one of its virtual services has a server in service. With broken, none is healthy.
 func (a *Address) belongs(hosts []Host, broken string) (device, why string, serves bool) {
 	stays, healthy, awaited, decided, gathers := false, broken == "", false, false, false
+	waits := "waits for the first results"
 	why = broken
 	a.Owner = ""
 	for k, h := range hosts {
@@ -113,8 +114,12 @@ func (a *Address) belongs(hosts []Host, broken string) (device, why string, serv
 		}
 		in := h.Marked && h.Strength.Serves && h.Placed
 		serves = serves || in
-		if !h.Known || !h.Strength.Known {
+		if !h.Strength.Known {
 			awaited = true
+			continue
+		}
+		if !h.Known && h.Placed && h.Strength.Enough && h.Strength.Serves {
+			awaited, waits = true, "it is not known whether packets get the mark of "+h.Label
 			continue
 		}
 		decided = true
@@ -128,7 +133,7 @@ func (a *Address) belongs(hosts []Host, broken string) (device, why string, serv
 	}
 	switch { // a virtual service that a reload added counts once its first results are there
 	case awaited && !a.Decided, !decided:
-		return "", "waits for the first results", serves
+		return "", waits, serves
 	case healthy, a.Last == "" && stays:
 		device = a.Device
 	case serves:
@@ -145,10 +150,10 @@ func (h *Host) weakness() string {
 		return h.Label + " is not in the table: " + h.Refused
 	case !h.Placed:
 		return h.Label + " is not in the table"
-	case !h.Marked:
-		return "the mark rules of " + h.Label + " are not set"
 	case !n.Enough || !n.Serves:
 		return fmt.Sprintf("%s: %d of %d up, %d needed", h.Label, n.Up, h.Servers, n.Needed)
+	case !h.Marked:
+		return "the mark rules of " + h.Label + " are not set"
 	}
 	return ""
 }
