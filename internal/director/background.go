@@ -39,6 +39,17 @@ func (a *background[O, R]) isOver(ctx context.Context) bool {
 	return !a.busy
 }
 
+// finish carries out an order at a stop, and reports whether it ended before ctx.
+func (a *background[O, R]) finish(ctx context.Context, order O) (r R, ended bool) {
+	a.start(ctx, order)
+	select {
+	case r = <-a.reports:
+		return r, true
+	case <-ctx.Done(): // a program may hang in the kernel
+		return r, false
+	}
+}
+
 // The time limit of one order for mark rules is marksTimeout and ruleTimeout for each rule: a program runs for every
 // rule.
 const (

@@ -45,6 +45,34 @@ func TestTheEndIsBoundedWhateverHangs(t *testing.T) {
 	}
 }
 
+// deafMarks set rules once. Then they hang, whatever the caller does.
+type deafMarks struct{ once bool }
+
+func (m *deafMarks) Sync(context.Context, []lvs.MarkRule) ([]string, error) {
+	if m.once {
+		time.Sleep(time.Hour)
+	}
+	m.once = true
+	return nil, nil
+}
+
+func TestTheEndWaitsForNoProgramThatCanNotBeKilled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScenario(t)
+		s.configs["one"] = "virtual = 1\n\tmark = 10.1.0.1 tcp 80\n\treal = 10.2.0.1:80 gate\n\tchecktype = on\n"
+		ctx, end := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		d := New(Deps{Table: s.table.Memory, Marks: &deafMarks{}, World: core.World{}})
+		go func() { ended <- d.Run(ctx, s.plan("one")) }()
+		time.Sleep(time.Second)
+		begun := time.Now()
+		end()
+		testkit.OK(t, <-ended)
+		testkit.Equal(t, time.Since(begun), stopTimeout)
+		time.Sleep(time.Hour)
+	})
+}
+
 func TestMarkRulesHaveMoreTimeTheMoreTheyAre(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := New(Deps{Marks: hangingMarks{}})

@@ -32,8 +32,11 @@ func (d *Director) stop(ended context.Context) {
 		return
 	}
 	if left, changes := d.core.RulesLeft(); changes && !handedOver {
-		r := d.setRules(ctx, left)
-		d.core.RulesSet(time.Now(), r.all, r.restored, r.err)
+		if r, ended := d.rules.finish(ctx, left); ended {
+			d.core.RulesSet(time.Now(), r.all, r.restored, r.err)
+		} else {
+			d.core.RulesStay()
+		}
 	}
 }
 

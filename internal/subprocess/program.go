@@ -103,12 +103,24 @@ func Run(ctx context.Context, c Command) error {
 	return err
 }
 
-// touch reads the beginning of a program's file. A folder or a disk that hangs then holds up this call alone: within
-// Start it would hold up the whole process, because Go can't stop a thread in vfork(2) for its collector.
+// touch reads the beginning of a program's file, and of its interpreter's. A folder or a disk that hangs then holds up
+// this call alone: within Start it would hold up the whole process, because Go can't stop a thread in vfork(2) for its
+// collector.
 func touch(path string) {
-	if f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0); err == nil {
-		_, _ = f.Read(make([]byte, 4096))
+	for range 2 {
+		f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+		if err != nil {
+			return
+		}
+		text := make([]byte, 4096)
+		n, _ := f.Read(text)
 		f.Close()
+		line, _, _ := strings.Cut(string(text[:n]), "\n")
+		words := strings.Fields(strings.TrimPrefix(line, "#!"))
+		if !strings.HasPrefix(line, "#!") || len(words) == 0 {
+			return
+		}
+		path = words[0]
 	}
 }
 
