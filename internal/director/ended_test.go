@@ -59,7 +59,7 @@ func (m *deafMarks) Sync(context.Context, []lvs.MarkRule) ([]string, error) {
 func TestTheEndWaitsForNoProgramThatCanNotBeKilled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScenario(t)
-		s.configs["one"] = "virtual = 1\n\tmark = 10.1.0.1 tcp 80\n\treal = 10.2.0.1:80 gate\n\tchecktype = on\n"
+		s.configs["one"] = "virtual = 1\n\tmark = 10.1.0.1 tcp 80\n\treal = 10.2.0.1 gate\n\tchecktype = on\n"
 		ctx, end := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		d := New(Deps{Table: s.table.Memory, Marks: &deafMarks{}, World: core.World{}})
