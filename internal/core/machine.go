@@ -21,9 +21,10 @@ const (
 // machine has the conditions of the director.
 type machine struct {
 	*services
-	held   []lack
-	fault  string // why this machine serves nobody; "": it does
-	broken int    // looks in a row that found a fault
+	held    []lack
+	fault   string    // why this machine serves nobody; "": it does
+	broken  int       // looks in a row that found a fault, one in each checkinterval
+	counted time.Time // the last of them
 }
 
 // lack is a condition, and when a look found it last.
@@ -32,8 +33,7 @@ type lack struct {
 	at time.Time
 }
 
-// Looked takes what a look at this machine has found: at most one condition of a kind. Whoever looks does so once in
-// each checkinterval.
+// Looked takes what a look at this machine has found: at most one condition of a kind.
 func (c *Core) Looked(now time.Time, found []view.Condition) {
 	c.tell.tick(now)
 	was := c.machine.withdraws()
@@ -62,8 +62,11 @@ func (m *machine) look(found []view.Condition) {
 		}
 		return over
 	})
-	if m.broken++; m.fault == "" {
+	switch every := m.global.CheckInterval.Duration(); {
+	case m.fault == "":
 		m.broken = 0
+	case m.broken == 0 || now.Sub(m.counted) > every/2: // each reload has a look at once
+		m.broken, m.counted = m.broken+1, now
 	}
 }
 
