@@ -29,6 +29,7 @@ type examiner struct {
 	tasks     []*schedule.Task // of the plan, in the order of the file
 	accused   []*virtual       // to be settled
 	moved     []*virtual       // with servers that moved away
+	suspended []*server        // those of them that are in maintenance
 	held      bool             // some checks wait for a route
 	waiting   int              // checks without a result yet
 	shortages uint64
@@ -75,7 +76,7 @@ func (e *examiner) enter(p *plan.Plan) {
 	e.tasks, e.waiting = p.Tasks, 0
 	e.moved = nil
 	for _, v := range e.virtuals {
-		if n := len(v.servers); n > 0 && v.servers[n-1].MovedTo >= 0 {
+		if len(v.movedAway()) > 0 {
 			e.moved = append(e.moved, v)
 		}
 	}

@@ -82,8 +82,8 @@ func (all *departures) record() {
 			}
 			now = append(now, judge.Record{Key: v.Key(), Addr: l.Addr, Name: l.Name, Until: l.Until})
 		}
-		for _, s := range v.servers {
-			if s.MovedTo >= 0 && s.Suspended() {
+		for _, s := range v.movedAway() {
+			if s.Suspended() {
 				now = append(now, judge.Record{Key: v.Key(), Addr: s.Dest.Addr, Name: s.entry.Name(),
 					Stays: true})
 			}

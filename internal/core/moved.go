@@ -18,27 +18,39 @@ func (v *virtual) addEarlier(serves func(*plan.Entry) bool) {
 	}
 }
 
-// endMoved ends the checks of servers that moved away and are no longer needed. It reports whether there was one: with
-// draintime it drains, which must be passed on before the table changes.
-func (e *examiner) endMoved() (moved bool) {
+// movedAway are the servers that moved away. They are the last ones.
+func (v *virtual) movedAway() []*server {
+	at := len(v.servers)
+	for at > 0 && v.servers[at-1].MovedTo >= 0 {
+		at--
+	}
+	return v.servers[at:]
+}
+
+// endMoved ends the checks of servers that moved away and are no longer needed. It reports whether what the next daemon
+// has to know of them changed: that must be passed on before the table changes.
+func (e *examiner) endMoved() (changed bool) {
 	ended, gone := false, func(s *server) bool { return s.Gone }
+	var suspended []*server
 	for _, v := range e.moved {
-		before := v.servers
-		if n := len(before); n == 0 || before[n-1].MovedTo < 0 {
-			continue
-		}
-		if moved = true; slices.ContainsFunc(before, gone) {
+		if before := v.servers; slices.ContainsFunc(v.movedAway(), gone) {
 			ended, v.servers = true, slices.DeleteFunc(slices.Clone(before), gone)
 			v.touch()
 			v.depart(before)
 		}
+		for _, s := range v.movedAway() {
+			if v.IsOurs() && s.Suspended() {
+				suspended = append(suspended, s)
+			}
+		}
 	}
-	if !ended {
-		return moved
+	changed = ended || !slices.Equal(suspended, e.suspended)
+	if e.suspended = suspended; !ended {
+		return changed
 	}
 	for _, c := range e.checks {
 		c.users = slices.DeleteFunc(c.users, func(x user) bool { return x.s.Gone })
 	}
 	e.run(nil)
-	return moved
+	return changed
 }

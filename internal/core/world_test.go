@@ -17,6 +17,7 @@ import (
 	"ldirectord/internal/maintenance"
 	"ldirectord/internal/notify"
 	"ldirectord/internal/plan"
+	"ldirectord/internal/resolve"
 	"ldirectord/internal/schedule"
 	"ldirectord/internal/testkit"
 	"ldirectord/internal/view"
@@ -159,7 +160,11 @@ func (w *world) Tape(*schedule.Task)                 {}
 // file makes a plan of a configuration, whose names may have no address yet.
 func (w *world) file(text string) Plan {
 	w.Helper()
-	w.plan = plannedWith(w, text, neverChecked, parser.Options{Resolver: w, Wait: true})
+	o := parser.Options{Resolver: w, Wait: true}
+	if w.plan != nil {
+		o.Last = resolve.Index(w.plan.Config.Names).Last(func(resolve.Key) []netip.Addr { return nil })
+	}
+	w.plan = plannedWith(w, text, neverChecked, o)
 	return Ready(w.plan)
 }
 
