@@ -37,13 +37,20 @@ type Hooks struct {
 	tries   *Tries // the commands, each of which is run once
 
 	mu      sync.Mutex        // guards what follows
-	lanes   map[string][]Hook // the first of each is being run
+	lanes   map[string]*lane  // in which a hook is being run
 	failing map[string]string // the names of the last calls that failed, by id
+}
+
+// lane has the hooks of one lane.
+type lane struct {
+	runs  Hook
+	keys  []string        // of those that wait, in their order
+	waits map[string]Hook // by their keys
 }
 
 // NewHooks returns a runner whose failures, and their ends, go into the journal. Close ends it.
 func NewHooks(j *Journal) *Hooks {
-	return &Hooks{journal: j, tries: NewTries(), lanes: map[string][]Hook{}, failing: map[string]string{}}
+	return &Hooks{journal: j, tries: NewTries(), lanes: map[string]*lane{}, failing: map[string]string{}}
 }
 
 // Set names the hooks of the configuration. The failures of other commands are over.
@@ -73,21 +80,22 @@ func (h *Hooks) Run(hook Hook) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	lane := h.lanes[hook.Lane]
-	i := 1
-	for i < len(lane) && lane[i].Key != hook.Key {
-		i++
-	}
-	if i >= len(lane) {
-		h.lanes[hook.Lane] = append(lane, hook)
-		if len(lane) == 0 {
-			h.tries.Go(func() { h.work(hook) })
-		}
+	l := h.lanes[hook.Lane]
+	if l == nil {
+		h.lanes[hook.Lane] = &lane{runs: hook, waits: map[string]Hook{}}
+		h.tries.Go(func() { h.work(hook) })
 		return
 	}
-	lane[i].Ended()
-	if lane[i] = hook; !isAwaited && hook.repeats(lane[0]) { // as a start after a stop that was not run
-		h.lanes[hook.Lane] = slices.Delete(lane, i, i+1)
+	before, waits := l.waits[hook.Key]
+	l.waits[hook.Key] = hook
+	if !waits {
+		l.keys = append(l.keys, hook.Key)
+		return
+	}
+	before.Ended()
+	if !isAwaited && hook.repeats(l.runs) { // as a start after a stop that was not run
+		delete(l.waits, hook.Key)
+		l.keys = slices.DeleteFunc(l.keys, func(key string) bool { return key == hook.Key })
 	}
 }
 
@@ -138,16 +146,18 @@ func (h *Hooks) settle(hook Hook, e Event) {
 }
 
 // next drops the hook that was run, and returns the next one of its lane, if there is one.
-func (h *Hooks) next(lane string) (Hook, bool) {
+func (h *Hooks) next(of string) (Hook, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	rest := h.lanes[lane][1:]
-	if len(rest) == 0 {
-		delete(h.lanes, lane)
+	l := h.lanes[of]
+	if len(l.keys) == 0 {
+		delete(h.lanes, of)
 		return Hook{}, false
 	}
-	h.lanes[lane] = rest
-	return rest[0], true
+	key := l.keys[0]
+	l.runs, l.keys = l.waits[key], l.keys[1:]
+	delete(l.waits, key)
+	return l.runs, true
 }
 
 // id is the same for all calls that end each other's failures.
