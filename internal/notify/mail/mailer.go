@@ -71,9 +71,13 @@ func (m *Mailer) Set(rules map[string]Rule) {
 	m.mu.Lock()
 	m.rules = maps.Clone(rules)
 	m.out.set(m.rules)
-	for s := range m.down {
-		if !slices.Contains(m.rules[s.Virtual].Reals, s.Real) {
-			delete(m.down, s)
+	was := m.down
+	m.down = make(map[lvs.Backend]notify.Event, len(was))
+	for virtual, rule := range m.rules {
+		for _, real := range rule.Reals {
+			if e, is := was[lvs.At(virtual, real)]; is {
+				m.down[lvs.At(virtual, real)] = e
+			}
 		}
 	}
 	m.mu.Unlock()

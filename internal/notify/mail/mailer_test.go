@@ -202,3 +202,18 @@ func TestAReminderSaysWhy(t *testing.T) {
 		}
 	})
 }
+
+// BenchmarkSet10k is a reload while the 10,000 servers of a section are down.
+func BenchmarkSet10k(b *testing.B) {
+	m, rule := New(func(notify.Event) {}), testRule()
+	for i := range 10_000 {
+		rule.Reals = append(rule.Reals, fmt.Sprint("10.2.0.1:", i))
+	}
+	setRule(m, rule)
+	for _, real := range rule.Reals {
+		m.Notify(notify.Event{Time: time.Now(), Kind: notify.Deleted, Virtual: testVirtual, Real: real})
+	}
+	for b.Loop() {
+		setRule(m, rule)
+	}
+}
