@@ -39,7 +39,7 @@ type claims struct {
 	yields     bool               // recorded: others may take its virtual services
 	last       []neighbour        // the other daemons at the last look
 	contested  bool               // another daemon changes our virtual services, so the table is read often
-	marking    []*parser.Virtual  // the virtual services of the file
+	marking    []*parser.Virtual  // the sections of the file that set marks
 	names      map[lvs.Key]string // the file's servicenames
 	reported   map[string]bool
 }
@@ -190,10 +190,13 @@ func (c *claims) renew(cfg *parser.Config) {
 	c.follows(cfg.Virtuals)
 }
 
-// follows notes the virtual services of the file in force.
+// follows notes which marks and names the file in force has.
 func (c *claims) follows(virtuals []*parser.Virtual) {
-	c.marking, c.names = virtuals, map[lvs.Key]string{}
+	c.marking, c.names = nil, map[lvs.Key]string{}
 	for _, v := range virtuals {
+		if len(v.Marking) > 0 {
+			c.marking = append(c.marking, v)
+		}
 		if v.ServiceName != "" {
 			c.names[v.Key] = v.ServiceName
 		}

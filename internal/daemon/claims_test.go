@@ -20,6 +20,16 @@ func TestKeySet(t *testing.T) {
 	}
 }
 
+// Only sections that set marks are compared with every virtual service of other daemons.
+func TestWhichSectionsSetMarks(t *testing.T) {
+	marks := &parser.Virtual{Marking: make([]parser.Marking, 1)}
+	c := &claims{}
+	for range 2 {
+		c.follows([]*parser.Virtual{{}, marks, {}})
+	}
+	testkit.Same(t, c.marking, []*parser.Virtual{marks}, "the sections that set marks")
+}
+
 // TestClaimsTakeLittleMemory has a thousand virtual services without a servicename: their keys are kept, once.
 func TestClaimsTakeLittleMemory(t *testing.T) {
 	const services = 1000
