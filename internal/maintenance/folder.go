@@ -162,11 +162,13 @@ func (f *folder) learn(ctx context.Context) {
 }
 
 func (f *folder) refresh(ctx context.Context) {
-	old := f.names.due(f.servers, time.Now())
+	now := time.Now()
+	old := f.names.due(f.servers, now)
 	if f.asked || len(old) == 0 {
 		return
 	}
 	f.asked = true
+	f.names.forget(old, now)
 	go func() {
 		f.names.resolve(ctx, old)
 		select {

@@ -260,6 +260,23 @@ func TestNamesThatCantBeHad(t *testing.T) {
 	testkit.Equal(t, ask(), "web1.example.net", "after a failure")
 }
 
+func TestTheNamesOfFormerServersAreForgotten(t *testing.T) {
+	watch(t, func(t *testing.T, w *watching) {
+		w.write("web2")
+		all := w.ctx
+		former, end := context.WithCancel(all)
+		w.ctx = former
+		<-w.over("10.2.0.1:80", "10.2.0.2:80")
+		end()
+		w.ctx = all
+		<-w.over("10.2.0.2:80")
+		time.Sleep(2*namesValid + namesKept)
+		for server, is := range map[string]bool{"10.2.0.1": false, "10.2.0.2": true} {
+			testkit.Equal(t, w.names.of(netip.MustParseAddr(server)).host != "", is, server)
+		}
+	})
+}
+
 // A server that the configuration names by a host name is matched by that name, whatever name its address has.
 func TestTheNameOfTheConfigurationCounts(t *testing.T) {
 	n := newNames(func(context.Context, string) ([]string, error) { return []string{"other.example.net."}, nil })

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"strings"
 	"sync"
@@ -14,6 +15,7 @@ import (
 
 const (
 	namesValid    = time.Minute     // how long the result of a reverse look-up is used
+	namesKept     = 5 * time.Minute // how long it is kept after that for an address that is no server any more
 	lookupTimeout = 2 * time.Second // for all reverse look-ups of one round together
 	maxLookups    = 50              // at the same time
 )
@@ -73,6 +75,18 @@ func (n *names) due(servers []Server, at time.Time) (addrs []netip.Addr) {
 		}
 	}
 	return addrs
+}
+
+// forget drops the outdated names of addresses other than these.
+func (n *names) forget(except []netip.Addr, at time.Time) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	stay := map[netip.Addr]bool{}
+	for _, addr := range except {
+		stay[addr] = true
+	}
+	maps.DeleteFunc(n.known,
+		func(addr netip.Addr, one name) bool { return !stay[addr] && at.Sub(one.until) > namesKept })
 }
 
 // resolve looks up the host names of addresses, up to maxLookups at the same time, and keeps them. Without an answer
