@@ -125,13 +125,12 @@ func (sv *service) isPresent() bool { return sv.entry != nil && sv.present.Load(
 // New returns services that are not started.
 func New() *Services {
 	return &Services{
-		line:    make(chan struct{}, 1),
-		knock:   wire.Knock,
-		all:     map[ipvsctl.PrivateService]*service{},
-		used:    map[uint32]bool{},
-		next:    map[lvs.Forward]uint32{},
-		virtual: map[netip.Addr]bool{},
-		saved:   true,
+		line:  make(chan struct{}, 1),
+		knock: wire.Knock,
+		all:   map[ipvsctl.PrivateService]*service{},
+		used:  map[uint32]bool{},
+		next:  map[lvs.Forward]uint32{},
+		saved: true,
 	}
 }
 
@@ -187,6 +186,7 @@ func (s *Services) Set(ctx context.Context, ways []checker.Through, keys []lvs.K
 		return
 	}
 	_ = s.with(ctx, setTimeout, func(t turn) error {
+		s.virtual = map[netip.Addr]bool{} // one that left the file may become an address of this machine
 		for _, k := range keys {
 			s.used[k.Mark], s.virtual[k.Addr.Addr()] = true, true
 		}

@@ -110,7 +110,8 @@ func TestHowOftenAWayIsLookedAt(t *testing.T) {
 	})
 }
 
-// A virtual address can't be the source of checks: answers would come to the director that has the address.
+// A virtual address can't be the source of checks: answers would come to the director that has the address. One that
+// left the file can.
 func TestASourceThatIsVirtual(t *testing.T) {
 	f := alone()
 	w := checker.Through{Virtual: netip.MustParseAddr("127.0.0.1"), Server: netip.MustParseAddr("127.0.0.2"),
@@ -118,6 +119,8 @@ func TestASourceThatIsVirtual(t *testing.T) {
 	f.set(t, w)
 	const want = "the only address of this machine towards 127.0.0.2 is the virtual address 127.0.0.1"
 	testkit.Fails(t, testkit.Error(f.ready(t.Context(), w, &passage{})), want)
+	f.set(t, gate)
+	testkit.OK(t, testkit.Error(f.ready(t.Context(), gate, &passage{})))
 }
 
 // The segment size fits the device of the check, as it was at most a minute before.
