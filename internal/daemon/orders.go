@@ -16,6 +16,8 @@ import (
 const (
 	OrderTimeout  = 5 * time.Second // an order that changes the table at once
 	ReloadTimeout = time.Minute     // a reload: looking up names and a slow table take time
+
+	beginTime = pollInterval / 4 // in one turn for orders that waited: other orders wait meanwhile
 )
 
 // standingOrders are the orders in addition to the configuration: the role, and orders for servers. They are carried

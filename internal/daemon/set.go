@@ -383,38 +383,58 @@ func (o *standingOrders) pass(ctx context.Context, all orders.All, ready ...lvs.
 	return err
 }
 
-// beginDue begins the orders of one command whose time has come, all of them or none: those that would leave too few
-// servers wait.
+// beginDue begins the orders whose time has come, all or none of each command: those that would leave too few servers
+// wait. What beginTime does not suffice for is left for the next turn.
 func (o *standingOrders) beginDue(ctx context.Context) {
-	commands := map[time.Time]orders.All{} // by when they were given
+	commands := o.dueCommands()
+	var now *view.Snapshot
+	changed := map[string]bool{} // the virtual services in which orders began since the snapshot
+	isChanged := func(at lvs.Backend) bool { return changed[at.Virtual] }
+	began := time.Now()
+	for _, since := range slices.SortedFunc(maps.Keys(commands), time.Time.Compare) {
+		due := commands[since]
+		if now == nil || slices.ContainsFunc(due.Sorted(), isChanged) {
+			var err error
+			if now, err = o.d.director.Snapshot(ctx); err != nil {
+				return
+			}
+			clear(changed)
+		}
+		if short := now.Short(due.Out(), o.given.InForce()); len(short) > 0 {
+			o.sayLate(since, true, "An order waits for enough servers: "+short[0].String())
+			continue
+		}
+		if err := o.begin(ctx, due); err != nil {
+			o.sayLate(since, false, "An order can't begin: "+err.Error())
+			continue
+		}
+		for at := range due {
+			changed[at.Virtual] = true
+		}
+		if time.Since(began) > beginTime {
+			return
+		}
+	}
+}
+
+// dueCommands are the orders whose time has come, by when their commands gave them.
+func (o *standingOrders) dueCommands() map[time.Time]orders.All {
+	commands := map[time.Time]orders.All{}
 	for at, one := range o.given.Due(time.Now()) {
 		if commands[one.Since] == nil {
 			commands[one.Since] = orders.All{}
 		}
 		commands[one.Since][at] = one
 	}
-	if len(commands) == 0 {
-		return
+	return commands
+}
+
+// sayLate reports once why the orders of a command don't begin at their time.
+func (o *standingOrders) sayLate(since time.Time, isShort bool, why string) {
+	if _, isTold := o.late[since]; !isTold {
+		o.d.say(notify.OrderWaits, "%s", why)
 	}
-	now, err := o.d.director.Snapshot(ctx)
-	if err != nil {
-		return
-	}
-	for _, since := range slices.SortedFunc(maps.Keys(commands), time.Time.Compare) {
-		due, why := commands[since], ""
-		short := now.Short(due.Out(), o.given.InForce())
-		if len(short) > 0 {
-			why = "An order waits for enough servers: " + short[0].String()
-		} else if err := o.begin(ctx, due); err != nil {
-			why = "An order can't begin: " + err.Error()
-		} else {
-			return // the next one counts what this one took out
-		}
-		if _, isTold := o.late[since]; !isTold {
-			o.d.say(notify.OrderWaits, "%s", why)
-		}
-		o.late[since] = len(short) > 0
-	}
+	o.late[since] = isShort
 }
 
 // begin puts orders that have waited in force, unless they can't be recorded. If the director does not take them, they

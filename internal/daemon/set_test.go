@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"ldirectord/internal/director"
@@ -17,6 +18,7 @@ import (
 	"ldirectord/internal/orders"
 	"ldirectord/internal/testkit"
 	"ldirectord/internal/view"
+	"ldirectord/ipvsctl"
 )
 
 // whole is a time in whole seconds, as in the file of orders.
@@ -81,6 +83,32 @@ func TestOrdersThatBeginOrEnd(t *testing.T) {
 	if err := o.begin(gone, waits.Due(time.Now())); err == nil {
 		t.Error("orders that can't be read are written over")
 	}
+}
+
+// The orders of several commands whose time has come begin in one turn, as far as enough servers are left.
+func TestOrdersOfSeveralCommandsBegin(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "ld.cf")
+	testkit.Write(t, file, "logfile = \""+file+".log\"\nvirtual = 10.1.0.1:80\n\tchecktype = on\n"+
+		"\treal = 10.2.0.1->10.2.0.3:80 gate\n")
+	synctest.Test(t, func(t *testing.T) {
+		d, endRest := loadedDaemon(t, file)
+		given := orders.All{}
+		for i := range 3 {
+			given[lvs.At("tcp:10.1.0.1:80", fmt.Sprintf("10.2.0.%d:80", i+1))] = orders.Order{
+				Kind: orders.Drain, From: whole(time.Now()), Since: time.Unix(int64(i), 0).UTC()}
+		}
+		o := ordersWith(t, given, given)
+		d.lock, o.d, o.late = o.d.lock, d, map[time.Time]bool{}
+		d.director = director.New(director.Deps{Table: ipvsctl.NewMemory(nil)})
+		ctx, end := context.WithCancel(t.Context())
+		go d.director.Run(ctx, d.Loaded.Plan)
+		<-d.director.Settled()
+		o.beginDue(ctx)
+		testkit.Same(t, o.given.Waiting().Sorted(),
+			[]lvs.Backend{lvs.At("tcp:10.1.0.1:80", "10.2.0.3:80")}, "waiting")
+		end()
+		endRest()
+	})
 }
 
 // An order that is over before it could begin ends with a word, by mail too. One that the director had is ended there.
