@@ -318,6 +318,17 @@ func TestServicesOfOtherDaemonsAreTheirs(t *testing.T) {
 	testkit.Same(t, got, []lvs.Key{key("10.1.0.2:80"), key("10.1.0.3:80")}, "left")
 }
 
+// A daemon that holds the lock is found by that alone.
+func TestADaemonWithoutRecordAndSocketIsFound(t *testing.T) {
+	i := daemonOf(t.TempDir(), "/x.cf")
+	lock := testkit.Must(takeLock(i.Files().Lock))(t)
+	other := testkit.Must(os.Open(i.Files().Lock))(t) // who only has it open holds nothing
+	pretendAs(t, uint32(os.Geteuid()), []*os.File{other}, "/usr/sbin/ldirectord", "x.cf", "start")
+	s := pretendAs(t, uint32(os.Geteuid()), []*os.File{lock}, "/usr/sbin/ldirectord", "x.cf", "start")
+	lock.Close()
+	testkit.Equal(t, i.Find().Process, s.process(t))
+}
+
 // After a boot the pid in a file may be that of a daemon with another run folder.
 func TestADaemonOfAnotherFolderIsAnotherDaemon(t *testing.T) {
 	dir := t.TempDir()

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -73,7 +74,8 @@ func (i Instance) Find() Found {
 	return Found{Stale: left && !held}
 }
 
-// unrecorded is the process that holds our lock without a record of it, as on a full disk: it listens at the socket.
+// unrecorded is the process that holds our lock without a record of it, as on a full disk: it listens at the socket. In a
+// folder that became read-only it may have no socket either.
 func (i Instance) unrecorded(all []record) (p Process) {
 	f := i.files(i.baseName(all))
 	if locked, _ := runfile.IsLocked(f.Lock); !locked {
@@ -85,11 +87,33 @@ func (i Instance) unrecorded(all []record) (p Process) {
 	}
 	defer unix.Close(fd)
 	if unix.Connect(fd, &unix.SockaddrUnix{Name: f.Socket}) != nil {
-		return p
+		return i.holder(f.Lock)
 	}
 	who, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
 	if err == nil && i.mayName(int(who.Pid)) {
 		p, _ = processOf(int(who.Pid))
+	}
+	return p
+}
+
+// holder is the daemon of this program that holds a lock, by its open files; of another user's nothing may be known.
+func (i Instance) holder(lock string) (p Process) {
+	path, err := filepath.EvalSymlinks(lock)
+	if err != nil {
+		return p
+	}
+	for _, pid := range allPids() {
+		if !isOurs(argv(pid)) || !i.mayName(pid) {
+			continue
+		}
+		fds, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fdinfo/*", pid))
+		for _, info := range fds {
+			to, _ := os.Readlink(strings.Replace(info, "/fdinfo/", "/fd/", 1))
+			if text, _ := os.ReadFile(info); to == path && strings.Contains(string(text), "\nlock:") {
+				p, _ = processOf(pid)
+				return p
+			}
+		}
 	}
 	return p
 }

@@ -24,13 +24,14 @@ type standIn struct {
 
 func pretend(t *testing.T, name string, words ...string) standIn {
 	t.Helper()
-	return pretendAs(t, uint32(os.Geteuid()), name, words...)
+	return pretendAs(t, uint32(os.Geteuid()), nil, name, words...)
 }
 
-// pretendAs starts a standIn as another user.
-func pretendAs(t *testing.T, user uint32, name string, words ...string) standIn {
+// pretendAs starts a standIn as another user, with open files.
+func pretendAs(t *testing.T, user uint32, open []*os.File, name string, words ...string) standIn {
 	t.Helper()
 	cmd := exec.Command("/bin/sh")
+	cmd.ExtraFiles = open
 	cmd.Args = append([]string{name, "-s"}, words...)
 	if user != uint32(os.Geteuid()) {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: user, Gid: user}}
@@ -164,7 +165,7 @@ func TestAPerlOfAnotherUserHoldsNothing(t *testing.T) {
 	}
 	i := New(t.TempDir(), Daemon{Path: "/b/x.cf", Table: Kernel, NetNS: NetNS()}, "x.cf")
 	words := []string{"/usr/sbin/ldirectord", "/a/x.cf", "start"}
-	root, other := pretend(t, "/usr/bin/perl", words...), pretendAs(t, 12345, "/usr/bin/perl", words...)
+	root, other := pretend(t, "/usr/bin/perl", words...), pretendAs(t, 12345, nil, "/usr/bin/perl", words...)
 	found := map[int]bool{}
 	for _, s := range i.Strangers(nil, true) {
 		found[s.Pid] = true
