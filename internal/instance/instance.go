@@ -74,8 +74,8 @@ func (i Instance) Find() Found {
 	return Found{Stale: left && !held}
 }
 
-// unrecorded is the process that holds our lock without a record of it, as on a full disk: it listens at the socket. In a
-// folder that became read-only it may have no socket either.
+// unrecorded is the process that holds our lock without a record of it, as on a full disk: it listens at the socket. In
+// a folder that became read-only it may have no socket either.
 func (i Instance) unrecorded(all []record) (p Process) {
 	f := i.files(i.baseName(all))
 	if locked, _ := runfile.IsLocked(f.Lock); !locked {
