@@ -72,7 +72,8 @@ func (c *channels) refused(why string) {
 // failed records an error of the daemon itself, if there is one.
 func (c *channels) failed(kind notify.Kind, what string, err error) {
 	if err != nil {
-		c.journal.Emit(notify.Event{Kind: kind, Text: fmt.Sprintf("%s: %v", what, err), Reason: err.Error()})
+		c.journal.Emit(notify.Event{Kind: kind, Key: what, Text: fmt.Sprintf("%s: %v", what, err),
+			Reason: err.Error()})
 	}
 }
 

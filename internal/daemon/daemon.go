@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/signal"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -84,7 +83,6 @@ type daemon struct {
 	claims   *claims
 	config   *configFile
 	socket   *socket.Server
-	noSocket atomic.Bool // something is wrong with the socket
 	metrics  *metricsServer
 	end      context.CancelCauseFunc // stops the director
 	ended    chan error              // gets its last error

@@ -110,23 +110,24 @@ func (m *metricsServer) run(ctx context.Context, addr netip.AddrPort) {
 	if addr.Addr().Is4() { // with tcp 0.0.0.0 would also be [::]
 		network = "tcp4"
 	}
+	what := fmt.Sprintf("Metrics can't be served on %s; trying again", addr)
 	for reported := false; ; reported = true {
 		l, err := net.Listen(network, addr.String())
 		if err == nil {
 			server := socket.NewServer(ctx, m.handler)
 			server.WriteTimeout = scrapeTimeout
 			go socket.Serve(server, l)
-			m.say(notify.Listening, "Metrics are served on %s", addr)
+			m.journal.Emit(notify.Event{Kind: notify.Listening, Key: what,
+				Text: fmt.Sprintf("Metrics are served on %s", addr)})
 			<-ctx.Done()
 			server.Close()
 			return
 		}
 		if !reported {
-			what := fmt.Sprintf("Metrics can't be served on %s; trying again", addr)
 			m.failed(notify.ListenFailed, what, err)
 		}
 		if !runfile.Pause(ctx, listenRetry) {
-			m.tally.over(notify.ListenFailed)
+			m.tally.over(notify.ListenFailed, what)
 			return
 		}
 	}

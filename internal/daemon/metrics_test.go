@@ -36,13 +36,14 @@ func TestAnAddressThatIsTakenIsToldOnceAndTriedAgain(t *testing.T) {
 		m := &metricsServer{end: func() {}, handler: hello(), channels: &channels{journal: journal}}
 		ctx, cancel := context.WithCancel(t.Context())
 		m.follow(ctx, parser.Global{Listen: addr})
-		if e := <-said; e.Kind != notify.ListenFailed || !strings.Contains(e.Text, addr.String()) ||
+		failed := <-said
+		if e := failed; e.Kind != notify.ListenFailed || !strings.Contains(e.Text, addr.String()) ||
 			!strings.Contains(e.Text, "address already in use") {
 			t.Errorf("%+v", e)
 		}
 		time.Sleep(10 * listenRetry)
 		taken.Close()
-		if e := <-said; e.Kind != notify.Listening {
+		if e := <-said; e.Kind != notify.Listening || e.Key != failed.Key {
 			t.Errorf("%+v", e)
 		}
 		if code, text := testkit.Fetch(t, "http://"+addr.String()+"/hello"); code != http.StatusOK ||

@@ -123,7 +123,7 @@ func (f *configFile) adoptServers() {
 func (f *configFile) remember() {
 	f.d.tally.setNames(f.current.Config.Names, f.current.Sum)
 	err := resolve.File(f.d.lock.Names).Write(f.names())
-	f.d.settled(&f.unkept, notify.KeepFailed, "Addresses of names can't be kept", err)
+	f.d.settled(notify.KeepFailed, "Addresses of names can't be kept", err)
 }
 
 // names are those of the configuration in force, and of the one that comes back unless it is confirmed.

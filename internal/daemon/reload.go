@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"ldirectord/internal/doctor"
@@ -51,7 +50,6 @@ type configFile struct {
 	parts      map[string]fileStamp
 	partsRead  map[string]fileStamp // at the last look at the texts
 	missing    bool                 // there is no file, which is reported
-	unkept     atomic.Bool          // addresses of names could not be kept the last time
 	tls        tlsWatch
 	lists      listWatch
 	machine    *doctor.Machine
@@ -444,7 +442,6 @@ func (f *configFile) prepare(ctx context.Context, text []byte, r request) (l *Lo
 // adopt watches the files and names of the configuration in force.
 func (f *configFile) adopt(ctx context.Context) {
 	f.d.tally.forget(notify.KeepFailed) // what still can't be kept is reported again
-	f.unkept.Store(false)
 	f.d.orders.unkept.Store(false)
 	f.d.forget(f.current.Plan)
 	f.endWatches()

@@ -86,7 +86,8 @@ func (o *standingOrders) saveRole(now instance.RoleOrder) error {
 
 // kept reports why the role is not kept for the next daemon, or ends that failure.
 func (o *standingOrders) kept(err error) {
-	o.d.settled(&o.unkept, notify.KeepFailed, "The role can't be kept for the next start", err)
+	o.unkept.Store(err != nil)
+	o.d.settled(notify.KeepFailed, "The role can't be kept for the next start", err)
 }
 
 // setRole carries out an order, here and in the siblings. It fails only when ctx is done.

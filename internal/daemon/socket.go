@@ -46,7 +46,7 @@ func (d *daemon) openSocket(ctx context.Context) {
 
 // listens reports what is wrong with the control socket now, if anything.
 func (d *daemon) listens(err error) {
-	d.settled(&d.noSocket, notify.ListenFailed, notListening, err)
+	d.settled(notify.ListenFailed, notListening, err)
 }
 
 // notListening reports that commands or metrics can't reach the daemon as configured.

@@ -7,7 +7,6 @@ import (
 	"os"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"ldirectord/internal/lvs"
@@ -88,17 +87,17 @@ func connections(ctx context.Context, table ipvsctl.Client,
 }
 
 // tally has the facts about the daemon itself, without its director. As a Notifier it counts the journal's events, and
-// keeps the last of each kind of failure.
+// keeps the failures.
 type tally struct {
 	mu   sync.Mutex // guards what follows
 	is   status.Process
-	last map[notify.Kind]failure
+	last map[failing]notify.Event // the last failure of what still fails
 }
 
-// failure is the last failure of a kind, and the number of those that still last. Mail may fail at several servers.
-type failure struct {
-	notify.Event
-	open int
+// failing is what fails: one of several mail servers, commands or files.
+type failing struct {
+	kind notify.Kind
+	key  string // of the events
 }
 
 // failureLasts is how long a failure is shown if no event reports its end.
@@ -112,7 +111,7 @@ func newTally(o Options) *tally {
 	if o.Loaded != nil {
 		known.Sum, known.Reloads.LastGood = o.Loaded.Sum, o.Loaded.GoodSince
 	}
-	t := &tally{last: map[notify.Kind]failure{}, is: status.Process{Report: known, Events: map[string]uint64{}}}
+	t := &tally{last: map[failing]notify.Event{}, is: status.Process{Report: known, Events: map[string]uint64{}}}
 	for _, kind := range []notify.Kind{
 		notify.ConfigError, notify.TableError, notify.HookFailed, notify.MailFailed, notify.PostFailed,
 		notify.MonitorFailed, notify.ListenFailed, notify.StateFailed, notify.KeepFailed,
@@ -137,21 +136,17 @@ func (t *tally) Notify(e notify.Event) {
 		t.happened(e)
 	case notify.MailFailed, notify.PostFailed, notify.ListenFailed, notify.HookFailed, notify.MonitorFailed,
 		notify.StateFailed, notify.KeepFailed:
-		open := t.last[e.Kind].open
-		if !e.Again {
-			open++
-		}
-		t.last[e.Kind] = failure{e, open}
+		t.last[failing{e.Kind, e.Key}] = e
 	case notify.MailRecovered:
-		t.recovered(notify.MailFailed)
+		delete(t.last, failing{notify.MailFailed, e.Key})
 	case notify.HookRecovered:
-		t.recovered(notify.HookFailed)
+		delete(t.last, failing{notify.HookFailed, e.Key})
 	case notify.MonitorRecovered:
-		t.recovered(notify.MonitorFailed)
+		delete(t.last, failing{notify.MonitorFailed, e.Key})
 	case notify.PostRecovered:
-		t.recovered(notify.PostFailed)
+		delete(t.last, failing{notify.PostFailed, e.Key})
 	case notify.Listening:
-		t.recovered(notify.ListenFailed)
+		delete(t.last, failing{notify.ListenFailed, e.Key})
 	}
 }
 
@@ -173,32 +168,22 @@ func (t *tally) happened(e notify.Event) {
 func (t *tally) forget(kind notify.Kind) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	delete(t.last, kind)
+	maps.DeleteFunc(t.last, func(f failing, _ notify.Event) bool { return f.kind == kind })
 }
 
-// over ends a failure of a kind.
-func (t *tally) over(kind notify.Kind) {
+// over ends a failure.
+func (t *tally) over(kind notify.Kind, what string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.recovered(kind)
+	delete(t.last, failing{kind, what})
 }
 
-// settled reports the error of something that is done more than once, if there is one. That of the last time, if it
-// failed then, is over.
-func (d *daemon) settled(failed *atomic.Bool, kind notify.Kind, what string, err error) {
-	if failed.Swap(err != nil) {
-		d.tally.over(kind)
+// settled reports the error of something that is done more than once. Without one, that of the last time is over.
+func (d *daemon) settled(kind notify.Kind, what string, err error) {
+	if err == nil {
+		d.tally.over(kind, what)
 	}
 	d.failed(kind, what, err)
-}
-
-// recovered ends a failure of a kind; mu is held.
-func (t *tally) recovered(kind notify.Kind) {
-	was := t.last[kind]
-	was.open--
-	if t.last[kind] = was; was.open <= 0 {
-		delete(t.last, kind)
-	}
 }
 
 // setMissing notes whether the file is gone.
@@ -294,11 +279,15 @@ func (t *tally) process() status.Process {
 	defer t.mu.Unlock()
 	now := t.is
 	now.Events, now.Last = maps.Clone(now.Events), slices.Clone(now.Last)
-	for _, kind := range slices.Sorted(maps.Keys(t.last)) {
-		if e := t.last[kind]; time.Since(e.Time) < failureLasts {
-			now.Failures = append(now.Failures,
-				status.Failure{Event: string(kind), Text: e.Text, At: e.Time.UTC()})
+	newest := map[notify.Kind]notify.Event{}
+	for f, e := range t.last {
+		if time.Since(e.Time) < failureLasts && e.Time.After(newest[f.kind].Time) {
+			newest[f.kind] = e
 		}
+	}
+	for _, kind := range slices.Sorted(maps.Keys(newest)) {
+		e := newest[kind]
+		now.Failures = append(now.Failures, status.Failure{Event: string(kind), Text: e.Text, At: e.Time.UTC()})
 	}
 	return now
 }

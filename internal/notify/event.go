@@ -126,7 +126,7 @@ type Event struct {
 	Weight   int        // after the change; meaningful for Added and Restored
 	Text     string
 	Reason   string // for a person: the message of the check or the kernel
-	Again    bool   // a failure that was reported before, and has not ended since
+	Key      string // what fails or works again, among the failures of a kind
 
 	// The details that a mail adds about a real server.
 	Name    string        // as commands call it; "" for a fallback server

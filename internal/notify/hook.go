@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -57,14 +56,13 @@ func NewHooks(j *Journal) *Hooks {
 func (h *Hooks) Set(hooks []Hook) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	over := maps.Clone(h.failing)
+	used := map[string]bool{}
 	for _, hook := range hooks {
-		delete(over, hook.id())
+		used[hook.id()] = true
 	}
-	for id, name := range over {
-		if _, command, _ := strings.Cut(id, "\n"); command != "" {
-			delete(h.failing, id)
-			h.journal.Emit(Event{Kind: HookRecovered, Text: "Command is no longer used: " + name})
+	for id, name := range h.failing {
+		if _, command, _ := strings.Cut(id, "\n"); command != "" && !used[id] {
+			h.over(Event{Key: id, Text: "Command is no longer used: " + name})
 		}
 	}
 }
@@ -131,18 +129,22 @@ func (h *Hooks) work(hook Hook) {
 func (h *Hooks) settle(hook Hook, e Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	_, was := h.failing[hook.id()]
-	if e.Kind == HookFailed {
-		e.Again, h.failing[hook.id()] = was, hook.name()
-	}
+	e.Key = hook.id()
 	if e.Kind == HookFailed || e.Reason != "" {
 		h.journal.Emit(e)
 	}
-	if e.Kind != HookFailed && was {
-		delete(h.failing, hook.id())
-		h.journal.Emit(Event{Kind: HookRecovered, Virtual: hook.Key,
-			Text: "Command succeeds again: " + hook.name()})
+	if e.Kind == HookFailed {
+		h.failing[e.Key] = hook.name()
+	} else if h.failing[e.Key] != "" {
+		h.over(Event{Key: e.Key, Virtual: hook.Key, Text: "Command succeeds again: " + hook.name()})
 	}
+}
+
+// over reports the end of a failure.
+func (h *Hooks) over(e Event) {
+	delete(h.failing, e.Key)
+	e.Kind = HookRecovered
+	h.journal.Emit(e)
 }
 
 // next drops the hook that was run, and returns the next one of its lane, if there is one.

@@ -110,7 +110,7 @@ func TestWhatAHookWritesAndItsFailureAreReported(t *testing.T) {
 // A failure ends with a success of the same command, or when the configuration no longer has it.
 func TestTheEndOfAFailureOfAHookIsReported(t *testing.T) {
 	var got []string
-	j := NewJournal(func(e Event) { got = append(got, fmt.Sprint(e.Kind, " ", e.Again, " ", e.Text)) })
+	j := NewJournal(func(e Event) { got = append(got, fmt.Sprintf("%s %q %s", e.Kind, e.Key, e.Text)) })
 	h := NewHooks(j)
 	for _, line := range []string{"a exit 1", "a exit 2", "b exit 0", "a echo", "a true", "b exit 3", " exit 4"} {
 		command, line, _ := strings.Cut(line, " ")
@@ -123,12 +123,12 @@ func TestTheEndOfAFailureOfAHookIsReported(t *testing.T) {
 	h.Close(t.Context())
 	j.Close(t.Context())
 	testkit.Same(t, got, []string{
-		"hook-failed false Command failed: exit 1: exit status 1",
-		"hook-failed true Command failed: exit 2: exit status 2",
-		"hook-recovered false Command succeeds again: echo",
-		"hook-failed false Command failed: exit 3: exit status 3",
-		"hook-failed false Command failed: exit 4: exit status 4",
-		"hook-recovered false Command is no longer used: exit 3",
+		`hook-failed "lane\na" Command failed: exit 1: exit status 1`,
+		`hook-failed "lane\na" Command failed: exit 2: exit status 2`,
+		`hook-recovered "lane\na" Command succeeds again: echo`,
+		`hook-failed "lane\nb" Command failed: exit 3: exit status 3`,
+		`hook-failed "lane\n" Command failed: exit 4: exit status 4`,
+		`hook-recovered "lane\nb" Command is no longer used: exit 3`,
 	}, "reported")
 }
 

@@ -94,7 +94,7 @@ func (m *Monitor) settle(file string, err error) {
 	switch {
 	case err != nil && (!was || file == ""):
 		m.failing[file] = true
-		m.report(Event{Time: time.Now(), Kind: MonitorFailed, Reason: err.Error(), Again: was,
+		m.report(Event{Time: time.Now(), Kind: MonitorFailed, Key: file, Reason: err.Error(),
 			Text: fmt.Sprintf("Error writing to monitorfile: %v", err)})
 	case err == nil && was && file == "":
 		m.over(file, "Results for monitorfiles are no longer lost")
@@ -106,7 +106,7 @@ func (m *Monitor) settle(file string, err error) {
 // over ends a failure.
 func (m *Monitor) over(file, text string) {
 	delete(m.failing, file)
-	m.report(Event{Time: time.Now(), Kind: MonitorRecovered, Text: text})
+	m.report(Event{Time: time.Now(), Kind: MonitorRecovered, Key: file, Text: text})
 }
 
 // append adds the line as the Perl writes it.

@@ -38,6 +38,7 @@ func newTestMailer(t *testing.T) (*Mailer, *postbox) {
 		defer p.mu.Unlock()
 		if p.events = append(p.events, e); e.Kind != notify.Mailing {
 			p.note(e.Text)
+			testkit.Equal(t, e.Key != "", true, "a box is named:", e.Text)
 		}
 	})
 	m.out.deliver = p.deliver

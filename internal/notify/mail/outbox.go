@@ -108,7 +108,7 @@ func (o *outbox) giveUp(b *box) {
 		}
 		o.queue(l)
 	}
-	e := notify.Event{Time: time.Now()}
+	e := notify.Event{Time: time.Now(), Key: b.key}
 	e.Say(notify.MailRecovered, "email messages to %s no longer go by %s; %d did not reach all recipients", b.to,
 		b.server, b.lost)
 	o.report(e)
@@ -251,7 +251,7 @@ func (o *outbox) settle(b *box, l *letter, again []string, err error) (done bool
 		return true
 	case expired:
 		b.lost += l.count
-		e := notify.Event{Time: time.Now(), Again: true}
+		e := notify.Event{Time: time.Now(), Key: b.key}
 		e.Say(notify.MailFailed, "email message to %s by %s was not sent within a day, and is lost: %s", b.to,
 			b.server, l.about)
 		o.report(e)
@@ -264,7 +264,7 @@ func (o *outbox) settle(b *box, l *letter, again []string, err error) (done bool
 
 // reportChange reports the first failure of a box, and when it works again.
 func (o *outbox) reportChange(b *box, err error) {
-	e := notify.Event{Time: time.Now(), Kind: notify.MailFailed}
+	e := notify.Event{Time: time.Now(), Kind: notify.MailFailed, Key: b.key}
 	switch {
 	case b.failing == (err != nil):
 		return
