@@ -15,6 +15,7 @@ import (
 const (
 	hookTime   = time.Minute // how long a command may run before its process group is killed
 	hookOutput = 4096        // bytes of its output that are kept
+	unused     = "Command is no longer used: "
 )
 
 // Hook is a command of the operator, to be run.
@@ -26,6 +27,8 @@ type Hook struct {
 	Env     []string // in addition to the daemon's
 	Stdin   []byte
 	Ended   func() // called when it has exited, or another one has replaced it; may be nil
+
+	isUnused bool // Set no longer has its command
 }
 
 // Hooks runs the operator's commands (fallbackcommand, callback, onchange) outside the director's goroutine. A lane
@@ -52,7 +55,8 @@ func NewHooks(j *Journal) *Hooks {
 	return &Hooks{journal: j, tries: NewTries(), lanes: map[string]*lane{}, failing: map[string]string{}}
 }
 
-// Set names the hooks of the configuration. The failures of other commands are over.
+// Set names the hooks of the configuration. The failures of others are over. Those of calls that still run or wait end
+// at once.
 func (h *Hooks) Set(hooks []Hook) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -60,9 +64,19 @@ func (h *Hooks) Set(hooks []Hook) {
 	for _, hook := range hooks {
 		used[hook.id()] = true
 	}
+	mark := func(hook Hook) Hook {
+		hook.isUnused = hook.Command != "" && !used[hook.id()]
+		return hook
+	}
+	for _, l := range h.lanes {
+		l.runs = mark(l.runs)
+		for key, hook := range l.waits {
+			l.waits[key] = mark(hook)
+		}
+	}
 	for id, name := range h.failing {
-		if _, command, _ := strings.Cut(id, "\n"); command != "" && !used[id] {
-			h.over(Event{Key: id, Text: "Command is no longer used: " + name})
+		if !used[id] && !strings.HasSuffix(id, "\n") {
+			h.over(Event{Key: id, Text: unused + name})
 		}
 	}
 }
@@ -133,10 +147,15 @@ func (h *Hooks) settle(hook Hook, e Event) {
 	if e.Kind == HookFailed || e.Reason != "" {
 		h.journal.Emit(e)
 	}
-	if e.Kind == HookFailed {
+	end := Event{Key: e.Key, Virtual: hook.Key, Text: "Command succeeds again: " + hook.name()}
+	switch {
+	case e.Kind == HookFailed && h.lanes[hook.Lane].runs.isUnused:
+		end.Text = unused + hook.name()
+		h.over(end)
+	case e.Kind == HookFailed:
 		h.failing[e.Key] = hook.name()
-	} else if h.failing[e.Key] != "" {
-		h.over(Event{Key: e.Key, Virtual: hook.Key, Text: "Command succeeds again: " + hook.name()})
+	case h.failing[e.Key] != "":
+		h.over(end)
 	}
 }
 

@@ -120,6 +120,16 @@ func TestTheEndOfAFailureOfAHookIsReported(t *testing.T) {
 	for _, used := range []string{"b", "a"} {
 		h.Set([]Hook{{Lane: "lane", Command: used}})
 	}
+	gate := filepath.Join(t.TempDir(), "gate")
+	slow := "until [ -e " + gate + " ]; do sleep .01; done; exit 5"
+	h.Run(Hook{Lane: "lane", Command: "runs", Argv: Shell(slow)})
+	h.Run(Hook{Lane: "lane", Command: "waits", Key: "waits", Argv: Shell("exit 6")})
+	h.Run(Hook{Lane: "lane", Key: "unknown", Argv: Shell("exit 7")})
+	h.Run(Hook{Lane: "lane", Command: "a", Key: "used", Argv: Shell("exit 8")})
+	for range 2 { // reloads
+		h.Set([]Hook{{Lane: "lane", Command: "a"}})
+	}
+	testkit.Write(t, gate, "")
 	h.Close(t.Context())
 	j.Close(t.Context())
 	testkit.Same(t, got, []string{
@@ -129,6 +139,12 @@ func TestTheEndOfAFailureOfAHookIsReported(t *testing.T) {
 		`hook-failed "lane\nb" Command failed: exit 3: exit status 3`,
 		`hook-failed "lane\n" Command failed: exit 4: exit status 4`,
 		`hook-recovered "lane\nb" Command is no longer used: exit 3`,
+		`hook-failed "lane\nruns" Command failed: ` + slow + `: exit status 5`,
+		`hook-recovered "lane\nruns" Command is no longer used: ` + slow,
+		`hook-failed "lane\nwaits" Command failed: exit 6: exit status 6`,
+		`hook-recovered "lane\nwaits" Command is no longer used: exit 6`,
+		`hook-failed "lane\n" Command failed: exit 7: exit status 7`,
+		`hook-failed "lane\na" Command failed: exit 8: exit status 8`,
 	}, "reported")
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -27,6 +26,7 @@ type Monitor struct {
 	queue  *queue[result]
 
 	mu      sync.Mutex      // guards what follows
+	files   map[string]bool // of the configuration; nil before Set
 	failing map[string]bool // files that can't be written; "": results were lost
 }
 
@@ -51,8 +51,12 @@ func NewMonitor(report func(Event)) *Monitor {
 func (m *Monitor) Set(files []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.files = map[string]bool{"": true}
+	for _, file := range files {
+		m.files[file] = true
+	}
 	for file := range m.failing {
-		if file != "" && !slices.Contains(files, file) {
+		if !m.files[file] {
 			m.over(file, "Monitorfile is no longer used: "+file)
 		}
 	}
@@ -92,6 +96,7 @@ func (m *Monitor) settle(file string, err error) {
 	defer m.mu.Unlock()
 	was := m.failing[file]
 	switch {
+	case err != nil && m.files != nil && !m.files[file]: // its results waited
 	case err != nil && (!was || file == ""):
 		m.failing[file] = true
 		m.report(Event{Time: time.Now(), Kind: MonitorFailed, Key: file, Reason: err.Error(),

@@ -104,6 +104,7 @@ func TestAMonitorFileThatFailsIsReportedOnceAndStopsNothing(t *testing.T) {
 		testkit.OK(t, m.Close(t.Context()))
 		m.Set([]string{bad})
 		m.Set([]string{good})
+		m.write([]result{{file: bad}}, 0) // which waited
 		all := []Kind{MonitorFailed, MonitorRecovered, MonitorFailed, MonitorRecovered}
 		testkit.Same(t, l.kinds(), all, "until it is not used")
 	})
