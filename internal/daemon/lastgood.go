@@ -44,15 +44,16 @@ func (f *configFile) keepGood(text []byte) {
 	if !isKept || f.trial != nil {
 		return
 	}
+	var err error
 	if path := f.d.Config.Path; TakenBack(path, text) != "" {
-		f.d.failed(notify.KeepFailed, "The file is still known as taken back",
-			runfile.Remove(statePath("back", path)))
+		err = runfile.Remove(statePath("back", path))
 	}
+	f.d.settled(notify.KeepFailed, "The file is still known as taken back", err)
 	if f.kept == f.inForce {
 		return
 	}
-	err := keep(statePath("config", f.d.Config.Path), text)
-	f.d.failed(notify.KeepFailed, "The configuration can't be kept for start --last-good", err)
+	err = keep(statePath("config", f.d.Config.Path), text)
+	f.d.settled(notify.KeepFailed, "The configuration can't be kept for start --last-good", err)
 	if err == nil {
 		f.kept = f.inForce
 	}

@@ -263,11 +263,12 @@ func (f *configFile) reportLists(now lists) {
 // again: it may have changed since it was read.
 func (f *configFile) adoptLists() {
 	f.lists.reading, f.lists.refused = nil, false
+	var failed error
 	for id, list := range f.current.Lists {
 		if list.Trouble == "" {
-			f.d.failed(notify.KeepFailed, "A list of real servers can't be kept for the next start",
-				saveList(id, list.Servers))
+			failed = cmp.Or(saveList(id, list.Servers), failed)
 		}
 	}
+	f.d.settled(notify.KeepFailed, "A list of real servers can't be kept for the next start", failed)
 	f.reportLists(f.current.Lists)
 }

@@ -72,17 +72,24 @@ func TestWhatIsNeededIsKeptAgain(t *testing.T) {
 	for what, keep := range map[string]func(f *configFile){
 		"addresses": (*configFile).remember,
 		"role":      func(f *configFile) { _ = f.d.orders.saveRole(instance.RoleOrder{Role: instance.Active}) },
+		"lists":     (*configFile).adoptLists,
+		"file":      func(f *configFile) { f.keepGood(nil) },
 	} {
 		dir := filepath.Join(t.TempDir(), "lost")
+		t.Setenv("STATE_DIRECTORY", dir)
 		synctest.Test(t, func(t *testing.T) {
 			d := &daemon{tally: newTally(Options{}), lock: &instance.Lock{}}
 			d.lock.Names, d.lock.Role = filepath.Join(dir, "names"), filepath.Join(dir, "role")
 			d.journal = notify.NewJournal(d.tally.Notify)
 			d.orders = newOrders(d)
-			f := &configFile{d: d, current: &Loaded{Config: &parser.Config{}}}
+			testkit.Write(t, dir, "a file in place of the folder")
+			f := &configFile{d: d, current: &Loaded{Config: &parser.Config{}}, lists: newListWatch()}
+			f.kept[0]++
+			f.current.Lists = lists{"/a": {}, "/b": {}}
 			f.current.Config.Names = []resolve.Name{{Addr: netip.MustParseAddr("10.2.0.1")}}
 			for i, want := range []int{1, 1, 0, 0} {
 				if i == 2 {
+					testkit.OK(t, os.Remove(dir))
 					testkit.OK(t, os.Mkdir(dir, 0o700))
 				}
 				keep(f)
