@@ -25,7 +25,7 @@ const maxMailLine = 900
 // letter is one mail. Its texts are without control characters.
 type letter struct {
 	virtual  string // the virtual service by whose rule it goes
-	way      string // of its rule
+	way      way    // of its rule
 	via      string // SMTP server, "" for sendmail
 	tls      string // no, offered or required
 	user     string // who logs in; "" for nobody

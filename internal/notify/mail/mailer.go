@@ -37,8 +37,10 @@ type Rule struct {
 // mails reports whether mail is sent about what happens in a state of the daemon.
 func (r Rule) mails(s lvs.Status) bool { return r.To != "" && slices.Contains(r.Statuses, s) }
 
-// way names the server and the addresses of the rule. Its password may change.
-func (r Rule) way() string { return strings.Join([]string{r.SMTP, r.TLS, r.User, r.From, r.To}, "\n") }
+// way is the server and the addresses of a rule. The password may change.
+type way struct{ smtp, tls, user, from, to string }
+
+func (r Rule) way() way { return way{r.SMTP, r.TLS, r.User, r.From, r.To} }
 
 // Mailer sends mail about servers that are added and removed, and reminders of those that are still down. Letters wait
 // in queues of their own.

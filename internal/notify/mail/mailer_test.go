@@ -135,6 +135,7 @@ func (p *postbox) reported() []notify.Kind {
 
 const (
 	testVirtual = "tcp:10.1.0.1:7000"
+	testOther   = "fwm:3"
 	testReal    = "10.2.0.1:7000"
 )
 

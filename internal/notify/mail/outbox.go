@@ -33,13 +33,14 @@ type outbox struct {
 	mu     sync.Mutex // guards what follows
 	boxes  map[string]*box
 	rules  map[string]Rule // by virtual service
+	ways   map[way]bool    // of the rules
 	closed bool
 }
 
 // box has the letters to the same people by the same server. A box that fails is kept until it works again.
 type box struct {
 	key     string
-	way     string // of its last letter
+	way     way // of its last letter
 	to      string
 	server  string
 	wake    chan struct{} // ends a pause
@@ -65,12 +66,15 @@ func deliver(ctx context.Context, l *letter) (again []string, err error) {
 	return sendSMTP(ctx, d.DialContext, l)
 }
 
-// set replaces the rules. A box that fails and that no rule has any more is given up by its own goroutine, which may be
-// sending a letter.
+// set replaces the rules. Where mail fails, the letters of changed rules go by the new ones: the goroutine of their
+// box, which may be sending one, does that.
 func (o *outbox) set(rules map[string]Rule) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.rules = rules
+	o.rules, o.ways = rules, map[way]bool{}
+	for _, r := range rules {
+		o.ways[r.way()] = true
+	}
 	for _, b := range o.boxes {
 		if o.isLeft(b) {
 			select {
@@ -82,35 +86,40 @@ func (o *outbox) set(rules map[string]Rule) {
 	}
 }
 
-// isLeft reports whether a box fails and no rule has it any more.
+// isLeft reports whether a box fails, and its rule, or that of one of its letters, was changed.
 func (o *outbox) isLeft(b *box) bool {
-	if !b.failing || o.closed {
-		return false
-	}
-	for _, r := range o.rules {
-		if r.way() == b.way {
-			return false
-		}
-	}
-	return true
+	return b.failing && !o.closed && (!o.ways[b.way] || slices.ContainsFunc(b.queue, o.isChanged))
 }
 
-// giveUp has the letters of a box go by the rules of their virtual services.
-func (o *outbox) giveUp(b *box) {
-	delete(o.boxes, b.key) // first: a new one may have its key
+// isChanged reports whether a letter goes by a rule that has changed. One whose virtual service was removed goes by any
+// rule that is the same.
+func (o *outbox) isChanged(l *letter) bool {
+	r, known := o.rules[l.virtual]
+	return known && r.way() != l.way || !o.ways[l.way]
+}
+
+// leave has the letters of changed rules go by the new ones. Without letters and rules, the failure of the box is over.
+func (o *outbox) leave(b *box) {
+	letters := b.queue
 	if b.dropped != nil {
-		b.queue = append(b.queue, b.dropped)
+		letters = append(letters, b.dropped)
 	}
-	for _, l := range b.queue {
-		if !l.redirect(o.rules[l.virtual]) {
+	b.queue, b.dropped = nil, nil
+	for _, l := range letters {
+		if o.isChanged(l) && !l.redirect(o.rules[l.virtual]) {
 			b.lost += l.count
 			continue
 		}
 		o.queue(l)
 	}
+	if o.ways[b.way] {
+		return
+	}
+	b.failing = false
 	e := notify.Event{Time: time.Now(), Key: b.key}
-	e.Say(notify.MailRecovered, "email messages to %s no longer go by %s; %d did not reach all recipients", b.to,
-		b.server, b.lost)
+	e.Say(notify.MailRecovered,
+		"email messages to %s that waited for %s go by the new configuration; %d did not reach all recipients",
+		b.to, b.server, b.lost)
 	o.report(e)
 }
 
@@ -195,8 +204,7 @@ func (o *outbox) next(b *box) *letter {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.isLeft(b) {
-		o.giveUp(b)
-		return nil
+		o.leave(b)
 	}
 	if len(b.queue) == 0 && b.dropped != nil {
 		b.dropped.summarize()

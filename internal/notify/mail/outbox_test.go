@@ -197,3 +197,19 @@ func TestCloseDoesNotWaitForASilentServer(t *testing.T) {
 		testkit.Equal(t, time.Since(start), 3*time.Second, "Close took")
 	})
 }
+
+// Events wait for a reload that changes the rules of all that fails.
+func TestAReloadOfManyRulesIsShort(t *testing.T) {
+	const services, recipients = 50_000, 500
+	o, rules := newOutbox(func(notify.Event) {}), map[string]Rule{}
+	for i := range services {
+		r := Rule{SMTP: "192.0.2.1", To: fmt.Sprintf("%d@example.net", i%recipients)}
+		rules[fmt.Sprint("fwm:", i)] = r
+		o.boxes[r.To] = &box{failing: true, busy: true}
+	}
+	begun := time.Now()
+	o.set(rules)
+	if took := time.Since(begun); took > time.Second {
+		t.Errorf("it took %v", took)
+	}
+}

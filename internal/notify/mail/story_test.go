@@ -25,6 +25,8 @@ func changed(t *testing.T, r Rule, changes []string) Rule {
 			r.Freq = testkit.Must(time.ParseDuration(value))(t)
 		case "to":
 			r.To = value
+		case "from":
+			r.From = value
 		case "smtp":
 			r.SMTP = value
 		case "password":
@@ -51,7 +53,7 @@ func happened(words []string) notify.Event {
 }
 
 // take takes one step of a row.
-func take(t *testing.T, m *Mailer, p *postbox, rule *Rule, words []string) {
+func take(t *testing.T, m *Mailer, p *postbox, rules map[string]Rule, words []string) {
 	t.Helper()
 	switch words[0] {
 	case "down":
@@ -64,7 +66,7 @@ func take(t *testing.T, m *Mailer, p *postbox, rule *Rule, words []string) {
 		m.Notify(e)
 	case "elsewhere":
 		e := happened([]string{"added", "running", "Added", words[1]})
-		e.Virtual = "fwm:3"
+		e.Virtual = testOther
 		m.Notify(e)
 	case "mail":
 		answer(t, p, words[1], words[len(words)-1])
@@ -73,8 +75,14 @@ func take(t *testing.T, m *Mailer, p *postbox, rule *Rule, words []string) {
 			m.Set(nil)
 			return
 		}
-		*rule = changed(t, *rule, words[1:])
-		setRule(m, *rule)
+		rules[testVirtual] = changed(t, rules[testVirtual], words[1:])
+		m.Set(rules)
+	case "another":
+		delete(rules, testOther)
+		if !slices.Contains(words, "nothing") {
+			rules[testOther] = changed(t, testRule(), words[1:])
+		}
+		m.Set(rules)
 	case "end":
 		testkit.OK(t, m.Close(t.Context()))
 	default:
@@ -106,9 +114,10 @@ func TestStories(t *testing.T) {
 		m, p := newTestMailer(t)
 		rule := changed(t, testRule(), strings.Fields(row[1]))
 		rule.Reals = append(rule.Reals, "A", "B")
-		setRule(m, rule)
+		rules := map[string]Rule{testVirtual: rule}
+		m.Set(rules)
 		for step := range strings.SplitSeq(row[2], "; ") {
-			take(t, m, p, &rule, strings.Fields(step))
+			take(t, m, p, rules, strings.Fields(step))
 			synctest.Wait()
 		}
 		testkit.Equal(t, strings.Join(p.log, "; "), row[3])
