@@ -421,6 +421,7 @@ func TestAListChangesNothingElse(t *testing.T) {
 		adopted, endWatches := f.adopted, f.endWatches
 		f.endWatches = func() { t.Error("the watches begin anew") }
 		f.takeLists(ctx, f.d.Config.readLists(ctx, f.current.Text, f.current.Lists, nil, guardAll))
+		time.Sleep(time.Second) // until its first result
 		testkit.Equal(t, lvs.Format(testkit.Must(table.Read(ctx))(t)), `-A -t 10.1.0.1:7000 -s wrr
 -a -t 10.1.0.1:7000 -r 10.2.0.1:7000 -g -w 0
 -A -t 10.1.0.2:7000 -s wrr
