@@ -110,45 +110,16 @@ func TestExcerptsAreShortAndEscaped(t *testing.T) {
 }
 
 func TestCombinedMakesFullChecksAndConnectsInTurn(t *testing.T) {
-	full, connect := &scripted{}, &scripted{}
-	c := &combined{full: full, connect: connect, connects: 2}
-	const up, down, ours = 'u', 'd', 'l'
-	for i, step := range []struct {
-		full, connect rune // the results that they would have
-		asked         string
-	}{
-		{up, up, "full"}, {up, up, "connect"}, {up, up, "connect"},
-		{up, up, "full"}, {up, down, "connect"}, // a failed connect is a failure at once,
-		{down, up, "full"}, {down, up, "full"}, // the next check is a full one until it succeeds
-		{up, up, "full"}, {up, ours, "connect"}, {up, ours, "connect"}, {up, up, "connect"},
-		{up, up, "connect"},
-		{ours, up, "full"}, {up, up, "full"}, {up, up, "connect"},
-	} {
-		full.answer, connect.answer = step.full, step.connect
-		full.asked, connect.asked = 0, 0
-		r := c.Check(t.Context())
-		want := step.full
-		if step.asked == "connect" {
-			want = step.connect
-		}
-		if r.OK != (want == up) || (r.Cause == checker.Shortage) != (want == ours) || full.asked+
-			connect.asked != 1 || (full.asked == 1) != (step.asked == "full") {
-			t.Errorf("step %d: %+v, full %d, connect %d, want %s", i, r, full.asked, connect.asked,
-				step.asked)
+	c := &combined{connects: 2}
+	results := map[string]Result{"up": {OK: true}, "down": {}, "shortage": {Cause: checker.Shortage}}
+	for i, row := range testkit.Table(t, "../../testdata/checker/combined.txt", 3) {
+		full, connect := given{results[row[0]]}, given{results[row[1]]}
+		c.full, c.connect = &full, &connect
+		r, is := c.Check(t.Context()), map[string]int{"full": 0, "connect": 1}[row[2]]
+		if r != results[row[is]] || len(full) != is || len(connect) != 1-is {
+			t.Errorf("step %d: %+v, want that of the %s", i, r, row[2])
 		}
 	}
-}
-
-// scripted is a checker whose results the test sets.
-type scripted struct {
-	answer rune
-	asked  int
-}
-
-func (s *scripted) Check(context.Context) Result {
-	s.asked++
-	causes := map[rune]checker.Cause{'l': checker.Shortage}
-	return Result{OK: s.answer == 'u', Cause: causes[s.answer]}
 }
 
 func TestCombinedOverUDPNeedsARoute(t *testing.T) {

@@ -82,7 +82,8 @@ type dialogues struct {
 }
 
 // goodSpecs are the checks that the rows of some services change. Those of the others change one of nothing.
-var goodSpecs = map[string]Spec{"ldap": goodLDAP, "mysql": goodMySQL, "pgsql": goodPgSQL, "redis": goodRedis,
+var goodSpecs = map[string]Spec{"ldap": goodLDAP, "mysql": goodMySQL, "oracle": goodOracle,
+	"pgsql": goodPgSQL, "redis": goodRedis,
 	"http": {URL: "http://{target}/index.html", Receive: "All good", HTTP: settings.HTTP{HTTPMethod: "GET"}}}
 
 func newDialogues(t *testing.T, path string) dialogues {
@@ -92,6 +93,7 @@ func newDialogues(t *testing.T, path string) dialogues {
 const dialogueFolder = "../../testdata/checker/dialogues/"
 
 func TestDialogues(t *testing.T) {
+	needsOracle(t)
 	for _, path := range testkit.Must(filepath.Glob(dialogueFolder + "*.txt"))(t) {
 		t.Run(filepath.Base(path), func(t *testing.T) { checkDialogues(t, path) })
 	}
@@ -194,7 +196,11 @@ var textSteps = map[string]func(string) step{
 	"pieces": pieces, "<": say, ">": await, "raw": raw, "all": awaitAll, "bytes": awaitBytes,
 	"drip": drip, "endless": endless,
 	"listen": listenData, "tls-for": turnFor, "redis>": redisAwait, "my": mySay, "my>": myAwait,
-	"ldap": ldapSay, "ldap>": ldapAwait, "pg": pgSay, "pg-endless": pgFlood, "pg>": pgAwait,
+	"dns":      func(text string) step { return zoneOf(text).tcp },
+	"refuse":   func(words string) step { return raw(tnsRefuse(words)) },
+	"accept":   func(version string) step { n, _ := strconv.Atoi(version); return raw(tnsAccepted(uint16(n))) },
+	"redirect": tnsRedirected,
+	"skip":     skip, "ldap": ldapSay, "ldap>": ldapAwait, "pg": pgSay, "pg-endless": pgFlood, "pg>": pgAwait,
 }
 
 // plainSteps are the steps without a text.
@@ -206,7 +212,9 @@ func plainSteps(t *testing.T) map[string]step {
 		"transfer half": transfer(raw("some"), stay),
 		"tls":           turn(secure), "tls old": turn(oldTLS(t)), "tls refused": refusedTurn(secure),
 		"resumed": resumed(secure), "unended": unended(secure), "close": closeFirst, "rows": myRows,
-		"null packets": endless("0\x82\x7f\xfc" + strings.Repeat("\x05\x00", 0x3ffe)),
-		"long":         raw(strings.Repeat("x", 5000)),
+		"null packets":   endless("0\x82\x7f\xfc" + strings.Repeat("\x05\x00", 0x3ffe)),
+		"await question": func(c *client) bool { readDNS(c); return true },
+		"await connect":  func(c *client) bool { return tnsHear(c) != "" },
+		"long":           raw(strings.Repeat("x", 5000)),
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/miekg/dns"
 
 	"ldirectord/checker/wire"
-	"ldirectord/internal/testkit"
 )
 
 // zone is a fake name server's answer: records, or a response code.
@@ -63,57 +62,30 @@ func readDNS(c *client) []byte {
 	return packet
 }
 
-// heardDNS is a script that reads a question and then does the given steps.
-func heardDNS(next ...step) script {
-	return append(script{func(c *client) bool { readDNS(c); return true }}, next...)
+// zoneOf is a zone by its words: a response code and records, divided by commas, or how the answer is spoilt.
+func zoneOf(text string) zone {
+	word, records, _ := strings.Cut(text, " ")
+	z := zone{rcode: dns.StringToRcode[word], change: spoilt[word]}
+	if records != "" {
+		z.records = strings.Split(records, ", ")
+	}
+	return z
 }
 
-func TestDNS(t *testing.T) {
-	www := Spec{Service: "dns", Protocol: "udp", Request: "/www.example.org", Receive: `^192\.0\.2\.1`}
-	typed, coded := www, www
-	typed.DNSType, coded.DNSRcode, coded.Receive = "AAAA", "REFUSED", ""
-	good := zone{records: []string{"@ 60 IN A 192.0.2.10"}}
-	changed := func(change func(*dns.Msg)) datagrams { return zone{change: change}.udp }
-	cases := []datagramCase{
-		{"the first packet is lost", www, afterLoss(good.udp), "up: www.example.org is 192.0.2.10"},
-		{"an answer to another comes first", www, func(n int, packet []byte, from net.Addr) []string {
-			other := changed(func(m *dns.Msg) { m.Id++ })
-			return append(other(n, packet, from), good.udp(n, packet, from)...)
-		}, "up: www.example.org is 192.0.2.10"},
-		{"unheard-of response code", www, zone{rcode: 15}.udp, "down: rcode 15 for www.example.org"},
-		{"empty record", typed, changed(func(m *dns.Msg) {
-			m.Answer = []dns.RR{&dns.RFC3597{Hdr: dns.RR_Header{
-				Name: "www.example.org.", Rrtype: dns.TypeAAAA, Class: dns.ClassINET}}}
-		}), "down: no AAAA record for www.example.org"},
-		{"another protocol", www, replies("HTTP/1.1 400 Bad Request\r\n"),
-			`down: not DNS: "HTTP/1.1 400 Bad Request\r\n"`},
-		{"nothing in it", www, replies(""), `down: not DNS: ""`},
-		{"echo", late(www),
-			func(_ int, packet []byte, _ net.Addr) []string { return []string{string(packet)} },
-			"down: no answer in 400ms, but other datagrams"},
-		{"answers to another question only", late(www),
-			changed(func(m *dns.Msg) { m.Question[0].Name = "www.example.net." }),
-			"down: no answer in 400ms, but other datagrams"},
-		{"cut off, and no TCP", www, changed(func(m *dns.Msg) { m.Truncated = true }),
-			"down: connect: refused"},
-		{"silent where a code is wanted", late(coded), replies(), "down: no answer in 400ms"},
-		{"no request", Spec{Service: "dns", Request: "/", Receive: "x"}, nil,
-			"down: request names nothing to look up"},
-		{"no receive", Spec{Service: "dns", Request: "/www.example.org"}, nil,
-			"down: receive is empty: no answer can match it"},
-		{"no domain name", Spec{Service: "dns", Request: "/www..example\x1b", Receive: "x"}, nil,
-			`down: request: www..example\x1b is not a domain name`},
-	}
-	for _, row := range testkit.Table(t, "../../testdata/checker/dns.txt", 8) {
-		s := Spec{Service: "dns", Protocol: "udp", DNSType: row[1], DNSRcode: row[2], Request: "/" + row[3],
-			Receive: row[4]}
-		z := zone{rcode: dns.StringToRcode[row[5]]}
-		if row[6] != "" {
-			z.records = strings.Split(row[6], "; ")
-		}
-		cases = append(cases, datagramCase{row[0], s, z.udp, row[7]})
-	}
-	checkDatagrams(t, cases)
+var spoilt = map[string]func(*dns.Msg){
+	"other-id":       func(m *dns.Msg) { m.Id++ },
+	"other-question": func(m *dns.Msg) { m.Question[0].Name = "www.example.net." },
+	"unheard-of":     func(m *dns.Msg) { m.Rcode = 15 },
+	"cut":            func(m *dns.Msg) { m.Truncated = true },
+	"empty-record": func(m *dns.Msg) {
+		m.Answer = []dns.RR{&dns.RFC3597{Hdr: dns.RR_Header{
+			Name: "www.example.org.", Rrtype: dns.TypeAAAA, Class: dns.ClassINET}}}
+	},
+}
+
+// namesGood is a name server that knows one address.
+func namesGood(n int, packet []byte, from net.Addr) []string {
+	return zoneOf("NOERROR @ 60 IN A 192.0.2.10").udp(n, packet, from)
 }
 
 // Parsing a datagram of thousands of long names costs a hundred times as much as sending it.
@@ -147,7 +119,7 @@ func TestDNSAnswersToOthersAreNotReadFurther(t *testing.T) {
 	}
 }
 
-// Checks ask for every record type that the parser accepts; dns.txt has the response codes.
+// Checks ask for every record type that the parser accepts; datagrams/dns.txt has the response codes.
 func TestDNSKnowsTheWordsOfTheParser(t *testing.T) {
 	for _, kind := range []string{"A", "AAAA", "MX", "NS", "TXT", "SOA", "CNAME", "PTR", "SRV"} {
 		made, _ := newNegotiate(Spec{Service: "dns", Request: "/example.org", DNSType: kind}, &Env{})
@@ -155,25 +127,4 @@ func TestDNSKnowsTheWordsOfTheParser(t *testing.T) {
 			t.Errorf("%s asks for %s", kind, dns.TypeToString[c.asked.Qtype])
 		}
 	}
-}
-
-func TestDNSOverTCP(t *testing.T) {
-	www := Spec{Service: "dns", Protocol: "tcp", Request: "/www.example.org", Receive: "192"}
-	good := zone{records: []string{"@ 60 IN A 192.0.2.10"}}
-	checkFakes(t, []fakeCase{
-		{"good", www, script{good.tcp}, "up: www.example.org is 192.0.2.10"},
-		{"no such name", www, script{zone{rcode: dns.RcodeNameError}.tcp},
-			"down: NXDOMAIN for www.example.org"},
-		{"answer to another question", www, script{zone{change: func(m *dns.Msg) { m.Id++ }}.tcp},
-			"down: not an answer to our question"},
-		{"silent", late(www), script{silent}, "down: no answer in 400ms"},
-		{"silent in the middle", late(www), heardDNS(raw("\x00\x40ab"), silent), "down: timeout in the answer"},
-		{"slow drip", late(www), heardDNS(drip("\x00\x40abcdefghijklm")), "down: timeout in the answer"},
-		{"closed without an answer", www, heardDNS(), "down: connection closed without an answer"},
-		{"closed in the middle", www, heardDNS(raw("\x00\x40ab")), "down: connection closed in the answer"},
-		{"reset", www, heardDNS(reset), "down: connection reset in the answer"},
-		{"another protocol", www, heardDNS(raw("\x00\x04ab\x1b!")), `down: not DNS: "ab\x1b!"`},
-		{"endless", www, heardDNS(endless("HTTP/1.1 400 Bad Request ")),
-			`down: not DNS: "TP/1.1 400 Bad Request HTTP/1.1 400 Bad Request HTTP/1.1 400"…`},
-	})
 }

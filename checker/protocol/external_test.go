@@ -46,31 +46,20 @@ func checkedFile(t *testing.T, s Spec) Result {
 }
 
 func TestExternal(t *testing.T) {
-	for name, c := range map[string]struct {
-		command string
-		want    string
-	}{
-		"default": {"", "up: exit status 0"},
-		"success": {writeScript(t, "#!/bin/sh\necho fine; exit 0\n"), "up: exit status 0: fine"},
-		"failure": {writeScript(t, "#!/bin/sh\necho; echo '  bad thing ' >&2; echo more; exit 3\n"),
-			"down: exit status 3: bad thing"},
-		"arguments": {writeScript(t, "#!/bin/sh\necho $# \"$1,$2,$3,$4\"; exit 1\n"),
-			"down: exit status 1: 4 10.1.0.1,80,[fe80::1 x,0"},
-		"controls": {writeScript(t, "#!/bin/sh\nprintf 'a\\033[31mb\\n'; exit 1\n"),
-			`down: exit status 1: a\x1b[31mb`},
-		"no #! line": {writeScript(t, "echo $#; exit 4\n"), "down: exit status 4: 4"},
-		"signal": {writeScript(t, "#!/bin/sh\nkill -SEGV $$\n"),
-			"down: died of signal 11 (segmentation fault)"},
-		"missing":            {"/does/not/exist", "down: can't run FILE: no such file or directory"},
-		"not in the path":    {"no-such-program", "down: can't run FILE: not found"},
-		"options are a name": {"/bin/true -x", "down: can't run FILE: no such file or directory"},
-		"a directory":        {"/", "down: can't run FILE: is a directory"},
-		"missing shell": {writeScript(t, "#!/does/not/exist\n"),
-			"down: can't run FILE: its interpreter or loader was not found"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			testkit.Leaks(t)
-			expect(t, checkedFile(t, externalSpec(c.command)), c.want)
+	for _, row := range testkit.Table(t, "../../testdata/checker/external.txt", 4) {
+		t.Run(row[1]+", "+row[0], func(t *testing.T) {
+			if row[1] == "external-perl" {
+				needsPerl(t) // whose process stays
+			} else {
+				testkit.Leaks(t)
+			}
+			command, isPath := strings.CutPrefix(row[2], "at ")
+			if !isPath && command != "" {
+				command = writeScript(t, bare(t, command))
+			}
+			spec := externalSpec(command)
+			spec.Type = row[1]
+			expect(t, checkedFile(t, spec), row[3])
 		})
 	}
 }
@@ -251,50 +240,4 @@ func TestExternalStartsWithCleanSignalsAndLimits(t *testing.T) {
 	if told != 3 {
 		t.Errorf("%d of 3 lines were found in\n%s", told, text)
 	}
-}
-
-func TestExternalPerl(t *testing.T) {
-	if _, err := exec.LookPath("perl"); err != nil {
-		t.Skip("needs perl")
-	}
-	const show = `print scalar(@ARGV) . " @ARGV\n"; exit 1;`
-	for name, c := range map[string]struct {
-		code string
-		want string
-	}{
-		"arguments": {show, "down: exit status 1: 4 10.1.0.1 80 [fe80::1 x 0"},
-		"arguments of a function": {`my ($vip) = @_; my $first = shift; print "$vip $first $ARGV[0]"; exit 2`,
-			"down: exit status 2: 10.1.0.1 10.1.0.1 10.1.0.1"},
-		"end of the file":     {`print "fine"`, "up: exit status 0: fine"},
-		"ends with a comment": {"1; # no newline", "up: exit status 0"},
-		"return":              {"return 7;\n", "up: exit status 0"},
-		"exit":                {"exit;\n", "up: exit status 0"},
-		"exit 0":              {"eval { exit 0; }; exit 1", "up: exit status 0"},
-		"exit inside eval":    {"eval { exit 3; }; exit 0", "down: exit status 3"},
-		"exit 256 is not 0":   {"exit 256;\n", "down: exit status 255"},
-		"exit with text":      {"exit 'fine';\n", "up: exit status 0"},
-		"die":                 {"\ndie 'no good';\n", "down: exit status 255: no good at FILE line 2."},
-		"syntax error":        {"\n\nif (;\n", "down: exit status 255: syntax error at FILE line 3, *"},
-		"shebang and strict": {"#!/usr/bin/perl -w\nuse strict;\nmy $x = 1;\nexit($x);\n",
-			"down: exit status 1"},
-		"modules of the daemon": {"exit(inet_ntoa(inet_aton('127.0.0.1')) eq '127.0.0.1' && hostname() ne '' " +
-			"&& md5_hex('') ne '' ? 0 : 1)", "up: exit status 0"},
-		"log function": {"ld_log('in trouble'); &ld_debug(2, 'x'); exit 1",
-			"down: exit status 1: in trouble"},
-		"function of its own": {"sub ok { return 0 } exit ok();", "up: exit status 0"},
-		"signal":              {"kill 'SEGV', $$; sleep 1", "down: died of signal 11 (segmentation fault)"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			spec := externalSpec(writeScript(t, c.code))
-			spec.Type = "external-perl"
-			expect(t, checkedFile(t, spec), c.want)
-		})
-	}
-	t.Run("missing", func(t *testing.T) {
-		spec := externalSpec("/does/not/exist")
-		spec.Type = "external-perl"
-		expect(t, checked(t, spec),
-			"down: exit status 2: can't open /does/not/exist: No such file or directory")
-	})
 }

@@ -27,10 +27,14 @@ type perlFile struct {
 	limit time.Duration
 }
 
-func newPerlFile(t *testing.T, code string) *perlFile {
+func needsPerl(t *testing.T) {
 	if _, err := exec.LookPath("perl"); err != nil {
 		t.Skip("needs perl")
 	}
+}
+
+func newPerlFile(t *testing.T, code string) *perlFile {
+	needsPerl(t)
 	testkit.Leaks(t)
 	perls := &Perls{}
 	perls.Renew()

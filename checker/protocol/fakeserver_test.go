@@ -241,29 +241,6 @@ func checkAt(t *testing.T, to netip.AddrPort, s Spec, want string) {
 	}
 }
 
-// steps puts a script together. Texts are as in a transcript: > is what the check sends, < what it receives.
-func steps(parts ...any) (all script) {
-	for _, p := range parts {
-		switch p := p.(type) {
-		case string:
-			if said, is := strings.CutPrefix(p, "< "); is {
-				all = append(all, say(said))
-			} else {
-				all = append(all, await(strings.TrimPrefix(p, "> ")))
-			}
-		case script:
-			all = append(all, p...)
-		case step:
-			all = append(all, p)
-		case func(*client) bool:
-			all = append(all, p)
-		default:
-			panic("neither a step nor steps")
-		}
-	}
-	return all
-}
-
 // expectName is a server that expects a name in the client's hello.
 func expectName(t *testing.T, name string) *tls.Config {
 	cfg := serverTLS(t)

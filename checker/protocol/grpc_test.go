@@ -41,28 +41,8 @@ func grpcSpec(to netip.AddrPort, service string) Spec {
 
 // What a health service answers, in the clear and over TLS, and what is none.
 func TestGRPCAnswers(t *testing.T) {
-	const known = "shop.Cart"
-	for _, row := range []struct {
-		what, message, status, text string
-		want                        string
-	}{
-		{"serving", "\x00\x00\x00\x00\x02\x08\x01", "0", "", "up: SERVING"},
-		{"with a field of a later version", "\x00\x00\x00\x00\x04\x10\x05\x08\x01", "0", "", "up: SERVING"},
-		{"not serving", "\x00\x00\x00\x00\x02\x08\x02", "0", "", "down: the health status is NOT_SERVING"},
-		{"unknown by default", "\x00\x00\x00\x00\x00", "0", "", "down: the health status is UNKNOWN"},
-		{"no such service", "\x00\x00\x00\x00\x02\x08\x03", "0", "",
-			"down: the health status is SERVICE_UNKNOWN"},
-		{"a status of the future", "\x00\x00\x00\x00\x02\x08\x09", "0", "", "down: the health status is 9"},
-		{"not found", "", "5", "", `down: the server does not know the service "shop.Cart"`},
-		{"no health service", "", "12", "", "down: the server has no health service (grpc.health.v1)"},
-		{"an error", "", "14", "over\nload", `down: grpc-status 14: "over\nload"`},
-		{"no status", "\x00\x00\x00\x00\x02\x08\x01", "", "", "down: not gRPC: the answer has no grpc-status"},
-		{"compressed", "\x01\x00\x00\x00\x02\x08\x01", "0", "", "down: not gRPC: the answer is no message"},
-		{"cut", "\x00\x00\x00\x00\x09\x08\x01", "0", "", "down: not gRPC: the answer is no message"},
-		{"no number", "\x00\x00\x00\x00\x02\x0a\x01", "0", "", "down: the answer is no health status"},
-		{"too long", strings.Repeat("x", maxGRPCAnswer+1), "0", "",
-			"down: the answer is longer than 4096 bytes"},
-	} {
+	for _, row := range testkit.Table(t, "../../testdata/checker/grpc.txt", 5) {
+		message := strings.ReplaceAll(bare(t, row[1]), "{long}", strings.Repeat("x", maxGRPCAnswer+1))
 		for _, secure := range []*tls.Config{nil, serverTLS(t)} {
 			var asked string
 			to := grpcServer(t, secure, func(w http.ResponseWriter, r *http.Request) {
@@ -71,15 +51,15 @@ func TestGRPCAnswers(t *testing.T) {
 					r.Header.Get("Content-Type"), body)
 				w.Header().Set("Content-Type", "application/grpc")
 				w.Header().Set("Trailer", "Grpc-Status, Grpc-Message")
-				io.WriteString(w, row.message)
-				if row.status != "" {
-					w.Header().Set("Grpc-Status", row.status)
-					w.Header().Set("Grpc-Message", strings.ReplaceAll(row.text, "\n", " "))
+				io.WriteString(w, message)
+				if row[2] != "" {
+					w.Header().Set("Grpc-Status", row[2])
+					w.Header().Set("Grpc-Message", row[3])
 				}
 			})
-			s := grpcSpec(to, known)
+			s := grpcSpec(to, "shop.Cart")
 			s.UseTLS, s.Host = secure != nil, "cart.example.com"
-			expect(t, checked(t, s), strings.ReplaceAll(row.want, `\n`, " "), row.what, "TLS", s.UseTLS)
+			expect(t, checked(t, s), row[4], row[0], "TLS", s.UseTLS)
 			testkit.Equal(t, asked,
 				`POST /grpc.health.v1.Health/Check cart.example.com application/grpc `+
 					`"\x00\x00\x00\x00\v\n\tshop.Cart"`,

@@ -2,7 +2,6 @@ package protocol
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"slices"
@@ -91,15 +90,9 @@ func checkHangs(t *testing.T) {
 // hanging is a check of a server that takes the steps and does nothing more, or of one that has no steps.
 func hanging(t *testing.T, name string, steps script) (Spec, *Env) {
 	service, stage, _ := strings.Cut(name, " ")
-	own := map[string]func(*testServer, net.Conn){
-		"redis login": redisServer(map[string]string{"AUTH": "+OK\r\n"}), "ldap login": afterBind(silence),
-		"mysql greets": myUntilLogin(silence), "mysql login": myUntilQuery(silence),
-		"pgsql greets": pgUntilLogin(silence), "pgsql login": pgUntilQuery(silence),
-		"oracle accepted": listener(tnsAccepted(314)), "http search": page(slowText),
-	}[name]
 	switch {
-	case own != nil:
-		return hangSpec(service, serve(t, own).addr), &Env{Matching: hasty()}
+	case name == "http search":
+		return hangSpec(service, serve(t, page(slowText)).addr), &Env{Matching: hasty()}
 	case service == "ping":
 		return anySpec("ping"), &Env{Pinger: &fakePinger{errs: []error{os.ErrDeadlineExceeded}}}
 	case service == "external":

@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"ldirectord/checker/settings"
 	"ldirectord/checker/wire"
 	"ldirectord/internal/testkit"
 )
@@ -128,37 +127,27 @@ type light struct {
 	servers []netip.AddrPort
 }
 
-func lightProtocols(t *testing.T) []light {
-	tcp := func(s Spec, parts ...any) light {
-		l := light{Spec: s}
+func lightProtocols(t *testing.T) (all []light) {
+	d := newDialogues(t, "../../testdata/checker/light.txt")
+	for _, row := range d.rows {
+		l := light{Spec: Spec{Service: row[0]}}
+		apply(t, &l.Spec, row[1])
 		for range longServers {
-			l.servers = append(l.servers, serveScript(t, "127.0.0.1", steps(parts...)...))
+			if l.Protocol == "udp" {
+				l.servers = append(l.servers, serveDatagrams(t, "127.0.0.1", d.datagrams(row[2])))
+			} else {
+				l.servers = append(l.servers, serveScript(t, "127.0.0.1", d.script(row[2])...))
+			}
 		}
-		return l
+		all = append(all, l)
 	}
-	dns := light{Spec: Spec{Service: "dns", Protocol: "udp", Request: "/www.example.org", Receive: `^192\.0\.2\.`}}
-	for range longServers {
-		dns.servers = append(dns.servers, serveDatagrams(t, "127.0.0.1",
-			zone{records: []string{"@ 60 IN A 192.0.2.10"}}.udp))
-	}
-	return []light{
-		dns,
-		tcp(Spec{Service: "smtp"}, "< 220 mx", skip(1), "< 250-mx", "< 250 SIZE", skip(1), "< 221 bye"),
-		tcp(Spec{Service: "pop", Account: monitor}, "< +OK",
-			skip(1), "< +OK", skip(1), "< +OK in", skip(1), "< +OK"),
-		tcp(Spec{Service: "imap", Account: monitor}, "< * OK",
-			skip(1), "< a OK in", skip(1), "< * BYE", "< b OK"),
-		tcp(Spec{Service: "simpletcp", Protocol: "tcp", Request: "/PING", Receive: "^PO.G"}, hangOn,
-			"< PONG"),
-		tcp(Spec{Service: "redis", Account: settings.Account{Passwd: "secret"}}, skip(5), "< +OK", skip(3),
-			"< +PONG", skip(3), "< +OK"),
-	}
+	return all
 }
 
 // skip reads lines and ignores them. The last checks end in the middle of a line.
-func skip(lines int) step {
+func skip(stars string) step {
 	return func(c *client) bool {
-		for range lines {
+		for range stars {
 			if _, err := c.read.ReadSlice('\n'); err != nil {
 				return false
 			}

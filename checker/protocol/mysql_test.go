@@ -83,15 +83,6 @@ func (m mariadb) treat(s *testServer, c net.Conn) {
 	}
 }
 
-// myUntilQuery is a server that accepts the log-in, reads the query and then calls a function of the test.
-func myUntilQuery(then func(*testServer, net.Conn)) func(*testServer, net.Conn) {
-	return myUntilLogin(func(s *testServer, c net.Conn) {
-		io.WriteString(c, myPackets(2, myOK))
-		myHear(c)
-		then(s, c)
-	})
-}
-
 // myUntilLogin is a server that reads the log-in and then calls a function of the test.
 func myUntilLogin(then func(*testServer, net.Conn)) func(*testServer, net.Conn) {
 	return func(s *testServer, c net.Conn) {

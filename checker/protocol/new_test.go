@@ -55,27 +55,13 @@ func TestNewBuildsEveryTypeAndService(t *testing.T) {
 }
 
 func TestNewNamesTheDirectiveAtFault(t *testing.T) {
-	for _, c := range []struct {
-		change    func(*Spec)
-		directive string
-		text      string
-	}{
-		{func(s *Spec) { s.Type = "telepathy" }, "checktype", `checktype: unknown type "telepathy"`},
-		{func(s *Spec) { s.Type = "ping" }, "checktype", "checktype: no ping is possible here"},
-		{func(s *Spec) { s.Type, s.Protocol = "connect", "udp" }, "checktype",
-			"checktype: no ping is possible here"},
-		{func(s *Spec) { s.Service = "gopher" }, "service", `service: unknown service "gopher"`},
-		{func(s *Spec) { s.Service, s.Receive = "http", "a(b" }, "receive",
-			"receive: unmatched (, at character 2 of the pattern"},
-		{func(s *Spec) { s.Type, s.Service, s.Receive = "combined", "https", "*" }, "receive",
-			"receive: quantifier * follows nothing, at character 1 of the pattern"},
-	} {
+	for _, row := range testkit.Table(t, "../../testdata/checker/unmade.txt", 3) {
 		s := anySpec("negotiate")
-		c.change(&s)
+		apply(t, &s, row[0])
 		_, err := New(s, nil)
 		var spec *checker.SpecError
-		if !errors.As(err, &spec) || spec.Directive != c.directive || err.Error() != c.text {
-			t.Errorf("%v, want %s", err, c.text)
+		if !errors.As(err, &spec) || spec.Directive != row[1] || err.Error() != row[2] {
+			t.Errorf("%v, want %s", err, row[2])
 		}
 	}
 }

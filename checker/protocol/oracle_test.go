@@ -18,8 +18,6 @@ import (
 	"ldirectord/internal/testkit"
 )
 
-// There is no free Oracle server. These tests speak TNS as far as the answer of a listener and the beginning of a
-// session.
 var goodOracle = Spec{
 	Type: "negotiate", Service: "oracle", Protocol: "tcp", NegotiateTimeout: 5 * time.Second,
 	Request: "/SELECT 1 FROM dual", Account: settings.Account{Login: "check", Passwd: "secret", Database: "XE"},
@@ -99,52 +97,18 @@ func tnsUntilAnswer(then func(*testServer, net.Conn)) func(*testServer, net.Conn
 	}
 }
 
-func TestOracle(t *testing.T) {
-	needsOracle(t)
-	const unknown = "(DESCRIPTION=(TMP=)(VSNNUM=318767104)(ERR=12514)(ERROR_STACK=(ERROR=(CODE=12514)(EMFI=4))))"
-	checkScenes(t, goodOracle, []scene{
-		{"unknown database", listener(tnsRefuse(unknown)), nil,
-			"down: login rejected: ORA-12514: TNS:listener does not currently know of service requested " +
-				"in connect descriptor"},
-		{"refusal with another number", listener(tnsRefuse("(DESCRIPTION=(ERR=12505))")), nil,
-			"down: login rejected: ORA-12505"},
-		{"refusal without a number", listener(tnsRefuse("")), nil,
-			"down: login rejected: ORA-12564: TNS connection refused"},
-		{"no login", closing, loginOf(""), "down: oracle needs a login and a request"},
-		{"no request", closing, asking("/"), "down: oracle needs a login and a request"},
-		{"no port", closing, func(s *Spec) { s.Target = loopback(0) },
-			"down: no port to connect to: neither the real server nor checkport gives one"},
-		{"closed at once", closing, nil, "down: login: closed by the server"},
-		{"silent in the answer", listener(tnsRefuse(unknown)[:20]), soon, "down: login: timeout"},
-		{"slow drip", tnsUntilAnswer(trickle(tnsRefuse(unknown))), soon, "down: login: timeout"},
-		{"another protocol", heedless("SSH-2.0-OpenSSH_9.2\r\n"), nil,
-			`down: login: this is not Oracle: got "SSH-2.0-"`},
-		{"another protocol that answers", listener("HTTP/1.0 400 Bad\r\n\r\n"), nil,
-			`down: login: this is not Oracle: got "HTTP/1.0"`},
-		{"length of nothing", heedless("\x00\x00\x00\x00\x04\x00\x00\x00"), nil,
-			`down: login: this is not Oracle: got "\x00\x00\x00\x00\x04\x00\x00\x00"`},
-		{"accepted and closed", tnsUntilAnswer(func(s *testServer, c net.Conn) {
-			io.WriteString(c, tnsAccepted(319))
-			closing(s, c)
-		}), nil, "down: login: closed by the server"},
-		{"accepted, then a length of nothing", listener(tnsAccepted(319) + "\x00\x00\x00\x00\x06\x00\x00\x00"),
-			nil, `down: login: this is not Oracle: got "\x00\x00\x00\x00\x06\x00\x00\x00"`},
-		{"accepted, then a huge packet", listener(tnsAccepted(319) + "\x7f\xff\xff\xff\x06\x00\x00\x00"), nil,
-			"down: login: the answer is too long"},
-		{"accepted, then nonsense", listener(tnsAccepted(314) + tns(6, "\x00\x00\xff\xff")), nil,
-			"down: login: message code error: received code 255 and expected code is 1"},
-		{"resends forever", tnsUntilAnswer(func(_ *testServer, c net.Conn) { chatter(c, []byte(tns(11, ""))) }),
-			soon, "down: login: timeout"},
-		{"redirect forever", func(s *testServer, c net.Conn) {
-			listener(tnsRedirect(fmt.Sprintf("(ADDRESS=(PROTOCOL=tcp)(HOST=192.0.2.1)(PORT=%d))",
-				s.addr.Port())))(s, c)
-		}, nil, "down: login: the listener redirects to nowhere"},
-		{"redirect to a wrong port", listener(
-			tnsRedirect("(ADDRESS=(PROTOCOL=tcp)(HOST=192.0.2.1)(PORT=99999))")), nil,
-			"down: login: the listener redirects to nowhere"},
-		{"redirect to no address", listener(tnsRedirect("hello")), nil,
-			"down: login: no address passed in connection string"},
-	})
+// tnsRedirected sends a redirect, in which {PORT} is the listener's own.
+func tnsRedirected(words string) step {
+	return func(c *client) bool {
+		_, own, _ := net.SplitHostPort(c.LocalAddr().String())
+		return raw(tnsRedirect(strings.ReplaceAll(words, "{PORT}", own)))(c)
+	}
+}
+
+func TestOracleNeedsAPort(t *testing.T) {
+	s := goodOracle
+	s.Target = loopback(0)
+	expect(t, checked(t, s), "down: no port to connect to: neither the real server nor checkport gives one")
 }
 
 func TestOracleNamesTheDatabase(t *testing.T) {

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"ldirectord/checker"
-	"ldirectord/checker/wire"
 	"ldirectord/internal/testkit"
 )
 
@@ -32,31 +31,11 @@ const talked = `printf '\0\0' >&3; head -c 8 <&3 >/dev/null; `
 
 // Without an answer of the program the server keeps its state, whatever the program did.
 func TestOracleWithoutAnAnswerIsAShortage(t *testing.T) {
-	const no = "ldirectord-oracle gave no answer, but "
-	for name, c := range map[string]struct {
-		script string
-		want   string
-	}{
-		"missing":            {"/does/not/exist", "ldirectord-oracle is not installed"},
-		"killed":             {"kill -9 $$", "ldirectord-oracle: died of signal 9 (killed)"},
-		"killed in the talk": {talked + "kill -9 $$", "ldirectord-oracle: died of signal 9 (killed)"},
-		"short of something": {"echo no memory >&2; exit 1", "ldirectord-oracle: exit status 1: no memory"},
-		"silent":             {"exit 0", no + `""`},
-		"something else":     {"echo hello", no + `"hello\n"`},
-		"another answer": {talked + `echo '{"Verdict":"perhaps","Rows":1}'`, no +
-			`"{\"Verdict\":\"perhaps\",\"Rows\":1}\n"`},
-		"nothing":     {talked + "echo null", no + `"null\n"`},
-		"two answers": {talked + `echo '{"Verdict":"done"} {}'`, no + `"{\"Verdict\":\"done\"} {}\n"`},
-		"an endless answer": {talked + `echo '{"Verdict":"done",'; yes | head -c 10000000`, no +
-			`"{\"Verdict\":\"done\",\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny"…`},
-		"asked no server": {`echo '{"Verdict":"done","Rows":1}'`, no +
-			`"{\"Verdict\":\"done\",\"Rows\":1}\n"`},
-		"lost no server": {`echo '{"Verdict":"failed","Lost":true}'`, no +
-			`"{\"Verdict\":\"failed\",\"Lost\":true}\n"`},
-	} {
-		t.Run(name, func(t *testing.T) {
+	for _, row := range testkit.Table(t, "../../testdata/checker/oracleprogram.txt", 3) {
+		t.Run(row[0], func(t *testing.T) {
 			testkit.Leaks(t)
-			expect(t, fakeOracle(t, c.script, patient), "shortage: "+c.want)
+			script := strings.ReplaceAll(row[1], "{talked}", talked)
+			expect(t, fakeOracle(t, script, patient), "shortage: "+row[2])
 		})
 	}
 }
@@ -91,28 +70,11 @@ func TestOracleThatHangsIsKilled(t *testing.T) {
 
 // The program's answer is the result, provided that it had talked to the server.
 func TestOracleTakesTheAnswer(t *testing.T) {
-	for answer, want := range map[string]struct {
-		stage   wire.Stage
-		cause   checker.Cause
-		verdict string
-	}{
-		`"Verdict":"done","Rows":1`: {wire.AtMatch, 0,
-			"up: SELECT returned a row"},
-		`"Verdict":"done"`: {wire.AtAnswer, checker.Answer,
-			"down: SELECT returned no row"},
-		`"Verdict":"refused","Text":"T1JBLTAxMDE3"`: {wire.AtLogin, checker.Answer,
-			"down: login rejected: ORA-01017"},
-		`"Verdict":"refused","InQuery":true,"Text":"T1JBLTAwOTQy"`: {wire.AtAnswer, checker.Answer,
-			"down: query failed: ORA-00942"},
-		`"Verdict":"failed","Rows":1,"InQuery":true,"Text":"Ym9va+k="`: {wire.AtAnswer, checker.Answer,
-			`down: query: book\xe9`},
-		`"Verdict":"failed","InQuery":true,"Text":"c2VjcmV0IGFuZCBzZWNyZXQ="`: {wire.AtAnswer, checker.Answer,
-			"down: query: … and …"},
-	} {
-		r := fakeOracle(t, talked+"echo '{"+answer+"}'", patient)
-		expect(t, r, want.verdict, answer)
-		testkit.Equal(t, r.Stage, want.stage, answer)
-		testkit.Equal(t, r.Cause, want.cause, answer)
+	for _, row := range testkit.Table(t, "../../testdata/checker/oracleanswers.txt", 4) {
+		r := fakeOracle(t, talked+"echo '{"+row[0]+"}'", patient)
+		expect(t, r, row[3], row[0])
+		testkit.Equal(t, stageNames[r.Stage], row[1], row[0])
+		testkit.Equal(t, blame(r), row[2], row[0])
 	}
 }
 

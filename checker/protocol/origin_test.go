@@ -19,10 +19,8 @@ func TestChecksComeFromTheirSource(t *testing.T) {
 	datagrams := serveDatagrams(t, "127.0.0.1",
 		func(_ int, _ []byte, a net.Addr) []string { note(a); return []string{"x"} })
 	connect := Spec{Type: "connect", Protocol: "tcp", Target: web.addr, Timeout: inTime}
-	page := Spec{Type: "negotiate", Service: "http", Protocol: "tcp", Target: web.addr, NegotiateTimeout: inTime,
-		URL: "http://" + web.addr.String() + "/"}
-	udp := Spec{Type: "negotiate", Service: "simpletcp", Protocol: "udp", Target: datagrams,
-		NegotiateTimeout: inTime}
+	page := asking(t, "http", web.addr, "url=http://{target}/")
+	udp := asking(t, "simpletcp", datagrams, "protocol=udp")
 	for name, s := range map[string]Spec{"connect": connect, "http": page, "udp": udp} {
 		for _, c := range []struct {
 			origin settings.Origin

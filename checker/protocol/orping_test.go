@@ -2,7 +2,6 @@ package protocol
 
 import (
 	"context"
-	"net"
 	"os"
 	"strings"
 	"testing"
@@ -17,57 +16,23 @@ import (
 // comes in half of the time, the ping has the other half.
 func TestSilenceLeavesItToAPing(t *testing.T) {
 	testkit.Leaks(t)
-	once := func(n int, _ []byte, _ net.Addr) []string { return []string{"hello"}[min(n, 1):] }
-	connect := Spec{Type: "connect", Timeout: tooLate}
-	asks := Spec{Type: "negotiate", Service: "simpletcp", Request: "/PING", Receive: "^pong",
-		NegotiateTimeout: tooLate}
-	sends, talks := asks, asks
-	apply(t, &sends, "receive=; send=x")
-	apply(t, &talks, "receive=; send=x; expect=hello; send=y; expect=bye")
-	half, noEcho := tooLate/2, os.ErrDeadlineExceeded
-	for _, c := range []struct {
-		name   string
-		spec   Spec
-		server datagrams // nil: the port is closed
-		ping   []error   // nil: none is sent
-		cause  checker.Cause
-		want   string
-	}{
-		{"connect refused", connect, nil, nil, checker.Refused, "down: udp: refused"},
-		{"connect answered", connect, replies("x"), nil, 0, `up: got "x"`},
-		{"connect silent", connect, replies(), []error{nil},
-			0, "up: no answer in 200ms; echo reply after 1.235ms"},
-		{"connect dead", connect, replies(), []error{noEcho},
-			checker.Timeout, "down: no answer in 200ms; ping: no answer in 200ms"},
-		{"refused", asks, nil, nil, checker.Refused, "down: udp: refused"},
-		{"good", asks, replies("pong 1"), nil, 0, `up: got "pong 1"`},
-		{"wrong", asks, replies("busy"), nil,
-			checker.Answer, `down: no line matches /^pong/: got "busy"`},
-		{"silent", asks, replies(), []error{nil},
-			0, "up: no answer in 200ms; echo reply after 1.235ms"},
-		{"dead", asks, replies(), []error{noEcho},
-			checker.Timeout, "down: no answer in 200ms; ping: no answer in 200ms"},
-		{"a dialogue that only sends, refused", sends, nil, nil,
-			checker.Refused, "down: step 2: waiting for /(?s)./: refused"},
-		{"a dialogue that only sends", sends, replies(), []error{nil},
-			0, "up: step 2: timeout waiting for /(?s)./; echo reply after 1.235ms"},
-		{"a dialogue that falls silent", talks, once, nil,
-			checker.Timeout, "down: step 4: timeout waiting for /bye/"},
-	} {
-		to := closedPort(t, "127.0.0.1")
-		if c.server != nil {
-			to = serveDatagrams(t, "127.0.0.1", c.server)
+	d := dialogues{t: t}
+	pings := map[string][]error{"answered": {nil}, "dead": {os.ErrDeadlineExceeded}}
+	for _, row := range testkit.Table(t, "../../testdata/checker/orping.txt", 6) {
+		to := serveDatagrams(t, "127.0.0.1", d.datagrams(row[2]))
+		s := Spec{Type: "negotiate", Service: "simpletcp", Protocol: "udp", Target: to, PingsTheSilent: true,
+			Timeout: tooLate, NegotiateTimeout: tooLate}
+		apply(t, &s, row[1])
+		if strings.Contains(row[5], "pong") { // it is answered
+			s.NegotiateTimeout = 3 * time.Second
 		}
-		c.spec.Protocol, c.spec.Target, c.spec.PingsTheSilent = "udp", to, true
-		if strings.Contains(c.want, "pong") { // it is answered
-			c.spec.NegotiateTimeout = 3 * time.Second
-		}
-		pinger := &fakePinger{errs: c.ping}
-		r := build(t, c.spec, &Env{Pinger: pinger}).Check(t.Context())
-		expect(t, r, c.want, c.name)
-		if r.Cause != c.cause || pinger.asked != len(c.ping) ||
-			pinger.asked > 0 && pinger.timeouts[0] != half || r.Took > 10*time.Second {
-			t.Errorf("%s: %+v after %d pings %v", c.name, r, pinger.asked, pinger.timeouts)
+		pinger := &fakePinger{errs: pings[row[3]]}
+		r := build(t, s, &Env{Pinger: pinger}).Check(t.Context())
+		expect(t, r, row[5], row[0])
+		testkit.Equal(t, blame(r), row[4], row[0])
+		if pinger.asked != len(pinger.errs) || pinger.asked > 0 && pinger.timeouts[0] != tooLate/2 ||
+			r.Took > 10*time.Second {
+			t.Errorf("%s: %+v after %d pings %v", row[0], r, pinger.asked, pinger.timeouts)
 		}
 	}
 }

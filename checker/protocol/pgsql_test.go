@@ -112,16 +112,6 @@ func pgAsking(secure *tls.Config) func(*testServer, net.Conn) {
 		auth: []pgproto3.BackendMessage{&pgproto3.AuthenticationCleartextPassword{}}}.treat
 }
 
-// pgUntilQuery is a server that accepts the log-in, reads the query and then calls a function of the test.
-func pgUntilQuery(then func(*testServer, net.Conn)) func(*testServer, net.Conn) {
-	return pgUntilLogin(func(s *testServer, c net.Conn) {
-		b := pgproto3.NewBackend(c, c)
-		pgSend(b, pgLetIn...)
-		b.Receive()
-		then(s, c)
-	})
-}
-
 // pgUntilLogin is a server that reads the log-in and then calls a function of the test.
 func pgUntilLogin(then func(*testServer, net.Conn)) func(*testServer, net.Conn) {
 	return func(s *testServer, c net.Conn) {

@@ -4,13 +4,13 @@ import (
 	"context"
 	"net/netip"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
-	"ldirectord/checker"
 	"ldirectord/checker/icmp"
-	"ldirectord/checker/wire"
+	"ldirectord/internal/testkit"
 )
 
 // fakePinger returns the errors that a test sets, one after the other.
@@ -30,41 +30,22 @@ func (p *fakePinger) Ping(_ context.Context, _ netip.Addr, by icmp.Path, timeout
 }
 
 func TestPingIsTriedAgainAfterSilenceOnly(t *testing.T) {
-	silent := os.ErrDeadlineExceeded
-	for name, c := range map[string]struct {
-		errs  []error
-		asked int
-		want  Result
-	}{
-		"first": {[]error{nil}, 1, Result{OK: true, Stage: wire.AtMatch,
-			Detail: "echo reply after 1.235ms"}},
-		"third": {[]error{silent, silent, nil}, 3,
-			Result{OK: true, Stage: wire.AtMatch, Detail: "echo reply after 1.235ms"}},
-		"none": {[]error{silent, silent, silent}, 3,
-			Result{Stage: wire.AtConnect, Cause: checker.Timeout,
-				Detail: "ping: no answer to 3 requests, 5s each"}},
-		"unreachable": {[]error{silent, syscall.ENETUNREACH}, 2,
-			Result{Stage: wire.AtConnect, Cause: checker.Unreachable,
-				Detail: "ping: network is unreachable"}},
-		"no socket": {[]error{icmp.ErrDenied}, 1, Result{Stage: wire.AtConnect, Cause: checker.Shortage,
-			Detail: "ping: forbidden on this machine; CAP_NET_RAW permits it, or a group in " +
-				"net.ipv4.ping_group_range"}},
-		"dropped here": {[]error{syscall.EPERM}, 1,
-			Result{Stage: wire.AtConnect, Cause: checker.Shortage,
-				Detail: "ping: operation not permitted"}},
-		"refused by a router": {[]error{syscall.EACCES}, 1,
-			Result{Stage: wire.AtConnect, Detail: "ping: permission denied"}},
-		"shortage": {[]error{syscall.ENOBUFS}, 1,
-			Result{Stage: wire.AtConnect, Cause: checker.Shortage,
-				Detail: "ping: no buffer space available"}},
-	} {
-		p := &fakePinger{errs: c.errs}
+	errs := map[string]error{"silent": os.ErrDeadlineExceeded, "no network": syscall.ENETUNREACH,
+		"no room":       syscall.ENOBUFS,
+		"not permitted": syscall.EPERM, "denied": syscall.EACCES, "no socket": icmp.ErrDenied}
+	for _, row := range testkit.Table(t, "../../testdata/checker/pings.txt", 5) {
+		p := &fakePinger{}
+		for word := range strings.SplitSeq(row[1], ", ") {
+			p.errs = append(p.errs, errs[word])
+		}
 		spec := anySpec("ping")
-		spec.Attempts, spec.Timeout, spec.OnLink = 3, patient, name == "third"
+		spec.Attempts, spec.Timeout, spec.OnLink = 3, patient, row[0] == "the third is answered"
 		r := build(t, spec, &Env{Pinger: p}).Check(t.Context())
-		if r.Stages = (wire.Stages{}); r != c.want || p.asked != c.asked || p.timeouts[0] != patient ||
-			p.onLink != spec.OnLink {
-			t.Errorf("%s: %+v after %d, want %+v after %d", name, r, p.asked, c.want, c.asked)
+		expect(t, r, row[4], row[0])
+		testkit.Equal(t, stageNames[r.Stage], row[2], row[0])
+		testkit.Equal(t, blame(r), row[3], row[0])
+		if p.asked != len(p.errs) || p.timeouts[0] != patient || p.onLink != spec.OnLink {
+			t.Errorf("%s: after %d in %v", row[0], p.asked, p.timeouts)
 		}
 	}
 }

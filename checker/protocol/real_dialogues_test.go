@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"fmt"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
@@ -25,8 +26,9 @@ func readyDialogue(t *testing.T, port string) Spec {
 			t.Fatal(found)
 		}
 		if strings.HasSuffix(cfg.Virtuals[0].ID, ":"+port) {
-			return Spec{Type: "negotiate", Service: "simpletcp", Protocol: "tcp", NegotiateTimeout: inTime,
-				Steps: checker.ListOf(cfg.Virtuals[0].Steps...)}
+			good := asking(t, "simpletcp", netip.AddrPort{}, "")
+			good.Steps = checker.ListOf(cfg.Virtuals[0].Steps...)
+			return good
 		}
 	}
 	t.Fatalf("no dialogue for port %s", port)

@@ -5,8 +5,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-
-	"ldirectord/checker/settings"
 )
 
 func TestRealDovecot(t *testing.T) {
@@ -16,14 +14,7 @@ func TestRealDovecot(t *testing.T) {
 		stop:  syscall.SIGKILL, // with SIGTERM it would wait for the connections of the time when it was frozen
 		ready: accepts(ports["imap"], ports["imaps"], ports["pop"], ports["pops"])}.start(t)
 	good := func(service string) Spec {
-		return Spec{
-			Type:             "negotiate",
-			Service:          service,
-			Target:           loopback(ports[service]),
-			NegotiateTimeout: inTime,
-			Account:          settings.Account{Login: "monitor", Passwd: `pass "word" \ ü`},
-			Host:             "localhost",
-		}
+		return asking(t, service, loopback(ports[service]), `login=monitor; passwd=pass "word" \ ü; host=localhost`)
 	}
 	ca, _ := writeCertificate(t, t.TempDir())
 	for service := range ports {

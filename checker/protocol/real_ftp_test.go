@@ -5,8 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-
-	"ldirectord/checker/settings"
 )
 
 func TestRealVsftpd(t *testing.T) {
@@ -31,9 +29,8 @@ xferlog_enable=NO
 secure_chroot_dir=%s
 `, address, port, pub, filepath.Join(dir, "empty")))
 	}
-	good := Spec{Type: "negotiate", Service: "ftp", Target: loopback(port), NegotiateTimeout: inTime,
-		Account: settings.Account{Login: "anonymous",
-			Passwd: "ldirectord@director"}, Request: "/status", Receive: "^all well$"}
+	good := asking(t, "ftp", loopback(port),
+		"login=anonymous; passwd=ldirectord@director; request=/status; receive=^all well$")
 	t.Run("IPv6", func(t *testing.T) {
 		good := good
 		good.Target = loopback6(port)

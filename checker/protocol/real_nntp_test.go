@@ -47,7 +47,7 @@ wireformat: true
 	writeFile(t, dir, "db/active.times", "")
 	give(t, dir, "news")
 	env := []string{"INNCONF=" + config}
-	good := Spec{Type: "negotiate", Service: "nntp", Target: loopback(port), NegotiateTimeout: inTime}
+	good := asking(t, "nntp", loopback(port), "")
 	makeHistory(t, env)
 	pid := realServer{path: path,
 		args: []string{"-d", "-f", "-P", fmt.Sprint(port), "-4", "127.0.0.1", "-6", "::1"},

@@ -3,8 +3,6 @@ package protocol
 import (
 	"fmt"
 	"testing"
-
-	"ldirectord/checker/settings"
 )
 
 func TestRealFreeRADIUS(t *testing.T) {
@@ -66,9 +64,7 @@ server default {
 	}
 }
 `, dir, users, port))
-	good := Spec{Type: "negotiate", Service: "radius", Protocol: "udp", Target: loopback(port),
-		NegotiateTimeout: inTime,
-		Account:          settings.Account{Login: "monitor", Passwd: "password", Secret: "shared"}}
+	good := asking(t, "radius", loopback(port), "protocol=udp; login=monitor; passwd=password; secret=shared")
 	pid := realServer{path: path, args: []string{"-f", "-l", "stdout", "-n", "radiusd", "-d", dir, "-D",
 		"/usr/share/freeradius"},
 		ready: answers(build(t, good, nil))}.start(t)

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"testing"
-
-	"ldirectord/checker/settings"
 )
 
 func TestRealKamailio(t *testing.T) {
@@ -38,9 +36,7 @@ request_route {
 	sl_send_reply("200", "OK");
 }
 `, port))
-	good := Spec{Type: "negotiate", Service: "sip", Protocol: "udp", Target: loopback(port),
-		NegotiateTimeout: inTime,
-		Account:          settings.Account{Login: "monitor@example.net"}}
+	good := asking(t, "sip", loopback(port), "protocol=udp; login=monitor@example.net")
 	pid := realServer{path: path, args: []string{"-DD", "-E", "-m", "16", "-M", "4", "-Y", dir, "-P",
 		filepath.Join(dir, "pid"), "-f", config},
 		ready: answers(build(t, good, nil))}.start(t)

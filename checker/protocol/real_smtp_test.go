@@ -49,7 +49,7 @@ received:
   accept
 `, dir, port, submission, busy, cert, key))
 	testkit.OK(t, os.Chmod(dir, 0o755))
-	good := Spec{Type: "negotiate", Service: "smtp", Target: loopback(port), NegotiateTimeout: inTime}
+	good := asking(t, "smtp", loopback(port), "")
 	pid := realServer{path: path, args: []string{"-bdf", "-C", config},
 		ready: answers(build(t, good, nil))}.start(t)
 	checkReal(t, "exim", good, "{submission}", fmt.Sprint(submission), "{ca}", cert)

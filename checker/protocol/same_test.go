@@ -5,61 +5,34 @@ import (
 	"strings"
 	"testing"
 
-	"ldirectord/checker"
-	"ldirectord/checker/settings"
+	"ldirectord/internal/testkit"
 )
 
 // What same finds in an answer is noted, and changes no result.
 func TestSameNotesWhatItFinds(t *testing.T) {
-	page := func(body string) string { return okHead + "X-Version: 7\r\n\r\n" + body }
+	const head = okHead + "X-Version: 7\r\n\r\n"
 	far := strings.Repeat("x", maxKept)
-	for name, row := range map[string]struct {
-		pattern, answer, want string
-		bad                   bool // the check fails
-	}{
-		"in the body":           {`version: (\S+)`, page("version: 1.2 ok"), "version: 1.2", false},
-		"the first one":         {`v\d`, page("v1 v2 ok"), "v1", false},
-		"in the header":         {`X-Version: \d`, page("ok"), "X-Version: 7", false},
-		"after a text":          {`(?<=version: )\S+`, page("version: 1.2 ok"), "1.2", false},
-		"nothing":               {`version: (\S+)`, page("ok"), "", false},
-		"of a check that fails": {`version: (\S+)`, page("version: 1.2"), "", true},
-		"more than 64 bytes": {`x+`, page(strings.Repeat("x", 65) + " ok"), strings.Repeat("x", 64) + "…",
-			false},
-		"after the first 64 KiB": {`version`, page("ok " + far + "version"), "", false},
-		"just in them": {`version`, page("ok " + far[:maxKept-len(page("ok version"))] + "version"),
-			"version", false},
-		"what a terminal obeys":    {`v.*$`, page("ok v\x1b[2J"), `v\x1b[2J`, false},
-		"not in time":              {`(?=x)(x+x+)+$`, page("ok " + strings.Repeat("x", 40) + "z"), "", false},
-		"a password that it sends": {`key=\S+`, page("ok key=longer-than-sixteen"), "key=…", false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := httpSpec(serve(t, saying(row.answer)).addr, "ok")
-			s.Same, s.HTTPUser, s.HTTPPasswd = row.pattern, "me", "longer-than-sixteen"
-			if r := build(t, s, nil).Check(t.Context()); r.OK == row.bad || r.Shows != row.want {
-				t.Errorf("%v %q, want %q", r.OK, r.Shows, row.want)
+	in := strings.NewReplacer("{far}", far, "{near}", far[len(head+"ok version"):])
+	for _, row := range testkit.Table(t, "../../testdata/checker/same.txt", 5) {
+		t.Run(row[0], func(t *testing.T) {
+			answer := in.Replace(bare(t, row[2]))
+			s := httpSpec(serve(t, saying(head+answer)).addr, "ok")
+			s.Same, s.HTTPUser, s.HTTPPasswd = row[1], "me", "longer-than-sixteen"
+			if r := checked(t, s); r.OK != (row[3] == "up") || r.Shows != row[4] {
+				t.Errorf("%v %q, want %q", r.OK, r.Shows, row[4])
 			}
 		})
 	}
 }
 
 func TestSameOfDialogues(t *testing.T) {
-	dialogue := checker.ListOf(settings.Step{Text: "^220"}, settings.Step{Send: true, Text: "x"},
-		settings.Step{Text: "bye"})
-	for name, change := range map[string]func(*Spec){
-		"a line":     receiving("bye"),
-		"a dialogue": func(s *Spec) { s.Steps = dialogue },
-		"a datagram": func(s *Spec) {
-			s.Protocol, s.Receive = "udp", "bye"
-			s.Target = serveDatagrams(t, "127.0.0.1",
-				replies("220 v9\nbye\n"))
-		},
-	} {
-		s := Spec{Type: "negotiate", Service: "simpletcp", Protocol: "tcp", NegotiateTimeout: inTime,
-			Request: "/x", Same: `v\d`}
-		s.Target = serve(t, brief("220 v9\r\nbye\r\n")).addr
-		change(&s)
-		if r := build(t, s, nil).Check(t.Context()); !r.OK || r.Shows != "v9" {
-			t.Errorf("%s: %+v", name, r)
+	for _, words := range []string{"receive=bye", "expect=^220; send=x; expect=bye", "protocol=udp; receive=bye"} {
+		to := serve(t, brief("220 v9\r\nbye\r\n")).addr
+		if strings.Contains(words, "udp") {
+			to = serveDatagrams(t, "127.0.0.1", replies("220 v9\nbye\n"))
+		}
+		if r := checked(t, asking(t, "simpletcp", to, `request=/x; same=v\d; `+words)); !r.OK || r.Shows != "v9" {
+			t.Errorf("%s: %+v", words, r)
 		}
 	}
 }

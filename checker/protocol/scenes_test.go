@@ -8,45 +8,11 @@ import (
 	"time"
 
 	"ldirectord/checker"
-	"ldirectord/checker/settings"
 	"ldirectord/internal/testkit"
 )
 
-// scene is one case of a check: how a server treats its connections, and the expected result.
-type scene struct {
-	name   string
-	treat  func(*testServer, net.Conn)
-	change func(*Spec)
-	want   string // the verdict
-}
-
 // soon gives a check a short timeout, for servers that don't answer.
 func soon(s *Spec) { s.NegotiateTimeout = 150 * time.Millisecond }
-
-// monitor is the account of most checks.
-var monitor = settings.Account{Login: "monitor", Passwd: "secret"}
-
-// These change what a check asks, expects, and logs in as.
-func asking(request string) func(*Spec)    { return func(s *Spec) { s.Request = request } }
-func receiving(pattern string) func(*Spec) { return func(s *Spec) { s.Receive = pattern } }
-func loginOf(login string) func(*Spec)     { return func(s *Spec) { s.Login = login } }
-
-// checkScenes makes the check of each case. No goroutine and no descriptor may be left, and no check may take longer
-// than allowed.
-func checkScenes(t *testing.T, good Spec, scenes []scene) {
-	t.Helper()
-	for _, c := range scenes {
-		t.Run(c.name, func(t *testing.T) {
-			testkit.Leaks(t)
-			s := good
-			s.Target = serve(t, c.treat).addr
-			if c.change != nil {
-				c.change(&s)
-			}
-			inItsTime(t, s, nil, c.want)
-		})
-	}
-}
 
 // inItsTime makes a check and compares its result. On a busy machine a check may reach its deadline in an earlier
 // stage than the expected one. Then it is made again with more time.
@@ -121,27 +87,6 @@ func heedless(says string) func(*testServer, net.Conn) {
 func closing(s *testServer, c net.Conn) {
 	c.(*net.TCPConn).CloseWrite()
 	silence(s, c)
-}
-
-// trickle sends a byte at a time.
-func trickle(says string) func(*testServer, net.Conn) {
-	return func(_ *testServer, c net.Conn) {
-		for _, b := range []byte(says) {
-			if _, err := c.Write([]byte{b}); err != nil {
-				return
-			}
-			time.Sleep(20 * time.Millisecond)
-		}
-	}
-}
-
-// chatter sends the same bytes until the connection ends.
-func chatter(c net.Conn, says []byte) {
-	for {
-		if _, err := c.Write(says); err != nil {
-			return
-		}
-	}
 }
 
 // checkStopped checks a real server whose processes are all stopped.

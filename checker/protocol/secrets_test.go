@@ -13,8 +13,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/jackc/pgx/v5/pgproto3"
-
 	"ldirectord/checker"
 	"ldirectord/checker/seal"
 	"ldirectord/checker/settings"
@@ -46,6 +44,11 @@ func repeated() map[string]string {
 	}
 }
 
+func secretAccounts() (settings.Account, settings.HTTP) {
+	return settings.Account{Login: testLogin, Passwd: testPassword},
+		settings.HTTP{HTTPUser: testLogin, HTTPPasswd: testPassword}
+}
+
 // tells reports whether a text contains the password, whole or most of it.
 func tells(text string) bool {
 	return strings.Contains(text, "s3cr") && strings.Contains(text, "w+x/7") || strings.Contains(text, `t\w`) ||
@@ -75,39 +78,15 @@ func decodesTo(text, part string) bool {
 
 // A server knows the password that it was sent, and may repeat it in any part of its answer.
 func TestNoServerMakesUsTellAPassword(t *testing.T) {
+	d := newDialogues(t, "../../testdata/checker/secrets.txt")
 	for name, words := range repeated() {
-		for protocol, c := range map[string]struct {
-			spec  Spec
-			treat func(*testServer, net.Conn)
-		}{
-			"redis": {Spec{Service: "redis", Account: settings.Account{Passwd: testPassword}},
-				redisServer(map[string]string{"AUTH": "-ERR unknown command, with args: " + words +
-					"\r\n"})},
-			"redis PONG": {Spec{Service: "redis", Account: settings.Account{Passwd: testPassword}},
-				redisServer(map[string]string{"AUTH": "+OK\r\n", "PING": "+" + words + "\r\n"})},
-			"ldap": {Spec{Service: "ldap"}, directory{bind: ldapSays{49, words}}.treat},
-			"pgsql": {Spec{Service: "pgsql", Request: "/SELECT 1"},
-				postgres{auth: []pgproto3.BackendMessage{pgSays("FATAL", "28P01", words)}}.treat},
-			"mysql": {Spec{Service: "mysql", Request: "/SELECT 1"},
-				myUntilLogin(brief(myPackets(2, "\xff\x15\x04#28000"+words)))},
-			"ftp":             {Spec{Service: "ftp"}, brief("220 x\r\n331 x\r\n530 " + words + "\r\n")},
-			"pop":             {Spec{Service: "pop"}, brief("+OK\r\n+OK\r\n-ERR " + words + "\r\n")},
-			"pop that is up":  {Spec{Service: "pop"}, brief("+OK\r\n+OK\r\n+OK " + words + "\r\n")},
-			"imap":            {Spec{Service: "imap"}, brief("* OK\r\na NO " + words + "\r\n")},
-			"http":            {Spec{Service: "http", Receive: "good"}, saying(okHead + "\r\n" + words)},
-			"http status":     {Spec{Service: "http"}, saying("HTTP/1.1 401 " + words + "\r\n\r\n")},
-			"http that is up": {Spec{Service: "http"}, saying("HTTP/1.1 200 " + words + "\r\n\r\n")},
-			"redirect": {Spec{Service: "http", HTTP: settings.HTTP{FollowRedirect: "yes"}},
-				saying("HTTP/1.1 302 Found\r\nLocation: ftp://x/" + words + "\r\n\r\n")},
-			"http_proxy": {Spec{Service: "http_proxy", Receive: "good"},
-				saying(okHead + "\r\n" + words)},
-		} {
-			t.Run(protocol+" "+name, func(t *testing.T) {
-				s := c.spec
-				s.Type, s.Protocol, s.NegotiateTimeout, s.Login, s.Target = "negotiate", "tcp", inTime,
-					testLogin, serve(t, c.treat).addr
-				s.URL, s.Passwd, s.HTTPUser, s.HTTPPasswd = "http://"+s.Target.String()+"/",
-					testPassword, testLogin, testPassword
+		quoted := strconv.Quote(words)
+		in := strings.NewReplacer("{words}", words, "{quoted}", quoted[1:len(quoted)-1])
+		for _, row := range d.rows {
+			t.Run(row[0]+" "+name, func(t *testing.T) {
+				s := asking(t, "", serveScript(t, "127.0.0.1", d.script(in.Replace(row[2]))...), "")
+				s.Account, s.HTTP = secretAccounts()
+				apply(t, &s, "url=http://{target}/; "+row[1])
 				judgeSecrets(t, checked(t, s), true)
 			})
 		}
@@ -139,15 +118,10 @@ func TestNoGarbageMakesUsTellAPassword(t *testing.T) {
 	for _, service := range Services() {
 		for name, words := range repeated() {
 			t.Run(service+" "+name, func(t *testing.T) {
-				s := Spec{
-					Type: "negotiate", Service: service, Protocol: "tcp", NegotiateTimeout: inTime,
-					Account: settings.Account{Login: testLogin, Passwd: testPassword,
-						Secret: testPassword},
-					HTTP:    settings.HTTP{HTTPUser: testLogin, HTTPPasswd: testPassword},
-					Request: "/SELECT 1", Receive: "good", DNSType: "TXT",
-				}
-				s.Target = serve(t, brief(words+"\r\n")).addr
-				s.URL = "http://" + s.Target.String() + "/"
+				s := asking(t, service, serve(t, brief(words+"\r\n")).addr,
+					"request=/SELECT 1; receive=good; dnstype=TXT; url=http://{target}/")
+				s.Account, s.HTTP = secretAccounts()
+				s.Secret = testPassword
 				judgeSecrets(t, checked(t, s), false)
 			})
 		}

@@ -77,6 +77,14 @@ func silence(s *testServer, c net.Conn) {
 	}
 }
 
+// asking is a check of a service, with further settings as in rows of text.
+func asking(t testing.TB, service string, to netip.AddrPort, words string) Spec {
+	t.Helper()
+	s := Spec{Type: "negotiate", Service: service, Protocol: "tcp", Target: to, NegotiateTimeout: inTime}
+	apply(t, &s, words)
+	return s
+}
+
 // build returns the checker of a spec that must be valid.
 func build(t testing.TB, s Spec, e *Env) Checker {
 	t.Helper()
@@ -114,6 +122,9 @@ func verdict(r Result) string {
 	}
 	return word + ": " + r.Detail
 }
+
+// blame is the cause of a failure, if it has one of those that are told apart.
+func blame(r Result) string { return strings.TrimPrefix(r.Cause.String(), "other") }
 
 // fits reports whether a result has the wanted verdict. One that ends with * is how it begins.
 func fits(r Result, want string) bool {

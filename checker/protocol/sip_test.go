@@ -6,44 +6,14 @@ import (
 	"strings"
 	"testing"
 
-	"ldirectord/checker/settings"
 	"ldirectord/internal/testkit"
 )
 
-// sipAnswer answers a request with responses of these status lines. Each has the fields of the request.
-func sipAnswer(statuses ...string) datagrams {
-	return func(_ int, packet []byte, _ net.Addr) (answers []string) {
-		fields := strings.SplitAfterN(string(packet), "\r\n", 2)[1]
-		for _, status := range statuses {
-			answers = append(answers, status+"\r\n"+fields)
-		}
-		return answers
+// sipAnswer answers a request with a response of this status line, which has the fields of the request.
+func sipAnswer(status string) datagrams {
+	return func(_ int, packet []byte, _ net.Addr) []string {
+		return []string{status + "\r\n" + strings.SplitAfterN(string(packet), "\r\n", 2)[1]}
 	}
-}
-
-func TestSIPOverUDP(t *testing.T) {
-	user := Spec{Service: "sip", Protocol: "udp", Account: settings.Account{Login: "monitor@example.net"}}
-	checkDatagrams(t, []datagramCase{
-		{"good", user, sipAnswer("SIP/2.0 200 OK"), "up: SIP/2.0 200 OK"},
-		{"tries first", user, sipAnswer("SIP/2.0 100 Trying", "SIP/2.0 200 OK"), "up: SIP/2.0 200 OK"},
-		{"few fields", user, replies("SIP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n"), "up: SIP/2.0 200 OK"},
-		{"the first packet is lost", user, afterLoss(sipAnswer("SIP/2.0 200 OK")), "up: SIP/2.0 200 OK"},
-		{"an answer to another comes first", user, func(n int, packet []byte, from net.Addr) []string {
-			return append([]string{"SIP/2.0 503 Busy\r\ni: of another\r\n\r\n"},
-				sipAnswer("SIP/2.0 200 OK")(n, packet, from)...)
-		}, "up: SIP/2.0 200 OK"},
-		{"busy", user, sipAnswer("SIP/2.0 503 Busy \x1b"), `down: status 503 Busy \x1b, want 200 OK`},
-		{"not found", user, sipAnswer("SIP/2.0 404 Not Found"), "down: status 404 Not Found, want 200 OK"},
-		{"accepted only", user, sipAnswer("SIP/2.0 202 Accepted"), "down: status 202 Accepted, want 200 OK"},
-		{"tries forever", late(user), sipAnswer("SIP/2.0 100 Trying"),
-			"down: no answer in 400ms, but other datagrams"},
-		{"cut off", user, replies("SIP/2.0 200 OK\r\nVia"), "down: the answer is cut off"},
-		{"echo", user, sipAnswer("OPTIONS sip:monitor@example.net SIP/2.0"),
-			`down: not SIP: "OPTIONS sip:monitor@example.net SIP/2.0"`},
-		{"another protocol", user, replies("\x00\x01"), `down: not SIP: "\x00\x01"`},
-		{"oversized notProtocol", user, replies(strings.Repeat("x", 60000)),
-			`down: not SIP: "` + strings.Repeat("x", 60) + `"…`},
-	})
 }
 
 // hearHeader reads up to an empty line.
@@ -83,8 +53,7 @@ func TestSIPRequestsDiffer(t *testing.T) {
 		branches <- branch.FindString(string(packet))
 		return sipAnswer("SIP/2.0 200 OK")(n, packet, from)
 	})
-	check := testkit.Must(New(Spec{Type: "negotiate", Service: "sip", Protocol: "udp", Target: to,
-		NegotiateTimeout: inTime}, nil))(t)
+	check := build(t, asking(t, "sip", to, "protocol=udp"), nil)
 	seen := map[string]bool{}
 	for range cap(branches) {
 		if r := check.Check(t.Context()); !r.OK {

@@ -27,8 +27,8 @@ func TestStagesOfGoodServers(t *testing.T) {
 	page := func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("fine")) }
 	plain, secure := serveHTTP(t, nil, page), serveHTTP(t, serverTLS(t), page)
 	mail := serveScript(t, "127.0.0.1",
-		steps("< 220 mail", "> EHLO [127.0.0.1]", "< 250 mail", "> QUIT", "< 221 bye")...)
-	names := serveDatagrams(t, "127.0.0.1", zone{records: []string{"@ 60 IN A 192.0.2.10"}}.udp)
+		dialogues{t: t}.script("< 220 mail; > EHLO [127.0.0.1]; < 250 mail; > QUIT; < 221 bye")...)
+	names := serveDatagrams(t, "127.0.0.1", namesGood)
 	onHTTP := func(to netip.AddrPort, url string) Spec {
 		s := httpSpec(to, "fine")
 		s.URL = url
@@ -45,10 +45,9 @@ func TestStagesOfGoodServers(t *testing.T) {
 		"https": {onHTTP(secure, "https://"+secure.String()+"/"),
 			"connect, TLS, sent, first byte, whole answer, match"},
 		"connect": {connectSpec(plain), "connect"},
-		"smtp": {Spec{Type: "negotiate", Service: "smtp", Target: mail, NegotiateTimeout: inTime},
+		"smtp": {asking(t, "smtp", mail, ""),
 			"connect, sent, first byte, whole answer, match"},
-		"dns": {Spec{Type: "negotiate", Service: "dns", Target: names, NegotiateTimeout: inTime,
-			Protocol: "udp", Request: "/a.example", Receive: "192"},
+		"dns": {asking(t, "dns", names, "protocol=udp; request=/a.example; receive=192"),
 			"sent, first byte, whole answer, match"},
 		"off": {Spec{Type: "on"}, ""},
 	} {

@@ -33,7 +33,7 @@ func serveTLS(t *testing.T, host string, secure *tls.Config, script ...step) Spe
 		secured.Close()
 		return false
 	})
-	return Spec{Type: "negotiate", Service: "tls", Target: to, NegotiateTimeout: inTime}
+	return asking(t, "tls", to, "")
 }
 
 func TestTLSJudgesTheCertificate(t *testing.T) {

@@ -173,13 +173,12 @@ func TestTranscripts(t *testing.T) {
 		"bytes in all", "up: 200 OK\n", "first byte ")
 
 	mail := serveScript(t, "127.0.0.1",
-		steps("< 220 mail", "> EHLO [127.0.0.1]", "< 250 hello", "> QUIT", "< 221 bye")...)
-	shows(t, tape(t, Spec{Type: "negotiate", Service: "smtp", Target: mail, NegotiateTimeout: inTime}, nil),
+		dialogues{t: t}.script("< 220 mail; > EHLO [127.0.0.1]; < 250 hello; > QUIT; < 221 bye")...)
+	shows(t, tape(t, asking(t, "smtp", mail, ""), nil),
 		"< 220 mail\n", "> EHLO [127.0.0.1]\n", "< 250 hello\n", "> QUIT\n", "< 221 bye\n", "up: ")
 
-	names := serveDatagrams(t, "127.0.0.1", zone{records: []string{"@ 60 IN A 192.0.2.10"}}.udp)
-	text := tape(t, Spec{Type: "negotiate", Service: "dns", Target: names, NegotiateTimeout: inTime,
-		Protocol: "udp", Request: "/a.example", Receive: "192"}, nil)
+	names := serveDatagrams(t, "127.0.0.1", namesGood)
+	text := tape(t, asking(t, "dns", names, "protocol=udp; request=/a.example; receive=192"), nil)
 	shows(t, text, "datagrams to "+names.String()+"\n", `\x01a\aexample\x00`)
 	// the name is in the question, and twice in the answer; the random id may have a line break
 	testkit.Equal(t, strings.Count(text, `\aexample`), 3, "names in one question and one answer")
@@ -194,8 +193,7 @@ func TestTranscripts(t *testing.T) {
 
 // An endless answer takes limited memory, and the transcript still has the check's end.
 func TestTranscriptsAreBounded(t *testing.T) {
-	s := Spec{Type: "negotiate", Service: "ftp", NegotiateTimeout: inTime,
-		Target: serveScript(t, "127.0.0.1", raw("220-x\r\n"), endless("220-more\r\n"))}
+	s := asking(t, "ftp", serveScript(t, "127.0.0.1", raw("220-x\r\n"), endless("220-more\r\n")), "")
 	text := tape(t, s, nil)
 	if len(text) > 200<<10 || !strings.Contains(text, "down: ") {
 		t.Errorf("%d bytes: …%s", len(text), text[max(0, len(text)-300):])

@@ -13,7 +13,6 @@ import (
 // A server that answers other questions than the check's keeps the check busy, but not forever.
 func TestStraysAreLookedAtForAWhile(t *testing.T) {
 	www := Spec{Service: "dns", Protocol: "udp", Request: "/www.example.org", Receive: "192"}
-	good := zone{records: []string{"@ 60 IN A 192.0.2.10"}}
 	sip := Spec{Service: "sip", Protocol: "udp", Account: settings.Account{Login: "monitor@example.net"}}
 	radius := Spec{Service: "radius", Protocol: "udp",
 		Account: settings.Account{Login: "monitor", Passwd: "password", Secret: "shared"}}
@@ -28,7 +27,7 @@ func TestStraysAreLookedAtForAWhile(t *testing.T) {
 	another := func(n int, packet []byte, from net.Addr) []string {
 		packet = slices.Clone(packet)
 		packet[0] ^= 1
-		return good.udp(n, packet, from)
+		return namesGood(n, packet, from)
 	}
 	var cases []datagramCase
 	for _, c := range []struct {
@@ -36,7 +35,7 @@ func TestStraysAreLookedAtForAWhile(t *testing.T) {
 		stray, answer datagrams
 		want          string
 	}{
-		{www, another, good.udp, "up: www.example.org is 192.0.2.10"},
+		{www, another, namesGood, "up: www.example.org is 192.0.2.10"},
 		{sip, sipAnswer("SIP/2.0 100 Trying"), sipAnswer("SIP/2.0 200 OK"), "up: SIP/2.0 200 OK"},
 		{radius, other.answer, server.answer, "up: Access-Accept"},
 	} {

@@ -140,7 +140,7 @@ func goodSpec(t *testing.T, server *testServer, service string) Spec {
 		s.Target = serveDatagrams(t, hostOf(s), radiusServer{secret: "key"}.answer)
 	case "dns":
 		s.Protocol, s.Receive = "udp", "2"
-		s.Target = serveDatagrams(t, hostOf(s), zone{records: []string{"@ 60 IN A 192.0.2.10"}}.udp)
+		s.Target = serveDatagrams(t, hostOf(s), namesGood)
 	}
 	return s
 }
