@@ -121,48 +121,14 @@ func TestTheHeaderOfTheInitScript(t *testing.T) {
 	testkit.Same(t, fields["Provides"], []string{"ldirectord"}, "it provides")
 }
 
-// What the agent of pacemaker asks the program, and the exit status that follows from the answers. The agent runs in a
-// folder with the file a.cf. The program is a script that expects the words of a row and ends with the status after
-// "=". It is sleep(1), too.
+// What the agent of pacemaker asks the program, and the exit status that follows from the answers.
 func TestTheAgentOfPacemaker(t *testing.T) {
-	for _, row := range []struct {
-		action, lacks, dialogue string
-		want                    int
-	}{
-		{"validate-all", "", "", 0},
-		{"validate-all", "a.cf", "", 5},
-		{"validate-all", "program", "", 5},
-		{"start", "", "start=0", 0},           // also of one that is ending, for which it waits
-		{"start", "", "start=2, status=0", 0}, // one runs, and its file is broken
-		{"start", "", "start=2, status=2", 1},
-		{"start", "", "start=1, status=3", 1},
-		{"start", "a.cf", "", 5},
-		{"start", "program", "", 5},
-		{"monitor", "", "status=0", 0},
-		{"monitor", "", "status=3, sleep, status=0", 0}, // a restart
-		{"monitor", "", "status=3, sleep, status=3", 7},
-		{"monitor", "", "status=3, sleep, status=1:ldirectord stale pid file", 7},
-		{"monitor", "a.cf", "status=3, sleep, status=1", 7},
-		{"monitor", "", "status=1", 1},
-		{"monitor", "", "status=1:ldirectord stale pid file", 7},
-		{"monitor", "", "status=2", 1},
-		{"monitor", "a.cf", "status=0", 0},
-		{"monitor", "a.cf", "status=1", 7},
-		{"monitor", "a.cf", "status=126", 1},
-		{"monitor", "program", "", 5},
-		{"stop", "", "stop=0", 0},
-		{"stop", "", "stop=1", 1},
-		{"stop", "", "stop=2", 0},
-		{"stop", "a.cf", "stop=0", 0},
-		{"stop", "a.cf", "stop=1, status=0", 1},
-		{"stop", "a.cf", "stop=1, status=1", 0},
-		{"stop", "a.cf", "stop=126, status=126", 1},
-		{"stop", "program", "", 0},
-	} {
+	for _, row := range testkit.Table(t, "testdata/agent.txt", 4) {
+		action, lacks, dialogue := row[0], row[1], row[2]
 		dir := t.TempDir()
 		testkit.Write(t, dir+"/agent", packaged(t, "ocf/ldirectord"))
 		testkit.Write(t, dir+"/a.cf", "")
-		testkit.Write(t, dir+"/rest", strings.ReplaceAll(row.dialogue, ", ", "\n")+"\n")
+		testkit.Write(t, dir+"/rest", strings.ReplaceAll(dialogue, ", ", "\n")+"\n")
 		testkit.Write(t, dir+"/program", `#!/bin/sh
 IFS==: read -r asked status words <rest
 sed -i 1d rest
@@ -172,18 +138,18 @@ echo "${2:-sleep}, not $asked" >>wrong
 `)
 		testkit.OK(t, os.Symlink("program", dir+"/sleep"))
 		testkit.OK(t, os.Chmod(dir+"/program", 0o755))
-		if row.lacks != "" {
-			testkit.OK(t, os.Remove(dir+"/"+row.lacks))
+		if lacks != "" {
+			testkit.OK(t, os.Remove(dir+"/"+lacks))
 		}
-		cmd := exec.Command("sh", "agent", row.action)
+		cmd := exec.Command("sh", "agent", action)
 		cmd.Dir = dir
 		cmd.Env = append(os.Environ(), "OCF_RESKEY_configfile="+dir+"/a.cf",
 			"OCF_RESKEY_ldirectord="+dir+"/program", "PATH="+dir+":"+os.Getenv("PATH"))
 		said, _ := cmd.CombinedOutput()
-		testkit.Equal(t, cmd.ProcessState.ExitCode(), row.want, fmt.Sprint(row), string(said))
+		testkit.Equal(t, fmt.Sprint(cmd.ProcessState.ExitCode()), row[3], row, string(said))
 		wrong, _ := os.ReadFile(dir + "/wrong")
 		rest := testkit.Read(t, dir+"/rest")
-		testkit.Equal(t, string(wrong)+strings.TrimSpace(rest), "", fmt.Sprint(row), "asked otherwise:")
+		testkit.Equal(t, string(wrong)+strings.TrimSpace(rest), "", row, "asked otherwise:")
 	}
 }
 
