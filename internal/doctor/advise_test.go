@@ -117,45 +117,18 @@ func TestWhatNeedsAShellIsFound(t *testing.T) {
 	testkit.OK(t, errors.Join(os.WriteFile(script, []byte("#! /no/perl -w\n"), 0o700),
 		os.WriteFile(good, []byte("#!"+binary+"\n"), 0o700),
 		os.WriteFile(binary, []byte("\x7fELF"), 0o700)))
-	const real = "\treal=192.0.2.21:80 gate\n"
-	for _, c := range []struct {
-		src     string
-		canMail bool
-		want    []string
-	}{
-		{"onchange=/bin/tell\nfallbackcommand=/bin/all\nvirtual=192.0.2.10:80\n" + real +
-			"\tfallbackcommand=/bin/one\nvirtual=192.0.2.11:80\n" + real, false, []string{
-			"1:10: warning: there is no /no/sh here, so onchange never runs; webhook needs no shell",
-			"2:17: warning: there is no /no/sh here, so fallbackcommand never runs",
-			"5:18: warning: there is no /no/sh here, so fallbackcommand never runs"}},
-		{"callback=\"" + script + "\"\nexecute=other.cf\nvirtual=192.0.2.10:80\n" + real, false, []string{
-			"1:10: warning: there is no /no/perl for " + script + " here, so callback never runs",
-			"2:9: warning: there is no /no/sh here, so execute never runs"}},
-		{"virtual=192.0.2.10:80\n" + real + "\tchecktype=external\n\tcheckcommand=\"/no/check\"\n", false,
-			[]string{
-				"4:15: warning: there is no /no/check here, so checkcommand never runs"}},
-		{"virtual=192.0.2.10:80\n" + real + "\tchecktype=connect\n\tcheckcommand=\"/no/check\"\n", false, nil},
-		{"virtual=192.0.2.10:80\n" + real + "\tchecktype=external\n\tcheckcommand=\"" + good +
-			"\"\n\temailalert=a\n", true, nil},
-		{"callback=\"" + binary + "\"\nwebhook=https://hooks.example/\nvirtual=192.0.2.10:80\n" + real, false,
-			nil},
-		{"emailalert=a\nsmtp=mail\nvirtual=192.0.2.10:80\n" + real, false, nil},
-		{"emailalert=a\nvirtual=192.0.2.10:80\n" + real + "\tsmtp=mail\nvirtual=192.0.2.11:80\n" + real +
-			"virtual=192.0.2.12:80\n" + real + "\temailalert=b\n", false, []string{
-			"1:12: warning: there is no mail program here, so emailalert sends nothing; smtp = HOST " +
-				"needs none",
-			"9:13: warning: there is no mail program here, so emailalert sends nothing; smtp = HOST " +
-				"needs none"}},
-	} {
-		cfg := mustParse(t, c.src)
+	in := strings.NewReplacer("{script}", script, "{good}", good, "{binary}", binary)
+	for _, row := range testkit.Table(t, "testdata/shell.txt", 3) {
+		src := in.Replace(fileOf(row[0]))
+		cfg := mustParse(t, src)
 		if found := judgePrograms(cfg, "/bin/sh", false); len(found) > 0 {
 			t.Errorf("with a shell: %v", found)
 		}
 		var got []string
-		for _, d := range judgePrograms(cfg, "/no/sh", c.canMail) {
+		for _, d := range judgePrograms(cfg, "/no/sh", row[1] != "") {
 			got = append(got, strings.TrimPrefix(d.String(), "ld.cf:"))
 		}
-		testkit.Same(t, got, c.want, c.src)
+		testkit.Equal(t, strings.Join(got, "; "), in.Replace(row[2]), src)
 	}
 }
 

@@ -14,28 +14,13 @@ import (
 
 // What a look tells of the facts.
 func TestWhatThisMachineLacks(t *testing.T) {
-	for _, c := range []struct{ what, file, changes, want string }{
-		{"nothing", "masq", "", ""},
-		{"no forwarding", "masq", "net.ipv4.ip_forward=0", "forwarding broken ip_forward=1"},
-		{"no forwarding, which gate does not need", "gate", "net.ipv4.ip_forward=0", ""},
-		{"no forwarding of both families", "masq + gate6 gate->masq",
-			"net.ipv4.ip_forward=0, net.ipv6.conf.all.forwarding=0", "forwarding broken ip_forward=1"},
-		{"no link", "gate", "eth0 has no link", "server-card broken eth0"},
-		{"full tables", "gate", "neighbours of both families",
-			"neighbours-full doubt gc_thresh3=20, connection-table noted"},
-		{"dropped packets", "gate", "drops", "packets-dropped doubt 3 packets were dropped within 10s"},
-		{"filtered answers to checks", "through", "net.ipv4.conf.eth0.rp_filter=1, lo has it",
-			"check-filter doubt"},
-		{"filtered packets of clients", "announced", "announces, no announcer, router 192.0.2.254, " +
-			"route 192.0.2.254 eth1, net.ipv4.conf.eth1.rp_filter=1", "announce-filter doubt"},
-		{"what only doctor tells", "gate; persistent = 60", "", ""},
-	} {
+	for _, row := range testkit.Table(t, "testdata/lacks.txt", 4) {
 		var got []string
-		for _, one := range conditions(factsOf(t, c.file, c.changes)) {
+		for _, one := range conditions(factsOf(t, row[1], row[2])) {
 			got = append(got, fmt.Sprintf("%s %v %s", one.Kind, one.Trouble, one.Text))
 		}
-		if !fits(got, c.want) {
-			t.Errorf("%s: got %q, want %q", c.what, got, c.want)
+		if !fits(got, row[3]) {
+			t.Errorf("%s: got %q, want %q", row[0], got, row[3])
 		}
 	}
 	for kind := range watched {

@@ -14,11 +14,7 @@ import (
 	"ldirectord/internal/testkit"
 )
 
-const (
-	ownMark    = "virtual=3\n\treal=192.0.2.21:80 gate\n\tservice=http\n\tmark=192.0.2.10 tcp 80,443\n"
-	othersMark = "virtual=3\n\treal=192.0.2.21:80 gate\n\tservice=http\n"
-	wholeMark  = 0xffffffff
-)
+const wholeMark = 0xffffffff
 
 func TestWhatAMachineMakesOfMarks(t *testing.T) {
 	foreign := fwmark.Setting{BackEnd: fwmark.NFT, Chain: "PREROUTING",
@@ -35,48 +31,18 @@ func TestWhatAMachineMakesOfMarks(t *testing.T) {
 	other.Other = fwmark.Legacy
 	legacy.Other, legacy.BackEnd = fwmark.NFT, fwmark.Legacy
 	unread.Unread = []string{"iptables-nft: permission denied"}
-	for _, tc := range []struct {
-		what, src string
-		machine   fwmark.Machine
-		want      string // the beginning of the only finding; "": no finding
-	}{
-		{"own rules that are set", ownMark, nft(own), ""},
-		{"own rules that are to come", ownMark, nft(), ""},
-		{"a rule of the operator's", othersMark, nft(foreign), ""},
-		{"no rule at all", othersMark, nft(), "ld.cf:1:9: warning: nothing sets mark 3 here"},
-		{"a rule of the other family", othersMark, nft(foreign6),
-			"ld.cf:1:9: warning: nothing sets mark 3 here"},
-		{"a rule of the other family under virtual6",
-			strings.Replace(strings.ReplaceAll(othersMark, "192.0.2.21", "[2001:db8::21]"),
-				"virtual=3\n\treal", "virtual6=3\n\treal6", 1), nft(foreign),
-			"ld.cf:1:10: warning: nothing sets mark 3 of IPv6 here"},
-		{"a rule for another mark", strings.Replace(othersMark, "=3", "=4", 1), nft(foreign),
-			"ld.cf:1:9: warning: nothing sets mark 4 here"},
-		{"what can't be read is not missing", othersMark, unread,
-			": warning: not everything that sets or uses firewall marks on this machine can be looked " +
-				"at: iptables-nft: permission denied"},
-		{"a foreign rule beside ours", ownMark, nft(own, foreign),
-			"ld.cf:1:9: warning: mark 3 is set by a rule too, in chain PREROUTING (iptables-nft): -d " +
-				"192.0.2.10/32"},
-		{"another daemon's beside ours", ownMark, nft(own, sibling),
-			"ld.cf:1:9: warning: mark 3 is set by a rule of another ldirectord too, in chain " +
-				"LDIRECTORD-other-1"},
-		{"policy routing by the mark", ownMark, routed,
-			"ld.cf:1:9: warning: mark 3 is used by ip rule 100, which sends its packets to table isp2"},
-		{"rules in iptables-legacy", ownMark, other,
-			"ld.cf:4:7: warning: iptables is iptables-nft here, and iptables-legacy has rules"},
-		{"rules in iptables-nft", ownMark, legacy,
-			"ld.cf:4:7: warning: iptables is iptables-legacy here, and iptables-nft has rules"},
-		{"no iptables", ownMark, fwmark.Machine{}, "ld.cf:4:7: warning: iptables is not installed here"},
-		{"nothing of this without a mark", "virtual=192.0.2.10:80\n\treal=192.0.2.21:80 gate\n", routed, ""},
-	} {
-		e := newExamination(servicesOf(t, tc.src),
-			facts{marks: &tc.machine,
+	machines := map[string]fwmark.Machine{"own": nft(own), "nothing": nft(), "foreign": nft(foreign),
+		"foreign6": nft(foreign6), "unread": unread, "own, foreign": nft(own, foreign), "own, another daemon's": nft(own, sibling),
+		"routed": routed, "legacy too": other, "nft too": legacy, "no iptables": {}}
+	for _, row := range testkit.Table(t, "testdata/marks.txt", 4) {
+		machine := machines[row[2]]
+		e := newExamination(servicesOf(t, fileOf(row[1])),
+			facts{marks: &machine,
 				daemon: Daemon{Owns: func(s fwmark.Setting) bool { return s.Chain == own.Chain }}}, "")
 		e.allMarks()
-		if got := said(&e.findings); !strings.HasPrefix(got, tc.want) || tc.want == "" && got != "" ||
+		if got := said(&e.findings); !strings.HasPrefix(got, row[3]) || row[3] == "" && got != "" ||
 			len(e.list) > 1 {
-			t.Errorf("%s: got %s, want %q", tc.what, got, tc.want)
+			t.Errorf("%s: got %s, want %q", row[0], got, row[3])
 		}
 	}
 }
