@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -51,20 +52,14 @@ func TestTheOrderThatWithdrawsAnAddress(t *testing.T) {
 func TestOrdersThatAnOperatorMeans(t *testing.T) {
 	all := All{lvs.At("tcp:10.1.0.1:80", "10.2.0.1:80"): {}, lvs.At("fwm:3", "10.2.0.1:80"): {},
 		lvs.At("fwm:3", "10.2.0.11:80"): {}, lvs.At("fwm:3", ""): {}}
-	for words, want := range map[[2]string]int{
-		{"", "10.2.0.1"}: 2, {"3", "10.2.0.1"}: 1, {"fwm:3", "10.2.0.11:80"}: 1,
-		{"10.1.0.1:80", "10.2.0.1:80"}: 1, {"", "10.2.0.1:81"}: 0, {"3", ""}: 1, {"", "3"}: 1,
-		{"", "fwm:3"}: 1, {"3", "3"}: 0, {"", "10.1.0.1:80"}: 0,
-	} {
+	for _, row := range testkit.Table(t, "testdata/meant.txt", 3) {
 		var got []lvs.Backend
 		for _, at := range all.Sorted() {
-			if at.IsMeant(words[0], words[1]) {
+			if at.IsMeant(row[0], row[1]) {
 				got = append(got, at)
 			}
 		}
-		if len(got) != want {
-			t.Errorf("%q: %v, want %d", words, got, want)
-		}
+		testkit.Equal(t, strconv.Itoa(len(got)), row[2], row, got)
 	}
 }
 
