@@ -10,6 +10,7 @@ import (
 	"ldirectord/checker"
 	"ldirectord/checker/settings"
 	"ldirectord/internal/docs"
+	"ldirectord/internal/testkit"
 	"ldirectord/parser"
 )
 
@@ -17,29 +18,9 @@ import (
 // of, or the check differs with it, and with a service that the check speaks also the row of the service names it
 // (checker.TestServicesUseWhatTheirRowsName proves those rows).
 func TestEachDirectiveOfChecksIsUsedOrWarnedOf(t *testing.T) {
-	lines := map[string]string{
-		"checkport": "checkport=81", "request": `request="x"`, "receive": `receive="x"`, "same": `same="x"`,
-		"httpmethod": "httpmethod=HEAD", "httpbody": "httpmethod=POST\n\thttpbody=\"x\"",
-		"receiveheader": `receiveheader="X: x"`,
-		"virtualhost":   "virtualhost=x", "checkcommand": "checkcommand=/bin/false",
-		"checkargs": "checkargs={name}", "login": `login="x"`, "passwd": `passwd="x"`,
-		"database": `database="x"`, "sqlreceive": `sqlreceive="x"`, "silence": "silence=up",
-		"checksource": "checksource=192.0.2.9", "checkdevice": "checkdevice=eth1", "checkmark": "checkmark=1",
-		"secret": `secret="x"`, "checkvip": "checkvip=yes", "alsocheck": "alsocheck=connect 82",
-		"agentport": "agentport=83", "agentsend": "agentport=83\n\tagentsend=x",
-		"externalweight": "externalweight=yes",
-		"cleartext":      "cleartext=no", "sni": "sni=x", "tlsverify": "tlsverify=yes",
-		"tlsca":   "tlsverify=yes\n\ttlsca=/x",
-		"tlscert": "tlscert=/x\n\ttlskey=/x", "tlskey": "tlscert=/x\n\ttlskey=/x",
-		"tlsexpirywarn": "tlsexpirywarn=3",
-		"starttls":      "starttls=yes", "tls": "tls=yes", "followredirect": "followredirect=no",
-		"httpstatus":  "httpstatus=201",
-		"drainstatus": "drainstatus=503", "httpheader": "httpheader=X: x",
-		"httpuser":   "httpuser=\"x\"\n\thttppasswd=\"x\"",
-		"httppasswd": "httpuser=\"x\"\n\thttppasswd=\"x\"", "send": `send="x"`, "expect": `expect="x"`,
-		"dnstype":  "dnstype=MX",
-		"dnsrcode": "dnsrcode=NXDOMAIN", "passwdfile": "passwdfile=/x", "secretfile": "secretfile=/x",
-		"httppasswdfile": "httpuser=\"x\"\n\thttppasswdfile=/x",
+	lines := map[string]string{}
+	for _, row := range testkit.Table(t, "testdata/uses.txt", 2) {
+		lines[row[0]] = strings.ReplaceAll(row[1], "; ", "\n\t")
 	}
 	specs := func(src string) (all map[checker.Spec]bool, found parser.Diagnostics) {
 		cfg, found := parser.Parse(t.Context(), "t.cf", []byte(src), parser.Options{})
@@ -60,7 +41,7 @@ func TestEachDirectiveOfChecksIsUsedOrWarnedOf(t *testing.T) {
 		line := lines[d.Name]
 		isAxis := d.Name == "checktype" || d.Name == "service"
 		if (slices.Contains(chapters, d.Chapter) && !isAxis) != (line != "") {
-			t.Errorf("%s is in the chapter %s; its row in lines of uses_test.go: %q", d.Name, d.Chapter,
+			t.Errorf("%s is in the chapter %s; its row in testdata/uses.txt: %q", d.Name, d.Chapter,
 				line)
 		}
 		if line == "" {
