@@ -46,37 +46,29 @@ func TestRealTLS(t *testing.T) {
 	testkit.Write(t, other, "")
 	closed := testkit.FreeAddr(t).String()
 	at := strings.TrimPrefix(good.URL, "https://")
-	for _, c := range []struct{ what, to, authority, proxy, want string }{
-		{"trusted", "https://me:s3cret@" + at + "/s3cret?token=s3cret", authority, "", "posted"},
-		{"not trusted", good.URL + "/s3cret", other, "", "certificate signed by unknown authority"},
-		{"another name", strings.Replace(good.URL, "127.0.0.1", "localhost", 1), authority, "",
-			"not localhost"},
-		{"no TLS there", "https://" + plainServer(t) + "/s3cret", authority, "",
-			"server gave HTTP response to HTTPS client"},
-		{"TLS there", "http://" + at + "/s3cret", authority, "", "status 400"},
-		{"a redirect", moved.URL + "/s3cret", authority, "", "status 307"},
-		{"closed", "https://" + closed + "/s3cret", authority, "", "connection refused"},
-		{"an endless answer", "http://" + endlessServer(t) + "/s3cret", authority, "", "posted"},
-		{"an endless header", "http://" + endlessHeader(t) + "/s3cret", authority, "", "can be read as HTTP"},
-		{"a proxy", "http://hooks.example/s3cret", authority, "http://me:s3cret@" + closed,
-			"proxyconnect tcp: dial tcp " + closed + ": connect: connection refused"},
-	} {
-		if _, err := net.LookupHost("localhost"); err != nil && c.what == "another name" {
+	in := strings.NewReplacer("{good}", at, "{port}", at[strings.Index(at, ":"):], "{plain}", plainServer(t),
+		"{moved}", moved.URL, "{closed}", closed, "{endless}", endlessServer(t), "{endless header}", endlessHeader(t))
+	for _, row := range testkit.Table(t, "testdata/tls.txt", 5) {
+		what, to, trusted, proxy, want := row[0], in.Replace(row[1]), authority, in.Replace(row[3]), in.Replace(row[4])
+		if row[2] == "none" {
+			trusted = other
+		}
+		if _, err := net.LookupHost("localhost"); err != nil && what == "another name" {
 			t.Log("nothing here knows the name localhost: there is no /etc/hosts")
 			continue
 		}
 		run := exec.Command(os.Args[0], "-test.run=^TestRealTLS$")
-		run.Env = append(os.Environ(), "WEBHOOK_TEST_URL="+c.to, "SSL_CERT_FILE="+c.authority,
-			"SSL_CERT_DIR=/nonexistent", "HTTP_PROXY="+c.proxy, "HTTPS_PROXY=", "https_proxy=",
+		run.Env = append(os.Environ(), "WEBHOOK_TEST_URL="+to, "SSL_CERT_FILE="+trusted,
+			"SSL_CERT_DIR=/nonexistent", "HTTP_PROXY="+proxy, "HTTPS_PROXY=", "https_proxy=",
 			"http_proxy=", "NO_PROXY=")
 		began := time.Now()
 		out, err := run.Output()
 		if took := time.Since(began); took > tryTime/2 {
-			t.Errorf("%s: after %v", c.what, took)
+			t.Errorf("%s: after %v", what, took)
 		}
-		if output := string(out); err != nil || !strings.Contains(output, c.want) ||
+		if output := string(out); err != nil || !strings.Contains(output, want) ||
 			strings.Contains(output, "s3cret") {
-			t.Errorf("%s: %v: %s", c.what, err, output)
+			t.Errorf("%s: %v: %s", what, err, output)
 		}
 	}
 	if want := `POST /s3cret?token=s3cret application/json me:s3cret ldirectord "{}\n"`; len(got) != 1 ||
