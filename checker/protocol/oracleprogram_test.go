@@ -74,7 +74,7 @@ func TestOracleTakesTheAnswer(t *testing.T) {
 		r := fakeOracle(t, talked+"echo '{"+row[0]+"}'", patient)
 		expect(t, r, row[3], row[0])
 		testkit.Equal(t, stageNames[r.Stage], row[1], row[0])
-		testkit.Equal(t, blame(r), row[2], row[0])
+		testkit.Equal(t, causeName(r), row[2], row[0])
 	}
 }
 

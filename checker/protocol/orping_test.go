@@ -29,7 +29,7 @@ func TestSilenceLeavesItToAPing(t *testing.T) {
 		pinger := &fakePinger{errs: pings[row[3]]}
 		r := build(t, s, &Env{Pinger: pinger}).Check(t.Context())
 		expect(t, r, row[5], row[0])
-		testkit.Equal(t, blame(r), row[4], row[0])
+		testkit.Equal(t, causeName(r), row[4], row[0])
 		if pinger.asked != len(pinger.errs) || pinger.asked > 0 && pinger.timeouts[0] != tooLate/2 ||
 			r.Took > 10*time.Second {
 			t.Errorf("%s: %+v after %d pings %v", row[0], r, pinger.asked, pinger.timeouts)

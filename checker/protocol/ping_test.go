@@ -43,7 +43,7 @@ func TestPingIsTriedAgainAfterSilenceOnly(t *testing.T) {
 		r := build(t, spec, &Env{Pinger: p}).Check(t.Context())
 		expect(t, r, row[4], row[0])
 		testkit.Equal(t, stageNames[r.Stage], row[2], row[0])
-		testkit.Equal(t, blame(r), row[3], row[0])
+		testkit.Equal(t, causeName(r), row[3], row[0])
 		if p.asked != len(p.errs) || p.timeouts[0] != patient || p.onLink != spec.OnLink {
 			t.Errorf("%s: after %d in %v", row[0], p.asked, p.timeouts)
 		}

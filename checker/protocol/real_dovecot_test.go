@@ -14,7 +14,8 @@ func TestRealDovecot(t *testing.T) {
 		stop:  syscall.SIGKILL, // with SIGTERM it would wait for the connections of the time when it was frozen
 		ready: accepts(ports["imap"], ports["imaps"], ports["pop"], ports["pops"])}.start(t)
 	good := func(service string) Spec {
-		return asking(t, service, loopback(ports[service]), `login=monitor; passwd=pass "word" \ ü; host=localhost`)
+		return asking(t, service, loopback(ports[service]),
+			`login=monitor; passwd=pass "word" \ ü; host=localhost`)
 	}
 	ca, _ := writeCertificate(t, t.TempDir())
 	for service := range ports {

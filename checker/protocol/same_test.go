@@ -31,7 +31,8 @@ func TestSameOfDialogues(t *testing.T) {
 		if strings.Contains(words, "udp") {
 			to = serveDatagrams(t, "127.0.0.1", replies("220 v9\nbye\n"))
 		}
-		if r := checked(t, asking(t, "simpletcp", to, `request=/x; same=v\d; `+words)); !r.OK || r.Shows != "v9" {
+		r := checked(t, asking(t, "simpletcp", to, `request=/x; same=v\d; `+words))
+		if !r.OK || r.Shows != "v9" {
 			t.Errorf("%s: %+v", words, r)
 		}
 	}

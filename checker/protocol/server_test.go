@@ -123,8 +123,8 @@ func verdict(r Result) string {
 	return word + ": " + r.Detail
 }
 
-// blame is the cause of a failure, if it has one of those that are told apart.
-func blame(r Result) string { return strings.TrimPrefix(r.Cause.String(), "other") }
+// causeName is the cause of a failure, if it has one of those that are told apart.
+func causeName(r Result) string { return strings.TrimPrefix(r.Cause.String(), "other") }
 
 // fits reports whether a result has the wanted verdict. One that ends with * is how it begins.
 func fits(r Result, want string) bool {

@@ -32,8 +32,9 @@ func TestWhatAMachineMakesOfMarks(t *testing.T) {
 	legacy.Other, legacy.BackEnd = fwmark.NFT, fwmark.Legacy
 	unread.Unread = []string{"iptables-nft: permission denied"}
 	machines := map[string]fwmark.Machine{"own": nft(own), "nothing": nft(), "foreign": nft(foreign),
-		"foreign6": nft(foreign6), "unread": unread, "own, foreign": nft(own, foreign), "own, another daemon's": nft(own, sibling),
-		"routed": routed, "legacy too": other, "nft too": legacy, "no iptables": {}}
+		"foreign6": nft(foreign6), "unread": unread, "own, foreign": nft(own, foreign),
+		"own, another daemon's": nft(own, sibling),
+		"routed":                routed, "legacy too": other, "nft too": legacy, "no iptables": {}}
 	for _, row := range testkit.Table(t, "testdata/marks.txt", 4) {
 		machine := machines[row[2]]
 		e := newExamination(servicesOf(t, fileOf(row[1])),

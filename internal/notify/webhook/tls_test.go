@@ -47,9 +47,13 @@ func TestRealTLS(t *testing.T) {
 	closed := testkit.FreeAddr(t).String()
 	at := strings.TrimPrefix(good.URL, "https://")
 	in := strings.NewReplacer("{good}", at, "{port}", at[strings.Index(at, ":"):], "{plain}", plainServer(t),
-		"{moved}", moved.URL, "{closed}", closed, "{endless}", endlessServer(t), "{endless header}", endlessHeader(t))
+		"{moved}", moved.URL, "{closed}", closed, "{endless}", endlessServer(t),
+		"{endless header}", endlessHeader(t))
 	for _, row := range testkit.Table(t, "testdata/tls.txt", 5) {
-		what, to, trusted, proxy, want := row[0], in.Replace(row[1]), authority, in.Replace(row[3]), in.Replace(row[4])
+		for i := range row {
+			row[i] = in.Replace(row[i])
+		}
+		what, to, trusted, proxy, want := row[0], row[1], authority, row[3], row[4]
 		if row[2] == "none" {
 			trusted = other
 		}
