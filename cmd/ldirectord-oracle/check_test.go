@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -62,30 +63,16 @@ func redirect(port string) string {
 }
 
 func TestAnswers(t *testing.T) {
-	refusal := packet(4, "(DESCRIPTION=(ERR=12505))")
-	for name, c := range map[string]struct {
-		says  []string
-		want  oracle.Answer
-		ports []uint16
-	}{
-		"refusal": {[]string{refusal, ""},
-			oracle.Answer{Outcome: oracle.Refused, Text: []byte("ORA-12505")}, []uint16{1521}},
-		"end": {[]string{"", ""},
-			oracle.Answer{Outcome: oracle.Failed, Lost: true, Text: []byte("EOF")}, []uint16{1521}},
-		"redirect": {[]string{redirect("1522"), refusal},
-			oracle.Answer{Outcome: oracle.Refused, Text: []byte("ORA-12505")}, []uint16{1521, 1522}},
-		"a port too large": {[]string{redirect("99999"), refusal},
-			oracle.Answer{Outcome: oracle.Failed, Text: []byte(errNowhere.Error())}, []uint16{1521}},
-		"redirect forever": {[]string{redirect("1522"), redirect("1523")},
-			oracle.Answer{Outcome: oracle.Failed, Text: []byte(errNowhere.Error())}, []uint16{1521, 1522}},
-	} {
-		sockets, ports := served(c.says...)
+	says := map[string]string{"refusal": packet(4, "(DESCRIPTION=(ERR=12505))"), "port 1522": redirect("1522"),
+		"port 1523": redirect("1523"), "port 99999": redirect("99999"), "nothing": ""}
+	for _, row := range testkit.Table(t, "testdata/answers.txt", 4) {
+		first, second, _ := strings.Cut(row[1], ", ")
+		sockets, ports := served(says[first], says[second])
 		got := check(question, sockets)
-		if got.Outcome != c.want.Outcome || got.Lost != c.want.Lost || got.InQuery ||
-			!strings.HasPrefix(string(got.Text), string(c.want.Text)) {
-			t.Errorf("%s: %+v %q, want %+v %q", name, got, got.Text, c.want, c.want.Text)
-		}
-		testkit.Same(t, ports(), c.ports, name, "connected to")
+		text := strings.TrimSpace(fmt.Sprint(got.Outcome, map[bool]string{true: " lost"}[got.Lost]))
+		testkit.Equal(t, text, row[2], row[0])
+		testkit.Equal(t, got.InQuery, false, row[0])
+		testkit.Equal(t, fmt.Sprintf("%s at %d", got.Text, ports()), row[3], row[0])
 	}
 }
 
