@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -11,6 +12,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/internal/health"
+	"ldirectord/internal/testkit"
 )
 
 // starts records when each check begins, as the time since an instant.
@@ -74,27 +76,16 @@ func TestExtraChecksHaveABudget(t *testing.T) {
 
 func TestAnExtraCheckWaitsForItsTurnOrForItsInterval(t *testing.T) {
 	const now = 1000 * time.Second
-	for name, c := range map[string]struct {
-		free, planned time.Duration // relative to now
-		granted       bool
-		runs          bool
-		due, next     time.Duration
-	}{
-		"nobody waits": {-time.Second, 5 * time.Second, false, true, 0, extraEvery},
-		"others come first": {time.Second, 5 * time.Second, false, false, time.Second,
-			time.Second + extraEvery},
-		"it is its turn": {time.Second, 5 * time.Second, true, true, 0, time.Second},
-		"it is due before its turn": {5 * time.Second, 5 * time.Second, false, false, 5 * time.Second,
-			5 * time.Second},
-		"it has become due meantime": {time.Second, 0, false, true, 0, time.Second},
-	} {
-		p := NewPool()
-		p.free = now + c.free
-		tk := &Task{slot: slot{due: now}, hurried: 1, planned: now + c.planned, granted: c.granted}
-		if runs := p.grants(tk, now); runs != c.runs || tk.due-now != c.due || p.free-now != c.next {
-			t.Errorf("%s: runs %v, due %v, the next is free at %v", name, runs, tk.due-now,
-				p.free-now)
+	for _, row := range testkit.Table(t, "../../testdata/schedule/turns.txt", 5) {
+		var in [2]time.Duration // when it may go, and when it is planned
+		for i := range in {
+			in[i] = testkit.Must(time.ParseDuration(row[i+1]))(t, row[0])
 		}
+		p := NewPool()
+		p.free = now + in[0]
+		tk := &Task{slot: slot{due: now}, hurried: 1, planned: now + in[1], granted: row[3] != ""}
+		got := map[bool]string{true: "runs", false: "waits"}[p.grants(tk, now)]
+		testkit.Equal(t, fmt.Sprintf("%s, due %v, next %v", got, tk.due-now, p.free-now), row[4], row[0])
 	}
 }
 
