@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -92,21 +91,6 @@ func TestFailuresOfAStageSayWhatFailed(t *testing.T) {
 	} {
 		testkit.Equal(t, wire.StageFault("connect", err).Error(), want)
 	}
-}
-
-func TestExcerptsAreShortAndEscaped(t *testing.T) {
-	for said, want := range map[string]string{
-		"":                             `""`,
-		"ok\r\n\x00\x7f\xff\u202e":     `"ok\r\n\x00\x7f\xff\u202e"`,
-		string(make([]byte, 70)):       `"` + strings.Repeat(`\x00`, 60) + `"…`,
-		strings.Repeat("x", 59) + "éé": `"` + strings.Repeat("x", 59) + `"…`,
-		strings.Repeat("\x80", 70):     `"` + strings.Repeat(`\x80`, 60) + `"…`,
-		`say "hi" C:\`:                 `"say \"hi\" C:\\"`,
-	} {
-		testkit.Equal(t, wire.Excerpt([]byte(said)), want)
-	}
-	testkit.Equal(t, wire.Escape("a\\d \"é\"\x1b\n"+strings.Repeat("x", 100), 70),
-		`a\d "é"\x1b\n`+strings.Repeat("x", 60)+"…")
 }
 
 func TestCombinedMakesFullChecksAndConnectsInTurn(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -38,45 +39,26 @@ func httpSpec(to netip.AddrPort, receive string) Spec {
 
 const okHead = "HTTP/1.1 200 OK\r\n"
 
-// answerRow is a row of http.txt.
-type answerRow struct{ name, status, header, receive, answer, want string }
-
 func TestHTTPAnswers(t *testing.T) {
-	page := strings.Repeat("x", 3000) + "All good\n"
-	long := strings.Repeat("x", maxText-4) + "EDGE"
-	rows := []answerRow{
-		{"counted body", "", "", `All good$`,
-			okHead + fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(page), page), "up: 200 OK"},
-		{"body until closed", "", "", "All good", okHead + "\r\n" + page, "up: 200 OK"},
-		{"match at the end of the cut", "", "", "EDGE", okHead + "\r\n" + long + "ignored", "up: 200 OK"},
-		{"length beyond the cut", "", "", "EDGE$",
-			okHead + "Content-Length: 99999999\r\n\r\n" + long + "ignored", "up: 200 OK"},
-		{"chunk beyond the cut", "", "", "EDGE$",
-			okHead + "Transfer-Encoding: chunked\r\n\r\nfffffff\r\n" + long + "ignored", "up: 200 OK"},
-		{"other long body", "", "", "good", okHead + "\r\n" + strings.Repeat("é", 100),
-			`down: body does not match /good/: got "` + strings.Repeat("é", 30) + `"…`},
-		{"no match before the cut", "", "", "All good", okHead + "\r\n" + long + "All good",
-			`down: body does not match /All good/ in its first 1048576 bytes: got "` +
-				strings.Repeat("x", 60) + `"…`},
-		{"endless chunk header", "", "", "", okHead + "Transfer-Encoding: chunked\r\n\r\n1;" +
-			strings.Repeat("x", 2*maxChunkLine),
-			"down: chunk header is longer than 4096 bytes"},
-		{"huge header", "", "", "", okHead + strings.Repeat("X-Header: value\r\n", 10000) + "\r\n",
-			"down: header is longer than 65536 bytes"},
-		{"endless interim answers", "", "", "", strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", 10000),
-			"down: header is longer than 65536 bytes"},
-	}
-	for _, c := range testkit.Table(t, "../../testdata/checker/http.txt", 6) {
-		rows = append(rows, answerRow{c[0], c[1], c[2], c[3], unquoted(t, c[4]), c[5]})
-	}
-	for _, c := range rows {
-		t.Run(c.name, func(t *testing.T) {
+	for _, row := range testkit.Table(t, "../../testdata/checker/http.txt", 6) {
+		t.Run(row[0], func(t *testing.T) {
 			testkit.Leaks(t)
-			s := httpSpec(serve(t, saying(c.answer)).addr, c.receive)
-			s.HTTPStatus, s.ReceiveHeader = settings.HTTPStatuses(c.status), c.header
-			expect(t, checked(t, s), c.want)
+			s := httpSpec(serve(t, saying(inFull(unquoted(t, row[4])))).addr, row[3])
+			s.HTTPStatus, s.ReceiveHeader = settings.HTTPStatuses(row[1]), row[2]
+			expect(t, checked(t, s), row[5])
 		})
 	}
+}
+
+// manyTimes is a text with how often it is there: {x*3000}.
+var manyTimes = regexp.MustCompile(`(?s)\{([^{}]+)\*(\d+)\}`)
+
+func inFull(text string) string {
+	return manyTimes.ReplaceAllStringFunc(text, func(word string) string {
+		parts := manyTimes.FindStringSubmatch(word)
+		n, _ := strconv.Atoi(parts[2])
+		return strings.Repeat(parts[1], n)
+	})
 }
 
 func unquoted(t *testing.T, text string) string {
@@ -132,17 +114,10 @@ func TestHTTPOverIPv6(t *testing.T) {
 }
 
 func TestRequestsThatCanNotBeAskedFor(t *testing.T) {
-	for url, want := range map[string]string{
-		"":                          ": a check can request only http and https URLs",
-		"/index.html":               "/index.html: a check can request only http and https URLs",
-		"ftp://me:s3cret@host/x":    "ftp://host/x: a check can request only http and https URLs",
-		"http:///x":                 "http:///x: no host",
-		"http://me:s3cret@h:99999/": "http://h:99999/: bad port",
-		"http://me:s3cret@h:x/":     `invalid port ":x" after host`,
-	} {
+	for _, row := range testkit.Table(t, "../../testdata/checker/urls.txt", 2) {
 		spec := httpSpec(netip.MustParseAddrPort("127.0.0.1:80"), "")
-		spec.URL = url
-		expect(t, checked(t, spec), "down: request: "+want, url)
+		spec.URL = row[0]
+		expect(t, checked(t, spec), "down: request: "+row[1], row[0])
 	}
 }
 
@@ -254,32 +229,14 @@ func TestHTTPS(t *testing.T) {
 	handler := func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "name=%s host=%s", r.TLS.ServerName, r.Host)
 	}
-	insecure := []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA}
-	rsaCert := selfSignedRSA(t)
-	for name, c := range map[string]struct {
-		config *tls.Config
-		change func(*Spec)
-		want   string
-	}{
-		"virtualhost is the server name": {serverTLS(t),
-			func(s *Spec) { s.Host = "www.example.com:444" },
-			"name=www.example.com host=www.example.com:444$"},
-		"sni": {serverTLS(t),
-			func(s *Spec) { s.Host, s.SNI = "www.example.com", "other.example.com" },
-			"name=other.example.com host=www.example.com$"},
-		"no name": {serverTLS(t), func(*Spec) {}, "name= host=127.0.0.1$"},
-		"TLS 1.0": {oldTLS(t), func(*Spec) {}, "name="},
-		"TLS 1.1": {upTo(t, tls.VersionTLS11), func(*Spec) {}, "name="},
-		"TLS 1.2": {upTo(t, tls.VersionTLS12), func(*Spec) {}, "name="},
-		"RSA key exchange": {&tls.Config{Certificates: []tls.Certificate{rsaCert},
-			MaxVersion: tls.VersionTLS12, CipherSuites: insecure}, func(*Spec) {}, "name="},
-	} {
-		t.Run(name, func(t *testing.T) {
+	configs := map[string]*tls.Config{"": serverTLS(t), "TLS 1.0": oldTLS(t), "TLS 1.1": upTo(t, tls.VersionTLS11),
+		"TLS 1.2": upTo(t, tls.VersionTLS12), "RSA key exchange": {Certificates: []tls.Certificate{selfSignedRSA(t)},
+			MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA}}}
+	for _, row := range testkit.Table(t, "../../testdata/checker/https.txt", 4) {
+		t.Run(row[0], func(t *testing.T) {
 			testkit.Leaks(t)
-			addr := serveHTTP(t, c.config, handler)
-			spec := httpSpec(addr, c.want)
-			spec.Service, spec.URL = "https", "https://"+addr.String()+"/"
-			c.change(&spec)
+			spec := httpSpec(serveHTTP(t, configs[row[1]], handler), row[3])
+			apply(t, &spec, "service=https; url=https://{target}/; "+row[2])
 			passes(t, spec)
 		})
 	}

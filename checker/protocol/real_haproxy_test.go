@@ -28,31 +28,15 @@ type scriptedAgent struct {
 func newScriptedAgent(t *testing.T) *scriptedAgent {
 	t.Helper()
 	a := &scriptedAgent{says: "ready up 100%\n"}
-	var serving sync.WaitGroup
-	var end []func() error
-	t.Cleanup(func() {
-		for _, end := range end {
-			end()
-		}
-		serving.Wait()
-	})
 	for i := range a.at {
-		l := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
-		end = append(end, l.Close)
-		a.at[i] = l.Addr().(*net.TCPAddr).AddrPort()
-		serving.Go(func() {
-			for {
-				c, err := l.Accept()
-				if err != nil {
-					return
-				}
-				a.mu.Lock()
-				a.came[i]++
-				says := a.says
-				a.mu.Unlock()
-				io.WriteString(c, says)
-				c.Close()
-			}
+		l := testkit.Listen(t)
+		a.at[i] = testkit.AddrOf(l)
+		testkit.Serve(t, l, func(c net.Conn) {
+			a.mu.Lock()
+			a.came[i]++
+			says := a.says
+			a.mu.Unlock()
+			io.WriteString(c, says)
 		})
 	}
 	return a
@@ -150,10 +134,14 @@ listen one
 		return err
 	}}.start(t)
 	ours := build(t, agentSpec(agent.at[1], ""), nil)
-	words := []string{"0%", "50%", "ready", "drain", "maint", "up", "down", "fail", "stopped", "maxconn:5",
-		"50% #why", "ready 30%",
-		"drain 40%", "down drain", "up ready 100%"}
-	var scripts []string
+	var words, scripts []string
+	for _, row := range testkit.Table(t, "../../testdata/checker/agentwords.txt", 2) {
+		if row[0] == "pairs of" {
+			words = append(words, row[1])
+		} else {
+			scripts = append(scripts, bare(t, row[0]))
+		}
+	}
 	for _, first := range words {
 		for _, second := range words {
 			if first != second {
@@ -161,13 +149,6 @@ listen one
 			}
 		}
 	}
-	scripts = append(scripts, "ready,drain", "drain ready", "up down", "down,up", "drain\tmaint|up|maint drain",
-		"50% 20%", "foo 40%", "DRAIN|Ready",
-		" \t,25%,", "#50%", "drain # ready", "drain #ready", "drain#", "up#why", "\n50%", "50%\r", "200%",
-		"99999999999999999999%", "050%", "5x%", "1.5%", "-5%",
-		"+5%", "50 %", "50", "50%;drain", "100%%", "50%|100%%", "50% 100%%", "50%\x00", "drain\x00|up",
-		"maxconn:x", "maxconn:", "", " ", "HTTP/1.1 200 OK",
-		"fail stopped|ready up", "down 10%|up", "maint 10% up|ready", "stopped ready drain 3%|up|ready")
 	for _, script := range scripts {
 		var telling health.Telling
 		tell := func(line string) (got, want string) {

@@ -28,57 +28,30 @@ func TestRealOpenSSL(t *testing.T) {
 		}
 		return []string{"-cert", cert, "-key", key}
 	}
-	usual := pair("usual", "-newkey", "rsa:2048")
-	negative := pair("negative", "-newkey", "rsa:2048", "-set_serial", "-5")
-	small := pair("small", "-newkey", "rsa:768", "-sha256", "-addext", "subjectAltName=DNS:small")
-	large := pair("large", "-newkey", "rsa:8200", "-pkeyopt", "rsa_keygen_primes:5") // made sooner than of two
-	signed := pair("sha1", "-newkey", "rsa:1024", "-sha1")
-	for name, c := range map[string]struct {
-		pair    []string
-		args    []string
-		version string
-		without string // the message without oldServers
-	}{
-		"usual": {pair: usual, version: "TLS 1.3"},
-		"TLS 1.0": {pair: usual, args: []string{"-tls1", "-cipher", "ALL:@SECLEVEL=0"},
-			version: "TLS 1.0"},
-		"TLS 1.1": {pair: usual, args: []string{"-tls1_1", "-cipher", "ALL:@SECLEVEL=0"},
-			version: "TLS 1.1"},
-		"RSA key exchange": {pair: usual,
-			args: []string{"-tls1_2", "-cipher", "AES128-SHA:@SECLEVEL=0"}, version: "TLS 1.2"},
-		"TLS 1.0 and RSA key exchange": {pair: usual,
-			args: []string{"-tls1", "-cipher", "AES128-SHA:@SECLEVEL=0"}, version: "TLS 1.0"},
-		"SHA-1 in the certificate": {pair: signed, args: []string{"-tls1_2", "-cipher", "ALL:@SECLEVEL=0"},
-			version: "TLS 1.2"},
-		"SHA-1 in the handshake": {pair: usual,
-			args:    []string{"-tls1_2", "-cipher", "ALL:@SECLEVEL=0", "-sigalgs", "RSA+SHA1"},
-			version: "TLS 1.2",
-			without: "TLS handshake: remote error: tls: handshake failure"},
-		"negative serial number": {pair: negative, args: []string{"-tls1_2"}, version: "TLS 1.2",
-			without: "TLS handshake: tls: failed to parse certificate from server: x509: negative serial " +
-				"number"},
-		"RSA key of 768 bits": {pair: small, args: []string{"-tls1", "-cipher", "ALL:@SECLEVEL=0"},
-			version: "TLS 1.0",
-			without: "TLS handshake: tls: invalid signature by the server certificate: crypto/rsa: " +
-				"768-bit keys are insecure*"},
-		"RSA key of 8200 bits": {pair: large, version: "TLS 1.3",
-			without: "TLS handshake: tls: server sent certificate containing RSA key larger than *"},
-	} {
-		t.Run(name, func(t *testing.T) {
+	pairs := map[string][]string{
+		"usual":    pair("usual", "-newkey", "rsa:2048"),
+		"negative": pair("negative", "-newkey", "rsa:2048", "-set_serial", "-5"),
+		"small":    pair("small", "-newkey", "rsa:768", "-sha256", "-addext", "subjectAltName=DNS:small"),
+		// made sooner than of two primes
+		"large": pair("large", "-newkey", "rsa:8200", "-pkeyopt", "rsa_keygen_primes:5"),
+		"sha1":  pair("sha1", "-newkey", "rsa:1024", "-sha1"),
+	}
+	for _, row := range testkit.Table(t, "../../testdata/checker/openssl.txt", 5) {
+		t.Run(row[0], func(t *testing.T) {
 			testkit.Leaks(t)
 			port := freePort(t)
 			args := append([]string{"s_server", "-quiet", "-naccept", "1000", "-accept", fmt.Sprint(port)},
-				c.pair...)
-			realServer{path: openssl, args: append(args, c.args...), ready: accepts(port)}.start(t)
-			good := Spec{Type: "negotiate", Service: "tls", Target: loopback(port),
-				NegotiateTimeout: inTime}
-			if c.without != "" { // before the other check: a certificate that was read is cached
-				expect(t, checked(t, good), "down: "+c.without)
+				pairs[row[1]]...)
+			args = append(args, strings.Fields(row[2])...)
+			realServer{path: openssl, args: args, ready: accepts(port)}.start(t)
+			good := asking(t, "tls", loopback(port), "")
+			if row[4] != "" { // before the other check: a certificate that was read is cached
+				expect(t, checked(t, good), "down: TLS handshake: "+row[4])
 			}
 			t.Setenv("GODEBUG", oldServers)
-			expect(t, checked(t, good), "up: "+c.version+", certificate of *")
-			if name == "RSA key of 768 bits" {
-				good.TLSVerify, good.TLSCA, good.Host = true, c.pair[1], "small"
+			expect(t, checked(t, good), "up: "+row[3]+", certificate of *")
+			if row[1] == "small" {
+				good.TLSVerify, good.TLSCA, good.Host = true, pairs["small"][1], "small"
 				expect(t, checked(t, good),
 					"down: certificate refused: an RSA key has less than 1024 bits")
 			}
@@ -109,8 +82,7 @@ func TestRealOpenSSLAsksForACertificateAfterTheRequest(t *testing.T) {
 		io.WriteString(commands, "HTTP/1.0 200 OK\nContent-Length: 2\n\nok")
 		waitFor("the end of the server")
 	}()
-	good := Spec{Type: "negotiate", Service: "https", Target: loopback(port), NegotiateTimeout: inTime,
-		URL: fmt.Sprintf("https://127.0.0.1:%d/", port), Receive: "ok"}
+	good := asking(t, "https", loopback(port), "url=https://{target}/; receive=ok")
 	good.TLSCert, good.TLSKey = cert, key
 	expect(t, checked(t, good), "up: 200 OK")
 }

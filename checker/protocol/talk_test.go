@@ -10,7 +10,6 @@ import (
 
 	"ldirectord/checker/settings"
 	"ldirectord/checker/wire"
-	"ldirectord/internal/testkit"
 )
 
 // said is a connection that ends after a given text.
@@ -72,12 +71,7 @@ func FuzzTalk(f *testing.F) {
 	})
 }
 
-func TestQuotingIsUndoneByNoPassword(t *testing.T) {
-	for text, want := range map[string]string{
-		`plain`: `"plain"`, `say "x"`: `"say \"x\""`, `back\slash`: `"back\\slash"`, `\"`: `"\\\""`, ``: `""`,
-	} {
-		testkit.Equal(t, quoteIMAP(text), want, text)
-	}
+func TestTextThatCanNotBeQuoted(t *testing.T) {
 	for _, text := range []string{"ü", "a\r\nb LOGOUT", "\x00", "\n"} {
 		if isQuotable(text) {
 			t.Errorf("%q can't be quoted", text)
