@@ -230,8 +230,9 @@ func TestHTTPS(t *testing.T) {
 		fmt.Fprintf(w, "name=%s host=%s", r.TLS.ServerName, r.Host)
 	}
 	configs := map[string]*tls.Config{"": serverTLS(t), "TLS 1.0": oldTLS(t), "TLS 1.1": upTo(t, tls.VersionTLS11),
-		"TLS 1.2": upTo(t, tls.VersionTLS12), "RSA key exchange": {Certificates: []tls.Certificate{selfSignedRSA(t)},
-			MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA}}}
+		"TLS 1.2": upTo(t, tls.VersionTLS12),
+		"RSA key exchange": {Certificates: []tls.Certificate{selfSignedRSA(t)}, MaxVersion: tls.VersionTLS12,
+			CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA}}}
 	for _, row := range testkit.Table(t, "../../testdata/checker/https.txt", 4) {
 		t.Run(row[0], func(t *testing.T) {
 			testkit.Leaks(t)
