@@ -194,7 +194,7 @@ func (s Source) parserOptions() parser.Options {
 
 // isFolder reports whether a folder exists. If the file system hangs, the folder counts as existing.
 func isFolder(path string) bool {
-	info, err := runfile.InTime(path, func() (os.FileInfo, error) { return os.Stat(path) })
+	info, err := runfile.Stat(path)
 	return errors.Is(err, runfile.ErrLate) || err == nil && info.IsDir()
 }
 

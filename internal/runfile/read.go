@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -29,11 +30,41 @@ func ReadFile(path string, limit int64) ([]byte, error) {
 // ReadTimeout is how long a look at a file may take.
 const ReadTimeout = 5 * time.Second
 
-// ErrLate is the error of a file that takes longer, as on a file server that is gone.
-var ErrLate = fmt.Errorf("it could not be read within %v", ReadTimeout)
+// ErrLate is the error of a file that takes longer, as on a file server that is gone. It is an os.ErrDeadlineExceeded.
+var ErrLate error = late{}
 
-// InTime looks at a file. A look that does not end is left to itself.
+type late struct{}
+
+func (late) Error() string {
+	return fmt.Sprintf("its file system did not answer within %v", ReadTimeout)
+}
+
+func (late) Is(err error) bool { return err == os.ErrDeadlineExceeded }
+
+// hanging counts the late looks that have not ended, by path: each has a thread. It is of the whole process, as threads
+// are: readers of files have no common owner.
+var hanging = struct {
+	sync.Mutex
+	looks map[string]int
+}{looks: map[string]int{}}
+
+// hangs adds looks that hang at a path, and reports whether there are any now.
+func hangs(path string, more int) bool {
+	hanging.Lock()
+	defer hanging.Unlock()
+	now := hanging.looks[path] + more
+	if hanging.looks[path] = now; now == 0 {
+		delete(hanging.looks, path)
+	}
+	return now > 0
+}
+
+// InTime looks at a file. A look that does not end is left to itself; until it ends, others at the path are late at
+// once.
 func InTime[T any](path string, look func() (T, error)) (seen T, err error) {
+	if hangs(path, 0) {
+		return seen, fmt.Errorf("%s: %w", path, ErrLate)
+	}
 	done := make(chan func() (T, error), 1)
 	go func() {
 		seen, err := look()
@@ -43,8 +74,24 @@ func InTime[T any](path string, look func() (T, error)) (seen T, err error) {
 	case result := <-done:
 		return result()
 	case <-time.After(ReadTimeout):
+		hangs(path, 1)
+		go func() {
+			<-done
+			hangs(path, -1)
+		}()
 		return seen, fmt.Errorf("%s: %w", path, ErrLate)
 	}
+}
+
+// Try is InTime for what only has an error.
+func Try(path string, do func() error) error {
+	_, err := InTime(path, func() (struct{}, error) { return struct{}{}, do() })
+	return err
+}
+
+// Stat is os.Stat, in time.
+func Stat(path string) (os.FileInfo, error) {
+	return InTime(path, func() (os.FileInfo, error) { return os.Stat(path) })
 }
 
 // readAll reads a file that may grow meanwhile. One that is too large is not read.
@@ -82,13 +129,15 @@ func OpenFile(path string, flag int, perm os.FileMode) (*os.File, error) {
 	return f, nil
 }
 
-// TryRead returns why a regular file can't be read.
+// TryRead returns why a regular file can't be read, in time.
 func TryRead(path string) error {
-	f, err := OpenFile(path, os.O_RDONLY, 0)
-	if err != nil {
-		return err
-	}
-	return f.Close()
+	return Try(path, func() error {
+		f, err := OpenFile(path, os.O_RDONLY, 0)
+		if err != nil {
+			return err
+		}
+		return f.Close()
+	})
 }
 
 // ErrForeign is the error of another user's file in the run folder. Such a file is ignored and replaced.

@@ -32,20 +32,41 @@ func TestATooLargeFileTakesNoMemory(t *testing.T) {
 	}
 }
 
-// A look that does not end blocks nobody.
+// A look that does not end blocks nobody, and the next one at its path waits for its end. Others are not affected.
 func TestALookInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		hangs := make(chan struct{})
-		defer close(hangs)
-		begun := time.Now()
-		seen, err := InTime("/mnt/gone", func() (string, error) { <-hangs; return "late", nil })
-		if seen != "" || !errors.Is(err, ErrLate) ||
-			err.Error() != "/mnt/gone: it could not be read within 5s" || time.Since(begun) != ReadTimeout {
-			t.Errorf("%q, %v after %v", seen, err, time.Since(begun))
-		}
-		if seen, err := InTime("", func() (string, error) { return "seen", io.EOF }); seen != "seen" ||
-			err != io.EOF {
-			t.Errorf("%q, %v", seen, err)
+		hangs, looks := make(chan struct{}), 0
+		for i, row := range []struct {
+			path, seen string
+			took       time.Duration
+			looks      int
+		}{
+			{"/mnt/gone", "", ReadTimeout, 1},
+			{"/mnt/gone", "", 0, 1},
+			{"", "late", 0, 2},
+			{"/mnt/gone", "late", 0, 3},
+		} {
+			begun := time.Now()
+			seen, err := InTime(row.path, func() (string, error) {
+				if looks++; looks == 1 {
+					<-hangs
+				}
+				return "late", io.EOF
+			})
+			want := io.EOF.Error()
+			if row.seen == "" {
+				want = row.path + ": its file system did not answer within 5s"
+			}
+			testkit.Fails(t, err, want, i)
+			testkit.Equal(t, errors.Is(err, ErrLate), row.seen == "", i)
+			testkit.Equal(t, errors.Is(err, os.ErrDeadlineExceeded), row.seen == "", i)
+			if took := time.Since(begun); seen != row.seen || took != row.took || looks != row.looks {
+				t.Errorf("%d: %q after %v, %d looks", i, seen, took, looks)
+			}
+			if i == 2 {
+				close(hangs)
+				synctest.Wait()
+			}
 		}
 	})
 }

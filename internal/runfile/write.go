@@ -50,13 +50,13 @@ func Save(path string, text []byte, mode os.FileMode) error {
 
 // Sync returns when a file is on the disk, and would survive a loss of power.
 func Sync(path string) error {
-	_, err := InTime(path, func() (struct{}, error) {
+	err := Try(path, func() error {
 		f, err := os.Open(path)
 		if err != nil {
-			return struct{}{}, err
+			return err
 		}
 		defer f.Close()
-		return struct{}{}, f.Sync()
+		return f.Sync()
 	})
 	if errors.Is(err, ErrLate) {
 		return fmt.Errorf("%s is not on the disk after %v", path, ReadTimeout)
