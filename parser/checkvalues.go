@@ -3,6 +3,7 @@ package parser
 import (
 	"errors"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -144,7 +145,12 @@ func (v *value) try(open func(path string) error, path, kind, format string) str
 	}
 	p := refuse(kind, format, err.Error())
 	what, _, _ := strings.Cut(p.Text, ";")
-	if instead := withoutFolder[kind]; instead != "" && errors.Is(err, fs.ErrNotExist) {
+	instead := withoutFolder[kind]
+	if instead != "" && errors.Is(err, os.ErrDeadlineExceeded) { // clients need a director more than a log
+		v.warn(kind, "%s; until it can be, nothing is written to it", what)
+		return path
+	}
+	if instead != "" && errors.Is(err, fs.ErrNotExist) {
 		fix := ""
 		// with an escape in it the command would make another folder
 		if folder := filepath.Dir(path); printable.Text(folder) == folder {

@@ -146,11 +146,15 @@ func TestFilesAreTriedOnce(t *testing.T) {
 	}
 }
 
-// A file that cannot be opened only because of the user who asks is a warning.
+// A file that cannot be opened only because of the user who asks is a warning, and so is a log on a file server that is
+// gone.
 func TestFilesThatTheUserMayNotOpen(t *testing.T) {
 	try := func(path string) error {
-		if path == "/full" {
+		switch path {
+		case "/full":
 			return fs.ErrInvalid
+		case "/gone":
+			return os.ErrDeadlineExceeded
 		}
 		return fs.ErrPermission
 	}
@@ -178,6 +182,11 @@ func TestFilesThatTheUserMayNotOpen(t *testing.T) {
 		{"logfile=\"/full\"\n", user,
 			"[:1:9: error: the log file cannot be opened (invalid argument); it must be a file that can " +
 				"be appended to, or a syslog facility]"},
+		{strings.NewReplacer("/a", "/gone", "/b", "/gone", "/c", "/gone").Replace(src), nil,
+			"[:1:9: warning: the log file cannot be opened (i/o timeout); until it can be, nothing is " +
+				"written to it :5:14: warning: the monitor file cannot be opened (i/o timeout); " +
+				"until it can be, nothing is written to it :7:8: error: the file cannot be read " +
+				"(i/o timeout)]"},
 	} {
 		_, found := Parse(t.Context(), "", []byte(c.src), Options{TryFile: try, TryRead: try, User: c.user})
 		testkit.Equal(t, fmt.Sprint(found), c.want, c.src)

@@ -210,6 +210,10 @@ func logOfUnit() string {
 // tryFile returns why a file can't be appended to, or can't be made if it is missing. It makes no file: the daemon
 // makes it with its first line.
 func tryFile(path string) error {
+	return runfile.Try(path, func() error { return tryAppending(path) })
+}
+
+func tryAppending(path string) error {
 	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return tryMaking(path)
@@ -227,7 +231,7 @@ func tryMaking(path string) error {
 		if !filepath.IsAbs(target) {
 			target = filepath.Join(filepath.Dir(path), target)
 		}
-		return tryFile(target)
+		return tryAppending(target)
 	}
 	if strings.HasSuffix(path, "/") {
 		return &fs.PathError{Op: "open", Path: path, Err: syscall.EISDIR}

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"maps"
 	"net/url"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -20,6 +19,7 @@ import (
 	"ldirectord/internal/notify"
 	"ldirectord/internal/plan"
 	"ldirectord/internal/resolve"
+	"ldirectord/internal/runfile"
 	"ldirectord/internal/socket"
 	"ldirectord/internal/view"
 	"ldirectord/parser"
@@ -216,10 +216,14 @@ func (f *configFile) callBack(sum [sha256.Size]byte) {
 	}
 	f.told = sum
 	callback := f.current.Config.Global.Callback
-	info, err := os.Stat(callback)
+	info, err := runfile.Stat(callback)
 	if err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
 		f.d.hooks.Run(notify.Callback(callback, f.d.Config.Path))
 	}
+	if !errors.Is(err, runfile.ErrLate) {
+		err = nil // as the Perl ldirectord, which leaves out what it can't run
+	}
+	f.d.settled(notify.HookFailed, "The callback is not run", err)
 }
 
 // refusal is why the text would be refused; "" if it would be accepted.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"ldirectord/internal/printable"
+	"ldirectord/internal/runfile"
 )
 
 // maxSecret limits a file with a password, in bytes.
@@ -29,7 +30,7 @@ func (s Source) readSecret(path string) (secret, warning string, err error) {
 	if err != nil {
 		return "", "", err
 	}
-	if info, err := os.Stat(path); err == nil && info.Mode()&0o004 != 0 {
+	if info, err := runfile.Stat(path); err == nil && info.Mode()&0o004 != 0 {
 		warning = "other users may read it; to fix it: chmod o-r " + printable.ShellWord(path)
 	}
 	secret, more, _ := strings.Cut(strings.TrimSuffix(string(text), "\n"), "\n")
