@@ -24,11 +24,13 @@ const (
 // StartLean keeps memory small while a file is read. If GOGC is set, it decides.
 func StartLean() { collectAt(minGCPercent) }
 
-// collectAt sets by how many percent the heap may grow between two collections, unless GOGC is set.
-func collectAt(percent int) {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(percent)
+// collectAt sets by how many percent the heap may grow between two collections, unless GOGC is set. It returns how many
+// it was.
+func collectAt(percent int) (before int) {
+	if os.Getenv("GOGC") != "" {
+		return 0
 	}
+	return debug.SetGCPercent(percent)
 }
 
 // settleMemory gives back the memory that reading a file took. From now on the heap may grow by about gcHeadroom
