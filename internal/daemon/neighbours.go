@@ -20,6 +20,10 @@ import (
 // crashWait is how long the virtual services of a crashed daemon are reserved for its successor.
 const crashWait = 10 * time.Second
 
+// perlRetry is the time between two tries to look up the names in a file of a Perl ldirectord. The director waits for
+// each of them.
+const perlRetry = 10 * time.Second
+
 // neighbours are the other directors on the same table.
 type neighbours struct {
 	of        instance.Instance
@@ -41,9 +45,10 @@ type neighbour struct {
 // perl is a Perl ldirectord. Its virtual services are those of its file.
 type perl struct {
 	instance.Stranger
-	path string
-	read fileStamp // the version of the file that was read
-	has  []lvs.Key
+	path  string
+	read  fileStamp // the version of the file that was read, with its names
+	again time.Time // when names are looked up again that took too long
+	has   []lvs.Key
 }
 
 // newNeighbours returns the neighbours of an instance.
@@ -107,21 +112,29 @@ func (n *neighbours) findPerls(known map[int]bool) {
 	}
 }
 
-// follow reads the file of a Perl ldirectord again when it has changed.
+// follow reads the file of a Perl ldirectord again when it has changed, or was not read as a whole.
 func (p *perl) follow(ctx context.Context, s Source) {
-	now := stamp(p.path)
-	if now.same(p.read) {
+	info, _ := runfile.Stat(p.path)
+	now := fileStamp{info}
+	if now.same(p.read) || time.Now().Before(p.again) {
 		return
 	}
 	text, err := runfile.ReadFile(p.path, parser.MaxSize)
-	if p.read = now; err != nil {
+	if err != nil {
 		return
 	}
-	if cfg, _ := parser.Parse(ctx, p.path, text, s.parserOptions()); cfg != nil {
-		p.has = nil
-		for _, v := range cfg.Virtuals {
-			p.has = append(p.has, v.Key)
-		}
+	o := s.parserOptions()
+	o.TryFile, o.TryRead, o.ReadSecret, o.DirExist = nil, nil, nil, nil // its other files are its own affair
+	cfg, _ := parser.Parse(ctx, p.path, text, o)
+	if p.read = now; ctx.Err() != nil {
+		p.read, p.again = fileStamp{}, time.Now().Add(perlRetry)
+	}
+	if cfg == nil {
+		return
+	}
+	p.has = nil
+	for _, v := range cfg.Virtuals {
+		p.has = append(p.has, v.Key)
 	}
 }
 

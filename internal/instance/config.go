@@ -2,10 +2,11 @@ package instance
 
 import (
 	"cmp"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"ldirectord/internal/runfile"
 )
 
 // ConfigDirs are the folders that are searched for a configuration. After them its name is used as a path.
@@ -28,7 +29,7 @@ func (d ConfigDirs) Paths(name string) (found []string) {
 func (d ConfigDirs) Find(name string) (string, error) {
 	looked := d.Paths(name)
 	for i, path := range looked {
-		info, err := os.Stat(path)
+		info, err := runfile.Stat(path)
 		if err == nil && info.Mode().IsRegular() {
 			return path, nil
 		}

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"syscall"
 
+	"ldirectord/internal/runfile"
 	"ldirectord/ipvsctl"
 )
 
@@ -33,8 +34,8 @@ func (d Daemon) isOf(path string) bool {
 	if d.Path == path {
 		return true
 	}
-	ours, _ := os.Stat(d.Path)
-	other, _ := os.Stat(path)
+	ours, _ := runfile.Stat(d.Path)
+	other, _ := runfile.Stat(path)
 	return os.SameFile(ours, other) // false if one of them is gone
 }
 
