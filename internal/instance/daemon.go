@@ -55,8 +55,26 @@ func (d Daemon) suffix() string {
 // NetNS is the network namespace of this process; 0 if unknown.
 func NetNS() uint64 { return netNSOf("self") }
 
+// elsewhere is a network namespace that is not ours, and whose number can't be read.
+const elsewhere = ^uint64(0)
+
 func netNSOf(process string) uint64 {
-	info, err := os.Stat("/proc/" + process + "/ns/net")
+	if n := inodeOf("/proc/" + process + "/ns/net"); n != 0 {
+		return n
+	}
+	// The unit has no right to trace other processes. This file needs none, and each namespace has its own.
+	switch inodeOf("/proc/" + process + "/net/dev") {
+	case 0:
+		return 0
+	case inodeOf("/proc/self/net/dev"):
+		return inodeOf("/proc/self/ns/net")
+	}
+	return elsewhere
+}
+
+// inodeOf is the inode of a file; 0 if it can't be seen.
+func inodeOf(path string) uint64 {
+	info, err := os.Stat(path)
 	if err != nil {
 		return 0
 	}

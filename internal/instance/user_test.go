@@ -4,8 +4,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"ldirectord/internal/runfile"
 	"ldirectord/internal/testkit"
@@ -78,5 +82,30 @@ func TestTheChainsStayInTheUnitsFolder(t *testing.T) {
 	usual, unit, other := New(Folder, d, "none.cf"), New(UnitFolder, d, "none.cf"), New("/run/other", d, "none.cf")
 	if usual.Chains() != unit.Chains() || usual.Chains() == other.Chains() {
 		t.Errorf("%s, %s, %s", usual.Chains(), unit.Chains(), other.Chains())
+	}
+}
+
+// The unit has root's user without its right to trace processes. It sees nevertheless who is in its network namespace.
+func TestTheNetworkNamespaceIsSeenWithoutTheRightToTrace(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	own := NetNS()
+	for flags, want := range map[uintptr]uint64{0: own, syscall.CLONE_NEWNET: elsewhere} {
+		other := exec.Command("sleep", "60")
+		other.SysProcAttr = &syscall.SysProcAttr{Cloneflags: flags, Pdeathsig: syscall.SIGKILL}
+		testkit.OK(t, other.Start())
+		t.Cleanup(func() { _ = other.Process.Kill(); _ = other.Wait() })
+		seen := make(chan uint64)
+		go func() {
+			runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+			header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+			var none [2]unix.CapUserData
+			if err := unix.Capset(&header, &none[0]); err != nil { // for this thread only
+				t.Error(err)
+			}
+			seen <- netNSOf(strconv.Itoa(other.Process.Pid))
+		}()
+		testkit.Equal(t, <-seen, want, "flags", flags)
 	}
 }
