@@ -54,8 +54,7 @@ func TestExternalProgramsGetEveryRightBack(t *testing.T) {
 func TestAUserOfItsOwnIsAsked(t *testing.T) {
 	unit, dropIn := packaged(t, "systemd/ldirectord.service"), packaged(t, "systemd/user.conf")
 	for _, line := range []string{"User=ldirectord", "AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW",
-		"RuntimeDirectory=ldirectord",
-		"LogsDirectory=ldirectord", "UMask=0077", "ProtectHome=yes", "MemoryDenyWriteExecute=yes",
+		"RuntimeDirectory=ldirectord", "LogsDirectory=ldirectord", "ProtectProc=default", "UMask=0077", "ProtectHome=yes", "MemoryDenyWriteExecute=yes",
 		"NoExecPaths=/run /var/log"} {
 		if strings.Contains(unit, "\n"+line+"\n") || !strings.Contains(dropIn, "\n"+line+"\n") {
 			t.Errorf("%s is the unit's, or not user.conf's", line)
