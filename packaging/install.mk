@@ -6,6 +6,7 @@ MANDIR  ?= $(PREFIX)/share/man
 DOCDIR  ?= $(PREFIX)/share/doc/ldirectord
 TERMSDIR ?= $(PREFIX)/share/licenses/ldirectord
 UNITDIR ?= /usr/lib/systemd/system
+LIBDIR  ?= /usr/lib/ldirectord
 BASHDIR ?= $(PREFIX)/share/bash-completion/completions
 AGENT   ?= /usr/lib/ocf/resource.d/heartbeat/ldirectord
 # The folder of the files that belong to the operator after the installation.
@@ -33,6 +34,7 @@ install-files: $(BINARIES)
 	install -D -m 0755 $(PROGRAM)-oracle $(DESTDIR)$(SBINDIR)/ldirectord-oracle
 	install -D -m 0755 $(PROGRAM)-import $(DESTDIR)$(SBINDIR)/ldirectord-import
 	install -D -m 0755 packaging/ocf/ldirectord $(DESTDIR)$(AGENT)
+	install -D -m 0755 packaging/systemd/restartable $(DESTDIR)$(LIBDIR)/restartable
 	install -d -m 0755 $(DESTDIR)/etc/ha.d/resource.d && ln -sf $(SBINDIR)/ldirectord $(DESTDIR)/etc/ha.d/resource.d/ldirectord
 	for unit in $(UNITS); do \
 		sed 's|/usr/sbin/|$(SBINDIR)/|g' packaging/systemd/$$unit | $(INSTALL) /dev/stdin $(DESTDIR)$(UNITDIR)/$$unit || exit 1; done
@@ -74,7 +76,7 @@ uninstall:
 		$(DESTDIR)$(AGENT) $(DESTDIR)/etc/ha.d/resource.d/ldirectord \
 		$(UNITS:%=$(DESTDIR)$(UNITDIR)/%) $(foreach page,$(wildcard docs/man/*),$(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)).gz) \
 		$(DESTDIR)$(BASHDIR)/ldirectord $(DESTDIR)/etc/init.d/ldirectord
-	rm -rf $(DESTDIR)$(DOCDIR) $(DESTDIR)$(TERMSDIR)
+	rm -rf $(DESTDIR)$(DOCDIR) $(DESTDIR)$(TERMSDIR) $(DESTDIR)$(LIBDIR)
 	for file in logrotate:logrotate.d init/default:default; do \
 		there=$(DESTDIR)/etc/$${file#*:}/ldirectord; \
 		! cmp -s packaging/$${file%:*} $$there || rm -f $$there; done
@@ -104,7 +106,8 @@ archive: $(BINARIES)
 	for file in README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md docs/*.md docs/measured/* docs/man/* packaging/*/* packaging/logrotate $$(find examples -type f) $(BRIDGE); do \
 		case $$file in packaging/deb/* | packaging/rpm/*) continue ;; esac; \
 		$(INSTALL) $$file build/archive/$(ARCHIVE)/$$file || exit 1; done
-	chmod 0755 build/archive/$(ARCHIVE)/packaging/ocf/ldirectord build/archive/$(ARCHIVE)/packaging/init/ldirectord
+	chmod 0755 build/archive/$(ARCHIVE)/packaging/ocf/ldirectord build/archive/$(ARCHIVE)/packaging/init/ldirectord \
+		build/archive/$(ARCHIVE)/packaging/systemd/restartable
 	tar -C build/archive --sort=name --format=gnu --mtime=@$(SOURCE_DATE_EPOCH) --owner=0 --group=0 --numeric-owner \
 		-c $(ARCHIVE) | gzip -9nc >$(PACKAGES)/$(ARCHIVE).tar.gz
 

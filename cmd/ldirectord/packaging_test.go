@@ -54,8 +54,8 @@ func TestExternalProgramsGetEveryRightBack(t *testing.T) {
 func TestAUserOfItsOwnIsAsked(t *testing.T) {
 	unit, dropIn := packaged(t, "systemd/ldirectord.service"), packaged(t, "systemd/user.conf")
 	for _, line := range []string{"User=ldirectord", "AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW",
-		"RuntimeDirectory=ldirectord", "LogsDirectory=ldirectord", "ProtectProc=default", "UMask=0077", "ProtectHome=yes", "MemoryDenyWriteExecute=yes",
-		"NoExecPaths=/run /var/log"} {
+		"RuntimeDirectory=ldirectord", "LogsDirectory=ldirectord", "ProtectProc=default", "UMask=0077",
+		"ProtectHome=yes", "MemoryDenyWriteExecute=yes", "NoExecPaths=/run /var/log"} {
 		if strings.Contains(unit, "\n"+line+"\n") || !strings.Contains(dropIn, "\n"+line+"\n") {
 			t.Errorf("%s is the unit's, or not user.conf's", line)
 		}
@@ -71,6 +71,34 @@ func TestTheUnitKnowsTheExitStatuses(t *testing.T) {
 		!strings.Contains(packaged(t, "systemd/ldirectord.service"), want) {
 		t.Errorf("the unit lacks %q", want)
 	}
+}
+
+// An upgrade ends no daemon whose file the next one would refuse. The program is asked with the words of the unit.
+func TestAnUpgradeReplacesWhereTheFileIsGood(t *testing.T) {
+	dir := t.TempDir()
+	testkit.Write(t, dir+"/systemctl", `#!/bin/sh
+[ "$1" = list-units ] && printf '%s loaded active running x y\n' good.service bad.service other.service && exit
+case $5 in
+good.service) words="$DIR/program --rundir /x good.cf standby --foreground" ;;
+bad.service) words="$DIR/program bad.cf start --foreground" ;;
+other.service) words=/opt/wrapper ;;
+esac
+echo "{ path=${words%% *} ; argv[]=$words ; ignore_errors=no ; start_time=[n/a] ; pid=0 }"
+`)
+	testkit.Write(t, dir+"/program", `#!/bin/sh
+[ "$*" != "--rundir /x good.cf check --no-lookup" ] || exit 0
+echo "asked: $*"
+exit 2
+`)
+	testkit.OK(t, os.Chmod(dir+"/systemctl", 0o755))
+	testkit.OK(t, os.Chmod(dir+"/program", 0o755))
+	cmd := exec.Command("sh", "../../packaging/systemd/restartable")
+	cmd.Env = append(os.Environ(), "DIR="+dir, "PATH="+dir+":"+os.Getenv("PATH"))
+	var why strings.Builder
+	cmd.Stderr = &why
+	units := testkit.Must(cmd.Output())(t)
+	testkit.Equal(t, string(units), "good.service\nother.service\n", why.String())
+	testkit.Equal(t, strings.Contains(why.String(), "asked: bad.cf check --no-lookup\n"), true, why.String())
 }
 
 // The header of the init script is in the form that insserv and others read (LSB, 22.7).
