@@ -92,13 +92,29 @@ exit 2
 `)
 	testkit.OK(t, os.Chmod(dir+"/systemctl", 0o755))
 	testkit.OK(t, os.Chmod(dir+"/program", 0o755))
-	cmd := exec.Command("sh", "../../packaging/systemd/restartable")
+	cmd := exec.Command("sh", "-c", packaged(t, "systemd/restartable"))
 	cmd.Env = append(os.Environ(), "DIR="+dir, "PATH="+dir+":"+os.Getenv("PATH"))
 	var why strings.Builder
 	cmd.Stderr = &why
 	units := testkit.Must(cmd.Output())(t)
 	testkit.Equal(t, string(units), "good.service\nother.service\n", why.String())
 	testkit.Equal(t, strings.Contains(why.String(), "asked: bad.cf check --no-lookup\n"), true, why.String())
+}
+
+// The removal of the rpm ends and disables every daemon. systemctl stops by a pattern, and disables by names alone.
+func TestTheRemovedRpmLeavesNoDaemon(t *testing.T) {
+	const want = "stop ldirectord.service ldirectord@*.service\n" +
+		"--no-reload disable ldirectord.service ldirectord@.service\n"
+	for left, want := range map[string]string{"0": want, "1": ""} {
+		dir := t.TempDir()
+		testkit.Write(t, dir+"/asked", "")
+		testkit.Write(t, dir+"/systemctl", "#!/bin/sh\necho \"$*\" >>${0%/*}/asked\n")
+		testkit.OK(t, os.Chmod(dir+"/systemctl", 0o755))
+		cmd := exec.Command("sh", "-c", packaged(t, "rpm/preremove"), "preremove", left)
+		cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"))
+		testkit.OK(t, cmd.Run())
+		testkit.Equal(t, testkit.Read(t, dir+"/asked"), want, left, "left")
+	}
 }
 
 // The header of the init script is in the form that insserv and others read (LSB, 22.7).
