@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"ldirectord/internal/notify"
@@ -29,6 +30,9 @@ func keep(path string, text []byte) error {
 		return nil
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		if errors.Is(err, syscall.EROFS) && os.Getenv("STATE_DIRECTORY") == "" {
+			return nil // a container without a volume for it keeps nothing
+		}
 		return err
 	}
 	if err := runfile.Write(path, text, 0o600); err != nil {
