@@ -93,7 +93,7 @@ PACKAGES ?= build
 deb: PARTS  = install install-sysv install-copyright
 deb: LAYOUT = TERMSDIR=/usr/share/doc/ldirectord UNITDIR=/lib/systemd/system AGENT=/usr/lib/ldirectord/ocf-agent ETC=/usr/share/ldirectord/etc
 rpm: PARTS  = install
-rpm: LAYOUT = TERMSDIR=/terms
+rpm: LAYOUT = TERMSDIR=/terms AGENT=/usr/lib/ldirectord/ocf-agent
 
 # The programs and all that belongs to them, to be unpacked anywhere.
 ARCHIVE = ldirectord-$(VERSION)-linux-$(GOARCH)

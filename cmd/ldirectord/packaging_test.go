@@ -117,6 +117,40 @@ func TestTheRemovedRpmLeavesNoDaemon(t *testing.T) {
 	}
 }
 
+// The rpm's agent is a link, which takes no other package's place: resource-agents of SUSE has that file.
+func TestTheAgentOfTheRpm(t *testing.T) {
+	for _, row := range []struct{ before, left, between, after string }{
+		{"", "0", "link", ""},
+		{"", "1", "link", "link"},
+		{"file", "0", "file", "file"},
+	} {
+		dir := t.TempDir()
+		folder := dir + "/ocf/resource.d/heartbeat"
+		testkit.OK(t, os.MkdirAll(dir+"/bin", 0o755))
+		testkit.Write(t, dir+"/bin/systemctl", "#!/bin/sh\n")
+		testkit.OK(t, os.Chmod(dir+"/bin/systemctl", 0o755))
+		if row.before != "" {
+			testkit.OK(t, os.MkdirAll(folder, 0o755))
+			testkit.Write(t, folder+"/ldirectord", "")
+		}
+		run := func(script, want string) {
+			text := strings.ReplaceAll(packaged(t, "rpm/"+script), "/usr/lib/", dir+"/")
+			cmd := exec.Command("sh", "-c", text, script, row.left)
+			cmd.Env = append(os.Environ(), "PATH="+dir+"/bin:"+os.Getenv("PATH"))
+			testkit.OK(t, cmd.Run())
+			is := ""
+			if info, err := os.Lstat(folder + "/ldirectord"); err == nil && info.Mode().IsRegular() {
+				is = "file"
+			} else if err == nil {
+				is = "link"
+			}
+			testkit.Equal(t, is, want, fmt.Sprint(row), "after", script)
+		}
+		run("posttrans", row.between)
+		run("preremove", row.after)
+	}
+}
+
 // The header of the init script is in the form that insserv and others read (LSB, 22.7).
 func TestTheHeaderOfTheInitScript(t *testing.T) {
 	text := packaged(t, "init/ldirectord")
