@@ -36,8 +36,9 @@ func (s Source) readLists(ctx context.Context, text []byte, inForce, kept lists,
 	maps.Copy(all, kept)
 	for id, use := range uses {
 		was, known := inForce[id]
+		var unread error
 		if !known {
-			was.Servers, known = savedList(id)
+			was.Servers, known, unread = savedList(id)
 		}
 		servers, err := readList(id, use.Name, names)
 		if err == nil && len(servers) == 0 && !emptyOK {
@@ -60,6 +61,8 @@ func (s Source) readLists(ctx context.Context, text []byte, inForce, kept lists,
 		instead := "the section has none of its servers"
 		if known {
 			instead = "its last good list stays in force"
+		} else if unread != nil {
+			instead += ", and its last good list can't be read: " + unread.Error()
 		}
 		all[id] = parser.List{Servers: was.Servers, Trouble: err.Error() + "; " + instead, Shrunk: isShrunk}
 	}
@@ -129,9 +132,12 @@ func distinct(list []parser.ListedReal) int {
 }
 
 // savedList is the last good list from before the start.
-func savedList(id string) (list []parser.ListedReal, known bool) {
+func savedList(id string) (list []parser.ListedReal, known bool, err error) {
 	text, err := runfile.Read(statePath("list", id))
-	return list, err == nil && text != nil && json.Unmarshal(text, &list) == nil
+	if err == nil && text != nil {
+		err = json.Unmarshal(text, &list)
+	}
+	return list, err == nil && text != nil, err
 }
 
 // saveList keeps a good list for the next start.

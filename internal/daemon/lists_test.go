@@ -43,6 +43,9 @@ func TestWhichListIsInForce(t *testing.T) {
 		if saved != "" {
 			testkit.OK(t, saveList(path, listOf(saved)))
 		}
+		if saved == "?" {
+			testkit.Write(t, statePath("list", path), "[")
+		}
 		var inForce lists
 		if before != "" {
 			inForce = lists{path: {Servers: listOf(before)}}
