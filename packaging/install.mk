@@ -75,9 +75,9 @@ uninstall:
 	rm -f $(DESTDIR)$(SBINDIR)/ldirectord $(DESTDIR)$(SBINDIR)/ldirectord-oracle $(DESTDIR)$(SBINDIR)/ldirectord-import \
 		$(DESTDIR)$(AGENT) $(DESTDIR)/etc/ha.d/resource.d/ldirectord \
 		$(UNITS:%=$(DESTDIR)$(UNITDIR)/%) $(foreach page,$(wildcard docs/man/*),$(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)).gz) \
-		$(DESTDIR)$(BASHDIR)/ldirectord $(DESTDIR)/etc/init.d/ldirectord
+		$(DESTDIR)$(BASHDIR)/ldirectord
 	rm -rf $(DESTDIR)$(DOCDIR) $(DESTDIR)$(TERMSDIR) $(DESTDIR)$(LIBDIR)
-	for file in logrotate:logrotate.d init/default:default; do \
+	for file in logrotate:logrotate.d init/default:default init/ldirectord:init.d; do \
 		there=$(DESTDIR)/etc/$${file#*:}/ldirectord; \
 		! cmp -s packaging/$${file%:*} $$there || rm -f $$there; done
 
