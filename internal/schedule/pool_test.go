@@ -41,6 +41,14 @@ func task(every time.Duration, c checker.Checker) *Task {
 	return &Task{Checker: c, Every: every}
 }
 
+// tasks are tasks with the same check.
+func tasks(n int, every time.Duration, c checker.Checker) (all []*Task) {
+	for range n {
+		all = append(all, task(every, c))
+	}
+	return all
+}
+
 // run starts a pool in a bubble of fake time and ends it with the test.
 func run(t *testing.T) *Pool {
 	p := NewPool()
@@ -63,11 +71,7 @@ func TestJobsAreSpreadOverAGridOfTheInterval(t *testing.T) {
 			}
 			return checker.Result{OK: true}
 		})
-		var tasks []*Task
-		for range n {
-			tasks = append(tasks, task(every, serial(check)))
-		}
-		p.Set(tasks, nil)
+		p.Set(tasks(n, every, serial(check)), nil)
 		pass(3 * every)
 		total, busiest := 0, 0
 		for _, k := range perInstant {
@@ -95,27 +99,13 @@ func serial(c checker.Checker) checker.Checker {
 
 var mu = make(chan struct{}, 1)
 
-func TestAfterKeepsThePhase(t *testing.T) {
-	const due = 100 * time.Second
-	for late, want := range map[time.Duration]float64{0: 101, 999 * time.Millisecond: 101,
-		3500 * time.Millisecond: 104, 5 * time.Second: 105} {
-		if got := after(due, time.Second, due+late); got.Seconds() != want {
-			t.Errorf("ended %v late: next at %v, want %v", late, got.Seconds(), want)
-		}
-	}
-}
-
 func BenchmarkPool(b *testing.B) {
 	for _, n := range []int{1000, 50000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			p := NewPool()
 			p.planned = p.now() + time.Hour
 			ok := checker.Result{OK: true}
-			var tasks []*Task
-			for range n {
-				tasks = append(tasks, task(time.Second, nil))
-			}
-			p.Set(tasks, nil)
+			p.Set(tasks(n, time.Second, nil), nil)
 			b.ReportAllocs()
 			for b.Loop() {
 				p.mu.Lock()
@@ -167,11 +157,7 @@ func TestNewJobsStartInBatches(t *testing.T) {
 			batches[time.Since(begin)]++
 			return checker.Result{OK: true}
 		}))
-		var tasks []*Task
-		for range 2*firstPerTick + 20 {
-			tasks = append(tasks, task(time.Minute, check))
-		}
-		p.Set(tasks, nil)
+		p.Set(tasks(2*firstPerTick+20, time.Minute, check), nil)
 		pass(time.Second)
 		want := map[time.Duration]int{0: firstPerTick, Tick: firstPerTick, 2 * Tick: 20}
 		testkit.Same(t, batches, want, "checks at")
@@ -221,11 +207,7 @@ func TestResultsAreSignalledOnlyWhenThereAreSome(t *testing.T) {
 func TestSuccessesAreReportedTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := run(t)
-		var tasks []*Task
-		for range 5 {
-			tasks = append(tasks, task(time.Second, passing))
-		}
-		p.Set(tasks, nil)
+		p.Set(tasks(5, time.Second, passing), nil)
 		time.Sleep(3 * time.Second)
 		reports, results := 0, 0
 		for end := time.Now().Add(10 * time.Second); time.Now().Before(end); reports++ {
@@ -248,64 +230,48 @@ func TestTheRoomForResults(t *testing.T) {
 	}
 }
 
-func TestCheckThatTakesExactlyItsIntervalIsDueAtItsEnd(t *testing.T) {
+func TestWhatIsComputedOfTimes(t *testing.T) {
+	const now = 1000 * time.Second
 	p := NewPool()
-	const begin = 100 * time.Second
-	for took, want := range map[time.Duration]time.Duration{
-		time.Second - 1: begin + time.Second + 500*time.Millisecond,
-		time.Second:     begin + time.Second,
-		time.Second + 1: begin + time.Second + 1,
-	} {
-		tk := &Task{Every: time.Second, last: failed, planned: begin - 500*time.Millisecond}
-		tk.calm()
-		if got := p.next(tk, checker.Result{OK: true}, begin, begin+took); got != want {
-			t.Errorf("took %v: due after %v, want %v", took, got-begin, want-begin)
+	for _, row := range testkit.Table(t, "../../testdata/schedule/times.txt", 3) {
+		var in [3]time.Duration
+		for i, word := range strings.Fields(row[1]) {
+			in[i] = testkit.Must(time.ParseDuration(word))(t)
 		}
+		var got any
+		switch row[0] {
+		case "ticks":
+			got = ceil(in[0])
+		case "grid":
+			got = gridOf(in[0], int(in[1]))
+		case "after":
+			got = after(now, in[0], now+in[1]) - now
+		case "late":
+			p.planned, p.slept = now-in[0], time.Hour
+			got = p.isLate(now, time.Hour+in[1])
+		case "next", "shortage":
+			tk := &Task{Every: in[0], last: failed, planned: now - in[1]}
+			tk.calm()
+			cause := map[string]checker.Cause{"shortage": checker.Shortage}[row[0]]
+			got = p.next(tk, checker.Result{Cause: cause}, now, now+in[2]) - now
+		case "phase":
+			if in[2] > 0 {
+				p.spread = in[2].Seconds()
+			}
+			got = p.phase(now+in[0], in[1]) - now
+		}
+		testkit.Equal(t, fmt.Sprint(got), row[2], row[0], row[1])
 	}
-	tk := &Task{Every: shortageRetry, last: failed, planned: begin - shortageRetry/2}
-	tk.calm()
-	testkit.Equal(t, p.next(tk, checker.Result{Cause: checker.Shortage}, begin, begin), begin+shortageRetry/2,
-		"with an interval as short as the wait after a shortage, due")
 }
 
-func TestThePoolIsLateAfterItsLimitOnly(t *testing.T) {
+func TestARoundIsLateOnlyIfThereWasOneBefore(t *testing.T) {
 	const now = 1000 * time.Second
-	for name, c := range map[string]struct {
-		woke, suspended time.Duration // the delay of the last wake-up; the time asleep since the last round
-		want            bool
-	}{
-		"in time":                   {0, 0, false},
-		"at the limit":              {stallAfter, stallAfter, false},
-		"the process was stopped":   {stallAfter + 1, 0, true},
-		"the machine was suspended": {0, stallAfter + 1, true},
-	} {
-		p := NewPool()
-		p.planned, p.slept = now-c.woke, time.Hour
-		p.asleep = func() time.Duration { return time.Hour + c.suspended }
-		testkit.Equal(t, p.isLate(now, p.asleep()), c.want, name, "late")
-	}
 	for planned, want := range map[time.Duration]bool{0: false, now - time.Minute: true} { // 0: no round yet
 		p := NewPool()
 		p.epoch, p.planned, p.slept = time.Now().Add(-now), planned, p.asleep()
 		p.round(t.Context())
 		testkit.Equal(t, p.stalled > 0, want, "planned at", planned, "late")
 	}
-}
-
-func TestPhasesFollowTheGoldenRatioOnAGrid(t *testing.T) {
-	p := NewPool()
-	const first = 20 * time.Second
-	for i, want := range []time.Duration{6500 * time.Millisecond, 2500 * time.Millisecond, 9 * time.Second} {
-		testkit.Equal(t, p.phase(first, 10*time.Second)-first, want, "phase", i)
-	}
-	p.spread = 1 - 0.6180339887498949 // half a second after the first check would be too soon
-	if got := p.phase(first, 10*time.Second) - first; got != 10*time.Second+500*time.Millisecond {
-		t.Errorf("phase %v, want 10.5s", got)
-	}
-	testkit.Equal(t, p.phase(first+1, 10*time.Second)-first, 6500*time.Millisecond, "phase",
-		"of a first check that was not on the grid")
-	p.spread = 1 - 0.6180339887498949
-	testkit.Equal(t, p.phase(first, 10*Tick)-first, Tick, "phase", "a tenth of the interval is not too soon")
 }
 
 // Four checks of a Perl file for one virtual service are due at the same instant, whenever their first ones were.
@@ -345,32 +311,6 @@ func TestChecksWithOtherIntervalsAreNotDueTogether(t *testing.T) {
 	}
 	next := p.place(at-1, &Task{Every: 5 * time.Second, Checker: c})
 	testkit.Equal(t, next, at+5*time.Second, "one that was checked just before the others is due")
-}
-
-func TestTheGridHasFewChecksAtAnInstantAndIsFine(t *testing.T) {
-	for _, c := range []struct {
-		every  time.Duration
-		checks int
-		want   time.Duration
-	}{
-		{time.Second, 1, 50 * time.Millisecond},
-		{time.Second, 1000, 50 * time.Millisecond},
-		{time.Second, 2000, 25 * time.Millisecond},
-		{time.Second, 50000, Tick},
-		{5 * time.Second, 100, 250 * time.Millisecond},
-		{3 * time.Second, 10000, 15 * time.Millisecond},
-		{100 * time.Millisecond, 1, Tick},
-		{time.Millisecond, 1, time.Millisecond},
-	} {
-		testkit.Equal(t, gridOf(c.every, c.checks), c.want, c.checks, "checks every", c.every, "grid")
-	}
-}
-
-func TestCeilRoundsUpToWholeTicks(t *testing.T) {
-	for d, want := range map[time.Duration]time.Duration{0: 0, 1: Tick, Tick - 1: Tick, Tick: Tick,
-		Tick + 1: 2 * Tick} {
-		testkit.Equal(t, ceil(d), want, d)
-	}
 }
 
 // lightly is a check that the loop may make if ok is set.
