@@ -42,6 +42,14 @@ func lives(t *testing.T, i Instance, name string) State {
 	return s
 }
 
+// keys are virtual services of TCP.
+func keys(addrs ...string) (all []lvs.Key) {
+	for _, addr := range addrs {
+		all = append(all, lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort(addr)})
+	}
+	return all
+}
+
 func file(t *testing.T, path string) string {
 	t.Helper()
 	testkit.OK(t, os.MkdirAll(filepath.Dir(path), 0o755))
@@ -53,29 +61,21 @@ func file(t *testing.T, path string) string {
 func TestWhichDaemonIsMeant(t *testing.T) {
 	dir := t.TempDir()
 	one, two := file(t, filepath.Join(dir, "a", "x.cf")), file(t, filepath.Join(dir, "b", "x.cf"))
-	link, gone := filepath.Join(dir, "link.cf"), filepath.Join(dir, "gone.cf")
+	link := filepath.Join(dir, "link.cf")
 	testkit.OK(t, os.Symlink(one, link))
-	here := Daemon{Path: one, Table: Kernel, NetNS: 7}
-	for _, c := range []struct {
-		about string
-		a, b  Daemon
-		want  bool
-	}{
-		{"the path", here, here, true},
-		{"a link", here, Daemon{link, Kernel, 7}, true},
-		{"a path whose file is gone", Daemon{gone, Kernel, 7}, Daemon{gone, Kernel, 7}, true},
-		{"two that are gone", Daemon{gone, Kernel, 7}, Daemon{gone + "x", Kernel, 7}, false},
-		{"one that is gone", here, Daemon{gone, Kernel, 7}, false},
-		{"another file of the name", here, Daemon{two, Kernel, 7}, false},
-		{"another table", here, Daemon{one, "memory", 7}, false},
-		{"another network namespace", here, Daemon{one, Kernel, 8}, false},
-	} {
-		testkit.Equal(t, c.a.isSame(c.b), c.want, c.about)
-		testkit.Equal(t, c.b.isSame(c.a), c.want, c.about, "the other way")
+	for _, row := range testkit.Table(t, "testdata/same.txt", 4) {
+		var two [2]Daemon
+		for i := range two {
+			d := &two[i]
+			testkit.Must(fmt.Sscan(dir+"/"+row[i+1], &d.Path, &d.Table, &d.NetNS))(t)
+		}
+		testkit.Equal(t, two[0].isSame(two[1]), row[3] == "same", row[0])
+		testkit.Equal(t, two[1].isSame(two[0]), row[3] == "same", row[0], "the other way")
 	}
 	testkit.OK(t, os.Remove(link))
 	testkit.OK(t, os.Symlink(two, link))
-	testkit.Equal(t, here.isSame(Daemon{link, Kernel, 7}), false, "a link that leads elsewhere now")
+	testkit.Equal(t, Daemon{one, Kernel, 7}.isSame(Daemon{link, Kernel, 7}), false,
+		"a link that leads elsewhere now")
 }
 
 // Our daemon is found by its state, whatever the pid file contains and however the file is spelt.
@@ -112,15 +112,12 @@ func TestADaemonIsFoundByItsState(t *testing.T) {
 // After a boot another process may have the same pid and start time. A user who can open the lock finds that it is
 // free. A state whose process has another start time is no daemon's.
 func TestAStateIsNotBelieved(t *testing.T) {
-	for about, edit := range map[string]func(*State){
-		"another start": func(s *State) { s.Start++ },
-		"another pid":   func(s *State) { s.Pid = 1 << 30 },
-	} {
+	for _, edit := range []string{`{"Start": 1}`, `{"Pid": 1073741824}`} {
 		i := daemonOf(t.TempDir(), "/x.cf")
 		s, _ := serving(t, i.Daemon, "x.cf")
-		edit(&s)
+		testkit.OK(t, json.Unmarshal([]byte(edit), &s))
 		forge(t, i, "x.cf", s)
-		testkit.Equal(t, i.Find().Pid, 0, about)
+		testkit.Equal(t, i.Find().Pid, 0, edit)
 	}
 }
 
@@ -179,11 +176,11 @@ func TestAStateWithoutAFormat(t *testing.T) {
 // The next daemon knows what an earlier one left in the table, however the file is spelt. After a clean end there is
 // nothing left.
 func TestWhatWasLeftInTheTable(t *testing.T) {
-	keys := []lvs.Key{{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")}}
-	for phase, want := range map[Phase][]lvs.Key{Running: keys, HandedOver: keys, Ending: nil} {
+	left := keys("10.1.0.1:80")
+	for phase, want := range map[Phase][]lvs.Key{Running: left, HandedOver: left, Ending: nil} {
 		i := daemonOf(t.TempDir(), "/x/ldirectord.cf", "ldirectord", "ldirectord.cf")
 		s, old := serving(t, i.Daemon, "ldirectord")
-		s.Phase, s.Virtuals = phase, keys
+		s.Phase, s.Virtuals = phase, left
 		release := forge(t, i, "ldirectord", s)
 		old.in.Close()
 		testkit.OK(t, s.Await(soon(t)))
@@ -268,27 +265,15 @@ func TestOtherTablesAndNetworksShareTheFolder(t *testing.T) {
 func TestANameIsLeft(t *testing.T) {
 	dir := t.TempDir()
 	path := file(t, filepath.Join(dir, "a", "x.cf"))
-	keys := []lvs.Key{{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")}}
-	for _, c := range []struct {
-		about string
-		edit  func(*State)
-		want  bool
-	}{
-		{"crashed", func(*State) {}, false},
-		{"crashed with nothing in the table", func(s *State) { s.Virtuals = nil }, true},
-		{"ended", func(s *State) { s.Phase = Ending }, true},
-		{"its table ended with it", func(s *State) { s.Table = "memory" }, true},
-		{"in a network namespace that ended with its container", func(s *State) { s.NetNS = 8 }, true},
-		{"its file is gone", func(s *State) { s.Path = filepath.Join(dir, "gone.cf") }, true},
-	} {
+	for _, row := range testkit.Table(t, "testdata/left.txt", 3) {
 		run := t.TempDir()
 		i := New(run, Daemon{Path: "/b/x.cf", Table: Kernel, NetNS: 7}, "x.cf")
 		s := State{Format: format, Daemon: Daemon{path, Kernel, 7}, Name: "x.cf",
-			Process: Process{Pid: 1 << 30}, Phase: Running, Virtuals: keys}
-		c.edit(&s)
+			Process: Process{Pid: 1 << 30}, Phase: Running, Virtuals: keys("10.1.0.1:80")}
+		testkit.OK(t, json.Unmarshal([]byte(strings.ReplaceAll(row[1], "DIR", dir)), &s))
 		forge(t, i, "x.cf", s)()
-		testkit.Equal(t, filepath.Base(i.Files().State) == "ldirectord.x.cf.state", c.want, c.about)
-		testkit.Equal(t, filepath.Base(i.PidFile()), "ldirectord.x.cf.pid", c.about, "the pid file")
+		testkit.Equal(t, filepath.Base(i.Files().State) == "ldirectord.x.cf.state", row[2] == "free", row[0])
+		testkit.Equal(t, filepath.Base(i.PidFile()), "ldirectord.x.cf.pid", row[0], "the pid file")
 	}
 }
 
@@ -302,20 +287,15 @@ func TestOrdersBeforeTheFirstStartAreFound(t *testing.T) {
 
 // When a virtual service has moved to the daemon of another file, our daemon does not remove it any more.
 func TestServicesOfOtherDaemonsAreTheirs(t *testing.T) {
-	dir := t.TempDir()
-	key := func(addr string) lvs.Key {
-		return lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort(addr)}
-	}
-	i := daemonOf(dir, "/x.cf")
+	i := daemonOf(t.TempDir(), "/x.cf")
 	i.Table = "memory:file"
-	y, z := Daemon{"/y.cf", i.Table, NetNS()}, Daemon{"/z.cf", "memory:other", NetNS()}
-	for name, d := range map[string]Daemon{"y.cf": y, "z.cf": z} {
-		s, _ := serving(t, d, name)
-		s.Virtuals = []lvs.Key{key(map[string]string{"y.cf": "10.1.0.1:80", "z.cf": "10.1.0.2:80"}[name])}
-		forge(t, i, name, s)
+	for _, row := range [][]string{{"y.cf", i.Table, "10.1.0.1:80"}, {"z.cf", "memory:other", "10.1.0.2:80"}} {
+		s, _ := serving(t, Daemon{"/" + row[0], row[1], NetNS()}, row[0])
+		s.Virtuals = keys(row[2])
+		forge(t, i, row[0], s)
 	}
-	got := i.NotOthers([]lvs.Key{key("10.1.0.1:80"), key("10.1.0.2:80"), key("10.1.0.3:80")})
-	testkit.Same(t, got, []lvs.Key{key("10.1.0.2:80"), key("10.1.0.3:80")}, "left")
+	got := i.NotOthers(keys("10.1.0.1:80", "10.1.0.2:80", "10.1.0.3:80"))
+	testkit.Same(t, got, keys("10.1.0.2:80", "10.1.0.3:80"), "left")
 }
 
 // A daemon that holds the lock is found by that alone.
