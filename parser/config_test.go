@@ -7,9 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"ldirectord/checker/settings"
 	"ldirectord/internal/lvs"
@@ -61,24 +61,11 @@ func compareEffect(t *testing.T, want object, src, line string) {
 	testkit.Equal(t, firstDifference("config", want, got, false), "", line, "is said to be the default")
 }
 
-func TestSecondsAsADuration(t *testing.T) {
-	for seconds, want := range map[Seconds]time.Duration{0: 0, 0.1: 100 * time.Millisecond,
-		0.3: 300 * time.Millisecond, 2.5: 2500 * time.Millisecond, 3: 3 * time.Second,
-		maxTime: 3650 * 24 * time.Hour, maxTime + 1: 3650 * 24 * time.Hour, 1e17: 3650 * 24 * time.Hour} {
-		testkit.Equal(t, seconds.Duration(), want, seconds, "s")
-	}
-}
-
 func TestParseSeconds(t *testing.T) {
-	for text, want := range map[string]string{
-		"5": "5  true", "0.5": "0.5  true", "500ms": "0.5 ms true", "5s": "5 s true", "2m": "120 m true",
-		"1.5h": "5400 h true", "1d": "86400 d true", "0": "0  true",
-		"": "0  false", ".5": "0  false", "5.": "0  false", "5 s": "0  false", "-5": "0  false",
-		"5S": "0  false", "1e3": "0  false", "5s\n": "0  false",
-		"2h30m": "0  false", "0x5": "0  false", "300ms": "0.3 ms true",
-	} {
+	for _, row := range testkit.Table(t, "../testdata/parser/seconds.txt", 2) {
+		text := testkit.Must(strconv.Unquote(row[0]))(t)
 		s, unit, ok := ParseSeconds(text)
-		testkit.Equal(t, fmt.Sprintf("%v %s %v", s, unit, ok), want, text)
+		testkit.Equal(t, strings.TrimSpace(fmt.Sprintln(s, unit, ok, s.Duration())), row[1], text)
 	}
 }
 
@@ -86,49 +73,15 @@ func TestPositionsAreThoseOfTheValues(t *testing.T) {
 	cfg := mustParse(t, "checkinterval = 3\ncheckinterval=4\nvirtual = 192.0.2.1:80\n"+
 		"\treal =\t192.0.2.2:80 gate\n\tfallback=192.0.2.3:80\n    receive=\"OK\"\n")
 	v := cfg.Virtuals[0]
-	for what, got := range map[string]struct {
-		at           Position
-		line, column int
-	}{
-		"checkinterval": {cfg.Global.At["checkinterval"], 2, 15},
-		"virtual":       {v.At["virtual"], 3, 11},
-		"real":          {v.Reals[0].At, 4, 9},
-		"fallback":      {v.Fallback.At, 5, 11},
-		"receive":       {v.At["receive"], 6, 13},
-	} {
-		testkit.Equal(t, got.at, (Position{"test.cf", int32(got.line), int32(got.column)}), what, "is at")
+	for want, at := range map[string]Position{"2 15": cfg.Global.At["checkinterval"], "3 11": v.At["virtual"],
+		"4 9": v.Reals[0].At, "5 11": v.Fallback.At, "6 13": v.At["receive"]} {
+		testkit.Equal(t, fmt.Sprint(at), "{test.cf "+want+"}")
 	}
 	if v.has("request") {
 		t.Error("request has a position, though it was not written")
 	}
 	if cfg.Global.CheckInterval != 4 {
 		t.Error("the last line of two did not count")
-	}
-}
-
-func TestLogFileIsNotTriedUnderSupervision(t *testing.T) {
-	for src, accepted := range map[string]bool{
-		"logfile=\"/no-such-folder/x\"\n":                  false,
-		"logfile=\"/no-such-folder/x\"\nsupervised=yes\n":  false,
-		"supervised=yes\nlogfile=\"/no-such-folder/x\"\n":  true,
-		"supervised\nlogfile=\"/no-such-folder/x\"\n":      true,
-		"logfile=\"local0\"\n":                             true,
-		"virtual=1\n\tmonitorfile=/no-such-folder/x \n":    false,
-		"virtual=1\n\tmonitorfile=\"/no-such-folder/x\"\n": false,
-	} {
-		if cfg, _ := parse(t.Context(), "", []byte(src), options(t)); (cfg != nil) != accepted {
-			t.Errorf("%q: accepted is %v", src, cfg != nil)
-		}
-	}
-}
-
-func TestNoRemedyHasCharactersThatATerminalObeys(t *testing.T) {
-	for folder, remedy := range map[string]bool{"/no-such-folder": true, "/no-such-folder/\x1b[2J": false} {
-		_, found := parse(t.Context(), "", []byte("virtual=1\n\tmonitorfile="+folder+"/x\n"), options(t))
-		text := fmt.Sprint(found)
-		if strings.Contains(text, "mkdir -p ") != remedy || strings.Contains(text, "\x1b") {
-			t.Errorf("%q: %q", folder, text)
-		}
 	}
 }
 
@@ -146,50 +99,27 @@ func TestFilesAreTriedOnce(t *testing.T) {
 	}
 }
 
-// A file that cannot be opened only because of the user who asks is a warning, and so is a log on a file server that is
-// gone.
-func TestFilesThatTheUserMayNotOpen(t *testing.T) {
-	try := func(path string) error {
-		switch path {
-		case "/full":
+func TestFilesThatCannotBeOpened(t *testing.T) {
+	o := options(t)
+	o.TryFile = func(path string) error {
+		switch {
+		case path == "/full":
 			return fs.ErrInvalid
-		case "/gone":
+		case path == "/gone":
 			return os.ErrDeadlineExceeded
+		case strings.HasPrefix(path, "/no-such-folder/"):
+			return os.ErrNotExist
 		}
 		return fs.ErrPermission
 	}
-	user := func(err error) string {
-		if err == fs.ErrPermission {
-			return "somebody"
+	o.TryRead = o.TryFile
+	for _, row := range testkit.Table(t, "../testdata/parser/unopened.txt", 3) {
+		o.User = nil
+		if row[1] != "" {
+			o.User = func(err error) string { return map[error]string{fs.ErrPermission: row[1]}[err] }
 		}
-		return ""
-	}
-	src := "logfile=\"/a\"\nvirtual=1\n\treal=192.0.2.1:443 gate\n\tservice=https\n\tmonitorfile=/b\n" +
-		"\ttlsverify=yes\n\ttlsca=/c\n"
-	for _, c := range []struct {
-		src  string
-		user func(error) string
-		want string
-	}{
-		{src, user, "[:1:9: warning: as somebody the log file cannot be opened (permission denied); root has " +
-			"the rights" +
-			" :5:14: warning: as somebody the monitor file cannot be opened (permission denied); root " +
-			"has the rights" +
-			" :7:8: warning: as somebody the file cannot be read (permission denied); root has the " +
-			"rights]"},
-		{src[:13], nil, "[:1:9: error: the log file cannot be opened (permission denied); it must be a file " +
-			"that can be appended to, or a syslog facility]"},
-		{"logfile=\"/full\"\n", user,
-			"[:1:9: error: the log file cannot be opened (invalid argument); it must be a file that can " +
-				"be appended to, or a syslog facility]"},
-		{strings.NewReplacer("/a", "/gone", "/b", "/gone", "/c", "/gone").Replace(src), nil,
-			"[:1:9: warning: the log file cannot be opened (i/o timeout); until it can be, nothing is " +
-				"written to it :5:14: warning: the monitor file cannot be opened (i/o timeout); " +
-				"until it can be, nothing is written to it :7:8: error: the file cannot be read " +
-				"(i/o timeout)]"},
-	} {
-		_, found := Parse(t.Context(), "", []byte(c.src), Options{TryFile: try, TryRead: try, User: c.user})
-		testkit.Equal(t, fmt.Sprint(found), c.want, c.src)
+		_, found := Parse(t.Context(), "", []byte(testkit.Must(strconv.Unquote(row[0]))(t)), o)
+		testkit.Equal(t, fmt.Sprint(found), row[2], row[0])
 	}
 }
 
