@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -203,20 +204,10 @@ func TestSmallMetrics(t *testing.T) {
 	full := metricsOf(t, now)
 	now.Small = true
 	small := metricsOf(t, now)
-	for family, stays := range map[string]bool{
-		"server_up": true, "server_suspended": true, "server_unjudged": true, "server_order": true,
-		"virtual_written": true, "check_duration_seconds_count": true,
-		"check_duration_seconds_sum":    true,
-		"check_duration_seconds_bucket": false,
-		"check_stages_total":            false, "server_certificate_not_after_timestamp_seconds": true,
-		"server_weight": false, "server_checks_total": false, "server_check_failures_total": false,
-		"server_transitions_total": false,
-		"server_connections":       false, "server_connections_total": false, "server_packets_total": false,
-		"server_bytes_total": false, "traffic_age_seconds": false,
-	} {
-		line := "\nldirectord_" + family
-		testkit.Equal(t, strings.Contains(small, line), stays, family, "in small")
-		testkit.Equal(t, strings.Contains(full, line), true, family, "in full")
+	for _, row := range testkit.Table(t, testdata+"small.txt", 2) {
+		line := "\nldirectord_" + row[0]
+		testkit.Equal(t, strings.Contains(small, line), row[1] == "small", row[0], "in small")
+		testkit.Equal(t, strings.Contains(full, line), true, row[0], "in full")
 	}
 }
 
@@ -288,14 +279,6 @@ func shown(t *testing.T, r *Report) string {
 // object is a value as programs read it.
 func object(t *testing.T, v any) string { return string(testkit.Must(json.Marshal(v))(t)) }
 
-// has reports the parts that a text lacks.
-func has(t *testing.T, text string, parts ...string) {
-	t.Helper()
-	for _, part := range parts {
-		testkit.Contains(t, text, part)
-	}
-}
-
 // reads are the numbers of reads of the table. They may differ by one, because two timers end at the same time.
 var reads = regexp.MustCompile(`(operation="read"} |"read": {\s+"done": )[1-9][0-9]*`)
 
@@ -320,44 +303,27 @@ func TestAReportIsReadAsItWasWritten(t *testing.T) {
 	}
 }
 
-func TestLabelValuesAreEscaped(t *testing.T) {
-	now := &view.Snapshot{Virtuals: []view.Virtual{{ID: "a\\\"\nb", Servers: []view.Server{{Real: "r"}}}}}
-	testkit.Contains(t, metricsOf(t, now), `ldirectord_server_up{virtual="a\\\"\nb",real="r"} 0`)
-}
-
 // Servers that are held by keepserving and those that are held by the brake of checkvip are in the same gauge, for
-// one alert.
-func TestBrakedServersAreHeld(t *testing.T) {
+// one alert. An address is on its announce device, on the device of last resort, or on none.
+func TestMetricsOfASnapshot(t *testing.T) {
 	held := view.ServerResult{Withheld: true}
 	braked := []view.Server{{Real: "a", ServerResult: held}, {Real: "b", ServerResult: held}, {Real: "c"}}
-	now := &view.Snapshot{Virtuals: []view.Virtual{
-		{ID: "brake", Servers: braked}, {ID: "both", Servers: braked,
-			Guard: view.Guard{Keeps: 1, Held: 1}}, {ID: "none", Servers: braked[2:]},
-	}}
-	testkit.Contains(t, metricsOf(t, now), "\nldirectord_virtual_guard_held{virtual=\"brake\"} 2\n"+
-		"ldirectord_virtual_guard_held{virtual=\"both\"} 3\n#")
-}
-
-// An address is on its announce device, on the device of last resort, or on none.
-func TestWhereAnAddressIsAnnounced(t *testing.T) {
+	twice := []view.Server{braked[2], braked[2]}
 	at := func(state, on string) view.Announcement {
 		return view.Announcement{Address: state, State: state, Device: "lvs0", On: on}
 	}
-	now := &view.Snapshot{Announcements: []view.Announcement{at("announced", "lvs0"), at("last resort", "lvs1"),
-		at("withdrawn", "")}}
-	has(t, metricsOf(t, now),
-		"\nldirectord_announced{address=\"announced\",device=\"lvs0\"} 1\n"+
-			"ldirectord_announced{address=\"last resort\",device=\"lvs0\"} 0\n"+
-			"ldirectord_announced{address=\"withdrawn\",device=\"lvs0\"} 0\n#",
-		"\nldirectord_announced_last_resort{address=\"announced\"} 0\n"+
-			"ldirectord_announced_last_resort{address=\"last resort\"} 1\n"+
-			"ldirectord_announced_last_resort{address=\"withdrawn\"} 0\n#")
-}
-
-func TestAServerThatIsNamedTwiceIsOneSeries(t *testing.T) {
-	twice := []view.Server{{Real: "192.0.2.21:80"}, {Real: "192.0.2.21:80"}}
-	now := &view.Snapshot{Virtuals: []view.Virtual{{ID: "a", Servers: twice}, {ID: "b", Servers: twice}}}
-	testkit.Equal(t, strings.Count(metricsOf(t, now), "\nldirectord_server_weight{"), 2, "series")
+	got := metricsOf(t, &view.Snapshot{
+		Virtuals: []view.Virtual{
+			{ID: "brake", Servers: braked}, {ID: "both", Servers: braked,
+				Guard: view.Guard{Keeps: 1, Held: 1}},
+			{ID: "twice", Servers: twice}, {ID: "a\\\"\nb", Servers: twice},
+		},
+		Announcements: []view.Announcement{at("announced", "lvs0"), at("last resort", "lvs1"),
+			at("withdrawn", "")},
+	})
+	for _, row := range testkit.Table(t, testdata+"series.txt", 1) {
+		testkit.Contains(t, got, testkit.Must(strconv.Unquote(row[0]))(t))
+	}
 }
 
 // brokenPipe is a client that has closed its connection.
@@ -461,16 +427,9 @@ func TestTheLastEventsAreShown(t *testing.T) {
 }
 
 func TestDurationsAreShort(t *testing.T) {
-	for d, want := range map[time.Duration]string{
-		-time.Second: "0s", 0: "0s", 59900 * time.Millisecond: "59s", time.Minute: "1m0s",
-		61 * time.Minute:        "1h1m",
-		time.Hour - time.Second: "59m59s", time.Hour: "1h0m", 24*time.Hour - time.Second: "23h59m",
-		24 * time.Hour: "1d0h", 25 * time.Hour: "1d1h", 400 * 24 * time.Hour: "400d0h",
-	} {
-		testkit.Equal(t, Short(d), want, d)
-	}
-	for seconds, want := range map[float64]string{0: "0µs", 0.000076: "76µs", 0.001: "1ms", 0.00123: "1.23ms",
-		0.25: "250ms", 0.9994: "999ms", 0.9995: "1s", 0.9999: "1s", 12.34: "12.3s"} {
-		testkit.Equal(t, brief(seconds), want, seconds)
+	for _, row := range testkit.Table(t, testdata+"durations.txt", 3) {
+		d := testkit.Must(time.ParseDuration(row[1]))(t)
+		got := map[string]string{"for": Short(d), "took": brief(d.Seconds())}[row[0]]
+		testkit.Equal(t, got, row[2], row[0], d)
 	}
 }
