@@ -4,6 +4,7 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -62,19 +63,15 @@ func newPages(r *status.Report) *Pages {
 	return (&Pages{
 		Report: func(context.Context) (*status.Report, error) { return r, nil },
 		Why: func(_ context.Context, virtual, real string) (*status.Why, error) {
-			return &status.Why{Time: start, Started: start.Add(-time.Hour), Servers: []status.Case{
-				{Virtual: "tcp:others", Server: newServer(real, "up"),
-					History: []status.Entry{{First: start, Last: start, Times: 1, What: "up",
-						Text: "of others"}}},
-				{Virtual: virtual, Server: learned(newServer(real, "down")), History: []status.Entry{
-					{First: start.Add(-time.Hour), Last: start.Add(-61 * time.Second), Times: 354,
-						What: "passed", Text: "passed in 2ms"},
-					{First: start.Add(-time.Minute), Last: start, Times: 6, What: "failed",
-						Text: "failed after 1ms: " + real},
-					{First: start.Add(-time.Minute), Last: start.Add(-time.Minute), Times: 1,
-						What: "remove", Text: "table: removed"},
-				}},
-			}}, nil
+			text, err := os.ReadFile("../../testdata/page/why.json")
+			why := &status.Why{}
+			if err := errors.Join(err, json.Unmarshal(text, why)); err != nil {
+				return nil, err
+			}
+			other, asked := &why.Servers[0], &why.Servers[1]
+			other.Server, asked.Server = newServer(real, "up"), learned(newServer(real, "down"))
+			asked.Virtual, asked.History[1].Text = virtual, "failed after 1ms: "+real
+			return why, nil
 		},
 		Host:    func() string { return "lb.example.com" },
 		Traffic: new(Traffic),
