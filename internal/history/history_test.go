@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -90,31 +91,24 @@ func TestPassesBetweenFailuresStay(t *testing.T) {
 	}
 }
 
-func TestWhatIsDoneAgainWithTheSameAnswerIsOneRecord(t *testing.T) {
-	var h History
-	h.Do(1, Edit, 0, "no answer")
-	h.Do(2, Edit, 0, "no answer")
-	h.Do(3, Edit, 0, "")
-	h.Do(3, Edit, 5, "")
-	held := func(want bool) {
-		t.Helper()
-		if h.IsHeld() != want {
-			t.Errorf("held is not %v: %s", want, h.line())
+func TestWhatIsDoneToAServer(t *testing.T) {
+	testkit.Scenes(t, "testdata/deeds.txt", func(t *testing.T, _ []string) func(step string) any {
+		var h History
+		return func(step string) any {
+			words := strings.SplitN(step+"  ", " ", 3)
+			text := strings.TrimSpace(words[2])
+			for k := Up; k <= Changed; k++ {
+				switch {
+				case k.String() != words[0]:
+				case k == Order:
+					h.Order(1, text)
+				default:
+					h.Do(1, k, uint32(testkit.Must(strconv.Atoi(words[1]))(t)), text)
+				}
+			}
+			return fmt.Sprintf("held %v, down %v: %s", h.IsHeld(), h.IsDown(), strings.TrimSpace(h.line()))
 		}
-	}
-	held(false)
-	h.Do(5, Held, 0, "")
-	held(true)
-	h.Order(7, "order: drain")
-	held(true)
-	h.Do(8, LetGo, 0, "")
-	held(false)
-	h.Order(9, "order: drain")
-	h.Order(9, "order undone: drain")
-	h.Order(10, "order: drain")
-	want := "2×edit 0 no answer; 1×edit 0 ; 1×edit 5 ; 1×held 0 ; 1×order 0 order: drain; 1×let-go 0 ; 1×order 0 " +
-		"order undone: drain; 1×order 0 order: drain"
-	testkit.Equal(t, h.line(), want)
+	})
 }
 
 func TestTheRuleInWords(t *testing.T) {
@@ -213,17 +207,6 @@ func TestACopyStaysAsItIs(t *testing.T) {
 	h.Result(2, 0, Passed, &passed, Outcome{})
 	if got := before.line(); got != "1×passed " || h.line() != "2×passed " {
 		t.Errorf("the copy is %s, the other %s", got, h.line())
-	}
-}
-
-func TestWhatWasNotedLastOfUpAndDown(t *testing.T) {
-	var h History
-	for _, c := range []struct {
-		kind Kind
-		want bool
-	}{{Add, false}, {Down, true}, {Edit, true}, {Up, false}, {Changed, false}} {
-		h.Do(1, c.kind, 0, "")
-		testkit.Equal(t, h.IsDown(), c.want, "after", c.kind, "down")
 	}
 }
 
