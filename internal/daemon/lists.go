@@ -269,6 +269,15 @@ func (f *configFile) reportLists(now lists) {
 // again: it may have changed since it was read.
 func (f *configFile) adoptLists() {
 	f.lists.reading, f.lists.refused = nil, false
+	f.keepLists()
+	f.reportLists(f.current.Lists)
+}
+
+// keepLists keeps the good lists in force for the next start. Those on trial may only be in force for now.
+func (f *configFile) keepLists() {
+	if f.trial != nil {
+		return
+	}
 	var failed error
 	for id, list := range f.current.Lists {
 		if list.Trouble == "" {
@@ -276,5 +285,4 @@ func (f *configFile) adoptLists() {
 		}
 	}
 	f.d.settled(notify.KeepFailed, "A list of real servers can't be kept for the next start", failed)
-	f.reportLists(f.current.Lists)
 }

@@ -160,6 +160,7 @@ func (f *configFile) confirm() error {
 	f.follow(nil)
 	f.d.say(notify.ConfigConfirmed, "The configuration is confirmed")
 	f.keepGood(t.text)
+	f.keepLists()
 	f.remember()
 	return nil
 }
