@@ -231,6 +231,9 @@ func (f *configFile) takeLists(ctx context.Context, now lists) {
 			f.d.say(notify.ConfigChanged, "List %s has changed", id)
 		}
 	}
+	if !changed {
+		f.current.Lists = now // with their trouble, for when they come back after a trial
+	}
 	w.refused = changed && f.take(ctx, f.current.Text, nil, request{auto: true, lists: now, listed: true}) != ""
 	if w.refused {
 		w.retry = maxLookupRetry // the daemon would refuse it again

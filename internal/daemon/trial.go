@@ -193,6 +193,7 @@ func (f *configFile) lookAtTrial(ctx context.Context) {
 	} else if time.Now().Before(t.until) {
 		return
 	}
+	clear(f.lists.read) // what was read last is not what comes back
 	r := request{via: t.via, empty: true, lists: t.lists, again: t.refuse != ""}
 	switch refuse := f.take(ctx, t.former, nil, r); {
 	case refuse == "" && f.sum != f.inForce:
