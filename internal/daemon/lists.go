@@ -37,6 +37,7 @@ func (s Source) readLists(ctx context.Context, text []byte, inForce, kept lists,
 	for id, use := range uses {
 		was, known := inForce[id]
 		var unread error
+		known = known && (was.Trouble == "" || len(was.Servers) > 0) // else none was good yet
 		if !known {
 			was.Servers, known, unread = savedList(id)
 		}
