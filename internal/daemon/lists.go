@@ -232,11 +232,14 @@ func (f *configFile) takeLists(ctx context.Context, now lists) {
 			f.d.say(notify.ConfigChanged, "List %s has changed", id)
 		}
 	}
-	if !changed {
+	why := ""
+	if changed {
+		why = f.take(ctx, f.current.Text, nil, request{auto: true, lists: now, listed: true})
+	} else {
 		f.current.Lists = now // with their trouble, for when they come back after a trial
 	}
-	w.refused = changed && f.take(ctx, f.current.Text, nil, request{auto: true, lists: now, listed: true}) != ""
-	if w.refused {
+	f.d.tally.tookLists(why)
+	if w.refused = why != ""; w.refused {
 		w.retry = maxLookupRetry // the daemon would refuse it again
 	}
 }

@@ -359,7 +359,7 @@ func (f *configFile) take(ctx context.Context, text []byte, err error, r request
 			why = fmt.Sprintf("the daemon ends: %v", err)
 		}
 	}
-	if why == "" || !r.again {
+	if !r.listed && (why == "" || !r.again) {
 		f.d.tally.reread(why)
 	}
 	if why == "" {

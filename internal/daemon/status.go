@@ -92,6 +92,7 @@ type tally struct {
 	mu   sync.Mutex // guards what follows
 	is   status.Process
 	last map[failing]notify.Event // the last failure of what still fails
+	list bool                     // a list is why the file was refused, which was good before
 }
 
 // failing is what fails: one of several mail servers, commands or files.
@@ -246,18 +247,45 @@ func (t *tally) reread(why string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := time.Now().UTC()
-	t.is.Reloads.Error = why
+	t.list = false
 	if why != "" {
-		t.is.Reloads.Refused++
-		t.happened(notify.Event{Kind: notify.ConfigError, Text: fileRefused, Time: now})
+		t.refused(why, now)
 		return
 	}
 	t.is.Reloads.Missing = false
 	t.is.Reloads.Succeeded++
 	t.is.Reloads.Last = now
+	t.corrected("the reload", now)
+}
+
+// tookLists is reread where nothing but lists has changed. It leaves a file that is refused as it is.
+func (t *tally) tookLists(why string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.is.Reloads.Error != "" && !t.list {
+		return
+	}
+	now, was := time.Now().UTC(), t.list
+	if t.list = why != ""; t.list {
+		t.refused(why, now)
+	} else if was {
+		t.corrected("the lists", now)
+	}
+}
+
+// refused notes why the file was refused; mu is held.
+func (t *tally) refused(why string, now time.Time) {
+	t.is.Reloads.Error = why
+	t.is.Reloads.Refused++
+	t.happened(notify.Event{Kind: notify.ConfigError, Text: fileRefused, Time: now})
+}
+
+// corrected ends the refusal of the file; mu is held.
+func (t *tally) corrected(by string, now time.Time) {
+	t.is.Reloads.Error = ""
 	for i := range t.is.Last {
 		if e := &t.is.Last[i]; e.Text == fileRefused {
-			e.Text += ", and corrected by the reload of " + now.Local().Format(time.TimeOnly)
+			e.Text += ", and corrected by " + by + " of " + now.Local().Format(time.TimeOnly)
 		}
 	}
 }
