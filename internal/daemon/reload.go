@@ -374,7 +374,9 @@ func (f *configFile) take(ctx context.Context, text []byte, err error, r request
 		return why
 	}
 	if !refines {
-		f.auto = r.auto
+		if !r.auto || !bytes.Equal(text, f.current.Text) { // a renewed certificate adopts no text
+			f.auto = r.auto
+		}
 		f.d.siblings.change(l.Config.Global.Execute, r.via)
 	}
 	f.d.record(func(s *instance.State) { s.Execute = l.Config.Global.Execute })
