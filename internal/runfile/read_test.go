@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,11 +36,12 @@ func TestATooLargeFileTakesNoMemory(t *testing.T) {
 // A look that does not end blocks nobody, and the next one at its path waits for its end. Others are not affected.
 func TestALookInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		hangs, looks := make(chan struct{}), 0
+		hangs := make(chan struct{})
+		var looks atomic.Int32
 		for i, row := range []struct {
 			path, seen string
 			took       time.Duration
-			looks      int
+			looks      int32
 		}{
 			{"/mnt/gone", "", ReadTimeout, 1},
 			{"/mnt/gone", "", 0, 1},
@@ -48,7 +50,7 @@ func TestALookInTime(t *testing.T) {
 		} {
 			begun := time.Now()
 			seen, err := InTime(row.path, func() (string, error) {
-				if looks++; looks == 1 {
+				if looks.Add(1) == 1 {
 					<-hangs
 				}
 				return "late", io.EOF
@@ -60,8 +62,8 @@ func TestALookInTime(t *testing.T) {
 			testkit.Fails(t, err, want, i)
 			testkit.Equal(t, errors.Is(err, ErrLate), row.seen == "", i)
 			testkit.Equal(t, errors.Is(err, os.ErrDeadlineExceeded), row.seen == "", i)
-			if took := time.Since(begun); seen != row.seen || took != row.took || looks != row.looks {
-				t.Errorf("%d: %q after %v, %d looks", i, seen, took, looks)
+			if took := time.Since(begun); seen != row.seen || took != row.took || looks.Load() != row.looks {
+				t.Errorf("%d: %q after %v, %d looks", i, seen, took, looks.Load())
 			}
 			if i == 2 {
 				close(hangs)
