@@ -110,13 +110,14 @@ func onKernel(argv []string) bool { return optionOf(argv, "--ipvs", Kernel) == K
 // isFolderOf reports whether this is the run folder of a daemon of this program with this command line. If not, the pid
 // in a file was used again.
 func (f folder) isFolderOf(argv []string) bool {
-	dir := optionOf(argv, "--rundir", "")
-	if dir == "" {
+	switch dir := optionOf(argv, "--rundir", ""); {
+	case dir == "":
 		return f == Folder || f == UnitFolder
+	case !filepath.IsAbs(dir): // to a folder that is not known
+		return true
+	default:
+		return leadToOne(dir, string(f))
 	}
-	a, errA := os.Stat(dir)
-	b, errB := os.Stat(string(f))
-	return errA == nil && errB == nil && os.SameFile(a, b) || !filepath.IsAbs(dir) // to a folder that is not known
 }
 
 // optionOf is the value of an option in a command line.
