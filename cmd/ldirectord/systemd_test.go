@@ -90,7 +90,8 @@ func (m *managed) next(within time.Duration) (string, error) {
 
 func (m *managed) table() string { return testkit.Read(m.t, m.path("table")) }
 
-func TestTheServiceManagerIsNotifiedOfReadinessReloadsAndTheEnd(t *testing.T) {
+// The service manager is notified of readiness, reloads and the end.
+func TestTheServiceManagerIsNotified(t *testing.T) {
 	m := startManaged(t, "")
 	m.receives(`^READY=1\nSTATUS=Virtual services: 1, real servers: 1$`)
 	testkit.Contains(t, m.table(), "-r 10.2.0.1:7000 -g -w 1", "ready with the table")
