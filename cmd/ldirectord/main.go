@@ -82,6 +82,9 @@ func (e exit) Error() string {
 	return e.err.Error()
 }
 
+// misused is the error of a command line that has a mistake.
+func misused(format string, args ...any) error { return exit{exitUsage, fmt.Errorf(format, args...)} }
+
 // runCommand runs the command of a command line, prints its error, and returns the exit status.
 func runCommand(ctx context.Context, argv []string, stdout, stderr io.Writer, dirs instance.ConfigDirs) int {
 	c := &call{options: options{dirs: dirs}, ctx: ctx, argv: argv, via: daemon.PassedOn()}

@@ -43,7 +43,7 @@ var vrrpStates = map[string]bool{
 func notifyState(c *call) error {
 	serve, err := vrrpServes(c.args)
 	if err != nil {
-		return exit{exitUsage, fmt.Errorf("notify: %w", err)}
+		return misused("notify: %w", err)
 	}
 	var cancel context.CancelFunc
 	c.ctx, cancel = context.WithTimeout(c.ctx, orderTimeout)

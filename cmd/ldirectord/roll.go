@@ -29,7 +29,7 @@ const rollBudget = 10 * time.Minute
 // stops at the first trouble, or at a signal; that server stays drained.
 func roll(c *call) error {
 	if c.dash < 1 || c.dash == len(c.args) {
-		return exit{exitUsage, fmt.Errorf("roll: %s must come after it", c.command.Takes)}
+		return misused("roll: %s must come after it", c.command.Takes)
 	}
 	words, argv := c.args[:c.dash], c.args[c.dash:]
 	virtual, servers, err := c.rolled(words)

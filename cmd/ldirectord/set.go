@@ -43,8 +43,7 @@ func set(c *call) error {
 	}
 	servers, what := c.args[:at], strings.Join(c.args[at:], " ")
 	if len(servers) < 1 || len(servers) > 2 {
-		return exit{exitUsage,
-			fmt.Errorf("set %s: %s must come after set", strings.Join(c.args, " "), c.command.Takes)}
+		return misused("set %s: %s must come after set", strings.Join(c.args, " "), c.command.Takes)
 	}
 	return setServers(c, servers, what)
 }
@@ -71,7 +70,7 @@ func setServers(c *call, servers []string, what string) error {
 		err = errors.New("--wait works only with drain, maint and withdraw")
 	}
 	if err != nil {
-		return exit{exitUsage, fmt.Errorf("%s: %w", c.verb, err)}
+		return misused("%s: %w", c.verb, err)
 	}
 	var answer daemon.SetAnswer
 	err = c.socket().Order(c.ctx, daemon.OrderTimeout+order.WaitBudget, "/set", words, &answer)

@@ -36,8 +36,7 @@ func runShadow(c *call) error {
 	if c.For != "" {
 		d, unit, ok := parser.ParseSeconds(c.For)
 		if !ok || unit == "" || d < 1 {
-			return exit{exitUsage, fmt.Errorf(
-				"--for %s: give a number with a unit, such as 90s, 30m, 2h or 1d", c.For)}
+			return misused("--for %s: give a number with a unit, such as 90s, 30m, 2h or 1d", c.For)
 		}
 		c.ctx, cancel = context.WithTimeout(c.ctx, d.Duration())
 		defer cancel()

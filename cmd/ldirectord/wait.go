@@ -14,7 +14,7 @@ func waitFor(c *call) error {
 	last := len(c.args) - 1
 	word := c.args[last]
 	if word != "up" && word != "out" {
-		return exit{exitUsage, fmt.Errorf("wait: %q: up and out are allowed", word)}
+		return misused("wait: %q: up and out are allowed", word)
 	}
 	c.args = c.args[:last]
 	now, err := c.askWhy()
@@ -31,8 +31,7 @@ func waitFor(c *call) error {
 		}
 		if !runfile.Pause(ending, idleInterval) {
 			s := awaited[0]
-			late := fmt.Errorf("%s of %s is not %s after %v", s.Real, s.Virtual, word, c.Timeout)
-			return exit{exitLate, late}
+			return exit{exitLate, fmt.Errorf("%s of %s is not %s after %v", s.Real, s.Virtual, word, c.Timeout)}
 		}
 		now, err := c.askWhy()
 		switch {

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -75,8 +74,8 @@ func watch(c *call) error {
 	}
 }
 
-var errNotRedrawn = exit{exitUsage, errors.New(
-	"--watch needs a terminal as standard output; status -v shows the table once")}
+var errNotRedrawn = misused(
+	"--watch needs a terminal as standard output; status -v shows the table once")
 
 // takeTerminal prepares the terminal for drawing and single keys, and returns the function that restores it.
 func takeTerminal(terminal *os.File) (giveBack func(), err error) {
