@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"text/tabwriter"
 	"time"
 
 	"ldirectord/internal/status"
@@ -132,8 +131,7 @@ func reportOf(ctx context.Context, director string) (*status.Report, error) {
 }
 
 func showDifferences(c *call, names []string, differences []status.Difference) {
-	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
-	addRow(w, slices.Concat([]string{"VIRTUAL", "REAL SERVER", "WHAT"}, names)...)
+	t := c.newTable(slices.Concat([]string{"VIRTUAL", "REAL SERVER", "WHAT"}, names)...)
 	marks := false
 	for _, d := range differences {
 		row := []string{cmp.Or(d.Virtual, "-"), cmp.Or(d.Real, "-"), d.What}
@@ -143,9 +141,9 @@ func showDifferences(c *call, names []string, differences []status.Difference) {
 			}
 			row = append(row, value)
 		}
-		addRow(w, row...)
+		t.row(row...)
 	}
-	w.Flush()
+	t.Flush()
 	if marks {
 		c.tell("*: not as most of the directors")
 	} else {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"text/tabwriter"
 	"time"
 
 	"ldirectord/internal/core"
@@ -20,8 +19,7 @@ func listOrders(c *call) error {
 		c.printJSON(list)
 		return nil
 	}
-	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
-	addRow(w, "VIRTUAL", "REAL SERVER", "ORDER", "SINCE", "UNTIL", "BY", "WHY")
+	t := c.newTable("VIRTUAL", "REAL SERVER", "ORDER", "SINCE", "UNTIL", "BY", "WHY")
 	for _, o := range list {
 		what := o.What()
 		if o.Lost {
@@ -31,9 +29,9 @@ func listOrders(c *call) error {
 		if o.Waits() {
 			since = "from " + when(o.From)
 		}
-		addRow(w, o.Virtual, cmp.Or(o.Real, "-"), what, since, when(o.Until), o.By, o.Reason())
+		t.row(o.Virtual, cmp.Or(o.Real, "-"), what, since, when(o.Until), o.By, o.Reason())
 	}
-	return w.Flush()
+	return t.Flush()
 }
 
 func (c *call) orders() ([]orders.Entry, error) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"text/tabwriter"
 	"time"
 	"unicode"
 
@@ -57,12 +58,20 @@ func (o *output) tell(format string, args ...any) {
 	io.WriteString(o.out, asLine(fmt.Sprintf(format, args...)))
 }
 
-// addRow adds a row to a table of the answer.
-func addRow(table io.Writer, cells ...string) {
+// table is a table of the answer; Flush prints it.
+type table struct{ *tabwriter.Writer }
+
+func (o *output) newTable(heads ...string) table {
+	t := table{tabwriter.NewWriter(o.out, 0, 0, 2, ' ', 0)}
+	t.row(heads...)
+	return t
+}
+
+func (t table) row(cells ...string) {
 	for i, cell := range cells {
 		cells[i] = printable.Text(cell)
 	}
-	fmt.Fprintln(table, strings.Join(cells, "\t"))
+	fmt.Fprintln(t, strings.Join(cells, "\t"))
 }
 
 // warn is say with the program's name at the beginning of the line.

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"text/tabwriter"
 	"time"
 
 	"ldirectord/checker"
@@ -155,16 +154,15 @@ func (one *row) take(r probed) {
 
 // printResults prints the table.
 func printResults(c *call, rows []row) {
-	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
-	addRow(w, "VIRTUAL", "REAL", "CHECK", "STATE", "TIME", "DETAIL")
+	t := c.newTable("VIRTUAL", "REAL", "CHECK", "STATE", "TIME", "DETAIL")
 	for _, r := range rows {
 		took := "-"
 		if r.Seconds > 0 {
 			took = fmt.Sprintf("%.1fms", 1000*r.Seconds)
 		}
-		addRow(w, r.Virtual, r.Real, r.Check, r.State, took, r.Detail)
+		t.row(r.Virtual, r.Real, r.Check, r.State, took, r.Detail)
 	}
-	w.Flush()
+	t.Flush()
 }
 
 // probeAll makes every check once; equal checks share a result.
