@@ -446,6 +446,9 @@ func (o *options) socket() socket.Socket { return socket.Socket(o.instance().Fil
 // roleFile is that of the daemon which this command line refers to.
 func (o *options) roleFile() instance.RoleFile { return instance.RoleFile(o.instance().Files().Role) }
 
+// again is how another call for this file begins: the program, options for the same machine, and the file.
+func (o *options) again() string { return "ldirectord " + strings.Join(append(o.own(), o.path), " ") }
+
 // own are the options that further calls for the same machine need too.
 func (o *options) own() (args []string) {
 	for _, v := range [][3]string{ // each with the default

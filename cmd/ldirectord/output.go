@@ -47,9 +47,12 @@ func (w jsonWriter) Write(text []byte) (int, error) {
 // asLine makes one line of a text, whatever names and words are in it. Joined errors are divided by ";".
 func asLine(text string) string { return printable.Text(strings.ReplaceAll(text, "\n", "; ")) + "\n" }
 
+// flush passes on the answer so far. An error is remembered, and reported at the end.
+func (o *output) flush() { _ = o.out.Flush() }
+
 // say prints a line to standard error, after the answer so far.
 func (o *output) say(line string) {
-	o.out.Flush() // the writer remembers an error
+	o.flush()
 	io.WriteString(o.stderr, asLine(line))
 }
 
@@ -82,7 +85,7 @@ func (o *output) warn(format string, args ...any) {
 // sayNow prints a line with the current time.
 func (o *output) sayNow(line string) {
 	o.tell("%s %s", time.Now().Format(time.DateTime), line)
-	o.out.Flush() // the writer remembers an error
+	o.flush()
 }
 
 // note prints a remark on the whole plan.

@@ -139,14 +139,14 @@ func (r rolling) real() string { return r.server[len(r.server)-1] }
 // step tells what roll does now.
 func (r rolling) step(what string) {
 	r.tell("%s%s", r.place, what)
-	r.out.Flush() // which remembers an error
+	r.flush()
 }
 
 // hint tells what a roll that failed leaves, and how to continue.
 func (r rolling) hint(drained bool, left []string) {
 	if drained {
-		r.warn("%s stays drained; to end that: ldirectord %s undrain %s", r.real(),
-			strings.Join(append(r.own(), r.path), " "), strings.Join(r.server, " "))
+		r.warn("%s stays drained; to end that: %s undrain %s", r.real(), r.again(),
+			strings.Join(r.server, " "))
 	} else {
 		r.warn("%s is not drained", r.real())
 	}

@@ -119,7 +119,7 @@ func setServers(c *call, servers []string, what string) error {
 	if !c.Wait {
 		return nil
 	}
-	c.out.Flush() // which remembers an error
+	c.flush()
 	isOthers := func(s daemon.OrderedServer) bool { return s.Owner != "" }
 	answer.Servers = slices.DeleteFunc(answer.Servers, isOthers)
 	if order.Kind == orders.Withdraw {

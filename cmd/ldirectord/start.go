@@ -98,8 +98,8 @@ func (c *call) loadOrLastGood() error {
 	case asked && c.takeLastGood():
 		c.LastGood, refused = true, nil
 	case !asked && !since.IsZero() && c.found().Pid == 0:
-		c.warn("to start with the last good configuration, of %s: ldirectord %s %s --last-good",
-			since.Format(time.DateTime), strings.Join(append(c.own(), c.path), " "), c.verb)
+		c.warn("to start with the last good configuration, of %s: %s %s --last-good",
+			since.Format(time.DateTime), c.again(), c.verb)
 	}
 	return refused
 }

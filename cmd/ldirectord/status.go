@@ -139,7 +139,7 @@ func showSiblings(c *call, names []string) {
 	if err != nil {
 		return
 	}
-	c.out.Flush() // which remembers an error
+	c.flush()
 	via := c.via.And(c.path)
 	for _, name := range via.Others(names, c.dirs) {
 		ctx, cancel := context.WithTimeout(c.ctx, siblingTimeout)

@@ -35,7 +35,7 @@ func (w *waiting) show(text string) {
 		io.WriteString(w.stdout, clearLine+cut+printable.Text(text)+wrap)
 	case time.Since(w.shown) >= waitingLine:
 		w.tell("%s", text)
-		w.out.Flush() // which remembers an error
+		w.flush()
 		w.shown = time.Now()
 	}
 }
