@@ -38,7 +38,7 @@ func newOwners(services []*plan.Service, table lvs.Table, states map[lvs.Backend
 	}
 	for _, s := range services {
 		b := &balanced{Service: s, shown: lvs.IsNamed(s.Config.ID, shown), table: table[s.Key()]}
-		b.find(b.table, states)
+		b.find(states)
 		o.services = append(o.services, b)
 		o.byKey[s.Key()] = []*balanced{b}
 		if s.Key().Protocol == lvs.Mark {
@@ -49,36 +49,34 @@ func newOwners(services []*plan.Service, table lvs.Table, states map[lvs.Backend
 }
 
 // find finds the configured servers in file order, then the others in the table.
-func (b *balanced) find(in lvs.VirtualService, states map[lvs.Backend]string) {
+func (b *balanced) find(states map[lvs.Backend]string) {
 	seen := map[netip.AddrPort]bool{}
 	add := func(name string, addr netip.AddrPort, state string) {
-		n := in.Counters[addr]
-		line := serverLine{addr, b.Config.ID, name, state, in.Dests.Weight(addr), n.Active, n.Inactive,
-			n.Persistent}
-		b.servers, seen[addr] = append(b.servers, line), true
+		if seen[addr] {
+			return
+		}
+		seen[addr] = true
+		n := b.table.Counters[addr]
+		b.servers = append(b.servers, serverLine{addr, b.Config.ID, name, state, b.table.Dests.Weight(addr),
+			n.Active, n.Inactive, n.Persistent})
 	}
 	for _, m := range b.Entries {
-		if seen[m.Dest.Addr] {
-			continue
-		}
 		state := states[lvs.At(b.Config.ID, m.Name())]
 		if state == "" || m.Fallback {
-			dest, there := in.Dests.At(m.Dest.Addr)
-			state = memberState(m, dest, there)
+			state = b.stateOf(m)
 		}
 		add(m.Name(), m.Dest.Addr, state)
 	}
-	for _, d := range in.Dests {
-		if !seen[d.Addr] {
-			add(d.Addr.String(), d.Addr, notConfigured)
-		}
+	for _, d := range b.table.Dests {
+		add(d.Addr.String(), d.Addr, notConfigured)
 	}
 }
 
 const notConfigured = "not configured"
 
-// memberState is a server's state from the table alone.
-func memberState(m *plan.Entry, dest lvs.Dest, in bool) string {
+// stateOf is a server's state from the table alone.
+func (b *balanced) stateOf(m *plan.Entry) string {
+	dest, in := b.table.Dests.At(m.Dest.Addr)
 	serves := in && (dest.Weight > 0 || m.Dest.Weight == 0)
 	switch {
 	case m.Fallback && serves:

@@ -57,20 +57,7 @@ func showPlan(c *call) error {
 	for _, command := range commands {
 		changes = append(changes, change{Command: command})
 	}
-	if c.answer != nil {
-		c.answer["changes"] = changes
-	} else {
-		printChanges(c, changes)
-	}
-	return wouldChange(c, changes)
-}
-
-// wouldChange is the exit status of --exit-code.
-func wouldChange(c *call, changes []change) error {
-	if c.ExitCode && len(changes) > 0 {
-		return exit{status: exitChanges}
-	}
-	return nil
+	return showChanges(c, changes)
 }
 
 // change is one change by a configuration, as a command.
@@ -78,6 +65,19 @@ type change struct {
 	Command string `json:"command"`
 	When    string `json:"when,omitempty"`  // "" for at once
 	Error   string `json:"error,omitempty"` // why it can't be made
+}
+
+// showChanges shows changes. With --exit-code they have an exit status of their own.
+func showChanges(c *call, changes []change) error {
+	if c.answer != nil {
+		c.answer["changes"] = changes
+	} else {
+		printChanges(c, changes)
+	}
+	if c.ExitCode && len(changes) > 0 {
+		return exit{status: exitChanges}
+	}
+	return nil
 }
 
 func printChanges(c *call, changes []change) {

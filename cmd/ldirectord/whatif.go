@@ -96,18 +96,18 @@ func suppose(c *call, given orders.All) error {
 	if c.WithoutDirector {
 		losses = []loss{} // another director may serve
 	}
+	wouldChange := showChanges(c, changes)
 	if c.answer != nil {
-		c.answer["changes"], c.answer["services"], c.answer["addresses"] = changes, losses, addresses
-		return wouldChange(c, changes)
+		c.answer["services"], c.answer["addresses"] = losses, addresses
+		return wouldChange
 	}
-	printChanges(c, changes)
 	for _, l := range losses {
 		c.note(l.String())
 	}
 	for _, text := range addresses {
 		c.note(text)
 	}
-	return wouldChange(c, changes)
+	return wouldChange
 }
 
 // situation is what is known before.
