@@ -31,7 +31,8 @@ func waitFor(c *call) error {
 		}
 		if !runfile.Pause(ending, idleInterval) {
 			s := awaited[0]
-			return exit{exitLate, fmt.Errorf("%s of %s is not %s after %v", s.Real, s.Virtual, word, c.Timeout)}
+			late := fmt.Errorf("%s of %s is not %s after %v", s.Real, s.Virtual, word, c.Timeout)
+			return exit{exitLate, late}
 		}
 		now, err := c.askWhy()
 		switch {

@@ -8,7 +8,7 @@ import (
 // queue holds items for its goroutine. put never waits: items without room are counted.
 type queue[T any] struct {
 	max   int
-	ready chan struct{} // signals items; closed after the last one
+	ready Wake          // signals items; closed after the last one
 	ended chan struct{} // closed when the goroutine has ended
 
 	mu     sync.Mutex // guards what follows
@@ -20,7 +20,7 @@ type queue[T any] struct {
 // newQueue returns a queue of at most max items. Its goroutine hands over the items, and the number of lost ones, until
 // close.
 func newQueue[T any](max int, handOver func(items []T, lost int)) *queue[T] {
-	q := &queue[T]{max: max, ready: make(chan struct{}, 1), ended: make(chan struct{})}
+	q := &queue[T]{max: max, ready: NewWake(), ended: make(chan struct{})}
 	go q.run(handOver)
 	return q
 }
@@ -37,10 +37,7 @@ func (q *queue[T]) put(item T) {
 		return
 	}
 	q.items = append(q.items, item)
-	select {
-	case q.ready <- struct{}{}:
-	default:
-	}
+	q.ready.Up()
 }
 
 // end waits until the goroutine has handed over the remaining items, but no longer than ctx allows.

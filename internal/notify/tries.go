@@ -26,8 +26,22 @@ func NewTries() *Tries {
 	return &Tries{Context: ctx, cancel: kill, ending: make(chan struct{})}
 }
 
-// Pause waits, but not longer than for a word from wake, and not after End.
-func (t *Tries) Pause(pause time.Duration, wake <-chan struct{}) {
+// Wake ends a pause, or the next one.
+type Wake chan struct{}
+
+// NewWake returns a Wake that ends no pause yet.
+func NewWake() Wake { return make(Wake, 1) }
+
+// Up ends the pause. It never blocks.
+func (w Wake) Up() {
+	select {
+	case w <- struct{}{}:
+	default:
+	}
+}
+
+// Pause waits, but not longer than until wake ends it, and not after End.
+func (t *Tries) Pause(pause time.Duration, wake Wake) {
 	select {
 	case <-time.After(pause):
 	case <-wake:

@@ -43,13 +43,13 @@ type box struct {
 	way     way // of its last letter
 	to      string
 	server  string
-	wake    chan struct{} // ends a pause
-	queue   []*letter     // the first is being sent
-	dropped *letter       // the last letter that did not fit; its count is the number of all of them
-	busy    bool          // a goroutine works on the queue
-	failing bool          // the box fails, and that was reported
-	lost    int           // alerts that a recipient did not get since mail began to fail
-	stuck   bool          // its last try failed
+	wake    notify.Wake // ends the pause after a failure
+	queue   []*letter   // the first is being sent
+	dropped *letter     // the last letter that did not fit; its count is the number of all of them
+	busy    bool        // a goroutine works on the queue
+	failing bool        // the box fails, and that was reported
+	lost    int         // alerts that a recipient did not get since mail began to fail
+	stuck   bool        // its last try failed
 }
 
 func newOutbox(report func(notify.Event)) *outbox {
@@ -77,10 +77,7 @@ func (o *outbox) set(rules map[string]Rule) {
 	}
 	for _, b := range o.boxes {
 		if o.isLeft(b) {
-			select {
-			case b.wake <- struct{}{}:
-			default:
-			}
+			b.wake.Up()
 			o.start(b)
 		}
 	}
@@ -116,10 +113,15 @@ func (o *outbox) leave(b *box) {
 		return
 	}
 	b.failing = false
-	e := notify.Event{Time: time.Now(), Key: b.key}
-	e.Say(notify.MailRecovered,
+	o.say(b, notify.MailRecovered,
 		"email messages to %s that waited for %s go by the new configuration; %d did not reach all recipients",
 		b.to, b.server, b.lost)
+}
+
+// say reports an event of a box.
+func (o *outbox) say(b *box, kind notify.Kind, format string, args ...any) {
+	e := notify.Event{Time: time.Now(), Key: b.key}
+	e.Say(kind, format, args...)
 	o.report(e)
 }
 
@@ -133,7 +135,7 @@ func (o *outbox) put(l *letter) bool {
 func (o *outbox) queue(l *letter) bool {
 	b := o.boxes[l.box()]
 	if b == nil {
-		b = &box{key: l.box(), to: strings.Join(l.to, ", "), server: "sendmail", wake: make(chan struct{}, 1)}
+		b = &box{key: l.box(), to: strings.Join(l.to, ", "), server: "sendmail", wake: notify.NewWake()}
 		if l.via != "" {
 			b.server = "SMTP server " + l.via
 		}
@@ -259,10 +261,8 @@ func (o *outbox) settle(b *box, l *letter, again []string, err error) (done bool
 		return true
 	case expired:
 		b.lost += l.count
-		e := notify.Event{Time: time.Now(), Key: b.key}
-		e.Say(notify.MailFailed, "email message to %s by %s was not sent within a day, and is lost: %s", b.to,
-			b.server, l.about)
-		o.report(e)
+		o.say(b, notify.MailFailed, "email message to %s by %s was not sent within a day, and is lost: %s",
+			b.to, b.server, l.about)
 	default:
 		return false
 	}
@@ -272,20 +272,18 @@ func (o *outbox) settle(b *box, l *letter, again []string, err error) (done bool
 
 // reportChange reports the first failure of a box, and when it works again.
 func (o *outbox) reportChange(b *box, err error) {
-	e := notify.Event{Time: time.Now(), Kind: notify.MailFailed, Key: b.key}
-	switch {
-	case b.failing == (err != nil):
+	if b.failing == (err != nil) {
 		return
-	case err != nil:
-		e.Reason = plain(err.Error())
-		e.Text = plain(fmt.Sprintf("failed to send email message to %s by %s: %v", b.to, b.server, err))
-	default:
-		e.Say(notify.MailRecovered, "email messages to %s by %s succeed again; %d did not reach all recipients",
-			b.to, b.server, b.lost)
-		b.lost = 0
 	}
-	b.failing = err != nil
-	o.report(e)
+	if b.failing = err != nil; b.failing {
+		text := fmt.Sprintf("failed to send email message to %s by %s: %v", b.to, b.server, err)
+		o.report(notify.Event{Time: time.Now(), Kind: notify.MailFailed, Key: b.key,
+			Reason: plain(err.Error()), Text: plain(text)})
+		return
+	}
+	o.say(b, notify.MailRecovered, "email messages to %s by %s succeed again; %d did not reach all recipients",
+		b.to, b.server, b.lost)
+	b.lost = 0
 }
 
 // summarize turns a dropped letter into the summary of dropped letters.

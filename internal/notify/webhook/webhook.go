@@ -25,7 +25,7 @@ type Poster struct {
 	report func(notify.Event)
 	client *http.Client
 	tries  *notify.Tries
-	wake   chan struct{} // ends a pause
+	wake   notify.Wake // ends the pause after a failure
 
 	mu       sync.Mutex // guards what follows
 	url      string     // "": nothing is posted
@@ -51,7 +51,7 @@ type state struct {
 // New returns a poster without a URL. It calls report when the receiver fails (PostFailed), and when it works again
 // (PostRecovered). The function report must not block or call the Poster. Close ends it.
 func New(report func(notify.Event)) *Poster {
-	return &Poster{report: report, client: newClient(), tries: notify.NewTries(), wake: make(chan struct{}, 1),
+	return &Poster{report: report, client: newClient(), tries: notify.NewTries(), wake: notify.NewWake(),
 		latest: map[string]*state{}}
 }
 
@@ -64,7 +64,7 @@ func (p *Poster) Set(url string) {
 	}
 	if p.reported {
 		p.say(notify.PostRecovered, "", "gets nothing any more")
-		p.rouse()
+		p.wake.Up()
 	}
 	p.url, p.failed, p.refused, p.reported = url, 0, false, false
 }
@@ -84,15 +84,7 @@ func (p *Poster) Post(virtual string, text []byte, tried func()) {
 	}
 	p.queue(s)
 	if p.refused {
-		p.rouse()
-	}
-}
-
-// rouse ends the pause, if there is one.
-func (p *Poster) rouse() {
-	select {
-	case p.wake <- struct{}{}:
-	default:
+		p.wake.Up()
 	}
 }
 
