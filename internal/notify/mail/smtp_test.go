@@ -148,51 +148,36 @@ func TestSMTPSendsOneMailToEverybody(t *testing.T) {
 }
 
 func TestSMTPFailures(t *testing.T) {
-	const (
-		later = true
-		final = false
-	)
-	replies := []struct {
-		reply string
-		again bool
-		took  time.Duration
-		says  string
-	}{
-		{silence, later, smtpStepTime, "no answer in 1m0s"},
-		{hangUp, later, 0, "closed"},
-		{"451 try later", later, 0, "451"},
-		{"499 later still", later, 0, "499"},
-		{"500 never", final, 0, "500"},
-		{"554 not from you", final, 0, "554"},
-		{"not SMTP", later, 0, "not SMTP"},
-		{strings.Repeat("250-more\r\n", maxSMTPReplies/10+1), later, 0, "more than"},
-	}
 	for _, step := range smtpSteps {
-		for _, r := range replies {
-			if step == atEHLO && r.says == "more than" {
+		for _, row := range testkit.Table(t, "../../../testdata/mail/failures.txt", 4) {
+			if step == atEHLO && row[0] == "endless" {
 				continue // then net/smtp sends HELO, and waits as for a silent server
 			}
-			t.Run(step+"/"+r.says, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
-					s := &smtpScript{reply: map[string]string{step: r.reply}}
-					if step == atEHLO {
-						s.reply["HELO"] = r.reply
-					}
-					start := time.Now()
-					again, err := sendSMTP(t.Context(), s.dial, testLetter("a@example.net"))
-					if err == nil || !strings.Contains(err.Error(), r.says) {
-						t.Errorf("error %v, want one with %q", err, r.says)
-					}
-					if len(again) == 1 != r.again {
-						t.Errorf("to be tried again: %q", again)
-					}
-					// also for QUIT
-					if took := time.Since(start); took < r.took || took > 2*r.took+smtpStepTime {
-						t.Errorf("took %v, want %v", took, r.took)
-					}
-				})
+			t.Run(step+"/"+row[3], func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { fails(t, step, row) })
 			})
 		}
+	}
+}
+
+// fails has a server fail at a step, as a row says.
+func fails(t *testing.T, step string, row []string) {
+	reply := row[0]
+	if reply == "endless" {
+		reply = strings.Repeat("250-more\r\n", maxSMTPReplies/10+1)
+	}
+	s := &smtpScript{reply: map[string]string{step: reply}}
+	if step == atEHLO {
+		s.reply["HELO"] = reply
+	}
+	start := time.Now()
+	again, err := sendSMTP(t.Context(), s.dial, testLetter("a@example.net"))
+	testkit.FailsWith(t, err, row[3])
+	testkit.Equal(t, len(again) == 1, row[1] == "later", "to be tried again")
+	// also for QUIT
+	want := testkit.Must(time.ParseDuration(row[2]))(t)
+	if took := time.Since(start); took < want || took > 2*want+smtpStepTime {
+		t.Errorf("took %v, want %v", took, want)
 	}
 }
 
@@ -213,32 +198,21 @@ func TestSMTPRecipientsAreJudgedOneByOne(t *testing.T) {
 
 // A server is asked for what a mail needs, and not for all that it offers.
 func TestSMTPAsksForWhatTheMailNeeds(t *testing.T) {
-	const all = "250-x\r\n250-8BITMIME\r\n250 SMTPUTF8"
-	for _, row := range []struct{ offers, sender, to, body, want string }{
-		{all, "root@d1", "ops", "", "MAIL FROM:<root@d1>"},
-		{all, "root@d1", "ops", "Läden", "MAIL FROM:<root@d1> BODY=8BITMIME"},
-		{all, "root@d1", "büro", "", "MAIL FROM:<root@d1> BODY=8BITMIME SMTPUTF8"}, // it is in the header
-		{all, "root@käse", "ops", "", "MAIL FROM:<root@käse> SMTPUTF8"},
-		{"250-x\r\n250 8BITMIME", "root@d1", "büro", "Läden", "MAIL FROM:<root@d1> BODY=8BITMIME"},
-		{"250-x\r\n250 SMTPUTF8", "root@d1", "büro", "Läden", "MAIL FROM:<root@d1> SMTPUTF8"},
-		{"250 x", "root@d1", "büro", "Läden", "MAIL FROM:<root@d1>"},
-		{"502 what?", "root@d1", "büro", "Läden", "MAIL FROM:<root@d1>"}, // then it is HELO
-		{all, "root\r\nRSET", "ops", "", ""},
-		{all, "root\nRSET", "ops", "", ""},
-	} {
+	lines := strings.NewReplacer(`\r`, "\r", `\n`, "\n").Replace
+	for _, row := range testkit.Table(t, "../../../testdata/mail/asks.txt", 5) {
 		synctest.Test(t, func(t *testing.T) {
-			s := &smtpScript{reply: map[string]string{atEHLO: row.offers}}
-			l := testLetter(row.to)
-			l.id, l.fromLine, l.sender, l.body = "id", "root", row.sender, row.body
+			s := &smtpScript{reply: map[string]string{atEHLO: lines(row[0])}}
+			l := testLetter(row[2])
+			l.id, l.fromLine, l.sender, l.body = "id", "root", lines(row[1]), row[3]
 			again, err := sendSMTP(t.Context(), s.dial, l)
 			synctest.Wait()
 			isMail := func(c string) bool { return strings.HasPrefix(c, atMAIL) }
 			got := slices.IndexFunc(s.commands, isMail)
 			switch {
-			case row.want == "":
+			case row[4] == "":
 				testkit.FailsWith(t, err, "MAIL: the sender has more than one line")
 				testkit.Equal(t, fmt.Sprint(got, again), "-1 [ops]", "MAIL, and who gets it again")
-			case err != nil || got < 0 || s.commands[got] != row.want:
+			case err != nil || got < 0 || s.commands[got] != row[4]:
 				t.Errorf("%q: %q, error %v", row, s.commands, err)
 			}
 		})
@@ -300,18 +274,5 @@ func TestSMTPOverLoopback(t *testing.T) {
 	<-served
 	if len(s.mails) != 1 {
 		t.Errorf("the server took %q", s.mails)
-	}
-}
-
-func TestSMTPServerIsAskedAtPort25UnlessItSaysAnother(t *testing.T) {
-	for server, want := range map[string]string{
-		"mail.example.net":     "mail.example.net:25",
-		"192.0.2.1":            "192.0.2.1:25",
-		"mail.example.net:587": "mail.example.net:587",
-		"2001:db8::25":         "[2001:db8::25]:25",
-		"[2001:db8::25]":       "[2001:db8::25]:25",
-		"[2001:db8::25]:587":   "[2001:db8::25]:587",
-	} {
-		testkit.Equal(t, smtpAddress(server), want, "smtpAddress(", server)
 	}
 }
