@@ -28,18 +28,16 @@ func (f follower) Check(context.Context) checker.Result {
 }
 
 // follow replaces the checks of a plan that run programs.
-func (s *shadow) follow(p *plan.Plan, places map[[2]string]place) {
+func (s *shadow) follow(p *plan.Plan, places map[lvs.Backend]place) {
 	for _, c := range p.Checks() {
 		if kind := c.Spec.Type; c.Task != nil &&
 			(kind == parser.External || kind == parser.ExternalPerl) {
-			c.Task.Checker = follower{&s.table, places[[2]string{c.Virtual, c.Real}]}
+			c.Task.Checker = follower{&s.table, places[lvs.At(c.Virtual, c.Real)]}
 			s.report.Followed = append(s.report.Followed, c.Virtual+" "+c.Real)
 		}
 	}
 	if n := len(s.report.Followed); n > 0 {
-		s.Say(
-			fmt.Sprintf(
-				"%d checks run programs, which needs --with-programs: their servers are assumed to be "+
-					"as in the live table", n))
+		s.Say(fmt.Sprintf("%d checks run programs, which needs --with-programs: their servers are assumed to "+
+			"be as in the live table", n))
 	}
 }

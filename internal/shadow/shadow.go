@@ -150,11 +150,11 @@ func (s *shadow) look(ctx context.Context) {
 func (s *shadow) adopt(p *plan.Plan) {
 	s.services = p.Services
 	s.Plan, s.report.Followed, s.fallback = p, nil, map[place]bool{}
-	places := map[[2]string]place{}
+	places := map[lvs.Backend]place{}
 	for _, v := range s.services {
 		for _, m := range v.Entries {
 			at := place{v.Key(), m.Dest.Addr}
-			places[[2]string{v.Config.ID, m.Name()}] = at
+			places[lvs.At(v.Config.ID, m.Name())] = at
 			s.fallback[at] = m.Fallback
 		}
 	}

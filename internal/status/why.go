@@ -68,19 +68,16 @@ func NewWhy(s *view.Snapshot, started time.Time, carried map[lvs.Backend]Connect
 			known.Fallback, known.AlsoFallbacks = asked[0], asked[1:]
 		}
 		rows := known.Rows()
+		first := len(rows) - len(asked) // of the fallback servers
 		for k, row := range rows {
-			first := len(rows) - len(asked)
-			isFallback := k >= first
-			c := Case{v.ID, v.Title, isFallback, *row.Server, known.Error, known.Guard, about, []Entry{}}
+			c := Case{v.ID, v.Title, k >= first, *row.Server, known.Error, known.Guard, about, nil}
 			switch {
-			case k < len(v.Servers):
-				c.History = entries(&v.Servers[k], v.Rule.Of)
-			case isFallback:
+			case c.Fallback:
 				c.Server = inFull(asked[k-first], row.Server.Note, s.Time)
-				c.History = entries(&c.Server, v.Rule.Of)
-			default:
+			case k >= len(v.Servers): // it has left the file
 				c.Since = w.Time
 			}
+			c.History = entries(&c.Server, v.Rule.Of)
 			w.Servers = append(w.Servers, c)
 		}
 	}
