@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -48,27 +49,10 @@ func set(c *call) error {
 	return setServers(c, servers, what)
 }
 
+// setServers gives an order for servers, and with --wait waits until it is carried out.
 func setServers(c *call, servers []string, what string) error {
 	words := wordsFor(servers)
-	words.Set("order", what)
-	words.Set("why", c.Why)
-	words.Set("from", c.From)
-	words.Set("until", c.Until)
-	words.Set("for", c.For)
-	if c.Force {
-		words.Set("force", "")
-	}
-	words.Set("wait-budget", c.WaitBudget.String())
-	order, err := orders.Parse(words)
-	if err == nil && c.WaitBudget != 0 && !order.TakesOut() {
-		err = errors.New("--wait-budget works only with drain, maint and weight 0")
-	}
-	if err == nil && c.Wait && order.Waits() {
-		err = errors.New("--wait does not work with --from")
-	}
-	if err == nil && c.Wait && !order.TakesOut() && order.Kind != orders.Withdraw {
-		err = errors.New("--wait works only with drain, maint and withdraw")
-	}
+	order, err := readOrder(c, words, what)
 	if err != nil {
 		return misused("%s: %w", c.verb, err)
 	}
@@ -86,6 +70,46 @@ func setServers(c *call, servers []string, what string) error {
 	if err != nil {
 		return err
 	}
+	tellOrdered(c, order, answer)
+	if !c.Wait {
+		return nil
+	}
+	c.flush()
+	isOthers := func(s daemon.OrderedServer) bool { return s.Owner != "" }
+	answer.Servers = slices.DeleteFunc(answer.Servers, isOthers)
+	if order.Kind == orders.Withdraw {
+		return awaitCarried(c, answer.Servers, "packets still arrive", quiet())
+	}
+	return awaitCarried(c, answer.Servers, "connections are left",
+		func(carry lvs.Counters) bool { return carry.Active == 0 })
+}
+
+// readOrder completes the words of an order, and reads them as the daemon does.
+func readOrder(c *call, words url.Values, what string) (orders.Request, error) {
+	words.Set("order", what)
+	words.Set("why", c.Why)
+	words.Set("from", c.From)
+	words.Set("until", c.Until)
+	words.Set("for", c.For)
+	if c.Force {
+		words.Set("force", "")
+	}
+	words.Set("wait-budget", c.WaitBudget.String())
+	order, err := orders.Parse(words)
+	switch {
+	case err != nil:
+	case c.WaitBudget != 0 && !order.TakesOut():
+		err = errors.New("--wait-budget works only with drain, maint and weight 0")
+	case c.Wait && order.Waits():
+		err = errors.New("--wait does not work with --from")
+	case c.Wait && !order.TakesOut() && order.Kind != orders.Withdraw:
+		err = errors.New("--wait works only with drain, maint and withdraw")
+	}
+	return order, err
+}
+
+// tellOrdered tells what the order does.
+func tellOrdered(c *call, order orders.Request, answer daemon.SetAnswer) {
 	var list []orderedServer
 	for _, s := range answer.Servers {
 		list = append(list, orderedServer{s.Backend, order.What(), order.From, s.Waits})
@@ -99,7 +123,9 @@ func setServers(c *call, servers []string, what string) error {
 			c.warn("%s belongs to %s; the order applies when this daemon has it", s.Virtual, s.Owner)
 		}
 	}
-	if order.Waits() && c.answer == nil {
+	if c.answer != nil {
+		c.answer["servers"] = list
+	} else if order.Waits() {
 		c.tell("begins at %s, or later, when enough servers are left", when(order.From))
 	}
 	for _, order := range answer.Undone {
@@ -113,20 +139,6 @@ func setServers(c *call, servers []string, what string) error {
 			"warning: %s refuses the clients of a drained server: "+
 				"its scheduler needs schedflags=sh-fallback or mh-fallback", id)
 	}
-	if c.answer != nil {
-		c.answer["servers"] = list
-	}
-	if !c.Wait {
-		return nil
-	}
-	c.flush()
-	isOthers := func(s daemon.OrderedServer) bool { return s.Owner != "" }
-	answer.Servers = slices.DeleteFunc(answer.Servers, isOthers)
-	if order.Kind == orders.Withdraw {
-		return awaitCarried(c, answer.Servers, "packets still arrive", quiet())
-	}
-	return awaitCarried(c, answer.Servers, "connections are left",
-		func(carry lvs.Counters) bool { return carry.Active == 0 })
 }
 
 // orderedServer is the server and the order, for JSON.
