@@ -65,7 +65,7 @@ func daemonOptions(c *call, by instance.Supervisor, ready io.WriteCloser) daemon
 // [OPTIONS] [CONFIG] start`, is how cluster managers find the daemon. ended is the error of a process that exited
 // before it was ready.
 func spawn(c *call) (ended, err error) {
-	self, err := os.Executable()
+	cmd, err := ownProcess(daemonArgs(c), readyEnv+"=3")
 	if err != nil {
 		return nil, err
 	}
@@ -74,14 +74,10 @@ func spawn(c *call) (ended, err error) {
 		return nil, err
 	}
 	defer r.Close()
-	cmd := exec.Command(self)
-	cmd.Args = daemonArgs(c)
-	cmd.Env = append(os.Environ(), readyEnv+"=3")
 	if c.LastGood {
 		cmd.Env = append(cmd.Env, lastGoodEnv+"=1")
 	}
 	cmd.ExtraFiles = []*os.File{w}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	err = cmd.Start()
 	w.Close()
 	if err != nil {
@@ -91,6 +87,18 @@ func spawn(c *call) (ended, err error) {
 		return nil, cmd.Process.Release()
 	}
 	return statusOf(cmd.Wait()), nil
+}
+
+// ownProcess is another process of this program, in a session of its own, with one more variable.
+func ownProcess(args []string, variable string) (*exec.Cmd, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(self)
+	cmd.Args, cmd.Env = args, append(os.Environ(), variable)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	return cmd, nil
 }
 
 // awaitReady prints the daemon's lines and reports whether it became ready.

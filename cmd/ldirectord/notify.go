@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"os/exec"
 	"os/signal"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -157,18 +155,14 @@ func detach(c *call, now instance.Role, unsaved bool) error {
 		s.Supervisor != "" {
 		return nil
 	}
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
 	if !unsaved {
 		now = lastOrder
 	}
-	worker := exec.Command(self)
-	worker.Args = c.argv
-	worker.Env = append(os.Environ(), workerEnv+"="+string(now))
+	worker, err := ownProcess(c.argv, workerEnv+"="+string(now))
+	if err != nil {
+		return err
+	}
 	worker.Stdout, worker.Stderr = c.stdout, c.stderr
-	worker.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	return statusOf(worker.Run())
 }
 

@@ -40,6 +40,16 @@ func showPlan(c *call) error {
 		return err
 	}
 	ops := lvs.Diff(have, c.Plan.Preview(given, have))
+	noteOrigins(c, ops)
+	changes := planned(ops)
+	for _, command := range commands {
+		changes = append(changes, change{Command: command})
+	}
+	return showChanges(c, changes)
+}
+
+// noteOrigins notes which servers are not known yet, and which changes follow from a section that others use.
+func noteOrigins(c *call, ops []lvs.Op) {
 	for _, check := range c.Plan.Checks() {
 		if check.Waits != "" {
 			c.note(fmt.Sprintf("%s of %s is unknown: %s; "+
@@ -53,11 +63,6 @@ func showPlan(c *call) error {
 			c.note(fmt.Sprintf("%s uses the %s", v.ID, c.Config.Taken(v)))
 		}
 	}
-	changes := planned(ops)
-	for _, command := range commands {
-		changes = append(changes, change{Command: command})
-	}
-	return showChanges(c, changes)
 }
 
 // change is one change by a configuration, as a command.
