@@ -17,9 +17,8 @@ import (
 // without a running daemon, as in the Perl ldirectord. Other commands accept it, as start does.
 func (c *call) source() daemon.Source {
 	judges := c.verb == "check" || c.command.is("perls") && !c.command.is("by-file")
-	runs := slices.Contains([]string{"start", "standby", "restart", "try-restart", "notify"}, c.verb)
 	return daemon.Source{
-		Runs: runs,
+		Runs: c.command.is("starts"),
 		Path: c.path, Names: c.instance().Files().Names, Strict: c.Strict, Wait: !judges,
 		Alone: c.NoLookup, Checks: c.env, Dirs: c.dirs,
 	}

@@ -108,13 +108,11 @@ func (c *call) warnOfOut(servers []lvs.Backend) error {
 
 // rolled are the servers that the words mean, in their order, and the virtual service before them, if there is one.
 func (c *call) rolled(words []string) (virtual []string, servers []lvs.Backend, err error) {
-	c.args = words[:1]
-	if _, err := c.askWhy(); err != nil && len(words) > 1 {
+	if _, err := c.askWhy(words[:1]); err != nil && len(words) > 1 {
 		virtual, words = words[:1], words[1:]
 	}
 	for _, word := range words {
-		c.args = append(slices.Clone(virtual), word)
-		found, err := c.askWhy()
+		found, err := c.askWhy(append(slices.Clone(virtual), word))
 		if err != nil {
 			return nil, nil, err
 		}
@@ -236,8 +234,8 @@ func (r rolling) takeBack() error {
 // isDrained reports whether the server is drained, or may be.
 func (r rolling) isDrained() bool {
 	asks := *r.call
-	asks.ctx, asks.args = context.WithoutCancel(r.ctx), r.server
-	found, err := asks.askWhy()
+	asks.ctx = context.WithoutCancel(r.ctx)
+	found, err := asks.askWhy(r.server)
 	return err != nil || slices.ContainsFunc(found.Servers, func(s status.Case) bool { return s.Drained })
 }
 
@@ -268,8 +266,8 @@ func (r rolling) await(not string, met func(status.Case) (bool, string)) error {
 	defer cancel()
 	line := r.newWaiting()
 	defer line.end()
-	for r.args = r.server; ; {
-		found, err := r.askWhy()
+	for {
+		found, err := r.askWhy(r.server)
 		if err != nil {
 			return err
 		}

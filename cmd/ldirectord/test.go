@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -64,10 +65,11 @@ func (s *script) play() error {
 			continue
 		}
 		number := s.at + 1
-		act := s.acts()[words[0]]
+		acts := s.acts()
+		act := acts[words[0]]
 		if act == nil {
 			return fmt.Errorf("%s:%d: %q is not a word of a script%s", s.file, number, words[0],
-				parser.DidYouMean(words[0], scriptWords))
+				parser.DidYouMean(words[0], slices.Sorted(maps.Keys(acts))))
 		}
 		if err := act(words[1:]); err != nil {
 			return fmt.Errorf("%s:%d: %s: %w", s.file, number, strings.Join(words, " "), err)
@@ -76,8 +78,7 @@ func (s *script) play() error {
 	return nil
 }
 
-var scriptWords = []string{"down", "up", "drain", "maint", "ready", "wait", "reload", "serves", "is", "table"}
-
+// acts are what the words of a script do.
 func (s *script) acts() map[string]func([]string) error {
 	breaks := func(fail bool) func([]string) error {
 		return func(words []string) error {

@@ -12,12 +12,11 @@ import (
 // waitFor waits until a server is up or out.
 func waitFor(c *call) error {
 	last := len(c.args) - 1
-	word := c.args[last]
+	server, word := c.args[:last], c.args[last]
 	if word != "up" && word != "out" {
 		return misused("wait: %q: up and out are allowed", word)
 	}
-	c.args = c.args[:last]
-	now, err := c.askWhy()
+	now, err := c.askWhy(server)
 	if err != nil {
 		return err
 	}
@@ -34,7 +33,7 @@ func waitFor(c *call) error {
 			late := fmt.Errorf("%s of %s is not %s after %v", s.Real, s.Virtual, word, c.Timeout)
 			return exit{exitLate, late}
 		}
-		now, err := c.askWhy()
+		now, err := c.askWhy(server)
 		switch {
 		case now == nil: // a daemon that stops may be followed by another one
 		case err != nil && word == "up": // the server has left the file

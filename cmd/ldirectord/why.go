@@ -12,7 +12,7 @@ import (
 
 // why shows the results of a real server's checks and the actions that followed.
 func why(c *call) error {
-	found, err := c.askWhy()
+	found, err := c.askWhy(c.args)
 	if err != nil {
 		return err
 	}
@@ -26,8 +26,8 @@ func why(c *call) error {
 
 // askWhy requests the history of [VIRTUAL] REAL from the running daemon. An unknown server is an error, with an empty
 // answer.
-func (c *call) askWhy() (*status.Why, error) {
-	asked := wordsFor(c.args)
+func (c *call) askWhy(server []string) (*status.Why, error) {
+	asked := wordsFor(server)
 	if c.found().Pid == 0 {
 		const none = "no daemon runs for %s: only a running daemon knows the state of its servers"
 		return nil, errors.New(cmp.Or(c.elsewhere(), fmt.Sprintf(none, c.path)))

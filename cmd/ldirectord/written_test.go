@@ -88,7 +88,7 @@ func TestRowsAreWhole(t *testing.T) {
 		if e.head["line"] == "" || strings.HasSuffix(e.head["line"], ".") {
 			t.Errorf("%s has the line %q", e.name, e.head["line"])
 		}
-		if is := strings.Fields(e.head["is"]); !subset(is, []string{"perls", "by-file", "own-json"}) {
+		if is := strings.Fields(e.head["is"]); !subset(is, []string{"perls", "by-file", "starts", "own-json"}) {
 			t.Errorf("%s is %q", e.name, is)
 		}
 	}
