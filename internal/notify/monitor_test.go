@@ -110,28 +110,19 @@ func TestAMonitorFileThatFailsIsReportedOnceAndStopsNothing(t *testing.T) {
 	})
 }
 
-func TestAFullDiskIsAFailure(t *testing.T) {
-	if _, err := os.Stat("/dev/full"); err != nil {
-		t.Skip(err)
-	}
-	l := newEventList()
-	m := NewMonitor(l.report)
-	m.Record("/dev/full", "id", true, "")
-	testkit.OK(t, m.Close(t.Context()))
-	if kinds := l.kinds(); len(kinds) != 1 || kinds[0] != MonitorFailed {
-		t.Errorf("reported %v", kinds)
-	}
-}
-
-func TestAPipeWithoutAReaderIsAFailure(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "pipe")
-	testkit.OK(t, syscall.Mkfifo(path, 0o600))
-	l := newEventList()
-	m := NewMonitor(l.report)
-	m.Record(path, "id", true, "")
-	testkit.OK(t, m.Close(t.Context()))
-	if kinds := l.kinds(); len(kinds) != 1 || kinds[0] != MonitorFailed {
-		t.Errorf("reported %v", kinds)
+// A full disk is a failure, and so is a pipe without a reader.
+func TestAFileThatTakesNothingIsAFailure(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	testkit.OK(t, syscall.Mkfifo(pipe, 0o600))
+	for _, path := range []string{pipe, "/dev/full"} {
+		if _, err := os.Stat(path); err != nil {
+			t.Skip(err)
+		}
+		l := newEventList()
+		m := NewMonitor(l.report)
+		m.Record(path, "id", true, "")
+		testkit.OK(t, m.Close(t.Context()))
+		testkit.Same(t, l.kinds(), []Kind{MonitorFailed}, path)
 	}
 }
 
@@ -170,22 +161,17 @@ func TestALossOfResultsEnds(t *testing.T) {
 	testkit.Same(t, l.kinds(), []Kind{MonitorFailed, MonitorFailed, MonitorRecovered}, "reported")
 }
 
-// A server's answer in a monitorfile is one printable line.
+// A server's answer in a monitorfile is one printable line of limited length.
 func TestAMonitorMessageIsPrintable(t *testing.T) {
 	for output, want := range map[string]string{
-		"200 größe\tas it is":   "200 größe\tas it is",
-		"100% | \x1b[m\r\n\x7f": "100%25 %7c %1b[m%0d%0a%7f",
-		"\u009b31m\u202e\u2028": "%c2%9b31m%e2%80%ae%e2%80%a8",
-		"\x9b31m\xff":           "%9b31m%ff",
-		"":                      "-",
+		"200 größe\tas it is":             "200 größe\tas it is",
+		"100% | \x1b[m\r\n\x7f":           "100%25 %7c %1b[m%0d%0a%7f",
+		"\u009b31m\u202e\u2028":           "%c2%9b31m%e2%80%ae%e2%80%a8",
+		"\x9b31m\xff":                     "%9b31m%ff",
+		"":                                "-",
+		strings.Repeat("x", 2*maxMessage): strings.Repeat("x", maxMessage),
 	} {
 		testkit.Equal(t, escape(output), want, output)
-	}
-}
-
-func TestAMonitorMessageIsBounded(t *testing.T) {
-	if got := escape(strings.Repeat("x", 2*maxMessage)); len(got) != maxMessage {
-		t.Errorf("%d bytes", len(got))
 	}
 }
 
