@@ -25,10 +25,7 @@ const maxMailLine = 900
 // letter is one mail. Its texts are without control characters.
 type letter struct {
 	virtual  string // the virtual service by whose rule it goes
-	way      way    // of its rule
-	via      string // SMTP server, "" for sendmail
-	tls      string // no, offered or required
-	user     string // who logs in; "" for nobody
+	way             // of its rule
 	password func() (string, error)
 	roots    *x509.CertPool // nil: the system's
 	sender   string         // the sender of the envelope
@@ -75,10 +72,10 @@ func newLetter(rule Rule, e notify.Event, about string) *letter {
 
 // goBy has a letter go by a rule.
 func (l *letter) goBy(r Rule) {
-	l.way, l.via, l.tls, l.user, l.password = r.way(), r.SMTP, r.TLS, r.User, r.Password
+	l.way, l.password = r.way(), r.Password
 	l.fromLine, l.toLine = plain(r.From), plain(r.To)
 	l.to = []string{l.toLine}
-	if l.via != "" { // sendmail parses the header itself
+	if l.smtp != "" { // sendmail parses the header itself
 		l.to = addresses(l.toLine)
 		l.fromLine = cmp.Or(l.fromLine, l.sender)
 	}
@@ -90,7 +87,7 @@ func (l *letter) redirect(r Rule) bool {
 		return false
 	}
 	var got []string
-	if l.via != "" {
+	if l.smtp != "" {
 		got = slices.DeleteFunc(addresses(l.toLine), func(a string) bool { return slices.Contains(l.to, a) })
 	}
 	l.goBy(r)
@@ -128,7 +125,7 @@ func detail(label, text string) string {
 
 // box names the queue of a letter. Letters to the same people by the same server are sent one after the other.
 func (l *letter) box() string {
-	return strings.Join(append([]string{l.via, l.tls, l.user, l.fromLine}, l.to...), "\n")
+	return strings.Join(append([]string{l.smtp, l.tls, l.user, l.fromLine}, l.to...), "\n")
 }
 
 // text is the mail with its header; lines end in LF. In addition to the Perl's lines, the header has what RFC 5322 and

@@ -37,7 +37,7 @@ type Rule struct {
 // mails reports whether mail is sent about what happens in a state of the daemon.
 func (r Rule) mails(s lvs.Status) bool { return r.To != "" && slices.Contains(r.Statuses, s) }
 
-// way is the server and the addresses of a rule. The password may change.
+// way is the server and the addresses of a rule, in its words. The password may change.
 type way struct{ smtp, tls, user, from, to string }
 
 func (r Rule) way() way { return way{r.SMTP, r.TLS, r.User, r.From, r.To} }

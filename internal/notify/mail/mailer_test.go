@@ -79,8 +79,8 @@ func differing(l *letter) (s string) {
 	if to := strings.Join(l.to, ","); to != testRule().To {
 		s += " to " + to
 	}
-	if l.via != testRule().SMTP {
-		s += " by " + l.via
+	if l.smtp != testRule().SMTP {
+		s += " by " + l.smtp
 	}
 	if l.password != nil {
 		word, _ := l.password()

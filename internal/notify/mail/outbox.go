@@ -59,7 +59,7 @@ func newOutbox(report func(notify.Event)) *outbox {
 
 // deliver sends a letter over SMTP, or through the local sendmail.
 func deliver(ctx context.Context, l *letter) (again []string, err error) {
-	if l.via == "" {
+	if l.smtp == "" {
 		return sendmail(ctx, mailPrograms[:], l)
 	}
 	var d net.Dialer
@@ -136,8 +136,8 @@ func (o *outbox) queue(l *letter) bool {
 	b := o.boxes[l.box()]
 	if b == nil {
 		b = &box{key: l.box(), to: strings.Join(l.to, ", "), server: "sendmail", wake: notify.NewWake()}
-		if l.via != "" {
-			b.server = "SMTP server " + l.via
+		if l.smtp != "" {
+			b.server = "SMTP server " + l.smtp
 		}
 		o.boxes[b.key] = b
 	}

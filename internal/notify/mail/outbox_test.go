@@ -147,7 +147,7 @@ func TestASilentServerDelaysNoOther(t *testing.T) {
 		silent.SMTP = "192.0.2.1"
 		m.Set(map[string]Rule{"fwm:1": silent, "fwm:2": good})
 		m.out.deliver = func(ctx context.Context, l *letter) ([]string, error) {
-			if l.via == silent.SMTP {
+			if l.smtp == silent.SMTP {
 				<-ctx.Done()
 				return l.to, ctx.Err()
 			}

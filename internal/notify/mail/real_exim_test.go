@@ -274,7 +274,7 @@ func (e *exim) mailer(t *testing.T) (m *Mailer, failures func() []string) {
 		}
 	})
 	m.out.deliver = func(ctx context.Context, l *letter) ([]string, error) {
-		if l.via == "" {
+		if l.smtp == "" {
 			return sendmail(ctx, [][]string{{e.path, "-C", e.config, "-odf", "-t"}}, l)
 		}
 		l.roots = e.roots

@@ -35,14 +35,14 @@ func sendSMTP(ctx context.Context, dial func(ctx context.Context, network, addre
 	defer cancel()
 	dialCtx, cancel := context.WithTimeout(ctx, smtpStepTime)
 	defer cancel()
-	conn, err := dial(dialCtx, "tcp", smtpAddress(l.via))
+	conn, err := dial(dialCtx, "tcp", smtpAddress(l.smtp))
 	if err != nil {
 		return l.to, err
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	_ = conn.SetDeadline(time.Now().Add(smtpStepTime)) // a socket can, here and below
-	host, _, _ := net.SplitHostPort(smtpAddress(l.via))
+	host, _, _ := net.SplitHostPort(smtpAddress(l.smtp))
 	server, err := smtp.NewClient(&boundedConn{conn, maxSMTPReplies}, host)
 	if err = during("greeting", err); err == nil {
 		err = during("EHLO", server.Hello(wire.SMTPName(hostName(), conn.LocalAddr())))

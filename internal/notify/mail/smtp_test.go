@@ -267,7 +267,7 @@ func TestSMTPOverLoopback(t *testing.T) {
 		}
 	}()
 	x := testLetter("a@example.net")
-	x.via = l.Addr().String()
+	x.smtp = l.Addr().String()
 	if again, err := deliver(t.Context(), x); again != nil || err != nil {
 		t.Fatalf("again %v, error %v", again, err)
 	}

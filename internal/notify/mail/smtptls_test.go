@@ -43,7 +43,7 @@ func TestSMTPOverTLS(t *testing.T) {
 				server.reply[atEHLO] = "250-x\r\n250-STARTTLS\r\n250 AUTH PLAIN"
 			}
 			l := testLetter("a@example.net")
-			l.via, l.tls, l.user, l.password = "127.0.0.1", mode, user, password("pass word")
+			l.smtp, l.tls, l.user, l.password = "127.0.0.1", mode, user, password("pass word")
 			if l.roots = x509.NewCertPool(); strings.Contains(row[2], "trusted") {
 				l.roots = roots
 			}
