@@ -151,7 +151,7 @@ func (s *shadow) explain(now *view.Snapshot) map[lvs.Key]time.Duration {
 		}
 	}
 	explained := map[lvs.Key]time.Duration{}
-	for _, v := range s.services {
+	for _, v := range s.Plan.Services {
 		c := v.Config
 		round := all + max(c.CheckInterval, s.Plan.Config.Global.CheckInterval).Duration()
 		for _, check := range c.Checks() {

@@ -82,7 +82,7 @@ func (s *shadow) publish() error {
 	r := &s.report
 	r.Until = time.Now()
 	r.Now, r.Absent, r.Virtuals, r.Servers = nil, nil, 0, 0
-	for _, v := range s.services {
+	for _, v := range s.Plan.Services {
 		if _, there := s.was.live[v.Key()]; !there {
 			r.Absent = append(r.Absent, v.Config.ID)
 			continue

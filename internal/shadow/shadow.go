@@ -32,9 +32,9 @@ type Reader interface {
 
 // Options are what a shadow works with.
 type Options struct {
-	Live     Reader // the live table, read by several goroutines
-	Plan     *plan.Plan
-	Programs bool // external checks are run; else their servers are in service here when they are in the live table
+	Live     Reader     // the live table, read by several goroutines
+	Plan     *plan.Plan // the one that is followed
+	Programs bool       // external checks are run; else their servers are in service here when they are in the live table
 	// Changed returns another plan when the file has changed, else nil. It is called after each reading.
 	Changed func() *plan.Plan
 	Say     func(line string)  // gets what happens, a line each
@@ -48,7 +48,6 @@ type shadow struct {
 	director *director.Director
 	report   Report
 	open     map[place]*Difference
-	services []*plan.Service // of the plan, whose virtual services are the director's
 	fallback map[place]bool
 	was      pair
 	unread   string // why the live table can't be read; "" while it can
@@ -148,10 +147,9 @@ func (s *shadow) look(ctx context.Context) {
 
 // adopt makes a plan the one that is followed.
 func (s *shadow) adopt(p *plan.Plan) {
-	s.services = p.Services
 	s.Plan, s.report.Followed, s.fallback = p, nil, map[place]bool{}
 	places := map[lvs.Backend]place{}
-	for _, v := range s.services {
+	for _, v := range p.Services {
 		for _, m := range v.Entries {
 			at := place{v.Key(), m.Dest.Addr}
 			places[lvs.At(v.Config.ID, m.Name())] = at
