@@ -7,20 +7,21 @@ import (
 	"testing"
 
 	"ldirectord/internal/lvs"
-	"ldirectord/internal/plan"
 	"ldirectord/internal/testkit"
 	"ldirectord/ipvsctl"
 )
 
 // hashOwners is a service with two servers, of weights 3 and 0, and these settings.
-func hashOwners(set lvs.Settings) *owners {
+func hashOwners(t *testing.T, set lvs.Settings) *owners {
+	t.Helper()
 	key := tcp("10.1.0.1:80")
 	all := lvs.Dests{{Addr: addrPort("10.2.0.1:80"), Weight: 3}, {Addr: addrPort("10.2.0.2:80"), Upper: 5}}
 	table := lvs.Table{key: {Key: key, Settings: set.Stored(false), Dests: all}}
 	if set.Scheduler == "" {
 		table = nil
 	}
-	return newOwners([]*plan.Service{service("tcp:10.1.0.1:80", key, "10.2.0.1:80", "10.2.0.2:80")}, table, nil, "")
+	text := "virtual = 10.1.0.1:80\n\treal = 10.2.0.1->10.2.0.2:80 masq\n"
+	return newOwners(servicesOf(t, text), table, nil, "")
 }
 
 func TestWhereAClientGoesNext(t *testing.T) {
@@ -34,7 +35,7 @@ func TestWhereAClientGoesNext(t *testing.T) {
 		"persistent by sip": {Scheduler: "wrr", Flags: lvs.Persistent, PEName: "sip", Netmask: ^uint32(0)},
 	}
 	for _, row := range testkit.Table(t, "../../testdata/connections/next.txt", 6) {
-		o, client := hashOwners(settings[row[1]]), addrPort(row[2])
+		o, client := hashOwners(t, settings[row[1]]), addrPort(row[2])
 		if from, to, ok := strings.Cut(row[3], " "); ok {
 			o.note(ipvsctl.Connection{Protocol: lvs.TCP, Client: addrPort(from + ":0"),
 				Virtual: addrPort("10.1.0.1:80"), Dest: addrPort(to)}, client)
@@ -49,7 +50,7 @@ func TestWhereAClientGoesNext(t *testing.T) {
 
 // A full server takes no client.
 func TestTheHashPassesAFullServer(t *testing.T) {
-	b := hashOwners(lvs.Settings{Scheduler: "sh", Flags: lvs.Sched1}).services[0]
+	b := hashOwners(t, lvs.Settings{Scheduler: "sh", Flags: lvs.Sched1}).services[0]
 	full := addrPort("10.2.0.1:80")
 	b.table.Counters = map[netip.AddrPort]lvs.Counters{full: {Active: 2, Inactive: 3}}
 	all := []lvs.Dest{{Addr: full, Weight: 1, Upper: 5}, {Addr: addrPort("10.2.0.2:80"), Weight: 1}}
@@ -79,7 +80,7 @@ func TestClientIsRead(t *testing.T) {
 }
 
 func TestEntriesOfAClient(t *testing.T) {
-	o := hashOwners(lvs.Settings{Scheduler: "rr"})
+	o := hashOwners(t, lvs.Settings{Scheduler: "rr"})
 	for client, want := range map[string]bool{"10.0.0.1:0": true, "10.0.0.1:4000": true, "10.0.0.1:4001": false,
 		"10.0.0.2:0": false, "[2001:db8::1]:0": false} {
 		e := ipvsctl.Connection{Protocol: lvs.TCP, Client: addrPort("10.0.0.1:4000"),

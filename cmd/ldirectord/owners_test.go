@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"ldirectord/internal/judge"
+	"ldirectord/checker"
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/plan"
 	"ldirectord/internal/testkit"
@@ -16,16 +16,18 @@ import (
 
 func addrPort(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
 
-// service is a virtual service with an id, a key, and servers by their addresses. The fallback server has "fallback "
-// in front of its address.
-func service(id string, key lvs.Key, servers ...string) *plan.Service {
-	s := &plan.Service{Config: &parser.Virtual{ID: id, Key: key}}
-	for _, name := range servers {
-		name, fallback := strings.CutPrefix(name, "fallback ")
-		s.Entries = append(s.Entries, &plan.Entry{Real: &parser.Real{Addr: addrPort(name)},
-			Member: judge.Member{Dest: lvs.Dest{Addr: addrPort(name), Weight: 1}, Fallback: fallback}})
+// servicesOf are the virtual services of a configuration.
+func servicesOf(t *testing.T, text string) []*plan.Service {
+	t.Helper()
+	cfg, found := parser.Parse(t.Context(), "test.cf", []byte(text), parser.Options{})
+	if found.HasErrors() {
+		t.Fatal(found)
 	}
-	return s
+	p, found := plan.New(cfg, func(checker.Spec) (checker.Checker, error) { return nil, nil }) // never made
+	if p == nil {
+		t.Fatal(found)
+	}
+	return p.Services
 }
 
 func tcp(addr string) lvs.Key {
@@ -34,22 +36,8 @@ func tcp(addr string) lvs.Key {
 }
 
 func TestOwnerOfAConnection(t *testing.T) {
-	ruled := service("fwm:5", lvs.Key{Mark: 5}, "10.2.0.1:0")
-	ruled.Config.Marking = []parser.Marking{{Packets: lvs.Packets{
-		Dest: netip.MustParsePrefix("10.1.0.5/32"), Protocol: "tcp", Ports: []lvs.Ports{{First: 80, Last: 90}},
-	}}}
-	services := []*plan.Service{
-		service("tcp:10.1.0.1:80", tcp("10.1.0.1:80"), "10.2.0.1:80"),
-		service("tcp:10.1.0.1:21", tcp("10.1.0.1:21"), "10.2.0.1:21"),
-		service("tcp:10.1.0.2:0", tcp("10.1.0.2:0"), "10.2.0.1:0"),
-		service("tcp:[2001:db8::1]:80", tcp("[2001:db8::1]:80"), "[2001:db8::21]:80"),
-		service("fwm:3", lvs.Key{Mark: 3}, "10.2.0.1:0"),
-		service("fwm:4", lvs.Key{Mark: 4}, "10.2.0.1:0", "10.2.0.4:80"),
-		service("fwm6:4", lvs.Key{Mark: 4, IPv6: true}, "[2001:db8::21]:0"),
-		service("fwm:6", lvs.Key{Mark: 6}, "10.2.0.6:0"),
-		service("fwm6:6", lvs.Key{Mark: 6, IPv6: true}, "10.2.0.6:0"), // through a tunnel
-		ruled,
-	}
+	services := servicesOf(t, testkit.Read(t, "../../testdata/connections/owners.cf"))
+	services[8].Entries[0].Dest.Addr = addrPort("10.2.0.6:0") // of IPv4, through a tunnel
 	foreign := tcp("10.9.0.1:80")
 	o := newOwners(services, lvs.Table{foreign: {Key: foreign}}, nil, "")
 	protocols := map[string]lvs.Protocol{"tcp": lvs.TCP, "udp": lvs.UDP, "mark": lvs.Mark}
@@ -65,7 +53,7 @@ func TestOwnerOfAConnection(t *testing.T) {
 
 // The connection template of a firewall mark has no protocol and no address: the mark is shown.
 func TestALineOfAMarksTemplate(t *testing.T) {
-	o := newOwners([]*plan.Service{service("fwm:3", lvs.Key{Mark: 3}, "10.2.0.1:80")}, lvs.Table{}, nil, "")
+	o := newOwners(servicesOf(t, "virtual = 3\n\treal = 10.2.0.1:80 masq\n"), nil, nil, "")
 	line, shown := o.line(ipvsctl.Connection{Protocol: lvs.Mark, Client: addrPort("10.0.0.1:0"),
 		Virtual: addrPort("0.0.0.3:0"), Dest: addrPort("10.2.0.1:0"), State: "NONE"})
 	if !shown || line.Protocol != "mark" || line.To != "" || line.Kind != "template" {
@@ -75,9 +63,8 @@ func TestALineOfAMarksTemplate(t *testing.T) {
 
 func TestServerBesideAConnectionIsAsTheTableShowsIt(t *testing.T) {
 	key := tcp("10.1.0.1:80")
-	s := service("tcp:10.1.0.1:80", key, "10.2.0.1:80", "10.2.0.2:80", "10.2.0.3:80", "10.2.0.4:80", "10.2.0.5:80",
-		"fallback 10.2.0.6:80")
-	s.Entries[4].Dest.Weight = 0 // as in the file
+	services := servicesOf(t, "virtual = 10.1.0.1:80\n\tfallback = 10.2.0.6:80 masq\n"+
+		"\treal = 10.2.0.1->10.2.0.4:80 masq\n\treal = 10.2.0.5:80 masq 0\n")
 	var dests lvs.Dests
 	for addr, weight := range map[string]uint32{"10.2.0.1:80": 1, "10.2.0.2:80": 0, "10.2.0.4:80": 0,
 		"10.2.0.5:80": 0, "10.2.0.9:80": 3} {
@@ -89,7 +76,7 @@ func TestServerBesideAConnectionIsAsTheTableShowsIt(t *testing.T) {
 		{Virtual: "tcp:10.1.0.1:80", Real: "10.2.0.3:80"}: "maintenance",
 		{Virtual: "tcp:10.1.0.2:80", Real: "10.2.0.1:80"}: "down", // a server of another virtual service
 	}
-	b := newOwners([]*plan.Service{s}, table, told, "").services[0]
+	b := newOwners(services, table, told, "").services[0]
 	for addr, want := range map[string]string{
 		"10.2.0.1:80":  "up",
 		"10.2.0.2:80":  "down",
@@ -105,7 +92,7 @@ func TestServerBesideAConnectionIsAsTheTableShowsIt(t *testing.T) {
 	}
 	dests.Put(lvs.Dest{Addr: addrPort("10.2.0.6:80"), Weight: 1})
 	table[key] = lvs.VirtualService{Key: key, Dests: dests}
-	b = newOwners([]*plan.Service{s}, table, told, "").services[0]
+	b = newOwners(services, table, told, "").services[0]
 	testkit.Equal(t, b.server(addrPort("10.2.0.6:80")).ServerState, "fallback", "the fallback server in the table")
 }
 
@@ -119,8 +106,8 @@ func TestConnectionsShowNothingRawThatAClientChose(t *testing.T) {
 // The example in docs/doctor.md is the output of connections.
 func TestConnectionsAsAPersonSeesThem(t *testing.T) {
 	key, mark := tcp("192.0.2.10:80"), lvs.Key{Mark: 3}
-	services := []*plan.Service{service("tcp:192.0.2.10:80", key, "192.0.2.21:80"),
-		service("fwm:3", mark, "192.0.2.22:0")}
+	services := servicesOf(t, "virtual = 192.0.2.10:80\n\treal = 192.0.2.21:80 masq\n"+
+		"virtual = 3\n\treal = 192.0.2.22:0 masq\n")
 	dest := lvs.Dest{Addr: addrPort("192.0.2.21:80"), Weight: 1}
 	table := lvs.Table{
 		key: {Key: key, Dests: lvs.Dests{dest},
