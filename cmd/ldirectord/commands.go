@@ -24,9 +24,9 @@ type command struct {
 }
 
 // is reports whether the row has a word after "is": perls (a command of the Perl, or of a cluster manager; other
-// commands print findings as file:line:column), by-file (needs the file; for other commands its name is enough while
-// a daemon runs), starts (becomes the daemon, or starts it), or own-json (with --json it answers in a form of its own,
-// see conclude).
+// commands print findings as file:line:column), by-file (needs the file; for other commands its name is enough while a
+// daemon runs), starts (becomes the daemon, or starts it), or own-json (answers --json in a form of its own, see
+// conclude).
 func (c command) is(word string) bool { return slices.Contains(strings.Fields(c.head["is"]), word) }
 
 // commands lists all commands.
