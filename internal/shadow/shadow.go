@@ -32,9 +32,9 @@ type Reader interface {
 
 // Options are what a shadow works with.
 type Options struct {
-	Live     Reader     // the live table, read by several goroutines
-	Plan     *plan.Plan // the one that is followed
-	Programs bool       // external checks are run; else their servers are in service here when they are in the live table
+	Live     Reader // the live table, read by several goroutines
+	Plan     *plan.Plan
+	Programs bool // external checks are run; else their servers are in service here when they are in the live table
 	// Changed returns another plan when the file has changed, else nil. It is called after each reading.
 	Changed func() *plan.Plan
 	Say     func(line string)  // gets what happens, a line each

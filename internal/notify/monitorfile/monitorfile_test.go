@@ -14,7 +14,6 @@ import (
 	"ldirectord/checker/protocol"
 	"ldirectord/checker/settings"
 	"ldirectord/checker/wire"
-	"ldirectord/internal/lvs"
 	"ldirectord/internal/testkit"
 	"ldirectord/parser"
 )
@@ -59,31 +58,14 @@ func answering(t *testing.T, answer string) netip.AddrPort {
 
 // The ids are those that get_real_id_str of the Perl ldirectord writes to a monitorfile.
 func TestMonitorID(t *testing.T) {
-	cfg := parser.Virtual{Key: lvs.Key{Protocol: lvs.TCP}, CheckType: parser.Connect}
-	real := parser.Real{Addr: netip.MustParseAddrPort("10.2.0.1:7000"), Weight: 1, Forward: lvs.Route,
-		Own: &parser.Exchange{Request: "/"}}
-	for _, c := range []struct {
-		change func(*parser.Virtual, *parser.Real)
-		want   string
-	}{
-		{func(*parser.Virtual, *parser.Real) {}, "connect tcp 10.2.0.1 7000 1 gate / "},
-		{func(_ *parser.Virtual, r *parser.Real) { r.Addr = netip.MustParseAddrPort("[fd00::1]:7000") },
-			"connect tcp [fd00 1] 7000 1 gate / "},
-		{func(v *parser.Virtual, r *parser.Real) {
-			v.CheckType, v.Service, v.VirtualHost, v.CheckPort = parser.Negotiate, "http",
-				"www.example.net", 81
-			r.Own = &parser.Exchange{Request: "/a::b c", Receive: `:x\d:`}
-		}, "negotiate http tcp 10.2.0.1 7000 www.example.net 81 1 gate /a  b c  xd "},
-		{func(v *parser.Virtual, r *parser.Real) {
-			v.CheckType, v.CheckCommand, v.Protocol = parser.External, "/bin/ch::eck", lvs.Mark
-			r.Addr = netip.AddrPortFrom(r.Addr.Addr(), 0)
-		}, "external /bin/ch eck fwm 10.2.0.1 0 1 gate / "},
-		{func(_ *parser.Virtual, r *parser.Real) { r.Own.Request = "http://me:s3cret@10.2.0.9/" },
-			"connect tcp 10.2.0.1 7000 1 gate http //me …@10.2.0.9/ "},
-	} {
-		v, r := cfg, real
-		c.change(&v, &r)
-		testkit.Equal(t, ID(&v, &r), c.want)
+	for _, row := range testkit.Table(t, "testdata/ids.txt", 2) {
+		cfg, found := parser.Parse(t.Context(), "ld.cf",
+			[]byte(strings.ReplaceAll(row[0], "; ", "\n\t")+"\n"), parser.Options{})
+		if found.HasErrors() {
+			t.Fatal(found)
+		}
+		v := cfg.Virtuals[0]
+		testkit.Equal(t, ID(v, &v.Reals[0])+".", row[1], row[0])
 	}
 }
 
