@@ -199,21 +199,13 @@ func said(f *findings) string {
 // For servers that are only checked at their own address, a note recommends checkvip, once for the file. It is no
 // warning.
 func TestCheckRecommendsCheckVIPOnce(t *testing.T) {
-	connect := strings.ReplaceAll(byGate, "checktype = on", "checktype = connect")
-	other := strings.ReplaceAll(connect, "10:80", "11:80")
-	for _, c := range []struct {
-		config string
-		want   int // notes
-	}{
-		{connect + other, 1},
-		{byGate, 0}, // with checktype = on
-		{strings.ReplaceAll(connect, " gate", " masq"), 0},
-		{connect + other + "  checkvip = no\n", 0},
-		{through(byGate) + other, 0},
+	for file, notes := range map[string]int{
+		"connect + connect 10:80->11:80": 1, "gate": 0, "connect gate->masq": 0,
+		"connect + connect 10:80->11:80; checkvip = no": 0, "through + connect 10:80->11:80": 0,
 	} {
-		e := newExamination(servicesOf(t, c.config), facts{}, "ld.cf")
+		e := newExamination(servicesOf(t, fileOf(file)), facts{}, "ld.cf")
 		e.unseen()
-		recommends(t, &e.findings, c.want, "ld.cf:1:11: note: ", "checkvip = yes")
+		recommends(t, &e.findings, notes, "ld.cf:1:11: note: ", "checkvip = yes")
 	}
 }
 

@@ -41,6 +41,7 @@ var sections = map[string]string{
 	"gate": byGate, "masq": byMasq, "gate6": byGate6, "ipip": strings.ReplaceAll(byGate, "gate", "ipip"),
 	"two":  strings.ReplaceAll(byGate, "  quiescent", "  real = 192.0.2.11:80 gate\n  quiescent"),
 	"mark": ofMark, "marked": marked, "announced": byGate + announced, "announced-mark": marked + announced,
+	"connect": strings.ReplaceAll(byGate, "= on", "= connect"),
 	"through": through(byGate), "through6": through(byGate6),
 }
 

@@ -145,28 +145,14 @@ func TestALookTakesExamples(t *testing.T) {
 			"  real = 10.%d.%d.2:80 masq\n  real = 10.%d.%d.3:80 ipip\n",
 			i+1, i/200, i%200, i/200, i%200, i/200, i%200)
 	}
-	for _, c := range []struct {
-		config         string
-		services, want int
-	}{
-		{byMasq + strings.ReplaceAll(byMasq, "10:80", "10:81"), 1, 1},
-		{byMasq + strings.ReplaceAll(byGate, "10:80", "10:81"), 2, 2},
-		{byMasq + strings.NewReplacer(".10:80", ".10:81", "  quiescent",
-			"  real = 192.0.2.22:80 masq\n  quiescent").Replace(byMasq), 1, 1},
-		{strings.Replace(byGate6, "  quiescent",
-			"  real6 = [2001:db8::22]:80 gate\n  real6 = [2001:db8:0:1::21]:80 gate\n  quiescent", 1), 1,
-			2},
-		{config.String(), maxExamples / 2, maxExamples},
-	} {
-		services := servicesOf(t, c.config)
+	for _, row := range testkit.Table(t, "testdata/examples.txt", 2) {
+		services := servicesOf(t, strings.Replace(fileOf(row[0]), "MANY\n", config.String(), 1))
 		before, n := len(services[0].Entries), 0
 		got := examples(services)
 		for _, s := range got {
 			n += len(s.Entries)
 		}
-		if len(got) != c.services || n != c.want || len(services[0].Entries) != before {
-			t.Errorf("%d services with %d servers, want %d and %d: %.100s", len(got), n, c.services, c.want,
-				c.config)
-		}
+		testkit.Equal(t, fmt.Sprint(len(got), " ", n), row[1], row[0])
+		testkit.Equal(t, len(services[0].Entries), before, row[0], "afterwards")
 	}
 }
