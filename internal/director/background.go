@@ -26,28 +26,16 @@ func (a *background[O, R]) start(ctx context.Context, order O) {
 	go func() { a.reports <- a.carryOut(context.WithoutCancel(ctx), order) }()
 }
 
-// isOver waits, at a stop, for the order in progress, and reports whether it ended before ctx.
-func (a *background[O, R]) isOver(ctx context.Context) bool {
-	if !a.busy {
-		return true
+// wait waits, at a stop, for the order in progress, if any, and reports whether it ended before ctx.
+func (a *background[O, R]) wait(ctx context.Context) (r R, ended bool) {
+	if a.busy {
+		select {
+		case r = <-a.reports:
+			a.busy = false
+		case <-ctx.Done(): // a program may hang in the kernel
+		}
 	}
-	select {
-	case <-a.reports:
-		a.busy = false
-	case <-ctx.Done():
-	}
-	return !a.busy
-}
-
-// finish carries out an order at a stop, and reports whether it ended before ctx.
-func (a *background[O, R]) finish(ctx context.Context, order O) (r R, ended bool) {
-	a.start(ctx, order)
-	select {
-	case r = <-a.reports:
-		return r, true
-	case <-ctx.Done(): // a program may hang in the kernel
-		return r, false
-	}
+	return r, !a.busy
 }
 
 // The time limit of one order for mark rules is marksTimeout and ruleTimeout for each rule: a program runs for every

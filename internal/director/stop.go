@@ -27,12 +27,13 @@ func (d *Director) stop(ended context.Context) {
 		d.left = d.core.Clear(time.Now())
 		d.settle(ctx)
 	}
-	if !d.rules.isOver(ctx) {
+	if _, ended := d.rules.wait(ctx); !ended {
 		d.core.RulesStay()
 		return
 	}
 	if left, changes := d.core.RulesLeft(); changes && !handedOver {
-		if r, ended := d.rules.finish(ctx, left); ended {
+		d.rules.start(ctx, left)
+		if r, ended := d.rules.wait(ctx); ended {
 			d.core.RulesSet(time.Now(), r.all, r.restored, r.err)
 		} else {
 			d.core.RulesStay()
@@ -42,7 +43,10 @@ func (d *Director) stop(ended context.Context) {
 
 // withdraw withdraws the addresses whose virtual services are about to be removed, and waits for that.
 func (d *Director) withdraw(ctx context.Context) {
-	if !d.core.Announces() || !d.addresses.isOver(ctx) {
+	if !d.core.Announces() {
+		return
+	}
+	if _, ended := d.addresses.wait(ctx); !ended {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, d.core.WithdrawWait())

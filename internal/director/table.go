@@ -22,15 +22,15 @@ type table struct {
 func (d *Director) table(ctx context.Context) core.Table { return table{ctx, d.deps.Table, d.alive} }
 
 // ask makes a request with a time limit, unless the director ends.
-func (t table) ask(limit time.Duration, request func(context.Context) error) judge.Outcome {
+func ask[A any](t table, limit time.Duration, request func(context.Context) (A, error)) (answer A, o judge.Outcome) {
 	err := t.ctx.Err()
 	if err == nil {
 		ctx, cancel := context.WithTimeout(t.ctx, limit)
 		defer cancel()
-		err = request(ctx)
+		answer, err = request(ctx)
 		t.alive()
 	}
-	return t.outcome(err)
+	return answer, t.outcome(err)
 }
 
 // outcome is the outcome that an error of the table is.
@@ -50,11 +50,7 @@ func (t table) outcome(err error) judge.Outcome {
 
 // Do implements core.Table.
 func (t table) Do(limit time.Duration, ops ...lvs.Op) []judge.Outcome {
-	var results []error
-	all := t.ask(limit, func(ctx context.Context) error {
-		results = t.client.Do(ctx, ops...)
-		return nil
-	})
+	results, all := ask(t, limit, func(ctx context.Context) ([]error, error) { return t.client.Do(ctx, ops...), nil })
 	outcomes := slices.Repeat([]judge.Outcome{all}, len(ops))
 	for i, err := range results {
 		outcomes[i] = t.outcome(err)
@@ -63,30 +59,18 @@ func (t table) Do(limit time.Duration, ops ...lvs.Op) []judge.Outcome {
 }
 
 // Read implements core.Table.
-func (t table) Read(limit time.Duration) (have lvs.Table, o judge.Outcome) {
-	o = t.ask(limit, func(ctx context.Context) (err error) {
-		have, err = t.client.Read(ctx)
-		return err
-	})
-	return have, o
+func (t table) Read(limit time.Duration) (lvs.Table, judge.Outcome) {
+	return ask(t, limit, t.client.Read)
 }
 
 // Services implements core.Table.
-func (t table) Services(limit time.Duration, keys ...lvs.Key) (found lvs.Table, o judge.Outcome) {
-	o = t.ask(limit, func(ctx context.Context) (err error) {
-		found, err = t.client.Services(ctx, keys...)
-		return err
-	})
-	return found, o
+func (t table) Services(limit time.Duration, keys ...lvs.Key) (lvs.Table, judge.Outcome) {
+	return ask(t, limit, func(ctx context.Context) (lvs.Table, error) { return t.client.Services(ctx, keys...) })
 }
 
 // Timeouts implements core.Table.
-func (t table) Timeouts(limit time.Duration, want lvs.Timeouts) (was lvs.Timeouts, o judge.Outcome) {
-	o = t.ask(limit, func(ctx context.Context) (err error) {
-		was, err = t.client.Timeouts(ctx, want)
-		return err
-	})
-	return was, o
+func (t table) Timeouts(limit time.Duration, want lvs.Timeouts) (lvs.Timeouts, judge.Outcome) {
+	return ask(t, limit, func(ctx context.Context) (lvs.Timeouts, error) { return t.client.Timeouts(ctx, want) })
 }
 
 // Now implements core.Table.
