@@ -21,6 +21,15 @@ type Place struct {
 	Trouble error  // why it is not where it should be: "device lvs0 is down"; "belongs to www.cf, pid 4711"
 }
 
+// Placed are the places of addresses that are where they are wanted.
+func Placed(want []lvs.Wanted) []Place {
+	places := make([]Place, len(want))
+	for i, w := range want {
+		places[i] = Place{Addr: w.Addr, Device: w.Device, Local: w.Local}
+	}
+	return places
+}
+
 // Announcer keeps the addresses of one daemon on devices. It recognizes its own addresses by the label DEVICE:ldir
 // (IPv4), or by the record and a preferred lifetime of 0 (IPv6). It leaves addresses of other programs alone.
 type Announcer struct {

@@ -246,10 +246,8 @@ func (w *world) perform() {
 
 // place puts addresses on devices.
 func (w *world) place(want []lvs.Wanted) {
-	var all []announce.Place
 	var where []string
 	for _, one := range want {
-		all = append(all, announce.Place{Addr: one.Addr, Device: one.Device, Local: one.Local})
 		at := strings.TrimSpace(fmt.Sprint(one.Addr, " on ", one.Device))
 		if one.Undecided {
 			at = fmt.Sprint(one.Addr, " stays")
@@ -261,7 +259,7 @@ func (w *world) place(want []lvs.Wanted) {
 		w.Placed(w.now, nil, errors.New("no answer"))
 		return
 	}
-	w.Placed(w.now, all, nil)
+	w.Placed(w.now, announce.Placed(want), nil)
 }
 
 // pass lets time pass, with all steps that it makes due.

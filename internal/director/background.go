@@ -80,10 +80,7 @@ type places struct {
 // place puts addresses on their devices. With a table in memory the places are only noted.
 func (d *Director) place(ctx context.Context, want []lvs.Wanted) (r places) {
 	if d.deps.Announcer == nil {
-		for _, w := range want {
-			r.all = append(r.all, announce.Place{Addr: w.Addr, Device: w.Device, Local: w.Local})
-		}
-		return r
+		return places{all: announce.Placed(want)}
 	}
 	ctx, cancel := context.WithTimeout(ctx, judge.Moving)
 	defer cancel()

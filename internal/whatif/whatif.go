@@ -166,7 +166,7 @@ func (w *World) End() {
 	w.core.End(w.now)
 	w.core.Stop(w.now, w)
 	if w.core.Announces() {
-		w.core.Withdrew(w.now, placesOf(w.core.Withdrawing(w.now)), nil)
+		w.core.Withdrew(w.now, announce.Placed(w.core.Withdrawing(w.now)), nil)
 	}
 	w.core.Clear(w.now)
 }
@@ -234,20 +234,11 @@ func (w *World) perform(e core.Effects) {
 			w.core.Marked(w.now, e.Rules, nil, nil)
 		}
 		if e.Place {
-			w.core.Placed(w.now, placesOf(e.Wanted), nil)
+			w.core.Placed(w.now, announce.Placed(e.Wanted), nil)
 		}
 		e = w.core.Step(w.now)
 	}
 	w.next = e.Next
-}
-
-// placesOf puts addresses where they belong.
-func placesOf(all []lvs.Wanted) []announce.Place {
-	places := make([]announce.Place, len(all))
-	for i, one := range all {
-		places[i] = announce.Place{Addr: one.Addr, Device: one.Device, Local: one.Local}
-	}
-	return places
 }
 
 // What follows is the table of the core, whose requests succeed at once, and checks that nobody makes.
