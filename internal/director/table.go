@@ -22,7 +22,8 @@ type table struct {
 func (d *Director) table(ctx context.Context) core.Table { return table{ctx, d.deps.Table, d.alive} }
 
 // ask makes a request with a time limit, unless the director ends.
-func ask[A any](t table, limit time.Duration, request func(context.Context) (A, error)) (answer A, o judge.Outcome) {
+func ask[A any](t table, limit time.Duration, request func(context.Context) (A, error)) (A, judge.Outcome) {
+	var answer A
 	err := t.ctx.Err()
 	if err == nil {
 		ctx, cancel := context.WithTimeout(t.ctx, limit)
@@ -50,7 +51,9 @@ func (t table) outcome(err error) judge.Outcome {
 
 // Do implements core.Table.
 func (t table) Do(limit time.Duration, ops ...lvs.Op) []judge.Outcome {
-	results, all := ask(t, limit, func(ctx context.Context) ([]error, error) { return t.client.Do(ctx, ops...), nil })
+	results, all := ask(t, limit, func(ctx context.Context) ([]error, error) {
+		return t.client.Do(ctx, ops...), nil
+	})
 	outcomes := slices.Repeat([]judge.Outcome{all}, len(ops))
 	for i, err := range results {
 		outcomes[i] = t.outcome(err)
