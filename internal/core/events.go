@@ -31,9 +31,9 @@ func (t *teller) op(v *virtual, op lvs.Op, err error) {
 	past := [...]history.Kind{
 		lvs.AddDest: history.Add, lvs.EditDest: history.Edit, lvs.DelDest: history.Remove,
 	}[op.Kind]
-	if v.isFallback(op, s) {
+	if fallback := v.fallbackOf(op, s); fallback != nil {
 		its := c
-		its.s, its.Past = v.fallbackServers()[v.FallbackAt(op.Dest.Addr)], past
+		its.s, its.Past = fallback, past
 		t.tell(its)
 	}
 	if s != nil && !step {
@@ -59,10 +59,10 @@ func (t *teller) destOp(v *virtual, op lvs.Op, e *notify.Event) {
 	}
 	s := v.serverAt(op.Dest.Addr)
 	kind, name, table := "real", "", op.Dest.Addr.String()
-	switch {
-	case v.isFallback(op, s):
-		kind, e.Fallback = "fallback", true
-		name = v.fallbackServers()[v.FallbackAt(op.Dest.Addr)].entry.Name()
+	switch fallback := v.fallbackOf(op, s); {
+	case fallback != nil:
+		kind, name, e.Fallback = "fallback", fallback.entry.Name(), true
+		s = nil // it is not about the real server at that address
 	case s != nil:
 		if name = s.label(); op.Dest.Addr == s.entry.Real.Addr {
 			table = name
@@ -74,30 +74,28 @@ func (t *teller) destOp(v *virtual, op lvs.Op, e *notify.Event) {
 		}
 		addDetails(v, s, e, t.now())
 	}
-	down := s != nil && s.State() == health.Down
+	down, listed := s != nil && s.State() == health.Down, tableName(table, name)
 	e.Real = op.Dest.Addr.String()
 	switch op.Kind {
 	case lvs.AddDest:
 		e.Say(notify.Added, "Added %s server: %s (%s) (Weight set to %d)", kind, name, v.Name(), op.Dest.Weight)
-		if kind == "real" && down && t.global.ReaddQuiescent {
+		if down && t.global.ReaddQuiescent {
 			e.Say(notify.Quiescent, "Readd Quiescent real server: %s (%s) (Weight set to 0)", name,
 				v.Name())
 		}
 	case lvs.EditDest:
-		if kind == "real" && s != nil && (s.IsDraining() || s.Rerouted) && op.Dest.Weight == 0 {
-			e.Say(notify.Drained, "Drained real server: %s (%s) (Weight set to 0)",
-				tableName(table, name), v.called())
+		if s != nil && (s.IsDraining() || s.Rerouted) && op.Dest.Weight == 0 {
+			e.Say(notify.Drained, "Drained real server: %s (%s) (Weight set to 0)", listed, v.called())
 			e.Reason = cmp.Or(s.note(), e.Reason)
 			return
 		}
 		e.Say(notify.Restored, "Restored %s server: %s (%s) (Weight set to %d)",
 			kind, name, v.Name(), op.Dest.Weight)
-		if kind == "real" && down {
-			e.Say(notify.Quiescent, "Quiescent %s server: %s (%s) (Weight set to 0)",
-				kind, tableName(table, name), v.Name())
+		if down {
+			e.Say(notify.Quiescent, "Quiescent real server: %s (%s) (Weight set to 0)", listed, v.Name())
 		}
 	case lvs.DelDest:
-		e.Say(notify.Deleted, "Deleted %s server: %s (%s)", kind, tableName(table, name), v.Name())
+		e.Say(notify.Deleted, "Deleted %s server: %s (%s)", kind, listed, v.Name())
 		if s == nil && !e.Fallback {
 			e.Say(notify.Purged, "Purged real server (%s): %s (%s)", v.reported.purge(), table, v.Name())
 		}
@@ -227,14 +225,13 @@ func (t *teller) guard(v *virtual, kind notify.Kind, does, more string) {
 	t.report(v, nil, kind, does, more, "")
 }
 
-// isFallback reports whether a change concerns the fallback server. Its address may also be that of a real server, s.
-func (v *virtual) isFallback(op lvs.Op, s *server) bool {
+// fallbackOf is the fallback server that a change concerns; nil: none. A real server, s, may have the same address.
+func (v *virtual) fallbackOf(op lvs.Op, s *server) *server {
+	at, removes := v.FallbackAt(op.Dest.Addr), op.Kind == lvs.DelDest
 	switch {
-	case v.FallbackAt(op.Dest.Addr) < 0:
-		return false
-	case op.Kind == lvs.DelDest:
-		return s == nil || v.FallbackIn
-	default:
-		return op.Dest.Weight > 0 && !v.ServedBy(op.Dest.Addr)
+	case at < 0, removes && s != nil && !v.FallbackIn,
+		!removes && (op.Dest.Weight == 0 || v.ServedBy(op.Dest.Addr)):
+		return nil
 	}
+	return v.fallbackServers()[at]
 }

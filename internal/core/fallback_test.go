@@ -33,10 +33,11 @@ func TestChangesOfTheFallbackServer(t *testing.T) {
 			}
 		}
 		v.Fallbacks = []*judge.Member{{Dest: lvs.Dest{Addr: someAddr, Weight: 1}}}
+		v.all = append(v.all, &server{})
 		v.FallbackIn = strings.HasSuffix(row[2], "fallback in")
-		testkit.Equal(t, v.isFallback(op, real), row[3] == "yes", row[0],
+		testkit.Equal(t, v.fallbackOf(op, real) != nil, row[3] == "yes", row[0],
 			"counts as a change of the fallback server")
-		if v.isFallback(lvs.Op{Kind: op.Kind}, nil) {
+		if v.fallbackOf(lvs.Op{Kind: op.Kind}, nil) != nil {
 			t.Errorf("%s: a change of another address counts as one of the fallback server", row[0])
 		}
 	}
