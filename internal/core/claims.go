@@ -89,7 +89,7 @@ func (c *claimant) assign(virtuals, left []*virtual) (gained []*virtual) {
 // record passes on the virtual services that this director may have in the table. It takes over those that no other
 // daemon has any more, as they are in the table.
 func (c *claimant) record() {
-	left := slices.DeleteFunc(slices.Clone(c.virtuals), func(v *virtual) bool { return !v.LeftIn })
+	left := those(c.virtuals, func(v *virtual) bool { return v.LeftIn })
 	c.takeOver(c.assign(c.virtuals, slices.Concat(left, c.purges)))
 }
 

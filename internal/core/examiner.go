@@ -74,12 +74,7 @@ type user struct {
 // enter puts the checks of a plan in force.
 func (e *examiner) enter(p *plan.Plan) {
 	e.tasks, e.waiting = p.Tasks, 0
-	e.moved = nil
-	for _, v := range e.virtuals {
-		if len(v.movedAway()) > 0 {
-			e.moved = append(e.moved, v)
-		}
-	}
+	e.moved = those(e.virtuals, func(v *virtual) bool { return len(v.movedAway()) > 0 })
 	checks := make(map[*schedule.Task]*check, len(p.Tasks))
 	all := make([]check, len(p.Tasks))
 	for i, t := range p.Tasks {

@@ -67,7 +67,7 @@ func (c *Core) Begin(now time.Time, t Table, p Plan, first maintenance.Reading) 
 			}
 		}
 	}
-	former = slices.DeleteFunc(former, func(v *virtual) bool { return have[v.Key()].Key != v.Key() })
+	former = those(former, func(v *virtual) bool { return have[v.Key()].Key == v.Key() })
 	c.install(p, p.Succeed(usesOf(nil), nil, usesOf(nil)), first, former)
 	c.movers.resume(have) // after the orders, which give weights
 	if c.standby {
@@ -102,8 +102,7 @@ func (c *Core) replace(now time.Time, p Plan, first maintenance.Reading, refines
 		}
 	}
 	before := byKey(c.virtuals)
-	owned := slices.DeleteFunc(slices.Clone(c.virtuals),
-		func(v *virtual) bool { return !v.MayBeIn() })
+	owned := those(c.virtuals, (*virtual).MayBeIn)
 	for _, v := range p.virtuals {
 		was := before[v.Key()]
 		v.addEarlier(func(e *plan.Entry) bool { return was != nil && was.WouldServe(e.Dest.Addr) })
@@ -349,8 +348,8 @@ func (c *Core) Clear(now time.Time) (left []lvs.Key) {
 
 // RulesLeft are the mark rules that stay after a stop. Any: they have to be set.
 func (c *Core) RulesLeft() (rules []lvs.MarkRule, any bool) {
-	goes := func(v *virtual) bool { return v.Config.CleanStop || !v.MayBeIn() }
-	return rulesOf(slices.DeleteFunc(slices.Clone(c.virtuals), goes)), !c.marker.now().IsClear()
+	stays := func(v *virtual) bool { return !v.Config.CleanStop && v.MayBeIn() }
+	return rulesOf(those(c.virtuals, stays)), !c.marker.now().IsClear()
 }
 
 // RulesSet is Marked at a stop.

@@ -25,9 +25,7 @@ func (m *marker) now() *judge.Marks {
 // order has the rules of all virtual services in the table checked and set, now or when the marker is free. Those that
 // left the file are included, and those that a demotion left in the table.
 func (m *marker) order() {
-	isOut := func(v *virtual) bool { return !v.MayBeIn() }
-	in := slices.DeleteFunc(slices.Clone(m.virtuals), isOut)
-	m.want, m.due = rulesOf(slices.Concat(m.purges, in)), false
+	m.want, m.due = rulesOf(slices.Concat(m.purges, those(m.virtuals, (*virtual).MayBeIn))), false
 	m.due = m.now().NeedsOrder()
 }
 

@@ -54,13 +54,7 @@ func (o *observer) arm() {
 // look reads the counters of the sections that are observed, and forgets what was seen of the others.
 func (o *observer) look(w *writer) {
 	o.lookAt = time.Time{}
-	var keys []lvs.Key
-	for _, v := range o.virtuals {
-		if v.isObserved() {
-			keys = append(keys, v.Key())
-		}
-	}
-	found := w.counters(keys...)
+	found := w.counters(keysOf(those(o.virtuals, (*virtual).isObserved))...)
 	for _, v := range o.virtuals {
 		if service, read := found[v.Key()]; read || !v.isObserved() {
 			o.observe(v, service.Counters)

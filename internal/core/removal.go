@@ -1,10 +1,8 @@
 package core
 
 import (
-	"maps"
 	"slices"
 
-	"ldirectord/internal/lvs"
 	"ldirectord/internal/plan"
 	"ldirectord/parser"
 )
@@ -19,8 +17,7 @@ type remover struct {
 // disown queues virtual services for removal that the plan does not keep in the table. This director or the previous
 // daemon added them.
 func (r *remover) disown(owned []*virtual) {
-	kept := byKey(r.virtuals)
-	maps.DeleteFunc(kept, func(_ lvs.Key, v *virtual) bool { return !v.Keeps() })
+	kept := byKey(those(r.virtuals, (*virtual).Keeps))
 	r.purges = slices.DeleteFunc(r.purges, func(p *virtual) bool {
 		if kept[p.Key()] == nil {
 			return false
@@ -50,10 +47,9 @@ func (r *remover) add(was *virtual, addresses []*announcement) *virtual {
 	return v
 }
 
-// mayNotGo reports whether a virtual service must stay: until the mark rules that replace it are set and its addresses
-// are withdrawn.
-func (r *remover) mayNotGo(v *virtual) bool {
-	return !r.announcer.atEnd && (r.marker.now().Holds(v.Key()) || r.announcer.holds(v.addresses))
+// mayGo reports whether the mark rules that replace a virtual service are set and its addresses are withdrawn.
+func (r *remover) mayGo(v *virtual) bool {
+	return r.announcer.atEnd || !r.marker.now().Holds(v.Key()) && !r.announcer.holds(v.addresses)
 }
 
 // purge removes the queued virtual services that no longer have to stay.
@@ -69,7 +65,7 @@ func (r *remover) purge() {
 	}
 	now, before := r.tell.now(), len(r.purges)
 	r.purges = slices.DeleteFunc(r.purges, func(v *virtual) bool {
-		if r.mayNotGo(v) || v.retry.Waits(false, now) || !r.writer.mayAsk() {
+		if !r.mayGo(v) || v.retry.Waits(false, now) || !r.writer.mayAsk() {
 			return false
 		}
 		if r.leaves(v) {

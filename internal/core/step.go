@@ -1,7 +1,6 @@
 package core
 
 import (
-	"slices"
 	"strings"
 	"time"
 
@@ -90,7 +89,7 @@ func (c *Core) announce() {
 
 // next is when time alone makes something due; zero: never.
 func (c *Core) next() time.Time {
-	next := c.writer.nextTry(c.agenda.open, slices.DeleteFunc(slices.Clone(c.purges), c.remover.mayNotGo))
+	next := c.writer.nextTry(c.agenda.open, those(c.purges, c.remover.mayGo))
 	if !c.ordered.next.IsZero() {
 		next = earliest(next, c.ordered.next, c.tell.now().Add(clockLook))
 	}

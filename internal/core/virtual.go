@@ -201,6 +201,16 @@ func (all *services) driftInterval() time.Duration {
 	return max(interval.Duration(), minDrift) * 9 / 10
 }
 
+// those are the virtual services for which something holds.
+func those(virtuals []*virtual, holds func(*virtual) bool) (list []*virtual) {
+	for _, v := range virtuals {
+		if holds(v) {
+			list = append(list, v)
+		}
+	}
+	return list
+}
+
 func byKey(virtuals []*virtual) map[lvs.Key]*virtual {
 	all := make(map[lvs.Key]*virtual, len(virtuals))
 	for _, v := range virtuals {

@@ -68,13 +68,7 @@ func (w *writer) followAsRead(virtuals []*virtual, have lvs.Table) {
 			}
 			return
 		}
-		var placed []lvs.Key
-		for _, v := range virtuals {
-			if v.placed {
-				placed = append(placed, v.Key())
-			}
-		}
-		have = w.completed(have, placed)
+		have = w.completed(have, keysOf(those(virtuals, func(v *virtual) bool { return v.placed })))
 	}
 	var changes []*change
 	for _, v := range virtuals {
