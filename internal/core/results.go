@@ -112,7 +112,7 @@ func (e *examiner) passedOrFailed(c *check, u *schedule.Update) {
 // server down take it out before the new check has a result.
 func (e *examiner) silent(c *check, u *schedule.Update) {
 	for _, x := range c.users {
-		if _, limit := x.j.Health.Soft(x.v.Rule); int(u.Silences) >= limit && x.v.Paths == nil {
+		if int(u.Silences) >= x.v.Rule.Limit() && x.v.Paths == nil {
 			e.judge(x, &u.Result)
 		}
 	}
@@ -190,8 +190,6 @@ func (t *teller) judged(x user, before health.Health, ok bool) {
 		detail = x.named(j.reason)
 	}
 	changed := j.Health.State != before.State
-	softly, _ := before.Soft(x.v.Rule)
-	failed, limit := j.Health.Soft(x.v.Rule)
 	switch {
 	case changed && !ok && j.Part > 0:
 		t.report(x.v, x.s, notify.Tells, fmt.Sprintf("Failed check limits the weight to %d%%", j.Part),
@@ -199,11 +197,11 @@ func (t *teller) judged(x user, before health.Health, ok bool) {
 	case changed && !ok:
 		t.report(x.v, x.s, notify.CheckFailed, "Check failed", ": "+detail, detail)
 	case changed && before.State == health.Down,
-		ok && before.State == health.Up && softly > 0 && j.Health.Streak == 0:
+		ok && before.State == health.Up && before.Streak > 0 && j.Health.Streak == 0:
 		t.about(x, notify.SoftReset, "Resetting soft failure count", "", "")
 	case !ok && j.Health.State == health.Up:
 		t.about(x, notify.SoftFailure, "Soft failure real server",
-			fmt.Sprintf(" failure %d/%d", failed, limit), detail)
+			fmt.Sprintf(" failure %d/%d", j.Health.Streak, x.v.Rule.Limit()), detail)
 	}
 }
 

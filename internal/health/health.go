@@ -36,7 +36,7 @@ type Rule struct {
 type Health struct {
 	State  State
 	of     uint8  // how many results window has
-	Streak int32  // results in a row against State
+	Streak int32  // results in a row against State; with a window, all in it
 	window uint64 // the last results, newest in bit 0, 1 for a success
 }
 
@@ -91,13 +91,8 @@ func (h Health) slide(ok bool, r Rule) Health {
 // Doubted reports whether the last result contradicts the state.
 func (h Health) Doubted(ok bool) bool { return h.State != Unknown && ok != (h.State == Up) }
 
-// Soft returns, for a server that is up, how many failures count against it and how many make it down.
-func (h Health) Soft(r Rule) (failures, limit int) {
-	return int(h.Streak), r.limit()
-}
-
-// limit is how many failures take down a server that is up.
-func (r Rule) limit() int {
+// Limit is how many failures take down a server that is up.
+func (r Rule) Limit() int {
 	if r.Of > 0 {
 		return r.Of - r.Need + 1
 	}
@@ -107,7 +102,7 @@ func (r Rule) limit() int {
 // Turns returns how many results against the state change it: failures of a server that is up, otherwise successes.
 func (h Health) Turns(r Rule) int {
 	if h.State == Up {
-		return r.limit()
+		return r.Limit()
 	}
 	return cmp.Or(r.Need, r.Rise) // without a window Need is not used
 }

@@ -30,18 +30,14 @@ func ruleOf(text string) (r Rule) {
 	return r
 }
 
-func TestSoftCountsTowardsTheLimit(t *testing.T) {
-	h, r := Assume(Up), Rule{Fall: 4, Rise: 1}
-	for i := 1; i < 4; i++ {
-		h = h.Next(false, r)
-		if n, of := h.Soft(r); n != i || of != 4 {
-			t.Errorf("failure %d: %d/%d", i, n, of)
+func TestFailuresCountTowardsTheLimit(t *testing.T) {
+	for _, r := range []Rule{{Fall: 4, Rise: 1}, {Need: 7, Of: 10}} {
+		h := Assume(Up)
+		for i := range int32(3) {
+			if h = h.Next(false, r); h.Streak != i+1 || r.Limit() != 4 {
+				t.Errorf("%+v: failure %d is %d of %d", r, i+1, h.Streak, r.Limit())
+			}
 		}
-	}
-	w := Rule{Need: 7, Of: 10}
-	h = Assume(Up).Next(false, w)
-	if n, of := h.Soft(w); n != 1 || of != 4 {
-		t.Errorf("window: %d/%d, want 1/4", n, of)
 	}
 }
 

@@ -93,14 +93,14 @@ func (t Telling) Next(report Report, r Rule) Telling {
 	t.note(report)
 	t.Words = t.min(t.last)
 	switch {
-	case r.limit() == 1:
+	case r.Limit() == 1:
 		t.common = t.last
 	case t.streak == 0 || t.Words == t.last:
 		t.common, t.streak = t.last, 0
 	default:
 		t.common = t.common.min(t.last)
 	}
-	if t.streak++; int(t.streak) >= r.limit() {
+	if t.streak++; int(t.streak) >= r.Limit() {
 		t.Words, t.common, t.streak = t.common, t.last, 1
 	}
 	if t.Words == t.last {
