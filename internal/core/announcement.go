@@ -37,7 +37,7 @@ func (x user) awaitsRoute(now time.Time) bool {
 // took handles the result of an order: where the addresses are.
 func (a *announcer) took(all []announce.Place, err error) {
 	a.busy, a.stale, a.again = false, true, time.Time{}
-	byAddr := a.byAddr()
+	byAddr, now := a.byAddr(), a.tell.now()
 	for _, p := range all {
 		if one := byAddr[p.Addr]; one != nil {
 			a.found(one, p)
@@ -46,13 +46,13 @@ func (a *announcer) took(all []announce.Place, err error) {
 		}
 	}
 	if a.lookBy.IsZero() {
-		a.lookBy = a.tell.now().Add(announceTimeout)
+		a.lookBy = now.Add(announceTimeout)
 	}
-	a.looked = a.looked || err == nil || isDue(a.lookBy, a.tell.now())
+	a.looked = a.looked || err == nil || isDue(a.lookBy, now)
 	a.tell.trouble(&a.trouble, err, notify.AnnounceFailed, "Addresses can't be announced",
 		notify.AnnounceRecovered, "Addresses can be announced again")
 	if a.trouble != "" || slices.ContainsFunc(a.list, func(one *announcement) bool { return one.Fails }) {
-		a.again = a.tell.now().Add(announceRetry)
+		a.again = now.Add(announceRetry)
 	}
 }
 

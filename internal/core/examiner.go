@@ -220,9 +220,8 @@ func (c *check) share(j *judgement) {
 func (e *examiner) judgeKnown(v *virtual) {
 	for _, s := range v.entries() {
 		was := s.Health()
-		for j := &s.first; j != nil; j = j.next {
-			c := e.checks[s.entry.Line(int(j.k)).Task]
-			switch {
+		for x := range v.checks(s) {
+			switch j, c := x.j, e.checks[x.task()]; {
 			case c == nil || c.at == 0:
 			case j.Agent && j.Telling == (health.Telling{}):
 				c.share(j)

@@ -124,7 +124,7 @@ func (w *writer) conclude(c *change) {
 	case c.Answer != judge.Unsent:
 		w.failed(v, cmp.Or(c.Outcome, judge.Outcome{Answer: judge.Refused, Err: c.Refused}))
 	}
-	if c.Err == nil || c.IsPartial() {
+	if c.Err == nil || c.Partly {
 		w.tell.fallback(v)
 		w.marker.tellWritten(v)
 	}

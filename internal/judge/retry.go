@@ -42,9 +42,6 @@ func (r *Retry) Waits(turned bool, now time.Time) bool {
 	return r.Until.After(now) && !(turned && r.SettingsOnly)
 }
 
-// IsPartial reports whether a write failed only because the table refused real servers.
-func (w *Write) IsPartial() bool { return w.partly }
-
 // AtOnce has the next change tried without a wait.
 func (r *Retry) AtOnce() { r.Until = time.Time{} }
 

@@ -17,10 +17,10 @@ type Write struct {
 	Written lvs.Settings // the settings in the table
 	Refused error        // why the table refuses the settings: the former ones stay
 	Outcome              // of the rest: the first one that is not Done
+	Partly  bool         // Err is only about real servers, or what is to drain, that the table refuses
 
-	of     *Case
-	ops    []lvs.Op
-	partly bool // Err is only about real servers, or what is to drain, that the table refuses
+	of  *Case
+	ops []lvs.Op
 }
 
 // Answer is what the table did with an operation.
@@ -82,10 +82,10 @@ func (w *Writes) Next() []lvs.Op {
 // stepsOf are the operations of a round.
 func (w *Writes) stepsOf(round int) (steps []sending) {
 	for of, one := range w.all {
-		serves := one.partly && one.serves()
+		serves := one.Partly && one.serves()
 		for i := range one.ops {
 			op := &one.ops[i]
-			if op.Round() == round && (one.Err == nil || one.partly && one.spares(op, serves)) {
+			if op.Round() == round && (one.Err == nil || one.Partly && one.spares(op, serves)) {
 				steps = append(steps, sending{op, of})
 			}
 		}
@@ -123,7 +123,7 @@ func (w *Writes) Answered(i int, o Outcome) (of int) {
 	case a == Refused && op.Kind == lvs.EditService:
 		one.Refused, one.Want.Settings = o.Err, one.Written
 	default:
-		one.partly = (one.Err == nil || one.partly) && a == Refused &&
+		one.Partly = (one.Err == nil || one.Partly) && a == Refused &&
 			(one.placesServer(op) || drains(op))
 		one.fails(o)
 	}
