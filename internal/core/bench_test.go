@@ -147,7 +147,7 @@ func BenchmarkReload(b *testing.B) {
 	text := testkit.ManyServers(10000, 80, 3600)
 	w := benchOf(b, text)
 	for b.Loop() {
-		w.Replace(w.now, Ready(planOf(b, text)), maintenance.Reading{})
+		w.Replace(w.now, Ready(planOf(b, text)), maintenance.Reading{}, false)
 		w.Step(w.now)
 	}
 }
@@ -167,7 +167,7 @@ func BenchmarkTenThousandLeave(b *testing.B) {
 			b.StopTimer()
 			p := planned(b, text, neverChecked)
 			b.StartTimer()
-			w.Replace(w.now, Ready(p), maintenance.Reading{})
+			w.Replace(w.now, Ready(p), maintenance.Reading{}, false)
 			w.Step(w.now)
 		}
 		w.now = w.now.Add(2 * LookInterval)

@@ -264,7 +264,7 @@ func (c *chaos) edit() {
 	p := c.plan(next)
 	c.oracle.offer(next)
 	before, began := c.read(), c.now
-	c.daemon.replace(p, (*Core).Replace)
+	c.daemon.replace(p, false)
 	c.oracle.leave(next, before, began)
 	c.oracle.take(next)
 }

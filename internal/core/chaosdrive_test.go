@@ -197,9 +197,9 @@ func (d *driver) settle() {
 }
 
 // replace puts another plan in force.
-func (d *driver) replace(p *plan.Plan, put func(*Core, time.Time, Plan, maintenance.Reading)) {
+func (d *driver) replace(p *plan.Plan, refines bool) {
 	first := d.open(p)
-	d.event(func() { put(d.Core, d.now, Ready(p), first) })
+	d.event(func() { d.Replace(d.now, Ready(p), first, refines) })
 	d.settle()
 }
 

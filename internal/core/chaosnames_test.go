@@ -56,7 +56,7 @@ func (c *chaos) move() {
 	p := c.plan(next)
 	c.oracle.offer(next)
 	before, began := c.read(), c.now
-	c.daemon.replace(p, (*Core).Refine)
+	c.daemon.replace(p, true)
 	c.oracle.leave(next, before, began)
 	c.oracle.move(next, host)
 }

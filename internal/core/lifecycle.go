@@ -81,20 +81,12 @@ func (c *Core) Begin(now time.Time, t Table, p Plan, first maintenance.Reading) 
 
 // Replace puts a new plan in force, with the first reading of its maintenancedir. A server whose check stays the same
 // keeps its health. If its check changed, its entry in the table stays until the first result of the new check.
-func (c *Core) Replace(now time.Time, p Plan, first maintenance.Reading) {
-	c.replace(now, p, first, false)
-}
-
-// Refine replaces the plan by one that differs only in the servers of lists, and in those whose names have got an
-// address. Until then these are unknown and in no table. They count as down, so that the fallback server can serve. A
-// destination that was in the table at the start may be one of them, so it is kept as it is until every name has an
-// address. Servers that left the file when such a name was added stay too, and are checked. Unlike Replace it keeps
-// overrides.
-func (c *Core) Refine(now time.Time, p Plan, first maintenance.Reading) {
-	c.replace(now, p, first, true)
-}
-
-func (c *Core) replace(now time.Time, p Plan, first maintenance.Reading, refines bool) {
+//
+// Refines: the plan differs only in the servers of lists, and in those whose names have got an address. Until then
+// these are unknown and in no table. They count as down, so that the fallback server can serve. A destination that was
+// in the table at the start may be one of them, so it is kept as it is until every name has an address. Servers that
+// left the file when such a name was added stay too, and are checked. Overrides are kept.
+func (c *Core) Replace(now time.Time, p Plan, first maintenance.Reading, refines bool) {
 	if c.tell.tick(now); !refines {
 		c.tell.enter(lvs.StatusReloading)
 		for _, one := range c.examiner.checks {

@@ -141,10 +141,10 @@ func (w *world) does(verb, of string) {
 	case "lost": // orders for addresses, from now on
 		w.lost = true
 	case "reload":
-		w.Replace(w.now, w.file(w.config(of)), w.reading)
+		w.Replace(w.now, w.file(w.config(of)), w.reading, false)
 		w.step()
 	case "refine": // names have got addresses
-		w.Refine(w.now, w.file(w.config(of)), maintenance.Reading{})
+		w.Replace(w.now, w.file(w.config(of)), maintenance.Reading{}, true)
 	case "name":
 		w.names = map[string]netip.Addr{first: netip.MustParseAddr(more)}
 	case "wait":

@@ -203,7 +203,7 @@ func (w *world) start(text string) {
 // reload puts another configuration in force.
 func (w *world) reload(text string) {
 	w.Helper()
-	w.Replace(w.now, w.file(text), maintenance.Reading{})
+	w.Replace(w.now, w.file(text), maintenance.Reading{}, false)
 	w.step()
 }
 

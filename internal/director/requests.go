@@ -8,7 +8,6 @@ import (
 
 	"ldirectord/internal/core"
 	"ldirectord/internal/lvs"
-	"ldirectord/internal/maintenance"
 	"ldirectord/internal/orders"
 	"ldirectord/internal/plan"
 	"ldirectord/internal/view"
@@ -16,24 +15,19 @@ import (
 
 // Reload puts a plan in force. It returns when the changes were sent to the table, even if it refused them, or when ctx
 // is done.
-func (d *Director) Reload(ctx context.Context, p *plan.Plan) error {
-	return d.replace(ctx, p, (*core.Core).Replace)
-}
+func (d *Director) Reload(ctx context.Context, p *plan.Plan) error { return d.replace(ctx, p, false) }
 
 // Refine replaces the current plan by one that differs only in servers of lists and in addresses of names, see
-// core.Core.Refine. It returns as Reload does.
-func (d *Director) Refine(ctx context.Context, p *plan.Plan) error {
-	return d.replace(ctx, p, (*core.Core).Refine)
-}
+// core.Core.Replace. It returns as Reload does.
+func (d *Director) Refine(ctx context.Context, p *plan.Plan) error { return d.replace(ctx, p, true) }
 
 // replace hands a new plan to the core, with the contents of its maintenancedir.
-func (d *Director) replace(ctx context.Context, p *plan.Plan,
-	put func(*core.Core, time.Time, core.Plan, maintenance.Reading)) error {
+func (d *Director) replace(ctx context.Context, p *plan.Plan, refines bool) error {
 	f, ready := d.openFolder(ctx, p), core.Ready(p)
 	err := d.asked.submit(ctx, func(done chan<- struct{}) {
 		d.folder.end()
 		d.folder = f
-		put(d.core, time.Now(), ready, f.first)
+		d.core.Replace(time.Now(), ready, f.first, refines)
 		d.awaiting = append(d.awaiting, done)
 	})
 	if errors.Is(err, errNotTaken) {

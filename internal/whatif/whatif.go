@@ -116,7 +116,7 @@ func (w *World) Let(d time.Duration) {
 // Reload replaces the plan.
 func (w *World) Reload(p *plan.Plan) {
 	w.plan = p
-	w.core.Replace(w.now, core.Ready(p), maintenance.Reading{})
+	w.core.Replace(w.now, core.Ready(p), maintenance.Reading{}, false)
 	w.step()
 	w.check(0)
 }
