@@ -3,7 +3,6 @@ package ipvsctl
 import (
 	"math/rand/v2"
 	"net/netip"
-	"slices"
 	"testing"
 
 	"ldirectord/internal/lvs"
@@ -60,7 +59,7 @@ func TestEditsAndRemovalsSayWhatStoodThere(t *testing.T) {
 
 func TestTimeoutAndGranularityDoNotCountWithoutPersistence(t *testing.T) {
 	have := tableOf(t, "-A -t 10.1.0.1:80 -s rr", "-A -t [fd00::1]:80 -s rr")
-	want := clone(have)
+	want := cloneOf(have)
 	for key, service := range want {
 		service.Settings.Timeout, service.Settings.Netmask = 77, 0
 		want[key] = service
@@ -82,7 +81,7 @@ func TestDiffLeadsThereAndKeepsServing(t *testing.T) {
 			if _, ours := want[op.Key]; !ours {
 				t.Fatalf("seed %d: %s on a foreign service", seed, op)
 			}
-			if serves(have[op.Key]) && serves(want[op.Key]) && !serves(now[op.Key]) {
+			if have[op.Key].Dests.Serve() && want[op.Key].Dests.Serve() && !now[op.Key].Dests.Serve() {
 				t.Fatalf("seed %d: no destination serves after change %d of %q", seed, i,
 					linesOf(lvs.Diff(have, want)))
 			}
@@ -102,15 +101,6 @@ func TestDiffLeadsThereAndKeepsServing(t *testing.T) {
 
 func equal(a, b lvs.VirtualService) bool {
 	return lvs.Format(lvs.Table{a.Key: a}) == lvs.Format(lvs.Table{b.Key: b})
-}
-
-func serves(s lvs.VirtualService) bool {
-	for _, dest := range s.Dests {
-		if dest.Weight > 0 {
-			return true
-		}
-	}
-	return false
 }
 
 // randomTable has a few services and destinations of few kinds, so that two random tables have much in common.
@@ -166,7 +156,7 @@ func manyDests() lvs.Table { return rack(100, 100, 1) }
 func BenchmarkDiff10k(b *testing.B) {
 	have := manyDests()
 	oneIn := func(n int) lvs.Table {
-		want, i := clone(have), 0
+		want, i := cloneOf(have), 0
 		for _, service := range want {
 			for _, dest := range service.Dests {
 				if i++; i%n == 0 {
@@ -208,14 +198,4 @@ func TestRoundsPutWhatTakesAwayLast(t *testing.T) {
 		edit.Old.Weight = was
 		testkit.Equal(t, edit.Round(), want, "from weight", was, "to 5: round")
 	}
-}
-
-// clone returns a copy that shares no memory with t.
-func clone(t lvs.Table) lvs.Table {
-	c := make(lvs.Table, len(t))
-	for key, service := range t {
-		service.Dests = slices.Clone(service.Dests)
-		c[key] = service
-	}
-	return c
 }

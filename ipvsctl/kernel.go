@@ -30,11 +30,11 @@ var (
 // kernel is the table of the network namespace in which it is opened. The zero kernel is opened by its first request.
 // It may be shared by goroutines: one request is under way at a time, since moby/ipvs mixes up the answers of two.
 type kernel struct {
-	// untold reads counters by raw system calls, which bypass Go's scheduler: it would wake a thread each time, the
-	// largest cost. While another program holds the kernel's lock of IPVS, one of Go's processors waits. Its
+	// raw: it reads counters by raw system calls, which bypass Go's scheduler: that would wake a thread each time,
+	// the largest cost. While another program holds the kernel's lock of IPVS, one of Go's processors waits. Its
 	// answers are short: it reads one service at a time.
-	unreported bool
-	timeout    time.Duration // for an answer; 0 for answerTimeout
+	raw     bool
+	timeout time.Duration // for an answer; 0 for answerTimeout
 
 	mu   sync.Mutex // guards conn
 	conn *conn      // nil if the next request must open a new line
@@ -50,10 +50,10 @@ type conn struct {
 // destination, tunnels and persistence engines, reads a weight as 16 bits, and waits for every answer. It is not for
 // several goroutines at once.
 type genl struct {
-	file       *os.File
-	timeout    time.Duration // see wait
-	family     uint16        // the number of IPVS
-	unreported bool          // see call
+	file    *os.File
+	timeout time.Duration // see wait
+	family  uint16        // the number of IPVS
+	raw     bool          // see call
 
 	out    []byte // queued requests
 	last   int    // the start of the last queued request
@@ -126,7 +126,7 @@ func (k *kernel) request(ctx context.Context, talk func(*conn) error) error {
 	}
 	if k.conn == nil {
 		room := maxAnswer
-		if k.unreported {
+		if k.raw {
 			room = shortAnswer
 		}
 		c, err := connect(ctx, cmp.Or(k.timeout, answerTimeout), room)
@@ -256,18 +256,18 @@ func (g *genl) exchange(answer func(attrs) error) (ended []error, err error) {
 	return ended, err
 }
 
-// call sends or receives. Untold it is a raw system call, see kernel.
+// call sends or receives, by a raw system call if the line is raw, see kernel.
 func (g *genl) call(sends bool, p []byte) (n int, err error) {
-	wait, reported, unreported := syscall.RawConn.Read, g.file.Read, raw.Read
+	wait, scheduled, direct := syscall.RawConn.Read, g.file.Read, raw.Read
 	if sends {
-		wait, reported, unreported = syscall.RawConn.Write, g.file.Write, raw.Write
+		wait, scheduled, direct = syscall.RawConn.Write, g.file.Write, raw.Write
 	}
 	conn, closed := g.file.SyscallConn()
-	if !g.unreported || closed != nil {
-		return reported(p)
+	if !g.raw || closed != nil {
+		return scheduled(p)
 	}
 	waited := wait(conn, func(fd uintptr) bool {
-		n, err = unreported(int(fd), p)
+		n, err = direct(int(fd), p)
 		return err != unix.EAGAIN
 	})
 	return n, cmp.Or(waited, err)

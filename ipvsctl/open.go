@@ -33,7 +33,7 @@ func Open(name string) (Access, error) {
 		own := &kernel{}
 		return Access{
 			Client: own, Live: &kernel{},
-			Private:     &kernel{unreported: true}, // there is one request for each answer
+			Private:     &kernel{raw: true}, // there is one request for each answer
 			Connections: EachConnection, InOrder: own.inOrder, Absent: absent, Machine: true,
 		}, nil
 	}

@@ -32,8 +32,8 @@ func TestATableIsOpenedByItsName(t *testing.T) {
 	if table.Client == table.Live || table.Client == table.Private || table.Live == table.Private {
 		t.Error("one client for several goroutines that would wait for each other")
 	}
-	if !table.Private.(*kernel).unreported || table.Live.(*kernel).unreported || table.Client.(*kernel).unreported {
-		t.Error("untold is for the private services, for each of which there is a request")
+	if !table.Private.(*kernel).raw || table.Live.(*kernel).raw || table.Client.(*kernel).raw {
+		t.Error("raw is for the private services, for each of which there is a request")
 	}
 	_, there := os.Stat("/proc/net/ip_vs")
 	if err := table.Absent(); (err == nil) != (there == nil) || err != nil && !errors.Is(err, fs.ErrNotExist) {

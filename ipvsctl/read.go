@@ -39,8 +39,8 @@ func (k *kernel) Services(ctx context.Context, keys ...lvs.Key) (lvs.Table, erro
 	all := make(lvs.Table, len(keys))
 	var key lvs.Key
 	err := k.request(ctx, func(c *conn) error {
-		c.genl.unreported = k.unreported
-		defer func() { c.genl.unreported = false }()
+		c.genl.raw = k.raw
+		defer func() { c.genl.raw = false }()
 		for _, key = range keys {
 			if _, twice := all[key]; twice {
 				continue
