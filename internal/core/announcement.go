@@ -21,7 +21,7 @@ type announcement struct {
 	judge.Address
 	virtuals []*virtual // the virtual services with this address; none: it left the file
 	gone     bool       // the address left the file and is withdrawn
-	keys     []lvs.Key  // the real servers of its virtual services
+	keys     []lvs.Key  // of its virtual services; after it left the file, of the last ones
 
 	since   time.Time // when it came to where it is
 	changes uint64
@@ -99,12 +99,10 @@ func (a *announcer) describe() (list []view.Announcement) {
 	return list
 }
 
-// announced are the addresses of a virtual service.
-type announced []*announcement
-
-// areElsewhere reports whether a virtual service has addresses to announce and none of them is on its device.
-func (all announced) areElsewhere() bool {
-	return len(all) > 0 && !slices.ContainsFunc(all, func(one *announcement) bool { return one.IsThere() })
+// isElsewhere reports whether a virtual service has addresses to announce and none of them is on its device.
+func (v *virtual) isElsewhere() bool {
+	isThere := func(one *announcement) bool { return one.IsThere() }
+	return len(v.addresses) > 0 && !slices.ContainsFunc(v.addresses, isThere)
 }
 
 // gather has all servers checked at once when a check shows that the first server is back. It includes all virtual
@@ -112,7 +110,7 @@ func (all announced) areElsewhere() bool {
 func (e *examiner) gather(v *virtual, by *judgement) {
 	for _, one := range v.addresses {
 		for _, other := range one.virtuals {
-			if other.Away = other.addresses.areElsewhere(); !other.IsAway() || other.Gathers() {
+			if other.Away = other.isElsewhere(); !other.IsAway() || other.Gathers() {
 				continue
 			}
 			other.Gather(by.Began)

@@ -19,8 +19,8 @@ func (v *virtual) fallbackServers() []*server { return v.all[len(v.Members):] }
 func (v *virtual) entries() []*server { return slices.Concat(v.servers, v.fallbackServers()) }
 
 // formerly is this fallback server in a former plan; nil: it was not there, or only one of them is checked.
-func (was *virtual) formerly(s *server) *server {
-	for _, old := range was.fallbackServers() {
+func (v *virtual) formerly(s *server) *server {
+	for _, old := range v.fallbackServers() {
 		if old.Dest.Addr == s.Dest.Addr && old.Unchecked == s.Unchecked {
 			return old
 		}

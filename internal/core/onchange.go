@@ -33,8 +33,9 @@ type member struct {
 	Waits   string `json:"waits_for,omitempty"`
 }
 
-// newMessage describes a virtual service and counts its servers that are up.
-func newMessage(now *view.Virtual) (m message, up int) {
+// message describes a virtual service at a moment, and counts its servers that are up.
+func (v *virtual) message(at time.Time) (m message, up int) {
+	now := &describeAll([]*virtual{v}, nil, at)[0]
 	m = message{Virtual: now.ID, Announced: now.Announced, Enough: now.Enough}
 	m.Fallback = now.ServingFallback() != nil
 	for _, s := range now.Servers {
@@ -47,15 +48,9 @@ func newMessage(now *view.Virtual) (m message, up int) {
 	for _, l := range now.Leaving {
 		m.Leaving = append(m.Leaving, l.Real)
 	}
-	return m, up
-}
-
-// message describes a virtual service at a moment.
-func (v *virtual) message(now time.Time) (m message, up int) {
-	m, up = newMessage(&describeAll([]*virtual{v}, nil, now)[0])
 	switch m.Available, _ = v.Available(); {
 	case !m.Available:
-	case v.servesNothing():
+	case now.Nothing:
 		m.Available, m.Reason = false, "servers pass, and have weight 0"
 	case v.isRefused():
 		m.Available, m.Reason = false, "the table refuses the servers that pass"

@@ -20,7 +20,7 @@ func (w *writer) sync(have lvs.Table) {
 	taken := w.agenda.take(now)
 	for _, v := range taken {
 		if v.Gathers() {
-			v.Away = v.addresses.areElsewhere()
+			v.Away = v.isElsewhere()
 			if v.HasGathered() {
 				v.touch()
 			}

@@ -28,7 +28,7 @@ type virtual struct {
 	weighed bool // when its strength last changed
 	few     bool // too few servers pass their checks to compare them
 
-	addresses    announced                       // the addresses that are announced for it
+	addresses    []*announcement                 // the addresses that are announced for it
 	moving       []judge.Record                  // members, with what was recorded of them; nil: none moved yet
 	rules        map[netip.AddrPort]judge.RuleID // the rules that decided the places of other destinations
 	window       *window                         // nil: the table had no counters yet

@@ -29,7 +29,7 @@ type nftObject struct {
 }
 
 // path names a chain of the object's table.
-func (o nftObject) path(chain string) string { return o.Family + " " + o.Table + " " + chain }
+func (r nftObject) path(chain string) string { return r.Family + " " + r.Table + " " + chain }
 
 // nftExpression is one step of a rule that matters here: a jump, or setting a mark.
 type nftExpression struct {

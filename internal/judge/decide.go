@@ -21,23 +21,23 @@ type Decision struct {
 // Decide applies the rules to a case. It has no side effects: the same case and time give the same decision.
 func Decide(c Case, now time.Time) Decision {
 	c.State = c.cloneServers()
-	h := &proposal{Case: c, now: now}
-	for i := range h.Servers {
-		h.Servers[i].Why, h.Servers[i].Until = 0, time.Time{}
+	p := &proposal{Case: c, now: now}
+	for i := range p.Servers {
+		p.Servers[i].Why, p.Servers[i].Until = 0, time.Time{}
 	}
 	if c.Have != nil {
-		h.Places = make(map[netip.AddrPort]lvs.Dest, len(c.Have))
+		p.Places = make(map[netip.AddrPort]lvs.Dest, len(c.Have))
 	}
 	for id, rule := range Rules {
-		if h.Places != nil || !rule.places {
-			h.by = RuleID(id + 1)
-			if rule.step(h); h.over {
+		if p.Places != nil || !rule.places {
+			p.by = RuleID(id + 1)
+			if rule.step(p); p.over {
 				break
 			}
 		}
 	}
-	h.Decision.State = h.Case.State
-	return h.Decision
+	p.Decision.State = p.Case.State
+	return p.Decision
 }
 
 // proposal is a decision in progress, which each rule changes.
@@ -81,9 +81,9 @@ func (p *proposal) askAgain(at time.Time) {
 
 // serving reports whether a destination takes new connections so far, unless it was taken out by hand. Held: those
 // count that are held, which may be dead.
-func (h *proposal) serving(held bool) bool {
-	for addr, p := range h.Places {
-		if s := h.At(addr); p.Weight > 0 && !h.isOutByHand(addr) && (held || s == nil || !s.Held) {
+func (p *proposal) serving(held bool) bool {
+	for addr, d := range p.Places {
+		if s := p.At(addr); d.Weight > 0 && !p.isOutByHand(addr) && (held || s == nil || !s.Held) {
 			return true
 		}
 	}

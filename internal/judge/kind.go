@@ -14,7 +14,7 @@ type Kind struct {
 	// Share is the part of its weight that it leaves a server. Its sentence is part of the one about the weight.
 	Share func(View) Part
 	// keeps reports whether a server that is down has weight 0 in the table, if it decides that.
-	keeps func(h *proposal, s *Server) (stays, decides bool)
+	keeps func(p *proposal, s *Server) (stays, decides bool)
 	// delays reports whether a server that its checks took out may have to wait before it comes back.
 	delays func(*Section, *Server) bool
 
