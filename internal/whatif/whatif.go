@@ -36,11 +36,15 @@ type World struct {
 	table *ipvsctl.Memory
 	now   time.Time
 	next  time.Time
-	fails map[lvs.Backend]bool
-	// the fallback servers that fail; a real server of the same section may have the same name
-	failsFallback map[lvs.Backend]bool
-	calm          time.Duration
-	due           map[time.Duration]time.Time // of the checks with this interval, see Let
+	fails map[target]bool
+	calm  time.Duration
+	due   map[time.Duration]time.Time // of the checks with this interval, see Let
+}
+
+// target is a real server, or a fallback server, which may have the same name.
+type target struct {
+	lvs.Backend
+	fallback bool
 }
 
 // New plays these services of a plan, with the orders in force, until all servers are up. Each event is followed by so
@@ -49,8 +53,7 @@ func New(p *plan.Plan, services []*plan.Service, given orders.All, calm time.Dur
 	part := *p
 	part.Services, part.Tasks = services, tasksOf(services)
 	w := &World{plan: &part, table: ipvsctl.NewMemory(nil), now: time.Now(), calm: calm,
-		fails: map[lvs.Backend]bool{}, failsFallback: map[lvs.Backend]bool{},
-		due: map[time.Duration]time.Time{}}
+		fails: map[target]bool{}, due: map[time.Duration]time.Time{}}
 	w.core = core.New(core.World{Orders: given}, core.Performers{Checks: pool{}, Watches: watches{}, Marks: true,
 		Await: func() func() { return func() {} }})
 	e, _ := w.core.Begin(w.now, w, core.Ready(&part), maintenance.Reading{}) // this table can be read
@@ -79,14 +82,14 @@ func tasksOf(services []*plan.Service) (tasks []*schedule.Task) {
 // Break has the checks of these servers fail from now on, or pass again.
 func (w *World) Break(servers []lvs.Backend, fail bool) {
 	for _, at := range servers {
-		w.fails[at] = fail
+		w.fails[target{at, false}] = fail
 	}
 }
 
 // BreakFallbacks has the checks of these fallback servers fail from now on.
 func (w *World) BreakFallbacks(servers []lvs.Backend) {
 	for _, at := range servers {
-		w.failsFallback[at] = true
+		w.fails[target{at, true}] = true
 	}
 }
 
@@ -138,14 +141,14 @@ func (w *World) Fail(servers []lvs.Backend) {
 func (w *World) anyUp() bool {
 	now := w.Snapshot()
 	for v, s := range now.Each() {
-		if w.fails[lvs.At(v.ID, s.Real)] && s.Up && s.State == "up" {
+		if w.fails[target{lvs.At(v.ID, s.Real), false}] && s.Up && s.State == "up" {
 			return true
 		}
 	}
 	for i := range now.Virtuals {
 		v := &now.Virtuals[i]
 		isUp := func(f *view.Fallback) bool {
-			return w.failsFallback[lvs.At(v.ID, f.Server)] && f.State == "up"
+			return w.fails[target{lvs.At(v.ID, f.Server), true}] && f.State == "up"
 		}
 		if slices.ContainsFunc(v.Fallbacks(), isUp) {
 			return true
@@ -186,11 +189,7 @@ func (w *World) check(every time.Duration) {
 	fails := map[*schedule.Task]bool{}
 	for _, s := range w.plan.Services {
 		for _, e := range s.Entries {
-			failing := w.fails
-			if e.Fallback {
-				failing = w.failsFallback
-			}
-			its := failing[lvs.At(s.Config.ID, e.Name())]
+			its := w.fails[target{lvs.At(s.Config.ID, e.Name()), e.Fallback}]
 			for l := &e.First; l != nil && l.Task != nil; l = l.Next {
 				others, seen := fails[l.Task]
 				if !seen && (every == 0 || l.Task.Every == every) {
