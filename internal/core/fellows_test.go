@@ -83,41 +83,30 @@ func number(t *testing.T, word string) int {
 	return n
 }
 
-// What a server shows, by its checks. The last check is that of an agent.
 func TestWhatAServerShows(t *testing.T) {
-	usual := shown{known: true, certs: certificates{7, 70}, text: "v1", took: 5}
-	for _, row := range []struct {
-		what   string
-		change func(*server)
-		want   shown
-	}{
-		{"one check", func(*server) {}, usual},
-		{"too few answers", func(s *server) { s.first.check.mean = 0 },
-			shown{known: true, certs: certificates{7, 70}, text: "v1", fresh: true}},
-		{"a check that fails", func(s *server) { s.first.check.last.OK = false }, shown{}},
-		{"a further check that fails", func(s *server) { addCheck(s, checker.Result{}) }, shown{}},
-		{"two certificates", func(s *server) {
+	changes := map[string]func(*server){
+		"few":           func(s *server) { s.first.check.mean = 0 },
+		"fails":         func(s *server) { s.first.check.last.OK = false },
+		"another-fails": func(s *server) { addCheck(s, checker.Result{}) },
+		"ends-at-60": func(s *server) {
 			addCheck(s, checker.Result{OK: true, Cert: 8, CertEnd: 60, Shows: "v2"})
 		},
-			shown{known: true, certs: certificates{7*31 + 8, 60}, text: "v1", took: 5}},
-		{"one of them ends later",
-			func(s *server) { addCheck(s, checker.Result{OK: true, Cert: 8, CertEnd: 80}) },
-			shown{known: true, certs: certificates{7*31 + 8, 70}, text: "v1", took: 5}},
-		{"its share", func(s *server) { s.got, s.due, s.counted = 61, 33, true },
-			shown{known: true, certs: certificates{7, 70}, text: "v1", took: 5, got: 61, due: 33}},
-		{"it is no longer in the table", func(s *server) { s.got, s.due = 61, 33 }, usual},
-		{"it has moved", func(s *server) { s.MovedTo = 0 }, shown{}},
-		{"it is not checked", func(s *server) { s.first.check = nil }, shown{known: true}},
-	} {
+		"ends-at-80": func(s *server) { addCheck(s, checker.Result{OK: true, Cert: 8, CertEnd: 80}) },
+		"share":         func(s *server) { s.got, s.due = 61, 33 },
+		"counted":       func(s *server) { s.counted = true },
+		"moved":         func(s *server) { s.MovedTo = 0 },
+		"unchecked":     func(s *server) { s.first.check = nil },
+	}
+	for _, row := range testkit.Table(t, "../../testdata/core/shown.txt", 3) {
 		s := serverOf(lvs.Dest{Addr: someAddr})
 		v := virtualOf(&parser.Virtual{}, s)
 		s.first.check.last = checker.Result{OK: true, Cert: 7, CertEnd: 70, Shows: "v1"}
 		s.first.check.mean = 5
 		addCheck(s, checker.Result{}).agent = true
-		row.change(s)
-		if got := v.shows(s); got != row.want {
-			t.Errorf("%s: %+v, want %+v", row.what, got, row.want)
+		for word := range strings.FieldsSeq(row[1]) {
+			changes[word](s)
 		}
+		testkit.Equal(t, strings.Trim(fmt.Sprint(v.shows(s)), "{}"), row[2], row[0])
 	}
 }
 

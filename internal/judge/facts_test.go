@@ -46,11 +46,16 @@ var questions = map[string]question{
 	"back together": {"back, away, strength.known, 1 awaited", func(c *Case) string {
 		return word(c.HasGathered(), "no longer") + word(!c.Gathers(), "not")
 	}},
-	"changes":     {"1 held kept", func(c *Case) string { return factsOf(&c.Servers[0]) }},
-	"decides":     {"", decided},
-	"emptied":     {"", func(c *Case) string { return c.changing(false, true) }},
-	"fails":       {"", func(c *Case) string { return c.resulting(false) }},
-	"fallbacks":   {"1 2 down, empty, checkedfallbacks=8/9", decided},
+	"changes":             {"1 held kept", func(c *Case) string { return factsOf(&c.Servers[0]) }},
+	"decides":             {"", decided},
+	"emptied":             {"", func(c *Case) string { return c.changing(false, true) }},
+	"fails":               {"", func(c *Case) string { return c.resulting(false) }},
+	"fallbacks":           {"1 2 down, empty, checkedfallbacks=8/9", decided},
+	"follows":             {"", func(c *Case) string { return c.following(Witness{}) }},
+	"follows a suspicion": {"", func(c *Case) string { return c.following(Witness{Suspected: true}) }},
+	"follows, left out": {"", func(c *Case) string {
+		return c.following(Witness{Suspected: true, out: true})
+	}},
 	"found":       {"waiting=1, 5 table=2", foundAnew},
 	"goal":        {"", func(c *Case) string { return fmt.Sprint(c.Goal(&c.Servers[0])) }},
 	"health":      {"", func(c *Case) string { return c.Servers[0].Health().String() }},
@@ -202,6 +207,14 @@ func learning(c *Case) string {
 			word(s.First.Loss == WrongAnswer, " wrong"), " ", factsOf(s))))
 	}
 	return strings.Join(all, ", ")
+}
+
+// following is what becomes of a suspicion of server 1 by what its checks find.
+func (c *Case) following(w Witness) string {
+	w.Begins, w.fresh.Connections = true, 1
+	w.Follow(&c.Servers[0], noon)
+	return word(w.Suspected, "suspected") + w.Over + word(w.out, ", out") +
+		word(w.Begins || w.fresh.Connections > 0, ", and what the last look found")
 }
 
 // looking is what a look at the server that leaves finds, with or without connections.

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"ldirectord/internal/health"
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/testkit"
 )
@@ -165,36 +164,6 @@ func TestAnHourOfHonestTraffic(t *testing.T) {
 						seed, time.Duration(n)*tick, kind, i, w.Suspected, gray, *w)
 				}
 			}
-		}
-	}
-}
-
-// What the checks of a server find ends a suspicion, as does its return.
-func TestWhatChecksSayEndsASuspicion(t *testing.T) {
-	for _, row := range []struct {
-		what           string
-		state          health.State
-		wasOut, out    bool
-		suspected, now bool
-		over           string
-	}{
-		{"it passes", health.Up, false, false, true, true, ""},
-		{"it has no result", health.Unknown, false, false, true, true, ""},
-		{"it fails", health.Down, false, false, true, false, "its checks fail"},
-		{"it fails, and was not suspected", health.Down, false, false, false, false, ""},
-		{"it is left out", health.Up, false, true, true, true, ""},
-		{"it stays left out", health.Up, true, true, true, true, ""},
-		{"it is back", health.Up, true, false, true, false, "it is back in service"},
-	} {
-		c := inService(4)
-		c.Servers[0].AssumeAll(health.Assume(row.state))
-		c.Servers[0].Suspect = row.out
-		w := Witness{Suspected: row.suspected, out: row.wasOut, Begins: true,
-			fresh: lvs.Traffic{Connections: 1}}
-		w.Follow(&c.Servers[0], noon)
-		if w.Suspected != row.now || w.Over != row.over || w.out != row.out || w.Begins ||
-			w.fresh.Connections > 0 {
-			t.Errorf("%s: %+v", row.what, w)
 		}
 	}
 }
