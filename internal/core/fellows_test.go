@@ -92,10 +92,10 @@ func TestWhatAServerShows(t *testing.T) {
 			addCheck(s, checker.Result{OK: true, Cert: 8, CertEnd: 60, Shows: "v2"})
 		},
 		"ends-at-80": func(s *server) { addCheck(s, checker.Result{OK: true, Cert: 8, CertEnd: 80}) },
-		"share":         func(s *server) { s.got, s.due = 61, 33 },
-		"counted":       func(s *server) { s.counted = true },
-		"moved":         func(s *server) { s.MovedTo = 0 },
-		"unchecked":     func(s *server) { s.first.check = nil },
+		"share":      func(s *server) { s.got, s.due = 61, 33 },
+		"counted":    func(s *server) { s.counted = true },
+		"moved":      func(s *server) { s.MovedTo = 0 },
+		"unchecked":  func(s *server) { s.first.check = nil },
 	}
 	for _, row := range testkit.Table(t, "../../testdata/core/shown.txt", 3) {
 		s := serverOf(lvs.Dest{Addr: someAddr})

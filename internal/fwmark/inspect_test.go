@@ -129,21 +129,13 @@ func TestSettingGivesTheMarkThatItsBitsAreOf(t *testing.T) {
 }
 
 func TestRoutingRuleUsesMarksOfItsMask(t *testing.T) {
-	for _, tc := range []struct {
-		r    RoutingRule
-		mark uint32
-		want bool
-	}{
-		{RoutingRule{Mark: 3, Mask: wholeMark}, 3, true},
-		{RoutingRule{Mark: 3, Mask: wholeMark}, 0x103, false},
-		{RoutingRule{Mark: 3, Mask: 0xff}, 0x103, true},
-		{RoutingRule{IPv6: true, Mark: 3, Mask: 0xff}, 3, false},
-		{RoutingRule{Mark: 0, Mask: 0x10000}, 3, true}, // not fwmark 0x10000/0x10000
-		{RoutingRule{}, 3, false},
-	} {
-		if got := tc.r.Uses(tc.mark, false); got != tc.want {
-			t.Errorf("%+v, mark %#x: %v", tc.r, tc.mark, got)
-		}
+	for _, row := range testkit.Table(t, "../../testdata/fwmark/uses.txt", 3) {
+		var r RoutingRule
+		var family string
+		var mark uint32
+		testkit.Must(fmt.Sscanf(row[0]+" "+row[1], "%s %v/%v %v", &family, &r.Mark, &r.Mask, &mark))(t, row)
+		r.IPv6 = family == "IPv6"
+		testkit.Equal(t, fmt.Sprint(r.Uses(mark, false)), row[2], row)
 	}
 }
 
