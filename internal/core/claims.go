@@ -71,15 +71,12 @@ func (c *claimant) assign(virtuals, left []*virtual) (gained []*virtual) {
 	for _, v := range left {
 		v.Beside = now.Beside[v.Key()]
 	}
-	c.idle, c.ours = now.HasTimeouts(), nil
 	for _, v := range virtuals {
 		if now.Assign(&v.Claim, v.Key(), v.Config.CheckVIP) {
 			gained = append(gained, v)
 		}
-		if v.IsOurs() {
-			c.ours = append(c.ours, v)
-		}
 	}
+	c.idle, c.ours = now.HasTimeouts(), those(virtuals, (*virtual).IsOurs)
 	if c.through != nil {
 		c.through(now.Yielded)
 	}

@@ -97,17 +97,15 @@ func (w *writer) keepTimeouts() {
 func (w *writer) noteCounters(table lvs.Table) {
 	interval := w.driftInterval()
 	for _, v := range w.virtuals {
-		counters := table[v.Key()].Counters
-		if counters != nil {
-			w.counted = w.tell.now()
-		}
+		have := table[v.Key()]
 		for _, s := range v.servers {
-			s.carries, s.counted = counters[s.Dest.Addr]
+			s.carries, s.counted = have.Counters[s.Dest.Addr]
 		}
-		if counters != nil {
-			v.share(table[v.Key()].Dests, w.tell.now())
+		if have.Counters != nil {
+			w.counted = w.tell.now()
+			v.share(have.Dests, w.counted)
 		}
-		w.limits(v, table[v.Key()].Dests, interval)
+		w.limits(v, have.Dests, interval)
 	}
 }
 

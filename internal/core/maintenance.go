@@ -13,14 +13,13 @@ import (
 // maintainer puts servers into maintenance by the files in maintenancedir.
 type maintainer struct {
 	*services
-	dir     string
 	out     map[netip.AddrPort]string // the servers in maintenance at the last successful reading
 	trouble string                    // why the folder can't be read
 }
 
 // enter switches to the folder of a new plan, with its first reading.
 func (m *maintainer) enter(first maintenance.Reading) {
-	if m.dir = m.global.MaintenanceDir; m.dir == "" {
+	if m.global.MaintenanceDir == "" {
 		m.trouble = "" // the folder is not read any more
 	}
 	m.obey(first)
@@ -33,8 +32,8 @@ func (m *maintainer) obey(r maintenance.Reading) {
 		m.out = r.Out
 	}
 	m.tell.trouble(&m.trouble, r.Err, notify.FolderError,
-		"Maintenance folder can't be read; servers in maintenance stay there: "+m.dir,
-		notify.FolderReadable, "Maintenance folder can be read again: "+m.dir)
+		"Maintenance folder can't be read; servers in maintenance stay there: "+m.global.MaintenanceDir,
+		notify.FolderReadable, "Maintenance folder can be read again: "+m.global.MaintenanceDir)
 	for _, v := range m.virtuals {
 		m.maintain(v)
 	}
@@ -46,7 +45,7 @@ func (m *maintainer) maintain(v *virtual) {
 	for _, s := range v.servers {
 		file, where := m.out[s.entry.Real.Addr], ""
 		if file != "" {
-			where = "file " + filepath.Join(filepath.Base(m.dir), file)
+			where = "file " + filepath.Join(filepath.Base(m.global.MaintenanceDir), file)
 		}
 		if where == s.maintenance {
 			continue
