@@ -116,7 +116,7 @@ func (c *chaos) begin(p *plan.Plan) *driver {
 	c.oracle.pass(c.coin)
 	d := &driver{timeline: c.timeline, c: c, table: c.oracle.live(c.table)}
 	d.pool = pool{driver: d, jobs: jobs{}}
-	d.idle = idle{pool: &d.pool, open: map[netip.AddrPort]bool{}}
+	d.idle = idle{watched{note: func(string, ...any) {}}, &d.pool}
 	o := c.oracle
 	log := func(e notify.Event) { c.say("log: %s", e.Text) }
 	d.Core = New(World{

@@ -162,33 +162,15 @@ func (a asking) begin() (took time.Duration, answer func() checker.Result) {
 	return took, func() checker.Result { return a.w.answer(a.probe, history, began) }
 }
 
-// idle has the idle connections to servers, and implements Watches.
+// idle has the idle connections to servers.
 type idle struct {
+	watched
 	pool *pool
-	all  map[netip.AddrPort]*schedule.Watch
-	open map[netip.AddrPort]bool
-}
-
-func (w *idle) Set(all map[netip.AddrPort]*schedule.Watch) {
-	before := w.all
-	w.all = all
-	for to := range w.open {
-		if now, was := all[to], before[to]; now == nil || now.OnLink != was.OnLink ||
-			now.Silence != was.Silence {
-			delete(w.open, to)
-		}
-	}
-}
-
-func (w *idle) Attend(to netip.AddrPort, up bool) {
-	if delete(w.open, to); up && w.all[to] != nil {
-		w.open[to] = true
-	}
 }
 
 // end ends the connection to an address, which has its checks made at once.
 func (w *idle) end(to netip.AddrPort) {
-	if w.open[to] {
+	if w.open[to] != nil {
 		delete(w.open, to)
 		w.pool.Ask(w.all[to].Tasks...)
 	}

@@ -182,7 +182,7 @@ func (w *world) Port(context.Context, string, string) (uint16, error) {
 // begin begins with a configuration.
 func (w *world) begin(text string) {
 	w.Helper()
-	w.Core = New(w.before, Performers{Checks: w, Watches: &watched{w: w}, Claims: w, Marks: true,
+	w.Core = New(w.before, Performers{Checks: w, Watches: &watched{note: w.note}, Claims: w, Marks: true,
 		Await: func() func() { return func() {} }})
 	w.e = testkit.Must(w.Begin(w.now, w, w.file(text), maintenance.Reading{}))(w)
 	w.pending()
@@ -303,35 +303,33 @@ func (w *world) give(r checker.Result, which func(*plan.Entry) bool) {
 // first is the first virtual service of a snapshot.
 func (w *world) first() view.Virtual { return w.Snapshot(w.now).Virtuals[0] }
 
-// watched notes which idle connections there are.
+// watched are idle connections. They note when they begin and end.
 type watched struct {
-	w         *world
-	all       map[netip.AddrPort]*schedule.Watch
-	connected map[netip.AddrPort]time.Duration // by their silence
+	note      func(format string, args ...any)
+	all, open map[netip.AddrPort]*schedule.Watch
 }
 
 func (c *watched) Set(all map[netip.AddrPort]*schedule.Watch) {
 	c.all = all
-	for to, silence := range c.connected {
-		if all[to] == nil || all[to].Silence != silence {
+	for to, was := range c.open {
+		if now := all[to]; now == nil || now.OnLink != was.OnLink || now.Silence != was.Silence {
 			c.Attend(to, false)
 		}
 	}
 }
 
 func (c *watched) Attend(to netip.AddrPort, up bool) {
-	_, was := c.connected[to]
-	switch {
-	case up == was:
+	switch now := c.all[to]; {
+	case up == (c.open[to] != nil):
 	case !up:
-		delete(c.connected, to)
-		c.w.note("%v is not watched", to)
-	case c.all[to] != nil:
-		if c.connected == nil {
-			c.connected = map[netip.AddrPort]time.Duration{}
+		delete(c.open, to)
+		c.note("%v is not watched", to)
+	case now != nil:
+		if c.open == nil {
+			c.open = map[netip.AddrPort]*schedule.Watch{}
 		}
-		c.connected[to] = c.all[to].Silence
-		c.w.note("%v is watched, silence %v", to, c.all[to].Silence)
+		c.open[to] = now
+		c.note("%v is watched, silence %v", to, now.Silence)
 	}
 }
 
