@@ -32,7 +32,7 @@ const manyChecks = `virtual = 10.1.0.1:80
 func TestAMonitorfileHasALineForEachCheck(t *testing.T) {
 	p := planned(t, manyChecks+"\tmonitorfile = mon\n", neverChecked)
 	var ids []string
-	c := newCore(Results(monitorfile.Lines(recordedIDs{&ids}.Record)))
+	c := newCore(Results(monitorfile.Lines(func(_, id string, _ bool, _ string) { ids = append(ids, id) })))
 	v := virtualsOf(p)[0]
 	s := v.servers[0]
 	for j := &s.first; j != nil; j = j.next {
@@ -46,7 +46,3 @@ external /bin/true tcp 10.2.0.1 80 1 gate /
 negotiate pop tcp 10.2.0.1 80 110 1 gate / `
 	testkit.Equal(t, strings.Join(ids, "\n"), want)
 }
-
-type recordedIDs struct{ ids *[]string }
-
-func (r recordedIDs) Record(_, id string, _ bool, _ string) { *r.ids = append(*r.ids, id) }

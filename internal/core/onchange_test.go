@@ -15,17 +15,13 @@ import (
 	"ldirectord/parser"
 )
 
-// recorded are lines of a monitorfile.
-type recorded []string
-
-func (r *recorded) Record(file, id string, up bool, message string) {
-	*r = append(*r, file+" "+map[bool]string{true: "up", false: "down"}[up]+" "+message)
-}
-
 func TestLinesOfAMonitorfile(t *testing.T) {
 	for _, row := range testkit.Table(t, "../../testdata/core/monitorfile.txt", 8) {
-		var lines recorded
-		core := newCore(Results(monitorfile.Lines(lines.Record)))
+		var lines []string
+		core := newCore(Results(monitorfile.Lines(func(file, _ string, up bool, message string) {
+			is := map[bool]string{true: " up ", false: " down "}[up]
+			lines = append(lines, file+is+message)
+		})))
 		key := lvs.Key{Protocol: map[string]lvs.Protocol{"tcp": lvs.TCP, "udp": lvs.UDP}[row[4]]}
 		v := &virtual{Service: &plan.Service{Config: &parser.Virtual{Key: key}}}
 		v.Config.MonitorFile, v.Config.CheckType, v.Config.Service = row[1], row[2], row[3]

@@ -55,7 +55,10 @@ func (f *fakeTables) list(context.Context, bool) (listing, error) {
 	return copied, nil
 }
 
-func (f *fakeTables) run(_ context.Context, c command) error {
+func (f *fakeTables) run(ctx context.Context, c command) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	rules, there := f.chains[c.chain]
 	if c.option == removeChain {
 		return f.remove(c.chain, there)

@@ -102,22 +102,12 @@ func TestChangeThatIsTooSlowLeavesNothing(t *testing.T) {
 			cancel()
 		}
 	}
-	f := open("x", heeding{table}, newFake())
+	f := open("x", table, newFake())
 	if _, err := f.Sync(ctx, rules(t, "8 192.0.2.1 tcp 80", "8 192.0.2.1 tcp 443",
 		"8 192.0.2.1 tcp 22")); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
 	}
 	table.mustHave(t, "x", nil)
-}
-
-// heeding refuses changes after the end of their context.
-type heeding struct{ *fakeTables }
-
-func (h heeding) run(ctx context.Context, c command) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return h.fakeTables.run(ctx, c)
 }
 
 // A run that hangs delays its caller at most until the deadline, and no second one is started meanwhile.
