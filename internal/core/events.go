@@ -172,17 +172,17 @@ func (t *teller) unjudged(c *check, r *checker.Result) {
 		if x.j.unjudged == nil {
 			x.j.unjudged = &unjudged{}
 		}
+		last := x.j.unjudged
 		kind, detail := notify.CheckWarning, x.named(strings.TrimPrefix(r.Detail, "cannot be judged: "))
 		if x.v.IsOurs() && !x.s.Fallback && now.Sub(x.v.reported.unjudgedAt) > unjudgedQuiet {
 			kind = notify.Unjudged
 		}
-		if now.Sub(x.j.unjudged.at) > unjudgedQuiet {
+		if now.Sub(last.at) > unjudgedQuiet {
 			t.report(x.v, x.s, kind, "Answer can't be judged",
 				fmt.Sprintf(" stays %s: %s", x.j.Health.State, detail), detail)
-			x.j.unjudged.at = now
-			x.v.reported.unjudgedAt = now
+			last.at, x.v.reported.unjudgedAt = now, now
 		}
-		x.j.unjudged.why = r.Detail
+		last.why = r.Detail
 	}
 }
 

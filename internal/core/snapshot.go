@@ -46,20 +46,20 @@ func describeAll(virtuals []*virtual, held orders.All, now time.Time) []view.Vir
 	}
 	servers := make([]view.Server, all)
 	for i, v := range virtuals {
-		n := v.size()
+		n, serving := v.size(), 0
 		own := servers[:n:n]
 		servers = servers[n:]
 		for k, s := range v.servers {
 			describe(&own[k], v, s, a)
 			if own[k].Serves = judge.InService(&v.Case, s.Server); own[k].Serves {
-				list[i].Serving++
+				serving++
 			}
 		}
 		for k, w := range v.Config.Waiting {
 			own[len(v.servers)+k] = describeWaiting(w, v.waitingSince)
 		}
 		list[i] = view.Virtual{
-			Serving: list[i].Serving, Nothing: v.servesNothing(),
+			Serving: serving, Nothing: v.servesNothing(),
 			ID: v.Config.ID, Name: v.Name(), Title: v.Config.ServiceName, Key: v.Key(),
 			Scheduler: v.Settings.Scheduler, Refuses: v.Config.RefusesClientsOfTheDown(),
 			Written: v.Known && !v.dirty, Rule: v.Rule, Error: v.retry.Refusal, Added: added(&v.Case),
