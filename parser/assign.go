@@ -6,7 +6,11 @@ import "strings"
 func (r *reader) assign(at finder, l line, d *Directive, s *section) {
 	v := r.read(l, d, s)
 	if literal := l.literal(s != nil); literal != v.text && !d.Extension {
-		r.compare(at, d, v, literal)
+		where := at
+		if d.Form == RealServer { // the Perl ldirectord reads it with its names
+			where.phase = realNames
+		}
+		r.compare(where, d, v, literal)
 	}
 	at.notes(v)
 	if v.problem != nil && r.reportedLine == l.order {

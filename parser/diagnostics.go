@@ -169,8 +169,12 @@ const (
 // order is where a finding belongs in the order of reading.
 type order struct {
 	block int // the line that opens the section, or the global line
+	late  int // a line after the end of its section for the Perl ldirectord, which reads it by itself; or 0
 	phase phase
 }
+
+// turn is the line with which the Perl ldirectord would report a finding.
+func (o order) turn() int { return cmp.Or(o.late, o.block) }
 
 // finder reports findings at a place in the order of reading.
 type finder struct {
@@ -179,7 +183,17 @@ type finder struct {
 }
 
 // in reports a finding in a section.
-func (r *report) in(s *section, p phase) finder { return finder{r, order{s.line.order, p}} }
+func (r *report) in(s *section, p phase) finder {
+	return finder{r, order{block: s.line.order, phase: p}}
+}
+
+// of is the finder for a line of the section.
+func (f finder) of(l line) finder {
+	if l.late {
+		f.late = l.order
+	}
+	return f
+}
 
 // on reports a finding on a line outside of the sections; 0: in the whole file.
 func (r *report) on(line int) finder { return finder{r, order{block: line}} }
@@ -224,7 +238,7 @@ func (f finder) layout(refusal string, pos Position, text string) {
 
 func (r *report) diagnostics() Diagnostics {
 	slices.SortStableFunc(r.found, func(a, b Diagnostic) int {
-		return cmp.Or(a.block-b.block, int(a.phase-b.phase), int(a.Pos.Line-b.Pos.Line))
+		return cmp.Or(a.turn()-b.turn(), int(a.phase-b.phase), int(a.Pos.Line-b.Pos.Line))
 	})
 	for s, n := range r.count {
 		if n > maxFindings {

@@ -7,6 +7,7 @@ type line struct {
 	file   string
 	number int
 	order  int      // the number in the text with all parts
+	late   bool     // the section has ended before it for the Perl ldirectord
 	text   string   // without its line feed
 	indent int      // columns of leading blanks; every tab counts as four
 	start  int      // offset of the first non-blank byte

@@ -92,7 +92,7 @@ func (r *resolver) fallbackOf(s *section, f *realLine, v *Virtual) *Real {
 	if f.port == "" {
 		port.Value = v.Addr.Port()
 	}
-	return r.fallbackServer(r.in(s, fallbackNames), f, s.IPv6, port)
+	return r.fallbackServer(r.in(s, fallbackNames).of(f.line), f, s.IPv6, port)
 }
 
 // globalFallback is the fallback server for all sections of a family. A service name that is known for only one
@@ -129,7 +129,7 @@ func (r *resolver) fallbackServer(at finder, f *realLine, ipv6 bool, port resolv
 
 // servers makes the real servers of a line: one, or those of a range.
 func (r *resolver) servers(s *section, line *realLine, v *Virtual) {
-	at := r.in(s, realNames)
+	at := r.in(s, realNames).of(line.line)
 	if r.opts.Wait && line.problem == nil {
 		if waiting, ok := r.waiting(at, line, s.IPv6); ok {
 			v.Waiting = append(v.Waiting, waiting)

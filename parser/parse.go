@@ -196,23 +196,24 @@ func (r *reader) begin(s *section) {
 // closeSection reports the layout of a section that is complete.
 func (r *reader) closeSection() {
 	s := r.current
-	if s == nil || s.underIndent.Line == 0 {
+	if s == nil || s.underIndent == nil {
 		return
 	}
 	const text = "a directive of the section is not indented"
-	at := r.in(s, inLines)
+	at, pos := r.in(s, inLines).of(*s.underIndent), s.underIndent.at(0)
 	if s.unclear {
-		at.error(unknownDirective, s.underIndent, text+", nor are directives that may also be global; the "+
+		at.error(unknownDirective, pos, text+", nor are directives that may also be global; the "+
 			"lines of a section are indented by four blanks or a tab")
 		return
 	}
-	at.layout(unknownDirective, s.underIndent, text+"; four blanks or more, or a tab, are needed")
+	at.layout(unknownDirective, pos, text+"; four blanks or more, or a tab, are needed")
 }
 
 func (r *reader) directive(l line) {
 	if r.open && l.indent < sectionIndent {
 		r.leave(l.number)
 	}
+	l.late = r.current != nil && !r.open
 	d := byName[l.name]
 	if d == nil || !l.equals {
 		r.oddDirective(l)
@@ -224,9 +225,9 @@ func (r *reader) directive(l line) {
 	switch {
 	case !d.Section():
 		r.global(l, d)
-	case d.Global() && l.indent == 0 && r.current != nil && r.current.underIndent.Line > 0:
+	case d.Global() && l.indent == 0 && r.current != nil && r.current.underIndent != nil:
 		r.current.unclear = true
-		r.in(r.current, inLines).error(ambiguousLayout, l.begin,
+		r.in(r.current, inLines).of(l).error(ambiguousLayout, l.begin,
 			"%s may be global or belong to the virtual in line %d, whose lines are not indented either; "+
 				"indent it or move it above the first virtual", l.name, r.current.line.number)
 	case d.Global() && (l.indent == 0 || r.current == nil):
@@ -243,7 +244,7 @@ func (r *reader) directive(l line) {
 func (r *reader) global(l line, d *Directive) {
 	at := r.on(l.order)
 	if l.indent > 0 && r.current != nil {
-		at = r.in(r.current, inLines)
+		at = r.in(r.current, inLines).of(l)
 	}
 	r.place(at, l)
 	r.assign(at, l, d, nil)
@@ -262,12 +263,13 @@ func (r *reader) place(at finder, l line) {
 
 func (r *reader) inSection(l line, d *Directive) {
 	s := r.current
-	at := r.in(s, inLines)
+	at := r.in(s, inLines).of(l)
 	switch {
 	case l.indent == 0:
 		r.reportedLine, r.refusal = l.order, unknownDirective // closeSection reports it
-		if s.underIndent.Line == 0 {
-			s.underIndent = l.at(0)
+		if s.underIndent == nil {
+			first := l // escapes, unlike l
+			s.underIndent = &first
 		}
 	case r.gap > 0:
 		at.tolerate(l, unknownDirective, l.begin, fmt.Sprintf(
@@ -284,7 +286,11 @@ func (r *reader) inSection(l line, d *Directive) {
 		return
 	}
 	if right, mixed := ofOtherFamily(s, d.Name); mixed {
-		at.error(familyMix, l.begin, "%s is not for this address family; under %s it must be %s", d.Name,
+		kind := familyMix
+		if r.reportedLine == l.order {
+			kind = r.refusal
+		}
+		at.error(kind, l.begin, "%s is not for this address family; under %s it must be %s", d.Name,
 			s.line.name, right)
 		return
 	}

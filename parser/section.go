@@ -25,8 +25,8 @@ type section struct {
 
 	moreFallbacks []*realLine // of alsofallback
 
-	end          int      // the line at which the section ends for the Perl ldirectord
-	underIndent  Position // its first directive at column 0; zero when there is none
-	unclear      bool     // a later line may be global or of the section
-	littleIndent bool     // a line with less than four blanks was reported
+	end          int   // the line at which the section ends for the Perl ldirectord
+	underIndent  *line // its first directive at column 0; nil when there is none
+	unclear      bool  // a later line may be global or of the section
+	littleIndent bool  // a line with less than four blanks was reported
 }

@@ -7,7 +7,7 @@ func (r *reader) oddDirective(l line) {
 	at := r.on(l.order)
 	inside := r.current != nil && l.indent > 0
 	if inside {
-		at = r.in(r.current, inLines)
+		at = r.in(r.current, inLines).of(l)
 	}
 	if !inside && !r.inPart && strings.HasPrefix(l.name, "supervised") {
 		r.supervised(at, l)
@@ -49,8 +49,12 @@ func describeOdd(l line) string {
 // letters.
 func (r *reader) supervised(at finder, l line) {
 	rest := l.text[l.value:]
+	kind := badValue
+	if l.indent > 0 {
+		kind = unknownDirective
+	}
 	if l.name != "supervised" || rest != "" && rest[0] != '#' {
-		at.error(badValue, l.begin,
+		at.error(kind, l.begin,
 			"%q is not followed by = and a value; write supervised=yes or supervised=no", l.name)
 		return
 	}
