@@ -111,12 +111,19 @@ func (r *realLine) readSettings(v *value) {
 		return
 	}
 	start := strings.Index(text, method)
-	if skipped := trim(text[:start]); skipped != "" {
+	skipped, rest := trim(text[:start]), text[start+len(method):]
+	if skipped != "" {
 		v.warn(loose, "%q before the forwarding method is ignored", skipped)
 	}
+	if strings.HasSuffix(skipped, `"`) && quoteBeforeMore.MatchString(rest) {
+		rest = rest[1:]
+	}
 	r.Forward, r.Weight = forward, 1
-	r.readOptions(v, text[start+len(method):])
+	r.readOptions(v, rest)
 }
+
+// quoteBeforeMore matches the closing quote of a method, which the Perl ldirectord skips only if something follows.
+var quoteBeforeMore = regexp.MustCompile(`^"[\s\v,]+[^\s\v,]`)
 
 // methodHint maps other tools' names for the methods.
 func methodHint(word string) string {
