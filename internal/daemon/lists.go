@@ -149,9 +149,9 @@ func saveList(id string, list []parser.ListedReal) error {
 
 // listWatch notices when lists are to be read again.
 type listWatch struct {
-	files    look[map[string]fileStamp]
-	seen     map[string]fileStamp // of each file at the last look
-	read     map[string]fileStamp // when it was read
+	files    look[versions]
+	seen     versions             // of each file at the last look
+	read     versions             // when it was read
 	since    map[string]time.Time // since when a list has lost too many servers
 	reported lists                // as they were read last, with their trouble
 	reading  chan lists           // gets those that are read now; nil: none are
@@ -161,23 +161,23 @@ type listWatch struct {
 }
 
 func newListWatch() listWatch {
-	return listWatch{seen: map[string]fileStamp{}, read: map[string]fileStamp{}, since: map[string]time.Time{}}
+	return listWatch{seen: versions{}, read: versions{}, since: map[string]time.Time{}}
 }
 
 // isName reports whether a list is that of a name, and not that of a file.
 func isName(id string) bool { return !filepath.IsAbs(id) }
 
-// versions are those of the lists' files; a name has none.
-func (w *listWatch) versions(of lists) map[string]fileStamp {
-	paths := slices.DeleteFunc(slices.Collect(maps.Keys(of)), isName)
-	return w.files.now(func() map[string]fileStamp { return versions(paths) })
+// now are the versions of the lists' files; a name has none.
+func (w *listWatch) now() versions {
+	paths := slices.DeleteFunc(slices.Collect(maps.Keys(w.reported)), isName)
+	return w.files.now(func() versions { return versionsOf(paths) })
 }
 
 // due are the lists to read, and whether each is guarded: files that have changed and have then stayed the same, names
 // and lists that could not be used if it is time, and lists that have lost too many servers for so long.
 func (w *listWatch) due(wait, every time.Duration) map[string]bool {
 	due := map[string]bool{}
-	asks, files := w.asks(every), w.versions(w.reported)
+	asks, files := w.asks(every), w.now()
 	for id, list := range w.reported {
 		now, since := files[id], w.since[id]
 		isOld := !since.IsZero() && time.Since(since) >= wait

@@ -95,18 +95,18 @@ func (s Source) matches(pattern string) (paths []string, err error) {
 }
 
 // partStamps are the versions of all files that patterns name.
-func (s Source) partStamps(patterns []string) map[string]fileStamp {
+func (s Source) partStamps(patterns []string) versions {
 	var all []string
 	for _, pattern := range patterns {
 		paths, _ := s.matches(pattern) // none in a folder that can't be read
 		all = append(all, paths...)
 	}
-	return versions(all)
+	return versionsOf(all)
 }
 
 // differing are the paths of the parts whose versions differ.
-func differing(was, now map[string]fileStamp) (paths []string) {
-	all := map[string]fileStamp{}
+func differing(was, now versions) (paths []string) {
+	all := versions{}
 	maps.Copy(all, was)
 	maps.Copy(all, now)
 	for _, path := range slices.Sorted(maps.Keys(all)) {

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -46,10 +45,10 @@ type configFile struct {
 	adopted    time.Time           // when the file in force was adopted or read again
 	auto       bool                // it was adopted without a command
 	include    []string            // the patterns of its parts, at the last reading
-	partLooks  look[map[string]fileStamp]
-	parts      map[string]fileStamp
-	partsRead  map[string]fileStamp // at the last look at the texts
-	missing    bool                 // there is no file, which is reported
+	partLooks  look[versions]
+	parts      versions
+	partsRead  versions // at the last look at the texts
+	missing    bool     // there is no file, which is reported
 	tls        tlsWatch
 	lists      listWatch
 	machine    *doctor.Machine
@@ -138,7 +137,7 @@ func (f *configFile) run(ctx context.Context) {
 			parts = f.lookAtParts()
 		}
 		switch {
-		case !now.same(last) || !maps.EqualFunc(parts, f.parts, fileStamp.same):
+		case !now.same(last) || !parts.same(f.parts):
 			last, f.parts, settling = now, parts, true
 			settle.Reset(settleInterval)
 		case settled && f.trial != nil:
@@ -151,9 +150,9 @@ func (f *configFile) run(ctx context.Context) {
 }
 
 // lookAtParts are the versions of the parts.
-func (f *configFile) lookAtParts() map[string]fileStamp {
+func (f *configFile) lookAtParts() versions {
 	include := f.include
-	return f.partLooks.now(func() map[string]fileStamp { return f.d.Config.partStamps(include) })
+	return f.partLooks.now(func() versions { return f.d.Config.partStamps(include) })
 }
 
 // look adopts a changed file, or reports that autoreload is off. A new time stamp alone is not a change. A missing file

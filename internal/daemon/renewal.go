@@ -12,8 +12,8 @@ import (
 type tlsWatch struct {
 	plan     *plan.Plan // nil: nothing is watched
 	files    []string
-	looks    look[map[string]fileStamp]
-	last     map[string]fileStamp
+	looks    look[versions]
+	last     versions
 	settling bool // the files may have changed since they were read
 	refused  bool // as they were last read
 }
@@ -36,7 +36,7 @@ func (w *tlsWatch) renewed() (renewed, missing []string) {
 		return nil, nil
 	}
 	now := w.now()
-	if !maps.EqualFunc(now, w.last, fileStamp.same) {
+	if !now.same(w.last) {
 		w.last, w.settling = now, true
 		return nil, nil
 	}
@@ -63,7 +63,7 @@ func (w *tlsWatch) renewed() (renewed, missing []string) {
 }
 
 // now are the versions of the files; nil while the first look hangs.
-func (w *tlsWatch) now() map[string]fileStamp {
+func (w *tlsWatch) now() versions {
 	files := w.files
-	return w.looks.now(func() map[string]fileStamp { return versions(files) })
+	return w.looks.now(func() versions { return versionsOf(files) })
 }

@@ -2,10 +2,12 @@ package daemon
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"ldirectord/internal/doctor"
 	"ldirectord/internal/printable"
 	"ldirectord/internal/runfile"
 )
@@ -44,4 +46,31 @@ func (s Source) readSecret(path string) (secret, warning string, err error) {
 		err = errors.New("it has a zero byte")
 	}
 	return secret, warning, err
+}
+
+// readTrusted returns the text of a file that did not change in between. It refuses one that other users may write, or
+// replace in its folder or in that of a symbolic link's target, or whose file system hangs.
+func readTrusted(path string, limit int64) ([]byte, error) {
+	return runfile.InTime(path, func() ([]byte, error) { return readUnchanged(path, limit) })
+}
+
+func readUnchanged(path string, limit int64) ([]byte, error) {
+	before := stamp(path)
+	text, err := runfile.ReadFile(path, limit)
+	if err != nil {
+		return nil, err
+	}
+	if after := stamp(path); after.FileInfo == nil || !after.same(before) {
+		return nil, errors.New("it has changed while it was read")
+	}
+	target, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return nil, err
+	}
+	for _, one := range []string{target, filepath.Dir(path), filepath.Dir(target)} {
+		if why, command := doctor.OpenToOthers(one); why != "" {
+			return nil, fmt.Errorf("other users may write it: %s; to fix it: %s", why, command)
+		}
+	}
+	return text, nil
 }

@@ -2,15 +2,13 @@ package daemon
 
 import (
 	"context"
-	"errors"
-	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
 
-	"ldirectord/internal/doctor"
 	"ldirectord/internal/runfile"
 )
 
@@ -99,48 +97,25 @@ func stamp(path string) fileStamp {
 	return fileStamp{info}
 }
 
-// versions are those of files, by their paths.
-func versions(paths []string) map[string]fileStamp {
-	all := map[string]fileStamp{}
-	for _, path := range paths {
-		all[path] = stamp(path)
-	}
-	return all
-}
-
 func (s fileStamp) same(other fileStamp) bool {
 	return s == other || s.isOf(other) && s.ModTime().Equal(other.ModTime()) && s.Size() == other.Size() &&
 		s.Mode() == other.Mode()
-}
-
-// readTrusted returns the text of a file that did not change in between. It refuses one that other users may write, or
-// replace in its folder or in that of a symbolic link's target, or whose file system hangs.
-func readTrusted(path string, limit int64) ([]byte, error) {
-	return runfile.InTime(path, func() ([]byte, error) { return readUnchanged(path, limit) })
-}
-
-func readUnchanged(path string, limit int64) ([]byte, error) {
-	before := stamp(path)
-	text, err := runfile.ReadFile(path, limit)
-	if err != nil {
-		return nil, err
-	}
-	if after := stamp(path); after.FileInfo == nil || !after.same(before) {
-		return nil, errors.New("it has changed while it was read")
-	}
-	target, err := filepath.EvalSymlinks(path)
-	if err != nil {
-		return nil, err
-	}
-	for _, one := range []string{target, filepath.Dir(path), filepath.Dir(target)} {
-		if why, command := doctor.OpenToOthers(one); why != "" {
-			return nil, fmt.Errorf("other users may write it: %s; to fix it: %s", why, command)
-		}
-	}
-	return text, nil
 }
 
 // isOf reports whether both stamps are of one file, whatever its content.
 func (s fileStamp) isOf(other fileStamp) bool {
 	return os.SameFile(s.FileInfo, other.FileInfo) // false without a file
 }
+
+// versions are those of files, by their paths.
+type versions map[string]fileStamp
+
+func versionsOf(paths []string) versions {
+	all := versions{}
+	for _, path := range paths {
+		all[path] = stamp(path)
+	}
+	return all
+}
+
+func (v versions) same(other versions) bool { return maps.EqualFunc(v, other, fileStamp.same) }
