@@ -42,9 +42,8 @@ type line struct {
 
 // place is that of one order.
 type place struct {
-	serves bool // this director served when the order came
-	known  bool // virtuals and serves are known
-	of     []string
+	of     []string // the virtual services of its servers; nil before it was first looked at
+	serves bool     // this director served then
 }
 
 func (l *line) enter() *place {
@@ -69,8 +68,8 @@ func (l *line) next(p *place, meant []lvs.Backend, standby bool) error {
 	}
 	l.lock.Lock()
 	defer l.lock.Unlock()
-	if !p.known {
-		p.known, p.serves = true, !standby
+	if p.of == nil {
+		p.serves = !standby
 	}
 	if p.serves && standby {
 		return socket.Refused("this director stands by now: the order is not given")

@@ -62,38 +62,38 @@ func Record(ctx context.Context, i instance.Instance, p *plan.Plan, r orders.Req
 	r.By = instance.UserName(os.Geteuid())
 	now := core.SnapshotOf(p, time.Now())
 	now.Orders = maps.Clone(all)
-	meant, err := carryOut(r, now, all, i.Path, file, func([]lvs.Backend) error { return nil })
-	answer.Servers, answer.Undone = inTable(now, meant), undone(r, now, meant)
-	return answer, err
-}
-
-// undone are the orders that waited for these servers, and are replaced.
-func undone(r orders.Request, now *view.Snapshot, meant []lvs.Backend) (list []string) {
-	for _, at := range meant {
-		if o := now.Orders[at]; o.Waits() && !r.TakesBack() {
-			list = append(list, fmt.Sprintf("%s: %s", at, o))
-		}
-	}
-	return list
-}
-
-// carryOut changes the orders in force, records them, and returns their servers. It refuses an order whose turn has not
-// come, or that leaves too few servers.
-func carryOut(r orders.Request, now *view.Snapshot, all orders.All, path string, file orders.File,
-	hasTurn func([]lvs.Backend) error) ([]lvs.Backend, error) {
-	meant, err := meantBy(r, now, all, path)
+	meant, err := meantBy(r, now, all, i.Path)
 	if err == nil {
-		err = hasTurn(meant)
-	}
-	switch {
-	case err != nil:
-	case r.Waits():
-		err = alone(meant, all)
-	default:
-		err = inBudget(r, now.Short(meant, all.InForce()))
+		err = carryOut(r, now, all, file, meant)
 	}
 	if err != nil {
-		return nil, err
+		return answer, err
+	}
+	return answerTo(r, now, meant), nil
+}
+
+// answerTo is the outcome of an order that is recorded.
+func answerTo(r orders.Request, now *view.Snapshot, meant []lvs.Backend) SetAnswer {
+	answer := SetAnswer{Servers: inTable(now, meant)}
+	for _, at := range meant {
+		if o := now.Orders[at]; o.Waits() && !r.TakesBack() {
+			answer.Undone = append(answer.Undone, fmt.Sprintf("%s: %s", at, o))
+		}
+	}
+	return answer
+}
+
+// carryOut changes the orders of the servers that are meant, and records all. It refuses an order that leaves too few
+// servers.
+func carryOut(r orders.Request, now *view.Snapshot, all orders.All, file orders.File, meant []lvs.Backend) error {
+	var refused error
+	if r.Waits() {
+		refused = alone(meant, all)
+	} else {
+		refused = inBudget(r, now.Short(meant, all.InForce()))
+	}
+	if refused != nil {
+		return refused
 	}
 	for _, p := range append(now.Aliases(meant), meant...) {
 		delete(all, p)
@@ -111,9 +111,9 @@ func carryOut(r orders.Request, now *view.Snapshot, all orders.All, path string,
 		}
 	}
 	if err := file.Write(all); err != nil {
-		return nil, socket.Refused(fmt.Sprintf("nothing is changed: %v", err))
+		return socket.Refused(fmt.Sprintf("nothing is changed: %v", err))
 	}
-	return meant, nil
+	return nil
 }
 
 // alone refuses an order that waits for servers that have another one, which it would end.
@@ -256,7 +256,7 @@ func (o *standingOrders) setNow(ctx context.Context, r orders.Request, place *pl
 	if err != nil {
 		return nil, err
 	}
-	answer := SetAnswer{Servers: inTable(now, meant), Undone: undone(r, now, meant)}
+	answer := answerTo(r, now, meant)
 	if r.Waits() && r.TakesOut() {
 		for _, short := range now.Short(meant, now.Orders.InForce()) {
 			answer.Short = append(answer.Short, short.String())
@@ -279,8 +279,13 @@ func (o *standingOrders) give(ctx context.Context, r orders.Request, now *view.S
 		return nil, socket.Refused(fmt.Sprintf("nothing is changed: %v", err))
 	}
 	all = all.At(time.Now())
-	meant, err := carryOut(r, now, all, o.d.Config.Path, o.orderFile(),
-		func(meant []lvs.Backend) error { return o.line.next(place, meant, now.Standby) })
+	meant, err := meantBy(r, now, all, o.d.Config.Path)
+	if err == nil {
+		err = o.line.next(place, meant, now.Standby)
+	}
+	if err == nil {
+		err = carryOut(r, now, all, o.orderFile(), meant)
+	}
 	if err != nil {
 		return nil, err
 	}

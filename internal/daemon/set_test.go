@@ -155,8 +155,8 @@ func TestAServerWithTwoNamesHasOneOrder(t *testing.T) {
 		all := orders.All{{Virtual: id, Real: addr.String()}: {Kind: orders.Maint}}
 		r, _ := orders.Parse(url.Values{"order": {what}})
 		r.Real = "10.2.0.1"
-		meant, err := carryOut(r, now, all, "a.cf", orders.File(filepath.Join(t.TempDir(), "drain")),
-			func([]lvs.Backend) error { return nil })
+		meant, _ := meantBy(r, now, all, "a.cf")
+		err := carryOut(r, now, all, orders.File(filepath.Join(t.TempDir(), "drain")), meant)
 		if len(meant) != 1 || meant[0].Real != "web:80" || len(all) != left || err != nil {
 			t.Errorf("%s: %v, %v, left %v", what, meant, err, all)
 		}
