@@ -2,14 +2,18 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"sync/atomic"
 	"time"
 
 	"ldirectord/internal/instance"
+	"ldirectord/internal/lvs"
 	"ldirectord/internal/notify"
 	"ldirectord/internal/orders"
 	"ldirectord/internal/runfile"
+	"ldirectord/internal/view"
 )
 
 // Time limits of orders.
@@ -94,5 +98,56 @@ func (o *standingOrders) inTurn(ctx context.Context) (release func(), err error)
 		return func() { <-o.turn }, nil
 	case <-ctx.Done():
 		return nil, fmt.Errorf("the daemon is still carrying out another order: %w", context.Cause(ctx))
+	}
+}
+
+func (o *standingOrders) orderFile() orders.File { return orders.File(o.d.lock.Drain) }
+
+// recorded returns the orders in the file, including those of commands that got no answer. A file that is lost while
+// the daemon runs is no order.
+func (o *standingOrders) recorded() (orders.All, error) {
+	all, err := o.orderFile().Read()
+	if !runfile.Exists(o.d.lock.Drain) || errors.Is(err, runfile.ErrForeign) {
+		return o.given, nil
+	}
+	return all, err
+}
+
+// pass has the director carry out orders. If the director does not take them, they are carried out later from the file.
+func (o *standingOrders) pass(ctx context.Context, all orders.All, ready ...lvs.Backend) error {
+	err := o.d.director.Order(ctx, all.InForce(), ready...)
+	if err == nil {
+		o.know(all)
+	}
+	return err
+}
+
+// followGiven carries out recorded orders.
+func (o *standingOrders) followGiven(ctx context.Context) bool {
+	all, err := o.recorded()
+	return err == nil && (maps.Equal(all, o.given) || o.pass(ctx, all) == nil)
+}
+
+// keepGiven saves the orders if they were lost, and drops those that are over: the director has ended those that began.
+// Orders that a command has just recorded are carried out first.
+func (o *standingOrders) keepGiven(ctx context.Context) {
+	held := o.given.At(time.Now())
+	var now *view.Snapshot
+	maps.DeleteFunc(held, func(at lvs.Backend, given orders.Order) bool {
+		if now == nil && given.Kind == orders.Obey {
+			now, _ = o.d.director.Snapshot(ctx)
+		}
+		return now != nil && now.Over[at] == given
+	})
+	over := len(held) < len(o.given)
+	lost := len(held) > 0 && !runfile.Exists(o.d.lock.Drain)
+	if !over && !lost {
+		return
+	}
+	recorded, err := o.recorded()
+	if err == nil && maps.Equal(recorded, o.given) && o.orderFile().Write(held) == nil {
+		before := o.given.Waiting()
+		o.know(held)
+		o.sayWaiting(before)
 	}
 }

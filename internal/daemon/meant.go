@@ -1,0 +1,101 @@
+package daemon
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/orders"
+	"ldirectord/internal/socket"
+	"ldirectord/internal/view"
+)
+
+// alone refuses an order that waits for servers that have another one, which it would end.
+func alone(meant []lvs.Backend, all orders.All) error {
+	for _, p := range meant {
+		if o, has := all[p]; has {
+			return socket.Refused(fmt.Sprintf("%s has an order, %s; --from is for servers without one", p,
+				o))
+		}
+	}
+	return nil
+}
+
+const howCalled = "a virtual service is named by ADDRESS:PORT as in status, by its mark, or by its servicename"
+
+// meantBy returns the servers or virtual services that an order names. An order for a server that left the file can be
+// undone.
+func meantBy(r orders.Request, now *view.Snapshot, all orders.All, path string) ([]lvs.Backend, error) {
+	virtual := &r.Virtual
+	if r.Virtual == "" && len(now.Backends("", r.Real)) == 0 { // only this word, as for obey
+		virtual = &r.Real
+	}
+	if err := now.Called(virtual); err != nil {
+		return nil, socket.Refused(err.Error())
+	}
+	found, why := now.Backends(r.Virtual, r.Real), fmt.Sprintf("%s has no real server %s", path, r.Real)
+	switch isVirtual := func(v view.Virtual) bool { return r.Real == v.ID || r.Real == v.Name }; {
+	case r.Kind == orders.Withdraw, r.Kind == orders.Announce:
+		found, why = announced(r, now, all, path)
+	case r.Kind == orders.Obey || r.Kind == orders.Ready && r.Real == "":
+		found, why = guarded(r, now)
+	case slices.ContainsFunc(now.Virtuals, isVirtual) && r.Kind == orders.Ready:
+		why = r.Real + " has no order"
+	case r.Virtual != "":
+		why = fmt.Sprintf("%s has no virtual service %s with a real server %s; %s", path, r.Virtual, r.Real,
+			howCalled)
+	}
+	known := append(now.Aliases(found), found...)
+	for _, p := range all.Sorted() {
+		if r.Kind == orders.Ready && p.IsMeant(r.Virtual, r.Real) && !slices.Contains(known, p) {
+			found = append(found, p)
+		}
+	}
+	if len(found) == 0 {
+		return nil, socket.Refused(why)
+	}
+	return found, nil
+}
+
+// guarded returns the virtual services that an order for obey names, or why there are none.
+func guarded(r orders.Request, now *view.Snapshot) (found []lvs.Backend, why string) {
+	name := strings.TrimSpace(r.Virtual + " " + r.Real)
+	why = fmt.Sprintf("there is no virtual service %s; %s", name, howCalled)
+	for i := range now.Virtuals {
+		switch v := &now.Virtuals[i]; {
+		case name != v.ID && name != v.Name:
+		case v.Holder == "" && r.Kind == orders.Obey:
+			why = v.ID + " has no keepserving, checkvip, paceout or pace: " +
+				"its checks can already remove every server"
+		case r.Kind == orders.Obey && v.Recovered:
+			why = "every server of " + v.ID + " is up: the order would end at once"
+		default:
+			found = append(found, lvs.Backend{Virtual: v.ID})
+		}
+	}
+	return found, why
+}
+
+// announced returns the addresses that an order for withdraw names.
+func announced(r orders.Request, now *view.Snapshot, all orders.All, path string) (found []lvs.Backend,
+	why string) {
+	if address, err := lvs.ParseAddr(r.Virtual); err == nil {
+		r.Virtual = address.String()
+	}
+	back, every := r.Kind == orders.Announce, lvs.Backend{Virtual: orders.EveryAddress}
+	isMeant := func(address string) bool { return address == r.Virtual || r.Virtual == every.Virtual }
+	if _, withdrawn := all[every]; back && withdrawn && r.Virtual != every.Virtual {
+		return nil, "every address is withdrawn by order; announce without an address ends that order"
+	}
+	for at, o := range all {
+		if back && o.Kind == orders.Withdraw && isMeant(at.Virtual) {
+			found = append(found, at)
+		}
+	}
+	if len(found) == 0 && slices.ContainsFunc(now.Announcements,
+		func(one view.Announcement) bool { return isMeant(one.Address) }) {
+		found = append(found, lvs.Backend{Virtual: r.Virtual})
+	}
+	return found, strings.TrimSuffix(fmt.Sprintf("%s announces no address %s", path, r.Virtual), " "+every.Virtual)
+}

@@ -1,0 +1,125 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"ldirectord/internal/lvs"
+	"ldirectord/internal/notify"
+	"ldirectord/internal/orders"
+	"ldirectord/internal/view"
+)
+
+// sayWaiting reports which orders that wait are new, and which are undone or over. The director does not know them.
+func (o *standingOrders) sayWaiting(before orders.All) {
+	book := orders.Book{Held: before}
+	begun, undone := book.Given(o.waiting())
+	tell := func(kind notify.Kind, what string, at lvs.Backend, one orders.Order, after string) {
+		o.d.journal.Emit(notify.Event{Kind: kind, Status: lvs.StatusRunning, Virtual: at.Virtual, Real: at.Real,
+			Text: fmt.Sprintf("%s: %s (%s): %s%s", what, at.Real, at.Virtual, one, after), Reason: one.Why})
+	}
+	for _, at := range begun.Sorted() {
+		tell(notify.Ordered, "Order", at, begun[at], "")
+	}
+	for _, at := range undone.Sorted() {
+		one, why := undone[at], "; it never began"
+		if o.late[one.Since] {
+			why += ": too few servers were left"
+		}
+		if one.IsOver(time.Now()) {
+			tell(notify.OrderEnded, "Order ended", at, one, why)
+		} else {
+			tell(notify.Ordered, "Order undone", at, one, "")
+		}
+	}
+}
+
+// beginDue begins the orders whose time has come, all or none of each command: those that would leave too few servers
+// wait. What beginTime does not suffice for is left for the next turn.
+func (o *standingOrders) beginDue(ctx context.Context) {
+	commands := o.dueCommands()
+	var now *view.Snapshot
+	changed := map[string]bool{} // the virtual services in which orders began since the snapshot
+	isChanged := func(at lvs.Backend) bool { return changed[at.Virtual] }
+	began := time.Now()
+	for _, since := range slices.SortedFunc(maps.Keys(commands), time.Time.Compare) {
+		due := commands[since]
+		if now == nil || slices.ContainsFunc(due.Sorted(), isChanged) {
+			var err error
+			if now, err = o.d.director.Snapshot(ctx); err != nil {
+				return
+			}
+			clear(changed)
+		}
+		if short := now.Short(due.Out(), o.given.InForce()); len(short) > 0 {
+			o.sayLate(since, true, "An order waits for enough servers: "+short[0].String())
+			continue
+		}
+		if err := o.begin(ctx, due); err != nil {
+			o.sayLate(since, false, "An order can't begin: "+err.Error())
+			continue
+		}
+		for at := range due {
+			changed[at.Virtual] = true
+		}
+		if time.Since(began) > beginTime {
+			return
+		}
+	}
+}
+
+// dueCommands are the orders whose time has come, by when their commands gave them.
+func (o *standingOrders) dueCommands() map[time.Time]orders.All {
+	commands := map[time.Time]orders.All{}
+	for at, one := range o.given.Due(time.Now()) {
+		if commands[one.Since] == nil {
+			commands[one.Since] = orders.All{}
+		}
+		commands[one.Since][at] = one
+	}
+	return commands
+}
+
+// sayLate reports once why the orders of a command don't begin at their time.
+func (o *standingOrders) sayLate(since time.Time, isShort bool, why string) {
+	if _, isTold := o.late[since]; !isTold {
+		o.d.say(notify.OrderWaits, "%s", why)
+	}
+	o.late[since] = isShort
+}
+
+// begin puts orders that have waited in force, unless they can't be recorded. If the director does not take them, they
+// are carried out later from the file. Orders that a command has just recorded are carried out first.
+func (o *standingOrders) begin(ctx context.Context, due orders.All) error {
+	recorded, err := o.recorded()
+	if err != nil || !maps.Equal(recorded, o.given) {
+		return err
+	}
+	all, since := maps.Clone(o.given), time.Now().UTC().Truncate(time.Second)
+	for at, one := range due {
+		one.Since = since
+		all[at] = one
+	}
+	err = o.orderFile().Write(all)
+	if err == nil {
+		_ = o.pass(ctx, all)
+	}
+	return err
+}
+
+// waiting are the orders that wait.
+func (o *standingOrders) waiting() orders.All { return o.known.Load().Waiting() }
+
+// withWaiting are orders in force, and those that wait.
+func (o *standingOrders) withWaiting(inForce orders.All) orders.All {
+	all := o.waiting()
+	for at, one := range inForce {
+		if !all[at].Waits() {
+			all[at] = one
+		}
+	}
+	return all
+}
