@@ -77,6 +77,14 @@ func (c *channels) failed(kind notify.Kind, what string, err error) {
 	}
 }
 
+// settled reports the error of something that is done more than once. Without one, that of the last time is over.
+func (d *daemon) settled(kind notify.Kind, what string, err error) {
+	if err == nil {
+		d.tally.over(kind, what)
+	}
+	d.failed(kind, what, err)
+}
+
 // commandsEnd is how long the end waits for commands. After a handover nobody checks the servers until the next daemon
 // begins, which runs the commands again.
 func commandsEnd(by endedBy) time.Duration {

@@ -2,13 +2,10 @@ package daemon
 
 import (
 	"context"
-	"net/netip"
 	"slices"
 	"time"
 
-	"ldirectord/internal/announce"
 	"ldirectord/internal/fwmark"
-	"ldirectord/internal/instance"
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/notify"
 	"ldirectord/internal/runfile"
@@ -60,22 +57,4 @@ func (c *channels) lookAtMarks(ctx context.Context, virtuals []*parser.Virtual, 
 			c.journal.Emit(e)
 		}
 	}
-}
-
-// Announcements returns an announcer for looking at the announced addresses of an instance.
-func Announcements(i instance.Instance) *announce.Announcer {
-	last, _ := i.State() // empty if none is recorded
-	return announce.New(last.Announced, func(context.Context) (has map[netip.Addr]string, release func()) {
-		has = map[netip.Addr]string{}
-		own := instance.Other{State: last, Lives: i.Find().Pid != 0}
-		others, _ := i.Others(nil)
-		for _, o := range append(others, own) {
-			for addr := range o.Announced {
-				if o.Lives {
-					has[addr] = o.Path
-				}
-			}
-		}
-		return has, func() {}
-	}, nil)
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -155,4 +156,22 @@ func Shared(ctx context.Context, i instance.Instance, s Source) (shared map[lvs.
 		}
 	}
 	return shared, n.unknown
+}
+
+// Announcements returns an announcer for looking at the announced addresses of an instance.
+func Announcements(i instance.Instance) *announce.Announcer {
+	last, _ := i.State() // empty if none is recorded
+	return announce.New(last.Announced, func(context.Context) (has map[netip.Addr]string, release func()) {
+		has = map[netip.Addr]string{}
+		own := instance.Other{State: last, Lives: i.Find().Pid != 0}
+		others, _ := i.Others(nil)
+		for _, o := range append(others, own) {
+			for addr := range o.Announced {
+				if o.Lives {
+					has[addr] = o.Path
+				}
+			}
+		}
+		return has, func() {}
+	}, nil)
 }

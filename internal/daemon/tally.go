@@ -1,0 +1,240 @@
+package daemon
+
+import (
+	"cmp"
+	"maps"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"ldirectord/internal/notify"
+	"ldirectord/internal/resolve"
+	"ldirectord/internal/status"
+)
+
+// tally has the facts about the daemon itself, without its director. As a Notifier it counts the journal's events, and
+// keeps the failures.
+type tally struct {
+	mu   sync.Mutex // guards what follows
+	is   status.Process
+	last map[failing]notify.Event // the last failure of what still fails
+	list bool                     // a list is why the file was refused, which was good before
+}
+
+// failing is what fails: one of several mail servers, commands or files.
+type failing struct {
+	kind notify.Kind
+	key  string // of the events
+}
+
+// failureLasts is how long a failure is shown if no event reports its end.
+const failureLasts = 24 * time.Hour
+
+// newTally sets the counters for alerts to 0, so that their first event is a change.
+func newTally(o Options) *tally {
+	now := time.Now().UTC()
+	known := status.Report{Config: o.Config.Path, Pid: os.Getpid(), Version: o.Version, Started: now,
+		Reloads: status.Reloads{Last: now}}
+	if o.Loaded != nil {
+		known.Sum, known.Reloads.LastGood = o.Loaded.Sum, o.Loaded.GoodSince
+	}
+	t := &tally{last: map[failing]notify.Event{}, is: status.Process{Report: known, Events: map[string]uint64{}}}
+	for _, kind := range []notify.Kind{
+		notify.ConfigError, notify.TableError, notify.HookFailed, notify.MailFailed, notify.PostFailed,
+		notify.MonitorFailed, notify.ListenFailed, notify.StateFailed, notify.KeepFailed,
+		notify.LocalShortage, notify.Unjudged, notify.LastServer, notify.ChangedByHand, notify.Lost,
+		notify.MachineTrouble, notify.AnnounceFailed,
+	} {
+		t.is.Events[string(kind)] = 0
+	}
+	return t
+}
+
+// Notify implements notify.Notifier.
+func (t *tally) Notify(e notify.Event) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.is.Events[string(e.Kind)]++
+	switch e.Kind {
+	case notify.ChangedByHand, notify.Shared, notify.TakenOver, notify.TableError, notify.LocalShortage,
+		notify.LastServer, notify.GuardHolds, notify.Promoted, notify.StandingBy, notify.AnnounceFailed,
+		notify.ClockSet, notify.AllFull, notify.FallbackFails, notify.ConfigTakenBack,
+		notify.MachineTrouble:
+		t.happened(e)
+	case notify.MailFailed, notify.PostFailed, notify.ListenFailed, notify.HookFailed, notify.MonitorFailed,
+		notify.StateFailed, notify.KeepFailed:
+		t.last[failing{e.Kind, e.Key}] = e
+	case notify.MailRecovered:
+		delete(t.last, failing{notify.MailFailed, e.Key})
+	case notify.HookRecovered:
+		delete(t.last, failing{notify.HookFailed, e.Key})
+	case notify.MonitorRecovered:
+		delete(t.last, failing{notify.MonitorFailed, e.Key})
+	case notify.PostRecovered:
+		delete(t.last, failing{notify.PostFailed, e.Key})
+	case notify.Listening:
+		delete(t.last, failing{notify.ListenFailed, e.Key})
+	}
+}
+
+// lastEvents is how many important events are shown.
+const lastEvents = 5
+
+// happened keeps an event; several of a kind at once are counted as one. mu is held.
+func (t *tally) happened(e notify.Event) {
+	all := t.is.Last
+	if n := len(all); n > 0 && all[n-1].Event == string(e.Kind) && e.Time.Sub(all[n-1].At).Abs() < time.Second {
+		all[n-1].More++
+		return
+	}
+	t.is.Last = append(all[max(len(all)+1-lastEvents, 0):],
+		status.Failure{Event: string(e.Kind), Text: e.Text, At: e.Time.UTC()})
+}
+
+// forget ends all failures of a kind.
+func (t *tally) forget(kind notify.Kind) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	maps.DeleteFunc(t.last, func(f failing, _ notify.Event) bool { return f.kind == kind })
+}
+
+// over ends a failure.
+func (t *tally) over(kind notify.Kind, what string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.last, failing{kind, what})
+}
+
+// setMissing notes whether the file is gone.
+func (t *tally) setMissing(is bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.is.Reloads.Missing = is
+}
+
+// setChanged notes whether the file differs from the configuration in force, and why it would be refused; "" if it
+// would not be.
+func (t *tally) setChanged(differs bool, refusal string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r := &t.is.Reloads
+	r.Refusal, r.Back = refusal, ""
+	if !differs {
+		r.Changed, r.LastGood = time.Time{}, time.Time{}
+	} else if r.Changed.IsZero() {
+		r.Changed = time.Now().UTC()
+	}
+}
+
+// setBack notes that the file is not in force because it was taken back, and why.
+func (t *tally) setBack(why string) {
+	t.setChanged(true, "")
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.is.Reloads.Back = why
+}
+
+// setTrial notes until when the configuration in force may be confirmed; the zero time: it need not be.
+func (t *tally) setTrial(until time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.is.Reloads.Until = until.UTC()
+}
+
+// setLists notes which lists are not in force.
+func (t *tally) setLists(all lists) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	since := map[string]time.Time{}
+	for _, l := range t.is.Reloads.Lists {
+		since[l.Path] = l.Since
+	}
+	t.is.Reloads.Lists = nil // others may use the former list
+	for _, path := range slices.Sorted(maps.Keys(all)) {
+		if why := all[path].Trouble; why != "" {
+			at := cmp.Or(since[path], time.Now().UTC())
+			t.is.Reloads.Lists = append(t.is.Reloads.Lists, status.List{Path: path, Since: at, Error: why})
+		}
+	}
+}
+
+const fileRefused = "the file was refused"
+
+// reread counts one reading of the file, with the reason if it was refused.
+func (t *tally) reread(why string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := time.Now().UTC()
+	t.list = false
+	if why != "" {
+		t.refused(why, now)
+		return
+	}
+	t.is.Reloads.Missing = false
+	t.is.Reloads.Succeeded++
+	t.is.Reloads.Last = now
+	t.corrected("the reload", now)
+}
+
+// tookLists is reread where nothing but lists has changed. It leaves a file that is refused as it is.
+func (t *tally) tookLists(why string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.is.Reloads.Error != "" && !t.list {
+		return
+	}
+	now, was := time.Now().UTC(), t.list
+	if t.list = why != ""; t.list {
+		t.refused(why, now)
+	} else if was {
+		t.corrected("the lists", now)
+	}
+}
+
+// refused notes why the file was refused; mu is held.
+func (t *tally) refused(why string, now time.Time) {
+	t.is.Reloads.Error = why
+	t.is.Reloads.Refused++
+	t.happened(notify.Event{Kind: notify.ConfigError, Text: fileRefused, Time: now})
+}
+
+// corrected ends the refusal of the file; mu is held.
+func (t *tally) corrected(by string, now time.Time) {
+	t.is.Reloads.Error = ""
+	for i := range t.is.Last {
+		if e := &t.is.Last[i]; e.Text == fileRefused {
+			e.Text += ", and corrected by " + by + " of " + now.Local().Format(time.TimeOnly)
+		}
+	}
+}
+
+// setNames notes which names of the configuration in force can't be looked up, and the sum of the configuration.
+func (t *tally) setNames(list []resolve.Name, sum string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.is.Sum = sum
+	t.is.Names = nil // others may use the former list
+	for _, n := range resolve.Unanswered(list) {
+		t.is.Names = append(t.is.Names, status.Name{Name: n.Host, Address: n.Addr, Error: n.Why})
+	}
+}
+
+// process returns these facts as status shows them.
+func (t *tally) process() status.Process {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := t.is
+	now.Events, now.Last = maps.Clone(now.Events), slices.Clone(now.Last)
+	newest := map[notify.Kind]notify.Event{}
+	for f, e := range t.last {
+		if time.Since(e.Time) < failureLasts && e.Time.After(newest[f.kind].Time) {
+			newest[f.kind] = e
+		}
+	}
+	for _, kind := range slices.Sorted(maps.Keys(newest)) {
+		e := newest[kind]
+		now.Failures = append(now.Failures, status.Failure{Event: string(kind), Text: e.Text, At: e.Time.UTC()})
+	}
+	return now
+}
