@@ -51,6 +51,13 @@ func newTally(o Options) *tally {
 	return t
 }
 
+// overWith are the failures that an event ends.
+var overWith = map[notify.Kind]notify.Kind{
+	notify.MailRecovered: notify.MailFailed, notify.HookRecovered: notify.HookFailed,
+	notify.MonitorRecovered: notify.MonitorFailed, notify.PostRecovered: notify.PostFailed,
+	notify.Listening: notify.ListenFailed,
+}
+
 // Notify implements notify.Notifier.
 func (t *tally) Notify(e notify.Event) {
 	t.mu.Lock()
@@ -65,16 +72,8 @@ func (t *tally) Notify(e notify.Event) {
 	case notify.MailFailed, notify.PostFailed, notify.ListenFailed, notify.HookFailed, notify.MonitorFailed,
 		notify.StateFailed, notify.KeepFailed:
 		t.last[failing{e.Kind, e.Key}] = e
-	case notify.MailRecovered:
-		delete(t.last, failing{notify.MailFailed, e.Key})
-	case notify.HookRecovered:
-		delete(t.last, failing{notify.HookFailed, e.Key})
-	case notify.MonitorRecovered:
-		delete(t.last, failing{notify.MonitorFailed, e.Key})
-	case notify.PostRecovered:
-		delete(t.last, failing{notify.PostFailed, e.Key})
-	case notify.Listening:
-		delete(t.last, failing{notify.ListenFailed, e.Key})
+	default:
+		delete(t.last, failing{overWith[e.Kind], e.Key})
 	}
 }
 
