@@ -33,12 +33,11 @@ const (
 // metricsServer serves metrics, probes and the page on the address of listen, if there is one. follow is called by
 // one goroutine at a time.
 type metricsServer struct {
+	d       *daemon
 	end     func() // stops serving, however often it is called
 	handler http.Handler
 	global  atomic.Pointer[parser.Global] // the global directives in force
 	traffic page.Traffic
-	tally   *tally
-	*channels
 }
 
 // openMetrics starts to serve, until ctx is done.
@@ -47,33 +46,33 @@ func (d *daemon) openMetrics(ctx context.Context) *metricsServer {
 	routes.HandleFunc("GET /metrics", scrapes(d.answerMetrics))
 	routes.HandleFunc("GET /healthz", probes(answerProbe(d.alive)))
 	routes.HandleFunc("GET /readyz", probes(answerProbe(d.ready)))
-	m := &metricsServer{end: func() {}, tally: d.tally, channels: &d.channels}
-	m.handler = m.withPage(d, routes)
+	m := &metricsServer{d: d, end: func() {}}
+	m.handler = m.withPage(routes)
 	m.follow(ctx, d.Loaded.Config.Global)
-	go m.lookAtTraffic(ctx, d)
+	go m.lookAtTraffic(ctx)
 	return m
 }
 
 // lookAtTraffic keeps the page's traffic, until ctx is done.
-func (m *metricsServer) lookAtTraffic(ctx context.Context, d *daemon) {
+func (m *metricsServer) lookAtTraffic(ctx context.Context) {
 	for runfile.Pause(ctx, page.Interval) {
 		if !m.global.Load().StatusPage {
 			continue
 		}
-		now, err := d.director.Snapshot(ctx)
+		now, err := m.d.director.Snapshot(ctx)
 		if err != nil {
 			continue
 		}
-		if counted, err := connections(ctx, d.Table.Live, now); err == nil {
+		if counted, err := connections(ctx, m.d.Table.Live, now); err == nil {
 			m.traffic.Look(time.Now(), counted)
 		}
 	}
 }
 
 // withPage adds the page, if statuspage allows it.
-func (m *metricsServer) withPage(d *daemon, routes *http.ServeMux) http.HandlerFunc {
+func (m *metricsServer) withPage(routes *http.ServeMux) http.HandlerFunc {
 	all, readers := http.NewServeMux(), socket.Limiter(maxReaders)
-	pages := &page.Pages{Report: d.report, Why: d.why, Traffic: &m.traffic,
+	pages := &page.Pages{Report: m.d.report, Why: m.d.why, Traffic: &m.traffic,
 		Host: func() string { return m.global.Load().StatusHost }}
 	all.Handle("/", routes)
 	all.HandleFunc("GET /{$}", readers(pages.Page))
@@ -117,17 +116,17 @@ func (m *metricsServer) run(ctx context.Context, addr netip.AddrPort) {
 			server := socket.NewServer(ctx, m.handler)
 			server.WriteTimeout = scrapeTimeout
 			go socket.Serve(server, l)
-			m.journal.Emit(notify.Event{Kind: notify.Listening, Key: what,
+			m.d.journal.Emit(notify.Event{Kind: notify.Listening, Key: what,
 				Text: fmt.Sprintf("Metrics are served on %s", addr)})
 			<-ctx.Done()
 			server.Close()
 			return
 		}
 		if !reported {
-			m.failed(notify.ListenFailed, what, err)
+			m.d.failed(notify.ListenFailed, what, err)
 		}
 		if !runfile.Pause(ctx, listenRetry) {
-			m.tally.over(notify.ListenFailed, what)
+			m.d.tally.over(notify.ListenFailed, what)
 			return
 		}
 	}

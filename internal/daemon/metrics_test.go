@@ -33,7 +33,8 @@ func TestAnAddressThatIsTakenIsToldOnceAndTriedAgain(t *testing.T) {
 		said := make(chan notify.Event, 10)
 		journal := notify.NewJournal(func(e notify.Event) { said <- e })
 		defer journal.Close(context.WithoutCancel(t.Context()))
-		m := &metricsServer{end: func() {}, handler: hello(), channels: &channels{journal: journal}}
+		d := &daemon{channels: channels{journal: journal}}
+		m := &metricsServer{d: d, end: func() {}, handler: hello()}
 		ctx, cancel := context.WithCancel(t.Context())
 		m.follow(ctx, parser.Global{Listen: addr})
 		failed := <-said
@@ -71,7 +72,8 @@ func TestAnAddressThatIsGivenUpIsNoFailure(t *testing.T) {
 		tally := newTally(Options{})
 		journal := notify.NewJournal(tally.Notify)
 		defer journal.Close(context.WithoutCancel(t.Context()))
-		m := &metricsServer{end: func() {}, tally: tally, channels: &channels{journal: journal}}
+		d := &daemon{tally: tally, channels: channels{journal: journal}}
+		m := &metricsServer{d: d, end: func() {}}
 		for want, address := range []string{"", taken.Addr().String(), ""} {
 			addr, _ := netip.ParseAddrPort(address)
 			m.follow(t.Context(), parser.Global{Listen: addr})
