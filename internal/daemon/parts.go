@@ -20,19 +20,26 @@ const maxParts = 10000
 // copies are names that editors and packages give to what they leave.
 var copies = regexp.MustCompile(`^\.|~$|\.swp$|\.dpkg-[^.]*$|\.rpm[^.]*$`)
 
-// withParts joins the text of the file and those of its parts. After one that can't be read, no other one is.
+// withParts joins the text of the file and those of its parts.
 func (s Source) withParts(text []byte) ([]byte, error) {
 	patterns := parser.Includes(text)
 	if len(patterns) == 0 {
 		return text, nil
 	}
-	var parts []parser.Part
-	size, taken := len(text), map[string]bool{}
+	parts, err := s.parts(patterns, len(text))
+	if err != nil {
+		return nil, err
+	}
+	return parser.Join(s.Path, text, parts)
+}
+
+// parts reads the parts of a file of this size. After one that can't be read, no other one is.
+func (s Source) parts(patterns []string, size int) (parts []parser.Part, err error) {
+	taken := map[string]bool{}
 	for i, pattern := range patterns {
 		paths, err := runfile.InTime(pattern, func() ([]string, error) { return s.matches(pattern) })
 		if err != nil {
-			parts = append(parts, parser.Part{Line: i, Path: pattern, Left: reason(err)})
-			return parser.Join(s.Path, text, parts)
+			return append(parts, parser.Part{Line: i, Path: pattern, Left: reason(err)}), nil
 		}
 		if len(paths) == 0 {
 			parts = append(parts, parser.Part{Line: i})
@@ -50,11 +57,11 @@ func (s Source) withParts(text []byte) ([]byte, error) {
 					parser.MaxSize)
 			}
 			if part.Left != "" && part.Left != parser.IsCopy {
-				return parser.Join(s.Path, text, parts)
+				return parts, nil
 			}
 		}
 	}
-	return parser.Join(s.Path, text, parts)
+	return parts, nil
 }
 
 // readPart returns the text of a part, or why it is left out.
