@@ -63,10 +63,7 @@ type request struct {
 	listed bool         // nothing but lists has changed, which is reported
 	again  bool         // it was refused before, which is reported
 	answer chan<- error // buffered for one answer
-
-	within   time.Duration // for how long a configuration is on trial; 0: not at all
-	trial    *trial
-	confirms bool // it reads nothing and ends the trial
+	trial  *trial       // that begins; nil: none, and among trials an order that ends one
 }
 
 func newConfigFile(d *daemon) *configFile {
@@ -110,10 +107,10 @@ func (f *configFile) run(ctx context.Context) {
 		case r := <-f.requests:
 			f.answer(ctx, r)
 		case r := <-f.trials:
-			if r.confirms {
-				r.answer <- f.confirm()
-			} else {
+			if r.trial != nil {
 				r.answer <- f.try(ctx, r)
+			} else {
+				r.answer <- f.confirm()
 			}
 		case found := <-f.found:
 			f.adoptNames(ctx, found)

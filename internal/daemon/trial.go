@@ -39,15 +39,14 @@ type oneCheck struct {
 	name string
 }
 
-func newTrial(within time.Duration, before *view.Snapshot) *trial {
-	t := &trial{within: within,
-		up: map[lvs.Backend]bool{}, seen: map[oneCheck]bool{}, failed: map[lvs.Backend]bool{}}
+// noteBefore notes which servers are up before the trial.
+func (t *trial) noteBefore(before *view.Snapshot) {
+	t.up, t.seen, t.failed = map[lvs.Backend]bool{}, map[oneCheck]bool{}, map[lvs.Backend]bool{}
 	for v, s := range before.Each() {
 		if s.Up {
 			t.up[lvs.At(v.ID, s.Real)] = true
 		}
 	}
-	return t
 }
 
 // note notes the first results since the configuration came into force.
@@ -120,12 +119,12 @@ func (f *configFile) answerTry(ctx context.Context, words url.Values) (any, erro
 	if err != nil {
 		return nil, err
 	}
-	r := request{via: words["via"], empty: words.Has("empty"), within: within}
-	return f.ask(ctx, f.trials, r)
+	t := &trial{within: within, via: words["via"]}
+	return f.ask(ctx, f.trials, request{via: t.via, empty: words.Has("empty"), trial: t})
 }
 
 func (f *configFile) answerConfirm(ctx context.Context, _ url.Values) (any, error) {
-	return f.ask(ctx, f.trials, request{confirms: true})
+	return f.ask(ctx, f.trials, request{})
 }
 
 // try reads the file, and begins the trial of its configuration.
@@ -138,9 +137,9 @@ func (f *configFile) try(ctx context.Context, r request) error {
 	if err != nil {
 		return err
 	}
-	r.trial = newTrial(r.within, before)
-	r.trial.former, r.trial.lists, r.trial.via = former, f.current.Lists, r.via
-	r.trial.names = f.current.Config.Names
+	t := r.trial
+	t.noteBefore(before)
+	t.former, t.lists, t.names = former, f.current.Lists, f.current.Config.Names
 	return f.reload(ctx, r)
 }
 

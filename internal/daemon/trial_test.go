@@ -20,8 +20,8 @@ func TestWhenTheFormerConfigurationComesBack(t *testing.T) {
 				view.Server{Real: name, Up: true})
 		}
 		before.Virtuals[0].Servers = append(before.Virtuals[0].Servers, view.Server{Real: "down"})
-		trial := newTrial(time.Minute, before)
-		trial.since, trial.until = begin, begin.Add(time.Minute)
+		trial := &trial{within: time.Minute, since: begin, until: begin.Add(time.Minute)}
+		trial.noteBefore(before)
 		var now *view.Snapshot
 		for look := range 3 {
 			now = &view.Snapshot{Virtuals: []view.Virtual{
