@@ -66,6 +66,9 @@ type request struct {
 	trial  *trial       // that begins; nil: none, and among trials an order that ends one
 }
 
+// refines reports whether the text is the one in force, and its lists are taken.
+func (r request) refines() bool { return r.auto && r.lists != nil }
+
 func newConfigFile(d *daemon) *configFile {
 	sum := sha256.Sum256(d.Loaded.Text)
 	return &configFile{
@@ -331,30 +334,7 @@ func (f *configFile) read(ctx context.Context, r request) (why string) {
 func (f *configFile) take(ctx context.Context, text []byte, err error, r request) (why string) {
 	f.d.Manager.reloading()
 	defer collectAt(collectAt(200)) // otherwise collections would take half of the time
-	var l *Loaded
-	if err != nil {
-		why = err.Error()
-		f.d.refused(why)
-	} else {
-		l, why = f.prepare(ctx, text, r)
-		if r.lists == nil {
-			f.sum, f.include = sha256.Sum256(text), parser.Includes(text)
-		}
-	}
-	if why == "" && r.trial != nil {
-		if err = f.begin(r.trial, text); err != nil {
-			why = err.Error()
-		}
-	}
-	refines, give := r.auto && r.lists != nil, f.d.director.Reload
-	if refines { // the text is the one in force
-		give = f.d.director.Refine
-	}
-	if why == "" {
-		if err = f.install(ctx, l, give); err != nil {
-			why = fmt.Sprintf("the daemon ends: %v", err)
-		}
-	}
+	l, why := f.tryTaking(ctx, text, err, r)
 	if !r.listed && (why == "" || !r.again) {
 		f.d.tally.reread(why)
 	}
@@ -369,7 +349,7 @@ func (f *configFile) take(ctx context.Context, text []byte, err error, r request
 		f.followNames(ctx, minLookupRetry)
 		return why
 	}
-	if !refines {
+	if !r.refines() {
 		if !r.auto || !bytes.Equal(text, f.current.Text) { // a renewed certificate adopts no text
 			f.auto = r.auto
 		}
@@ -378,16 +358,42 @@ func (f *configFile) take(ctx context.Context, text []byte, err error, r request
 	f.d.record(func(s *instance.State) { s.Execute = l.Config.Global.Execute })
 	f.current = l
 	f.follow(r.trial)
-	if refines {
-		f.adoptServers()
-		f.adoptLists()
-		f.followNames(ctx, minLookupRetry)
+	if r.refines() {
+		f.adoptRefined(ctx)
 	} else {
 		f.adopt(ctx)
 	}
 	f.keepGood(text)
 	f.d.Manager.ready(l.Summary())
 	return ""
+}
+
+// tryTaking puts a text in force in the channels and in the director, or returns why it is refused.
+func (f *configFile) tryTaking(ctx context.Context, text []byte, err error, r request) (l *Loaded, why string) {
+	if err != nil {
+		f.d.refused(err.Error())
+		return nil, err.Error()
+	}
+	l, why = f.prepare(ctx, text, r)
+	if r.lists == nil {
+		f.sum, f.include = sha256.Sum256(text), parser.Includes(text)
+	}
+	if why != "" {
+		return nil, why
+	}
+	if r.trial != nil {
+		if err := f.begin(r.trial, text); err != nil {
+			return nil, err.Error()
+		}
+	}
+	give := f.d.director.Reload
+	if r.refines() {
+		give = f.d.director.Refine
+	}
+	if err := f.install(ctx, l, give); err != nil {
+		return nil, fmt.Sprintf("the daemon ends: %v", err)
+	}
+	return l, ""
 }
 
 // prepare makes a text ready to run, and returns why it is refused; "" if it is accepted.
@@ -403,7 +409,7 @@ func (f *configFile) prepare(ctx context.Context, text []byte, r request) (l *Lo
 		o.Lists = f.d.Config.readLists(ctx, text, f.current.Lists, nil, func(string) bool { return r.auto })
 	}
 	o.Last, o.Before = f.inService(ctx).Last(o.Last), f.current.Config
-	if r.auto && r.lists != nil { // no other section may change
+	if r.refines() { // no other section may change
 		o.Resolver = knownNames{newSystemNames(), resolve.Index(f.current.Config.Names)}
 	}
 	// A certificate or a list is new, or a command requests a file that autoreload has just adopted.
@@ -450,9 +456,14 @@ func (f *configFile) adopt(ctx context.Context) {
 	ctx, f.endWatches = context.WithCancel(ctx)
 	f.watchMarks(ctx)
 	f.watchMachine(ctx)
+	f.adopted = time.Now()
+	f.adoptRefined(ctx)
+}
+
+// adoptRefined watches what may be new in the configuration in force although its text is not.
+func (f *configFile) adoptRefined(ctx context.Context) {
 	f.adoptServers()
 	f.adoptLists()
-	f.adopted = time.Now()
 	f.followNames(ctx, minLookupRetry)
 }
 
