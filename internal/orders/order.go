@@ -30,6 +30,9 @@ const (
 	Announce Kind = "announce" // of an address, or of EveryAddress: it has no such order
 )
 
+// EveryAddress is what an order to withdraw has in place of one address.
+const EveryAddress = "*"
+
 // ByRoll is the reason that roll gives, unless it has another one.
 const ByRoll = "roll"
 
@@ -95,6 +98,9 @@ func (o Order) Waits() bool { return !o.From.IsZero() }
 // TakesOut reports whether a server with the order gets no new connections.
 func (o Order) TakesOut() bool { return o.Kind == Drain || o.Kind == Maint }
 
+// clockSet is more than the difference of two readings of the clocks, unless a clock was set.
+const clockSet = 2 * time.Second
+
 // End is when the order ends by the wall clock as it is now. Until itself does not change when the clock is set.
 func (o Order) End() time.Time {
 	left := o.Ends - runfile.SinceBoot() // first: a pause between the two ends no order early
@@ -129,31 +135,27 @@ func (all All) Sorted() []lvs.Backend {
 	return slices.SortedFunc(maps.Keys(all), lvs.Backend.Compare)
 }
 
+// without is a copy that lacks some orders.
+func (all All) without(lacks func(Order) bool) All {
+	left := All{}
+	for at, o := range all {
+		if !lacks(o) {
+			left[at] = o
+		}
+	}
+	return left
+}
+
 // At is a copy of the orders that have not ended.
 func (all All) At(now time.Time) All {
-	held := All{}
-	maps.Copy(held, all)
-	maps.DeleteFunc(held, func(_ lvs.Backend, o Order) bool { return o.IsOver(now) })
-	return held
+	return all.without(func(o Order) bool { return o.IsOver(now) })
 }
 
 // InForce is a copy without the orders that wait.
-func (all All) InForce() All {
-	now := maps.Clone(all)
-	maps.DeleteFunc(now, func(_ lvs.Backend, o Order) bool { return o.Waits() })
-	return now
-}
+func (all All) InForce() All { return all.without(Order.Waits) }
 
 // Waiting is a copy with only the orders that wait.
-func (all All) Waiting() All {
-	waiting := All{}
-	for at, o := range all {
-		if o.Waits() {
-			waiting[at] = o
-		}
-	}
-	return waiting
-}
+func (all All) Waiting() All { return all.without(func(o Order) bool { return !o.Waits() }) }
 
 // Apart is a time at or after this one at which no order was given that waits: those of one command, which begin
 // together, are known by it.
@@ -199,9 +201,3 @@ func (all All) Withdrawal(addr netip.Addr) Order {
 	}
 	return Order{}
 }
-
-// clockSet is more than the difference of two readings of the clocks, unless a clock was set.
-const clockSet = 2 * time.Second
-
-// EveryAddress is what an order to withdraw has in place of one address.
-const EveryAddress = "*"
