@@ -96,7 +96,7 @@ func (c *channels) sayName(before, now resolve.Name) {
 // reports whether the director has adopted the addresses.
 func (f *configFile) refine(ctx context.Context, list []resolve.Name) bool {
 	o := f.d.Config.parserOptions()
-	o.Resolver, o.Last = knownNames{Known: resolve.Index(list)}, f.inService(ctx).Last(o.Last)
+	o.Resolver, o.Last = knownNames{newSystemNames(), resolve.Index(list)}, f.inService(ctx).Last(o.Last)
 	o.Before, o.Refines, o.Lists = f.current.Config, true, f.current.Lists
 	l := f.d.Config.prepare(ctx, f.current.Text, o)
 	if l.Plan == nil {

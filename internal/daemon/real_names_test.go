@@ -48,13 +48,13 @@ func moves(t *testing.T, server *os.Process, zone string) {
 	t.Helper()
 	const src = "resolve = 1\nvirtual = 192.0.2.1:80\n\treal = web1.example.test:80 masq\n" +
 		"\treal = both.example.test:80 masq\n"
-	cfg, found := parser.Parse(t.Context(), "ld.cf", []byte(src), parser.Options{Resolver: systemNames{}})
+	cfg, found := parser.Parse(t.Context(), "ld.cf", []byte(src), parser.Options{Resolver: newSystemNames()})
 	if found.HasErrors() {
 		t.Fatal(found)
 	}
 	followed := resolve.Followed(cfg.Names)
 	look := func(ctx context.Context) []resolve.Name {
-		return resolve.Source{Resolver: systemNames{}}.LookUp(ctx, followed, cfg.OwnAddresses())
+		return resolve.Source{Resolver: newSystemNames()}.LookUp(ctx, followed, cfg.OwnAddresses())
 	}
 	change := func(what string) []resolve.Name {
 		ctx, cancel := context.WithTimeout(t.Context(), awaitLimit)
@@ -88,7 +88,7 @@ func moves(t *testing.T, server *os.Process, zone string) {
 func answers(t *testing.T) bool {
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	_, err := systemNames{}.Host(ctx, "web1.example.test", false)
+	_, err := newSystemNames().Host(ctx, "web1.example.test", false)
 	return err == nil
 }
 
@@ -102,7 +102,7 @@ func lookedUp(t *testing.T, limit time.Duration) string {
 	}
 	begun := time.Now()
 	cfg, found := parser.Parse(t.Context(), "ld.cf", []byte(src),
-		parser.Options{Resolver: systemNames{}, Wait: true})
+		parser.Options{Resolver: newSystemNames(), Wait: true})
 	if found.HasErrors() {
 		t.Fatal(found)
 	}

@@ -19,7 +19,7 @@ import (
 
 // systemNames looks up names as the system does: hosts file, resolver, services database.
 type systemNames struct {
-	hosts func() hosts // nil: package net reads the hosts file
+	hosts func() hosts // those of the hosts file, if it is asked first
 }
 
 // hosts are the addresses of each name in a hosts file.
@@ -81,11 +81,9 @@ func (n systemNames) Host(ctx context.Context, name string, ipv6 bool) ([]netip.
 
 // ask looks a name up in the hosts file, and then by a resolver.
 func (n systemNames) ask(ctx context.Context, by *net.Resolver, name string, ipv6 bool) ([]netip.Addr, error) {
-	if n.hosts != nil {
-		other := func(a netip.Addr) bool { return a.Unmap().Is6() != ipv6 }
-		if addrs := slices.DeleteFunc(slices.Clone(n.hosts()[hostKey(name)]), other); len(addrs) > 0 {
-			return addrs, nil
-		}
+	other := func(a netip.Addr) bool { return a.Unmap().Is6() != ipv6 }
+	if addrs := slices.DeleteFunc(slices.Clone(n.hosts()[hostKey(name)]), other); len(addrs) > 0 {
+		return addrs, nil
 	}
 	network := "ip4"
 	if ipv6 {
