@@ -19,32 +19,20 @@ func TestNoLinkIsWrittenThrough(t *testing.T) {
 		testkit.OK(t, os.Symlink(victim, link))
 	}
 	testkit.OK(t, Write(path, []byte("text"), 0o640))
-	if text, _ := os.ReadFile(victim); string(text) != "kept" {
-		t.Errorf("the link's target is now %q", text)
-	}
-	info, err := os.Lstat(path)
-	if err != nil || info.Mode() != 0o640 {
-		t.Errorf("the file is %v, %v", info, err)
-	}
-	if text, _ := os.ReadFile(path); string(text) != "text" {
-		t.Errorf("the file holds %q", text)
-	}
+	testkit.Equal(t, testkit.Read(t, victim), "kept", "the link's target")
+	testkit.Equal(t, testkit.Must(os.Lstat(path))(t).Mode(), 0o640)
+	testkit.Equal(t, testkit.Read(t, path), "text", "the file")
 }
 
 // If a file can't be written, the old one stays, and no temporary file is left.
 func TestAFailedWriteLeavesTheOldFile(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "file")
-	if err := os.Mkdir(path, 0o700); err != nil { // a rename can't replace a folder
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Mkdir(path, 0o700)) // a rename can't replace a folder
 	if err := Write(path, []byte("text"), 0o600); err == nil {
 		t.Error("a folder was replaced")
 	}
-	left, err := os.ReadDir(dir)
-	if err != nil || len(left) != 1 {
-		t.Errorf("left: %v, %v", left, err)
-	}
+	testkit.Equal(t, len(testkit.Must(os.ReadDir(dir))(t)), 1, "files are left")
 }
 
 // A program of root that replaces /dev/null breaks the machine.
@@ -54,18 +42,13 @@ func TestOnlyFilesAreSaved(t *testing.T) {
 	testkit.OK(t, syscall.Mkfifo(pipe, 0o600))
 	testkit.OK(t, os.Symlink(pipe, link)) // as /dev/stdout is one
 	for _, path := range []string{pipe, link, dir} {
-		want := "writing " + path + ": it is not a regular file"
-		if err := Save(path, nil, 0o600); err == nil || err.Error() != want {
-			t.Errorf("got %v, want %s", err, want)
-		}
+		testkit.Fails(t, Save(path, nil, 0o600), "writing "+path+": it is not a regular file")
 	}
 	for range 2 {
 		testkit.OK(t, Save(file, []byte("text"), 0o600))
 	}
 	for path, want := range map[string]os.FileMode{file: 0, pipe: os.ModeNamedPipe, link: os.ModeSymlink} {
-		if info, err := os.Lstat(path); err != nil || info.Mode().Type() != want {
-			t.Errorf("%s is now %v, %v", path, info, err)
-		}
+		testkit.Equal(t, testkit.Must(os.Lstat(path))(t).Mode().Type(), want, path)
 	}
 }
 
@@ -76,9 +59,6 @@ func TestALockOfAnotherUser(t *testing.T) {
 	if err := os.Chown(path, 65534, 65534); err != nil || os.Geteuid() != 0 {
 		t.Skip("only root can give a file away: ", err)
 	}
-	_, err := OpenLock(path)
-	want := "opening the lock: " + path + " belongs to the user 65534: remove it; --rundir names another folder"
-	if err == nil || err.Error() != want {
-		t.Errorf("got %v, want %s", err, want)
-	}
+	testkit.Fails(t, testkit.Error(OpenLock(path)), "opening the lock: "+path+
+		" belongs to the user 65534: remove it; --rundir names another folder")
 }

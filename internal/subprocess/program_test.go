@@ -50,27 +50,18 @@ func TestOutputAndErrorsAreKeptApart(t *testing.T) {
 }
 
 func TestOutputIsBounded(t *testing.T) {
-	for _, c := range []struct {
-		last   bool
-		writes []string
-		want   string
-		cut    bool
-	}{
-		{false, []string{"ab", "c"}, "abc", false},
-		{false, []string{"ab", "cd"}, "abc", true},
-		{false, []string{"abcd", "e", "f"}, "abc", true},
-		{true, []string{"ab", "c"}, "abc", false},
-		{true, []string{"ab", "cd"}, "bcd", true},
-		{true, []string{"abcd", "e", "f"}, "def", true},
-	} {
-		o := Output{Max: 3, Last: c.last}
-		for _, text := range c.writes {
-			if n, err := o.Write([]byte(text)); n != len(text) || err != nil {
-				t.Errorf("%q: %d, %v", text, n, err)
+	for _, row := range testkit.Table(t, "testdata/output.txt", 3) {
+		for _, last := range []bool{false, true} {
+			o := Output{Max: 3, Last: last}
+			for text := range strings.FieldsSeq(row[0]) {
+				testkit.Equal(t, testkit.Must(o.Write([]byte(text)))(t), len(text), row)
 			}
-		}
-		if string(o.Text) != c.want || o.Cut != c.cut {
-			t.Errorf("%q, last %v: %q, cut %v", c.writes, c.last, o.Text, o.Cut)
+			want := row[1]
+			if last {
+				want = row[2]
+			}
+			testkit.Equal(t, string(o.Text), want, row)
+			testkit.Equal(t, o.Cut, len(strings.ReplaceAll(row[0], " ", "")) > o.Max, row)
 		}
 	}
 }
