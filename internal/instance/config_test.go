@@ -12,17 +12,13 @@ import (
 func TestFindingTheConfiguration(t *testing.T) {
 	dir := t.TempDir()
 	first, second, here := filepath.Join(dir, "first"), filepath.Join(dir, "second"), filepath.Join(dir, "here")
-	if err := os.MkdirAll(filepath.Join(first, "a.cf"), 0o700); err != nil { // a folder is not a configuration
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.MkdirAll(filepath.Join(first, "a.cf"), 0o700)) // a folder is not a configuration
 	inSecond, inHere, unnamed := file(t, filepath.Join(second, "a.cf")), file(t, filepath.Join(here, "b.cf")),
 		file(t, filepath.Join(first, "ldirectord.cf"))
 	t.Chdir(here)
 	dirs := ConfigDirs{first, second}
 	for name, want := range map[string]string{"a.cf": inSecond, "b.cf": inHere, inHere: inHere, "": unnamed} {
-		if got, err := dirs.Find(name); got != want || err != nil {
-			t.Errorf("%q: %s, %v, want %s", name, got, err, want)
-		}
+		testkit.Equal(t, testkit.Must(dirs.Find(name))(t, name), want, name)
 	}
 	for name, want := range map[string]string{
 		"c.cf":     "looked for " + first + "/c.cf, " + second + "/c.cf, " + here + "/c.cf",

@@ -95,9 +95,7 @@ func TestADaemonIsFoundByItsState(t *testing.T) {
 			if found.Process != s.Process || found.Stale || found.State.Name != "ldirectord" {
 				t.Errorf("%s, pid file of %d: found %+v", names[0], pid, found)
 			}
-			if got := other.Files().Socket; !strings.HasSuffix(got, "/ldirectord.ldirectord.sock") {
-				t.Errorf("%s: the socket is %s", names[0], got)
-			}
+			testkit.Equal(t, filepath.Base(other.Files().Socket), "ldirectord.ldirectord.sock", names[0])
 			if _, err := other.Acquire(soon(t), ""); !errors.Is(err, ErrRunning) {
 				t.Errorf("%s: a second one: %v", names[0], err)
 			}
@@ -144,19 +142,13 @@ func TestWhoMayReadWhat(t *testing.T) {
 	for path, want := range map[string]os.FileMode{
 		h.State: 0o644, h.Pid: 0o644, h.Lock: 0o600, filepath.Join(string(i.folder), "ldirectord.lock"): 0o600,
 	} {
-		if info, err := os.Lstat(path); err != nil || info.Mode() != want {
-			t.Errorf("%s: %v, %v", path, info, err)
-		}
+		testkit.Equal(t, testkit.Must(os.Lstat(path))(t).Mode(), want, path)
 	}
 	h.RemovePid()
-	if runfile.Exists(h.Pid) {
-		t.Error("the pid file is left")
-	}
+	testkit.Equal(t, runfile.Exists(h.Pid), false, "the pid file is left")
 	putPid(t, h.Pid, 1)
 	h.RemovePid()
-	if !runfile.Exists(h.Pid) {
-		t.Error("another one's pid file was removed")
-	}
+	testkit.Equal(t, runfile.Exists(h.Pid), true, "another one's pid file")
 }
 
 // A state that was written before states had a format names no file. It is ignored.
@@ -168,9 +160,7 @@ func TestAStateWithoutAFormat(t *testing.T) {
 	if _, err := i.State(); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("it is recorded: %v", err)
 	}
-	if h := acquire(t, i); h.Before.Virtuals != nil {
-		t.Errorf("taken over: %v", h.Before.Virtuals)
-	}
+	testkit.Same(t, acquire(t, i).Before.Virtuals, []lvs.Key{}, "taken over")
 }
 
 // The next daemon knows what an earlier one left in the table, however the file is spelt. After a clean end there is
@@ -188,10 +178,8 @@ func TestWhatWasLeftInTheTable(t *testing.T) {
 		next := New(string(i.folder), i.Daemon, "ldirectord.cf", "ldirectord")
 		h := testkit.Must(next.Acquire(soon(t), ""))(t)
 		testkit.Same(t, h.Before.Virtuals, want, phase)
-		if filepath.Base(h.Pid) != "ldirectord.ldirectord.cf.pid" ||
-			filepath.Base(h.Role) != "ldirectord.ldirectord.role" {
-			t.Errorf("%s: the pid file is %s, the role %s", phase, h.Pid, h.Role)
-		}
+		testkit.Equal(t, filepath.Base(h.Pid), "ldirectord.ldirectord.cf.pid", phase)
+		testkit.Equal(t, filepath.Base(h.Role), "ldirectord.ldirectord.role", phase)
 		giveBack(h)
 	}
 }
@@ -202,21 +190,15 @@ func TestADaemonThatIsEndingIsWaitedFor(t *testing.T) {
 	s, old := serving(t, i.Daemon, "x.cf")
 	s.Phase = Ending
 	release := forge(t, i, "x.cf", s)
-	if i.Stays(s.Process) {
-		t.Error("a daemon that is ending stays")
-	}
+	testkit.Equal(t, i.Stays(s.Process), false, "a daemon that is ending stays")
 	time.AfterFunc(50*time.Millisecond, func() {
 		old.in.Close()
 		_ = s.Await(soon(t))
 		release()
 	})
 	h := acquire(t, i)
-	if s.Lives() {
-		t.Error("it was not waited for")
-	}
-	if h.now.Pid != os.Getpid() {
-		t.Errorf("recorded is %+v", h.now)
-	}
+	testkit.Equal(t, s.Lives(), false, "it lives")
+	testkit.Equal(t, h.now.Pid, os.Getpid(), "recorded")
 }
 
 func TestTwoFilesOfOneNameAreTwoDaemons(t *testing.T) {

@@ -40,35 +40,23 @@ func TestRestore(t *testing.T) {
 		for _, path := range lost {
 			testkit.OK(t, os.Remove(path))
 		}
-		if err := l.Restore(); err != nil {
-			t.Errorf("%v: %v", lost, err)
-		}
-		if s := Kept(nil).read(l.State); !slices.Equal(s.Execute, []string{"y.cf"}) {
-			t.Errorf("%v: %+v", lost, s)
-		}
-		if locked, err := runfile.IsLocked(l.Lock); !locked || err != nil {
-			t.Errorf("%v: locked: %v, %v", lost, locked, err)
-		}
+		testkit.OK(t, l.Restore(), lost)
+		testkit.Same(t, Kept(nil).read(l.State).Execute, []string{"y.cf"}, lost)
+		testkit.Equal(t, testkit.Must(runfile.IsLocked(l.Lock))(t), true, lost, "locked")
 	}
 	testkit.OK(t, errors.Join(os.Remove(l.State), os.WriteFile(l.State, []byte("another"), 0o600)))
 	testkit.OK(t, l.Restore())
-	if text, err := os.ReadFile(l.State); string(text) != "another" {
-		t.Errorf("the state of another process is now %q, %v", text, err)
-	}
+	testkit.Equal(t, testkit.Read(t, l.State), "another", "the state of another process")
 }
 
 func TestRestoreSaysWhatFails(t *testing.T) {
 	i := daemonOf(t.TempDir(), "/x.cf")
 	l := acquire(t, i)
 	testkit.OK(t, os.Chmod(string(i.folder), 0o777))
-	if err := l.Update(func(s *State) { s.Phase = Ending }); err != nil { // which needs no folder lock
-		t.Fatal(err)
-	}
+	testkit.OK(t, l.Update(func(s *State) { s.Phase = Ending })) // which needs no folder lock
 	dir := filepath.Dir(l.State)
 	testkit.OK(t, os.RemoveAll(dir))
-	if err := l.Restore(); err == nil || !strings.HasPrefix(err.Error(), "recording the state: ") {
-		t.Errorf("without a folder: %v", err)
-	}
+	testkit.FailsWith(t, l.Restore(), "recording the state: ", "without a folder")
 }
 
 // The state has all that commands and the next daemon need.
@@ -90,9 +78,7 @@ func TestWhatIsRecorded(t *testing.T) {
 func TestANameThatIsTaken(t *testing.T) {
 	want := "the daemon of /a/x.cf has the name x.cf already (pid 7): rename one of the files, or give one of " +
 		"them another --rundir"
-	if err := taken("x.cf", "/a/x.cf", 7); err.Error() != want {
-		t.Errorf("got %q", err)
-	}
+	testkit.Fails(t, taken("x.cf", "/a/x.cf", 7), want)
 }
 
 // On a full disk a daemon starts, is found by its socket, and keeps others out by its lock. It writes as soon as it
@@ -101,9 +87,7 @@ func TestADaemonThatCannotWriteStarts(t *testing.T) {
 	i := daemonOf(t.TempDir(), "/x.cf")
 	files := i.files("x.cf")
 	for _, path := range []string{files.State, files.Pid} {
-		if err := os.MkdirAll(path+"/x", 0o700); err != nil { // a file can't replace a folder
-			t.Fatal(err)
-		}
+		testkit.OK(t, os.MkdirAll(path+"/x", 0o700)) // a file can't replace a folder
 	}
 	h := testkit.Must(i.Acquire(soon(t), ""))(t)
 	defer giveBack(h)
@@ -120,15 +104,11 @@ func TestADaemonThatCannotWriteStarts(t *testing.T) {
 		testkit.OK(t, os.RemoveAll(path))
 	}
 	pid, _ := readPid(files.Pid)
-	if err := h.Restore(); err != nil || pid != 0 {
-		t.Errorf("%v, pid %d", err, pid)
-	}
-	if pid, _ := readPid(files.Pid); pid != os.Getpid() {
-		t.Errorf("pid %d", pid)
-	}
-	if s, err := i.State(); err != nil || s.Pid != os.Getpid() {
-		t.Errorf("%+v, %v", s, err)
-	}
+	testkit.Equal(t, pid, 0, "before")
+	testkit.OK(t, h.Restore())
+	pid, _ = readPid(files.Pid)
+	testkit.Equal(t, pid, os.Getpid())
+	testkit.Equal(t, testkit.Must(i.State())(t).Pid, os.Getpid(), "recorded")
 }
 
 // A daemon that runs will stay. One that was killed, or told to end, will not.
@@ -136,21 +116,14 @@ func TestStays(t *testing.T) {
 	i := daemonOf(t.TempDir(), "/x.cf")
 	s, daemon := serving(t, i.Daemon, "x.cf")
 	forge(t, i, "x.cf", s)
-	if !i.Stays(s.Process) {
-		t.Error("a daemon that runs does not stay")
-	}
-	if i.Stays(Process{Pid: s.Pid, Start: s.Start + 1}) || i.Stays(Process{Pid: 1 << 30}) {
-		t.Error("another process stays")
-	}
+	testkit.Equal(t, i.Stays(s.Process), true, "a daemon that runs")
+	testkit.Equal(t, i.Stays(Process{Pid: s.Pid, Start: s.Start + 1}), false, "a later process")
+	testkit.Equal(t, i.Stays(Process{Pid: 1 << 30}), false, "no process")
 	s.Phase = HandedOver
 	text := testkit.Must(json.Marshal(s))(t)
 	testkit.OK(t, runfile.Write(i.Files().State, text, 0o644))
-	if i.Stays(s.Process) {
-		t.Error("a daemon that hands over stays")
-	}
+	testkit.Equal(t, i.Stays(s.Process), false, "a daemon that hands over")
 	daemon.in.Close()
 	testkit.OK(t, s.Await(soon(t)))
-	if i.Stays(s.Process) {
-		t.Error("a daemon that has ended stays")
-	}
+	testkit.Equal(t, i.Stays(s.Process), false, "a daemon that has ended")
 }

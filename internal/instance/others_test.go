@@ -109,10 +109,6 @@ func TestARecordIsReadOnceUntilItChanges(t *testing.T) {
 	again := read()
 	put(9, 0)
 	changed := read()
-	if first != 7 || again != 8 || changed != 9 {
-		t.Errorf("read %d, again %d, changed %d", first, again, changed)
-	}
-	if kept[path].Pid != 8 {
-		t.Error("one that was just written is kept: another one in the same moment would not be seen")
-	}
+	testkit.Same(t, []int{first, again, changed}, []int{7, 8, 9}, "read, again, changed")
+	testkit.Equal(t, kept[path].Pid, 8, "one that was just written is kept: another one would not be seen")
 }

@@ -57,23 +57,13 @@ func putPid(t *testing.T, path string, pid int) {
 func TestAProcessIsItsNumberAndItsTimeOfStart(t *testing.T) {
 	s := pretend(t, "sh")
 	p := s.process(t)
-	if !p.Lives() {
-		t.Error("it does not live")
-	}
-	if (Process{Pid: p.Pid, Start: p.Start + 1}).Lives() {
-		t.Error("one with the same number lives")
-	}
+	testkit.Equal(t, p.Lives(), true)
+	testkit.Equal(t, Process{Pid: p.Pid, Start: p.Start + 1}.Lives(), false, "one with the same number")
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
 	defer cancel()
-	if err := p.Await(ctx); err == nil {
-		t.Error("its end was not awaited")
-	}
+	testkit.FailsWith(t, p.Await(ctx), "does not end")
 	s.in.Close()
-	ctx, cancel = context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	if err := p.Await(ctx); err != nil { // no process has waited for it, so its pid is still in use
-		t.Error(err)
-	}
+	testkit.OK(t, p.Await(soon(t))) // no process has waited for it, so its pid is still in use
 }
 
 // SIGKILL stays pending until the process is reaped; other signals are delivered.
@@ -136,9 +126,8 @@ func TestThePerlDaemonsNameIsNotTaken(t *testing.T) {
 	if _, err := i.Acquire(soon(t), ""); err == nil {
 		t.Error("a daemon started under the same name")
 	}
-	if pid, _ := readPid(i.PidFile()); pid != perl.Process.Pid {
-		t.Errorf("the pid file holds %d", pid)
-	}
+	pid, _ := readPid(i.PidFile())
+	testkit.Equal(t, pid, perl.Process.Pid, "in the pid file")
 }
 
 // With fork=yes the children of the Perl ldirectord keep running when their parent has ended.

@@ -11,22 +11,13 @@ import (
 )
 
 func TestTheRoleAfterAChange(t *testing.T) {
-	for last, want := range map[Role]map[RoleChange]Role{
-		NoRole:  {ToServe: Started, ToLeave: Stopped, ToStayUp: Active},
-		Started: {ToServe: Started, ToLeave: Stopped, ToStayUp: Active},
-		Stopped: {ToServe: Started, ToLeave: Stopped, ToStayUp: Active},
-		Active:  {ToServe: Active, ToLeave: Standby, ToStayUp: Active},
-		Standby: {ToServe: Active, ToLeave: Standby, ToStayUp: Standby},
-	} {
-		for change, role := range want {
-			if got := change.After(last); got != role || !change.IsKnown() {
-				t.Errorf("%s after %q: %q, want %q", change, last, got, role)
-			}
+	for _, row := range testkit.Table(t, "testdata/roles.txt", 4) {
+		for i, change := range []RoleChange{ToServe, ToLeave, ToStayUp} {
+			testkit.Equal(t, change.After(Role(row[0])), Role(row[i+1]), change, "after", row[0])
+			testkit.Equal(t, change.IsKnown(), true, change)
 		}
 	}
-	if RoleChange("go").IsKnown() {
-		t.Error("go is no change")
-	}
+	testkit.Equal(t, RoleChange("go").IsKnown(), false)
 }
 
 func TestRoleFile(t *testing.T) {
