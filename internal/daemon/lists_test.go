@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -55,32 +56,32 @@ func TestWhichListIsInForce(t *testing.T) {
 			text += "\n"
 		}
 		testkit.Write(t, path, text)
-		got := Source{}.readLists(t.Context(), []byte("virtual = 10.1.0.1:80\n\trealfile = "+path+" gate\n"),
-			inForce, nil, func(string) bool { return reader == "daemon" })[path]
+		conf := "virtual = 10.1.0.1:80\n\trealfile = " + path + " gate\n"
+		if reader == "emptyok" {
+			conf = "emptyok = yes\n" + conf
+		}
+		got := Source{}.readLists(t.Context(), []byte(conf), inForce, nil,
+			func(string) bool { return reader != "command" })[path]
 		testkit.Equal(t, targets(got), want, what)
 		testkit.Contains(t, got.Trouble, trouble, what)
 		testkit.Equal(t, got.Trouble == "", trouble == "", what, "no trouble")
 	}
 }
 
-// With emptyok = yes an empty list is meant, but none that is cut, missing or too long.
-func TestListsThatMayBeEmpty(t *testing.T) {
+// With emptyok = yes an empty list is meant, but none that is missing or too long.
+func TestListsThatMayNotBeEmpty(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "web")
-	text := []byte("emptyok = yes\nvirtual = 10.1.0.1:80\n\trealfile = " + path + " gate\n")
+	text := "emptyok = yes\nvirtual = 10.1.0.1:80\n\trealfile = " + path + " gate\n"
 	inForce := lists{path: {Servers: []parser.ListedReal{{Target: "a"}}}}
-	for _, row := range []struct{ file, want, trouble string }{
-		{"# none\n", "", ""},
-		{"[]", "", ""},
-		{"", "", ""},
-		{"# none", "a", "its last line is not complete"},
-		{strings.Repeat("# too long\n", 400_000), "a", path + " is larger than 4194304 bytes"},
-	} {
-		testkit.Write(t, path, row.file)
-		is(t, fmt.Sprintf("%.10q", row.file),
-			Source{}.readLists(t.Context(), text, inForce, nil, guardAll)[path], row.want, row.trouble)
-	}
+	testkit.Write(t, path, strings.Repeat("# too long\n", 400_000))
+	is(t, "too long", readOf(t, text, inForce)[path], "a", path+" is larger than 4194304 bytes")
 	testkit.OK(t, os.Remove(path))
-	is(t, "none", Source{}.readLists(t.Context(), text, inForce, nil, guardAll)[path], "a", "open "+path)
+	is(t, "none", readOf(t, text, inForce)[path], "a", "open "+path)
+}
+
+// readOf are the lists of a text, as a daemon reads them.
+func readOf(t *testing.T, text string, inForce lists) lists {
+	return Source{}.readLists(t.Context(), []byte(text), inForce, nil, guardAll)
 }
 
 // A list that was written is looked at when it has stayed the same from one look to the next, and one in trouble after
@@ -248,14 +249,12 @@ func TestAnswersForLists(t *testing.T) {
 					trouble = ""
 				}
 			}
-			is(t, row[0]+", emptyok "+emptyOK,
-				Source{}.readLists(t.Context(), []byte(text), nil, nil, guardAll)[row[0]+". (IPv4)"],
-				want, trouble)
+			is(t, row[0]+", emptyok "+emptyOK, readOf(t, text, nil)[row[0]+". (IPv4)"], want, trouble)
 		}
 	}
-	text := []byte("virtual6 = [fe00::1]:80\n\trealnames = two.:80 gate\n")
-	is(t, "IPv6", Source{}.readLists(t.Context(), text, nil, nil, guardAll)["two. (IPv6)"], "[fe00::2] [fe00::3]",
-		"")
+	const list = "virtual6 = [fe00::1]:80\n\trealnames = two.:80 gate\n"
+	is(t, "IPv6", readOf(t, list, nil)["two. (IPv6)"], "[fe00::2] [fe00::3]", "")
+	text := []byte(list)
 	kept := lists{"two. (IPv6)": {Servers: []parser.ListedReal{{Target: "[fe00::9]"}}}}
 	is(t, "kept", Source{}.readLists(t.Context(), text, nil, kept, guardAll)["two. (IPv6)"], "[fe00::9]", "")
 	var four []parser.ListedReal
@@ -352,43 +351,27 @@ func TestWhyALookUpFailed(t *testing.T) {
 
 // A file is trusted if only its owner, and the groups of root and of the daemon, may write it and replace it.
 func TestWhoMayWriteAList(t *testing.T) {
-	own, other := os.Getegid(), 4711
-	for _, row := range []struct {
-		what         string
-		file, folder os.FileMode
-		owner, group int
-		refused      bool
-	}{
-		{"its owner", 0o644, 0o755, -1, other, false},
-		{"a credential", 0o440, 0o550, -1, other, false},
-		{"its group", 0o664, 0o755, -1, other, true},
-		{"the group of the folder", 0o644, 0o775, -1, other, true},
-		{"its owner's own group", 0o664, 0o775, other, other, false},
-		{"the group of the daemon", 0o664, 0o775, -1, own, false},
-		{"the group of root", 0o664, 0o775, -1, 0, false},
-		{"everybody", 0o646, 0o755, -1, own, true},
-		{"everybody in the folder", 0o644, 0o757, -1, own, true},
-		{"everybody their own files in the folder", 0o644, 0o777 | os.ModeSticky, -1, own, false},
-	} {
+	ids := map[string]int{"own": os.Getegid(), "other": 4711, "root": 0, "": -1}
+	for _, row := range testkit.Table(t, "testdata/trusted.txt", 6) {
+		var mode, folderMode uint32
+		testkit.Must(fmt.Sscanf(row[1]+" "+row[2], "%o %o", &mode, &folderMode))(t, row)
 		folder := filepath.Join(t.TempDir(), "lists")
 		path := filepath.Join(folder, "web")
 		testkit.OK(t, errors.Join(os.Mkdir(folder, 0o755), os.WriteFile(path, []byte("secret\n"), 0o600)))
-		if err := errors.Join(os.Chown(path, row.owner, row.group),
-			os.Chown(folder, row.owner, row.group)); err != nil {
-			t.Logf("%s: not tried: %v", row.what, err)
+		owner, group := ids[row[3]], ids[row[4]]
+		if err := errors.Join(os.Chown(path, owner, group), os.Chown(folder, owner, group)); err != nil {
+			t.Logf("%s: not tried: %v", row[0], err)
 			continue
 		}
-		testkit.OK(t, errors.Join(os.Chmod(path, row.file), os.Chmod(folder, row.folder)))
+		testkit.OK(t, errors.Join(syscall.Chmod(path, mode), syscall.Chmod(folder, folderMode)))
 		link := filepath.Join(t.TempDir(), "link")
 		testkit.OK(t, os.Symlink(path, link))
 		_, listErr := readList(path, resolve.Key{}, nil)
 		_, linkErr := readList(link, resolve.Key{}, nil)
 		_, _, secretErr := Source{}.readSecret(path)
 		for _, err := range []error{listErr, linkErr, secretErr} {
-			if refused := err != nil &&
-				strings.Contains(err.Error(), "other users may write"); refused != row.refused {
-				t.Errorf("%s: %v", row.what, err)
-			}
+			refused := err != nil && strings.Contains(err.Error(), "other users may write")
+			testkit.Equal(t, refused, row[5] == "refused", row[0], err)
 		}
 	}
 }

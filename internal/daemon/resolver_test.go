@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"fmt"
 	"testing"
 
@@ -21,27 +22,9 @@ broken		http/tcp
 broken		65536/tcp
 broken		7400/tcp
 `
-	for _, c := range []struct {
-		service, protocol string
-		want              uint16 // 0: none
-	}{
-		{"split", "", 7002},
-		{"split", "tcp", 7001},
-		{"split", "udp", 7002},
-		{"Shop-Front", "tcp", 7100},
-		{"ShopOne", "", 7100},
-		{"shop-front", "tcp", 0},
-		{"shop", "udp", 0},
-		{"old", "", 0},
-		{"7100/tcp", "", 0},
-		{"a-name-of-more-than-25-letters", "tcp", 7200},
-		{"sctponly", "", 7300},
-		{"broken", "", 7400},
-		{"tcpmux", "", 0},
-	} {
-		if got, _ := portIn(database, c.service, c.protocol); got != c.want {
-			t.Errorf("%s of %q: %d, want %d", c.service, c.protocol, got, c.want)
-		}
+	for _, row := range testkit.Table(t, "testdata/ports.txt", 3) {
+		port, _ := portIn(database, row[0], row[1])
+		testkit.Equal(t, fmt.Sprint(port), cmp.Or(row[2], "0"), row)
 	}
 }
 
@@ -56,25 +39,11 @@ wrong rs1
 192.0.2.4
 `
 	n := systemNames{func() hosts { return hostsIn(file) }}
-	for _, c := range []struct {
-		name string
-		ipv6 bool
-		want string
-	}{
-		{"rs1", false, "[192.0.2.1 192.0.2.2]"},
-		{"rs1", true, "[2001:db8::1]"},
-		{"WEB.example.net.", false, "[192.0.2.1]"},
-		{"rs6", true, "[2001:db8::1]"},
-		{"mapped", false, "[::ffff:192.0.2.3]"},
-	} {
-		got, err := n.Host(t.Context(), c.name, c.ipv6)
-		if err != nil || fmt.Sprint(got) != c.want {
-			t.Errorf("%s: %s, %v, want %s", c.name, got, err, c.want)
-		}
+	for _, row := range testkit.Table(t, "testdata/hosts.txt", 3) {
+		got := testkit.Must(n.Host(t.Context(), row[0], row[1] == "IPv6"))(t, row)
+		testkit.Equal(t, fmt.Sprint(got), row[2], row)
 	}
-	if got := hostsIn(file); len(got) != 4 {
-		t.Errorf("names of the file: %v", got)
-	}
+	testkit.Equal(t, len(hostsIn(file)), 4, "names of the file")
 }
 
 func TestTheHostsFileIsAskedFirst(t *testing.T) {

@@ -27,9 +27,8 @@ func TestAnswersOfSearchDomains(t *testing.T) {
 			t.Setenv("STATE_DIRECTORY", t.TempDir())
 			said := map[string]string{"web.a.test.": row[0], "web.b.test.": row[1], "web.": row[2]}
 			answersNames(t, func(name string) string { return said[name] })
-			text := []byte("virtual = 10.1.0.1:80\n\trealnames = web:80 gate\n")
-			is(t, "list", Source{}.readLists(t.Context(), text, nil, nil, guardAll)["web (IPv4)"], row[3],
-				row[4])
+			const text = "virtual = 10.1.0.1:80\n\trealnames = web:80 gate\n"
+			is(t, "list", readOf(t, text, nil)["web (IPv4)"], row[3], row[4])
 		})
 	}
 }
