@@ -37,21 +37,13 @@ func TestTheLogFollowsItsTarget(t *testing.T) {
 		first + ".1": {"one"}, first: {"after its rotation"}, second: {
 			"1 line lost: the log local0 can't be written: no syslog daemon takes it", "two", "three"},
 	} {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Error(err)
+		var got []string
+		for line := range strings.Lines(testkit.Read(t, file)) {
+			_, text, _ := strings.Cut(line, "|ld.cf|"+strconv.Itoa(os.Getpid())+"] ")
+			testkit.Equal(t, line[0], '[', line)
+			got = append(got, strings.TrimSuffix(text, "\n"))
 		}
-		lines := strings.SplitAfter(string(text), "\n")
-		if len(lines) != len(want)+1 {
-			t.Errorf("%s: %q, want %q", file, text, want)
-			continue
-		}
-		for i, w := range want {
-			if !strings.HasPrefix(lines[i], "[") ||
-				!strings.HasSuffix(lines[i], "|ld.cf|"+strconv.Itoa(os.Getpid())+"] "+w+"\n") {
-				t.Errorf("%s: line %q, want %q", file, lines[i], w)
-			}
-		}
+		testkit.Same(t, got, want, file)
 	}
 }
 
@@ -67,9 +59,7 @@ func TestTheLogGoesOnWithoutDescriptors(t *testing.T) {
 	testkit.OK(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &none))
 	l.Notify(notify.Event{Text: "Own shortage"})
 	testkit.OK(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit))
-	if text, _ := os.ReadFile(path); !strings.Contains(string(text), "Own shortage") {
-		t.Errorf("the log is %q", text)
-	}
+	testkit.Contains(t, testkit.Read(t, path), "Own shortage", "the log")
 }
 
 // Where the path leads nowhere, lines go to syslog, here by a stream, and not into the file that nobody finds. Without
@@ -105,15 +95,12 @@ func TestTheLogWithoutItsFolder(t *testing.T) {
 	testkit.OK(t, os.Mkdir(folder, 0o755))
 	said("after")
 
-	text := testkit.Must(os.ReadFile(path))(t)
-	if !strings.Contains(string(text), "1 line lost: ") || strings.Count(string(text), "\n") != 2 {
-		t.Errorf("the log is %s", text)
-	}
+	text := testkit.Read(t, path)
+	testkit.Contains(t, text, "1 line lost: ", "the log")
+	testkit.Equal(t, strings.Count(text, "\n"), 2, "lines of", text)
 	conn := testkit.Must(server.Accept())(t)
 	lines := string(testkit.Must(io.ReadAll(conn))(t))
-	if strings.Count("\n"+lines, "\n<30>") != 2 {
-		t.Errorf("syslog got %q", lines)
-	}
+	testkit.Equal(t, strings.Count("\n"+lines, "\n<30>"), 2, "lines of", lines)
 }
 
 // When a disk becomes full, the last line may be cut. When there is room again, the log continues on a new line, and
@@ -154,29 +141,6 @@ func TestAFullDiskTearsNoSecondLine(t *testing.T) {
 	}
 }
 
-func TestANewFileOfTheSameTimeAndSizeIsAnotherFile(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "ld.cf")
-	write := func(name, text string) {
-		t.Helper()
-		testkit.Write(t, name, text)
-	}
-	write(path, "weight 1")
-	before := stamp(path)
-	if !stamp(path).same(before) {
-		t.Error("an untouched file is another one")
-	}
-	write(path+".new", "weight 2")
-	testkit.OK(t, os.Chtimes(path+".new", before.ModTime(), before.ModTime()))
-	testkit.OK(t, os.Rename(path+".new", path))
-	if stamp(path).same(before) {
-		t.Error("the new file is the old one")
-	}
-	testkit.OK(t, os.Remove(path))
-	if stamp(path).same(before) || !stamp(path).same(stamp(path)) {
-		t.Error("a missing file is not told from one that is there")
-	}
-}
-
 // A line of JSON has no header, wherever it is written, and only the fields that have a value.
 func TestTheLogAsJSON(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
@@ -191,9 +155,7 @@ func TestTheLogAsJSON(t *testing.T) {
 	}
 	want := `{"event":"table-error","level":"info","msg":"not  made","reason":"a ` +
 		`\u003cb\u003e\n","time":"2026-11-21T12:00:00.0000005Z","virtual":"fwm:3"}` + "\n"
-	if text, err := os.ReadFile(path); string(text) != want || err != nil {
-		t.Errorf("the file has %s, %v; want %s", text, err, want)
-	}
+	testkit.Equal(t, testkit.Read(t, path), want, "the file")
 	testkit.Equal(t, stream.String(), want, "the stream")
 }
 
@@ -237,4 +199,17 @@ func TestALineThatWaits(t *testing.T) {
 		testkit.Equal(t, len(l.failures()), 0, "once it is read")
 		write.Close()
 	})
+}
+
+func TestALogThatCannotBeWrittenIsAFailure(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "missing", "log")
+	l := newLogSink(Options{Name: "ldirectord"}, parser.Global{LogFile: path})
+	e := notify.Event{Time: time.Now(), Kind: notify.Starting, Text: "a line for standard error, too"}
+	l.Notify(e)
+	if got := l.failures(); len(got) != 1 || !strings.Contains(got[0].Text, path) || !got[0].At.Equal(e.Time) {
+		t.Errorf("failures: %+v", got)
+	}
+	testkit.OK(t, os.Mkdir(filepath.Dir(path), 0o700))
+	l.Notify(e)
+	testkit.Equal(t, len(l.failures()), 0, "failures of a log that can be written again")
 }

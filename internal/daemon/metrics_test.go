@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"ldirectord/internal/notify"
-	"ldirectord/internal/status"
 	"ldirectord/internal/testkit"
 	"ldirectord/internal/view"
 	"ldirectord/parser"
@@ -97,20 +96,5 @@ func TestWhatIsNotReady(t *testing.T) {
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", want, err)
 		}
-	}
-}
-
-func TestReloadsAreCounted(t *testing.T) {
-	c := newTally(Options{})
-	now := func() status.Reloads { return c.process().Reloads }
-	began := now().Last
-	c.reread("line 1")
-	c.reread("line 2")
-	if r := now(); r.Refused != 2 || r.Error != "line 2" || !r.Last.Equal(began) {
-		t.Errorf("%+v", r)
-	}
-	c.reread("")
-	if r := now(); r.Succeeded != 1 || r.Error != "" || r.Last.Equal(began) {
-		t.Errorf("%+v", r)
 	}
 }

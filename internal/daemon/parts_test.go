@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -13,15 +12,12 @@ import (
 )
 
 func TestNamesOfCopies(t *testing.T) {
-	for name, want := range map[string]bool{
-		"a.cf": false, "a": false, "rpm.cf": false, "a.rpm.cf": false, "a.dpkg-dist.cf": false,
-		"a.swp.cf": false,
-		".a.cf":    true, "a.cf~": true, ".a.cf.swp": true, "a.swp": true, "a.cf.dpkg-new": true,
-		"a.cf.dpkg-dist": true,
-		"a.cf.rpmsave":   true, "a.cf.rpmnew": true,
+	for names, want := range map[string]bool{
+		"a.cf a rpm.cf a.rpm.cf a.dpkg-dist.cf a.swp.cf":                                    false,
+		".a.cf a.cf~ .a.cf.swp a.swp a.cf.dpkg-new a.cf.dpkg-dist a.cf.rpmsave a.cf.rpmnew": true,
 	} {
-		if copies.MatchString(name) != want {
-			t.Errorf("%s: %v", name, !want)
+		for name := range strings.FieldsSeq(names) {
+			testkit.Equal(t, copies.MatchString(name), want, name)
 		}
 	}
 }
@@ -75,10 +71,9 @@ func TestPartsThatCannotBeRead(t *testing.T) {
 		path := filepath.Join(dir, "a.part")
 		testkit.OK(t, row.make(path))
 		text, err := s.withParts([]byte("include=*.part\n"))
-		if got := fmt.Sprintf("%q %v", text, err); !strings.Contains(got, path) ||
-			!strings.Contains(got, row.want) {
-			t.Errorf("%s: %s", name, got)
-		}
+		got := fmt.Sprintf("%q %v", text, err)
+		testkit.Contains(t, got, path, name)
+		testkit.Contains(t, got, row.want, name)
 		testkit.OK(t, os.Remove(path))
 	}
 }
@@ -113,9 +108,7 @@ func TestPartStamps(t *testing.T) {
 		if step.same {
 			want = nil
 		}
-		if !slices.Equal(changed, want) {
-			t.Errorf("%s: %q, want %q", step.name, changed, want)
-		}
+		testkit.Same(t, changed, want, step.name)
 		last = now
 	}
 }
@@ -128,7 +121,5 @@ func TestTooManyParts(t *testing.T) {
 	}
 	testkit.FailsWith(t, testkit.Error(s.withParts([]byte("include=*.part\n"))), "more than 10000 parts")
 	testkit.OK(t, os.Remove(filepath.Join(dir, "0.part")))
-	if _, err := s.withParts([]byte("include=*.part\ninclude=*.part\n")); err != nil {
-		t.Error(err)
-	}
+	testkit.OK(t, testkit.Error(s.withParts([]byte("include=*.part\ninclude=*.part\n"))))
 }

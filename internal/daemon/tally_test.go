@@ -17,6 +17,7 @@ import (
 	"ldirectord/internal/notify/mail"
 	"ldirectord/internal/plan"
 	"ldirectord/internal/resolve"
+	"ldirectord/internal/status"
 	"ldirectord/internal/testkit"
 	"ldirectord/internal/view"
 	"ldirectord/ipvsctl"
@@ -198,21 +199,6 @@ func TestTheLastEventsThatMatter(t *testing.T) {
 	}
 }
 
-func TestALogThatCannotBeWrittenIsAFailure(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "missing", "log")
-	l := newLogSink(Options{Name: "ldirectord"}, parser.Global{LogFile: path})
-	e := notify.Event{Time: time.Now(), Kind: notify.Starting, Text: "a line for standard error, too"}
-	l.Notify(e)
-	if got := l.failures(); len(got) != 1 || !strings.Contains(got[0].Text, path) || !got[0].At.Equal(e.Time) {
-		t.Errorf("failures: %+v", got)
-	}
-	testkit.OK(t, os.Mkdir(filepath.Dir(path), 0o700))
-	l.Notify(e)
-	if got := l.failures(); got != nil {
-		t.Errorf("failures of a log that can be written again: %+v", got)
-	}
-}
-
 // slowTable answers for the first virtual service, and is late after that.
 type slowTable struct {
 	ipvsctl.Client
@@ -235,5 +221,20 @@ func TestCountersThatAreNotComplete(t *testing.T) {
 	got, err := connections(t.Context(), &slowTable{}, now)
 	if len(got) != 1 || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v %v", got, err)
+	}
+}
+
+func TestReloadsAreCounted(t *testing.T) {
+	c := newTally(Options{})
+	now := func() status.Reloads { return c.process().Reloads }
+	began := now().Last
+	c.reread("line 1")
+	c.reread("line 2")
+	if r := now(); r.Refused != 2 || r.Error != "line 2" || !r.Last.Equal(began) {
+		t.Errorf("%+v", r)
+	}
+	c.reread("")
+	if r := now(); r.Succeeded != 1 || r.Error != "" || r.Last.Equal(began) {
+		t.Errorf("%+v", r)
 	}
 }

@@ -1,6 +1,8 @@
 package daemon
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,4 +31,18 @@ func TestLookThatHangs(t *testing.T) {
 		}
 		step(func() int { return 3 }, 3, runfile.ReadTimeout)
 	})
+}
+
+func TestANewFileOfTheSameTimeAndSizeIsAnotherFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ld.cf")
+	testkit.Write(t, path, "weight 1")
+	before := stamp(path)
+	testkit.Equal(t, stamp(path).same(before), true, "an untouched file")
+	testkit.Write(t, path+".new", "weight 2")
+	testkit.OK(t, os.Chtimes(path+".new", before.ModTime(), before.ModTime()))
+	testkit.OK(t, os.Rename(path+".new", path))
+	testkit.Equal(t, stamp(path).same(before), false, "a new file")
+	testkit.OK(t, os.Remove(path))
+	testkit.Equal(t, stamp(path).same(before), false, "a missing file")
+	testkit.Equal(t, stamp(path).same(stamp(path)), true, "a file that stays missing")
 }
