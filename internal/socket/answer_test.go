@@ -34,7 +34,7 @@ func TestOrdersAreTheOwnersAlone(t *testing.T) {
 
 	s := answering(t, routes.ServeHTTP) // on this socket the test is the owner
 	var said string
-	if err := s.Order(t.Context(), orderTime, "/order", nil, &said); err != nil || said != "done" || !carriedOut {
-		t.Errorf("%q, %v", said, err)
-	}
+	testkit.OK(t, s.Order(t.Context(), orderTime, "/order", nil, &said))
+	testkit.Equal(t, said, "done")
+	testkit.Equal(t, carriedOut, true)
 }

@@ -25,6 +25,12 @@ func answering(t *testing.T, handle http.HandlerFunc) Socket {
 	return s
 }
 
+// asked is the answer to a query.
+func asked(t *testing.T, s Socket, path string) string {
+	t.Helper()
+	return string(testkit.Must(s.Ask(t.Context(), path))(t))
+}
+
 // ordering answers an order as the daemon does.
 func ordering(limit time.Duration, carryOut func(context.Context) error) http.HandlerFunc {
 	return Answer(limit, func(ctx context.Context, _ url.Values) (any, error) { return nil, carryOut(ctx) })
@@ -40,17 +46,12 @@ func say(status int, text string) http.HandlerFunc {
 
 func TestAskReturnsTheAnswer(t *testing.T) {
 	s := answering(t, func(w http.ResponseWriter, r *http.Request) { w.Write([]byte(r.Method + " " + r.URL.Path)) })
-	if text, err := s.Ask(t.Context(), "/status"); string(text) != "GET /status" || err != nil {
-		t.Errorf("%q, %v", text, err)
-	}
+	testkit.Equal(t, asked(t, s, "/status"), "GET /status")
 	s = answering(t, say(http.StatusNotFound, " no\x1b such\npath\n"))
 	testkit.Fails(t, testkit.Error(s.Ask(t.Context(), "/")),
 		"asking the daemon: the daemon reports: no\x1b such\npath", "a refusal")
 	s = inFolder(t)
-	if _, err := s.Ask(t.Context(), "/"); err == nil ||
-		!strings.HasPrefix(err.Error(), "asking the daemon: it has no socket "+string(s)) {
-		t.Errorf("no socket: %v", err)
-	}
+	testkit.FailsWith(t, testkit.Error(s.Ask(t.Context(), "/")), "asking the daemon: it has no socket "+string(s))
 }
 
 // closing is a listener that closes the next left connections without reading, and then accepts.
@@ -91,9 +92,7 @@ func TestWhatWasNotReadIsSentAgain(t *testing.T) {
 			go server.Serve(closing{l, left, unread})
 			defer server.Close()
 			left.Store(2)
-			if text, err := s.Ask(t.Context(), "/status"); err != nil || string(text) != "{}" {
-				t.Errorf("%q, %v", text, err)
-			}
+			testkit.Equal(t, asked(t, s, "/status"), "{}")
 			left.Store(2)
 			testkit.OK(t, s.Order(t.Context(), time.Minute, "/set", nil, new(struct{})))
 			testkit.Equal(t, carriedOut.Load(), 2, "requests were carried out")
@@ -101,9 +100,8 @@ func TestWhatWasNotReadIsSentAgain(t *testing.T) {
 			err := s.Order(t.Context(), time.Minute, "/set", nil, new(struct{}))
 			const want = "the daemon does not answer: for 3s every request arrived too late: this " +
 				"machine is busy"
-			if !errors.Is(err, ErrNoAnswer) || err.Error() != want {
-				t.Errorf("%v, want %s", err, want)
-			}
+			testkit.Equal(t, errors.Is(err, ErrNoAnswer), true)
+			testkit.Fails(t, err, want)
 		})
 	}
 }
@@ -142,10 +140,8 @@ func TestOrderSendsWordsAndReadsTheAnswer(t *testing.T) {
 		w.Write([]byte(`{"Method": "` + r.Method + `", "Said": "` + r.URL.Query().Get("to") + `"}`))
 	})
 	var answer struct{ Method, Said string }
-	if err := s.Order(t.Context(), time.Minute, "/role", url.Values{"to": {"a b"}}, &answer); err != nil ||
-		answer.Method != "POST" || answer.Said != "a b" {
-		t.Errorf("%+v, %v", answer, err)
-	}
+	testkit.OK(t, s.Order(t.Context(), time.Minute, "/role", url.Values{"to": {"a b"}}, &answer))
+	testkit.Equal(t, answer, struct{ Method, Said string }{"POST", "a b"})
 }
 
 // What a command does next depends on why there is no answer.

@@ -166,17 +166,10 @@ func TestWhoGoesFromTheCrowd(t *testing.T) {
 func TestASlotIsReservedForTheOwner(t *testing.T) {
 	common, reserved := make(chan struct{}, 1), make(chan struct{}, 1)
 	stranger, root := &client{uid: -1}, &client{uid: 0}
-	if slot := stranger.waitFor(t.Context(), common, reserved); slot == nil {
-		t.Fatal("a stranger got none")
-	}
-	slot := root.waitFor(t.Context(), common, reserved)
-	if slot == nil {
-		t.Fatal("the owner got none")
-	}
-	<-slot
+	testkit.Equal(t, stranger.waitFor(t.Context(), common, reserved), common, "a stranger's slot")
+	testkit.Equal(t, root.waitFor(t.Context(), common, reserved), reserved, "the owner's")
+	<-reserved
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if slot := stranger.waitFor(ctx, common, reserved); slot != nil {
-		t.Error("a stranger got the owner's slot")
-	}
+	testkit.Equal(t, stranger.waitFor(ctx, common, reserved), nil, "another stranger's")
 }

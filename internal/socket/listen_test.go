@@ -44,17 +44,10 @@ func modeOf(t *testing.T, path string) fs.FileMode {
 func TestTheControlSocketAnswersAndGoes(t *testing.T) {
 	s := inFolder(t)
 	c := listening(t, s, hello())
-	if text, err := s.Ask(t.Context(), "/hello"); string(text) != "hello" || err != nil {
-		t.Errorf("answer %q, %v", text, err)
-	}
+	testkit.Equal(t, asked(t, s, "/hello"), "hello")
 	testkit.FailsWith(t, testkit.Error(s.Ask(t.Context(), "/nothing")), "the daemon reports: 404", "unknown path")
 	testkit.OK(t, c.Close())
-	if _, err := os.Lstat(string(s)); !os.IsNotExist(err) {
-		t.Errorf("the socket is left: %v", err)
-	}
-	if _, err := s.Ask(t.Context(), "/hello"); err == nil {
-		t.Error("an answer after the end")
-	}
+	testkit.FailsWith(t, testkit.Error(s.Ask(t.Context(), "/hello")), "it has no socket", "after the end")
 }
 
 func TestTheControlSocketIsForItsOwnerOrOneGroup(t *testing.T) {
@@ -77,9 +70,7 @@ func TestAStaleSocketIsReplacedAndNothingElse(t *testing.T) {
 	first.server.Close() // the socket's file is left, as after a crash
 	modeOf(t, string(s))
 	listening(t, s, hello())
-	if _, err := s.Ask(t.Context(), "/hello"); err != nil {
-		t.Errorf("after a crash: %v", err)
-	}
+	testkit.Equal(t, asked(t, s, "/hello"), "hello", "after a crash")
 	for _, name := range []string{"file", "link"} {
 		t.Run(name, func(t *testing.T) {
 			s := inFolder(t)
@@ -89,9 +80,7 @@ func TestAStaleSocketIsReplacedAndNothingElse(t *testing.T) {
 			testkit.OK(t, put(victim, string(s)))
 			testkit.FailsWith(t, testkit.Error(Listen(t.Context(), string(s), hello())), "is not a socket",
 				"listening")
-			if text, err := os.ReadFile(string(s)); string(text) != "kept" {
-				t.Errorf("%q is left, %v", text, err)
-			}
+			testkit.Equal(t, testkit.Read(t, string(s)), "kept")
 		})
 	}
 }
@@ -148,9 +137,7 @@ func TestAControlSocketIsMadeLater(t *testing.T) {
 	if mode := modeOf(t, c.path); os.Getuid() == 0 && mode != fs.ModeSocket|0o660 {
 		t.Errorf("its mode is %v", mode)
 	}
-	if _, err := s.Ask(t.Context(), "/hello"); err != nil {
-		t.Error(err)
-	}
+	testkit.Equal(t, asked(t, s, "/hello"), "hello")
 }
 
 // A new daemon answers on the same control socket, after a restart and after a crash.
@@ -165,7 +152,5 @@ func TestTheControlSocketIsTakenOver(t *testing.T) {
 		t.Error("a client of the old one is kept")
 	}
 	listening(t, s, hello())
-	if _, err := s.Ask(t.Context(), "/hello"); err != nil {
-		t.Error(err)
-	}
+	testkit.Equal(t, asked(t, s, "/hello"), "hello")
 }
