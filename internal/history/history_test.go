@@ -63,9 +63,8 @@ func TestNumbersThatMayBeOfAnotherCheckAreNotContinued(t *testing.T) {
 	h.Result(0, 0, Passed, &passed, Outcome{})
 	h.Retire()
 	h.Result(1, 0, Passed, &passed, Outcome{})
-	if len(h.Records()) != 2 || h.Records()[0].Check != Former {
-		t.Errorf("%+v", h.Records())
-	}
+	testkit.Equal(t, len(h.Records()), 2)
+	testkit.Equal(t, h.Records()[0].Check, Former)
 }
 
 // Of a server that comes and goes, each event is below the result that it rests on: a pass between two failures stays.
@@ -205,9 +204,8 @@ func TestACopyStaysAsItIs(t *testing.T) {
 	h.Result(1, 0, Passed, &passed, Outcome{})
 	before := h.Clone()
 	h.Result(2, 0, Passed, &passed, Outcome{})
-	if got := before.line(); got != "1×passed " || h.line() != "2×passed " {
-		t.Errorf("the copy is %s, the other %s", got, h.line())
-	}
+	testkit.Equal(t, before.line(), "1×passed ", "the copy")
+	testkit.Equal(t, h.line(), "2×passed ", "the other")
 }
 
 // Equal texts are kept once, including the text of the first record.
@@ -230,14 +228,11 @@ func TestEqualTextsShareTheirMemory(t *testing.T) {
 func TestAListGrowsByLittle(t *testing.T) {
 	var list []Record
 	for i, want := range []int{1, 2, 4, 4, 6, 6, 8, 8} {
-		if list = added(list, Record{Times: uint32(i)}); cap(list) != want {
-			t.Errorf("%d records have room for %d, want %d", len(list), cap(list), want)
-		}
+		list = added(list, Record{Times: uint32(i)})
+		testkit.Equal(t, cap(list), want, "room for", len(list))
 	}
 	for i, r := range list {
-		if r.Times != uint32(i) {
-			t.Errorf("record %d is number %d", i, r.Times)
-		}
+		testkit.Equal(t, r.Times, uint32(i))
 	}
 }
 
@@ -247,9 +242,7 @@ func TestATimeIsKeptWithinItsBounds(t *testing.T) {
 	for took, want := range kept {
 		var h History
 		h.Result(1, 0, Passed, &checker.Result{OK: true, Took: took}, Outcome{})
-		if got := h.Records()[0].Took; got != want {
-			t.Errorf("%v is kept as %d µs, want %d", took, got, want)
-		}
+		testkit.Equal(t, h.Records()[0].Took, want, took)
 	}
 }
 

@@ -3,52 +3,48 @@ package orders
 import (
 	"fmt"
 	"maps"
+	"strings"
 	"testing"
 	"time"
 
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 // What becomes of the orders that are given after those of the servers a and b, of which that of a ended here.
 func TestWhichOrdersAreInForce(t *testing.T) {
-	drain, maint := Order{Kind: Drain}, Order{Kind: Maint}
-	a, b, c := lvs.At("web", "a"), lvs.At("web", "b"), lvs.At("web", "c")
-	for _, row := range []struct {
-		what  string
-		given All
-		want  string // in force; ended, and still given; new; undone
-	}{
-		{"the same", All{a: drain, b: maint}, "map[b of web:maint] map[a of web:drain] map[] map[]"},
-		{"another one for the server whose order ended", All{a: maint, b: maint},
-			"map[a of web:maint b of web:maint] map[] map[a of web:maint] map[]"},
-		{"without the one that ended", All{b: maint}, "map[b of web:maint] map[] map[] map[]"},
-		{"another one", All{a: drain, b: drain},
-			"map[b of web:drain] map[a of web:drain] map[b of web:drain] map[]"},
-		{"more", All{b: maint, c: drain}, "map[b of web:maint c of web:drain] map[] map[c of web:drain] map[]"},
-		{"none", nil, "map[] map[] map[] map[b of web:maint]"},
-	} {
+	for _, row := range testkit.Table(t, "testdata/book.txt", 6) {
 		var all Book
-		all.Given(All{a: drain, b: maint})
+		all.Given(ordersOf("a:drain b:maint"))
 		before := all.Held
-		all.End(a)
-		given := maps.Clone(row.given)
+		all.End(lvs.At("web", "a"))
+		given := ordersOf(row[1])
 		begun, undone := all.Given(given)
-		if got := fmt.Sprint(all.Held, all.Over, begun, undone); got != row.want || len(before) != 2 {
-			t.Errorf("%s: %s, want %s; before %v", row.what, got, row.want, before)
+		for i, got := range []All{all.Held, all.Over, begun, undone} {
+			testkit.Same(t, got, ordersOf(row[2+i]), row)
 		}
-		if all.End(b); !maps.Equal(given, row.given) {
-			t.Errorf("%s: what was given is changed: %v", row.what, given)
-		}
+		all.End(lvs.At("web", "b"))
+		testkit.Same(t, given, ordersOf(row[1]), row, "what was given")
+		testkit.Equal(t, len(before), 2, row, "before")
 	}
+}
+
+// ordersOf are the orders of a cell: a:drain b:maint.
+func ordersOf(cell string) All {
+	all := All{}
+	for word := range strings.FieldsSeq(cell) {
+		server, kind, _ := strings.Cut(word, ":")
+		all[lvs.At("web", server)] = Order{Kind: Kind(kind)}
+	}
+	return all
 }
 
 // Orders end by the clock, however it is set, and stay ended.
 func TestWhenOrdersEnd(t *testing.T) {
-	a, b, c := lvs.At("web", "a"), lvs.At("web", "b"), lvs.At("web", "c")
-	drain, maint, noon := Order{Kind: Drain}, Order{Kind: Maint}, time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	a, b, noon := lvs.At("web", "a"), lvs.At("web", "b"), time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 	ends := map[lvs.Backend]time.Time{a: noon, b: noon.Add(time.Hour)}
 	var all Book
-	all.Given(All{a: drain, b: maint, c: drain})
+	all.Given(ordersOf("a:drain b:maint c:drain"))
 	for _, row := range []struct {
 		what  string
 		clock time.Duration

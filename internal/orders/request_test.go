@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -45,9 +44,7 @@ func TestAnOrderForATimeIsOfThisBoot(t *testing.T) {
 func TestTheFileOfOrders(t *testing.T) {
 	dir := t.TempDir()
 	file := File(filepath.Join(dir, "drain"))
-	if all, err := file.Read(); len(all) != 0 || err != nil {
-		t.Errorf("no file: %v, %v", all, err)
-	}
+	testkit.Same(t, testkit.Must(file.Read())(t), All{}, "no file")
 	now := second(time.Now())
 	web, mail := lvs.Backend{Virtual: "tcp:10.1.0.1:80", Real: "10.2.0.1:80"},
 		lvs.Backend{Virtual: "fwm:3", Real: "10.2.0.1:25"}
@@ -60,12 +57,9 @@ func TestTheFileOfOrders(t *testing.T) {
 		{Virtual: "fwm:3"}: {Kind: Obey, Since: now},
 	}
 	testkit.OK(t, file.Write(all))
-	if got, err := file.Read(); !maps.Equal(got, all) || err != nil {
-		t.Errorf("read again: %v, %v", got, err)
-	}
-	text, _ := os.ReadFile(string(file))
+	testkit.Same(t, testkit.Must(file.Read())(t), all, "read again")
 	var plain []string
-	for line := range strings.Lines(string(text)) {
+	for line := range strings.Lines(testkit.Read(t, string(file))) {
 		if !strings.HasPrefix(line, "#") {
 			plain = append(plain, strings.TrimSpace(line))
 		}
@@ -118,12 +112,8 @@ func TestTheReasonOfAnOrderIsOneShortLine(t *testing.T) {
 		strings.Repeat("x", 999): strings.Repeat("x", maxWhy) + "…",
 	} {
 		words := url.Values{"order": {"maint"}, "why": {why}}
-		if r, err := Parse(words); r.Why != want || err != nil {
-			t.Errorf("%q: %q, %v", why, r.Why, err)
-		}
-		if got := words.Get("why"); got != want { // a request line must not be too long
-			t.Errorf("%q is sent as %q", why, got)
-		}
+		testkit.Equal(t, testkit.Must(Parse(words))(t).Why, want, why)
+		testkit.Equal(t, words.Get("why"), want, "sent: a request line must not be too long")
 	}
 	testkit.Fails(t, testkit.Error(Parse(url.Values{"order": {"weight 2147483648"}})),
 		`"2147483648" is not a weight: 0 (drain), 1 to 2147483647, and 1% to 99% are allowed`)

@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -109,9 +108,7 @@ func TestTheSearchEndsWithItsContext(t *testing.T) {
 
 func TestNamesAreKept(t *testing.T) {
 	f := File(filepath.Join(t.TempDir(), "ldirectord.ld.cf.names"))
-	if a := f.Last()(Key{Host: "web1"}); len(a) > 0 {
-		t.Errorf("without a file: %v", a)
-	}
+	testkit.Equal(t, len(f.Last()(Key{Host: "web1"})), 0, "without a file")
 	names := []Name{
 		{Key: Key{Host: "web1"}, Addr: netip.MustParseAddr("192.0.2.7")},
 		{Key: Key{"web1", true}, Addr: netip.MustParseAddr("2001:db8::7")},
@@ -122,15 +119,14 @@ func TestNamesAreKept(t *testing.T) {
 	testkit.OK(t, f.Write(names))
 	table := NewTable(Source{Last: f.Last()})
 	for _, n := range append(names, Name{Key: Key{Host: "web4"}}) {
-		if a := table.lastOf(n.Key); len(a) > 0 != n.Addr.IsValid() || len(a) > 0 &&
-			!slices.Equal(a, append([]netip.Addr{n.Addr}, n.Earlier...)) {
-			t.Errorf("%s: %v, want %v", n.Host, a, n)
+		want := n.addrs()
+		if !n.Addr.IsValid() {
+			want = nil
 		}
+		testkit.Same(t, table.lastOf(n.Key), want, n)
 	}
 	testkit.OK(t, f.Write(nil))
-	if _, err := os.Stat(string(f)); err == nil {
-		t.Error("a configuration without names has a file of them")
-	}
+	testkit.FailsWith(t, testkit.Error(os.Stat(string(f))), "no such file", "without names")
 }
 
 func TestADamagedFileOfNamesKnowsNone(t *testing.T) {
@@ -140,9 +136,7 @@ func TestADamagedFileOfNamesKnowsNone(t *testing.T) {
 		strings.Repeat("x", 100_000),
 	} {
 		testkit.Write(t, string(f), text)
-		if a := f.Last()(Key{Host: "web1"}); len(a) > 0 {
-			t.Errorf("%.40q: %v", text, a)
-		}
+		testkit.Equal(t, len(f.Last()(Key{Host: "web1"})), 0, text)
 	}
 }
 
@@ -154,7 +148,5 @@ func TestNoMoreNamesAreKeptThanCanBeRead(t *testing.T) {
 			Addr: netip.MustParseAddr("2001:db8:1111:2222:3333:4444:5555:6666")})
 	}
 	testkit.OK(t, f.Write(names))
-	if kept := f.read(); len(kept) != maxNames {
-		t.Errorf("%d are kept, want %d", len(kept), maxNames)
-	}
+	testkit.Equal(t, len(f.read()), maxNames)
 }

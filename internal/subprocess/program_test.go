@@ -44,9 +44,7 @@ func TestOutputAndErrorsAreKeptApart(t *testing.T) {
 		t.Errorf("%v: %q, %q", err, out.Text, c.Stderr.Text)
 	}
 	c.Stdout, c.Stderr = nil, nil
-	if err := Run(t.Context(), c); err != nil {
-		t.Error(err)
-	}
+	testkit.OK(t, Run(t.Context(), c))
 }
 
 func TestOutputIsBounded(t *testing.T) {
@@ -149,12 +147,8 @@ func TestAProgramIsKilledWhenItsContextIsDone(t *testing.T) {
 		cancel(why)
 	}()
 	c, _ := shell("echo >" + gate + "; exec sleep 60")
-	if err := Run(ctx, c); err != why {
-		t.Error(err)
-	}
-	if err := Run(ctx, c); err != why {
-		t.Errorf("one that was done before: %v", err)
-	}
+	testkit.Equal(t, Run(ctx, c), why)
+	testkit.Equal(t, Run(ctx, c), why, "one that was done before")
 }
 
 func TestWhatAProgramLeavesRunningIsNotWaitedFor(t *testing.T) {
@@ -216,15 +210,9 @@ func TestAProgramThatCanNotBeReadHoldsUpItsCallAlone(t *testing.T) {
 func TestFindLooksWhereAdministratorsProgramsAre(t *testing.T) {
 	t.Setenv("PATH", "/nowhere")
 	if _, err := os.Stat("/usr/sbin/chroot"); err == nil {
-		if path, err := Find("chroot"); path != "/usr/sbin/chroot" || err != nil {
-			t.Errorf("%q, %v", path, err)
-		}
+		testkit.Equal(t, testkit.Must(Find("chroot"))(t), "/usr/sbin/chroot")
 	}
-	if path, err := Find("no-such-program"); err == nil {
-		t.Errorf("found %s", path)
-	}
+	testkit.Fails(t, testkit.Error(Find("no-such-program")), "no-such-program: not installed")
 	t.Setenv("PATH", "/bin")
-	if path, err := Find("sh"); path != "/bin/sh" || err != nil {
-		t.Errorf("%q, %v", path, err)
-	}
+	testkit.Equal(t, testkit.Must(Find("sh"))(t), "/bin/sh")
 }
