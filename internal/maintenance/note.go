@@ -43,18 +43,7 @@ func readNote(path string) (n note) {
 	if err != nil {
 		return note{text: ": " + err.Error()}
 	}
-	why, end := "", ""
-	for line := range strings.Lines(strings.TrimSpace(string(text))) {
-		line = strings.TrimSpace(line)
-		switch word, rest, is := strings.Cut(line, "="); {
-		case is && word == "until":
-			end = strings.TrimSpace(rest)
-		case is && word == "why":
-			why = strings.TrimSpace(rest)
-		case why == "":
-			why = line
-		}
-	}
+	why, end := whyAndUntil(string(text))
 	if why != "" {
 		start, _ := printable.Cut(why, maxNote)
 		n.text = ": " + printable.Line(start)
@@ -68,6 +57,22 @@ func readNote(path string) (n note) {
 		n.text += "; until " + n.until.Local().Format(time.DateTime)
 	}
 	return n
+}
+
+// whyAndUntil are the reason and the end in a file.
+func whyAndUntil(text string) (why, end string) {
+	for line := range strings.Lines(strings.TrimSpace(text)) {
+		line = strings.TrimSpace(line)
+		switch word, rest, is := strings.Cut(line, "="); {
+		case is && word == "until":
+			end = strings.TrimSpace(rest)
+		case is && word == "why":
+			why = strings.TrimSpace(rest)
+		case why == "":
+			why = line
+		}
+	}
+	return why, end
 }
 
 // ParseUntil reads an end: a date with a time, or the next occurrence of a time of day. The default time zone is the

@@ -46,17 +46,8 @@ func Parse(words url.Values) (r Request, err error) {
 	number, weighs := strings.CutPrefix(what, string(Weigh)+" ")
 	switch {
 	case weighs:
-		digits, isPercent := strings.CutSuffix(number, "%")
-		n, err := strconv.ParseUint(digits, 10, 31)
-		if err != nil || isPercent && (n < 1 || n > 99) {
-			return r, fmt.Errorf("%q is not a weight: 0 (drain), 1 to %d, and 1%% to 99%% are allowed",
-				number, 1<<31-1)
-		}
-		switch r.Kind, r.Weight = Weigh, int(n); {
-		case isPercent:
-			r.Percent, r.Weight = int(n), 0
-		case n == 0:
-			r.Kind = Drain
+		if err := r.weigh(number); err != nil {
+			return r, err
 		}
 	case !slices.Contains(kinds, r.Kind):
 		return r, fmt.Errorf("%q is not an order: drain, maint, ready and weight N are allowed", what)
@@ -78,6 +69,25 @@ func Parse(words url.Values) (r Request, err error) {
 		words.Set("until", r.Until.Format(time.RFC3339))
 	}
 	return r, err
+}
+
+// weigh makes it an order for a weight, or a percentage; one for the weight 0 drains.
+func (r *Request) weigh(number string) error {
+	digits, isPercent := strings.CutSuffix(number, "%")
+	n, err := strconv.ParseUint(digits, 10, 31)
+	if err != nil || isPercent && (n < 1 || n > 99) {
+		return fmt.Errorf("%q is not a weight: 0 (drain), 1 to %d, and 1%% to 99%% are allowed", number,
+			1<<31-1)
+	}
+	switch r.Kind = Weigh; {
+	case isPercent:
+		r.Percent = int(n)
+	case n == 0:
+		r.Kind = Drain
+	default:
+		r.Weight = int(n)
+	}
+	return nil
 }
 
 // maxBudget is how long an order may wait for its budget.
