@@ -80,18 +80,13 @@ func newConfigFile(d *daemon) *configFile {
 	}
 }
 
-// run follows the file until ctx is done: at once if the system reports changes, otherwise by a look each second. It
-// also watches the folder of a symbolic link's target, for ConfigMaps.
+// run follows the file until ctx is done: at once if the system reports changes, otherwise by a look each second.
 func (f *configFile) run(ctx context.Context) {
 	path := f.d.Config.Path
 	f.adopt(ctx)
 	f.keepGood(f.current.Text)
 	f.current.forget()
-	here := watch(ctx, filepath.Dir(path))
-	var there <-chan struct{}
-	if target, err := filepath.EvalSymlinks(path); err == nil && filepath.Dir(target) != filepath.Dir(path) {
-		there = watch(ctx, filepath.Dir(target))
-	}
+	here, there := watch(ctx, filepath.Dir(path)), watchTarget(ctx, path)
 	poll := time.Tick(pollInterval)
 	settle := time.NewTimer(0)
 	defer settle.Stop()
@@ -166,7 +161,7 @@ func (f *configFile) look(ctx context.Context) {
 		text = []byte(err.Error()) // reported once
 	}
 	sum := sha256.Sum256(text)
-	global, path, was := f.current.Config.Global, f.d.Config.Path, f.missing
+	reloads, path, was := f.current.Config.Global.AutoReload, f.d.Config.Path, f.missing
 	if f.missing = errors.Is(err, fs.ErrNotExist); f.missing && !was {
 		f.d.say(notify.ConfigChanged, "Configuration file '%s' is missing: the configuration in force stays",
 			path)
@@ -182,13 +177,10 @@ func (f *configFile) look(ctx context.Context) {
 			back)
 		return
 	}
-	takes := "autoreload is off: the command reload takes the new configuration"
-	if !global.AutoReload {
-		refusal := f.refusal(ctx, text, err)
+	refusal := ""
+	if !reloads {
+		refusal = f.refusal(ctx, text, err)
 		f.d.tally.setChanged(sum != f.inForce, refusal)
-		if refusal != "" {
-			takes = "autoreload is off, and the command reload would refuse it: " + refusal
-		}
 	}
 	if f.sum = sum; err == nil {
 		f.include = parser.Includes(text)
@@ -198,13 +190,22 @@ func (f *configFile) look(ctx context.Context) {
 		}
 		f.d.say(notify.ConfigChanged, "Configuration file '%s' has changed on disk%s", path, in)
 		f.callBack(sum)
-		if !global.AutoReload {
-			f.d.say(notify.ConfigIgnored, " - ignore new configuration")
-			f.d.say(notify.ConfigIgnored, "%s", takes)
+		if !reloads {
+			f.sayIgnored(refusal)
 		}
 	}
-	if global.AutoReload {
+	if reloads {
 		f.take(ctx, text, err, request{auto: true})
+	}
+}
+
+// sayIgnored reports that autoreload is off, and why the command reload would refuse the file; "" if it would not.
+func (f *configFile) sayIgnored(refusal string) {
+	f.d.say(notify.ConfigIgnored, " - ignore new configuration")
+	if refusal != "" {
+		f.d.say(notify.ConfigIgnored, "autoreload is off, and the command reload would refuse it: %s", refusal)
+	} else {
+		f.d.say(notify.ConfigIgnored, "autoreload is off: the command reload takes the new configuration")
 	}
 }
 
@@ -432,19 +433,24 @@ func (f *configFile) prepare(ctx context.Context, text []byte, r request) (l *Lo
 		return l, l.Refusals()[0]
 	}
 	l.forget()
-	switch gone := f.vanished(l.Config); {
-	case r.auto && gone != "":
-		why = gone
-	case !r.empty && len(l.Config.Virtuals) == 0 && len(f.current.Config.Virtuals) > 0:
-		why = f.d.Config.Path + " no longer has a virtual service: the old configuration stays in force; " +
-			"the command reload --empty puts the new one in force"
-	case r.auto && !r.listed:
+	if why = f.objection(l.Config, r); why != "" {
+		f.d.refused(why)
+	} else if r.auto && !r.listed {
 		f.d.say(notify.ConfigReread, " - reread new configuration")
 	}
-	if why != "" {
-		f.d.refused(why)
-	}
 	return l, why
+}
+
+// objection is why a good configuration may not be meant; "" if it is.
+func (f *configFile) objection(now *parser.Config, r request) string {
+	if gone := f.vanished(now); r.auto && gone != "" {
+		return gone
+	}
+	if !r.empty && len(now.Virtuals) == 0 && len(f.current.Config.Virtuals) > 0 {
+		return f.d.Config.Path + " no longer has a virtual service: the old configuration stays in force; " +
+			"the command reload --empty puts the new one in force"
+	}
+	return ""
 }
 
 // adopt watches the files and names of the configuration in force.

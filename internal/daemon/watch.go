@@ -66,6 +66,15 @@ func watch(ctx context.Context, dir string) <-chan struct{} {
 	return changed
 }
 
+// watchTarget watches the folder of a symbolic link's target, for ConfigMaps; it is silent for any other file.
+func watchTarget(ctx context.Context, path string) <-chan struct{} {
+	target, err := filepath.EvalSymlinks(path)
+	if err != nil || filepath.Dir(target) == filepath.Dir(path) {
+		return nil
+	}
+	return watch(ctx, filepath.Dir(target))
+}
+
 // look is a look at files, one at a time: a file system that hangs holds up the caller once, and one goroutine.
 type look[T any] struct {
 	last   T
