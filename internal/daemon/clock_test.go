@@ -39,8 +39,6 @@ func TestAJumpOfTheClockIsTold(t *testing.T) {
 		}
 		testkit.OK(t, d.journal.Close(context.Background()))
 		want := []string{"The clock was set forward by 3h0m1s", "The clock was set back by 1h30m0s"}
-		if len(reported) != len(want) || reported[0] != want[0] || reported[1] != want[1] {
-			t.Errorf("told %q, want %q", reported, want)
-		}
+		testkit.Same(t, reported, want)
 	})
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"slices"
-	"strings"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -38,9 +37,7 @@ func TestAHandoverWaitsShortlyForCommands(t *testing.T) {
 	if took := commandsEnd(handedOver) + closeTimeout; took > instance.Handover/2 {
 		t.Errorf("a handover may take %v", took)
 	}
-	if commandsEnd("TERM") != hooksTimeout {
-		t.Error("a stop leaves its commands less time")
-	}
+	testkit.Equal(t, commandsEnd("TERM"), hooksTimeout, "at a stop")
 }
 
 // What a stop could not remove is recorded for the next daemon, which removes it; what it could is free for others.
@@ -98,19 +95,12 @@ func TestADirectorThatHangsIsLeft(t *testing.T) {
 		d := &daemon{Options: Options{Manager: &ServiceManager{}}, lock: lock}
 		testkit.OK(t, lock.Update(func(s *instance.State) { s.Phase = instance.Ending }))
 		begun := time.Now()
-		err := d.awaitEnd("TERM")
-		if took := time.Since(begun); took > directorTimeout || err == nil ||
-			!strings.Contains(err.Error(), "the table was not left within") {
-			t.Errorf("%v after %v", err, took)
-		}
-		if s, err := i.State(); err != nil || s.Phase != instance.Running {
-			t.Errorf("recorded: %v, %v", s.Phase, err)
-		}
+		testkit.FailsWith(t, d.awaitEnd("TERM"), "the table was not left within")
+		testkit.Equal(t, time.Since(begun), directorTimeout, "it took")
+		testkit.Equal(t, testkit.Must(i.State())(t).Phase, instance.Running, "recorded")
 	})
 	ended := make(chan error, 1)
 	ended <- nil
-	if err := (&daemon{Options: Options{Manager: &ServiceManager{}}, ended: ended}).awaitEnd(
-		"TERM"); err != endedBy("TERM") {
-		t.Errorf("one that ends: %v", err)
-	}
+	d := &daemon{Options: Options{Manager: &ServiceManager{}}, ended: ended}
+	testkit.Equal(t, d.awaitEnd("TERM"), error(endedBy("TERM")), "one that ends")
 }

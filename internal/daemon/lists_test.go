@@ -18,7 +18,6 @@ import (
 	"ldirectord/internal/director"
 	"ldirectord/internal/instance"
 	"ldirectord/internal/lvs"
-	"ldirectord/internal/notify"
 	"ldirectord/internal/resolve"
 	"ldirectord/internal/testkit"
 	"ldirectord/internal/testkit/nameserver"
@@ -142,9 +141,7 @@ func TestWhenListsAreReadAgain(t *testing.T) {
 		{0, "refused", "60 120", "60 120"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			f := &configFile{d: &daemon{}, lists: newListWatch()}
-			f.d.tally = newTally(Options{})
-			f.d.journal = notify.NewJournal()
+			f := &configFile{d: counted(), lists: newListWatch()}
 			w := &f.lists
 			is := func(what string) parser.List {
 				if what == row.trouble {
@@ -193,10 +190,8 @@ func TestAListIsUsedWhenTheReasonIsGone(t *testing.T) {
 		" gate\n"
 	src := Source{Path: filepath.Join(dir, "ld.cf"), Checks: env}
 	synctest.Test(t, func(t *testing.T) {
-		f := &configFile{d: &daemon{Options: Options{Config: src, Manager: &ServiceManager{}}},
-			lists: newListWatch(), endLookups: func() {}}
-		f.d.tally = newTally(Options{})
-		f.d.journal = notify.NewJournal()
+		f := &configFile{d: counted(), lists: newListWatch(), endLookups: func() {}}
+		f.d.Config, f.d.Manager = src, &ServiceManager{}
 		f.current = src.load(t.Context(), []byte(text), nil, guardAll)
 		f.adoptLists()
 		look := func(seconds int) string {

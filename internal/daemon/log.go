@@ -114,16 +114,13 @@ func (l *logSink) header(at time.Time) string {
 	return fmt.Sprintf("[%s%s] ", at.Format(time.ANSIC), l.writer)
 }
 
-// failures has the reason why the log can't be written, if any. It does not wait for a line that is being written.
-func (l *logSink) failures() []status.Failure {
+// trouble is why the log can't be written; nil: it can. It does not wait for a line that is being written.
+func (l *logSink) trouble() *status.Failure {
 	f := l.failed.Load()
 	if since := l.writing.Load(); f == nil && since != nil && time.Since(*since) > maxWrite {
-		f = l.failure(errLineWaits, *since)
+		return l.failure(errLineWaits, *since)
 	}
-	if f == nil {
-		return nil
-	}
-	return []status.Failure{*f}
+	return f
 }
 
 var errLineWaits = errors.New("a line waits; the program that reads the log may hang")

@@ -17,6 +17,14 @@ import (
 	"ldirectord/parser"
 )
 
+// troubleOf is why a log can't be written.
+func troubleOf(l *logSink) string {
+	if f := l.trouble(); f != nil {
+		return f.Text
+	}
+	return ""
+}
+
 func TestTheLogFollowsItsTarget(t *testing.T) {
 	dir := t.TempDir()
 	first, second := filepath.Join(dir, "first"), filepath.Join(dir, "second")
@@ -73,23 +81,17 @@ func TestTheLogWithoutItsFolder(t *testing.T) {
 	syslogSockets = nil
 	l := newLogSink(Options{JSONLog: true}, parser.Global{LogFile: path})
 	said := func(text string) { l.Notify(notify.Event{Text: text}) }
-	fails := func(why error) {
-		t.Helper()
-		if failed := l.failures(); len(failed) != 1 || !strings.Contains(failed[0].Text, why.Error()) {
-			t.Errorf("failures %v, want %q", failed, why)
-		}
-	}
 
 	testkit.OK(t, os.Mkdir(folder, 0o755))
 	said("before")
 	testkit.OK(t, os.RemoveAll(folder))
 	said("nobody gets it")
-	fails(syscall.ENOENT)
+	testkit.Contains(t, troubleOf(l), syscall.ENOENT.Error())
 	syslogSockets = []string{socket}
 	said("to syslog")
 	testkit.Write(t, folder, "")
 	said("too")
-	fails(syscall.ENOTDIR)
+	testkit.Contains(t, troubleOf(l), syscall.ENOTDIR.Error())
 	l.system.conn.Close()
 	testkit.OK(t, os.Remove(folder))
 	testkit.OK(t, os.Mkdir(folder, 0o755))
@@ -115,22 +117,20 @@ func TestAFullDiskTearsNoSecondLine(t *testing.T) {
 	testkit.Write(t, fill, string(make([]byte, 4096)))
 	l := newLogSink(Options{Name: "ld.cf"}, parser.Global{LogFile: path})
 	said := func(text string) { l.Notify(notify.Event{Time: time.Now(), Kind: notify.Starting, Text: text}) }
-	for i := 0; l.failures() == nil && i < 1000; i++ {
+	for i := 0; troubleOf(l) == "" && i < 1000; i++ {
 		said("a line of the log")
 	}
 	said("lost")
 	said("lost")
-	if failed := l.failures(); len(failed) != 1 || !strings.Contains(failed[0].Text, syscall.ENOSPC.Error()) {
-		t.Fatalf("the disk is not full: %v", failed)
-	}
+	testkit.Contains(t, troubleOf(l), syscall.ENOSPC.Error(), "the disk is not full")
 	testkit.OK(t, os.Remove(fill))
 	said("after room is made")
 	said("the next one")
-	text, err := os.ReadFile(path)
+	text := testkit.Read(t, path)
 	l.file.file.Close()
-	lines := strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
-	if err != nil || len(lines) < 5 || l.failures() != nil {
-		t.Fatalf("%v, %v:\n%s", err, l.failures(), text)
+	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+	if testkit.Equal(t, troubleOf(l), ""); len(lines) < 5 {
+		t.Fatal(text)
 	}
 	counted := "] 3 lines lost: the log " + path + " can't be written: "
 	for i, want := range []string{counted, "] after room is made", "] the next one"} {
@@ -188,15 +188,12 @@ func TestALineThatWaits(t *testing.T) {
 		l := newLogSink(Options{Debug: true, Stderr: write}, parser.Global{LogFile: "/log"})
 		go l.Notify(notify.Event{Text: "waits"})
 		synctest.Wait()
-		testkit.Equal(t, len(l.failures()), 0, "at once")
+		testkit.Equal(t, troubleOf(l), "", "at once")
 		time.Sleep(2 * maxWrite)
-		failed, want := l.failures(), "the log /log can't be written: a line waits"
-		if len(failed) != 1 || !strings.HasPrefix(failed[0].Text, want) {
-			t.Errorf("later: %v", failed)
-		}
+		testkit.Contains(t, troubleOf(l), "the log /log can't be written: a line waits", "later")
 		go io.Copy(io.Discard, read)
 		synctest.Wait()
-		testkit.Equal(t, len(l.failures()), 0, "once it is read")
+		testkit.Equal(t, troubleOf(l), "", "once it is read")
 		write.Close()
 	})
 }
@@ -206,10 +203,9 @@ func TestALogThatCannotBeWrittenIsAFailure(t *testing.T) {
 	l := newLogSink(Options{Name: "ldirectord"}, parser.Global{LogFile: path})
 	e := notify.Event{Time: time.Now(), Kind: notify.Starting, Text: "a line for standard error, too"}
 	l.Notify(e)
-	if got := l.failures(); len(got) != 1 || !strings.Contains(got[0].Text, path) || !got[0].At.Equal(e.Time) {
-		t.Errorf("failures: %+v", got)
-	}
+	testkit.Contains(t, troubleOf(l), path)
+	testkit.Equal(t, l.trouble().At, e.Time)
 	testkit.OK(t, os.Mkdir(filepath.Dir(path), 0o700))
 	l.Notify(e)
-	testkit.Equal(t, len(l.failures()), 0, "failures of a log that can be written again")
+	testkit.Equal(t, troubleOf(l), "", "a log that can be written again")
 }

@@ -37,19 +37,16 @@ func TestAnAddressThatIsTakenIsToldOnceAndTriedAgain(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		m.follow(ctx, parser.Global{Listen: addr})
 		failed := <-said
-		if e := failed; e.Kind != notify.ListenFailed || !strings.Contains(e.Text, addr.String()) ||
-			!strings.Contains(e.Text, "address already in use") {
-			t.Errorf("%+v", e)
-		}
+		testkit.Equal(t, failed.Kind, notify.ListenFailed)
+		testkit.Contains(t, failed.Text, addr.String())
+		testkit.Contains(t, failed.Text, "address already in use")
 		time.Sleep(10 * listenRetry)
 		taken.Close()
 		if e := <-said; e.Kind != notify.Listening || e.Key != failed.Key {
 			t.Errorf("%+v", e)
 		}
-		if code, text := testkit.Fetch(t, "http://"+addr.String()+"/hello"); code != http.StatusOK ||
-			text != "hello" {
-			t.Errorf("%d %q", code, text)
-		}
+		_, text := testkit.Fetch(t, "http://"+addr.String()+"/hello")
+		testkit.Equal(t, text, "hello")
 		if c, err := net.Dial("tcp", fmt.Sprintf("[::1]:%d", addr.Port())); err == nil {
 			c.Close()
 			t.Error("with an IPv4 address it listens on IPv6")
@@ -68,16 +65,14 @@ func TestAnAddressThatIsGivenUpIsNoFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		taken := testkit.Must(net.Listen("tcp4", "127.0.0.1:0"))(t)
 		defer taken.Close()
-		tally := newTally(Options{})
-		journal := notify.NewJournal(tally.Notify)
-		defer journal.Close(context.WithoutCancel(t.Context()))
-		d := &daemon{tally: tally, channels: channels{journal: journal}}
+		d := counted()
+		defer d.journal.Close(context.WithoutCancel(t.Context()))
 		m := &metricsServer{d: d, end: func() {}}
 		for want, address := range []string{"", taken.Addr().String(), ""} {
 			addr, _ := netip.ParseAddrPort(address)
 			m.follow(t.Context(), parser.Global{Listen: addr})
 			time.Sleep(listenRetry)
-			testkit.Equal(t, len(tally.process().Failures), want%2, "with", address)
+			testkit.Equal(t, len(d.tally.process().Failures), want%2, "with", address)
 		}
 	})
 }

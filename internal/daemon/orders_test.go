@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -69,9 +68,7 @@ func TestAReloadIsWholeOrNotAtAll(t *testing.T) {
 		}
 		d.journal.Emit(notify.Event{Text: "the last word"})
 		end()
-		if text, _ := os.ReadFile(filepath.Join(dir, "old")); !strings.Contains(string(text), "the last word") {
-			t.Errorf("the old log has %q", text)
-		}
+		testkit.Contains(t, testkit.Read(t, filepath.Join(dir, "old")), "the last word", "the old log")
 	})
 }
 
@@ -114,12 +111,9 @@ func TestAPanicOnTheWayToAPlanRefusesTheFile(t *testing.T) {
 						t.Error("another configuration is in force")
 					}
 					end()
-					if log, _ := os.ReadFile(
-						filepath.Join(dir, "log")); !strings.Contains(string(log),
-						"a fault in ldirectord: ") {
-						t.Errorf("the log has %q", log)
-					}
-					os.Remove(filepath.Join(dir, "log"))
+					log := filepath.Join(dir, "log")
+					testkit.Contains(t, testkit.Read(t, log), "a fault in ldirectord: ")
+					os.Remove(log)
 				})
 			})
 		}

@@ -34,7 +34,9 @@ func (d *daemon) report(ctx context.Context) (*status.Report, error) {
 	now.Orders = d.orders.withWaiting(now.Orders)
 	now.Await(d.orders.waiting())
 	process := d.tally.process()
-	process.Failures = append(process.Failures, d.log.failures()...)
+	if f := d.log.trouble(); f != nil {
+		process.Failures = append(process.Failures, *f)
+	}
 	counted, _ := connections(ctx, d.Table.Live, now) // those that can be read in time
 	return status.NewReport(now, process, counted), nil
 }

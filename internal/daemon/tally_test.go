@@ -45,11 +45,17 @@ func TestFailuresAreShownUntilTheyEnd(t *testing.T) {
 	})
 }
 
+// counted is a daemon without parts, whose events are counted.
+func counted() *daemon {
+	d := &daemon{tally: newTally(Options{}), lock: &instance.Lock{}}
+	d.journal = notify.NewJournal(d.tally.Notify)
+	return d
+}
+
 // The control socket has one fault at most, beside that of the metrics.
 func TestAFaultOfTheControlSocketEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := &daemon{tally: newTally(Options{})}
-		d.journal = notify.NewJournal(d.tally.Notify)
+		d := counted()
 		metrics := func(kind notify.Kind) { d.say(kind, "metrics") }
 		fails, works := func() { d.listens(errors.New("no group")) }, func() { d.listens(nil) }
 		for i, step := range []struct {
@@ -79,9 +85,8 @@ func TestWhatIsNeededIsKeptAgain(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "lost")
 		t.Setenv("STATE_DIRECTORY", dir)
 		synctest.Test(t, func(t *testing.T) {
-			d := &daemon{tally: newTally(Options{}), lock: &instance.Lock{}}
+			d := counted()
 			d.lock.Names, d.lock.Role = filepath.Join(dir, "names"), filepath.Join(dir, "role")
-			d.journal = notify.NewJournal(d.tally.Notify)
 			d.orders = newOrders(d)
 			testkit.Write(t, dir, "a file in place of the folder")
 			f := &configFile{d: d, current: &Loaded{Config: &parser.Config{}}, lists: newListWatch()}
@@ -105,9 +110,8 @@ func TestWhatIsNeededIsKeptAgain(t *testing.T) {
 
 // No command failed where a file of orders can't be read.
 func TestOrdersThatCannotBeRead(t *testing.T) {
-	d := &daemon{tally: newTally(Options{}), lock: &instance.Lock{}}
+	d := counted()
 	d.lock.Drain, d.lock.Role = t.TempDir(), t.TempDir()
-	d.journal = notify.NewJournal(d.tally.Notify)
 	newOrders(d)
 	d.journal.Close(t.Context())
 	testkit.Equal(t, d.tally.process().Events["keep-failed"], 2)
@@ -115,8 +119,7 @@ func TestOrdersThatCannotBeRead(t *testing.T) {
 
 // Each failure of a command or a monitorfile is over when the configuration in force no longer has it.
 func TestFailuresEndWithWhatFails(t *testing.T) {
-	d := &daemon{tally: newTally(Options{})}
-	d.journal = notify.NewJournal(d.tally.Notify)
+	d := counted()
 	d.hooks, d.monitor = notify.NewHooks(d.journal), notify.NewMonitor(d.journal.Emit)
 	v := &parser.Virtual{ID: "fwm:3"}
 	v.FallbackCommand, v.OnChange, v.MonitorFile = "false", "false", "/proc/absent"
