@@ -151,8 +151,7 @@ func vrrpServes(args []string) (serve bool, err error) {
 // again, unless it could not be saved. After a crash in the foreground, the supervisor starts the next daemon in this
 // role.
 func detach(c *call, now instance.Role, unsaved bool) error {
-	if s, err := c.instance().State(); err == nil && now.StaysUp() && s.Phase == instance.Running &&
-		s.Supervisor != "" {
+	if s := c.instance().State(); now.StaysUp() && s.Phase == instance.Running && s.Supervisor != "" {
 		return nil
 	}
 	if !unsaved {

@@ -160,7 +160,7 @@ func Shared(ctx context.Context, i instance.Instance, s Source) (shared map[lvs.
 
 // Announcements returns an announcer for looking at the announced addresses of an instance.
 func Announcements(i instance.Instance) *announce.Announcer {
-	last, _ := i.State() // empty if none is recorded
+	last := i.State()
 	return announce.New(last.Announced, func(context.Context) (has map[netip.Addr]string, release func()) {
 		has = map[netip.Addr]string{}
 		own := instance.Other{State: last, Lives: i.Find().Pid != 0}

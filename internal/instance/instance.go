@@ -241,11 +241,8 @@ func (i Instance) Elsewhere() (states []State) {
 	return states
 }
 
-// State is the record of the daemon, whether it runs or not.
-func (i Instance) State() (State, error) {
+// State is the record of the daemon, whether it runs or not; empty if there is none.
+func (i Instance) State() State {
 	r, _ := i.own(i.records(nil))
-	if r.base == "" {
-		return State{}, fmt.Errorf("nothing is recorded of a daemon for %s: %w", i.Path, os.ErrNotExist)
-	}
-	return r.State, nil
+	return r.State
 }

@@ -69,9 +69,7 @@ func TestFilesOfTheRunFolderAreBounded(t *testing.T) {
 			if now := i.Find(); now.Pid != 0 {
 				t.Errorf("the pid is %d", now.Pid)
 			}
-			if _, err := i.State(); err == nil {
-				t.Error("the state file was read")
-			}
+			testkit.Same(t, i.State(), State{}, "the state")
 			if _, err := runfile.Read(f.Drain); err == nil {
 				t.Error("the orders to drain were read")
 			}

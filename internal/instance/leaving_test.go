@@ -13,26 +13,29 @@ import (
 	"ldirectord/internal/testkit"
 )
 
+// endsIn is what a daemon has recorded that ends in a phase, after a change.
+func endsIn(t *testing.T, l *Lock, phase Phase, change func(*State)) State {
+	t.Helper()
+	testkit.OK(t, l.Update(func(s *State) { change(s); s.Phase = phase }))
+	giveBack(l)
+	kept := Kept(nil).read(l.State)
+	testkit.Equal(t, kept.Format, format)
+	return kept
+}
+
 // The next daemon knows the servers that have left the configuration, also after a clean end. The rest of their time
 // is kept by a clock that can't be set.
 func TestWhoLeavesOverTheEnd(t *testing.T) {
 	for _, phase := range []Phase{Running, Ending} {
 		i := daemonOf(t.TempDir(), "/x.cf")
 		first := acquire(t, i)
-		if first.Before.Departing != nil {
-			t.Errorf("at the first start: %v", first.Before.Departing)
-		}
+		testkit.Same(t, first.Before.Departing, []judge.Record{}, "at the first start")
 		who := judge.Record{
 			Key:  lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")},
 			Addr: netip.MustParseAddrPort("10.2.0.1:80"), Name: "10.2.0.1:8080",
 			Until: time.Now().Add(time.Minute), Stays: true,
 		}
-		testkit.OK(t, first.Update(func(s *State) { s.SetDeparting([]judge.Record{who}); s.Phase = phase }))
-		giveBack(first)
-		kept := Kept(nil).read(first.State)
-		if kept.Format != format {
-			t.Fatalf("the file has %v", kept)
-		}
+		kept := endsIn(t, first, phase, func(s *State) { s.SetDeparting([]judge.Record{who}) })
 		left := time.Duration(kept.Departing[0].Until.UnixNano()) - runfile.SinceBoot()
 		if off := left - time.Until(who.Until); off.Abs() > time.Second {
 			t.Errorf("the file has %v, which is %v from now since the boot", kept.Departing[0].Until, left)
@@ -64,13 +67,7 @@ func TestWhatMovesWeightsOverTheEnd(t *testing.T) {
 		}
 		rests := moves
 		rests.Memory = judge.Memory{}
-		testkit.OK(t,
-			first.Update(func(s *State) { s.SetMoving([]judge.Record{moves, rests}); s.Phase = phase }))
-		giveBack(first)
-		kept := Kept(nil).read(first.State)
-		if kept.Format != format {
-			t.Fatalf("the file has %v", kept)
-		}
+		kept := endsIn(t, first, phase, func(s *State) { s.SetMoving([]judge.Record{moves, rests}) })
 		if ago := runfile.SinceBoot() - time.Duration(
 			kept.Moving[0].Climbs.UnixNano()); (ago - 18*time.Second).Abs() > time.Second {
 			t.Errorf("by the file it climbs for %v", ago)
@@ -92,9 +89,7 @@ func TestWhatMovesWeightsOverTheEnd(t *testing.T) {
 		text := testkit.Must(json.Marshal(kept))(t)
 		testkit.OK(t, os.WriteFile(first.State, text, 0o644))
 		now := acquire(t, i)
-		if len(now.Before.Moving) != 0 {
-			t.Errorf("after another boot it knows %v", now.Before.Moving)
-		}
+		testkit.Same(t, now.Before.Moving, []judge.Record{}, "after another boot")
 		giveBack(now)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -65,14 +64,12 @@ func TestWhatIsRecorded(t *testing.T) {
 	l := acquire(t, i)
 	keys := []lvs.Key{{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")}}
 	testkit.OK(t, l.Update(func(s *State) { s.Virtuals, s.Execute, s.Phase = keys, []string{"y.cf"}, HandedOver }))
-	s, err := i.State()
-	if err != nil || !slices.Equal(s.Virtuals, keys) || !slices.Equal(s.Execute, []string{"y.cf"}) ||
-		s.Phase != HandedOver || s.Pid != os.Getpid() {
-		t.Errorf("%+v, %v", s, err)
-	}
-	if _, err := daemonOf(string(i.folder), "/y.cf").State(); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("of another daemon: %v", err)
-	}
+	s := i.State()
+	testkit.Same(t, s.Virtuals, keys)
+	testkit.Same(t, s.Execute, []string{"y.cf"})
+	testkit.Equal(t, s.Phase, HandedOver)
+	testkit.Equal(t, s.Pid, os.Getpid())
+	testkit.Equal(t, daemonOf(string(i.folder), "/y.cf").State().Pid, 0, "of another daemon")
 }
 
 func TestANameThatIsTaken(t *testing.T) {
@@ -108,7 +105,7 @@ func TestADaemonThatCannotWriteStarts(t *testing.T) {
 	testkit.OK(t, h.Restore())
 	pid, _ = readPid(files.Pid)
 	testkit.Equal(t, pid, os.Getpid())
-	testkit.Equal(t, testkit.Must(i.State())(t).Pid, os.Getpid(), "recorded")
+	testkit.Equal(t, i.State().Pid, os.Getpid(), "recorded")
 }
 
 // A daemon that runs will stay. One that was killed, or told to end, will not.

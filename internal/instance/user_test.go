@@ -71,9 +71,7 @@ func TestRootIsNoDaemonInTheFolderOfAUser(t *testing.T) {
 		t.Errorf("it may: %+v is found", i.Find())
 		giveBack(h)
 	}
-	if i.MayStart() == nil {
-		t.Error("a restart ends the daemon before it is refused")
-	}
+	testkit.FailsWith(t, i.MayStart(), "belongs to the user 65534", "before a restart ends the daemon")
 }
 
 // A daemon that changes to the unit's folder and a user of its own keeps its mark rules.
