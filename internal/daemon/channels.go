@@ -13,6 +13,7 @@ import (
 	"ldirectord/internal/notify/monitorfile"
 	"ldirectord/internal/notify/webhook"
 	"ldirectord/internal/plan"
+	"ldirectord/parser"
 )
 
 // channels report events to the outside. They are opened, configured and closed here.
@@ -62,6 +63,17 @@ func (c *channels) say(kind notify.Kind, format string, args ...any) {
 	var e notify.Event
 	e.Say(kind, format, args...)
 	c.journal.Emit(e)
+}
+
+// sayFound records what was found in a configuration.
+func (c *channels) sayFound(all parser.Diagnostics) {
+	for _, d := range all.ForLog() {
+		kind := notify.ConfigWarning
+		if d.Severity == parser.Error {
+			kind = notify.ConfigError
+		}
+		c.say(kind, "%s", Message(d))
+	}
 }
 
 // refused records why a configuration was refused.

@@ -74,7 +74,7 @@ func LoadLastGood(ctx context.Context, s Source) (*Loaded, error) {
 	if err != nil {
 		return nil, runfile.While("reading the last good configuration", err)
 	}
-	l := s.load(ctx, text, nil, guardAll)
+	l := s.load(ctx, text, nil, true)
 	l.GoodSince = since.UTC()
 	return l, nil
 }

@@ -26,14 +26,23 @@ const (
 // lists are the lists of realfile, by their paths, and those of realnames, by what the parser calls them.
 type lists map[string]parser.List
 
-// readLists reads the files that lines of realfile name, and looks up the names of realnames, except the lists that are
-// kept. In place of one that can't be used there is the list in force, or that of the last daemon. A list that is
-// guarded must not have fewer than half of the servers of that one.
-func (s Source) readLists(ctx context.Context, text []byte, inForce, kept lists, guarded func(id string) bool) lists {
+// readLists reads the files that lines of realfile name, and looks up the names of realnames. In place of one that
+// can't be used there is the list in force, or that of the last daemon. A list that is guarded must not have fewer than
+// half of the servers of that one.
+func (s Source) readLists(ctx context.Context, text []byte, inForce lists, guarded bool) lists {
 	uses, emptyOK := parser.RealLists(text)
-	maps.DeleteFunc(uses, func(id string, _ parser.ListUse) bool { _, isKept := kept[id]; return isKept })
+	due := map[string]bool{}
+	for id := range uses {
+		due[id] = guarded
+	}
+	return s.readDue(ctx, uses, emptyOK, inForce, due)
+}
+
+// readDue reads those lists that are due; due tells which of them are guarded.
+func (s Source) readDue(ctx context.Context, uses map[string]parser.ListUse, emptyOK bool, inForce lists,
+	due map[string]bool) lists {
+	maps.DeleteFunc(uses, func(id string, _ parser.ListUse) bool { _, is := due[id]; return !is })
 	all, names := lists{}, s.lookUpLists(ctx, uses)
-	maps.Copy(all, kept)
 	for id, use := range uses {
 		was, known := inForce[id]
 		var unread error
@@ -49,7 +58,7 @@ func (s Source) readLists(ctx context.Context, text []byte, inForce, kept lists,
 			err = use.Check(servers)
 		}
 		isShrunk := false
-		if err == nil && known && !s.Alone && guarded(id) {
+		if err == nil && known && !s.Alone && due[id] {
 			if err = shrunk(was.Servers, servers); err == nil && !emptyOK {
 				err = use.Lost(was.Servers, servers)
 			}
@@ -69,10 +78,6 @@ func (s Source) readLists(ctx context.Context, text []byte, inForce, kept lists,
 	}
 	return all
 }
-
-func guardAll(string) bool { return true }
-
-func guardNone(string) bool { return false }
 
 // lookUpLists looks up the names of lists.
 func (s Source) lookUpLists(ctx context.Context, uses map[string]parser.ListUse) *resolve.Table {
@@ -210,20 +215,21 @@ func (f *configFile) lookAtLists(ctx context.Context) {
 	if len(due) == 0 {
 		return
 	}
-	kept := maps.Clone(w.reported)
-	maps.DeleteFunc(kept, func(id string, _ parser.List) bool { _, is := due[id]; return is })
 	reading := make(chan lists, 1)
 	w.reading = reading
 	text, inForce := f.current.Text, f.current.Lists
 	go func() {
-		reading <- f.d.Config.readLists(ctx, text, inForce, kept, func(id string) bool { return due[id] })
+		uses, emptyOK := parser.RealLists(text)
+		reading <- f.d.Config.readDue(ctx, uses, emptyOK, inForce, due)
 	}()
 }
 
-// takeLists takes lists that were read again and differ from those in force.
-func (f *configFile) takeLists(ctx context.Context, now lists) {
+// takeLists takes lists that were read again and differ from those in force. The others stay as they were last read.
+func (f *configFile) takeLists(ctx context.Context, read lists) {
 	w := &f.lists
 	w.reading = nil
+	now := maps.Clone(w.reported)
+	maps.Copy(now, read)
 	f.reportLists(now)
 	changed := false
 	for _, id := range slices.Sorted(maps.Keys(now)) {

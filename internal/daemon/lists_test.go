@@ -59,8 +59,7 @@ func TestWhichListIsInForce(t *testing.T) {
 		if reader == "emptyok" {
 			conf = "emptyok = yes\n" + conf
 		}
-		got := Source{}.readLists(t.Context(), []byte(conf), inForce, nil,
-			func(string) bool { return reader != "command" })[path]
+		got := Source{}.readLists(t.Context(), []byte(conf), inForce, reader != "command")[path]
 		testkit.Equal(t, targets(got), want, what)
 		testkit.Contains(t, got.Trouble, trouble, what)
 		testkit.Equal(t, got.Trouble == "", trouble == "", what, "no trouble")
@@ -80,7 +79,7 @@ func TestListsThatMayNotBeEmpty(t *testing.T) {
 
 // readOf are the lists of a text, as a daemon reads them.
 func readOf(t *testing.T, text string, inForce lists) lists {
-	return Source{}.readLists(t.Context(), []byte(text), inForce, nil, guardAll)
+	return Source{}.readLists(t.Context(), []byte(text), inForce, true)
 }
 
 // A list that was written is looked at when it has stayed the same from one look to the next, and one in trouble after
@@ -192,7 +191,7 @@ func TestAListIsUsedWhenTheReasonIsGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &configFile{d: counted(), lists: newListWatch(), endLookups: func() {}}
 		f.d.Config, f.d.Manager = src, &ServiceManager{}
-		f.current = src.load(t.Context(), []byte(text), nil, guardAll)
+		f.current = src.load(t.Context(), []byte(text), nil, true)
 		f.adoptLists()
 		look := func(seconds int) string {
 			for range seconds {
@@ -250,14 +249,14 @@ func TestAnswersForLists(t *testing.T) {
 	const list = "virtual6 = [fe00::1]:80\n\trealnames = two.:80 gate\n"
 	is(t, "IPv6", readOf(t, list, nil)["two. (IPv6)"], "[fe00::2] [fe00::3]", "")
 	text := []byte(list)
-	kept := lists{"two. (IPv6)": {Servers: []parser.ListedReal{{Target: "[fe00::9]"}}}}
-	is(t, "kept", Source{}.readLists(t.Context(), text, nil, kept, guardAll)["two. (IPv6)"], "[fe00::9]", "")
+	uses, _ := parser.RealLists(text)
+	testkit.Equal(t, len(Source{}.readDue(t.Context(), uses, false, nil, nil)), 0, "none is due")
 	var four []parser.ListedReal
 	for _, last := range "2345" {
 		four = append(four, parser.ListedReal{Target: "[fe00::" + string(last) + "]"})
 	}
 	testkit.OK(t, saveList("two. (IPv6)", four))
-	got := Source{Alone: true}.readLists(t.Context(), text, nil, nil, guardAll)["two. (IPv6)"]
+	got := Source{Alone: true}.readLists(t.Context(), text, nil, true)["two. (IPv6)"]
 	if got.Trouble != "" || len(got.Servers) != 1 || !strings.HasPrefix(got.Servers[0].Target, "[f0") {
 		t.Errorf("without look-ups: %v", got)
 	}
@@ -404,7 +403,7 @@ func TestAListChangesNothingElse(t *testing.T) {
 		testkit.Write(t, list, "10.3.0.1\n10.3.0.2\n")
 		adopted, endWatches := f.adopted, f.endWatches
 		f.endWatches = func() { t.Error("the watches begin anew") }
-		f.takeLists(ctx, f.d.Config.readLists(ctx, f.current.Text, f.current.Lists, nil, guardAll))
+		f.takeLists(ctx, f.d.Config.readLists(ctx, f.current.Text, f.current.Lists, true))
 		time.Sleep(time.Second) // until its first result
 		testkit.Equal(t, collectAt(maxGCPercent), maxGCPercent)
 		testkit.Equal(t, lvs.Format(testkit.Must(table.Read(ctx))(t)), `-A -t 10.1.0.1:7000 -s wrr

@@ -56,13 +56,13 @@ func Load(ctx context.Context, s Source) (*Loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.load(ctx, text, nil, guardAll), nil
+	return s.load(ctx, text, nil, true), nil
 }
 
 // load reads the lists of a text and prepares it.
-func (s Source) load(ctx context.Context, text []byte, inForce lists, guarded func(id string) bool) *Loaded {
+func (s Source) load(ctx context.Context, text []byte, inForce lists, guarded bool) *Loaded {
 	o := s.parserOptions()
-	o.Lists = s.readLists(ctx, text, inForce, nil, guarded)
+	o.Lists = s.readLists(ctx, text, inForce, guarded)
 	return s.prepare(ctx, text, o)
 }
 

@@ -231,7 +231,7 @@ func (f *configFile) refusal(ctx context.Context, text []byte, err error) string
 	if err != nil {
 		return err.Error()
 	}
-	if l := f.d.Config.load(ctx, text, f.current.Lists, guardNone); l.Plan == nil {
+	if l := f.d.Config.load(ctx, text, f.current.Lists, false); l.Plan == nil {
 		return l.Refusals()[0]
 	}
 	return ""
@@ -407,7 +407,7 @@ func (f *configFile) prepare(ctx context.Context, text []byte, r request) (l *Lo
 	}()
 	o := f.d.Config.parserOptions()
 	if o.Lists = r.lists; r.lists == nil {
-		o.Lists = f.d.Config.readLists(ctx, text, f.current.Lists, nil, func(string) bool { return r.auto })
+		o.Lists = f.d.Config.readLists(ctx, text, f.current.Lists, r.auto)
 	}
 	o.Last, o.Before = f.inService(ctx).Last(o.Last), f.current.Config
 	if r.refines() { // no other section may change
@@ -419,15 +419,8 @@ func (f *configFile) prepare(ctx context.Context, text []byte, r request) (l *Lo
 	if ctx.Err() != nil {
 		return l, "the daemon ends"
 	}
-	if r.again && l.Plan == nil {
-		return l, l.Refusals()[0]
-	}
-	for _, d := range l.Found.ForLog() {
-		kind := notify.ConfigWarning
-		if d.Severity == parser.Error {
-			kind = notify.ConfigError
-		}
-		f.d.say(kind, "%s", Message(d))
+	if l.Plan != nil || !r.again {
+		f.d.sayFound(l.Found)
 	}
 	if l.Plan == nil {
 		return l, l.Refusals()[0]
