@@ -70,19 +70,12 @@ func (i Instance) tryAcquire(ctx context.Context, by Supervisor) (*Lock, error) 
 	if err != nil {
 		return nil, fmt.Errorf("looking at this process: %w", err)
 	}
-	l := &Lock{Files: i.files(i.baseName(all)), Before: before.State}
+	l := &Lock{Files: i.files(i.baseName(all))}
 	l.Pid = i.files(name).Pid
 	if l.lock, err = takeLock(l.Lock); err != nil {
 		return nil, err
 	}
-	if before.Phase == Ending {
-		l.Before.Virtuals = nil // its departing servers are kept: cleanstop may have left them in the table
-	}
-	l.Before.Virtuals = i.NotOthers(l.Before.Virtuals)
-	l.Before.Departing, l.Before.Moving = timed(before.Departing, fromBoot), nil
-	if before.Boot == runfile.BootID() {
-		l.Before.Moving = timed(before.Moving, fromBoot)
-	}
+	l.Before = i.inherited(before.State)
 	l.now = State{
 		Format: format, Daemon: i.Daemon, Name: name, Process: self, Phase: Running, Supervisor: by,
 		Virtuals:  l.Before.Virtuals,
@@ -91,6 +84,19 @@ func (i Instance) tryAcquire(ctx context.Context, by Supervisor) (*Lock, error) 
 	}
 	_ = l.write() // the next Update tells an error; the lock alone keeps others out
 	return l, nil
+}
+
+// inherited is what counts of the record of the previous daemon.
+func (i Instance) inherited(before State) State {
+	if before.Phase == Ending {
+		before.Virtuals = nil // its departing servers are kept: cleanstop may have left them in the table
+	}
+	if before.Boot != runfile.BootID() {
+		before.Moving = nil
+	}
+	before.Virtuals = i.NotOthers(before.Virtuals)
+	before.Departing, before.Moving = timed(before.Departing, fromBoot), timed(before.Moving, fromBoot)
+	return before
 }
 
 // taken is the error if the daemon of another file has this name.
