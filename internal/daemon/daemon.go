@@ -58,7 +58,7 @@ type Options struct {
 	Loaded     *Loaded // the configuration to begin with
 	Manager    *ServiceManager
 	Via        Via            // the files whose daemons passed on this start
-	Hangups    chan os.Signal // has a HUP that came before Run, of one element; nil: none was caught
+	Hangups    chan os.Signal // has a HUP that came before Run, of one element; nil: Run makes it
 	Args       []string       // options for its commands to other daemons of this machine
 
 	Name    string // the daemon's name in log lines
@@ -88,15 +88,15 @@ type daemon struct {
 	ended    chan error              // gets its last error
 	ending   time.Time               // when it got the order to stop; zero before
 	signals  chan os.Signal          // that stop it, or mean nothing
-	hangups  chan os.Signal          // that have it read the file again
 }
 
 // Run runs the daemon in this process, until a signal or an order stops it. If another one is running, the error wraps
 // instance.ErrRunning.
 func Run(ctx context.Context, o Options) error {
 	os.Unsetenv(viaEnv) // it concerns only this start
-	d := &daemon{Options: o, hangups: cmp.Or(o.Hangups, make(chan os.Signal, 1))}
-	signal.Notify(d.hangups, unix.SIGHUP)
+	o.Hangups = cmp.Or(o.Hangups, make(chan os.Signal, 1))
+	signal.Notify(o.Hangups, unix.SIGHUP)
+	d := &daemon{Options: o}
 	// first: without a lock a daemon leaves nothing in the run folder
 	if err := o.Table.Connect(ctx); err != nil {
 		return err

@@ -100,7 +100,7 @@ func (f *configFile) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-f.d.hangups:
+		case <-f.d.Hangups:
 			f.reload(ctx, request{})
 		case r := <-f.requests:
 			f.answer(ctx, r)
