@@ -22,16 +22,20 @@ type overBudget string
 func (o overBudget) Error() string { return string(o) }
 func (o overBudget) Unwrap() error { return socket.Refused(o) }
 
+// shortWithout tells which virtual services would be short of servers without these, beside the orders in force.
+func shortWithout(servers []lvs.Backend, now *view.Snapshot, all orders.All) (texts []string) {
+	for _, short := range now.Short(servers, all.InForce()) {
+		texts = append(texts, short.String())
+	}
+	return texts
+}
+
 // inBudget refuses an order that leaves a virtual service short.
-func inBudget(r orders.Request, short []view.Short) error {
+func inBudget(r orders.Request, short []string) error {
 	if len(short) == 0 || !r.TakesOut() || r.Force {
 		return nil
 	}
-	texts := make([]string, len(short))
-	for i, s := range short {
-		texts[i] = s.String()
-	}
-	return overBudget(fmt.Sprintf("%s; --force orders %s anyway", strings.Join(texts, ", "), r.What()))
+	return overBudget(fmt.Sprintf("%s; --force orders %s anyway", strings.Join(short, ", "), r.What()))
 }
 
 // line has the orders that wait for their budget, in the order in which they came. It may be used concurrently.

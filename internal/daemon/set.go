@@ -88,7 +88,7 @@ func carryOut(r orders.Request, now *view.Snapshot, all orders.All, file orders.
 	if r.Waits() {
 		refused = alone(meant, all)
 	} else {
-		refused = inBudget(r, now.Short(meant, all.InForce()))
+		refused = inBudget(r, shortWithout(meant, now, all))
 	}
 	if refused != nil {
 		return refused
@@ -167,9 +167,7 @@ func (o *standingOrders) setNow(ctx context.Context, r orders.Request, place *pl
 	}
 	answer := answerTo(r, now, meant)
 	if r.Waits() && r.TakesOut() {
-		for _, short := range now.Short(meant, now.Orders.InForce()) {
-			answer.Short = append(answer.Short, short.String())
-		}
+		answer.Short = shortWithout(meant, now, now.Orders)
 	}
 	if r.Kind == orders.Drain {
 		answer.Refusing = now.Refusing(meant)

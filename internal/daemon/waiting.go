@@ -54,8 +54,8 @@ func (o *standingOrders) beginDue(ctx context.Context) {
 			}
 			clear(changed)
 		}
-		if short := now.Short(due.Out(), o.given.InForce()); len(short) > 0 {
-			o.sayLate(since, true, "An order waits for enough servers: "+short[0].String())
+		if short := shortWithout(due.Out(), now, o.given); len(short) > 0 {
+			o.sayLate(since, true, "An order waits for enough servers: "+short[0])
 			continue
 		}
 		if err := o.begin(ctx, due); err != nil {
