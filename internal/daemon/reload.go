@@ -382,17 +382,18 @@ func (f *configFile) tryTaking(ctx context.Context, text []byte, err error, r re
 	if why != "" {
 		return nil, why
 	}
-	if r.trial != nil {
-		if err := f.begin(r.trial, text); err != nil {
-			return nil, err.Error()
-		}
-	}
 	give := f.d.director.Reload
 	if r.refines() {
 		give = f.d.director.Refine
 	}
-	if err := f.install(ctx, l, give); err != nil {
-		return nil, fmt.Sprintf("the daemon ends: %v", err)
+	if r.trial != nil {
+		err = f.begin(r.trial, text)
+	}
+	if err == nil {
+		err = runfile.While("the daemon ends", f.install(ctx, l, give))
+	}
+	if err != nil {
+		return nil, err.Error()
 	}
 	return l, ""
 }
