@@ -157,9 +157,9 @@ func TestAServerWithTwoNamesHasOneOrder(t *testing.T) {
 		r.Real = "10.2.0.1"
 		meant, _ := meantBy(r, now, all, "a.cf")
 		err := carryOut(r, now, all, orders.File(filepath.Join(t.TempDir(), "drain")), meant)
-		if len(meant) != 1 || meant[0].Real != "web:80" || len(all) != left || err != nil {
-			t.Errorf("%s: %v, %v, left %v", what, meant, err, all)
-		}
+		testkit.OK(t, err, what)
+		testkit.Same(t, meant, []lvs.Backend{lvs.At(id, "web:80")}, what)
+		testkit.Equal(t, len(all), left, what)
 	}
 }
 

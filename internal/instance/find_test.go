@@ -92,19 +92,15 @@ func TestADaemonIsFoundByItsState(t *testing.T) {
 				putPid(t, other.PidFile(), pid)
 			}
 			found := other.Find()
-			if found.Process != s.Process || found.Stale || found.State.Name != "ldirectord" {
-				t.Errorf("%s, pid file of %d: found %+v", names[0], pid, found)
-			}
+			testkit.Equal(t, found.Process, s.Process, names[0], "pid file of", pid)
+			testkit.Equal(t, found.Stale, false, names[0], "pid file of", pid)
+			testkit.Equal(t, found.State.Name, "ldirectord")
 			testkit.Equal(t, filepath.Base(other.Files().Socket), "ldirectord.ldirectord.sock", names[0])
-			if _, err := other.Acquire(soon(t), ""); !errors.Is(err, ErrRunning) {
-				t.Errorf("%s: a second one: %v", names[0], err)
-			}
+			testkit.Equal(t, testkit.Error(other.Acquire(soon(t), "")), ErrRunning, names[0], "a second one")
 		}
 	}
 	release()
-	if found := i.Find(); found.Pid != 0 || !found.Stale {
-		t.Errorf("the lock is free, and found is %+v", found)
-	}
+	testkit.Same(t, i.Find(), Found{Stale: true}, "the lock is free")
 }
 
 // After a boot another process may have the same pid and start time. A user who can open the lock finds that it is
@@ -204,9 +200,7 @@ func TestTwoFilesOfOneNameAreTwoDaemons(t *testing.T) {
 	first, second := daemonOf(dir, "/a/x.cf"), daemonOf(dir, "/b/x.cf")
 	s := lives(t, first, "x.cf")
 	putPid(t, first.PidFile(), s.Pid)
-	if found := second.Find(); found.Pid != 0 || found.Stale {
-		t.Errorf("the second one is %+v", found)
-	}
+	testkit.Same(t, second.Find(), Found{}, "the second one")
 	testkit.Fails(t, testkit.Error(second.Acquire(soon(t), "")), taken("x.cf", "/a/x.cf", s.Pid).Error(),
 		"the second one")
 	if second.MayStart() == nil {
@@ -234,9 +228,9 @@ func TestOtherTablesAndNetworksShareTheFolder(t *testing.T) {
 				t.Errorf("%s: %s", about, path)
 			}
 		}
-		if pid, _ := readPid(first.PidFile()); pid != s.Pid || first.Find().Pid != s.Pid {
-			t.Errorf("%s: the first one's pid file holds %d", about, pid)
-		}
+		pid, _ := readPid(first.PidFile())
+		testkit.Equal(t, pid, s.Pid, about, "in the first one's pid file")
+		testkit.Equal(t, first.Find().Pid, s.Pid, about, "the first one")
 	}
 }
 
@@ -323,12 +317,8 @@ func TestAnyUserFindsTheDaemon(t *testing.T) {
 		if _, err := os.ReadFile(i.files("x.cf").Lock); !errors.Is(err, os.ErrPermission) {
 			t.Errorf("the lock: %v", err)
 		}
-		if found := i.Find(); found.Process != s.Process {
-			t.Errorf("found %+v", found)
-		}
-		if found := old.Find(); found.Pid != before.Process.Pid {
-			t.Errorf("by the pid file found is %+v", found)
-		}
+		testkit.Equal(t, i.Find().Process, s.Process)
+		testkit.Equal(t, old.Find().Pid, before.Process.Pid, "by the pid file")
 	}()
 	<-done
 }

@@ -159,20 +159,13 @@ func TestAFolderThatCantBeReadLetsNobodyBack(t *testing.T) {
 
 func TestWhatCountsAsAFolder(t *testing.T) {
 	dir := t.TempDir()
-	if files, err := entries(dir); len(files) != 0 || err != nil {
-		t.Errorf("an empty folder: %v %v", files, err)
-	}
-	if files, err := entries(filepath.Join(dir, "none")); len(files) != 0 || err != nil {
-		t.Errorf("one that is not there yet: %v %v", files, err)
+	for _, folder := range []string{dir, filepath.Join(dir, "none")} { // an empty one, and one that is not there yet
+		testkit.Equal(t, len(testkit.Must(entries(folder))(t)), 0, folder)
 	}
 	file := filepath.Join(dir, "file")
 	testkit.Write(t, file, "")
-	if files, err := entries(dir); !maps.Equal(files, map[string]bool{"file": true}) || err != nil {
-		t.Errorf("%v %v", files, err)
-	}
-	if _, err := entries(file); err == nil {
-		t.Error("a file is no folder, and that is not told")
-	}
+	testkit.Same(t, testkit.Must(entries(dir))(t), map[string]bool{"file": true})
+	testkit.FailsWith(t, testkit.Error(entries(file)), "not a directory")
 }
 
 // A folder that hangs blocks one goroutine, however often it is watched, and no reader.
