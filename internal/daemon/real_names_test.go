@@ -95,10 +95,15 @@ func answers(t *testing.T) bool {
 // lookedUp lists the servers of a configuration with these names: each has an address, or waits for one.
 func lookedUp(t *testing.T, limit time.Duration) string {
 	t.Helper()
-	src := "virtual = 192.0.2.1:80\n"
-	for _, host := range []string{"web1.example.test", "alias.example.test", "six.example.test", "six.example.test",
-		"both.example.test", "none.example.test", "www.example.org"} {
-		src += "\treal = " + host + ":80 masq\n"
+	src, hosts := "virtual = 192.0.2.1:80\n", strings.Fields("web1 alias six six both none foreign")
+	full := func(host string) string {
+		if host == "foreign" {
+			return "www.example.org"
+		}
+		return host + ".example.test"
+	}
+	for _, host := range hosts {
+		src += "\treal = " + full(host) + ":80 masq\n"
 	}
 	begun := time.Now()
 	cfg, found := parser.Parse(t.Context(), "ld.cf", []byte(src),
@@ -114,12 +119,8 @@ func lookedUp(t *testing.T, limit time.Duration) string {
 		addrs[n.Host] = n.Addr
 	}
 	var list []string
-	for _, host := range []string{"web1", "alias", "six", "six", "both", "none", "foreign"} {
-		full := strings.ReplaceAll(host, "foreign", "www.example.org")
-		if full == host {
-			full += ".example.test"
-		}
-		if a := addrs[full]; a.IsValid() {
+	for _, host := range hosts {
+		if a := addrs[full(host)]; a.IsValid() {
 			list = append(list, host+"="+a.String())
 		} else {
 			list = append(list, host+":")
