@@ -150,10 +150,10 @@ func Read(path string) ([]byte, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	if info, gone := os.Lstat(path); err != nil && gone == nil && !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%w: %w", ErrForeign, err)
-	}
 	if err != nil {
+		if info, gone := os.Lstat(path); gone == nil && !info.Mode().IsRegular() {
+			err = fmt.Errorf("%w: %w", ErrForeign, err)
+		}
 		return nil, err
 	}
 	defer f.Close()
