@@ -172,7 +172,7 @@ func (f *configFile) look(ctx context.Context) {
 	}
 	if back := TakenBack(path, text); back != "" {
 		f.sum, f.include = sum, parser.Includes(text)
-		f.d.tally.setBack(back)
+		f.d.tally.setChanged(true, "", back)
 		f.d.say(notify.ConfigIgnored, "The text of '%s' was taken back and needs the command reload: %s", path,
 			back)
 		return
@@ -180,7 +180,7 @@ func (f *configFile) look(ctx context.Context) {
 	refusal := ""
 	if !reloads {
 		refusal = f.refusal(ctx, text, err)
-		f.d.tally.setChanged(sum != f.inForce, refusal)
+		f.d.tally.setChanged(sum != f.inForce, refusal, "")
 	}
 	if f.sum = sum; err == nil {
 		f.include = parser.Includes(text)
@@ -343,7 +343,7 @@ func (f *configFile) take(ctx context.Context, text []byte, err error, r request
 		f.inForce = sha256.Sum256(text)
 	}
 	if r.lists == nil {
-		f.d.tally.setChanged(f.sum != f.inForce, why)
+		f.d.tally.setChanged(f.sum != f.inForce, why, "")
 	}
 	if why != "" {
 		f.d.Manager.ready(f.current.Summary() + "; the file was refused, see the log")

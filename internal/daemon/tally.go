@@ -112,26 +112,18 @@ func (t *tally) setMissing(is bool) {
 	t.is.Reloads.Missing = is
 }
 
-// setChanged notes whether the file differs from the configuration in force, and why it would be refused; "" if it
-// would not be.
-func (t *tally) setChanged(differs bool, refusal string) {
+// setChanged notes whether the file differs from the configuration in force, why it would be refused, and why it was
+// taken back; "" if it would or was not.
+func (t *tally) setChanged(differs bool, refusal, back string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	r := &t.is.Reloads
-	r.Refusal, r.Back = refusal, ""
+	r.Refusal, r.Back = refusal, back
 	if !differs {
 		r.Changed, r.LastGood = time.Time{}, time.Time{}
 	} else if r.Changed.IsZero() {
 		r.Changed = time.Now().UTC()
 	}
-}
-
-// setBack notes that the file is not in force because it was taken back, and why.
-func (t *tally) setBack(why string) {
-	t.setChanged(true, "")
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.is.Reloads.Back = why
 }
 
 // setTrial notes until when the configuration in force may be confirmed; the zero time: it need not be.

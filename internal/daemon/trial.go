@@ -196,7 +196,7 @@ func (f *configFile) lookAtTrial(ctx context.Context) {
 	r := request{via: t.via, empty: true, lists: t.lists, again: t.refuse != ""}
 	switch refuse := f.take(ctx, t.former, nil, r); {
 	case refuse == "" && f.sum != f.inForce:
-		f.d.tally.setBack(t.why)
+		f.d.tally.setChanged(true, "", t.why)
 	case refuse == "" || ctx.Err() != nil:
 	default:
 		if refuse != t.refuse {
