@@ -63,7 +63,7 @@ func (m *metricsServer) lookAtTraffic(ctx context.Context) {
 		if err != nil {
 			continue
 		}
-		if counted, err := connections(ctx, m.d.Table.Live, now); err == nil {
+		if counted, err := m.d.connections(ctx, now); err == nil {
 			m.traffic.Look(time.Now(), counted)
 		}
 	}

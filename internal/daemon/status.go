@@ -8,7 +8,6 @@ import (
 	"ldirectord/internal/socket"
 	"ldirectord/internal/status"
 	"ldirectord/internal/view"
-	"ldirectord/ipvsctl"
 )
 
 // connectionsTimeout is how long reading the connections of all servers may take.
@@ -37,7 +36,7 @@ func (d *daemon) report(ctx context.Context) (*status.Report, error) {
 	if f := d.log.trouble(); f != nil {
 		process.Failures = append(process.Failures, *f)
 	}
-	counted, _ := connections(ctx, d.Table.Live, now) // those that can be read in time
+	counted, _ := d.connections(ctx, now) // those that can be read in time
 	return status.NewReport(now, process, counted), nil
 }
 
@@ -49,7 +48,7 @@ func (d *daemon) why(ctx context.Context, virtual, real string) (*status.Why, er
 		return nil, err
 	}
 	now.Await(d.orders.waiting())
-	counted, _ := connections(ctx, d.Table.Live, now)
+	counted, _ := d.connections(ctx, now)
 	why := status.NewWhy(now, d.tally.process().Started, counted)
 	if socket.UserOf(ctx) != 0 {
 		why.DropConversations()
@@ -59,16 +58,15 @@ func (d *daemon) why(ctx context.Context, virtual, real string) (*status.Why, er
 
 // connections reads the counters of all servers from the kernel, with a client of its own, so that it never waits for
 // the director's. With an error, those that were read before are returned.
-func connections(ctx context.Context, table ipvsctl.Client,
-	now *view.Snapshot) (map[lvs.Backend]lvs.Counters, error) {
-	if table == nil {
+func (d *daemon) connections(ctx context.Context, now *view.Snapshot) (map[lvs.Backend]lvs.Counters, error) {
+	if d.Table.Live == nil {
 		return nil, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, connectionsTimeout)
 	defer cancel()
 	all := map[lvs.Backend]lvs.Counters{}
 	for _, v := range now.Virtuals {
-		found, err := table.Services(ctx, v.Key)
+		found, err := d.Table.Live.Services(ctx, v.Key)
 		if err != nil {
 			return all, err
 		}

@@ -221,7 +221,8 @@ func TestCountersThatAreNotComplete(t *testing.T) {
 	one := view.Virtual{ID: "fwm:1", Key: lvs.Key{Mark: 1}, Servers: []view.Server{
 		{Real: "10.0.0.1:80", Addr: netip.MustParseAddrPort("10.0.0.1:80")}}}
 	now := &view.Snapshot{Virtuals: []view.Virtual{one, {ID: "fwm:2", Key: lvs.Key{Mark: 2}}}}
-	got, err := connections(t.Context(), &slowTable{}, now)
+	d := &daemon{Options: Options{Table: ipvsctl.Access{Live: &slowTable{}}}}
+	got, err := d.connections(t.Context(), now)
 	if len(got) != 1 || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v %v", got, err)
 	}
