@@ -175,7 +175,7 @@ func isName(id string) bool { return !filepath.IsAbs(id) }
 // now are the versions of the lists' files; a name has none.
 func (w *listWatch) now() versions {
 	paths := slices.DeleteFunc(slices.Collect(maps.Keys(w.reported)), isName)
-	return w.files.now(func() versions { return versionsOf(paths) })
+	return w.files.now(versionsOf(paths))
 }
 
 // due are the lists to read, and whether each is guarded: files that have changed and have then stayed the same, names

@@ -108,7 +108,7 @@ func (s Source) partStamps(patterns []string) versions {
 		paths, _ := s.matches(pattern) // none in a folder that can't be read
 		all = append(all, paths...)
 	}
-	return versionsOf(all)
+	return versionsOf(all)()
 }
 
 // differing are the paths of the parts whose versions differ.
@@ -139,13 +139,14 @@ func (f *configFile) vanished(now *parser.Config) string {
 	}
 	had, gone, why := 0, 0, ""
 	for _, v := range f.current.Config.Virtuals {
-		if v.Part != "" {
-			if had++; !stay[v.ID] {
-				gone++
-			}
-			if !stay[v.ID] && empty[v.Part] {
-				why = fmt.Sprintf("the part %s no longer has a virtual service", v.Part)
-			}
+		if v.Part == "" {
+			continue
+		}
+		if had++; stay[v.ID] {
+			continue
+		}
+		if gone++; empty[v.Part] {
+			why = fmt.Sprintf("the part %s no longer has a virtual service", v.Part)
 		}
 	}
 	if had >= few && 2*gone >= had {

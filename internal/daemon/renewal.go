@@ -63,7 +63,4 @@ func (w *tlsWatch) renewed() (renewed, missing []string) {
 }
 
 // now are the versions of the files; nil while the first look hangs.
-func (w *tlsWatch) now() versions {
-	files := w.files
-	return w.looks.now(func() versions { return versionsOf(files) })
-}
+func (w *tlsWatch) now() versions { return w.looks.now(versionsOf(w.files)) }

@@ -119,12 +119,15 @@ func (s fileStamp) isOf(other fileStamp) bool {
 // versions are those of files, by their paths.
 type versions map[string]fileStamp
 
-func versionsOf(paths []string) versions {
-	all := versions{}
-	for _, path := range paths {
-		all[path] = stamp(path)
+// versionsOf is a look at files.
+func versionsOf(paths []string) func() versions {
+	return func() versions {
+		all := versions{}
+		for _, path := range paths {
+			all[path] = stamp(path)
+		}
+		return all
 	}
-	return all
 }
 
 func (v versions) same(other versions) bool { return maps.EqualFunc(v, other, fileStamp.same) }
