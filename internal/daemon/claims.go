@@ -45,9 +45,8 @@ type claims struct {
 }
 
 func newClaims(d *daemon) *claims {
-	c := &claims{d: d, changed: make(chan struct{}, 1)}
+	c := &claims{d: d, changed: make(chan struct{}, 1), neighbours: newNeighbours(d.Instance, d.Config)}
 	c.follows(d.Loaded.Config.Virtuals)
-	c.neighbours = newNeighbours(d.Instance, d.Config)
 	if d.lock.Before.IsHandedOver() {
 		c.mine = newKeySet(d.lock.Before.Virtuals)
 	}

@@ -55,8 +55,8 @@ type perl struct {
 // newNeighbours returns the neighbours of an instance.
 func newNeighbours(i instance.Instance, s Source) neighbours {
 	s.Wait = true
-	seen, perls := map[string]time.Time{}, map[instance.Process]*perl{}
-	return neighbours{of: i, source: s, kept: instance.Kept{}, seen: seen, perls: perls, everybody: true}
+	return neighbours{of: i, source: s, kept: instance.Kept{}, seen: map[string]time.Time{},
+		perls: map[instance.Process]*perl{}, everybody: true}
 }
 
 // look finds the other directors.
