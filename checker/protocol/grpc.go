@@ -51,8 +51,7 @@ func (c *grpc) Check(ctx context.Context) Result {
 	defer server.Close()
 	raw := &noting{Conn: server.Conn}
 	server.Conn = raw
-	warning, err := c.open(server)
-	if err != nil {
+	if err := server.OpenTLS(c.tls); err != nil {
 		return failed(err)
 	}
 	if server.TLS != nil && server.TLS.ConnectionState().NegotiatedProtocol != "h2" {
@@ -60,7 +59,7 @@ func (c *grpc) Check(ctx context.Context) Result {
 	}
 	seen, err := c.ask(ctx, server, raw)
 	result := concluded(seen, err)
-	result.Warning = warning
+	result.Warning = c.rules.Warning(server)
 	return result
 }
 

@@ -359,16 +359,13 @@ func (at *trail) exchange(begun *wire.Conn) (a httpAnswer, err error) {
 func (at *trail) request() (*wire.Conn, error) {
 	h := &at.hop
 	server, err := wire.Connect(at.ctx, h.to, at.timeout)
+	if err == nil {
+		err = server.OpenTLS(h.tls)
+	}
 	if err != nil {
 		return nil, err
 	}
-	if h.tls != nil {
-		if err := server.OpenTLS(h.tls); err != nil {
-			server.Close()
-			return nil, err
-		}
-		at.ending = cmp.Or(at.ending, at.rules.Warning(server.TLS))
-	}
+	at.ending = cmp.Or(at.ending, at.rules.Warning(server))
 	return server, server.Send("the request", h.request)
 }
 

@@ -122,7 +122,7 @@ func (c *pgsqlCheck) secure(d *dialogue) error {
 		return d.In.UnreadByte()
 	}
 	if err = d.Upgrade(); err == nil {
-		c.warning = c.rules.Warning(d.Conn.TLS)
+		c.warning = c.rules.Warning(d.Conn)
 	}
 	return err
 }

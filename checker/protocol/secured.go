@@ -27,14 +27,3 @@ func (e *Env) overTLS(s Spec, kept *wire.Sessions) (c secured, err error) {
 	}
 	return c, err
 }
-
-// open starts TLS on a connection, if it is required, and returns a warning about the certificate.
-func (c *secured) open(server *wire.Conn) (warning string, err error) {
-	if c.tls == nil {
-		return "", nil
-	}
-	if err := server.OpenTLS(c.tls); err != nil {
-		return "", err
-	}
-	return c.rules.Warning(server.TLS), nil
-}

@@ -68,8 +68,7 @@ func (c *simpleSteps) Check(ctx context.Context) Result {
 		return failed(err)
 	}
 	defer server.Close()
-	warning, err := c.open(server)
-	if err != nil {
+	if err := server.OpenTLS(c.tls); err != nil {
 		return failed(err)
 	}
 	h := session{server: server, buf: make([]byte, maxHeard), search: search{ctx: ctx}}
@@ -79,7 +78,7 @@ func (c *simpleSteps) Check(ctx context.Context) Result {
 		}
 	}
 	result := passed(h.seen())
-	result.Warning = warning
+	result.Warning = c.rules.Warning(server)
 	return result
 }
 

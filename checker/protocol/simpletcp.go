@@ -60,9 +60,10 @@ func (c *simpleTCP) overTCP(ctx context.Context, a *simpleAnswer) error {
 		return err
 	}
 	defer tcp.Close()
-	if a.warning, err = c.open(tcp); err != nil {
+	if err := tcp.OpenTLS(c.tls); err != nil {
 		return err
 	}
+	a.warning = c.rules.Warning(tcp)
 	if err := tcp.Send("the request", c.request); err != nil {
 		return err
 	}

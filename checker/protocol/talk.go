@@ -92,9 +92,7 @@ func (c *talk) Check(ctx context.Context) Result {
 	defer d.Close()
 	seen, err := c.protocol(d)
 	result := concluded(seen, err)
-	if d.Conn.TLS != nil {
-		result.Warning = c.rules.Warning(d.Conn.TLS)
-	}
+	result.Warning = c.rules.Warning(d.Conn)
 	c.sessions.Ended(err == nil && result.Warning == "")
 	return result
 }
@@ -118,18 +116,15 @@ func (d *dialogue) want(what string, text []byte) error {
 // begin connects to the server.
 func (c *talk) begin(ctx context.Context) (*dialogue, error) {
 	tcp, err := c.dial(ctx)
+	if err == nil && !c.later {
+		err = tcp.OpenTLS(c.tls)
+	}
 	if err != nil {
 		return nil, err
 	}
 	d := &dialogue{wire.NewDialogue(tcp), c.terms, ctx}
-	switch {
-	case c.later:
+	if c.later {
 		d.Offered = c.tls
-	case c.tls != nil:
-		if err := d.OpenTLS(c.tls); err != nil {
-			tcp.Close()
-			return nil, err
-		}
 	}
 	return d, nil
 }

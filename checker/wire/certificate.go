@@ -25,13 +25,12 @@ func (d *Dialogue) EndTLS() error {
 	return nil
 }
 
-// Warning is a warning about a certificate that expires soon, or has expired.
-func (r TLSRules) Warning(t *tls.Conn) string {
-	shown := t.ConnectionState().PeerCertificates
-	if r.WarnDays == 0 || len(shown) == 0 {
+// Warning is a warning about the certificate of a connection that expires soon, or has expired.
+func (r TLSRules) Warning(c *Conn) string {
+	if c.TLS == nil || r.WarnDays == 0 {
 		return ""
 	}
-	return expiry(shown[0], time.Now(), r.WarnDays)
+	return expiry(c.TLS.ConnectionState().PeerCertificates[0], time.Now(), r.WarnDays)
 }
 
 // expiry is the warning about a certificate that expires within that many days, or "". The text changes once, when the

@@ -48,11 +48,16 @@ func (c *Conn) Send(what string, request []byte) error {
 	return nil
 }
 
-// OpenTLS opens TLS on a connection, within its deadline.
+// OpenTLS opens TLS on a connection, within its deadline; without a configuration the connection stays in the clear.
+// After an error it is closed.
 func (c *Conn) OpenTLS(cfg *tls.Config) error {
+	if cfg == nil {
+		return nil
+	}
 	t := tls.Client(c.Conn, cfg)
 	err := t.Handshake()
 	if err != nil {
+		c.Close()
 		err = AtTLS.Of(&Fault{handshakeReason(err), &HandshakeError{err}})
 	} else {
 		c.Conn, c.TLS = t, t

@@ -47,12 +47,6 @@ func (b *bounded) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (d *Dialogue) OpenTLS(cfg *tls.Config) error {
-	err := d.Conn.OpenTLS(cfg)
-	d.lost = err != nil
-	return err
-}
-
 // ErrNotOffered is a server that does not offer TLS when the configuration wants it.
 var ErrNotOffered = errors.New("STARTTLS not offered")
 
@@ -80,7 +74,9 @@ func (d *Dialogue) Upgrade() error {
 		reply, _ := d.In.Peek(n)
 		return AtTLS.Of(fmt.Errorf("STARTTLS: the server sent more in the clear: %s", Excerpt(reply)))
 	}
-	return d.OpenTLS(d.Offered)
+	err := d.Conn.OpenTLS(d.Offered)
+	d.lost = err != nil
+	return err
 }
 
 func (d *Dialogue) Close() {
