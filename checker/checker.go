@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"time"
 
-	"ldirectord/checker/icmp"
 	"ldirectord/checker/settings"
 	"ldirectord/internal/lvs"
 )
@@ -27,7 +26,6 @@ type Spec struct {
 	Connects int    // combined: connects between two full checks
 
 	Target           netip.AddrPort // the server's address and the port to check; port 0 when there is none
-	OnLink           bool           // the server must be reached without a router, except by external checks
 	Timeout          time.Duration  // checktimeout: ping, connect, external
 	NegotiateTimeout time.Duration  // negotiate
 	Attempts         int            // checkcount: ping
@@ -35,13 +33,13 @@ type Spec struct {
 	Command string // checkcommand
 	Args    string // external: the arguments of Command, with zero bytes between them
 
-	Request string // with its leading slash, as the Perl ldirectord keeps it
-	URL     string // the URL of an http check
-	Receive string // Perl regular expression; "" matches everything
-	Same    string // the pattern of what servers should have in common in their answers; "": nothing is noted
-	Host    string // virtualhost
-	SNI     string // "" means Host
-	settings.Origin
+	Request       string // with its leading slash, as the Perl ldirectord keeps it
+	URL           string // the URL of an http check
+	Receive       string // Perl regular expression; "" matches everything
+	Same          string // the pattern of what servers should have in common in their answers; "": nothing is noted
+	Host          string // virtualhost
+	SNI           string // "" means Host
+	settings.Path        // external checks ignore it
 	settings.Account
 	settings.HTTP
 	settings.TLS
@@ -79,7 +77,7 @@ type Through struct {
 
 // Pinger sends one echo request by a path, and waits for its reply.
 type Pinger interface {
-	Ping(ctx context.Context, to netip.Addr, by icmp.Path, timeout time.Duration) (time.Duration, error)
+	Ping(ctx context.Context, to netip.Addr, by settings.Path, timeout time.Duration) (time.Duration, error)
 }
 
 // Kind names the check for a person: its type, or for negotiate the service.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ldirectord/checker/icmp"
+	"ldirectord/checker/settings"
 	"ldirectord/checker/wire"
 )
 
@@ -63,7 +64,7 @@ type Echoer interface {
 
 // Ping is an ICMP echo request, and what its reply proves.
 type Ping struct {
-	icmp.Path
+	settings.Path
 	Target   netip.Addr
 	Timeout  time.Duration // of one attempt
 	Attempts int

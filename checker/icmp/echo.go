@@ -10,12 +10,14 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"ldirectord/checker/settings"
 )
 
 // Echo is one echo request. With To and Done set it can be sent, and sent again after it ended. To stays.
 type Echo struct {
 	To netip.Addr
-	Path
+	settings.Path
 	// Done is called once for each Send, unless Forget was called first: with the time to the reply, with an error
 	// of the network, or with net.ErrClosed. It must not block, nor send, and may be called from any goroutine,
 	// also from within Send.
@@ -107,7 +109,7 @@ func (p *Pinger) Rest(e *Echo, timeout time.Duration) (time.Duration, error) {
 
 // Ping sends one echo request by a path, and returns the time to its reply. Its errors are an error
 // of the network, os.ErrDeadlineExceeded without a reply in time, and the error of ctx.
-func (p *Pinger) Ping(ctx context.Context, to netip.Addr, by Path, timeout time.Duration) (took time.Duration,
+func (p *Pinger) Ping(ctx context.Context, to netip.Addr, by settings.Path, timeout time.Duration) (took time.Duration,
 	err error) {
 	done := make(chan struct{})
 	e := &Echo{To: to, Path: by, Done: func(_ *Echo, t time.Duration, failure error) {

@@ -101,7 +101,7 @@ func (h *hub) prepare(fd int) error {
 	if err == nil {
 		h.batches.SetBPF(filter)
 	}
-	if err := raw.SetOrigin(fd, h.ipv6, h.From); err != nil {
+	if err := raw.SetOrigin(fd, h.ipv6, h.Origin); err != nil {
 		return err
 	}
 	if h.OnLink { // a router drops the request

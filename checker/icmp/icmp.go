@@ -21,16 +21,10 @@ type Pinger struct {
 	opened map[way]pinger // nil when closed
 }
 
-// Path is how echo requests leave this machine.
-type Path struct {
-	OnLink bool // no router passes the request on: it goes one hop
-	From   settings.Origin
-}
-
 // way is the family and path of the echo requests of one socket.
 type way struct {
 	ipv6 bool
-	Path
+	settings.Path
 }
 
 // pinger sends the echo requests of one way.
@@ -75,7 +69,7 @@ func (p *Pinger) open(w way) (pinger, error) {
 	if p.opened == nil {
 		return nil, net.ErrClosed
 	}
-	device, err := raw.TryOrigin(w.ipv6, w.From)
+	device, err := raw.TryOrigin(w.ipv6, w.Origin)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +85,7 @@ func (p *Pinger) open(w way) (pinger, error) {
 	}
 	h, err := openHub(&p.asked, w)
 	switch {
-	case isDenied(err) && w.From.IsUsual():
+	case isDenied(err) && w.Origin.IsUsual():
 		p.opened[w] = single{&p.asked}
 	case err != nil:
 		return nil, err

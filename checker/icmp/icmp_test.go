@@ -15,6 +15,7 @@ import (
 	"golang.org/x/net/ipv4"
 	"golang.org/x/net/ipv6"
 
+	"ldirectord/checker/settings"
 	"ldirectord/internal/testkit"
 )
 
@@ -43,7 +44,7 @@ func TestPingersReachLoopback(t *testing.T) {
 		t.Run(to.String(), func(t *testing.T) {
 			p := NewPinger()
 			defer p.Close()
-			took, err := p.Ping(t.Context(), to, Path{}, patient)
+			took, err := p.Ping(t.Context(), to, settings.Path{}, patient)
 			mayPing(t, to, err)
 			if took <= 0 || took > patient {
 				t.Errorf("took %v", took)
@@ -56,8 +57,8 @@ func TestUnprivilegedPing(t *testing.T) {
 	for _, to := range loopbacks {
 		for _, onLink := range []bool{false, true} {
 			p := NewPinger()
-			p.opened[way{to.Is6(), Path{OnLink: onLink}}] = single{&p.asked}
-			_, err := p.Ping(t.Context(), to, Path{OnLink: onLink}, patient)
+			p.opened[way{to.Is6(), settings.Path{OnLink: onLink}}] = single{&p.asked}
+			_, err := p.Ping(t.Context(), to, settings.Path{OnLink: onLink}, patient)
 			mayPing(t, to, err)
 		}
 	}
@@ -68,9 +69,9 @@ func TestPingsOnTheLinkGoOneHop(t *testing.T) {
 	p := NewPinger()
 	defer p.Close()
 	for _, to := range loopbacks {
-		_, err := p.Ping(t.Context(), to, Path{OnLink: true}, patient)
+		_, err := p.Ping(t.Context(), to, settings.Path{OnLink: true}, patient)
 		mayPing(t, to, err)
-		h, ok := p.opened[way{to.Is6(), Path{OnLink: true}}].(*hub)
+		h, ok := p.opened[way{to.Is6(), settings.Path{OnLink: true}}].(*hub)
 		if !ok {
 			t.Skip("needs raw sockets")
 		}
@@ -151,7 +152,7 @@ func TestEchoesWithASocketEach(t *testing.T) {
 func TestHubServesManyAtOnce(t *testing.T) {
 	p := NewPinger()
 	defer p.Close()
-	_, err := p.Ping(t.Context(), loopbacks[0], Path{}, patient)
+	_, err := p.Ping(t.Context(), loopbacks[0], settings.Path{}, patient)
 	mayPing(t, loopbacks[0], err)
 	h, isHub := p.opened[way{}].(*hub)
 	if !isHub {
@@ -162,7 +163,7 @@ func TestHubServesManyAtOnce(t *testing.T) {
 	for i := range 2000 {
 		to := netip.AddrFrom4([4]byte{127, 9, byte(i / 100), byte(i % 50)})
 		wait.Go(func() {
-			if _, err := p.Ping(t.Context(), to, Path{}, patient); err != nil {
+			if _, err := p.Ping(t.Context(), to, settings.Path{}, patient); err != nil {
 				lost.Add(1)
 			}
 		})
@@ -177,24 +178,24 @@ func TestHubServesManyAtOnce(t *testing.T) {
 func TestPingEndsInTime(t *testing.T) {
 	p := newSilentPinger(t)
 	begin := time.Now()
-	if _, err := p.Ping(t.Context(), loopbacks[0], Path{}, short); !errors.Is(err, os.ErrDeadlineExceeded) {
+	if _, err := p.Ping(t.Context(), loopbacks[0], settings.Path{}, short); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Error(err)
 	}
 	if took := time.Since(begin); took < short || took > short+slack {
 		t.Errorf("took %v", took)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	if _, err := p.Ping(waitedFor{ctx, cancel}, loopbacks[0], Path{}, patient); !errors.Is(err, context.Canceled) {
+	if _, err := p.Ping(waitedFor{ctx, cancel}, loopbacks[0], settings.Path{}, patient); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 	h := p.opened[way{}].(*hub)
 	testkit.Equal(t, len(h.echoes), 0, "requests are still waited for")
-	if _, err := p.Ping(waitedFor{t.Context(), func() { p.Close() }}, loopbacks[0], Path{},
+	if _, err := p.Ping(waitedFor{t.Context(), func() { p.Close() }}, loopbacks[0], settings.Path{},
 		patient); !errors.Is(err, net.ErrClosed) {
 		t.Error(err)
 	}
 	testkit.Equal(t, len(h.echoes), 0, "requests are still waited for")
-	if _, err := p.Ping(t.Context(), loopbacks[0], Path{}, patient); !errors.Is(err, net.ErrClosed) {
+	if _, err := p.Ping(t.Context(), loopbacks[0], settings.Path{}, patient); !errors.Is(err, net.ErrClosed) {
 		t.Error("after it was closed: ", err)
 	}
 }

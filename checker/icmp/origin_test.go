@@ -14,7 +14,7 @@ import (
 func TestPingsHaveAnOrigin(t *testing.T) {
 	p := NewPinger()
 	defer p.Close()
-	by := Path{From: settings.Origin{CheckSource: netip.MustParseAddr("127.0.0.7"), CheckDevice: "lo"}}
+	by := settings.Path{Origin: settings.Origin{CheckSource: netip.MustParseAddr("127.0.0.7"), CheckDevice: "lo"}}
 	if _, err := p.Ping(t.Context(), loopbacks[0], by, patient); isDenied(err) {
 		t.Skip("needs raw sockets")
 	} else if err != nil {
@@ -29,9 +29,9 @@ func TestPingsHaveAnOrigin(t *testing.T) {
 	h.Close()
 	for _, lacks := range []settings.Origin{{CheckSource: netip.MustParseAddr("192.0.2.9")},
 		{CheckDevice: "nowhere0"}} {
-		p.opened[way{false, Path{From: lacks}}] = p.opened[way{false, by}]
+		p.opened[way{false, settings.Path{Origin: lacks}}] = p.opened[way{false, by}]
 		var missing *raw.OriginError
-		if _, err := p.Ping(t.Context(), loopbacks[0], Path{From: lacks}, patient); !errors.As(err, &missing) {
+		if _, err := p.Ping(t.Context(), loopbacks[0], settings.Path{Origin: lacks}, patient); !errors.As(err, &missing) {
 			t.Errorf("%+v: %v", lacks, err)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/icmp"
+	"ldirectord/checker/settings"
 	"ldirectord/checker/wire"
 	"ldirectord/internal/testkit"
 )
@@ -64,7 +65,7 @@ func BenchmarkHTTPS(b *testing.B) {
 func BenchmarkPing(b *testing.B) {
 	p := icmp.NewPinger()
 	defer p.Close()
-	if _, err := p.Ping(b.Context(), loopbacks[0], icmp.Path{}, patient); err != nil {
+	if _, err := p.Ping(b.Context(), loopbacks[0], settings.Path{}, patient); err != nil {
 		b.Skip(err)
 	}
 	spec := anySpec("ping")

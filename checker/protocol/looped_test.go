@@ -16,6 +16,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/icmp"
+	"ldirectord/checker/settings"
 	"ldirectord/checker/wire"
 	"ldirectord/internal/testkit"
 )
@@ -126,7 +127,7 @@ type echoes struct {
 	waiting sync.Map
 }
 
-func (e *echoes) Ping(context.Context, netip.Addr, icmp.Path, time.Duration) (time.Duration, error) {
+func (e *echoes) Ping(context.Context, netip.Addr, settings.Path, time.Duration) (time.Duration, error) {
 	return 0, errors.New("a goroutine pings")
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/checker/settings"
 	"ldirectord/internal/testkit"
 )
 
@@ -52,7 +53,7 @@ func TestKernelOnLink(t *testing.T) {
 			limit = time.Second
 		}
 		spec := Spec{Type: "connect", Target: netip.MustParseAddrPort(c.to), Timeout: limit,
-			NegotiateTimeout: limit, OnLink: c.onLink}
+			NegotiateTimeout: limit, Path: settings.Path{OnLink: c.onLink}}
 		if c.service != "" {
 			spec.Type, spec.Service, spec.Request, spec.Receive, spec.HTTPMethod, spec.URL = "negotiate",
 				c.service, "example", ".", "GET", "http://"+c.to+"/"

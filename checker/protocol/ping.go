@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"ldirectord/checker"
-	"ldirectord/checker/icmp"
 	"ldirectord/checker/wire"
 )
 
@@ -16,8 +15,7 @@ func newPing(s Spec, e *Env) (Checker, error) {
 	if e.Pinger == nil {
 		return nil, refused("checktype", errors.New("no ping is possible here"))
 	}
-	return &pingCheck{checker.Ping{Path: icmp.Path{OnLink: s.OnLink, From: s.Origin},
-		Target: s.Target.Addr().Unmap(), Timeout: s.Timeout,
+	return &pingCheck{checker.Ping{Path: s.Path, Target: s.Target.Addr().Unmap(), Timeout: s.Timeout,
 		Attempts: max(s.Attempts, 1), Pinger: e.Pinger}}, nil
 }
 

@@ -25,7 +25,7 @@ type sealed struct {
 
 // New wraps the check of a Spec.
 func New(c checker.Checker, s checker.Spec, known *Secrets) checker.Checker {
-	return &sealed{Checker: c, hidden: known.of(s), via: wire.ViaFrom(s.Origin, s.OnLink, s.Target.Addr())}
+	return &sealed{Checker: c, hidden: known.of(s), via: wire.ViaFrom(s.Path, s.Target.Addr())}
 }
 
 // First returns the check as its constructor made it.

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"ldirectord/checker/settings"
 	"ldirectord/internal/testkit"
 )
 
@@ -18,7 +19,7 @@ func TestAPortWithoutAnAnswerIsLeftAlone(t *testing.T) {
 	l := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
 	defer l.Close()
 	to := netip.MustParseAddrPort(l.Addr().String())
-	v := &Via{OnLink: true, To: to.Addr(), Ports: &Ports{}}
+	v := &Via{Path: settings.Path{OnLink: true}, To: to.Addr(), Ports: &Ports{}}
 	all := map[uint16]bool{}
 	open := func() (fd int) {
 		t.Helper()
@@ -74,7 +75,7 @@ func TestAStarterBeginsConnections(t *testing.T) {
 	to := netip.MustParseAddrPort(l.Addr().String())
 	for _, refuses := range []error{nil, io.ErrClosedPipe} {
 		started := 0
-		v := Via{OnLink: true, To: to.Addr(), Starter: starter{&started, refuses}}
+		v := Via{Path: settings.Path{OnLink: true}, To: to.Addr(), Starter: starter{&started, refuses}}
 		tcp, err := StartTCP(to, &v)
 		if (err == nil) != (refuses == nil) {
 			t.Errorf("TCP: %v", err)
@@ -110,7 +111,7 @@ func TestAPortThatLeadsElsewhereIsNoAnswer(t *testing.T) {
 		want  int
 	}{{false, 1}, {true, maxPorts}} {
 		started := 0
-		v := Via{OnLink: true, To: to.Addr(), Starter: starter{&started, io.ErrClosedPipe},
+		v := Via{Path: settings.Path{OnLink: true}, To: to.Addr(), Starter: starter{&started, io.ErrClosedPipe},
 			Ports: &Ports{since: time.Now(), last: map[lane]bool{}}}
 		for port := range 1 << 16 {
 			v.Ports.last[lane{to, uint16(port)}] = row.known

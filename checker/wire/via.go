@@ -17,10 +17,9 @@ import (
 // Via is the path of a check's packets that are sent to a virtual address and reach one server by a private service of
 // IPVS. Without a Mark it is the path to a server itself: with OnLink a route over a router is not used.
 type Via struct {
-	From   settings.Origin // of packets to any address; zero for a private service
-	OnLink bool
-	To     netip.Addr // the virtual address; packets to other addresses take the usual path
-	Mark   uint32     // the mark of the service; 0: none
+	settings.Path            // zero for a private service; packets to any address have its Origin
+	To            netip.Addr // the virtual address; packets to other addresses take the usual path
+	Mark          uint32     // the mark of the service; 0: none
 	// this machine's source address, of To's family and not virtual: answers to a virtual address would not arrive
 	Source netip.Addr
 	MSS    int // the longest TCP segment, in bytes: the route to a local address has none
@@ -41,11 +40,11 @@ type viaKey struct{}
 func WithVia(ctx context.Context, v Via) context.Context { return context.WithValue(ctx, viaKey{}, &v) }
 
 // ViaFrom is the path of packets to a server itself; nil for the usual one.
-func ViaFrom(o settings.Origin, onLink bool, to netip.Addr) *Via {
-	if o.IsUsual() && !onLink {
+func ViaFrom(from settings.Path, to netip.Addr) *Via {
+	if from == (settings.Path{}) {
 		return nil
 	}
-	return &Via{From: o, OnLink: onLink, To: to.Unmap()}
+	return &Via{Path: from, To: to.Unmap()}
 }
 
 // ViaTo is the path to an address; nil for the usual one.
@@ -57,7 +56,7 @@ func ViaTo(ctx context.Context, to netip.AddrPort) *Via {
 	case v.To == to.Addr().Unmap():
 		return v
 	}
-	return ViaFrom(v.From, false, to.Addr())
+	return ViaFrom(settings.Path{Origin: v.Origin}, to.Addr())
 }
 
 // OpenUDP opens a socket for datagrams to and from a server.
@@ -91,7 +90,7 @@ func Knock(to netip.AddrPort, v Via) error {
 // prepare sets up a socket before it is connected. The kernel chooses a port at the connection, so that one port may
 // serve many paths.
 func (v *Via) prepare(fd int, tcp bool) error {
-	if err := raw.SetOrigin(fd, v.To.Is6(), v.From); err != nil {
+	if err := raw.SetOrigin(fd, v.To.Is6(), v.Origin); err != nil {
 		return err
 	}
 	switch {

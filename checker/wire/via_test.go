@@ -17,7 +17,7 @@ import (
 func TestOnTheLinkIPv6HasOneHop(t *testing.T) {
 	fd := testkit.Must(unix.Socket(unix.AF_INET6, unix.SOCK_STREAM, 0))(t)
 	defer unix.Close(fd)
-	testkit.OK(t, (&Via{OnLink: true, To: netip.MustParseAddr("2001:db8::1")}).prepare(fd, true))
+	testkit.OK(t, (&Via{Path: settings.Path{OnLink: true}, To: netip.MustParseAddr("2001:db8::1")}).prepare(fd, true))
 	if hops, err := unix.GetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS); hops != 1 || err != nil {
 		t.Errorf("%d hops, %v", hops, err)
 	}
@@ -29,9 +29,9 @@ func TestAnOriginIsForEveryAddress(t *testing.T) {
 	here, there, six := netip.MustParseAddrPort("127.0.0.1:80"), netip.MustParseAddrPort("127.0.0.2:80"),
 		netip.MustParseAddrPort("[::1]:80")
 	from := settings.Origin{CheckSource: netip.MustParseAddr("127.0.0.7"), CheckDevice: "lo"}
-	ctx := WithVia(t.Context(), Via{From: from, OnLink: true, To: here.Addr()})
-	for to, want := range map[netip.AddrPort]Via{here: {From: from, OnLink: true, To: here.Addr()},
-		there: {From: from, To: there.Addr()}, six: {From: from, To: six.Addr()}} {
+	ctx := WithVia(t.Context(), Via{Path: settings.Path{Origin: from, OnLink: true}, To: here.Addr()})
+	for to, want := range map[netip.AddrPort]Via{here: {Path: settings.Path{Origin: from, OnLink: true}, To: here.Addr()},
+		there: {Path: settings.Path{Origin: from}, To: there.Addr()}, six: {Path: settings.Path{Origin: from}, To: six.Addr()}} {
 		if got := ViaTo(ctx, to); *got != want {
 			t.Errorf("to %v: %+v", to, got)
 		}
@@ -53,7 +53,7 @@ func TestAnOriginIsForEveryAddress(t *testing.T) {
 }
 
 func TestAnOriginMarksPackets(t *testing.T) {
-	fd, err := startTCP(netip.MustParseAddrPort("127.0.0.1:9"), &Via{From: settings.Origin{CheckMark: 7}})
+	fd, err := startTCP(netip.MustParseAddrPort("127.0.0.1:9"), &Via{Path: settings.Path{Origin: settings.Origin{CheckMark: 7}}})
 	if fd >= 0 {
 		defer unix.Close(fd)
 	}

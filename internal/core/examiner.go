@@ -148,10 +148,10 @@ func (e *examiner) watch(tasks []*schedule.Task) {
 			every, silence := cfg.CheckInterval.Duration(), cfg.Watch.Silence
 			w := all[spec.Target]
 			switch {
-			case w != nil && w.From != spec.Origin:
+			case w != nil && w.Origin != spec.Origin:
 				continue // one connection for each address
 			case w == nil:
-				w = &schedule.Watch{To: spec.Target, From: spec.Origin, Silence: silence, Every: every}
+				w = &schedule.Watch{To: spec.Target, Path: spec.Path, Silence: silence, Every: every}
 				all[spec.Target] = w
 			case w.Silence == 0 || silence > 0 && silence < w.Silence:
 				w.Silence = silence

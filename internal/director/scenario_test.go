@@ -22,6 +22,7 @@ import (
 	"ldirectord/checker"
 	"ldirectord/checker/icmp"
 	"ldirectord/checker/protocol"
+	"ldirectord/checker/settings"
 	"ldirectord/checker/wire"
 	"ldirectord/internal/core"
 	"ldirectord/internal/health"
@@ -623,7 +624,7 @@ func noPings(spec checker.Spec) checker.Result {
 
 type denied struct{}
 
-func (denied) Ping(context.Context, netip.Addr, icmp.Path, time.Duration) (time.Duration, error) {
+func (denied) Ping(context.Context, netip.Addr, settings.Path, time.Duration) (time.Duration, error) {
 	return 0, icmp.ErrDenied
 }
 

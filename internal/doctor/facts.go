@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"ldirectord/checker/icmp"
+	"ldirectord/checker/settings"
 	"ldirectord/internal/announce"
 	"ldirectord/internal/fwmark"
 	"ldirectord/internal/lvs"
@@ -128,7 +129,7 @@ func privateHere() (marks []uint32) {
 func mayPing(ctx context.Context) bool {
 	p := icmp.NewPinger()
 	defer p.Close()
-	_, err := p.Ping(ctx, netip.MustParseAddr("127.0.0.1"), icmp.Path{}, probeTime)
+	_, err := p.Ping(ctx, netip.MustParseAddr("127.0.0.1"), settings.Path{}, probeTime)
 	return !errors.Is(err, icmp.ErrDenied)
 }
 

@@ -19,7 +19,7 @@ func (x Use) Spec() checker.Spec {
 	cfg, r := x.Check(), x.Entry.Real
 	s := checker.Spec{
 		Type:     cfg.CheckType,
-		Origin:   cfg.Origin,
+		Path:     settings.Path{Origin: cfg.Origin},
 		Protocol: cfg.Protocol.String(),
 		Target:   netip.AddrPortFrom(r.Addr.Addr(), uint16(cfg.PortOf(r))),
 	}

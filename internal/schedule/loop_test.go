@@ -14,6 +14,7 @@ import (
 	"ldirectord/checker"
 	"ldirectord/checker/icmp"
 	"ldirectord/checker/protocol"
+	"ldirectord/checker/settings"
 	"ldirectord/checker/wire"
 	"ldirectord/internal/raw"
 	"ldirectord/internal/testkit"
@@ -45,7 +46,7 @@ func TestTheLoopMakesManyChecksAtOnce(t *testing.T) {
 		{connectSpec(good), true},
 		{connectSpec(testkit.FreeAddr(t)), false},
 	}
-	if _, err := pinger.Ping(t.Context(), netip.MustParseAddr("127.0.0.1"), icmp.Path{}, patient); err == nil {
+	if _, err := pinger.Ping(t.Context(), netip.MustParseAddr("127.0.0.1"), settings.Path{}, patient); err == nil {
 		ping := checker.Spec{Type: "ping", Target: netip.MustParseAddrPort("127.0.0.1:1"), Timeout: patient,
 			Attempts: 1}
 		kinds = append(kinds, struct {
@@ -404,7 +405,7 @@ type onTheLink struct {
 }
 
 func (c onTheLink) Opening() (checker.Opening, bool) {
-	via := wire.Via{OnLink: true, To: c.to.Addr()}
+	via := wire.Via{Path: settings.Path{OnLink: true}, To: c.to.Addr()}
 	return checker.Opening{To: c.to, Request: []byte("GET"), Timeout: patient, Via: &via}, true
 }
 

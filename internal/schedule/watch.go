@@ -32,9 +32,8 @@ const (
 // Watch is an address where an idle TCP connection shows at once that the server, or the way to it, is gone. The end of
 // the connection changes no state: it only causes a check of each task.
 type Watch struct {
-	To     netip.AddrPort
-	From   settings.Origin
-	OnLink bool // as in wire.Via
+	To netip.AddrPort
+	settings.Path
 	// Silence, in whole seconds: the other end is gone when its kernel is silent for that long to twice as long; 0:
 	// only a FIN, a RST or an error of the network counts.
 	Silence time.Duration
@@ -73,7 +72,7 @@ func (ws *Watches) Set(all map[netip.AddrPort]*Watch) {
 	ws.all = make(map[netip.AddrPort]*watching, len(all))
 	for to, one := range all {
 		w := before[to]
-		if w == nil || w.From != one.From || w.OnLink != one.OnLink || w.Silence != one.Silence {
+		if w == nil || w.Path != one.Path || w.Silence != one.Silence {
 			w = &watching{fd: -1, slot: slot{index: -1}}
 		}
 		w.Watch, ws.all[to] = *one, w
@@ -134,7 +133,7 @@ func (ws *Watches) tend(now, then moment) moment {
 // dial makes the connection of a watch. A shortage of this machine proves nothing about the server: the next check that
 // passes makes another one.
 func (ws *Watches) dial(l *loop, w *watching, now moment) {
-	fd, err := wire.StartTCP(w.To, wire.ViaFrom(w.From, w.OnLink, w.To.Addr()))
+	fd, err := wire.StartTCP(w.To, wire.ViaFrom(w.Path, w.To.Addr()))
 	if err == nil {
 		w.fd, w.began, w.sent = fd, now, 0
 		ws.open[int32(fd)] = w
