@@ -16,7 +16,7 @@ type connectCheck struct{ server }
 func newConnect(s Spec, e *Env) (Checker, error) {
 	switch {
 	case s.PingsTheSilent:
-		receive, _ := e.matcher("")
+		receive, _ := e.matcher("receive", "")
 		s.NegotiateTimeout = s.Timeout
 		return e.orPing(s, receive)
 	case s.Protocol == "udp":

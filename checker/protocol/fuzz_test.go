@@ -165,7 +165,7 @@ func FuzzDNS(f *testing.F) {
 
 func pattern(t testing.TB, text string) *matcher {
 	t.Helper()
-	return testkit.Must((&Env{}).matcher(text))(t)
+	return testkit.Must((&Env{}).matcher("receive", text))(t)
 }
 
 func FuzzLDAP(f *testing.F) {

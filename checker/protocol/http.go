@@ -116,8 +116,8 @@ func newHTTPRules(s Spec, e *Env, receive *matcher) (c *httpRules, err error) {
 	}
 	if name, pattern, is := strings.Cut(s.ReceiveHeader, ": "); is {
 		c.field = name
-		if c.wants, err = e.matcher(pattern); err != nil {
-			return nil, refused("receiveheader", err)
+		if c.wants, err = e.matcher("receiveheader", pattern); err != nil {
+			return nil, err
 		}
 	}
 	if c.HTTPUser != "" {

@@ -38,7 +38,7 @@ func page(text string) func(*testServer, net.Conn) {
 func TestMatchOverItsBudgetIsTriedOnceMore(t *testing.T) {
 	e := &Env{Matching: hasty()}
 	e.Matching.quick.budget, e.Matching.thorough.budget = 0, time.Minute
-	m := testkit.Must(e.matcher(slow))(t)
+	m := testkit.Must(e.matcher("receive", slow))(t)
 	s := search{ctx: t.Context(), matcher: m}
 	if ok, err := s.match([]byte(strings.Repeat("a", 10) + "b")); ok || err != nil || !s.thorough {
 		t.Errorf("%v, %v, tried again %v", ok, err, s.thorough)
@@ -47,7 +47,7 @@ func TestMatchOverItsBudgetIsTriedOnceMore(t *testing.T) {
 
 // After a reload all servers are checked at once. Each comparison has its own time, whatever the others need.
 func TestManySlowMatchesAtOnceAreAllJudged(t *testing.T) {
-	m := testkit.Must(new(Env).matcher(`(?=.)class=.*active`))(t)
+	m := testkit.Must(new(Env).matcher("receive", `(?=.)class=.*active`))(t)
 	unit := `<div class="card"><a href="/product/12345">Some product name, description of it</a></div>`
 	page := []byte(strings.Repeat(unit, 80) + "\n" + `<div class="state active">ok</div>`)
 	var all sync.WaitGroup
@@ -102,7 +102,7 @@ func TestDrippingServerIsNotSearchedForEachByte(t *testing.T) {
 			}
 		}
 	}()
-	m := testkit.Must(new(Env).matcher(`\d\d|x`))(t)
+	m := testkit.Must(new(Env).matcher("receive", `\d\d|x`))(t)
 	server := testkit.Must(wire.Guard(t.Context(), here, time.Now().Add(inTime)))(t)
 	h := session{server: server, buf: make([]byte, maxHeard), search: search{ctx: t.Context()}}
 	if err := h.expect(simpleStep{expect: m}); err == nil {
@@ -115,7 +115,7 @@ func TestDrippingServerIsNotSearchedForEachByte(t *testing.T) {
 
 // UDP has no end of an answer: the length decides how much of it is searched.
 func TestDatagramsAreSearchedUpToALimit(t *testing.T) {
-	m, err := new(Env).matcher("ok")
+	m, err := new(Env).matcher("receive", "ok")
 	if err != nil {
 		t.Fatal(err)
 	}

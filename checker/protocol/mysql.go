@@ -28,9 +28,9 @@ func newMySQL(s Spec, e *Env, query string) (Checker, error) {
 	config.Net, config.Addr = "tcp", s.Target.String()
 	config.User, config.Passwd, config.DBName = s.Login, s.Passwd, s.Database
 	config.ConnectionAttributes = "program_name:ldirectord"
-	receive, err := e.matcher(s.SQLReceive)
+	receive, err := e.matcher("sqlreceive", s.SQLReceive)
 	if err != nil {
-		return nil, refused("sqlreceive", err)
+		return nil, err
 	}
 	t := &mysqlTalk{config: config, query: query, clear: clearText{refused: s.NoClearText}}
 	if t.talk, err = newTalk(s, e, receive, t.run); err != nil {

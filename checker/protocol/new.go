@@ -101,21 +101,18 @@ func newNegotiate(s Spec, e *Env) (Checker, error) {
 	}
 	takes := settings.ServiceOf(s.Service).Takes
 	var receive *matcher
+	var err error
 	if takes("receive") {
-		var err error
-		if receive, err = e.matcher(s.Receive); err != nil {
-			return nil, refused("receive", err)
+		if receive, err = e.matcher("receive", s.Receive); err != nil {
+			return nil, err
 		}
 	}
 	c, err := build(s, e, receive)
 	if s.Same == "" || err != nil || !takes("same") {
 		return c, err
 	}
-	find, err := e.matcher(s.Same)
-	if err != nil {
-		return nil, refused("same", err)
-	}
-	return &same{c, find}, nil
+	find, err := e.matcher("same", s.Same)
+	return &same{c, find}, err
 }
 
 // Types returns the check types that New knows.
@@ -158,12 +155,12 @@ type Env struct {
 	requests checker.Shared[string, []byte]   // by their own text
 }
 
-// matcher returns the matcher of a pattern, compiled once.
-func (e *Env) matcher(pattern string) (*matcher, error) {
+// matcher returns the matcher of a directive's pattern, compiled once.
+func (e *Env) matcher(directive, pattern string) (*matcher, error) {
 	return e.matchers.Get(pattern, func() (*matcher, error) {
 		re, err := perlre.Compile(pattern)
 		if err != nil {
-			return nil, err
+			return nil, refused(directive, err)
 		}
 		if e.Matching == nil {
 			e.Matching = NewMatching()

@@ -34,9 +34,9 @@ type pgsqlCheck struct {
 }
 
 func newPgSQL(s Spec, e *Env, query string) (Checker, error) {
-	receive, err := e.matcher(s.SQLReceive)
+	receive, err := e.matcher("sqlreceive", s.SQLReceive)
 	if err != nil {
-		return nil, refused("sqlreceive", err)
+		return nil, err
 	}
 	kept := wire.NewSessions()
 	how := secured{tls: wire.TLSRules{}.Config(kept, s.SNI, s.Host)}

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"ldirectord/checker/perlre"
-	"ldirectord/checker/settings"
 	"ldirectord/checker/wire"
 )
 
@@ -33,28 +32,27 @@ func newSimpleSteps(s Spec, e *Env) (Checker, error) {
 		return nil, err
 	}
 	for step := range s.Steps.All() {
-		made, err := e.simpleStep(step)
-		if err != nil {
-			return nil, err
+		made := simpleStep{send: step.Text}
+		if !step.Send {
+			if made.expect, err = e.expected(step.Text); err != nil {
+				return nil, err
+			}
 		}
 		c.steps = append(c.steps, made)
 	}
 	return c, nil
 }
 
-func (e *Env) simpleStep(s settings.Step) (made simpleStep, err error) {
-	if s.Send {
-		return simpleStep{send: s.Text}, nil
+// expected is the matcher of an expect line: as with receive, ^ and $ are those of lines.
+func (e *Env) expected(pattern string) (*matcher, error) {
+	if _, err := perlre.Compile(pattern); err != nil {
+		return nil, refused("expect", err)
 	}
-	_, err = perlre.Compile(s.Text)
-	var m *matcher
-	if err == nil {
-		m, err = e.matcher("(?m)" + s.Text) // as with receive, ^ and $ are those of lines
-	}
+	m, err := e.matcher("expect", "(?m)"+pattern)
 	if err != nil {
-		return made, refused("expect", err)
+		return nil, err
 	}
-	return simpleStep{expect: &matcher{pattern: s.Text, re: m.re, limits: m.limits}}, nil
+	return &matcher{pattern, m.re, m.limits}, nil
 }
 
 // Check implements Checker.
