@@ -40,9 +40,9 @@ type flight struct {
 	asked int // how many echo requests were sent
 }
 
-// unconnected is the result without a connection.
-func (f *flight) unconnected(err error) checker.Result {
-	return checker.Failed(wire.ConnectFault(err, f.Timeout))
+// unconnected finishes a check without a connection.
+func (l *loop) unconnected(ctx context.Context, f *flight, err error) {
+	l.finish(ctx, f, checker.Failed(wire.ConnectFault(err, f.Timeout)))
 }
 
 // step continues a check as far as that is possible now. It reports whether the loop is done with it.
@@ -72,7 +72,7 @@ func (l *loop) connected(ctx context.Context, f *flight) bool {
 		}
 		l.finish(ctx, f, f.check.Resume(ctx, nil))
 	default:
-		l.finish(ctx, f, f.unconnected(err))
+		l.unconnected(ctx, f, err)
 	}
 	return true
 }
@@ -87,7 +87,7 @@ func (l *loop) send(ctx context.Context, f *flight) (done bool) {
 		l.finish(ctx, f, checker.Failed(wire.StageFault("sending the request", err)))
 		return true
 	case err != nil: // the result of the connection
-		l.finish(ctx, f, f.unconnected(err))
+		l.unconnected(ctx, f, err)
 		return true
 	}
 	f.mark(wire.MarkConnect, l.now)

@@ -184,7 +184,7 @@ func (l *loop) begin(ctx context.Context, t *Task) {
 	}
 	fd, err := wire.StartTCP(f.To, f.Via)
 	if err != nil {
-		l.finish(ctx, f, f.unconnected(err))
+		l.unconnected(ctx, f, err)
 		return
 	}
 	f.fd = fd
@@ -222,7 +222,7 @@ func (l *loop) look(ctx context.Context) {
 		if f.looks++; f.looks < maxLooks {
 			l.fresh = append(l.fresh, f)
 		} else if err := l.watch(f.fd, f); err != nil {
-			l.finish(ctx, f, f.unconnected(err))
+			l.unconnected(ctx, f, err)
 		}
 	}
 	clear(looked[len(l.fresh):])
@@ -346,7 +346,7 @@ func (l *loop) expire(ctx context.Context) {
 			continue
 		}
 		if !f.sent {
-			l.finish(ctx, f, f.unconnected(os.ErrDeadlineExceeded))
+			l.unconnected(ctx, f, os.ErrDeadlineExceeded)
 			continue
 		}
 		if _, done := l.judge(ctx, f, f.head, os.ErrDeadlineExceeded); !done {
