@@ -2,7 +2,6 @@ package schedule
 
 import (
 	"container/heap"
-	"context"
 	"io"
 	"net"
 	"syscall"
@@ -41,26 +40,26 @@ type flight struct {
 }
 
 // unconnected finishes a check without a connection.
-func (l *loop) unconnected(ctx context.Context, f *flight, err error) {
-	l.finish(ctx, f, checker.Failed(wire.ConnectFault(err, f.Timeout)))
+func (l *loop) unconnected(f *flight, err error) {
+	l.finish(f, checker.Failed(wire.ConnectFault(err, f.Timeout)))
 }
 
 // step continues a check as far as that is possible now. It reports whether the loop is done with it.
-func (l *loop) step(ctx context.Context, f *flight) bool {
+func (l *loop) step(f *flight) bool {
 	if !f.sent {
 		begin := l.send
 		if len(f.Request) == 0 {
 			begin = l.connected
 		}
-		if done := begin(ctx, f); done || !f.sent {
+		if done := begin(f); done || !f.sent {
 			return done
 		}
 	}
-	return l.receive(ctx, f)
+	return l.receive(f)
 }
 
 // connected calls connect again, which returns the result (connect(2)).
-func (l *loop) connected(ctx context.Context, f *flight) bool {
+func (l *loop) connected(f *flight) bool {
 	err := raw.Connect(f.fd, f.To)
 	switch {
 	case raw.InProgress(err):
@@ -70,29 +69,29 @@ func (l *loop) connected(ctx context.Context, f *flight) bool {
 		if f.sent = f.Line > 0; f.sent {
 			return false
 		}
-		l.finish(ctx, f, f.check.Resume(ctx, nil))
+		l.finish(f, f.check.Resume(l.pool.ctx, nil))
 	default:
-		l.unconnected(ctx, f, err)
+		l.unconnected(f, err)
 	}
 	return true
 }
 
 // send sends the request as soon as there is a connection.
-func (l *loop) send(ctx context.Context, f *flight) (done bool) {
+func (l *loop) send(f *flight) (done bool) {
 	n, err := raw.Write(f.fd, f.Request)
 	switch {
 	case err == syscall.EAGAIN: // no connection yet
 		return false
 	case err == syscall.EPIPE || err == syscall.ECONNRESET:
-		l.finish(ctx, f, checker.Failed(wire.StageFault("sending the request", err)))
+		l.finish(f, checker.Failed(wire.StageFault("sending the request", err)))
 		return true
 	case err != nil: // the result of the connection
-		l.unconnected(ctx, f, err)
+		l.unconnected(f, err)
 		return true
 	}
 	f.mark(wire.MarkConnect, l.now)
 	if n < len(f.Request) {
-		l.handOver(ctx, f, f.Request[n:])
+		l.handOver(f, f.Request[n:])
 		return true
 	}
 	f.mark(wire.MarkSent, l.now)
@@ -108,7 +107,7 @@ func (f *flight) mark(m wire.Mark, now time.Time) {
 }
 
 // receive reads available data, and finishes the check if that is enough.
-func (l *loop) receive(ctx context.Context, f *flight) (done bool) {
+func (l *loop) receive(f *flight) (done bool) {
 	for {
 		n, err := raw.Read(f.fd, l.buf[:])
 		switch {
@@ -126,39 +125,39 @@ func (l *loop) receive(ctx context.Context, f *flight) (done bool) {
 			f.head = append(f.head, sent...)
 			sent = f.head
 		}
-		more, done := l.judge(ctx, f, sent, err)
+		more, done := l.judge(f, sent, err)
 		if done {
 			return true
 		}
 		f.head = append(f.head[:0], sent...)
 		if f.pieces++; !more || f.pieces == maxPieces && f.Line == 0 || len(f.head) >= maxHeld {
-			l.handOver(ctx, f, nil)
+			l.handOver(f, nil)
 			return true
 		}
 	}
 }
 
 // judge finishes the check if the received data is enough. Otherwise it reports whether more data would help.
-func (l *loop) judge(ctx context.Context, f *flight, sent []byte, err error) (more, done bool) {
+func (l *loop) judge(f *flight, sent []byte, err error) (more, done bool) {
 	part := wire.Received{Head: sent, Err: err}
-	r := f.check.Resume(ctx, &wire.Conn{Conn: &part, Deadline: f.began.Add(f.Timeout)})
+	r := f.check.Resume(l.pool.ctx, &wire.Conn{Conn: &part, Deadline: f.began.Add(f.Timeout)})
 	if part.Short || part.Waits {
 		return part.Short, false
 	}
-	l.finish(ctx, f, r)
+	l.finish(f, r)
 	return false, true
 }
 
 // handOver continues a check in a goroutine, which first sends the rest of the request.
-func (l *loop) handOver(ctx context.Context, f *flight, request []byte) {
+func (l *loop) handOver(f *flight, request []byte) {
 	if l.forget(f) {
 		syscall.EpollCtl(l.epoll, syscall.EPOLL_CTL_DEL, f.fd, nil)
 	}
 	s := wire.NewSocket(f.fd, f.To)
 	t, check, began, timeout, head := f.task, f.check, f.began, f.Timeout, f.head
-	way := ctx
+	way := l.pool.ctx
 	if f.Via != nil {
-		way = wire.WithVia(ctx, *f.Via)
+		way = wire.WithVia(way, *f.Via)
 	}
 	w := wire.WatchingOn(way, began, f.stages)
 	f.head = nil
@@ -166,7 +165,7 @@ func (l *loop) handOver(ctx context.Context, f *flight, request []byte) {
 	l.pool.running.Go(func() {
 		u := Update{Task: t, Result: goOn(w, check, s, request, head, timeout), Began: began}
 		u.Result.Watched(w)
-		l.pool.complete(ctx, u)
+		l.pool.complete(u)
 	})
 }
 
@@ -217,23 +216,23 @@ func (l *loop) noteEcho(e echoed) {
 	}
 }
 
-func (l *loop) takeEchoes(ctx context.Context) {
+func (l *loop) takeEchoes() {
 	l.mu.Lock()
 	l.taken, l.echoed = l.echoed, l.taken[:0]
 	l.mu.Unlock()
 	l.pinged = false
 	for _, e := range l.taken {
-		l.finish(ctx, e.flight, e.flight.Ping.Result(e.took, e.err))
+		l.finish(e.flight, e.flight.Ping.Result(e.took, e.err))
 	}
 	clear(l.taken)
 }
 
 // endOfPing handles a ping whose deadline has passed: it tries again, up to checkcount times.
-func (l *loop) endOfPing(ctx context.Context, f *flight, now moment) {
+func (l *loop) endOfPing(f *flight, now moment) {
 	rest, err := l.pinger.Rest(&f.echo, f.Timeout)
 	if rest == 0 && l.pinger.Forget(&f.echo) {
 		if !wire.IsTimeout(err) || f.asked == f.Ping.Attempts {
-			l.finish(ctx, f, f.Ping.Result(0, err))
+			l.finish(f, f.Ping.Result(0, err))
 			return
 		}
 		l.ping(f)

@@ -100,26 +100,26 @@ func (l *loop) wake() {
 
 // run starts checks, and continues all checks in progress, until a time or until it is woken. If that time has passed
 // it continues them once, so that checks also end on a machine that starts them too slowly.
-func (l *loop) run(ctx context.Context, tasks []*Task, until moment) {
+func (l *loop) run(tasks []*Task, until moment) {
 	for _, t := range tasks {
-		l.begin(ctx, t)
+		l.begin(t)
 	}
 	for {
 		l.sendEchoes()
-		l.look(ctx)
-		l.confirm(ctx)
+		l.look()
+		l.confirm()
 		l.setTimer(until)
 		n, woken := l.wait()
 		l.now = time.Now()
-		l.takeEchoes(ctx)
+		l.takeEchoes()
 		for _, e := range l.events[:n] {
 			if f := l.watched[e.Fd]; f != nil {
-				l.step(ctx, f)
+				l.step(f)
 			} else {
 				l.pool.Watches.receive(l, e.Fd)
 			}
 		}
-		l.expire(ctx)
+		l.expire()
 		if woken || l.pool.now() >= until {
 			return
 		}
@@ -165,12 +165,12 @@ func (l *loop) fallAsleep() bool {
 	return len(l.echoed) == 0 || l.soon
 }
 
-func (l *loop) begin(ctx context.Context, t *Task) {
+func (l *loop) begin(t *Task) {
 	now := time.Now()
 	var via *wire.Via
 	if g, ok := t.Checker.(checker.Guided); ok {
 		if via, ok = g.Way(now); !ok {
-			l.pool.running.Go(func() { l.pool.run(ctx, Update{Task: t, Began: now}) })
+			l.pool.running.Go(func() { l.pool.run(Update{Task: t, Began: now}) })
 			return
 		}
 	}
@@ -184,7 +184,7 @@ func (l *loop) begin(ctx context.Context, t *Task) {
 	}
 	fd, err := wire.StartTCP(f.To, f.Via)
 	if err != nil {
-		l.unconnected(ctx, f, err)
+		l.unconnected(f, err)
 		return
 	}
 	f.fd = fd
@@ -209,20 +209,20 @@ func (l *loop) newFlight(t *Task, now time.Time) *flight {
 }
 
 // look continues all checks whose sockets the kernel does not watch.
-func (l *loop) look(ctx context.Context) {
+func (l *loop) look() {
 	looked := l.fresh
 	l.fresh = l.fresh[:0]
 	if len(looked) > 0 {
 		l.now = time.Now()
 	}
 	for _, f := range looked {
-		if l.step(ctx, f) {
+		if l.step(f) {
 			continue
 		}
 		if f.looks++; f.looks < maxLooks {
 			l.fresh = append(l.fresh, f)
 		} else if err := l.watch(f.fd, f); err != nil {
-			l.unconnected(ctx, f, err)
+			l.unconnected(f, err)
 		}
 	}
 	clear(looked[len(l.fresh):])
@@ -248,7 +248,7 @@ func (l *loop) forget(f *flight) bool {
 	return true
 }
 
-func (l *loop) finish(ctx context.Context, f *flight, r checker.Result) {
+func (l *loop) finish(f *flight, r checker.Result) {
 	l.forget(f)
 	if f.fd >= 0 {
 		raw.Close(f.fd)
@@ -259,25 +259,25 @@ func (l *loop) finish(ctx context.Context, f *flight, r checker.Result) {
 	l.release(f, f.Ping == nil || r.Cause != checker.Shortage)
 	u := Update{Task: t, Result: r, Began: began}
 	if _, guided := t.Checker.(checker.Guided); guided {
-		l.finishGuided(ctx, u)
+		l.finishGuided(u)
 		return
 	}
-	l.pool.finish(ctx, u)
+	l.pool.finish(u)
 }
 
 // finishGuided continues a check whose first check is done. Inside finish, this code would allocate the update of every
 // check.
-func (l *loop) finishGuided(ctx context.Context, u Update) {
+func (l *loop) finishGuided(u Update) {
 	if u.Result.OK {
 		l.passed = append(l.passed, u)
 		return
 	}
-	l.pool.running.Go(func() { l.pool.complete(ctx, u) })
+	l.pool.running.Go(func() { l.pool.complete(u) })
 }
 
 // confirm finishes guided checks whose first check passed, in one goroutine, because each takes a moment. Checks that
 // began together are confirmed together, even if some answers take a few more looks.
-func (l *loop) confirm(ctx context.Context) {
+func (l *loop) confirm() {
 	if len(l.passed) == 0 {
 		return
 	}
@@ -287,12 +287,12 @@ func (l *loop) confirm(ctx context.Context) {
 	}
 	passed := l.passed
 	l.passed, l.delayed = nil, 0
-	l.pool.running.Go(func() { l.pool.confirm(ctx, passed) })
+	l.pool.running.Go(func() { l.pool.confirm(passed) })
 }
 
 // confirm finishes guided checks whose first check passed.
-func (p *Pool) confirm(ctx context.Context, passed []Update) {
-	limited, cancel := context.WithTimeout(ctx, confirmTimeout)
+func (p *Pool) confirm(passed []Update) {
+	limited, cancel := context.WithTimeout(p.ctx, confirmTimeout)
 	defer cancel()
 	checks := make([]checker.Guided, len(passed))
 	for i, u := range passed {
@@ -304,21 +304,21 @@ func (p *Pool) confirm(ctx context.Context, passed []Update) {
 	defer p.mu.Unlock()
 	for i, u := range passed {
 		if !counts[i] {
-			p.running.Go(func() { p.complete(ctx, u) })
+			p.running.Go(func() { p.complete(u) })
 			continue
 		}
 		u.Result.Way = checker.WayThrough
-		p.put(ctx, u, now)
+		p.put(u, now)
 	}
 }
 
 // complete finishes a check that the loop began, and continues a guided one, whose first answer is not confirmed.
-func (p *Pool) complete(ctx context.Context, u Update) {
+func (p *Pool) complete(u Update) {
 	if g, guided := u.Task.Checker.(checker.Guided); guided {
-		u.Result = g.Finish(ctx, u.Result)
+		u.Result = g.Finish(p.ctx, u.Result)
 	}
 	u.Result.Took = time.Since(u.Began)
-	p.finish(ctx, u)
+	p.finish(u)
 }
 
 // release has another check use the flight again, unless its echo may still wait for room in a socket.
@@ -331,27 +331,27 @@ func (l *loop) release(f *flight, again bool) {
 }
 
 // expire ends the checks whose deadline has passed. An answer that has arrived by now counts.
-func (l *loop) expire(ctx context.Context) {
+func (l *loop) expire() {
 	now := l.pool.at(l.now) // the timer has woken the loop since; later ends wait for the next wake-up
 	for len(l.ends) > 0 && l.ends[0].due <= now {
 		f := l.ends[0]
 		if f.Ping != nil {
-			l.endOfPing(ctx, f, now)
+			l.endOfPing(f, now)
 			continue
 		}
 		if f.looks < maxLooks {
 			l.fresh = slices.DeleteFunc(l.fresh, func(other *flight) bool { return other == f })
 		}
-		if l.step(ctx, f) {
+		if l.step(f) {
 			continue
 		}
 		if !f.sent {
-			l.unconnected(ctx, f, os.ErrDeadlineExceeded)
+			l.unconnected(f, os.ErrDeadlineExceeded)
 			continue
 		}
-		if _, done := l.judge(ctx, f, f.head, os.ErrDeadlineExceeded); !done {
+		if _, done := l.judge(f, f.head, os.ErrDeadlineExceeded); !done {
 			silent := wire.ReadFault("the answer", true, f.Timeout, os.ErrDeadlineExceeded)
-			l.finish(ctx, f, checker.Failed(silent))
+			l.finish(f, checker.Failed(silent))
 		}
 	}
 }

@@ -123,10 +123,10 @@ func TestAnAnswerThatCameCountsAfterItsDeadline(t *testing.T) {
 	s := serve(t, answering(benchAnswer))
 	p, l := openLoop(t)
 	for _, spec := range []checker.Spec{httpSpec(s), connectSpec(s)} {
-		l.begin(t.Context(), inFlight(build(t, spec, nil)))
+		l.begin(inFlight(build(t, spec, nil)))
 		f, has := l.fresh[0], int16(unix.POLLOUT)
 		for spec.Type != "connect" && !f.sent {
-			l.send(t.Context(), f)
+			l.send(f)
 			has = unix.POLLIN
 		}
 		if n, err := unix.Poll([]unix.PollFd{{Fd: int32(f.fd), Events: has}},
@@ -135,7 +135,7 @@ func TestAnAnswerThatCameCountsAfterItsDeadline(t *testing.T) {
 		}
 		l.now = time.Now()
 		f.due = p.at(l.now)
-		l.expire(t.Context())
+		l.expire()
 		if u := p.Take(); len(u) != 1 || !u[0].Result.OK || len(l.ends)+len(l.fresh) != 0 {
 			t.Errorf("%s: %+v", spec.Type, u)
 		}
@@ -145,14 +145,14 @@ func TestAnAnswerThatCameCountsAfterItsDeadline(t *testing.T) {
 // The loop looks at a socket a few times, soon after each other. Then the kernel watches it.
 func TestALongWaitIsLeftToTheKernel(t *testing.T) {
 	p, l := openLoop(t)
-	l.begin(t.Context(), inFlight(build(t, httpSpec(serve(t, silence)), nil)))
+	l.begin(inFlight(build(t, httpSpec(serve(t, silence)), nil)))
 	f := l.fresh[0]
 	for look := range maxLooks {
 		l.setTimer(p.now() + time.Hour)
 		if len(l.fresh) != 1 || !l.soon {
 			t.Fatalf("%d sockets to look at after %d looks", len(l.fresh), look)
 		}
-		if l.look(t.Context()); l.now.Before(f.began) {
+		if l.look(); l.now.Before(f.began) {
 			t.Fatalf("look %d is at %v, before the check began", look, l.now)
 		}
 	}
@@ -191,7 +191,7 @@ func TestWhichAnswersGetAGoroutine(t *testing.T) {
 		pieces := 0
 		for done := false; !done && pieces < 20; pieces++ {
 			testkit.Must(unix.Write(ends[1], make([]byte, row.size)))(t)
-			done = l.receive(t.Context(), f)
+			done = l.receive(f)
 		}
 		testkit.Equal(t, pieces, row.want, "pieces of", row.size, "bytes, in a line of", row.line)
 		p.running.Wait()
@@ -289,7 +289,7 @@ func TestTheLoopContinuesChecksWhenItIsLate(t *testing.T) {
 	p, l := openLoop(t)
 	tasks := []*Task{{Every: time.Minute, Checker: build(t, httpSpec(s), nil), in: true, slot: slot{index: -1}}}
 	for end := time.Now().Add(patient); len(p.pending) == 0 && time.Now().Before(end); tasks = nil {
-		l.run(t.Context(), tasks, p.now()-time.Second)
+		l.run(tasks, p.now()-time.Second)
 	}
 	if u := p.Take(); len(u) != 1 || !u[0].Result.OK {
 		t.Errorf("%+v", u)
@@ -327,7 +327,7 @@ func TestACheckOfTheLoopAllocatesNothing(t *testing.T) {
 	task := &Task{Every: time.Hour, Checker: build(t, connectSpec(testkit.FreeAddr(t)), nil)}
 	now := time.Now()
 	if n := testing.AllocsPerRun(100,
-		func() { l.finish(t.Context(), l.newFlight(task, now), checker.Result{OK: true}) }); n > 0 {
+		func() { l.finish(l.newFlight(task, now), checker.Result{OK: true}) }); n > 0 {
 		t.Errorf("%v allocations", n)
 	}
 }
@@ -374,7 +374,7 @@ func TestAnswersOfSeveralLooksAreConfirmedTogether(t *testing.T) {
 	pass := func() {
 		l.passed = append(l.passed, Update{
 			Task: inFlight(g), Result: checker.Result{OK: true}})
-		l.confirm(t.Context())
+		l.confirm()
 		p.running.Wait()
 	}
 	expect := func(when string, asked int32, confirmed int) {

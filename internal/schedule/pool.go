@@ -107,6 +107,7 @@ type Pool struct {
 	running sync.WaitGroup
 	asleep  func() time.Duration // how long the machine has been suspended since its boot
 	epoch   time.Time            // where all grids begin
+	ctx     context.Context      // of Run and of all its checks
 
 	mu       sync.Mutex // guards what follows
 	loop     *loop      // nil before the first light check
@@ -149,7 +150,7 @@ type company struct {
 // NewPool returns a pool without tasks. It does nothing until Run.
 func NewPool() *Pool {
 	p := &Pool{wake: make(chan struct{}, 1), results: make(chan struct{}, 1), asleep: suspended,
-		epoch: time.Now(), heirs: map[*Task]*Task{}}
+		epoch: time.Now(), ctx: context.Background(), heirs: map[*Task]*Task{}}
 	p.Watches = Watches{pool: p, open: map[int32]*watching{}}
 	return p
 }
@@ -310,15 +311,16 @@ func (p *Pool) Overdue() time.Duration {
 // Run makes checks until ctx is done. It then cancels running checks and waits for them, because their programs must
 // not outlive the process. It does not wait for a check that does not end.
 func (p *Pool) Run(ctx context.Context) {
+	p.ctx = ctx
 	defer p.waitForRunning()
 	defer p.closeLoop()
 	defer context.AfterFunc(ctx, p.rouse)()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for ctx.Err() == nil {
-		light, next := p.round(ctx)
+		light, next := p.round()
 		if p.loop != nil {
-			p.loop.run(ctx, light, next)
+			p.loop.run(light, next)
 			continue
 		}
 		timer.Reset(next - p.now())
@@ -364,7 +366,7 @@ func (p *Pool) waitForRunning() {
 }
 
 // round starts due checks, except light ones, which it returns. Nothing more is due before next.
-func (p *Pool) round(ctx context.Context) (light []*Task, next moment) {
+func (p *Pool) round() (light []*Task, next moment) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	began := time.Now()
@@ -390,7 +392,7 @@ func (p *Pool) round(ctx context.Context) (light []*Task, next moment) {
 		if t.taped {
 			t.taped, u.Tape = false, transcript.New()
 		}
-		p.running.Go(func() { p.run(ctx, u) })
+		p.running.Go(func() { p.run(u) })
 	}
 	if len(p.pending) > 0 && now-p.reported >= p.quiet {
 		p.tell(now)
@@ -404,14 +406,14 @@ func (p *Pool) round(ctx context.Context) (light []*Task, next moment) {
 }
 
 // run makes a check.
-func (p *Pool) run(ctx context.Context, u Update) {
-	made := ctx
+func (p *Pool) run(u Update) {
+	made := p.ctx
 	if u.Tape != nil {
-		made = wire.Taped(ctx, u.Tape)
+		made = wire.Taped(made, u.Tape)
 	}
 	u.Result = u.Task.Checker.Check(made)
 	u.Result.Took = time.Since(u.Began)
-	p.finish(ctx, u)
+	p.finish(u)
 }
 
 // isLight reports whether the loop runs the check of a task.
@@ -440,17 +442,17 @@ func (p *Pool) tell(now moment) {
 
 // finish reports the result and puts the task back into the queue. A failure from a time when the process or the
 // machine did not run is ignored once: the check is made again at once.
-func (p *Pool) finish(ctx context.Context, u Update) {
+func (p *Pool) finish(u Update) {
 	now := p.now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.put(ctx, u, now)
+	p.put(u, now)
 }
 
 // put is finish under the lock.
-func (p *Pool) put(ctx context.Context, u Update, now moment) {
+func (p *Pool) put(u Update, now moment) {
 	t, r, start := u.Task, u.Result, p.at(u.Began)
-	if ctx.Err() != nil {
+	if p.ctx.Err() != nil {
 		return
 	}
 	missed := !r.OK && r.Cause != checker.Shortage && (p.stalled > start || p.isLate(now, p.asleep()))

@@ -113,7 +113,7 @@ func BenchmarkPool(b *testing.B) {
 				p.queue.Swap(0, len(p.queue)-1)
 				p.queue.Pop()
 				p.mu.Unlock()
-				p.finish(context.Background(), Update{Task: t, Result: ok, Began: time.Now()})
+				p.finish(Update{Task: t, Result: ok, Began: time.Now()})
 				if len(p.pending) > 1000 {
 					p.Take()
 				}
@@ -269,7 +269,7 @@ func TestARoundIsLateOnlyIfThereWasOneBefore(t *testing.T) {
 	for planned, want := range map[time.Duration]bool{0: false, now - time.Minute: true} { // 0: no round yet
 		p := NewPool()
 		p.epoch, p.planned, p.slept = time.Now().Add(-now), planned, p.asleep()
-		p.round(t.Context())
+		p.round()
 		testkit.Equal(t, p.stalled > 0, want, "planned at", planned, "late")
 	}
 }
