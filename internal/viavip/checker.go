@@ -75,13 +75,19 @@ func (c *check) Check(ctx context.Context) checker.Result {
 	if c.void == "" {
 		return c.finish(ctx, c.ask(ctx, forever))
 	}
-	own := make(chan checker.Result, 1)
-	go func() { own <- c.own.Check(wire.Taped(ctx, nil)) }()
+	own := c.askOwn(ctx)
 	r, there := c.ask(ctx, forever), <-own
 	if c.void == "" {
 		return c.count(ctx, r)
 	}
 	return c.instead(there)
+}
+
+// askOwn begins a check at the server's own address, which no transcript has.
+func (c *check) askOwn(ctx context.Context) <-chan checker.Result {
+	own := make(chan checker.Result, 1)
+	go func() { own <- c.own.Check(wire.Taped(ctx, nil)) }()
+	return own
 }
 
 // isOn reports whether the check goes through its private service.
@@ -180,7 +186,7 @@ func (c *check) finish(ctx context.Context, r checker.Result) checker.Result {
 		r = c.ask(ctx, forever)
 	}
 	if c.void != "" {
-		return c.instead(c.own.Check(wire.Taped(ctx, nil)))
+		return c.instead(<-c.askOwn(ctx))
 	}
 	return c.count(ctx, r)
 }
@@ -191,12 +197,11 @@ func (c *check) finish(ctx context.Context, r checker.Result) checker.Result {
 // it is asked a last time, for as long as at first: an earlier connection from the same port may delay the answer.
 func (c *check) count(ctx context.Context, r checker.Result) checker.Result {
 	if !r.OK && r.Conclusive() {
-		beside, cancel := context.WithCancel(wire.Taped(ctx, nil))
+		beside, cancel := context.WithCancel(ctx)
 		defer cancel()
 		left := max(c.timeout-time.Since(c.began), 0)
 		defer time.AfterFunc(left+overtime, cancel).Stop()
-		own := make(chan checker.Result, 1)
-		go func() { own <- c.own.Check(beside) }()
+		own := c.askOwn(beside)
 		if !c.now.counted || c.passed {
 			r = c.again(ctx, r, max(left+min(overtime, c.timeout/2), 2*c.usual))
 		}
@@ -210,7 +215,7 @@ func (c *check) count(ctx context.Context, r checker.Result) checker.Result {
 			fails = c.fails(r)
 		}
 		if c.void != "" {
-			return c.instead(c.own.Check(wire.Taped(ctx, nil)))
+			return c.instead(<-c.askOwn(ctx))
 		}
 		if fails {
 			r = c.explain(r, there)
