@@ -46,8 +46,8 @@ func (t *mysqlTalk) Check(ctx context.Context) Result {
 }
 
 func (t *mysqlTalk) run(d *dialogue) (string, error) {
-	login := &mysqlLogin{server: wire.NewLibConn(&d.Dialogue, maxSQL, mysqlHeader, nil), clear: &t.clear}
-	login.server.Length = login.length
+	login := &mysqlLogin{LibConn: wire.NewLibConn(&d.Dialogue, maxSQL, mysqlHeader, nil), clear: &t.clear}
+	login.Length = login.length
 	if d.Offered != nil {
 		login.upgrade = d.Upgrade
 	}
@@ -86,11 +86,9 @@ func mysqlLength(header []byte) (int, error) {
 
 // logIn starts a session.
 func (t *mysqlTalk) logIn(login *mysqlLogin) (query.Session, error) {
-	defer func() { login.server.Length, login.upgrade = mysqlLength, nil }()
+	defer func() { login.Length, login.upgrade = mysqlLength, nil }()
 	config := t.config.Clone()
-	config.DialFunc = func(context.Context, string, string) (net.Conn, error) {
-		return mysqlConn{login.server, login}, nil
-	}
+	config.DialFunc = func(context.Context, string, string) (net.Conn, error) { return login, nil }
 	_ = config.Apply(mysql.BeforeConnect(func(_ context.Context, used *mysql.Config) error {
 		login.config = used
 		return nil
@@ -122,5 +120,5 @@ func (l *mysqlLogin) fault(s wire.LibStep, err error) error {
 	if !l.greeted {
 		s = wire.LibStep{Stage: wire.AtAnswer, Name: "greeting"}
 	}
-	return l.server.Fault(s, err)
+	return l.Fault(s, err)
 }

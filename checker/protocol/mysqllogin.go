@@ -21,10 +21,10 @@ const (
 // mysqlSeed is the number of random bytes for hashing a password.
 const mysqlSeed = 20
 
-// mysqlLogin validates the packets of a log-in before the driver, because the driver panics on some truncated ones and
-// then leaks a goroutine.
+// mysqlLogin is the connection for the driver. It validates the packets of a log-in before the driver, because the
+// driver panics on some truncated ones and then leaks a goroutine.
 type mysqlLogin struct {
-	server  *wire.LibConn
+	*wire.LibConn
 	clear   *clearText
 	greeted bool
 	mysqlUpgrade
@@ -40,10 +40,10 @@ func (l *mysqlLogin) length(header []byte) (left int, err error) {
 		return 0, err
 	case greeting && header[mysqlHeader-2] != 0:
 		return 0, errNotMySQL
-	case left > l.server.In.Size():
+	case left > l.In.Size():
 		return 0, wire.ErrTooMuch
 	}
-	body, err := l.server.In.Peek(left)
+	body, err := l.In.Peek(left)
 	if err != nil {
 		return 0, err
 	}

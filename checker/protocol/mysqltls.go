@@ -35,41 +35,35 @@ func offersTLS(greeting []byte) bool {
 	return len(rest) > capabilities+1 && rest[capabilities+1]&mysqlTLS != 0
 }
 
-// mysqlConn is the connection for the driver.
-type mysqlConn struct {
-	*wire.LibConn
-	*mysqlLogin
-}
-
 // Write sends a packet of the driver, after the start of TLS if that is required.
-func (c mysqlConn) Write(packet []byte) (int, error) {
-	if c.upgrade == nil {
-		return c.LibConn.Write(packet)
+func (l *mysqlLogin) Write(packet []byte) (int, error) {
+	if l.upgrade == nil {
+		return l.LibConn.Write(packet)
 	}
 	packet = slices.Clone(packet)
-	if c.shift == 0 {
+	if l.shift == 0 {
 		packet[mysqlFlags] |= mysqlTLS
-		if c.untold = c.startTLS(packet); c.untold != nil {
-			return 0, c.untold
+		if l.untold = l.startTLS(packet); l.untold != nil {
+			return 0, l.untold
 		}
 	}
-	packet[3] += c.shift
-	return c.LibConn.Write(packet)
+	packet[3] += l.shift
+	return l.LibConn.Write(packet)
 }
 
 // startTLS sends the beginning of a log-in as the request.
-func (c mysqlConn) startTLS(login []byte) error {
-	if !c.isOffered || len(login) < 4+mysqlRequest {
+func (l *mysqlLogin) startTLS(login []byte) error {
+	if !l.isOffered || len(login) < 4+mysqlRequest {
 		return wire.AtTLS.Of(errors.New("the server does not offer TLS"))
 	}
 	request := slices.Clone(login[:4+mysqlRequest])
 	request[0], request[1], request[2] = mysqlRequest, 0, 0
-	if _, err := c.LibConn.Write(request); err != nil {
+	if _, err := l.LibConn.Write(request); err != nil {
 		return wire.AtTLS.Of(wire.StageFault("the request for TLS", err))
 	}
-	if err := c.upgrade(); err != nil {
+	if err := l.upgrade(); err != nil {
 		return err
 	}
-	c.shift, c.config.TLS = 1, new(tls.Config) // the driver then sends passwords as TLS permits
+	l.shift, l.config.TLS = 1, new(tls.Config) // the driver then sends passwords as TLS permits
 	return nil
 }
