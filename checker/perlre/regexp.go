@@ -104,11 +104,13 @@ func (r *Regexp) worth(text []byte) (found bool) {
 // about that much processor time; the time that it took is added to spent.
 func (r *Regexp) Match(text []byte, budget time.Duration, spent *time.Duration) (ok bool, err error) {
 	switch {
-	case r.linear == nil && r.back == nil || !r.worth(text):
-		return r.worth(text), nil
-	case r.linear == nil:
+	case !r.worth(text):
+		return false, nil
+	case r.back != nil:
 		at, err := backtrack(r.back, text, budget, spent)
 		return at != nil, err
+	case r.linear == nil:
+		return true, nil
 	case r.light(text) && utf8.RuneCount(text) == len(text) && utf8.Valid(text): // ASCII: one rune per byte already
 		return r.linear.Match(text), nil
 	}

@@ -53,10 +53,7 @@ func (c *radiusCheck) Check(ctx context.Context) Result {
 	case err == nil && answer.Code != radius.CodeAccessAccept:
 		err = c.rejected(answer)
 	}
-	if err != nil {
-		return failed(err)
-	}
-	return passed(answer.Code.String())
+	return concluded(radius.CodeAccessAccept.String(), err)
 }
 
 // Conceals is true of requests: the password in a request is hidden by the secret alone (RFC 2865, 5.2).

@@ -28,7 +28,7 @@ func newSIP(s Spec, e *Env, _ *matcher) (Checker, error) {
 	return newTalk(s, e, nil, t.run)
 }
 
-// with makes the request over TCP.
+// run makes the request over TCP.
 func (t sip) run(d *dialogue) (string, error) {
 	if err := d.Send("the request",
 		strings.TrimSuffix(t.request("TCP", d.Conn.LocalAddr(), rand.Text()), "\r\n")); err != nil {

@@ -53,10 +53,11 @@ func (h *Secrets) of(s checker.Spec) *untold {
 		return nil
 	}
 	found, _ := h.Get(key, func() (*untold, error) {
-		taped := newSecrets(key)
+		always := newSecrets(key)
+		taped := slices.Clone(always)
 		taped.add("", key.Login)
 		taped.add("", key.HTTPUser)
-		return &untold{newSecrets(key), taped.sorted()}, nil
+		return &untold{always, taped.sorted()}, nil
 	})
 	return found
 }
