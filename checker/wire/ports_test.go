@@ -58,24 +58,22 @@ func TestAPortWithoutAnAnswerIsLeftAlone(t *testing.T) {
 	(*Via)(nil).Connected(fd, to)
 }
 
-type starter struct {
-	started *int
-	refuses error
+// starter counts the connections that it starts, and refuses them with an error.
+func starter(started *int, refuses error) func(send func() error) error {
+	return func(send func() error) error {
+		*started++
+		return errors.Join(send(), refuses)
+	}
 }
 
-func (s starter) Start(send func() error) error {
-	*s.started++
-	return errors.Join(send(), s.refuses)
-}
-
-// A Starter sends what begins a connection, and may refuse it. Before datagrams it is a connection of TCP.
-func TestAStarterBeginsConnections(t *testing.T) {
+// A Start sends what begins a connection, and may refuse it. Before datagrams it is a connection of TCP.
+func TestAStartBeginsConnections(t *testing.T) {
 	l := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
 	defer l.Close()
 	to := netip.MustParseAddrPort(l.Addr().String())
 	for _, refuses := range []error{nil, io.ErrClosedPipe} {
 		started := 0
-		v := Via{Path: settings.Path{OnLink: true}, To: to.Addr(), Starter: starter{&started, refuses}}
+		v := Via{Path: settings.Path{OnLink: true}, To: to.Addr(), Start: starter(&started, refuses)}
 		tcp, err := StartTCP(to, &v)
 		if (err == nil) != (refuses == nil) {
 			t.Errorf("TCP: %v", err)
@@ -111,7 +109,7 @@ func TestAPortThatLeadsElsewhereIsNoAnswer(t *testing.T) {
 		want  int
 	}{{false, 1}, {true, maxPorts}} {
 		started := 0
-		v := Via{Path: settings.Path{OnLink: true}, To: to.Addr(), Starter: starter{&started, io.ErrClosedPipe},
+		v := Via{Path: settings.Path{OnLink: true}, To: to.Addr(), Start: starter(&started, io.ErrClosedPipe),
 			Ports: &Ports{since: time.Now(), last: map[lane]bool{}}}
 		for port := range 1 << 16 {
 			v.Ports.last[lane{to, uint16(port)}] = row.known
@@ -119,14 +117,14 @@ func TestAPortThatLeadsElsewhereIsNoAnswer(t *testing.T) {
 		if fd, err := StartTCP(to, &v); err == nil || fd != -1 || started != row.want {
 			t.Errorf("%+v: %d connections, %d, %v", row, started, fd, err)
 		}
-		v.Starter, started = starter{&started, nil}, 0
+		v.Start, started = starter(&started, nil), 0
 		if fd, err := StartTCP(to, &v); err != nil || started != 1 {
 			t.Errorf("%+v: a connection that the service counted was the first of %d: %v", row, started,
 				err)
 		} else {
 			syscall.Close(fd)
 		}
-		v.Starter = nil
+		v.Start = nil
 		if fd, err := StartTCP(to, &v); err != nil {
 			t.Errorf("without a free port: %v", err)
 		} else {

@@ -50,8 +50,8 @@ func NewSocket(fd int, to netip.AddrPort) *socket { return &socket{os.NewFile(ui
 func StartTCP(to netip.AddrPort, via *Via) (int, error) {
 	for try := 1; ; try++ {
 		fd, err := startTCP(to, via)
-		// With a starter the connection is a new one to its server, whatever its port was used for.
-		isLast := fd < 0 || via.takes(fd, to) || via.Starter != nil && err == nil || try == maxPorts
+		// With a Start the connection is a new one to its server, whatever its port was used for.
+		isLast := fd < 0 || via.takes(fd, to) || via.Start != nil && err == nil || try == maxPorts
 		if isLast && err == nil {
 			return fd, nil
 		}
@@ -77,8 +77,8 @@ func startTCP(to netip.AddrPort, via *Via) (int, error) {
 	}
 	switch {
 	case err != nil:
-	case via != nil && via.Starter != nil:
-		err = via.Starter.Start(func() error { return begun(raw.Connect(fd, to)) })
+	case via != nil && via.Start != nil:
+		err = via.Start(func() error { return begun(raw.Connect(fd, to)) })
 	default:
 		err = begun(raw.Connect(fd, to))
 	}

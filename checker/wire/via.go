@@ -24,12 +24,10 @@ type Via struct {
 	Source netip.Addr
 	MSS    int // the longest TCP segment, in bytes: the route to a local address has none
 
-	Ports   *Ports  // nil: all source ports can be used
-	Starter Starter // nil: the first packet of a connection is just sent
+	Ports *Ports // nil: all source ports can be used
+	// Start sends what begins a connection, which its error ends; nil: it is just sent.
+	Start func(send func() error) error
 }
-
-// Starter sends what begins a connection. Its error ends the connection.
-type Starter interface{ Start(send func() error) error }
 
 // Astray is the error of a path on which packets don't reach the private service.
 const Astray = "packets with its mark don't come to its private service"
@@ -68,8 +66,8 @@ func OpenUDP(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 	d := net.Dialer{Control: func(_, _ string, c syscall.RawConn) (err error) {
 		return errors.Join(c.Control(func(fd uintptr) { err = v.prepare(int(fd), false) }), err)
 	}}
-	if v.Starter != nil {
-		if err := v.Starter.Start(func() error { return Knock(to, *v) }); err != nil {
+	if v.Start != nil {
+		if err := v.Start(func() error { return Knock(to, *v) }); err != nil {
 			return nil, err
 		}
 	}
@@ -79,7 +77,7 @@ func OpenUDP(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 // Knock starts a TCP connection on a path, and abandons it: the kernel keeps no connections of datagrams to the private
 // service, and does not count them at once.
 func Knock(to netip.AddrPort, v Via) error {
-	v.Starter = nil
+	v.Start = nil
 	fd, err := StartTCP(to, &v)
 	if err == nil {
 		raw.Close(fd)

@@ -29,12 +29,10 @@ func TestAnOriginIsForEveryAddress(t *testing.T) {
 	here, there, six := netip.MustParseAddrPort("127.0.0.1:80"), netip.MustParseAddrPort("127.0.0.2:80"),
 		netip.MustParseAddrPort("[::1]:80")
 	from := settings.Origin{CheckSource: netip.MustParseAddr("127.0.0.7"), CheckDevice: "lo"}
-	ctx := WithVia(t.Context(), Via{Path: settings.Path{Origin: from, OnLink: true}, To: here.Addr()})
-	for to, want := range map[netip.AddrPort]Via{here: {Path: settings.Path{Origin: from, OnLink: true}, To: here.Addr()},
-		there: {Path: settings.Path{Origin: from}, To: there.Addr()}, six: {Path: settings.Path{Origin: from}, To: six.Addr()}} {
-		if got := ViaTo(ctx, to); *got != want {
-			t.Errorf("to %v: %+v", to, got)
-		}
+	ctx := WithVia(t.Context(), *ViaFrom(settings.Path{Origin: from, OnLink: true}, here.Addr()))
+	for to, onLink := range map[netip.AddrPort]bool{here: true, there: false, six: false} {
+		want := ViaFrom(settings.Path{Origin: from, OnLink: onLink}, to.Addr())
+		testkit.Same(t, ViaTo(ctx, to), want, "to", to)
 	}
 	if got := ViaTo(WithVia(t.Context(), Via{Mark: 1, To: here.Addr()}), there); got != nil {
 		t.Errorf("besides a private service: %+v", got)

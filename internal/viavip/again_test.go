@@ -21,10 +21,10 @@ type twice struct {
 
 func (c twice) Check(ctx context.Context) checker.Result {
 	connect := func() error { return c.f.connect(80) }
-	begin := wire.ViaTo(ctx, netip.AddrPortFrom(virtual, 80)).Starter
-	err := begin.Start(connect)
+	begin := wire.ViaTo(ctx, netip.AddrPortFrom(virtual, 80)).Start
+	err := begin(connect)
 	c.between()
-	if errors.Join(err, begin.Start(connect)) != nil {
+	if errors.Join(err, begin(connect)) != nil {
 		return checker.Result{}
 	}
 	return c.then

@@ -413,7 +413,7 @@ func (t turn) strays(p *passage) error {
 	return errors.New(wire.Astray + ": no rule was found that would do that (iptables, nft, ip rule)")
 }
 
-// counting has the kernel count the connections of a check. It is a wire.Starter.
+// counting has the kernel count the connections of a check.
 type counting struct {
 	*Services
 	ctx    context.Context
@@ -431,7 +431,7 @@ func (n *counting) check(limit time.Duration, c checker.Checker) (checker.Result
 	err := n.with(n.ctx, checkTimeout, func(t turn) error {
 		defer close(n.left)
 		via := n.p.via
-		via.Starter = n
+		via.Start = n.start
 		go func() {
 			limited, cancel := context.WithTimeout(n.ctx, limit)
 			defer cancel()
@@ -456,8 +456,8 @@ func (n *counting) check(limit time.Duration, c checker.Checker) (checker.Result
 	return r, n.err
 }
 
-// Start sends the first packet of a connection.
-func (n *counting) Start(send func() error) error {
+// start sends the first packet of a connection.
+func (n *counting) start(send func() error) error {
 	began := time.Now()
 	defer func() { n.waited = max(n.waited, time.Since(began)) }()
 	select {

@@ -153,7 +153,7 @@ func (f *fake) use(t *testing.T, w checker.Through) (void string) {
 	}
 	want := wire.Via{To: virtual, Mark: now.Key.Mark, Source: netip.MustParseAddr("127.0.0.1"), MSS: 1400,
 		Ports: &f.ports}
-	testkit.Equal(t, now.via, want, "the way")
+	testkit.Same(t, now.via, want, "the way")
 	return f.judge(t.Context(), &now, up)
 }
 
@@ -356,8 +356,8 @@ type answers struct {
 }
 
 func (a *answers) Check(ctx context.Context) checker.Result {
-	if via := wire.ViaTo(ctx, netip.AddrPortFrom(virtual, a.port)); via != nil && via.Starter != nil {
-		if err := via.Starter.Start(func() error { return a.connect(a.port) }); err != nil {
+	if via := wire.ViaTo(ctx, netip.AddrPortFrom(virtual, a.port)); via != nil && via.Start != nil {
+		if err := via.Start(func() error { return a.connect(a.port) }); err != nil {
 			return checker.Result{Cause: checker.Shortage, Detail: err.Error()}
 		}
 	}
