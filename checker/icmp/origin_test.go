@@ -29,9 +29,10 @@ func TestPingsHaveAnOrigin(t *testing.T) {
 	h.Close()
 	for _, lacks := range []settings.Origin{{CheckSource: netip.MustParseAddr("192.0.2.9")},
 		{CheckDevice: "nowhere0"}} {
-		p.opened[way{false, settings.Path{Origin: lacks}}] = p.opened[way{false, by}]
+		lacking := settings.Path{Origin: lacks}
+		p.opened[way{false, lacking}] = p.opened[way{false, by}]
 		var missing *raw.OriginError
-		if _, err := p.Ping(t.Context(), loopbacks[0], settings.Path{Origin: lacks}, patient); !errors.As(err, &missing) {
+		if _, err := p.Ping(t.Context(), loopbacks[0], lacking, patient); !errors.As(err, &missing) {
 			t.Errorf("%+v: %v", lacks, err)
 		}
 	}

@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"ldirectord/checker/settings"
 	"ldirectord/internal/testkit"
 )
 
@@ -106,7 +105,7 @@ func TestSilentNeighboursFailAndNobodyElseDoes(t *testing.T) {
 			var down, ours atomic.Int64
 			for i := range c.dead {
 				wait.Go(func() {
-					switch _, err := p.Ping(t.Context(), silentNeighbour(false, i), settings.Path{},
+					switch _, err := p.Ping(t.Context(), silentNeighbour(false, i), usual,
 						c.timeout); {
 					case errors.Is(err, syscall.ENOBUFS):
 						ours.Add(1)
@@ -117,7 +116,7 @@ func TestSilentNeighboursFailAndNobodyElseDoes(t *testing.T) {
 			}
 			for range 20 {
 				wait.Go(func() {
-					if _, err := p.Ping(t.Context(), loopbacks[0], settings.Path{}, patient); err != nil {
+					if _, err := p.Ping(t.Context(), loopbacks[0], usual, patient); err != nil {
 						t.Errorf("a healthy server: %v", err)
 					}
 				})
@@ -141,7 +140,7 @@ func TestPingWaitsForRoomNoLongerThanItsTimeout(t *testing.T) {
 	for i := range 200 {
 		wait.Go(func() {
 			begin := time.Now()
-			_, err := p.Ping(t.Context(), silentNeighbour(false, i), settings.Path{}, timeout)
+			_, err := p.Ping(t.Context(), silentNeighbour(false, i), usual, timeout)
 			if errors.Is(err, syscall.ENOBUFS) {
 				full.Store(true)
 			}

@@ -22,7 +22,8 @@ type fakePinger struct {
 	onLink   bool // of the last ping
 }
 
-func (p *fakePinger) Ping(_ context.Context, _ netip.Addr, by settings.Path, timeout time.Duration) (time.Duration, error) {
+func (p *fakePinger) Ping(_ context.Context, _ netip.Addr, by settings.Path, timeout time.Duration) (time.Duration,
+	error) {
 	p.onLink = by.OnLink
 	err := p.errs[p.asked]
 	p.asked++

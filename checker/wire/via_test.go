@@ -17,7 +17,7 @@ import (
 func TestOnTheLinkIPv6HasOneHop(t *testing.T) {
 	fd := testkit.Must(unix.Socket(unix.AF_INET6, unix.SOCK_STREAM, 0))(t)
 	defer unix.Close(fd)
-	testkit.OK(t, (&Via{Path: settings.Path{OnLink: true}, To: netip.MustParseAddr("2001:db8::1")}).prepare(fd, true))
+	testkit.OK(t, ViaFrom(settings.Path{OnLink: true}, netip.MustParseAddr("2001:db8::1")).prepare(fd, true))
 	if hops, err := unix.GetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS); hops != 1 || err != nil {
 		t.Errorf("%d hops, %v", hops, err)
 	}
@@ -51,7 +51,8 @@ func TestAnOriginIsForEveryAddress(t *testing.T) {
 }
 
 func TestAnOriginMarksPackets(t *testing.T) {
-	fd, err := startTCP(netip.MustParseAddrPort("127.0.0.1:9"), &Via{Path: settings.Path{Origin: settings.Origin{CheckMark: 7}}})
+	to := netip.MustParseAddrPort("127.0.0.1:9")
+	fd, err := startTCP(to, ViaFrom(settings.Path{Origin: settings.Origin{CheckMark: 7}}, to.Addr()))
 	if fd >= 0 {
 		defer unix.Close(fd)
 	}
