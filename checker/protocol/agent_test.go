@@ -158,24 +158,16 @@ func FuzzAgent(f *testing.F) {
 // A status of drainstatus reports drain, and receive isn't looked at. Every other check that passes reports ready.
 func TestDrainStatus(t *testing.T) {
 	testkit.Leaks(t)
-	answer := func(status int, body string) string {
-		return fmt.Sprintf("HTTP/1.1 %d Whatever\r\nLocation: /there\r\nContent-Length: %d\r\n\r\n%s", status,
+	answer := func(said string) string {
+		status, body, _ := strings.Cut(said, " ")
+		return fmt.Sprintf("HTTP/1.1 %s Whatever\r\nLocation: /there\r\nContent-Length: %d\r\n\r\n%s", status,
 			len(body), body)
 	}
-	for _, c := range []struct {
-		status int
-		body   string
-		ok     bool
-		admin  health.Admin
-	}{
-		{200, "OK-perf", true, health.Ready},
-		{200, "bad", false, health.NoAdmin},
-		{503, "bad", true, health.Drain},
-		{302, "", true, health.Drain}, // the redirect is not followed
-		{429, "", true, health.Drain},
-		{500, "OK-perf", false, health.NoAdmin},
+	for said, want := range map[string]string{ // 302: the redirect is not followed
+		"200 OK-perf": "ready", "200 bad": "", "503 bad": "drain", "302 ": "drain", "429 ": "drain",
+		"500 OK-perf": "",
 	} {
-		s := serve(t, saying(answer(c.status, c.body)))
+		s := serve(t, saying(answer(said)))
 		spec := httpSpec(s.addr, "OK-perf")
 		spec.DrainStatus = "302-303,429,503"
 		for _, kind := range []string{"negotiate", "combined"} {
@@ -183,14 +175,16 @@ func TestDrainStatus(t *testing.T) {
 			check := build(t, spec, nil)
 			for _, check := range []Checker{check,
 				looped{check}}[:map[string]int{"negotiate": 2, "combined": 1}[kind]] {
-				if r := check.Check(t.Context()); r.OK != c.ok ||
-					r.Report != (health.Report{Admin: c.admin}) || len(s.asked()) > 3 {
-					t.Errorf("%s %d: %+v", kind, c.status, r)
+				r := check.Check(t.Context())
+				testkit.Equal(t, r.Report.Admin.String(), want, kind, said)
+				if r.OK != (want != "") || r.Report != (health.Report{Admin: r.Report.Admin}) ||
+					len(s.asked()) > 3 {
+					t.Errorf("%s %s: %+v", kind, said, r)
 				}
 			}
 		}
 	}
-	s := serve(t, saying(answer(200, "OK-perf")))
+	s := serve(t, saying(answer("200 OK-perf")))
 	if r := checked(t, httpSpec(s.addr, "OK-perf")); !r.OK || r.Report != (health.Report{}) {
 		t.Errorf("without drainstatus: %+v", r)
 	}
@@ -210,68 +204,33 @@ func TestDrainStatusOfAnotherServer(t *testing.T) {
 // With externalweight an exit status from 2 to 102 is a weight. A program that was killed, or a Perl file that died,
 // gives no weight.
 func TestExternalWeight(t *testing.T) {
-	testkit.Leaks(t)
-	weight := func(n uint8) health.Report { return health.Report{Weighs: true, Percent: n} }
-	spec := externalSpec("")
-	spec.Weighs = true
-	for status, want := range map[int]health.Report{0: weight(100), 2: weight(0), 3: weight(1), 52: weight(50),
-		102: weight(100),
-		1:   {}, 103: {}, 126: {}, 127: {}, 128: {}, 255: {}} {
-		spec.Command = writeScript(t, fmt.Sprintf("#!/bin/sh\necho said; exit %d\n", status))
-		r := checked(t, spec)
-		if r.Report != want || r.OK != want.Weighs ||
-			!strings.HasPrefix(r.Detail, fmt.Sprintf("exit status %d", status)) ||
-			strings.Contains(r.Detail, fmt.Sprintf(", reports %d%%", want.Percent)) != (want.Weighs &&
-				status > 0) {
-			t.Errorf("%d: %+v", status, r)
-		}
-		spec.Weighs = false
-		if r := checked(t, spec); r.Report != (health.Report{}) || r.OK != (status == 0) {
-			t.Errorf("%d without externalweight: %+v", status, r)
-		}
-		spec.Weighs = true
-	}
-	for name, script := range map[string]string{
-		"a signal": "kill -3 $$", "a signal to its child": "sh -c 'kill -9 $$'; exit $?",
-		"no program":    "exec /does/not/exist",
-		"no permission": "exec /etc/passwd", "none of the shell": "no-such-program",
-	} {
-		spec.Command = writeScript(t, "#!/bin/sh\n"+script+"\n")
-		if r := checked(t, spec); r.OK || r.Report != (health.Report{}) {
-			t.Errorf("%s: %+v", name, r)
+	f := newPerlFile(t, `$! = 30; eval $ARGV[2]; die $@ if $@; exit 0`)
+	for _, row := range testkit.Table(t, "../../testdata/checker/weights.txt", 4) {
+		for column, weighs := range map[int]bool{2: true, 3: false} {
+			spec := externalSpec(f.path)
+			if spec.Type = row[0]; spec.Type == "external" {
+				spec.Command = writeScript(t, "#!/bin/sh\necho said; "+row[1]+"\n")
+			}
+			spec.Weighs, spec.Args = weighs, "a\x00b\x00"+row[1]+"\x00"
+			judgeWeight(t, build(t, spec, f.env).Check(t.Context()), row[column])
 		}
 	}
-	spec.Command = writeScript(t, "#!/bin/sh\ntrap 'exit 50' TERM\nsleep 60 & wait\n")
-	spec.Timeout = tooLate
-	if r := checked(t, spec); r.OK || r.Report != (health.Report{}) {
-		t.Errorf("killed at its limit: %+v", r)
-	}
+	spec := externalSpec(writeScript(t, "#!/bin/sh\ntrap 'exit 50' TERM\nsleep 60 & wait\n"))
+	spec.Timeout, spec.Weighs = tooLate, true
+	judgeWeight(t, checked(t, spec), "down: did not end in")
+	spec.Type, spec.Command, spec.Timeout = "external-perl", "/does/not/exist", patient
+	judgeWeight(t, build(t, spec, f.env).Check(t.Context()), "down: exit status")
 }
 
-func TestExternalPerlWeight(t *testing.T) {
-	f := newPerlFile(t, `$! = 30; eval $ARGV[2]; die $@ if $@; exit 0`)
-	for _, weighs := range []bool{true, false, true} {
-		for do, status := range map[string]int{"": 0, "exit 52": 52, "exit 1": 1, "exit 126": 126,
-			"exec 'sh', '-c', 'exit 20'":     20,
-			"require POSIX; POSIX::_exit(5)": 5, "die": 255, "$! = 2; die": 255, "last": 255,
-			"kill 9, $$": -1} {
-			spec := externalSpec(f.path)
-			spec.Type, spec.Weighs, spec.Args = "external-perl", weighs, "a\x00b\x00"+do+"\x00"
-			r, want := build(t, spec, f.env).Check(t.Context()), health.Report{}
-			if weighs && (status == 0 || status >= firstWeight && status <= firstWeight+100) {
-				want = health.Report{Weighs: true, Percent: uint8(max(status-2, 0))}
-			}
-			if status == 0 && weighs {
-				want.Percent = 100
-			}
-			if r.Report != want || r.OK != (status == 0 || want.Weighs) {
-				t.Errorf("%q, %v: %+v", do, weighs, r)
-			}
-		}
+// judgeWeight compares how a result begins.
+func judgeWeight(t *testing.T, r Result, want string) {
+	t.Helper()
+	got := map[bool]string{true: "up", false: "down"}[r.OK]
+	if r.Report != (health.Report{}) {
+		testkit.Equal(t, r.Report, health.Report{Weighs: true, Percent: r.Report.Percent}, want)
+		got += fmt.Sprintf(" %d%%", r.Report.Percent)
 	}
-	missing := externalSpec("/does/not/exist")
-	missing.Type, missing.Weighs = "external-perl", true
-	if r := build(t, missing, f.env).Check(t.Context()); r.OK || r.Report != (health.Report{}) {
-		t.Errorf("%+v", r)
+	if got += ": " + r.Detail; !strings.HasPrefix(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
