@@ -15,8 +15,8 @@ import (
 	"ldirectord/internal/testkit"
 )
 
-func agentSpec(to netip.AddrPort, send string) Spec {
-	return Spec{Type: checker.Agent, Protocol: "tcp", Target: to, Timeout: inTime, Request: send}
+func agentSpec(to netip.AddrPort) Spec {
+	return Spec{Type: checker.Agent, Protocol: "tcp", Target: to, Timeout: inTime}
 }
 
 // An agent check fails only at the words down, fail and stopped, whatever else the agent does. It never takes longer
@@ -27,7 +27,7 @@ func TestAgents(t *testing.T) {
 		for _, way := range []string{"goroutine", "loop"} {
 			t.Run(row[0]+", "+way, func(t *testing.T) {
 				t.Parallel()
-				spec := agentSpec(serveScript(t, "127.0.0.1", d.script(row[2])...), "")
+				spec := agentSpec(serveScript(t, "127.0.0.1", d.script(row[2])...))
 				apply(t, &spec, row[1])
 				isLate := spec.NegotiateTimeout == tooLate
 				if isLate {
@@ -45,7 +45,7 @@ func TestAgents(t *testing.T) {
 			})
 		}
 	}
-	refused := build(t, agentSpec(closedPort(t, "127.0.0.1"), ""), nil)
+	refused := build(t, agentSpec(closedPort(t, "127.0.0.1")), nil)
 	for _, check := range []Checker{refused, looped{refused}} {
 		judgeAgent(t, check.Check(t.Context()), "silent: connect: refused")
 	}
@@ -78,7 +78,7 @@ func pieces(text string) step {
 // Checks of agents that send byte by byte get no goroutine, however many agents there are.
 func TestSlowAgentsCostNoGoroutine(t *testing.T) {
 	const agents = 20
-	spec := agentSpec(serveScript(t, "127.0.0.1", drip(strings.Repeat("5", 250))), "")
+	spec := agentSpec(serveScript(t, "127.0.0.1", drip(strings.Repeat("5", 250))))
 	spec.Timeout = 4 * tooLate
 	checks := make([]Timed, agents)
 	for i := range checks {
@@ -114,7 +114,7 @@ func TestSlowAgentsCostNoGoroutine(t *testing.T) {
 
 // An answer takes a bounded amount of memory even in the largest number of pieces.
 func TestAnAgentsAnswerInPiecesAllocatesLittle(t *testing.T) {
-	c := build(t, agentSpec(netip.MustParseAddrPort("127.0.0.1:9"), ""), nil).(checker.Light)
+	c := build(t, agentSpec(netip.MustParseAddrPort("127.0.0.1:9")), nil).(checker.Light)
 	line := []byte(strings.Repeat("5", maxAgentLine))
 	of := func(n int) float64 {
 		return testing.AllocsPerRun(100, func() {
@@ -134,7 +134,7 @@ func FuzzAgent(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		check := fuzz(t)
-		c := build(t, agentSpec(netip.MustParseAddrPort("127.0.0.1:9"), ""), nil).(checker.Light)
+		c := build(t, agentSpec(netip.MustParseAddrPort("127.0.0.1:9")), nil).(checker.Light)
 		part := wire.Received{Head: text, Err: net.ErrClosed}
 		r := c.Resume(t.Context(), &wire.Conn{Conn: &part})
 		check.result(r)

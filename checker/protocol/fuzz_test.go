@@ -238,7 +238,7 @@ func FuzzPgSQL(f *testing.F) {
 }
 
 func FuzzRedis(f *testing.F) {
-	f.Add([]byte("+OK\r\n+PONG\r\n" + redisInfo))
+	f.Add([]byte("+OK\r\n+PONG\r\n$11\r\nrole:good\r\n\r\n"))
 	f.Add([]byte("-ERR x\r\n$-1\r\n*2\r\n"))
 	f.Add([]byte("+\n+\x0f\n"))
 	receive := pattern(f, "x")

@@ -23,12 +23,8 @@ var goodLDAP = Spec{
 	Request: "/dc=example,dc=test", Receive: "dc=example",
 }
 
-// directory is a server that answers bind and search as a test sets it.
-type directory struct {
-	user, passwd string // none: anonymous
-	bind, search ldapSays
-	entries      []string
-}
+// directory is a server that knows one log-in, and finds one entry.
+type directory struct{ user, passwd, entry string }
 
 // ldapSays is a result code and its message.
 type ldapSays struct {
@@ -46,21 +42,16 @@ func (d directory) treat(s *testServer, c net.Conn) {
 		s.keep(ldapOp(op))
 		switch int(op.Tag) {
 		case ldap.ApplicationBindRequest:
-			c.Write(d.bindAnswer(id, op))
-		case ldap.ApplicationSearchRequest:
-			for _, name := range d.entries {
-				c.Write(ldapEntry(id, name))
+			var says ldapSays
+			if op.Children[1].Value != d.user || op.Children[2].Data.String() != d.passwd {
+				says.code = ldap.LDAPResultInvalidCredentials
 			}
-			c.Write(ldapResult(id, ldap.ApplicationSearchResultDone, d.search))
+			c.Write(ldapResult(id, ldap.ApplicationBindResponse, says))
+		case ldap.ApplicationSearchRequest:
+			c.Write(ldapEntry(id, d.entry))
+			c.Write(ldapResult(id, ldap.ApplicationSearchResultDone, ldapSays{}))
 		}
 	}
-}
-
-func (d directory) bindAnswer(id int64, op *ber.Packet) []byte {
-	if d.bind.code == 0 && (op.Children[1].Value != d.user || op.Children[2].Data.String() != d.passwd) {
-		return ldapResult(id, ldap.ApplicationBindResponse, ldapSays{code: ldap.LDAPResultInvalidCredentials})
-	}
-	return ldapResult(id, ldap.ApplicationBindResponse, d.bind)
 }
 
 func (s *testServer) keep(request string) {
@@ -114,16 +105,6 @@ func ldapString(s string) *ber.Packet {
 	return ber.NewString(ber.ClassUniversal, ber.TypePrimitive, ber.TagOctetString, s, "")
 }
 
-// afterBind accepts the bind and then calls a function of the test.
-func afterBind(then func(*testServer, net.Conn)) func(*testServer, net.Conn) {
-	return func(s *testServer, c net.Conn) {
-		ber.ReadPacket(c)
-		c.Write(ldapResult(1, ldap.ApplicationBindResponse, ldapSays{}))
-		ber.ReadPacket(c)
-		then(s, c)
-	}
-}
-
 // ldapSay answers the last request, with the result's number and words, or with the name of an entry.
 func ldapSay(text string) step {
 	word, rest, _ := strings.Cut(text, " ")
@@ -166,7 +147,7 @@ func TestLDAPSSpeaksTLS(t *testing.T) {
 					t.Error(err)
 				}
 				asked <- over.ConnectionState().ServerName
-				directory{entries: []string{"dc=example"}}.treat(s, over)
+				directory{entry: "dc=example"}.treat(s, over)
 			})
 			s := goodLDAP
 			s.Service, s.Target, s.Host = "ldaps", server.addr, "ldap.example.org:636"

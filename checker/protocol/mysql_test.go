@@ -19,12 +19,6 @@ var goodMySQL = Spec{
 	Request: "/SELECT enabled FROM t", Account: settings.Account{Login: "check", Passwd: "secret", Database: "chk"},
 }
 
-// mariadb is a server that answers with the packets that a test sets, one after the other.
-type mariadb struct {
-	login  []string // what it sends after a log-in
-	answer []string // what it sends after a query
-}
-
 // These packets are from the manual of MySQL's protocol, without their headers. The server speaks protocol 4.1 at
 // most, so that an EOF packet ends columns and rows.
 const (
@@ -32,7 +26,6 @@ const (
 		"\x15\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00ijklmnopqrst\x00mysql_native_password\x00"
 	myOK     = "\x00\x00\x00\x02\x00\x00\x00"
 	myEOF    = "\xfe\x00\x00\x02\x00"
-	myDenied = "\xff\x15\x04#28000Access denied\x1b for user 'check'"
 	myColumn = "\x03def\x03chk\x01t\x01t\x07enabled\x07enabled\x0c\x3f\x00\x0b\x00\x00\x00\x03\x00\x00\x00\x00\x00"
 	myRow    = "\x011"
 )
@@ -59,28 +52,6 @@ func myHear(c io.Reader) string {
 	body := make([]byte, int(header[0])|int(header[1])<<8|int(header[2])<<16)
 	io.ReadFull(c, body)
 	return string(body)
-}
-
-func (m mariadb) treat(s *testServer, c net.Conn) {
-	io.WriteString(c, myPackets(0, myHandshake))
-	login := myHear(c)
-	if login == "" {
-		return
-	}
-	s.keep(fmt.Sprintf("login check %v database chk %v", strings.Contains(login, "check\x00"),
-		strings.Contains(login, "chk\x00")))
-	io.WriteString(c, myPackets(2, m.login...))
-	for {
-		switch command := myHear(c); {
-		case command == "":
-			return
-		case command[0] == 1:
-			s.keep("quit")
-		case command[0] == 3:
-			s.keep("query " + command[1:])
-			io.WriteString(c, myPackets(1, m.answer...))
-		}
-	}
 }
 
 // myUntilLogin is a server that reads the log-in and then calls a function of the test.

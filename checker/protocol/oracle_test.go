@@ -84,16 +84,13 @@ func tnsAccepted(version uint16) string {
 }
 
 // listener is a server that answers each connect packet with the given bytes.
-func listener(says string) func(*testServer, net.Conn) { return tnsUntilAnswer(heedless(says)) }
-
-// tnsUntilAnswer is a server that reads a connect packet and then calls a function of the test.
-func tnsUntilAnswer(then func(*testServer, net.Conn)) func(*testServer, net.Conn) {
+func listener(says string) func(*testServer, net.Conn) {
 	return func(s *testServer, c net.Conn) {
 		packet := tnsHear(c)
 		if begin := strings.Index(packet, "(DESCRIPTION"); begin >= 0 {
 			s.keep(packet[begin:])
 		}
-		then(s, c)
+		heedless(says)(s, c)
 	}
 }
 

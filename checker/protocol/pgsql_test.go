@@ -24,14 +24,6 @@ var goodPgSQL = Spec{
 	Request: "/SELECT 1 FROM t", Account: settings.Account{Login: "check", Passwd: "secret", Database: "chk"},
 }
 
-// postgres is a server that answers with the messages that a test sets.
-type postgres struct {
-	secure *tls.Config // nil: TLS is not offered
-	plain  bool        // log-ins are possible only without TLS
-	auth   []pgproto3.BackendMessage
-	answer []pgproto3.BackendMessage
-}
-
 var (
 	pgLetIn = []pgproto3.BackendMessage{
 		&pgproto3.AuthenticationOk{}, &pgproto3.ParameterStatus{Name: "server_version", Value: "15"},
@@ -52,75 +44,54 @@ func pgSays(severity, code, message string) *pgproto3.ErrorResponse {
 	return &pgproto3.ErrorResponse{Severity: severity, SeverityUnlocalized: severity, Code: code, Message: message}
 }
 
-func (p postgres) treat(s *testServer, c net.Conn) {
-	b := pgproto3.NewBackend(c, c)
-	for {
-		message, err := b.ReceiveStartupMessage()
-		if err != nil {
+// pgAsking is a server that asks for the password in clear text. It offers TLS if it is given some; plain: log-ins are
+// possible only without.
+func pgAsking(secure *tls.Config, plain bool) func(*testServer, net.Conn) {
+	return func(s *testServer, c net.Conn) {
+		b := pgproto3.NewBackend(c, c)
+		for {
+			message, err := b.ReceiveStartupMessage()
+			if err != nil {
+				return
+			}
+			if _, ok := message.(*pgproto3.StartupMessage); ok {
+				break
+			}
+			if secure == nil {
+				c.Write([]byte("N"))
+				continue
+			}
+			c.Write([]byte("S"))
+			c = tls.Server(c, secure)
+			b = pgproto3.NewBackend(c, c)
+		}
+		if _, over := c.(*tls.Conn); over && plain {
+			pgSend(b, pgSays("FATAL", "28000", "no pg_hba.conf entry, SSL encryption"))
 			return
 		}
-		if start, ok := message.(*pgproto3.StartupMessage); ok {
-			s.keep(fmt.Sprintf("user %s database %q", start.Parameters["user"],
-				start.Parameters["database"]))
-			break
-		}
-		s.keep("TLS?")
-		if p.secure == nil {
-			c.Write([]byte("N"))
-			continue
-		}
-		c.Write([]byte("S"))
-		c = tls.Server(c, p.secure)
-		b = pgproto3.NewBackend(c, c)
-	}
-	if _, over := c.(*tls.Conn); over && p.plain {
-		pgSend(b, pgSays("FATAL", "28000", "no pg_hba.conf entry, SSL encryption"))
-		return
-	}
-	if !pgSend(b, p.auth...) {
-		return
-	}
-	b.SetAuthType(pgproto3.AuthTypeCleartextPassword)
-	for {
-		message, err := b.Receive()
-		if err != nil {
-			return
-		}
-		switch m := message.(type) {
-		case *pgproto3.PasswordMessage:
-			s.keep("password " + m.Password)
-			pgSend(b, pgLetIn...)
-		case *pgproto3.Query:
-			s.keep("query " + m.String)
-			pgSend(b, p.answer...)
-		case *pgproto3.Terminate:
-			s.keep("terminate")
+		pgSend(b, &pgproto3.AuthenticationCleartextPassword{})
+		b.SetAuthType(pgproto3.AuthTypeCleartextPassword)
+		for {
+			message, err := b.Receive()
+			if err != nil {
+				return
+			}
+			switch m := message.(type) {
+			case *pgproto3.PasswordMessage:
+				s.keep("password " + m.Password)
+				pgSend(b, pgLetIn...)
+			case *pgproto3.Query:
+				pgSend(b, pgFound...)
+			}
 		}
 	}
 }
 
-func pgSend(b *pgproto3.Backend, messages ...pgproto3.BackendMessage) bool {
+func pgSend(b *pgproto3.Backend, messages ...pgproto3.BackendMessage) {
 	for _, m := range messages {
 		b.Send(m)
 	}
-	return b.Flush() == nil
-}
-
-// pgAsking is a server that asks for the password in clear text.
-func pgAsking(secure *tls.Config) func(*testServer, net.Conn) {
-	return postgres{secure: secure, answer: pgFound,
-		auth: []pgproto3.BackendMessage{&pgproto3.AuthenticationCleartextPassword{}}}.treat
-}
-
-// pgUntilLogin is a server that reads the log-in and then calls a function of the test.
-func pgUntilLogin(then func(*testServer, net.Conn)) func(*testServer, net.Conn) {
-	return func(s *testServer, c net.Conn) {
-		b := pgproto3.NewBackend(c, c)
-		b.ReceiveStartupMessage()
-		c.Write([]byte("N"))
-		b.ReceiveStartupMessage()
-		then(s, c)
-	}
+	b.Flush()
 }
 
 func pgBytes(messages ...pgproto3.BackendMessage) (all []byte) {
@@ -134,8 +105,8 @@ func pgBytes(messages ...pgproto3.BackendMessage) (all []byte) {
 func TestPgSQLTriesWithoutTLS(t *testing.T) {
 	testkit.Leaks(t)
 	s := goodPgSQL
-	s.Target = serve(t, postgres{secure: serverTLS(t), plain: true, auth: pgLetIn, answer: pgFound}.treat).addr
-	expect(t, checked(t, s), "up: SELECT returned a row")
+	s.Target = serve(t, pgAsking(serverTLS(t), true)).addr
+	expect(t, checked(t, s), "up: SELECT returned a row; *")
 }
 
 // pgSay sends messages, pgFlood sends them forever.
@@ -228,11 +199,10 @@ func TestPgSQLReadsNoSettingsOfTheUser(t *testing.T) {
 	} {
 		t.Setenv(name, value)
 	}
-	server := serve(t, postgres{auth: pgLetIn, answer: pgFound}.treat)
-	s := goodPgSQL
-	s.Target, s.Database = server.addr, ""
+	s, d := goodPgSQL, dialogues{t: t}
+	script := d.script(`pg> tls?; raw N; pg> "start check "; pg in; pg> query SELECT 1 FROM t; pg found`)
+	s.Target, s.Database = serveScript(t, "127.0.0.1", script...), ""
 	passes(t, s)
-	testkit.Equal(t, server.asked()[1], `user check database ""`)
 }
 
 // The example of RFC 7677, section 3, in which the client sends a user name.

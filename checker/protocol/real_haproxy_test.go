@@ -133,7 +133,7 @@ listen one
 		_, err := h.ask(ctx, "show servers state")
 		return err
 	}}.start(t)
-	ours := build(t, agentSpec(agent.at[1], ""), nil)
+	ours := build(t, agentSpec(agent.at[1]), nil)
 	var words, scripts []string
 	for _, row := range testkit.Table(t, "../../testdata/checker/agentwords.txt", 2) {
 		if row[0] == "pairs of" {

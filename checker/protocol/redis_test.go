@@ -3,7 +3,6 @@ package protocol
 import (
 	"fmt"
 	"io"
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -11,24 +10,6 @@ import (
 
 var goodRedis = Spec{Type: "negotiate", Service: "redis", Protocol: "tcp", NegotiateTimeout: 5 * time.Second,
 	Request: "/"}
-
-var redisInfo = redisBulk("# Replication\r\nrole:master\r\nconnected_slaves:0\r\n")
-
-func redisBulk(text string) string { return fmt.Sprintf("$%d\r\n%s\r\n", len(text), text) }
-
-// redisServer sends the same answer to each command of a name.
-func redisServer(answers map[string]string) func(*testServer, net.Conn) {
-	return func(s *testServer, c net.Conn) {
-		for {
-			words := redisHear(c)
-			if words == nil {
-				return
-			}
-			s.keep(strings.Join(words, " "))
-			io.WriteString(c, answers[words[0]])
-		}
-	}
-}
 
 // redisHear reads one command. It returns nil at the end of the connection.
 func redisHear(c io.Reader) (words []string) {

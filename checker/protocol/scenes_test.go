@@ -50,24 +50,22 @@ func moreTime(limit time.Duration, check func(limit time.Duration) (r Result, fi
 // A check that is cancelled while its server is silent ends at once, and proves nothing about the server.
 func TestChecksEndWhenCancelled(t *testing.T) {
 	needsOracle(t)
-	type treat = func(*testServer, net.Conn)
-	for _, c := range []struct {
-		good  Spec
-		until func(then treat) treat
-	}{
-		{goodLDAP, afterBind}, {goodMySQL, myUntilLogin}, {goodPgSQL, pgUntilLogin},
-		{goodOracle, tnsUntilAnswer}, {goodRedis, func(then treat) treat { return then }},
-	} {
-		t.Run(c.good.Service, func(t *testing.T) {
+	for service, begun := range map[string]string{"ldap": "@bound", "mysql": "@login", "pgsql": "@start",
+		"oracle": "@asked", "redis": ""} {
+		t.Run(service, func(t *testing.T) {
 			testkit.Leaks(t)
 			ctx, cancel := context.WithCancel(t.Context())
-			c.good.Target = serve(t, c.until(func(s *testServer, conn net.Conn) {
+			d := newDialogues(t, dialogueFolder+service+".txt")
+			d.cases(strings.NewReplacer())
+			script := append(d.script(d.expand(begun, 2)), func(c *client) bool {
 				cancel()
-				silence(s, conn)
-			})).addr
-			c.good.NegotiateTimeout = time.Minute
+				return silent(c)
+			})
+			good := goodSpecs[service]
+			good.Target = serveScript(t, "127.0.0.1", script...)
+			good.NegotiateTimeout = time.Minute
 			begun := time.Now()
-			expect(t, build(t, c.good, nil).Check(ctx), "shortage: stopped")
+			expect(t, build(t, good, nil).Check(ctx), "shortage: stopped")
 			if took := time.Since(begun); took > inTime {
 				t.Errorf("took %v", took)
 			}

@@ -159,7 +159,7 @@ func TestSecretsOfHTTPAreHidden(t *testing.T) {
 }
 
 // shownBy returns how the result of a check shows a text.
-func shownBy(t testing.TB, s Spec) func(text string) string {
+func shownBy(s Spec) func(text string) string {
 	hidden := new(seal.Secrets)
 	return func(text string) string {
 		return seal.New(always{Detail: text}, s, hidden).Check(context.Background()).Detail
@@ -169,7 +169,7 @@ func shownBy(t testing.TB, s Spec) func(text string) string {
 // Wherever a message is cut, it contains no part of a password before the cut.
 func TestACutLeavesNoPartOfAPassword(t *testing.T) {
 	s := Spec{Account: settings.Account{Login: testLogin, Passwd: testPassword}}
-	hidden, shown := new(seal.Secrets), shownBy(t, s)
+	hidden, shown := new(seal.Secrets), shownBy(s)
 	for pad := range wire.MaxExcerpt + 2 {
 		for name, show := range map[string]func(string) string{
 			"excerpt": func(said string) string { return wire.Excerpt([]byte(said)) },
@@ -200,18 +200,18 @@ func TestShortPasswordsLeaveMessagesReadable(t *testing.T) {
 		"x1y2": {"bx1y2b", "b…b"},
 		"ü":    {"für ü", "für …"},
 	} {
-		testkit.Equal(t, shownBy(t, Spec{Account: settings.Account{Passwd: password}})(c.text), c.want,
+		testkit.Equal(t, shownBy(Spec{Account: settings.Account{Passwd: password}})(c.text), c.want,
 			password)
 	}
 	testkit.Equal(t,
-		shownBy(t, Spec{Account: settings.Account{Login: "me"}, HTTP: settings.HTTP{HTTPUser: "me"}})("me"),
+		shownBy(Spec{Account: settings.Account{Login: "me"}, HTTP: settings.HTTP{HTTPUser: "me"}})("me"),
 		"me", "without secrets")
 }
 
 // Each form in which a server may repeat a password is hidden, as it is and as our messages show it.
 func TestEachFormOfAPasswordIsHidden(t *testing.T) {
 	const password = `é<b&"d\e/f+g h`
-	shown := shownBy(t, Spec{Account: settings.Account{Login: "me", Passwd: password}})
+	shown := shownBy(Spec{Account: settings.Account{Login: "me", Passwd: password}})
 	for form, said := range map[string]string{
 		"as written":              password,
 		"quoted":                  `é<b&\"d\\e/f+g h`,
@@ -240,7 +240,7 @@ func TestEachFormOfAPasswordIsHidden(t *testing.T) {
 
 // A page that repeats what it was sent may do so as HTML.
 func TestAPasswordInHTMLIsHidden(t *testing.T) {
-	shown := shownBy(t, Spec{Account: settings.Account{Login: testLogin, Passwd: `a<b&c"d\e`}})
+	shown := shownBy(Spec{Account: settings.Account{Login: testLogin, Passwd: `a<b&c"d\e`}})
 	for _, page := range []string{html.EscapeString(`a<b&c"d\e`), "a&lt;b&amp;c&quot;d\\e"} {
 		for _, said := range []string{page, strconv.Quote(page), "got " + strconv.Quote(page[:12]) + "…"} {
 			if terms := shown(said); strings.Contains(terms, "lt;b") {

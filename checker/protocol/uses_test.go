@@ -40,7 +40,7 @@ func goodServers(t *testing.T, secure *tls.Config) map[string]func(*testServer, 
 			fmt.Fprint(c, "HTTP/1.1 302 Found\r\nLocation: /next\r\nContent-Length: 0\r\n\r\n")
 		}
 	}
-	named := directory{user: "me", passwd: longPassword, entries: []string{"good"}}.treat
+	named := directory{user: "me", passwd: longPassword, entry: "good"}.treat
 	reading := func(text string) func(*testServer, net.Conn) {
 		return func(s *testServer,
 			c net.Conn) {
@@ -52,17 +52,16 @@ func goodServers(t *testing.T, secure *tls.Config) map[string]func(*testServer, 
 	const hello = "220 x\r\n250-x\r\n250 STARTTLS\r\n221 x\r\n"
 	const popOK, imapOK = "+OK\r\n+OK\r\n+OK\r\n+OK\r\n", "* OK\r\na OK\r\nb OK\r\n"
 	return map[string]func(*testServer, net.Conn){
-		"pgsql without TLS": pgAsking(nil),
+		"pgsql without TLS": pgAsking(nil, false),
 		"http":              page, "http_proxy": page, "https": overTLS(page), "tls": overTLS(reading("")),
 		"dns": closing, "simpletcp": brief("good\n"),
 		"smtp": brief(hello), "submission": brief(hello), "nntp": brief("200 x\r\n205 x\r\n"),
 		"ftp": brief("220 x\r\n331 x\r\n230 x\r\n250 x\r\n200 x\r\n"), "sip": brief("SIP/2.0 200 OK\r\n\r\n"),
 		"pop": brief(popOK), "pops": overTLS(reading(popOK)), "imap": brief(imapOK),
 		"imaps": overTLS(reading(imapOK)),
-		"redis": redisServer(map[string]string{"AUTH": "+OK\r\n", "PING": "+PONG\r\n",
-			"INFO": redisBulk("role:good\r\n")}),
-		"ldap": named, "ldaps": overTLS(named),
-		"mysql": myAsksForPassword(t, "caching_sha2_password"), "pgsql": pgAsking(secure),
+		"redis": brief("+OK\r\n+PONG\r\n$11\r\nrole:good\r\n\r\n"),
+		"ldap":  named, "ldaps": overTLS(named),
+		"mysql": myAsksForPassword(t, "caching_sha2_password"), "pgsql": pgAsking(secure, false),
 		"oracle": listener(tnsAccepted(319)), "radius": closing, "none": closing, "grpc": grpcTreat,
 	}
 }
