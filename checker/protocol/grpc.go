@@ -77,14 +77,10 @@ func (c *grpc) ask(ctx context.Context, server *wire.Conn, raw *noting) (string,
 	}
 	ctx, cancel := context.WithDeadline(ctx, server.Deadline)
 	defer cancel()
-	url := scheme + "://" + c.target.String() + "/grpc.health.v1.Health/Check"
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(c.question()))
+	r, err := c.request(ctx, scheme)
 	if err != nil {
 		return "", err
 	}
-	r.GetBody = nil // a request that the server refuses is not sent again
-	r.Host = c.host
-	r.Header = http.Header{"Content-Type": {"application/grpc"}, "Te": {"trailers"}, "User-Agent": {"ldirectord"}}
 	answer, err := way.RoundTrip(r)
 	if err != nil {
 		return "", wire.ReadFault("the answer", false, c.timeout, raw.cause(err))
@@ -108,6 +104,18 @@ func (c *grpc) ask(ctx context.Context, server *wire.Conn, raw *noting) (string,
 		return "", err
 	}
 	return judgeHealth(message)
+}
+
+func (c *grpc) request(ctx context.Context, scheme string) (*http.Request, error) {
+	url := scheme + "://" + c.target.String() + "/grpc.health.v1.Health/Check"
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(c.question()))
+	if err != nil {
+		return nil, err
+	}
+	r.GetBody = nil // a request that the server refuses is not sent again
+	r.Host = c.host
+	r.Header = http.Header{"Content-Type": {"application/grpc"}, "Te": {"trailers"}, "User-Agent": {"ldirectord"}}
+	return r, nil
 }
 
 // noting is a connection that keeps why it could not be read: the transport may report another error, depending on when
