@@ -174,18 +174,8 @@ func (p *Pool) Set(tasks []*Task, heirs map[*Task]*Task) {
 		}
 	}
 	for _, t := range p.tasks {
-		if kept[t] {
-			continue
-		}
-		t.in = false
-		heir := heirs[t]
-		if heir != nil {
-			heir.silences = t.silences
-		}
-		if t.index >= 0 {
-			heap.Remove(&p.queue, t.index)
-		} else if heir != nil {
-			p.heirs[t] = heir
+		if !kept[t] {
+			p.drop(t, heirs[t])
 		}
 	}
 	now, news := p.now(), 0
@@ -200,6 +190,19 @@ func (p *Pool) Set(tasks []*Task, heirs map[*Task]*Task) {
 	}
 	p.tasks = tasks
 	p.changed()
+}
+
+// drop takes a task out. An heir, if there is one, gets what it knows, and later the end of its check.
+func (p *Pool) drop(t, heir *Task) {
+	t.in = false
+	if heir != nil {
+		heir.silences = t.silences
+	}
+	if t.index >= 0 {
+		heap.Remove(&p.queue, t.index)
+	} else if heir != nil {
+		p.heirs[t] = heir
+	}
 }
 
 // Hurry makes extra checks of a task until it is called with 0: each one this long after the end of the previous one,
