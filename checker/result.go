@@ -6,6 +6,7 @@ import (
 	"hash/crc32"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -145,6 +146,16 @@ func (r *Result) Conclude(took time.Duration) {
 // something.
 func Failed(err error) Result {
 	return Result{Detail: err.Error(), Cause: causeOf(err), Stage: wire.StageOf(err)}
+}
+
+// Panicked is the result of a check that ended with a panic of a program over an answer. Its warning has the place; it
+// is reported once.
+func Panicked(program, what, place string) Result {
+	what = strings.TrimPrefix(what, "runtime error: ")
+	return Result{
+		Detail:  "panic over the answer: " + wire.Escape(what, 2*wire.MaxExcerpt),
+		Warning: "a fault in " + program + ": panic at " + place,
+	}
 }
 
 // isShortage reports whether an error is a shortage of this machine. (EADDRNOTAVAIL, of UDP EAGAIN or EADDRINUSE: no

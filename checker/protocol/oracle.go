@@ -88,11 +88,8 @@ func unable(why string) Result {
 
 // crashed returns the result of a panic in our program, with its text and place.
 func crashed(complaint string) Result {
-	what, _, _ := strings.Cut(strings.TrimPrefix(complaint, "runtime error: "), "\n")
+	what, _, _ := strings.Cut(complaint, "\n")
 	_, place, _ := strings.Cut(complaint, "\n\t")
 	place, _, _ = strings.Cut(place, " +0x")
-	return Result{
-		Detail:  "panic over the answer: " + wire.Escape(what, 2*wire.MaxExcerpt),
-		Warning: "a fault in " + oracle.Program + ": panic at " + wire.Escape(place, 4*wire.MaxExcerpt),
-	}
+	return checker.Panicked(oracle.Program, what, wire.Escape(place, 4*wire.MaxExcerpt))
 }

@@ -70,21 +70,12 @@ func (c *sealed) Resume(ctx context.Context, conn *wire.Conn) (r checker.Result)
 // seal ends a check, whether it panics or not. A check that was cancelled has failed by that alone.
 func (c *sealed) seal(ctx context.Context, r *checker.Result) {
 	if p := recover(); p != nil {
-		*r = panicked(p)
+		*r = checker.Panicked("ldirectord", fmt.Sprint(p), PanicPlace())
 	}
 	if !r.OK && errors.Is(ctx.Err(), context.Canceled) {
 		*r = checker.Failed(wire.ErrStopped)
 	}
 	c.hidden.hideIn(r)
-}
-
-// panicked is the result of a check that ended with a panic. Its warning has the place; it is reported once.
-func panicked(p any) checker.Result {
-	text := strings.TrimPrefix(fmt.Sprint(p), "runtime error: ")
-	return checker.Result{
-		Detail:  "panic over the answer: " + wire.Escape(text, 2*wire.MaxExcerpt),
-		Warning: "a fault in ldirectord: panic at " + PanicPlace(),
-	}
 }
 
 // maxFrames limits the reported calls of a stack.
