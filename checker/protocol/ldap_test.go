@@ -26,12 +26,6 @@ var goodLDAP = Spec{
 // directory is a server that knows one log-in, and finds one entry.
 type directory struct{ user, passwd, entry string }
 
-// ldapSays is a result code and its message.
-type ldapSays struct {
-	code  int64
-	words string
-}
-
 func (d directory) treat(s *testServer, c net.Conn) {
 	for {
 		p, err := ber.ReadPacket(c)
@@ -42,14 +36,14 @@ func (d directory) treat(s *testServer, c net.Conn) {
 		s.keep(ldapOp(op))
 		switch int(op.Tag) {
 		case ldap.ApplicationBindRequest:
-			var says ldapSays
+			code := int64(0)
 			if op.Children[1].Value != d.user || op.Children[2].Data.String() != d.passwd {
-				says.code = ldap.LDAPResultInvalidCredentials
+				code = ldap.LDAPResultInvalidCredentials
 			}
-			c.Write(ldapResult(id, ldap.ApplicationBindResponse, says))
+			c.Write(ldapResult(id, ldap.ApplicationBindResponse, code, ""))
 		case ldap.ApplicationSearchRequest:
 			c.Write(ldapEntry(id, d.entry))
-			c.Write(ldapResult(id, ldap.ApplicationSearchResultDone, ldapSays{}))
+			c.Write(ldapResult(id, ldap.ApplicationSearchResultDone, 0, ""))
 		}
 	}
 }
@@ -86,11 +80,11 @@ func ldapMessage(id int64, op *ber.Packet) []byte {
 	return p.Bytes()
 }
 
-func ldapResult(id int64, tag ber.Tag, says ldapSays) []byte {
+func ldapResult(id int64, tag ber.Tag, code int64, words string) []byte {
 	op := ber.Encode(ber.ClassApplication, ber.TypeConstructed, tag, nil, "")
-	op.AppendChild(ber.NewInteger(ber.ClassUniversal, ber.TypePrimitive, ber.TagEnumerated, says.code, ""))
+	op.AppendChild(ber.NewInteger(ber.ClassUniversal, ber.TypePrimitive, ber.TagEnumerated, code, ""))
 	op.AppendChild(ldapString(""))
-	op.AppendChild(ldapString(says.words))
+	op.AppendChild(ldapString(words))
 	return ldapMessage(id, op)
 }
 
@@ -119,7 +113,7 @@ func ldapSay(text string) step {
 		if err != nil {
 			c.t.Error(err)
 		}
-		return raw(string(ldapResult(int64(c.number), tags[word], ldapSays{int64(number), words})))(c)
+		return raw(string(ldapResult(int64(c.number), tags[word], int64(number), words)))(c)
 	}
 }
 

@@ -103,6 +103,7 @@ func tnsRedirected(words string) step {
 }
 
 func TestOracleNeedsAPort(t *testing.T) {
+	needsOracle(t)
 	s := goodOracle
 	s.Target = loopback(0)
 	expect(t, checked(t, s), "down: no port to connect to: neither the real server nor checkport gives one")
