@@ -33,13 +33,14 @@ type Spec struct {
 	Command string // checkcommand
 	Args    string // external: the arguments of Command, with zero bytes between them
 
-	Request       string // with its leading slash, as the Perl ldirectord keeps it
-	URL           string // the URL of an http check
-	Receive       string // Perl regular expression; "" matches everything
-	Same          string // the pattern of what servers should have in common in their answers; "": nothing is noted
-	Host          string // virtualhost
-	SNI           string // "" means Host
-	settings.Path        // external checks ignore it
+	Request string // with its leading slash, as the Perl ldirectord keeps it
+	URL     string // the URL of an http check
+	Receive string // Perl regular expression; "" matches everything
+	Same    string // the pattern of what servers should have in common in their answers; "": nothing is noted
+	Host    string // virtualhost
+	SNI     string // "" means Host
+
+	settings.Path // external checks ignore it
 	settings.Account
 	settings.HTTP
 	settings.TLS

@@ -53,14 +53,14 @@ type Origin struct {
 	CheckMark   uint32     `cf:"checkmark,extension,check"`   // of the packets, for rules; 0: none
 }
 
+// IsUsual reports whether an Origin leaves all to the kernel.
+func (o Origin) IsUsual() bool { return o == Origin{} }
+
 // Path is how the packets of a check leave this machine.
 type Path struct {
 	Origin
 	OnLink bool // the server must be reached without a router
 }
-
-// IsUsual reports whether an Origin leaves all to the kernel.
-func (o Origin) IsUsual() bool { return o == Origin{} }
 
 // HTTP has the settings of a check by http or https.
 type HTTP struct {

@@ -17,9 +17,10 @@ import (
 // Via is the path of a check's packets that are sent to a virtual address and reach one server by a private service of
 // IPVS. Without a Mark it is the path to a server itself: with OnLink a route over a router is not used.
 type Via struct {
-	settings.Path            // zero for a private service; packets to any address have its Origin
-	To            netip.Addr // the virtual address; packets to other addresses take the usual path
-	Mark          uint32     // the mark of the service; 0: none
+	settings.Path // zero for a private service; packets to any address have its Origin
+
+	To   netip.Addr // the virtual address; packets to other addresses take the usual path
+	Mark uint32     // the mark of the service; 0: none
 	// this machine's source address, of To's family and not virtual: answers to a virtual address would not arrive
 	Source netip.Addr
 	MSS    int // the longest TCP segment, in bytes: the route to a local address has none
