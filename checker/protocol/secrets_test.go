@@ -134,18 +134,15 @@ func TestSecretsOfHTTPAreHidden(t *testing.T) {
 		user, password, _ := r.BasicAuth()
 		fmt.Fprintf(w, "%s %s %s %s", r.Header.Get("X-Token"), r.Header.Get("Authorization"), user, password)
 	}
-	for name, change := range map[string]func(*Spec){
-		"in the URL":  func(s *Spec) { s.URL = strings.Replace(s.URL, "//", "//me:hunter2hunter2@", 1) },
-		"in a header": func(s *Spec) { s.HTTPHeaders = checker.ListOf("X-Token: hunter2hunter2") },
-		"after a scheme": func(s *Spec) {
-			s.HTTPHeaders = checker.ListOf(
-				"Authorization: Bearer hunter2hunter2")
-		},
-		"with its own user": func(s *Spec) { s.HTTPUser, s.HTTPPasswd = "me", "hunter2hunter2" },
+	for name, words := range map[string]string{
+		"in the URL":        "url=http://me:hunter2hunter2@{target}/index.html",
+		"in a header":       "header=X-Token: hunter2hunter2",
+		"after a scheme":    "header=Authorization: Bearer hunter2hunter2",
+		"with its own user": "httpuser=me; httppasswd=hunter2hunter2",
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := httpSpec(serveHTTP(t, nil, echo), "good")
-			change(&s)
+			apply(t, &s, words)
 			r := checked(t, s)
 			code := base64.StdEncoding.EncodeToString([]byte("me:hunter2hunter2"))
 			for _, text := range []string{r.Detail, r.Body} {
