@@ -39,15 +39,6 @@ func ftp(d *dialogue) (string, error) {
 	return fetchFTP(d)
 }
 
-// logIn sends a name, and after the reply with the number that demands it the password.
-func (d *dialogue) logIn(protocol, name string, demands int) (seen string, err error) {
-	r, err := d.Ask(protocol, "USER "+name)
-	if err == nil && r.Code == demands {
-		r, err = d.Ask(protocol, "PASS "+d.Passwd)
-	}
-	return wire.Show(r.Text), wire.AtLogin.Of(wire.Agreed(err, r.Good(), "login rejected", r.Text))
-}
-
 // demand sends commands and requires a kind of reply: 1 is preliminary, 2 is completion.
 func (d *dialogue) demand(kind int, commands ...string) error {
 	for _, command := range commands {

@@ -113,6 +113,15 @@ func (d *dialogue) want(what string, text []byte) error {
 	return err
 }
 
+// logIn sends a name, and after the reply with the number that demands it the password.
+func (d *dialogue) logIn(protocol, name string, demands int) (seen string, err error) {
+	r, err := d.Ask(protocol, "USER "+name)
+	if err == nil && r.Code == demands {
+		r, err = d.Ask(protocol, "PASS "+d.Passwd)
+	}
+	return wire.Show(r.Text), wire.AtLogin.Of(wire.Agreed(err, r.Good(), "login rejected", r.Text))
+}
+
 // begin connects to the server.
 func (c *talk) begin(ctx context.Context) (*dialogue, error) {
 	tcp, err := c.dial(ctx)
