@@ -34,11 +34,11 @@ type mysqlLogin struct {
 func (l *mysqlLogin) length(header []byte) (left int, err error) {
 	left, err = mysqlLength(header)
 	greeting := !l.greeted
-	header[mysqlHeader-2] -= l.shift
+	header[3] -= l.shift
 	switch {
 	case err != nil:
 		return 0, err
-	case greeting && header[mysqlHeader-2] != 0:
+	case greeting && header[3] != 0:
 		return 0, errNotMySQL
 	case left > l.In.Size():
 		return 0, wire.ErrTooMuch
@@ -47,7 +47,7 @@ func (l *mysqlLogin) length(header []byte) (left int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	switch kind := header[mysqlHeader-1]; {
+	switch kind := header[4]; {
 	case greeting && kind != mysqlFailure && !isMySQLHandshake(kind, body):
 		err = errNotMySQL
 	case greeting:

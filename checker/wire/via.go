@@ -30,9 +30,6 @@ type Via struct {
 	Start func(send func() error) error
 }
 
-// Astray is the error of a path on which packets don't reach the private service.
-const Astray = "packets with its mark don't come to its private service"
-
 type viaKey struct{}
 
 // WithVia makes the checks of a context use that path.

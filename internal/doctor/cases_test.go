@@ -15,12 +15,12 @@ import (
 	"ldirectord/checker"
 	"ldirectord/checker/icmp"
 	"ldirectord/checker/protocol"
-	"ldirectord/checker/wire"
 	"ldirectord/internal/announce"
 	"ldirectord/internal/fwmark"
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/plan"
 	"ldirectord/internal/testkit"
+	throughIPVS "ldirectord/internal/viavip"
 	"ldirectord/parser"
 )
 
@@ -207,7 +207,7 @@ var results = map[string]checker.Result{
 	"lacks":   {Way: checker.WayThrough, Cause: checker.Timeout, OwnAnswers: true},
 	"refuses": {Way: checker.WayThrough, Cause: checker.Refused, OwnAnswers: true},
 	"astray": {OK: true, Way: checker.WayVoid, Detail: "connected",
-		Warning: "not checked through 192.0.2.10: " + wire.Astray + ": a rule restores marks"},
+		Warning: "not checked through 192.0.2.10: " + throughIPVS.Astray + ": a rule restores marks"},
 }
 
 // changes are those that have a name.

@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	"ldirectord/checker"
-	"ldirectord/checker/wire"
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/plan"
 	"ldirectord/internal/printable"
@@ -74,7 +73,7 @@ func (x one) reaches() {
 		}
 		answered = answered || r.Way == checker.WayThrough && r.Cause != checker.Timeout
 		why := cmp.Or(r.Warning, r.Detail)
-		if r.Way == checker.WayVoid && strings.Contains(why, wire.Astray) {
+		if r.Way == checker.WayVoid && strings.Contains(why, throughIPVS.Astray) {
 			x.tell("check-mark", why, fmt.Sprintf("%#x/%#x", ipvsctl.FirstPrivate, reserved))
 		}
 	}

@@ -39,6 +39,9 @@ const (
 	firstUser = uint16(1024)           // the first port that is not reserved
 )
 
+// Astray is the error of a path on which packets don't reach the private service.
+const Astray = "packets with its mark don't come to its private service"
+
 var (
 	errSilent = errors.New("the table does not answer")
 	errLost   = errors.New("the private service was lost")
@@ -403,14 +406,14 @@ func (s *Services) surely(ctx context.Context, p *passage, limit time.Duration, 
 // connection to another port is a new one from each of them.
 func (t turn) strays(p *passage) error {
 	if why := t.Diverts(t.ctx, p.Key.Mark, p.Key.IPv6); why != "" {
-		return fmt.Errorf("%s: %s", wire.Astray, why)
+		return fmt.Errorf("%s: %s", Astray, why)
 	}
 	n := &counting{Services: t.Services, p: p}
 	other := netip.AddrPortFrom(p.via.To, firstUser+rand.N(^firstUser))
 	if n.count(t, func() error { return t.knock(other, p.via) }) == nil {
 		return errScarce
 	}
-	return errors.New(wire.Astray + ": no rule was found that would do that (iptables, nft, ip rule)")
+	return errors.New(Astray + ": no rule was found that would do that (iptables, nft, ip rule)")
 }
 
 // counting has the kernel count the connections of a check.
