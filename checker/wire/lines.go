@@ -82,12 +82,12 @@ func (d *Dialogue) Reply(protocol, awaited string) (r Reply, err error) {
 		}
 		code, more := parseReply(line)
 		if protocol == "POP" {
-			status, _, _ := strings.Cut(line, " ")
-			code, more = popCodes[status], false
+			code, more = popCode(line), false
 		}
 		switch {
 		case r.Code != 0:
 			r.more = append(r.more, line)
+			more = len(line) > 3 && line[3] != ' ' // else it is text that begins with digits
 		case code == 0:
 			return Reply{}, d.NotProtocol(protocol, line)
 		default:
@@ -120,17 +120,27 @@ func (r Reply) Has(keyword string) bool {
 	})
 }
 
-// parseReply reads the number of a reply's line, and whether more lines follow. 0 is not a reply.
+// parseReply reads the number of a reply's line, and whether more lines follow. 0 is not a reply. As for the Perl
+// ldirectord, any text may follow the three digits: 220mx.
 func parseReply(line string) (code int, more bool) {
-	if len(line) < 3 || line[0] < '1' || line[0] > '5' || len(line) > 3 && line[3] != ' ' && line[3] != '-' {
+	if len(line) < 3 || line[0] < '1' || line[0] > '5' || len(line) > 3 && line[3] >= '0' && line[3] <= '9' {
 		return 0, false
 	}
 	code, _ = strconv.Atoi(line[:3])
 	return code, strings.HasPrefix(line[3:], "-")
 }
 
-// popCodes are the numbers for the replies of POP (RFC 1939, 3).
-var popCodes = map[string]int{"+OK": 200, "-ERR": 500}
+// popCode is the number for a reply of POP (RFC 1939, 3), which the Perl ldirectord reads in small letters, too.
+func popCode(line string) int {
+	status := strings.ToUpper(line[:min(len(line), 4)])
+	switch {
+	case strings.HasPrefix(status, "+OK"):
+		return 200
+	case status == "-ERR":
+		return 500
+	}
+	return 0
+}
 
 // Ask sends a command and reads its numbered reply.
 func (d *Dialogue) Ask(protocol, command string) (Reply, error) {
