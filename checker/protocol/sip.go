@@ -1,7 +1,6 @@
 package protocol
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/rand"
@@ -60,8 +59,9 @@ func (c *sipUDP) Check(ctx context.Context) Result {
 	var status string
 	q := c.question(sipResend)
 	q.Accept = func(_ *wire.Conn, datagram []byte) error {
-		head, _, whole := bytes.Cut(datagram, []byte("\r\n\r\n"))
-		line, fields, _ := strings.Cut(string(head), "\r\n")
+		lines := strings.ReplaceAll(string(datagram), "\r\n", "\n") // as over TCP, LF alone ends a line, too
+		head, _, whole := strings.Cut(lines, "\n\n")
+		line, fields, _ := strings.Cut(head, "\n")
 		if id, ok := callID(fields); ok && id != token {
 			return wire.ErrNotYet
 		}
