@@ -27,6 +27,7 @@ func newMySQL(s Spec, e *Env, query string) (Checker, error) {
 	config.Logger = &mysql.NopLogger{}
 	config.Net, config.Addr = "tcp", s.Target.String()
 	config.User, config.Passwd, config.DBName = s.Login, s.Passwd, s.Database
+	config.ClientFoundRows = true // as by the Perl ldirectord, rows that an UPDATE finds but need not change count
 	config.ConnectionAttributes = "program_name:ldirectord"
 	receive, err := e.matcher("sqlreceive", s.SQLReceive)
 	if err != nil {
