@@ -386,11 +386,16 @@ func (c *httpCheck) redirects(a *httpAnswer, followed int) bool {
 
 // redirected returns the request for a redirect, in a check that began at home.
 func (at *trail) redirected(home *hop, a *httpAnswer) (hop, error) {
-	u, err := wire.ParseURL(a.location)
+	base := at.address(&at.hop)
+	location := a.location
+	if path, is := strings.CutPrefix(location, base.Scheme+":/"); is && !strings.HasPrefix(path, "/") {
+		location = "/" + path // as LWP and browsers read http:/path
+	}
+	u, err := wire.ParseURL(location)
 	if err != nil {
 		return hop{url: &url.URL{Opaque: a.location}}, errors.New("this is not a URL")
 	}
-	u = at.address(&at.hop).ResolveReference(u)
+	u = base.ResolveReference(u)
 	if err := checkURL(u); err != nil {
 		return hop{url: u}, err
 	}
