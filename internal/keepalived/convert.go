@@ -134,18 +134,18 @@ func (c *converter) virtualServer(s *statement) {
 	c.unknown(s.block)
 	own := newScope(s.block, nil)
 	addresses, marks := c.headers(s, own)
-	for _, family := range []string{"virtual ", "virtual6 "} {
-		c.services(s, own, of(family, addresses), cmp.Or(strings.ToLower(own.text("protocol")), "udp"))
-		c.services(s, own, of(family, marks), "fwm")
+	protocol := cmp.Or(strings.ToLower(own.text("protocol")), "udp")
+	for _, six := range []string{"", "6"} { // as words for IPv6 end
+		c.services(s, own, six, of("virtual"+six+" ", addresses), protocol)
+		c.services(s, own, six, of("virtual"+six+" ", marks), "fwm")
 	}
 }
 
-// services writes the sections of a virtual server that have a protocol.
-func (c *converter) services(s *statement, own *scope, headers []string, protocol string) {
+// services writes the sections of a virtual server that have a family and a protocol.
+func (c *converter) services(s *statement, own *scope, six string, headers []string, protocol string) {
 	if c.err != nil || headers == nil {
 		return
 	}
-	six := strings.TrimSpace(headers[0][7:8]) // of virtual6
 	servers := c.servers(s, own, protocol)
 	if len(servers) == 0 {
 		c.sections(s, headers, nil, "")
