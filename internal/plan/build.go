@@ -21,19 +21,17 @@ type Build func(checker.Spec) (checker.Checker, error)
 // position in the file. The plan is nil when there are errors among them.
 func New(cfg *parser.Config, build Build) (*Plan, parser.Diagnostics) {
 	b := newBuilder(cfg, build)
-	p := b.Plan
-	var found parser.Diagnostics
 	all := make([]Service, len(cfg.Virtuals)) // allocated at once
-	p.Services = make([]*Service, len(all))
+	b.Services = make([]*Service, len(all))
 	for i := range all {
-		found = append(found, b.service(&all[i], cfg.Virtuals[i])...)
-		p.Services[i] = &all[i]
+		b.service(&all[i], cfg.Virtuals[i])
+		b.Services[i] = &all[i]
 	}
-	found = append(found, unreadablePatterns(cfg.Unsound, build)...)
+	found := append(b.found, unreadablePatterns(cfg.Unsound, build)...)
 	if found.HasErrors() {
 		return nil, found
 	}
-	return p, found
+	return b.Plan, found
 }
 
 // unreadablePatterns finds bad patterns in sections that have other errors: one mistake must not hide another.
@@ -43,7 +41,9 @@ func unreadablePatterns(sections []*parser.Virtual, build Build) (found parser.D
 		if cfg.CheckType == parser.Off { // has no check that an agentport or alsocheck could come after
 			continue
 		}
-		for _, d := range newBuilder(&parser.Config{}, build).service(&Service{}, cfg).Errors() {
+		b := newBuilder(&parser.Config{}, build)
+		b.service(&Service{}, cfg)
+		for _, d := range b.found.Errors() {
 			if strings.HasPrefix(d.Text, "receive: ") || strings.HasPrefix(d.Text, "expect: ") {
 				found = append(found, d)
 			}
@@ -56,6 +56,10 @@ func unreadablePatterns(sections []*parser.Virtual, build Build) (found parser.D
 type builder struct {
 	*Plan
 	build Build
+	found parser.Diagnostics
+	// of the current virtual service: the texts of errors, and the questions that were examined
+	refused map[string]bool
+	asked   map[question]bool
 }
 
 func newBuilder(cfg *parser.Config, build Build) *builder {
@@ -65,7 +69,7 @@ func newBuilder(cfg *parser.Config, build Build) *builder {
 	}
 	// allocated at once: a growing map would hash every job again
 	jobs := make(map[job]*schedule.Task, servers)
-	return &builder{&Plan{Config: cfg, TLS: checker.TLSSums{}, jobs: jobs}, build}
+	return &builder{Plan: &Plan{Config: cfg, TLS: checker.TLSSums{}, jobs: jobs}, build: build}
 }
 
 // task is the check of a job.
@@ -87,70 +91,59 @@ func (b *builder) task(spec checker.Spec, j job) (*schedule.Task, error) {
 }
 
 // service makes a virtual service from its section.
-func (b *builder) service(s *Service, cfg *parser.Virtual) (found parser.Diagnostics) {
+func (b *builder) service(s *Service, cfg *parser.Virtual) {
+	b.refused, b.asked = map[string]bool{}, map[question]bool{}
 	*s = Service{Config: cfg}
 	s.Section = sectionOf(cfg, b.Config.Global.ReaddQuiescent)
 	settings, err := settingsOf(cfg)
 	if err != nil {
-		found = append(found, diagnose(cfg, cfg.At["virtual"], err))
+		b.found = append(b.found, diagnose(cfg, cfg.At["virtual"], err))
 	}
 	s.Settings = settings
 	reals := make([]Entry, len(cfg.Reals)) // allocated at once
-	refused, doubted := map[string]bool{}, doubts{}
+	members := make([]*Entry, len(reals))
 	for i := range reals {
-		e := &reals[i]
-		*e = entryOf(cfg, &cfg.Reals[i], i)
-		found = append(found, b.examined(s, e, refused, doubted)...)
-		s.Entries = append(s.Entries, e)
+		members[i] = &reals[i]
+		reals[i] = entryOf(cfg, &cfg.Reals[i], i)
+		b.examine(s, &reals[i])
 	}
-	s.Section.Members = membersOf(s.Entries)
-	s.Section.Index()
-	fallbacks, more := b.fallbacks(s, refused, doubted)
-	found = append(found, more...)
+	s.have(members)
+	fallbacks := b.fallbacks(s)
 	b.staying(s)
 	s.Section.Fallbacks, s.Entries = membersOf(fallbacks), append(s.Entries, fallbacks...)
 	b.earlier(s)
-	return found
 }
 
 // fallbacks makes the fallback servers. With fallbackcheck they are checked like real servers, but their checks only
 // choose among them.
-func (b *builder) fallbacks(s *Service, refused map[string]bool, doubted doubts) (all []*Entry,
-	found parser.Diagnostics) {
+func (b *builder) fallbacks(s *Service) (all []*Entry) {
 	s.FallbackCheck, _ = s.Config.Fallbacks()
 	reals := s.Config.AllFallbacks()
 	for i := range reals {
 		e := entryOf(s.Config, &reals[i], i)
 		e.Fallback, e.Unchecked = true, true
 		if s.FallbackCheck != nil {
-			found = append(found, b.examined(s, &e, refused, doubted)...)
+			b.examine(s, &e)
 		}
 		all = append(all, &e)
 	}
-	return all, found
+	return all
 }
 
 // staying makes the entries that stay although they have left the file.
 func (b *builder) staying(s *Service) {
-	var all []*Entry
-	made := map[netip.AddrPort]bool{}
+	all, made := s.Entries, map[netip.AddrPort]bool{}
 	for i := range s.Config.Staying {
-		e := entryOf(s.Config, &s.Config.Staying[i], len(s.Entries)+len(all))
-		if !made[e.Dest.Addr] && !s.has(e.Dest.Addr) {
-			made[e.Dest.Addr] = true
-			b.check(s, &e)
-			all = append(all, &e)
+		if e := b.left(s, &s.Config.Staying[i], len(all), made); e != nil {
+			all = append(all, e)
 		}
 	}
-	if len(all) > 0 {
-		s.Entries = append(s.Entries, all...)
-		s.Section.Members = membersOf(s.Entries)
-		s.Section.Index()
+	if len(made) > 0 {
+		s.have(all)
 	}
 }
 
-// earlier makes entries for the former addresses of a virtual service's names. A server at an address of the file has
-// not moved away.
+// earlier makes entries for the former addresses of a virtual service's names.
 func (b *builder) earlier(s *Service) {
 	made := map[netip.AddrPort]bool{}
 	for _, now := range s.Reals() {
@@ -158,15 +151,26 @@ func (b *builder) earlier(s *Service) {
 			continue
 		}
 		for i := range now.Real.Named.Earlier {
-			e := entryOf(s.Config, &now.Real.Named.Earlier[i], 0)
-			if made[e.Dest.Addr] || s.has(e.Dest.Addr) {
-				continue
+			if e := b.left(s, &now.Real.Named.Earlier[i], 0, made); e != nil {
+				e.MovedTo = now.At
+				s.Earlier = append(s.Earlier, e)
 			}
-			b.check(s, &e)
-			e.MovedTo, made[e.Dest.Addr] = now.At, true
-			s.Earlier = append(s.Earlier, &e)
 		}
 	}
+}
+
+// left makes the entry of a server that has left the file; nil if there is one at its address: in the file, or made
+// before. The mistakes of its checks were reported for those in the file.
+func (b *builder) left(s *Service, r *parser.Real, place int, made map[netip.AddrPort]bool) *Entry {
+	e := entryOf(s.Config, r, place)
+	if made[e.Dest.Addr] || len(s.Section.AllAt(e.Dest.Addr)) > 0 {
+		return nil
+	}
+	made[e.Dest.Addr] = true
+	for number := range s.Config.Checks() {
+		_, _ = b.line(s, &e, number)
+	}
+	return &e
 }
 
 // entryOf is a real server at its place among the members, without checks.
@@ -175,15 +179,8 @@ func entryOf(cfg *parser.Virtual, r *parser.Real, place int) Entry {
 		Backup: r.Backup, Comeback: r.Comeback}}
 }
 
-// check makes the checks of an entry that is not in the file. Their mistakes were reported for the one in the file.
-func (b *builder) check(s *Service, e *Entry) {
-	for number := range s.Config.Checks() {
-		_, _ = b.line(s, e, number)
-	}
-}
-
-// examined makes the checks of an entry. A mistake is found once, for the first server.
-func (b *builder) examined(s *Service, e *Entry, refused map[string]bool, doubted doubts) (found parser.Diagnostics) {
+// examine makes the checks of an entry. A mistake is found once, for the first server.
+func (b *builder) examine(s *Service, e *Entry) {
 	cfg := Use{Service: s, Entry: e}.Section()
 	for number, check := range cfg.Checks() {
 		l, err := b.line(s, e, number)
@@ -191,21 +188,17 @@ func (b *builder) examined(s *Service, e *Entry, refused map[string]bool, doubte
 		if err != nil { // it is not a repetition then
 			d = diagnose(check, e.Real.At, err)
 		}
-		if d.Text != "" && !refused[d.Text] {
-			refused[d.Text] = true
-			found = append(found, d)
+		if d.Text != "" && !b.refused[d.Text] {
+			b.refused[d.Text] = true
+			b.found = append(b.found, d)
 		}
-		if doubt := doubted.look(Use{s, e, l}.Spec(), l); doubt != nil {
+		if doubt := b.doubt(Use{s, e, l}.Spec(), l); doubt != nil {
 			d := diagnose(check, e.Real.At, doubt)
 			d.Severity, d.Kind = parser.Warning, "suspicious"
-			found = append(found, d)
+			b.found = append(b.found, d)
 		}
 	}
-	return found
 }
-
-// doubts are the requests of a virtual service that were examined already.
-type doubts map[question]bool
 
 // question is what a check sends to a server.
 type question struct {
@@ -214,16 +207,16 @@ type question struct {
 	steps            checker.List[settings.Step]
 }
 
-// look finds doubtful settings of a check, once for all servers that share it.
-func (d doubts) look(spec checker.Spec, l *Line) *checker.SpecError {
+// doubt finds doubtful settings of a check, once for all servers of the virtual service that share it.
+func (b *builder) doubt(spec checker.Spec, l *Line) *checker.SpecError {
 	if l.Task == nil {
 		return nil
 	}
-	asked := question{l.Number, spec.Request, spec.Receive, spec.Steps}
-	if d[asked] {
+	asks := question{l.Number, spec.Request, spec.Receive, spec.Steps}
+	if b.asked[asks] {
 		return nil
 	}
-	d[asked] = true
+	b.asked[asks] = true
 	return checker.Idle(l.Task.Checker)
 }
 

@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -103,10 +102,15 @@ func (s *Service) With(more ...*Entry) *Service {
 		one.At = int32(len(with.Entries))
 		with.Entries = append(with.Entries, &one)
 	}
-	with.Section.Members = membersOf(with.Entries)
-	with.Section.Index()
+	with.have(with.Entries)
 	with.Entries = append(with.Entries, s.Entries[n:]...)
 	return &with
+}
+
+// have makes entries the members of the section.
+func (s *Service) have(entries []*Entry) {
+	s.Entries, s.Section.Members = entries, membersOf(entries)
+	s.Section.Index()
 }
 
 func membersOf(entries []*Entry) []*judge.Member {
@@ -116,9 +120,6 @@ func membersOf(entries []*Entry) []*judge.Member {
 	}
 	return members
 }
-
-// has reports whether a member has an address of the table.
-func (s *Service) has(addr netip.AddrPort) bool { return len(s.Section.AllAt(addr)) > 0 }
 
 // Unknown is the state of the service while nothing is known of it, in room for all entries.
 func (s *Service) Unknown(room []judge.Server) (now judge.State) {
