@@ -16,11 +16,12 @@ import (
 // blockID is a block's directive, `defaults` or `checkdef`, and its name.
 type blockID struct{ kind, name string }
 
-// block is what a section of lines for others has instead of a virtual service.
+// block is a section of lines for others.
 type block struct {
+	*section // where they are read; of its virtual service only the place of each line counts, and `use`
 	blockID
 	lines  []line
-	next   *section // the block that it uses; nil for none
+	next   *block // that it uses; nil for none
 	isUsed bool
 }
 
@@ -44,37 +45,38 @@ var instead = map[string][]string{
 }
 
 // openBlock opens a block without a name.
-func (r *reader) openBlock(l line) *section {
-	b := &section{header: header{line: l}, block: &block{}}
-	r.begin(b)
+func (r *reader) openBlock(l line) *block {
+	b := &block{section: &section{header: header{line: l}}}
+	b.block = b
+	r.begin(b.section)
 	return b
 }
 
 func (r *reader) blockLine(l line) {
 	b := r.openBlock(l)
-	at := r.in(b, inLines)
+	at := r.in(b.section, inLines)
 	if !at.opens(l, "a block") {
 		return
 	}
-	v := r.read(l, byName[l.name], b)
+	v := r.read(l, byName[l.name], b.section)
 	if at.refused(v) || r.notInPart(l, byName[l.name]) {
 		return
 	}
-	if first := r.blocks[b.block.blockID]; first != nil {
+	if first := r.blocks[b.blockID]; first != nil {
 		at.error(badValue, l.position(), "the block %q is already in line %d; each needs a name of its own",
-			b.block.name, first.line.number)
+			b.name, first.line.number)
 		return
 	}
-	if l.name == "checkdef" && slices.Contains(alsoTypes, b.block.name) {
-		at.warn(suspicious, l.position(), "the checkdef replaces the check %q of ldirectord", b.block.name)
+	if l.name == "checkdef" && slices.Contains(alsoTypes, b.name) {
+		at.warn(suspicious, l.position(), "the checkdef replaces the check %q of ldirectord", b.name)
 	}
-	r.blocks[b.block.blockID] = b
+	r.blocks[b.blockID] = b
 	r.inOrder = append(r.inOrder, b)
 }
 
 // inBlock keeps a line of a block, and reports what is wrong with it in any section.
 func (r *reader) inBlock(at finder, l line, d *Directive) {
-	b := r.current
+	b := r.current.block
 	switch isServers := strings.HasPrefix(d.Name, "real"); {
 	case b.line.name == "checkdef" && !d.isOfCheck():
 		at.error(unknownDirective, l.begin, "%s is in a checkdef, which has only the words of a check; "+
@@ -87,38 +89,38 @@ func (r *reader) inBlock(at finder, l line, d *Directive) {
 	}
 	at.given(b.v.At, l, d)
 	if d.Name == "use" {
-		at.refused(r.read(l, d, b))
+		at.refused(r.read(l, d, b.section))
 		return
 	}
-	b.block.lines = append(b.block.lines, l)
-	r.shared[l.number] = b.block.blockID
-	v := r.read(l, d, trial(b.block, false))
+	b.lines = append(b.lines, l)
+	r.shared[l.number] = b.blockID
+	v := r.read(l, d, b.trial(false))
 	if v.problem != nil {
-		v = r.read(l, d, trial(b.block, true)) // a value may be for one family
+		v = r.read(l, d, b.trial(true)) // a value may be for one family
 	}
 	at.notes(v)
 	at.refused(v)
 }
 
 // trial is a section to read a value of a block for.
-func trial(b *block, ipv6 bool) *section {
+func (b *block) trial(ipv6 bool) *section {
 	return &section{header: header{Key: lvs.Key{IPv6: ipv6}}, from: b.blockID}
 }
 
 // takeDefaults gives each section the lines of the block that it uses, and those of the block that this one uses.
 func (r *reader) takeDefaults() {
 	for _, b := range r.inOrder {
-		if b.block.next = r.usedBy(b); b.block.next != nil && b.block.next.v.Use != "" {
-			r.in(b, inLines).error(badValue, b.v.At["use"],
+		if b.next = r.usedBy(b.section); b.next != nil && b.next.v.Use != "" {
+			r.in(b.section, inLines).error(badValue, b.v.At["use"],
 				"the block %q uses another one; a block may use one that uses none", b.v.Use)
-			b.block.next = nil
+			b.next = nil
 		}
 	}
 	for _, s := range r.sections {
 		used := r.usedBy(s)
 		r.takeOwnCheck(s, used)
-		for b := used; b != nil; b = b.block.next {
-			r.take(s, b.block)
+		for b := used; b != nil; b = b.next {
+			r.take(s, b)
 		}
 		r.takeFurtherChecks(s)
 		if r.taken > MaxSize {
@@ -126,14 +128,14 @@ func (r *reader) takeDefaults() {
 		}
 	}
 	for _, b := range r.inOrder {
-		if !b.block.isUsed {
-			r.in(b, inLines).warn(noEffect, b.line.position(), "no section uses the block %q", b.block.name)
+		if !b.isUsed {
+			r.in(b.section, inLines).warn(noEffect, b.line.position(), "no section uses the block %q", b.name)
 		}
 	}
 }
 
 // usedBy is the block that a section or a block uses, nil for none.
-func (r *reader) usedBy(s *section) *section {
+func (r *reader) usedBy(s *section) *block {
 	if s.v.Use == "" {
 		return nil
 	}
@@ -143,7 +145,7 @@ func (r *reader) usedBy(s *section) *section {
 			"there is no block %q; it must be the NAME of a line defaults = NAME", s.v.Use)
 		return nil
 	}
-	b.block.isUsed = true
+	b.isUsed = true
 	return b
 }
 

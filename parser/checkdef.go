@@ -50,11 +50,11 @@ func readService(v *value) string {
 }
 
 // takeOwnCheck gives a section the lines of the checkdef that its service names, or that of a block that it uses.
-func (r *reader) takeOwnCheck(s, used *section) {
-	for b := used; b != nil && !s.v.has("service"); b = b.block.next {
-		for _, l := range b.block.lines {
+func (r *reader) takeOwnCheck(s *section, used *block) {
+	for b := used; b != nil && !s.v.has("service"); b = b.next {
+		for _, l := range b.lines {
 			if l.name == "service" {
-				r.takeLine(s, b.block, l)
+				r.takeLine(s, b, l)
 			}
 		}
 	}
@@ -69,15 +69,15 @@ func (r *reader) takeOwnCheck(s, used *section) {
 	}
 	named := s.v.At["service"]
 	delete(s.v.At, "service")
-	r.take(s, b.block)
+	r.take(s, b)
 	s.v.At["service"] = cmp.Or(s.v.At["service"], named)
 }
 
 // checkdef is the block of a name, nil if its heading was refused, and for "".
-func (r *reader) checkdef(name string) *section {
+func (r *reader) checkdef(name string) *block {
 	b := r.blocks[blockID{"checkdef", name}]
 	if b != nil {
-		b.block.isUsed = true
+		b.isUsed = true
 	}
 	return b
 }
@@ -92,7 +92,7 @@ func (r *reader) takeFurtherChecks(s *section) {
 		}
 		c.check = &section{header: s.header, v: r.unwritten.v}
 		c.check.v.At = map[string]Position{}
-		r.take(c.check, b.block)
+		r.take(c.check, b)
 		c.Type, c.Port = c.check.v.CheckType, cmp.Or(c.Port, c.check.v.CheckPort)
 		if c.Port > 0 && !c.hasPort() {
 			r.in(s, inLines).error(badValue, c.At,

@@ -24,7 +24,7 @@ func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Di
 			opts: o, warned: map[resolve.Key]bool{},
 			names: resolve.NewTable(resolve.Source{Resolver: o.Resolver, Last: o.Last, Own: o.Own}),
 		},
-		from: name, blocks: map[blockID]*section{},
+		from: name, blocks: map[blockID]*block{},
 	}
 	r.defaults()
 	r.globals.At = map[string]Position{}
@@ -85,9 +85,9 @@ type reader struct {
 	gap        int
 	crReported bool // the carriage returns were reported
 
-	blocks  map[blockID]*section
-	inOrder []*section // the blocks in file order
-	taken   int        // bytes that sections have taken from blocks
+	blocks  map[blockID]*block
+	inOrder []*block // the blocks in file order
+	taken   int      // bytes that sections have taken from blocks
 
 	value value // the number of the current line
 }

@@ -19,7 +19,7 @@ func (r *reader) oddDirective(l line) {
 	} else if best := nearest(l.name, headers); best != "" && l.indent < sectionIndent {
 		// The lines after it belong to it, not to the section before.
 		if best == "defaults" {
-			at = r.in(r.openBlock(l), inLines)
+			at = r.in(r.openBlock(l).section, inLines)
 		} else {
 			at = r.in(r.openSection(l, best == "virtual6"), inLines)
 		}
