@@ -12,13 +12,10 @@ func (r *reader) assign(at finder, l line, d *Directive, s *section) {
 		}
 		r.compare(where, d, v, literal)
 	}
-	at.notes(v)
 	if v.problem != nil && r.reportedLine == l.order {
 		v.problem.Kind = r.refusal
 	}
-	if d.Form != RealServer { // reported together with the names
-		at.refused(v)
-	}
+	at.told(v)
 	written := r.globals.At
 	if s != nil {
 		written = s.v.At
@@ -81,6 +78,14 @@ func (f finder) tolerate(l line, refusal string, pos Position, text string) {
 	if f.reportedLine != l.order {
 		f.reportedLine, f.refusal = l.order, refusal
 		f.layout(refusal, pos, text)
+	}
+}
+
+// told reports the notes about a value, and its problem; that of a real server is reported together with its names.
+func (f finder) told(v *value) {
+	f.notes(v)
+	if v.form != RealServer {
+		f.refused(v)
 	}
 }
 

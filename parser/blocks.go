@@ -178,10 +178,7 @@ func (r *reader) takeLine(s *section, b *block, l line) {
 	s.from = b.blockID
 	v := r.read(l, d, s)
 	s.from = blockID{}
-	at.notes(v)
-	if d.Form != RealServer { // reported together with the names
-		at.refused(v)
-	}
+	at.told(v)
 	if !s.v.has(d.Name) {
 		s.v.At[d.Name] = l.position()
 	}

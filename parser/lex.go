@@ -10,8 +10,7 @@ type line struct {
 	late   bool     // the section has ended before it for the Perl ldirectord
 	text   string   // without its line feed
 	indent int      // columns of leading blanks; every tab counts as four
-	start  int      // offset of the first non-blank byte
-	begin  Position // of that byte
+	begin  Position // of the first non-blank byte
 	name   string   // of a directive
 	equals bool     // the name is followed by =
 	value  int      // offset of the value
@@ -23,7 +22,7 @@ const sectionIndent = 4
 func readLine(file string, number int, text string) line {
 	indented := strings.TrimLeft(text, " \t")
 	start := len(text) - len(indented)
-	l := line{file: file, number: number, text: text, start: start,
+	l := line{file: file, number: number, text: text,
 		indent: start + 3*strings.Count(text[:start], "\t")}
 	l.begin = l.at(start)
 	l.name = leading(indented, isNameByte)

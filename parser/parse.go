@@ -37,18 +37,13 @@ func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Di
 	r.readAll(string(src))
 	r.names.Again = r.globals.Resolve > 0
 	r.takeDefaults()
-	dropListed := func() {
-		for _, s := range r.sections {
-			r.dropListed(s)
-		}
-	}
-	dropListed()
+	r.dropListed()
 	written := r.report
 	cfg := r.config() // Options.Resolver, noting the names
 	if r.names.LookUp(ctx) {
 		r.names.Refuse(cfg.OwnAddresses())
 		r.report = written
-		dropListed()
+		r.dropListed()
 		cfg = r.config()
 	}
 	cfg.Virtuals, cfg.Unsound = r.sort(cfg.Virtuals)
@@ -144,7 +139,7 @@ func (r *reader) leave(number int) {
 // blank handles a line of white space. After more than four blanks the Perl ldirectord reads the rest as a directive
 // without a name.
 func (r *reader) blank(l line) {
-	if r.open && l.indent >= sectionIndent && l.indent+len(l.text)-l.start > sectionIndent {
+	if r.open && l.indent >= sectionIndent && len(expandTabs(l.text)) > sectionIndent {
 		r.in(r.current, inLines).tolerate(l, unknownDirective, l.at(0),
 			"a line of the section has only blanks; such a line must be empty or have at most four blanks")
 		return
@@ -222,15 +217,13 @@ func (r *reader) directive(l line) {
 	if r.notInPart(l, d) {
 		return
 	}
-	switch {
-	case !d.Section():
-		r.global(l, d)
-	case d.Global() && l.indent == 0 && r.current != nil && r.current.underIndent != nil:
+	switch isGlobal := d.Global() && (l.indent == 0 || r.current == nil); {
+	case isGlobal && d.Section() && r.current != nil && r.current.underIndent != nil:
 		r.current.unclear = true
 		r.in(r.current, inLines).of(l).error(ambiguousLayout, l.begin,
 			"%s may be global or belong to the virtual in line %d, whose lines are not indented either; "+
 				"indent it or move it above the first virtual", l.name, r.current.line.number)
-	case d.Global() && (l.indent == 0 || r.current == nil):
+	case isGlobal || !d.Section():
 		r.global(l, d)
 	case r.current == nil:
 		r.on(l.order).error(unknownDirective, l.begin,
@@ -241,11 +234,16 @@ func (r *reader) directive(l line) {
 	}
 }
 
-func (r *reader) global(l line, d *Directive) {
-	at := r.on(l.order)
+// at reports findings about a line that is global, or is not known to belong to the section.
+func (r *reader) at(l line) finder {
 	if l.indent > 0 && r.current != nil {
-		at = r.in(r.current, inLines).of(l)
+		return r.in(r.current, inLines).of(l)
 	}
+	return r.on(l.order)
+}
+
+func (r *reader) global(l line, d *Directive) {
+	at := r.at(l)
 	r.place(at, l)
 	r.assign(at, l, d, nil)
 }

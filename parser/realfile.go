@@ -191,7 +191,13 @@ func (v *value) listed(one ListedReal, rest, path string) realLine {
 
 // dropListed drops servers of lists that a line of the section has, too, and all but the first of equal ones. The port
 // of a service name is known only after the look-ups.
-func (r *reader) dropListed(s *section) {
+func (r *reader) dropListed() {
+	for _, s := range r.sections {
+		r.dropListedOf(s)
+	}
+}
+
+func (r *reader) dropListedOf(s *section) {
 	if !slices.ContainsFunc(s.reals, func(l realLine) bool { return l.list != "" }) {
 		return
 	}

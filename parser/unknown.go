@@ -4,12 +4,8 @@ import "strings"
 
 // oddDirective handles a line with an unknown directive, or without =.
 func (r *reader) oddDirective(l line) {
-	at := r.on(l.order)
-	inside := r.current != nil && l.indent > 0
-	if inside {
-		at = r.in(r.current, inLines).of(l)
-	}
-	if !inside && !r.inPart && strings.HasPrefix(l.name, "supervised") {
+	at := r.at(l)
+	if inside := r.current != nil && l.indent > 0; !inside && !r.inPart && strings.HasPrefix(l.name, "supervised") {
 		r.supervised(at, l)
 		return
 	}
