@@ -1,9 +1,9 @@
 package parser
 
 import (
+	"math"
 	"net/netip"
 	"regexp"
-	"strconv"
 	"strings"
 
 	"ldirectord/internal/lvs"
@@ -25,8 +25,8 @@ func (h *header) read(v *value) {
 	}
 	switch {
 	case all(word, isDigit):
-		mark, err := strconv.ParseUint(word, 10, 32)
-		if err != nil || mark == 0 {
+		mark, ok := natural(word, 1, math.MaxUint32)
+		if !ok {
 			v.refuse(badVirtualAddress, "the firewall mark %q is out of range; %s", word, headerForms)
 			return
 		}

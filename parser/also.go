@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"ldirectord/checker/settings"
@@ -94,11 +93,11 @@ func (c *AlsoCheck) readPort(v *value, list []string) {
 		v.wrong("%q is neither a port nor in double quotes; the form is %s", list[1],
 			alsoCheckForm).part = list[1]
 	}
-	port, err := strconv.ParseUint(list[0], 10, 16)
-	if err != nil || port == 0 {
+	port, ok := natural(list[0], 1, maxPort)
+	if !ok {
 		v.wrong("%q is not a port; it must be a number from 1 to %d", list[0], maxPort).part = list[0]
 	}
-	c.Port = int(port)
+	c.Port = port
 }
 
 // readStrings reads "REQUEST" or "REQUEST" "RECEIVE".

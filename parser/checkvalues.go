@@ -3,6 +3,7 @@ package parser
 import (
 	"errors"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -46,8 +47,8 @@ func (s silence) String() string {
 // parsePart reads a number of servers, or a percentage of them.
 func parsePart(text string) (k lvs.Share, ok bool) {
 	digits, percent := strings.CutSuffix(text, "%")
-	n, err := strconv.ParseUint(digits, 10, 31)
-	return lvs.Share{N: int32(n), Percent: percent && n > 0}, err == nil && (!percent || n <= 100)
+	n, ok := natural(digits, 0, math.MaxInt32)
+	return lvs.Share{N: int32(n), Percent: percent && n > 0}, ok && (!percent || n <= 100)
 }
 
 var checkTypes = []string{Negotiate, Connect, Ping, External, ExternalPerl, On, Off}

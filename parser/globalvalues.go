@@ -4,7 +4,6 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
 	"ldirectord/internal/lvs"
@@ -102,8 +101,8 @@ func (r *resolver) pageAdvice(g *Global) {
 func readTimeouts(v *value) (all lvs.Timeouts) {
 	words := strings.Split(v.text, "/")
 	for i, word := range words {
-		seconds, err := strconv.ParseUint(word, 10, 32)
-		if err != nil || len(words) != len(all) || seconds > lvs.MaxIdle {
+		seconds, ok := natural(word, 0, lvs.MaxIdle)
+		if !ok || len(words) != len(all) {
 			v.bad("is not allowed; it must be TCP/TCPFIN/UDP, three whole numbers of seconds from 0 to "+
 				"%d, such as 7500/120/300; 0 leaves one as it is", lvs.MaxIdle)
 			return all
@@ -137,8 +136,7 @@ func readWebhook(v *value) string {
 	u, err := url.Parse(text)
 	usable := err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Hostname() != "" && u.Fragment == ""
 	if usable && u.Port() != "" {
-		port, err := strconv.ParseUint(u.Port(), 10, 16)
-		usable = err == nil && port > 0
+		_, usable = natural(u.Port(), 1, maxPort)
 	}
 	if !usable {
 		v.wrong("the value is not the URL of a webhook; it must be https://HOST[:PORT][/PATH][?QUERY], or " +

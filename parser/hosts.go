@@ -2,7 +2,6 @@ package parser
 
 import (
 	"net/netip"
-	"strconv"
 	"strings"
 
 	"ldirectord/internal/resolve"
@@ -57,11 +56,11 @@ func readPort(t *resolve.Table, text, protocol string) resolve.PortLookup {
 	if text != "" && !all(text, isDigit) {
 		return t.Port(text, protocol)
 	}
-	v, err := strconv.ParseUint("0"+text, 10, 16)
-	if err != nil {
+	number, ok := natural("0"+text, 0, maxPort)
+	if !ok {
 		return resolve.PortLookup{Reason: "it is out of range; a port is a number from 0 to 65535"}
 	}
-	return resolve.PortLookup{Value: uint16(v)}
+	return resolve.PortLookup{Value: uint16(number)}
 }
 
 // OwnAddresses are the virtual addresses of the file.

@@ -3,7 +3,6 @@ package parser
 import (
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 
 	"ldirectord/internal/lvs"
@@ -75,11 +74,11 @@ func (v *value) destination(text string) (none netip.Prefix) {
 	}
 	bits := addr.BitLen()
 	if isNetwork {
-		n, err := strconv.ParseUint(length, 10, 8)
-		if err != nil || int(n) > bits {
+		n, ok := natural(length, 0, uint64(bits))
+		if !ok {
 			v.wrong("%q is not a prefix length; after %s/ comes a number from 0 to %d", length, addr, bits)
 		}
-		bits = int(n)
+		bits = n
 	}
 	network := netip.PrefixFrom(addr, bits)
 	switch {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"net/netip"
 	"regexp"
-	"strconv"
 	"strings"
 
 	"ldirectord/internal/lvs"
@@ -245,12 +244,12 @@ func (r *realLine) readNumbers(v *value, before, after string) {
 }
 
 func (v *value) bounded(what, text, word string, high uint64) int {
-	n, err := strconv.ParseUint(text, 10, 64)
-	if err != nil || n > high {
+	n, ok := natural(text, 0, high)
+	if !ok {
 		v.refuse(badRealTrailer, "the %s %q is not allowed; it must be a whole number from 0 to %d", what, text,
 			high).part = word
 	}
-	return int(n)
+	return n
 }
 
 // Real servers are limited to plausible numbers: a range to a /16, a file to the number of servers that can be checked.

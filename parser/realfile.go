@@ -330,7 +330,7 @@ func (l ListedReal) check() error {
 	if len(hosts) != 1 || !isEndpointHost(hosts[0]) || l.Target == "" {
 		return fmt.Errorf("%q is not a server; it must be ADDRESS, NAME, ADDRESS:PORT or NAME:PORT", l.Target)
 	}
-	if n, err := strconv.ParseUint(port, 10, 16); port != "" && (err != nil || n == 0) {
+	if _, ok := natural(port, 1, maxPort); port != "" && !ok {
 		return fmt.Errorf("the port of %q must be a number from 1 to %d", l.Target, maxPort)
 	}
 	addr, isNumber := l.address()
@@ -343,7 +343,7 @@ func (l ListedReal) check() error {
 	if _, known := lvs.Forwards[l.Method]; l.Method != "" && !known {
 		return fmt.Errorf("method=%q of %s must be gate, masq or ipip", l.Method, l.Target)
 	}
-	if n, err := strconv.ParseUint(l.Weight, 10, 32); l.Weight != "" && (err != nil || n > maxWeight) {
+	if _, ok := natural(l.Weight, 0, maxWeight); l.Weight != "" && !ok {
 		return fmt.Errorf("weight=%q of %s must be a whole number from 0 to %d", l.Weight, l.Target,
 			maxWeight)
 	}
@@ -367,6 +367,6 @@ func (l ListedReal) canonical() string {
 		return l.Target
 	}
 	_, port := splitEndpoint(l.Target)
-	n, _ := strconv.ParseUint(port, 10, 16)
+	n, _ := natural(port, 0, maxPort)
 	return strings.TrimSuffix(netip.AddrPortFrom(addr, uint16(n)).String(), ":0")
 }

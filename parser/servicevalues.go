@@ -67,11 +67,11 @@ func (m Netmask) String() string { return m.text }
 
 func readNetmask(v *value) Netmask {
 	if v.section.IPv6 {
-		n, err := strconv.ParseUint(v.text, 10, 8)
-		if err != nil || n < 1 || n > 128 {
+		n, ok := natural(v.text, 1, 128)
+		if !ok {
 			v.bad("is not a prefix length; it must be a number from 1 to 128")
 		}
-		return Netmask{uint32(n), strconv.FormatUint(n, 10)}
+		return Netmask{uint32(n), strconv.Itoa(n)}
 	}
 	// The C library also reads other forms (hexadecimal, octal, fewer numbers), which nobody intends.
 	mask, _ := netip.ParseAddr(v.text)

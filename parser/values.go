@@ -82,6 +82,12 @@ func trimZeros(s string) string {
 	return t
 }
 
+// natural reads a whole number within bounds that has only digits.
+func natural(text string, low, high uint64) (n int, ok bool) {
+	number, err := strconv.ParseUint(text, 10, 64)
+	return int(number), err == nil && low <= number && number <= high
+}
+
 // number reads a whole number within bounds. A bound of 0 at the top is none.
 func number(low, high int64) func(*value) int {
 	return func(v *value) int {
