@@ -269,42 +269,54 @@ func (a adviser) servers() {
 	for i := range a.Reals {
 		real := &a.Reals[i]
 		entry := a.EntryOf(real)
-		switch other, ok := before[entry]; {
-		case ok && real.Backup && !other.Backup && real.Named == nil && other.Named == nil:
-			severity := Error
-			if a.isListed(real) || a.isListed(other) {
-				severity = Warning
-			}
-			a.tell(severity, conflict, real.At,
-				"the backup %s is also the real server of line %d; a backup must be another server",
-				real.Addr, other.At.Line)
-		case ok && entry == real.Addr:
-			a.warn(repeated, real.At,
-				"the real server %s is in this virtual already, in line %d; the kernel has it once",
-				real.Addr, other.At.Line)
-		case ok:
-			a.warn(repeated, real.At,
-				"with %s the kernel has this server and that of line %d once, as %s; only masq "+
-					"changes the port", real.Forward, other.At.Line, entry)
+		if other := before[entry]; other != nil {
+			a.oneEntry(real, other)
 		}
 		before[entry] = real
-		switch {
-		case real.Lower <= real.Upper:
-		case real.Upper == 0:
-			a.warn(suspicious, real.At,
-				"the lower threshold %d has no upper one; the kernel refuses such a server", real.Lower)
-		default:
-			a.warn(suspicious, real.At,
-				"the lower threshold %d is above the upper one, %d; the kernel refuses such a server",
-				real.Lower, real.Upper)
-		}
-		addr, onTrial := real.Addr.Addr(), a.Addr.Addr().IsLoopback()
-		if real.Forward == lvs.Masq && real.Named == nil && addr.IsLoopback() && !onTrial {
-			a.warn(suspicious, real.At, MasqLoopback+" %s: "+
-				"the kernel stops their packets; gate leads to this machine", addr)
-		}
-		a.keptPort(noEffect, "server", real)
+		a.server(real)
 	}
+}
+
+// oneEntry warns of a server that is one with an earlier server in the kernel's table.
+func (a adviser) oneEntry(real, other *Real) {
+	switch entry := a.EntryOf(real); {
+	case real.Backup && !other.Backup && real.Named == nil && other.Named == nil:
+		severity := Error
+		if a.isListed(real) || a.isListed(other) {
+			severity = Warning
+		}
+		a.tell(severity, conflict, real.At,
+			"the backup %s is also the real server of line %d; a backup must be another server",
+			real.Addr, other.At.Line)
+	case entry == real.Addr:
+		a.warn(repeated, real.At,
+			"the real server %s is in this virtual already, in line %d; the kernel has it once",
+			real.Addr, other.At.Line)
+	default:
+		a.warn(repeated, real.At,
+			"with %s the kernel has this server and that of line %d once, as %s; only masq changes the "+
+				"port", real.Forward, other.At.Line, entry)
+	}
+}
+
+// server warns of what the kernel refuses, or makes of a single server.
+func (a adviser) server(real *Real) {
+	switch {
+	case real.Lower <= real.Upper:
+	case real.Upper == 0:
+		a.warn(suspicious, real.At,
+			"the lower threshold %d has no upper one; the kernel refuses such a server", real.Lower)
+	default:
+		a.warn(suspicious, real.At,
+			"the lower threshold %d is above the upper one, %d; the kernel refuses such a server",
+			real.Lower, real.Upper)
+	}
+	addr, onTrial := real.Addr.Addr(), a.Addr.Addr().IsLoopback()
+	if real.Forward == lvs.Masq && real.Named == nil && addr.IsLoopback() && !onTrial {
+		a.warn(suspicious, real.At, MasqLoopback+" %s: "+
+			"the kernel stops their packets; gate leads to this machine", addr)
+	}
+	a.keptPort(noEffect, "server", real)
 }
 
 // MasqLoopback is the start of a warning that doctor gives too.

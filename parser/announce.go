@@ -51,14 +51,14 @@ func readAnnounceAddress(v *value) []netip.Addr {
 	})
 }
 
-// announceable refuses a section whose addresses cannot be announced, and limits that its servers cannot reach.
-func (a adviser) announceable() {
+// limits refuses numbers of servers that the section cannot reach, or warns of them where its lists may grow again.
+func (a adviser) limits() {
 	servers, _ := a.own()
 	limits := map[string]lvs.LowHigh{"minservers": a.MinServers}
 	if a.hasBackups() {
 		limits["backupbelow"] = a.BackupBelow
 	}
-	hasLists := a.has("realfile") || a.has("realnames") // they may grow again
+	hasLists := a.has("realfile") || a.has("realnames")
 	for name, limit := range limits {
 		switch low, high := limit.Of(servers); {
 		case limit == lvs.LowHigh{} || servers == 0:
@@ -79,6 +79,10 @@ func (a adviser) announceable() {
 				limit, low, limit.High.Of(servers), servers, a.ID)
 		}
 	}
+}
+
+// announceable refuses a section whose addresses cannot be announced.
+func (a adviser) announceable() {
 	if a.Announce == "" {
 		return
 	}

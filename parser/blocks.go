@@ -129,7 +129,8 @@ func (r *reader) takeDefaults() {
 	}
 	for _, b := range r.inOrder {
 		if !b.isUsed {
-			r.in(b.section, inLines).warn(noEffect, b.line.position(), "no section uses the block %q", b.name)
+			r.in(b.section, inLines).warn(noEffect, b.line.position(), "no section uses the block %q",
+				b.name)
 		}
 	}
 }

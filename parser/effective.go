@@ -114,6 +114,7 @@ func (r *resolver) virtual(v *Virtual, s *section, global *Global) {
 	a.moves()
 	a.furtherChecks(r.opts.HostName)
 	if v.hasHeader() {
+		a.limits()
 		a.announceable()
 		a.advise()
 	}

@@ -3,7 +3,6 @@ package parser
 import (
 	"regexp"
 	"slices"
-	"strings"
 
 	"ldirectord/internal/lvs"
 )
@@ -64,9 +63,7 @@ func readMailStatus(v *value) []lvs.Status {
 var comma = regexp.MustCompile(`[\s\v]*,[\s\v]*`)
 
 func readMailServer(v *value) string {
-	host := leading(v.text, func(c byte) bool {
-		return isLetter(c) || isDigit(c) || strings.IndexByte("._+-", c) >= 0
-	})
+	host := leading(v.text, isHostByte)
 	if host == "" {
 		v.bad("is not a mail server; it must be a host name or IPv4 address without quotes")
 	}

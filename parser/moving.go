@@ -88,19 +88,12 @@ func (a adviser) moves() {
 		return
 	}
 	why, odd := unmoved[a.Scheduler]
-	moved := slices.Clone(a.Reals)
-	if a.SlowStart > 0 && len(moving) == 1 { // it does not apply to backups
-		moved = slices.DeleteFunc(moved, func(r Real) bool { return r.Backup })
-	}
-	if i := slices.IndexFunc(moved, func(r Real) bool { return r.Weight == 1 }); i >= 0 && !odd &&
-		len(moved) > 1 {
-		a.warn(suspicious, moved[i].At,
-			"the weight 1 has no steps, because every part of it is rounded up to 1; write 100, which has "+
-				"one for each percent, and multiply the other weights of the section by 100 as well")
+	if !odd {
+		a.steps(a.SlowStart > 0 && len(moving) == 1)
+		return
 	}
 	for what, at := range moving {
 		switch {
-		case !odd:
 		case at.Line == 0:
 			a.SlowStart = 0
 			a.warn(noEffect, a.At["virtual"], text+
@@ -111,6 +104,21 @@ func (a adviser) moves() {
 		default:
 			a.warn(suspicious, at, text, what, a.Scheduler, why)
 		}
+	}
+}
+
+// steps warns of a weight that can't change in steps, among servers whose weights do: slowstart alone does not apply to
+// backups.
+func (a adviser) steps(bySlowStart bool) {
+	moved := slices.Clone(a.Reals)
+	if bySlowStart {
+		moved = slices.DeleteFunc(moved, func(r Real) bool { return r.Backup })
+	}
+	i := slices.IndexFunc(moved, func(r Real) bool { return r.Weight == 1 })
+	if i >= 0 && len(moved) > 1 {
+		a.warn(suspicious, moved[i].At,
+			"the weight 1 has no steps, because every part of it is rounded up to 1; write 100, which has "+
+				"one for each percent, and multiply the other weights of the section by 100 as well")
 	}
 }
 

@@ -25,7 +25,7 @@ type Options struct {
 	// the user, if an error of TryFile or TryRead only concerns this user's rights: a warning; "" or nil: an error
 	User     func(error) string
 	DirExist func(path string) bool // whether maintenancedir exists; nil: not tested
-	LogFile  string                 // the default mail program; empty: the Perl ldirectord's
+	LogFile  string                 // the default of logfile; "": that of the Perl ldirectord
 	HostName string                 // the name of this machine, in the default log-ins of ftp and sip
 	Lists    map[string]List        // those of realfile and realnames, see RealLists
 	Strict   bool                   // refuse the layouts that the Perl ldirectord refuses
