@@ -58,13 +58,8 @@ func TestTheUsualLoginOfAFurtherCheck(t *testing.T) {
 	if found.HasErrors() {
 		t.Fatal(found)
 	}
-	var got []string
-	for _, check := range cfg.Virtuals[0].Checks() {
-		got = append(got, check.Login+"/"+check.Passwd)
-	}
-	if want := "[anonymous/ldirectord@h ldirectord@h/ / anonymous/ldirectord@h]"; fmt.Sprint(got) != want {
-		t.Errorf("got %v, want %s", got, want)
-	}
+	got := each(cfg.Virtuals[0].Checks(), func(check *Virtual) string { return check.Login + "/" + check.Passwd })
+	testkit.Equal(t, fmt.Sprint(got), "[anonymous/ldirectord@h ldirectord@h/ / anonymous/ldirectord@h]")
 }
 
 func TestTheURLOfAFurtherCheck(t *testing.T) {

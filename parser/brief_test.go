@@ -45,12 +45,9 @@ func TestFindingsAlikeAreCounted(t *testing.T) {
 	src.WriteString("virtual=192.0.2.1:9999\n\treal=192.0.2.10:80 gate\n\tservice=htp2x9\n\tcheckinterval=no\n")
 	_, found := parse(t.Context(), "a.cf", []byte(src.String()), options(t))
 	brief := found.ByPosition().Brief()
-	var text strings.Builder
-	for _, d := range brief {
-		text.WriteString(d.String() + "\n")
-	}
+	text := strings.Join(each(brief, Diagnostic.String), "\n") + "\n"
 	if why := hides(found, brief); why != "" || len(brief) > 20 {
-		t.Errorf("%d lines; %s\n%s", len(brief), why, text.String())
+		t.Errorf("%d lines; %s\n%s", len(brief), why, text)
 	}
 	for what, times := range map[string]int{
 		"a.cf:4:10: error: unknown service \"pingpong_slave\"; known are dns, ftp, ":                         1,
@@ -60,8 +57,8 @@ func TestFindingsAlikeAreCounted(t *testing.T) {
 		"with gate clients reach the server at port 1, not 80; only masq changes the port; and 798 more: " +
 			"lines 3, 7, 8, …\n": 1,
 	} {
-		if n := strings.Count(text.String(), what); n != times {
-			t.Errorf("%d times %q, want %d:\n%s", n, what, times, text.String())
+		if n := strings.Count(text, what); n != times {
+			t.Errorf("%d times %q, want %d:\n%s", n, what, times, text)
 		}
 	}
 	logged := 0
@@ -146,10 +143,7 @@ func TestWithin(t *testing.T) {
 			found[i].Pos.Line = int32(i + 1)
 		}
 		few, left := found.Within(most)
-		var texts []string
-		for _, d := range few {
-			texts = append(texts, d.Text)
-		}
+		texts := each(few, func(d Diagnostic) string { return d.Text })
 		if got := strings.Join(texts, " "); got != want || left != 4-most {
 			t.Errorf("%d: %q, and %d are left", most, got, left)
 		}

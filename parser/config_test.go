@@ -143,10 +143,7 @@ func TestSectionsWithoutAnError(t *testing.T) {
 		"virtual=1\nvirtul=2\n":   "[-f 1]",
 	} {
 		cfg, _ := Parse(t.Context(), "", []byte(src), Options{})
-		keys := []lvs.Key{}
-		for _, v := range cfg.Virtuals {
-			keys = append(keys, v.Key)
-		}
+		keys := each(cfg.Virtuals, func(v *Virtual) lvs.Key { return v.Key })
 		testkit.Equal(t, fmt.Sprint(keys), want, src)
 	}
 }

@@ -219,9 +219,8 @@ func (e *expected) differs(t *testing.T, cfg *Config, brief bool) string {
 
 func asJSON(t *testing.T, cfg *Config) object {
 	t.Helper()
-	text := testkit.Must(json.Marshal(cfg))(t)
 	var got object
-	testkit.OK(t, json.Unmarshal(text, &got))
+	testkit.OK(t, json.Unmarshal(marshal(t, cfg), &got))
 	return got
 }
 

@@ -21,16 +21,8 @@ virtual=1
 autoreload=maybe
 `
 	_, found := parseText(t, src)
-	var lines []int
-	for _, d := range found.Errors() {
-		lines = append(lines, int(d.Pos.Line))
-	}
-	want := []int{4, 3, 1, 2, 5, 8, 8}
-	for i := range want {
-		if i >= len(lines) || lines[i] != want[i] {
-			t.Fatalf("errors in lines %v, want %v", lines, want)
-		}
-	}
+	lines := each(found.Errors(), func(d Diagnostic) int32 { return d.Pos.Line })
+	testkit.Same(t, lines, []int32{4, 3, 1, 2, 5, 8, 8}, "errors in lines")
 	testkit.Contains(t, found.Errors()[5].Render([]byte(src)), "\n  virtual=1\n", "a duplicate is shown as")
 }
 
@@ -76,12 +68,7 @@ func TestDiagnosticsByPosition(t *testing.T) {
 			Text: fmt.Sprintf("%d:%d", line, column)}
 	}
 	duplicate := Diagnostic{Pos: Position{"", 9, 1}, cause: Position{"", 2, 5}, Text: "cause 2:5"}
-	var got []string
-	for _, d := range (Diagnostics{at(0, 0), at(3, 2), duplicate, at(3, 1), at(2, 7),
-		{Text: "no line"}}).ByPosition() {
-		got = append(got, d.Text)
-	}
-	if want := "[cause 2:5 2:7 3:1 3:2 0:0 no line]"; fmt.Sprint(got) != want {
-		t.Errorf("got %v, want %s", got, want)
-	}
+	sorted := Diagnostics{at(0, 0), at(3, 2), duplicate, at(3, 1), at(2, 7), {Text: "no line"}}.ByPosition()
+	got := each(sorted, func(d Diagnostic) string { return d.Text })
+	testkit.Equal(t, fmt.Sprint(got), "[cause 2:5 2:7 3:1 3:2 0:0 no line]")
 }

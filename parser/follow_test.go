@@ -53,10 +53,9 @@ virtual = 1
 	if cfg == nil {
 		t.Fatal(found)
 	}
-	var got []string
-	for _, n := range cfg.Names {
-		got = append(got, fmt.Sprintf("%s %v %v %v %s", n.Host, n.Followed, n.Addr, n.Earlier, n.Why))
-	}
+	got := each(cfg.Names, func(n resolve.Name) string {
+		return fmt.Sprintf("%s %v %v %v %s", n.Host, n.Followed, n.Addr, n.Earlier, n.Why)
+	})
 	want := []string{
 		"first false 192.0.2.20 [] ",
 		"lost true 192.0.2.34 [192.0.2.35] no answer",

@@ -26,11 +26,7 @@ func TestParts(t *testing.T) {
 		}
 		text := testkit.Must(Join("ld.cf", []byte(main), parts))(t)
 		_, found := parse(t.Context(), "ld.cf", text, Options{})
-		var said []string
-		for _, d := range found {
-			said = append(said, d.String())
-		}
-		testkit.Equal(t, strings.Join(said, " & "), row[1], row[0])
+		testkit.Equal(t, strings.Join(each(found, Diagnostic.String), " & "), row[1], row[0])
 	}
 }
 

@@ -3,11 +3,9 @@ package parser
 import (
 	"encoding/json"
 	"fmt"
-	"net/netip"
 	"strings"
 	"testing"
 
-	"ldirectord/internal/lvs"
 	"ldirectord/internal/testkit"
 )
 
@@ -75,11 +73,5 @@ func TestAddressesOfAVirtualService(t *testing.T) {
 		"virtual=4\n")
 	for i, want := range []string{"[192.0.2.1/32]", "[192.0.2.0/28 192.0.2.33/32]", "[]"} {
 		testkit.Equal(t, fmt.Sprint(cfg.Virtuals[i].Addresses()), want, cfg.Virtuals[i].ID)
-	}
-}
-
-func TestFormatOfAddresses(t *testing.T) {
-	for addr, want := range map[string]string{"192.0.2.1": "192.0.2.1", "2001:db8::1": "[2001:db8::1]"} {
-		testkit.Equal(t, lvs.FormatAddr(netip.MustParseAddr(addr)), want)
 	}
 }

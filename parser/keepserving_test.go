@@ -19,5 +19,4 @@ func TestKeepServing(t *testing.T) {
 		servers := testkit.Must(strconv.Atoi(row[2]))(t)
 		testkit.Equal(t, strconv.Itoa(mustParse(t, src).Virtuals[0].KeepServing.Of(servers)), row[3], row)
 	}
-
 }

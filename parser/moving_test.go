@@ -31,26 +31,6 @@ func TestABackupByName(t *testing.T) {
 	}
 }
 
-// A backup server waits for its address like any server, and minservers and keepserving don't count it.
-func TestABackupWaits(t *testing.T) {
-	src := "keepserving=1\nvirtual=192.0.2.1:80\n\treal=192.0.2.2->192.0.2.3:80 gate 1\n" +
-		"\tbackup=b.example:80 gate 2\n\tminservers=3\n"
-	_, found := Parse(t.Context(), "", []byte(src), Options{Wait: true, Resolver: answers{}})
-	if errs := found.Errors(); len(errs) != 1 ||
-		!strings.Contains(errs[0].Text, "minservers = 3 needs 3 servers, but tcp:192.0.2.1:80 has only 2;") {
-		t.Error(found)
-	}
-	src = strings.ReplaceAll(src, "minservers=3", "minservers=2")
-	cfg, found := Parse(t.Context(), "", []byte(src), Options{Wait: true, Resolver: answers{}})
-	if found.HasErrors() {
-		t.Fatal(found)
-	}
-	if w := cfg.Virtuals[0].Waiting; len(w) != 1 || !w[0].Backup || w[0].Weight != 2 {
-		t.Errorf("%+v", w)
-	}
-
-}
-
 // The section's directives about weights apply to its own check. A line of alsocheck has its own percentage.
 func TestWeightsAreToldToTheOwnCheck(t *testing.T) {
 	v := mustParse(t, "virtual=192.0.2.1:80\n\treal=192.0.2.2:80 gate 9\n\tdrainstatus=503\n\tagentport=81\n"+

@@ -138,11 +138,9 @@ func TestListsBesideLines(t *testing.T) {
 		o := options(t)
 		o.Lists = map[string]List{"/a": {Servers: list}}
 		c, found := Parse(t.Context(), "a.cf", []byte(rowOf(row[1])), o)
-		var said, servers []string
-		for _, d := range found {
-			said = append(said, strings.TrimPrefix(d.String(), "a.cf:"))
-		}
-		testkit.Equal(t, strings.Join(said, "; "), row[2], row[0], "beside", row[1])
+		var servers []string
+		said := strings.ReplaceAll(strings.Join(each(found, Diagnostic.String), "; "), "a.cf:", "")
+		testkit.Equal(t, said, row[2], row[0], "beside", row[1])
 		for _, v := range c.Virtuals {
 			for _, r := range v.Reals {
 				one := r.Addr.String()
@@ -151,6 +149,9 @@ func TestListsBesideLines(t *testing.T) {
 				}
 				if r.Comeback == lvs.ByOrder {
 					one += " by order"
+				}
+				if r.Tags != "" {
+					one += " tags=" + string(r.Tags)
 				}
 				servers = append(servers, one)
 			}

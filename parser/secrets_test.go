@@ -1,12 +1,9 @@
 package parser
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
-
-	"ldirectord/internal/testkit"
 )
 
 // A configuration that is shown has no values of secret directives and no log-ins in URLs. All else is shown as it
@@ -28,8 +25,8 @@ func TestAConfigurationIsShownWithoutItsSecrets(t *testing.T) {
 	if cfg == nil {
 		t.Fatal(found)
 	}
-	before := marshalled(t, cfg)
-	shown := marshalled(t, cfg.WithoutSecrets())
+	before := string(marshal(t, cfg))
+	shown := string(marshal(t, cfg.WithoutSecrets()))
 	if n := strings.Count(before, "s3cret"); n < 8 {
 		t.Errorf("only %d secrets are there to be hidden:\n%s", n, before)
 	}
@@ -43,13 +40,7 @@ func TestAConfigurationIsShownWithoutItsSecrets(t *testing.T) {
 			t.Errorf("%q is not shown:\n%s", word, shown)
 		}
 	}
-	if marshalled(t, cfg) != before {
+	if string(marshal(t, cfg)) != before {
 		t.Error("the configuration itself has changed")
 	}
-}
-
-func marshalled(t *testing.T, cfg *Config) string {
-	t.Helper()
-	text := testkit.Must(json.Marshal(cfg))(t)
-	return string(text)
 }
