@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"ldirectord/checker"
-	"ldirectord/checker/protocol"
 	"ldirectord/internal/testkit"
 	"ldirectord/parser"
 )
@@ -30,9 +29,9 @@ const manyChecks = `virtual = 10.1.0.1:80
 `
 
 func TestAPlanHasEachCheckOfAServerOnce(t *testing.T) {
-	built := 0
+	made := 0
 	p, found := planned(t, manyChecks,
-		func(s checker.Spec) (checker.Checker, error) { built++; return neverChecked(s) })
+		func(s checker.Spec) (checker.Checker, error) { made++; return neverChecked(s) })
 	if found.HasErrors() {
 		t.Fatal(found)
 	}
@@ -47,11 +46,11 @@ connect 81: Type=connect Protocol=tcp Target=10.2.0.1:81 Timeout=3s Attempts=1
 https 443: Type=negotiate Service=https Protocol=tcp Target=10.2.0.1:443 NegotiateTimeout=4s
 	Request=/health URL=https://10.2.0.1:443/health Receive=^well HTTPMethod=GET FollowRedirect=yes
 ping: Type=ping Protocol=tcp Target=10.2.0.1:80 Timeout=3s Attempts=1
-external: Type=external Protocol=tcp Target=10.2.0.1:80 Timeout=3s Command=/bin/true Args=10.1.0.1 80 10.2.0.1 80
+external: Type=external Protocol=tcp Target=10.2.0.1:80 Timeout=3s Command=/bin/true Args=10.1.0.1,80,10.2.0.1,80
 pop 110: Type=negotiate Service=pop Protocol=tcp Target=10.2.0.1:110 NegotiateTimeout=4s Request=/ Passwd=pw`
 	testkit.Equal(t, strings.Join(got, "\n"), strings.ReplaceAll(want, "\n\t", " "))
-	if built != 12 || len(p.Checks()) != 12 || len(p.Tasks) != 12 {
-		t.Errorf("there are %d checkers, %d checks and %d tasks", built, len(p.Checks()), len(p.Tasks))
+	if made != 12 || len(p.Checks()) != 12 || len(p.Tasks) != 12 {
+		t.Errorf("there are %d checkers, %d checks and %d tasks", made, len(p.Checks()), len(p.Tasks))
 	}
 	equal, _ := planned(t, "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = connect\n"+
 		"\talsocheck = connect\n", neverChecked)
@@ -72,10 +71,7 @@ func TestAFurtherCheckIsRefusedAtItsLine(t *testing.T) {
 		t.Errorf("refused: %v", found)
 	}
 	doubtful := "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = connect\n\talsocheck = dns 53\n"
-	p, found = planned(t, doubtful, func(s checker.Spec) (checker.Checker,
-		error) {
-		return protocol.New(s, &protocol.Env{})
-	})
+	p, found = planned(t, doubtful, built)
 	if p == nil || len(found) != 1 || found[0].Severity != parser.Warning || found[0].Pos.Line != 4 {
 		t.Errorf("a check that asks nothing: %v", found)
 	}

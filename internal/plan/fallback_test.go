@@ -1,21 +1,13 @@
 package plan
 
-import (
-	"testing"
-
-	"ldirectord/checker"
-	"ldirectord/checker/protocol"
-)
+import "testing"
 
 // A mistake of the section's check is reported once, also where only the fallback server has it.
 func TestAMistakeInTheCheckOfAFallback(t *testing.T) {
 	const bad = "virtual = 10.1.0.1:80\n\tservice = http\n\tfallback = 10.2.0.9:80\n\tfallbackcheck = section\n" +
 		"\treceive = \"(\"\n"
 	for _, real := range []string{"", "\treal = 10.2.0.1:80 gate\n"} {
-		p, found := planned(t, bad+real, func(s checker.Spec) (checker.Checker,
-			error) {
-			return protocol.New(s, &protocol.Env{})
-		})
+		p, found := planned(t, bad+real, built)
 		if p != nil || len(found.Errors()) != 1 || found[0].Pos.Line != 5 {
 			t.Errorf("%q: %v", real, found)
 		}

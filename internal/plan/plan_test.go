@@ -30,6 +30,9 @@ func neverChecked(checker.Spec) (checker.Checker, error) {
 	return passes{}, nil
 }
 
+// built is the checker of the program.
+func built(s checker.Spec) (checker.Checker, error) { return protocol.New(s, &protocol.Env{}) }
+
 // passes is a check that passes.
 type passes struct{}
 
@@ -111,7 +114,7 @@ func TestAPreviewOfOneThatWouldClimb(t *testing.T) {
 	}
 }
 
-// shown are the fields of a spec that are set.
+// shown are the fields of a spec that are set, with commas between arguments.
 func shown(s checker.Spec) string {
 	var out []string
 	v := reflect.ValueOf(s)
@@ -120,56 +123,19 @@ func shown(s checker.Spec) string {
 			out = append(out, fmt.Sprintf("%s=%v", f.Name, field))
 		}
 	}
-	return strings.ReplaceAll(strings.Join(out, " "), "\x00", " ")
+	return strings.ReplaceAll(strings.Join(out, " "), "\x00", ",")
 }
 
 // A check has only the settings that it uses, so that virtual services share it.
 func TestAPlanAsksOnlyForWhatACheckUses(t *testing.T) {
-	const all = "checktimeout = 3\n\tnegotiatetimeout = 4\n\tcheckcount = 2\n\trequest = \"/x\"\n" +
-		"\treceive = \"ok\"\n\tlogin = \"me\"\n\tpasswd = \"pw\"\n\tvirtualhost = \"www\""
-	for _, c := range []struct{ checks, want string }{
-		{"checktype = on", "Type=on Target=10.2.0.1:80"},
-		{"checktype = ping", "Type=ping Protocol=tcp Target=10.2.0.1:80 Timeout=3s Attempts=2"},
-		{"checktype = connect", "Type=connect Protocol=tcp Target=10.2.0.1:80 Timeout=3s Attempts=2"},
-		{"checktype = connect\n\tcheckport = 81",
-			"Type=connect Protocol=tcp Target=10.2.0.1:81 Timeout=3s Attempts=2"},
-		{"checktype = external\n\tcheckcommand = /bin/true",
-			"Type=external Protocol=tcp Target=10.2.0.1:80 Timeout=3s Command=/bin/true Args=10.1.0.1 80 " +
-				"10.2.0.1 80"},
-		{"checktype = negotiate\n\tservice = http",
-			"Type=negotiate Service=http Protocol=tcp Target=10.2.0.1:80 NegotiateTimeout=4s Request=/x " +
-				"URL=http://10.2.0.1:80/x Receive=ok Host=www HTTPMethod=GET FollowRedirect=yes"},
-		{"checktype = negotiate\n\tservice = pop",
-			"Type=negotiate Service=pop Protocol=tcp Target=10.2.0.1:80 NegotiateTimeout=4s Request=/x " +
-				"Receive=ok Host=www Login=me Passwd=pw"},
-		{"checktype = 3\n\tservice = pop",
-			"Type=combined Service=pop Protocol=tcp Connects=3 Target=10.2.0.1:80 Timeout=3s " +
-				"NegotiateTimeout=4s Request=/x Receive=ok Host=www Login=me Passwd=pw"},
-	} {
-		p, found := planned(t, "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\t"+all+"\n\t"+c.checks+"\n",
-			neverChecked)
+	file := strings.NewReplacer("; ", "\n\t", "ALL", "checktimeout = 3\n\tnegotiatetimeout = 4\n\tcheckcount = 2\n"+
+		"\trequest = \"/x\"\n\treceive = \"ok\"\n\tlogin = \"me\"\n\tpasswd = \"pw\"\n\tvirtualhost = \"www\"")
+	for _, row := range testkit.Table(t, "testdata/specs.txt", 2) {
+		p, found := planned(t, file.Replace(row[0])+"\n", neverChecked)
 		if found.HasErrors() {
 			t.Fatal(found)
 		}
-		testkit.Equal(t, shown(p.Checks()[0].Spec), c.want, c.checks)
-	}
-	p, _ := planned(t, "virtual = 7\n\treal = 10.2.0.1:80 gate\n\tchecktype = external\n"+
-		"\tcheckcommand = /bin/true\n", neverChecked)
-	testkit.Equal(t, p.Checks()[0].Spec.Args, "7\x000\x0010.2.0.1\x0080", "the arguments for a mark")
-	for args, want := range map[string]string{
-		`-H {address} -p {port}`:   "-H|10.2.0.1|-p|80",
-		`"-H {address} -p {port}"`: "-H|10.2.0.1|-p|80",
-		`"--url=http://{virtual}:{virtualport}/{name} -s "a b" -x"y ` +
-			`z""`: "--url=http://10.1.0.1:80/10.2.0.1|-s|a b|-xy z",
-		`"-e $HOME;"`: "-e|$HOME;",
-	} {
-		p, found := planned(t, "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = external\n"+
-			"\tcheckcommand = /bin/true\n\tcheckargs = "+args+"\n", neverChecked)
-		got := ""
-		if !found.HasErrors() {
-			got = strings.ReplaceAll(p.Checks()[0].Spec.Args, "\x00", "|")
-		}
-		testkit.Equal(t, got, want, args)
+		testkit.Equal(t, shown(p.Checks()[0].Spec), row[1], row[0])
 	}
 }
 
@@ -180,10 +146,10 @@ func TestAPlanBuildsEqualChecksOnce(t *testing.T) {
 		"\tchecktype = negotiate\n\tservice = http\n\treceive = \"ok\"\n\trequest = \"/\"\n" +
 		"virtual = 10.1.0.2:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = negotiate\n\tservice = http\n" +
 		"\treceive = \"ok\"\n\trequest = \"/\"\n"
-	built := 0
-	p, found := planned(t, two, func(s checker.Spec) (checker.Checker, error) { built++; return neverChecked(s) })
-	if len(found) > 0 || built != 2 || len(p.Tasks) != 2 || p.Checks()[0].Task != p.Checks()[2].Task {
-		t.Errorf("%d checkers, %d tasks, %v", built, len(p.Tasks), found)
+	made := 0
+	p, found := planned(t, two, func(s checker.Spec) (checker.Checker, error) { made++; return neverChecked(s) })
+	if len(found) > 0 || made != 2 || len(p.Tasks) != 2 || p.Checks()[0].Task != p.Checks()[2].Task {
+		t.Errorf("%d checkers, %d tasks, %v", made, len(p.Tasks), found)
 	}
 	p, found = planned(t, two, func(checker.Spec) (checker.Checker, error) {
 		return nil, &checker.SpecError{Directive: "receive", Err: fmt.Errorf("no pattern")}
@@ -193,10 +159,7 @@ func TestAPlanBuildsEqualChecksOnce(t *testing.T) {
 	}
 	nothing := "virtual = 10.1.0.1:53\n\treal = 10.2.0.1:53 gate\n\treal = 10.2.0.2:53 gate\n" +
 		"\tchecktype = negotiate\n\tservice = dns\n\treceive = \"ok\"\n"
-	p, found = planned(t, nothing, func(s checker.Spec) (checker.Checker,
-		error) {
-		return protocol.New(s, &protocol.Env{})
-	})
+	p, found = planned(t, nothing, built)
 	if p == nil || len(found) != 1 || found[0].Severity != parser.Warning || found[0].Kind != "suspicious" ||
 		found[0].Pos.Line != 5 {
 		t.Errorf("a check that asks nothing: %v", found)

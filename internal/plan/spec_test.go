@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"ldirectord/checker"
-	"ldirectord/internal/testkit"
 	"ldirectord/parser"
 )
 
@@ -47,27 +46,5 @@ virtual=192.0.2.11:80
 `
 	if got != want || len(specs) != 8 {
 		t.Errorf("%d different checks:\n%s\nwant\n%s", len(specs), got, want)
-	}
-}
-
-// Servers by gate are checked on the link where the address is announced.
-func TestChecksOnLink(t *testing.T) {
-	for _, c := range []struct {
-		announce, forward, check string
-		onLink                   bool
-	}{
-		{"lvs0", "gate", "connect", true}, {"lvs0", "gate", "negotiate", true}, {"lvs0", "gate", "3", true},
-		{"lvs0", "gate", "ping", true},
-		{"no", "gate", "connect", false}, {"lvs0", "masq", "connect", false},
-		{"lvs0", "ipip", "negotiate", false},
-		{"lvs0", "gate", "external", false}, {"lvs0", "gate", "on", false},
-	} {
-		p, found := planned(t, "announce = "+c.announce+"\n"+
-			lines("virtual = 192.0.2.1:80", "real = 192.0.2.2:80 "+c.forward, "service = http",
-				"checktype = "+c.check), neverChecked)
-		if found.HasErrors() {
-			t.Fatal(found)
-		}
-		testkit.Equal(t, p.Checks()[0].Spec.OnLink, c.onLink, c, "on link")
 	}
 }
