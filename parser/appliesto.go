@@ -16,17 +16,17 @@ func (v *Virtual) OverTLS() bool {
 
 func (d *Directive) usedBy() string {
 	if !d.is("for-tls") {
-		return enumerate(servicesThatTake(d.Name))
+		return servicesThatTake(d.Name)
 	}
 	names := settings.ServicesThat(func(s settings.Service) bool {
 		return s.Is(settings.OverTLS) || s.Takes(d.Name)
 	})
-	return enumerate(names) + ", with tls=yes for " + enumerate(servicesThatTake("tls")) +
-		", and with starttls=yes for " + enumerate(servicesThatTake("starttls"))
+	return enumerate(names) + ", with tls=yes for " + servicesThatTake("tls") +
+		", and with starttls=yes for " + servicesThatTake("starttls")
 }
 
-func servicesThatTake(directive string) []string {
-	return settings.ServicesThat(func(s settings.Service) bool { return s.Takes(directive) })
+func servicesThatTake(directive string) string {
+	return enumerate(settings.ServicesThat(func(s settings.Service) bool { return s.Takes(directive) }))
 }
 
 // isUsedBy reports whether the check of a section, which speaks its service, uses the directive.

@@ -19,9 +19,8 @@ func parsePace(text string) (none lvs.Pace, ok bool) {
 	}
 	number, every, _ := strings.Cut(text, "/")
 	share, ok := parsePart(trim(number))
-	v := value{text: trim(every)}
-	s := exactTime(&v)
-	return lvs.Pace{Share: share, Every: s.Duration()}, ok && share.N > 0 && v.problem == nil
+	s, inRange := timeWithin(trim(every), minTime, maxTime)
+	return lvs.Pace{Share: share, Every: s.Duration()}, ok && share.N > 0 && inRange
 }
 
 // holdDown is a value of holddown.
@@ -35,14 +34,12 @@ const usualDoubling = 8
 
 func parseHoldDown(text string) (h holdDown, ok bool) {
 	first, most, two := strings.Cut(text, ",")
-	v := value{text: trim(first)}
-	low := timeOrNone(&v)
-	high := min(usualDoubling*low, maxTime)
+	low, ok := timeWithin(trim(first), minTime, maxTime)
+	high, inRange := min(usualDoubling*low, maxTime), true
 	if two {
-		v.text = trim(most)
-		high = exactTime(&v)
+		high, inRange = timeWithin(trim(most), low, maxTime)
 	}
-	return holdDown{low.Duration(), high.Duration()}, v.problem == nil && (!two || low > 0 && high >= low)
+	return holdDown{low.Duration(), high.Duration()}, text == "0" || ok && inRange
 }
 
 // parseOnFail reads keep, cut or a time in whole seconds; 0 means none.
@@ -51,8 +48,8 @@ func parseOnFail(text string) (lvs.OnFail, bool) {
 	if o, ok := words[text]; ok {
 		return o, true
 	}
-	s, _, ok := ParseSeconds(unquote(text))
-	return lvs.OnFail(s.Duration()), ok && s >= 1 && s <= maxTime && s == Seconds(int(s))
+	s, ok := timeWithin(text, 1, maxTime)
+	return lvs.OnFail(s.Duration()), ok && s == Seconds(int(s))
 }
 
 const usesNoWeight = "it ignores weights other than 0"

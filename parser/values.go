@@ -146,12 +146,16 @@ func ParseSeconds(text string) (s Seconds, unit string, ok bool) {
 	return Seconds(n), m[2], err == nil
 }
 
-// timeFrom reads a time within limits.
+// timeWithin reads a time within limits.
+func timeWithin(text string, low, high Seconds) (Seconds, bool) {
+	s, _, ok := ParseSeconds(unquote(text))
+	return s, ok && low <= s && s <= high
+}
+
+// timeFrom is timeWithin for a directive.
 func timeFrom(low, high Seconds, allowed string) reading {
-	return parsed(func(text string) (Seconds, bool) {
-		s, _, ok := ParseSeconds(unquote(text))
-		return s, ok && low <= s && s <= high
-	}, "is not allowed; it must be "+allowed)
+	return parsed(func(text string) (Seconds, bool) { return timeWithin(text, low, high) },
+		"is not allowed; it must be "+allowed)
 }
 
 // exactTime reads a time of at least minTime, without other text.
