@@ -40,6 +40,7 @@ func TestNamesThatAreFollowed(t *testing.T) {
 	real = own:80 masq
 	real = next:80 masq
 	real = marked:80 masq
+	real = new:80 masq
 	real = first->192.0.2.21:80 masq
 virtual = 192.0.2.2:80
 	real = first:80 masq
@@ -61,6 +62,7 @@ virtual = 1
 		"lost true 192.0.2.34 [192.0.2.35] no answer",
 		"marked true invalid IP [] the answer 192.0.2.3 is refused because it is a virtual address of the file",
 		"moved true 192.0.2.12 [192.0.2.31 192.0.2.32] ",
+		"new true invalid IP [] no answer",
 		"next true invalid IP [192.0.2.1] the answer 192.0.2.2 is refused because it is a virtual address of " +
 			"the file",
 		"own true 192.0.2.36 [] the answer 192.0.2.1 is refused because it is a virtual address of the file",
@@ -72,7 +74,8 @@ virtual = 1
 	cfg, _ = parse(t.Context(), "", []byte(src), Options{Resolver: book, Last: last, Wait: true})
 	for _, n := range cfg.Names {
 		if n.Followed || n.Earlier != nil || n.Host == "several" && n.Addr != book["several"][0] ||
-			n.Host == "own" && n.Addr != book["own"][0] {
+			n.Host == "own" && n.Addr != book["own"][0] || n.Host == "lost" &&
+			(n.Addr != known["lost"][0] || n.Why != "no answer") {
 			t.Errorf("without resolve: %+v", n)
 		}
 	}

@@ -71,31 +71,6 @@ func TestNamesWithoutAnAnswer(t *testing.T) {
 	})
 }
 
-func TestTheNamesOfAConfiguration(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const src = "virtual=here:80\n\treal=new:80 masq\n\treal=old:80 masq\n\treal=192.0.2.3:80 masq\n"
-		last := func(key resolve.Key) []netip.Addr {
-			if key.Host == "old" {
-				return []netip.Addr{netip.MustParseAddr("192.0.2.9")}
-			}
-			return nil
-		}
-		cfg, found := parse(t.Context(), "", []byte(src),
-			Options{Resolver: hosts{"here": "192.0.2.7"}, Last: last, Wait: true})
-		if cfg == nil {
-			t.Fatal(found)
-		}
-		want := []resolve.Name{
-			{Key: resolve.Key{Host: "here"}, Addr: netip.MustParseAddr("192.0.2.7")},
-			{Key: resolve.Key{Host: "new"}, Why: "no answer"},
-			{Key: resolve.Key{Host: "old"}, Addr: netip.MustParseAddr("192.0.2.9"), Why: "no answer"},
-		}
-		if fmt.Sprint(cfg.Names) != fmt.Sprint(want) {
-			t.Errorf("got %v\nwant %v", cfg.Names, want)
-		}
-	})
-}
-
 // A name of the hosts file has its address at once, and keeps it, however many names wait for a name server that does
 // not respond.
 func TestADeadNameServerHoldsUpNoOtherName(t *testing.T) {
