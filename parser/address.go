@@ -42,7 +42,7 @@ const headerForms = "it must be ADDRESS:PORT or a firewall mark from 1 to 429496
 
 func (h *header) readBracketed(v *value, word string) {
 	host, port, _ := strings.Cut(word[1:], "]:")
-	port = h.portOf(v, port)
+	port = v.portOf(port)
 	ok := readsIPv6(host)
 	switch {
 	case port == "":
@@ -71,7 +71,7 @@ func (h *header) readAddress(v *value, word string) {
 		v.refuse(badVirtualAddress,
 			"%q comes before the address; write it on a line of its own, as protocol=%s", host+":", host)
 	default:
-		if port = h.portOf(v, port); port == "" {
+		if port = v.portOf(port); port == "" {
 			v.refuse(badVirtualAddress,
 				"%q has no port; it must be a number or service name right after the colon", word)
 			return
@@ -81,7 +81,7 @@ func (h *header) readAddress(v *value, word string) {
 }
 
 // portOf cuts a port off its tail. The Perl ldirectord ignores text after the port.
-func (h *header) portOf(v *value, text string) string {
+func (v *value) portOf(text string) string {
 	port := leading(text, isNameByte)
 	if port != "" && port != text {
 		v.warn(loose, "the text after port %q is ignored", port)

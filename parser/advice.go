@@ -110,6 +110,23 @@ func (a adviser) commands() {
 		"the section's checkinterval applies; the Perl ldirectord ignores it unless fork=yes")
 }
 
+// useless warns of a global directive without effect, if it is written.
+func (r *resolver) useless(directive, text string) {
+	if pos, written := r.globals.At[directive]; written {
+		r.on(int(pos.Line)).warn(noEffect, pos, "%s", text)
+	}
+}
+
+// pageAdvice warns of a page that can't be reached.
+func (r *resolver) pageAdvice(g *Global) {
+	if g.StatusPage && !g.Listen.IsValid() {
+		r.useless("statuspage", "statuspage has no effect without listen")
+	}
+	if g.StatusHost != "" && !g.StatusPage {
+		r.useless("statushost", "statushost has no effect without statuspage=yes")
+	}
+}
+
 // idle are directives for sections and for all of them, each with the function that returns why it has no effect in a
 // section; "" where it has one, or is off.
 var idle = []struct {
@@ -155,14 +172,6 @@ func (v *Virtual) neverFast() string {
 	}
 	return ""
 }
-
-func (v *Virtual) runsCommand() bool { return v.CheckType == External || v.CheckType == ExternalPerl }
-
-// checksNothing reports whether the check of a section is switched on or off by hand.
-func (v *Virtual) checksNothing() bool { return v.CheckType == On || v.CheckType == Off }
-
-// Negotiates reports whether the check of a section speaks its service.
-func (v *Virtual) Negotiates() bool { return v.CheckType == Negotiate || v.CheckType == Combined }
 
 // ports warns of marked ports that no check uses. If there is one check, its checkport may choose a port.
 func (a adviser) ports() {

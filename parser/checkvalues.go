@@ -6,7 +6,6 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -49,35 +48,6 @@ func parsePart(text string) (k lvs.Share, ok bool) {
 	digits, percent := strings.CutSuffix(text, "%")
 	n, ok := natural(digits, 0, math.MaxInt32)
 	return lvs.Share{N: int32(n), Percent: percent && n > 0}, ok && (!percent || n <= 100)
-}
-
-var checkTypes = []string{Negotiate, Connect, Ping, External, ExternalPerl, On, Off}
-
-// definedTypes are those that a checkdef may have.
-var definedTypes = []string{Negotiate, Connect, Ping, External}
-
-// readCheckType reads a number as the number of connects. The Perl ldirectord does so for any value with a digit in it.
-func readCheckType(v *value) {
-	virtual := &v.section.v
-	first, _ := cutWord(unquote(v.text))
-	word, connects := firstRun(v.text, isNameByte), 0
-	switch {
-	case all(first, isDigit):
-		if word, connects = Combined, number(0, 0)(v); connects == 0 {
-			v.warn(suspicious, "0 connects between two negotiate checks is the same as negotiate")
-		}
-	case slices.Contains(checkTypes, word) && !strings.ContainsAny(v.text, "0123456789"):
-		v.only(word)
-	default:
-		v.bad("is not a check type%s; it must be one of %s, or the number of connects between two negotiate "+
-			"checks", DidYouMean(word, checkTypes), strings.Join(checkTypes, ", "))
-	}
-	if v.definesCheck() && !slices.Contains(definedTypes, word) {
-		v.bad("is not for a checkdef; it must be one of %s", strings.Join(definedTypes, ", "))
-	}
-	if v.problem == nil {
-		virtual.CheckType, virtual.NumConnects = word, connects
-	}
 }
 
 // readRequest puts a slash before every request, including queries and URLs; checks drop it again.

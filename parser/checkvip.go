@@ -3,8 +3,6 @@ package parser
 import (
 	"net/netip"
 	"slices"
-
-	"ldirectord/internal/lvs"
 )
 
 // This file reads the directive for checks through the virtual address.
@@ -52,20 +50,6 @@ func (a adviser) fillCheckVIP() {
 				"and N",
 			a.CheckType, why)
 	}
-}
-
-// Pings reports whether the check of a section is a ping. That includes connect with UDP, because to connect a UDP
-// socket shows nothing about the server.
-func (v *Virtual) Pings() bool {
-	return v.CheckType == Ping || v.CheckType == Connect && v.Protocol == lvs.UDP && !v.PingsTheSilent()
-}
-
-// PingsTheSilent reports whether a ping decides about a server that does not answer the check's datagram.
-func (v *Virtual) PingsTheSilent() bool { return bool(v.Silence) && v.asksByDatagram() }
-
-// asksByDatagram reports whether silence decides anything.
-func (v *Virtual) asksByDatagram() bool {
-	return v.Protocol == lvs.UDP && (v.CheckType == Connect || v.Negotiates() && v.Service == "simpletcp")
 }
 
 // WhyNotVIP is why the check of a section does not go through the virtual address; "" if it does.

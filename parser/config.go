@@ -140,20 +140,6 @@ type GlobalFallback struct {
 	HasPort  bool // false: the port of each virtual service
 }
 
-// The check types. Combined is `checktype=N`: one negotiate check, then N connects.
-const (
-	Negotiate    = "negotiate"
-	Connect      = "connect"
-	Ping         = "ping"
-	External     = "external"
-	ExternalPerl = "external-perl"
-	On           = "on"
-	Off          = "off"
-	Combined     = "combined"
-	// Agent is the type of the further check that agentport makes; no file has it.
-	Agent = "agent"
-)
-
 // Virtual is one virtual service with every value effective: its own, the global one, or the default.
 type Virtual struct {
 	Settings
@@ -177,7 +163,7 @@ type Virtual struct {
 	// persistence engine (sip), "" for none; only with Persistent
 	PEName string `cf:"pename,extension"`
 
-	// one of the above, except for Agent also in a file
+	// one of the check types, except for Agent also in a file
 	CheckType    string `cf:"checktype=negotiate,as-words,check"`
 	NumConnects  int    // Combined only
 	CheckCommand string `cf:"checkcommand=/bin/true,check"`

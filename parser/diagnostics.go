@@ -106,7 +106,7 @@ func (ds Diagnostics) OnlyLookups() bool {
 // Errors returns the findings for which the file is refused.
 func (ds Diagnostics) Errors() Diagnostics { return ds.only(Error) }
 
-// Warnings returns the findings that are not errors.
+// Warnings returns the warnings, without errors and notes.
 func (ds Diagnostics) Warnings() Diagnostics { return ds.only(Warning) }
 
 func (ds Diagnostics) only(s Severity) Diagnostics {

@@ -87,16 +87,6 @@ func readListen(v *value) netip.AddrPort {
 	return a
 }
 
-// pageAdvice warns of a page that can't be reached.
-func (r *resolver) pageAdvice(g *Global) {
-	if g.StatusPage && !g.Listen.IsValid() {
-		r.useless("statuspage", "statuspage has no effect without listen")
-	}
-	if g.StatusHost != "" && !g.StatusPage {
-		r.useless("statushost", "statushost has no effect without statuspage=yes")
-	}
-}
-
 // readTimeouts reads TCP/TCPFIN/UDP.
 func readTimeouts(v *value) (all lvs.Timeouts) {
 	words := strings.Split(v.text, "/")
@@ -113,13 +103,6 @@ func readTimeouts(v *value) (all lvs.Timeouts) {
 		v.warn(noEffect, "timeouts has no effect: 0 leaves each as it is")
 	}
 	return all
-}
-
-// useless warns of a global directive without effect, if it is written.
-func (r *resolver) useless(directive, text string) {
-	if pos, written := r.globals.At[directive]; written {
-		r.on(int(pos.Line)).warn(noEffect, pos, "%s", text)
-	}
 }
 
 // readFallbackCommand reads empty quotes outside of sections as no value.

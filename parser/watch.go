@@ -44,19 +44,8 @@ func parseWatch(text string) (Watch, bool) {
 // Watches reports whether an idle connection is kept to the address of a server that the check asks. A global watch
 // leaves out servers that would notice it.
 func (v *Virtual) Watches(real *Real) bool {
-	return v.Watch.On && asksByTCP(v) && v.PortOf(real) > 0 &&
+	return v.Watch.On && v.asksByTCP() && v.PortOf(real) > 0 &&
 		(v.has("watch") || !serviceOf(v, real).Is(settings.Greets))
-}
-
-// asksByTCP reports whether the check of a section is made by TCP.
-func asksByTCP(v *Virtual) bool {
-	switch {
-	case v.Protocol == lvs.UDP || v.CheckType != Connect && !v.Negotiates():
-		return false
-	case v.CheckType == Connect:
-		return true
-	}
-	return v.Service != "none" && v.Service != "radius" && (v.Service != "dns" || v.Protocol == lvs.TCP)
 }
 
 // serviceOf is the service of a server that the check asks: where it only connects, the usual one of the port.
@@ -79,7 +68,7 @@ func (a adviser) watches() {
 	asked := map[string]settings.Service{}
 	for _, check := range a.Checks() {
 		for i := range a.Reals {
-			if s := serviceOf(check, &a.Reals[i]); a.Watch.On && asksByTCP(check) {
+			if s := serviceOf(check, &a.Reals[i]); a.Watch.On && check.asksByTCP() {
 				asked[s.Name] = s
 			}
 		}

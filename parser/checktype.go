@@ -1,0 +1,81 @@
+package parser
+
+import (
+	"slices"
+	"strings"
+
+	"ldirectord/internal/lvs"
+)
+
+// This file reads check types, and has what follows from them.
+
+// The check types. Combined is `checktype=N`: one negotiate check, then N connects.
+const (
+	Negotiate    = "negotiate"
+	Connect      = "connect"
+	Ping         = "ping"
+	External     = "external"
+	ExternalPerl = "external-perl"
+	On           = "on"
+	Off          = "off"
+	Combined     = "combined"
+	// Agent is the type of the further check that agentport makes; no file has it.
+	Agent = "agent"
+)
+
+var checkTypes = []string{Negotiate, Connect, Ping, External, ExternalPerl, On, Off}
+
+// definedTypes are those that a checkdef may have.
+var definedTypes = []string{Negotiate, Connect, Ping, External}
+
+// readCheckType reads a number as the number of connects. The Perl ldirectord does so for any value with a digit in it.
+func readCheckType(v *value) {
+	virtual := &v.section.v
+	first, _ := cutWord(unquote(v.text))
+	word, connects := firstRun(v.text, isNameByte), 0
+	switch {
+	case all(first, isDigit):
+		if word, connects = Combined, number(0, 0)(v); connects == 0 {
+			v.warn(suspicious, "0 connects between two negotiate checks is the same as negotiate")
+		}
+	case slices.Contains(checkTypes, word) && !strings.ContainsAny(v.text, "0123456789"):
+		v.only(word)
+	default:
+		v.bad("is not a check type%s; it must be one of %s, or the number of connects between two negotiate "+
+			"checks", DidYouMean(word, checkTypes), strings.Join(checkTypes, ", "))
+	}
+	if v.definesCheck() && !slices.Contains(definedTypes, word) {
+		v.bad("is not for a checkdef; it must be one of %s", strings.Join(definedTypes, ", "))
+	}
+	if v.problem == nil {
+		virtual.CheckType, virtual.NumConnects = word, connects
+	}
+}
+
+// Negotiates reports whether the check of a section speaks its service.
+func (v *Virtual) Negotiates() bool { return v.CheckType == Negotiate || v.CheckType == Combined }
+
+func (v *Virtual) runsCommand() bool { return v.CheckType == External || v.CheckType == ExternalPerl }
+
+// checksNothing reports whether the check of a section is switched on or off by hand.
+func (v *Virtual) checksNothing() bool { return v.CheckType == On || v.CheckType == Off }
+
+// Pings reports whether the check of a section is a ping. That includes connect with UDP, because to connect a UDP
+// socket shows nothing about the server.
+func (v *Virtual) Pings() bool {
+	return v.CheckType == Ping || v.CheckType == Connect && v.Protocol == lvs.UDP && !v.PingsTheSilent()
+}
+
+// PingsTheSilent reports whether a ping decides about a server that does not answer the check's datagram.
+func (v *Virtual) PingsTheSilent() bool { return bool(v.Silence) && v.asksByDatagram() }
+
+// asksByDatagram reports whether silence decides anything.
+func (v *Virtual) asksByDatagram() bool {
+	return v.Protocol == lvs.UDP && (v.CheckType == Connect || v.Negotiates() && v.Service == "simpletcp")
+}
+
+// asksByTCP reports whether the check of a section is made by TCP.
+func (v *Virtual) asksByTCP() bool {
+	overTCP := v.Service != "none" && v.Service != "radius" && (v.Service != "dns" || v.Protocol == lvs.TCP)
+	return v.Protocol != lvs.UDP && (v.CheckType == Connect || v.Negotiates() && overTCP)
+}
