@@ -63,7 +63,7 @@ func (r *resolver) moreFallbacks(a adviser) {
 		a.refuse("alsofallback", incomplete, "alsofallback is given without fallback; give both or neither")
 		return
 	}
-	isName := func(l *realLine) bool { return r.names.Name(l.hosts[0], a.IPv6) != nil }
+	u := r.namesOf(a.s, a.s.line, fallbackNames)
 	for _, line := range a.s.moreFallbacks {
 		f := r.fallbackOf(a.s, line, a.Virtual) // which notes its name
 		if f == nil || a.Fallback == nil {
@@ -73,7 +73,7 @@ func (r *resolver) moreFallbacks(a adviser) {
 		switch i := slices.IndexFunc(a.AllFallbacks(), isSame); {
 		case i < 0:
 			a.AlsoFallbacks, lines = append(a.AlsoFallbacks, *f), append(lines, line)
-		case isName(line) || isName(lines[i]):
+		case u.isName(line.hosts[0]) || u.isName(lines[i].hosts[0]):
 			a.warn(repeated, f.At, "%s is a fallback of this virtual already, and is left out here", f.Addr)
 		default:
 			a.error(conflict, f.At, "%s is a fallback of this virtual already; write each once", f.Addr)

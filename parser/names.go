@@ -12,16 +12,26 @@ import (
 
 // This file replaces names by addresses, and reports those without one.
 
-// hostAddress is the address of a host as written, if it has one. It warns once for each name if only the last known
-// address is available.
-func (r *resolver) hostAddress(at finder, kind string, l line, text string, ipv6 bool) (netip.Addr, bool) {
+// lookup looks up names of one address family, and reports findings about them at one place.
+type lookup struct {
+	*resolver
+	finder
+	ipv6 bool
+}
+
+// namesOf looks up the names in a line of a section.
+func (r *resolver) namesOf(s *section, l line, p phase) lookup { return lookup{r, r.in(s, p).of(l), s.IPv6} }
+
+// host is the address of a host as written, if it has one. It warns once for each name if only the last known address
+// is available.
+func (u lookup) host(kind string, l line, text string) (netip.Addr, bool) {
 	var p *Diagnostic
-	host := readHost(r.names, text, ipv6)
+	host := readHost(u.names, text, u.ipv6)
 	what := resolve.NoHost(host.Value)
 	switch {
 	case host.Reason != "" && host.Failure != "":
 		p = refuse(kind, "the name %q has no address: %s", text, host.Reason)
-		if p.lookup = true; kind == realHost && !r.opts.Wait {
+		if p.lookup = true; kind == realHost && !u.opts.Wait {
 			p.Text += "; start and reload take the file, and its servers wait for one"
 		}
 	case host.Reason != "":
@@ -29,23 +39,26 @@ func (r *resolver) hostAddress(at finder, kind string, l line, text string, ipv6
 	case what != "" && kind != badVirtualAddress:
 		p = refuse(kind, "the address %q cannot be a server's: it is %s", text, what)
 	case host.Failure != "":
-		r.warnOfName(at, l, text, ipv6, "can't be looked up; its last address "+host.Value.String()+
-			" stays in use", host.Failure)
+		u.warnOf(l, text, "can't be looked up; its last address "+host.Value.String()+" stays in use",
+			host.Failure)
 	}
 	if p != nil {
 		p.part = text
-		at.about(l, *p)
+		u.about(l, *p)
 	}
 	return host.Value, p == nil
 }
 
-// warnOfName warns of a look-up that failed, once for each name.
-func (r *resolver) warnOfName(at finder, l line, text string, ipv6 bool, follows, why string) {
-	if name := (resolve.Key{Host: text, IPv6: ipv6}); !r.warned[name] {
-		r.warned[name] = true
-		at.warn(nameInVain, l.around(text), "the name %q %s: %s", text, follows, why)
+// warnOf warns of a look-up that failed, once for each name.
+func (u lookup) warnOf(l line, name, follows, why string) {
+	if key := (resolve.Key{Host: name, IPv6: u.ipv6}); !u.warned[key] {
+		u.warned[key] = true
+		u.warn(nameInVain, l.around(name), "the name %q %s: %s", name, follows, why)
 	}
 }
+
+// isName reports whether a host is a name that was looked up.
+func (u lookup) isName(host string) bool { return u.names.Name(host, u.ipv6) != nil }
 
 // hasNumber reports whether a port as written has a number; otherwise it adds an error.
 func (f finder) hasNumber(kind string, l line, text string, port resolve.PortLookup) bool {
@@ -60,10 +73,10 @@ func (r *resolver) address(s *section, protocol lvs.Protocol) (none netip.AddrPo
 	if s.host == "" {
 		return none
 	}
-	at, port := r.in(s, headerNames), readPort(r.names, s.port, protocol.String())
-	addr, ok := r.hostAddress(at, badVirtualAddress, s.line, s.host, s.IPv6)
+	u, port := r.namesOf(s, s.line, headerNames), readPort(r.names, s.port, protocol.String())
+	addr, ok := u.host(badVirtualAddress, s.line, s.host)
 	r.names.Use(resolve.OfVirtual, s.IPv6, s.host)
-	if !ok || !at.hasNumber(badVirtualAddress, s.line, s.port, port) {
+	if !ok || !u.hasNumber(badVirtualAddress, s.line, s.port, port) {
 		return none
 	}
 	return netip.AddrPortFrom(addr, port.Value)
@@ -92,7 +105,7 @@ func (r *resolver) fallbackOf(s *section, f *realLine, v *Virtual) *Real {
 	if f.port == "" {
 		port.Value = v.Addr.Port()
 	}
-	return r.fallbackServer(r.in(s, fallbackNames).of(f.line), f, s.IPv6, port)
+	return r.namesOf(s, f.line, fallbackNames).fallback(f, port)
 }
 
 // globalFallback is the fallback server for all sections of a family. A service name that is known for only one
@@ -105,7 +118,7 @@ func (r *resolver) globalFallback(f *realLine, ipv6 bool) *GlobalFallback {
 	if tcp.Reason != "" && udp.Reason == "" {
 		tcp = udp
 	}
-	server := r.fallbackServer(r.on(f.line.number), f, ipv6, tcp)
+	server := lookup{r, r.on(f.line.number), ipv6}.fallback(f, tcp)
 	if server == nil {
 		return nil
 	}
@@ -116,10 +129,10 @@ func (r *resolver) globalFallback(f *realLine, ipv6 bool) *GlobalFallback {
 	return g
 }
 
-// fallbackServer is a fallback server with its address, nil when it has none.
-func (r *resolver) fallbackServer(at finder, f *realLine, ipv6 bool, port resolve.PortLookup) *Real {
-	addr, ok := r.hostAddress(at, fallbackHost, f.line, f.hosts[0], ipv6)
-	if !at.hasNumber(fallbackPort, f.line, f.port, port) || !ok {
+// fallback is a fallback server with its address, nil when it has none.
+func (u lookup) fallback(f *realLine, port resolve.PortLookup) *Real {
+	addr, ok := u.host(fallbackHost, f.line, f.hosts[0])
+	if !u.hasNumber(fallbackPort, f.line, f.port, port) || !ok {
 		return nil
 	}
 	server := f.Real
@@ -129,45 +142,44 @@ func (r *resolver) fallbackServer(at finder, f *realLine, ipv6 bool, port resolv
 
 // servers makes the real servers of a line: one, or those of a range.
 func (r *resolver) servers(s *section, line *realLine, v *Virtual) {
-	at := r.in(s, realNames).of(line.line)
+	u := r.namesOf(s, line.line, realNames)
 	if r.opts.Wait && line.problem == nil {
-		if waiting, ok := r.waiting(at, line, s.IPv6); ok {
+		if waiting, ok := u.waiting(line); ok {
 			v.Waiting = append(v.Waiting, waiting)
 			return
 		}
 	}
-	first, last, number, ok := r.endpoints(at, line, s.IPv6)
+	first, last, number, ok := u.endpoints(line)
 	used := resolve.OfReal
 	if line.isRange() {
 		used = resolve.OfRange
 	}
 	r.names.Use(used, s.IPv6, line.hosts...)
 	if line.problem != nil {
-		at.about(line.line, *line.problem)
+		u.about(line.line, *line.problem)
 		return
 	}
 	if !ok {
 		return
 	}
-	isName := func(text string) bool { return r.names.Name(text, s.IPv6) != nil }
-	if r.opts.Alone && slices.ContainsFunc(line.hosts, isName) {
+	if r.opts.Alone && slices.ContainsFunc(line.hosts, u.isName) {
 		last = first
 	}
 	count := rangeSize(first, last)
 	if count == 0 {
-		at.error(badRealRange, line.At,
+		u.error(badRealRange, line.At,
 			"the range from %s to %s is not allowed; it must go upwards and have at most %d addresses",
 			first, last, maxRange)
 		return
 	}
 	if r.reals += count; r.reals > maxReals {
 		if r.reals-count <= maxReals {
-			at.error(tooLarge, line.At, "the file has more than %d real servers", maxReals)
+			u.error(tooLarge, line.At, "the file has more than %d real servers", maxReals)
 		}
 		return
 	}
 	server := line.Real
-	server.Named = r.named(line, s.IPv6, server, number)
+	server.Named = u.named(line, server, number)
 	for addr := first; count > 0; addr, count = addr.Next(), count-1 {
 		server.Addr = netip.AddrPortFrom(addr, number)
 		v.Reals = append(v.Reals, server)
@@ -175,8 +187,8 @@ func (r *resolver) servers(s *section, line *realLine, v *Virtual) {
 }
 
 // named has the further facts of a line's server; nil without a host name, and for a range.
-func (r *resolver) named(line *realLine, ipv6 bool, server Real, port uint16) *Named {
-	name := r.names.Name(line.hosts[0], ipv6)
+func (u lookup) named(line *realLine, server Real, port uint16) *Named {
+	name := u.names.Name(line.hosts[0], u.ipv6)
 	if line.isRange() || name == nil {
 		return nil
 	}
@@ -228,8 +240,8 @@ func eachOnce(servers []Real) []Real {
 }
 
 // waiting is a line whose only trouble is a look-up that failed.
-func (r *resolver) waiting(at finder, line *realLine, ipv6 bool) (w Waiting, ok bool) {
-	port := readPort(r.names, line.port, "")
+func (u lookup) waiting(line *realLine) (w Waiting, ok bool) {
+	port := readPort(u.names, line.port, "")
 	if port.Reason != "" {
 		return w, false
 	}
@@ -239,7 +251,7 @@ func (r *resolver) waiting(at finder, line *realLine, ipv6 bool) (w Waiting, ok 
 		w.Name = strings.TrimSuffix(strings.Join(line.hosts, "->")+":"+line.port, ":")
 	}
 	for _, text := range line.hosts {
-		host := readHost(r.names, text, ipv6)
+		host := readHost(u.names, text, u.ipv6)
 		switch {
 		case host.Reason == "":
 			continue
@@ -248,18 +260,18 @@ func (r *resolver) waiting(at finder, line *realLine, ipv6 bool) (w Waiting, ok 
 		case w.Host == "":
 			w.Host, w.Why = text, host.Reason
 		}
-		r.warnOfName(at, line.line, text, ipv6, "has no address; its servers wait for one", host.Reason)
+		u.warnOf(line.line, text, "has no address; its servers wait for one", host.Reason)
 	}
 	return w, w.Host != ""
 }
 
 // endpoints are the addresses and the port of a line of real servers.
-func (r *resolver) endpoints(at finder, line *realLine, ipv6 bool) (first, last netip.Addr, number uint16, ok bool) {
-	port := readPort(r.names, line.port, "")
+func (u lookup) endpoints(line *realLine) (first, last netip.Addr, number uint16, ok bool) {
+	port := readPort(u.names, line.port, "")
 	for i, host := range line.hosts {
-		addr, hasAddr := r.hostAddress(at, realHost, line.line, host, ipv6)
+		addr, hasAddr := u.host(realHost, line.line, host)
 		if last = addr; i == 0 {
-			first, ok = addr, at.hasNumber(realPort, line.line, line.port, port)
+			first, ok = addr, u.hasNumber(realPort, line.line, line.port, port)
 		}
 		ok = ok && hasAddr
 	}
