@@ -171,7 +171,9 @@ func TestLookUpAgain(t *testing.T) {
 		{Key: resolve.Key{Host: "six"}}, {Key: resolve.Key{Host: "none"}, Addr: two},
 	}
 	names := resolve.Source{Resolver: r}.LookUp(t.Context(), list, nil)
-	got := each(names, func(n resolve.Name) string { return fmt.Sprint(n.Host, " ", n.IPv6, " ", n.Addr, " ", n.Why) })
+	got := each(names, func(n resolve.Name) string {
+		return fmt.Sprint(n.Host, " ", n.IPv6, " ", n.Addr, " ", n.Why)
+	})
 	want := []string{
 		"both false 192.0.2.2 ", "both true 2001:db8::6 ", "four false 192.0.2.1 ",
 		"four true invalid IP it has no IPv6 address", "none false 192.0.2.2 no answer",
