@@ -20,7 +20,9 @@ type lookup struct {
 }
 
 // namesOf looks up the names in a line of a section.
-func (r *resolver) namesOf(s *section, l line, p phase) lookup { return lookup{r, r.in(s, p).of(l), s.IPv6} }
+func (r *resolver) namesOf(s *section, l line, p phase) lookup {
+	return lookup{r, r.in(s, p).of(l), s.IPv6}
+}
 
 // host is the address of a host as written, if it has one. It warns once for each name if only the last known address
 // is available.

@@ -8,6 +8,7 @@ import (
 
 	"ldirectord/internal/instance"
 	"ldirectord/internal/notify"
+	"ldirectord/internal/runfile"
 )
 
 // sibling is this program with our options and the sibling's configuration, as part of a line for sh.
@@ -36,7 +37,7 @@ func (v Via) Others(names []string, dirs instance.ConfigDirs) (words []string) {
 	for _, name := range names {
 		path, err := dirs.Find(name)
 		if err == nil && slices.ContainsFunc(v,
-			func(other string) bool { return path == other || stamp(path).isOf(stamp(other)) }) {
+			func(other string) bool { return path == other || runfile.SameFile(path, other) }) {
 			continue
 		}
 		if strings.HasPrefix(name, "-") {

@@ -31,14 +31,7 @@ func (d Daemon) isSame(other Daemon) bool {
 
 // isOf reports whether a path leads to the daemon's configuration. Its own path does so even if the file is gone.
 func (d Daemon) isOf(path string) bool {
-	return d.Path == path || leadToOne(d.Path, path)
-}
-
-// leadToOne reports whether two paths lead to one file or folder now; false if one of them is gone.
-func leadToOne(path, other string) bool {
-	a, _ := runfile.Stat(path)
-	b, _ := runfile.Stat(other)
-	return os.SameFile(a, b)
+	return d.Path == path || runfile.SameFile(d.Path, path)
 }
 
 // sharesNetNS reports whether a process is in our network namespace; true if that can't be read.

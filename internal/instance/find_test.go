@@ -96,7 +96,8 @@ func TestADaemonIsFoundByItsState(t *testing.T) {
 			testkit.Equal(t, found.Stale, false, names[0], "pid file of", pid)
 			testkit.Equal(t, found.State.Name, "ldirectord")
 			testkit.Equal(t, filepath.Base(other.Files().Socket), "ldirectord.ldirectord.sock", names[0])
-			testkit.Equal(t, testkit.Error(other.Acquire(soon(t), "")), ErrRunning, names[0], "a second one")
+			err := testkit.Error(other.Acquire(soon(t), ""))
+			testkit.Equal(t, err, ErrRunning, names[0], "a second one")
 		}
 	}
 	release()

@@ -116,7 +116,7 @@ func (f folder) isFolderOf(argv []string) bool {
 	case !filepath.IsAbs(dir): // to a folder that is not known
 		return true
 	default:
-		return leadToOne(dir, string(f))
+		return runfile.SameFile(dir, string(f))
 	}
 }
 

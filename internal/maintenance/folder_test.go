@@ -159,7 +159,8 @@ func TestAFolderThatCantBeReadLetsNobodyBack(t *testing.T) {
 
 func TestWhatCountsAsAFolder(t *testing.T) {
 	dir := t.TempDir()
-	for _, folder := range []string{dir, filepath.Join(dir, "none")} { // an empty one, and one that is not there yet
+	// an empty one, and one that is not there yet
+	for _, folder := range []string{dir, filepath.Join(dir, "none")} {
 		testkit.Equal(t, len(testkit.Must(entries(folder))(t)), 0, folder)
 	}
 	file := filepath.Join(dir, "file")

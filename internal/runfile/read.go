@@ -94,6 +94,13 @@ func Stat(path string) (os.FileInfo, error) {
 	return InTime(path, func() (os.FileInfo, error) { return os.Stat(path) })
 }
 
+// SameFile reports whether two paths lead to one file or folder now; false if one of them is gone, or not read in time.
+func SameFile(path, other string) bool {
+	a, _ := Stat(path)
+	b, _ := Stat(other)
+	return os.SameFile(a, b)
+}
+
 // readAll reads a file that may grow meanwhile. One that is too large is not read.
 func readAll(f *os.File, limit int64) ([]byte, error) {
 	if info, err := f.Stat(); err == nil && info.Size() > limit {
