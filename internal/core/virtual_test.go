@@ -64,6 +64,7 @@ func TestAPlanTakesLittleMemory(t *testing.T) {
 		runtime.ReadMemStats(&m)
 		return int64(m.HeapAlloc)
 	}
+	virtualsOf(planOf(t, testkit.ManyServers(80, 80, 5))) // what is made once is no server's
 	before := live()
 	p := planOf(t, testkit.ManyServers(servers, 80, 5))
 	virtuals := virtualsOf(p)
