@@ -116,7 +116,10 @@ func (o *options) parse(args []string) error {
 	case len(rest) > 0 && isHelp(rest[0]) && o.isNoFile(rest[0]):
 		o.Help, rest = true, rest[1:]
 	}
-	if o.Help && len(rest) > 0 {
+	switch {
+	case o.Help && len(rest) > 1 && isCommand(rest[1]): // --help FILE COMMAND
+		o.topic = rest[1]
+	case o.Help && len(rest) > 0:
 		o.topic = rest[0]
 	}
 	if o.Help || o.Version {
