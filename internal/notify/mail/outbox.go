@@ -276,7 +276,11 @@ func (o *outbox) reportChange(b *box, err error) {
 		return
 	}
 	if b.failing = err != nil; b.failing {
-		text := fmt.Sprintf("failed to send email message to %s by %s: %v", b.to, b.server, err)
+		kind := "" // the Perl ldirectord's words, which log watchers look for
+		if b.way.smtp != "" {
+			kind = "SMTP "
+		}
+		text := fmt.Sprintf("failed to send %semail message to %s by %s: %v", kind, b.to, b.server, err)
 		o.report(notify.Event{Time: time.Now(), Kind: notify.MailFailed, Key: b.key,
 			Reason: plain(err.Error()), Text: plain(text)})
 		return
