@@ -2,13 +2,16 @@ package protocol
 
 import (
 	"cmp"
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
 	"strconv"
 	"strings"
+	"time"
 
 	"ldirectord/checker/wire"
 )
@@ -51,17 +54,32 @@ func (d *dialogue) demand(kind int, commands ...string) error {
 	return nil
 }
 
-// fetchFTP gets the file and compares it.
+// fetchFTP gets the file and compares it. To a server that takes no data connection it offers one, as the Perl
+// ldirectord does.
 func fetchFTP(d *dialogue) (string, error) {
-	port, err := passiveFTP(d)
-	if err != nil {
+	data, err := passiveFTP(d)
+	if err == nil {
+		defer data.Close()
+		return retrieve(d, func() (*wire.Conn, error) { return data, nil })
+	}
+	l, refusal := activeFTP(d)
+	if refusal != nil {
 		return "", err
 	}
-	data, err := wire.Connect(d.ctx, netip.AddrPortFrom(d.target.Addr(), port), d.timeout)
-	if err != nil {
-		return "", wire.NewFault(err, "data %v", err)
-	}
-	defer data.Close()
+	defer l.Close()
+	defer context.AfterFunc(d.ctx, func() { l.SetDeadline(wire.LongAgo) })()
+	return retrieve(d, func() (*wire.Conn, error) {
+		c, err := l.Accept()
+		if err != nil {
+			return nil, wire.StageFault("waiting for the data connection", err)
+		}
+		return wire.Guard(d.ctx, c, d.Conn.Deadline)
+	})
+}
+
+// retrieve gets the file over a data connection that opens when it is requested.
+func retrieve(d *dialogue, open func() (*wire.Conn, error)) (string, error) {
+	var err error
 	if d.Conn.TLS != nil { // files also go over TLS (RFC 4217, 9)
 		err = d.demand(2, "PBSZ 0", "PROT P")
 	}
@@ -71,7 +89,7 @@ func fetchFTP(d *dialogue) (string, error) {
 	content := beginning{ctx: d.ctx, limits: d.receive.limits}
 	defer content.close()
 	if err == nil {
-		err = readFTP(d, data, &content)
+		err = readFTP(d, open, &content)
 	}
 	if err != nil {
 		return "", err
@@ -87,14 +105,19 @@ func fetchFTP(d *dialogue) (string, error) {
 }
 
 // readFTP reads the file up to its end, or beyond its limit.
-func readFTP(d *dialogue, data *wire.Conn, content *beginning) error {
+func readFTP(d *dialogue, open func() (*wire.Conn, error), content *beginning) error {
+	data, err := open()
+	if err != nil {
+		return err
+	}
+	defer data.Close()
 	if d.Conn.TLS != nil {
 		if err := data.OpenTLS(d.Offered); err != nil {
 			return wire.NewFault(err, "data: %v", err)
 		}
 		defer data.TLS.CloseWrite()
 	}
-	err := content.read(data, maxText+1, d.Conn, data)
+	err = content.read(data, maxText+1, d.Conn, data)
 	// many servers end without closing TLS; the reply decides
 	if err == nil || err == io.EOF || d.Conn.TLS != nil && wire.IsClosed(err) {
 		return nil
@@ -102,9 +125,47 @@ func readFTP(d *dialogue, data *wire.Conn, content *beginning) error {
 	return wire.NewFault(err, "%s in the file", wire.Reason(err))
 }
 
-// passiveFTP asks for a data port: with EPSV (RFC 2428), or with PASV for older servers. The address in the reply to
+// passiveFTP opens a data connection to the server, for which it takes half of the time that is left.
+func passiveFTP(d *dialogue) (*wire.Conn, error) {
+	port, err := passivePorts(d)
+	if err != nil {
+		return nil, err
+	}
+	left := time.Until(d.Conn.Deadline) / 2
+	c, err := wire.ConnectUntil(d.ctx, netip.AddrPortFrom(d.target.Addr(), port), time.Now().Add(left),
+		left.Round(time.Second/10))
+	if err != nil {
+		return nil, wire.NewFault(err, "data %v", err)
+	}
+	return c, c.Until(d.Conn.Deadline)
+}
+
+// activeFTP opens a port for the data connection of the server: with EPRT (RFC 2428), for IPv4 with PORT.
+func activeFTP(d *dialogue) (*net.TCPListener, error) {
+	own := d.Conn.LocalAddr().(*net.TCPAddr).AddrPort().Addr().Unmap()
+	l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(own, 0)))
+	if err != nil {
+		return nil, err
+	}
+	port := l.Addr().(*net.TCPAddr).Port
+	command := fmt.Sprintf("EPRT |2|%s|%d|", own, port)
+	if own.Is4() {
+		command = fmt.Sprintf("PORT %s,%d,%d", strings.ReplaceAll(own.String(), ".", ","), port>>8, port&0xff)
+	}
+	err = l.SetDeadline(d.Conn.Deadline)
+	if err == nil {
+		err = d.demand(2, command)
+	}
+	if err != nil {
+		l.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// passivePorts asks for a data port: with EPSV (RFC 2428), or with PASV for older servers. The address in the reply to
 // PASV is ignored, because it is wrong with address translation.
-func passiveFTP(d *dialogue) (uint16, error) {
+func passivePorts(d *dialogue) (uint16, error) {
 	r, err := d.Ask("FTP", "EPSV")
 	if err == nil && r.Code == 229 {
 		return extendedPort(r.Text)

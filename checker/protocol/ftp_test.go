@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"net"
+	"strconv"
 	"strings"
 )
 
@@ -23,11 +24,32 @@ func listenData(reply string) step {
 	}
 }
 
+// connectData reads the data port that the client offers, connects to it, and replies.
+func connectData(reply string) step {
+	return func(c *client) bool {
+		line, _ := c.read.ReadString('\n')
+		offer := strings.FieldsFunc(line, func(r rune) bool { return strings.ContainsRune(" ,|\r\n", r) })
+		host, port := offer[2], offer[3] // EPRT |2|::1|6446|
+		if offer[0] == "PORT" {
+			high, _ := strconv.Atoi(offer[5])
+			low, _ := strconv.Atoi(offer[6])
+			host, port = strings.Join(offer[1:5], "."), strconv.Itoa(high<<8|low)
+		}
+		data, err := net.Dial("tcp", net.JoinHostPort(host, port))
+		if err != nil {
+			c.t.Error(line, err)
+			return false
+		}
+		c.data = &oneConn{Conn: data}
+		return say(reply)(c)
+	}
+}
+
 // transfer sends a client over the data connection what the steps send.
 func transfer(with ...step) step {
 	return func(c *client) bool {
 		conn, err := c.data.Accept()
-		c.data.Close()
+		defer c.data.Close()
 		if err != nil {
 			c.t.Error(err)
 			return false

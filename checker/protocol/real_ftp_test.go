@@ -39,6 +39,12 @@ secure_chroot_dir=%s
 		s.start(t)
 		expect(t, checked(t, good), "up: /status: 9 bytes")
 	})
+	t.Run("active mode", func(t *testing.T) {
+		s := realServer{path: path, ready: answers(build(t, good, nil)),
+			args: []string{config("listen=YES\nlisten_address=127.0.0.1\npasv_enable=NO")}}
+		s.start(t)
+		expect(t, checked(t, good), "up: /status: 9 bytes")
+	})
 	t.Run("AUTH TLS", func(t *testing.T) {
 		upgrade := good
 		upgrade.StartTLS, upgrade.TLSVerify, upgrade.TLSCA = true, true, cert
