@@ -195,7 +195,8 @@ func (d dialogues) step(text string) step {
 var textSteps = map[string]func(string) step{
 	"pieces": pieces, "<": say, ">": await, "raw": raw, "all": awaitAll, "bytes": awaitBytes,
 	"drip": drip, "endless": endless,
-	"listen": listenData, "connect": connectData, "tls-for": turnFor, "redis>": redisAwait, "my": mySay, "my>": myAwait,
+	"listen": listenData, "connect": connectData,
+	"tls-for": turnFor, "redis>": redisAwait, "my": mySay, "my>": myAwait,
 	"dns":      func(text string) step { return zoneOf(text).tcp },
 	"refuse":   func(words string) step { return raw(tnsRefuse(words)) },
 	"accept":   func(version string) step { n, _ := strconv.Atoi(version); return raw(tnsAccepted(uint16(n))) },

@@ -120,7 +120,8 @@ func hang(t *testing.T, name string, s Spec, e *Env, want string) {
 			if took > limit+spare || took < limit && r.Cause == checker.Timeout && e == nil {
 				t.Errorf("took %v of %v", took, limit)
 			}
-			as := strings.NewReplacer(limit.String(), tooLate.String(), (limit / 2).String(), (tooLate / 2).String())
+			as := strings.NewReplacer(limit.String(), tooLate.String(),
+				(limit / 2).String(), (tooLate / 2).String())
 			got = fmt.Sprintf("%s; %s; %s", stageNames[r.Stage], reached(r.Stages), as.Replace(r.Detail))
 			return r, got == want && !r.OK && r.Cause == cause
 		}, func(r Result) { t.Errorf("%v, %s\nwant %s", r.Cause, got, want) })
