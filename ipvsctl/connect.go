@@ -18,8 +18,8 @@ import (
 )
 
 // Sizes of buffers for answers, in bytes. For each answer the kernel allocates and clears as much memory as the largest
-// buffer of the socket so far, up to 32 kB (netlink_dump in net/netlink/af_netlink.c). From shortAnswer on it fills no
-// more than the buffer.
+// buffer of the socket so far, up to 32 kB (netlink_dump in net/netlink/af_netlink.c). With a buffer of shortAnswer or
+// more, an answer is never larger than the buffer.
 const (
 	maxAnswer   = 1 << 16 // for whole tables
 	shortAnswer = 1 << 13 // for a service

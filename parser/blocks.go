@@ -185,8 +185,8 @@ func (r *reader) takeLine(s *section, b *block, l line) {
 	}
 }
 
-// isReported reports whether a finding about a line of a block is known from another section. That the line has no
-// effect in one section, or another one for the Perl ldirectord, is no finding: the block is for others too.
+// isReported reports whether a finding about a line of a block is known from another section. A line that has no effect
+// in one section, or another effect for the Perl ldirectord, is not reported: the block is for other sections too.
 func (f finder) isReported(d Diagnostic) bool {
 	if _, isShared := f.shared[int(d.Pos.Line)]; !isShared || d.Pos.File != f.file {
 		return false

@@ -49,7 +49,8 @@ func readService(v *value) string {
 	return word
 }
 
-// takeOwnCheck gives a section the lines of the checkdef that its service names, or that of a block that it uses.
+// takeOwnCheck gives a section the lines of the checkdef that its service names. A section without a service has that
+// of a block that it uses.
 func (r *reader) takeOwnCheck(s *section, used *block) {
 	for b := used; b != nil && !s.v.has("service"); b = b.next {
 		for _, l := range b.lines {

@@ -82,7 +82,7 @@ func inherit(global *Global, v, own *Virtual) {
 // Form tells how a directive's value is written: quotes, comments and blanks.
 type Form uint8
 
-// The forms of values. From EscapedText on a value is kept as written.
+// The forms of values. With EscapedText and the forms after it, a value is kept as written.
 const (
 	Words        Form = iota
 	WholeSeconds      // a number

@@ -47,7 +47,7 @@ func Join(name string, file []byte, parts []Part) ([]byte, error) {
 	return all.Bytes(), err
 }
 
-// partText is the text from a part on, or the whole text without such a part.
+// partText is the text that begins with a part, or the whole text if there is no such part.
 func partText(all []byte, path string) []byte {
 	_, from, found := bytes.Cut(all, fmt.Appendf(nil, "\n"+partMark+"%q\t", path))
 	if !found {

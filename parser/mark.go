@@ -161,7 +161,7 @@ func (r *resolver) markings(s *section) (list []Marking) {
 	return list
 }
 
-// resolve looks names up for the protocol. Service names of sctp are rare, so names of any protocol are accepted.
+// resolve looks names up for the protocol. Few service names are known for sctp, so it may have those of any protocol.
 func (p *markPorts) resolve(v *value, t *resolve.Table, protocol string) lvs.Ports {
 	if protocol == "sctp" {
 		protocol = ""

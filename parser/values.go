@@ -338,7 +338,7 @@ func parsed[T any](parse func(string) (T, bool), what string) reading {
 	})
 }
 
-// readList reads a list with commas and blanks around them. Each item is passed with the text from it on.
+// readList reads a list with commas and blanks around them. Each item is passed with the text that begins with it.
 func readList[T any](v *value, text string, read func(item, from string) T) (list []T) {
 	for rest, more := text, true; more && v.problem == nil; {
 		from, item := trimLeft(rest), ""

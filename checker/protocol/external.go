@@ -59,7 +59,8 @@ func (c *external) Check(ctx context.Context) Result {
 	})
 }
 
-// bounded makes a check by a program. The wait for a free slot does not count as time of the program.
+// bounded makes a check that runs a program, and gives up if the program neither starts nor ends in time. The wait for
+// a free slot does not count as time of the program.
 func (c *external) bounded(ctx context.Context, check func() Result) Result {
 	if c.running != nil {
 		select {

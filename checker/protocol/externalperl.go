@@ -86,7 +86,7 @@ func (p *Perls) ask(argv []string, weighs bool, check ...string) (*subprocess.He
 	return h, answers, err
 }
 
-// errPerl is a shortage of this machine, or perl was killed.
+// errPerl is the error when this machine is short of something, or perl was killed.
 var errPerl = wire.NewFault(syscall.ENOMEM, "the perl that compiled the file ended, does not answer or can't fork")
 
 // compiling is how many times the limit of a check a perl may take until it has compiled the file: if each check ended

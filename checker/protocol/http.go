@@ -319,7 +319,8 @@ func (c *httpCheck) route(secure bool, addrs []netip.Addr, port uint16) (to neti
 }
 
 // here is where the server being checked gets a request to one of our virtual services: at its port in that service.
-// The service being checked keeps the port of its check. It is invalid if the address is no service of this server.
+// The service being checked keeps the port of its check. The result is invalid if this server is in no virtual service
+// at that address.
 func (c *httpCheck) here(secure bool, virtual netip.AddrPort) (to netip.AddrPort) {
 	if c.portOf == nil {
 		return to

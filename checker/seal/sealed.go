@@ -1,5 +1,5 @@
-// Package seal wraps every check: a panic over an answer is a failed check, and no result or transcript tells a secret
-// of the configuration.
+// Package seal wraps every check: a panic over an answer is a failed check, and no result or transcript reveals a
+// secret of the configuration.
 package seal
 
 import (

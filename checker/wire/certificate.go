@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// EndTLS closes TLS and waits for the server to do so. From TLS 1.3 on the client's handshake is over
-// before the server has judged its certificate, and a refusal comes as an alert (RFC 8446, 4.4.2.4).
+// EndTLS closes TLS and waits for the server to do so. Since TLS 1.3, the client's handshake is over before the server
+// has judged the client's certificate, and a refusal comes as an alert (RFC 8446, 4.4.2.4).
 func (d *Dialogue) EndTLS() error {
 	d.Conn.TLS.CloseWrite()
 	d.hurry()

@@ -267,7 +267,7 @@ func (o *options) parseArgs(f *pflag.FlagSet, rest []string) error {
 	return nil
 }
 
-// beforeDash returns the words before --: what follows it is no option, such as the command of roll.
+// beforeDash returns the words before --. The words after it, such as the command of roll, are not options.
 func beforeDash(words []string) []string {
 	if i := slices.Index(words, "--"); i >= 0 {
 		return words[:i]

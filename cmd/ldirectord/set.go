@@ -184,8 +184,8 @@ func printOrdered(c *call, order orders.Request, s daemon.OrderedServer) {
 	}
 }
 
-// unconfirmed is the error of a recorded order without an answer; where no daemon runs it is no failure. It is nil if
-// our daemon runs without a control socket, because it follows the file.
+// unconfirmed is the error of an order that is recorded and was not answered. Where no daemon runs, that is not a
+// failure. The error is nil if our daemon runs without a control socket, because the daemon follows the file.
 func unconfirmed(c *call, unanswered error) error {
 	found := c.found()
 	switch {

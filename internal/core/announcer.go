@@ -16,7 +16,7 @@ const (
 	announceRetry   = time.Second  // after trouble
 )
 
-// announcer decides which addresses are announced.
+// announcer asks judge where each address belongs, and orders what has to change.
 type announcer struct {
 	background[[]lvs.Wanted]
 	*services

@@ -29,7 +29,7 @@ type State struct {
 	notify.Report // on a virtual service
 }
 
-// Cause is why something changed. It may change nothing.
+// Cause is why something changed. There may be a cause without a change.
 type Cause struct {
 	notify.Event                 // the event in words; without a kind: none
 	Result       *checker.Result // the result of a check; nil: none

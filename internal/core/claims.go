@@ -83,8 +83,8 @@ func (c *claimant) assign(virtuals, left []*virtual) (gained []*virtual) {
 	return gained
 }
 
-// record passes on the virtual services that this director may have in the table. It takes over those that no other
-// daemon has any more, as they are in the table.
+// record tells the other daemons which virtual services this director may have in the table. It takes over those that
+// no other daemon has any more, as they are in the table.
 func (c *claimant) record() {
 	left := those(c.virtuals, func(v *virtual) bool { return v.LeftIn })
 	c.takeOver(c.assign(c.virtuals, slices.Concat(left, c.purges)))

@@ -62,9 +62,9 @@ func (w *writer) succeeded(v *virtual) {
 	}
 }
 
-// failed reports that a change failed and sets the time of the next try. It reports once until a change succeeds or the
-// configuration changes. If the table does not answer, only one virtual service is reported. A change that the end of
-// the daemon interrupts is not a failure.
+// failed reports that a change failed and sets the time of the next try. After one report, it reports no further
+// failures until a change succeeds or the configuration changes. If the table does not answer, only one virtual service
+// is reported. A change that the end of the daemon interrupts is not a failure.
 func (w *writer) failed(v *virtual, o judge.Outcome) {
 	v.weighed = false
 	v.touch()

@@ -103,8 +103,8 @@ func (o *standingOrders) inTurn(ctx context.Context) (release func(), err error)
 
 func (o *standingOrders) orderFile() orders.File { return orders.File(o.d.lock.Drain) }
 
-// recorded returns the orders in the file, including those of commands that got no answer. A file that is lost while
-// the daemon runs is no order.
+// recorded returns the orders in the file, including those of commands that got no answer. If the file is lost while
+// the daemon runs, the orders stay.
 func (o *standingOrders) recorded() (orders.All, error) {
 	all, err := o.orderFile().Read()
 	if !runfile.Exists(o.d.lock.Drain) || errors.Is(err, runfile.ErrForeign) {

@@ -116,7 +116,7 @@ func runs(v *parser.Virtual, kind string) bool {
 	return slices.ContainsFunc(v.Checks(), func(check *parser.Virtual) bool { return check.CheckType == kind })
 }
 
-// bigTable is the number of real servers from which on check recommends metrics = small.
+// bigTable is the number of real servers at which check begins to recommend metrics = small.
 const bigTable = 2000
 
 // metrics recommends few metrics for a big table, once for a file that does not choose.

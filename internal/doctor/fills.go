@@ -29,7 +29,7 @@ const roomy = 8
 // maxList is the maximum size of a list that is read at each look, in bytes.
 const maxList = 1 << 20
 
-// fills tells from 90 % on.
+// fills reports what is at least 90 % full, and packets that found no room.
 func (e *examination) fills() {
 	if len(e.services) == 0 {
 		return

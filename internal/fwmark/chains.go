@@ -184,7 +184,7 @@ func (l listing) leading(to string) string {
 	return ""
 }
 
-// reachable returns the chains that a packet can pass from one on, such as PREROUTING.
+// reachable returns a chain, such as PREROUTING, and those that a packet in it can reach.
 func (l listing) reachable(from string) []string {
 	chains := []string{from}
 	for i := 0; i < len(chains); i++ {

@@ -105,7 +105,7 @@ func list(ctx context.Context, path, table string) (listing, error) {
 	return parseListing(out), nil
 }
 
-// listPresent lists a table, if there is one. iptables-legacy would load its module to show an empty one.
+// listPresent lists a table if it is there. To list a missing one, iptables-legacy would load the table's module.
 func listPresent(ctx context.Context, path string, b BackEnd, table string, ipv6 bool) (listing, error) {
 	if b == Legacy {
 		if there, err := legacyTable(os.DirFS("/"), table, ipv6); !there || err != nil {

@@ -48,8 +48,8 @@ func (r *Retry) AtOnce() { r.Until = time.Time{} }
 // Renewed is a Retry for another configuration: it is tried at once, and a failure is reported again.
 func (r Retry) Renewed() Retry { return Retry{wait: r.wait} }
 
-// Silence is that of a table that does not answer. It gets no request for as long as one just waited, so that something
-// else can be done meanwhile. A refusal is an answer.
+// Silence records that the table does not answer. After a request without an answer the table gets none for as long as
+// that one waited, so that something else can be done meanwhile. A refusal is an answer.
 type Silence struct {
 	Until time.Time     // the time of the next request; zero: at once
 	limit time.Duration // of the next request; 0: TableTimeout

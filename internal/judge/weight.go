@@ -2,16 +2,16 @@ package judge
 
 import "math/bits"
 
-// The weight that a server has in the table has one source. Each Part is the share of the weight (of the order or the
-// file) that one source leaves. The parts are multiplied, and the product is rounded up: only 0 is 0.
+// An order or the file sets the weight of a server, and several causes may reduce it in the table. Each leaves a Part
+// of it. The parts are multiplied, and the product is rounded up: only 0 is 0.
 
-// Part is how much of a server's weight one source leaves: Num of Den, which is never 0.
+// Part is how much of a server's weight one cause leaves: Num of Den. Den is never 0.
 type Part struct{ Num, Den uint64 }
 
-// times is what two sources leave.
+// times is what two causes leave.
 func (p Part) times(other Part) Part { return Part{p.Num * other.Num, p.Den * other.Den} }
 
-// of is this part of a number, and whether there is a rest.
+// of returns this part of a number, rounded down, and the remainder of the division.
 func (p Part) of(n uint32) (whole, rest uint64) {
 	hi, lo := bits.Mul64(uint64(n), p.Num)
 	return bits.Div64(hi, lo, p.Den)

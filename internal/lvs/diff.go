@@ -56,7 +56,7 @@ func DiffService(old, service VirtualService) (ops []Op) {
 // Rounds is the number of rounds for changes of several services.
 const Rounds = 4
 
-// Round is the round in which a change is made, from 0 on: services, what adds capacity, other edits, removals.
+// Round is the round in which a change is made, counted from 0: services, what adds capacity, other edits, removals.
 // Removals thus wait until everything is added, and a service whose additions failed can keep its destinations.
 func (op Op) Round() int {
 	if op.Kind < AddDest {

@@ -93,7 +93,7 @@ func ParseObserve(text string) (o Observe, ok bool) {
 	return Observe(max(0, i)), i >= 0
 }
 
-// Pace limits how many servers come or go in each period. The zero Pace is no limit.
+// Pace limits how many servers come or go in each period. The zero Pace sets no limit.
 type Pace struct {
 	Share
 	Every time.Duration

@@ -50,7 +50,7 @@ func (s *Service) Stays(e *Entry) bool {
 	return !e.Fallback && e.MovedTo < 0 && int(e.At) >= len(s.Config.Reals)
 }
 
-// Reals are the entries that are no fallback servers.
+// Reals are all entries except those of fallback servers.
 func (s *Service) Reals() []*Entry { return s.Entries[:len(s.Section.Members)] }
 
 // Name is the name of an entry in orders, status and metrics: as configured, address:port, or host:port with resolve.

@@ -222,7 +222,7 @@ func (p *Pool) Ask(tasks ...*Task) {
 	ask(p, tasks)
 }
 
-// ask is Ask under the lock of the pool.
+// ask is Ask for a caller that has locked the pool.
 func ask(p *Pool, tasks []*Task) {
 	for _, t := range tasks {
 		t.asked = wanted
@@ -351,7 +351,7 @@ func (p *Pool) rouse() {
 	p.changed()
 }
 
-// changed is rouse under the lock.
+// changed is rouse for a caller that has locked the pool.
 func (p *Pool) changed() {
 	signal(p.wake)
 	if p.loop != nil {
@@ -452,7 +452,7 @@ func (p *Pool) finish(u Update) {
 	p.put(u, now)
 }
 
-// put is finish under the lock.
+// put is finish for a caller that has locked the pool.
 func (p *Pool) put(u Update, now moment) {
 	t, r, start := u.Task, u.Result, p.at(u.Began)
 	if p.ctx.Err() != nil {

@@ -189,7 +189,8 @@ func (ws *Watches) hangUp(w *watching) {
 	}
 }
 
-// receive drops what a server sends, and notes the end of its connection. The loop's timer is no connection.
+// receive drops what a server sends, and notes the end of its connection. The loop's timer is not a connection, and is
+// ignored.
 func (ws *Watches) receive(l *loop, fd int32) {
 	ws.pool.mu.Lock()
 	defer ws.pool.mu.Unlock()

@@ -82,7 +82,7 @@ func Read(t testing.TB, path string) string {
 }
 
 // Table reads a table of text: a row a line, its cells divided by " |". Blanks around a cell don't count, and cells at
-// the end may be left out. Empty lines and those that begin with # are no rows.
+// the end may be left out. Empty lines and those that begin with # are skipped.
 func Table(t testing.TB, path string, columns int) (rows [][]string) {
 	t.Helper()
 	for line := range strings.Lines(Read(t, path)) {

@@ -22,7 +22,7 @@ const overtime = time.Second
 // datagram from any of them for another server.
 const otherPorts = 4
 
-// forever is no limit: a check has its own timeout.
+// forever is the timeout where none is needed, because a check has its own.
 const forever = time.Duration(math.MaxInt64)
 
 // check checks a server through the virtual address, and at its own address if that proves nothing, or fails. It is a

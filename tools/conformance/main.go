@@ -4,9 +4,9 @@
 //
 //	conformance [-p N] [-run REGEXP] [-record] [-v] [-shadow PROGRAM] BINARY...
 //
-// With -shadow the shadow command of PROGRAM runs beside each binary, and must find no difference in a table at rest.
-// A binary that is a Perl script is taken for the Perl ldirectord. Only the first binary decides the exit status.
-// It needs root, IPVS, ip, ipvsadm and bash; testdata/conformance/README.md tells how a scenario is written.
+// With -shadow the shadow command of PROGRAM runs beside each binary, and must find no difference in a table at rest. A
+// binary that is a Perl script is taken for the Perl ldirectord. Only the first binary decides the exit status. The
+// command needs root, IPVS, ip, ipvsadm and bash. testdata/conformance/README.md tells how to write a scenario.
 package main
 
 import (

@@ -12,8 +12,8 @@ var (
 	weights = regexp.MustCompile(`Weight set to (\d+)`)
 )
 
-// meanings say what a change of the table is to those who ask the virtual service; NAME and WEIGHT
-// are replaced. What is not here speaks for itself.
+// meanings say what a change of the table means for clients of the virtual service; NAME and WEIGHT are replaced. What
+// is not here speaks for itself.
 var meanings = map[string]string{
 	"Added real":       "NAME passed its check: it is in service with weight WEIGHT.",
 	"Added resting":    "NAME is in the table with weight 0: it gets no new connections.",

@@ -83,7 +83,7 @@ func (o *outbox) set(rules map[string]Rule) {
 	}
 }
 
-// isLeft reports whether a box fails, and its rule, or that of one of its letters, was changed.
+// isLeft reports whether a box fails and a rule has changed: its own, or that of one of its letters.
 func (o *outbox) isLeft(b *box) bool {
 	return b.failing && !o.closed && (!o.ways[b.way] || slices.ContainsFunc(b.queue, o.isChanged))
 }

@@ -171,7 +171,7 @@ func smtpAddress(server string) string {
 	return net.JoinHostPort(strings.Trim(server, "[]"), "25")
 }
 
-// finalRefusal is the code from which on a refusal is permanent (RFC 5321, 4.2.1).
+// finalRefusal is the lowest code of a permanent refusal (RFC 5321, 4.2.1).
 const finalRefusal = 500
 
 // refusal is the code with which the server refused something; 0 where an error is something else.

@@ -62,7 +62,7 @@ func post(ctx context.Context, client *http.Client, to string, text []byte) erro
 	}
 }
 
-// status is an answer that is no success. A refusal is one that concerns what was posted.
+// status is an answer that is not a success. A refusal is one that concerns what was posted.
 type (
 	status  int
 	refusal struct{ status }
