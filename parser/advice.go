@@ -353,7 +353,7 @@ func (a adviser) guard() {
 	keeps := a.KeepServing
 	_, servers := a.own()
 	a.when(servers > 0 && keeps.Of(servers) >= servers && keeps.String() != "100%", "keepserving", suspicious,
-		"keepserving = %s is all servers of the section, %d: checks take out none, and the fallback "+
+		"keepserving = %s covers all servers of the section (%d): checks take out none, and the fallback "+
 			"server is never added; if you want that, write 100%%", keeps, servers)
 }
 

@@ -180,7 +180,7 @@ var readers = map[string]reading{
 	"persistent":          of(number(1, maxPersistence)),
 	"netmask":             of(readNetmask),
 	"pename": matching(`^sip$`,
-		"is no persistence engine of the standard kernel, which has only sip"),
+		"is not a persistence engine of the standard kernel, which has only sip"),
 	// The check
 	"checktype":   alone(readCheckType),
 	"service":     of(readService),

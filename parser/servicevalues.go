@@ -40,7 +40,7 @@ func readScheduler(v *value) string {
 	}
 	v.only(name)
 	if !slices.Contains(schedulers, name) {
-		v.warn(suspicious, "%q is no scheduler of the standard kernel; it has %s", name,
+		v.warn(suspicious, "%q is not a scheduler of the standard kernel; it has %s", name,
 			strings.Join(schedulers, " "))
 	}
 	return name

@@ -183,14 +183,14 @@ func (c *grpc) judgeCall(status, message string) error {
 func judgeHealth(message []byte) (string, error) {
 	if len(message) < grpcHead || message[0] != 0 ||
 		int(binary.BigEndian.Uint32(message[1:])) != len(message)-grpcHead {
-		return "", errors.New("not gRPC: the answer is no message")
+		return "", errors.New("not gRPC: the answer is not a message")
 	}
 	body, status := message[grpcHead:], uint64(0)
 	for len(body) > 0 {
 		key, n := binary.Uvarint(body)
 		value, m := binary.Uvarint(body[max(n, 0):])
 		if n <= 0 || m <= 0 || key&7 != 0 {
-			return "", errors.New("the answer is no health status")
+			return "", errors.New("the answer is not a health status")
 		}
 		if key>>3 == 1 {
 			status = value
