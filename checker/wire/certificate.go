@@ -25,7 +25,7 @@ func (d *Dialogue) EndTLS() error {
 	return nil
 }
 
-// Warning is a warning about the certificate of a connection that expires soon, or has expired.
+// Warning is a warning about a connection's certificate, if that expires soon or has expired.
 func (r TLSRules) Warning(c *Conn) string {
 	if c.TLS == nil || r.WarnDays == 0 {
 		return ""
