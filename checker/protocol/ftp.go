@@ -137,7 +137,11 @@ func passiveFTP(d *dialogue) (*wire.Conn, error) {
 	if err != nil {
 		return nil, wire.NewFault(err, "data %v", err)
 	}
-	return c, c.Until(d.Conn.Deadline)
+	if err := c.Until(d.Conn.Deadline); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
 }
 
 // activeFTP opens a port for the data connection of the server: with EPRT (RFC 2428), for IPv4 with PORT.
