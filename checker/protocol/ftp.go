@@ -147,7 +147,7 @@ func passiveFTP(d *dialogue) (*wire.Conn, error) {
 // activeFTP opens a port for the data connection of the server: with EPRT (RFC 2428), for IPv4 with PORT.
 func activeFTP(d *dialogue) (*net.TCPListener, error) {
 	own := d.Conn.LocalAddr().(*net.TCPAddr).AddrPort().Addr().Unmap()
-	l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(own, 0)))
+	l, err := wire.Listen(d.ctx, own, d.target)
 	if err != nil {
 		return nil, err
 	}

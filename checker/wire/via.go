@@ -72,6 +72,27 @@ func OpenUDP(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 	return d.DialContext(ctx, "udp", to.String())
 }
 
+// Listen opens a port of an own address for a connection from a server. What is sent to the server has the Origin of
+// its check; the source is the own address.
+func Listen(ctx context.Context, own netip.Addr, server netip.AddrPort) (*net.TCPListener, error) {
+	var of settings.Origin
+	if v := ViaTo(ctx, server); v != nil {
+		of = v.Origin
+		of.CheckSource = netip.Addr{}
+	}
+	c := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		var lacks error
+		err := c.Control(func(fd uintptr) { lacks = raw.SetOrigin(int(fd), own.Is6(), of) })
+		return cmp.Or(err, lacks)
+	}}
+	c.SetMultipathTCP(false) // as checks connect
+	l, err := c.Listen(ctx, "tcp", netip.AddrPortFrom(own, 0).String())
+	if err != nil {
+		return nil, err
+	}
+	return l.(*net.TCPListener), nil
+}
+
 // Knock starts a TCP connection on a path, and abandons it: the kernel keeps no connections of datagrams to the private
 // service, and does not count them at once.
 func Knock(to netip.AddrPort, v Via) error {

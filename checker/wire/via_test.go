@@ -2,6 +2,8 @@ package wire
 
 import (
 	"errors"
+	"fmt"
+	"net"
 	"net/netip"
 	"syscall"
 	"testing"
@@ -62,4 +64,23 @@ func TestAnOriginMarksPackets(t *testing.T) {
 	if mark, _ := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_MARK); mark != 7 {
 		t.Errorf("mark %d, %v", mark, err)
 	}
+}
+
+// A connection that a server makes has the mark and the device, too.
+func TestAnOriginMarksWhatAServerConnectsTo(t *testing.T) {
+	server := netip.MustParseAddrPort("127.0.0.1:9")
+	from := settings.Origin{CheckSource: server.Addr(), CheckDevice: "lo", CheckMark: 7}
+	ctx := WithVia(t.Context(), *ViaFrom(settings.Path{Origin: from}, server.Addr()))
+	l, err := Listen(ctx, server.Addr(), server)
+	if errors.Is(err, syscall.EPERM) {
+		t.Skip("needs CAP_NET_ADMIN")
+	}
+	testkit.OK(t, err)
+	defer l.Close()
+	testkit.OK(t, testkit.Must(l.SyscallConn())(t).Control(func(fd uintptr) {
+		mark, _ := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_MARK)
+		device, _ := unix.GetsockoptString(int(fd), unix.SOL_SOCKET, unix.SO_BINDTODEVICE)
+		testkit.Equal(t, fmt.Sprint(mark, " ", device), "7 lo")
+	}))
+	testkit.OK(t, testkit.Error(net.Dial("tcp", l.Addr().String())))
 }
