@@ -137,7 +137,8 @@ func passiveFTP(d *dialogue) (*wire.Conn, error) {
 	if err != nil {
 		return nil, wire.NewFault(err, "data %v", err)
 	}
-	if err := c.Until(d.Conn.Deadline); err != nil {
+	c.Deadline = d.Conn.Deadline
+	if err := c.Until(c.Deadline); err != nil {
 		c.Close()
 		return nil, err
 	}

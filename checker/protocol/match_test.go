@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -76,19 +77,41 @@ func TestWaitForATurnIsNotTheServersTime(t *testing.T) {
 	spec := httpSpec(serve(t, page(strings.Repeat("x", 4*largeBody)+"ready")).addr, "x.*ready$")
 	moreTime(300*time.Millisecond, func(timeout time.Duration) (Result, bool) {
 		spec.NegotiateTimeout = timeout
-		limits := NewMatching()
-		for range largeBodies {
-			limits.bodies <- struct{}{}
-		}
-		released := make(chan struct{})
-		time.AfterFunc(2*timeout, func() { releaseSlot(limits.bodies); close(released) })
+		limits, _ := full(2 * timeout)
 		r := build(t, spec, &Env{Matching: limits}).Check(t.Context())
-		<-released
 		if n := len(limits.bodies); n != largeBodies-1 {
 			t.Errorf("%d slots are taken, not %d", n, largeBodies-1)
 		}
 		return r, r.OK
 	}, func(r Result) { t.Errorf("%+v", r) })
+}
+
+// So it is with a large file of FTP, whose data connection has all the time of the check.
+func TestWaitForATurnIsNotTheTimeOfAnFTPServer(t *testing.T) {
+	d := newDialogues(t, dialogueFolder+"ftp.txt")
+	d.cases(strings.NewReplacer())
+	moreTime(time.Second, func(timeout time.Duration) (Result, bool) {
+		limits, released := full(2 * timeout)
+		late := func(*client) bool { <-released; time.Sleep(3 * timeout / 4); return true }
+		file := transfer(raw(strings.Repeat("x", 4*largeBody)), late, raw("ready"))
+		script := slices.Concat(d.script(d.expand("@passive; @retrieve", 2)), script{file},
+			d.script(d.expand("@done", 2)))
+		spec := Spec{Type: "negotiate", Service: "ftp", Target: serveScript(t, "127.0.0.1", script...),
+			NegotiateTimeout: timeout}
+		apply(t, &spec, "request=/status; receive=x.*ready$; login=monitor; passwd=secret")
+		r := build(t, spec, &Env{Matching: limits}).Check(t.Context())
+		return r, r.OK
+	}, func(r Result) { t.Errorf("%+v", r) })
+}
+
+// full has no turn for a large body, until it is released.
+func full(until time.Duration) (limits *Matching, released chan struct{}) {
+	limits, released = NewMatching(), make(chan struct{})
+	for range largeBodies {
+		limits.bodies <- struct{}{}
+	}
+	time.AfterFunc(until, func() { releaseSlot(limits.bodies); close(released) })
+	return limits, released
 }
 
 // When a server sends single bytes, the answer is not searched again for each of them.
