@@ -57,21 +57,22 @@ func (d *dialogue) demand(kind int, commands ...string) error {
 // fetchFTP gets the file and compares it. To a server that takes no data connection it offers one, as the Perl
 // ldirectord does.
 func fetchFTP(d *dialogue) (string, error) {
-	data, err := passiveFTP(d)
-	if err == nil {
+	data, passive := passiveFTP(d)
+	if passive == nil {
 		defer data.Close()
 		return retrieve(d, func() (*wire.Conn, error) { return data, nil })
 	}
 	l, refusal := activeFTP(d)
 	if refusal != nil {
-		return "", err
+		return "", passive
 	}
 	defer l.Close()
 	defer context.AfterFunc(d.ctx, func() { l.SetDeadline(wire.LongAgo) })()
 	return retrieve(d, func() (*wire.Conn, error) {
 		c, err := l.Accept()
 		if err != nil {
-			return nil, wire.StageFault("waiting for the data connection", err)
+			return nil, wire.NewFault(err, "data connection of the server: %s, after %v", wire.Reason(err),
+				passive)
 		}
 		return wire.Guard(d.ctx, c, d.Conn.Deadline)
 	})
