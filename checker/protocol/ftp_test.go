@@ -27,7 +27,11 @@ func listenData(reply string) step {
 // connectData reads the data port that the client offers, connects to it, and replies.
 func connectData(reply string) step {
 	return func(c *client) bool {
-		line, _ := c.read.ReadString('\n')
+		line, err := c.read.ReadString('\n')
+		if err != nil {
+			c.t.Error("no port is offered: ", err)
+			return false
+		}
 		offer := strings.FieldsFunc(line, func(r rune) bool { return strings.ContainsRune(" ,|\r\n", r) })
 		host, port := offer[2], offer[3] // EPRT |2|::1|6446|
 		if offer[0] == "PORT" {
