@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 
@@ -116,6 +117,17 @@ func TestDNSAnswersToOthersAreNotReadFurther(t *testing.T) {
 		if err != wire.ErrNotYet || allocations > 10 {
 			t.Errorf("%s: %v, %v allocations", name, err, allocations)
 		}
+	}
+}
+
+// The text of a HIP with all names that fit into a message would take a minute.
+func TestDNSRecordsOfOtherTypesGetNoText(t *testing.T) {
+	made, _ := newNegotiate(Spec{Service: "dns", Request: "/example.org", Receive: "1"}, &Env{})
+	answer := &dns.Msg{Answer: []dns.RR{&dns.HIP{Hdr: dns.RR_Header{Rrtype: dns.TypeHIP},
+		RendezvousServers: slices.Repeat([]string{"a."}, 1000)}}}
+	allocations := testing.AllocsPerRun(1, func() { made.(*dnsCheck).judge(t.Context(), answer) })
+	if allocations > 100 {
+		t.Errorf("%v allocations", allocations)
 	}
 }
 
