@@ -29,6 +29,10 @@ type grpc struct {
 // maxGRPCAnswer limits a message, in bytes: a right one has two.
 const maxGRPCAnswer = 4 << 10
 
+// maxGRPCTalk limits all that a server sends, in bytes: frames that are no part of an answer may follow each other
+// forever.
+const maxGRPCTalk = 1 << 20
+
 // grpcHead is the length of what is before a message: a flag and the message's length.
 const grpcHead = 5
 
@@ -49,7 +53,7 @@ func (c *grpc) Check(ctx context.Context) Result {
 		return failed(err)
 	}
 	defer server.Close()
-	raw := &noting{Conn: server.Conn}
+	raw := &noting{Conn: server.Conn, left: maxGRPCTalk}
 	server.Conn = raw
 	if err := server.OpenTLS(c.tls); err != nil {
 		return failed(err)
@@ -122,12 +126,17 @@ func (c *grpc) request(ctx context.Context, scheme string) (*http.Request, error
 // the connection ended.
 type noting struct {
 	net.Conn
+	left   int                   // how many bytes may still be read
 	failed atomic.Pointer[error] // the first error
 	older  atomic.Bool           // an answer of HTTP/1 came
 }
 
 func (n *noting) Read(p []byte) (int, error) {
-	read, err := n.Conn.Read(p)
+	read, err := 0, wire.ErrTooMuch
+	if n.left > 0 {
+		read, err = n.Conn.Read(p[:min(len(p), n.left)])
+		n.left -= read
+	}
 	if bytes.HasPrefix(p[:max(read, 0)], httpMark) { // HTTP/2 begins with a frame
 		n.older.Store(true)
 	}

@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"bytes"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -150,6 +151,7 @@ func refusing(frame func(stream []byte) []byte) func(*testServer, net.Conn) {
 }
 
 // A server that refuses calls, by RST_STREAM or GOAWAY (RFC 9113, 6.4 and 6.8), gets one, within the time of the check.
+// So does a server that sends WINDOW_UPDATE (6.9) forever.
 func TestGRPCRefusedCall(t *testing.T) {
 	for want, frame := range map[string]func(stream []byte) []byte{
 		"the server refuses the call (REFUSED_STREAM)": func(stream []byte) []byte {
@@ -157,6 +159,9 @@ func TestGRPCRefusedCall(t *testing.T) {
 		},
 		"the server is shutting down (GOAWAY)": func([]byte) []byte {
 			return append([]byte{0, 0, 8, 7, 0, 0, 0, 0, 0}, make([]byte, 8)...)
+		},
+		"the answer is too long": func([]byte) []byte {
+			return bytes.Repeat([]byte{0, 0, 4, 8, 0, 0, 0, 0, 0, 0, 0, 0, 1}, maxGRPCTalk/13+1)
 		},
 	} {
 		begun := time.Now()
