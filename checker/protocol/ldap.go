@@ -16,6 +16,12 @@ import (
 // bytes takes some hundred in memory.
 const maxLDAP = 64 << 10
 
+// maxNesting limits how deep packets are in packets, because the library keeps the bytes of a packet in each one around
+// it. An answer has 6 levels.
+const maxNesting = 16
+
+func init() { ber.MaxNestingDepth = maxNesting }
+
 // ldapTalk logs in to a directory (RFC 4511) and requests one entry by its name, which must match.
 func ldapTalk(d *dialogue) (string, error) {
 	if d.Offered != nil {
