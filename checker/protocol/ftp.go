@@ -69,13 +69,28 @@ func fetchFTP(d *dialogue) (string, error) {
 	defer l.Close()
 	defer context.AfterFunc(d.ctx, func() { l.SetDeadline(wire.LongAgo) })()
 	return retrieve(d, func() (*wire.Conn, error) {
-		c, err := l.Accept()
+		c, err := d.acceptFTP(l)
 		if err != nil {
 			return nil, wire.NewFault(err, "data connection of the server: %s, after %v", wire.Reason(err),
 				passive)
 		}
 		return wire.Guard(d.ctx, c, d.Conn.Deadline)
 	})
+}
+
+// acceptFTP waits for the connection of the server. Others that find the port could pass or fail its check.
+func (d *dialogue) acceptFTP(l *net.TCPListener) (net.Conn, error) {
+	for {
+		c, err := l.AcceptTCP()
+		if err != nil {
+			return nil, err
+		}
+		from := c.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap().WithZone("")
+		if from == d.own || from == d.target.Addr().Unmap().WithZone("") {
+			return c, nil
+		}
+		c.Close()
+	}
 }
 
 // retrieve gets the file over a data connection that opens when it is requested.

@@ -24,7 +24,7 @@ func listenData(reply string) step {
 	}
 }
 
-// connectData reads the data port that the client offers, connects to it, and replies.
+// connectData reads the data port that the client offers, connects to it, and replies. For IPv4 a stranger is faster.
 func connectData(reply string) step {
 	return func(c *client) bool {
 		line, err := c.read.ReadString('\n')
@@ -38,6 +38,10 @@ func connectData(reply string) step {
 			high, _ := strconv.Atoi(offer[5])
 			low, _ := strconv.Atoi(offer[6])
 			host, port = strings.Join(offer[1:5], "."), strconv.Itoa(high<<8|low)
+			stranger := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
+			if _, err := stranger.Dial("tcp", net.JoinHostPort(host, port)); err != nil {
+				c.t.Error(line, err)
+			}
 		}
 		data, err := net.Dial("tcp", net.JoinHostPort(host, port))
 		if err != nil {

@@ -48,7 +48,8 @@ type terms struct {
 	server
 	settings.Account
 	asks, hostName string
-	receive        *matcher // nil: the protocol compares nothing
+	receive        *matcher   // nil: the protocol compares nothing
+	own            netip.Addr // that of a server whose check goes through a virtual address, the target
 }
 
 // protocol runs the conversation of a protocol, from the greeting to the end. It returns the text that shows that the
@@ -66,7 +67,7 @@ func speaking(p protocol) service {
 // the clear, as the Spec requires.
 func newTalk(s Spec, e *Env, receive *matcher, p protocol) (*talk, error) {
 	c := &talk{protocol: p,
-		terms: terms{serverOf(s), s.Account, s.Request, e.HostName, receive}}
+		terms: terms{serverOf(s), s.Account, s.Request, e.HostName, receive, s.Through.Server}}
 	service := settings.ServiceOf(s.Service)
 	c.later = s.StartTLS && service.Takes("starttls")
 	if !c.later && !service.Is(settings.OverTLS) && !(s.UseTLS && service.Takes("tls")) {
