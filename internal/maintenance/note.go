@@ -89,11 +89,13 @@ func ParseUntil(text string, after time.Time) (time.Time, error) {
 			fmt.Errorf("%q is not a time; write 18:00, 2026-11-21 18:00 or 2026-11-21T18:00:00Z", text)
 	}
 	after = after.Local()
-	for day := 0; ; day++ {
+	for day := range 3 {
 		t := time.Date(after.Year(), after.Month(), after.Day()+day, clock.Hour(), clock.Minute(), 0, 0,
 			time.Local)
 		if t.After(after) {
 			return t, nil
 		}
 	}
+	// anybody may give a file a time as late as a clock can count
+	return time.Time{}, fmt.Errorf("there is no %s after the file's time, %d", text, after.Unix())
 }

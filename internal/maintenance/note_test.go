@@ -44,6 +44,10 @@ func TestWhenSomethingEnds(t *testing.T) {
 		testkit.Equal(t, shown(got), row[1], row[0])
 		testkit.Equal(t, err == nil, row[1] != "", row[0], "it is a time")
 	}
+	// touch -d @9223371974719179000 on a tmpfs: the next day is before that
+	if _, err := ParseUntil("00:00", time.Unix(9223371974719179000, 0)); err == nil {
+		t.Error("there is a time after the last day")
+	}
 }
 
 // shown is a time in local time; a zero one is empty.
