@@ -85,9 +85,23 @@ func mysqlLength(header []byte) (int, error) {
 	return length - 1, nil
 }
 
+// mysqlLengths is mysqlLength for the answer to a query. Its first packet has the number of columns, for which the
+// driver takes memory at once: one that has more than two bytes is refused. MySQL has 4096 columns at most.
+func mysqlLengths() func(header []byte) (int, error) {
+	first := true
+	return func(header []byte) (int, error) {
+		const threeBytes, eightBytes = 0xfd, 0xfe
+		if first && (header[4] == threeBytes || header[4] == eightBytes) {
+			return 0, errNotMySQL
+		}
+		first = false
+		return mysqlLength(header)
+	}
+}
+
 // logIn starts a session.
 func (t *mysqlTalk) logIn(login *mysqlLogin) (query.Session, error) {
-	defer func() { login.Length, login.upgrade = mysqlLength, nil }()
+	defer func() { login.Length, login.upgrade = mysqlLengths(), nil }()
 	config := t.config.Clone()
 	config.DialFunc = func(context.Context, string, string) (net.Conn, error) { return login, nil }
 	_ = config.Apply(mysql.BeforeConnect(func(_ context.Context, used *mysql.Config) error {
