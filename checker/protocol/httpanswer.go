@@ -56,7 +56,7 @@ type answerReader struct {
 	src     *wire.Conn
 	in      *bufio.Reader // reads src
 	header  int           // bytes of headers that came
-	extra   int           // bytes of extensions of chunks
+	extra   int           // bytes of headers of chunks beside their sizes
 	wanted  string        // the field whose value is kept; "" for none
 	beginning
 }
@@ -287,10 +287,11 @@ func (r *answerReader) chunkSize() (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	digits, extension, _ := bytes.Cut(line, []byte(";"))
-	if r.extra += len(extension); r.extra > maxHead {
-		return 0, fmt.Errorf("extensions of chunks are longer than %d bytes", maxHead)
+	const maxDigits = 16
+	if r.extra += max(len(line)-maxDigits, 0); r.extra > maxHead {
+		return 0, fmt.Errorf("extensions and zeros of chunks are longer than %d bytes", maxHead)
 	}
+	digits, _, _ := bytes.Cut(line, []byte(";"))
 	size, err := strconv.ParseUint(string(bytes.TrimRight(digits, " \t")), 16, 62)
 	if err != nil {
 		return 0, fmt.Errorf("bad chunk size %s", wire.Excerpt(line))

@@ -171,17 +171,19 @@ func TestFoldedHeaderLeavesLittleGarbage(t *testing.T) {
 	}
 }
 
-// The extensions that a server adds to its chunks are limited as a header is.
+// What a server adds to the headers of its chunks is limited as a header is.
 func TestExtensionsOfChunksAreCounted(t *testing.T) {
-	chunk := "1;" + strings.Repeat("e", 4000) + "\r\na\r\n"
-	from := strings.NewReader(okHead + "Transfer-Encoding: chunked\r\n\r\n" + strings.Repeat(chunk, 1000))
-	r := newAnswerReader(t.Context(), inTime, NewMatching())
-	defer r.close()
-	r.reset(havingSaid(from))
-	a := testkit.Must(r.answer())(t)
-	testkit.Fails(t, r.readBody(&a), "extensions of chunks are longer than 65536 bytes")
-	if read := from.Size() - int64(from.Len()); read > 3*maxHead {
-		t.Errorf("%d bytes were read", read)
+	for _, header := range []string{"1;" + strings.Repeat("e", 4000), strings.Repeat("0", 4000) + "1"} {
+		from := strings.NewReader(okHead + "Transfer-Encoding: chunked\r\n\r\n" +
+			strings.Repeat(header+"\r\na\r\n", 1000))
+		r := newAnswerReader(t.Context(), inTime, NewMatching())
+		defer r.close()
+		r.reset(havingSaid(from))
+		a := testkit.Must(r.answer())(t)
+		testkit.Fails(t, r.readBody(&a), "extensions and zeros of chunks are longer than 65536 bytes")
+		if read := from.Size() - int64(from.Len()); read > 3*maxHead {
+			t.Errorf("%d bytes were read", read)
+		}
 	}
 }
 
