@@ -21,7 +21,7 @@ func OpenLock(path string) (*os.File, error) {
 	if err == nil {
 		err = trusted(f, errors.New("remove it"))
 	}
-	if err == nil {
+	if err == nil && isFresh(f) {
 		err = giveToFolder(f)
 	}
 	if err != nil {
@@ -29,6 +29,12 @@ func OpenLock(path string) (*os.File, error) {
 		return nil, fmt.Errorf("opening the lock: %w; --rundir names another folder", err)
 	}
 	return f, nil
+}
+
+// isFresh reports whether a file may be given away: the owner of the folder can put another file of root there.
+func isFresh(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Size() == 0 && info.Sys().(*syscall.Stat_t).Nlink == 1
 }
 
 // TryLock takes the lock on an open file, unless another process has it; closing the file releases it.

@@ -62,3 +62,19 @@ func TestALockOfAnotherUser(t *testing.T) {
 	testkit.Fails(t, testkit.Error(OpenLock(path)), "opening the lock: "+path+
 		" belongs to the user 65534: remove it; --rundir names another folder")
 }
+
+// Who owns a run folder gets no other file of root by its name.
+func TestOnlyFreshLocksAreGivenAway(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Chown(dir, 65534, 65534); err != nil || os.Geteuid() != 0 {
+		t.Skip("only root can give a file away: ", err)
+	}
+	fresh, secret, link := filepath.Join(dir, "a"), filepath.Join(dir, "b"), filepath.Join(dir, "c")
+	testkit.Write(t, secret, "secret")
+	testkit.Write(t, link+".other", "")
+	testkit.OK(t, os.Link(link+".other", link))
+	for path, want := range map[string]uint32{fresh: 65534, secret: 0, link: 0} {
+		testkit.Must(OpenLock(path))(t).Close()
+		testkit.Equal(t, testkit.Must(Owner(path))(t), want, path)
+	}
+}
