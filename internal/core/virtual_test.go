@@ -56,7 +56,7 @@ func TestWhatAServerCarriesIsKeptWhileTheTableIsSilent(t *testing.T) {
 
 // During a reload there are two plans, so the machine needs memory for both.
 func TestAPlanTakesLittleMemory(t *testing.T) {
-	const servers, most = 20_000, 2100 // bytes for each server
+	const servers, most = 20_000, 2110 // bytes for each server
 	live := func() int64 {
 		runtime.GC()
 		runtime.GC()
@@ -68,7 +68,9 @@ func TestAPlanTakesLittleMemory(t *testing.T) {
 	p := planOf(t, testkit.ManyServers(servers, 80, 5))
 	virtuals := virtualsOf(p)
 	if each := (live() - before) / servers; each > most {
-		t.Errorf("%d bytes for each server, at most %d", each, most)
+		t.Errorf("%d bytes for each server, at most %d: a struct of a section or a server has become larger, "+
+			"such as Virtual of parser/config.go; if its new field is worth that, raise the limit here",
+			each, most)
 	}
 	runtime.KeepAlive(p)
 	runtime.KeepAlive(virtuals)
