@@ -80,7 +80,7 @@ func checkHangs(t *testing.T) {
 			continue
 		}
 		if !made[service] {
-			t.Errorf("hangs.txt has no row for %s", service)
+			t.Errorf("testdata/checker/hangs.txt has no row for %s", service)
 		}
 		hang(t, service+" not accepted", hangSpec(service, unserved), nil,
 			"connect; ; connect: no answer in 400ms")

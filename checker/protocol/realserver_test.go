@@ -321,6 +321,6 @@ func checkReal(t *testing.T, server string, good Spec, words ...string) {
 		})
 	}
 	if rows == 0 {
-		t.Errorf("real.txt has no row for %s", server)
+		t.Errorf("testdata/checker/real.txt has no row for %s", server)
 	}
 }

@@ -51,7 +51,7 @@ func TestNoTranscriptTellsASecret(t *testing.T) {
 		}
 		t.Run(service, func(t *testing.T) {
 			if good[service] == nil {
-				t.Fatalf("goodServers of uses_test.go has no row for %s", service)
+				t.Fatalf("goodServers of checker/protocol/uses_test.go has no row for %s", service)
 			}
 			to := serve(t, good[service]).addr
 			if service == "https" {

@@ -97,7 +97,7 @@ func TestServicesUseWhatTheirRowsName(t *testing.T) {
 				return lines
 			}
 			if servers[service.Name] == nil {
-				t.Fatalf("goodServers of uses_test.go has no row for %s", service.Name)
+				t.Fatalf("goodServers of checker/protocol/uses_test.go has no row for %s", service.Name)
 			}
 			as := func(*Spec) {}
 			first := run(as)
@@ -118,7 +118,7 @@ func TestServicesUseWhatTheirRowsName(t *testing.T) {
 			}
 			for name := range strings.FieldsSeq(service.Uses) {
 				if uses[name] == nil {
-					t.Errorf("uses.txt has no row for %s", name)
+					t.Errorf("testdata/checker/uses.txt has no row for %s", name)
 				}
 			}
 		})

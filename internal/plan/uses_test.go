@@ -41,8 +41,8 @@ func TestEachDirectiveOfChecksIsUsedOrWarnedOf(t *testing.T) {
 		line := lines[d.Name]
 		isAxis := d.Name == "checktype" || d.Name == "service"
 		if (slices.Contains(chapters, d.Chapter) && !isAxis) != (line != "") {
-			t.Errorf("%s is in the chapter %s; its row in testdata/uses.txt: %q", d.Name, d.Chapter,
-				line)
+			t.Errorf("%s is in the chapter %s; its row in internal/plan/testdata/uses.txt: %q", d.Name,
+				d.Chapter, line)
 		}
 		if line == "" {
 			continue
@@ -69,7 +69,8 @@ func TestEachDirectiveOfChecksIsUsedOrWarnedOf(t *testing.T) {
 				case speaks && d.Services != "" && warned == takes, same && !warned, !same && warned &&
 					!speaks:
 					t.Errorf("checktype=%s service=%s %s: the check is the same: %v, there is a "+
-						"warning: %v",
+						"warning: %v; internal/plan/spec.go makes the check, the row in "+
+						"checker/settings/service.go the warning",
 						kind, service.Name, line, same, warned)
 				}
 			}
