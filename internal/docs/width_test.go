@@ -2,6 +2,7 @@ package docs
 
 import (
 	"bytes"
+	"go/format"
 	"path"
 	"testing"
 	"unicode/utf8"
@@ -26,4 +27,16 @@ func TestNoLineOfCodeIsWide(t *testing.T) {
 	if files < 400 {
 		t.Errorf("%d files were found", files)
 	}
+}
+
+// A line that gofmt would write otherwise makes a later change of its file larger.
+func TestCodeIsAsGofmtWritesIt(t *testing.T) {
+	eachText(t, func(name string, text []byte) {
+		if path.Ext(name) != ".go" {
+			return
+		}
+		if formatted, err := format.Source(text); err != nil || !bytes.Equal(text, formatted) {
+			t.Errorf("%s: gofmt -w writes it otherwise (%v)", name, err)
+		}
+	})
 }
