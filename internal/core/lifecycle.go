@@ -203,13 +203,10 @@ func usesOf(virtuals []*virtual) iter.Seq[plan.Use] {
 // inherit copies the state of a virtual service without overrides, which end at a reload.
 func (v *virtual) inherit(was *virtual) {
 	v.acts, v.placed, v.retry = was.acts, was.placed, was.retry.Renewed()
-	before, now := make(map[netip.AddrPort]*server, len(was.servers)), v.entries()
-	for _, s := range was.servers {
-		before[s.entry.Real.Addr] = s
-	}
+	before, now := v.predecessors(was), v.entries()
 	v.Carry(&was.Case, was.placed, func(i int) int {
 		s := now[i]
-		old, place := before[s.entry.Real.Addr], 0
+		old, place := before[s], 0
 		if s.Fallback {
 			old, place = was.formerly(s), len(was.Servers)
 		}
@@ -232,6 +229,33 @@ func (v *virtual) inherit(was *virtual) {
 	if len(v.Config.Waiting) > 0 {
 		v.waitingSince = was.waitingSince
 	}
+}
+
+// predecessors are what its servers were before a reload, at the same addresses. Of several at one address the one of
+// the same line comes first, then the order in the file decides.
+func (v *virtual) predecessors(was *virtual) map[*server]*server {
+	left, found := make(map[netip.AddrPort][]*server, len(was.servers)), make(map[*server]*server, len(v.servers))
+	for _, old := range was.servers {
+		left[old.entry.Real.Addr] = append(left[old.entry.Real.Addr], old)
+	}
+	for _, anyLine := range []bool{false, true} {
+		for _, s := range v.servers {
+			at := left[s.entry.Real.Addr]
+			is := func(old *server) bool { return anyLine || v.isSameLine(s, was, old) }
+			if k := slices.IndexFunc(at, is); k >= 0 && found[s] == nil {
+				found[s] = at[k]
+				left[s.entry.Real.Addr] = slices.Delete(at, k, k+1)
+			}
+		}
+	}
+	return found
+}
+
+// isSameLine reports whether a server had the same names and the same first check before a reload.
+func (v *virtual) isSameLine(s *server, was *virtual, old *server) bool {
+	name, alias := s.entry.Names()
+	oldName, oldAlias := old.entry.Names()
+	return name == oldName && alias == oldAlias && (user{v, s, &s.first}).among(was, old) != nil
 }
 
 // judgement is one of the server's, by its place among them.

@@ -2,6 +2,7 @@ package core
 
 import (
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -74,4 +75,31 @@ func TestAPlanTakesLittleMemory(t *testing.T) {
 	}
 	runtime.KeepAlive(p)
 	runtime.KeepAlive(virtuals)
+}
+
+// Each of several servers at one address keeps what is known of itself over a reload.
+func TestServersAtOneAddressKeepTheirStates(t *testing.T) {
+	for _, row := range testkit.Table(t, "../../testdata/core/twins.txt", 4) {
+		var plans [2]*virtual
+		for i := range plans {
+			text := "virtual = 10.1.0.1:80\n service = http\n"
+			for _, request := range strings.Fields(row[1+i]) {
+				text += " real = 10.2.0.1:80 masq 1 \"" + request + "\", \"ok\"\n"
+			}
+			plans[i] = virtualsOf(planOf(t, text))[0]
+		}
+		was, now := plans[0], plans[1]
+		for i, s := range was.servers {
+			s.Falls, s.tally.Checks = uint8(1+i), uint64(1+i)
+		}
+		now.inherit(was)
+		names, got := append([]string{"new"}, strings.Fields(row[1])...), []string{}
+		for _, s := range now.servers {
+			got = append(got, names[s.Falls])
+			if uint64(s.Falls) != s.tally.Checks {
+				t.Errorf("%s: the notes are those of another server", row[0])
+			}
+		}
+		testkit.Equal(t, strings.Join(got, " "), row[3], row[0])
+	}
 }
