@@ -117,6 +117,8 @@ func (w *writer) conclude(c *change) {
 	if c.Err == nil {
 		v.unweigh()
 		v.Wrote(c.Want.Dests)
+	} else if c.Partly {
+		v.WroteSome()
 	}
 	switch v.dirty = c.Err != nil || c.Refused != nil; {
 	case !v.dirty:

@@ -159,8 +159,11 @@ func (c *Case) Wrote(have lvs.Dests) {
 		_, in := have.At(l.Addr)
 		return !in
 	})
-	c.FallbackIn = slices.ContainsFunc(c.Fallbacks, c.IsIn)
+	c.WroteSome()
 }
+
+// WroteSome notes that the table has a part of what was decided, and refuses the rest.
+func (c *Case) WroteSome() { c.FallbackIn = slices.ContainsFunc(c.Fallbacks, c.IsIn) }
 
 // Left notes that this director is on standby and has removed the section from the table, or left it there.
 func (c *Case) Left() {
