@@ -356,7 +356,9 @@ func (f *configFile) take(ctx context.Context, text []byte, err error, r request
 		}
 		f.d.siblings.change(l.Config.Global.Execute, r.via)
 	}
-	f.d.record(func(s *instance.State) { s.Execute = l.Config.Global.Execute })
+	if now := l.Config.Global.Execute; !slices.Equal(now, f.current.Config.Global.Execute) {
+		f.d.record(func(s *instance.State) { s.Execute = now })
+	}
 	f.current = l
 	f.follow(r.trial)
 	if r.refines() {
