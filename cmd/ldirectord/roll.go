@@ -18,6 +18,7 @@ import (
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/orders"
 	"ldirectord/internal/runfile"
+	"ldirectord/internal/socket"
 	"ldirectord/internal/status"
 	"ldirectord/internal/view"
 )
@@ -207,10 +208,10 @@ func (r rolling) takeOut() error {
 	if err == nil || first.WaitBudget == r.WaitBudget {
 		return err
 	}
-	short, waits := strings.CutSuffix(err.Error(), ", after "+firstLook.String())
-	if !waits {
+	if refused, is := errors.AsType[*socket.Refusal](err); !is || !refused.IsEarly() {
 		return err
 	}
+	short := strings.TrimSuffix(err.Error(), ", after "+firstLook.String())
 	r.warn("%s; waiting for up to %v", short, r.WaitBudget)
 	return r.give(r.server, orders.Drain)
 }

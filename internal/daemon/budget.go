@@ -16,12 +16,6 @@ import (
 // budgetInterval is the time between two looks of a waiting order at its budget.
 const budgetInterval = 250 * time.Millisecond
 
-// overBudget is why an order may be given later, but not now.
-type overBudget string
-
-func (o overBudget) Error() string { return string(o) }
-func (o overBudget) Unwrap() error { return socket.Refused(o) }
-
 // shortWithout tells which virtual services would be short of servers without these, beside the orders in force.
 func shortWithout(servers []lvs.Backend, now *view.Snapshot, all orders.All) (texts []string) {
 	for _, short := range now.Short(servers, all.InForce()) {
@@ -35,7 +29,7 @@ func inBudget(r orders.Request, short []string) error {
 	if len(short) == 0 || !r.TakesOut() || r.Force {
 		return nil
 	}
-	return overBudget(fmt.Sprintf("%s; --force orders %s anyway", strings.Join(short, ", "), r.What()))
+	return socket.Early(fmt.Sprintf("%s; --force orders %s anyway", strings.Join(short, ", "), r.What()))
 }
 
 // line has the orders that wait for their budget, in the order in which they came. It may be used concurrently.
@@ -85,7 +79,7 @@ func (l *line) next(p *place, meant []lvs.Backend, standby bool) error {
 	for _, other := range l.waits[:slices.Index(l.waits, p)] {
 		for _, id := range p.of {
 			if slices.Contains(other.of, id) {
-				return overBudget("an earlier order waits for its budget in " + id)
+				return socket.Early("an earlier order waits for its budget in " + id)
 			}
 		}
 	}

@@ -134,11 +134,11 @@ func (o *standingOrders) set(ctx context.Context, words url.Values) (any, error)
 	defer o.line.leave(place)
 	for end := time.Now().Add(r.WaitBudget); ; {
 		answer, err := o.setNow(ctx, r, place)
-		if _, waits := errors.AsType[overBudget](err); !waits {
+		if _, waits := errors.AsType[socket.Early](err); !waits {
 			return answer, err
 		}
 		if time.Now().After(end) {
-			return nil, socket.Refused(fmt.Sprintf("%v, after %v", err, r.WaitBudget))
+			return nil, socket.Early(fmt.Sprintf("%v, after %v", err, r.WaitBudget))
 		}
 		if !runfile.Pause(ctx, budgetInterval) {
 			return nil, context.Cause(ctx)

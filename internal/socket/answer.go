@@ -14,6 +14,11 @@ type Refused string
 
 func (r Refused) Error() string { return string(r) }
 
+// Early is why an order is not carried out yet: the same order may be carried out later.
+type Early string
+
+func (e Early) Error() string { return string(e) }
+
 // IsAwaited returns an error if the command that gave an order has given up. It has then recorded the order, and the
 // file may already have later orders.
 func IsAwaited(ctx context.Context) error {
@@ -50,10 +55,13 @@ func Write(w http.ResponseWriter, answer any, err error, failure int) {
 	_ = json.NewEncoder(w).Encode(answer) // an error is the client's
 }
 
-// statusOf is the HTTP status for an order that was refused, was too late, or takes too long.
+// statusOf is the HTTP status for an order that was refused, came too early or too late, or takes too long.
 func statusOf(ctx context.Context, err error) int {
 	_, refused := errors.AsType[Refused](err)
+	_, early := errors.AsType[Early](err)
 	switch {
+	case early:
+		return http.StatusTooEarly
 	case refused:
 		return http.StatusConflict
 	case ctx.Err() == context.Canceled:

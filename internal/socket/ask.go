@@ -86,11 +86,14 @@ type Refusal struct {
 }
 
 func (r *Refusal) Error() string {
-	if r.Status == http.StatusConflict { // an order that can't be carried out; the daemon works
+	if r.Status == http.StatusConflict || r.IsEarly() { // an order that can't be carried out; the daemon works
 		return r.Text
 	}
 	return "the daemon reports: " + r.Text
 }
+
+// IsEarly reports whether the same order may be carried out later.
+func (r *Refusal) IsEarly() bool { return r.Status == http.StatusTooEarly }
 
 // IsFinal reports whether the order is refused, and not only late.
 func (r *Refusal) IsFinal() bool { return r.Status != http.StatusGatewayTimeout }

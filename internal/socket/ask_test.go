@@ -176,6 +176,9 @@ func TestWhyAnOrderHasNoAnswer(t *testing.T) {
 		"it can't": {handle: ordering(time.Second,
 			func(context.Context) error { return Refused("the last server") }),
 			status: http.StatusConflict, text: "the last server"},
+		"it can't yet": {handle: ordering(time.Second,
+			func(context.Context) error { return Early("the last but one") }),
+			status: http.StatusTooEarly, text: "the last but one"},
 		"it is late": {handle: ordering(time.Nanosecond,
 			func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }),
 			status: http.StatusGatewayTimeout, text: "the daemon reports: context deadline exceeded"},
@@ -201,7 +204,8 @@ func TestWhyAnOrderHasNoAnswer(t *testing.T) {
 			case c.status != 0 && (refused.Status != c.status ||
 				refused.IsFinal() != (c.status != http.StatusGatewayTimeout)):
 				t.Errorf("%+v, final: %v", refused, refused.IsFinal())
-			case c.status == http.StatusConflict && err.Error() != c.text:
+			case (c.status == http.StatusConflict || c.status == http.StatusTooEarly) &&
+				err.Error() != c.text:
 				t.Errorf("got %q", err)
 			}
 		})
