@@ -89,6 +89,33 @@ func TestFamiliesAreApart(t *testing.T) {
 		"although only IPv4 failed")
 }
 
+// A lock that others hold does not keep the rules of the other family waiting. Remains are removed when it is free.
+func TestAFamilyWithoutRulesThatIsLocked(t *testing.T) {
+	ipv4, ipv6 := newFake(), newFake()
+	mustSync(t, firewall(ipv6), rules(t, "8 192.0.2.10 tcp 80"))
+	table := &locked{ipv6, true}
+	f, want := open(daemon, ipv4, table), rules(t, "8 192.0.2.10 tcp 80")
+	testkit.FailsWith(t, testkit.Error(f.Sync(t.Context(), nil)), "IPv6 mark rules: ")
+	mustSync(t, f, want)
+	ipv4.mustHave(t, daemon, want)
+	table.is = false
+	mustSync(t, f, want)
+	ipv6.mustHave(t, daemon, nil)
+}
+
+// locked can't be read while it is.
+type locked struct {
+	*fakeTables
+	is bool
+}
+
+func (l *locked) list(ctx context.Context, idle bool) (listing, error) {
+	if l.is {
+		return nil, errors.New("another app is currently holding the xtables lock")
+	}
+	return l.fakeTables.list(ctx, idle)
+}
+
 func TestRefusedRulesChangeNothing(t *testing.T) {
 	table := newFake()
 	f := firewall(table)
