@@ -53,6 +53,9 @@ func (c *Core) Begin(now time.Time, t Table, p Plan, first maintenance.Reading) 
 		v.touch()
 		found, there := have[v.Key()]
 		v.addEarlier(func(e *plan.Entry) bool { return v.IsOurs() && c.departures.mayServe(e, found) })
+		if there && c.standby {
+			v.Left() // a daemon before may have: then its mark rules stay, too
+		}
 		if !there || !v.IsOurs() {
 			continue
 		}
