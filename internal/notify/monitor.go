@@ -26,7 +26,8 @@ type Monitor struct {
 	queue  *queue[result]
 
 	mu      sync.Mutex      // guards what follows
-	files   map[string]bool // of the configuration; nil before Set
+	files   map[string]bool // of the configuration
+	since   time.Time       // of the last Set
 	failing map[string]bool // files that can't be written; "": results were lost
 }
 
@@ -51,7 +52,7 @@ func NewMonitor(report func(Event)) *Monitor {
 func (m *Monitor) Set(files []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.files = map[string]bool{"": true}
+	m.files, m.since = map[string]bool{"": true}, time.Now()
 	for _, file := range files {
 		m.files[file] = true
 	}
@@ -76,27 +77,28 @@ func (m *Monitor) Close(ctx context.Context) error {
 }
 
 func (m *Monitor) write(results []result, lost int) {
-	batches := map[string][]byte{}
+	batches, last := map[string][]byte{}, map[string]time.Time{}
 	for _, r := range results {
-		batches[r.file] = r.append(batches[r.file])
+		batches[r.file], last[r.file] = r.append(batches[r.file]), r.at
 	}
 	for file, batch := range batches {
-		m.settle(file, appendFile(file, batch))
+		m.settle(file, last[file], appendFile(file, batch))
 	}
 	var err error
 	if lost > 0 {
 		err = fmt.Errorf("%d results were lost: they came too fast", lost)
 	}
-	m.settle("", err)
+	m.settle("", time.Now(), err)
 }
 
-// settle reports the first failure of a file, each loss of results, and the end of both.
-func (m *Monitor) settle(file string, err error) {
+// settle reports the first failure of a file, each loss of results, and the end of both. At is the time of the latest
+// result: one of a new configuration may come before its Set.
+func (m *Monitor) settle(file string, at time.Time, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	was := m.failing[file]
 	switch {
-	case err != nil && m.files != nil && !m.files[file]: // its results waited
+	case err != nil && !m.files[file] && at.Before(m.since): // its results waited
 	case err != nil && (!was || file == ""):
 		m.failing[file] = true
 		m.report(Event{Time: time.Now(), Kind: MonitorFailed, Key: file, Reason: err.Error(),

@@ -107,6 +107,9 @@ func TestAMonitorFileThatFailsIsReportedOnceAndStopsNothing(t *testing.T) {
 		m.write([]result{{file: bad}}, 0) // which waited
 		all := []Kind{MonitorFailed, MonitorRecovered, MonitorFailed, MonitorRecovered}
 		testkit.Same(t, l.kinds(), all, "until it is not used")
+		m.write([]result{{at: time.Now(), file: bad}}, 0) // of a configuration whose Set follows
+		m.Set([]string{bad})
+		testkit.Same(t, l.kinds(), append(all, MonitorFailed), "when it is used again")
 	})
 }
 
