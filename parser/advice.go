@@ -84,8 +84,8 @@ func (a adviser) check() {
 		"service", suspicious,
 		"service=%s is checked over TCP, which does not show whether clients are served over udp; to "+
 			"check another service of the machine, give its checkport", a.Service)
-	a.when((a.CheckType == Connect || negotiates && a.Service != "none") &&
-		slices.ContainsFunc(a.Reals, a.hasNoPort),
+	connects := a.CheckType == Connect || a.CheckType == Combined
+	a.when((connects || negotiates && a.Service != "none") && slices.ContainsFunc(a.Reals, a.hasNoPort),
 		"checktype", suspicious,
 		"real servers have no port to check; it is given by checkport, by the real server or by the service")
 	// The server may request the password in clear text, and the file neither allows nor forbids it.
