@@ -23,8 +23,8 @@ func readCheckCount(v *value) int {
 
 func parseWindow(text string) (Window, bool) {
 	need, size, _ := strings.Cut(text, "/")
-	n, err := strconv.ParseInt(strings.TrimRight(need, " "), 10, 16)
-	m, err2 := strconv.ParseInt(strings.TrimLeft(size, " "), 10, 16)
+	n, err := strconv.ParseUint(strings.TrimRight(need, " "), 10, 15)
+	m, err2 := strconv.ParseUint(strings.TrimLeft(size, " "), 10, 15)
 	return Window{int(n), int(m)}, err == nil && err2 == nil && 1 <= n && n <= m && m <= maxWindow
 }
 
