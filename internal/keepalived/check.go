@@ -154,7 +154,7 @@ func (c *converter) program(k *check, own *scope, r server) bool {
 	k.quote("checkcommand", list[0])
 	k.quote("checkargs", strings.TrimSpace(address.ReplaceAllString(args, "{address}")))
 	k.set("checktimeout", c.number(own.find("misc_timeout"), k.times[0]))
-	if own.yes("misc_dynamic") {
+	if own.has("misc_dynamic") {
 		k.set("externalweight", "yes")
 		k.differs = "misc_dynamic becomes externalweight: the exit status is a percentage of the weight"
 	}
@@ -189,12 +189,16 @@ func (c *converter) pages(k check, own *scope) (all []check) {
 			continue
 		}
 		url, page := newScope(s.block, own), k
+		if !url.has("path") {
+			c.noEqual(s, "; keepalived ignores a url without a path")
+			continue
+		}
 		page.lines = slices.Clone(k.lines)
 		page.quote("virtualhost", url.text("virtualhost"))
 		page.quote("request", url.text("path"))
 		page.set("httpstatus", strings.Join(statuses(s.block), ","))
 		pattern := c.pattern(url.find("regex"))
-		if url.yes("regex_no_match") {
+		if url.has("regex_no_match") && pattern != "" {
 			pattern = `\A(?!(?s:.*)(?:` + pattern + `))`
 		}
 		if _, err := perlre.Compile(pattern); err != nil {
@@ -205,7 +209,7 @@ func (c *converter) pages(k check, own *scope) (all []check) {
 		all = append(all, page)
 	}
 	if all == nil {
-		c.fail(k.from, "a url")
+		c.fail(k.from, "a url with a path")
 	}
 	return all
 }

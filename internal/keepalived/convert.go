@@ -202,7 +202,7 @@ func (c *converter) sections(s *statement, headers []string, all lines, blocks s
 // flags are those that a virtual server has and its scheduler takes.
 func (c *converter) flags(own *scope, scheduler string) (taken []string) {
 	for flag := range strings.FieldsSeq(schedulerFlags) {
-		if !own.yes(flag) {
+		if !own.has(flag) {
 			continue
 		}
 		if _, err := lvs.ParseSchedFlags(scheduler, flag); err != nil {
@@ -220,7 +220,7 @@ func (c *converter) service(own *scope, protocol string) (all lines) {
 	all.set("protocol", protocol)
 	all.set("scheduler", scheduler)
 	all.set("schedflags", strings.Join(c.flags(own, scheduler), ","))
-	if own.yes("ops") {
+	if own.has("ops") {
 		all.set("ops", "yes")
 	}
 	if own.yes("persistence_timeout") {
@@ -268,15 +268,21 @@ func (c *converter) servers(s *statement, own *scope, protocol string) (all []se
 	return all
 }
 
+// inhibits reports whether the server stays in the table when it fails. Only a real server may say no.
+func (r server) inhibits() bool {
+	own := newScope(r.of.block, nil)
+	return own.yes("inhibit_on_failure") || !own.has("inhibit_on_failure") && r.scope.has("inhibit_on_failure")
+}
+
 // whole are the lines that count for all servers together: quiescent, and minservers, which counts servers where
 // quorum counts weights.
 func (c *converter) whole(own *scope, servers []server) (all lines) {
-	quiescent := servers[0].scope.yes("inhibit_on_failure")
+	quiescent := servers[0].inhibits()
 	if quiescent {
 		all.set("quiescent", "yes")
 	}
 	for _, r := range servers {
-		if r.scope.yes("inhibit_on_failure") != quiescent {
+		if r.inhibits() != quiescent {
 			c.differs(r.of, "its inhibit_on_failure is not as that of the first server of the section")
 		}
 	}

@@ -147,7 +147,8 @@ func TestMeaning(t *testing.T) {
 
 // regex_no_match becomes a pattern that matches what the other one does not.
 func TestNoMatch(t *testing.T) {
-	text, _, err := Convert(file(t, service("", "HTTP_GET {\nurl {\nregex 'down|out$'\nregex_no_match\n}\n}")), "")
+	check := "HTTP_GET {\nurl {\npath /\nregex 'down|out$'\nregex_no_match\n}\n}"
+	text, _, err := Convert(file(t, service("", check)), "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,9 +52,12 @@ func (s *scope) find(names ...string) *statement {
 // text returns what comes after a word, "" for nothing.
 func (s *scope) text(name string) string { return s.find(name).arg(1) }
 
+// has reports whether a word is there. Of most words that say yes keepalived ignores the value.
+func (s *scope) has(name string) bool { return s.find(name) != nil }
+
 // yes reports whether a word is there, and not with the value no.
 func (s *scope) yes(name string) bool {
-	return s.find(name) != nil && !slices.Contains([]string{"no", "off", "false"}, s.text(name))
+	return s.has(name) && !slices.Contains([]string{"no", "off", "false"}, s.text(name))
 }
 
 // fail keeps the first line that can't be understood.
