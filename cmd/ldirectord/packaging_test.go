@@ -117,6 +117,28 @@ func TestTheRemovedRpmLeavesNoDaemon(t *testing.T) {
 	}
 }
 
+// A purge of the Debian package removes the links of every instance, which would lead nowhere.
+func TestAPurgeLeavesNoLinkOfAnInstance(t *testing.T) {
+	dir := t.TempDir()
+	wants := dir + "/etc/systemd/system/multi-user.target.wants"
+	for _, folder := range []string{wants, dir + "/bin"} {
+		testkit.OK(t, os.MkdirAll(folder, 0o755))
+	}
+	for _, program := range []string{"update-rc.d", "deb-systemd-helper"} {
+		testkit.Write(t, dir+"/bin/"+program, "#!/bin/sh\n")
+		testkit.OK(t, os.Chmod(dir+"/bin/"+program, 0o755))
+	}
+	for _, unit := range []string{"ldirectord@one", "ldirectord@two", "other"} {
+		testkit.OK(t, os.Symlink("/nonexistent/"+unit, wants+"/"+unit+".service"))
+	}
+	here := strings.NewReplacer(" /etc/", " "+dir+"/etc/", " /var/", " "+dir+"/var/")
+	cmd := exec.Command("sh", "-c", here.Replace(packaged(t, "deb/postrm")), "postrm", "purge")
+	cmd.Env = []string{"PATH=" + dir + "/bin:/bin:/usr/bin"}
+	testkit.OK(t, cmd.Run())
+	left := testkit.Must(filepath.Glob(wants + "/*"))(t)
+	testkit.Same(t, left, []string{wants + "/other.service"})
+}
+
 // The rpm's agent is a link, which takes no other package's place: resource-agents of SUSE has that file.
 func TestTheAgentOfTheRpm(t *testing.T) {
 	for _, row := range []struct{ before, left, between, after string }{
