@@ -22,6 +22,7 @@ import (
 	"ldirectord/internal/daemon"
 	"ldirectord/internal/instance"
 	"ldirectord/internal/printable"
+	"ldirectord/internal/runfile"
 )
 
 // Exit statuses of the Perl ldirectord.
@@ -149,19 +150,25 @@ func (c *call) act() error {
 	return c.command.run(c)
 }
 
-// find finds the configuration. For requests to a running daemon its name is enough, even if the file is missing.
+// find finds the configuration. For requests to a running daemon its name is enough, even if the file is missing, or is
+// in another folder of the search by now.
 func (c *call) find() (err error) {
-	if c.path, err = c.dirs.Find(c.config); err == nil || c.command.is("by-file") {
+	if c.path, err = c.dirs.Find(c.config); c.command.is("by-file") || err == nil && c.runsFor(c.path) {
 		return err
 	}
 	for _, path := range c.dirs.Paths(c.config) {
-		gone := c.options
-		gone.path = path
-		gone.chooseRunDir()
-		if gone.found().Pid != 0 {
+		if (err != nil || !runfile.Exists(path)) && c.runsFor(path) {
 			c.path = path
 			return nil
 		}
 	}
 	return err
+}
+
+// runsFor reports whether a daemon runs for a configuration.
+func (c *call) runsFor(path string) bool {
+	o := c.options
+	o.path = path
+	o.chooseRunDir()
+	return o.found().Pid != 0
 }
