@@ -163,7 +163,7 @@ func reload(c *call) error {
 		if c.say(stopped); c.answer != nil {
 			c.answer["error"] = stopped
 		}
-		return exit{exitFailure, errors.New(c.elsewhere())}
+		return exit{exitFailure, errors.New(c.others())}
 	case c.waitsForUs(found):
 		return nil
 	}

@@ -55,10 +55,18 @@ func showStatus(c *call) error {
 	} else {
 		c.tell("%s", stopped)
 	}
-	if there := c.elsewhere(); there != "" {
+	if there := c.others(); there != "" {
 		c.warn("%s", there)
 	}
 	return cmp.Or(refused, error(exit{status: ended}))
+}
+
+// others tells of daemons that the command may have meant: of another file's with this name, or of those elsewhere.
+func (o *options) others() string {
+	if err := o.instance().NameTaken(); err != nil {
+		return err.Error()
+	}
+	return o.elsewhere()
 }
 
 // elsewhere tells of daemons of this file on another table or in another network namespace, and how to ask them; "" for

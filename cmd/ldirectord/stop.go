@@ -18,10 +18,7 @@ func stop(c *call) error {
 	found := c.found()
 	switch {
 	case found.Pid == 0:
-		if there := c.elsewhere(); there != "" {
-			c.warn("%s", there)
-		}
-		return c.load()
+		return noneRuns(c)
 	case c.waitsForUs(found):
 		return nil
 	case c.Keep:
@@ -29,6 +26,14 @@ func stop(c *call) error {
 	default:
 		return end(c, found.Process, unix.SIGTERM)
 	}
+}
+
+// noneRuns is the answer where no daemon runs: another one may be meant, and the file may have an error.
+func noneRuns(c *call) error {
+	if there := c.others(); there != "" {
+		c.warn("%s", there)
+	}
+	return c.load()
 }
 
 // end sends a signal to the daemon and waits until it exits.
@@ -98,7 +103,7 @@ func keepSpelling(c *call, before instance.State) {
 // tryRestart restarts a daemon that runs.
 func tryRestart(c *call) error {
 	if c.found().Pid == 0 {
-		return c.load()
+		return noneRuns(c)
 	}
 	return loaded(restart)(c)
 }

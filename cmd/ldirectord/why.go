@@ -30,7 +30,7 @@ func (c *call) askWhy(server []string) (*status.Why, error) {
 	asked := wordsFor(server)
 	if c.found().Pid == 0 {
 		const none = "no daemon runs for %s: only a running daemon knows the state of its servers"
-		return nil, errors.New(cmp.Or(c.elsewhere(), fmt.Sprintf(none, c.path)))
+		return nil, errors.New(cmp.Or(c.others(), fmt.Sprintf(none, c.path)))
 	}
 	text, err := c.socket().Ask(c.ctx, "/why?"+asked.Encode())
 	if err != nil {

@@ -111,6 +111,11 @@ func (i Instance) MayStart() error {
 	if err := i.checkOwner(); err != nil {
 		return err
 	}
+	return i.NameTaken()
+}
+
+// NameTaken is the error if the daemon of another file runs under this name.
+func (i Instance) NameTaken() error {
 	_, err := i.name(i.records(nil))
 	return err
 }
