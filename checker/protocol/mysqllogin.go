@@ -61,6 +61,9 @@ func (l *mysqlLogin) length(header []byte) (left int, err error) {
 		}
 	case kind == mysqlOK && !isMySQLOK(body), kind == mysqlSwitch && isShortSwitch(body):
 		err = errNotMySQL
+	case kind == mysqlSwitch && endsInZero(body):
+		header[0]++
+		l.Append = []byte{0}
 	}
 	return left, err
 }
@@ -105,6 +108,13 @@ func isMySQLOK(body []byte) bool {
 		body = body[min(size, len(body)):]
 	}
 	return len(body) >= 2
+}
+
+// endsInZero reports whether a server requests a signature of random bytes that end in zero. The driver cuts it off, as
+// if it ended a text.
+func endsInZero(body []byte) bool {
+	const plugin, random = "client_ed25519\x00", 32
+	return len(body) == len(plugin)+random && bytes.HasPrefix(body, []byte(plugin)) && body[len(body)-1] == 0
 }
 
 // isShortSwitch reports whether a server requests another way to log in, with too few random bytes for it.

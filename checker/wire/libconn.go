@@ -21,6 +21,7 @@ type LibConn struct {
 	Header []byte                           // the header of the current packet
 	unread int                              // bytes of header not handed out yet
 	Left   int                              // bytes of the packet that are still to come after the header
+	Append []byte                           // what the library gets after the packet
 
 	mu  sync.Mutex // guards the fields below: some libraries read in a goroutine of their own
 	err error
@@ -34,6 +35,11 @@ func NewLibConn(d *Dialogue, limit, header int, length func(header []byte) (int,
 }
 
 func (c *LibConn) Read(b []byte) (int, error) {
+	if c.unread == 0 && c.Left == 0 && len(c.Append) > 0 {
+		n := copy(b, c.Append)
+		c.Append = c.Append[n:]
+		return n, nil
+	}
 	if c.unread == 0 && c.Left == 0 {
 		if err := c.Next(); err != nil {
 			return 0, c.note(err)
