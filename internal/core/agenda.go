@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// agenda has the virtual services that a wake-up looks at: those that are due, or may be at any moment, and those that
-// time alone makes due. So a wake-up costs nothing for all others.
+// agenda lists the virtual services that a wake-up looks at: those that are due, or may be at any moment, and those
+// that become due by time alone. All others cost a wake-up nothing.
 type agenda struct {
 	open  []*virtual
 	timed byTime
@@ -19,11 +19,11 @@ type agenda struct {
 type post struct {
 	agenda *agenda // nil: it is not in force yet, or no longer
 	nth    int32   // in the file
-	slot   int32   // in the heap, from 1 on; 0: it is not there
+	slot   int32   // in the heap, counted from 1; 0: it is not there
 	isOpen bool
 }
 
-// enter puts all virtual services of a plan on the agenda, instead of those of the former one.
+// enter puts the virtual services of a plan on the agenda, and takes those of the former plan off.
 func (a *agenda) enter(virtuals, former []*virtual) {
 	for _, v := range former {
 		v.post = post{}
@@ -35,8 +35,8 @@ func (a *agenda) enter(virtuals, former []*virtual) {
 	}
 }
 
-// take returns the open virtual services and those whose time has come, in the order of the file. They are given back
-// when they are decided.
+// take returns the open virtual services and those whose time has come, in the order of the file. The caller gives them
+// back once they are decided.
 func (a *agenda) take(now time.Time) []*virtual {
 	for isDue(a.next(), now) {
 		heap.Pop(&a.timed).(*virtual).touch()
@@ -50,7 +50,7 @@ func (a *agenda) take(now time.Time) []*virtual {
 	return taken
 }
 
-// giveBack keeps those of the taken virtual services open that are not done.
+// giveBack reopens the taken virtual services that are not done.
 func (a *agenda) giveBack(taken []*virtual) {
 	for _, v := range taken {
 		if v.dirty || v.Gathers() || v.Obeys || v.isUnweighed() {
@@ -60,7 +60,7 @@ func (a *agenda) giveBack(taken []*virtual) {
 	a.spare = taken
 }
 
-// next is when time alone makes a virtual service due; zero: never.
+// next returns when a virtual service becomes due by time alone; zero: never.
 func (a *agenda) next() time.Time {
 	if len(a.timed) == 0 {
 		return time.Time{}
@@ -68,7 +68,7 @@ func (a *agenda) next() time.Time {
 	return a.timed[0].again
 }
 
-// look has the next wake-up look at a virtual service.
+// look makes the next wake-up look at a virtual service.
 func (v *virtual) look() {
 	if v.agenda != nil && !v.isOpen {
 		v.isOpen = true
@@ -84,18 +84,18 @@ func (v *virtual) touch() {
 	v.look()
 }
 
-// unweigh has its strength counted again.
+// unweigh has the strength of a virtual service counted again.
 func (v *virtual) unweigh() {
 	v.weighed = false
 	v.look()
 }
 
-// isUnweighed reports whether its strength is counted, and has to be counted again.
+// isUnweighed reports whether the strength of a virtual service matters, and has to be counted again.
 func (v *virtual) isUnweighed() bool {
 	return !v.weighed && (v.Config.Announce != "" || v.Config.MinServers.Low.N > 0)
 }
 
-// wakeAt sets when time alone makes a virtual service due; zero: never.
+// wakeAt sets when a virtual service becomes due by time alone; zero: never.
 func (v *virtual) wakeAt(at time.Time) {
 	v.again = at
 	switch {
@@ -110,7 +110,7 @@ func (v *virtual) wakeAt(at time.Time) {
 	}
 }
 
-// sooner has it decided again by then.
+// sooner has a virtual service decided again at that time, or before.
 func (v *virtual) sooner(at time.Time) { v.wakeAt(earliest(v.again, at)) }
 
 // byTime is a heap: the virtual service that is due next is the first.

@@ -14,7 +14,7 @@ import (
 	"ldirectord/internal/view"
 )
 
-// This file keeps where each announced address is, since when, and what was reported about it.
+// This file records where each announced address is, since when, and what was reported about it.
 
 // announcement is one announced address.
 type announcement struct {
@@ -106,7 +106,7 @@ func (v *virtual) isElsewhere() bool {
 }
 
 // gather has all servers checked at once when a check shows that the first server is back. It includes all virtual
-// services of that server's addresses, because they are announced together.
+// services that share an address with v, because they are announced together.
 func (e *examiner) gather(v *virtual, by *judgement) {
 	for _, one := range v.addresses {
 		for _, other := range one.virtuals {

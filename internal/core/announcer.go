@@ -30,8 +30,8 @@ type announcer struct {
 	again     time.Time       // when the order is repeated after a failure; zero: no failure
 	atEnd     bool            // all addresses are withdrawn except those that cleanstop = no leaves
 	withdraws bool            // a demotion waits until all addresses are withdrawn
-	looked    bool            // no address of the previous daemon is left, or that can't be known
-	lookBy    time.Time       // when orders that fail no longer delay removals; zero before the first
+	looked    bool            // no address of the previous daemon is left, as far as can be known
+	lookBy    time.Time       // when failing orders stop delaying removals; zero before the first
 }
 
 // enlist adopts the virtual services of a plan and gives each its addresses. An address that the plan no longer
@@ -120,7 +120,7 @@ func (a *announcer) decide(now time.Time) {
 	}
 }
 
-// hosts are the virtual services of an address, until the next call.
+// hosts returns the virtual services of an address. The result is valid until the next call.
 func (a *announcer) hosts(one *announcement) []judge.Host {
 	a.known = a.known[:0]
 	marks := a.marks.now()
@@ -133,7 +133,7 @@ func (a *announcer) hosts(one *announcement) []judge.Host {
 	return a.known
 }
 
-// command is the order that withdraws an address; "" for none.
+// command describes the operator's order that withdraws an address; "" for none.
 func (a *announcer) command(one *announcement) string {
 	if o := a.hold.Held.Withdrawal(one.Want.Addr); o.Kind != "" {
 		return cmp.Or(o.Remark("order: "), "by order")

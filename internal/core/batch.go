@@ -21,7 +21,7 @@ func (w *writer) newChange(v *virtual, have lvs.VirtualService, decision judge.D
 	return &change{v, judge.NewWrite(&v.Case, have, want)}
 }
 
-// record passes on who leaves and whose weight moves, before the table changes.
+// record passes on which servers leave and which weights move, before the table changes.
 func (w *writer) record() {
 	if w.examiner.endMoved() || w.left {
 		w.left = false
@@ -30,7 +30,7 @@ func (w *writer) record() {
 	w.movers.record(false)
 }
 
-// carryOut makes changes.
+// carryOut writes changes to the table.
 func (w *writer) carryOut(changes []*change) {
 	w.record()
 	all := make([]*judge.Write, len(changes))
@@ -50,12 +50,12 @@ func (w *writer) carryOut(changes []*change) {
 	}
 	for _, c := range changes {
 		c.v.written, c.v.retry.SettingsOnly = c.Written, c.Refused != nil && c.Err == nil
-		c.v.placed = c.v.placed || c.Written != lvs.Settings{} // also if the table refuses some of its servers
+		c.v.placed = c.v.placed || c.Written != lvs.Settings{} // even if the table refuses some of its servers
 	}
 }
 
-// weightAt returns the weight of a destination, and whether it exists, as last known: a change that failed may have
-// been made in part.
+// weightAt returns the last known weight of a destination, and whether it exists. A failed change may have been made in
+// part.
 func (v *virtual) weightAt(addr netip.AddrPort) (weight uint32, in bool) {
 	have := v.Have
 	if have == nil {
@@ -65,7 +65,7 @@ func (v *virtual) weightAt(addr netip.AddrPort) (weight uint32, in bool) {
 	return dest.Weight, in
 }
 
-// last is the virtual service as it was last written.
+// last returns the virtual service as it was last written.
 func (v *virtual) last() lvs.VirtualService {
 	return lvs.VirtualService{Key: v.Key(), Settings: v.written, Dests: slices.Clone(v.Have)}
 }

@@ -16,19 +16,19 @@ import (
 // through a virtual address works.
 const askedAgain = 100 * time.Millisecond
 
-// passage is the last result in the form that judge needs.
+// passage returns the last result in the form that judge needs.
 func (c *check) passage() judge.Passage {
 	r := &c.last
 	return judge.Passage{Began: c.began, OK: r.OK, Passed: r.OK && r.Way == checker.WayThrough, Own: r.OwnAnswers}
 }
 
-// user is the check that a spot identifies.
+// user returns the check that a spot identifies.
 func (v *virtual) user(at judge.Spot) user {
 	s := v.all[at.Server]
 	return user{v, s, s.judgement(at.Check)}
 }
 
-// accuse takes a result, and reports whether the result must not be judged, or not yet.
+// accuse reports whether a result must not be judged, or not yet.
 func (e *examiner) accuse(x user) bool {
 	kept, idle := x.v.Accuse(judge.Spot{Server: x.s.At, Check: int(x.j.k)}, e.tell.now())
 	if idle {
@@ -40,7 +40,7 @@ func (e *examiner) accuse(x user) bool {
 	return kept
 }
 
-// settlePaths evaluates all results of a wake-up together, of the virtual services that need it, in the order of the
+// settlePaths evaluates all results of a wake-up together, for the virtual services that need it, in the order of the
 // file.
 func (e *examiner) settlePaths() {
 	slices.SortFunc(e.accused, func(a, b *virtual) int { return cmp.Compare(a.nth, b.nth) })

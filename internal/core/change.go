@@ -8,8 +8,8 @@ import (
 	"ldirectord/parser"
 )
 
-// Change is one event: the state before, the state after, and the cause. Log, mail, status and the other receivers get
-// one stream of changes.
+// Change is one event: the state before, the state after, and the cause. Log, mail, status and the other receivers all
+// get the same stream of changes.
 type Change struct {
 	Before, After State
 	Cause
@@ -29,7 +29,7 @@ type State struct {
 	notify.Report // on a virtual service
 }
 
-// Cause is why something changed. There may be a cause without a change.
+// Cause is why something changed. A cause may change nothing.
 type Cause struct {
 	notify.Event                 // the event in words; without a kind: none
 	Result       *checker.Result // the result of a check; nil: none
@@ -64,7 +64,7 @@ func Posts(post func(virtual string, state []byte, tried func())) Receiver {
 	}
 }
 
-// Commands passes on the operator's commands: fallbackcommand and onchange.
+// Commands runs the operator's commands: fallbackcommand and onchange.
 func Commands(run func(notify.Hook)) Receiver {
 	return func(c *Change) {
 		if c.After.Fallback != c.Before.Fallback {
@@ -78,7 +78,7 @@ func Commands(run func(notify.Hook)) Receiver {
 	}
 }
 
-// Results passes new results, each with its server, the section of its check, and whether that server is suspended.
+// Results passes on new results, each with its server, the section of its check, and whether the server is suspended.
 func Results(take func(check *parser.Virtual, real *parser.Real, r *checker.Result, suspended bool)) Receiver {
 	return func(c *Change) {
 		if c.isNew() {

@@ -11,13 +11,13 @@ import (
 	"ldirectord/internal/view"
 )
 
-// Claims report which virtual services other daemons of this machine have in the table. A daemon keeps the virtual
-// services that it has.
+// Claims report which virtual services other daemons of this machine have in the table. No daemon takes them from
+// another.
 type Claims interface {
-	// Take claims these virtual services for this director, except those that another daemon has: for those it
-	// waits. It gives up all other claims except those in left, which may still be in the table. Taken names the
-	// daemon that has each virtual service; beside names daemons that share one, wait for it or change it. Take is
-	// called before a virtual service is added and after one was removed.
+	// Take claims these virtual services for this director. It waits for those that another daemon has. It gives up
+	// all other claims except those in left, which may still be in the table. Taken names the daemon that has each
+	// virtual service; beside names daemons that share one, wait for it or change it. Take is called before a
+	// virtual service is added and after one was removed.
 	Take(keys, left []lvs.Key) (taken, beside map[lvs.Key]string)
 }
 
@@ -32,7 +32,7 @@ type claimant struct {
 	announcer *announcer
 }
 
-// elsewhere is the other daemon that has a virtual service in the table; "": none of this machine has.
+// elsewhere returns the other daemon of this machine that has a virtual service in the table; "": none has.
 func (v *virtual) elsewhere() string {
 	if v.Owner == judge.ActiveDirector {
 		return ""
@@ -40,7 +40,7 @@ func (v *virtual) elsewhere() string {
 	return v.Owner
 }
 
-// shared is a daemon that waits for a virtual service of this one, or changes it too.
+// shared returns the daemon that waits for a virtual service of this daemon, or changes it too; "": none.
 func (v *virtual) shared() string {
 	if !v.IsOurs() {
 		return ""
@@ -60,8 +60,8 @@ var (
 	}}
 )
 
-// assign claims virtual services, and notes whose they are. left has the virtual services that are no longer
-// configured and may still be in the table. It returns those that this daemon takes over from another one.
+// assign claims virtual services, and notes which daemon has each. left has those that are no longer configured and may
+// still be in the table. assign returns those that this daemon takes over from another one.
 func (c *claimant) assign(virtuals, left []*virtual) (gained []*virtual) {
 	now := judge.Claims{Standby: c.standby, Yielded: map[netip.Addr]bool{}}
 	if c.claims != nil {
@@ -84,14 +84,14 @@ func (c *claimant) assign(virtuals, left []*virtual) (gained []*virtual) {
 }
 
 // record tells the other daemons which virtual services this director may have in the table. It takes over those that
-// no other daemon has any more, as they are in the table.
+// no other daemon has any more, as the table has them.
 func (c *claimant) record() {
 	left := those(c.virtuals, func(v *virtual) bool { return v.LeftIn })
 	c.takeOver(c.assign(c.virtuals, slices.Concat(left, c.purges)))
 }
 
-// takeOver tells which virtual services other daemons gave up, and has them written. One that was to be removed,
-// because the previous daemon had it, stays.
+// takeOver reports which virtual services other daemons gave up, and has them written. If one of them was to be
+// removed, because the previous daemon had it, it stays.
 func (c *claimant) takeOver(gained []*virtual) {
 	if len(gained) == 0 {
 		return

@@ -25,7 +25,7 @@ type subject struct {
 	was    begun // the condition that begins again or ends, as it was reported last
 }
 
-// about turns to a server, or without one to the virtual service.
+// about makes a server the subject, or without one the virtual service.
 func (a *subject) about(v *virtual, s *server) {
 	*a = subject{View: v.Seen(nil, a.Now), orders: a.orders, v: v, s: s}
 	if s != nil {
@@ -33,16 +33,16 @@ func (a *subject) about(v *virtual, s *server) {
 	}
 }
 
-// kind is a kind of condition that rests on what the director knows. Says is its sentence; "" while it does not hold.
-// A kind without says is reported, and not shown.
+// kind is a kind of condition, worked out from what the director knows. says returns its sentence; "" while it does not
+// hold. A kind without says is reported but not shown.
 type kind struct {
 	name    string
 	trouble judge.Trouble
 	says    func(*subject) string
-	*news   // nil: it is shown, and not reported
+	*news   // nil: it is shown but not reported
 }
 
-// The kinds of servers, and those of virtual services, in the order in which they are shown and reported.
+// The kinds for servers and those for virtual services, in the order in which they are shown and reported.
 var (
 	serverKinds = slices.Concat(
 		[]kind{downKind, unknownKind, maintenanceKind, warningKind, drainedKind, suspectedKind, fullKind},
@@ -55,7 +55,7 @@ var (
 		allFullKind, nothingServesKind, noWeightKind, fallbackFailsKind, addedKind)
 )
 
-// kinds are those that it may have.
+// kinds returns the kinds of condition that the subject may have.
 func (a *subject) kinds() []kind {
 	if a.s == nil {
 		return sectionKinds
@@ -63,7 +63,7 @@ func (a *subject) kinds() []kind {
 	return serverKinds
 }
 
-// ofRules are the kinds that rules have. Those that are part of the sentence about the weight are not shown here.
+// ofRules returns the kinds that rules have. Those in the sentence about the weight are not shown by themselves.
 func ofRules(section bool) (list []kind) {
 	for _, k := range judge.Kinds {
 		if k.OfSection != section {
@@ -82,7 +82,7 @@ func ofRules(section bool) (list []kind) {
 	return list
 }
 
-// byRule is what a rule has to tell.
+// byRule turns the notice of a rule into one of a condition.
 func byRule(of func(judge.View) judge.Notice) func(*subject) notice {
 	if of == nil {
 		return nil
@@ -93,7 +93,7 @@ func byRule(of func(judge.View) judge.Notice) func(*subject) notice {
 	}
 }
 
-// conditions are those that hold.
+// conditions returns the conditions that hold.
 func (a *subject) conditions() (list []view.Condition) {
 	for _, k := range a.kinds() {
 		if k.says == nil {
@@ -113,14 +113,14 @@ var downKind = kind{name: "down", trouble: judge.Broken, says: func(a *subject) 
 	return cmp.Or(a.reason(), "its checks fail")
 }}
 
-// reason is why the check that decides fails.
+// reason returns why the deciding check fails.
 func (a *subject) reason() string { return user{a.v, a.s, a.worst}.named(a.worst.reason) }
 
 var unknownKind = kind{name: "unknown", trouble: judge.Doubt, says: func(a *subject) string {
 	if a.state != judge.Unknown {
 		return ""
 	}
-	return cmp.Or(a.reason(), view.NoResult) // with a reason: of this machine, see shortage
+	return cmp.Or(a.reason(), view.NoResult) // a reason is one of this machine, see shortage
 }}
 
 var drainedKind = kind{name: "drained", trouble: judge.Noted, says: func(a *subject) string {
@@ -130,7 +130,7 @@ var drainedKind = kind{name: "drained", trouble: judge.Noted, says: func(a *subj
 	return "drained too: it gets no new connections when it is up again"
 }}
 
-// last is the last result of the check that decides, of a server that is up.
+// last returns the last result of the deciding check if the server is up, otherwise a success.
 func (a *subject) last() *checker.Result {
 	if a.worst.check == nil || a.worst.check.at == 0 || a.state != judge.Up {
 		return &checker.Result{OK: true}
@@ -180,7 +180,7 @@ var addedKind = kind{name: "by hand", trouble: judge.Doubt, says: func(a *subjec
 	return "added externally: " + strings.Join(all, ", ") + "; kept until a reload"
 }}
 
-// added are destinations that were added by hand.
+// added returns the destinations that were added by hand.
 func added(v *judge.Case) (list []string) {
 	if len(v.ByHand) == 0 { // the usual case allocates nothing
 		return nil

@@ -12,7 +12,7 @@ import (
 
 // Limits for recorded conversations of failed checks. Each recording needs a goroutine.
 const (
-	maxConversations  = 1000    // how many checks
+	maxConversations  = 1000    // number of checks
 	maxConversation   = 4 << 10 // bytes of each conversation
 	conversationEvery = 50 * time.Millisecond
 	conversationLasts = time.Minute // after this time a newer conversation is recorded
@@ -25,7 +25,7 @@ type conversations struct {
 	free time.Time // when the next check may be recorded
 }
 
-// follow takes a result that counts. While the check is down it requests a newer conversation from time to time.
+// follow handles a result that counts. While the check is down, it requests a newer conversation from time to time.
 func (a *conversations) follow(u *schedule.Update, c *check, now time.Time) {
 	if u.Result.OK && len(a.kept) == 0 {
 		return
@@ -60,7 +60,7 @@ func shorten(text string) string {
 	return strings.ToValidUTF8(text[:maxConversation-len(more)], "") + more
 }
 
-// of returns the conversations of a server's checks that are down.
+// of returns the conversations of those checks of a server that are down.
 func (a *conversations) of(v *virtual, s *server) (list []view.Conversation) {
 	for x := range v.checks(s) {
 		if last, has := a.kept[x.task()]; has && x.j.Health.State == health.Down {

@@ -1,7 +1,7 @@
-// Package core decides, for all virtual services together, when something is done and in which order: writes to the
-// table, addresses, mark rules, messages. What a single virtual service should have it asks judge. Events of checks, of
-// the table, of operators and of time are its methods; Step does all that they make due. It has no clock and waits for
-// the table's answers alone, so that a test plays any order of events in memory.
+// Package core decides, for all virtual services together, what is done when, and in which order: writes to the table,
+// addresses, mark rules, messages. It asks judge what a single virtual service should have. Events of checks, the
+// table, operators and time are its methods. Step does all that they make due. The package has no clock and waits only
+// for the table's answers, so a test can play any order of events in memory.
 package core
 
 import (
@@ -36,13 +36,13 @@ type World struct {
 	// called with all servers whose weights are changing, before the table changes, at most once a second.
 	Moving []judge.Record
 	Move   func([]judge.Record)
-	// Orders apply from the start on.
+	// Orders apply from the start.
 	Orders orders.All
 	// Standby makes the core start on standby, see SetStandby.
 	Standby bool
 }
 
-// Performers carry out what a core decides, and decide nothing.
+// Performers carry out what a core decides. They decide nothing.
 type Performers struct {
 	Checks  Checks
 	Watches Watches
@@ -61,8 +61,8 @@ type Checks interface {
 	Tape(t *schedule.Task)
 }
 
-// Core is the state of all virtual services. Its parts do not know it, and share services. Its methods are called one
-// after the other.
+// Core is the state of all virtual services. Its parts share services and do not know Core. Its methods are called one
+// at a time.
 type Core struct {
 	services
 	writer     writer
@@ -78,7 +78,7 @@ type Core struct {
 	announcer  *announcer
 	machine    *machine
 	former     []lvs.Key // see World
-	compared   time.Time // when the table is compared with the last write next
+	compared   time.Time // when the table is next compared with the last write
 }
 
 // New returns a core without virtual services.

@@ -44,12 +44,12 @@ func (w *writer) checkDrift() {
 	w.keepTimeouts()
 }
 
-// isAsWritten reports whether the virtual service has, by a reading, what was written last.
+// isAsWritten reports whether a reading shows the virtual service as it was last written.
 func (v *virtual) isAsWritten(have lvs.VirtualService) bool {
 	return have.Key == v.Key() && have.Settings == v.written && slices.Equal(have.Dests, v.Have)
 }
 
-// confirmed is a second reading, with what the first one had as it was written; see completed.
+// confirmed returns a second reading, with those entries of the first that were as written; see completed.
 func (w *writer) confirmed(table lvs.Table) (lvs.Table, judge.Outcome) {
 	again, o := w.read()
 	for _, v := range w.ours {
@@ -60,8 +60,8 @@ func (w *writer) confirmed(table lvs.Table) (lvs.Table, judge.Outcome) {
 	return again, o
 }
 
-// completed adds what a second reading finds where the first one lacks something. The kernel gives a long table in
-// parts that begin at a number (ip_vs_genl_dump_services): if an earlier one is removed meanwhile, it skips another.
+// completed adds what a second reading finds where the first lacks something. The kernel sends a long table in parts,
+// each from a number (ip_vs_genl_dump_services). If an earlier virtual service is removed meanwhile, it skips another.
 func (w *writer) completed(have lvs.Table, keys []lvs.Key) lvs.Table {
 	lacks := func(key lvs.Key) bool { return have[key].Key != key }
 	if len(have) == 0 || !slices.ContainsFunc(keys, lacks) {
@@ -75,8 +75,8 @@ func (w *writer) completed(have lvs.Table, keys []lvs.Key) lvs.Table {
 	return again
 }
 
-// keepTimeouts sets the timeouts of idle connections, if the file has them and no other daemon sets them. At the end
-// they stay.
+// keepTimeouts sets the timeouts of idle connections, if the file has them and no other daemon sets them. They stay
+// when the daemon ends.
 func (w *writer) keepTimeouts() {
 	want := w.global.Timeouts
 	if want == (lvs.Timeouts{}) || !w.others.idle || !w.mayAsk() {
@@ -109,8 +109,8 @@ func (w *writer) noteCounters(table lvs.Table) {
 	}
 }
 
-// notice reports external changes once. Such a change of a server is kept until the server's next change of state or a
-// reload, unless a file in maintenancedir or the directive repair forbids it.
+// notice reports external changes once. A changed server stays so until its next change of state or a reload, unless a
+// file in maintenancedir or the directive repair forbids it.
 func (w *writer) notice(v *virtual, was, have lvs.VirtualService) {
 	if have.Key != v.Key() {
 		w.tell.override(v, netip.AddrPort{}, "the virtual service was removed; restoring it")

@@ -21,7 +21,7 @@ func (t *teller) op(v *virtual, op lvs.Op, err error) {
 	c := Change{user: user{v: v, s: s}}
 	c.Virtual, c.Weight = v.Config.ID, int(op.Dest.Weight)
 	if s != nil && err == nil {
-		// one that waited to come back has not turned, and comes in all the same
+		// a server that waited to come back has not turned, and yet comes in
 		step = op.Kind == lvs.EditDest && s.steps && s.Entered && !s.Turned && !s.Rerouted
 		s.steps = false
 	}
@@ -40,7 +40,7 @@ func (t *teller) op(v *virtual, op lvs.Op, err error) {
 		c.Past = past
 	}
 	switch {
-	case step, err != nil: // of small steps only the beginning and the end have a log line
+	case step, err != nil: // only the first and the last of several small steps have a log line
 	case op.Kind == lvs.AddService:
 		c.Say(notify.AddedVirtual, "Added virtual server: %s", v.Name())
 	case op.Kind == lvs.EditService:
@@ -102,7 +102,7 @@ func (t *teller) destOp(v *virtual, op lvs.Op, e *notify.Event) {
 	}
 }
 
-// addDetails adds the details for mails about a server. The servers are counted once for all events of a moment.
+// addDetails adds the details for mails about a server. It counts the servers once for all events of a moment.
 func addDetails(v *virtual, s *server, e *notify.Event, now time.Time) {
 	if v.Config.Mail.To == "" {
 		return
@@ -121,7 +121,7 @@ func addDetails(v *virtual, s *server, e *notify.Event, now time.Time) {
 	}
 }
 
-// tableName names a server in lines about its removal: with the port of the table, and the configured port if it
+// tableName names a server in lines about its removal: by its port in the table, and its configured port if that
 // differs.
 func tableName(table, configured string) string {
 	if configured == "" || table == configured {
@@ -162,9 +162,9 @@ func (t *teller) override(v *virtual, addr netip.AddrPort, what string) {
 	t.emit(e)
 }
 
-// unjudged handles an answer that can't be judged: the server keeps its state. Each server is reported in the log. Only
-// the first of a virtual service is reported by mail, because its servers usually share the pattern. After
-// unjudgedQuiet it is reported again.
+// unjudged handles an answer that can't be judged: the server keeps its state. The log reports each server. Mail
+// reports only the first of a virtual service, because its servers usually share the pattern. After unjudgedQuiet, both
+// report again.
 func (t *teller) unjudged(c *check, r *checker.Result) {
 	t.found(history.Unjudged, r, c.users...)
 	now := t.now()
@@ -189,8 +189,8 @@ func (t *teller) unjudged(c *check, r *checker.Result) {
 // unjudgedQuiet is the time between two reports of unjudged answers of a server.
 const unjudgedQuiet = time.Hour
 
-// shortage counts checks that failed because of a shortage of this machine. The third in a row is reported.
-// lasts reports whether it was at least the third.
+// shortage counts checks that failed because of a shortage of this machine. It reports the third in a row. lasts
+// reports whether this was at least the third.
 func (t *teller) shortage(c *check, r *checker.Result) (lasts bool) {
 	t.found(history.Shortage, r, c.users...)
 	for _, x := range c.users {
@@ -220,12 +220,12 @@ func (t *teller) warn(c *check, r *checker.Result) {
 	}
 }
 
-// guard reports an act that concerns a virtual service as a whole.
+// guard reports an act of the guard, which concerns a virtual service as a whole.
 func (t *teller) guard(v *virtual, kind notify.Kind, does, more string) {
 	t.report(v, nil, kind, does, more, "")
 }
 
-// fallbackOf is the fallback server that a change concerns; nil: none. A real server, s, may have the same address.
+// fallbackOf returns the fallback server that a change concerns; nil: none. A real server s may have the same address.
 func (v *virtual) fallbackOf(op lvs.Op, s *server) *server {
 	at, removes := v.FallbackAt(op.Dest.Addr), op.Kind == lvs.DelDest
 	switch {

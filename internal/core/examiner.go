@@ -28,8 +28,8 @@ type examiner struct {
 	checks    map[*schedule.Task]*check
 	tasks     []*schedule.Task // of the plan, in the order of the file
 	accused   []*virtual       // to be settled
-	moved     []*virtual       // with servers that moved away
-	suspended []*server        // those of them that are in maintenance
+	moved     []*virtual       // those with servers that moved away
+	suspended []*server        // those servers, if in maintenance
 	held      bool             // some checks wait for a route
 	waiting   int              // checks without a result yet
 	shortages uint64
@@ -51,9 +51,9 @@ type check struct {
 	answers                 // their times
 	hurried  time.Duration  // the shorter interval given to the pool: fastinterval or askedAgain; 0: none
 	begun    bool           // it is in the pool
-	reported bool           // it had a result, or one that does not count and ends the wait
+	reported bool           // it had a result, even one that does not count but ends the wait
 	awaited  bool           // the start waits for its result
-	agent    bool           // it is that of an agent
+	agent    bool           // it asks an agent
 	ended    bool           // it was asked for, see schedule.Update, and no result has settled the question yet
 	observed bool           // it was asked for because a server is suspected
 	// why its address can't be watched before the next reload; "": it can
@@ -106,7 +106,7 @@ func (e *examiner) enter(p *plan.Plan) {
 	}
 }
 
-// run starts the checks that a service uses and that have a path. Heirs are the new ones by those that they replace.
+// run starts the checks that a service uses and that have a path. heirs maps each replaced check to the new one.
 func (e *examiner) run(heirs map[*schedule.Task]*schedule.Task) {
 	maps.DeleteFunc(e.checks, func(_ *schedule.Task, c *check) bool {
 		if len(c.users) == 0 && c.isAwaited() {
@@ -133,8 +133,7 @@ func (e *examiner) run(heirs map[*schedule.Task]*schedule.Task) {
 		func(t *schedule.Task, _ view.Conversation) bool { return e.checks[t] == nil })
 }
 
-// watch has the pool watch the addresses that the sections name. If several sections share an address, they share one
-// connection.
+// watch has the pool watch the addresses that the sections name. Sections that share an address share one connection.
 func (e *examiner) watch(tasks []*schedule.Task) {
 	all := map[netip.AddrPort]*schedule.Watch{}
 	for _, t := range tasks {
@@ -170,10 +169,10 @@ func (e *examiner) watch(tasks []*schedule.Task) {
 	}
 }
 
-// isWatched reports whether an idle connection shows the end of the server to the check, by the section.
+// isWatched reports whether the section asks for an idle connection that shows when the server ends.
 func (x user) isWatched() bool { return x.use().Check().Watches(x.s.entry.Real) }
 
-// attend has the address of a check watched after a success, while a server is up there.
+// attend has the address of a check watched after a success, while a server at that address is up.
 func (e *examiner) attend(c *check) {
 	w := c.watch
 	if w == nil {
@@ -235,7 +234,7 @@ func (e *examiner) judgeKnown(v *virtual) {
 			v.Learned(s.Server)
 			e.tell.turned(user{v, s, s.worst()}, was, history.Outcome{})
 		}
-		s.Hold(s.Kept) // by what its agent reported to others
+		s.Hold(s.Kept) // because of what its agent reported to others
 	}
 }
 

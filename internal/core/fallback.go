@@ -10,15 +10,15 @@ import (
 	"ldirectord/internal/view"
 )
 
-// members are the servers in judge's order.
+// members returns the servers in judge's order.
 func (v *virtual) members() []*server { return v.all[:len(v.Members)] }
 
 func (v *virtual) fallbackServers() []*server { return v.all[len(v.Members):] }
 
-// entries are the real servers and the fallback servers.
+// entries returns the real servers and the fallback servers.
 func (v *virtual) entries() []*server { return slices.Concat(v.servers, v.fallbackServers()) }
 
-// formerly is this fallback server in a former plan; nil: it was not there, or only one of them is checked.
+// formerly returns this fallback server in a former plan; nil: it was not there, or only one of the two is checked.
 func (v *virtual) formerly(s *server) *server {
 	for _, old := range v.fallbackServers() {
 		if old.Dest.Addr == s.Dest.Addr && old.Unchecked == s.Unchecked {
@@ -28,7 +28,7 @@ func (v *virtual) formerly(s *server) *server {
 	return nil
 }
 
-// turnedFallback tells that a fallback server begins to fail, or passes again.
+// turnedFallback reports that a fallback server begins to fail, or passes again.
 func (t *teller) turnedFallback(x user, now history.Kind) {
 	reason := x.j.reason
 	switch {

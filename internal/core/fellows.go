@@ -9,8 +9,7 @@ import (
 	"ldirectord/internal/view"
 )
 
-// This file compares what the servers of a section show of themselves. It finds which of them differ, and decides
-// nothing.
+// This file compares what the servers of a section show of themselves, and finds those that differ. It decides nothing.
 
 // trait is something in which the servers of a section should be alike.
 type trait int
@@ -26,18 +25,18 @@ const (
 // fewest is how many servers must show something before one of them can differ.
 const fewest = 3
 
-// shown is what a server shows of itself. All fields of one that is not known are zero.
+// shown is what a server shows of itself. If nothing is known of it, all fields are zero.
 type shown struct {
 	known bool // its last checks passed
 	certs certificates
 	text  string // what same finds in its answer; "": nothing
 	took  uint32 // the mean time of its last answers, in microseconds; 0: not known
-	// its share of the new connections, in percent, and the one by its weight; 0: not known
+	// its share of the new connections, in percent, and the share due to its weight; 0: not known
 	got, due uint8
-	fresh    bool // its answers are too few for the mean
+	fresh    bool // it has too few answers for a mean
 }
 
-// certificates are those that the checks of a server see.
+// certificates are what the checks of a server see of its certificates.
 type certificates struct {
 	sum  uint32 // a checksum; 0: there are none
 	ends int64  // when the first of them expires, as checker.Result.CertEnd
@@ -45,7 +44,7 @@ type certificates struct {
 
 // answers are the times of the successes of a check, ten by ten, in microseconds.
 type answers struct {
-	mean uint32 // of the last ten; 0: there were fewer
+	mean uint32 // of the last full ten; 0: there were fewer
 	sum  uint32 // of those since
 	n    uint8
 }
@@ -64,7 +63,7 @@ type usual[T comparable] struct {
 	has, of int
 }
 
-// usualOf finds what most servers show, of those that show something.
+// usualOf finds what most of the servers show, among those that show something.
 func usualOf[T comparable](all []shown, show func(*shown) T) (u usual[T]) {
 	var none T
 	have := map[T]int{}
@@ -84,7 +83,7 @@ func usualOf[T comparable](all []shown, show func(*shown) T) (u usual[T]) {
 	return u
 }
 
-// lacks reports whether what a server shows is not the usual.
+// lacks reports whether a server shows something else than the usual.
 func (u usual[T]) lacks(one T) bool {
 	var none T
 	return one != none && u.value != none && one != u.value
@@ -97,7 +96,7 @@ type norm struct {
 	took  []uint32 // the times of all, sorted
 }
 
-// normOf needs memory for the times of all servers.
+// normOf works out the norm. times is memory for the times of all servers.
 func normOf(all []shown, times []uint32) norm {
 	for _, s := range all {
 		if s.took > 0 {
@@ -112,7 +111,7 @@ func normOf(all []shown, times []uint32) norm {
 	}
 }
 
-// differs describes each trait in which a server is not as the norm; "" where it is.
+// differs describes each trait in which a server differs from the norm; "" where it does not.
 func (n *norm) differs(s *shown, now time.Time) (says [traits]string) {
 	if n.certs.lacks(s.certs) {
 		says[certificate] = fmt.Sprintf("shows another certificate than %d of %d (%s; theirs %s)", n.certs.has,
@@ -123,7 +122,7 @@ func (n *norm) differs(s *shown, now time.Time) (says [traits]string) {
 			n.text.value)
 	}
 	if len(n.took) >= fewest {
-		others := n.took[(len(n.took)-1)/2] // they are faster: in a list of the others alone this is the median
+		others := n.took[(len(n.took)-1)/2] // the others are faster, so this is their median without s
 		if s.took > 3*others && s.took > others+50_000 {
 			says[delay] = fmt.Sprintf("answers in %v, the others in %v", inMillis(s.took), inMillis(others))
 		}
@@ -137,7 +136,7 @@ func (n *norm) differs(s *shown, now time.Time) (says [traits]string) {
 
 func inMillis(micros uint32) time.Duration { return time.Duration(micros/1000) * time.Millisecond }
 
-// ends is when a certificate expires, in words.
+// ends returns in words when a certificate expires.
 func ends(at int64, now time.Time) string {
 	const day = 24 * time.Hour
 	left := time.Unix(at, 0).Sub(now)

@@ -10,12 +10,12 @@ import (
 	"ldirectord/internal/notify"
 )
 
-// A server whose state changes many times within minutes flaps. That is shown and reported. Nothing decides by it.
+// A server whose state changes many times within minutes flaps. That is shown and reported, and decides nothing.
 
 const (
 	flapsFrom  = 4 // changes of its state
 	flapsIn    = 10 * time.Minute
-	shiftsKept = 100 // that are remembered
+	shiftsKept = 100 // the number of changes that are remembered
 )
 
 // shift is the receiver that notes when a server changes its state.

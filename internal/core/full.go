@@ -10,20 +10,21 @@ import (
 	"ldirectord/internal/view"
 )
 
-// This file tells which servers are at their upper limits of connections: the kernel sends them no new clients.
+// This file finds which servers are at their upper limits of connections. The kernel sends these no new clients.
 
-// limit has the state of a server's upper limit of connections.
+// limit is the state of a server's upper limit of connections.
 type limit struct {
 	reached uint32    // the limit at which the kernel stopped sending new clients; 0: it sends them
 	full    bool      // it was reported as full
-	since   time.Time // since when that differs from the table; zero: it does not
+	since   time.Time // since when full differs from the table; zero: it does not
 }
 
 func (l *limit) isFull() bool { return l != nil && l.full }
 
-// look notes a destination and its connections, as read from the table. The report changes after a full interval.
+// look notes a destination and its connections, as read from the table. full changes once the table has differed for an
+// interval.
 func (l *limit) look(d lvs.Dest, connections uint32, now time.Time, interval time.Duration) (turned bool) {
-	was := l.reached > 0 && d.Upper <= l.reached // the kernel forgets it when the limit is raised
+	was := l.reached > 0 && d.Upper <= l.reached // raising the limit makes the kernel forget it
 	if l.reached = 0; d.Full(was, connections) {
 		l.reached = d.Upper
 	}
@@ -39,7 +40,7 @@ func (l *limit) look(d lvs.Dest, connections uint32, now time.Time, interval tim
 	return false
 }
 
-// limits reports which servers are full, and whether all that serve are, after the table was read.
+// limits reports, after the table was read, which servers are full, and whether all that serve are full.
 func (w *writer) limits(v *virtual, have lvs.Dests, interval time.Duration) {
 	for _, s := range v.servers {
 		d, _ := have.At(s.Dest.Addr)
@@ -59,7 +60,7 @@ func (w *writer) limits(v *virtual, have lvs.Dests, interval time.Duration) {
 	}
 }
 
-// isFull reports whether every destination that serves is a server that is full.
+// isFull reports whether every destination that serves is a full server.
 func (v *virtual) isFull(have lvs.Dests) bool {
 	for _, d := range have {
 		if s := v.serverAt(d.Addr); d.Weight > 0 && (s == nil || !s.limit.isFull()) {

@@ -14,7 +14,7 @@ import (
 	"ldirectord/internal/view"
 )
 
-// holder is the first directive that holds servers in service, or has them wait to come back; "": none does.
+// holder returns the first directive that holds servers in service, or makes them wait to come back; "": none does.
 func (v *virtual) holder() string {
 	switch {
 	case v.Quota() > 0:
@@ -29,7 +29,7 @@ func (v *virtual) holder() string {
 	return ""
 }
 
-// guard is what holds servers in service, as JSON shows it.
+// guard returns what holds servers in service, as JSON shows it.
 func (v *virtual) guard() view.Guard {
 	now := view.Guard{Keeps: v.Quota(), Held: len(v.held), Obeys: v.Obeys, Paced: v.PaceOut.N > 0}
 	if now.Keeps == 0 && !now.Paced && !(now.Obeys && v.holder() != "") {
@@ -109,7 +109,7 @@ func (a *subject) heldBy() string {
 	return strings.Join(by, " and ") + " keep"
 }
 
-// listHeld names the servers that are held in one line, shortened.
+// listHeld names the held servers in one line, shortened.
 func (v *virtual) listHeld() string {
 	var names []string
 	for _, s := range v.held {

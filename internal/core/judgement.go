@@ -29,8 +29,8 @@ type unjudged struct {
 	at  time.Time // when it was last reported
 }
 
-// worst is the judgement that decides the server's state: the first that is down, otherwise an unknown one, otherwise
-// the one with the most results against its state.
+// worst returns the judgement that decides the server's state: the first that is down, otherwise an unknown one,
+// otherwise the one with the most results against its state.
 func (s *server) worst() *judgement {
 	severity := [...]int{health.Up: 0, health.Unknown: 1, health.Down: 2}
 	worst := &s.first
@@ -43,12 +43,12 @@ func (s *server) worst() *judgement {
 	return worst
 }
 
-// use is the check in the plan.
+// use returns the check as the plan has it.
 func (x user) use() plan.Use {
 	return plan.Use{Service: x.v.Service, Entry: x.s.entry, Line: x.s.entry.Line(int(x.j.k))}
 }
 
-// task is the check as the pool has it; nil with checktype=off.
+// task returns the check as the pool has it; nil with checktype=off.
 func (x user) task() *schedule.Task { return x.s.entry.Line(int(x.j.k)).Task }
 
 // named adds the name of the check to a message if the server has several checks.
@@ -68,7 +68,7 @@ func (v *virtual) checks(s *server) iter.Seq[user] {
 	}
 }
 
-// cantJudge is why the last answer of a check can't be judged; "" when it can.
+// cantJudge returns why the last answer of a check can't be judged; "" when it can.
 func (j *judgement) cantJudge() string {
 	if j.unjudged == nil {
 		return ""

@@ -10,14 +10,14 @@ import (
 	"ldirectord/internal/view"
 )
 
-// This file handles real servers that left the configuration of a virtual service with draintime. They stay in the
-// table at weight 0 until their connections have ended or the time is over. They are not checked, and get no new
-// clients. Backup servers that are no longer needed drain in the same way.
+// This file handles real servers that left a virtual service with draintime. They stay in the table at weight 0 until
+// their connections have ended or the time is over. They are not checked and get no new clients. Backup servers that
+// are no longer needed drain in the same way.
 
-// LookInterval is the time between two looks at the connections of servers that leave.
+// LookInterval is the time between two looks at the connections of leaving servers.
 const LookInterval = time.Second
 
-// depart notes the names of servers that leave now, or rest.
+// depart notes the names of servers that leave or rest from now.
 func (v *virtual) depart(servers []*server) {
 	for _, s := range servers {
 		if l := v.Departure(s.Dest.Addr); l != nil && l.Name == "" {
@@ -26,7 +26,7 @@ func (v *virtual) depart(servers []*server) {
 	}
 }
 
-// whyOver is why a departing server is removed now; "" while it stays.
+// whyOver returns why a departing server is removed now; "" while it stays.
 func whyOver(l *judge.Departure) string {
 	switch l.Over {
 	case judge.Late:
@@ -44,13 +44,13 @@ type departures struct {
 	lookAt time.Time // the next look at their connections; zero while no server leaves
 }
 
-// records are what the next daemon has to know, of one kind.
+// records are one kind of facts that the next daemon has to know.
 type records struct {
 	last []judge.Record       // as last passed on
 	pass func([]judge.Record) // see World
 }
 
-// keep passes on what changed.
+// keep passes on the records if they changed.
 func (r *records) keep(now []judge.Record) {
 	if r.pass != nil && !slices.Equal(now, r.last) {
 		r.pass(now)
@@ -58,8 +58,8 @@ func (r *records) keep(now []judge.Record) {
 	r.last = now
 }
 
-// mayServe reports whether a server that moved away was in service when the previous daemon ended, by the table, or was
-// in maintenance.
+// mayServe reports whether a server that moved away was in service, as the table shows, or in maintenance when the
+// previous daemon ended.
 func (all *departures) mayServe(e *plan.Entry, found lvs.VirtualService) bool {
 	_, serves := found.Dests.At(e.Dest.Addr)
 	for _, l := range all.last {
@@ -70,8 +70,8 @@ func (all *departures) mayServe(e *plan.Entry, found lvs.VirtualService) bool {
 	return serves
 }
 
-// record passes on the servers that leave, and those that moved away and are in maintenance. It starts the timer for
-// the next look.
+// record passes on the servers that leave, and those that moved away and are in maintenance. While a server leaves, it
+// starts the timer for the next look.
 func (all *departures) record() {
 	now, leave := make([]judge.Record, 0, len(all.last)), false
 	for _, v := range all.ours {
@@ -117,7 +117,7 @@ func (all *departures) look(w *writer) {
 	all.record()
 }
 
-// describeDepartures describes the departing servers that are still in the table, without backup servers.
+// describeDepartures describes the departing servers that are still in the table, except backup servers.
 func describeDepartures(v *virtual) (list []view.Departure) {
 	for _, l := range v.Departing {
 		if weight, in := v.weightAt(l.Addr); in && v.At(l.Addr) == nil {

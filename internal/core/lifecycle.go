@@ -27,9 +27,9 @@ type Plan struct {
 // Ready prepares a plan. It does not need the core, and takes most of the time of a reload.
 func Ready(p *plan.Plan) Plan { return Plan{p, virtualsOf(p)} }
 
-// Begin applies the first plan to the table as found. Servers with a weight count as up until their checks fail. It
-// purges unconfigured destinations of our virtual services. First is the first reading of maintenancedir. Begin fails
-// only if it can't read the table.
+// Begin applies the first plan to the table as found. Servers with a weight count as up until their checks fail.
+// Unconfigured destinations of our virtual services are purged. first is the first reading of maintenancedir. Begin
+// fails only if it can't read the table.
 func (c *Core) Begin(now time.Time, t Table, p Plan, first maintenance.Reading) (Effects, error) {
 	c.tell.tick(now)
 	c.writer.use(t)
@@ -72,7 +72,7 @@ func (c *Core) Begin(now time.Time, t Table, p Plan, first maintenance.Reading) 
 	}
 	former = those(former, func(v *virtual) bool { return have[v.Key()].Key == v.Key() })
 	c.install(p, p.Succeed(usesOf(nil), nil, usesOf(nil)), first, former)
-	c.movers.resume(have) // after the orders, which give weights
+	c.movers.resume(have) // after the orders, which set weights
 	if c.standby {
 		c.tell.line(notify.StandingBy, standsBy)
 	}
@@ -82,13 +82,13 @@ func (c *Core) Begin(now time.Time, t Table, p Plan, first maintenance.Reading) 
 	return c.effects(), nil
 }
 
-// Replace puts a new plan in force, with the first reading of its maintenancedir. A server whose check stays the same
-// keeps its health. If its check changed, its entry in the table stays until the first result of the new check.
+// Replace puts a new plan in force, with the first reading of its maintenancedir. A server keeps its health if its
+// check stays the same. If its check changed, its entry in the table stays until the first result of the new check.
 //
-// Refines: the plan differs only in the servers of lists, and in those whose names have got an address. Until then
-// these are unknown and in no table. They count as down, so that the fallback server can serve. A destination that was
-// in the table at the start may be one of them, so it is kept as it is until every name has an address. Servers that
-// left the file when such a name was added stay too, and are checked. Overrides are kept.
+// refines: the plan differs only in the servers of lists, and in servers whose names now have an address. A server
+// without an address is unknown and in no table. It counts as down, so that the fallback server can serve. A
+// destination that was in the table at the start may be such a server, so it is kept as it is until every name has an
+// address. Servers that left the file when such a name was added stay too, and are checked. Overrides are kept.
 func (c *Core) Replace(now time.Time, p Plan, first maintenance.Reading, refines bool) {
 	if c.tell.tick(now); !refines {
 		c.tell.enter(lvs.StatusReloading)
@@ -123,7 +123,7 @@ func (c *Core) Replace(now time.Time, p Plan, first maintenance.Reading, refines
 	c.remover.purge()
 }
 
-// takeOver copies the state of a virtual service from the former plan; nil: it is new.
+// takeOver copies the state of a virtual service from was, its former self; nil: it is new.
 func takeOver(v, was *virtual, refines bool, tell *teller) {
 	if was == nil {
 		return
@@ -148,13 +148,13 @@ func takeOver(v, was *virtual, refines bool, tell *teller) {
 		if o == nil {
 			continue
 		}
-		if s.Held && o.Order.Kind == judge.Drain { // its end, by another name, takes the server out
+		if s.Held && o.Order.Kind == judge.Drain { // its end takes the server out, even under another name
 			s.order, s.Order = o.order, o.Order
 		}
 		if o.entry.Name() != s.entry.Name() {
 			continue
 		}
-		s.maintenance, s.File = o.maintenance, o.File // it is told once, whatever is reloaded
+		s.maintenance, s.File = o.maintenance, o.File // it is reported once, whatever is reloaded
 		if refines {
 			s.order = o.order
 			s.CarryOrders(o.Server)
@@ -203,7 +203,7 @@ func usesOf(virtuals []*virtual) iter.Seq[plan.Use] {
 	}
 }
 
-// inherit copies the state of a virtual service without overrides, which end at a reload.
+// inherit copies the state of a virtual service. Overrides end at a reload.
 func (v *virtual) inherit(was *virtual) {
 	v.acts, v.placed, v.retry = was.acts, was.placed, was.retry.Renewed()
 	before, now := v.predecessors(was), v.entries()
@@ -261,7 +261,7 @@ func (v *virtual) isSameLine(s *server, was *virtual, old *server) bool {
 	return name == oldName && alias == oldAlias && (user{v, s, &s.first}).among(was, old) != nil
 }
 
-// judgement is one of the server's, by its place among them.
+// judgement returns one of the server's judgements, by its place.
 func (s *server) judgement(k int) *judgement {
 	j := &s.first
 	for range k {
@@ -270,8 +270,8 @@ func (s *server) judgement(k int) *judgement {
 	return j
 }
 
-// before is the judgement of the same server by the same check; nil: none. A renewed certificate makes a new task, but
-// the check stays the same.
+// before returns the judgement of the same server by the same check; nil: none. A renewed certificate makes a new task,
+// but the check stays the same.
 func (x user) before(was *virtual) *judgement {
 	if x.s.Fallback {
 		return x.among(was, was.formerly(x.s))
@@ -284,7 +284,7 @@ func (x user) before(was *virtual) *judgement {
 	return nil
 }
 
-// among is the judgement of a former server by the same check; nil: none.
+// among returns the judgement of a former server by the same check; nil: none.
 func (x user) among(was *virtual, old *server) *judgement {
 	if old == nil {
 		return nil
@@ -297,8 +297,8 @@ func (x user) among(was *virtual, old *server) *judgement {
 	return nil
 }
 
-// install puts the plan's virtual services and checks in force. Heirs are its new checks by those that they replace,
-// owned the virtual services that may be in the table.
+// install puts the plan's virtual services and checks in force. heirs maps each replaced check to the new one. owned
+// has the virtual services that may be in the table.
 func (c *Core) install(p Plan, heirs map[*schedule.Task]*schedule.Task, first maintenance.Reading, owned []*virtual) {
 	c.agenda.enter(p.virtuals, c.virtuals)
 	c.global, c.tls, c.virtuals = &p.Config.Global, p.TLS, p.virtuals
@@ -320,14 +320,14 @@ func (c *Core) install(p Plan, heirs map[*schedule.Task]*schedule.Task, first ma
 	c.observer.arm()
 }
 
-// End records what changes the weights of servers, for the next daemon. No result of a check is taken after it.
+// End records what changes the weights of servers, for the next daemon. After it, no result of a check is handled.
 func (c *Core) End(now time.Time) {
 	c.tell.tick(now)
 	c.movers.record(true)
 }
 
-// Stop begins the end: the virtual services with cleanstop are about to leave the table. The addresses are withdrawn
-// next, see Withdrawing, then Clear removes the virtual services. From now on t is the table.
+// Stop begins the end: the virtual services with cleanstop are about to leave the table. Next, the addresses are
+// withdrawn, see Withdrawing. Then Clear removes the virtual services. t replaces the former table.
 func (c *Core) Stop(now time.Time, t Table) {
 	c.tell.tick(now)
 	c.tell.enter(lvs.StatusStopping)
@@ -335,7 +335,7 @@ func (c *Core) Stop(now time.Time, t Table) {
 	for _, v := range c.purges {
 		v.retry.AtOnce()
 	}
-	c.claimant.assign(c.ours, c.purges) // find out which daemon waits now
+	c.claimant.assign(c.ours, c.purges) // to learn which daemon waits now
 	c.tell.leaving(c.ours, "the director stops")
 	c.announcer.end()
 }
@@ -365,19 +365,19 @@ func (c *Core) Clear(now time.Time) (left []lvs.Key) {
 	return left
 }
 
-// RulesLeft are the mark rules that stay after a stop. Any: they have to be set.
+// RulesLeft returns the mark rules that stay after a stop. any: rules have to be set or removed.
 func (c *Core) RulesLeft() (rules []lvs.MarkRule, any bool) {
 	stays := func(v *virtual) bool { return !v.Config.CleanStop && v.MayBeIn() }
 	return rulesOf(those(c.virtuals, stays)), !c.marker.now().IsClear()
 }
 
-// RulesSet is Marked at a stop.
+// RulesSet does what Marked does, at a stop.
 func (c *Core) RulesSet(now time.Time, rules []lvs.MarkRule, restored []string, err error) {
 	c.tell.tick(now)
 	c.marker.took(rules, restored, err)
 }
 
-// RulesStay takes that an earlier order for mark rules has not ended at a stop.
+// RulesStay reports that mark rules stay at a stop, because an earlier order for them has not ended.
 func (c *Core) RulesStay() {
 	c.tell.line(notify.TableError, "Mark rules can't be removed: an earlier change of them has not ended")
 }

@@ -10,12 +10,12 @@ import (
 	"ldirectord/internal/view"
 )
 
-// This file keeps the conditions of the director itself: what this machine lacks to forward packets. Somebody outside
-// looks at each interval.
+// This file keeps the conditions of the director itself: what this machine lacks to forward packets. The looks at the
+// machine come from outside, at each interval.
 
 const (
-	enoughLooks  = 3           // that find the machine broken, one after the other, until withdrawon acts
-	machineQuiet = time.Minute // what may come and go at each look is over when it was not seen for so long
+	enoughLooks  = 3           // looks in a row that find the machine broken, before withdrawon acts
+	machineQuiet = time.Minute // what may come and go at each look is over when not seen for this long
 )
 
 // machine has the conditions of the director.
@@ -27,13 +27,13 @@ type machine struct {
 	counted time.Time // the last of them
 }
 
-// lack is a condition, and when a look found it last.
+// lack is a condition, and when a look last found it.
 type lack struct {
 	view.Condition
 	at time.Time
 }
 
-// Looked takes what a look at this machine has found: at most one condition of a kind.
+// Looked handles what a look at this machine has found: at most one condition of a kind.
 func (c *Core) Looked(now time.Time, found []view.Condition) {
 	c.tell.tick(now)
 	was := c.machine.withdraws()
@@ -65,12 +65,12 @@ func (m *machine) look(found []view.Condition) {
 	switch every := m.global.CheckInterval.Duration(); {
 	case m.fault == "":
 		m.broken = 0
-	case m.broken == 0 || now.Sub(m.counted) > every/2: // each reload has a look at once
+	case m.broken == 0 || now.Sub(m.counted) > every/2: // each reload looks at once
 		m.broken, m.counted = m.broken+1, now
 	}
 }
 
-// withdraws is why addresses go elsewhere; "": nothing of this machine withdraws them.
+// withdraws returns why addresses go elsewhere; "": nothing of this machine withdraws them.
 func (m *machine) withdraws() string {
 	if m.global.WithdrawOn != "broken" || m.broken < enoughLooks {
 		return ""

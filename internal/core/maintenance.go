@@ -10,7 +10,7 @@ import (
 	"ldirectord/internal/notify"
 )
 
-// maintainer puts servers into maintenance by the files in maintenancedir.
+// maintainer puts servers into maintenance as the files in maintenancedir say.
 type maintainer struct {
 	*services
 	out     map[netip.AddrPort]string // the servers in maintenance at the last successful reading
@@ -41,7 +41,7 @@ func (m *maintainer) obey(r maintenance.Reading) {
 
 // maintain begins and ends maintenance for the servers of a virtual service.
 func (m *maintainer) maintain(v *virtual) {
-	var taken *server // that could serve
+	var taken *server // one that could serve
 	for _, s := range v.servers {
 		file, where := m.out[s.entry.Real.Addr], ""
 		if file != "" {

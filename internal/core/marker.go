@@ -16,24 +16,24 @@ type marker struct {
 	rules judge.Marks
 }
 
-// now is what is known of the rules.
+// now returns what is known of the rules.
 func (m *marker) now() *judge.Marks {
 	m.rules.Want, m.rules.Busy, m.rules.Fails = m.want, !m.idle(), m.trouble != ""
 	return &m.rules
 }
 
-// order has the rules of all virtual services in the table checked and set, now or when the marker is free. Those that
-// left the file are included, and those that a demotion left in the table.
+// order has the rules of all virtual services in the table checked and set, now or when the marker is free. It includes
+// virtual services that left the file, and those that a demotion left in the table.
 func (m *marker) order() {
 	m.want, m.due = rulesOf(slices.Concat(m.purges, those(m.virtuals, (*virtual).MayBeIn))), false
 	m.due = m.now().NeedsOrder()
 }
 
-// recheck has the rules checked again, unless that is done already. Otherwise orders that take longer than the time
-// between two comparisons would never come to an end, and a caller would wait for that.
+// recheck has the rules checked again, unless an order is in progress. Otherwise orders that take longer than the time
+// between two comparisons would never end, and a caller would wait for that.
 func (m *marker) recheck() { m.due = m.due || !m.busy && m.now().NeedsLook() }
 
-// took receives the result of an order: the rules, a line for each damaged one that was restored.
+// took handles the result of an order: the rules, and a line for each damaged rule that was restored.
 func (m *marker) took(rules []lvs.MarkRule, fixed []string, err error) {
 	m.busy = false
 	for _, what := range fixed {

@@ -13,7 +13,7 @@ import (
 
 // This file records what changes the weights of servers, for the next daemon.
 
-// recordInterval is the shortest time between two records for each server in them, maxRecordInterval that between any.
+// The shortest time between two records is recordInterval for each server in them, and at most maxRecordInterval.
 const (
 	recordInterval    = 4 * time.Millisecond
 	maxRecordInterval = time.Second
@@ -27,7 +27,7 @@ type movers struct {
 	at  time.Time // of the last record
 }
 
-// note keeps, for each server of a virtual service whose weight is changing, what the next daemon needs to continue.
+// note records what the next daemon needs to continue, for each server of a virtual service whose weight is changing.
 func (all *movers) note(v *virtual) {
 	for i, s := range v.members() {
 		reported := judge.SpokenBy(s.Server)
@@ -64,8 +64,8 @@ func (all *movers) record(ends bool) {
 	all.keep(changing)
 }
 
-// resume continues where the previous daemon ended. A weight in the table that does not fit was changed by hand in the
-// meantime. A record that is not ours has no meaning for our servers.
+// resume continues where the previous daemon ended. A weight in the table that does not fit its record was changed by
+// hand meanwhile. A record without a server in the plan is ignored.
 func (all *movers) resume(have lvs.Table) {
 	virtuals := byKey(all.virtuals)
 	for _, m := range all.last {
@@ -84,14 +84,14 @@ func (all *movers) resume(have lvs.Table) {
 	}
 }
 
-// together is the next whole second of the clock: the steps of all virtual services are made together.
+// together returns the next whole second of the clock, so that the steps of all virtual services are made together.
 func together(at time.Time) time.Time {
 	return at.Add((time.Second + at.Truncate(time.Second).Sub(at)) % time.Second)
 }
 
 var weightKind = kind{name: "weight", trouble: judge.Fine, says: (*subject).whyWeight}
 
-// whyWeight describes what reduces the weight of a server in the table; "" if the order or the file alone decides it.
+// whyWeight describes what reduces the weight of a server in the table; "" if only an order or the file decides it.
 func (a *subject) whyWeight() string {
 	var parts []string
 	v, s, view := a.v, a.s, a.View

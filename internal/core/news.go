@@ -7,14 +7,14 @@ import (
 	"ldirectord/internal/notify"
 )
 
-// news is what is reported of a kind of condition when it begins and ends.
+// news is what is reported when a kind of condition begins and ends.
 type news struct {
-	// how often it began; 0 while it does not hold. Nil: it can't begin again while it says something
+	// how often it began; 0 while it does not hold. nil: it can't begin again while it holds
 	count func(*subject) int
-	// begins is reported when the count rises, ends when it becomes 0; nil: nothing is. A notice without an event
-	// is not reported.
+	// begins is reported when the count rises, ends when it becomes 0; nil: nothing is reported. Nor is a notice
+	// without an event.
 	begins, ends func(*subject) notice
-	after        func(*virtual) time.Duration // it is reported when it has held so long; nil: at once
+	after        func(*virtual) time.Duration // it is reported once it has held this long; nil: at once
 	over         func(*subject) time.Time     // when time alone ends it; nil: never
 }
 
@@ -24,7 +24,7 @@ type notice struct {
 	what   string // before the name of the server or the virtual service
 	more   string // after it
 	reason string // as mails and hooks get it
-	past   string // as history records it; "": not at all
+	past   string // for the history; "": it is not recorded
 }
 
 // alike makes a notice that is the same for all servers.
@@ -36,17 +36,17 @@ func alike(event notify.Kind, what, more string) func(*subject) notice {
 type begun struct {
 	count    int
 	due      time.Time // when it is reported
-	reported bool      // else it has not held long enough
+	reported bool      // false: it has not held long enough
 }
 
-// recent is what is remembered of a server, or of a virtual service, while it changes.
+// recent is what is remembered of a server or a virtual service that changes.
 type recent struct {
 	begun  map[*news]begun // the conditions that hold
 	shifts []time.Time     // when the state of a server changed, see flapsKind
-	odd    *oddities       // nil: a server is as the others of its section
+	odd    *oddities       // nil: the server is like the others of its section
 }
 
-// memoryOf returns the memory of a server, or without one of its virtual service.
+// memoryOf returns the memory of a server, or without a server that of the virtual service.
 func memoryOf(v *virtual, s *server) *recent {
 	kept := &v.recent
 	if s != nil {
@@ -58,7 +58,7 @@ func memoryOf(v *virtual, s *server) *recent {
 	return *kept
 }
 
-// often is how often a kind of condition that is reported has begun; 0 while it does not hold.
+// often returns how often a reported kind of condition has begun; 0 while it does not hold.
 func (k *kind) often(a *subject) int {
 	if k.count != nil {
 		return k.count(a)
@@ -66,12 +66,13 @@ func (k *kind) often(a *subject) int {
 	return min(len(k.says(a)), 1)
 }
 
-// changed tells which conditions of a server, or without one of its virtual service, have begun or ended since the last
-// call, and notes when time alone changes that.
+// changed reports which conditions of a server, or without a server of the virtual service, have begun or ended since
+// the last call. It notes when time alone changes that.
 func (t *teller) changed(v *virtual, s *server) { t.compare(v, s, true) }
 
-// known takes what holds now as reported: another daemon has the virtual service, or a former plan or daemon reported
-// it. What is reported only after a while may not have been yet, and stays as it is.
+// known marks the conditions that hold as reported, because another daemon has the virtual service, or a former plan or
+// daemon reported them. A condition that is reported only after a while stays as it is: it may not have been reported
+// yet.
 func (t *teller) known(v *virtual, s *server) { t.compare(v, s, false) }
 
 func (t *teller) compare(v *virtual, s *server, tells bool) {
@@ -103,7 +104,7 @@ func (t *teller) compare(v *virtual, s *server, tells bool) {
 	}
 }
 
-// follow notes how often a condition has begun, and returns what there is to tell.
+// follow notes how often a condition has begun, and returns what to report.
 func (k *news) follow(a *subject, all map[*news]begun, count int) (n notice) {
 	was, held := all[k]
 	now := begun{count, was.due, was.reported}

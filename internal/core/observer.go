@@ -13,17 +13,17 @@ import (
 )
 
 // This file compares the packets of clients. With observe, a server is suspected when its clients get no packet back,
-// while clients of the other servers do. The suspicion is reported, and its checks are made at once. judge decides what
-// happens to it.
+// while clients of the other servers do. The suspicion is reported, and the server is checked at once. judge decides
+// what happens to the server.
 
-// ObserveInterval is the time between two looks at the counters of the observed sections. The kernel renews those of
-// each server as often (net/netfilter/ipvs/ip_vs_est.c), newer ones not all of them together.
+// ObserveInterval is the time between two looks at the counters of the observed sections. The kernel renews the
+// counters of each server as often (net/netfilter/ipvs/ip_vs_est.c); newer kernels do not renew all of them together.
 const ObserveInterval = 2 * time.Second
 
 // isSuspected reports whether the clients of a server get no answers.
 func (s *server) isSuspected() bool { return s.witness != nil && s.witness.Suspected }
 
-// suspicion is why a server is suspected; "" when it is not.
+// suspicion returns why a server is suspected; "" if it is not.
 func (s *server) suspicion() string {
 	if !s.isSuspected() {
 		return ""
@@ -51,7 +51,7 @@ func (o *observer) arm() {
 	}
 }
 
-// look reads the counters of the sections that are observed, and forgets what was seen of the others.
+// look reads the counters of the observed sections, and forgets what was seen of the others.
 func (o *observer) look(w *writer) {
 	o.lookAt = time.Time{}
 	found := w.counters(keysOf(those(o.virtuals, (*virtual).isObserved))...)
@@ -69,8 +69,8 @@ func (v *virtual) isObserved() bool {
 	return v.IsOurs() && slices.ContainsFunc(v.servers, observes)
 }
 
-// observe decides which servers of a virtual service are suspected. A server without counters is not there, or not
-// observed.
+// observe decides which servers of a virtual service are suspected. A server without counters is not in the table, or
+// not observed.
 func (o *observer) observe(v *virtual, counters map[netip.AddrPort]lvs.Counters) {
 	now, all := o.tell.now(), []*judge.Witness{}
 	for _, s := range v.servers {

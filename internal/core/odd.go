@@ -8,10 +8,10 @@ import (
 	"ldirectord/internal/notify"
 )
 
-// This file tells which servers differ from the others of their section, once that has lasted for samewait. Nothing
-// decides by it.
+// This file reports which servers differ from the others of their section, once that has lasted for samewait. It
+// decides nothing.
 
-// oddities are how a server differs from the others, by trait.
+// oddities describe how a server differs from the others, by trait.
 type oddities [traits]oddity
 
 // oddity is one difference; the zero value is none.
@@ -20,7 +20,7 @@ type oddity struct {
 	says  string
 }
 
-// company has memory for what the servers of one section after the other show.
+// company is memory for what the servers of a section show, reused for each section.
 type company struct {
 	all   []shown
 	times []uint32
@@ -33,7 +33,7 @@ func (e *examiner) compare() {
 	}
 }
 
-// compare notes and tells who differs. Of servers that are not known it finds nothing new.
+// compare notes and reports which servers differ. It finds nothing new about servers that are not known.
 func (c *company) compare(v *virtual, tell *teller) {
 	known, fresh := 0, false
 	c.all = c.all[:0]
@@ -45,14 +45,15 @@ func (c *company) compare(v *virtual, tell *teller) {
 		fresh = fresh || one.fresh
 	}
 	if v.few = known < min(fewest, len(v.servers)); v.few {
-		return // the others may be back soon: what was found is shown as such, see odd
+		return // the others may be back soon; what was found is shown as not compared now, see odd
 	}
 	n := normOf(c.all, c.times[:0])
 	c.times = n.took
 	for i, s := range v.servers {
 		one := &c.all[i]
 		says, odd := n.differs(one, tell.now()), s.isOdd()
-		// Most servers are as the others. After a reload no difference ends before all have answered often.
+		// Most servers are like the others. After a reload, no difference ends before all have answered often
+		// enough.
 		if !one.known || odd && fresh || !odd && says == ([traits]string{}) {
 			continue
 		}
@@ -63,7 +64,7 @@ func (c *company) compare(v *virtual, tell *teller) {
 
 func (v *virtual) sameWait() time.Duration { return time.Duration(v.Config.SameWait) * time.Second }
 
-// shows is what a server shows, if its last checks passed.
+// shows returns what a server shows, if its last checks passed.
 func (v *virtual) shows(s *server) shown {
 	if s.MovedTo >= 0 {
 		return shown{}
@@ -71,10 +72,10 @@ func (v *virtual) shows(s *server) shown {
 	one := shown{known: true}
 	for x := range v.checks(s) {
 		c := x.j.check
-		if c == nil || c.agent { // with checktype=off, or not the server itself
+		if c == nil || c.agent { // checktype=off, or it does not check the server itself
 			continue
 		}
-		if !c.last.OK { // nor does it pass before its first result
+		if !c.last.OK { // this includes a check without a result yet
 			return shown{}
 		}
 		one.text = cmp.Or(one.text, c.last.Shows)
@@ -113,7 +114,7 @@ func (r *recent) differs(says [traits]string, now time.Time) {
 
 func (s *server) isOdd() bool { return s.recent != nil && s.odd != nil }
 
-// odd is how a server has differed in a trait for samewait; "" if it has not.
+// odd describes how a server has differed in a trait for samewait; "" if it has not.
 func (a *subject) odd(of trait) string {
 	wait := a.v.sameWait()
 	if !a.s.isOdd() || wait == 0 || a.Now.Sub(a.s.odd[of].since) < wait {
@@ -126,7 +127,7 @@ func (a *subject) odd(of trait) string {
 	return says
 }
 
-// oddKind is the kind of condition of the servers that differ in a trait.
+// oddKind returns the kind of condition for servers that differ in a trait.
 func oddKind(name string, of trait, trouble judge.Trouble) kind {
 	says := func(a *subject) string { return a.odd(of) }
 	return kind{name: name, trouble: trouble, says: says, news: &news{
@@ -145,5 +146,5 @@ var (
 	certificateKind = oddKind("certificate", certificate, judge.Doubt)
 	versionKind     = oddKind("version", version, judge.Doubt)
 	slowKind        = oddKind("slow", delay, judge.Doubt)
-	shareKind       = oddKind("share", share, judge.Noted) // with few clients, or persistence, it is usual
+	shareKind       = oddKind("share", share, judge.Noted) // usual with few clients, or persistence
 )

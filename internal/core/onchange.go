@@ -14,7 +14,7 @@ import (
 type message struct {
 	Virtual   string           `json:"virtual"`
 	Available bool             `json:"available"`        // a server is up or held, and clients get to it
-	Reason    string           `json:"reason,omitempty"` // why it is not available, though a server is up
+	Reason    string           `json:"reason,omitempty"` // why it is not available although a server is up
 	Fallback  bool             `json:"fallback"`         // the fallback server serves
 	Announced *bool            `json:"announced,omitempty"`
 	Enough    *view.MinServers `json:"minservers,omitempty"`
@@ -80,7 +80,7 @@ func (m *marker) tellWritten(v *virtual) {
 }
 
 // state reports the state of a virtual service if it has changed. A service is not available before the rules that mark
-// its packets are set. If they can't be changed later, it stays available. Trouble is why they can't be set.
+// its packets are set. If they can't be changed later, it stays available. trouble says why they can't be set.
 func (t *teller) state(v *virtual, marked bool, trouble string) {
 	if _, known := v.Available(); !t.tells(v) || !known {
 		return
@@ -95,8 +95,8 @@ func (t *teller) state(v *virtual, marked bool, trouble string) {
 	t.became(v, now, up, func() func() { return nil })
 }
 
-// leaving reports virtual services that are about to leave the table, by cleanstop and without another daemon
-// that waits. It reports whether a receiver is awaited.
+// leaving reports virtual services that are about to leave the table: those with cleanstop for which no other daemon
+// waits. It returns whether a receiver is awaited.
 func (t *teller) leaving(virtuals []*virtual, why string) (waits bool) {
 	await := func() func() {
 		waits = true
@@ -113,7 +113,7 @@ func (t *teller) leaving(virtuals []*virtual, why string) (waits bool) {
 	return waits
 }
 
-// became reports the new state of a virtual service, if it differs from the last report. Await is called for each
+// became reports the new state of a virtual service, if it differs from the last report. It calls await for each
 // receiver to wait for.
 func (t *teller) became(v *virtual, now message, up int, await func() (done func())) {
 	text, err := json.Marshal(now)

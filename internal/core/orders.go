@@ -17,11 +17,11 @@ import (
 	"ldirectord/internal/view"
 )
 
-// clockLook is the interval between looks at the wall clock while an order has an end, because the clock may be set.
+// clockLook is the interval between looks at the wall clock while an order has an end. The clock may be set.
 const clockLook = 10 * time.Second
 
-// Order puts these orders in force, and has the table follow. Ready are servers that no longer wait to come back, even
-// those without an order.
+// Order puts these orders in force, and updates the table. ready has servers that no longer wait to come back, even
+// without an order.
 func (c *Core) Order(now time.Time, all orders.All, ready ...lvs.Backend) {
 	c.tell.tick(now)
 	c.ordered.forgive(ready)
@@ -94,7 +94,7 @@ func (b *orderBook) say(all orders.All, kind notify.Kind, what string) {
 	}
 }
 
-// orphans are the orders in force whose servers are not in the plan.
+// orphans returns the orders in force whose virtual services or servers are not in the plan.
 func (b *orderBook) orphans() orders.All {
 	all := maps.Clone(b.hold.Held)
 	for _, v := range b.virtuals {
@@ -108,7 +108,7 @@ func (b *orderBook) orphans() orders.All {
 	return all
 }
 
-// orphaned reports the orders whose servers have left the plan since it had those orphans.
+// orphaned reports the orders that have become orphans since then.
 func (b *orderBook) orphaned(were orders.All) {
 	all := b.orphans()
 	maps.DeleteFunc(all, func(at lvs.Backend, _ orders.Order) bool { _, is := were[at]; return is })
@@ -133,7 +133,7 @@ func (b *orderBook) apply() {
 	}
 }
 
-// ordered is the server's order, zero without one.
+// ordered returns the server's order, zero without one.
 func (s *server) ordered() orders.Order {
 	if s.order == nil {
 		return orders.Order{}
@@ -141,7 +141,7 @@ func (s *server) ordered() orders.Order {
 	return *s.order
 }
 
-// suspended is what puts the server into maintenance: a file, an order or its own report; "" for nothing.
+// suspended describes what puts the server into maintenance: a file, an order or its own report; "" for nothing.
 func (s *server) suspended() string {
 	if s.maintenance == "" && s.Suspended() {
 		return s.note()
@@ -149,10 +149,10 @@ func (s *server) suspended() string {
 	return s.maintenance // "" for none
 }
 
-// note is why the server gets no new connections, besides its checks; "" for nothing.
+// note returns why the server gets no new connections, besides its checks; "" for nothing.
 func (s *server) note() string { return cmp.Or(s.rerouting(), s.command(), s.asks()) }
 
-// rerouting is what a server waits for before it changes to gate; "" for nothing.
+// rerouting describes what a server waits for before it changes to gate; "" for nothing.
 func (s *server) rerouting() string {
 	if !s.Rerouted {
 		return ""
@@ -160,7 +160,7 @@ func (s *server) rerouting() string {
 	return "changes to gate, one server at a time, when its connections have ended: " + view.Carried(s.carries)
 }
 
-// command is the server's order in words; "" without one.
+// command describes the server's order; "" without one.
 func (s *server) command() string {
 	o := s.ordered()
 	if o.Kind == "" {
@@ -172,7 +172,7 @@ func (s *server) command() string {
 	return "order: " + o.String()
 }
 
-// asks is what the server requests, in words; "" for nothing.
+// asks describes what the server requests; "" for nothing.
 func (s *server) asks() string {
 	if asks := s.Asks(); asks > health.NoAdmin {
 		return "reports " + asks.String()

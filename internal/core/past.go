@@ -52,7 +52,7 @@ func (t *teller) turned(x user, was health.State, by history.Outcome) {
 	t.tell(c)
 }
 
-// note records an act on servers; nil: none.
+// note records an act on servers. It skips nil.
 func (t *teller) note(k history.Kind, what string, servers ...*server) {
 	for _, s := range servers {
 		if s != nil {
@@ -83,7 +83,7 @@ func whyHeld(v *virtual, s *server) string {
 	return "held: " + by + " keeps it in service although its checks fail"
 }
 
-// counted is how many results of one check, up to the last one, count against the state.
+// counted returns how many results of one check in a row count against the state, and how many are needed.
 func counted(before, next health.Health, changed, ok bool, r health.Rule) (v history.Outcome) {
 	if !before.Doubted(ok) {
 		return v
@@ -107,8 +107,8 @@ func (t *teller) ordered(s *server, o orders.Order) {
 	t.note(history.Order, what+was.String(), s)
 }
 
-// Why is a Snapshot of only the servers that an operator names, with their full history. Virtual and real are as for
-// Snapshot.Backends; servers without an address, or whose names have moved, are among them.
+// Why returns a Snapshot of only the servers that an operator names, with their full history. virtual and real are as
+// for Snapshot.Backends, but also name servers without an address, and those whose names have moved.
 func (c *Core) Why(now time.Time, virtual, real string) (*view.Snapshot, error) {
 	found := c.Snapshot(now)
 	err := found.Called(&virtual)
@@ -121,7 +121,7 @@ func (c *Core) Why(now time.Time, virtual, real string) (*view.Snapshot, error) 
 	return found, err
 }
 
-// recall adds the history of those servers of a virtual service that an operator names.
+// recall adds the history of the servers of a virtual service that an operator names.
 func (c *Core) recall(now *view.Virtual, v *virtual, real string) {
 	for k, s := range v.entries() {
 		one := &view.Server{}
@@ -141,7 +141,7 @@ func (c *Core) recall(now *view.Virtual, v *virtual, real string) {
 	}
 }
 
-// checkNames are the names of a server's checks, by their numbers in the section.
+// checkNames returns the names of a server's checks, by their numbers in the section.
 func (v *virtual) checkNames(s *server) map[uint8]string {
 	names := map[uint8]string{}
 	for x := range v.checks(s) {

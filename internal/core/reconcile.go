@@ -11,8 +11,8 @@ import (
 )
 
 // sync decides every virtual service that is due and updates the table. It starts from the last write, so that one
-// change is one request. It reads the table only if the last write is unknown, or if a change shows that the table
-// differs. Then it removes virtual services that are no longer configured. Have, if not nil, is the table as just read.
+// change is one request. It reads the table only if its contents are unknown, or if a change shows that it differs.
+// Then it removes virtual services that are no longer configured. have, if not nil, is the table as just read.
 func (w *writer) sync(have lvs.Table) {
 	var changes []*change
 	var unknown []*virtual
@@ -26,14 +26,14 @@ func (w *writer) sync(have lvs.Table) {
 			}
 		}
 		v.weighed = v.weighed && !v.dirty
-		steps := v.moves && v.again.Before(now.Add(time.Second)) // which decides, too
+		steps := v.moves && v.again.Before(now.Add(time.Second)) // that decides, too
 		if !v.dirty && (steps || !v.Obeys) {
 			continue
 		}
 		v.dirty = v.dirty && v.IsOurs() // the daemon that takes it over writes it
 		if v.moves && v.Known && v.dirty && !v.retry.Waits(false, now) && w.mayAsk() {
 			v.wakeAt(time.Time{})
-			unknown = append(unknown, v) // a weight that moves may not undo a change by hand
+			unknown = append(unknown, v) // a changing weight must not undo a change by hand
 			continue
 		}
 		decision := w.decide(v)
@@ -55,7 +55,7 @@ func (v *virtual) hasTurned() bool {
 	return slices.ContainsFunc(v.servers, func(s *server) bool { return s.Turned })
 }
 
-// succeeded ends a failure that failed has reported.
+// succeeded notes a success, and reports that a failure is over.
 func (w *writer) succeeded(v *virtual) {
 	if v.retry.Succeeded() {
 		w.tell.say(v, nil, notify.TableRecovered, "Table changes succeed again: "+v.called(), "")
@@ -63,8 +63,8 @@ func (w *writer) succeeded(v *virtual) {
 }
 
 // failed reports that a change failed and sets the time of the next try. After one report, it reports no further
-// failures until a change succeeds or the configuration changes. If the table does not answer, only one virtual service
-// is reported. A change that the end of the daemon interrupts is not a failure.
+// failures until a change succeeds or the configuration changes. If the table does not answer, it reports only one
+// virtual service. A change interrupted by the end of the daemon is not a failure.
 func (w *writer) failed(v *virtual, o judge.Outcome) {
 	v.weighed = false
 	v.touch()
@@ -74,7 +74,7 @@ func (w *writer) failed(v *virtual, o judge.Outcome) {
 	if !v.retry.SettingsOnly {
 		v.Lost() // some of the changes may have been made: the next difference is not an external change
 		if !v.placed {
-			v.Last = nil // minservers counts servers that pass, until the table has the virtual service
+			v.Last = nil // until the table has the virtual service, minservers counts servers that pass
 		}
 	}
 	if v.retry.Refusal == "" {
@@ -89,7 +89,7 @@ func (w *writer) failed(v *virtual, o judge.Outcome) {
 	v.retry.Failed(o.Err.Error(), v.Config.CheckInterval.Duration(), w.tell.now())
 }
 
-// nextTry is when a virtual service is due by time alone, or a failed change is tried again; zero: never.
+// nextTry returns when a virtual service becomes due by time alone, or a failed change is tried again; zero: never.
 func (w *writer) nextTry(lists ...[]*virtual) time.Time {
 	next := w.agenda.next()
 	for _, list := range lists {
@@ -102,7 +102,7 @@ func (w *writer) nextTry(lists ...[]*virtual) time.Time {
 	return next
 }
 
-// triedAt is when a virtual service that is due gets its change.
+// triedAt returns when a virtual service that is due gets its change.
 func (w *writer) triedAt(v *virtual) time.Time {
 	return slices.MaxFunc([]time.Time{w.tell.now(), v.retry.Until, w.silence.Until}, time.Time.Compare)
 }

@@ -14,8 +14,8 @@ type remover struct {
 	writer *writer
 }
 
-// disown queues virtual services for removal that the plan does not keep in the table. This director or the previous
-// daemon added them.
+// disown queues for removal the owned virtual services that the plan does not keep in the table. This director or the
+// previous daemon added them.
 func (r *remover) disown(owned []*virtual) {
 	kept := byKey(those(r.virtuals, (*virtual).Keeps))
 	r.purges = slices.DeleteFunc(r.purges, func(p *virtual) bool {
@@ -35,7 +35,8 @@ func (r *remover) disown(owned []*virtual) {
 	}
 }
 
-// add queues a virtual service for removal. Perhaps only its key is known. While it is announced, its mark rules stay.
+// add queues a virtual service for removal. Its key may be all that is known of it. While it is announced, its mark
+// rules stay.
 func (r *remover) add(was *virtual, addresses []*announcement) *virtual {
 	cfg := &parser.Virtual{ID: was.Key().ID(), Key: was.Key()}
 	cfg.CheckInterval = r.global.CheckInterval
@@ -47,7 +48,8 @@ func (r *remover) add(was *virtual, addresses []*announcement) *virtual {
 	return v
 }
 
-// mayGo reports whether the mark rules that replace a virtual service are set and its addresses are withdrawn.
+// mayGo reports whether a virtual service may be removed: the mark rules that replace it are set, and its addresses are
+// withdrawn.
 func (r *remover) mayGo(v *virtual) bool {
 	return r.announcer.atEnd || !r.marker.now().Holds(v.Key()) && !r.announcer.holds(v.addresses)
 }

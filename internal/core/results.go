@@ -14,7 +14,7 @@ import (
 	"ldirectord/internal/schedule"
 )
 
-// results handles what the checks of this step say. Each virtual service judges them by its own thresholds.
+// results handles the results of checks in this step. Each virtual service judges them by its own thresholds.
 func (e *examiner) results(updates []schedule.Update) {
 	for i := range updates {
 		if c, ok := e.checks[updates[i].Task]; ok {
@@ -40,7 +40,7 @@ func (e *examiner) update(c *check, u *schedule.Update) {
 	}
 }
 
-// answered handles the end of a check. Some say nothing about the health of the server.
+// answered handles the end of a check. Some results say nothing about the health of the server.
 func (e *examiner) answered(c *check, u *schedule.Update) {
 	r := &u.Result
 	if c.answered = history.At(u.Began); c.agent {
@@ -108,8 +108,8 @@ func (e *examiner) passedOrFailed(c *check, u *schedule.Update) {
 	e.hurry(c)
 }
 
-// silent handles the end of checks that a reload replaced on their way. As many without an answer as failures make a
-// server down take it out before the new check has a result.
+// silent handles checks that a reload replaced while they were under way. If as many of them end without an answer as
+// it takes failures to make a server down, the server is out before the new check has a result.
 func (e *examiner) silent(c *check, u *schedule.Update) {
 	for _, x := range c.users {
 		if int(u.Silences) >= x.v.Rule.Limit() && x.v.Paths == nil {
@@ -119,7 +119,7 @@ func (e *examiner) silent(c *check, u *schedule.Update) {
 }
 
 // hurry requests further checks while the last result contradicts the state of a server, at the shortest fastinterval
-// of all users of the check. After the end of a watched connection, or a suspicion, the state is settled soon even
+// of all users of the check. After a watched connection ends, or a suspicion begins, the state is settled soon even
 // without fastinterval.
 func (e *examiner) hurry(c *check) {
 	var every time.Duration
@@ -152,7 +152,7 @@ func (e *examiner) repeat(c *check, every time.Duration) {
 	}
 }
 
-// judge applies one result of one check to one server of one virtual service.
+// judge applies a result of a check to one server of one virtual service.
 func (e *examiner) judge(x user, r *checker.Result) {
 	v, s, j := x.v, x.s, x.j
 	was, before := s.Health(), j.Health
@@ -169,13 +169,13 @@ func (e *examiner) judge(x user, r *checker.Result) {
 	if !r.OK {
 		j.reason = r.Detail
 	}
-	if !s.Fallback { // it is reported in turned
+	if !s.Fallback { // turned reports it
 		e.tell.judged(x, before, ok)
 	}
 	if weighs || changed && j.Part > 0 {
 		e.weighed(x)
 	}
-	if s.Held || changed { // rules may read how it fails, and which check
+	if s.Held || changed { // rules may depend on how it fails, and by which check
 		v.touch()
 	}
 	if turned {
@@ -183,7 +183,7 @@ func (e *examiner) judge(x user, r *checker.Result) {
 	}
 }
 
-// judged reports that a check passes or fails now, or how often it has failed.
+// judged reports that a check now passes or fails, or how often it has failed.
 func (t *teller) judged(x user, before health.Health, ok bool) {
 	j, detail := x.j, ""
 	if !ok {
@@ -205,7 +205,7 @@ func (t *teller) judged(x user, before health.Health, ok bool) {
 	}
 }
 
-// turned handles a server that is up or down from now on.
+// turned handles a server that has become up or down.
 func (e *examiner) turned(x user, was health.State, by history.Outcome) {
 	x.v.touch()
 	x.v.retry.AtOnce() // this server does not wait for a change that was refused
@@ -221,7 +221,7 @@ func (e *examiner) turned(x user, was health.State, by history.Outcome) {
 	}
 }
 
-// weighed has the table follow a changed weight of a server: at the next step, or at once if the server is added or
+// weighed makes the table follow the changed weight of a server: at the next step, or at once if the server is added or
 // removed.
 func (e *examiner) weighed(x user) {
 	if x.s.steps = true; x.s.Turned || x.s.Held {
@@ -233,8 +233,8 @@ func (e *examiner) weighed(x user) {
 	}
 }
 
-// reported notes what the server reports with a result, and returns whether its weight may change. There is an event
-// when a reduction begins and ends, not for each percentage.
+// reported notes what the server reports with a result, and returns whether its weight may change. An event marks when
+// a reduction begins and ends, not each percentage.
 func (e *examiner) reported(x user, r *checker.Result) (weighs bool) {
 	if !r.OK && r.Report == (health.Report{}) {
 		return false // it failed before it could report anything
@@ -256,7 +256,7 @@ func (e *examiner) reported(x user, r *checker.Result) (weighs bool) {
 	return weighs
 }
 
-// arrived notes that nothing waits for a check any more.
+// arrived notes that nothing waits for the check any more.
 func (e *examiner) arrived(c *check) {
 	if !c.reported {
 		if c.isAwaited() {
@@ -265,7 +265,7 @@ func (e *examiner) arrived(c *check) {
 		c.reported = true
 		for _, x := range c.users {
 			x.j.Pending, x.v.weighed = false, false
-			x.v.touch() // rules wait for the last one, whatever its result
+			x.v.touch() // rules wait for the last check, whatever its result
 		}
 	}
 }

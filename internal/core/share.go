@@ -8,10 +8,10 @@ import (
 
 // This file works out which share of a section's new connections each server gets, and which share it should get.
 
-// minConnections is how many new connections of a section are enough for the shares of its servers.
+// minConnections is how many new connections a section needs before the shares of its servers are worked out.
 const minConnections = 100
 
-// window has what the servers of a section had when the count of their new connections began.
+// window records what the servers of a section had when the count of new connections began.
 type window struct {
 	since time.Time
 	from  []tallied // by server
@@ -19,11 +19,11 @@ type window struct {
 
 type tallied struct {
 	connections uint64
-	due         uint32 // its part of the new ones, in relation to the other servers
+	due         uint32 // its part of the new ones, relative to the other servers
 }
 
 // share works out the shares after a look at the table, once there are enough connections and a tenth of samewait is
-// over. A changed weight begins the count again.
+// over. A changed weight restarts the count.
 func (v *virtual) share(have lvs.Dests, now time.Time) {
 	if v.window == nil || len(v.window.from) != len(v.servers) {
 		v.window = &window{from: make([]tallied, len(v.servers))}
@@ -53,12 +53,12 @@ func (v *virtual) share(have lvs.Dests, now time.Time) {
 	}
 }
 
-// count is what a server has now.
+// count returns what a server has now.
 func (v *virtual) count(s *server, have lvs.Dests) tallied {
 	return tallied{s.carries.Traffic.Connections, dueBy(v.Settings.Scheduler, have.Weight(s.Dest.Addr))}
 }
 
-// dueBy is how many of the new connections a server with a weight should get, in relation to the others; 0 with
+// dueBy returns how many of the new connections a server with this weight should get, relative to the others; 0 with
 // schedulers that follow something else.
 func dueBy(scheduler string, weight uint32) uint32 {
 	switch scheduler {

@@ -15,7 +15,7 @@ import (
 	"ldirectord/parser"
 )
 
-// SnapshotOf is the state of a plan before any check, with an empty table.
+// SnapshotOf returns the state of a plan before any check, with an empty table.
 func SnapshotOf(p *plan.Plan, now time.Time) *view.Snapshot {
 	a, virtuals := announcer{}, virtualsOf(p)
 	a.enlist(virtuals, time.Time{})
@@ -90,10 +90,10 @@ func describeWaiting(w parser.Waiting, since time.Time) view.Server {
 	return s
 }
 
-// size is the number of servers of a virtual service, including servers without an address.
+// size returns the number of servers of a virtual service, including servers without an address.
 func (v *virtual) size() int { return len(v.servers) + len(v.Config.Waiting) }
 
-// describe describes a server.
+// describe describes a server in now.
 func describe(now *view.Server, v *virtual, s *server, a *subject) {
 	now.Real, now.Alias = s.entry.Names()
 	now.Addr, now.Weight, now.Tags = s.Dest.Addr, int(s.Dest.Weight), s.entry.Real.Tags

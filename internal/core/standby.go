@@ -14,15 +14,15 @@ type role struct {
 	demotion *demotion
 }
 
-// demotion is one in progress: first commands run because of it, then addresses are withdrawn. Meanwhile the virtual
-// services continue to serve.
+// demotion is a demotion in progress: first the operator's commands run, then addresses are withdrawn. Meanwhile the
+// virtual services continue to serve.
 type demotion struct {
 	hooks bool      // commands run
-	until time.Time // the longest wait
+	until time.Time // the end of the longest wait
 }
 
 const (
-	// HooksTimeout is how long virtual services stay in the table while commands run because they leave it.
+	// HooksTimeout is how long virtual services that are to leave the table stay in it while commands run.
 	HooksTimeout = 3 * time.Second
 
 	// the order for standby is answered within 5 s, and the next order waits for it
@@ -30,7 +30,7 @@ const (
 )
 
 // SetStandby puts the core on standby, or makes it serve. On standby it has every server checked and leaves the table
-// alone; cleanstop decides whether its virtual services are removed first. When it serves again, it writes the table
+// alone. cleanstop decides whether its virtual services are removed first. When it serves again, it writes the table
 // from the current states.
 func (c *Core) SetStandby(now time.Time, standby bool) {
 	c.tell.tick(now)
@@ -71,7 +71,7 @@ func (c *Core) demote() {
 	c.tell.line(notify.StandingBy, standsBy)
 	named, announced := map[string]bool{}, c.announcer.byKey()
 	c.writer.silence.AtOnce()
-	c.claimant.assign(c.ours, c.purges) // which daemon waits now
+	c.claimant.assign(c.ours, c.purges) // to learn which daemon waits now
 	for _, v := range c.purges {
 		v.retry.AtOnce()
 	}
@@ -97,8 +97,8 @@ func (c *Core) demote() {
 	c.tell.enter(lvs.StatusRunning)
 }
 
-// beginDemotion begins a demotion: onchange is called before the table is emptied, so that no client is sent to a
-// director without servers. Meanwhile the core continues.
+// beginDemotion begins a demotion. onchange runs before the table is emptied, so that no client is sent to a director
+// without servers. Meanwhile the core keeps working.
 func (c *Core) beginDemotion() {
 	hooks := c.tell.leaving(c.ours, "the director stands by")
 	c.announcer.demote()
@@ -112,7 +112,7 @@ func (c *Core) beginDemotion() {
 	}
 }
 
-// HooksEnded takes that no receiver is awaited any more.
+// HooksEnded notes that no receiver is awaited any more.
 func (c *Core) HooksEnded(now time.Time) {
 	c.tell.tick(now)
 	if c.demotion != nil {
@@ -120,7 +120,7 @@ func (c *Core) HooksEnded(now time.Time) {
 	}
 }
 
-// demotionEnds is when the table is emptied.
+// demotionEnds returns when the table is emptied.
 func (c *Core) demotionEnds() time.Time {
 	switch d := c.demotion; {
 	case d.hooks && c.announcer.withdraws:

@@ -11,11 +11,11 @@ import (
 	"ldirectord/internal/schedule"
 )
 
-// Effects are what is to be done after a step. The results of slow orders are events.
+// Effects are what to do after a step. The results of slow orders are events.
 type Effects struct {
-	SetRules bool // mark rules are to be set, exactly these; Marked takes the result
+	SetRules bool // set exactly these mark rules; Marked takes the result
 	Rules    []lvs.MarkRule
-	Place    bool // addresses are to be put on devices, and all others withdrawn; Placed takes the result
+	Place    bool // put these addresses on devices, and withdraw all others; Placed takes the result
 	Wanted   []lvs.Wanted
 	Follow   bool      // changes of addresses and devices are of interest, see Recheck
 	Idle     bool      // no demotion and no order for mark rules is under way
@@ -23,7 +23,7 @@ type Effects struct {
 	Next     time.Time // when the next step is due by time alone; zero: never
 }
 
-// Step has everything follow that events and time have made due: the table, addresses, mark rules, orders.
+// Step updates everything that events and time have made due: the table, addresses, mark rules, orders.
 func (c *Core) Step(now time.Time) Effects {
 	c.tell.tick(now)
 	if isDue(c.compared, now) {
@@ -54,7 +54,7 @@ func (c *Core) compare() {
 	c.examiner.compare()
 }
 
-// effects decides where the addresses belong, and returns what is to be done.
+// effects decides where the addresses belong, and returns what to do.
 func (c *Core) effects() (e Effects) {
 	c.announce()
 	e.Rules, e.SetRules = c.marker.take()
@@ -87,7 +87,7 @@ func (c *Core) announce() {
 	}
 }
 
-// next is when time alone makes something due; zero: never.
+// next returns when something becomes due by time alone; zero: never.
 func (c *Core) next() time.Time {
 	next := c.writer.nextTry(c.agenda.open, those(c.purges, c.remover.mayGo))
 	if !c.ordered.next.IsZero() {
@@ -102,7 +102,7 @@ func (c *Core) next() time.Time {
 // isDue reports whether a time has come; the zero time is never.
 func isDue(at, now time.Time) bool { return !at.IsZero() && !now.Before(at) }
 
-// earliest is the first of these times; zero, which is never, if there is none.
+// earliest returns the first of these times. A zero time is never; if all are zero, so is the result.
 func earliest(times ...time.Time) (first time.Time) {
 	for _, t := range times {
 		if first.IsZero() || !t.IsZero() && t.Before(first) {
@@ -112,28 +112,28 @@ func earliest(times ...time.Time) (first time.Time) {
 	return first
 }
 
-// Results takes the results of checks.
+// Results handles the results of checks.
 func (c *Core) Results(now time.Time, updates []schedule.Update) {
 	c.tell.tick(now)
 	c.examiner.results(updates)
 }
 
-// Maintained takes a reading of maintenancedir.
+// Maintained handles a reading of maintenancedir.
 func (c *Core) Maintained(now time.Time, r maintenance.Reading) {
 	c.tell.tick(now)
 	c.folder.obey(r)
 }
 
-// Placed takes the places of addresses, after an order or its failure.
+// Placed handles the places of addresses, after an order or its failure.
 func (c *Core) Placed(now time.Time, all []announce.Place, err error) {
 	c.tell.tick(now)
 	c.announcer.took(all, err)
 }
 
-// Recheck has the announced addresses examined, because something changed on devices.
+// Recheck has the announced addresses examined, because something has changed on devices.
 func (c *Core) Recheck() { c.announcer.recheck() }
 
-// Claimed handles a change in other daemons' claims. A virtual service of a daemon that stopped is back at once.
+// Claimed handles a change in other daemons' claims. If a daemon has stopped, its virtual services are back at once.
 func (c *Core) Claimed(now time.Time) {
 	c.tell.tick(now)
 	if c.demotion == nil {
@@ -143,7 +143,7 @@ func (c *Core) Claimed(now time.Time) {
 	c.writer.checkDrift()
 }
 
-// Marked takes the result of an order for mark rules, with a line for each damaged rule that was restored.
+// Marked handles the result of an order for mark rules, with a line for each damaged rule that was restored.
 func (c *Core) Marked(now time.Time, rules []lvs.MarkRule, restored []string, err error) {
 	c.RulesSet(now, rules, restored, err)
 	c.announcer.reconsider()

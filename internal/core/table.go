@@ -9,8 +9,8 @@ import (
 	"ldirectord/internal/view"
 )
 
-// Table carries out the requests of a core to IPVS, which waits for each answer. A request that is not answered within
-// its limit may be carried out, or not.
+// Table sends the requests of a core to IPVS. The core waits for each answer. A request that is not answered within its
+// limit may or may not be carried out.
 type Table interface {
 	// Do makes changes in their order.
 	Do(limit time.Duration, ops ...lvs.Op) []judge.Outcome
@@ -18,13 +18,13 @@ type Table interface {
 	// Services reads virtual services with the counters of their destinations. Those that could not be read are
 	// missing.
 	Services(limit time.Duration, keys ...lvs.Key) (lvs.Table, judge.Outcome)
-	// Timeouts sets those of idle connections that are not 0, and returns the former ones.
+	// Timeouts sets the timeouts of idle connections that are not 0 in want, and returns the former ones.
 	Timeouts(limit time.Duration, want lvs.Timeouts) (was lvs.Timeouts, o judge.Outcome)
 	// Now is the time at which the last request ended.
 	Now() time.Time
 }
 
-// table sends requests to IPVS. While the table does not answer, results, orders and questions are handled.
+// table sends requests to IPVS. While IPVS does not answer, results, orders and questions are still handled.
 type table struct {
 	Table
 	silence  judge.Silence
@@ -33,7 +33,7 @@ type table struct {
 	asked    view.Operations
 }
 
-// use has another way to the same table, which is asked at once.
+// use switches to another way to the same table, which is asked at once.
 func (t *table) use(now Table) { t.Table, t.ends, t.silence = now, false, judge.Silence{} }
 
 // errSilent is the error while a table that did not answer gets no requests.
@@ -45,7 +45,7 @@ func (w *writer) silent() bool { return w.silence.Holds(w.tell.now()) }
 // mayAsk reports whether the table may get a request now.
 func (w *writer) mayAsk() bool { return !w.silent() && !w.ends }
 
-// ended notes what became of a request, and that time has passed.
+// ended notes what became of requests, and that time has passed.
 func (w *writer) ended(all ...judge.Outcome) {
 	w.tell.tick(w.Now())
 	silence := judge.Silence{}

@@ -8,7 +8,7 @@ import (
 	"ldirectord/parser"
 )
 
-// teller reports all events as one stream of changes. It depends neither on the director nor on the receivers.
+// teller reports all events as one stream of changes. It knows neither the director nor the receivers.
 type teller struct {
 	receivers []Receiver
 	global    *parser.Global // the configuration in force
@@ -17,20 +17,20 @@ type teller struct {
 	clock     time.Time      // the time of the event, or of the last answer of the table
 
 	change  Change  // the change being reported, reused so that none is allocated
-	subject subject // whose conditions are compared, reused likewise
+	subject subject // the one whose conditions are compared, also reused
 }
 
 // reported is what was reported about a virtual service. It survives a reload.
 type reported struct {
 	fallback   string    // the last call of fallbackcommand: start, stop, or nothing yet
 	state      State     // the last report of the virtual service; without a text: none yet
-	stops      bool      // it is removed by a stop, not by a start or a reload
+	stops      bool      // a stop removes it, not a start or a reload
 	unjudgedAt time.Time // when an unjudged answer was last reported
 	left       int       // servers in service
 	leftAt     time.Time // when the servers in service were last counted, for a mail
 }
 
-// purge is the reason of a purge in the log.
+// purge returns the reason that the log gives for a purge.
 func (t *reported) purge() string {
 	if t.stops {
 		return "stop"
@@ -47,7 +47,7 @@ func (t *teller) say(v *virtual, s *server, kind notify.Kind, text, reason strin
 	t.emit(e)
 }
 
-// report is say with the text "what: the server or the virtual service", and more.
+// report is say with the text "what: the server or the virtual service" and then more.
 func (t *teller) report(v *virtual, s *server, kind notify.Kind, what, more, reason string) {
 	whose := v.label()
 	if s != nil {
@@ -56,8 +56,7 @@ func (t *teller) report(v *virtual, s *server, kind notify.Kind, what, more, rea
 	t.say(v, s, kind, what+": "+whose+more, reason)
 }
 
-// about is report for a check, in the words of the Perl ldirectord: with the name of the check if the server has
-// several.
+// about is report for a check, in the words of the Perl ldirectord. It names the check if the server has several.
 func (t *teller) about(x user, kind notify.Kind, what, more, reason string) {
 	if x.s.first.next != nil {
 		more += ": " + x.use().Name()
@@ -83,14 +82,14 @@ func (t *teller) tell(c Change) {
 
 func (t *teller) now() time.Time { return t.clock }
 
-// enter takes a new status of the daemon, use the configuration in force.
+// enter sets the status of the daemon, use the configuration in force.
 func (t *teller) enter(status lvs.Status)   { t.status = status }
 func (t *teller) use(global *parser.Global) { t.global = global }
 
-// tick takes the time of an event, or of an answer of the table.
+// tick sets the time: that of an event, or of an answer of the table.
 func (t *teller) tick(now time.Time) { t.clock = now }
 
-// trouble reports trouble once for each reason, and once that it is over. last points to the last reported reason.
+// trouble reports trouble once for each reason, and its end once. last points to the last reported reason.
 func (t *teller) trouble(last *string, err error, fails notify.Kind, failed string, works notify.Kind, again string) {
 	e, why := notify.Event{Kind: works, Text: again}, ""
 	if err != nil {

@@ -19,27 +19,27 @@ type virtual struct {
 	judge.Case
 	*plan.Service
 	servers []*server // servers of the file, then servers that left it and stay, then servers that moved away
-	all     []*server // as the entries, including those that moved away and are no longer needed
+	all     []*server // by entry, including those that moved away and are no longer needed
 
 	writing
 	acts
 	post
 
-	weighed bool // when its strength last changed
+	weighed bool // its strength has been counted since it last changed
 	few     bool // too few servers pass their checks to compare them
 
 	addresses    []*announcement                 // the addresses that are announced for it
-	moving       []judge.Record                  // members, with what was recorded of them; nil: none moved yet
-	rules        map[netip.AddrPort]judge.RuleID // the rules that decided the places of other destinations
+	moving       []judge.Record                  // by member, what was recorded of it; nil: none moved yet
+	rules        map[netip.AddrPort]judge.RuleID // the rules that placed other destinations
 	window       *window                         // nil: the table had no counters yet
-	waitingSince time.Time                       // servers have no address; zero when all have one
+	waitingSince time.Time                       // since when servers have no address; zero when all have one
 }
 
 // acts are notes on a virtual service that survive a reload.
 type acts struct {
 	reported reported
 	*recent
-	held   []*server      // that the guard holds; after a reload, until the next decision, those of the former plan
+	held   []*server      // servers that the guard holds; after a reload, the former plan's until the next decision
 	full   bool           // all servers in service are full
 	took   view.Durations // durations of its servers' checks
 	stages view.StageTimes
@@ -49,7 +49,7 @@ type acts struct {
 type server struct {
 	*judge.Server
 	entry *plan.Entry
-	first judgement // the judgement by its first check; with checktype=off that has no task
+	first judgement // the judgement by its first check, which has no task with checktype=off
 
 	maintenance string        // the file that puts it into maintenance; "" for none
 	order       *orders.Order // of the operator; nil, or without a kind: none
@@ -59,10 +59,10 @@ type server struct {
 	notes
 }
 
-// notes are what is known of a server beside its checks. They survive a reload.
+// notes are what is known of a server besides its checks. They survive a reload.
 type notes struct {
 	before  judge.Name // the previous state
-	counted bool       // the table had the server when it was read the last time
+	counted bool       // the table had the server when it was last read
 	// its share of the section's new connections, in percent, and the one that it should get; 0: not known
 	got, due uint8
 	lasted   uint32         // how many seconds the previous state lasted
@@ -71,10 +71,10 @@ type notes struct {
 	witness  *judge.Witness // nil: it was never observed
 	tally    view.Tally
 	past     history.History
-	*recent  // nil: its state never changed, and no condition ever held that is reported
+	*recent  // nil: its state never changed, and no reported condition ever held
 }
 
-// virtualsOf are the virtual services of a plan, in the order of the file.
+// virtualsOf makes the virtual services of a plan, in the order of the file.
 func virtualsOf(p *plan.Plan) []*virtual {
 	list, all := make([]*virtual, len(p.Services)), make([]virtual, len(p.Services)) // allocated at once
 	left := roomFor(p.Services...)
@@ -99,7 +99,7 @@ func roomFor(services ...*plan.Service) room {
 	return room{make([]server, n), make([]judge.Server, n)}
 }
 
-// enlist makes the servers of a virtual service, with empty states. It returns the room that is left.
+// enlist makes the servers of a virtual service, with empty states. It returns the remaining room.
 func (v *virtual) enlist(s *plan.Service, in room) (left room) {
 	servers, n := make([]*server, len(s.Entries)), len(s.Entries)
 	for i := range servers {
@@ -137,7 +137,7 @@ func (s *server) sit(e *plan.Entry, state *judge.Server) {
 func (v *virtual) label() string  { return view.Label(v.Config.ID, v.Config.ServiceName) }
 func (v *virtual) called() string { return view.Label(v.Name(), v.Config.ServiceName) }
 
-// label is the name of a server in the log: its name and its address.
+// label returns the name of a server in the log: its name and its address.
 func (s *server) label() string {
 	if s.Fallback {
 		return "fallback server " + s.entry.Name()
@@ -148,7 +148,8 @@ func (s *server) label() string {
 	return s.entry.Name()
 }
 
-// serverAt returns the real server with an address of the table: if several share it, the one that is up; nil for none.
+// serverAt returns the real server at an address of the table; nil for none. If several share it, it returns the one
+// that is up.
 func (v *virtual) serverAt(addr netip.AddrPort) *server {
 	if s := v.At(addr); s != nil {
 		return v.all[s.At]
@@ -156,7 +157,8 @@ func (v *virtual) serverAt(addr netip.AddrPort) *server {
 	return nil
 }
 
-// former is the real server that another one was before a reload: of those at its address the one with its names.
+// former returns the real server that another was before a reload: one at the same address, preferably with the same
+// names.
 func (v *virtual) former(of *server) *server {
 	at := v.serverAt(of.Dest.Addr)
 	name, other := of.entry.Names()
@@ -168,8 +170,8 @@ func (v *virtual) former(of *server) *server {
 	return at
 }
 
-// services are the virtual services of the plan in force and the remaining ones of former plans, with the role and the
-// teller. The parts of the director share one.
+// services has the virtual services of the plan in force and those left of former plans, with the role and the teller.
+// All parts of the core share it.
 type services struct {
 	role
 	tell     teller
@@ -185,11 +187,11 @@ type services struct {
 // minDrift is the shortest time between two comparisons of the table.
 const minDrift = time.Second
 
-// watchedDrift is the longest interval of drift checks, in seconds, where checkinterval may be long because servers are
-// watched.
+// watchedDrift is the longest interval of drift checks, in seconds, for watched servers, whose checkinterval may be
+// long.
 const watchedDrift = 10
 
-// driftInterval is the smallest checkinterval, less a tenth, so that a removed entry is back within one interval.
+// driftInterval returns the shortest checkinterval, less a tenth, so that a removed entry is back within one interval.
 func (all *services) driftInterval() time.Duration {
 	interval := all.global.CheckInterval
 	for _, v := range all.virtuals {
@@ -201,7 +203,7 @@ func (all *services) driftInterval() time.Duration {
 	return max(interval.Duration(), minDrift) * 9 / 10
 }
 
-// those are the virtual services for which something holds.
+// those returns the virtual services for which something holds.
 func those(virtuals []*virtual, holds func(*virtual) bool) (list []*virtual) {
 	for _, v := range virtuals {
 		if holds(v) {

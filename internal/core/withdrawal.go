@@ -12,15 +12,15 @@ import (
 // This file withdraws addresses: by the operator's order, at a demotion, at a stop, and after they left the file.
 // Packets still arrive for a moment, so their virtual services continue to serve.
 
-// together is what decides about all addresses.
+// together returns the facts that decide about all addresses.
 func (a *announcer) together() judge.Addressing {
 	return judge.Addressing{Stops: a.atEnd, Standby: a.standby || a.demotion != nil && !a.atEnd,
 		Withdraw: a.withdrawWait(), Repair: a.global.Repair, Fails: a.trouble != "",
 		Broken: a.machine.withdraws()}
 }
 
-// withdrawWait is how long the services of a withdrawn address continue to serve. The command that orders a demotion
-// waits for it, so it is short.
+// withdrawWait returns how long the services of a withdrawn address continue to serve. The command that orders a
+// demotion waits for it, so it is short.
 func (a *announcer) withdrawWait() time.Duration {
 	wait := a.global.WithdrawWait.Duration()
 	if a.standby || a.demotion != nil {
@@ -55,16 +55,17 @@ func (a *announcer) demote() {
 	a.withdraws = len(a.list) > 0
 }
 
-// followRole decides again after a change of the role. No demotion is in progress.
+// followRole has all places decided again after a change of the role. No demotion is in progress.
 func (a *announcer) followRole() { a.withdraws, a.stale = false, true }
 
 // Announces reports whether there are addresses to announce or to withdraw.
 func (c *Core) Announces() bool { return len(c.announcer.list) > 0 }
 
-// WithdrawWait is the longest time that addresses need to be withdrawn at a stop.
+// WithdrawWait returns the longest time that it takes to withdraw addresses at a stop.
 func (c *Core) WithdrawWait() time.Duration { return c.announcer.withdrawWait() + announceTimeout }
 
-// Withdrawing returns which addresses still have to be on their devices at a stop. Withdrew takes where they are then.
+// Withdrawing returns which addresses still have to be on their devices at a stop. Withdrew handles where they are
+// then.
 func (c *Core) Withdrawing(now time.Time) []lvs.Wanted {
 	c.tell.tick(now)
 	c.announcer.interrupt()
@@ -72,8 +73,8 @@ func (c *Core) Withdrawing(now time.Time) []lvs.Wanted {
 	return c.announcer.want
 }
 
-// Withdrew takes where the addresses are, at a stop. It reports when to try again, and whether all are withdrawn that
-// have to be.
+// Withdrew handles where the addresses are, at a stop. It returns when to try again, and whether all that have to be
+// withdrawn are.
 func (c *Core) Withdrew(now time.Time, all []announce.Place, err error) (again time.Time, over bool) {
 	c.Placed(now, all, err)
 	c.announcer.decide(now)

@@ -17,7 +17,7 @@ import (
 type writer struct {
 	table
 	*services
-	others     *claimant // finds the daemon that has a virtual service, or waits for it
+	others     *claimant // finds the daemon that has or awaits a virtual service
 	remover    *remover
 	marker     *marker
 	examiner   *examiner
@@ -25,16 +25,16 @@ type writer struct {
 	movers     *movers
 
 	left    bool      // a server has begun to leave since the leaving servers were last recorded
-	unread  string    // why the table could not be read the last time
-	unset   string    // why the timeouts of idle connections could not be set the last time
+	unread  string    // why the last reading of the table failed
+	unset   string    // why the timeouts of idle connections were last not set
 	counted time.Time // when the counters of the servers were read
 }
 
 // writing is the writer's notes on a virtual service.
 type writing struct {
 	retry   judge.Retry
-	written lvs.Settings // as last written to the table, while Known
-	lasts   time.Time    // until then the weights stay as they were decided; zero: longer
+	written lvs.Settings // as last written to the table; valid while Known
+	lasts   time.Time    // until then the weights stay as decided; zero: no limit
 	again   time.Time    // when it is due by time alone, see wakeAt; zero: never
 	dirty   bool         // it is due, see touch
 	placed  bool         // the table has it, as far as known
@@ -77,13 +77,13 @@ func (w *writer) followAsRead(virtuals []*virtual, have lvs.Table) {
 	w.settle(changes)
 }
 
-// found takes the entry of a virtual service as read, if there was one, and returns the change to make.
+// found notes the entry of a virtual service as read, if there was one, and returns the change to make.
 func (w *writer) found(v *virtual, have lvs.VirtualService) *change {
 	was, known := v.last(), v.Known
 	if v.Read(append(lvs.Dests{}, have.Dests...)); known {
 		w.notice(v, was, have)
 	}
-	return w.newChange(v, have, w.decide(v)) // a server that was taken out by hand is not held
+	return w.newChange(v, have, w.decide(v)) // a server taken out by hand is not held
 }
 
 // settle carries out changes and notes their results.
@@ -95,7 +95,7 @@ func (w *writer) settle(changes []*change) {
 }
 
 // countRerouted reads the connections of servers if some are to change to gate. While the table gets no requests, the
-// last reading counts: a server without connections would change to gate.
+// last reading counts: otherwise all servers would seem to have no connections, and change to gate.
 func (w *writer) countRerouted(v *virtual) {
 	isRerouted := func(s *server) bool {
 		now, in := v.Have.At(s.Dest.Addr)
@@ -132,9 +132,9 @@ func (w *writer) conclude(c *change) {
 	}
 }
 
-// leave removes a virtual service for good, if cleanstop is yes. It reports the servers that are up, except backup
-// servers that rest. Like the Perl ldirectord, it reports a server that several virtual services have in the same way
-// only for the first of them. reported has the servers that were reported already, and gets those of this call.
+// leave removes a virtual service for good, if cleanstop is yes. It reports the servers that are up, except resting
+// backup servers. If several virtual services have a server in the same way, it reports it only for the first, like the
+// Perl ldirectord. reported has the servers that were already reported, and gets those of this call.
 func (w *writer) leave(v *virtual, reported map[string]bool) judge.Outcome {
 	var leaving []*server
 	for _, s := range v.servers {
@@ -154,7 +154,7 @@ func (w *writer) leave(v *virtual, reported map[string]bool) judge.Outcome {
 	return w.remove(v, leaving...)
 }
 
-// remove removes a virtual service from the table and reports these servers as removed.
+// remove removes a virtual service from the table, and reports these servers as removed.
 func (w *writer) remove(v *virtual, leaving ...*server) judge.Outcome {
 	op := lvs.Op{Kind: lvs.DelService, Key: v.Key()}
 	o := w.do(op)[0]
