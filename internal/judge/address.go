@@ -9,9 +9,9 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// An address of virtual services with announce is on a device while they can be served here: a routing daemon announces
-// it then. This file decides on which device it belongs, and how long its packets are still served after an order
-// withdraws it.
+// The address of virtual services with announce is on a device while they can be served here; a routing daemon then
+// announces it. This file decides on which device the address belongs, and how long its packets are still served after
+// an order withdraws it.
 
 // Moving is how long putting an address on a device may take.
 const Moving = 5 * time.Second
@@ -19,14 +19,14 @@ const Moving = 5 * time.Second
 // Address is an announced address: where it is, and where it belongs.
 type Address struct {
 	Device, Last string    // the devices of announce and lastresort
-	Asked        bool      // checks go through it. Without a route to it they wait
-	RouteBy      time.Time // until when first checks through it wait for its local route; zero: they don't wait
+	Asked        bool      // checks go through it, and wait until there is a route to it
+	RouteBy      time.Time // until when the first checks through it wait for its local route; zero: they don't
 
 	Known bool   // it is known where the address is
 	At    string // the device that it is on; "" for none
 	Fails bool   // it could not be put where it should be
 
-	Decided bool // the first results of its servers were there once
+	Decided bool // the first results of its servers have arrived once
 	Want    lvs.Wanted
 	Why     string    // why it should not be announced; "" if it should
 	Owner   string    // the other daemon that has all its virtual services; "": none
@@ -41,24 +41,24 @@ type Host struct {
 	Placed  bool   // the table has it, as far as known
 	Refused string // why the table does not have it
 	Servers int    // how many the file has
-	Marked  bool   // packets get its mark
+	Marked  bool   // packets get its mark, if it needs one
 	Known   bool   // whether they get it is known
 }
 
 // Addressing is what decides about all addresses at a moment.
 type Addressing struct {
 	Stops    bool          // the director stops
-	Standby  bool          // it stands by, or is about to
+	Standby  bool          // the director stands by, or is about to
 	Withdraw time.Duration // how long the virtual services of a withdrawn address continue to serve
 	Repair   bool
 	Fails    bool // addresses can't be put anywhere
-	// why this machine serves nobody, whatever its servers do: they are served elsewhere; "": it does
+	// why this machine can serve no clients, whatever its servers do, so that others must; "": it can
 	Broken string
 }
 
-// Place decides where an address belongs, given its virtual services, none if it left the file, and the order that
-// withdraws it. Again is when time alone may change the decision; zero: never. An address that is withdrawn moves to
-// the last resort, if it has one, and then to no device. Its packets are served while its virtual services serve.
+// Place decides where an address belongs, given its virtual services (none if it left the file) and the order that
+// withdraws it. again is when time alone may change the decision; zero: never. A withdrawn address moves to the last
+// resort, if it has one, and then to no device. Its packets are served while its virtual services serve.
 func (a *Address) Place(hosts []Host, order string, all Addressing, now time.Time) (again time.Time) {
 	device, why, serves := a.belongs(hosts, all.Broken)
 	want := lvs.Wanted{Addr: a.Want.Addr, Device: device, Local: serves, Undecided: !a.Decided || !a.Known,
@@ -98,7 +98,8 @@ func (a *Address) Place(hosts []Host, order string, all Addressing, now time.Tim
 }
 
 // belongs returns the device where an address belongs, given its virtual services, and why that is not the device of
-// announce. Serves reports whether one of its virtual services has a server in service. With broken, none is healthy.
+// announce. serves reports whether one of its virtual services has a server in service. With broken set, none is
+// healthy.
 func (a *Address) belongs(hosts []Host, broken string) (device, why string, serves bool) {
 	stays, healthy, awaited, decided, gathers := false, broken == "", false, false, false
 	waits := "waits for the first results"
@@ -131,7 +132,7 @@ func (a *Address) belongs(hosts []Host, broken string) (device, why string, serv
 	if a.At != a.Device && gathers {
 		return a.At, "waits for results of the servers that are back", serves
 	}
-	switch { // a virtual service that a reload added counts once its first results are there
+	switch { // a virtual service that a reload added counts from its first results
 	case awaited && !a.Decided, !decided:
 		return "", waits, serves
 	case healthy, a.Last == "" && stays:
@@ -143,7 +144,7 @@ func (a *Address) belongs(hosts []Host, broken string) (device, why string, serv
 	return device, why, serves
 }
 
-// weakness is why its addresses should not be announced here; "" while it is healthy.
+// weakness returns why the addresses of a virtual service should not be announced here; "" while it is healthy.
 func (h *Host) weakness() string {
 	switch n := &h.Strength; {
 	case !h.Placed && h.Refused != "":
@@ -158,7 +159,7 @@ func (h *Host) weakness() string {
 	return ""
 }
 
-// withdrawal is why an address is withdrawn; "" while it is not.
+// withdrawal returns why an address is withdrawn; "" while it is not.
 func (a *Address) withdrawal(hosts []Host, order string, all Addressing) string {
 	cleans := func(h Host) bool { return !h.Remains }
 	switch {
@@ -178,7 +179,7 @@ func (a *Address) withdrawal(hosts []Host, order string, all Addressing) string 
 // directors.
 func (a *Address) IsOrdered() bool { return a.Owner == "" || !a.Known || a.At != "" || a.Want.Local }
 
-// Ordered is what is wanted of it, as an order. Before its first results it stays where it is.
+// Ordered returns what is wanted of an address, as an order. Before its first results it stays where it is.
 func (a *Address) Ordered() lvs.Wanted {
 	want := a.Want
 	if want.Undecided {
@@ -193,15 +194,15 @@ func (a *Address) IsGone(all Addressing, now time.Time) bool {
 }
 
 // Lingers reports whether an address that left the file, or that the director withdraws to stand by, still has to be
-// served. Busy reports whether an order is due or in progress.
+// served. busy: an order is due or in progress.
 func (a *Address) Lingers(busy bool, all Addressing, now time.Time) bool {
-	if !a.Left.IsZero() && now.After(a.Left.Add(all.Withdraw+Moving)) { // it can't be withdrawn
+	if !a.Left.IsZero() && now.After(a.Left.Add(all.Withdraw+Moving)) { // withdrawing it has failed
 		return false
 	}
 	return busy || a.Want.Device != "" || !a.IsGone(all, now)
 }
 
-// Found notes where an address is, and reports whether that is a change. It is none if it was not known before.
+// Found notes where an address is, and reports whether it has moved. Its first known place is not a move.
 func (a *Address) Found(at string, local bool, now time.Time) (moved bool) {
 	was, known := a.At, a.Known
 	a.At, a.Known = at, true
@@ -214,7 +215,7 @@ func (a *Address) Found(at string, local bool, now time.Time) (moved bool) {
 	return moved
 }
 
-// State is the word for where an address is.
+// State returns the word for where an address is.
 func (a *Address) State() string {
 	switch a.At {
 	case "":

@@ -2,13 +2,13 @@ package judge
 
 import "time"
 
-// After too few servers were up, those that are back come into the table together: when each server that counts has
-// passed since, or fails for good. Until then the address is withdrawn, or is on the last resort. With only a part of
-// the servers, mh would send connections of other directors to the wrong ones. All servers are checked at once, so the
-// wait is one check's timeout, or stillAway if that is longer.
+// After too few servers were up, those that are back enter the table together: once each server that counts has passed,
+// or has finally failed. Until then the address is withdrawn, or is on the last resort. With only some of the servers,
+// mh would send connections of other directors to the wrong ones. All servers are checked at once, so the wait is one
+// check's timeout, or stillAway if that is longer.
 
-// stillAway is how long a failing server is checked again after the first one is back. After a link was down, the
-// kernel may need a second or two to resolve its address.
+// stillAway is how long a failing server gets further checks after the first one is back. After a link was down, the
+// kernel may need a second or two to resolve the server's address.
 const stillAway = 2 * time.Second
 
 // Gathers reports whether servers that are back wait for others.
@@ -20,7 +20,8 @@ func (s *State) IsAway() bool {
 	return s.Away && n.Known && !(n.Enough && n.Serves)
 }
 
-// Gather notes that a server is back, and when that check began. From now on the section waits for the others.
+// Gather notes that a server is back, and when the check that shows it began. The section then waits for the other
+// servers.
 func (c *Case) Gather(began time.Time) {
 	c.Back = began
 	for s := range c.all() {
@@ -36,7 +37,7 @@ func (s *State) Awaits(one *Server, check *Check) bool {
 	return awaited && one.Weight() > 0 && !one.Held && !one.Drained() && !one.Suspended()
 }
 
-// HasGathered reports whether the section no longer waits for a server.
+// HasGathered reports whether the section need no longer wait for a server.
 func (c *Case) HasGathered() bool {
 	if !c.Gathers() || !c.IsAway() {
 		return c.Gathers()
@@ -54,14 +55,14 @@ func (c *Case) HasGathered() bool {
 // From announce: servers that come back after too few were up wait for each other.
 var gatheredRule = Rule{"back together", false, gathered}
 
-// gathered lets servers that are back come into the table.
+// gathered lets servers that are back enter the table.
 func gathered(p *proposal) {
 	if p.HasGathered() {
 		p.Back = time.Time{}
 	}
 }
 
-// Took notes the result of a check that counts for its server. Back is State's.
+// Took notes a result that counts for the server of the check. back is State.Back.
 func (c *Check) Took(p Passage, back time.Time) {
 	if c.Way == nil {
 		return

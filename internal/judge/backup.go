@@ -24,7 +24,7 @@ var backupKind = Kind{Name: "backup", Trouble: Noted,
 	},
 }
 
-// backedKind is reported, and each backup server shows what it does.
+// backedKind is only reported. Each backup server shows what it does.
 var backedKind = Kind{Name: "backed", OfSection: true,
 	Count: func(v View) int {
 		if !v.Backed {
@@ -41,8 +41,8 @@ var backedKind = Kind{Name: "backed", OfSection: true,
 }
 
 // backup puts the backup servers in service when fewer than LOW of the section's own servers serve, until HIGH of them
-// serve again. Until the own servers have results, the backup servers stay as the table has them. One that is no longer
-// needed drains like a server that left the file.
+// serve again. Until the section's own servers have results, the backup servers stay as the table has them. A backup
+// server that is no longer needed drains like a server that left the file.
 func backup(p *proposal) {
 	if !p.reserve {
 		return
@@ -70,14 +70,14 @@ func backup(p *proposal) {
 	}
 }
 
-// backupIsIn reports whether the table has a backup server in service, and not by hand.
+// backupIsIn reports whether the table has a backup server in service that was not put there by hand.
 func (s *State) backupIsIn() bool {
 	return slices.ContainsFunc(s.Servers, func(one Server) bool {
 		return one.Backup && !s.weighsNothing(&one) && !s.ByHand[one.Dest.Addr]
 	})
 }
 
-// rest has a backup server drain while it rests and is in the table. One that fails is treated like every server.
+// rest has a backup server drain while it rests and is in the table. A failing one is treated like any other server.
 func (p *proposal) rest(s *Server) {
 	drains := false
 	stays, _ := p.stays(s)

@@ -8,17 +8,17 @@ import (
 )
 
 // Path is the state of the path through the virtual address, for one line of checks in a section. If all servers that
-// were up fail only on that path, the fault is the director's, and the servers keep their states. One pass shows that
-// the path works. A server is accused while its failures on that path are not judged yet.
+// were up fail, and only on that path, the fault is the director's, and the servers keep their states. One pass shows
+// that the path works. A server is accused while its failures on that path are not judged yet.
 type Path struct {
 	Accuses bool      // at least one server is accused
-	Holds   bool      // no server can show that the path is fine, so the states of all stay
-	Over    time.Time // when the brake ended last; results of checks that began earlier don't count
+	Holds   bool      // no server can show that the path works, so all keep their states
+	Over    time.Time // when the brake last ended; results of checks that began earlier don't count
 	Newest  Spot      // a check that passed in this wake-up, otherwise the last one with a result
 	Due     bool      // Settle has to decide whether the brake holds
 }
 
-// Spot identifies a check by its server's place and its own.
+// Spot identifies a check by the place of its server and its own place.
 type Spot struct {
 	Server int32
 	Check  int
@@ -39,7 +39,7 @@ func (s *State) Withholds() bool {
 	return slices.ContainsFunc(s.Paths, func(b Path) bool { return b.Holds })
 }
 
-// Accuse handles the last passage of a check. Kept: the result is not judged, or not yet. Idle: the result changes
+// Accuse handles the last passage of a check. kept: the result is not judged, or not yet. idle: the result changes
 // nothing.
 func (c *Case) Accuse(at Spot, now time.Time) (kept, idle bool) {
 	if len(c.Paths) == 0 || c.Obeys {
@@ -66,11 +66,11 @@ func (c *Case) Accuse(at Spot, now time.Time) (kept, idle bool) {
 type Settled struct {
 	Over   bool   // the brake no longer holds: its newest check passed
 	Judged []Spot // the last failures of these checks count
-	Asked  []Spot // these checks are made again soon: they may show whether the path works
+	Asked  []Spot // these checks are repeated soon: they may show whether the path works
 	Holds  []Spot // the brake begins to hold: these servers keep their states
 }
 
-// Settle evaluates all results of one wake-up for a line of checks together. Patience is how long failures wait for a
+// Settle evaluates all results of one wake-up for a line of checks together. patience is how long failures wait for a
 // result that shows whether the servers or the director cause them.
 func (c *Case) Settle(line int, patience time.Duration, now time.Time) (done Settled) {
 	b := &c.Paths[line]
@@ -132,7 +132,7 @@ func fellows(c *Case, line uint8) (accused, open []Spot, proof time.Time) {
 	return accused, open, proof
 }
 
-// Obey notes the order to obey the checks, or that it ended. With the order all failures count: it returns the checks
+// Obey notes the order to obey the checks, or its end. Under the order all failures count, so Obey returns the checks
 // whose failures were not judged yet.
 func (c *Case) Obey(obeys bool) (judged []Spot) {
 	if c.Obeys = obeys; !obeys || len(c.Paths) == 0 {

@@ -12,9 +12,9 @@ var releaseRule = Rule{"released", true, released}
 // From keepserving: a change by hand ends when the guard releases that server.
 var releaseAgainRule = Rule{"let go", true, released}
 
-// released ends the overrides of servers whose state has changed, and of the fallback server. It is applied before
-// guard, which counts the result. A server that went down and was removed by hand stays out, unless readdquiescent adds
-// it again.
+// released ends the overrides of servers whose state has changed, and of the fallback servers when they begin or cease
+// to be wanted. It is applied before guard, which counts the result. A server that was removed by hand and went down
+// stays out, unless readdquiescent adds it again.
 func released(p *proposal) {
 	for s := range p.all() {
 		addr := s.Dest.Addr
@@ -52,7 +52,7 @@ func byHand(p *proposal) {
 
 // Changed notes that a destination was changed by hand, and reports whether the change is kept, until the server's next
 // change of state or a reload. It is undone if repair is set, if another daemon empties the section, or if it
-// contradicts maintenance. A change that is kept ends what was changing the server's weight. In: the destination still
+// contradicts maintenance. If it is kept, it ends whatever was changing the server's weight. in: the destination still
 // exists.
 func (c *Case) Changed(addr netip.AddrPort, in, empties bool) (kept bool) {
 	s := c.At(addr)
@@ -73,5 +73,5 @@ func (c *Case) Changed(addr netip.AddrPort, in, empties bool) (kept bool) {
 
 // isOutByHand reports whether a server was taken out of service by hand.
 func (s *State) isOutByHand(addr netip.AddrPort) bool {
-	return s.ByHand[addr] && s.Have.Weight(addr) == 0 // cheapest test first, because this runs for each result
+	return s.ByHand[addr] && s.Have.Weight(addr) == 0 // cheapest test first: this runs for each result
 }

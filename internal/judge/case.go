@@ -14,7 +14,7 @@ type Case struct {
 	State
 }
 
-// all are the servers except those that have moved away.
+// all returns the servers except those that have moved away.
 func (s *State) all() iter.Seq[*Server] {
 	return func(yield func(*Server) bool) {
 		for i := range s.Servers {
@@ -25,7 +25,7 @@ func (s *State) all() iter.Seq[*Server] {
 	}
 }
 
-// Sharing are the servers with the same address in the table, in the order of the file.
+// Sharing returns the servers with the same address in the table, in the order of the file.
 func (c *Case) Sharing(addr netip.AddrPort) iter.Seq[*Server] {
 	return func(yield func(*Server) bool) {
 		for _, i := range c.AllAt(addr) {
@@ -42,17 +42,17 @@ func (c *Case) Serves(s *Server) bool {
 	if c.Rests(s) || s.Weight() == 0 || s.Drained() || state != health.Up && (state != health.Unknown || !s.Kept) {
 		return false
 	}
-	waits := s.Rerouted || c.Gathers() || state == health.Unknown && c.Have != nil // it stays as in the table
+	waits := s.Rerouted || c.Gathers() || state == health.Unknown && c.Have != nil // it stays as the table has it
 	return !c.isOutByHand(s.Dest.Addr) && !(waits && c.weighsNothing(s))
 }
 
 // weighsNothing reports whether a server has no weight in the table, or is not in it, as far as the table is known.
-// After a reload the table is known as it was read, before anything is written.
+// After a reload, that is as it was read, until something is written.
 func (s *State) weighsNothing(one *Server) bool {
 	return s.Have.Weight(one.Dest.Addr) == 0
 }
 
-// lastKnown is the table as last known; nil: nothing is.
+// lastKnown returns the table as last known; nil: nothing is.
 func (s *State) lastKnown() lvs.Dests {
 	if s.Known {
 		return s.Have
@@ -60,7 +60,7 @@ func (s *State) lastKnown() lvs.Dests {
 	return s.Last
 }
 
-// WeightAt returns the weight of a destination, and whether it exists, as the table was last written.
+// WeightAt returns the weight of a destination as last written to the table, and whether it exists.
 func (s *State) WeightAt(addr netip.AddrPort) (weight uint32, in bool) {
 	if !s.Known {
 		return 0, false
@@ -69,8 +69,8 @@ func (s *State) WeightAt(addr netip.AddrPort) (weight uint32, in bool) {
 	return dest.Weight, in
 }
 
-// At returns the real server at an address of the table: if several share the address, the one that is up. It is nil if
-// there is none.
+// At returns the real server at an address of the table; nil if there is none. If several share the address, it returns
+// the one that is up.
 func (c *Case) At(addr netip.AddrPort) (found *Server) {
 	for s := range c.Sharing(addr) {
 		if found == nil || s.State() == health.Up {
@@ -103,7 +103,7 @@ func (c *Case) Available() (up, known bool) {
 			if !s.Backup || c.Backed {
 				return true, true
 			}
-			up = true // if no other is
+			up = true // if no other server is
 		case health.Unknown:
 			known = false
 		}

@@ -6,42 +6,43 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// Several daemons of one machine may write its table. A virtual service belongs to the daemon that claimed it first:
-// the others only check its servers. On standby a director claims nothing.
+// Several daemons of one machine may write its table. A virtual service belongs to the daemon that claimed it first.
+// The others only check its servers. A director on standby claims nothing.
 
-// Claim is whose a virtual service is.
+// Claim records which daemon has a virtual service.
 type Claim struct {
-	Owner  string // the other daemon that has it in the table; "": it is ours
+	Owner  string // the other daemon that has it in the table; "": this director has it
 	Beside string // the daemon that has it, waits for it, or changes it too; "": none
 	LeftIn bool   // this director is on standby, and left it in the table
 }
 
-// ActiveDirector has the virtual services of a director that is on standby.
+// ActiveDirector is the owner of the virtual services while this director is on standby.
 const ActiveDirector = "the active director"
 
 // IsOurs reports whether this director puts a virtual service into the table. Otherwise it only checks the servers.
 func (c *Claim) IsOurs() bool { return c.Owner == "" }
 
-// MayBeIn reports whether this director may have put it into the table.
+// MayBeIn reports whether this director may have put a virtual service into the table.
 func (c *Claim) MayBeIn() bool { return c.IsOurs() || c.LeftIn }
 
-// Keeps reports whether what this director had of it in the table may stay there.
+// Keeps reports whether the entries of a virtual service may stay in the table if this director put them there.
 func (c *Case) Keeps() bool { return c.IsOurs() || c.Remains }
 
-// Goes reports whether it leaves the table when its director stops or stands by: no other daemon waits for it.
+// Goes reports whether a virtual service leaves the table when this director stops or stands by: cleanstop is yes, and
+// no other daemon waits for it.
 func (c *Case) Goes() bool { return !c.Remains && c.Beside == "" }
 
-// Claims decide which daemon has which virtual service, after what the other daemons claim.
+// Claims decide which daemon has which virtual service, given the claims of the other daemons.
 type Claims struct {
 	Standby bool
 	Taken   map[lvs.Key]string // which other daemon has it
 	Beside  map[lvs.Key]string // which one has it, waits for it, or changes it too
-	// Yielded are the addresses that checks go through, once their virtual services are assigned: whether other
-	// daemons have them all.
+	// Yielded has the addresses that checks go through, once their virtual services are assigned, and whether other
+	// daemons have all of these.
 	Yielded map[netip.Addr]bool
 }
 
-// Wanted are the claims on all virtual services of a file, and on the timeouts of idle connections if it has some.
+// Wanted returns the claims on all virtual services of a file, and on the timeouts of idle connections if it has some.
 func (a *Claims) Wanted(all []lvs.Key, timeouts lvs.Timeouts) []lvs.Key {
 	switch {
 	case a.Standby:
@@ -55,8 +56,8 @@ func (a *Claims) Wanted(all []lvs.Key, timeouts lvs.Timeouts) []lvs.Key {
 // HasTimeouts reports whether the timeouts of idle connections are this daemon's to set.
 func (a *Claims) HasTimeouts() bool { return !a.Standby && a.Taken[lvs.TimeoutsKey] == "" }
 
-// Assign notes whose a virtual service is, and reports whether it is taken over from another daemon. Its checks go
-// through that address.
+// Assign notes which daemon has a virtual service, and reports whether it is taken over from another daemon. through is
+// the address that its checks go through.
 func (a *Claims) Assign(c *Claim, key lvs.Key, through netip.Addr) (gained bool) {
 	was, owner := c.Owner, a.Taken[key]
 	if all, met := a.Yielded[through]; all || !met {

@@ -13,7 +13,7 @@ type Decision struct {
 	// Places are the destinations that the table should have, by address. It is nil while the contents of the table
 	// are unknown.
 	Places map[netip.AddrPort]lvs.Dest
-	Others map[netip.AddrPort]RuleID // the rules that decided the places of no member, see Server.Why
+	Others map[netip.AddrPort]RuleID // the rules that placed other destinations; for members see Server.Why
 	Held   []int                     // members that only the guard keeps in service
 	Again  time.Time                 // when time alone may change the decision; zero: never
 }
@@ -40,12 +40,12 @@ func Decide(c Case, now time.Time) Decision {
 	return p.Decision
 }
 
-// proposal is a decision in progress, which each rule changes.
+// proposal is a decision in progress, changed by each rule.
 type proposal struct {
 	Case
 	Decision // the decision so far; its State is set at the end
 	now      time.Time
-	by       RuleID    // whose turn it is
+	by       RuleID    // the rule whose turn it is
 	queue    []waiter  // servers that may come back
 	leave    []*Server // held, and not needed by the guard
 
@@ -71,16 +71,15 @@ func (p *proposal) other(d lvs.Dest, weight uint32) {
 	p.Places[d.Addr] = d
 }
 
-// askAgain notes when time alone may change the result of the current rule. Times in the past are
-// ignored.
+// askAgain notes when time alone may change the result of the current rule. It ignores times in the past.
 func (p *proposal) askAgain(at time.Time) {
 	if at.After(p.now) && (p.Again.IsZero() || at.Before(p.Again)) {
 		p.Again = at
 	}
 }
 
-// serving reports whether a destination takes new connections so far, unless it was taken out by hand. Held: those
-// count that are held, which may be dead.
+// serving reports whether a destination gets new connections so far, unless it was taken out by hand. held: held
+// servers count, although they may be dead.
 func (p *proposal) serving(held bool) bool {
 	for addr, d := range p.Places {
 		if s := p.At(addr); d.Weight > 0 && !p.isOutByHand(addr) && (held || s == nil || !s.Held) {
@@ -90,7 +89,7 @@ func (p *proposal) serving(held bool) bool {
 	return false
 }
 
-// servesBeside reports whether another server serves than this one and those that are held, which may be dead.
+// servesBeside reports whether any other server serves. Held servers don't count: they may be dead.
 func (p *proposal) servesBeside(s *Server) bool {
 	for other := range p.all() {
 		if other != s && !other.Held && p.Serves(other) {

@@ -9,7 +9,7 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// The events of a case. Each method notes a fact. If one takes a server out of service, only a decision puts it
+// The events of a case. Each method notes a fact. If one takes a server out of service, only a decision puts the server
 // back.
 
 // Result notes a check's result for a server, and reports whether the server's verdict changed.
@@ -27,7 +27,8 @@ func (c *Case) Result(s *Server, check *Check, ok bool, loss Loss) (turned bool)
 	return true
 }
 
-// Learn notes the last result of a check that other servers already use: it decides an unknown server at once.
+// Learn notes the last result of a check that other servers already use. It settles the state of an unknown server at
+// once.
 func (c *Check) Learn(r health.Rule, ok bool, loss Loss) {
 	c.Health, c.Loss, c.Proven = c.Health.Next(ok, r), loss, ok
 }
@@ -35,14 +36,15 @@ func (c *Check) Learn(r health.Rule, ok bool, loss Loss) {
 // Learned notes, after Learn, that the verdict of a server changed: a change by hand ends as after a result.
 func (c *Case) Learned(s *Server) { s.Turned = follow(c, s, s.Held || s.Kept) || s.Turned }
 
-// Hold has a server that fails, or asks to be left out, held for now: the guard decides further. Serves: it may be in
-// service.
+// Hold has a server held for now if it fails or asks to be left out. The guard decides about it later. serves: it may
+// be in service.
 func (s *Server) Hold(serves bool) {
 	s.Held = s.Held || serves && (s.Health() == health.Down || s.Asks() > health.NoAdmin)
 }
 
-// follow adopts the current verdict of a server's checks. Served: it was in service, so if it goes down it is held, or
-// has fallen; a reload may still add the directive that delays its return. It reports whether the table may change.
+// follow adopts the current verdict of a server's checks, and reports whether the table may change. served: the server
+// was in service, so if it goes down it is held, or has fallen. A reload may still add the directive that delays its
+// return.
 func follow(c *Case, s *Server, served bool) bool {
 	was := s.Held
 	switch s.Health() {
@@ -60,7 +62,7 @@ func follow(c *Case, s *Server, served bool) bool {
 	return !was && !s.Held
 }
 
-// Assume notes, at a start, that the server has a weight in the table: it counts as up until its checks fail.
+// Assume notes, at a start, that the server has a weight in the table. It counts as up until its checks fail.
 func (s *Server) Assume() {
 	s.AssumeAll(health.Assume(health.Up))
 	s.Entered = true
@@ -73,8 +75,8 @@ func (s *Server) AssumeAll(h health.Health) {
 	}
 }
 
-// Ordered notes another order of the operator. A held server that is drained keeps its connections. When the drain ends
-// it is removed, and returns only after a success.
+// Ordered notes a new order of the operator. A held server that is drained keeps its connections. When the drain ends,
+// it is removed, and it returns only after a success.
 func (s *Server) Ordered(o Order) {
 	wasDrained := s.Drained()
 	s.Order = o
@@ -97,7 +99,7 @@ func (s *Server) Maintained(out bool) {
 // goOut ends every reason to keep a failing server in service.
 func (s *Server) goOut() { s.Held, s.Kept, s.Entered = false, false, false }
 
-// Vanished notes that another program or an operator removed the virtual service from the table.
+// Vanished notes that an operator or another program removed the virtual service from the table.
 func (s *State) Vanished() {
 	clear(s.ByHand)
 	for i := range s.Servers {
@@ -126,7 +128,7 @@ func (s *State) Did(d lvs.Dest, removed bool) {
 }
 
 // Read notes the contents of the table. While servers have no address yet, an unassigned destination may be one of
-// them. A server with weight 0 is out, whatever was known before: if it fails, it is not held.
+// them. A server with weight 0 is out, whatever was known before, so it is not held if it fails.
 func (c *Case) Read(have lvs.Dests) {
 	pending, of := c.pending()
 	c.Starts = c.Starts || pending > 0 && pending == of && !have.Serve()

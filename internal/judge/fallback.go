@@ -11,7 +11,7 @@ import (
 var fallbackRule = Rule{"fallback", true, fallback}
 
 // fallback puts the fallback server in service while every real server is down. While a server is unknown and none is
-// up, the fallback server stays in or out.
+// up, the fallback server stays as it is.
 func fallback(p *proposal) {
 	sorry := p.fallback()
 	if sorry == nil || p.up || p.NoFallback {
@@ -25,9 +25,9 @@ func fallback(p *proposal) {
 // From a reload: while a server has no result and none serves, servers that left the file still serve.
 var replacedRule = Rule{"replaced", true, replaced}
 
-// replaced keeps destinations in service that are no longer configured. It applies after a reload that replaced all
-// servers, until one of the new ones passes a check. It does not apply to members: checks and orders have decided
-// those, even if no other server is left.
+// replaced keeps in service destinations that are no longer configured. It applies after a reload that replaced all
+// servers, until a new server passes a check. It does not apply to members: checks and orders have decided about those,
+// even if no other server is left.
 func replaced(p *proposal) {
 	if !p.unknown || p.serving(true) {
 		return
@@ -58,8 +58,8 @@ func (c *Case) ServedBy(addr netip.AddrPort) bool {
 	return false
 }
 
-// fallback is the fallback server that is to serve when no other does: the first that passes or is not checked; until
-// one has passed, the one that serves already; otherwise the first. It is nil if there is none.
+// fallback returns the fallback server that is to serve when no other server does: the first that passes or is not
+// checked; until one has passed, the one that already serves; otherwise the first. It returns nil if there is none.
 func (c *Case) fallback() (chosen *Member) {
 	for i, m := range c.Fallbacks {
 		if m.Unchecked {
@@ -80,7 +80,7 @@ func (c *Case) IsIn(m *Member) bool {
 	return c.Have.Weight(m.Dest.Addr) > 0 && !c.ServedBy(m.Dest.Addr)
 }
 
-// FallbackAt is the place of the fallback server at an address of the table; negative: there is none.
+// FallbackAt returns the place of the fallback server at an address of the table; negative if there is none.
 func (s *Section) FallbackAt(addr netip.AddrPort) int {
 	return slices.IndexFunc(s.Fallbacks, func(m *Member) bool { return m.Dest.Addr == addr })
 }

@@ -3,7 +3,7 @@ package judge
 // From a host name: the entries in the table stay while a server has no address.
 var foundRule = Rule{"found", true, found}
 
-// found leaves destinations of no known server as they are.
+// found leaves destinations that belong to no known server as they are.
 func found(p *proposal) {
 	for addr := range p.Found {
 		if d, in := p.Have.At(addr); in {
@@ -13,7 +13,7 @@ func found(p *proposal) {
 	}
 }
 
-// foundServes reports whether a found destination serves, as the table was last known.
+// foundServes reports whether a found destination serves, in the last known table.
 func (s *State) foundServes() bool {
 	for addr := range s.Found {
 		if s.lastKnown().Weight(addr) > 0 {

@@ -8,8 +8,6 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// With holddown, a server that fails again soon after its return stays out, for longer each time.
-
 // From holddown: a server that fails again soon after its return stays out, longer each time.
 var holddownRule = Rule{"held down", false, heldDown}
 
@@ -38,7 +36,7 @@ var holddownKind = Kind{Name: "holddown", Trouble: Doubt,
 // isKeptOut reports whether a server that passes is held down.
 func (v View) isKeptOut() bool { return v.One.Waits() && v.One.Until.IsZero() }
 
-// falls is how often a server failed, and in what time, unless the clock was set back since.
+// falls returns how often a server failed, and in what time, unless the clock was set back since.
 func (v View) falls() string {
 	since := v.Now.Sub(time.Unix(int64(v.One.FellFirst), 0)).Round(time.Second)
 	if since < 0 {
@@ -47,15 +45,15 @@ func (v View) falls() string {
 	return fmt.Sprintf("failed %d times in %v", v.One.Falls, since)
 }
 
-const maxReturns = 2 // of a server whose clients get no answers; after that only an order lets it back in
+const maxReturns = 2 // of a server whose clients get no answers; after these, only an order lets it back in
 
-// needsOrder reports whether a server that was left out comes back only by an order, unless too few others serve.
+// needsOrder reports whether a server that was left out needs an order to come back, unless too few others serve.
 func (c *Section) needsOrder(s *Server) bool {
 	return c.Observe == lvs.LeftOut && s.Suspect && s.Suspects > maxReturns
 }
 
-// heldDown notes how long servers that left service stay out. After long enough without a failure, the failures of a
-// server are forgotten.
+// heldDown notes how long servers that left service stay out. It forgets the failures of a server after a long enough
+// time without one.
 func heldDown(p *proposal) {
 	for s := range p.all() {
 		if s.Fallen {

@@ -5,29 +5,31 @@ import (
 	"time"
 )
 
-// Kind is what the program knows of a kind of condition, beside its rule. A condition is why the place of a server
-// differs from "in the table, with its weight in the file". What does not apply to a kind is nil.
+// Kind is what the program knows of a kind of condition, besides its rule. A condition is why the place of a server
+// differs from "in the table, with its weight in the file". Fields that do not apply to a kind are nil.
 type Kind struct {
 	Name    string // in JSON, metrics and docs
 	Trouble Trouble
-	Says    func(View) string // the sentence about a server that has it; "" for others
-	// Share is the part of its weight that it leaves a server. Its sentence is part of the one about the weight.
+	Says    func(View) string // the sentence about a server with this condition; "" for others
+	// Share is the part of its weight that the condition leaves a server. Its sentence is part of the one about the
+	// weight.
 	Share func(View) Part
-	// keeps reports whether a server that is down has weight 0 in the table, if it decides that.
+	// keeps reports whether a server that is down has weight 0 in the table, and whether the condition decides
+	// that.
 	keeps func(p *proposal, s *Server) (stays, decides bool)
-	// delays reports whether a server that its checks took out may have to wait before it comes back.
+	// delays reports whether a server that checks took out may have to wait before it comes back.
 	delays func(*Section, *Server) bool
 
-	// Count is how often it began; 0 while it does not hold. Begins is reported when that rises, Ends when it
-	// becomes zero.
+	// Count is how often the condition began; 0 while it does not hold. Begins is reported when Count rises, Ends
+	// when it becomes 0.
 	Count        func(View) int
 	Begins, Ends func(View) Notice
-	OfSection    bool // it is one of the section, and there is no server
-	// Holds is the directive, with its value, by which it holds the server in service; "" if it does not.
+	OfSection    bool // the condition is the section's, and One is nil
+	// Holds is the directive, with its value, that holds the server in service; "" if none does.
 	Holds func(View) string
 }
 
-// Kinds are those of the rules, in the order in which they are shown.
+// Kinds are the kinds that rules have, in the order in which they are shown.
 var Kinds = []Kind{
 	paceKind,
 	holddownKind,
@@ -53,16 +55,16 @@ type View struct {
 	Now time.Time
 }
 
-// Seen is a server of the case at a moment; without a server, the section.
+// Seen returns the view of a server of the case at a moment; without a server, of the section.
 func (c *Case) Seen(one *Server, now time.Time) View { return View{c, one, now} }
 
-// left is how much longer something lasts.
+// left returns how much longer something lasts.
 func (v View) left(until time.Time) time.Duration { return max(0, until.Sub(v.Now)).Round(time.Second) }
 
-// share is the part of its weight that all kinds leave a server.
+// share returns the part of its weight that all kinds leave a server.
 func (v View) share() Part {
 	p := Part{1, 1}
-	for i := range sharing { // a copy of each would be most of the work
+	for i := range sharing { // copying each would be most of the work
 		p = p.times(sharing[i].Share(v))
 	}
 	return p
@@ -78,7 +80,7 @@ func (v View) Moves() bool {
 	return false
 }
 
-// HeldBy is the directive, with its value, that holds the server in service; "" if none does.
+// HeldBy returns the directive, with its value, that holds the server in service; "" if none does.
 func (v View) HeldBy() string {
 	for _, k := range Kinds {
 		if k.Holds != nil && k.Holds(v) != "" {
@@ -102,7 +104,7 @@ type Trouble uint8
 const (
 	Fine   Trouble = iota
 	Noted          // the operator intends it
-	Doubt          // something speaks against it, or nothing is known
+	Doubt          // something speaks against the server, or nothing is known
 	Broken         // out of service against the operator's will, or held
 )
 

@@ -19,8 +19,8 @@ func leaving(p *proposal) {
 }
 
 // SendOff notes that a server left the section, or is a backup server that rests. With draintime it drains for that
-// long; without it, a backup server drains until its connections have ended. If the table does not have it, the next
-// change forgets it.
+// long; without draintime, a backup server drains until its connections have ended. If the table does not have the
+// server, the next change forgets it.
 func (c *Case) SendOff(l Departure, now time.Time) {
 	at, leaves := c.findDeparture(l.Addr)
 	s := c.At(l.Addr)
@@ -31,22 +31,22 @@ func (c *Case) SendOff(l Departure, now time.Time) {
 	if !l.Until.IsZero() {
 		left = min(left, l.Until.Sub(now)) // draintime was longer, or the clock was set
 	}
-	if l.Until = now.Add(left); c.DrainTime == 0 { // from now on independent of the clock
+	if l.Until = now.Add(left); c.DrainTime == 0 { // from here independent of the clock
 		l.Until = time.Time{}
 	}
 	delete(c.ByHand, l.Addr)
 	c.Departing = slices.Insert(c.Departing, at, l)
 }
 
-// Looked notes whether a departing server has no connections left, and reports whether it is removed now.
+// Looked notes whether a departing server has no connections left, and reports whether it is now removed.
 func (s *State) Looked(l *Departure, idle bool, now time.Time) (goes bool) {
 	weight, in := s.WeightAt(l.Addr)
 	wasIdle := l.Idle
-	l.Idle = idle && in && weight == 0 // a departing server with a weight still serves, see keepServing
+	l.Idle = idle && in && weight == 0 // a departing server with a weight still serves, see replaced
 	switch {
 	case !l.Until.IsZero() && !now.Before(l.Until):
 		l.Over = Late
-	case wasIdle && l.Idle: // connections that were being set up when it got weight 0 are counted by now
+	case wasIdle && l.Idle: // by now, connections being set up when it got weight 0 are counted
 		l.Over = Drained
 	default:
 		return false
@@ -55,7 +55,7 @@ func (s *State) Looked(l *Departure, idle bool, now time.Time) (goes bool) {
 	return true
 }
 
-// Departure is the server that left the section and drains at an address; nil: none.
+// Departure returns the server that left the section and drains at an address; nil: none.
 func (s *State) Departure(addr netip.AddrPort) *Departure {
 	at, in := s.findDeparture(addr)
 	if !in {

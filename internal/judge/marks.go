@@ -6,22 +6,22 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// The rules that give packets their firewall marks are set by programs, and that takes time. Meanwhile packets get the
-// old mark, or none: a virtual service must not go, and an address not be announced, before its packets have a service.
+// Programs set the rules that give packets their firewall marks, and that takes time. Meanwhile packets get the old
+// mark, or none. Until its packets have a service, a virtual service must not be removed, nor an address be announced.
 
 // Marks are the mark rules of a director.
 type Marks struct {
-	Kept   bool           // they are kept; otherwise none is needed
+	Kept   bool           // something keeps mark rules; otherwise none are needed
 	Want   []lvs.MarkRule // of all virtual services that are served
 	Busy   bool           // an order is due or in progress
 	Fails  bool           // the last order failed
-	Looked bool           // an order was carried out, so nothing of a previous daemon is left
+	Looked bool           // an order was carried out, so no rule of a previous daemon is left
 
 	set    []lvs.MarkRule // by the last order that did not fail
 	byMark map[uint32][]lvs.MarkRule
 }
 
-// Took notes that an order set exactly these rules, and reports whether they are others than before.
+// Took notes that an order set exactly these rules, and reports whether they differ from those before.
 func (m *Marks) Took(rules []lvs.MarkRule) (changed bool) {
 	m.Looked = true
 	if sameRules(rules, m.set) {
@@ -34,13 +34,14 @@ func (m *Marks) Took(rules []lvs.MarkRule) (changed bool) {
 	return true
 }
 
-// NeedsOrder reports whether the wanted rules have to be set, or rules removed. Without rules a start does not wait for
+// NeedsOrder reports whether the wanted rules have to be set, or rules removed. A start without rules does not wait for
 // programs.
 func (m *Marks) NeedsOrder() bool {
 	return m.Kept && (len(m.Want) > 0 || len(m.set) > 0 || m.Busy || m.Fails)
 }
 
-// NeedsLook reports whether rules have to be checked again: there are some, or the previous daemon may have left some.
+// NeedsLook reports whether rules have to be checked again: there are some, an order failed, or the previous daemon may
+// have left some.
 func (m *Marks) NeedsLook() bool { return m.Kept && (len(m.Want) > 0 || m.Fails || !m.Looked) }
 
 // IsClear reports whether there are no rules to remove at a stop.
@@ -57,8 +58,8 @@ func (m *Marks) Has(rules []lvs.MarkRule) bool {
 func (m *Marks) isSet(r lvs.MarkRule) bool { return slices.ContainsFunc(m.byMark[r.Mark], r.Equal) }
 
 // Holds reports whether a virtual service that left the file must still serve because of rules. Either packets still
-// get its mark: without it no service would take them. Or the rule for their new mark can't be set: until then only the
-// old service takes them.
+// get its mark, and no other service would take them. Or the rule for their new mark can't be set, and until then only
+// the old service takes them.
 func (m *Marks) Holds(key lvs.Key) bool {
 	if m.isChanging() {
 		return true
@@ -73,8 +74,8 @@ func (m *Marks) Holds(key lvs.Key) bool {
 }
 
 // Serve reports whether packets to an announced address get the mark of a section with these rules, and whether that is
-// known. While the rules change, existing rules for the address count; while it is on a device also rules of a mark
-// that is about to be removed.
+// known. While the rules change, existing rules for the address count. While the address is on a device, so do rules of
+// a mark that is about to be removed.
 func (m *Marks) Serve(rules []lvs.MarkRule, a *Address) (is, known bool) {
 	switch {
 	case m.Has(rules):

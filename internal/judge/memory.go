@@ -2,8 +2,8 @@ package judge
 
 import "time"
 
-// Memory is what the rules remember of a real server. It survives a reload and the daemon's exit. A change by hand ends
-// it.
+// Memory is what the rules remember of a real server. It survives a reload and the daemon's exit. A change by hand
+// clears it.
 type Memory struct {
 	Climbs time.Time `json:",omitzero"` // since when its weight climbs, see slowstart; zero: it does not
 
@@ -13,13 +13,13 @@ type Memory struct {
 	Fallen    bool      `json:",omitzero"` // checks took it out, and it is not let back in yet
 	Noted     bool      `json:",omitzero"` // … and that is counted
 	Falls     uint8     `json:",omitzero"` // how often it failed, each time soon after its return
-	FellFirst uint32    `json:",omitzero"` // when it did so first, in seconds since the epoch
-	Turn      time.Time `json:",omitzero"` // until when it stays out; of one that is in: when it was let in
+	FellFirst uint32    `json:",omitzero"` // when it first did so, in seconds since the epoch
+	Turn      time.Time `json:",omitzero"` // until when it stays out; once it is in, when it was let in
 
 	// For a server whose clients get no answers, see observe.
-	Suspect  bool  `json:",omitzero"` // … was taken out for that, and is not let back in yet
-	Suspects uint8 `json:",omitzero"` // how often it was, without an answer since
+	Suspect  bool  `json:",omitzero"` // … it was taken out for that, and is not let back in yet
+	Suspects uint8 `json:",omitzero"` // how often it was taken out, without an answer since
 }
 
-// Forgive forgets the failures of a server, which no longer waits to come back.
+// Forgive forgets the failures of a server. It no longer waits to come back.
 func (m *Memory) Forgive() { *m = Memory{Climbs: m.Climbs, Failed: m.Failed} }

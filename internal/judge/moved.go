@@ -22,7 +22,7 @@ var movedKind = Kind{Name: "moved", Trouble: Noted, Says: func(v View) string {
 var movedAgainRule = Rule{"given up", false, moved}
 
 // moved removes servers at former addresses that are no longer needed. A server in maintenance is no longer needed once
-// the one at the new address, also in maintenance, passes its checks.
+// the server at the new address, also in maintenance, passes its checks.
 func moved(p *proposal) {
 	for s := range p.all() {
 		if s.MovedTo < 0 {
@@ -40,8 +40,8 @@ func moved(p *proposal) {
 	}
 }
 
-// WouldServe reports whether a server that moved away is in service; it then stays until the one at the new address is
-// up.
+// WouldServe reports whether a server that moved away is in service. If so, it stays until the server at the new
+// address is up.
 func (c *Case) WouldServe(addr netip.AddrPort) bool {
 	s := c.At(addr)
 	_, in := c.WeightAt(addr)

@@ -15,21 +15,21 @@ type Record struct {
 	Addr netip.AddrPort
 
 	// For a server that leaves: it is removed when its connections have ended.
-	Name  string    `json:",omitzero"` // address:port as it was configured
+	Name  string    `json:",omitzero"` // address:port as configured
 	Until time.Time `json:",omitzero"` // the latest time to remove it
-	// it moved away, is in maintenance, and serves again afterwards: Until does not count
+	// it moved away, is in maintenance, and serves again afterwards; Until does not apply
 	Stays bool `json:",omitzero"`
 
 	// For a server whose weight is changing.
-	Nth    uint32 `json:",omitzero"` // of the servers with this address
+	Nth    uint32 `json:",omitzero"` // its place among the servers with this address
 	Weight uint32 `json:",omitzero"` // in the table when it was recorded
 	Of     uint32 `json:",omitzero"` // its Goal then
 	Memory
 	Reports Spoken `json:"Told,omitzero"`
 }
 
-// Goal is the weight of a server by order or file, for a record. While the table is unknown it is one that no server
-// has: whatever the next daemon finds may be of this one.
+// Goal returns the weight of a server by order or file, for a record. While the table is unknown, it returns a weight
+// that no server has: this daemon may have written whatever the next one finds.
 func (s *State) Goal(one *Server) uint32 {
 	if s.Have == nil {
 		return ^uint32(0)
@@ -37,18 +37,18 @@ func (s *State) Goal(one *Server) uint32 {
 	return one.Weight()
 }
 
-// Times are all times of a record.
+// Times returns all times of a record.
 func (r *Record) Times() []*time.Time { return []*time.Time{&r.Until, &r.Climbs, &r.Failed, &r.Turn} }
 
-// Spoken has the reports of a server that count, and its failing checks that only change the weight: those of the first
-// checks with something to note, by their lines.
+// Spoken has the reports of a server that count, and its failing checks that only change the weight. It has room for
+// the first few such checks, by their lines.
 type Spoken [4]struct {
 	Line  uint8
 	Agent bool `json:",omitzero"` // whatever its line
 	health.Words
 }
 
-// SpokenBy is what a server reports, for the next daemon.
+// SpokenBy returns what a server reports, for the next daemon.
 func SpokenBy(s *Server) (all Spoken) {
 	n := 0
 	for _, check := range s.Checks() {
@@ -80,8 +80,8 @@ func (all *Spoken) resume(s *Server) {
 }
 
 // Resume notes, at a start, what was changing the server's weight when the previous daemon ended. It reports whether
-// the weight in the table fits the record: it is not beyond those of then and of now. A server that is out has no
-// weight. After another Goal each weight fits.
+// the weight in the table fits the record: it is between the recorded weight and the present one. A server that is out
+// has no weight. If Goal has changed since, any weight fits.
 func (c *Section) Resume(s *Server, m Record, weight uint32, now time.Time) (fits bool) {
 	m.Reports.resume(s)
 	if s.Memory = m.Memory; weight == 0 || m.Climbs.After(now) {

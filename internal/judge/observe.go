@@ -8,13 +8,13 @@ import (
 )
 
 // With observe, the packets of clients show a fault that checks don't: a server may pass its checks while none of its
-// clients gets an answer. With observe = out it is then left out: it has weight 0, and holddown decides when it comes
-// back.
+// clients gets an answer. With observe = out, that server is left out: it has weight 0, and holddown decides when it
+// comes back.
 
 // From packets of clients: a server whose clients get no answers is left out, one at a time, while enough others serve.
 var suspectRule = Rule{"suspects", false, leaveOut}
 
-// leaveOut leaves out a server that is suspected, unless another one of the section is out for that.
+// leaveOut leaves out a suspected server, unless another server of the section is already out for that.
 func leaveOut(p *proposal) {
 	serving, leaves := 0, p.Observe == lvs.LeftOut && !p.Obeys && p.IsOurs()
 	var suspect *Server
@@ -70,7 +70,7 @@ var observeKind = Kind{Name: "observe", Trouble: Doubt,
 	},
 }
 
-// noAnswers is why a server was left out.
+// noAnswers returns why a server was left out.
 func noAnswers(s *Server) string {
 	if s.Suspects > 1 {
 		return fmt.Sprintf("its clients got no answers, %d times in a row", s.Suspects)

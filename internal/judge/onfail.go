@@ -8,8 +8,8 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// With onfail, the file decides what happens to the connections of a server that checks take out. They stay while it
-// has weight 0, and end when it is removed from the table.
+// With onfail, the file decides what happens to the connections of a server that checks take out. The connections stay
+// while the server has weight 0, and end when it is removed from the table.
 
 // From the file: a server that checks take out has weight 0 while it fails or for a time, or is removed.
 var onfailRule = Rule{"onfail", true, failed}
@@ -40,8 +40,8 @@ func sayOnFail(v View) string {
 	return fmt.Sprintf("failed: %s (onfail = %v)", what, v.OnFail)
 }
 
-// failed notes since when checks keep servers out, where onfail has a time. For a server without a result the
-// time continues.
+// failed notes since when checks keep servers out, if onfail is a time. While a server has no result, the time
+// continues.
 func failed(p *proposal) {
 	for s := range p.all() {
 		out := outByChecks(s)
@@ -60,7 +60,7 @@ func failed(p *proposal) {
 	}
 }
 
-// keepsFailing decides for servers that checks take out, but adds none for that.
+// keepsFailing decides about servers that checks take out, but adds none to the table, unless quiescent is set.
 func keepsFailing(p *proposal, s *Server) (stays, decides bool) {
 	_, in := p.Have.At(s.Dest.Addr)
 	stays, decides = in || p.Quiescent, p.OnFail != lvs.ByQuiescent && outByChecks(s)
@@ -74,7 +74,7 @@ func keepsFailing(p *proposal, s *Server) (stays, decides bool) {
 	return stays, decides
 }
 
-// isBelieved reports whether a failing check has passed before, since the start or its last change. A check that never
+// isBelieved reports whether a failing check has passed since the start, or since it last changed. A check that never
 // passed may itself be wrong. The failure of a suspected server may be a fault of the network.
 func isBelieved(s *Server) bool {
 	for _, check := range s.Checks() {

@@ -21,14 +21,14 @@ func takeTurns(p *proposal) {
 	if p.Pace.N == 0 || p.Obeys || !p.IsOurs() {
 		return
 	}
-	var came []time.Time // when each of those that returned no longer counts
+	var came []time.Time // when each server that returned no longer counts
 	for s := range p.all() {
 		if again := s.Turn.Add(p.Pace.Every); !s.Fallen && p.now.Before(again) {
 			came = append(came, again)
 		}
 	}
 	slices.SortFunc(came, time.Time.Compare)
-	each := max(1, p.Pace.Of(p.Weighted())) // 0 where only former addresses have one
+	each := max(1, p.Pace.Of(p.Weighted())) // 0 if only former addresses have a weight
 	p.queue = slices.DeleteFunc(p.queue, func(w waiter) bool {
 		if w.needed || len(came) < each {
 			came = append(came, p.now.Add(p.Pace.Every))

@@ -41,7 +41,7 @@ func removals(p *proposal) {
 }
 
 // waitsToGo reports whether a server that checks take out waits for its turn, and counts it if not. A server that
-// accepts no connection, or that requests it, is taken out at once. Most: how many may go in the time of paceout.
+// accepts no connection, or asks to be left out, is taken out at once. most is how many may go in the time of paceout.
 func (p *proposal) waitsToGo(s *Server, most int) bool {
 	if p.PaceOut.N == 0 || !p.IsOurs() || s.Health() == health.Up || lossOf(s) == NotReached {
 		return false

@@ -9,7 +9,7 @@ import (
 // From an operator: a drained server has weight 0.
 var drainRule = Rule{"drain", true, drained}
 
-// drained keeps the connections of a server that an order drains, whatever quiescent is. It does not count as
+// drained keeps the connections of a server that an order drains, whatever quiescent is. The server does not count as
 // available. Once it fails, the rule for servers that are down decides, although the order still applies.
 func drained(p *proposal) {
 	for s := range p.all() {
@@ -53,14 +53,14 @@ func down(p *proposal) {
 		if stays {
 			p.member(s, 0)
 		}
-		if !s.Waits() && !decided { // otherwise the rule that has it wait, or decided, is the reason
+		if !s.Waits() && !decided { // otherwise the rule that makes it wait, or decided, is the reason
 			s.Why = p.by
 		}
 	}
 }
 
-// stays reports whether a server that is down has weight 0 in the table, and whether a kind of condition decides that.
-// Otherwise it is removed.
+// stays reports whether a server that is down has weight 0 in the table (otherwise it is removed), and whether a kind
+// of condition decides that.
 func (p *proposal) stays(s *Server) (stays, decided bool) {
 	for i := range Kinds {
 		if keeps := Kinds[i].keeps; keeps != nil {
@@ -72,7 +72,8 @@ func (p *proposal) stays(s *Server) (stays, decided bool) {
 	return p.Quiescent, false
 }
 
-// outByChecks reports whether nothing but checks keeps a server out: one fails, or failed and it waits to come back.
+// outByChecks reports whether only checks keep a server out: one fails, or one failed and the server waits to come
+// back.
 func outByChecks(s *Server) bool {
 	return s.State() == health.Down && !s.Suspended() && !isLeftOut(s)
 }
@@ -81,7 +82,7 @@ func outByChecks(s *Server) bool {
 var unknownRule = Rule{"unknown", true, unknown}
 
 // unknown leaves the entry of a server as it was found: a new server gets no traffic before its first success, and a
-// current one stays until its first failure. Servers that are back and wait for others are treated alike.
+// current one stays until its first failure. Servers that are back and wait for others are treated the same.
 func unknown(p *proposal) {
 	for s := range p.all() {
 		state := s.State()

@@ -6,11 +6,11 @@ import "ldirectord/internal/health"
 // percentage of its weight. It never gets more than its weight, and nothing that it reports makes up for a failed
 // check. If too many servers ask to be left out, the guard holds the last ones.
 
-// whole is a part in full.
+// whole is all of the weight, in ten-thousandths.
 const whole = 10_000
 
-// reported is the part of its weight that a server reports it can bear. A check that only weighs takes its part while
-// it is down.
+// reported returns the part of its weight that a server reports it can bear. A check that only weighs takes its part
+// while it is down.
 func (s *Server) reported() Part {
 	p := Part{whole, whole}
 	for _, check := range s.Checks() {
@@ -26,7 +26,7 @@ func (s *Server) reported() Part {
 	return p
 }
 
-// Asks is what a server asks for, by any of its checks: to drain, for maintenance, or nothing.
+// Asks returns what a server asks for, by any of its checks: to drain, for maintenance, or nothing.
 func (s *Server) Asks() (most health.Admin) {
 	for _, check := range s.Checks() {
 		most = max(most, check.Telling.Asks())
@@ -35,11 +35,11 @@ func (s *Server) Asks() (most health.Admin) {
 }
 
 // Report notes what a server reports with an answer, before the result of that check is noted. It reports whether the
-// table may change. A report of a server that serves counts when enough answers agree. A server that does not serve
-// never comes into service against its own report.
+// table may change. A report of a server that serves counts once enough answers agree. A server that does not serve
+// never enters service against its own report.
 func Report(c *Case, s *Server, check *Check, reported health.Report) (changed bool) {
 	rule := c.Rule
-	if s.State() != health.Up || s.Health() != health.Up { // a held one may come back by this answer
+	if s.State() != health.Up || s.Health() != health.Up { // a held server may come back by this answer
 		rule = health.Rule{Fall: 1}
 	}
 	asked, before := s.Asks(), check.Telling.Words
@@ -55,8 +55,8 @@ func Report(c *Case, s *Server, check *Check, reported health.Report) (changed b
 // From the server: a server that reports drain has weight 0, one that reports maint is out, unless the guard holds it.
 var reportRule = Rule{"told", true, leftOut}
 
-// leftOut takes out servers that ask for that and are not held. A server that reports drain keeps its connections, as
-// by an order, but is not added to the table for that.
+// leftOut takes out servers that ask to be left out and are not held. A server that reports drain keeps its
+// connections, as under an order, but is not added to the table for that.
 func leftOut(p *proposal) {
 	for s := range p.all() {
 		kind := s.Order.Kind

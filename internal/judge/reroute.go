@@ -12,9 +12,9 @@ import (
 var rerouteRule = Rule{"rerouted", true, rerouted}
 
 // rerouted delays the change to gate while a server has connections. If others serve, one server at a time gets no new
-// connections; it changes to gate when its connections have ended, and then the next one follows. The reason: the
-// kernel caches one route for each destination. A packet of an old connection caches a route that is wrong for gate.
-// The kernel then sends ARP requests for the virtual address, and no new client gets an answer, even after that
+// connections. It changes to gate when its connections have ended, and then the next one follows. The reason: the
+// kernel caches one route for each destination. A packet of an old connection makes it cache a route that is wrong for
+// gate. The kernel then sends ARP requests for the virtual address, and no new client gets an answer, even after that
 // connection has ended.
 func rerouted(p *proposal) {
 	left, may := false, p.MayReroute(p.Have)
@@ -28,7 +28,7 @@ func rerouted(p *proposal) {
 		delete(p.Places, now.Addr)
 		// otherwise a held server would return without a success
 		leaves := !left && wanted.Weight > 0 && !s.Held && p.serving(false)
-		// which may have left before
+		// the one that leaves may have begun before
 		left = left || leaves || wanted.Weight == 0 && s.State() == health.Unknown
 		if leaves {
 			wanted.Weight, s.Climbs = 0, time.Time{}

@@ -7,16 +7,16 @@ import (
 
 const (
 	firstRetry   = time.Second / 10 // the wait after a failed change; doubles up to the checkinterval
-	minLastRetry = time.Second      // or to this, if that is longer
+	minLastRetry = time.Second      // or to this, if it is longer
 
 	// TableTimeout is the longest wait for one answer of the table.
 	TableTimeout = 15 * time.Second
-	firstTimeout = time.Second // that after a request without an answer; doubles up to TableTimeout
+	firstTimeout = time.Second // the wait after a request without an answer; doubles up to TableTimeout
 	// MaxPause is the longest pause after a request without an answer.
 	MaxPause = 5 * time.Second
 )
 
-// Retry is when the table gets the changes of one virtual service again, after it refused some.
+// Retry is when changes of one virtual service are tried again after a failure.
 type Retry struct {
 	Refusal      string        // why the last change failed; "" after a success
 	SettingsOnly bool          // the table refuses only the settings
@@ -45,17 +45,17 @@ func (r *Retry) Waits(turned bool, now time.Time) bool {
 // AtOnce has the next change tried without a wait.
 func (r *Retry) AtOnce() { r.Until = time.Time{} }
 
-// Renewed is a Retry for another configuration: it is tried at once, and a failure is reported again.
+// Renewed returns the Retry for a new configuration: the change is tried at once, and a failure is reported again.
 func (r Retry) Renewed() Retry { return Retry{wait: r.wait} }
 
-// Silence records that the table does not answer. After a request without an answer the table gets none for as long as
-// that one waited, so that something else can be done meanwhile. A refusal is an answer.
+// Silence records that the table does not answer. After a request without an answer, the table gets no request for as
+// long as that one waited, so that other work can be done meanwhile. A refusal is an answer.
 type Silence struct {
 	Until time.Time     // the time of the next request; zero: at once
 	limit time.Duration // of the next request; 0: TableTimeout
 }
 
-// Limit is how long the next request may take.
+// Limit returns how long the next request may take.
 func (s *Silence) Limit() time.Duration { return cmp.Or(s.limit, TableTimeout) }
 
 // Unanswered notes that a request got no answer within its limit.

@@ -8,25 +8,25 @@ import (
 	"ldirectord/internal/health"
 )
 
-// A server that checks took out comes back when nothing bars it. Servers wait in a queue: rules may bar one, or have it
-// wait for its turn. None of them applies while too few serve.
+// A server that checks took out comes back when nothing bars it. Servers wait in a queue. Rules may bar a server, or
+// make it wait for its turn. None of these rules applies while too few servers serve.
 
-// Waits reports whether a server passes, and is not let back in yet. A backup server never waits.
+// Waits reports whether a server passes but is not let back in yet. A backup server never waits.
 func (s *Server) Waits() bool {
 	passes := s.Fallen && s.Health() == health.Up && s.Weight() > 0
 	return passes && !s.Backup && !s.Drained() && !s.Suspended()
 }
 
-// isLeftOut reports whether a server passes, and is out because its clients got no answers.
+// isLeftOut reports whether a server passes but is out because its clients got no answers.
 func isLeftOut(s *Server) bool { return s.Suspect && s.Waits() }
 
-// needed is how many servers serve before any of them is kept out.
+// needed returns how many servers must serve before any is kept out.
 func needed(c *Case) int {
 	_, enough := c.MinServers.Of(c.Weighted())
 	return max(enough, c.Quota(), (c.Weighted()+1)/2)
 }
 
-// waiter is a server in the queue. While the queue is made, one with a rule is barred by it.
+// waiter is a server in the queue. While the queue is made, a server with a rule (Why) is barred by that rule.
 type waiter struct {
 	*Server
 	needed bool // it comes back at once
@@ -41,8 +41,8 @@ func (c *Section) delaysReturn(s *Server) bool {
 	return slices.ContainsFunc(Kinds, func(k Kind) bool { return k.delays != nil && k.delays(c, s) })
 }
 
-// queue lines up the servers that wait. Those that have a weight in the table serve, so they come first. Those that a
-// rule bars come last, and back only if they are needed.
+// queue lines up the servers that wait. Those with a weight in the table serve, so they come first. Those that a rule
+// bars come last, and return only if they are needed.
 func queue(p *proposal) {
 	missing := needed(&p.Case)
 	pending, _ := p.pending()
@@ -80,7 +80,7 @@ func queue(p *proposal) {
 	p.queue = slices.DeleteFunc(p.queue, func(w waiter) bool { return w.Why != 0 && !w.needed })
 }
 
-// pending counts the servers that have a check that has not ended once, of all that are checked.
+// pending counts the servers with a check that has never ended, and all servers that are checked.
 func (c *Case) pending() (n, of int) {
 	for s := range c.all() {
 		if !s.Unchecked {
@@ -99,7 +99,7 @@ func (p *proposal) comesByItself(s *Server) bool {
 		!s.Suspended() && !p.isOutByHand(s.Dest.Addr)
 }
 
-// waits notes when it is a server's turn, and when that is looked at again.
+// waits notes when it is a server's turn, and when to decide that again.
 func (p *proposal) waits(s *Server, turn, again time.Time) {
 	s.Until, s.Why = turn, p.by
 	p.askAgain(again)
@@ -108,7 +108,7 @@ func (p *proposal) waits(s *Server, turn, again time.Time) {
 // From checks: a server in the queue comes back when no rule keeps it there.
 var letInRule = Rule{"let in", false, letIn}
 
-// letIn lets in the servers that no rule has wait longer.
+// letIn lets in the servers that no rule makes wait longer.
 func letIn(p *proposal) {
 	for _, s := range p.queue {
 		s.Fallen, s.Noted, s.Suspect, s.Turn = false, false, false, p.now

@@ -1,7 +1,7 @@
 package judge
 
-// Rule is one step of a decision. A later rule overrides earlier ones. Its comment has its source, and what it does, as
-// docs/judgement.md shows it.
+// Rule is one step of a decision. A later rule overrides earlier ones. The comment of a rule has its source and what it
+// does; docs/judgement.md shows it.
 type Rule struct {
 	Name string
 	// places: the rule places destinations, so the contents of the table must be known.
@@ -12,7 +12,7 @@ type Rule struct {
 // RuleID is the place of a rule in Rules, counted from 1; 0: none.
 type RuleID uint8
 
-// String is the rule's name; "" for none.
+// String returns the rule's name; "" for none.
 func (id RuleID) String() string {
 	if id == 0 {
 		return ""

@@ -1,6 +1,6 @@
 // Package judge decides which servers one virtual service should have in the table, with which weights, and why, from
-// its configuration and its state. Each rule has a file; Decide applies the rules, one after the other. The methods of
-// Case note events. It is pure: time is an argument, and nothing else decides the contents of the table.
+// its configuration and its state. Each rule has a file. Decide applies the rules, one after the other. The methods of
+// Case note events. The package is pure: time is an argument. Nothing else decides the contents of the table.
 package judge
 
 import (
@@ -26,7 +26,7 @@ type Section struct {
 	Announce   bool          // its addresses are announced
 	Readd      bool          // readdquiescent
 	Remains    bool          // cleanstop = no
-	NoFallback bool          // the fallback server never serves: checktype=off, and the section has none of its own
+	NoFallback bool          // the fallback server never serves: checktype=off, and no fallback server of its own
 
 	byAddr  []int32 // members in the order of their addresses
 	reserve bool    // it has backup servers that are checked
@@ -55,17 +55,17 @@ func (s *Section) Index() {
 	})
 }
 
-// AllAt are the members at an address of the table, in the order of the file: one, or several that share the entry.
+// AllAt returns the members at an address of the table, in the order of the file: one, or several that share the entry.
 func (s *Section) AllAt(addr netip.AddrPort) []int32 {
 	return s.from(addr, func(one netip.AddrPort) bool { return one == addr })
 }
 
-// AllOn are the members at an address with any port, in the order of their ports.
+// AllOn returns the members at an address with any port, in the order of their ports.
 func (s *Section) AllOn(addr netip.Addr) []int32 {
 	return s.from(netip.AddrPortFrom(addr, 0), func(one netip.AddrPort) bool { return one.Addr() == addr })
 }
 
-// from are the members from an address of the table on, as long as they are meant.
+// from returns the members in a row for which isMeant holds, beginning at an address of the table.
 func (s *Section) from(addr netip.AddrPort, isMeant func(netip.AddrPort) bool) []int32 {
 	first, _ := slices.BinarySearchFunc(s.byAddr, addr,
 		func(i int32, a netip.AddrPort) int { return s.Members[i].Dest.Addr.Compare(a) })
@@ -85,12 +85,12 @@ type Order struct {
 // OrderKind is the kind of an order.
 type OrderKind uint8
 
-// The orders. None is the absence of an order.
+// The kinds of order. None is the absence of an order.
 const (
 	None  OrderKind = iota
 	Drain           // weight 0
 	Maint           // out of service
-	Weigh           // another weight than in the file
+	Weigh           // a weight other than in the file
 )
 
 // Loss grades how a check failed. Servers with the least loss are removed first: unreachable servers first, servers

@@ -5,8 +5,8 @@ import "ldirectord/internal/health"
 // off is the state of a server that is not checked. It is neither up, down nor unknown: the server is not in use.
 const off health.State = 255
 
-// State is the state that decides about the table. A server in maintenance counts as down, whatever its checks find,
-// and so does a server that waits to come back. A held server counts as up.
+// State returns the state that decides about the table. A server in maintenance counts as down, whatever its checks
+// find, and so does a server that waits to come back. A held server counts as up.
 func (s *Server) State() health.State {
 	switch {
 	case s.Unchecked:
@@ -20,7 +20,7 @@ func (s *Server) State() health.State {
 	}
 }
 
-// StateName is the name of the server's state in status and alerts.
+// StateName returns the name of the server's state in status and alerts.
 func (s *Server) StateName() Name {
 	switch {
 	case s.Unchecked:
@@ -34,7 +34,7 @@ func (s *Server) StateName() Name {
 	}
 }
 
-// IsDraining reports whether the server could serve and is drained instead. One that fails is down and not draining.
+// IsDraining reports whether the server could serve and is drained instead. A server that fails is down, not draining.
 func (s *Server) IsDraining() bool {
 	state := s.State()
 	return s.Drained() && (state == health.Up || state == health.Unknown)
@@ -43,7 +43,7 @@ func (s *Server) IsDraining() bool {
 // IsUp reports whether checks and orders let the server serve.
 func (s *Server) IsUp() bool { return s.State() == health.Up && !s.Drained() }
 
-// Weight is the server's weight, by order or as configured.
+// Weight returns the server's weight, by order or as configured.
 func (s *Server) Weight() uint32 {
 	if s.Order.Kind == Weigh {
 		return s.Order.Weight
@@ -55,7 +55,7 @@ func (s *Server) Weight() uint32 {
 // maintenance ends.
 func (s *Server) works() bool { return !s.Unchecked && (s.Held || s.Health() != health.Down) }
 
-// isPending reports whether a check of the server has not ended once.
+// isPending reports whether a deciding check of the server has never ended.
 func (s *Server) isPending() bool {
 	for _, check := range s.Checks() {
 		if check.Pending && check.Part == 0 {
@@ -82,17 +82,17 @@ func (s *Server) Health() health.State {
 	return all
 }
 
-// Suspended reports whether a file or an order puts the server into maintenance, or its own report while no order
-// drains it.
+// Suspended reports whether a file or an order puts the server into maintenance, or, while no order drains it, its own
+// report.
 func (s *Server) Suspended() bool {
 	asks := !s.Held && s.Order.Kind != Drain && s.Asks() == health.Maint
 	return s.File || s.Order.Kind == Maint || asks
 }
 
-// Drained reports whether an order, or its own report, gives the server no new connections, whatever its checks find.
+// Drained reports whether an order or its own report keeps new connections from the server, whatever its checks find.
 func (s *Server) Drained() bool { return s.Order.Kind == Drain || !s.Held && s.Asks() == health.Drain }
 
-// lossOf is the least loss of the server's failing checks.
+// lossOf returns the least loss of the server's failing checks.
 func lossOf(s *Server) Loss {
 	least := nothingLost
 	for _, c := range s.Checks() {

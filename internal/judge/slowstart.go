@@ -8,13 +8,13 @@ import (
 )
 
 // With slowstart, the weight of a server that joins others in service climbs: without connections it would get all new
-// ones from wlc, and its caches are empty. The steps of a section are at the same whole seconds.
+// ones from wlc, and its caches are empty. All servers of a section take their steps at the same whole seconds.
 
 // stride is the shortest time between two steps of a section.
 const stride = time.Second
 
-// Ramp is the part of its weight that a server has while it climbs: the time since it began, out of slowstart, both in
-// microseconds.
+// Ramp returns the part of its weight that a climbing server has: the time since it began to climb, out of slowstart,
+// both in microseconds.
 func (c *Section) Ramp(s *Server, now time.Time) Part {
 	if s.Climbs.IsZero() || c.SlowStart == 0 {
 		return Part{1, 1}
@@ -88,15 +88,15 @@ func (p *proposal) comesIn(s *Server) bool {
 	return s.IsUp() && !s.Backup && p.Serves(s) && !s.Held && !p.ByHand[s.Dest.Addr] && p.isOut(s)
 }
 
-// isOut reports whether a server has no weight in the table, and not only because it changes to gate.
+// isOut reports whether a server has no weight in the table, for another reason than its change to gate.
 func (p *proposal) isOut(s *Server) bool {
 	d, in := p.Have.At(s.Dest.Addr)
 	return d.Weight == 0 && !(in && s.Reroutes(d) && s.Connected)
 }
 
-// isCold reports whether too few serve: servers that are up and at their full weight have less than half of the weight
-// of the section. A section in which none served stays cold until each server has had a result. The ramps of servers
-// that are out, held or changed by hand end. Beat is the last whole second of the other ramps.
+// isCold reports whether too few serve: servers that are up and at their full weight have less than half of the
+// section's weight. A section in which no server served stays cold until each has had a result. isCold also ends the
+// ramps of servers that are out, held or changed by hand. beat is the last whole second of the other ramps.
 func (p *proposal) isCold() (cold bool, beat time.Time) {
 	full, all, awaited := uint64(0), uint64(0), false
 	beat = p.now
@@ -109,7 +109,7 @@ func (p *proposal) isCold() (cold bool, beat time.Time) {
 			s.Climbs = time.Time{}
 		}
 		if s.Backup {
-			continue // it comes with its full weight, for servers that are out
+			continue // it enters with its full weight, for servers that are out
 		}
 		awaited = awaited || s.isAwaited()
 		if s.MovedTo < 0 {

@@ -11,20 +11,20 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// State is everything known of a virtual service, including the results of earlier decisions. It is a value: Clone it,
-// change it, compare it. The zero State knows nothing.
+// State is everything known of a virtual service, including the results of earlier decisions. It is a value: it can be
+// cloned, changed and compared. The zero State knows nothing.
 type State struct {
 	Servers         []Server    // of the section's members
 	FallbackServers []Server    // of the fallback servers
 	Paths           []Path      // of its lines of checks; nil without checkvip
 	Departing       []Departure // servers that left the file and drain
 	Have            lvs.Dests   // the table, as it is to be changed
-	// Last is the table as last known, while a change fails; nil: nothing is known. It is only replaced.
+	// Last is the table as last known, while a change fails; nil: nothing is known. It is replaced, never changed.
 	Last lvs.Dests
 	// ByHand are destinations whose changes by hand are kept.
 	ByHand map[netip.AddrPort]bool
-	// Found are destinations of no known server. They come from the first reading of the table while servers have
-	// no address; nil before that.
+	// Found are destinations of no known server, from the first reading of the table while servers have no address;
+	// nil before that.
 	Found map[netip.AddrPort]bool
 
 	Lasting
@@ -32,20 +32,20 @@ type State struct {
 
 	Known  bool // Have is what this director wrote, with changes noted since
 	Backed bool // too few real servers serve: the backup servers do
-	Starts bool // none served when the table was first read, and not every server has been asked since
+	Starts bool // none served when the table was first read, and not every server has been checked since
 	Away   bool // it has announce, and its addresses are not on that device
 }
 
 // Lasting is the part of the state of a virtual service that a reload leaves as it is.
 type Lasting struct {
-	Back     time.Time // while servers that are back wait for others: when the check of the first began
+	Back     time.Time // while servers that are back wait for others, when the check of the first began; else zero
 	Strength Strength
 	Removals Removals
 	Cold     bool // with slowstart: none served at first, and not every server had a result since
-	// Obeys: by the operator's order checks may remove every server, until all are up.
+	// Obeys: by the operator's order, checks may remove every server until all are up.
 	Obeys          bool
 	FallbackIn     bool // the fallback server serves
-	FallbackWanted bool // whether the fallback server should serve, when that was last known
+	FallbackWanted bool // the fallback server should serve, as last known
 }
 
 // Server is the state of one real server.
@@ -57,14 +57,14 @@ type Server struct {
 
 	Order     Order
 	File      bool // a file puts it into maintenance
-	Turned    bool // the server changed its state since the table was written
+	Turned    bool // its state has changed since the table was written
 	Held      bool // it fails or requests to be left out, but keepserving keeps it in service
 	Entered   bool // it has a weight in the table, and nothing since has contradicted that
 	Kept      bool // it was in service before it became unknown
-	Rerouted  bool // it does not use gate yet, until its connections have ended
+	Rerouted  bool // it does not use gate until its connections have ended
 	Connected bool // it had connections when they were last counted
 	Gone      bool // it moved away and is no longer needed: no longer a member
-	// Looks is how often in a row its clients were seen to get no answers while those of others did, up to three.
+	// Looks is how many times in a row its clients got no answers while those of others did, up to three.
 	Looks uint8
 
 	Name  Name      // the name of its state in status and alerts
@@ -117,7 +117,7 @@ type Departure struct {
 // Ending is why a departing server is removed.
 type Ending uint8
 
-// The endings. A departing server that Stays continues to drain.
+// The endings. With Stays, the departing server continues to drain.
 const (
 	Stays   Ending = iota
 	Drained        // its connections have ended
@@ -127,7 +127,7 @@ const (
 // Name is the name of a server's state.
 type Name uint8
 
-// The names. It is empty before the first decision.
+// The names. A server is Nameless before its first decision.
 const (
 	Nameless Name = iota
 	Unknown
@@ -146,7 +146,7 @@ func (n Name) String() string {
 // maintenance or without a weight do not count. With checktype=off only servers that were added by hand count.
 type Strength struct {
 	Up     int // servers that count
-	Needed int // how many of them are enough: LOW, or HIGH after there were fewer than LOW
+	Needed int // how many of them are enough: LOW, or HIGH once there were fewer than LOW
 	Enough bool
 	Known  bool // every server had its first result
 	Serves bool // a server is up or held, or the fallback server is in
@@ -186,7 +186,7 @@ func (s *State) Adopt(next State) {
 	s.Servers = servers
 }
 
-// entry is a server, or after all servers a fallback server.
+// entry returns a server by its place. Fallback servers come after all others.
 func (s *State) entry(i int) *Server {
 	if i < len(s.Servers) {
 		return &s.Servers[i]
@@ -194,7 +194,7 @@ func (s *State) entry(i int) *Server {
 	return &s.FallbackServers[i-len(s.Servers)]
 }
 
-// Check is one of a server's checks, by its place among them.
+// Check returns one of a server's checks, by its place among them.
 func (s *Server) Check(k int) *Check {
 	if k == 0 {
 		return &s.First
@@ -202,7 +202,7 @@ func (s *Server) Check(k int) *Check {
 	return &s.More[k-1]
 }
 
-// Checks are a server's checks.
+// Checks returns a server's checks.
 func (s *Server) Checks() iter.Seq2[int, *Check] {
 	return func(yield func(int, *Check) bool) {
 		for k := range 1 + len(s.More) {
@@ -213,7 +213,7 @@ func (s *Server) Checks() iter.Seq2[int, *Check] {
 	}
 }
 
-// Removals are those that paceout counts: how many servers checks took out since then.
+// Removals counts for paceout how many servers checks took out since a time.
 type Removals struct {
 	Since time.Time
 	N     int

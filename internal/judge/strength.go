@@ -48,13 +48,13 @@ func (c *Case) Weigh() {
 }
 
 // InService reports whether a server gets new clients: it serves, and has a weight in the table, as far as that is
-// known. One that is not checked has a weight only by hand.
+// known. An unchecked server has a weight only by hand.
 func InService(c *Case, s *Server) bool {
 	weight := c.lastKnown().Weight(s.Dest.Addr)
 	return c.Serves(s) && (weight > 0 || !c.Known && c.Last == nil) || s.Unchecked && weight > 0
 }
 
-// Unreplaced counts servers that left the file and still serve, because the table refuses those that replace them.
+// Unreplaced counts servers that left the file and still serve because the table refuses their replacements.
 func (c *Case) Unreplaced() (n int) {
 	for _, d := range c.Last {
 		isFormer := c.At(d.Addr) == nil && c.FallbackAt(d.Addr) < 0 && !c.Found[d.Addr] && !c.ByHand[d.Addr]
@@ -65,7 +65,7 @@ func (c *Case) Unreplaced() (n int) {
 	return n
 }
 
-// Weighted is the number of the section's own servers with a weight, including servers without an address.
+// Weighted returns the number of the section's own servers with a weight, including servers without an address.
 func (c *Case) Weighted() (n int) {
 	for s := range c.all() {
 		if s.Weight() > 0 && s.MovedTo < 0 && !s.Backup {
@@ -78,8 +78,8 @@ func (c *Case) Weighted() (n int) {
 	return n
 }
 
-// Own counts the section's own servers that serve, and those for which that is unknown. Those that are held or climb do
-// not serve.
+// Own counts the section's own servers that serve, and those for which that is unknown. Servers that are held or climb
+// do not count.
 func (s *State) Own() (up, unknown int) {
 	for addr := range s.Found {
 		up += int(min(s.Have.Weight(addr), 1))
@@ -98,7 +98,7 @@ func (s *State) Own() (up, unknown int) {
 	return up, unknown
 }
 
-// isOpen reports whether the checks of a server have no result yet. One that fails is enough.
+// isOpen reports whether the state of a server is still open: its checks lack results, and none has made it down.
 func isOpen(s *Server) bool {
 	return s.Health() == health.Unknown || s.Health() == health.Up && s.isAwaited()
 }
@@ -109,5 +109,5 @@ func (c *Case) OwnServe() string {
 	return fmt.Sprintf("%d of %d real servers serve", up, c.Weighted())
 }
 
-// Quota is how many servers checks must leave in service; 0: they may take out all.
+// Quota returns how many servers checks must leave in service; 0: they may take out all.
 func (c *Case) Quota() int { return c.KeepServing.Of(c.Weighted()) }

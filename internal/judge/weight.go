@@ -2,13 +2,13 @@ package judge
 
 import "math/bits"
 
-// An order or the file sets the weight of a server, and several causes may reduce it in the table. Each leaves a Part
-// of it. The parts are multiplied, and the product is rounded up: only 0 is 0.
+// An order or the file sets the weight of a server, and several causes may reduce it in the table. Each cause leaves a
+// Part of it. The parts are multiplied, and the product is rounded up: only 0 becomes 0.
 
 // Part is how much of a server's weight one cause leaves: Num of Den. Den is never 0.
 type Part struct{ Num, Den uint64 }
 
-// times is what two causes leave.
+// times returns the part that two causes leave together.
 func (p Part) times(other Part) Part { return Part{p.Num * other.Num, p.Den * other.Den} }
 
 // of returns this part of a number, rounded down, and the remainder of the division.
@@ -17,7 +17,7 @@ func (p Part) of(n uint32) (whole, rest uint64) {
 	return bits.Div64(hi, lo, p.Den)
 }
 
-// roundedUp is this part of a weight, rounded up.
+// roundedUp returns this part of a weight, rounded up.
 func (p Part) roundedUp(weight uint32) uint32 {
 	whole, rest := p.of(weight)
 	return uint32(whole + min(rest, 1))
@@ -30,7 +30,7 @@ var weightKind = Kind{Name: "weightless", Trouble: Noted, Says: func(v View) str
 	return "weight 0 in the file: it gets no new clients"
 }}
 
-// weight is the weight that a server gets in the table while it serves.
+// weight returns the weight that a server gets in the table while it serves.
 func (p *proposal) weight(s *Server) uint32 {
 	return p.Seen(s, p.now).share().times(s.reported()).roundedUp(s.Weight())
 }

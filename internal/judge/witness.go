@@ -12,30 +12,30 @@ import (
 // clients of the other servers do.
 
 const (
-	// A server is suspected after this many connections without a packet back. minWaiting of them were there at the
-	// look before, because the answer to a connection made just before a look may still be on its way.
+	// A server is suspected after this many connections without a packet back. minWaiting of them must have been
+	// there at the look before, because the answer to a connection made just before a look may still be on its way.
 	minUnanswered = 20
 	minWaiting    = 10
-	maxQuiet      = 10 // looks in a row without a new connection, after which nothing is known of a server
+	maxQuiet      = 10 // looks in a row without a new connection, after which the count starts again
 )
 
 // Witness is what the counters of a server show of its clients, look by look.
 type Witness struct {
 	last       lvs.Traffic // at the last look
-	at         time.Time   // of the last look at which it was compared
+	at         time.Time   // of the last look that compared it
 	fresh      lvs.Traffic // since the look before
 	since      time.Time   // of the last look before the connections below; zero: none yet
 	unanswered uint64      // new connections while no packet came back
 	quiet      int         // looks in a row without a new connection
 	Suspected  bool        // its clients get no answers
-	Begins     bool        // that began at the last look
-	well       bool        // enough others answered, at the last look
-	out        bool        // it was left out, at the last look
+	Begins     bool        // the suspicion began at the last look
+	well       bool        // enough others answered at the last look
+	out        bool        // it was left out at the last look
 	Over       string      // why the last suspicion ended
 }
 
-// Look notes counters. If they are smaller than before, they were reset, and the count starts again. It also starts for
-// a server that was not looked at before.
+// Look notes counters. If they are smaller than before, they were reset, and the count starts again. It also starts
+// with the first look at a server.
 func (w *Witness) Look(t lvs.Traffic, now time.Time) {
 	before := w.last
 	if w.last = t; w.since.IsZero() || t.Connections < before.Connections || t.PacketsOut < before.PacketsOut {
@@ -53,7 +53,7 @@ func (w *Witness) Forget(now time.Time, why string) {
 	}
 }
 
-// Follow begins a look at a server: what its checks find may end a suspicion.
+// Follow begins a look at a server. What its checks find may end a suspicion.
 func (w *Witness) Follow(s *Server, now time.Time) {
 	w.fresh, w.Begins = lvs.Traffic{}, false
 	switch {
@@ -70,8 +70,8 @@ func (w *Witness) Says() string {
 	return fmt.Sprintf("%d connections in %.0f s, 0 packets back", w.unanswered, w.at.Sub(w.since).Seconds())
 }
 
-// Compare decides which servers of a section are suspected, after a look at all of them: those whose clients got no
-// packet back, while two thirds of the others with new connections answered.
+// Compare decides, after a look at all servers of a section, which are suspected: those whose clients got no packet
+// back, while at least two thirds of the others with new connections answered.
 func Compare(all []*Witness, now time.Time) {
 	asked, answered := 0, 0
 	count := func(w *Witness, n int) {
@@ -108,15 +108,15 @@ func (w *Witness) judge(well bool, now time.Time) {
 			w.Forget(now, "it gets no new connections")
 		}
 	}
-	renewed := w.fresh.Connections > 0 // otherwise the answers may be there, and not counted yet
+	renewed := w.fresh.Connections > 0 // otherwise the answers may have come but not be counted yet
 	w.Begins = !w.Suspected && well && renewed && waiting >= minWaiting && w.unanswered >= minUnanswered
 	w.Suspected = w.Suspected || w.Begins
 }
 
 const surely = 3 // looks in a row after which a server is left out
 
-// Observed notes, after Compare, what was seen of a server, and reports whether the table may change. For a server that
-// fails, or is left out, nothing is noted.
+// Observed notes, after Compare, what was seen of a server, and reports whether the table may change. It notes nothing
+// for a server that fails or is left out.
 func Observed(s *Server, w *Witness) (changed bool) {
 	switch {
 	case s.Health() == health.Down || s.Suspect:

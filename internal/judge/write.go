@@ -8,16 +8,16 @@ import (
 )
 
 // The table is written in rounds over all virtual services: first everything that adds capacity, then everything that
-// removes some. If something fails in one round, the next ones are skipped. If that is only a server that the table
-// refuses, they leave out only what the refused one may have to replace.
+// removes some. If something fails in one round, the next ones are skipped. If the table only refuses a server, they
+// leave in place only what that server may have to replace.
 
 // Write turns the table's entry of one virtual service into the desired one.
 type Write struct {
 	Want    lvs.VirtualService
 	Written lvs.Settings // the settings in the table
 	Refused error        // why the table refuses the settings: the former ones stay
-	Outcome              // of the rest: the first one that is not Done
-	Partly  bool         // Err is only about real servers, or what is to drain, that the table refuses
+	Outcome              // of the other operations: the first that is not Done
+	Partly  bool         // Err is only about real servers or drains that the table refuses
 
 	of  *Case
 	ops []lvs.Op
@@ -31,8 +31,8 @@ const (
 	Done Answer = iota
 	Refused
 	Missing     // the entry is not there
-	Unanswered  // it may be done, or not
-	Unsent      // the table gets no requests now
+	Unanswered  // it may or may not be done
+	Unsent      // it was not sent: the table gets no requests now
 	Interrupted // the daemon ends
 )
 
@@ -42,17 +42,17 @@ type Outcome struct {
 	Err error // nil: it is Done
 }
 
-// NewWrite is the write that leads from the table's entry of a virtual service to the desired one.
+// NewWrite returns the write that leads from the table's entry of a virtual service to the desired one.
 func NewWrite(c *Case, have, want lvs.VirtualService) *Write {
 	return &Write{Want: want, Written: have.Settings, of: c, ops: lvs.DiffService(have, want)}
 }
 
-// Writes are the writes of several virtual services, in progress: Next has the operations to send, and Answered or Skip
-// says what became of them.
+// Writes are the writes of several virtual services, in progress. Next returns the operations to send. Answered or Skip
+// notes what became of them.
 type Writes struct {
 	all   []*Write
 	round int
-	steps []sending // the rest of the round
+	steps []sending // what remains of the round
 	sent  []sending
 }
 
@@ -62,7 +62,7 @@ type sending struct {
 	of int // the write
 }
 
-// NewWrites begins these writes.
+// NewWrites returns these writes, not begun.
 func NewWrites(all []*Write) *Writes { return &Writes{all: all} }
 
 // Next returns the operations to send now, at most lvs.Batch; none at the end.
@@ -79,7 +79,7 @@ func (w *Writes) Next() []lvs.Op {
 	return ops
 }
 
-// stepsOf are the operations of a round.
+// stepsOf returns the operations of a round.
 func (w *Writes) stepsOf(round int) (steps []sending) {
 	for of, one := range w.all {
 		serves := one.Partly && one.serves()
@@ -91,7 +91,7 @@ func (w *Writes) stepsOf(round int) (steps []sending) {
 		}
 	}
 	if round == lvs.Rounds-1 && len(steps) > lvs.Batch {
-		// the kernel searches its list of removed destinations from the latest on; another order would be slow
+		// the kernel searches its list of removed destinations from the latest; another order would be slow
 		slices.Reverse(steps)
 	}
 	return steps
@@ -130,7 +130,7 @@ func (w *Writes) Answered(i int, o Outcome) (of int) {
 	return of
 }
 
-// spares reports whether an operation takes out nothing that a refused server may have to replace. Serves: another
+// spares reports whether an operation takes out nothing that a refused server may have to replace. serves: another
 // server is up in the table, and stays there.
 func (w *Write) spares(op *lvs.Op, serves bool) bool {
 	addr := op.Dest.Addr
@@ -148,7 +148,7 @@ func (w *Write) spares(op *lvs.Op, serves bool) bool {
 	return serves && !w.lacksNewAddress(addr)
 }
 
-// serves reports whether a server is up in the table, and stays there. One that is held may be dead.
+// serves reports whether a server is up in the table, and stays there. Held servers don't count: they may be dead.
 func (w *Write) serves() bool {
 	return slices.ContainsFunc(w.of.Have, func(d lvs.Dest) bool {
 		s := w.of.At(d.Addr)
@@ -171,8 +171,8 @@ func (w *Write) lacksNewAddress(addr netip.AddrPort) bool {
 // drains reports whether an operation ends the new connections of a destination, which then replaces no other.
 func drains(op *lvs.Op) bool { return op.Kind == lvs.EditDest && op.Dest.Weight == 0 }
 
-// placesServer reports whether an operation adds or edits a real server. A fallback server is not one: without it the
-// last server stays.
+// placesServer reports whether an operation adds or edits a real server. A fallback server does not count: without it
+// the last server stays.
 func (w *Write) placesServer(op *lvs.Op) bool {
 	return (op.Kind == lvs.AddDest || op.Kind == lvs.EditDest) && w.of.At(op.Dest.Addr) != nil
 }
