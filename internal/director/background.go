@@ -9,11 +9,11 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// background carries out slow orders in a goroutine of its own, one after the other.
+// background carries out slow orders in a goroutine of its own, one at a time.
 type background[O, R any] struct {
 	carryOut func(context.Context, O) R
 	reports  chan R // the results of the orders
-	busy     bool   // an order is in progress, or its result was not taken
+	busy     bool   // an order is in progress, or its result is not yet taken
 }
 
 func newBackground[O, R any](carryOut func(context.Context, O) R) background[O, R] {
@@ -38,8 +38,8 @@ func (a *background[O, R]) wait(ctx context.Context) (r R, ended bool) {
 	return r, !a.busy
 }
 
-// The time limit of one order for mark rules is marksTimeout and ruleTimeout for each rule: a program runs for every
-// rule.
+// The time limit of an order for mark rules is marksTimeout, plus ruleTimeout for each rule, because a program runs for
+// every rule.
 const (
 	marksTimeout = 15 * time.Second
 	ruleTimeout  = 20 * time.Millisecond
@@ -47,7 +47,7 @@ const (
 
 // Marks sets the rules that give packets their firewall marks.
 type Marks interface {
-	// Sync sets exactly these rules. It returns a line for each damaged rule that it restored.
+	// Sync sets exactly these rules, and returns a line for each damaged rule that it restored.
 	Sync(ctx context.Context, want []lvs.MarkRule) ([]string, error)
 }
 
@@ -77,7 +77,7 @@ type places struct {
 	err error
 }
 
-// place puts addresses on their devices. With a table in memory the places are only noted.
+// place puts addresses on their devices. With a table in memory, it only notes their places.
 func (d *Director) place(ctx context.Context, want []lvs.Wanted) (r places) {
 	if d.deps.Announcer == nil {
 		return places{all: announce.Placed(want)}

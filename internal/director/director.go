@@ -1,5 +1,5 @@
-// Package director runs the core and decides nothing: its loop gives the core each event, one after the other, and
-// carries out what the core returns.
+// Package director runs the core and decides nothing: its loop gives the core one event at a time, and carries out what
+// the core returns.
 package director
 
 import (
@@ -24,15 +24,15 @@ var ErrHandover = errors.New("handed over to another daemon")
 type Deps struct {
 	core.World
 	Table ipvsctl.Client // owned by the director while it runs
-	// Maintenance sends the servers that the files of dir put into maintenance: once as soon as they are known,
-	// then at each change, until ctx is done. It must not block. It is called only for plans with a maintenancedir.
+	// Maintenance sends the servers that the files in dir put into maintenance: as soon as they are known, and then
+	// at each change, until ctx is done. It must not block. It is called only for plans with a maintenancedir.
 	Maintenance func(ctx context.Context, dir string, servers []maintenance.Server) <-chan maintenance.Reading
 	// Marks keeps the mark rules; nil: plans have none, or nothing keeps them.
 	Marks Marks
 	// Announcer puts addresses on devices; nil: the director only notes where they should be.
 	Announcer Announcer
 	// Claims, if not nil, knows which virtual services other daemons have. After a crash or a handover, the last
-	// claims become Former of the next daemon.
+	// claims become World.Former of the next daemon.
 	Claims Claims
 	// Alive, if not nil, is called by the director's goroutine at least once in each Pulse and after each answer of
 	// the table. If that goroutine hangs, the calls stop and a watchdog can fire. It must not block.
@@ -40,7 +40,7 @@ type Deps struct {
 	Pulse time.Duration
 }
 
-// Claims are those of other daemons, see core.Claims.
+// Claims are the claims of other daemons, see core.Claims.
 type Claims interface {
 	core.Claims
 	// Changed signals that the answers of Take may have changed.
@@ -65,7 +65,7 @@ type Director struct {
 	rules     background[[]lvs.MarkRule, rules]
 	addresses background[[]lvs.Wanted, places]
 	claims    <-chan struct{}   // nil: there are no other daemons
-	changes   <-chan struct{}   // of addresses and devices; nil: of no interest
+	changes   <-chan struct{}   // of addresses and devices; nil: not followed
 	awaiting  []chan<- struct{} // callers that wait for a demotion or for mark rules
 	left      []lvs.Key         // see Left
 }
@@ -95,11 +95,11 @@ func (d *Director) performers(watches core.Watches) core.Performers {
 	return by
 }
 
-// Started is closed when every virtual service of the plan and its mark rules have been set up, or the failure has
-// been reported.
+// Started returns a channel that is closed when every virtual service of the plan and its mark rules have been set up,
+// or the failure has been reported.
 func (d *Director) Started() <-chan struct{} { return d.started }
 
-// Settled is closed when the first result of every server is in the table.
+// Settled returns a channel that is closed when the first result of every server is in the table.
 func (d *Director) Settled() <-chan struct{} { return d.settled }
 
 // Run keeps the table in line with the plan and the checks until ctx is done. Then it removes virtual services
@@ -122,7 +122,7 @@ func (d *Director) Run(ctx context.Context, p *plan.Plan) error {
 	return nil
 }
 
-// Left are the virtual services that a stop could not remove. It is called after Run.
+// Left returns the virtual services that a stop could not remove. Call it after Run.
 func (d *Director) Left() []lvs.Key { return d.left }
 
 // loop gives the core each event, and carries out what it decides.

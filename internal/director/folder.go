@@ -10,19 +10,19 @@ import (
 	"ldirectord/internal/plan"
 )
 
-// folderWait is how long the caller of Run or Reload waits for the first reading of maintenancedir; the director's own
-// goroutine never waits. Without a reading, servers in maintenance stay there. At a start no server is known to be in
-// maintenance, and the checks alone decide until the folder answers.
+// folderWait is how long the caller of Run or Reload waits for the first reading of maintenancedir. The director's own
+// goroutine never waits. Without a reading, servers in maintenance stay there. At a start, no server is known to be in
+// maintenance, so only the checks decide until the folder answers.
 const folderWait = 3 * time.Second
 
 // folder is the maintenancedir of one plan.
 type folder struct {
-	readings <-chan maintenance.Reading // nil where there is none
+	readings <-chan maintenance.Reading // nil without a maintenancedir
 	first    maintenance.Reading
 	end      context.CancelFunc
 }
 
-// openFolder starts to watch the maintenancedir of a plan, until Run ends, and waits for the first reading.
+// openFolder starts to watch the maintenancedir of a plan until Run ends, and waits for the first reading.
 func (d *Director) openFolder(ctx context.Context, p *plan.Plan) folder {
 	f, dir := folder{end: func() {}}, p.Config.Global.MaintenanceDir
 	if dir == "" {

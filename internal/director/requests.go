@@ -13,12 +13,12 @@ import (
 	"ldirectord/internal/view"
 )
 
-// Reload puts a plan in force. It returns when the changes were sent to the table, even if it refused them, or when ctx
-// is done.
+// Reload puts a plan in force. It returns when the changes have been sent to the table, even if the table refused them,
+// or when ctx is done.
 func (d *Director) Reload(ctx context.Context, p *plan.Plan) error { return d.replace(ctx, p, false) }
 
 // Refine replaces the current plan by one that differs only in servers of lists and in addresses of names, see
-// core.Core.Replace. It returns as Reload does.
+// core.Core.Replace. It waits as Reload does.
 func (d *Director) Refine(ctx context.Context, p *plan.Plan) error { return d.replace(ctx, p, true) }
 
 // replace hands a new plan to the core, with the contents of its maintenancedir.
@@ -45,8 +45,8 @@ func (d *Director) SetStandby(ctx context.Context, standby bool) error {
 	})
 }
 
-// Order puts these orders in force. Ready are servers that no longer wait to come back, even those without an order. It
-// returns when the change was sent to the table, even if refused, or when ctx is done.
+// Order puts these orders in force. ready has servers that no longer wait to come back, even without an order. It
+// returns when the change has been sent to the table, even if refused, or when ctx is done.
 func (d *Director) Order(ctx context.Context, all orders.All, ready ...lvs.Backend) error {
 	return d.asked.submit(ctx, func(done chan<- struct{}) {
 		d.core.Order(time.Now(), all, ready...)
@@ -54,8 +54,8 @@ func (d *Director) Order(ctx context.Context, all orders.All, ready ...lvs.Backe
 	})
 }
 
-// Looked takes what a look at this machine has found, see core.Core.Looked. It waits until the director is free, or ctx
-// is done.
+// Looked passes on what a look at this machine has found, see core.Core.Looked. It waits until the director is free, or
+// ctx is done.
 func (d *Director) Looked(ctx context.Context, found []view.Condition) error {
 	return d.asked.submit(ctx, func(done chan<- struct{}) {
 		d.core.Looked(time.Now(), found)
@@ -69,22 +69,22 @@ func (d *Director) Snapshot(ctx context.Context) (*view.Snapshot, error) {
 	return d.look(ctx, func() *view.Snapshot { return d.core.Snapshot(time.Now()) })
 }
 
-// Why is a Snapshot of only the servers that an operator names, see core.Core.Why. It waits as Snapshot does.
+// Why returns a Snapshot of only the servers that an operator names, see core.Core.Why. It waits as Snapshot does.
 func (d *Director) Why(ctx context.Context, virtual, real string) (*view.Snapshot, error) {
 	var refused error
 	found, err := d.look(ctx, func() (found *view.Snapshot) {
 		found, refused = d.core.Why(time.Now(), virtual, real)
 		return found
 	})
-	if err != nil { // its name may still be looked up
+	if err != nil { // the director may still be looking up its name
 		return nil, err
 	}
 	return found, refused
 }
 
-// look takes a snapshot when the director has a moment.
+// look takes a snapshot once the director is free.
 func (d *Director) look(ctx context.Context, snapshot func() *view.Snapshot) (*view.Snapshot, error) {
-	var now *view.Snapshot // the result is not used: the director may still write it when ctx is done
+	var now *view.Snapshot // not used if ctx is done: the director may still write it then
 	err := d.asked.submit(ctx, func(done chan<- struct{}) {
 		now = snapshot()
 		close(done)

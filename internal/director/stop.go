@@ -11,11 +11,11 @@ import (
 
 const (
 	stopTimeout   = 20 * time.Second      // the longest time for cleaning up at a stop
-	withdrawRetry = time.Second           // the longest time between two orders to withdraw addresses, then
+	withdrawRetry = time.Second           // the longest time between two orders to withdraw addresses, at a stop
 	withdrawPause = 10 * time.Millisecond // the shortest
 )
 
-// stop cleans up at a stop, within stopTimeout: virtual services first, because mark rules may take long.
+// stop cleans up, within stopTimeout: virtual services first, because mark rules may take long.
 func (d *Director) stop(ended context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ended), stopTimeout)
 	defer cancel()
@@ -41,7 +41,7 @@ func (d *Director) stop(ended context.Context) {
 	}
 }
 
-// withdraw withdraws the addresses whose virtual services are about to be removed, and waits for that.
+// withdraw withdraws the addresses whose virtual services are about to be removed, and waits until they are withdrawn.
 func (d *Director) withdraw(ctx context.Context) {
 	if !d.core.Announces() {
 		return
@@ -64,8 +64,8 @@ func (d *Director) withdraw(ctx context.Context) {
 	}
 }
 
-// settle has addresses put where they belong, at a stop. It reports when to try again, and whether all are withdrawn
-// that have to be.
+// settle puts addresses where they belong at a stop. It returns when to try again, and whether all that have to be
+// withdrawn are.
 func (d *Director) settle(ctx context.Context) (again time.Time, over bool) {
 	if !d.core.Announces() {
 		return again, true
@@ -74,13 +74,13 @@ func (d *Director) settle(ctx context.Context) (again time.Time, over bool) {
 	return d.core.Withdrew(time.Now(), r.all, r.err)
 }
 
-// hooks are receivers of changes that are awaited, because virtual services are about to leave the table.
+// hooks counts the receivers that are awaited because virtual services are about to leave the table.
 type hooks struct {
 	left  atomic.Int32
 	ended chan struct{} // signals that one has ended
 }
 
-// await awaits one more. The function that it returns ends that.
+// await awaits one more receiver. The function that it returns ends that wait.
 func (h *hooks) await() (done func()) {
 	h.left.Add(1)
 	return func() {
@@ -92,7 +92,7 @@ func (h *hooks) await() (done func()) {
 	}
 }
 
-// wait waits for all within a time limit.
+// wait waits for all receivers, within a time limit.
 func (h *hooks) wait(ctx context.Context, limit time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()

@@ -34,7 +34,7 @@ func ask[A any](t table, limit time.Duration, request func(context.Context) (A, 
 	return answer, t.outcome(err)
 }
 
-// outcome is the outcome that an error of the table is.
+// outcome turns an error of the table into an outcome.
 func (t table) outcome(err error) judge.Outcome {
 	switch {
 	case err == nil:

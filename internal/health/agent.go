@@ -18,8 +18,8 @@ var agentWords = map[string]Report{
 	"stopped": {State: Down},
 }
 
-// ReadAgent reads the words of an agent, in any order: of several of one kind the last one counts, as in HAProxy. It
-// reports whether the line has a known word, or no word at all.
+// ReadAgent reads the words of an agent, in any order. The last word of a kind counts, as in HAProxy. ReadAgent reports
+// whether the line has a known word, or no word at all.
 func ReadAgent(line string) (report Report, known bool) {
 	strange := false
 	for word := range strings.FieldsFuncSeq(line, func(r rune) bool { return strings.ContainsRune(" \t,", r) }) {

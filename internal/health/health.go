@@ -1,5 +1,5 @@
-// Package health decides whether one check says that one server is up, by counting its results: failurecount, risecount
-// and window.
+// Package health decides, by counting the results of one check, whether one server is up: failurecount, risecount and
+// window.
 package health
 
 import (
@@ -24,19 +24,19 @@ func (s State) String() string {
 // MaxWindow is the largest M of a window rule N/M.
 const MaxWindow = 64
 
-// Rule defines when results change a state: after Fall failures or Rise successes in a row; or, with Of > 0, only by
-// the window: up while at least Need of the last Of checks passed.
+// Rule defines when results change a state: after Fall failures or Rise successes in a row. With Of > 0, only the
+// window decides: up while at least Need of the last Of checks passed.
 type Rule struct {
 	Fall, Rise int // >= 1
 	Need, Of   int // 1 <= Need <= Of <= MaxWindow; both 0 without a window
 }
 
 // Health is the state of one server with the results that led to it. The zero value is Unknown. It is a value: Next
-// gives the following one.
+// returns the following one.
 type Health struct {
 	State  State
-	of     uint8  // how many results window has
-	Streak int32  // results in a row against State; with a window, all in it
+	of     uint8  // how many results are in window
+	Streak int32  // results against State: in a row, or with a window all in it
 	window uint64 // the last results, newest in bit 0, 1 for a success
 }
 
@@ -65,7 +65,7 @@ func (h Health) Next(ok bool, r Rule) Health {
 	return Health{State: stateOf(ok)}
 }
 
-// slide is Next under a window rule. Results before the window's first count like the state that they led to.
+// slide is Next under a window rule. Results from before the window count like the state that they led to.
 func (h Health) slide(ok bool, r Rule) Health {
 	mask := uint64(1)<<(r.Of-1)<<1 - 1
 	if h.State == Up {
@@ -81,7 +81,7 @@ func (h Health) slide(ok bool, r Rule) Health {
 	if h.State == Up {
 		h.Streak = int32(r.Of - passed)
 	}
-	// after a reload to another rule, old results alone change nothing
+	// after a reload changed the rule, old results alone change nothing
 	if now := stateOf(passed >= r.Need); now != h.State && now == stateOf(ok) {
 		h.State, h.Streak = now, 0
 	}
@@ -91,7 +91,7 @@ func (h Health) slide(ok bool, r Rule) Health {
 // Doubted reports whether the last result contradicts the state.
 func (h Health) Doubted(ok bool) bool { return h.State != Unknown && ok != (h.State == Up) }
 
-// Limit is how many failures take down a server that is up.
+// Limit returns how many failures take down a server that is up.
 func (r Rule) Limit() int {
 	if r.Of > 0 {
 		return r.Of - r.Need + 1
@@ -99,12 +99,12 @@ func (r Rule) Limit() int {
 	return r.Fall
 }
 
-// Turns returns how many results against the state change it: failures of a server that is up, otherwise successes.
+// Turns returns how many results against the state change it: failures if the server is up, otherwise successes.
 func (h Health) Turns(r Rule) int {
 	if h.State == Up {
 		return r.Limit()
 	}
-	return cmp.Or(r.Need, r.Rise) // without a window Need is not used
+	return cmp.Or(r.Need, r.Rise) // without a window Need is 0
 }
 
 func stateOf(ok bool) State {

@@ -2,11 +2,11 @@ package health
 
 import "fmt"
 
-// Report is what one answer of a server reports, in the words of HAProxy's agent-check. The zero Report is from a check
-// that requests none.
+// Report is what one answer of a server reports, in the words of HAProxy's agent-check. The zero Report comes from a
+// check that requests no report.
 type Report struct {
 	Silent   bool // there was no answer
-	Wordless bool // there was one with none of these words
+	Wordless bool // there was an answer without any of these words
 	Weighs   bool // it has Percent
 	Percent  uint8
 	Admin    Admin
@@ -16,7 +16,7 @@ type Report struct {
 // Admin is what a server requests, in the words of an administrator.
 type Admin uint8
 
-// A larger one takes more away, except Ready, which ends the others.
+// A larger value takes more away, except Ready, which ends the others.
 const (
 	NoAdmin Admin = iota
 	Drain
@@ -26,22 +26,22 @@ const (
 
 func (a Admin) String() string { return [...]string{"", "drain", "maint", "ready"}[a] }
 
-// Words are what a server reports with all its answers: each word applies until another of its kind.
+// Words are what a server reports with all its answers. Each word applies until another of its kind.
 type Words struct {
 	Admin Admin // not Ready
 	Less  uint8 // the percentage of its weight that the server can't bear
 	Down  bool  // its answers count as failures
 }
 
-// min is the part that two Words have in common.
+// min returns the part that two Words have in common.
 func (w Words) min(other Words) Words {
 	return Words{min(w.Admin, other.Admin), min(w.Less, other.Less), other.Down}
 }
 
-// Percent is the share of its weight that the server can bear.
+// Percent returns the share of its weight that the server can bear.
 func (w Words) Percent() uint8 { return 100 - w.Less }
 
-// String is what the server reports, as status and log show it.
+// String returns what the server reports, as status and log show it.
 func (w Words) String() string {
 	percent := fmt.Sprintf("%d%%", w.Percent())
 	switch {
@@ -53,7 +53,7 @@ func (w Words) String() string {
 	return w.Admin.String() + ", " + percent
 }
 
-// Asks is Admin; a server that can bear nothing requests a drain.
+// Asks returns Admin. A server that can bear nothing requests a drain.
 func (w Words) Asks() Admin {
 	if w.Less == 100 {
 		return max(w.Admin, Drain)
@@ -61,8 +61,8 @@ func (w Words) Asks() Admin {
 	return w.Admin
 }
 
-// Telling is which of a server's words apply. More weight applies at once, less weight when enough answers in a row
-// agree. It is a value: Next returns the following one. The zero Telling reports nothing.
+// Telling records which of a server's words apply. More weight applies at once, less weight once enough answers in a
+// row agree. It is a value: Next returns the following one. The zero Telling reports nothing.
 type Telling struct {
 	Words          // the words that apply
 	last     Words // what the last answer reported
@@ -125,7 +125,7 @@ func (t *Telling) note(report Report) {
 	}
 }
 
-// IsDoubted reports whether the last answer requests a lower weight than the one that applies.
+// IsDoubted reports whether the last answer requests a lower weight than applies.
 func (t Telling) IsDoubted() bool { return t.streak > 0 }
 
 // IsSilent reports whether a server has not answered for so long that its percentage no longer applies.

@@ -17,8 +17,8 @@ import (
 // Build makes the checker of a spec, as protocol.New does.
 type Build func(checker.Spec) (checker.Checker, error)
 
-// New prepares a configuration. If no checker or table can carry something out, it returns a diagnostic with the
-// position in the file. The plan is nil when there are errors among them.
+// New prepares a configuration. It returns a diagnostic, with the position in the file, for what no checker or table
+// can carry out. The plan is nil if any diagnostic is an error.
 func New(cfg *parser.Config, build Build) (*Plan, parser.Diagnostics) {
 	b := newBuilder(cfg, build)
 	all := make([]Service, len(cfg.Virtuals)) // allocated at once
@@ -38,7 +38,7 @@ func New(cfg *parser.Config, build Build) (*Plan, parser.Diagnostics) {
 func unreadablePatterns(sections []*parser.Virtual, build Build) (found parser.Diagnostics) {
 	for _, cfg := range sections {
 		cfg.Reals, cfg.Fallback = []parser.Real{{}}, nil
-		if cfg.CheckType == parser.Off { // has no check that an agentport or alsocheck could come after
+		if cfg.CheckType == parser.Off { // it has no check that agentport or alsocheck could add to
 			continue
 		}
 		b := newBuilder(&parser.Config{}, build)
@@ -57,7 +57,7 @@ type builder struct {
 	*Plan
 	build Build
 	found parser.Diagnostics
-	// of the current virtual service: the texts of errors, and the questions that were examined
+	// of the current virtual service: the texts of its errors, and the questions already examined
 	refused map[string]bool
 	asked   map[question]bool
 }
@@ -72,7 +72,7 @@ func newBuilder(cfg *parser.Config, build Build) *builder {
 	return &builder{Plan: &Plan{Config: cfg, TLS: checker.TLSSums{}, jobs: jobs}, build: build}
 }
 
-// task is the check of a job.
+// task returns the check of a job, and makes it if there is none.
 func (b *builder) task(spec checker.Spec, j job) (*schedule.Task, error) {
 	if t, ok := b.jobs[j]; ok {
 		return t, nil
@@ -114,7 +114,7 @@ func (b *builder) service(s *Service, cfg *parser.Virtual) {
 	b.earlier(s)
 }
 
-// fallbacks makes the fallback servers. With fallbackcheck they are checked like real servers, but their checks only
+// fallbacks makes the fallback servers. With fallbackcheck they are checked like real servers, but the checks only
 // choose among them.
 func (b *builder) fallbacks(s *Service) (all []*Entry) {
 	s.FallbackCheck, _ = s.Config.Fallbacks()
@@ -159,8 +159,8 @@ func (b *builder) earlier(s *Service) {
 	}
 }
 
-// left makes the entry of a server that has left the file; nil if there is one at its address: in the file, or made
-// before. The mistakes of its checks were reported for those in the file.
+// left makes the entry of a server that has left the file. It returns nil if its address already has an entry, of the
+// file or made before. Mistakes in its checks were reported for servers of the file.
 func (b *builder) left(s *Service, r *parser.Real, place int, made map[netip.AddrPort]bool) *Entry {
 	e := entryOf(s.Config, r, place)
 	if made[e.Dest.Addr] || len(s.Section.AllAt(e.Dest.Addr)) > 0 {
@@ -173,19 +173,19 @@ func (b *builder) left(s *Service, r *parser.Real, place int, made map[netip.Add
 	return &e
 }
 
-// entryOf is a real server at its place among the members, without checks.
+// entryOf returns a real server at its place among the members, without checks.
 func entryOf(cfg *parser.Virtual, r *parser.Real, place int) Entry {
 	return Entry{Real: r, Member: judge.Member{Dest: destOf(cfg, r), At: int32(place), MovedTo: -1,
 		Backup: r.Backup, Comeback: r.Comeback}}
 }
 
-// examine makes the checks of an entry. A mistake is found once, for the first server.
+// examine makes the checks of an entry. It reports a mistake once, for the first server.
 func (b *builder) examine(s *Service, e *Entry) {
 	cfg := Use{Service: s, Entry: e}.Section()
 	for number, check := range cfg.Checks() {
 		l, err := b.line(s, e, number)
 		d := ignored(cfg, number, int(l.Number))
-		if err != nil { // it is not a repetition then
+		if err != nil { // then it is not a repetition
 			d = diagnose(check, e.Real.At, err)
 		}
 		if d.Text != "" && !b.refused[d.Text] {
@@ -202,12 +202,12 @@ func (b *builder) examine(s *Service, e *Entry) {
 
 // question is what a check sends to a server.
 type question struct {
-	number           uint8 // of the check
+	number           uint8 // the check's
 	request, receive string
 	steps            checker.List[settings.Step]
 }
 
-// doubt finds doubtful settings of a check, once for all servers of the virtual service that share it.
+// doubt finds doubtful settings of a check, once for all servers of the virtual service that get the same question.
 func (b *builder) doubt(spec checker.Spec, l *Line) *checker.SpecError {
 	if l.Task == nil {
 		return nil
@@ -237,7 +237,7 @@ func ignored(cfg *parser.Virtual, number, first int) (d parser.Diagnostic) {
 	return d
 }
 
-// line returns the check of an entry by a line of checks. It adds one, unless the entry has an equal check.
+// line returns the check of an entry by a line of checks. It adds the check, unless the entry has an equal one.
 func (b *builder) line(s *Service, e *Entry, number int) (l *Line, err error) {
 	l = &e.First
 	if number > 0 {

@@ -13,7 +13,7 @@ type Check struct {
 	Name          string // http, or http 80 if the server has several checks
 	Spec          checker.Spec
 	Task          *schedule.Task // nil with checktype=off, and without an address
-	Waits         string         // why the server has no address; "" when it has one
+	Waits         string         // why the server has no address; "" if it has one
 }
 
 // Checks lists every check of the plan in the order of the file.
@@ -46,5 +46,5 @@ func (p *Plan) ChecksOf(virtual, real string) (list []Check) {
 	return list
 }
 
-// NoAddress is why a server has no address.
+// NoAddress returns why a server has no address.
 func NoAddress(w parser.Waiting) string { return "no address: " + w.Host + ": " + w.Why }

@@ -7,7 +7,7 @@ import (
 	"ldirectord/parser"
 )
 
-// Rules are the mark rules of the plan.
+// Rules returns the mark rules of the plan.
 func (p *Plan) Rules() (rules []lvs.MarkRule) {
 	for _, s := range p.Services {
 		rules = append(rules, s.Section.Marks...)

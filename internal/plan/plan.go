@@ -1,5 +1,5 @@
 // Package plan makes a configuration ready to run: it computes the settings and entries of the table and builds the
-// checks, so that no mistake of the file can show up later. A plan in force does not change.
+// checks, so that no mistake in the file can show up later. A plan in force does not change.
 package plan
 
 import (
@@ -19,7 +19,7 @@ type Plan struct {
 	jobs     map[job]*schedule.Task // the same by key, until the plan is in force
 }
 
-// Keys are the virtual services of the plan.
+// Keys returns the virtual services of the plan.
 func (p *Plan) Keys() []lvs.Key {
 	keys := make([]lvs.Key, len(p.Services))
 	for i, s := range p.Services {

@@ -19,7 +19,7 @@ type Service struct {
 	Section       judge.Section   // what decisions use of it
 	Entries       []*Entry        // the members of the section in their order, then its fallback servers
 	Earlier       []*Entry        // former addresses of its servers
-	FallbackCheck *parser.Virtual // the section as fallback servers are checked; nil: they are not
+	FallbackCheck *parser.Virtual // the section by which fallback servers are checked; nil: they are not
 }
 
 // Entry is a real server, or a fallback server, of a virtual service.
@@ -36,10 +36,10 @@ type Line struct {
 	Number uint8          // in the section: 0, or the line of alsocheck
 }
 
-// Key is the service in the table.
+// Key returns the key of the service in the table.
 func (s *Service) Key() lvs.Key { return s.Config.Key }
 
-// Name is the service in the log: address:port, or the mark.
+// Name returns the name of the service in the log: address:port, or the mark.
 func (s *Service) Name() string {
 	_, name, _ := strings.Cut(s.Config.ID, ":")
 	return name
@@ -50,16 +50,17 @@ func (s *Service) Stays(e *Entry) bool {
 	return !e.Fallback && e.MovedTo < 0 && int(e.At) >= len(s.Config.Reals)
 }
 
-// Reals are all entries except those of fallback servers.
+// Reals returns all entries except those of fallback servers.
 func (s *Service) Reals() []*Entry { return s.Entries[:len(s.Section.Members)] }
 
-// Name is the name of an entry in orders, status and metrics: as configured, address:port, or host:port with resolve.
+// Name returns the name of an entry in orders, status and metrics: as configured, address:port, or host:port with
+// resolve.
 func (e *Entry) Name() string {
 	name, _ := e.Names()
 	return name
 }
 
-// Line is the check of an entry at a place among its checks.
+// Line returns the check at a place among the entry's checks.
 func (e *Entry) Line(k int) *Line {
 	l := &e.First
 	for range k {
@@ -68,8 +69,8 @@ func (e *Entry) Line(k int) *Line {
 	return l
 }
 
-// Names returns the names of an entry: as in the file, with the configured port, and the other name that orders may
-// use, its address or its host; "" for none.
+// Names returns the name of an entry in the file, with the configured port, and the other name that orders may use: its
+// address or its host, "" for none.
 func (e *Entry) Names() (name, other string) {
 	addr, named := e.Real.Addr.String(), e.Real.Named
 	if named == nil {
@@ -85,7 +86,7 @@ func (e *Entry) Names() (name, other string) {
 // Follows reports whether the address of the entry may change while the daemon runs.
 func (e *Entry) Follows() bool { return e.MovedTo < 0 && e.Real.Named != nil && e.Real.Named.Followed }
 
-// Host is the host name in the file of a server that may move, or has moved; "" for others.
+// Host returns the host name that the file has for a server that may move, or has moved; "" for others.
 func (e *Entry) Host() string {
 	if named := e.Real.Named; named != nil && named.Followed {
 		return named.Host
@@ -93,7 +94,7 @@ func (e *Entry) Host() string {
 	return ""
 }
 
-// With is the service with further members.
+// With returns the service with further members.
 func (s *Service) With(more ...*Entry) *Service {
 	with, n := *s, len(s.Section.Members)
 	with.Entries = slices.Clone(s.Entries[:n])
@@ -121,7 +122,7 @@ func membersOf(entries []*Entry) []*judge.Member {
 	return members
 }
 
-// Unknown is the state of the service while nothing is known of it, in room for all entries.
+// Unknown returns the state of the service while nothing is known of it. room is memory for all entries.
 func (s *Service) Unknown(room []judge.Server) (now judge.State) {
 	if s.Config.CheckVIP.IsValid() {
 		now.Paths = make([]judge.Path, len(s.Config.Checks()))
@@ -134,7 +135,7 @@ func (s *Service) Unknown(room []judge.Server) (now judge.State) {
 	return now
 }
 
-// unknown is the state of an entry, whose checks may have paths of their own.
+// unknown sets the state of an entry, whose checks may have paths of their own.
 func (s *Service) unknown(one *judge.Server, e *Entry, ways bool) {
 	more := 0
 	for l := e.First.Next; l != nil; l = l.Next {

@@ -13,8 +13,8 @@ import (
 	"ldirectord/parser"
 )
 
-// Spec is the request of a check. It contains only what the check uses, so virtual services with equal checks
-// share one.
+// Spec returns the request of a check. It contains only what the check uses, so that equal checks of several virtual
+// services can be shared.
 func (x Use) Spec() checker.Spec {
 	cfg, r := x.Check(), x.Entry.Real
 	s := checker.Spec{
@@ -26,7 +26,8 @@ func (x Use) Spec() checker.Spec {
 	if cfg.CheckVIP.IsValid() && r.Forward != lvs.Masq {
 		s.Through = checker.Through{Virtual: cfg.CheckVIP, Server: s.Target.Addr(), Forward: r.Forward}
 	}
-	// A director that lost its link to the servers must not reach them through a router, because gate can't.
+	// A check must not reach a server through a router after this director lost its link to the servers, because
+	// gate can't.
 	onLink := cfg.Announce != "" && r.Forward == lvs.Route
 	if cfg.CheckType != parser.Negotiate {
 		s.Timeout = cfg.CheckTimeout.Duration()
@@ -70,8 +71,8 @@ func (x Use) Spec() checker.Spec {
 	return s
 }
 
-// externalArgs are the arguments of an external check, with zero bytes between them: virtual address or mark, virtual
-// port, real address, real port, with 0 for no port; or those of checkargs.
+// externalArgs returns the arguments of an external check, with zero bytes between them: virtual address or mark,
+// virtual port, real address, real port, with 0 for no port; or those of checkargs.
 func externalArgs(cfg *parser.Virtual, r *parser.Real) string {
 	virtual, port := cfg.Name(), "0"
 	if cfg.Protocol != lvs.Mark {
@@ -114,13 +115,13 @@ func settingsOf(cfg *parser.Virtual) (lvs.Settings, error) {
 	return s, nil
 }
 
-// destOf is a server in the table.
+// destOf returns the destination of a server.
 func destOf(cfg *parser.Virtual, r *parser.Real) lvs.Dest {
 	return lvs.Dest{Addr: cfg.EntryOf(r), Forward: r.Forward, Weight: uint32(r.Weight),
 		Upper: uint32(r.Upper), Lower: uint32(r.Lower)}
 }
 
-// sectionOf returns the part of a section that judge needs.
+// sectionOf returns what judge needs of a section.
 func sectionOf(cfg *parser.Virtual, readd bool) judge.Section {
 	s := judge.Section{
 		Rule: health.Rule{Fall: cfg.FailureCount, Rise: cfg.RiseCount, Need: cfg.Window.Need,

@@ -13,14 +13,14 @@ import (
 	"ldirectord/parser"
 )
 
-// Use is one check of an entry of a virtual service. Equal checks are made once for all their uses.
+// Use is one check of an entry of a virtual service. Equal checks are made once, for all their uses.
 type Use struct {
 	Service *Service
 	Entry   *Entry
 	Line    *Line
 }
 
-// Section is the configuration of the checks of the entry.
+// Section returns the section that configures the checks of the entry.
 func (x Use) Section() *parser.Virtual {
 	if x.Entry.Fallback && x.Service.FallbackCheck != nil {
 		return x.Service.FallbackCheck
@@ -28,11 +28,11 @@ func (x Use) Section() *parser.Virtual {
 	return x.Service.Config
 }
 
-// Check is the configuration of the check.
+// Check returns the configuration of the check.
 func (x Use) Check() *parser.Virtual { return x.Section().Check(int(x.Line.Number)) }
 
-// Name is the name of the check: https, or https 443 if the entry has several, or https 443 #2 if they are alike. A
-// check of a checkdef has its name.
+// Name returns the name of the check: https, or https 443 if the entry has several, or https 443 #2 if they are alike.
+// A check from a checkdef has the name of the checkdef.
 func (x Use) Name() string {
 	name := x.plainName()
 	for l := &x.Entry.First; l != nil; l = l.Next {
@@ -43,7 +43,7 @@ func (x Use) Name() string {
 	return name
 }
 
-// plainName is the name of the check, which others of the entry may have, too.
+// plainName returns the name of the check, which other checks of the entry may have, too.
 func (x Use) plainName() string {
 	if name := x.Check().CheckName; name != "" {
 		return name
@@ -70,7 +70,7 @@ type job struct {
 	every  time.Duration
 }
 
-// job returns the check. Sums are the checksums of the files that it reads.
+// job returns the check and its key. tls has the checksums of the files that checks read.
 func (x Use) job(tls checker.TLSSums) (checker.Spec, job) {
 	spec := x.Spec()
 	spec.TLSFiles = tls.Of(spec)
@@ -79,13 +79,14 @@ func (x Use) job(tls checker.TLSSums) (checker.Spec, job) {
 	return spec, job{unique.Make(common), spec.Target, spec.URL, x.Service.Config.CheckInterval.Duration()}
 }
 
-// whom is what of a check tells whose silence its timeout is: whom it asks, by which protocol, and for how long.
+// whom returns the facts of a check that give its timeout a meaning: which server it asks, by which protocol, and for
+// how long.
 func whom(s checker.Spec) job {
 	return job{target: s.Target, url: s.Service, every: s.NegotiateTimeout}
 }
 
-// Succeed lets a plan, before it is in force, continue the checks that run already. It has the uses now. It returns its
-// new checks by those that they replace.
+// Succeed lets a plan that is not yet in force continue the checks that already run. now has the uses of the plan.
+// heirs maps each replaced check to the new one.
 func (p *Plan) Succeed(running iter.Seq[Use], sums checker.TLSSums, now iter.Seq[Use]) (
 	heirs map[*schedule.Task]*schedule.Task) {
 	adopted, replaced := make(map[*schedule.Task]*schedule.Task, len(p.Tasks)), map[job]*schedule.Task{}

@@ -7,14 +7,14 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// Virtuals finds the port at which a virtual service of a plan reaches a server. It keeps nothing for each server: the
-// plan has them.
+// Virtuals finds the port at which a virtual service of a plan reaches a server. It stores no servers: the plan has
+// them.
 type Virtuals struct {
 	byAddr map[netip.AddrPort]*Service // of TCP
 	marked []*Service                  // those with lines of mark
 }
 
-// Virtuals are the virtual services that a TCP connection can go to.
+// Virtuals returns the virtual services that TCP connections can go to.
 func (p *Plan) Virtuals() *Virtuals {
 	v := &Virtuals{byAddr: map[netip.AddrPort]*Service{}}
 	for _, s := range p.Services {
@@ -28,8 +28,8 @@ func (p *Plan) Virtuals() *Virtuals {
 	return v
 }
 
-// PortOf returns the port at which a connection to a virtual service reaches a server; 0: it does not. IsChecked tells
-// that the service checks the server at the port that is given.
+// PortOf returns the port at which a connection to a virtual service reaches a server; 0: it does not. isChecked
+// reports whether the service checks the server at the given port.
 func (v *Virtuals) PortOf(to, server netip.AddrPort) (port uint16, isChecked bool) {
 	s := v.at(to)
 	if s == nil {
@@ -41,14 +41,14 @@ func (v *Virtuals) PortOf(to, server netip.AddrPort) (port uint16, isChecked boo
 	case len(on) > 0:
 		isHere := func(e *Entry) bool { return s.checks(e, server.Port()) }
 		return on[0].portFor(to), hasOnePort && slices.ContainsFunc(on, isHere)
-	case hasOnePort && !s.isMasq(): // the director can't reach a service by gate or ipip itself
+	case hasOnePort && !s.isMasq(): // the director itself can't reach a service by gate or ipip
 		return to.Port(), false
 	}
 	return 0, false
 }
 
-// at is the service that gets a connection, nil for none. As in the kernel, marks come first, and then the service with
-// this port. The last of the mark rules counts.
+// at returns the service that gets a connection; nil for none. As in the kernel, marks come before the service with
+// this port, and that before one for all ports. The last matching mark rule counts.
 func (v *Virtuals) at(to netip.AddrPort) *Service {
 	key := lvs.Key{Addr: to, Protocol: lvs.TCP}
 	for _, s := range slices.Backward(v.marked) {
@@ -62,7 +62,8 @@ func (v *Virtuals) at(to netip.AddrPort) *Service {
 	return v.byAddr[netip.AddrPortFrom(to.Addr(), 0)]
 }
 
-// on are the entries with an address: members, otherwise fallback servers and former addresses of members.
+// on returns the entries at an address: members, or if there are none, fallback servers and former addresses of
+// members.
 func (s *Service) on(server netip.Addr) (found []*Entry) {
 	for _, i := range s.Section.AllOn(server) {
 		found = append(found, s.Entries[i])
@@ -80,7 +81,7 @@ func (s *Service) on(server netip.Addr) (found []*Entry) {
 	return found
 }
 
-// isMasq reports whether the service forwards by masq. Its first server tells: few services mix methods.
+// isMasq reports whether the service forwards by masq. The first server decides: few services mix methods.
 func (s *Service) isMasq() bool { return len(s.Entries) > 0 && s.Entries[0].Dest.Forward == lvs.Masq }
 
 // checks reports whether one of the checks of an entry goes to a port.
@@ -93,7 +94,7 @@ func (s *Service) checks(e *Entry, port uint16) bool {
 	return false
 }
 
-// portFor is the port at which the server gets packets to an address of its service. Only masq changes the port.
+// portFor returns the port at which the server gets packets to an address of its service. Only masq changes the port.
 func (e *Entry) portFor(to netip.AddrPort) uint16 {
 	if port := e.Dest.Addr.Port(); port != 0 && e.Dest.Forward == lvs.Masq {
 		return port

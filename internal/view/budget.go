@@ -8,16 +8,16 @@ import (
 	"ldirectord/internal/orders"
 )
 
-// Short is a virtual service that would serve with too few servers.
+// Short is a virtual service that would be left with too few servers.
 type Short struct {
 	lvs.Backend        // one of the servers that go
-	Left        int    // servers that pass their checks and still get new clients
-	Least       int    // as many are required; 0: none would get new clients
+	Left        int    // servers left that pass their checks and get new clients
+	Least       int    // how many are required; 0: no server would get new clients
 	By          string // the directive that requires them
 	Out         []string
 }
 
-// String describes it, with the servers that are out and why.
+// String describes the virtual service, and the servers that are out with the reason.
 func (s Short) String() string {
 	text := fmt.Sprintf("%s is the last server of %s", s.Real, s.Virtual)
 	if s.Least > 0 {
@@ -30,9 +30,9 @@ func (s Short) String() string {
 	return text
 }
 
-// Short finds these servers' virtual services that would serve with too few servers without them, and without all that
-// orders take out. A server that gets no new clients now changes nothing. While its state is unknown, as in a snapshot
-// of a plan, it is needed if no other one could serve.
+// Short finds the virtual services of these servers that would have too few without them, and without all that orders
+// take out. A server that gets no new clients now makes no difference. While its state is unknown, as in a snapshot of
+// a plan, it is needed if no other server could serve.
 func (now *Snapshot) Short(backends []lvs.Backend, given orders.All) (list []Short) {
 	goes := setOf(backends)
 	for i := range now.Virtuals {
@@ -43,16 +43,16 @@ func (now *Snapshot) Short(backends []lvs.Backend, given orders.All) (list []Sho
 	return list
 }
 
-// without is the virtual service without these servers, and reports whether they are needed.
+// without returns what the virtual service has without these servers, and whether they are needed.
 func (v *Virtual) without(goes map[lvs.Backend]bool, given orders.All) (left Short, needed bool) {
-	var serves, passes, unknown bool // servers that go
-	var stay, others int             // other servers that get new clients; that could
+	var serves, passes, unknown bool // of the servers that go
+	var stay, others int             // other servers: those that get new clients, those that could
 	seen := map[string]bool{}
 	for i := range v.Servers {
 		s := &v.Servers[i]
 		at := lvs.At(v.ID, s.Real)
 		switch order := given[at]; {
-		case s.Moved, !s.Addr.IsValid(), seen[s.Real]: // it is to be removed, has no address, or is counted
+		case s.Moved, !s.Addr.IsValid(), seen[s.Real]: // it is to be removed, has no address, or was counted
 			continue
 		case goes[at]:
 			left.Backend = at
@@ -78,8 +78,8 @@ func (v *Virtual) without(goes map[lvs.Backend]bool, given orders.All) (left Sho
 	return left, passes && left.Left < left.Least
 }
 
-// Lack is what a virtual service lacks: how many servers pass and get new clients, how many are required, and by which
-// directive. A service without a directive requires one server.
+// Lack returns what a virtual service lacks: how many servers pass and get new clients, how many are required, and by
+// which directive. A service without a directive requires one server.
 func (v *Virtual) Lack() (left, required int, by string) {
 	for i := range v.Servers {
 		if s := &v.Servers[i]; s.Serves && !s.Held {
@@ -90,7 +90,7 @@ func (v *Virtual) Lack() (left, required int, by string) {
 	return left, max(required, 1), by
 }
 
-// least is how many servers orders must leave in service, and the directive that requires them.
+// least returns how many servers orders must leave in service, and the directive that requires them.
 func (v *Virtual) least() (n int, by string) {
 	if v.Guard.Keeps > 0 && !v.Guard.Obeys {
 		n, by = v.Guard.Keeps, "keepserving"
@@ -101,11 +101,11 @@ func (v *Virtual) least() (n int, by string) {
 	return n, by
 }
 
-// serves reports whether a server gets new connections, or would as a backup server. If the table is unknown, its
+// serves reports whether a server gets new connections, or would as a backup server. While the table is unknown, its
 // checks decide.
 func (s *Server) serves() bool { return s.Serves || s.Backup == "waits" && s.Up }
 
-// Why is why a server is out, in words.
+// Why returns in words why a server is out.
 func (s *Server) Why() string {
 	if s.Reason != "" {
 		return s.State + ": " + s.Reason

@@ -9,7 +9,7 @@ import (
 )
 
 // Condition is why the place of a server differs from "in the table, with its weight in the file", or what else an
-// operator should know of it. Status, page, metrics and JSON show conditions and know nothing of a kind.
+// operator should know about the server. Status, page, metrics and JSON show conditions, and know nothing about kinds.
 type Condition struct {
 	Kind    string        `json:"kind"`
 	Trouble judge.Trouble `json:"trouble"`
@@ -38,10 +38,10 @@ func (now *Snapshot) Await(waiting orders.All) {
 	}
 }
 
-// NoResult is what is said of a server that is unknown for no other reason.
+// NoResult is the reason given for an unknown server without another reason.
 const NoResult = "no result yet"
 
-// After is a sentence that ends with a text; "" without one.
+// After returns a sentence that ends with a text; "" without a text.
 func After(about, text string) string {
 	if text == "" {
 		return ""

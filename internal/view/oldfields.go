@@ -8,7 +8,7 @@ import (
 	"ldirectord/internal/judge"
 )
 
-// FillOld fills in the fields that JSON, metrics and doctor have of some kinds. No other file compares kinds.
+// FillOld fills in the fields that JSON, metrics and doctor have for some kinds. No other file compares kinds.
 func (now *Server) FillOld() {
 	var notes, differs []string
 	for _, c := range now.Conditions {
@@ -49,7 +49,7 @@ func (now *Server) FillOld() {
 	now.Note, now.Differs = strings.Join(notes, "; "), strings.Join(differs, "; ")
 }
 
-// Learn makes a condition of the fields of a daemon that tells none.
+// Learn makes a condition from the other fields, if the daemon reported no conditions.
 func (now *Server) Learn() {
 	if now.Conditions != nil {
 		return

@@ -20,7 +20,7 @@ func (now *Snapshot) Backends(virtual, real string) (found []lvs.Backend) {
 	return found
 }
 
-// Aliases are other names of these servers; orders may use them.
+// Aliases returns other names of these servers, which orders may use.
 func (now *Snapshot) Aliases(servers []lvs.Backend) (others []lvs.Backend) {
 	meant := setOf(servers)
 	for v, s := range now.Each() {
@@ -39,8 +39,7 @@ func Label(id, servicename string) string {
 	return id
 }
 
-// Called returns the id of the virtual service with this servicename. Ids, addresses and marks take precedence over
-// names.
+// Called replaces a servicename by the id of its virtual service. Ids, addresses and marks take precedence over names.
 func (now *Snapshot) Called(word *string) error {
 	var ids []string
 	for _, v := range now.Virtuals {
@@ -64,7 +63,7 @@ func (s *Server) IsMeant(word string) bool {
 	return word == "" || lvs.IsServer(s.Real, word) || lvs.IsServer(s.Alias, word) || s.Tags.IsMeant(word)
 }
 
-// Undrained finds one of these servers that still gets new connections, and the reason.
+// Undrained finds a server among these that still gets new connections, and the reason.
 func (now *Snapshot) Undrained(backends []lvs.Backend) (left lvs.Backend, why string, any bool) {
 	asked := setOf(backends)
 	for v, s := range now.Each() {
@@ -95,7 +94,7 @@ func setOf(backends []lvs.Backend) map[lvs.Backend]bool {
 	return set
 }
 
-// Fallbacks are the fallback servers in their order.
+// Fallbacks returns the fallback servers in their order.
 func (v *Virtual) Fallbacks() []*Fallback {
 	if v.Fallback == nil {
 		return nil
@@ -103,7 +102,7 @@ func (v *Virtual) Fallbacks() []*Fallback {
 	return append([]*Fallback{v.Fallback}, v.AlsoFallbacks...)
 }
 
-// ServingFallback is the fallback server that serves; nil: none does.
+// ServingFallback returns the fallback server that serves; nil: none does.
 func (v *Virtual) ServingFallback() *Fallback {
 	for _, f := range v.Fallbacks() {
 		if f.Active {

@@ -22,11 +22,11 @@ type Snapshot struct {
 	Table     Operations
 	Unread    string     // why the table can't be read; "" while it can
 	Orders    orders.All // in force
-	Over      orders.All // orders that have ended, and are still given
+	Over      orders.All // orders that have ended and are still given
 	Marks     string     // why the mark rules can't be set; "" while they can
 	Folder    string     // why maintenancedir can't be read; "" while it can
-	Shortages uint64     // checks that failed by a shortage of this machine
-	Purging   int        // virtual services that are no longer configured and not removed yet
+	Shortages uint64     // checks that failed because of a shortage of this machine
+	Purging   int        // virtual services that are no longer configured but not yet removed
 	Overdue   time.Duration
 	Small     bool      // metrics = small
 	Counted   time.Time // when the counters of the servers were read; zero before
@@ -41,7 +41,7 @@ type Snapshot struct {
 type Announcement struct {
 	Address string    `json:"address"`
 	State   string    `json:"state"`            // announced, last resort or withdrawn
-	On      string    `json:"device,omitempty"` // its present device; "" for none
+	On      string    `json:"device,omitempty"` // its current device; "" for none
 	Since   time.Time `json:"since"`
 	Why     string    `json:"why,omitempty"`   // why it is not announced, or not on its device
 	Fails   bool      `json:"fails,omitempty"` // it is not on its device
@@ -50,8 +50,8 @@ type Announcement struct {
 	IDs     []string  `json:"-"`               // its virtual services
 }
 
-// Virtual is a virtual service at one moment. status --json shows it and its parts: fields may be added, never
-// renamed. Fields that are "filled in later" are empty when the director returns it.
+// Virtual is a virtual service at one moment. status --json shows it and its parts: fields may be added, never renamed.
+// Fields that are "filled in later" are empty when the director returns a virtual service.
 type Virtual struct {
 	ID        string  `json:"id"` // tcp:192.0.2.1:80, fwm:3
 	Name      string  `json:"-"`  // 192.0.2.1:80, 3
@@ -69,7 +69,7 @@ type Virtual struct {
 	Guard         Guard        `json:"guard,omitzero"`
 	Order         orders.Order `json:"order,omitzero"`           // to obey
 	Enough        *MinServers  `json:"minservers,omitempty"`     // nil without minservers
-	Written       bool         `json:"written"`                  // the table is as the director wants it
+	Written       bool         `json:"written"`                  // the table has it as the director wants it
 	Error         string       `json:"error,omitempty"`          // why the table refused the last change
 	Full          bool         `json:"full,omitempty"`           // all servers in service are full
 	Announced     *bool        `json:"announced,omitempty"`      // its addresses are on the device of announce
@@ -78,7 +78,7 @@ type Virtual struct {
 	// destinations that were added by hand and are kept
 	Added      []string    `json:"added_by_hand,omitempty"`
 	Conditions []Condition `json:"conditions,omitempty"`
-	// the first directive that holds servers, or has them wait to come back; "": none does
+	// the first directive that holds servers, or makes them wait to come back; "": none does
 	Holder    string      `json:"-"`
 	Recovered bool        `json:"-"` // every server is up, except those that orders take out
 	Took      Durations   `json:"-"`
@@ -87,14 +87,14 @@ type Virtual struct {
 	Leaving   []Departure `json:"leaving,omitempty"`
 }
 
-// Departure is a real server that left the file, at one moment. It gets no new connections, and is removed when it
-// has none left. Note and Left are filled in later.
+// Departure is a real server that left the file, at one moment. It gets no new connections, and is removed once all
+// have ended. Note and Left are filled in later.
 type Departure struct {
 	Real  string `json:"real"`
 	State string `json:"state"`
 	Note  string `json:"note"`
 	Rule  string `json:"rule,omitempty"` // the rule that decided its place
-	// 0, except by hand, or while no other server serves
+	// 0, unless changed by hand or while no other server serves
 	Effective   uint32       `json:"table_weight"`
 	ByHand      bool         `json:"changed_by_hand,omitempty"` // its entry in the table was changed by hand
 	Connections lvs.Counters `json:"connections"`               // up to a second old
@@ -110,7 +110,7 @@ type Guard struct {
 	Paced bool `json:"paced,omitempty"` // it has paceout, which may hold servers too
 }
 
-// Each yields every real server once with its virtual service. A server that a section has twice is one entry of the
+// Each yields every real server once with its virtual service. A server that a section names twice is one entry of the
 // table.
 func (now *Snapshot) Each() iter.Seq2[*Virtual, *Server] {
 	return func(yield func(*Virtual, *Server) bool) {
@@ -136,18 +136,18 @@ func (now *Snapshot) Each() iter.Seq2[*Virtual, *Server] {
 type Fallback struct {
 	Server string `json:"server"` // address:port as configured
 	Active bool   `json:"active"` // it serves
-	// in the table as it was last known; null when it is not there
+	// in the last known table; null when it is not there
 	TableWeight *uint32 `json:"table_weight"`
 	ByHand      bool    `json:"changed_by_hand,omitempty"` // its entry in the table was changed by hand
 	Rule        string  `json:"rule,omitempty"`            // the rule that decided its place
-	// With fallbackcheck: unknown, up or down, and the rest as in Server. It decides nothing.
+	// With fallbackcheck: unknown, up or down, and the fields below as in Server. It decides nothing.
 	State      string         `json:"state,omitempty"`
 	Reason     string         `json:"reason,omitempty"`
 	Conditions []Condition    `json:"conditions,omitempty"`
 	Checked    time.Time      `json:"-"`
 	Last       checker.Result `json:"-"`
 	Check      *LastCheck     `json:"last_check,omitempty"`
-	Asked      *Server        `json:"-"` // all that is known of it; only Why fills it in, where it is named
+	Asked      *Server        `json:"-"` // all that is known of it; only Why fills it in, if it is named
 }
 
 // Server is a real server at one moment.
@@ -159,16 +159,17 @@ type Server struct {
 	State   string         `json:"state"`            // unknown, up, down, drained, maintenance or off
 	Since   time.Time      `json:"since"`            // of that state
 	InState float64        `json:"seconds_in_state"` // filled in later
-	// its checks pass, and no order takes it out; it gets new clients, by the checks alone if the table is unknown
+	// Up: its checks pass, and no order takes it out. Serves: it gets new clients; if the table is unknown, by its
+	// checks
 	Up, Serves bool `json:"-"`
-	// why it is out: its last failure while it is down, the shortage because of which it is unknown, its
-	// maintenance file, or its name without an address
+	// why it is out: its last failure while it is down, the shortage that leaves it unknown, its maintenance file,
+	// or its name without an address
 	Reason      string  `json:"reason,omitempty"`
 	Weight      int     `json:"weight"`                    // as configured
-	InTable     bool    `json:"-"`                         // in the table as it was last known
+	InTable     bool    `json:"-"`                         // in the last known table
 	Effective   uint32  `json:"-"`                         // weight in the table; 0 when it is not there
 	TableWeight *uint32 `json:"table_weight"`              // the same, or null; filled in later
-	Parts       string  `json:"weight_parts,omitempty"`    // what makes up the weight in the table while it moves
+	Parts       string  `json:"weight_parts,omitempty"`    // what makes up the weight in the table while it changes
 	ByHand      bool    `json:"changed_by_hand,omitempty"` // its entry in the table was changed by hand
 	Unjudged    string  `json:"unjudged,omitempty"`        // why its last answer can't be judged
 	Drained     bool    `json:"drained,omitempty"`         // by an order or its own report, whatever its state
@@ -181,7 +182,7 @@ type Server struct {
 
 	ServerResult
 	ServerCounts
-	Connections *lvs.Counters `json:"connections"` // as just read, or null; filled in later
+	Connections *lvs.Counters `json:"connections"` // as just read; null if unknown; filled in later
 	// each check of a server with several; ServerResult is the worst one
 	Checks []Check `json:"each_check,omitempty"`
 	ServerPast
@@ -189,8 +190,8 @@ type Server struct {
 
 // ServerNames are further names of a server.
 type ServerNames struct {
-	Address string `json:"address,omitempty"` // of the host in Real, without a port; else ""
-	Host    string `json:"name,omitempty"`    // where Real is its address
+	Address string `json:"address,omitempty"` // of the host in Real, without a port; otherwise ""
+	Host    string `json:"name,omitempty"`    // if Real is its address
 	Alias   string `json:"-"`                 // another name that orders may use; "" for none
 	Backup  string `json:"backup,omitempty"`  // of a backup server: needed, drains or waits
 	Waits   bool   `json:"-"`                 // it is a single server without an address yet
@@ -216,8 +217,8 @@ type ServerCounts struct {
 	Tally
 	Failures map[string]uint32 `json:"failures,omitempty"`    // failures by cause; filled in later
 	Limit    uint32            `json:"upper_limit,omitempty"` // of connections, as configured; 0: none
-	Full     bool              `json:"full,omitempty"`        // it is there: the kernel sends it no new client
-	// why it is suspected: by observe its clients get no answers; "" when it is not
+	Full     bool              `json:"full,omitempty"`        // it is at the limit: it gets no new clients
+	// why observe suspects it: its clients get no answers; "" if it does not
 	Suspected string `json:"suspected,omitempty"`
 	// how it differs from the others of its section; "" when it does not
 	Differs string       `json:"differs,omitempty"`
@@ -261,7 +262,7 @@ type LastCheck struct {
 // MinServers reports whether enough servers of a virtual service are up.
 type MinServers struct {
 	Up     int  `json:"up"`     // servers that count
-	Needed int  `json:"needed"` // how many servers are enough: LOW, or HIGH after there were fewer than LOW
+	Needed int  `json:"needed"` // how many servers are enough: LOW, or HIGH once there were fewer than LOW
 	Enough bool `json:"enough"`
 	Low    int  `json:"-"`
 }

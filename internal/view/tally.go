@@ -62,7 +62,7 @@ func (d *Durations) Add(took time.Duration) {
 	}
 }
 
-// StageTimes sums up the time of each stage, over the checks that completed it.
+// StageTimes adds up the time of each stage, over the checks that completed it.
 type StageTimes [wire.Marks]StageTime
 
 // StageTime is how many checks completed a stage, and their total time.
@@ -71,7 +71,7 @@ type StageTime struct {
 	Sum   time.Duration
 }
 
-// Add adds a check. A stage begins when the previous one is done, whatever the order of the stages in that protocol.
+// Add adds a check. A stage begins when the one before it is done, in whatever order the protocol has them.
 func (all *StageTimes) Add(s *wire.Stages) {
 	for m, done := range s {
 		if done == 0 {
@@ -91,7 +91,7 @@ func (all *StageTimes) Add(s *wire.Stages) {
 // Operations counts requests to the table, in the order of OperationNames.
 type Operations [len(OperationNames)]Counts
 
-// OperationNames are the kinds of requests to the table: those of ipvsctl.OpKind, and last a read.
+// OperationNames are the kinds of requests to the table: those of lvs.OpKind, and then a read.
 var OperationNames = [...]string{"add-service", "edit-service", "delete-service", "add-destination", "edit-destination",
 	"delete-destination", "read"}
 

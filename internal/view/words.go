@@ -16,7 +16,7 @@ func Carried(c lvs.Counters) string {
 	return text
 }
 
-// Plural is a number of something.
+// Plural returns a number with its noun: 1 server, 2 servers.
 func Plural[N int | uint32 | uint64](n N, what string) string {
 	if n != 1 {
 		what += "s"

@@ -1,5 +1,5 @@
-// Package whatif plays a plan in memory, by the core that the daemon has: what the table would be if servers failed, if
-// they were drained, or if the director ended.
+// Package whatif plays a plan in memory with the daemon's own core: it shows what the table would be if servers failed,
+// if they were drained, or if the director ended.
 package whatif
 
 import (
@@ -22,14 +22,14 @@ import (
 )
 
 const (
-	// Calm is a time after which removals in turn and climbing weights have ended.
+	// Calm is a time after which paced removals and climbing weights have ended.
 	Calm = time.Hour
 
 	maxSteps  = 100_000 // of one wait
-	maxRounds = 1000    // failures in a row that a server may need
+	maxRounds = 1000    // failures in a row that may be needed to take a server down
 )
 
-// World is a plan that is played. Its checks pass, except those that Fail.
+// World is a plan that is being played. Its checks pass, except those that are to fail.
 type World struct {
 	core  *core.Core
 	plan  *plan.Plan
@@ -38,17 +38,17 @@ type World struct {
 	next  time.Time
 	fails map[target]bool
 	calm  time.Duration
-	due   map[time.Duration]time.Time // of the checks with this interval, see Let
+	due   map[time.Duration]time.Time // when checks with this interval are due, see Let
 }
 
-// target is a real server, or a fallback server, which may have the same name.
+// target is a real server or a fallback server; the two may have the same name.
 type target struct {
 	lvs.Backend
 	fallback bool
 }
 
-// New plays these services of a plan, with the orders in force, until all servers are up. Each event is followed by so
-// much calm.
+// New plays these services of a plan, with the given orders in force, until all servers are up. After each event, calm
+// is the time that passes.
 func New(p *plan.Plan, services []*plan.Service, given orders.All, calm time.Duration) *World {
 	part := *p
 	part.Services, part.Tasks = services, tasksOf(services)
@@ -56,14 +56,14 @@ func New(p *plan.Plan, services []*plan.Service, given orders.All, calm time.Dur
 		fails: map[target]bool{}, due: map[time.Duration]time.Time{}}
 	w.core = core.New(core.World{Orders: given}, core.Performers{Checks: pool{}, Watches: watches{}, Marks: true,
 		Await: func() func() { return func() {} }})
-	e, _ := w.core.Begin(w.now, w, core.Ready(&part), maintenance.Reading{}) // this table can be read
+	e, _ := w.core.Begin(w.now, w, core.Ready(&part), maintenance.Reading{}) // a table in memory can always be read
 	w.perform(e)
 	w.check(0)
 	w.pass(w.calm)
 	return w
 }
 
-// tasksOf are the checks of these services, each once: the plan may have many more.
+// tasksOf returns the checks of these services, each once: the plan may have many more.
 func tasksOf(services []*plan.Service) (tasks []*schedule.Task) {
 	seen := map[*schedule.Task]bool{}
 	for _, s := range services {
@@ -79,21 +79,21 @@ func tasksOf(services []*plan.Service) (tasks []*schedule.Task) {
 	return tasks
 }
 
-// Break has the checks of these servers fail from now on, or pass again.
+// Break makes the checks of these servers fail, or pass again.
 func (w *World) Break(servers []lvs.Backend, fail bool) {
 	for _, at := range servers {
 		w.fails[target{at, false}] = fail
 	}
 }
 
-// BreakFallbacks has the checks of these fallback servers fail from now on.
+// BreakFallbacks makes the checks of these fallback servers fail.
 func (w *World) BreakFallbacks(servers []lvs.Backend) {
 	for _, at := range servers {
 		w.fails[target{at, true}] = true
 	}
 }
 
-// Let lets time pass, in which each check is made at its interval.
+// Let lets time pass. Meanwhile each check is made at its interval.
 func (w *World) Let(d time.Duration) {
 	for end := w.now.Add(d); ; {
 		next, every := end, time.Duration(0)
@@ -124,7 +124,7 @@ func (w *World) Reload(p *plan.Plan) {
 	w.check(0)
 }
 
-// Fail has the checks of these servers fail until all that fail are down.
+// Fail makes the checks of these servers fail, and plays until all failing servers are down.
 func (w *World) Fail(servers []lvs.Backend) {
 	w.Break(servers, true)
 	for range maxRounds {
@@ -137,7 +137,7 @@ func (w *World) Fail(servers []lvs.Backend) {
 	w.pass(w.calm)
 }
 
-// anyUp reports whether a server that fails is not down yet.
+// anyUp reports whether a failing server is not down yet.
 func (w *World) anyUp() bool {
 	now := w.Snapshot()
 	for v, s := range now.Each() {
@@ -157,7 +157,7 @@ func (w *World) anyUp() bool {
 	return false
 }
 
-// Order puts these orders in force, instead of earlier ones. Ready are servers that no longer wait to come back.
+// Order replaces the orders in force by these. ready has servers that no longer wait to come back.
 func (w *World) Order(all orders.All, ready ...lvs.Backend) {
 	w.core.Order(w.now, all, ready...)
 	w.step()
@@ -174,10 +174,10 @@ func (w *World) End() {
 	w.core.Clear(w.now)
 }
 
-// Snapshot is the present state.
+// Snapshot returns the present state.
 func (w *World) Snapshot() *view.Snapshot { return w.core.Snapshot(w.now) }
 
-// Table is the present table.
+// Table returns the present table.
 func (w *World) Table() lvs.Table {
 	have, _ := w.table.Read(context.Background()) // a table in memory
 	return have
@@ -208,7 +208,7 @@ func (w *World) check(every time.Duration) {
 	w.step()
 }
 
-// pass lets time pass, with all steps that it makes due.
+// pass lets time pass, and takes all steps that become due.
 func (w *World) pass(d time.Duration) {
 	end := w.now.Add(d)
 	for range maxSteps {
@@ -240,7 +240,7 @@ func (w *World) perform(e core.Effects) {
 	w.next = e.Next
 }
 
-// What follows is the table of the core, whose requests succeed at once, and checks that nobody makes.
+// What follows is the table of the core, which carries out requests at once, and checks that nobody makes.
 
 func (w *World) Do(_ time.Duration, ops ...lvs.Op) []judge.Outcome {
 	all := make([]judge.Outcome, len(ops))
@@ -266,13 +266,13 @@ func (w *World) Timeouts(_ time.Duration, want lvs.Timeouts) (lvs.Timeouts, judg
 
 func (w *World) Now() time.Time { return w.now }
 
-// watches are idle connections, which nothing ends.
+// watches are idle connections that never end.
 type watches struct{}
 
 func (watches) Set(map[netip.AddrPort]*schedule.Watch) {}
 func (watches) Attend(netip.AddrPort, bool)            {}
 
-// pool takes checks, whose results World gives.
+// pool accepts checks. World provides their results.
 type pool struct{}
 
 func (pool) Set([]*schedule.Task, map[*schedule.Task]*schedule.Task) {}
