@@ -1,5 +1,5 @@
 // Package history keeps the recent history of one real server: results of its checks, and what followed. Equal results
-// in a row are one record, so that months of successes take as much memory as one. It decides nothing.
+// in a row are one record, so months of successes take as much memory as one. The package decides nothing.
 package history
 
 import (
@@ -16,10 +16,10 @@ import (
 
 // Limits of a History.
 const (
-	// the largest size of a History in bytes, see Size; with rounding by the allocator at most 2 kB
+	// the largest size of a History in bytes, see Size; as allocated, at most 2 kB
 	Limit      = 1920
 	maxRecords = 18
-	maxText    = 160 // bytes of a text that are kept
+	maxText    = 160 // how many bytes of a text are kept
 )
 
 // History is the history of one real server. The zero value has no records. It is not safe for several goroutines.
@@ -28,10 +28,10 @@ type History struct{ records []Record }
 // Moment is a time in nanoseconds since 1970, by the wall clock as in the log.
 type Moment int64
 
-// At is the moment of a time.
+// At returns a time as a moment.
 func At(t time.Time) Moment { return Moment(t.UnixNano()) }
 
-// Time is the moment in UTC; of the zero moment the zero time.
+// Time returns the moment in UTC; for the zero moment, the zero time.
 func (m Moment) Time() time.Time {
 	if m == 0 {
 		return time.Time{}
@@ -42,12 +42,12 @@ func (m Moment) Time() time.Time {
 // Kind is what happened: what a check found, or what was done about a server or to it.
 type Kind uint8
 
-// The kinds of records; Nothing is never recorded. Only the next two kinds are results that count; the four after them
-// are results that don't count.
+// The kinds of records. Nothing is never recorded. The next two kinds are results that count, the four after them
+// results that don't.
 const (
 	Nothing Kind = iota
 	Passed
-	Failed   // it counts
+	Failed   // and the failure counts
 	Shortage // a shortage of this machine
 	Unjudged // the answer could not be compared with receive
 	Stalled  // this machine or the daemon did not run for a while; the check was repeated
@@ -83,29 +83,29 @@ const (
 	Former = 255 // a check that is no longer configured
 )
 
-// Event is something that happens. All successes of a check are equal, whatever the server's answer was.
+// Event is something that happens. All successes of a check are equal, whatever the server answered.
 type Event struct {
 	Kind   Kind
 	Check  uint8
 	Cause  checker.Cause // the cause of a failure
 	Weight uint32
-	Text   string // depends on Kind; for a result why it failed
+	Text   string // depends on Kind; for a result, why it failed
 }
 
-// Record is a row of equal events, of one check or without a check.
+// Record is a series of equal events, of one check or without a check.
 type Record struct {
 	Event
 	First, Last Moment
 	Times       uint32
 	Took        uint32      // the time of the last result's stages, in µs
 	Stages      wire.Stages // the stages of the last result
-	Outcome                 // with the last result
+	Outcome                 // after the last result
 }
 
-// Outcome is how many results count against the state of a server, and how many change it; zero: none does.
+// Outcome is how many results count against the state of a server, and how many change it; zero: none counts.
 type Outcome struct{ Count, Needed uint16 }
 
-// Words describe the rule of a state: "2 of 3 failures", or with a window "2 of 3 failures in the last 5".
+// Words describes the outcome: "2 of 3 failures", or with a window "2 of 3 failures in the last 5".
 func (v Outcome) Words(passed bool, window int) string {
 	what := "failures"
 	if passed {
@@ -172,10 +172,10 @@ func (h *History) Order(now Moment, text string) {
 	}
 }
 
-// IsHeld reports whether, by the last note, the server is held.
+// IsHeld reports whether the server is held, by the last record about that.
 func (h *History) IsHeld() bool { return h.lastOf(Held, LetGo).Kind == Held }
 
-// IsDown reports whether, by the last note, the server is down.
+// IsDown reports whether the server is down, by the last record about that.
 func (h *History) IsDown() bool { return h.lastOf(Down, Up).Kind == Down }
 
 // lastOf returns the last record of these kinds, or an empty one.
@@ -200,15 +200,15 @@ func (h *History) Retire() {
 // Records returns all records, in the order of their starts. The caller must not change them.
 func (h *History) Records() []Record { return h.records }
 
-// Clone is a copy that later records don't change. It has no room for more.
+// Clone returns a copy that later records don't change. The copy has no room for more.
 func (h *History) Clone() *History { return &History{slices.Clip(slices.Clone(h.records))} }
 
-// Size is the size of the history in bytes, without rounding by the allocator.
+// Size returns the size of the history in bytes, without rounding by the allocator.
 func (h *History) Size() int {
 	n := int(unsafe.Sizeof(*h)) + cap(h.records)*int(unsafe.Sizeof(Record{}))
 	for i := range h.records {
 		r := &h.records[i]
-		// which share it
+		// records with equal texts share one
 		if !slices.ContainsFunc(h.records[:i], func(o Record) bool { return o.Text == r.Text }) {
 			n += len(r.Text)
 		}
@@ -222,7 +222,7 @@ func (h *History) drop() {
 	h.records = slices.Delete(h.records, oldest, oldest+1)
 }
 
-// added is a list with one more record. It grows by little: most lists stay short.
+// added returns a list with one more record. It grows in small steps: most lists stay short.
 func added(list []Record, one Record) []Record {
 	if n := len(list); n == cap(list) {
 		list = append(make([]Record, 0, n+min(max(n, 1), 2)), list...)
@@ -230,13 +230,13 @@ func added(list []Record, one Record) []Record {
 	return append(list, one)
 }
 
-// short is a text as it is kept.
+// short returns a text as it is kept.
 func short(text string) string {
 	start, more := printable.Cut(text, maxText)
 	return start + more
 }
 
-// own returns a text that keeps no larger text in memory: an equal one that is kept, or a copy.
+// own returns a text that keeps no larger text in memory: an equal text already kept, or a copy.
 func (h *History) own(text string) string {
 	if i := slices.IndexFunc(h.records, func(r Record) bool { return r.Text == text }); i >= 0 {
 		return h.records[i].Text

@@ -14,13 +14,13 @@ func FormatAddr(a netip.Addr) string {
 	return "[" + a.String() + "]"
 }
 
-// ParseAddr reads an address; brackets may be around it.
+// ParseAddr reads an address, with or without brackets.
 func ParseAddr(text string) (netip.Addr, error) { return netip.ParseAddr(strings.Trim(text, "[]")) }
 
 // Ports is a range of ports, both ends included, 1 to 65535.
 type Ports struct{ First, Last uint16 }
 
-// String is the range as the configuration and iptables write it: 80, or 10000:20000.
+// String returns the range as the configuration and iptables write it: 80, or 10000:20000.
 func (p Ports) String() string {
 	if p.First == p.Last {
 		return fmt.Sprint(p.First)

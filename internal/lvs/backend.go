@@ -6,16 +6,16 @@ import (
 	"strings"
 )
 
-// Backend is one real server of one virtual service, named as the log names them.
+// Backend is one real server of one virtual service. Both are named as in the log.
 type Backend struct {
 	Virtual string `json:"virtual"`        // the configuration's id: tcp:192.0.2.1:80, fwm:3
 	Real    string `json:"real,omitempty"` // address:port as configured; "" for the virtual service itself
 }
 
-// At is the backend of two names.
+// At returns the backend with these names.
 func At(virtual, real string) Backend { return Backend{virtual, real} }
 
-// String is the name for people: 192.0.2.21:80 of tcp:192.0.2.1:80.
+// String returns the name for people: 192.0.2.21:80 of tcp:192.0.2.1:80.
 func (b Backend) String() string { return strings.TrimPrefix(b.Real+" of "+b.Virtual, " of ") }
 
 // Compare sorts by virtual service, then by name.
@@ -23,28 +23,28 @@ func (b Backend) Compare(other Backend) int {
 	return cmp.Or(cmp.Compare(b.Virtual, other.Virtual), cmp.Compare(b.Real, other.Real))
 }
 
-// IsMeant reports whether an operator's words name this backend: a server as in Snapshot.Backends, a virtual service by
-// its name.
+// IsMeant reports whether an operator's words name this backend: a server as in Snapshot.Backends, or a virtual service
+// by its name.
 func (b Backend) IsMeant(virtual, real string) bool {
 	return IsNamed(b.Virtual, virtual) && IsServer(b.Real, real) ||
 		virtual == "" && b.Real == "" && IsNamed(b.Virtual, real)
 }
 
-// IsNamed reports whether an operator's word for a virtual service refers to the one with this id.
+// IsNamed reports whether an operator's word refers to the virtual service with this id.
 func IsNamed(id, word string) bool {
 	_, name, _ := strings.Cut(id, ":")
 	return word == "" || word == id || word == name || asShown(word) == name
 }
 
-// IsServer reports whether an operator's word for a real server refers to the one with this name: by its name, or by
-// its host alone.
+// IsServer reports whether an operator's word refers to the real server with this name: by the whole name, or by the
+// host alone.
 func IsServer(name, word string) bool {
 	host := name[:max(strings.LastIndexByte(name, ':'), 0)]
 	shown := asShown(word)
 	return name == word || name == shown || name != "" && (host == word || host == shown)
 }
 
-// asShown is an address as status shows it: 2001:DB8::0001 is [2001:db8::1]. Other words stay as they are.
+// asShown returns an address as status shows it: 2001:DB8::0001 is [2001:db8::1]. Other words stay as they are.
 func asShown(word string) string {
 	if at, err := netip.ParseAddrPort(word); err == nil {
 		return at.String()

@@ -5,11 +5,11 @@ package lvs
 type Counters struct {
 	Active     uint32  `json:"active"`     // established TCP connections
 	Inactive   uint32  `json:"inactive"`   // all other connections, including UDP
-	Persistent uint32  `json:"persistent"` // clients that come back to it
+	Persistent uint32  `json:"persistent"` // clients that persistence sends to it
 	Traffic    Traffic `json:"traffic"`
 }
 
-// Traffic is the traffic of a destination since it was added (ipvsadm(8), --stats). Without answers through the
+// Traffic is the traffic of a destination since it was added (ipvsadm(8), --stats). If answers don't pass through the
 // director, outgoing counters are 0.
 type Traffic struct {
 	Connections uint64 `json:"connections"`
@@ -19,7 +19,7 @@ type Traffic struct {
 	BytesOut    uint64 `json:"bytes_out"`
 }
 
-// Total is the number of connections that count against the limits of a destination.
+// Total returns the number of connections that count against the limits of a destination.
 func (c Counters) Total() uint32 { return c.Active + c.Inactive }
 
 // Idle reports whether there are no connections.

@@ -20,7 +20,7 @@ const (
 // Forwards has the methods that a file may name.
 var Forwards = map[string]Forward{"masq": Masq, "ipip": Tunnel, "gate": Route}
 
-// String is the name of the method in a file; "" for another one.
+// String returns the name of the method in a file; "" if it has none.
 func (f Forward) String() (name string) {
 	for one, method := range Forwards {
 		if method == f {
@@ -36,14 +36,14 @@ type Encapsulation uint8
 // The encapsulations.
 const (
 	IPIP Encapsulation = 0
-	GUE  Encapsulation = 1 // read only, as GRE: a file has ipip alone
+	GUE  Encapsulation = 1 // only read, like GRE: a file has only ipip
 	GRE  Encapsulation = 2
 )
 
 // TunnelFlags of a GUE or GRE tunnel (linux/ip_vs.h: IP_VS_TUNNEL_ENCAP_FLAG_*).
 type TunnelFlags uint16
 
-// The checksums of the outer packet; none without a flag.
+// The checksums of the outer packet; without a flag, none.
 const (
 	Checksum       TunnelFlags = 1
 	RemoteChecksum TunnelFlags = 2
@@ -58,7 +58,7 @@ type Encap struct {
 
 // Dest is a destination: a real server or a fallback server.
 type Dest struct {
-	Addr    netip.AddrPort // only a Tunnel destination may have another family than its service
+	Addr    netip.AddrPort // only a Tunnel destination may be of another family than its service
 	Forward Forward
 	Weight  uint32 // up to 2147483647; 0 takes no new connections
 	Upper   uint32 // connection thresholds, 0 for none; Lower may not exceed Upper
@@ -66,18 +66,18 @@ type Dest struct {
 	Encap   Encap // only for Tunnel
 }
 
-// Resumes is the number of connections below which the kernel sends new clients again to a destination that was full.
+// Resumes returns the number of connections below which the kernel sends a full destination new clients again.
 func (d Dest) Resumes() uint32 {
 	return cmp.Or(d.Lower, uint32((uint64(d.Upper)*3+3)/4))
 }
 
-// Full reports whether the kernel sends a destination with these connections no new client, by the rule of its
-// ip_vs_conn.c. was: it sent none before.
+// Full reports whether the kernel sends no new clients to a destination with these connections, by the rule in its
+// ip_vs_conn.c. was: the destination was full before.
 func (d Dest) Full(was bool, connections uint32) bool {
 	return d.Upper > 0 && (connections >= d.Upper || was && connections >= d.Resumes())
 }
 
-// String is the destination as ipvsadm adds it: "-r 10.2.0.1:80 -g -w 1".
+// String returns the destination as ipvsadm adds it: "-r 10.2.0.1:80 -g -w 1".
 func (d Dest) String() string {
 	forward := " -g" // ipvsadm has no option for Local: with -g the director's own addresses become Local
 	switch d.Forward {

@@ -17,9 +17,9 @@ func DestsOf(all map[netip.AddrPort]Dest) Dests {
 	return dests
 }
 
-// find returns the place of an address, or where it would be.
+// find returns the place of the destination with an address, or where it would be.
 func (all Dests) find(addr netip.AddrPort) (at int, in bool) {
-	return sort.Find(len(all), func(i int) int { return addr.Compare(all[i].Addr) }) // copies none of them
+	return sort.Find(len(all), func(i int) int { return addr.Compare(all[i].Addr) }) // copies no destination
 }
 
 // At returns the destination with an address, and whether there is one.
@@ -46,14 +46,14 @@ func (all *Dests) Put(d Dest) {
 	(*all)[at] = d
 }
 
-// Remove removes the destination of an address, if there is one.
+// Remove removes the destination with an address, if there is one.
 func (all *Dests) Remove(addr netip.AddrPort) {
 	if at, in := all.find(addr); in {
 		*all = slices.Delete(*all, at, at+1)
 	}
 }
 
-// Serve reports whether one of them takes new connections.
+// Serve reports whether a destination gets new connections.
 func (all Dests) Serve() bool {
 	return slices.ContainsFunc(all, func(d Dest) bool { return d.Weight > 0 })
 }

@@ -5,11 +5,11 @@ import (
 	"slices"
 )
 
-// Diff lists the changes that make have's services as want describes them. Services that want does not
-// name belong to others and stay.
+// Diff lists the changes that turn the services of have into those of want. Services that want does not name belong to
+// others and stay.
 //
-// In each service, operations that add capacity come before those that remove it. So a service that has a serving
-// destination before and after has one after every single change. The order is the same for equal tables.
+// In each service, operations that add capacity come before those that remove it. So a service with a serving
+// destination before and after has one after each single change. Equal tables give the same order.
 func Diff(have, want Table) (ops []Op) {
 	for _, key := range want.Keys() {
 		ops = append(ops, DiffService(have[key], want[key])...)
@@ -17,7 +17,7 @@ func Diff(have, want Table) (ops []Op) {
 	return ops
 }
 
-// DiffService lists the changes of one service. The zero Service is none.
+// DiffService lists the changes of one service. The zero VirtualService means that there is none.
 func DiffService(old, service VirtualService) (ops []Op) {
 	key := service.Key
 	settings := service.Settings.Stored(key.IPv6)
@@ -56,8 +56,9 @@ func DiffService(old, service VirtualService) (ops []Op) {
 // Rounds is the number of rounds for changes of several services.
 const Rounds = 4
 
-// Round is the round in which a change is made, counted from 0: services, what adds capacity, other edits, removals.
-// Removals thus wait until everything is added, and a service whose additions failed can keep its destinations.
+// Round returns the round in which a change is made, counted from 0: services, then what adds capacity, other edits,
+// removals. Removals thus wait until everything is added, so a service whose additions failed can keep its
+// destinations.
 func (op Op) Round() int {
 	if op.Kind < AddDest {
 		return 0

@@ -1,5 +1,5 @@
 // Package lvs has the types that all packages share: virtual service, destination, table and operation as the kernel
-// knows them, the settings that decide about them, and how addresses and ports are written.
+// knows them, and the settings that decide about them. It also writes addresses and ports.
 package lvs
 
 import (
@@ -17,12 +17,12 @@ const (
 	Mark Protocol = 0
 	TCP  Protocol = 6
 	UDP  Protocol = 17
-	SCTP Protocol = 132 // read only: no file has such a service
+	SCTP Protocol = 132 // only read: no file has such a service
 )
 
 var protocolNames = map[Protocol]string{Mark: "fwm", TCP: "tcp", UDP: "udp", SCTP: "sctp"}
 
-// String is the name of the protocol as in a file, or its number.
+// String returns the name of the protocol as in a file, or its number.
 func (p Protocol) String() string {
 	if name, ok := protocolNames[p]; ok {
 		return name
@@ -35,7 +35,7 @@ type Key struct {
 	Addr     netip.AddrPort // invalid for a mark
 	Mark     uint32         // only for a mark
 	Protocol Protocol       `cf:"protocol,shown-empty"`
-	IPv6     bool           // family; for an address it equals Addr's
+	IPv6     bool           // the family; for an address, that of Addr
 }
 
 // Compare orders keys as ipvsadm lists them: addresses before marks, IPv4 before IPv6, TCP, UDP, SCTP.
@@ -48,7 +48,7 @@ func (k Key) Compare(l Key) int {
 	)
 }
 
-// family is an address family as a number that orders: IPv4 before IPv6.
+// family returns an address family as a number that orders: IPv4 before IPv6.
 func family(ipv6 bool) int {
 	if ipv6 {
 		return 1
@@ -56,7 +56,7 @@ func family(ipv6 bool) int {
 	return 0
 }
 
-// Name is how the log names a virtual service: address:port, or the mark.
+// Name returns how the log names a virtual service: address:port, or the mark.
 func (k Key) Name() string {
 	if k.Protocol == Mark {
 		return strconv.FormatUint(uint64(k.Mark), 10)
@@ -64,7 +64,7 @@ func (k Key) Name() string {
 	return k.Addr.String()
 }
 
-// ID is the virtual service as the Perl ldirectord logs it: tcp:192.0.2.1:80, fwm:3, fwm6:3.
+// ID returns the virtual service as the Perl ldirectord logs it: tcp:192.0.2.1:80, fwm:3, fwm6:3.
 func (k Key) ID() string {
 	kind := k.Protocol.String()
 	if k == TimeoutsKey {
@@ -76,7 +76,7 @@ func (k Key) ID() string {
 	return kind + ":" + k.Name()
 }
 
-// String is the key as arguments of ipvsadm: "-t 10.1.0.1:80", "-f 7", "-f 7 -6".
+// String returns the key as arguments of ipvsadm: "-t 10.1.0.1:80", "-f 7", "-f 7 -6".
 func (k Key) String() string {
 	switch k.Protocol {
 	case Mark:

@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// Packets are those that a rule marks.
+// Packets are the packets that a rule marks.
 type Packets struct {
 	Dest     netip.Prefix // of the family of the mark; host bits are zero
 	Protocol string       // tcp, udp, sctp or all
 	Ports    []Ports      // nil: all ports; always nil with all
 }
 
-// Catches reports whether packets to an address and port by a protocol are among them.
+// Catches reports whether packets of a protocol to an address and port are among them.
 func (p Packets) Catches(to netip.AddrPort, protocol string) bool {
 	if !p.Dest.Contains(to.Addr()) || p.Protocol != "all" && p.Protocol != protocol {
 		return false
@@ -24,8 +24,8 @@ func (p Packets) Catches(to netip.AddrPort, protocol string) bool {
 	return p.Ports == nil || slices.ContainsFunc(p.Ports, isIn)
 }
 
-// MarkRule gives packets a mark. Its family is that of Dest; in a rule that was read, an invalid Dest means every
-// address. It is not validated beyond the parser: iptables refuses what it can't set.
+// MarkRule gives packets a mark. Its family is that of Dest. In a rule read from the kernel, an invalid Dest means
+// every address. Only the parser validates it: iptables refuses what it can't set.
 type MarkRule struct {
 	Mark uint32 // 1 or more
 	Packets
@@ -36,12 +36,12 @@ func (r MarkRule) Equal(other MarkRule) bool {
 	return r.Mark == other.Mark && r.Packets.Equal(other.Packets)
 }
 
-// Equal reports whether they are written the same.
+// Equal reports whether both are written the same.
 func (p Packets) Equal(q Packets) bool {
 	return p.Dest == q.Dest && p.Protocol == q.Protocol && slices.Equal(p.Ports, q.Ports)
 }
 
-// String is a line of mark as in a file: 192.0.2.10 tcp 80,10000:20000.
+// String returns a line of mark as in a file: 192.0.2.10 tcp 80,10000:20000.
 func (p Packets) String() string {
 	dest, ports := p.Dest.String(), "all"
 	if p.Dest.IsSingleIP() {
@@ -53,10 +53,10 @@ func (p Packets) String() string {
 	return dest + " " + p.Protocol + " " + ports
 }
 
-// MarshalText is String.
+// MarshalText implements encoding.TextMarshaler.
 func (p Packets) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 
-// List is a list as the configuration and iptables write it: 80,443.
+// List returns a list as the configuration and iptables write it: 80,443.
 func List[T fmt.Stringer](items []T) string {
 	texts := make([]string, len(items))
 	for i, item := range items {

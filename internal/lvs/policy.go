@@ -14,31 +14,31 @@ type Policy struct {
 	MinServers  LowHigh `cf:"minservers,extension"` // how many servers are enough; zero: one
 	// a failing server gets weight 0 instead of being removed
 	Quiescent bool     `cf:"quiescent=no"`
-	OnFail    OnFail   `cf:"onfail,extension"`          // what becomes of a server that checks take out
+	OnFail    OnFail   `cf:"onfail,extension"`          // what happens to a server that checks take out
 	Repair    bool     `cf:"repair=no,extension"`       // changes made by hand are undone at once
 	Comeback  Comeback `cf:"comeback=checks,extension"` // who lets a server back in that checks took out
-	// how long the weight of a server that comes back rises; 0: not at all
+	// how long the weight of a returning server rises; 0: it does not
 	SlowStart   time.Duration `cf:"slowstart=0,extension"`
 	Pace        Pace          `cf:"pace,extension"`    // how fast servers return; zero: at once
 	PaceOut     Pace          `cf:"paceout,extension"` // how fast checks take servers out; zero: at once
-	HoldDown    time.Duration // extension: how long a server that fails again stays out, at first; 0: not at all
-	HoldDownMax time.Duration // at most, and how long a failure counts; HoldDown or more
+	HoldDown    time.Duration // extension: how long a server that fails again stays out at first; 0: it does not
+	HoldDownMax time.Duration // the longest time out, and how long a failure counts; at least HoldDown
 	// how many servers are enough without backups; zero: one
 	BackupBelow LowHigh `cf:"backupbelow,extension"`
 }
 
-// OnFail decides about a server that checks take out: it has weight 0 for that time and is then removed, or one of the
+// OnFail decides about a server that checks take out: it has weight 0 for this time and is then removed, or one of the
 // values below applies.
 type OnFail time.Duration
 
 // The values of OnFail that are not times.
 const (
-	ByQuiescent OnFail = -iota // what Policy.Quiescent says
+	ByQuiescent OnFail = -iota // as Policy.Quiescent says
 	Keep                       // it has weight 0 while it fails
 	Cut                        // it is removed at once
 )
 
-// String is the value as in the file; "" for none.
+// String returns the value as in the file; "" for none.
 func (o OnFail) String() string {
 	if o > 0 {
 		return Seconds(time.Duration(o))
@@ -52,13 +52,13 @@ func (o OnFail) Stays() bool { return o > 0 || o == Keep }
 // Ends reports whether a server that fails is removed, at once or after a time.
 func (o OnFail) Ends() bool { return o > 0 || o == Cut }
 
-// Comeback is who lets a server back in that checks took out.
+// Comeback is who lets back in a server that checks took out.
 type Comeback bool
 
-// ByOrder: not its checks, an operator.
+// ByOrder: an operator does, not its checks.
 const ByOrder Comeback = true
 
-// String is the value as in the file.
+// String returns the value as in the file.
 func (c Comeback) String() string {
 	if c == ByOrder {
 		return "order"
@@ -77,14 +77,14 @@ type Observe uint8
 
 // The values of Observe.
 const (
-	NotObserved Observe = iota // it is not looked for
-	Reported                   // it is suspected: that is reported
-	LeftOut                    // it has weight 0 when it was suspected for long enough
+	NotObserved Observe = iota // nobody looks for such servers
+	Reported                   // such a server is reported as suspected
+	LeftOut                    // it has weight 0 once it was suspected for long enough
 )
 
 var observing = []string{"no", "yes", "out"}
 
-// String is the value as in the file.
+// String returns the value as in the file.
 func (o Observe) String() string { return observing[o] }
 
 // ParseObserve reads a value of the file.
@@ -93,14 +93,14 @@ func ParseObserve(text string) (o Observe, ok bool) {
 	return Observe(max(0, i)), i >= 0
 }
 
-// Pace limits how many servers come or go in each period. The zero Pace sets no limit.
+// Pace limits how many servers come or go in each period. The zero Pace is no limit.
 type Pace struct {
 	Share
 	Every time.Duration
 }
 
-// String is the pace as in the file: 1/10s or 25%/60s.
+// String returns the pace as in the file: 1/10s or 25%/60s.
 func (p Pace) String() string { return p.Share.String() + "/" + Seconds(p.Every) }
 
-// Seconds is a time as it may be in the file: 0.5s or 90s.
+// Seconds returns a time as it may be in the file: 0.5s or 90s.
 func Seconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) + "s" }

@@ -6,14 +6,14 @@ import (
 	"strings"
 )
 
-// A schedFlag is a flag of a virtual service by the name it has for its scheduler.
+// A schedFlag is a flag of a virtual service, and its name for a scheduler.
 type schedFlag struct {
 	flag      Flags
-	scheduler string // "" for every one
+	scheduler string // "" for every scheduler
 	name      string
 }
 
-// schedFlags are the flags of ipvsadm(8), -b; of two names for a flag the scheduler's own comes first.
+// schedFlags are the flags of ipvsadm(8), -b. If a flag has two names, the scheduler's own comes first.
 var schedFlags = []schedFlag{
 	{Sched1, "sh", "sh-fallback"},
 	{Sched1, "mh", "mh-fallback"},
@@ -57,7 +57,7 @@ func allowedFlags(scheduler string) []string {
 	return names
 }
 
-// schedFlagNames names the scheduler's flags that are set, each once.
+// schedFlagNames returns the names of the scheduler's flags that are set, each once.
 func schedFlagNames(scheduler string, flags Flags) []string {
 	var names []string
 	for _, f := range schedFlags {

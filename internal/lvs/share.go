@@ -8,7 +8,7 @@ type Share struct {
 	Percent bool  // of the servers with a weight
 }
 
-// Of returns the number of servers, if n have a weight. A percentage is rounded up.
+// Of returns the share as a number, given how many servers have a weight. A percentage is rounded up.
 func (k Share) Of(servers int) int {
 	if k.Percent {
 		return (int(k.N)*servers + 99) / 100
@@ -16,7 +16,7 @@ func (k Share) Of(servers int) int {
 	return int(k.N)
 }
 
-// String is the number as in the file: 2 or 50%.
+// String returns the number as in the file: 2 or 50%.
 func (k Share) String() string {
 	if k.Percent {
 		return fmt.Sprintf("%d%%", k.N)
@@ -24,8 +24,8 @@ func (k Share) String() string {
 	return fmt.Sprint(k.N)
 }
 
-// LowHigh are two numbers of servers: fewer than Low are not enough; High are enough again. Both are at least 1, and
-// where Low is more servers, High is as many. The zero LowHigh means that the directive is not set.
+// LowHigh are two numbers of servers: fewer than Low are not enough, High are enough again. Both are at least 1. If Low
+// is more servers than High, it counts for both. The zero LowHigh means that the directive is not set.
 type LowHigh struct{ Low, High Share }
 
 // Of returns the two numbers, for a number of servers with a weight. Without the directive both are 1.
@@ -34,7 +34,7 @@ func (m LowHigh) Of(servers int) (low, high int) {
 	return low, max(m.High.Of(servers), low)
 }
 
-// String is the value as in the file: 2, 50% or 1/2.
+// String returns the value as in the file: 2, 50% or 1/2.
 func (m LowHigh) String() string {
 	if m.Low == m.High {
 		return m.Low.String()

@@ -12,9 +12,9 @@ const (
 	shFactor  = 0x61c88647
 )
 
-// SourceHash returns the destination that the scheduler sh chooses for a new connection of a client, and whether it
-// takes the connection. all are in the order of the kernel's list. Without sh-port among the flags the port of the
-// client has no effect. takes reports whether a destination is neither full nor of weight 0.
+// SourceHash returns the destination that the scheduler sh chooses for a client's new connection, and whether the
+// destination takes the connection. all is in the order of the kernel's list. The client's port has an effect only if
+// the flags have sh-port. takes reports whether a destination is neither full nor at weight 0.
 func SourceHash(all []Dest, flags Flags, client netip.AddrPort, takes func(Dest) bool) (d Dest, in bool) {
 	if len(all) == 0 {
 		return Dest{}, false
@@ -36,7 +36,7 @@ func SourceHash(all []Dest, flags Flags, client netip.AddrPort, takes func(Dest)
 	return d, false
 }
 
-// shTable gives each destination in turn as many buckets as its weight, and one with weight 0.
+// shTable gives each destination in turn as many buckets as its weight; with weight 0, one.
 func shTable(all []Dest) (buckets [shBuckets]Dest) {
 	at, had := 0, uint32(0)
 	for i := range buckets {
@@ -48,7 +48,7 @@ func shTable(all []Dest) (buckets [shBuckets]Dest) {
 	return buckets
 }
 
-// shHash is the bucket of a client.
+// shHash returns the bucket of a client.
 func shHash(client netip.AddrPort, withPort bool) int {
 	var sum uint32
 	for addr := client.Addr().AsSlice(); len(addr) > 0; addr = addr[4:] {

@@ -1,14 +1,14 @@
 package lvs
 
-// Status is the state of the daemon at an event, by the names of emailalertstatus.
+// Status is the state of the daemon at an event, with the names of emailalertstatus.
 type Status string
 
 // The states of a daemon.
 const (
-	StatusStarting  Status = "starting" // until every server had its first check
+	StatusStarting  Status = "starting" // until every server has had its first check
 	StatusRunning   Status = "running"
 	StatusStopping  Status = "stopping"
-	StatusReloading Status = "reloading" // until every new check had its first result
+	StatusReloading Status = "reloading" // until every new check has had its first result
 )
 
 // Statuses lists all states, in their usual order.

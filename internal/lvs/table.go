@@ -19,7 +19,7 @@ const (
 	Sched3     Flags = 0x0020
 )
 
-// MaxTimeout is the maximum persistence in seconds, 31 days as in ipvsadm(8): the kernel counts ticks in 32 bits, which
+// MaxTimeout is the maximum persistence in seconds, 31 days as in ipvsadm(8). The kernel counts ticks in 32 bits, which
 // overflow after 49 days at 1000 ticks a second.
 const MaxTimeout = 31 * 24 * 60 * 60
 
@@ -32,8 +32,8 @@ type Settings struct {
 	PEName    string // persistence engine, "" for none
 }
 
-// EachClient is the Netmask that tells every client from every other: for IPv4 a mask in host byte order,
-// for IPv6 a prefix length.
+// EachClient returns the Netmask that distinguishes all clients: for IPv4 a mask in host byte order, for IPv6 a prefix
+// length.
 func EachClient(ipv6 bool) uint32 {
 	if ipv6 {
 		return 128
@@ -41,10 +41,10 @@ func EachClient(ipv6 bool) uint32 {
 	return 0xffffffff
 }
 
-// Masked is a client's address as persistence remembers it.
+// Masked returns a client's address as persistence remembers it.
 func (s Settings) Masked(client netip.Addr) netip.Addr {
 	if client.Is6() {
-		p, _ := client.Prefix(int(min(s.Netmask, 128))) // it fails only above 128
+		p, _ := client.Prefix(int(min(s.Netmask, 128))) // fails only above 128
 		return p.Addr()
 	}
 	four := client.As4()
@@ -52,7 +52,7 @@ func (s Settings) Masked(client netip.Addr) netip.Addr {
 	return netip.AddrFrom4(four)
 }
 
-// Stored is s in the form of a table: without persistence, timeout and granularity are 0.
+// Stored returns s as a table has it: without persistence, the timeout is 0 and the granularity is EachClient.
 func (s Settings) Stored(ipv6 bool) Settings {
 	if s.Flags&Persistent == 0 {
 		s.Timeout, s.Netmask = 0, EachClient(ipv6)
@@ -65,7 +65,7 @@ type VirtualService struct {
 	Key      Key
 	Settings Settings
 	Dests    Dests
-	// counters of the destinations, from the reading of the table; nil: none
+	// counters of the destinations, as read with the table; nil: none
 	Counters map[netip.AddrPort]Counters
 }
 
@@ -90,15 +90,15 @@ const (
 	DelDest
 )
 
-// Op is one change of the table. Settings is for AddService and EditService, Dest for the others.
+// Op is one change of the table. Settings is for AddService and EditService, Dest for changes of destinations.
 type Op struct {
 	Kind     OpKind
 	Key      Key
 	Settings Settings
 	Dest     Dest
 	Old      Dest // in an EditDest or DelDest of Diff: the current destination
-	New      bool // AddService: it fails with EEXIST if the service exists
+	New      bool // for AddService: fail with EEXIST if the service exists
 }
 
-// Batch is how many changes of destinations the kernel gets in one send.
+// Batch is how many changes the kernel gets in one send.
 const Batch = 64

@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// Tags are the labels of a real server, sorted, with commas in between; "" for none.
+// Tags are the labels of a real server, sorted and separated by commas; "" for none.
 type Tags string
 
 const maxTags = 16
 
 var tagForm = regexp.MustCompile(`^\w[\w.-]{0,63}$`)
 
-// ParseTags reads labels with commas in between.
+// ParseTags reads labels separated by commas.
 func ParseTags(text string) (Tags, error) {
 	list := strings.Split(text, ",")
 	for _, tag := range list {
@@ -30,7 +30,7 @@ func ParseTags(text string) (Tags, error) {
 	return Tags(strings.Join(list, ",")), nil
 }
 
-// List has each label.
+// List returns each label.
 func (t Tags) List() []string {
 	if t == "" {
 		return nil

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Format writes the table as "ipvsadm -Sn" does, in its order, and as "ipvsadm -R" reads it: a line for
-// each service, followed by one for each of its destinations. Unlike ipvsadm it also names thresholds.
+// Format writes the table as "ipvsadm -Sn" does, in the same order, and as "ipvsadm -R" reads it: a line for each
+// service, followed by one for each of its destinations. Unlike ipvsadm, it also names thresholds.
 func Format(t Table) string {
 	var b strings.Builder
 	for _, key := range t.Keys() {
@@ -27,7 +27,7 @@ var opOptions = [...]string{
 	AddDest: "-a", EditDest: "-e", DelDest: "-d",
 }
 
-// String is the change as arguments of ipvsadm: "-a -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 1".
+// String returns the change as arguments of ipvsadm: "-a -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 1".
 func (op Op) String() string {
 	if int(op.Kind) >= len(opOptions) {
 		return fmt.Sprintf("unknown operation %d", op.Kind)
@@ -44,7 +44,7 @@ func (op Op) String() string {
 	return text
 }
 
-// String is the service as ipvsadm adds it: "-t 10.1.0.1:80 -s wrr -p 600".
+// String returns the service as ipvsadm adds it: "-t 10.1.0.1:80 -s wrr -p 600".
 func (s VirtualService) String() string { return s.Key.String() + " " + s.Settings.text(s.Key.IPv6) }
 
 func (s Settings) text(ipv6 bool) string {

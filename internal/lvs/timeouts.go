@@ -2,20 +2,20 @@ package lvs
 
 import "fmt"
 
-// Timeouts are how long the kernel remembers connections without packets: those of TCP, those of TCP after a FIN, and
-// those of UDP, in seconds up to MaxIdle. In an order 0 leaves one as it is.
+// Timeouts are how long the kernel remembers idle connections: TCP, TCP after a FIN, and UDP, in seconds up to MaxIdle.
+// In an order, 0 leaves a timeout as it is.
 type Timeouts [3]uint32
 
 // MaxIdle is the longest timeout in seconds: the kernel counts up to 1000 ticks a second in 31 bits.
 const MaxIdle = (1<<31 - 1) / 1000
 
-// TimeoutsKey is the timeouts among the virtual services that daemons claim, because one daemon sets them.
+// TimeoutsKey identifies the timeouts among the virtual services that daemons claim: only one daemon sets them.
 var TimeoutsKey = Key{Protocol: 255}
 
-// String is the timeouts as the file has them: 900/120/300.
+// String returns the timeouts as the file has them: 900/120/300.
 func (t Timeouts) String() string { return fmt.Sprintf("%d/%d/%d", t[0], t[1], t[2]) }
 
-// Over are the timeouts after an order, where these were before.
+// Over returns the timeouts after t, an order, was carried out over the former ones.
 func (t Timeouts) Over(was Timeouts) Timeouts {
 	for i, order := range t {
 		if order > 0 {

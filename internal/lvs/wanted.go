@@ -8,9 +8,10 @@ type Wanted struct {
 	Device string // the device on which it is announced; "": none
 	// the configured devices on which it may be (announce, lastresort), including Device
 	Devices []string
-	// it is served here: a local route delivers its packets even while it is on no device. Device needs it
+	// it is served here: a local route delivers its packets even while it is on no device. If Device is set, so is
+	// Local
 	Local bool
-	// leave it on its current device, because its first results are missing. Device is "" then
+	// leave it on its current device, because its first results are missing. Device is then ""
 	Undecided bool
-	Repair    bool // put it there even after it was removed by hand
+	Repair    bool // put it back even if it was removed by hand
 }
