@@ -13,7 +13,7 @@ import (
 	"ldirectord/internal/status"
 )
 
-// Classes of rows. The words of a row have the same information.
+// Classes of rows. The words of a row say the same.
 const (
 	bad   = "bad"
 	doubt = "doubt"
@@ -26,7 +26,7 @@ func classOf(t status.Trouble) string { return [...]string{good, rest, doubt, ba
 //go:embed page.html
 var shell string
 
-// document is the HTML of a view. Its form filters; the rest of the query stays.
+// document returns the HTML of a view. Its form filters by words, and keeps the other parts of the query.
 func document(v *view) markup {
 	file := filepath.Base(v.Config)
 	others := each([]string{"virtual", "state", "reason", "sort"}, func(name string) markup {
@@ -46,7 +46,7 @@ func (v *view) daemon() markup {
 		status.Short(v.Time.Sub(v.Started)), v.Time.Local().Format(time.TimeOnly), v.Time.Local().Format("MST"))
 }
 
-// subject is the subject of the page.
+// subject returns the head of the page: what it is about.
 func (v *view) subject(file string) markup {
 	at := v.about.At
 	switch {
@@ -63,7 +63,7 @@ func (v *view) subject(file string) markup {
 	return fill(`<h1 class="verdict %s">%s <small>%s</small></h1>`, class, words, file)
 }
 
-// one is a server, and what happened to it.
+// one returns a server and what happened to it.
 func (v *view) one() markup {
 	at, s, now := v.about.At, v.about.Server, v.Time
 	past := v.past()
@@ -84,7 +84,7 @@ func (v *view) one() markup {
 			v.why.Started.Local().Format(time.DateTime))
 }
 
-// past are the rows of the server's history, the latest first. A server that left the file meanwhile has none.
+// past returns the rows of the server's history, the latest first. A server that has since left the file has none.
 func (v *view) past() (rows markup) {
 	for _, c := range v.why.Servers {
 		if c.Virtual != v.about.At.ID || c.Real != v.about.Server.Real || c.Fallback {
@@ -102,13 +102,13 @@ func (v *view) past() (rows markup) {
 	return rows
 }
 
-// happened returns the severity of an event; rest for all others.
+// happened has the severity of events; all others are rest.
 var happened = map[string]string{
 	"down": bad, "failed": bad, "shortage": doubt, "unjudged": doubt, "stalled": doubt, "held": doubt,
 	"changed": doubt, "passed": good, "up": good,
 }
 
-// totals are the numbers of servers in each state, each a link to those servers.
+// totals returns the number of servers in each state, each with a link to them.
 func (v *view) totals() markup {
 	asked := v.asked.Get("state")
 	counts := each([][2]string{{"down", bad}, {"unknown", doubt}, {"maintenance", rest}, {"drained", rest},
@@ -143,7 +143,7 @@ func (v *view) table(t *table) markup {
 	return fill("<section><h2>%s <small>%s</small></h2>%s</section>", t.caption, count, content)
 }
 
-// head is the head of a column, with a link that sorts by it, or the other way.
+// head returns the head of a column, with a link that sorts by it, or reverses the order.
 func (v *view) head(c column) markup {
 	by, sorted := c.name, ""
 	switch v.asked.Get("sort") {
@@ -159,7 +159,7 @@ func (v *view) head(c column) markup {
 		link(v.link("sort", by), c.name))
 }
 
-// group is a single row, or a row that can be opened and contains some of its rows, with a link to all of them.
+// group returns a single row, or for several rows one that opens, with some of them and a link to all.
 func (v *view) group(t *table, rows []status.Row) markup {
 	r, n := &rows[0], len(rows)
 	if n == 1 {

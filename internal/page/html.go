@@ -11,7 +11,7 @@ import (
 // markup is text that is HTML.
 type markup string
 
-// fill puts values into a format of HTML, where all but markup is escaped. (html/template would keep all methods of the
+// fill puts values into a format of HTML, and escapes all except markup. (html/template would keep all methods of the
 // program in the binary, which makes it 4 MB larger.)
 func fill(format string, values ...any) markup {
 	for i, value := range values {
@@ -22,7 +22,7 @@ func fill(format string, values ...any) markup {
 	return markup(fmt.Sprintf(format, values...))
 }
 
-// when is fill if a condition is true, otherwise it is empty.
+// when returns what fill does if a condition is true, otherwise nothing.
 func when(is bool, format string, values ...any) markup {
 	if !is {
 		return ""

@@ -1,5 +1,5 @@
-// Package page shows the report of a running daemon as HTML, for people with a browser, and only reads reports. All
-// HTML is made here: the script of the page requests the same address again and takes over the changes.
+// Package page shows the report of a running daemon as HTML, for people with a browser. It only reads reports. All HTML
+// is made here: the script of the page requests the same address again and adopts the changes.
 package page
 
 import (
@@ -31,18 +31,18 @@ var script string
 type Pages struct {
 	Report func(context.Context) (*status.Report, error)                      // the current report
 	Why    func(_ context.Context, virtual, real string) (*status.Why, error) // of one server; virtual may be ""
-	// a name of the machine besides its own; "" for none
+	// another name of the machine besides its own; "" for none
 	Host    func() string
-	Traffic *Traffic // nil: it is not shown
+	Traffic *Traffic // nil: no traffic is shown
 }
 
-// policy is what the document may do in a browser.
+// policy returns what the document may do in a browser.
 func policy() string {
 	return "default-src 'none'; style-src " + hash(style) + "; script-src " + hash(script) +
 		"; img-src data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 }
 
-// hash is how a Content-Security-Policy names the only text that may be a style or a script.
+// hash returns how a Content-Security-Policy names a text that is allowed as style or script.
 func hash(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
@@ -73,7 +73,7 @@ func (p *Pages) Status(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// Because answers with the history of a server: real, of one service or of all.
+// Because answers with the history of the server real, in one virtual service or in all.
 func (p *Pages) Because(w http.ResponseWriter, r *http.Request) {
 	if r.FormValue("real") == "" {
 		http.Error(w, "which server? Ask for why.json?virtual=ID&real=ADDRESS:PORT; virtual may be left out",
@@ -86,7 +86,7 @@ func (p *Pages) Because(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// answer writes a body, compressed where the client can read that: markup as it is, else as JSON. Unknown names get a
+// answer writes a body, compressed if the client can read that: markup as it is, all else as JSON. Unknown names get a
 // 404.
 func (p *Pages) answer(w http.ResponseWriter, r *http.Request,
 	write func(context.Context) (found bool, body any, err error)) {
@@ -124,11 +124,11 @@ func (p *Pages) answer(w http.ResponseWriter, r *http.Request,
 	if !found {
 		w.WriteHeader(http.StatusNotFound)
 	}
-	_, _ = to.Write(body) // a write error is the client's problem
+	_, _ = to.Write(body) // an error is the client's problem
 }
 
-// foreign is why a request is not meant for this machine; "" if it is. A foreign name that leads here (DNS rebinding)
-// would let that site's script read the page.
+// foreign returns why a request is not meant for this machine; "" if it is. If a foreign site's name leads here (DNS
+// rebinding), its script could otherwise read the page.
 func (p *Pages) foreign(host string) string {
 	name := strings.ToLower(strings.TrimSuffix((&url.URL{Host: host}).Hostname(), "."))
 	if _, err := netip.ParseAddr(name); err == nil {

@@ -11,26 +11,26 @@ import (
 	"ldirectord/internal/status"
 )
 
-// Rows of a table on one page; the others are a link away.
+// How many rows of a table are on one page. A link leads to the others.
 const (
 	maxServers  = 200
 	maxServices = 2500
 	maxOpened   = 200 // in groups that open
 )
 
-// table is a list of rows, of which one page is shown.
+// table is a list of rows. One page of it is shown.
 type table struct {
 	caption, none string
 	columns       []column
 	max           int // rows on one page
 	rows          []status.Row
-	joins         bool           // rows of one reason are one that opens
-	explains      bool           // virtual services without a remark have the reasons of their servers
+	joins         bool           // rows with the same reason are shown as one that opens
+	explains      bool           // virtual services without a remark show the reasons of their servers
 	groups        [][]status.Row // the groups on this page
-	from, all     int            // how many groups are on the pages before, and on all
+	from, all     int            // how many groups are on earlier pages, and on all
 }
 
-// is what the script shows of a row when it changes.
+// is returns what the script shows when a row changes.
 func is(r *status.Row) string {
 	if r.Server == nil {
 		return r.At.OfAll() + " up"
@@ -38,7 +38,7 @@ func is(r *status.Row) string {
 	return r.Server.State + ", weight " + status.Number(r.Weight)
 }
 
-// known is all that no other column has.
+// known returns all that is known of a row and not in another column.
 func known(r *status.Row, now time.Time) string {
 	if r.Server != nil {
 		return strings.Join(status.Facts(r.Server, now), "; ")
@@ -52,11 +52,11 @@ func known(r *status.Row, now time.Time) string {
 
 // column is a column of a table.
 type column struct {
-	name, class string // n: numbers; opt: a narrow page leaves it out
+	name, class string // class: n for numbers, opt for what a narrow page leaves out
 	sorts       bool   // the table may be sorted by it
 }
 
-// The tables' columns. All have what is known as the last one.
+// The columns of the tables. The last column of each is what is known.
 var (
 	server  = column{"server", "", true}
 	service = column{"service", "of", true}
@@ -69,7 +69,7 @@ var (
 		{"scheduler", "opt", false}}
 )
 
-// cell is what a row has in a column.
+// cell returns what a row has in a column.
 func (v *view) cell(c column, r *status.Row) markup {
 	text := ""
 	switch c.name {
@@ -99,7 +99,7 @@ func (v *view) cell(c column, r *status.Row) markup {
 	return fill("%s", text)
 }
 
-// nameOf is the name of a server, and its address if that is another word.
+// nameOf returns the name of a server, and its address if that differs.
 func nameOf(s *status.Server) (name, address string) {
 	if s.Host != "" {
 		return s.Host, s.Real
@@ -107,7 +107,7 @@ func nameOf(s *status.Server) (name, address string) {
 	return s.Real, s.Address
 }
 
-// serviceOf is the name of a virtual service, and its id if that is another word.
+// serviceOf returns the name of a virtual service, and its id if that differs.
 func serviceOf(v *status.Virtual) (name, id string) {
 	if v.Title != "" {
 		return v.Title, v.ID
@@ -115,7 +115,7 @@ func serviceOf(v *status.Virtual) (name, id string) {
 	return v.ID, ""
 }
 
-// compare compares rows by a column that sorts.
+// compare compares rows by a column.
 func (c column) compare(a, b *status.Row) int {
 	switch c.name {
 	case "server":
@@ -135,7 +135,7 @@ func (c column) compare(a, b *status.Row) int {
 	}
 }
 
-// add sorts a table, trouble first unless a column was requested, and leaves the rows that are on this page.
+// add sorts a table, trouble first unless the query names a column, and keeps the rows of this page.
 func (v *view) add(t *table) {
 	status.WorstFirst(t.rows)
 	by, backwards := strings.CutPrefix(v.asked.Get("sort"), "-")
@@ -161,14 +161,14 @@ func (v *view) add(t *table) {
 	v.tables = append(v.tables, t)
 }
 
-// byName compares names of servers: addresses as numbers, after other names.
+// byName compares names of servers. Addresses come after other names, and are compared as numbers.
 func byName(a, b string) int {
-	x, _ := netip.ParseAddrPort(a) // of a name it is the zero value, here and below
+	x, _ := netip.ParseAddrPort(a) // a name gives the zero value, here and below
 	y, _ := netip.ParseAddrPort(b)
 	return cmp.Or(x.Compare(y), cmp.Compare(a, b))
 }
 
-// pageOfServer is the address of the page of a server; "" for one that has none.
+// pageOfServer returns the address of the page of a server; "" if it has none.
 func pageOfServer(r *status.Row) string {
 	if r.Server.Since.IsZero() {
 		return ""
@@ -176,7 +176,7 @@ func pageOfServer(r *status.Row) string {
 	return pageOf(r.At.ID, r.Server.Real)
 }
 
-// pageOf is the address of the page of a virtual service, or of one of its servers.
+// pageOf returns the address of the page of a virtual service, or of one of its servers.
 func pageOf(virtual, real string) string {
 	address := "?virtual=" + url.QueryEscape(virtual)
 	if real != "" {

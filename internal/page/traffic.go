@@ -18,17 +18,17 @@ const (
 	looks    = 60
 )
 
-// Traffic has how many connections each virtual service got between the latest looks. It may be used concurrently. For
-// 10,000 servers it takes less than 5 MB.
+// Traffic counts how many connections each virtual service got between the latest looks. It may be used concurrently.
+// For 10,000 servers it takes less than 5 MB.
 type Traffic struct {
-	mu    sync.Mutex // guards what follows
+	mu    sync.Mutex // guards the fields below
 	at    time.Time  // of the last look
 	last  map[lvs.Backend]uint64
 	lines map[string][]uint32 // by the virtual service's id, the latest last
 }
 
-// Look takes the counters of all servers. A virtual service without any is forgotten. After looks that failed, the
-// connections are divided between them. After more than ten minutes the lines begin anew.
+// Look takes the counters of all servers. It forgets virtual services without any. After missed looks, the connections
+// are divided among them. After more than ten minutes, the lines start again.
 func (t *Traffic) Look(now time.Time, all map[lvs.Backend]lvs.Counters) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -63,7 +63,7 @@ func (t *Traffic) Look(now time.Time, all map[lvs.Backend]lvs.Counters) {
 	}
 }
 
-// of is the line of a virtual service.
+// of returns the numbers of a virtual service.
 func (t *Traffic) of(id string) []uint32 {
 	if t == nil {
 		return nil
@@ -73,7 +73,7 @@ func (t *Traffic) of(id string) []uint32 {
 	return slices.Clone(t.lines[id])
 }
 
-// drawn is a line as a picture, after the latest number for each second.
+// drawn returns the latest number of connections per second, and all numbers as a picture.
 func drawn(line []uint32) markup {
 	if len(line) == 0 {
 		return "-"

@@ -13,7 +13,7 @@ import (
 // servesBut is the headline before the remarks on the daemon.
 const servesBut = "Every virtual service serves, but:"
 
-// headline is the state of everything in a few words, which can be read across a room.
+// headline returns the overall state in a few words that can be read across a room.
 func (v *view) headline() (class, words string) {
 	broken := slices.IndexFunc(v.Conditions, isBroken)
 	switch lacking, impaired := v.Lacking(), v.Impaired(); {
@@ -38,10 +38,10 @@ func (v *view) headline() (class, words string) {
 
 func isBroken(c seen.Condition) bool { return c.Trouble == status.Broken }
 
-// maxWhys is how many reasons are shown of a virtual service.
+// maxWhys is how many reasons are shown for a virtual service.
 const maxWhys = 3
 
-// whys are the reasons why servers of a virtual service are out, or need attention, the worst first.
+// whys returns why servers of a virtual service are out, or need attention, the worst reason first.
 func whys(v *status.Virtual) string {
 	var all []string
 	rows := status.WorstFirst(v.Rows())

@@ -15,9 +15,9 @@ import (
 // view is what a browser shows of a report.
 type view struct {
 	*status.Report
-	// The query: virtual, real, state, reason, q (words), sort (a column, - before it: from the end), skip (rows).
+	// The query: virtual, real, state, reason, q (words), sort (a column; with - before it, reversed), skip (rows).
 	asked   url.Values
-	words   []string       // those of q, in small letters
+	words   []string       // the words of q, in lower case
 	about   status.Row     // what is requested; empty for all
 	missing string         // requested, but unknown
 	why     *status.Why    // the history of the server
@@ -26,7 +26,7 @@ type view struct {
 	traffic *Traffic
 }
 
-const maxWords = 16 // of a search, each of which is looked for in every row
+const maxWords = 16 // of a search; each is searched for in every row
 
 func newView(r *status.Report, asked url.Values, traffic *Traffic) *view {
 	v := &view{Report: r, asked: asked, counts: map[string]int{}, traffic: traffic}
@@ -93,12 +93,12 @@ func (v *view) overview() {
 	v.add(all)
 }
 
-// servers are the servers of a virtual service that match the search.
+// servers returns the servers of a virtual service that match the search.
 func (v *view) servers(at *status.Virtual) []status.Row {
 	return slices.DeleteFunc(at.Rows(), func(r status.Row) bool { return !v.wants(&r) })
 }
 
-// wants reports whether a row matches the search: it has the state and each of the words.
+// wants reports whether a row matches the search: it has the state, the reason and each of the words.
 func (v *view) wants(r *status.Row) bool {
 	if state := v.asked.Get("state"); state != "" && (r.Server == nil || state != r.Server.State) {
 		return false
@@ -120,7 +120,7 @@ func (v *view) wants(r *status.Row) bool {
 	return !slices.ContainsFunc(v.words, func(w string) bool { return !strings.Contains(all, w) })
 }
 
-// title is the title of the browser's tab.
+// title returns the title of the browser's tab.
 func (v *view) title() string {
 	title := filepath.Base(v.Config) + ", ldirectord"
 	switch class, words := v.headline(); {
@@ -139,7 +139,7 @@ func (v *view) title() string {
 	return title
 }
 
-// link is the address of this page with one thing changed.
+// link returns the address of this page with one parameter changed.
 func (v *view) link(name string, value any) string {
 	all := maps.Clone(v.asked)
 	all.Del("skip")
@@ -147,8 +147,8 @@ func (v *view) link(name string, value any) string {
 	return "?" + all.Encode()
 }
 
-// skip is the number of rows on earlier pages.
+// skip returns the number of rows on earlier pages.
 func (v *view) skip() int {
-	n, _ := strconv.Atoi(v.asked.Get("skip")) // 0 for what is not a number
+	n, _ := strconv.Atoi(v.asked.Get("skip")) // 0 if it is not a number
 	return max(n, 0)
 }

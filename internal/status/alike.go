@@ -11,10 +11,10 @@ import (
 	"ldirectord/internal/view"
 )
 
-// maxAlike is how many rows of one reason are shown as they are.
+// maxAlike is how many rows with the same reason are shown one by one.
 const maxAlike = 3
 
-// Reason is the state of a row, and why it is in it.
+// Reason returns the state of a row, and the reason for it.
 func (r *Row) Reason() string {
 	s := r.Server
 	if s == nil {
@@ -23,15 +23,15 @@ func (r *Row) Reason() string {
 	return strings.TrimSuffix(s.State+": "+worst(s).Text, ": ")
 }
 
-// runs matches the parts of a reason that change without an event: times, and numbers of connections. Near each is one
-// of the words, which are faster to find.
+// runs matches the parts of a reason that change without an event: times, and numbers of connections. Near each part is
+// one of words, which are faster to find.
 var (
 	runs = regexp.MustCompile(`((?:another|(?:times|removed|answers|others) in) )[0-9][0-9.hmnsµ]*|` +
 		`[0-9][0-9hms]*( left| connection| persistent)`)
 	words = []string{"another ", " in ", " left", " connection"}
 )
 
-// steady is a text without the parts that change without an event.
+// steady returns a text without the parts that change without an event.
 func steady(text string) string {
 	if !slices.ContainsFunc(words, func(w string) bool { return strings.Contains(text, w) }) {
 		return text
@@ -39,21 +39,21 @@ func steady(text string) string {
 	return runs.ReplaceAllString(text, "$1…$2")
 }
 
-// Common is the reason that a row shares with others, as long as nothing happens.
+// Common returns the reason that a row shares with others. It stays the same while nothing happens.
 func (r *Row) Common() string {
-	if r.Trouble == Broken { // which has no such parts
+	if r.Trouble == Broken { // its reason has no such parts
 		return r.Reason()
 	}
 	return steady(r.Reason())
 }
 
-// Alike puts rows of one reason together, in the place of the first, where there are more than three.
+// Alike puts rows with the same reason together, in the place of the first, if there are more than maxAlike.
 func Alike(rows []Row) [][]Row {
 	return printable.Alike(rows, maxAlike, func(r Row) string { return r.Common() })
 }
 
-// once returns the remarks on servers of a virtual service, in turn. A reason that several have is there once, with
-// their number.
+// once returns the remarks on servers of a virtual service, one server per call. A reason that several servers share
+// appears once, with their number.
 func (v *Virtual) once(now time.Time) func(*Server) []string {
 	have := map[string]int{}
 	for _, s := range v.Servers {
@@ -85,7 +85,7 @@ func (r *Report) Summary() string {
 	return fmt.Sprintf("%s: %d without a server, %d impaired", all, r.Lacking(), r.Impaired())
 }
 
-// Impaired is how many virtual services are in trouble, although a server serves.
+// Impaired returns how many virtual services are in trouble although a server serves.
 func (r *Report) Impaired() (n int) {
 	for _, v := range r.Virtuals {
 		if !v.lacks() && v.Trouble() >= Doubt {
@@ -95,7 +95,7 @@ func (r *Report) Impaired() (n int) {
 	return n
 }
 
-// Lacking is how many virtual services have no server that serves, although the file wants that.
+// Lacking returns how many virtual services have no server that serves, although the file wants one.
 func (r *Report) Lacking() (n int) {
 	for _, v := range r.Virtuals {
 		if v.lacks() {

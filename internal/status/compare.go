@@ -7,22 +7,22 @@ import (
 	"slices"
 )
 
-// Fact is what directors should agree on.
+// Fact is something that directors should agree on.
 type Fact struct {
 	Virtual string `json:"virtual,omitempty"` // or an announced address
 	Real    string `json:"real,omitempty"`
 	What    string `json:"what"` // file, version, state, weight, announced
 }
 
-// Difference is a fact on which directors don't agree.
+// Difference is a fact on which directors disagree.
 type Difference struct {
 	Fact
 	Values []string `json:"values"` // in the order of the directors; "-": none; "": not known
-	// of each director, whether it differs from most; absent if no value has a majority
+	// for each director, whether it differs from most; absent if no value has a majority
 	Odd []bool `json:"odd,omitempty"`
 }
 
-// Compare returns the facts on which directors don't agree, in the order of their reports; a nil report knows nothing.
+// Compare returns the facts on which directors disagree, in the order of the reports. A nil report knows nothing.
 func Compare(reports []*Report) (all []Difference) {
 	var order []Fact
 	values := map[Fact][]string{}
@@ -51,11 +51,11 @@ func Compare(reports []*Report) (all []Difference) {
 	return all
 }
 
-// minority tells which values differ from that of most; nil if none has a majority. The known values are sorted.
+// minority reports which values differ from the majority's; nil if no value has a majority. known is sorted.
 func minority(values, known []string) (odd []bool) {
-	usual := known[len(known)/2] // if any has a majority
+	usual := known[len(known)/2] // if any value has a majority
 	first, _ := slices.BinarySearch(known, usual)
-	after, _ := slices.BinarySearch(known, usual+"\x00") // what comes next after it
+	after, _ := slices.BinarySearch(known, usual+"\x00") // the place after all equal to it
 	if 2*(after-first) <= len(known) {
 		return nil
 	}
@@ -65,7 +65,7 @@ func minority(values, known []string) (odd []bool) {
 	return odd
 }
 
-// knows reports whether a director can have a fact: one that stands by leaves table and addresses alone.
+// knows reports whether a director can have a fact. A director that stands by leaves table and addresses alone.
 func (r *Report) knows(f Fact) bool {
 	return r != nil && (r.Role != "standby" || f.What != "weight" && f.What != "announced")
 }

@@ -11,9 +11,8 @@ import (
 	"ldirectord/internal/view"
 )
 
-// exposition writes the text format of Prometheus, version 0.0.4. (Its client library would make the program
-// 3 MB larger, bring nine modules, and make an object of each series at each scrape.) Flush returns an error of
-// the writer.
+// exposition writes the text format of Prometheus, version 0.0.4. (Its client library would make the program 3 MB
+// larger, add nine modules, and make an object for each series at each scrape.) Flush returns the writer's error.
 type exposition struct {
 	w *bufio.Writer
 	s *view.Snapshot
@@ -28,7 +27,7 @@ type family struct {
 //go:embed metrics.tsv
 var metricRows string
 
-// family begins a metric, of which metrics.tsv has the kind and the help.
+// family begins a metric. metrics.tsv has its kind and help.
 func (e exposition) family(name string) family {
 	_, row, _ := strings.Cut(metricRows, "\n"+name+"\t")
 	row, _, _ = strings.Cut(row, "\n")
@@ -58,7 +57,7 @@ func (f family) add(value float64, labels ...string) {
 	f.w.WriteByte('\n')
 }
 
-// virtuals adds a sample for each virtual service that has one.
+// virtuals adds a sample for each virtual service that has a value.
 func (f family) virtuals(value func(*view.Virtual) (n float64, has bool)) {
 	for i := range f.s.Virtuals {
 		if n, has := value(&f.s.Virtuals[i]); has {
@@ -67,7 +66,7 @@ func (f family) virtuals(value func(*view.Virtual) (n float64, has bool)) {
 	}
 }
 
-// servers adds a sample for each real server that has one, with one more label or none.
+// servers adds a sample for each real server that has a value, with one more label or none.
 func (f family) servers(value func(*Server) (n float64, has bool), label ...string) {
 	labels := append([]string{"virtual", "", "real", ""}, label...)
 	for v, r := range f.s.Each() {
@@ -78,7 +77,7 @@ func (f family) servers(value func(*Server) (n float64, has bool), label ...stri
 	}
 }
 
-// escaped is a label value, escaped for the text format.
+// escaped escapes label values for the text format.
 var escaped = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
 
 func number(b bool) float64 {
@@ -88,5 +87,5 @@ func number(b bool) float64 {
 	return 0
 }
 
-// seconds is a time since the epoch.
+// seconds returns a time in seconds since the epoch.
 func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }

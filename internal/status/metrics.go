@@ -16,9 +16,9 @@ import (
 // MetricsType is the media type of what WriteMetrics writes.
 const MetricsType = "text/plain; version=0.0.4; charset=utf-8"
 
-// WriteMetrics writes everything that is counted in the text format of Prometheus. Label values come only from the
-// configuration and from fixed lists, never from a server's answers. It holds no more in memory than the snapshot:
-// 10,000 servers are 14 MB of text.
+// WriteMetrics writes all metrics in the text format of Prometheus. Label values come only from the configuration and
+// from fixed lists, never from a server's answers. It holds only the snapshot in memory: 10,000 servers are 14 MB of
+// text.
 func WriteMetrics(w io.Writer, s *view.Snapshot, p Process) error {
 	e := exposition{bufio.NewWriterSize(w, 32<<10), s}
 	e.process(p)
@@ -182,7 +182,7 @@ func (e exposition) servers() {
 	}
 }
 
-// conditions are those that hold now.
+// conditions writes the conditions that hold now.
 func (e exposition) conditions() {
 	f := e.family("ldirectord_condition")
 	for _, v := range e.s.Virtuals {
@@ -208,7 +208,7 @@ func (f family) stages(value func(view.StageTime) float64) {
 	}
 }
 
-// tallies are what is counted for each real server.
+// tallies writes what is counted for each real server.
 func (e exposition) tallies() {
 	e.family("ldirectord_server_weight").servers(
 		func(r *Server) (float64, bool) { return float64(r.Effective), true })
@@ -224,7 +224,7 @@ func (e exposition) tallies() {
 		func(r *Server) (float64, bool) { return float64(r.Tally.Transitions), true })
 }
 
-// carried has the kernel's counters from the last reading of the table: a scrape sends the kernel no request.
+// carried writes the kernel's counters from the last reading of the table. A scrape sends the kernel no request.
 func (e exposition) carried() {
 	if e.s.Counted.IsZero() {
 		return
@@ -251,7 +251,7 @@ var traffic = [][]string{
 	{"ldirectord_server_bytes_total", "direction", "out"},
 }
 
-// numbersOf are the counters of a real server, in the order of traffic.
+// numbersOf returns the counters of a real server, in the order of traffic.
 func numbersOf(r *Server) [8]float64 {
 	c, all := &r.Carries, &r.Carries.Traffic
 	return [...]float64{float64(c.Active), float64(c.Inactive), float64(c.Persistent), float64(all.Connections),

@@ -8,7 +8,7 @@ import (
 	"ldirectord/internal/printable"
 )
 
-// sentences are remarks. Text from servers and other programs in them is not escaped yet.
+// sentences are remarks. Text from servers and other programs in them is not yet escaped.
 type sentences []string
 
 func (all *sentences) add(format string, values ...any) {
@@ -22,8 +22,8 @@ func (all *sentences) reported(about, what string) {
 	}
 }
 
-// NotInForce tells of the file, "" if it is in force, and of each list that is not. It contains text from outside:
-// escape it.
+// NotInForce describes why the file is not in force ("" if it is), and each list that is not. The result contains text
+// from outside: escape it.
 func (r *Report) NotInForce() (file string, lists []string) {
 	what := &r.Reloads
 	switch {
@@ -49,8 +49,8 @@ func (r *Report) NotInForce() (file string, lists []string) {
 	return file, lists
 }
 
-// Differing tells, by the ids of virtual services, which servers differ from the others. It contains text from servers:
-// escape it.
+// Differing describes, by the ids of virtual services, which servers differ from the others. The result contains text
+// from servers: escape it.
 func (r *Report) Differing() map[string][]string {
 	all := map[string][]string{}
 	for _, v := range r.Virtuals {
@@ -63,8 +63,8 @@ func (r *Report) Differing() map[string][]string {
 	return all
 }
 
-// Remarks are the faults of the daemon as a whole, a sentence each. They contain text from servers and other programs:
-// escape it.
+// Remarks returns the faults of the daemon as a whole, a sentence each. They contain text from servers and other
+// programs: escape them.
 func (r *Report) Remarks() []string {
 	var all sentences
 	file, lists := r.NotInForce()
@@ -95,7 +95,7 @@ func (r *Report) Remarks() []string {
 	}
 	for _, f := range r.Failures {
 		start, more := fmt.Sprintf("%s ago: %s", Short(r.Time.Sub(f.At)), f.Text), ""
-		if f.Event == "mail-failed" || f.Event == "hook-failed" { // its program may say much: the log shows it
+		if f.Event == "mail-failed" || f.Event == "hook-failed" { // its message may be long
 			start, more = printable.Cut(start, width-len("…"))
 		}
 		all = append(all, start+more)
@@ -114,7 +114,7 @@ func (r *Report) Remarks() []string {
 	return all
 }
 
-// ServerRemarks are the facts about a server besides its numbers, as those of Facts.
+// ServerRemarks returns the facts about a server besides its numbers: its other names, and Facts.
 func ServerRemarks(s *Server, now time.Time) []string {
 	var all sentences
 	all.reported("its address is ", s.Address)
@@ -122,8 +122,8 @@ func ServerRemarks(s *Server, now time.Time) []string {
 	return append(all, Facts(s, now)...)
 }
 
-// Facts are the facts about a server besides its numbers and names. They contain text from servers and other programs:
-// escape it.
+// Facts returns the facts about a server besides its numbers and names. They contain text from servers and other
+// programs: escape them.
 func Facts(s *Server, now time.Time) []string {
 	var all sentences
 	for _, c := range s.Conditions {

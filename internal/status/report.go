@@ -16,13 +16,13 @@ import (
 	"ldirectord/internal/view"
 )
 
-// Process has the facts that the daemon around a director knows.
+// Process has the facts that the daemon around the director knows.
 type Process struct {
 	Report                   // without what the director knows
 	Events map[string]uint64 // how many of each kind the journal had
 }
 
-// Failure is one of something that the daemon uses besides servers and table: log, mail, webhook, address of the
+// Failure is a failure of something that the daemon uses besides servers and table: log, mail, webhook, address of the
 // metrics, commands, monitorfiles.
 type Failure struct {
 	Event string    `json:"event"` // its kind in the journal, or log-failed if the log itself failed
@@ -34,7 +34,7 @@ type Failure struct {
 // Name is a host name that can't be looked up.
 type Name struct {
 	Name string `json:"name"`
-	// the last one that is known, which is used; absent if there is none
+	// the last known one, which is still used; absent if there is none
 	Address netip.Addr `json:"address,omitzero"`
 	Error   string     `json:"error"`
 }
@@ -43,15 +43,15 @@ type Name struct {
 type Reloads struct {
 	Succeeded uint64    `json:"succeeded"`
 	Refused   uint64    `json:"refused"`
-	Last      time.Time `json:"last"`              // when the configuration in force was taken over
+	Last      time.Time `json:"last"`              // when the configuration in force was put in force
 	Error     string    `json:"error,omitempty"`   // why the last reading was refused; absent if it was accepted
 	Missing   bool      `json:"missing,omitempty"` // the file is gone
 	// when the file was first seen to differ from the configuration in force, and why it would be refused
 	Changed time.Time `json:"file_changed,omitzero"`
 	Refusal string    `json:"would_be_refused,omitempty"`
-	Back    string    `json:"taken_back,omitempty"`   // why it was in force and is not any more
+	Back    string    `json:"taken_back,omitempty"`   // why it is no longer in force
 	Until   time.Time `json:"confirm_until,omitzero"` // the former configuration comes back then
-	// since when the configuration was in force that a start took instead of the file
+	// since when the configuration that a start used instead of the file was in force
 	LastGood time.Time `json:"last_good,omitzero"`
 	Lists    []List    `json:"lists_not_in_force,omitempty"` // by their paths and names
 }
@@ -86,7 +86,7 @@ type Report struct {
 	MarkError string    `json:"mark_rules_error,omitempty"`
 	Folder    string    `json:"maintenance_error,omitempty"` // why maintenancedir can't be read
 	Names     []Name    `json:"names,omitempty"`             // those that can't be looked up
-	// of the daemon's own log, mail and commands: until they work again, where that is known, and for a day at most
+	// of the daemon's own log, mail and commands: until they work again, if that is known, and for at most a day
 	Failures []Failure `json:"failures,omitempty"`
 	// the last important events of the log, including changes by other programs or by hand
 	Last     []Failure      `json:"last_events,omitempty"`
@@ -103,7 +103,7 @@ type Report struct {
 // Checks is a summary of all checks.
 type Checks struct {
 	Overdue float64 `json:"overdue_seconds"` // how late the most overdue check is
-	// that failed because this machine lacked descriptors, memory, ports or permissions
+	// checks that failed because this machine lacked descriptors, memory, ports or permissions
 	Shortages uint64 `json:"own_shortages"`
 }
 
@@ -115,7 +115,8 @@ type Table struct {
 	Operations map[string]view.Counts `json:"operations"`
 }
 
-// Virtual and Server are a virtual service and a real server as the director knows them. The rest is shown as it is.
+// Virtual and Server are a virtual service and a real server as the director knows them. The other types are shown
+// unchanged.
 type (
 	Virtual      view.Virtual
 	Server       = view.Server
@@ -127,8 +128,7 @@ type (
 	Announcement = view.Announcement
 )
 
-// NewReport makes a report of all facts. It fills in the remaining fields of the snapshot. Servers may be missing in
-// connections.
+// NewReport makes a report of all facts. It fills in the remaining fields of the snapshot. carried may lack servers.
 func NewReport(s *view.Snapshot, p Process, carried map[lvs.Backend]Connections) *Report {
 	r := &p.Report
 	r.Running, r.Time, r.Role, r.Phase = true, s.Time.UTC(), roleOf(s), string(s.Status)
@@ -152,7 +152,7 @@ func roleOf(s *view.Snapshot) string {
 	return "active"
 }
 
-// ListOrders sorts orders, and finds those for servers and services that are not configured.
+// ListOrders sorts orders, and marks those for servers and services that are not configured as lost.
 func ListOrders(all orders.All, now *view.Snapshot) []orders.Entry {
 	known := map[lvs.Backend]bool{}
 	for v, s := range now.Each() {
@@ -173,7 +173,7 @@ func ListOrders(all orders.All, now *view.Snapshot) []orders.Entry {
 	return list
 }
 
-// newVirtual completes the director's facts about a virtual service. It changes its servers in place, because there may
+// newVirtual completes the director's facts about a virtual service. It changes the servers in place, because there may
 // be many.
 func newVirtual(known *view.Virtual, now time.Time, carried map[lvs.Backend]Connections) Virtual {
 	v := Virtual(*known)
@@ -210,7 +210,7 @@ func complete(s *Server, now time.Time) {
 	}
 }
 
-// newCheck is nil before the first result.
+// newCheck returns a result as JSON shows it; nil before the first result.
 func newCheck(at time.Time, r *checker.Result) *Check {
 	if at.IsZero() {
 		return nil
@@ -224,7 +224,7 @@ func newCheck(at time.Time, r *checker.Result) *Check {
 	return c
 }
 
-// ReadReport reads a report as JSON, as a daemon of this or another version wrote it.
+// ReadReport reads a report from JSON that a daemon of this or another version wrote.
 func ReadReport(text []byte) (*Report, error) {
 	r := &Report{}
 	if err := json.Unmarshal(text, r); err != nil {

@@ -11,12 +11,12 @@ import (
 	"ldirectord/internal/view"
 )
 
-// Row is a server in a table that shows a virtual service, or the virtual service itself.
+// Row is a server of a virtual service in a table, or the virtual service itself.
 type Row struct {
 	At             *Virtual
 	Server         *Server // nil for the virtual service
 	Trouble        Trouble
-	Weight, Active int64 // in the table, and its active connections; -1 where there is none, or it is not known
+	Weight, Active int64 // in the table, and active connections; -1: none, or not known
 }
 
 // Name identifies a row in a report.
@@ -27,10 +27,10 @@ func (r *Row) Name() string {
 	return r.Server.Real + " of " + r.At.ID
 }
 
-// Label is the virtual service's id, with its servicename.
+// Label returns the virtual service's id, with its servicename.
 func (v *Virtual) Label() string { return view.Label(v.ID, v.Title) }
 
-// Services are the virtual services as rows, with the connections of all their servers.
+// Services returns the virtual services as rows, with the connections of all their servers.
 func (r *Report) Services() []Row {
 	rows := make([]Row, len(r.Virtuals))
 	for i := range r.Virtuals {
@@ -51,7 +51,7 @@ func WorstFirst(rows []Row) []Row {
 	return rows
 }
 
-// Rows are the servers of the file, then those that left it, and the fallback server as one more.
+// Rows returns the servers of the file, then those that left it, then the fallback servers.
 func (v *Virtual) Rows() (rows []Row) {
 	add := func(s *Server) {
 		r := Row{v, s, worst(s).Trouble, -1, -1}
@@ -84,7 +84,7 @@ func (v *Virtual) Rows() (rows []Row) {
 			}
 			s.Conditions = append(s.Conditions, view.Condition{Kind: "fallback", Trouble: Doubt})
 		}
-		if f.State == "" { // otherwise it is among its conditions
+		if f.State == "" { // otherwise its conditions have it
 			addByHand(s)
 		}
 		add(s)
@@ -92,7 +92,7 @@ func (v *Virtual) Rows() (rows []Row) {
 	return rows
 }
 
-// addByHand adds what was done to an entry that belongs to no real server of the file.
+// addByHand adds the condition for a change by hand to an entry that belongs to no real server of the file.
 func addByHand(s *Server) {
 	if s.ByHand {
 		s.Conditions = append(s.Conditions, view.ByHand)
@@ -109,8 +109,8 @@ const (
 	Broken = judge.Broken
 )
 
-// worst is the first of the conditions that need the most attention, if possible with a text; the zero value if there
-// are none.
+// worst returns the first condition that needs the most attention, if possible one with a text; the zero value if there
+// is none.
 func worst(s *Server) (one view.Condition) {
 	for _, c := range s.Conditions {
 		if c.Trouble > one.Trouble || c.Trouble == one.Trouble && one.Text == "" {
@@ -120,7 +120,8 @@ func worst(s *Server) (one view.Condition) {
 	return one
 }
 
-// Remarks are the sentences of its conditions. They contain text from servers and other programs: escape it.
+// Remarks returns the sentences of the virtual service's conditions. They contain text from servers and other programs:
+// escape them.
 func (v *Virtual) Remarks() (all []string) {
 	for _, c := range v.Conditions {
 		all = append(all, c.Text)
@@ -128,7 +129,8 @@ func (v *Virtual) Remarks() (all []string) {
 	return all
 }
 
-// Trouble is that of a virtual service. It is broken only where no server serves, or the table refuses it.
+// Trouble returns the trouble of a virtual service. It is broken only if no server serves, or one of its own conditions
+// is.
 func (v *Virtual) Trouble() Trouble {
 	worst := Fine
 	for _, r := range v.Rows() {
@@ -148,7 +150,7 @@ func (v *Virtual) IsOff() bool {
 	return slices.ContainsFunc(v.Servers, func(s Server) bool { return s.State == "off" })
 }
 
-// Up is how many servers are up and don't wait to come back.
+// Up returns how many servers are up and don't wait to come back.
 func (v *Virtual) Up() int {
 	up := 0
 	for _, s := range v.Servers {
@@ -159,10 +161,10 @@ func (v *Virtual) Up() int {
 	return up
 }
 
-// OfAll is how many servers are up, and of how many.
+// OfAll returns how many servers are up, and how many there are.
 func (v *Virtual) OfAll() string { return fmt.Sprintf("%d of %d", v.Up(), len(v.Servers)) }
 
-// title describes a virtual service in a line.
+// title describes a virtual service in one line.
 func (v *Virtual) title() string {
 	return fmt.Sprintf("%s %s, %s up", v.Label(), cmp.Or(v.Scheduler, "none"), v.OfAll())
 }
@@ -175,7 +177,7 @@ func Number(n int64) string {
 	return strconv.FormatInt(n, 10)
 }
 
-// For is how long a server has been in its state; "" where that is not known.
+// For returns how long a server has been in its state; "" if that is not known.
 func For(s *Server, now time.Time) string {
 	if s.Since.IsZero() {
 		return ""
@@ -183,7 +185,7 @@ func For(s *Server, now time.Time) string {
 	return Short(now.Sub(s.Since))
 }
 
-// LastCheck is the summary of a server's last check; of a fallback server whether it waits or serves, too.
+// LastCheck summarizes a server's last check. For a fallback server, it also says whether it waits or serves.
 func LastCheck(s *Server, now time.Time) string {
 	switch {
 	case s.State != "fallback":
@@ -194,7 +196,7 @@ func LastCheck(s *Server, now time.Time) string {
 	return s.Note + "; " + summary(s.Check, now)
 }
 
-// summary is how long a check took or why it failed, and when; "-" before the first.
+// summary returns how long a check took or why it failed, and when; "-" before the first result.
 func summary(c *Check, now time.Time) string {
 	if c == nil {
 		return "-"

@@ -10,15 +10,14 @@ import (
 	"ldirectord/internal/printable"
 )
 
-// Screen shows reports on a terminal, one after the other: trouble first, with a mark at each change since the previous
-// report.
+// Screen shows successive reports on a terminal: trouble first, with a mark at each change since the previous report.
 type Screen struct {
 	Title string // begins the first line
 	Plain bool   // no colours
 
 	now, was *Report
 	known    map[string]Row // the rows of the previous report
-	silent   error          // why the daemon did not answer the last time; nil when it did
+	silent   error          // why the daemon's last answer is missing; nil if it came
 }
 
 // Take receives the daemon's answer: its report, or why there is none.
@@ -37,7 +36,7 @@ func (s *Screen) Take(r *Report, err error) {
 	}
 }
 
-// Draw returns the text to write to a terminal of that size, which does not wrap lines itself.
+// Draw returns the text to write to a terminal of this size, which does not wrap lines itself.
 func (s *Screen) Draw(at time.Time, columns, rows int) string {
 	lines := s.head(at)
 	if s.now != nil {
@@ -50,7 +49,7 @@ func (s *Screen) Draw(at time.Time, columns, rows int) string {
 		if s.Plain {
 			l.style, end = "", ""
 		}
-		// cleared before it is written: after a full line that would take its last character
+		// clear the line before writing it: after a full line, that would delete its last character
 		fmt.Fprintf(&b, "\x1b[%d;1H\x1b[K%s%s%s", i+1, l.style, string(text[:min(len(text), columns)]), end)
 	}
 	if len(lines) < rows {
@@ -63,7 +62,7 @@ func (s *Screen) Draw(at time.Time, columns, rows int) string {
 type line struct {
 	text, style string
 	server      bool // the line shows a server
-	fine        bool // a server without anything to report
+	fine        bool // a server with nothing to report
 	besides     bool // a healthy server whose virtual service has others that are not
 }
 
@@ -98,12 +97,12 @@ func (s *Screen) head(at time.Time) []line {
 		"ACTIVE", "NEW/S", "LAST CHECK"), style: bold})
 }
 
-// screenColumns of a server: a mark, its name, state, time in it, weight, active connections, new ones a second, last
+// screenColumns are a server's columns: a mark, name, state, time in it, weight, active and new connections, last
 // check.
 const screenColumns = "%c %-22s %-11s %6s %6s %6s %6s  %s"
 
-// body are all virtual services and their servers, those with the most trouble first. If there is no room for that,
-// servers with one reason are summed up in a line.
+// body returns all virtual services and their servers, those with the most trouble first. If there is not enough room,
+// servers with the same reason share one line.
 func (s *Screen) body(room int) []line {
 	lines := s.services(nil)
 	if len(lines) <= room {
@@ -129,7 +128,7 @@ func (s *Screen) body(room int) []line {
 	return append(lines, s.services(reported)...)
 }
 
-// services are all virtual services, and their servers except those whose reason is already shown.
+// services returns all virtual services, and those of their servers whose reason is not yet shown.
 func (s *Screen) services(reported map[string]bool) (lines []line) {
 	for _, v := range WorstFirst(s.now.Services()) {
 		lines = append(lines, line{text: "  " + v.At.title(), style: cmp.Or(styleOf(v.Trouble), bold)})
@@ -159,7 +158,7 @@ func remarked(remarks []string, t Trouble) (lines []line) {
 	return lines
 }
 
-// server is the line of a server, with a mark if it has changed.
+// server returns the line of a server, with a mark if it has changed.
 func (s *Screen) server(r *Row) line {
 	now, mark, style, fresh := s.now.Time, ' ', styleOf(r.Trouble), "-"
 	was, known := s.known[r.Name()]
@@ -175,8 +174,8 @@ func (s *Screen) server(r *Row) line {
 	return line{text: text, style: style, server: true, fine: r.Trouble == Fine}
 }
 
-// rate is how many new connections there were each second; "-" where that is not known, as for a server that was put in
-// the table again.
+// rate returns the new connections per second; "-" if they are not known, as for a server that was added to the table
+// again.
 func rate(c, now *Connections, since time.Duration) string {
 	if c == nil || now == nil || now.Traffic.Connections < c.Traffic.Connections || since <= 0 {
 		return "-"
@@ -184,7 +183,7 @@ func rate(c, now *Connections, since time.Duration) string {
 	return strconv.FormatFloat(float64(now.Traffic.Connections-c.Traffic.Connections)/since.Seconds(), 'f', 1, 64)
 }
 
-// fit leaves out what has no room: first the healthy servers of virtual services in trouble.
+// fit leaves out what does not fit: first the healthy servers of virtual services in trouble.
 func fit(lines []line, room int) []line {
 	if len(lines) <= room {
 		return lines

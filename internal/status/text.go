@@ -14,14 +14,14 @@ import (
 	"ldirectord/internal/view"
 )
 
-// width is how many columns the table takes, unless a name or word alone is longer.
+// width is how many columns the table takes, unless a single name or word is longer.
 const width = 80
 
-// columns of a server: its name, state, time in it, weight, active connections, last check.
+// columns are a server's columns: name, state, time in it, weight, active connections, last check.
 const columns = "%-23s %-11s %7s %6s %7s  %s\n"
 
-// WriteText writes a report of a daemon that runs, for people: the daemon in a few lines, then the virtual
-// services with their servers, trouble first.
+// WriteText writes the report of a running daemon for people: the daemon in a few lines, then the virtual services with
+// their servers, trouble first.
 func (r *Report) WriteText(w io.Writer) error {
 	t := page{bufio.NewWriter(w)}
 	t.printf("%s, version %s, up for %s\n", r.Doing(), r.Version, Short(r.Time.Sub(r.Started)))
@@ -55,7 +55,7 @@ func (r *Report) WriteText(w io.Writer) error {
 	return t.w.Flush()
 }
 
-// clock is when something happened, in local time: an instant of today, or the day too.
+// clock returns when something happened, in local time. If it was not today, it includes the day.
 func clock(at, now time.Time) string {
 	if day := time.DateOnly; at.Local().Format(day) == now.Local().Format(day) {
 		return at.Local().Format(time.TimeOnly)
@@ -63,12 +63,12 @@ func clock(at, now time.Time) string {
 	return at.Local().Format("Jan 02 15:04")
 }
 
-// page buffers the text. Flush returns an error of the writer.
+// page buffers the text. Flush returns the writer's error.
 type page struct{ w *bufio.Writer }
 
 func (t page) printf(format string, values ...any) { fmt.Fprintf(t.w, format, values...) }
 
-// announcements are the addresses that are announced, or should be.
+// announcements writes the addresses that are announced, or should be.
 func (t page) announcements(r *Report) {
 	const columns = "%-39s %-11s %-15s %7s\n"
 	if len(r.Announcements) > 0 {
@@ -82,7 +82,7 @@ func (t page) announcements(r *Report) {
 	}
 }
 
-// Doing is the daemon's role, and what else it is doing.
+// Doing returns the daemon's role, and its phase if it is not running.
 func (r *Report) Doing() string {
 	word := "active"
 	switch {
@@ -97,7 +97,7 @@ func (r *Report) Doing() string {
 	return word
 }
 
-// server is one server. A name that is too long for its column has a line of its own.
+// server writes a server. A name that is too long for its column gets a line of its own.
 func (t page) server(r *Row, now time.Time) {
 	s := r.Server
 	name := "  " + s.Real
@@ -106,7 +106,7 @@ func (t page) server(r *Row, now time.Time) {
 		name = ""
 	}
 	weight, active := Number(r.Weight), Number(r.Active)
-	if s.State == "fallback" { // which has only words, unless it was changed by hand
+	if s.State == "fallback" { // a fallback has only words, unless it was changed by hand
 		active = ""
 		if !s.ByHand {
 			weight = ""
@@ -122,7 +122,8 @@ func (t page) remarks(indent int, all ...string) {
 	}
 }
 
-// hanging writes a sentence after what its first line starts with, under which the others are indented.
+// hanging writes a sentence after the start of its first line. The other lines are indented by the length of that
+// start.
 func (t page) hanging(start, sentence string) {
 	margin, line := strings.Repeat(" ", len(start)), start
 	for _, word := range strings.FieldsFunc(sentence,
@@ -141,7 +142,7 @@ func (t page) hanging(start, sentence string) {
 	t.printf("%s\n", line)
 }
 
-// Short is a duration in its two largest units, down to seconds.
+// Short returns a duration in its two largest units, down to seconds.
 func Short(d time.Duration) string {
 	n := max(int64(d/time.Second), 0)
 	switch {
@@ -156,7 +157,7 @@ func Short(d time.Duration) string {
 	}
 }
 
-// brief is how long a check took, to about three digits.
+// brief returns how long a check took, to about three digits.
 func brief(seconds float64) string {
 	switch {
 	case seconds < 0.001:

@@ -15,13 +15,13 @@ import (
 	"ldirectord/internal/view"
 )
 
-// Why shows what the checks of real servers found recently, and what was done about it. Its JSON names are stable, as
+// Why shows what the checks of real servers found recently, and what was done about it. Its JSON names are stable, like
 // those of Report.
 type Why struct {
 	Time    time.Time `json:"time"`
-	Started time.Time `json:"started"` // when the daemon started: nothing from before is known
+	Started time.Time `json:"started"` // when the daemon started: nothing is known from before
 	Role    string    `json:"role"`    // active or standby
-	Servers []Case    `json:"servers"` // the requested servers; none: the file has none of that name
+	Servers []Case    `json:"servers"` // the requested servers; none: no server has that name
 }
 
 // Case is one real server of one virtual service.
@@ -36,7 +36,7 @@ type Case struct {
 	History    []Entry  `json:"history"`           // in the order in which each began
 }
 
-// Entry is one thing that happened to a server, or equal ones in a row.
+// Entry is one thing that happened to a server, or several equal ones in a row.
 type Entry struct {
 	First time.Time `json:"first"`
 	Last  time.Time `json:"last"`
@@ -48,14 +48,14 @@ type Entry struct {
 	Text   string `json:"text"`             // without its time; text from servers and other programs: escape it
 	Check  string `json:"check,omitempty"`  // which of several checks: https 443
 	Cause  string `json:"cause,omitempty"`  // the cause of a failure
-	Detail string `json:"detail,omitempty"` // what the check found, why the table refused, or what was ordered
+	Detail string `json:"detail,omitempty"` // what the check found, why the table refused it, or what was ordered
 	// For the last check, in milliseconds: how long it took, and how long after its start each stage was done:
 	// lookup, connect, TLS, sent, first byte, whole answer, match.
 	Took   float64            `json:"took_ms,omitempty"`
 	Stages map[string]float64 `json:"stages_ms,omitempty"`
 }
 
-// NewWhy puts together what director.Why found. Servers may be missing in connections.
+// NewWhy puts together what director.Why found. carried may lack servers.
 func NewWhy(s *view.Snapshot, started time.Time, carried map[lvs.Backend]Connections) *Why {
 	w := &Why{Time: s.Time.UTC(), Started: started.UTC(), Role: roleOf(s), Servers: []Case{}}
 	for i := range s.Virtuals {
@@ -84,7 +84,7 @@ func NewWhy(s *view.Snapshot, started time.Time, carried map[lvs.Backend]Connect
 	return w
 }
 
-// inFull is a fallback server with all that is known of it. Place is whether it serves.
+// inFull returns a fallback server with all that is known of it. place says whether it serves.
 func inFull(f *Fallback, place string, now time.Time) Server {
 	s := f.Asked
 	complete(s, now)
@@ -95,7 +95,7 @@ func inFull(f *Fallback, place string, now time.Time) Server {
 	return *s
 }
 
-// entries are all records of a server.
+// entries returns all records of a server as entries.
 func entries(s *Server, window int) []Entry {
 	list := []Entry{}
 	if s.Past == nil {
@@ -114,7 +114,7 @@ func entries(s *Server, window int) []Entry {
 	return list
 }
 
-// found describes results of a check.
+// found describes equal results of a check.
 func (e *Entry) found(r *history.Record, names map[uint8]string, window int) {
 	inMS := func(us uint32) float64 { return float64(us) / 1000 }
 	e.Took = inMS(r.Took)
@@ -190,7 +190,7 @@ func (w *Why) DropConversations() {
 	}
 }
 
-// stages are when its stages were done, in words.
+// stages returns in words when the stages of the check were done.
 func (e *Entry) stages() string {
 	var all wire.Stages
 	for mark := range all {
@@ -199,7 +199,7 @@ func (e *Entry) stages() string {
 	return all.String()
 }
 
-// WriteText writes the history as text; all of it with the stages of checks and the conversations.
+// WriteText writes the history as text. all adds the stages of checks and the conversations.
 func (w *Why) WriteText(out io.Writer, all bool) error {
 	t := page{bufio.NewWriter(out)}
 	if !all {
