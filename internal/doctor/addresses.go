@@ -11,9 +11,9 @@ import (
 	"ldirectord/parser"
 )
 
-// primaryAddresses are the machine's own addresses, unlike those of services. An address is primary if it is the first
-// one with a network on its interface, is a loopback address, has a lifetime (from a router or DHCP), or, with IPv4, is
-// the source address of the default route.
+// primaryAddresses returns the machine's own addresses, as opposed to those of services. An address is primary if it is
+// the first with a network on its interface, is a loopback address, has a lifetime (from a router or DHCP), or, for
+// IPv4, is the source address of the default route.
 func primaryAddresses() ([]netip.Addr, error) {
 	devices, err := devicesHere()
 	if err != nil {
@@ -39,8 +39,8 @@ func timed(list []netlink.Addr) (addrs []netip.Addr) {
 	return addrs
 }
 
-// primaryOf finds them among the addresses of one interface. The kernel lists the oldest address of IPv4 first, that of
-// IPv6 last.
+// primaryOf finds the primary addresses of one interface. The kernel lists the oldest IPv4 address first, the oldest
+// IPv6 address last.
 func primaryOf(list []netip.Prefix) (primary []netip.Addr) {
 	var first4, first6 netip.Addr
 	for _, n := range list {
@@ -63,8 +63,8 @@ func primaryOf(list []netip.Prefix) (primary []netip.Addr) {
 	return primary
 }
 
-// JudgeMarks refuses marks for all ports of the machine's own address, because they would forward its own packets, its
-// ssh too, to real servers.
+// JudgeMarks refuses marks for all ports of the machine's own address: they would forward its own packets to real
+// servers, even its ssh.
 func JudgeMarks(cfg *parser.Config) parser.Diagnostics {
 	return judgeMarks(cfg, sync.OnceValues(primaryAddresses))
 }

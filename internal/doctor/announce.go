@@ -18,7 +18,7 @@ import (
 // Inspect finds problems of devices and addresses, see announce.Announcer.Inspect.
 type Inspect func([]lvs.Wanted) ([]announce.Fault, error)
 
-// Wanted are the addresses that services announce, on the device of announce.
+// Wanted returns the addresses that services announce, each on the device of announce.
 func Wanted(services []*plan.Service) (list []lvs.Wanted) {
 	for _, s := range services {
 		for _, addr := range s.Config.Announced() {
@@ -48,12 +48,12 @@ func announcerRuns() bool {
 	})
 }
 
-// client is an address outside of this network: its route is the route of answers to clients.
+// client returns an address outside this network: its route is that of answers to clients.
 func client() netip.Addr { return netip.MustParseAddr("198.51.100.1") }
 
 const bgpPort = 179
 
-// routersHere are the routers with which this machine has a BGP session.
+// routersHere returns the routers with which this machine has a BGP session.
 func routersHere() (list []netip.Addr, err error) {
 	err = eachSocket(stateEstablished, func(from, to netip.AddrPort) {
 		if from.Port() == bgpPort || to.Port() == bgpPort {

@@ -16,7 +16,7 @@ type arp struct {
 	inquiry
 }
 
-// openARP opens a socket for the ARP packets of a device (packet(7)); this needs CAP_NET_RAW.
+// openARP opens a socket for the ARP packets of a device (packet(7)). This needs CAP_NET_RAW.
 func openARP(q inquiry) (finder, error) {
 	conn, err := packet.Listen(&q.device.Interface, packet.Datagram, unix.ETH_P_ARP, nil)
 	return arp{conn, q}, err

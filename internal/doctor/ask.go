@@ -41,7 +41,7 @@ func (f *facts) ask(ctx context.Context) {
 		defer mu.Unlock()
 		f.neighbours.add(addr, hardware)
 	}
-	for _, q := range f.inquiries() { // before any probe: notes impossible ones
+	for _, q := range f.inquiries() { // before any probe, because it notes impossible ones
 		at("who answers on "+q.device.Name, func() error { return askNeighbours(network, q, answers) })
 	}
 	at("sockets", func() error {
@@ -94,7 +94,7 @@ func (f *facts) note(what string, err error) {
 	}
 }
 
-// miss notes what could not be looked at, and why.
+// miss notes what could not be examined, and why.
 func (f *facts) miss(format string, args ...any) {
 	f.unread = append(f.unread, fmt.Sprintf(format, args...))
 }
@@ -105,8 +105,8 @@ type link struct {
 	ipv6   bool
 }
 
-// inquiries ask, on each link, for the virtual addresses, for which no real server may answer, and for the servers' own
-// addresses, which identify the servers.
+// inquiries returns the requests for each link. They ask for the virtual addresses, for which no real server may
+// answer, and for the servers' own addresses, which identify the servers.
 func (f *facts) inquiries() (list []inquiry) {
 	for l, addrs := range f.links() {
 		q := f.inquiryOn(l, addrs)
@@ -149,7 +149,8 @@ func (f *facts) links() map[link]map[netip.Addr]bool {
 	return links
 }
 
-// inquiryOn has a device and one of its addresses as source: a virtual one only if there is no other.
+// inquiryOn returns an inquiry with the device and one of its addresses as source: a virtual address only if there is
+// no other.
 func (f *facts) inquiryOn(l link, virtual map[netip.Addr]bool) (q inquiry) {
 	for _, d := range f.devices {
 		if d.Name != l.device || !d.is(net.FlagUp) || len(d.HardwareAddr) != 6 {
@@ -168,8 +169,8 @@ func isMasqueraded(s *plan.Service) bool {
 	return slices.ContainsFunc(s.Entries, isMasq)
 }
 
-// fallbackServers are the TCP fallback servers to test with a connection. Servers on this machine by gate or ipip are
-// left out: they use the virtual address, and a connection to it goes through IPVS.
+// fallbackServers returns the TCP fallback servers to test with a connection. It leaves out servers on this machine by
+// gate or ipip: they use the virtual address, and a connection to that goes through IPVS.
 func (f *facts) fallbackServers() []netip.AddrPort {
 	var list []netip.AddrPort
 	for _, s := range f.services {

@@ -1,4 +1,4 @@
-// Package doctor compares a configuration with the machine: it gathers facts, finds problems, and names commands that
+// Package doctor compares a configuration with the machine. It gathers facts, finds problems, and names commands that
 // fix them.
 package doctor
 
@@ -28,7 +28,7 @@ type Finding struct {
 	Command  string   `json:"command,omitempty"` // the command that fixes it; "" if no command does
 
 	at        parser.Position // zero if it belongs to no line
-	directive string          // at whose place it is, see findings.txt
+	directive string          // the directive whose place it gets, see findings.txt
 }
 
 func (f Finding) String() string {
@@ -49,11 +49,11 @@ func (f Finding) advice() string {
 	return f.Text + "; to fix it: " + f.Command
 }
 
-// Brief returns the findings for a person: of findings that differ only in the server the first three, and the number
-// of the others.
+// Brief returns the findings for people: if several differ only in the server, the first three and the number of the
+// others.
 func (r Report) Brief() (few []Finding) {
 	kind := func(f Finding) string { return f.Severity + f.Kind + parser.WithoutPlaces(f.Text) }
-	for _, alike := range printable.Alike(r.Findings, maxAlike+1, kind) { // one line for one other is no shorter
+	for _, alike := range printable.Alike(r.Findings, maxAlike+1, kind) { // a line for one other saves nothing
 		if len(alike) > 1 {
 			others := alike[maxAlike:]
 			var of []string
@@ -79,7 +79,7 @@ type findings struct {
 	index map[string]int // the place of each finding in the list
 }
 
-// add adds a finding. The same finding for another virtual service is added to the first one.
+// add adds a finding. If the finding exists for another virtual service, it adds only the virtual service.
 func (f *findings) add(found Finding) {
 	key := found.Kind + "\n" + found.Text + "\n" + found.Command
 	if len(found.Virtuals) == 0 {
@@ -101,7 +101,7 @@ func (f *findings) add(found Finding) {
 	}
 }
 
-// addAt adds a finding of findings.txt for a place in the file.
+// addAt adds a finding from findings.txt for a place in the file.
 func (f *findings) addAt(at parser.Position, name string, values ...any) {
 	found := finding(name, values...)
 	found.at = at
@@ -120,24 +120,24 @@ func (r Report) IsBroken() bool {
 	return slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Severity == broken })
 }
 
-// Daemon describes what daemons have on this machine for a configuration. The functions are nil with a table in memory:
-// it needs no IPVS, has no checks through virtual addresses, and announces nothing.
+// Daemon describes what daemons on this machine have for a configuration. The functions are nil with a table in memory,
+// which needs no IPVS, has no checks through virtual addresses, and announces nothing.
 type Daemon struct {
 	Table ipvsctl.Client            // the table of this machine; nil for a table in memory
 	Owns  func(fwmark.Setting) bool // reports whether a mark rule is the daemon's own
-	// the marks of private services that daemons of this machine recorded; true for one that runs
+	// the marks of private services that daemons of this machine recorded; true if that daemon runs
 	Private map[uint32]bool
 	Reach   Reach
 	Inspect Inspect
 	Shared  map[lvs.Key]string // the virtual services that other directors on the table have or wait for, in words
 	Unknown []string           // daemons whose virtual services are unknown
-	Changed string             // since when the file is not in force in the daemon that runs; "": it is
-	Lists   []string           // the same of each list of realfile that is not
+	Changed string             // since when the file is not in force in the running daemon; "": it is
+	Lists   []string           // the same for each list of realfile that is not in force
 	// servers that differ from the others of their section, in words, by the ids of virtual services
 	Differing map[string][]string
 }
 
-// Examine finds what the plan of the configuration at path lacks on this machine and its neighbours, and changes
+// Examine finds what the plan of the configuration at path lacks on this machine and its neighbours. It changes
 // nothing.
 func Examine(ctx context.Context, p *plan.Plan, path string, own Daemon) Report {
 	facts := gather(ctx, p.Services, own)
@@ -162,7 +162,7 @@ func Examine(ctx context.Context, p *plan.Plan, path string, own Daemon) Report 
 
 // Advise examines facts outside the file: which users may read its passwords and change programs that root runs; which
 // programs, addresses and kernel modules exist; and which rules set and use its marks. It sends nothing to the network.
-// The services are those of cfg. The diagnostics are in the order of the file.
+// services are those of cfg. The diagnostics are in the order of the file.
 func Advise(ctx context.Context, cfg *parser.Config, services []*plan.Service, own Daemon) parser.Diagnostics {
 	e := &examination{facts: gather(ctx, services, own), path: cfg.Name, early: true}
 	e.secrets(cfg)
@@ -177,7 +177,7 @@ func Advise(ctx context.Context, cfg *parser.Config, services []*plan.Service, o
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err == nil {
 		e.descriptors(cfg, limit.Max)
 	}
-	// the settings to judge; without IPVS their future values
+	// the settings to judge; without IPVS, the values that they will have
 	e.settings = map[string]string{
 		expireTemplate: cmp.Or(e.settings[expireTemplate], "0"), sloppyTCP: cmp.Or(e.settings[sloppyTCP], "0"),
 	}
@@ -203,8 +203,7 @@ func Advise(ctx context.Context, cfg *parser.Config, services []*plan.Service, o
 // Waits is the end of a finding about a virtual service of another daemon.
 const Waits = "; the daemon of this file waits for it"
 
-// shared finds other daemons that have this virtual service, or that have a virtual service whose packets get this
-// one's mark.
+// shared finds other daemons that have this virtual service, or one whose packets get the mark of this one.
 func (x one) shared() {
 	if who := x.daemon.Shared[x.Virtual.Key]; who != "" {
 		x.tell("two-daemons", who)
@@ -217,7 +216,7 @@ func (x one) shared() {
 	}
 }
 
-// diagnostics are the findings as those of a file, in its order. A file with something broken is only warned of.
+// diagnostics returns the findings as diagnostics of a file, in its order. What is broken is only a warning.
 func (f *findings) diagnostics(file string) (found parser.Diagnostics) {
 	severities := map[string]parser.Severity{broken: parser.Warning, note: parser.Note, refused: parser.Error}
 	for _, one := range f.list {

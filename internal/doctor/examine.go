@@ -29,7 +29,7 @@ type one struct {
 	*examination
 	*plan.Service
 	*parser.Virtual                 // its Config
-	at              parser.Position // the position of findings; zero: the section's header
+	at              parser.Position // the position for findings; zero: the section's header
 }
 
 func (e *examination) of(s *plan.Service) one {
@@ -74,7 +74,7 @@ func examine(facts facts, path string) []Finding {
 	return e.list
 }
 
-// changed finds what a restart would have in force, and the daemon that runs has not.
+// changed finds what a restart would put in force and the running daemon does not have in force.
 func (e *examination) changed() {
 	if e.daemon.Changed != "" {
 		e.add(finding("not-in-force", e.daemon.Changed, printable.ShellWord(e.path)))
@@ -90,11 +90,11 @@ func (x one) report(f Finding) {
 	x.add(f)
 }
 
-// tell reports a finding of findings.txt.
+// tell reports a finding from findings.txt.
 func (x one) tell(name string, values ...any) { x.report(finding(name, values...)) }
 
-// addresses: packets reach IPVS only where the machine accepts them as its own, and clients of the same
-// network find it only where it answers for the address.
+// addresses: packets reach IPVS only if the machine accepts them as its own, and clients of the same network find the
+// machine only if it answers for the address.
 func (x one) addresses() {
 	for _, p := range x.Addresses() {
 		switch {
@@ -106,15 +106,15 @@ func (x one) addresses() {
 	}
 }
 
-// ends reports whether packets to an address, or to some of a network, end on this machine. If the routes are unknown
-// it returns true. The daemon itself handles addresses that it announces.
+// ends reports whether packets to an address, or to an address of a network, end on this machine. If the route is
+// unknown, it returns true. The daemon itself handles the addresses that it announces.
 func (x one) ends(p netip.Prefix) bool {
 	r, known := x.routes[routeQuery{p.Addr(), x.Mark}]
 	return !known || r.local || slices.Contains(x.Announced(), p.Addr()) ||
 		slices.ContainsFunc(x.devices, func(d device) bool { return d.has(p) })
 }
 
-// addressIn names a virtual address, or one in a network of them.
+// addressIn names a virtual address, or an address in a virtual network.
 func addressIn(p netip.Prefix) string {
 	if p.IsSingleIP() {
 		return p.Addr().String()
@@ -145,7 +145,7 @@ func (e *examination) deviceOf(addr netip.Addr, flags net.Flags) string {
 	return ""
 }
 
-// silence: with the kernel settings of a real server, a director does not answer for an address on lo.
+// silence: with a real server's kernel settings, a director does not answer for an address on lo.
 func (x one) silence(vip netip.Prefix) {
 	device := x.deviceOf(vip.Addr(), net.FlagUp)
 	if device == "" || x.deviceSetting(device, arpIgnore) < "1" || isAnnounced(x.Service) {
@@ -159,7 +159,7 @@ func (x one) silence(vip netip.Prefix) {
 	x.tell("director-silent", vip.Addr(), device, vip)
 }
 
-// pingAt is the position of a virtual service's first ping check; Line is 0 without one.
+// pingAt returns the position of a virtual service's first ping check; Line is 0 without one.
 func pingAt(s *plan.Service) (at parser.Position) {
 	for _, check := range s.Config.Checks() {
 		if check.Pings() || check.PingsTheSilent() {
@@ -169,7 +169,7 @@ func pingAt(s *plan.Service) (at parser.Position) {
 	return at
 }
 
-// pingsAndMails: if the daemon may send no pings, these servers keep their states; mail from this machine needs a
+// pingsAndMails: if the daemon may not send pings, pinged servers keep their states. Mail from this machine needs a
 // program.
 func (x one) pingsAndMails() {
 	if at := pingAt(x.Service); x.noPing && at.Line > 0 {
@@ -186,7 +186,7 @@ func (x one) pingsAndMails() {
 func (x one) unset() {
 	tcp := mayBeTCP(x.Virtual)
 	forwarded := slices.ContainsFunc(x.Entries, func(m *plan.Entry) bool { return !isMasq(m) })
-	// a director that takes over has none of the open connections
+	// a director that takes over lacks the open connections
 	mh := tcp && forwarded && x.Scheduler == "mh"
 	steady := mh || tcp && forwarded && x.Scheduler == "sh"
 	announced := isAnnounced(x.Service)
@@ -202,7 +202,7 @@ func (x one) unset() {
 		{ends && len(x.Virtual.Reals) > 0, lost, expireNoDest},
 		{x.Observe != lvs.NotObserved, "blind-observe", estimation},
 		{tcp && x.CheckVIP.IsValid(), "port-reuse checkvip", connReuse},
-		// with conntrack kernels before 5.9 lose a second on each such port
+		// with conntrack, kernels before 5.9 lose a second for each such port
 		{tcp && !x.CheckVIP.IsValid() && x.settings[vsConntrack] != "1", "port-reuse", connReuse},
 		{mh && announced, "take-over announced", sloppyTCP},
 		{steady && !(mh && announced) && (announced || !x.early), "take-over " + x.Scheduler, sloppyTCP},
@@ -219,12 +219,12 @@ func mayBeTCP(v *parser.Virtual) bool {
 	return v.Protocol != lvs.UDP && (len(v.Marking) == 0 || slices.ContainsFunc(v.Marking, isTCP))
 }
 
-// keepalive is after how many seconds without packets most systems probe a TCP connection that asks for it; remembered
-// is a timeout that is safely longer.
+// keepalive is how many seconds without packets pass before most systems probe a TCP connection that asks for that.
+// remembered is a timeout that is safely longer.
 const keepalive, remembered = 7200, 7500
 
-// forgets: the kernel forgets idle connections before their clients do. Web servers end them sooner. What the file sets
-// is meant.
+// forgets: the kernel forgets idle connections before their clients do. Web servers end them even sooner. What the file
+// sets is intended.
 func (x one) forgets() {
 	idle := x.idle[0]
 	if x.ordered[0] > 0 {
@@ -237,8 +237,8 @@ func (x one) forgets() {
 
 const ftpPort = 21
 
-// needed: the kernel itself loads schedulers and persistence engines if it has the modules, but not ip_vs_ftp. Without
-// IPVS the modules don't matter.
+// needed: if the kernel has the modules of schedulers and persistence engines, it loads them itself, but not ip_vs_ftp.
+// Without IPVS, the modules don't matter.
 func (x one) needed() {
 	for _, row := range []struct {
 		applies           bool

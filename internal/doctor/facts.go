@@ -28,20 +28,20 @@ import (
 const (
 	probeTime      = time.Second     // the time limit of all network probes
 	programTime    = 5 * time.Second // the time limit of all programs that list rules
-	maxQuestions   = 1024            // the number of network probes of each kind
-	maxConnections = 100             // network probes at the same time
+	maxQuestions   = 1024            // the most network probes of each kind
+	maxConnections = 100             // the most network probes at the same time
 )
 
-// facts are the input of an examination. They are gathered first, so that it depends on nothing else.
+// facts are the input of an examination. They are gathered first, so that the examination depends on nothing else.
 type facts struct {
 	services []*plan.Service   // of the configuration
-	root     string            // of /proc; "" but in tests
+	root     string            // of /proc; "" except in tests
 	settings map[string]string // settings of the kernel (sysctl(8)), without missing ones
 	devices  []device
 	routes   map[routeQuery]route
 	modules  kernelModules
 	noIPVS   Finding // zero if the kernel has IPVS
-	// whether ip_vs_ftp is loaded, which the kernel does not load by itself
+	// ip_vs_ftp is loaded; the kernel does not load it by itself
 	ftpLoaded  bool
 	idle       lvs.Timeouts             // in the kernel; zero if they are not known
 	ordered    lvs.Timeouts             // in the file
@@ -49,11 +49,11 @@ type facts struct {
 	neighbours neighbours               // the hardware addresses that answer for an address on the network
 	refused    map[netip.AddrPort]error // fallback servers that accept no connection
 	reached    Reached
-	noPing     bool            // this program may send no pings
-	noMail     bool            // there is a shell and no mail program
+	noPing     bool            // this program may not send pings
+	noMail     bool            // there is a shell but no mail program
 	nat        string          // a rule that translates the sources of packets, "" for none
 	marks      *fwmark.Machine // the rules that set and use marks; nil if not read
-	// why marks can't be set, by family (IPv6); a zero Finding if they can
+	// why marks can't be set, by family (true: IPv6); a zero Finding if they can
 	unsettable map[bool]Finding
 	daemon     Daemon
 	private    []uint32         // marks of the table's private services
@@ -112,7 +112,7 @@ func gather(ctx context.Context, services []*plan.Service, own Daemon) facts {
 	return f
 }
 
-// privateHere are the marks of all private services in the kernel (/proc/net/ip_vs).
+// privateHere returns the marks of all private services in the kernel's table (/proc/net/ip_vs).
 func privateHere() (marks []uint32) {
 	text, _ := runfile.ReadFile("/proc/net/ip_vs", maxTable) // not there without IPVS
 	for line := range strings.Lines(string(text)) {
@@ -125,7 +125,7 @@ func privateHere() (marks []uint32) {
 	return marks
 }
 
-// mayPing tests the right to send pings with a ping to the machine itself.
+// mayPing tests, with a ping to the machine itself, whether this program may send pings.
 func mayPing(ctx context.Context) bool {
 	p := icmp.NewPinger()
 	defer p.Close()
@@ -153,7 +153,7 @@ func (f *facts) findRoutes() {
 	}
 }
 
-// routeQueries request the routes of packets for virtual services and of those to their servers.
+// routeQueries returns the queries for the routes of packets to virtual services, to their servers and to clients.
 func routeQueries(services []*plan.Service) []routeQuery {
 	var list []routeQuery
 	for _, s := range services {
@@ -175,7 +175,7 @@ func addressOf(m *plan.Entry) netip.Addr { return m.Dest.Addr.Addr() }
 
 func isMasq(m *plan.Entry) bool { return m.Dest.Forward == lvs.Masq }
 
-// routeTo is the route to a server.
+// routeTo returns the route to a server.
 func (f *facts) routeTo(m *plan.Entry) route {
 	addr := addressOf(m)
 	r := f.routes[routeQuery{to: addr}]
@@ -206,7 +206,7 @@ const (
 	maxTable       = 16 << 20 // bytes
 )
 
-// everySetting are the names of the settings for a whole examination.
+// everySetting returns the names of the settings for a whole examination.
 func (f *facts) everySetting() []string {
 	if _, err := os.Stat("/proc/sys/net/ipv4/vs"); err != nil {
 		f.miss("settings of IPVS: the module ip_vs is not loaded")
@@ -237,12 +237,12 @@ func (f *facts) readSettings(names []string) {
 // inProc returns the path of a setting.
 var inProc = strings.NewReplacer(".", "/", "/", ".")
 
-// ofDevice is a setting of a device; sysctl(8) takes a slash for a dot in its name.
+// ofDevice returns the name of a setting of a device. For a dot in the device's name, sysctl(8) takes a slash.
 func ofDevice(device, name string) string {
 	return "net.ipv4.conf." + strings.ReplaceAll(device, ".", "/") + "." + name
 }
 
-// deviceSetting is the larger of a setting for a device and for all devices, which the kernel uses.
+// deviceSetting returns the larger of the values for a device and for all devices, as the kernel uses it.
 func (f *facts) deviceSetting(device, name string) string {
 	return max(f.settings[ofDevice(device, name)], f.settings[ofDevice("all", name)])
 }

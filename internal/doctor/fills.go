@@ -14,16 +14,17 @@ import (
 type gauge struct {
 	name       string // of its finding
 	used, most int    // most: 0 if it is not known
-	setting    string // of the kernel, which is most
+	setting    string // the kernel setting that has the value most
 }
 
-// drops are packets for which a processor's queue had no room, and when that was.
+// drops counts packets for which a processor's queue had no room, and says when.
 type drops struct {
 	packets int
 	during  string
 }
 
-// roomy is for how many connections the table of IPVS has room in each row: with more it is slow. It is never full.
+// roomy is how many connections a row of the table of IPVS should have at most. The table is never full, but with more
+// it is slow.
 const roomy = 8
 
 // maxList is the maximum size of a list that is read at each look, in bytes.
@@ -45,7 +46,7 @@ func (e *examination) fills() {
 	}
 }
 
-// readGauges needs the settings.
+// readGauges reads the gauges and drops. It needs the settings.
 func (f *facts) readGauges() {
 	table, rows := f.proc("ip_vs"), 0
 	_, size, _ := strings.Cut(table, "(size=")
@@ -59,26 +60,26 @@ func (f *facts) readGauges() {
 	f.drops.packets = sum(f.proc("softnet_stat"), "", 1, 16)
 }
 
-// number is a setting; 0 if it is missing.
+// number returns a setting as a number; 0 if it is missing.
 func (f *facts) number(setting string) int {
 	n, _ := strconv.Atoi(f.settings[setting])
 	return n
 }
 
-// proc is a file of /proc/net; "" if it is missing, or too large.
+// proc returns the text of a file in /proc/net; "" if it is missing or too large.
 func (f *facts) proc(name string) string {
 	text, _ := runfile.ReadFile(f.root+"/proc/net/"+name, maxList)
 	return string(text)
 }
 
-// entries is the number of neighbours in a cache: the first one below the heads of the columns.
+// entries returns the number of neighbours in a cache: the first number below the heads of the columns.
 func (f *facts) entries(cache string) (n int) {
 	_, numbers, _ := strings.Cut(f.proc("stat/"+cache), "\n")
 	fmt.Sscanf(numbers, "%x", &n)
 	return n
 }
 
-// sum adds up the word at a place, a number, of the lines that begin like this.
+// sum adds up the numbers that are the word at a place in the lines with this beginning.
 func sum(text, begin string, at, base int) (all int) {
 	for line := range strings.Lines(text) {
 		if words := strings.Fields(line); len(words) > at && strings.HasPrefix(words[0], begin) {

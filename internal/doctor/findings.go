@@ -10,7 +10,7 @@ import (
 	"sync"
 )
 
-// Severities that decide something, see findings.txt.
+// The severities that the code distinguishes, see findings.txt.
 const (
 	broken  = "broken"
 	note    = "note"
@@ -20,13 +20,13 @@ const (
 //go:embed findings.txt
 var findingsText string
 
-// row is a finding of findings.txt.
+// row is a finding in findings.txt.
 type row struct{ severity, directive, text, fix string }
 
-// written is a row as it is written: its name, severity and directive, the lines of its text, and the command.
+// written matches a row of findings.txt: its name, severity and directive, the lines of its text, and the command.
 var written = regexp.MustCompile(`(?m)^## (.+?), (\w+)(?:, (\w+))?\n((?:.+\n)+?)(?:fix: (.+)\n)?$`)
 
-// rows are read when something is found.
+// rows are read when the first finding is made.
 var rows = sync.OnceValue(func() map[string]row {
 	all := map[string]row{}
 	for _, part := range written.FindAllStringSubmatch(findingsText, -1) {
@@ -35,10 +35,10 @@ var rows = sync.OnceValue(func() map[string]row {
 	return all
 })
 
-// finding returns a finding by its name, with these values in its text and its command.
+// finding returns a finding by its name, with these values in its text and command.
 func finding(name string, values ...any) Finding {
 	value := func(place string) string {
-		n, _ := strconv.Atoi(place) // every place is a number
+		n, _ := strconv.Atoi(place) // every placeholder is a number
 		return fmt.Sprint(values[n-1])
 	}
 	r := rows()[name]

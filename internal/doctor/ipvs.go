@@ -10,8 +10,8 @@ import (
 	"ldirectord/ipvsctl"
 )
 
-// withoutIPVS returns the finding that the kernel has no IPVS; zero if the kernel has it, or has a module that the
-// daemon can load. It tries the kernel itself only if there is no list of modules, as in a container.
+// withoutIPVS returns the finding that the kernel has no IPVS; zero if it has IPVS, or a module that the daemon can
+// load. It asks the kernel itself only if there is no list of modules, as in a container.
 func withoutIPVS(ctx context.Context, kernel kernelModules, table ipvsctl.Client) Finding {
 	if kernel.lacks("ip_vs") {
 		return finding("no-ipvs", "it has no module ip_vs; install the package that has it", "")
@@ -22,7 +22,7 @@ func withoutIPVS(ctx context.Context, kernel kernelModules, table ipvsctl.Client
 	err := table.Connect(ctx)
 	table.Close()
 	if !errors.Is(err, syscall.ENOENT) {
-		return Finding{} // it exists, perhaps without access for us
+		return Finding{} // it exists, even if this program has no access
 	}
 	const unloaded = "the module ip_vs is not loaded; from within a container it must be loaded on the host"
 	return finding("no-ipvs", unloaded, "modprobe ip_vs")

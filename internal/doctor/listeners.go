@@ -16,14 +16,14 @@ import (
 type listeners map[netip.AddrPort]bool
 
 // accepts reports whether a connection to an address of this machine would be accepted. A socket of :: usually accepts
-// IPv4 as well; the kernel does not show exceptions.
+// IPv4 as well. The kernel does not show exceptions.
 func (l listeners) accepts(to netip.AddrPort) bool {
 	every4 := netip.AddrPortFrom(netip.IPv4Unspecified(), to.Port())
 	every6 := netip.AddrPortFrom(netip.IPv6Unspecified(), to.Port())
 	return l[to] || l[every6] || to.Addr().Is4() && l[every4]
 }
 
-// maxSockets limits how many lines of sockets are read.
+// maxSockets is the most lines of sockets that are read.
 const maxSockets = 1 << 20
 
 func (l listeners) add(from, _ netip.AddrPort) { l[from] = true }
@@ -46,7 +46,7 @@ func eachSocket(state string, do func(from, to netip.AddrPort)) error {
 	return nil
 }
 
-// Of net/tcp_states.h.
+// States of net/tcp_states.h.
 const (
 	stateListen      = "0A"
 	stateEstablished = "01"

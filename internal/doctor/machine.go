@@ -13,17 +13,17 @@ import (
 	"ldirectord/internal/view"
 )
 
-// Machine looks for what keeps this machine from forwarding packets as a plan needs it. A look runs no program, sends
-// nothing to the network, and reads a few files of /proc, each of limited size.
+// Machine looks for what keeps this machine from forwarding packets as a plan needs. A look runs no program, sends
+// nothing to the network, and reads a few files in /proc, each of limited size.
 type Machine struct {
 	services atomic.Pointer[[]*plan.Service]
-	root     string // of /proc; "" but in tests
+	root     string // of /proc; "" except in tests
 	last     facts
 	dropped  int // packets since the boot
 	at       time.Time
 }
 
-// watched are the kinds of findings that a look tells, with their trouble: those that break all traffic are broken.
+// watched has the kinds of findings that a look reports, with their trouble: those that stop all traffic are broken.
 var watched = map[string]judge.Trouble{
 	"forwarding": judge.Broken, "server-card": judge.Broken,
 	"announce-filter": judge.Doubt, "check-filter": judge.Doubt,
@@ -31,14 +31,14 @@ var watched = map[string]judge.Trouble{
 	"connection-table": judge.Noted,
 }
 
-// NewMachine looks for what these services need.
+// NewMachine returns a Machine that looks for what these services need.
 func NewMachine(services []*plan.Service) *Machine {
 	m := &Machine{}
 	m.Follow(services)
 	return m
 }
 
-// Follow has the next looks look for what these services need.
+// Follow makes the next looks be for what these services need.
 func (m *Machine) Follow(services []*plan.Service) {
 	list := examples(services)
 	m.services.Store(&list)
@@ -47,8 +47,8 @@ func (m *Machine) Follow(services []*plan.Service) {
 // maxExamples limits how many servers a look examines.
 const maxExamples = 64
 
-// examples are the services with one server of each network and forwarding method: packets to the others take the same
-// way.
+// examples returns the services with one server of each network and forwarding method. Packets to the others take the
+// same way.
 func examples(services []*plan.Service) (list []*plan.Service) {
 	type way struct {
 		netip.Prefix
@@ -77,7 +77,7 @@ func examples(services []*plan.Service) (list []*plan.Service) {
 	return list
 }
 
-// Look returns what this machine lacks now: one condition of a kind, of the first finding. Doctor tells all.
+// Look returns what this machine lacks now: one condition of a kind, for the first finding. Doctor reports all.
 func (m *Machine) Look(now time.Time) []view.Condition { return conditions(m.read(now)) }
 
 func conditions(f facts) (list []view.Condition) {
@@ -120,13 +120,13 @@ func (m *Machine) read(now time.Time) facts {
 	all := f.drops.packets
 	f.drops = drops{max(all-m.dropped, 0), fmt.Sprintf("within %v", now.Sub(m.at).Round(time.Second))}
 	if m.at.IsZero() {
-		f.drops.packets = 0 // those since the boot may be old
+		f.drops.packets = 0 // drops since the boot may be old
 	}
 	m.last, m.dropped, m.at = f, all, now
 	return f
 }
 
-// keepRoutes has the last route where there is none any more: its device shows why.
+// keepRoutes keeps the last route if there is no longer one: its device shows why.
 func (f *facts) keepRoutes(last map[routeQuery]route) {
 	for q, r := range last {
 		if f.routes[q] == (route{}) {
@@ -135,7 +135,7 @@ func (f *facts) keepRoutes(last map[routeQuery]route) {
 	}
 }
 
-// leading are the devices of all routes.
+// leading returns the devices of all routes.
 func (f *facts) leading() (list []string) {
 	for _, r := range f.routes {
 		if r.device != "" && !slices.Contains(list, r.device) {

@@ -17,7 +17,7 @@ func usesMarks(services []*plan.Service) bool {
 	return slices.ContainsFunc(services, func(s *plan.Service) bool { return s.Config.Mark != 0 })
 }
 
-// tryMarks tries to set marks as the daemon does, which only root may do.
+// tryMarks tries to set marks as the daemon does. Only root may do that.
 func (f *facts) tryMarks(ctx context.Context) {
 	f.unsettable = map[bool]Finding{}
 	for _, s := range f.services {
@@ -55,7 +55,7 @@ func nameOf(mark uint32, ipv6 bool) string {
 	return name
 }
 
-// otherRules finds rules of other programs that set the mark too.
+// otherRules finds a rule of another program that sets the mark too.
 func (x one) otherRules() {
 	for _, r := range x.marks.Settings {
 		if !r.Gives(x.Mark, x.IPv6) || x.daemon.Owns != nil && x.daemon.Owns(r) {
@@ -70,8 +70,8 @@ func (x one) otherRules() {
 	}
 }
 
-// routed: packets that are routed by their mark might never reach the virtual service, or the server of a check. The
-// finding is reported for the first mark only.
+// routed: packets that are routed by their mark might never reach the virtual service, or the server of a check. Only
+// the first such mark is reported.
 func (x one) routed(ipv6 bool, marks ...uint32) {
 	if x.marks == nil {
 		return

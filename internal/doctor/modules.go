@@ -12,11 +12,11 @@ import (
 
 // kernelModules are the modules of the running kernel.
 type kernelModules struct {
-	listed string // their paths, as depmod(8) lists them; "": there is no list, as in most containers
+	listed string // their paths, as depmod(8) lists them; "": no list, as in most containers
 	loaded string // the folder with an entry for each loaded module
 }
 
-// maxModuleList bounds each list; that of a distribution's kernel has less than 1 MiB.
+// maxModuleList is the largest size of each list. A distribution's kernel needs less than 1 MiB.
 const maxModuleList = 16 << 20
 
 // modulesHere reads the lists of the running kernel.
@@ -38,7 +38,7 @@ func (m kernelModules) read(folder string) kernelModules {
 	return m
 }
 
-// lacks reports whether a module is neither loaded nor available. Without a list no module counts as missing.
+// lacks reports whether a module is neither loaded nor available. Without a list, no module counts as missing.
 func (m kernelModules) lacks(module string) bool {
 	if m.listed == "" || strings.Contains(m.listed, "/"+module+".ko") {
 		return false

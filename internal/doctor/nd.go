@@ -54,7 +54,7 @@ func (n discovery) receive(buffer []byte) (int, error) {
 
 // read reads an advertisement.
 func (discovery) read(b []byte) (addr netip.Addr, hardware string, ok bool) {
-	message, _ := ndp.ParseMessage(b) // nil: it is none
+	message, _ := ndp.ParseMessage(b) // nil: not a message
 	answer, _ := message.(*ndp.NeighborAdvertisement)
 	if answer == nil {
 		return netip.Addr{}, "", false

@@ -38,8 +38,8 @@ type finder interface {
 	read(answer []byte) (addr netip.Addr, hardware string, ok bool)
 }
 
-// askNeighbours sends the requests for one device and family and collects answers until ctx ends. It always waits that
-// long, because only an answer shows a server that should not answer.
+// askNeighbours sends the requests for one device and family, and collects answers until ctx ends. It always waits that
+// long: any answer may show a server that should not answer.
 func askNeighbours(ctx context.Context, q inquiry, found func(netip.Addr, string)) error {
 	open := openARP
 	if q.source.Is6() {
@@ -76,10 +76,10 @@ func receiveAll(p finder, found func(addr netip.Addr, hardware string)) error {
 	}
 }
 
-// resendAfter is when a request is sent again, as its packet may be lost.
+// resendAfter is when a request is sent again, because a packet may be lost.
 const resendAfter = probeTime / 3
 
-// sendTwice sends requests, and again later, unless ctx or the socket's deadline ends before.
+// sendTwice sends requests, and sends them again later, unless ctx or the socket's deadline ends first.
 func (q inquiry) sendTwice(ctx context.Context, send func(netip.Addr) error) error {
 	for range 2 {
 		for _, addr := range q.addrs {

@@ -24,11 +24,11 @@ type route struct {
 	source  netip.Addr
 }
 
-// noRoute are the kernel's errors for an address without a route: there is none, or it is unreachable, prohibit or
-// blackhole.
+// noRoute has the kernel's errors for an address without a route: there is none, or its type is unreachable, prohibit
+// or blackhole.
 var noRoute = []error{syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.EACCES, syscall.EINVAL}
 
-// askRoute requests a route from the kernel (rtnetlink(7)). The zero route means no route.
+// askRoute requests a route from the kernel (rtnetlink(7)). The zero route means that there is none.
 func askRoute(q routeQuery, devices []device) (route, error) {
 	answer, err := netlink.RouteGetWithOptions(q.to.AsSlice(), &netlink.RouteGetOptions{Mark: q.mark})
 	switch {
@@ -59,7 +59,7 @@ type device struct {
 
 func (d device) is(flags net.Flags) bool { return d.Flags&flags == flags }
 
-// has reports whether a device has an address, or an address in a network.
+// has reports whether a device has an address, or any address of a network.
 func (d device) has(p netip.Prefix) bool {
 	return slices.ContainsFunc(d.prefixes, func(have netip.Prefix) bool { return p.Contains(have.Addr()) })
 }

@@ -14,7 +14,7 @@ import (
 	"ldirectord/parser"
 )
 
-// forwarding: answers of masqueraded servers are packets that the director forwards.
+// forwarding: the director has to forward the answers of masqueraded servers.
 func (x one) forwarding() {
 	for _, m := range x.Entries {
 		if !isMasq(m) || x.routeTo(m).local {
@@ -26,8 +26,8 @@ func (x one) forwarding() {
 	}
 }
 
-// forwards is the setting for forwarding a server's answers. For IPv4 the setting of the incoming device decides
-// (ip_forward sets all of them), for IPv6 the common one.
+// forwards returns the setting for forwarding a server's answers. For IPv4, the setting of the incoming device decides
+// (ip_forward sets all of these); for IPv6, the common one.
 func (x one) forwards(m *plan.Entry) string {
 	device := ofDevice(x.routeTo(m).device, forwards)
 	switch {
@@ -39,7 +39,7 @@ func (x one) forwards(m *plan.Entry) string {
 	return device
 }
 
-// cards: packets to servers leave by a card that is up and has a link.
+// cards: packets can leave for servers only by a card that is up and has a link.
 func (x one) cards() {
 	for _, m := range x.Entries {
 		name := x.cardTo(m)
@@ -56,8 +56,8 @@ func (x one) cards() {
 	}
 }
 
-// cardTo is the device that leads to a server. While it is not up, the kernel does not have its routes: packets would
-// take a wrong way, by a gateway, or none.
+// cardTo returns the device that leads to a server. While the device is not up, the kernel lacks its routes: packets
+// would wrongly go through a gateway, or nowhere.
 func (x one) cardTo(m *plan.Entry) string {
 	r, addr := x.routeTo(m), addressOf(m)
 	if r.device != "" && !r.gateway {
@@ -87,14 +87,14 @@ func (x one) answers() {
 			switch {
 			case known:
 				x.tell("server-answers", server, p.Addr(), x.setUp(server))
-			case x.ends(p): // if the address is not here, it may be the active director's
+			case x.ends(p): // otherwise the address may be the active director's
 				x.tell("stranger-answers", hardware, p.Addr(), x.deviceOf(p.Addr(), net.FlagUp))
 			}
 		}
 	}
 }
 
-// serverWith returns the server with a hardware address: preferably one of the virtual service.
+// serverWith returns the server with a hardware address, preferably one of this virtual service.
 func (x one) serverWith(hardware string) (addr netip.Addr, known bool) {
 	for _, s := range append([]*plan.Service{x.Service}, x.services...) {
 		for _, m := range s.Entries {
@@ -136,8 +136,8 @@ func (x one) tunnels() {
 	}
 }
 
-// own: a server on the director itself gets packets unchanged with gate and ipip. A dead fallback server would
-// otherwise be noticed only when all others are down.
+// own: with gate and ipip, a server on the director itself gets packets unchanged. A dead fallback server would
+// otherwise be noticed only once all other servers are down.
 func (x one) own() {
 	for _, m := range x.Entries {
 		silent := "own-server"
@@ -160,7 +160,7 @@ func (x one) own() {
 	}
 }
 
-// asked are the single addresses and ports of TCP that clients connect to.
+// asked returns the single TCP addresses and ports that clients connect to.
 func asked(v *parser.Virtual) (list []netip.AddrPort) {
 	if v.Protocol == lvs.TCP && v.Addr.Port() != 0 {
 		return []netip.AddrPort{v.Addr}
@@ -175,7 +175,7 @@ func asked(v *parser.Virtual) (list []netip.AddrPort) {
 	return list
 }
 
-// reason is the cause of a failed connection without its addresses.
+// reason returns the cause of a failed connection without its addresses.
 func reason(err error) string {
 	if op, is := errors.AsType[*net.OpError](err); is {
 		err = op.Err

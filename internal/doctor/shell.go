@@ -21,9 +21,8 @@ const (
 	NoOracle = "missing-oracle"
 )
 
-// JudgePrograms finds programs of a configuration that this machine lacks: our own ones, and all programs if there is
-// no shell, as in an image that contains only ldirectord. Elsewhere a program may still be installed. The daemon starts
-// anyway.
+// JudgePrograms finds programs of a configuration that this machine lacks: our own, and, if there is no shell, as in an
+// image with only ldirectord, all others. Elsewhere a program may still be installed. The daemon starts anyway.
 func JudgePrograms(cfg *parser.Config) parser.Diagnostics {
 	_, err := subprocess.FindOwn(oracle.Program)
 	found := judgePrograms(cfg, notify.Shell("")[0], mail.HasProgram())
@@ -80,8 +79,8 @@ func judgePrograms(cfg *parser.Config, sh string, canMail bool) parser.Diagnosti
 
 const maxFirstLine = 4 << 10 // bytes
 
-// lacking is the missing program for running a file: the file itself, or the interpreter in its first line; "" for
-// none.
+// lacking returns the program that is missing to run a file: the file itself, or the interpreter in its first line; ""
+// if none is.
 func lacking(path string) string {
 	if _, err := exec.LookPath(path); err != nil {
 		return path

@@ -1,6 +1,6 @@
 package doctor
 
-// This file finds whether clients reach real servers at the virtual address, and why checks there can't be judged.
+// This file finds out whether clients reach real servers at the virtual address, and why checks there can't be judged.
 
 import (
 	"cmp"
@@ -29,7 +29,7 @@ type Reached map[checker.Spec]checker.Result
 // isThrough reports whether clients reach a server at the virtual address itself.
 func isThrough(m *plan.Entry) bool { return !isMasq(m) && !m.Fallback }
 
-// waysOf returns TCP checks of a virtual service's servers by gate and ipip, through one of its addresses.
+// waysOf returns TCP checks of a virtual service's servers by gate and ipip, through one of the service's addresses.
 func waysOf(s *plan.Service) (list []checker.Spec) {
 	to := asked(s.Config)
 	if len(to) == 0 {
@@ -50,7 +50,7 @@ func waysOf(s *plan.Service) (list []checker.Spec) {
 	return list
 }
 
-// reachable checks the servers. The error is the reason why a check is not possible.
+// reachable checks the servers. The error says why a check is not possible.
 func reachable(ctx context.Context, reach Reach, ways []checker.Spec) (Reached, error) {
 	ways = ways[:min(len(ways), maxQuestions)]
 	answers, err := reach(ctx, ways)
@@ -87,7 +87,7 @@ func (x one) reaches() {
 		}
 		return
 	}
-	// by firewall rules, which don't know IPVS connections
+	// by firewall rules, which don't know the connections of IPVS
 	tracked := cmp.Or(x.settings[connections], "0") != "0"
 	if tracked && !answered && x.settings[vsConntrack] != "1" {
 		x.tell("check-firewall", vip)
@@ -102,17 +102,18 @@ func (x one) reaches() {
 	}
 }
 
-// setUp is the command that sets up a real server for its virtual addresses.
+// setUp returns the command that sets up a real server for its virtual addresses.
 func (e *examination) setUp(server netip.Addr) string {
 	return fmt.Sprintf("ldirectord %s realserver-script %s | ssh root@%s sh -s start", printable.ShellWord(e.path),
 		server, server)
 }
 
 // through: the kernel needs a route to the virtual address before IPVS gets the packet. Answers must reach this
-// machine, and their source is the virtual address: by default the kernel drops them while it has that address itself,
-// as an active director does. Without checkvip only doctor checks there, and only where the address is now.
+// machine, and their source is the virtual address: by default, the kernel drops them while it has that address itself,
+// as on an active director. Without checkvip, only doctor checks there, and only on the machine that has the address
+// now.
 func (x one) through() {
-	vip, unchecked := x.CheckVIP, "" // the names of findings without checkvip
+	vip, unchecked := x.CheckVIP, "" // the end of finding names without checkvip
 	checked := vip.IsValid()
 	here := checked
 	if checked {
@@ -156,7 +157,7 @@ func (x one) through() {
 	}
 }
 
-// reserved are the common bits of the marks of private services.
+// reserved is the mask of the bits that the marks of private services have in common.
 const reserved = ^(ipvsctl.FirstPrivate ^ ipvsctl.LastPrivate)
 
 // opened: a packet from outside with the mark of a private service reaches any port of its real server.
@@ -171,7 +172,7 @@ func (x one) opened() {
 	}
 }
 
-// unseen recommends checkvip, once for a file that does not have it.
+// unseen recommends checkvip, once, if the file does not have it.
 func (e *examination) unseen() {
 	isUnseen := func(s *plan.Service) bool { return s.Config.WhyNotVIP() == "" && len(waysOf(s)) > 0 }
 	isChosen := func(s *plan.Service) bool { return s.Config.At["checkvip"].Line > 0 }
@@ -180,8 +181,8 @@ func (e *examination) unseen() {
 	}
 }
 
-// left: private services that belong to no running daemon of a known folder. The next daemon of their file removes
-// those that are recorded.
+// left finds private services that belong to no running daemon of a known folder. The next daemon of their file removes
+// the recorded ones.
 func (e *examination) left() {
 	left := slices.DeleteFunc(slices.Clone(e.private), func(mark uint32) bool { return e.daemon.Private[mark] })
 	if len(left) == 0 || len(e.services) == 0 {
@@ -192,7 +193,7 @@ func (e *examination) left() {
 	e.of(e.services[0]).tell("check-left", marks, fmt.Sprintf(remove, marks))
 }
 
-// homeOf is the interface with an address, or on the route to it.
+// homeOf returns the interface that has an address, or is on the route to it.
 func (e *examination) homeOf(addr netip.Addr) string {
 	for _, d := range e.devices {
 		if d.has(single(addr)) {

@@ -17,7 +17,7 @@ import (
 	"ldirectord/parser"
 )
 
-// trust warns of files that other users may change although the daemon runs commands from them: the configuration and
+// trust warns of files that other users may change although the daemon runs commands from them: the configuration, and
 // its programs.
 func (f *findings) trust(cfg *parser.Config) {
 	known := map[string]bool{}
@@ -38,7 +38,7 @@ func (f *findings) trust(cfg *parser.Config) {
 	})
 }
 
-// eachCommand calls f for each command line of a configuration, except execute, which names other configurations.
+// eachCommand calls f for each command line of a configuration, and for execute, which names other configurations.
 func eachCommand(cfg *parser.Config, f func(directive, line string, at parser.Position)) {
 	named := func(directive, line string, places ...map[string]parser.Position) {
 		for _, place := range places {
@@ -59,7 +59,7 @@ func eachCommand(cfg *parser.Config, f func(directive, line string, at parser.Po
 	}
 }
 
-// programOf is the path of the program in a command line; "" if it is not found.
+// programOf returns the path of the program in a command line; "" if there is none.
 func programOf(line string) string {
 	word, _, _ := strings.Cut(strings.TrimSpace(line), " ")
 	path, err := exec.LookPath(word)
@@ -70,7 +70,7 @@ func programOf(line string) string {
 }
 
 // changeable returns how users other than root and the daemon's user may change or replace a file, and the command that
-// fixes it; "" if they can't.
+// fixes that; "" if they can't.
 func changeable(path string) (why, command string) {
 	if path == "" {
 		return "", ""
@@ -87,7 +87,7 @@ func changeable(path string) (why, command string) {
 	}
 }
 
-// openTo returns which users may write to a file or a folder, and the command that ends it; "" for none.
+// openTo returns which users may write to a file or a folder, and the command that ends that; "" for none.
 func openTo(path string) (why, command string) {
 	info, err := os.Lstat(path)
 	if err != nil || isReadOnly(path) {
@@ -100,8 +100,9 @@ func openTo(path string) (why, command string) {
 	return OpenToOthers(path)
 }
 
-// OpenToOthers returns how other users than its owner may write to a file or a folder, and the command that ends it; ""
-// if they may not. The groups of root and of this process are no others, nor is the owner's own, which has its number.
+// OpenToOthers returns how users other than its owner may write to a file or a folder, and the command that ends that;
+// "" if they may not. The groups of root and of this process don't count, nor does the owner's own group, which has the
+// owner's number.
 func OpenToOthers(path string) (why, command string) {
 	info, err := os.Stat(path)
 	if err != nil || isReadOnly(path) {
