@@ -185,7 +185,7 @@ func For(s *Server, now time.Time) string {
 	return Short(now.Sub(s.Since))
 }
 
-// LastCheck summarizes a server's last check. For a fallback server, it also says whether it waits or serves.
+// LastCheck summarizes a server's last check. For a fallback server, it begins with "waits" or "serves".
 func LastCheck(s *Server, now time.Time) string {
 	switch {
 	case s.State != "fallback":

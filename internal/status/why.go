@@ -84,7 +84,7 @@ func NewWhy(s *view.Snapshot, started time.Time, carried map[lvs.Backend]Connect
 	return w
 }
 
-// inFull returns a fallback server with all that is known of it. place says whether it serves.
+// inFull returns a fallback server with all that is known of it. place is the note of its row: it waits or serves.
 func inFull(f *Fallback, place string, now time.Time) Server {
 	s := f.Asked
 	complete(s, now)
