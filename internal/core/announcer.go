@@ -28,15 +28,15 @@ type announcer struct {
 	stale     bool            // the places have to be decided again
 	look      time.Time       // when time alone may change the decision; zero: never
 	again     time.Time       // when the order is repeated after a failure; zero: no failure
-	atEnd     bool            // all addresses are withdrawn except those that cleanstop = no leaves
+	atEnd     bool            // all addresses are withdrawn, except those that cleanstop = no leaves
 	withdraws bool            // a demotion waits until all addresses are withdrawn
 	looked    bool            // no address of the previous daemon is left, as far as can be known
 	lookBy    time.Time       // when failing orders stop delaying removals; zero before the first
 }
 
-// enlist adopts the virtual services of a plan and gives each its addresses. An address that the plan no longer
-// has is withdrawn; its virtual services continue to serve until then. First checks through an address wait for its
-// local route: without a route they would not go through the address.
+// enlist adopts the virtual services of a plan and gives each its addresses. An address that the plan no longer has is
+// withdrawn; its virtual services continue to serve until then. The first checks through an address wait for its local
+// route, without which they would take another way.
 func (a *announcer) enlist(virtuals []*virtual, now time.Time) {
 	a.stale = true
 	byAddr := a.byAddr()

@@ -43,7 +43,7 @@ type Cause struct {
 // change.
 type Receiver func(*Change)
 
-// isNew reports whether the change is a new result, whose meaning is not decided yet.
+// isNew reports whether the change is a new result. Its meaning is not decided yet.
 func (c *Change) isNew() bool { return c.Result != nil && c.Past == history.Nothing }
 
 // Words passes the texts of changes to the log, mail and the counters of events.

@@ -15,8 +15,8 @@ import (
 // another.
 type Claims interface {
 	// Take claims these virtual services for this director. It waits for those that another daemon has. It gives up
-	// all other claims except those in left, which may still be in the table. Taken names the daemon that has each
-	// virtual service; beside names daemons that share one, wait for it or change it. Take is called before a
+	// all other claims except those in left, which may still be in the table. taken names the daemon that has each
+	// virtual service. beside names daemons that share one, wait for it or change it. Take is called before a
 	// virtual service is added and after one was removed.
 	Take(keys, left []lvs.Key) (taken, beside map[lvs.Key]string)
 }

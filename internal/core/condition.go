@@ -22,7 +22,7 @@ type subject struct {
 	s      *server // nil: the virtual service
 	worst  *judgement
 	state  judge.Name
-	was    begun // the condition that begins again or ends, as it was reported last
+	was    begun // the condition that begins again or ends, as last reported
 }
 
 // about makes a server the subject, or without one the virtual service.

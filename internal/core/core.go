@@ -16,7 +16,7 @@ import (
 	"ldirectord/parser"
 )
 
-// World is what a core acts on, and what it knows of the time before it.
+// World is what a core acts on, and what it knows of earlier daemons.
 type World struct {
 	Tell []Receiver // the receivers of changes
 	// Former are the virtual services of the previous daemon, which handed over or crashed. Those that the plan
@@ -27,10 +27,10 @@ type World struct {
 	// Through, if not nil, is called with the virtual addresses that checks must not use, because other daemons
 	// have their services.
 	Through func(left map[netip.Addr]bool)
-	// Departing servers are servers that left the configuration of the previous daemon and still had connections.
+	// Departing are the servers that left the configuration of the previous daemon and still had connections.
 	Departing []judge.Record
 	// Leave, if not nil, is called with the leaving servers at each change, before the table changes. Its last
-	// argument becomes Departing servers of the next daemon.
+	// argument becomes Departing of the next daemon.
 	Leave func([]judge.Record)
 	// Moving are the servers whose weights were changing when the previous daemon ended. Move, if not nil, is
 	// called with all servers whose weights are changing, before the table changes, at most once a second.

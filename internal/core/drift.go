@@ -109,8 +109,8 @@ func (w *writer) noteCounters(table lvs.Table) {
 	}
 }
 
-// notice reports external changes once. A changed server stays so until its next change of state or a reload, unless a
-// file in maintenancedir or the directive repair forbids it.
+// notice reports external changes once. The change of a server is kept until its next change of state or a reload,
+// unless a file in maintenancedir or the directive repair forbids that.
 func (w *writer) notice(v *virtual, was, have lvs.VirtualService) {
 	if have.Key != v.Key() {
 		w.tell.override(v, netip.AddrPort{}, "the virtual service was removed; restoring it")
@@ -136,7 +136,7 @@ func (w *writer) notice(v *virtual, was, have lvs.VirtualService) {
 	}
 }
 
-// byHand notes and reports a change by hand of the destination at addr. For in and empties, see judge.
+// byHand notes and reports a change by hand of the destination at addr. For in and empties, see judge.Case.Changed.
 func (v *virtual) byHand(tell *teller, addr netip.AddrPort, in, empties bool, what string) {
 	if v.Changed(addr, in, empties) {
 		what += "; kept until its next change of state or a reload"

@@ -150,7 +150,7 @@ func sayLeaving(v *virtual, op lvs.Op, e *notify.Event) bool {
 	return true
 }
 
-// override reports a change by hand of a virtual service, or to the destination at addr.
+// override reports a change by hand of a virtual service, or of the destination at addr.
 func (t *teller) override(v *virtual, addr netip.AddrPort, what string) {
 	e, whose, servers := notify.Event{Virtual: v.Config.ID}, v.called()+":", v.servers
 	if addr.IsValid() {
@@ -164,7 +164,7 @@ func (t *teller) override(v *virtual, addr netip.AddrPort, what string) {
 
 // unjudged handles an answer that can't be judged: the server keeps its state. The log reports each server. Mail
 // reports only the first of a virtual service, because its servers usually share the pattern. After unjudgedQuiet, both
-// report again.
+// report it again.
 func (t *teller) unjudged(c *check, r *checker.Result) {
 	t.found(history.Unjudged, r, c.users...)
 	now := t.now()

@@ -83,7 +83,7 @@ func usualOf[T comparable](all []shown, show func(*shown) T) (u usual[T]) {
 	return u
 }
 
-// lacks reports whether a server shows something else than the usual.
+// lacks reports whether a server shows something other than the usual.
 func (u usual[T]) lacks(one T) bool {
 	var none T
 	return one != none && u.value != none && one != u.value

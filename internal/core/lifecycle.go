@@ -123,7 +123,7 @@ func (c *Core) Replace(now time.Time, p Plan, first maintenance.Reading, refines
 	c.remover.purge()
 }
 
-// takeOver copies the state of a virtual service from was, its former self; nil: it is new.
+// takeOver copies the state of a virtual service from the former plan. was is nil if the service is new.
 func takeOver(v, was *virtual, refines bool, tell *teller) {
 	if was == nil {
 		return

@@ -13,7 +13,7 @@ import (
 
 // This file records what changes the weights of servers, for the next daemon.
 
-// The shortest time between two records is recordInterval for each server in them, and at most maxRecordInterval.
+// Two records are recordInterval apart for each server in them, at most maxRecordInterval.
 const (
 	recordInterval    = 4 * time.Millisecond
 	maxRecordInterval = time.Second

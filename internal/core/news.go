@@ -18,7 +18,7 @@ type news struct {
 	over         func(*subject) time.Time     // when time alone ends it; nil: never
 }
 
-// notice is what is reported, once.
+// notice is one report.
 type notice struct {
 	event  notify.Kind
 	what   string // before the name of the server or the virtual service
@@ -32,7 +32,7 @@ func alike(event notify.Kind, what, more string) func(*subject) notice {
 	return func(*subject) notice { return notice{event: event, what: what, more: more} }
 }
 
-// begun is a condition that holds, as it was reported last.
+// begun is a condition that holds, as last reported.
 type begun struct {
 	count    int
 	due      time.Time // when it is reported

@@ -72,8 +72,8 @@ func (b *orderBook) end(now time.Time) {
 	b.say(over, notify.OrderEnded, "Order ended")
 }
 
-// say reports an event of orders. For a plain drain the line about the weight is enough; for an order to obey, the line
-// of the guard.
+// say reports an event of orders. For a plain drain, the line about the weight is enough; for an order to obey, the
+// line of the guard.
 func (b *orderBook) say(all orders.All, kind notify.Kind, what string) {
 	for _, at := range all.Sorted() {
 		o := all[at]
@@ -108,7 +108,7 @@ func (b *orderBook) orphans() orders.All {
 	return all
 }
 
-// orphaned reports the orders that have become orphans since then.
+// orphaned reports the orders that have become orphans since there were these.
 func (b *orderBook) orphaned(were orders.All) {
 	all := b.orphans()
 	maps.DeleteFunc(all, func(at lvs.Backend, _ orders.Order) bool { _, is := were[at]; return is })

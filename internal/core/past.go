@@ -35,7 +35,7 @@ func (t *teller) found(k history.Kind, r *checker.Result, users ...user) {
 	}
 }
 
-// turned reports that a server changed its state, and the rule that decided it.
+// turned reports that a server changed its state, and by which results.
 func (t *teller) turned(x user, was health.State, by history.Outcome) {
 	c := Change{user: x, Before: State{Health: was}, After: State{Health: x.s.Health()}}
 	up := c.After.Health == health.Up
@@ -74,7 +74,7 @@ func tellHeld(t *teller, v *virtual) {
 	}
 }
 
-// whyHeld names the directive that holds a server, in words.
+// whyHeld describes why a server is held, and by which directive.
 func whyHeld(v *virtual, s *server) string {
 	by, _, _ := strings.Cut(v.Seen(s.Server, time.Time{}).HeldBy(), " = ")
 	if asks := s.asks(); asks != "" {

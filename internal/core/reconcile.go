@@ -11,7 +11,7 @@ import (
 )
 
 // sync decides every virtual service that is due and updates the table. It starts from the last write, so that one
-// change is one request. It reads the table only if its contents are unknown, or if a change shows that it differs.
+// change is one request. It reads the table only if the contents are unknown, or if a change shows that they differ.
 // Then it removes virtual services that are no longer configured. have, if not nil, is the table as just read.
 func (w *writer) sync(have lvs.Table) {
 	var changes []*change

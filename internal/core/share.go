@@ -53,7 +53,7 @@ func (v *virtual) share(have lvs.Dests, now time.Time) {
 	}
 }
 
-// count returns what a server has now.
+// count returns the connections that a server has had, and its part of the new ones.
 func (v *virtual) count(s *server, have lvs.Dests) tallied {
 	return tallied{s.carries.Traffic.Connections, dueBy(v.Settings.Scheduler, have.Weight(s.Dest.Addr))}
 }

@@ -11,13 +11,13 @@ import (
 	"ldirectord/internal/schedule"
 )
 
-// Effects are what to do after a step. The results of slow orders are events.
+// Effects are what there is to do after a step. The results of slow orders are events.
 type Effects struct {
 	SetRules bool // set exactly these mark rules; Marked takes the result
 	Rules    []lvs.MarkRule
 	Place    bool // put these addresses on devices, and withdraw all others; Placed takes the result
 	Wanted   []lvs.Wanted
-	Follow   bool      // changes of addresses and devices are of interest, see Recheck
+	Follow   bool      // changes of addresses and devices matter, see Recheck
 	Idle     bool      // no demotion and no order for mark rules is under way
 	Settled  bool      // no check is without its first result
 	Next     time.Time // when the next step is due by time alone; zero: never

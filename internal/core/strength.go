@@ -34,8 +34,7 @@ func (v *virtual) servesNothing() bool {
 	return v.IsOurs() && v.Known && !v.Have.Serve() && v.Config.CheckType != parser.Off
 }
 
-// isRefused reports whether the table has no server in service, not even one that left the file, because it refuses
-// them.
+// isRefused reports whether the table refuses the servers, and has none in service, not even one that left the file.
 func (v *virtual) isRefused() bool {
 	serves := func(s *server) bool { return judge.InService(&v.Case, s.Server) }
 	return !v.Known && len(v.Found) == 0 && v.Unreplaced() == 0 && !slices.ContainsFunc(v.servers, serves)

@@ -63,7 +63,7 @@ type server struct {
 type notes struct {
 	before  judge.Name // the previous state
 	counted bool       // the table had the server when it was last read
-	// its share of the section's new connections, in percent, and the one that it should get; 0: not known
+	// its share of the section's new connections, in percent, and the share that it should get; 0: not known
 	got, due uint8
 	lasted   uint32         // how many seconds the previous state lasted
 	carries  lvs.Counters   // its counters in the kernel

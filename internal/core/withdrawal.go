@@ -20,7 +20,7 @@ func (a *announcer) together() judge.Addressing {
 }
 
 // withdrawWait returns how long the services of a withdrawn address continue to serve. The command that orders a
-// demotion waits for it, so it is short.
+// demotion waits that long, so it is short.
 func (a *announcer) withdrawWait() time.Duration {
 	wait := a.global.WithdrawWait.Duration()
 	if a.standby || a.demotion != nil {

@@ -26,7 +26,7 @@ type writer struct {
 
 	left    bool      // a server has begun to leave since the leaving servers were last recorded
 	unread  string    // why the last reading of the table failed
-	unset   string    // why the timeouts of idle connections were last not set
+	unset   string    // why the last try to set the timeouts of idle connections failed
 	counted time.Time // when the counters of the servers were read
 }
 
@@ -41,8 +41,8 @@ type writing struct {
 	moves   bool         // the weight of a server changes
 }
 
-// follow updates the table. It reads the table first for virtual services whose entries are unknown. Have, if not nil,
-// is the table as it was just read.
+// follow updates the table. It reads the table first for virtual services whose entries are unknown. have, if not nil,
+// is the table as just read.
 func (w *writer) follow(changes []*change, unknown []*virtual, have lvs.Table) {
 	w.carryOut(changes)
 	for _, c := range changes {

@@ -45,7 +45,7 @@ func (d *Director) SetStandby(ctx context.Context, standby bool) error {
 	})
 }
 
-// Order puts these orders in force. ready has servers that no longer wait to come back, even without an order. It
+// Order puts these orders in force. ready has servers that no longer wait to come back, even without an order. Order
 // returns when the change has been sent to the table, even if refused, or when ctx is done.
 func (d *Director) Order(ctx context.Context, all orders.All, ready ...lvs.Backend) error {
 	return d.asked.submit(ctx, func(done chan<- struct{}) {

@@ -10,7 +10,7 @@ import (
 
 // This file finds what the kernel has no room for.
 
-// gauge is how full something of the kernel is.
+// gauge shows how full something in the kernel is.
 type gauge struct {
 	name       string // of its finding
 	used, most int    // most: 0 if it is not known
@@ -79,7 +79,7 @@ func (f *facts) entries(cache string) (n int) {
 	return n
 }
 
-// sum adds up the numbers that are the word at a place in the lines with this beginning.
+// sum adds up one word, a number, of each line with this beginning. at is the place of the word.
 func sum(text, begin string, at, base int) (all int) {
 	for line := range strings.Lines(text) {
 		if words := strings.Fields(line); len(words) > at && strings.HasPrefix(words[0], begin) {

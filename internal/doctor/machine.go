@@ -38,7 +38,7 @@ func NewMachine(services []*plan.Service) *Machine {
 	return m
 }
 
-// Follow makes the next looks be for what these services need.
+// Follow switches to other services: later looks are for what these need.
 func (m *Machine) Follow(services []*plan.Service) {
 	list := examples(services)
 	m.services.Store(&list)

@@ -11,7 +11,8 @@ import (
 )
 
 // JudgeOrigins finds addresses, devices and marks of checks that this machine lacks or does not permit. The daemon
-// starts anyway: an address may come later. rights: this process has the daemon's rights, so they are judged too.
+// starts anyway: an address may come later. rights: this process has the rights of the checks, so lacking rights are
+// found too.
 func JudgeOrigins(cfg *parser.Config, rights bool) parser.Diagnostics {
 	return judgeOrigins(cfg, rights, raw.TryOrigin)
 }

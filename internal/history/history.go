@@ -39,7 +39,7 @@ func (m Moment) Time() time.Time {
 	return time.Unix(0, int64(m)).UTC()
 }
 
-// Kind is what happened: what a check found, or what was done about a server or to it.
+// Kind is what happened: what a check found, or what was done with a server.
 type Kind uint8
 
 // The kinds of records. Nothing is never recorded. The next two kinds are results that count, the four after them

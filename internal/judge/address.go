@@ -13,7 +13,7 @@ import (
 // announces it. This file decides on which device the address belongs, and how long its packets are still served after
 // an order withdraws it.
 
-// Moving is how long putting an address on a device may take.
+// Moving is how long it may take to put an address on a device.
 const Moving = 5 * time.Second
 
 // Address is an announced address: where it is, and where it belongs.

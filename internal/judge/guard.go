@@ -6,7 +6,7 @@ import (
 	"ldirectord/internal/health"
 )
 
-// From keepserving: checks leave that many servers in service; unreachable ones are removed first.
+// From keepserving: checks leave this number of servers in service; unreachable ones are removed first.
 var guardRule = Rule{"guard", false, guard}
 
 var guardKind = Kind{Name: "held", Trouble: Noted,

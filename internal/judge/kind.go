@@ -48,7 +48,7 @@ var Kinds = []Kind{
 // sharing are the kinds that leave a server a part of its weight.
 var sharing = slices.DeleteFunc(slices.Clone(Kinds), func(k Kind) bool { return k.Share == nil })
 
-// View is a server of a section at one moment. Without a server it is the section.
+// View is a server of a section at one moment, or without a server the section itself.
 type View struct {
 	*Case
 	One *Server
@@ -90,7 +90,7 @@ func (v View) HeldBy() string {
 	return ""
 }
 
-// Notice is what is reported of a server or a section.
+// Notice is a report about a server or a section.
 type Notice struct {
 	Event string // its kind, see package notify
 	What  string // before the name of the server or the section

@@ -7,7 +7,7 @@ import "time"
 type Memory struct {
 	Climbs time.Time `json:",omitzero"` // since when its weight climbs, see slowstart; zero: it does not
 
-	Failed time.Time `json:",omitzero"` // since when checks keep it out, where OnFail is a time; else zero
+	Failed time.Time `json:",omitzero"` // since when checks keep it out, if OnFail is a time; else zero
 
 	// Its way back into service, see holddown.
 	Fallen    bool      `json:",omitzero"` // checks took it out, and it is not let back in yet

@@ -6,8 +6,8 @@ import (
 	"ldirectord/internal/health"
 )
 
-// From a host name: the server at the former address is removed when the one at the new address is up, or when it
-// fails.
+// From a host name: the server at the former address is removed when it fails, or when the one at the new address is
+// up.
 var movedRule = Rule{"moved", false, moved}
 
 var movedKind = Kind{Name: "moved", Trouble: Noted, Says: func(v View) string {

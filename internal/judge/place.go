@@ -43,7 +43,7 @@ func (s *Server) Rename(now time.Time) {
 // From checks, maintenance: a server that is out is removed, or has weight 0 with quiescent, unless onfail decides.
 var downRule = Rule{"down", true, down}
 
-// down takes a server out of service.
+// down takes servers that are down out of service.
 func down(p *proposal) {
 	for s := range p.all() {
 		if s.State() != health.Down || p.Rests(s) {
@@ -82,7 +82,7 @@ func outByChecks(s *Server) bool {
 var unknownRule = Rule{"unknown", true, unknown}
 
 // unknown leaves the entry of a server as it was found: a new server gets no traffic before its first success, and a
-// current one stays until its first failure. Servers that are back and wait for others are treated the same.
+// current server stays until its first failure. Servers that are back and wait for others are treated the same.
 func unknown(p *proposal) {
 	for s := range p.all() {
 		state := s.State()

@@ -7,8 +7,8 @@ import (
 	"ldirectord/internal/health"
 )
 
-// With slowstart, the weight of a server that joins others in service climbs: without connections it would get all new
-// ones from wlc, and its caches are empty. All servers of a section take their steps at the same whole seconds.
+// With slowstart, the weight of a server that joins others in service climbs: it has no connections, so wlc would give
+// it all new ones, and its caches are empty. All servers of a section take their steps at the same whole seconds.
 
 // stride is the shortest time between two steps of a section.
 const stride = time.Second

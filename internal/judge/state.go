@@ -87,7 +87,7 @@ type Check struct {
 	Agent   bool // nothing waits for its results
 }
 
-// Way is the state of the path of a check.
+// Way is the state of the path that a check takes.
 type Way struct {
 	Passage
 	Accused time.Time // since when its failures are not judged, see Path; zero: they are judged

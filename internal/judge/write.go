@@ -111,7 +111,7 @@ func (w *Write) fails(o Outcome) {
 	}
 }
 
-// Answered notes what became of one of the operations of Next. Of is the place of its write.
+// Answered notes what became of one of the operations of Next. of is the place of its write.
 func (w *Writes) Answered(i int, o Outcome) (of int) {
 	op, of := w.sent[i].op, w.sent[i].of
 	one, a := w.all[of], o.Answer
@@ -168,7 +168,7 @@ func (w *Write) lacksNewAddress(addr netip.AddrPort) bool {
 	})
 }
 
-// drains reports whether an operation ends the new connections of a destination, which then replaces no other.
+// drains reports whether an operation stops new connections to a destination, which then replaces no other.
 func drains(op *lvs.Op) bool { return op.Kind == lvs.EditDest && op.Dest.Weight == 0 }
 
 // placesServer reports whether an operation adds or edits a real server. A fallback server does not count: without it

@@ -24,8 +24,8 @@ func (p Packets) Catches(to netip.AddrPort, protocol string) bool {
 	return p.Ports == nil || slices.ContainsFunc(p.Ports, isIn)
 }
 
-// MarkRule gives packets a mark. Its family is that of Dest. In a rule read from the kernel, an invalid Dest means
-// every address. Only the parser validates it: iptables refuses what it can't set.
+// MarkRule gives packets a mark. Its family is that of Dest. In a rule that was read back, an invalid Dest means every
+// address. Only the parser validates it: iptables refuses what it can't set.
 type MarkRule struct {
 	Mark uint32 // 1 or more
 	Packets

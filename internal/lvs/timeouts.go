@@ -15,7 +15,7 @@ var TimeoutsKey = Key{Protocol: 255}
 // String returns the timeouts as the file has them: 900/120/300.
 func (t Timeouts) String() string { return fmt.Sprintf("%d/%d/%d", t[0], t[1], t[2]) }
 
-// Over returns the timeouts after t, an order, was carried out over the former ones.
+// Over applies t, an order, to the former timeouts, and returns the result.
 func (t Timeouts) Over(was Timeouts) Timeouts {
 	for i, order := range t {
 		if order > 0 {

@@ -43,7 +43,7 @@ type Name struct {
 type Reloads struct {
 	Succeeded uint64    `json:"succeeded"`
 	Refused   uint64    `json:"refused"`
-	Last      time.Time `json:"last"`              // when the configuration in force was put in force
+	Last      time.Time `json:"last"`              // when the configuration in force took effect
 	Error     string    `json:"error,omitempty"`   // why the last reading was refused; absent if it was accepted
 	Missing   bool      `json:"missing,omitempty"` // the file is gone
 	// when the file was first seen to differ from the configuration in force, and why it would be refused
@@ -51,7 +51,7 @@ type Reloads struct {
 	Refusal string    `json:"would_be_refused,omitempty"`
 	Back    string    `json:"taken_back,omitempty"`   // why it is no longer in force
 	Until   time.Time `json:"confirm_until,omitzero"` // the former configuration comes back then
-	// since when the configuration that a start used instead of the file was in force
+	// the time of the last good configuration, if a start used that instead of the file
 	LastGood time.Time `json:"last_good,omitzero"`
 	Lists    []List    `json:"lists_not_in_force,omitempty"` // by their paths and names
 }

@@ -17,7 +17,7 @@ type Short struct {
 	Out         []string
 }
 
-// String describes the virtual service, and the servers that are out with the reason.
+// String describes the virtual service, and lists the servers that are out with the reasons.
 func (s Short) String() string {
 	text := fmt.Sprintf("%s is the last server of %s", s.Real, s.Virtual)
 	if s.Least > 0 {

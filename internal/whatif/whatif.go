@@ -47,8 +47,8 @@ type target struct {
 	fallback bool
 }
 
-// New plays these services of a plan, with the given orders in force, until all servers are up. After each event, calm
-// is the time that passes.
+// New plays these services of a plan, with the given orders in force, until all servers are up. calm is the time that
+// passes after each event.
 func New(p *plan.Plan, services []*plan.Service, given orders.All, calm time.Duration) *World {
 	part := *p
 	part.Services, part.Tasks = services, tasksOf(services)
