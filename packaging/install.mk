@@ -12,7 +12,7 @@ AGENT   ?= /usr/lib/ocf/resource.d/heartbeat/ldirectord
 # The folder of the files that belong to the operator after the installation.
 ETC     ?= /etc
 
-# With this mode, whatever the umask is.
+# Installs with this mode, whatever the umask.
 INSTALL  = install -D -m 0644
 # A file of the operator stays as it is.
 KEEP     = sh -c 'test -e "$$3" || install -D -m "$$1" "$$2" "$$3"' keep
@@ -111,9 +111,9 @@ archive: $(BINARIES)
 	tar -C build/archive --sort=name --format=gnu --mtime=@$(SOURCE_DATE_EPOCH) --owner=0 --group=0 --numeric-owner \
 		-c $(ARCHIVE) | gzip -9nc >$(PACKAGES)/$(ARCHIVE).tar.gz
 
-# The Go that go.mod names builds it, so that everybody gets the same bytes. Beside the archives and packages are the modules
-# in each program (SBOM, CycloneDX) and where all comes from (provenance, in-toto). SIGN_KEY is the file of an SSH key: with it
-# the sums and the provenance are signed.
+# A release is built with the Go that go.mod names, so that everybody gets the same bytes. It has archives, packages, the
+# modules of each program (SBOM, CycloneDX), and where all files come from (provenance, in-toto). If SIGN_KEY names the file
+# of an SSH key, the sums and the provenance are signed.
 CYCLONEDX = $(HERE) github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 release: export GOTOOLCHAIN = $(shell sed -n 's/^toolchain //p' go.mod)
 release: export GOFLAGS = -trimpath

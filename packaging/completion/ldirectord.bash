@@ -24,7 +24,7 @@ _ldirectord_offer() {
 	done
 }
 
-# Sets the caller's variables to what may follow a command, or, for "", what may follow no command. The lines are
+# Sets the caller's variables to what may follow a command, or, for "", to what needs no command before it. The lines are
 # generated from the rows of cmd/ldirectord by `go test ./cmd/ldirectord -run TestHelp -update`.
 # rows
 _ldirectord_row() {
