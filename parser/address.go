@@ -92,7 +92,7 @@ func (v *value) portOf(text string) string {
 // maxHostLength is the length of the longest host name (RFC 1035, section 2.3.4).
 const maxHostLength = 255
 
-// readsIPv6 reports whether a text is an address without a scope that is not an IPv4-mapped one.
+// readsIPv6 reports whether a text is an IPv6 address, without a scope and not IPv4-mapped.
 func readsIPv6(s string) bool {
 	a, _ := netip.ParseAddr(s)
 	return isIPv6(a)
@@ -105,6 +105,6 @@ func looksLikeIPv6(s string) bool {
 	return strings.Count(s, ":") >= 2 && (readsIPv6(s) || readsIPv6(s[:strings.LastIndexByte(s, ':')]))
 }
 
-// numeric matches hosts that the C library reads as an address and does not look up: numbers with dots, whether
-// decimal, octal or hexadecimal.
+// numeric matches hosts that the C library reads as an address without a look-up: numbers with dots, whether decimal,
+// octal or hexadecimal.
 var numeric = regexp.MustCompile(`^(?i)([0-9]+|0x[0-9a-f]*)(\.([0-9]+|0x[0-9a-f]*))*$`)

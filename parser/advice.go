@@ -33,7 +33,7 @@ func (a adviser) advise() {
 	a.unused()
 }
 
-// adviser finds what contradicts itself or is odd in a section, or in one of its checks.
+// adviser finds contradictions and oddities in a section, or in one of its checks.
 type adviser struct {
 	finder
 	*Virtual
@@ -127,8 +127,8 @@ func (r *resolver) pageAdvice(g *Global) {
 	}
 }
 
-// idle are directives for sections and for all of them, each with the function that returns why it has no effect in a
-// section; "" where it has one, or is off.
+// idle lists directives that may be global or in a section. why returns why the directive has no effect in a section;
+// "" if it has one, or is off.
 var idle = []struct {
 	name string
 	why  func(*Virtual) string
@@ -142,7 +142,7 @@ func (a adviser) idle() {
 	}
 }
 
-// idle warns of global directives without an effect in any section that has none of its own.
+// idle warns of global directives that have no effect in any section that inherits them.
 func (r *resolver) idle(c *Config) {
 	for _, d := range idle {
 		last := ""
@@ -255,7 +255,7 @@ func (a adviser) kernel() {
 	}
 }
 
-// isListed reports whether a server is that of a list.
+// isListed reports whether a server comes from a list.
 func (a adviser) isListed(real *Real) bool {
 	return slices.ContainsFunc(a.s.reals, func(l realLine) bool { return l.list != "" && l.At == real.At })
 }
@@ -286,7 +286,7 @@ func (a adviser) servers() {
 	}
 }
 
-// oneEntry warns of a server that is one with an earlier server in the kernel's table.
+// oneEntry reports a server that shares its entry in the kernel's table with an earlier server.
 func (a adviser) oneEntry(real, other *Real) {
 	switch entry := a.EntryOf(real); {
 	case real.Backup && !other.Backup && real.Named == nil && other.Named == nil:
@@ -308,7 +308,7 @@ func (a adviser) oneEntry(real, other *Real) {
 	}
 }
 
-// server warns of what the kernel refuses, or makes of a single server.
+// server warns of settings of a server that the kernel refuses or ignores.
 func (a adviser) server(real *Real) {
 	switch {
 	case real.Lower <= real.Upper:
@@ -328,7 +328,7 @@ func (a adviser) server(real *Real) {
 	a.keptPort(noEffect, "server", real)
 }
 
-// MasqLoopback is the start of a warning that doctor gives too.
+// MasqLoopback begins a warning that doctor gives too.
 const MasqLoopback = "with masq clients of other machines do not reach"
 
 // own counts the servers of a section that are not backups, and those with a weight among them.
@@ -348,7 +348,7 @@ func (v *Virtual) own() (servers, weighted int) {
 	return servers, weighted
 }
 
-// guard warns of a keepserving that lets checks remove no server, except 100%, which is explicit.
+// guard warns of a keepserving by which checks can remove no server. It accepts 100%, which is explicit.
 func (a adviser) guard() {
 	keeps := a.KeepServing
 	_, servers := a.own()
@@ -357,7 +357,7 @@ func (a adviser) guard() {
 			"server is never added; if you want that, write 100%%", keeps, servers)
 }
 
-// checkVIP warns of the first server to which checkvip does not apply, and of an address that is not the section's.
+// checkVIP warns of the first server to which checkvip does not apply, and of an address from outside the section.
 func (a adviser) checkVIP() {
 	vip, addresses := a.CheckVIP, a.Addresses()
 	if !vip.IsValid() {

@@ -10,16 +10,16 @@ import (
 	"ldirectord/checker/settings"
 )
 
-// This file reads further checks of a section, which must pass or lower the weight.
+// This file reads further checks of a section. One that fails takes the server down or lowers its weight.
 
 // AlsoCheck is one line of alsocheck.
 type AlsoCheck struct {
 	Name    string // of a checkdef; "" for none
-	Type    string // connect, ping, external or a service; of a checkdef its checktype
+	Type    string // connect, ping, external or a service; with a checkdef its checktype
 	Port    int    // 0: the real server's
 	Request string // with a leading slash, as in a section; used only for a service
 	Receive string // "": every answer passes
-	Weight  uint8  // percent of its weight that a server has while it fails; 0: the server is down
+	Weight  uint8  // while the check fails: the percentage of its weight that the server keeps; 0: the server is down
 	Written string // the line without insignificant blanks
 	At      Position
 
@@ -70,7 +70,7 @@ func readAlsoCheck(v *value) {
 	virtual.AlsoChecks = append(virtual.AlsoChecks, c)
 }
 
-// alsoWeight matches a weight after the rest of a line.
+// alsoWeight matches a line that ends with a weight.
 var alsoWeight = regexp.MustCompile(`^([^"]*|.*")[\s\v]+(weight=.*)$`)
 
 func (c *AlsoCheck) readWeight(v *value, text string) {
@@ -171,7 +171,7 @@ func (a adviser) with(c *AlsoCheck, hostName string) *Virtual {
 	return &one
 }
 
-// asWritten is for a line that names no checkdef.
+// asWritten fills in a check whose line names no checkdef.
 func (v *Virtual) asWritten(c *AlsoCheck) {
 	if slices.Contains(serviceNames, c.Type) {
 		v.CheckType, v.Service = Negotiate, c.Type
@@ -191,7 +191,7 @@ func (v *Virtual) asWritten(c *AlsoCheck) {
 // of agentport.
 func (v *Virtual) Checks() []*Virtual { return append([]*Virtual{v}, v.also...) }
 
-// Check is one of Checks.
+// Check returns one of Checks.
 func (v *Virtual) Check(n int) *Virtual {
 	if n == 0 {
 		return v

@@ -13,7 +13,7 @@ import (
 
 const (
 	maxDevice               = 15 // bytes of a device's name (linux/if.h, IFNAMSIZ)
-	maxWithdrawWait Seconds = 10 // limited by the time that a stop may take
+	maxWithdrawWait Seconds = 10 // a stop may not take longer
 )
 
 var deviceForm = regexp.MustCompile(`^[\w.-]+$`)
@@ -51,7 +51,7 @@ func readAnnounceAddress(v *value) []netip.Addr {
 	})
 }
 
-// limits refuses numbers of servers that the section cannot reach, or warns of them where its lists may grow again.
+// limits refuses numbers of servers that the section cannot reach. If its lists may grow again, it only warns.
 func (a adviser) limits() {
 	servers, _ := a.own()
 	limits := map[string]lvs.LowHigh{"minservers": a.MinServers}
@@ -149,7 +149,7 @@ func (r *resolver) announcesNothing(c *Config) {
 }
 
 // announced warns of settings that withdraw an address while its clients are served, and of schedulers that break
-// connections at a change of the director.
+// connections when another director takes over.
 func (a adviser) announced() {
 	servers := len(a.Reals) + len(a.Waiting)
 	a.when(a.has("lastresort") && a.LastResort != "" && a.Announce == "", "lastresort", noEffect, "lastresort"+

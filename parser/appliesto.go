@@ -29,7 +29,7 @@ func servicesThatTake(directive string) string {
 	return enumerate(settings.ServicesThat(func(s settings.Service) bool { return s.Takes(directive) }))
 }
 
-// isUsedBy reports whether the check of a section, which speaks its service, uses the directive.
+// isUsedBy reports whether a section's check, which speaks the section's service, uses the directive.
 func (d *Directive) isUsedBy(check *Virtual) bool {
 	return settings.ServiceOf(check.Service).Takes(d.Name) || d.is("for-tls") && check.OverTLS()
 }
@@ -43,14 +43,14 @@ func enumerate(list []string) string {
 	return strings.Join(list[:last], ", ") + " and " + list[last]
 }
 
-// unused warns of directives that no check of the section uses. A check that is switched off causes no warning, because
-// it may be switched on again, and a service that was refused is another one than is meant.
+// unused warns of directives that no check of the section uses. It does not warn about a check that is switched off,
+// which may be switched on again, or about a service that was refused, because another one was meant.
 func (a adviser) unused() {
 	refused := a.has("service") && a.s.v.Service == ""
 	if a.checksNothing() || refused {
 		return
 	}
-	var written []string // those that only some services use
+	var written []string // the directives that only some services use
 	for name, at := range a.At {
 		inFile := slices.Contains(inFiles, name) && a.At[name+"file"] == at // see oneSecret
 		if byName[name].Services != "" && !inFile {

@@ -31,7 +31,7 @@ func (f finder) given(written map[string]Position, l line, d *Directive) {
 	written[d.Name] = l.position()
 }
 
-// read reads the value of a line, and sets it. The value is that of the last line that was read.
+// read reads the value of a line, and sets it. The next call overwrites the value that it returns.
 func (r *reader) read(l line, d *Directive, s *section) *value {
 	v := &r.value
 	*v = value{line: l, form: d.Form, opts: &r.opts, globals: &r.globals, section: s, notes: v.notes[:0]}
@@ -40,7 +40,7 @@ func (r *reader) read(l line, d *Directive, s *section) *value {
 	return v
 }
 
-// compare reads the value again as the Perl ldirectord does, where its reading differs. If only the Perl ldirectord
+// compare reads the value again as the Perl ldirectord does, if that reads it differently. If only the Perl ldirectord
 // refuses the value, the layout is the problem. If both refuse it, the error has the kind of the Perl ldirectord's.
 func (r *reader) compare(at finder, d *Directive, v *value, literal string) {
 	trial := value{line: v.line, text: literal, opts: &Options{}, globals: &globals{}}
@@ -81,7 +81,8 @@ func (f finder) tolerate(l line, refusal string, pos Position, text string) {
 	}
 }
 
-// told reports the notes about a value, and its problem; that of a real server is reported together with its names.
+// told reports the notes about a value, and its problem. A problem of a real server is reported with the server's
+// names.
 func (f finder) told(v *value) {
 	f.notes(v)
 	if v.form != RealServer {

@@ -16,16 +16,16 @@ import (
 // blockID is a block's directive, `defaults` or `checkdef`, and its name.
 type blockID struct{ kind, name string }
 
-// block is a section of lines for others.
+// block is a section whose lines are for other sections.
 type block struct {
-	*section // where they are read; of its virtual service only the place of each line counts, and `use`
+	*section // where the lines are read; of its virtual service only the places of lines and `use` count
 	blockID
 	lines  []line
-	next   *block // that it uses; nil for none
+	next   *block // the block that it uses; nil for none
 	isUsed bool
 }
 
-// blockName is what a block may be called.
+// blockName matches the allowed names of blocks.
 var blockName = regexp.MustCompile(`^\w[\w.-]{0,63}$`)
 
 func readBlockName(v *value) string {
@@ -37,7 +37,7 @@ func readBlockName(v *value) string {
 
 func readBlock(v *value) { v.section.block.blockID = blockID{v.name, readBlockName(v)} }
 
-// instead are the directives of a block that a section does not take if it has this one of its own.
+// instead maps a directive of a block to those that exclude it: a section that has one of them does not take it.
 var instead = map[string][]string{
 	"window": {"failurecount", "risecount"}, "failurecount": {"window"}, "risecount": {"window"},
 	"request": {"send", "expect"}, "receive": {"send", "expect"},
@@ -102,12 +102,12 @@ func (r *reader) inBlock(at finder, l line, d *Directive) {
 	at.refused(v)
 }
 
-// trial is a section to read a value of a block for.
+// trial returns a section for which a value of a block is read.
 func (b *block) trial(ipv6 bool) *section {
 	return &section{header: header{Key: lvs.Key{IPv6: ipv6}}, from: b.blockID}
 }
 
-// takeDefaults gives each section the lines of the block that it uses, and those of the block that this one uses.
+// takeDefaults gives each section the lines of the block that it uses, and of the block that this block uses.
 func (r *reader) takeDefaults() {
 	for _, b := range r.inOrder {
 		if b.next = r.usedBy(b.section); b.next != nil && b.next.v.Use != "" {
@@ -135,7 +135,7 @@ func (r *reader) takeDefaults() {
 	}
 }
 
-// usedBy is the block that a section or a block uses, nil for none.
+// usedBy returns the block that a section or a block uses; nil for none.
 func (r *reader) usedBy(s *section) *block {
 	if s.v.Use == "" {
 		return nil
@@ -150,7 +150,7 @@ func (r *reader) usedBy(s *section) *block {
 	return b
 }
 
-// take reads the lines of a block that a section has not of its own.
+// take reads the lines of a block for a section, except directives that the section has itself.
 func (r *reader) take(s *section, b *block) {
 	own := maps.Clone(s.v.At)
 	has := func(name string) bool { _, has := own[name]; return has }
@@ -185,8 +185,9 @@ func (r *reader) takeLine(s *section, b *block, l line) {
 	}
 }
 
-// isReported reports whether a finding about a line of a block is known from another section. A line that has no effect
-// in one section, or another effect for the Perl ldirectord, is not reported: the block is for other sections too.
+// isReported reports whether a finding about a line of a block was reported for another section. It also suppresses
+// findings that a line has no effect in one section, or another for the Perl ldirectord: the block is for other
+// sections too.
 func (f finder) isReported(d Diagnostic) bool {
 	if _, isShared := f.shared[int(d.Pos.Line)]; !isShared || d.Pos.File != f.file {
 		return false
@@ -222,12 +223,12 @@ func (c *Config) Taken(v *Virtual) string {
 	return blocks + enumerate(names) + ": " + strings.Join(taken, ", ")
 }
 
-// blockNames are the blocks whose lines a virtual service has for its own.
+// blockNames returns the blocks whose lines a virtual service has taken.
 func (v *Virtual) blockNames() []string {
 	return slices.DeleteFunc([]string{v.CheckName, v.Use}, func(name string) bool { return name == "" })
 }
 
-// blockAt is the block at a place, zero if there is none.
+// blockAt returns the block at a place; zero for none.
 func (c *Config) blockAt(at Position) blockID {
 	if at.File != c.Name {
 		return blockID{}
@@ -235,7 +236,7 @@ func (c *Config) blockAt(at Position) blockID {
 	return c.blocks[int(at.Line)]
 }
 
-// from has the places of the values of a virtual service that are not the defaults of the program.
+// from returns the places of a virtual service's values, except the program's defaults.
 func (c *Config) from(v *Virtual) jsonObject {
 	all := jsonObject{}
 	for _, d := range directives {

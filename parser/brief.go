@@ -28,18 +28,18 @@ func WithoutPlaces(text string) string { return differing.ReplaceAllString(text,
 // Places are the lines, ports and addresses in a text.
 func Places(text string) []string { return differing.FindAllString(text, -1) }
 
-// AtStart reports whether start and reload print a finding: errors, what the Perl ldirectord prints, and what check
-// calls an error although they take the file.
+// AtStart reports whether start and reload print a finding: errors, what the Perl ldirectord prints, and what is an
+// error only for check.
 func (d Diagnostic) AtStart() bool {
 	return d.Severity == Error || d.IsPerls() || d.Severity == Warning && d.Kind == nameInVain
 }
 
-// IsPerls reports whether the Perl ldirectord has the same warning, in a line of its own.
+// IsPerls reports whether the Perl ldirectord prints the same warning, on a line of its own.
 func (d Diagnostic) IsPerls() bool {
 	return d.Severity == Warning && slices.Contains([]string{deprecated, missingDir, ownInterval}, d.Kind)
 }
 
-// common is what findings of one kind have in common.
+// common returns what findings of one kind have in common.
 func (d Diagnostic) common() string {
 	text := WithoutPlaces(cmp.Or(d.shape, d.Text))
 	if slices.Contains([]string{realHost, realPort, nameInVain}, d.Kind) {
@@ -48,7 +48,7 @@ func (d Diagnostic) common() string {
 	return fmt.Sprintln(d.Severity, d.Kind, text)
 }
 
-// Brief returns the findings for a person: of each kind the first, with the number and the first lines of the others.
+// Brief returns the findings for a person: the first of each kind, with the number and the first lines of the others.
 // Each list of allowed values appears once.
 func (ds Diagnostics) Brief() Diagnostics { return ds.brief(false) }
 
@@ -83,7 +83,7 @@ func (ds Diagnostics) brief(keepsPerls bool) (brief Diagnostics) {
 // lists matches the allowed values at the end of a text.
 var lists = regexp.MustCompile(`; (it must be one of|known are) .*`)
 
-// Within returns the findings that fit, the gravest of them, and how many are left out.
+// Within returns at most this many findings, the gravest, and how many are left out.
 func (ds Diagnostics) Within(most int) (few Diagnostics, left int) {
 	if len(ds) <= most {
 		return ds, 0
@@ -92,7 +92,7 @@ func (ds Diagnostics) Within(most int) (few Diagnostics, left int) {
 	return gravest[:most].ByPosition(), len(ds) - most
 }
 
-// others returns how many other findings there are, and the first of their lines, in other files with the file.
+// others returns how many other findings there are, and the first of their lines. A line of another file has its name.
 func others(file string, list []Diagnostic) string {
 	if len(list) == 0 {
 		return ""

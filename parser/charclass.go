@@ -2,7 +2,7 @@ package parser
 
 import "strings"
 
-// The Perl ldirectord works on bytes and knows the classes of ASCII only; so does this file.
+// Like the Perl ldirectord, this file works on bytes and knows only the classes of ASCII.
 
 // isSpace is Perl's \s.
 func isSpace(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' }
@@ -26,7 +26,7 @@ func isHostByte(c byte) bool { return isNameByte(c) || c == '.' || c == '+' }
 // isGroupByte reports whether a byte may be in an IPv6 address.
 func isGroupByte(c byte) bool { return isDigit(c) || c|0x20 >= 'a' && c|0x20 <= 'f' || c == ':' }
 
-// all reports whether s consists of certain bytes; an empty one does not.
+// all reports whether s consists of certain bytes, and is not empty.
 func all(s string, in func(byte) bool) bool { return s != "" && leading(s, in) == s }
 
 // leading returns the start of s that consists of certain bytes.

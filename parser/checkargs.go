@@ -13,7 +13,7 @@ var placeholders = []string{"{address}", "{port}", "{virtual}", "{virtualport}",
 
 var braced = regexp.MustCompile(`\{[^{}\s]*\}`)
 
-// readCheckArgs reads words, of which a part in double quotes may have blanks.
+// readCheckArgs reads words. Parts of them in double quotes may have blanks.
 func readCheckArgs(v *value) string {
 	text := optionallyQuoted(v)
 	for _, found := range braced.FindAllString(text, -1) {
@@ -34,7 +34,7 @@ func readCheckArgs(v *value) string {
 // argument matches a word: parts without blanks, and parts in double quotes.
 var argument = regexp.MustCompile(`(?:[^\s"]|"[^"]*")+`)
 
-// Arguments are the words of checkargs with these values for their placeholders.
+// Arguments returns the words of checkargs, with these values in place of the placeholders.
 func (v *Virtual) Arguments(address, port, virtual, virtualPort, name string) []string {
 	values := strings.NewReplacer("{address}", address, "{port}", port, "{virtual}", virtual,
 		"{virtualport}", virtualPort, "{name}", name, `"`, "")

@@ -19,7 +19,7 @@ var opensCheck = regexp.MustCompile(`(?m)^\x{feff}?[ \t]*checkdef[ \t]*=[ \t]*"?
 // nameChecks notes the names of the checkdefs, which may be below the sections that use them.
 func (r *reader) nameChecks(text string) {
 	r.globals.checks = map[string]bool{}
-	if !strings.Contains(text, "checkdef") { // which is faster
+	if !strings.Contains(text, "checkdef") { // this is faster
 		return
 	}
 	for _, m := range opensCheck.FindAllStringSubmatch(text, -1) {
@@ -30,7 +30,7 @@ func (r *reader) nameChecks(text string) {
 // definesCheck reports whether the value's line is in a checkdef.
 func (v *value) definesCheck() bool { return v.section.from.kind == "checkdef" }
 
-// readService reads the name of a protocol, or of a checkdef, whose name comes first.
+// readService reads the name of a checkdef or a protocol. The checkdef takes precedence.
 func readService(v *value) string {
 	text := unquote(v.text)
 	if !v.definesCheck() {
@@ -50,7 +50,7 @@ func readService(v *value) string {
 }
 
 // takeOwnCheck gives a section the lines of the checkdef that its service names. A section without a service has that
-// of a block that it uses.
+// of the block that it uses.
 func (r *reader) takeOwnCheck(s *section, used *block) {
 	for b := used; b != nil && !s.v.has("service"); b = b.next {
 		for _, l := range b.lines {
@@ -74,7 +74,7 @@ func (r *reader) takeOwnCheck(s *section, used *block) {
 	s.v.At["service"] = cmp.Or(s.v.At["service"], named)
 }
 
-// checkdef is the block of a name, nil if its heading was refused, and for "".
+// checkdef returns the block of a name; nil for "", and if the block's heading was refused.
 func (r *reader) checkdef(name string) *block {
 	b := r.blocks[blockID{"checkdef", name}]
 	if b != nil {
@@ -103,7 +103,8 @@ func (r *reader) takeFurtherChecks(s *section) {
 	}
 }
 
-// define gives a further check what its checkdef has, and the global values. The section's words are for its own check.
+// define gives a further check the values of its checkdef, and the global ones. The section's values are for its own
+// check.
 func (a adviser) define(check *Virtual, s *section) {
 	own, port := s.v, check.CheckPort
 	own.Key = check.Key

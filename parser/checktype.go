@@ -7,7 +7,7 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// This file reads check types, and has what follows from them.
+// This file reads check types, and works out what follows from them.
 
 // The check types. Combined is `checktype=N`: one negotiate check, then N connects.
 const (
@@ -19,13 +19,13 @@ const (
 	On           = "on"
 	Off          = "off"
 	Combined     = "combined"
-	// Agent is the type of the further check that agentport makes; no file has it.
+	// Agent is the type of the further check that agentport adds. A file can't name it.
 	Agent = "agent"
 )
 
 var checkTypes = []string{Negotiate, Connect, Ping, External, ExternalPerl, On, Off}
 
-// definedTypes are those that a checkdef may have.
+// definedTypes are the check types that a checkdef may have.
 var definedTypes = []string{Negotiate, Connect, Ping, External}
 
 // readCheckType reads a number as the number of connects. The Perl ldirectord does so for any value with a digit in it.
@@ -60,21 +60,21 @@ func (v *Virtual) runsCommand() bool { return v.CheckType == External || v.Check
 // checksNothing reports whether the check of a section is switched on or off by hand.
 func (v *Virtual) checksNothing() bool { return v.CheckType == On || v.CheckType == Off }
 
-// Pings reports whether the check of a section is a ping. That includes connect with UDP, because to connect a UDP
+// Pings reports whether the check of a section is a ping. That includes connect with UDP, because connecting a UDP
 // socket shows nothing about the server.
 func (v *Virtual) Pings() bool {
 	return v.CheckType == Ping || v.CheckType == Connect && v.Protocol == lvs.UDP && !v.PingsTheSilent()
 }
 
-// PingsTheSilent reports whether a ping decides about a server that does not answer the check's datagram.
+// PingsTheSilent reports whether a ping decides if a server does not answer the check's datagram.
 func (v *Virtual) PingsTheSilent() bool { return bool(v.Silence) && v.asksByDatagram() }
 
-// asksByDatagram reports whether silence decides anything.
+// asksByDatagram reports whether the check sends a datagram, so that silence can decide.
 func (v *Virtual) asksByDatagram() bool {
 	return v.Protocol == lvs.UDP && (v.CheckType == Connect || v.Negotiates() && v.Service == "simpletcp")
 }
 
-// asksByTCP reports whether the check of a section is made by TCP.
+// asksByTCP reports whether the check of a section uses TCP.
 func (v *Virtual) asksByTCP() bool {
 	overTCP := v.Service != "none" && v.Service != "radius" && (v.Service != "dns" || v.Protocol == lvs.TCP)
 	return v.Protocol != lvs.UDP && (v.CheckType == Connect || v.Negotiates() && overTCP)

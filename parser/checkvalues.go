@@ -28,7 +28,7 @@ func parseWindow(text string) (Window, bool) {
 	return Window{int(n), int(m)}, err == nil && err2 == nil && 1 <= n && n <= m && m <= maxWindow
 }
 
-// silence is what a server is that does not answer datagrams: true is up.
+// silence is the state of a server that does not answer datagrams: true is up.
 type silence bool
 
 func parseSilence(text string) (s silence, ok bool) {
@@ -50,7 +50,7 @@ func parsePart(text string) (k lvs.Share, ok bool) {
 	return lvs.Share{N: int32(n), Percent: percent && n > 0}, ok && (!percent || n <= 100)
 }
 
-// readRequest puts a slash before every request, including queries and URLs; checks drop it again.
+// readRequest puts a slash before every request, including queries and URLs. Checks remove it.
 func readRequest(v *value) string { return withSlash(quoted(v)) }
 
 func withSlash(request string) string {
@@ -98,14 +98,14 @@ func readMonitorFile(v *value) string {
 		"the monitor file cannot be opened (%s); it must be a file that can be appended to")
 }
 
-// withoutFolder is what happens while there is no folder for a file.
+// withoutFolder says what happens while the folder of a file is missing.
 var withoutFolder = map[string]string{
 	logfileClosed:     "until it can be, the log goes to syslog, or to standard error",
 	monitorfileClosed: "until it can be, nothing is written to it",
 }
 
-// try tests access to a file, if Options allows it, and returns its path. The format is for the error. Missing rights
-// of the current user are not a mistake in the configuration.
+// try tests access to a file, if Options allows it, and returns its path. The format is for the error. If only the
+// current user lacks the rights, it warns: the configuration is right.
 func (v *value) try(open func(path string) error, path, kind, format string) string {
 	if open == nil || v.problem != nil {
 		return path
@@ -123,7 +123,7 @@ func (v *value) try(open func(path string) error, path, kind, format string) str
 	}
 	if instead != "" && errors.Is(err, fs.ErrNotExist) {
 		fix := ""
-		// with an escape in it the command would make another folder
+		// a path that needs escapes is left out: the command would make another folder
 		if folder := filepath.Dir(path); printable.Text(folder) == folder {
 			fix = "; to fix it: mkdir -p " + printable.ShellWord(folder)
 		}
@@ -141,7 +141,7 @@ func (v *value) try(open func(path string) error, path, kind, format string) str
 	return path
 }
 
-// lacksOnlyFolder reports whether there is the folder above the one that a file lacks.
+// lacksOnlyFolder reports whether only the last folder of a path is missing.
 func (v *value) lacksOnlyFolder(path string) bool {
 	above := filepath.Dir(filepath.Dir(path))
 	return filepath.IsAbs(path) && above != "/" && v.opts.DirExist != nil && v.opts.DirExist(above)

@@ -52,7 +52,7 @@ func (a adviser) fillCheckVIP() {
 	}
 }
 
-// WhyNotVIP is why the check of a section does not go through the virtual address; "" if it does.
+// WhyNotVIP returns why the check of a section does not go through the virtual address; "" if it does.
 func (v *Virtual) WhyNotVIP() string {
 	switch {
 	case v.runsCommand():

@@ -17,16 +17,16 @@ import (
 	"ldirectord/internal/resolve"
 )
 
-// Config is one configuration file, resolved and with every default filled in.
+// Config is one configuration file with its names resolved and every default filled in.
 type Config struct {
 	Name     string // file name as given to Parse, used in diagnostics
 	Global   Global
 	Virtuals []*Virtual     // in file order
 	Names    []resolve.Name // the host names that were looked up, sorted
-	Parts    []string       // paths of the files that include has taken
-	// the sums of the passwords in files, by the paths of the files
+	Parts    []string       // paths of the files that include read
+	// the hashes of the passwords in files, by path
 	Secrets map[string][sha256.Size]byte
-	Unsound []*Virtual // sections with an error, as far as they could be read, for further diagnostics
+	Unsound []*Virtual // sections with an error, as far as they were read, for further diagnostics
 
 	hidesSecrets bool            // in its JSON
 	blocks       map[int]blockID // the block of each of their lines
@@ -39,8 +39,8 @@ type Position struct {
 	Column int32 // in bytes
 }
 
-// Settings are the values of directives that may be global or in a section. In Global they are the global values; in
-// Virtual the section's own or else the global ones.
+// Settings are the values of directives that may be global or in a section. In Global they are the global values. In
+// Virtual they are the section's own, or else the global ones.
 type Settings struct {
 	// effective: negotiatetimeout if only that is written
 	CheckTimeout     Seconds `cf:"checktimeout=5,check"`
@@ -55,10 +55,10 @@ type Settings struct {
 	RiseCount int    `cf:"risecount=1,extension"`
 	Window    Window `cf:"window,extension"` // zero when not set
 	CleanStop bool   `cf:"cleanstop=yes"`
-	// seconds that a server may differ from the others of its section before that is told; 0: it never is
+	// seconds that a server may differ from the others of its section before this is reported; 0: never
 	SameWait int32 `cf:"samewait=600,extension,as-seconds"`
 	lvs.Policy
-	HoldDowns holdDown `cf:"holddown,extension"` // what Virtual.HoldDown and HoldDownMax have
+	HoldDowns holdDown `cf:"holddown,extension"` // becomes Virtual.HoldDown and HoldDownMax
 	// how long a server that left the file may keep its connections; 0: not at all
 	DrainTime       Seconds `cf:"draintime=0,extension"`
 	FallbackCommand string  `cf:"fallbackcommand"`
@@ -66,12 +66,12 @@ type Settings struct {
 	OnChange        string  `cf:"onchange,extension"`         // a command line to run at each change
 	// the device on which the address is announced; "" for none
 	Announce string `cf:"announce,extension"`
-	// the device for the address while other directors should have it; "" for none
+	// the device for the address while another director should have it; "" for none
 	LastResort string `cf:"lastresort,extension"`
 	Mail
 
-	// At has the position of each directive's effective value; "virtual" is the header of a section. A section's At
-	// has only its own directives.
+	// At maps each directive to the position of its effective value, and "virtual" to a section's header. A section's
+	// At has only its own directives.
 	At map[string]Position
 }
 
@@ -80,11 +80,11 @@ func (s *Settings) has(directive string) bool {
 	return ok
 }
 
-// Seconds is a time as written, in seconds, 0 or more. If the Perl ldirectord accepts any number, it may exceed
-// maxTime.
+// Seconds is a time as written, in seconds, 0 or more. It may exceed maxTime where the Perl ldirectord accepts any
+// number.
 type Seconds float64
 
-// Duration is the time as a Duration, to the nanosecond, at most maxTime.
+// Duration returns the time as a Duration, to the nanosecond, at most maxTime.
 func (s Seconds) Duration() time.Duration {
 	whole, fraction := math.Modf(float64(min(s, maxTime)))
 	return time.Duration(whole)*time.Second + time.Duration(math.Round(fraction*float64(time.Second)))
@@ -110,7 +110,7 @@ type Global struct {
 	EmailAlertFrom string   `cf:"emailalertfrom"`
 	ReaddQuiescent bool     `cf:"readdquiescent=no"`
 	EmptyOK        bool     `cf:"emptyok=no,extension"` // a list may be empty
-	// how long a list must have fewer than half of its servers before it is taken
+	// how long a list must stay below half of its servers before it is taken
 	ShrinkWait     Seconds `cf:"shrinkwait=600,extension"`
 	MaintenanceDir string  `cf:"maintenancedir"`
 	Supervised     bool    `cf:"supervised=no"`
@@ -121,7 +121,7 @@ type Global struct {
 	Timeouts lvs.Timeouts `cf:"timeouts,extension"`
 	// how long the services of a withdrawn address still serve; up to 10
 	WithdrawWait Seconds `cf:"withdrawwait=3,extension"`
-	// broken: addresses are announced as lastresort says while this machine can't forward; or no
+	// broken: while this machine can't forward, addresses are announced as by lastresort; or no
 	WithdrawOn string         `cf:"withdrawon=no,extension"`
 	Listen     netip.AddrPort `cf:"listen,extension"` // where metrics are served; invalid: nowhere
 	// full, or small, without most series of each real server
@@ -134,7 +134,7 @@ type Global struct {
 	Settings
 }
 
-// GlobalFallback is a global fallback server. Its port may be a name, which may mean different ports for udp and tcp.
+// GlobalFallback is a global fallback server. Its port may be a name that means different ports for udp and tcp.
 type GlobalFallback struct {
 	TCP, UDP Real
 	HasPort  bool // false: the port of each virtual service
@@ -150,7 +150,7 @@ type Virtual struct {
 	Use string `cf:"use,extension"`
 	// the checkdef that is the section's own check, "" for none
 	CheckName string
-	// the packets that get the mark, in file order; none: another program sets the mark
+	// the packets to mark, in file order; none: another program sets the mark
 	Marking []Marking `cf:"mark,extension,repeats"`
 
 	// the addresses to announce for a mark, in file order; none: the addresses of Marking
@@ -163,26 +163,25 @@ type Virtual struct {
 	// persistence engine (sip), "" for none; only with Persistent
 	PEName string `cf:"pename,extension"`
 
-	// one of the check types, except for Agent also in a file
+	// one of the check types; a file can't have Agent
 	CheckType    string `cf:"checktype=negotiate,as-words,check"`
 	NumConnects  int    // Combined only
 	CheckCommand string `cf:"checkcommand=/bin/true,check"`
-	// the arguments of CheckCommand instead of the usual four, see Arguments; "": those
+	// the arguments of CheckCommand, see Arguments; "": the usual four
 	CheckArgs string `cf:"checkargs,extension,check"`
 	CheckPort int    `cf:"checkport,check"` // 0: the real server's
 	settings.Origin
 	// further checks, which must pass too; in file order
 	AlsoChecks []AlsoCheck `cf:"alsocheck,extension,repeats,as-strings"`
 	Tells
-	// extension: the virtual address for checks of gate and ipip servers; invalid: checks use the servers' own
-	// addresses
+	// extension: the virtual address for checks of gate and ipip servers; invalid: checks use the servers' addresses
 	CheckVIP   netip.Addr
 	WrittenVIP string `cf:"checkvip=no,extension"` // checkvip: yes, no or an address
 
 	Service string `cf:"service,check"`
 	Request string `cf:"request=\"/\""`
 	Receive string `cf:"receive,shown-empty"`
-	Same    string `cf:"same,extension"` // what servers should have in common in their answers
+	Same    string `cf:"same,extension"` // what the answers of servers should have in common
 	settings.Account
 	settings.HTTP
 	settings.TLS
@@ -195,12 +194,12 @@ type Virtual struct {
 	UseTLS   bool `cf:"tls=no,extension"`
 	// the password may be sent in clear text
 	ClearText bool `cf:"cleartext=yes,extension"`
-	// These are side by side to take little memory.
+	// These are side by side to save memory.
 	Observe     lvs.Observe `cf:"observe=no,extension"` // see Observes
 	OnePacket   bool        `cf:"ops=no"`               // only for udp
 	OwnFallback bool        // Fallback was written in this section
 	isAlso      bool        // it is one of Checks
-	// what a server is that does not answer datagrams, see PingsTheSilent
+	// the state of a server that does not answer datagrams, see PingsTheSilent
 	Silence silence `cf:"silence=down,extension,check"`
 	// "Name: value" of RFC 9110, in file order
 	HTTPHeaders []string        `cf:"httpheader,extension,repeats,secret,as-text"`
@@ -209,13 +208,13 @@ type Virtual struct {
 	DNSRcode    string          `cf:"dnsrcode,extension"` // in upper case; "" for NOERROR
 
 	Fallback *Real // effective: own or global, with its port filled in; nil: none
-	// those that serve instead of Fallback while it fails its fallbackcheck, in file order
+	// they serve instead of Fallback while it fails its fallbackcheck, in file order
 	AlsoFallbacks []Real
 	MonitorFile   string `cf:"monitorfile"`
 	ServiceName   string `cf:"servicename,shown-written,as-free"`
 	Comment       string `cf:"comment,shown-written,as-free"`
 
-	Reals   []Real    // in file order, ranges spread out; backups come last
+	Reals   []Real    // in file order, one for each address of a range; backups come last
 	Waiting []Waiting // lines of real servers without an address, in file order; none unless Options.Wait
 	Staying []Real    // servers that left while a new name has no address: the name may be mistyped
 
@@ -228,11 +227,11 @@ type Tells struct {
 	// the exit status of checkcommand is a weight
 	ExternalWeight bool   `cf:"externalweight=no,extension"`
 	AgentSend      string `cf:"agentsend,extension,as-escaped"` // what is sent there first, bytes
-	// http, https: a server with one of these wants no new clients; none of HTTPStatus
+	// http, https: with one of these a server wants no new clients; none of them is in HTTPStatus
 	DrainStatus settings.HTTPStatuses `cf:"drainstatus,extension"`
 }
 
-// Addresses are the destination addresses of a virtual service's packets; none if the file does not have them.
+// Addresses returns the destination addresses of a virtual service's packets; none if the file does not name them.
 func (v *Virtual) Addresses() []netip.Prefix {
 	if v.Mark == 0 {
 		return []netip.Prefix{netip.PrefixFrom(v.Addr.Addr(), v.Addr.Addr().BitLen())}
@@ -244,7 +243,7 @@ func (v *Virtual) Addresses() []netip.Prefix {
 	return addresses
 }
 
-// Announced are the addresses that are announced for a virtual service; none without `announce`.
+// Announced returns the addresses that are announced for a virtual service; none without `announce`.
 func (v *Virtual) Announced() (addresses []netip.Addr) {
 	switch {
 	case v.Announce == "":
@@ -260,7 +259,7 @@ func (v *Virtual) Announced() (addresses []netip.Addr) {
 	return addresses
 }
 
-// Marking is one line of `mark`: these packets get the virtual service's mark.
+// Marking is one line of `mark`: packets that get the virtual service's mark.
 type Marking struct {
 	lvs.Packets
 	At Position
@@ -272,9 +271,9 @@ type Real struct {
 	Addr     netip.AddrPort // port 0 when none was written
 	Forward  lvs.Forward
 	Backup   bool         // extension: in service only while too few others are
-	Comeback lvs.Comeback // extension: as the section's, for this server
+	Comeback lvs.Comeback // extension: overrides the section's
 
-	hasLower, hasUpper bool // whether a weight was written, even 0
+	hasLower, hasUpper bool // whether a threshold was written, even 0
 
 	Weight int
 	Lower  int       // connection thresholds; 0 when none
@@ -285,10 +284,10 @@ type Real struct {
 	Tags   lvs.Tags // extension
 }
 
-// Exchange is a request and what its answer must match.
+// Exchange is a request, and the pattern that its answer must match.
 type Exchange struct{ Request, Receive string }
 
-// Named has the further facts of a real server with a host name.
+// Named has further facts of a real server with a host name.
 type Named struct {
 	Host string // as written
 	// its address may change while the daemon runs, so messages use the name; see Global.Resolve
@@ -296,12 +295,12 @@ type Named struct {
 	Earlier  []Real // the same server at its former addresses, Name.Earlier
 }
 
-// Waiting is a line of real servers that counts when its host name has an address.
+// Waiting is a line of real servers that counts as soon as its host name has an address.
 type Waiting struct {
 	Name    string // the name of one server in orders, web1:80; a range as written
 	IsRange bool
-	Host    string // the name that has no address
-	Why     string // it has none
+	Host    string // the name without an address
+	Why     string // why it has none
 	Weight  int
 	Backup  bool
 }
@@ -315,7 +314,7 @@ type Mail struct {
 	SMTP   string       `cf:"smtp"` // server; "" means the local sendmail
 	Port   uint16       `cf:"smtpport=25,extension"`
 	TLS    MailTLS      `cf:"smtptls=no,extension"`
-	Detail bool         `cf:"emailalertdetail=no,extension"` // mail with more details than the Perl's
+	Detail bool         `cf:"emailalertdetail=no,extension"` // more details than the Perl's mail has
 	User   string       `cf:"smtpuser,extension"`            // "": no log-in
 	// the file with the user's password: a path, or credential:NAME
 	PasswdFile string `cf:"smtppasswdfile,extension"`

@@ -7,7 +7,7 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// This file refuses directives of a section that exclude each other, or that lack their counterpart.
+// This file refuses directives of a section that exclude each other, or that need another one.
 
 func (a adviser) conflicts() {
 	a.oneRule(&a.Settings)
@@ -18,7 +18,7 @@ func (a adviser) conflicts() {
 	a.origin()
 	for _, pair := range [][2]string{{"tlscert", "tlskey"}, {"tlskey", "tlscert"}, {"httpuser", "httppasswd"},
 		{"httppasswd", "httpuser"}, {"agentsend", "agentport"}, {"backupbelow", "backup"}} {
-		inList := pair[1] == "backup" && a.has("realfile") // it may be, at some time
+		inList := pair[1] == "backup" && a.has("realfile") // a list may have backups later
 		if a.has(pair[0]) && !a.has(pair[1]) && !inList {
 			a.refuse(pair[0], incomplete, "%s is given without %s; give both or neither", pair[0],
 				pair[1])
@@ -26,7 +26,7 @@ func (a adviser) conflicts() {
 	}
 }
 
-// hasBackups reports whether the section has backup servers, also those of lists.
+// hasBackups reports whether the section has backup servers, including those of lists.
 func (a adviser) hasBackups() bool {
 	return slices.ContainsFunc(a.s.reals, func(l realLine) bool { return l.Backup })
 }
@@ -42,7 +42,7 @@ func (a adviser) misplaced() {
 	}
 	refuse(a.has("httpuser") && slices.ContainsFunc(a.HTTPHeaders, logsIn), "httpuser",
 		"httpuser and an httpheader Authorization both log in; use only one of them")
-	// The engine reads datagrams alone, and the kernel drops every other packet of the service
+	// The engine reads only datagrams. The kernel drops every other packet of the service
 	// (net/netfilter/ipvs/ip_vs_pe_sip.c, ip_vs_sip_fill_param).
 	refuse(a.PEName != "" && a.Protocol == lvs.TCP, "pename",
 		"pename=sip would make a service of tcp lose every packet; it needs protocol=udp, or "+
@@ -95,7 +95,7 @@ func (f finder) oneRule(s *Settings) {
 	}
 }
 
-// oneDialogue refuses a single request and its answer together with a dialogue, also those of a real server.
+// oneDialogue refuses a dialogue together with a single request and answer, of the section or of a real server.
 func (a adviser) oneDialogue() {
 	const both = "%s and %s (line %d) exclude each other; a check with send and expect has no request and no " +
 		"receive"

@@ -12,7 +12,7 @@ import (
 // Severity of a diagnostic.
 type Severity uint8
 
-// A configuration with an Error is refused. A Note recommends something.
+// An Error refuses the configuration. A Note recommends something.
 const (
 	Warning Severity = iota
 	Error
@@ -49,7 +49,7 @@ const (
 	tooMany           = "too-many" // errors or warnings
 )
 
-// The kinds of warnings, as stable.
+// The kinds of warnings. They are stable too.
 const (
 	layout      = "layout"       // accepted although the Perl ldirectord refuses it
 	deprecated  = "deprecated"   //
@@ -60,8 +60,8 @@ const (
 	missingDir  = "missing-dir"  // maintenancedir
 	nameInVain  = "name-in-vain" // a look-up failed: the last address is used, or a real server waits for one
 	otherTime   = "other-time"   // a time that the Perl ldirectord reads as another one
-	slowRemoval = "slow-removal" // how long paceout lets a server that fails wait
-	onFail      = "onfail"       // what its clients see
+	slowRemoval = "slow-removal" // how long a failed server waits for paceout
+	onFail      = "onfail"       // what clients see with it
 	notWatched  = "not-watched"  // what watch leaves out, or needs of the servers
 	ownInterval = "own-interval" // counts here; the Perl ldirectord ignores it without fork=yes
 )
@@ -69,7 +69,7 @@ const (
 // Diagnostic is one finding in a file.
 type Diagnostic struct {
 	Severity Severity
-	Kind     string // short stable name: unknown-directive, bad-value, …
+	Kind     string // short, stable name: unknown-directive, bad-value, …
 	Pos      Position
 	Text     string // the mistake, then what is allowed
 
@@ -88,7 +88,7 @@ type Diagnostic struct {
 // At is the position to show to a person.
 func (d Diagnostic) At() Position { return cmp.Or(d.cause, d.Pos) }
 
-// Diagnostics are the findings of one file in the order of reading: globals line by line; in a section first the lines,
+// Diagnostics are the findings of one file in the order of reading: globals line by line; of a section first the lines,
 // then their names and addresses. The Perl ldirectord would stop at the first error.
 type Diagnostics []Diagnostic
 
@@ -103,7 +103,7 @@ func (ds Diagnostics) OnlyLookups() bool {
 	return len(errors) > 0 && !slices.ContainsFunc(errors, func(d Diagnostic) bool { return !d.lookup })
 }
 
-// Errors returns the findings for which the file is refused.
+// Errors returns the findings that refuse the file.
 func (ds Diagnostics) Errors() Diagnostics { return ds.only(Error) }
 
 // Warnings returns the warnings, without errors and notes.
@@ -127,7 +127,7 @@ func (ds Diagnostics) ByPosition() Diagnostics {
 	return sorted
 }
 
-// String is "file:line:column: severity: text", on one line.
+// String returns "file:line:column: severity: text", on one line.
 func (d Diagnostic) String() string {
 	at := d.At()
 	place := at.File
@@ -144,8 +144,8 @@ type report struct {
 	found  Diagnostics
 	count  [Note + 1]int // counts by severity, including dropped findings
 
-	shared   map[int]blockID       // the block of each line of one
-	reported map[reportedText]bool // of such lines
+	shared   map[int]blockID       // the block of each line in a block
+	reported map[reportedText]bool // about these lines
 
 	reportedLine int    // the last line with a layout that was reported
 	refusal      string // how the Perl ldirectord refuses that line
@@ -169,11 +169,11 @@ const (
 // order is where a finding belongs in the order of reading.
 type order struct {
 	block int // the line that opens the section, or the global line
-	late  int // a line after the end of its section for the Perl ldirectord, which reads it by itself; or 0
+	late  int // a line that, for the Perl ldirectord, is outside its section and is read alone; or 0
 	phase phase
 }
 
-// turn is the line with which the Perl ldirectord would report a finding.
+// turn is the line at which the Perl ldirectord would report a finding.
 func (o order) turn() int { return cmp.Or(o.late, o.block) }
 
 // finder reports findings at a place in the order of reading.
@@ -182,12 +182,12 @@ type finder struct {
 	order
 }
 
-// in reports a finding in a section.
+// in returns a finder for a section.
 func (r *report) in(s *section, p phase) finder {
 	return finder{r, order{block: s.line.order, phase: p}}
 }
 
-// of is the finder for a line of the section.
+// of returns the finder for a line of the section.
 func (f finder) of(l line) finder {
 	if l.late {
 		f.late = l.order
@@ -195,7 +195,7 @@ func (f finder) of(l line) finder {
 	return f
 }
 
-// on reports a finding on a line outside of the sections; 0: in the whole file.
+// on returns a finder for a line outside the sections; 0: for the whole file.
 func (r *report) on(line int) finder { return finder{r, order{block: line}} }
 
 func (f finder) add(d Diagnostic) {

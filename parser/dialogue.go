@@ -9,7 +9,7 @@ import (
 
 // This file reads the dialogue of a simpletcp check: its send and expect lines in their order.
 
-// stepJSON has a step under the name of its directive.
+// stepJSON returns a step under the name of its directive.
 func stepJSON(s settings.Step) map[string]text {
 	if s.Send {
 		return map[string]text{"send": text(s.Written)}
@@ -31,13 +31,13 @@ func readStep(v *value) {
 // readEscaped reads a text to send, and returns its bytes.
 func readEscaped(v *value) string { return v.unescape(quoted(v)) }
 
-// escapes are the escapes in a text to send; without them a text has no backslash and no double quote.
+// escapes match the escapes in a text to send. Outside them a text has no backslash and no double quote.
 var (
 	escapes   = regexp.MustCompile(`\\(?:[rnt0\\"]|x[0-9A-Fa-f]{2})`)
 	unescaped = regexp.MustCompile(`^(?:[^\\"]|` + escapes.String() + `)*`)
 )
 
-// unescape replaces escapes by their bytes. It refuses unknown escapes, and quotes without one.
+// unescape replaces escapes by their bytes. It refuses unknown escapes, and quotes that are not escaped.
 func (v *value) unescape(text string) string {
 	switch rest := text[len(unescaped.FindString(text)):]; {
 	case rest == "":

@@ -10,19 +10,18 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// Directive is what the program knows of a directive: where it may be written, its default, and how it is read and
-// shown.
+// Directive describes a directive: where it may be written, its default, and how it is read and shown.
 type Directive struct {
 	Name      string
-	Form      Form     // the form of the value's type, unless a word says otherwise
+	Form      Form     // that of the value's type, unless a word of the tag names another
 	Default   string   // as in a file; "" for none
 	Extension bool     // unknown to the Perl ldirectord
 	Repeats   bool     // each line adds a value; for other directives the last line counts
 	Secret    bool     // its value is never shown
 	words     []string // of its tag, and where it may be written
-	Services  string   // those for which it counts; "" for all
+	Services  string   // the services for which it counts; "" for all
 	read      reading
-	kept      map[reflect.Type][]int // the index of its field in Global and Virtual
+	kept      map[reflect.Type][]int // the indexes of its field in Global and Virtual
 }
 
 // newDirective reads the tag `cf` of a field: the name of its directive, the default after =, and words:
@@ -30,8 +29,8 @@ type Directive struct {
 //	extension, repeats, secret   see Directive
 //	shown-empty, shown-written   how JSON shows an empty value without a default: as an empty text, always or if
 //	                             it is written; others are null
-//	check                        a checkdef may have it, as it may have those that Services has a list for
-//	for-tls                      services over TLS use it, as those do that name it in checker/settings/service.go
+//	check                        a checkdef may have it, as it may have every directive with Services
+//	for-tls                      services over TLS use it, and those that name it in checker/settings/service.go
 //	as-…                         see forms
 //
 // A directive may be written where its field is: outside of sections for Global, in a section for Virtual, and in both
@@ -50,7 +49,7 @@ func newDirective(tag string, form Form) *Directive {
 	return d
 }
 
-// forms are the forms that a value may have instead of that of its type.
+// forms are the words that give a value another form than its type has.
 var forms = map[string]Form{"as-words": Words, "as-seconds": WholeSeconds, "as-server": RealServer,
 	"as-strings": Strings, "as-escaped": EscapedText, "as-text": Text, "as-free": FreeText}
 
@@ -89,7 +88,7 @@ type Channels struct {
 	Webhook string `cf:"webhook,extension,secret"` // extension: the URL for posts of states, a secret; "" for none
 }
 
-// withoutField are directives whose values no field has as they were read. Words say where they may be written.
+// withoutField are directives whose values no field keeps as written. Words say where they may be written.
 var withoutField = []string{
 	"virtual,header", "virtual6,header", "defaults,header,extension",
 	"checkdef,header,extension",
@@ -220,13 +219,13 @@ var readers = map[string]reading{
 
 var directives, byName, directiveNames = index()
 
-// index returns the directives, by name too, and their names.
+// index returns the directives, as a list and by name, and their names.
 func index() (list []*Directive, byName map[string]*Directive, names []string) {
 	byName = map[string]*Directive{}
 	add := func(tag string, form Form) *Directive {
 		d := newDirective(tag, form)
 		if there := byName[d.Name]; there != nil {
-			return there // it may be global and in a section
+			return there // both global and in a section
 		}
 		byName[d.Name] = d
 		list, names = append(list, d), append(names, d.Name)
@@ -258,7 +257,7 @@ func index() (list []*Directive, byName map[string]*Directive, names []string) {
 // removed are directives of old releases and their replacements.
 var removed = map[string]struct {
 	instead string
-	section bool // refused as removed also in a section; otherwise unknown there
+	section bool // refused as removed in a section too; otherwise unknown there
 }{
 	"timeout":        {instead: "checktimeout and negotiatetimeout"},
 	"connecttimeout": {instead: "negotiatetimeout", section: true},

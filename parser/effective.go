@@ -14,15 +14,15 @@ import (
 
 // This file computes effective values: a section's own, otherwise the global ones, otherwise the defaults.
 
-// resolver makes the configuration from the parsed sections. It looks up names and reports contradictions.
+// resolver makes the configuration from the parsed sections, looks up names and reports contradictions.
 type resolver struct {
 	report
 	globals   globals
-	unwritten section // in which nothing is written
+	unwritten section // without any line
 	opts      Options
 	sections  []*section
 	names     *resolve.Table
-	warned    map[resolve.Key]bool // there was a warning about its look-up
+	warned    map[resolve.Key]bool // a warning about the look-up was given
 	marked    int                  // ports and ranges of mark lines so far
 	reals     int                  // real servers so far
 	parts     []string             // the paths of parts so far
@@ -35,7 +35,7 @@ func (r *resolver) config() *Config {
 	r.marked, r.reals = 0, 0
 	c.Parts, c.Secrets = r.parts, r.globals.secrets
 	seen := make(map[string]Position, len(r.sections)) // their headers
-	all := make([]Virtual, len(r.sections))            // at once: each alone would take more memory
+	all := make([]Virtual, len(r.sections))            // at once: one by one they would take more memory
 	for i, s := range r.sections {
 		v := &all[i]
 		r.virtual(v, s, &c.Global)
@@ -145,7 +145,7 @@ func (v *Virtual) fillService(hostName string) {
 	}
 }
 
-// fallbackOf is the global fallback server for a virtual service, nil when there is none. For a mark it is that of tcp.
+// fallbackOf returns the global fallback server for a virtual service; nil for none. A mark has that of tcp.
 func (g *Global) fallbackOf(v *Virtual) *Real {
 	f := g.Fallback
 	if v.IPv6 {
@@ -164,13 +164,13 @@ func (g *Global) fallbackOf(v *Virtual) *Real {
 	return &one
 }
 
-// PortOf is the port of a real server that is checked; 0 if there is none.
+// PortOf returns the port at which a real server is checked; 0 for none.
 func (v *Virtual) PortOf(real *Real) int {
 	return cmp.Or(v.CheckPort, int(real.Addr.Port()), int(settings.ServiceOf(v.Service).Port))
 }
 
-// EntryOf is the address and port of a server in the kernel's table. With direct routing and tunnelling the kernel
-// keeps the packet's port, so the entry has the virtual service's (ipvsadm(8), -r).
+// EntryOf returns the address and port of a server in the kernel's table. With direct routing and tunnelling the kernel
+// keeps the packet's port, so the entry has the port of the virtual service (ipvsadm(8), -r).
 func (v *Virtual) EntryOf(real *Real) netip.AddrPort {
 	if real.Forward == lvs.Masq || v.Protocol == lvs.Mark {
 		return real.Addr
@@ -178,7 +178,7 @@ func (v *Virtual) EntryOf(real *Real) netip.AddrPort {
 	return netip.AddrPortFrom(real.Addr.Addr(), v.Addr.Port())
 }
 
-// Asks returns the request to a real server and the pattern for its answer: from the server's line, otherwise from the
+// Asks returns the request to a real server and the pattern for its answer, from the server's line or else from the
 // section. The line's strings apply only to the section's own check, see Checks.
 func (v *Virtual) Asks(real *Real) (request, receive string) {
 	if v.takesOwn(real) {
@@ -189,8 +189,8 @@ func (v *Virtual) Asks(real *Real) (request, receive string) {
 
 func (v *Virtual) takesOwn(real *Real) bool { return real.Own != nil && !v.isAlso }
 
-// URL is the URL of an http check. A whole URL is used as written for http_proxy, or if it is in the server's own line;
-// otherwise the request is only a path.
+// URL returns the URL of an http check. A whole URL is used as written for http_proxy, or if it is in the server's own
+// line; otherwise the request is only a path.
 func (v *Virtual) URL(real *Real) string {
 	scheme := v.Service
 	if scheme == "http_proxy" {
@@ -208,7 +208,7 @@ func (v *Virtual) URL(real *Real) string {
 	return scheme + "://" + lvs.FormatAddr(real.Addr.Addr()) + ":" + port + "/" + path
 }
 
-// guessService returns the usual service of a port, or none, as the Perl ldirectord does.
+// guessService returns the usual service of a port, or "none", as the Perl ldirectord does.
 func guessService(port uint16) string {
 	for s := range settings.Services() {
 		if s.Port == port && port != 0 && !s.Is(settings.Extension) {

@@ -56,16 +56,16 @@ func readFallback(v *value) {
 // maxAlsoFallbacks limits the further fallback servers of one section.
 const maxAlsoFallbacks = 16
 
-// moreFallbacks are the fallback servers of alsofallback. An answer of a name server makes none of them an error.
+// moreFallbacks sets the fallback servers of alsofallback. Equal addresses are no error if one came from a name server.
 func (r *resolver) moreFallbacks(a adviser) {
-	lines := []*realLine{r.fallbackLine(a.s)} // those of AllFallbacks
+	lines := []*realLine{r.fallbackLine(a.s)} // the lines of AllFallbacks
 	if lines[0] == nil && len(a.s.moreFallbacks) > 0 {
 		a.refuse("alsofallback", incomplete, "alsofallback is given without fallback; give both or neither")
 		return
 	}
 	u := r.namesOf(a.s, a.s.line, fallbackNames)
 	for _, line := range a.s.moreFallbacks {
-		f := r.fallbackOf(a.s, line, a.Virtual) // which notes its name
+		f := r.fallbackOf(a.s, line, a.Virtual) // it also notes the name
 		if f == nil || a.Fallback == nil {
 			continue
 		}
@@ -81,7 +81,7 @@ func (r *resolver) moreFallbacks(a adviser) {
 	}
 }
 
-// fallbackLine is the line of a section's fallback server, or the global one; nil without one.
+// fallbackLine returns the line of a section's fallback server, or else the global one; nil for none.
 func (r *resolver) fallbackLine(s *section) *realLine {
 	switch {
 	case s.fallback != nil:
@@ -93,7 +93,7 @@ func (r *resolver) fallbackLine(s *section) *realLine {
 	}
 }
 
-// AllFallbacks are the fallback servers in their order; none without one.
+// AllFallbacks returns the fallback servers in their order; none without a fallback.
 func (v *Virtual) AllFallbacks() []Real {
 	if v.Fallback == nil {
 		return nil

@@ -7,10 +7,10 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// This file has fallbackcheck: how fallback servers are checked.
+// This file decides how fallback servers are checked, by fallbackcheck.
 
-// Fallbacks is a section whose real servers are the fallback servers of this one, with one check, and without all that
-// concerns the table; nil: they are not checked. Why is the reason for which fallbackcheck has no effect, if any.
+// Fallbacks returns a section whose real servers are the fallback servers of this one. It has one check, and no
+// settings for the table. It is nil if they are not checked; why says if fallbackcheck has no effect.
 func (v *Virtual) Fallbacks() (one *Virtual, why string) {
 	switch {
 	case v.FallbackCheck != Connect && v.FallbackCheck != "section":

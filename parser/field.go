@@ -17,7 +17,7 @@ func of[V any](read func(*value) V) reading {
 	}
 }
 
-// alone is the reading of a directive that keeps its values itself.
+// alone makes a reading from a function that stores the values itself.
 func alone(read func(*value)) reading {
 	return func(v *value, _ reflect.Value) { read(v) }
 }
@@ -28,7 +28,7 @@ func (d *Directive) Global() bool { return d.is("global") }
 // Section reports whether the directive may be written in a section, where it overrides a global one.
 func (d *Directive) Section() bool { return d.is("section") }
 
-// field is the directive's field in a *Global or *Virtual, if it has one.
+// field returns the directive's field in a *Global or *Virtual, if it has one.
 func (d *Directive) field(of any) (field reflect.Value, ok bool) {
 	all := reflect.ValueOf(of).Elem()
 	index, ok := d.kept[all.Type()]
@@ -38,7 +38,7 @@ func (d *Directive) field(of any) (field reflect.Value, ok bool) {
 	return field, ok
 }
 
-// set reads a value, and keeps it in its section, or in the globals outside of sections.
+// set reads a value, and stores it in its section or in the globals.
 func (d *Directive) set(v *value) {
 	field, _ := d.field(&v.globals.Global)
 	if v.section != nil {
@@ -63,7 +63,7 @@ func (r *resolver) defaults() {
 	}
 }
 
-// inherit copies global values for directives that the section does not have.
+// inherit copies the global values of directives that the section does not have.
 func inherit(global *Global, v, own *Virtual) {
 	v.Settings = global.Settings
 	v.At = own.At
@@ -79,7 +79,7 @@ func inherit(global *Global, v, own *Virtual) {
 	}
 }
 
-// Form tells how a directive's value is written: quotes, comments and blanks.
+// Form says how a directive's value is written: quotes, comments and blanks.
 type Form uint8
 
 // The forms of values. With EscapedText and the forms after it, a value is kept as written.
@@ -94,7 +94,7 @@ const (
 	FreeText          // the same, with blanks at the end
 )
 
-// formOf is how a value of a type is written.
+// formOf returns the form for a type of value.
 func formOf(value any) Form {
 	switch value.(type) {
 	case string:

@@ -47,7 +47,7 @@ func SyslogFacility(name string) (number int, ok bool) {
 	return number, number >= 0
 }
 
-// readExecute adds the name of another configuration, once.
+// readExecute adds the name of another configuration, unless it is there.
 func readExecute(v *value) {
 	name := textOrNone(v)
 	switch {
@@ -71,7 +71,7 @@ func readMaintenanceDir(v *value) string {
 	return path
 }
 
-// readListen reads an address and a port, both as numbers: a name could resolve to another interface.
+// readListen reads a numeric address and port: a name could resolve to another interface.
 func readListen(v *value) netip.AddrPort {
 	const allowed = "it must be an address and port such as 127.0.0.1:9797 or [::1]:9797"
 	text := unquote(v.text)
@@ -105,7 +105,7 @@ func readTimeouts(v *value) (all lvs.Timeouts) {
 	return all
 }
 
-// readFallbackCommand reads empty quotes outside of sections as no value.
+// readFallbackCommand takes empty quotes outside sections as no value.
 func readFallbackCommand(v *value) string {
 	if v.section == nil {
 		return textOrNone(v)

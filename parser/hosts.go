@@ -33,7 +33,7 @@ func readHost(t *resolve.Table, text string, ipv6 bool) (l resolve.HostLookup) {
 
 const bracketsMissing = "an IPv6 address is written in brackets"
 
-// notLookedUp returns why a text is not a host name; "" if it may be one.
+// notLookedUp returns why a text is not a host name; "" if it may be.
 func notLookedUp(text string) string {
 	switch {
 	case numeric.MatchString(text):

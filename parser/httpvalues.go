@@ -10,7 +10,7 @@ import (
 
 // This file reads the extensions for http checks.
 
-// httpStatus matches one that HTTP has (RFC 9110, section 15).
+// httpStatus matches a status of HTTP (RFC 9110, section 15).
 var httpStatus = regexp.MustCompile(`^[1-5][0-9]{2}$`)
 
 // overlap reports whether a status that means up is in another list too.
@@ -91,7 +91,7 @@ func isTokenByte(c byte) bool {
 	return isWordByte(c) || strings.IndexByte("!#$%&'*+-.^`|~", c) >= 0
 }
 
-// isControl reports whether a character may not be in a field or in a log-in: CTL of RFC 5234.
+// isControl reports whether a character is forbidden in a field and in a log-in: CTL of RFC 5234.
 func isControl(r rune) bool { return r < ' ' || r == 0x7f }
 
 func readHTTPUser(v *value) string {

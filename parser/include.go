@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// This file reads lines of `include`, and the text of a file with its parts.
+// This file reads lines of `include`, and joins a file and its parts.
 
 // Part is a file that a line of include names.
 type Part struct {
@@ -17,14 +17,14 @@ type Part struct {
 	Left string // why the file is not read; "" if it is
 }
 
-// IsCopy is why a file that an editor or a package has left is not read. Any other reason is an error.
+// IsCopy is the reason for skipping a file that an editor or a package has left. Any other reason is an error.
 const IsCopy = "its name is that of a copy"
 
-// A line of the joined text that begins with partMark is the heading of a part: its path in quotes, its line of
-// include, and in quotes why it is not read, with tabs between them.
+// A line of the joined text that begins with partMark is the heading of a part. Separated by tabs, it has the path in
+// quotes, the line of include, and in quotes why the part is not read.
 const partMark = "\x00"
 
-// Join makes one text of a file and its parts, for Parse. It refuses a text that looks joined.
+// Join makes one text of a file and its parts, for Parse. It refuses a text that looks joined already.
 func Join(name string, file []byte, parts []Part) ([]byte, error) {
 	all := &bytes.Buffer{}
 	add := func(path string, text []byte) error {
@@ -47,7 +47,7 @@ func Join(name string, file []byte, parts []Part) ([]byte, error) {
 	return all.Bytes(), err
 }
 
-// partText is the text that begins with a part, or the whole text if there is no such part.
+// partText returns the text from the beginning of a part, or the whole text if there is no such part.
 func partText(all []byte, path string) []byte {
 	_, from, found := bytes.Cut(all, fmt.Appendf(nil, "\n"+partMark+"%q\t", path))
 	if !found {
@@ -57,7 +57,7 @@ func partText(all []byte, path string) []byte {
 	return text
 }
 
-// Includes are the patterns of the lines of include in a file.
+// Includes returns the patterns of the lines of include in a file.
 func Includes(text []byte) (patterns []string) {
 	if !bytes.Contains(text, []byte("include")) {
 		return nil
@@ -74,7 +74,7 @@ func Includes(text []byte) (patterns []string) {
 	return r.globals.Include
 }
 
-// readInclude adds a pattern. Only the name may have wildcards: a search of folders could take any time.
+// readInclude adds a pattern. Only the name may have wildcards: a search of folders could take long.
 func readInclude(v *value) {
 	pattern := plainText(v)
 	if _, err := filepath.Match(pattern, ""); err != nil {
@@ -89,7 +89,7 @@ func readInclude(v *value) {
 	}
 }
 
-// heading begins a part, if the line is its heading. The last line before it has a number.
+// heading begins a part if the line is a heading. last is the number of the line before it.
 func (r *reader) heading(text string, last int) bool {
 	var path, left string
 	var number int

@@ -20,7 +20,7 @@ func (c *Config) MarshalJSON() ([]byte, error) {
 	return json.Marshal(jsonObject{"global": s.global(&c.Global), "virtuals": each(c.Virtuals, s.virtual)})
 }
 
-// each has what a function makes of each item of a list; [] for none.
+// each returns what a function makes of each item of a list; [] for none.
 func each[T, R any](list []T, of func(T) R) []R {
 	all := make([]R, len(list))
 	for i, one := range list {
@@ -56,7 +56,7 @@ func (s shown) addAll(o jsonObject, of any, at *Settings) {
 	}
 }
 
-// value is a value in JSON: yes or no, and texts as text.
+// value converts a value for JSON: yes or no, and strings to text.
 func (s shown) value(value any) any {
 	switch value := value.(type) {
 	case bool:
@@ -93,7 +93,7 @@ func (t text) MarshalJSON() ([]byte, error) {
 	return json.Marshal(s)
 }
 
-// orNull is a value, or null if it is not set.
+// orNull returns a value, or null if it is not set.
 func orNull(value any, set bool) any {
 	if !set {
 		return nil
@@ -101,7 +101,7 @@ func orNull(value any, set bool) any {
 	return value
 }
 
-// text is text of the file that may have a URL in it.
+// text converts text that may contain a URL.
 func (s shown) text(t string) text {
 	if s.hidesSecrets {
 		t = login.ReplaceAllLiteralString(t, "://"+hidden+"@")
@@ -133,7 +133,7 @@ func (g *GlobalFallback) json() any {
 	return jsonObject{"tcp": tcp, "udp": udp}
 }
 
-// json has what the table has of a server.
+// json returns what the table holds of a server.
 func (r *Real) json() jsonObject {
 	if r == nil {
 		return nil
@@ -169,7 +169,7 @@ func (s shown) virtual(v *Virtual) jsonObject {
 	return o
 }
 
-// ownValues has the section's own values of directives that may be global.
+// ownValues returns the section's own values of directives that may be global.
 func (s shown) ownValues(v *Virtual) jsonObject {
 	own := jsonObject{}
 	for name := range v.At {
@@ -184,7 +184,7 @@ func (s shown) ownValues(v *Virtual) jsonObject {
 	return own
 }
 
-// ipvsadm are the arguments that describe the service to ipvsadm(8), after -A or -E.
+// ipvsadm returns the arguments that describe the service to ipvsadm(8), after -A or -E.
 func (v *Virtual) ipvsadm() string {
 	text := v.Key.String()
 	if v.Protocol == lvs.UDP && v.OnePacket {

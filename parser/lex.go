@@ -6,8 +6,8 @@ import "strings"
 type line struct {
 	file   string
 	number int
-	order  int      // the number in the text with all parts
-	late   bool     // the section has ended before it for the Perl ldirectord
+	order  int      // its number in the joined text
+	late   bool     // for the Perl ldirectord the section ends before it
 	text   string   // without its line feed
 	indent int      // columns of leading blanks; every tab counts as four
 	begin  Position // of the first non-blank byte
@@ -34,7 +34,7 @@ func readLine(file string, number int, text string) line {
 
 func (l line) at(offset int) Position { return Position{l.file, int32(l.number), int32(offset + 1)} }
 
-// around is the position of a part of the directive's value, or of the whole value.
+// around returns the position of a part of the directive's value, or of the whole value.
 func (l line) around(part string) Position {
 	if i := strings.Index(l.text[l.value:], part); i > 0 {
 		return l.at(l.value + i)
@@ -42,7 +42,7 @@ func (l line) around(part string) Position {
 	return l.position()
 }
 
-// position is the position of the directive's value, or of its name if there is no value.
+// position returns the position of the directive's value, or of its name if there is no value.
 func (l line) position() Position {
 	if l.equals && l.value < len(l.text) {
 		return l.at(l.value)
@@ -50,8 +50,8 @@ func (l line) position() Position {
 	return l.begin
 }
 
-// literal is the value as the Perl ldirectord reads it. In a section it cuts everything from the first # on, even in
-// quotes, and reads a tab as four spaces; outside, it changes nothing. Trailing blanks stay.
+// literal returns the value as the Perl ldirectord reads it. In a section that cuts the value at the first #, even in
+// quotes, and reads a tab as four spaces. Outside it changes nothing. Trailing blanks stay.
 func (l line) literal(section bool) string {
 	v := l.text[l.value:]
 	if !section {
@@ -61,8 +61,8 @@ func (l line) literal(section bool) string {
 	return expandTabs(v)
 }
 
-// takeMeant sets the value as the author intended it: without a comment, but with a # in quotes, and without trailing
-// blanks except in free text.
+// takeMeant sets the value as the author meant it: without the comment, which a # in quotes does not begin, and without
+// trailing blanks except in free text.
 func (v *value) takeMeant() {
 	inSection := v.section != nil
 	v.text = strings.TrimSuffix(v.line.text[v.line.value:], "\r")
@@ -81,9 +81,9 @@ func (v *value) takeMeant() {
 	}
 }
 
-// commentStart finds the # that begins a comment after a value, -1 when there is none. In a section the # may follow
-// the value at once; outside it needs a blank before it. A # in a quoted string begins no comment, unless the part
-// before it is a complete value for the Perl ldirectord.
+// commentStart finds the # that begins a comment after a value; -1 for none. In a section the # may follow the value
+// directly. Outside it needs a blank before it. A # in a quoted string begins a comment only if the part before it is a
+// complete value for the Perl ldirectord.
 func commentStart(v string, section bool, form Form) int {
 	last := strings.LastIndexByte(v, '"')
 	quotes := 0
@@ -101,8 +101,8 @@ func commentStart(v string, section bool, form Form) int {
 	return -1
 }
 
-// opened reports whether a string is open after a number of quotes. Only in a line of a real server or of a further
-// check may a string begin after other words.
+// opened reports whether a string is open after this many quotes. A string may follow other words only in a line of a
+// real server or of a further check.
 func opened(v string, quotes int, form Form) bool {
 	if form == RealServer || form == Strings {
 		return quotes%2 == 1
@@ -110,7 +110,7 @@ func opened(v string, quotes int, form Form) bool {
 	return quotes == 1 && v[0] == '"'
 }
 
-// escaped reports whether the byte at i comes after a backslash that is not escaped itself.
+// escaped reports whether the byte at i follows a backslash that is not escaped itself.
 func escaped(v string, i int) bool {
 	backslashes := strings.TrimPrefix(v[:i], strings.TrimRight(v[:i], `\`))
 	return len(backslashes)%2 == 1

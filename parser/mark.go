@@ -11,7 +11,7 @@ import (
 
 // This file reads the rules that give packets their firewall mark.
 
-// markLine is one line of mark as written. The names of its ports are looked up after the whole file was read.
+// markLine is one line of mark as written. The names of its ports are looked up after the whole file is read.
 type markLine struct {
 	line
 	length   int // offset in the value, in bytes
@@ -23,7 +23,7 @@ type markLine struct {
 // markPorts is a port, or a range of ports, as written.
 type markPorts struct {
 	length      int    // offset of the ports in the value, in bytes
-	first, last string // equal to the first, unless it is a range
+	first, last string // equal unless it is a range
 }
 
 var markProtocols = []string{"tcp", "udp", "sctp", "all"}
@@ -52,8 +52,8 @@ func readMark(v *value) {
 	}
 }
 
-// destination reads an address of the section's family, which may be that of a network. Names are not looked up: a rule
-// must not depend on the current answer of DNS.
+// destination reads the address of a host or a network, of the section's family. Names are not looked up: a rule must
+// not depend on the current answer of DNS.
 func (v *value) destination(text string) (none netip.Prefix) {
 	host, length, isNetwork := strings.Cut(text, "/")
 	if inner, ok := strings.CutPrefix(host, "["); ok {
@@ -126,11 +126,10 @@ func (v *value) readPorts(item, from string) markPorts {
 	return markPorts{length: len(from), first: first, last: last}
 }
 
-// maxMarkPorts limits the ports and ranges in the mark lines of a file: each is a rule, or part of one, that may be
-// tested for every packet.
+// maxMarkPorts limits the ports and ranges in the mark lines of a file: each may be tested for every packet.
 const maxMarkPorts = 1 << 14
 
-// markings are the rules of a section.
+// markings returns the rules of a section.
 func (r *resolver) markings(s *section) (list []Marking) {
 	at := r.in(s, wholeSection)
 	for i := range s.marks {
@@ -161,7 +160,7 @@ func (r *resolver) markings(s *section) (list []Marking) {
 	return list
 }
 
-// resolve looks names up for the protocol. Few service names are known for sctp, so it may have those of any protocol.
+// resolve looks up names for the protocol. Few service names are known for sctp, so it accepts those of any protocol.
 func (p *markPorts) resolve(v *value, t *resolve.Table, protocol string) lvs.Ports {
 	if protocol == "sctp" {
 		protocol = ""
@@ -173,7 +172,7 @@ func (p *markPorts) resolve(v *value, t *resolve.Table, protocol string) lvs.Por
 	return lvs.Ports{First: first, Last: last}
 }
 
-// packetPort is a port number other than 0.
+// packetPort returns the number of a port, which must not be 0.
 func (v *value) packetPort(t *resolve.Table, name, protocol string) uint16 {
 	port := readPort(t, name, protocol)
 	switch {
@@ -188,7 +187,7 @@ func (v *value) packetPort(t *resolve.Table, name, protocol string) uint16 {
 
 // AllPorts reports whether every port is marked, however the file writes it.
 func (m Marking) AllPorts() bool {
-	next := 1 // the first unmarked port so far
+	next := 1 // the first port not known to be marked
 	for _, p := range slices.SortedFunc(slices.Values(portsOrAll(m.Ports)),
 		func(a, b lvs.Ports) int { return int(a.First) - int(b.First) }) {
 		if int(p.First) > next {

@@ -10,7 +10,7 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// This file reads the directives for when and how gently servers are added and removed.
+// This file reads the directives that say when and how gently servers are added and removed.
 
 // parsePace reads N/TIME or N%/TIME; 0 means none.
 func parsePace(text string) (none lvs.Pace, ok bool) {
@@ -26,10 +26,10 @@ func parsePace(text string) (none lvs.Pace, ok bool) {
 // holdDown is a value of holddown.
 type holdDown struct{ first, most time.Duration }
 
-// String is the value as in the file: 30s,240s.
+// String returns the value as in the file: 30s,240s.
 func (h holdDown) String() string { return lvs.Seconds(h.first) + "," + lvs.Seconds(h.most) }
 
-// usualDoubling is how many times as long as the first hold-down the longest one is, unless the file gives it.
+// usualDoubling times the first hold-down is the longest one, unless the file gives it.
 const usualDoubling = 8
 
 func parseHoldDown(text string) (h holdDown, ok bool) {
@@ -54,7 +54,7 @@ func parseOnFail(text string) (lvs.OnFail, bool) {
 
 const usesNoWeight = "it ignores weights other than 0"
 
-// unmoved are the schedulers for which weights should stay as they are, and why.
+// unmoved says why weights should not change, for the schedulers that this concerns.
 var unmoved = map[string]string{
 	"sh":  "a changed weight sends clients to other servers",
 	"mh":  "a changed weight sends clients to other servers",
@@ -65,8 +65,8 @@ var unmoved = map[string]string{
 	"ovf": "a weight is the number of connections after which the next server gets clients",
 }
 
-// moves refuses, or warns of, directives that change weights and do not suit the scheduler. A global slowstart is
-// dropped there.
+// moves refuses, or warns of, directives that change weights if the scheduler does not suit that. A global slowstart is
+// dropped.
 func (a adviser) moves() {
 	const text = "%s does not suit scheduler %s: %s; wrr, wlc, sed and nq suit weights that change"
 	moving := map[string]Position{}
@@ -104,8 +104,7 @@ func (a adviser) moves() {
 	}
 }
 
-// steps warns of a weight that can't change in steps, among servers whose weights do: slowstart alone does not apply to
-// backups.
+// steps warns of a weight that is too small to change in steps. Backups don't matter if only slowstart changes weights.
 func (a adviser) steps(bySlowStart bool) {
 	moved := slices.Clone(a.Reals)
 	if bySlowStart {
@@ -122,7 +121,7 @@ func (a adviser) steps(bySlowStart bool) {
 // maxPacedOut is how long the last server may wait for paceout without a warning.
 const maxPacedOut = time.Minute
 
-// pacesOut adds a note: how long paceout would keep the last server in service if all fail together.
+// pacesOut notes how long paceout would keep the last server in service if all fail together, or warns if that is long.
 func (a adviser) pacesOut() {
 	_, servers := a.own()
 	removed, each := servers-a.KeepServing.Of(servers), a.PaceOut.Of(servers)
@@ -145,7 +144,7 @@ func (a adviser) pacesOut() {
 	a.add(d)
 }
 
-// ends warns where onfail ends connections by a single failed check, and notes what clients see with onfail.
+// ends warns if a single failed check ends connections by onfail, and notes what clients see with onfail.
 func (r *resolver) ends(c *Config) {
 	reported := map[Diagnostic]bool{}
 	for _, v := range c.Virtuals {

@@ -24,8 +24,8 @@ func (r *resolver) namesOf(s *section, l line, p phase) lookup {
 	return lookup{r, r.in(s, p).of(l), s.IPv6}
 }
 
-// host is the address of a host as written, if it has one. It warns once for each name if only the last known address
-// is available.
+// host returns the address of a host as written, if it has one. If only the last known address is available, it warns,
+// once for each name.
 func (u lookup) host(kind string, l line, text string) (netip.Addr, bool) {
 	var p *Diagnostic
 	host := readHost(u.names, text, u.ipv6)
@@ -62,7 +62,7 @@ func (u lookup) warnOf(l line, name, follows, why string) {
 // isName reports whether a host is a name that was looked up.
 func (u lookup) isName(host string) bool { return u.names.Name(host, u.ipv6) != nil }
 
-// hasNumber reports whether a port as written has a number; otherwise it adds an error.
+// hasNumber reports whether a port as written has a number, and adds an error if not.
 func (f finder) hasNumber(kind string, l line, text string, port resolve.PortLookup) bool {
 	if port.Reason != "" {
 		f.error(kind, l.around(text), "the port %q cannot be used: %s", text, port.Reason)
@@ -70,7 +70,7 @@ func (f finder) hasNumber(kind string, l line, text string, port resolve.PortLoo
 	return port.Reason == ""
 }
 
-// address of a section's header. It is invalid if there is none.
+// address returns the address of a section's header; invalid if it has none.
 func (r *resolver) address(s *section, protocol lvs.Protocol) (none netip.AddrPort) {
 	if s.host == "" {
 		return none
@@ -84,7 +84,7 @@ func (r *resolver) address(s *section, protocol lvs.Protocol) (none netip.AddrPo
 	return netip.AddrPortFrom(addr, port.Value)
 }
 
-// effectiveProtocol is udp by default if the port is that of dns.
+// effectiveProtocol returns the protocol. The default is udp for the port of dns, otherwise tcp.
 func (s *section) effectiveProtocol() lvs.Protocol {
 	switch {
 	case s.Mark > 0 || s.v.Protocol != lvs.Mark:
@@ -96,8 +96,8 @@ func (s *section) effectiveProtocol() lvs.Protocol {
 	}
 }
 
-// fallbackOf is a fallback server of a section, nil when it has no address. Without a port it uses the section's port.
-// A mark has no protocol; a service name then means its first entry.
+// fallbackOf returns a fallback server of a section; nil if it has no address. Without a port it has the section's. A
+// mark has no protocol, so a service name means its first entry.
 func (r *resolver) fallbackOf(s *section, f *realLine, v *Virtual) *Real {
 	protocol := v.Protocol.String()
 	if s.Mark > 0 {
@@ -110,7 +110,7 @@ func (r *resolver) fallbackOf(s *section, f *realLine, v *Virtual) *Real {
 	return r.namesOf(s, f.line, fallbackNames).fallback(f, port)
 }
 
-// globalFallback is the fallback server for all sections of a family. A service name that is known for only one
+// globalFallback returns the fallback server for all sections of a family. A service name that is known for only one
 // protocol means the same port for the other.
 func (r *resolver) globalFallback(f *realLine, ipv6 bool) *GlobalFallback {
 	if f == nil {
@@ -131,7 +131,7 @@ func (r *resolver) globalFallback(f *realLine, ipv6 bool) *GlobalFallback {
 	return g
 }
 
-// fallback is a fallback server with its address, nil when it has none.
+// fallback returns a fallback server with its address; nil if it has none.
 func (u lookup) fallback(f *realLine, port resolve.PortLookup) *Real {
 	addr, ok := u.host(fallbackHost, f.line, f.hosts[0])
 	if !u.hasNumber(fallbackPort, f.line, f.port, port) || !ok {
@@ -188,7 +188,7 @@ func (r *resolver) servers(s *section, line *realLine, v *Virtual) {
 	}
 }
 
-// named has the further facts of a line's server; nil without a host name, and for a range.
+// named returns the further facts of a line's server; nil without a host name, and for a range.
 func (u lookup) named(line *realLine, server Real, port uint16) *Named {
 	name := u.names.Name(line.hosts[0], u.ipv6)
 	if line.isRange() || name == nil {
@@ -225,7 +225,7 @@ func (c *Config) keepLeaving(before *Config, refines bool) {
 		if refines {
 			v.Staying = was.Staying
 		}
-		if slices.ContainsFunc(v.Waiting, isNew) { // with refines it is one of a list
+		if slices.ContainsFunc(v.Waiting, isNew) { // with refines the name is one of a list
 			v.Staying = eachOnce(slices.Concat(was.Reals, v.Staying))
 		}
 	}
@@ -241,7 +241,7 @@ func eachOnce(servers []Real) []Real {
 	})
 }
 
-// waiting is a line whose only trouble is a look-up that failed.
+// waiting returns a line whose only trouble is a look-up that failed.
 func (u lookup) waiting(line *realLine) (w Waiting, ok bool) {
 	port := readPort(u.names, line.port, "")
 	if port.Reason != "" {
@@ -267,7 +267,7 @@ func (u lookup) waiting(line *realLine) (w Waiting, ok bool) {
 	return w, w.Host != ""
 }
 
-// endpoints are the addresses and the port of a line of real servers.
+// endpoints returns the addresses and the port of a line of real servers.
 func (u lookup) endpoints(line *realLine) (first, last netip.Addr, number uint16, ok bool) {
 	port := readPort(u.names, line.port, "")
 	for i, host := range line.hosts {

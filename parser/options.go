@@ -6,10 +6,10 @@ import (
 	"ldirectord/internal/resolve"
 )
 
-// Options are the functions and facts that the parser needs. The zero value resolves nothing and opens nothing.
+// Options has the functions and facts that the parser needs. The zero value resolves and opens nothing.
 type Options struct {
 	Resolver resolve.Resolver // nil: only numeric addresses and ports
-	Alone    bool             // Resolver makes up addresses, so a range between two names is unknown
+	Alone    bool             // Resolver invents addresses, so the size of a range between two names is unknown
 	// the last known address, used with a warning if a look-up fails; nil: none is known
 	Last resolve.Last
 	Own  func(netip.Addr) bool // whether an address belongs to this machine; nil: not tested
@@ -19,14 +19,15 @@ type Options struct {
 	Refines bool                    // the file is Before, with new addresses of names
 	TryFile func(path string) error // tests whether a log or monitor file can be appended to; nil: not tested
 	TryRead func(path string) error // opens a file of certificates or a key for reading; nil: not tested
-	// the first line of a file with a password, or of credential:NAME; text of a warning, or why it can't be used;
-	// nil: there are no such files
+	// returns the first line of a password file or credential:NAME, a warning, or why it can't be used; nil: there are
+	// no such files
 	ReadSecret func(path string) (secret, warning string, err error)
-	// the user, if an error of TryFile or TryRead only concerns this user's rights: a warning; "" or nil: an error
+	// names the user if an error of TryFile or TryRead only concerns this user's rights, which is a warning; "" or nil:
+	// an error
 	User     func(error) string
 	DirExist func(path string) bool // whether maintenancedir exists; nil: not tested
 	LogFile  string                 // the default of logfile; "": that of the Perl ldirectord
 	HostName string                 // the name of this machine, in the default log-ins of ftp and sip
-	Lists    map[string]List        // those of realfile and realnames, see RealLists
+	Lists    map[string]List        // the lists of realfile and realnames, see RealLists
 	Strict   bool                   // refuse the layouts that the Perl ldirectord refuses
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// This file reads where the packets of checks come from: the words of settings.Origin.
+// This file reads the origin of check packets: the words of settings.Origin.
 
 // readCheckSource reads an address of this machine.
 func readCheckSource(v *value) netip.Addr {
@@ -45,7 +45,7 @@ func readCheckMark(v *value) uint32 {
 	return uint32(n)
 }
 
-// origin refuses words for checks whose sockets are not ours, and a source of the other family.
+// origin refuses these words for checks whose sockets are not ours, and a source of the other family.
 func (a adviser) origin() {
 	for _, name := range []string{"checksource", "checkdevice", "checkmark"} {
 		if a.has(name) && a.runsCommand() {

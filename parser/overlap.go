@@ -10,8 +10,8 @@ import (
 
 // This file finds mark lines for the same packets.
 
-// overlaps warns of mark lines that take packets from each other, and from virtual services of an address. It looks up
-// each line under the networks that contain it, so the time grows with the number of lines, not of pairs.
+// overlaps warns of mark lines that take packets from each other, or from a virtual service with an address. It looks
+// up each line under the networks that contain it, so the time grows with the number of lines, not of pairs.
 func (r *resolver) overlaps(c *Config) {
 	var lines []markedLine
 	for i, s := range r.sections {
@@ -49,7 +49,7 @@ type packets struct {
 	protocol string
 }
 
-// markedPorts are ranges of ports; the ranges of the same packets are sorted and do not overlap.
+// markedPorts is a range of ports. The ranges of the same packets are sorted and do not overlap.
 type markedPorts struct {
 	lvs.Ports
 	by markedLine
@@ -74,7 +74,7 @@ func (m *markedPackets) add(r *resolver, line markedLine) {
 		}
 		at := packets{line.Dest, line.Protocol}
 		list := m.byPackets[at]
-		// if some of them are present, a warning was given
+		// if some of its ports are there already, a warning was given
 		if i := after(list, ports.First); i == len(list) || ports.Last < list[i].First {
 			m.byPackets[at] = slices.Insert(list, i, markedPorts{ports, line})
 		}
@@ -118,7 +118,7 @@ func (m *markedPackets) warnOfAddress(r *resolver, v *Virtual) {
 	}
 }
 
-// find looks for a line with the same packets, to a network that contains this one.
+// find looks for a line for some of the same packets, to a network that contains this one.
 func (m *markedPackets) find(dest netip.Prefix, protocol string, ports lvs.Ports) (markedLine, bool) {
 	protocols := []string{protocol, allPorts}
 	if protocol == allPorts {
@@ -139,7 +139,7 @@ func (m *markedPackets) find(dest netip.Prefix, protocol string, ports lvs.Ports
 	return markedLine{}, false
 }
 
-// after is the index of the first ports that do not end before one.
+// after returns the index of the first range that does not end before a port.
 func after(list []markedPorts, port uint16) int {
 	i, _ := slices.BinarySearchFunc(list, port,
 		func(p markedPorts, port uint16) int { return int(p.Last) - int(port) })

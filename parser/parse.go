@@ -13,9 +13,9 @@ import (
 const MaxSize = 64 << 20
 
 // Parse reads one configuration. It reports all errors, up to a limit that no real configuration reaches. With errors
-// the Config has only the sections without one. It must not be run, only examined, so that all mistakes of a file are
-// reported at once. It is nil if there is nothing to examine. Time and memory are linear in the size of the file and of
-// its ranges; all look-ups together take at most five seconds.
+// the Config has only the sections without one: it must not be run, but it can be examined, so that all mistakes of a
+// file are reported at once. It is nil if there is nothing to examine. Time and memory are linear in the size of the
+// file and of its ranges. All look-ups together take at most five seconds.
 func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Diagnostics) {
 	r := &reader{
 		resolver: resolver{
@@ -39,7 +39,7 @@ func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Di
 	r.takeDefaults()
 	r.dropListed()
 	written := r.report
-	cfg := r.config() // Options.Resolver, noting the names
+	cfg := r.config() // calls Options.Resolver, and notes the names
 	if r.names.LookUp(ctx) {
 		r.names.Refuse(cfg.OwnAddresses())
 		r.report = written
@@ -51,7 +51,7 @@ func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Di
 	return cfg, r.diagnostics()
 }
 
-// sort separates the virtual services of sections without an error from the others.
+// sort separates the virtual services whose sections have no error from the others.
 func (r *resolver) sort(all []*Virtual) (sound, unsound []*Virtual) {
 	broken := map[int]bool{}
 	for _, d := range r.found.Errors() {
@@ -73,18 +73,18 @@ func (r *resolver) sort(all []*Virtual) (sound, unsound []*Virtual) {
 type reader struct {
 	resolver
 	from    string   // the file or part of the current line
-	inPart  bool     // it is a part
-	current *section // the last section; here neither a blank line nor a global directive ends it
+	inPart  bool     // that is a part
+	current *section // the last section; unlike in Perl, no blank line or global directive ends it
 	open    bool     // the section has not ended for the Perl ldirectord either
-	// the blank or global line that ended the section for the Perl ldirectord; 0: none, or the section continued
+	// the blank or global line at which the Perl ldirectord ended the section; 0: none, or the section continued
 	gap        int
 	crReported bool // the carriage returns were reported
 
 	blocks  map[blockID]*block
 	inOrder []*block // the blocks in file order
-	taken   int      // bytes that sections have taken from blocks
+	taken   int      // bytes that sections took from blocks
 
-	value value // the number of the current line
+	value value // of the current line
 }
 
 // byteOrderMark may be before the first line of a file or a part.
@@ -128,7 +128,7 @@ func (r *reader) line(l line) {
 	}
 }
 
-// leave notes that the section has ended for the Perl ldirectord.
+// leave notes that the section ends for the Perl ldirectord.
 func (r *reader) leave(number int) {
 	if r.open {
 		r.open = false
@@ -136,8 +136,8 @@ func (r *reader) leave(number int) {
 	}
 }
 
-// blank handles a line of white space. After more than four blanks the Perl ldirectord reads the rest as a directive
-// without a name.
+// blank handles a line of white space. In one of more than four blanks the Perl ldirectord sees a directive without a
+// name.
 func (r *reader) blank(l line) {
 	if r.open && l.indent >= sectionIndent && len(expandTabs(l.text)) > sectionIndent {
 		r.in(r.current, inLines).tolerate(l, unknownDirective, l.at(0),
@@ -162,7 +162,8 @@ func (r *reader) header(l line) {
 	at.notes(v)
 }
 
-// opens reports whether a line names what it opens, and reports one that is indented.
+// opens reports whether a line names the section or block that it opens. It also adds a finding if the line is
+// indented.
 func (f finder) opens(l line, what string) bool {
 	if l.indent > 0 {
 		f.tolerate(l, unknownDirective, l.begin, l.name+" is indented; "+what+" begins in the first column")
@@ -188,7 +189,7 @@ func (r *reader) begin(s *section) {
 	r.current, r.open, r.gap = s, true, 0
 }
 
-// closeSection reports the layout of a section that is complete.
+// closeSection reports the layout of a section once it is complete.
 func (r *reader) closeSection() {
 	s := r.current
 	if s == nil || s.underIndent == nil {
@@ -234,7 +235,7 @@ func (r *reader) directive(l line) {
 	}
 }
 
-// at reports findings about a line that is global, or is not known to belong to the section.
+// at returns the finder for a line that is global, or that may not belong to the section.
 func (r *reader) at(l line) finder {
 	if l.indent > 0 && r.current != nil {
 		return r.in(r.current, inLines).of(l)
@@ -266,7 +267,7 @@ func (r *reader) inSection(l line, d *Directive) {
 	case l.indent == 0:
 		r.reportedLine, r.refusal = l.order, unknownDirective // closeSection reports it
 		if s.underIndent == nil {
-			first := l // escapes, unlike l
+			first := l // escapes to the heap, unlike l
 			s.underIndent = &first
 		}
 	case r.gap > 0:
@@ -295,7 +296,7 @@ func (r *reader) inSection(l line, d *Directive) {
 	r.assign(at, l, d, s)
 }
 
-// ofOtherFamily reports whether a directive is for the other address family, and which is for this one.
+// ofOtherFamily reports whether a directive is for the other address family, and returns the one for this family.
 func ofOtherFamily(s *section, name string) (right string, mixed bool) {
 	right, _ = strings.CutSuffix(name, "6")
 	hasBoth := right == "real" || right == "fallback"

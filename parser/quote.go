@@ -11,7 +11,7 @@ import (
 // maxQuote limits quotations of the file in messages, in bytes.
 const maxQuote = 80
 
-// say formats a message: %q puts a piece of the file in quotes, as quote does. The texts in args become pieces.
+// say formats a message. %q quotes a piece of the file, as quote does; the texts in args become pieces.
 func say(format string, args ...any) string {
 	for i, arg := range args {
 		if text, ok := arg.(string); ok {
@@ -32,7 +32,7 @@ func (p piece) Format(w fmt.State, verb rune) {
 }
 
 // quote formats a piece of the file for a message: in quotes that do not occur in it, with control characters escaped,
-// shortened if it is long.
+// and shortened if it is long.
 func quote(s string) string {
 	mark := `"`
 	if strings.Contains(s, mark) {

@@ -10,13 +10,13 @@ import (
 )
 
 // realLine is one line of real servers, or of a fallback server, as written. The problems of real servers are reported
-// after the section: the Perl ldirectord reads them last.
+// after the section, because the Perl ldirectord reads real servers last.
 type realLine struct {
 	line    line
 	hosts   []string // one, or the ends of a range; none if they were refused
 	port    string   // "" when there is none
 	Real             // the settings of each of the servers
-	list    string   // the list that has it; "" for a line of the file
+	list    string   // the list that it comes from; "" for a line of the file
 	problem *Diagnostic
 }
 
@@ -33,7 +33,7 @@ func readReal(v *value) {
 	s.reals = append(s.reals, v.realLine(v.name == "backup"))
 }
 
-// realLine reads a line of real servers with its problem, if it has one.
+// realLine reads a line of real servers, and notes its problem if it has one.
 func (v *value) realLine(isBackup bool) realLine {
 	r := realLine{line: v.line, Real: Real{Backup: isBackup, At: v.position()}}
 	if r.readEndpoint(v); v.problem == nil {
@@ -50,7 +50,7 @@ func (r *realLine) readEndpoint(v *value) {
 		v.refuse(badRealSyntax, "%q is not complete; it must be %s", v.text, realServerForm)
 	}
 	hosts, port := splitEndpoint(word)
-	if host, doubled := strings.CutSuffix(hosts[0], ":"); doubled && port != "" { // as in the package's own example
+	if host, doubled := strings.CutSuffix(hosts[0], ":"); doubled && port != "" { // as in the Perl package
 		hosts[0] = host
 		v.warn(suspicious, "there are two colons before port %q; one is enough", port)
 	}
@@ -62,7 +62,7 @@ func (r *realLine) readEndpoint(v *value) {
 	}
 }
 
-// splitEndpoint parts hosts and port. An IPv6 address without brackets stays whole.
+// splitEndpoint splits off the port. An IPv6 address without brackets stays whole.
 func splitEndpoint(word string) (hosts []string, port string) {
 	hosts = strings.SplitN(word, "->", 2)
 	switch last := &hosts[len(hosts)-1]; {
@@ -94,7 +94,7 @@ func endpointHint(word string) string {
 }
 
 // readSettings reads the words after the address: method, weight, strings, thresholds. The Perl ldirectord searches for
-// each of them and skips words between, so readSettings warns of such words.
+// each of them and skips other words, so readSettings warns of the others.
 func (r *realLine) readSettings(v *value) {
 	_, text := cutWord(v.text)
 	method := firstRun(text, isWordByte)
@@ -121,10 +121,10 @@ func (r *realLine) readSettings(v *value) {
 	r.readOptions(v, rest)
 }
 
-// quoteBeforeMore matches the closing quote of a method, which the Perl ldirectord skips only if something follows.
+// quoteBeforeMore matches the closing quote of a method. The Perl ldirectord skips the quote only if more follows.
 var quoteBeforeMore = regexp.MustCompile(`^"[\s\v,]+[^\s\v,]`)
 
-// methodHint maps other tools' names for the methods.
+// methodHint suggests a method for its name in other tools.
 func methodHint(word string) string {
 	switch strings.ToLower(word) {
 	case "gate", "dr", "droute", "route", "direct":
@@ -155,7 +155,8 @@ func (r *realLine) readOptions(v *value, text string) {
 	r.readNumbers(v, text[:open], text[end+1:])
 }
 
-// readExtensions reads the words at the end of the line that the Perl ldirectord does not know. It returns the rest.
+// readExtensions reads the words at the end of the line that the Perl ldirectord does not know. It returns the text
+// before them.
 func (r *realLine) readExtensions(v *value, text string) string {
 	for {
 		rest := trim(text)
@@ -199,8 +200,7 @@ func splitPair(text string) (request, receive string, ok bool) {
 	return pair[1], pair[2], true
 }
 
-// parts are words. Commas at the end of one are words of their own, which are skipped, because they may separate the
-// parts.
+// parts splits a text into words. Commas at the end of a word become a word that is skipped: they may separate parts.
 func parts(text string) []string {
 	return words(strings.ReplaceAll(text, ", ", " , "))
 }
@@ -252,7 +252,7 @@ func (v *value) bounded(what, text, word string, high uint64) int {
 	return n
 }
 
-// Real servers are limited to plausible numbers: a range to a /16, a file to the number of servers that can be checked.
+// Real servers are limited to plausible numbers: a range to a /16, a file to as many servers as can be checked.
 const (
 	maxRange = 1 << 16
 	maxReals = 1 << 18

@@ -21,11 +21,11 @@ import (
 // List is a list of real servers: those of a file, or the addresses of a name.
 type List struct {
 	Servers []ListedReal
-	Trouble string // why it can't be used, and what is in force instead; "" if it is used
-	Shrunk  bool   // the trouble is that it has lost more than half of the servers, or those of a family
+	Trouble string // why the list can't be used, and what is in force instead; "" if it is used
+	Shrunk  bool   // the trouble: it has lost more than half of its servers, or all of a family
 }
 
-// ListedReal is a server of a list.
+// ListedReal is one server of a list.
 type ListedReal struct {
 	Target string `json:"target"` // ADDRESS[:PORT] or NAME[:PORT]
 	Method string `json:"method,omitempty"`
@@ -42,11 +42,11 @@ type ListUse struct {
 	Name      resolve.Key  // that of realnames; zero for a file
 	Virtuals  []netip.Addr // the addresses of their virtual services
 	Families  [2]bool      // theirs: IPv4, IPv6
-	NeedsPort bool         // one of them has a firewall mark, and so no port, and neither have their lines
+	NeedsPort bool         // one of them has a firewall mark, so no port; nor has its line
 }
 
-// RealLists returns how a file uses the lists of its lines of realfile and realnames, by their paths and names, and
-// whether empty lists are meant.
+// RealLists returns how a file uses the lists of its lines of realfile and realnames, by path or name, and whether
+// lists may be empty.
 func RealLists(text []byte) (lists map[string]ListUse, emptyOK bool) {
 	if !bytes.Contains(text, []byte("realfile")) && !bytes.Contains(text, []byte("realnames")) {
 		return nil, false
@@ -75,7 +75,7 @@ func RealLists(text []byte) (lists map[string]ListUse, emptyOK bool) {
 	return lists, r.globals.EmptyOK
 }
 
-// with is the use by one more section.
+// with adds the use by one more section.
 func (u ListUse) with(h header, name resolve.Key) ListUse {
 	own, _ := ListedReal{Target: h.host}.address()
 	u.Name, u.Virtuals = name, append(u.Virtuals, own)
@@ -84,7 +84,7 @@ func (u ListUse) with(h header, name resolve.Key) ListUse {
 	return u
 }
 
-// Check returns why a list can't be used so: packets to the virtual address would come back.
+// Check returns why a list can't be used like this: a server is the virtual address itself, or lacks its port.
 func (u ListUse) Check(list []ListedReal) error {
 	for _, one := range list {
 		addr, isNumber := one.address()
@@ -98,8 +98,8 @@ func (u ListUse) Check(list []ListedReal) error {
 	return nil
 }
 
-// Lost returns an error for a list that has no server any more for virtual services of a family, although another one
-// had. A name may have addresses of both.
+// Lost returns an error if a list has lost all its servers of a family that virtual services use. A server with a name
+// counts for both families.
 func (u ListUse) Lost(was, now []ListedReal) error {
 	for i, family := range [2]string{"IPv4", "IPv6"} {
 		isOf := func(l ListedReal) bool {
@@ -126,8 +126,8 @@ func readRealFile(v *value) {
 	v.readListed(path, "", rest)
 }
 
-// readListed adds the servers of a list, each as if a line real or backup had it, with this port if it has none. The
-// rest of the line is read even if there are no servers.
+// readListed adds the servers of a list, each as if written in a line of real or backup, with this port if it has none.
+// It reads the remainder of the line even if there are no servers.
 func (v *value) readListed(list, port, rest string) {
 	if v.problem == nil {
 		v.listed(ListedReal{Target: "192.0.2.1"}, rest, list)
@@ -139,7 +139,7 @@ func (v *value) readListed(list, port, rest string) {
 	v.addListed(list, port, rest)
 }
 
-// addListed adds the servers of a list that have the family of the section.
+// addListed adds the servers of a list that are of the section's family.
 func (v *value) addListed(path, port, rest string) {
 	list, s, notes, excess := v.opts.Lists[path], v.section, len(v.notes), ""
 	for _, one := range list.Servers {
@@ -147,12 +147,12 @@ func (v *value) addListed(path, port, rest string) {
 			continue
 		}
 		l := v.listed(one, rest, path)
-		if v.problem != nil { // line and labels are right, but together they have too many tags
+		if v.problem != nil { // line and labels are right, but have too many tags together
 			excess = cmp.Or(excess, one.Target+" of "+path+": "+v.problem.Text)
 			v.problem, one.Tags = nil, ""
 			l = v.listed(one, rest, path)
 		}
-		v.notes = v.notes[:notes] // the line has them
+		v.notes = v.notes[:notes] // the line has its own
 		l.port = cmp.Or(l.port, port, s.port)
 		s.reals = append(s.reals, l)
 	}
@@ -164,7 +164,7 @@ func (v *value) addListed(path, port, rest string) {
 	}
 }
 
-// listed is a server of a list as a line of real servers.
+// listed returns a server of a list as a line of real servers.
 func (v *value) listed(one ListedReal, rest, path string) realLine {
 	method, options := cutWord(trimLeft(rest))
 	if one.Method != "" {
@@ -184,13 +184,13 @@ func (v *value) listed(one ListedReal, rest, path string) realLine {
 	r := v.realLine(false)
 	v.text, r.list = text, path
 	if r.Backup = one.Backup; r.Backup {
-		r.Comeback = false // the line has it for the others
+		r.Comeback = false // comeback is for the others
 	}
 	return r
 }
 
-// dropListed drops servers of lists that a line of the section has, too, and all but the first of equal ones. The port
-// of a service name is known only after the look-ups.
+// dropListed drops servers of lists that a line of the section names too, and all but the first of equal servers. It
+// does not know the port of a service name, which is looked up later.
 func (r *reader) dropListed() {
 	for _, s := range r.sections {
 		r.dropListedOf(s)
@@ -238,8 +238,8 @@ func (r *reader) endpoint(s *section, l *realLine) string {
 	return strings.Join(hosts, "->") + " " + port
 }
 
-// ReadList reads a list: file_sd of Prometheus in JSON, or a server a line. It is whole: the last line ends with a line
-// feed.
+// ReadList reads a list: JSON as in file_sd of Prometheus, or one server per line. The last line must end with a line
+// feed, as it may be incomplete otherwise.
 func ReadList(text []byte) ([]ListedReal, error) {
 	read := listLines
 	if isJSON.Match(text) {
@@ -252,7 +252,7 @@ func ReadList(text []byte) ([]ListedReal, error) {
 	return list, err
 }
 
-// AddressList is a list of addresses.
+// AddressList makes a list of addresses.
 func AddressList(all []netip.Addr) (list []ListedReal, err error) {
 	for _, addr := range all {
 		if list, err = add(list, ListedReal{Target: addr.String()}); err != nil {
@@ -296,7 +296,7 @@ func listLines(text []byte) (list []ListedReal, err error) {
 	return list, nil
 }
 
-// listJSON reads groups of targets with labels; those that are not known are ignored.
+// listJSON reads groups of targets with labels. It ignores unknown labels.
 func listJSON(text []byte) (list []ListedReal, err error) {
 	var groups []struct {
 		Targets []string          `json:"targets"`
@@ -324,7 +324,7 @@ func listJSON(text []byte) (list []ListedReal, err error) {
 	return list, nil
 }
 
-// check returns what is wrong with a server of a list.
+// check returns an error if a server of a list is wrong.
 func (l ListedReal) check() error {
 	hosts, port := splitEndpoint(l.Target)
 	if len(hosts) != 1 || !isEndpointHost(hosts[0]) || l.Target == "" {
@@ -353,14 +353,14 @@ func (l ListedReal) check() error {
 	return nil
 }
 
-// address is the address of the server, if it has a number and not a name.
+// address returns the address of the server, unless it has a name.
 func (l ListedReal) address() (netip.Addr, bool) {
 	hosts, _ := splitEndpoint(l.Target)
 	addr, err := netip.ParseAddr(strings.Trim(hosts[0], "[]"))
 	return addr.Unmap(), err == nil
 }
 
-// canonical is the target as a line of real servers has it: IPv6 in brackets.
+// canonical returns the target as in a line of real servers: IPv6 in brackets.
 func (l ListedReal) canonical() string {
 	addr, isNumber := l.address()
 	if !isNumber {

@@ -12,7 +12,7 @@ func readRealNames(v *value) {
 	v.readListed(listOf(name), port, rest)
 }
 
-// readListName reads NAME:PORT. There is no port if it is something else.
+// readListName reads NAME:PORT. For any other text the port is "".
 func readListName(word string, ipv6 bool) (name resolve.Key, port string) {
 	one := ListedReal{Target: word}
 	hosts, port := splitEndpoint(word)
@@ -22,7 +22,7 @@ func readListName(word string, ipv6 bool) (name resolve.Key, port string) {
 	return resolve.Key{Host: hosts[0], IPv6: ipv6}, port
 }
 
-// listOf is what the list of a name's addresses is called.
+// listOf returns what the list of a name's addresses is called.
 func listOf(name resolve.Key) string {
 	if name.IPv6 {
 		return name.Host + " (IPv6)"

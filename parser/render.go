@@ -9,8 +9,8 @@ import (
 	"ldirectord/internal/printable"
 )
 
-// Render is String, and below it the line of the source with a caret under the position. The values of
-// secrets, and of lines that may hold one, are masked.
+// Render returns String, and below it the line of the file with a caret under the position. It masks secrets, and
+// values that may be secret.
 func (d Diagnostic) Render(src []byte) string {
 	text := d.String() + "\n"
 	at := d.At()
@@ -28,7 +28,7 @@ func (d Diagnostic) Render(src []byte) string {
 // maxBeside is how much of the line is shown on each side of the caret, in bytes.
 const maxBeside = 60
 
-// excerpt is a line of the source, masked, and a line with a caret under the byte at offset.
+// excerpt returns a line of the file, masked, and a line with a caret under the byte at offset.
 func excerpt(line string, offset int) string {
 	line = masked(strings.TrimSuffix(line, "\r"))
 	offset = min(max(offset, 0), len(line))
@@ -41,7 +41,7 @@ func excerpt(line string, offset int) string {
 	return "  " + before + after + "\n  " + notTab.ReplaceAllLiteralString(before, " ") + "^\n"
 }
 
-// notTab is each byte or character that is a blank in the line of the caret.
+// notTab matches what becomes a blank in the line of the caret.
 var notTab = regexp.MustCompile(`[^\t]`)
 
 // visible replaces control characters.

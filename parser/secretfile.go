@@ -10,10 +10,10 @@ import (
 
 const secretFileForm = "a path that begins with /, or credential:NAME"
 
-// credential is before the name of a credential of systemd.
+// credential is the prefix of a systemd credential's name.
 const credential = "credential:"
 
-// readSecretFile reads the path of a file with a password, and gives the section the password.
+// readSecretFile reads the path of a password file, and gives the section its password.
 func readSecretFile(v *value) string {
 	path := optionallyQuoted(v)
 	name, isCredential := strings.CutPrefix(path, credential)
@@ -35,7 +35,7 @@ func readSecretFile(v *value) string {
 		}
 		secret = cmp.Or(known, secret)
 	}
-	if v.name == "smtppasswdfile" { // it is read for each mail
+	if v.name == "smtppasswdfile" { // that file is read for each mail
 		return path
 	}
 	if !isCredential {
@@ -50,7 +50,7 @@ func readSecretFile(v *value) string {
 	return path
 }
 
-// mailLogin refuses half of a log-in, and one in clear text, where a directive of it is written.
+// mailLogin refuses half of a log-in, and a log-in in clear text, at the place of one of its directives.
 func (f finder) mailLogin(s *Settings) {
 	for _, name := range []string{"smtpuser", "smtppasswdfile", "smtptls"} {
 		at, is := s.At[name]
@@ -67,10 +67,10 @@ func (f finder) mailLogin(s *Settings) {
 	}
 }
 
-// inFiles are directives whose value may be in a file instead.
+// inFiles are the directives whose value may be in a file instead.
 var inFiles = []string{"passwd", "secret", "httppasswd"}
 
-// SecretAt is where the section has its first password in the configuration itself; zero if it has none there.
+// SecretAt returns the position of the section's first password in the configuration itself; zero for none.
 func (v *Virtual) SecretAt() (at Position) {
 	for _, name := range inFiles {
 		if v.At[name] != v.At[name+"file"] {
@@ -80,7 +80,7 @@ func (v *Virtual) SecretAt() (at Position) {
 	return at
 }
 
-// oneSecret refuses a password that is in the configuration and in a file, and counts one in a file as written.
+// oneSecret refuses a password that is both in the configuration and in a file. One in a file counts as written.
 func (a adviser) oneSecret() {
 	for _, name := range inFiles {
 		at, inFile := a.At[name+"file"]

@@ -8,7 +8,7 @@ import (
 // hidden is shown instead of a secret.
 const hidden = "…"
 
-// login is the user and password within a URL.
+// login matches the user and password within a URL.
 var login = regexp.MustCompile(`://[^/?#\s]*@`)
 
 // WithoutSecrets returns the configuration for output: its JSON hides written values of secret directives, and log-ins

@@ -5,15 +5,15 @@ import "crypto/sha256"
 // globals are the directives outside of sections.
 type globals struct {
 	Global
-	executes            map[string]bool              // what Execute holds
-	includes            []line                       // those of Include
+	executes            map[string]bool              // the names in Execute
+	includes            []line                       // the lines of Include
 	checks              map[string]bool              // the names of checkdefs
-	secrets             map[string][sha256.Size]byte // what Config.Secrets has
+	secrets             map[string][sha256.Size]byte // becomes Config.Secrets
 	fallback, fallback6 *realLine
 }
 
-// section is a virtual service as written: its header and the directives that belong to it. Directives that depend on
-// no other line are in v already.
+// section is a virtual service as written: its header and its directives. Directives that depend on no other line are
+// in v already.
 type section struct {
 	header
 	v        Virtual
@@ -25,7 +25,7 @@ type section struct {
 
 	moreFallbacks []*realLine // of alsofallback
 
-	end          int   // the line at which the section ends for the Perl ldirectord
+	end          int   // the line at which it ends for the Perl ldirectord
 	underIndent  *line // its first directive at column 0; nil when there is none
 	unclear      bool  // a later line may be global or of the section
 	littleIndent bool  // a line with less than four blanks was reported

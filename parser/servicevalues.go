@@ -13,7 +13,7 @@ import (
 
 // This file reads the values of directives for the virtual service.
 
-// readProtocol ignores tcp and udp under a mark, because a mark has no protocol.
+// readProtocol reads the protocol. Under a mark it ignores tcp and udp, because a mark has no protocol.
 func readProtocol(v *value) lvs.Protocol {
 	word, isMark := v.word(), v.section.Mark > 0
 	protocol, known := map[string]lvs.Protocol{"tcp": lvs.TCP, "udp": lvs.UDP, "fwm": lvs.Mark}[word]
@@ -30,7 +30,7 @@ func readProtocol(v *value) lvs.Protocol {
 	return protocol
 }
 
-// schedulers of Linux 6. Other schedulers may be loaded, so unknown names are accepted.
+// schedulers are those of Linux 6. Others may be loaded, so unknown names are accepted.
 var schedulers = strings.Fields("rr wrr lc wlc lblc lblcr dh sh sed nq mh fo ovf twos")
 
 func readScheduler(v *value) string {
@@ -56,13 +56,13 @@ func readSchedFlags(v *value) string {
 	return flags
 }
 
-// Netmask defines which addresses count as one client for persistence. The zero Netmask means none.
+// Netmask says which addresses count as one client for persistence. The zero Netmask means none.
 type Netmask struct {
 	Bits uint32 // for IPv4 the mask, for IPv6 the prefix length, 1 to 128
 	text string
 }
 
-// String is the netmask as written.
+// String returns the netmask as written.
 func (m Netmask) String() string { return m.text }
 
 func readNetmask(v *value) Netmask {

@@ -20,8 +20,8 @@ func DidYouMean(word string, known []string) string {
 // minGuessed is the shortest beginning of a word that is completed.
 const minGuessed = 3
 
-// nearest returns the only known word that starts with word, otherwise the known word with the fewest different
-// letters; "" if none is near.
+// nearest returns the only known word that starts with word, or else the known word that differs in the fewest letters;
+// "" if none is near.
 func nearest(word string, known []string) string {
 	word = strings.ToLower(word)
 	if longer := slices.DeleteFunc(slices.Clone(known),
@@ -46,8 +46,8 @@ func nearest(word string, known []string) string {
 	return ""
 }
 
-// isNear reports whether one word becomes the other when a few letters are inserted, deleted, replaced or swapped with
-// their neighbour. Its time grows with the length, and with the number of edits as a power of 4.
+// isNear reports whether one word becomes the other by this many edits: a letter is inserted, deleted, replaced or
+// swapped with its neighbour. The time grows with the length, and as a power of 4 with the number of edits.
 func isNear(a, b string, edits int) bool {
 	for a != "" && b != "" && a[0] == b[0] {
 		a, b = a[1:], b[1:]

@@ -10,21 +10,21 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// own are the values that may differ between directors that do the same: names and places of the machine, comments, and
-// where in the file a value is written.
+// own are the values that may differ between directors that do the same: names and paths of the machine, comments, and
+// positions in the file.
 var own = []string{"listen", "statushost", "emailalertfrom", "logfile", "include", "comment", "own", "from", "use",
 	"checkdef"}
 
-// Sum is a hash of the effective configuration, in 16 hexadecimal digits: directors with one sum decide alike.
-// Passwords and log-ins have no effect on it. A server with a name counts by it, whatever its address is. The sum needs
-// the positions in At.
+// Sum returns a hash of the effective configuration, in 16 hexadecimal digits: directors with the same sum decide
+// alike. Passwords and log-ins have no effect on it. Of a server with a name only the name counts, not its address. The
+// sum needs the positions in At.
 func (c *Config) Sum() string {
 	h := sha256.New()
 	to := json.NewEncoder(h)
 	s := shown{c.WithoutSecrets()}
 	global := common(s.global(&c.Global), &c.Global.Settings)
 	for _, name := range []string{"checktimeout", "negotiatetimeout"} {
-		delete(global, name) // their effective values are there too
+		delete(global, name) // the sections have their effective values
 	}
 	_ = to.Encode(global) // JSON of the parser can't fail
 	for _, v := range c.Virtuals {
@@ -43,7 +43,7 @@ func (c *Config) Sum() string {
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
-// appendSum adds what counts of a server to a line.
+// appendSum adds to a line what counts of a server.
 func (s shown) appendSum(line []byte, r *Real) []byte {
 	if r.Named != nil {
 		line = append(line, r.Named.Host...)
@@ -62,7 +62,7 @@ func (s shown) appendSum(line []byte, r *Real) []byte {
 	return append(line, '\n')
 }
 
-// common removes what may differ between directors, and log-ins that nobody has written: they may have the host name.
+// common removes what may differ between directors, and default log-ins: they may contain the host name.
 func common(o jsonObject, at *Settings) jsonObject {
 	for _, name := range own {
 		delete(o, name)

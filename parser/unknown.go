@@ -13,7 +13,7 @@ func (r *reader) oddDirective(l line) {
 	if was, ok := removed[l.name]; ok && l.equals && (l.indent == 0 || was.section && r.open) {
 		kind = removedDirective
 	} else if best := nearest(l.name, headers); best != "" && l.indent < sectionIndent {
-		// The lines after it belong to it, not to the section before.
+		// The lines that follow belong to the block, not to the section before it.
 		if best == "defaults" {
 			at = r.in(r.openBlock(l).section, inLines)
 		} else {
@@ -41,8 +41,7 @@ func describeOdd(l line) string {
 	return "unknown directive " + quote(l.name) + allowed
 }
 
-// supervised handles the only directive that may have no value and that the Perl ldirectord recognizes by its first
-// letters.
+// supervised handles the only directive that needs no value. The Perl ldirectord recognizes it by its first letters.
 func (r *reader) supervised(at finder, l line) {
 	rest := l.text[l.value:]
 	kind := badValue

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// value is the text after a directive's =, with its position and warnings. A reader returns what it makes of it; that
-// counts unless the value has a problem.
+// value is the text after a directive's =, with its position and warnings. What a reader returns counts unless the
+// value has a problem.
 type value struct {
 	text string
 	line
@@ -26,7 +26,7 @@ type value struct {
 	section *section // the section of the value; nil for a global one
 }
 
-// refuse gives the value a problem. After the first one nothing is noted.
+// refuse gives the value a problem. Only the first problem counts.
 func (v *value) refuse(kind, format string, args ...any) *Diagnostic {
 	p := refuse(kind, format, args...)
 	v.problem = cmp.Or(v.problem, p)
@@ -38,7 +38,7 @@ func (v *value) wrong(format string, args ...any) *Diagnostic {
 	return v.refuse(badValue, format, args...)
 }
 
-// bad is wrong, for a mistake that begins with the value.
+// bad is wrong with a text that begins with the value.
 func (v *value) bad(format string, args ...any) {
 	v.wrong("%q %s", v.text, say(format, args...))
 }
@@ -51,14 +51,14 @@ func (v *value) warn(kind, format string, args ...any) *Diagnostic {
 	return p
 }
 
-// only warns if just a part of the value counts. Enclosing quotes cause no warning.
+// only warns if only a part of the value counts. Enclosing quotes cause no warning.
 func (v *value) only(part string) {
 	if unquote(v.text) != part {
 		v.warn(loose, "of %q only %q counts", v.text, part)
 	}
 }
 
-// refuse is an error about a value. Its position is known where it is reported.
+// refuse makes an error about a value. Whoever reports it adds the position.
 func refuse(kind, format string, args ...any) *Diagnostic {
 	return &Diagnostic{Severity: Error, Kind: kind, Text: say(format, args...)}
 }
@@ -82,13 +82,13 @@ func trimZeros(s string) string {
 	return t
 }
 
-// natural reads a whole number within bounds that has only digits.
+// natural reads a whole number within bounds, of digits only.
 func natural(text string, low, high uint64) (n int, ok bool) {
 	number, err := strconv.ParseUint(text, 10, 64)
 	return int(number), err == nil && low <= number && number <= high
 }
 
-// number reads a whole number within bounds. A bound of 0 at the top is none.
+// number reads a whole number within bounds. If high is 0 there is no upper bound.
 func number(low, high int64) func(*value) int {
 	return func(v *value) int {
 		allowed := fmt.Sprintf("a whole number of at least %d", low)
@@ -119,8 +119,8 @@ func number(low, high int64) func(*value) int {
 	}
 }
 
-// minTime is the shortest interval and timeout of checks. maxTime, ten years, is the longest time; it is small enough
-// for sums and products not to overflow.
+// minTime is the shortest interval and timeout of checks. maxTime is the longest time, ten years: sums and products of
+// it do not overflow.
 const (
 	minTime Seconds = 0.1
 	maxTime Seconds = 3650 * 24 * 60 * 60
@@ -184,8 +184,8 @@ func timeOrNone(v *value) Seconds {
 
 func durationOrNone(v *value) time.Duration { return timeOrNone(v).Duration() }
 
-// perlTime is exactTime for a directive of the Perl ldirectord, which reads only the first digits of a value. A value
-// without a fraction or unit means the same here.
+// perlTime is exactTime for a directive of the Perl ldirectord, which reads only the first digits. A value without a
+// fraction or a unit means the same to both.
 func perlTime(v *value) Seconds {
 	text := unquote(v.text)
 	if _, _, ok := ParseSeconds(text); !ok || all(text, isDigit) {
@@ -207,7 +207,7 @@ func perlTime(v *value) Seconds {
 	return s
 }
 
-// between is the text between the first and the last double quote, if the value begins with one.
+// between returns the text between the first and the last double quote, if the value begins with a quote.
 func (v *value) between() (text string, ok bool) {
 	last := strings.LastIndexByte(v.text, '"')
 	if last < 1 || v.text[0] != '"' {
@@ -248,7 +248,7 @@ func (v *value) oddQuotes() string {
 	return ""
 }
 
-// optionallyQuoted reads text with or without double quotes that may not be empty.
+// optionallyQuoted reads text with or without double quotes. It may not be empty.
 func optionallyQuoted(v *value) string {
 	return v.notEmpty(v.withoutQuotes(), "text, in double quotes if you like")
 }
@@ -276,7 +276,7 @@ func unquote(s string) string {
 	return s
 }
 
-// textOrNone is plainText that reads empty quotes as no value.
+// textOrNone is plainText, but takes empty quotes as no value.
 func textOrNone(v *value) string {
 	if v.text == `""` {
 		v.warn(noEffect, "the value is empty")
@@ -285,7 +285,7 @@ func textOrNone(v *value) string {
 	return plainText(v)
 }
 
-// plainText reads text that may not be empty; quotes around all of it are dropped.
+// plainText reads text that may not be empty. It drops quotes around all of it.
 func plainText(v *value) string { return v.notEmpty(v.paired(unquote(v.text)), "text") }
 
 // rawText reads text as written. It may not be empty.
@@ -294,7 +294,7 @@ func rawText(v *value) string { return v.notEmpty(v.text, "text") }
 // freeText reads text as written.
 func freeText(v *value) string { return v.text }
 
-// word is the first word of the value: letters, digits and _.
+// word returns the first word of the value: letters, digits and _.
 func (v *value) word() string { return firstRun(v.text, isWordByte) }
 
 // oneOf reads the first word of the value, which must be one of a list.
@@ -310,7 +310,7 @@ func oneOf(list ...string) reading {
 	})
 }
 
-// upperWord reads one of a list of words in upper case, however it is written.
+// upperWord reads one of a list of words in any case, and returns it in upper case.
 func upperWord(list ...string) reading {
 	return parsed(func(text string) (string, bool) {
 		word := strings.ToUpper(unquote(text))
@@ -318,8 +318,8 @@ func upperWord(list ...string) reading {
 	}, "is not allowed; it must be one of "+strings.Join(list, ", "))
 }
 
-// matching reads a text that matches an expression, which is compiled only where a file needs it: a start that
-// compiled all would take a millisecond longer.
+// matching reads a text that matches an expression. The expression is compiled when a file first needs it: to compile
+// all would delay each start by a millisecond.
 func matching(expression, what string) reading {
 	return parsed(func(text string) (string, bool) {
 		text = unquote(text)
@@ -327,7 +327,7 @@ func matching(expression, what string) reading {
 	}, what)
 }
 
-// parsed reads a value by a function. If that refuses it, the error is what: the mistake, and what is allowed.
+// parsed reads a value with parse. If parse refuses it, what is the error: the mistake, and what is allowed.
 func parsed[T any](parse func(string) (T, bool), what string) reading {
 	return of(func(v *value) T {
 		got, ok := parse(v.text)
@@ -338,7 +338,8 @@ func parsed[T any](parse func(string) (T, bool), what string) reading {
 	})
 }
 
-// readList reads a list with commas and blanks around them. Each item is passed with the text that begins with it.
+// readList reads a list whose items are separated by commas, which may have blanks around them. read gets each item,
+// and the text that begins with it.
 func readList[T any](v *value, text string, read func(item, from string) T) (list []T) {
 	for rest, more := text, true; more && v.problem == nil; {
 		from, item := trimLeft(rest), ""

@@ -10,16 +10,16 @@ import (
 )
 
 // This file reads the directives for what shows a failure before a check does: idle connections to servers, and packets
-// of clients. It decides which checks have such a connection, and which servers are observed.
+// of clients. It decides which checks keep an idle connection, and which servers are observed.
 
-// Watch is whether idle connections show the end of servers.
+// Watch says whether idle connections show that a server has ended.
 type Watch struct {
 	On bool
 	// the time after which the silence of a server's kernel counts, in whole seconds; 0: it does not count
 	Silence time.Duration
 }
 
-// String is the value as in the file: no, yes, or the seconds.
+// String returns the value as in the file: no, yes, or the seconds.
 func (w Watch) String() string {
 	switch {
 	case !w.On:
@@ -41,14 +41,14 @@ func parseWatch(text string) (Watch, bool) {
 	return Watch{true, s.Duration()}, ok && s >= 1 && s <= maxSilence && s.Duration()%time.Second == 0
 }
 
-// Watches reports whether an idle connection is kept to the address of a server that the check asks. A global watch
-// leaves out servers that would notice it.
+// Watches reports whether an idle connection is kept to the address at which the check asks a server. A global watch
+// leaves out servers that would notice the connection.
 func (v *Virtual) Watches(real *Real) bool {
 	return v.Watch.On && v.asksByTCP() && v.PortOf(real) > 0 &&
 		(v.has("watch") || !serviceOf(v, real).Is(settings.Greets))
 }
 
-// serviceOf is the service of a server that the check asks: where it only connects, the usual one of the port.
+// serviceOf returns the service that the check asks for. If the check only connects, it is the usual one of the port.
 func serviceOf(v *Virtual, real *Real) settings.Service {
 	if v.Negotiates() {
 		return settings.ServiceOf(v.Service)
@@ -62,7 +62,8 @@ func serviceOf(v *Virtual, real *Real) settings.Service {
 
 const sshPort = 22
 
-// watches tells which servers a watch leaves out or burdens. It refuses one by which MySQL would lock this machine out.
+// watches notes which servers a watch leaves out or burdens. It refuses a watch that would make MySQL lock this machine
+// out.
 func (a adviser) watches() {
 	own := a.has("watch")
 	asked := map[string]settings.Service{}
@@ -93,8 +94,8 @@ func (a adviser) watches() {
 
 func logsInToMySQL(v *Virtual) bool { return v.Negotiates() && v.Service == "mysql" && v.Login != "" }
 
-// Observes reports whether a server is suspected when its clients get no answers. Packets back are seen under masq
-// alone, and a packet of udp need not have an answer.
+// Observes reports whether a server is suspected when its clients get no answers. Only with masq are answers seen, and
+// a UDP packet need not have one.
 func (v *Virtual) Observes(real *Real) bool {
 	oneWay := func(m Marking) bool { return m.Protocol == "udp" || m.Protocol == "all" }
 	return v.Observe != lvs.NotObserved && real.Forward == lvs.Masq && v.Protocol != lvs.UDP &&
